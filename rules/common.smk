@@ -1,0 +1,64 @@
+# What every stage needs to know: the checked configuration, the assets, and which sets take part.
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+from modality_gap.assets import is_at_hand, load_assets
+from modality_gap.configuration import check_config
+from modality_gap.errors import InputError
+
+try:
+    check_config(config, Path(workflow.basedir) / "config" / "schema.yaml")
+    ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
+except InputError as error:
+    raise WorkflowError(str(error))
+
+ENCODERS = config["encoders"]
+INPUTS = config["inputs"]
+# The authors' features join the run where they are at hand; nothing else depends on them.
+SETS = {
+    name: entry
+    for name, entry in config["sets"].items()
+    if "released" not in entry
+    or is_at_hand(
+        ASSETS[entry["released"]], Path("resources"), os.environ.get("MODALITY_GAP_MIRROR")
+    )
+}
+TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
+# Two jobs side by side use two cores better than one job with two threads.
+HALF_OF_THE_CORES = max(1, (workflow.cores or 2) // 2)
+
+
+def sets_from(origin):
+    """Regular expression of the sets that come from an encoder, a projection, ..."""
+    return "|".join(name for name, entry in SETS.items() if origin in entry) or "(?!)"
+
+
+def asset_path(asset):
+    return f"resources/{ASSETS[asset].path}"
+
+
+def code(*modules):
+    """The package's modules that a rule computes with: a change in them makes it run again."""
+    return [f"scripts/modality_gap/{module}.py" for module in modules]
+
+
+def embeddings_of(encoder, inputs, modality):
+    return f"results/embeddings/{encoder}.{inputs}/{modality}.parquet"
+
+
+def pair_of(wildcards):
+    """The two embedding files of a set."""
+    return [
+        f"results/embeddings/{wildcards.set}/{modality}.parquet"
+        for modality in SETS[wildcards.set]["modalities"]
+    ]
+
+
+wildcard_constraints:
+    set="|".join(SETS),
+    encoder="|".join(ENCODERS),
+    inputs="|".join(INPUTS),
+    modality="[a-z]+",
+    model="[A-Za-z0-9_-]+",

@@ -1,0 +1,78 @@
+# Sources: what is downloaded, and the datasets made of it.
+
+
+rule download_asset:
+    """Bring one file of config/assets.yaml here, from the mirror or its origin, checked."""
+    input:
+        assets=ancient("config/assets.yaml"),
+    output:
+        "resources/{path}",
+    wildcard_constraints:
+        path="|".join(re.escape(asset.path) for asset in ASSETS.values()),
+    log:
+        "results/logs/download_asset/{path}.log",
+    conda:
+        "../envs/sources.yaml"
+    params:
+        timeout_s=60,
+        retries=3,
+    script:
+        "../scripts/download_asset.py"
+
+
+rule make_emoji_dataset:
+    """Draw every emoji and pair it with its name."""
+    input:
+        pictures=asset_path("twemoji"),
+        names=asset_path("emoji_names"),
+        code=code("sources"),
+    output:
+        "results/datasets/emoji.parquet",
+    log:
+        "results/logs/make_emoji_dataset.log",
+    conda:
+        "../envs/sources.yaml"
+    params:
+        emoji=config["emoji"],
+        seed=config["seed"],
+    script:
+        "../scripts/make_emoji_dataset.py"
+
+
+rule make_digits_dataset:
+    """scikit-learn's handwritten digits."""
+    input:
+        code=code("sources"),
+    output:
+        "results/datasets/digits.parquet",
+    log:
+        "results/logs/make_digits_dataset.log",
+    conda:
+        "../envs/sources.yaml"
+    params:
+        digits=config["digits"],
+        seed=config["seed"],
+    script:
+        "../scripts/make_digits_dataset.py"
+
+
+rule make_prompts:
+    """One prompt a class, for every zero-shot task and for the label set of Table 2."""
+    input:
+        datasets=sorted(
+            {f"results/datasets/{INPUTS[task['inputs']]['dataset']}.parquet"
+             for task in config["tasks"].values()}
+        ),
+        code=code("sources"),
+    output:
+        "results/datasets/prompts.parquet",
+    log:
+        "results/logs/make_prompts.log",
+    conda:
+        "../envs/sources.yaml"
+    params:
+        tasks=config["tasks"],
+        inputs=config["inputs"],
+        table2=config["table2"],
+    script:
+        "../scripts/make_prompts.py"

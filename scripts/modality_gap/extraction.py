@@ -1,0 +1,153 @@
+"""Extraction: dataset in, embedding set out, as three small parts: reader, encoder, writer."""
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import torch
+from tqdm import tqdm
+
+from modality_gap.embedding_set import EmbeddingWriter, matches
+from modality_gap.encoders import Encoder, open_picture
+from modality_gap.errors import InputError
+
+CONTENT = ("image", "text")  # what is embedded; every other column is a label
+
+
+@dataclass
+class Timing:
+    """Seconds the main thread spent waiting for input, inferring and writing."""
+
+    read_s: float = 0.0
+    infer_s: float = 0.0
+    write_s: float = 0.0
+
+
+def select_items(
+    path: str, where: dict[str, list[str]], sample: int | None, seed: int
+) -> np.ndarray:
+    """Item ids of a dataset, in file order: rows whose labels are among those of `where`, and of
+    these a seeded sample."""
+    table = pd.read_parquet(path, columns=["item_id", *where])
+    ids = table.loc[matches(table, where), "item_id"].to_numpy()
+    if sample is not None and sample < len(ids):
+        ids = ids[np.sort(np.random.default_rng(seed).permutation(len(ids))[:sample])]
+    return ids
+
+
+def read_batches(
+    path: str, modality: str, chosen: np.ndarray, batch_size: int
+) -> Iterator[pd.DataFrame]:
+    """Frames of at most `batch_size` rows, a row group at a time: never the whole dataset."""
+    file = pq.ParquetFile(path)
+    if modality not in file.schema_arrow.names:
+        raise InputError(f"{path}: the dataset has no {modality}; embed another modality of it.")
+    columns = [name for name in file.schema_arrow.names if name == modality or name not in CONTENT]
+    chosen = set(chosen)
+    for batch in file.iter_batches(batch_size=batch_size, columns=columns):
+        frame = batch.to_pandas()
+        frame = frame[frame["item_id"].isin(chosen)]
+        if len(frame):
+            yield frame
+
+
+def extract(
+    batches: Iterator[pd.DataFrame],
+    items: int,
+    modality: str,
+    encoder: Encoder,
+    writer: EmbeddingWriter,
+    workers: int,
+    unreadable: str,
+) -> Timing:
+    """Embed every row of `batches` and write it; decoding runs in threads ahead of inference.
+
+    With `unreadable` "fail" a picture that cannot be decoded ends the run by name; with "skip" it
+    is left out, and `writer.metadata["skipped"]` lists it.
+    """
+    timing = Timing()
+    skipped: list[str] = []
+
+    def prepare(item_id: str, content):
+        if modality == "text":
+            return encoder.prepare(content)
+        try:
+            return encoder.prepare(open_picture(content, item_id))
+        except InputError as error:
+            if unreadable == "fail":
+                raise
+            return error
+
+    def prepare_ahead(pool: ThreadPoolExecutor) -> Iterator:
+        queue = []
+        for frame in batches:
+            futures = [
+                pool.submit(prepare, *row)
+                for row in zip(frame["item_id"], frame[modality], strict=True)
+            ]
+            queue.append((frame, futures))
+            if len(queue) > 2:
+                yield queue.pop(0)
+        yield from queue
+
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        tqdm(total=items, unit=modality, mininterval=2, file=sys.stderr) as progress,
+    ):
+        clock = time.perf_counter()
+        for frame, futures in prepare_ahead(pool):
+            prepared = [future.result() for future in futures]
+            readable = np.array([not isinstance(item, InputError) for item in prepared])
+            for item_id, error in zip(frame["item_id"], prepared, strict=True):
+                if isinstance(error, InputError):
+                    print(f"skipped: {error}", file=sys.stderr)
+                    skipped.append(item_id)
+            timing.read_s += time.perf_counter() - clock
+            progress.update(len(frame))
+            frame = frame[readable]
+            if not len(frame):
+                clock = time.perf_counter()
+                continue
+            clock = time.perf_counter()
+            vectors = encoder.encode([item for item, keep in zip(prepared, readable, strict=True) if keep])
+            timing.infer_s += time.perf_counter() - clock
+            clock = time.perf_counter()
+            labels = frame.drop(columns=["item_id", modality])
+            writer.write(frame["item_id"], vectors, labels)
+            timing.write_s += time.perf_counter() - clock
+            clock = time.perf_counter()
+    writer.metadata["skipped"] = skipped
+    return timing
+
+
+def extract_noise(
+    items: int, encoder: Encoder, writer: EmbeddingWriter, batch_size: int, seed: int
+) -> Timing:
+    """Embed `items` random inputs: normal pictures, or uniformly random token ids."""
+    timing = Timing()
+    rng = np.random.default_rng(seed)
+    ids = [f"noise{number:05d}" for number in range(items)]
+    for start in tqdm(range(0, items, batch_size), unit="batch", mininterval=2, file=sys.stderr):
+        names = ids[start : start + batch_size]
+        clock = time.perf_counter()
+        inputs = [encoder.noise(rng) for _ in names]
+        timing.read_s += time.perf_counter() - clock
+        clock = time.perf_counter()
+        vectors = encoder.encode(inputs)
+        timing.infer_s += time.perf_counter() - clock
+        writer.write(names, vectors, pd.DataFrame(index=range(len(names))))
+    return timing
+
+
+def peak_memory_mb() -> dict[str, float]:
+    """Peak resident memory of this process, and of the GPU where one was used, in MiB."""
+    peak = {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    if torch.cuda.is_available():
+        peak["peak_gpu_memory_mb"] = torch.cuda.max_memory_allocated() / 2**20
+    return peak

@@ -1,0 +1,492 @@
+"""Downloads are whole or absent: every case against a real server on the loopback interface."""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+from modality_gap import assets
+from modality_gap.assets import Asset, fetch, is_at_hand, load_assets, part_of, read_member
+from modality_gap.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+CONTENT = bytes(range(256)) * 4000
+PATH = "released/a.npy"
+FAST = {"timeout_s": 5.0, "retries": 2, "backoff_s": 0.01}
+
+
+@dataclass
+class Server:
+    """What the server holds and how it misbehaves; `seen` is what it was asked and what it sent."""
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=lambda: {f"/{PATH}": CONTENT})
+    ranges: bool = True
+    refusals: list[int] = field(default_factory=list)
+    cuts: list[int] = field(default_factory=list)
+    seen: list[tuple[str | None, int]] = field(default_factory=list)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = self.headers.get("Range")
+            body = state.files.get(self.path, b"")
+            status = 200 if self.path in state.files else 404
+            if state.refusals:
+                status, body = state.refusals.pop(0), b""
+            elif asked and state.ranges and status == 200:
+                start = int(re.fullmatch(r"bytes=(\d+)-", asked).group(1))
+                status, body = (206, body[start:]) if start < len(body) else (416, b"")
+            sent = body[: state.cuts.pop(0)] if state.cuts else body
+            state.seen.append((asked, len(sent)))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(sent)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        state.url = f"http://127.0.0.1:{http.server_port}"
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield state
+        http.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def asset(server: Server) -> Asset:
+    return an_asset(url=f"{server.url}/{PATH}")
+
+
+@pytest.fixture
+def destination(tmp_path: Path) -> Path:
+    return tmp_path / "resources" / PATH
+
+
+def an_asset(content: bytes = CONTENT, **changes: object) -> Asset:
+    given = {
+        "id": "thing",
+        "kind": "file",
+        "path": PATH,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "licence": "MIT",
+        "purpose": "a test",
+    }
+    return Asset(**given | changes)
+
+
+def leave_part(destination: Path, content: bytes) -> None:
+    destination.parent.mkdir(parents=True)
+    part_of(destination).write_bytes(content)
+
+
+def closed_url() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def assert_refused(words: str, asset: Asset, destination: Path, mirror: str | None = None) -> str:
+    with pytest.raises(InputError, match=words) as caught:
+        fetch(asset, destination, mirror, **FAST)
+    assert not destination.exists()
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("thing: ")
+    return str(caught.value)
+
+
+def assert_whole(destination: Path) -> None:
+    assert destination.read_bytes() == CONTENT
+    assert list(destination.parent.iterdir()) == [destination]
+
+
+def test_plain_download(server: Server, asset: Asset, destination: Path) -> None:
+    assert fetch(asset, destination, None, **FAST) == "origin"
+    assert_whole(destination)
+    assert server.seen == [(None, len(CONTENT))]
+
+
+def test_a_left_over_part_is_resumed(server: Server, asset: Asset, destination: Path) -> None:
+    leave_part(destination, CONTENT[:1000])
+    fetch(asset, destination, None, **FAST)
+    assert_whole(destination)
+    assert server.seen == [("bytes=1000-", len(CONTENT) - 1000)]
+
+
+def test_a_server_without_ranges_sends_all_anew(
+    server: Server, asset: Asset, destination: Path
+) -> None:
+    server.ranges = False
+    leave_part(destination, b"x" * 1000)
+    fetch(asset, destination, None, **FAST)
+    assert_whole(destination)
+    assert server.seen == [("bytes=1000-", len(CONTENT))]
+
+
+def test_a_part_that_the_server_cannot_continue_is_dropped(
+    server: Server, asset: Asset, destination: Path
+) -> None:
+    server.refusals = [416]
+    leave_part(destination, b"x" * 1000)
+    fetch(asset, destination, None, **FAST)
+    assert_whole(destination)
+    assert [asked for asked, _ in server.seen] == ["bytes=1000-", None]
+
+
+def test_a_complete_part_needs_no_request(server: Server, asset: Asset, destination: Path) -> None:
+    leave_part(destination, CONTENT)
+    fetch(asset, destination, None, **FAST)
+    assert_whole(destination)
+    assert server.seen == []
+
+
+def test_a_part_of_full_size_but_wrong_is_dropped(
+    server: Server, asset: Asset, destination: Path
+) -> None:
+    leave_part(destination, b"x" * len(CONTENT))
+    fetch(asset, destination, None, **FAST)
+    assert_whole(destination)
+    assert server.seen == [(None, len(CONTENT))]
+
+
+@pytest.mark.parametrize("came", [b"x" * len(CONTENT), CONTENT[:-1], CONTENT + b"x"])
+def test_another_file_is_refused(
+    server: Server, asset: Asset, destination: Path, came: bytes
+) -> None:
+    server.files[f"/{PATH}"] = came
+    message = assert_refused("not the expected file", asset, destination)
+    assert asset.sha256 in message
+    assert hashlib.sha256(came).hexdigest() in message
+    assert list(destination.parent.iterdir()) == []
+
+
+def test_404(server: Server, asset: Asset, destination: Path) -> None:
+    server.files.clear()
+    message = assert_refused("does not exist .HTTP 404.", asset, destination)
+    assert asset.url in message
+    assert "MODALITY_GAP_MIRROR" in message
+    assert len(server.seen) == 1
+
+
+def test_a_passing_500_is_asked_again(server: Server, asset: Asset, destination: Path) -> None:
+    server.refusals = [500, 503]
+    fetch(asset, destination, None, **FAST)
+    assert_whole(destination)
+    assert len(server.seen) == 3
+
+
+def test_a_lasting_500_is_told(server: Server, asset: Asset, destination: Path) -> None:
+    server.refusals = [500] * 9
+    assert_refused("HTTP 500", asset, destination)
+    assert len(server.seen) == 1 + FAST["retries"]
+
+
+def test_a_body_cut_short_is_continued(server: Server, asset: Asset, destination: Path) -> None:
+    server.cuts = [300_000]
+    fetch(asset, destination, None, **FAST)
+    assert_whole(destination)
+    first, second = server.seen
+    assert first == (None, 300_000)
+    assert 0 < int(second[0].removeprefix("bytes=").removesuffix("-")) <= 300_000
+
+
+def test_a_body_always_cut_short_is_told_and_kept(
+    server: Server, asset: Asset, destination: Path
+) -> None:
+    server.cuts = [300_000, 10, 10]
+    assert_refused("broke off", asset, destination)
+    kept = part_of(destination).read_bytes()
+    assert kept
+    assert CONTENT.startswith(kept)
+
+
+def test_a_silent_server_is_told(destination: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/a"
+        with pytest.raises(InputError, match="cannot be reached"):
+            fetch(an_asset(url=url), destination, None, timeout_s=0.1, retries=0)
+
+
+def test_an_unreachable_origin_is_told(destination: Path) -> None:
+    url = f"{closed_url()}/{PATH}"
+    message = assert_refused("cannot be reached", an_asset(url=url), destination)
+    assert url in message
+
+
+def test_a_full_disk_is_told(
+    asset: Asset, destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(response: object, asset: Asset, part: Path) -> None:
+        part.write_bytes(b"x")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(assets, "_save", refuse)
+    message = assert_refused("No space left on device", asset, destination)
+    assert "free at least 1 MB" in message
+    assert not part_of(destination).exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(asset: Asset, tmp_path: Path) -> None:
+    (tmp_path / "resources").write_text("in the way")
+    with pytest.raises(InputError, match="cannot be written"):
+        fetch(asset, tmp_path / "resources" / PATH, None, **FAST)
+
+
+def test_a_mirror_folder_comes_first(
+    server: Server, asset: Asset, destination: Path, tmp_path: Path
+) -> None:
+    held = tmp_path / "mirror" / PATH
+    held.parent.mkdir(parents=True)
+    held.write_bytes(CONTENT)
+    assert fetch(asset, destination, str(tmp_path / "mirror"), **FAST) == "mirror"
+    assert_whole(destination)
+    assert server.seen == []
+
+
+def test_a_mirror_address_comes_first(server: Server, destination: Path) -> None:
+    asset = an_asset(url=f"{closed_url()}/{PATH}")
+    server.files = {f"/deep/{PATH}": CONTENT}
+    assert fetch(asset, destination, f"{server.url}/deep/", **FAST) == "mirror"
+    assert_whole(destination)
+
+
+@pytest.mark.parametrize("kind", ["empty folder", "address with 404", "dead address"])
+def test_a_mirror_without_the_file_gives_way(
+    server: Server,
+    asset: Asset,
+    destination: Path,
+    tmp_path: Path,
+    kind: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mirror = {
+        "empty folder": str(tmp_path),
+        "address with 404": f"{server.url}/nowhere",
+        "dead address": closed_url(),
+    }[kind]
+    assert fetch(asset, destination, mirror, **FAST) == "origin"
+    assert_whole(destination)
+    assert "asking the origin" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("of_folder", [True, False])
+def test_a_wrong_file_in_the_mirror_gives_way(
+    server: Server,
+    asset: Asset,
+    destination: Path,
+    tmp_path: Path,
+    of_folder: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    held = tmp_path / "mirror" / PATH
+    held.parent.mkdir(parents=True)
+    held.write_bytes(b"wrong")
+    server.files[f"/mirror/{PATH}"] = b"wrong"
+    mirror = str(tmp_path / "mirror") if of_folder else f"{server.url}/mirror"
+    assert fetch(asset, destination, mirror, **FAST) == "origin"
+    assert_whole(destination)
+    assert "not the expected file" in capsys.readouterr().err
+
+
+def a_wheel(folder: Path) -> Path:
+    info = "thing-1.0.dist-info"
+    wheel = folder / "thing-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("thing/data.bin", CONTENT)
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return wheel
+
+
+def test_a_wheel_comes_through_pip_or_is_told(
+    tmp_path: Path, destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = a_wheel(tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    asset = an_asset(wheel.read_bytes(), kind="wheel", requirement="thing==1.0")
+    assert fetch(asset, destination, None, **FAST) == "origin"
+    assert read_member(destination, "thing/data.bin") == CONTENT
+    assert list(destination.parent.iterdir()) == [destination]
+
+    destination.unlink()
+    absent = replace(asset, requirement="thing==2.0")
+    assert_refused("pip cannot download thing==2.0", absent, destination)
+    assert list(destination.parent.iterdir()) == []
+
+
+def test_read_member_tells_what_is_wrong(tmp_path: Path) -> None:
+    wheel = a_wheel(tmp_path)
+    damaged = tmp_path / "damaged.whl"
+    damaged.write_bytes(wheel.read_bytes()[:-30])
+    flipped = tmp_path / "flipped.whl"
+    flipped.write_bytes(wheel.read_bytes().replace(CONTENT[:256], b"x" * 256, 1))
+    cases = [(wheel, "thing/none.bin", "has no member")]
+    cases += [(path, "thing/data.bin", "cannot be read") for path in (damaged, flipped)]
+    cases += [(tmp_path / "absent.whl", "thing/data.bin", "cannot be read")]
+    for path, member, words in cases:
+        with pytest.raises(InputError, match=words) as caught:
+            read_member(path, member)
+        assert str(path) in str(caught.value)
+        assert member in str(caught.value)
+
+
+def test_at_hand_means_under_resources_or_in_a_mirror_folder(tmp_path: Path) -> None:
+    asset, resources, mirror = an_asset(url="http://x/a"), tmp_path / "resources", tmp_path / "m"
+    assert not is_at_hand(asset, resources, None)
+    assert not is_at_hand(asset, resources, str(mirror))
+    assert not is_at_hand(asset, resources, "http://127.0.0.1:9")
+    (mirror / PATH).parent.mkdir(parents=True)
+    (mirror / PATH).touch()
+    assert is_at_hand(asset, resources, str(mirror))
+    assert not is_at_hand(asset, resources, None)
+    shutil.move(mirror, resources)
+    assert is_at_hand(asset, resources, None)
+
+
+def test_the_projects_own_table_loads() -> None:
+    table = load_assets(ROOT / "config/assets.yaml")
+    wheels = {name for name, asset in table.items() if asset.kind == "wheel"}
+    assert wheels == {
+        "clip_vit_b16_image",
+        "efficientnet_lite0",
+        "minilm",
+        "twemoji",
+        "emoji_names",
+    }
+    assert {name for name, asset in table.items() if asset.optional} == table.keys() - wheels
+    assert len(table) == 13
+    for asset in table.values():
+        assert re.fullmatch(r"[0-9a-f]{64}", asset.sha256)
+        assert (asset.member is not None) == (asset.kind == "wheel")
+
+
+GOOD = {key: value for key, value in vars(an_asset(url="http://x/a")).items() if value is not None}
+del GOOD["id"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"mirrors": 1}, "unknown key mirrors"),
+        ({"id": "other"}, "unknown key id"),
+        ({"licence": None}, "`licence` is None"),
+        ({"bytes": "12"}, "`bytes` is '12'"),
+        ({"bytes": 0}, "`bytes` is 0"),
+        ({"bytes": True}, "`bytes` is True"),
+        ({"optional": "yes"}, "`optional` is 'yes'"),
+        ({"sha256": "abc"}, "64 hex digits"),
+        ({"path": "../a"}, "leads out"),
+        ({"path": "/a"}, "leads out"),
+        ({"kind": "zip"}, "`kind` is 'zip'"),
+        ({"kind": "wheel"}, "needs `requirement`"),
+        ({"requirement": "a==1"}, "needs `requirement`"),
+        ({"kind": "wheel", "url": None, "requirement": "a>=1"}, "name==version"),
+        ({"url": "ftp://x"}, "no http"),
+    ],
+)
+def test_a_faulty_entry_is_refused(tmp_path: Path, change: dict[str, object], words: str) -> None:
+    table = tmp_path / "assets.yaml"
+    table.write_text(yaml.safe_dump({"thing": GOOD}))
+    assert load_assets(table) == {"thing": an_asset(url="http://x/a")}
+    table.write_text(yaml.safe_dump({"thing": GOOD | change}))
+    with pytest.raises(InputError, match=re.escape(words)) as caught:
+        load_assets(table)
+    assert str(caught.value).startswith(f"{table}: the entry 'thing'")
+
+
+@pytest.mark.parametrize("key", ["kind", "path", "sha256", "bytes", "licence", "purpose"])
+def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
+    table = tmp_path / "assets.yaml"
+    table.write_text(yaml.safe_dump({"thing": {k: v for k, v in GOOD.items() if k != key}}))
+    with pytest.raises(InputError, match=f"no key {key}"):
+        load_assets(table)
+
+
+@pytest.mark.parametrize("text", ["- a", "a: [", "", None, yaml.safe_dump({"a": GOOD, "b": GOOD})])
+def test_a_faulty_table_is_refused(tmp_path: Path, text: str | None) -> None:
+    table = tmp_path / "assets.yaml"
+    if text is not None:
+        table.write_text(text)
+    with pytest.raises(InputError, match=re.escape(str(table))) as caught:
+        load_assets(table)
+    assert "\n" not in str(caught.value)
+
+
+def fetch_released(tmp_path: Path, urls: list[str], *options: str) -> str:
+    """Run the script on one optional asset per URL; return its line, the exit status checked."""
+    entry = GOOD | {"optional": True}
+    table = {
+        f"thing{i}": entry | {"path": f"released/{i}.npy", "url": url} for i, url in enumerate(urls)
+    }
+    (tmp_path / "assets.yaml").write_text(yaml.safe_dump(table))
+    environment = {k: v for k, v in os.environ.items() if k != "MODALITY_GAP_MIRROR"}
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/fetch_released.py", *options],
+        cwd=tmp_path,
+        env=environment | {"NO_PROXY": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    return done.stdout
+
+
+def script_options(tmp_path: Path) -> list[str]:
+    return ["--assets", str(tmp_path / "assets.yaml"), "--resources", str(tmp_path / "resources")]
+
+
+def test_released_without_network_is_one_line(tmp_path: Path) -> None:
+    line = fetch_released(tmp_path, [f"{closed_url()}/a"] * 2, *script_options(tmp_path))
+    assert line.startswith("released features: not fetched (thing0: ")
+    assert line.endswith("); the run goes on without them\n")
+    assert not [path for path in (tmp_path / "resources").rglob("*") if path.is_file()]
+
+
+def test_released_stops_when_time_is_over(server: Server, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        urls = [f"{server.url}/{PATH}", f"http://127.0.0.1:{silent.getsockname()[1]}/a"]
+        leave_part(tmp_path / "resources/released/1.npy", CONTENT[:10])
+        line = fetch_released(tmp_path, urls, *script_options(tmp_path), "--time-limit", "0.5")
+    assert "(not done within 0.5 s)" in line
+    left = [path.name for path in (tmp_path / "resources/released").iterdir()]
+    assert left == ["0.npy"]
+
+
+def test_released_at_hand(server: Server, tmp_path: Path) -> None:
+    options = script_options(tmp_path)
+    for _ in range(2):
+        line = fetch_released(tmp_path, [f"{server.url}/{PATH}"] * 2, *options)
+        assert line == "released features: 2 of 2 at hand\n"
+    assert len(server.seen) == 2
+
+
+def test_released_without_a_table_is_one_line(tmp_path: Path) -> None:
+    line = fetch_released(tmp_path, [], "--assets", str(tmp_path / "none.yaml"))
+    assert "none.yaml cannot be read" in line
