@@ -9,8 +9,8 @@ from modality_gap.configuration import check_config
 from modality_gap.errors import InputError
 
 try:
-    check_config(config, Path(workflow.basedir) / "config" / "schema.yaml")
     ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
+    check_config(config, Path(workflow.basedir) / "config" / "schema.yaml")
 except InputError as error:
     raise WorkflowError(str(error))
 
@@ -48,12 +48,16 @@ def embeddings_of(encoder, inputs, modality):
     return f"results/embeddings/{encoder}.{inputs}/{modality}.parquet"
 
 
-def pair_of(wildcards):
-    """The two embedding files of a set."""
+def pair_files(names):
+    """The two embedding files of each set, one set after the other."""
     return [
-        f"results/embeddings/{wildcards.set}/{modality}.parquet"
-        for modality in SETS[wildcards.set]["modalities"]
+        f"results/embeddings/{name}/{modality}.parquet"
+        for name in names
+        for modality in SETS[name]["modalities"]
     ]
+
+
+PAIR_FILES = pair_files(SETS)
 
 
 wildcard_constraints:

@@ -21,6 +21,5 @@ classes = {
     )
     for name, task in tasks.items()
 }
-pd.concat([prompts(tasks, classes), label_set(snakemake.params.table2)]).to_parquet(
-    snakemake.output[0], index=False
-)
+table = pd.concat([prompts(tasks, classes), label_set(snakemake.params.table2)])
+table.fillna({"kind": ""}).to_parquet(snakemake.output[0], index=False)

@@ -31,5 +31,5 @@ curve = train(
     snakemake.params.seed,
 )
 save_file(model.state_dict(), snakemake.output.trained)
-curve.insert(0, "model", snakemake.params.model)
+curve.insert(0, "model", snakemake.wildcards.model)
 curve.to_csv(snakemake.output.curve, index=False)

@@ -134,3 +134,10 @@ def sphere_losses(
                 }
             )
     return pd.DataFrame(rows).sort_values(["temperature", "delta_theta_deg"], ignore_index=True)
+
+
+def delta_grid(settings: dict) -> np.ndarray:
+    """The shifts of the sweep, both ends included: delta_start, ..., delta_stop."""
+    start, stop, step = (settings[f"delta_{key}"] for key in ("start", "stop", "step"))
+    # Counted from zero, so that no shift is exactly 0 whatever the step.
+    return step * np.arange(round(start / step), round(stop / step) + 1)

@@ -6,6 +6,7 @@ normalised) and any label columns. The file's metadata say where the vectors com
 
 import json
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,7 +55,10 @@ def normalise(vectors: np.ndarray) -> np.ndarray:
 
 def matches(labels: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
     """Mask (n,) of the rows whose every named label is among the values that `where` allows."""
-    return labels[list(where)].isin(where).all(axis=1).to_numpy()
+    mask = np.ones(len(labels), dtype=bool)
+    for name, allowed in where.items():
+        mask &= labels[name].isin(allowed).to_numpy()
+    return mask
 
 
 class EmbeddingWriter:
@@ -76,7 +80,7 @@ class EmbeddingWriter:
             "vector": pa.FixedSizeListArray.from_arrays(values, vectors.shape[1]),
         }
         for name in labels.columns:
-            columns[name] = pa.array(labels[name].tolist())
+            columns[name] = pa.Array.from_pandas(labels[name])
         self.buffer.append(pa.table(columns))
         if sum(map(len, self.buffer)) >= ROW_GROUP:
             self._flush()
@@ -134,7 +138,8 @@ def read(path: str | Path) -> EmbeddingSet:
 
 def _read_parquet(path: str | Path) -> EmbeddingSet:
     try:
-        table = pq.read_table(path)
+        file = pq.ParquetFile(path)
+        table = file.read()
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path in the config.") from None
     except (pa.ArrowInvalid, OSError) as error:
@@ -154,13 +159,17 @@ def _read_parquet(path: str | Path) -> EmbeddingSet:
     if len(table) and len(flat) % len(table):
         raise InputError(f"{path}: the vectors differ in length; give all the same dimension.")
     labels = table.drop_columns(["item_id", "vector"]).to_pandas()
-    raw = (table.schema.metadata or {}).get(METADATA_KEY, b"{}")
     return EmbeddingSet(
         item_ids=np.array(table["item_id"].cast(pa.string()).to_pylist(), dtype=object),
         vectors=flat.astype(np.float32, copy=False).reshape(len(table), -1),
         labels=labels,
-        metadata=json.loads(raw),
+        metadata=metadata_of(file),
     )
+
+
+def metadata_of(file: pq.ParquetFile) -> dict:
+    """What an embedding set's file says of its origin; empty where it says nothing."""
+    return json.loads((file.metadata.metadata or {}).get(METADATA_KEY, b"{}"))
 
 
 def _read_npy(path: str | Path) -> EmbeddingSet:
@@ -208,3 +217,12 @@ def read_pair(
             f"{b.vectors.shape[1]}; a gap needs both modalities in one space."
         )
     return a, b
+
+
+def read_pairs(
+    names: Iterable[str], paths: Sequence[str | Path]
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Each set's name and unit vectors x, y (n, d), from the two files of every set in a row."""
+    for name, path_a, path_b in zip(names, paths[::2], paths[1::2], strict=True):
+        x, y = (side.normalised() for side in read_pair(path_a, path_b))
+        yield name, x, y

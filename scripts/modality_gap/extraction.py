@@ -115,7 +115,9 @@ def extract(
                 clock = time.perf_counter()
                 continue
             clock = time.perf_counter()
-            vectors = encoder.encode([item for item, keep in zip(prepared, readable, strict=True) if keep])
+            vectors = encoder.encode(
+                [item for item, keep in zip(prepared, readable, strict=True) if keep]
+            )
             timing.infer_s += time.perf_counter() - clock
             clock = time.perf_counter()
             labels = frame.drop(columns=["item_id", modality])

@@ -1,0 +1,46 @@
+# Two commands: `make report` and `make test`. Everything they need they install into .venv.
+.PHONY: report test lint lock browser clean help
+
+ENV := .venv/installed
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Only this environment counts: a package that lies elsewhere on the machine is not seen.
+export PYTHONNOUSERSITE := 1
+unexport PYTHONPATH
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' Makefile
+
+report: $(ENV)  ## run the workflow; write results/paper.html and results/report.html
+	@python scripts/fetch_released.py
+	snakemake
+	snakemake --report results/report.html
+
+test: $(ENV)  ## run every test
+	python -m pytest
+
+lint: $(ENV)  ## check style
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint
+
+lock: $(ENV)  ## resolve requirements.in into the hashed lock requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url requirements.in --output-file requirements.txt
+
+browser:  ## install the Chromium that the browser test drives (Debian, as root)
+	apt-get update --quiet
+	apt-get install --yes --quiet --no-install-recommends chromium
+
+clean:  ## remove what runs made; downloads and the environment stay
+	find results -mindepth 1 ! -name README.md -delete
+	rm -rf .snakemake
+
+$(ENV): requirements.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; python3 here is older." >&2; exit 1; }
+	python3 -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.txt
+	@touch $@

@@ -1,0 +1,60 @@
+# Figure 1: the modality gap exists, trained and untrained; and the table of gaps.
+
+
+rule measure_gaps:
+    """Gap, cosines, recall and separability of every set."""
+    input:
+        pairs=PAIR_FILES,
+        code=code("gap", "cone", "embedding_set"),
+    output:
+        "results/statistics/gap.csv",
+    log:
+        "results/logs/measure_gaps.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        sets={name: (entry["model"], entry["weights"]) for name, entry in SETS.items()},
+        confidence=config["confidence"],
+        seed=config["seed"],
+    script:
+        "../scripts/measure_gaps.py"
+
+
+rule project_umap:
+    """UMAP of both modalities of a set together, every set."""
+    input:
+        pairs=PAIR_FILES,
+        code=code("projection"),
+    output:
+        "results/statistics/umap.parquet",
+    log:
+        "results/logs/project_umap.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        sets=list(SETS),
+        umap=config["umap"],
+        seed=config["seed"],
+    script:
+        "../scripts/project_umap.py"
+
+
+rule plot_figure1:
+    """Figure 1: (a) drawn, (b) trained and (c) untrained models."""
+    input:
+        gap="results/statistics/gap.csv",
+        umap="results/statistics/umap.parquet",
+    output:
+        svg=report(
+            "results/figures/figure1.svg",
+            caption="../report/captions/figure1.rst",
+            category="Figure 1",
+            labels={"figure": "the modality gap, trained and untrained"},
+        ),
+        pdf="results/figures/figure1.pdf",
+    log:
+        "results/logs/plot_figure1.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_figure1.py"

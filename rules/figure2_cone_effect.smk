@@ -1,0 +1,141 @@
+# Figure 2: encoders map into narrow cones, and each random initialisation into its own.
+
+CONE = config["cone"]
+
+
+def cone_files(weights, inputs):
+    """One embedding file an encoder of Figure 2(a), for one row of its panels."""
+    return [
+        embeddings_of(
+            entry[weights],
+            CONE["noise_inputs"] if inputs == "noise" else entry[f"{weights}_inputs"],
+            entry["modality"],
+        )
+        for entry in CONE["encoders"].values()
+    ]
+
+
+rule measure_cones:
+    """Mean, minimum and histogram of all cosines, nine panels of Figure 2(a)."""
+    input:
+        trained_real=cone_files("trained", "real"),
+        random_real=cone_files("random", "real"),
+        random_noise=cone_files("random", "noise"),
+        code=code("cone", "gap"),
+    output:
+        table="results/statistics/cone.csv",
+        histogram="results/statistics/cone_histogram.csv",
+    log:
+        "results/logs/measure_cones.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        encoders=list(CONE["encoders"]),
+        bins=CONE["bins"],
+        confidence=config["confidence"],
+    script:
+        "../scripts/measure_cones.py"
+
+
+rule plot_figure2a:
+    """Figure 2(a): histograms of cosine similarity."""
+    input:
+        table="results/statistics/cone.csv",
+        histogram="results/statistics/cone_histogram.csv",
+    output:
+        svg=report(
+            "results/figures/figure2a.svg",
+            caption="../report/captions/figure2a.rst",
+            category="Figure 2",
+            labels={"figure": "(a) all pairwise cosines"},
+        ),
+        pdf="results/figures/figure2a.pdf",
+    log:
+        "results/logs/plot_figure2a.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_figure2a.py"
+
+
+rule simulate_mlp_cone:
+    """Mean cosine by depth of random multi-layer perceptrons, with and without bias."""
+    input:
+        code=code("cone"),
+    output:
+        "results/statistics/mlp_cone.csv",
+    log:
+        "results/logs/simulate_mlp_cone.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        mlp=config["mlp_cone"],
+        seed=config["seed"],
+    script:
+        "../scripts/simulate_mlp_cone.py"
+
+
+rule plot_figure2b:
+    """Figure 2(b): mean cosine by depth."""
+    input:
+        "results/statistics/mlp_cone.csv",
+    output:
+        svg=report(
+            "results/figures/figure2b.svg",
+            caption="../report/captions/figure2b.rst",
+            category="Figure 2",
+            labels={"figure": "(b) mean cosine by depth"},
+        ),
+        pdf="results/figures/figure2b.pdf",
+    log:
+        "results/logs/plot_figure2b.log",
+    conda:
+        "../envs/figures.yaml"
+    params:
+        confidence=config["confidence"],
+    script:
+        "../scripts/plot_figure2b.py"
+
+
+rule project_initialisations:
+    """UMAP and singular values of many random initialisations of three encoders."""
+    input:
+        embeddings=[
+            embeddings_of(name, entry["inputs"], entry["modality"])
+            for name, entry in config["initialisation_cones"].items()
+        ],
+        code=code("cone", "projection"),
+    output:
+        umap="results/statistics/initialisation_umap.parquet",
+        spectrum="results/statistics/initialisation_spectrum.csv",
+    log:
+        "results/logs/project_initialisations.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        labels=[ENCODERS[name]["label"] for name in config["initialisation_cones"]],
+        umap=config["umap"],
+        seed=config["seed"],
+    script:
+        "../scripts/project_initialisations.py"
+
+
+rule plot_figure2c:
+    """Figure 2(c): 25 random initialisations, a colour per seed, and their singular values."""
+    input:
+        umap="results/statistics/initialisation_umap.parquet",
+        spectrum="results/statistics/initialisation_spectrum.csv",
+    output:
+        svg=report(
+            "results/figures/figure2c.svg",
+            caption="../report/captions/figure2c.rst",
+            category="Figure 2",
+            labels={"figure": "(c) cones of random initialisations"},
+        ),
+        pdf="results/figures/figure2c.pdf",
+    log:
+        "results/logs/plot_figure2c.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_figure2c.py"

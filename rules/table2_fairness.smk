@@ -1,0 +1,30 @@
+# Table 2: denigration harm by group under a shift of the gap.
+
+
+rule make_table2:
+    """Offensive labels by group, default and shifted."""
+    input:
+        pair=[
+            f"results/embeddings/{config['table2']['model']}/{modality}.parquet"
+            for modality in ("image", "text")
+        ],
+        images=f"results/embeddings/{folder_of(config['table2']['model'], config['table2']['inputs'])}"
+        "/image.parquet",
+        prompts=f"results/embeddings/{folder_of(config['table2']['model'], 'prompts')}/text.parquet",
+        code=code("fairness", "contrastive"),
+    output:
+        report(
+            "results/tables/table2.csv",
+            caption="../report/captions/table2.rst",
+            category="Table 2",
+            labels={"table": "denigration harm by group"},
+        ),
+    log:
+        "results/logs/make_table2.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        table2=config["table2"],
+        confidence=config["confidence"],
+    script:
+        "../scripts/make_table2.py"

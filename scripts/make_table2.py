@@ -1,0 +1,28 @@
+"""How often people get an offensive label, by group and shift (Table 2)."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+from modality_gap.contrastive import unit_gap_vector
+from modality_gap.embedding_set import read, read_pair
+from modality_gap.fairness import harm_by_group
+
+settings = snakemake.params.table2
+x, y = (side.normalised() for side in read_pair(*snakemake.input.pair))
+people = read(snakemake.input.images)
+prompts = read(snakemake.input.prompts)
+prompts = prompts.select((prompts.labels["task"] == "table2").to_numpy())
+labels = people.labels.rename(columns={settings["group"]: "table2_group"})
+labels = labels.assign(
+    group=labels["table2_group"], answer=labels["gender"] + ", " + labels["table2_group"]
+)
+harm_by_group(
+    people.normalised(),
+    labels,
+    prompts.normalised(),
+    prompts.labels,
+    unit_gap_vector(x, y),
+    settings["shifts"],
+    snakemake.params.confidence,
+).to_csv(snakemake.output[0], index=False)

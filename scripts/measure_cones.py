@@ -1,0 +1,55 @@
+"""All pairwise cosines of nine sets of embeddings (Figure 2(a))."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+import numpy as np
+import pandas as pd
+
+from modality_gap.cone import cosine_distribution
+from modality_gap.embedding_set import read
+from modality_gap.gap import mean_cosine_interval
+
+panels = {
+    ("trained", "real"): snakemake.input.trained_real,
+    ("random", "real"): snakemake.input.random_real,
+    ("random", "noise"): snakemake.input.random_noise,
+}
+rows, histograms = [], []
+for column, encoder in enumerate(snakemake.params.encoders):
+    sample = read(snakemake.input.random_real[column]).item_ids
+    for (weights, inputs), files in panels.items():
+        embeddings = read(files[column])
+        if inputs == "real":
+            # The same items for trained and random weights, whatever else was embedded.
+            embeddings = embeddings.select(np.isin(embeddings.item_ids, sample))
+        x = embeddings.normalised()
+        cosines = cosine_distribution(x, snakemake.params.bins)
+        low, high = mean_cosine_interval(x, snakemake.params.confidence)
+        names = {"encoder": encoder, "weights": weights, "inputs": inputs}
+        rows.append(
+            {
+                **names,
+                "model": embeddings.metadata["model"],
+                "dtype": embeddings.metadata["dtype"],
+                "n": cosines.n,
+                "mean_cosine": cosines.mean,
+                "mean_cosine_low": low,
+                "mean_cosine_high": high,
+                "min_cosine": cosines.minimum,
+                "max_cosine": cosines.maximum,
+            }
+        )
+        histograms.append(
+            pd.DataFrame(
+                {
+                    **names,
+                    "cosine_low": cosines.edges[:-1],
+                    "cosine_high": cosines.edges[1:],
+                    "pairs": cosines.counts,
+                }
+            )
+        )
+pd.DataFrame(rows).to_csv(snakemake.output.table, index=False)
+pd.concat(histograms).to_csv(snakemake.output.histogram, index=False)

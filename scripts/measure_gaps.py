@@ -1,0 +1,55 @@
+"""Gap, cosines, recall and separability of every set (Figure 1): gap.csv."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+import numpy as np
+import pandas as pd
+
+from modality_gap.cone import cosine_distribution
+from modality_gap.embedding_set import read_pairs
+from modality_gap.gap import (
+    gap,
+    gap_interval,
+    gap_vector,
+    largest_share,
+    linear_separability,
+    mean_cosine_interval,
+    proportion_interval,
+    recall_at,
+)
+
+confidence, seed = snakemake.params.confidence, snakemake.params.seed
+
+
+def measure(x: np.ndarray, y: np.ndarray) -> dict:
+    """Every statistic of one set of unit vectors x, y (n, d)."""
+    row = {"n": len(x), "dim": x.shape[1], "gap": gap(x, y)}
+    row["gap_low"], row["gap_high"] = gap_interval(x, y, confidence)
+    for side, vectors in {"a": x, "b": y}.items():
+        cosines = cosine_distribution(vectors, bins=1)
+        low, high = mean_cosine_interval(vectors, confidence)
+        row |= {
+            f"mean_cosine_{side}": cosines.mean,
+            f"mean_cosine_{side}_low": low,
+            f"mean_cosine_{side}_high": high,
+            f"min_cosine_{side}": cosines.minimum,
+        }
+    for k in (1, 5, 10):
+        for direction, (query, target) in {"ab": (x, y), "ba": (y, x)}.items():
+            recall = recall_at(query, target, k)
+            low, high = proportion_interval(round(recall * len(x)), len(x), confidence)
+            name = f"recall{k}_{direction}"
+            row |= {name: recall, f"{name}_low": low, f"{name}_high": high}
+    row["separability"], row["separability_n"] = linear_separability(x, y, seed)
+    row["largest5_share"] = largest_share(gap_vector(x, y))
+    return row
+
+
+sets = snakemake.params.sets
+rows = [
+    {"set": name, "model": sets[name][0], "weights": sets[name][1], **measure(x, y)}
+    for name, x, y in read_pairs(sets, snakemake.input.pairs)
+]
+pd.DataFrame(rows).to_csv(snakemake.output[0], index=False)

@@ -1,0 +1,260 @@
+"""The configuration is checked as a whole before anything runs: config/schema.yaml says what it
+may hold, and this module that the names in it fit together."""
+
+import math
+import reprlib
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
+
+from modality_gap.errors import InputError
+
+TYPES = {
+    "integer": (int, "a whole number"),
+    "number": ((int, float), "a finite number"),
+    "string": (str, "a text"),
+    "array": (list, "a list"),
+    "object": (dict, "a mapping"),
+    "boolean": (bool, "true or false"),
+}
+BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+}
+SIZES = {
+    "minItems": "at least",
+    "maxItems": "at most",
+    "minProperties": "at least",
+    "maxProperties": "at most",
+}
+REMOVE = "remove it, or use one of"
+
+
+def check_config(config: dict, schema_path: Path) -> None:
+    """Check the configuration against the schema, and the names in it against one another.
+
+    The assets are those of `assets.yaml` beside the schema; files of one's own must exist, seen
+    from the working directory. Raises InputError, one sentence that names the first faulty key.
+    """
+    schema = yaml.safe_load(schema_path.read_text(encoding="utf-8"))
+    # A misspelt key is also a missing one: tell what was written before what was not.
+    error = min(
+        Validator(schema).iter_errors(config),
+        key=lambda error: error.validator != "additionalProperties",
+        default=None,
+    )
+    if error:
+        raise InputError(" ".join(_sentence(error).split()))
+    assets = yaml.safe_load(schema_path.with_name("assets.yaml").read_text(encoding="utf-8"))
+    for path, name, known, kind in _references(config, assets):
+        if name not in known:
+            raise InputError(f"{path} is {name!r}, which is no {kind}; {_choice(name, known)}")
+    for fault in _faults(config):
+        raise InputError(fault)
+
+
+# --- the schema -------------------------------------------------------------------------------
+
+
+def _is_type(name: str, _checker: object, value: object) -> bool:
+    """As in JSON Schema, but 2.0 counts no items, and YAML's .nan and .inf are no numbers."""
+    if isinstance(value, bool):
+        return name == "boolean"
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    return isinstance(value, TYPES[name][0])
+
+
+Validator = extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {name: partial(_is_type, name) for name in TYPES}
+    ),
+)
+
+
+def _sentence(error: ValidationError) -> str:
+    """What is wrong, where, and what to do about it."""
+    path, value, wanted = _dotted(error.absolute_path), error.instance, error.validator_value
+    shown = "empty" if value is None else reprlib.repr(value)
+    if "propertyNames" in error.absolute_schema_path:
+        key = _dotted([*error.absolute_path, str(value)])
+        if error.validator == "enum":
+            return f"{key} does not go with this library; {_choice(value, wanted, REMOVE)}"
+        return f"{key} is no name to use; correct it to match: {error.schema['description']}"
+    match error.validator:
+        case "additionalProperties":
+            known = list(error.schema["properties"])
+            unknown = next(key for key in value if key not in known)
+            key = _dotted([*error.absolute_path, str(unknown)])
+            remedy = _choice(unknown, known, REMOVE)
+            return f"{key} is no known key (of the file or --config); {remedy}"
+        case "required":
+            missing = next(key for key in wanted if key not in value)
+            key = _dotted([*error.absolute_path, missing])
+            return f"{key} is missing; add it, as config/schema.yaml describes it."
+        case "dependentRequired":
+            given = next(
+                key for key in wanted if key in value and not value.keys() >= {*wanted[key]}
+            )
+            missing = next(key for key in wanted[given] if key not in value)
+            return f"{path}.{given} needs {missing!r} beside it; add {path}.{missing}."
+        case "oneOf":
+            keys = [branch["required"][0] for branch in wanted]
+            given = [key for key in keys if key in value]
+            has = _listed(given, "and") if given else "none of them"
+            return f"{path} must have exactly one of {_listed(keys, 'or')}; it has {has}, so " + (
+                "remove all but one." if given else "add one."
+            )
+        case "not":
+            return f"{path} has {_listed(wanted['required'], 'and')}; remove all but one."
+        case "type":
+            return f"{path} is {shown} but must be {TYPES[wanted][1]}; {_retype(value, wanted)}."
+        case "enum":
+            return f"{path} is {shown}, which is not known; give one of {', '.join(wanted)}."
+        case "uniqueItems":
+            return f"{path} is {shown}, which holds an entry twice; remove one of the two."
+        case "pattern":
+            return f"{path} is {shown}; correct it to match: {error.schema['description']}"
+        case keyword if keyword in BOUNDS:
+            bounds = [f"{BOUNDS[key]} {error.schema[key]}" for key in BOUNDS if key in error.schema]
+            return f"{path} is {shown}, out of range; give a value {_listed(bounds, 'and')}."
+        case keyword if keyword in SIZES:
+            return f"{path} has {len(value)} of its entries; give it {SIZES[keyword]} {wanted}."
+    return f"{path} does not fit config/schema.yaml ({error.message}); correct it."
+
+
+def _dotted(path: Iterable[str | int]) -> str:
+    """`loss_landscape.temperatures[2]`"""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).lstrip(".")
+
+
+def _retype(value: object, wanted: str) -> str:
+    """The remedy for a wrong type; YAML takes 1e-3 for a text, 0.001 or 1.0e-3 for a number."""
+    if isinstance(value, str) and wanted == "number":
+        try:
+            return f"write it as {float(value)}"
+        except ValueError:
+            pass
+    return "correct it"
+
+
+def _choice(name: object, known: Collection[str], otherwise: str = "give one of") -> str:
+    """The remedy for an unknown name: the likely one, else all there are."""
+    if close := get_close_matches(str(name), known, n=1):
+        return f"did you mean {close[0]}?"
+    return f"{otherwise} {', '.join(known)}." if known else "none is there yet, so add it first."
+
+
+def _listed(names: Collection[str], word: str) -> str:
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+# --- the names --------------------------------------------------------------------------------
+
+
+def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str], str]]:
+    """Every name that stands for something elsewhere: its key, itself, the known ones, the kind."""
+    encoders, sets, inputs = config["encoders"], config["sets"], config["inputs"]
+    wheels = [name for name, asset in assets.items() if asset["kind"] == "wheel"]
+    released = [name for name, asset in assets.items() if asset["kind"] == "file"]
+    noise = [name for name, entry in inputs.items() if "noise" in entry]
+    pictures = [
+        name for name, entry in inputs.items() if entry.get("dataset") not in (None, "prompts")
+    ]
+    with_seeds = [name for name, entry in encoders.items() if "seeds" in entry]
+    models = [name for name, entry in sets.items() if {"encoder", "projection"} & entry.keys()]
+
+    for name, entry in encoders.items():
+        if "wheel" in entry:
+            yield f"encoders.{name}.wheel", entry["wheel"], wheels, "asset of kind wheel"
+        if "checkpoint" in entry:
+            key = f"encoders.{name}.checkpoint"
+            yield key, entry["checkpoint"], list(config["training"]), "model under training"
+    for name, entry in config["projections"].items():
+        for modality, encoder in entry["encoders"].items():
+            yield f"projections.{name}.encoders.{modality}", encoder, list(encoders), "encoder"
+        yield f"projections.{name}.inputs", entry["inputs"], pictures, "input with pictures"
+    kinds = {
+        "encoder": (list(encoders), "encoder"),
+        "projection": (list(config["projections"]), "projection"),
+        "inputs": (pictures, "input with pictures"),
+        "released": (released, "asset of kind file"),
+    }
+    for name, entry in sets.items():
+        for key, (known, kind) in kinds.items():
+            if key in entry:
+                yield f"sets.{name}.{key}", entry[key], known, kind
+    for name, entry in config["cone"]["encoders"].items():
+        for weights in ("trained", "random"):
+            key = f"cone.encoders.{name}.{weights}"
+            yield key, entry[weights], list(encoders), "encoder"
+            yield f"{key}_inputs", entry[f"{weights}_inputs"], list(inputs), "input"
+    yield "cone.noise_inputs", config["cone"]["noise_inputs"], noise, "input of noise"
+    for name, entry in config["initialisation_cones"].items():
+        key = f"initialisation_cones.{name}"
+        yield key, name, with_seeds, "encoder with seeds"
+        yield f"{key}.inputs", entry["inputs"], list(inputs), "input"
+    for name, entry in config["tasks"].items():
+        yield f"tasks.{name}.inputs", entry["inputs"], pictures, "input with pictures"
+    for number, name in enumerate(config["table1"]["models"]):
+        key = f"table1.models[{number}]"
+        yield key, name, models, "set with an encoder or a projection"
+    for number, name in enumerate(config["table1"]["tasks"]):
+        yield f"table1.tasks[{number}]", name, list(config["tasks"]), "task"
+    table2 = config["table2"]
+    yield "table2.model", table2["model"], models, "set with an encoder or a projection"
+    yield "table2.inputs", table2["inputs"], pictures, "input with pictures"
+
+
+def _faults(config: dict) -> Iterator[str]:
+    """What neither the schema nor a list of names can tell."""
+    encoders = config["encoders"]
+    for name, entry in encoders.items():
+        path = entry.get("architecture", "")
+        if path.endswith(".json") and not Path(path).is_file():
+            yield _absent(f"encoders.{name}.architecture", path)
+    for name in config["training"]:
+        key, entry = f"training.{name}", encoders.get(name, {})
+        if not entry.get("architecture", "").endswith(".json"):
+            yield f"{key} needs an encoder {name} whose architecture is a .json file; add it."
+        if entry.get("checkpoint") != name:
+            yield f"{key} needs encoders.{name}.checkpoint to be {name}; correct it."
+        if "seed" not in encoders.get(f"{name}_random", {}):
+            yield f"{key} needs an encoder {name}_random with a seed; add it."
+    for section in ("projections", "training"):
+        for name, entry in config[section].items():
+            if entry["warmup"] >= entry["steps"]:
+                yield f"{section}.{name}.warmup must be below its steps; lower it."
+    for name, entry in config["sets"].items():
+        key, modalities = f"sets.{name}", entry["modalities"]
+        if "files" in entry:
+            if set(modalities) != entry["files"].keys():
+                yield f"{key}.modalities must be the keys of {key}.files; make them the same."
+            for modality, path in entry["files"].items():
+                if not Path(path).is_file():
+                    yield _absent(f"{key}.files.{modality}", path)
+        if "files" in entry or "released" in entry:
+            if "inputs" in entry:
+                yield f"{key}.inputs goes with an encoder or a projection alone; remove it."
+        elif set(modalities) != {"image", "text"}:
+            yield f"{key}.modalities must be image and text, which encoders embed; correct it."
+    start, step = config["loss_landscape"]["delta_start"], config["loss_landscape"]["delta_step"]
+    if not math.isclose(start / step, round(start / step), abs_tol=1e-9):
+        yield (
+            f"loss_landscape.delta_start is {start}, from where steps of {step} miss the shift 0; "
+            "make it a multiple of delta_step."
+        )
+
+
+def _absent(key: str, path: str) -> str:
+    return f"{key} is {path!r}, which is no file here ({Path.cwd()}); correct the path."

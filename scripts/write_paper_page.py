@@ -1,0 +1,74 @@
+"""The reading page: every figure and table beside what the paper found, in one offline file."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import yaml
+
+from modality_gap import __version__, page
+from modality_gap.embedding_set import METADATA_KEY
+from modality_gap.errors import InputError
+
+LIMIT_MB = 15
+PACKAGES = ["snakemake", "torch", "open-clip-torch", "timm", "onnxruntime", "numpy", "scipy"]
+PACKAGES += ["pandas", "pyarrow", "scikit-learn", "umap-learn", "matplotlib"]
+
+
+def text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+given, params = snakemake.input, snakemake.params
+found, assets = (yaml.safe_load(text(path)) for path in (given.found, given.assets))
+data = {Path(path).stem: pd.read_csv(path) for path in [*given.statistics, *given.tables]}
+data["training"] = pd.concat(pd.read_csv(path) for path in given.curves)
+made = page.sections(
+    found,
+    page.results(data, found, params.config),
+    {Path(path).stem: text(path) for path in given.captions},
+    {Path(path).stem: Path(path).read_bytes() for path in given.figures},
+    params.config,
+    params.sets,
+    params.absent,
+)
+# The footers only: the vectors are not read.
+footers = {
+    (Path(path).parent.name, Path(path).stem): pq.read_metadata(path) for path in given.pairs
+}
+html = page.render_page(
+    text(given.template),
+    style=page.Markup(text(given.style)),
+    sections=sorted(made, key=lambda section: list(found).index(section.id)),
+    verdicts=page.verdicts(made),
+    models=page.models_rows(
+        params.sets,
+        {
+            key: json.loads((foot.metadata or {}).get(METADATA_KEY, b"{}"))
+            for key, foot in footers.items()
+        },
+        {key: foot.num_rows for key, foot in footers.items()},
+        found["stand_ins"],
+        params.config,
+    ),
+    sets=params.sets,
+    absent=params.absent,
+    assets=assets,
+    confidence=f"{100 * params.config['confidence']:g} %",
+    separate=page.SEPARATE,
+    versions={
+        "this workflow": __version__,
+        **page.versions(text(given.requirements), PACKAGES),
+    },
+)
+size_mb = len(html.encode()) / 1e6
+if size_mb >= LIMIT_MB:
+    raise InputError(
+        f"The page would be {size_mb:.1f} MB, more than {LIMIT_MB} MB; take fewer sets or items."
+    )
+Path(snakemake.output[0]).write_text(html, encoding="utf-8")

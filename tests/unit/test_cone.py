@@ -1,0 +1,99 @@
+"""The cone effect: exact cosines, random networks, cones of initialisations."""
+
+import numpy as np
+import pytest
+
+from modality_gap.cone import (
+    between_share,
+    cosine_distribution,
+    mlp_mean_cosines,
+    principal_singular_values,
+)
+from modality_gap.embedding_set import normalise
+from modality_gap.gap import mean_cosine
+
+
+@pytest.mark.parametrize("tile", [7, 64, 1000])
+def test_distribution_sees_every_pair_whatever_the_tile(tile):
+    x = normalise(np.random.default_rng(0).normal(size=(100, 5)) + 0.5)
+    cosines = (x @ x.T)[~np.eye(100, dtype=bool)]
+    found = cosine_distribution(x, bins=40, tile=tile)
+    assert found.counts.sum() == 100 * 99
+    np.testing.assert_array_equal(found.counts, np.histogram(cosines, found.edges)[0])
+    assert found.minimum == pytest.approx(cosines.min(), abs=1e-12)
+    assert found.maximum == pytest.approx(cosines.max(), abs=1e-12)
+    # The closed form from the sum of vectors and the mean over the histogram's own pairs.
+    assert found.mean == pytest.approx(cosines.mean(), abs=1e-12)
+
+
+def test_histogram_mean_is_the_closed_form_to_within_a_bin():
+    x = normalise(np.random.default_rng(1).normal(size=(300, 16)) + 0.7)
+    found = cosine_distribution(x, bins=2000)
+    centres = (found.edges[1:] + found.edges[:-1]) / 2
+    assert (found.counts * centres).sum() / found.counts.sum() == pytest.approx(
+        mean_cosine(x), abs=5e-4
+    )
+
+
+# activation, bias, layer: mean cosine measured over independent runs (1,024 inputs, width 512).
+# The tolerance is the spread of one run: random weights leave tanh and linear networks free.
+MLP = [
+    ("relu", True, 1, 0.320, 0.01),
+    ("relu", True, 2, 0.489, 0.02),
+    ("relu", True, 5, 0.747, 0.02),
+    ("relu", True, 10, 0.946, 0.02),
+    ("relu", True, 15, 0.998, 0.01),
+    ("sigmoid", True, 1, 0.853, 0.01),
+    ("sigmoid", True, 2, 0.991, 0.005),
+    ("tanh", True, 10, 0.14, 0.08),
+    ("tanh", True, 25, 0.50, 0.15),
+    ("linear", True, 25, 0.061, 0.04),
+    ("relu", False, 25, 0.973, 0.02),
+    ("tanh", False, 25, 0.001, 0.01),
+    ("linear", False, 25, 0.001, 0.01),
+]
+
+
+@pytest.fixture(scope="module")
+def mlp():
+    runs = {}
+
+    def mean(activation: str, bias: bool, layer: int) -> float:
+        if (activation, bias) not in runs:
+            runs[activation, bias] = np.mean(
+                [
+                    list(mlp_mean_cosines(activation, bias, 1024, 512, 25, seed))
+                    for seed in range(3)
+                ],
+                axis=0,
+            )
+        return runs[activation, bias][layer]
+
+    return mean
+
+
+@pytest.mark.parametrize(("activation", "bias", "layer", "value", "tolerance"), MLP)
+def test_mlp_cone_by_depth(mlp, activation, bias, layer, value, tolerance):
+    assert mlp(activation, bias, layer) == pytest.approx(value, abs=tolerance)
+
+
+def test_first_relu_layer_is_the_arc_cosine_kernel():
+    # Orthogonal inputs, no bias: E[relu(a) relu(b)] / E[relu(a)^2] = 1 / pi.
+    layers = list(mlp_mean_cosines("relu", False, 512, 1024, 1, seed=0))
+    assert layers[0] == pytest.approx(0, abs=0.005)
+    assert layers[1] == pytest.approx(1 / np.pi, abs=0.01)
+
+
+def test_k_cones_have_k_minus_one_components():
+    rng = np.random.default_rng(0)
+    centres = normalise(rng.normal(size=(9, 64)))
+    seeds = np.repeat(np.arange(9), 30)
+    x = normalise(centres[seeds] + 0.01 * rng.normal(size=(270, 64)))
+    values = principal_singular_values(x, 12)
+    assert values[7] > 5 * values[8]
+    assert between_share(x, seeds) > 0.95
+
+
+def test_between_share_of_groups_that_say_nothing_is_small():
+    x = np.random.default_rng(0).normal(size=(2000, 3))
+    assert between_share(x, np.arange(2000) % 4) < 0.01

