@@ -135,9 +135,8 @@ rule project_embeddings:
     conda:
         "../envs/statistics.yaml"
     params:
-        where=lambda w: INPUTS[
-            w.projected.partition(".")[2] or SETS[w.projected]["inputs"]
-        ].get("where", {}),
+        inputs=lambda w: INPUTS[w.projected.partition(".")[2] or SETS[w.projected]["inputs"]],
+        seed=config["seed"],
     script:
         "../scripts/project_embeddings.py"
 

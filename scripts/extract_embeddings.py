@@ -48,7 +48,7 @@ for init in seeds:
         timing = extract_noise(inputs["noise"], encoder, writer, settings["batch_size"], seed)
     else:
         dataset = snakemake.input.dataset
-        chosen = select_items(dataset, inputs.get("where", {}), inputs.get("sample"), seed)
+        chosen = select_items(dataset, inputs, seed)
         count += len(chosen)
         batches = read_batches(dataset, modality, chosen, settings["batch_size"])
         if "seeds" in spec:

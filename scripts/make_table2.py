@@ -15,7 +15,7 @@ prompts = read(snakemake.input.prompts)
 prompts = prompts.select((prompts.labels["task"] == "table2").to_numpy())
 labels = people.labels.rename(columns={settings["group"]: "table2_group"})
 labels = labels.assign(
-    group=labels["table2_group"], answer=labels["gender"] + ", " + labels["table2_group"]
+    group=labels["table2_group"], answer=labels[settings["gender"]] + ", " + labels["table2_group"]
 )
 harm_by_group(
     people.normalised(),

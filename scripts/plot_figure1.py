@@ -11,16 +11,17 @@ from matplotlib.collections import LineCollection
 from modality_gap.plotting import FAINT, IMAGE_COLOR, MUTED, TEXT_COLOR, letter, save, use_style
 from modality_gap.schematics import draw_two_encoders
 
-COLUMNS = 4  # more would make the numbers under the panels too small to read
+MOST_COLUMNS = 4  # more would make the numbers under the panels too small to read
 
 use_style()
 gaps = pd.read_csv(snakemake.input.gap, index_col="set")
 points = pd.read_parquet(snakemake.input.umap)
 models = list(dict.fromkeys(gaps["model"]))
-blocks = [models[start : start + COLUMNS] for start in range(0, len(models), COLUMNS)]
+columns = min(MOST_COLUMNS, len(models))
+blocks = [models[start : start + columns] for start in range(0, len(models), columns)]
 figure = plt.figure(figsize=(10, 2.9 + 6.4 * len(blocks)))
 grid = figure.add_gridspec(
-    1 + 2 * len(blocks), COLUMNS, height_ratios=[2.9, *[3.2] * 2 * len(blocks)]
+    1 + 2 * len(blocks), columns, height_ratios=[2.9, *[3.2] * 2 * len(blocks)]
 )
 top = figure.add_subplot(grid[0, :])
 draw_two_encoders(top)
@@ -51,7 +52,7 @@ def draw_set(ax: plt.Axes, name: str) -> None:
 
 for block, names in enumerate(blocks):
     for line, (weights, panel) in enumerate((("trained", "(b)"), ("random", "(c)"))):
-        for column in range(COLUMNS):
+        for column in range(columns):
             ax = figure.add_subplot(grid[1 + 2 * block + line, column])
             model = names[column] if column < len(names) else None
             match = gaps.index[(gaps["model"] == model) & (gaps["weights"] == weights)]

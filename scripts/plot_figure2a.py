@@ -40,6 +40,7 @@ for line, ((weights, inputs), row_label) in enumerate(ROWS.items()):
             fontsize=9,
         )
         ax.set_xlim(-0.5, 1)
+        ax.set_ylim(0, 1.35 * density.max())  # room for the numbers
         if line == 0:
             ax.set_title(encoder)
         if line == 2:

@@ -37,6 +37,6 @@ for ax, bias in zip(axes, (True, False), strict=True):
         ylim=(-0.05, 1.03),
         xticks=np.arange(0, table["layer"].max() + 1, 5),
     )
-axes[0].legend(title="activation", loc="center right")
+axes[1].legend(title="activation", loc="center right", bbox_to_anchor=(1, 0.4))
 letter(axes[0], "(b)")
 save(figure, snakemake.output.svg, snakemake.output.pdf)

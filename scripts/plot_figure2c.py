@@ -26,7 +26,7 @@ for column, (cloud, spectrum) in enumerate(zip(clouds, spectra, strict=True)):
         cloud["umap_2"],
         c=cloud["seed"],
         cmap="viridis",
-        s=5,
+        s=16,
         lw=0,
         rasterized=True,
     )
@@ -34,10 +34,11 @@ for column, (cloud, spectrum) in enumerate(zip(clouds, spectra, strict=True)):
         ax.annotate(
             str(seed),
             part[["umap_1", "umap_2"]].median(),
+            xytext=(0, 4),
+            textcoords="offset points",
             fontsize=8,
             ha="center",
-            va="center",
-            bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.7},
+            va="bottom",
         )
     first = spectrum.iloc[0]
     ax.set_title(f"{first['encoder']}: {first['initialisations']} seeds x {first['items']} items")

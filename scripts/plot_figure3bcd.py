@@ -7,7 +7,7 @@ log_to(snakemake.log[0])
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.plotting import INK, PALETTE, letter, save, use_style
+from modality_gap.plotting import INK, PALETTE, save, use_style
 
 LETTERS = {0.01: "(b)", 0.02: "(c)", 1.0: "(d)"}
 
@@ -32,12 +32,8 @@ for line, name in enumerate(names):
         ax.plot(lowest["distance"], lowest["loss"], "v", ms=7, color=PALETTE[1])
         ax.tick_params(labelsize=8)
         if line == 0:
-            title = (
-                f"temperature 1/{round(1 / temperature)}" if temperature < 1 else "temperature 1"
-            )
-            ax.set_title(title, fontsize=10)
-            if temperature in LETTERS:
-                letter(ax, LETTERS[temperature])
+            value = f"1/{round(1 / temperature)}" if temperature < 1 else "1"
+            ax.set_title(f"{LETTERS.get(temperature, '')} temperature {value}", fontsize=10)
         if line == len(names) - 1:
             ax.set_xlabel("gap distance", fontsize=9)
     axes[line, 0].set_ylabel(f"{name}\nloss")

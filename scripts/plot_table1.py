@@ -27,7 +27,7 @@ for line, model in enumerate(models):
         ax.axhline(row["chance"], color=PALETTE[6], ls="--", lw=0.8)
         ax.plot(best["distance"], best["accuracy"], "v", ms=7, color=PALETTE[1])
         ax.set_title(f"{model}: {task.replace('_', ' ')} (n {row['n']})")
-        ax.set_ylim(0, None)
+        ax.set_ylim(0, 1.2 * max(curve["accuracy"].max(), row["chance"]))
         if line == len(models) - 1:
             ax.set_xlabel("gap distance")
         if column == 0:

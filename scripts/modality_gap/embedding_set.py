@@ -53,6 +53,14 @@ def normalise(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+def choose_rows(labels: pd.DataFrame, inputs: dict, seed: int) -> np.ndarray:
+    """Mask (n,) of the rows that an entry of `inputs` in the config takes: those whose labels are
+    among the values of its `where`, and of these a seeded sample of `sample`, in file order."""
+    rows = np.flatnonzero(matches(labels, inputs.get("where", {})))
+    rows = np.random.default_rng(seed).permutation(rows)[: inputs.get("sample")]
+    return np.isin(np.arange(len(labels)), rows)
+
+
 def matches(labels: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
     """Mask (n,) of the rows whose every named label is among the values that `where` allows."""
     mask = np.ones(len(labels), dtype=bool)

@@ -87,7 +87,8 @@ def describe_weights(weights: dict) -> dict:
 def _metadata(spec: dict, weights: dict, preprocessing: str, dtype) -> dict:
     return {
         "library": spec["library"],
-        "model": spec.get("architecture", spec["library"]),
+        "model": spec.get("label", spec.get("architecture", spec["library"])),
+        "architecture": spec.get("architecture"),
         **describe_weights(weights),
         "preprocessing": preprocessing,
         "dtype": str(dtype).removeprefix("torch."),

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import torch
 from tqdm import tqdm
 
-from modality_gap.embedding_set import EmbeddingWriter, matches
+from modality_gap.embedding_set import EmbeddingWriter, choose_rows
 from modality_gap.encoders import Encoder, open_picture
 from modality_gap.errors import InputError
 
@@ -29,16 +29,10 @@ class Timing:
     write_s: float = 0.0
 
 
-def select_items(
-    path: str, where: dict[str, list[str]], sample: int | None, seed: int
-) -> np.ndarray:
-    """Item ids of a dataset, in file order: rows whose labels are among those of `where`, and of
-    these a seeded sample."""
-    table = pd.read_parquet(path, columns=["item_id", *where])
-    ids = table.loc[matches(table, where), "item_id"].to_numpy()
-    if sample is not None and sample < len(ids):
-        ids = ids[np.sort(np.random.default_rng(seed).permutation(len(ids))[:sample])]
-    return ids
+def select_items(path: str, inputs: dict, seed: int) -> np.ndarray:
+    """Item ids of a dataset, in file order, that an entry of `inputs` in the config takes."""
+    table = pd.read_parquet(path, columns=["item_id", *inputs.get("where", {})])
+    return table.loc[choose_rows(table, inputs, seed), "item_id"].to_numpy()
 
 
 def read_batches(

@@ -400,9 +400,9 @@ def figure3a_found(shifts: pd.DataFrame) -> list[Finding]:
         found.append(
             Finding(
                 f"{name}: the first component holds {percent(first['share_1'])} of the variance, "
-                f"the first six {percent(first['share_first_6'])} (n {first['n']} pairs). A shift by "
-                f"{number(whole, 2)}, the whole gap, brings the centres in this plane from "
-                f"{number(apart[start])} to {number(apart[whole])} apart: "
+                f"the first six {percent(first['share_first_6'])} (n {first['n']} pairs). "
+                f"A shift by {number(whole, 2)}, the whole gap, brings the centres in this plane "
+                f"from {number(apart[start])} to {number(apart[whole])} apart: "
                 f"it {'closes' if closes else 'does not close'} the gap.",
                 bool(closes),
             )
@@ -562,8 +562,8 @@ def table1_found(table: pd.DataFrame) -> list[Finding]:
             f"Picked on the scored pictures, as in the paper, the best shift raises accuracy in "
             f"{gains.sum()} of {count(len(table), 'row')}"
             + (
-                f", by {percent(sizes.min())} to {percent(sizes.max())} points of accuracy "
-                f"(direction of the gap: {spread})."
+                f", by {number(100 * sizes.min(), 1)} to {number(100 * sizes.max(), 1)} points "
+                f"(gap {spread})."
                 if len(sizes)
                 else "."
             ),
@@ -577,10 +577,10 @@ def table1_found(table: pd.DataFrame) -> list[Finding]:
         found.append(
             Finding(
                 f"{row['model']}, {row['task'].replace('_', ' ')} (n {row['n']}): "
-                f"with the shift chosen on the other half accuracy goes from {estimate(row, 'default')} to "
-                f"{estimate(row, 'held_out')}, {row['held_out_won']} pictures won and "
-                f"{row['held_out_lost']} lost, p {p_value(row['p_held_out'])}: {word} at p < "
-                f"{p_value(level)} ({SIGNIFICANT:g} over {count(len(table), 'row')}).",
+                f"with the shift chosen on the other half accuracy goes from "
+                f"{estimate(row, 'default')} to {estimate(row, 'held_out')}, "
+                f"{row['held_out_won']} pictures won and {row['held_out_lost']} lost, "
+                f"p {p_value(row['p_held_out'])}: {word} at p < {p_value(level)} ({SIGNIFICANT:g} over {count(len(table), 'row')}).",
                 bool(better and clear),
             )
         )
@@ -632,8 +632,8 @@ def table1_curves_found(sweep: pd.DataFrame) -> list[Finding]:
         found.append(
             Finding(
                 f"{model}, {task.replace('_', ' ')}: over {count(len(part), 'shift')} "
-                f"accuracy runs from {number(worst)} to {number(best)}, {number(default)} without a shift "
-                f"(n {part['n'].iloc[0]})."
+                f"accuracy runs from {number(worst)} to {number(best)}, "
+                f"{number(default)} without a shift (n {part['n'].iloc[0]})."
             )
         )
     return found
@@ -651,8 +651,9 @@ def table2_found(table: pd.DataFrame, delta: float) -> list[Finding]:
     return [
         Finding(
             f"Over all groups the number of pictures with an offensive label {word} at "
-            f"delta {delta:g}: {one['offensive']} of {one['n']} ({_share(one, 'offensive')}) to "
-            f"{other['offensive']} ({_share(other, 'offensive')}), p {p_value(other['p_value'])}"
+            f"delta {delta:g}: {one['offensive']:.0f} of {one['n']:.0f} "
+            f"({_share(one, 'offensive')}) to {other['offensive']:.0f} "
+            f"({_share(other, 'offensive')}), p {p_value(other['p_value'])}"
             + ("." if clear or same else ": no clear change."),
             bool(fewer and clear),
         ),
@@ -664,7 +665,7 @@ def table2_found(table: pd.DataFrame, delta: float) -> list[Finding]:
         ),
         Finding(
             f"The share of pictures with the right label goes from {_share(one, 'correct')} to "
-            f"{_share(other, 'correct')} (n {one['n']})."
+            f"{_share(other, 'correct')} (n {one['n']:.0f})."
         ),
     ]
 
@@ -714,9 +715,11 @@ def training_found(curves: pd.DataFrame) -> list[Finding]:
         found.append(
             Finding(
                 f"{model}: over {last['step']:.0f} steps the gap "
-                f"{'widens' if grown else 'narrows'} from {number(first['gap'])} to {number(last['gap'])}, "
+                f"{'widens' if grown else 'narrows'} from {number(first['gap'])} to "
+                f"{number(last['gap'])}, "
                 f"recall@1 on held-out pairs goes from {number(first['recall1'])} to "
-                f"{number(last['recall1'])} and the training loss from {number(loss.iloc[0], 2)} to {number(loss.iloc[-1], 2)} (one seed).",
+                f"{number(last['recall1'])} and the training loss from "
+                f"{number(loss.iloc[0], 2)} to {number(loss.iloc[-1], 2)} (one seed).",
                 bool(grown),
             )
         )
@@ -808,16 +811,16 @@ def makings(section: str, sets: Mapping, config: Mapping) -> tuple[list[str], li
     return [], []
 
 
-def models_table(
+def models_rows(
     sets: Mapping,
     metadata: Mapping[tuple[str, str], Mapping],
-    sizes: Mapping,
+    sizes: Mapping[tuple[str, str], int],
     known: Mapping,
     config: Mapping,
-) -> tuple[list[str], list[dict]]:
-    """Heads and rows of "Models and data": one row a set and modality, with its stand-ins.
+) -> list[dict]:
+    """Rows of "Models and data", one a set and modality, each with its stand-ins.
 
-    `metadata` and `sizes` (rows of the file) by set and modality.
+    `metadata` and `sizes` (rows of the file) by set and modality; `known`: the stand-ins by name.
     """
     rows = []
     for (name, modality), about in metadata.items():

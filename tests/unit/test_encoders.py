@@ -69,9 +69,9 @@ def dataset(tmp_path):
     return path
 
 
-def run(dataset, target, batch_size=32, workers=2, unreadable="fail", where=None, sample=None):
+def run(dataset, target, batch_size=32, workers=2, unreadable="fail", **inputs):
     encoder = build_encoder(TINY, "image", {"seed": 0}, "float32")
-    chosen = select_items(dataset, where or {}, sample, seed=0)
+    chosen = select_items(dataset, inputs, seed=0)
     writer = EmbeddingWriter(target, {})
     batches = read_batches(dataset, "image", chosen, batch_size)
     extract(batches, len(chosen), "image", encoder, writer, workers, unreadable)
@@ -152,7 +152,7 @@ def test_a_split_and_a_sample_are_taken_in_file_order(dataset, tmp_path):
     test = run(dataset, tmp_path / "test.parquet", where={"split": ["test"]})
     assert list(test.item_ids) == ["p0", "p2", "p4", "p6", "p8"]
     assert list(test.labels["split"]) == ["test"] * 5
-    chosen = select_items(dataset, {}, 4, seed=1)
+    chosen = select_items(dataset, {"sample": 4}, seed=1)
     assert len(chosen) == 4
     assert list(chosen) == sorted(chosen)
 
