@@ -22,7 +22,9 @@ SETS = {
     for name, entry in config["sets"].items()
     if "released" not in entry
     or is_at_hand(
-        ASSETS[entry["released"]], Path("resources"), os.environ.get("MODALITY_GAP_MIRROR")
+        ASSETS[entry["released"]],
+        Path("resources"),
+        os.environ.get("MODALITY_GAP_MIRROR"),
     )
 }
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
@@ -40,7 +42,7 @@ def asset_path(asset):
 
 
 def code(*modules):
-    """The package's modules that a rule computes with: a change in them makes it run again."""
+    """The package's modules that a step computes with; it runs again when they change."""
     return [f"scripts/modality_gap/{module}.py" for module in modules]
 
 
@@ -58,6 +60,61 @@ def pair_files(names):
 
 
 PAIR_FILES = pair_files(SETS)
+
+
+def encoded(wildcards):
+    """Encoder and inputs of a folder under results/embeddings: those of a set, or by name."""
+    if wildcards.encoded in SETS:
+        return SETS[wildcards.encoded]["encoder"], SETS[wildcards.encoded]["inputs"]
+    return tuple(wildcards.encoded.split(".", 1))
+
+
+def extraction_inputs(wildcards):
+    encoder, inputs = encoded(wildcards)
+    spec = ENCODERS[encoder]
+    files = {
+        "dataset": f"results/datasets/{INPUTS[inputs]['dataset']}.parquet",
+        "code": code("encoders", "extraction", "embedding_set"),
+    }
+    if "wheel" in spec:
+        files["wheel"] = asset_path(spec["wheel"])
+    if "checkpoint" in spec:
+        files["checkpoint"] = f"results/models/{spec['checkpoint']}.safetensors"
+    if spec.get("architecture", "").endswith(".json"):
+        files["architecture"] = spec["architecture"]
+    return files
+
+
+def projection_inputs(wildcards):
+    """The frozen encoder's embeddings and the projection that a projected folder is made of."""
+    name, _, inputs = wildcards.projected.partition(".")
+    inputs = inputs or SETS[name]["inputs"]
+    model, weights = SETS[name]["projection"], SETS[name]["weights"]
+    settings = config["projections"][model]
+    same_dataset = INPUTS[inputs]["dataset"] == INPUTS[settings["inputs"]]["dataset"]
+    return {
+        "embeddings": embeddings_of(
+            settings["encoders"][wildcards.modality],
+            settings["inputs"] if same_dataset else inputs,
+            wildcards.modality,
+        ),
+        "projection": f"results/models/{model}.{weights}.safetensors",
+    }
+
+
+def cone_files(weights):
+    """One embedding file an encoder of Figure 2(a)."""
+    return [
+        embeddings_of(entry[weights], entry[f"{weights}_inputs"], entry["modality"])
+        for entry in config["cone"]["encoders"].values()
+    ]
+
+
+def embeddings_by_model(name, inputs, modality):
+    """Inputs embedded by a set's model: the set's own file where they are what it is made of."""
+    if SETS[name]["inputs"] == inputs:
+        return f"results/embeddings/{name}/{modality}.parquet"
+    return embeddings_of(SETS[name].get("encoder", name), inputs, modality)
 
 
 wildcard_constraints:

@@ -1,26 +1,11 @@
 # Figure 2: encoders map into narrow cones, and each random initialisation into its own.
 
-CONE = config["cone"]
-
-
-def cone_files(weights, inputs):
-    """One embedding file an encoder of Figure 2(a), for one row of its panels."""
-    return [
-        embeddings_of(
-            entry[weights],
-            CONE["noise_inputs"] if inputs == "noise" else entry[f"{weights}_inputs"],
-            entry["modality"],
-        )
-        for entry in CONE["encoders"].values()
-    ]
-
 
 rule measure_cones:
     """Mean, minimum and histogram of all cosines, nine panels of Figure 2(a)."""
     input:
-        trained_real=cone_files("trained", "real"),
-        random_real=cone_files("random", "real"),
-        random_noise=cone_files("random", "noise"),
+        trained=cone_files("trained"),
+        random=cone_files("random"),
         code=code("cone", "gap"),
     output:
         table="results/statistics/cone.csv",
@@ -30,8 +15,8 @@ rule measure_cones:
     conda:
         "../envs/statistics.yaml"
     params:
-        encoders=list(CONE["encoders"]),
-        bins=CONE["bins"],
+        encoders=list(config["cone"]["encoders"]),
+        bins=config["cone"]["bins"],
         confidence=config["confidence"],
     script:
         "../scripts/measure_cones.py"

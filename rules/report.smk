@@ -37,7 +37,9 @@ rule write_paper_page:
             for model in [*config["projections"], *config["training"]]
         ],
         pairs=PAIR_FILES,
-        captions=[f"report/captions/{name}.rst" for name in [*FIGURES, "table1", "table2"]],
+        captions=[
+            f"report/captions/{name}.rst" for name in [*FIGURES, "table1", "table2"]
+        ],
         template="report/paper.html.j2",
         style="report/style.css",
         found="report/paper_found.yaml",
@@ -58,6 +60,8 @@ rule write_paper_page:
     params:
         config=config,
         sets=SETS,
-        absent={name: entry for name, entry in config["sets"].items() if name not in SETS},
+        absent={
+            name: entry for name, entry in config["sets"].items() if name not in SETS
+        },
     script:
         "../scripts/write_paper_page.py"

@@ -7,10 +7,10 @@ rule download_asset:
         assets=ancient("config/assets.yaml"),
     output:
         "resources/{path}",
-    wildcard_constraints:
-        path="|".join(re.escape(asset.path) for asset in ASSETS.values()),
     log:
         "results/logs/download_asset/{path}.log",
+    wildcard_constraints:
+        path="|".join(re.escape(asset.path) for asset in ASSETS.values()),
     conda:
         "../envs/sources.yaml"
     params:
@@ -30,6 +30,8 @@ rule make_emoji_dataset:
         "results/datasets/emoji.parquet",
     log:
         "results/logs/make_emoji_dataset.log",
+    # Most of the run waits for these pictures.
+    priority: 20
     conda:
         "../envs/sources.yaml"
     params:
@@ -60,8 +62,10 @@ rule make_prompts:
     """One prompt a class, for every zero-shot task and for the label set of Table 2."""
     input:
         datasets=sorted(
-            {f"results/datasets/{INPUTS[task['inputs']]['dataset']}.parquet"
-             for task in config["tasks"].values()}
+            {
+                f"results/datasets/{INPUTS[task['inputs']]['dataset']}.parquet"
+                for task in config["tasks"].values()
+            }
         ),
         code=code("sources"),
     output:

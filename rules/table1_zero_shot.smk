@@ -1,26 +1,15 @@
 # Table 1: zero-shot accuracy under a shift of the gap.
 
 
-def images_of_task(model, task):
-    """The pictures of a task embedded by a set's model; its own pairs where these are the task."""
-    inputs = config["tasks"][task]["inputs"]
-    folder = model if SETS[model].get("inputs") == inputs else folder_of(model, inputs)
-    return f"results/embeddings/{folder}/image.parquet"
-
-
-def folder_of(model, inputs):
-    """Folder of other inputs embedded by a set's model."""
-    return f"{SETS[model].get('encoder', model)}.{inputs}"
-
-
 rule sweep_zero_shot:
     """Every zero-shot task of one model, over the shifts."""
     input:
-        pair=lambda w: [
-            f"results/embeddings/{w.model}/{modality}.parquet" for modality in ("image", "text")
+        pair=lambda w: pair_files([w.model]),
+        images=lambda w: [
+            embeddings_by_model(w.model, config["tasks"][task]["inputs"], "image")
+            for task in config["table1"]["tasks"]
         ],
-        images=lambda w: [images_of_task(w.model, task) for task in config["table1"]["tasks"]],
-        prompts=lambda w: f"results/embeddings/{folder_of(w.model, 'prompts')}/text.parquet",
+        prompts=lambda w: embeddings_by_model(w.model, "prompts", "text"),
         code=code("zero_shot", "contrastive"),
     output:
         table="results/statistics/zero_shot/{model}.csv",
@@ -30,7 +19,9 @@ rule sweep_zero_shot:
     conda:
         "../envs/statistics.yaml"
     params:
-        tasks={task: config["tasks"][task]["label"] for task in config["table1"]["tasks"]},
+        tasks={
+            task: config["tasks"][task]["label"] for task in config["table1"]["tasks"]
+        },
         landscape=config["loss_landscape"],
         confidence=config["confidence"],
         seed=config["seed"],
@@ -41,9 +32,13 @@ rule sweep_zero_shot:
 rule make_table1:
     """Table 1: default against shifted, as the paper picks the shift and held out."""
     input:
-        tables=[f"results/statistics/zero_shot/{name}.csv" for name in config["table1"]["models"]],
+        tables=[
+            f"results/statistics/zero_shot/{name}.csv"
+            for name in config["table1"]["models"]
+        ],
         sweeps=[
-            f"results/statistics/zero_shot/{name}.sweep.csv" for name in config["table1"]["models"]
+            f"results/statistics/zero_shot/{name}.sweep.csv"
+            for name in config["table1"]["models"]
         ],
     output:
         table=report(

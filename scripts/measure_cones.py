@@ -11,19 +11,19 @@ from modality_gap.cone import cosine_distribution
 from modality_gap.embedding_set import read
 from modality_gap.gap import mean_cosine_interval
 
-panels = {
-    ("trained", "real"): snakemake.input.trained_real,
-    ("random", "real"): snakemake.input.random_real,
-    ("random", "noise"): snakemake.input.random_noise,
-}
 rows, histograms = [], []
-for column, encoder in enumerate(snakemake.params.encoders):
-    sample = read(snakemake.input.random_real[column]).item_ids
-    for (weights, inputs), files in panels.items():
-        embeddings = read(files[column])
-        if inputs == "real":
-            # The same items for trained and random weights, whatever else was embedded.
-            embeddings = embeddings.select(np.isin(embeddings.item_ids, sample))
+for encoder, trained_file, random_file in zip(
+    snakemake.params.encoders, snakemake.input.trained, snakemake.input.random, strict=True
+):
+    trained, random = read(trained_file), read(random_file)
+    # The real items are the same for trained and random weights.
+    noise = random.labels["noise"].to_numpy(dtype=bool)
+    panels = {
+        ("trained", "real"): trained.select(np.isin(trained.item_ids, random.item_ids[~noise])),
+        ("random", "real"): random.select(~noise),
+        ("random", "noise"): random.select(noise),
+    }
+    for (weights, inputs), embeddings in panels.items():
         x = embeddings.normalised()
         cosines = cosine_distribution(x, snakemake.params.bins)
         low, high = mean_cosine_interval(x, snakemake.params.confidence)

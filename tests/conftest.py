@@ -1,6 +1,10 @@
 """What the tests share: where the project and the mirror of real data files lie."""
 
 import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -51,3 +55,58 @@ def released(mirror: Path):
         return normalise(features[0]), normalise(features[1])
 
     return load
+
+
+@dataclass
+class Project:
+    """A copy of the project in a folder of its own, and `snakemake` run in it."""
+
+    folder: Path
+    mirror: Path | None = None
+
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        """Run Snakemake with the small configuration; all it printed."""
+        environment = {k: v for k, v in os.environ.items() if k != "MODALITY_GAP_MIRROR"}
+        if self.mirror:
+            environment["MODALITY_GAP_MIRROR"] = str(self.mirror)
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--configfile", "tests/small.yaml", *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, done.stdout[-6000:]
+        return done.stdout
+
+
+def copy_project(folder: Path, resources: Path | None) -> Project:
+    """Copy what git would carry; downloads are shared through a link where `resources` is given."""
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listing.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    if resources:
+        (resources / "wheels").mkdir(parents=True, exist_ok=True)
+        (folder / "resources").mkdir()
+        (folder / "resources" / "wheels").symlink_to(resources / "wheels")
+    return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory) -> Project:
+    """A finished run of the whole workflow, and its report, on the small configuration."""
+    project = copy_project(tmp_path_factory.mktemp("project"), ROOT / "resources")
+    project.snakemake()
+    project.snakemake("--report", "results/report.html")
+    return project

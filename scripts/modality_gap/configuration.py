@@ -198,8 +198,9 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
         for weights in ("trained", "random"):
             key = f"cone.encoders.{name}.{weights}"
             yield key, entry[weights], list(encoders), "encoder"
-            yield f"{key}_inputs", entry[f"{weights}_inputs"], list(inputs), "input"
-    yield "cone.noise_inputs", config["cone"]["noise_inputs"], noise, "input of noise"
+            known = noise if weights == "random" else list(inputs)
+            kind = "input with noise" if weights == "random" else "input"
+            yield f"{key}_inputs", entry[f"{weights}_inputs"], known, kind
     for name, entry in config["initialisation_cones"].items():
         key = f"initialisation_cones.{name}"
         yield key, name, with_seeds, "encoder with seeds"

@@ -95,7 +95,9 @@ class EmbeddingWriter:
 
     def _flush(self) -> None:
         if self.buffer:
-            table = pa.concat_tables(self.buffer, promote_options="permissive")
+            known = [self.writer.schema.empty_table()] if self.writer else []
+            # A label that some batches lack is null there.
+            table = pa.concat_tables([*known, *self.buffer], promote_options="permissive")
             if self.writer is None:
                 self.writer = pq.ParquetWriter(self.partial, table.schema, compression="zstd")
             self.writer.write_table(table.cast(self.writer.schema))

@@ -28,6 +28,11 @@ class Timing:
     infer_s: float = 0.0
     write_s: float = 0.0
 
+    def __add__(self, other: "Timing") -> "Timing":
+        return Timing(
+            self.read_s + other.read_s, self.infer_s + other.infer_s, self.write_s + other.write_s
+        )
+
 
 def select_items(path: str, inputs: dict, seed: int) -> np.ndarray:
     """Item ids of a dataset, in file order, that an entry of `inputs` in the config takes."""
@@ -137,7 +142,7 @@ def extract_noise(
         clock = time.perf_counter()
         vectors = encoder.encode(inputs)
         timing.infer_s += time.perf_counter() - clock
-        writer.write(names, vectors, pd.DataFrame(index=range(len(names))))
+        writer.write(names, vectors, pd.DataFrame({"noise": [True] * len(names)}))
     return timing
 
 

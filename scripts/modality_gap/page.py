@@ -99,7 +99,7 @@ def p_value(value: float | None) -> str:
     """A p-value with two significant digits."""
     if value is None or not math.isfinite(value):
         return NONE
-    return "< .0001" if value < 0.0001 else f"{value:.2g}"
+    return "<\u00a0.0001" if value < 0.0001 else f"{value:.2g}"
 
 
 def fraction(temperature: float) -> str:
@@ -537,33 +537,58 @@ def figure3g_tables(sphere: pd.DataFrame, published: Mapping) -> list[Table]:
     minima = minima[minima["spacing_deg"] == published["spacing_deg"]]
     rows = []
     for pairs, quantities in published["values"].items():
-        own = minima[minima["mismatched"] == (pairs == "mismatched")].set_index("temperature")
+        own = minima[minima["mismatched"] == (pairs == "mismatched")]
+        # By the name of the temperature: 1/35 read from a CSV file may differ in its last digit.
+        own = own.set_index(own["temperature"].map(fraction))
         for quantity, digits in (("loss_at_0", 3), ("minimum_at", 0)):
             label = "loss at 0" if quantity == "loss_at_0" else "minimum at (degrees)"
             for temperature, value in zip(
                 published["temperatures"], quantities[quantity], strict=True
             ):
-                if temperature in own.index:
-                    what = f"{pairs}, {label}, temperature {fraction(temperature)}"
-                    measured = own.loc[temperature, quantity]
+                name = fraction(temperature)
+                if name in own.index:
+                    what, measured = (
+                        f"{pairs}, {label}, temperature {name}",
+                        own.loc[name, quantity],
+                    )
                     rows.append(_comparison(what, value, measured, published["tolerance"], digits))
     return _comparisons(rows, published)
 
 
-def table1_found(table: pd.DataFrame) -> list[Finding]:
+def gap_changes(table: pd.DataFrame, sweep: pd.DataFrame) -> list[tuple[float, float, str]]:
+    """Of each row of Table 1 the gap's signed distance without and with the best shift, and what
+    that shift does to the gap: a large delta takes the centres past each other."""
+    distances = sweep.set_index(["model", "task", "delta"])["distance"].sort_index()
+    changes = []
+    for _, row in table.iterrows():
+        own = distances[row["model"], row["task"]]
+        before, after = own[0.0], own[row["delta"]]
+        if before == after:
+            word = "unchanged"
+        elif before * after < 0:
+            word = "exchanged"
+        else:
+            word = "wider" if abs(after) > abs(before) else "narrower"
+        changes.append((before, after, word))
+    return changes
+
+
+def table1_found(table: pd.DataFrame, sweep: pd.DataFrame) -> list[Finding]:
     """What the best shift gains on the data that chose it, and what is left of it held out."""
     level = SIGNIFICANT / len(table)
     gains = table["modified"] > table["default"]
     sizes = (table["modified"] - table["default"])[gains]
-    directions = table.loc[gains, "direction"].value_counts()
-    spread = listed(f"{number_} {word}" for word, number_ in directions.items())
+    words = [
+        change[2] for change, gain in zip(gap_changes(table, sweep), gains, strict=True) if gain
+    ]
+    spread = listed(f"{word} in {words.count(word)}" for word in dict.fromkeys(words))
     found = [
         Finding(
             f"Picked on the scored pictures, as in the paper, the best shift raises accuracy in "
             f"{gains.sum()} of {count(len(table), 'row')}"
             + (
                 f", by {number(100 * sizes.min(), 1)} to {number(100 * sizes.max(), 1)} points "
-                f"(gap {spread})."
+                f"(the gap is {spread})."
                 if len(sizes)
                 else "."
             ),
@@ -580,7 +605,8 @@ def table1_found(table: pd.DataFrame) -> list[Finding]:
                 f"with the shift chosen on the other half accuracy goes from "
                 f"{estimate(row, 'default')} to {estimate(row, 'held_out')}, "
                 f"{row['held_out_won']} pictures won and {row['held_out_lost']} lost, "
-                f"p {p_value(row['p_held_out'])}: {word} at p < {p_value(level)} ({SIGNIFICANT:g} over {count(len(table), 'row')}).",
+                f"p {p_value(row['p_held_out'])}: {word} at p < {p_value(level)} "
+                f"({SIGNIFICANT:g} over {count(len(table), 'row')}).",
                 bool(better and clear),
             )
         )
@@ -588,19 +614,22 @@ def table1_found(table: pd.DataFrame) -> list[Finding]:
     if len(weak):
         names = listed(f"{row['model']} on {row['task']}" for _, row in weak.iterrows())
         found.append(
-            Finding(f"Near chance without any shift: {names}. Their rows say little of the gap.")
+            Finding(
+                f"Not above chance without any shift: {names}. Their rows say little of the gap."
+            )
         )
     return found
 
 
-def table1_tables(table: pd.DataFrame) -> list[Table]:
+def table1_tables(table: pd.DataFrame, sweep: pd.DataFrame) -> list[Table]:
     """Table 1 of this run."""
     return [
         Table(
-            "Zero-shot accuracy. Best shift: picked on these pictures; held out: picked on others.",
+            "Zero-shot accuracy. Best shift: picked on these pictures; held out: picked on others. "
+            "Gap: signed distance of the centres, negative once they have passed each other.",
             [
                 *("model, task", "n", "classes", "chance", "default", "best shift", "delta"),
-                *("gap", "p", "held out", "won / lost", "p held out"),
+                *("gap, default to best shift", "p", "held out", "won / lost", "p held out"),
             ],
             [
                 [
@@ -610,14 +639,16 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
                     number(row["chance"]),
                     estimate(row, "default"),
                     estimate(row, "modified"),
-                    f"{row['delta']:+g}",
-                    str(row["direction"]),
+                    f"{row['delta']:+g}" if row["delta"] else "0",
+                    f"{number(before, 2)} to {number(after, 2)}, {word}",
                     p_value(row["p_in_sample"]),
                     estimate(row, "held_out"),
-                    f"{row['held_out_won']} / {row['held_out_lost']}",
+                    f"{row['held_out_won']}\u00a0/\u00a0{row['held_out_lost']}",
                     p_value(row["p_held_out"]),
                 ]
-                for _, row in table.iterrows()
+                for (_, row), (before, after, word) in zip(
+                    table.iterrows(), gap_changes(table, sweep), strict=True
+                )
             ],
         )
     ]
@@ -732,6 +763,7 @@ def results(
     """Sentences and tables of every figure and table, by its id; `data` by the table's name."""
     gap, cone, mlp, sphere = (data[name] for name in ("gap", "cone", "mlp_cone", "sphere"))
     landscape, table1, table2 = (data[name] for name in ("loss_landscape", "table1", "table2"))
+    zero_shot = data["zero_shot"]
     published = {name: entry.get("published", {}) for name, entry in found.items()}
     delta = config["table2"]["shifts"][0]
     drawn = Finding("A drawing: there is nothing to measure.")
@@ -747,8 +779,8 @@ def results(
         ),
         "figure3ef": ([drawn], []),
         "figure3g": (figure3g_found(sphere), figure3g_tables(sphere, published["figure3g"])),
-        "table1": (table1_found(table1), table1_tables(table1)),
-        "table1_curves": (table1_curves_found(data["zero_shot"]), []),
+        "table1": (table1_found(table1, zero_shot), table1_tables(table1, zero_shot)),
+        "table1_curves": (table1_curves_found(zero_shot), []),
         "table2": (table2_found(table2, delta), table2_tables(table2, delta)),
         "training": (training_found(data["training"]), []),
     }
@@ -828,17 +860,20 @@ def models_rows(
         inputs, encoders = makings_of_sets([entry], config)
         if "projection" in entry:
             encoders = [config["projections"][entry["projection"]]["encoders"][modality]]
+        labels = [config["encoders"][encoder]["label"] for encoder in encoders]
+        if "projection" in entry:
+            labels[0] += f", projected to {config['projections'][entry['projection']]['dim']}"
         sha = about.get("weights_sha256")
         inferring = speed.get("infer_s")
         rows.append(
             {
                 "set": name,
                 "modality": modality,
-                "model": about.get("model", NONE),
+                "model": listed(labels) if labels else about.get("model", NONE),
                 "weights": about.get("projection") or about.get("weights", NONE),
                 "encoder_weights": about.get("weights", "") if "projection" in about else "",
                 "sha256": sha[:12] if sha else NONE,
-                "dataset": _described(about),
+                "dataset": _described(config["inputs"].get(entry.get("inputs")), about),
                 "precision": about.get("dtype", NONE),
                 "n": f"{sizes[name, modality]:,}",
                 "per_s": number(speed.get("items_per_s"), 1),
@@ -851,12 +886,11 @@ def models_rows(
     return rows
 
 
-def _described(about: Mapping) -> str:
-    """Inputs of an embedding set in a few words."""
-    inputs = about.get("inputs")
-    if not isinstance(inputs, Mapping):
+def _described(inputs: Mapping | None, about: Mapping) -> str:
+    """Inputs of a set, as in the config, in a few words; else what its metadata say of them."""
+    if inputs is None:
         return str(about.get("dataset", NONE))
-    words = [str(inputs.get("dataset", "noise"))]
+    words = [inputs["dataset"]]
     words += [
         f"{key} {' or '.join(map(str, values))}" for key, values in inputs.get("where", {}).items()
     ]

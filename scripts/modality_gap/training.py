@@ -59,6 +59,7 @@ def train(
         lr=settings["learning_rate"],
         betas=(0.9, 0.98),
         weight_decay=settings["weight_decay"],
+        fused=True,
     )
     warmup, rest = settings["warmup"], settings["steps"] - settings["warmup"]
     schedule = torch.optim.lr_scheduler.SequentialLR(
@@ -69,7 +70,7 @@ def train(
         ],
         milestones=[warmup],
     )
-    every = max(1, settings["steps"] // 40)
+    every = max(1, settings["steps"] // 20)
     rows = [{"step": 0, "loss": None, **held_out_statistics(model, held_out)}]
     order = torch.empty(0, dtype=torch.int64)
     for step in tqdm(range(1, settings["steps"] + 1), unit="step", mininterval=2, file=sys.stderr):

@@ -169,8 +169,6 @@ FAULTS = {
         "sets.stitched.projection",
         "sets.stitched.inputs",
     ),
-    "dataset and noise": ("inputs/noise/dataset", "emoji", "inputs.noise", "remove all but one"),
-    "sampled noise": ("inputs/noise/sample", 5, "inputs.noise.sample", "inputs.noise.dataset"),
     "no weights": ("encoders/openclip_random/seed", REMOVE, "encoders.openclip_random", "add one"),
     "two seeds": ("encoders/minilm_random/seeds", 3, "encoders.minilm_random", "all but one"),
     "wheel without member": (
@@ -195,7 +193,7 @@ FAULTS = {
     # Names
     "set's encoder": ("sets/emoji_clip/encoder", "emoji_clp", "sets.emoji_clip.encoder", "did you"),
     "set's projection": ("sets/stitched/projection", "x", "sets.stitched.projection", "stitched"),
-    "set's inputs": ("sets/stitched/inputs", "noise", "sets.stitched.inputs", "give one of emoji"),
+    "set's inputs": ("sets/stitched/inputs", "prompts", "sets.stitched.inputs", "one of emoji"),
     "set's asset": ("sets/clip/released", "minilm", "sets.clip.released", "give one of released"),
     "set's file": (
         "sets/mine",
@@ -258,9 +256,14 @@ FAULTS = {
         "cone/encoders/text transformer/random_inputs",
         "emojis",
         "cone.encoders.text transformer.random_inputs",
-        "did you mean emoji?",
+        "emoji_sample_and_noise",
     ),
-    "no noise": ("cone/noise_inputs", "emoji", "cone.noise_inputs", "noise"),
+    "no noise": (
+        "cone/encoders/text transformer/random_inputs",
+        "emoji",
+        "cone.encoders.text transformer.random_inputs",
+        "emoji_sample_and_noise",
+    ),
     "initialisation without seeds": (
         "initialisation_cones/minilm",
         {"modality": "text", "inputs": "emoji"},

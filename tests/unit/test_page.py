@@ -98,7 +98,7 @@ def landscape_table(cold_minimum=0.0):
 def sphere_table(low_temperature_minimum=53):
     rows = []
     for mismatched in (True, False):
-        for temperature in (1.0, 0.02857142857142857):
+        for temperature in (1.0, 0.0285714285714285):
             apart = low_temperature_minimum if mismatched and temperature < 1 else 0
             for angle in range(-90, 91):
                 loss = 1.5 + (abs(angle) - apart) ** 2 / 1e4
@@ -114,6 +114,14 @@ def table1(held_out=0.6, p_held_out=0.001):
     for name in ("default", "modified", "held_out"):
         row |= {f"{name}_low": row[name] - 0.07, f"{name}_high": row[name] + 0.07}
     return pd.DataFrame([row])
+
+
+def zero_shot(best=1.3):
+    """Distance 0.8 without a shift and `best` with the one that table1 picks."""
+    return pd.DataFrame(
+        {"model": "toy", "task": "a_task", "delta": [-0.5, 0.0], "distance": [best, 0.8]}
+        | {"accuracy": [0.625, 0.5], "n": 200}
+    )
 
 
 def table2(after=5, p=0.01):
@@ -146,15 +154,7 @@ def data():
         "pca_shifts": shifts_table(),
         "loss_landscape": landscape_table(),
         "sphere": sphere_table(),
-        "zero_shot": pd.DataFrame(
-            {
-                "model": "toy",
-                "task": "a_task",
-                "delta": [0.0, 0.25],
-                "accuracy": [0.5, 0.625],
-                "n": 200,
-            }
-        ),
+        "zero_shot": zero_shot(),
         "table1": table1(),
         "table2": table2(),
         "training": training_table(),
@@ -278,7 +278,7 @@ def test_data_is_shown_as_text():
 
 def test_the_page_asks_nothing_of_a_network(html):
     addresses = re.findall(
-        r"""(?:src|href|srcset|action|data|poster)\s*=\s*["']?([^"'\s>]+)""", html
+        r"""\s(?:src|href|srcset|action|data|poster)\s*=\s*["']?([^"'\s>]+)""", html
     )
     assert addresses
     for address in addresses:
@@ -325,7 +325,7 @@ def test_numbers():
     assert page.number(-0.0001) == "0.000" and page.number(-0.5, 1) == "-0.5"
     assert page.interval(None, 1.0) == "" and page.interval(0.1, 0.2) == "[0.100, 0.200]"
     assert page.percent(0.1234) == "12.3 %"
-    assert page.p_value(0.00001) == "< .0001" and page.p_value(0.0123) == "0.012"
+    assert page.p_value(0.00001) == "<\u00a0.0001" and page.p_value(0.0123) == "0.012"
     assert page.p_value(1.0) == "1" and page.p_value(None) == "–"
     assert page.fraction(0.01) == "1/100" and page.fraction(1.0) == "1"
     assert page.listed(["a", "b", "c"]) == "a, b and c" and page.listed([]) == "–"
@@ -443,16 +443,21 @@ def test_figure3g():
 
 
 def test_table1():
-    found = page.table1_found(table1())
-    assert "raises accuracy in 1 of 1 row, by 12.5 to 12.5 points (gap 1 wider)" in found[0].text
+    found = page.table1_found(table1(), zero_shot())
+    assert (
+        "raises accuracy in 1 of 1 row, by 12.5 to 12.5 points (the gap is wider in 1)"
+        in found[0].text
+    )
     assert "from 0.500 [0.430, 0.570] to 0.600 [0.530, 0.670]" in found[1].text
     assert "30 pictures won and 10 lost, p 0.001: an improvement" in found[1].text
     assert verdicts(found) == ["agrees", "agrees"]
-    assert "no clear change" in page.table1_found(table1(p_held_out=0.2))[1].text
-    loss = page.table1_found(table1(held_out=0.4))[1]
+    assert "no clear change" in page.table1_found(table1(p_held_out=0.2), zero_shot())[1].text
+    loss = page.table1_found(table1(held_out=0.4), zero_shot())[1]
     assert "a loss" in loss.text and loss.verdict == "differs"
-    (table,) = page.table1_tables(table1())
-    assert table.rows[0][:3] == ["toy, a task", "200", "4"] and "30 / 10" in table.rows[0]
+    for best, word in ((0.8, "unchanged"), (0.5, "narrower"), (-1.8, "exchanged")):
+        assert page.gap_changes(table1(), zero_shot(best)) == [(0.8, best, word)]
+    (table,) = page.table1_tables(table1(), zero_shot())
+    assert table.rows[0][:3] == ["toy, a task", "200", "4"] and "30\u00a0/\u00a010" in table.rows[0]
 
 
 def test_table2():
@@ -490,13 +495,13 @@ def test_verdicts_are_counted():
 
 def test_a_set_is_described_by_its_metadata():
     about = {"model": "toy", "weights": "a file", "weights_sha256": "ab" * 32, "dtype": "int8"}
-    about |= {"inputs": {"dataset": "emoji", "where": {"split": ["test"]}, "sample": 5}}
     about |= {"extraction": {"items": 10, "items_per_s": 1.5, "infer_s": 2.0, "device": "cpu"}}
     sets = {"stitched": CONFIG["sets"]["stitched"]}
     key = ("stitched", "image")
     (row,) = page.models_rows(sets, {key: about}, {key: 1200}, FOUND["stand_ins"], CONFIG)
     assert row["sha256"] == "ab" * 6 and row["n"] == "1,200"
-    assert row["dataset"] == "emoji, split test, sample of 5"
+    assert row["model"] == "CLIP ViT-B/16 image tower (8 bit), projected to 256"
+    assert row["dataset"] == "emoji, split test"
     assert (row["per_s"], row["forward_per_s"]) == ("1.5", "5.0")
     assert not any("MiniLM" in text for text in row["stand_ins"])
     (row,) = page.models_rows(sets, {key: {}}, {key: 3}, FOUND["stand_ins"], CONFIG)

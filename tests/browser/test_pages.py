@@ -1,0 +1,157 @@
+"""Both pages in headless Chromium: offline, no error, every picture drawn, no dead link inside."""
+
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+UNDRAWN = """() => [...document.images]
+    .filter(image => !image.complete || image.naturalWidth === 0)
+    .map(image => image.alt || image.src.slice(0, 80))"""
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if not CHROMIUM:
+        pytest.skip("needs Chromium; `make browser` installs it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page opened from disk, and what it asked of the network and said on the console."""
+
+    def __init__(self, browser, path: Path, **context):
+        self.context = browser.new_context(**context)
+        self.page: Page = self.context.new_page()
+        self.requests: list[str] = []
+        self.errors: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on(
+            "console",
+            lambda message: self.errors.append(message.text) if message.type == "error" else None,
+        )
+        self.page.goto(path.as_uri(), wait_until="load")
+
+    @property
+    def network(self) -> list[str]:
+        return [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))]
+
+
+@pytest.fixture
+def visit(browser):
+    visits = []
+
+    def open_page(path: Path, **context) -> Visit:
+        visits.append(Visit(browser, path, **context))
+        return visits[-1]
+
+    yield open_page
+    for each in visits:
+        each.context.close()
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+        {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+        {"viewport": {"width": 375, "height": 700}, "color_scheme": "light"},
+    ],
+    ids=["light", "dark", "phone"],
+)
+def test_paper_page(small_run, visit, context):
+    path = small_run.folder / "results" / "paper.html"
+    seen = visit(path, **context)
+    page = seen.page
+    assert seen.network == []
+    assert seen.errors == []
+    assert page.evaluate("document.images.length") >= 10
+    # Pictures further down are drawn when they are needed at the latest.
+    page.evaluate("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
+    page.wait_for_function(f"({UNDRAWN})().length === 0", timeout=10_000)
+    assert all(page.evaluate("[...document.images].map(image => image.alt.length > 10)"))
+    # No sideways scrolling of the page as a whole.
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+
+def test_paper_page_turns_dark(small_run, visit):
+    path = small_run.folder / "results" / "paper.html"
+    light, dark = (
+        visit(path, color_scheme=scheme).page.evaluate(
+            "getComputedStyle(document.body).backgroundColor"
+        )
+        for scheme in ("light", "dark")
+    )
+    assert light != dark
+
+
+def test_every_link_of_the_paper_page_leads_somewhere(small_run, visit):
+    path = small_run.folder / "results" / "paper.html"
+    page = visit(path).page
+    links = page.evaluate("[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))")
+    inside = [link for link in links if link.startswith("#")]
+    files = [link for link in links if not urlparse(link).scheme and not link.startswith("#")]
+    assert len(inside) >= 10
+    assert len(files) >= 15
+    dead = [
+        link
+        for link in inside
+        if not page.evaluate("id => !!document.getElementById(id)", link[1:])
+    ]
+    dead += [link for link in files if not (path.parent / unquote(urlparse(link).path)).is_file()]
+    assert dead == []
+
+
+def test_paper_page_shows_each_figure_and_table_in_the_papers_order(small_run, visit):
+    page = visit(small_run.folder / "results" / "paper.html").page
+    headings = page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map(h => h.textContent)")
+    text = "\n".join(headings)
+    places = [
+        text.find(name) for name in ("Figure 1", "Figure 2", "Figure 3", "Table 1", "Table 2")
+    ]
+    assert -1 not in places
+    assert places == sorted(places)
+    body = page.inner_text("body")
+    assert "could not be fetched" in body
+    assert "stand-in" in body.lower()
+
+
+def test_report_lists_and_draws_every_result(small_run, visit):
+    seen = visit(small_run.folder / "results" / "report.html")
+    page = seen.page
+    page.wait_for_selector("text=Figure 1", timeout=10_000)
+    for category, figures in (
+        ("Figure 1", 1),
+        ("Figure 2", 3),
+        ("Figure 3", 4),
+        ("Table 1", 2),
+        ("Table 2", 1),
+        ("Training", 1),
+    ):
+        page.get_by_text(category, exact=True).first.click()
+        page.wait_for_timeout(300)
+        rows = page.locator("table tbody tr")
+        assert rows.count() >= figures, category
+    page.get_by_text("Figure 1", exact=True).first.click()
+    page.wait_for_timeout(300)
+    page.locator("table tbody tr").first.locator("a, button").first.click()
+    page.wait_for_timeout(1000)
+    assert page.evaluate(f"({UNDRAWN})()") == []
+    assert seen.network == []
+    assert seen.errors == []

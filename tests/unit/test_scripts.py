@@ -1,0 +1,59 @@
+"""The tree itself: style, the workflow's own linter, and light starts of what only plots."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+def run(*command: str, cwd) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("snakefmt", "--check", "Snakefile", "rules"),
+        ("snakemake", "--lint"),
+    ],
+    ids=" ".join,
+)
+def test_style_is_clean(root, command):
+    done = run(*command, cwd=root)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_script_belongs_to_a_rule_and_logs_first(root):
+    rules = "".join(path.read_text() for path in (root / "rules").glob("*.smk"))
+    used = set(re.findall(r'"\.\./scripts/(\w+)\.py"', rules))
+    scripts = {path.stem: path.read_text() for path in (root / "scripts").glob("*.py")}
+    # The one that runs before the workflow, from the Makefile.
+    standalone = {"fetch_released"}
+    assert used == scripts.keys() - standalone
+    for name in used:
+        first = re.search(r"^(?:from|import) .*\n+(.*)", scripts[name], re.MULTILINE)
+        assert first[1] == "log_to(snakemake.log[0])", name
+
+
+def test_scripts_that_plot_import_nothing_heavy(root):
+    heavy = {"torch", "open_clip", "timm", "transformers", "umap", "sklearn", "scipy", "seaborn"}
+    modules = "modality_gap.plotting, modality_gap.schematics, pandas, pyarrow.parquet"
+    code = f"import sys, {modules}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root / "scripts",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert heavy.isdisjoint(done.stdout.split())
+    for path in (root / "scripts").glob("plot_*.py"):
+        imported = set(re.findall(r"^(?:from|import) (\w+)", path.read_text(), re.MULTILINE))
+        assert imported <= {"matplotlib", "modality_gap", "numpy", "pandas"}, path.name
+        own = set(re.findall(r"^from modality_gap\.(\w+)", path.read_text(), re.MULTILINE))
+        assert own <= {"logs", "plotting", "schematics"}, path.name

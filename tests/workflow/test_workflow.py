@@ -1,0 +1,194 @@
+"""The whole workflow on a small configuration: the same rules, scripts, models and data."""
+
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from check_outputs import faults
+from conftest import ROOT, copy_project
+
+from modality_gap.contrastive import delta_grid
+from modality_gap.embedding_set import read, read_pair
+
+
+def jobs(dry_run: str) -> dict[str, int]:
+    """Rule > number of jobs that a dry run announces."""
+    table = dry_run.partition("Job stats:")[2]
+    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+def test_every_output_is_there_and_whole(small_run):
+    assert faults(small_run.folder / "results") == []
+
+
+def test_a_dry_run_works_with_nothing_downloaded(tmp_path):
+    planned = jobs(copy_project(tmp_path, None).snakemake("-n"))
+    assert planned["download_asset"] == 5
+    assert planned["write_paper_page"] == 1
+    assert "convert_released" not in planned
+
+
+def test_a_second_run_has_nothing_to_do(small_run):
+    assert "Nothing to be done" in small_run.snakemake()
+
+
+def test_a_changed_plot_redraws_that_plot_alone(small_run):
+    script = small_run.folder / "scripts" / "plot_figure2b.py"
+    before = script.read_text()
+    script.write_text(before.replace("ms=4", "ms=6"))
+    try:
+        planned = jobs(small_run.snakemake("-n"))
+    finally:
+        script.write_text(before)
+    # The page shows the figure, so it is written again too.
+    assert planned.keys() - {"all", "total"} == {"plot_figure2b", "write_paper_page"}
+
+
+def test_changed_temperatures_recompute_no_embedding(small_run, tmp_path):
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(yaml.safe_dump({"loss_landscape": {"temperatures": [0.01, 0.5]}}))
+    planned = jobs(small_run.snakemake(str(changed), "-n"))
+    assert planned["sweep_loss"] == 1
+    assert planned["plot_figure3bcd"] == 1
+    for stage in (
+        "extract_embeddings",
+        "extract_pair",
+        "train_clip",
+        "train_projections",
+        "project_embeddings",
+    ):
+        assert stage not in planned
+
+
+def test_sets_are_pairs_with_their_origin(small_run):
+    results = small_run.folder / "results"
+    for name in ("stitched", "stitched_random", "emoji_clip", "emoji_clip_random"):
+        image, text = read_pair(
+            *(results / f"embeddings/{name}/{side}.parquet" for side in ("image", "text"))
+        )
+        assert len(image) > 20
+        assert set(image.labels["split"]) == {"test"}
+        for side in (image, text):
+            assert side.metadata["model"]
+            assert side.metadata["dtype"]
+            assert side.metadata["weights"]
+    tower = read(results / "embeddings/clip_vit_b16_int8.emoji/image.parquet").metadata
+    assert tower["dtype"] == "int8"
+    assert len(tower["weights_sha256"]) == 64
+    assert tower["extraction"]["items_per_s"] > 0
+
+
+def test_tables_hold_what_the_config_asks_for(small_run):
+    results = small_run.folder / "results"
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    landscape = pd.read_csv(results / "statistics/loss_landscape.csv")
+    deltas = delta_grid(config["loss_landscape"])
+    assert len(landscape) == 5 * 6 * len(deltas)
+    np.testing.assert_allclose(sorted(landscape["delta"].unique()), deltas)
+    sphere = pd.read_csv(results / "statistics/sphere.csv")
+    assert len(sphere) == 2 * 2 * 5 * 181
+    table1 = pd.read_csv(results / "tables/table1.csv")
+    assert len(table1) == 2 * 3
+    assert table1[["p_in_sample", "p_held_out", "default", "held_out"]].stack().between(0, 1).all()
+    table2 = pd.read_csv(results / "tables/table2.csv")
+    assert (table2["offensive"] == table2["crime_related"] + table2["non_human"]).all()
+    everyone = table2[table2["group"] == "all"]["n"]
+    assert (everyone == 30).all()  # three concepts, two genders, five tones
+
+
+def test_gap_table_is_the_embeddings_own(small_run):
+    results = small_run.folder / "results"
+    table = pd.read_csv(results / "statistics/gap.csv", index_col="set")
+    for name in ("emoji_clip", "openclip_random"):
+        x, y = (
+            read(results / f"embeddings/{name}/{side}.parquet").vectors.astype(float)
+            for side in ("image", "text")
+        )
+        x, y = (side / np.linalg.norm(side, axis=1)[:, None] for side in (x, y))
+        assert table.loc[name, "gap"] == pytest.approx(
+            np.sqrt(((x.mean(0) - y.mean(0)) ** 2).sum()), abs=1e-12
+        )
+
+
+@pytest.fixture
+def changed_copy(small_run, tmp_path):
+    """The finished run once more, to change: files keep their times, so nothing is to be done."""
+    folder = tmp_path / "project"
+    shutil.copytree(small_run.folder, folder, symlinks=True)
+    return type(small_run)(folder)
+
+
+def own_pairs(folder, a: np.ndarray, b: np.ndarray) -> str:
+    np.save(folder / "mine_a.npy", a)
+    np.save(folder / "mine_b.npy", b)
+    entry = {
+        "model": "mine",
+        "weights": "trained",
+        "files": {"image": "mine_a.npy", "text": "mine_b.npy"},
+        "modalities": ["image", "text"],
+        "note": "<script>alert(1)</script>",
+    }
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump({"sets": {"mine": entry}}))
+    return str(path)
+
+
+def test_own_pairs_go_through_every_statistic(changed_copy):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(60, 16)) + 1
+    config = own_pairs(changed_copy.folder, a, a + rng.normal(size=(60, 16)) - 1)
+    planned = jobs(changed_copy.snakemake(config, "-n"))
+    assert planned["import_files"] == 2
+    assert "extract_embeddings" not in planned
+    changed_copy.snakemake(config)
+    results = changed_copy.folder / "results"
+    assert "mine" in set(pd.read_csv(results / "statistics/gap.csv")["set"])
+    assert "mine" in set(pd.read_csv(results / "statistics/loss_landscape.csv")["set"])
+    page = (results / "paper.html").read_text()
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert(1)" not in page
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda a, b: (a, b[:-1]), "60 items against 59"),
+        (lambda a, b: (a, b[:, :-1]), "16 dimensions against 15"),
+        (lambda a, b: (np.where(a == a[7], np.nan, a), b), "item '000007' holds NaN"),
+        (lambda a, b: (a, np.where(b == b[3], 0, b)), "item '000003' is all zeros"),
+    ],
+    ids=["items", "dimensions", "NaN", "zeros"],
+)
+def test_own_pairs_that_do_not_fit_are_refused(changed_copy, spoil, words):
+    rng = np.random.default_rng(0)
+    config = own_pairs(changed_copy.folder, *spoil(*rng.normal(size=(2, 60, 16))))
+    target = "results/embeddings/mine/image.parquet"
+    assert words in changed_copy.snakemake(config, target, check=False)
+    assert not (changed_copy.folder / target).exists()
+
+
+def test_a_wrong_key_is_refused_before_anything_runs(small_run):
+    said = small_run.snakemake("-n", "--config", "sead=1", check=False)
+    assert "sead is no known key" in said
+
+
+def test_released_features_join_where_they_are_at_hand(changed_copy, mirror):
+    changed_copy.mirror = mirror
+    planned = jobs(changed_copy.snakemake("-n"))
+    assert planned["convert_released"] == 16
+    assert planned["download_asset"] == 8
+    # Nothing else of the run changes: only what is measured over all sets is measured again.
+    assert not planned.keys() & {
+        "extract_embeddings",
+        "extract_pair",
+        "train_clip",
+        "train_projections",
+    }
+    changed_copy.snakemake()
+    assert faults(changed_copy.folder / "results") == []
+    gaps = pd.read_csv(changed_copy.folder / "results/statistics/gap.csv", index_col="set")
+    assert gaps.loc["clip", "gap"] == pytest.approx(0.8514, abs=6e-5)
+    assert gaps.loc["clasp_random", "recall1_ab"] == pytest.approx(0.010, abs=6e-4)
