@@ -74,7 +74,7 @@ def extraction_inputs(wildcards):
     spec = ENCODERS[encoder]
     files = {
         "dataset": f"results/datasets/{INPUTS[inputs]['dataset']}.parquet",
-        "code": code("encoders", "extraction", "embedding_set"),
+        "code": code("encoders", "extraction", "embedding_set", "minilm"),
     }
     if "wheel" in spec:
         files["wheel"] = asset_path(spec["wheel"])

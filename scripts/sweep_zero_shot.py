@@ -12,7 +12,7 @@ from modality_gap.gap import proportion_interval
 from modality_gap.zero_shot import predictions, shift_report, sweep
 
 x, y = (side.normalised() for side in read_pair(*snakemake.input.pair))
-direction = unit_gap_vector(x, y)
+along = unit_gap_vector(x, y)
 deltas = delta_grid(snakemake.params.landscape)
 distances = [signed_distance(x, y, delta) for delta in deltas]
 prompts = read(snakemake.input.prompts)
@@ -23,9 +23,9 @@ for (task, column), file in zip(
     images = read(file)
     own = prompts.select((prompts.labels["task"] == task).to_numpy())
     names = own.labels["label"].to_numpy()
-    top = predictions(images.normalised(), own.normalised(), direction, deltas)
+    top = predictions(images.normalised(), own.normalised(), along, deltas)
     correct = names[top] == images.labels[column].to_numpy()
-    report = shift_report(correct, deltas, snakemake.params.seed)
+    report = shift_report(correct, deltas, distances, snakemake.params.seed)
     intervals = {}
     for name in ("default", "modified", "held_out"):
         right = round(report[name] * report["n"])

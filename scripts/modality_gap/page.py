@@ -555,32 +555,12 @@ def figure3g_tables(sphere: pd.DataFrame, published: Mapping) -> list[Table]:
     return _comparisons(rows, published)
 
 
-def gap_changes(table: pd.DataFrame, sweep: pd.DataFrame) -> list[tuple[float, float, str]]:
-    """Of each row of Table 1 the gap's signed distance without and with the best shift, and what
-    that shift does to the gap: a large delta takes the centres past each other."""
-    distances = sweep.set_index(["model", "task", "delta"])["distance"].sort_index()
-    changes = []
-    for _, row in table.iterrows():
-        own = distances[row["model"], row["task"]]
-        before, after = own[0.0], own[row["delta"]]
-        if before == after:
-            word = "unchanged"
-        elif before * after < 0:
-            word = "exchanged"
-        else:
-            word = "wider" if abs(after) > abs(before) else "narrower"
-        changes.append((before, after, word))
-    return changes
-
-
-def table1_found(table: pd.DataFrame, sweep: pd.DataFrame) -> list[Finding]:
+def table1_found(table: pd.DataFrame) -> list[Finding]:
     """What the best shift gains on the data that chose it, and what is left of it held out."""
     level = SIGNIFICANT / len(table)
     gains = table["modified"] > table["default"]
     sizes = (table["modified"] - table["default"])[gains]
-    words = [
-        change[2] for change, gain in zip(gap_changes(table, sweep), gains, strict=True) if gain
-    ]
+    words = list(table["direction"][gains])
     spread = listed(f"{word} in {words.count(word)}" for word in dict.fromkeys(words))
     found = [
         Finding(
@@ -621,7 +601,7 @@ def table1_found(table: pd.DataFrame, sweep: pd.DataFrame) -> list[Finding]:
     return found
 
 
-def table1_tables(table: pd.DataFrame, sweep: pd.DataFrame) -> list[Table]:
+def table1_tables(table: pd.DataFrame) -> list[Table]:
     """Table 1 of this run."""
     return [
         Table(
@@ -640,15 +620,14 @@ def table1_tables(table: pd.DataFrame, sweep: pd.DataFrame) -> list[Table]:
                     estimate(row, "default"),
                     estimate(row, "modified"),
                     f"{row['delta']:+g}" if row["delta"] else "0",
-                    f"{number(before, 2)} to {number(after, 2)}, {word}",
+                    f"{number(row['distance_default'], 2)} to "
+                    f"{number(row['distance_modified'], 2)}, {row['direction']}",
                     p_value(row["p_in_sample"]),
                     estimate(row, "held_out"),
                     f"{row['held_out_won']}\u00a0/\u00a0{row['held_out_lost']}",
                     p_value(row["p_held_out"]),
                 ]
-                for (_, row), (before, after, word) in zip(
-                    table.iterrows(), gap_changes(table, sweep), strict=True
-                )
+                for _, row in table.iterrows()
             ],
         )
     ]
@@ -779,7 +758,7 @@ def results(
         ),
         "figure3ef": ([drawn], []),
         "figure3g": (figure3g_found(sphere), figure3g_tables(sphere, published["figure3g"])),
-        "table1": (table1_found(table1, zero_shot), table1_tables(table1, zero_shot)),
+        "table1": (table1_found(table1), table1_tables(table1)),
         "table1_curves": (table1_curves_found(zero_shot), []),
         "table2": (table2_found(table2, delta), table2_tables(table2, delta)),
         "training": (training_found(data["training"]), []),

