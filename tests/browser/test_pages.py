@@ -144,7 +144,8 @@ def test_report_lists_and_draws_every_result(small_run, visit):
         ("Table 2", 1),
         ("Training", 1),
     ):
-        page.get_by_text(category, exact=True).first.click()
+        page.reload(wait_until="load")
+        page.get_by_text(category, exact=True).first.click(timeout=10_000)
         page.wait_for_timeout(300)
         rows = page.locator("table tbody tr")
         assert rows.count() >= figures, category
