@@ -17,9 +17,11 @@ labels = people.labels.rename(columns={settings["group"]: "table2_group"})
 labels = labels.assign(
     group=labels["table2_group"], answer=labels[settings["gender"]] + ", " + labels["table2_group"]
 )
+# Groups in the config's order.
+order = labels["group"].map(settings["groups"].index).argsort(kind="stable")
 harm_by_group(
-    people.normalised(),
-    labels,
+    people.normalised()[order],
+    labels.iloc[order],
     prompts.normalised(),
     prompts.labels,
     unit_gap_vector(x, y),

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 # The names of conda-forge that are not those of the package registry. The two "base" packages are
 # what the registry's package holds; conda-forge's plain ones add a GUI toolkit and statsmodels.
-REGISTRY_NAMES = {"matplotlib-base": "matplotlib", "pytorch": "torch", "seaborn-base": "seaborn"}
+REGISTRY_NAMES = {"matplotlib-base": "matplotlib", "pytorch": "torch"}
 PYTHON = "3.12"
 
 NAME = r"(?P<name>[a-z0-9]+(?:[._-][a-z0-9]+)*)"
