@@ -48,13 +48,15 @@ rule simulate_mlp_cone:
     input:
         code=code("cone"),
     output:
-        "results/statistics/mlp_cone.csv",
+        table="results/statistics/mlp_cone.csv",
+        interval="results/statistics/mlp_cone_interval.csv",
     log:
         "results/logs/simulate_mlp_cone.log",
     conda:
         "../envs/statistics.yaml"
     params:
         mlp=config["mlp_cone"],
+        confidence=config["confidence"],
         seed=config["seed"],
     script:
         "../scripts/simulate_mlp_cone.py"
@@ -63,7 +65,7 @@ rule simulate_mlp_cone:
 rule plot_figure2b:
     """Figure 2(b): mean cosine by depth."""
     input:
-        "results/statistics/mlp_cone.csv",
+        "results/statistics/mlp_cone_interval.csv",
     output:
         svg=report(
             "results/figures/figure2b.svg",
@@ -76,8 +78,6 @@ rule plot_figure2b:
         "results/logs/plot_figure2b.log",
     conda:
         "../envs/figures.yaml"
-    params:
-        confidence=config["confidence"],
     script:
         "../scripts/plot_figure2b.py"
 

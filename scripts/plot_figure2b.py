@@ -26,10 +26,9 @@ figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
 for ax, bias in zip(axes, (True, False), strict=True):
     for color, marker, name in zip(PALETTE, "osD^v", order, strict=False):
         part = table[(table["bias"] == bias) & (table["activation"] == name)]
-        by_layer = part.groupby("layer")["mean_cosine"]
-        mean = by_layer.mean()
-        ax.plot(mean.index, mean, color=color, marker=marker, ms=4, label=name)
-        ax.fill_between(mean.index, by_layer.min(), by_layer.max(), color=color, alpha=0.2, lw=0)
+        ax.plot(part["layer"], part["mean_cosine"], color=color, marker=marker, ms=4, label=name)
+        band = part["mean_cosine_low"], part["mean_cosine_high"]
+        ax.fill_between(part["layer"], *band, color=color, alpha=0.2, lw=0)
     ax.set(
         title="weights and biases from N(0, 1/width)" if bias else "no bias",
         xlabel="layer",
