@@ -43,15 +43,9 @@ def check_config(config: dict, schema_path: Path) -> None:
     The assets are those of `assets.yaml` beside the schema; files of one's own must exist, seen
     from the working directory. Raises InputError, one sentence that names the first faulty key.
     """
-    schema = yaml.safe_load(schema_path.read_text(encoding="utf-8"))
-    # A misspelt key is also a missing one: tell what was written before what was not.
-    error = min(
-        Validator(schema).iter_errors(config),
-        key=lambda error: error.validator != "additionalProperties",
-        default=None,
-    )
-    if error:
-        raise InputError(" ".join(_sentence(error).split()))
+    fault = schema_fault(config, yaml.safe_load(schema_path.read_text(encoding="utf-8")))
+    if fault:
+        raise InputError(fault)
     assets = yaml.safe_load(schema_path.with_name("assets.yaml").read_text(encoding="utf-8"))
     for path, name, known, kind in _references(config, assets):
         if name not in known:
@@ -61,6 +55,17 @@ def check_config(config: dict, schema_path: Path) -> None:
 
 
 # --- the schema -------------------------------------------------------------------------------
+
+
+def schema_fault(value: object, schema: dict) -> str | None:
+    """What is first wrong with a value by a JSON schema, one sentence; None where nothing is."""
+    # A misspelt key is also a missing one: tell what was written before what was not.
+    error = min(
+        Validator(schema).iter_errors(value),
+        key=lambda error: error.validator != "additionalProperties",
+        default=None,
+    )
+    return " ".join(_sentence(error).split()) if error else None
 
 
 def _is_type(name: str, _checker: object, value: object) -> bool:
