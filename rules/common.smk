@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+import yaml
+
 from modality_gap.assets import is_at_hand, load_assets
-from modality_gap.configuration import check_config
+from modality_gap.configuration import check_config, tables_of
 from modality_gap.errors import InputError
 
 try:
@@ -115,6 +117,15 @@ def embeddings_by_model(name, inputs, modality):
     if SETS[name]["inputs"] == inputs:
         return f"results/embeddings/{name}/{modality}.parquet"
     return embeddings_of(SETS[name].get("encoder", name), inputs, modality)
+
+
+def tables_measured_in(name):
+    """The tables that config/claims.yaml or config/errata.yaml measures something in."""
+    path = Path(workflow.basedir) / "config" / f"{name}.yaml"
+    return [
+        f"results/{table}"
+        for table in tables_of(yaml.safe_load(path.read_text(encoding="utf-8"))[name])
+    ]
 
 
 wildcard_constraints:

@@ -40,7 +40,10 @@ rule write_paper_page:
         captions=[
             f"report/captions/{name}.rst" for name in [*FIGURES, "table1", "table2"]
         ],
-        template="report/paper.html.j2",
+        plain_tables=[f"results/tables/{name}.csv" for name in PLAIN_TABLES],
+        claims="results/claims.csv",
+        not_run="config/not_run.yaml",
+        templates=["report/base.html.j2", "report/paper.html.j2"],
         style="report/style.css",
         found="report/paper_found.yaml",
         assets="config/assets.yaml",

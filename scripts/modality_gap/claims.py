@@ -86,24 +86,6 @@ def _filled(part: object, values: Mapping) -> object:
     return part
 
 
-def tables_of(entries: Iterator[Mapping]) -> list[str]:
-    """Paths under results/ of every table that some entries measure something in."""
-    found = set()
-
-    def search(part: object) -> None:
-        if isinstance(part, Mapping):
-            if isinstance(part.get("table"), str):
-                found.add(part["table"])
-            for value in part.values():
-                search(value)
-        elif isinstance(part, list):
-            for value in part:
-                search(value)
-
-    search(list(entries))
-    return sorted(found)
-
-
 # --- measuring --------------------------------------------------------------------------------
 
 
@@ -112,13 +94,14 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
 
     table, where, column: the cell; `take` says which of several rows: the smallest or largest of
     the column, the one at the smallest of the column `along`, or (kendall) the rank correlation of
-    the two columns. `minus` and `over` are selectors of a second value. `value` alone is a
-    published constant. Raises InputError where several rows match and `take` is absent.
+    the two columns. `over` and `minus` are selectors of a second value, applied in this order.
+    `value` alone is a published constant. Raises InputError where several rows match and `take`
+    is absent.
     """
     first = _first(selector, tables)
     if first is None:
         return None
-    for operation in ("minus", "over"):
+    for operation in ("over", "minus"):
         if operation in selector:
             second = measure(selector[operation], tables)
             if second is None:
@@ -301,7 +284,68 @@ def check(ledger: Mapping, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows)[COLUMNS]
 
 
+def read_claims(path: Path) -> pd.DataFrame:
+    """results/claims.csv, its texts as texts: an empty cell is an empty text."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
 def counts(claims: pd.DataFrame) -> dict[str, int]:
     """How many claims got each verdict, all five in their order."""
     found = claims["verdict"].value_counts()
     return {word: int(found.get(word, 0)) for word in VERDICTS}
+
+
+# --- showing ----------------------------------------------------------------------------------
+
+
+def shown(row: Mapping) -> dict:
+    """A row of results/claims.csv for a page: numbers with four significant digits, an interval
+    in square brackets."""
+    low, high = digits(row["measured_low"]), digits(row["measured_high"])
+    return dict(row) | {
+        "measured": digits(row["measured"]),
+        "interval": f"[{low},\u00a0{high}]" if low and high else "",
+        "published": digits(row["published"]),
+        "css": {REPRODUCED: "agrees", HOLDS: "agrees", DIFFERS: "differs", FAILS: "differs"}.get(
+            row["verdict"], "quiet"
+        ),
+    }
+
+
+def digits(value: object) -> str:
+    """A number with four significant digits; any other text as it is."""
+    try:
+        return f"{float(value):.4g}"
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def sentence(found: Mapping[str, int]) -> str:
+    """`Of 12 claims: reproduced 5, ...`: how many got which verdict."""
+    return f"Of {sum(found.values())} claims: {', '.join(f'{k} {n}' for k, n in found.items())}."
+
+
+def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -> list[dict]:
+    """Entries of config/errata.yaml with what this run computes of each, as texts."""
+    made = []
+    for entry in errata:
+        rows = []
+        for item in entry.get("computed", []):
+            try:
+                measured = measure(item, tables)
+            except InputError as error:
+                raise InputError(f"config/errata.yaml, {entry['id']}: {error}") from error
+            rows.append(
+                {
+                    "label": item["label"],
+                    "printed": digits(item.get("printed", "")),
+                    "computed": digits(measured.value) if measured else NOT_RUN,
+                    "interval": (
+                        f"[{digits(measured.low)},\u00a0{digits(measured.high)}]"
+                        if measured and measured.low is not None
+                        else ""
+                    ),
+                }
+            )
+        made.append({**entry, "rows": rows})
+    return made

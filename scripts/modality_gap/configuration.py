@@ -54,6 +54,17 @@ def check_config(config: dict, schema_path: Path) -> None:
         raise InputError(fault)
 
 
+def tables_of(entries: object) -> list[str]:
+    """Paths under results/ of every table that entries of config/claims.yaml or config/errata.yaml
+    measure something in: the value of each `table` key, however deep."""
+    if isinstance(entries, dict):
+        own = {entries["table"]} if isinstance(entries.get("table"), str) else set()
+        return sorted(own.union(*map(tables_of, entries.values())))
+    if isinstance(entries, list):
+        return sorted(set().union(*map(tables_of, entries)))
+    return []
+
+
 # --- the schema -------------------------------------------------------------------------------
 
 

@@ -63,6 +63,7 @@ class Section:
     alt: str = ""
     stand_ins: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
+    claims: list[dict] = field(default_factory=list)
     not_run: str = ""
 
 
@@ -899,13 +900,18 @@ def sections(
     config: Mapping,
     sets: Mapping,
     absent: Mapping,
+    claims: Mapping[str, list[dict]],
+    not_run: Mapping[str, Mapping],
 ) -> list[Section]:
-    """Every figure and table in the order of `captions`; all by their ids."""
+    """Every figure and table in the order of `captions`; all by their ids. `claims`: rows of the
+    ledger as `claims.shown` gives them; `not_run`: reason and command of what takes no part."""
     made = []
     for name, caption in captions.items():
         entry = found[name]
-        inputs, encoders = makings(name, sets, config)
-        missing = name in OF_ALL_SETS and absent
+        alike = entry.get("like", name)  # made of the same models and data as another section
+        inputs, encoders = makings(alike, sets, config)
+        missing = alike in OF_ALL_SETS and absent
+        findings, tables = measured.get(name, ([], []))
         made.append(
             Section(
                 id=name,
@@ -913,18 +919,46 @@ def sections(
                 caption=caption_html(caption, config, name),
                 paper=entry["paper"],
                 errata=entry.get("errata", []),
-                found=measured[name][0],
-                tables=measured[name][1],
+                found=findings,
+                tables=tables,
+                claims=claims.get(name, []),
                 rule=entry["rule"],
                 script=entry["script"],
                 data=entry["data"],
                 image=embedded(figures[name]) if name in figures else "",
                 alt=entry["alt"],
                 stand_ins=stand_ins(found["stand_ins"], inputs, encoders, config),
-                not_run=f"Not run: could not be fetched: {listed(absent)}." if missing else "",
+                not_run=(
+                    _reason(not_run[name])
+                    if name in not_run
+                    else f"Not run: could not be fetched: {listed(absent)}."
+                    if missing
+                    else ""
+                ),
             )
         )
     return made
+
+
+def _reason(entry: Mapping) -> str:
+    return f"Not run: {entry['reason']} To run it: {entry['command']}"
+
+
+def plain_table(table: pd.DataFrame, caption: str) -> Table:
+    """A table as it lies in its file, numbers with four digits, intervals beside their values."""
+    bounds = {f"{name}_{end}" for name in table for end in ("low", "high")} & {*table}
+    columns = [name for name in table if name not in bounds]
+    rows = []
+    for _, row in table.iterrows():
+        cells = []
+        for name in columns:
+            value = row[name]
+            text = f"{value:.4g}" if isinstance(value, float) else str(value)
+            if f"{name}_low" in bounds:
+                text += f" [{row[f'{name}_low']:.4g}, {row[f'{name}_high']:.4g}]"
+            cells.append(text)
+        rows.append(cells)
+    return Table(caption, [name.replace("_", " ") for name in columns], rows)
 
 
 def verdicts(made: Iterable[Section]) -> dict[str, int]:
@@ -970,9 +1004,16 @@ def embedded(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
 
 
-def render_page(template: str, **values: object) -> str:
-    """The page. Every value is escaped unless it is Markup: names and notes are data."""
+def render_page(templates: Mapping[str, str], name: str, **values: object) -> str:
+    """A page from its template, by name; templates extend one another by their names.
+
+    Every value is escaped unless it is Markup: names and notes are data.
+    """
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.DictLoader(dict(templates)),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.from_string(template).render(**values)
+    return environment.get_template(name).render(**values)
