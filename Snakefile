@@ -17,6 +17,7 @@ include: "rules/figure3_contrastive_loss.smk"
 include: "rules/table1_zero_shot.smk"
 include: "rules/table2_fairness.smk"
 include: "rules/claims.smk"
+include: "rules/theory.smk"
 include: "rules/report.smk"
 
 

@@ -63,9 +63,10 @@ rule simulate_mlp_cone:
 
 
 rule plot_figure2b:
-    """Figure 2(b): mean cosine by depth."""
+    """Figure 2(b): mean cosine by depth, simulated, and for ReLU in closed form."""
     input:
-        "results/statistics/mlp_cone_interval.csv",
+        table="results/statistics/mlp_cone_interval.csv",
+        closed_form="results/statistics/mlp_cone_closed_form.csv",
     output:
         svg=report(
             "results/figures/figure2b.svg",
