@@ -18,6 +18,7 @@ include: "rules/table1_zero_shot.smk"
 include: "rules/table2_fairness.smk"
 include: "rules/claims.smk"
 include: "rules/theory.smk"
+include: "rules/statistics.smk"
 include: "rules/report.smk"
 
 
