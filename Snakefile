@@ -19,6 +19,7 @@ include: "rules/table2_fairness.smk"
 include: "rules/claims.smk"
 include: "rules/theory.smk"
 include: "rules/statistics.smk"
+include: "rules/supplement.smk"
 include: "rules/report.smk"
 
 

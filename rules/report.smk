@@ -37,7 +37,10 @@ PLAIN_TABLES = ["loss_minimum", "published_table2", "supplementary_p_values"]
 rule write_paper_page:
     """One offline page: captions, what the paper found, what this run found, every figure."""
     input:
-        figures=[f"results/figures/{name}.svg" for name in FIGURES],
+        figures=[
+            f"results/figures/{name}.svg"
+            for name in [*FIGURES, *(study for study in SEED_STUDIES if study not in NOT_RUN)]
+        ],
         tables=[f"results/tables/{name}.csv" for name in TABLES],
         statistics=[
             f"results/statistics/{name}.csv"
@@ -59,7 +62,7 @@ rule write_paper_page:
         pairs=PAIR_FILES,
         captions=[
             f"report/captions/{name}.rst"
-            for name in [*FIGURES, *TABLES, *PLAIN_TABLES, *NOT_RUN]
+            for name in [*FIGURES, *TABLES, *PLAIN_TABLES, *SEED_STUDIES]
         ],
         plain_tables=[
             f"results/{'statistics' if name == 'loss_minimum' else 'tables'}/{name}.csv"
@@ -87,6 +90,7 @@ rule write_paper_page:
     params:
         config=config,
         sets=SETS,
+        not_run=NOT_RUN,
         absent={
             name: entry for name, entry in config["sets"].items() if name not in SETS
         },
