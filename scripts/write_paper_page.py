@@ -77,6 +77,7 @@ html = page.render_page(
     ),
     sets=params.sets,
     absent=params.absent,
+    left_out=not_run,
     assets=assets,
     confidence=f"{100 * params.config['confidence']:g} %",
     separate=page.SEPARATE,
