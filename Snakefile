@@ -16,6 +16,7 @@ include: "rules/figure2_cone_effect.smk"
 include: "rules/figure3_contrastive_loss.smk"
 include: "rules/table1_zero_shot.smk"
 include: "rules/table2_fairness.smk"
+include: "rules/training_experiments.smk"
 include: "rules/report.smk"
 
 
