@@ -20,6 +20,7 @@ include: "rules/claims.smk"
 include: "rules/theory.smk"
 include: "rules/statistics.smk"
 include: "rules/supplement.smk"
+include: "rules/training_experiments.smk"
 include: "rules/report.smk"
 
 

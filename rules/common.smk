@@ -170,6 +170,25 @@ def initialisations_of(study):
     ]
 
 
+EXPERIMENTS = config["experiments"]
+EXPERIMENT_PAIRS = config["projections"][EXPERIMENTS["projection"]]
+
+
+def experiment_embeddings(modality, inputs=None):
+    """Cached embeddings that the training experiments start from; those of other inputs where
+    these are of another dataset, else the whole file, of which the inputs are rows."""
+    own = EXPERIMENT_PAIRS["inputs"]
+    if inputs is None or INPUTS[inputs]["dataset"] == INPUTS[own]["dataset"]:
+        inputs = own
+    return embeddings_of(EXPERIMENT_PAIRS["encoders"][modality], inputs, modality)
+
+
+def experiment_settings(name):
+    """Sections of the config that an experiment depends on; another's change does not run it."""
+    shared = ("projection", "seeds", "optimisation", "towers")
+    return {key: EXPERIMENTS[key] for key in (*shared, name)}
+
+
 wildcard_constraints:
     set="|".join(SETS),
     encoder="|".join(ENCODERS),

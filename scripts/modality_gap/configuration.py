@@ -241,6 +241,11 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
         yield key, name, models, "set with an encoder or a projection"
     for number, name in enumerate(config["table1"]["tasks"]):
         yield f"table1.tasks[{number}]", name, list(config["tasks"]), "task"
+    experiments = config["experiments"]
+    known = list(config["projections"])
+    yield "experiments.projection", experiments["projection"], known, "projection"
+    key, task = "experiments.temperature.task", experiments["temperature"]["task"]
+    yield key, task, list(config["tasks"]), "task"
     table2 = config["table2"]
     yield "table2.model", table2["model"], models, "set with an encoder or a projection"
     yield "table2.inputs", table2["inputs"], pictures, "input with pictures"
@@ -272,6 +277,12 @@ def _faults(config: dict) -> Iterator[str]:
         for name, entry in config[section].items():
             if entry["warmup"] >= entry["steps"]:
                 yield f"{section}.{name}.warmup must be below its steps; lower it."
+    experiments = config["experiments"]
+    for name in ("temperature", "initialisation", "dimension", "same_modality"):
+        if experiments["optimisation"]["warmup"] >= experiments[name]["steps"]:
+            yield (
+                f"experiments.optimisation.warmup must be below experiments.{name}.steps; lower it."
+            )
     for name, entry in config["sets"].items():
         key, modalities = f"sets.{name}", entry["modalities"]
         if "files" in entry:

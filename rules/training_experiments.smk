@@ -1,0 +1,185 @@
+# Training experiments: what temperature, start and dimension do to the gap, and one modality twice.
+# A job is one experiment; its finished runs lie in results/runs, where an interrupted job goes on.
+
+
+rule train_temperature:
+    """Section 4.2: the projection fine-tuned at several temperatures."""
+    input:
+        image=experiment_embeddings("image"),
+        text=experiment_embeddings("text"),
+        model=f"results/models/{EXPERIMENTS['projection']}.trained.safetensors",
+        prompts=experiment_embeddings("text", "prompts"),
+        task_images=experiment_embeddings(
+            "image", config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
+        ),
+        code=code("experiments", "training", "gap"),
+    output:
+        runs="results/statistics/experiments/temperature.csv",
+        steps="results/statistics/experiments/temperature_steps.csv",
+        summary="results/statistics/experiments/temperature_summary.csv",
+        trend="results/statistics/experiments/temperature_trend.csv",
+        untouched="results/statistics/experiments/temperature_untouched.csv",
+    log:
+        "results/logs/train_temperature.log",
+    conda:
+        "../envs/embeddings.yaml"
+    threads: HALF_OF_THE_CORES
+    params:
+        experiment="temperature",
+        experiments=experiment_settings("temperature"),
+        start_temperature=EXPERIMENT_PAIRS["temperature"],
+        task_inputs=INPUTS[
+            config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
+        ],
+        task_label=config["tasks"][EXPERIMENTS["temperature"]["task"]]["label"],
+        journal="results/runs/temperature",
+        confidence=config["confidence"],
+        seed=config["seed"],
+    script:
+        "../scripts/train_experiment.py"
+
+
+rule train_initialisation:
+    """Section 4.4: towers from scratch, original against rotated start, temperature fixed and learnt."""
+    input:
+        image=experiment_embeddings("image"),
+        text=experiment_embeddings("text"),
+        code=code("experiments", "training", "gap"),
+    output:
+        runs="results/statistics/experiments/initialisation.csv",
+        steps="results/statistics/experiments/initialisation_steps.csv",
+        summary="results/statistics/experiments/initialisation_summary.csv",
+        difference="results/statistics/experiments/initialisation_difference.csv",
+    log:
+        "results/logs/train_initialisation.log",
+    conda:
+        "../envs/embeddings.yaml"
+    threads: HALF_OF_THE_CORES
+    params:
+        experiment="initialisation",
+        experiments=experiment_settings("initialisation"),
+        journal="results/runs/initialisation",
+        confidence=config["confidence"],
+        seed=config["seed"],
+    script:
+        "../scripts/train_experiment.py"
+
+
+use rule train_initialisation as train_dimension with:
+    # Supplementary 16: towers from scratch in spaces of several dimensions.
+    output:
+        runs="results/statistics/experiments/dimension.csv",
+        steps="results/statistics/experiments/dimension_steps.csv",
+        summary="results/statistics/experiments/dimension_summary.csv",
+        trend="results/statistics/experiments/dimension_trend.csv",
+    log:
+        "results/logs/train_dimension.log",
+    params:
+        experiment="dimension",
+        experiments=experiment_settings("dimension"),
+        journal="results/runs/dimension",
+        confidence=config["confidence"],
+        seed=config["seed"],
+
+
+use rule train_initialisation as train_same_modality with:
+    # The follow-up's control: two towers of one modality, fed identical items.
+    output:
+        runs="results/statistics/experiments/same_modality.csv",
+        steps="results/statistics/experiments/same_modality_steps.csv",
+        summary="results/statistics/experiments/same_modality_summary.csv",
+    log:
+        "results/logs/train_same_modality.log",
+    params:
+        experiment="same_modality",
+        experiments=experiment_settings("same_modality"),
+        journal="results/runs/same_modality",
+        confidence=config["confidence"],
+        seed=config["seed"],
+
+
+rule plot_experiment_temperature:
+    """Supplementary 8: gap, recall and zero-shot accuracy against temperature."""
+    input:
+        runs="results/statistics/experiments/temperature.csv",
+        summary="results/statistics/experiments/temperature_summary.csv",
+        untouched="results/statistics/experiments/temperature_untouched.csv",
+    output:
+        svg=report(
+            "results/figures/experiment_temperature.svg",
+            caption="../report/captions/experiment_temperature.rst",
+            category="Training experiments",
+            labels={"figure": "temperature"},
+        ),
+        pdf="results/figures/experiment_temperature.pdf",
+    log:
+        "results/logs/plot_experiment_temperature.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_experiment_temperature.py"
+
+
+rule plot_experiment_initialisation:
+    """Section 4.4: gap by training step, original against rotated start."""
+    input:
+        steps="results/statistics/experiments/initialisation_steps.csv",
+        summary="results/statistics/experiments/initialisation_summary.csv",
+        difference="results/statistics/experiments/initialisation_difference.csv",
+    output:
+        svg=report(
+            "results/figures/experiment_initialisation.svg",
+            caption="../report/captions/experiment_initialisation.rst",
+            category="Training experiments",
+            labels={"figure": "initialisation against optimisation"},
+        ),
+        pdf="results/figures/experiment_initialisation.pdf",
+    log:
+        "results/logs/plot_experiment_initialisation.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_experiment_initialisation.py"
+
+
+rule plot_experiment_dimension:
+    """Supplementary 16: gap against the dimension of the embedding."""
+    input:
+        runs="results/statistics/experiments/dimension.csv",
+        summary="results/statistics/experiments/dimension_summary.csv",
+    output:
+        svg=report(
+            "results/figures/experiment_dimension.svg",
+            caption="../report/captions/experiment_dimension.rst",
+            category="Training experiments",
+            labels={"figure": "embedding dimension"},
+        ),
+        pdf="results/figures/experiment_dimension.pdf",
+    log:
+        "results/logs/plot_experiment_dimension.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_experiment_dimension.py"
+
+
+rule plot_experiment_same_modality:
+    """One modality twice: gap by training step, separability before and after."""
+    input:
+        steps="results/statistics/experiments/same_modality_steps.csv",
+        runs="results/statistics/experiments/same_modality.csv",
+        summary="results/statistics/experiments/same_modality_summary.csv",
+    output:
+        svg=report(
+            "results/figures/experiment_same_modality.svg",
+            caption="../report/captions/experiment_same_modality.rst",
+            category="Training experiments",
+            labels={"figure": "one modality twice"},
+        ),
+        pdf="results/figures/experiment_same_modality.pdf",
+    log:
+        "results/logs/plot_experiment_same_modality.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_experiment_same_modality.py"

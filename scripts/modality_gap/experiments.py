@@ -1,0 +1,489 @@
+"""The paper's training experiments (sections 4.2 and 4.4, Supplementary 8 and 16) and the control
+of its follow-up, with small models over cached embeddings.
+
+A *run* is one training: {"condition": {column: value}, "seed": int}. It gives {"row": {...},
+"steps": [{...}]}: what was measured before and after it, and on the way. A finished run is kept in
+a journal, so that an interrupted experiment goes on with the run that it was in.
+"""
+
+import copy
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import linalg, stats
+from torch.nn import functional
+from torch.optim.adam import adam
+
+from modality_gap import gap
+from modality_gap.training import LinearProjections, symmetric_contrastive_loss
+
+# Per experiment: the lists of the config that span its conditions, by the column each fills.
+# The last list varies fastest; start and temperature_mode are not the user's to choose.
+CONDITIONS = {
+    "temperature": {"temperature": "temperatures"},
+    "initialisation": {
+        "temperature_mode": ["fixed", "learnt"],
+        "start": ["original", "rotated"],
+    },
+    "dimension": {"dim": "dims"},
+    "same_modality": {"modality": "modalities"},
+}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Cached embeddings of n pairs: `a` (n, d_a) and `b` (n, d_b) of unit length, and which rows
+    are trained on (`train`) and which held out (`test`), all on one device."""
+
+    a: torch.Tensor
+    b: torch.Tensor
+    train: torch.Tensor
+    test: torch.Tensor
+
+
+# --- what is trained ----------------------------------------------------------------------------
+
+
+class Towers(torch.nn.Module):
+    """Two ReLU networks from scratch, `hidden_layers` of `width` each, over embeddings of the
+    dimensions `input_dims`, into `dim` dimensions.
+
+    Weights and biases are drawn from N(0, 1/inputs of the layer) and each component of the input
+    has a mean square of 1, as in Figure 2(b): such a network maps into a narrow cone of its own.
+    `rotation` (dim, dim) is a fixed orthogonal matrix that rows of the second tower are multiplied
+    by, the identity until `rotate` sets it.
+    """
+
+    def __init__(
+        self, input_dims: tuple[int, int], hidden_layers: int, width: int, dim: int, seed: int
+    ):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        dims = [[inputs] + [width] * hidden_layers + [dim] for inputs in input_dims]
+        self.first, self.second = (_network(sizes, generator) for sizes in dims)
+        self.register_buffer("rotation", torch.eye(dim))
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Unit vectors x, y (m, dim) of embeddings a (m, d_a) and b (m, d_b) of unit length."""
+        x, y = self.first(a * a.shape[1] ** 0.5), self.second(b * b.shape[1] ** 0.5)
+        return functional.normalize(x), functional.normalize(y) @ self.rotation
+
+    @torch.no_grad()
+    def rotate(self, a: torch.Tensor, b: torch.Tensor) -> None:
+        """Turn the second tower onto the first, by embeddings of pairs. Source: section 4.4."""
+        x, y = (side.double().cpu().numpy() for side in self(a, b))
+        self.rotation.copy_(self.rotation @ torch.from_numpy(rotation_onto(x, y)).to(self.rotation))
+
+
+def _network(sizes: list[int], generator: torch.Generator) -> torch.nn.Sequential:
+    layers = []
+    for inputs, outputs in pairwise(sizes):
+        layer = torch.nn.Linear(inputs, outputs)
+        for parameter in (layer.weight, layer.bias):
+            torch.nn.init.normal_(parameter, std=inputs**-0.5, generator=generator)
+        layers += [layer, torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def rotation_onto(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The orthogonal matrix R (d, d) whose y @ R is nearest to x, for rows x, y (n, d).
+
+    R^T = U V^T of the singular value decomposition U S V^T of x^T y. Source: section 4.4
+    (orthogonal Procrustes).
+    """
+    return linalg.orthogonal_procrustes(y, x)[0]
+
+
+class Temperature:
+    """The temperature of the loss: fixed, or learnt as CLIP does, through the logarithm of the
+    scale 1/temperature, which is held at or below `largest_scale`."""
+
+    def __init__(self, initial: float, learnt: bool, largest_scale: float = math.inf):
+        self.initial, self.learnt, self.largest_scale = initial, learnt, largest_scale
+        self.log_scale = torch.nn.Parameter(torch.tensor(-math.log(initial), dtype=torch.float64))
+
+    def __call__(self) -> float | torch.Tensor:
+        return (-self.log_scale).exp() if self.learnt else self.initial
+
+    def value(self) -> float:
+        return float(self())
+
+    @torch.no_grad()
+    def clamp(self) -> None:
+        """Hold a learnt scale within its bound; after every step."""
+        self.log_scale.clamp_(max=math.log(self.largest_scale))
+
+
+class Adam:
+    """Adam, its weight decay added to the gradient (`optimiser` adam) or taken off the weights
+    (adamw): torch.optim's, through its functional form. (The first optimiser of torch.optim that a
+    process makes costs it six seconds of imports, as long as several of these runs.)"""
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], settings: dict, decay: float):
+        self.parameters, self.settings, self.decay = list(parameters), settings, decay
+        self.means, self.squares = (
+            [torch.zeros_like(one) for one in self.parameters] for _ in range(2)
+        )
+        self.steps = [torch.tensor(0.0, device=one.device) for one in self.parameters]
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        """One step down the gradients, which are forgotten, at `factor` of the learning rate."""
+        settings = self.settings
+        adam(
+            self.parameters,
+            [one.grad for one in self.parameters],
+            self.means,
+            self.squares,
+            [],
+            self.steps,
+            fused=True,
+            decoupled_weight_decay=settings["optimiser"] == "adamw",
+            amsgrad=False,
+            beta1=settings["betas"][0],
+            beta2=settings["betas"][1],
+            lr=factor * settings["learning_rate"],
+            weight_decay=self.decay,
+            eps=settings["epsilon"],
+            maximize=False,
+        )
+        for one in self.parameters:
+            one.grad = None
+
+
+def learning_rate_factor(step: int, steps: int, warmup: int, decay: str) -> float:
+    """Share of the learning rate at a step counted from 0: up in a line over `warmup` steps, then
+    half a cosine down (`cosine`) or level (`none`)."""
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    if decay == "none":
+        return 1.0
+    return (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
+
+
+def fit(
+    model: torch.nn.Module,
+    pairs: Pairs,
+    temperature: Temperature,
+    settings: dict,
+    seed: int,
+    record: Callable[[int], None],
+) -> None:
+    """Train the model on the train pairs, in batches whose order the seed draws; `record(step)` is
+    called before the first step, every `record_every` steps and after the last."""
+    generator = torch.Generator().manual_seed(seed)
+    optimiser = Adam(model.parameters(), settings, settings["weight_decay"])
+    # CLIP's weight decay leaves the scale out.
+    scale = Adam([temperature.log_scale], settings, 0.0)
+    steps, size = settings["steps"], min(settings["batch_size"], len(pairs.train))
+    record(0)
+    order = torch.empty(0, dtype=torch.int64)
+    for step in range(1, steps + 1):
+        if len(order) < size:
+            order = torch.randperm(len(pairs.train), generator=generator)
+        batch, order = pairs.train[order[:size].to(pairs.train.device)], order[size:]
+        x, y = model(pairs.a[batch], pairs.b[batch])
+        loss = symmetric_contrastive_loss(x, y, temperature())
+        loss.backward()
+        factor = learning_rate_factor(step - 1, steps, settings["warmup"], settings["decay"])
+        optimiser.step(factor)
+        if temperature.learnt:
+            scale.step(factor)
+            temperature.clamp()
+        if step % settings["record_every"] == 0 or step == steps:
+            record(step)
+
+
+# --- what is measured ---------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def held_out(model: torch.nn.Module, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors x, y (m, d) of the held-out pairs, in float64."""
+    sides = model(pairs.a[pairs.test], pairs.b[pairs.test])
+    return tuple(functional.normalize(side.double()).cpu().numpy() for side in sides)
+
+
+@torch.no_grad()
+def train_loss(model: torch.nn.Module, pairs: Pairs, temperature: float, batch_size: int) -> float:
+    """Loss over a full pass of the train pairs: mean over consecutive batches in file order, an
+    incomplete last one left out."""
+    x, y = model(pairs.a[pairs.train], pairs.b[pairs.train])
+    size = min(batch_size, len(x))
+    losses = [
+        symmetric_contrastive_loss(x[at : at + size], y[at : at + size], temperature).item()
+        for at in range(0, len(x) - size + 1, size)
+    ]
+    return float(np.mean(losses))
+
+
+def measure(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Gap, mean cosine within each modality and recall at 1 both ways of unit vectors (m, d)."""
+    return {
+        "gap": gap.gap(x, y),
+        "mean_cosine_a": gap.mean_cosine(x),
+        "mean_cosine_b": gap.mean_cosine(y),
+        "recall1_ab": gap.recall_at(x, y, 1),
+        "recall1_ba": gap.recall_at(y, x, 1),
+    }
+
+
+def zero_shot_accuracy(
+    images: np.ndarray, prompts: np.ndarray, classes: np.ndarray, right: np.ndarray
+) -> float:
+    """Share of pictures (m, d) whose nearest prompt (c, d) is of the right class: `classes` (c,)
+    names the prompts' classes, `right` (m,) the pictures'."""
+    return float((classes[(images @ prompts.T).argmax(axis=1)] == right).mean())
+
+
+def measure_untouched(x: np.ndarray, y: np.ndarray, confidence: float) -> dict[str, float]:
+    """Gap and recalls of a model as it is, with intervals over the m held-out pairs (jackknife and
+    Wilson): it has no seeds to repeat over."""
+    row = {"n": len(x), "gap": gap.gap(x, y)}
+    row["gap_low"], row["gap_high"] = gap.gap_interval(x, y, confidence)
+    for name, sides in (("recall1_ab", (x, y)), ("recall1_ba", (y, x))):
+        row |= share(name, gap.recall_at(*sides, 1), len(x), confidence)
+    return row
+
+
+def share(name: str, value: float, n: int, confidence: float) -> dict[str, float]:
+    """A share of n items with Wilson's interval."""
+    low, high = gap.proportion_interval(round(value * n), n, confidence)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+def run_settings(experiments: dict, name: str) -> dict:
+    """Everything that a run of the experiment is made with, from `experiments` in the config, but
+    for the condition and the seed: a condition more does not change the runs that there are."""
+    lists = {value for value in CONDITIONS[name].values() if isinstance(value, str)}
+    own = {key: value for key, value in experiments[name].items() if key not in lists}
+    towers = {} if name == "temperature" else experiments["towers"]
+    return {**experiments["optimisation"], **towers, **own}
+
+
+def plan_runs(experiments: dict, name: str, seed: int) -> list[dict]:
+    """The runs of an experiment, `seeds` of each condition, the first of them `seed`."""
+    conditions = [{}]
+    for column, values in CONDITIONS[name].items():
+        values = experiments[name][values] if isinstance(values, str) else values
+        conditions = [{**one, column: value} for one in conditions for value in values]
+    return [
+        {"condition": condition, "seed": seed + repeat}
+        for condition in conditions
+        for repeat in range(experiments["seeds"])
+    ]
+
+
+def train_run(
+    run: dict,
+    pairs: Pairs,
+    settings: dict,
+    start: LinearProjections | None = None,
+    more: Callable[[torch.nn.Module, np.ndarray, np.ndarray], dict[str, float]] | None = None,
+) -> dict:
+    """Train once and measure: {"row": ..., "steps": ...}, both with the run's condition and seed.
+
+    Without `start`, towers from scratch; with it, that model goes on learning (section 4.2). Of the
+    condition, `temperature` and `dim` stand before the settings of these names; `start` "rotated"
+    closes the gap first and `temperature_mode` "learnt" makes the temperature a parameter (section
+    4.4); `modality` feeds both towers that one's embeddings. `more(model, x, y)` measures further.
+    """
+    condition, seed = run["condition"], run["seed"]
+    settings = {**settings, **condition}
+    if "modality" in condition:
+        side = {"image": pairs.a, "text": pairs.b}[condition["modality"]]
+        pairs = replace(pairs, a=side, b=side)
+    if start is None:
+        sizes = (settings[key] for key in ("hidden_layers", "width", "dim"))
+        model = Towers((pairs.a.shape[1], pairs.b.shape[1]), *sizes, seed).to(pairs.a.device)
+    else:
+        model = copy.deepcopy(start)
+    if condition.get("start") == "rotated":
+        model.rotate(pairs.a[pairs.train], pairs.b[pairs.train])
+    learnt = condition.get("temperature_mode") == "learnt"
+    temperature = Temperature(
+        settings["temperature"], learnt, settings.get("largest_scale", math.inf)
+    )
+    key = {**condition, "seed": seed}
+    row, steps = dict(key), []
+
+    def loss() -> float:
+        return train_loss(model, pairs, temperature.value(), settings["batch_size"])
+
+    def record(step: int) -> None:
+        steps.append({**key, "step": step, "gap": gap.gap(*held_out(model, pairs)), "loss": loss()})
+
+    def take(suffix: str) -> None:
+        x, y = held_out(model, pairs)
+        measured = {**measure(x, y), "loss": loss(), **(more(model, x, y) if more else {})}
+        row.update({f"{name}_{suffix}": value for name, value in measured.items()})
+
+    take("before")
+    fit(model, pairs, temperature, settings, seed, record)
+    take("after")
+    if "temperature_mode" in condition:
+        row["temperature_after"] = temperature.value()
+    return {"row": row, "steps": steps}
+
+
+# --- the journal --------------------------------------------------------------------------------
+
+
+def file_digests(paths: Iterable[str | Path]) -> dict[str, str]:
+    """SHA-256 of each file, by its path."""
+    digests = {}
+    for path in paths:
+        with open(path, "rb") as stream:
+            digests[str(path)] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return digests
+
+
+def run_key(run: dict, origin: dict) -> str:
+    """Name of a run in the journal: a digest of the run and of all else that determines it."""
+    text = json.dumps({"run": run, "origin": origin}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def run_missing(
+    runs: list[dict],
+    train: Callable[[dict], dict],
+    folder: Path,
+    origin: dict,
+    say: Callable[[str], None] = print,
+) -> list[dict]:
+    """Results of all runs in their order: those of the journal `folder`, the others by `train`.
+
+    A result is in the journal as soon as its run has finished, under a name made of the run and
+    `origin` (settings, digests of the inputs and the code, ...), and never half written: what was
+    made in another way is not picked up. Even new results are read back from there, so that an
+    interrupted experiment gives the same tables as one that went through.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{run_key(run, origin)}.json" for run in runs]
+    missing = [number for number, path in enumerate(paths) if not path.is_file()]
+    say(f"{len(runs) - len(missing)} of {len(runs)} runs were finished before, in {folder}")
+    begin = time.monotonic()
+    for number in missing:
+        result = train(runs[number])
+        partial = paths[number].with_suffix(".part")
+        partial.write_text(json.dumps({"run": runs[number], **result}), encoding="utf-8")
+        os.replace(partial, paths[number])
+        named = ", ".join(f"{key} {value}" for key, value in runs[number]["condition"].items())
+        row = result["row"]
+        say(
+            f"run {number + 1} of {len(runs)} ({named}, seed {runs[number]['seed']}): "
+            f"gap {row['gap_before']:.3f} > {row['gap_after']:.3f}, "
+            f"loss {row['loss_before']:.3f} > {row['loss_after']:.3f}; "
+            f"{time.monotonic() - begin:.0f} s since the start"
+        )
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def t_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Student's interval of the mean of independent values (n,), n - 1 degrees of freedom."""
+    margin = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
+    return float(np.mean(values) - margin), float(np.mean(values) + margin)
+
+
+def summarise(table: pd.DataFrame, keys: list[str], confidence: float) -> pd.DataFrame:
+    """A row a condition: the keys, n (number of seeds), and for every other column but the seed
+    its mean q with q_low and q_high, the t interval over seeds."""
+    rows = []
+    for condition, part in table.groupby(keys, sort=False):
+        row = dict(zip(keys, condition, strict=True)) | {"n": len(part)}
+        for name in part.columns.difference([*keys, "seed"], sort=False):
+            values = part[name].to_numpy(dtype=np.float64)
+            row[name] = values.mean()
+            row[f"{name}_low"], row[f"{name}_high"] = t_interval(values, confidence)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def trend(table: pd.DataFrame, by: str, quantities: list[str]) -> pd.DataFrame:
+    """Kendall's tau of each quantity against the column `by`, over all runs: columns quantity, n,
+    kendall_tau, p_value. What never changes has no trend: tau 0, p 1."""
+    rows = []
+    for quantity in quantities:
+        constant = table[quantity].nunique() < 2 or table[by].nunique() < 2
+        tau, p_value = (0.0, 1.0) if constant else stats.kendalltau(table[by], table[quantity])
+        rows.append({"quantity": quantity, "n": len(table), "kendall_tau": tau, "p_value": p_value})
+    return pd.DataFrame(rows)
+
+
+def ratio(
+    numerators: np.ndarray, denominators: np.ndarray, confidence: float
+) -> tuple[float, float, float]:
+    """Geometric mean of the ratios of positive values (n,) paired by seed, and its t interval
+    (taken of the logarithms)."""
+    logs = np.log(numerators) - np.log(denominators)
+    return tuple(float(np.exp(value)) for value in (logs.mean(), *t_interval(logs, confidence)))
+
+
+def spread(table: pd.DataFrame, by: str, quantity: str, confidence: float) -> dict[str, float]:
+    """The quantity where its mean is largest over that where it is smallest, with the ratio's
+    interval over seeds (of these two picked conditions, so a little too wide a ratio)."""
+    values = table.pivot(index="seed", columns=by, values=quantity)
+    means = values.mean()
+    ends = (values[means.idxmax()].to_numpy(), values[means.idxmin()].to_numpy())
+    names = (f"largest_over_smallest{end}" for end in ("", "_low", "_high"))
+    return dict(zip(names, ratio(*ends, confidence), strict=True))
+
+
+def compare_starts(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Per temperature mode, the gap after training from the rotated start as a share of that from
+    the original start with the same seed (same weights, same batches). Source: section 4.4."""
+    rows = []
+    for mode, part in table.groupby("temperature_mode", sort=False):
+        gaps = part.pivot(index="seed", columns="start", values="gap_after")
+        estimate, low, high = ratio(
+            gaps["rotated"].to_numpy(), gaps["original"].to_numpy(), confidence
+        )
+        name = "gap_after_rotated_over_original"
+        rows.append(
+            {
+                "temperature_mode": mode,
+                "n": len(gaps),
+                name: estimate,
+                f"{name}_low": low,
+                f"{name}_high": high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def experiment_tables(name: str, results: list[dict], confidence: float) -> dict[str, pd.DataFrame]:
+    """All tables of an experiment's results, by name: runs, steps, summary, and what goes with it
+    (trend, difference)."""
+    runs = pd.DataFrame([result["row"] for result in results])
+    steps = pd.DataFrame([step for result in results for step in result["steps"]])
+    tables = {
+        "runs": runs,
+        "steps": steps,
+        "summary": summarise(runs, list(CONDITIONS[name]), confidence),
+    }
+    if name == "temperature":
+        quantities = ["gap_after", "recall1_ab_after", "recall1_ba_after", "zero_shot_after"]
+        tables["trend"] = trend(runs, "temperature", quantities)
+    if name == "dimension":
+        quantities = ["gap_before", "gap_after"]
+        ratios = [spread(runs, "dim", quantity, confidence) for quantity in quantities]
+        tables["trend"] = trend(runs, "dim", quantities).join(pd.DataFrame(ratios))
+    if name == "initialisation":
+        tables["difference"] = compare_starts(runs, confidence)
+    return tables
