@@ -39,7 +39,10 @@ rule write_paper_page:
     input:
         figures=[
             f"results/figures/{name}.svg"
-            for name in [*FIGURES, *(study for study in SEED_STUDIES if study not in NOT_RUN)]
+            for name in [
+                *FIGURES,
+                *(study for study in SEED_STUDIES if study not in NOT_RUN),
+            ]
         ],
         tables=[f"results/tables/{name}.csv" for name in TABLES],
         statistics=[

@@ -19,8 +19,37 @@ FIGURES = [
     "figure3g",
     "table1_curves",
     "training",
+    "theorem1",
+    "lemma3",
+    "theorem2",
+    "cone_areas",
+    "experiment_temperature",
+    "experiment_initialisation",
+    "experiment_dimension",
+    "experiment_same_modality",
+    "supplementary4",
+    "supplementary5",
+    "supplementary6",
+    "supplementary7",
+    "supplementary9",
+    "supplementary12",
+    "supplementary15",
+    "diagnostics",
 ]
-TABLES = ["tables/table1.csv", "tables/table2.csv"]
+TABLES = [
+    "tables/table1.csv",
+    "tables/table2.csv",
+    "tables/published_table2.csv",
+    "tables/supplementary_p_values.csv",
+    "statistics/loss_minimum.csv",
+]
+VERDICTS = {
+    "reproduced",
+    "differs",
+    "holds on a stand-in",
+    "does not hold on a stand-in",
+    "not run",
+}
 STATISTICS = {
     "gap": ["set", "weights", "n", "dim", "gap", "mean_cosine_a", "mean_cosine_b", "min_cosine_a",
             "min_cosine_b", "recall1_ab", "recall1_ba"],
@@ -28,6 +57,14 @@ STATISTICS = {
     "mlp_cone": ["activation", "bias", "layer", "repeat", "mean_cosine"],
     "loss_landscape": ["set", "temperature", "delta", "distance", "loss", "loss_as_released"],
     "sphere": ["spacing_deg", "mismatched", "temperature", "delta_theta_deg", "loss"],
+    "diagnostics": ["set", "n", "gap", "gap_low", "rmg", "effective_dimension_both"],
+    "theorem1": ["d_out", "n", "violation_share", "violation_share_low"],
+    "theorem2": ["width", "layer", "n", "ratio", "beta", "tighter_bound"],
+    "lemma3": ["cosine", "n", "product", "rectified"],
+    "experiments/temperature_summary": ["temperature", "n", "gap_after", "zero_shot_after"],
+    "experiments/initialisation_summary": ["start", "temperature_mode", "n", "gap_before"],
+    "experiments/dimension_summary": ["dim", "n", "gap_after"],
+    "experiments/same_modality_summary": ["modality", "n", "separability_after"],
 }  # fmt: skip
 LIMIT_BYTES = 15_000_000
 
@@ -63,6 +100,31 @@ def faults(results: Path) -> list[str]:
         with path.open(newline="") as file:
             missing = set(columns) - set(next(csv.reader(file)))
         found += [f"{path} has no column {column}" for column in sorted(missing)]
+    return found + ledger_faults(results)
+
+
+def ledger_faults(results: Path) -> list[str]:
+    """What is wrong with the claims ledger and its pages."""
+    missing = [name for name in ("claims.html", "errata.html") if not (results / name).is_file()]
+    if missing or not (results / "claims.csv").is_file():
+        return [f"{', '.join(missing) or 'claims.csv'} is missing"]
+    with (results / "claims.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    found = [
+        f"{row['id']} has the verdict {row['verdict']!r}"
+        for row in rows
+        if row["verdict"] not in VERDICTS
+    ]
+    found += [
+        f"{row['id']} was judged on {row['measured']!r}"
+        for row in rows
+        if row["verdict"] != "not run" and row["measured"] in ("", "nan")
+    ]
+    if len(rows) < 60:
+        found.append(f"claims.csv holds {len(rows)} claims only")
+    page = (results / "paper.html").read_text(encoding="utf-8")
+    if f"Of {len(rows)} claims" not in page:
+        found.append("paper.html does not sum the claims up")
     return found
 
 

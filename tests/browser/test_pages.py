@@ -90,6 +90,38 @@ def test_paper_page(small_run, visit, context):
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
 
 
+@pytest.mark.parametrize("name", ["claims", "errata"])
+@pytest.mark.parametrize("width", [1280, 375])
+def test_ledger_and_errata_pages(small_run, visit, name, width):
+    results = small_run.folder / "results"
+    seen = visit(results / f"{name}.html", viewport={"width": width, "height": 800})
+    page = seen.page
+    assert seen.network == []
+    assert seen.errors == []
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    links = page.evaluate("[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))")
+    paper = (results / "paper.html").read_text(encoding="utf-8")
+    assert len(links) > 20
+    for link in set(links):
+        path, _, anchor = link.partition("#")
+        if path:
+            assert (results / path).is_file(), link
+        text = paper if path == "paper.html" else (results / f"{name}.html").read_text("utf-8")
+        assert not anchor or f'id="{anchor}"' in text, link
+
+
+def test_links_from_the_paper_page_lead_to_their_claims(small_run, visit):
+    results = small_run.folder / "results"
+    page = visit(results / "paper.html").page
+    links = page.evaluate(
+        "[...document.querySelectorAll('a[href^=\"claims.html#\"]')].map(a => a.href)"
+    )
+    assert len(links) > 60
+    claims = (results / "claims.html").read_text(encoding="utf-8")
+    for link in links:
+        assert f'id="{unquote(urlparse(link).fragment)}"' in claims, link
+
+
 def test_paper_page_turns_dark(small_run, visit):
     path = small_run.folder / "results" / "paper.html"
     light, dark = (
@@ -141,6 +173,11 @@ def test_report_lists_and_draws_every_result(small_run, visit):
         ("Table 1", 2),
         ("Table 2", 1),
         ("Training", 1),
+        ("Training experiments", 4),
+        ("Theory", 4),
+        ("Supplement", 8),
+        ("Statistics", 3),
+        ("Claims", 3),
         ("Figure 1", 1),
     ):
         page.reload(wait_until="load")
