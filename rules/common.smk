@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+import yaml
+
 from modality_gap.assets import is_at_hand, load_assets
-from modality_gap.configuration import check_config
+from modality_gap.configuration import check_config, tables_of
 from modality_gap.errors import InputError
 
 try:
@@ -115,6 +117,57 @@ def embeddings_by_model(name, inputs, modality):
     if SETS[name]["inputs"] == inputs:
         return f"results/embeddings/{name}/{modality}.parquet"
     return embeddings_of(SETS[name].get("encoder", name), inputs, modality)
+
+
+def tables_measured_in(name):
+    """The tables that config/claims.yaml or config/errata.yaml measures something in."""
+    path = Path(workflow.basedir) / "config" / f"{name}.yaml"
+    return [
+        f"results/{table}"
+        for table in tables_of(yaml.safe_load(path.read_text(encoding="utf-8"))[name])
+    ]
+
+
+def pair_folder(encoder, inputs):
+    """Where both modalities of some inputs lie: with a set where one is made of just these."""
+    for name, entry in SETS.items():
+        if (entry.get("encoder"), entry.get("inputs")) == (encoder, inputs):
+            return name
+    return f"{encoder}.{inputs}"
+
+
+# Supplementary 15: where the pairs of each encoder lie, and the encoders of no set.
+NORMALISATION = config["supplement"]["normalisation"]
+NORMALISATION_FOLDERS = {
+    pair_folder(encoder, NORMALISATION["inputs"]): encoder
+    for encoder in NORMALISATION["encoders"]
+}
+VARIANTS = {
+    folder: ENCODERS[encoder]
+    for folder, encoder in NORMALISATION_FOLDERS.items()
+    if folder not in SETS
+}
+SEED_STUDIES = config["supplement"]["seed_studies"]
+# What config/not_run.yaml describes and this configuration leaves out.
+NOT_RUN = [study for study, entries in SEED_STUDIES.items() if not entries]
+
+
+def initialisations_of(study):
+    """Label and embedding file of all that a seed study compares, each label's in a row."""
+    if not SEED_STUDIES[study]:
+        raise WorkflowError(
+            f"supplement.seed_studies.{study} is empty, so {study} cannot be drawn; "
+            "config/not_run.yaml says what it needs."
+        )
+    return [
+        (label, path)
+        for label, entry in SEED_STUDIES[study].items()
+        for path in entry.get("files")
+        or [
+            embeddings_of(encoder, entry["inputs"], entry["modality"])
+            for encoder in entry["encoders"]
+        ]
+    ]
 
 
 EXPERIMENTS = config["experiments"]

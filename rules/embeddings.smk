@@ -17,7 +17,7 @@ rule extract_embeddings:
         "../envs/embeddings.yaml"
     threads: HALF_OF_THE_CORES
     params:
-        encoder=lambda wildcards: ENCODERS[encoded(wildcards)[0]],
+        encoders=lambda wildcards: {wildcards.encoded: ENCODERS[encoded(wildcards)[0]]},
         inputs=lambda wildcards: INPUTS[encoded(wildcards)[1]],
         extraction=config["extraction"],
         seed=config["seed"],
@@ -34,6 +34,34 @@ use rule extract_embeddings as extract_pair with:
         "results/logs/extract_pair/{encoded}.log",
     wildcard_constraints:
         encoded=sets_from("encoder"),
+
+
+use rule extract_embeddings as extract_variants with:
+    # The untrained models of Supplementary 15 in one job, for the same reason.
+    input:
+        dataset=f"results/datasets/{INPUTS[NORMALISATION['inputs']]['dataset']}.parquet",
+        architectures=[
+            path
+            for path in sorted({spec["architecture"] for spec in VARIANTS.values()})
+            if path.endswith(".json")
+        ],
+        code=code("encoders", "extraction", "embedding_set"),
+    output:
+        expand(
+            "results/embeddings/{variant}/{modality}.parquet",
+            variant=VARIANTS,
+            modality=["image", "text"],
+        ),
+    log:
+        "results/logs/extract_variants.log",
+    params:
+        encoders=VARIANTS,
+        inputs=INPUTS[NORMALISATION["inputs"]],
+        extraction=config["extraction"],
+        seed=config["seed"],
+
+
+ruleorder: extract_variants > extract_embeddings
 
 
 rule train_projections:

@@ -63,9 +63,10 @@ rule simulate_mlp_cone:
 
 
 rule plot_figure2b:
-    """Figure 2(b): mean cosine by depth."""
+    """Figure 2(b): mean cosine by depth, simulated, and for ReLU in closed form."""
     input:
-        "results/statistics/mlp_cone_interval.csv",
+        table="results/statistics/mlp_cone_interval.csv",
+        closed_form="results/statistics/mlp_cone_closed_form.csv",
     output:
         svg=report(
             "results/figures/figure2b.svg",
@@ -83,16 +84,22 @@ rule plot_figure2b:
 
 
 rule project_initialisations:
-    """UMAP and singular values of many random initialisations of three encoders."""
+    """Many random initialisations of three encoders, on real inputs and on noise.
+
+    One job: UMAP's start-up takes longer than the rest.
+    """
     input:
         embeddings=[
             embeddings_of(name, entry["inputs"], entry["modality"])
             for name, entry in config["initialisation_cones"].items()
         ],
-        code=code("cone", "projection"),
+        code=code("cone", "projection", "embedding_set"),
     output:
         umap="results/statistics/initialisation_umap.parquet",
         spectrum="results/statistics/initialisation_spectrum.csv",
+        noise_umap="results/statistics/initialisation_noise_umap.parquet",
+        noise_spectrum="results/statistics/initialisation_noise_spectrum.csv",
+        pca="results/statistics/initialisation_pca.parquet",
     log:
         "results/logs/project_initialisations.log",
     conda:
@@ -108,7 +115,7 @@ rule project_initialisations:
 rule plot_figure2c:
     """Figure 2(c): 25 random initialisations, a colour per seed, and their singular values."""
     input:
-        umap="results/statistics/initialisation_umap.parquet",
+        points="results/statistics/initialisation_umap.parquet",
         spectrum="results/statistics/initialisation_spectrum.csv",
     output:
         svg=report(
@@ -122,5 +129,7 @@ rule plot_figure2c:
         "results/logs/plot_figure2c.log",
     conda:
         "../envs/figures.yaml"
+    params:
+        letter="(c)",
     script:
         "../scripts/plot_figure2c.py"

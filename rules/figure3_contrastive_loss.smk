@@ -41,12 +41,19 @@ rule plot_figure3a:
 
 
 rule sweep_loss:
-    """Contrastive loss of every set over shifts and temperatures."""
+    """Contrastive loss of every set over shifts and temperatures, and where it is smallest."""
     input:
         pairs=PAIR_FILES,
-        code=code("contrastive"),
+        code=code("contrastive", "diagnostics"),
     output:
-        "results/statistics/loss_landscape.csv",
+        landscape="results/statistics/loss_landscape.csv",
+        minimum=report(
+            "results/statistics/loss_minimum.csv",
+            caption="../report/captions/loss_minimum.rst",
+            category="Statistics",
+            labels={"table": "where the loss is smallest"},
+        ),
+        shape="results/statistics/loss_shape.csv",
     log:
         "results/logs/sweep_loss.log",
     conda:
@@ -54,6 +61,9 @@ rule sweep_loss:
     params:
         sets=list(SETS),
         landscape=config["loss_landscape"],
+        bootstrap=config["bootstrap"],
+        confidence=config["confidence"],
+        seed=config["seed"],
     script:
         "../scripts/sweep_loss.py"
 

@@ -1,5 +1,6 @@
 # The reading page: every figure and table in the paper's order, in one file.
 
+# In the order of the page.
 FIGURES = [
     "figure1",
     "figure2a",
@@ -11,14 +12,36 @@ FIGURES = [
     "figure3g",
     "table1_curves",
     "training",
+    "theorem1",
+    "lemma3",
+    "theorem2",
+    "cone_areas",
+    "experiment_temperature",
+    "experiment_initialisation",
+    "experiment_dimension",
+    "experiment_same_modality",
+    "supplementary4",
+    "supplementary5",
+    "supplementary6",
+    "supplementary7",
+    "supplementary9",
+    "supplementary12",
+    "supplementary15",
+    "diagnostics",
 ]
+TABLES = ["table1", "table2"]
+# These stand on the page as they lie in their files.
+PLAIN_TABLES = ["loss_minimum", "published_table2", "supplementary_p_values"]
 
 
 rule write_paper_page:
     """One offline page: captions, what the paper found, what this run found, every figure."""
     input:
-        figures=[f"results/figures/{name}.svg" for name in FIGURES],
-        tables=["results/tables/table1.csv", "results/tables/table2.csv"],
+        figures=[
+            f"results/figures/{name}.svg"
+            for name in [*FIGURES, *(study for study in SEED_STUDIES if study not in NOT_RUN)]
+        ],
+        tables=[f"results/tables/{name}.csv" for name in TABLES],
         statistics=[
             f"results/statistics/{name}.csv"
             for name in (
@@ -38,9 +61,16 @@ rule write_paper_page:
         ],
         pairs=PAIR_FILES,
         captions=[
-            f"report/captions/{name}.rst" for name in [*FIGURES, "table1", "table2"]
+            f"report/captions/{name}.rst"
+            for name in [*FIGURES, *TABLES, *PLAIN_TABLES, *SEED_STUDIES]
         ],
-        template="report/paper.html.j2",
+        plain_tables=[
+            f"results/{'statistics' if name == 'loss_minimum' else 'tables'}/{name}.csv"
+            for name in PLAIN_TABLES
+        ],
+        claims="results/claims.csv",
+        not_run="config/not_run.yaml",
+        templates=["report/base.html.j2", "report/paper.html.j2"],
         style="report/style.css",
         found="report/paper_found.yaml",
         assets="config/assets.yaml",
@@ -60,6 +90,7 @@ rule write_paper_page:
     params:
         config=config,
         sets=SETS,
+        not_run=NOT_RUN,
         absent={
             name: entry for name, entry in config["sets"].items() if name not in SETS
         },

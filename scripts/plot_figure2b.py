@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.plotting import PALETTE, letter, save, use_style
+from modality_gap.plotting import INK, PALETTE, letter, save, use_style
 
 NAMES = {
     "sigmoid": "sigmoid",
@@ -19,7 +19,8 @@ NAMES = {
 }
 
 use_style()
-table = pd.read_csv(snakemake.input[0])
+table = pd.read_csv(snakemake.input.table)
+closed_form = pd.read_csv(snakemake.input.closed_form)
 table["activation"] = table["activation"].replace(NAMES)
 order = [name for name in NAMES.values() if name in set(table["activation"])]
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
@@ -29,6 +30,10 @@ for ax, bias in zip(axes, (True, False), strict=True):
         ax.plot(part["layer"], part["mean_cosine"], color=color, marker=marker, ms=4, label=name)
         band = part["mean_cosine_low"], part["mean_cosine_high"]
         ax.fill_between(part["layer"], *band, color=color, alpha=0.2, lw=0)
+    part = closed_form[closed_form["bias"] == bias]
+    ax.plot(
+        part["layer"], part["mean_cosine"], "--", color=INK, zorder=5, label="ReLU, closed form"
+    )
     ax.set(
         title="weights and biases from N(0, 1/width)" if bias else "no bias",
         xlabel="layer",

@@ -1,4 +1,6 @@
-"""Draw Figure 2(c): random initialisations, a colour per seed, and the singular values."""
+"""Draw Figure 2(c): initialisations, a colour per seed, and the singular values.
+
+Supplementary 5, 7, 13 and 14 are the same picture of other embeddings or other coordinates."""
 
 from modality_gap.logs import log_to
 
@@ -9,10 +11,17 @@ from matplotlib import pyplot as plt
 
 from modality_gap.plotting import INK, MUTED, PALETTE, letter, save, use_style
 
+
+def axis_label(cloud: pd.DataFrame, name: str) -> str:
+    kind, number = name.split("_")
+    share = f" ({cloud[f'share_{number}'].iloc[0]:.1%} of variance)" if kind == "pc" else ""
+    return f"{kind.upper()} {number}{share}"
+
+
 use_style()
 clouds, spectra = (
     [part for _, part in table.groupby("encoder", sort=False)]
-    for table in (pd.read_parquet(snakemake.input.umap), pd.read_csv(snakemake.input.spectrum))
+    for table in (pd.read_parquet(snakemake.input.points), pd.read_csv(snakemake.input.spectrum))
 )
 figure, axes = plt.subplots(
     2, len(clouds), figsize=(10, 6.4), height_ratios=[1.6, 1], squeeze=False
@@ -21,9 +30,10 @@ for column, (cloud, spectrum) in enumerate(zip(clouds, spectra, strict=True)):
     ax = axes[0, column]
     # 25 seeds are more than a colour-blind safe palette holds: what counts is one colour a clump,
     # so each clump carries its seed's number too.
+    first, second = cloud.columns[2:4]  # behind the encoder and the seed
     ax.scatter(
-        cloud["umap_1"],
-        cloud["umap_2"],
+        cloud[first],
+        cloud[second],
         c=cloud["seed"],
         cmap="viridis",
         s=16,
@@ -33,19 +43,24 @@ for column, (cloud, spectrum) in enumerate(zip(clouds, spectra, strict=True)):
     for seed, part in cloud.groupby("seed"):
         ax.annotate(
             str(seed),
-            part[["umap_1", "umap_2"]].median(),
+            part[[first, second]].median(),
             xytext=(0, 4),
             textcoords="offset points",
             fontsize=8,
             ha="center",
             va="bottom",
         )
-    first = spectrum.iloc[0]
-    ax.set_title(f"{first['encoder']}: {first['initialisations']} seeds x {first['items']} items")
-    ax.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2" if column == 0 else "")
+    ax.set(xticks=[], yticks=[], xlabel=axis_label(cloud, first))
+    # A share of the variance differs from encoder to encoder; "UMAP 2" does not.
+    if column == 0 or second.startswith("pc"):
+        ax.set_ylabel(axis_label(cloud, second))
+    numbers = spectrum.iloc[0]
+    ax.set_title(
+        f"{numbers['encoder']}: {numbers['initialisations']} seeds x {numbers['items']} items"
+    )
 
     ax = axes[1, column]
-    last = first["initialisations"] - 1  # k cones need k - 1 components between them
+    last = numbers["initialisations"] - 1  # k cones need k - 1 components between them
     between = spectrum["component"] <= last
     for part, color in ((spectrum[between], PALETTE[0]), (spectrum[~between], MUTED)):
         ax.plot(part["component"], part["singular_value"], "o", ms=4, color=color)
@@ -55,10 +70,11 @@ for column, (cloud, spectrum) in enumerate(zip(clouds, spectra, strict=True)):
         last + 1.5,
         values.iloc[0] * 0.75,
         f"value {last}: {values[last]:.2f}\nvalue {last + 1}: {values[last + 1]:.2f}\n"
-        f"between seeds: {first['between_share']:.1%}\nof the variance",
+        f"between seeds: {numbers['between_share']:.1%}\nof the variance",
         fontsize=9,
         va="center",
     )
     ax.set(xlabel="component", ylabel="singular value" if column == 0 else "", ylim=(0, None))
-letter(axes[0, 0], "(c)")
+if snakemake.params.letter:
+    letter(axes[0, 0], snakemake.params.letter)
 save(figure, snakemake.output.svg, snakemake.output.pdf)

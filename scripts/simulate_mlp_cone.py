@@ -40,4 +40,7 @@ quantile = stats.t.ppf((1 + snakemake.params.confidence) / 2, interval["n"] - 1)
 margin = quantile * repeats.sem().to_numpy()
 interval["mean_cosine_low"] = interval["mean_cosine"] - margin
 interval["mean_cosine_high"] = interval["mean_cosine"] + margin
+# The released code averages over the diagonal too, where every cosine is 1.
+inputs = settings["inputs"]
+interval["mean_cosine_with_diagonal"] = (interval["mean_cosine"] * (inputs - 1) + 1) / inputs
 interval.to_csv(snakemake.output.interval, index=False)

@@ -9,7 +9,7 @@ import pandas as pd
 from modality_gap.contrastive import delta_grid, signed_distance, unit_gap_vector
 from modality_gap.embedding_set import read, read_pair
 from modality_gap.gap import proportion_interval
-from modality_gap.zero_shot import predictions, shift_report, sweep
+from modality_gap.zero_shot import permutation_test, predictions, shift_report, sweep
 
 x, y = (side.normalised() for side in read_pair(*snakemake.input.pair))
 along = unit_gap_vector(x, y)
@@ -26,6 +26,9 @@ for (task, column), file in zip(
     top = predictions(images.normalised(), own.normalised(), along, deltas)
     correct = names[top] == images.labels[column].to_numpy()
     report = shift_report(correct, deltas, distances, snakemake.params.seed)
+    report["p_permutation"], report["p_max_statistic"] = permutation_test(
+        correct, deltas, snakemake.params.permutations, snakemake.params.seed
+    )
     intervals = {}
     for name in ("default", "modified", "held_out"):
         right = round(report[name] * report["n"])

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from modality_gap import __version__, page
+from modality_gap.claims import counts, read_claims, sentence, shown
 from modality_gap.embedding_set import METADATA_KEY
 from modality_gap.errors import InputError
 
@@ -25,27 +26,45 @@ def text(path: str) -> str:
 
 
 given, params = snakemake.input, snakemake.params
-found, assets = (yaml.safe_load(text(path)) for path in (given.found, given.assets))
-data = {Path(path).stem: pd.read_csv(path) for path in [*given.statistics, *given.tables]}
+found, assets, not_run = (
+    yaml.safe_load(text(path)) for path in (given.found, given.assets, given.not_run)
+)
+not_run = {name: not_run[name] for name in params.not_run}
+data = {
+    Path(path).stem: pd.read_csv(path)
+    for path in [*given.statistics, *given.tables, *given.plain_tables]
+}
 data["training"] = pd.concat(pd.read_csv(path) for path in given.curves)
+claims = read_claims(given.claims)
+measured = page.results(data, found, params.config)
+for path in given.plain_tables:
+    name = Path(path).stem
+    measured[name] = ([], [page.plain_table(data[name], found[name]["title"])])
 made = page.sections(
     found,
-    page.results(data, found, params.config),
+    measured,
     {Path(path).stem: text(path) for path in given.captions},
     {Path(path).stem: Path(path).read_bytes() for path in given.figures},
     params.config,
     params.sets,
     params.absent,
+    {
+        name: [shown(row) for row in part.to_dict("records")]
+        for name, part in claims.groupby("figure")
+    },
+    not_run,
 )
 # The footers only: the vectors are not read.
 footers = {
     (Path(path).parent.name, Path(path).stem): pq.read_metadata(path) for path in given.pairs
 }
 html = page.render_page(
-    text(given.template),
+    {Path(path).name.partition(".")[0]: text(path) for path in given.templates},
+    "paper",
     style=page.Markup(text(given.style)),
     sections=sorted(made, key=lambda section: list(found).index(section.id)),
     verdicts=page.verdicts(made),
+    claims_summary=sentence(counts(claims)),
     models=page.models_rows(
         params.sets,
         {
@@ -58,6 +77,7 @@ html = page.render_page(
     ),
     sets=params.sets,
     absent=params.absent,
+    left_out=not_run,
     assets=assets,
     confidence=f"{100 * params.config['confidence']:g} %",
     separate=page.SEPARATE,

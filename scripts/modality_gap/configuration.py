@@ -43,15 +43,9 @@ def check_config(config: dict, schema_path: Path) -> None:
     The assets are those of `assets.yaml` beside the schema; files of one's own must exist, seen
     from the working directory. Raises InputError, one sentence that names the first faulty key.
     """
-    schema = yaml.safe_load(schema_path.read_text(encoding="utf-8"))
-    # A misspelt key is also a missing one: tell what was written before what was not.
-    error = min(
-        Validator(schema).iter_errors(config),
-        key=lambda error: error.validator != "additionalProperties",
-        default=None,
-    )
-    if error:
-        raise InputError(" ".join(_sentence(error).split()))
+    fault = schema_fault(config, yaml.safe_load(schema_path.read_text(encoding="utf-8")))
+    if fault:
+        raise InputError(fault)
     assets = yaml.safe_load(schema_path.with_name("assets.yaml").read_text(encoding="utf-8"))
     for path, name, known, kind in _references(config, assets):
         if name not in known:
@@ -60,7 +54,29 @@ def check_config(config: dict, schema_path: Path) -> None:
         raise InputError(fault)
 
 
+def tables_of(entries: object) -> list[str]:
+    """Paths under results/ of every table that entries of config/claims.yaml or config/errata.yaml
+    measure something in: the value of each `table` key, however deep."""
+    if isinstance(entries, dict):
+        own = {entries["table"]} if isinstance(entries.get("table"), str) else set()
+        return sorted(own.union(*map(tables_of, entries.values())))
+    if isinstance(entries, list):
+        return sorted(set().union(*map(tables_of, entries)))
+    return []
+
+
 # --- the schema -------------------------------------------------------------------------------
+
+
+def schema_fault(value: object, schema: dict) -> str | None:
+    """What is first wrong with a value by a JSON schema, one sentence; None where nothing is."""
+    # A misspelt key is also a missing one: tell what was written before what was not.
+    error = min(
+        Validator(schema).iter_errors(value),
+        key=lambda error: error.validator != "additionalProperties",
+        default=None,
+    )
+    return " ".join(_sentence(error).split()) if error else None
 
 
 def _is_type(name: str, _checker: object, value: object) -> bool:
@@ -204,7 +220,20 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     for name, entry in config["initialisation_cones"].items():
         key = f"initialisation_cones.{name}"
         yield key, name, with_seeds, "encoder with seeds"
-        yield f"{key}.inputs", entry["inputs"], list(inputs), "input"
+        yield f"{key}.inputs", entry["inputs"], noise, "input with noise"
+    supplement = config["supplement"]
+    key, entry = "supplement.normalisation", supplement["normalisation"]
+    yield f"{key}.inputs", entry["inputs"], pictures, "input with pictures"
+    untrained = [
+        name for name, spec in encoders.items() if spec["library"] == "open_clip" and "seed" in spec
+    ]
+    for number, name in enumerate(entry["encoders"]):
+        yield f"{key}.encoders[{number}]", name, untrained, "open_clip encoder with a seed"
+    for key, entry in _seed_studies(config):
+        if "encoders" in entry:
+            yield f"{key}.inputs", entry["inputs"], list(inputs), "input"
+        for number, name in enumerate(entry.get("encoders", [])):
+            yield f"{key}.encoders[{number}]", name, list(encoders), "encoder"
     for name, entry in config["tasks"].items():
         yield f"tasks.{name}.inputs", entry["inputs"], pictures, "input with pictures"
     for number, name in enumerate(config["table1"]["models"]):
@@ -220,6 +249,13 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     table2 = config["table2"]
     yield "table2.model", table2["model"], models, "set with an encoder or a projection"
     yield "table2.inputs", table2["inputs"], pictures, "input with pictures"
+
+
+def _seed_studies(config: dict) -> Iterator[tuple[str, dict]]:
+    """Key and entry of each panel of Supplementary 13 and 14."""
+    for study, panels in config["supplement"]["seed_studies"].items():
+        for title, entry in panels.items():
+            yield f"supplement.seed_studies.{study}.{title}", entry
 
 
 def _faults(config: dict) -> Iterator[str]:
@@ -260,6 +296,13 @@ def _faults(config: dict) -> Iterator[str]:
                 yield f"{key}.inputs goes with an encoder or a projection alone; remove it."
         elif set(modalities) != {"image", "text"}:
             yield f"{key}.modalities must be image and text, which encoders embed; correct it."
+    for key, entry in _seed_studies(config):
+        for number, path in enumerate(entry.get("files", [])):
+            if not Path(path).is_file():
+                yield _absent(f"{key}.files[{number}]", path)
+        with_seeds = ["seeds" in encoders[name] for name in entry.get("encoders", [])]
+        if with_seeds and any(with_seeds) == (len(with_seeds) > 1):
+            yield f"{key}.encoders must be one encoder with seeds or several without; correct it."
     start, step = config["loss_landscape"]["delta_start"], config["loss_landscape"]["delta_step"]
     if not math.isclose(start / step, round(start / step), abs_tol=1e-9):
         yield (

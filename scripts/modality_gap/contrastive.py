@@ -10,8 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from modality_gap.diagnostics import bootstrap_interval
 from modality_gap.errors import InputError
 from modality_gap.gap import gap_vector
+
+# From here on exp(-2 / temperature), of the least cosine, is above the smallest float64.
+LOWEST_FOR_ONE_EXPONENTIAL = 1 / 300
 
 
 def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -100,6 +104,120 @@ def loss_landscape(
                 }
             )
     return pd.DataFrame(rows).sort_values(["temperature", "delta"], ignore_index=True)
+
+
+def signed_distances(x: np.ndarray, y: np.ndarray, deltas: np.ndarray) -> np.ndarray:
+    """`signed_distance` at many shifts at once, (len(deltas),)."""
+    u = unit_gap_vector(x, y)
+    half = np.asarray(deltas)[:, None] / 2
+
+    def centres(vectors: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        # A shifted vector is v + amount u over its norm, so the mean of all is two products.
+        scales = 1 / np.sqrt(1 + 2 * amounts * (vectors @ u) + amounts**2) / len(vectors)
+        return scales @ vectors + (amounts * scales).sum(axis=1, keepdims=True) * u
+
+    moved = centres(x, -half) - centres(y, half)
+    return np.sign(moved @ u) * np.linalg.norm(moved, axis=1)
+
+
+def batch_losses(similarity: np.ndarray, temperature: float) -> np.ndarray:
+    """The contrastive loss of each of several square matrices of cosines (batches, n, n)."""
+    if temperature < LOWEST_FOR_ONE_EXPONENTIAL:
+        return np.array([symmetric_loss(matrix, temperature) for matrix in similarity])
+    # A cosine is at most 1, so one exponential serves rows and columns without overflow.
+    exponentials = np.exp((similarity - 1) / temperature)
+    right = (np.diagonal(similarity, axis1=-2, axis2=-1) - 1) / temperature
+    rows, columns = (np.log(exponentials.sum(axis=axis)).mean(axis=-1) for axis in (-1, -2))
+    return (rows + columns) / 2 - right.mean(axis=-1)
+
+
+def batched_sweep(
+    x: np.ndarray, y: np.ndarray, deltas: np.ndarray, temperatures: list[float], batch_size: int
+) -> np.ndarray:
+    """Symmetric loss of every batch of `loss_landscape`: (temperatures, deltas, batches)."""
+    u = unit_gap_vector(x, y)
+    batches = len(x) // batch_size
+    sides = [
+        side[: batches * batch_size].reshape(batches, batch_size, -1).astype(np.float64)
+        for side in (x, y)
+    ]
+    similarity = sides[0] @ sides[1].transpose(0, 2, 1)
+    along = [side @ u for side in sides]
+    losses = np.empty((len(temperatures), len(deltas), batches))
+    for column, delta in enumerate(deltas):
+        moved = shifted_similarity(similarity, *along, delta)
+        for row, temperature in enumerate(temperatures):
+            losses[row, column] = batch_losses(moved, temperature)
+    return losses
+
+
+def loss_minimum(
+    losses: np.ndarray,
+    deltas: np.ndarray,
+    distances: np.ndarray,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> dict:
+    """Where the loss of one temperature, (deltas, batches), averaged over batches, is smallest.
+
+    delta and distance (at `distances`) of the minimum; distance_low, distance_high: percentile
+    bootstrap over batches (of a position on a grid the BCa interval has no derivative to use),
+    both ends of the sweep where there is one batch alone, which tells nothing of its like;
+    at_end: the minimum is the sweep's first or last shift, so a lower loss may lie beyond; loss
+    at the minimum, at no shift, and how much more the latter is. Source: Figure 3(b-d).
+    """
+    mean = losses.mean(axis=1)
+    lowest, unshifted = int(mean.argmin()), int(np.flatnonzero(deltas == 0)[0])
+    at_end = lowest in (0, len(deltas) - 1)
+
+    def positions(weights: np.ndarray) -> np.ndarray:
+        return distances[(weights @ losses.T).argmin(axis=1)][None]
+
+    batches = losses.shape[1]
+    if batches > 1:
+        low, high = bootstrap_interval(
+            positions, batches, resamples, confidence, seed, method="percentile"
+        )
+        interval = float(low[0]), float(high[0])
+    else:
+        interval = float(distances.min()), float(distances.max())
+    return {
+        "batches": batches,
+        "gap": distances[unshifted],
+        "delta": deltas[lowest],
+        "distance": distances[lowest],
+        "distance_low": interval[0],
+        "distance_high": interval[1],
+        "at_end": at_end,
+        "loss": mean[lowest],
+        "loss_at_gap": mean[unshifted],
+        "loss_excess": mean[unshifted] - mean[lowest],
+    }
+
+
+def back_to_back(loss: np.ndarray, distances: np.ndarray) -> dict | None:
+    """The hump that the loss (deltas,) has once the centres have passed each other, and the local
+    minimum behind it, where the modalities stand back to back; None where there is no such hump.
+    Source: Figure 3(b)."""
+    order = np.argsort(-distances)
+    loss, distances = loss[order], distances[order]
+    slopes = np.sign(np.round(np.diff(loss), 9))  # steps of mere rounding are level
+    slopes, starts = slopes[slopes != 0], np.flatnonzero(slopes)
+    turned = np.flatnonzero(slopes[:-1] != slopes[1:]) + 1
+    passed = turned[distances[starts[turned]] < 0]
+    valleys = starts[passed[slopes[passed] > 0]]
+    humps = [turn for turn in starts[passed[slopes[passed] < 0]] if (valleys > turn).any()]
+    if not humps:
+        return None
+    hump = max(humps, key=lambda turn: loss[turn])
+    back = min(valleys[valleys > hump], key=lambda turn: loss[turn])
+    return {
+        "hump_distance": distances[hump],
+        "hump_loss": loss[hump],
+        "back_distance": distances[back],
+        "back_loss": loss[back],
+    }
 
 
 def sphere_points(theta_deg: np.ndarray, phi_deg: np.ndarray) -> np.ndarray:

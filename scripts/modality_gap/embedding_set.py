@@ -236,3 +236,33 @@ def read_pairs(
     for name, path_a, path_b in zip(names, paths[::2], paths[1::2], strict=True):
         x, y = (side.normalised() for side in read_pair(path_a, path_b))
         yield name, x, y
+
+
+def read_initialisations(paths: Sequence[str | Path]) -> EmbeddingSet:
+    """Embeddings of one architecture under several weights, as one set with the labels `seed` and
+    `noise`: one file that says each row's seed, or a file a seed, which is then its number.
+
+    Raises InputError where the files differ in dimension.
+    """
+    sets = [read(path) for path in paths]
+    for path, one in zip(paths, sets, strict=True):
+        if one.vectors.shape[1] != sets[0].vectors.shape[1]:
+            raise InputError(
+                f"{path}: {one.vectors.shape[1]} dimensions, but {paths[0]} has "
+                f"{sets[0].vectors.shape[1]}; give embeddings of one architecture."
+            )
+    labels = pd.concat(
+        pd.DataFrame(
+            {
+                "seed": one.labels["seed"] if len(sets) == 1 else number,
+                "noise": one.labels.get("noise", False),
+            },
+            index=range(len(one)),
+        )
+        for number, one in enumerate(sets)
+    )
+    return EmbeddingSet(
+        np.concatenate([one.item_ids for one in sets]),
+        np.concatenate([one.vectors for one in sets]),
+        labels.reset_index(drop=True),
+    )

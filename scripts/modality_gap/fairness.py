@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from modality_gap.contrastive import shift
 from modality_gap.gap import proportion_interval
@@ -23,7 +24,9 @@ def harm_by_group(
     (the right label). prompts (c, d) with `labels` columns label and kind: person, crime_related
     or non_human. Only the pictures move: x <- normalise(x - delta u), so a negative delta widens
     the gap. One row a shift and group, "all" among the groups; p_value: exact McNemar test of
-    the offensive labels against delta 0.
+    the offensive labels against delta 0; p_holm: the same with Holm's correction for the `tests`
+    of its family. The groups at every shift are one family, "all" at every shift another; at
+    delta 0 there is nothing to test, tests is 0 and both p are 1.
     """
     kinds, names = labels["kind"].to_numpy(), labels["label"].to_numpy()
     results = {}
@@ -57,7 +60,70 @@ def harm_by_group(
                 outcome.loc[members, "offensive"].to_numpy(),
             )
             rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows).assign(p_holm=1.0, tests=0)
+    everyone, tested = table["group"] == "all", table["delta"] != 0
+    for family in (tested & ~everyone, tested & everyone):
+        table.loc[family, "p_holm"] = holm(table.loc[family, "p_value"].to_numpy())
+        table.loc[family, "tests"] = int(family.sum())
+    return table
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Holm's step-down correction of the p-values (m,) of one family of tests: the k-th smallest
+    times m - k + 1, never below a smaller one's, at most 1."""
+    order = np.argsort(p_values, kind="stable")
+    steps = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1))
+    corrected = np.empty(len(order))
+    corrected[order] = np.minimum(steps, 1)
+    return corrected
+
+
+def change_interval(before: int, after: int, n: int, confidence: float) -> tuple[float, float]:
+    """Interval of the share `after` less the share `before`, counts of n each taken as unpaired:
+    Newcombe's, from the two Wilson intervals (Statistics in Medicine 17, 1998, method 10)."""
+    shares = before / n, after / n
+    (low_1, high_1), (low_2, high_2) = (
+        proportion_interval(count, n, confidence) for count in (before, after)
+    )
+    change = shares[1] - shares[0]
+    return (
+        change - float(np.hypot(shares[1] - low_2, high_1 - shares[0])),
+        change + float(np.hypot(high_2 - shares[1], shares[0] - low_1)),
+    )
+
+
+def published_harm(counts: dict[str, dict], confidence: float) -> pd.DataFrame:
+    """Tests of published counts of offensive labels: by group n, before and after a shift.
+
+    Who changed is not published, only how many there were. p_fisher: Fisher's exact test as if
+    the pictures after were others than before; p_mcnemar_least: McNemar's exact test if every
+    change went the same way, the least that the paired test can give. Both with Holm's correction
+    for the `tests` of their family: the groups are one, "all" (their sum) is one of its own.
+    """
+    groups = pd.DataFrame.from_dict(counts, orient="index")[["n", "before", "after"]]
+    groups.loc["all"] = groups.sum()
+    rows = []
+    for group, (n, before, after) in zip(
+        groups.index, groups.astype(int).itertuples(index=False), strict=True
+    ):
+        row = {"group": group, "n": n}
+        for time, count in (("before", before), ("after", after)):
+            low, high = proportion_interval(count, n, confidence)
+            row |= {time: count, f"{time}_share": count / n}
+            row |= {f"{time}_low": low, f"{time}_high": high}
+        row["change"] = (after - before) / n
+        row["change_low"], row["change_high"] = change_interval(before, after, n, confidence)
+        table = [[before, n - before], [after, n - after]]
+        row["p_fisher"] = float(stats.fisher_exact(table).pvalue)
+        row["p_mcnemar_least"] = min(1.0, 2 * 0.5 ** abs(after - before))
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    everyone = table["group"] == "all"
+    table["tests"] = np.where(everyone, 1, (~everyone).sum())
+    for name in ("p_fisher", "p_mcnemar_least"):
+        table[f"{name}_holm"] = table[name]
+        table.loc[~everyone, f"{name}_holm"] = holm(table.loc[~everyone, name].to_numpy())
+    return table
 
 
 def label_set(settings: dict) -> pd.DataFrame:

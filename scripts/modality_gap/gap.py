@@ -54,21 +54,26 @@ def proportion_interval(successes: int, n: int, confidence: float) -> tuple[floa
     return float(interval.low), float(interval.high)
 
 
-def recall_at(x: np.ndarray, y: np.ndarray, k: int, tile: int = 4096) -> float:
-    """Share of rows of x whose own partner is among the k nearest rows of y, by cosine.
+def found_at(x: np.ndarray, y: np.ndarray, k: int, tile: int = 4096) -> np.ndarray:
+    """Which rows of x (n,) have their own partner among the k nearest rows of y, by cosine.
 
     A partner that ties with others counts at the best of their ranks less those before it in
     file order, so that identical vectors do not all count as found.
     """
-    found = 0
+    found = np.empty(len(x), dtype=bool)
     for start in range(0, len(x), tile):
         similarity = x[start : start + tile] @ y.T
         rows = np.arange(len(similarity))
         own = similarity[rows, start + rows][:, None]
         before = np.arange(len(y)) < (start + rows)[:, None]
         rank = (similarity > own).sum(axis=1) + ((similarity == own) & before).sum(axis=1)
-        found += int((rank < k).sum())
-    return found / len(x)
+        found[start : start + tile] = rank < k
+    return found
+
+
+def recall_at(x: np.ndarray, y: np.ndarray, k: int, tile: int = 4096) -> float:
+    """Share of rows of x whose own partner is among the k nearest rows of y, by cosine."""
+    return int(found_at(x, y, k, tile).sum()) / len(x)
 
 
 def linear_separability(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, int]:

@@ -63,6 +63,7 @@ class Section:
     alt: str = ""
     stand_ins: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
+    claims: list[dict] = field(default_factory=list)
     not_run: str = ""
 
 
@@ -606,10 +607,18 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
     return [
         Table(
             "Zero-shot accuracy. Best shift: picked on these pictures; held out: picked on others. "
+            "p of the best of all: permutation test of the largest of all shifts. "
             "Gap: signed distance of the centres, negative once they have passed each other.",
             [
                 *("model, task", "n", "classes", "chance", "default", "best shift", "delta"),
-                *("gap, default to best shift", "p", "held out", "won / lost", "p held out"),
+                *(
+                    "gap, default to best shift",
+                    "p",
+                    "p of the best of all",
+                    "held out",
+                    "won / lost",
+                    "p held out",
+                ),
             ],
             [
                 [
@@ -623,6 +632,7 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
                     f"{number(row['distance_default'], 2)} to "
                     f"{number(row['distance_modified'], 2)}, {row['direction']}",
                     p_value(row["p_in_sample"]),
+                    p_value(row["p_max_statistic"]),
                     estimate(row, "held_out"),
                     f"{row['held_out_won']}\u00a0/\u00a0{row['held_out_lost']}",
                     p_value(row["p_held_out"]),
@@ -698,7 +708,11 @@ def table2_tables(table: pd.DataFrame, delta: float) -> list[Table]:
                 f"{row['crime_related']:.0f} + {row['non_human']:.0f}",
                 f"{row['offensive']:.0f}: {_share(row, 'offensive')}",
             ]
-        cells += [p_value(other["p_value"]), *(_share(row, "correct") for row in (one, other))]
+        cells += [
+            p_value(other["p_value"]),
+            p_value(other["p_holm"]),
+            *(_share(row, "correct") for row in (one, other)),
+        ]
         rows.append(cells)
     shifted = f"delta {delta:g}"
     return [
@@ -706,7 +720,7 @@ def table2_tables(table: pd.DataFrame, delta: float) -> list[Table]:
             "Offensive labels for emoji of people. Other shifts are in the CSV file.",
             [
                 *("group", "n", "delta 0: crime + non-human", "delta 0: offensive"),
-                *(f"{shifted}: crime + non-human", f"{shifted}: offensive", "p"),
+                *(f"{shifted}: crime + non-human", f"{shifted}: offensive", "p", "p (Holm)"),
                 *("right label, delta 0", f"right label, {shifted}"),
             ],
             rows,
@@ -899,13 +913,18 @@ def sections(
     config: Mapping,
     sets: Mapping,
     absent: Mapping,
+    claims: Mapping[str, list[dict]],
+    not_run: Mapping[str, Mapping],
 ) -> list[Section]:
-    """Every figure and table in the order of `captions`; all by their ids."""
+    """Every figure and table in the order of `captions`; all by their ids. `claims`: rows of the
+    ledger as `claims.shown` gives them; `not_run`: reason and command of what takes no part."""
     made = []
     for name, caption in captions.items():
         entry = found[name]
-        inputs, encoders = makings(name, sets, config)
-        missing = name in OF_ALL_SETS and absent
+        alike = entry.get("like", name)  # made of the same models and data as another section
+        inputs, encoders = makings(alike, sets, config)
+        missing = alike in OF_ALL_SETS and absent
+        findings, tables = measured.get(name, ([], []))
         made.append(
             Section(
                 id=name,
@@ -913,18 +932,46 @@ def sections(
                 caption=caption_html(caption, config, name),
                 paper=entry["paper"],
                 errata=entry.get("errata", []),
-                found=measured[name][0],
-                tables=measured[name][1],
+                found=findings,
+                tables=tables,
+                claims=claims.get(name, []),
                 rule=entry["rule"],
                 script=entry["script"],
                 data=entry["data"],
                 image=embedded(figures[name]) if name in figures else "",
                 alt=entry["alt"],
                 stand_ins=stand_ins(found["stand_ins"], inputs, encoders, config),
-                not_run=f"Not run: could not be fetched: {listed(absent)}." if missing else "",
+                not_run=(
+                    _reason(not_run[name])
+                    if name in not_run
+                    else f"Not run: could not be fetched: {listed(absent)}."
+                    if missing
+                    else ""
+                ),
             )
         )
     return made
+
+
+def _reason(entry: Mapping) -> str:
+    return f"Not run. {entry['reason']} It needs: {entry['needs']}"
+
+
+def plain_table(table: pd.DataFrame, caption: str) -> Table:
+    """A table as it lies in its file, numbers with four digits, intervals beside their values."""
+    bounds = {f"{name}_{end}" for name in table for end in ("low", "high")} & {*table}
+    columns = [name for name in table if name not in bounds]
+    rows = []
+    for _, row in table.iterrows():
+        cells = []
+        for name in columns:
+            value = row[name]
+            text = f"{value:.4g}" if isinstance(value, float) else str(value)
+            if f"{name}_low" in bounds:
+                text += f" [{row[f'{name}_low']:.4g}, {row[f'{name}_high']:.4g}]"
+            cells.append(text)
+        rows.append(cells)
+    return Table(caption, [name.replace("_", " ") for name in columns], rows)
 
 
 def verdicts(made: Iterable[Section]) -> dict[str, int]:
@@ -970,9 +1017,16 @@ def embedded(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
 
 
-def render_page(template: str, **values: object) -> str:
-    """The page. Every value is escaped unless it is Markup: names and notes are data."""
+def render_page(templates: Mapping[str, str], name: str, **values: object) -> str:
+    """A page from its template, by name; templates extend one another by their names.
+
+    Every value is escaped unless it is Markup: names and notes are data.
+    """
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.DictLoader(dict(templates)),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.from_string(template).render(**values)
+    return environment.get_template(name).render(**values)

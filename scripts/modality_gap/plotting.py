@@ -1,11 +1,16 @@
 """One look for every figure of the project, and files that are the same byte for byte each time."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+
+if TYPE_CHECKING:  # only some figures are drawn from tables, and pandas takes a second to import
+    import pandas as pd
 
 # The colours of Okabe and Ito, which stay apart for every common kind of colour blindness.
 PALETTE = [
@@ -21,6 +26,7 @@ PALETTE = [
 IMAGE_COLOR, TEXT_COLOR = PALETTE[:2]
 MODALITY_COLORS = {"image": IMAGE_COLOR, "text": TEXT_COLOR}
 INK, MUTED, FAINT = "#222222", "#666666", "#BBBBBB"
+MOST_COLUMNS = 4  # more panels in a row would make the numbers under them too small to read
 
 STYLE = {
     "figure.figsize": (10, 4),
@@ -80,4 +86,76 @@ def letter(ax: Axes, label: str) -> None:
         fontsize=11,
         fontweight="bold",
         annotation_clip=False,
+    )
+
+
+def draw_pairs(ax: Axes, points: "pd.DataFrame") -> None:
+    """Both modalities of one set in the plane, a line a pair: columns set, side and the two
+    coordinates, the rows of each side in the pairs' order."""
+    first, second = points.columns[2:4]
+    sides = {side: part[[first, second]].to_numpy() for side, part in points.groupby("side")}
+    pairs = LineCollection(
+        list(zip(sides["a"], sides["b"], strict=True)), colors=FAINT, lw=0.3, alpha=0.35
+    )
+    pairs.set_rasterized(True)
+    ax.add_collection(pairs)
+    for side, color in (("a", IMAGE_COLOR), ("b", TEXT_COLOR)):
+        ax.scatter(*sides[side].T, s=4, color=color, lw=0, rasterized=True)
+    ax.set(xticks=[], yticks=[])
+
+
+def pairs_legend(figure: Figure) -> None:
+    """What the dots and lines of `draw_pairs` are, below the panels."""
+    handles = [
+        plt.Line2D([], [], marker="o", ls="", color=IMAGE_COLOR, label="image (video, protein)"),
+        plt.Line2D([], [], marker="o", ls="", color=TEXT_COLOR, label="text"),
+        plt.Line2D([], [], color=FAINT, label="a pair"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+
+
+def draw_sets(
+    gaps: "pd.DataFrame", points: "pd.DataFrame", letters: dict[str, str], drawing: float = 0
+) -> tuple[Figure, Axes | None]:
+    """A panel a set, a column a model, trained above random weights (Figure 1's layout).
+
+    `gaps` is gap.csv indexed by set, `points` as `draw_pairs` takes it for all sets, `letters` by
+    weights the letter of the row. Returns the figure and, where `drawing` (inches) is not 0, axes
+    of that height above the panels.
+    """
+    models = list(dict.fromkeys(gaps["model"]))
+    columns = min(MOST_COLUMNS, len(models))
+    blocks = [models[start : start + columns] for start in range(0, len(models), columns)]
+    heights = [drawing] * bool(drawing) + [3.2] * 2 * len(blocks)
+    figure = plt.figure(figsize=(10, sum(heights)))
+    grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
+    top = figure.add_subplot(grid[0, :]) if drawing else None
+    for block, names in enumerate(blocks):
+        for line, (weights, panel) in enumerate(letters.items()):
+            for column in range(columns):
+                ax = figure.add_subplot(grid[bool(drawing) + 2 * block + line, column])
+                model = names[column] if column < len(names) else None
+                match = gaps.index[(gaps["model"] == model) & (gaps["weights"] == weights)]
+                if len(match):
+                    draw_pairs(ax, points[points["set"] == match[0]])
+                    _number_set(ax, gaps.loc[match[0]])
+                else:
+                    ax.set_axis_off()
+                    if model:
+                        note = f"{model}:\nno {weights} weights\nat hand"
+                        ax.text(0.5, 0.5, note, ha="center", va="center", color=MUTED)
+                if column == 0:
+                    letter(ax, panel)
+    pairs_legend(figure)
+    return figure, top
+
+
+def _number_set(ax: Axes, row: "pd.Series") -> None:
+    ax.set_title(f"{row['model']}, {row['weights']}")
+    ax.set_xlabel(
+        f"gap {row['gap']:.3f} [{row['gap_low']:.3f}, {row['gap_high']:.3f}]\n"
+        f"mean cosine {row['mean_cosine_a']:.2f} | {row['mean_cosine_b']:.2f}\n"
+        f"recall@1 {row['recall1_ab']:.3f} | {row['recall1_ba']:.3f}\n"
+        f"separable {row['separability']:.3f}   n {row['n']}",
+        fontsize=9,
     )

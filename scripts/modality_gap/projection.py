@@ -1,8 +1,9 @@
-"""Pictures of an embedding space in two dimensions (Figures 1, 2(c) and 3(a))."""
+"""Pictures of an embedding space in the plane (Figures 1, 2(c), 3(a); Supplementary 4, 7, 15)."""
 
 import warnings
 
 import numpy as np
+import pandas as pd
 
 
 def umap_2d(x: np.ndarray, n_neighbors: int, min_dist: float, seed: int) -> np.ndarray:
@@ -25,8 +26,23 @@ def umap_2d(x: np.ndarray, n_neighbors: int, min_dist: float, seed: int) -> np.n
 def principal_components(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre (d,), components (count, d) and the shares of variance (min(n, d),) of x (n, d)."""
     centre = x.mean(axis=0)
-    _, singular, components = np.linalg.svd(x - centre, full_matrices=False)
-    components = components[:count]
-    # The sign of a component is arbitrary; a fixed one keeps the figure the same everywhere.
-    signs = np.sign(components[np.arange(len(components)), np.abs(components).argmax(axis=1)])
-    return centre, components * signs[:, None], singular**2 / (singular**2).sum()
+    components, singular = _right_singular_vectors(x - centre, count)
+    return centre, components, singular**2 / (singular**2).sum()
+
+
+def pair_svd_2d(x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
+    """Both modalities x, y (n, d) of a set on the first two right singular vectors of all 2n rows,
+    which are not centred: side (a or b), svd_1, svd_2. Source: Supplementary 4."""
+    both = np.concatenate([x, y])
+    placed = both @ _right_singular_vectors(both, 2)[0].T
+    sides = np.repeat(["a", "b"], len(x))
+    return pd.DataFrame({"side": sides, "svd_1": placed[:, 0], "svd_2": placed[:, 1]})
+
+
+def _right_singular_vectors(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `count` right singular vectors (count, d) and all singular values of x (n, d)."""
+    _, singular, vectors = np.linalg.svd(x, full_matrices=False)
+    vectors = vectors[:count]
+    # The sign of a vector is arbitrary; a fixed one keeps the figure the same everywhere.
+    signs = np.sign(vectors[np.arange(len(vectors)), np.abs(vectors).argmax(axis=1)])
+    return vectors * signs[:, None], singular

@@ -6,6 +6,8 @@ from scipy import stats
 
 from modality_gap.contrastive import shifted_similarity
 
+SIGNS_AT_ONCE = 1 << 24  # 64 MiB of random signs, whatever the number of items
+
 
 def predictions(
     images: np.ndarray, prompts: np.ndarray, along: np.ndarray, deltas: np.ndarray
@@ -84,6 +86,36 @@ def shift_report(correct: np.ndarray, deltas: np.ndarray, distances: np.ndarray,
         "held_out_lost": int((default & ~held_out).sum()),
         "p_held_out": mcnemar(default, held_out),
     }
+
+
+def permutation_test(
+    correct: np.ndarray, deltas: np.ndarray, permutations: int, seed: int
+) -> tuple[float, float]:
+    """Is the best shift better than none? p-values of the paired sign-flip test, one-sided since
+    the shift was picked for being better: first as if it had been the only one tried, then with
+    the picking counted.
+
+    An item's gain at a shift is 1 where the shift sets it right, -1 where it sets it wrong, 0
+    else. If shifts did nothing, each item's sign would be a toss of a coin, one for all shifts.
+    The first p compares the best shift's sum of gains with its sums under `permutations` random
+    signs; the second with the largest sum over all shifts, which is what picking gives. Both
+    count the signs observed, so none is 0. correct (len(deltas), n).
+    """
+    gains = correct.astype(np.float32) - correct[deltas == 0].astype(np.float32)
+    row = best_shift(correct, deltas)
+    observed = gains[row].sum()
+    # Only items that some shift changes matter; sums of whole numbers are exact in float32.
+    gains = gains[:, gains.any(axis=0)]
+    rng = np.random.default_rng(seed)
+    alone = best = 0
+    most = max(1, SIGNS_AT_ONCE // max(1, gains.shape[1]))
+    for start in range(0, permutations, most):
+        size = min(most, permutations - start), gains.shape[1]
+        signs = 2 * rng.integers(0, 2, size, dtype=np.int8).astype(np.float32) - 1
+        sums = signs @ gains.T
+        alone += int((sums[:, row] >= observed).sum())
+        best += int((sums.max(axis=1) >= observed).sum())
+    return (1 + alone) / (1 + permutations), (1 + best) / (1 + permutations)
 
 
 def sweep(correct: np.ndarray, deltas: np.ndarray) -> pd.DataFrame:

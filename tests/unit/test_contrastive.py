@@ -5,12 +5,17 @@ import pytest
 import torch
 
 from modality_gap.contrastive import (
+    back_to_back,
+    batch_losses,
+    batched_sweep,
     cross_entropies,
     delta_grid,
     loss_landscape,
+    loss_minimum,
     shift,
     shifted_similarity,
     signed_distance,
+    signed_distances,
     sphere_losses,
     sphere_points,
     symmetric_loss,
@@ -95,6 +100,91 @@ def test_the_minimum_elsewhere_is_not_at_the_gap(released, name, distance):
     lowest = table.loc[table["loss"].idxmin(), "distance"]
     # "Near 1.9" in size for convirt and clasp, to .02 for videoclip, in steps of .05.
     assert abs(lowest) == pytest.approx(distance, abs=0.03 if name == "videoclip" else 0.1)
+
+
+def test_distances_at_once_are_those_one_by_one(pairs):
+    deltas = np.arange(-20, 20) * 0.25
+    one_by_one = [signed_distance(*pairs, delta) for delta in deltas]
+    np.testing.assert_allclose(signed_distances(*pairs, deltas), one_by_one, atol=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [1e-4, 0.01, 1])
+def test_loss_by_batch_is_that_of_each_matrix_however_low_the_temperature(pairs, temperature):
+    x, y = pairs
+    matrices = np.stack([x[:20] @ y[:20].T, x[20:] @ y[20:].T])
+    losses = batch_losses(matrices, temperature)
+    for matrix, loss in zip(matrices, losses, strict=True):
+        logits = torch.from_numpy(matrix / temperature)
+        cross_entropy = torch.nn.functional.cross_entropy
+        target = torch.arange(20)
+        wanted = (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
+        assert loss == pytest.approx(wanted.item(), rel=1e-10, abs=1e-10)
+
+
+def test_sweep_by_batch_averages_to_the_landscape(pairs):
+    deltas, temperatures = np.array([-1.0, 0, 0.5]), [0.05, 1]
+    losses = batched_sweep(*pairs, deltas, temperatures, 15)
+    assert losses.shape == (2, 3, 2)
+    table = loss_landscape(*pairs, deltas, temperatures, 15)
+    np.testing.assert_allclose(losses.mean(axis=2).ravel(), table["loss"], atol=1e-12)
+
+
+def test_minimum_and_its_interval_of_parabolas():
+    # Each batch's loss is (delta - c)^2 + 1: the mean's minimum is at the mean of the c.
+    deltas = np.arange(-300, 301) * 0.01
+    bottoms = np.random.default_rng(0).normal(1, 0.3, size=25)
+    losses = (deltas[:, None] - bottoms) ** 2 + 1
+    found = loss_minimum(losses, deltas, 0.5 - deltas, 2000, 0.95, seed=1)
+    assert found["batches"] == 25
+    assert found["gap"] == 0.5
+    assert found["delta"] == pytest.approx(bottoms.mean(), abs=0.006)
+    assert found["distance"] == pytest.approx(0.5 - found["delta"])
+    assert found["loss"] == pytest.approx(1 + bottoms.var(), abs=1e-4)
+    assert found["loss_excess"] == pytest.approx(bottoms.mean() ** 2, abs=1e-3)
+    assert not found["at_end"]
+    error = bottoms.std() / np.sqrt(25)
+    ends = found["distance_low"], found["distance_high"]
+    assert ends == pytest.approx(0.5 - bottoms.mean() + 1.96 * error * np.array([-1, 1]), abs=0.03)
+    again = loss_minimum(losses, deltas, 0.5 - deltas, 2000, 0.95, seed=1)
+    assert again == found
+
+
+def test_minimum_of_one_batch_has_the_sweep_for_interval():
+    deltas = np.arange(-4, 5) * 0.5
+    found = loss_minimum(-deltas[:, None], deltas, 1 - deltas, 200, 0.95, seed=0)
+    assert (found["distance_low"], found["distance_high"]) == (-1, 3)
+    assert found["at_end"] and found["distance"] == -1
+
+
+def test_hump_and_the_minimum_behind_it():
+    distances = np.arange(200, -201, -1) * 0.01
+    # Minima at 1, where the gap is, and at -1.5; the humps between and beyond, of t'(d) = 0 at -.5.
+    slope = (distances - 1) * (distances + 0.5) * (distances + 1.5)
+    loss = np.cumsum(slope[::-1])[::-1] * 0.01
+    found = back_to_back(loss, distances)
+    assert found["hump_distance"] == pytest.approx(-0.5, abs=0.011)
+    assert found["back_distance"] == pytest.approx(-1.5, abs=0.011)
+    # Between the two the loss falls by the integral of the slope: 1/3 exactly, by hand.
+    fall = found["hump_loss"] - found["back_loss"]
+    assert fall == pytest.approx(1 / 3, abs=0.02)
+    assert back_to_back((distances - 1) ** 2, distances) is None
+    assert back_to_back(np.zeros(401), distances) is None
+
+
+def test_minima_on_the_released_clip_features_to_the_hundredth(released):
+    x, y = released("clip")
+    deltas = np.arange(-500, 476, 5) * 0.01
+    losses = batched_sweep(x, y, deltas, [0.01], 50)[0]
+    found = loss_minimum(losses, deltas, signed_distances(x, y, deltas), 500, 0.95, 0)
+    # The published minimum, .859, and the model's gap, .8514, lie within the interval over batches.
+    assert found["distance_low"] < 0.8514 < 0.859 < found["distance_high"]
+    assert found["distance_high"] - found["distance_low"] < 0.15
+    assert found["loss_excess"] == pytest.approx(0, abs=0.002)
+    shape = back_to_back(losses.mean(axis=1), signed_distances(x, y, deltas))
+    # Read off the paper's plot (another sample, ViT-B/32): hump near -.9, minimum near -1.7.
+    assert shape["hump_distance"] == pytest.approx(-0.9, abs=0.15)
+    assert shape["back_distance"] == pytest.approx(-1.7, abs=0.05)
+    assert shape["hump_loss"] > 1.5 * shape["back_loss"]
 
 
 # Loss at no separation and |angle| of the minimum, spacing 20 degrees.

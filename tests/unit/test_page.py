@@ -19,7 +19,15 @@ FOUND = yaml.safe_load((ROOT / "report/paper_found.yaml").read_text(encoding="ut
 ASSETS = yaml.safe_load((ROOT / "config/assets.yaml").read_text(encoding="utf-8"))
 RULES = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
 FIGURES = re.findall(r'"(\w+)"', re.search(r"FIGURES = \[(.*?)\]", RULES, re.DOTALL)[1])
-PARTS = [*FIGURES, "table1", "table2"]
+PLAIN_TABLES = re.findall(r'"(\w+)"', re.search(r"PLAIN_TABLES = \[(.*?)\]", RULES, re.DOTALL)[1])
+NOT_RUN = yaml.safe_load((ROOT / "config/not_run.yaml").read_text(encoding="utf-8"))
+PARTS = [*FIGURES, "table1", "table2", *PLAIN_TABLES, *NOT_RUN]
+TEMPLATES = {
+    name: (ROOT / f"report/{name}.html.j2").read_text(encoding="utf-8")
+    for name in ("base", "paper", "claims", "errata")
+}
+CLAIM = {"id": "a.claim", "statement": "It holds.", "verdict": "reproduced", "css": "agrees"}
+CLAIM |= {"measured": "0.5", "interval": "[0.4,\u00a00.6]", "n": "7", "on": "toy data"}
 CAPTIONS = sorted((ROOT / "report/captions").glob("*.rst"))
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
 
@@ -110,6 +118,7 @@ def sphere_table(low_temperature_minimum=53):
 def table1(held_out=0.6, p_held_out=0.001):
     row = {"model": "toy", "task": "a_task", "n": 200, "classes": 4, "chance": 0.25, "delta": -0.5}
     row |= {"default": 0.5, "modified": 0.625, "direction": "wider", "p_in_sample": 0.0001}
+    row |= {"p_permutation": 0.0002, "p_max_statistic": 0.02}
     row |= {"distance_default": 0.8, "distance_modified": 1.3}
     row |= {"held_out": held_out, "held_out_won": 30, "held_out_lost": 10, "p_held_out": p_held_out}
     for name in ("default", "modified", "held_out"):
@@ -130,6 +139,7 @@ def table2(after=5, p=0.01):
     for delta, one, other in ((0.0, 10, 10), (-0.2, after, after)):
         for group, n, offensive in (("light", 50, one), ("dark", 50, other), ("all", 100, one * 2)):
             row = {"delta": delta, "group": group, "n": n, "p_value": p if delta else 1.0}
+            row |= {"p_holm": p if delta else 1.0, "tests": 2}
             counts = {"crime_related": offensive, "non_human": 0, "offensive": offensive}
             for name, count in (counts | {"correct": 20}).items():
                 share = count / n
@@ -169,25 +179,32 @@ def render(note="a note", absent=None, captions=None, tables=None):
     captions = captions or {
         name: (ROOT / f"report/captions/{name}.rst").read_text() for name in PARTS
     }
+    measured = page.results(tables or data(), FOUND, CONFIG)
+    plain = page.plain_table(pd.DataFrame({"x": [0.5], "x_low": [0.4], "x_high": [0.6]}), "plain")
     made = page.sections(
         FOUND,
-        page.results(tables or data(), FOUND, CONFIG),
+        measured | dict.fromkeys(PLAIN_TABLES, ([], [plain])),
         captions,
         dict.fromkeys(FIGURES, SVG),
         CONFIG,
         sets,
         absent,
+        {"theorem1": [CLAIM]},
+        NOT_RUN,
     )
     return page.render_page(
-        (ROOT / "report/paper.html.j2").read_text(encoding="utf-8"),
+        TEMPLATES,
+        "paper",
         style=page.Markup((ROOT / "report/style.css").read_text(encoding="utf-8")),
         sections=made,
         verdicts=page.verdicts(made),
+        claims_summary="Of 1 claims: reproduced 1.",
         models=page.models_rows(
             sets, {("toy", "image"): {}}, {("toy", "image"): 3}, FOUND["stand_ins"], CONFIG
         ),
         sets=sets,
         absent=absent,
+        left_out=NOT_RUN,
         assets=ASSETS,
         confidence="95 %",
         separate=page.SEPARATE,

@@ -1,5 +1,7 @@
 """Table 1 and Table 2: shifts, choices and tests."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,12 +9,19 @@ from scipy import stats
 
 from modality_gap.contrastive import shift
 from modality_gap.embedding_set import normalise
-from modality_gap.fairness import harm_by_group, label_set
+from modality_gap.fairness import (
+    change_interval,
+    harm_by_group,
+    holm,
+    label_set,
+    published_harm,
+)
 from modality_gap.zero_shot import (
     best_shift,
     direction,
     held_out_choice,
     mcnemar,
+    permutation_test,
     predictions,
     shift_report,
     sweep,
@@ -82,6 +91,84 @@ def test_report_says_which_way():
     assert list(sweep(correct, DELTAS)["accuracy"]) == [0, 0, 3 / 8, 0, 5 / 8]
 
 
+def test_permutation_test_is_the_enumeration_of_all_signs():
+    rng = np.random.default_rng(4)
+    correct = rng.random((5, 9)) < 0.5
+    correct[4] |= rng.random(9) < 0.5
+    gains = correct.astype(int) - correct[2].astype(int)
+    # Every sign of nine items, 512 in all; the observed one is among them.
+    sums = np.array([gains @ signs for signs in itertools.product((1, -1), repeat=9)])
+    best = gains.sum(axis=1).max()
+    row = best_shift(correct, DELTAS)
+    alone, picked = (sums[:, row] >= best).mean(), (sums.max(axis=1) >= best).mean()
+    assert alone < picked < 1
+    found = permutation_test(correct, DELTAS, 40_000, seed=0)
+    assert found == pytest.approx((alone, picked), abs=0.01)
+    assert permutation_test(correct, DELTAS, 40_000, seed=0) == found
+
+
+def test_permutation_test_of_one_shift_is_half_of_mcnemars():
+    rng = np.random.default_rng(2)
+    before = rng.random(80) < 0.4
+    after = before ^ (rng.random(80) < 0.2)
+    correct = np.stack([before, after | before])
+    alone, picked = permutation_test(correct, np.array([0.0, 0.5]), 20_000, seed=1)
+    won = int((~before & after).sum())
+    assert alone == pytest.approx(0.5**won, abs=0.002)
+    # With one shift to pick from, picking it or none gives the same.
+    assert picked == alone
+    assert permutation_test(correct[[0, 0]], np.array([0.0, 0.5]), 100, seed=1) == (1, 1)
+
+
+def test_max_statistic_keeps_its_level_where_picking_does_not():
+    rng = np.random.default_rng(0)
+    deltas = np.arange(-5, 5, 0.25)
+    p = np.array(
+        [permutation_test(rng.random((40, 60)) < 0.5, deltas, 199, seed) for seed in range(200)]
+    )
+    alone, picked = (p < 0.05).mean(axis=0)
+    assert alone > 0.2
+    assert picked < 0.09  # .05, and two standard errors of 200 draws
+
+
+def test_holm_of_a_worked_example():
+    # Smallest first, .005 x 4, .01 x 3, .03 x 2, .04 x 1: .02, .03, .06, .06 (never falling).
+    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert list(holm(np.array([0.9, 0.8]))) == [1, 1]
+
+
+def test_newcombes_interval_of_a_published_example():
+    # Newcombe (1998), table II, method 10: 9 of 10 against 3 of 10.
+    low, high = change_interval(3, 9, 10, 0.95)
+    assert (low, high) == pytest.approx((0.1705, 0.8090), abs=5e-5)
+
+
+def test_published_counts_of_table_2(root):
+    import yaml
+
+    published = yaml.safe_load((root / "config/published_table2.yaml").read_text(encoding="utf-8"))
+    table = published_harm(published["groups"], 0.95).set_index("group")
+    assert table.loc["all", ["n", "before", "after"]].tolist() == [10954, 502, 424]
+    # The paper's table, in per cent; East Asian is .6 in the notebook.
+    before, after = (
+        (100 * table[f"{time}_share"]).round(1).tolist()[:-1] for time in ("before", "after")
+    )
+    assert before == [1.1, 15.7, 1.2, 2.8, 6.3, 0.5, 0.6]
+    assert after == [1.0, 13.7, 1.1, 2.0, 5.2, 0.3, 0.6]
+    assert table["tests"].tolist() == [7] * 7 + [1]
+    # Hypergeometric tail by hand: White, 613 offensive among 2 x 2085 pictures.
+    chances = stats.hypergeom(2 * 2085, 613, 2085)
+    counts = np.arange(614)
+    p = chances.pmf(counts)
+    two_sided = p[p <= chances.pmf(328) * (1 + 1e-7)].sum()
+    assert table.loc["White", "p_fisher"] == pytest.approx(two_sided, rel=1e-6)
+    assert table.loc["White", "p_fisher_holm"] == pytest.approx(7 * two_sided, rel=1e-6)
+    # Three changes, all one way: two of eight outcomes are as far out.
+    assert table.loc["Southeast Asian", "p_mcnemar_least"] == 0.25
+    assert table.loc["East Asian", "p_mcnemar_least"] == 1
+    assert (table["change_low"] < table["change"]).all()
+
+
 TABLE2 = {
     "groups": ["light", "dark"],
     "genders": ["man", "woman"],
@@ -123,6 +210,14 @@ def test_harm_is_counted_by_group_and_shift():
     assert row.loc[(-2.0, "all"), "correct"] == 2
     low, high = row.loc[(0.0, "all"), ["offensive_low", "offensive_high"]]
     assert 0 < low < 0.5 < high < 1
+    # Two groups at one shift are one family, everyone at that shift another.
+    assert row["tests"].to_dict() == {
+        (0.0, "light"): 0, (0.0, "dark"): 0, (0.0, "all"): 0,
+        (-2.0, "light"): 2, (-2.0, "dark"): 2, (-2.0, "all"): 1,
+    }  # fmt: skip
+    tested = row.loc[-2.0]
+    assert (tested["p_holm"] >= tested["p_value"]).all()
+    assert tested.loc["all", "p_holm"] == tested.loc["all", "p_value"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,260 @@
+# The supplement: variants of the figures, and what needs data that are not at hand.
+
+
+rule project_svd:
+    """Uncentred SVD of both modalities of a set together, every set."""
+    input:
+        pairs=PAIR_FILES,
+        code=code("projection", "embedding_set"),
+    output:
+        "results/statistics/svd.parquet",
+    log:
+        "results/logs/project_svd.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        sets=list(SETS),
+    script:
+        "../scripts/project_svd.py"
+
+
+rule plot_supplementary4:
+    """Supplementary 4: Figure 1's sets by an uncentred SVD."""
+    input:
+        gap="results/statistics/gap.csv",
+        svd="results/statistics/svd.parquet",
+    output:
+        svg=report(
+            "results/figures/supplementary4.svg",
+            caption="../report/captions/supplementary4.rst",
+            category="Supplement",
+            labels={"figure": "4: SVD instead of UMAP"},
+        ),
+        pdf="results/figures/supplementary4.pdf",
+    log:
+        "results/logs/plot_supplementary4.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_supplementary4.py"
+
+
+use rule plot_figure2c as plot_supplementary5 with:
+    # Supplementary 5: the initialisations of Figure 2(c) on noise.
+    input:
+        points="results/statistics/initialisation_noise_umap.parquet",
+        spectrum="results/statistics/initialisation_noise_spectrum.csv",
+    output:
+        svg=report(
+            "results/figures/supplementary5.svg",
+            caption="../report/captions/supplementary5.rst",
+            category="Supplement",
+            labels={"figure": "5: random initialisations on noise"},
+        ),
+        pdf="results/figures/supplementary5.pdf",
+    log:
+        "results/logs/plot_supplementary5.log",
+    params:
+        letter="",
+
+
+rule plot_supplementary6:
+    """Supplementary 6: minimum, quartiles, maximum, mean and deviation of Figure 2(a)."""
+    input:
+        "results/statistics/cone.csv",
+    output:
+        svg=report(
+            "results/figures/supplementary6.svg",
+            caption="../report/captions/supplementary6.rst",
+            category="Supplement",
+            labels={"figure": "6: statistics of the cosines"},
+        ),
+        pdf="results/figures/supplementary6.pdf",
+    log:
+        "results/logs/plot_supplementary6.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_supplementary6.py"
+
+
+use rule plot_figure2c as plot_supplementary7 with:
+    # Supplementary 7: the initialisations of Figure 2(c) by their principal components.
+    input:
+        points="results/statistics/initialisation_pca.parquet",
+        spectrum="results/statistics/initialisation_spectrum.csv",
+    output:
+        svg=report(
+            "results/figures/supplementary7.svg",
+            caption="../report/captions/supplementary7.rst",
+            category="Supplement",
+            labels={"figure": "7: random initialisations by PCA"},
+        ),
+        pdf="results/figures/supplementary7.pdf",
+    log:
+        "results/logs/plot_supplementary7.log",
+    params:
+        letter="",
+
+
+rule plot_supplementary9:
+    """Supplementary 9: the sphere with mismatched and with matched pairs, temperature by temperature."""
+    input:
+        "results/statistics/sphere.csv",
+    output:
+        svg=report(
+            "results/figures/supplementary9.svg",
+            caption="../report/captions/supplementary9.rst",
+            category="Supplement",
+            labels={"figure": "9: matched against mismatched pairs"},
+        ),
+        pdf="results/figures/supplementary9.pdf",
+    log:
+        "results/logs/plot_supplementary9.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_supplementary9.py"
+
+
+rule draw_supplementary12:
+    """Supplementary 12: the contrastive loss as a text that runs, and as it was released."""
+    input:
+        "report/contrastive_loss.py",
+    output:
+        svg=report(
+            "results/figures/supplementary12.svg",
+            caption="../report/captions/supplementary12.rst",
+            category="Supplement",
+            labels={"figure": "12: the loss in pseudo-code"},
+        ),
+        pdf="results/figures/supplementary12.pdf",
+    log:
+        "results/logs/draw_supplementary12.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/draw_supplementary12.py"
+
+
+use rule project_initialisations as project_seed_study with:
+    # Supplementary 13 and 14, where the configuration gives them something to compare.
+    input:
+        embeddings=lambda w: [path for _, path in initialisations_of(w.study)],
+        code=code("cone", "projection", "embedding_set"),
+    output:
+        umap="results/statistics/{study}_umap.parquet",
+        spectrum="results/statistics/{study}_spectrum.csv",
+    log:
+        "results/logs/project_seed_study/{study}.log",
+    wildcard_constraints:
+        study="|".join(SEED_STUDIES),
+    params:
+        labels=lambda w: [label for label, _ in initialisations_of(w.study)],
+        umap=config["umap"],
+        seed=config["seed"],
+
+
+use rule plot_figure2c as plot_supplementary13 with:
+    # Supplementary 13: trained networks that differ in nothing but their seed.
+    input:
+        points="results/statistics/supplementary13_umap.parquet",
+        spectrum="results/statistics/supplementary13_spectrum.csv",
+    output:
+        svg=report(
+            "results/figures/supplementary13.svg",
+            caption="../report/captions/supplementary13.rst",
+            category="Supplement",
+            labels={"figure": "13: trained networks by seed"},
+        ),
+        pdf="results/figures/supplementary13.pdf",
+    log:
+        "results/logs/plot_supplementary13.log",
+    params:
+        letter="",
+
+
+use rule plot_figure2c as plot_supplementary14 with:
+    # Supplementary 14: random initialisations on ImageNet.
+    input:
+        points="results/statistics/supplementary14_umap.parquet",
+        spectrum="results/statistics/supplementary14_spectrum.csv",
+    output:
+        svg=report(
+            "results/figures/supplementary14.svg",
+            caption="../report/captions/supplementary14.rst",
+            category="Supplement",
+            labels={"figure": "14: random initialisations on ImageNet"},
+        ),
+        pdf="results/figures/supplementary14.pdf",
+    log:
+        "results/logs/plot_supplementary14.log",
+    params:
+        letter="",
+
+
+rule measure_normalisation:
+    """Gap of an untrained model with and without norm layers and input normalisation."""
+    input:
+        pairs=[
+            f"results/embeddings/{folder}/{modality}.parquet"
+            for folder in NORMALISATION_FOLDERS
+            for modality in ("image", "text")
+        ],
+        code=code("gap", "projection", "embedding_set"),
+    output:
+        table="results/statistics/normalisation.csv",
+        svd="results/statistics/normalisation_svd.parquet",
+    log:
+        "results/logs/measure_normalisation.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        encoders={name: ENCODERS[name] for name in NORMALISATION["encoders"]},
+        confidence=config["confidence"],
+        seed=config["seed"],
+    script:
+        "../scripts/measure_normalisation.py"
+
+
+rule plot_supplementary15:
+    """Supplementary 15: the gap without norm layers and without input normalisation."""
+    input:
+        table="results/statistics/normalisation.csv",
+        svd="results/statistics/normalisation_svd.parquet",
+    output:
+        svg=report(
+            "results/figures/supplementary15.svg",
+            caption="../report/captions/supplementary15.rst",
+            category="Supplement",
+            labels={"figure": "15: normalisation switched off"},
+        ),
+        pdf="results/figures/supplementary15.pdf",
+    log:
+        "results/logs/plot_supplementary15.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_supplementary15.py"
+
+
+rule make_supplementary_p_values:
+    """The published p-values computed again, at other sizes and corrected for the choice."""
+    input:
+        published="config/published.yaml",
+        code=code("p_values"),
+    output:
+        report(
+            "results/tables/supplementary_p_values.csv",
+            caption="../report/captions/supplementary_p_values.rst",
+            category="Supplement",
+            labels={"table": "p-values of Table 1"},
+        ),
+    log:
+        "results/logs/make_supplementary_p_values.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        confidence=config["confidence"],
+    script:
+        "../scripts/make_supplementary_p_values.py"

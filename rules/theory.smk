@@ -1,0 +1,105 @@
+# The theorems and the cone areas: closed forms, and simulations held against them.
+
+
+rule check_theory:
+    """Theorems 1 and 2, Lemma 3, cone areas and the depth recursion of Figure 2(b)."""
+    input:
+        code=code("theory", "gap"),
+    output:
+        theorem1="results/statistics/theorem1.csv",
+        theorem1_decay="results/statistics/theorem1_decay.csv",
+        lemma3="results/statistics/lemma3.csv",
+        theorem2="results/statistics/theorem2.csv",
+        cone_areas="results/statistics/cone_areas.csv",
+        mlp_cone="results/statistics/mlp_cone_closed_form.csv",
+    log:
+        "results/logs/check_theory.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        theory=config["theory"],
+        mlp=config["mlp_cone"],
+        confidence=config["confidence"],
+        seed=config["seed"],
+    script:
+        "../scripts/check_theory.py"
+
+
+rule plot_theorem1:
+    """Theorem 1: how often a layer leaves two vectors no closer."""
+    input:
+        "results/statistics/theorem1.csv",
+    output:
+        svg=report(
+            "results/figures/theorem1.svg",
+            caption="../report/captions/theorem1.rst",
+            category="Theory",
+            labels={"figure": "Theorem 1: violations"},
+        ),
+        pdf="results/figures/theorem1.pdf",
+    log:
+        "results/logs/plot_theorem1.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_theorem1.py"
+
+
+rule plot_lemma3:
+    """Lemma 3: expected inner products, before and after the ReLU."""
+    input:
+        "results/statistics/lemma3.csv",
+    output:
+        svg=report(
+            "results/figures/lemma3.svg",
+            caption="../report/captions/lemma3.rst",
+            category="Theory",
+            labels={"figure": "Lemma 3: inner products"},
+        ),
+        pdf="results/figures/lemma3.pdf",
+    log:
+        "results/logs/plot_lemma3.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_lemma3.py"
+
+
+rule plot_theorem2:
+    """Theorem 2: the share of the variance that the random weights make."""
+    input:
+        "results/statistics/theorem2.csv",
+    output:
+        svg=report(
+            "results/figures/theorem2.svg",
+            caption="../report/captions/theorem2.rst",
+            category="Theory",
+            labels={"figure": "Theorem 2: variance by depth"},
+        ),
+        pdf="results/figures/theorem2.pdf",
+    log:
+        "results/logs/plot_theorem2.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_theorem2.py"
+
+
+rule plot_cone_areas:
+    """How much of the sphere a narrow cone covers."""
+    input:
+        "results/statistics/cone_areas.csv",
+    output:
+        svg=report(
+            "results/figures/cone_areas.svg",
+            caption="../report/captions/cone_areas.rst",
+            category="Theory",
+            labels={"figure": "narrow cones"},
+        ),
+        pdf="results/figures/cone_areas.pdf",
+    log:
+        "results/logs/plot_cone_areas.log",
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/plot_cone_areas.py"

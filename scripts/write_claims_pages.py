@@ -1,0 +1,39 @@
+"""The ledger's page and the page of errata, each one offline file."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from modality_gap import page
+from modality_gap.claims import computed_errata, counts, read_claims, sentence, shown
+
+given = snakemake.input
+templates = {
+    Path(path).name.partition(".")[0]: Path(path).read_text(encoding="utf-8")
+    for path in given.templates
+}
+style = page.Markup(Path(given.style).read_text(encoding="utf-8"))
+claims = read_claims(given.claims)
+html = page.render_page(
+    templates,
+    "claims",
+    style=style,
+    summary=sentence(counts(claims)),
+    verdicts=counts(claims),
+    parts={
+        name: [shown(row) for row in part.to_dict("records")]
+        for name, part in claims.groupby("part", sort=False)
+    },
+    confidence=f"{100 * snakemake.params.confidence:g} %",
+)
+Path(snakemake.output.claims).write_text(html, encoding="utf-8")
+
+tables = {Path(path).relative_to("results").as_posix(): pd.read_csv(path) for path in given.tables}
+errata = yaml.safe_load(Path(given.errata).read_text(encoding="utf-8"))["errata"]
+html = page.render_page(templates, "errata", style=style, errata=computed_errata(errata, tables))
+Path(snakemake.output.errata).write_text(html, encoding="utf-8")
