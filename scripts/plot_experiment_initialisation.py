@@ -43,9 +43,10 @@ for ax, mode in zip(axes[0], modes, strict=True):
                 )
     row = difference[difference["temperature_mode"] == mode].iloc[0]
     name = "gap_after_rotated_over_original"
+    share, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
     ax.set(
-        title=f"temperature {mode}\nrotated / original after training: {row[name]:.0%} "
-        f"({row[f'{name}_low']:.0%} to {row[f'{name}_high']:.0%})",
+        title=f"temperature {mode}\n"
+        f"rotated / original after training: {share:.0f} % ({low:.0f} to {high:.0f} %)",
         xlabel="training step",
         ylabel="gap, held-out pairs",
         ylim=(0, None),

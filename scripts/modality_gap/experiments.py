@@ -115,7 +115,9 @@ class Temperature:
     def __call__(self) -> float | torch.Tensor:
         return (-self.log_scale).exp() if self.learnt else self.initial
 
+    @torch.no_grad()
     def value(self) -> float:
+        """The temperature as a number."""
         return float(self())
 
     @torch.no_grad()

@@ -286,6 +286,37 @@ FAULTS = {
         "training.emoji_clip.warmup",
         "lower it",
     ),
+    "experiments' projection": (
+        "experiments/projection",
+        "stiched",
+        "experiments.projection",
+        "did you mean stitched?",
+    ),
+    "experiment's task": (
+        "experiments/temperature/task",
+        "emoji",
+        "experiments.temperature.task",
+        "give one of emoji_groups",
+    ),
+    "experiment's warm-up": (
+        "experiments/dimension/steps",
+        30,
+        "experiments.optimisation.warmup",
+        "experiments.dimension.steps; lower it",
+    ),
+    "one seed has no interval": ("experiments/seeds", 1, "experiments.seeds", "at least 2"),
+    "no such optimiser": (
+        "experiments/optimisation/optimiser",
+        "sgd",
+        "experiments.optimisation.optimiser",
+        "adam, adamw",
+    ),
+    "one beta": (
+        "experiments/optimisation/betas",
+        [0.9],
+        "experiments.optimisation.betas",
+        "at least 2",
+    ),
     "no truth": (
         "encoders/emoji_clip/hugging_face",
         "maybe",

@@ -1,0 +1,420 @@
+"""Training experiments: models, optimiser, tables, and the journal after an interruption."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from modality_gap.contrastive import cross_entropies
+from modality_gap.embedding_set import normalise
+from modality_gap.experiments import (
+    Adam,
+    Pairs,
+    Temperature,
+    Towers,
+    compare_starts,
+    experiment_tables,
+    fit,
+    held_out,
+    learning_rate_factor,
+    measure_untouched,
+    plan_runs,
+    ratio,
+    rotation_onto,
+    run_missing,
+    run_settings,
+    spread,
+    summarise,
+    t_interval,
+    train_loss,
+    train_run,
+    trend,
+    zero_shot_accuracy,
+)
+from modality_gap.training import LinearProjections
+
+CONFIG = yaml.safe_load(
+    (Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8")
+)
+# A training of milliseconds.
+SMALL = {
+    "seeds": 2,
+    "optimisation": CONFIG["experiments"]["optimisation"]
+    | {"batch_size": 8, "warmup": 2, "record_every": 4},
+    "towers": {"hidden_layers": 1, "width": 16, "dim": 6},
+    "initialisation": {
+        "temperature": 0.05,
+        "largest_scale": 100,
+        "steps": 10,
+        "learning_rate": 0.01,
+    },
+    "dimension": {"dims": [4, 8], "temperature": 0.05, "steps": 10, "learning_rate": 0.01},
+    "same_modality": {
+        "modalities": ["text"],
+        "temperature": 0.05,
+        "steps": 10,
+        "learning_rate": 0.01,
+    },
+}
+# Per seed, printed in the authors' notebooks (section 4.4).
+PUBLISHED = {
+    ("original", "gap_before"): ([1.1898, 1.1884, 1.1892], 1.1891, 0.0017),
+    ("original", "gap_after"): ([1.3149, 1.2988, 1.2836], 1.2991, 0.0389),
+    ("rotated", "gap_before"): ([0.0314, 0.0551, 0.0299], 0.0388, 0.0351),
+    ("rotated", "gap_after"): ([0.7472, 0.7195, 0.7704], 0.7457, 0.0633),
+}
+
+
+@pytest.fixture
+def pairs() -> Pairs:
+    """40 pairs of 10 and 7 dimensions that share 4 hidden ones, 30 of them for training."""
+    rng = np.random.default_rng(5)
+    hidden = rng.normal(size=(40, 4))
+    a, b = (normalise(hidden @ rng.normal(size=(4, dims))) for dims in (10, 7))
+    rows = torch.from_numpy(rng.permutation(40))
+    return Pairs(torch.from_numpy(a).float(), torch.from_numpy(b).float(), rows[:30], rows[30:])
+
+
+# --- models and training ------------------------------------------------------------------------
+
+
+def test_the_rotation_is_found_again_and_is_the_nearest():
+    rng = np.random.default_rng(0)
+    y = normalise(rng.normal(size=(50, 6)))
+    wanted = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    np.testing.assert_allclose(rotation_onto(y @ wanted, y), wanted, atol=1e-12)
+    x = normalise(rng.normal(size=(50, 6)))
+    found = rotation_onto(x, y)
+    np.testing.assert_allclose(found @ found.T, np.eye(6), atol=1e-12)
+    # In the paper's form: W = U V^T of the singular value decomposition of x^T y, on columns.
+    u, _, vt = np.linalg.svd(x.T @ y)
+    np.testing.assert_allclose((u @ vt @ y.T).T, y @ found, atol=1e-12)
+    near = (np.linalg.qr(found + 0.1 * rng.normal(size=(6, 6)))[0] for _ in range(20))
+    best = np.linalg.norm(x - y @ found)
+    for other in near:
+        other *= np.sign((other * found).sum(axis=0))
+        assert np.linalg.norm(x - y @ other) > best
+
+
+def test_towers_are_networks_with_bias_over_inputs_of_unit_mean_square(pairs):
+    towers = Towers((10, 7), hidden_layers=2, width=9, dim=5, seed=3)
+    x, y = (side.detach().numpy() for side in towers(pairs.a, pairs.b))
+    for network, inputs, seen in ((towers.first, pairs.a, x), (towers.second, pairs.b, y)):
+        value = inputs.numpy() / np.sqrt((inputs.numpy() ** 2).mean(axis=1, keepdims=True))
+        weights = [one.detach().numpy() for one in network.parameters()]
+        for layer in range(3):
+            value = value @ weights[2 * layer].T + weights[2 * layer + 1]
+            value = np.maximum(value, 0) if layer < 2 else value
+        np.testing.assert_allclose(seen, normalise(value), atol=1e-5)
+
+
+def test_deep_towers_begin_in_the_cone_of_the_closed_form():
+    # Orthogonal inputs through ReLU layers with weights and biases from N(0, 1/inputs): in the
+    # limit of width each layer halves the mean square and adds the bias's (arc-cosine kernel).
+    dims, width, hidden = 128, 1024, 3
+    product, square = 1 / dims, 1 + 1 / dims
+    for _ in range(hidden):
+        angle = math.acos(product / square)
+        kernel = (math.sin(angle) + (math.pi - angle) * math.cos(angle)) / math.pi
+        product, square = square * kernel / 2, square / 2
+        product, square = product + 1 / width, square + 1 / width
+    eye = torch.eye(dims)
+    towers = Towers((dims, dims), hidden, width, 1024, seed=0)
+    with torch.no_grad():
+        for side in towers(eye, eye):
+            cosines = (side @ side.T).numpy()[~np.eye(dims, dtype=bool)]
+            assert cosines.mean() == pytest.approx(product / square, abs=0.03)
+    assert product / square > 0.6
+
+
+def test_a_rotated_start_has_towers_as_they_were_but_for_one_orthogonal_matrix(pairs):
+    towers = Towers((10, 7), 3, 32, 16, seed=1)
+    with torch.no_grad():
+        x, y = towers(pairs.a, pairs.b)
+        towers.rotate(pairs.a[pairs.train], pairs.b[pairs.train])
+        turned_x, turned_y = towers(pairs.a, pairs.b)
+    np.testing.assert_array_equal(turned_x, x)
+    np.testing.assert_allclose(turned_y @ turned_y.T, y @ y.T, atol=1e-5)
+    before, after = (float((x.mean(0) - side.mean(0)).norm()) for side in (y, turned_y))
+    # No rotation can do better than the difference of the two centres' lengths.
+    assert float((x.mean(0).norm() - y.mean(0).norm()).abs()) <= after < 0.3 * before
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "adamw"])
+def test_the_optimiser_is_adam_as_published(optimiser):
+    settings = {
+        "optimiser": optimiser,
+        "betas": [0.8, 0.95],
+        "epsilon": 1e-3,
+        "learning_rate": 0.02,
+    }
+    rng = np.random.default_rng(2)
+    value, decay = rng.normal(size=5), 0.3
+    parameter = torch.nn.Parameter(torch.from_numpy(value.copy()))
+    steps = Adam([parameter], settings, decay)
+    mean, square = np.zeros(5), np.zeros(5)
+    for step, factor in enumerate((0.5, 1.0, 0.7), start=1):
+        gradient = rng.normal(size=5)
+        parameter.grad = torch.from_numpy(gradient)
+        steps.step(factor)
+        rate = 0.02 * factor
+        if optimiser == "adam":
+            gradient = gradient + decay * value
+        else:
+            value = value * (1 - rate * decay)
+        mean = 0.8 * mean + 0.2 * gradient
+        square = 0.95 * square + 0.05 * gradient**2
+        corrected = np.sqrt(square / (1 - 0.95**step)) + 1e-3
+        value = value - rate * mean / (1 - 0.8**step) / corrected
+    np.testing.assert_allclose(parameter.detach().numpy(), value, rtol=1e-9)
+    assert parameter.grad is None
+
+
+def test_the_learning_rate_rises_then_falls_or_stays():
+    factors = [learning_rate_factor(step, 12, 2, "cosine") for step in range(12)]
+    assert factors[:3] == pytest.approx([1 / 3, 2 / 3, 1])
+    assert factors[7] == pytest.approx(0.5)
+    assert factors[2:] == sorted(factors[2:], reverse=True)
+    assert factors[-1] > 0
+    assert {learning_rate_factor(step, 12, 0, "none") for step in range(12)} == {1.0}
+
+
+class Still(torch.nn.Module):
+    """Passes its inputs on, so that nothing but the temperature is learnt."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, a, b):
+        return a + 0 * self.weight, b
+
+
+def test_a_learnt_temperature_moves_within_its_bound_and_a_fixed_one_does_not():
+    settings = run_settings(SMALL, "initialisation") | {"steps": 30, "learning_rate": 0.05}
+    rows, eye = torch.arange(30), torch.eye(30)
+
+    def final(b: torch.Tensor, initial: float, learnt: bool) -> float:
+        temperature = Temperature(initial, learnt, largest_scale=100)
+        fit(Still(), Pairs(eye, b, rows, rows), temperature, settings, 0, lambda step: None)
+        return temperature.value()
+
+    assert final(eye, 0.02, learnt=False) == 0.02
+    # Each item is nearest to its own partner: a lower temperature lowers the loss, to the bound.
+    assert 0.03 < final(eye, 0.2, learnt=True) < 0.15
+    assert final(eye, 0.005, learnt=True) == pytest.approx(0.01)
+    # Each is farthest from its own: a higher one does.
+    assert final(-eye, 0.02, learnt=True) > 0.03
+
+
+def test_the_train_loss_is_that_of_a_full_pass(pairs):
+    towers = Towers((10, 7), 1, 16, 6, seed=0)
+    with torch.no_grad():
+        x, y = (side.double().numpy()[pairs.train] for side in towers(pairs.a, pairs.b))
+    batches = [cross_entropies(x[at : at + 8] @ y[at : at + 8].T, 0.1) for at in (0, 8, 16)]
+    assert train_loss(towers, pairs, 0.1, 8) == pytest.approx(np.mean(batches), rel=1e-5)
+
+
+def test_a_run_learns_records_and_repeats_itself(pairs):
+    settings = run_settings(SMALL, "dimension") | {"steps": 90}
+    run = {"condition": {"dim": 8}, "seed": 4}
+    first, again = (train_run(run, pairs, settings) for _ in range(2))
+    assert first == again
+    row, steps = first["row"], first["steps"]
+    assert row["loss_after"] < 0.5 * row["loss_before"]
+    assert row["recall1_ab_after"] > max(0.3, row["recall1_ab_before"])
+    assert [step["step"] for step in steps] == [*range(0, 89, 4), 90]
+    assert (steps[0]["gap"], steps[-1]["gap"]) == (row["gap_before"], row["gap_after"])
+    assert (steps[0]["loss"], steps[-1]["loss"]) == (row["loss_before"], row["loss_after"])
+    other = train_run(run | {"seed": 5}, pairs, settings)
+    assert other["row"]["gap_before"] != row["gap_before"]
+
+
+def test_conditions_do_what_they_say(pairs):
+    settings = run_settings(SMALL, "initialisation") | {"steps": 4}
+    rows = {}
+    for run in plan_runs(SMALL, "initialisation", 7):
+        rows[(*run["condition"].values(), run["seed"])] = train_run(run, pairs, settings)["row"]
+    for mode in ("fixed", "learnt"):
+        original, rotated = rows[mode, "original", 7], rows[mode, "rotated", 7]
+        assert rotated["gap_before"] < original["gap_before"]
+        assert rotated["mean_cosine_b_before"] == pytest.approx(original["mean_cosine_b_before"])
+        assert (original["temperature_after"] == 0.05) == (mode == "fixed")
+    run = {"condition": {"modality": "text"}, "seed": 7}
+    settings = run_settings(SMALL, "same_modality")
+    seen = {}
+    train_run(run, pairs, settings, more=lambda model, x, y: seen.update(model=model) or {})
+    x, y = held_out(seen["model"], replace(pairs, a=pairs.b))
+    assert x.shape == y.shape == (10, 6)
+
+
+def test_a_model_goes_on_learning_from_where_it_was_and_stays_itself(pairs):
+    start = LinearProjections(10, 7, 6)
+    weight = start.image.weight.detach().clone()
+    settings = run_settings(SMALL | {"temperature": {"steps": 5}}, "temperature")
+    settings |= {"learning_rate": 0.01}
+    runs = [{"condition": {"temperature": value}, "seed": 1} for value in (1.0, 0.05)]
+    results = [train_run(run, pairs, settings, start=start)["row"] for run in runs]
+    np.testing.assert_array_equal(start.image.weight.detach(), weight)
+    assert results[0]["gap_before"] == results[1]["gap_before"]
+    assert results[0]["gap_after"] != results[1]["gap_after"]
+
+
+def test_zero_shot_accuracy_of_the_nearest_prompt():
+    images = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.8, 0.6]])
+    prompts = np.array([[0.0, 1.0], [1.0, 0.0]])
+    classes = np.array(["up", "right"])
+    right = np.array(["right", "up", "right", "right"])
+    assert zero_shot_accuracy(images, prompts, classes, right) == 0.75
+
+
+# --- the journal --------------------------------------------------------------------------------
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_experiment_goes_on_with_the_missing_runs(pairs, tmp_path):
+    runs, settings = plan_runs(SMALL, "dimension", 0), run_settings(SMALL, "dimension")
+    trained, said = [], []
+
+    def train(run: dict, stop_at: int | None = None) -> dict:
+        if len(trained) == stop_at:
+            raise Interrupted
+        trained.append(run)
+        return train_run(run, pairs, settings)
+
+    def go(folder: str, runs: list[dict] = runs, origin: dict = settings, **more) -> list[dict]:
+        trained.clear()
+        said.clear()
+        journal = tmp_path / folder
+        return run_missing(runs, lambda run: train(run, **more), journal, origin, said.append)
+
+    with pytest.raises(Interrupted):
+        go("journal", stop_at=2)
+    assert len(list((tmp_path / "journal").iterdir())) == 2
+    # What a run left half written is no result.
+    (tmp_path / "journal" / ("0" * 64 + ".part")).write_text("{")
+    resumed = go("journal")
+    assert trained == runs[2:]
+    assert said[0].startswith("2 of 4 runs were finished before")
+    assert [line.partition(" (")[0] for line in said[1:]] == ["run 3 of 4", "run 4 of 4"]
+    through = go("other")
+    assert trained == runs
+    for table, wanted in zip(
+        *(experiment_tables("dimension", one, 0.95).values() for one in (resumed, through)),
+        strict=True,
+    ):
+        assert table.to_csv() == wanted.to_csv()
+    assert go("journal") == through
+    assert trained == []
+
+    # Other settings, other inputs or other code make other runs ...
+    go("journal", origin=settings | {"learning_rate": 0.02})
+    assert trained == runs
+    # ... and a condition or a seed more leaves those that there are.
+    wider = {**SMALL, "seeds": 3, "dimension": SMALL["dimension"] | {"dims": [4, 5, 8]}}
+    assert run_settings(wider, "dimension") == settings
+    go("journal", plan_runs(wider, "dimension", 0))
+    assert [(run["condition"]["dim"], run["seed"]) for run in trained] == [
+        (4, 2), (5, 0), (5, 1), (5, 2), (8, 2)
+    ]  # fmt: skip
+
+
+def test_the_shipped_experiments_have_three_seeds_a_condition():
+    experiments = CONFIG["experiments"]
+    counts = {"temperature": 6, "initialisation": 4, "dimension": 5, "same_modality": 2}
+    for name, conditions in counts.items():
+        runs = plan_runs(experiments, name, CONFIG["seed"])
+        assert len(runs) == len({str(run) for run in runs}) == 3 * conditions
+        assert {run["seed"] for run in runs} == {2022, 2023, 2024}
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def published_runs() -> pd.DataFrame:
+    rows = []
+    for (start, quantity), (values, _, _) in PUBLISHED.items():
+        rows += [
+            {"temperature_mode": "fixed", "start": start, "seed": seed, quantity: value}
+            for seed, value in enumerate(values)
+        ]
+    return pd.DataFrame(rows).groupby(["temperature_mode", "start", "seed"]).first().reset_index()
+
+
+def test_the_paper_s_intervals_over_three_seeds():
+    summary = summarise(published_runs(), ["temperature_mode", "start"], 0.95)
+    summary = summary.set_index("start")
+    for (start, quantity), (values, mean, margin) in PUBLISHED.items():
+        row = summary.loc[start]
+        assert row["n"] == 3
+        # The printed values of single seeds are rounded to four digits.
+        assert row[quantity] == pytest.approx(mean, abs=1e-4)
+        assert row[f"{quantity}_high"] - row[quantity] == pytest.approx(margin, abs=3e-4)
+        assert row[quantity] - row[f"{quantity}_low"] == pytest.approx(margin, abs=3e-4)
+        # Student's quantile of 2 degrees of freedom in closed form: 2 c / sqrt(2 (1 - c^2)) ...
+        quantile = 2 * 0.9 / math.sqrt(2 * (1 - 0.9**2))
+        wanted = quantile * np.std(values, ddof=1) / math.sqrt(3)
+        assert np.diff(t_interval(np.array(values), 0.9))[0] / 2 == pytest.approx(wanted)
+
+
+def test_the_paper_s_57_percent():
+    row = compare_starts(published_runs(), 0.95).iloc[0]
+    name = "gap_after_rotated_over_original"
+    assert row[name] == pytest.approx(0.7457 / 1.2991, abs=2e-3)
+    assert row[f"{name}_low"] < 0.57 < row[f"{name}_high"]
+    assert row["n"] == 3
+
+
+def test_a_ratio_is_that_of_paired_values():
+    numerators = np.array([1.0, 2.0, 4.0])
+    assert ratio(numerators, 2 * numerators, 0.95) == pytest.approx((0.5, 0.5, 0.5))
+    estimate, low, high = ratio(numerators, np.ones(3), 0.9)
+    assert estimate == pytest.approx(2)
+    assert low * high == pytest.approx(4)
+
+
+def test_trend_and_spread_over_conditions():
+    table = pd.DataFrame(
+        {
+            "dim": [2, 2, 4, 4, 8, 8],
+            "seed": [0, 1] * 3,
+            "rising": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+            "level": 1.0,
+        }
+    )
+    result = trend(table, "dim", ["rising", "level"]).set_index("quantity")
+    # 12 of 15 pairs agree and 3 tie in dim: tau-b = 12 / sqrt(12 * 15).
+    assert result.loc["rising", "kendall_tau"] == pytest.approx(12 / math.sqrt(12 * 15))
+    assert result.loc["rising", "p_value"] < 0.05
+    assert tuple(result.loc["level", ["n", "kendall_tau", "p_value"]]) == (6, 0, 1)
+    found = spread(table, "dim", "rising", 0.95)
+    assert found["largest_over_smallest"] == pytest.approx(math.sqrt(5 / 1 * 6 / 2))
+
+
+def test_tables_have_no_holes_and_their_columns(pairs):
+    for name, more in (("initialisation", "difference"), ("dimension", "trend")):
+        settings = run_settings(SMALL, name) | {"steps": 3}
+        results = [train_run(run, pairs, settings) for run in plan_runs(SMALL, name, 0)]
+        tables = experiment_tables(name, results, 0.95)
+        assert set(tables) == {"runs", "steps", "summary", more}
+        for table in tables.values():
+            assert np.isfinite(table.select_dtypes("number").to_numpy()).all()
+            assert not table.isna().any(axis=None)
+        assert {"gap_after", "gap_after_low", "gap_after_high", "n"} <= set(tables["summary"])
+
+
+def test_an_untouched_model_has_intervals_over_its_pairs():
+    rng = np.random.default_rng(1)
+    x = normalise(rng.normal(size=(60, 5)) + 1)
+    row = measure_untouched(x, x, 0.95)
+    assert (row["n"], row["gap"], row["recall1_ab"]) == (60, 0, 1)
+    # Wilson's lower end of n out of n is n / (n + z^2).
+    assert row["recall1_ab_low"] == pytest.approx(60 / (60 + 1.959964**2))
