@@ -4,6 +4,7 @@ from modality_gap.logs import log_to
 
 log_to(snakemake.log[0])
 
+import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
@@ -19,6 +20,7 @@ figure, axes = plt.subplots(
     figsize=(10, 2.6 * len(spacings) + 0.4),
     squeeze=False,
     sharex=True,
+    sharey=True,
 )
 for line, spacing in enumerate(spacings):
     for column, temperature in enumerate(temperatures):
@@ -33,16 +35,19 @@ for line, spacing in enumerate(spacings):
             lowest = curve[curve["loss"] <= curve["loss"].min() + 1e-9]
             ax.plot(lowest["delta_theta_deg"], lowest["loss"], "v", color=color, ms=6)
             for _, at in lowest.iterrows():
+                # Towards the middle of the panel; at 0 one curve's label above, the other's below.
+                side = np.sign(at["delta_theta_deg"])
                 ax.annotate(
                     f"{at['delta_theta_deg']:.0f}°",
                     (at["delta_theta_deg"], at["loss"]),
-                    xytext=(0, 5),
+                    xytext=(-6 * side, -5 if side or not mismatched else 5),
                     textcoords="offset points",
-                    ha="center",
+                    ha={-1: "left", 0: "center", 1: "right"}[side],
+                    va="top" if side or not mismatched else "bottom",
                     fontsize=8,
                     color=color,
                 )
-        ax.set(xticks=range(-90, 91, 45), ylim=(0, None))
+        ax.set(xticks=range(-90, 91, 45), ylim=(-0.25, None))
         if line == 0:
             inverse = f"1/{round(1 / temperature)}" if temperature < 1 else "1"
             ax.set_title(f"temperature {inverse}")

@@ -1,0 +1,274 @@
+"""The supplement: exact statistics of cosines, projections, the loss as a text, normalisation
+switched off, initialisations in files, p-values."""
+
+import copy
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from PIL import Image
+from scipy import stats
+
+from modality_gap import encoders
+from modality_gap.cone import cosine_quantiles, sd_cosine
+from modality_gap.configuration import check_config
+from modality_gap.contrastive import cross_entropies, symmetric_loss
+from modality_gap.embedding_set import EmbeddingSet, normalise, read_initialisations, write
+from modality_gap.encoders import build_encoder, remove_norm_layers
+from modality_gap.errors import InputError
+from modality_gap.extraction import extract_noise
+from modality_gap.p_values import bonferroni, difference_interval, two_proportion_test
+from modality_gap.projection import pair_svd_2d
+
+
+@pytest.fixture
+def loss_text(root) -> dict:
+    """What the text of Supplementary 12 defines."""
+    names = {}
+    exec((root / "report" / "contrastive_loss.py").read_text(encoding="utf-8"), names)
+    return names
+
+
+# --- Supplementary 6 --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "shift", "tile"), [(90, 0.6, 13), (300, 0.2, 2048), (2, 1.0, 2048)])
+def test_deviation_and_quartiles_are_those_of_all_pairs(n, shift, tile):
+    x = normalise(np.random.default_rng(n).normal(size=(n, 8)) + shift)
+    cosines = (x @ x.T)[~np.eye(n, dtype=bool)]
+    assert sd_cosine(x) == pytest.approx(cosines.std(), abs=1e-12 if n > 2 else 1e-7)
+    shares = np.array([0, 0.25, 0.5, 0.75, 1])
+    # A quantile of few pairs lies anywhere between two neighbours: the plain one is a pair's own.
+    plain = np.quantile(cosines, shares, method="inverted_cdf")
+    np.testing.assert_allclose(cosine_quantiles(x, shares, tile), plain, atol=1e-4)
+
+
+def test_equal_vectors_have_no_deviation():
+    x = np.repeat(normalise(np.array([[1.0, 2.0, 3.0]])), 5, axis=0)
+    assert sd_cosine(x) == pytest.approx(0, abs=1e-7)
+    assert cosine_quantiles(x, np.array([0.5])) == pytest.approx(1, abs=1e-4)
+
+
+# --- Supplementary 4 --------------------------------------------------------------------------
+
+
+def test_uncentred_svd_keeps_the_origin_and_the_best_plane():
+    rng = np.random.default_rng(3)
+    plane = np.linalg.qr(rng.normal(size=(7, 2)))[0].T
+    x, y = (rng.normal(size=(20, 2)) + (4, 1) @ np.eye(2) for _ in range(2))
+    points = pair_svd_2d(x @ plane, y @ plane)
+    assert list(points["side"]) == ["a"] * 20 + ["b"] * 20
+    # Points of a plane through the origin keep their lengths and all angles; a centred one shifts.
+    placed = points[["svd_1", "svd_2"]].to_numpy()
+    both = np.concatenate([x, y])
+    np.testing.assert_allclose(placed @ placed.T, both @ both.T, atol=1e-10)
+    again = pair_svd_2d(x @ plane, y @ plane)
+    pd.testing.assert_frame_equal(points, again)
+
+
+# --- Supplementary 5, 7, 13, 14 ---------------------------------------------------------------
+
+
+def own_file(path, vectors: np.ndarray, **labels) -> str:
+    ids = np.array([f"i{row}" for row in range(len(vectors))], dtype=object)
+    write(EmbeddingSet(ids, vectors.astype(np.float32), pd.DataFrame(labels)), path)
+    return str(path)
+
+
+def test_a_file_a_seed_and_one_file_of_all_seeds_are_the_same_study(tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(6, 4)) + 1
+    files = [tmp_path / "0.npy", tmp_path / "1.npy"]
+    np.save(files[0], vectors[:3])
+    np.save(files[1], vectors[3:])
+    apart = read_initialisations(files)
+    together = read_initialisations(
+        [own_file(tmp_path / "all.parquet", vectors, seed=[0, 0, 0, 1, 1, 1], noise=[False] * 6)]
+    )
+    for one in (apart, together):
+        assert list(one.labels["seed"]) == [0, 0, 0, 1, 1, 1]
+        assert not one.labels["noise"].any()
+        np.testing.assert_allclose(one.vectors, vectors, rtol=1e-6)
+
+
+def test_files_of_different_dimensions_are_refused_by_name(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((3, 4)))
+    np.save(tmp_path / "b.npy", np.ones((3, 5)))
+    with pytest.raises(InputError, match=r"b\.npy: 5 dimensions, but .*a\.npy has 4"):
+        read_initialisations([tmp_path / "a.npy", tmp_path / "b.npy"])
+
+
+def test_every_seed_gets_the_same_noise_under_its_own_name():
+    encoder = encoders.Encoder(prepare=None, encode=np.stack, noise=lambda rng: rng.normal(size=3))
+    written = []
+
+    class Collector:
+        def write(self, item_ids, vectors, labels):
+            written.append((list(item_ids), vectors, labels))
+
+    for seed in (0, 1):
+        extract_noise(2, encoder, Collector(), 8, 5, lambda frame, s=seed: frame.assign(seed=s))
+    (_, first, labels), (_, second, others) = written
+    np.testing.assert_array_equal(first, second)
+    assert len(np.unique(first)) == 6
+    assert list(labels["seed"]) == [0, 0]
+    assert list(others["seed"]) == [1, 1]
+    assert labels["noise"].all()
+
+
+@pytest.fixture
+def shipped(root, monkeypatch) -> dict:
+    monkeypatch.chdir(root)
+    return yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+
+PANEL = {"modality": "image", "inputs": "emoji_sample"}
+
+
+@pytest.mark.parametrize(
+    ("panel", "fault"),
+    [
+        ({**PANEL, "encoders": ["resnet18_seeds"]}, None),
+        ({**PANEL, "encoders": ["clip_vit_b16_random", "openclip_random"]}, None),
+        ({**PANEL, "encoders": ["clip_vit_b16_random"]}, "one encoder with seeds or several"),
+        ({**PANEL, "encoders": ["resnet18_seeds", "openclip_random"]}, "one encoder with seeds"),
+        ({**PANEL, "encoders": ["resnet"]}, "encoders[0] is 'resnet', which is no encoder"),
+        ({"encoders": ["resnet18_seeds"]}, "needs 'inputs' beside it"),
+        ({"files": ["absent.npy", "b.npy"]}, "files[0] is 'absent.npy', which is no file here"),
+        ({"files": ["one.npy"]}, "at least 2"),
+        ({}, "exactly one of encoders or files"),
+    ],
+)
+def test_a_seed_study_compares_seeds_or_files(shipped, root, panel, fault):
+    config = copy.deepcopy(shipped)
+    config["supplement"]["seed_studies"]["supplementary13"] = {"ResNet 50": panel}
+    if fault is None:
+        check_config(config, root / "config" / "schema.yaml")
+        return
+    with pytest.raises(InputError, match=re.escape(fault)) as error:
+        check_config(config, root / "config" / "schema.yaml")
+    assert str(error.value).startswith("supplement.seed_studies.supplementary13")
+
+
+def test_what_is_not_run_says_why_and_its_example_is_a_configuration(shipped, root, tmp_path):
+    text = (root / "config" / "not_run.yaml").read_text(encoding="utf-8")
+    entries = yaml.safe_load(text)
+    empty = {name for name, panels in shipped["supplement"]["seed_studies"].items() if not panels}
+    assert empty <= entries.keys()
+    for name in empty:
+        entry = entries[name]
+        assert entry.keys() == {"title", "needs", "reason", "command", "config"}
+        assert entry["command"].endswith(f"results/figures/{name}.svg")
+        overlay = yaml.safe_load(entry["config"])["supplement"]["seed_studies"]
+        config = copy.deepcopy(shipped)
+        config["supplement"]["seed_studies"] |= overlay
+        # All of it is right but for the files, which are not here.
+        with pytest.raises(InputError, match="which is no file here"):
+            check_config(config, root / "config" / "schema.yaml")
+
+
+# --- Supplementary 12 -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.1, 1])
+def test_the_text_computes_the_loss(loss_text, temperature):
+    rng = np.random.default_rng(0)
+    images, texts = rng.normal(size=(9, 12)), rng.normal(size=(9, 5))
+    project = {"image": rng.normal(size=(12, 4)), "text": rng.normal(size=(3, 4))}
+    found = loss_text["contrastive_loss"](
+        images, texts, np.tanh, lambda words: words[:, :3] ** 2, project, temperature
+    )
+    x = normalise(np.tanh(images) @ project["image"])
+    y = normalise(texts[:, :3] ** 2 @ project["text"])
+    assert found == pytest.approx(symmetric_loss(x @ y.T, temperature), rel=1e-12)
+    released = loss_text["loss_as_released"](x, y, temperature)
+    to_text, to_image = cross_entropies(x @ y.T, temperature)
+    assert released == pytest.approx(to_text, rel=1e-12)
+    assert abs(to_text - to_image) > 1e-3  # so the slip shows
+
+
+# --- Supplementary 15 -------------------------------------------------------------------------
+
+
+def test_without_norm_layers_the_weights_stay_and_inputs_pass(root):
+    spec = {
+        "library": "open_clip",
+        "architecture": str(root / "config/architectures/emoji-clip.json"),
+    }
+    whole, _, _ = encoders.load_open_clip(spec, {"seed": 0})
+    bare, _, _ = encoders.load_open_clip(spec | {"norm_layers": False}, {"seed": 0})
+    assert any(isinstance(module, torch.nn.LayerNorm) for module in whole.modules())
+    assert not any(isinstance(module, torch.nn.LayerNorm) for module in bare.modules())
+    kept, had = bare.state_dict(), whole.state_dict()
+    assert {name for name in had if ".ln_" not in name and "ln_final" not in name} == kept.keys()
+    assert all(torch.equal(kept[name], had[name]) for name in kept)
+
+
+def test_norm_layers_of_every_kind_go_however_deep():
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 1),
+        torch.nn.BatchNorm2d(4),
+        torch.nn.Sequential(torch.nn.GroupNorm(2, 4), torch.nn.ReLU(), torch.nn.LayerNorm(5)),
+    ).eval()
+    picture = torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    remove_norm_layers(network)
+    torch.testing.assert_close(network(picture), torch.relu(network[0](picture)))
+
+
+def test_pixels_without_input_normalisation_run_from_0_to_1(root):
+    spec = {
+        "library": "open_clip",
+        "architecture": str(root / "config/architectures/emoji-clip.json"),
+    }
+    picture = Image.new("RGB", (64, 64), (255, 0, 51))
+    raw, usual = (
+        build_encoder(spec | switch, "image", {"seed": 0}, "float32")
+        for switch in ({"input_normalisation": False}, {})
+    )
+    np.testing.assert_allclose(raw.prepare(picture)[:, 32, 32], [1, 0, 0.2], atol=1e-6)
+    mean, std = np.array(encoders.CLIP_MEAN), np.array(encoders.CLIP_STD)
+    expected = (np.array([1, 0, 0.2]) - mean) / std
+    np.testing.assert_allclose(usual.prepare(picture)[:, 32, 32], expected, atol=1e-5)
+    assert "as they are" in raw.metadata["preprocessing"]
+
+
+# --- the table of p-values --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def published(root) -> dict:
+    text = (root / "config" / "published.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)["supplementary_p_values"]
+
+
+def test_the_pooled_test_gives_the_published_p_values(published):
+    paper = [row for row in published["comparisons"] if row["p_source"] == "the paper"]
+    assert [row["p_value"] for row in paper] == [3.476e-6, 8.701e-3, 7.020e-6]
+    for row in paper:
+        p = two_proportion_test(row["default"], row["modified"], row["n"])
+        assert p == pytest.approx(row["p_value"], rel=2e-4)  # four digits are printed
+    table1 = [row for row in published["comparisons"] if row["accuracies"] == "Table 1"]
+    found = [two_proportion_test(row["default"], row["modified"], row["n"]) for row in table1]
+    assert found == pytest.approx([0.10, 0.23], abs=0.005)
+
+
+def test_the_pooled_test_is_the_chi_squared_test():
+    counts = np.array([[300, 200], [330, 170]])
+    expected = stats.chi2_contingency(counts, correction=False).pvalue
+    assert two_proportion_test(0.60, 0.66, 500) == pytest.approx(expected, rel=1e-9)
+
+
+def test_interval_covers_the_difference_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    before, after = rng.binomial(2000, [[0.6], [0.65]], (2, 1000)) / 2000
+    low, high = np.transpose(
+        [difference_interval(*pair, 2000, 0.9) for pair in zip(before, after, strict=True)]
+    )
+    assert np.mean((low <= 0.05) & (high >= 0.05)) == pytest.approx(0.9, abs=0.03)
+
+
+def test_best_of_40_multiplies_and_stops_at_1():
+    assert bonferroni(0.008701, 40) == pytest.approx(0.34804)
+    assert bonferroni(0.1, 40) == 1
