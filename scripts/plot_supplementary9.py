@@ -47,7 +47,7 @@ for line, spacing in enumerate(spacings):
                     fontsize=8,
                     color=color,
                 )
-        ax.set(xticks=range(-90, 91, 45), ylim=(-0.25, None))
+        ax.set(xticks=range(-90, 91, 45))
         if line == 0:
             inverse = f"1/{round(1 / temperature)}" if temperature < 1 else "1"
             ax.set_title(f"temperature {inverse}")
@@ -55,5 +55,6 @@ for line, spacing in enumerate(spacings):
             ax.set_xlabel("Δθ (degrees)")
         if column == 0:
             ax.set_ylabel(f"spacing {spacing}°\nsymmetric loss")
+axes[0, 0].set_ylim(-0.25, 1.05 * table["loss"].max())
 figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 save(figure, snakemake.output.svg, snakemake.output.pdf)

@@ -224,11 +224,9 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     supplement = config["supplement"]
     key, entry = "supplement.normalisation", supplement["normalisation"]
     yield f"{key}.inputs", entry["inputs"], pictures, "input with pictures"
-    untrained = [
-        name for name, spec in encoders.items() if spec["library"] == "open_clip" and "seed" in spec
-    ]
+    open_clip = [name for name, spec in encoders.items() if spec["library"] == "open_clip"]
     for number, name in enumerate(entry["encoders"]):
-        yield f"{key}.encoders[{number}]", name, untrained, "open_clip encoder with a seed"
+        yield f"{key}.encoders[{number}]", name, open_clip, "open_clip encoder"
     for key, entry in _seed_studies(config):
         if "encoders" in entry:
             yield f"{key}.inputs", entry["inputs"], list(inputs), "input"
@@ -296,6 +294,12 @@ def _faults(config: dict) -> Iterator[str]:
                 yield f"{key}.inputs goes with an encoder or a projection alone; remove it."
         elif set(modalities) != {"image", "text"}:
             yield f"{key}.modalities must be image and text, which encoders embed; correct it."
+    for name in config["supplement"]["normalisation"]["encoders"]:
+        if "seed" not in encoders[name]:
+            yield (
+                f"supplement.normalisation.encoders has {name}, which has no seed; "
+                "give encoders with random weights."
+            )
     for key, entry in _seed_studies(config):
         for number, path in enumerate(entry.get("files", [])):
             if not Path(path).is_file():

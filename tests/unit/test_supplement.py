@@ -217,6 +217,12 @@ def test_norm_layers_of_every_kind_go_however_deep():
     torch.testing.assert_close(network(picture), torch.relu(network[0](picture)))
 
 
+def test_normalisation_is_switched_off_in_random_weights_alone(shipped, root):
+    shipped["supplement"]["normalisation"]["encoders"].append("emoji_clip")
+    with pytest.raises(InputError, match=r"^supplement\.normalisation\.encoders has emoji_clip,"):
+        check_config(shipped, root / "config" / "schema.yaml")
+
+
 def test_pixels_without_input_normalisation_run_from_0_to_1(root):
     spec = {
         "library": "open_clip",
