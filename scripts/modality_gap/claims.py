@@ -60,6 +60,13 @@ def load_ledger(path: Path, schema_path: Path) -> dict:
                     f"{path.name}: {claim['id']} needs {claim['needs']!r}, which `needs` does not "
                     f"describe; use one of {', '.join(ledger['needs'])}."
                 )
+            for evidence in claim.get("evidence", []):
+                for key, value in evidence["expect"].items():
+                    if not isinstance(value, int | float):
+                        raise InputError(
+                            f"{path.name}: {claim['id']} expects {key} {value!r}, which is no "
+                            "number; YAML reads -.5 as a text, write -0.5."
+                        )
             claims[claim["id"]] = claim
     return {"needs": ledger["needs"], "claims": claims}
 

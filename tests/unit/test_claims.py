@@ -171,8 +171,12 @@ def test_cases_fill_texts_and_keep_numbers(root, tmp_path):
         ([ENTRY | {"needs": "luck"}], "needs 'luck'"),
         ([ENTRY | {"cases": [{"m": 1}]}], "a case does not fill 'n'"),
         ([{k: v for k, v in ENTRY.items() if k != "where"}], "where is missing"),
+        (
+            [{**ENTRY, "id": "x", "evidence": [{"value": 1, "expect": {"below": "-.5"}}]}],
+            "expects below '-.5', which is no number",
+        ),
     ],
-    ids=["twice", "unknown key", "unknown need", "case", "missing"],
+    ids=["twice", "unknown key", "unknown need", "case", "missing", "text for a number"],
 )
 def test_a_faulty_ledger_is_refused(root, tmp_path, entries, words):
     with pytest.raises(InputError, match=re.escape(words)):
