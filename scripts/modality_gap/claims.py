@@ -102,7 +102,8 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
     table, where, column: the cell; `take` says which of several rows: the smallest or largest of
     the column, the one at the smallest of the column `along`, or (kendall) the rank correlation of
     the two columns. `over` and `minus` are selectors of a second value, applied in this order.
-    `value` alone is a published constant. Raises InputError where several rows match and `take`
+    `point` leaves the interval out: a count that was made is what it is. `value` alone is a
+    published constant. Raises InputError where several rows match and `take`
     is absent.
     """
     first = _first(selector, tables)
@@ -153,7 +154,9 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
             "one with `take` or narrow `where`."
         )
     row = rows.iloc[0]
-    bounds = [row.get(f"{column}_{end}") for end in ("low", "high")]
+    bounds = [
+        None if selector.get("point") else row.get(f"{column}_{end}") for end in ("low", "high")
+    ]
     return Measured(
         float(row[column]),
         *(None if bound is None or not math.isfinite(bound) else float(bound) for bound in bounds),

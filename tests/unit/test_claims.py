@@ -114,6 +114,10 @@ def test_one_of_several_rows():
         measure()
 
 
+def test_a_point_has_no_interval():
+    assert measure(where={"set": "c"}, point=True) == claims.Measured(0.1, n=30)
+
+
 def test_difference_and_ratio():
     other = {"table": "gap.csv", "column": "gap", "where": {"set": "b"}}
     difference = measure(where={"set": "a"}, minus=other)
