@@ -241,6 +241,7 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
         "statement": claim["statement"],
         "published": claim.get("published", ""),
         "source": claim.get("source", ""),
+        "whose": "paper" if any(m in claim.get("source", "") for m in ("[P]", "[N]")) else "ours",
         "figure": claim.get("figure", ""),
     }
     for evidence in claim.get("evidence", []):
@@ -282,7 +283,7 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
 
 
 COLUMNS = [
-    *("id", "part", "where", "statement", "published", "source", "verdict", "measured"),
+    *("id", "part", "where", "statement", "published", "source", "whose", "verdict", "measured"),
     *("measured_low", "measured_high", "n", "on", "stand_in", "tolerance", "because", "why"),
     *("table", "column", "figure"),
 ]
@@ -330,9 +331,18 @@ def digits(value: object) -> str:
         return str(value)
 
 
-def sentence(found: Mapping[str, int]) -> str:
-    """`Of 12 claims: reproduced 5, ...`: how many got which verdict."""
-    return f"Of {sum(found.values())} claims: {', '.join(f'{k} {n}' for k, n in found.items())}."
+def summary(claims: pd.DataFrame) -> list[str]:
+    """How many claims got which verdict: all, the paper's own, and our checks of its release."""
+    ours = claims["whose"] == "ours"
+    return [
+        _counted(f"Of {len(claims)} claims", claims),
+        _counted(f"{(~ours).sum()} are the paper's own ([P], [N])", claims[~ours]),
+        _counted(f"{ours.sum()} are our checks and measurements ([M])", claims[ours]),
+    ]
+
+
+def _counted(head: str, claims: pd.DataFrame) -> str:
+    return f"{head}: {', '.join(f'{word} {n}' for word, n in counts(claims).items())}."
 
 
 def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -> list[dict]:

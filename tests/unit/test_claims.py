@@ -232,7 +232,19 @@ def test_tables_are_found_however_deep():
 
 
 def test_the_summary_counts_each_verdict():
-    table = pd.DataFrame({"verdict": ["reproduced", "reproduced", "differs", "not run"]})
-    text = claims.sentence(claims.counts(table))
-    assert text.startswith("Of 4 claims: reproduced 2, differs 1, holds on a stand-in 0")
-    assert text.endswith("not run 1.")
+    table = pd.DataFrame(
+        {
+            "verdict": ["reproduced", "reproduced", "differs", "not run"],
+            "whose": ["paper", "ours", "paper", "paper"],
+        }
+    )
+    every, paper, ours = claims.summary(table)
+    assert every.startswith("Of 4 claims: reproduced 2, differs 1, holds on a stand-in 0")
+    assert every.endswith("not run 1.")
+    assert paper.startswith("3 are the paper's own ([P], [N]): reproduced 1, differs 1,")
+    assert ours.startswith("1 are our checks and measurements ([M]): reproduced 1, differs 0")
+
+
+def test_a_mark_of_the_paper_makes_a_claim_its_own():
+    assert judged(source="[N] a notebook")["whose"] == "paper"
+    assert judged(source="[M] on what they released")["whose"] == "ours"
