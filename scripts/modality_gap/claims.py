@@ -143,7 +143,8 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
         if len(rows) < 3:
             return None
         tau = rows[column].corr(rows[selector["along"]], method="kendall")
-        return Measured(float(tau), n=len(rows))
+        # A column that is the same everywhere has no order to agree with.
+        return Measured(float(tau) if math.isfinite(tau) else 0.0, n=len(rows))
     if take == "at_smallest":
         rows = rows.loc[[rows[selector["along"]].idxmin()]]
     elif take in ("smallest", "largest"):

@@ -20,6 +20,7 @@ TABLE = pd.DataFrame(
         "gap_high": [1.0, 0.6, 0.3],
         "n": [10, 20, 30],
         "big": [True, True, False],
+        "constant": 7.0,
     }
 )
 TABLES = {"gap.csv": TABLE}
@@ -110,6 +111,7 @@ def test_one_of_several_rows():
     assert measure(take="smallest").value == 0.1
     assert measure(take="at_smallest", along="temperature").value == 0.9
     assert measure(take="kendall", along="temperature").value == pytest.approx(-1)
+    assert measure(column="constant", take="kendall", along="temperature").value == 0
     with pytest.raises(InputError, match="3 rows match"):
         measure()
 
