@@ -151,7 +151,7 @@ FAULTS = {
     "twice the same": ("table1/tasks", ["digits", "digits"], "table1.tasks", "remove one"),
     "no such library": ("encoders/minilm/library", "keras", "encoders.minilm.library", "open_clip"),
     "no such precision": ("extraction/precision", "int8", "extraction.precision", "bfloat16"),
-    "no such dataset": ("inputs/emoji/dataset", "coco", "inputs.emoji.dataset", "emoji, digits"),
+    "no such dataset": ("inputs/emoji/dataset", "flickr", "inputs.emoji.dataset", "emoji, digits"),
     "prompt without {}": ("tasks/digits/prompt", "a digit", "tasks.digits.prompt", "with {} once"),
     "Table 2's prompt": ("table2/prompt", "a {gender}", "table2.prompt", "{group}"),
     "file of another kind": (
