@@ -89,7 +89,7 @@ def read_pairs(
     train = {"where": {"split": ["train"]}} | ({"sample": pairs} if pairs else {})
     rows = choose_rows(labels, train, seed) | (labels["split"] == "test").to_numpy()
     table, pictures = read_items(path, rows)
-    trained = torch.from_numpy((table["split"] == "train").to_numpy())
+    trained = torch.tensor(list(table["split"] == "train"))
     return Pairs(
         prepared_pictures(list(table["item_id"]), pictures, transform, workers, device),
         tokenize(list(table["text"])).to(device),
