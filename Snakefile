@@ -31,3 +31,4 @@ rule all:
     default_target: True
     input:
         "results/paper.html",
+        "results/claims.html",

@@ -50,7 +50,7 @@ rule sweep_loss:
         minimum=report(
             "results/statistics/loss_minimum.csv",
             caption="../report/captions/loss_minimum.rst",
-            category="Statistics",
+            category="Beyond the paper",
             labels={"table": "where the loss is smallest"},
         ),
         shape="results/statistics/loss_shape.csv",

@@ -29,7 +29,7 @@ rule plot_diagnostics:
         svg=report(
             "results/figures/diagnostics.svg",
             caption="../report/captions/diagnostics.rst",
-            category="Statistics",
+            category="Beyond the paper",
             labels={"figure": "where the L2 gap alone misleads"},
         ),
         pdf="results/figures/diagnostics.pdf",
@@ -50,7 +50,7 @@ rule make_published_table2:
         report(
             "results/tables/published_table2.csv",
             caption="../report/captions/published_table2.rst",
-            category="Statistics",
+            category="Beyond the paper",
             labels={"table": "the paper's Table 2, tested"},
         ),
     log:

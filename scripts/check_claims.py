@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from modality_gap.claims import check, counts, load_ledger, sentence
+from modality_gap.claims import check, load_ledger, summary
 
 ledger = load_ledger(Path(snakemake.input.ledger), Path(snakemake.input.schema))
 claims = check(
@@ -18,5 +18,5 @@ claims = check(
         for path in snakemake.input.tables
     },
 )
-print(sentence(counts(claims)))
+print(*summary(claims), sep="\n")
 claims.to_csv(snakemake.output[0], index=False)

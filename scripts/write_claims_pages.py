@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from modality_gap import page
-from modality_gap.claims import computed_errata, counts, read_claims, sentence, shown
+from modality_gap.claims import computed_errata, counts, read_claims, shown, summary
 
 given = snakemake.input
 templates = {
@@ -23,7 +23,7 @@ html = page.render_page(
     templates,
     "claims",
     style=style,
-    summary=sentence(counts(claims)),
+    summary=summary(claims),
     verdicts=counts(claims),
     parts={
         name: [shown(row) for row in part.to_dict("records")]

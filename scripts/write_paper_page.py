@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from modality_gap import __version__, page
-from modality_gap.claims import counts, read_claims, sentence, shown
+from modality_gap.claims import read_claims, shown, summary
 from modality_gap.embedding_set import METADATA_KEY
 from modality_gap.errors import InputError
 
@@ -64,7 +64,7 @@ html = page.render_page(
     style=page.Markup(text(given.style)),
     sections=sorted(made, key=lambda section: list(found).index(section.id)),
     verdicts=page.verdicts(made),
-    claims_summary=sentence(counts(claims)),
+    claims_summary=summary(claims),
     models=page.models_rows(
         params.sets,
         {

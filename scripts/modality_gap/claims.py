@@ -60,6 +60,13 @@ def load_ledger(path: Path, schema_path: Path) -> dict:
                     f"{path.name}: {claim['id']} needs {claim['needs']!r}, which `needs` does not "
                     f"describe; use one of {', '.join(ledger['needs'])}."
                 )
+            for evidence in claim.get("evidence", []):
+                for key, value in evidence["expect"].items():
+                    if not isinstance(value, int | float):
+                        raise InputError(
+                            f"{path.name}: {claim['id']} expects {key} {value!r}, which is no "
+                            "number; YAML reads -.5 as a text, write -0.5."
+                        )
             claims[claim["id"]] = claim
     return {"needs": ledger["needs"], "claims": claims}
 
@@ -95,7 +102,8 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
     table, where, column: the cell; `take` says which of several rows: the smallest or largest of
     the column, the one at the smallest of the column `along`, or (kendall) the rank correlation of
     the two columns. `over` and `minus` are selectors of a second value, applied in this order.
-    `value` alone is a published constant. Raises InputError where several rows match and `take`
+    `point` leaves the interval out: a count that was made is what it is. `value` alone is a
+    published constant. Raises InputError where several rows match and `take`
     is absent.
     """
     first = _first(selector, tables)
@@ -146,7 +154,9 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
             "one with `take` or narrow `where`."
         )
     row = rows.iloc[0]
-    bounds = [row.get(f"{column}_{end}") for end in ("low", "high")]
+    bounds = [
+        None if selector.get("point") else row.get(f"{column}_{end}") for end in ("low", "high")
+    ]
     return Measured(
         float(row[column]),
         *(None if bound is None or not math.isfinite(bound) else float(bound) for bound in bounds),
@@ -231,6 +241,7 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
         "statement": claim["statement"],
         "published": claim.get("published", ""),
         "source": claim.get("source", ""),
+        "whose": "paper" if any(m in claim.get("source", "") for m in ("[P]", "[N]")) else "ours",
         "figure": claim.get("figure", ""),
     }
     for evidence in claim.get("evidence", []):
@@ -272,7 +283,7 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
 
 
 COLUMNS = [
-    *("id", "part", "where", "statement", "published", "source", "verdict", "measured"),
+    *("id", "part", "where", "statement", "published", "source", "whose", "verdict", "measured"),
     *("measured_low", "measured_high", "n", "on", "stand_in", "tolerance", "because", "why"),
     *("table", "column", "figure"),
 ]
@@ -320,9 +331,18 @@ def digits(value: object) -> str:
         return str(value)
 
 
-def sentence(found: Mapping[str, int]) -> str:
-    """`Of 12 claims: reproduced 5, ...`: how many got which verdict."""
-    return f"Of {sum(found.values())} claims: {', '.join(f'{k} {n}' for k, n in found.items())}."
+def summary(claims: pd.DataFrame) -> list[str]:
+    """How many claims got which verdict: all, the paper's own, and our checks of its release."""
+    ours = claims["whose"] == "ours"
+    return [
+        _counted(f"Of {len(claims)} claims", claims),
+        _counted(f"{(~ours).sum()} are the paper's own ([P], [N])", claims[~ours]),
+        _counted(f"{ours.sum()} are our checks and measurements ([M])", claims[ours]),
+    ]
+
+
+def _counted(head: str, claims: pd.DataFrame) -> str:
+    return f"{head}: {', '.join(f'{word} {n}' for word, n in counts(claims).items())}."
 
 
 def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -> list[dict]:

@@ -110,7 +110,7 @@ def published_harm(counts: dict[str, dict], confidence: float) -> pd.DataFrame:
         for time, count in (("before", before), ("after", after)):
             low, high = proportion_interval(count, n, confidence)
             row |= {time: count, f"{time}_share": count / n}
-            row |= {f"{time}_low": low, f"{time}_high": high}
+            row |= {f"{time}_share_low": low, f"{time}_share_high": high}
         row["change"] = (after - before) / n
         row["change_low"], row["change_high"] = change_interval(before, after, n, confidence)
         table = [[before, n - before], [after, n - after]]

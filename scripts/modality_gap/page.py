@@ -958,9 +958,10 @@ def _reason(entry: Mapping) -> str:
 
 
 def plain_table(table: pd.DataFrame, caption: str) -> Table:
-    """A table as it lies in its file, numbers with four digits, intervals beside their values."""
+    """A table as it lies in its file, numbers with four digits, intervals beside their values; but
+    for `source`, which is the same in every row and told in the caption."""
     bounds = {f"{name}_{end}" for name in table for end in ("low", "high")} & {*table}
-    columns = [name for name in table if name not in bounds]
+    columns = [name for name in table if name not in bounds and name != "source"]
     rows = []
     for _, row in table.iterrows():
         cells = []

@@ -176,7 +176,7 @@ def test_report_lists_and_draws_every_result(small_run, visit):
         ("Training experiments", 4),
         ("Theory", 4),
         ("Supplement", 8),
-        ("Statistics", 3),
+        ("Beyond the paper", 3),
         ("Claims", 3),
         ("Figure 1", 1),
     ):

@@ -114,6 +114,10 @@ def test_one_of_several_rows():
         measure()
 
 
+def test_a_point_has_no_interval():
+    assert measure(where={"set": "c"}, point=True) == claims.Measured(0.1, n=30)
+
+
 def test_difference_and_ratio():
     other = {"table": "gap.csv", "column": "gap", "where": {"set": "b"}}
     difference = measure(where={"set": "a"}, minus=other)
@@ -171,8 +175,12 @@ def test_cases_fill_texts_and_keep_numbers(root, tmp_path):
         ([ENTRY | {"needs": "luck"}], "needs 'luck'"),
         ([ENTRY | {"cases": [{"m": 1}]}], "a case does not fill 'n'"),
         ([{k: v for k, v in ENTRY.items() if k != "where"}], "where is missing"),
+        (
+            [{**ENTRY, "id": "x", "evidence": [{"value": 1, "expect": {"below": "-.5"}}]}],
+            "expects below '-.5', which is no number",
+        ),
     ],
-    ids=["twice", "unknown key", "unknown need", "case", "missing"],
+    ids=["twice", "unknown key", "unknown need", "case", "missing", "text for a number"],
 )
 def test_a_faulty_ledger_is_refused(root, tmp_path, entries, words):
     with pytest.raises(InputError, match=re.escape(words)):
@@ -224,7 +232,19 @@ def test_tables_are_found_however_deep():
 
 
 def test_the_summary_counts_each_verdict():
-    table = pd.DataFrame({"verdict": ["reproduced", "reproduced", "differs", "not run"]})
-    text = claims.sentence(claims.counts(table))
-    assert text.startswith("Of 4 claims: reproduced 2, differs 1, holds on a stand-in 0")
-    assert text.endswith("not run 1.")
+    table = pd.DataFrame(
+        {
+            "verdict": ["reproduced", "reproduced", "differs", "not run"],
+            "whose": ["paper", "ours", "paper", "paper"],
+        }
+    )
+    every, paper, ours = claims.summary(table)
+    assert every.startswith("Of 4 claims: reproduced 2, differs 1, holds on a stand-in 0")
+    assert every.endswith("not run 1.")
+    assert paper.startswith("3 are the paper's own ([P], [N]): reproduced 1, differs 1,")
+    assert ours.startswith("1 are our checks and measurements ([M]): reproduced 1, differs 0")
+
+
+def test_a_mark_of_the_paper_makes_a_claim_its_own():
+    assert judged(source="[N] a notebook")["whose"] == "paper"
+    assert judged(source="[M] on what they released")["whose"] == "ours"

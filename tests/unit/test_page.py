@@ -198,7 +198,7 @@ def render(note="a note", absent=None, captions=None, tables=None):
         style=page.Markup((ROOT / "report/style.css").read_text(encoding="utf-8")),
         sections=made,
         verdicts=page.verdicts(made),
-        claims_summary="Of 1 claims: reproduced 1.",
+        claims_summary=["Of 1 claims: reproduced 1."],
         models=page.models_rows(
             sets, {("toy", "image"): {}}, {("toy", "image"): 3}, FOUND["stand_ins"], CONFIG
         ),
