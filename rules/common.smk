@@ -186,7 +186,50 @@ def experiment_embeddings(modality, inputs=None):
 def experiment_settings(name):
     """Sections of the config that an experiment depends on; another's change does not run it."""
     shared = ("projection", "seeds", "optimisation", "towers")
-    return {key: EXPERIMENTS[key] for key in (*shared, name)}
+    models = {key: model for key, model in EXPERIMENTS["models"].items() if key == name}
+    return {**{key: EXPERIMENTS[key] for key in (*shared, name)}, "models": models}
+
+
+def experiment_encoder(name):
+    """The encoder whose whole model an experiment trains; None where it trains small towers."""
+    model = EXPERIMENTS["models"].get(name)
+    return model and ENCODERS[model["encoder"]]
+
+
+def experiment_inputs(name):
+    """Input function of an experiment: cached embeddings, or the dataset of a whole model."""
+    task = config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
+    model = EXPERIMENTS["models"].get(name)
+    if model:
+        architecture = ENCODERS[model["encoder"]]["architecture"]
+        files = {
+            "dataset": f"results/datasets/{model['dataset']}.parquet",
+            "architecture": [architecture] if architecture.endswith(".json") else [],
+            "pixels": code("pixels", "encoders"),
+        }
+        temperature = {
+            "prompts": "results/datasets/prompts.parquet",
+            "task_images": f"results/datasets/{INPUTS[task]['dataset']}.parquet",
+        }
+    else:
+        files = {
+            "image": experiment_embeddings("image"),
+            "text": experiment_embeddings("text"),
+        }
+        temperature = {
+            "model": f"results/models/{EXPERIMENTS['projection']}.trained.safetensors",
+            "prompts": experiment_embeddings("text", "prompts"),
+            "task_images": experiment_embeddings("image", task),
+        }
+    return lambda wildcards: {**files, **(temperature if name == "temperature" else {})}
+
+
+def coco_files(wildcards):
+    """The files of COCO that are there; of one that is not, the script tells where to get it."""
+    paths = [
+        path for split in config["coco"]["splits"].values() for path in split.values()
+    ]
+    return [path for path in paths if Path(path).is_file()]
 
 
 wildcard_constraints:

@@ -58,6 +58,23 @@ rule make_digits_dataset:
         "../scripts/make_digits_dataset.py"
 
 
+rule make_coco_dataset:
+    """COCO's pictures and captions, out of its own archives."""
+    input:
+        coco_files,
+        code=code("sources"),
+    output:
+        "results/datasets/coco.parquet",
+    log:
+        "results/logs/make_coco_dataset.log",
+    conda:
+        "../envs/sources.yaml"
+    params:
+        coco=config["coco"],
+    script:
+        "../scripts/make_coco_dataset.py"
+
+
 rule make_prompts:
     """One prompt a class, for every zero-shot task and for the label set of Table 2."""
     input:

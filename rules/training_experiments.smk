@@ -1,17 +1,12 @@
 # Training experiments: what temperature, start and dimension do to the gap, and one modality twice.
+# On cached embeddings, or whole models from pixels where experiments.models names them.
 # A job is one experiment; its finished runs lie in results/runs, where an interrupted job goes on.
 
 
 rule train_temperature:
     """Section 4.2: the projection fine-tuned at several temperatures."""
     input:
-        image=experiment_embeddings("image"),
-        text=experiment_embeddings("text"),
-        model=f"results/models/{EXPERIMENTS['projection']}.trained.safetensors",
-        prompts=experiment_embeddings("text", "prompts"),
-        task_images=experiment_embeddings(
-            "image", config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
-        ),
+        unpack(experiment_inputs("temperature")),
         code=code("experiments", "training", "gap"),
     output:
         runs="results/statistics/experiments/temperature.csv",
@@ -27,6 +22,7 @@ rule train_temperature:
     params:
         experiment="temperature",
         experiments=experiment_settings("temperature"),
+        encoder=experiment_encoder("temperature"),
         start_temperature=EXPERIMENT_PAIRS["temperature"],
         task_inputs=INPUTS[
             config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
@@ -42,8 +38,7 @@ rule train_temperature:
 rule train_initialisation:
     """Section 4.4: towers from scratch, original against rotated start, temperature fixed and learnt."""
     input:
-        image=experiment_embeddings("image"),
-        text=experiment_embeddings("text"),
+        unpack(experiment_inputs("initialisation")),
         code=code("experiments", "training", "gap"),
     output:
         runs="results/statistics/experiments/initialisation.csv",
@@ -58,6 +53,7 @@ rule train_initialisation:
     params:
         experiment="initialisation",
         experiments=experiment_settings("initialisation"),
+        encoder=experiment_encoder("initialisation"),
         journal="results/runs/initialisation",
         confidence=config["confidence"],
         seed=config["seed"],
@@ -67,6 +63,9 @@ rule train_initialisation:
 
 use rule train_initialisation as train_dimension with:
     # Supplementary 16: towers from scratch in spaces of several dimensions.
+    input:
+        unpack(experiment_inputs("dimension")),
+        code=code("experiments", "training", "gap"),
     output:
         runs="results/statistics/experiments/dimension.csv",
         steps="results/statistics/experiments/dimension_steps.csv",
@@ -77,6 +76,7 @@ use rule train_initialisation as train_dimension with:
     params:
         experiment="dimension",
         experiments=experiment_settings("dimension"),
+        encoder=experiment_encoder("dimension"),
         journal="results/runs/dimension",
         confidence=config["confidence"],
         seed=config["seed"],
@@ -84,6 +84,9 @@ use rule train_initialisation as train_dimension with:
 
 use rule train_initialisation as train_same_modality with:
     # The follow-up's control: two towers of one modality, fed identical items.
+    input:
+        unpack(experiment_inputs("same_modality")),
+        code=code("experiments", "training", "gap"),
     output:
         runs="results/statistics/experiments/same_modality.csv",
         steps="results/statistics/experiments/same_modality_steps.csv",
@@ -93,6 +96,7 @@ use rule train_initialisation as train_same_modality with:
     params:
         experiment="same_modality",
         experiments=experiment_settings("same_modality"),
+        encoder=experiment_encoder("same_modality"),
         journal="results/runs/same_modality",
         confidence=config["confidence"],
         seed=config["seed"],

@@ -4,6 +4,7 @@ from modality_gap.logs import log_to
 
 log_to(snakemake.log[0])
 
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import torch
 from safetensors.torch import load_file
 
 from modality_gap.embedding_set import choose_rows, read, read_pair
-from modality_gap.encoders import choose_device
+from modality_gap.encoders import choose_device, load_open_clip
 from modality_gap.experiments import (
     Pairs,
+    embed_task,
     experiment_tables,
     file_digests,
     held_out,
@@ -27,20 +29,53 @@ from modality_gap.experiments import (
     zero_shot_accuracy,
 )
 from modality_gap.gap import linear_separability
+from modality_gap.pixels import (
+    Clip,
+    build_clip,
+    prepared_pictures,
+    read_items,
+    read_pairs,
+    start_weights,
+)
 from modality_gap.training import LinearProjections
 
 torch.set_num_threads(snakemake.threads)
 name, params, output = snakemake.params.experiment, snakemake.params, snakemake.output
 settings = run_settings(params.experiments, name)
 device = choose_device()
-image, text = read_pair(snakemake.input.image, snakemake.input.text, one_space=False)
-splits = image.labels["split"].to_numpy()
-vectors = (torch.from_numpy(side.normalised()).float() for side in (image, text))
-rows = (torch.from_numpy((splits == part).nonzero()[0]) for part in ("train", "test"))
-pairs = Pairs(*(tensor.to(device) for tensor in (*vectors, *rows)))
+start = build = more = None
+if "model" in settings:
+    model, transform, tokenizer = load_open_clip(params.encoder, start_weights(params.encoder))
+    tokenize = partial(tokenizer, context_length=model.context_length)
+    prepared = {"transform": transform, "workers": snakemake.threads, "device": device}
+    sample = settings["model"].get("pairs"), params.seed
+    pairs = read_pairs(snakemake.input.dataset, *sample, tokenize=tokenize, **prepared)
+    print(f"{len(pairs.train)} pairs to train on, {len(pairs.test)} held out", file=sys.stderr)
+    if name == "temperature":
+        start = Clip(model, device)
+    else:
+        build = partial(build_clip, spec=params.encoder, device=device)
+else:
+    image, text = read_pair(snakemake.input.image, snakemake.input.text, one_space=False)
+    splits = image.labels["split"].to_numpy()
+    vectors = (torch.from_numpy(side.normalised()).float() for side in (image, text))
+    rows = (torch.from_numpy((splits == part).nonzero()[0]) for part in ("train", "test"))
+    pairs = Pairs(*(tensor.to(device) for tensor in (*vectors, *rows)))
 
-start = more = None
-if name == "temperature":
+if name == "temperature" and "model" in settings:
+    columns = ["item_id", *params.task_inputs.get("where", {})]
+    labels = pd.read_parquet(snakemake.input.task_images, columns=columns)
+    labels, pictures = read_items(
+        snakemake.input.task_images, choose_rows(labels, params.task_inputs, params.seed)
+    )
+    prompts = pd.read_parquet(snakemake.input.prompts)
+    prompts = prompts[prompts["task"] == settings["task"]]
+    classes, right = prompts["label"].to_numpy(), labels[params.task_label].to_numpy()
+    task = (
+        prepared_pictures(list(labels["item_id"]), pictures, **prepared),
+        tokenize(list(prompts["text"])).to(device),
+    )
+elif name == "temperature":
     weights = load_file(snakemake.input.model)
     start = LinearProjections(
         *(weights[f"{side}.weight"].shape[1] for side in ("image", "text")),
@@ -56,9 +91,11 @@ if name == "temperature":
     right = pictures.labels[params.task_label].to_numpy()
     task = [torch.from_numpy(side.normalised()).float().to(device) for side in (pictures, prompts)]
 
-    @torch.no_grad()
+
+if name == "temperature":
+
     def more(model, x, y) -> dict[str, float]:
-        sides = (side.double().cpu().numpy() for side in model(*task))
+        sides = embed_task(model, *task, pairs.at_once)
         return {"zero_shot": zero_shot_accuracy(*sides, classes, right)}
 
 
@@ -72,6 +109,7 @@ origin = {
     "settings": settings,
     "seed": params.seed,
     "task": [params.task_inputs, params.task_label] if name == "temperature" else None,
+    "encoder": params.encoder,
     "files": file_digests(snakemake.input),
     "torch": torch.__version__,
     "device": str(device),
@@ -79,7 +117,7 @@ origin = {
 }
 results = run_missing(
     plan_runs(params.experiments, name, params.seed),
-    partial(train_run, pairs=pairs, settings=settings, start=start, more=more),
+    partial(train_run, pairs=pairs, settings=settings, start=start, build=build, more=more),
     Path(params.journal),
     origin,
 )
@@ -87,7 +125,7 @@ for key, table in experiment_tables(name, results, params.confidence).items():
     table.to_csv(output[key], index=False)
 if start is not None:
     untouched = {
-        "temperature": params.start_temperature,
+        "temperature": start.temperature() if "model" in settings else params.start_temperature,
         **measure_untouched(*held_out(start, pairs), params.confidence),
         "zero_shot_n": len(right),
         **share("zero_shot", more(start, None, None)["zero_shot"], len(right), params.confidence),

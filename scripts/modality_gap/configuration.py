@@ -34,6 +34,7 @@ SIZES = {
     "minProperties": "at least",
     "maxProperties": "at most",
 }
+SPLITS = {"train", "test"}
 REMOVE = "remove it, or use one of"
 
 
@@ -244,6 +245,10 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     yield "experiments.projection", experiments["projection"], known, "projection"
     key, task = "experiments.temperature.task", experiments["temperature"]["task"]
     yield key, task, list(config["tasks"]), "task"
+    whole = [name for name in open_clip if {"seed", "pretrained"} & encoders[name].keys()]
+    for name, entry in experiments["models"].items():
+        key, kind = f"experiments.models.{name}.encoder", "open_clip encoder of both modalities"
+        yield key, entry["encoder"], whole, kind
     table2 = config["table2"]
     yield "table2.model", table2["model"], models, "set with an encoder or a projection"
     yield "table2.inputs", table2["inputs"], pictures, "input with pictures"
@@ -277,10 +282,22 @@ def _faults(config: dict) -> Iterator[str]:
                 yield f"{section}.{name}.warmup must be below its steps; lower it."
     experiments = config["experiments"]
     for name in ("temperature", "initialisation", "dimension", "same_modality"):
-        if experiments["optimisation"]["warmup"] >= experiments[name]["steps"]:
+        key = f"experiments.models.{name}"
+        model = experiments["models"].get(name, {})
+        own = "warmup" in model.get("optimisation", {})
+        optimisation = (model if own else experiments)["optimisation"]
+        if optimisation["warmup"] >= experiments[name]["steps"]:
             yield (
-                f"experiments.optimisation.warmup must be below experiments.{name}.steps; lower it."
+                f"{key if own else 'experiments'}.optimisation.warmup must be below "
+                f"experiments.{name}.steps; lower it."
             )
+        if model.get("dataset") == "coco" and not config["coco"]["splits"].keys() >= SPLITS:
+            yield (
+                f"{key}.dataset is coco, of which coco.splits must give train and test; add them."
+            )
+    for name, entry in config["inputs"].items():
+        if entry["dataset"] == "coco" and not config["coco"]["splits"]:
+            yield f"inputs.{name}.dataset is coco, and coco.splits is empty; add a split."
     for name, entry in config["sets"].items():
         key, modalities = f"sets.{name}", entry["modalities"]
         if "files" in entry:

@@ -113,7 +113,10 @@ def _torch_encode(forward: Callable, device: torch.device, dtype: torch.dtype) -
 
 
 def load_open_clip(spec: dict, weights: dict):
-    """An open_clip model (float32, eval mode), its picture transform and its tokenizer."""
+    """An open_clip model (float32, eval mode), its picture transform and its tokenizer.
+
+    `embed_dim` in `spec`, which no config holds, replaces the architecture's own.
+    """
     if not spec.get("hugging_face"):
         # open_clip imports transformers wherever it is installed, which doubles the start-up of
         # every job, and needs it only for towers and tokenizers from the Hugging Face hub.
@@ -136,6 +139,7 @@ def load_open_clip(spec: dict, weights: dict):
         pretrained=weights.get("tag"),
         precision="fp32",
         **({} if spec.get("input_normalisation", True) else keep_pixels),
+        **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
     )
     if "checkpoint" in weights:
         from safetensors.torch import load_file

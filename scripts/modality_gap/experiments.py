@@ -1,5 +1,5 @@
 """The paper's training experiments (sections 4.2 and 4.4, Supplementary 8 and 16) and the control
-of its follow-up, with small models over cached embeddings.
+of its follow-up, with small models over cached embeddings or (modality_gap/pixels.py) whole ones.
 
 A *run* is one training: {"condition": {column: value}, "seed": int}. It gives {"row": {...},
 "steps": [{...}]}: what was measured before and after it, and on the way. A finished run is kept in
@@ -11,10 +11,13 @@ import hashlib
 import json
 import math
 import os
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, tee
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +26,10 @@ import torch
 from scipy import linalg, stats
 from torch.nn import functional
 from torch.optim.adam import adam
+from tqdm import tqdm
 
 from modality_gap import gap
-from modality_gap.training import LinearProjections, symmetric_contrastive_loss
+from modality_gap.training import symmetric_contrastive_loss
 
 # Per experiment: the lists of the config that span its conditions, by the column each fills.
 # The last list varies fastest; start and temperature_mode are not the user's to choose.
@@ -40,15 +44,77 @@ CONDITIONS = {
 }
 
 
+class Prepared:
+    """n inputs that are made when they are asked for: `prepare(row)` makes one of them, in one of
+    `workers` threads, and a batch of them goes to the device."""
+
+    def __init__(
+        self, n: int, prepare: Callable[[int], torch.Tensor], workers: int, device: torch.device
+    ):
+        self.n, self.prepare, self.device = n, prepare, device
+        self.pool = ThreadPoolExecutor(workers)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def begin(self, rows: torch.Tensor) -> Callable[[], torch.Tensor]:
+        """Set the threads to work on a batch; what is returned waits for it."""
+        futures = [self.pool.submit(self.prepare, row) for row in rows.tolist()]
+        return lambda: torch.stack([one.result() for one in futures]).to(self.device)
+
+
+BATCHES_AHEAD = 2  # that are prepared while the model is at one
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """Cached embeddings of n pairs: `a` (n, d_a) and `b` (n, d_b) of unit length, and which rows
-    are trained on (`train`) and which held out (`test`), all on one device."""
+    """The inputs of n pairs, `a` and `b`, and which rows are trained on (`train`) and which held
+    out (`test`), all on one device.
 
-    a: torch.Tensor
-    b: torch.Tensor
+    Inputs are cached embeddings (n, d_a) and (n, d_b) of unit length or, for a whole model, its
+    pictures and its captions' tokens (n, length). Where nothing is learnt, `at_once` of them go
+    through the model together, all where it is None.
+    """
+
+    a: torch.Tensor | Prepared
+    b: torch.Tensor | Prepared
     train: torch.Tensor
     test: torch.Tensor
+    at_once: int | None = None
+
+
+def fetch(side: torch.Tensor | Prepared, groups: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """One side's inputs of each group of rows, those to come being prepared meanwhile."""
+    waiting = deque()
+    for rows in groups:
+        if not isinstance(side, Prepared):
+            yield side[rows]
+            continue
+        waiting.append(side.begin(rows))
+        if len(waiting) > BATCHES_AHEAD:
+            yield waiting.popleft()()
+    while waiting:
+        yield waiting.popleft()()
+
+
+def fetch_pairs(
+    pairs: Pairs, groups: Iterable[torch.Tensor]
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Both sides' inputs of each group of rows."""
+    groups_a, groups_b = tee(groups)
+    return zip(fetch(pairs.a, groups_a), fetch(pairs.b, groups_b), strict=True)
+
+
+def shuffled(rows: torch.Tensor, size: int, steps: int, seed: int) -> Iterator[torch.Tensor]:
+    """`steps` batches of `size` rows, an epoch after the other in an order that the seed draws; the
+    rows left over at an epoch's end are dropped."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.empty(0, dtype=torch.int64)
+    for _ in range(steps):
+        if len(order) < size:
+            order = torch.randperm(len(rows), generator=generator)
+        yield rows[order[:size].to(rows.device)]
+        order = order[size:]
 
 
 # --- what is trained ----------------------------------------------------------------------------
@@ -61,7 +127,7 @@ class Towers(torch.nn.Module):
     Weights and biases are drawn from N(0, 1/inputs of the layer) and each component of the input
     has a mean square of 1, as in Figure 2(b): such a network maps into a narrow cone of its own.
     `rotation` (dim, dim) is a fixed orthogonal matrix that rows of the second tower are multiplied
-    by, the identity until `rotate` sets it.
+    by, the identity until `rotate_second` sets it.
     """
 
     def __init__(
@@ -77,12 +143,6 @@ class Towers(torch.nn.Module):
         """Unit vectors x, y (m, dim) of embeddings a (m, d_a) and b (m, d_b) of unit length."""
         x, y = self.first(a * a.shape[1] ** 0.5), self.second(b * b.shape[1] ** 0.5)
         return functional.normalize(x), functional.normalize(y) @ self.rotation
-
-    @torch.no_grad()
-    def rotate(self, a: torch.Tensor, b: torch.Tensor) -> None:
-        """Turn the second tower onto the first, by embeddings of pairs. Source: section 4.4."""
-        x, y = (side.double().cpu().numpy() for side in self(a, b))
-        self.rotation.copy_(self.rotation @ torch.from_numpy(rotation_onto(x, y)).to(self.rotation))
 
 
 def _network(sizes: list[int], generator: torch.Generator) -> torch.nn.Sequential:
@@ -102,6 +162,13 @@ def rotation_onto(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     (orthogonal Procrustes).
     """
     return linalg.orthogonal_procrustes(y, x)[0]
+
+
+def rotate_second(model: torch.nn.Module, pairs: Pairs) -> None:
+    """Turn the model's second tower onto its first, by the train pairs. Source: section 4.4."""
+    x, y = (side.double().cpu().numpy() for side in embed(model, pairs, pairs.train))
+    rotation = torch.from_numpy(rotation_onto(x, y)).to(model.rotation)
+    model.rotation.copy_(model.rotation @ rotation)
 
 
 class Temperature:
@@ -183,19 +250,18 @@ def fit(
 ) -> None:
     """Train the model on the train pairs, in batches whose order the seed draws; `record(step)` is
     called before the first step, every `record_every` steps and after the last."""
-    generator = torch.Generator().manual_seed(seed)
-    optimiser = Adam(model.parameters(), settings, settings["weight_decay"])
+    learning = [one for one in model.parameters() if one.requires_grad]
+    optimiser = Adam(learning, settings, settings["weight_decay"])
     # CLIP's weight decay leaves the scale out.
     scale = Adam([temperature.log_scale], settings, 0.0)
     steps, size = settings["steps"], min(settings["batch_size"], len(pairs.train))
     record(0)
-    order = torch.empty(0, dtype=torch.int64)
-    for step in range(1, steps + 1):
-        if len(order) < size:
-            order = torch.randperm(len(pairs.train), generator=generator)
-        batch, order = pairs.train[order[:size].to(pairs.train.device)], order[size:]
-        x, y = model(pairs.a[batch], pairs.b[batch])
-        loss = symmetric_contrastive_loss(x, y, temperature())
+    batches = fetch_pairs(pairs, shuffled(pairs.train, size, steps, seed))
+    # Shown from the eleventh second on: most of these runs are over by then.
+    progress = tqdm(batches, total=steps, unit="step", mininterval=10, delay=10, file=sys.stderr)
+    for step, (a, b) in enumerate(progress, start=1):
+        model.train()
+        loss = symmetric_contrastive_loss(*model(a, b), temperature())
         loss.backward()
         factor = learning_rate_factor(step - 1, steps, settings["warmup"], settings["decay"])
         optimiser.step(factor)
@@ -210,17 +276,25 @@ def fit(
 
 
 @torch.no_grad()
+def embed(
+    model: torch.nn.Module, pairs: Pairs, rows: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The model's x, y (m, d) of some pairs, as it gives them."""
+    model.eval()
+    parts = [model(a, b) for a, b in fetch_pairs(pairs, rows.split(pairs.at_once or len(rows)))]
+    return tuple(torch.cat(side) for side in zip(*parts, strict=True))
+
+
 def held_out(model: torch.nn.Module, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors x, y (m, d) of the held-out pairs, in float64."""
-    sides = model(pairs.a[pairs.test], pairs.b[pairs.test])
+    sides = embed(model, pairs, pairs.test)
     return tuple(functional.normalize(side.double()).cpu().numpy() for side in sides)
 
 
-@torch.no_grad()
 def train_loss(model: torch.nn.Module, pairs: Pairs, temperature: float, batch_size: int) -> float:
     """Loss over a full pass of the train pairs: mean over consecutive batches in file order, an
     incomplete last one left out."""
-    x, y = model(pairs.a[pairs.train], pairs.b[pairs.train])
+    x, y = embed(model, pairs, pairs.train)
     size = min(batch_size, len(x))
     losses = [
         symmetric_contrastive_loss(x[at : at + size], y[at : at + size], temperature).item()
@@ -238,6 +312,21 @@ def measure(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
         "recall1_ab": gap.recall_at(x, y, 1),
         "recall1_ba": gap.recall_at(y, x, 1),
     }
+
+
+@torch.no_grad()
+def embed_task(
+    model: torch.nn.Module,
+    pictures: torch.Tensor | Prepared,
+    prompts: torch.Tensor,
+    at_once: int | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of m pictures (m, d), `at_once` of them at a time, and of c prompts (c, d)."""
+    model.eval()
+    rows = torch.arange(len(pictures)).split(at_once or len(pictures))
+    parts = [model(some, prompts) for some in fetch(pictures, rows)]
+    images, texts = torch.cat([x for x, _ in parts]), parts[0][1]
+    return images.double().cpu().numpy(), texts.double().cpu().numpy()
 
 
 def zero_shot_accuracy(
@@ -269,9 +358,19 @@ def share(name: str, value: float, n: int, confidence: float) -> dict[str, float
 
 def run_settings(experiments: dict, name: str) -> dict:
     """Everything that a run of the experiment is made with, from `experiments` in the config, but
-    for the condition and the seed: a condition more does not change the runs that there are."""
+    for the condition and the seed: a condition more does not change the runs that there are.
+    `model` is there where a whole model is trained, whose own optimisation stands before that of
+    all experiments."""
     lists = {value for value in CONDITIONS[name].values() if isinstance(value, str)}
     own = {key: value for key, value in experiments[name].items() if key not in lists}
+    if name in experiments["models"]:
+        model = dict(experiments["models"][name])
+        return {
+            **experiments["optimisation"],
+            **model.pop("optimisation", {}),
+            **own,
+            "model": model,
+        }
     towers = {} if name == "temperature" else experiments["towers"]
     return {**experiments["optimisation"], **towers, **own}
 
@@ -293,28 +392,32 @@ def train_run(
     run: dict,
     pairs: Pairs,
     settings: dict,
-    start: LinearProjections | None = None,
+    start: torch.nn.Module | None = None,
+    build: Callable[[dict, int], torch.nn.Module] | None = None,
     more: Callable[[torch.nn.Module, np.ndarray, np.ndarray], dict[str, float]] | None = None,
 ) -> dict:
     """Train once and measure: {"row": ..., "steps": ...}, both with the run's condition and seed.
 
-    Without `start`, towers from scratch; with it, that model goes on learning (section 4.2). Of the
-    condition, `temperature` and `dim` stand before the settings of these names; `start` "rotated"
-    closes the gap first and `temperature_mode` "learnt" makes the temperature a parameter (section
-    4.4); `modality` feeds both towers that one's embeddings. `more(model, x, y)` measures further.
+    With `start` that model goes on learning (section 4.2). Without it the one from scratch does
+    that `build(condition, seed)` makes, or towers where that is absent too. Of the condition,
+    `temperature` and `dim` stand before the settings of these names; `start` "rotated" closes the
+    gap first and `temperature_mode` "learnt" makes the temperature a parameter (section 4.4);
+    `modality` feeds both towers that one's embeddings. `more(model, x, y)` measures further.
     """
     condition, seed = run["condition"], run["seed"]
     settings = {**settings, **condition}
     if "modality" in condition:
         side = {"image": pairs.a, "text": pairs.b}[condition["modality"]]
         pairs = replace(pairs, a=side, b=side)
-    if start is None:
+    if start is not None:
+        model = copy.deepcopy(start)
+    elif build is not None:
+        model = build(condition, seed)
+    else:
         sizes = (settings[key] for key in ("hidden_layers", "width", "dim"))
         model = Towers((pairs.a.shape[1], pairs.b.shape[1]), *sizes, seed).to(pairs.a.device)
-    else:
-        model = copy.deepcopy(start)
     if condition.get("start") == "rotated":
-        model.rotate(pairs.a[pairs.train], pairs.b[pairs.train])
+        rotate_second(model, pairs)
     learnt = condition.get("temperature_mode") == "learnt"
     temperature = Temperature(
         settings["temperature"], learnt, settings.get("largest_scale", math.inf)
@@ -322,20 +425,17 @@ def train_run(
     key = {**condition, "seed": seed}
     row, steps = dict(key), []
 
-    def loss() -> float:
-        return train_loss(model, pairs, temperature.value(), settings["batch_size"])
-
     def record(step: int) -> None:
-        steps.append({**key, "step": step, "gap": gap.gap(*held_out(model, pairs)), "loss": loss()})
-
-    def take(suffix: str) -> None:
         x, y = held_out(model, pairs)
-        measured = {**measure(x, y), "loss": loss(), **(more(model, x, y) if more else {})}
-        row.update({f"{name}_{suffix}": value for name, value in measured.items()})
+        loss = train_loss(model, pairs, temperature.value(), settings["batch_size"])
+        measured = {**measure(x, y), "loss": loss}
+        steps.append({**key, "step": step, **{name: measured[name] for name in ("gap", "loss")}})
+        if step in (0, settings["steps"]):
+            measured |= more(model, x, y) if more else {}
+            suffix = "after" if step else "before"
+            row.update({f"{name}_{suffix}": value for name, value in measured.items()})
 
-    take("before")
     fit(model, pairs, temperature, settings, seed, record)
-    take("after")
     if "temperature_mode" in condition:
         row["temperature_after"] = temperature.value()
     return {"row": row, "steps": steps}

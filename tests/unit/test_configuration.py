@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from modality_gap.configuration import check_config
 from modality_gap.errors import InputError
@@ -17,6 +18,7 @@ SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
 SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 REMOVE = object()
 OWN = {"model": "mine", "weights": "trained", "modalities": ["image", "text"]}
+WHOLE = {"encoder": "emoji_clip_random", "dataset": "emoji"}
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +65,16 @@ def resolved(schema: dict) -> dict:
 
 def test_shipped_configuration_passes() -> None:
     check_config(SHIPPED, SCHEMA_PATH)
+
+
+def test_the_published_settings_pass_as_they_are_merged() -> None:
+    config = copy.deepcopy(SHIPPED)
+    update_config(config, yaml.safe_load((ROOT / "config" / "paper.yaml").read_text("utf-8")))
+    check_config(config, SCHEMA_PATH)
+    # 5 epochs of 50,000 pairs in batches of 64 (section 4.2, Supplementary 8).
+    for name, model in config["experiments"]["models"].items():
+        assert config["experiments"][name]["steps"] == 5 * (50_000 // 64)
+        assert model["optimisation"]["record_every"] == 50_000 // 64
 
 
 def test_every_key_is_described_and_closed_to_unknown_ones() -> None:
@@ -151,7 +163,7 @@ FAULTS = {
     "twice the same": ("table1/tasks", ["digits", "digits"], "table1.tasks", "remove one"),
     "no such library": ("encoders/minilm/library", "keras", "encoders.minilm.library", "open_clip"),
     "no such precision": ("extraction/precision", "int8", "extraction.precision", "bfloat16"),
-    "no such dataset": ("inputs/emoji/dataset", "coco", "inputs.emoji.dataset", "emoji, digits"),
+    "no such dataset": ("inputs/emoji/dataset", "flickr", "inputs.emoji.dataset", "emoji, digits"),
     "prompt without {}": ("tasks/digits/prompt", "a digit", "tasks.digits.prompt", "with {} once"),
     "Table 2's prompt": ("table2/prompt", "a {gender}", "table2.prompt", "{group}"),
     "file of another kind": (
@@ -303,6 +315,44 @@ FAULTS = {
         30,
         "experiments.optimisation.warmup",
         "experiments.dimension.steps; lower it",
+    ),
+    "experiment with no whole model": (
+        "experiments/models/same_modality",
+        WHOLE,
+        "experiments.models.same_modality",
+        "temperature, initialisation or dimension",
+    ),
+    "whole model's encoder": (
+        "experiments/models/dimension",
+        WHOLE | {"encoder": "emoji_clp_random"},
+        "experiments.models.dimension.encoder",
+        "did you mean emoji_clip_random?",
+    ),
+    "whole model without a text tower": (
+        "experiments/models/dimension",
+        WHOLE | {"encoder": "clip_vit_b16"},
+        "experiments.models.dimension.encoder",
+        "did you mean clip_vit_b16_random?",
+    ),
+    "whole model's dataset": (
+        "experiments/models/dimension",
+        WHOLE | {"dataset": "coco"},
+        "experiments.models.dimension.dataset",
+        "add them",
+    ),
+    "whole model's warm-up": (
+        "experiments/models/dimension",
+        WHOLE | {"optimisation": {"warmup": 300}},
+        "experiments.models.dimension.optimisation.warmup",
+        "experiments.dimension.steps; lower it",
+    ),
+    "no split of COCO": ("inputs/mine", {"dataset": "coco"}, "inputs.mine.dataset", "add a split"),
+    "which caption": ("coco/captions", "best", "coco.captions", "first, last"),
+    "half a split of COCO": (
+        "coco/splits/test",
+        {"pictures": "val2017.zip"},
+        "coco.splits.test.captions",
+        "add it",
     ),
     "one seed has no interval": ("experiments/seeds", 1, "experiments.seeds", "at least 2"),
     "no such optimiser": (

@@ -25,6 +25,7 @@ from modality_gap.experiments import (
     measure_untouched,
     plan_runs,
     ratio,
+    rotate_second,
     rotation_onto,
     run_missing,
     run_settings,
@@ -43,6 +44,7 @@ CONFIG = yaml.safe_load(
 )
 # A training of milliseconds.
 SMALL = {
+    "models": {},
     "seeds": 2,
     "optimisation": CONFIG["experiments"]["optimisation"]
     | {"batch_size": 8, "warmup": 2, "record_every": 4},
@@ -136,7 +138,7 @@ def test_a_rotated_start_has_towers_as_they_were_but_for_one_orthogonal_matrix(p
     towers = Towers((10, 7), 3, 32, 16, seed=1)
     with torch.no_grad():
         x, y = towers(pairs.a, pairs.b)
-        towers.rotate(pairs.a[pairs.train], pairs.b[pairs.train])
+        rotate_second(towers, pairs)
         turned_x, turned_y = towers(pairs.a, pairs.b)
     np.testing.assert_array_equal(turned_x, x)
     np.testing.assert_allclose(turned_y @ turned_y.T, y @ y.T, atol=1e-5)

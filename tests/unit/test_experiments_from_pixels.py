@@ -1,0 +1,293 @@
+"""The training experiments on whole CLIP models: a tiny one, from pictures made here."""
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from functools import cache, partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from modality_gap.encoders import load_open_clip
+from modality_gap.errors import InputError
+from modality_gap.experiments import (
+    BATCHES_AHEAD,
+    Pairs,
+    Prepared,
+    embed_task,
+    experiment_tables,
+    fetch,
+    plan_runs,
+    run_missing,
+    run_settings,
+    train_run,
+)
+from modality_gap.pixels import Clip, build_clip, prepared_pictures, read_pairs, start_weights
+
+CPU = torch.device("cpu")
+ARCHITECTURE = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 16, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
+    "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 1, "layers": 1},
+}
+COLOURS = ["red", "green", "blue", "yellow", "purple", "orange", "white", "black", "brown", "pink"]
+OPTIMISATION = {
+    "optimiser": "adam",
+    "betas": [0.9, 0.98],
+    "epsilon": 1e-6,
+    "weight_decay": 0.2,
+    "batch_size": 4,
+    "warmup": 0,
+    "decay": "none",
+    "record_every": 1,
+}
+MODEL = {"encoder": "tiny", "dataset": "coco", "pairs": 6}
+EXPERIMENTS = {
+    "seeds": 2,
+    "optimisation": OPTIMISATION | {"batch_size": 64, "warmup": 30},
+    "towers": {"hidden_layers": 1, "width": 16, "dim": 6},
+    "models": {
+        name: MODEL | {"optimisation": {"batch_size": 4, "warmup": 0}}
+        for name in ("temperature", "initialisation", "dimension")
+    },
+    "temperature": {"task": "colours", "temperatures": [1.0, 0.01], "steps": 2},
+    "initialisation": {"temperature": 0.01, "largest_scale": 100, "steps": 2},
+    "dimension": {"dims": [8, 12], "temperature": 0.01, "steps": 2},
+}
+for experiment in ("temperature", "initialisation", "dimension"):
+    EXPERIMENTS[experiment]["learning_rate"] = 0.001
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    """One thread, which so small a model is quickest in, and a tokenizer that is made once."""
+    sys.modules.setdefault("transformers", None)  # as load_open_clip has it
+    import open_clip
+
+    threads, tokenizer = torch.get_num_threads(), open_clip.get_tokenizer
+    torch.set_num_threads(1)
+    open_clip.get_tokenizer = cache(tokenizer)
+    yield
+    torch.set_num_threads(threads)
+    open_clip.get_tokenizer = tokenizer
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory) -> dict:
+    path = tmp_path_factory.mktemp("architectures") / "tiny-clip.json"
+    path.write_text(json.dumps(ARCHITECTURE))
+    return {"library": "open_clip", "architecture": str(path), "seed": 3}
+
+
+@pytest.fixture(scope="module")
+def loaded(spec) -> tuple:
+    """Model, picture transform and tokenizer."""
+    model, transform, tokenizer = load_open_clip(spec, start_weights(spec))
+    return model, transform, partial(tokenizer, context_length=8)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> str:
+    """Ten JPEG photographs of noise, each in a colour of its own, seven of them for training."""
+    rng, rows = np.random.default_rng(0), []
+    for number, colour in enumerate(COLOURS):
+        noise = Image.fromarray(rng.integers(0, 256, (20, 30, 3), dtype=np.uint8))
+        picture, file = Image.blend(noise, Image.new("RGB", noise.size, colour), 0.6), io.BytesIO()
+        picture.save(file, format="JPEG")
+        split = "test" if number % 3 == 1 else "train"
+        rows.append((f"item{number}", file.getvalue(), f"something {colour}", split))
+    path = tmp_path_factory.mktemp("datasets") / "coco.parquet"
+    table = pd.DataFrame(rows, columns=["item_id", "image", "text", "split"])
+    table.to_parquet(path, index=False, row_group_size=4)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def pairs(dataset, loaded) -> Pairs:
+    _, transform, tokenize = loaded
+    return read_pairs(dataset, 6, 1, transform, tokenize, workers=2, device=CPU)
+
+
+def all_of(side: Prepared) -> torch.Tensor:
+    return next(fetch(side, [torch.arange(len(side))]))
+
+
+# --- inputs -------------------------------------------------------------------------------------
+
+
+def test_pairs_are_the_pictures_with_their_captions(pairs, dataset, loaded):
+    _, transform, tokenize = loaded
+    table = pd.read_parquet(dataset).set_index("text")
+    tokens = {tuple(tokenize([text])[0].tolist()): text for text in table.index}
+    texts = [tokens[tuple(row)] for row in pairs.b.tolist()]
+    assert (len(pairs.train), len(pairs.test)) == (6, 3)
+    for rows, split in ((pairs.train, "train"), (pairs.test, "test")):
+        assert {table.loc[texts[row], "split"] for row in rows.tolist()} == {split}
+    for picture, text in zip(all_of(pairs.a), texts, strict=True):
+        wanted = transform(Image.open(io.BytesIO(table.loc[text, "image"])))
+        assert torch.equal(picture, wanted)
+    other = read_pairs(dataset, None, 1, transform, tokenize, workers=1, device=CPU)
+    assert len(other.train) == 7
+
+
+def test_pictures_are_prepared_ahead_and_come_in_order():
+    asked = []
+    side = Prepared(20, lambda row: asked.append(row) or torch.tensor([row]), 2, CPU)
+    groups = torch.arange(20).flip(0).split(4)
+    batches = fetch(side, groups)
+    assert next(batches)[:, 0].tolist() == [19, 18, 17, 16]
+    side.pool.shutdown(wait=True)
+    assert sorted(asked) == list(range(20 - 4 * (1 + BATCHES_AHEAD), 20))
+    side = Prepared(20, lambda row: torch.tensor([row]), 2, CPU)
+    tensor = torch.arange(20)[:, None]
+    for lazy, ready in zip(fetch(side, groups), fetch(tensor, groups), strict=True):
+        assert torch.equal(lazy, ready)
+
+
+def test_an_unreadable_picture_is_told_by_name(loaded):
+    side = prepared_pictures(["item7"], [b"no picture"], loaded[1], 1, CPU)
+    with pytest.raises(InputError, match="item 'item7'"):
+        all_of(side)
+
+
+# --- the model ----------------------------------------------------------------------------------
+
+
+def test_a_whole_model_gives_open_clip_s_own_features(pairs, spec, loaded):
+    model = loaded[0]
+    clip = Clip(load_open_clip(spec, start_weights(spec))[0], CPU)
+    pictures = all_of(pairs.a)
+    with torch.no_grad():
+        x, y = clip(pictures, pairs.b)
+        torch.testing.assert_close(x, model.encode_image(pictures, normalize=True))
+        torch.testing.assert_close(y, model.encode_text(pairs.b, normalize=True))
+        images, texts = embed_task(clip, pairs.a, pairs.b[:2], at_once=3)
+    np.testing.assert_allclose(images, x, atol=1e-6)
+    np.testing.assert_allclose(texts, y[:2], atol=1e-6)
+    assert clip.temperature() == pytest.approx(0.07)  # CLIP's initial one (Radford et al., 2021)
+
+
+def test_pretrained_weights_and_one_s_own_seed_are_started_from():
+    assert start_weights({"pretrained": "openai"}) == {"tag": "openai"}
+    assert start_weights({"seed": 3}) == {"seed": 3}
+
+
+# --- experiments --------------------------------------------------------------------------------
+
+
+def run_all(name, pairs, spec, journal, stop_at=None, said=lambda line: None):
+    """All runs of an experiment through the journal; the run `stop_at` is interrupted."""
+    settings = run_settings(EXPERIMENTS, name)
+    start = build = None
+    if name == "temperature":
+        start = Clip(load_open_clip(spec, start_weights(spec))[0], CPU)
+    else:
+        build = partial(build_clip, spec=spec, device=CPU)
+    done = []
+
+    def train(run):
+        if len(done) == stop_at:
+            raise KeyboardInterrupt
+        done.append(run)
+        return train_run(run, pairs, settings, start=start, build=build)
+
+    runs = plan_runs(EXPERIMENTS, name, 0)
+    return run_missing(runs, train, journal, settings, said), done
+
+
+@pytest.mark.parametrize(("name", "count"), [("temperature", 4), ("initialisation", 8)])
+def test_an_interrupted_experiment_goes_on_and_ends_the_same(name, count, pairs, spec, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run_all(name, pairs, spec, tmp_path / "journal", stop_at=1)
+    resumed, done = run_all(name, pairs, spec, tmp_path / "journal")
+    assert len(done) == count - 1
+    through, done = run_all(name, pairs, spec, tmp_path / "other")
+    assert (len(done), through) == (count, resumed)
+    tables = experiment_tables(
+        name,
+        [{**one, "row": one["row"] | {"zero_shot_after": 0.5}} for one in through],
+        0.95,
+    )
+    assert not tables["summary"].isna().any(axis=None)
+    assert [step["step"] for step in through[0]["steps"]] == [0, 1, 2]
+
+
+def test_every_temperature_starts_from_the_same_weights(pairs, spec, loaded, tmp_path):
+    rows = [result["row"] for result in run_all("temperature", pairs, spec, tmp_path)[0]]
+    model = loaded[0]
+    with torch.no_grad():
+        x = model.encode_image(all_of(pairs.a), normalize=True)[pairs.test].double()
+        y = model.encode_text(pairs.b, normalize=True)[pairs.test].double()
+    for row in rows:
+        assert row["gap_before"] == pytest.approx(float((x.mean(0) - y.mean(0)).norm()), abs=1e-6)
+    assert len({row["gap_after"] for row in rows}) == 4
+
+
+def test_a_rotated_start_from_scratch_closes_the_gap_first(pairs, spec, tmp_path):
+    rows = {}
+    for result in run_all("initialisation", pairs, spec, tmp_path)[0]:
+        row = result["row"]
+        rows[row["temperature_mode"], row["start"], row["seed"]] = row
+    for mode in ("fixed", "learnt"):
+        for seed in (0, 1):
+            original, rotated = rows[mode, "original", seed], rows[mode, "rotated", seed]
+            assert rotated["gap_before"] < 0.6 * original["gap_before"]
+            assert rotated["mean_cosine_b_before"] == pytest.approx(
+                original["mean_cosine_b_before"], abs=1e-6
+            )
+            assert (original["temperature_after"] == 0.01) == (mode == "fixed")
+    assert rows["fixed", "original", 0]["gap_before"] != rows["fixed", "original", 1]["gap_before"]
+
+
+def test_the_dimension_is_the_architecture_s_but_for_the_condition(pairs, spec, tmp_path):
+    for dim in (8, 12):
+        clip = build_clip({"dim": dim}, 0, spec, CPU)
+        with torch.no_grad():
+            assert {side.shape for side in clip(all_of(pairs.a), pairs.b)} == {(9, dim)}
+    results, _ = run_all("dimension", pairs, spec, tmp_path)
+    assert [result["row"]["dim"] for result in results] == [8, 8, 12, 12]
+    assert build_clip({}, 0, spec, CPU).rotation.shape == (16, 16)
+
+
+def test_training_from_pixels_is_training_on_what_they_decode_to(pairs, spec, dataset, loaded):
+    settings = run_settings(EXPERIMENTS, "dimension")
+    run = {"condition": {"dim": 8}, "seed": 5}
+    build = partial(build_clip, spec=spec, device=CPU)
+    ready = Pairs(all_of(pairs.a), pairs.b, pairs.train, pairs.test, pairs.at_once)
+    lazy = train_run(run, pairs, settings, build=build)
+    assert lazy == train_run(run, ready, settings, build=build)
+    # As torch.optim's own Adam and open_clip's own scale have it, two steps of it.
+    model = load_open_clip(spec | {"embed_dim": 8}, {"seed": 5})[0]
+    optimiser = torch.optim.Adam(
+        model.parameters(), lr=0.001, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.2
+    )
+    generator = torch.Generator().manual_seed(5)
+    for _ in range(2):
+        batch = pairs.train[torch.randperm(6, generator=generator)[:4]]
+        x = functional.normalize(model.encode_image(ready.a[batch]))
+        y = functional.normalize(model.encode_text(ready.b[batch]))
+        logits, right = x @ y.T * 100, torch.arange(4)
+        loss = functional.cross_entropy(logits, right) + functional.cross_entropy(logits.T, right)
+        optimiser.zero_grad()
+        (loss / 2).backward()
+        optimiser.step()
+    with torch.no_grad():
+        x = model.encode_image(ready.a[pairs.test], normalize=True)
+        y = model.encode_text(ready.b[pairs.test], normalize=True)
+    wanted = float((x.mean(0) - y.mean(0)).norm())
+    assert lazy["row"]["gap_after"] == pytest.approx(wanted, abs=1e-4)
+    assert abs(lazy["row"]["gap_before"] - wanted) > 1e-3
+
+
+def test_a_model_s_own_optimisation_stands_before_that_of_all():
+    settings = run_settings(EXPERIMENTS, "dimension")
+    assert settings["batch_size"] == 4
+    assert settings["warmup"] == 0
+    assert settings["optimiser"] == "adam"
+    assert settings["model"] == MODEL
+    assert "width" not in settings
