@@ -121,10 +121,16 @@ results = run_missing(
     Path(params.journal),
     origin,
 )
+if "model" in settings:
+    trained = settings["model"]["encoder"]
+else:
+    trained = "towers" if start is None else "projections"
 for key, table in experiment_tables(name, results, params.confidence).items():
+    table.insert(0, "model", trained)
     table.to_csv(output[key], index=False)
 if start is not None:
     untouched = {
+        "model": trained,
         "temperature": start.temperature() if "model" in settings else params.start_temperature,
         **measure_untouched(*held_out(start, pairs), params.confidence),
         "zero_shot_n": len(right),

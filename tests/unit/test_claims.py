@@ -207,6 +207,19 @@ def test_the_ledger_is_large_and_every_claim_can_be_judged(ledger, root):
             assert "on" in evidence or "stand_in" in evidence, claim["id"]
 
 
+@pytest.mark.parametrize(
+    ("model", "word"),
+    [("towers", "holds on a stand-in"), ("clip_vit_b16_random", "reproduced")],
+)
+def test_what_was_trained_decides_whether_it_is_a_stand_in(ledger, model, word):
+    rows = {"model": model, "start": "rotated", "temperature_mode": "fixed", "n": 3}
+    rows |= {"gap_before": 0.04, "gap_before_low": 0.03, "gap_before_high": 0.05}
+    rows |= {"gap_after": 0.75, "gap_after_low": 0.7, "gap_after_high": 0.8}
+    tables = {"statistics/experiments/initialisation_summary.csv": pd.DataFrame([rows])}
+    row = claims.judge(ledger["claims"]["training.gap_comes_back"], ledger["needs"], tables)
+    assert row["verdict"] == word
+
+
 def test_every_erratum_is_whole(root):
     errata = yaml.safe_load((root / "config/errata.yaml").read_text())["errata"]
     sections = yaml.safe_load((root / "report/paper_found.yaml").read_text())
