@@ -61,7 +61,7 @@ STATISTICS = {
     "theorem1": ["d_out", "n", "violation_share", "violation_share_low"],
     "theorem2": ["width", "layer", "n", "ratio", "beta", "tighter_bound"],
     "lemma3": ["cosine", "n", "product", "rectified"],
-    "experiments/temperature_summary": ["model", "temperature", "n", "gap_after", "zero_shot_after"],
+    "experiments/temperature_summary": ["model", "temperature", "n", "zero_shot_after"],
     "experiments/initialisation_summary": ["start", "temperature_mode", "n", "gap_before"],
     "experiments/dimension_summary": ["model", "dim", "n", "gap_after"],
     "experiments/same_modality_summary": ["modality", "n", "separability_after"],
