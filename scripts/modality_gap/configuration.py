@@ -38,6 +38,16 @@ SPLITS = {"train", "test"}
 REMOVE = "remove it, or use one of"
 
 
+def without_nulls(config: dict) -> dict:
+    """The configuration without the entries that are null, however deep: so an overlay removes
+    what config/config.yaml has, `sets: {stitched: null}`."""
+    return {
+        key: without_nulls(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if value is not None
+    }
+
+
 def check_config(config: dict, schema_path: Path) -> None:
     """Check the configuration against the schema, and the names in it against one another.
 

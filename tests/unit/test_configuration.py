@@ -9,7 +9,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from modality_gap.configuration import check_config
+from modality_gap.configuration import check_config, without_nulls
 from modality_gap.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +75,19 @@ def test_the_published_settings_pass_as_they_are_merged() -> None:
     for name, model in config["experiments"]["models"].items():
         assert config["experiments"][name]["steps"] == 5 * (50_000 // 64)
         assert model["optimisation"]["record_every"] == 50_000 // 64
+
+
+def test_null_in_an_overlay_removes_an_entry() -> None:
+    config = copy.deepcopy(SHIPPED)
+    overlay = "{sets: {clasp: null, clip: {note: null}}, emoji: {leave_out_groups: []}}"
+    update_config(config, yaml.safe_load(overlay))
+    config = without_nulls(config)
+    check_config(config, SCHEMA_PATH)
+    assert "clasp" not in config["sets"]
+    assert config["sets"]["clip"].keys() == SHIPPED["sets"]["clip"].keys() - {"note"}
+    # Nothing but null is removed.
+    assert config["emoji"]["leave_out_groups"] == []
+    assert without_nulls(SHIPPED) == SHIPPED
 
 
 def test_every_key_is_described_and_closed_to_unknown_ones() -> None:
