@@ -81,6 +81,8 @@ def extraction_inputs(wildcards):
     }
     if "wheel" in spec:
         files["wheel"] = asset_path(spec["wheel"])
+    if "weights" in spec:
+        files["weights"] = asset_path(spec["weights"])
     if "checkpoint" in spec:
         files["checkpoint"] = f"results/models/{spec['checkpoint']}.safetensors"
     if spec.get("architecture", "").endswith(".json"):
@@ -202,10 +204,12 @@ def experiment_inputs(name):
     task = config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
     model = EXPERIMENTS["models"].get(name)
     if model:
-        architecture = ENCODERS[model["encoder"]]["architecture"]
+        spec = ENCODERS[model["encoder"]]
+        architecture = spec["architecture"]
         files = {
             "dataset": f"results/datasets/{model['dataset']}.parquet",
             "architecture": [architecture] if architecture.endswith(".json") else [],
+            "weights": asset_path(spec["weights"]) if "weights" in spec else [],
             "pixels": code("pixels", "encoders"),
         }
         temperature = {

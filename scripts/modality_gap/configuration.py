@@ -193,7 +193,7 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     """Every name that stands for something elsewhere: its key, itself, the known ones, the kind."""
     encoders, sets, inputs = config["encoders"], config["sets"], config["inputs"]
     wheels = [name for name, asset in assets.items() if asset["kind"] == "wheel"]
-    released = [name for name, asset in assets.items() if asset["kind"] == "file"]
+    files = [name for name, asset in assets.items() if asset["kind"] == "file"]
     noise = [name for name, entry in inputs.items() if "noise" in entry]
     pictures = [
         name for name, entry in inputs.items() if entry.get("dataset") not in (None, "prompts")
@@ -204,6 +204,8 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     for name, entry in encoders.items():
         if "wheel" in entry:
             yield f"encoders.{name}.wheel", entry["wheel"], wheels, "asset of kind wheel"
+        if "weights" in entry:
+            yield f"encoders.{name}.weights", entry["weights"], files, "asset of kind file"
         if "checkpoint" in entry:
             key = f"encoders.{name}.checkpoint"
             yield key, entry["checkpoint"], list(config["training"]), "model under training"
@@ -215,7 +217,7 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
         "encoder": (list(encoders), "encoder"),
         "projection": (list(config["projections"]), "projection"),
         "inputs": (pictures, "input with pictures"),
-        "released": (released, "asset of kind file"),
+        "released": (files, "asset of kind file"),
     }
     for name, entry in sets.items():
         for key, (known, kind) in kinds.items():
@@ -255,7 +257,9 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     yield "experiments.projection", experiments["projection"], known, "projection"
     key, task = "experiments.temperature.task", experiments["temperature"]["task"]
     yield key, task, list(config["tasks"]), "task"
-    whole = [name for name in open_clip if {"seed", "pretrained"} & encoders[name].keys()]
+    whole = [
+        name for name in open_clip if {"seed", "weights", "pretrained"} & encoders[name].keys()
+    ]
     for name, entry in experiments["models"].items():
         key, kind = f"experiments.models.{name}.encoder", "open_clip encoder of both modalities"
         yield key, entry["encoder"], whole, kind

