@@ -448,24 +448,35 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         if "seed" in weights:
             torch.manual_seed(weights["seed"])
-            model = AutoModel.from_config(config, trust_remote_code=False)
+            model, loaded = AutoModel.from_config(config, trust_remote_code=False), {}
         else:
-            model = AutoModel.from_pretrained(
-                name, config=config, use_safetensors=True, trust_remote_code=False
+            model, loaded = AutoModel.from_pretrained(
+                name,
+                config=config,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
             )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"encoders: the Hugging Face model {name!r} cannot be read ({reason:.300}); give the "
             "path of its folder here, with config.json, a tokenizer and model.safetensors, or its "
             "name on a hub that can be reached."
         ) from error
+    own_pooling = spec.get("pooling", "mean") == "own"
+    # transformers fills what the file lacks with random weights and goes on.
+    absent = [key for key in loaded.get("missing_keys", ()) if own_pooling or "pooler" not in key]
+    if absent:
+        raise InputError(
+            f"encoders: the weights of {name!r} lack {', '.join(sorted(absent)[:3])}; "
+            + ("set pooling to mean." if "pooler" in absent[0] else "get the whole file.")
+        )
     if "folder" in weights and (revision := getattr(config, "_commit_hash", None)):
         weights = {"tag": f"{name}, revision {revision}"}
     device = choose_device()
     dtype = choose_dtype(precision, device)
     model = model.to(device=device, dtype=dtype).eval()
-    own_pooling = spec.get("pooling", "mean") == "own"
     # A tokenizer without a limit says so with a number beyond all sentences.
     length = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", 512))
     if tokenizer.pad_token is None:
