@@ -62,15 +62,16 @@ class Project:
     """A copy of the project in a folder of its own, and `snakemake` run in it."""
 
     folder: Path
+    configs: tuple[str, ...] = ("tests/small.yaml",)
     mirror: Path | None = None
 
     def snakemake(self, *arguments: str, check: bool = True) -> str:
-        """Run Snakemake with the small configuration; all it printed."""
+        """Run Snakemake with the project's configurations; all it printed."""
         environment = {k: v for k, v in os.environ.items() if k != "MODALITY_GAP_MIRROR"}
         if self.mirror:
             environment["MODALITY_GAP_MIRROR"] = str(self.mirror)
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--configfile", "tests/small.yaml", *arguments],
+            [sys.executable, "-m", "snakemake", "--configfile", *self.configs, *arguments],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
@@ -83,7 +84,7 @@ class Project:
         return done.stdout
 
 
-def copy_project(folder: Path, resources: Path | None) -> Project:
+def copy_project(folder: Path, resources: Path | None, **settings: object) -> Project:
     """Copy what git would carry; downloads are shared through a link where `resources` is given."""
     listing = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -100,7 +101,7 @@ def copy_project(folder: Path, resources: Path | None) -> Project:
         (resources / "wheels").mkdir(parents=True, exist_ok=True)
         (folder / "resources").mkdir()
         (folder / "resources" / "wheels").symlink_to(resources / "wheels")
-    return Project(folder)
+    return Project(folder, **settings)
 
 
 @pytest.fixture(scope="session")
