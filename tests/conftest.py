@@ -34,11 +34,17 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture(scope="session")
-def mirror() -> Path:
+def find_mirror() -> Path | None:
     """The folder of real data files: MODALITY_GAP_MIRROR, or shared/mirror beside the project."""
     folder = Path(os.environ.get("MODALITY_GAP_MIRROR") or ROOT.parent / "shared" / "mirror")
-    if not (folder / "SHA256SUMS").is_file():
+    return folder if (folder / "SHA256SUMS").is_file() else None
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder of real data files; without it the test is skipped."""
+    folder = find_mirror()
+    if not folder:
         pytest.skip("needs the mirror of real data files; set MODALITY_GAP_MIRROR to its folder")
     return folder
 

@@ -11,7 +11,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import sys
@@ -26,7 +25,7 @@ import numpy as np
 import official_formats as formats
 import yaml
 from archive_server import Server, serving
-from conftest import ROOT, Project, copy_project
+from conftest import ROOT, Project, copy_project, find_mirror
 from PIL import Image
 
 CONFIGS = ("config/paper.yaml", "tests/rehearsal.yaml")
@@ -256,8 +255,7 @@ def finished_jobs(said: str) -> Counter:
 
 
 def main() -> int:
-    given = os.environ.get("MODALITY_GAP_MIRROR") or ROOT.parent / "shared" / "mirror"
-    mirror = Path(given) if (Path(given) / "SHA256SUMS").is_file() else None
+    mirror = find_mirror()
     with tempfile.TemporaryDirectory() as scratch, serving() as server:
         rehearsal = prepare(Path(scratch) / "project", server, Path(scratch) / "archives", mirror)
         begin = time.perf_counter()
