@@ -7,13 +7,14 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 import yaml
 
 from modality_gap.assets import is_at_hand, load_assets
-from modality_gap.configuration import check_config, tables_of, without_nulls
+from modality_gap.configuration import check_config, tables_of, with_rows, without_nulls
 from modality_gap.errors import InputError
 
 config = without_nulls(config)
 try:
     ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
     check_config(config, Path(workflow.basedir) / "config" / "schema.yaml")
+    config = with_rows(config)
 except InputError as error:
     raise WorkflowError(str(error))
 
