@@ -86,6 +86,8 @@ def extraction_inputs(wildcards):
         files["checkpoint"] = f"results/models/{spec['checkpoint']}.safetensors"
     if spec.get("architecture", "").endswith(".json"):
         files["architecture"] = spec["architecture"]
+    if Path(spec.get("model", "absent")).is_dir():
+        files["model"] = [str(p) for p in Path(spec["model"]).iterdir() if p.is_file()]
     return files
 
 
