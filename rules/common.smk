@@ -7,13 +7,14 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 import yaml
 
 from modality_gap.assets import absence, is_at_hand, load_assets
-from modality_gap.configuration import check_config, tables_of, without_nulls
+from modality_gap.configuration import check_config, tables_of, with_rows, without_nulls
 from modality_gap.errors import InputError
 
 config = without_nulls(config)
 try:
     ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
     check_config(config, Path(workflow.basedir) / "config" / "schema.yaml")
+    config = with_rows(config)
 except InputError as error:
     raise WorkflowError(str(error))
 
@@ -84,10 +85,14 @@ def extraction_inputs(wildcards):
     }
     if "wheel" in spec:
         files["wheel"] = asset_path(spec["wheel"])
+    if "weights" in spec:
+        files["weights"] = asset_path(spec["weights"])
     if "checkpoint" in spec:
         files["checkpoint"] = f"results/models/{spec['checkpoint']}.safetensors"
     if spec.get("architecture", "").endswith(".json"):
         files["architecture"] = spec["architecture"]
+    if Path(spec.get("model", "absent")).is_dir():
+        files["model"] = [str(p) for p in Path(spec["model"]).iterdir() if p.is_file()]
     return files
 
 
@@ -205,10 +210,12 @@ def experiment_inputs(name):
     task = config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
     model = EXPERIMENTS["models"].get(name)
     if model:
-        architecture = ENCODERS[model["encoder"]]["architecture"]
+        spec = ENCODERS[model["encoder"]]
+        architecture = spec["architecture"]
         files = {
             "dataset": f"results/datasets/{model['dataset']}.parquet",
             "architecture": [architecture] if architecture.endswith(".json") else [],
+            "weights": asset_path(spec["weights"]) if "weights" in spec else [],
             "pixels": code("pixels", "encoders"),
         }
         temperature = {

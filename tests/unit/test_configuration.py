@@ -17,7 +17,6 @@ SCHEMA_PATH = ROOT / "config" / "schema.yaml"
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
 SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 REMOVE = object()
-OWN = {"model": "mine", "weights": "trained", "modalities": ["image", "text"]}
 WHOLE = {"encoder": "emoji_clip_random", "dataset": "emoji"}
 
 
@@ -60,7 +59,10 @@ def properties(schema: dict, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 def resolved(schema: dict) -> dict:
     if "$ref" not in schema:
         return schema
-    return {**SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
+    target = SCHEMA
+    for key in schema["$ref"].split("/")[1:]:
+        target = target[key]
+    return {**resolved(target), **schema}
 
 
 def test_shipped_configuration_passes() -> None:
@@ -119,7 +121,7 @@ def test_defaults_are_those_of_the_shipped_configuration() -> None:
                 {"library": "open_clip", "architecture": "ViT-L-14", "pretrained": "openai"},
             )
         ],
-        [("sets/mine", OWN | {"files": {"image": "a.parquet", "text": "b.npy"}})],
+        [("pairs/mine", {"video": "a.parquet", "text": "b.npy", "weights": "random"})],
         [("cone/encoders/video transformer", SHIPPED["cone"]["encoders"]["text transformer"])],
         [("loss_landscape/delta_start", -0.3), ("loss_landscape/delta_step", 0.1)],
         [("confidence", 0.5), ("umap/min_dist", 0), ("extraction/unreadable", "skip")],
@@ -180,9 +182,9 @@ FAULTS = {
     "prompt without {}": ("tasks/digits/prompt", "a digit", "tasks.digits.prompt", "with {} once"),
     "Table 2's prompt": ("table2/prompt", "a {gender}", "table2.prompt", "{group}"),
     "file of another kind": (
-        "sets/mine",
-        OWN | {"files": {"image": "a.csv", "text": "b.npy"}},
-        "sets.mine.files.image",
+        "pairs/mine",
+        {"image": "a.csv", "text": "b.npy"},
+        "pairs.mine.image",
         ".parquet or .npy",
     ),
     # Exactly one of
@@ -209,10 +211,10 @@ FAULTS = {
         "encoders.minilm_seeds",
         "label",
     ),
-    "tag for timm": (
-        "encoders/resnet18_seeds/pretrained",
+    "tag for minilm": (
+        "encoders/minilm/pretrained",
         "a1_in1k",
-        "encoders.resnet18_seeds.pretrained",
+        "encoders.minilm.pretrained",
         "this library",
     ),
     # Names
@@ -221,16 +223,16 @@ FAULTS = {
     "set's inputs": ("sets/stitched/inputs", "prompts", "sets.stitched.inputs", "one of emoji"),
     "set's asset": ("sets/clip/released", "minilm", "sets.clip.released", "give one of released"),
     "set's file": (
-        "sets/mine",
-        OWN | {"files": {"image": "absent.npy", "text": "absent.npy"}},
-        "sets.mine.files.image",
+        "pairs/mine",
+        {"image": "absent.npy", "text": "absent.npy"},
+        "pairs.mine.image",
         "correct the path",
     ),
     "set's modalities": (
-        "sets/mine",
-        OWN | {"files": {"video": "absent.npy", "text": "absent.npy"}},
-        "sets.mine.modalities",
-        "make them the same",
+        "pairs/mine",
+        {"image": "absent.npy", "model": "mine"},
+        "pairs.mine",
+        "not image; correct it",
     ),
     "inputs of features": ("sets/clip/inputs", "emoji", "sets.clip.inputs", "remove it"),
     "unencoded modality": (
@@ -414,6 +416,24 @@ FAULTS = {
         [0.9],
         "experiments.optimisation.betas",
         "at least 2",
+    ),
+    "no such asset of weights": (
+        "encoders/openclip_random",
+        {"library": "open_clip", "architecture": "ViT-B-32", "weights": "minilm"},
+        "encoders.openclip_random.weights",
+        "give one of released",
+    ),
+    "weights and a seed": (
+        "encoders/openclip_random/weights",
+        "released_clip",
+        "encoders.openclip_random",
+        "all but one",
+    ),
+    "whose statistics": (
+        "encoders/openclip_random/preprocessing",
+        "clip",
+        "encoders.openclip_random.preprocessing",
+        "own, imagenet",
     ),
     "no truth": (
         "encoders/emoji_clip/hugging_face",

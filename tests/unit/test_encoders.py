@@ -1,5 +1,6 @@
 """Encoders and extraction on small models and real pictures."""
 
+import hashlib
 import io
 import json
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from official_formats import write_openai_clip, write_resnet
 from PIL import Image
 
 from modality_gap.assets import fetch, load_assets, read_member
@@ -24,6 +26,12 @@ SHARED_PHOTOGRAPHS = {
     211042: 486, 229358: 460, 249025: 22, 262440: 278, 354072: 129, 397133: 372, 453302: 344,
     527220: 147, 531134: 299, 580294: 230,
 }  # fmt: skip
+SMALL_CLIP = {
+    "embed_dim": 32,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
+    "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1},
+}
 TINY = {"library": "timm", "architecture": "resnet10t", "image_size": 32}
 
 
@@ -225,6 +233,88 @@ def test_noise_is_standard_normal_and_seeded(tmp_path):
     a, b = read(tmp_path / "a.parquet"), read(tmp_path / "b.parquet")
     np.testing.assert_array_equal(a.vectors, b.vectors)
     assert len(a) == 5
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> dict:
+    """Small weights in the formats that OpenAI and torchvision publish theirs in."""
+    folder = tmp_path_factory.mktemp("weights")
+    (folder / "small-openai.json").write_text(json.dumps(SMALL_CLIP))
+    write_openai_clip(folder / "clip.pt", SMALL_CLIP, seed=5)
+    write_resnet(folder / "resnet18.pth", "resnet18", seed=5)
+    (folder / "text.pt").write_text("no weights at all")
+    clip = {"library": "open_clip", "architecture": str(folder / "small-openai.json")}
+    return {"clip": clip, "folder": folder}
+
+
+def test_openais_archive_gives_what_another_reader_gives(published):
+    sys.modules.setdefault("transformers", None)
+    import open_clip
+
+    archive = published["folder"] / "clip.pt"
+    picture = Image.new("RGB", (90, 60), "blue")
+    encoders = {
+        modality: build_encoder(published["clip"], modality, {"file": str(archive)}, "float32")
+        for modality in ("image", "text")
+    }
+    # open_clip's reader of any checkpoint, into the architecture: not the one of OpenAI's own.
+    theirs, _, transform = open_clip.create_model_and_transforms(
+        "small-openai", pretrained=str(archive), weights_only=False
+    )
+    tokens = open_clip.get_tokenizer("small-openai")(["a blue field"], context_length=8)
+    with torch.inference_mode():
+        expected = {
+            "image": theirs.eval().encode_image(transform(picture)[None]),
+            "text": theirs.encode_text(tokens),
+        }
+    for modality, item in (("image", picture), ("text", "a blue field")):
+        mine = encoders[modality].encode([encoders[modality].prepare(item)])
+        np.testing.assert_allclose(mine, expected[modality], atol=1e-5)
+    metadata = encoders["text"].metadata
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert (metadata["weights"], metadata["weights_sha256"]) == ("clip.pt", digest)
+
+
+def test_torchvisions_resnet_gives_torchvisions_features(published):
+    import torchvision
+
+    path = published["folder"] / "resnet18.pth"
+    theirs = torchvision.models.resnet18()
+    theirs.load_state_dict(torch.load(path, weights_only=True))
+    theirs.fc = torch.nn.Identity()
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    picture = Image.fromarray(pixels)
+    transform = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.transforms()
+    with torch.inference_mode():
+        expected = theirs.eval()(transform(picture)[None])
+    spec = {"library": "timm", "architecture": "resnet18.tv_in1k"}
+    encoder = build_encoder(spec, "image", {"file": str(path)}, "float32")
+    np.testing.assert_allclose(encoder.encode([encoder.prepare(picture)]), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("file", ["resnet18.pth", "clip.pt", "text.pt"])
+@pytest.mark.parametrize("library", ["open_clip", "timm"])
+def test_weights_of_something_else_are_refused(published, root, library, file):
+    architecture = {
+        "open_clip": str(root / "config" / "architectures" / "emoji-clip.json"),
+        "timm": "resnet10t",
+    }
+    other = {"library": library, "architecture": architecture[library]}
+    path = str(published["folder"] / file)
+    with pytest.raises(InputError, match=f"{file} does not hold weights of ") as error:
+        build_encoder(other, "image", {"file": path}, "float32")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("spec", [None, TINY], ids=["open_clip", "timm"])
+def test_imagenets_statistics_replace_the_models_own(published, spec):
+    spec = (spec or published["clip"]) | {"preprocessing": "imagenet"}
+    encoder = build_encoder(spec, "image", {"seed": 0}, "float32")
+    pixel = encoder.prepare(Image.new("RGB", (40, 40), (255, 0, 51)))[:, 9, 9]
+    np.testing.assert_allclose(
+        pixel, [(1 - 0.485) / 0.229, -0.456 / 0.224, (0.2 - 0.406) / 0.225], atol=1e-5
+    )
+    assert "ImageNet's mean and standard deviation" in encoder.metadata["preprocessing"]
 
 
 @pytest.mark.parametrize(
