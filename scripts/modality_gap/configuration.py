@@ -35,7 +35,8 @@ SIZES = {
     "minProperties": "at least",
     "maxProperties": "at most",
 }
-SPLITS = {"train", "test"}
+# Datasets that are not read out of files.
+MADE_HERE = ("emoji", "digits", "prompts")
 REMOVE = "remove it, or use one of"
 
 
@@ -249,7 +250,8 @@ def _sentence(error: ValidationError) -> str:
     if "propertyNames" in error.absolute_schema_path:
         key = _dotted([*error.absolute_path, str(value)])
         if error.validator == "enum":
-            return f"{key} does not go with this library; {_choice(value, wanted, REMOVE)}"
+            kind = "format" if error.absolute_path[0] == "datasets" else "library"
+            return f"{key} does not go with this {kind}; {_choice(value, wanted, REMOVE)}"
         return f"{key} is no name to use; correct it to match: {error.schema['description']}"
     match error.validator:
         case "additionalProperties":
@@ -329,8 +331,10 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     encoders, sets, inputs = config["encoders"], config["sets"], config["inputs"]
     wheels = [name for name, asset in assets.items() if asset["kind"] == "wheel"]
     files = [name for name, asset in assets.items() if asset["kind"] == "file"]
+    weights = [name for name, asset in assets.items() if asset["kind"] in ("file", "placed")]
     noise = [name for name, entry in inputs.items() if "noise" in entry]
     pictures = _pictures(config)
+    datasets = [*MADE_HERE, *config["datasets"]]
     with_seeds = [name for name, entry in encoders.items() if "seeds" in entry]
     models = [name for name, entry in sets.items() if {"encoder", "projection"} & entry.keys()]
 
@@ -338,10 +342,16 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
         if "wheel" in entry:
             yield f"encoders.{name}.wheel", entry["wheel"], wheels, "asset of kind wheel"
         if "weights" in entry:
-            yield f"encoders.{name}.weights", entry["weights"], files, "asset of kind file"
+            yield f"encoders.{name}.weights", entry["weights"], weights, "asset of weights"
         if "checkpoint" in entry:
             key = f"encoders.{name}.checkpoint"
             yield key, entry["checkpoint"], list(config["training"]), "model under training"
+    for name, entry in config["datasets"].items():
+        for role, file in entry["files"].items():
+            if "/" not in file:
+                yield f"datasets.{name}.files.{role}", file, list(assets), "asset or path"
+    for name, entry in inputs.items():
+        yield f"inputs.{name}.dataset", entry["dataset"], datasets, "dataset"
     for name, entry in config["projections"].items():
         for modality, encoder in entry["encoders"].items():
             yield f"projections.{name}.encoders.{modality}", encoder, list(encoders), "encoder"
@@ -390,12 +400,16 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     yield "experiments.projection", experiments["projection"], known, "projection"
     key, task = "experiments.temperature.task", experiments["temperature"]["task"]
     yield key, task, list(config["tasks"]), "task"
-    whole = [
-        name for name in open_clip if {"seed", "weights", "pretrained"} & encoders[name].keys()
+    with_captions = [
+        name for name, entry in config["datasets"].items() if entry["format"] == "coco"
     ]
+    start = {"seed", "weights", "pretrained"}
+    whole = [name for name in open_clip if start & encoders[name].keys()]
     for name, entry in experiments["models"].items():
         key, kind = f"experiments.models.{name}.encoder", "open_clip encoder of both modalities"
         yield key, entry["encoder"], whole, kind
+        key, kind = f"experiments.models.{name}.dataset", "dataset with pictures and captions"
+        yield key, entry["dataset"], ["emoji", *with_captions], kind
     table2 = config["table2"]
     yield "table2.model", table2["model"], models, "set with an encoder or a projection"
     yield "table2.inputs", table2["inputs"], pictures, "input with pictures"
@@ -442,13 +456,13 @@ def _faults(config: dict) -> Iterator[str]:
                 f"{key if own else 'experiments'}.optimisation.warmup must be below "
                 f"experiments.{name}.steps; lower it."
             )
-        if model.get("dataset") == "coco" and not config["coco"]["splits"].keys() >= SPLITS:
-            yield (
-                f"{key}.dataset is coco, of which coco.splits must give train and test; add them."
-            )
-    for name, entry in config["inputs"].items():
-        if entry["dataset"] == "coco" and not config["coco"]["splits"]:
-            yield f"inputs.{name}.dataset is coco, and coco.splits is empty; add a split."
+        files = config["datasets"].get(model.get("dataset"), {}).get("files")
+        if files and not files.keys() >= {"train", "test"}:
+            files = f"datasets.{model['dataset']}.files"
+            yield f"{files} must give train and test, which {key} needs; add them."
+    for name in config["datasets"]:
+        if name in MADE_HERE:
+            yield f"datasets.{name} has the name of a dataset that is made here; give it another."
     models = {}
     for name, entry in config["sets"].items():
         key, modalities = f"sets.{name}", entry["modalities"]

@@ -351,9 +351,15 @@ FAULTS = {
     ),
     "whole model's dataset": (
         "experiments/models/dimension",
-        WHOLE | {"dataset": "coco"},
+        WHOLE | {"dataset": "coco_first_captions"},
+        "datasets.coco_first_captions.files",
+        "experiments.models.dimension needs; add them",
+    ),
+    "whole model's dataset without captions": (
+        "experiments/models/dimension",
+        WHOLE | {"dataset": "svhn"},
         "experiments.models.dimension.dataset",
-        "add them",
+        "emoji, coco, coco_first_captions",
     ),
     "whole model's warm-up": (
         "experiments/models/dimension",
@@ -361,13 +367,42 @@ FAULTS = {
         "experiments.models.dimension.optimisation.warmup",
         "experiments.dimension.steps; lower it",
     ),
-    "no split of COCO": ("inputs/mine", {"dataset": "coco"}, "inputs.mine.dataset", "add a split"),
-    "which caption": ("coco/captions", "best", "coco.captions", "first, last"),
-    "half a split of COCO": (
-        "coco/splits/test",
-        {"pictures": "val2017.zip"},
-        "coco.splits.test.captions",
+    "dataset of inputs": (
+        "inputs/mine",
+        {"dataset": "emojis"},
+        "inputs.mine.dataset",
+        "did you mean emoji?",
+    ),
+    "which caption": ("datasets/coco/captions", "best", "datasets.coco.captions", "first, last"),
+    "COCO without captions": (
+        "datasets/coco/files",
+        {"train": "coco_train2017", "test": "coco_val2017"},
+        "datasets.coco.files.annotations",
         "add it",
+    ),
+    "file of a dataset": (
+        "datasets/svhn/files/pictures",
+        "svhn_tests",
+        "datasets.svhn.files.pictures",
+        "did you mean svhn_test?",
+    ),
+    "what a dataset's file holds": (
+        "datasets/svhn/files/extra",
+        "svhn_test",
+        "datasets.svhn.files.extra",
+        "no known key",
+    ),
+    "option of another format": (
+        "datasets/svhn/captions",
+        "last",
+        "datasets.svhn.captions",
+        "does not go with this format",
+    ),
+    "dataset with a name that is taken": (
+        "datasets/digits",
+        {"format": "svhn", "files": {"pictures": "svhn_test"}},
+        "datasets.digits",
+        "give it another",
     ),
     "one seed has no interval": ("experiments/seeds", 1, "experiments.seeds", "at least 2"),
     "no such optimiser": (
