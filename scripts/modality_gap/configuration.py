@@ -442,8 +442,9 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     with_captions = [
         name for name, entry in config["datasets"].items() if entry["format"] == "coco"
     ]
-    start = {"seed", "weights", "pretrained"}
-    whole = [name for name in open_clip if start & encoders[name].keys()]
+    whole = [
+        name for name in open_clip if {"seed", "weights", "pretrained"} & encoders[name].keys()
+    ]
     for name, entry in experiments["models"].items():
         key, kind = f"experiments.models.{name}.encoder", "open_clip encoder of both modalities"
         yield key, entry["encoder"], whole, kind
