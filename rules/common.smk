@@ -20,6 +20,13 @@ except InputError as error:
 ENCODERS = config["encoders"]
 INPUTS = config["inputs"]
 DATASETS = config["datasets"]
+# The zero-shot tasks that something is measured with; the others need no data here.
+TASKS = {
+    name: task
+    for name, task in config["tasks"].items()
+    if name in config["table1"]["tasks"]
+    or name == config["experiments"]["temperature"]["task"]
+}
 MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
 # The authors' features join the run where they are at hand; nothing else depends on them.
 SETS = {
