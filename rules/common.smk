@@ -7,15 +7,43 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 import yaml
 
 from modality_gap.assets import absence, is_at_hand, load_assets
-from modality_gap.configuration import check_config, tables_of, without_nulls
+from modality_gap.configuration import (
+    check_config,
+    tables_of,
+    with_rows,
+    without_absent,
+    without_nulls,
+)
 from modality_gap.errors import InputError
+from snakemake.logging import logger
 
+MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
 config = without_nulls(config)
 try:
     ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
     check_config(config, Path(workflow.basedir) / "config" / "schema.yaml")
+    config = with_rows(config)
 except InputError as error:
     raise WorkflowError(str(error))
+# What only a person can get joins the run where that person has placed it.
+config, LEFT_OUT = without_absent(
+    config,
+    [
+        name
+        for name, asset in ASSETS.items()
+        if asset.kind == "placed" and not is_at_hand(asset, Path("resources"), MIRROR)
+    ],
+)
+if LEFT_OUT and workflow.is_main_process:
+    logger.warning(
+        "Left out, for want of files that only you can get (config/assets.yaml says where): "
+        + "; ".join(
+            f"{key} needs {', '.join(f'resources/{ASSETS[name].path}' for name in names[:2])}"
+            + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+            for key, names in LEFT_OUT.items()
+        )
+        + "."
+    )
 
 ENCODERS = config["encoders"]
 INPUTS = config["inputs"]
@@ -27,7 +55,6 @@ TASKS = {
     if name in config["table1"]["tasks"]
     or name == config["experiments"]["temperature"]["task"]
 }
-MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
 # The authors' features join the run where they are at hand; nothing else depends on them.
 SETS = {
     name: entry
@@ -91,10 +118,14 @@ def extraction_inputs(wildcards):
     }
     if "wheel" in spec:
         files["wheel"] = asset_path(spec["wheel"])
+    if "weights" in spec:
+        files["weights"] = asset_path(spec["weights"])
     if "checkpoint" in spec:
         files["checkpoint"] = f"results/models/{spec['checkpoint']}.safetensors"
     if spec.get("architecture", "").endswith(".json"):
         files["architecture"] = spec["architecture"]
+    if Path(spec.get("model", "absent")).is_dir():
+        files["model"] = [str(p) for p in Path(spec["model"]).iterdir() if p.is_file()]
     return files
 
 
@@ -212,10 +243,12 @@ def experiment_inputs(name):
     task = config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
     model = EXPERIMENTS["models"].get(name)
     if model:
-        architecture = ENCODERS[model["encoder"]]["architecture"]
+        spec = ENCODERS[model["encoder"]]
+        architecture = spec["architecture"]
         files = {
             "dataset": f"results/datasets/{model['dataset']}.parquet",
             "architecture": [architecture] if architecture.endswith(".json") else [],
+            "weights": asset_path(spec["weights"]) if "weights" in spec else [],
             "pixels": code("pixels", "encoders"),
         }
         temperature = {

@@ -45,7 +45,8 @@ settings = run_settings(params.experiments, name)
 device = choose_device()
 start = build = more = None
 if "model" in settings:
-    model, transform, tokenizer = load_open_clip(params.encoder, start_weights(params.encoder))
+    weights = start_weights(params.encoder, snakemake.input.get("weights"))
+    model, transform, tokenizer = load_open_clip(params.encoder, weights)
     tokenize = partial(tokenizer, context_length=model.context_length)
     prepared = {"transform": transform, "workers": snakemake.threads, "device": device}
     sample = settings["model"].get("pairs"), params.seed

@@ -42,8 +42,11 @@ class Clip(torch.nn.Module):
         return float(1 / self.model.logit_scale.exp())
 
 
-def start_weights(spec: dict) -> dict:
-    """Weights that an encoder of the config starts from: pretrained ones, or its own seed's."""
+def start_weights(spec: dict, file: str | None = None) -> dict:
+    """Weights that an encoder of the config starts from: the file of its asset, pretrained ones, or
+    its own seed's."""
+    if file:
+        return {"file": file}
     return {"tag": spec["pretrained"]} if "pretrained" in spec else {"seed": spec["seed"]}
 
 

@@ -124,15 +124,9 @@ def changed_copy(small_run, tmp_path):
 def own_pairs(folder, a: np.ndarray, b: np.ndarray) -> str:
     np.save(folder / "mine_a.npy", a)
     np.save(folder / "mine_b.npy", b)
-    entry = {
-        "model": "mine",
-        "weights": "trained",
-        "files": {"image": "mine_a.npy", "text": "mine_b.npy"},
-        "modalities": ["image", "text"],
-        "note": "made up",
-    }
+    entry = {"image": "mine_a.npy", "text": "mine_b.npy", "note": "made up"}
     path = folder / "mine.yaml"
-    path.write_text(yaml.safe_dump({"sets": {"mine": entry}}))
+    path.write_text(yaml.safe_dump({"pairs": {"mine": entry}}))
     return str(path)
 
 
