@@ -191,6 +191,7 @@ VARIANTS = {
     for folder, encoder in NORMALISATION_FOLDERS.items()
     if folder not in SETS
 }
+PREPROCESSING = config["cone"]["preprocessing"]
 SEED_STUDIES = config["supplement"]["seed_studies"]
 # What config/not_run.yaml describes and this configuration leaves out.
 NOT_RUN = [study for study, entries in SEED_STUDIES.items() if not entries]
