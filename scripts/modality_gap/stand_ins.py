@@ -57,6 +57,9 @@ def makings(section: str, sets: Mapping, config: Mapping) -> tuple[list[str], li
             [entry[f"{kind}_inputs"] for entry in cones for kind in weights],
             [entry[kind] for entry in cones for kind in weights],
         )
+    if section == "preprocessing":
+        study = config["cone"]["preprocessing"]
+        return [study["inputs"]], study["encoders"]
     if section == "figure2c":
         cones = config["initialisation_cones"]
         return [entry["inputs"] for entry in cones.values()], list(cones)
