@@ -6,10 +6,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 import yaml
 
-from modality_gap.assets import is_at_hand, load_assets
-from modality_gap.configuration import check_config, tables_of, with_rows, without_nulls
+from modality_gap.assets import absence, is_at_hand, load_assets
+from modality_gap.configuration import (
+    check_config,
+    tables_of,
+    with_rows,
+    without_absent,
+    without_nulls,
+)
 from modality_gap.errors import InputError
+from snakemake.logging import logger
 
+MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
 config = without_nulls(config)
 try:
     ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
@@ -17,19 +25,35 @@ try:
     config = with_rows(config)
 except InputError as error:
     raise WorkflowError(str(error))
+# What only a person can get joins the run where that person has placed it.
+config, LEFT_OUT = without_absent(
+    config,
+    [
+        name
+        for name, asset in ASSETS.items()
+        if asset.kind == "placed" and not is_at_hand(asset, Path("resources"), MIRROR)
+    ],
+)
+if LEFT_OUT and workflow.is_main_process:
+    logger.warning(
+        "Left out, for want of files that only you can get (config/assets.yaml says where): "
+        + "; ".join(
+            f"{key} needs {', '.join(f'resources/{ASSETS[name].path}' for name in names[:2])}"
+            + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+            for key, names in LEFT_OUT.items()
+        )
+        + "."
+    )
 
 ENCODERS = config["encoders"]
 INPUTS = config["inputs"]
+DATASETS = config["datasets"]
 # The authors' features join the run where they are at hand; nothing else depends on them.
 SETS = {
     name: entry
     for name, entry in config["sets"].items()
     if "released" not in entry
-    or is_at_hand(
-        ASSETS[entry["released"]],
-        Path("resources"),
-        os.environ.get("MODALITY_GAP_MIRROR"),
-    )
+    or is_at_hand(ASSETS[entry["released"]], Path("resources"), MIRROR)
 }
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
 # Two jobs side by side use two cores better than one job with two threads.
@@ -42,7 +66,12 @@ def sets_from(origin):
 
 
 def asset_path(asset):
-    return f"resources/{ASSETS[asset].path}"
+    """Where an asset lies. One that only a person can place has to be there when the jobs are laid
+    out, which is before the first of them runs."""
+    entry = ASSETS[asset]
+    if entry.kind == "placed" and not is_at_hand(entry, Path("resources"), MIRROR):
+        raise WorkflowError(absence(entry))
+    return f"resources/{entry.path}"
 
 
 def code(*modules):
@@ -232,17 +261,24 @@ def experiment_inputs(name):
     return lambda wildcards: {**files, **(temperature if name == "temperature" else {})}
 
 
-def coco_files(wildcards):
-    """The files of COCO that are there; of one that is not, the script tells where to get it."""
-    paths = [
-        path for split in config["coco"]["splits"].values() for path in split.values()
-    ]
-    return [path for path in paths if Path(path).is_file()]
+def dataset_files(wildcards):
+    """What a data set is made of, by what it holds: assets, or paths of one's own files."""
+    files = {}
+    for role, name in DATASETS[wildcards.dataset]["files"].items():
+        path = os.path.expandvars(name)
+        if name not in ASSETS and not Path(path).is_file():
+            raise WorkflowError(
+                f"datasets.{wildcards.dataset}.files.{role} is {name!r}, and {path} is no file "
+                f"here ({Path.cwd()}); correct the path."
+            )
+        files[role] = asset_path(name) if name in ASSETS else path
+    return files
 
 
 wildcard_constraints:
     set="|".join(SETS),
     encoder="|".join(ENCODERS),
     inputs="|".join(INPUTS),
+    dataset="|".join(DATASETS) or "(?!)",
     modality="[a-z]+",
     model="[A-Za-z0-9_-]+",

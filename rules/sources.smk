@@ -58,21 +58,22 @@ rule make_digits_dataset:
         "../scripts/make_digits_dataset.py"
 
 
-rule make_coco_dataset:
-    """COCO's pictures and captions, out of its own archives."""
+rule make_dataset:
+    """One data set of the paper, out of its authors' own files."""
     input:
-        coco_files,
-        code=code("sources"),
+        unpack(dataset_files),
+        assets=ancient("config/assets.yaml"),
+        code=code("datasets"),
     output:
-        "results/datasets/coco.parquet",
+        "results/datasets/{dataset}.parquet",
     log:
-        "results/logs/make_coco_dataset.log",
+        "results/logs/make_dataset/{dataset}.log",
     conda:
         "../envs/sources.yaml"
     params:
-        coco=config["coco"],
+        dataset=lambda w: DATASETS[w.dataset],
     script:
-        "../scripts/make_coco_dataset.py"
+        "../scripts/make_dataset.py"
 
 
 rule make_prompts:

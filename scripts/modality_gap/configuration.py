@@ -35,7 +35,8 @@ SIZES = {
     "minProperties": "at least",
     "maxProperties": "at most",
 }
-SPLITS = {"train", "test"}
+# Datasets that are not read out of files.
+MADE_HERE = ("emoji", "digits", "prompts")
 REMOVE = "remove it, or use one of"
 
 
@@ -94,6 +95,45 @@ def _check_references(references: Iterable[tuple[str, str, list[str], str]]) -> 
     for path, name, known, kind in references:
         if name not in known:
             raise InputError(f"{path} is {name!r}, which is no {kind}; {_choice(name, known)}")
+
+
+def without_absent(config: dict, absent: Collection[str]) -> tuple[dict, dict[str, list[str]]]:
+    """The configuration without the tasks of Table 1 and the encoders of Supplementary 13 and 14
+    that need an asset of `absent`, and what they need of it, by their keys.
+
+    A panel of which less than two initialisations are left goes as a whole; the tasks stay where
+    none would be left, so that the run ends in what is missing.
+    """
+    left_out = {}
+
+    def takes_part(key: str, inputs: str, encoder: str | None = None) -> bool:
+        files = config["datasets"].get(config["inputs"][inputs]["dataset"], {}).get("files", {})
+        needed = [*files.values(), config["encoders"].get(encoder, {}).get("weights")]
+        missing = [name for name in needed if name in absent]
+        if missing:
+            left_out[key] = list(dict.fromkeys([*left_out.get(key, []), *missing]))
+        return not missing
+
+    tasks = [
+        task
+        for task in config["table1"]["tasks"]
+        if takes_part(f"table1.tasks {task}", config["tasks"][task]["inputs"])
+    ]
+    studies = {}
+    for study, panels in config["supplement"]["seed_studies"].items():
+        studies[study] = {}
+        for title, panel in panels.items():
+            key, names = f"supplement.seed_studies.{study}", panel.get("encoders", [])
+            left = [name for name in names if takes_part(key, panel["inputs"], name)]
+            if left == names:
+                studies[study][title] = panel
+            elif len(left) > 1:
+                studies[study][title] = panel | {"encoders": left}
+    return {
+        **config,
+        "table1": {**config["table1"], "tasks": tasks or config["table1"]["tasks"]},
+        "supplement": {**config["supplement"], "seed_studies": studies},
+    }, left_out
 
 
 def tables_of(entries: object) -> list[str]:
@@ -249,7 +289,8 @@ def _sentence(error: ValidationError) -> str:
     if "propertyNames" in error.absolute_schema_path:
         key = _dotted([*error.absolute_path, str(value)])
         if error.validator == "enum":
-            return f"{key} does not go with this library; {_choice(value, wanted, REMOVE)}"
+            kind = "format" if error.absolute_path[0] == "datasets" else "library"
+            return f"{key} does not go with this {kind}; {_choice(value, wanted, REMOVE)}"
         return f"{key} is no name to use; correct it to match: {error.schema['description']}"
     match error.validator:
         case "additionalProperties":
@@ -329,8 +370,10 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     encoders, sets, inputs = config["encoders"], config["sets"], config["inputs"]
     wheels = [name for name, asset in assets.items() if asset["kind"] == "wheel"]
     files = [name for name, asset in assets.items() if asset["kind"] == "file"]
+    weights = [name for name, asset in assets.items() if asset["kind"] in ("file", "placed")]
     noise = [name for name, entry in inputs.items() if "noise" in entry]
     pictures = _pictures(config)
+    datasets = [*MADE_HERE, *config["datasets"]]
     with_seeds = [name for name, entry in encoders.items() if "seeds" in entry]
     models = [name for name, entry in sets.items() if {"encoder", "projection"} & entry.keys()]
 
@@ -338,10 +381,16 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
         if "wheel" in entry:
             yield f"encoders.{name}.wheel", entry["wheel"], wheels, "asset of kind wheel"
         if "weights" in entry:
-            yield f"encoders.{name}.weights", entry["weights"], files, "asset of kind file"
+            yield f"encoders.{name}.weights", entry["weights"], weights, "asset of weights"
         if "checkpoint" in entry:
             key = f"encoders.{name}.checkpoint"
             yield key, entry["checkpoint"], list(config["training"]), "model under training"
+    for name, entry in config["datasets"].items():
+        for role, file in entry["files"].items():
+            if "/" not in file:
+                yield f"datasets.{name}.files.{role}", file, list(assets), "asset or path"
+    for name, entry in inputs.items():
+        yield f"inputs.{name}.dataset", entry["dataset"], datasets, "dataset"
     for name, entry in config["projections"].items():
         for modality, encoder in entry["encoders"].items():
             yield f"projections.{name}.encoders.{modality}", encoder, list(encoders), "encoder"
@@ -390,12 +439,17 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     yield "experiments.projection", experiments["projection"], known, "projection"
     key, task = "experiments.temperature.task", experiments["temperature"]["task"]
     yield key, task, list(config["tasks"]), "task"
+    with_captions = [
+        name for name, entry in config["datasets"].items() if entry["format"] == "coco"
+    ]
     whole = [
         name for name in open_clip if {"seed", "weights", "pretrained"} & encoders[name].keys()
     ]
     for name, entry in experiments["models"].items():
         key, kind = f"experiments.models.{name}.encoder", "open_clip encoder of both modalities"
         yield key, entry["encoder"], whole, kind
+        key, kind = f"experiments.models.{name}.dataset", "dataset with pictures and captions"
+        yield key, entry["dataset"], ["emoji", *with_captions], kind
     table2 = config["table2"]
     yield "table2.model", table2["model"], models, "set with an encoder or a projection"
     yield "table2.inputs", table2["inputs"], pictures, "input with pictures"
@@ -442,13 +496,13 @@ def _faults(config: dict) -> Iterator[str]:
                 f"{key if own else 'experiments'}.optimisation.warmup must be below "
                 f"experiments.{name}.steps; lower it."
             )
-        if model.get("dataset") == "coco" and not config["coco"]["splits"].keys() >= SPLITS:
-            yield (
-                f"{key}.dataset is coco, of which coco.splits must give train and test; add them."
-            )
-    for name, entry in config["inputs"].items():
-        if entry["dataset"] == "coco" and not config["coco"]["splits"]:
-            yield f"inputs.{name}.dataset is coco, and coco.splits is empty; add a split."
+        files = config["datasets"].get(model.get("dataset"), {}).get("files")
+        if files and not files.keys() >= {"train", "test"}:
+            files = f"datasets.{model['dataset']}.files"
+            yield f"{files} must give train and test, which {key} needs; add them."
+    for name in config["datasets"]:
+        if name in MADE_HERE:
+            yield f"datasets.{name} has the name of a dataset that is made here; give it another."
     models = {}
     for name, entry in config["sets"].items():
         key, modalities = f"sets.{name}", entry["modalities"]

@@ -8,12 +8,13 @@ transformer of the wheel) and `onnx` (the 8-bit CLIP image tower in ONNX Runtime
 package runs) or `checkpoint` (trained here).
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -98,8 +99,8 @@ def describe_weights(weights: dict) -> dict:
         if not path.is_file():  # a name on the hub, or weights in several files
             return {"weights": weights["folder"], "weights_sha256": None}
     else:
-        files = (weights[kind] for kind in ("file", "wheel", "checkpoint") if kind in weights)
-        path = Path(next(files))
+        kinds = ("file", "wheel", "checkpoint")
+        path = Path(next(weights[kind] for kind in kinds if kind in weights))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     name = path.name + (f":{weights['member']}" if "member" in weights else "")
@@ -145,6 +146,21 @@ def _nearest(name: str, known: list[str], listing: str) -> str:
     """The remedy for a name that a library does not know: the likely one, else where to look."""
     close = get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else f"`{listing}` lists those it knows."
+
+
+@contextlib.contextmanager
+def _download_told(name: str, tag: str | bool | None) -> Iterator[None]:
+    """Where pretrained weights are asked for and do not come, one sentence says so."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if not tag:
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"encoders: the pretrained weights of {name} cannot be had ({reason:.300}); they come "
+            "from a model hub, so look whether it can be reached."
+        ) from error
 
 
 def split_transform(transform) -> tuple[Callable, Callable]:
@@ -211,13 +227,15 @@ def load_open_clip(spec: dict, weights: dict):
         )
     torch.manual_seed(weights.get("seed", 0))
     statistics = pixel_statistics(spec)
-    model, _, transform = open_clip.create_model_and_transforms(
-        name,
-        pretrained=weights.get("tag"),
-        precision="fp32",
-        **(dict(zip(("image_mean", "image_std"), statistics, strict=True)) if statistics else {}),
-        **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
-    )
+    pixels = zip(("image_mean", "image_std"), statistics, strict=True) if statistics else ()
+    with _download_told(name, tag):
+        model, _, transform = open_clip.create_model_and_transforms(
+            name,
+            pretrained=tag,
+            precision="fp32",
+            **dict(pixels),
+            **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
+        )
     if "file" in weights:
         # OpenAI's archives are TorchScript: open_clip's loader of them runs no pickle.
         try:
@@ -350,11 +368,11 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     # timm writes a tag of weights behind the architecture: resnet50.a1_in1k.
     tag = weights.get("tag")
     name = spec["architecture"] + (f".{tag}" if isinstance(tag, str) else "")
-    known = timm.list_models() + timm.list_pretrained()
+    known = timm.list_pretrained() if "." in name else timm.list_models()
     if modality != "image" or name not in known:
         raise InputError(
             f"encoders: timm has no {modality} architecture {name!r}; "
-            + _nearest(name, known, "timm.list_pretrained()" if tag else "timm.list_models()")
+            + _nearest(name, known, "timm.list_models()")
         )
     torch.manual_seed(weights.get("seed", 0))
     if "file" in weights:
@@ -366,7 +384,10 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
             raise _not_its_weights(weights, spec) from error
         model.reset_classifier(0)
     else:
-        model = timm.create_model(name, pretrained=bool(tag), num_classes=spec.get("classes", 0))
+        with _download_told(name, tag):
+            model = timm.create_model(
+                name, pretrained=bool(tag), num_classes=spec.get("classes", 0)
+            )
     if tag:
         weights = {"tag": f"{name} ({model.pretrained_cfg.get('hf_hub_id') or 'timm'})"}
     if "wheel" in weights:
@@ -457,24 +478,35 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         if "seed" in weights:
             torch.manual_seed(weights["seed"])
-            model = AutoModel.from_config(config, trust_remote_code=False)
+            model, loaded = AutoModel.from_config(config, trust_remote_code=False), {}
         else:
-            model = AutoModel.from_pretrained(
-                name, config=config, use_safetensors=True, trust_remote_code=False
+            model, loaded = AutoModel.from_pretrained(
+                name,
+                config=config,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
             )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"encoders: the Hugging Face model {name!r} cannot be read ({reason:.300}); give the "
             "path of its folder here, with config.json, a tokenizer and model.safetensors, or its "
             "name on a hub that can be reached."
         ) from error
+    own_pooling = spec.get("pooling", "mean") == "own"
+    # transformers fills what the file lacks with random weights and goes on.
+    absent = [key for key in loaded.get("missing_keys", ()) if own_pooling or "pooler" not in key]
+    if absent:
+        raise InputError(
+            f"encoders: the weights of {name!r} lack {', '.join(sorted(absent)[:3])}; "
+            + ("set pooling to mean." if "pooler" in absent[0] else "get the whole file.")
+        )
     if "folder" in weights and (revision := getattr(config, "_commit_hash", None)):
         weights = {"tag": f"{name}, revision {revision}"}
     device = choose_device()
     dtype = choose_dtype(precision, device)
     model = model.to(device=device, dtype=dtype).eval()
-    own_pooling = spec.get("pooling", "mean") == "own"
     # A tokenizer without a limit says so with a number beyond all sentences.
     length = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", 512))
     if tokenizer.pad_token is None:
