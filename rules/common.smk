@@ -48,6 +48,13 @@ if LEFT_OUT and workflow.is_main_process:
 ENCODERS = config["encoders"]
 INPUTS = config["inputs"]
 DATASETS = config["datasets"]
+# The zero-shot tasks that something is measured with; the others need no data here.
+TASKS = {
+    name: task
+    for name, task in config["tasks"].items()
+    if name in config["table1"]["tasks"]
+    or name == config["experiments"]["temperature"]["task"]
+}
 # The authors' features join the run where they are at hand; nothing else depends on them.
 SETS = {
     name: entry

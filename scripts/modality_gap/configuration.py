@@ -438,7 +438,10 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     known = list(config["projections"])
     yield "experiments.projection", experiments["projection"], known, "projection"
     key, task = "experiments.temperature.task", experiments["temperature"]["task"]
-    yield key, task, list(config["tasks"]), "task"
+    by_accuracy = [
+        name for name, task in config["tasks"].items() if task.get("metric") != "roc_auc"
+    ]
+    yield key, task, by_accuracy, "task scored by accuracy"
     with_captions = [
         name for name, entry in config["datasets"].items() if entry["format"] == "coco"
     ]
@@ -500,6 +503,9 @@ def _faults(config: dict) -> Iterator[str]:
         if files and not files.keys() >= {"train", "test"}:
             files = f"datasets.{model['dataset']}.files"
             yield f"{files} must give train and test, which {key} needs; add them."
+    for name, entry in config["tasks"].items():
+        if entry.get("metric") == "roc_auc" and len(entry.get("prompts", ())) != 2:
+            yield f"tasks.{name}.metric is roc_auc, which needs prompts of two classes; give them."
     for name in config["datasets"]:
         if name in MADE_HERE:
             yield f"datasets.{name} has the name of a dataset that is made here; give it another."
