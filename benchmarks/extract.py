@@ -1,9 +1,10 @@
 """How fast pictures become embeddings: `make bench-extract`, on any machine.
 
 JPEG photographs in a Parquet dataset go through the workflow's own extraction into an embedding
-set. In the same run, in turns, the same model is measured in two other ways:
+set. In the same run, in turns, the same model is measured in other ways:
 
   ceiling      the bare model on inputs that already lie on its device; nothing can be faster
+  decode       one worker that decodes and resizes and does nothing else
   dataloader   a plain loop as one would write it: files on disk, open_clip's transform in the
                workers of a torch DataLoader, encode_image, np.save
 
@@ -20,6 +21,7 @@ import argparse
 import io
 import logging
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -45,7 +47,7 @@ from modality_gap.encoders import (
     load_open_clip,
     open_picture,
 )
-from modality_gap.extraction import extract, peak_memory_mb, read_batches
+from modality_gap.extraction import extract, peak_memory_mb, prepare_items, read_batches
 
 DISTINCT = 128  # pictures that are drawn; the dataset repeats them
 SIZES = [(500, 375), (500, 333), (375, 500), (500, 375)]
@@ -92,18 +94,23 @@ class Files(torch.utils.data.Dataset):
         return self.transform(Image.open(self.paths[row % len(self.paths)]))
 
 
+def _processor_seconds() -> float:
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 class Clock:
     """Seconds on the wall, and of processors (all of this process and of its workers that ended)
     since it was made."""
 
     def __init__(self):
-        self.wall, self.processors = time.perf_counter(), sum(os.times()[:4])
+        self.wall, self.processors = time.perf_counter(), _processor_seconds()
 
     def seconds(self) -> float:
         return time.perf_counter() - self.wall
 
     def speed(self, pictures: int) -> dict[str, float]:
-        processors = sum(os.times()[:4]) - self.processors
+        processors = _processor_seconds() - self.processors
         return {
             "images_per_s": pictures / self.seconds(),
             "cpu_ms_per_image": 1000 * processors / pictures,
@@ -119,7 +126,7 @@ def reset_peak_memory() -> None:
 
 
 class Bench:
-    """One model, one dataset, three ways through it."""
+    """One model, one dataset, several ways through it."""
 
     def __init__(self, settings: argparse.Namespace, folder: Path):
         self.settings, self.folder, self.device = settings, folder, choose_device()
@@ -170,6 +177,14 @@ class Bench:
             for part in ("read", "infer", "write")
         }
         return {**speed, **shares, **peak_memory_mb()}
+
+    def decode(self, precision: str) -> dict[str, float]:
+        """One worker that reads, decodes and resizes, and nothing else."""
+        encoder = build_encoder(self.spec, "image", {"seed": self.settings.seed}, precision)
+        pictures = [(path.name, path.read_bytes()) for path in self.files.iterdir()]
+        clock = Clock()
+        prepare_items(encoder, "image", "fail", pictures)
+        return clock.speed(len(pictures))
 
     def ceiling(self, precision: str) -> dict[str, float]:
         """The bare model on one resident batch, again and again."""
@@ -244,24 +259,31 @@ def measure(settings: argparse.Namespace, folder: Path) -> tuple[pd.DataFrame, d
     bench = Bench(settings, folder)
     found: dict[tuple[str, str, str], list[float]] = {}
     for number in range(settings.rounds):
-        for way in ("project", "ceiling", "dataloader"):
-            for precision in settings.precisions:
+        for way in ("project", "ceiling", "dataloader", "decode"):
+            # Decoding is the same for all.
+            for precision in settings.precisions[: 1 if way == "decode" else None]:
                 for name, value in getattr(bench, way)(precision).items():
                     found.setdefault((precision, way, name), []).append(value)
                 speed = found[precision, way, "images_per_s"][-1]
                 print(f"round {number + 1}: {way}, {precision}: {speed:.1f} images/s", flush=True)
     # A ratio is taken within a round, so that what slows the machine for a while slows both.
-    speeds = {key[:2]: values for key, values in found.items() if key[2] == "images_per_s"}
     for precision in settings.precisions:
-        for other, base in (
+        for way, base in (
             ("ceiling", precision),
             ("dataloader", precision),
             ("dataloader", "float32"),
         ):
-            if (base, other) in speeds:
-                both = zip(speeds[precision, "project"], speeds[base, other], strict=True)
-                found[precision, f"project / {other} in {base}", "ratio"] = [
-                    mine / theirs for mine, theirs in both
+            if base not in settings.precisions:
+                continue
+            for measure, name, sign in (
+                ("images_per_s", "ratio of speeds", 1),
+                ("cpu_ms_per_image", "ratio of speeds by cpu time", -1),
+            ):
+                both = zip(
+                    found[precision, "project", measure], found[base, way, measure], strict=True
+                )
+                found[precision, f"project / {way} in {base}", name] = [
+                    (mine / theirs) ** sign for mine, theirs in both
                 ]
     rows = [
         (*key, statistics.median(values), min(values), max(values), len(values))
@@ -324,7 +346,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(table.to_string(index=False, float_format=lambda value: f"{value:.6g}"))
     for name, value in facts.items():
         table[name] = value
-    table.to_csv(settings.output, index=False)
+    table.to_csv(settings.output, index=False, float_format="%.8g")
 
 
 if __name__ == "__main__":
