@@ -162,11 +162,13 @@ def embeddings_by_model(name, inputs, modality):
 
 
 def tables_measured_in(name):
-    """The tables that config/claims.yaml or config/errata.yaml measures something in."""
+    """The tables that config/claims.yaml or config/errata.yaml measures something in, but for those
+    of a study that this configuration leaves out."""
     path = Path(workflow.basedir) / "config" / f"{name}.yaml"
     return [
         f"results/{table}"
         for table in tables_of(yaml.safe_load(path.read_text(encoding="utf-8"))[name])
+        if not table.startswith(tuple(f"statistics/{study}_" for study in NOT_RUN))
     ]
 
 
@@ -271,7 +273,13 @@ def experiment_inputs(name):
 def dataset_files(wildcards):
     """What a data set is made of, by what it holds: assets, or paths of one's own files."""
     files = {}
-    for role, name in DATASETS[wildcards.dataset]["files"].items():
+    settings = DATASETS[wildcards.dataset]
+    if settings["format"] == "union":
+        return {
+            role: f"results/datasets/{name}.parquet"
+            for role, name in settings["files"].items()
+        }
+    for role, name in settings["files"].items():
         path = os.path.expandvars(name)
         if name not in ASSETS and not Path(path).is_file():
             raise WorkflowError(
