@@ -13,6 +13,7 @@ import json
 import pickle
 import struct
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -455,7 +456,9 @@ def write_openai_clip(path: Path, sizes: dict, seed: int) -> None:
         else:
             module.register_buffer(parts[-1], tensor)
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.jit.script(root).save(str(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the format is theirs, not ours
+        torch.jit.script(root).save(str(path))
 
 
 def write_resnet(path: Path, architecture: str, seed: int) -> None:
