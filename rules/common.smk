@@ -7,9 +7,17 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 import yaml
 
 from modality_gap.assets import absence, is_at_hand, load_assets
-from modality_gap.configuration import check_config, tables_of, with_rows, without_nulls
+from modality_gap.configuration import (
+    check_config,
+    tables_of,
+    with_rows,
+    without_absent,
+    without_nulls,
+)
 from modality_gap.errors import InputError
+from snakemake.logging import logger
 
+MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
 config = without_nulls(config)
 try:
     ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
@@ -17,11 +25,36 @@ try:
     config = with_rows(config)
 except InputError as error:
     raise WorkflowError(str(error))
+# What only a person can get joins the run where that person has placed it.
+config, LEFT_OUT = without_absent(
+    config,
+    [
+        name
+        for name, asset in ASSETS.items()
+        if asset.kind == "placed" and not is_at_hand(asset, Path("resources"), MIRROR)
+    ],
+)
+if LEFT_OUT and workflow.is_main_process:
+    logger.warning(
+        "Left out, for want of files that only you can get (config/assets.yaml says where): "
+        + "; ".join(
+            f"{key} needs {', '.join(f'resources/{ASSETS[name].path}' for name in names[:2])}"
+            + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+            for key, names in LEFT_OUT.items()
+        )
+        + "."
+    )
 
 ENCODERS = config["encoders"]
 INPUTS = config["inputs"]
 DATASETS = config["datasets"]
-MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
+# The zero-shot tasks that something is measured with; the others need no data here.
+TASKS = {
+    name: task
+    for name, task in config["tasks"].items()
+    if name in config["table1"]["tasks"]
+    or name == config["experiments"]["temperature"]["task"]
+}
 # The authors' features join the run where they are at hand; nothing else depends on them.
 SETS = {
     name: entry

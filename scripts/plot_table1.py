@@ -1,4 +1,4 @@
-"""Draw the curves behind Table 1: zero-shot accuracy against the gap's distance."""
+"""Draw the curves behind Table 1: zero-shot accuracy or ROC-AUC against the gap's distance."""
 
 from modality_gap.logs import log_to
 
@@ -8,6 +8,8 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from modality_gap.plotting import INK, PALETTE, save, use_style
+
+WORDS = {"accuracy": "zero-shot accuracy", "roc_auc": "ROC-AUC"}
 
 use_style()
 sweep = pd.read_csv(snakemake.input.sweep)
@@ -21,19 +23,19 @@ for line, model in enumerate(models):
         ax = axes[line, column]
         curve = sweep[(sweep["model"] == model) & (sweep["task"] == task)].sort_values("delta")
         row = table[(table["model"] == model) & (table["task"] == task)].iloc[0]
-        ax.plot(curve["distance"], curve["accuracy"], color=PALETTE[0], marker=".", ms=3)
+        ax.plot(curve["distance"], curve["score"], color=PALETTE[0], marker=".", ms=3)
         default, best = (curve[curve["delta"] == delta].iloc[0] for delta in (0, row["delta"]))
         ax.axvline(default["distance"], color=INK, ls=":", lw=1)
         ax.axhline(row["chance"], color=PALETTE[6], ls="--", lw=0.8)
-        ax.plot(best["distance"], best["accuracy"], "v", ms=7, color=PALETTE[1])
+        ax.plot(best["distance"], best["score"], "v", ms=7, color=PALETTE[1])
         ax.set_title(f"{model}: {task.replace('_', ' ')} (n {row['n']})")
-        ax.set_ylim(0, 1.2 * max(curve["accuracy"].max(), row["chance"]))
+        ax.set_ylim(0, 1.2 * max(curve["score"].max(), row["chance"]))
         if line == len(models) - 1:
             ax.set_xlabel("gap distance")
-        if column == 0:
-            ax.set_ylabel("zero-shot accuracy")
+        if column == 0 or row["metric"] != "accuracy":
+            ax.set_ylabel(WORDS[row["metric"]])
 handles = [
-    plt.Line2D([], [], color=PALETTE[0], marker=".", label="accuracy"),
+    plt.Line2D([], [], color=PALETTE[0], marker=".", label="at each shift"),
     plt.Line2D([], [], color=PALETTE[1], marker="v", ls="", label="best shift"),
     plt.Line2D([], [], color=INK, ls=":", label="gap of the model"),
     plt.Line2D([], [], color=PALETTE[6], ls="--", label="chance"),

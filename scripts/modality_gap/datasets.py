@@ -17,7 +17,7 @@ import tarfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -211,42 +211,52 @@ def _latin1(text: str, _encoding: str) -> bytes:
     return codecs.encode(text, "latin1")
 
 
-def read_cifar(files: dict[str, str]) -> Iterator[dict]:
-    """CIFAR-10 and CIFAR-100, python version: the 10,000 test pictures, 32 pixels wide. Columns:
-    item_id, image (PNG) and label, the (fine) class name as the archive writes it."""
-    path, found = files["archive"], {}
+CIFAR_META = {"batches.meta": "label_names", "meta": "fine_label_names"}
+CIFAR_BATCHES = {f"data_batch_{number}": "train" for number in range(1, 6)}
+CIFAR_BATCHES |= {"train": "train", "test_batch": "test", "test": "test"}
+
+
+def cifar_members(path: str, wanted: Container[str]) -> Iterator[tuple[str, dict]]:
+    """Name and content of those members of CIFAR's archive that are wanted, in its order."""
     for name, read in tar_members(path):
-        if name.name in ("batches.meta", "meta", "test_batch", "test"):
-            pickled = io.BytesIO(read())
-            try:
-                found[name.name] = CifarUnpickler(pickled, encoding="latin1").load()
-            except PICKLE_FAULTS as error:
-                raise InputError(
-                    f"{path}: the member {name} is refused ({error}); it is no batch of CIFAR, "
-                    "so get the archive again from where it was published."
-                ) from error
-    meta = found.get("batches.meta", found.get("meta"))
-    batch = found.get("test_batch", found.get("test"))
-    if not (isinstance(meta, dict) and isinstance(batch, dict)):
-        raise absent_member(path, "test batch with its class names")
-    names = meta.get("label_names") or meta.get("fine_label_names")
-    labels = batch.get("labels") or batch.get("fine_labels")
-    data = batch.get("data")
-    if not (
-        names
-        and labels
-        and isinstance(data, np.ndarray)
-        and data.dtype == np.uint8
-        and data.shape == (len(labels), 3072)
-    ):
-        raise InputError(f"{path}: its test batch is not in CIFAR's format; get it again.")
-    # Each row is the red plane, the green and the blue, line by line.
-    for number, (row, label) in enumerate(zip(data, labels, strict=True)):
-        yield {
-            "item_id": f"test{number:05d}",
-            "image": png(row.reshape(3, 32, 32).transpose(1, 2, 0)),
-            "label": names[label],
-        }
+        if name.name not in wanted:
+            continue
+        pickled = io.BytesIO(read())
+        try:
+            yield name.name, dict(CifarUnpickler(pickled, encoding="latin1").load())
+        except PICKLE_FAULTS as error:
+            raise InputError(
+                f"{path}: the member {name} is refused ({error}); it is no batch of CIFAR, so get "
+                "the archive again from where it was published."
+            ) from error
+
+
+def read_cifar(files: dict[str, str]) -> Iterator[dict]:
+    """CIFAR-10 and CIFAR-100, python version, pictures 32 pixels wide. Columns: item_id, image
+    (PNG), label, the (fine) class name as the archive writes it, and split, train or test."""
+    path = files["archive"]
+    meta = next(cifar_members(path, CIFAR_META), None)
+    names = meta and meta[1].get(CIFAR_META[meta[0]])
+    if not names:
+        raise absent_member(path, "member batches.meta or meta with the class names")
+    splits = set()
+    for name, batch in cifar_members(path, CIFAR_BATCHES):
+        data, labels = batch.get("data"), batch.get("labels", batch.get("fine_labels", ()))
+        shape, dtype = getattr(data, "shape", ()), getattr(data, "dtype", None)
+        known = set(labels) <= set(range(len(names)))
+        if shape != (len(labels), 3072) or dtype != np.uint8 or not known:
+            raise InputError(f"{path}: the member {name} is not in CIFAR's format; get it again.")
+        splits.add(CIFAR_BATCHES[name])
+        # Each row is the red plane, the green and the blue, line by line.
+        for number, (row, label) in enumerate(zip(data, labels, strict=True)):
+            yield {
+                "item_id": f"{name}/{number:05d}",
+                "image": png(row.reshape(3, 32, 32).transpose(1, 2, 0)),
+                "label": names[label],
+                "split": CIFAR_BATCHES[name],
+            }
+    if "test" not in splits:
+        raise absent_member(path, "test batch")
 
 
 # --- class folders, SVHN ------------------------------------------------------------------------

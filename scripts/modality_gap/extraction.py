@@ -1,11 +1,15 @@
 """Extraction: dataset in, embedding set out, as three small parts: reader, encoder, writer."""
 
+import multiprocessing
 import resource
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -18,6 +22,10 @@ from modality_gap.encoders import Encoder, open_picture
 from modality_gap.errors import InputError
 
 CONTENT = ("image", "text")  # what is embedded; every other column is a label
+# Beyond so many workers threads wait for one another: a picture holds the interpreter's lock for a
+# fifth of the time that it takes. Processes do not, but threads start at once.
+MOST_THREADS = 4
+AT_ONCE = 16  # items that a worker is handed: a batch of 32 is work for two
 
 
 @dataclass
@@ -51,9 +59,72 @@ def read_batches(
     chosen = set(chosen)
     for batch in file.iter_batches(batch_size=batch_size, columns=columns):
         frame = batch.to_pandas()
-        frame = frame[frame["item_id"].isin(chosen)]
+        # Not isin(), which goes through all that are chosen, for every batch.
+        frame = frame[[item_id in chosen for item_id in frame["item_id"]]]
         if len(frame):
             yield frame
+
+
+class Preparation:
+    """Turns items into what an encoder takes, a few at a time, in a thread or a process."""
+
+    def __init__(self, encoder: Encoder, modality: str, unreadable: str):
+        self.prepare, self.modality, self.unreadable = encoder.prepare, modality, unreadable
+
+    def __call__(self, items: list[tuple]) -> list[np.ndarray | InputError]:
+        """Inputs of some (item_id, content); an error in place of a picture that is to be skipped.
+        Arrays, since torch would send tensors through shared memory, of which containers have
+        little."""
+        return [self._one(*item) for item in items]
+
+    def _one(self, item_id: str, content) -> np.ndarray | InputError:
+        try:
+            item = open_picture(content, item_id) if self.modality == "image" else content
+        except InputError as error:
+            if self.unreadable == "fail":
+                raise
+            return error
+        return self.prepare(item).numpy()
+
+
+def _start_worker(preparation: Preparation) -> None:
+    global _preparation
+    _preparation = preparation
+    torch.set_num_threads(1)  # every core has its worker
+
+
+def _prepare_in_worker(items: list[tuple]) -> list[np.ndarray | InputError]:
+    return _preparation(items)
+
+
+@contextmanager
+def start_workers(preparation: Preparation, workers: int) -> Iterator[Callable[[list], Future]]:
+    """A function that hands some items to one of `workers` threads, or processes where they are
+    more than `MOST_THREADS`. Processes are forked, so that they share the tokenizer and the
+    transform without a start-up of their own; they never touch the GPU."""
+    if workers <= MOST_THREADS:
+        with ThreadPoolExecutor(workers) as pool:
+            yield partial(pool.submit, preparation)
+    else:
+        fork = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(workers, fork, _start_worker, (preparation,)) as pool:
+            yield partial(pool.submit, _prepare_in_worker)
+
+
+def prepare_ahead(
+    batches: Iterator[pd.DataFrame], modality: str, submit: Callable[[list], Future], workers: int
+) -> Iterator[tuple[pd.DataFrame, list[Future]]]:
+    """Each batch and its inputs to come, with enough of the next ones under way that no worker
+    waits, and no more."""
+    queue = deque()
+    for frame in batches:
+        items = list(zip(frame["item_id"], frame[modality], strict=True))
+        queue.append(
+            (frame, [submit(items[at : at + AT_ONCE]) for at in range(0, len(items), AT_ONCE)])
+        )
+        if sum(len(futures) for _, futures in queue) - len(queue[0][1]) >= 2 * workers:
+            yield queue.popleft()
+    yield from queue
 
 
 def extract(
@@ -65,43 +136,20 @@ def extract(
     workers: int,
     unreadable: str,
 ) -> Timing:
-    """Embed every row of `batches` and write it; decoding runs in threads ahead of inference.
+    """Embed every row of `batches` and write it; workers decode ahead of inference.
 
     With `unreadable` "fail" a picture that cannot be decoded ends the run by name; with "skip" it
     is left out, and `writer.metadata["skipped"]` lists it.
     """
     timing = Timing()
     skipped: list[str] = []
-
-    def prepare(item_id: str, content):
-        if modality == "text":
-            return encoder.prepare(content)
-        try:
-            return encoder.prepare(open_picture(content, item_id))
-        except InputError as error:
-            if unreadable == "fail":
-                raise
-            return error
-
-    def prepare_ahead(pool: ThreadPoolExecutor) -> Iterator:
-        queue = []
-        for frame in batches:
-            futures = [
-                pool.submit(prepare, *row)
-                for row in zip(frame["item_id"], frame[modality], strict=True)
-            ]
-            queue.append((frame, futures))
-            if len(queue) > 2:
-                yield queue.pop(0)
-        yield from queue
-
     with (
-        ThreadPoolExecutor(workers) as pool,
+        start_workers(Preparation(encoder, modality, unreadable), workers) as submit,
         tqdm(total=items, unit=modality, mininterval=2, file=sys.stderr) as progress,
     ):
         clock = time.perf_counter()
-        for frame, futures in prepare_ahead(pool):
-            prepared = [future.result() for future in futures]
+        for frame, futures in prepare_ahead(batches, modality, submit, workers):
+            prepared = [item for future in futures for item in future.result()]
             readable = np.array([not isinstance(item, InputError) for item in prepared])
             for item_id, error in zip(frame["item_id"], prepared, strict=True):
                 if isinstance(error, InputError):
@@ -115,7 +163,11 @@ def extract(
                 continue
             clock = time.perf_counter()
             vectors = encoder.encode(
-                [item for item, keep in zip(prepared, readable, strict=True) if keep]
+                [
+                    torch.from_numpy(item)
+                    for item, keep in zip(prepared, readable, strict=True)
+                    if keep
+                ]
             )
             timing.infer_s += time.perf_counter() - clock
             clock = time.perf_counter()

@@ -22,6 +22,7 @@ from modality_gap.errors import InputError
 NONE = "–"
 SEPARATE = 0.99  # a linear classifier this accurate tells the modalities apart
 SIGNIFICANT = 0.05
+METRICS = {"accuracy": "accuracy", "roc_auc": "ROC-AUC"}
 OF_ALL_SETS = ("figure1", "figure3a", "figure3bcd")  # these show the released sets too
 
 
@@ -565,7 +566,7 @@ def table1_found(table: pd.DataFrame) -> list[Finding]:
     spread = listed(f"{word} in {words.count(word)}" for word in dict.fromkeys(words))
     found = [
         Finding(
-            f"Picked on the scored pictures, as in the paper, the best shift raises accuracy in "
+            f"Picked on the scored pictures, as in the paper, the best shift raises the score in "
             f"{gains.sum()} of {count(len(table), 'row')}"
             + (
                 f", by {number(100 * sizes.min(), 1)} to {number(100 * sizes.max(), 1)} points "
@@ -579,13 +580,14 @@ def table1_found(table: pd.DataFrame) -> list[Finding]:
     for _, row in table.iterrows():
         better = row["held_out"] > row["default"]
         clear = row["p_held_out"] < level
+        things = "pictures" if row["metric"] == "accuracy" else "pairs of pictures"
         word = "no clear change" if not clear else "an improvement" if better else "a loss"
         found.append(
             Finding(
                 f"{row['model']}, {row['task'].replace('_', ' ')} (n {row['n']}): "
-                f"with the shift chosen on the other half accuracy goes from "
+                f"with the shift chosen on the other half {METRICS[row['metric']]} goes from "
                 f"{estimate(row, 'default')} to {estimate(row, 'held_out')}, "
-                f"{row['held_out_won']} pictures won and {row['held_out_lost']} lost, "
+                f"{row['held_out_won']} {things} won and {row['held_out_lost']} lost, "
                 f"p {p_value(row['p_held_out'])}: {word} at p < {p_value(level)} "
                 f"({SIGNIFICANT:g} over {count(len(table), 'row')}).",
                 bool(better and clear),
@@ -606,7 +608,13 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
     """Table 1 of this run."""
     return [
         Table(
-            "Zero-shot accuracy. Best shift: picked on these pictures; held out: picked on others. "
+            "Zero-shot accuracy"
+            + (
+                " (roc_auc: area under the ROC curve; won and lost are pairs of pictures). "
+                if (table["metric"] == "roc_auc").any()
+                else ". "
+            )
+            + "Best shift: picked on these pictures; held out: picked on others. "
             "p of the best of all: permutation test of the largest of all shifts. "
             "Gap: signed distance of the centres, negative once they have passed each other.",
             [
@@ -622,7 +630,8 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
             ],
             [
                 [
-                    f"{row['model']}, {row['task'].replace('_', ' ')}",
+                    f"{row['model']}, {row['task'].replace('_', ' ')}"
+                    + ("" if row["metric"] == "accuracy" else f" ({row['metric']})"),
                     str(row["n"]),
                     str(row["classes"]),
                     number(row["chance"]),
@@ -647,12 +656,12 @@ def table1_curves_found(sweep: pd.DataFrame) -> list[Finding]:
     """How much of the swept range keeps the accuracy of the unshifted model."""
     found = []
     for (model, task), part in sweep.groupby(["model", "task"], sort=False):
-        default = part.loc[part["delta"] == 0, "accuracy"].iloc[0]
-        worst, best = part["accuracy"].min(), part["accuracy"].max()
+        default = part.loc[part["delta"] == 0, "score"].iloc[0]
+        worst, best = part["score"].min(), part["score"].max()
         found.append(
             Finding(
                 f"{model}, {task.replace('_', ' ')}: over {count(len(part), 'shift')} "
-                f"accuracy runs from {number(worst)} to {number(best)}, "
+                f"{METRICS[part['metric'].iloc[0]]} runs from {number(worst)} to {number(best)}, "
                 f"{number(default)} without a shift (n {part['n'].iloc[0]})."
             )
         )

@@ -117,6 +117,7 @@ def sphere_table(low_temperature_minimum=53):
 
 def table1(held_out=0.6, p_held_out=0.001):
     row = {"model": "toy", "task": "a_task", "n": 200, "classes": 4, "chance": 0.25, "delta": -0.5}
+    row |= {"metric": "accuracy"}
     row |= {"default": 0.5, "modified": 0.625, "direction": "wider", "p_in_sample": 0.0001}
     row |= {"p_permutation": 0.0002, "p_max_statistic": 0.02}
     row |= {"distance_default": 0.8, "distance_modified": 1.3}
@@ -130,7 +131,7 @@ def zero_shot(best=1.3):
     """Distance 0.8 without a shift and `best` with the one that table1 picks."""
     return pd.DataFrame(
         {"model": "toy", "task": "a_task", "delta": [-0.5, 0.0], "distance": [best, 0.8]}
-        | {"accuracy": [0.625, 0.5], "n": 200}
+        | {"metric": "accuracy", "score": [0.625, 0.5], "n": 200}
     )
 
 
@@ -476,7 +477,7 @@ def test_figure3g():
 def test_table1():
     found = page.table1_found(table1())
     assert (
-        "raises accuracy in 1 of 1 row, by 12.5 to 12.5 points (the gap is wider in 1)"
+        "raises the score in 1 of 1 row, by 12.5 to 12.5 points (the gap is wider in 1)"
         in found[0].text
     )
     assert "from 0.500 [0.430, 0.570] to 0.600 [0.530, 0.670]" in found[1].text
@@ -487,6 +488,12 @@ def test_table1():
     assert "a loss" in loss.text and loss.verdict == "differs"
     (table,) = page.table1_tables(table1())
     assert table.rows[0][:3] == ["toy, a task", "200", "4"] and "30\u00a0/\u00a010" in table.rows[0]
+    areas = page.table1_found(table1().assign(metric="roc_auc"))[1].text
+    assert "ROC-AUC goes from 0.500" in areas
+    assert "30 pairs of pictures won and 10 lost" in areas
+    (table,) = page.table1_tables(table1().assign(metric="roc_auc"))
+    assert "area under the ROC curve" in table.caption
+    assert table.rows[0][0] == "toy, a task (roc_auc)"
 
 
 def test_table2():
