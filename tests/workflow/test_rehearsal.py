@@ -24,11 +24,8 @@ def archives(tmp_path_factory) -> Path:
 def rehearsed(tmp_path_factory, archives) -> tuple[Project, str]:
     """A finished rehearsal, and all that Snakemake said."""
     with serving() as server:
-        folder = tmp_path_factory.mktemp("project")
-        project = prepare(folder, server, archives, find_mirror()).project
-        said = project.snakemake()
-    project.snakemake("--report", "results/report.html")
-    return project, said
+        rehearsal = prepare(tmp_path_factory.mktemp("project"), server, archives, find_mirror())
+        return rehearsal.project, rehearsal.run()
 
 
 def test_every_rule_of_the_paper_ran(rehearsed):
