@@ -1,5 +1,5 @@
-# Two commands: `make report` and `make test`. Everything they need they install into .venv.
-.PHONY: report test lint lock browser clean help
+# `make report`, `make paper` and `make test`. Everything they need they install into .venv.
+.PHONY: report paper test lint lock browser clean help
 
 ENV := .venv/installed
 BIN := .venv/bin
@@ -15,6 +15,11 @@ report: $(ENV)  ## run the workflow; write results/paper.html and results/report
 	@python scripts/fetch_released.py
 	snakemake
 	snakemake --report results/report.html
+
+paper: $(ENV)  ## the same with the paper's own data and models: a GPU, 60 GB of disk
+	@python scripts/fetch_released.py
+	snakemake --configfile config/paper.yaml
+	snakemake --configfile config/paper.yaml --report results/report.html
 
 test: $(ENV)  ## run every test
 	python -m pytest

@@ -42,11 +42,13 @@ def shifted_similarity(
     return moved / (x_norm[..., :, None] * y_norm[..., None, :])
 
 
-def signed_distance(x: np.ndarray, y: np.ndarray, delta: float) -> float:
-    """Distance of the two centres after a shift by delta, negative once they passed each other:
-    the sign is that of the shifted gap vector along the unit gap vector before the shift."""
+def signed_distance(x: np.ndarray, y: np.ndarray, delta: float, one_side: bool = False) -> float:
+    """Distance of the two centres after a shift by delta, half of it on each side or the whole on x
+    alone, negative once they passed each other: the sign is that of the shifted gap vector along
+    the unit gap vector before the shift."""
     u = unit_gap_vector(x, y)
-    moved = gap_vector(shift(x, u, -delta / 2), shift(y, u, delta / 2))
+    of_x, of_y = (delta, 0) if one_side else (delta / 2, delta / 2)
+    moved = gap_vector(shift(x, u, -of_x), shift(y, u, of_y))
     return float(np.sign(moved @ u) * np.linalg.norm(moved))
 
 
@@ -74,7 +76,8 @@ def loss_landscape(
 
     `loss` is the symmetric one; `loss_as_released` has the released code's slip: it transposes
     the logits twice, so both of its terms are x to y. Columns: temperature, delta, distance,
-    loss, loss_as_released. Source: Figure 3(b-d).
+    distance_one_side (where x alone moves, by the whole of delta), loss, loss_as_released. Source:
+    Figure 3(b-d), and (a) for the two distances.
     """
     batches = len(x) // batch_size
     if batches == 0:
@@ -91,14 +94,17 @@ def loss_landscape(
     rows = []
     for delta in deltas:
         moved = shifted_similarity(similarity, x_along, y_along, delta)
-        distance = signed_distance(x, y, delta)
+        distances = {
+            "distance": signed_distance(x, y, delta),
+            "distance_one_side": signed_distance(x, y, delta, one_side=True),
+        }
         for temperature in temperatures:
             x_to_y, y_to_x = cross_entropies(moved, temperature)
             rows.append(
                 {
                     "temperature": temperature,
                     "delta": delta,
-                    "distance": distance,
+                    **distances,
                     "loss": (x_to_y + y_to_x) / 2,
                     "loss_as_released": x_to_y,
                 }

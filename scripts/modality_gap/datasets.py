@@ -83,8 +83,9 @@ def reading(path: str | Path) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{path} cannot be read ({error}); delete it, and get it again, whole and without a "
+            f"{path} cannot be read ({reason}); delete it, and get it again, whole and without a "
             "password."
         ) from error
 
@@ -294,7 +295,7 @@ def read_svhn(files: dict[str, str]) -> Iterator[dict]:
         fits = pictures.dtype == np.uint8 and pictures.shape == (32, 32, 3, len(labels))
     except InputError:
         raise
-    except (ValueError, TypeError, KeyError) as error:
+    except (scipy.io.matlab.MatReadError, ValueError, TypeError, LookupError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); delete it, and get it again."
         ) from error

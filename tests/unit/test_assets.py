@@ -19,7 +19,15 @@ import pytest
 import yaml
 
 from modality_gap import assets
-from modality_gap.assets import Asset, fetch, is_at_hand, load_assets, part_of, read_member
+from modality_gap.assets import (
+    Asset,
+    check_placed,
+    fetch,
+    is_at_hand,
+    load_assets,
+    part_of,
+    read_member,
+)
 from modality_gap.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -445,6 +453,80 @@ def test_a_faulty_table_is_refused(tmp_path: Path, text: str | None) -> None:
     with pytest.raises(InputError, match=re.escape(str(table))) as caught:
         load_assets(table)
     assert "\n" not in str(caught.value)
+
+
+def placed_asset(**changes: object) -> Asset:
+    return an_asset(kind="placed", url="https://example.org/terms", **changes)
+
+
+@pytest.mark.parametrize("mirror", [None, "no/such/folder"])
+def test_a_placed_asset_is_never_fetched(
+    monkeypatch: pytest.MonkeyPatch, destination: Path, mirror: str | None
+) -> None:
+    monkeypatch.setattr(assets, "_download", None)
+    with pytest.raises(InputError) as caught:
+        fetch(placed_asset(), destination, mirror, **FAST)
+    told = str(caught.value)
+    assert told.startswith(f"resources/{PATH} is not there and has to be placed by hand")
+    for words in ("https://example.org/terms", "MIT", "a test"):
+        assert words in told
+    assert "\n" not in told
+    assert not list(destination.parent.iterdir())
+
+
+def test_a_placed_asset_comes_from_a_mirror_checked(tmp_path: Path, destination: Path) -> None:
+    (tmp_path / "mirror" / PATH).parent.mkdir(parents=True)
+    (tmp_path / "mirror" / PATH).write_bytes(CONTENT)
+    assert fetch(placed_asset(), destination, str(tmp_path / "mirror"), **FAST) == "mirror"
+    assert destination.read_bytes() == CONTENT
+
+
+def test_a_placed_file_is_checked_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(CONTENT)
+    check_placed(placed_asset(), path)
+    check_placed(placed_asset(sha256=None, md5=hashlib.md5(CONTENT).hexdigest()), path)
+    path.write_bytes(CONTENT[:-1] + b"?")
+    for asset in (placed_asset(), placed_asset(sha256=None, md5="0" * 32)):
+        with pytest.raises(InputError, match="get it again from https:"):
+            check_placed(asset, path)
+    assert path.is_file()
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"sha256": hashlib.sha256(CONTENT).hexdigest()[:8]},
+        {"md5": hashlib.md5(CONTENT).hexdigest()},
+        {"no_checksum": "a test"},
+    ],
+    ids=lambda known: next(iter(known)),
+)
+def test_what_is_published_of_a_file_is_checked(
+    server: Server, destination: Path, capsys: pytest.CaptureFixture, known: dict[str, str]
+) -> None:
+    checks = {"sha256": None, "bytes": None, "about_bytes": 1_100_000} | known
+    asset = an_asset(url=f"{server.url}/{PATH}", **checks)
+    fetch(asset, destination, None, **FAST)
+    assert destination.read_bytes() == CONTENT
+    told = f"no checksum is published; {len(CONTENT)} bytes with sha256 "
+    told += hashlib.sha256(CONTENT).hexdigest()
+    assert (told in capsys.readouterr().err) == ("no_checksum" in known)
+    # Half of it, as a connection that was cut leaves it, is taken up again.
+    destination.rename(part_of(destination))
+    part_of(destination).write_bytes(CONTENT[:500])
+    fetch(asset, destination, None, **FAST)
+    assert destination.read_bytes() == CONTENT
+    assert server.seen[-1][0] == "bytes=500-"
+    # A page of words instead of the file, and a byte that is wrong.
+    for content in (b"<html>quota</html>", CONTENT[:-1] + b"?"):
+        server.files[f"/{PATH}"] = content
+        destination.unlink(missing_ok=True)
+        if "no_checksum" in known and len(content) > 100:
+            continue
+        with pytest.raises(InputError, match=r"is not the expected file .*, about 1100000 "):
+            fetch(asset, destination, None, **FAST)
+        assert not list(destination.parent.iterdir())
 
 
 def fetch_released(tmp_path: Path, urls: list[str], *options: str) -> str:

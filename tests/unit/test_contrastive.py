@@ -74,6 +74,11 @@ def test_distance_is_the_gap_at_no_shift_and_changes_sign_once_passed(pairs):
     x, y = pairs
     default = np.linalg.norm(x.mean(0) - y.mean(0))
     assert signed_distance(x, y, 0) == pytest.approx(default, abs=1e-12)
+    # Moved on one side alone by the vector between two points, the one comes to lie on the other.
+    one, other = np.eye(2)[:1], np.eye(2)[1:]
+    for delta, distance in ((0, 2**0.5), (2**0.5, 0), (-(2**0.5), (2 + 2 / 5**0.5) ** 0.5)):
+        moved = signed_distance(one, other, delta, one_side=True)
+        assert abs(moved) == pytest.approx(distance, abs=1e-7)
     distances = [signed_distance(x, y, delta) for delta in np.arange(-2, 4, 0.25)]
     assert np.all(np.diff(distances) < 0)
     assert distances[0] > default > 0 > distances[-1]
