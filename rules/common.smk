@@ -162,11 +162,13 @@ def embeddings_by_model(name, inputs, modality):
 
 
 def tables_measured_in(name):
-    """The tables that config/claims.yaml or config/errata.yaml measures something in."""
+    """The tables that config/claims.yaml or config/errata.yaml measures something in, but for those
+    of a study that this configuration leaves out."""
     path = Path(workflow.basedir) / "config" / f"{name}.yaml"
     return [
         f"results/{table}"
         for table in tables_of(yaml.safe_load(path.read_text(encoding="utf-8"))[name])
+        if not table.startswith(tuple(f"statistics/{study}_" for study in NOT_RUN))
     ]
 
 
