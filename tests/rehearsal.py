@@ -25,6 +25,7 @@ import numpy as np
 import official_formats as formats
 import yaml
 from archive_server import Server, serving
+from check_outputs import faults
 from conftest import ROOT, Project, copy_project, find_mirror
 from PIL import Image
 
@@ -276,7 +277,9 @@ def main() -> int:
             f"{ran.total()} of {planned_jobs(said).total()} jobs of {len(ran)} rules ran in "
             f"{time.perf_counter() - begin:.0f} s, on {'real' if mirror else 'made'} pictures"
         )
-    return 0
+        problems = faults(rehearsal.project.folder / "results")
+    print("\n".join(problems) or "every figure and table is there, without a hole")
+    return bool(problems)
 
 
 if __name__ == "__main__":
