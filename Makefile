@@ -1,5 +1,5 @@
 # `make report`, `make paper` and `make test`. Everything they need they install into .venv.
-.PHONY: report paper test lint lock browser clean help bench-extract
+.PHONY: report paper rehearsal test lint lock browser clean help bench-extract
 
 ENV := .venv/installed
 BIN := .venv/bin
@@ -9,7 +9,7 @@ export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
+.PHONY: report paper rehearsal test lint lock browser clean help bench-extract
 
 report: $(ENV)  ## run the workflow; write results/paper.html and results/report.html
 	@python scripts/fetch_released.py
@@ -20,6 +20,9 @@ paper: $(ENV)  ## the same with the paper's own data and models: a GPU, 60 GB of
 	@python scripts/fetch_released.py
 	snakemake --configfile config/paper.yaml
 	snakemake --configfile config/paper.yaml --report results/report.html
+
+rehearsal: $(ENV)  ## the paper's run on small archives in the official formats, from a local server
+	python tests/rehearsal.py
 
 test: $(ENV)  ## run every test
 	python -m pytest
