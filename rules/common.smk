@@ -273,7 +273,13 @@ def experiment_inputs(name):
 def dataset_files(wildcards):
     """What a data set is made of, by what it holds: assets, or paths of one's own files."""
     files = {}
-    for role, name in DATASETS[wildcards.dataset]["files"].items():
+    settings = DATASETS[wildcards.dataset]
+    if settings["format"] == "union":
+        return {
+            role: f"results/datasets/{name}.parquet"
+            for role, name in settings["files"].items()
+        }
+    for role, name in settings["files"].items():
         path = os.path.expandvars(name)
         if name not in ASSETS and not Path(path).is_file():
             raise WorkflowError(

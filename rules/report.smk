@@ -73,7 +73,11 @@ rule write_paper_page:
         ],
         claims="results/claims.csv",
         not_run="config/not_run.yaml",
-        templates=["report/base.html.j2", "report/paper.html.j2"],
+        templates=[
+            "report/base.html.j2",
+            "report/tables.html.j2",
+            "report/paper.html.j2",
+        ],
         style="report/style.css",
         found="report/paper_found.yaml",
         assets="config/assets.yaml",

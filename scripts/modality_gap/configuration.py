@@ -387,8 +387,11 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
             yield key, entry["checkpoint"], list(config["training"]), "model under training"
     for name, entry in config["datasets"].items():
         for role, file in entry["files"].items():
-            if "/" not in file:
-                yield f"datasets.{name}.files.{role}", file, list(assets), "asset or path"
+            key = f"datasets.{name}.files.{role}"
+            if entry["format"] == "union":
+                yield key, file, [other for other in datasets if other != name], "dataset"
+            elif "/" not in file:
+                yield key, file, list(assets), "asset or path"
     for name, entry in inputs.items():
         yield f"inputs.{name}.dataset", entry["dataset"], datasets, "dataset"
     for name, entry in config["projections"].items():

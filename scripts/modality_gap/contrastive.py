@@ -6,6 +6,8 @@ closes the gap. It changes the matrix of similarities by rank-one terms only, so
 computed once and every delta costs O(n) more a row.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
@@ -137,10 +139,27 @@ def batch_losses(similarity: np.ndarray, temperature: float) -> np.ndarray:
     return (rows + columns) / 2 - right.mean(axis=-1)
 
 
+def sigmoid_losses(similarity: np.ndarray, temperature: float, bias: float) -> np.ndarray:
+    """SigLIP's loss of each of several square matrices of cosines (..., n, n): every pair of an
+    image and a text is a yes or a no of its own, by the sigmoid of cosine / temperature + bias
+    (the logit scale is 1 / temperature). Mean over rows of the sum over columns of
+    -log sigmoid(z logit), z = 1 on the diagonal and -1 off it. Source: Zhai et al., 2023,
+    section 3.2."""
+    logits = similarity / temperature + bias
+    signs = 2 * np.eye(similarity.shape[-1]) - 1
+    return np.logaddexp(0, -signs * logits).sum(axis=-1).mean(axis=-1)
+
+
 def batched_sweep(
-    x: np.ndarray, y: np.ndarray, deltas: np.ndarray, temperatures: list[float], batch_size: int
+    x: np.ndarray,
+    y: np.ndarray,
+    deltas: np.ndarray,
+    temperatures: list[float],
+    batch_size: int,
+    loss: Callable[[np.ndarray, float], np.ndarray] = batch_losses,
 ) -> np.ndarray:
-    """Symmetric loss of every batch of `loss_landscape`: (temperatures, deltas, batches)."""
+    """Loss, the symmetric one where no other is given, of every batch of `loss_landscape`:
+    (temperatures, deltas, batches)."""
     u = unit_gap_vector(x, y)
     batches = len(x) // batch_size
     sides = [
@@ -153,7 +172,7 @@ def batched_sweep(
     for column, delta in enumerate(deltas):
         moved = shifted_similarity(similarity, *along, delta)
         for row, temperature in enumerate(temperatures):
-            losses[row, column] = batch_losses(moved, temperature)
+            losses[row, column] = loss(moved, temperature)
     return losses
 
 

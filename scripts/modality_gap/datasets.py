@@ -145,6 +145,15 @@ def coco_captions(document: dict, captions: str) -> dict[str, str]:
     return {names[image]: chosen[image] for image in sorted(names) if image in chosen}
 
 
+def coco_all_captions(document: dict) -> dict[str, list[str]]:
+    """File name > all its captions, in the file's order."""
+    names = {image["id"]: image["file_name"] for image in document["images"]}
+    found = {name: [] for name in names.values()}
+    for annotation in document["annotations"]:
+        found[names[annotation["image_id"]]].append(annotation["caption"].strip())
+    return found
+
+
 def coco_document(annotations: str, pictures: str) -> dict:
     """The captions that go with an archive of pictures: val2017.zip has those in
     captions_val2017.json, a member of `annotations` or that file itself."""
@@ -164,13 +173,19 @@ def coco_document(annotations: str, pictures: str) -> dict:
         raise InputError(f"{annotations}: {wanted} is no JSON ({error}); get it again.") from error
 
 
-def read_coco(files: dict[str, str], captions: str) -> Iterator[dict]:
+def read_coco(files: dict[str, str], captions: str, held_out: int = 0) -> Iterator[dict]:
     """COCO: one archive of pictures a split, and the captions of all; every captioned picture that
-    is in its archive. The columns are item_id, image, text and split."""
+    is in its archive. The columns are item_id, image, text and split.
+
+    With `held_out` the first pictures of each archive, so many, by COCO's ids (which say nothing of
+    what is on them), are the split test with their last caption, and the rest are train with every
+    caption, a pair each: no held-out picture is trained on with any caption.
+    """
     for split, pictures in files.items():
         if split == "annotations":
             continue
-        texts = coco_captions(coco_document(files["annotations"], pictures), captions)
+        document = coco_document(files["annotations"], pictures)
+        texts, all_texts = coco_captions(document, captions), coco_all_captions(document)
         with reading(pictures), zipfile.ZipFile(pictures) as archive:
             members = {path.name: name for name, path in zip_members(archive).items()}
             there = [name for name in texts if name in members]
@@ -178,13 +193,21 @@ def read_coco(files: dict[str, str], captions: str) -> Iterator[dict]:
                 f"{split}: {len(there)} of {len(texts)} captioned pictures are in {pictures}",
                 file=sys.stderr,
             )
-            for name in there:
-                yield {
+            for place, name in enumerate(there):
+                row = {
                     "item_id": PurePosixPath(name).stem,
                     "image": archive.read(members[name]),
                     "text": texts[name],
                     "split": split,
                 }
+                if not held_out:
+                    yield row
+                elif place < held_out:
+                    yield row | {"split": "test"}
+                else:
+                    for number, text in enumerate(all_texts[name]):
+                        own = {"item_id": f"{row['item_id']}_{number}", "text": text}
+                        yield row | own | {"split": "train"}
 
 
 # --- CIFAR --------------------------------------------------------------------------------------
@@ -406,6 +429,22 @@ def read_imagenet(files: dict[str, str]) -> Iterator[dict]:
             }
 
 
+# --- several in one -----------------------------------------------------------------------------
+
+
+def read_union(files: dict[str, str]) -> Iterator[dict]:
+    """The rows of several data sets made before, one after the other. Columns: all that they have,
+    empty where one has none, and `source`, the name that `files` gives the data set, which stands
+    before its item_ids too."""
+    tables = {source: pq.ParquetFile(path) for source, path in files.items()}
+    columns = dict.fromkeys(name for table in tables.values() for name in table.schema_arrow.names)
+    for source, table in tables.items():
+        for batch in table.iter_batches(ROWS):
+            for row in batch.to_pylist():
+                item = {"item_id": f"{source}/{row['item_id']}", "source": source}
+                yield dict.fromkeys(columns, "") | row | item
+
+
 FORMATS = {
     "coco": read_coco,
     "cifar": read_cifar,
@@ -414,4 +453,5 @@ FORMATS = {
     "hateful_memes": read_hateful_memes,
     "fairface": read_fairface,
     "imagenet": read_imagenet,
+    "union": read_union,
 }

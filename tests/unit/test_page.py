@@ -24,7 +24,7 @@ NOT_RUN = yaml.safe_load((ROOT / "config/not_run.yaml").read_text(encoding="utf-
 PARTS = [*FIGURES, "table1", "table2", *PLAIN_TABLES, *NOT_RUN]
 TEMPLATES = {
     name: (ROOT / f"report/{name}.html.j2").read_text(encoding="utf-8")
-    for name in ("base", "paper", "claims", "errata")
+    for name in ("base", "tables", "paper", "claims", "errata", "models")
 }
 CLAIM = {"id": "a.claim", "statement": "It holds.", "verdict": "reproduced", "css": "agrees"}
 CLAIM |= {"measured": "0.5", "interval": "[0.4,\u00a00.6]", "n": "7", "on": "toy data"}
@@ -312,7 +312,7 @@ def test_the_page_asks_nothing_of_a_network(html):
         assert address.startswith(
             (
                 *("#", "data:image/svg+xml;base64,", "statistics/", "tables/", "figures/"),
-                *("claims.html", "errata.html"),
+                *("paper.html", "claims.html", "errata.html", "models.html"),
             )
         )
     assert "url(" not in html and "@import" not in html and "<script" not in html
