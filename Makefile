@@ -1,5 +1,5 @@
 # `make report`, `make paper` and `make test`. Everything they need they install into .venv.
-.PHONY: report paper rehearsal test lint lock browser clean help
+.PHONY: report paper rehearsal test lint lock browser clean help bench-extract
 
 ENV := .venv/installed
 BIN := .venv/bin
@@ -9,7 +9,7 @@ export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 
 report: $(ENV)  ## run the workflow; write results/paper.html and results/report.html
 	@python scripts/fetch_released.py
@@ -32,6 +32,9 @@ lint: $(ENV)  ## check style
 	ruff format --check .
 	snakefmt --check Snakefile rules
 	snakemake --lint
+
+bench-extract: $(ENV)  ## measure extraction against the bare model and a plain loop
+	@python benchmarks/extract.py
 
 lock: $(ENV)  ## resolve requirements.in into the hashed lock requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
