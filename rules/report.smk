@@ -82,7 +82,7 @@ rule write_paper_page:
         found="report/paper_found.yaml",
         assets="config/assets.yaml",
         requirements="requirements.txt",
-        code=code("page"),
+        code=code("page", "stand_ins"),
     output:
         report(
             "results/paper.html",

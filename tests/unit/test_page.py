@@ -12,10 +12,12 @@ import yaml
 
 from modality_gap import page
 from modality_gap.errors import InputError
+from modality_gap.stand_ins import sentences
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
 FOUND = yaml.safe_load((ROOT / "report/paper_found.yaml").read_text(encoding="utf-8"))
+CONFIG["stand_ins"] = sentences(FOUND, CONFIG["sets"], CONFIG)
 ASSETS = yaml.safe_load((ROOT / "config/assets.yaml").read_text(encoding="utf-8"))
 RULES = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
 FIGURES = re.findall(r'"(\w+)"', re.search(r"FIGURES = \[(.*?)\]", RULES, re.DOTALL)[1])
