@@ -34,7 +34,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Encoder:
-    """`prepare(item)` turns one picture (PIL) or sentence into a tensor, in any thread or process;
+    """`prepare(item)` turns one picture (PIL) or sentence into a tensor, in any thread;
     `encode(tensors)` a list of them into (b, d) float32; `noise(rng)` draws one random input.
 
     Where pictures are prepared as pixels (3, height, width) uint8, `encode` puts them through

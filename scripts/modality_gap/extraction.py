@@ -1,13 +1,11 @@
 """Extraction: dataset in, embedding set out, as three small parts: reader, encoder, writer."""
 
-import multiprocessing
 import resource
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,10 +20,7 @@ from modality_gap.encoders import Encoder, open_picture
 from modality_gap.errors import InputError
 
 CONTENT = ("image", "text")  # what is embedded; every other column is a label
-# Beyond so many workers threads wait for one another: a picture holds the interpreter's lock for a
-# fifth of the time that it takes. Processes do not, but threads start at once.
-MOST_THREADS = 4
-AT_ONCE = 16  # items that a worker is handed: a batch of 32 is work for two
+AT_ONCE = 16  # items that a thread is handed: a batch of 32 is work for two
 
 
 @dataclass
@@ -65,50 +60,22 @@ def read_batches(
             yield frame
 
 
-class Preparation:
-    """Turns items into what an encoder takes, a few at a time, in a thread or a process."""
-
-    def __init__(self, encoder: Encoder, modality: str, unreadable: str):
-        self.prepare, self.modality, self.unreadable = encoder.prepare, modality, unreadable
-
-    def __call__(self, items: list[tuple]) -> list[np.ndarray | InputError]:
-        """Inputs of some (item_id, content); an error in place of a picture that is to be skipped.
-        Arrays, since torch would send tensors through shared memory, of which containers have
-        little."""
-        return [self._one(*item) for item in items]
-
-    def _one(self, item_id: str, content) -> np.ndarray | InputError:
+def prepare_items(
+    encoder: Encoder, modality: str, unreadable: str, items: list[tuple]
+) -> list[torch.Tensor | InputError]:
+    """What the encoder takes of some (item_id, content); with `unreadable` "skip" the error itself
+    in place of a picture that cannot be decoded."""
+    prepared = []
+    for item_id, content in items:
         try:
-            item = open_picture(content, item_id) if self.modality == "image" else content
+            item = open_picture(content, item_id) if modality == "image" else content
         except InputError as error:
-            if self.unreadable == "fail":
+            if unreadable == "fail":
                 raise
-            return error
-        return self.prepare(item).numpy()
-
-
-def _start_worker(preparation: Preparation) -> None:
-    global _preparation
-    _preparation = preparation
-    torch.set_num_threads(1)  # every core has its worker
-
-
-def _prepare_in_worker(items: list[tuple]) -> list[np.ndarray | InputError]:
-    return _preparation(items)
-
-
-@contextmanager
-def start_workers(preparation: Preparation, workers: int) -> Iterator[Callable[[list], Future]]:
-    """A function that hands some items to one of `workers` threads, or processes where they are
-    more than `MOST_THREADS`. Processes are forked, so that they share the tokenizer and the
-    transform without a start-up of their own; they never touch the GPU."""
-    if workers <= MOST_THREADS:
-        with ThreadPoolExecutor(workers) as pool:
-            yield partial(pool.submit, preparation)
-    else:
-        fork = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(workers, fork, _start_worker, (preparation,)) as pool:
-            yield partial(pool.submit, _prepare_in_worker)
+            prepared.append(error)
+        else:
+            prepared.append(encoder.prepare(item))
+    return prepared
 
 
 def prepare_ahead(
@@ -136,7 +103,11 @@ def extract(
     workers: int,
     unreadable: str,
 ) -> Timing:
-    """Embed every row of `batches` and write it; workers decode ahead of inference.
+    """Embed every row of `batches` and write it; threads decode ahead of inference.
+
+    Threads and not processes: decoding and resizing let go of the interpreter's lock, which a
+    picture holds for about a tenth of its time, while to send it between processes costs the
+    main one a quarter of that time.
 
     With `unreadable` "fail" a picture that cannot be decoded ends the run by name; with "skip" it
     is left out, and `writer.metadata["skipped"]` lists it.
@@ -144,9 +115,10 @@ def extract(
     timing = Timing()
     skipped: list[str] = []
     with (
-        start_workers(Preparation(encoder, modality, unreadable), workers) as submit,
+        ThreadPoolExecutor(workers) as pool,
         tqdm(total=items, unit=modality, mininterval=2, file=sys.stderr) as progress,
     ):
+        submit = partial(pool.submit, prepare_items, encoder, modality, unreadable)
         clock = time.perf_counter()
         for frame, futures in prepare_ahead(batches, modality, submit, workers):
             prepared = [item for future in futures for item in future.result()]
@@ -163,11 +135,7 @@ def extract(
                 continue
             clock = time.perf_counter()
             vectors = encoder.encode(
-                [
-                    torch.from_numpy(item)
-                    for item, keep in zip(prepared, readable, strict=True)
-                    if keep
-                ]
+                [item for item, keep in zip(prepared, readable, strict=True) if keep]
             )
             timing.infer_s += time.perf_counter() - clock
             clock = time.perf_counter()

@@ -8,15 +8,14 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from archive_server import Server, serving
 
 from modality_gap import assets
 from modality_gap.assets import (
@@ -36,50 +35,11 @@ PATH = "released/a.npy"
 FAST = {"timeout_s": 5.0, "retries": 2, "backoff_s": 0.01}
 
 
-@dataclass
-class Server:
-    """What the server holds and how it misbehaves; `seen` is what it was asked and what it sent."""
-
-    url: str = ""
-    files: dict[str, bytes] = field(default_factory=lambda: {f"/{PATH}": CONTENT})
-    ranges: bool = True
-    refusals: list[int] = field(default_factory=list)
-    cuts: list[int] = field(default_factory=list)
-    seen: list[tuple[str | None, int]] = field(default_factory=list)
-
-
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    state = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked = self.headers.get("Range")
-            body = state.files.get(self.path, b"")
-            status = 200 if self.path in state.files else 404
-            if state.refusals:
-                status, body = state.refusals.pop(0), b""
-            elif asked and state.ranges and status == 200:
-                start = int(re.fullmatch(r"bytes=(\d+)-", asked).group(1))
-                status, body = (206, body[start:]) if start < len(body) else (416, b"")
-            sent = body[: state.cuts.pop(0)] if state.cuts else body
-            state.seen.append((asked, len(sent)))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state.url = f"http://127.0.0.1:{http.server_port}"
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+def server() -> Iterator[Server]:
+    with serving() as state:
+        state.files[f"/{PATH}"] = CONTENT
         yield state
-        http.shutdown()
-        thread.join()
 
 
 @pytest.fixture
