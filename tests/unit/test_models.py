@@ -136,9 +136,9 @@ def test_rows_run_from_encoder_to_the_losses(tmp_path: Path, monkeypatch) -> Non
     tower = json.loads((ROOT / "config/architectures/emoji-clip.json").read_text())
     tower["vision_cfg"] |= {"layers": 1, "width": 32, "head_width": 16}
     tower["text_cfg"] |= {"layers": 1, "width": 32, "heads": 2}
-    siglip = tower | {"init_logit_bias": -10, "custom_text": True}
+    sigmoid = tower | {"init_logit_bias": -10, "custom_text": True}
     rows = {}
-    for name, shape, loss in (("tiny", tower, {}), ("tiny_siglip", siglip, {"loss": "sigmoid"})):
+    for name, shape, loss in (("tiny", tower, {}), ("tiny_sigmoid", sigmoid, {"loss": "sigmoid"})):
         path = tmp_path / f"{name.replace('_', '-')}.json"
         path.write_text(json.dumps(shape))
         rows[name] = WHOLE | {"architecture": str(path), "seed": 0} | loss
@@ -165,7 +165,7 @@ def test_rows_run_from_encoder_to_the_losses(tmp_path: Path, monkeypatch) -> Non
         assert np.isfinite(batched_sweep(*vectors, np.array([0.0]), [0.1], 2)).all()
     # Of these two only the one with a bias has a sigmoid loss.
     assert "logit_bias" not in metadata["tiny"]
-    scale, bias = (metadata["tiny_siglip"][key] for key in ("logit_scale", "logit_bias"))
+    scale, bias = (metadata["tiny_sigmoid"][key] for key in ("logit_scale", "logit_bias"))
     assert (scale, bias) == (pytest.approx(1 / 0.07, rel=1e-5), -10)
     assert sigmoid_losses(vectors[0] @ vectors[1].T, 1 / scale, bias) > 0
 
