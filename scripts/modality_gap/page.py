@@ -726,7 +726,7 @@ def table2_tables(table: pd.DataFrame, delta: float) -> list[Table]:
     shifted = f"delta {delta:g}"
     return [
         Table(
-            "Offensive labels for emoji of people. Other shifts are in the CSV file.",
+            "Offensive labels for pictures of people. Other shifts are in the CSV file.",
             [
                 *("group", "n", "delta 0: crime + non-human", "delta 0: offensive"),
                 *(f"{shifted}: crime + non-human", f"{shifted}: offensive", "p", "p (Holm)"),
