@@ -15,6 +15,7 @@ from modality_gap.configuration import (
     without_nulls,
 )
 from modality_gap.errors import InputError
+from modality_gap.stand_ins import sentences
 from snakemake.logging import logger
 
 MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
@@ -62,6 +63,9 @@ SETS = {
     if "released" not in entry
     or is_at_hand(ASSETS[entry["released"]], Path("resources"), MIRROR)
 }
+# For the captions of Snakemake's report and of the pages.
+with open(Path(workflow.basedir) / "report" / "paper_found.yaml") as found:
+    config["stand_ins"] = sentences(yaml.safe_load(found), SETS, config)
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
 # Two jobs side by side use two cores better than one job with two threads.
 HALF_OF_THE_CORES = max(1, (workflow.cores or 2) // 2)
@@ -191,6 +195,7 @@ VARIANTS = {
     for folder, encoder in NORMALISATION_FOLDERS.items()
     if folder not in SETS
 }
+PREPROCESSING = config["cone"]["preprocessing"]
 SEED_STUDIES = config["supplement"]["seed_studies"]
 # What config/not_run.yaml describes and this configuration leaves out.
 NOT_RUN = [study for study, entries in SEED_STUDIES.items() if not entries]

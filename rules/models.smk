@@ -97,7 +97,7 @@ rule write_models_page:
         ],
         style="report/style.css",
         found="report/paper_found.yaml",
-        code=code("models_page", "page"),
+        code=code("models_page", "page", "stand_ins"),
     output:
         report(
             "results/models.html",

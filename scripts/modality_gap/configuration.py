@@ -423,6 +423,11 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     key, entry = "supplement.normalisation", supplement["normalisation"]
     yield f"{key}.inputs", entry["inputs"], pictures, "input with pictures"
     open_clip = [name for name, spec in encoders.items() if spec["library"] == "open_clip"]
+    preprocessing = config["cone"]["preprocessing"]
+    key, kind = "cone.preprocessing.inputs", "input with pictures"
+    yield key, preprocessing["inputs"], pictures, kind
+    for number, name in enumerate(preprocessing["encoders"]):
+        yield f"cone.preprocessing.encoders[{number}]", name, open_clip, "open_clip encoder"
     for number, name in enumerate(entry["encoders"]):
         yield f"{key}.encoders[{number}]", name, open_clip, "open_clip encoder"
     for key, entry in _seed_studies(config):
@@ -531,6 +536,16 @@ def _faults(config: dict) -> Iterator[str]:
                 yield f"{key}.inputs goes with an encoder or a projection alone; remove it."
         elif set(modalities) != {"image", "text"}:
             yield f"{key}.modalities must be image and text, which encoders embed; correct it."
+    one, other = (
+        {key: value for key, value in encoders[name].items() if key != "label"}
+        for name in config["cone"]["preprocessing"]["encoders"]
+    )
+    ways = [spec.pop("preprocessing", "own") for spec in (one, other)]
+    if one != other or ways[0] == ways[1]:
+        yield (
+            "cone.preprocessing.encoders must be two that differ in preprocessing and in nothing "
+            "else (but their label); correct one of them."
+        )
     for name in config["supplement"]["normalisation"]["encoders"]:
         if "seed" not in encoders[name]:
             yield (

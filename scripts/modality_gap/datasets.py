@@ -41,15 +41,8 @@ DAMAGE = (
     RuntimeError,  # zipfile's word for an archive under a password
     NotImplementedError,
 )
-# What unpickling raises where the bytes are no pickle, or not one of those that are let through.
-PICKLE_FAULTS = (
-    pickle.UnpicklingError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    LookupError,
-)
+# What comes of content that is not as a format has it.
+FOREIGN = (scipy.io.matlab.MatReadError, ValueError, TypeError, LookupError, AttributeError)
 
 
 def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> None:
@@ -60,9 +53,21 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
     """
     options = {key: settings[key] for key in settings.keys() - {"format", "files"}}
     rows = FORMATS[settings["format"]](files, **options)
+    try:
+        _write(path, rows)
+    except InputError:
+        raise
+    except FOREIGN as error:
+        raise InputError(
+            f"{' and '.join(files.values())}: not as the format {settings['format']} has it "
+            f"({type(error).__name__}: {_first_line(error)}); get it again from its origin."
+        ) from error
+
+
+def _write(path: str | Path, rows: Iterator[dict]) -> None:
     first = next(rows, None)
     if first is None:
-        raise InputError(f"{', '.join(files.values())}: no picture is in it; get it again, whole.")
+        raise LookupError("no picture is in it")
     schema = pa.schema({name: pa.binary() if name == "image" else pa.string() for name in first})
     rows = tqdm(itertools.chain([first], rows), unit="picture", mininterval=10, file=sys.stderr)
     labels = Counter()
@@ -74,6 +79,10 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
     print(f"{labels.total()} pictures{classes}", file=sys.stderr)
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 # --- archives -----------------------------------------------------------------------------------
 
 
@@ -83,10 +92,9 @@ def reading(path: str | Path) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{path} cannot be read ({reason}); delete it, and get it again, whole and without a "
-            "password."
+            f"{path} cannot be read ({_first_line(error)}); delete it, and get it again, whole and "
+            "without a password."
         ) from error
 
 
@@ -167,10 +175,7 @@ def coco_document(annotations: str, pictures: str) -> dict:
                 if wanted not in members:
                     raise absent_member(annotations, f"member {wanted}")
                 text = archive.read(members[wanted])
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{annotations}: {wanted} is no JSON ({error}); get it again.") from error
+    return json.loads(text)
 
 
 def read_coco(files: dict[str, str], captions: str, held_out: int = 0) -> Iterator[dict]:
@@ -248,7 +253,7 @@ def cifar_members(path: str, wanted: Container[str]) -> Iterator[tuple[str, dict
         pickled = io.BytesIO(read())
         try:
             yield name.name, dict(CifarUnpickler(pickled, encoding="latin1").load())
-        except PICKLE_FAULTS as error:
+        except (pickle.UnpicklingError, EOFError, *FOREIGN) as error:
             raise InputError(
                 f"{path}: the member {name} is refused ({error}); it is no batch of CIFAR, so get "
                 "the archive again from where it was published."
@@ -269,7 +274,7 @@ def read_cifar(files: dict[str, str]) -> Iterator[dict]:
         shape, dtype = getattr(data, "shape", ()), getattr(data, "dtype", None)
         known = set(labels) <= set(range(len(names)))
         if shape != (len(labels), 3072) or dtype != np.uint8 or not known:
-            raise InputError(f"{path}: the member {name} is not in CIFAR's format; get it again.")
+            raise ValueError(f"the member {name} has data {dtype} {shape} for {len(labels)} labels")
         splits.add(CIFAR_BATCHES[name])
         # Each row is the red plane, the green and the blue, line by line.
         for number, (row, label) in enumerate(zip(data, labels, strict=True)):
@@ -311,19 +316,13 @@ def read_svhn(files: dict[str, str]) -> Iterator[dict]:
     """SVHN's cropped digits: X (32, 32, 3, n) of 8 bits and y (n, 1), where 10 is the digit 0.
     Columns: item_id, image (PNG) and label, the digit."""
     path = files["pictures"]
-    try:
-        with reading(path):
-            table = scipy.io.loadmat(path, variable_names=["X", "y"])
-        pictures, labels = table["X"], table["y"].ravel()
-        fits = pictures.dtype == np.uint8 and pictures.shape == (32, 32, 3, len(labels))
-    except InputError:
-        raise
-    except (scipy.io.matlab.MatReadError, ValueError, TypeError, LookupError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}); delete it, and get it again."
-        ) from error
-    if not fits or not np.isin(labels, range(1, 11)).all():
-        raise InputError(f"{path} is not in the format of SVHN's cropped digits; get it again.")
+    with reading(path):
+        table = scipy.io.loadmat(path, variable_names=["X", "y"])
+    pictures, labels = table["X"], table["y"].ravel()
+    if pictures.dtype != np.uint8 or pictures.shape != (32, 32, 3, len(labels)):
+        raise ValueError(f"X is {pictures.dtype} {pictures.shape} for {len(labels)} labels")
+    if not np.isin(labels, range(1, 11)).all():
+        raise ValueError("a label is none of 1 to 10")
     for number, label in enumerate(labels):
         yield {
             "item_id": f"test{number:05d}",
@@ -370,7 +369,7 @@ def read_fairface(files: dict[str, str]) -> Iterator[dict]:
     with reading(labels), open(labels, newline="", encoding="utf-8") as stream:
         table = csv.DictReader(stream)
         if not {"file", "age", "gender", "race"} <= set(table.fieldnames or ()):
-            raise InputError(f"{labels} lacks FairFace's columns; get it again.")
+            raise ValueError("the table lacks one of the columns file, age, gender, race")
         faces = list(table)
     with reading(pictures), zipfile.ZipFile(pictures) as archive:
         members = {"/".join(path.parts[-2:]): name for name, path in zip_members(archive).items()}
@@ -421,7 +420,7 @@ def read_imagenet(files: dict[str, str]) -> Iterator[dict]:
         number = member.stem.rpartition("_")[2]
         if member.suffix.lower() in PICTURES and number.isdecimal():
             if not 1 <= int(number) <= len(truth):
-                raise InputError(f"{files['devkit']} has no label of {member}; get it again.")
+                raise LookupError(f"the kit has no label of {member}")
             yield {
                 "item_id": member.stem,
                 "image": read(),

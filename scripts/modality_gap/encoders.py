@@ -386,7 +386,10 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     else:
         with _download_told(name, tag):
             model = timm.create_model(
-                name, pretrained=bool(tag), num_classes=spec.get("classes", 0)
+                name,
+                pretrained=bool(tag),
+                num_classes=spec.get("classes", 0),
+                **{key: spec[key] for key in ("zero_init_last",) if key in spec},
             )
     if tag:
         weights = {"tag": f"{name} ({model.pretrained_cfg.get('hf_hub_id') or 'timm'})"}

@@ -18,12 +18,12 @@ from docutils.utils import SystemMessage
 from markupsafe import Markup
 
 from modality_gap.errors import InputError
+from modality_gap.stand_ins import OF_ALL_SETS, makings, makings_of_sets, stand_ins
 
 NONE = "–"
 SEPARATE = 0.99  # a linear classifier this accurate tells the modalities apart
 SIGNIFICANT = 0.05
 METRICS = {"accuracy": "accuracy", "roc_auc": "ROC-AUC"}
-OF_ALL_SETS = ("figure1", "figure3a", "figure3bcd")  # these show the released sets too
 
 
 @dataclass(frozen=True)
@@ -726,7 +726,7 @@ def table2_tables(table: pd.DataFrame, delta: float) -> list[Table]:
     shifted = f"delta {delta:g}"
     return [
         Table(
-            "Offensive labels for emoji of people. Other shifts are in the CSV file.",
+            "Offensive labels for pictures of people. Other shifts are in the CSV file.",
             [
                 *("group", "n", "delta 0: crime + non-human", "delta 0: offensive"),
                 *(f"{shifted}: crime + non-human", f"{shifted}: offensive", "p", "p (Holm)"),
@@ -789,60 +789,6 @@ def results(
 
 
 # What a run is made of
-
-
-def stand_ins(
-    known: Mapping, inputs: Iterable[str], encoders: Iterable[str], config: Mapping
-) -> list[str]:
-    """What the inputs and encoders, by their names in the config, stand in for."""
-    found = []
-    for name in inputs:
-        if name in known["inputs"]:
-            found.append(known["inputs"][name])
-        else:
-            found.append(known["datasets"].get(config["inputs"].get(name, {}).get("dataset")))
-    found += [known["encoders"].get(name) for name in encoders]
-    return [text for text in dict.fromkeys(found) if text]
-
-
-def makings_of_sets(sets: Iterable[Mapping], config: Mapping) -> tuple[list[str], list[str]]:
-    """Names of the inputs and of the encoders behind some sets."""
-    inputs, encoders = [], []
-    for entry in sets:
-        if "inputs" in entry:
-            inputs.append(entry["inputs"])
-        if "projection" in entry:
-            encoders += config["projections"][entry["projection"]]["encoders"].values()
-        if "encoder" in entry:
-            encoders.append(entry["encoder"])
-    return inputs, encoders
-
-
-def makings(section: str, sets: Mapping, config: Mapping) -> tuple[list[str], list[str]]:
-    """Names of the inputs and of the encoders behind a figure or table of the page."""
-    if section == "figure2a":
-        cones = config["cone"]["encoders"].values()
-        weights = ("trained", "random")
-        return (
-            [entry[f"{kind}_inputs"] for entry in cones for kind in weights],
-            [entry[kind] for entry in cones for kind in weights],
-        )
-    if section == "figure2c":
-        cones = config["initialisation_cones"]
-        return [entry["inputs"] for entry in cones.values()], list(cones)
-    if section in ("table1", "table1_curves"):
-        used = [sets[name] for name in config["table1"]["models"] if name in sets]
-        tasks = [config["tasks"][task]["inputs"] for task in config["table1"]["tasks"]]
-        return tasks, makings_of_sets(used, config)[1]
-    if section == "table2":
-        used = [sets[name] for name in [config["table2"]["model"]] if name in sets]
-        return [config["table2"]["inputs"]], makings_of_sets(used, config)[1]
-    if section == "training":
-        names = [*config["projections"], *config["training"]]
-        return makings_of_sets([entry for key, entry in sets.items() if key in names], config)
-    if section in OF_ALL_SETS:
-        return makings_of_sets(sets.values(), config)
-    return [], []
 
 
 def models_rows(

@@ -148,7 +148,7 @@ def test_defaults_are_those_of_the_shipped_configuration() -> None:
     [
         [
             (
-                "encoders/openclip_random",
+                "encoders/mine",
                 {"library": "open_clip", "architecture": "ViT-L-14", "pretrained": "openai"},
             )
         ],
@@ -315,6 +315,18 @@ FAULTS = {
         "emojis",
         "cone.encoders.text transformer.random_inputs",
         "emoji_sample_and_noise",
+    ),
+    "preprocessing of two models": (
+        "cone/preprocessing/encoders/1",
+        "clip_vit_b16_random",
+        "cone.preprocessing.encoders",
+        "correct one of them",
+    ),
+    "preprocessing alike": (
+        "encoders/openclip_random_imagenet/preprocessing",
+        "own",
+        "cone.preprocessing.encoders",
+        "correct one of them",
     ),
     "no noise": (
         "cone/encoders/text transformer/random_inputs",

@@ -375,12 +375,22 @@ def test_an_archive_of_something_else_is_told(tmp_path):
     for form, options, words in (
         ("class_folders", {"folder": "2750"}, "no picture in a folder of 2750"),
         ("hateful_memes", {"split": "dev_seen"}, "no dev_seen.jsonl"),
+        ("class_folders", {"folder": "."}, "no picture in a folder of ."),
     ):
         assert words in refusal(tmp_path, form, {"archive": path}, **options)
     labels = tmp_path / "labels.csv"
     labels.write_text("a,b\n1,2\n")
     told = refusal(tmp_path, "fairface", {"pictures": path, "labels": labels})
-    assert "lacks FairFace's columns" in told
+    assert "lacks one of the columns file, age, gender, race" in told
+    formats.write_imagenet_val(tmp_path / "val.tar", [b"1", b"2"])
+    formats.write_imagenet_devkit(tmp_path / "kit.tgz", [("n1", "tench")], [1])
+    told = refusal(
+        tmp_path, "imagenet", {"pictures": tmp_path / "val.tar", "devkit": tmp_path / "kit.tgz"}
+    )
+    assert "no label of ILSVRC2012_val_00000002.JPEG" in told
+    formats.write_zip(path, {"data/dev_seen.jsonl": "<html>"})
+    told = refusal(tmp_path, "hateful_memes", {"archive": path}, split="dev_seen")
+    assert told.startswith(f"{path}: not as the format hateful_memes has it (JSONDecodeError")
     told = refusal(
         tmp_path, "coco", {"annotations": path, "test": tmp_path / "val2017.zip"}, captions="last"
     )

@@ -347,6 +347,20 @@ def test_torchvisions_resnet_gives_torchvisions_features(published):
     np.testing.assert_allclose(encoder.encode([encoder.prepare(picture)]), expected, atol=1e-4)
 
 
+def test_a_random_resnet_can_begin_as_torchvisions():
+    spec = {"library": "timm", "architecture": "resnet18.tv_in1k"}
+    cosines = []
+    for more in ({}, {"zero_init_last": False}):
+        encoder, rng = (
+            build_encoder(spec | more, "image", {"seed": 0}, "float32"),
+            np.random.default_rng(0),
+        )
+        x = normalise(encoder.encode([encoder.noise(rng) for _ in range(8)]))
+        cosines.append((x @ x.T)[~np.eye(len(x), dtype=bool)].mean())
+    # The paper's cone of noise, .99928, is that of blocks that do something from the start.
+    assert cosines[0] < 0.9985 < cosines[1]
+
+
 @pytest.mark.parametrize("file", ["resnet18.pth", "clip.pt", "text.pt"])
 @pytest.mark.parametrize("library", ["open_clip", "timm"])
 def test_weights_of_something_else_are_refused(published, root, library, file):
