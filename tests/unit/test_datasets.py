@@ -73,6 +73,34 @@ def test_only_captioned_pictures_of_the_archive_come_and_the_log_counts_them(tmp
     assert "test: 2 of 3 captioned pictures are in" in said
 
 
+def test_a_picture_held_out_is_trained_on_with_no_caption(tmp_path):
+    files = small_coco(tmp_path, {"val": ["9.jpg", "1.jpg", "4.jpg"]})
+    options = {"format": "coco", "captions": "last", "held_out": 2, "files": {}}
+    write_dataset(tmp_path / "coco.parquet", options, files)
+    table = pd.read_parquet(tmp_path / "coco.parquet")
+    assert list(table["item_id"]) == ["1", "4", "9_0", "9_1"]
+    assert list(table["split"]) == ["test", "test", "train", "train"]
+    assert list(table["text"][2:]) == ["the first of nine", "the last of nine"]
+    photograph = table["item_id"].str.partition("_")[0]
+    assert not set(photograph[table["split"] == "train"]) & set(
+        photograph[table["split"] == "test"]
+    )
+
+
+def test_a_union_has_all_rows_and_says_whence(tmp_path):
+    one = pd.DataFrame({"item_id": ["a", "b"], "image": [b"1", b"2"], "text": ["x", "y"]})
+    other = one.assign(split="train", group="animals").drop(columns="image").assign(image=b"3")
+    files = {"first": str(tmp_path / "one.parquet"), "second": str(tmp_path / "other.parquet")}
+    for path, table in zip(files.values(), (one, other), strict=True):
+        table.to_parquet(path, index=False)
+    write_dataset(tmp_path / "both.parquet", {"format": "union", "files": files}, files)
+    table = pd.read_parquet(tmp_path / "both.parquet")
+    assert list(table["item_id"]) == ["first/a", "first/b", "second/a", "second/b"]
+    assert list(table["source"]) == ["first"] * 2 + ["second"] * 2
+    assert list(table["group"]) == ["", "", "animals", "animals"]
+    assert list(table["image"]) == [b"1", b"2", b"3", b"3"]
+
+
 def test_coco_s_own_files(tmp_path, mirror):
     files = {
         "annotations": str(mirror / "coco" / "captions_val2017.json"),
