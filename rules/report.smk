@@ -103,6 +103,7 @@ rule write_paper_page:
         config=config,
         sets=SETS,
         not_run=NOT_RUN,
+        missing=LEFT_OUT,
         absent={
             name: entry for name, entry in config["sets"].items() if name not in SETS
         },

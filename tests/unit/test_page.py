@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from modality_gap import page
+from modality_gap.configuration import without_nulls
 from modality_gap.errors import InputError
 from modality_gap.stand_ins import sentences
 
@@ -208,6 +210,7 @@ def render(note="a note", absent=None, captions=None, tables=None):
         sets=sets,
         absent=absent,
         left_out=NOT_RUN,
+        missing={"table1.tasks HatefulMemes": ["hateful_memes"]},
         assets=ASSETS,
         confidence="95 %",
         separate=page.SEPARATE,
@@ -546,3 +549,18 @@ def test_a_set_is_described_by_its_metadata():
     assert not any("MiniLM" in text for text in row["stand_ins"])
     (row,) = page.models_rows(sets, {key: {}}, {key: 3}, FOUND["stand_ins"], CONFIG)
     assert row["sha256"] == row["per_s"] == "–"
+
+
+def test_under_the_paper_configuration_nothing_is_called_a_stand_in():
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    update_config(config, yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8")))
+    config = without_nulls(config)
+    config["stand_ins"] = sentences(FOUND, config["sets"], config)
+    captions = {
+        path.stem: path.read_text(encoding="utf-8")
+        for path in (ROOT / "report/captions").glob("*.rst")
+        if path.stem in FOUND
+    }
+    for section in page.sections(FOUND, {}, captions, {}, config, config["sets"], {}, {}, {}):
+        assert section.stand_ins == [], section.id
+        assert not re.search("emoji|stitched|MiniLM|8 bit", section.caption), section.id
