@@ -1,5 +1,5 @@
 # Two commands: `make report` and `make test`. Everything they need they install into .venv.
-.PHONY: report test lint lock browser clean help
+.PHONY: report test test-cluster lint lock browser slurm clean help
 
 ENV := .venv/installed
 BIN := .venv/bin
@@ -9,7 +9,7 @@ export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
 
 report: $(ENV)  ## run the workflow; write results/paper.html and results/report.html
 	@python scripts/fetch_released.py
@@ -18,6 +18,9 @@ report: $(ENV)  ## run the workflow; write results/paper.html and results/report
 
 test: $(ENV)  ## run every test
 	python -m pytest
+
+test-cluster: $(ENV)  ## run the tests on a real SLURM of one node alone
+	python -m pytest tests/cluster
 
 lint: $(ENV)  ## check style
 	ruff check .
@@ -32,6 +35,10 @@ lock: $(ENV)  ## resolve requirements.in into the hashed lock requirements.txt
 browser:  ## install the Chromium that the browser test drives (Debian, as root)
 	apt-get update --quiet
 	apt-get install --yes --quiet --no-install-recommends chromium
+
+slurm:  ## install the SLURM that the cluster tests start (Debian, as root); nothing is configured
+	apt-get update --quiet
+	apt-get install --yes --quiet --no-install-recommends munge slurm-wlm
 
 clean:  ## remove what runs made; downloads and the environment stay
 	find results -mindepth 1 ! -name README.md -delete
