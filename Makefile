@@ -1,5 +1,5 @@
-# Two commands: `make report` and `make test`. Everything they need they install into .venv.
-.PHONY: report test test-cluster lint lock browser slurm clean help
+# `make report`, `make paper` and `make test`. Everything they need they install into .venv.
+.PHONY: report paper rehearsal test test-cluster lint lock browser slurm clean help bench-extract
 
 ENV := .venv/installed
 BIN := .venv/bin
@@ -9,12 +9,20 @@ export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 
 report: $(ENV)  ## run the workflow; write results/paper.html and results/report.html
 	@python scripts/fetch_released.py
 	snakemake
 	snakemake --report results/report.html
+
+paper: $(ENV)  ## the same with the paper's own data and models: a GPU, 60 GB of disk
+	@python scripts/fetch_released.py
+	snakemake --configfile config/paper.yaml
+	snakemake --configfile config/paper.yaml --report results/report.html
+
+rehearsal: $(ENV)  ## the paper's run on small archives in the official formats, from a local server
+	python tests/rehearsal.py
 
 test: $(ENV)  ## run every test
 	python -m pytest
@@ -27,6 +35,9 @@ lint: $(ENV)  ## check style
 	ruff format --check .
 	snakefmt --check Snakefile rules
 	snakemake --lint
+
+bench-extract: $(ENV)  ## measure extraction against the bare model and a plain loop
+	@python benchmarks/extract.py
 
 lock: $(ENV)  ## resolve requirements.in into the hashed lock requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

@@ -7,9 +7,18 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 import yaml
 
 from modality_gap.assets import absence, is_at_hand, load_assets
-from modality_gap.configuration import check_config, tables_of, with_rows, without_nulls
+from modality_gap.configuration import (
+    check_config,
+    tables_of,
+    with_rows,
+    without_absent,
+    without_nulls,
+)
 from modality_gap.errors import InputError
+from modality_gap.stand_ins import sentences
+from snakemake.logging import logger
 
+MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
 config = without_nulls(config)
 try:
     ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
@@ -17,11 +26,36 @@ try:
     config = with_rows(config)
 except InputError as error:
     raise WorkflowError(str(error))
+# What only a person can get joins the run where that person has placed it.
+config, LEFT_OUT = without_absent(
+    config,
+    [
+        name
+        for name, asset in ASSETS.items()
+        if asset.kind == "placed" and not is_at_hand(asset, Path("resources"), MIRROR)
+    ],
+)
+if LEFT_OUT and workflow.is_main_process:
+    logger.warning(
+        "Left out, for want of files that only you can get (config/assets.yaml says where): "
+        + "; ".join(
+            f"{key} needs {', '.join(f'resources/{ASSETS[name].path}' for name in names[:2])}"
+            + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+            for key, names in LEFT_OUT.items()
+        )
+        + "."
+    )
 
 ENCODERS = config["encoders"]
 INPUTS = config["inputs"]
 DATASETS = config["datasets"]
-MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
+# The zero-shot tasks that something is measured with; the others need no data here.
+TASKS = {
+    name: task
+    for name, task in config["tasks"].items()
+    if name in config["table1"]["tasks"]
+    or name == config["experiments"]["temperature"]["task"]
+}
 # The authors' features join the run where they are at hand; nothing else depends on them.
 SETS = {
     name: entry
@@ -29,6 +63,9 @@ SETS = {
     if "released" not in entry
     or is_at_hand(ASSETS[entry["released"]], Path("resources"), MIRROR)
 }
+# For the captions of Snakemake's report and of the pages.
+with open(Path(workflow.basedir) / "report" / "paper_found.yaml") as found:
+    config["stand_ins"] = sentences(yaml.safe_load(found), SETS, config)
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
 # Two jobs side by side use two cores better than one job with two threads.
 HALF_OF_THE_CORES = max(1, (workflow.cores or 2) // 2)
@@ -129,11 +166,13 @@ def embeddings_by_model(name, inputs, modality):
 
 
 def tables_measured_in(name):
-    """The tables that config/claims.yaml or config/errata.yaml measures something in."""
+    """The tables that config/claims.yaml or config/errata.yaml measures something in, but for those
+    of a study that this configuration leaves out."""
     path = Path(workflow.basedir) / "config" / f"{name}.yaml"
     return [
         f"results/{table}"
         for table in tables_of(yaml.safe_load(path.read_text(encoding="utf-8"))[name])
+        if not table.startswith(tuple(f"statistics/{study}_" for study in NOT_RUN))
     ]
 
 
@@ -156,6 +195,7 @@ VARIANTS = {
     for folder, encoder in NORMALISATION_FOLDERS.items()
     if folder not in SETS
 }
+PREPROCESSING = config["cone"]["preprocessing"]
 SEED_STUDIES = config["supplement"]["seed_studies"]
 # What config/not_run.yaml describes and this configuration leaves out.
 NOT_RUN = [study for study, entries in SEED_STUDIES.items() if not entries]
@@ -238,7 +278,13 @@ def experiment_inputs(name):
 def dataset_files(wildcards):
     """What a data set is made of, by what it holds: assets, or paths of one's own files."""
     files = {}
-    for role, name in DATASETS[wildcards.dataset]["files"].items():
+    settings = DATASETS[wildcards.dataset]
+    if settings["format"] == "union":
+        return {
+            role: f"results/datasets/{name}.parquet"
+            for role, name in settings["files"].items()
+        }
+    for role, name in settings["files"].items():
         path = os.path.expandvars(name)
         if name not in ASSETS and not Path(path).is_file():
             raise WorkflowError(

@@ -84,7 +84,8 @@ rule make_prompts:
         datasets=sorted(
             {
                 f"results/datasets/{INPUTS[task['inputs']]['dataset']}.parquet"
-                for task in config["tasks"].values()
+                for task in TASKS.values()
+                if "prompt" in task
             }
         ),
         code=code("sources"),
@@ -95,7 +96,7 @@ rule make_prompts:
     conda:
         "../envs/sources.yaml"
     params:
-        tasks=config["tasks"],
+        tasks=TASKS,
         inputs=config["inputs"],
         table2=config["table2"],
     script:

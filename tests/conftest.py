@@ -71,13 +71,13 @@ class Project:
     configs: tuple[str, ...] = ("tests/small.yaml",)
     mirror: Path | None = None
 
-    def snakemake(self, *arguments: str, check: bool = True) -> str:
-        """Run Snakemake with the project's configurations; all it printed."""
+    def python(self, *arguments: str, check: bool = True) -> str:
+        """Run Python in the project's folder; all it printed."""
         environment = {k: v for k, v in os.environ.items() if k != "MODALITY_GAP_MIRROR"}
         if self.mirror:
             environment["MODALITY_GAP_MIRROR"] = str(self.mirror)
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--configfile", *self.configs, *arguments],
+            [sys.executable, *arguments],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
@@ -88,6 +88,12 @@ class Project:
         if check:
             assert done.returncode == 0, done.stdout[-6000:]
         return done.stdout
+
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        """Run Snakemake with the project's configurations; all it printed."""
+        return self.python(
+            "-m", "snakemake", "--configfile", *self.configs, *arguments, check=check
+        )
 
 
 def copy_project(folder: Path, resources: Path | None, **settings: object) -> Project:

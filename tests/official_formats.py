@@ -13,6 +13,7 @@ import json
 import pickle
 import struct
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -455,14 +456,40 @@ def write_openai_clip(path: Path, sizes: dict, seed: int) -> None:
         else:
             module.register_buffer(parts[-1], tensor)
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.jit.script(root).save(str(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the format is theirs, not ours
+        torch.jit.script(root).save(str(path))
 
 
-def write_resnet(path: Path, architecture: str, seed: int) -> None:
-    """resnet18-f37072fd.pth and the like: torchvision's state dict, with random weights."""
+def resnet_state(architecture: str, seed: int) -> dict:
+    """torchvision's state dict of a ResNet, with random weights."""
     import torch
     import torchvision
 
     torch.manual_seed(seed)
+    return getattr(torchvision.models, architecture)(weights=None).state_dict()
+
+
+def write_resnet(path: Path, architecture: str, seed: int) -> None:
+    """resnet18-f37072fd.pth and the like: the state dict and nothing else."""
+    import torch
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(getattr(torchvision.models, architecture)(weights=None).state_dict(), path)
+    torch.save(resnet_state(architecture, seed), path)
+
+
+def write_ensemble_member(path: Path, architecture: str, seed: int) -> None:
+    """ImageNet-ResNet50-*.pth.tar, as PyTorch's own ImageNet example saves a network that was
+    trained on several GPUs: every name under `module.`, beside what training goes on with."""
+    import torch
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = resnet_state(architecture, seed)
+    checkpoint = {
+        "epoch": 90,
+        "arch": architecture,
+        "state_dict": {f"module.{name}": tensor for name, tensor in state.items()},
+        "best_acc1": torch.tensor(76.1),
+        "optimizer": {"state": {}, "param_groups": [{"lr": 0.1, "params": [0, 1]}]},
+    }
+    torch.save(checkpoint, path)

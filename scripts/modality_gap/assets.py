@@ -46,7 +46,13 @@ class Asset:
     url: str | None = None
     member: str | None = None
     treatment: str | None = None
+    in_mirror: str | None = None
     optional: bool = False
+
+    @property
+    def mirror_path(self) -> str:
+        """Where a mirror holds the file."""
+        return self.in_mirror or self.path
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -152,7 +158,7 @@ def fetch(
 ) -> str:
     """Bring one asset to `destination`, whole or not at all, and return "mirror" or "origin".
 
-    The mirror, a folder or an http(s) prefix that holds the file at `asset.path`, is asked first;
+    The mirror, a folder or an http(s) prefix that holds the file at its path there, is asked first;
     whatever it cannot give comes from the origin, and stderr says so. `timeout_s` is how many
     seconds a connection may stay silent; a failed attempt is repeated `retries` times, after
     `backoff_s`, twice that, ... seconds. What an interrupted download left in
@@ -172,9 +178,9 @@ def fetch(
             if mirror:
                 try:
                     if mirror.startswith(URL_PREFIXES):
-                        download(f"{mirror.rstrip('/')}/{asset.path}")
+                        download(f"{mirror.rstrip('/')}/{asset.mirror_path}")
                     else:
-                        _copy(Path(mirror) / asset.path, part)
+                        _copy(Path(mirror) / asset.mirror_path, part)
                     _check(asset, part)
                     os.replace(part, destination)
                     return "mirror"
@@ -206,10 +212,10 @@ def fetch(
 
 def is_at_hand(asset: Asset, resources: Path, mirror: str | None) -> bool:
     """Whether the file lies under `resources` or in a mirror that is a folder; asks no network."""
-    folders = [Path(resources)]
+    places = [Path(resources) / asset.path]
     if mirror and not mirror.startswith(URL_PREFIXES):
-        folders.append(Path(mirror))
-    return any((folder / asset.path).is_file() for folder in folders)
+        places.append(Path(mirror) / asset.mirror_path)
+    return any(place.is_file() for place in places)
 
 
 def absence(asset: Asset) -> str:

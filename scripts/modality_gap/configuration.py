@@ -97,6 +97,45 @@ def _check_references(references: Iterable[tuple[str, str, list[str], str]]) -> 
             raise InputError(f"{path} is {name!r}, which is no {kind}; {_choice(name, known)}")
 
 
+def without_absent(config: dict, absent: Collection[str]) -> tuple[dict, dict[str, list[str]]]:
+    """The configuration without the tasks of Table 1 and the encoders of Supplementary 13 and 14
+    that need an asset of `absent`, and what they need of it, by their keys.
+
+    A panel of which less than two initialisations are left goes as a whole; the tasks stay where
+    none would be left, so that the run ends in what is missing.
+    """
+    left_out = {}
+
+    def takes_part(key: str, inputs: str, encoder: str | None = None) -> bool:
+        files = config["datasets"].get(config["inputs"][inputs]["dataset"], {}).get("files", {})
+        needed = [*files.values(), config["encoders"].get(encoder, {}).get("weights")]
+        missing = [name for name in needed if name in absent]
+        if missing:
+            left_out[key] = list(dict.fromkeys([*left_out.get(key, []), *missing]))
+        return not missing
+
+    tasks = [
+        task
+        for task in config["table1"]["tasks"]
+        if takes_part(f"table1.tasks {task}", config["tasks"][task]["inputs"])
+    ]
+    studies = {}
+    for study, panels in config["supplement"]["seed_studies"].items():
+        studies[study] = {}
+        for title, panel in panels.items():
+            key, names = f"supplement.seed_studies.{study}", panel.get("encoders", [])
+            left = [name for name in names if takes_part(key, panel["inputs"], name)]
+            if left == names:
+                studies[study][title] = panel
+            elif len(left) > 1:
+                studies[study][title] = panel | {"encoders": left}
+    return {
+        **config,
+        "table1": {**config["table1"], "tasks": tasks or config["table1"]["tasks"]},
+        "supplement": {**config["supplement"], "seed_studies": studies},
+    }, left_out
+
+
 def tables_of(entries: object) -> list[str]:
     """Paths under results/ of every table that entries of config/claims.yaml or config/errata.yaml
     measure something in: the value of each `table` key, however deep."""
@@ -331,6 +370,7 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     encoders, sets, inputs = config["encoders"], config["sets"], config["inputs"]
     wheels = [name for name, asset in assets.items() if asset["kind"] == "wheel"]
     files = [name for name, asset in assets.items() if asset["kind"] == "file"]
+    weights = [name for name, asset in assets.items() if asset["kind"] in ("file", "placed")]
     noise = [name for name, entry in inputs.items() if "noise" in entry]
     pictures = _pictures(config)
     datasets = [*MADE_HERE, *config["datasets"]]
@@ -341,14 +381,17 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
         if "wheel" in entry:
             yield f"encoders.{name}.wheel", entry["wheel"], wheels, "asset of kind wheel"
         if "weights" in entry:
-            yield f"encoders.{name}.weights", entry["weights"], files, "asset of kind file"
+            yield f"encoders.{name}.weights", entry["weights"], weights, "asset of weights"
         if "checkpoint" in entry:
             key = f"encoders.{name}.checkpoint"
             yield key, entry["checkpoint"], list(config["training"]), "model under training"
     for name, entry in config["datasets"].items():
         for role, file in entry["files"].items():
-            if "/" not in file:
-                yield f"datasets.{name}.files.{role}", file, list(assets), "asset or path"
+            key = f"datasets.{name}.files.{role}"
+            if entry["format"] == "union":
+                yield key, file, [other for other in datasets if other != name], "dataset"
+            elif "/" not in file:
+                yield key, file, list(assets), "asset or path"
     for name, entry in inputs.items():
         yield f"inputs.{name}.dataset", entry["dataset"], datasets, "dataset"
     for name, entry in config["projections"].items():
@@ -380,6 +423,11 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     key, entry = "supplement.normalisation", supplement["normalisation"]
     yield f"{key}.inputs", entry["inputs"], pictures, "input with pictures"
     open_clip = [name for name, spec in encoders.items() if spec["library"] == "open_clip"]
+    preprocessing = config["cone"]["preprocessing"]
+    key, kind = "cone.preprocessing.inputs", "input with pictures"
+    yield key, preprocessing["inputs"], pictures, kind
+    for number, name in enumerate(preprocessing["encoders"]):
+        yield f"cone.preprocessing.encoders[{number}]", name, open_clip, "open_clip encoder"
     for number, name in enumerate(entry["encoders"]):
         yield f"{key}.encoders[{number}]", name, open_clip, "open_clip encoder"
     for key, entry in _seed_studies(config):
@@ -398,7 +446,10 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     known = list(config["projections"])
     yield "experiments.projection", experiments["projection"], known, "projection"
     key, task = "experiments.temperature.task", experiments["temperature"]["task"]
-    yield key, task, list(config["tasks"]), "task"
+    by_accuracy = [
+        name for name, task in config["tasks"].items() if task.get("metric") != "roc_auc"
+    ]
+    yield key, task, by_accuracy, "task scored by accuracy"
     with_captions = [
         name for name, entry in config["datasets"].items() if entry["format"] == "coco"
     ]
@@ -460,6 +511,9 @@ def _faults(config: dict) -> Iterator[str]:
         if files and not files.keys() >= {"train", "test"}:
             files = f"datasets.{model['dataset']}.files"
             yield f"{files} must give train and test, which {key} needs; add them."
+    for name, entry in config["tasks"].items():
+        if entry.get("metric") == "roc_auc" and len(entry.get("prompts", ())) != 2:
+            yield f"tasks.{name}.metric is roc_auc, which needs prompts of two classes; give them."
     for name in config["datasets"]:
         if name in MADE_HERE:
             yield f"datasets.{name} has the name of a dataset that is made here; give it another."
@@ -482,6 +536,16 @@ def _faults(config: dict) -> Iterator[str]:
                 yield f"{key}.inputs goes with an encoder or a projection alone; remove it."
         elif set(modalities) != {"image", "text"}:
             yield f"{key}.modalities must be image and text, which encoders embed; correct it."
+    one, other = (
+        {key: value for key, value in encoders[name].items() if key != "label"}
+        for name in config["cone"]["preprocessing"]["encoders"]
+    )
+    ways = [spec.pop("preprocessing", "own") for spec in (one, other)]
+    if one != other or ways[0] == ways[1]:
+        yield (
+            "cone.preprocessing.encoders must be two that differ in preprocessing and in nothing "
+            "else (but their label); correct one of them."
+        )
     for name in config["supplement"]["normalisation"]["encoders"]:
         if "seed" not in encoders[name]:
             yield (

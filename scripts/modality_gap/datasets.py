@@ -17,7 +17,7 @@ import tarfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -41,15 +41,8 @@ DAMAGE = (
     RuntimeError,  # zipfile's word for an archive under a password
     NotImplementedError,
 )
-# What unpickling raises where the bytes are no pickle, or not one of those that are let through.
-PICKLE_FAULTS = (
-    pickle.UnpicklingError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    LookupError,
-)
+# What comes of content that is not as a format has it.
+FOREIGN = (scipy.io.matlab.MatReadError, ValueError, TypeError, LookupError, AttributeError)
 
 
 def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> None:
@@ -60,9 +53,21 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
     """
     options = {key: settings[key] for key in settings.keys() - {"format", "files"}}
     rows = FORMATS[settings["format"]](files, **options)
+    try:
+        _write(path, rows)
+    except InputError:
+        raise
+    except FOREIGN as error:
+        raise InputError(
+            f"{' and '.join(files.values())}: not as the format {settings['format']} has it "
+            f"({type(error).__name__}: {_first_line(error)}); get it again from its origin."
+        ) from error
+
+
+def _write(path: str | Path, rows: Iterator[dict]) -> None:
     first = next(rows, None)
     if first is None:
-        raise InputError(f"{', '.join(files.values())}: no picture is in it; get it again, whole.")
+        raise LookupError("no picture is in it")
     schema = pa.schema({name: pa.binary() if name == "image" else pa.string() for name in first})
     rows = tqdm(itertools.chain([first], rows), unit="picture", mininterval=10, file=sys.stderr)
     labels = Counter()
@@ -72,6 +77,10 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
             labels.update(row.get("label", "") for row in group)
     classes = f" of {len(labels)} classes" if "label" in first else ""
     print(f"{labels.total()} pictures{classes}", file=sys.stderr)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 # --- archives -----------------------------------------------------------------------------------
@@ -84,8 +93,8 @@ def reading(path: str | Path) -> Iterator[None]:
         yield
     except DAMAGE as error:
         raise InputError(
-            f"{path} cannot be read ({error}); delete it, and get it again, whole and without a "
-            "password."
+            f"{path} cannot be read ({_first_line(error)}); delete it, and get it again, whole and "
+            "without a password."
         ) from error
 
 
@@ -144,6 +153,15 @@ def coco_captions(document: dict, captions: str) -> dict[str, str]:
     return {names[image]: chosen[image] for image in sorted(names) if image in chosen}
 
 
+def coco_all_captions(document: dict) -> dict[str, list[str]]:
+    """File name > all its captions, in the file's order."""
+    names = {image["id"]: image["file_name"] for image in document["images"]}
+    found = {name: [] for name in names.values()}
+    for annotation in document["annotations"]:
+        found[names[annotation["image_id"]]].append(annotation["caption"].strip())
+    return found
+
+
 def coco_document(annotations: str, pictures: str) -> dict:
     """The captions that go with an archive of pictures: val2017.zip has those in
     captions_val2017.json, a member of `annotations` or that file itself."""
@@ -157,19 +175,22 @@ def coco_document(annotations: str, pictures: str) -> dict:
                 if wanted not in members:
                     raise absent_member(annotations, f"member {wanted}")
                 text = archive.read(members[wanted])
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{annotations}: {wanted} is no JSON ({error}); get it again.") from error
+    return json.loads(text)
 
 
-def read_coco(files: dict[str, str], captions: str) -> Iterator[dict]:
+def read_coco(files: dict[str, str], captions: str, held_out: int = 0) -> Iterator[dict]:
     """COCO: one archive of pictures a split, and the captions of all; every captioned picture that
-    is in its archive. The columns are item_id, image, text and split."""
+    is in its archive. The columns are item_id, image, text and split.
+
+    With `held_out` the first pictures of each archive, so many, by COCO's ids (which say nothing of
+    what is on them), are the split test with their last caption, and the rest are train with every
+    caption, a pair each: no held-out picture is trained on with any caption.
+    """
     for split, pictures in files.items():
         if split == "annotations":
             continue
-        texts = coco_captions(coco_document(files["annotations"], pictures), captions)
+        document = coco_document(files["annotations"], pictures)
+        texts, all_texts = coco_captions(document, captions), coco_all_captions(document)
         with reading(pictures), zipfile.ZipFile(pictures) as archive:
             members = {path.name: name for name, path in zip_members(archive).items()}
             there = [name for name in texts if name in members]
@@ -177,13 +198,21 @@ def read_coco(files: dict[str, str], captions: str) -> Iterator[dict]:
                 f"{split}: {len(there)} of {len(texts)} captioned pictures are in {pictures}",
                 file=sys.stderr,
             )
-            for name in there:
-                yield {
+            for place, name in enumerate(there):
+                row = {
                     "item_id": PurePosixPath(name).stem,
                     "image": archive.read(members[name]),
                     "text": texts[name],
                     "split": split,
                 }
+                if not held_out:
+                    yield row
+                elif place < held_out:
+                    yield row | {"split": "test"}
+                else:
+                    for number, text in enumerate(all_texts[name]):
+                        own = {"item_id": f"{row['item_id']}_{number}", "text": text}
+                        yield row | own | {"split": "train"}
 
 
 # --- CIFAR --------------------------------------------------------------------------------------
@@ -211,42 +240,52 @@ def _latin1(text: str, _encoding: str) -> bytes:
     return codecs.encode(text, "latin1")
 
 
-def read_cifar(files: dict[str, str]) -> Iterator[dict]:
-    """CIFAR-10 and CIFAR-100, python version: the 10,000 test pictures, 32 pixels wide. Columns:
-    item_id, image (PNG) and label, the (fine) class name as the archive writes it."""
-    path, found = files["archive"], {}
+CIFAR_META = {"batches.meta": "label_names", "meta": "fine_label_names"}
+CIFAR_BATCHES = {f"data_batch_{number}": "train" for number in range(1, 6)}
+CIFAR_BATCHES |= {"train": "train", "test_batch": "test", "test": "test"}
+
+
+def cifar_members(path: str, wanted: Container[str]) -> Iterator[tuple[str, dict]]:
+    """Name and content of those members of CIFAR's archive that are wanted, in its order."""
     for name, read in tar_members(path):
-        if name.name in ("batches.meta", "meta", "test_batch", "test"):
-            pickled = io.BytesIO(read())
-            try:
-                found[name.name] = CifarUnpickler(pickled, encoding="latin1").load()
-            except PICKLE_FAULTS as error:
-                raise InputError(
-                    f"{path}: the member {name} is refused ({error}); it is no batch of CIFAR, "
-                    "so get the archive again from where it was published."
-                ) from error
-    meta = found.get("batches.meta", found.get("meta"))
-    batch = found.get("test_batch", found.get("test"))
-    if not (isinstance(meta, dict) and isinstance(batch, dict)):
-        raise absent_member(path, "test batch with its class names")
-    names = meta.get("label_names") or meta.get("fine_label_names")
-    labels = batch.get("labels") or batch.get("fine_labels")
-    data = batch.get("data")
-    if not (
-        names
-        and labels
-        and isinstance(data, np.ndarray)
-        and data.dtype == np.uint8
-        and data.shape == (len(labels), 3072)
-    ):
-        raise InputError(f"{path}: its test batch is not in CIFAR's format; get it again.")
-    # Each row is the red plane, the green and the blue, line by line.
-    for number, (row, label) in enumerate(zip(data, labels, strict=True)):
-        yield {
-            "item_id": f"test{number:05d}",
-            "image": png(row.reshape(3, 32, 32).transpose(1, 2, 0)),
-            "label": names[label],
-        }
+        if name.name not in wanted:
+            continue
+        pickled = io.BytesIO(read())
+        try:
+            yield name.name, dict(CifarUnpickler(pickled, encoding="latin1").load())
+        except (pickle.UnpicklingError, EOFError, *FOREIGN) as error:
+            raise InputError(
+                f"{path}: the member {name} is refused ({error}); it is no batch of CIFAR, so get "
+                "the archive again from where it was published."
+            ) from error
+
+
+def read_cifar(files: dict[str, str]) -> Iterator[dict]:
+    """CIFAR-10 and CIFAR-100, python version, pictures 32 pixels wide. Columns: item_id, image
+    (PNG), label, the (fine) class name as the archive writes it, and split, train or test."""
+    path = files["archive"]
+    meta = next(cifar_members(path, CIFAR_META), None)
+    names = meta and meta[1].get(CIFAR_META[meta[0]])
+    if not names:
+        raise absent_member(path, "member batches.meta or meta with the class names")
+    splits = set()
+    for name, batch in cifar_members(path, CIFAR_BATCHES):
+        data, labels = batch.get("data"), batch.get("labels", batch.get("fine_labels", ()))
+        shape, dtype = getattr(data, "shape", ()), getattr(data, "dtype", None)
+        known = set(labels) <= set(range(len(names)))
+        if shape != (len(labels), 3072) or dtype != np.uint8 or not known:
+            raise ValueError(f"the member {name} has data {dtype} {shape} for {len(labels)} labels")
+        splits.add(CIFAR_BATCHES[name])
+        # Each row is the red plane, the green and the blue, line by line.
+        for number, (row, label) in enumerate(zip(data, labels, strict=True)):
+            yield {
+                "item_id": f"{name}/{number:05d}",
+                "image": png(row.reshape(3, 32, 32).transpose(1, 2, 0)),
+                "label": names[label],
+                "split": CIFAR_BATCHES[name],
+            }
+    if "test" not in splits:
+        raise absent_member(path, "test batch")
 
 
 # --- class folders, SVHN ------------------------------------------------------------------------
@@ -277,19 +316,13 @@ def read_svhn(files: dict[str, str]) -> Iterator[dict]:
     """SVHN's cropped digits: X (32, 32, 3, n) of 8 bits and y (n, 1), where 10 is the digit 0.
     Columns: item_id, image (PNG) and label, the digit."""
     path = files["pictures"]
-    try:
-        with reading(path):
-            table = scipy.io.loadmat(path, variable_names=["X", "y"])
-        pictures, labels = table["X"], table["y"].ravel()
-        fits = pictures.dtype == np.uint8 and pictures.shape == (32, 32, 3, len(labels))
-    except InputError:
-        raise
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}); delete it, and get it again."
-        ) from error
-    if not fits or not np.isin(labels, range(1, 11)).all():
-        raise InputError(f"{path} is not in the format of SVHN's cropped digits; get it again.")
+    with reading(path):
+        table = scipy.io.loadmat(path, variable_names=["X", "y"])
+    pictures, labels = table["X"], table["y"].ravel()
+    if pictures.dtype != np.uint8 or pictures.shape != (32, 32, 3, len(labels)):
+        raise ValueError(f"X is {pictures.dtype} {pictures.shape} for {len(labels)} labels")
+    if not np.isin(labels, range(1, 11)).all():
+        raise ValueError("a label is none of 1 to 10")
     for number, label in enumerate(labels):
         yield {
             "item_id": f"test{number:05d}",
@@ -336,7 +369,7 @@ def read_fairface(files: dict[str, str]) -> Iterator[dict]:
     with reading(labels), open(labels, newline="", encoding="utf-8") as stream:
         table = csv.DictReader(stream)
         if not {"file", "age", "gender", "race"} <= set(table.fieldnames or ()):
-            raise InputError(f"{labels} lacks FairFace's columns; get it again.")
+            raise ValueError("the table lacks one of the columns file, age, gender, race")
         faces = list(table)
     with reading(pictures), zipfile.ZipFile(pictures) as archive:
         members = {"/".join(path.parts[-2:]): name for name, path in zip_members(archive).items()}
@@ -387,12 +420,28 @@ def read_imagenet(files: dict[str, str]) -> Iterator[dict]:
         number = member.stem.rpartition("_")[2]
         if member.suffix.lower() in PICTURES and number.isdecimal():
             if not 1 <= int(number) <= len(truth):
-                raise InputError(f"{files['devkit']} has no label of {member}; get it again.")
+                raise LookupError(f"the kit has no label of {member}")
             yield {
                 "item_id": member.stem,
                 "image": read(),
                 "label": names[truth[int(number) - 1]],
             }
+
+
+# --- several in one -----------------------------------------------------------------------------
+
+
+def read_union(files: dict[str, str]) -> Iterator[dict]:
+    """The rows of several data sets made before, one after the other. Columns: all that they have,
+    empty where one has none, and `source`, the name that `files` gives the data set, which stands
+    before its item_ids too."""
+    tables = {source: pq.ParquetFile(path) for source, path in files.items()}
+    columns = dict.fromkeys(name for table in tables.values() for name in table.schema_arrow.names)
+    for source, table in tables.items():
+        for batch in table.iter_batches(ROWS):
+            for row in batch.to_pylist():
+                item = {"item_id": f"{source}/{row['item_id']}", "source": source}
+                yield dict.fromkeys(columns, "") | row | item
 
 
 FORMATS = {
@@ -403,4 +452,5 @@ FORMATS = {
     "hateful_memes": read_hateful_memes,
     "fairface": read_fairface,
     "imagenet": read_imagenet,
+    "union": read_union,
 }

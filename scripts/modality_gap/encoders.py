@@ -8,12 +8,13 @@ transformer of the wheel) and `onnx` (the 8-bit CLIP image tower in ONNX Runtime
 package runs) or `checkpoint` (trained here).
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -34,12 +35,17 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 @dataclass(frozen=True)
 class Encoder:
     """`prepare(item)` turns one picture (PIL) or sentence into a tensor, in any thread;
-    `encode(tensors)` a list of them into (b, d) float32; `noise(rng)` draws one random input."""
+    `encode(tensors)` a list of them into (b, d) float32; `noise(rng)` draws one random input.
+
+    Where pictures are prepared as pixels (3, height, width) uint8, `encode` puts them through
+    `normalise` first, on the device.
+    """
 
     prepare: Callable
     encode: Callable[[list], np.ndarray]
     noise: Callable[[np.random.Generator], torch.Tensor]
     metadata: dict = field(default_factory=dict)
+    normalise: Callable[[torch.Tensor], torch.Tensor] | None = None
 
 
 def choose_device() -> torch.device:
@@ -70,6 +76,8 @@ def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "au
     library does not know
     and for weights of another one.
     """
+    # Else convolutions on a GPU round float32 to 10 bits, unasked.
+    torch.backends.cudnn.allow_tf32 = False
     builders = {
         "open_clip": build_open_clip,
         "timm": build_timm,
@@ -91,8 +99,8 @@ def describe_weights(weights: dict) -> dict:
         if not path.is_file():  # a name on the hub, or weights in several files
             return {"weights": weights["folder"], "weights_sha256": None}
     else:
-        files = (weights[kind] for kind in ("file", "wheel", "checkpoint") if kind in weights)
-        path = Path(next(files))
+        kinds = ("file", "wheel", "checkpoint")
+        path = Path(next(weights[kind] for kind in kinds if kind in weights))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     name = path.name + (f":{weights['member']}" if "member" in weights else "")
@@ -140,10 +148,43 @@ def _nearest(name: str, known: list[str], listing: str) -> str:
     return f"did you mean {close[0]}?" if close else f"`{listing}` lists those it knows."
 
 
-def _torch_encode(forward: Callable, device: torch.device, dtype: torch.dtype) -> Callable:
+@contextlib.contextmanager
+def _download_told(name: str, tag: str | bool | None) -> Iterator[None]:
+    """Where pretrained weights are asked for and do not come, one sentence says so."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if not tag:
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"encoders: the pretrained weights of {name} cannot be had ({reason:.300}); they come "
+            "from a model hub, so look whether it can be reached."
+        ) from error
+
+
+def split_transform(transform) -> tuple[Callable, Callable]:
+    """A picture transform of open_clip or timm in two: from a picture to its pixels (3, height,
+    width) uint8, and from pixels to what the network takes, for a whole batch on its device.
+
+    One after the other they give the numbers of `transform`, but pixels are a quarter of the bytes
+    to carry and the second part costs the worker that decodes a sixth of its time.
+    """
+    from torchvision.transforms import Compose, Normalize, PILToTensor
+
+    *geometry, _, normalise = transform.transforms
+    assert isinstance(normalise, Normalize), transform
+    return Compose([*geometry, PILToTensor()]), lambda pixels: normalise(pixels.float() / 255)
+
+
+def _torch_encode(
+    forward: Callable, device: torch.device, dtype: torch.dtype, normalise: Callable | None = None
+) -> Callable:
     @torch.inference_mode()
     def encode(tensors: list[torch.Tensor]) -> np.ndarray:
         batch = torch.stack(tensors).to(device)
+        if normalise and batch.dtype == torch.uint8:  # noise is drawn as normalised already
+            batch = normalise(batch)
         if batch.is_floating_point():
             batch = batch.to(dtype)
             if batch.ndim == 4 and device.type == "cpu":
@@ -186,13 +227,15 @@ def load_open_clip(spec: dict, weights: dict):
         )
     torch.manual_seed(weights.get("seed", 0))
     statistics = pixel_statistics(spec)
-    model, _, transform = open_clip.create_model_and_transforms(
-        name,
-        pretrained=weights.get("tag"),
-        precision="fp32",
-        **(dict(zip(("image_mean", "image_std"), statistics, strict=True)) if statistics else {}),
-        **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
-    )
+    pixels = zip(("image_mean", "image_std"), statistics, strict=True) if statistics else ()
+    with _download_told(name, tag):
+        model, _, transform = open_clip.create_model_and_transforms(
+            name,
+            pretrained=tag,
+            precision="fp32",
+            **dict(pixels),
+            **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
+        )
     if "file" in weights:
         # OpenAI's archives are TorchScript: open_clip's loader of them runs no pickle.
         try:
@@ -244,11 +287,13 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
         size = model.visual.image_size
         height, width = size if isinstance(size, tuple) else (size, size)
         preprocessing = _told("open_clip's for this architecture", spec)
+        prepare, normalise = split_transform(transform)
         return Encoder(
-            prepare=transform,
-            encode=_torch_encode(model.encode_image, device, dtype),
+            prepare=prepare,
+            encode=_torch_encode(model.encode_image, device, dtype, normalise),
             noise=lambda rng: _normal_picture(rng, height, width),
             metadata=metadata(preprocessing),
+            normalise=normalise,
         )
     length, vocabulary = model.context_length, model.vocab_size
     return Encoder(
@@ -323,11 +368,11 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     # timm writes a tag of weights behind the architecture: resnet50.a1_in1k.
     tag = weights.get("tag")
     name = spec["architecture"] + (f".{tag}" if isinstance(tag, str) else "")
-    known = timm.list_models() + timm.list_pretrained()
+    known = timm.list_pretrained() if "." in name else timm.list_models()
     if modality != "image" or name not in known:
         raise InputError(
             f"encoders: timm has no {modality} architecture {name!r}; "
-            + _nearest(name, known, "timm.list_pretrained()" if tag else "timm.list_models()")
+            + _nearest(name, known, "timm.list_models()")
         )
     torch.manual_seed(weights.get("seed", 0))
     if "file" in weights:
@@ -339,7 +384,13 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
             raise _not_its_weights(weights, spec) from error
         model.reset_classifier(0)
     else:
-        model = timm.create_model(name, pretrained=bool(tag), num_classes=spec.get("classes", 0))
+        with _download_told(name, tag):
+            model = timm.create_model(
+                name,
+                pretrained=bool(tag),
+                num_classes=spec.get("classes", 0),
+                **{key: spec[key] for key in ("zero_init_last",) if key in spec},
+            )
     if tag:
         weights = {"tag": f"{name} ({model.pretrained_cfg.get('hf_hub_id') or 'timm'})"}
     if "wheel" in weights:
@@ -358,11 +409,13 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     if statistics := pixel_statistics(spec):
         settings["mean"], settings["std"] = statistics
     _, height, width = settings["input_size"]
+    prepare, normalise = split_transform(timm.data.create_transform(**settings, is_training=False))
     return Encoder(
-        prepare=timm.data.create_transform(**settings, is_training=False),
-        encode=_torch_encode(model, device, dtype),
+        prepare=prepare,
+        encode=_torch_encode(model, device, dtype, normalise),
         noise=lambda rng: _normal_picture(rng, height, width),
         metadata=_metadata(spec, weights, _told(f"timm's, {height} px", spec), dtype),
+        normalise=normalise,
     )
 
 
@@ -428,24 +481,35 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         if "seed" in weights:
             torch.manual_seed(weights["seed"])
-            model = AutoModel.from_config(config, trust_remote_code=False)
+            model, loaded = AutoModel.from_config(config, trust_remote_code=False), {}
         else:
-            model = AutoModel.from_pretrained(
-                name, config=config, use_safetensors=True, trust_remote_code=False
+            model, loaded = AutoModel.from_pretrained(
+                name,
+                config=config,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
             )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"encoders: the Hugging Face model {name!r} cannot be read ({reason:.300}); give the "
             "path of its folder here, with config.json, a tokenizer and model.safetensors, or its "
             "name on a hub that can be reached."
         ) from error
+    own_pooling = spec.get("pooling", "mean") == "own"
+    # transformers fills what the file lacks with random weights and goes on.
+    absent = [key for key in loaded.get("missing_keys", ()) if own_pooling or "pooler" not in key]
+    if absent:
+        raise InputError(
+            f"encoders: the weights of {name!r} lack {', '.join(sorted(absent)[:3])}; "
+            + ("set pooling to mean." if "pooler" in absent[0] else "get the whole file.")
+        )
     if "folder" in weights and (revision := getattr(config, "_commit_hash", None)):
         weights = {"tag": f"{name}, revision {revision}"}
     device = choose_device()
     dtype = choose_dtype(precision, device)
     model = model.to(device=device, dtype=dtype).eval()
-    own_pooling = spec.get("pooling", "mean") == "own"
     # A tokenizer without a limit says so with a number beyond all sentences.
     length = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", 512))
     if tokenizer.pad_token is None:
@@ -526,7 +590,9 @@ def clip_preprocess(picture: Image.Image, size: int) -> torch.Tensor:
 def open_picture(data: bytes, item_id: str) -> Image.Image:
     """Decode a picture to RGB. Raises InputError that names the item where it cannot be read."""
     try:
-        return Image.open(io.BytesIO(data)).convert("RGB")
+        picture = Image.open(io.BytesIO(data))
+        picture.load()
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(
             f"item {item_id!r}: its picture cannot be read ({error}); mend or remove it, or set "

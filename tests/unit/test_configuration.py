@@ -9,7 +9,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from modality_gap.configuration import check_config, without_nulls
+from modality_gap.configuration import check_config, without_absent, without_nulls
 from modality_gap.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +72,7 @@ def test_shipped_configuration_passes() -> None:
 def test_the_published_settings_pass_as_they_are_merged() -> None:
     config = copy.deepcopy(SHIPPED)
     update_config(config, yaml.safe_load((ROOT / "config" / "paper.yaml").read_text("utf-8")))
+    config = without_nulls(config)
     check_config(config, SCHEMA_PATH)
     # 5 epochs of 50,000 pairs in batches of 64 (section 4.2, Supplementary 8).
     for name, model in config["experiments"]["models"].items():
@@ -90,6 +91,36 @@ def test_null_in_an_overlay_removes_an_entry() -> None:
     # Nothing but null is removed.
     assert config["emoji"]["leave_out_groups"] == []
     assert without_nulls(SHIPPED) == SHIPPED
+
+
+def test_what_needs_an_absent_file_takes_no_part() -> None:
+    encoders = {f"r{n}": {"library": "timm", "weights": f"w{n}"} for n in range(3)}
+    panel = {"encoders": ["r0", "r1", "r2"], "modality": "image", "inputs": "emoji"}
+    config = changed(
+        ("encoders", SHIPPED["encoders"] | encoders),
+        ("datasets/cifar10/files", {"archive": "gated"}),
+        ("tasks/gated", SHIPPED["tasks"]["digits"] | {"inputs": "cifar10"}),
+        ("table1/tasks", ["digits", "gated"]),
+        ("supplement/seed_studies/supplementary13", {"a": panel}),
+        ("supplement/seed_studies/supplementary14", {"b": panel | {"inputs": "cifar10"}}),
+    )
+    left, missing = without_absent(config, ["gated", "w1"])
+    assert left["table1"]["tasks"] == ["digits"]
+    studies = left["supplement"]["seed_studies"]
+    assert studies == {
+        "supplementary13": {"a": panel | {"encoders": ["r0", "r2"]}},
+        "supplementary14": {},
+    }
+    assert missing == {
+        "table1.tasks gated": ["gated"],
+        "supplement.seed_studies.supplementary13": ["w1"],
+        "supplement.seed_studies.supplementary14": ["gated", "w1"],
+    }
+    assert without_absent(config, ["w0", "w1"])[0]["supplement"]["seed_studies"] == {
+        "supplementary13": {},
+        "supplementary14": {},
+    }
+    assert without_absent(config, []) == (config, {})
 
 
 def test_every_key_is_described_and_closed_to_unknown_ones() -> None:
@@ -117,7 +148,7 @@ def test_defaults_are_those_of_the_shipped_configuration() -> None:
     [
         [
             (
-                "encoders/openclip_random",
+                "encoders/mine",
                 {"library": "open_clip", "architecture": "ViT-L-14", "pretrained": "openai"},
             )
         ],
@@ -284,6 +315,18 @@ FAULTS = {
         "emojis",
         "cone.encoders.text transformer.random_inputs",
         "emoji_sample_and_noise",
+    ),
+    "preprocessing of two models": (
+        "cone/preprocessing/encoders/1",
+        "clip_vit_b16_random",
+        "cone.preprocessing.encoders",
+        "correct one of them",
+    ),
+    "preprocessing alike": (
+        "encoders/openclip_random_imagenet/preprocessing",
+        "own",
+        "cone.preprocessing.encoders",
+        "correct one of them",
     ),
     "no noise": (
         "cone/encoders/text transformer/random_inputs",

@@ -1,14 +1,20 @@
 """One row a model: what rows of `models` and `pairs` stand for, and the faults they may have."""
 
 import copy
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from modality_gap.configuration import check_config, open_clip_architectures, with_rows
+from modality_gap.contrastive import batched_sweep, sigmoid_losses
+from modality_gap.embedding_set import normalise, read_pair
+from modality_gap.encoders import build_encoder
 from modality_gap.errors import InputError
+from modality_gap.gap import gap
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "config" / "schema.yaml"
@@ -123,6 +129,45 @@ def test_expansion_leaves_its_argument_alone_and_no_row_over() -> None:
     once = with_rows(config)
     assert config == before
     assert with_rows(once) == once
+
+
+def test_rows_run_from_encoder_to_the_losses(tmp_path: Path, monkeypatch) -> None:
+    """Both keys on tiny towers: embeddings, the pair, the gap, the softmax and the sigmoid loss."""
+    tower = json.loads((ROOT / "config/architectures/emoji-clip.json").read_text())
+    tower["vision_cfg"] |= {"layers": 1, "width": 32, "head_width": 16}
+    tower["text_cfg"] |= {"layers": 1, "width": 32, "heads": 2}
+    siglip = tower | {"init_logit_bias": -10, "custom_text": True}
+    rows = {}
+    for name, shape, loss in (("tiny", tower, {}), ("tiny_siglip", siglip, {"loss": "sigmoid"})):
+        path = tmp_path / f"{name.replace('_', '-')}.json"
+        path.write_text(json.dumps(shape))
+        rows[name] = WHOLE | {"architecture": str(path), "seed": 0} | loss
+    config = expanded(models=rows, pairs={"own": {"image": "a.npy", "text": "b.npy"}})
+    rng = np.random.default_rng(0)
+    pictures = [
+        Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)) for _ in range(4)
+    ]
+    contents = {"image": pictures, "text": ["a cat", "a dog", "a boat", "rain"]}
+    metadata = {}
+    for name, entry in new(config, "sets").items():
+        if "files" in entry:
+            x, y = (side.normalised() for side in read_pair(*entry["files"].values()))
+            assert gap(x, y) == 0  # the same three rows on both sides
+            continue
+        spec = config["encoders"][entry["encoder"]]
+        vectors = []
+        for modality in entry["modalities"]:
+            encoder = build_encoder(spec, modality, {"seed": spec["seed"]}, "float32")
+            items = [encoder.prepare(item) for item in contents[modality]]
+            vectors.append(normalise(encoder.encode(items)))
+        metadata[name] = encoder.metadata
+        assert gap(*vectors) > 0.1
+        assert np.isfinite(batched_sweep(*vectors, np.array([0.0]), [0.1], 2)).all()
+    # Of these two only the one with a bias has a sigmoid loss.
+    assert "logit_bias" not in metadata["tiny"]
+    scale, bias = (metadata["tiny_siglip"][key] for key in ("logit_scale", "logit_bias"))
+    assert (scale, bias) == (pytest.approx(1 / 0.07, rel=1e-5), -10)
+    assert sigmoid_losses(vectors[0] @ vectors[1].T, 1 / scale, bias) > 0
 
 
 def test_known_architectures_are_open_clips_own() -> None:
