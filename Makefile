@@ -1,5 +1,5 @@
 # `make report`, `make paper` and `make test`. Everything they need they install into .venv.
-.PHONY: report paper rehearsal test lint lock browser clean help bench-extract
+.PHONY: report paper rehearsal test test-cluster lint lock browser slurm clean help bench-extract
 
 ENV := .venv/installed
 BIN := .venv/bin
@@ -27,6 +27,9 @@ rehearsal: $(ENV)  ## the paper's run on small archives in the official formats,
 test: $(ENV)  ## run every test
 	python -m pytest
 
+test-cluster: $(ENV)  ## run the tests on a real SLURM of one node alone
+	python -m pytest tests/cluster
+
 lint: $(ENV)  ## check style
 	ruff check .
 	ruff format --check .
@@ -43,6 +46,10 @@ lock: $(ENV)  ## resolve requirements.in into the hashed lock requirements.txt
 browser:  ## install the Chromium that the browser test drives (Debian, as root)
 	apt-get update --quiet
 	apt-get install --yes --quiet --no-install-recommends chromium
+
+slurm:  ## install the SLURM that the cluster tests start (Debian, as root); nothing is configured
+	apt-get update --quiet
+	apt-get install --yes --quiet --no-install-recommends munge slurm-wlm
 
 clean:  ## remove what runs made; downloads and the environment stay
 	find results -mindepth 1 ! -name README.md -delete

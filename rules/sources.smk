@@ -11,6 +11,8 @@ rule download_asset:
         "results/logs/download_asset/{path}.log",
     wildcard_constraints:
         path="|".join(re.escape(asset.path) for asset in ASSETS.values()),
+    # On a cluster: where Snakemake was started. The nodes of many reach no network.
+    localrule: True
     conda:
         "../envs/sources.yaml"
     params:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first: a slip shows before the workflow has run."""
-    order = ("unit", "workflow", "browser")
+    order = ("unit", "workflow", "browser", "cluster")
     items.sort(key=lambda item: order.index(item.path.parent.name))
 
 
