@@ -1,5 +1,5 @@
-# Two commands: `make report` and `make test`. Everything they need they install into .venv.
-.PHONY: report test lint lock browser clean help
+# `make report`, `make paper` and `make test`. Everything they need they install into .venv.
+.PHONY: report paper rehearsal test test-cluster lint lock browser slurm clean help bench-extract
 
 ENV := .venv/installed
 BIN := .venv/bin
@@ -9,21 +9,35 @@ export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 
 report: $(ENV)  ## run the workflow; write results/paper.html and results/report.html
 	@python scripts/fetch_released.py
 	snakemake
 	snakemake --report results/report.html
 
+paper: $(ENV)  ## the same with the paper's own data and models: a GPU, 60 GB of disk
+	@python scripts/fetch_released.py
+	snakemake --configfile config/paper.yaml
+	snakemake --configfile config/paper.yaml --report results/report.html
+
+rehearsal: $(ENV)  ## the paper's run on small archives in the official formats, from a local server
+	python tests/rehearsal.py
+
 test: $(ENV)  ## run every test
 	python -m pytest
+
+test-cluster: $(ENV)  ## run the tests on a real SLURM of one node alone
+	python -m pytest tests/cluster
 
 lint: $(ENV)  ## check style
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile rules
 	snakemake --lint
+
+bench-extract: $(ENV)  ## measure extraction against the bare model and a plain loop
+	@python benchmarks/extract.py
 
 lock: $(ENV)  ## resolve requirements.in into the hashed lock requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -32,6 +46,10 @@ lock: $(ENV)  ## resolve requirements.in into the hashed lock requirements.txt
 browser:  ## install the Chromium that the browser test drives (Debian, as root)
 	apt-get update --quiet
 	apt-get install --yes --quiet --no-install-recommends chromium
+
+slurm:  ## install the SLURM that the cluster tests start (Debian, as root); nothing is configured
+	apt-get update --quiet
+	apt-get install --yes --quiet --no-install-recommends munge slurm-wlm
 
 clean:  ## remove what runs made; downloads and the environment stay
 	find results -mindepth 1 ! -name README.md -delete

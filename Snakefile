@@ -21,6 +21,7 @@ include: "rules/theory.smk"
 include: "rules/statistics.smk"
 include: "rules/supplement.smk"
 include: "rules/training_experiments.smk"
+include: "rules/models.smk"
 include: "rules/report.smk"
 
 
@@ -32,3 +33,4 @@ rule all:
     input:
         "results/paper.html",
         "results/claims.html",
+        "results/models.html",

@@ -6,29 +6,66 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 import yaml
 
-from modality_gap.assets import is_at_hand, load_assets
-from modality_gap.configuration import check_config, tables_of
+from modality_gap.assets import absence, is_at_hand, load_assets
+from modality_gap.configuration import (
+    check_config,
+    tables_of,
+    with_rows,
+    without_absent,
+    without_nulls,
+)
 from modality_gap.errors import InputError
+from modality_gap.stand_ins import sentences
+from snakemake.logging import logger
 
+MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
+config = without_nulls(config)
 try:
     ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
     check_config(config, Path(workflow.basedir) / "config" / "schema.yaml")
+    config = with_rows(config)
 except InputError as error:
     raise WorkflowError(str(error))
+# What only a person can get joins the run where that person has placed it.
+config, LEFT_OUT = without_absent(
+    config,
+    [
+        name
+        for name, asset in ASSETS.items()
+        if asset.kind == "placed" and not is_at_hand(asset, Path("resources"), MIRROR)
+    ],
+)
+if LEFT_OUT and workflow.is_main_process:
+    logger.warning(
+        "Left out, for want of files that only you can get (config/assets.yaml says where): "
+        + "; ".join(
+            f"{key} needs {', '.join(f'resources/{ASSETS[name].path}' for name in names[:2])}"
+            + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+            for key, names in LEFT_OUT.items()
+        )
+        + "."
+    )
 
 ENCODERS = config["encoders"]
 INPUTS = config["inputs"]
+DATASETS = config["datasets"]
+# The zero-shot tasks that something is measured with; the others need no data here.
+TASKS = {
+    name: task
+    for name, task in config["tasks"].items()
+    if name in config["table1"]["tasks"]
+    or name == config["experiments"]["temperature"]["task"]
+}
 # The authors' features join the run where they are at hand; nothing else depends on them.
 SETS = {
     name: entry
     for name, entry in config["sets"].items()
     if "released" not in entry
-    or is_at_hand(
-        ASSETS[entry["released"]],
-        Path("resources"),
-        os.environ.get("MODALITY_GAP_MIRROR"),
-    )
+    or is_at_hand(ASSETS[entry["released"]], Path("resources"), MIRROR)
 }
+# For the captions of Snakemake's report and of the pages.
+with open(Path(workflow.basedir) / "report" / "paper_found.yaml") as found:
+    config["stand_ins"] = sentences(yaml.safe_load(found), SETS, config)
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
 # Two jobs side by side use two cores better than one job with two threads.
 HALF_OF_THE_CORES = max(1, (workflow.cores or 2) // 2)
@@ -40,7 +77,12 @@ def sets_from(origin):
 
 
 def asset_path(asset):
-    return f"resources/{ASSETS[asset].path}"
+    """Where an asset lies. One that only a person can place has to be there when the jobs are laid
+    out, which is before the first of them runs."""
+    entry = ASSETS[asset]
+    if entry.kind == "placed" and not is_at_hand(entry, Path("resources"), MIRROR):
+        raise WorkflowError(absence(entry))
+    return f"resources/{entry.path}"
 
 
 def code(*modules):
@@ -80,10 +122,14 @@ def extraction_inputs(wildcards):
     }
     if "wheel" in spec:
         files["wheel"] = asset_path(spec["wheel"])
+    if "weights" in spec:
+        files["weights"] = asset_path(spec["weights"])
     if "checkpoint" in spec:
         files["checkpoint"] = f"results/models/{spec['checkpoint']}.safetensors"
     if spec.get("architecture", "").endswith(".json"):
         files["architecture"] = spec["architecture"]
+    if Path(spec.get("model", "absent")).is_dir():
+        files["model"] = [str(p) for p in Path(spec["model"]).iterdir() if p.is_file()]
     return files
 
 
@@ -120,11 +166,13 @@ def embeddings_by_model(name, inputs, modality):
 
 
 def tables_measured_in(name):
-    """The tables that config/claims.yaml or config/errata.yaml measures something in."""
+    """The tables that config/claims.yaml or config/errata.yaml measures something in, but for those
+    of a study that this configuration leaves out."""
     path = Path(workflow.basedir) / "config" / f"{name}.yaml"
     return [
         f"results/{table}"
         for table in tables_of(yaml.safe_load(path.read_text(encoding="utf-8"))[name])
+        if not table.startswith(tuple(f"statistics/{study}_" for study in NOT_RUN))
     ]
 
 
@@ -147,6 +195,7 @@ VARIANTS = {
     for folder, encoder in NORMALISATION_FOLDERS.items()
     if folder not in SETS
 }
+PREPROCESSING = config["cone"]["preprocessing"]
 SEED_STUDIES = config["supplement"]["seed_studies"]
 # What config/not_run.yaml describes and this configuration leaves out.
 NOT_RUN = [study for study, entries in SEED_STUDIES.items() if not entries]
@@ -201,10 +250,12 @@ def experiment_inputs(name):
     task = config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
     model = EXPERIMENTS["models"].get(name)
     if model:
-        architecture = ENCODERS[model["encoder"]]["architecture"]
+        spec = ENCODERS[model["encoder"]]
+        architecture = spec["architecture"]
         files = {
             "dataset": f"results/datasets/{model['dataset']}.parquet",
             "architecture": [architecture] if architecture.endswith(".json") else [],
+            "weights": asset_path(spec["weights"]) if "weights" in spec else [],
             "pixels": code("pixels", "encoders"),
         }
         temperature = {
@@ -224,17 +275,30 @@ def experiment_inputs(name):
     return lambda wildcards: {**files, **(temperature if name == "temperature" else {})}
 
 
-def coco_files(wildcards):
-    """The files of COCO that are there; of one that is not, the script tells where to get it."""
-    paths = [
-        path for split in config["coco"]["splits"].values() for path in split.values()
-    ]
-    return [path for path in paths if Path(path).is_file()]
+def dataset_files(wildcards):
+    """What a data set is made of, by what it holds: assets, or paths of one's own files."""
+    files = {}
+    settings = DATASETS[wildcards.dataset]
+    if settings["format"] == "union":
+        return {
+            role: f"results/datasets/{name}.parquet"
+            for role, name in settings["files"].items()
+        }
+    for role, name in settings["files"].items():
+        path = os.path.expandvars(name)
+        if name not in ASSETS and not Path(path).is_file():
+            raise WorkflowError(
+                f"datasets.{wildcards.dataset}.files.{role} is {name!r}, and {path} is no file "
+                f"here ({Path.cwd()}); correct the path."
+            )
+        files[role] = asset_path(name) if name in ASSETS else path
+    return files
 
 
 wildcard_constraints:
     set="|".join(SETS),
     encoder="|".join(ENCODERS),
     inputs="|".join(INPUTS),
+    dataset="|".join(DATASETS) or "(?!)",
     modality="[a-z]+",
     model="[A-Za-z0-9_-]+",

@@ -43,6 +43,34 @@ rule plot_figure2a:
         "../scripts/plot_figure2a.py"
 
 
+rule measure_preprocessing:
+    """One encoder with its own and with ImageNet's mean and standard deviation of pictures."""
+    input:
+        images=[
+            f"results/embeddings/{pair_folder(encoder, PREPROCESSING['inputs'])}/image.parquet"
+            for encoder in PREPROCESSING["encoders"]
+        ],
+        # The text tower is the same under both.
+        text=f"results/embeddings/{pair_folder(PREPROCESSING['encoders'][0], PREPROCESSING['inputs'])}/text.parquet",
+        code=code("cone", "gap", "embedding_set"),
+    output:
+        report(
+            "results/tables/preprocessing.csv",
+            caption="../report/captions/preprocessing.rst",
+            category="Figure 2",
+            labels={"table": "what the preprocessing changes"},
+        ),
+    log:
+        "results/logs/measure_preprocessing.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        encoders={name: ENCODERS[name] for name in PREPROCESSING["encoders"]},
+        confidence=config["confidence"],
+    script:
+        "../scripts/measure_preprocessing.py"
+
+
 rule simulate_mlp_cone:
     """Mean cosine by depth of random multi-layer perceptrons, with and without bias."""
     input:

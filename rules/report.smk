@@ -31,7 +31,12 @@ FIGURES = [
 ]
 TABLES = ["table1", "table2"]
 # These stand on the page as they lie in their files.
-PLAIN_TABLES = ["loss_minimum", "published_table2", "supplementary_p_values"]
+PLAIN_TABLES = [
+    "preprocessing",
+    "loss_minimum",
+    "published_table2",
+    "supplementary_p_values",
+]
 
 
 rule write_paper_page:
@@ -73,12 +78,16 @@ rule write_paper_page:
         ],
         claims="results/claims.csv",
         not_run="config/not_run.yaml",
-        templates=["report/base.html.j2", "report/paper.html.j2"],
+        templates=[
+            "report/base.html.j2",
+            "report/tables.html.j2",
+            "report/paper.html.j2",
+        ],
         style="report/style.css",
         found="report/paper_found.yaml",
         assets="config/assets.yaml",
         requirements="requirements.txt",
-        code=code("page"),
+        code=code("page", "stand_ins"),
     output:
         report(
             "results/paper.html",
@@ -94,6 +103,7 @@ rule write_paper_page:
         config=config,
         sets=SETS,
         not_run=NOT_RUN,
+        missing=LEFT_OUT,
         absent={
             name: entry for name, entry in config["sets"].items() if name not in SETS
         },

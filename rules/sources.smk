@@ -11,6 +11,8 @@ rule download_asset:
         "results/logs/download_asset/{path}.log",
     wildcard_constraints:
         path="|".join(re.escape(asset.path) for asset in ASSETS.values()),
+    # On a cluster: where Snakemake was started. The nodes of many reach no network.
+    localrule: True
     conda:
         "../envs/sources.yaml"
     params:
@@ -58,21 +60,22 @@ rule make_digits_dataset:
         "../scripts/make_digits_dataset.py"
 
 
-rule make_coco_dataset:
-    """COCO's pictures and captions, out of its own archives."""
+rule make_dataset:
+    """One data set of the paper, out of its authors' own files."""
     input:
-        coco_files,
-        code=code("sources"),
+        unpack(dataset_files),
+        assets=ancient("config/assets.yaml"),
+        code=code("datasets"),
     output:
-        "results/datasets/coco.parquet",
+        "results/datasets/{dataset}.parquet",
     log:
-        "results/logs/make_coco_dataset.log",
+        "results/logs/make_dataset/{dataset}.log",
     conda:
         "../envs/sources.yaml"
     params:
-        coco=config["coco"],
+        dataset=lambda w: DATASETS[w.dataset],
     script:
-        "../scripts/make_coco_dataset.py"
+        "../scripts/make_dataset.py"
 
 
 rule make_prompts:
@@ -81,7 +84,8 @@ rule make_prompts:
         datasets=sorted(
             {
                 f"results/datasets/{INPUTS[task['inputs']]['dataset']}.parquet"
-                for task in config["tasks"].values()
+                for task in TASKS.values()
+                if "prompt" in task
             }
         ),
         code=code("sources"),
@@ -92,7 +96,7 @@ rule make_prompts:
     conda:
         "../envs/sources.yaml"
     params:
-        tasks=config["tasks"],
+        tasks=TASKS,
         inputs=config["inputs"],
         table2=config["table2"],
     script:

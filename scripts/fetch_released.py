@@ -50,7 +50,11 @@ def main() -> None:
     parser.add_argument("--assets", type=Path, default=Path("config/assets.yaml"))
     args = parser.parse_args()
     try:
-        assets = [asset for asset in load_assets(args.assets).values() if asset.optional]
+        assets = [
+            asset
+            for asset in load_assets(args.assets).values()
+            if asset.optional and asset.kind != "placed"
+        ]
         hindrance = fetch_all(assets, args.resources, args.time_limit)
     except InputError as error:
         hindrance = str(error)

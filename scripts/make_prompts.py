@@ -20,6 +20,7 @@ classes = {
         ].unique()
     )
     for name, task in tasks.items()
+    if "prompt" in task
 }
 table = pd.concat([prompts(tasks, classes), label_set(snakemake.params.table2)])
 table.fillna({"kind": ""}).to_parquet(snakemake.output[0], index=False)

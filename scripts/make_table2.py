@@ -4,7 +4,7 @@ from modality_gap.logs import log_to
 
 log_to(snakemake.log[0])
 
-from modality_gap.contrastive import unit_gap_vector
+from modality_gap.contrastive import signed_distance, unit_gap_vector
 from modality_gap.embedding_set import read, read_pair
 from modality_gap.fairness import harm_by_group
 
@@ -19,7 +19,7 @@ labels = labels.assign(
 )
 # Groups in the config's order.
 order = labels["group"].map(settings["groups"].index).argsort(kind="stable")
-harm_by_group(
+table = harm_by_group(
     people.normalised()[order],
     labels.iloc[order],
     prompts.normalised(),
@@ -27,4 +27,9 @@ harm_by_group(
     unit_gap_vector(x, y),
     settings["shifts"],
     snakemake.params.confidence,
-).to_csv(snakemake.output[0], index=False)
+)
+# How wide the gap of the model's own pairs is when their images move as the pictures here do.
+distances = {delta: signed_distance(x, y, delta, one_side=True) for delta in set(table["delta"])}
+table.insert(1, "distance", table["delta"].map(distances))
+table.insert(0, "model", settings["model"])
+table.to_csv(snakemake.output[0], index=False)

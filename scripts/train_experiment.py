@@ -32,7 +32,6 @@ from modality_gap.gap import linear_separability
 from modality_gap.pixels import (
     Clip,
     build_clip,
-    prepared_pictures,
     read_items,
     read_pairs,
     start_weights,
@@ -45,14 +44,17 @@ settings = run_settings(params.experiments, name)
 device = choose_device()
 start = build = more = None
 if "model" in settings:
-    model, transform, tokenizer = load_open_clip(params.encoder, start_weights(params.encoder))
+    weights = start_weights(params.encoder, snakemake.input.get("weights"))
+    model, transform, tokenizer = load_open_clip(params.encoder, weights)
     tokenize = partial(tokenizer, context_length=model.context_length)
-    prepared = {"transform": transform, "workers": snakemake.threads, "device": device}
+    prepared = {"transform": transform, "workers": snakemake.threads}
     sample = settings["model"].get("pairs"), params.seed
-    pairs = read_pairs(snakemake.input.dataset, *sample, tokenize=tokenize, **prepared)
+    pairs = read_pairs(
+        snakemake.input.dataset, *sample, tokenize=tokenize, device=device, **prepared
+    )
     print(f"{len(pairs.train)} pairs to train on, {len(pairs.test)} held out", file=sys.stderr)
     if name == "temperature":
-        start = Clip(model, device)
+        start = Clip(model, transform, device)
     else:
         build = partial(build_clip, spec=params.encoder, device=device)
 else:
@@ -65,16 +67,12 @@ else:
 if name == "temperature" and "model" in settings:
     columns = ["item_id", *params.task_inputs.get("where", {})]
     labels = pd.read_parquet(snakemake.input.task_images, columns=columns)
-    labels, pictures = read_items(
-        snakemake.input.task_images, choose_rows(labels, params.task_inputs, params.seed)
-    )
+    rows = choose_rows(labels, params.task_inputs, params.seed)
+    labels, pixels = read_items(snakemake.input.task_images, rows, **prepared)
     prompts = pd.read_parquet(snakemake.input.prompts)
     prompts = prompts[prompts["task"] == settings["task"]]
     classes, right = prompts["label"].to_numpy(), labels[params.task_label].to_numpy()
-    task = (
-        prepared_pictures(list(labels["item_id"]), pictures, **prepared),
-        tokenize(list(prompts["text"])).to(device),
-    )
+    task = pixels, tokenize(list(prompts["text"])).to(device)
 elif name == "temperature":
     weights = load_file(snakemake.input.model)
     start = LinearProjections(

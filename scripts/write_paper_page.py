@@ -29,6 +29,7 @@ given, params = snakemake.input, snakemake.params
 found, assets, not_run = (
     yaml.safe_load(text(path)) for path in (given.found, given.assets, given.not_run)
 )
+found["training"]["data"] = [f"statistics/training/{Path(path).name}" for path in given.curves]
 not_run = {name: not_run[name] for name in params.not_run}
 data = {
     Path(path).stem: pd.read_csv(path)
@@ -78,6 +79,7 @@ html = page.render_page(
     sets=params.sets,
     absent=params.absent,
     left_out=not_run,
+    missing=params.missing,
     assets=assets,
     confidence=f"{100 * params.config['confidence']:g} %",
     separate=page.SEPARATE,

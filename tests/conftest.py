@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first: a slip shows before the workflow has run."""
-    order = ("unit", "workflow", "browser")
+    order = ("unit", "workflow", "browser", "cluster")
     items.sort(key=lambda item: order.index(item.path.parent.name))
 
 
@@ -34,11 +34,17 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture(scope="session")
-def mirror() -> Path:
+def find_mirror() -> Path | None:
     """The folder of real data files: MODALITY_GAP_MIRROR, or shared/mirror beside the project."""
     folder = Path(os.environ.get("MODALITY_GAP_MIRROR") or ROOT.parent / "shared" / "mirror")
-    if not (folder / "SHA256SUMS").is_file():
+    return folder if (folder / "SHA256SUMS").is_file() else None
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder of real data files; without it the test is skipped."""
+    folder = find_mirror()
+    if not folder:
         pytest.skip("needs the mirror of real data files; set MODALITY_GAP_MIRROR to its folder")
     return folder
 
@@ -62,15 +68,16 @@ class Project:
     """A copy of the project in a folder of its own, and `snakemake` run in it."""
 
     folder: Path
+    configs: tuple[str, ...] = ("tests/small.yaml",)
     mirror: Path | None = None
 
-    def snakemake(self, *arguments: str, check: bool = True) -> str:
-        """Run Snakemake with the small configuration; all it printed."""
+    def python(self, *arguments: str, check: bool = True) -> str:
+        """Run Python in the project's folder; all it printed."""
         environment = {k: v for k, v in os.environ.items() if k != "MODALITY_GAP_MIRROR"}
         if self.mirror:
             environment["MODALITY_GAP_MIRROR"] = str(self.mirror)
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--configfile", "tests/small.yaml", *arguments],
+            [sys.executable, *arguments],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
@@ -82,8 +89,14 @@ class Project:
             assert done.returncode == 0, done.stdout[-6000:]
         return done.stdout
 
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        """Run Snakemake with the project's configurations; all it printed."""
+        return self.python(
+            "-m", "snakemake", "--configfile", *self.configs, *arguments, check=check
+        )
 
-def copy_project(folder: Path, resources: Path | None) -> Project:
+
+def copy_project(folder: Path, resources: Path | None, **settings: object) -> Project:
     """Copy what git would carry; downloads are shared through a link where `resources` is given."""
     listing = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -100,7 +113,7 @@ def copy_project(folder: Path, resources: Path | None) -> Project:
         (resources / "wheels").mkdir(parents=True, exist_ok=True)
         (folder / "resources").mkdir()
         (folder / "resources" / "wheels").symlink_to(resources / "wheels")
-    return Project(folder)
+    return Project(folder, **settings)
 
 
 @pytest.fixture(scope="session")

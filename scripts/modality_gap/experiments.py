@@ -13,11 +13,9 @@ import math
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import pairwise, tee
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,65 +42,21 @@ CONDITIONS = {
 }
 
 
-class Prepared:
-    """n inputs that are made when they are asked for: `prepare(row)` makes one of them, in one of
-    `workers` threads, and a batch of them goes to the device."""
-
-    def __init__(
-        self, n: int, prepare: Callable[[int], torch.Tensor], workers: int, device: torch.device
-    ):
-        self.n, self.prepare, self.device = n, prepare, device
-        self.pool = ThreadPoolExecutor(workers)
-
-    def __len__(self) -> int:
-        return self.n
-
-    def begin(self, rows: torch.Tensor) -> Callable[[], torch.Tensor]:
-        """Set the threads to work on a batch; what is returned waits for it."""
-        futures = [self.pool.submit(self.prepare, row) for row in rows.tolist()]
-        return lambda: torch.stack([one.result() for one in futures]).to(self.device)
-
-
-BATCHES_AHEAD = 2  # that are prepared while the model is at one
-
-
 @dataclass(frozen=True)
 class Pairs:
     """The inputs of n pairs, `a` and `b`, and which rows are trained on (`train`) and which held
-    out (`test`), all on one device.
+    out (`test`).
 
-    Inputs are cached embeddings (n, d_a) and (n, d_b) of unit length or, for a whole model, its
-    pictures and its captions' tokens (n, length). Where nothing is learnt, `at_once` of them go
-    through the model together, all where it is None.
+    Inputs are cached embeddings (n, d_a) and (n, d_b) of unit length, all on the model's device, or
+    what a whole model takes: its pictures' pixels and its captions' tokens (n, length). Where
+    nothing is learnt, `at_once` of them go through the model together, all where it is None.
     """
 
-    a: torch.Tensor | Prepared
-    b: torch.Tensor | Prepared
+    a: torch.Tensor
+    b: torch.Tensor
     train: torch.Tensor
     test: torch.Tensor
     at_once: int | None = None
-
-
-def fetch(side: torch.Tensor | Prepared, groups: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-    """One side's inputs of each group of rows, those to come being prepared meanwhile."""
-    waiting = deque()
-    for rows in groups:
-        if not isinstance(side, Prepared):
-            yield side[rows]
-            continue
-        waiting.append(side.begin(rows))
-        if len(waiting) > BATCHES_AHEAD:
-            yield waiting.popleft()()
-    while waiting:
-        yield waiting.popleft()()
-
-
-def fetch_pairs(
-    pairs: Pairs, groups: Iterable[torch.Tensor]
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Both sides' inputs of each group of rows."""
-    groups_a, groups_b = tee(groups)
-    return zip(fetch(pairs.a, groups_a), fetch(pairs.b, groups_b), strict=True)
 
 
 def shuffled(rows: torch.Tensor, size: int, steps: int, seed: int) -> Iterator[torch.Tensor]:
@@ -256,12 +210,12 @@ def fit(
     scale = Adam([temperature.log_scale], settings, 0.0)
     steps, size = settings["steps"], min(settings["batch_size"], len(pairs.train))
     record(0)
-    batches = fetch_pairs(pairs, shuffled(pairs.train, size, steps, seed))
+    batches = shuffled(pairs.train, size, steps, seed)
     # Shown from the eleventh second on: most of these runs are over by then.
     progress = tqdm(batches, total=steps, unit="step", mininterval=10, delay=10, file=sys.stderr)
-    for step, (a, b) in enumerate(progress, start=1):
+    for step, rows in enumerate(progress, start=1):
         model.train()
-        loss = symmetric_contrastive_loss(*model(a, b), temperature())
+        loss = symmetric_contrastive_loss(*model(pairs.a[rows], pairs.b[rows]), temperature())
         loss.backward()
         factor = learning_rate_factor(step - 1, steps, settings["warmup"], settings["decay"])
         optimiser.step(factor)
@@ -281,7 +235,8 @@ def embed(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The model's x, y (m, d) of some pairs, as it gives them."""
     model.eval()
-    parts = [model(a, b) for a, b in fetch_pairs(pairs, rows.split(pairs.at_once or len(rows)))]
+    groups = rows.split(pairs.at_once or len(rows))
+    parts = [model(pairs.a[some], pairs.b[some]) for some in groups]
     return tuple(torch.cat(side) for side in zip(*parts, strict=True))
 
 
@@ -317,14 +272,13 @@ def measure(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
 @torch.no_grad()
 def embed_task(
     model: torch.nn.Module,
-    pictures: torch.Tensor | Prepared,
+    pictures: torch.Tensor,
     prompts: torch.Tensor,
     at_once: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of m pictures (m, d), `at_once` of them at a time, and of c prompts (c, d)."""
     model.eval()
-    rows = torch.arange(len(pictures)).split(at_once or len(pictures))
-    parts = [model(some, prompts) for some in fetch(pictures, rows)]
+    parts = [model(some, prompts) for some in pictures.split(at_once or len(pictures))]
     images, texts = torch.cat([x for x, _ in parts]), parts[0][1]
     return images.double().cpu().numpy(), texts.double().cpu().numpy()
 

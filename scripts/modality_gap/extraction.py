@@ -3,9 +3,11 @@
 import resource
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from modality_gap.encoders import Encoder, open_picture
 from modality_gap.errors import InputError
 
 CONTENT = ("image", "text")  # what is embedded; every other column is a label
+AT_ONCE = 16  # items that a thread is handed: a batch of 32 is work for two
 
 
 @dataclass
@@ -51,9 +54,44 @@ def read_batches(
     chosen = set(chosen)
     for batch in file.iter_batches(batch_size=batch_size, columns=columns):
         frame = batch.to_pandas()
-        frame = frame[frame["item_id"].isin(chosen)]
+        # Not isin(), which goes through all that are chosen, for every batch.
+        frame = frame[[item_id in chosen for item_id in frame["item_id"]]]
         if len(frame):
             yield frame
+
+
+def prepare_items(
+    encoder: Encoder, modality: str, unreadable: str, items: list[tuple]
+) -> list[torch.Tensor | InputError]:
+    """What the encoder takes of some (item_id, content); with `unreadable` "skip" the error itself
+    in place of a picture that cannot be decoded."""
+    prepared = []
+    for item_id, content in items:
+        try:
+            item = open_picture(content, item_id) if modality == "image" else content
+        except InputError as error:
+            if unreadable == "fail":
+                raise
+            prepared.append(error)
+        else:
+            prepared.append(encoder.prepare(item))
+    return prepared
+
+
+def prepare_ahead(
+    batches: Iterator[pd.DataFrame], modality: str, submit: Callable[[list], Future], workers: int
+) -> Iterator[tuple[pd.DataFrame, list[Future]]]:
+    """Each batch and its inputs to come, with enough of the next ones under way that no worker
+    waits, and no more."""
+    queue = deque()
+    for frame in batches:
+        items = list(zip(frame["item_id"], frame[modality], strict=True))
+        queue.append(
+            (frame, [submit(items[at : at + AT_ONCE]) for at in range(0, len(items), AT_ONCE)])
+        )
+        if sum(len(futures) for _, futures in queue) - len(queue[0][1]) >= 2 * workers:
+            yield queue.popleft()
+    yield from queue
 
 
 def extract(
@@ -65,43 +103,25 @@ def extract(
     workers: int,
     unreadable: str,
 ) -> Timing:
-    """Embed every row of `batches` and write it; decoding runs in threads ahead of inference.
+    """Embed every row of `batches` and write it; threads decode ahead of inference.
+
+    Threads and not processes: decoding and resizing let go of the interpreter's lock, which a
+    picture holds for about a tenth of its time, while to send it between processes costs the
+    main one a quarter of that time.
 
     With `unreadable` "fail" a picture that cannot be decoded ends the run by name; with "skip" it
     is left out, and `writer.metadata["skipped"]` lists it.
     """
     timing = Timing()
     skipped: list[str] = []
-
-    def prepare(item_id: str, content):
-        if modality == "text":
-            return encoder.prepare(content)
-        try:
-            return encoder.prepare(open_picture(content, item_id))
-        except InputError as error:
-            if unreadable == "fail":
-                raise
-            return error
-
-    def prepare_ahead(pool: ThreadPoolExecutor) -> Iterator:
-        queue = []
-        for frame in batches:
-            futures = [
-                pool.submit(prepare, *row)
-                for row in zip(frame["item_id"], frame[modality], strict=True)
-            ]
-            queue.append((frame, futures))
-            if len(queue) > 2:
-                yield queue.pop(0)
-        yield from queue
-
     with (
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=items, unit=modality, mininterval=2, file=sys.stderr) as progress,
     ):
+        submit = partial(pool.submit, prepare_items, encoder, modality, unreadable)
         clock = time.perf_counter()
-        for frame, futures in prepare_ahead(pool):
-            prepared = [future.result() for future in futures]
+        for frame, futures in prepare_ahead(batches, modality, submit, workers):
+            prepared = [item for future in futures for item in future.result()]
             readable = np.array([not isinstance(item, InputError) for item in prepared])
             for item_id, error in zip(frame["item_id"], prepared, strict=True):
                 if isinstance(error, InputError):

@@ -18,11 +18,12 @@ from docutils.utils import SystemMessage
 from markupsafe import Markup
 
 from modality_gap.errors import InputError
+from modality_gap.stand_ins import OF_ALL_SETS, makings, makings_of_sets, stand_ins
 
 NONE = "–"
 SEPARATE = 0.99  # a linear classifier this accurate tells the modalities apart
 SIGNIFICANT = 0.05
-OF_ALL_SETS = ("figure1", "figure3a", "figure3bcd")  # these show the released sets too
+METRICS = {"accuracy": "accuracy", "roc_auc": "ROC-AUC"}
 
 
 @dataclass(frozen=True)
@@ -565,7 +566,7 @@ def table1_found(table: pd.DataFrame) -> list[Finding]:
     spread = listed(f"{word} in {words.count(word)}" for word in dict.fromkeys(words))
     found = [
         Finding(
-            f"Picked on the scored pictures, as in the paper, the best shift raises accuracy in "
+            f"Picked on the scored pictures, as in the paper, the best shift raises the score in "
             f"{gains.sum()} of {count(len(table), 'row')}"
             + (
                 f", by {number(100 * sizes.min(), 1)} to {number(100 * sizes.max(), 1)} points "
@@ -579,13 +580,14 @@ def table1_found(table: pd.DataFrame) -> list[Finding]:
     for _, row in table.iterrows():
         better = row["held_out"] > row["default"]
         clear = row["p_held_out"] < level
+        things = "pictures" if row["metric"] == "accuracy" else "pairs of pictures"
         word = "no clear change" if not clear else "an improvement" if better else "a loss"
         found.append(
             Finding(
                 f"{row['model']}, {row['task'].replace('_', ' ')} (n {row['n']}): "
-                f"with the shift chosen on the other half accuracy goes from "
+                f"with the shift chosen on the other half {METRICS[row['metric']]} goes from "
                 f"{estimate(row, 'default')} to {estimate(row, 'held_out')}, "
-                f"{row['held_out_won']} pictures won and {row['held_out_lost']} lost, "
+                f"{row['held_out_won']} {things} won and {row['held_out_lost']} lost, "
                 f"p {p_value(row['p_held_out'])}: {word} at p < {p_value(level)} "
                 f"({SIGNIFICANT:g} over {count(len(table), 'row')}).",
                 bool(better and clear),
@@ -606,7 +608,13 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
     """Table 1 of this run."""
     return [
         Table(
-            "Zero-shot accuracy. Best shift: picked on these pictures; held out: picked on others. "
+            "Zero-shot accuracy"
+            + (
+                " (roc_auc: area under the ROC curve; won and lost are pairs of pictures). "
+                if (table["metric"] == "roc_auc").any()
+                else ". "
+            )
+            + "Best shift: picked on these pictures; held out: picked on others. "
             "p of the best of all: permutation test of the largest of all shifts. "
             "Gap: signed distance of the centres, negative once they have passed each other.",
             [
@@ -622,7 +630,8 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
             ],
             [
                 [
-                    f"{row['model']}, {row['task'].replace('_', ' ')}",
+                    f"{row['model']}, {row['task'].replace('_', ' ')}"
+                    + ("" if row["metric"] == "accuracy" else f" ({row['metric']})"),
                     str(row["n"]),
                     str(row["classes"]),
                     number(row["chance"]),
@@ -647,12 +656,12 @@ def table1_curves_found(sweep: pd.DataFrame) -> list[Finding]:
     """How much of the swept range keeps the accuracy of the unshifted model."""
     found = []
     for (model, task), part in sweep.groupby(["model", "task"], sort=False):
-        default = part.loc[part["delta"] == 0, "accuracy"].iloc[0]
-        worst, best = part["accuracy"].min(), part["accuracy"].max()
+        default = part.loc[part["delta"] == 0, "score"].iloc[0]
+        worst, best = part["score"].min(), part["score"].max()
         found.append(
             Finding(
                 f"{model}, {task.replace('_', ' ')}: over {count(len(part), 'shift')} "
-                f"accuracy runs from {number(worst)} to {number(best)}, "
+                f"{METRICS[part['metric'].iloc[0]]} runs from {number(worst)} to {number(best)}, "
                 f"{number(default)} without a shift (n {part['n'].iloc[0]})."
             )
         )
@@ -717,7 +726,7 @@ def table2_tables(table: pd.DataFrame, delta: float) -> list[Table]:
     shifted = f"delta {delta:g}"
     return [
         Table(
-            "Offensive labels for emoji of people. Other shifts are in the CSV file.",
+            "Offensive labels for pictures of people. Other shifts are in the CSV file.",
             [
                 *("group", "n", "delta 0: crime + non-human", "delta 0: offensive"),
                 *(f"{shifted}: crime + non-human", f"{shifted}: offensive", "p", "p (Holm)"),
@@ -780,60 +789,6 @@ def results(
 
 
 # What a run is made of
-
-
-def stand_ins(
-    known: Mapping, inputs: Iterable[str], encoders: Iterable[str], config: Mapping
-) -> list[str]:
-    """What the inputs and encoders, by their names in the config, stand in for."""
-    found = []
-    for name in inputs:
-        if name in known["inputs"]:
-            found.append(known["inputs"][name])
-        else:
-            found.append(known["datasets"].get(config["inputs"].get(name, {}).get("dataset")))
-    found += [known["encoders"].get(name) for name in encoders]
-    return [text for text in dict.fromkeys(found) if text]
-
-
-def makings_of_sets(sets: Iterable[Mapping], config: Mapping) -> tuple[list[str], list[str]]:
-    """Names of the inputs and of the encoders behind some sets."""
-    inputs, encoders = [], []
-    for entry in sets:
-        if "inputs" in entry:
-            inputs.append(entry["inputs"])
-        if "projection" in entry:
-            encoders += config["projections"][entry["projection"]]["encoders"].values()
-        if "encoder" in entry:
-            encoders.append(entry["encoder"])
-    return inputs, encoders
-
-
-def makings(section: str, sets: Mapping, config: Mapping) -> tuple[list[str], list[str]]:
-    """Names of the inputs and of the encoders behind a figure or table of the page."""
-    if section == "figure2a":
-        cones = config["cone"]["encoders"].values()
-        weights = ("trained", "random")
-        return (
-            [entry[f"{kind}_inputs"] for entry in cones for kind in weights],
-            [entry[kind] for entry in cones for kind in weights],
-        )
-    if section == "figure2c":
-        cones = config["initialisation_cones"]
-        return [entry["inputs"] for entry in cones.values()], list(cones)
-    if section in ("table1", "table1_curves"):
-        used = [sets[name] for name in config["table1"]["models"] if name in sets]
-        tasks = [config["tasks"][task]["inputs"] for task in config["table1"]["tasks"]]
-        return tasks, makings_of_sets(used, config)[1]
-    if section == "table2":
-        used = [sets[name] for name in [config["table2"]["model"]] if name in sets]
-        return [config["table2"]["inputs"]], makings_of_sets(used, config)[1]
-    if section == "training":
-        names = [*config["projections"], *config["training"]]
-        return makings_of_sets([entry for key, entry in sets.items() if key in names], config)
-    if section in OF_ALL_SETS:
-        return makings_of_sets(sets.values(), config)
-    return [], []
 
 
 def models_rows(

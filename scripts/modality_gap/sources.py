@@ -1,21 +1,11 @@
 """Datasets: one Parquet file each, with `item_id`, `image` (encoded bytes), `text` and labels."""
 
 import io
-import json
 import re
-import sys
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
-from tqdm import tqdm
-
-from modality_gap.errors import InputError
 
 SKIN_TONES = {
     "1F3FB": "light",
@@ -157,80 +147,23 @@ def digits(items: int, pixels: int, seed: int) -> pd.DataFrame:
     )
 
 
-COCO_SCHEMA = pa.schema(
-    {"item_id": pa.string(), "image": pa.binary(), "text": pa.string(), "split": pa.string()}
-)
-COCO_ROWS = 256  # pictures of a row group, about 40 MB: all that is in memory at a time
-
-
-def coco_captions(document: dict, captions: str) -> dict[str, str]:
-    """File name > caption, of the `first` or the `last` of the five or so that each picture has, in
-    the order of the pictures' ids. `document` is a captions_*.json of COCO; a picture without a
-    caption does not come."""
-    chosen = {}
-    for annotation in document["annotations"]:
-        image, caption = annotation["image_id"], annotation["caption"].strip()
-        if captions == "last" or image not in chosen:
-            chosen[image] = caption
-    names = {image["id"]: image["file_name"] for image in document["images"]}
-    return {names[image]: chosen[image] for image in sorted(names) if image in chosen}
-
-
-def coco_split(split: str, files: dict[str, str], captions: str) -> Iterator[dict]:
-    """Rows of one split: of every captioned picture that is in the archive `pictures`, read inside
-    it. Raises InputError where a file is absent."""
-    for key, path in files.items():
-        if not Path(path).is_file():
-            raise InputError(
-                f"coco.splits.{split}.{key} is {path!r}, which is no file here ({Path.cwd()}); get "
-                "it from https://cocodataset.org/#download, or correct the path."
-            )
-    texts = coco_captions(json.loads(Path(files["captions"]).read_text("utf-8")), captions)
-    with zipfile.ZipFile(files["pictures"]) as archive:
-        members = {PurePosixPath(name).name: name for name in archive.namelist()}
-        there = [name for name in texts if name in members]
-        print(
-            f"{split}: {len(there)} of {len(texts)} captioned pictures are in {files['pictures']}",
-            file=sys.stderr,
-        )
-        for name in tqdm(there, unit="picture", mininterval=10, file=sys.stderr):
-            yield {
-                "item_id": PurePosixPath(name).stem,
-                "image": archive.read(members[name]),
-                "text": texts[name],
-                "split": split,
-            }
-
-
-def write_coco(path: str | Path, captions: str, splits: dict[str, dict[str, str]]) -> None:
-    """The dataset of COCO as a Parquet file, a row group at a time: `captions` (first or last) and
-    `splits` are those of `coco` in the config."""
-    with pq.ParquetWriter(path, COCO_SCHEMA) as writer:
-        for split, files in splits.items():
-            rows = []
-            for row in coco_split(split, files, captions):
-                rows.append(row)
-                if len(rows) == COCO_ROWS:
-                    writer.write_table(pa.Table.from_pylist(rows, COCO_SCHEMA))
-                    rows = []
-            if rows:
-                writer.write_table(pa.Table.from_pylist(rows, COCO_SCHEMA))
-
-
 def prompts(tasks: dict[str, dict], classes: dict[str, list[str]]) -> pd.DataFrame:
-    """One row a class: the prompt of each zero-shot task's classes, from its template.
+    """One row a class: the prompt of each zero-shot task's classes (one a class, as in the paper).
 
-    `tasks[task]["prompt"]` holds one `{}` where the class name goes (one prompt a class, as in
-    the paper); `classes[task]` are the names. Columns: item_id, text, task, label.
+    `tasks[task]` has a template `prompt`, with one `{}` where the class name goes, for the names
+    `classes[task]`; or `prompts` by class name. Columns: item_id, text, task, label.
     """
     rows = [
         {
             "item_id": f"{task}/{name}",
-            "text": tasks[task]["prompt"].format(name),
+            "text": text,
             "task": task,
             "label": name,
         }
-        for task in tasks
-        for name in classes[task]
+        for task, settings in tasks.items()
+        for name, text in (
+            settings.get("prompts")
+            or {name: settings["prompt"].format(name) for name in classes[task]}
+        ).items()
     ]
     return pd.DataFrame(rows)

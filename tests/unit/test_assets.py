@@ -8,18 +8,25 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from archive_server import Server, serving
 
 from modality_gap import assets
-from modality_gap.assets import Asset, fetch, is_at_hand, load_assets, part_of, read_member
+from modality_gap.assets import (
+    Asset,
+    check_placed,
+    fetch,
+    is_at_hand,
+    load_assets,
+    part_of,
+    read_member,
+)
 from modality_gap.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -28,50 +35,11 @@ PATH = "released/a.npy"
 FAST = {"timeout_s": 5.0, "retries": 2, "backoff_s": 0.01}
 
 
-@dataclass
-class Server:
-    """What the server holds and how it misbehaves; `seen` is what it was asked and what it sent."""
-
-    url: str = ""
-    files: dict[str, bytes] = field(default_factory=lambda: {f"/{PATH}": CONTENT})
-    ranges: bool = True
-    refusals: list[int] = field(default_factory=list)
-    cuts: list[int] = field(default_factory=list)
-    seen: list[tuple[str | None, int]] = field(default_factory=list)
-
-
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    state = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked = self.headers.get("Range")
-            body = state.files.get(self.path, b"")
-            status = 200 if self.path in state.files else 404
-            if state.refusals:
-                status, body = state.refusals.pop(0), b""
-            elif asked and state.ranges and status == 200:
-                start = int(re.fullmatch(r"bytes=(\d+)-", asked).group(1))
-                status, body = (206, body[start:]) if start < len(body) else (416, b"")
-            sent = body[: state.cuts.pop(0)] if state.cuts else body
-            state.seen.append((asked, len(sent)))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state.url = f"http://127.0.0.1:{http.server_port}"
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+def server() -> Iterator[Server]:
+    with serving() as state:
+        state.files[f"/{PATH}"] = CONTENT
         yield state
-        http.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -377,11 +345,20 @@ def test_the_projects_own_table_loads() -> None:
         "twemoji",
         "emoji_names",
     }
-    assert {name for name, asset in table.items() if asset.optional} == table.keys() - wheels
-    assert len(table) == 13
-    for asset in table.values():
-        assert re.fullmatch(r"[0-9a-f]{64}", asset.sha256)
+    released = {name for name in table if name.startswith("released_")}
+    placed = {name for name, asset in table.items() if asset.kind == "placed"}
+    assert {name for name, asset in table.items() if asset.optional} - placed == released
+    seeds = {f"resnet50_seed{number:02d}" for number in range(1, 12)}
+    samples = {name for name in table if "_sample" in name}
+    assert placed - samples == {"hateful_memes", "imagenet_val", "imagenet_devkit"} | seeds
+    for name, asset in table.items():
         assert (asset.member is not None) == (asset.kind == "wheel")
+        if name in wheels | released:
+            assert len(asset.sha256) == 64
+            assert asset.bytes
+        # OpenAI and torchvision write the checksum, or its beginning, into the address.
+        if name.endswith(("_openai", "_imagenet")):
+            assert asset.sha256 in asset.url
 
 
 GOOD = {key: value for key, value in vars(an_asset(url="http://x/a")).items() if value is not None}
@@ -398,7 +375,10 @@ del GOOD["id"]
         ({"bytes": 0}, "`bytes` is 0"),
         ({"bytes": True}, "`bytes` is True"),
         ({"optional": "yes"}, "`optional` is 'yes'"),
-        ({"sha256": "abc"}, "64 hex digits"),
+        ({"sha256": "abc"}, "64 (or the first) hex digits"),
+        ({"md5": "abc"}, "give one of `sha256`, `md5` and `no_checksum`"),
+        ({"sha256": None}, "give one of `sha256`, `md5` and `no_checksum`"),
+        ({"about_bytes": 3}, "give one of `bytes` (exactly) and `about_bytes`"),
         ({"path": "../a"}, "leads out"),
         ({"path": "/a"}, "leads out"),
         ({"kind": "zip"}, "`kind` is 'zip'"),
@@ -418,7 +398,7 @@ def test_a_faulty_entry_is_refused(tmp_path: Path, change: dict[str, object], wo
     assert str(caught.value).startswith(f"{table}: the entry 'thing'")
 
 
-@pytest.mark.parametrize("key", ["kind", "path", "sha256", "bytes", "licence", "purpose"])
+@pytest.mark.parametrize("key", ["kind", "path", "licence", "purpose"])
 def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     table = tmp_path / "assets.yaml"
     table.write_text(yaml.safe_dump({"thing": {k: v for k, v in GOOD.items() if k != key}}))
@@ -436,12 +416,88 @@ def test_a_faulty_table_is_refused(tmp_path: Path, text: str | None) -> None:
     assert "\n" not in str(caught.value)
 
 
+def placed_asset(**changes: object) -> Asset:
+    return an_asset(kind="placed", url="https://example.org/terms", **changes)
+
+
+@pytest.mark.parametrize("mirror", [None, "no/such/folder"])
+def test_a_placed_asset_is_never_fetched(
+    monkeypatch: pytest.MonkeyPatch, destination: Path, mirror: str | None
+) -> None:
+    monkeypatch.setattr(assets, "_download", None)
+    with pytest.raises(InputError) as caught:
+        fetch(placed_asset(), destination, mirror, **FAST)
+    told = str(caught.value)
+    assert told.startswith(f"resources/{PATH} is not there and has to be placed by hand")
+    for words in ("https://example.org/terms", "MIT", "a test"):
+        assert words in told
+    assert "\n" not in told
+    assert not list(destination.parent.iterdir())
+
+
+def test_a_placed_asset_comes_from_a_mirror_checked(tmp_path: Path, destination: Path) -> None:
+    (tmp_path / "mirror" / PATH).parent.mkdir(parents=True)
+    (tmp_path / "mirror" / PATH).write_bytes(CONTENT)
+    assert fetch(placed_asset(), destination, str(tmp_path / "mirror"), **FAST) == "mirror"
+    assert destination.read_bytes() == CONTENT
+
+
+def test_a_placed_file_is_checked_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(CONTENT)
+    check_placed(placed_asset(), path)
+    check_placed(placed_asset(sha256=None, md5=hashlib.md5(CONTENT).hexdigest()), path)
+    path.write_bytes(CONTENT[:-1] + b"?")
+    for asset in (placed_asset(), placed_asset(sha256=None, md5="0" * 32)):
+        with pytest.raises(InputError, match="get it again from https:"):
+            check_placed(asset, path)
+    assert path.is_file()
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"sha256": hashlib.sha256(CONTENT).hexdigest()[:8]},
+        {"md5": hashlib.md5(CONTENT).hexdigest()},
+        {"no_checksum": "a test"},
+    ],
+    ids=lambda known: next(iter(known)),
+)
+def test_what_is_published_of_a_file_is_checked(
+    server: Server, destination: Path, capsys: pytest.CaptureFixture, known: dict[str, str]
+) -> None:
+    checks = {"sha256": None, "bytes": None, "about_bytes": 1_100_000} | known
+    asset = an_asset(url=f"{server.url}/{PATH}", **checks)
+    fetch(asset, destination, None, **FAST)
+    assert destination.read_bytes() == CONTENT
+    told = f"no checksum is published; {len(CONTENT)} bytes with sha256 "
+    told += hashlib.sha256(CONTENT).hexdigest()
+    assert (told in capsys.readouterr().err) == ("no_checksum" in known)
+    # Half of it, as a connection that was cut leaves it, is taken up again.
+    destination.rename(part_of(destination))
+    part_of(destination).write_bytes(CONTENT[:500])
+    fetch(asset, destination, None, **FAST)
+    assert destination.read_bytes() == CONTENT
+    assert server.seen[-1][0] == "bytes=500-"
+    # A page of words instead of the file, and a byte that is wrong.
+    for content in (b"<html>quota</html>", CONTENT[:-1] + b"?"):
+        server.files[f"/{PATH}"] = content
+        destination.unlink(missing_ok=True)
+        if "no_checksum" in known and len(content) > 100:
+            continue
+        with pytest.raises(InputError, match=r"is not the expected file .*, about 1100000 "):
+            fetch(asset, destination, None, **FAST)
+        assert not list(destination.parent.iterdir())
+
+
 def fetch_released(tmp_path: Path, urls: list[str], *options: str) -> str:
     """Run the script on one optional asset per URL; return its line, the exit status checked."""
     entry = GOOD | {"optional": True}
     table = {
         f"thing{i}": entry | {"path": f"released/{i}.npy", "url": url} for i, url in enumerate(urls)
     }
+    # What only a person can place is not asked for.
+    table["placed"] = entry | {"kind": "placed", "path": "by/hand", "url": "http://x/a"}
     (tmp_path / "assets.yaml").write_text(yaml.safe_dump(table))
     environment = {k: v for k, v in os.environ.items() if k != "MODALITY_GAP_MIRROR"}
     done = subprocess.run(
@@ -490,3 +546,18 @@ def test_released_at_hand(server: Server, tmp_path: Path) -> None:
 def test_released_without_a_table_is_one_line(tmp_path: Path) -> None:
     line = fetch_released(tmp_path, [], "--assets", str(tmp_path / "none.yaml"))
     assert "none.yaml cannot be read" in line
+
+
+def test_a_sample_lies_elsewhere_in_a_mirror(tmp_path: Path) -> None:
+    """COCO's sample has in the mirror the name of the whole, which is another asset."""
+    assets = load_assets(Path(__file__).parents[2] / "config" / "assets.yaml")
+    sample, whole = assets["coco_sample_pictures"], assets["coco_val2017"]
+    assert sample.mirror_path == whole.mirror_path == "coco/val2017.zip"
+    assert sample.path != whole.path
+    place = tmp_path / "mirror" / sample.mirror_path
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"pictures")
+    small = replace(sample, bytes=8, sha256=hashlib.sha256(b"pictures").hexdigest(), optional=False)
+    assert is_at_hand(small, tmp_path, str(tmp_path / "mirror"))
+    assert fetch(small, tmp_path / small.path, str(tmp_path / "mirror"), timeout_s=1) == "mirror"
+    assert (tmp_path / small.path).read_bytes() == b"pictures"

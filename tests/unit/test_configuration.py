@@ -9,7 +9,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from modality_gap.configuration import check_config
+from modality_gap.configuration import check_config, without_absent, without_nulls
 from modality_gap.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,6 @@ SCHEMA_PATH = ROOT / "config" / "schema.yaml"
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
 SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 REMOVE = object()
-OWN = {"model": "mine", "weights": "trained", "modalities": ["image", "text"]}
 WHOLE = {"encoder": "emoji_clip_random", "dataset": "emoji"}
 
 
@@ -60,7 +59,10 @@ def properties(schema: dict, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 def resolved(schema: dict) -> dict:
     if "$ref" not in schema:
         return schema
-    return {**SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
+    target = SCHEMA
+    for key in schema["$ref"].split("/")[1:]:
+        target = target[key]
+    return {**resolved(target), **schema}
 
 
 def test_shipped_configuration_passes() -> None:
@@ -70,11 +72,55 @@ def test_shipped_configuration_passes() -> None:
 def test_the_published_settings_pass_as_they_are_merged() -> None:
     config = copy.deepcopy(SHIPPED)
     update_config(config, yaml.safe_load((ROOT / "config" / "paper.yaml").read_text("utf-8")))
+    config = without_nulls(config)
     check_config(config, SCHEMA_PATH)
     # 5 epochs of 50,000 pairs in batches of 64 (section 4.2, Supplementary 8).
     for name, model in config["experiments"]["models"].items():
         assert config["experiments"][name]["steps"] == 5 * (50_000 // 64)
         assert model["optimisation"]["record_every"] == 50_000 // 64
+
+
+def test_null_in_an_overlay_removes_an_entry() -> None:
+    config = copy.deepcopy(SHIPPED)
+    overlay = "{sets: {clasp: null, clip: {note: null}}, emoji: {leave_out_groups: []}}"
+    update_config(config, yaml.safe_load(overlay))
+    config = without_nulls(config)
+    check_config(config, SCHEMA_PATH)
+    assert "clasp" not in config["sets"]
+    assert config["sets"]["clip"].keys() == SHIPPED["sets"]["clip"].keys() - {"note"}
+    # Nothing but null is removed.
+    assert config["emoji"]["leave_out_groups"] == []
+    assert without_nulls(SHIPPED) == SHIPPED
+
+
+def test_what_needs_an_absent_file_takes_no_part() -> None:
+    encoders = {f"r{n}": {"library": "timm", "weights": f"w{n}"} for n in range(3)}
+    panel = {"encoders": ["r0", "r1", "r2"], "modality": "image", "inputs": "emoji"}
+    config = changed(
+        ("encoders", SHIPPED["encoders"] | encoders),
+        ("datasets/cifar10/files", {"archive": "gated"}),
+        ("tasks/gated", SHIPPED["tasks"]["digits"] | {"inputs": "cifar10"}),
+        ("table1/tasks", ["digits", "gated"]),
+        ("supplement/seed_studies/supplementary13", {"a": panel}),
+        ("supplement/seed_studies/supplementary14", {"b": panel | {"inputs": "cifar10"}}),
+    )
+    left, missing = without_absent(config, ["gated", "w1"])
+    assert left["table1"]["tasks"] == ["digits"]
+    studies = left["supplement"]["seed_studies"]
+    assert studies == {
+        "supplementary13": {"a": panel | {"encoders": ["r0", "r2"]}},
+        "supplementary14": {},
+    }
+    assert missing == {
+        "table1.tasks gated": ["gated"],
+        "supplement.seed_studies.supplementary13": ["w1"],
+        "supplement.seed_studies.supplementary14": ["gated", "w1"],
+    }
+    assert without_absent(config, ["w0", "w1"])[0]["supplement"]["seed_studies"] == {
+        "supplementary13": {},
+        "supplementary14": {},
+    }
+    assert without_absent(config, []) == (config, {})
 
 
 def test_every_key_is_described_and_closed_to_unknown_ones() -> None:
@@ -102,11 +148,11 @@ def test_defaults_are_those_of_the_shipped_configuration() -> None:
     [
         [
             (
-                "encoders/openclip_random",
+                "encoders/mine",
                 {"library": "open_clip", "architecture": "ViT-L-14", "pretrained": "openai"},
             )
         ],
-        [("sets/mine", OWN | {"files": {"image": "a.parquet", "text": "b.npy"}})],
+        [("pairs/mine", {"video": "a.parquet", "text": "b.npy", "weights": "random"})],
         [("cone/encoders/video transformer", SHIPPED["cone"]["encoders"]["text transformer"])],
         [("loss_landscape/delta_start", -0.3), ("loss_landscape/delta_step", 0.1)],
         [("confidence", 0.5), ("umap/min_dist", 0), ("extraction/unreadable", "skip")],
@@ -167,9 +213,9 @@ FAULTS = {
     "prompt without {}": ("tasks/digits/prompt", "a digit", "tasks.digits.prompt", "with {} once"),
     "Table 2's prompt": ("table2/prompt", "a {gender}", "table2.prompt", "{group}"),
     "file of another kind": (
-        "sets/mine",
-        OWN | {"files": {"image": "a.csv", "text": "b.npy"}},
-        "sets.mine.files.image",
+        "pairs/mine",
+        {"image": "a.csv", "text": "b.npy"},
+        "pairs.mine.image",
         ".parquet or .npy",
     ),
     # Exactly one of
@@ -196,10 +242,10 @@ FAULTS = {
         "encoders.minilm_seeds",
         "label",
     ),
-    "tag for timm": (
-        "encoders/resnet18_seeds/pretrained",
+    "tag for minilm": (
+        "encoders/minilm/pretrained",
         "a1_in1k",
-        "encoders.resnet18_seeds.pretrained",
+        "encoders.minilm.pretrained",
         "this library",
     ),
     # Names
@@ -208,16 +254,16 @@ FAULTS = {
     "set's inputs": ("sets/stitched/inputs", "prompts", "sets.stitched.inputs", "one of emoji"),
     "set's asset": ("sets/clip/released", "minilm", "sets.clip.released", "give one of released"),
     "set's file": (
-        "sets/mine",
-        OWN | {"files": {"image": "absent.npy", "text": "absent.npy"}},
-        "sets.mine.files.image",
+        "pairs/mine",
+        {"image": "absent.npy", "text": "absent.npy"},
+        "pairs.mine.image",
         "correct the path",
     ),
     "set's modalities": (
-        "sets/mine",
-        OWN | {"files": {"video": "absent.npy", "text": "absent.npy"}},
-        "sets.mine.modalities",
-        "make them the same",
+        "pairs/mine",
+        {"image": "absent.npy", "model": "mine"},
+        "pairs.mine",
+        "not image; correct it",
     ),
     "inputs of features": ("sets/clip/inputs", "emoji", "sets.clip.inputs", "remove it"),
     "unencoded modality": (
@@ -269,6 +315,18 @@ FAULTS = {
         "emojis",
         "cone.encoders.text transformer.random_inputs",
         "emoji_sample_and_noise",
+    ),
+    "preprocessing of two models": (
+        "cone/preprocessing/encoders/1",
+        "clip_vit_b16_random",
+        "cone.preprocessing.encoders",
+        "correct one of them",
+    ),
+    "preprocessing alike": (
+        "encoders/openclip_random_imagenet/preprocessing",
+        "own",
+        "cone.preprocessing.encoders",
+        "correct one of them",
     ),
     "no noise": (
         "cone/encoders/text transformer/random_inputs",
@@ -336,9 +394,15 @@ FAULTS = {
     ),
     "whole model's dataset": (
         "experiments/models/dimension",
-        WHOLE | {"dataset": "coco"},
+        WHOLE | {"dataset": "coco_first_captions"},
+        "datasets.coco_first_captions.files",
+        "experiments.models.dimension needs; add them",
+    ),
+    "whole model's dataset without captions": (
+        "experiments/models/dimension",
+        WHOLE | {"dataset": "svhn"},
         "experiments.models.dimension.dataset",
-        "add them",
+        "emoji, coco, coco_first_captions",
     ),
     "whole model's warm-up": (
         "experiments/models/dimension",
@@ -346,13 +410,42 @@ FAULTS = {
         "experiments.models.dimension.optimisation.warmup",
         "experiments.dimension.steps; lower it",
     ),
-    "no split of COCO": ("inputs/mine", {"dataset": "coco"}, "inputs.mine.dataset", "add a split"),
-    "which caption": ("coco/captions", "best", "coco.captions", "first, last"),
-    "half a split of COCO": (
-        "coco/splits/test",
-        {"pictures": "val2017.zip"},
-        "coco.splits.test.captions",
+    "dataset of inputs": (
+        "inputs/mine",
+        {"dataset": "emojis"},
+        "inputs.mine.dataset",
+        "did you mean emoji?",
+    ),
+    "which caption": ("datasets/coco/captions", "best", "datasets.coco.captions", "first, last"),
+    "COCO without captions": (
+        "datasets/coco/files",
+        {"train": "coco_train2017", "test": "coco_val2017"},
+        "datasets.coco.files.annotations",
         "add it",
+    ),
+    "file of a dataset": (
+        "datasets/svhn/files/pictures",
+        "svhn_tests",
+        "datasets.svhn.files.pictures",
+        "did you mean svhn_test?",
+    ),
+    "what a dataset's file holds": (
+        "datasets/svhn/files/extra",
+        "svhn_test",
+        "datasets.svhn.files.extra",
+        "no known key",
+    ),
+    "option of another format": (
+        "datasets/svhn/captions",
+        "last",
+        "datasets.svhn.captions",
+        "does not go with this format",
+    ),
+    "dataset with a name that is taken": (
+        "datasets/digits",
+        {"format": "svhn", "files": {"pictures": "svhn_test"}},
+        "datasets.digits",
+        "give it another",
     ),
     "one seed has no interval": ("experiments/seeds", 1, "experiments.seeds", "at least 2"),
     "no such optimiser": (
@@ -366,6 +459,24 @@ FAULTS = {
         [0.9],
         "experiments.optimisation.betas",
         "at least 2",
+    ),
+    "no such asset of weights": (
+        "encoders/openclip_random",
+        {"library": "open_clip", "architecture": "ViT-B-32", "weights": "minilm"},
+        "encoders.openclip_random.weights",
+        "give one of released",
+    ),
+    "weights and a seed": (
+        "encoders/openclip_random/weights",
+        "released_clip",
+        "encoders.openclip_random",
+        "all but one",
+    ),
+    "whose statistics": (
+        "encoders/openclip_random/preprocessing",
+        "clip",
+        "encoders.openclip_random.preprocessing",
+        "own, imagenet",
     ),
     "no truth": (
         "encoders/emoji_clip/hugging_face",

@@ -1,5 +1,7 @@
 """Loss, shift and sphere, against torch, against the plain computation and paper.md's tables."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from modality_gap.contrastive import (
     loss_minimum,
     shift,
     shifted_similarity,
+    sigmoid_losses,
     signed_distance,
     signed_distances,
     sphere_losses,
@@ -74,6 +77,11 @@ def test_distance_is_the_gap_at_no_shift_and_changes_sign_once_passed(pairs):
     x, y = pairs
     default = np.linalg.norm(x.mean(0) - y.mean(0))
     assert signed_distance(x, y, 0) == pytest.approx(default, abs=1e-12)
+    # Moved on one side alone by the vector between two points, the one comes to lie on the other.
+    one, other = np.eye(2)[:1], np.eye(2)[1:]
+    for delta, distance in ((0, 2**0.5), (2**0.5, 0), (-(2**0.5), (2 + 2 / 5**0.5) ** 0.5)):
+        moved = signed_distance(one, other, delta, one_side=True)
+        assert abs(moved) == pytest.approx(distance, abs=1e-7)
     distances = [signed_distance(x, y, delta) for delta in np.arange(-2, 4, 0.25)]
     assert np.all(np.diff(distances) < 0)
     assert distances[0] > default > 0 > distances[-1]
@@ -216,3 +224,36 @@ def test_the_paper_sweeps_forty_shifts_and_no_shift_is_one_of_them():
     assert deltas[0] == -5
     assert deltas[-1] == 4.75
     assert 0 in deltas
+
+
+@pytest.mark.parametrize(("scale", "bias"), [(10.0, -10.0), (117.3, -12.9), (1.0, 0.0)])
+def test_sigmoid_loss_is_open_clips(pairs, scale, bias):
+    from open_clip.loss import SigLipLoss
+
+    x, y = pairs
+    theirs = SigLipLoss()(torch.from_numpy(x), torch.from_numpy(y), scale, bias).item()
+    assert sigmoid_losses(x @ y.T, 1 / scale, bias) == pytest.approx(theirs, rel=1e-12)
+
+
+def test_sigmoid_loss_in_closed_form_and_far_out():
+    # All cosines equal: n - 1 noes and one yes a row.
+    n, cosine, bias = 7, 0.3, -2.0
+    logit = cosine / 0.1 + bias
+    expected = np.log1p(np.exp(-logit)) + (n - 1) * np.log1p(np.exp(logit))
+    assert sigmoid_losses(np.full((n, n), cosine), 0.1, bias) == pytest.approx(expected, rel=1e-12)
+    # A logit of a thousand neither overflows nor costs where it is right.
+    assert sigmoid_losses(2 * np.eye(3) - 1, 1e-3, 0.0) == 0
+    assert sigmoid_losses(1 - 2 * np.eye(3), 1e-3, 0.0) == pytest.approx(3000)
+
+
+def test_a_sweep_takes_another_loss(pairs):
+    x, y = pairs
+    deltas = np.array([-0.5, 0.0, 0.5])
+    losses = batched_sweep(x, y, deltas, [0.1], 20, partial(sigmoid_losses, bias=-3.0))
+    u = unit_gap_vector(x, y)
+    for column, delta in enumerate(deltas):
+        moved = shift(x, u, -delta / 2) @ shift(y, u, delta / 2).T
+        expected = [
+            sigmoid_losses(moved[rows, rows], 0.1, -3.0) for rows in (slice(0, 20), slice(20, 40))
+        ]
+        np.testing.assert_allclose(losses[0, column], expected, rtol=1e-9)

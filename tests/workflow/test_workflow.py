@@ -124,15 +124,9 @@ def changed_copy(small_run, tmp_path):
 def own_pairs(folder, a: np.ndarray, b: np.ndarray) -> str:
     np.save(folder / "mine_a.npy", a)
     np.save(folder / "mine_b.npy", b)
-    entry = {
-        "model": "mine",
-        "weights": "trained",
-        "files": {"image": "mine_a.npy", "text": "mine_b.npy"},
-        "modalities": ["image", "text"],
-        "note": "made up",
-    }
+    entry = {"image": "mine_a.npy", "text": "mine_b.npy", "note": "made up"}
     path = folder / "mine.yaml"
-    path.write_text(yaml.safe_dump({"sets": {"mine": entry}}))
+    path.write_text(yaml.safe_dump({"pairs": {"mine": entry}}))
     return str(path)
 
 
@@ -189,3 +183,23 @@ def test_released_features_join_where_they_are_at_hand(changed_copy, mirror):
     gaps = pd.read_csv(changed_copy.folder / "results/statistics/gap.csv", index_col="set")
     assert gaps.loc["clip", "gap"] == pytest.approx(0.8514, abs=6e-5)
     assert gaps.loc["clasp_random", "recall1_ab"] == pytest.approx(0.010, abs=6e-4)
+
+
+def test_the_mirrors_real_pictures_take_part(tmp_path, mirror):
+    project = copy_project(tmp_path, None)
+    project.mirror = mirror
+    plan = project.snakemake("config/mirror.yaml", "-n")
+    planned = jobs(plan)
+    assert planned["make_dataset"] == 5
+    assert planned["convert_released"] == 16
+    assert planned["write_models_page"] == planned["make_table2"] == 1
+    for made in ("stitched_photographs/image", "clip_vit_b16_int8.fairface/image"):
+        assert f"results/embeddings/{made}.parquet" in plan
+
+
+def test_more_models_are_rows_alone(tmp_path):
+    planned = jobs(copy_project(tmp_path, None).snakemake("config/models.yaml", "-n"))
+    assert planned["extract_pair"] == 3 + 4
+    assert planned["import_files"] == 2
+    assert planned["train_projections"] == 2
+    assert planned["sweep_sigmoid_loss"] == planned["plot_sigmoid_loss"] == 1

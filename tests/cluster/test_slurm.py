@@ -1,0 +1,265 @@
+"""The workflow on a real SLURM of one node. The runs go side by side: they mostly wait for jobs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, copy_project
+from slurm import Slurm, missing_programs, running_slurm
+
+from modality_gap.embedding_set import read
+
+pytestmark = pytest.mark.cluster
+
+SPHERE = "results/statistics/sphere.csv"
+MLP_CONE = "results/statistics/mlp_cone.csv"
+THEORY = "results/statistics/theorem2.csv"
+EMBEDDINGS = "results/embeddings/emoji_clip_random.digits/image.parquet"
+
+# Lines that a copy's scripts end with.
+SHOW_GPU = 'import os, sys\nprint("GPU", os.environ["CUDA_VISIBLE_DEVICES"], file=sys.stderr)\n'
+HOLD_1200_MB = 'import time\nheld = b"x" * (1200 << 20)\ntime.sleep(4)\n'
+FAIL = 'raise ValueError("made to fail")\n'
+WAIT = 'import os, time\nwhile not os.path.exists("go"):\n    time.sleep(0.2)\n'
+
+
+@dataclass
+class Run:
+    """A finished Snakemake: where, how it ended, and what it printed."""
+
+    folder: Path
+    code: int
+    said: str
+
+    def log(self, rule: str) -> Path:
+        """The log of a rule's last SLURM job, as Snakemake names it."""
+        return Path(re.findall(rf"\(log: (\S+/rule_{rule}/\S+)\)", self.said)[-1])
+
+
+class Cluster:
+    """Copies of the project, and Snakemake in them, beside a running SLURM."""
+
+    def __init__(self, slurm: Slurm, folder: Path):
+        self.slurm, self.folder = slurm, folder
+
+    def copy(self, name: str, **lines: str) -> Path:
+        """A copy, set up as a site would be; lines are added to the scripts that are named."""
+        folder = self.folder / name
+        folder.mkdir()
+        copy_project(folder, None)
+        for profile in ("slurm", "slurm-gres"):
+            path = folder / "profiles" / profile / "config.yaml"
+            text = path.read_text()
+            for ours, site in (
+                ('gpu_flavour: ""', "gpu_flavour: pretended"),
+                ("gpu_cpus: 8", "gpu_cpus: 1"),
+            ):
+                assert ours in text
+                text = text.replace(ours, site)
+            path.write_text(text)
+        for script, more in lines.items():
+            with (folder / "scripts" / f"{script}.py").open("a") as file:
+                file.write(more)
+        return folder
+
+    def start(self, folder: Path, *arguments: str, profile: str = "slurm") -> subprocess.Popen:
+        """Snakemake, which prints into the file `said` of its folder."""
+        words = [sys.executable, "-m", "snakemake", "--configfile", "tests/small.yaml"]
+        words += ["--workflow-profile", f"profiles/{profile}"]
+        if profile != "default":
+            words += ["--slurm-init-seconds-before-status-checks", "1"]
+        with (folder / "said").open("w") as said:
+            return subprocess.Popen(
+                [*words, *arguments],
+                cwd=folder,
+                env=self.slurm.environment,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+
+    def run(self, folder: Path, *arguments: str, profile: str = "slurm") -> Run:
+        process = self.start(folder, *arguments, profile=profile)
+        try:
+            code = process.wait(900)
+        finally:
+            process.kill()
+        return Run(folder, code, (folder / "said").read_text())
+
+
+def wait_for(what, seconds: float = 900) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "what the test waits for did not happen"
+        time.sleep(0.3)
+
+
+def here(cluster: Cluster) -> Run:
+    """No cluster at all: the numbers to compare with."""
+    targets = (SPHERE, MLP_CONE, THEORY, EMBEDDINGS)
+    return cluster.run(cluster.copy("here"), "--cores", "2", "--", *targets, profile="default")
+
+
+def whole(cluster: Cluster) -> tuple[Run, str, np.ndarray, Run, str]:
+    """Two targets on SLURM, one by a GPU job; this once more, asked for with --gres."""
+    folder = cluster.copy("whole", extract_embeddings=SHOW_GPU)
+    log = folder / "results/logs/extract_embeddings/emoji_clip_random.digits.image.log"
+    first = cluster.run(folder, "--", SPHERE, EMBEDDINGS)
+    assert first.code == 0, first.said
+    printed, vectors = log.read_text(), read(folder / EMBEDDINGS).vectors
+    second = cluster.run(folder, "--force", "--", EMBEDDINGS, profile="slurm-gres")
+    assert second.code == 0, second.said
+    return first, printed, vectors, second, log.read_text()
+
+
+def memory(cluster: Cluster) -> Run:
+    """A job that needs more memory than it asks for at first."""
+    return cluster.run(cluster.copy("memory", simulate_sphere=HOLD_1200_MB), "--", SPHERE)
+
+
+def failure(cluster: Cluster) -> Run:
+    """A job that fails."""
+    folder = cluster.copy("failure", simulate_sphere=FAIL)
+    return cluster.run(folder, "--retries", "0", "--", SPHERE)
+
+
+def interruption(cluster: Cluster) -> Run:
+    """Snakemake is killed when one of three jobs has finished. Of the others one goes on and
+    finishes, unattended; one is lost, after it wrote its files. Then the same once more."""
+    folder = cluster.copy("interruption", simulate_mlp_cone=WAIT, check_theory=WAIT)
+    process = cluster.start(folder, "--", SPHERE, MLP_CONE, THEORY)
+    said = folder / "said"
+    try:
+        wait_for(
+            lambda: "(Rule: simulate_sphere)" in said.read_text() and (folder / MLP_CONE).exists()
+        )
+    finally:
+        process.kill()
+        process.wait()
+    killed = Run(folder, process.returncode, said.read_text())
+    lost, unattended = (killed.log(rule).stem for rule in ("simulate_mlp_cone", "check_theory"))
+    cluster.slurm.command("scancel", lost)
+    wait_for(lambda: cluster.slurm.job(lost)["JobState"] == "CANCELLED")
+    (folder / "go").touch()
+    wait_for(lambda: cluster.slurm.job(unattended)["JobState"] == "COMPLETED")
+    assert cluster.run(folder, "--unlock").code == 0
+    return cluster.run(folder, "--", SPHERE, MLP_CONE, THEORY)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """A running SLURM, which is installed first where that is possible."""
+    if missing_programs() and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["make", "slurm"], cwd=ROOT, capture_output=True, check=False)
+    lacking = missing_programs()
+    if lacking:
+        pytest.skip(
+            f"needs SLURM: no {lacking[0]} here (`make slurm` installs it on Debian, as root)"
+        )
+    with running_slurm() as slurm:
+        yield Cluster(slurm, tmp_path_factory.mktemp("cluster"))
+
+
+@pytest.fixture(scope="session")
+def runs(cluster):
+    """Every run, begun at once; `.result()` waits for one."""
+    scenarios = (whole, interruption, memory, failure, here)
+    with ThreadPoolExecutor(len(scenarios)) as pool:
+        yield {scenario: pool.submit(scenario, cluster) for scenario in scenarios}
+
+
+@pytest.fixture(scope="session")
+def local(runs) -> Path:
+    """The folder of the run without a cluster."""
+    done = runs[here].result()
+    assert done.code == 0, done.said
+    return done.folder
+
+
+def options(submission: str) -> list[str]:
+    """What `sbatch` was told, before the command that the job runs."""
+    return submission.partition(" --wrap=")[0].split()
+
+
+def test_results_equal_those_of_a_local_run(runs, local):
+    run, _, vectors, _, _ = runs[whole].result()
+    assert (run.folder / SPHERE).read_bytes() == (local / SPHERE).read_bytes()
+    np.testing.assert_array_equal(vectors, read(local / EMBEDDINGS).vectors)
+
+
+def test_only_gpu_jobs_ask_for_a_gpu(runs, cluster):
+    run, printed, *_ = runs[whole].result()
+    submissions = {
+        re.search(r"--comment (\w+?)(?:_wildcards_\S+)? ", line)[1]: options(line)
+        for line in cluster.slurm.submitted(run.folder)[:3]
+    }
+    gpu = submissions.pop("rule_extract_embeddings")
+    assert "--gpus=pretended:1" in gpu
+    assert gpu[gpu.index("-p") + 1] == "gpu"
+    assert gpu[gpu.index("--mem") + 1] == "8000"
+    assert gpu[gpu.index("-t") + 1] == "240"
+    assert "--cpus-per-task=1" in gpu
+    job = cluster.slurm.job(run.log("extract_embeddings").stem)
+    assert (job["Partition"], job["JOB_GRES"]) == ("gpu", "gpu:pretended:1")
+    assert printed.endswith("GPU 0\n")
+    assert submissions.keys() == {"rule_make_digits_dataset", "rule_simulate_sphere"}
+    for words in submissions.values():
+        assert words[words.index("-p") + 1] == "cpu"
+        assert not re.search("gpu|gres", " ".join(words))
+
+
+def test_a_gpu_can_be_asked_for_with_gres(runs, cluster):
+    *_, run, printed = runs[whole].result()
+    words = options(cluster.slurm.submitted(run.folder)[3])
+    assert "--gres=gpu:pretended:1" in words
+    assert "--gpus" not in " ".join(words)
+    job = cluster.slurm.job(run.log("extract_embeddings").stem)
+    assert (job["Partition"], job["JOB_GRES"]) == ("gpu", "gpu:pretended:1")
+    assert printed.endswith("GPU 0\n")
+
+
+def test_a_job_killed_for_memory_gets_more(runs, cluster, local):
+    run = runs[memory].result()
+    assert run.code == 0, run.said
+    submissions = [options(line) for line in cluster.slurm.submitted(run.folder)]
+    assert [words[words.index("--mem") + 1] for words in submissions] == ["1000", "2000"]
+    assert [words[words.index("-t") + 1] for words in submissions] == ["60", "120"]
+    (log,) = re.findall(r"SLURM-job '\d+' failed.*?, (\S+) \(check log", run.said, re.DOTALL)
+    assert "exceeded memory limit" in Path(log).read_text()
+    assert (run.folder / SPHERE).read_bytes() == (local / SPHERE).read_bytes()
+
+
+def test_a_failed_job_is_named_with_its_log(runs, cluster):
+    run = runs[failure].result()
+    assert run.code == 1
+    error = run.said.partition("Error in rule simulate_sphere:")[2]
+    (number,) = re.findall(r"SLURM-job '(\d+)' failed", error)
+    log = run.folder / f".snakemake/slurm_logs/rule_simulate_sphere/{number}.log"
+    assert f"results/logs/simulate_sphere.log, {log} " in error
+    assert "ValueError: made to fail" in error
+    assert "Error in rule simulate_sphere" in log.read_text()
+    assert cluster.slurm.job(number)["JobState"] == "FAILED"
+    assert not (run.folder / SPHERE).exists()
+
+
+def test_an_interrupted_run_repeats_only_what_was_lost(runs, cluster, local):
+    run = runs[interruption].result()
+    assert run.code == 0, run.said
+    comments = [
+        re.search(r"--comment (\S+)", line)[1] for line in cluster.slurm.submitted(run.folder)
+    ]
+    assert Counter(comments) == {
+        "rule_simulate_sphere": 1,
+        "rule_check_theory": 1,
+        "rule_simulate_mlp_cone": 2,
+    }
+    for path in (SPHERE, MLP_CONE, THEORY):
+        assert (run.folder / path).read_bytes() == (local / path).read_bytes()

@@ -1,0 +1,425 @@
+"""Data sets in their authors' formats, out of real files and out of small ones made here."""
+
+import io
+import json
+import os
+import pickle
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import official_formats as formats
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torchvision
+from PIL import Image
+
+from modality_gap.datasets import ROWS, coco_captions, write_dataset
+from modality_gap.errors import InputError
+
+DOCUMENT = {
+    "images": [{"id": 9, "file_name": "9.jpg"}]
+    + [{"id": number, "file_name": f"{number}.jpg"} for number in range(1, 5)],
+    "annotations": [
+        {"id": 4, "image_id": 9, "caption": "the first of nine"},
+        {"id": 3, "image_id": 1, "caption": "one \n"},
+        {"id": 2, "image_id": 9, "caption": "the last of nine"},
+        {"id": 1, "image_id": 4, "caption": "four"},
+    ],
+}
+
+
+def write_coco(path: Path, captions: str, files: dict[str, str]) -> None:
+    write_dataset(path, {"format": "coco", "captions": captions, "files": {}}, files)
+
+
+def small_coco(folder: Path, splits: dict[str, list[str]]) -> dict[str, str]:
+    """An archive a split, whose pictures hold their own names, and one of captions for all."""
+    files = {"annotations": str(folder / "annotations.zip")}
+    with zipfile.ZipFile(files["annotations"], "w") as annotations:
+        for split, names in splits.items():
+            files[split] = str(folder / f"{split}2017.zip")
+            annotations.writestr(f"annotations/captions_{split}2017.json", json.dumps(DOCUMENT))
+            with zipfile.ZipFile(files[split], "w") as archive:
+                archive.mkdir(f"{split}2017")
+                for name in names:
+                    archive.writestr(f"{split}2017/{name}", name)
+    return files
+
+
+def test_the_first_or_the_last_caption_by_picture_id():
+    assert coco_captions(DOCUMENT, "first") == {
+        "1.jpg": "one",
+        "4.jpg": "four",
+        "9.jpg": "the first of nine",
+    }
+    last = coco_captions(DOCUMENT, "last")
+    assert list(last.items())[-1] == ("9.jpg", "the last of nine")
+
+
+def test_only_captioned_pictures_of_the_archive_come_and_the_log_counts_them(tmp_path, capsys):
+    # 4 has no picture; 2 has no caption, and 7 is not among the pictures that captions speak of.
+    splits = {"train": [], "test": ["9.jpg", "1.jpg", "2.jpg", "7.jpg"]}
+    write_coco(tmp_path / "coco.parquet", "last", small_coco(tmp_path, splits))
+    table = pd.read_parquet(tmp_path / "coco.parquet")
+    assert table.to_dict("records") == [
+        {"item_id": "1", "image": b"1.jpg", "text": "one", "split": "test"},
+        {"item_id": "9", "image": b"9.jpg", "text": "the last of nine", "split": "test"},
+    ]
+    said = capsys.readouterr().err
+    assert "train: 0 of 3 captioned pictures are in" in said
+    assert "test: 2 of 3 captioned pictures are in" in said
+
+
+def test_a_picture_held_out_is_trained_on_with_no_caption(tmp_path):
+    files = small_coco(tmp_path, {"val": ["9.jpg", "1.jpg", "4.jpg"]})
+    options = {"format": "coco", "captions": "last", "held_out": 2, "files": {}}
+    write_dataset(tmp_path / "coco.parquet", options, files)
+    table = pd.read_parquet(tmp_path / "coco.parquet")
+    assert list(table["item_id"]) == ["1", "4", "9_0", "9_1"]
+    assert list(table["split"]) == ["test", "test", "train", "train"]
+    assert list(table["text"][2:]) == ["the first of nine", "the last of nine"]
+    photograph = table["item_id"].str.partition("_")[0]
+    assert not set(photograph[table["split"] == "train"]) & set(
+        photograph[table["split"] == "test"]
+    )
+
+
+def test_a_union_has_all_rows_and_says_whence(tmp_path):
+    one = pd.DataFrame({"item_id": ["a", "b"], "image": [b"1", b"2"], "text": ["x", "y"]})
+    other = one.assign(split="train", group="animals").drop(columns="image").assign(image=b"3")
+    files = {"first": str(tmp_path / "one.parquet"), "second": str(tmp_path / "other.parquet")}
+    for path, table in zip(files.values(), (one, other), strict=True):
+        table.to_parquet(path, index=False)
+    write_dataset(tmp_path / "both.parquet", {"format": "union", "files": files}, files)
+    table = pd.read_parquet(tmp_path / "both.parquet")
+    assert list(table["item_id"]) == ["first/a", "first/b", "second/a", "second/b"]
+    assert list(table["source"]) == ["first"] * 2 + ["second"] * 2
+    assert list(table["group"]) == ["", "", "animals", "animals"]
+    assert list(table["image"]) == [b"1", b"2", b"3", b"3"]
+
+
+def test_coco_s_own_files(tmp_path, mirror):
+    files = {
+        "annotations": str(mirror / "coco" / "captions_val2017.json"),
+        "test": str(mirror / "coco" / "val2017.zip"),
+    }
+    files["again"] = files["test"]
+    with zipfile.ZipFile(files["test"]) as archive:
+        stored = {Path(name).stem: archive.read(name) for name in archive.namelist()}
+    document = json.loads(Path(files["annotations"]).read_text())
+    captions = pd.DataFrame(document["annotations"]).groupby("image_id")["caption"]
+    for which, wanted in (("first", captions.first()), ("last", captions.last())):
+        path = tmp_path / f"{which}.parquet"
+        write_coco(path, which, files)
+        file = pq.ParquetFile(path)
+        assert file.schema_arrow.names == ["item_id", "image", "text", "split"]
+        groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        assert max(groups) <= ROWS
+        table = file.read().to_pandas()
+        assert list(table["split"]) == ["test"] * 159 + ["again"] * 159
+        table = table[:159]
+        assert list(table["item_id"]) == sorted(stored)
+        assert dict(zip(table["item_id"], table["image"], strict=True)) == stored
+        texts = wanted[table["item_id"].astype(int)].str.strip()
+        assert list(table["text"]) == list(texts)
+    sizes = {int(image["id"]): (image["width"], image["height"]) for image in document["images"]}
+    for item, data in zip(table["item_id"][:20], table["image"], strict=False):
+        assert Image.open(io.BytesIO(data)).size == sizes[int(item)]
+
+
+# --- the other formats ----------------------------------------------------------------------------
+
+
+def read_back(tmp_path: Path, form: str, files: dict[str, Path], **options: str) -> pd.DataFrame:
+    """The dataset of a small archive, read where nothing but the dataset may be written."""
+    folder = tmp_path / "written"
+    folder.mkdir(exist_ok=True)
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    path = folder / "data.parquet"
+    files = {role: str(file) for role, file in files.items()}
+    write_dataset(path, {"format": form, "files": files} | options, files)
+    assert {file for file in tmp_path.rglob("*") if file.is_file()} == before | {path}
+    table = pd.read_parquet(path)
+    assert table["item_id"].is_unique
+    return table
+
+
+def pixels_of(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """torchvision's readers without their checksums, which are those of the whole files."""
+    for module in ("cifar", "svhn", "imagenet"):
+        monkeypatch.setattr(
+            f"torchvision.datasets.{module}.check_integrity",
+            lambda path, md5=None: Path(path).exists(),
+        )
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("write", "reader"),
+    [
+        (formats.write_cifar10, torchvision.datasets.CIFAR10),
+        (formats.write_cifar100, torchvision.datasets.CIFAR100),
+    ],
+)
+def test_cifar_is_what_torchvision_reads(tmp_path, write, reader):
+    pixels = formats.made_pictures(27, 32, 32, seed=1)
+    labels = np.arange(27) * 7 % (10 if reader is torchvision.datasets.CIFAR10 else 100)
+    path = tmp_path / reader.filename
+    write(path, (pixels[:20], labels[:20]), (pixels[20:], labels[20:]))
+    table = read_back(tmp_path, "cifar", {"archive": path})
+    with tarfile.open(path) as archive:
+        archive.extractall(tmp_path, filter="data")
+    for split in ("train", "test"):
+        theirs = reader(tmp_path, train=split == "train")
+        # The archive has the batches in another order than their numbers'.
+        ours = table[table["split"] == split].sort_values("item_id")
+        assert list(ours["label"]) == [theirs.classes[label] for label in theirs.targets]
+        for data, picture in zip(ours["image"], theirs.data, strict=True):
+            np.testing.assert_array_equal(pixels_of(data), picture)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_svhn_is_what_torchvision_reads(tmp_path):
+    digits = np.arange(13) % 10
+    path = tmp_path / "test_32x32.mat"
+    formats.write_svhn(path, formats.made_pictures(13, 32, 32, seed=2), digits)
+    table = read_back(tmp_path, "svhn", {"pictures": path})
+    theirs = torchvision.datasets.SVHN(tmp_path, split="test")
+    assert list(table["label"]) == [str(digit) for digit in theirs.labels]
+    for data, (picture, _) in zip(table["image"], theirs, strict=True):
+        np.testing.assert_array_equal(pixels_of(data), np.asarray(picture))
+
+
+def test_eurosat_is_what_torchvision_reads(tmp_path):
+    pictures = {
+        name: [formats.encoded(picture) for picture in formats.made_pictures(2, 64, 64, seed)]
+        for seed, name in enumerate(formats.EUROSAT_CLASSES)
+    }
+    formats.write_eurosat(tmp_path / "EuroSAT.zip", pictures)
+    table = read_back(
+        tmp_path, "class_folders", {"archive": tmp_path / "EuroSAT.zip"}, folder="2750"
+    )
+    (tmp_path / "eurosat").mkdir()
+    with zipfile.ZipFile(tmp_path / "EuroSAT.zip") as archive:
+        archive.extractall(tmp_path / "eurosat")
+    theirs = torchvision.datasets.EuroSAT(tmp_path)
+    assert list(table["label"]) == [theirs.classes[label] for _, label in theirs.samples]
+    for data, (path, _) in zip(table["image"], theirs.samples, strict=True):
+        assert data == Path(path).read_bytes()
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_imagenet_is_what_torchvision_reads(tmp_path):
+    synsets = [
+        ("n02012849", "crane"),
+        ("n01440764", "tench, Tinca tinca"),
+        ("n03126707", "crane"),
+    ]
+    truth = [3, 1, 2, 2, 1]
+    pictures = [formats.encoded(picture) for picture in formats.made_pictures(5, 40, 30, seed=3)]
+    files = {
+        "pictures": tmp_path / "ILSVRC2012_img_val.tar",
+        "devkit": tmp_path / "ILSVRC2012_devkit_t12.tar.gz",
+    }
+    formats.write_imagenet_val(files["pictures"], pictures)
+    formats.write_imagenet_devkit(files["devkit"], synsets, truth)
+    table = read_back(tmp_path, "imagenet", files)
+    words = ["crane (n02012849)", "tench, Tinca tinca", "crane (n03126707)"]
+    assert list(table["label"]) == [words[number - 1] for number in truth]
+    assert list(table["image"]) == pictures
+    theirs = torchvision.datasets.ImageNet(tmp_path, split="val")
+    wnids = dict(zip(words, [wnid for wnid, _ in synsets], strict=True))
+    by_name = {Path(path).stem: theirs.wnids[label] for path, label in theirs.samples}
+    assert by_name == {row["item_id"]: wnids[row["label"]] for row in table.to_dict("records")}
+
+
+def test_hateful_memes(tmp_path):
+    path = tmp_path / "hateful_memes.zip"
+    pictures = formats.made_pictures(3, 20, 20, seed=4)
+    memes = [
+        (formats.encoded(picture, "PNG"), "look, \u201cwords\u201d", n % 2)
+        for n, picture in enumerate(pictures)
+    ]
+    formats.write_hateful_memes(path, {"train": memes[:1], "dev_seen": memes[1:]})
+    table = read_back(tmp_path, "hateful_memes", {"archive": path}, split="dev_seen")
+    assert list(table["label"]) == ["hatespeech meme", "meme"]
+    assert list(table["image"]) == [meme[0] for meme in memes[1:]]
+    assert list(table["text"]) == ["look, \u201cwords\u201d"] * 2
+    with pytest.raises(InputError, match=r"no dev.jsonl; give a split of train, dev_seen"):
+        read_back(tmp_path, "hateful_memes", {"archive": path}, split="dev")
+
+
+def test_fairface(tmp_path):
+    faces = [
+        (formats.encoded(picture), race, gender, "20-29")
+        for picture, race, gender in zip(
+            formats.made_pictures(3, 30, 30, seed=5),
+            ["Latino_Hispanic", "East Asian", "White"],
+            ["Female", "Male", "Male"],
+            strict=True,
+        )
+    ]
+    files = {"pictures": tmp_path / "faces.zip", "labels": tmp_path / "labels.csv"}
+    formats.write_fairface(*files.values(), faces)
+    table = read_back(tmp_path, "fairface", files)
+    assert list(table["race"]) == ["Latino", "East Asian", "White"]
+    assert list(table["gender"]) == ["woman", "man", "man"]
+    assert list(table["item_id"]) == ["val/1", "val/2", "val/3"]
+    assert list(table["image"]) == [face[0] for face in faces]
+    with zipfile.ZipFile(files["pictures"], "w") as archive:
+        archive.writestr("val/1.jpg", faces[0][0])
+    with pytest.raises(InputError, match=r"faces.zip has no picture val/2.jpg"):
+        read_back(tmp_path, "fairface", files)
+
+
+def test_fairface_s_own_files(tmp_path, mirror):
+    folder = mirror / "fairface"
+    files = {
+        "pictures": folder / "fairface_val_sample.zip",
+        "labels": folder / "fairface_label_val_sample.csv",
+    }
+    table = read_back(tmp_path, "fairface", files)
+    groups = table.groupby(["race", "gender"]).size()
+    assert (groups == 100).all()
+    assert set(table["race"]) == {
+        "Black", "White", "Indian", "Latino", "Middle Eastern", "Southeast Asian", "East Asian",
+    }  # fmt: skip
+    official = pd.read_csv(files["labels"]).set_index("file")
+    for row in table[::200].to_dict("records"):
+        assert official.loc[f"{row['item_id']}.jpg", "age"] == row["age"]
+        assert Image.open(io.BytesIO(row["image"])).size == (224, 224)
+
+
+def test_cifar_s_own_pictures_in_class_folders(tmp_path, mirror):
+    archive = mirror / "cifar10" / "cifar10_test_jpeg.zip"
+    table = read_back(tmp_path, "class_folders", {"archive": archive}, folder="test")
+    assert dict(table["label"].value_counts()) == dict.fromkeys(formats.CIFAR10_CLASSES, 200)
+    assert pixels_of(table["image"][7]).shape == (32, 32, 3)
+
+
+# --- archives that are not what they should be ----------------------------------------------------
+
+CLIMBING = ["../escaped.jpg", "2750/../../escaped.jpg", "/tmp/escaped.jpg", "C:\\escaped.jpg"]
+
+
+def refusal(tmp_path: Path, form: str, files: dict[str, Path], **options: str) -> str:
+    """What is told of files that cannot be used, which is one sentence."""
+    files = {role: str(file) for role, file in files.items()}
+    with pytest.raises(InputError) as caught:
+        write_dataset(tmp_path / "none.parquet", {"format": form, "files": files} | options, files)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", CLIMBING)
+def test_a_zip_that_climbs_out_of_its_folder_is_refused(tmp_path, name):
+    path = tmp_path / "pictures.zip"
+    formats.write_zip(path, {"2750/River/River_1.jpg": b"picture", name: b"escaped"})
+    told = refusal(tmp_path, "class_folders", {"archive": path}, folder="2750")
+    assert told.startswith(f"{path} has a member {name!r}, which leads out of its folder")
+    assert not list(tmp_path.parent.rglob("escaped*"))
+
+
+@pytest.mark.parametrize("name", CLIMBING)
+def test_a_tar_that_climbs_out_of_its_folder_is_refused(tmp_path, name):
+    path = tmp_path / "cifar-10-python.tar.gz"
+    formats.write_tar(path, {name: b"escaped"})
+    assert "leads out of its folder" in refusal(tmp_path, "cifar", {"archive": path})
+
+
+class Evil:
+    def __init__(self, *call: object):
+        self.call = call
+
+    def __reduce__(self):
+        return self.call[0], self.call[1:]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [(os.system, "touch escaped"), (eval, "1"), (np.load, "batches"), (getattr, "a", "upper")],
+    ids=lambda call: call[0].__name__,
+)
+def test_a_pickle_that_calls_for_anything_else_is_refused(tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "cifar-10-python.tar.gz"
+    meta = pickle.dumps({"label_names": ["a"], "evil": Evil(*call)}, protocol=2)
+    formats.write_tar(path, {"cifar-10-batches-py/batches.meta": meta})
+    told = refusal(tmp_path, "cifar", {"archive": path})
+    assert told.startswith(
+        f"{path}: the member cifar-10-batches-py/batches.meta is refused (it calls"
+    )
+    assert not (tmp_path / "escaped").exists()
+
+
+def test_damaged_files_are_told(tmp_path):
+    pixels = formats.made_pictures(30, 32, 32, seed=6)
+    zipped, tarred, mat = tmp_path / "a.zip", tmp_path / "b.tar.gz", tmp_path / "c.mat"
+    formats.write_eurosat(zipped, {"River": [formats.encoded(p) for p in pixels]})
+    formats.write_cifar10(tarred, (pixels, [0] * 30), (pixels, [1] * 30))
+    formats.write_svhn(mat, pixels, np.ones(30, dtype=int))
+    for path, form, role, options in (
+        (zipped, "class_folders", "archive", {"folder": "2750"}),
+        (tarred, "cifar", "archive", {}),
+        (mat, "svhn", "pictures", {}),
+    ):
+        whole = path.read_bytes()
+        for content in (whole[: len(whole) // 2], b"<html>no quota left</html>", b""):
+            path.write_bytes(content)
+            told = refusal(tmp_path, form, {role: path}, **options)
+            assert told.startswith(f"{path}")
+            assert "get it again" in told
+        path.unlink()
+        assert str(path) in refusal(tmp_path, form, {role: path}, **options)
+
+
+def test_a_zip_with_a_wrong_byte_or_a_password_is_told(tmp_path):
+    path = tmp_path / "EuroSAT.zip"
+    formats.write_eurosat(path, {"River": [b"a picture"]})
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"a picture", b"a Picture"))
+    assert "Bad CRC" in refusal(tmp_path, "class_folders", {"archive": path}, folder="2750")
+    # The flag of an encrypted member, in its own header and in the archive's list.
+    locked = bytearray(whole)
+    for mark, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = locked.rindex(mark)
+        locked[at + offset] |= 1
+    path.write_bytes(locked)
+    told = refusal(tmp_path, "class_folders", {"archive": path}, folder="2750")
+    assert "without a password" in told
+
+
+def test_an_archive_of_something_else_is_told(tmp_path):
+    path = tmp_path / "other.zip"
+    formats.write_zip(path, {"readme.txt": "words"})
+    for form, options, words in (
+        ("class_folders", {"folder": "2750"}, "no picture in a folder of 2750"),
+        ("hateful_memes", {"split": "dev_seen"}, "no dev_seen.jsonl"),
+        ("class_folders", {"folder": "."}, "no picture in a folder of ."),
+    ):
+        assert words in refusal(tmp_path, form, {"archive": path}, **options)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("a,b\n1,2\n")
+    told = refusal(tmp_path, "fairface", {"pictures": path, "labels": labels})
+    assert "lacks one of the columns file, age, gender, race" in told
+    formats.write_imagenet_val(tmp_path / "val.tar", [b"1", b"2"])
+    formats.write_imagenet_devkit(tmp_path / "kit.tgz", [("n1", "tench")], [1])
+    told = refusal(
+        tmp_path, "imagenet", {"pictures": tmp_path / "val.tar", "devkit": tmp_path / "kit.tgz"}
+    )
+    assert "no label of ILSVRC2012_val_00000002.JPEG" in told
+    formats.write_zip(path, {"data/dev_seen.jsonl": "<html>"})
+    told = refusal(tmp_path, "hateful_memes", {"archive": path}, split="dev_seen")
+    assert told.startswith(f"{path}: not as the format hateful_memes has it (JSONDecodeError")
+    told = refusal(
+        tmp_path, "coco", {"annotations": path, "test": tmp_path / "val2017.zip"}, captions="last"
+    )
+    assert "other.zip has no member captions_val2017.json" in told

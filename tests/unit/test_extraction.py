@@ -1,0 +1,116 @@
+"""Extraction: the same numbers however the work is divided."""
+
+import io
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from modality_gap import extraction
+from modality_gap.embedding_set import EmbeddingWriter, read
+from modality_gap.encoders import Encoder, open_picture, split_transform
+from modality_gap.errors import InputError
+from modality_gap.extraction import extract, prepare_ahead, read_batches
+
+
+def encoded_picture(rng, mode="RGB", size=(50, 40), kind="PNG"):
+    buffer = io.BytesIO()
+    pixels = rng.integers(0, 255, (size[1], size[0], 4), dtype=np.uint8)
+    Image.fromarray(pixels, "RGBA").convert(mode).save(buffer, format=kind)
+    return buffer.getvalue()
+
+
+def corner(pictures):
+    """The pixel in the corner, as an encoder's vector."""
+    return np.stack([picture[:, 0, 0].numpy() for picture in pictures]).astype(np.float32)
+
+
+PIXELS = Encoder(
+    prepare=lambda picture: torch.from_numpy(np.array(picture)).permute(2, 0, 1),
+    encode=corner,
+    noise=lambda rng: torch.zeros(3, 1, 1),
+)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [
+        {"item_id": f"p{n:02}", "image": encoded_picture(rng), "kind": n % 3} for n in range(70)
+    ]
+    pd.DataFrame(rows).to_parquet(tmp_path / "pictures.parquet", row_group_size=16)
+    return tmp_path / "pictures.parquet"
+
+
+def run(dataset, workers, chosen, unreadable="fail"):
+    writer = EmbeddingWriter(dataset.with_name(f"{workers}.parquet"), {})
+    batches = read_batches(dataset, "image", chosen, batch_size=20)
+    timing = extract(batches, len(chosen), "image", PIXELS, writer, workers, unreadable)
+    writer.close()
+    assert timing.read_s > 0
+    return read(writer.path)
+
+
+@pytest.mark.parametrize("workers", [1, 5])
+def test_the_pictures_that_are_chosen_come_in_their_order(dataset, workers):
+    chosen = [f"p{n:02}" for n in range(70) if n != 33]
+    embedded = run(dataset, workers, chosen)
+    assert list(embedded.item_ids) == chosen
+    assert list(embedded.labels["kind"]) == [int(item_id[1:]) % 3 for item_id in chosen]
+    pictures = pd.read_parquet(dataset).set_index("item_id")["image"]
+    expected = [Image.open(io.BytesIO(pictures[item_id])).getpixel((0, 0)) for item_id in chosen]
+    np.testing.assert_array_equal(embedded.vectors, expected)
+
+
+def test_a_picture_that_cannot_be_read_is_named(dataset):
+    frame = pd.read_parquet(dataset)
+    frame.loc[21, "image"] = b"no picture"
+    frame.to_parquet(dataset)
+    with pytest.raises(InputError, match="item 'p21': its picture cannot be read"):
+        run(dataset, 5, list(frame["item_id"]))
+    some = run(dataset, 5, list(frame["item_id"]), unreadable="skip")
+    assert some.metadata["skipped"] == ["p21"] and len(some) == 69
+
+
+def test_workers_are_kept_busy_and_memory_bounded(dataset, monkeypatch):
+    monkeypatch.setattr(extraction, "AT_ONCE", 2)
+    submitted = []
+    frames = (pd.DataFrame({"item_id": range(4), "image": b""}) for _ in range(10))
+    ahead = prepare_ahead(frames, "image", lambda items: submitted.append(items), workers=3)
+    next(ahead)
+    # A batch is two tasks: besides the batch that is asked for, two for each worker.
+    assert len(submitted) == 2 + 2 * 3
+    assert len(list(ahead)) == 9
+
+
+@pytest.mark.parametrize("library", ["open_clip", "open_clip, as SigLIP", "timm"])
+def test_a_transform_in_two_parts_gives_the_numbers_of_the_whole(library, monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)  # open_clip is slow to import with it
+    import open_clip
+    import timm
+
+    if library == "timm":
+        transform = timm.data.create_transform((3, 64, 64), is_training=False)
+    else:
+        mode = "squash" if "SigLIP" in library else "shortest"
+        transform = open_clip.image_transform(64, is_train=False, resize_mode=mode)
+    rng = np.random.default_rng(1)
+    prepare, normalise = split_transform(transform)
+    pictures = [Image.open(io.BytesIO(encoded_picture(rng, size=(90, 70)))) for _ in range(3)]
+    pixels = torch.stack([prepare(picture) for picture in pictures])
+    assert pixels.dtype == torch.uint8
+    whole = torch.stack([transform(picture) for picture in pictures])
+    torch.testing.assert_close(normalise(pixels), whole, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("L", "PNG"), ("P", "GIF"), ("CMYK", "JPEG"), ("RGB", "JPEG")]
+)
+def test_any_picture_is_opened_as_rgb(mode, kind):
+    data = encoded_picture(np.random.default_rng(2), mode, kind=kind)
+    picture = open_picture(data, "p")
+    np.testing.assert_array_equal(picture, Image.open(io.BytesIO(data)).convert("RGB"))
+    assert picture.mode == "RGB"

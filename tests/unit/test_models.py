@@ -1,0 +1,246 @@
+"""One row a model: what rows of `models` and `pairs` stand for, and the faults they may have."""
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from modality_gap.configuration import check_config, open_clip_architectures, with_rows
+from modality_gap.contrastive import batched_sweep, sigmoid_losses
+from modality_gap.embedding_set import normalise, read_pair
+from modality_gap.encoders import build_encoder
+from modality_gap.errors import InputError
+from modality_gap.gap import gap
+
+ROOT = Path(__file__).parents[2]
+SCHEMA_PATH = ROOT / "config" / "schema.yaml"
+SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+WHOLE = {"library": "open_clip", "architecture": "ViT-B-32", "inputs": "emoji_test"}
+TIMM = {"library": "timm", "architecture": "resnet18", "pretrained": True}
+BERT = {"library": "hugging_face", "model": "sentence-transformers/all-MiniLM-L6-v2"}
+JOINED = {"image": TIMM, "text": BERT, "projection": "stitched", "inputs": "emoji_test"}
+
+
+@pytest.fixture(autouse=True)
+def run_where_two_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    for name in ("a.npy", "b.npy"):
+        np.save(tmp_path / name, np.eye(3))
+    monkeypatch.chdir(tmp_path)
+
+
+def expanded(**rows: dict) -> dict:
+    """The shipped configuration with rows of `models` (and of `pairs`), checked and expanded."""
+    config = copy.deepcopy(SHIPPED) | rows
+    check_config(config, SCHEMA_PATH)
+    return with_rows(config)
+
+
+def new(config: dict, section: str) -> dict:
+    return {k: v for k, v in config[section].items() if k not in SHIPPED[section]}
+
+
+def test_a_pretrained_model_comes_with_a_random_twin() -> None:
+    row = WHOLE | {"pretrained": "laion2b_s34b_b79k", "note": "Trained on LAION."}
+    config = expanded(models={"laion": row})
+    assert new(config, "encoders") == {
+        "laion": {
+            "library": "open_clip",
+            "architecture": "ViT-B-32",
+            "pretrained": "laion2b_s34b_b79k",
+            "label": "ViT-B-32 (laion2b_s34b_b79k)",
+        },
+        "laion_random": {
+            "library": "open_clip",
+            "architecture": "ViT-B-32",
+            "seed": 0,
+            "label": "ViT-B-32, random weights",
+        },
+    }
+    sets = new(config, "sets")
+    assert [(name, entry["weights"], entry["encoder"]) for name, entry in sets.items()] == [
+        ("laion", "trained", "laion"),
+        ("laion_random", "random", "laion_random"),
+    ]
+    # One name, so that Figure 1 puts the twin below it.
+    assert {entry["model"] for entry in sets.values()} == {"ViT-B-32 (laion2b_s34b_b79k)"}
+    assert sets["laion"]["note"] == "Trained on LAION."
+
+
+@pytest.mark.parametrize(
+    "row", [{"seed": 3, "label": "A"}, {"pretrained": "x", "label": "A", "twin": False}]
+)
+def test_a_row_without_a_twin(row: dict) -> None:
+    config = expanded(models={"one": WHOLE | row | {"loss": "sigmoid"}})
+    (name, entry), *others = new(config, "sets").items()
+    assert not others
+    assert len(new(config, "encoders")) == 1
+    assert entry == {
+        "model": "A",
+        "weights": "random" if "seed" in row else "trained",
+        "encoder": name,
+        "inputs": "emoji_test",
+        "modalities": ["image", "text"],
+        "loss": "sigmoid",
+    }
+
+
+def test_two_frozen_encoders_get_a_projection_each() -> None:
+    config = expanded(models={"mine": JOINED})
+    assert new(config, "projections") == {
+        "mine": SHIPPED["projections"]["stitched"]
+        | {"encoders": {"image": "mine_image", "text": "mine_text"}}
+    }
+    assert new(config, "encoders") == {
+        "mine_image": TIMM | {"label": "resnet18"},
+        "mine_text": BERT | {"label": "all-MiniLM-L6-v2"},
+    }
+    sets = new(config, "sets")
+    assert {name: entry["weights"] for name, entry in sets.items()} == {
+        "mine": "trained",
+        "mine_random": "random",
+    }
+    assert {entry["projection"] for entry in sets.values()} == {"mine"}
+    assert {entry["model"] for entry in sets.values()} == {"resnet18 with all-MiniLM-L6-v2"}
+
+
+def test_own_pairs_become_a_set() -> None:
+    row = {"protein": "a.npy", "text": "b.npy", "loss": "sigmoid", "scale": 10, "bias": -10.0}
+    assert new(expanded(pairs={"mine": row}), "sets") == {
+        "mine": {
+            "model": "mine",
+            "weights": "trained",
+            "files": {"protein": "a.npy", "text": "b.npy"},
+            "modalities": ["protein", "text"],
+            "loss": "sigmoid",
+            "scale": 10,
+            "bias": -10.0,
+        }
+    }
+
+
+def test_expansion_leaves_its_argument_alone_and_no_row_over() -> None:
+    config = copy.deepcopy(SHIPPED) | {"models": {"one": WHOLE | {"seed": 0}}}
+    before = copy.deepcopy(config)
+    once = with_rows(config)
+    assert config == before
+    assert with_rows(once) == once
+
+
+def test_rows_run_from_encoder_to_the_losses(tmp_path: Path, monkeypatch) -> None:
+    """Both keys on tiny towers: embeddings, the pair, the gap, the softmax and the sigmoid loss."""
+    tower = json.loads((ROOT / "config/architectures/emoji-clip.json").read_text())
+    tower["vision_cfg"] |= {"layers": 1, "width": 32, "head_width": 16}
+    tower["text_cfg"] |= {"layers": 1, "width": 32, "heads": 2}
+    sigmoid = tower | {"init_logit_bias": -10, "custom_text": True}
+    rows = {}
+    for name, shape, loss in (("tiny", tower, {}), ("tiny_sigmoid", sigmoid, {"loss": "sigmoid"})):
+        path = tmp_path / f"{name.replace('_', '-')}.json"
+        path.write_text(json.dumps(shape))
+        rows[name] = WHOLE | {"architecture": str(path), "seed": 0} | loss
+    config = expanded(models=rows, pairs={"own": {"image": "a.npy", "text": "b.npy"}})
+    rng = np.random.default_rng(0)
+    pictures = [
+        Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)) for _ in range(4)
+    ]
+    contents = {"image": pictures, "text": ["a cat", "a dog", "a boat", "rain"]}
+    metadata = {}
+    for name, entry in new(config, "sets").items():
+        if "files" in entry:
+            x, y = (side.normalised() for side in read_pair(*entry["files"].values()))
+            assert gap(x, y) == 0  # the same three rows on both sides
+            continue
+        spec = config["encoders"][entry["encoder"]]
+        vectors = []
+        for modality in entry["modalities"]:
+            encoder = build_encoder(spec, modality, {"seed": spec["seed"]}, "float32")
+            items = [encoder.prepare(item) for item in contents[modality]]
+            vectors.append(normalise(encoder.encode(items)))
+        metadata[name] = encoder.metadata
+        assert gap(*vectors) > 0.1
+        assert np.isfinite(batched_sweep(*vectors, np.array([0.0]), [0.1], 2)).all()
+    # Of these two only the one with a bias has a sigmoid loss.
+    assert "logit_bias" not in metadata["tiny"]
+    scale, bias = (metadata["tiny_sigmoid"][key] for key in ("logit_scale", "logit_bias"))
+    assert (scale, bias) == (pytest.approx(1 / 0.07, rel=1e-5), -10)
+    assert sigmoid_losses(vectors[0] @ vectors[1].T, 1 / scale, bias) > 0
+
+
+def test_known_architectures_are_open_clips_own() -> None:
+    from open_clip import list_models
+
+    assert {"RN50", "ViT-B-16-SigLIP"} < {*open_clip_architectures()} <= {*list_models()}
+
+
+FAULTS = {
+    "near match": (
+        {"models": {"x": WHOLE | {"architecture": "ViT-B32", "seed": 0}}},
+        "models.x.architecture is 'ViT-B32'",
+        "did you mean ViT-B-32?",
+    ),
+    "absent configuration": (
+        {"models": {"x": WHOLE | {"architecture": "absent.json", "seed": 0}}},
+        "encoders.x.architecture is 'absent.json'",
+        "correct the path",
+    ),
+    "taken name": (
+        {"models": {"emoji_clip": WHOLE | {"seed": 0}}},
+        "models.emoji_clip makes encoders.emoji_clip, which is there already",
+        "another name",
+    ),
+    "one name in both": (
+        {"models": {"x": WHOLE | {"seed": 0}}, "pairs": {"x": {"image": "a.npy", "text": "b.npy"}}},
+        "pairs.x makes sets.x, which is there already",
+        "another name",
+    ),
+    "one model twice": (
+        {"models": {"x": WHOLE | {"seed": 0}, "y": WHOLE | {"seed": 1}}},
+        "sets.y and sets.x are both called 'ViT-B-32'",
+        "label in models",
+    ),
+    "no weights": ({"models": {"x": WHOLE}}, "models.x must have exactly one of", "add one"),
+    "twin of a seed": (
+        {"models": {"x": WHOLE | {"seed": 0, "twin": True}}},
+        "models.x has seed and twin",
+        "remove all but one",
+    ),
+    "no inputs": ({"models": {"x": {**WHOLE, "inputs": "emojis"}}}, "models.x", "one of"),
+    "unknown inputs": (
+        {"models": {"x": WHOLE | {"seed": 0, "inputs": "emoji_tests"}}},
+        "models.x.inputs",
+        "did you mean emoji_test?",
+    ),
+    "unknown projection": (
+        {"models": {"x": JOINED | {"projection": "stiched"}}},
+        "models.x.projection",
+        "did you mean stitched?",
+    ),
+    "half a pair of encoders": (
+        {"models": {"x": {"image": TIMM, "projection": "stitched", "inputs": "emoji"}}},
+        "models.x.image needs 'text' beside it",
+        "add models.x.text",
+    ),
+    "faulty encoder": (
+        {"models": {"x": JOINED | {"text": {"library": "hugging_face"}}}},
+        "models.x.text.model is missing",
+        "add it",
+    ),
+    "one modality": ({"pairs": {"x": {"image": "a.npy"}}}, "pairs.x must name", "not image"),
+    "sigmoid without bias": (
+        {"pairs": {"x": {"image": "a.npy", "text": "b.npy", "loss": "sigmoid"}}},
+        "pairs.x.loss is sigmoid",
+        "add them",
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "begins", "remedy"), FAULTS.values(), ids=FAULTS)
+def test_a_faulty_row_is_told_in_one_sentence(rows: dict, begins: str, remedy: str) -> None:
+    with pytest.raises(InputError) as caught:
+        expanded(**rows)
+    assert str(caught.value).startswith(begins)
+    assert remedy in str(caught.value)

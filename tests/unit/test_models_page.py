@@ -1,0 +1,101 @@
+"""The page of all models: its tables come out of the run's, and nothing of it needs a network."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from modality_gap import page
+from modality_gap.models_page import minimum_table, models_found, models_tables, sigmoid_table
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = {
+    name: (ROOT / f"report/{name}.html.j2").read_text(encoding="utf-8")
+    for name in ("base", "tables", "models")
+}
+
+
+def with_interval(name: str, value: float) -> dict:
+    return {name: value, f"{name}_low": value - 0.01, f"{name}_high": value + 0.01}
+
+
+@pytest.fixture
+def tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    gap, diagnostics, minimum = [], [], []
+    for rank, (name, weights, value, recall) in enumerate(
+        [("one", "trained", 0.8, 0.5), ("one_random", "random", 1.2, 0.011)], start=1
+    ):
+        key = {"set": name, "model": "One", "weights": weights, "n": 60, "dim": 16}
+        row = dict(key)
+        for column in ("mean_cosine_a", "mean_cosine_b"):
+            row |= with_interval(column, 0.25)
+        for column in ("recall1_ab", "recall1_ba"):
+            row |= with_interval(column, recall)
+        gap.append(row | with_interval("gap", value))
+        row = key | with_interval("rmg", 0.7) | with_interval("alignment", 1.5)
+        row |= {f"effective_dimension_{side}": 9 for side in ("a", "b", "both")}
+        diagnostics.append(row | {"gap_rank": rank, "rmg_rank": 3 - rank})
+        for temperature, distance in ((0.01, 0.7), (1.0, -0.05)):
+            minimum.append(
+                {"set": name, "temperature": temperature, "n": 50, "batches": 1, "gap": value}
+                | with_interval("distance", distance)
+                | {"at_end": temperature == 1, "loss": 1.0, "loss_at_gap": 1.25}
+            )
+    return pd.DataFrame(gap), pd.DataFrame(diagnostics), pd.DataFrame(minimum)
+
+
+def test_every_set_has_its_row_with_interval_and_n(tables):
+    made = models_tables(*tables)
+    for table in made.values():
+        assert [row[0] for row in table.rows] == ["one", "one_random"]
+        assert all(len(row) == len(table.head) for row in table.rows)
+    first = dict(zip(made["gap"].head, made["gap"].rows[0], strict=True))
+    assert first["gap"] == "0.800 [0.790, 0.810]"
+    assert (first["n"], first["dimensions"]) == ("60", "16")
+    assert made["recall"].rows[1][3] == "0.011 [0.001, 0.021]"
+    assert made["minimum"].head[-2:] == ["at 1/100", "at 1"]
+    # A minimum at the end of the sweep is marked.
+    assert made["minimum"].rows[0][-2:] == ["0.700 [0.690, 0.710]", "-0.050 [-0.060, -0.040]*"]
+    assert minimum_table(tables[2], "x").rows[0][1] == "50 in 1 batch"
+
+
+def test_sentences_count_what_the_tables_hold(tables):
+    found = " ".join(finding.text for finding in models_found(*tables))
+    assert "1 set with random weights 1 have a gap whose interval excludes 0" in found
+    assert "orders 2 of 2 sets otherwise" in found
+    assert "1 of 1 set with trained weights retrieve better than chance" in found
+    assert "From temperature 1/100 to 1 the minimum" in found and "in 2 of 2 sets" in found
+
+
+def test_the_sigmoid_loss_is_told_at_the_models_own_scale(tables):
+    minimum = tables[2].assign(bias=-10.0, own=tables[2]["temperature"] == 1.0)
+    rows = sigmoid_table(minimum).rows
+    assert rows[0][:3] == ["one", "100.00", "-10.00"]
+    assert rows[1][1] == "1.00, the model's own"
+    assert rows[1][-2:] == ["1.2500", "1.0000"]
+
+
+def test_the_page_is_whole_and_escaped(tables):
+    tables[0].loc[0, "set"] = tables[1].loc[0, "set"] = "<i>one</i>"
+    html = page.render_page(
+        TEMPLATES,
+        "models",
+        style="",
+        tables=models_tables(*tables),
+        found=models_found(*tables),
+        figures={"models": page.embedded(b"<svg/>")},
+        captions={"models": page.Markup("<p>A caption.</p>")},
+        sets={"<i>one</i>": {"model": "<b>One</b>", "weights": "trained"}},
+        stand_ins={"<i>one</i>": ["emoji for photographs"]},
+        confidence="95 %",
+        resamples=1000,
+    )
+    assert "<i>one" not in html and "<b>One" not in html
+    assert html.count("emoji for photographs") == 3  # two tables and the list of sets
+    for address in re.findall(r'(?:src|href)="([^"]+)"', html):
+        assert address.startswith(("#", "data:", "statistics/", "figures/")) or (
+            address in ("paper.html", "claims.html", "errata.html", "models.html")
+        )
+    ids = set(re.findall(r' id="([^"]+)"', html))
+    assert {a[1:] for a in re.findall(r'href="(#[^"]+)"', html)} <= ids
