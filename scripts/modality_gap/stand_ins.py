@@ -6,7 +6,7 @@ No heavy import: rules/common.smk needs it wherever the Snakefile is read.
 from collections.abc import Iterable, Mapping
 
 OF_ALL_SETS = ("figure1", "figure3a", "figure3bcd")  # these show the released sets too
-NOTHING = "Nothing stands in for the paper's own."
+NOTHING = "The data and the encoders are the paper's own."
 
 
 def sentences(found: Mapping, sets: Mapping, config: Mapping) -> dict[str, str]:

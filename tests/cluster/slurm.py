@@ -97,11 +97,13 @@ class Slurm:
         }
 
     def command(self, *words: str) -> str:
-        """What one of SLURM's commands prints."""
-        done = subprocess.run(
-            words, env=self.environment, capture_output=True, text=True, timeout=30, check=False
-        )
-        return done.stdout
+        """What one of SLURM's commands prints; nothing where it gets no answer."""
+        try:
+            return subprocess.run(
+                words, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+            ).stdout
+        except subprocess.TimeoutExpired:
+            return ""
 
     def submitted(self, folder: Path) -> list[str]:
         """The arguments of each `sbatch` so far whose job works in a folder."""
@@ -185,13 +187,12 @@ def running_slurm():
                     start_new_session=True,
                 )
             )
-        for _ in range(300):
-            if slurm.command("sinfo", "-h", "-o", "%T").split() == ["idle"]:
-                break
+        end = time.monotonic() + 120
+        while slurm.command("sinfo", "-h", "-o", "%T").split() != ["idle"]:
+            if time.monotonic() > end:
+                logs = [path.read_text()[-2000:] for path in folder.glob("*.log")]
+                raise TimeoutError("SLURM did not start:\n" + "\n".join(logs))
             time.sleep(0.1)
-        else:
-            logs = [path.read_text()[-2000:] for path in folder.glob("*.log")]
-            raise TimeoutError("SLURM did not start:\n" + "\n".join(logs))
         yield slurm
     finally:
         # Jobs first: their shepherds do not end with the daemons.
