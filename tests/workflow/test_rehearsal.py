@@ -119,7 +119,7 @@ def test_a_faulty_download_ends_in_a_sentence_and_a_rerun_goes_on(faulty, archiv
         assert not (faulty.project.folder / faces).exists()
         assert not list(resources.parent.parent.rglob("escaped.jpg"))
         folders = {(resources / path).parent for path in paths.values()}
-        left = {p.name for folder in folders for p in folder.iterdir() if p.is_file()}
+        left = {p.name for folder in folders for p in folder.glob("*") if p.is_file()}
         assert left == {
             "ViT-B-32.pt.part", paths["fairface_pictures"].name, "fairface_label_val.csv",
         }  # fmt: skip
