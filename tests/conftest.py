@@ -70,6 +70,7 @@ class Project:
     folder: Path
     configs: tuple[str, ...] = ("tests/small.yaml",)
     mirror: Path | None = None
+    launcher: tuple[str, ...] = ("-m", "snakemake")
 
     def python(self, *arguments: str, check: bool = True) -> str:
         """Run Python in the project's folder; all it printed."""

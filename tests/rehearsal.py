@@ -234,7 +234,9 @@ def prepare(folder: Path, server: Server, archives: Path, mirror: Path | None) -
     paths = {name: archives / entry["path"] for name, entry in official.items()}
     if not archives.exists():
         write_archives(paths, mirror)
-    project = copy_project(folder, ROOT / "resources", configs=CONFIGS)
+    project = copy_project(
+        folder, ROOT / "resources", configs=CONFIGS, launcher=("tests/warm_snakemake.py",)
+    )
     for name, entry in official.items():
         if not paths[name].exists():
             continue

@@ -1,0 +1,52 @@
+"""Snakemake whose script jobs begin with the large packages imported already.
+
+More than half of what small jobs cost is the import of torch, pandas and matplotlib. Here a job is
+forked from a process that has them; the rules, the scripts and what they get are the same.
+
+    python tests/warm_snakemake.py ARGUMENTS OF SNAKEMAKE
+"""
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+
+LARGE = [
+    "huggingface_hub", "jinja2", "matplotlib.pyplot", "pandas", "PIL.Image", "pyarrow.parquet",
+    "requests", "scipy.io", "scipy.stats", "sklearn.decomposition", "timm", "torch", "torchvision",
+    "umap",
+]  # fmt: skip
+
+
+def run_script(path: str, folder: str, environment: dict[str, str]) -> None:
+    """What `python PATH` does, in a process of its own."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [path]
+    sys.path.insert(0, os.path.dirname(path))
+    runpy.run_path(path, run_name="__main__")
+
+
+def main() -> None:
+    from snakemake.cli import main as snakemake
+    from snakemake.script import PythonScript
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(LARGE)
+
+    def execute_script(self, fname: str, edit: bool = False) -> None:
+        job = (os.path.abspath(fname), os.getcwd(), dict(os.environ))
+        process = context.Process(target=run_script, args=job)
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise subprocess.CalledProcessError(process.exitcode, [sys.executable, fname])
+
+    PythonScript.execute_script = execute_script
+    snakemake(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()
