@@ -35,12 +35,14 @@ FIGURES = [
     "supplementary12",
     "supplementary15",
     "diagnostics",
+    "models",
 ]
 TABLES = [
     "tables/table1.csv",
     "tables/table2.csv",
     "tables/published_table2.csv",
     "tables/supplementary_p_values.csv",
+    "tables/preprocessing.csv",
     "statistics/loss_minimum.csv",
 ]
 VERDICTS = {
@@ -73,7 +75,7 @@ def faults(results: Path) -> list[str]:
     """What is wrong with a run's results, a sentence each; empty where nothing is."""
     found = []
     pages = {}
-    for name in ("paper.html", "report.html"):
+    for name in ("paper.html", "models.html", "report.html"):
         if not (results / name).is_file():
             return [f"{name} is missing"]
         pages[name] = (results / name).read_text(encoding="utf-8")
@@ -85,14 +87,17 @@ def faults(results: Path) -> list[str]:
             found.append(f"figure {figure} is missing as SVG or PDF")
             continue
         xml.etree.ElementTree.parse(svg)
-        if f"figures/{figure}.pdf" not in pages["paper.html"]:
-            found.append(f"paper.html does not show {figure}")
+        page = "models.html" if figure == "models" else "paper.html"
+        if f"figures/{figure}.pdf" not in pages[page]:
+            found.append(f"{page} does not show {figure}")
         if f"figures/{figure}.svg" not in pages["report.html"]:
             found.append(f"report.html does not list {figure}")
     for table in TABLES:
         found += holes(results / table)
         found += [
-            f"{page} does not list {table}" for page, text in pages.items() if table not in text
+            f"{page} does not list {table}"
+            for page in ("paper.html", "report.html")
+            if table not in pages[page]
         ]
     for name, columns in STATISTICS.items():
         path = results / "statistics" / f"{name}.csv"

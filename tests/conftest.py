@@ -70,7 +70,7 @@ class Project:
     folder: Path
     configs: tuple[str, ...] = ("tests/small.yaml",)
     mirror: Path | None = None
-    launcher: tuple[str, ...] = ("-m", "snakemake")
+    launcher: tuple[str, ...] = ("tests/warm_snakemake.py",)
 
     def python(self, *arguments: str, check: bool = True) -> str:
         """Run Python in the project's folder; all it printed."""
@@ -93,7 +93,7 @@ class Project:
     def snakemake(self, *arguments: str, check: bool = True) -> str:
         """Run Snakemake with the project's configurations; all it printed."""
         return self.python(
-            "-m", "snakemake", "--configfile", *self.configs, *arguments, check=check
+            *self.launcher, "--configfile", *self.configs, *arguments, check=check
         )
 
 

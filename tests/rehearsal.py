@@ -224,8 +224,11 @@ def of_the_file(path: Path) -> dict:
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def prepare(folder: Path, server: Server, archives: Path, mirror: Path | None) -> Rehearsal:
-    """A copy of the project in `folder` whose assets are the small ones, at `server`.
+def prepare(
+    folder: Path, server: Server, archives: Path, mirror: Path | None, **settings: object
+) -> Rehearsal:
+    """A copy of the project in `folder` whose assets are the small ones, at `server`; `settings`
+    are those of `Project`.
 
     The archives are written to `archives` unless they are there already. Wheels stay what they are.
     """
@@ -234,9 +237,7 @@ def prepare(folder: Path, server: Server, archives: Path, mirror: Path | None) -
     paths = {name: archives / entry["path"] for name, entry in official.items()}
     if not archives.exists():
         write_archives(paths, mirror)
-    project = copy_project(
-        folder, ROOT / "resources", configs=CONFIGS, launcher=("tests/warm_snakemake.py",)
-    )
+    project = copy_project(folder, ROOT / "resources", configs=CONFIGS, **settings)
     for name, entry in official.items():
         if not paths[name].exists():
             continue
@@ -269,7 +270,13 @@ def finished_jobs(said: str) -> Counter:
 def main() -> int:
     mirror = find_mirror()
     with tempfile.TemporaryDirectory() as scratch, serving() as server:
-        rehearsal = prepare(Path(scratch) / "project", server, Path(scratch) / "archives", mirror)
+        rehearsal = prepare(
+            Path(scratch) / "project",
+            server,
+            Path(scratch) / "archives",
+            mirror,
+            launcher=("-m", "snakemake"),
+        )
         begin = time.perf_counter()
         said = rehearsal.run()
         ran = finished_jobs(said)

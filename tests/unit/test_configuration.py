@@ -402,7 +402,7 @@ FAULTS = {
         "experiments/models/dimension",
         WHOLE | {"dataset": "svhn"},
         "experiments.models.dimension.dataset",
-        "emoji, coco, coco_first_captions",
+        "emoji, coco, coco_last_captions",
     ),
     "whole model's warm-up": (
         "experiments/models/dimension",
