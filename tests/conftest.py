@@ -92,9 +92,7 @@ class Project:
 
     def snakemake(self, *arguments: str, check: bool = True) -> str:
         """Run Snakemake with the project's configurations; all it printed."""
-        return self.python(
-            *self.launcher, "--configfile", *self.configs, *arguments, check=check
-        )
+        return self.python(*self.launcher, "--configfile", *self.configs, *arguments, check=check)
 
 
 def copy_project(folder: Path, resources: Path | None, **settings: object) -> Project:
