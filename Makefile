@@ -28,7 +28,7 @@ test: $(ENV)  ## run every test
 	python -m pytest
 
 test-cluster: $(ENV)  ## run the tests on a real SLURM of one node alone
-	python -m pytest tests/cluster
+	python -m pytest -m cluster
 
 lint: $(ENV)  ## check style
 	ruff check .

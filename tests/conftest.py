@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -70,7 +70,7 @@ class Project:
     folder: Path
     configs: tuple[str, ...] = ("tests/small.yaml",)
     mirror: Path | None = None
-    launcher: tuple[str, ...] = ("tests/warm_snakemake.py",)
+    launcher: tuple[str, ...] = ("-m", "snakemake")
 
     def python(self, *arguments: str, check: bool = True) -> str:
         """Run Python in the project's folder; all it printed."""
@@ -119,6 +119,12 @@ def copy_project(folder: Path, resources: Path | None, **settings: object) -> Pr
 def small_run(tmp_path_factory) -> Project:
     """A finished run of the whole workflow, and its report, on the small configuration."""
     project = copy_project(tmp_path_factory.mktemp("project"), ROOT / "resources")
-    project.snakemake()
-    project.snakemake("--report", "results/report.html")
+    run_warm(project)
     return project
+
+
+def run_warm(project: Project) -> str:
+    """The project's whole workflow, its jobs begun warm, and its report; all Snakemake said."""
+    said = replace(project, launcher=("tests/warm_snakemake.py",)).snakemake()
+    project.snakemake("--report", "results/report.html")
+    return said

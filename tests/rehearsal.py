@@ -202,13 +202,6 @@ class Rehearsal:
     server: Server
     archives: dict[str, Path]
 
-    def run(self) -> str:
-        """What `make paper` runs; all that Snakemake said."""
-        self.project.python("scripts/fetch_released.py")
-        said = self.project.snakemake()
-        self.project.snakemake("--report", "results/report.html")
-        return said
-
     def change_assets(self, changes: dict[str, dict]) -> None:
         """Change entries of the copy's config/assets.yaml."""
         path = self.project.folder / "config" / "assets.yaml"
@@ -224,11 +217,8 @@ def of_the_file(path: Path) -> dict:
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def prepare(
-    folder: Path, server: Server, archives: Path, mirror: Path | None, **settings: object
-) -> Rehearsal:
-    """A copy of the project in `folder` whose assets are the small ones, at `server`; `settings`
-    are those of `Project`.
+def prepare(folder: Path, server: Server, archives: Path, mirror: Path | None) -> Rehearsal:
+    """A copy of the project in `folder` whose assets are the small ones, at `server`.
 
     The archives are written to `archives` unless they are there already. Wheels stay what they are.
     """
@@ -237,7 +227,7 @@ def prepare(
     paths = {name: archives / entry["path"] for name, entry in official.items()}
     if not archives.exists():
         write_archives(paths, mirror)
-    project = copy_project(folder, ROOT / "resources", configs=CONFIGS, **settings)
+    project = copy_project(folder, ROOT / "resources", configs=CONFIGS)
     for name, entry in official.items():
         if not paths[name].exists():
             continue
@@ -270,15 +260,11 @@ def finished_jobs(said: str) -> Counter:
 def main() -> int:
     mirror = find_mirror()
     with tempfile.TemporaryDirectory() as scratch, serving() as server:
-        rehearsal = prepare(
-            Path(scratch) / "project",
-            server,
-            Path(scratch) / "archives",
-            mirror,
-            launcher=("-m", "snakemake"),
-        )
+        rehearsal = prepare(Path(scratch) / "project", server, Path(scratch) / "archives", mirror)
         begin = time.perf_counter()
-        said = rehearsal.run()
+        rehearsal.project.python("scripts/fetch_released.py")
+        said = rehearsal.project.snakemake()
+        rehearsal.project.snakemake("--report", "results/report.html")
         ran = finished_jobs(said)
         for rule, n in sorted(ran.items()):
             print(f"{n:4d}  {rule}")

@@ -15,7 +15,6 @@ import sys
 LARGE = [
     "huggingface_hub", "jinja2", "matplotlib.pyplot", "pandas", "PIL.Image", "pyarrow.parquet",
     "requests", "scipy.io", "scipy.stats", "sklearn.decomposition", "timm", "torch", "torchvision",
-    "umap",
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import official_formats as formats
 import pytest
 from archive_server import serving
 from check_outputs import faults
-from conftest import Project, find_mirror
+from conftest import Project, find_mirror, run_warm
 from rehearsal import RACES, finished_jobs, of_the_file, planned_jobs, prepare
 
 # Rules of what stands in for the paper's data and models, and of what a user adds to it.
@@ -29,7 +29,8 @@ def rehearsed(tmp_path_factory, archives) -> tuple[Project, str]:
     """A finished rehearsal, and all that Snakemake said."""
     with serving() as server:
         rehearsal = prepare(tmp_path_factory.mktemp("project"), server, archives, find_mirror())
-        return rehearsal.project, rehearsal.run()
+        rehearsal.project.python("scripts/fetch_released.py")
+        return rehearsal.project, run_warm(rehearsal.project)
 
 
 def test_every_rule_of_the_paper_ran(rehearsed):
