@@ -121,19 +121,21 @@ def changed_copy(small_run, tmp_path):
     return type(small_run)(folder)
 
 
-def own_pairs(folder, a: np.ndarray, b: np.ndarray) -> str:
-    np.save(folder / "mine_a.npy", a)
-    np.save(folder / "mine_b.npy", b)
-    entry = {"image": "mine_a.npy", "text": "mine_b.npy", "note": "made up"}
-    path = folder / "mine.yaml"
-    path.write_text(yaml.safe_dump({"pairs": {"mine": entry}}))
+def own_pairs(folder, **pairs: tuple[np.ndarray, np.ndarray]) -> str:
+    rows = {}
+    for name, (a, b) in pairs.items():
+        np.save(folder / f"{name}_a.npy", a)
+        np.save(folder / f"{name}_b.npy", b)
+        rows[name] = {"image": f"{name}_a.npy", "text": f"{name}_b.npy", "note": "made up"}
+    path = folder / "own.yaml"
+    path.write_text(yaml.safe_dump({"pairs": rows}))
     return str(path)
 
 
 def test_own_pairs_go_through_every_statistic(changed_copy):
     rng = np.random.default_rng(0)
     a = rng.normal(size=(60, 16)) + 1
-    config = own_pairs(changed_copy.folder, a, a + rng.normal(size=(60, 16)) - 1)
+    config = own_pairs(changed_copy.folder, mine=(a, a + rng.normal(size=(60, 16)) - 1))
     planned = jobs(changed_copy.snakemake(config, "-n"))
     assert planned["import_files"] == 2
     assert "extract_embeddings" not in planned
@@ -144,22 +146,28 @@ def test_own_pairs_go_through_every_statistic(changed_copy):
         assert "mine" in set(pd.read_csv(changed_copy.folder / path)["set"])
 
 
-@pytest.mark.parametrize(
-    ("spoil", "words"),
-    [
-        (lambda a, b: (a, b[:-1]), "60 items against 59"),
-        (lambda a, b: (a, b[:, :-1]), "16 dimensions against 15"),
-        (lambda a, b: (np.where(a == a[7], np.nan, a), b), "item '000007' holds NaN"),
-        (lambda a, b: (a, np.where(b == b[3], 0, b)), "item '000003' is all zeros"),
-    ],
-    ids=["items", "dimensions", "NaN", "zeros"],
-)
-def test_own_pairs_that_do_not_fit_are_refused(changed_copy, spoil, words):
-    rng = np.random.default_rng(0)
-    config = own_pairs(changed_copy.folder, *spoil(*rng.normal(size=(2, 60, 16))))
-    target = "results/embeddings/mine/image.parquet"
-    assert words in changed_copy.snakemake(config, "--", target, check=False)
-    assert not (changed_copy.folder / target).exists()
+def test_own_pairs_that_do_not_fit_are_refused(changed_copy):
+    a, b = np.random.default_rng(0).normal(size=(2, 60, 16))
+    config = own_pairs(
+        changed_copy.folder,
+        fewer=(a, b[:-1]),
+        flatter=(a, b[:, :-1]),
+        undefined=(np.where(a == a[7], np.nan, a), b),
+        empty=(a, np.where(b == b[3], 0, b)),
+    )
+    targets = {
+        f"results/embeddings/{name}/image.parquet": words
+        for name, words in {
+            "fewer": "60 items against 59",
+            "flatter": "16 dimensions against 15",
+            "undefined": "item '000007' holds NaN",
+            "empty": "item '000003' is all zeros",
+        }.items()
+    }
+    said = changed_copy.snakemake(config, "--", *targets, check=False)
+    for target, words in targets.items():
+        assert words in said
+        assert not (changed_copy.folder / target).exists()
 
 
 def test_a_wrong_key_is_refused_before_anything_runs(small_run):
