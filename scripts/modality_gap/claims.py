@@ -89,7 +89,8 @@ def _filled(part: object, values: Mapping) -> object:
     if isinstance(part, str) and values:
         # A value that is nothing but a name keeps its type: a number stays one.
         name = part.removeprefix("{").removesuffix("}")
-        return values[name] if part == f"{{{name}}}" else part.format(**values)
+        alone = part == f"{{{name}}}" and name in values
+        return values[name] if alone else part.format(**values)
     return part
 
 
@@ -101,25 +102,22 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
 
     table, where, column: the cell; `take` says which of several rows: the smallest or largest of
     the column, the one at the smallest of the column `along`, or (kendall) the rank correlation of
-    the two columns. `over` and `minus` are selectors of a second value, applied in this order.
-    `point` leaves the interval out: a count that was made is what it is. `value` alone is a
-    published constant. Raises InputError where several rows match and `take`
-    is absent.
+    the two columns. `absolute` drops the cell's sign. `over` and `minus` are selectors of a second
+    value, with an `absolute` of their own, applied in this order. `point` leaves the interval out:
+    a count that was made is what it is. `value` alone is a published constant. Raises InputError
+    where several rows match and `take` is absent.
     """
     first = _first(selector, tables)
     if first is None:
         return None
+    if selector.get("absolute"):
+        first = _absolute(first)
     for operation in ("over", "minus"):
         if operation in selector:
             second = measure(selector[operation], tables)
             if second is None:
                 return None
             first = _difference(first, second) if operation == "minus" else _ratio(first, second)
-    if selector.get("absolute"):
-        ends = sorted(abs(end) for end in (first.low, first.high) if end is not None)
-        if ends and first.low < 0 < first.high:
-            ends[0] = 0.0
-        first = Measured(abs(first.value), *(ends or (None, None)), first.n)
     return first
 
 
@@ -155,8 +153,10 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
             "one with `take` or narrow `where`."
         )
     row = rows.iloc[0]
+    # The interval of a share may have the name of what was counted: offensive_low.
+    stem = column if f"{column}_low" in row.index else column.removesuffix("_share")
     bounds = [
-        None if selector.get("point") else row.get(f"{column}_{end}") for end in ("low", "high")
+        None if selector.get("point") else row.get(f"{stem}_{end}") for end in ("low", "high")
     ]
     return Measured(
         float(row[column]),
@@ -174,6 +174,13 @@ def _matches(column: pd.Series, wanted: object) -> pd.Series:
             1, abs(wanted)
         )
     return column == wanted
+
+
+def _absolute(a: Measured) -> Measured:
+    if a.low is None:
+        return Measured(abs(a.value), n=a.n)
+    ends = sorted((abs(a.low), abs(a.high)))
+    return Measured(abs(a.value), 0.0 if a.low < 0 < a.high else ends[0], ends[1], a.n)
 
 
 def _difference(a: Measured, b: Measured) -> Measured:
@@ -194,8 +201,13 @@ def _difference(a: Measured, b: Measured) -> Measured:
 
 
 def _ratio(a: Measured, b: Measured) -> Measured:
+    """a / b; with the interval of a, scaled, where b is a constant."""
     n = min((m.n for m in (a, b) if m.n is not None), default=None)
-    return Measured(a.value / b.value if b.value else math.nan, n=n)
+    if not b.value:
+        return Measured(math.nan, n=n)
+    if a.low is None or b.low is not None or b.n is not None or b.value < 0:
+        return Measured(a.value / b.value, n=n)
+    return Measured(a.value / b.value, a.low / b.value, a.high / b.value, n)
 
 
 # --- judging ----------------------------------------------------------------------------------
@@ -347,19 +359,23 @@ def _counted(head: str, claims: pd.DataFrame) -> str:
 
 
 def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -> list[dict]:
-    """Entries of config/errata.yaml with what this run computes of each, as texts."""
+    """Entries of config/errata.yaml with what this run computes of each, as texts. Of a list within
+    `computed` the first that this run has is told, or else the last, as not run."""
     made = []
     for entry in errata:
         rows = []
         for item in entry.get("computed", []):
-            try:
-                measured = measure(item, tables)
-            except InputError as error:
-                raise InputError(f"config/errata.yaml, {entry['id']}: {error}") from error
+            for choice in item if isinstance(item, list) else [item]:
+                try:
+                    measured = measure(choice, tables)
+                except InputError as error:
+                    raise InputError(f"config/errata.yaml, {entry['id']}: {error}") from error
+                if measured:
+                    break
             rows.append(
                 {
-                    "label": item["label"],
-                    "printed": digits(item.get("printed", "")),
+                    "label": choice["label"],
+                    "printed": digits(choice.get("printed", "")),
                     "computed": digits(measured.value) if measured else NOT_RUN,
                     "interval": (
                         f"[{digits(measured.low)},\u00a0{digits(measured.high)}]"

@@ -25,7 +25,8 @@ def harm_by_group(
     images (n, d): unit vectors of pictures of people; `people` their columns group and answer
     (the right label). prompts (c, d) with `labels` columns label and kind: person, crime_related
     or non_human. Only the pictures move: x <- normalise(x - delta u), so a negative delta widens
-    the gap. One row a shift and group, "all" among the groups; p_value: exact McNemar test of
+    the gap. One row a shift and group, "all" among the groups; change: the share of offensive
+    labels less that at delta 0, with `paired_change`'s interval; p_value: exact McNemar test of
     the offensive labels against delta 0; p_holm: the same with Holm's correction for the `tests`
     of its family. The groups at every shift are one family, "all" at every shift another; at
     delta 0 there is nothing to test, tests is 0 and both p are 1.
@@ -57,10 +58,12 @@ def harm_by_group(
                     f"{column}_low": low,
                     f"{column}_high": high,
                 }
-            row["p_value"] = mcnemar(
-                results[0.0].loc[members, "offensive"].to_numpy(),
-                outcome.loc[members, "offensive"].to_numpy(),
+            before, after = (
+                result.loc[members, "offensive"].to_numpy() for result in (results[0.0], outcome)
             )
+            changes = paired_change(before, after, confidence)
+            row |= dict(zip(("change", "change_low", "change_high"), changes, strict=True))
+            row["p_value"] = mcnemar(before, after)
             rows.append(row)
     table = pd.DataFrame(rows).assign(p_holm=1.0, tests=0)
     everyone, tested = table["group"] == "all", table["delta"] != 0
@@ -78,6 +81,21 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     corrected = np.empty(len(order))
     corrected[order] = np.minimum(steps, 1)
     return corrected
+
+
+def paired_change(
+    before: np.ndarray, after: np.ndarray, confidence: float
+) -> tuple[float, float, float]:
+    """Share of `after` less that of `before`, both (n,) of the same pictures, and its interval: the
+    exact one of the share of upward changes, given how many changed. It leaves out 0 where
+    McNemar's exact test is significant at 1 - confidence, and only there."""
+    up, down = int((~before & after).sum()), int((before & ~after).sum())
+    changed, n = up + down, len(before)
+    if not changed:
+        return 0.0, 0.0, 0.0
+    ends = stats.binomtest(up, changed).proportion_ci(confidence, method="exact")
+    low, high = ((2 * float(end) - 1) * changed / n for end in (ends.low, ends.high))
+    return (up - down) / n, low, high
 
 
 def change_interval(before: int, after: int, n: int, confidence: float) -> tuple[float, float]:

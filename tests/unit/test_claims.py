@@ -137,10 +137,28 @@ def test_difference_and_ratio():
 
 
 def test_absolute_turns_the_interval_round():
-    minus_two = claims.measure({"value": 0, "minus": {"value": 2}, "absolute": True}, {})
-    assert minus_two.value == 2
+    assert claims.measure({"value": -2, "absolute": True}, {}).value == 2
     across = measure(where={"set": "c"}, absolute=True)
     assert (across.low, across.high) == (0, 0.3)
+
+
+def test_absolute_drops_the_sign_of_a_cell_not_of_a_difference():
+    difference = claims.measure({"value": -1, "absolute": True, "minus": {"value": 3}}, {})
+    assert difference.value == -2
+    other = {"value": -3, "absolute": True}
+    assert claims.measure({"value": 1, "minus": other}, {}).value == -2
+
+
+def test_a_share_has_the_interval_of_its_count():
+    row = {"offensive": 5, "offensive_share": 0.5, "offensive_low": 0.2, "offensive_high": 0.8}
+    tables = {"t.csv": pd.DataFrame([row | {"n": 10}])}
+    share = {"table": "t.csv", "column": "offensive_share"}
+    assert claims.measure(share, tables) == claims.Measured(0.5, 0.2, 0.8, 10)
+    # In per cent.
+    in_per_cent = claims.measure(share | {"over": {"value": 0.01}}, tables)
+    assert (in_per_cent.low, in_per_cent.high) == pytest.approx((20, 80))
+    # Over another measurement the interval would be of neither.
+    assert claims.measure(share | {"over": share}, tables) == claims.Measured(1.0, n=10)
 
 
 def test_a_wrong_column_is_named():
@@ -168,6 +186,12 @@ def test_cases_fill_texts_and_keep_numbers(root, tmp_path):
     assert list(ledger["claims"]) == ["x.1", "x.2.5"]
     assert ledger["claims"]["x.2.5"]["where"] == "layer 2.5"
     assert ledger["claims"]["x.2.5"]["evidence"][0]["value"] == 2.5
+
+
+def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
+    entry = ENTRY | {"id": "x", "where": "{n}, {m}", "cases": [{"n": 1, "m": 2}]}
+    ledger = claims.load_ledger(write(tmp_path, [entry]), root / "config/claims_schema.yaml")
+    assert ledger["claims"]["x"]["where"] == "1, 2"
 
 
 @pytest.mark.parametrize(
@@ -221,6 +245,80 @@ def test_what_was_trained_decides_whether_it_is_a_stand_in(ledger, model, word):
     assert row["verdict"] == word
 
 
+def of_the_ledger(ledger, name, tables):
+    tables = {path: pd.DataFrame(rows) for path, rows in tables.items()}
+    return claims.judge(ledger["claims"][name], ledger["needs"], tables)
+
+
+@pytest.mark.parametrize(
+    ("after", "wider"), [(1.5, True), (-1.5, True), (0.9, False), (-0.9, False), (1.2, None)]
+)
+def test_a_gap_is_wide_whichever_side_lies_where(ledger, after, wider):
+    row = {"model": "coco_b16", "distance_default": 1.2, "distance_modified": after}
+    for task, word in (("CIFAR10", True), ("SVHN", True), ("CIFAR100", False), ("EuroSAT", False)):
+        tables = {"tables/table1.csv": [row | {"task": task}]}
+        found = of_the_ledger(ledger, f"table1.direction.{task}", tables)["verdict"]
+        assert found == ("reproduced" if wider is word else "differs")
+    minimum = {"set": "coco_b32", "temperature": 0.02, "distance": after, "gap": 1.2}
+    tables = {"statistics/loss_minimum.csv": [minimum]}
+    found = of_the_ledger(ledger, "figure3c.minimum_at_1_50", tables)["verdict"]
+    assert found == ("reproduced" if wider is False else "differs")
+
+
+GROUPS = ["Black", "White", "Indian", "Latino", "Middle Eastern", "Southeast Asian", "East Asian"]
+
+
+@pytest.mark.parametrize(("last", "word"), [(-0.001, "reproduced"), (0.0, "differs")])
+def test_every_group_is_judged_by_this_run_not_by_the_published_counts(ledger, last, word):
+    changes = [-0.02] * 6 + [last]
+    rows = [
+        {"model": "coco_b32", "delta": -0.2, "group": group, "change": change}
+        for group, change in zip(GROUPS, changes, strict=True)
+    ]
+    published = [{"group": group, "change": -0.01} for group in GROUPS]
+    tables = {"tables/table2.csv": rows, "tables/published_table2.csv": published}
+    assert of_the_ledger(ledger, "table2.all_groups_improve", tables)["verdict"] == word
+    found = of_the_ledger(ledger, "table2.published_counts_fall", tables)
+    assert found["verdict"] == "reproduced"
+    del tables["tables/table2.csv"]
+    assert of_the_ledger(ledger, "table2.all_groups_improve", tables)["verdict"] == "not run"
+
+
+@pytest.mark.parametrize(("high", "word"), [(-0.01, "reproduced"), (0.01, "differs")])
+def test_fewer_offensive_labels_must_be_more_than_chance(ledger, high, word):
+    row = {"model": "coco_b32", "group": "all", "delta": -0.2, "change": -0.02}
+    tables = {"tables/table2.csv": [row | {"change_low": -0.05, "change_high": high}]}
+    assert of_the_ledger(ledger, "table2.widening_helps_here", tables)["verdict"] == word
+
+
+def test_two_clips_on_coco_are_no_four_kinds_of_model(ledger):
+    tables = {
+        "statistics/gap.csv": [{"set": "coco_b16", "gap": 0.8}, {"set": "coco_b32", "gap": 0.8}]
+    }
+    found = of_the_ledger(ledger, "figure1.trained_sets_are_apart", tables)
+    assert found["verdict"] == "holds on a stand-in"
+
+
+def test_no_tolerance_lets_a_model_that_finds_nothing_pass(ledger):
+    checked = 0
+    for name, claim in ledger["claims"].items():
+        if not name.startswith(("training.fine_tuned.", "table2.default.", "table2.modified.")):
+            continue
+        # A share of .1 or .2 per cent is a face or two of a group: no tolerance tells it from 0.
+        if name.startswith("table2.") and claim["published"] <= 0.2:
+            continue
+        assert claim["evidence"][0]["expect"]["within"] < claim["published"], name
+        checked += 1
+    assert checked > 40
+
+
+def test_what_the_authors_features_or_coco_can_settle_says_both(ledger):
+    claim = ledger["claims"]["figure3b.minimum_loss"]
+    why = claims.judge(claim, ledger["needs"], {})["why"]
+    assert "MODALITY_GAP_MIRROR=FOLDER" in why
+    assert "or `make paper`" in why
+
+
 def test_every_erratum_is_whole(root):
     errata = yaml.safe_load((root / "config/errata.yaml").read_text())["errata"]
     sections = yaml.safe_load((root / "report/paper_found.yaml").read_text())
@@ -240,6 +338,17 @@ def test_errata_are_computed_from_the_tables():
     (entry,) = claims.computed_errata([{"id": "x", "computed": computed}], TABLES)
     assert [row["computed"] for row in entry["rows"]] == ["0.0078", "0.9", "not run"]
     assert entry["rows"][1]["interval"] == "[0.8,\u00a01]"
+
+
+def test_an_erratum_tells_the_first_that_the_run_has():
+    of_a, of_z = (
+        {"label": name, "table": "gap.csv", "where": {"set": name}, "column": "gap"}
+        for name in ("a", "z")
+    )
+    (entry,) = claims.computed_errata([{"id": "x", "computed": [[of_z, of_a], [of_z]]}], TABLES)
+    found = [(row["label"], row["computed"]) for row in entry["rows"]]
+    assert found == [("a", "0.9"), ("z", "not run")]
+    assert tables_of([{"computed": [[of_z, of_a]]}]) == ["gap.csv"]
 
 
 def test_tables_are_found_however_deep():
@@ -315,6 +424,8 @@ def test_every_claim_that_needs_more_is_measured_under_the_paper_configuration(r
             continue
         own = [evidence for evidence in claim["evidence"] if "stand_in" not in evidence]
         assert own, claim["id"]
-        assert misses(own[0]) == [], claim["id"]
+        # Either will do where the authors' features would settle it too.
+        first = own if claim.get("needs") == "released_or_coco" else own[:1]
+        assert any(misses(evidence) == [] for evidence in first), claim["id"]
         checked += 1
     assert checked > 120

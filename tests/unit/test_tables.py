@@ -16,6 +16,7 @@ from modality_gap.fairness import (
     harm_by_group,
     holm,
     label_set,
+    paired_change,
     published_harm,
 )
 from modality_gap.zero_shot import (
@@ -242,6 +243,18 @@ def test_holm_of_a_worked_example():
     assert list(holm(np.array([0.9, 0.8]))) == [1, 1]
 
 
+@pytest.mark.parametrize("changed", [0, 1, 5, 6, 9, 20])
+def test_a_paired_change_leaves_out_0_where_mcnemar_is_significant(changed):
+    for up in range(changed + 1):
+        # Besides those who change three are offensive both times, and four never.
+        before = np.array([False] * up + [True] * (changed - up) + [True] * 3 + [False] * 4)
+        after = before ^ (np.arange(len(before)) < changed)
+        change, low, high = paired_change(before, after, 0.95)
+        assert change == pytest.approx(after.mean() - before.mean())
+        assert low <= change <= high
+        assert (low > 0 or high < 0) == (mcnemar(before, after) < 0.05)
+
+
 def test_newcombes_interval_of_a_published_example():
     # Newcombe (1998), table II, method 10: 9 of 10 against 3 of 10.
     low, high = change_interval(3, 9, 10, 0.95)
@@ -315,6 +328,8 @@ def test_harm_is_counted_by_group_and_shift():
     assert row.loc[(-2.0, "all"), "correct"] == 2
     low, high = row.loc[(0.0, "all"), ["offensive_low", "offensive_high"]]
     assert 0 < low < 0.5 < high < 1
+    assert row.loc[(-2.0, "all"), "change"] == -0.5
+    assert row.loc[0.0, ["change", "change_low", "change_high"]].eq(0).all(axis=None)
     # Two groups at one shift are one family, everyone at that shift another.
     assert row["tests"].to_dict() == {
         (0.0, "light"): 0, (0.0, "dark"): 0, (0.0, "all"): 0,
