@@ -23,7 +23,7 @@ def sentences(found: Mapping, sets: Mapping, config: Mapping) -> dict[str, str]:
             texts = stand_ins(found["stand_ins"], *made_of, config, section)
             names = [_plain(text) for text in others(found["stand_ins"], *made_of, config, section)]
             parts = [f"Stand-ins: {'; '.join(texts)}."] if texts else []
-            parts += [f"{NEITHER}: {', '.join(names)}."] if names else []
+            parts += [f"{NEITHER}: {'; '.join(names)}."] if names else []
             told[name] = " ".join(parts) or NOTHING
     return told
 

@@ -441,6 +441,8 @@ def test_figure2a():
     found = page.figure2a_found(cone_table(random=0.2))
     assert "is wider than the trained" in found[1].text and verdicts(found)[1:] == ["differs"] * 6
     assert page.figure2a_found(cone_table(random=-0.5))[0].verdict == "differs"
+    same = page.figure2a_found(cone_table(random=0.5))[1].text
+    assert "is not clearly different from the trained one" in same
 
 
 def test_figure2b():
