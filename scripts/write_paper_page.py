@@ -81,6 +81,9 @@ html = page.render_page(
     left_out=not_run,
     missing=params.missing,
     assets=assets,
+    sources=page.sources_rows(
+        assets, page.used_assets(found, params.config).union(*params.missing.values())
+    ),
     confidence=f"{100 * params.config['confidence']:g} %",
     separate=page.SEPARATE,
     versions={

@@ -144,7 +144,8 @@ def models_found(
         found.append(
             Finding(
                 f"{better.sum()} of {count(len(trained), 'set')} with trained weights retrieve "
-                f"better than chance in both directions: {listed(trained['set'][better])}."
+                f"better than chance in both directions: "
+                f"{listed(trained['set'][better]) if better.any() else 'none'}."
             )
         )
     cold, hot = minimum["temperature"].min(), minimum["temperature"].max()

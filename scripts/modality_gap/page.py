@@ -7,7 +7,7 @@ says of the same thing, in direction where models and data differ, in value wher
 
 import base64
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -18,11 +18,14 @@ from docutils.utils import SystemMessage
 from markupsafe import Markup
 
 from modality_gap.errors import InputError
-from modality_gap.stand_ins import OF_ALL_SETS, makings, makings_of_sets, stand_ins
+from modality_gap.stand_ins import OF_ALL_SETS, makings, makings_of_sets, others, stand_ins
 
 NONE = "–"
 SEPARATE = 0.99  # a linear classifier this accurate tells the modalities apart
 SIGNIFICANT = 0.05
+# Assets of the data set that is made of no files of the config, and the keys of one file alone.
+MADE_OF = {"emoji": {"pictures": "twemoji", "names": "emoji_names"}}
+ONE_FILES = ("path", "sha256", "md5")
 METRICS = {"accuracy": "accuracy", "roc_auc": "ROC-AUC"}
 
 
@@ -63,6 +66,7 @@ class Section:
     image: str = ""
     alt: str = ""
     stand_ins: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)  # neither the paper's nor such
     tables: list[Table] = field(default_factory=list)
     claims: list[dict] = field(default_factory=list)
     not_run: str = ""
@@ -258,10 +262,16 @@ def figure2a_found(cone: pd.DataFrame) -> list[Finding]:
             random = rows["random", inputs]
             narrower = random["mean_cosine_low"] > trained["mean_cosine_high"]
             wider = random["mean_cosine_high"] < trained["mean_cosine_low"]
-            word = "narrower" if narrower else "wider" if wider else "not clearly different"
+            word = (
+                "narrower than"
+                if narrower
+                else "wider than"
+                if wider
+                else "not clearly different from"
+            )
             found.append(
                 Finding(
-                    f"{encoder}: with random weights on {inputs} inputs the cone is {word} than "
+                    f"{encoder}: with random weights on {inputs} inputs the cone is {word} "
                     f"the trained one, mean cosine {estimate(random, 'mean_cosine', 4)} against "
                     f"{estimate(trained, 'mean_cosine', 4)} (n {random['n']} and {trained['n']}).",
                     bool(narrower),
@@ -847,6 +857,65 @@ def _described(inputs: Mapping | None, about: Mapping) -> str:
     return ", ".join(words)
 
 
+def used_assets(found: Mapping, config: Mapping) -> set[str]:
+    """Names of the assets behind all that a configuration makes, at hand or not."""
+    inputs, encoders = [], []
+    for name in found:
+        made_of = makings(name, config["sets"], config)
+        inputs += made_of[0]
+        encoders += made_of[1]
+    experiments = config["experiments"]
+    inputs.append(config["tasks"][experiments["temperature"]["task"]]["inputs"])
+    encoders += [model["encoder"] for model in experiments["models"].values()]
+    datasets = [config["inputs"][name]["dataset"] for name in inputs if name in config["inputs"]]
+    datasets += [model["dataset"] for model in experiments["models"].values()]
+    used = {entry["released"] for entry in config["sets"].values() if "released" in entry}
+    for name in encoders:
+        spec = config["encoders"].get(name, {})
+        used |= {spec[key] for key in ("wheel", "weights") if key in spec}
+    while datasets:
+        name = datasets.pop()
+        entry = config["datasets"].get(name, {"files": MADE_OF.get(name, {})})
+        if entry.get("format") == "union":
+            datasets += entry["files"].values()
+        else:
+            used |= {*entry["files"].values()}
+    return used
+
+
+def sources_rows(assets: Mapping[str, Mapping], used: Collection[str]) -> list[dict]:
+    """Rows of "Sources and licences": the used assets, those that differ in their path and checksum
+    alone in one row."""
+    alike: dict[str, list[str]] = {}
+    for name in assets:
+        if name in used:
+            same = {key: value for key, value in assets[name].items() if key not in ONE_FILES}
+            alike.setdefault(repr(same), []).append(name)
+    rows = []
+    for names in alike.values():
+        asset = assets[names[0]]
+        size = asset.get("bytes") or asset["about_bytes"]
+        source = asset.get("requirement", asset["path"])
+        checksum = asset.get("sha256", "")[:12] or (
+            f"md5 {asset['md5'][:8]}" if "md5" in asset else ""
+        )
+        if len(names) > 1:
+            source = f"{source.rpartition('/')[0]}/, {len(names)} files"
+            checksum = checksum and "one a file"
+        rows.append(
+            asset
+            | {
+                "name": names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}",
+                "from": source,
+                "mb": ("" if "bytes" in asset else "about ")
+                + (f"{size / 1e6:.1f}" if "bytes" in asset else f"{float(f'{size / 1e6:.2g}'):g}")
+                + (" each" if len(names) > 1 else ""),
+                "checksum": checksum,
+            }
+        )
+    return rows
+
+
 def versions(requirements: str, names: Iterable[str]) -> dict[str, str]:
     """The locked versions of some packages, from the text of requirements.txt."""
     locked = dict(
@@ -877,7 +946,7 @@ def sections(
     for name, caption in captions.items():
         entry = found[name]
         alike = entry.get("like", name)  # made of the same models and data as another section
-        inputs, encoders = makings(alike, sets, config)
+        made_of = makings(alike, sets, config)
         missing = alike in OF_ALL_SETS and absent
         findings, tables = measured.get(name, ([], []))
         made.append(
@@ -895,7 +964,8 @@ def sections(
                 data=entry["data"],
                 image=embedded(figures[name]) if name in figures else "",
                 alt=entry["alt"],
-                stand_ins=stand_ins(found["stand_ins"], inputs, encoders, config),
+                stand_ins=stand_ins(found["stand_ins"], *made_of, config, alike),
+                others=others(found["stand_ins"], *made_of, config, alike),
                 not_run=(
                     _reason(not_run[name])
                     if name in not_run

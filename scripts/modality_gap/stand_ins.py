@@ -3,36 +3,90 @@
 No heavy import: rules/common.smk needs it wherever the Snakefile is read.
 """
 
+import re
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 
 OF_ALL_SETS = ("figure1", "figure3a", "figure3bcd")  # these show the released sets too
 NOTHING = "The data and the encoders are the paper's own."
+NEITHER = "Neither the paper's nor a listed stand-in"
 
 
 def sentences(found: Mapping, sets: Mapping, config: Mapping) -> dict[str, str]:
     """For the captions: by the name of a figure or table in report/paper_found.yaml, what stands in
-    it for the paper's own, in one sentence. `sets` are those that take part."""
+    it for the paper's own. `sets` are those that take part; names come out as plain text."""
     told = {}
     for name, entry in found.items():
         if name != "stand_ins":
-            made_of = makings(entry.get("like", name), sets, config)
-            texts = stand_ins(found["stand_ins"], *made_of, config)
-            told[name] = f"Stand-ins: {'; '.join(texts)}." if texts else NOTHING
+            section = entry.get("like", name)
+            made_of = makings(section, sets, config)
+            texts = stand_ins(found["stand_ins"], *made_of, config, section)
+            names = [_plain(text) for text in others(found["stand_ins"], *made_of, config, section)]
+            parts = [f"Stand-ins: {'; '.join(texts)}."] if texts else []
+            parts += [f"{NEITHER}: {'; '.join(names)}."] if names else []
+            told[name] = " ".join(parts) or NOTHING
     return told
 
 
+def _plain(text: str) -> str:
+    """A text in which reStructuredText sees no markup."""
+    return re.sub(r"([^\w\s]|_)", r"\\\1", text)
+
+
 def stand_ins(
-    known: Mapping, inputs: Iterable[str], encoders: Iterable[str], config: Mapping
+    known: Mapping,
+    inputs: Iterable[str],
+    encoders: Iterable[str],
+    config: Mapping,
+    section: str = "",
 ) -> list[str]:
     """What the inputs and encoders, by their names in the config, stand in for."""
+    found = _origins(known, inputs, encoders, config, section)
+    return list(dict.fromkeys(text for _, text in found if text))
+
+
+def others(
+    known: Mapping,
+    inputs: Iterable[str],
+    encoders: Iterable[str],
+    config: Mapping,
+    section: str = "",
+) -> list[str]:
+    """The inputs and encoders that are neither the paper's nor known to stand in for something."""
+    found = _origins(known, inputs, encoders, config, section)
+    return list(dict.fromkeys(name for name, text in found if text is None))
+
+
+def _origins(
+    known: Mapping, inputs: Iterable[str], encoders: Iterable[str], config: Mapping, section: str
+) -> list[tuple[str, str | None]]:
+    """What each is called and what it stands in for: nothing, an empty text, where it is the
+    paper's own; None where that is not known."""
     found = []
     for name in inputs:
-        if name in known["inputs"]:
-            found.append(known["inputs"][name])
-        else:
-            found.append(known["datasets"].get(config["inputs"].get(name, {}).get("dataset")))
-    found += [known["encoders"].get(name) for name in encoders]
-    return [text for text in dict.fromkeys(found) if text]
+        dataset = config["inputs"].get(name, {}).get("dataset")
+        files = config["datasets"].get(dataset, {}).get("files", {}).values()
+        own = files and all(file in known["own"]["files"] for file in files)
+        text = known["inputs"].get(name, "" if own else known["datasets"].get(dataset))
+        found.append((name, text))
+    elsewhere = known["where_vit_b32"]
+    for name in encoders:
+        spec = config["encoders"].get(name, {})
+        text = "" if _is_the_papers(spec, known["own"]) else known["encoders"].get(name)
+        if section in elsewhere["sections"]:
+            text = elsewhere["encoders"].get(name, text)
+        found.append((spec.get("label", name), text))
+    return found
+
+
+def _is_the_papers(spec: Mapping, own: Mapping) -> bool:
+    """Whether an encoder is of the paper's architecture and size, with its weights or untrained."""
+    if spec.get("architecture") not in own["architectures"] or "image_size" in spec:
+        return False
+    weights = spec.get("weights") or spec.get("pretrained")
+    if weights:
+        return any(fnmatchcase(str(weights), name) for name in own["weights"])
+    return "seed" in spec or "seeds" in spec
 
 
 def makings_of_sets(sets: Iterable[Mapping], config: Mapping) -> tuple[list[str], list[str]]:
@@ -45,6 +99,8 @@ def makings_of_sets(sets: Iterable[Mapping], config: Mapping) -> tuple[list[str]
             encoders += config["projections"][entry["projection"]]["encoders"].values()
         if "encoder" in entry:
             encoders.append(entry["encoder"])
+        if "files" in entry:  # embeddings of one's own; a name of the config has no space
+            encoders.append(f"embeddings of {entry['model']}")
     return inputs, encoders
 
 
@@ -76,8 +132,27 @@ def makings(section: str, sets: Mapping, config: Mapping) -> tuple[list[str], li
         used = [sets[name] for name in [config["table2"]["model"]] if name in sets]
         return [config["table2"]["inputs"]], makings_of_sets(used, config)[1]
     if section == "training":
-        names = [*config["projections"], *config["training"]]
-        return makings_of_sets([entry for key, entry in sets.items() if key in names], config)
+        inputs, encoders = makings_of_sets(
+            [entry for key, entry in sets.items() if key in config["training"]], config
+        )
+        for entry in config["projections"].values():
+            inputs.append(entry["inputs"])
+            encoders += entry["encoders"].values()
+        return inputs, encoders
+    if section in ("supplementary13", "supplementary14"):
+        panels = config["supplement"]["seed_studies"][section].values()
+        return (
+            [panel["inputs"] for panel in panels if "inputs" in panel],
+            [
+                name
+                for panel in panels
+                for name in panel.get("encoders") or [f"file {path}" for path in panel["files"]]
+            ],
+        )
+    if section in ("figure3a", "figure3bcd"):
+        return makings_of_sets(
+            [entry for entry in sets.values() if entry["weights"] == "trained"], config
+        )
     if section in OF_ALL_SETS:
         return makings_of_sets(sets.values(), config)
     return [], []

@@ -65,7 +65,14 @@ def test_sentences_count_what_the_tables_hold(tables):
     assert "1 set with random weights 1 have a gap whose interval excludes 0" in found
     assert "orders 2 of 2 sets otherwise" in found
     assert "1 of 1 set with trained weights retrieve better than chance" in found
+    assert "better than chance in both directions: one." in found
     assert "From temperature 1/100 to 1 the minimum" in found and "in 2 of 2 sets" in found
+
+
+def test_where_no_set_retrieves_that_is_said(tables):
+    tables[0]["recall1_ab_low"] = 0.0
+    found = " ".join(finding.text for finding in models_found(*tables))
+    assert "better than chance in both directions: none." in found
 
 
 def test_the_sigmoid_loss_is_told_at_the_models_own_scale(tables):

@@ -1,6 +1,8 @@
 """The reading page: right numbers, verdicts that follow them, nothing unescaped, nothing online."""
 
 import base64
+import copy
+import fnmatch
 import itertools
 import re
 from pathlib import Path
@@ -12,9 +14,9 @@ import yaml
 from snakemake.utils import update_config
 
 from modality_gap import page
-from modality_gap.configuration import without_nulls
+from modality_gap.configuration import with_rows, without_nulls
 from modality_gap.errors import InputError
-from modality_gap.stand_ins import sentences
+from modality_gap.stand_ins import NEITHER, others, sentences
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
@@ -177,21 +179,22 @@ def data():
     }
 
 
-def render(note="a note", absent=None, captions=None, tables=None):
+def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG):
     """The whole page from invented tables."""
-    sets = {"toy": {"model": "toy", "weights": "trained", "inputs": "emoji_test", "note": note}}
+    inputs = config["cone"]["preprocessing"]["inputs"]
+    sets = {"toy": {"model": "toy", "weights": "trained", "inputs": inputs, "note": note}}
     absent = absent or {}
     captions = captions or {
         name: (ROOT / f"report/captions/{name}.rst").read_text() for name in PARTS
     }
-    measured = page.results(tables or data(), FOUND, CONFIG)
+    measured = page.results(tables or data(), FOUND, config)
     plain = page.plain_table(pd.DataFrame({"x": [0.5], "x_low": [0.4], "x_high": [0.6]}), "plain")
     made = page.sections(
         FOUND,
         measured | dict.fromkeys(PLAIN_TABLES, ([], [plain])),
         captions,
         dict.fromkeys(FIGURES, SVG),
-        CONFIG,
+        config,
         sets,
         absent,
         {"theorem1": [CLAIM]},
@@ -205,13 +208,14 @@ def render(note="a note", absent=None, captions=None, tables=None):
         verdicts=page.verdicts(made),
         claims_summary=["Of 1 claims: reproduced 1."],
         models=page.models_rows(
-            sets, {("toy", "image"): {}}, {("toy", "image"): 3}, FOUND["stand_ins"], CONFIG
+            sets, {("toy", "image"): {}}, {("toy", "image"): 3}, FOUND["stand_ins"], config
         ),
         sets=sets,
         absent=absent,
         left_out=NOT_RUN,
         missing={"table1.tasks HatefulMemes": ["hateful_memes"]},
         assets=ASSETS,
+        sources=page.sources_rows(ASSETS, page.used_assets(FOUND, config)),
         confidence="95 %",
         separate=page.SEPARATE,
         versions={"toy": "1"},
@@ -339,6 +343,26 @@ def test_headings_and_ids_are_in_order(html):
     assert set(re.findall(r'href="#([^"]+)"', html)) <= set(ids)
 
 
+def test_what_is_not_there_leaves_no_heading_and_no_caption(html):
+    parts = dict(re.findall(r'<section id="([\w-]+)"(.*?)</section>', html, re.DOTALL))
+    for name in NOT_RUN:
+        assert "<figure>" not in parts[name] and "What this run found" not in parts[name]
+    assert "What this run found" not in parts["preprocessing"]
+    assert "What this run found" in parts["theorem1"] and "What this run found" in parts["figure1"]
+
+
+def test_the_page_calls_the_papers_own_what_is_so(html):
+    own = "CLIP, ResNet-18 and the data are the paper's own."
+    assert own not in html and "<i>" not in html and "Neither the paper" not in html
+    config = copy.deepcopy(CONFIG)
+    config["encoders"]["hub"] = {"library": "hugging_face", "label": "<i>hub</i>"}
+    config["cone"]["encoders"]["text transformer"]["trained"] = "hub"
+    html = render(config=config)
+    named = "Neither the paper's nor a listed stand-in: &lt;i&gt;hub&lt;/i&gt;."
+    assert own not in html and html.count(named) == 3  # above, Figure 2(a), Supplementary 6
+    assert own in render(config=paper_config())
+
+
 def test_absent_sets_are_announced(html):
     assert "could not be fetched" not in html
     absent = {name: entry for name, entry in CONFIG["sets"].items() if "released" in entry}
@@ -415,8 +439,10 @@ def test_figure2a():
     assert "is narrower than the trained one, mean cosine 0.9000 [0.8900, 0.9100]" in found[1].text
     assert verdicts(found) == ["agrees"] * 7
     found = page.figure2a_found(cone_table(random=0.2))
-    assert "is wider than" in found[1].text and verdicts(found)[1:] == ["differs"] * 6
+    assert "is wider than the trained" in found[1].text and verdicts(found)[1:] == ["differs"] * 6
     assert page.figure2a_found(cone_table(random=-0.5))[0].verdict == "differs"
+    same = page.figure2a_found(cone_table(random=0.5))[1].text
+    assert "is not clearly different from the trained one" in same
 
 
 def test_figure2b():
@@ -551,16 +577,80 @@ def test_a_set_is_described_by_its_metadata():
     assert row["sha256"] == row["per_s"] == "–"
 
 
-def test_under_the_paper_configuration_nothing_is_called_a_stand_in():
+def overlaid(overlay):
+    """config/config.yaml with an overlay, as a run has it."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
-    update_config(config, yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8")))
-    config = without_nulls(config)
+    update_config(config, overlay)
+    config = with_rows(without_nulls(config))
     config["stand_ins"] = sentences(FOUND, config["sets"], config)
+    return config
+
+
+def paper_config():
+    return overlaid(yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8")))
+
+
+def test_in_the_default_nothing_is_left_without_an_origin():
+    for name, text in CONFIG["stand_ins"].items():
+        assert NEITHER not in text, name
+    for name, said in (
+        ("figure2a", "for CLIP ViT-B/32 in full precision"),
+        ("figure2a", "ViT-B/16 for ViT-B/32"),
+        ("figure3a", "for CLIP ViT-B/32 in full precision"),
+        ("table2", "for CLIP ViT-B/32 in full precision"),
+        ("figure1", "in 8 bit for the one in full precision"),
+    ):
+        assert said in CONFIG["stand_ins"][name]
+    assert "ViT-B/16 for" not in CONFIG["stand_ins"]["figure1"]
+
+
+def test_what_is_neither_the_papers_nor_listed_is_called_so():
+    row = {"library": "open_clip", "architecture": "ViT-B-32-quickgelu", "inputs": "birds"}
+    row |= {"pretrained": "laion400m_e32", "label": "<b>LAION</b> *_"}
+    own = {"image": "a.npy", "text": "b.npy", "model": "own vectors"}
+    birds = {"format": "class_folders", "folder": "x", "files": {"archive": "birds.zip"}}
+    config = overlaid(
+        {"models": {"laion": row}, "pairs": {"mine": own}}
+        | {"datasets": {"birds": birds}, "inputs": {"birds": {"dataset": "birds"}}}
+    )
+    made_of = page.makings("figure1", config["sets"], config)
+    named = ["birds", "<b>LAION</b> *_", "embeddings of own vectors"]
+    assert others(FOUND["stand_ins"], *made_of, config, "figure1") == named
+    text = config["stand_ins"]["figure1"]
+    html = page.caption_html("{{ snakemake.config['stand_ins']['figure1'] }}", config, "figure1")
+    assert NEITHER in text and "&lt;b&gt;LAION&lt;/b&gt; *_" in html
+    # The twin of random weights is the paper's own architecture; so are OpenAI's weights.
+    assert page.stand_ins(FOUND["stand_ins"], [], ["laion_random"], config) == []
+    assert others(FOUND["stand_ins"], [], ["laion_random"], config) == []
+
+
+def test_what_is_called_the_papers_is_known_to_the_assets():
+    own = FOUND["stand_ins"]["own"]
+    assert set(own["files"]) <= ASSETS.keys()
+    for name in own["weights"]:
+        assert name == "openai" or fnmatch.filter(ASSETS, name), name
+
+
+def test_the_sources_are_those_of_the_configuration():
+    default, paper = page.used_assets(FOUND, CONFIG), page.used_assets(FOUND, paper_config())
+    released = {name for name in ASSETS if name.startswith("released_")}
+    wheels = {name for name, asset in ASSETS.items() if asset["kind"] == "wheel"}
+    assert default == wheels | released
+    assert paper == {name for name in ASSETS.keys() - wheels if "_sample" not in name}
+    rows = page.sources_rows(ASSETS, paper)
+    (resnets,) = (row for row in rows if "ResNet-50" in row["purpose"])
+    assert resnets["name"] == "resnet50_seed01 to resnet50_seed11"
+    assert resnets["from"] == "weights/resnet50/, 11 files" and resnets["mb"] == "about 200 each"
+    assert len(rows) == len(paper) - 10
+
+
+def test_under_the_paper_configuration_nothing_is_called_a_stand_in():
+    config = paper_config()
     captions = {
         path.stem: path.read_text(encoding="utf-8")
         for path in (ROOT / "report/captions").glob("*.rst")
         if path.stem in FOUND
     }
     for section in page.sections(FOUND, {}, captions, {}, config, config["sets"], {}, {}, {}):
-        assert section.stand_ins == [], section.id
+        assert section.stand_ins == section.others == [], section.id
         assert not re.search("emoji|stitched|MiniLM|8 bit", section.caption), section.id
