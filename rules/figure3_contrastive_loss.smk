@@ -58,6 +58,7 @@ rule sweep_loss:
         "results/logs/sweep_loss.log",
     conda:
         "../envs/statistics.yaml"
+    threads: HALF_OF_THE_CORES
     params:
         sets=list(SETS),
         landscape=config["loss_landscape"],
