@@ -83,19 +83,18 @@ def label_seed(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 for path in snakemake.output:
     spec = snakemake.params.encoders[Path(path).parent.name] | {"wheel_path": wheel}
-    writer = EmbeddingWriter(path, {})
-    started = time.perf_counter()
-    count, timing = embed(spec, Path(path).stem, writer)
-    seconds = time.perf_counter() - started
-    writer.metadata["extraction"] = {
-        "items": count,
-        "seconds": round(seconds, 2),
-        "items_per_s": round(count / seconds, 1),
-        **{part: round(value, 2) for part, value in vars(timing).items()},
-        **{name: round(value) for name, value in peak_memory_mb().items()},
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-    }
-    if "seeds" in spec:
-        writer.metadata["weights"] = f"random, seeds 0 to {spec['seeds'] - 1}"
-    writer.close()
+    with EmbeddingWriter(path, {}) as writer:
+        started = time.perf_counter()
+        count, timing = embed(spec, Path(path).stem, writer)
+        seconds = time.perf_counter() - started
+        writer.metadata["extraction"] = {
+            "items": count,
+            "seconds": round(seconds, 2),
+            "items_per_s": round(count / seconds, 1),
+            **{part: round(value, 2) for part, value in vars(timing).items()},
+            **{name: round(value) for name, value in peak_memory_mb().items()},
+            "device": "cuda" if torch.cuda.is_available() else "cpu",
+        }
+        if "seeds" in spec:
+            writer.metadata["weights"] = f"random, seeds 0 to {spec['seeds'] - 1}"
     print(path, json.dumps(writer.metadata["extraction"]), file=sys.stderr)

@@ -11,6 +11,7 @@ import os
 import runpy
 import subprocess
 import sys
+from contextlib import nullcontext
 
 LARGE = [
     "huggingface_hub", "jinja2", "matplotlib.pyplot", "pandas", "PIL.Image", "pyarrow.parquet",
@@ -29,6 +30,7 @@ def run_script(path: str, folder: str, environment: dict[str, str]) -> None:
 
 
 def main() -> None:
+    from snakemake.benchmark import benchmarked
     from snakemake.cli import main as snakemake
     from snakemake.script import PythonScript
 
@@ -39,7 +41,9 @@ def main() -> None:
         job = (os.path.abspath(fname), os.getcwd(), dict(os.environ))
         process = context.Process(target=run_script, args=job)
         process.start()
-        process.join()
+        record = self.bench_record
+        with benchmarked(process.pid, record) if record else nullcontext():
+            process.join()
         if process.exitcode:
             raise subprocess.CalledProcessError(process.exitcode, [sys.executable, fname])
 

@@ -7,6 +7,7 @@ normalised) and any label columns. The file's metadata say where the vectors com
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,7 +71,10 @@ def matches(labels: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
 
 
 class EmbeddingWriter:
-    """Writes an embedding set batch by batch; the file appears under its name only when whole."""
+    """Writes an embedding set batch by batch; the file appears under its name only when whole.
+
+    A `with` block closes it, or, where the block fails, removes what there is of the file.
+    """
 
     def __init__(self, path: str | Path, metadata: dict):
         self.path = Path(path)
@@ -79,6 +83,20 @@ class EmbeddingWriter:
         self.metadata = dict(metadata)
         self.writer: pq.ParquetWriter | None = None
         self.buffer: list[pa.Table] = []
+
+    def __enter__(self) -> "EmbeddingWriter":
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            # On a full disk its room is wanted for the log; that is free once the file is closed.
+            self.partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                if self.writer:
+                    self.writer.close()
 
     def write(self, item_ids, vectors: np.ndarray, labels: pd.DataFrame) -> None:
         """Append rows: `item_ids` (b,), `vectors` (b, d), `labels` of b rows."""
@@ -115,9 +133,8 @@ class EmbeddingWriter:
 
 def write(embeddings: EmbeddingSet, path: str | Path) -> None:
     """Write a whole set at once."""
-    writer = EmbeddingWriter(path, embeddings.metadata)
-    writer.write(embeddings.item_ids, embeddings.vectors, embeddings.labels)
-    writer.close()
+    with EmbeddingWriter(path, embeddings.metadata) as writer:
+        writer.write(embeddings.item_ids, embeddings.vectors, embeddings.labels)
 
 
 def read(path: str | Path) -> EmbeddingSet:
