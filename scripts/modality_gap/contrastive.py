@@ -101,14 +101,15 @@ def sweep_cross_entropies(
     temperatures = np.asarray(temperatures, dtype=np.float64)
     one = temperatures >= LOWEST_FOR_ONE_EXPONENTIAL
     rows = np.zeros((len(temperatures), len(deltas), batches))
-    columns = np.zeros_like(rows)
+    columns, sums = np.zeros_like(rows), 0
     with ThreadPoolExecutor(threads) as pool:
         work = partial(_tile_sums, x, y, x @ u, y @ u, np.asarray(deltas), temperatures[one])
         for (batch, row), (of_rows, of_columns) in zip(tiles, pool.map(work, tiles), strict=True):
             rows[one, :, batch] += of_rows
-            sums = of_columns if row.start == 0 else sums + of_columns
+            sums = sums + of_columns
             if row.start + height >= batch_size:
                 columns[one, :, batch] = np.log(sums).sum(axis=-1)
+                sums = 0
     right = _cosines_of_partners(x, y, u, np.asarray(deltas)) - 1
     losses = np.stack([rows, columns]) / batch_size - right / temperatures[:, None, None]
     for place in np.flatnonzero(~one):
