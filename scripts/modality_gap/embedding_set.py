@@ -7,7 +7,7 @@ normalised) and any label columns. The file's metadata say where the vectors com
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -163,16 +163,24 @@ def read(path: str | Path) -> EmbeddingSet:
     return embeddings
 
 
-def _read_parquet(path: str | Path) -> EmbeddingSet:
+@contextmanager
+def reading_parquet(path: str | Path) -> Iterator[None]:
+    """Turns what goes wrong while a Parquet file is read into an InputError that names it."""
     try:
-        file = pq.ParquetFile(path)
-        table = file.read()
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path in the config.") from None
     except (pa.ArrowInvalid, OSError) as error:
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"{path}: cannot be read as Parquet ({error}); delete it and run again."
+            f"{path}: cannot be read as Parquet ({reason}); delete it and run again."
         ) from error
+
+
+def _read_parquet(path: str | Path) -> EmbeddingSet:
+    with reading_parquet(path):
+        file = pq.ParquetFile(path)
+        table = file.read()
     for column in ("item_id", "vector"):
         if column not in table.column_names:
             raise InputError(f"{path}: has no column {column!r}; an embedding set needs one.")

@@ -7,6 +7,7 @@ says of the same thing, in direction where models and data differ, in value wher
 
 import base64
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -1016,9 +1017,14 @@ def verdicts(made: Iterable[Section]) -> dict[str, int]:
 def caption_html(source: str, config: Mapping, name: str) -> Markup:
     """A caption, Jinja2 over reStructuredText as in Snakemake's report, as HTML.
 
-    HTML in it comes out as text; it can include no file. Raises InputError where it is faulty.
+    HTML in it comes out as text, as do all marks in values of the config; it can include no file.
+    Raises InputError where it is faulty.
     """
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+
+    def as_text(value: object) -> object:
+        return re.sub(r"[\\*`|_<:]", r"\\\g<0>", value) if isinstance(value, str) else value
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, finalize=as_text)
     try:
         text = environment.from_string(source).render(snakemake=SimpleNamespace(config=config))
         parts = publish_parts(
