@@ -56,7 +56,8 @@ for column, (cloud, spectrum) in enumerate(zip(clouds, spectra, strict=True)):
         ax.set_ylabel(axis_label(cloud, second))
     numbers = spectrum.iloc[0]
     ax.set_title(
-        f"{plain(numbers['encoder'])}: {numbers['initialisations']} seeds x {numbers['items']} items"
+        f"{plain(numbers['encoder'])}: {numbers['initialisations']} seeds "
+        f"x {numbers['items']} items"
     )
 
     ax = axes[1, column]

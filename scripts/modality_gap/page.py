@@ -7,7 +7,6 @@ says of the same thing, in direction where models and data differ, in value wher
 
 import base64
 import math
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -19,7 +18,7 @@ from docutils.utils import SystemMessage
 from markupsafe import Markup
 
 from modality_gap.errors import InputError
-from modality_gap.stand_ins import OF_ALL_SETS, makings, makings_of_sets, others, stand_ins
+from modality_gap.stand_ins import OF_ALL_SETS, makings, makings_of_sets, others, plain, stand_ins
 
 NONE = "–"
 SEPARATE = 0.99  # a linear classifier this accurate tells the modalities apart
@@ -1020,11 +1019,13 @@ def caption_html(source: str, config: Mapping, name: str) -> Markup:
     HTML in it comes out as text, as do all marks in values of the config; it can include no file.
     Raises InputError where it is faulty.
     """
-
-    def as_text(value: object) -> object:
-        return re.sub(r"[\\*`|_<:]", r"\\\g<0>", value) if isinstance(value, str) else value
-
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, finalize=as_text)
+    ready = config.get("stand_ins", {}).values()  # plain where they quote the config
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: (
+            plain(value) if isinstance(value, str) and value not in ready else value
+        ),
+    )
     try:
         text = environment.from_string(source).render(snakemake=SimpleNamespace(config=config))
         parts = publish_parts(
