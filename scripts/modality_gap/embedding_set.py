@@ -7,7 +7,7 @@ normalised) and any label columns. The file's metadata say where the vectors com
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +76,8 @@ class EmbeddingWriter:
     `labels` are the label columns and their types; without them those of the first batch. A label
     that a batch lacks is null there. Every row group but the last has ROW_GROUP rows, so that the
     file is the same however its rows came. With `may_be_empty` it is written without a row too.
+
+    A `with` block closes it, or, where the block fails, removes what there is of the file.
     """
 
     def __init__(
@@ -93,6 +95,20 @@ class EmbeddingWriter:
         self.may_be_empty = may_be_empty
         self.writer: pq.ParquetWriter | None = None
         self.buffer: list[pa.Table] = []
+
+    def __enter__(self) -> "EmbeddingWriter":
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            # On a full disk its room is wanted for the log; that is free once the file is closed.
+            self.partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                if self.writer:
+                    self.writer.close()
 
     def write(self, item_ids, vectors: np.ndarray, labels: pd.DataFrame) -> None:
         """Append rows: `item_ids` (b,), `vectors` (b, d), `labels` of b rows."""
@@ -141,9 +157,8 @@ class EmbeddingWriter:
 
 def write(embeddings: EmbeddingSet, path: str | Path) -> None:
     """Write a whole set at once."""
-    writer = EmbeddingWriter(path, embeddings.metadata)
-    writer.write(embeddings.item_ids, embeddings.vectors, embeddings.labels)
-    writer.close()
+    with EmbeddingWriter(path, embeddings.metadata) as writer:
+        writer.write(embeddings.item_ids, embeddings.vectors, embeddings.labels)
 
 
 def merge(paths: Sequence[str | Path], target: str | Path) -> None:
@@ -156,24 +171,22 @@ def merge(paths: Sequence[str | Path], target: str | Path) -> None:
     files = {path: _open(path) for path in paths}
     abouts = {path: metadata_of(file) for path, file in files.items()}
     filled = [path for path, file in files.items() if file.metadata.num_rows]
-    writer = EmbeddingWriter(target, {})
     ids = SeenIds()
-    for path in filled:
-        _check_same_origin(path, filled[0], files, abouts)
-        for group in range(files[path].num_row_groups):
-            with _readable(path):
-                table = files[path].read_row_group(group)
-            ids.add(table["item_id"])
-            writer.append(table.replace_schema_metadata())
-    if ids.repeated():
-        _name_repeated(filled, target)
-    if filled:
+    with EmbeddingWriter(target, {}) as writer:
+        for path in filled:
+            _check_same_origin(path, filled[0], files, abouts)
+            for group in range(files[path].num_row_groups):
+                with reading_parquet(path):
+                    table = files[path].read_row_group(group)
+                ids.add(table["item_id"])
+                writer.append(table.replace_schema_metadata())
+        if ids.repeated():
+            _name_repeated(filled, target)
         writer.metadata = {
-            **abouts[filled[0]],
+            **(abouts[filled[0]] if filled else {}),
             "skipped": [item for about in abouts.values() for item in about.get("skipped", [])],
             "extraction": _joined([about["extraction"] for about in abouts.values()]),
         }
-    writer.close()
 
 
 def _check_same_origin(path, first, files: dict, abouts: dict) -> None:
@@ -200,12 +213,12 @@ def _joined(parts: list[dict]) -> dict:
     jobs together, memory is that of the largest."""
     total = {key: sum(part[key] for part in parts) for key in parts[0] if _adds_up(key)}
     total = {key: round(value, 2) for key, value in total.items()}
-    memory = {key for part in parts for key in part if key.startswith("peak_")}
+    known = {key: [part[key] for part in parts if key in part] for part in parts for key in part}
     return {
         **total,
         "items_per_s": round(total["items"] / total["seconds"], 1),
-        **{key: max(part.get(key, 0) for part in parts) for key in sorted(memory)},
-        "device": ", ".join(sorted({part["device"] for part in parts})),
+        **{key: max(values) for key, values in known.items() if key.startswith("peak_")},
+        **{key: ", ".join(sorted({*known[key]})) for key in ("device", "gpu") if key in known},
         "shards": len(parts),
     }
 
@@ -270,26 +283,27 @@ def read(path: str | Path) -> EmbeddingSet:
 
 
 @contextmanager
-def _readable(path: str | Path) -> Iterator[None]:
-    """What cannot be read as Parquet, by its name."""
+def reading_parquet(path: str | Path) -> Iterator[None]:
+    """Turns what goes wrong while a Parquet file is read into an InputError that names it."""
     try:
         yield
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path in the config.") from None
     except (pa.ArrowInvalid, OSError) as error:
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"{path}: cannot be read as Parquet ({error}); delete it and run again."
+            f"{path}: cannot be read as Parquet ({reason}); delete it and run again."
         ) from error
 
 
 def _open(path: str | Path) -> pq.ParquetFile:
-    with _readable(path):
+    with reading_parquet(path):
         return pq.ParquetFile(path)
 
 
 def _read_parquet(path: str | Path) -> EmbeddingSet:
     file = _open(path)
-    with _readable(path):
+    with reading_parquet(path):
         table = file.read()
     for column in ("item_id", "vector"):
         if column not in table.column_names:

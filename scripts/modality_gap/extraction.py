@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import torch
 from tqdm import tqdm
 
-from modality_gap.embedding_set import EmbeddingWriter, choose_rows
+from modality_gap.embedding_set import EmbeddingWriter, choose_rows, reading_parquet
 from modality_gap.encoders import Encoder, open_picture
 from modality_gap.errors import InputError
 
@@ -42,7 +42,8 @@ class Timing:
 
 def select_rows(path: str, inputs: dict, seed: int) -> np.ndarray:
     """Rows of a dataset's file, in its order, that an entry of `inputs` in the config takes."""
-    table = pd.read_parquet(path, columns=["item_id", *inputs.get("where", {})])
+    with reading_parquet(path):
+        table = pd.read_parquet(path, columns=["item_id", *inputs.get("where", {})])
     return np.flatnonzero(choose_rows(table, inputs, seed))
 
 
