@@ -50,7 +50,8 @@ def select_rows(path: str, inputs: dict, seed: int) -> np.ndarray:
 def label_columns(path: str, inputs: dict, spec: dict) -> pa.Schema:
     """Names and types of the labels of what is embedded: the dataset's own, whether an item is
     noise where some are, and the initialisation where the encoder has several."""
-    own = [field for field in pq.read_schema(path) if field.name not in ("item_id", *CONTENT)]
+    with reading_parquet(path):
+        own = [field for field in pq.read_schema(path) if field.name not in ("item_id", *CONTENT)]
     noise = [pa.field("noise", pa.bool_())] if "noise" in inputs else []
     seed = [pa.field("seed", pa.int64())] if "seeds" in spec else []
     return pa.schema([*own, *noise, *seed])

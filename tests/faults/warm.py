@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def end(code: int) -> None:
 
 def run(folder: str, environment: dict[str, str], arguments: list[str], said: str) -> int:
     """Snakemake in a folder; its exit code."""
+    from snakemake.benchmark import benchmarked
     from snakemake.cli import main
     from snakemake.script import PythonScript
 
@@ -61,10 +63,12 @@ def run(folder: str, environment: dict[str, str], arguments: list[str], said: st
     def execute_script(self, fname: str, edit: bool = False) -> None:
         with Client(listener.address) as job:
             job.send((os.path.abspath(fname), os.getcwd(), dict(os.environ)))
-            try:
-                code = job.recv()
-            except EOFError:
-                code = -signal.SIGKILL
+            process, record = job.recv(), self.bench_record
+            with benchmarked(process, record) if record else nullcontext():
+                try:
+                    code = job.recv()
+                except EOFError:
+                    code = -signal.SIGKILL
         if code:
             raise subprocess.CalledProcessError(code, [sys.executable, fname])
 
@@ -85,7 +89,9 @@ def serve_jobs(listener: Listener) -> None:
         job = listener.accept()
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            code = run_script(*job.recv())
+            given = job.recv()
+            job.send(os.getpid())
+            code = run_script(*given)
             atexit._run_exitfuncs()
             job.send(code)
             end(code)

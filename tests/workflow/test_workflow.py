@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -166,7 +167,13 @@ def test_own_pairs_that_do_not_fit_are_refused(changed_copy):
     }
     said = changed_copy.snakemake(config, "--", *targets, check=False)
     for target, words in targets.items():
+        # Snakemake shows the job's own log, which holds the traceback and, last, what to do.
         assert words in said
+        log = (
+            changed_copy.folder / f"results/logs/import_files/{Path(target).parent.name}.image.log"
+        )
+        assert "Traceback (most recent call last):" in log.read_text()
+        assert words in log.read_text().splitlines()[-1]
         assert not (changed_copy.folder / target).exists()
 
 
