@@ -12,7 +12,7 @@ rule extract_embeddings:
     benchmark:
         "results/benchmarks/extract_embeddings/{encoded}.{modality}.tsv"
     wildcard_constraints:
-        encoded=f"(?:{'|'.join(ENCODERS)})[.](?:{'|'.join(INPUTS)})",
+        encoded=ENCODER_AND_INPUTS,
     # The CLIP image tower is the longest job and much waits for it.
     priority: 10
     conda:
@@ -67,7 +67,46 @@ use rule extract_embeddings as extract_variants with:
         seed=config["seed"],
 
 
-ruleorder: extract_variants > extract_embeddings
+scattergather:
+    shards=config["extraction"]["shards"],
+
+
+use rule extract_embeddings as extract_shard with:
+    # One modality of some inputs in several jobs, each with a part of the batches.
+    output:
+        temp("results/shards/{encoded}/{modality}.{scatteritem}.parquet"),
+    log:
+        "results/logs/extract_shard/{encoded}.{modality}.{scatteritem}.log",
+    benchmark:
+        "results/benchmarks/extract_shard/{encoded}.{modality}.{scatteritem}.tsv"
+    wildcard_constraints:
+        encoded=ENCODED,
+
+
+rule merge_shards:
+    """The shards of an extraction as one file, the same however many there are."""
+    input:
+        shards=gather.shards(
+            "results/shards/{{encoded}}/{{modality}}.{scatteritem}.parquet"
+        ),
+        code=code("embedding_set"),
+    output:
+        "results/embeddings/{encoded}/{modality}.parquet",
+    log:
+        "results/logs/merge_shards/{encoded}.{modality}.log",
+    benchmark:
+        "results/benchmarks/merge_shards/{encoded}.{modality}.tsv"
+    wildcard_constraints:
+        # One shard needs no merging: its extraction writes the file itself.
+        encoded=ENCODED if config["extraction"]["shards"] > 1 else "(?!)",
+    priority: 10
+    conda:
+        "../envs/statistics.yaml"
+    script:
+        "../scripts/merge_shards.py"
+
+
+ruleorder: merge_shards > extract_variants > extract_pair > extract_embeddings
 
 
 rule train_projections:

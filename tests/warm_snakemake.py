@@ -19,14 +19,25 @@ LARGE = [
 ]  # fmt: skip
 
 
-def run_script(path: str, folder: str, environment: dict[str, str]) -> None:
-    """What `python PATH` does, in a process of its own."""
+def run_script(path: str, folder: str, environment: dict[str, str]) -> int:
+    """What `python PATH` does, in a process that was forked for it; the exit code."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [path]
     sys.path.insert(0, os.path.dirname(path))
-    runpy.run_path(path, run_name="__main__")
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except SystemExit as done:
+        return done.code or 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+def job(*given: object) -> None:
+    sys.exit(run_script(*given))
 
 
 def main() -> None:
@@ -38,8 +49,8 @@ def main() -> None:
     context.set_forkserver_preload(LARGE)
 
     def execute_script(self, fname: str, edit: bool = False) -> None:
-        job = (os.path.abspath(fname), os.getcwd(), dict(os.environ))
-        process = context.Process(target=run_script, args=job)
+        given = (os.path.abspath(fname), os.getcwd(), dict(os.environ))
+        process = context.Process(target=job, args=given)
         process.start()
         record = self.bench_record
         with benchmarked(process.pid, record) if record else nullcontext():

@@ -21,14 +21,14 @@ def sentences(found: Mapping, sets: Mapping, config: Mapping) -> dict[str, str]:
             section = entry.get("like", name)
             made_of = makings(section, sets, config)
             texts = stand_ins(found["stand_ins"], *made_of, config, section)
-            names = [_plain(text) for text in others(found["stand_ins"], *made_of, config, section)]
+            names = [plain(text) for text in others(found["stand_ins"], *made_of, config, section)]
             parts = [f"Stand-ins: {'; '.join(texts)}."] if texts else []
             parts += [f"{NEITHER}: {'; '.join(names)}."] if names else []
             told[name] = " ".join(parts) or NOTHING
     return told
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text in which reStructuredText sees no markup."""
     return re.sub(r"([^\w\s]|_)", r"\\\1", text)
 
