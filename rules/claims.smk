@@ -17,6 +17,8 @@ rule check_claims:
         ),
     log:
         "results/logs/check_claims.log",
+    benchmark:
+        "results/benchmarks/check_claims.tsv"
     conda:
         "../envs/report.yaml"
     script:
@@ -51,6 +53,8 @@ rule write_claims_pages:
         ),
     log:
         "results/logs/write_claims_pages.log",
+    benchmark:
+        "results/benchmarks/write_claims_pages.tsv"
     conda:
         "../envs/report.yaml"
     params:

@@ -76,6 +76,11 @@ def sets_from(origin):
     return "|".join(name for name, entry in SETS.items() if origin in entry) or "(?!)"
 
 
+# Folders under results/embeddings that an encoder writes: of some inputs, or of a set.
+ENCODER_AND_INPUTS = f"(?:{'|'.join(ENCODERS)})[.](?:{'|'.join(INPUTS)})"
+ENCODED = f"{ENCODER_AND_INPUTS}|{sets_from('encoder')}"
+
+
 def asset_path(asset):
     """Where an asset lies. One that only a person can place has to be there when the jobs are laid
     out, which is before the first of them runs."""

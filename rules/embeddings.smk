@@ -9,8 +9,10 @@ rule extract_embeddings:
         "results/embeddings/{encoded}/{modality}.parquet",
     log:
         "results/logs/extract_embeddings/{encoded}.{modality}.log",
+    benchmark:
+        "results/benchmarks/extract_embeddings/{encoded}.{modality}.tsv"
     wildcard_constraints:
-        encoded=f"(?:{'|'.join(ENCODERS)})[.](?:{'|'.join(INPUTS)})",
+        encoded=ENCODER_AND_INPUTS,
     # The CLIP image tower is the longest job and much waits for it.
     priority: 10
     conda:
@@ -32,6 +34,8 @@ use rule extract_embeddings as extract_pair with:
         "results/embeddings/{encoded}/text.parquet",
     log:
         "results/logs/extract_pair/{encoded}.log",
+    benchmark:
+        "results/benchmarks/extract_pair/{encoded}.tsv"
     wildcard_constraints:
         encoded=sets_from("encoder"),
 
@@ -54,6 +58,8 @@ use rule extract_embeddings as extract_variants with:
         ),
     log:
         "results/logs/extract_variants.log",
+    benchmark:
+        "results/benchmarks/extract_variants.tsv"
     params:
         encoders=VARIANTS,
         inputs=INPUTS[NORMALISATION["inputs"]],
@@ -61,7 +67,46 @@ use rule extract_embeddings as extract_variants with:
         seed=config["seed"],
 
 
-ruleorder: extract_variants > extract_embeddings
+scattergather:
+    shards=config["extraction"]["shards"],
+
+
+use rule extract_embeddings as extract_shard with:
+    # One modality of some inputs in several jobs, each with a part of the batches.
+    output:
+        temp("results/shards/{encoded}/{modality}.{scatteritem}.parquet"),
+    log:
+        "results/logs/extract_shard/{encoded}.{modality}.{scatteritem}.log",
+    benchmark:
+        "results/benchmarks/extract_shard/{encoded}.{modality}.{scatteritem}.tsv"
+    wildcard_constraints:
+        encoded=ENCODED,
+
+
+rule merge_shards:
+    """The shards of an extraction as one file, the same however many there are."""
+    input:
+        shards=gather.shards(
+            "results/shards/{{encoded}}/{{modality}}.{scatteritem}.parquet"
+        ),
+        code=code("embedding_set"),
+    output:
+        "results/embeddings/{encoded}/{modality}.parquet",
+    log:
+        "results/logs/merge_shards/{encoded}.{modality}.log",
+    benchmark:
+        "results/benchmarks/merge_shards/{encoded}.{modality}.tsv"
+    wildcard_constraints:
+        # One shard needs no merging: its extraction writes the file itself.
+        encoded=ENCODED if config["extraction"]["shards"] > 1 else "(?!)",
+    priority: 10
+    conda:
+        "../envs/statistics.yaml"
+    script:
+        "../scripts/merge_shards.py"
+
+
+ruleorder: merge_shards > extract_variants > extract_pair > extract_embeddings
 
 
 rule train_projections:
@@ -84,6 +129,8 @@ rule train_projections:
         curve="results/statistics/training/{model}.csv",
     log:
         "results/logs/train_projections/{model}.log",
+    benchmark:
+        "results/benchmarks/train_projections/{model}.tsv"
     wildcard_constraints:
         model="|".join(config["projections"]) or "(?!)",
     conda:
@@ -107,6 +154,8 @@ rule train_clip:
         curve="results/statistics/training/{model}.csv",
     log:
         "results/logs/train_clip/{model}.log",
+    benchmark:
+        "results/benchmarks/train_clip/{model}.tsv"
     wildcard_constraints:
         model="|".join(config["training"]) or "(?!)",
     priority: 10
@@ -130,6 +179,8 @@ rule project_embeddings:
         "results/embeddings/{projected}/{modality}.parquet",
     log:
         "results/logs/project_embeddings/{projected}.{modality}.log",
+    benchmark:
+        "results/benchmarks/project_embeddings/{projected}.{modality}.tsv"
     wildcard_constraints:
         projected=f"(?:{sets_from('projection')})(?:[.](?:{'|'.join(INPUTS)}))?",
     conda:
@@ -151,6 +202,8 @@ rule convert_released:
         "results/embeddings/{set}/{modality}.parquet",
     log:
         "results/logs/convert_released/{set}.{modality}.log",
+    benchmark:
+        "results/benchmarks/convert_released/{set}.{modality}.tsv"
     wildcard_constraints:
         set=sets_from("released"),
     conda:
@@ -172,6 +225,8 @@ rule import_files:
         "results/embeddings/{set}/{modality}.parquet",
     log:
         "results/logs/import_files/{set}.{modality}.log",
+    benchmark:
+        "results/benchmarks/import_files/{set}.{modality}.tsv"
     wildcard_constraints:
         set=sets_from("files"),
     conda:
@@ -199,6 +254,8 @@ rule plot_training:
         pdf="results/figures/training.pdf",
     log:
         "results/logs/plot_training.log",
+    benchmark:
+        "results/benchmarks/plot_training.tsv"
     conda:
         "../envs/figures.yaml"
     script:

@@ -10,6 +10,8 @@ rule measure_gaps:
         "results/statistics/gap.csv",
     log:
         "results/logs/measure_gaps.log",
+    benchmark:
+        "results/benchmarks/measure_gaps.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -29,6 +31,8 @@ rule project_umap:
         "results/statistics/umap.parquet",
     log:
         "results/logs/project_umap.log",
+    benchmark:
+        "results/benchmarks/project_umap.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -54,6 +58,8 @@ rule plot_figure1:
         pdf="results/figures/figure1.pdf",
     log:
         "results/logs/plot_figure1.log",
+    benchmark:
+        "results/benchmarks/plot_figure1.tsv"
     conda:
         "../envs/figures.yaml"
     script:

@@ -12,6 +12,8 @@ rule measure_cones:
         histogram="results/statistics/cone_histogram.csv",
     log:
         "results/logs/measure_cones.log",
+    benchmark:
+        "results/benchmarks/measure_cones.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -37,6 +39,8 @@ rule plot_figure2a:
         pdf="results/figures/figure2a.pdf",
     log:
         "results/logs/plot_figure2a.log",
+    benchmark:
+        "results/benchmarks/plot_figure2a.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -62,6 +66,8 @@ rule measure_preprocessing:
         ),
     log:
         "results/logs/measure_preprocessing.log",
+    benchmark:
+        "results/benchmarks/measure_preprocessing.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -80,6 +86,8 @@ rule simulate_mlp_cone:
         interval="results/statistics/mlp_cone_interval.csv",
     log:
         "results/logs/simulate_mlp_cone.log",
+    benchmark:
+        "results/benchmarks/simulate_mlp_cone.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -105,6 +113,8 @@ rule plot_figure2b:
         pdf="results/figures/figure2b.pdf",
     log:
         "results/logs/plot_figure2b.log",
+    benchmark:
+        "results/benchmarks/plot_figure2b.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -130,6 +140,8 @@ rule project_initialisations:
         pca="results/statistics/initialisation_pca.parquet",
     log:
         "results/logs/project_initialisations.log",
+    benchmark:
+        "results/benchmarks/project_initialisations.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -155,6 +167,8 @@ rule plot_figure2c:
         pdf="results/figures/figure2c.pdf",
     log:
         "results/logs/plot_figure2c.log",
+    benchmark:
+        "results/benchmarks/plot_figure2c.tsv"
     conda:
         "../envs/figures.yaml"
     params:

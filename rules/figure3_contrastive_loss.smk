@@ -11,6 +11,8 @@ rule project_pca:
         shifts="results/statistics/pca_shifts.csv",
     log:
         "results/logs/project_pca.log",
+    benchmark:
+        "results/benchmarks/project_pca.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -34,6 +36,8 @@ rule plot_figure3a:
         pdf="results/figures/figure3a.pdf",
     log:
         "results/logs/plot_figure3a.log",
+    benchmark:
+        "results/benchmarks/plot_figure3a.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -56,6 +60,8 @@ rule sweep_loss:
         shape="results/statistics/loss_shape.csv",
     log:
         "results/logs/sweep_loss.log",
+    benchmark:
+        "results/benchmarks/sweep_loss.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -83,6 +89,8 @@ rule plot_figure3bcd:
         pdf="results/figures/figure3bcd.pdf",
     log:
         "results/logs/plot_figure3bcd.log",
+    benchmark:
+        "results/benchmarks/plot_figure3bcd.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -103,6 +111,8 @@ rule plot_figure3ef:
         pdf="results/figures/figure3ef.pdf",
     log:
         "results/logs/plot_figure3ef.log",
+    benchmark:
+        "results/benchmarks/plot_figure3ef.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -117,6 +127,8 @@ rule simulate_sphere:
         "results/statistics/sphere.csv",
     log:
         "results/logs/simulate_sphere.log",
+    benchmark:
+        "results/benchmarks/simulate_sphere.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -139,6 +151,8 @@ rule plot_figure3g:
         pdf="results/figures/figure3g.pdf",
     log:
         "results/logs/plot_figure3g.log",
+    benchmark:
+        "results/benchmarks/plot_figure3g.tsv"
     conda:
         "../envs/figures.yaml"
     script:

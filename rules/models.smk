@@ -16,6 +16,8 @@ rule sweep_sigmoid_loss:
         minimum="results/statistics/sigmoid_minimum.csv",
     log:
         "results/logs/sweep_sigmoid_loss.log",
+    benchmark:
+        "results/benchmarks/sweep_sigmoid_loss.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -48,6 +50,8 @@ rule plot_sigmoid_loss:
         pdf="results/figures/sigmoid_loss.pdf",
     log:
         "results/logs/plot_sigmoid_loss.log",
+    benchmark:
+        "results/benchmarks/plot_sigmoid_loss.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -69,6 +73,8 @@ rule plot_models:
         pdf="results/figures/models.pdf",
     log:
         "results/logs/plot_models.log",
+    benchmark:
+        "results/benchmarks/plot_models.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -107,6 +113,8 @@ rule write_models_page:
         ),
     log:
         "results/logs/write_models_page.log",
+    benchmark:
+        "results/benchmarks/write_models_page.tsv"
     conda:
         "../envs/report.yaml"
     params:

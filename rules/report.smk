@@ -97,6 +97,8 @@ rule write_paper_page:
         ),
     log:
         "results/logs/write_paper_page.log",
+    benchmark:
+        "results/benchmarks/write_paper_page.tsv"
     conda:
         "../envs/report.yaml"
     params:

@@ -9,6 +9,8 @@ rule download_asset:
         "resources/{path}",
     log:
         "results/logs/download_asset/{path}.log",
+    benchmark:
+        "results/benchmarks/download_asset/{path}.tsv"
     wildcard_constraints:
         path="|".join(re.escape(asset.path) for asset in ASSETS.values()),
     # On a cluster: where Snakemake was started. The nodes of many reach no network.
@@ -32,6 +34,8 @@ rule make_emoji_dataset:
         "results/datasets/emoji.parquet",
     log:
         "results/logs/make_emoji_dataset.log",
+    benchmark:
+        "results/benchmarks/make_emoji_dataset.tsv"
     # Most of the run waits for these pictures.
     priority: 20
     conda:
@@ -51,6 +55,8 @@ rule make_digits_dataset:
         "results/datasets/digits.parquet",
     log:
         "results/logs/make_digits_dataset.log",
+    benchmark:
+        "results/benchmarks/make_digits_dataset.tsv"
     conda:
         "../envs/sources.yaml"
     params:
@@ -70,6 +76,8 @@ rule make_dataset:
         "results/datasets/{dataset}.parquet",
     log:
         "results/logs/make_dataset/{dataset}.log",
+    benchmark:
+        "results/benchmarks/make_dataset/{dataset}.tsv"
     conda:
         "../envs/sources.yaml"
     params:
@@ -93,6 +101,8 @@ rule make_prompts:
         "results/datasets/prompts.parquet",
     log:
         "results/logs/make_prompts.log",
+    benchmark:
+        "results/benchmarks/make_prompts.tsv"
     conda:
         "../envs/sources.yaml"
     params:

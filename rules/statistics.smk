@@ -10,6 +10,8 @@ rule measure_diagnostics:
         "results/statistics/diagnostics.csv",
     log:
         "results/logs/measure_diagnostics.log",
+    benchmark:
+        "results/benchmarks/measure_diagnostics.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -35,6 +37,8 @@ rule plot_diagnostics:
         pdf="results/figures/diagnostics.pdf",
     log:
         "results/logs/plot_diagnostics.log",
+    benchmark:
+        "results/benchmarks/plot_diagnostics.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -55,6 +59,8 @@ rule make_published_table2:
         ),
     log:
         "results/logs/make_published_table2.log",
+    benchmark:
+        "results/benchmarks/make_published_table2.tsv"
     conda:
         "../envs/statistics.yaml"
     params:

@@ -10,6 +10,8 @@ rule project_svd:
         "results/statistics/svd.parquet",
     log:
         "results/logs/project_svd.log",
+    benchmark:
+        "results/benchmarks/project_svd.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -33,6 +35,8 @@ rule plot_supplementary4:
         pdf="results/figures/supplementary4.pdf",
     log:
         "results/logs/plot_supplementary4.log",
+    benchmark:
+        "results/benchmarks/plot_supplementary4.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -54,6 +58,8 @@ use rule plot_figure2c as plot_supplementary5 with:
         pdf="results/figures/supplementary5.pdf",
     log:
         "results/logs/plot_supplementary5.log",
+    benchmark:
+        "results/benchmarks/plot_supplementary5.tsv"
     params:
         letter="",
 
@@ -72,6 +78,8 @@ rule plot_supplementary6:
         pdf="results/figures/supplementary6.pdf",
     log:
         "results/logs/plot_supplementary6.log",
+    benchmark:
+        "results/benchmarks/plot_supplementary6.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -93,6 +101,8 @@ use rule plot_figure2c as plot_supplementary7 with:
         pdf="results/figures/supplementary7.pdf",
     log:
         "results/logs/plot_supplementary7.log",
+    benchmark:
+        "results/benchmarks/plot_supplementary7.tsv"
     params:
         letter="",
 
@@ -111,6 +121,8 @@ rule plot_supplementary9:
         pdf="results/figures/supplementary9.pdf",
     log:
         "results/logs/plot_supplementary9.log",
+    benchmark:
+        "results/benchmarks/plot_supplementary9.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -131,6 +143,8 @@ rule draw_supplementary12:
         pdf="results/figures/supplementary12.pdf",
     log:
         "results/logs/draw_supplementary12.log",
+    benchmark:
+        "results/benchmarks/draw_supplementary12.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -147,6 +161,8 @@ use rule project_initialisations as project_seed_study with:
         spectrum="results/statistics/{study}_spectrum.csv",
     log:
         "results/logs/project_seed_study/{study}.log",
+    benchmark:
+        "results/benchmarks/project_seed_study/{study}.tsv"
     wildcard_constraints:
         study="|".join(SEED_STUDIES),
     params:
@@ -170,6 +186,8 @@ use rule plot_figure2c as plot_supplementary13 with:
         pdf="results/figures/supplementary13.pdf",
     log:
         "results/logs/plot_supplementary13.log",
+    benchmark:
+        "results/benchmarks/plot_supplementary13.tsv"
     params:
         letter="",
 
@@ -189,6 +207,8 @@ use rule plot_figure2c as plot_supplementary14 with:
         pdf="results/figures/supplementary14.pdf",
     log:
         "results/logs/plot_supplementary14.log",
+    benchmark:
+        "results/benchmarks/plot_supplementary14.tsv"
     params:
         letter="",
 
@@ -207,6 +227,8 @@ rule measure_normalisation:
         svd="results/statistics/normalisation_svd.parquet",
     log:
         "results/logs/measure_normalisation.log",
+    benchmark:
+        "results/benchmarks/measure_normalisation.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -232,6 +254,8 @@ rule plot_supplementary15:
         pdf="results/figures/supplementary15.pdf",
     log:
         "results/logs/plot_supplementary15.log",
+    benchmark:
+        "results/benchmarks/plot_supplementary15.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -252,6 +276,8 @@ rule make_supplementary_p_values:
         ),
     log:
         "results/logs/make_supplementary_p_values.log",
+    benchmark:
+        "results/benchmarks/make_supplementary_p_values.tsv"
     conda:
         "../envs/statistics.yaml"
     params:

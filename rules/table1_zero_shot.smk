@@ -16,6 +16,8 @@ rule sweep_zero_shot:
         sweep="results/statistics/zero_shot/{model}.sweep.csv",
     log:
         "results/logs/sweep_zero_shot/{model}.log",
+    benchmark:
+        "results/benchmarks/sweep_zero_shot/{model}.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -49,6 +51,8 @@ rule make_table1:
         sweep="results/statistics/zero_shot.csv",
     log:
         "results/logs/make_table1.log",
+    benchmark:
+        "results/benchmarks/make_table1.tsv"
     conda:
         "../envs/statistics.yaml"
     script:
@@ -70,6 +74,8 @@ rule plot_table1:
         pdf="results/figures/table1_curves.pdf",
     log:
         "results/logs/plot_table1.log",
+    benchmark:
+        "results/benchmarks/plot_table1.tsv"
     conda:
         "../envs/figures.yaml"
     script:

@@ -19,6 +19,8 @@ rule make_table2:
         ),
     log:
         "results/logs/make_table2.log",
+    benchmark:
+        "results/benchmarks/make_table2.tsv"
     conda:
         "../envs/statistics.yaml"
     params:

@@ -14,6 +14,8 @@ rule check_theory:
         mlp_cone="results/statistics/mlp_cone_closed_form.csv",
     log:
         "results/logs/check_theory.log",
+    benchmark:
+        "results/benchmarks/check_theory.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -39,6 +41,8 @@ rule plot_theorem1:
         pdf="results/figures/theorem1.pdf",
     log:
         "results/logs/plot_theorem1.log",
+    benchmark:
+        "results/benchmarks/plot_theorem1.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -59,6 +63,8 @@ rule plot_lemma3:
         pdf="results/figures/lemma3.pdf",
     log:
         "results/logs/plot_lemma3.log",
+    benchmark:
+        "results/benchmarks/plot_lemma3.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -79,6 +85,8 @@ rule plot_theorem2:
         pdf="results/figures/theorem2.pdf",
     log:
         "results/logs/plot_theorem2.log",
+    benchmark:
+        "results/benchmarks/plot_theorem2.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -99,6 +107,8 @@ rule plot_cone_areas:
         pdf="results/figures/cone_areas.pdf",
     log:
         "results/logs/plot_cone_areas.log",
+    benchmark:
+        "results/benchmarks/plot_cone_areas.tsv"
     conda:
         "../envs/figures.yaml"
     script:

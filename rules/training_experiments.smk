@@ -16,6 +16,8 @@ rule train_temperature:
         untouched="results/statistics/experiments/temperature_untouched.csv",
     log:
         "results/logs/train_temperature.log",
+    benchmark:
+        "results/benchmarks/train_temperature.tsv"
     conda:
         "../envs/embeddings.yaml"
     threads: HALF_OF_THE_CORES
@@ -47,6 +49,8 @@ rule train_initialisation:
         difference="results/statistics/experiments/initialisation_difference.csv",
     log:
         "results/logs/train_initialisation.log",
+    benchmark:
+        "results/benchmarks/train_initialisation.tsv"
     conda:
         "../envs/embeddings.yaml"
     threads: HALF_OF_THE_CORES
@@ -73,6 +77,8 @@ use rule train_initialisation as train_dimension with:
         trend="results/statistics/experiments/dimension_trend.csv",
     log:
         "results/logs/train_dimension.log",
+    benchmark:
+        "results/benchmarks/train_dimension.tsv"
     params:
         experiment="dimension",
         experiments=experiment_settings("dimension"),
@@ -93,6 +99,8 @@ use rule train_initialisation as train_same_modality with:
         summary="results/statistics/experiments/same_modality_summary.csv",
     log:
         "results/logs/train_same_modality.log",
+    benchmark:
+        "results/benchmarks/train_same_modality.tsv"
     params:
         experiment="same_modality",
         experiments=experiment_settings("same_modality"),
@@ -118,6 +126,8 @@ rule plot_experiment_temperature:
         pdf="results/figures/experiment_temperature.pdf",
     log:
         "results/logs/plot_experiment_temperature.log",
+    benchmark:
+        "results/benchmarks/plot_experiment_temperature.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -140,6 +150,8 @@ rule plot_experiment_initialisation:
         pdf="results/figures/experiment_initialisation.pdf",
     log:
         "results/logs/plot_experiment_initialisation.log",
+    benchmark:
+        "results/benchmarks/plot_experiment_initialisation.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -161,6 +173,8 @@ rule plot_experiment_dimension:
         pdf="results/figures/experiment_dimension.pdf",
     log:
         "results/logs/plot_experiment_dimension.log",
+    benchmark:
+        "results/benchmarks/plot_experiment_dimension.tsv"
     conda:
         "../envs/figures.yaml"
     script:
@@ -183,6 +197,8 @@ rule plot_experiment_same_modality:
         pdf="results/figures/experiment_same_modality.pdf",
     log:
         "results/logs/plot_experiment_same_modality.log",
+    benchmark:
+        "results/benchmarks/plot_experiment_same_modality.tsv"
     conda:
         "../envs/figures.yaml"
     script:

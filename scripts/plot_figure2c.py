@@ -9,7 +9,7 @@ log_to(snakemake.log[0])
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.plotting import INK, MUTED, PALETTE, letter, save, use_style
+from modality_gap.plotting import INK, MUTED, PALETTE, letter, plain, save, use_style
 
 
 def axis_label(cloud: pd.DataFrame, name: str) -> str:
@@ -56,7 +56,8 @@ for column, (cloud, spectrum) in enumerate(zip(clouds, spectra, strict=True)):
         ax.set_ylabel(axis_label(cloud, second))
     numbers = spectrum.iloc[0]
     ax.set_title(
-        f"{numbers['encoder']}: {numbers['initialisations']} seeds x {numbers['items']} items"
+        f"{plain(numbers['encoder'])}: {numbers['initialisations']} seeds "
+        f"x {numbers['items']} items"
     )
 
     ax = axes[1, column]

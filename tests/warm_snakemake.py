@@ -11,6 +11,7 @@ import os
 import runpy
 import subprocess
 import sys
+from contextlib import nullcontext
 
 LARGE = [
     "huggingface_hub", "jinja2", "matplotlib.pyplot", "pandas", "PIL.Image", "pyarrow.parquet",
@@ -18,17 +19,29 @@ LARGE = [
 ]  # fmt: skip
 
 
-def run_script(path: str, folder: str, environment: dict[str, str]) -> None:
-    """What `python PATH` does, in a process of its own."""
+def run_script(path: str, folder: str, environment: dict[str, str]) -> int:
+    """What `python PATH` does, in a process that was forked for it; the exit code."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [path]
     sys.path.insert(0, os.path.dirname(path))
-    runpy.run_path(path, run_name="__main__")
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except SystemExit as done:
+        return done.code or 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+def job(*given: object) -> None:
+    sys.exit(run_script(*given))
 
 
 def main() -> None:
+    from snakemake.benchmark import benchmarked
     from snakemake.cli import main as snakemake
     from snakemake.script import PythonScript
 
@@ -36,10 +49,12 @@ def main() -> None:
     context.set_forkserver_preload(LARGE)
 
     def execute_script(self, fname: str, edit: bool = False) -> None:
-        job = (os.path.abspath(fname), os.getcwd(), dict(os.environ))
-        process = context.Process(target=run_script, args=job)
+        given = (os.path.abspath(fname), os.getcwd(), dict(os.environ))
+        process = context.Process(target=job, args=given)
         process.start()
-        process.join()
+        record = self.bench_record
+        with benchmarked(process.pid, record) if record else nullcontext():
+            process.join()
         if process.exitcode:
             raise subprocess.CalledProcessError(process.exitcode, [sys.executable, fname])
 

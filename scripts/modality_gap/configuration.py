@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from unicodedata import category
 
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
@@ -78,6 +79,8 @@ def check_config(config: dict, schema_path: Path) -> None:
     The assets are those of `assets.yaml` beside the schema; files of one's own must exist, seen
     from the working directory. Raises InputError, one sentence that names the first faulty key.
     """
+    for fault in _character_faults(config):
+        raise InputError(fault)
     fault = schema_fault(config, yaml.safe_load(schema_path.read_text(encoding="utf-8")))
     if fault:
         raise InputError(fault)
@@ -89,6 +92,21 @@ def check_config(config: dict, schema_path: Path) -> None:
     _check_references(_references(config, assets))
     for fault in _faults(config):
         raise InputError(fault)
+
+
+def _character_faults(value: object, path: tuple = ()) -> Iterator[str]:
+    """Characters that no text of the configuration may hold: neither a page nor a figure can show
+    them, and a lone half of a surrogate pair can be written to no file."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _character_faults(entry, (*path, str(key)))
+    elif isinstance(value, list):
+        for number, entry in enumerate(value):
+            yield from _character_faults(entry, (*path, number))
+    elif isinstance(value, str):
+        bad = next((c for c in value if category(c) in ("Cc", "Cs") and c not in "\n\t"), None)
+        if bad:
+            yield f"{_dotted(path)} holds the character U+{ord(bad):04X}; remove it."
 
 
 def _check_references(references: Iterable[tuple[str, str, list[str], str]]) -> None:

@@ -7,6 +7,7 @@ normalised) and any label columns. The file's metadata say where the vectors com
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,44 +71,85 @@ def matches(labels: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
 
 
 class EmbeddingWriter:
-    """Writes an embedding set batch by batch; the file appears under its name only when whole."""
+    """Writes an embedding set batch by batch; the file appears under its name only when whole.
 
-    def __init__(self, path: str | Path, metadata: dict):
+    A `with` block closes it, or, where the block fails, removes what there is of the file.
+
+    `labels` are the label columns and their types; without them those of the first batch. A label
+    that a batch lacks is null there. Every row group but the last has ROW_GROUP rows, so that the
+    file is the same however its rows came. With `may_be_empty` it is written without a row too.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        metadata: dict,
+        labels: pa.Schema | None = None,
+        may_be_empty: bool = False,
+    ):
         self.path = Path(path)
         self.partial = self.path.with_name(self.path.name + ".part")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.metadata = dict(metadata)
+        self.labels = labels
+        self.may_be_empty = may_be_empty
         self.writer: pq.ParquetWriter | None = None
         self.buffer: list[pa.Table] = []
 
+    def __enter__(self) -> "EmbeddingWriter":
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            # On a full disk its room is wanted for the log; that is free once the file is closed.
+            self.partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                if self.writer:
+                    self.writer.close()
+
     def write(self, item_ids, vectors: np.ndarray, labels: pd.DataFrame) -> None:
         """Append rows: `item_ids` (b,), `vectors` (b, d), `labels` of b rows."""
+        if self.labels is None:
+            self.labels = pa.Schema.from_pandas(labels, preserve_index=False)
         values = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
         columns = {
             "item_id": pa.array(list(item_ids), pa.string()),
             "vector": pa.FixedSizeListArray.from_arrays(values, vectors.shape[1]),
         }
-        for name in labels.columns:
-            columns[name] = pa.Array.from_pandas(labels[name])
-        self.buffer.append(pa.table(columns))
-        if sum(map(len, self.buffer)) >= ROW_GROUP:
-            self._flush()
+        for label in self.labels:
+            columns[label.name] = (
+                pa.Array.from_pandas(labels[label.name], type=label.type)
+                if label.name in labels
+                else pa.nulls(len(labels), label.type)
+            )
+        self.append(pa.table(columns))
 
-    def _flush(self) -> None:
-        if self.buffer:
-            known = [self.writer.schema.empty_table()] if self.writer else []
-            # A label that some batches lack is null there.
-            table = pa.concat_tables([*known, *self.buffer], promote_options="permissive")
-            if self.writer is None:
-                self.writer = pq.ParquetWriter(self.partial, table.schema, compression="zstd")
-            self.writer.write_table(table.cast(self.writer.schema))
-            self.buffer = []
+    def append(self, table: pa.Table) -> None:
+        """Append rows that are columns of the file already."""
+        self.buffer.append(table)
+        if sum(map(len, self.buffer)) >= ROW_GROUP:
+            table = pa.concat_tables(self.buffer)
+            whole = len(table) - len(table) % ROW_GROUP
+            self._write(table[:whole])
+            self.buffer = [table[whole:]]
+
+    def _write(self, table: pa.Table) -> None:
+        if self.writer is None:
+            self.writer = pq.ParquetWriter(self.partial, table.schema, compression="zstd")
+        self.writer.write_table(table, row_group_size=ROW_GROUP)
 
     def close(self) -> None:
         """Write what is left and the metadata, then give the file its name."""
-        self._flush()
-        if self.writer is None:
+        if not self.buffer and self.may_be_empty:
+            self.buffer = [pa.table({"item_id": pa.array([], pa.string())})]
+        if not self.buffer:
             raise InputError(f"{self.path}: there is no item to embed; widen the selection.")
+        rest = pa.concat_tables(self.buffer)
+        if len(rest) or self.writer is None:
+            self._write(rest)
         self.writer.add_key_value_metadata({METADATA_KEY: json.dumps(self.metadata).encode()})
         self.writer.close()
         os.replace(self.partial, self.path)
@@ -115,9 +157,104 @@ class EmbeddingWriter:
 
 def write(embeddings: EmbeddingSet, path: str | Path) -> None:
     """Write a whole set at once."""
-    writer = EmbeddingWriter(path, embeddings.metadata)
-    writer.write(embeddings.item_ids, embeddings.vectors, embeddings.labels)
-    writer.close()
+    with EmbeddingWriter(path, embeddings.metadata) as writer:
+        writer.write(embeddings.item_ids, embeddings.vectors, embeddings.labels)
+
+
+def merge(paths: Sequence[str | Path], target: str | Path) -> None:
+    """Put the shards of one embedding set together, a row group at a time.
+
+    Shards without a row give what they skipped and the time they took. Raises InputError that names
+    the file where a shard cannot be read, where its columns or the origin of its vectors are not
+    the first one's, and the item where two shards have it.
+    """
+    files = {path: _open(path) for path in paths}
+    abouts = {path: metadata_of(file) for path, file in files.items()}
+    filled = [path for path, file in files.items() if file.metadata.num_rows]
+    ids = SeenIds()
+    with EmbeddingWriter(target, {}) as writer:
+        for path in filled:
+            _check_same_origin(path, filled[0], files, abouts)
+            for group in range(files[path].num_row_groups):
+                with reading_parquet(path):
+                    table = files[path].read_row_group(group)
+                ids.add(table["item_id"])
+                writer.append(table.replace_schema_metadata())
+        if ids.repeated():
+            _name_repeated(filled, target)
+        if filled:
+            writer.metadata = {
+                **abouts[filled[0]],
+                "skipped": [item for about in abouts.values() for item in about.get("skipped", [])],
+                "extraction": _joined([about["extraction"] for about in abouts.values()]),
+            }
+
+
+def _check_same_origin(path, first, files: dict, abouts: dict) -> None:
+    """Raise InputError where a shard at `path` does not belong to the one at `first`."""
+    schema, expected = (files[key].schema_arrow.remove_metadata() for key in (path, first))
+    if schema != expected:
+        differ = set(schema) ^ set(expected)
+        names = ", ".join(sorted({column.name for column in differ})) or "their order"
+        raise InputError(
+            f"{path}: its columns are not those of {first} ({names}); delete both and run again."
+        )
+    own = ("skipped", "extraction")  # what each shard has for itself
+    for key in sorted((abouts[path].keys() | abouts[first].keys()) - {*own}):
+        mine, theirs = (abouts[each].get(key) for each in (path, first))
+        if mine != theirs:
+            raise InputError(
+                f"{path}: its {key} is {mine!r}, but {first} has {theirs!r}, so they are no shards "
+                "of one extraction; delete both and run again."
+            )
+
+
+def _joined(parts: list[dict]) -> dict:
+    """What is known of an extraction's speed, from that of its shards: seconds are those of all
+    jobs together, memory is that of the largest."""
+    total = {key: sum(part[key] for part in parts) for key in parts[0] if _adds_up(key)}
+    total = {key: round(value, 2) for key, value in total.items()}
+    memory = {key for part in parts for key in part if key.startswith("peak_")}
+    return {
+        **total,
+        "items_per_s": round(total["items"] / total["seconds"], 1),
+        **{key: max(part.get(key, 0) for part in parts) for key in sorted(memory)},
+        "device": ", ".join(sorted({part["device"] for part in parts})),
+        "shards": len(parts),
+    }
+
+
+def _adds_up(key: str) -> bool:
+    return key in ("items", "seconds") or (key.endswith("_s") and key != "items_per_s")
+
+
+def _name_repeated(paths: Sequence[str | Path], target: str | Path) -> None:
+    """Raise InputError that names the first item that stands twice in the files."""
+    where = {}
+    for path in paths:
+        for item_id in pq.read_table(path, columns=["item_id"])["item_id"].to_pylist():
+            if item_id in where:
+                raise InputError(
+                    f"{target}: item {item_id!r} is in {where[item_id]} and in {path}; delete both "
+                    "and run again."
+                )
+            where[item_id] = path
+
+
+class SeenIds:
+    """Whether ids repeat, remembered by 8 bytes each."""
+
+    def __init__(self):
+        self.hashes: list[np.ndarray] = []
+
+    def add(self, item_ids: pa.ChunkedArray) -> None:
+        ids = item_ids.to_numpy().astype(object)
+        self.hashes.append(pd.util.hash_array(ids, categorize=False))
+
+    def repeated(self) -> bool:
+        """True where an id came twice; very rarely where two ids only have the same hash."""
+        hashes = np.sort(np.concatenate(self.hashes)) if self.hashes else np.array([])
+        return bool((hashes[1:] == hashes[:-1]).any())
 
 
 def read(path: str | Path) -> EmbeddingSet:
@@ -146,16 +283,29 @@ def read(path: str | Path) -> EmbeddingSet:
     return embeddings
 
 
-def _read_parquet(path: str | Path) -> EmbeddingSet:
+@contextmanager
+def reading_parquet(path: str | Path) -> Iterator[None]:
+    """Turns what goes wrong while a Parquet file is read into an InputError that names it."""
     try:
-        file = pq.ParquetFile(path)
-        table = file.read()
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path in the config.") from None
     except (pa.ArrowInvalid, OSError) as error:
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"{path}: cannot be read as Parquet ({error}); delete it and run again."
+            f"{path}: cannot be read as Parquet ({reason}); delete it and run again."
         ) from error
+
+
+def _open(path: str | Path) -> pq.ParquetFile:
+    with reading_parquet(path):
+        return pq.ParquetFile(path)
+
+
+def _read_parquet(path: str | Path) -> EmbeddingSet:
+    file = _open(path)
+    with reading_parquet(path):
+        table = file.read()
     for column in ("item_id", "vector"):
         if column not in table.column_names:
             raise InputError(f"{path}: has no column {column!r}; an embedding set needs one.")

@@ -588,12 +588,26 @@ def clip_preprocess(picture: Image.Image, size: int) -> torch.Tensor:
 
 
 def open_picture(data: bytes, item_id: str) -> Image.Image:
-    """Decode a picture to RGB. Raises InputError that names the item where it cannot be read."""
+    """Decode a picture to RGB, the first frame where it has several.
+
+    Raises InputError that names the item where it cannot be read, or unpacks to more than 89
+    million pixels, which no photograph has but a small file can claim.
+    """
     try:
         picture = Image.open(io.BytesIO(data))
+        if picture.width * picture.height > Image.MAX_IMAGE_PIXELS:
+            raise ValueError(f"{picture.width} x {picture.height} pixels are too many")
         picture.load()
+        if picture.mode.startswith("I;16"):  # 16-bit grey, whose upper half would turn white
+            picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
         return picture if picture.mode == "RGB" else picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        RuntimeError,  # the decoder of AVIF; NotImplementedError, that of DDS
+        Image.DecompressionBombError,
+    ) as error:
         raise InputError(
             f"item {item_id!r}: its picture cannot be read ({error}); mend or remove it, or set "
             "extraction.unreadable to skip."

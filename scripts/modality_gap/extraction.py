@@ -4,18 +4,21 @@ import resource
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from tqdm import tqdm
 
-from modality_gap.embedding_set import EmbeddingWriter, choose_rows
+from modality_gap.embedding_set import EmbeddingWriter, choose_rows, reading_parquet
 from modality_gap.encoders import Encoder, open_picture
 from modality_gap.errors import InputError
 
@@ -37,27 +40,83 @@ class Timing:
         )
 
 
-def select_items(path: str, inputs: dict, seed: int) -> np.ndarray:
-    """Item ids of a dataset, in file order, that an entry of `inputs` in the config takes."""
-    table = pd.read_parquet(path, columns=["item_id", *inputs.get("where", {})])
-    return table.loc[choose_rows(table, inputs, seed), "item_id"].to_numpy()
+def select_rows(path: str, inputs: dict, seed: int) -> np.ndarray:
+    """Rows of a dataset's file, in its order, that an entry of `inputs` in the config takes."""
+    with reading_parquet(path):
+        table = pd.read_parquet(path, columns=["item_id", *inputs.get("where", {})])
+    return np.flatnonzero(choose_rows(table, inputs, seed))
+
+
+def label_columns(path: str, inputs: dict, spec: dict) -> pa.Schema:
+    """Names and types of the labels of what is embedded: the dataset's own, whether an item is
+    noise where some are, and the initialisation where the encoder has several."""
+    with reading_parquet(path):
+        own = [field for field in pq.read_schema(path) if field.name not in ("item_id", *CONTENT)]
+    noise = [pa.field("noise", pa.bool_())] if "noise" in inputs else []
+    seed = [pa.field("seed", pa.int64())] if "seeds" in spec else []
+    return pa.schema([*own, *noise, *seed])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What an encoder takes at once: `rows` of the dataset's file, or the numbers of noise items;
+    with several initialisations that of `init`."""
+
+    init: int | None
+    noise: bool
+    rows: np.ndarray
+
+
+def plan_batches(
+    rows: np.ndarray, noise: int, batch_size: int, inits: Sequence[int | None]
+) -> list[Batch]:
+    """All that one extraction has to do, in the order of its embedding set. A batch holds those of
+    `rows` that lie among `batch_size` consecutive ones of the dataset's file, or noise."""
+    cuts = np.flatnonzero(np.diff(rows // batch_size)) + 1
+    numbers = np.arange(noise)
+    return [
+        Batch(init, is_noise, part)
+        for init in inits
+        for is_noise, parts in (
+            (False, np.split(rows, cuts)),
+            (True, np.split(numbers, range(batch_size, noise, batch_size))),
+        )
+        for part in parts
+        if len(part)
+    ]
+
+
+def shard_of(batches: Sequence, shard: int, shards: int) -> Sequence:
+    """The batches of one of several shards (1, ..., shards): some in a row, each whole, so that it
+    is the same however many shards there are. With more shards than batches some have none."""
+    return batches[len(batches) * (shard - 1) // shards : len(batches) * shard // shards]
 
 
 def read_batches(
-    path: str, modality: str, chosen: np.ndarray, batch_size: int
+    path: str, modality: str, rows: np.ndarray, batch_size: int
 ) -> Iterator[pd.DataFrame]:
-    """Frames of at most `batch_size` rows, a row group at a time: never the whole dataset."""
+    """Frames of those `rows` of a dataset's file that lie among `batch_size` consecutive ones; no
+    more is held, and row groups before the first and behind the last of them are not read."""
     file = pq.ParquetFile(path)
     if modality not in file.schema_arrow.names:
         raise InputError(f"{path}: the dataset has no {modality}; embed another modality of it.")
     columns = [name for name in file.schema_arrow.names if name == modality or name not in CONTENT]
-    chosen = set(chosen)
-    for batch in file.iter_batches(batch_size=batch_size, columns=columns):
-        frame = batch.to_pandas()
-        # Not isin(), which goes through all that are chosen, for every batch.
-        frame = frame[[item_id in chosen for item_id in frame["item_id"]]]
-        if len(frame):
-            yield frame
+    groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    starts = np.cumsum([0, *groups])
+    first, last = np.searchsorted(starts, rows[[0, -1]], side="right") - 1
+
+    def pieces() -> Iterator[tuple[int, pa.RecordBatch]]:
+        start = starts[first]
+        within = range(first, last + 1)
+        for piece in file.iter_batches(batch_size, row_groups=within, columns=columns):
+            here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + len(piece))]
+            for number in np.unique(here // batch_size):
+                yield number, piece.take(pa.array(here[here // batch_size == number] - start))
+            start += len(piece)
+
+    # Where the first row group that is read begins within a batch, a batch comes in two pieces.
+    for _, parts in groupby(pieces(), key=itemgetter(0)):
+        yield pa.Table.from_batches([part for _, part in parts]).to_pandas()
 
 
 def prepare_items(
@@ -143,27 +202,30 @@ def extract(
             writer.write(frame["item_id"], vectors, labels)
             timing.write_s += time.perf_counter() - clock
             clock = time.perf_counter()
-    writer.metadata["skipped"] = skipped
+    writer.metadata["skipped"] = [*writer.metadata.get("skipped", []), *skipped]
     return timing
 
 
 def extract_noise(
-    items: int,
+    numbers: np.ndarray,
     encoder: Encoder,
     writer: EmbeddingWriter,
     batch_size: int,
     seed: int,
     label: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame,
 ) -> Timing:
-    """Embed `items` random inputs: normal pictures, or uniformly random token ids.
-
-    The same `seed` draws the same inputs; `label` may change the frame of item_id and labels.
+    """Embed random inputs, normal pictures or uniformly random token ids: of all that `seed` draws
+    those of consecutive `numbers`. `label` may change the frame of item_id and labels.
     """
     timing = Timing()
     rng = np.random.default_rng(seed)
-    ids = [f"noise{number:05d}" for number in range(items)]
-    for start in tqdm(range(0, items, batch_size), unit="batch", mininterval=2, file=sys.stderr):
-        names = ids[start : start + batch_size]
+    clock = time.perf_counter()
+    for _ in range(numbers[0]):
+        encoder.noise(rng)
+    timing.read_s += time.perf_counter() - clock
+    starts = range(0, len(numbers), batch_size)
+    for start in tqdm(starts, unit="batch", mininterval=2, file=sys.stderr):
+        names = [f"noise{number:05d}" for number in numbers[start : start + batch_size]]
         clock = time.perf_counter()
         inputs = [encoder.noise(rng) for _ in names]
         timing.read_s += time.perf_counter() - clock

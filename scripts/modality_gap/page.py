@@ -18,7 +18,7 @@ from docutils.utils import SystemMessage
 from markupsafe import Markup
 
 from modality_gap.errors import InputError
-from modality_gap.stand_ins import OF_ALL_SETS, makings, makings_of_sets, stand_ins
+from modality_gap.stand_ins import OF_ALL_SETS, makings, makings_of_sets, plain, stand_ins
 
 NONE = "–"
 SEPARATE = 0.99  # a linear classifier this accurate tells the modalities apart
@@ -1017,9 +1017,16 @@ def verdicts(made: Iterable[Section]) -> dict[str, int]:
 def caption_html(source: str, config: Mapping, name: str) -> Markup:
     """A caption, Jinja2 over reStructuredText as in Snakemake's report, as HTML.
 
-    HTML in it comes out as text; it can include no file. Raises InputError where it is faulty.
+    HTML in it comes out as text, as do all marks in values of the config; it can include no file.
+    Raises InputError where it is faulty.
     """
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    ready = config.get("stand_ins", {}).values()  # plain where they quote the config
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: (
+            plain(value) if isinstance(value, str) and value not in ready else value
+        ),
+    )
     try:
         text = environment.from_string(source).render(snakemake=SimpleNamespace(config=config))
         parts = publish_parts(

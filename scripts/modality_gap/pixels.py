@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import torch
 from torch.nn import functional
 
-from modality_gap.embedding_set import choose_rows
+from modality_gap.embedding_set import choose_rows, reading_parquet
 from modality_gap.encoders import load_open_clip, open_picture, split_transform
 from modality_gap.experiments import Pairs
 
@@ -97,7 +97,8 @@ def read_pairs(
 ) -> Pairs:
     """Pictures and captions of a dataset: of its split `train` `pairs` that the seed draws (all
     where None), and the whole of its split `test`."""
-    labels = pd.read_parquet(path, columns=["split"])
+    with reading_parquet(path):
+        labels = pd.read_parquet(path, columns=["split"])
     train = {"where": {"split": ["train"]}} | ({"sample": pairs} if pairs else {})
     rows = choose_rows(labels, train, seed) | (labels["split"] == "test").to_numpy()
     table, pixels = read_items(path, rows, transform, workers)

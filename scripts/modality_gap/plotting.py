@@ -73,6 +73,11 @@ def save(figure: Figure, svg_path: str | Path, pdf_path: str | Path) -> None:
     plt.close(figure)
 
 
+def plain(text: str) -> str:
+    """Words that a user chose, as they are: no dollar sign among them begins a formula."""
+    return text.replace("$", r"\$")
+
+
 def letter(ax: Axes, label: str) -> None:
     """Put a bold panel letter such as "(a)" at the upper left, outside the axes, 2-D or 3-D."""
     ax.annotate(
@@ -142,7 +147,7 @@ def draw_sets(
                 else:
                     ax.set_axis_off()
                     if model:
-                        note = f"{model}:\nno {weights} weights\nat hand"
+                        note = f"{plain(model)}:\nno {weights} weights\nat hand"
                         ax.text(0.5, 0.5, note, ha="center", va="center", color=MUTED)
                 if column == 0:
                     letter(ax, panel)
@@ -151,7 +156,7 @@ def draw_sets(
 
 
 def _number_set(ax: Axes, row: "pd.Series") -> None:
-    ax.set_title(f"{row['model']}, {row['weights']}")
+    ax.set_title(f"{plain(row['model'])}, {row['weights']}")
     ax.set_xlabel(
         f"gap {row['gap']:.3f} [{row['gap_low']:.3f}, {row['gap_high']:.3f}]\n"
         f"mean cosine {row['mean_cosine_a']:.2f} | {row['mean_cosine_b']:.2f}\n"

@@ -22,12 +22,12 @@ def sentences(found: Mapping, sets: Mapping, config: Mapping) -> dict[str, str]:
             made_of = makings(section, sets, config)
             texts, names = stand_ins(found["stand_ins"], *made_of, config, section)
             parts = [f"Stand-ins: {'; '.join(texts)}."] if texts else []
-            parts += [f"{NEITHER}: {'; '.join(map(_plain, names))}."] if names else []
+            parts += [f"{NEITHER}: {'; '.join(map(plain, names))}."] if names else []
             told[name] = " ".join(parts) or NOTHING
     return told
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text in which reStructuredText sees no markup."""
     return re.sub(r"([^\w\s]|_)", r"\\\1", text)
 

@@ -18,7 +18,7 @@ from modality_gap.assets import fetch, load_assets, read_member
 from modality_gap.embedding_set import EmbeddingWriter, normalise, read
 from modality_gap.encoders import build_encoder, choose_dtype, clip_preprocess, open_picture
 from modality_gap.errors import InputError
-from modality_gap.extraction import extract, extract_noise, read_batches, select_items
+from modality_gap.extraction import extract, extract_noise, read_batches, select_rows
 from modality_gap.minilm import MiniLM
 
 # COCO val2017 id > row of the authors' CLIP features: the same photographs.
@@ -82,7 +82,7 @@ def dataset(tmp_path):
 
 def run(dataset, target, batch_size=32, workers=2, unreadable="fail", **inputs):
     encoder = build_encoder(TINY, "image", {"seed": 0}, "float32")
-    chosen = select_items(dataset, inputs, seed=0)
+    chosen = select_rows(dataset, inputs, seed=0)
     writer = EmbeddingWriter(target, {})
     batches = read_batches(dataset, "image", chosen, batch_size)
     extract(batches, len(chosen), "image", encoder, writer, workers, unreadable)
@@ -247,7 +247,7 @@ def test_a_split_and_a_sample_are_taken_in_file_order(dataset, tmp_path):
     test = run(dataset, tmp_path / "test.parquet", where={"split": ["test"]})
     assert list(test.item_ids) == ["p0", "p2", "p4", "p6", "p8"]
     assert list(test.labels["split"]) == ["test"] * 5
-    chosen = select_items(dataset, {"sample": 4}, seed=1)
+    chosen = select_rows(dataset, {"sample": 4}, seed=1)
     assert len(chosen) == 4
     assert list(chosen) == sorted(chosen)
 
@@ -283,7 +283,7 @@ def test_noise_is_standard_normal_and_seeded(tmp_path):
     assert abs(noise.std() - 1) < 0.02
     for name in ("a", "b"):
         writer = EmbeddingWriter(tmp_path / f"{name}.parquet", {})
-        extract_noise(5, encoder, writer, batch_size=2, seed=4)
+        extract_noise(np.arange(5), encoder, writer, batch_size=2, seed=4)
         writer.close()
     a, b = read(tmp_path / "a.parquet"), read(tmp_path / "b.parquet")
     np.testing.assert_array_equal(a.vectors, b.vectors)

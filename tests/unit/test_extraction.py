@@ -47,7 +47,8 @@ def dataset(tmp_path):
 
 def run(dataset, workers, chosen, unreadable="fail"):
     writer = EmbeddingWriter(dataset.with_name(f"{workers}.parquet"), {})
-    batches = read_batches(dataset, "image", chosen, batch_size=20)
+    rows = np.flatnonzero(pd.read_parquet(dataset)["item_id"].isin(chosen))
+    batches = read_batches(dataset, "image", rows, batch_size=20)
     timing = extract(batches, len(chosen), "image", PIXELS, writer, workers, unreadable)
     writer.close()
     assert timing.read_s > 0

@@ -40,6 +40,22 @@ def test_every_script_belongs_to_a_rule_and_logs_first(root):
         assert first[1] == "log_to(snakemake.log[0])", name
 
 
+def test_every_rule_says_what_it_does_and_keeps_log_and_benchmark(root):
+    text = "".join(path.read_text() for path in sorted((root / "rules").glob("*.smk")))
+    blocks = re.findall(
+        r"^(use )?rule (?:\w+ as )?(\w+)(?: with)?:\n((?:(?:    .*)?\n)+)", text, re.MULTILINE
+    )
+    assert len(blocks) > 70
+    for inherits, name, body in blocks:
+        # Snakemake takes no docstring where one rule is made of another: a comment says it there.
+        assert body.startswith("    # " if inherits else '    """'), name
+        assert inherits or '    conda:\n        "../envs/' in body, name
+        log = re.search(r'^    log:\n        "results/logs/(\S+)\.log",$', body, re.MULTILINE)
+        assert log, name
+        assert re.match(rf"{name}(/\S+)?$", log[1]), name
+        assert f'    benchmark:\n        "results/benchmarks/{log[1]}.tsv"\n' in body, name
+
+
 def test_scripts_that_plot_import_nothing_heavy(root):
     heavy = {"torch", "open_clip", "timm", "transformers", "umap", "sklearn", "scipy", "seaborn"}
     modules = "modality_gap.plotting, modality_gap.schematics, pandas, pyarrow.parquet"

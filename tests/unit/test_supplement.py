@@ -3,6 +3,7 @@ switched off, initialisations in files, p-values."""
 
 import copy
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,8 @@ def test_every_seed_gets_the_same_noise_under_its_own_name():
             written.append((list(item_ids), vectors, labels))
 
     for seed in (0, 1):
-        extract_noise(2, encoder, Collector(), 8, 5, lambda frame, s=seed: frame.assign(seed=s))
+        label = partial(pd.DataFrame.assign, seed=seed)
+        extract_noise(np.arange(2), encoder, Collector(), 8, 5, label)
     (_, first, labels), (_, second, others) = written
     np.testing.assert_array_equal(first, second)
     assert len(np.unique(first)) == 6

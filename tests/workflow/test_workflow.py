@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -43,8 +44,12 @@ def test_a_changed_plot_redraws_that_plot_alone(small_run):
         planned = jobs(small_run.snakemake("-n"))
     finally:
         script.write_text(before)
-    # The page shows the figure, so it is written again too.
-    assert planned.keys() - {"all", "total"} == {"plot_figure2b", "write_paper_page"}
+    # The page shows the figure, so it is written again too, and the page of the run is always last.
+    assert planned.keys() - {"all", "total"} == {
+        "plot_figure2b",
+        "write_paper_page",
+        "write_run_page",
+    }
 
 
 def test_changed_temperatures_recompute_no_embedding(small_run, tmp_path):
@@ -166,7 +171,13 @@ def test_own_pairs_that_do_not_fit_are_refused(changed_copy):
     }
     said = changed_copy.snakemake(config, "--", *targets, check=False)
     for target, words in targets.items():
+        # Snakemake shows the job's own log, which holds the traceback and, last, what to do.
         assert words in said
+        log = (
+            changed_copy.folder / f"results/logs/import_files/{Path(target).parent.name}.image.log"
+        )
+        assert "Traceback (most recent call last):" in log.read_text()
+        assert words in log.read_text().splitlines()[-1]
         assert not (changed_copy.folder / target).exists()
 
 

@@ -1,0 +1,102 @@
+"""Snakemake that starts at once, over and over: a process that has all packages imported forks a
+run for each line of JSON on its stdin. A run and its jobs are a process group of their own, as they
+are in a terminal, so that one signal reaches them all.
+
+A line is {"folder", "environment", "arguments", "said" (a file)}; the answers, a line each, are the
+run's process id and, at its end, its exit code.
+"""
+
+import atexit
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import nullcontext
+from multiprocessing.connection import Client, Listener
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from warm_snakemake import LARGE, run_script
+
+
+def serve() -> None:
+    """Fork one run after the other."""
+    for module in (*LARGE, "snakemake.cli", "snakemake.script"):
+        importlib.import_module(module)
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            end(run(**json.loads(line)))
+        print(process, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+
+
+def end(code: int) -> None:
+    """Leave a forked process, without what belongs to the one it was forked from."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def run(folder: str, environment: dict[str, str], arguments: list[str], said: str) -> int:
+    """Snakemake in a folder; its exit code."""
+    from snakemake.benchmark import benchmarked
+    from snakemake.cli import main
+    from snakemake.script import PythonScript
+
+    os.setsid()
+    with open(said, "w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    # Jobs are forked from a process that has no threads, as Snakemake has.
+    listener = Listener(family="AF_UNIX")
+    jobs = os.fork()
+    if jobs == 0:
+        serve_jobs(listener)
+
+    def execute_script(self, fname: str, edit: bool = False) -> None:
+        with Client(listener.address) as job:
+            job.send((os.path.abspath(fname), os.getcwd(), dict(os.environ)))
+            process, record = job.recv(), self.bench_record
+            with benchmarked(process, record) if record else nullcontext():
+                try:
+                    code = job.recv()
+                except EOFError:
+                    code = -signal.SIGKILL
+        if code:
+            raise subprocess.CalledProcessError(code, [sys.executable, fname])
+
+    PythonScript.execute_script = execute_script
+    try:
+        main(arguments)
+    except SystemExit as done:
+        return done.code or 0
+    finally:
+        os.kill(jobs, signal.SIGKILL)
+    return 0
+
+
+def serve_jobs(listener: Listener) -> None:
+    """Fork one process a job; its exit code goes to where the job came from."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        job = listener.accept()
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            given = job.recv()
+            job.send(os.getpid())
+            code = run_script(*given)
+            atexit._run_exitfuncs()
+            job.send(code)
+            end(code)
+        job.close()
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,88 @@
+"""A script's log: few lines of a progress bar, all other words, and what the script took."""
+
+import itertools
+import re
+import subprocess
+import sys
+
+import pytest
+from tqdm import tqdm
+
+from modality_gap import logs
+
+
+class Clock:
+    def __init__(self):
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    """An open log, whose clock stands still until it is moved."""
+    clock = Clock()
+    monkeypatch.setattr(logs, "time", clock)
+    log = logs.Log(tmp_path / "log")
+    log.clock = clock
+    yield log
+    log.close()
+
+
+def written(log: logs.Log) -> str:
+    with open(log.buffer.raw.name, encoding="utf-8", newline="") as file:
+        return file.read()
+
+
+@pytest.mark.parametrize(
+    ("hours", "most", "longest_gap_s"), [(1 / 60, 31, 2.5), (1, 240, 75), (8, 340, 580)]
+)
+def test_a_bar_leaves_few_lines_and_never_none_for_long(log, hours, most, longest_gap_s):
+    for second in range(round(3600 * hours)):
+        log.clock.seconds = second
+        log.write(f"\r{second} done      ")
+    log.write("\n")
+    lines = written(log).splitlines()
+    times = [int(re.match(r"(\d+) done$", line)[1]) for line in lines]
+    assert len(lines) <= most
+    assert times[-1] == second
+    assert max(b - a for a, b in itertools.pairwise(times)) <= longest_gap_s
+
+
+def test_words_stand_beside_a_bar(log):
+    with tqdm(total=3, file=log, mininterval=0, ascii=True) as bar:
+        for number in range(3):
+            bar.update()
+            if number == 1:
+                print("skipped: a", file=log)
+    print("done", file=log)
+    lines = written(log).splitlines()
+    assert [re.match(r"\s*\d+%|.*", line)[0] for line in lines] == [
+        "0%",
+        "67%",
+        "skipped: a",
+        "100%",
+        "done",
+    ]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_last_line_tells_what_a_script_took_or_why_it_failed(root, tmp_path, fails):
+    log = tmp_path / "logs" / "rule.log"
+    lines = [
+        "from modality_gap.logs import log_to",
+        f"log_to({str(log)!r})",
+        "held = b'x' * (200 << 20)",
+        "del held",
+        *(["raise ValueError('made to fail')"] if fails else []),
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=root / "scripts")
+    said = log.read_text()
+    if fails:
+        assert done.returncode == 1
+        assert said.startswith("Traceback (most recent call last):")
+        assert said.rstrip().endswith("\nValueError: made to fail")
+    else:
+        took = re.fullmatch(r"took \S+ s, \S+ s of CPU time, peak memory ([\d,]+) MB\n", said)
+        assert 200 < int(took[1]) < 260
