@@ -25,7 +25,7 @@ rehearsal: $(ENV)  ## the paper's run on small archives in the official formats,
 	python tests/rehearsal.py
 
 test: $(ENV)  ## run every test
-	python -m pytest
+	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 test-cluster: $(ENV)  ## run the tests on a real SLURM of one node alone
 	python -m pytest -m cluster
