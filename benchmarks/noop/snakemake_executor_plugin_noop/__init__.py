@@ -1,4 +1,4 @@
-"""`--executor noop`: jobs that do nothing but leave an empty file for each output, so that what
+"""`--executor noop`: jobs that do nothing but leave an empty file for each output and benchmark, so that what
 Snakemake itself takes can be measured. Found where this folder's parent is on PYTHONPATH."""
 
 from pathlib import Path
@@ -14,13 +14,16 @@ common_settings = CommonSettings(
 
 class Executor(RealExecutor):
     def run_job(self, job) -> None:
-        for path in job.output:
+        for path in filter(None, [*job.output, job.benchmark]):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             Path(path).touch()
         self.report_job_submission(SubmittedJobInfo(job=job), register_job=False)
         self.report_job_success(SubmittedJobInfo(job=job))
 
     def get_exec_mode(self):
+        raise NotImplementedError
+
+    def get_python_executable(self):
         raise NotImplementedError
 
     def handle_job_success(self, job) -> None:
