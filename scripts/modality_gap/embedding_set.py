@@ -142,7 +142,14 @@ class EmbeddingWriter:
 
     def _write(self, table: pa.Table) -> None:
         if self.writer is None:
-            self.writer = pq.ParquetWriter(self.partial, table.schema, compression="zstd")
+            # Vectors do not repeat; their bytes, sorted by place, are a third smaller.
+            self.writer = pq.ParquetWriter(
+                self.partial,
+                table.schema,
+                compression="zstd",
+                use_dictionary=[name for name in table.column_names if name != "vector"],
+                use_byte_stream_split=["vector.list.element"],
+            )
         self.writer.write_table(table, row_group_size=ROW_GROUP)
 
     def close(self) -> None:
