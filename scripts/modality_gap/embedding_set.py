@@ -78,9 +78,10 @@ def matches(labels: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
 class EmbeddingWriter:
     """Writes an embedding set batch by batch; the file appears under its name only when whole.
 
-    `labels` are the label columns and their types; without them those of the first batch. A label
-    that a batch lacks is null there. Every row group but the last has ROW_GROUP rows, so that the
-    file is the same however its rows came. With `may_be_empty` it is written without a row too.
+    `labels` are the label columns and their types, without which they are those of the first batch;
+    others are left out, and a label that a batch lacks is null there. Every row group but the last
+    has ROW_GROUP rows, so that the file is the same however its rows came. With `may_be_empty` it
+    is written without a row too.
 
     A `with` block closes it, or, where the block fails, removes what there is of the file.
     """
