@@ -3,8 +3,9 @@
 One extraction cut into 10,000 shards, in a copy of the project: a dry run (`snakemake -n`), which
 reads the rules, lays out the graph of jobs and prints nothing; and, of a tenth of the shards, a run
 with the executor of noop/, whose jobs leave empty files, up to 1,000 at a time, which adds
-scheduling and the record that Snakemake keeps of each job. A dry run with one shard is what a start takes anyway. CPU seconds
-are those of the processes, little disturbed by others. Writes results/bench/dag.csv.
+scheduling and the record that Snakemake keeps of each job. A dry run with one shard is what a start
+takes anyway. CPU seconds are those of the processes, little disturbed by others. Writes
+results/bench/dag.csv.
 """
 
 import argparse

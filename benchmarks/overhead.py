@@ -2,7 +2,7 @@
 
 Start-up is the time that Python takes for a script's imports (those at its head, and Snakemake's
 own for a script), before anything is done: each script is measured in a process of its own, as many
-at once as there are cores, as in a run. A script that only draws must load none of the large packages.
+at once as there are cores, as in a run. A script that only draws must load no large package.
 
 What a whole run took is read from the last one here, results/run.csv and results/run.json: its
 jobs' wall time, and the time from its start to the end of its last job, times its cores, which jobs

@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
     gigabytes = 4 * n * d / 1e9
     rates = {way: [gigabytes / s for s in seconds] for way, seconds in times.items()}
     shares = [a / b for a, b in zip(rates["mean"], rates["pyarrow alone"], strict=True)]
-    subject = f"mean of rows of {d} dimensions"
+    subject = "mean of rows"
     save(
         "parquet_mean",
         [
