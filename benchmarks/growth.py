@@ -159,7 +159,7 @@ def main(arguments: list[str] | None = None) -> None:
         if len(sizes) > 1:
             slope, error, used = exponent(sizes, seconds)
             kind = "quadratic" if statistic in QUADRATIC else "linear"
-            row = measured(statistic, "exponent", slope, "", used)
+            row = measured(statistic, "exponent", slope, "power", used)
             exponents.append({**row, "low": slope - error, "high": slope + error, "nature": kind})
     save("growth", rows)
     save("growth_exponents", exponents)

@@ -112,16 +112,16 @@ def main(arguments: list[str] | None = None) -> None:
     )
     drawing = [name for name in names if name.startswith("plot_")]
     heavy = [name for name in drawing if seconds[name][1]]
-    rows = [measured("scripts that draw", "load a large package", len(heavy), "", len(drawing))]
+    rows = [measured("scripts that draw", "load a large package", len(heavy), "scripts", len(drawing))]
     if found := last_run(settings.results):
         jobs, wall, cores = found
         starts = {rule: seconds[name][0] for rule, name in scripts.items() if name in seconds}
         rows += [
             measured("the last run", "wall time", wall, "s", len(jobs)),
-            measured("the last run", "cores", cores, "", cores),
+            measured("the last run", "cores", cores, "cores", cores),
             measured("the last run", "time of jobs", jobs["wall_s"].sum(), "s", len(jobs)),
             *(
-                measured("the last run", name, share, "", len(jobs))
+                measured("the last run", name, share, "ratio", len(jobs))
                 for name, share in shares(jobs, starts, wall, cores).items()
             ),
         ]

@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
         "parquet_mean",
         [
             *(measured(subject, way, values, "GB/s", n) for way, values in rates.items()),
-            measured(subject, "share of pyarrow alone", shares, "", n),
+            measured(subject, "share of pyarrow alone", shares, "ratio", n),
             measured(subject, "opening and checking", opening, "s", n),
             measured(subject, "memory beyond the ids", memory, "MB", n),
         ],
