@@ -6,6 +6,7 @@ normalised) and any label columns. The file's metadata say where the vectors com
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
@@ -446,9 +447,14 @@ def read_pair(
 def open_pairs(
     names: Iterable[str], paths: Sequence[str | Path]
 ) -> Iterator[tuple[str, StoredVectors, StoredVectors]]:
-    """Each set's name and unit vectors x, y (n, d), from the two files of every set in a row."""
-    for name, path_a, path_b in zip(names, paths[::2], paths[1::2], strict=True):
-        yield name, *open_pair(path_a, path_b)
+    """Each set's name and unit vectors x, y (n, d), from the two files of every set in a row; it
+    tells on stderr which one's turn it is."""
+    pairs = list(zip(names, paths[::2], paths[1::2], strict=True))
+    for number, (name, path_a, path_b) in enumerate(pairs, start=1):
+        x, y = open_pair(path_a, path_b)
+        size = f"{len(x):,} pairs, {x.shape[1]} dimensions"
+        print(f"set {number} of {len(pairs)}: {name}, {size}", file=sys.stderr)
+        yield name, x, y
 
 
 def read_initialisations(paths: Sequence[str | Path]) -> EmbeddingSet:
