@@ -72,7 +72,9 @@ def compare(x: np.ndarray, y: np.ndarray, batch_size: int, rounds: int, subject:
     return [
         *(measured(subject, way, values, "s", len(x)) for way, values in seconds.items()),
         measured(subject, "times faster", ratios, "ratio", len(x)),
-        measured(subject, "largest difference", difference, "ratio", len(DELTAS) * len(TEMPERATURES)),
+        measured(
+            subject, "largest difference", difference, "ratio", len(DELTAS) * len(TEMPERATURES)
+        ),
     ]
 
 

@@ -112,7 +112,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     drawing = [name for name in names if name.startswith("plot_")]
     heavy = [name for name in drawing if seconds[name][1]]
-    rows = [measured("scripts that draw", "load a large package", len(heavy), "scripts", len(drawing))]
+    rows = [
+        measured("scripts that draw", "load a large package", len(heavy), "scripts", len(drawing))
+    ]
     if found := last_run(settings.results):
         jobs, wall, cores = found
         starts = {rule: seconds[name][0] for rule, name in scripts.items() if name in seconds}

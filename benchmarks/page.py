@@ -71,13 +71,17 @@ def bars_table(tables: dict[str, pd.DataFrame], bars: list[dict]) -> page.Table:
         limit = ("at least", bar["at_least"]) if "at_least" in bar else ("at most", bar["at_most"])
         found = NOT_MEASURED if value is None else words_of(value)
         rows.append([bar["words"], f"{limit[0]} {limit[1]:g}", found, verdict(bar, value)])
-    return page.Table("What each measure is held to.", ["measure", "bar", "measured", "verdict"], rows)
+    return page.Table(
+        "What each measure is held to.", ["measure", "bar", "measured", "verdict"], rows
+    )
 
 
 def measures_table(name: str, table: pd.DataFrame) -> page.Table:
     """One file's rows as they are, numbers made readable, without what is the same in all."""
     shown = table.drop(columns=[column for column in table if column in FACTS])
-    shown = shown[[column for column in shown if len(shown) == 1 or shown[column].nunique(dropna=False) > 1]]
+    shown = shown[
+        [column for column in shown if len(shown) == 1 or shown[column].nunique(dropna=False) > 1]
+    ]
     rows = [
         ["" if pd.isna(cell) else words_of(cell) if isinstance(cell, float) else str(cell)
          for cell in row]
