@@ -82,7 +82,7 @@ def test_exponent_of_a_power_law_with_a_start(power):
 def test_growth_measures_seconds_and_memory_of_a_call():
     found = growth.measure_here("all-pairs cosines", 3000)
     assert found["seconds"] > 0
-    assert 8 * 2048**2 / 1e6 < found["mb"] < 2000  # a tile, at least, and not every pair's cosine
+    assert 8 * 1024**2 / 1e6 < found["mb"] < 2000  # a tile, at least, and not every pair's cosine
 
 
 def test_mean_streamed_from_a_file_is_the_mean_of_its_unit_vectors(tmp_path):
