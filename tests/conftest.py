@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first: a slip shows before the workflow has run."""
-    order = ("unit", "workflow", "browser", "cluster")
+    order = ("unit", "faults", "workflow", "browser", "cluster")
     items.sort(key=lambda item: order.index(item.path.parent.name))
 
 
@@ -61,6 +61,24 @@ def released(mirror: Path):
         return normalise(features[0]), normalise(features[1])
 
     return load
+
+
+@pytest.fixture(scope="session")
+def faults():
+    """The record of what is said of each fault (tests/faults)."""
+    from record import Record
+
+    return Record()
+
+
+@pytest.fixture(scope="session")
+def snakemake():
+    """Snakemake that starts at once (tests/faults)."""
+    from runs import Snakemake
+
+    started = Snakemake()
+    yield started
+    started.stop()
 
 
 @dataclass
