@@ -1,5 +1,5 @@
 # `make report`, `make paper` and `make test`. Everything they need they install into .venv.
-.PHONY: report paper rehearsal test test-cluster lint lock browser slurm clean help bench-extract
+.PHONY: report paper rehearsal test test-faults test-cluster lint lock browser slurm clean help bench-extract
 
 ENV := .venv/installed
 BIN := .venv/bin
@@ -25,10 +25,18 @@ rehearsal: $(ENV)  ## the paper's run on small archives in the official formats,
 	python tests/rehearsal.py
 
 test: $(ENV)  ## run every test
-	python -m pytest
+	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 test-cluster: $(ENV)  ## run the tests on a real SLURM of one node alone
 	python -m pytest -m cluster
+
+test-faults: $(ENV)  ## kill the workflow, fill the disk, feed it bad files; docs/faults.md is held against it
+	python -m pytest -m faults
+
+docs/faults.md: $(ENV) FORCE
+	MODALITY_GAP_WRITE_DOCS=1 python -m pytest -m faults
+
+FORCE:
 
 lint: $(ENV)  ## check style
 	ruff check .

@@ -23,6 +23,7 @@ include: "rules/supplement.smk"
 include: "rules/training_experiments.smk"
 include: "rules/models.smk"
 include: "rules/report.smk"
+include: "rules/run.smk"
 
 
 report: "report/workflow.rst"
@@ -34,3 +35,4 @@ rule all:
         "results/paper.html",
         "results/claims.html",
         "results/models.html",
+        "results/run.html",

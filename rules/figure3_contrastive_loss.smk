@@ -64,6 +64,7 @@ rule sweep_loss:
         "results/benchmarks/sweep_loss.tsv"
     conda:
         "../envs/statistics.yaml"
+    threads: HALF_OF_THE_CORES
     params:
         sets=list(SETS),
         landscape=config["loss_landscape"],

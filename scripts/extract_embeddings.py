@@ -101,13 +101,15 @@ for path in snakemake.output:
         started = time.perf_counter()
         count, timing = embed(spec, modality, writer)
         seconds = time.perf_counter() - started
+        cuda = torch.cuda.is_available()
         writer.metadata["extraction"] = {
             "items": count,
             "seconds": round(seconds, 2),
             "items_per_s": round(count / seconds, 1),
             **{part: round(value, 2) for part, value in vars(timing).items()},
             **{name: round(value) for name, value in peak_memory_mb().items()},
-            "device": "cuda" if torch.cuda.is_available() else "cpu",
+            "device": "cuda" if cuda else "cpu",
+            **({"gpu": torch.cuda.get_device_name()} if cuda else {}),
         }
         if "seeds" in spec and count:
             writer.metadata["weights"] = f"random, seeds 0 to {spec['seeds'] - 1}"

@@ -21,10 +21,11 @@ deltas = delta_grid(settings)
 fine = delta_grid({**settings, "delta_step": settings["fine_step"]})
 tables, minima, shapes = [], [], []
 for name, x, y in read_pairs(snakemake.params.sets, snakemake.input.pairs):
-    table = loss_landscape(x, y, deltas, settings["temperatures"], settings["batch_size"])
+    grid = settings["temperatures"], settings["batch_size"], snakemake.threads
+    table = loss_landscape(x, y, deltas, *grid)
     table.insert(0, "set", name)
     tables.append(table)
-    losses = batched_sweep(x, y, fine, settings["temperatures"], settings["batch_size"])
+    losses = batched_sweep(x, y, fine, *grid)
     distances = signed_distances(x, y, fine)
     for temperature, batches in zip(settings["temperatures"], losses, strict=True):
         minimum = loss_minimum(

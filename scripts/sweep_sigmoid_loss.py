@@ -4,16 +4,13 @@ from modality_gap.logs import log_to
 
 log_to(snakemake.log[0])
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 
 from modality_gap.contrastive import (
-    batched_sweep,
     delta_grid,
     loss_minimum,
-    sigmoid_losses,
+    sigmoid_sweep,
     signed_distances,
 )
 from modality_gap.embedding_set import read_pair
@@ -35,8 +32,7 @@ for (name, entry), path_a, path_b in zip(
     x, y = (side.normalised() for side in sides)
     distances = signed_distances(x, y, fine)
     temperatures = [own, *(value for value in settings["temperatures"] if value != own)]
-    loss = partial(sigmoid_losses, bias=bias)
-    losses = batched_sweep(x, y, fine, temperatures, settings["batch_size"], loss)
+    losses = sigmoid_sweep(x, y, fine, temperatures, bias, settings["batch_size"])
     for temperature, batches in zip(temperatures, losses, strict=True):
         key = {
             "set": name,

@@ -38,7 +38,7 @@ html = page.render_page(
     },
     sets=sets,
     stand_ins={
-        name: page.stand_ins(known, *page.makings_of_sets([entry], config), config)
+        name: page.stand_ins(known, *page.makings_of_sets([entry], config), config)[0]
         for name, entry in sets.items()
     },
     confidence=f"{100 * config['confidence']:g} %",

@@ -10,12 +10,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+RUNS = ("small_run", "archives")  # what holds a whole run of the workflow
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first: a slip shows before the workflow has run."""
-    order = ("unit", "faults", "workflow", "browser", "cluster")
+    """Quick tests first: a slip shows before the workflow has run. Where several processes share
+    the tests (`make test`), those that look at one run stay in one process, which makes it once."""
+    order = ("unit", "workflow", "browser", "faults", "cluster")
     items.sort(key=lambda item: order.index(item.path.parent.name))
+    for item in items:
+        for run in RUNS:
+            if run in item.fixturenames:
+                item.add_marker(pytest.mark.xdist_group(run))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -63,22 +70,14 @@ def released(mirror: Path):
     return load
 
 
-@pytest.fixture(scope="session")
-def faults():
-    """The record of what is said of each fault (tests/faults)."""
-    from record import Record
-
-    return Record()
-
-
-@pytest.fixture(scope="session")
-def snakemake():
-    """Snakemake that starts at once (tests/faults)."""
-    from runs import Snakemake
-
-    started = Snakemake()
-    yield started
-    started.stop()
+@pytest.fixture
+def unchecked(monkeypatch):
+    """torchvision's readers without their checksums, which are those of the whole files."""
+    for module in ("cifar", "svhn", "imagenet"):
+        monkeypatch.setattr(
+            f"torchvision.datasets.{module}.check_integrity",
+            lambda path, md5=None: Path(path).exists(),
+        )
 
 
 @dataclass

@@ -62,6 +62,11 @@ def encoded(pixels: np.ndarray, kind: str = "JPEG") -> bytes:
     return buffer.getvalue()
 
 
+def decoded(data: bytes) -> np.ndarray:
+    """The pixels of a picture's file, (height, width, 3) uint8."""
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
 def write_zip(path: Path, members: dict[str, bytes | str]) -> None:
     """A zip whose members lie in the order given; a name that ends in "/" is a folder."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,10 +3,11 @@
 A shift moves both modalities along the unit gap vector u, by half of delta each, and puts them
 back on the sphere: x <- normalise(x - delta/2 u), y <- normalise(y + delta/2 u). A positive delta
 closes the gap. It changes the matrix of similarities by rank-one terms only, so the matrix is
-computed once and every delta costs O(n) more a row.
+computed once, a tile at a time, and every delta costs O(n) more a row.
 """
 
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from modality_gap.gap import gap_vector
 
 # From here on exp(-2 / temperature), of the least cosine, is above the smallest float64.
 LOWEST_FOR_ONE_EXPONENTIAL = 1 / 300
+TILE = 1 << 16  # cosines at once: half a megabyte, which stays in a core's cache
 
 
 def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -54,24 +56,128 @@ def signed_distance(x: np.ndarray, y: np.ndarray, delta: float, one_side: bool =
     return float(np.sign(moved @ u) * np.linalg.norm(moved))
 
 
-def cross_entropies(similarity: np.ndarray, temperature: float) -> tuple[float, float]:
+def cross_entropies(similarity: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean cross-entropy of the rows (x to y) and of the columns (y to x) of square matrices
-    (..., n, n) of cosines, the right answers on the diagonals."""
+    (..., n, n) of cosines, the right answers on the diagonals; each (...)."""
     logits = similarity / temperature
     right = np.diagonal(logits, axis1=-2, axis2=-1)
     return (
-        float((logsumexp(logits, axis=-1) - right).mean()),
-        float((logsumexp(logits, axis=-2) - right).mean()),
+        (logsumexp(logits, axis=-1) - right).mean(axis=-1),
+        (logsumexp(logits, axis=-2) - right).mean(axis=-1),
     )
 
 
-def symmetric_loss(similarity: np.ndarray, temperature: float) -> float:
-    """The contrastive loss: mean of the two directions' cross-entropies. Source: section 4.1."""
+def symmetric_loss(similarity: np.ndarray, temperature: float) -> np.ndarray:
+    """The contrastive loss of square matrices (..., n, n) of cosines: mean of the two directions'
+    cross-entropies, (...). Source: section 4.1."""
     return sum(cross_entropies(similarity, temperature)) / 2
 
 
+def sweep_cross_entropies(
+    x: np.ndarray,
+    y: np.ndarray,
+    u: np.ndarray,
+    deltas: np.ndarray,
+    temperatures: list[float],
+    batch_size: int,
+    threads: int = 1,
+) -> np.ndarray:
+    """Cross-entropies of consecutive batches of unit vectors x, y (n, d), an incomplete last one
+    left out, after shifts by `deltas` along u: (2, temperatures, deltas, batches), x to y first.
+
+    Float64 throughout, and the same numbers however many threads share the tiles. A batch may be
+    the whole set: of its matrix only a tile is held, and sums over its columns, 8 bytes for each
+    of temperatures x deltas x n.
+    """
+    batches = len(x) // batch_size
+    x, y = (side[: batches * batch_size].reshape(batches, batch_size, -1) for side in (x, y))
+    together = max(1, TILE // batch_size**2)  # whole batches in a tile, or some rows of one
+    height = min(batch_size, max(1, TILE // batch_size))
+    tiles = [
+        (slice(batch, batch + together), slice(row, row + height))
+        for batch in range(0, batches, together)
+        for row in range(0, batch_size, height)
+    ]
+    temperatures = np.asarray(temperatures, dtype=np.float64)
+    one = temperatures >= LOWEST_FOR_ONE_EXPONENTIAL
+    rows = np.zeros((len(temperatures), len(deltas), batches))
+    columns, sums = np.zeros_like(rows), 0
+    with ThreadPoolExecutor(threads) as pool:
+        work = partial(_tile_sums, x, y, x @ u, y @ u, np.asarray(deltas), temperatures[one])
+        for (batch, row), (of_rows, of_columns) in zip(tiles, pool.map(work, tiles), strict=True):
+            rows[one, :, batch] += of_rows
+            sums = sums + of_columns
+            if row.start + height >= batch_size:
+                columns[one, :, batch] = np.log(sums).sum(axis=-1)
+                sums = 0
+    right = _cosines_of_partners(x, y, u, np.asarray(deltas)) - 1
+    losses = np.stack([rows, columns]) / batch_size - right / temperatures[:, None, None]
+    for place in np.flatnonzero(~one):
+        for column, delta in enumerate(deltas):
+            moved = shifted_similarity(x @ y.transpose(0, 2, 1), x @ u, y @ u, delta)
+            losses[:, place, column] = cross_entropies(moved, temperatures[place])
+    return losses
+
+
+def _tile_sums(
+    x: np.ndarray,
+    y: np.ndarray,
+    x_along: np.ndarray,
+    y_along: np.ndarray,
+    deltas: np.ndarray,
+    temperatures: np.ndarray,
+    tile: tuple[slice, slice],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of exp((cosine - 1) / temperature) in a tile, batches and rows of x (batches, n, d): the logs
+    of the sums of rows, added up, (temperatures, deltas, b), and the sums of columns, (..., b, n).
+    A cosine is at most 1, so that one exponential serves rows and columns without overflow."""
+    batch, row = tile
+    x, y, x_along, y_along = x[batch, row], y[batch], x_along[batch, row], y_along[batch]
+    similarity = np.matmul(x, y.transpose(0, 2, 1), dtype=np.float64)
+    half = deltas[:, None, None] / 2
+    # The formula of `shifted_similarity`, its roots and terms ready for all shifts.
+    x_terms, y_terms = half * x_along - half**2, -half * y_along
+    x_scales = 1 / np.sqrt(1 - 2 * half * x_along + half**2)
+    y_scales = 1 / np.sqrt(1 + 2 * half * y_along + half**2)
+    of_rows = np.empty((len(temperatures), len(deltas), len(x)))
+    of_columns = np.empty((*of_rows.shape, y.shape[1]))
+    moved, powers = np.empty_like(similarity), np.empty_like(similarity)
+    for number in range(len(deltas)):
+        np.add(similarity, x_terms[number][..., None], out=moved)
+        moved += y_terms[number][:, None]
+        moved *= x_scales[number][..., None]
+        moved *= y_scales[number][:, None]
+        moved -= 1
+        for place, temperature in enumerate(temperatures):
+            np.multiply(moved, 1 / temperature, out=powers)
+            np.exp(powers, out=powers)
+            of_rows[place, number] = np.log(np.einsum("bij->bi", powers)).sum(axis=-1)
+            np.einsum("bij->bj", powers, out=of_columns[place, number])
+    return of_rows, of_columns
+
+
+def _cosines_of_partners(
+    x: np.ndarray, y: np.ndarray, u: np.ndarray, deltas: np.ndarray
+) -> np.ndarray:
+    """Mean cosine of partners after each shift, of x, y (batches, n, d): (deltas, batches)."""
+    partners, x_along, y_along = np.einsum("bid,bid->bi", x, y), x @ u, y @ u
+    return np.stack(
+        [
+            shifted_similarity(
+                partners[..., None, None], x_along[..., None], y_along[..., None], delta
+            )[..., 0, 0].mean(axis=-1)
+            for delta in deltas
+        ]
+    )
+
+
 def loss_landscape(
-    x: np.ndarray, y: np.ndarray, deltas: np.ndarray, temperatures: list[float], batch_size: int
+    x: np.ndarray,
+    y: np.ndarray,
+    deltas: np.ndarray,
+    temperatures: list[float],
+    batch_size: int,
+    threads: int = 1,
 ) -> pd.DataFrame:
     """Loss over every shift and temperature, mean over consecutive batches of `batch_size` pairs
     in file order, an incomplete last batch left out (as released).
@@ -81,62 +187,47 @@ def loss_landscape(
     distance_one_side (where x alone moves, by the whole of delta), loss, loss_as_released. Source:
     Figure 3(b-d), and (a) for the two distances.
     """
-    batches = len(x) // batch_size
-    if batches == 0:
+    if len(x) < batch_size:
         raise InputError(
             f"loss_landscape.batch_size is {batch_size} but the set has {len(x)} pairs only; "
             "lower it or give more pairs."
         )
     u = unit_gap_vector(x, y)
-    used = batches * batch_size
-    x_batches = x[:used].reshape(batches, batch_size, -1)
-    y_batches = y[:used].reshape(batches, batch_size, -1)
-    similarity = x_batches @ y_batches.transpose(0, 2, 1)
-    x_along, y_along = x_batches @ u, y_batches @ u
-    rows = []
-    for delta in deltas:
-        moved = shifted_similarity(similarity, x_along, y_along, delta)
-        distances = {
-            "distance": signed_distance(x, y, delta),
-            "distance_one_side": signed_distance(x, y, delta, one_side=True),
-        }
-        for temperature in temperatures:
-            x_to_y, y_to_x = cross_entropies(moved, temperature)
-            rows.append(
-                {
-                    "temperature": temperature,
-                    "delta": delta,
-                    **distances,
-                    "loss": (x_to_y + y_to_x) / 2,
-                    "loss_as_released": x_to_y,
-                }
-            )
-    return pd.DataFrame(rows).sort_values(["temperature", "delta"], ignore_index=True)
+    both = sweep_cross_entropies(x, y, u, deltas, temperatures, batch_size, threads).mean(axis=-1)
+    distances = {
+        "distance": signed_distances(x, y, deltas),
+        "distance_one_side": signed_distances(x, y, deltas, one_side=True),
+    }
+    tables = [
+        pd.DataFrame(
+            {
+                "temperature": temperature,
+                "delta": deltas,
+                **distances,
+                "loss": both[:, place].mean(axis=0),
+                "loss_as_released": both[0, place],
+            }
+        )
+        for place, temperature in enumerate(temperatures)
+    ]
+    return pd.concat(tables).sort_values(["temperature", "delta"], ignore_index=True)
 
 
-def signed_distances(x: np.ndarray, y: np.ndarray, deltas: np.ndarray) -> np.ndarray:
+def signed_distances(
+    x: np.ndarray, y: np.ndarray, deltas: np.ndarray, one_side: bool = False
+) -> np.ndarray:
     """`signed_distance` at many shifts at once, (len(deltas),)."""
     u = unit_gap_vector(x, y)
-    half = np.asarray(deltas)[:, None] / 2
+    whole = np.asarray(deltas)[:, None]
+    of_x, of_y = (whole, np.zeros_like(whole)) if one_side else (whole / 2, whole / 2)
 
     def centres(vectors: np.ndarray, amounts: np.ndarray) -> np.ndarray:
         # A shifted vector is v + amount u over its norm, so the mean of all is two products.
         scales = 1 / np.sqrt(1 + 2 * amounts * (vectors @ u) + amounts**2) / len(vectors)
         return scales @ vectors + (amounts * scales).sum(axis=1, keepdims=True) * u
 
-    moved = centres(x, -half) - centres(y, half)
+    moved = centres(x, -of_x) - centres(y, of_y)
     return np.sign(moved @ u) * np.linalg.norm(moved, axis=1)
-
-
-def batch_losses(similarity: np.ndarray, temperature: float) -> np.ndarray:
-    """The contrastive loss of each of several square matrices of cosines (batches, n, n)."""
-    if temperature < LOWEST_FOR_ONE_EXPONENTIAL:
-        return np.array([symmetric_loss(matrix, temperature) for matrix in similarity])
-    # A cosine is at most 1, so one exponential serves rows and columns without overflow.
-    exponentials = np.exp((similarity - 1) / temperature)
-    right = (np.diagonal(similarity, axis1=-2, axis2=-1) - 1) / temperature
-    rows, columns = (np.log(exponentials.sum(axis=axis)).mean(axis=-1) for axis in (-1, -2))
-    return (rows + columns) / 2 - right.mean(axis=-1)
 
 
 def sigmoid_losses(similarity: np.ndarray, temperature: float, bias: float) -> np.ndarray:
@@ -156,23 +247,32 @@ def batched_sweep(
     deltas: np.ndarray,
     temperatures: list[float],
     batch_size: int,
-    loss: Callable[[np.ndarray, float], np.ndarray] = batch_losses,
+    threads: int = 1,
 ) -> np.ndarray:
-    """Loss, the symmetric one where no other is given, of every batch of `loss_landscape`:
-    (temperatures, deltas, batches)."""
+    """The loss of every batch of `loss_landscape`: (temperatures, deltas, batches)."""
+    u = unit_gap_vector(x, y)
+    both = sweep_cross_entropies(x, y, u, deltas, temperatures, batch_size, threads)
+    return both.mean(axis=0)
+
+
+def sigmoid_sweep(
+    x: np.ndarray,
+    y: np.ndarray,
+    deltas: np.ndarray,
+    temperatures: list[float],
+    bias: float,
+    batch_size: int,
+) -> np.ndarray:
+    """`sigmoid_losses` of the batches of `loss_landscape`: (temperatures, deltas, batches)."""
     u = unit_gap_vector(x, y)
     batches = len(x) // batch_size
-    sides = [
-        side[: batches * batch_size].reshape(batches, batch_size, -1).astype(np.float64)
-        for side in (x, y)
-    ]
-    similarity = sides[0] @ sides[1].transpose(0, 2, 1)
-    along = [side @ u for side in sides]
+    x, y = (side[: batches * batch_size].reshape(batches, batch_size, -1) for side in (x, y))
+    similarity, x_along, y_along = x @ y.transpose(0, 2, 1), x @ u, y @ u
     losses = np.empty((len(temperatures), len(deltas), batches))
     for column, delta in enumerate(deltas):
-        moved = shifted_similarity(similarity, *along, delta)
+        moved = shifted_similarity(similarity, x_along, y_along, delta)
         for row, temperature in enumerate(temperatures):
-            losses[row, column] = loss(moved, temperature)
+            losses[row, column] = sigmoid_losses(moved, temperature, bias)
     return losses
 
 

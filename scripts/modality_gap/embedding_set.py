@@ -73,11 +73,11 @@ def matches(labels: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
 class EmbeddingWriter:
     """Writes an embedding set batch by batch; the file appears under its name only when whole.
 
-    A `with` block closes it, or, where the block fails, removes what there is of the file.
-
     `labels` are the label columns and their types; without them those of the first batch. A label
     that a batch lacks is null there. Every row group but the last has ROW_GROUP rows, so that the
     file is the same however its rows came. With `may_be_empty` it is written without a row too.
+
+    A `with` block closes it, or, where the block fails, removes what there is of the file.
     """
 
     def __init__(
@@ -182,12 +182,11 @@ def merge(paths: Sequence[str | Path], target: str | Path) -> None:
                 writer.append(table.replace_schema_metadata())
         if ids.repeated():
             _name_repeated(filled, target)
-        if filled:
-            writer.metadata = {
-                **abouts[filled[0]],
-                "skipped": [item for about in abouts.values() for item in about.get("skipped", [])],
-                "extraction": _joined([about["extraction"] for about in abouts.values()]),
-            }
+        writer.metadata = {
+            **(abouts[filled[0]] if filled else {}),
+            "skipped": [item for about in abouts.values() for item in about.get("skipped", [])],
+            "extraction": _joined([about["extraction"] for about in abouts.values()]),
+        }
 
 
 def _check_same_origin(path, first, files: dict, abouts: dict) -> None:
@@ -214,12 +213,12 @@ def _joined(parts: list[dict]) -> dict:
     jobs together, memory is that of the largest."""
     total = {key: sum(part[key] for part in parts) for key in parts[0] if _adds_up(key)}
     total = {key: round(value, 2) for key, value in total.items()}
-    memory = {key for part in parts for key in part if key.startswith("peak_")}
+    known = {key: [part[key] for part in parts if key in part] for part in parts for key in part}
     return {
         **total,
         "items_per_s": round(total["items"] / total["seconds"], 1),
-        **{key: max(part.get(key, 0) for part in parts) for key in sorted(memory)},
-        "device": ", ".join(sorted({part["device"] for part in parts})),
+        **{key: max(values) for key, values in known.items() if key.startswith("peak_")},
+        **{key: ", ".join(sorted({*known[key]})) for key in ("device", "gpu") if key in known},
         "shards": len(parts),
     }
 

@@ -18,7 +18,7 @@ from docutils.utils import SystemMessage
 from markupsafe import Markup
 
 from modality_gap.errors import InputError
-from modality_gap.stand_ins import OF_ALL_SETS, makings, makings_of_sets, others, plain, stand_ins
+from modality_gap.stand_ins import OF_ALL_SETS, makings, makings_of_sets, plain, stand_ins
 
 NONE = "–"
 SEPARATE = 0.99  # a linear classifier this accurate tells the modalities apart
@@ -838,7 +838,7 @@ def models_rows(
                 "forward_per_s": number(speed["items"] / inferring, 1) if inferring else NONE,
                 "device": speed.get("device", NONE),
                 "note": entry.get("note", ""),
-                "stand_ins": stand_ins(known, inputs, encoders, config),
+                "stand_ins": stand_ins(known, inputs, encoders, config)[0],
             }
         )
     return rows
@@ -947,6 +947,7 @@ def sections(
         entry = found[name]
         alike = entry.get("like", name)  # made of the same models and data as another section
         made_of = makings(alike, sets, config)
+        stands_in, others = stand_ins(found["stand_ins"], *made_of, config, alike)
         missing = alike in OF_ALL_SETS and absent
         findings, tables = measured.get(name, ([], []))
         made.append(
@@ -964,8 +965,8 @@ def sections(
                 data=entry["data"],
                 image=embedded(figures[name]) if name in figures else "",
                 alt=entry["alt"],
-                stand_ins=stand_ins(found["stand_ins"], *made_of, config, alike),
-                others=others(found["stand_ins"], *made_of, config, alike),
+                stand_ins=stands_in,
+                others=others,
                 not_run=(
                     _reason(not_run[name])
                     if name in not_run

@@ -20,10 +20,9 @@ def sentences(found: Mapping, sets: Mapping, config: Mapping) -> dict[str, str]:
         if name != "stand_ins":
             section = entry.get("like", name)
             made_of = makings(section, sets, config)
-            texts = stand_ins(found["stand_ins"], *made_of, config, section)
-            names = [plain(text) for text in others(found["stand_ins"], *made_of, config, section)]
+            texts, names = stand_ins(found["stand_ins"], *made_of, config, section)
             parts = [f"Stand-ins: {'; '.join(texts)}."] if texts else []
-            parts += [f"{NEITHER}: {'; '.join(names)}."] if names else []
+            parts += [f"{NEITHER}: {'; '.join(map(plain, names))}."] if names else []
             told[name] = " ".join(parts) or NOTHING
     return told
 
@@ -39,22 +38,12 @@ def stand_ins(
     encoders: Iterable[str],
     config: Mapping,
     section: str = "",
-) -> list[str]:
-    """What the inputs and encoders, by their names in the config, stand in for."""
-    found = _origins(known, inputs, encoders, config, section)
-    return list(dict.fromkeys(text for _, text in found if text))
-
-
-def others(
-    known: Mapping,
-    inputs: Iterable[str],
-    encoders: Iterable[str],
-    config: Mapping,
-    section: str = "",
-) -> list[str]:
-    """The inputs and encoders that are neither the paper's nor known to stand in for something."""
-    found = _origins(known, inputs, encoders, config, section)
-    return list(dict.fromkeys(name for name, text in found if text is None))
+) -> tuple[list[str], list[str]]:
+    """What the inputs and encoders, by their names in the config, stand in for; and those that are
+    neither the paper's nor known to stand in for something."""
+    found = dict.fromkeys(_origins(known, inputs, encoders, config, section))
+    texts = dict.fromkeys(text for _, text in found if text)
+    return list(texts), [name for name, text in found if text is None]
 
 
 def _origins(

@@ -90,7 +90,7 @@ def test_paper_page(small_run, visit, context):
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
 
 
-@pytest.mark.parametrize("name", ["claims", "errata", "models"])
+@pytest.mark.parametrize("name", ["claims", "errata", "models", "run"])
 @pytest.mark.parametrize("width", [1280, 375])
 def test_the_other_pages(small_run, visit, name, width):
     results = small_run.folder / "results"

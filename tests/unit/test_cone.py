@@ -6,6 +6,7 @@ import pytest
 from modality_gap.cone import (
     between_share,
     cosine_distribution,
+    count_in_bins,
     mlp_mean_cosines,
     principal_singular_values,
 )
@@ -24,6 +25,25 @@ def test_distribution_sees_every_pair_whatever_the_tile(tile):
     assert found.maximum == pytest.approx(cosines.max(), abs=1e-12)
     # The closed form from the sum of vectors and the mean over the histogram's own pairs.
     assert found.mean == pytest.approx(cosines.mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize("bins", [1, 2, 7, 200, 20_000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_counts_are_numpys_even_at_the_edges(bins, dtype):
+    edges = np.linspace(-1, 1, bins + 1)
+    inside = edges.astype(dtype).clip(-1, 1)
+    beside = [np.nextafter(inside, dtype(end)).clip(-1, 1) for end in (-2, 2)]
+    drawn = np.random.default_rng(0).uniform(-1, 1, 100_000).astype(dtype)
+    values = np.concatenate([inside, *beside, drawn])
+    expected = np.histogram(values, edges)[0]
+    np.testing.assert_array_equal(count_in_bins(values, edges), expected)
+
+
+def test_distribution_does_not_depend_on_the_number_of_threads():
+    x = normalise(np.random.default_rng(2).normal(size=(60, 4)))
+    one, three = (cosine_distribution(x, 30, tile=11, threads=threads) for threads in (1, 3))
+    np.testing.assert_array_equal(one.counts, three.counts)
+    assert (one.minimum, one.maximum) == (three.minimum, three.maximum)
 
 
 def test_histogram_mean_is_the_closed_form_to_within_a_bin():

@@ -1,14 +1,12 @@
 """Loss, shift and sphere, against torch, against the plain computation and paper.md's tables."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
 
+from modality_gap import contrastive
 from modality_gap.contrastive import (
     back_to_back,
-    batch_losses,
     batched_sweep,
     cross_entropies,
     delta_grid,
@@ -17,10 +15,12 @@ from modality_gap.contrastive import (
     shift,
     shifted_similarity,
     sigmoid_losses,
+    sigmoid_sweep,
     signed_distance,
     signed_distances,
     sphere_losses,
     sphere_points,
+    sweep_cross_entropies,
     symmetric_loss,
     unit_gap_vector,
 )
@@ -114,27 +114,41 @@ def test_distances_at_once_are_those_one_by_one(pairs):
     deltas = np.arange(-20, 20) * 0.25
     one_by_one = [signed_distance(*pairs, delta) for delta in deltas]
     np.testing.assert_allclose(signed_distances(*pairs, deltas), one_by_one, atol=1e-12)
+    one_side = [signed_distance(*pairs, delta, one_side=True) for delta in deltas]
+    found = signed_distances(*pairs, deltas, one_side=True)
+    np.testing.assert_allclose(found, one_side, atol=1e-12)
 
 
-@pytest.mark.parametrize("temperature", [1e-4, 0.01, 1])
-def test_loss_by_batch_is_that_of_each_matrix_however_low_the_temperature(pairs, temperature):
+@pytest.mark.parametrize("batch_size", [1, 7, 20, 40])
+@pytest.mark.parametrize("tile", [1, 64, 1 << 16])  # a row of a batch, some rows, all batches
+def test_sweep_is_torchs_on_vectors_that_were_moved(pairs, monkeypatch, batch_size, tile):
+    monkeypatch.setattr(contrastive, "TILE", tile)
     x, y = pairs
-    matrices = np.stack([x[:20] @ y[:20].T, x[20:] @ y[20:].T])
-    losses = batch_losses(matrices, temperature)
-    for matrix, loss in zip(matrices, losses, strict=True):
-        logits = torch.from_numpy(matrix / temperature)
-        cross_entropy = torch.nn.functional.cross_entropy
-        target = torch.arange(20)
-        wanted = (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
-        assert loss == pytest.approx(wanted.item(), rel=1e-10, abs=1e-10)
+    u = unit_gap_vector(x, y)
+    deltas, temperatures = np.array([-1.5, 0, 0.4]), [1e-4, 0.01, 1]
+    found = sweep_cross_entropies(x, y, u, deltas, temperatures, batch_size)
+    assert found.shape == (2, 3, 3, 40 // batch_size)
+    target = torch.arange(batch_size)
+    for place, temperature in enumerate(temperatures):
+        for column, delta in enumerate(deltas):
+            sides = shift(x, u, -delta / 2), shift(y, u, delta / 2)
+            for batch in range(40 // batch_size):
+                rows = slice(batch * batch_size, (batch + 1) * batch_size)
+                logits = torch.from_numpy(sides[0][rows] @ sides[1][rows].T / temperature)
+                wanted = [
+                    torch.nn.functional.cross_entropy(matrix, target).item()
+                    for matrix in (logits, logits.T)
+                ]
+                losses = found[:, place, column, batch]
+                np.testing.assert_allclose(losses, wanted, rtol=1e-9, atol=1e-9)
 
 
-def test_sweep_by_batch_averages_to_the_landscape(pairs):
-    deltas, temperatures = np.array([-1.0, 0, 0.5]), [0.05, 1]
-    losses = batched_sweep(*pairs, deltas, temperatures, 15)
-    assert losses.shape == (2, 3, 2)
-    table = loss_landscape(*pairs, deltas, temperatures, 15)
-    np.testing.assert_allclose(losses.mean(axis=2).ravel(), table["loss"], atol=1e-12)
+def test_sweep_does_not_depend_on_the_number_of_threads(pairs, monkeypatch):
+    monkeypatch.setattr(contrastive, "TILE", 100)
+    grid = np.array([0.0, 0.3]), [0.02, 1]
+    for batch_size in (5, 40):
+        one = batched_sweep(*pairs, *grid, batch_size)
+        np.testing.assert_array_equal(batched_sweep(*pairs, *grid, batch_size, threads=3), one)
 
 
 def test_minimum_and_its_interval_of_parabolas():
@@ -246,10 +260,10 @@ def test_sigmoid_loss_in_closed_form_and_far_out():
     assert sigmoid_losses(1 - 2 * np.eye(3), 1e-3, 0.0) == pytest.approx(3000)
 
 
-def test_a_sweep_takes_another_loss(pairs):
+def test_sigmoid_sweep_is_the_loss_of_vectors_that_were_moved(pairs):
     x, y = pairs
     deltas = np.array([-0.5, 0.0, 0.5])
-    losses = batched_sweep(x, y, deltas, [0.1], 20, partial(sigmoid_losses, bias=-3.0))
+    losses = sigmoid_sweep(x, y, deltas, [0.1], -3.0, 20)
     u = unit_gap_vector(x, y)
     for column, delta in enumerate(deltas):
         moved = shift(x, u, -delta / 2) @ shift(y, u, delta / 2).T

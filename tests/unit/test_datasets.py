@@ -147,20 +147,6 @@ def read_back(tmp_path: Path, form: str, files: dict[str, Path], **options: str)
     return table
 
 
-def pixels_of(data: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-
-
-@pytest.fixture
-def unchecked(monkeypatch):
-    """torchvision's readers without their checksums, which are those of the whole files."""
-    for module in ("cifar", "svhn", "imagenet"):
-        monkeypatch.setattr(
-            f"torchvision.datasets.{module}.check_integrity",
-            lambda path, md5=None: Path(path).exists(),
-        )
-
-
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("write", "reader"),
@@ -182,7 +168,7 @@ def test_cifar_is_what_torchvision_reads(tmp_path, write, reader):
         ours = table[table["split"] == split].sort_values("item_id")
         assert list(ours["label"]) == [theirs.classes[label] for label in theirs.targets]
         for data, picture in zip(ours["image"], theirs.data, strict=True):
-            np.testing.assert_array_equal(pixels_of(data), picture)
+            np.testing.assert_array_equal(formats.decoded(data), picture)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -194,7 +180,7 @@ def test_svhn_is_what_torchvision_reads(tmp_path):
     theirs = torchvision.datasets.SVHN(tmp_path, split="test")
     assert list(table["label"]) == [str(digit) for digit in theirs.labels]
     for data, (picture, _) in zip(table["image"], theirs, strict=True):
-        np.testing.assert_array_equal(pixels_of(data), np.asarray(picture))
+        np.testing.assert_array_equal(formats.decoded(data), np.asarray(picture))
 
 
 def test_eurosat_is_what_torchvision_reads(tmp_path):
@@ -301,7 +287,7 @@ def test_cifar_s_own_pictures_in_class_folders(tmp_path, mirror):
     archive = mirror / "cifar10" / "cifar10_test_jpeg.zip"
     table = read_back(tmp_path, "class_folders", {"archive": archive}, folder="test")
     assert dict(table["label"].value_counts()) == dict.fromkeys(formats.CIFAR10_CLASSES, 200)
-    assert pixels_of(table["image"][7]).shape == (32, 32, 3)
+    assert formats.decoded(table["image"][7]).shape == (32, 32, 3)
 
 
 # --- archives that are not what they should be ----------------------------------------------------

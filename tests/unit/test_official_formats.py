@@ -1,20 +1,17 @@
 """The archives that the tests write are those that others' readers of the official files read."""
 
 import csv
-import io
 import json
 import shutil
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import official_formats as formats
 import pytest
 import torch
 import torchvision
-from PIL import Image
 
 SIZES = {
     "embed_dim": 16,
@@ -23,20 +20,6 @@ SIZES = {
         "context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 2,
     },
 }  # fmt: skip
-
-
-@pytest.fixture
-def unchecked(monkeypatch):
-    """torchvision's readers without their checksums, which are those of the whole files."""
-    for module in ("cifar", "svhn", "imagenet"):
-        monkeypatch.setattr(
-            f"torchvision.datasets.{module}.check_integrity",
-            lambda path, md5=None: Path(path).exists(),
-        )
-
-
-def opened(data: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -84,7 +67,7 @@ def test_eurosat(tmp_path):
     read = torchvision.datasets.EuroSAT(tmp_path)
     assert read.classes == formats.EUROSAT_CLASSES
     assert read.targets == [label for label in range(10) for _ in range(2)]
-    assert (np.asarray(read[5][0]) == opened(pictures["HerbaceousVegetation"][1])).all()
+    assert (np.asarray(read[5][0]) == formats.decoded(pictures["HerbaceousVegetation"][1])).all()
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -16,7 +16,7 @@ from snakemake.utils import update_config
 from modality_gap import page
 from modality_gap.configuration import with_rows, without_nulls
 from modality_gap.errors import InputError
-from modality_gap.stand_ins import NEITHER, others, sentences
+from modality_gap.stand_ins import NEITHER, sentences
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
@@ -286,12 +286,12 @@ def test_a_caption_reads_no_file_and_no_html():
 def test_stand_ins_follow_the_config():
     sets = CONFIG["sets"]
     for name in ("figure1", "figure2a", "figure2c", "figure3bcd", "table1", "training"):
-        made_of = page.stand_ins(FOUND["stand_ins"], *page.makings(name, sets, CONFIG), CONFIG)
-        assert any("emoji" in text for text in made_of)
+        texts, _ = page.stand_ins(FOUND["stand_ins"], *page.makings(name, sets, CONFIG), CONFIG)
+        assert any("emoji" in text for text in texts)
     assert (
         page.makings("figure2b", sets, CONFIG) == page.makings("figure3g", sets, CONFIG) == ([], [])
     )
-    people = page.stand_ins(FOUND["stand_ins"], *page.makings("table2", sets, CONFIG), CONFIG)
+    people, _ = page.stand_ins(FOUND["stand_ins"], *page.makings("table2", sets, CONFIG), CONFIG)
     assert people[0] == "emoji of people for FairFace's photographs"
     released = {name: entry for name, entry in sets.items() if "released" in entry}
     assert page.makings("figure1", released, CONFIG) == ([], [])
@@ -615,13 +615,12 @@ def test_what_is_neither_the_papers_nor_listed_is_called_so():
     )
     made_of = page.makings("figure1", config["sets"], config)
     named = ["birds", "<b>LAION</b> *_", "embeddings of own vectors"]
-    assert others(FOUND["stand_ins"], *made_of, config, "figure1") == named
+    assert page.stand_ins(FOUND["stand_ins"], *made_of, config, "figure1")[1] == named
     text = config["stand_ins"]["figure1"]
     html = page.caption_html("{{ snakemake.config['stand_ins']['figure1'] }}", config, "figure1")
     assert NEITHER in text and "&lt;b&gt;LAION&lt;/b&gt; *_" in html
     # The twin of random weights is the paper's own architecture; so are OpenAI's weights.
-    assert page.stand_ins(FOUND["stand_ins"], [], ["laion_random"], config) == []
-    assert others(FOUND["stand_ins"], [], ["laion_random"], config) == []
+    assert page.stand_ins(FOUND["stand_ins"], [], ["laion_random"], config) == ([], [])
 
 
 def test_what_is_called_the_papers_is_known_to_the_assets():

@@ -145,7 +145,7 @@ PANEL = {"modality": "image", "inputs": "emoji_sample"}
 )
 def test_a_seed_study_compares_seeds_or_files(shipped, root, panel, fault):
     config = copy.deepcopy(shipped)
-    config["supplement"]["seed_studies"]["supplementary13"] = {"ResNet 50": panel}
+    config["supplement"]["seed_studies"]["supplementary13"] = {"ResNet-50": panel}
     if fault is None:
         check_config(config, root / "config" / "schema.yaml")
         return

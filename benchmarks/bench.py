@@ -1,0 +1,119 @@
+"""What the benchmarks share: what a measure is, what it was measured on, and where it is written.
+
+`make bench` runs the programs of this folder one after the other, each alone; on a machine that
+does nothing else, or their ratios, taken in one run, say more than their seconds. Each writes
+results/bench/<name>.csv, a measure a row: subject, quantity, value, unit, n (what was counted), low
+and high over `rounds` rounds, and machine, versions and date of the run.
+"""
+
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from contextlib import suppress
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "results" / "bench"
+sys.path.insert(0, str(ROOT / "scripts"))
+PACKAGES = ("numpy", "scipy", "torch", "pyarrow", "scikit-learn", "umap-learn", "snakemake")
+CORES = len(os.sched_getaffinity(0))
+
+
+def machine() -> str:
+    """Processor, cores and memory."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        if line.startswith("model name")
+    ]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{names[0] if names else platform.machine()}, {CORES} cores, {memory:.0f} GB"
+
+
+def versions() -> str:
+    """Of Python and of the packages that do the work."""
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"Python {platform.python_version()}, {packages}"
+
+
+def measured(
+    subject: str, quantity: str, values: list[float] | float, unit: str, n: int
+) -> dict[str, str | float]:
+    """One row: the median of the rounds, with the lowest and the highest."""
+    values = [values] if isinstance(values, int | float) else list(values)
+    row = {"subject": subject, "quantity": quantity, "value": statistics.median(values)}
+    row |= {"unit": unit, "n": n, "low": min(values), "high": max(values), "rounds": len(values)}
+    return row
+
+
+def save(name: str, rows: list[dict], folder: Path = FOLDER) -> None:
+    """Write results/bench/<name>.csv and print it."""
+    import pandas as pd
+
+    table = pd.DataFrame(rows)
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.6g}"), flush=True)
+    facts = {"machine": machine(), "versions": versions(), "date": date.today().isoformat()}
+    folder.mkdir(parents=True, exist_ok=True)
+    table.assign(**facts).to_csv(folder / f"{name}.csv", index=False, float_format="%.8g")
+
+
+class Clock:
+    """Seconds on the wall since it was made."""
+
+    def __init__(self):
+        self.start = time.perf_counter()
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.start
+
+
+def say(words: str) -> None:
+    """A line of progress."""
+    print(f"  {words}", flush=True)
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def reset_peak_memory() -> float:
+    """Begin to measure peak memory anew, on Linux; what is held now, MB."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return resident_mb()
+
+
+def resident_mb() -> float:
+    """What this process holds in memory now, MB."""
+    return _status("VmRSS")
+
+
+def peak_since_reset_mb() -> float:
+    """The most that this process has held since `reset_peak_memory`, MB."""
+    return _status("VmHWM")
+
+
+def _status(key: str) -> float:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(key)) / 1024
+
+
+def made_pairs(n: int, d: int, seed: int = 0):
+    """Unit vectors x, y (n, d), float64: two cones a gap of about .8 apart, partners alike."""
+    import numpy as np
+
+    from modality_gap.embedding_set import normalise
+
+    rng = np.random.default_rng(seed)
+    shared = rng.standard_normal((n, d)) / d**0.5
+    centres = rng.standard_normal((2, d)) / d**0.5
+    return tuple(
+        normalise(0.9 * centre + 0.6 * shared + 0.4 * rng.standard_normal((n, d)) / d**0.5)
+        for centre in centres
+    )

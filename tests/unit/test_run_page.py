@@ -1,0 +1,192 @@
+"""The page of the run: what a job took, what differs from the default, what each sentence says."""
+
+import os
+import subprocess
+
+import pandas as pd
+import pytest
+import yaml
+
+from modality_gap import page, run_page
+from modality_gap.run_record import code_state, machine
+
+HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+BENCHMARK = HEAD + "45.25\t0:00:45\t1661.50\t9\t9\t9\t0.00\t1.10\t90.00\t15.50\n"
+UNSEEN = HEAD + "0.2\t0:00:00\tNA\tNA\tNA\tNA\tNA\tNA\tNA\tNA\n"
+
+
+def job_rows(*rows) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=run_page.JOB_COLUMNS).astype({"in_this_run": bool})
+
+
+JOBS = job_rows(
+    ("plot", "plot", True, 1100.0, 5.0, 4.0, 200.0),
+    ("embed", "embed/a", True, 1060.0, 50.0, 80.0, 1500.0),
+    ("embed", "embed/b", False, 500.0, 20.0, 30.0, 1700.0),
+    ("quick", "quick", False, 501.0, 0.2, float("nan"), float("nan")),
+)
+RECORD = {
+    "started": 1000.0,
+    "machine": machine(),
+    "code": {"commit": "", "changes": []},
+    "configfiles": ["own.yaml"],
+    "settings": {"seed": "<b>7</b>"},
+    "executor": "local",
+    "cores": 2,
+    "jobs": [
+        {"rule": rule, "planned": planned}
+        for rule, planned in [
+            *JOBS[["rule", "in_this_run"]].itertuples(index=False),
+            ("write_run_page", True),
+        ]
+    ],
+}
+
+
+def test_a_job_took_the_larger_of_what_was_sampled_and_what_it_counted():
+    sampled = run_page.measurements(BENCHMARK, "")
+    assert sampled == {"wall_s": 45.25, "cpu_s": 15.5, "peak_mb": 1661.5}
+    log = "words\ntook 44.0 s, 81.3 s of CPU time, peak memory 1,640 MB\n"
+    assert run_page.measurements(BENCHMARK, log) == sampled | {"cpu_s": 81.3}
+    unseen = run_page.measurements(UNSEEN, "")
+    assert unseen["wall_s"] == 0.2
+    assert pd.isna([unseen["cpu_s"], unseen["peak_mb"]]).all()
+
+
+def test_rules_come_with_the_longest_first():
+    rules = run_page.by_rule(JOBS)
+    assert list(rules["rule"]) == ["embed", "plot", "quick"]
+    embed = rules.iloc[0]
+    assert (embed["jobs"], embed["in_this_run"]) == (2, 1)
+    assert (embed["wall_s"], embed["longest_s"], embed["cpu_s"]) == (70.0, 50.0, 110.0)
+    assert embed["peak_mb"] == 1700.0
+    assert run_page.rules_table(rules).rows[0] == [
+        *("embed", "2", "1", "70.0", "50.0", "110.0", "1,700")
+    ]
+
+
+def test_the_timeline_shows_the_jobs_of_this_run_in_their_order():
+    first, second = run_page.timeline(JOBS, 1000.0, 1200.0)
+    assert (first["rule"], first["spans"]) == ("embed", [("5.00", "25.00")])
+    assert (second["rule"], second["spans"]) == ("plot", [("47.50", "2.50")])
+
+
+def test_sentences_tell_what_ran_and_what_was_up_to_date():
+    said = " ".join(run_page.summary(JOBS, RECORD, 1200.0))
+    assert "Started 1970-01-01 00:16:40 UTC" in said
+    assert "3 min 20 s later" in said
+    assert "Of 4 jobs before it 2 ran and 2 were up to date" in said
+    assert "55 s of wall time together, 1 min 24 s of CPU" in said
+    assert "0.3 at a time" in said
+    assert "not recorded" in run_page.summary(JOBS, {}, 1200.0)[0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7380, "2 h 3 min")],
+)
+def test_durations_read_well(seconds, words):
+    assert run_page.duration(seconds) == words
+
+
+def test_differences_from_the_default():
+    default = {"seed": 1, "sets": {"a": {"n": 2, "k": [1]}, "b": {"n": 1}}, "same": {"x": 1}}
+    config = {"seed": 1, "sets": {"a": {"n": 3, "k": [1]}, "c": {"n": 1}}, "same": {"x": 1}}
+    assert run_page.differences(config, default) == [
+        ["sets.a.n", "2", "3"],
+        ["sets.b", '{"n": 1}', page.NONE],
+        ["sets.c", page.NONE, '{"n": 1}'],
+    ]
+
+
+def test_only_extracted_files_have_a_speed():
+    speed = {"items": 1449, "items_per_s": 40.25, "read_s": 1, "infer_s": 30.26, "write_s": 0.2}
+    speed |= {"seconds": 36.0, "device": "cuda", "gpu": "H100", "peak_gpu_memory_mb": 2048}
+    files = {
+        "a/image": {"dtype": "bfloat16", "extraction": speed},
+        "projected/text": {"dtype": "x"},
+    }
+    table = run_page.extraction_table(files, {"a/image": 0.0, "projected/text": 0.0})
+    assert len(table.head) == len(table.rows[0])
+    (row,) = (dict(zip(table.head, row, strict=True)) for row in table.rows)
+    assert row["embeddings"] == "a/image"
+    assert (row["items"], row["items a second"], row["infer (s)"]) == ("1,449", "40.2", "30.3")
+    assert (row["precision"], row["device"]) == ("bfloat16", "H100")
+    assert (row["peak memory (MB)"], row["peak GPU memory (MB)"]) == (page.NONE, "2,048")
+    assert row["finished"] == "1970-01-01 00:00:00 UTC"
+
+
+def test_packages_are_those_of_the_lock(root):
+    table = run_page.packages_table((root / "requirements.txt").read_text())
+    assert len(table.rows) == len(run_page.PACKAGES)
+    for name, installed, pinned in table.rows:
+        assert installed.split("+")[0] == pinned != page.NONE, name
+
+
+def test_the_page_shows_what_it_is_given_as_text(root):
+    templates = {
+        name: (root / f"report/{name}.html.j2").read_text() for name in ("base", "tables", "run")
+    }
+    config = {"note": "<script>alert(1)</script>"}
+    values = {
+        "style": "",
+        "record": RECORD,
+        "summary": run_page.summary(JOBS, RECORD, 1200.0),
+        "software": {"this workflow": run_page.code_words(RECORD["code"])},
+        "packages": run_page.packages_table(""),
+        "machine": run_page.machine_rows(RECORD["machine"]),
+        "timeline": run_page.timeline(JOBS, 1000.0, 1200.0),
+        "elapsed": "3 min 20 s",
+        "rules": run_page.rules_table(run_page.by_rule(JOBS)),
+        "extractions": run_page.extraction_table({}, {}),
+        "differences": run_page.differences(config, {}),
+        "config": yaml.safe_dump(config),
+    }
+    html = page.render_page(templates, "run", **values)
+    assert "<script>" not in html
+    assert html.count("&lt;script&gt;alert(1)") == 2
+    assert "--config seed=&lt;b&gt;7&lt;/b&gt;" in html
+    assert "--configfile own.yaml" in html
+    assert "not in a git repository" in html
+    # A run whose start was not recorded, of which no benchmark is left.
+    nothing = job_rows()
+    empty = {"record": {}, "machine": [], "timeline": run_page.timeline(nothing, 0, 1)}
+    empty["rules"] = run_page.rules_table(run_page.by_rule(nothing))
+    assert "not recorded" in page.render_page(
+        templates, "run", **values | empty | {"summary": run_page.summary(nothing, {}, 1.0)}
+    )
+
+
+def test_the_machine_is_known():
+    found = machine()
+    assert 1 <= found["usable_cores"] <= found["cores"] == os.cpu_count()
+    assert 0.5 < found["memory_gib"] < 100_000
+    assert found["cpu"]
+    assert found["system"]
+    words = dict(run_page.machine_rows(found | {"gpus": [], "usable_cores": found["cores"]}))
+    assert words["GPU"] == "none"
+    assert words["cores"] == str(found["cores"])
+
+
+def test_the_state_of_the_code(tmp_path):
+    def git(*words):
+        options = ("-c", "user.name=n", "-c", "user.email=e")
+        subprocess.run(["git", *options, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Snakefile").touch()
+    assert code_state(folder) == {"commit": "", "changes": []}
+    # A repository around it that does not keep it says nothing of it.
+    git("init")
+    assert run_page.code_words(code_state(folder)) == "not in a git repository"
+    git("add", ".")
+    git("commit", "-m", "first")
+    state = code_state(folder)
+    assert len(state["commit"]) == 40
+    assert run_page.code_words(state) == f"commit {state['commit']}, unchanged"
+    for name in "abc":
+        (folder / name).touch()
+    (folder / "Snakefile").write_text("# changed")
+    words = run_page.code_words(code_state(folder), most=2)
+    assert "changed: project/Snakefile, project/a and 2 more" in words
