@@ -80,6 +80,24 @@ def unchecked(monkeypatch):
         )
 
 
+@pytest.fixture(scope="session")
+def faults():
+    """The record of what is said of each fault (tests/faults)."""
+    from record import Record
+
+    return Record()
+
+
+@pytest.fixture(scope="session")
+def snakemake():
+    """Snakemake that starts at once (tests/faults)."""
+    from runs import Snakemake
+
+    started = Snakemake()
+    yield started
+    started.stop()
+
+
 @dataclass
 class Project:
     """A copy of the project in a folder of its own, and `snakemake` run in it."""

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from modality_gap.assets import read_member
 from modality_gap.errors import InputError
@@ -608,7 +608,10 @@ def open_picture(data: bytes, item_id: str) -> Image.Image:
         RuntimeError,  # the decoder of AVIF; NotImplementedError, that of DDS
         Image.DecompressionBombError,
     ) as error:
+        # That error tells nothing but where in memory the bytes lie.
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "it is of no known format" if unknown else " ".join(str(error).split())
         raise InputError(
-            f"item {item_id!r}: its picture cannot be read ({error}); mend or remove it, or set "
+            f"item {item_id!r}: its picture cannot be read ({reason}); mend or remove it, or set "
             "extraction.unreadable to skip."
         ) from error
