@@ -67,8 +67,9 @@ class Run:
         assert len(shown) == 1, self.said[-3000:]
         return shown[0].splitlines()[-1]
 
-    def last_line(self) -> str:
-        return self.said.rstrip().splitlines()[-1]
+    def refusal(self) -> str:
+        """Why the workflow was not begun."""
+        return re.search(r"^WorkflowError in file .*:\n(.*)$", self.said, re.MULTILINE)[1]
 
 
 class Snakemake:

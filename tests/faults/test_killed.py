@@ -1,15 +1,21 @@
-"""The workflow, or a job of it, killed at any moment: what was finished stays, the rest is made."""
+"""A small run of the workflow: killed at any moment, with a file spoilt afterwards, and with words
+of a user's that mean to be more than words."""
 
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import time
+from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from conftest import ROOT, copy_project
 from runs import Run, wait_for
 
@@ -20,9 +26,18 @@ pytestmark = pytest.mark.faults
 KILLS = 12
 CORES = 2
 CONFIG = ("--configfile", "tests/small.yaml", "tests/faults/small.yaml", "--")
-TARGET = "results/models.html"
+TARGETS = ("results/models.html", "results/figures/supplementary4.svg")
 # A time stands in these; and shards are gone once they are merged.
 NOT_RESULTS = ("logs", "benchmarks", "README.md")
+
+
+def copy(folder: Path) -> Path:
+    """A copy of the project, with the files that its configuration names."""
+    copy_project(folder, None)
+    rng = np.random.default_rng(0)
+    for side in ("image", "text"):
+        np.save(folder / f"{side}.npy", rng.normal(size=(60, 16)).astype(np.float32))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +51,8 @@ def mirror(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, snakemake, mirror) -> tuple[Path, Run]:
     """The folder of a run that nobody disturbed."""
-    folder = tmp_path_factory.mktemp("whole")
-    copy_project(folder, None)
-    run = snakemake.run(folder, *CONFIG, TARGET, mirror=mirror)
+    folder = copy(tmp_path_factory.mktemp("whole"))
+    run = snakemake.run(folder, *CONFIG, *TARGETS, mirror=mirror)
     assert run.code == 0, run.said[-6000:]
     return folder, run
 
@@ -82,12 +96,12 @@ def test_twelve_kills_of_the_workflow(tmp_path, snakemake, mirror, whole, faults
     chance = random.Random(5)
     # The last jobs are few and one after the other: a kill shall not come after the end.
     moments = sorted(chance.sample(range(jobs - 4), KILLS))
-    copy_project(tmp_path, None)
+    copy(tmp_path)
     finished: dict[str, tuple[int, int] | None] = {}
     begun: list[str] = []
     lost: list[str] = []
     for moment in moments:
-        run = snakemake.start(tmp_path, *CONFIG, TARGET, mirror=mirror)
+        run = snakemake.start(tmp_path, *CONFIG, *TARGETS, mirror=mirror)
         to_do = moment - len(finished)
         wait_for(lambda run=run, to_do=to_do: len(run.finished()) >= to_do)
         # Every fourth kill may come while Snakemake is still laying out its jobs.
@@ -105,7 +119,7 @@ def test_twelve_kills_of_the_workflow(tmp_path, snakemake, mirror, whole, faults
             finished[name] = state(tmp_path / name) if (tmp_path / name).exists() else None
         unlocked = snakemake.run(tmp_path, *CONFIG[:-1], "--unlock", mirror=mirror)
         assert unlocked.code == 0, unlocked.said
-    last = snakemake.run(tmp_path, *CONFIG, TARGET, mirror=mirror)
+    last = snakemake.run(tmp_path, *CONFIG, *TARGETS, mirror=mirror)
     assert last.code == 0, last.said[-6000:]
     begun += last.jobs().values()
 
@@ -147,7 +161,7 @@ def holder_of(log: Path) -> int | None:
 
 def test_a_kill_of_one_extraction_job(tmp_path, snakemake, mirror, whole, faults):
     expected, _ = whole
-    copy_project(tmp_path, None)
+    copy(tmp_path)
     folder = "results/embeddings/emoji_clip_random"
     log = "results/logs/extract_shard/emoji_clip_random.image.2-of-3.log"
     targets = [f"{folder}/image.parquet", f"{folder}/text.parquet"]
@@ -178,4 +192,82 @@ def test_a_kill_of_one_extraction_job(tmp_path, snakemake, mirror, whole, faults
         run.code,
         "all other jobs went on and their files are there; the same command makes the one shard "
         "and merges",
+    )
+
+
+def test_a_file_that_an_earlier_crash_cut_short(tmp_path, snakemake, mirror, whole, faults):
+    """Snakemake knows nothing of it: say, the machine went down before the disk had it all."""
+    expected, _ = whole
+    shutil.copytree(expected, tmp_path / "run", symlinks=True)
+    folder = tmp_path / "run"
+    table = "results/statistics/gap.csv"
+    spoilt = folder / "results/embeddings/emoji_clip/image.parquet"
+    whole_bytes = spoilt.read_bytes()
+    spoilt.write_bytes(whole_bytes[: len(whole_bytes) // 2])
+    run = snakemake.run(folder, *CONFIG, table, mirror=mirror)
+    assert run.code == 1
+    reason = run.reason("results/logs/measure_gaps.log")
+    assert spoilt.name in reason
+    left = "the other files; once it is deleted, the same command makes it and what needs it again"
+    faults.add("Embeddings", "a truncated set of an earlier crash", reason, run.code, left, folder)
+    spoilt.unlink()
+    again = snakemake.run(folder, *CONFIG, table, mirror=mirror)
+    assert again.code == 0, again.said
+    for name in (table, "results/embeddings/emoji_clip/image.parquet"):
+        assert content(folder / name) == content(expected / name)
+
+    spoilt = folder / "results/datasets/emoji.parquet"
+    spoilt.write_bytes(spoilt.read_bytes()[:5000])
+    embeddings = "results/embeddings/emoji_clip_random.emoji/image.parquet"
+    run = snakemake.run(folder, *CONFIG, embeddings, mirror=mirror)
+    assert run.code == 1
+    reason = run.reason("results/logs/extract_shard/emoji_clip_random.emoji.image.1-of-3.log")
+    assert spoilt.name in reason
+    faults.add("Embeddings", "a truncated data set likewise", reason, run.code, left, folder)
+    spoilt.unlink()
+    again = snakemake.run(folder, *CONFIG, embeddings, mirror=mirror)
+    assert again.code == 0, again.said
+    assert content(folder / embeddings) == content(expected / embeddings)
+
+
+class Elements(HTMLParser):
+    """The elements and the visible words of a page."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.found: list[tuple[str, dict]] = []
+        self.words = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        self.found.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_words_of_a_user_stay_words(whole, faults):
+    folder, _ = whole
+    row = yaml.safe_load((folder / CONFIG[2]).read_text(encoding="utf-8"))["pairs"]["hostile"]
+    page = Elements((folder / TARGETS[0]).read_text(encoding="utf-8"))
+    for words in (row["model"], row["note"]):
+        assert words in page.words
+    assert "script" not in {tag for tag, _ in page.found}
+    for tag, attributes in page.found:
+        assert not [name for name in attributes if name.startswith("on")], tag
+        for name in ("src", "href", "data", "action"):
+            address = attributes.get(name, "")
+            assert "203.0.113.1" not in address
+            assert tag == "a" or name != "src" or address.startswith("data:"), address
+    for figure in ("models", "supplementary4"):
+        drawn = ElementTree.parse(folder / f"results/figures/{figure}.svg")
+        assert "script" not in {element.tag.rpartition("}")[2] for element in drawn.iter()}
+        links = (value for element in drawn.iter() for value in element.attrib.values())
+        assert not [link for link in links if "203.0.113.1" in link]
+    faults.add(
+        "Pictures and captions",
+        "a model or a note whose name is HTML, a link, a formula of a spreadsheet or of TeX",
+        "",
+        None,
+        "pages and figures show it letter by letter; no element, script or request arises from it",
     )
