@@ -1,8 +1,8 @@
 """What the tests of this folder saw: a row a fault, which docs/faults.md shows as a table.
 
 No sentence in the table is typed: it is what the programs said. Each row is held against the
-committed page as it is recorded; MODALITY_GAP_WRITE_DOCS=1 makes the page anew instead, and needs a
-run of all tests of the folder (`make faults`).
+committed page as it is recorded; with MODALITY_GAP_WRITE_DOCS=1 a run of all tests of the folder
+makes the page anew instead (`make docs/faults.md`).
 """
 
 import os
@@ -52,7 +52,7 @@ class Record:
         self.faults.append(fault)
         if not WRITES:
             page = PAGE.read_text(encoding="utf-8").splitlines()
-            assert fault.row in page, f"{PAGE.name} lacks this row; `make faults`: {fault.row}"
+            assert fault.row in page, f"`make docs/faults.md`: it lacks {fault.row}"
 
     def page(self) -> str:
         """docs/faults.md, of the faults recorded."""

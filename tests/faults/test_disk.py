@@ -94,7 +94,7 @@ def test_a_disk_that_may_not_be_written_to(disk, snakemake, faults):
     faults.add(
         GROUP,
         "results/ may not be written to",
-        told(run.said),
+        run.refusal(),
         run.code,
         "all that was there; once it may be written to, the same command goes on",
         folder,
