@@ -7,6 +7,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Only this environment counts: a package that lies elsewhere on the machine is not seen.
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH
+# Compiled modules are kept: to compile what it imports is half of a job's start.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile

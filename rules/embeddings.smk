@@ -89,7 +89,7 @@ rule merge_shards:
         shards=gather.shards(
             "results/shards/{{encoded}}/{{modality}}.{scatteritem}.parquet"
         ),
-        code=code("embedding_set"),
+        code=code("shards", "embedding_set"),
     output:
         "results/embeddings/{encoded}/{modality}.parquet",
     log:

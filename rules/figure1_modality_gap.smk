@@ -5,7 +5,7 @@ rule measure_gaps:
     """Gap, cosines, recall and separability of every set."""
     input:
         pairs=PAIR_FILES,
-        code=code("gap", "cone", "embedding_set"),
+        code=code("gap", "cone", "embedding_set", "tiles"),
     output:
         "results/statistics/gap.csv",
     log:
@@ -17,6 +17,7 @@ rule measure_gaps:
     params:
         sets={name: (entry["model"], entry["weights"]) for name, entry in SETS.items()},
         confidence=config["confidence"],
+        sample=config["sample"],
         seed=config["seed"],
     script:
         "../scripts/measure_gaps.py"
@@ -26,7 +27,7 @@ rule project_umap:
     """UMAP of both modalities of a set together, every set."""
     input:
         pairs=PAIR_FILES,
-        code=code("projection"),
+        code=code("projection", "embedding_set", "tiles"),
     output:
         "results/statistics/umap.parquet",
     log:
@@ -38,6 +39,7 @@ rule project_umap:
     params:
         sets=list(SETS),
         umap=config["umap"],
+        sample=config["sample"],
         seed=config["seed"],
     script:
         "../scripts/project_umap.py"

@@ -6,7 +6,7 @@ rule measure_cones:
     input:
         trained=cone_files("trained"),
         random=cone_files("random"),
-        code=code("cone", "gap"),
+        code=code("cone", "gap", "embedding_set", "tiles"),
     output:
         table="results/statistics/cone.csv",
         histogram="results/statistics/cone_histogram.csv",
@@ -56,7 +56,7 @@ rule measure_preprocessing:
         ],
         # The text tower is the same under both.
         text=f"results/embeddings/{pair_folder(PREPROCESSING['encoders'][0], PREPROCESSING['inputs'])}/text.parquet",
-        code=code("cone", "gap", "embedding_set"),
+        code=code("cone", "gap", "embedding_set", "tiles"),
     output:
         report(
             "results/tables/preprocessing.csv",

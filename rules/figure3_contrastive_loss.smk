@@ -5,7 +5,7 @@ rule project_pca:
     """Principal components of the trained sets, and how a shift along the gap moves through them."""
     input:
         pairs=pair_files(TRAINED_SETS),
-        code=code("projection", "contrastive"),
+        code=code("projection", "contrastive", "embedding_set", "tiles"),
     output:
         points="results/statistics/pca.parquet",
         shifts="results/statistics/pca_shifts.csv",
@@ -17,6 +17,8 @@ rule project_pca:
         "../envs/statistics.yaml"
     params:
         sets=TRAINED_SETS,
+        sample=config["sample"],
+        seed=config["seed"],
     script:
         "../scripts/project_pca.py"
 
@@ -48,7 +50,7 @@ rule sweep_loss:
     """Contrastive loss of every set over shifts and temperatures, and where it is smallest."""
     input:
         pairs=PAIR_FILES,
-        code=code("contrastive", "diagnostics"),
+        code=code("contrastive", "diagnostics", "embedding_set", "tiles"),
     output:
         landscape="results/statistics/loss_landscape.csv",
         minimum=report(
@@ -70,6 +72,7 @@ rule sweep_loss:
         landscape=config["loss_landscape"],
         bootstrap=config["bootstrap"],
         confidence=config["confidence"],
+        sample=config["sample"],
         seed=config["seed"],
     script:
         "../scripts/sweep_loss.py"

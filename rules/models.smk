@@ -10,7 +10,7 @@ rule sweep_sigmoid_loss:
     """SigLIP's loss of the sets that have one, at its own scale and bias and over temperatures."""
     input:
         pairs=pair_files(SIGMOID_SETS),
-        code=code("contrastive", "diagnostics", "embedding_set"),
+        code=code("contrastive", "diagnostics", "embedding_set", "tiles"),
     output:
         landscape="results/statistics/sigmoid_landscape.csv",
         minimum="results/statistics/sigmoid_minimum.csv",
@@ -29,6 +29,7 @@ rule sweep_sigmoid_loss:
         landscape=config["loss_landscape"],
         bootstrap=config["bootstrap"],
         confidence=config["confidence"],
+        sample=config["sample"],
         seed=config["seed"],
     script:
         "../scripts/sweep_sigmoid_loss.py"

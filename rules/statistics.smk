@@ -5,7 +5,7 @@ rule measure_diagnostics:
     """Measures of every set beside the L2 gap, with bootstrap intervals."""
     input:
         pairs=PAIR_FILES,
-        code=code("diagnostics", "gap", "embedding_set"),
+        code=code("diagnostics", "gap", "embedding_set", "tiles"),
     output:
         "results/statistics/diagnostics.csv",
     log:
@@ -18,6 +18,7 @@ rule measure_diagnostics:
         sets={name: (entry["model"], entry["weights"]) for name, entry in SETS.items()},
         bootstrap=config["bootstrap"],
         confidence=config["confidence"],
+        sample=config["sample"],
         seed=config["seed"],
     script:
         "../scripts/measure_diagnostics.py"

@@ -5,7 +5,7 @@ rule project_svd:
     """Uncentred SVD of both modalities of a set together, every set."""
     input:
         pairs=PAIR_FILES,
-        code=code("projection", "embedding_set"),
+        code=code("projection", "embedding_set", "tiles"),
     output:
         "results/statistics/svd.parquet",
     log:
@@ -16,6 +16,8 @@ rule project_svd:
         "../envs/statistics.yaml"
     params:
         sets=list(SETS),
+        sample=config["sample"],
+        seed=config["seed"],
     script:
         "../scripts/project_svd.py"
 
@@ -221,7 +223,7 @@ rule measure_normalisation:
             for folder in NORMALISATION_FOLDERS
             for modality in ("image", "text")
         ],
-        code=code("gap", "projection", "embedding_set"),
+        code=code("gap", "projection", "embedding_set", "tiles"),
     output:
         table="results/statistics/normalisation.csv",
         svd="results/statistics/normalisation_svd.parquet",
@@ -234,6 +236,7 @@ rule measure_normalisation:
     params:
         encoders={name: ENCODERS[name] for name in NORMALISATION["encoders"]},
         confidence=config["confidence"],
+        sample=config["sample"],
         seed=config["seed"],
     script:
         "../scripts/measure_normalisation.py"

@@ -4,12 +4,12 @@ from modality_gap.logs import log_to
 
 log_to(snakemake.log[0])
 
-from modality_gap.contrastive import signed_distance, unit_gap_vector
-from modality_gap.embedding_set import read, read_pair
+from modality_gap.contrastive import signed_distances, unit_gap_vector
+from modality_gap.embedding_set import open_pair, read
 from modality_gap.fairness import harm_by_group
 
 settings = snakemake.params.table2
-x, y = (side.normalised() for side in read_pair(*snakemake.input.pair))
+x, y = open_pair(*snakemake.input.pair)
 people = read(snakemake.input.images)
 prompts = read(snakemake.input.prompts)
 prompts = prompts.select((prompts.labels["task"] == "table2").to_numpy())
@@ -29,7 +29,8 @@ table = harm_by_group(
     snakemake.params.confidence,
 )
 # How wide the gap of the model's own pairs is when their images move as the pictures here do.
-distances = {delta: signed_distance(x, y, delta, one_side=True) for delta in set(table["delta"])}
+deltas = sorted(set(table["delta"]))
+distances = dict(zip(deltas, signed_distances(x, y, deltas, one_side=True), strict=True))
 table.insert(1, "distance", table["delta"].map(distances))
 table.insert(0, "model", settings["model"])
 table.to_csv(snakemake.output[0], index=False)

@@ -8,23 +8,23 @@ import numpy as np
 import pandas as pd
 
 from modality_gap.cone import cosine_distribution, cosine_quantiles, sd_cosine
-from modality_gap.embedding_set import read
+from modality_gap.embedding_set import StoredVectors
 from modality_gap.gap import mean_cosine_interval
 
 rows, histograms = [], []
 for encoder, trained_file, random_file in zip(
     snakemake.params.encoders, snakemake.input.trained, snakemake.input.random, strict=True
 ):
-    trained, random = read(trained_file), read(random_file)
+    trained, random = StoredVectors(trained_file), StoredVectors(random_file)
     # The real items are the same for trained and random weights.
-    noise = random.labels["noise"].to_numpy(dtype=bool)
+    noise = random.label("noise").astype(bool)
+    real = np.isin(trained.item_hashes, random.item_hashes[~noise])
     panels = {
-        ("trained", "real"): trained.select(np.isin(trained.item_ids, random.item_ids[~noise])),
+        ("trained", "real"): trained.select(real),
         ("random", "real"): random.select(~noise),
         ("random", "noise"): random.select(noise),
     }
-    for (weights, inputs), embeddings in panels.items():
-        x = embeddings.normalised()
+    for (weights, inputs), x in panels.items():
         cosines = cosine_distribution(x, snakemake.params.bins)
         low, high = mean_cosine_interval(x, snakemake.params.confidence)
         quartiles = cosine_quantiles(x, np.array([0.25, 0.5, 0.75]))
@@ -32,8 +32,8 @@ for encoder, trained_file, random_file in zip(
         rows.append(
             {
                 **names,
-                "model": embeddings.metadata["model"],
-                "dtype": embeddings.metadata["dtype"],
+                "model": x.metadata["model"],
+                "dtype": x.metadata["dtype"],
                 "n": cosines.n,
                 "mean_cosine": cosines.mean,
                 "mean_cosine_low": low,

@@ -1,4 +1,7 @@
-"""What describes each set beside the L2 gap, with bootstrap intervals: diagnostics.csv."""
+"""What describes each set beside the L2 gap, with bootstrap intervals: diagnostics.csv.
+
+Of a large set a sample of pairs is measured, as the table's n says.
+"""
 
 from modality_gap.logs import log_to
 
@@ -7,13 +10,15 @@ log_to(snakemake.log[0])
 import pandas as pd
 
 from modality_gap.diagnostics import measure
-from modality_gap.embedding_set import read_pairs
+from modality_gap.embedding_set import open_pairs
+from modality_gap.tiles import sample_rows
 
 sets, params = snakemake.params.sets, snakemake.params
 rows = []
-for name, x, y in read_pairs(sets, snakemake.input.pairs):
+for name, x, y in open_pairs(sets, snakemake.input.pairs):
     model, weights = sets[name]
-    row = measure(x, y, params.bootstrap["resamples"], params.confidence, params.seed)
+    some = sample_rows(len(x), params.sample, params.seed)
+    row = measure(x[some], y[some], params.bootstrap["resamples"], params.confidence, params.seed)
     rows.append({"set": name, "model": model, "weights": weights, **row})
 table = pd.DataFrame(rows)
 for quantity in ("gap", "rmg"):

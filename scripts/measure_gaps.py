@@ -4,11 +4,10 @@ from modality_gap.logs import log_to
 
 log_to(snakemake.log[0])
 
-import numpy as np
 import pandas as pd
 
 from modality_gap.cone import cosine_distribution
-from modality_gap.embedding_set import read_pairs
+from modality_gap.embedding_set import StoredVectors, open_pairs
 from modality_gap.gap import (
     gap,
     gap_interval,
@@ -16,15 +15,16 @@ from modality_gap.gap import (
     largest_share,
     linear_separability,
     mean_cosine_interval,
+    partner_ranks,
     proportion_interval,
-    recall_at,
 )
+from modality_gap.tiles import sample_rows
 
-confidence, seed = snakemake.params.confidence, snakemake.params.seed
+confidence, sample, seed = (snakemake.params[key] for key in ("confidence", "sample", "seed"))
 
 
-def measure(x: np.ndarray, y: np.ndarray) -> dict:
-    """Every statistic of one set of unit vectors x, y (n, d)."""
+def measure(x: StoredVectors, y: StoredVectors) -> dict:
+    """Every statistic of one set of unit vectors x, y (n, d), the separability of a sample."""
     row = {"n": len(x), "dim": x.shape[1], "gap": gap(x, y)}
     row["gap_low"], row["gap_high"] = gap_interval(x, y, confidence)
     for side, vectors in {"a": x, "b": y}.items():
@@ -36,13 +36,15 @@ def measure(x: np.ndarray, y: np.ndarray) -> dict:
             f"mean_cosine_{side}_high": high,
             f"min_cosine_{side}": cosines.minimum,
         }
+    ranks = dict(zip(("ab", "ba"), partner_ranks(x, y), strict=True))
     for k in (1, 5, 10):
-        for direction, (query, target) in {"ab": (x, y), "ba": (y, x)}.items():
-            recall = recall_at(query, target, k)
-            low, high = proportion_interval(round(recall * len(x)), len(x), confidence)
+        for direction, rank in ranks.items():
+            found = int((rank < k).sum())
+            low, high = proportion_interval(found, len(x), confidence)
             name = f"recall{k}_{direction}"
-            row |= {name: recall, f"{name}_low": low, f"{name}_high": high}
-    row["separability"], row["separability_n"] = linear_separability(x, y, seed)
+            row |= {name: found / len(x), f"{name}_low": low, f"{name}_high": high}
+    some = sample_rows(len(x), sample, seed)
+    row["separability"], row["separability_n"] = linear_separability(x[some], y[some], seed)
     row["largest5_share"] = largest_share(gap_vector(x, y))
     return row
 
@@ -50,6 +52,6 @@ def measure(x: np.ndarray, y: np.ndarray) -> dict:
 sets = snakemake.params.sets
 rows = [
     {"set": name, "model": sets[name][0], "weights": sets[name][1], **measure(x, y)}
-    for name, x, y in read_pairs(sets, snakemake.input.pairs)
+    for name, x, y in open_pairs(sets, snakemake.input.pairs)
 ]
 pd.DataFrame(rows).to_csv(snakemake.output[0], index=False)

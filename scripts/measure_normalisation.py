@@ -6,7 +6,7 @@ log_to(snakemake.log[0])
 
 import pandas as pd
 
-from modality_gap.embedding_set import read_pairs
+from modality_gap.embedding_set import open_pairs
 from modality_gap.gap import (
     gap,
     gap_interval,
@@ -15,10 +15,12 @@ from modality_gap.gap import (
     mean_cosine_interval,
 )
 from modality_gap.projection import pair_svd_2d
+from modality_gap.tiles import sample_rows
 
-confidence, encoders = snakemake.params.confidence, snakemake.params.encoders
+encoders = snakemake.params.encoders
+confidence, sample, seed = (snakemake.params[key] for key in ("confidence", "sample", "seed"))
 rows, points = [], []
-for name, x, y in read_pairs(encoders, snakemake.input.pairs):
+for name, x, y in open_pairs(encoders, snakemake.input.pairs):
     low, high = gap_interval(x, y, confidence)
     row = {
         "encoder": name,
@@ -36,7 +38,9 @@ for name, x, y in read_pairs(encoders, snakemake.input.pairs):
             f"mean_cosine_{side}_low": low,
             f"mean_cosine_{side}_high": high,
         }
-    row["separability"], row["separability_n"] = linear_separability(x, y, snakemake.params.seed)
+    some = sample_rows(len(x), sample, seed)
+    x, y = x[some], y[some]
+    row["separability"], row["separability_n"] = linear_separability(x, y, seed)
     rows.append(row)
     points.append(pair_svd_2d(x, y).assign(encoder=name)[["encoder", "side", "svd_1", "svd_2"]])
 pd.DataFrame(rows).to_csv(snakemake.output.table, index=False)

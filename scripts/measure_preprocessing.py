@@ -7,15 +7,16 @@ log_to(snakemake.log[0])
 import pandas as pd
 
 from modality_gap.cone import cosine_distribution
-from modality_gap.embedding_set import read_pair
+from modality_gap.embedding_set import open_pair
 from modality_gap.gap import gap, gap_interval, mean_cosine_interval
+from modality_gap.tiles import tiles
 
 confidence = snakemake.params.confidence
 rows, first = [], None
 for (name, spec), file in zip(
     snakemake.params.encoders.items(), snakemake.input.images, strict=True
 ):
-    x, y = (side.normalised() for side in read_pair(file, snakemake.input.text))
+    x, y = open_pair(file, snakemake.input.text)
     first = x if first is None else first
     cosines = cosine_distribution(x, bins=1)
     low, high = mean_cosine_interval(x, confidence)
@@ -33,7 +34,7 @@ for (name, spec), file in zip(
             "gap_low": gap_low,
             "gap_high": gap_high,
             # Of the embeddings of one picture, this way and the first way.
-            "same_picture_cosine": float((x * first).sum(axis=1).mean()),
+            "same_picture_cosine": sum((a * b).sum() for a, b in tiles(x, first)) / len(x),
         }
     )
 pd.DataFrame(rows).to_csv(snakemake.output[0], index=False)

@@ -4,6 +4,6 @@ from modality_gap.logs import log_to
 
 log_to(snakemake.log[0])
 
-from modality_gap.embedding_set import merge
+from modality_gap.shards import merge
 
 merge(snakemake.input.shards, snakemake.output[0])

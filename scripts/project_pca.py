@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 
 from modality_gap.contrastive import shift, unit_gap_vector
-from modality_gap.embedding_set import read_pairs
+from modality_gap.embedding_set import open_pairs
 from modality_gap.gap import gap
 from modality_gap.projection import principal_components
+from modality_gap.tiles import sample_rows
 
 points, shifts = [], []
-for name, x, y in read_pairs(snakemake.params.sets, snakemake.input.pairs):
+for name, x, y in open_pairs(snakemake.params.sets, snakemake.input.pairs):
+    some = sample_rows(len(x), snakemake.params.sample, snakemake.params.seed)
+    x, y = x[some], y[some]
     centre, components, shares = principal_components(np.concatenate([x, y]), 2)
     for side, vectors in {"a": x, "b": y}.items():
         placed = (vectors - centre) @ components.T

@@ -6,11 +6,13 @@ log_to(snakemake.log[0])
 
 import pandas as pd
 
-from modality_gap.embedding_set import read_pairs
+from modality_gap.embedding_set import open_pairs
 from modality_gap.projection import pair_svd_2d
+from modality_gap.tiles import sample_rows
 
-tables = [
-    pair_svd_2d(x, y).assign(set=name)[["set", "side", "svd_1", "svd_2"]]
-    for name, x, y in read_pairs(snakemake.params.sets, snakemake.input.pairs)
-]
+tables = []
+for name, x, y in open_pairs(snakemake.params.sets, snakemake.input.pairs):
+    some = sample_rows(len(x), snakemake.params.sample, snakemake.params.seed)
+    points = pair_svd_2d(x[some], y[some]).assign(set=name)
+    tables.append(points[["set", "side", "svd_1", "svd_2"]])
 pd.concat(tables).to_parquet(snakemake.output[0], index=False)

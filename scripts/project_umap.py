@@ -7,11 +7,14 @@ log_to(snakemake.log[0])
 import numpy as np
 import pandas as pd
 
-from modality_gap.embedding_set import read_pairs
+from modality_gap.embedding_set import open_pairs
 from modality_gap.projection import umap_2d
+from modality_gap.tiles import sample_rows
 
 tables = []
-for name, x, y in read_pairs(snakemake.params.sets, snakemake.input.pairs):
+for name, x, y in open_pairs(snakemake.params.sets, snakemake.input.pairs):
+    some = sample_rows(len(x), snakemake.params.sample, snakemake.params.seed)
+    x, y = x[some], y[some]
     points = umap_2d(np.concatenate([x, y]), **snakemake.params.umap, seed=snakemake.params.seed)
     sides = np.repeat(["a", "b"], len(x))
     tables.append(

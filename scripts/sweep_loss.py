@@ -14,17 +14,21 @@ from modality_gap.contrastive import (
     loss_minimum,
     signed_distances,
 )
-from modality_gap.embedding_set import read_pairs
+from modality_gap.embedding_set import open_pairs
+from modality_gap.tiles import sample_rows
 
 settings = snakemake.params.landscape
 deltas = delta_grid(settings)
 fine = delta_grid({**settings, "delta_step": settings["fine_step"]})
 tables, minima, shapes = [], [], []
-for name, x, y in read_pairs(snakemake.params.sets, snakemake.input.pairs):
+for name, x, y in open_pairs(snakemake.params.sets, snakemake.input.pairs):
     grid = settings["temperatures"], settings["batch_size"], snakemake.threads
     table = loss_landscape(x, y, deltas, *grid)
     table.insert(0, "set", name)
     tables.append(table)
+    # The minimum, on a fine grid and with an interval, is of a sample of a large set.
+    some = sample_rows(len(x), snakemake.params.sample, snakemake.params.seed)
+    x, y = x[some], y[some]
     losses = batched_sweep(x, y, fine, *grid)
     distances = signed_distances(x, y, fine)
     for temperature, batches in zip(settings["temperatures"], losses, strict=True):

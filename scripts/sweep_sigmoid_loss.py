@@ -13,8 +13,9 @@ from modality_gap.contrastive import (
     sigmoid_sweep,
     signed_distances,
 )
-from modality_gap.embedding_set import read_pair
+from modality_gap.embedding_set import open_pair
 from modality_gap.errors import InputError
+from modality_gap.tiles import sample_rows
 
 settings, paths = snakemake.params.landscape, snakemake.input.pairs
 fine = delta_grid({**settings, "delta_step": settings["fine_step"]})
@@ -24,12 +25,13 @@ tables, minima = [], []
 for (name, entry), path_a, path_b in zip(
     snakemake.params.sets.items(), paths[::2], paths[1::2], strict=True
 ):
-    sides = read_pair(path_a, path_b)
+    sides = open_pair(path_a, path_b)
     about = {**sides[0].metadata, **{f"logit_{key}": entry[key] for key in entry}}
     if not {"logit_scale", "logit_bias"} <= about.keys():
         raise InputError(f"sets.{name}.loss is sigmoid, but its model has no bias; remove it.")
     bias, own = about["logit_bias"], 1 / about["logit_scale"]
-    x, y = (side.normalised() for side in sides)
+    some = sample_rows(len(sides[0]), snakemake.params.sample, snakemake.params.seed)
+    x, y = (side[some] for side in sides)
     distances = signed_distances(x, y, fine)
     temperatures = [own, *(value for value in settings["temperatures"] if value != own)]
     losses = sigmoid_sweep(x, y, fine, temperatures, bias, settings["batch_size"])

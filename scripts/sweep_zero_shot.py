@@ -7,14 +7,14 @@ log_to(snakemake.log[0])
 import pandas as pd
 
 from modality_gap import roc_auc, zero_shot
-from modality_gap.contrastive import delta_grid, signed_distance, unit_gap_vector
-from modality_gap.embedding_set import read, read_pair
+from modality_gap.contrastive import delta_grid, signed_distances, unit_gap_vector
+from modality_gap.embedding_set import open_pair, read
 from modality_gap.errors import InputError
 
-x, y = (side.normalised() for side in read_pair(*snakemake.input.pair))
+x, y = open_pair(*snakemake.input.pair)
 along = unit_gap_vector(x, y)
 deltas = delta_grid(snakemake.params.landscape)
-distances = [signed_distance(x, y, delta) for delta in deltas]
+distances = signed_distances(x, y, deltas)
 prompts = read(snakemake.input.prompts)
 settings = {key: snakemake.params[key] for key in ("confidence", "permutations", "seed")}
 rows, sweeps = [], []

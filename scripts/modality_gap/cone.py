@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 
 import numpy as np
 
 from modality_gap.gap import mean_cosine
+from modality_gap.tiles import TILE as BLOCK
+from modality_gap.tiles import tiles
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,17 @@ def cosine_distribution(
     counts = np.zeros(bins, dtype=np.int64)
     minimum, maximum = np.inf, -np.inf
 
-    def work(corner: tuple[int, int]) -> tuple[np.ndarray, float, float] | None:
-        cosines = _cosines_of_tile(x, *corner, tile)
+    def work(sides: tuple[np.ndarray, np.ndarray, bool]) -> tuple | None:
+        cosines = _cosines_of_tile(*sides)
         if cosines.size:
             return count_in_bins(cosines, edges), float(cosines.min()), float(cosines.max())
         return None
 
-    corners = combinations_with_replacement(range(0, len(x), tile), 2)
     with ThreadPoolExecutor(threads) as pool:
-        for found in filter(None, pool.map(work, corners)):
-            counts += 2 * found[0]
-            minimum, maximum = min(minimum, found[1]), max(maximum, found[2])
+        for tiles_at_hand in _pairs_of_tiles(x, tile):
+            for found in filter(None, pool.map(work, tiles_at_hand)):
+                counts += 2 * found[0]
+                minimum, maximum = min(minimum, found[1]), max(maximum, found[2])
     return CosineDistribution(len(x), mean_cosine(x), minimum, maximum, counts, edges)
 
 
@@ -98,16 +99,31 @@ def sd_cosine(x: np.ndarray) -> float:
     ordered pairs, exactly and in O(n d^2): the squared cosines sum up to |x^T x|^2 (Frobenius)
     less the diagonal. Source: Supplementary 6."""
     n = len(x)
-    squares = ((x.T @ x) ** 2).sum() - ((x * x).sum(axis=1) ** 2).sum()
+    product = sum(rows.T @ rows for (rows,) in tiles(x))
+    diagonal = sum(((rows * rows).sum(axis=1) ** 2).sum() for (rows,) in tiles(x))
+    squares = (product**2).sum() - diagonal
     # Rounding may carry the variance of equal cosines just below 0.
     return float(np.sqrt(max(0.0, squares / (n * (n - 1)) - mean_cosine(x) ** 2)))
 
 
-def _cosines_of_tile(x: np.ndarray, start: int, other: int, tile: int) -> np.ndarray:
-    """Cosines of unit vectors x (n, d) from row `start` on with those from `other` on, each
-    unordered pair of different rows once."""
-    cosines = x[start : start + tile] @ x[other : other + tile].T
-    if other == start:
+def _pairs_of_tiles(x: np.ndarray, tile: int) -> Iterator[list]:
+    """Every unordered pair of tiles of x (n, d), and whether the two are the same, as lists of
+    those for which no more than two blocks of x have to be in memory."""
+    for start in range(0, len(x), BLOCK):
+        block = x[start : start + BLOCK]
+        for other in range(start, len(x), BLOCK):
+            beside = block if other == start else x[other : other + BLOCK]
+            yield [
+                (block[i : i + tile], beside[j : j + tile], start + i == other + j)
+                for i in range(0, len(block), tile)
+                for j in range(i if other == start else 0, len(beside), tile)
+            ]
+
+
+def _cosines_of_tile(rows: np.ndarray, others: np.ndarray, same: bool) -> np.ndarray:
+    """Cosines of unit vectors (m, d) with others (k, d), of the same ones each pair once."""
+    cosines = rows @ others.T
+    if same:
         cosines = cosines[np.triu_indices(len(cosines), k=1)]
     # Rounding may carry the cosine of two equal vectors just past 1.
     return np.clip(cosines, -1, 1, out=cosines)

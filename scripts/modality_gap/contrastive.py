@@ -16,9 +16,11 @@ from scipy.special import logsumexp
 from modality_gap.diagnostics import bootstrap_interval
 from modality_gap.errors import InputError
 from modality_gap.gap import gap_vector
+from modality_gap.tiles import tiles
 
 # From here on exp(-2 / temperature), of the least cosine, is above the smallest float64.
 LOWEST_FOR_ONE_EXPONENTIAL = 1 / 300
+ROWS = 2048  # pairs that a sweep has in memory
 TILE = 1 << 16  # cosines at once: half a megabyte, which stays in a core's cache
 
 
@@ -193,7 +195,14 @@ def loss_landscape(
             "lower it or give more pairs."
         )
     u = unit_gap_vector(x, y)
-    both = sweep_cross_entropies(x, y, u, deltas, temperatures, batch_size, threads).mean(axis=-1)
+    some = batch_size * max(1, ROWS // batch_size)  # whole batches
+    both = 0
+    for of_x, of_y in tiles(x, y, size=some):
+        if len(of_x) < batch_size:
+            break
+        losses = sweep_cross_entropies(of_x, of_y, u, deltas, temperatures, batch_size, threads)
+        both = both + losses.sum(axis=-1)
+    both /= len(x) // batch_size
     distances = {
         "distance": signed_distances(x, y, deltas),
         "distance_one_side": signed_distances(x, y, deltas, one_side=True),
@@ -219,14 +228,16 @@ def signed_distances(
     """`signed_distance` at many shifts at once, (len(deltas),)."""
     u = unit_gap_vector(x, y)
     whole = np.asarray(deltas)[:, None]
-    of_x, of_y = (whole, np.zeros_like(whole)) if one_side else (whole / 2, whole / 2)
+    by_x, by_y = (whole, np.zeros_like(whole)) if one_side else (whole / 2, whole / 2)
 
-    def centres(vectors: np.ndarray, amounts: np.ndarray) -> np.ndarray:
-        # A shifted vector is v + amount u over its norm, so the mean of all is two products.
-        scales = 1 / np.sqrt(1 + 2 * amounts * (vectors @ u) + amounts**2) / len(vectors)
+    def total(vectors: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        # A shifted vector is v + amount u over its norm, so the sum of all is two products.
+        scales = 1 / np.sqrt(1 + 2 * amounts * (vectors @ u) + amounts**2)
         return scales @ vectors + (amounts * scales).sum(axis=1, keepdims=True) * u
 
-    moved = centres(x, -of_x) - centres(y, of_y)
+    moved = sum(
+        total(of_x, -by_x) - total(of_y, by_y) for of_x, of_y in tiles(x, y, size=ROWS)
+    ) / len(x)
     return np.sign(moved @ u) * np.linalg.norm(moved, axis=1)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from modality_gap.gap import found_at
+from modality_gap.gap import partner_ranks
 
 BATCH = 512  # resamples at once, which bounds the memory
 
@@ -87,7 +87,7 @@ def diagnostics(x: np.ndarray, y: np.ndarray) -> tuple[list[str], Callable]:
     """
     difference = x - y
     distances = (difference**2).sum(axis=1)
-    found = found_at(x, y, 1), found_at(y, x, 1)
+    found = [ranks < 1 for ranks in partner_ranks(x, y)]
     potentials = [pair_potential(side) for side in (x, y)]
     squares = [(side**2).sum(axis=1) for side in (x, y)]
 
@@ -139,7 +139,8 @@ def effective_dimension(x: np.ndarray, share: float = 0.99) -> int:
 
 def measure(x: np.ndarray, y: np.ndarray, resamples: int, confidence: float, seed: int) -> dict:
     """Every quantity of one set with its interval, and the effective dimensions of the first
-    modality, of the second and of both pooled about their common centre."""
+    modality, of the second and of both pooled about their common centre. Takes 16 n^2 bytes, so of
+    a large set a sample."""
     names, values = diagnostics(x, y)
     estimates = values(np.ones((1, len(x))))[:, 0]
     low, high = bootstrap_interval(values, len(x), resamples, confidence, seed)

@@ -8,8 +8,10 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modality_gap.errors import InputError
+from modality_gap.tiles import TILE
 
 METADATA_KEY = b"modality_gap"
 ROW_GROUP = 1024
@@ -161,125 +164,109 @@ def write(embeddings: EmbeddingSet, path: str | Path) -> None:
         writer.write(embeddings.item_ids, embeddings.vectors, embeddings.labels)
 
 
-def merge(paths: Sequence[str | Path], target: str | Path) -> None:
-    """Put the shards of one embedding set together, a row group at a time.
-
-    Shards without a row give what they skipped and the time they took. Raises InputError that names
-    the file where a shard cannot be read, where its columns or the origin of its vectors are not
-    the first one's, and the item where two shards have it.
-    """
-    files = {path: _open(path) for path in paths}
-    abouts = {path: metadata_of(file) for path, file in files.items()}
-    filled = [path for path, file in files.items() if file.metadata.num_rows]
-    ids = SeenIds()
-    with EmbeddingWriter(target, {}) as writer:
-        for path in filled:
-            _check_same_origin(path, filled[0], files, abouts)
-            for group in range(files[path].num_row_groups):
-                with reading_parquet(path):
-                    table = files[path].read_row_group(group)
-                ids.add(table["item_id"])
-                writer.append(table.replace_schema_metadata())
-        if ids.repeated():
-            _name_repeated(filled, target)
-        writer.metadata = {
-            **(abouts[filled[0]] if filled else {}),
-            "skipped": [item for about in abouts.values() for item in about.get("skipped", [])],
-            "extraction": _joined([about["extraction"] for about in abouts.values()]),
-        }
+def hash_ids(item_ids: Sequence[str]) -> np.ndarray:
+    """A number of 64 bits for each item id, (n,) uint64: two that differ have one in common about
+    once in 10^5 sets of ten million items."""
+    return pd.util.hash_array(np.array(item_ids, dtype=object), categorize=False)
 
 
-def _check_same_origin(path, first, files: dict, abouts: dict) -> None:
-    """Raise InputError where a shard at `path` does not belong to the one at `first`."""
-    schema, expected = (files[key].schema_arrow.remove_metadata() for key in (path, first))
-    if schema != expected:
-        differ = set(schema) ^ set(expected)
-        names = ", ".join(sorted({column.name for column in differ})) or "their order"
-        raise InputError(
-            f"{path}: its columns are not those of {first} ({names}); delete both and run again."
-        )
-    own = ("skipped", "extraction")  # what each shard has for itself
-    for key in sorted((abouts[path].keys() | abouts[first].keys()) - {*own}):
-        mine, theirs = (abouts[each].get(key) for each in (path, first))
-        if mine != theirs:
-            raise InputError(
-                f"{path}: its {key} is {mine!r}, but {first} has {theirs!r}, so they are no shards "
-                "of one extraction; delete both and run again."
-            )
+def first_repeated(hashes: np.ndarray) -> int | None:
+    """Row of the first of `hashes` (n,) that stood there before; None where all differ."""
+    repeated = pd.Series(hashes).duplicated().to_numpy()
+    return int(repeated.argmax()) if repeated.any() else None
 
 
-def _joined(parts: list[dict]) -> dict:
-    """What is known of an extraction's speed, from that of its shards: seconds are those of all
-    jobs together, memory is that of the largest."""
-    total = {key: sum(part[key] for part in parts) for key in parts[0] if _adds_up(key)}
-    total = {key: round(value, 2) for key, value in total.items()}
-    known = {key: [part[key] for part in parts if key in part] for part in parts for key in part}
-    return {
-        **total,
-        "items_per_s": round(total["items"] / total["seconds"], 1),
-        **{key: max(values) for key, values in known.items() if key.startswith("peak_")},
-        **{key: ", ".join(sorted({*known[key]})) for key in ("device", "gpu") if key in known},
-        "shards": len(parts),
-    }
+class StoredVectors:
+    """The unit vectors x (n, d) of an embedding file, x_i and y_i of the paper, in float64: of them
+    `x[start:stop]` and `x[rows]` read those alone that they give. And the items' other columns.
 
-
-def _adds_up(key: str) -> bool:
-    return key in ("items", "seconds") or (key.endswith("_s") and key != "items_per_s")
-
-
-def _name_repeated(paths: Sequence[str | Path], target: str | Path) -> None:
-    """Raise InputError that names the first item that stands twice in the files."""
-    where = {}
-    for path in paths:
-        for item_id in pq.read_table(path, columns=["item_id"])["item_id"].to_pylist():
-            if item_id in where:
-                raise InputError(
-                    f"{target}: item {item_id!r} is in {where[item_id]} and in {path}; delete both "
-                    "and run again."
-                )
-            where[item_id] = path
-
-
-class SeenIds:
-    """Whether ids repeat, remembered by 8 bytes each."""
-
-    def __init__(self):
-        self.hashes: list[np.ndarray] = []
-
-    def add(self, item_ids: pa.ChunkedArray) -> None:
-        ids = item_ids.to_numpy().astype(object)
-        self.hashes.append(pd.util.hash_array(ids, categorize=False))
-
-    def repeated(self) -> bool:
-        """True where an id came twice; very rarely where two ids only have the same hash."""
-        hashes = np.sort(np.concatenate(self.hashes)) if self.hashes else np.array([])
-        return bool((hashes[1:] == hashes[:-1]).any())
-
-
-def read(path: str | Path) -> EmbeddingSet:
-    """Read a Parquet embedding set, or an `.npy` matrix (n, d), and check it.
+    Opening goes once through the file, a Parquet embedding set or an `.npy` matrix (n, d), and
+    checks it. What stays in memory is a hash of each item's id, `item_hashes` (n,).
 
     Raises InputError that names the file (and item) for a file that is no embedding set,
     duplicate ids, a vector with NaN or infinity, or a zero vector (it has no direction).
     """
-    embeddings = _read_npy(path) if str(path).endswith(".npy") else _read_parquet(path)
-    if len(embeddings) == 0:
-        raise InputError(f"{path}: holds no embeddings; give a file with at least one row.")
-    ids = pd.Index(embeddings.item_ids)
-    if ids.has_duplicates:
-        twice = ids[ids.duplicated()][0]
-        raise InputError(f"{path}: item_id {twice!r} occurs more than once; make the ids unique.")
-    finite = np.isfinite(embeddings.vectors).all(axis=1)
+
+    def __init__(self, path: str | Path):
+        self.path = path
+        self.file = _NpyFile(path) if str(path).endswith(".npy") else _ParquetFile(path)
+        self.metadata = self.file.metadata
+        self.rows: np.ndarray | None = None  # of the file, where some were left out
+        if len(self.file) == 0:
+            raise InputError(f"{path}: holds no embeddings; give a file with at least one row.")
+        hashes = []
+        for start in range(0, len(self.file), TILE):
+            item_ids, vectors = self.file.read(start, start + TILE)
+            _check_vectors(path, item_ids, vectors)
+            hashes.append(hash_ids(item_ids))
+        self.item_hashes = np.concatenate(hashes)
+        self.dim = vectors.shape[1]
+        row = first_repeated(self.item_hashes)
+        if row is not None and self.item_id(row) in self._ids_with_hash(row):
+            raise InputError(
+                f"{path}: item_id {self.item_id(row)!r} occurs more than once; make the ids unique."
+            )
+
+    def __len__(self) -> int:
+        return len(self.item_hashes)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self), self.dim
+
+    def __getitem__(self, wanted: slice | np.ndarray) -> np.ndarray:
+        if isinstance(wanted, slice) and self.rows is None:
+            start, stop, _ = wanted.indices(len(self))
+            return normalise(self.file.read(start, stop, ids=False)[1])
+        rows = np.arange(len(self))[wanted] if self.rows is None else self.rows[wanted]
+        return normalise(self.file.vectors_of(rows))
+
+    def select(self, mask: np.ndarray) -> "StoredVectors":
+        """The rows where `mask` (n,) holds, in the same order."""
+        chosen = copy(self)
+        chosen.rows = np.flatnonzero(mask) if self.rows is None else self.rows[mask]
+        chosen.item_hashes = self.item_hashes[mask]
+        return chosen
+
+    def item_id(self, row: int) -> str:
+        """The item's name."""
+        row = row if self.rows is None else self.rows[row]
+        return self.file.read(row, row + 1)[0][0]
+
+    def _ids_with_hash(self, row: int) -> list[str]:
+        """Names of the items before `row` that have its hash."""
+        same = np.flatnonzero(self.item_hashes[:row] == self.item_hashes[row])
+        return [self.item_id(other) for other in same]
+
+    def label(self, name: str) -> np.ndarray:
+        """A label column, (n,)."""
+        values = self.file.labels([name])[name].to_numpy()
+        return values if self.rows is None else values[self.rows]
+
+    def load(self) -> EmbeddingSet:
+        """All of it in memory, with ids and labels."""
+        item_ids, vectors = self.file.read(0, len(self.file))
+        whole = EmbeddingSet(item_ids, vectors, self.file.labels(), self.metadata)
+        return whole if self.rows is None else whole.select(np.isin(range(len(whole)), self.rows))
+
+
+def _check_vectors(path: str | Path, item_ids: np.ndarray, vectors: np.ndarray) -> None:
+    """Raise InputError that names the first item whose vector has no direction."""
+    finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
-        bad = embeddings.item_ids[~finite][0]
+        bad = item_ids[~finite][0]
         raise InputError(
             f"{path}: the vector of item {bad!r} holds NaN or infinity; embed it again or drop it."
         )
-    zero = ~embeddings.vectors.any(axis=1)
+    zero = ~vectors.any(axis=1)
     if zero.any():
-        bad = embeddings.item_ids[zero][0]
+        bad = item_ids[zero][0]
         raise InputError(f"{path}: the vector of item {bad!r} is all zeros; drop the item.")
-    return embeddings
+
+
+def read(path: str | Path) -> EmbeddingSet:
+    """A whole embedding set in memory, checked as by StoredVectors."""
+    return StoredVectors(path).load()
 
 
 @contextmanager
@@ -297,34 +284,74 @@ def reading_parquet(path: str | Path) -> Iterator[None]:
         ) from error
 
 
-def _open(path: str | Path) -> pq.ParquetFile:
+def open_parquet(path: str | Path) -> pq.ParquetFile:
     with reading_parquet(path):
         return pq.ParquetFile(path)
 
 
-def _read_parquet(path: str | Path) -> EmbeddingSet:
-    file = _open(path)
-    with reading_parquet(path):
-        table = file.read()
-    for column in ("item_id", "vector"):
-        if column not in table.column_names:
-            raise InputError(f"{path}: has no column {column!r}; an embedding set needs one.")
-    kind = table.schema.field("vector").type
-    if not (pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind)):
-        raise InputError(f"{path}: column 'vector' is {kind}, not a list of float32.")
-    vectors = table["vector"].combine_chunks()
-    if vectors.null_count or vectors.flatten().null_count:
-        raise InputError(f"{path}: column 'vector' holds nulls; fill or drop those rows.")
-    flat = vectors.flatten().to_numpy(zero_copy_only=False)
-    if len(table) and len(flat) % len(table):
-        raise InputError(f"{path}: the vectors differ in length; give all the same dimension.")
-    labels = table.drop_columns(["item_id", "vector"]).to_pandas()
-    return EmbeddingSet(
-        item_ids=np.array(table["item_id"].cast(pa.string()).to_pylist(), dtype=object),
-        vectors=flat.astype(np.float32, copy=False).reshape(len(table), -1),
-        labels=labels,
-        metadata=metadata_of(file),
-    )
+class _ParquetFile:
+    """Rows of a Parquet embedding set, read as they are wanted."""
+
+    def __init__(self, path: str | Path):
+        self.path = path
+        self.file = open_parquet(path)
+        self.metadata = metadata_of(self.file)
+        schema = self.file.schema_arrow
+        for column in ("item_id", "vector"):
+            if column not in schema.names:
+                raise InputError(f"{path}: has no column {column!r}; an embedding set needs one.")
+        kind = schema.field("vector").type
+        if not (pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind)):
+            raise InputError(f"{path}: column 'vector' is {kind}, not a list of float32.")
+        about = self.file.metadata
+        groups = [about.row_group(group).num_rows for group in range(about.num_row_groups)]
+        self.starts = np.cumsum([0, *groups])
+        self.dim: int | None = None
+        self.one_at_a_time = Lock()
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def read(self, start: int, stop: int, ids: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Ids, where they are wanted, and float32 vectors of the rows from start to stop."""
+        first = int(np.searchsorted(self.starts, start, side="right")) - 1
+        last = int(np.searchsorted(self.starts, stop))
+        columns = ["item_id", "vector"] if ids else ["vector"]
+        with self.one_at_a_time, reading_parquet(self.path):
+            table = self.file.read_row_groups(
+                range(first, min(last, len(self.starts) - 1)), columns
+            )
+        table = table.slice(start - self.starts[first], stop - start)
+        vectors = table["vector"].combine_chunks()
+        if vectors.null_count or vectors.flatten().null_count:
+            raise InputError(f"{self.path}: column 'vector' holds nulls; fill or drop those rows.")
+        flat = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+        if len(table) and self.dim is None:
+            self.dim = len(flat) // len(table)
+        if len(table) and len(flat) != len(table) * self.dim:
+            raise InputError(
+                f"{self.path}: the vectors differ in length; give all the same dimension."
+            )
+        names = table["item_id"].cast(pa.string()).to_pylist() if ids else []
+        return np.array(names, dtype=object), flat.reshape(len(table), -1)
+
+    def vectors_of(self, rows: np.ndarray) -> np.ndarray:
+        """Float32 vectors of any rows, in the order asked for."""
+        found = np.empty((len(rows), self.dim), dtype=np.float32)
+        groups = np.searchsorted(self.starts, rows, side="right") - 1
+        for group in np.unique(groups):
+            start, stop = self.starts[group : group + 2]
+            here = groups == group
+            found[here] = self.read(start, stop, ids=False)[1][rows[here] - start]
+        return found
+
+    def labels(self, names: list[str] | None = None) -> pd.DataFrame:
+        """The columns of these names; without any, all but ids and vectors."""
+        names = names or [
+            name for name in self.file.schema_arrow.names if name not in ("item_id", "vector")
+        ]
+        with self.one_at_a_time, reading_parquet(self.path):
+            return self.file.read(names).to_pandas()
 
 
 def metadata_of(file: pq.ParquetFile) -> dict:
@@ -332,60 +359,88 @@ def metadata_of(file: pq.ParquetFile) -> dict:
     return json.loads((file.metadata.metadata or {}).get(METADATA_KEY, b"{}"))
 
 
-def _read_npy(path: str | Path) -> EmbeddingSet:
-    try:
-        matrix = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; check the path in the config.") from None
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as a numeric .npy array ({error}).") from error
-    if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.number):
-        raise InputError(
-            f"{path}: holds {matrix.dtype} of shape {matrix.shape}; give a float matrix (n, d)."
-        )
-    ids = np.array([f"{row:06d}" for row in range(len(matrix))], dtype=object)
-    return EmbeddingSet(ids, matrix.astype(np.float32), metadata={"file": Path(path).name})
+class _NpyFile:
+    """Rows of an `.npy` matrix (n, d), which are named by their numbers."""
+
+    def __init__(self, path: str | Path):
+        self.metadata = {"file": Path(path).name}
+        try:
+            self.matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            raise InputError(
+                f"{path}: there is no such file; check the path in the config."
+            ) from None
+        except (ValueError, OSError, EOFError) as error:
+            raise InputError(
+                f"{path}: cannot be read as a numeric .npy array ({error})."
+            ) from error
+        if self.matrix.ndim != 2 or not np.issubdtype(self.matrix.dtype, np.number):
+            raise InputError(
+                f"{path}: holds {self.matrix.dtype} of shape {self.matrix.shape}; "
+                "give a float matrix (n, d)."
+            )
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def read(self, start: int, stop: int, ids: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        names = [f"{row:06d}" for row in range(start, min(stop, len(self)))]
+        return np.array(names, dtype=object), self.vectors_of(slice(start, stop))
+
+    def vectors_of(self, rows: slice | np.ndarray) -> np.ndarray:
+        return self.matrix[rows].astype(np.float32)
+
+    def labels(self, names: list[str] | None = None) -> pd.DataFrame:
+        return pd.DataFrame(index=range(len(self)), columns=names)
 
 
-def read_pair(
+def open_pair(
     path_a: str | Path, path_b: str | Path, *, one_space: bool = True
-) -> tuple[EmbeddingSet, EmbeddingSet]:
-    """Read the two modalities of a pair set, same items in the same order.
+) -> tuple[StoredVectors, StoredVectors]:
+    """The two modalities of a pair set, same items in the same order.
 
     With `one_space` the two must share their dimension too. Items that one side skipped as
     unreadable (its metadata list them) leave the other side too.
     Raises InputError where the items or the dimensions do not match.
     """
-    a, b = read(path_a), read(path_b)
+    a, b = StoredVectors(path_a), StoredVectors(path_b)
     skipped = {*a.metadata.get("skipped", []), *b.metadata.get("skipped", [])}
     if skipped:
-        a, b = (side.select(~np.isin(side.item_ids, list(skipped))) for side in (a, b))
+        gone = hash_ids(sorted(skipped))
+        a, b = (side.select(~np.isin(side.item_hashes, gone)) for side in (a, b))
     if len(a) != len(b):
         raise InputError(
             f"{path_a} and {path_b}: {len(a)} items against {len(b)}; a pair needs the same items."
         )
-    differ = np.flatnonzero(a.item_ids != b.item_ids)
+    differ = np.flatnonzero(a.item_hashes != b.item_hashes)
     if len(differ):
         row = differ[0]
         raise InputError(
-            f"{path_a} and {path_b}: row {row} is item {a.item_ids[row]!r} in one and "
-            f"{b.item_ids[row]!r} in the other; give both files the same items in the same order."
+            f"{path_a} and {path_b}: row {row} is item {a.item_id(row)!r} in one and "
+            f"{b.item_id(row)!r} in the other; give both files the same items in the same order."
         )
-    if one_space and a.vectors.shape[1] != b.vectors.shape[1]:
+    if one_space and a.dim != b.dim:
         raise InputError(
-            f"{path_a} and {path_b}: {a.vectors.shape[1]} dimensions against "
-            f"{b.vectors.shape[1]}; a gap needs both modalities in one space."
+            f"{path_a} and {path_b}: {a.dim} dimensions against {b.dim}; a gap needs both "
+            "modalities in one space."
         )
     return a, b
 
 
-def read_pairs(
+def read_pair(
+    path_a: str | Path, path_b: str | Path, *, one_space: bool = True
+) -> tuple[EmbeddingSet, EmbeddingSet]:
+    """`open_pair`, all in memory."""
+    a, b = open_pair(path_a, path_b, one_space=one_space)
+    return a.load(), b.load()
+
+
+def open_pairs(
     names: Iterable[str], paths: Sequence[str | Path]
-) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[str, StoredVectors, StoredVectors]]:
     """Each set's name and unit vectors x, y (n, d), from the two files of every set in a row."""
     for name, path_a, path_b in zip(names, paths[::2], paths[1::2], strict=True):
-        x, y = (side.normalised() for side in read_pair(path_a, path_b))
-        yield name, x, y
+        yield name, *open_pair(path_a, path_b)
 
 
 def read_initialisations(paths: Sequence[str | Path]) -> EmbeddingSet:

@@ -1,15 +1,18 @@
 """The modality gap and what is measured beside it (paper, section 2 and Figure 1).
 
-x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair.
+x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
+StoredVectors, of which a tile is in memory at a time.
 """
 
 import numpy as np
 from scipy import stats
 
+from modality_gap.tiles import TILE, tiles
+
 
 def gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Difference of the two modalities' centres, (d,). Source: section 2."""
-    return x.mean(axis=0) - y.mean(axis=0)
+    return sum((of_x - of_y).sum(axis=0) for of_x, of_y in tiles(x, y)) / len(x)
 
 
 def gap(x: np.ndarray, y: np.ndarray) -> float:
@@ -20,25 +23,36 @@ def gap(x: np.ndarray, y: np.ndarray) -> float:
 def gap_interval(x: np.ndarray, y: np.ndarray, confidence: float) -> tuple[float, float]:
     """Interval of the gap over pairs, by the jackknife (closed form, no resampling)."""
     n = len(x)
-    total = x.sum(axis=0) - y.sum(axis=0)
-    without_one = np.linalg.norm((total - (x - y)) / (n - 1), axis=1)
-    return _jackknife(gap(x, y), without_one, confidence)
+    total = n * gap_vector(x, y)
+    without_one = np.concatenate(
+        [np.linalg.norm((total - (of_x - of_y)) / (n - 1), axis=1) for of_x, of_y in tiles(x, y)]
+    )
+    return _jackknife(np.linalg.norm(total / n), without_one, confidence)
+
+
+def _total_and_squares(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of the rows (d,) and each row's squared length (n,)."""
+    parts = [(rows.sum(axis=0), (rows * rows).sum(axis=1)) for (rows,) in tiles(x)]
+    totals, squares = zip(*parts, strict=True)
+    return sum(totals), np.concatenate(squares)
 
 
 def mean_cosine(x: np.ndarray) -> float:
     """Mean cosine over all n(n-1) pairs of different rows, from the sum of vectors in O(n d)."""
     n = len(x)
-    total = x.sum(axis=0)
-    return float((total @ total - (x * x).sum()) / (n * (n - 1)))
+    total, squares = _total_and_squares(x)
+    return float((total @ total - squares.sum()) / (n * (n - 1)))
 
 
 def mean_cosine_interval(x: np.ndarray, confidence: float) -> tuple[float, float]:
     """Interval of the mean cosine over items, by the jackknife."""
     n = len(x)
-    total, squares = x.sum(axis=0), (x * x).sum(axis=1)
-    rest = total @ total - 2 * x @ total + squares  # |sum without row i|^2
+    total, squares = _total_and_squares(x)
+    along = np.concatenate([rows @ total for (rows,) in tiles(x)])
+    rest = total @ total - 2 * along + squares  # |sum without row i|^2
     without_one = (rest - (squares.sum() - squares)) / ((n - 1) * (n - 2))
-    return _jackknife(mean_cosine(x), without_one, confidence)
+    mean = (total @ total - squares.sum()) / (n * (n - 1))
+    return _jackknife(mean, without_one, confidence)
 
 
 def _jackknife(estimate: float, without_one: np.ndarray, confidence: float) -> tuple[float, float]:
@@ -54,26 +68,42 @@ def proportion_interval(successes: int, n: int, confidence: float) -> tuple[floa
     return float(interval.low), float(interval.high)
 
 
-def found_at(x: np.ndarray, y: np.ndarray, k: int, tile: int = 4096) -> np.ndarray:
-    """Which rows of x (n,) have their own partner among the k nearest rows of y, by cosine.
+TIE = 1e-12  # cosines closer than this are equal: rounding is smaller
 
-    A partner that ties with others counts at the best of their ranks less those before it in
-    file order, so that identical vectors do not all count as found.
+
+def partner_ranks(
+    x: np.ndarray, y: np.ndarray, tile: int = TILE, width: int = 1024
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many rows of y are nearer to each row of x, by cosine, than its own partner, and the
+    other way round: two (n,) of integers. No more than `tile` x `width` cosines are in memory.
+
+    Rows as near as the partner count where they stand before it, so that identical vectors do not
+    all count as found.
     """
-    found = np.empty(len(x), dtype=bool)
-    for start in range(0, len(x), tile):
-        similarity = x[start : start + tile] @ y.T
-        rows = np.arange(len(similarity))
-        own = similarity[rows, start + rows][:, None]
-        before = np.arange(len(y)) < (start + rows)[:, None]
-        rank = (similarity > own).sum(axis=1) + ((similarity == own) & before).sum(axis=1)
-        found[start : start + tile] = rank < k
-    return found
+    own = np.concatenate([(of_x * of_y).sum(axis=1) for of_x, of_y in tiles(x, y)])
+    ranks_x, ranks_y = np.zeros((2, len(x)), dtype=np.int64)
+    rows = np.arange(len(x))
+    for i, own_x, of_x in tiles(rows, own, x, size=tile):
+        for j, own_y, of_y in tiles(rows, own, y, size=width):
+            cosines = of_x @ of_y.T
+            ranks_x[i] += np.count_nonzero(cosines > own_x[:, None] + _slack(i[:, None], j), axis=1)
+            ranks_y[j] += np.count_nonzero(cosines > own_y + _slack(j, i[:, None]), axis=0)
+    return ranks_x, ranks_y
 
 
-def recall_at(x: np.ndarray, y: np.ndarray, k: int, tile: int = 4096) -> float:
+def _slack(own: np.ndarray, other: np.ndarray) -> np.ndarray | float:
+    """By how much a cosine must exceed a partner's to count: more than rounding where the row
+    `other` stands behind the partner's or is its own, no more than rounding where before."""
+    if own.max() <= other.min():
+        return TIE
+    if own.min() > other.max():
+        return -TIE
+    return np.where(own <= other, TIE, -TIE)
+
+
+def recall_at(x: np.ndarray, y: np.ndarray, k: int, tile: int = TILE) -> float:
     """Share of rows of x whose own partner is among the k nearest rows of y, by cosine."""
-    return int(found_at(x, y, k, tile).sum()) / len(x)
+    return int((partner_ranks(x, y, tile)[0] < k).sum()) / len(x)
 
 
 def linear_separability(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, int]:

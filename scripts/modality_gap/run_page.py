@@ -104,11 +104,12 @@ def timeline(jobs: pd.DataFrame, started: float, ended: float) -> list[dict]:
 
 def extraction_table(files: Mapping[str, Mapping], finished: Mapping[str, float]) -> Table:
     """Speed of each extraction, from the `metadata` of embedding files and the time each was
-    finished (s since 1970), by the same names. Files that were not extracted are left out."""
+    finished (s since 1970), by the same names. Files that were not extracted are left out; a
+    projection's metadata hold the speed of what it was made of."""
     rows = []
     for name, about in files.items():
         speed = about.get("extraction")
-        if not speed:
+        if not speed or "projection" in about:
             continue
         rows.append(
             [

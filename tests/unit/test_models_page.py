@@ -102,7 +102,7 @@ def test_the_page_is_whole_and_escaped(tables):
     assert html.count("emoji for photographs") == 3  # two tables and the list of sets
     for address in re.findall(r'(?:src|href)="([^"]+)"', html):
         assert address.startswith(("#", "data:", "statistics/", "figures/")) or (
-            address in ("paper.html", "claims.html", "errata.html", "models.html")
+            address in ("paper.html", "claims.html", "errata.html", "models.html", "run.html")
         )
     ids = set(re.findall(r' id="([^"]+)"', html))
     assert {a[1:] for a in re.findall(r'href="(#[^"]+)"', html)} <= ids

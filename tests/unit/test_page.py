@@ -321,7 +321,7 @@ def test_the_page_asks_nothing_of_a_network(html):
         assert address.startswith(
             (
                 *("#", "data:image/svg+xml;base64,", "statistics/", "tables/", "figures/"),
-                *("paper.html", "claims.html", "errata.html", "models.html"),
+                *("paper.html", "claims.html", "errata.html", "models.html", "run.html"),
             )
         )
     assert "url(" not in html and "@import" not in html and "<script" not in html
