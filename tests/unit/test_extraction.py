@@ -131,5 +131,5 @@ def test_a_picture_that_would_fill_the_memory_is_named_before_it_does(monkeypatc
     with pytest.raises(InputError, match=r"item 'p': .* \(50 x 40 pixels are too many\)"):
         open_picture(picture, "p")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 900)  # Pillow itself refuses twice as many
-    with pytest.raises(InputError, match="item 'p': .*exceeds limit of 1800 pixels"):
+    with pytest.raises(InputError, match=r"item 'p': .*exceeds limit of 1800 pixels"):
         open_picture(picture, "p")
