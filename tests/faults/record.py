@@ -29,7 +29,8 @@ class Fault:
     @property
     def row(self) -> str:
         code = "the run goes on" if self.code is None else str(self.code)
-        said = f"`{self.said}`" if self.said else ""
+        fence = "``" if "`" in self.said else "`"
+        said = f"{fence}{self.said}{fence}" if self.said else ""
         cells = (self.name, said, code, self.left)
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

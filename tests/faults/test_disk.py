@@ -16,6 +16,7 @@ TABLE = "results/statistics/sphere.csv"
 FIGURE = "results/figures/figure3g.svg"
 CONFIG = ("--configfile", "tests/small.yaml", "own.yaml", "--", EMBEDDINGS, TABLE, FIGURE)
 GROUP = "The disk"
+NOT_RESULTS = ("logs", "benchmarks", "run.json")
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def files(folder: Path) -> set[str]:
     return {
         str(path.relative_to(folder))
         for path in results.rglob("*")
-        if path.is_file() and path.parts[len(results.parts)] not in ("logs", "benchmarks")
+        if path.is_file() and path.relative_to(results).parts[0] not in NOT_RESULTS
     }
 
 
