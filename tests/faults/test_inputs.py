@@ -290,7 +290,7 @@ def test_captions_of_any_kind_are_data(ran, faults):
         "or of TeX, from right to left, and none at all",
         "",
         None,
-        "each is text to data set and encoder, as it is; no page and no figure shows a caption",
+        "each is text to data set and encoder, as it is",
     )
 
 
