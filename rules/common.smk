@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
-import yaml
 
 from modality_gap.assets import absence, is_at_hand, load_assets
 from modality_gap.configuration import (
     check_config,
+    load_yaml,
     tables_of,
     with_rows,
     without_absent,
@@ -69,8 +69,8 @@ SETS = {
     or is_at_hand(ASSETS[entry["released"]], Path("resources"), MIRROR)
 }
 # For the captions of Snakemake's report and of the pages.
-with open(Path(workflow.basedir) / "report" / "paper_found.yaml") as found:
-    config["stand_ins"] = sentences(yaml.safe_load(found), SETS, config)
+PAPER_FOUND = load_yaml(Path(workflow.basedir) / "report" / "paper_found.yaml")
+config["stand_ins"] = sentences(PAPER_FOUND, SETS, config)
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
 # Two jobs side by side use two cores better than one job with two threads.
 HALF_OF_THE_CORES = max(1, (workflow.cores or 2) // 2)
@@ -181,7 +181,7 @@ def tables_measured_in(name):
     path = Path(workflow.basedir) / "config" / f"{name}.yaml"
     return [
         f"results/{table}"
-        for table in tables_of(yaml.safe_load(path.read_text(encoding="utf-8"))[name])
+        for table in tables_of(load_yaml(path)[name])
         if not table.startswith(tuple(f"statistics/{study}_" for study in NOT_RUN))
     ]
 

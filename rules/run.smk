@@ -6,8 +6,9 @@ from contextlib import suppress
 
 from modality_gap.run_record import code_state, machine
 
-with open(Path(workflow.basedir) / "config" / "config.yaml") as default:
-    DEFAULT_CONFIG = with_rows(without_nulls(yaml.safe_load(default)))
+DEFAULT_CONFIG = with_rows(
+    without_nulls(load_yaml(Path(workflow.basedir) / "config" / "config.yaml"))
+)
 
 
 onstart:

@@ -75,7 +75,7 @@ def faults(results: Path) -> list[str]:
     """What is wrong with a run's results, a sentence each; empty where nothing is."""
     found = []
     pages = {}
-    for name in ("paper.html", "models.html", "report.html"):
+    for name in ("paper.html", "models.html", "run.html", "report.html"):
         if not (results / name).is_file():
             return [f"{name} is missing"]
         pages[name] = (results / name).read_text(encoding="utf-8")
@@ -105,7 +105,22 @@ def faults(results: Path) -> list[str]:
         with path.open(newline="") as file:
             missing = set(columns) - set(next(csv.reader(file)))
         found += [f"{path} has no column {column}" for column in sorted(missing)]
-    return found + ledger_faults(results)
+    return found + ledger_faults(results) + run_faults(results, pages["run.html"])
+
+
+def run_faults(results: Path, page: str) -> list[str]:
+    """What is wrong with the page of the run: every job that left a log has to be there."""
+    found = holes(results / "run.csv")
+    if found:
+        return found
+    with (results / "run.csv").open(newline="", encoding="utf-8") as file:
+        jobs = {row["job"]: row["rule"] for row in csv.DictReader(file)}
+    logs = {path.relative_to(results / "logs") for path in (results / "logs").rglob("*.log")}
+    missing = {log.with_suffix("").as_posix() for log in logs} - {"write_run_page"} - jobs.keys()
+    found += [f"run.csv does not list {job}" for job in sorted(missing)]
+    return found + [
+        f"run.html does not show {rule}" for rule in sorted(set(jobs.values())) if rule not in page
+    ]
 
 
 def ledger_faults(results: Path) -> list[str]:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 import numpy as np
 import pandas as pd
@@ -235,6 +235,47 @@ def extract_noise(
         frame = label(pd.DataFrame({"item_id": names, "noise": True}))
         writer.write(frame["item_id"], vectors, frame.drop(columns="item_id"))
     return timing
+
+
+def embed(
+    todo: Sequence[Batch],
+    build: Callable[[int | None], Encoder],
+    dataset: str,
+    modality: str,
+    writer: EmbeddingWriter,
+    settings: dict,
+    seed: int,
+) -> tuple[int, Timing]:
+    """Embed the batches `todo` of a dataset and of the noise that `seed` draws, with the encoder
+    that `build` gives for each initialisation; `settings` are the config's section extraction.
+    How many items those were, and the time they took."""
+    count, timing = 0, Timing()
+    for init, batches in groupby(todo, key=attrgetter("init")):
+        encoder = build(init)
+        writer.metadata |= encoder.metadata
+        label = partial(label_seed, seed=init) if init is not None else lambda frame: frame
+        for noise, parts in groupby(batches, key=attrgetter("noise")):
+            rows = np.concatenate([batch.rows for batch in parts])
+            count += len(rows)
+            if noise:
+                timing += extract_noise(rows, encoder, writer, settings["batch_size"], seed, label)
+                continue
+            frames = read_batches(dataset, modality, rows, settings["batch_size"])
+            timing += extract(
+                (label(frame.assign(noise=False)) for frame in frames),
+                len(rows),
+                modality,
+                encoder,
+                writer,
+                settings["workers"],
+                settings["unreadable"],
+            )
+    return count, timing
+
+
+def label_seed(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """A batch of the items under one of several initialisations."""
+    return frame.assign(item_id=f"seed{seed:02d}/" + frame["item_id"], seed=seed)
 
 
 def peak_memory_mb() -> dict[str, float]:

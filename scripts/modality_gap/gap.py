@@ -10,9 +10,14 @@ from scipy import stats
 from modality_gap.tiles import TILE, tiles
 
 
+def mean_vector(x: np.ndarray) -> np.ndarray:
+    """The centre of x, (d,)."""
+    return sum(rows.sum(axis=0) for (rows,) in tiles(x)) / len(x)
+
+
 def gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Difference of the two modalities' centres, (d,). Source: section 2."""
-    return sum((of_x - of_y).sum(axis=0) for of_x, of_y in tiles(x, y)) / len(x)
+    return mean_vector(x) - mean_vector(y)
 
 
 def gap(x: np.ndarray, y: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from conftest import ROOT, copy_project
 from slurm import Slurm, missing_programs, running_slurm
 
@@ -71,9 +73,13 @@ class Cluster:
                 file.write(more)
         return folder
 
-    def start(self, folder: Path, *arguments: str, profile: str = "slurm") -> subprocess.Popen:
+    def start(
+        self, folder: Path, *arguments: str, profile: str = "slurm", shards: int = 1
+    ) -> subprocess.Popen:
         """Snakemake, which prints into the file `said` of its folder."""
-        words = [sys.executable, "-m", "snakemake", "--configfile", "tests/small.yaml"]
+        extraction = {"batch_size": 4, "shards": shards}
+        (folder / "own.yaml").write_text(yaml.safe_dump({"extraction": extraction}))
+        words = [sys.executable, "-m", "snakemake", "--configfile", "tests/small.yaml", "own.yaml"]
         words += ["--workflow-profile", f"profiles/{profile}"]
         if profile != "default":
             words += ["--slurm-init-seconds-before-status-checks", "1"]
@@ -86,8 +92,8 @@ class Cluster:
                 stderr=subprocess.STDOUT,
             )
 
-    def run(self, folder: Path, *arguments: str, profile: str = "slurm") -> Run:
-        process = self.start(folder, *arguments, profile=profile)
+    def run(self, folder: Path, *arguments: str, **how) -> Run:
+        process = self.start(folder, *arguments, **how)
         try:
             code = process.wait(900)
         finally:
@@ -103,38 +109,34 @@ def wait_for(what, seconds: float = 900) -> None:
 
 
 def here(cluster: Cluster) -> Run:
-    """No cluster at all: the numbers to compare with."""
+    """No cluster at all, and no shards: the numbers to compare with."""
     targets = (SPHERE, MLP_CONE, THEORY, EMBEDDINGS)
     return cluster.run(cluster.copy("here"), "--cores", "2", "--", *targets, profile="default")
 
 
-def whole(cluster: Cluster) -> tuple[Run, str, np.ndarray, Run, str]:
-    """Two targets on SLURM, one by a GPU job; this once more, asked for with --gres."""
-    folder = cluster.copy("whole", extract_embeddings=SHOW_GPU)
-    log = folder / "results/logs/extract_embeddings/emoji_clip_random.digits.image.log"
-    first = cluster.run(folder, "--", SPHERE, EMBEDDINGS)
+def whole(cluster: Cluster) -> tuple[Run, list[str], np.ndarray, Run, str]:
+    """An extraction on the GPUs, in two shards; then in one job, which asks with --gres, beside a
+    job that fails."""
+    folder = cluster.copy("whole", extract_embeddings=SHOW_GPU, check_theory=FAIL)
+    logs = folder / "results/logs"
+    first = cluster.run(folder, "--", EMBEDDINGS, shards=2)
     assert first.code == 0, first.said
-    printed, vectors = log.read_text(), read(folder / EMBEDDINGS).vectors
-    second = cluster.run(folder, "--force", "--", EMBEDDINGS, profile="slurm-gres")
-    assert second.code == 0, second.said
+    printed = [path.read_text() for path in sorted((logs / "extract_shard").iterdir())]
+    vectors = read(folder / EMBEDDINGS).vectors
+    second = cluster.run(
+        folder, "--force", "--retries", "0", "--", EMBEDDINGS, THEORY, profile="slurm-gres"
+    )
+    log = logs / "extract_embeddings/emoji_clip_random.digits.image.log"
     return first, printed, vectors, second, log.read_text()
 
 
-def memory(cluster: Cluster) -> Run:
-    """A job that needs more memory than it asks for at first."""
-    return cluster.run(cluster.copy("memory", simulate_sphere=HOLD_1200_MB), "--", SPHERE)
-
-
-def failure(cluster: Cluster) -> Run:
-    """A job that fails."""
-    folder = cluster.copy("failure", simulate_sphere=FAIL)
-    return cluster.run(folder, "--retries", "0", "--", SPHERE)
-
-
-def interruption(cluster: Cluster) -> Run:
-    """Snakemake is killed when one of three jobs has finished. Of the others one goes on and
-    finishes, unattended; one is lost, after it wrote its files. Then the same once more."""
-    folder = cluster.copy("interruption", simulate_mlp_cone=WAIT, check_theory=WAIT)
+def interruption(cluster: Cluster) -> tuple[Run, Run]:
+    """Snakemake is killed when one of three jobs has finished, for which it needed more memory than
+    it was given at first. Of the others one goes on and finishes, unattended; one is lost, after it
+    wrote its files. Then the same once more."""
+    folder = cluster.copy(
+        "interruption", simulate_sphere=HOLD_1200_MB, simulate_mlp_cone=WAIT, check_theory=WAIT
+    )
     process = cluster.start(folder, "--", SPHERE, MLP_CONE, THEORY)
     said = folder / "said"
     try:
@@ -151,7 +153,7 @@ def interruption(cluster: Cluster) -> Run:
     (folder / "go").touch()
     wait_for(lambda: cluster.slurm.job(unattended)["JobState"] == "COMPLETED")
     assert cluster.run(folder, "--unlock").code == 0
-    return cluster.run(folder, "--", SPHERE, MLP_CONE, THEORY)
+    return killed, cluster.run(folder, "--", SPHERE, MLP_CONE, THEORY)
 
 
 @pytest.fixture(scope="session")
@@ -171,7 +173,7 @@ def cluster(tmp_path_factory):
 @pytest.fixture(scope="session")
 def runs(cluster):
     """Every run, begun at once; `.result()` waits for one."""
-    scenarios = (whole, interruption, memory, failure, here)
+    scenarios = (whole, interruption, here)
     with ThreadPoolExecutor(len(scenarios)) as pool:
         yield {scenario: pool.submit(scenario, cluster) for scenario in scenarios}
 
@@ -189,77 +191,105 @@ def options(submission: str) -> list[str]:
     return submission.partition(" --wrap=")[0].split()
 
 
-def test_results_equal_those_of_a_local_run(runs, local):
-    run, _, vectors, _, _ = runs[whole].result()
-    assert (run.folder / SPHERE).read_bytes() == (local / SPHERE).read_bytes()
+def value(words: list[str], option: str) -> str:
+    return words[words.index(option) + 1]
+
+
+def test_the_shards_of_an_extraction_equal_a_local_run(runs, local):
+    run, _, vectors, *_ = runs[whole].result()
     np.testing.assert_array_equal(vectors, read(local / EMBEDDINGS).vectors)
+    about = read(run.folder / EMBEDDINGS).metadata["extraction"]
+    assert about["items"] == len(vectors)
 
 
 def test_only_gpu_jobs_ask_for_a_gpu(runs, cluster):
     run, printed, *_ = runs[whole].result()
-    submissions = {
-        re.search(r"--comment (\w+?)(?:_wildcards_\S+)? ", line)[1]: options(line)
-        for line in cluster.slurm.submitted(run.folder)[:3]
+    submissions = [
+        (re.search(r"--comment rule_(\w+?)(?:_wildcards_\S+)? ", line)[1], options(line))
+        for line in cluster.slurm.submitted(run.folder)[:4]
+    ]
+    assert Counter(rule for rule, _ in submissions) == {
+        "make_digits_dataset": 1,
+        "extract_shard": 2,
+        "merge_shards": 1,
     }
-    gpu = submissions.pop("rule_extract_embeddings")
-    assert "--gpus=pretended:1" in gpu
-    assert gpu[gpu.index("-p") + 1] == "gpu"
-    assert gpu[gpu.index("--mem") + 1] == "8000"
-    assert gpu[gpu.index("-t") + 1] == "240"
-    assert "--cpus-per-task=1" in gpu
-    job = cluster.slurm.job(run.log("extract_embeddings").stem)
+    for rule, words in submissions:
+        if rule == "extract_shard":
+            assert "--gpus=pretended:1" in words
+            assert value(words, "-p") == "gpu"
+            assert value(words, "--mem") == "8000"
+            assert value(words, "-t") == "240"
+            assert "--cpus-per-task=1" in words
+        else:
+            assert value(words, "-p") == "cpu"
+            assert not re.search("gpu|gres", " ".join(words))
+    job = cluster.slurm.job(run.log("extract_shard").stem)
     assert (job["Partition"], job["JOB_GRES"]) == ("gpu", "gpu:pretended:1")
-    assert printed.endswith("GPU 0\n")
-    assert submissions.keys() == {"rule_make_digits_dataset", "rule_simulate_sphere"}
-    for words in submissions.values():
-        assert words[words.index("-p") + 1] == "cpu"
-        assert not re.search("gpu|gres", " ".join(words))
+    # Each has one of the two for itself.
+    assert len(printed) == 2
+    for words in printed:
+        assert re.search(r"^GPU [01]$", words, re.MULTILINE)
 
 
-def test_a_gpu_can_be_asked_for_with_gres(runs, cluster):
+def test_a_gpu_can_be_asked_for_with_gres(runs, cluster, local):
     *_, run, printed = runs[whole].result()
-    words = options(cluster.slurm.submitted(run.folder)[3])
+    (words,) = (
+        options(line)
+        for line in cluster.slurm.submitted(run.folder)[4:]
+        if "--comment rule_extract_embeddings" in line
+    )
     assert "--gres=gpu:pretended:1" in words
     assert "--gpus" not in " ".join(words)
     job = cluster.slurm.job(run.log("extract_embeddings").stem)
     assert (job["Partition"], job["JOB_GRES"]) == ("gpu", "gpu:pretended:1")
-    assert printed.endswith("GPU 0\n")
+    assert re.search(r"^GPU [01]$", printed, re.MULTILINE)
+    # Made although another job failed.
+    np.testing.assert_array_equal(
+        read(run.folder / EMBEDDINGS).vectors, read(local / EMBEDDINGS).vectors
+    )
+
+
+def test_a_failed_job_is_named_with_its_log(runs, cluster):
+    run = runs[whole].result()[3]
+    assert run.code == 1
+    error = run.said.partition("Error in rule check_theory:")[2]
+    (number,) = re.findall(r"SLURM-job '(\d+)' failed", error)
+    log = run.folder / f".snakemake/slurm_logs/rule_check_theory/{number}.log"
+    assert f"results/logs/check_theory.log, {log} " in error
+    assert "ValueError: made to fail" in error
+    assert "Error in rule check_theory" in log.read_text()
+    assert cluster.slurm.job(number)["JobState"] == "FAILED"
+    assert not (run.folder / THEORY).exists()
 
 
 def test_a_job_killed_for_memory_gets_more(runs, cluster, local):
-    run = runs[memory].result()
-    assert run.code == 0, run.said
-    submissions = [options(line) for line in cluster.slurm.submitted(run.folder)]
-    assert [words[words.index("--mem") + 1] for words in submissions] == ["1000", "2000"]
-    assert [words[words.index("-t") + 1] for words in submissions] == ["60", "120"]
+    run, _ = runs[interruption].result()
+    submissions = [
+        options(line)
+        for line in cluster.slurm.submitted(run.folder)
+        if "--comment rule_simulate_sphere" in line
+    ]
+    assert [value(words, "--mem") for words in submissions] == ["1000", "2000"]
+    assert [value(words, "-t") for words in submissions] == ["60", "120"]
     (log,) = re.findall(r"SLURM-job '\d+' failed.*?, (\S+) \(check log", run.said, re.DOTALL)
     assert "exceeded memory limit" in Path(log).read_text()
     assert (run.folder / SPHERE).read_bytes() == (local / SPHERE).read_bytes()
 
 
-def test_a_failed_job_is_named_with_its_log(runs, cluster):
-    run = runs[failure].result()
-    assert run.code == 1
-    error = run.said.partition("Error in rule simulate_sphere:")[2]
-    (number,) = re.findall(r"SLURM-job '(\d+)' failed", error)
-    log = run.folder / f".snakemake/slurm_logs/rule_simulate_sphere/{number}.log"
-    assert f"results/logs/simulate_sphere.log, {log} " in error
-    assert "ValueError: made to fail" in error
-    assert "Error in rule simulate_sphere" in log.read_text()
-    assert cluster.slurm.job(number)["JobState"] == "FAILED"
-    assert not (run.folder / SPHERE).exists()
-
-
 def test_an_interrupted_run_repeats_only_what_was_lost(runs, cluster, local):
-    run = runs[interruption].result()
+    killed, run = runs[interruption].result()
+    assert killed.code == -signal.SIGKILL
     assert run.code == 0, run.said
     comments = [
         re.search(r"--comment (\S+)", line)[1] for line in cluster.slurm.submitted(run.folder)
     ]
     assert Counter(comments) == {
-        "rule_simulate_sphere": 1,
+        # The first attempt had too little memory.
+        "rule_simulate_sphere": 2,
         "rule_check_theory": 1,
         "rule_simulate_mlp_cone": 2,
     }
+    # The second run submitted what was lost alone.
+    assert comments[-1] == "rule_simulate_mlp_cone"
     for path in (SPHERE, MLP_CONE, THEORY):
         assert (run.folder / path).read_bytes() == (local / path).read_bytes()

@@ -168,6 +168,14 @@ def test_the_machine_is_known():
     assert words["cores"] == str(found["cores"])
 
 
+def test_a_gpu_is_known_by_its_drivers_program(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'NVIDIA H100, 81559 MiB, 550.54'\necho 'another'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert machine()["gpus"] == ["NVIDIA H100, 81559 MiB, 550.54", "another"]
+
+
 def test_the_state_of_the_code(tmp_path):
     def git(*words):
         options = ("-c", "user.name=n", "-c", "user.email=e")

@@ -1,0 +1,108 @@
+"""Shards: what is put together is what one job would have written, or is refused by name."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from modality_gap.embedding_set import ROW_GROUP, EmbeddingSet, EmbeddingWriter, read, write
+from modality_gap.errors import InputError
+from modality_gap.shards import merge
+
+ABOUT = {"model": "none", "weights_sha256": "ab", "dtype": "float32", "skipped": []}
+
+
+def extraction(items, seconds, memory):
+    return {
+        "items": items,
+        "seconds": seconds,
+        "items_per_s": round(items / seconds, 1),
+        "read_s": seconds / 2,
+        "peak_memory_mb": memory,
+        "device": "cpu",
+    }
+
+
+def part(start, stop, **about) -> EmbeddingSet:
+    """Rows start to stop of one set, as a shard."""
+    rows = np.arange(start, stop)
+    vectors = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)[rows]
+    ids = np.array([f"item{row}" for row in rows], dtype=object)
+    about = {**ABOUT, "extraction": extraction(len(rows), 2.0, start), **about}
+    return EmbeddingSet(ids, vectors, pd.DataFrame({"kind": rows % 3}), about)
+
+
+def shards(folder, *sets) -> list:
+    paths = [folder / f"image.{number}-of-{len(sets)}.parquet" for number in range(len(sets))]
+    for path, one in zip(paths, sets, strict=True):
+        write(one, path)
+    return paths
+
+
+def empty(path, **about):
+    about = {"extraction": extraction(0, 1.0, 5), **about}
+    with EmbeddingWriter(path, about, may_be_empty=True):
+        pass
+    return path
+
+
+def test_rows_and_row_groups_do_not_depend_on_the_shards(tmp_path):
+    write(part(0, 3000), tmp_path / "whole.parquet")
+    paths = shards(tmp_path, part(0, 700), part(700, 2900), part(2900, 3000))
+    paths.insert(1, empty(tmp_path / "none.parquet"))
+    merge(paths, tmp_path / "merged.parquet")
+    whole, merged = (pq.ParquetFile(tmp_path / f"{name}.parquet") for name in ("whole", "merged"))
+    assert merged.read().equals(whole.read())
+    groups = [merged.metadata.row_group(n).num_rows for n in range(merged.num_row_groups)]
+    assert groups == [ROW_GROUP, ROW_GROUP, 3000 - 2 * ROW_GROUP]
+    assert merged.metadata.row_group(0).total_byte_size == (
+        whole.metadata.row_group(0).total_byte_size
+    )
+
+
+def test_what_was_skipped_and_the_time_taken_are_joined(tmp_path):
+    paths = shards(tmp_path, part(0, 30, skipped=["bad"]), part(30, 40))
+    paths.append(empty(tmp_path / "none.parquet", skipped=["worse", "worst"]))
+    merge(paths, tmp_path / "merged.parquet")
+    about = read(tmp_path / "merged.parquet").metadata
+    assert about["skipped"] == ["bad", "worse", "worst"]
+    assert {key: about[key] for key in ("model", "dtype")} == {"model": "none", "dtype": "float32"}
+    assert about["extraction"] == {
+        "items": 40,
+        "seconds": 5.0,
+        "items_per_s": 8.0,
+        "read_s": 2.5,
+        "peak_memory_mb": 30,
+        "device": "cpu",
+        "shards": 3,
+    }
+
+
+def test_the_faults_of_shards_are_named(tmp_path):
+    target = tmp_path / "merged.parquet"
+
+    def refused(words, *paths):
+        with pytest.raises(InputError, match=words):
+            merge(paths, target)
+        assert not list(tmp_path.glob("merged*"))
+
+    one, two = shards(tmp_path, part(0, 30), part(30, 60))
+    other, wide, twice = (tmp_path / f"{name}.parquet" for name in ("other", "wide", "twice"))
+    write(part(30, 60, weights_sha256="cd"), other)
+    refused(f"{re.escape(str(other))}: its weights_sha256 is 'cd', but .* has 'ab'", one, other)
+    labelled = part(30, 60)
+    write(EmbeddingSet(labelled.item_ids, labelled.vectors, metadata=labelled.metadata), wide)
+    refused(r"wide.parquet: its columns are not those of .* \(kind\)", one, wide)
+    write(part(29, 50), twice)
+    refused("item 'item29' is in .*0-of-2.parquet and in .*twice.parquet", one, twice)
+    write(EmbeddingSet(labelled.item_ids, labelled.vectors), wide)
+    refused("wide.parquet: is no shard of an extraction; delete it", wide, one)
+    refused("there is no item to embed", empty(tmp_path / "none.parquet"))
+    whole = two.read_bytes()
+    two.write_bytes(whole[:-100])
+    refused("1-of-2.parquet: cannot be read as Parquet .* delete it", one, two)
+    # Broken in the middle, where the vectors are.
+    two.write_bytes(whole[:200] + bytes(200) + whole[400:])
+    refused("1-of-2.parquet: cannot be read as Parquet .* delete it", one, two)
