@@ -19,7 +19,7 @@ JOB = re.compile(
 PATIENCE_S = 300
 
 
-def wait_for(what: Callable[[], object], pause_s: float = 0.01) -> None:
+def wait_for(what: Callable[[], object], pause_s: float = 0.03) -> None:
     end = time.monotonic() + PATIENCE_S
     while not what():
         assert time.monotonic() < end, "what the test waits for did not happen"
