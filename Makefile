@@ -1,5 +1,6 @@
 # `make report`, `make paper` and `make test`. Everything they need they install into .venv.
-.PHONY: report paper rehearsal test test-faults test-cluster lint lock browser slurm clean help docs/faults.md bench-extract
+.PHONY: report paper rehearsal test test-faults test-cluster bench lint lock browser slurm clean help
+.PHONY: docs/faults.md
 
 ENV := .venv/installed
 BIN := .venv/bin
@@ -44,8 +45,13 @@ lint: $(ENV)  ## check style
 	snakefmt --check Snakefile rules
 	snakemake --lint
 
-bench-extract: $(ENV)  ## measure extraction against the bare model and a plain loop
-	@python benchmarks/extract.py
+BENCHES := loss_sweep cosines parquet_mean growth extract overhead dag
+
+bench: $(ENV)  ## measure speed and scale on an idle machine; write results/bench.html
+	@for name in $(BENCHES); do echo "== $$name"; python benchmarks/$$name.py || exit 1; done
+	@python benchmarks/plot.py
+	@python benchmarks/page.py
+	@python benchmarks/scale.py
 
 lock: $(ENV)  ## resolve requirements.in into the hashed lock requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

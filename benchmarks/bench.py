@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "results" / "bench"
 sys.path.insert(0, str(ROOT / "scripts"))
 PACKAGES = ("numpy", "scipy", "torch", "pyarrow", "scikit-learn", "umap-learn", "snakemake")
+BLOCK = 4096  # pairs made at once
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -105,15 +106,20 @@ def _status(key: str) -> float:
 
 
 def made_pairs(n: int, d: int, seed: int = 0):
-    """Unit vectors x, y (n, d), float64: two cones a gap of about .8 apart, partners alike."""
+    """Unit vectors x, y (n, d), float64: two cones a gap of about .8 apart, partners alike; made a
+    block at a time, so that no more memory is ever held than they themselves take."""
     import numpy as np
 
     from modality_gap.embedding_set import normalise
 
     rng = np.random.default_rng(seed)
-    shared = rng.standard_normal((n, d)) / d**0.5
     centres = rng.standard_normal((2, d)) / d**0.5
-    return tuple(
-        normalise(0.9 * centre + 0.6 * shared + 0.4 * rng.standard_normal((n, d)) / d**0.5)
-        for centre in centres
-    )
+    sides = np.empty((2, n, d))
+    for start in range(0, n, BLOCK):
+        some = slice(start, min(start + BLOCK, n))
+        shape = (some.stop - start, d)
+        shared = rng.standard_normal(shape) / d**0.5
+        for side, centre in zip(sides, centres, strict=True):
+            own = rng.standard_normal(shape) / d**0.5
+            side[some] = normalise(0.9 * centre + 0.6 * shared + 0.4 * own)
+    return sides

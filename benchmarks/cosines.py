@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
             measured(subject, "time", seconds, "s", n),
             measured(subject, "rate", rate, "1e9 operations/s", n),
             measured(subject, "matrix product", products, "1e9 operations/s", SIDE),
-            measured(subject, "share of matrix product", rate / np.mean(products), "", n),
+            measured(subject, "share of matrix product", rate / np.mean(products), "ratio", n),
             measured(subject, "peak memory", memory, "MB", n),
         ],
     )

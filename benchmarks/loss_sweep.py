@@ -71,8 +71,10 @@ def compare(x: np.ndarray, y: np.ndarray, batch_size: int, rounds: int, subject:
     ratios = [a / b for a, b in zip(*seconds.values(), strict=True)]
     return [
         *(measured(subject, way, values, "s", len(x)) for way, values in seconds.items()),
-        measured(subject, "times faster", ratios, "", len(x)),
-        measured(subject, "largest difference", difference, "", len(DELTAS) * len(TEMPERATURES)),
+        measured(subject, "times faster", ratios, "ratio", len(x)),
+        measured(
+            subject, "largest difference", difference, "ratio", len(DELTAS) * len(TEMPERATURES)
+        ),
     ]
 
 

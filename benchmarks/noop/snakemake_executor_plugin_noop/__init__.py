@@ -1,5 +1,5 @@
-"""`--executor noop`: jobs that do nothing but leave an empty file for each output and benchmark, so that what
-Snakemake itself takes can be measured. Found where this folder's parent is on PYTHONPATH."""
+"""`--executor noop`: jobs that do nothing but leave an empty file for each output and benchmark, so
+that what Snakemake itself takes can be measured. Found where the parent is on PYTHONPATH."""
 
 from pathlib import Path
 

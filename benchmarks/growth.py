@@ -1,0 +1,169 @@
+"""How time and memory of each statistic grow with the number of pairs.
+
+Each statistic is measured at several n, each time in a process of its own that makes its pairs (512
+dimensions; UMAP 64), begins to count and calls the function that the workflow calls. Memory is the
+peak less what the process held before: packages and the vectors themselves, 16 n d bytes. An
+exponent is the slope of log time against log n, fitted from the sizes that take over half a second,
+or the largest three, with its standard error. 1 is linear; what looks at every pair of pairs is
+quadratic by its nature.
+
+By default the sizes suit a bench of minutes; --full goes to 100,000 pairs for all, which on two
+cores takes about an hour. Writes results/bench/growth.csv and growth_exponents.csv.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+
+import numpy as np
+from bench import (
+    CORES,
+    Clock,
+    made_pairs,
+    measured,
+    peak_since_reset_mb,
+    reset_peak_memory,
+    save,
+    say,
+)
+
+SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
+LEAST_SECONDS = 0.5  # below, what does not grow (first calls, threads) is much of the time
+
+
+def _gap(x, y):
+    from modality_gap.gap import gap_interval
+
+    return gap_interval(x, y, 0.95)
+
+
+def _mean_cosine(x, y):
+    from modality_gap.gap import mean_cosine_interval
+
+    return mean_cosine_interval(x, 0.95)
+
+
+def _loss_sweep(x, y):
+    from modality_gap.contrastive import loss_landscape
+
+    deltas = np.arange(-20, 20) * 0.25
+    return loss_landscape(x, y, deltas, [1 / 100, 1 / 50, 1 / 30, 1 / 20, 1 / 10, 1], 50, CORES)
+
+
+def _all_pairs(x, y):
+    from modality_gap.cone import cosine_distribution
+
+    return cosine_distribution(x, 200, threads=CORES)
+
+
+def _recall(x, y):
+    from modality_gap.gap import partner_ranks
+
+    return partner_ranks(x, y)
+
+
+def _separability(x, y):
+    from modality_gap.gap import linear_separability
+
+    return linear_separability(x, y, 0)
+
+
+def _diagnostics(x, y):
+    from modality_gap.diagnostics import measure
+
+    return measure(x, y, 1000, 0.95, 0)
+
+
+def _umap(x, y):
+    from modality_gap.projection import umap_2d
+
+    umap_2d(x[:100], 15, 0.1, 0)  # compiles what numba compiles
+    clock = Clock()
+    umap_2d(np.concatenate([x, y]), 15, 0.1, 0)
+    return clock
+
+
+# Function, dimensions, largest n by default (at most so many are for a bench of minutes), and
+# largest of all: what the workflow gives to a sample of pairs need not go further.
+STATISTICS = {
+    "gap": (_gap, 512, 100_000, 100_000),
+    "mean cosine": (_mean_cosine, 512, 100_000, 100_000),
+    "loss sweep": (_loss_sweep, 512, 100_000, 100_000),
+    "linear separability": (_separability, 512, 30_000, 100_000),
+    "all-pairs cosines": (_all_pairs, 512, 30_000, 100_000),
+    "retrieval recall": (_recall, 512, 30_000, 100_000),
+    "diagnostics": (_diagnostics, 512, 3_000, 10_000),
+    "UMAP": (_umap, 64, 10_000, 100_000),
+}
+QUADRATIC = ("all-pairs cosines", "retrieval recall", "diagnostics")
+
+
+def measure_here(statistic: str, n: int) -> dict[str, float]:
+    """Seconds and MB of one call, in this process."""
+    function, d, *_ = STATISTICS[statistic]
+    x, y = made_pairs(n, d)
+    function(x[:100], y[:100])  # imports
+    before = reset_peak_memory()
+    clock = Clock()
+    found = function(x, y)
+    clock = found if isinstance(found, Clock) else clock
+    return {"seconds": clock.seconds(), "mb": max(0.0, peak_since_reset_mb() - before)}
+
+
+def measure_apart(statistic: str, n: int) -> dict[str, float]:
+    """The same in a new process."""
+    command = [sys.executable, __file__, "--one", statistic, str(n)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{statistic} at n = {n}:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def exponent(sizes: list[int], seconds: list[float]) -> tuple[float, float, int]:
+    """Slope of log seconds against log n, its standard error and the number of sizes used: those
+    from LEAST_SECONDS on, or the largest three where fewer take so long."""
+    n, s = np.array(sizes, dtype=float), np.array(seconds)
+    order = np.argsort(n)
+    n, s = n[order], s[order]
+    used = (s >= LEAST_SECONDS) | (np.arange(len(n)) >= len(n) - 3)
+    a, b = np.log(n[used]), np.log(s[used])
+    centred = a - a.mean()
+    slope = (centred @ b) / (centred @ centred)
+    rest = b - b.mean() - slope * centred
+    error = np.sqrt((rest @ rest) / max(1, len(a) - 2) / (centred @ centred))
+    return float(slope), float(error), int(used.sum())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--full", action="store_true", help="every statistic to its largest n")
+    parser.add_argument("--most", type=int, help="no more pairs than so many")
+    parser.add_argument("--one", nargs=2, metavar=("STATISTIC", "N"), help="one measure, as JSON")
+    settings = parser.parse_args(arguments)
+    if settings.one:
+        print(json.dumps(measure_here(settings.one[0], int(settings.one[1]))))
+        return
+    rows, exponents = [], []
+    for statistic, (_, _, quick, full) in STATISTICS.items():
+        most = min(full if settings.full else quick, settings.most or SIZES[-1])
+        sizes, seconds = [n for n in SIZES if n <= most], []
+        for n in sizes:
+            found = measure_apart(statistic, n)
+            seconds.append(found["seconds"])
+            rows += [
+                measured(statistic, "time", found["seconds"], "s", n),
+                measured(statistic, "memory", found["mb"], "MB", n),
+            ]
+            say(f"{statistic}, n = {n:,}: {found['seconds']:.2f} s, {found['mb']:.0f} MB")
+        if len(sizes) > 1:
+            slope, error, used = exponent(sizes, seconds)
+            kind = "quadratic" if statistic in QUADRATIC else "linear"
+            row = measured(statistic, "exponent", slope, "power", used)
+            exponents.append({**row, "low": slope - error, "high": slope + error, "nature": kind})
+    save("growth", rows)
+    save("growth_exponents", exponents)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""results/bench.html: every measure of `make bench`, and whether its bar is met."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from bench import FOLDER, ROOT
+
+from modality_gap import page
+
+TITLES = {
+    "loss_sweep": "The loss sweep against a plain loop",
+    "cosines": "All-pairs cosines against a matrix product",
+    "parquet_mean": "The mean of ten million rows against pyarrow",
+    "growth_exponents": "Growth with the number of pairs: exponents",
+    "growth": "Growth with the number of pairs: time and memory",
+    "extract": "Extraction against a plain loop",
+    "overhead": "Snakemake's own part of a run",
+    "startup": "Start-up of each script",
+    "dag": "Ten thousand shard jobs",
+}
+FACTS = ("machine", "versions", "date")
+MET, MISSED, NOT_MEASURED = "met", "missed", "not measured"
+
+
+def words_of(value: float) -> str:
+    """A number as it stands in a table: four digits, or in thousands."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def verdict(bar: dict, value: float | None) -> str:
+    """Whether a bar (`at_least` or `at_most`) is met by a value; None is not measured."""
+    if value is None:
+        return NOT_MEASURED
+    met = value >= bar["at_least"] if "at_least" in bar else value <= bar["at_most"]
+    return MET if met else MISSED
+
+
+def value_of(tables: dict[str, pd.DataFrame], bar: dict) -> float | None:
+    """The measure that a bar is of."""
+    table = tables.get(bar["table"])
+    if table is None:
+        return None
+    rows = table[(table["subject"] == bar["subject"]) & (table["quantity"] == bar["quantity"])]
+    return float(rows["value"].iloc[0]) if len(rows) else None
+
+
+def extraction_bar(table: pd.DataFrame) -> tuple[dict, float | None]:
+    """The bar of extraction, and the ratio by time of processors: 3 times a plain float32 loop
+    where the CPU multiplies matrices in bfloat16 (AMX), and no slower than it elsewhere."""
+    amx = table["auto_precision"].iloc[0] == "bfloat16"
+    bar = {"at_least": 3 if amx else 1}
+    bar["words"] = "extraction, times as fast as a plain float32 loop; this CPU has "
+    bar["words"] += ("" if amx else "no ") + "matrix instructions for bfloat16"
+    chosen = table[
+        (table["precision"] == table["auto_precision"])
+        & (table["way"] == "project / dataloader in float32")
+        & (table["measure"] == "ratio of speeds")
+    ]
+    return bar, float(chosen["value"].iloc[0]) if len(chosen) else None
+
+
+def bars_table(tables: dict[str, pd.DataFrame], bars: list[dict]) -> page.Table:
+    """Every bar, what was measured, and whether it is met."""
+    measured = [(bar, value_of(tables, bar)) for bar in bars]
+    if "extract" in tables:
+        measured.append(extraction_bar(tables["extract"]))
+    rows = []
+    for bar, value in measured:
+        limit = ("at least", bar["at_least"]) if "at_least" in bar else ("at most", bar["at_most"])
+        found = NOT_MEASURED if value is None else words_of(value)
+        rows.append([bar["words"], f"{limit[0]} {limit[1]:g}", found, verdict(bar, value)])
+    return page.Table(
+        "What each measure is held to.", ["measure", "bar", "measured", "verdict"], rows
+    )
+
+
+def measures_table(name: str, table: pd.DataFrame) -> page.Table:
+    """One file's rows as they are, numbers made readable, without what is the same in all."""
+    shown = table.drop(columns=[column for column in table if column in FACTS])
+    shown = shown[
+        [column for column in shown if len(shown) == 1 or shown[column].nunique(dropna=False) > 1]
+    ]
+    rows = [
+        ["" if pd.isna(cell) else words_of(cell) if isinstance(cell, float) else str(cell)
+         for cell in row]
+        for row in shown.itertuples(index=False)
+    ]  # fmt: skip
+    return page.Table(TITLES[name], list(shown.columns), rows)
+
+
+def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables that are there, in the order of the page."""
+    paths = {name: folder / f"{name}.csv" for name in TITLES}
+    return {name: pd.read_csv(path) for name, path in paths.items() if path.exists()}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--output", type=Path, default=FOLDER.with_name("bench.html"))
+    settings = parser.parse_args(arguments)
+    tables = read_tables(settings.folder)
+    bars = yaml.safe_load((ROOT / "benchmarks" / "bars.yaml").read_text(encoding="utf-8"))
+    svg = settings.folder / "growth.svg"
+    about = [dict(table.iloc[0][list(FACTS)]) for table in tables.values() if "machine" in table]
+    facts = {fact: list(dict.fromkeys(one[fact] for one in about)) for fact in FACTS}
+    html = page.render_page(
+        {
+            name: (ROOT / "report" / f"{name}.html.j2").read_text(encoding="utf-8")
+            for name in ("base", "tables", "bench")
+        },
+        "bench",
+        style=page.Markup((ROOT / "report" / "style.css").read_text(encoding="utf-8")),
+        bars=bars_table(tables, bars),
+        tables={name: measures_table(name, table) for name, table in tables.items()},
+        titles=TITLES,
+        facts=facts,
+        figure=page.embedded(svg.read_bytes()) if svg.exists() else "",
+    )
+    settings.output.write_text(html, encoding="utf-8")
+    print(f"wrote {settings.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""docs/scale.md: 400 million pairs on a cluster, computed from what `make bench` measured here.
+
+Rates of this machine come from results/bench/*.csv; what could not be measured is an assumption and
+called one. Nothing in the page is typed that can be computed.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from bench import FOLDER, ROOT
+
+PAIRS, SHARDS, DIMENSIONS = 400_000_000, 10_000, 512
+SAMPLE = 5000  # `sample` of config/config.yaml
+# No GPU could be measured.
+ASSUMED = {
+    "gpus": 64,
+    # A second on each, ViT-B/32 in bfloat16, where decoding keeps up.
+    "gpu_images": 2000,
+    "gpu_texts": 8000,
+    "start_up_s": 60,  # of a GPU job: environment, model, first batch
+    "picture_kb": 50,
+    "caption_kb": 0.2,
+}
+HOUR, YEAR = 3600, 3600 * 24 * 365
+
+
+def measured(folder: Path) -> dict:
+    """The rates of this machine, from the files of `make bench`."""
+
+    def value(table: str, subject: str, quantity: str) -> float:
+        frame = pd.read_csv(folder / f"{table}.csv")
+        rows = frame[(frame["subject"] == subject) & (frame["quantity"] == quantity)]
+        return float(rows["value"].iloc[0])
+
+    facts = pd.read_csv(folder / "dag.csv").iloc[0]
+    rows = pd.read_csv(folder / "parquet_mean.csv")
+    opened = rows[rows["quantity"] == "opening and checking"].iloc[0]
+    dag = pd.read_csv(folder / "dag.csv")
+    return {
+        "machine": facts["machine"],
+        "date": facts["date"],
+        "stream_gb_s": value("parquet_mean", "mean of rows", "mean"),
+        "opened_rows_s": float(opened["n"] / opened["value"]),
+        "pairs_s": value("cosines", "all-pairs cosines", "rate") * 1e9 / (2 * DIMENSIONS),
+        "dag_s": value("dag", "dry run", "time"),
+        "dag_jobs": int(dag[dag["subject"] == "dry run"]["n"].iloc[0]),
+        "start_s": value("dag", "start", "time"),
+        "job_s": value("dag", "run that does nothing", "time")
+        / float(dag[dag["subject"] == "run that does nothing"]["n"].iloc[0]),
+    }
+
+
+def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
+    """What `pairs` pairs take: GPU hours, hours, terabytes; from measured and assumed rates."""
+    vectors_gb = 4 * pairs * DIMENSIONS / 1e9  # of one modality, float32
+    jobs = 2 * SHARDS
+    per_image, per_text = 1 / ASSUMED["gpu_images"], 1 / ASSUMED["gpu_texts"]
+    gpu_h = (pairs * (per_image + per_text) + jobs * ASSUMED["start_up_s"]) / HOUR
+    per_job_s = (rates["dag_s"] - rates["start_s"]) / rates["dag_jobs"]
+    return {
+        "pairs_millions": pairs / 1e6,
+        "pairs_millions_s": rates["pairs_s"] / 1e6,
+        "job_ms": 1000 * rates["job_s"],
+        "shards": SHARDS,
+        "jobs": jobs,
+        "pairs_a_shard": pairs / SHARDS,
+        "minutes_a_shard": (pairs / SHARDS * per_image + ASSUMED["start_up_s"]) / 60,
+        "gpu_h": gpu_h,
+        "extraction_h": gpu_h / ASSUMED["gpus"],
+        "sources_tb": pairs * (ASSUMED["picture_kb"] + ASSUMED["caption_kb"]) / 1e9,
+        "side_tb": vectors_gb / 1000,
+        "vectors_tb": 2 * vectors_gb / 1000,
+        "peak_tb": 2 * 2 * vectors_gb / 1000,  # shards and the merged files, until the merge ends
+        "pass_h": vectors_gb / rates["stream_gb_s"] / HOUR,
+        "open_h": pairs / rates["opened_rows_s"] / HOUR,
+        "ids_gb": 8 * pairs / 1e9,
+        "all_pairs_years": pairs * (pairs - 1) / 2 / rates["pairs_s"] / YEAR,
+        "pairs_in_a_day": (2 * rates["pairs_s"] * 24 * HOUR) ** 0.5,
+        "dag_min": (rates["start_s"] + jobs * per_job_s) / 60,
+        "scheduling_min": jobs * rates["job_s"] / 60,
+    }
+
+
+def page(rates: dict) -> str:
+    """docs/scale.md, from its text with places for numbers."""
+    text = Path(__file__).with_name("scale.md.in").read_text(encoding="utf-8")
+    return text.format(**ASSUMED, **rates, **plan(rates), dimensions=DIMENSIONS, sample=SAMPLE)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "scale.md")
+    settings = parser.parse_args(arguments)
+    settings.output.write_text(page(measured(settings.folder)), encoding="utf-8")
+    print(f"wrote {settings.output}")
+
+
+if __name__ == "__main__":
+    main()

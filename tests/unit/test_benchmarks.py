@@ -1,0 +1,227 @@
+"""What `make bench` computes: its ratios, fits, verdicts and plans."""
+
+import subprocess
+import sys
+
+import cosines
+import dag
+import growth
+import loss_sweep
+import numpy as np
+import overhead
+import page
+import pandas as pd
+import parquet_mean
+import pytest
+import scale
+import yaml
+from bench import made_pairs, measured, save
+
+from modality_gap.contrastive import batched_sweep, unit_gap_vector
+from modality_gap.embedding_set import StoredVectors
+from modality_gap.gap import gap, mean_vector
+
+
+def test_plain_loop_and_the_sweep_give_the_same_losses():
+    torch = pytest.importorskip("torch")
+    x, y = made_pairs(60, 32)
+    u = unit_gap_vector(x, y)
+    deltas = np.array([-5, -0.5, 0, 0.75, 4.75])
+    ours = batched_sweep(x, y, deltas, loss_sweep.TEMPERATURES, 20).mean(axis=-1)
+    # The loop in float64, as exact as the sweep is; the bench holds its float32 to 1e-6.
+    exact = loss_sweep.plain_sweep(*map(torch.from_numpy, (x, y, u)), deltas, 20)
+    np.testing.assert_allclose(ours, exact, rtol=1e-9, atol=1e-9)
+    single = [torch.from_numpy(side).float() for side in (x, y, u)]
+    plain = loss_sweep.plain_sweep(*single, deltas, 20)
+    assert loss_sweep.largest_difference(ours, plain) < loss_sweep.TOLERANCE
+
+
+def test_rounds_together_are_the_whole_sweep_and_a_difference_is_relative_above_one():
+    parts = [loss_sweep.DELTAS[number::4] for number in range(4)]
+    assert sorted(np.concatenate(parts)) == sorted(loss_sweep.DELTAS)
+    assert len(loss_sweep.DELTAS) == 40
+    plain = np.array([0.5, 100.0])
+    assert loss_sweep.largest_difference(plain + [1e-3, 1e-2], plain) == pytest.approx(1e-3)
+
+
+def test_made_pairs_are_unit_vectors_with_a_gap_and_alike_partners():
+    x, y = made_pairs(5000, 64)
+    np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1, atol=1e-12)
+    assert 0.5 < gap(x, y) < 1.2
+    assert (x * y).sum(axis=1).mean() > (x * y[::-1]).sum(axis=1).mean() + 0.05
+
+
+def test_a_measure_is_the_median_of_its_rounds(tmp_path):
+    row = measured("thing", "time", [3.0, 1.0, 2.0], "s", 7)
+    assert (row["value"], row["low"], row["high"], row["rounds"], row["n"]) == (2, 1, 3, 3, 7)
+    save("thing", [row], tmp_path)
+    table = pd.read_csv(tmp_path / "thing.csv")
+    assert not table.isna().any(axis=None)
+    assert {"machine", "versions", "date"} <= set(table)
+
+
+def test_rate_of_a_product_is_positive():
+    assert cosines.product_rate(8, seconds=0.01) > 0
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_exponent_of_a_power_law_with_a_start(power):
+    sizes = [1000, 3000, 10_000, 30_000, 100_000]
+    seconds = [2.0 * (n / 10_000) ** power for n in sizes]
+    slope, error, used = growth.exponent(sizes, seconds)
+    assert slope == pytest.approx(power)
+    assert error == pytest.approx(0, abs=1e-9)
+    # A start-up that does not grow hides the slope at sizes below half a second only.
+    slope, _, used = growth.exponent(sizes, [0.1, 0.1, 0.6, 1.8, 6.0])
+    assert used == 3
+    assert slope == pytest.approx(1, abs=1e-9)
+
+
+def test_growth_measures_seconds_and_memory_of_a_call():
+    found = growth.measure_here("all-pairs cosines", 3000)
+    assert found["seconds"] > 0
+    assert 8 * 2048**2 / 1e6 < found["mb"] < 2000  # a tile, at least, and not every pair's cosine
+
+
+def test_mean_streamed_from_a_file_is_the_mean_of_its_unit_vectors(tmp_path):
+    path = tmp_path / "vectors.parquet"
+    parquet_mean.write_vectors(path, 3000, 4)
+    x = StoredVectors(path)
+    assert parquet_mean.read_alone(path) == len(x) == 3000
+    np.testing.assert_allclose(mean_vector(x), x[:].mean(axis=0), atol=1e-14)
+    parquet_mean.main(f"--rows 2000 --dimensions 4 --rounds 1 --folder {tmp_path}".split())
+    table = pd.read_csv(tmp_path / "parquet_mean.csv").set_index("quantity")
+    assert table.loc["share of pyarrow alone", "value"] > 0
+
+
+RULES = """
+rule first:
+    script:
+        "../scripts/do_this.py"
+
+
+use rule first as second with:
+    output:
+        "x",
+
+
+rule third:
+    script:
+        "../scripts/do_that.py"
+"""
+
+
+def test_overhead_is_what_jobs_and_their_imports_leave_of_the_cores():
+    assert overhead.scripts_of_rules(RULES) == {
+        "first": "do_this",
+        "second": "do_this",
+        "third": "do_that",
+    }
+    jobs = pd.DataFrame({"rule": ["first", "second", "third"], "wall_s": [60.0, 20.0, 1.0]})
+    found = overhead.shares(jobs, {"first": 3.0, "second": 3.0, "third": 5.0}, 50.0, 2)
+    assert found["share without a job"] == pytest.approx(0.19)
+    assert found["share of start-up"] == pytest.approx(0.07)  # a job is no shorter than nothing
+    assert found["overhead and start-up"] == pytest.approx(0.26)
+
+
+def test_start_up_is_of_the_imports_alone_and_names_large_packages():
+    source = "import json\nlog_to(1)\nfrom scipy import stats\nraise SystemExit(1)\n"
+    assert "raise" not in overhead.head_of(source)
+    seconds, large = overhead.start_up(source)
+    assert seconds > 0
+    assert large == ["scipy"]
+
+
+def test_every_script_of_a_rule_is_there_and_plots_load_nothing_large(root):
+    rules = "\n".join(path.read_text() for path in (root / "rules").glob("*.smk"))
+    scripts = set(overhead.scripts_of_rules(rules).values())
+    assert all((root / "scripts" / f"{name}.py").is_file() for name in scripts)
+    # All drawing scripts' imports in one process: what one of them loads is seen.
+    heads = [
+        overhead.head_of((root / "scripts" / f"{name}.py").read_text())
+        for name in scripts
+        if name.startswith("plot_")
+    ]
+    assert len(heads) > 20
+    assert overhead.start_up("\n".join(heads))[1] == []
+
+
+BARS = [
+    ({"at_least": 20}, 20.0, "met"),
+    ({"at_least": 20}, 19.9, "missed"),
+    ({"at_most": 0.25}, 0.25, "met"),
+    ({"at_most": 0.25}, 0.26, "missed"),
+    ({"at_most": 0.25}, None, "not measured"),
+]
+
+
+@pytest.mark.parametrize(("bar", "value", "expected"), BARS)
+def test_verdict_follows_the_bar(bar, value, expected):
+    assert page.verdict(bar, value) == expected
+
+
+@pytest.mark.parametrize(("chosen", "least"), [("bfloat16", 3), ("float32", 1)])
+def test_extraction_is_held_to_three_times_only_where_the_cpu_multiplies_bfloat16(chosen, least):
+    table = pd.DataFrame(
+        {
+            "precision": ["float32", "bfloat16"],
+            "way": "project / dataloader in float32",
+            "measure": "ratio of speeds",
+            "value": [1.1, 3.4],
+            "auto_precision": chosen,
+        }
+    )
+    bar, value = page.extraction_bar(table)
+    assert (bar["at_least"], value) == (least, 3.4 if chosen == "bfloat16" else 1.1)
+    assert ("no matrix instructions" in bar["words"]) == (least == 1)
+
+
+def test_page_says_what_was_measured_and_what_was_not(root, tmp_path):
+    rows = [
+        measured("batches of 50", "times faster", [30.0], "ratio", 5000),
+        measured("full batch", "times faster", [4.0], "ratio", 5000),
+    ]
+    save("loss_sweep", rows, tmp_path)
+    page.main(["--folder", str(tmp_path), "--output", str(tmp_path / "bench.html")])
+    html = (tmp_path / "bench.html").read_text(encoding="utf-8")
+    for words in ("<td>30</td><td>met</td>", "<td>4</td><td>missed</td>", "<td>not measured</td>"):
+        assert words in html
+    bars = yaml.safe_load((root / "benchmarks" / "bars.yaml").read_text(encoding="utf-8"))
+    assert all(bar["table"] in page.TITLES and len(bar) == 5 for bar in bars)
+
+
+RATES = {
+    "machine": "toy",
+    "date": "2026-01-01",
+    "stream_gb_s": 1.0,
+    "opened_rows_s": 1e6,
+    "pairs_s": 1e8,
+    "dag_s": 34.0,
+    "dag_jobs": 10_000,
+    "start_s": 4.0,
+    "job_s": 0.03,
+}
+
+
+def test_plan_by_hand_and_every_number_of_its_page_is_there(root):
+    found = scale.plan(RATES)
+    # 400 million / 2,000 + 400 million / 8,000 + 20,000 starts of 60 s.
+    assert found["gpu_h"] == pytest.approx((200_000 + 50_000 + 1_200_000) / 3600)
+    assert found["vectors_tb"] == pytest.approx(1.6384)
+    assert found["pass_h"] == pytest.approx(819.2 / 3600)
+    assert found["dag_min"] == pytest.approx((4 + 2 * 30) / 60)
+    assert found["scheduling_min"] == pytest.approx(10)
+    assert found["all_pairs_years"] == pytest.approx(8e16 / 1e8 / 3.1536e7, rel=1e-6)
+    text = scale.page(RATES)
+    assert "{" not in text and "nan" not in text
+    config = yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8"))
+    assert config["sample"] == scale.SAMPLE
+
+
+def test_executor_that_does_nothing_is_found_and_the_copy_has_all_that_a_run_reads(root):
+    code = (
+        "from snakemake_executor_plugin_noop import Executor; Executor.__abstractmethods__ and 1/0"
+    )
+    folder = root / "benchmarks" / "noop"
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+    assert all((root / part).exists() for part in dag.PARTS)
