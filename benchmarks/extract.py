@@ -1,4 +1,4 @@
-"""How fast pictures become embeddings: `make bench-extract`, on any machine.
+"""How fast pictures become embeddings: `make bench` runs it among others.
 
 JPEG photographs in a Parquet dataset go through the workflow's own extraction into an embedding
 set. In the same run, in turns, the same model is measured in other ways:
