@@ -4,26 +4,31 @@ What is gone through is an array (n, d), or anything of that shape that gives an
 `x[start:stop]` and `x[rows]`: embedding_set.StoredVectors reads them from its file.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 
+AHEAD = 2  # tiles that are read while one is worked on
 TILE = 8192  # rows: 32 MB of float64 at 512 dimensions
 
 
 def tiles(*sides: np.ndarray, size: int = TILE) -> Iterator[tuple[np.ndarray, ...]]:
-    """`size` rows of every one of the sides (n, d) at once; the next ones are read meanwhile."""
+    """`size` rows of every one of the sides (n, d) at once; the next two are read meanwhile, so
+    that one is normed while the other comes from the disk."""
 
     def read(start: int) -> tuple[np.ndarray, ...]:
         return tuple(side[start : start + size] for side in sides)
 
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(read, 0)
-        for start in range(size, len(sides[0]), size):
-            current, following = following, pool.submit(read, start)
-            yield current.result()
-        yield following.result()
+    starts = iter(range(0, len(sides[0]), size))
+    with ThreadPoolExecutor(AHEAD) as pool:
+        following = deque(pool.submit(read, start) for start in islice(starts, AHEAD))
+        while following:
+            current = following.popleft().result()
+            following.extend(pool.submit(read, start) for start in islice(starts, 1))
+            yield current
 
 
 def sample_rows(n: int, most: int, seed: int) -> slice | np.ndarray:
