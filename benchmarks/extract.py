@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""How fast pictures become embeddings: `make bench` runs it among others.
-=======
 """How fast pictures become embeddings: `make bench`, on any machine.
->>>>>>> 00afa82187cff59001de69a809cfd3bd5722de7c
 
 JPEG photographs in a Parquet dataset go through the workflow's own extraction into an embedding
 set. In the same run, in turns, the same model is measured in other ways:

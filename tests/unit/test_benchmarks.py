@@ -41,14 +41,9 @@ def test_rounds_together_are_the_whole_sweep_and_a_difference_is_relative_above_
     assert sorted(np.concatenate(parts)) == sorted(loss_sweep.DELTAS)
     assert len(loss_sweep.DELTAS) == 40
     plain = np.array([0.5, 100.0])
-<<<<<<< HEAD
-    moved = plain + np.array([1e-3, 1e-2])
-    assert loss_sweep.largest_difference(moved, plain) == pytest.approx(1e-3)
-=======
     assert loss_sweep.largest_difference(plain + np.array([1e-3, 1e-2]), plain) == pytest.approx(
         1e-3
     )
->>>>>>> 00afa82187cff59001de69a809cfd3bd5722de7c
 
 
 def test_made_pairs_are_unit_vectors_with_a_gap_and_alike_partners():
