@@ -1,5 +1,6 @@
 # `make report`, `make paper` and `make test`. Everything they need they install into .venv.
-.PHONY: report paper rehearsal test test-cluster lint lock browser slurm clean help bench
+.PHONY: report paper rehearsal test test-faults test-cluster bench lint lock browser slurm clean help
+.PHONY: docs/faults.md
 
 ENV := .venv/installed
 BIN := .venv/bin
@@ -31,6 +32,12 @@ test: $(ENV)  ## run every test
 
 test-cluster: $(ENV)  ## run the tests on a real SLURM of one node alone
 	python -m pytest -m cluster
+
+test-faults: $(ENV)  ## kill runs, fill a disk, give bad files; root for all of them
+	python -m pytest -m faults
+
+docs/faults.md: $(ENV)
+	MODALITY_GAP_WRITE_DOCS=1 python -m pytest -m faults
 
 lint: $(ENV)  ## check style
 	ruff check .

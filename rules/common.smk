@@ -18,6 +18,11 @@ from modality_gap.errors import InputError
 from modality_gap.stand_ins import sentences
 from snakemake.logging import logger
 
+# Else Snakemake would end in a traceback of its own.
+if Path("results").exists() and not os.access("results", os.W_OK):
+    raise WorkflowError(
+        f"results/ in {Path.cwd()} cannot be written to; make it writable, and run again."
+    )
 MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
 config = without_nulls(config)
 try:

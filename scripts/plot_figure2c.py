@@ -56,8 +56,10 @@ for column, (cloud, spectrum) in enumerate(zip(clouds, spectra, strict=True)):
         ax.set_ylabel(axis_label(cloud, second))
     numbers = spectrum.iloc[0]
     ax.set_title(
-        f"{plain(numbers['encoder'])}: {numbers['initialisations']} seeds "
-        f"x {numbers['items']} items"
+        plain(
+            f"{numbers['encoder']}: {numbers['initialisations']} seeds x {numbers['items']} items",
+            45,
+        )
     )
 
     ax = axes[1, column]

@@ -66,6 +66,7 @@ html = page.render_page(
         {name: path.stat().st_mtime for name, path in embeddings.items()},
     ),
     differences=run_page.differences(config, snakemake.params.default),
+    bench=Path("results/bench.html").exists(),
     config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100),
 )
 Path(snakemake.output.page).write_text(html, encoding="utf-8")

@@ -17,7 +17,7 @@ RUNS = ("small_run", "archives")  # what holds a whole run of the workflow
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first: a slip shows before the workflow has run. Where several processes share
     the tests (`make test`), those that look at one run stay in one process, which makes it once."""
-    order = ("unit", "workflow", "browser", "cluster")
+    order = ("unit", "workflow", "browser", "faults", "cluster")
     items.sort(key=lambda item: order.index(item.path.parent.name))
     for item in items:
         for run in RUNS:
@@ -78,6 +78,24 @@ def unchecked(monkeypatch):
             f"torchvision.datasets.{module}.check_integrity",
             lambda path, md5=None: Path(path).exists(),
         )
+
+
+@pytest.fixture(scope="session")
+def faults():
+    """The record of what is said of each fault (tests/faults)."""
+    from record import Record
+
+    return Record()
+
+
+@pytest.fixture(scope="session")
+def snakemake():
+    """Snakemake that starts at once (tests/faults)."""
+    from runs import Snakemake
+
+    started = Snakemake()
+    yield started
+    started.stop()
 
 
 @dataclass

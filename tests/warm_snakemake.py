@@ -30,7 +30,8 @@ def run_script(path: str, folder: str, environment: dict[str, str]) -> int:
         runpy.run_path(path, run_name="__main__")
     except SystemExit as done:
         return done.code or 0
-    except BaseException:
+    except BaseException as error:
+        sys.last_value = error
         sys.excepthook(*sys.exc_info())
         return 1
     return 0

@@ -52,7 +52,7 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
     Raises InputError if a file cannot be read, is not in the format, or holds no picture.
     """
     options = {key: settings[key] for key in settings.keys() - {"format", "files"}}
-    rows = FORMATS[settings["format"]](files, **options)
+    rows = writable(FORMATS[settings["format"]](files, **options), files)
     try:
         _write(path, rows)
     except InputError:
@@ -62,6 +62,21 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
             f"{' and '.join(files.values())}: not as the format {settings['format']} has it "
             f"({type(error).__name__}: {_first_line(error)}); get it again from its origin."
         ) from error
+
+
+def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
+    """The rows, so long as their words can be written. Raises InputError that names the item where
+    one holds half a character, as texts do that were cut between the halves of an emoji."""
+    for row in rows:
+        for name, value in row.items():
+            try:
+                value.encode() if isinstance(value, str) else None
+            except UnicodeEncodeError as error:
+                raise InputError(
+                    f"{' and '.join(files.values())}: the {name} of item {row['item_id']!r} holds "
+                    f"half a character (U+{ord(value[error.start]):04X}); correct it there."
+                ) from error
+        yield row
 
 
 def _write(path: str | Path, rows: Iterator[dict]) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from modality_gap.assets import read_member
 from modality_gap.errors import InputError
@@ -156,7 +156,7 @@ def _download_told(name: str, tag: str | bool | None) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         if not tag:
             raise
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(
             f"encoders: the pretrained weights of {name} cannot be had ({reason:.300}); they come "
             "from a model hub, so look whether it can be reached."
@@ -491,7 +491,7 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
                 output_loading_info=True,
             )
     except (OSError, ValueError, ImportError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(
             f"encoders: the Hugging Face model {name!r} cannot be read ({reason:.300}); give the "
             "path of its folder here, with config.json, a tokenizer and model.safetensors, or its "
@@ -608,7 +608,10 @@ def open_picture(data: bytes, item_id: str) -> Image.Image:
         RuntimeError,  # the decoder of AVIF; NotImplementedError, that of DDS
         Image.DecompressionBombError,
     ) as error:
+        # That error tells nothing but where in memory the bytes lie.
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "it is of no known format" if unknown else " ".join(str(error).split()).rstrip(".")
         raise InputError(
-            f"item {item_id!r}: its picture cannot be read ({error}); mend or remove it, or set "
+            f"item {item_id!r}: its picture cannot be read ({reason}); mend or remove it, or set "
             "extraction.unreadable to skip."
         ) from error

@@ -94,13 +94,15 @@ def sentence(error: BaseException, outputs: Sequence[str] = ()) -> str | None:
 def _tell(outputs: Sequence[str], kind: type, error: BaseException, _: object) -> None:
     """The traceback and, last, what is to be done."""
     words = sentence(error, outputs)
-    for stream in (sys.stderr, sys.__stderr__):
-        try:
-            print_exception(error, file=stream)
-            print(*([f"\n{words}"] if words else []), file=stream, flush=True)
-            return
-        except OSError:  # no room for the log either: then to where Snakemake's own words go
-            continue
+    try:
+        print_exception(error)
+        if words:
+            print(f"\n{words}", flush=True)
+    except OSError:
+        # No room for the log either: then to where Snakemake's own words go.
+        sys.stdout = sys.stderr = sys.__stderr__
+        print_exception(error)
+        print(f"\n{words or ''}", flush=True)
 
 
 def _say_what_it_took(begun: float) -> None:

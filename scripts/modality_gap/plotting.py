@@ -1,6 +1,7 @@
 """One look for every figure of the project, and files that are the same byte for byte each time."""
 
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -73,9 +74,10 @@ def save(figure: Figure, svg_path: str | Path, pdf_path: str | Path) -> None:
     plt.close(figure)
 
 
-def plain(text: str) -> str:
-    """Words that a user chose, as they are: no dollar sign among them begins a formula."""
-    return text.replace("$", r"\$")
+def plain(text: str, width: int = 28) -> str:
+    """Words that a user chose, as they are: no dollar sign among them begins a formula. Long ones
+    take several lines, of `width` characters: those of one of four panels in a row."""
+    return "\n".join(wrap(text, width)).replace("$", r"\$")
 
 
 def letter(ax: Axes, label: str) -> None:
@@ -156,7 +158,7 @@ def draw_sets(
 
 
 def _number_set(ax: Axes, row: "pd.Series") -> None:
-    ax.set_title(f"{plain(row['model'])}, {row['weights']}")
+    ax.set_title(plain(f"{row['model']}, {row['weights']}"))
     ax.set_xlabel(
         f"gap {row['gap']:.3f} [{row['gap_low']:.3f}, {row['gap_high']:.3f}]\n"
         f"mean cosine {row['mean_cosine_a']:.2f} | {row['mean_cosine_b']:.2f}\n"

@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 
@@ -35,8 +35,9 @@ def serve() -> None:
 
 def end(code: int) -> None:
     """Leave a forked process, without what belongs to the one it was forked from."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)
 
 

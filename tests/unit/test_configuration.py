@@ -484,6 +484,8 @@ FAULTS = {
         "encoders.emoji_clip.hugging_face",
         "true or false",
     ),
+    "unprintable": ("sets/emoji_clip/note", "bell \x07", "sets.emoji_clip.note", "U+0007; remove"),
+    "half a character": ("sets/clip/model", "\ud83d", "sets.clip.model", "U+D83D; remove"),
     "grid without 0": (
         "loss_landscape/delta_start",
         -5.1,

@@ -408,3 +408,21 @@ def test_an_archive_of_something_else_is_told(tmp_path):
         tmp_path, "coco", {"annotations": path, "test": tmp_path / "val2017.zip"}, captions="last"
     )
     assert "other.zip has no member captions_val2017.json" in told
+
+
+def test_half_a_character_is_told_with_its_item(tmp_path):
+    pictures = {1: b"1", 2: b"2"}
+    formats.write_zip(
+        tmp_path / "val2017.zip", {f"val2017/{n:012d}.jpg": data for n, data in pictures.items()}
+    )
+    document = {
+        "images": [{"id": n, "file_name": f"{n:012d}.jpg"} for n in pictures],
+        "annotations": [
+            {"image_id": n, "caption": text}
+            for n, text in ((1, "a smile \U0001f600"), (2, "\ud83d"))
+        ],
+    }
+    (tmp_path / "captions.json").write_text(json.dumps(document))
+    files = {"annotations": tmp_path / "captions.json", "test": tmp_path / "val2017.zip"}
+    told = refusal(tmp_path, "coco", files, captions="last")
+    assert "the text of item '000000000002' holds half a character (U+D83D)" in told

@@ -146,3 +146,12 @@ def test_matches_keeps_rows_with_every_allowed_label():
     labels = pd.DataFrame({"split": ["test", "train", "test"], "tone": ["dark", "dark", ""]})
     assert list(matches(labels, {"split": ["test"], "tone": ["dark", "light"]})) == [1, 0, 0]
     assert list(matches(labels, {})) == [1, 1, 1]
+
+
+def test_a_block_that_fails_leaves_no_part_of_a_file(tmp_path):
+    rows = make(n=ROW_GROUP + 10)
+    with pytest.raises(KeyError), EmbeddingWriter(tmp_path / "a.parquet", {}) as writer:
+        writer.write(rows.item_ids, rows.vectors, rows.labels)
+        assert list(tmp_path.iterdir()) == [tmp_path / "a.parquet.part"]
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []

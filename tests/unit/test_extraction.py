@@ -115,3 +115,21 @@ def test_any_picture_is_opened_as_rgb(mode, kind):
     picture = open_picture(data, "p")
     np.testing.assert_array_equal(picture, Image.open(io.BytesIO(data)).convert("RGB"))
     assert picture.mode == "RGB"
+
+
+def test_sixteen_bits_of_grey_become_eight():
+    grey = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, "PNG")
+    picture = np.asarray(open_picture(buffer.getvalue(), "p"))
+    np.testing.assert_array_equal(picture, np.repeat(grey[..., None] // 256, 3, axis=2))
+
+
+def test_a_picture_that_would_fill_the_memory_is_named_before_it_does(monkeypatch):
+    picture = encoded_picture(np.random.default_rng(0))  # of 50 x 40
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1500)
+    with pytest.raises(InputError, match=r"item 'p': .* \(50 x 40 pixels are too many\)"):
+        open_picture(picture, "p")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 900)  # Pillow itself refuses twice as many
+    with pytest.raises(InputError, match=r"item 'p': .*exceeds limit of 1800 pixels"):
+        open_picture(picture, "p")

@@ -1,6 +1,7 @@
 """A script's log: few lines of a progress bar, all other words, and what the script took."""
 
 import itertools
+import os
 import re
 import subprocess
 import sys
@@ -86,3 +87,71 @@ def test_the_last_line_tells_what_a_script_took_or_why_it_failed(root, tmp_path,
     else:
         took = re.fullmatch(r"took \S+ s, \S+ s of CPU time, peak memory ([\d,]+) MB\n", said)
         assert 200 < int(took[1]) < 260
+
+
+FAULTY = """
+from types import SimpleNamespace
+
+snakemake = SimpleNamespace(log=["a/log"], output=["a/table.csv"])
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+from modality_gap.errors import InputError
+
+raise {error}
+"""
+
+
+def fail(root, folder, error: str) -> subprocess.CompletedProcess:
+    """Run a script that ends in an error."""
+    (folder / "script.py").write_text(FAULTY.format(error=error))
+    return subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(root / "scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+FULL = (
+    "a/table.csv cannot be written (No space left on device); free space on its disk and run "
+    "again; what is finished is kept."
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "last"),
+    [
+        ("InputError('a.csv: is no table; give one.')", "a.csv: is no table; give one."),
+        ("OSError(28, 'No space left on device')", FULL),
+        # As libraries in other languages tell it.
+        ("RuntimeError('I/O error: No space left on device (os error 28)')", FULL),
+        (
+            "OSError(30, 'Read-only file system', 'b.csv')",
+            "b.csv cannot be written (Read-only file system); make its folder writable and run "
+            "again; what is finished is kept.",
+        ),
+        ("KeyError('x')", "KeyError: 'x'"),
+    ],
+)
+def test_the_last_line_is_what_can_be_done(root, tmp_path, error, last):
+    done = fail(root, tmp_path, error)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    lines = (tmp_path / "a" / "log").read_text().splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert [line for line in lines if line][-1] == last
+
+
+def test_without_room_for_the_log_the_terminal_is_told(root, tmp_path):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full, a device that is always full")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "log").symlink_to("/dev/full")
+    done = fail(root, tmp_path, "InputError('a.csv: is no table; give one.')")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback")
+    assert "\na.csv: is no table; give one.\n" in done.stderr

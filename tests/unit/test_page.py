@@ -278,6 +278,9 @@ def test_a_faulty_caption_is_named(fault):
 
 def test_a_caption_reads_no_file_and_no_html():
     assert "<b>" not in page.caption_html("so <b>bold</b>", CONFIG, "figure9")
+    marks = "*a `b <http://c>`_ |d| e_ <i> http://f"
+    html = page.caption_html("{{ snakemake.config['label'] }}", {"label": marks}, "figure9")
+    assert html == "<p>*a `b &lt;http://c&gt;`_ |d| e_ &lt;i&gt; http://f</p>\n"
     for directive in (".. include:: /etc/hostname", ".. raw:: html\n\n   <script>1</script>"):
         with pytest.raises(InputError):
             page.caption_html(directive, CONFIG, "figure9")

@@ -140,6 +140,7 @@ def test_the_page_shows_what_it_is_given_as_text(root):
         "rules": run_page.rules_table(run_page.by_rule(JOBS)),
         "extractions": run_page.extraction_table({}, {}),
         "differences": run_page.differences(config, {}),
+        "bench": False,
         "config": yaml.safe_dump(config),
     }
     html = page.render_page(templates, "run", **values)
