@@ -76,7 +76,7 @@ def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
         "open_h": pairs / rates["opened_rows_s"] / HOUR,
         "ids_gb": 8 * pairs / 1e9,
         "all_pairs_years": pairs * (pairs - 1) / 2 / rates["pairs_s"] / YEAR,
-        "pairs_in_a_day": (2 * rates["pairs_s"] * 24 * HOUR) ** 0.5,
+        "pairs_in_a_day_millions": (2 * rates["pairs_s"] * 24 * HOUR) ** 0.5 / 1e6,
         "dag_min": (rates["start_s"] + jobs * per_job_s) / 60,
         "scheduling_min": jobs * rates["job_s"] / 60,
     }
