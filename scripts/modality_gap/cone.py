@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from modality_gap.gap import mean_cosine
 from modality_gap.tiles import TILE as BLOCK
@@ -51,7 +52,8 @@ def cosine_distribution(
             return count_in_bins(cosines, edges), float(cosines.min()), float(cosines.max())
         return None
 
-    with ThreadPoolExecutor(threads) as pool:
+    # BLAS's own threads would wait for one another while these are at work.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         for tiles_at_hand in _pairs_of_tiles(x, tile):
             for found in filter(None, pool.map(work, tiles_at_hand)):
                 counts += 2 * found[0]

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
+from threadpoolctl import threadpool_limits
 
 from modality_gap.diagnostics import bootstrap_interval
 from modality_gap.errors import InputError
@@ -104,7 +105,8 @@ def sweep_cross_entropies(
     one = temperatures >= LOWEST_FOR_ONE_EXPONENTIAL
     rows = np.zeros((len(temperatures), len(deltas), batches))
     columns, sums = np.zeros_like(rows), 0
-    with ThreadPoolExecutor(threads) as pool:
+    # BLAS's own threads would wait for one another while these are at work.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         work = partial(_tile_sums, x, y, x @ u, y @ u, np.asarray(deltas), temperatures[one])
         for (batch, row), (of_rows, of_columns) in zip(tiles, pool.map(work, tiles), strict=True):
             rows[one, :, batch] += of_rows
