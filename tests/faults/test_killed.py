@@ -27,7 +27,7 @@ KILLS = 12
 CORES = 2
 CONFIG = ("--configfile", "tests/small.yaml", "tests/faults/small.yaml", "--")
 TARGETS = ("results/models.html", "results/figures/supplementary4.svg")
-# A time stands in these; and a shard goes once it is merged, or stays where the kill came just then.
+# A time stands in these; and a shard goes once it is merged, or stays where a kill came just then.
 NOT_RESULTS = ("logs", "benchmarks", "run.json", "shards", "README.md")
 
 
