@@ -40,6 +40,9 @@ def test_rounds_together_are_the_whole_sweep_and_a_difference_is_relative_above_
     parts = [loss_sweep.DELTAS[number::4] for number in range(4)]
     assert sorted(np.concatenate(parts)) == sorted(loss_sweep.DELTAS)
     assert len(loss_sweep.DELTAS) == 40
+    exact = [parts[number][loss_sweep.held_exactly(number, 4)] for number in range(4)]
+    assert sorted(exact) == [-3.25, 0, 2.25, 4.5]
+    assert {loss_sweep.held_exactly(number, 50) for number in range(40)} == {0}
     plain = np.array([0.5, 100.0])
     assert loss_sweep.largest_difference(plain + np.array([1e-3, 1e-2]), plain) == pytest.approx(
         1e-3
@@ -77,10 +80,18 @@ def test_exponent_of_a_power_law_with_a_start(power):
     slope, _, used = growth.exponent(sizes, [0.1, 0.1, 0.6, 1.8, 6.0])
     assert used == 3
     assert slope == pytest.approx(1, abs=1e-9)
+    assert growth.exponent([1000, 3000], [1.0, 3.0]) == (pytest.approx(1), None, 2)
+
+
+def test_growth_goes_to_100_000_pairs_of_all_that_sees_every_pair():
+    stops = {name: max(sizes) for name, (_, _, sizes) in growth.STATISTICS.items()}
+    assert stops.pop("diagnostics") == scale.SAMPLE
+    assert set(stops.values()) == {100_000}
+    assert growth.STATISTICS.keys() >= growth.QUADRATIC
 
 
 def test_growth_measures_seconds_and_memory_of_a_call():
-    found = growth.measure_here("all-pairs cosines", 3000)
+    found = growth.measure_apart("all-pairs cosines", 3000)  # this process has memory to spare
     assert found["seconds"] > 0
     assert 8 * 1024**2 / 1e6 < found["mb"] < 2000  # a tile, at least, and not every pair's cosine
 
