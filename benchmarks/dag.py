@@ -62,15 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
         "start": (1, "--dry-run"),
         "dry run": (settings.shards, "--dry-run"),
         "run that does nothing": (
-            *(
-                settings.shards // 10,
-                "--executor",
-                "noop",
-                "--cores",
-                "1000",
-                "--scheduler",
-                "greedy",
-            ),
+            *(settings.shards // 10, "--executor", "noop", "--cores", "1000"),
             *("--set-threads", "extract_shard=1", "--max-jobs-per-timespan", "1000/1s"),
         ),
     }

@@ -4,11 +4,12 @@ Each statistic is measured at several n, each time in a process of its own that 
 dimensions; UMAP 64), begins to count and calls the function that the workflow calls. Memory is the
 peak less what the process held before: packages and the vectors themselves, 16 n d bytes. An
 exponent is the slope of log time against log n, fitted from the sizes that take over half a second,
-or the largest three, with its standard error. 1 is linear; what looks at every pair of pairs is
-quadratic by its nature.
+or the largest three, with its standard error where there are three. 1 is linear; what looks at
+every pair of pairs is quadratic by its nature.
 
-By default the sizes suit a bench of minutes; --full goes to 100,000 pairs for all, which on two
-cores takes about an hour. Writes results/bench/growth.csv and growth_exponents.csv.
+UMAP stops at 30,000 pairs, 60,000 points; with --full it goes to 100,000 too. The diagnostics, of
+which the workflow never takes more than its `sample` of 5,000, stop there. Writes
+results/bench/growth.csv and growth_exponents.csv.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from bench import (
 )
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
+SAMPLED = (1_000, 3_000, 5_000)  # where the workflow takes a sample, and time grows fast
 FIRST_CALL = 100  # pairs, before the clock starts
 LEAST_SECONDS = 0.5  # below, what does not grow (first calls, threads) is much of the time
 
@@ -79,39 +81,40 @@ def _diagnostics(x, y):
 def _umap(x, y):
     from modality_gap.projection import umap_2d
 
-    if len(x) == FIRST_CALL:
-        return None
+    return umap_2d(np.concatenate([x, y]), 15, 0.1, 0)
+
+
+def _first_umap(x, y):
     # Numba compiles at the first call, from 4,096 points on another search for neighbours.
-    umap_2d(np.concatenate([x, y])[: 4_200 if len(x) > 2_000 else 200], 15, 0.1, 0)
-    clock = Clock()
-    umap_2d(np.concatenate([x, y]), 15, 0.1, 0)
-    return clock
+    _umap(x[:2_100], y[:2_100]) if len(x) > 2_000 else _umap(x[:FIRST_CALL], y[:FIRST_CALL])
 
 
-# Function, dimensions, largest n by default (at most so many are for a bench of minutes), and
-# largest of all: what the workflow gives to a sample of pairs need not go further.
+# Function, dimensions, sizes.
 STATISTICS = {
-    "gap": (_gap, 512, 100_000, 100_000),
-    "mean cosine": (_mean_cosine, 512, 100_000, 100_000),
-    "loss sweep": (_loss_sweep, 512, 30_000, 100_000),
-    "linear separability": (_separability, 512, 30_000, 100_000),
-    "all-pairs cosines": (_all_pairs, 512, 30_000, 100_000),
-    "retrieval recall": (_recall, 512, 30_000, 100_000),
-    "diagnostics": (_diagnostics, 512, 3_000, 10_000),
-    "UMAP": (_umap, 64, 10_000, 100_000),
+    "gap": (_gap, 512, SIZES),
+    "mean cosine": (_mean_cosine, 512, SIZES),
+    "loss sweep": (_loss_sweep, 512, SIZES),
+    "linear separability": (_separability, 512, SIZES),
+    "all-pairs cosines": (_all_pairs, 512, SIZES),
+    "retrieval recall": (_recall, 512, SIZES),
+    "diagnostics": (_diagnostics, 512, SAMPLED),
+    "UMAP": (_umap, 64, SIZES),
 }
-QUADRATIC = ("all-pairs cosines", "retrieval recall", "diagnostics")
+AT_MOST = {"UMAP": 30_000}  # without --full
+QUADRATIC = {"all-pairs cosines", "retrieval recall", "diagnostics"}
 
 
 def measure_here(statistic: str, n: int) -> dict[str, float]:
     """Seconds and MB of one call, in this process."""
-    function, d, *_ = STATISTICS[statistic]
+    function, d, _ = STATISTICS[statistic]
     x, y = made_pairs(n, d)
-    function(x[:FIRST_CALL], y[:FIRST_CALL])  # imports
+    if function is _umap:
+        _first_umap(x, y)
+    else:
+        function(x[:FIRST_CALL], y[:FIRST_CALL])  # imports
     before = reset_peak_memory()
     clock = Clock()
-    found = function(x, y)
-    clock = found if isinstance(found, Clock) else clock
+    function(x, y)
     return {"seconds": clock.seconds(), "mb": max(0.0, peak_since_reset_mb() - before)}
 
 
@@ -124,9 +127,9 @@ def measure_apart(statistic: str, n: int) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def exponent(sizes: list[int], seconds: list[float]) -> tuple[float, float, int]:
-    """Slope of log seconds against log n, its standard error and the number of sizes used: those
-    from LEAST_SECONDS on, or the largest three where fewer take so long."""
+def exponent(sizes: list[int], seconds: list[float]) -> tuple[float, float | None, int]:
+    """Slope of log seconds against log n, its standard error (two sizes have none) and the number
+    of sizes used: those from LEAST_SECONDS on, or the largest three where fewer take so long."""
     n, s = np.array(sizes, dtype=float), np.array(seconds)
     order = np.argsort(n)
     n, s = n[order], s[order]
@@ -134,14 +137,16 @@ def exponent(sizes: list[int], seconds: list[float]) -> tuple[float, float, int]
     a, b = np.log(n[used]), np.log(s[used])
     centred = a - a.mean()
     slope = (centred @ b) / (centred @ centred)
+    if len(a) < 3:
+        return float(slope), None, len(a)
     rest = b - b.mean() - slope * centred
-    error = np.sqrt((rest @ rest) / max(1, len(a) - 2) / (centred @ centred))
-    return float(slope), float(error), int(used.sum())
+    error = np.sqrt((rest @ rest) / (len(a) - 2) / (centred @ centred))
+    return float(slope), float(error), len(a)
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--full", action="store_true", help="every statistic to its largest n")
+    parser.add_argument("--full", action="store_true", help="UMAP of 100,000 pairs too")
     parser.add_argument("--most", type=int, help="no more pairs than so many")
     parser.add_argument("--one", nargs=2, metavar=("STATISTIC", "N"), help="one measure, as JSON")
     settings = parser.parse_args(arguments)
@@ -149,9 +154,11 @@ def main(arguments: list[str] | None = None) -> None:
         print(json.dumps(measure_here(settings.one[0], int(settings.one[1]))))
         return
     rows, exponents = [], []
-    for statistic, (_, _, quick, full) in STATISTICS.items():
-        most = min(full if settings.full else quick, settings.most or SIZES[-1])
-        sizes, seconds = [n for n in SIZES if n <= most], []
+    for statistic, (_, _, sizes) in STATISTICS.items():
+        most = settings.most or SIZES[-1]
+        if not settings.full:
+            most = min(most, AT_MOST.get(statistic, most))
+        sizes, seconds = [n for n in sizes if n <= most], []
         for n in sizes:
             found = measure_apart(statistic, n)
             seconds.append(found["seconds"])
@@ -163,8 +170,10 @@ def main(arguments: list[str] | None = None) -> None:
         if len(sizes) > 1:
             slope, error, used = exponent(sizes, seconds)
             kind = "quadratic" if statistic in QUADRATIC else "linear"
-            row = measured(statistic, "exponent", slope, "power", used)
-            exponents.append({**row, "low": slope - error, "high": slope + error, "nature": kind})
+            row = {**measured(statistic, "exponent", slope, "power", used), "nature": kind}
+            if error is not None:
+                row |= {"low": slope - error, "high": slope + error}
+            exponents.append(row)
     save("growth", rows)
     save("growth_exponents", exponents)
 

@@ -21,6 +21,7 @@ from bench import FOLDER, Clock, measured, peak_since_reset_mb, reset_peak_memor
 from modality_gap.embedding_set import ROW_GROUP, EmbeddingWriter, StoredVectors
 from modality_gap.gap import mean_vector
 
+DIMENSIONS = 32
 BLOCK = 64 * ROW_GROUP
 
 
@@ -46,7 +47,7 @@ def read_alone(path: Path) -> int:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--dimensions", type=int, default=32)
+    parser.add_argument("--dimensions", type=int, default=DIMENSIONS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=FOLDER)
     settings = parser.parse_args(arguments)
@@ -84,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
         [
             *(measured(subject, way, values, "GB/s", n) for way, values in rates.items()),
             measured(subject, "share of pyarrow alone", shares, "ratio", n),
-            measured(subject, "opening and checking", opening, "s", n),
+            measured(subject, "opening and checking", gigabytes / opening, "GB/s", n),
             measured(subject, "memory beyond the ids", memory, "MB", n),
         ],
         settings.folder,

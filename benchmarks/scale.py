@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 from bench import FOLDER, ROOT
+from parquet_mean import DIMENSIONS as STREAMED_DIMENSIONS
 
 PAIRS, SHARDS, DIMENSIONS = 400_000_000, 10_000, 512
 SAMPLE = 5000  # `sample` of config/config.yaml
+# Of one modality, by modality_gap.gap: one each for the gap and the mean cosine, two each for
+# their intervals, which need the sum of all before they can leave one out.
+READINGS = 6
+INTERVAL_NUMBERS = 5  # float64 of each vector, in memory while an interval is computed
 # No GPU could be measured.
 ASSUMED = {
     "gpus": 64,
@@ -34,20 +39,18 @@ def measured(folder: Path) -> dict:
         return float(rows["value"].iloc[0])
 
     facts = pd.read_csv(folder / "dag.csv").iloc[0]
-    rows = pd.read_csv(folder / "parquet_mean.csv")
-    opened = rows[rows["quantity"] == "opening and checking"].iloc[0]
     dag = pd.read_csv(folder / "dag.csv")
     return {
         "machine": facts["machine"],
         "date": facts["date"],
         "stream_gb_s": value("parquet_mean", "mean of rows", "mean"),
-        "opened_rows_s": float(opened["n"] / opened["value"]),
+        "open_gb_s": value("parquet_mean", "mean of rows", "opening and checking"),
         "pairs_s": value("cosines", "all-pairs cosines", "rate") * 1e9 / (2 * DIMENSIONS),
         "dag_s": value("dag", "dry run", "CPU time"),
         "dag_jobs": int(dag[dag["subject"] == "dry run"]["n"].iloc[0]),
         "start_s": value("dag", "start", "CPU time"),
-        "job_s": value("dag", "run that does nothing", "CPU time")
-        / float(dag[dag["subject"] == "run that does nothing"]["n"].iloc[0]),
+        "run_jobs": int(dag[dag["subject"] == "run that does nothing"]["n"].iloc[0]),
+        "run_s": value("dag", "run that does nothing", "CPU time"),
     }
 
 
@@ -58,10 +61,13 @@ def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
     per_image, per_text = 1 / ASSUMED["gpu_images"], 1 / ASSUMED["gpu_texts"]
     gpu_h = (pairs * (per_image + per_text) + jobs * ASSUMED["start_up_s"]) / HOUR
     per_job_s = (rates["dag_s"] - rates["start_s"]) / rates["dag_jobs"]
+    job_s = rates["run_s"] / rates["run_jobs"]
+    open_h = vectors_gb / rates["open_gb_s"] / HOUR
+    pass_h = vectors_gb / rates["stream_gb_s"] / HOUR
     return {
         "pairs_millions": pairs / 1e6,
         "pairs_millions_s": rates["pairs_s"] / 1e6,
-        "job_ms": 1000 * rates["job_s"],
+        "job_ms": 1000 * job_s,
         "shards": SHARDS,
         "jobs": jobs,
         "pairs_a_shard": pairs / SHARDS,
@@ -72,20 +78,26 @@ def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
         "side_tb": vectors_gb / 1000,
         "vectors_tb": 2 * vectors_gb / 1000,
         "peak_tb": 2 * 2 * vectors_gb / 1000,  # shards and the merged files, until the merge ends
-        "pass_h": vectors_gb / rates["stream_gb_s"] / HOUR,
-        "open_h": pairs / rates["opened_rows_s"] / HOUR,
+        "pass_h": pass_h,
+        "open_h": open_h,
+        "readings": READINGS,
+        "statistics_h": open_h + READINGS * pass_h,
         "ids_gb": 8 * pairs / 1e9,
+        "interval_gb": 8 * INTERVAL_NUMBERS * pairs / 1e9,
+        # Both modalities are open while an interval is computed.
+        "memory_gb": 8 * (2 + INTERVAL_NUMBERS) * pairs / 1e9,
         "all_pairs_years": pairs * (pairs - 1) / 2 / rates["pairs_s"] / YEAR,
         "pairs_in_a_day_millions": (2 * rates["pairs_s"] * 24 * HOUR) ** 0.5 / 1e6,
         "dag_min": (rates["start_s"] + jobs * per_job_s) / 60,
-        "scheduling_min": jobs * rates["job_s"] / 60,
+        "scheduling_min": jobs * job_s / 60,
     }
 
 
 def page(rates: dict) -> str:
     """docs/scale.md, from its text with places for numbers."""
     text = Path(__file__).with_name("scale.md.in").read_text(encoding="utf-8")
-    return text.format(**ASSUMED, **rates, **plan(rates), dimensions=DIMENSIONS, sample=SAMPLE)
+    constants = {"dimensions": DIMENSIONS, "streamed_dimensions": STREAMED_DIMENSIONS}
+    return text.format(**ASSUMED, **rates, **plan(rates), **constants, sample=SAMPLE)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -14,6 +14,7 @@ rule measure_gaps:
         "results/benchmarks/measure_gaps.tsv"
     conda:
         "../envs/statistics.yaml"
+    threads: HALF_OF_THE_CORES
     params:
         sets={name: (entry["model"], entry["weights"]) for name, entry in SETS.items()},
         confidence=config["confidence"],

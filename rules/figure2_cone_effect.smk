@@ -16,6 +16,7 @@ rule measure_cones:
         "results/benchmarks/measure_cones.tsv"
     conda:
         "../envs/statistics.yaml"
+    threads: HALF_OF_THE_CORES
     params:
         encoders=list(config["cone"]["encoders"]),
         bins=config["cone"]["bins"],
@@ -70,6 +71,7 @@ rule measure_preprocessing:
         "results/benchmarks/measure_preprocessing.tsv"
     conda:
         "../envs/statistics.yaml"
+    threads: HALF_OF_THE_CORES
     params:
         encoders={name: ENCODERS[name] for name in PREPROCESSING["encoders"]},
         confidence=config["confidence"],

@@ -7,7 +7,7 @@ log_to(snakemake.log[0])
 import numpy as np
 import pandas as pd
 
-from modality_gap.cone import cosine_distribution, cosine_quantiles, sd_cosine
+from modality_gap.cone import cosine_distribution, cosine_quantiles, fine_bins, sd_cosine
 from modality_gap.embedding_set import StoredVectors
 from modality_gap.gap import mean_cosine_interval
 
@@ -25,9 +25,11 @@ for encoder, trained_file, random_file in zip(
         ("random", "noise"): random.select(noise),
     }
     for (weights, inputs), x in panels.items():
-        cosines = cosine_distribution(x, snakemake.params.bins)
+        # All pairs are gone through once, for the histogram and the quartiles.
+        fine = cosine_distribution(x, fine_bins(snakemake.params.bins), threads=snakemake.threads)
+        cosines = fine.in_bins(snakemake.params.bins)
         low, high = mean_cosine_interval(x, snakemake.params.confidence)
-        quartiles = cosine_quantiles(x, np.array([0.25, 0.5, 0.75]))
+        quartiles = cosine_quantiles(fine, np.array([0.25, 0.5, 0.75]))
         names = {"encoder": encoder, "weights": weights, "inputs": inputs}
         rows.append(
             {

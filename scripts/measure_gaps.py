@@ -28,7 +28,7 @@ def measure(x: StoredVectors, y: StoredVectors) -> dict:
     row = {"n": len(x), "dim": x.shape[1], "gap": gap(x, y)}
     row["gap_low"], row["gap_high"] = gap_interval(x, y, confidence)
     for side, vectors in {"a": x, "b": y}.items():
-        cosines = cosine_distribution(vectors, bins=1)
+        cosines = cosine_distribution(vectors, bins=1, threads=snakemake.threads)
         low, high = mean_cosine_interval(vectors, confidence)
         row |= {
             f"mean_cosine_{side}": cosines.mean,

@@ -18,7 +18,7 @@ for (name, spec), file in zip(
 ):
     x, y = open_pair(file, snakemake.input.text)
     first = x if first is None else first
-    cosines = cosine_distribution(x, bins=1)
+    cosines = cosine_distribution(x, bins=1, threads=snakemake.threads)
     low, high = mean_cosine_interval(x, confidence)
     gap_low, gap_high = gap_interval(x, y, confidence)
     rows.append(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -25,6 +25,11 @@ class CosineDistribution:
     maximum: float
     counts: np.ndarray
     edges: np.ndarray
+
+    def in_bins(self, bins: int) -> "CosineDistribution":
+        """The same in so many bins, of which each is several of these."""
+        counts = self.counts.reshape(bins, -1).sum(axis=1)
+        return replace(self, counts=counts, edges=np.linspace(-1, 1, bins + 1))
 
 
 # Rows whose cosines with as many others are in memory at once, in each thread: 8 MB, which the
@@ -77,18 +82,20 @@ def count_in_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return counts
 
 
-QUANTILE_BINS = 20_000  # over cosines from -1 to 1
+QUANTILE_BINS = 20_000  # over cosines from -1 to 1, at least
 
 
-def cosine_quantiles(
-    x: np.ndarray, shares: np.ndarray, tile: int = TILE, threads: int = 1
-) -> np.ndarray:
-    """Quantiles at `shares` of all cosines between different unit vectors of x (n, d).
+def fine_bins(bins: int) -> int:
+    """As many bins as quantiles need, of which whole ones make up each of `bins`."""
+    return bins * -(-QUANTILE_BINS // bins)
 
-    From a histogram of QUANTILE_BINS bins, interpolated in a line within the bin that a quantile
-    falls into, so none is off by more than a bin's width, 1e-4. Source: Supplementary 6.
+
+def cosine_quantiles(found: CosineDistribution, shares: np.ndarray) -> np.ndarray:
+    """Quantiles at `shares` of all the cosines of a distribution in many bins.
+
+    Interpolated in a line within the bin that a quantile falls into, so none is off by more than a
+    bin's width: 1e-4 with QUANTILE_BINS. Source: Supplementary 6.
     """
-    found = cosine_distribution(x, QUANTILE_BINS, tile, threads)
     counts, edges = found.counts, found.edges
     filled = counts > 0
     reached = np.cumsum(counts)[filled] / counts.sum()

@@ -1,7 +1,9 @@
 """What `make bench` computes: its ratios, fits, verdicts and plans."""
 
+import re
 import subprocess
 import sys
+import tracemalloc
 
 import cosines
 import dag
@@ -19,7 +21,13 @@ from bench import made_pairs, measured, save
 
 from modality_gap.contrastive import batched_sweep, unit_gap_vector
 from modality_gap.embedding_set import StoredVectors
-from modality_gap.gap import gap, mean_vector
+from modality_gap.gap import (
+    gap,
+    gap_interval,
+    mean_cosine,
+    mean_cosine_interval,
+    mean_vector,
+)
 
 
 def test_plain_loop_and_the_sweep_give_the_same_losses():
@@ -40,6 +48,9 @@ def test_rounds_together_are_the_whole_sweep_and_a_difference_is_relative_above_
     parts = [loss_sweep.DELTAS[number::4] for number in range(4)]
     assert sorted(np.concatenate(parts)) == sorted(loss_sweep.DELTAS)
     assert len(loss_sweep.DELTAS) == 40
+    exact = [parts[number][loss_sweep.held_exactly(number, 4)] for number in range(4)]
+    assert sorted(exact) == [-3.25, 0, 2.25, 4.5]
+    assert {loss_sweep.held_exactly(number, 50) for number in range(40)} == {0}
     plain = np.array([0.5, 100.0])
     assert loss_sweep.largest_difference(plain + np.array([1e-3, 1e-2]), plain) == pytest.approx(
         1e-3
@@ -77,10 +88,18 @@ def test_exponent_of_a_power_law_with_a_start(power):
     slope, _, used = growth.exponent(sizes, [0.1, 0.1, 0.6, 1.8, 6.0])
     assert used == 3
     assert slope == pytest.approx(1, abs=1e-9)
+    assert growth.exponent([1000, 3000], [1.0, 3.0]) == (pytest.approx(1), None, 2)
+
+
+def test_growth_goes_to_100_000_pairs_of_all_that_sees_every_pair():
+    stops = {name: max(sizes) for name, (_, _, sizes) in growth.STATISTICS.items()}
+    assert stops.pop("diagnostics") == scale.SAMPLE
+    assert set(stops.values()) == {100_000}
+    assert growth.STATISTICS.keys() >= growth.QUADRATIC
 
 
 def test_growth_measures_seconds_and_memory_of_a_call():
-    found = growth.measure_here("all-pairs cosines", 3000)
+    found = growth.measure_apart("all-pairs cosines", 3000)  # this process has memory to spare
     assert found["seconds"] > 0
     assert 8 * 1024**2 / 1e6 < found["mb"] < 2000  # a tile, at least, and not every pair's cosine
 
@@ -196,12 +215,13 @@ RATES = {
     "machine": "toy",
     "date": "2026-01-01",
     "stream_gb_s": 1.0,
-    "opened_rows_s": 1e6,
+    "open_gb_s": 0.5,
     "pairs_s": 1e8,
     "dag_s": 34.0,
     "dag_jobs": 10_000,
     "start_s": 4.0,
-    "job_s": 0.03,
+    "run_jobs": 1000,
+    "run_s": 30.0,
 }
 
 
@@ -211,6 +231,8 @@ def test_plan_by_hand_and_every_number_of_its_page_is_there(root):
     assert found["gpu_h"] == pytest.approx((200_000 + 50_000 + 1_200_000) / 3600)
     assert found["vectors_tb"] == pytest.approx(1.6384)
     assert found["pass_h"] == pytest.approx(819.2 / 3600)
+    assert found["statistics_h"] == pytest.approx((2 + 6) * 819.2 / 3600)
+    assert found["memory_gb"] == pytest.approx(22.4)
     assert found["dag_min"] == pytest.approx((4 + 2 * 30) / 60)
     assert found["scheduling_min"] == pytest.approx(10)
     assert found["all_pairs_years"] == pytest.approx(8e16 / 1e8 / 3.1536e7, rel=1e-6)
@@ -218,6 +240,44 @@ def test_plan_by_hand_and_every_number_of_its_page_is_there(root):
     assert "{" not in text and "nan" not in text
     config = yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8"))
     assert config["sample"] == scale.SAMPLE
+
+
+class Counted(np.ndarray):
+    """Vectors that count how many rows of them were read."""
+
+    rows_read = 0
+
+    def __getitem__(self, wanted):
+        found = np.asarray(self)[wanted]
+        Counted.rows_read += len(found)
+        return found
+
+
+def test_gap_and_mean_cosine_take_as_many_readings_and_numbers_as_the_plan_says():
+    n = 50_000
+    x, y = made_pairs(n, 2)
+    Counted.rows_read, peaks = 0, []
+    for function, sides in (
+        (gap, [x.view(Counted), y]),
+        (gap_interval, [x.view(Counted), y, 0.95]),
+        (mean_cosine, [x.view(Counted)]),
+        (mean_cosine_interval, [x.view(Counted), 0.95]),
+    ):
+        tracemalloc.start()
+        function(*sides)
+        peaks.append(tracemalloc.get_traced_memory()[1] / (8 * n))
+        tracemalloc.stop()
+    assert Counted.rows_read == scale.READINGS * n
+    # Beside a few tiles of 8,192 rows.
+    assert scale.INTERVAL_NUMBERS <= max(peaks) < scale.INTERVAL_NUMBERS + 1
+
+
+def test_fixed_lines_of_the_plan_stand_in_the_committed_page(root):
+    template = (root / "benchmarks" / "scale.md.in").read_text(encoding="utf-8").splitlines()
+    committed = (root / "docs" / "scale.md").read_text(encoding="utf-8").splitlines()
+    assert len(template) == len(committed)
+    for fixed, line in zip(template, committed, strict=True):
+        assert re.fullmatch(".+".join(map(re.escape, re.split(r"{[^}]*}", fixed))), line), line
 
 
 def test_executor_that_does_nothing_is_found_and_the_copy_has_all_that_a_run_reads(root):

@@ -7,6 +7,7 @@ from modality_gap.cone import (
     between_share,
     cosine_distribution,
     count_in_bins,
+    fine_bins,
     mlp_mean_cosines,
     principal_singular_values,
 )
@@ -44,6 +45,17 @@ def test_distribution_does_not_depend_on_the_number_of_threads():
     one, three = (cosine_distribution(x, 30, tile=11, threads=threads) for threads in (1, 3))
     np.testing.assert_array_equal(one.counts, three.counts)
     assert (one.minimum, one.maximum) == (three.minimum, three.maximum)
+
+
+@pytest.mark.parametrize("bins", [1, 7, 200, 30_000])
+def test_few_bins_out_of_many_are_those_of_another_pass(bins):
+    x = normalise(np.random.default_rng(3).normal(size=(80, 6)) + 0.3)
+    fine, plain = (cosine_distribution(x, of) for of in (fine_bins(bins), bins))
+    assert len(fine.counts) >= 20_000
+    found = fine.in_bins(bins)
+    np.testing.assert_array_equal(found.counts, plain.counts)
+    np.testing.assert_array_equal(found.edges, plain.edges)
+    assert (found.n, found.mean, found.minimum) == (plain.n, plain.mean, plain.minimum)
 
 
 def test_histogram_mean_is_the_closed_form_to_within_a_bin():

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import stats
 
 from modality_gap import encoders
-from modality_gap.cone import cosine_quantiles, sd_cosine
+from modality_gap.cone import cosine_distribution, cosine_quantiles, fine_bins, sd_cosine
 from modality_gap.configuration import check_config
 from modality_gap.contrastive import cross_entropies, symmetric_loss
 from modality_gap.embedding_set import EmbeddingSet, normalise, read_initialisations, write
@@ -42,15 +42,17 @@ def test_deviation_and_quartiles_are_those_of_all_pairs(n, shift, tile):
     cosines = (x @ x.T)[~np.eye(n, dtype=bool)]
     assert sd_cosine(x) == pytest.approx(cosines.std(), abs=1e-12 if n > 2 else 1e-7)
     shares = np.array([0, 0.25, 0.5, 0.75, 1])
+    found = cosine_distribution(x, fine_bins(200), tile)
     # A quantile of few pairs lies anywhere between two neighbours: the plain one is a pair's own.
     plain = np.quantile(cosines, shares, method="inverted_cdf")
-    np.testing.assert_allclose(cosine_quantiles(x, shares, tile), plain, atol=1e-4)
+    np.testing.assert_allclose(cosine_quantiles(found, shares), plain, atol=1e-4)
 
 
 def test_equal_vectors_have_no_deviation():
     x = np.repeat(normalise(np.array([[1.0, 2.0, 3.0]])), 5, axis=0)
     assert sd_cosine(x) == pytest.approx(0, abs=1e-7)
-    assert cosine_quantiles(x, np.array([0.5])) == pytest.approx(1, abs=1e-4)
+    found = cosine_distribution(x, fine_bins(1))
+    assert cosine_quantiles(found, np.array([0.5])) == pytest.approx(1, abs=1e-4)
 
 
 # --- Supplementary 4 --------------------------------------------------------------------------
