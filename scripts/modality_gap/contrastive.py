@@ -76,6 +76,16 @@ def symmetric_loss(similarity: np.ndarray, temperature: float) -> np.ndarray:
     return sum(cross_entropies(similarity, temperature)) / 2
 
 
+def count_batches(n: int, batch_size: int) -> int:
+    """How many whole batches n pairs make; InputError where not even one."""
+    if n < batch_size:
+        raise InputError(
+            f"loss_landscape.batch_size is {batch_size} but the set has {n} pairs only; "
+            "lower it or give more pairs."
+        )
+    return n // batch_size
+
+
 def sweep_cross_entropies(
     x: np.ndarray,
     y: np.ndarray,
@@ -92,7 +102,7 @@ def sweep_cross_entropies(
     the whole set: of its matrix only a tile is held, and sums over its columns, 8 bytes for each
     of temperatures x deltas x n.
     """
-    batches = len(x) // batch_size
+    batches = count_batches(len(x), batch_size)
     x, y = (side[: batches * batch_size].reshape(batches, batch_size, -1) for side in (x, y))
     together = max(1, TILE // batch_size**2)  # whole batches in a tile, or some rows of one
     height = min(batch_size, max(1, TILE // batch_size))
@@ -191,11 +201,7 @@ def loss_landscape(
     distance_one_side (where x alone moves, by the whole of delta), loss, loss_as_released. Source:
     Figure 3(b-d), and (a) for the two distances.
     """
-    if len(x) < batch_size:
-        raise InputError(
-            f"loss_landscape.batch_size is {batch_size} but the set has {len(x)} pairs only; "
-            "lower it or give more pairs."
-        )
+    batches = count_batches(len(x), batch_size)
     u = unit_gap_vector(x, y)
     some = batch_size * max(1, ROWS // batch_size)  # whole batches
     both = 0
@@ -204,7 +210,7 @@ def loss_landscape(
             break
         losses = sweep_cross_entropies(of_x, of_y, u, deltas, temperatures, batch_size, threads)
         both = both + losses.sum(axis=-1)
-    both /= len(x) // batch_size
+    both /= batches
     distances = {
         "distance": signed_distances(x, y, deltas),
         "distance_one_side": signed_distances(x, y, deltas, one_side=True),
@@ -278,7 +284,7 @@ def sigmoid_sweep(
 ) -> np.ndarray:
     """`sigmoid_losses` of the batches of `loss_landscape`: (temperatures, deltas, batches)."""
     u = unit_gap_vector(x, y)
-    batches = len(x) // batch_size
+    batches = count_batches(len(x), batch_size)
     x, y = (side[: batches * batch_size].reshape(batches, batch_size, -1) for side in (x, y))
     similarity, x_along, y_along = x @ y.transpose(0, 2, 1), x @ u, y @ u
     losses = np.empty((len(temperatures), len(deltas), batches))

@@ -1,5 +1,7 @@
 """Loss, shift and sphere, against torch, against the plain computation and paper.md's tables."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -69,8 +71,9 @@ def test_landscape_averages_whole_batches_in_file_order(pairs):
 
 
 def test_too_few_pairs_for_a_batch_is_one_sentence(pairs):
-    with pytest.raises(InputError, match=r"loss_landscape.batch_size is 50 .* 40 pairs"):
-        loss_landscape(*pairs, np.array([0.0]), [0.1], batch_size=50)
+    for sweep in (loss_landscape, batched_sweep, partial(sigmoid_sweep, bias=0.0)):
+        with pytest.raises(InputError, match=r"loss_landscape.batch_size is 50 .* 40 pairs"):
+            sweep(*pairs, np.array([0.0]), [0.1], batch_size=50)
 
 
 def test_distance_is_the_gap_at_no_shift_and_changes_sign_once_passed(pairs):
