@@ -594,8 +594,8 @@ def _faults(config: dict) -> Iterator[str]:
     batch_size, sample = config["loss_landscape"]["batch_size"], config["sample"]
     if batch_size > sample:
         yield (
-            f"loss_landscape.batch_size is {batch_size}, but of a large set the minimum of the loss "
-            f"is looked for in {sample} pairs; lower it or raise sample."
+            f"loss_landscape.batch_size is {batch_size}, but of a large set the minimum of the "
+            f"loss is looked for in {sample} pairs; lower it or raise sample."
         )
 
 
