@@ -84,7 +84,7 @@ def test_statistics_of_files_are_those_of_the_whole_matrix(pair, monkeypatch):
     cosines = (x @ x.T)[~np.eye(N, dtype=bool)]
     assert mean_cosine(stored[0]) == pytest.approx(cosines.mean(), **close)
     assert sd_cosine(stored[0]) == pytest.approx(cosines.std(), **close)
-    found = cosine_distribution(stored[0], 50, tile=500)
+    found = cosine_distribution(stored[0], 50, square=500)
     np.testing.assert_array_equal(found.counts, np.histogram(cosines, found.edges)[0])
     assert (found.minimum, found.maximum) == pytest.approx((cosines.min(), cosines.max()), **close)
     low, high = mean_cosine_interval(stored[0], 0.95)
