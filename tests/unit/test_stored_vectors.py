@@ -60,6 +60,8 @@ def test_rows_are_those_of_the_file(pair):
         slice(1000, 2100),
         slice(2000, 9000),
         slice(ROW_GROUP, 2 * ROW_GROUP),
+        slice(5, 2000, 700),
+        slice(None, None, -800),
         np.array([2200, 3, 1024, 3]),
     ):
         np.testing.assert_allclose(stored[wanted], x[wanted], rtol=0, atol=1e-15)
