@@ -16,9 +16,11 @@ from traceback import print_exception
 
 from modality_gap.errors import InputError
 
-FREE = "free space on its disk and run again; what is finished is kept"
-ALLOW = "make its folder writable and run again; what is finished is kept"
-REMEDIES = {errno.ENOSPC: FREE, errno.EDQUOT: FREE, errno.EROFS: ALLOW, errno.EACCES: ALLOW}
+# What the system's errors with a file mean, and what to do.
+FULL = "cannot be written", "free space on its disk"
+LOCKED = "cannot be written", "make its folder writable"
+DENIED = "cannot be read or written", "give yourself the right to it and to its folder"
+REMEDIES = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: LOCKED, errno.EACCES: DENIED}
 
 # A progress bar shows its state at most so often: seconds, and share of the time since the start.
 BAR_SECONDS = 2
@@ -35,7 +37,13 @@ class Log(io.TextIOWrapper):
     """
 
     def __init__(self, path: str | Path):
-        super().__init__(open(path, "wb"), encoding="utf-8", line_buffering=True)  # noqa: SIM115
+        # A file's name may hold what UTF-8 cannot say.
+        super().__init__(
+            open(path, "wb"),  # noqa: SIM115
+            encoding="utf-8",
+            errors="backslashreplace",
+            line_buffering=True,
+        )
         self.begun = time.monotonic()
         self.shown = -float("inf")
         self.bar = ""
@@ -79,15 +87,20 @@ def log_to(path: str) -> None:
 def sentence(error: BaseException, outputs: Sequence[str] = ()) -> str | None:
     """What a person is to know of an error and can do about it; None where that is unknown.
 
-    An error that does not say which file could not be written is taken to mean one of `outputs`.
+    An error that does not say which file could not be written is taken to mean one of `outputs`;
+    one that does not say what was denied may mean an input as well.
     """
     if isinstance(error, InputError):
         return str(error)
-    for number, remedy in REMEDIES.items():
+    for number, (fault, remedy) in REMEDIES.items():
         # Libraries in other languages give the words of an error alone.
         if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
-            named = getattr(error, "filename", None) or " or ".join(outputs) or "an output"
-            return f"{named} cannot be written ({os.strerror(number)}); {remedy}."
+            guess = "a file of this job" if number == errno.EACCES else " or ".join(outputs)
+            named = getattr(error, "filename", None) or guess or "an output"
+            return (
+                f"{named} {fault} ({os.strerror(number)}); {remedy} and run again; "
+                "what is finished is kept."
+            )
     return None
 
 

@@ -68,6 +68,11 @@ def test_words_stand_beside_a_bar(log):
     ]
 
 
+def test_a_name_that_is_no_text_can_be_told(log):
+    print(os.fsdecode(b"na\xefve.csv"), "\ud83d \N{DROPLET}", file=log)
+    assert written(log) == "na\\udcefve.csv \\ud83d \N{DROPLET}\n"
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_last_line_tells_what_a_script_took_or_why_it_failed(root, tmp_path, fails):
     log = tmp_path / "logs" / "rule.log"
@@ -134,6 +139,17 @@ FULL = (
             "OSError(30, 'Read-only file system', 'b.csv')",
             "b.csv cannot be written (Read-only file system); make its folder writable and run "
             "again; what is finished is kept.",
+        ),
+        (
+            "PermissionError(13, 'Permission denied', 'c.csv')",
+            "c.csv cannot be read or written (Permission denied); give yourself the right to it "
+            "and to its folder and run again; what is finished is kept.",
+        ),
+        # It may be an input that was denied.
+        (
+            "RuntimeError('Permission denied (os error 13)')",
+            "a file of this job cannot be read or written (Permission denied); give yourself the "
+            "right to it and to its folder and run again; what is finished is kept.",
         ),
         ("KeyError('x')", "KeyError: 'x'"),
     ],
