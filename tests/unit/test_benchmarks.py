@@ -98,6 +98,26 @@ def test_growth_goes_to_100_000_pairs_of_all_that_sees_every_pair():
     assert growth.STATISTICS.keys() >= growth.QUADRATIC
 
 
+@pytest.mark.parametrize(("arguments", "umap"), [([], 30_000), (["--full"], 100_000)])
+def test_growth_writes_what_its_bars_are_held_against(root, tmp_path, monkeypatch, arguments, umap):
+    def made_up(name: str, n: int) -> dict:
+        return {"seconds": n ** (2 if name in growth.QUADRATIC else 1) / 1e4, "mb": 1.0}
+
+    monkeypatch.setattr(growth, "measure_apart", made_up)
+    monkeypatch.setattr(growth, "save", lambda name, rows: save(name, rows, tmp_path))
+    growth.main(arguments)
+    sizes = pd.read_csv(tmp_path / "growth.csv").groupby("subject")["n"].max()
+    assert sizes["UMAP"] == umap
+    tables = page.read_tables(tmp_path)
+    assert not tables["growth_exponents"].isna().any(axis=None)
+    bars = yaml.safe_load((root / "benchmarks" / "bars.yaml").read_text(encoding="utf-8"))
+    held = [bar for bar in bars if bar["table"] == "growth_exponents"]
+    assert {bar["subject"] for bar in held} == growth.STATISTICS.keys()
+    for bar in held:
+        assert page.verdict(bar, page.value_of(tables, bar)) == page.MET
+        assert (bar["at_most"] > 2) == (bar["subject"] in growth.QUADRATIC)
+
+
 def test_growth_measures_seconds_and_memory_of_a_call():
     found = growth.measure_apart("all-pairs cosines", 3000)  # this process has memory to spare
     assert found["seconds"] > 0
