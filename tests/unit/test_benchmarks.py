@@ -262,6 +262,26 @@ def test_plan_by_hand_and_every_number_of_its_page_is_there(root):
     assert config["sample"] == scale.SAMPLE
 
 
+def test_rates_are_read_from_the_measures(tmp_path):
+    save(
+        "parquet_mean",
+        [
+            measured("mean of rows", "mean", 0.5, "GB/s", 10**7),
+            # 10 million vectors of 32 dimensions, 1.28 GB.
+            measured("mean of rows", "opening and checking", 12.8, "s", 10**7),
+        ],
+        tmp_path,
+    )
+    rate = measured("all-pairs cosines", "rate", 102.4, "1e9 operations/s", 100)
+    save("cosines", [rate], tmp_path)
+    ways = {"start": (3.0, 1), "dry run": (33.0, 10_000), "run that does nothing": (9.0, 1000)}
+    save("dag", [measured(way, "CPU time", s, "s", n) for way, (s, n) in ways.items()], tmp_path)
+    found = scale.measured(tmp_path)
+    assert found["open_gb_s"] == pytest.approx(0.1)
+    assert found["pairs_s"] == pytest.approx(1e8)
+    assert (found["run_jobs"], found["run_s"], found["dag_jobs"]) == (1000, 9, 10_000)
+
+
 class Counted(np.ndarray):
     """Vectors that count how many rows of them were read."""
 
