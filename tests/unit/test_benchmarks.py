@@ -1,5 +1,6 @@
 """What `make bench` computes: its ratios, fits, verdicts and plans."""
 
+import json
 import re
 import subprocess
 import sys
@@ -165,6 +166,46 @@ def test_overhead_is_what_jobs_and_their_imports_leave_of_the_cores():
     assert found["overhead and start-up"] == pytest.approx(0.26)
 
 
+def test_last_run_is_none_where_another_was_begun_since(tmp_path):
+    jobs = pd.DataFrame(
+        {
+            "rule": ["first", "second", "third"],
+            "job": ["first", "second/a.b", "third"],
+            "in_this_run": [True, True, False],
+            "finished": ["2026-01-01T00:01:00Z", "2026-01-01T00:02:00Z", "2025-12-31T00:00:00Z"],
+            "wall_s": [30.0, 40.0, 50.0],
+        }
+    )
+    jobs.to_csv(tmp_path / "run.csv", index=False)
+    start = pd.Timestamp("2026-01-01").timestamp()
+
+    def begin(*names: str, later: float = 0) -> None:
+        record = {
+            "started": start + later,
+            "cores": 2,
+            "jobs": [
+                {"rule": name, "planned": name in names, "log": f"results/logs/{log}.log"}
+                for name, log in [
+                    ("first", "first"),
+                    ("second", "second/a.b"),
+                    ("third", "third"),
+                    ("write_run_page", "write_run_page"),
+                ]
+            ],
+        }
+        (tmp_path / "run.json").write_text(json.dumps(record))
+
+    begin("first", "second", "write_run_page")
+    found, wall, cores = overhead.last_run(tmp_path)
+    assert (list(found["rule"]), wall, cores) == (["first", "second"], 120, 2)
+    begin("second", "write_run_page")
+    assert overhead.last_run(tmp_path) is None
+    begin("first", "second", later=3600)
+    assert overhead.last_run(tmp_path) is None
+    begin("first", "second", "third")
+    assert overhead.last_run(tmp_path) is None
+
+
 def test_start_up_is_of_the_imports_alone_and_names_large_packages():
     source = "import json\nlog_to(1)\nfrom scipy import stats\nraise SystemExit(1)\n"
     assert "raise" not in overhead.head_of(source)
@@ -201,20 +242,31 @@ def test_verdict_follows_the_bar(bar, value, expected):
     assert page.verdict(bar, value) == expected
 
 
-@pytest.mark.parametrize(("chosen", "least"), [("bfloat16", 3), ("float32", 1)])
-def test_extraction_is_held_to_three_times_only_where_the_cpu_multiplies_bfloat16(chosen, least):
-    table = pd.DataFrame(
-        {
-            "precision": ["float32", "bfloat16"],
-            "way": "project / dataloader in float32",
-            "measure": "ratio of speeds",
-            "value": [1.1, 3.4],
-            "auto_precision": chosen,
-        }
+@pytest.mark.parametrize(
+    ("device", "chosen", "expected"),
+    [
+        ("CPU, Xeon, AMX", "bfloat16", [(3, 3.4), (0.9999, 0.99985)]),
+        ("CPU, Xeon, AVX512", "float32", [(1, 1.1)]),
+        ("NVIDIA H100", "bfloat16", [(0.9999, 0.99985)]),
+    ],
+)
+def test_extraction_is_held_to_what_its_device_and_precision_allow(device, chosen, expected):
+    speed = ("project / dataloader in float32", "ratio of speeds")
+    rows = [
+        ("float32", *speed, 1.1, 1.0),
+        ("bfloat16", *speed, 3.4, 3.3),
+        ("bfloat16", "project against float32", "cosine", 0.99995, 0.99985),
+    ]
+    table = pd.DataFrame(rows, columns=["precision", "way", "measure", "value", "low"])
+    found = page.extraction_bars(table.assign(device=device, auto_precision=chosen))
+    assert [(bar["at_least"], value) for bar, value in found] == expected
+    without = page.extraction_bars(
+        table[:0].reindex([0]).assign(device=device, auto_precision=chosen)
     )
-    bar, value = page.extraction_bar(table)
-    assert (bar["at_least"], value) == (least, 3.4 if chosen == "bfloat16" else 1.1)
-    assert ("no matrix instructions" in bar["words"]) == (least == 1)
+    assert [value for _, value in without] == [None] * len(expected)
+    if device.startswith("CPU"):
+        words = found[0][0]["words"]
+        assert ("no matrix instructions" in words) == (chosen == "float32")
 
 
 def test_page_says_what_was_measured_and_what_was_not(root, tmp_path):
