@@ -27,7 +27,7 @@ paper: $(ENV)  ## the same with the paper's own data and models: a GPU, 60 GB of
 rehearsal: $(ENV)  ## the paper's run on small archives in the official formats, from a local server
 	python tests/rehearsal.py
 
-test: $(ENV)  ## run every test
+test: $(ENV)  ## run the tests, but those of test-faults and test-cluster
 	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 test-cluster: $(ENV)  ## run the tests on a real SLURM of one node alone
@@ -65,8 +65,9 @@ slurm:  ## install the SLURM that the cluster tests start (Debian, as root); not
 	apt-get update --quiet
 	apt-get install --yes --quiet --no-install-recommends munge slurm-wlm
 
-clean:  ## remove what runs made; downloads and the environment stay
-	find results -mindepth 1 ! -name README.md -delete
+clean:  ## remove what runs made; downloads, benches and the environment stay
+	find results -mindepth 1 ! -name README.md ! -name bench ! -path 'results/bench/*' \
+	  ! -name bench.html -delete
 	rm -rf .snakemake
 
 $(ENV): requirements.txt

@@ -85,11 +85,13 @@ use rule extract_embeddings as extract_shard with:
 
 rule merge_shards:
     """The shards of an extraction as one file, the same however many there are."""
+
+    # No code here: the shards are gone once they are merged, so that its change would have
+    # everything embedded again.
     input:
         shards=gather.shards(
             "results/shards/{{encoded}}/{{modality}}.{scatteritem}.parquet"
         ),
-        code=code("shards", "embedding_set"),
     output:
         "results/embeddings/{encoded}/{modality}.parquet",
     log:

@@ -36,9 +36,9 @@ onstart:
     }
     # Where nothing can be written the jobs will say why.
     with suppress(OSError):
-        Path("results/run.json").write_text(
-            json.dumps(about, default=str), encoding="utf-8"
-        )
+        partial = Path("results/run.json.part")
+        partial.write_text(json.dumps(about, default=str), encoding="utf-8")
+        partial.replace("results/run.json")
 
 
 rule write_run_page:

@@ -25,7 +25,6 @@ from modality_gap.extraction import (
     peak_memory_mb,
     plan_batches,
     select_rows,
-    shard_of,
 )
 
 torch.set_num_threads(snakemake.threads)
@@ -60,7 +59,7 @@ for path in snakemake.output:
     modality = Path(path).name.partition(".")[0]
     inits = range(spec["seeds"]) if "seeds" in spec else [None]
     rows, noise = select_rows(dataset, inputs, seed), inputs.get("noise", 0)
-    todo = shard_of(plan_batches(rows, noise, settings["batch_size"], inits), *shard)
+    todo = plan_batches(rows, noise, settings["batch_size"], inits, *shard)
     labels = label_columns(dataset, inputs, spec)
     with EmbeddingWriter(path, {}, labels, may_be_empty=shard != (1, 1)) as writer:
         started = time.perf_counter()

@@ -8,8 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from modality_gap.gap import mean_cosine
-from modality_gap.tiles import TILE as BLOCK
-from modality_gap.tiles import tiles
+from modality_gap.tiles import TILE, tiles
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,16 @@ class CosineDistribution:
 
 # Rows whose cosines with as many others are in memory at once, in each thread: 8 MB, which the
 # system hands out again and again; from 32 MB on it clears new pages each time.
-TILE = 1024
+SQUARE = 1024
 AT_ONCE = 1 << 15  # cosines that are counted while they lie in a core's cache
 NEAR_AN_EDGE = 1e-9  # in bins; rounding alone stays far below
 
 
 def cosine_distribution(
-    x: np.ndarray, bins: int, tile: int = TILE, threads: int = 1
+    x: np.ndarray, bins: int, square: int = SQUARE, threads: int = 1
 ) -> CosineDistribution:
-    """Distribution of the cosines of unit vectors x (n, d), tile by tile in bounded memory.
+    """Distribution of the cosines of unit vectors x (n, d), a square of their matrix at a time, in
+    bounded memory.
 
     The mean is exact, from the sum of vectors; the histogram, minimum and maximum see each pair,
     in the precision of x. Source: Figure 2(a).
@@ -52,15 +52,15 @@ def cosine_distribution(
     minimum, maximum = np.inf, -np.inf
 
     def work(sides: tuple[np.ndarray, np.ndarray, bool]) -> tuple | None:
-        cosines = _cosines_of_tile(*sides)
+        cosines = _cosines_of_square(*sides)
         if cosines.size:
             return count_in_bins(cosines, edges), float(cosines.min()), float(cosines.max())
         return None
 
     # BLAS's own threads would wait for one another while these are at work.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        for tiles_at_hand in _pairs_of_tiles(x, tile):
-            for found in filter(None, pool.map(work, tiles_at_hand)):
+        for at_hand in _squares(x, square):
+            for found in filter(None, pool.map(work, at_hand)):
                 counts += 2 * found[0]
                 minimum, maximum = min(minimum, found[1]), max(maximum, found[2])
     return CosineDistribution(len(x), mean_cosine(x), minimum, maximum, counts, edges)
@@ -117,21 +117,21 @@ def sd_cosine(x: np.ndarray) -> float:
     return float(np.sqrt(max(0.0, squares / (n * (n - 1)) - mean_cosine(x) ** 2)))
 
 
-def _pairs_of_tiles(x: np.ndarray, tile: int) -> Iterator[list]:
-    """Every unordered pair of tiles of x (n, d), and whether the two are the same, as lists of
-    those for which no more than two blocks of x have to be in memory."""
-    for start in range(0, len(x), BLOCK):
-        block = x[start : start + BLOCK]
-        for other in range(start, len(x), BLOCK):
-            beside = block if other == start else x[other : other + BLOCK]
+def _squares(x: np.ndarray, square: int) -> Iterator[list]:
+    """The sides of every square on or above the diagonal of the matrix of cosines of x (n, d), and
+    whether the two are the same, as lists of those that two tiles of x are enough for."""
+    for start in range(0, len(x), TILE):
+        tile = x[start : start + TILE]
+        for other in range(start, len(x), TILE):
+            beside = tile if other == start else x[other : other + TILE]
             yield [
-                (block[i : i + tile], beside[j : j + tile], start + i == other + j)
-                for i in range(0, len(block), tile)
-                for j in range(i if other == start else 0, len(beside), tile)
+                (tile[i : i + square], beside[j : j + square], start + i == other + j)
+                for i in range(0, len(tile), square)
+                for j in range(i if other == start else 0, len(beside), square)
             ]
 
 
-def _cosines_of_tile(rows: np.ndarray, others: np.ndarray, same: bool) -> np.ndarray:
+def _cosines_of_square(rows: np.ndarray, others: np.ndarray, same: bool) -> np.ndarray:
     """Cosines of unit vectors (m, d) with others (k, d), of the same ones each pair once."""
     cosines = rows @ others.T
     if same:

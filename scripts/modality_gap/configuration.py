@@ -591,6 +591,12 @@ def _faults(config: dict) -> Iterator[str]:
             f"loss_landscape.delta_start is {start}, from where steps of {step} miss the shift 0; "
             "make it a multiple of delta_step."
         )
+    batch_size, sample = config["loss_landscape"]["batch_size"], config["sample"]
+    if batch_size > sample:
+        yield (
+            f"loss_landscape.batch_size is {batch_size}, but of a large set the minimum of the "
+            f"loss is looked for in {sample} pairs; lower it or raise sample."
+        )
 
 
 def _absent(key: str, path: str) -> str:

@@ -3,7 +3,7 @@
 A shift moves both modalities along the unit gap vector u, by half of delta each, and puts them
 back on the sphere: x <- normalise(x - delta/2 u), y <- normalise(y + delta/2 u). A positive delta
 closes the gap. It changes the matrix of similarities by rank-one terms only, so the matrix is
-computed once, a tile at a time, and every delta costs O(n) more a row.
+computed once, a part at a time, and every delta costs O(n) more a row.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +17,12 @@ from threadpoolctl import threadpool_limits
 from modality_gap.diagnostics import bootstrap_interval
 from modality_gap.errors import InputError
 from modality_gap.gap import gap_vector
-from modality_gap.tiles import tiles
+from modality_gap.tiles import map_ahead, tiles
 
 # From here on exp(-2 / temperature), of the least cosine, is above the smallest float64.
 LOWEST_FOR_ONE_EXPONENTIAL = 1 / 300
 ROWS = 2048  # pairs that a sweep has in memory
-TILE = 1 << 16  # cosines at once: half a megabyte, which stays in a core's cache
+COSINES = 1 << 16  # at once: half a megabyte, which stays in a core's cache
 
 
 def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -49,16 +49,6 @@ def shifted_similarity(
     return moved / (x_norm[..., :, None] * y_norm[..., None, :])
 
 
-def signed_distance(x: np.ndarray, y: np.ndarray, delta: float, one_side: bool = False) -> float:
-    """Distance of the two centres after a shift by delta, half of it on each side or the whole on x
-    alone, negative once they passed each other: the sign is that of the shifted gap vector along
-    the unit gap vector before the shift."""
-    u = unit_gap_vector(x, y)
-    of_x, of_y = (delta, 0) if one_side else (delta / 2, delta / 2)
-    moved = gap_vector(shift(x, u, -of_x), shift(y, u, of_y))
-    return float(np.sign(moved @ u) * np.linalg.norm(moved))
-
-
 def cross_entropies(similarity: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean cross-entropy of the rows (x to y) and of the columns (y to x) of square matrices
     (..., n, n) of cosines, the right answers on the diagonals; each (...)."""
@@ -76,6 +66,16 @@ def symmetric_loss(similarity: np.ndarray, temperature: float) -> np.ndarray:
     return sum(cross_entropies(similarity, temperature)) / 2
 
 
+def count_batches(n: int, batch_size: int) -> int:
+    """How many whole batches n pairs make; InputError where not even one."""
+    if n < batch_size:
+        raise InputError(
+            f"loss_landscape.batch_size is {batch_size} but the set has {n} pairs only; "
+            "lower it or give more pairs."
+        )
+    return n // batch_size
+
+
 def sweep_cross_entropies(
     x: np.ndarray,
     y: np.ndarray,
@@ -88,54 +88,63 @@ def sweep_cross_entropies(
     """Cross-entropies of consecutive batches of unit vectors x, y (n, d), an incomplete last one
     left out, after shifts by `deltas` along u: (2, temperatures, deltas, batches), x to y first.
 
-    Float64 throughout, and the same numbers however many threads share the tiles. A batch may be
-    the whole set: of its matrix only a tile is held, and sums over its columns, 8 bytes for each
+    Float64 throughout, and the same numbers however many threads share the parts. A batch may be
+    the whole set: of its matrix only a part is held, and sums over its columns, 8 bytes for each
     of temperatures x deltas x n.
     """
-    batches = len(x) // batch_size
+    batches = count_batches(len(x), batch_size)
     x, y = (side[: batches * batch_size].reshape(batches, batch_size, -1) for side in (x, y))
-    together = max(1, TILE // batch_size**2)  # whole batches in a tile, or some rows of one
-    height = min(batch_size, max(1, TILE // batch_size))
-    tiles = [
+    together = max(1, COSINES // batch_size**2)  # whole batches at once, or some rows of one
+    height = min(batch_size, max(1, COSINES // batch_size))
+    parts = [
         (slice(batch, batch + together), slice(row, row + height))
         for batch in range(0, batches, together)
         for row in range(0, batch_size, height)
     ]
-    temperatures = np.asarray(temperatures, dtype=np.float64)
+    deltas, temperatures = np.asarray(deltas), np.asarray(temperatures, dtype=np.float64)
     one = temperatures >= LOWEST_FOR_ONE_EXPONENTIAL
     rows = np.zeros((len(temperatures), len(deltas), batches))
     columns, sums = np.zeros_like(rows), 0
     # BLAS's own threads would wait for one another while these are at work.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        work = partial(_tile_sums, x, y, x @ u, y @ u, np.asarray(deltas), temperatures[one])
-        for (batch, row), (of_rows, of_columns) in zip(tiles, pool.map(work, tiles), strict=True):
+        work = partial(_sums_of_part, x, y, x @ u, y @ u, deltas, temperatures[one])
+        # What is done waits for its turn, so no more is begun than keeps the threads busy.
+        done = map_ahead(pool, work, parts, ahead=2 * threads)
+        for (batch, row), (of_rows, of_columns) in zip(parts, done, strict=True):
             rows[one, :, batch] += of_rows
             sums = sums + of_columns
             if row.start + height >= batch_size:
                 columns[one, :, batch] = np.log(sums).sum(axis=-1)
                 sums = 0
-    right = _cosines_of_partners(x, y, u, np.asarray(deltas)) - 1
+    right = _cosines_of_partners(x, y, u, deltas) - 1
     losses = np.stack([rows, columns]) / batch_size - right / temperatures[:, None, None]
-    for place in np.flatnonzero(~one):
+    for start in range(0, batches, together) if not one.all() else ():
+        some = slice(start, start + together)
+        similarity, x_along, y_along = (
+            x[some] @ y[some].transpose(0, 2, 1),
+            x[some] @ u,
+            y[some] @ u,
+        )
         for column, delta in enumerate(deltas):
-            moved = shifted_similarity(x @ y.transpose(0, 2, 1), x @ u, y @ u, delta)
-            losses[:, place, column] = cross_entropies(moved, temperatures[place])
+            moved = shifted_similarity(similarity, x_along, y_along, delta)
+            for place in np.flatnonzero(~one):
+                losses[:, place, column, some] = cross_entropies(moved, temperatures[place])
     return losses
 
 
-def _tile_sums(
+def _sums_of_part(
     x: np.ndarray,
     y: np.ndarray,
     x_along: np.ndarray,
     y_along: np.ndarray,
     deltas: np.ndarray,
     temperatures: np.ndarray,
-    tile: tuple[slice, slice],
+    part: tuple[slice, slice],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of exp((cosine - 1) / temperature) in a tile, batches and rows of x (batches, n, d): the logs
+    """Of exp((cosine - 1) / temperature) in a part, batches and rows of x (batches, n, d): the logs
     of the sums of rows, added up, (temperatures, deltas, b), and the sums of columns, (..., b, n).
     A cosine is at most 1, so that one exponential serves rows and columns without overflow."""
-    batch, row = tile
+    batch, row = part
     x, y, x_along, y_along = x[batch, row], y[batch], x_along[batch, row], y_along[batch]
     similarity = np.matmul(x, y.transpose(0, 2, 1), dtype=np.float64)
     half = deltas[:, None, None] / 2
@@ -191,11 +200,7 @@ def loss_landscape(
     distance_one_side (where x alone moves, by the whole of delta), loss, loss_as_released. Source:
     Figure 3(b-d), and (a) for the two distances.
     """
-    if len(x) < batch_size:
-        raise InputError(
-            f"loss_landscape.batch_size is {batch_size} but the set has {len(x)} pairs only; "
-            "lower it or give more pairs."
-        )
+    batches = count_batches(len(x), batch_size)
     u = unit_gap_vector(x, y)
     some = batch_size * max(1, ROWS // batch_size)  # whole batches
     both = 0
@@ -204,7 +209,7 @@ def loss_landscape(
             break
         losses = sweep_cross_entropies(of_x, of_y, u, deltas, temperatures, batch_size, threads)
         both = both + losses.sum(axis=-1)
-    both /= len(x) // batch_size
+    both /= batches
     distances = {
         "distance": signed_distances(x, y, deltas),
         "distance_one_side": signed_distances(x, y, deltas, one_side=True),
@@ -227,7 +232,9 @@ def loss_landscape(
 def signed_distances(
     x: np.ndarray, y: np.ndarray, deltas: np.ndarray, one_side: bool = False
 ) -> np.ndarray:
-    """`signed_distance` at many shifts at once, (len(deltas),)."""
+    """Distances of the two centres after shifts by each of `deltas`, half of it on each side or the
+    whole on x alone, (len(deltas),), negative once they passed each other: the sign is that of the
+    shifted gap vector along the unit gap vector before the shift."""
     u = unit_gap_vector(x, y)
     whole = np.asarray(deltas)[:, None]
     by_x, by_y = (whole, np.zeros_like(whole)) if one_side else (whole / 2, whole / 2)
@@ -278,7 +285,7 @@ def sigmoid_sweep(
 ) -> np.ndarray:
     """`sigmoid_losses` of the batches of `loss_landscape`: (temperatures, deltas, batches)."""
     u = unit_gap_vector(x, y)
-    batches = len(x) // batch_size
+    batches = count_batches(len(x), batch_size)
     x, y = (side[: batches * batch_size].reshape(batches, batch_size, -1) for side in (x, y))
     similarity, x_along, y_along = x @ y.transpose(0, 2, 1), x @ u, y @ u
     losses = np.empty((len(temperatures), len(deltas), batches))

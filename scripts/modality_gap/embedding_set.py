@@ -17,6 +17,7 @@ from threading import Lock
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from modality_gap.errors import InputError
@@ -225,7 +226,7 @@ class StoredVectors:
         return len(self), self.dim
 
     def __getitem__(self, wanted: slice | np.ndarray) -> np.ndarray:
-        if isinstance(wanted, slice) and self.rows is None:
+        if isinstance(wanted, slice) and wanted.step in (None, 1) and self.rows is None:
             start, stop, _ = wanted.indices(len(self))
             return normalise(self.file.read(start, stop, ids=False)[1])
         rows = np.arange(len(self))[wanted] if self.rows is None else self.rows[wanted]
@@ -335,15 +336,15 @@ class _ParquetFile:
         vectors = table["vector"].combine_chunks()
         if vectors.null_count or vectors.flatten().null_count:
             raise InputError(f"{self.path}: column 'vector' holds nulls; fill or drop those rows.")
+        for length in pc.list_value_length(vectors).unique().to_pylist():
+            self.dim = length if self.dim is None else self.dim
+            if length != self.dim:
+                raise InputError(
+                    f"{self.path}: the vectors differ in length; give all the same dimension."
+                )
         flat = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-        if len(table) and self.dim is None:
-            self.dim = len(flat) // len(table)
-        if len(table) and len(flat) != len(table) * self.dim:
-            raise InputError(
-                f"{self.path}: the vectors differ in length; give all the same dimension."
-            )
         names = table["item_id"].cast(pa.string()).to_pylist() if ids else []
-        return np.array(names, dtype=object), flat.reshape(len(table), -1)
+        return np.array(names, dtype=object), flat.reshape(len(table), self.dim or 0)
 
     def vectors_of(self, rows: np.ndarray) -> np.ndarray:
         """Float32 vectors of any rows, in the order asked for."""

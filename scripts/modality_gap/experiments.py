@@ -258,14 +258,16 @@ def train_loss(model: torch.nn.Module, pairs: Pairs, temperature: float, batch_s
     return float(np.mean(losses))
 
 
+RECALLS = "recall1_ab", "recall1_ba"
+
+
 def measure(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Gap, mean cosine within each modality and recall at 1 both ways of unit vectors (m, d)."""
     return {
         "gap": gap.gap(x, y),
         "mean_cosine_a": gap.mean_cosine(x),
         "mean_cosine_b": gap.mean_cosine(y),
-        "recall1_ab": gap.recall_at(x, y, 1),
-        "recall1_ba": gap.recall_at(y, x, 1),
+        **dict(zip(RECALLS, gap.recall_at(x, y, 1), strict=True)),
     }
 
 
@@ -296,8 +298,8 @@ def measure_untouched(x: np.ndarray, y: np.ndarray, confidence: float) -> dict[s
     Wilson): it has no seeds to repeat over."""
     row = {"n": len(x), "gap": gap.gap(x, y)}
     row["gap_low"], row["gap_high"] = gap.gap_interval(x, y, confidence)
-    for name, sides in (("recall1_ab", (x, y)), ("recall1_ba", (y, x))):
-        row |= share(name, gap.recall_at(*sides, 1), len(x), confidence)
+    for name, value in zip(RECALLS, gap.recall_at(x, y, 1), strict=True):
+        row |= share(name, value, len(x), confidence)
     return row
 
 

@@ -1,5 +1,6 @@
 """Extraction: dataset in, embedding set out, as three small parts: reader, encoder, writer."""
 
+import math
 import resource
 import sys
 import time
@@ -43,6 +44,8 @@ class Timing:
 def select_rows(path: str, inputs: dict, seed: int) -> np.ndarray:
     """Rows of a dataset's file, in its order, that an entry of `inputs` in the config takes."""
     with reading_parquet(path):
+        if not inputs.keys() & {"where", "sample"}:
+            return np.arange(pq.read_metadata(path).num_rows)
         table = pd.read_parquet(path, columns=["item_id", *inputs.get("where", {})])
     return np.flatnonzero(choose_rows(table, inputs, seed))
 
@@ -68,28 +71,35 @@ class Batch:
 
 
 def plan_batches(
-    rows: np.ndarray, noise: int, batch_size: int, inits: Sequence[int | None]
+    rows: np.ndarray,
+    noise: int,
+    batch_size: int,
+    inits: Sequence[int | None],
+    shard: int = 1,
+    shards: int = 1,
 ) -> list[Batch]:
-    """All that one extraction has to do, in the order of its embedding set. A batch holds those of
-    `rows` that lie among `batch_size` consecutive ones of the dataset's file, or noise."""
-    cuts = np.flatnonzero(np.diff(rows // batch_size)) + 1
-    numbers = np.arange(noise)
+    """What one of several shards (1, ..., shards) of an extraction has to do, some of all batches
+    in a row, each whole, so that it is the same however many shards there are. With more shards
+    than batches some have none.
+
+    For each initialisation come the batches of the dataset, each of those of `rows` that lie among
+    `batch_size` consecutive ones of its file, then those of noise: the order of the embedding set.
+    """
+    starts = np.flatnonzero(np.diff(rows // batch_size, prepend=-1))
+    stops = [*starts[1:], len(rows)]
+    of_one = len(starts) + math.ceil(noise / batch_size)
+
+    def batch(number: int) -> Batch:
+        init, place = divmod(number, of_one)
+        if place < len(starts):
+            return Batch(inits[init], False, rows[starts[place] : stops[place]])
+        first = (place - len(starts)) * batch_size
+        return Batch(inits[init], True, np.arange(first, min(first + batch_size, noise)))
+
+    total = of_one * len(inits)
     return [
-        Batch(init, is_noise, part)
-        for init in inits
-        for is_noise, parts in (
-            (False, np.split(rows, cuts)),
-            (True, np.split(numbers, range(batch_size, noise, batch_size))),
-        )
-        for part in parts
-        if len(part)
+        batch(number) for number in range(total * (shard - 1) // shards, total * shard // shards)
     ]
-
-
-def shard_of(batches: Sequence, shard: int, shards: int) -> Sequence:
-    """The batches of one of several shards (1, ..., shards): some in a row, each whole, so that it
-    is the same however many shards there are. With more shards than batches some have none."""
-    return batches[len(batches) * (shard - 1) // shards : len(batches) * shard // shards]
 
 
 def read_batches(

@@ -106,9 +106,11 @@ def _slack(own: np.ndarray, other: np.ndarray) -> np.ndarray | float:
     return np.where(own <= other, TIE, -TIE)
 
 
-def recall_at(x: np.ndarray, y: np.ndarray, k: int, tile: int = TILE) -> float:
-    """Share of rows of x whose own partner is among the k nearest rows of y, by cosine."""
-    return int((partner_ranks(x, y, tile)[0] < k).sum()) / len(x)
+def recall_at(x: np.ndarray, y: np.ndarray, k: int, tile: int = TILE) -> tuple[float, float]:
+    """Share of rows of x whose own partner is among the k nearest rows of y, by cosine, and the
+    other way round."""
+    to_y, to_x = (int((ranks < k).sum()) / len(x) for ranks in partner_ranks(x, y, tile))
+    return to_y, to_x
 
 
 def linear_separability(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, int]:

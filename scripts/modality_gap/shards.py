@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modality_gap.embedding_set import (
@@ -24,33 +26,48 @@ def merge(paths: Sequence[str | Path], target: str | Path) -> None:
     the file where a shard cannot be read, where its columns or the origin of its vectors are not
     the first one's, and the item where two shards have it.
     """
-    files = {path: open_parquet(path) for path in paths}
-    abouts = {path: metadata_of(file) for path, file in files.items()}
-    for path, about in abouts.items():
-        if "extraction" not in about:
+    parts = {}
+    for path in paths:
+        # One file is open at a time: there may be more shards than a process may open files.
+        with open_parquet(path) as file:
+            parts[path] = _Part(
+                metadata_of(file), file.schema_arrow.remove_metadata(), file.metadata.num_rows
+            )
+        if "extraction" not in parts[path].about:
             raise InputError(f"{path}: is no shard of an extraction; delete it and run again.")
-    filled = [path for path, file in files.items() if file.metadata.num_rows]
+    filled = [path for path, part in parts.items() if part.rows]
     hashes = []
     with EmbeddingWriter(target, {}) as writer:
         for path in filled:
-            _check_same_origin(path, filled[0], files, abouts)
-            for group in range(files[path].num_row_groups):
-                with reading_parquet(path):
-                    table = files[path].read_row_group(group)
-                hashes.append(hash_ids(table["item_id"].to_pylist()))
-                writer.append(table.replace_schema_metadata())
+            _check_same_origin(path, filled[0], parts)
+            with open_parquet(path) as file:
+                for group in range(file.num_row_groups):
+                    with reading_parquet(path):
+                        table = file.read_row_group(group)
+                    hashes.append(hash_ids(table["item_id"].to_pylist()))
+                    writer.append(table.replace_schema_metadata())
         if hashes and first_repeated(np.concatenate(hashes)) is not None:
             _name_repeated(filled, target)
-        writer.metadata = {
-            **(abouts[filled[0]] if filled else {}),
-            "skipped": [item for about in abouts.values() for item in about.get("skipped", [])],
-            "extraction": _joined([about["extraction"] for about in abouts.values()]),
-        }
+        if filled:  # else the writer says that there is nothing
+            abouts = [part.about for part in parts.values()]
+            writer.metadata = {
+                **parts[filled[0]].about,
+                "skipped": [item for about in abouts for item in about.get("skipped", [])],
+                "extraction": _joined([about["extraction"] for about in abouts]),
+            }
 
 
-def _check_same_origin(path, first, files: dict, abouts: dict) -> None:
+class _Part(NamedTuple):
+    """What a shard's file says of itself."""
+
+    about: dict
+    schema: pa.Schema
+    rows: int
+
+
+def _check_same_origin(path, first, parts: dict[str | Path, _Part]) -> None:
     """Raise InputError where a shard at `path` does not belong to the one at `first`."""
-    schema, expected = (files[key].schema_arrow.remove_metadata() for key in (path, first))
+    (about, schema, _), (expected_about, expected, _) = parts[path], parts[first]
     if schema != expected:
         differ = set(schema) ^ set(expected)
         names = ", ".join(sorted({column.name for column in differ})) or "their order"
@@ -58,12 +75,18 @@ def _check_same_origin(path, first, files: dict, abouts: dict) -> None:
             f"{path}: its columns are not those of {first} ({names}); delete both and run again."
         )
     own = ("skipped", "extraction")  # what each shard has for itself
-    for key in sorted((abouts[path].keys() | abouts[first].keys()) - {*own}):
-        mine, theirs = (abouts[each].get(key) for each in (path, first))
+    for key in sorted((about.keys() | expected_about.keys()) - {*own}):
+        mine, theirs = about.get(key), expected_about.get(key)
         if mine != theirs:
+            # With precision auto it is the processor that decides, and the nodes may have several.
+            remedy = (
+                f"set extraction.precision, to {mine} or {theirs}, and run again."
+                if key == "dtype"
+                else "delete both and run again."
+            )
             raise InputError(
                 f"{path}: its {key} is {mine!r}, but {first} has {theirs!r}, so they are no shards "
-                "of one extraction; delete both and run again."
+                f"of one extraction; {remedy}"
             )
 
 

@@ -5,8 +5,8 @@ What is gone through is an array (n, d), or anything of that shape that gives an
 """
 
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import islice
 
 import numpy as np
@@ -22,13 +22,19 @@ def tiles(*sides: np.ndarray, size: int = TILE) -> Iterator[tuple[np.ndarray, ..
     def read(start: int) -> tuple[np.ndarray, ...]:
         return tuple(side[start : start + size] for side in sides)
 
-    starts = iter(range(0, len(sides[0]), size))
     with ThreadPoolExecutor(AHEAD) as pool:
-        following = deque(pool.submit(read, start) for start in islice(starts, AHEAD))
-        while following:
-            current = following.popleft().result()
-            following.extend(pool.submit(read, start) for start in islice(starts, 1))
-            yield current
+        yield from map_ahead(pool, read, range(0, len(sides[0]), size), AHEAD)
+
+
+def map_ahead(pool: Executor, work: Callable, items: Iterable, ahead: int) -> Iterator:
+    """`pool.map(work, items)`, but with no more than `ahead` of them under way or done before
+    their turn."""
+    items = iter(items)
+    following = deque(pool.submit(work, item) for item in islice(items, ahead))
+    while following:
+        current = following.popleft().result()
+        following.extend(pool.submit(work, item) for item in islice(items, 1))
+        yield current
 
 
 def sample_rows(n: int, most: int, seed: int) -> slice | np.ndarray:

@@ -26,6 +26,20 @@ SPHERE = "results/statistics/sphere.csv"
 MLP_CONE = "results/statistics/mlp_cone.csv"
 THEORY = "results/statistics/theorem2.csv"
 EMBEDDINGS = "results/embeddings/emoji_clip_random.digits/image.parquet"
+# From the data set to a page: a model that is trained, embeddings, statistics, a figure.
+PAGE = "results/models.html"
+FIGURE = "results/figures/models.svg"
+STATISTICS = tuple(
+    f"results/statistics/{name}.csv"
+    for name in ("training/emoji_clip", "gap", "diagnostics", "loss_landscape", "loss_minimum")
+)
+
+# Laid over tests/small.yaml: of the models only emoji_clip, trained and untrained.
+ONE_MODEL = {
+    "sets": dict.fromkeys(("stitched", "stitched_random", "openclip_random")),
+    "table1": {"models": ["emoji_clip"]},
+    "table2": {"model": "emoji_clip"},
+}
 
 # Lines that a copy's scripts end with.
 SHOW_GPU = 'import os, sys\nprint("GPU", os.environ["CUDA_VISIBLE_DEVICES"], file=sys.stderr)\n'
@@ -57,7 +71,7 @@ class Cluster:
         """A copy, set up as a site would be; lines are added to the scripts that are named."""
         folder = self.folder / name
         folder.mkdir()
-        copy_project(folder, None)
+        copy_project(folder, ROOT / "resources")
         for profile in ("slurm", "slurm-gres"):
             path = folder / "profiles" / profile / "config.yaml"
             text = path.read_text()
@@ -78,7 +92,7 @@ class Cluster:
     ) -> subprocess.Popen:
         """Snakemake, which prints into the file `said` of its folder."""
         extraction = {"batch_size": 4, "shards": shards}
-        (folder / "own.yaml").write_text(yaml.safe_dump({"extraction": extraction}))
+        (folder / "own.yaml").write_text(yaml.safe_dump({**ONE_MODEL, "extraction": extraction}))
         words = [sys.executable, "-m", "snakemake", "--configfile", "tests/small.yaml", "own.yaml"]
         words += ["--workflow-profile", f"profiles/{profile}"]
         if profile != "default":
@@ -110,8 +124,15 @@ def wait_for(what, seconds: float = 900) -> None:
 
 def here(cluster: Cluster) -> Run:
     """No cluster at all, and no shards: the numbers to compare with."""
-    targets = (SPHERE, MLP_CONE, THEORY, EMBEDDINGS)
+    targets = (PAGE, SPHERE, MLP_CONE, THEORY, EMBEDDINGS)
     return cluster.run(cluster.copy("here"), "--cores", "2", "--", *targets, profile="default")
+
+
+def end_to_end(cluster: Cluster) -> Run:
+    """A small configuration from its data to a page, every step but downloads a SLURM job."""
+    # The folder of downloads is shared with the local run, which fills it.
+    wait_for((cluster.folder / "here/results/datasets/emoji.parquet").exists)
+    return cluster.run(cluster.copy("end_to_end"), "--", PAGE)
 
 
 def whole(cluster: Cluster) -> tuple[Run, list[str], np.ndarray, Run, str]:
@@ -173,7 +194,7 @@ def cluster(tmp_path_factory):
 @pytest.fixture(scope="session")
 def runs(cluster):
     """Every run, begun at once; `.result()` waits for one."""
-    scenarios = (whole, interruption, here)
+    scenarios = (here, whole, interruption, end_to_end)
     with ThreadPoolExecutor(len(scenarios)) as pool:
         yield {scenario: pool.submit(scenario, cluster) for scenario in scenarios}
 
@@ -193,6 +214,22 @@ def options(submission: str) -> list[str]:
 
 def value(words: list[str], option: str) -> str:
     return words[words.index(option) + 1]
+
+
+def test_a_small_configuration_from_end_to_end_equals_a_local_run(runs, local, cluster):
+    run = runs[end_to_end].result()
+    assert run.code == 0, run.said
+    submitted = Counter(
+        re.search(r"--comment rule_(\w+?)(?:_wildcards_\S+)? ", line)[1]
+        for line in cluster.slurm.submitted(run.folder)
+    )
+    assert submitted == {
+        **dict.fromkeys(("make_emoji_dataset", "train_clip", "measure_gaps", "sweep_loss"), 1),
+        **dict.fromkeys(("measure_diagnostics", "plot_models", "write_models_page"), 1),
+        "extract_pair": 2,
+    }
+    for path in (PAGE, FIGURE, *STATISTICS):
+        assert (run.folder / path).read_bytes() == (local / path).read_bytes(), path
 
 
 def test_the_shards_of_an_extraction_equal_a_local_run(runs, local):

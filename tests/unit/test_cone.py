@@ -15,11 +15,11 @@ from modality_gap.embedding_set import normalise
 from modality_gap.gap import mean_cosine
 
 
-@pytest.mark.parametrize("tile", [7, 64, 1000])
-def test_distribution_sees_every_pair_whatever_the_tile(tile):
+@pytest.mark.parametrize("square", [7, 64, 1000])
+def test_distribution_sees_every_pair_whatever_the_squares(square):
     x = normalise(np.random.default_rng(0).normal(size=(100, 5)) + 0.5)
     cosines = (x @ x.T)[~np.eye(100, dtype=bool)]
-    found = cosine_distribution(x, bins=40, tile=tile)
+    found = cosine_distribution(x, bins=40, square=square)
     assert found.counts.sum() == 100 * 99
     np.testing.assert_array_equal(found.counts, np.histogram(cosines, found.edges)[0])
     assert found.minimum == pytest.approx(cosines.min(), abs=1e-12)
@@ -42,7 +42,7 @@ def test_counts_are_numpys_even_at_the_edges(bins, dtype):
 
 def test_distribution_does_not_depend_on_the_number_of_threads():
     x = normalise(np.random.default_rng(2).normal(size=(60, 4)))
-    one, three = (cosine_distribution(x, 30, tile=11, threads=threads) for threads in (1, 3))
+    one, three = (cosine_distribution(x, 30, square=11, threads=threads) for threads in (1, 3))
     np.testing.assert_array_equal(one.counts, three.counts)
     assert (one.minimum, one.maximum) == (three.minimum, three.maximum)
 

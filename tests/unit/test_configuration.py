@@ -492,6 +492,12 @@ FAULTS = {
         "loss_landscape.delta_start",
         "multiple",
     ),
+    "batch above the sample": (
+        "loss_landscape/batch_size",
+        5001,
+        "loss_landscape.batch_size",
+        "5000 pairs; lower it or raise sample",
+    ),
 }
 
 

@@ -1,5 +1,7 @@
 """Loss, shift and sphere, against torch, against the plain computation and paper.md's tables."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,6 @@ from modality_gap.contrastive import (
     shifted_similarity,
     sigmoid_losses,
     sigmoid_sweep,
-    signed_distance,
     signed_distances,
     sphere_losses,
     sphere_points,
@@ -69,20 +70,21 @@ def test_landscape_averages_whole_batches_in_file_order(pairs):
 
 
 def test_too_few_pairs_for_a_batch_is_one_sentence(pairs):
-    with pytest.raises(InputError, match=r"loss_landscape.batch_size is 50 .* 40 pairs"):
-        loss_landscape(*pairs, np.array([0.0]), [0.1], batch_size=50)
+    for sweep in (loss_landscape, batched_sweep, partial(sigmoid_sweep, bias=0.0)):
+        with pytest.raises(InputError, match=r"loss_landscape.batch_size is 50 .* 40 pairs"):
+            sweep(*pairs, np.array([0.0]), [0.1], batch_size=50)
 
 
 def test_distance_is_the_gap_at_no_shift_and_changes_sign_once_passed(pairs):
     x, y = pairs
     default = np.linalg.norm(x.mean(0) - y.mean(0))
-    assert signed_distance(x, y, 0) == pytest.approx(default, abs=1e-12)
+    assert signed_distances(x, y, [0]) == pytest.approx(default, abs=1e-12)
     # Moved on one side alone by the vector between two points, the one comes to lie on the other.
     one, other = np.eye(2)[:1], np.eye(2)[1:]
-    for delta, distance in ((0, 2**0.5), (2**0.5, 0), (-(2**0.5), (2 + 2 / 5**0.5) ** 0.5)):
-        moved = signed_distance(one, other, delta, one_side=True)
-        assert abs(moved) == pytest.approx(distance, abs=1e-7)
-    distances = [signed_distance(x, y, delta) for delta in np.arange(-2, 4, 0.25)]
+    moved = signed_distances(one, other, [0, 2**0.5, -(2**0.5)], one_side=True)
+    expected = [2**0.5, 0, (2 + 2 / 5**0.5) ** 0.5]
+    np.testing.assert_allclose(np.abs(moved), expected, atol=1e-7)
+    distances = signed_distances(x, y, np.arange(-2, 4, 0.25))
     assert np.all(np.diff(distances) < 0)
     assert distances[0] > default > 0 > distances[-1]
 
@@ -110,7 +112,15 @@ def test_the_minimum_elsewhere_is_not_at_the_gap(released, name, distance):
     assert abs(lowest) == pytest.approx(distance, abs=0.03 if name == "videoclip" else 0.1)
 
 
-def test_distances_at_once_are_those_one_by_one(pairs):
+def signed_distance(x, y, delta, one_side=False) -> float:
+    """The distance of vectors that were moved indeed, its sign by the way from y to x before."""
+    u = unit_gap_vector(x, y)
+    of_x, of_y = (delta, 0) if one_side else (delta / 2, delta / 2)
+    moved = shift(x, u, -of_x).mean(axis=0) - shift(y, u, of_y).mean(axis=0)
+    return float(np.sign(moved @ u) * np.linalg.norm(moved))
+
+
+def test_distances_are_those_of_vectors_that_were_moved(pairs):
     deltas = np.arange(-20, 20) * 0.25
     one_by_one = [signed_distance(*pairs, delta) for delta in deltas]
     np.testing.assert_allclose(signed_distances(*pairs, deltas), one_by_one, atol=1e-12)
@@ -120,9 +130,9 @@ def test_distances_at_once_are_those_one_by_one(pairs):
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 20, 40])
-@pytest.mark.parametrize("tile", [1, 64, 1 << 16])  # a row of a batch, some rows, all batches
-def test_sweep_is_torchs_on_vectors_that_were_moved(pairs, monkeypatch, batch_size, tile):
-    monkeypatch.setattr(contrastive, "TILE", tile)
+@pytest.mark.parametrize("cosines", [1, 64, 1 << 16])  # a row of a batch, some rows, all batches
+def test_sweep_is_torchs_on_vectors_that_were_moved(pairs, monkeypatch, batch_size, cosines):
+    monkeypatch.setattr(contrastive, "COSINES", cosines)
     x, y = pairs
     u = unit_gap_vector(x, y)
     deltas, temperatures = np.array([-1.5, 0, 0.4]), [1e-4, 0.01, 1]
@@ -144,7 +154,7 @@ def test_sweep_is_torchs_on_vectors_that_were_moved(pairs, monkeypatch, batch_si
 
 
 def test_sweep_does_not_depend_on_the_number_of_threads(pairs, monkeypatch):
-    monkeypatch.setattr(contrastive, "TILE", 100)
+    monkeypatch.setattr(contrastive, "COSINES", 100)
     grid = np.array([0.0, 0.3]), [0.02, 1]
     for batch_size in (5, 40):
         one = batched_sweep(*pairs, *grid, batch_size)

@@ -92,6 +92,15 @@ def test_what_is_no_embedding_set_is_refused(tmp_path):
         read(tmp_path / "bare.parquet")
 
 
+@pytest.mark.parametrize("lengths", [(15, 17), (16, 16, 8), (16, 0, 16)])
+def test_vectors_of_different_lengths_are_refused(tmp_path, lengths):
+    vectors = [[1.0] * length for length in lengths]
+    ids = [f"item{number}" for number in range(len(lengths))]
+    pd.DataFrame({"item_id": ids, "vector": vectors}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a.parquet: the vectors differ in length"):
+        read(tmp_path / "a.parquet")
+
+
 def test_a_truncated_file_is_refused(tmp_path):
     write(make(n=200, d=50), tmp_path / "a.parquet")
     whole = (tmp_path / "a.parquet").read_bytes()

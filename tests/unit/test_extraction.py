@@ -13,7 +13,13 @@ from modality_gap import extraction
 from modality_gap.embedding_set import EmbeddingWriter, read
 from modality_gap.encoders import Encoder, open_picture, split_transform
 from modality_gap.errors import InputError
-from modality_gap.extraction import extract, prepare_ahead, read_batches
+from modality_gap.extraction import (
+    extract,
+    plan_batches,
+    prepare_ahead,
+    read_batches,
+    select_rows,
+)
 
 
 def encoded_picture(rng, mode="RGB", size=(50, 40), kind="PNG"):
@@ -85,6 +91,34 @@ def test_workers_are_kept_busy_and_memory_bounded(dataset, monkeypatch):
     # A batch is two tasks: besides the batch that is asked for, two for each worker.
     assert len(submitted) == 2 + 2 * 3
     assert len(list(ahead)) == 9
+
+
+def test_shards_share_the_batches_of_one_job():
+    rows = np.array([0, 1, 9, 10, 11, 12, 35, 60, 61])  # in batches 0, 1, 3 and 6 of ten rows
+    expected = [
+        (init, noise, items)
+        for init in (4, 5)
+        for noise, items in (
+            (False, [0, 1, 9]),
+            (False, [10, 11, 12]),
+            (False, [35]),
+            (False, [60, 61]),
+            (True, [*range(10)]),
+            (True, [*range(10, 13)]),
+        )
+    ]
+    for shards in (1, 3, 5, 16):
+        parts = [plan_batches(rows, 13, 10, [4, 5], shard + 1, shards) for shard in range(shards)]
+        found = [(batch.init, batch.noise, list(batch.rows)) for part in parts for batch in part]
+        assert found == expected
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert plan_batches(np.array([], dtype=int), 0, 10, [None]) == []
+
+
+def test_rows_of_a_whole_dataset_are_counted_and_not_read(dataset, monkeypatch):
+    np.testing.assert_array_equal(select_rows(dataset, {"sample": 70}, 0), np.arange(70))
+    monkeypatch.setattr(pd, "read_parquet", None)
+    np.testing.assert_array_equal(select_rows(dataset, {"noise": 3}, 0), np.arange(70))
 
 
 @pytest.mark.parametrize("library", ["open_clip", "open_clip, as SigLIP", "timm"])

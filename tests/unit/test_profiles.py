@@ -104,8 +104,10 @@ def test_a_site_sets_its_values_in_one_place(root, name, flavour, asked):
 
 def test_a_site_without_gpus_asks_for_none(root):
     for name in PROFILES:
-        text = str(load(root, name, gpu_rules="gpu_rules: []"))
-        assert not re.search("gpu|gres", text)
+        site = load(root, name, gpu_rules="gpu_rules: []")
+        assert not re.search("gpu|gres", str(site))
+        # Without a number of its own a job would take half of `cores`, the whole cluster's.
+        assert site["set-threads"] == load(root, name)["set-threads"]
 
 
 def test_the_two_profiles_differ_in_how_they_ask(root):

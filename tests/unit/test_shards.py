@@ -1,6 +1,7 @@
 """Shards: what is put together is what one job would have written, or is refused by name."""
 
 import re
+import resource
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ def extraction(items, seconds, memory):
     return {
         "items": items,
         "seconds": seconds,
-        "items_per_s": round(items / seconds, 1),
+        "items_per_s": round(items / max(seconds, 1e-6), 1),
         "read_s": seconds / 2,
         "peak_memory_mb": memory,
         "device": "cpu",
@@ -80,6 +81,26 @@ def test_what_was_skipped_and_the_time_taken_are_joined(tmp_path):
     }
 
 
+def test_more_shards_than_a_process_may_open_files(tmp_path):
+    size, most = 10, resource.getrlimit(resource.RLIMIT_NOFILE)
+    paths = shards(tmp_path, *(part(start, start + size) for start in range(0, 100 * size, size)))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (80, most[1]))
+    try:
+        merge(paths, tmp_path / "merged.parquet")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
+    np.testing.assert_array_equal(
+        read(tmp_path / "merged.parquet").vectors, part(0, 100 * size).vectors
+    )
+
+
+def test_shards_without_a_row_between_them_are_told_as_one_job_tells_it(tmp_path):
+    nothing = extraction(0, 0.0, 5)  # no encoder is built where there is nothing to embed
+    paths = [empty(tmp_path / f"{name}.parquet", extraction=nothing) for name in ("one", "two")]
+    with pytest.raises(InputError, match=r"merged.parquet: there is no item to embed; widen"):
+        merge(paths, tmp_path / "merged.parquet")
+
+
 def test_the_faults_of_shards_are_named(tmp_path):
     target = tmp_path / "merged.parquet"
 
@@ -92,6 +113,13 @@ def test_the_faults_of_shards_are_named(tmp_path):
     other, wide, twice = (tmp_path / f"{name}.parquet" for name in ("other", "wide", "twice"))
     write(part(30, 60, weights_sha256="cd"), other)
     refused(f"{re.escape(str(other))}: its weights_sha256 is 'cd', but .* has 'ab'", one, other)
+    write(part(30, 60, dtype="bfloat16"), other)
+    refused(
+        "its dtype is 'bfloat16', but .* has 'float32', .*; set extraction.precision, to bfloat16 "
+        "or float32, and run again",
+        one,
+        other,
+    )
     labelled = part(30, 60)
     write(EmbeddingSet(labelled.item_ids, labelled.vectors, metadata=labelled.metadata), wide)
     refused(r"wide.parquet: its columns are not those of .* \(kind\)", one, wide)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from modality_gap.gap import (
     mean_cosine_interval,
     partner_ranks,
 )
-from modality_gap.tiles import sample_rows, tiles
+from modality_gap.tiles import map_ahead, sample_rows, tiles
 
 N, DIM = 2 * ROW_GROUP + 300, 12
 
@@ -59,6 +60,8 @@ def test_rows_are_those_of_the_file(pair):
         slice(1000, 2100),
         slice(2000, 9000),
         slice(ROW_GROUP, 2 * ROW_GROUP),
+        slice(5, 2000, 700),
+        slice(None, None, -800),
         np.array([2200, 3, 1024, 3]),
     ):
         np.testing.assert_allclose(stored[wanted], x[wanted], rtol=0, atol=1e-15)
@@ -83,7 +86,7 @@ def test_statistics_of_files_are_those_of_the_whole_matrix(pair, monkeypatch):
     cosines = (x @ x.T)[~np.eye(N, dtype=bool)]
     assert mean_cosine(stored[0]) == pytest.approx(cosines.mean(), **close)
     assert sd_cosine(stored[0]) == pytest.approx(cosines.std(), **close)
-    found = cosine_distribution(stored[0], 50, tile=500)
+    found = cosine_distribution(stored[0], 50, square=500)
     np.testing.assert_array_equal(found.counts, np.histogram(cosines, found.edges)[0])
     assert (found.minimum, found.maximum) == pytest.approx((cosines.min(), cosines.max()), **close)
     low, high = mean_cosine_interval(stored[0], 0.95)
@@ -138,6 +141,16 @@ def test_faults_far_into_a_file_are_named(tmp_path):
     assert x.shape == y.shape == (N - 4, DIM)
     np.testing.assert_allclose(x[:], unit(vectors(0)[some]))
     np.testing.assert_allclose(y[690:1500], unit(vectors(1)[some])[690:1500])
+
+
+def test_no_more_is_begun_than_is_asked_for():
+    begun = []
+    with ThreadPoolExecutor(2) as pool:
+        results = map_ahead(pool, lambda item: begun.append(item) or item**2, range(50), ahead=5)
+        assert [next(results) for _ in range(3)] == [0, 1, 4]
+        assert len(begun) <= 3 + 5
+        assert list(results) == [item**2 for item in range(3, 50)]
+    assert sorted(begun) == list(range(50))
 
 
 def test_a_sample_is_the_whole_of_a_small_set():

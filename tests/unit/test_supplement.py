@@ -36,13 +36,15 @@ def loss_text(root) -> dict:
 # --- Supplementary 6 --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n", "shift", "tile"), [(90, 0.6, 13), (300, 0.2, 2048), (2, 1.0, 2048)])
-def test_deviation_and_quartiles_are_those_of_all_pairs(n, shift, tile):
+@pytest.mark.parametrize(
+    ("n", "shift", "square"), [(90, 0.6, 13), (300, 0.2, 2048), (2, 1.0, 2048)]
+)
+def test_deviation_and_quartiles_are_those_of_all_pairs(n, shift, square):
     x = normalise(np.random.default_rng(n).normal(size=(n, 8)) + shift)
     cosines = (x @ x.T)[~np.eye(n, dtype=bool)]
     assert sd_cosine(x) == pytest.approx(cosines.std(), abs=1e-12 if n > 2 else 1e-7)
     shares = np.array([0, 0.25, 0.5, 0.75, 1])
-    found = cosine_distribution(x, fine_bins(200), tile)
+    found = cosine_distribution(x, fine_bins(200), square)
     # A quantile of few pairs lies anywhere between two neighbours: the plain one is a pair's own.
     plain = np.quantile(cosines, shares, method="inverted_cdf")
     np.testing.assert_allclose(cosine_quantiles(found, shares), plain, atol=1e-4)

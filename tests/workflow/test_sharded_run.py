@@ -10,7 +10,7 @@ from conftest import ROOT, copy_project
 
 from modality_gap.embedding_set import EmbeddingWriter
 from modality_gap.encoders import build_encoder
-from modality_gap.extraction import embed, label_columns, plan_batches, select_rows, shard_of
+from modality_gap.extraction import embed, label_columns, plan_batches, select_rows
 from modality_gap.shards import merge
 
 SETTINGS = {"batch_size": 128, "workers": 2, "unreadable": "fail"}
@@ -31,7 +31,7 @@ def emoji(small_run):
 def extract_shard(dataset, path, shard, shards) -> int:
     """What the job of one shard does; how many batches that were."""
     rows, noise, inits = select_rows(dataset, INPUTS, 0), INPUTS["noise"], range(RESNET["seeds"])
-    todo = shard_of(plan_batches(rows, noise, SETTINGS["batch_size"], inits), shard, shards)
+    todo = plan_batches(rows, noise, SETTINGS["batch_size"], inits, shard, shards)
     labels = label_columns(dataset, INPUTS, RESNET)
     with EmbeddingWriter(path, {}, labels, may_be_empty=shards > 1) as writer:
         items, _ = embed(todo, build, dataset, "image", writer, SETTINGS, 0)
