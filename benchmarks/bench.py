@@ -52,25 +52,36 @@ def measured(
     return row
 
 
-def save(name: str, rows: list[dict], folder: Path = FOLDER) -> None:
-    """Write results/bench/<name>.csv and print it."""
+def save(name: str, rows: list[dict], folder: Path = FOLDER, **about: str) -> None:
+    """Write results/bench/<name>.csv, with what else was the same for all, and print it."""
     import pandas as pd
 
     table = pd.DataFrame(rows)
     print(table.to_string(index=False, float_format=lambda value: f"{value:.6g}"), flush=True)
     facts = {"machine": machine(), "versions": versions(), "date": date.today().isoformat()}
+    facts |= about
+    print("\n".join(f"{fact}: {words}" for fact, words in about.items()), flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     table.assign(**facts).to_csv(folder / f"{name}.csv", index=False, float_format="%.8g")
 
 
+def _processor_seconds() -> float:
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 class Clock:
-    """Seconds on the wall since it was made."""
+    """Seconds on the wall, and of processors (all of this process and of its children that ended)
+    since it was made."""
 
     def __init__(self):
-        self.start = time.perf_counter()
+        self.start, self.processors = time.perf_counter(), _processor_seconds()
 
     def seconds(self) -> float:
         return time.perf_counter() - self.start
+
+    def processor_seconds(self) -> float:
+        return _processor_seconds() - self.processors
 
 
 def say(words: str) -> None:

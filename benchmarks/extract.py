@@ -20,23 +20,17 @@ Writes results/bench/extract.csv: one measure a row.
 import argparse
 import io
 import logging
-import os
-import resource
 import statistics
-import sys
 import tempfile
-import time
-from contextlib import suppress
 from itertools import cycle, islice
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from bench import CORES, FOLDER, Clock, reset_peak_memory, save, say
 from PIL import Image
 
 from modality_gap.embedding_set import EmbeddingWriter, normalise, read
@@ -94,35 +88,11 @@ class Files(torch.utils.data.Dataset):
         return self.transform(Image.open(self.paths[row % len(self.paths)]))
 
 
-def _processor_seconds() -> float:
-    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(one.ru_utime + one.ru_stime for one in used)
-
-
-class Clock:
-    """Seconds on the wall, and of processors (all of this process and of its workers that ended)
-    since it was made."""
-
-    def __init__(self):
-        self.wall, self.processors = time.perf_counter(), _processor_seconds()
-
-    def seconds(self) -> float:
-        return time.perf_counter() - self.wall
-
-    def speed(self, pictures: int) -> dict[str, float]:
-        processors = _processor_seconds() - self.processors
-        return {
-            "images_per_s": pictures / self.seconds(),
-            "cpu_ms_per_image": 1000 * processors / pictures,
-        }
-
-
-def reset_peak_memory() -> None:
-    """Begin to measure peak memory anew: on the GPU, and on Linux that of this process."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+def speed(clock: Clock, pictures: int) -> dict[str, float]:
+    return {
+        "images_per_s": pictures / clock.seconds(),
+        "cpu_ms_per_image": 1000 * clock.processor_seconds() / pictures,
+    }
 
 
 class Bench:
@@ -163,6 +133,8 @@ class Bench:
         rng = np.random.default_rng(settings.seed)
         self.warm_up(encoder.encode, [encoder.noise(rng)] * settings.batch_size)
         reset_peak_memory()
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
         writer = EmbeddingWriter(self.folder / f"project.{precision}.parquet", encoder.metadata)
         clock = Clock()
         rows = np.arange(settings.items)
@@ -171,12 +143,12 @@ class Bench:
             batches, settings.items, "image", encoder, writer, settings.workers, "fail"
         )
         writer.close()
-        speed, seconds = clock.speed(settings.items), clock.seconds()
+        found, seconds = speed(clock, settings.items), clock.seconds()
         shares = {
             f"{part}_share": getattr(timing, f"{part}_s") / seconds
             for part in ("read", "infer", "write")
         }
-        return {**speed, **shares, **peak_memory_mb()}
+        return {**found, **shares, **peak_memory_mb()}
 
     def decode(self, precision: str) -> dict[str, float]:
         """One worker that reads, decodes and resizes, and nothing else."""
@@ -184,7 +156,7 @@ class Bench:
         pictures = [(path.name, path.read_bytes()) for path in self.files.iterdir()]
         clock = Clock()
         prepare_items(encoder, "image", "fail", pictures)
-        return clock.speed(len(pictures))
+        return speed(clock, len(pictures))
 
     def ceiling(self, precision: str) -> dict[str, float]:
         """The bare model on one resident batch, again and again."""
@@ -201,7 +173,7 @@ class Bench:
             for _ in range(times):
                 model.encode_image(batch)
             self.synchronise()
-        return clock.speed(times * len(batch))
+        return speed(clock, times * len(batch))
 
     def dataloader(self, precision: str) -> dict[str, float]:
         """The loop that one would write."""
@@ -221,7 +193,7 @@ class Bench:
                 batch = batch.to(self.device, getattr(torch, precision), non_blocking=True)
                 vectors.append(model.encode_image(batch).float().cpu().numpy())
             np.save(self.folder / f"dataloader.{precision}.npy", np.concatenate(vectors))
-        return clock.speed(self.settings.items)
+        return speed(clock, self.settings.items)
 
     def cosines(self) -> list[tuple[str, np.ndarray]]:
         """Cosines of the same pictures' embeddings, computed in two ways."""
@@ -264,8 +236,8 @@ def measure(settings: argparse.Namespace, folder: Path) -> tuple[pd.DataFrame, d
             for precision in settings.precisions[: 1 if way == "decode" else None]:
                 for name, value in getattr(bench, way)(precision).items():
                     found.setdefault((precision, way, name), []).append(value)
-                speed = found[precision, way, "images_per_s"][-1]
-                print(f"round {number + 1}: {way}, {precision}: {speed:.1f} images/s", flush=True)
+                images_per_s = found[precision, way, "images_per_s"][-1]
+                say(f"round {number + 1}: {way}, {precision}: {images_per_s:.1f} images/s")
     # A ratio is taken within a round, so that what slows the machine for a while slows both.
     for precision in settings.precisions:
         for way, base in (
@@ -294,15 +266,16 @@ def measure(settings: argparse.Namespace, folder: Path) -> tuple[pd.DataFrame, d
         for precision, what, values in bench.cosines()
     ]
     columns = ["precision", "way", "measure", "value", "low", "high", "n"]
-    return pd.DataFrame(rows, columns=columns), machine(settings, bench)
+    return pd.DataFrame(rows, columns=columns), about(settings, bench)
 
 
-def machine(settings: argparse.Namespace, bench: Bench) -> dict[str, str]:
+def about(settings: argparse.Namespace, bench: Bench) -> dict[str, str]:
     """What was measured, on what."""
     cuda = bench.device.type == "cuda"
     return {
-        "device": torch.cuda.get_device_name() if cuda else f"CPU, {_cpu_name()}",
-        "cores": str(len(os.sched_getaffinity(0))),
+        "device": torch.cuda.get_device_name()
+        if cuda
+        else f"CPU, {torch.backends.cpu.get_cpu_capability()}",
         "architecture": settings.architecture,
         "auto_precision": str(choose_dtype("auto", bench.device)).removeprefix("torch."),
         "pictures": str(settings.items),
@@ -310,43 +283,31 @@ def machine(settings: argparse.Namespace, bench: Bench) -> dict[str, str]:
         "batch_size": str(settings.batch_size),
         "workers": str(settings.workers),
         "torch_threads": str(torch.get_num_threads()),
-        "torch": torch.__version__,
     }
-
-
-def _cpu_name() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else 'unknown'}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line; what is not given suits the machine."""
     cuda = choose_device().type == "cuda"
-    cores = len(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--items", type=int, default=20_000 if cuda else 256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--architecture", default="ViT-B-32")
     parser.add_argument("--batch-size", type=int, default=256 if cuda else 32)
-    parser.add_argument("--workers", type=int, default=cores)
+    parser.add_argument("--workers", type=int, default=CORES)
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path("results/bench/extract.csv"))
+    parser.add_argument("--folder", type=Path, default=FOLDER)
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> None:
     settings = parse(arguments)
     logging.disable(logging.WARNING)  # open_clip warns that random weights are random
-    settings.output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=settings.output.parent) as folder:
-        table, facts = measure(settings, Path(folder))
-    print("\n".join(f"{name}: {value}" for name, value in facts.items()))
-    print(table.to_string(index=False, float_format=lambda value: f"{value:.6g}"))
-    for name, value in facts.items():
-        table[name] = value
-    table.to_csv(settings.output, index=False, float_format="%.8g")
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.folder) as folder:
+        rows, facts = measure(settings, Path(folder))
+    save("extract", rows, settings.folder, **facts)
 
 
 if __name__ == "__main__":

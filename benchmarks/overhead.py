@@ -24,6 +24,7 @@ import pandas as pd
 from bench import CORES, FOLDER, ROOT, Clock, measured, save, say
 
 LARGE = ("torch", "sklearn", "scipy", "umap", "timm", "open_clip", "snakemake.workflow")
+PAGE = "write_run_page"  # which writes run.csv, without itself
 BESIDE_SNAKEMAKE = "from snakemake import script"  # at the head of what Snakemake runs
 
 
@@ -75,16 +76,26 @@ def shares(jobs: pd.DataFrame, starts: dict[str, float], wall: float, cores: int
 
 
 def last_run(results: Path) -> tuple[pd.DataFrame, float, int] | None:
-    """Jobs, wall time (s) and cores of the last run; None where no whole run is recorded."""
+    """Jobs, wall time (s) and cores of the last run; None where no whole run is recorded.
+
+    A start writes run.json, the end of a whole run run.csv: where a later run was of some jobs
+    alone, or was broken off, the two are not of the same run."""
     if not (results / "run.csv").exists() or not (results / "run.json").exists():
         return None
     jobs = pd.read_csv(results / "run.csv")
     jobs = jobs[jobs["in_this_run"]]
     record = json.loads((results / "run.json").read_text(encoding="utf-8"))
-    if jobs.empty:
+    planned = [
+        Path(job["log"]).relative_to("results/logs").with_suffix("").as_posix()
+        for job in record["jobs"]
+        if job["planned"] and job["rule"] != PAGE
+    ]
+    if jobs.empty or sorted(jobs["job"]) != sorted(planned):
         return None
-    ended = pd.to_datetime(jobs["finished"]).max().timestamp()
-    return jobs, ended - record["started"], record["cores"]
+    finished = pd.to_datetime(jobs["finished"])
+    if finished.min().timestamp() < record["started"]:
+        return None
+    return jobs, finished.max().timestamp() - record["started"], record["cores"]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -128,7 +139,7 @@ def main(arguments: list[str] | None = None) -> None:
             ),
         ]
     else:
-        say("no whole run is recorded in results/run.csv; run snakemake first for its overhead")
+        say("overhead is not measured: results/run.csv and run.json are not of one whole run")
     save("overhead", rows, settings.folder)
 
 

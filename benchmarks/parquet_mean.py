@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
         [
             *(measured(subject, way, values, "GB/s", n) for way, values in rates.items()),
             measured(subject, "share of pyarrow alone", shares, "ratio", n),
-            measured(subject, "opening and checking", gigabytes / opening, "GB/s", n),
+            measured(subject, "opening and checking", opening, "s", n),
             measured(subject, "memory beyond the ids", memory, "MB", n),
         ],
         settings.folder,

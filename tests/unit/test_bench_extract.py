@@ -43,11 +43,12 @@ def test_all_ways_give_the_same_embeddings_and_a_table_without_holes(bench, tmp_
     output = tmp_path / "bench" / "extract.csv"
     bench.main(
         f"--items 6 --rounds 1 --batch-size 4 --workers 2 --architecture {architecture} "
-        f"--output {output}".split()
+        f"--folder {output.parent}".split()
     )
     table = pd.read_csv(output)
     assert list(output.parent.iterdir()) == [output]  # the pictures are gone
     assert not table.isna().any(axis=None)
+    assert {"machine", "versions", "date", "device", "auto_precision"} <= set(table)
     found = table.set_index(["precision", "way", "measure"])
     for way in ("project", "ceiling", "dataloader", "decode"):
         assert found.loc[("float32", way, "images_per_s"), "value"] > 0

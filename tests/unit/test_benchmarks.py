@@ -1,5 +1,6 @@
 """What `make bench` computes: its ratios, fits, verdicts and plans."""
 
+import json
 import re
 import subprocess
 import sys
@@ -98,6 +99,26 @@ def test_growth_goes_to_100_000_pairs_of_all_that_sees_every_pair():
     assert growth.STATISTICS.keys() >= growth.QUADRATIC
 
 
+@pytest.mark.parametrize(("arguments", "umap"), [([], 30_000), (["--full"], 100_000)])
+def test_growth_writes_what_its_bars_are_held_against(root, tmp_path, monkeypatch, arguments, umap):
+    def made_up(name: str, n: int) -> dict:
+        return {"seconds": n ** (2 if name in growth.QUADRATIC else 1) / 1e4, "mb": 1.0}
+
+    monkeypatch.setattr(growth, "measure_apart", made_up)
+    monkeypatch.setattr(growth, "save", lambda name, rows: save(name, rows, tmp_path))
+    growth.main(arguments)
+    sizes = pd.read_csv(tmp_path / "growth.csv").groupby("subject")["n"].max()
+    assert sizes["UMAP"] == umap
+    tables = page.read_tables(tmp_path)
+    assert not tables["growth_exponents"].isna().any(axis=None)
+    bars = yaml.safe_load((root / "benchmarks" / "bars.yaml").read_text(encoding="utf-8"))
+    held = [bar for bar in bars if bar["table"] == "growth_exponents"]
+    assert {bar["subject"] for bar in held} == growth.STATISTICS.keys()
+    for bar in held:
+        assert page.verdict(bar, page.value_of(tables, bar)) == page.MET
+        assert (bar["at_most"] > 2) == (bar["subject"] in growth.QUADRATIC)
+
+
 def test_growth_measures_seconds_and_memory_of_a_call():
     found = growth.measure_apart("all-pairs cosines", 3000)  # this process has memory to spare
     assert found["seconds"] > 0
@@ -145,6 +166,46 @@ def test_overhead_is_what_jobs_and_their_imports_leave_of_the_cores():
     assert found["overhead and start-up"] == pytest.approx(0.26)
 
 
+def test_last_run_is_none_where_another_was_begun_since(tmp_path):
+    jobs = pd.DataFrame(
+        {
+            "rule": ["first", "second", "third"],
+            "job": ["first", "second/a.b", "third"],
+            "in_this_run": [True, True, False],
+            "finished": ["2026-01-01T00:01:00Z", "2026-01-01T00:02:00Z", "2025-12-31T00:00:00Z"],
+            "wall_s": [30.0, 40.0, 50.0],
+        }
+    )
+    jobs.to_csv(tmp_path / "run.csv", index=False)
+    start = pd.Timestamp("2026-01-01").timestamp()
+
+    def begin(*names: str, later: float = 0) -> None:
+        record = {
+            "started": start + later,
+            "cores": 2,
+            "jobs": [
+                {"rule": name, "planned": name in names, "log": f"results/logs/{log}.log"}
+                for name, log in [
+                    ("first", "first"),
+                    ("second", "second/a.b"),
+                    ("third", "third"),
+                    ("write_run_page", "write_run_page"),
+                ]
+            ],
+        }
+        (tmp_path / "run.json").write_text(json.dumps(record))
+
+    begin("first", "second", "write_run_page")
+    found, wall, cores = overhead.last_run(tmp_path)
+    assert (list(found["rule"]), wall, cores) == (["first", "second"], 120, 2)
+    begin("second", "write_run_page")
+    assert overhead.last_run(tmp_path) is None
+    begin("first", "second", later=3600)
+    assert overhead.last_run(tmp_path) is None
+    begin("first", "second", "third")
+    assert overhead.last_run(tmp_path) is None
+
+
 def test_start_up_is_of_the_imports_alone_and_names_large_packages():
     source = "import json\nlog_to(1)\nfrom scipy import stats\nraise SystemExit(1)\n"
     assert "raise" not in overhead.head_of(source)
@@ -181,20 +242,31 @@ def test_verdict_follows_the_bar(bar, value, expected):
     assert page.verdict(bar, value) == expected
 
 
-@pytest.mark.parametrize(("chosen", "least"), [("bfloat16", 3), ("float32", 1)])
-def test_extraction_is_held_to_three_times_only_where_the_cpu_multiplies_bfloat16(chosen, least):
-    table = pd.DataFrame(
-        {
-            "precision": ["float32", "bfloat16"],
-            "way": "project / dataloader in float32",
-            "measure": "ratio of speeds",
-            "value": [1.1, 3.4],
-            "auto_precision": chosen,
-        }
+@pytest.mark.parametrize(
+    ("device", "chosen", "expected"),
+    [
+        ("CPU, Xeon, AMX", "bfloat16", [(3, 3.4), (0.9999, 0.99985)]),
+        ("CPU, Xeon, AVX512", "float32", [(1, 1.1)]),
+        ("NVIDIA H100", "bfloat16", [(0.9999, 0.99985)]),
+    ],
+)
+def test_extraction_is_held_to_what_its_device_and_precision_allow(device, chosen, expected):
+    speed = ("project / dataloader in float32", "ratio of speeds")
+    rows = [
+        ("float32", *speed, 1.1, 1.0),
+        ("bfloat16", *speed, 3.4, 3.3),
+        ("bfloat16", "project against float32", "cosine", 0.99995, 0.99985),
+    ]
+    table = pd.DataFrame(rows, columns=["precision", "way", "measure", "value", "low"])
+    found = page.extraction_bars(table.assign(device=device, auto_precision=chosen))
+    assert [(bar["at_least"], value) for bar, value in found] == expected
+    without = page.extraction_bars(
+        table[:0].reindex([0]).assign(device=device, auto_precision=chosen)
     )
-    bar, value = page.extraction_bar(table)
-    assert (bar["at_least"], value) == (least, 3.4 if chosen == "bfloat16" else 1.1)
-    assert ("no matrix instructions" in bar["words"]) == (least == 1)
+    assert [value for _, value in without] == [None] * len(expected)
+    if device.startswith("CPU"):
+        words = found[0][0]["words"]
+        assert ("no matrix instructions" in words) == (chosen == "float32")
 
 
 def test_page_says_what_was_measured_and_what_was_not(root, tmp_path):
@@ -240,6 +312,26 @@ def test_plan_by_hand_and_every_number_of_its_page_is_there(root):
     assert "{" not in text and "nan" not in text
     config = yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8"))
     assert config["sample"] == scale.SAMPLE
+
+
+def test_rates_are_read_from_the_measures(tmp_path):
+    save(
+        "parquet_mean",
+        [
+            measured("mean of rows", "mean", 0.5, "GB/s", 10**7),
+            # 10 million vectors of 32 dimensions, 1.28 GB.
+            measured("mean of rows", "opening and checking", 12.8, "s", 10**7),
+        ],
+        tmp_path,
+    )
+    rate = measured("all-pairs cosines", "rate", 102.4, "1e9 operations/s", 100)
+    save("cosines", [rate], tmp_path)
+    ways = {"start": (3.0, 1), "dry run": (33.0, 10_000), "run that does nothing": (9.0, 1000)}
+    save("dag", [measured(way, "CPU time", s, "s", n) for way, (s, n) in ways.items()], tmp_path)
+    found = scale.measured(tmp_path)
+    assert found["open_gb_s"] == pytest.approx(0.1)
+    assert found["pairs_s"] == pytest.approx(1e8)
+    assert (found["run_jobs"], found["run_s"], found["dag_jobs"]) == (1000, 9, 10_000)
 
 
 class Counted(np.ndarray):

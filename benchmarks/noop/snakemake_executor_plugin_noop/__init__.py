@@ -26,9 +26,6 @@ class Executor(RealExecutor):
     def get_python_executable(self):
         raise NotImplementedError
 
-    def handle_job_success(self, job) -> None:
-        super().handle_job_success(job)
-
     def cancel(self) -> None:
         pass
 
