@@ -58,10 +58,10 @@ PartitionName=gpu Nodes={host} MaxTime=INFINITE
 GRES = "NodeName={host} Name=gpu Type=pretended File=/dev/null,/dev/zero\n"
 # The plugin starts each job's step without SLURM_CONF: a SLURM outside /etc/slurm needs it back.
 SRUN = '#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {srun} "$@"\n'
-# What was submitted, one line a job; then the real thing.
+# What was submitted, a file a job: several submit at once. Then the real thing.
 SBATCH = """\
 #!/bin/sh
-echo "$*" | tr '\\n' ' ' | sed 's/$/\\n/' >> {folder}/submitted
+echo "$*" | tr '\\n' ' ' > {folder}/submitted.$(date +%s%N).$$
 exec {sbatch} "$@"
 """
 
@@ -107,9 +107,8 @@ class Slurm:
 
     def submitted(self, folder: Path) -> list[str]:
         """The arguments of each `sbatch` so far whose job works in a folder."""
-        record = self.folder / "submitted"
-        lines = record.read_text().splitlines() if record.exists() else []
-        return [line for line in lines if f"-D {folder} " in line]
+        records = sorted(self.folder.glob("submitted.*"))
+        return [text for path in records if f"-D {folder} " in (text := path.read_text())]
 
     def job(self, number: str) -> dict[str, str]:
         """What SLURM knows of a job, running or finished."""
