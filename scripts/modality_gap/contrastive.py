@@ -8,6 +8,8 @@ computed once, a part at a time, and every delta costs O(n) more a row.
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import combinations_with_replacement
+from math import isclose
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,7 @@ from modality_gap.tiles import map_ahead, tiles
 # From here on exp(-2 / temperature), of the least cosine, is above the smallest float64.
 LOWEST_FOR_ONE_EXPONENTIAL = 1 / 300
 ROWS = 2048  # pairs that a sweep has in memory
-COSINES = 1 << 16  # at once: half a megabyte, which stays in a core's cache
+COSINES = 1 << 17  # at once: a megabyte, and as much for each temperature
 
 
 def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -154,19 +156,40 @@ def _sums_of_part(
     y_scales = 1 / np.sqrt(1 + 2 * half * y_along + half**2)
     of_rows = np.empty((len(temperatures), len(deltas), len(x)))
     of_columns = np.empty((*of_rows.shape, y.shape[1]))
-    moved, powers = np.empty_like(similarity), np.empty_like(similarity)
+    moved = np.empty_like(similarity)
+    powers = np.empty((len(temperatures), *similarity.shape))
+    plan = _plan_of_powers(1 / temperatures)
     for number in range(len(deltas)):
         np.add(similarity, x_terms[number][..., None], out=moved)
         moved += y_terms[number][:, None]
         moved *= x_scales[number][..., None]
         moved *= y_scales[number][:, None]
         moved -= 1
-        for place, temperature in enumerate(temperatures):
-            np.multiply(moved, 1 / temperature, out=powers)
-            np.exp(powers, out=powers)
-            of_rows[place, number] = np.log(np.einsum("bij->bi", powers)).sum(axis=-1)
-            np.einsum("bij->bj", powers, out=of_columns[place, number])
+        for place, factors in plan:
+            if factors:
+                np.multiply(powers[factors[0]], powers[factors[1]], out=powers[place])
+            else:
+                np.multiply(moved, 1 / temperatures[place], out=powers[place])
+                np.exp(powers[place], out=powers[place])
+            of_rows[place, number] = np.log(np.einsum("bij->bi", powers[place])).sum(axis=-1)
+            np.einsum("bij->bj", powers[place], out=of_columns[place, number])
     return of_rows, of_columns
+
+
+def _plan_of_powers(scales: np.ndarray) -> list[tuple[int, tuple[int, int] | None]]:
+    """In which order exp(z scale) is to be had for each of the logit scales, and as the product of
+    which two before it, whose scales add up to its own; None where there are none such, so that an
+    exponential has to be taken, which costs several products."""
+    plan: list[tuple[int, tuple[int, int] | None]] = []
+    for place in np.argsort(scales):
+        pairs = combinations_with_replacement([before for before, _ in plan], 2)
+        sums = (
+            pair
+            for pair in pairs
+            if isclose(scales[list(pair)].sum(), scales[place], rel_tol=1e-14)
+        )
+        plan.append((int(place), next(sums, None)))
+    return plan
 
 
 def _cosines_of_partners(

@@ -135,7 +135,7 @@ def test_sweep_is_torchs_on_vectors_that_were_moved(pairs, monkeypatch, batch_si
     monkeypatch.setattr(contrastive, "COSINES", cosines)
     x, y = pairs
     u = unit_gap_vector(x, y)
-    deltas, temperatures = np.array([-1.5, 0, 0.4]), [1e-4, 0.01, 1]
+    deltas, temperatures = np.array([-1.5, 0, 0.4]), [1e-4, *TEMPERATURES]
     found = sweep_cross_entropies(x, y, u, deltas, temperatures, batch_size)
     assert found.shape == (2, 3, 3, 40 // batch_size)
     target = torch.arange(batch_size)
