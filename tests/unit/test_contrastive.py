@@ -137,7 +137,7 @@ def test_sweep_is_torchs_on_vectors_that_were_moved(pairs, monkeypatch, batch_si
     u = unit_gap_vector(x, y)
     deltas, temperatures = np.array([-1.5, 0, 0.4]), [1e-4, *TEMPERATURES]
     found = sweep_cross_entropies(x, y, u, deltas, temperatures, batch_size)
-    assert found.shape == (2, 3, 3, 40 // batch_size)
+    assert found.shape == (2, len(temperatures), 3, 40 // batch_size)
     target = torch.arange(batch_size)
     for place, temperature in enumerate(temperatures):
         for column, delta in enumerate(deltas):
