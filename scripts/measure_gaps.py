@@ -4,12 +4,12 @@ from modality_gap.logs import log_to
 
 log_to(snakemake.log[0])
 
+import numpy as np
 import pandas as pd
 
 from modality_gap.cone import cosine_distribution
 from modality_gap.embedding_set import StoredVectors, open_pairs
 from modality_gap.gap import (
-    gap,
     gap_interval,
     gap_vector,
     largest_share,
@@ -25,7 +25,8 @@ confidence, sample, seed = (snakemake.params[key] for key in ("confidence", "sam
 
 def measure(x: StoredVectors, y: StoredVectors) -> dict:
     """Every statistic of one set of unit vectors x, y (n, d), the separability of a sample."""
-    row = {"n": len(x), "dim": x.shape[1], "gap": gap(x, y)}
+    vector = gap_vector(x, y)
+    row = {"n": len(x), "dim": x.shape[1], "gap": float(np.linalg.norm(vector))}
     row["gap_low"], row["gap_high"] = gap_interval(x, y, confidence)
     for side, vectors in {"a": x, "b": y}.items():
         cosines = cosine_distribution(vectors, bins=1, threads=snakemake.threads)
@@ -45,7 +46,7 @@ def measure(x: StoredVectors, y: StoredVectors) -> dict:
             row |= {name: found / len(x), f"{name}_low": low, f"{name}_high": high}
     some = sample_rows(len(x), sample, seed)
     row["separability"], row["separability_n"] = linear_separability(x[some], y[some], seed)
-    row["largest5_share"] = largest_share(gap_vector(x, y))
+    row["largest5_share"] = largest_share(vector)
     return row
 
 
