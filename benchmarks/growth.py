@@ -127,9 +127,9 @@ def measure_apart(statistic: str, n: int) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def exponent(sizes: list[int], seconds: list[float]) -> tuple[float, float | None, int]:
-    """Slope of log seconds against log n, its standard error (two sizes have none) and the number
-    of sizes used: those from LEAST_SECONDS on, or the largest three where fewer take so long."""
+def exponent(sizes: list[int], seconds: list[float]) -> tuple[float, float, int]:
+    """Slope of log seconds against log n, its standard error and the number of sizes used
+    (three at least): those from LEAST_SECONDS on, or the largest three where fewer take so long."""
     n, s = np.array(sizes, dtype=float), np.array(seconds)
     order = np.argsort(n)
     n, s = n[order], s[order]
@@ -137,8 +137,6 @@ def exponent(sizes: list[int], seconds: list[float]) -> tuple[float, float | Non
     a, b = np.log(n[used]), np.log(s[used])
     centred = a - a.mean()
     slope = (centred @ b) / (centred @ centred)
-    if len(a) < 3:
-        return float(slope), None, len(a)
     rest = b - b.mean() - slope * centred
     error = np.sqrt((rest @ rest) / (len(a) - 2) / (centred @ centred))
     return float(slope), float(error), len(a)
@@ -167,13 +165,12 @@ def main(arguments: list[str] | None = None) -> None:
                 measured(statistic, "memory", found["mb"], "MB", n),
             ]
             say(f"{statistic}, n = {n:,}: {found['seconds']:.2f} s, {found['mb']:.0f} MB")
-        if len(sizes) > 1:
+        if len(sizes) > 2:  # two sizes fit any line
             slope, error, used = exponent(sizes, seconds)
             kind = "quadratic" if statistic in QUADRATIC else "linear"
-            row = {**measured(statistic, "exponent", slope, "power", used), "nature": kind}
-            if error is not None:
-                row |= {"low": slope - error, "high": slope + error}
-            exponents.append(row)
+            row = measured(statistic, "exponent", slope, "power", used)
+            ends = {"low": slope - error, "high": slope + error}
+            exponents.append({**row, **ends, "nature": kind})
     save("growth", rows)
     save("growth_exponents", exponents)
 

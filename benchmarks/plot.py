@@ -28,9 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
             label = name
             if name in exponents.index:
                 row = exponents.loc[name]
-                label += f": {row['value']:.2f}"
-                # Two sizes have no standard error.
-                label += f" ± {row['value'] - row['low']:.2f}" if row["n"] > 2 else ""
+                label += f": {row['value']:.2f} ± {row['value'] - row['low']:.2f}"
             ax.plot(rows["n"], rows["value"], "o-", ms=4, color=color, label=label)
         ax.set(xscale="log", yscale="log", xlabel="pairs", ylabel=unit, title=quantity.title())
         letter(ax, f"({panel})")

@@ -89,7 +89,6 @@ def test_exponent_of_a_power_law_with_a_start(power):
     slope, _, used = growth.exponent(sizes, [0.1, 0.1, 0.6, 1.8, 6.0])
     assert used == 3
     assert slope == pytest.approx(1, abs=1e-9)
-    assert growth.exponent([1000, 3000], [1.0, 3.0]) == (pytest.approx(1), None, 2)
 
 
 def test_growth_goes_to_100_000_pairs_of_all_that_sees_every_pair():
@@ -117,6 +116,12 @@ def test_growth_writes_what_its_bars_are_held_against(root, tmp_path, monkeypatc
     for bar in held:
         assert page.verdict(bar, page.value_of(tables, bar)) == page.MET
         assert (bar["at_most"] > 2) == (bar["subject"] in growth.QUADRATIC)
+    # Two sizes are no evidence of how anything grows.
+    monkeypatch.setitem(growth.AT_MOST, "UMAP", 3000)
+    growth.main([])
+    tables = page.read_tables(tmp_path)
+    unknown = [bar["subject"] for bar in held if page.value_of(tables, bar) is None]
+    assert unknown == ["UMAP"]
 
 
 def test_growth_measures_seconds_and_memory_of_a_call():
