@@ -7,9 +7,8 @@ exponent is the slope of log time against log n, fitted from the sizes that take
 or the largest three, with its standard error where there are three. 1 is linear; what looks at
 every pair of pairs is quadratic by its nature.
 
-UMAP stops at 30,000 pairs, 60,000 points; with --full it goes to 100,000 too. The diagnostics, of
-which the workflow never takes more than its `sample` of 5,000, stop there. Writes
-results/bench/growth.csv and growth_exponents.csv.
+The diagnostics, of which the workflow never takes more than its `sample` of 5,000, stop there.
+Writes results/bench/growth.csv and growth_exponents.csv.
 """
 
 import argparse
@@ -100,7 +99,6 @@ STATISTICS = {
     "diagnostics": (_diagnostics, 512, SAMPLED),
     "UMAP": (_umap, 64, SIZES),
 }
-AT_MOST = {"UMAP": 30_000}  # without --full
 QUADRATIC = {"all-pairs cosines", "retrieval recall", "diagnostics"}
 
 
@@ -144,8 +142,7 @@ def exponent(sizes: list[int], seconds: list[float]) -> tuple[float, float, int]
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--full", action="store_true", help="UMAP of 100,000 pairs too")
-    parser.add_argument("--most", type=int, help="no more pairs than so many")
+    parser.add_argument("--most", type=int, default=SIZES[-1], help="no more pairs than so many")
     parser.add_argument("--one", nargs=2, metavar=("STATISTIC", "N"), help="one measure, as JSON")
     settings = parser.parse_args(arguments)
     if settings.one:
@@ -153,10 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     rows, exponents = [], []
     for statistic, (_, _, sizes) in STATISTICS.items():
-        most = settings.most or SIZES[-1]
-        if not settings.full:
-            most = min(most, AT_MOST.get(statistic, most))
-        sizes, seconds = [n for n in sizes if n <= most], []
+        sizes, seconds = [n for n in sizes if n <= settings.most], []
         for n in sizes:
             found = measure_apart(statistic, n)
             seconds.append(found["seconds"])

@@ -12,7 +12,7 @@ from modality_gap import page
 TITLES = {
     "loss_sweep": "The loss sweep against a plain loop",
     "cosines": "All-pairs cosines against a matrix product",
-    "parquet_mean": "The mean of ten million rows against pyarrow",
+    "parquet_mean": "The mean of rows streamed from Parquet against pyarrow",
     "growth_exponents": "Growth with the number of pairs: exponents",
     "growth": "Growth with the number of pairs: time and memory",
     "extract": "Extraction against a plain loop",

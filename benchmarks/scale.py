@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 from bench import FOLDER, ROOT
-from parquet_mean import DIMENSIONS as STREAMED_DIMENSIONS
 
 PAIRS, SHARDS, DIMENSIONS = 400_000_000, 10_000, 512
 SAMPLE = 5000  # `sample` of config/config.yaml
@@ -39,14 +38,13 @@ def measured(folder: Path) -> dict:
         return float(rows["value"].iloc[0])
 
     facts = pd.read_csv(folder / "dag.csv").iloc[0]
-    rows = pd.read_csv(folder / "parquet_mean.csv")
-    opened = rows[rows["quantity"] == "opening and checking"].iloc[0]
+    streamed = "parquet_mean", f"rows of {DIMENSIONS} dimensions"
     dag = pd.read_csv(folder / "dag.csv")
     return {
         "machine": facts["machine"],
         "date": facts["date"],
-        "stream_gb_s": value("parquet_mean", "mean of rows", "mean"),
-        "open_gb_s": float(4 * opened["n"] * STREAMED_DIMENSIONS / opened["value"] / 1e9),
+        "stream_gb_s": value(*streamed, "mean"),
+        "open_gb_s": value(*streamed, "opening and checking"),
         "pairs_s": value("cosines", "all-pairs cosines", "rate") * 1e9 / (2 * DIMENSIONS),
         "dag_s": value("dag", "dry run", "CPU time"),
         "dag_jobs": int(dag[dag["subject"] == "dry run"]["n"].iloc[0]),
@@ -98,8 +96,7 @@ def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
 def page(rates: dict) -> str:
     """docs/scale.md, from its text with places for numbers."""
     text = Path(__file__).with_name("scale.md.in").read_text(encoding="utf-8")
-    constants = {"dimensions": DIMENSIONS, "streamed_dimensions": STREAMED_DIMENSIONS}
-    return text.format(**ASSUMED, **rates, **plan(rates), **constants, sample=SAMPLE)
+    return text.format(**ASSUMED, **rates, **plan(rates), dimensions=DIMENSIONS, sample=SAMPLE)
 
 
 def main(arguments: list[str] | None = None) -> None:

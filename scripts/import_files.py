@@ -4,6 +4,6 @@ from modality_gap.logs import log_to
 
 log_to(snakemake.log[0])
 
-from modality_gap.embedding_set import read_pair, write
+from modality_gap.embedding_set import open_pair
 
-write(read_pair(*snakemake.input)[snakemake.params.row], snakemake.output[0])
+open_pair(*snakemake.input)[snakemake.params.row].copy_to(snakemake.output[0])

@@ -28,6 +28,7 @@ import scipy.io
 from PIL import Image
 from tqdm import tqdm
 
+from modality_gap.embedding_set import open_parquet
 from modality_gap.errors import InputError
 
 ROWS = 256  # of a row group, about 40 MB of photographs: all that is in memory at a time
@@ -450,7 +451,7 @@ def read_union(files: dict[str, str]) -> Iterator[dict]:
     """The rows of several data sets made before, one after the other. Columns: all that they have,
     empty where one has none, and `source`, the name that `files` gives the data set, which stands
     before its item_ids too."""
-    tables = {source: pq.ParquetFile(path) for source, path in files.items()}
+    tables = {source: open_parquet(path) for source, path in files.items()}
     columns = dict.fromkeys(name for table in tables.values() for name in table.schema_arrow.names)
     for source, table in tables.items():
         for batch in table.iter_batches(ROWS):

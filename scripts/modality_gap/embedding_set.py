@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import local
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from modality_gap.tiles import TILE
 
 METADATA_KEY = b"modality_gap"
 ROW_GROUP = 1024
+BUFFER = 2**20  # bytes of a column that are read at once
 
 
 @dataclass(frozen=True)
@@ -206,8 +207,7 @@ class StoredVectors:
         if len(self.file) == 0:
             raise InputError(f"{path}: holds no embeddings; give a file with at least one row.")
         hashes = []
-        for start in range(0, len(self.file), TILE):
-            item_ids, vectors = self.file.read(start, start + TILE)
+        for item_ids, vectors, _ in self.file.in_order():
             _check_vectors(path, item_ids, vectors)
             hashes.append(hash_ids(item_ids))
         self.item_hashes = np.concatenate(hashes)
@@ -228,7 +228,11 @@ class StoredVectors:
     def __getitem__(self, wanted: slice | np.ndarray) -> np.ndarray:
         if isinstance(wanted, slice) and wanted.step in (None, 1) and self.rows is None:
             start, stop, _ = wanted.indices(len(self))
-            return normalise(self.file.read(start, stop, ids=False)[1])
+            found, at = np.empty((max(0, stop - start), self.dim)), 0
+            for vectors in self.file.parts(start, stop):
+                found[at : at + len(vectors)] = normalise(vectors)
+                at += len(vectors)
+            return found
         rows = np.arange(len(self))[wanted] if self.rows is None else self.rows[wanted]
         return normalise(self.file.vectors_of(rows))
 
@@ -241,8 +245,7 @@ class StoredVectors:
 
     def item_id(self, row: int) -> str:
         """The item's name."""
-        row = row if self.rows is None else self.rows[row]
-        return self.file.read(row, row + 1)[0][0]
+        return self.file.item_id(int(row if self.rows is None else self.rows[row]))
 
     def _ids_with_hash(self, row: int) -> list[str]:
         """Names of the items before `row` that have its hash."""
@@ -256,9 +259,25 @@ class StoredVectors:
 
     def load(self) -> EmbeddingSet:
         """All of it in memory, with ids and labels."""
-        item_ids, vectors = self.file.read(0, len(self.file))
+        item_ids, vectors, _ = zip(*self.file.in_order(), strict=True)
+        item_ids, vectors = np.concatenate(item_ids), np.concatenate(vectors)
         whole = EmbeddingSet(item_ids, vectors, self.file.labels(), self.metadata)
-        return whole if self.rows is None else whole.select(np.isin(range(len(whole)), self.rows))
+        return whole if self.rows is None else whole.select(self._chosen())
+
+    def _chosen(self) -> np.ndarray:
+        """Mask of the file's rows that were not left out."""
+        mask = np.full(len(self.file), self.rows is None)
+        mask[self.rows] = True
+        return mask
+
+    def copy_to(self, path: str | Path) -> None:
+        """Write all of it as an embedding set of its own, a tile in memory at a time."""
+        chosen, start = self._chosen(), 0
+        with EmbeddingWriter(path, self.metadata, self.file.label_types) as writer:
+            for item_ids, vectors, labels in self.file.in_order(labels=True):
+                rows = chosen[start : start + len(item_ids)]
+                writer.write(item_ids[rows], vectors[rows], labels[rows])
+                start += len(item_ids)
 
 
 def _check_vectors(path: str | Path, item_ids: np.ndarray, vectors: np.ndarray) -> None:
@@ -295,9 +314,11 @@ def reading_parquet(path: str | Path) -> Iterator[None]:
         ) from error
 
 
-def open_parquet(path: str | Path) -> pq.ParquetFile:
+def open_parquet(path: str | Path, about: pq.FileMetaData | None = None) -> pq.ParquetFile:
+    """A file of which no more is in memory than the rows at hand, whatever its row groups: left to
+    itself, pyarrow reads all that is asked for ahead. `about` are its metadata, if read before."""
     with reading_parquet(path):
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, metadata=about, buffer_size=BUFFER, pre_buffer=False)
 
 
 class _ParquetFile:
@@ -318,22 +339,70 @@ class _ParquetFile:
         groups = [about.row_group(group).num_rows for group in range(about.num_row_groups)]
         self.starts = np.cumsum([0, *groups])
         self.dim: int | None = None
-        self.one_at_a_time = Lock()
+        self.label_types = pa.schema(
+            [column for column in schema if column.name not in ("item_id", "vector")]
+        )
+        self.of_thread = local()
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def read(self, start: int, stop: int, ids: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """Ids, where they are wanted, and float32 vectors of the rows from start to stop."""
+    def _opened(self) -> pq.ParquetFile:
+        """The file, opened once by each thread: threads that share a reader crash it."""
+        if not hasattr(self.of_thread, "file"):
+            self.of_thread.file = open_parquet(self.path, self.file.metadata)
+        return self.of_thread.file
+
+    def in_order(
+        self, labels: bool = False
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, pd.DataFrame]]:
+        """Ids, float32 vectors and, where they are wanted, labels of the whole file, a tile of rows
+        at a time, however large its row groups are."""
+        names = self.label_types.names if labels else []
+        with reading_parquet(self.path):
+            for batch in self._opened().iter_batches(TILE, columns=["item_id", "vector", *names]):
+                yield self._ids(batch), self._vectors(batch), batch.select(names).to_pandas()
+
+    def parts(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        """Float32 vectors of the rows from start to stop, a row group's at a time."""
         first = int(np.searchsorted(self.starts, start, side="right")) - 1
         last = int(np.searchsorted(self.starts, stop))
-        columns = ["item_id", "vector"] if ids else ["vector"]
-        with self.one_at_a_time, reading_parquet(self.path):
-            table = self.file.read_row_groups(
-                range(first, min(last, len(self.starts) - 1)), columns
-            )
-        table = table.slice(start - self.starts[first], stop - start)
-        vectors = table["vector"].combine_chunks()
+        for group in range(first, min(last, len(self.starts) - 1)):
+            with reading_parquet(self.path):
+                table = self._opened().read_row_group(group, ["vector"])
+            skipped = max(0, start - self.starts[group])
+            yield self._vectors(table.slice(skipped, stop - self.starts[group] - skipped))
+
+    def vectors_of(self, rows: np.ndarray) -> np.ndarray:
+        """Float32 vectors of any rows, in the order asked for."""
+        found = np.empty((len(rows), self.dim), dtype=np.float32)
+        groups = np.searchsorted(self.starts, rows, side="right") - 1
+        for group in np.unique(groups):
+            start, stop = self.starts[group : group + 2]
+            here = groups == group
+            (vectors,) = self.parts(start, stop)
+            found[here] = vectors[rows[here] - start]
+        return found
+
+    def item_id(self, row: int) -> str:
+        group = int(np.searchsorted(self.starts, row, side="right")) - 1
+        with reading_parquet(self.path):
+            table = self._opened().read_row_group(group, ["item_id"])
+        return self._ids(table.slice(row - self.starts[group], 1))[0]
+
+    def labels(self, names: list[str] | None = None) -> pd.DataFrame:
+        """The columns of these names; without any, all but ids and vectors."""
+        with reading_parquet(self.path):
+            return self._opened().read(names or self.label_types.names).to_pandas()
+
+    def _ids(self, rows: pa.Table | pa.RecordBatch) -> np.ndarray:
+        return np.array(rows["item_id"].cast(pa.string()).to_pylist(), dtype=object)
+
+    def _vectors(self, rows: pa.Table | pa.RecordBatch) -> np.ndarray:
+        """(b, d) float32. Raises InputError for nulls and for vectors that differ in length."""
+        vectors = rows["vector"]
+        if isinstance(vectors, pa.ChunkedArray):
+            vectors = vectors.combine_chunks()
         if vectors.null_count or vectors.flatten().null_count:
             raise InputError(f"{self.path}: column 'vector' holds nulls; fill or drop those rows.")
         for length in pc.list_value_length(vectors).unique().to_pylist():
@@ -343,26 +412,7 @@ class _ParquetFile:
                     f"{self.path}: the vectors differ in length; give all the same dimension."
                 )
         flat = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-        names = table["item_id"].cast(pa.string()).to_pylist() if ids else []
-        return np.array(names, dtype=object), flat.reshape(len(table), self.dim or 0)
-
-    def vectors_of(self, rows: np.ndarray) -> np.ndarray:
-        """Float32 vectors of any rows, in the order asked for."""
-        found = np.empty((len(rows), self.dim), dtype=np.float32)
-        groups = np.searchsorted(self.starts, rows, side="right") - 1
-        for group in np.unique(groups):
-            start, stop = self.starts[group : group + 2]
-            here = groups == group
-            found[here] = self.read(start, stop, ids=False)[1][rows[here] - start]
-        return found
-
-    def labels(self, names: list[str] | None = None) -> pd.DataFrame:
-        """The columns of these names; without any, all but ids and vectors."""
-        names = names or [
-            name for name in self.file.schema_arrow.names if name not in ("item_id", "vector")
-        ]
-        with self.one_at_a_time, reading_parquet(self.path):
-            return self.file.read(names).to_pandas()
+        return flat.reshape(len(vectors), self.dim or 0)
 
 
 def metadata_of(file: pq.ParquetFile) -> dict:
@@ -375,6 +425,7 @@ class _NpyFile:
 
     def __init__(self, path: str | Path):
         self.metadata = {"file": Path(path).name}
+        self.label_types = pa.schema([])
         try:
             self.matrix = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
@@ -394,9 +445,19 @@ class _NpyFile:
     def __len__(self) -> int:
         return len(self.matrix)
 
-    def read(self, start: int, stop: int, ids: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        names = [f"{row:06d}" for row in range(start, min(stop, len(self)))]
-        return np.array(names, dtype=object), self.vectors_of(slice(start, stop))
+    def in_order(
+        self, labels: bool = False
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, pd.DataFrame]]:
+        for start in range(0, len(self), TILE):
+            vectors = self.vectors_of(slice(start, start + TILE))
+            names = [self.item_id(row) for row in range(start, start + len(vectors))]
+            yield np.array(names, dtype=object), vectors, pd.DataFrame(index=range(len(names)))
+
+    def parts(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        yield self.vectors_of(slice(start, stop))
+
+    def item_id(self, row: int) -> str:
+        return f"{row:06d}"
 
     def vectors_of(self, rows: slice | np.ndarray) -> np.ndarray:
         return self.matrix[rows].astype(np.float32)

@@ -19,7 +19,12 @@ import pyarrow.parquet as pq
 import torch
 from tqdm import tqdm
 
-from modality_gap.embedding_set import EmbeddingWriter, choose_rows, reading_parquet
+from modality_gap.embedding_set import (
+    EmbeddingWriter,
+    choose_rows,
+    open_parquet,
+    reading_parquet,
+)
 from modality_gap.encoders import Encoder, open_picture
 from modality_gap.errors import InputError
 
@@ -107,7 +112,7 @@ def read_batches(
 ) -> Iterator[pd.DataFrame]:
     """Frames of those `rows` of a dataset's file that lie among `batch_size` consecutive ones; no
     more is held, and row groups before the first and behind the last of them are not read."""
-    file = pq.ParquetFile(path)
+    file = open_parquet(path)
     if modality not in file.schema_arrow.names:
         raise InputError(f"{path}: the dataset has no {modality}; embed another modality of it.")
     columns = [name for name in file.schema_arrow.names if name == modality or name not in CONTENT]

@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import torch
 from torch.nn import functional
 
-from modality_gap.embedding_set import choose_rows, reading_parquet
+from modality_gap.embedding_set import choose_rows, open_parquet, reading_parquet
 from modality_gap.encoders import load_open_clip, open_picture, split_transform
 from modality_gap.experiments import Pairs
 
@@ -75,7 +74,7 @@ def read_items(
     50,000 at 224 pixels are 7.5 GB, less than the files of as many photographs of COCO.
     """
     prepare, _ = split_transform(transform)
-    file = pq.ParquetFile(path)
+    file = open_parquet(path)
     columns = [name for name in file.schema_arrow.names if name != "image"]
     table = file.read(columns).to_pandas()[rows].reset_index(drop=True)
     pixels, at, done = None, 0, 0

@@ -98,16 +98,13 @@ def test_growth_goes_to_100_000_pairs_of_all_that_sees_every_pair():
     assert growth.STATISTICS.keys() >= growth.QUADRATIC
 
 
-@pytest.mark.parametrize(("arguments", "umap"), [([], 30_000), (["--full"], 100_000)])
-def test_growth_writes_what_its_bars_are_held_against(root, tmp_path, monkeypatch, arguments, umap):
+def test_growth_writes_what_its_bars_are_held_against(root, tmp_path, monkeypatch):
     def made_up(name: str, n: int) -> dict:
         return {"seconds": n ** (2 if name in growth.QUADRATIC else 1) / 1e4, "mb": 1.0}
 
     monkeypatch.setattr(growth, "measure_apart", made_up)
     monkeypatch.setattr(growth, "save", lambda name, rows: save(name, rows, tmp_path))
-    growth.main(arguments)
-    sizes = pd.read_csv(tmp_path / "growth.csv").groupby("subject")["n"].max()
-    assert sizes["UMAP"] == umap
+    growth.main([])
     tables = page.read_tables(tmp_path)
     assert not tables["growth_exponents"].isna().any(axis=None)
     bars = yaml.safe_load((root / "benchmarks" / "bars.yaml").read_text(encoding="utf-8"))
@@ -117,7 +114,8 @@ def test_growth_writes_what_its_bars_are_held_against(root, tmp_path, monkeypatc
         assert page.verdict(bar, page.value_of(tables, bar)) == page.MET
         assert (bar["at_most"] > 2) == (bar["subject"] in growth.QUADRATIC)
     # Two sizes are no evidence of how anything grows.
-    monkeypatch.setitem(growth.AT_MOST, "UMAP", 3000)
+    umap, d, sizes = growth.STATISTICS["UMAP"]
+    monkeypatch.setitem(growth.STATISTICS, "UMAP", (umap, d, sizes[:2]))
     growth.main([])
     tables = page.read_tables(tmp_path)
     unknown = [bar["subject"] for bar in held if page.value_of(tables, bar) is None]
@@ -138,7 +136,9 @@ def test_mean_streamed_from_a_file_is_the_mean_of_its_unit_vectors(tmp_path):
     np.testing.assert_allclose(mean_vector(x), x[:].mean(axis=0), atol=1e-14)
     parquet_mean.main(f"--rows 2000 --dimensions 4 --rounds 1 --folder {tmp_path}".split())
     table = pd.read_csv(tmp_path / "parquet_mean.csv").set_index("quantity")
-    assert table.loc["share of pyarrow alone", "value"] > 0
+    assert (table["subject"] == "rows of 4 dimensions").all()
+    share = table.loc["mean", "value"] / table.loc["pyarrow alone", "value"]
+    assert table.loc["share of pyarrow alone", "value"] == pytest.approx(share, rel=1e-6)
 
 
 RULES = """
@@ -323,9 +323,9 @@ def test_rates_are_read_from_the_measures(tmp_path):
     save(
         "parquet_mean",
         [
-            measured("mean of rows", "mean", 0.5, "GB/s", 10**7),
-            # 10 million vectors of 32 dimensions, 1.28 GB.
-            measured("mean of rows", "opening and checking", 12.8, "s", 10**7),
+            measured("rows of 32 dimensions", "mean", 0.2, "GB/s", 10**7),
+            measured("rows of 512 dimensions", "mean", 0.5, "GB/s", 10**6),
+            measured("rows of 512 dimensions", "opening and checking", 0.1, "GB/s", 10**6),
         ],
         tmp_path,
     )
@@ -334,7 +334,7 @@ def test_rates_are_read_from_the_measures(tmp_path):
     ways = {"start": (3.0, 1), "dry run": (33.0, 10_000), "run that does nothing": (9.0, 1000)}
     save("dag", [measured(way, "CPU time", s, "s", n) for way, (s, n) in ways.items()], tmp_path)
     found = scale.measured(tmp_path)
-    assert found["open_gb_s"] == pytest.approx(0.1)
+    assert (found["stream_gb_s"], found["open_gb_s"]) == (0.5, 0.1)
     assert found["pairs_s"] == pytest.approx(1e8)
     assert (found["run_jobs"], found["run_s"], found["dag_jobs"]) == (1000, 9, 10_000)
 

@@ -1,6 +1,7 @@
 """Embedding sets: what goes in comes out, and what is wrong is refused by name."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,14 @@ from modality_gap.embedding_set import (
     ROW_GROUP,
     EmbeddingSet,
     EmbeddingWriter,
+    StoredVectors,
     matches,
     read,
     read_pair,
     write,
 )
 from modality_gap.errors import InputError
+from modality_gap.tiles import TILE
 
 
 def make(n=5, d=3, ids=None, seed=0) -> EmbeddingSet:
@@ -143,6 +146,81 @@ def test_what_one_side_skipped_leaves_the_other(tmp_path):
     write(part, tmp_path / "image.parquet")
     image, text = read_pair(tmp_path / "image.parquet", tmp_path / "text.parquet")
     assert list(image.item_ids) == list(text.item_ids) == ["item0", "item1", "item3", "item4"]
+
+
+def of_somebody_else(path, n: int) -> pa.Table:
+    """A file as pandas or pyarrow write one: a single row group, float64, labels of any type."""
+    rng = np.random.default_rng(0)
+    table = pa.table(
+        {
+            "year": pa.array([None if row < TILE else row for row in range(n)], pa.int32()),
+            "vector": pa.array(list(rng.normal(size=(n, 3))), pa.list_(pa.float64())),
+            "item_id": pa.array([f"i{row}" for row in range(n)], pa.large_string()),
+            "tone": pa.array(["dark", "light"] * (n // 2)).dictionary_encode(),
+        }
+    )
+    pq.write_table(table, path)
+    assert pq.read_metadata(path).num_row_groups == 1
+    return table
+
+
+def test_copy_of_somebody_elses_file_is_an_embedding_set_with_the_same_rows(tmp_path):
+    table = of_somebody_else(tmp_path / "theirs.parquet", 2 * TILE + 10)
+    StoredVectors(tmp_path / "theirs.parquet").copy_to(tmp_path / "ours.parquet")
+    ours = pq.ParquetFile(tmp_path / "ours.parquet")
+    assert ours.metadata.row_group(0).num_rows == ROW_GROUP
+    assert ours.schema_arrow.field("year").type == pa.int32()
+    back = ours.read()
+    assert back["item_id"].to_pylist() == table["item_id"].to_pylist()
+    for label in ("year", "tone"):
+        assert back[label].to_pylist() == table[label].to_pylist()
+    vectors = np.array(table["vector"].to_pylist(), dtype=np.float32)
+    np.testing.assert_array_equal(back["vector"].to_pylist(), vectors)
+
+
+def test_one_large_row_group_is_never_whole_in_memory(tmp_path):
+    n, d = 12 * TILE, 256
+    vectors = np.random.default_rng(0).standard_normal((n, d), dtype=np.float32)
+    columns = {
+        "item_id": [f"i{row}" for row in range(n)],
+        "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), d),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "theirs.parquet", row_group_size=n)
+    del columns
+    before, held = pa.total_allocated_bytes(), []
+    x = StoredVectors(tmp_path / "theirs.parquet")
+    for item_ids, _, _ in x.file.in_order():
+        held.append(pa.total_allocated_bytes() - before)
+        assert len(item_ids) <= TILE
+    assert len(x) == n
+    assert max(held) < vectors.nbytes / 2  # a few tiles, whatever n
+
+
+def test_copy_leaves_out_what_was_left_out(tmp_path):
+    of_somebody_else(tmp_path / "theirs.parquet", 2 * TILE + 10)
+    np.save(tmp_path / "theirs.npy", np.ones((5, 3)))
+    for name, rows in (("theirs.parquet", [0, TILE, 2 * TILE + 9]), ("theirs.npy", [1, 4])):
+        x = StoredVectors(tmp_path / name)
+        some = x.select(np.isin(np.arange(len(x)), rows))
+        some.copy_to(tmp_path / "ours.parquet")
+        ours = read(tmp_path / "ours.parquet")
+        assert list(ours.item_ids) == [x.item_id(row) for row in rows]
+        np.testing.assert_array_equal(ours.vectors, some.load().vectors)
+
+
+def test_rows_are_the_same_whatever_the_row_groups_and_the_threads(tmp_path):
+    table = of_somebody_else(tmp_path / "one.parquet", 2 * TILE + 10)
+    pq.write_table(table, tmp_path / "many.parquet", row_group_size=1000)
+    expected = read(tmp_path / "one.parquet").normalised()
+    wanted = [slice(990, 1010), slice(0, 0), slice(TILE, None), np.array([5, 16000, 999])]
+    for name in ("one.parquet", "many.parquet"):
+        x = StoredVectors(tmp_path / name)
+        for rows in wanted:
+            np.testing.assert_array_equal(x[rows], expected[rows])
+        with ThreadPoolExecutor(4) as pool:
+            starts = range(0, len(x), 100)
+            found = list(pool.map(lambda start, x=x: x[start : start + 100], starts))
+        np.testing.assert_array_equal(np.concatenate(found), expected)
 
 
 def test_normalised_vectors_have_length_one_in_float64():

@@ -5,6 +5,8 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -91,6 +93,23 @@ def test_workers_are_kept_busy_and_memory_bounded(dataset, monkeypatch):
     # A batch is two tasks: besides the batch that is asked for, two for each worker.
     assert len(submitted) == 2 + 2 * 3
     assert len(list(ahead)) == 9
+
+
+def test_no_more_of_a_dataset_is_in_memory_than_some_batches(tmp_path):
+    path, rng, of_group = tmp_path / "pictures.parquet", np.random.default_rng(0), 20
+    schema = pa.schema({"item_id": pa.string(), "image": pa.binary()})
+    with pq.ParquetWriter(path, schema, compression=None, use_dictionary=False) as writer:
+        for start in range(0, 400, of_group):
+            ids = [f"{row}" for row in range(start, start + of_group)]
+            pictures = [rng.bytes(100_000) for _ in ids]
+            writer.write_table(pa.table({"item_id": ids, "image": pictures}, schema))
+    assert path.stat().st_size > 40e6
+    before, held = pa.total_allocated_bytes(), []
+    for batch in read_batches(path, "image", np.arange(400), batch_size=10):
+        assert len(batch) == 10
+        held.append(pa.total_allocated_bytes() - before)
+    assert len(held) == 40
+    assert max(held) < 10e6
 
 
 def test_shards_share_the_batches_of_one_job():
