@@ -20,12 +20,17 @@ TITLES = {
     "startup": "Start-up of each script",
     "dag": "Ten thousand shard jobs",
 }
+CAPTION = "What was measured; n is what was counted or fitted, low and high are extremes or errors."
 FACTS = ("machine", "versions", "date")
 MET, MISSED, NOT_MEASURED = "met", "missed", "not measured"
 
 
-def words_of(value: float) -> str:
-    """A number as it stands in a table: four digits, or in thousands."""
+def words_of(value: float | str) -> str:
+    """A cell of a table: of a number four digits, or its thousands; none for what is missing."""
+    if pd.isna(value):
+        return ""
+    if isinstance(value, str):
+        return value
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
@@ -91,12 +96,8 @@ def measures_table(name: str, table: pd.DataFrame) -> page.Table:
     shown = shown[
         [column for column in shown if len(shown) == 1 or shown[column].nunique(dropna=False) > 1]
     ]
-    rows = [
-        ["" if pd.isna(cell) else words_of(cell) if isinstance(cell, float) else str(cell)
-         for cell in row]
-        for row in shown.itertuples(index=False)
-    ]  # fmt: skip
-    return page.Table(TITLES[name], list(shown.columns), rows)
+    rows = [[words_of(cell) for cell in row] for row in shown.itertuples(index=False)]
+    return page.Table(CAPTION, list(shown.columns), rows)
 
 
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:

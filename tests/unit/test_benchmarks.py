@@ -82,19 +82,22 @@ def test_rate_of_a_product_is_positive():
 def test_exponent_of_a_power_law_with_a_start(power):
     sizes = [1000, 3000, 10_000, 30_000, 100_000]
     seconds = [2.0 * (n / 10_000) ** power for n in sizes]
-    slope, error, used = growth.exponent(sizes, seconds)
+    slope, error = growth.exponent(sizes, seconds)
     assert slope == pytest.approx(power)
     assert error == pytest.approx(0, abs=1e-9)
-    # A start-up that does not grow hides the slope at sizes below half a second only.
-    slope, _, used = growth.exponent(sizes, [0.1, 0.1, 0.6, 1.8, 6.0])
-    assert used == 3
-    assert slope == pytest.approx(1, abs=1e-9)
+    # What does not grow hides the slope of the smaller sizes, which are not looked at.
+    slope, _ = growth.exponent(sizes[::-1], [6.0, 1.8, 0.6, 0.1, 0.1])
+    assert slope == pytest.approx(1, abs=0.03)
+    # By hand: slopes of 1 and 3 between sizes ten times apart make 2, with an error of 1/sqrt(3).
+    slope, error = growth.exponent([10, 100, 1000], [1.0, 10.0, 10_000.0])
+    assert slope == pytest.approx(2)
+    assert error == pytest.approx(3**-0.5)
 
 
 def test_growth_goes_to_100_000_pairs_of_all_that_sees_every_pair():
     stops = {name: max(sizes) for name, (_, _, sizes) in growth.STATISTICS.items()}
     assert stops.pop("diagnostics") == scale.SAMPLE
-    assert set(stops.values()) == {100_000}
+    assert min(stops.values()) == 100_000
     assert growth.STATISTICS.keys() >= growth.QUADRATIC
 
 
