@@ -7,6 +7,7 @@ exponent is the slope of log time against log n over the largest three sizes, wh
 threads and data that fit the processor's cache weigh least, with its standard error. 1 is linear;
 what looks at every pair of pairs is quadratic by its nature. What is fast is measured beyond
 100,000 pairs too.
+
 The diagnostics, of which the workflow never takes more than its `sample` of 5,000, stop there.
 Writes results/bench/growth.csv and growth_exponents.csv.
 """

@@ -266,9 +266,8 @@ class StoredVectors:
 
     def _chosen(self) -> np.ndarray:
         """Mask of the file's rows that were not left out."""
-        mask = np.full(len(self.file), self.rows is None)
-        mask[self.rows] = True
-        return mask
+        every = np.arange(len(self.file))
+        return np.isin(every, every if self.rows is None else self.rows)
 
     def copy_to(self, path: str | Path) -> None:
         """Write all of it as an embedding set of its own, a tile in memory at a time."""
