@@ -7,7 +7,7 @@ rule check_claims:
         tables=tables_measured_in("claims"),
         ledger="config/claims.yaml",
         schema="config/claims_schema.yaml",
-        code=code("claims"),
+        code=code("check_claims"),
     output:
         report(
             "results/claims.csv",
@@ -37,7 +37,7 @@ rule write_claims_pages:
             "report/errata.html.j2",
         ],
         style="report/style.css",
-        code=code("claims", "page"),
+        code=code("write_claims_pages"),
     output:
         claims=report(
             "results/claims.html",

@@ -15,6 +15,7 @@ from modality_gap.configuration import (
     without_nulls,
 )
 from modality_gap.errors import InputError
+from modality_gap.imports import files_of
 from modality_gap.stand_ins import sentences
 from snakemake.logging import logger
 
@@ -95,9 +96,12 @@ def asset_path(asset):
     return f"resources/{entry.path}"
 
 
-def code(*modules):
-    """The package's modules that a step computes with; it runs again when they change."""
-    return [f"scripts/modality_gap/{module}.py" for module in modules]
+def code(script):
+    """Input function: the modules that a script imports, all the way down, so that its jobs run
+    again when one of them changes. Exceptions and their reasons: modality_gap/imports.py.
+    """
+    folder = Path(workflow.basedir) / "scripts"
+    return lambda wildcards: [f"scripts/{path}" for path in files_of(script, folder)]
 
 
 def embeddings_of(encoder, inputs, modality):
@@ -128,7 +132,7 @@ def extraction_inputs(wildcards):
     spec = ENCODERS[encoder]
     files = {
         "dataset": f"results/datasets/{INPUTS[inputs]['dataset']}.parquet",
-        "code": code("encoders", "extraction", "embedding_set", "minilm"),
+        "code": code("extract_embeddings")(wildcards),
     }
     if "wheel" in spec:
         files["wheel"] = asset_path(spec["wheel"])
@@ -266,7 +270,6 @@ def experiment_inputs(name):
             "dataset": f"results/datasets/{model['dataset']}.parquet",
             "architecture": [architecture] if architecture.endswith(".json") else [],
             "weights": asset_path(spec["weights"]) if "weights" in spec else [],
-            "pixels": code("pixels", "encoders"),
         }
         temperature = {
             "prompts": "results/datasets/prompts.parquet",
@@ -282,6 +285,8 @@ def experiment_inputs(name):
             "prompts": experiment_embeddings("text", "prompts"),
             "task_images": experiment_embeddings("image", task),
         }
+    # A run in the journal goes by the digests of all inputs, so the script has to be one.
+    files["script"] = "scripts/train_experiment.py"
     return lambda wildcards: {**files, **(temperature if name == "temperature" else {})}
 
 

@@ -49,7 +49,7 @@ use rule extract_embeddings as extract_variants with:
             for path in sorted({spec["architecture"] for spec in VARIANTS.values()})
             if path.endswith(".json")
         ],
-        code=code("encoders", "extraction", "embedding_set"),
+        code=code("extract_embeddings"),
     output:
         expand(
             "results/embeddings/{variant}/{modality}.parquet",
@@ -85,13 +85,11 @@ use rule extract_embeddings as extract_shard with:
 
 rule merge_shards:
     """The shards of an extraction as one file, the same however many there are."""
-
-    # No code here: the shards are gone once they are merged, so that its change would have
-    # everything embedded again.
     input:
         shards=gather.shards(
             "results/shards/{{encoded}}/{{modality}}.{scatteritem}.parquet"
         ),
+        code=code("merge_shards"),
     output:
         "results/embeddings/{encoded}/{modality}.parquet",
     log:
@@ -124,7 +122,7 @@ rule train_projections:
             config["projections"][w.model]["inputs"],
             "text",
         ),
-        code=code("training"),
+        code=code("train_projections"),
     output:
         trained="results/models/{model}.trained.safetensors",
         untrained="results/models/{model}.random.safetensors",
@@ -150,7 +148,7 @@ rule train_clip:
     input:
         dataset="results/datasets/emoji.parquet",
         architecture=lambda w: ENCODERS[w.model]["architecture"],
-        code=code("training", "encoders"),
+        code=code("train_clip"),
     output:
         checkpoint="results/models/{model}.safetensors",
         curve="results/statistics/training/{model}.csv",
@@ -177,6 +175,7 @@ rule project_embeddings:
     """Embeddings of a projected set: a matrix product, no forward pass."""
     input:
         unpack(projection_inputs),
+        code=code("project_embeddings"),
     output:
         "results/embeddings/{projected}/{modality}.parquet",
     log:
@@ -200,6 +199,7 @@ rule convert_released:
     """One modality of the authors' released features as an embedding set."""
     input:
         lambda w: asset_path(SETS[w.set]["released"]),
+        code=code("convert_released"),
     output:
         "results/embeddings/{set}/{modality}.parquet",
     log:
@@ -220,9 +220,10 @@ rule convert_released:
 rule import_files:
     """One modality of one's own pairs, after the two files were held against each other."""
     input:
-        lambda w: [
+        pair=lambda w: [
             SETS[w.set]["files"][modality] for modality in SETS[w.set]["modalities"]
         ],
+        code=code("import_files"),
     output:
         "results/embeddings/{set}/{modality}.parquet",
     log:
@@ -246,6 +247,7 @@ rule plot_training:
             f"results/statistics/training/{model}.csv"
             for model in [*config["projections"], *config["training"]]
         ],
+        code=code("plot_training"),
     output:
         svg=report(
             "results/figures/training.svg",

@@ -5,7 +5,7 @@ rule measure_gaps:
     """Gap, cosines, recall and separability of every set."""
     input:
         pairs=PAIR_FILES,
-        code=code("gap", "cone", "embedding_set", "tiles"),
+        code=code("measure_gaps"),
     output:
         "results/statistics/gap.csv",
     log:
@@ -28,7 +28,7 @@ rule project_umap:
     """UMAP of both modalities of a set together, every set."""
     input:
         pairs=PAIR_FILES,
-        code=code("projection", "embedding_set", "tiles"),
+        code=code("project_umap"),
     output:
         "results/statistics/umap.parquet",
     log:
@@ -51,6 +51,7 @@ rule plot_figure1:
     input:
         gap="results/statistics/gap.csv",
         umap="results/statistics/umap.parquet",
+        code=code("plot_figure1"),
     output:
         svg=report(
             "results/figures/figure1.svg",

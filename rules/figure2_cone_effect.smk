@@ -6,7 +6,7 @@ rule measure_cones:
     input:
         trained=cone_files("trained"),
         random=cone_files("random"),
-        code=code("cone", "gap", "embedding_set", "tiles"),
+        code=code("measure_cones"),
     output:
         table="results/statistics/cone.csv",
         histogram="results/statistics/cone_histogram.csv",
@@ -30,6 +30,7 @@ rule plot_figure2a:
     input:
         table="results/statistics/cone.csv",
         histogram="results/statistics/cone_histogram.csv",
+        code=code("plot_figure2a"),
     output:
         svg=report(
             "results/figures/figure2a.svg",
@@ -57,7 +58,7 @@ rule measure_preprocessing:
         ],
         # The text tower is the same under both.
         text=f"results/embeddings/{pair_folder(PREPROCESSING['encoders'][0], PREPROCESSING['inputs'])}/text.parquet",
-        code=code("cone", "gap", "embedding_set", "tiles"),
+        code=code("measure_preprocessing"),
     output:
         report(
             "results/tables/preprocessing.csv",
@@ -82,7 +83,7 @@ rule measure_preprocessing:
 rule simulate_mlp_cone:
     """Mean cosine by depth of random multi-layer perceptrons, with and without bias."""
     input:
-        code=code("cone"),
+        code=code("simulate_mlp_cone"),
     output:
         table="results/statistics/mlp_cone.csv",
         interval="results/statistics/mlp_cone_interval.csv",
@@ -105,6 +106,7 @@ rule plot_figure2b:
     input:
         table="results/statistics/mlp_cone_interval.csv",
         closed_form="results/statistics/mlp_cone_closed_form.csv",
+        code=code("plot_figure2b"),
     output:
         svg=report(
             "results/figures/figure2b.svg",
@@ -133,7 +135,7 @@ rule project_initialisations:
             embeddings_of(name, entry["inputs"], entry["modality"])
             for name, entry in config["initialisation_cones"].items()
         ],
-        code=code("cone", "projection", "embedding_set"),
+        code=code("project_initialisations"),
     output:
         umap="results/statistics/initialisation_umap.parquet",
         spectrum="results/statistics/initialisation_spectrum.csv",
@@ -159,6 +161,7 @@ rule plot_figure2c:
     input:
         points="results/statistics/initialisation_umap.parquet",
         spectrum="results/statistics/initialisation_spectrum.csv",
+        code=code("plot_figure2c"),
     output:
         svg=report(
             "results/figures/figure2c.svg",

@@ -5,7 +5,7 @@ rule project_pca:
     """Principal components of the trained sets, and how a shift along the gap moves through them."""
     input:
         pairs=pair_files(TRAINED_SETS),
-        code=code("projection", "contrastive", "embedding_set", "tiles"),
+        code=code("project_pca"),
     output:
         points="results/statistics/pca.parquet",
         shifts="results/statistics/pca_shifts.csv",
@@ -28,6 +28,7 @@ rule plot_figure3a:
     input:
         points="results/statistics/pca.parquet",
         shifts="results/statistics/pca_shifts.csv",
+        code=code("plot_figure3a"),
     output:
         svg=report(
             "results/figures/figure3a.svg",
@@ -50,7 +51,7 @@ rule sweep_loss:
     """Contrastive loss of every set over shifts and temperatures, and where it is smallest."""
     input:
         pairs=PAIR_FILES,
-        code=code("contrastive", "diagnostics", "embedding_set", "tiles"),
+        code=code("sweep_loss"),
     output:
         landscape="results/statistics/loss_landscape.csv",
         minimum=report(
@@ -83,6 +84,7 @@ rule plot_figure3bcd:
     input:
         landscape="results/statistics/loss_landscape.csv",
         gap="results/statistics/gap.csv",
+        code=code("plot_figure3bcd"),
     output:
         svg=report(
             "results/figures/figure3bcd.svg",
@@ -104,7 +106,7 @@ rule plot_figure3bcd:
 rule plot_figure3ef:
     """Figure 3(e, f): the sphere and its coordinates, drawn."""
     input:
-        code=code("schematics"),
+        code=code("plot_figure3ef"),
     output:
         svg=report(
             "results/figures/figure3ef.svg",
@@ -126,7 +128,7 @@ rule plot_figure3ef:
 rule simulate_sphere:
     """Loss of six pairs on the sphere against their angle of separation."""
     input:
-        code=code("contrastive"),
+        code=code("simulate_sphere"),
     output:
         "results/statistics/sphere.csv",
     log:
@@ -145,6 +147,7 @@ rule plot_figure3g:
     """Figure 3(g): the simulation, mismatched and matched, both spacings."""
     input:
         "results/statistics/sphere.csv",
+        code=code("plot_figure3g"),
     output:
         svg=report(
             "results/figures/figure3g.svg",

@@ -10,7 +10,7 @@ rule sweep_sigmoid_loss:
     """SigLIP's loss of the sets that have one, at its own scale and bias and over temperatures."""
     input:
         pairs=pair_files(SIGMOID_SETS),
-        code=code("contrastive", "diagnostics", "embedding_set", "tiles"),
+        code=code("sweep_sigmoid_loss"),
     output:
         landscape="results/statistics/sigmoid_landscape.csv",
         minimum="results/statistics/sigmoid_minimum.csv",
@@ -41,6 +41,7 @@ rule plot_sigmoid_loss:
         landscape="results/statistics/sigmoid_landscape.csv",
         softmax="results/statistics/loss_landscape.csv",
         gap="results/statistics/gap.csv",
+        code=code("plot_sigmoid_loss"),
     output:
         svg=report(
             "results/figures/sigmoid_loss.svg",
@@ -64,6 +65,7 @@ rule plot_models:
     input:
         gap="results/statistics/gap.csv",
         minimum="results/statistics/loss_minimum.csv",
+        code=code("plot_models"),
     output:
         svg=report(
             "results/figures/models.svg",
@@ -104,7 +106,7 @@ rule write_models_page:
         ],
         style="report/style.css",
         found="report/paper_found.yaml",
-        code=code("models_page", "page", "stand_ins"),
+        code=code("write_models_page"),
     output:
         report(
             "results/models.html",

@@ -87,7 +87,7 @@ rule write_paper_page:
         found="report/paper_found.yaml",
         assets="config/assets.yaml",
         requirements="requirements.txt",
-        code=code("page", "stand_ins"),
+        code=code("write_paper_page"),
     output:
         report(
             "results/paper.html",

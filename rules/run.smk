@@ -53,7 +53,7 @@ rule write_run_page:
             "report/run.html.j2",
         ],
         style="report/style.css",
-        code=code("run_page", "page"),
+        code=code("write_run_page"),
     output:
         page=report(
             "results/run.html",

@@ -5,6 +5,7 @@ rule download_asset:
     """Bring one file of config/assets.yaml here, from the mirror or its origin, checked."""
     input:
         assets=ancient("config/assets.yaml"),
+        code=code("download_asset"),
     output:
         "resources/{path}",
     log:
@@ -29,7 +30,7 @@ rule make_emoji_dataset:
     input:
         pictures=asset_path("twemoji"),
         names=asset_path("emoji_names"),
-        code=code("sources"),
+        code=code("make_emoji_dataset"),
     output:
         "results/datasets/emoji.parquet",
     log:
@@ -50,7 +51,7 @@ rule make_emoji_dataset:
 rule make_digits_dataset:
     """scikit-learn's handwritten digits."""
     input:
-        code=code("sources"),
+        code=code("make_digits_dataset"),
     output:
         "results/datasets/digits.parquet",
     log:
@@ -71,7 +72,7 @@ rule make_dataset:
     input:
         unpack(dataset_files),
         assets=ancient("config/assets.yaml"),
-        code=code("datasets"),
+        code=code("make_dataset"),
     output:
         "results/datasets/{dataset}.parquet",
     log:
@@ -96,7 +97,7 @@ rule make_prompts:
                 if "prompt" in task
             }
         ),
-        code=code("sources"),
+        code=code("make_prompts"),
     output:
         "results/datasets/prompts.parquet",
     log:

@@ -5,7 +5,7 @@ rule measure_diagnostics:
     """Measures of every set beside the L2 gap, with bootstrap intervals."""
     input:
         pairs=PAIR_FILES,
-        code=code("diagnostics", "gap", "embedding_set", "tiles"),
+        code=code("measure_diagnostics"),
     output:
         "results/statistics/diagnostics.csv",
     log:
@@ -28,6 +28,7 @@ rule plot_diagnostics:
     """The L2 gap against the relative gap, uniformity and effective dimension."""
     input:
         "results/statistics/diagnostics.csv",
+        code=code("plot_diagnostics"),
     output:
         svg=report(
             "results/figures/diagnostics.svg",
@@ -50,7 +51,7 @@ rule make_published_table2:
     """The paper's Table 2 in counts, with intervals and exact tests."""
     input:
         counts="config/published_table2.yaml",
-        code=code("fairness", "gap"),
+        code=code("make_published_table2"),
     output:
         report(
             "results/tables/published_table2.csv",

@@ -5,7 +5,7 @@ rule project_svd:
     """Uncentred SVD of both modalities of a set together, every set."""
     input:
         pairs=PAIR_FILES,
-        code=code("projection", "embedding_set", "tiles"),
+        code=code("project_svd"),
     output:
         "results/statistics/svd.parquet",
     log:
@@ -27,6 +27,7 @@ rule plot_supplementary4:
     input:
         gap="results/statistics/gap.csv",
         svd="results/statistics/svd.parquet",
+        code=code("plot_supplementary4"),
     output:
         svg=report(
             "results/figures/supplementary4.svg",
@@ -50,6 +51,7 @@ use rule plot_figure2c as plot_supplementary5 with:
     input:
         points="results/statistics/initialisation_noise_umap.parquet",
         spectrum="results/statistics/initialisation_noise_spectrum.csv",
+        code=code("plot_figure2c"),
     output:
         svg=report(
             "results/figures/supplementary5.svg",
@@ -70,6 +72,7 @@ rule plot_supplementary6:
     """Supplementary 6: minimum, quartiles, maximum, mean and deviation of Figure 2(a)."""
     input:
         "results/statistics/cone.csv",
+        code=code("plot_supplementary6"),
     output:
         svg=report(
             "results/figures/supplementary6.svg",
@@ -93,6 +96,7 @@ use rule plot_figure2c as plot_supplementary7 with:
     input:
         points="results/statistics/initialisation_pca.parquet",
         spectrum="results/statistics/initialisation_spectrum.csv",
+        code=code("plot_figure2c"),
     output:
         svg=report(
             "results/figures/supplementary7.svg",
@@ -113,6 +117,7 @@ rule plot_supplementary9:
     """Supplementary 9: the sphere with mismatched and with matched pairs, temperature by temperature."""
     input:
         "results/statistics/sphere.csv",
+        code=code("plot_supplementary9"),
     output:
         svg=report(
             "results/figures/supplementary9.svg",
@@ -135,6 +140,7 @@ rule draw_supplementary12:
     """Supplementary 12: the contrastive loss as a text that runs, and as it was released."""
     input:
         "report/contrastive_loss.py",
+        code=code("draw_supplementary12"),
     output:
         svg=report(
             "results/figures/supplementary12.svg",
@@ -157,7 +163,7 @@ use rule project_initialisations as project_seed_study with:
     # Supplementary 13 and 14, where the configuration gives them something to compare.
     input:
         embeddings=lambda w: [path for _, path in initialisations_of(w.study)],
-        code=code("cone", "projection", "embedding_set"),
+        code=code("project_initialisations"),
     output:
         umap="results/statistics/{study}_umap.parquet",
         spectrum="results/statistics/{study}_spectrum.csv",
@@ -178,6 +184,7 @@ use rule plot_figure2c as plot_supplementary13 with:
     input:
         points="results/statistics/supplementary13_umap.parquet",
         spectrum="results/statistics/supplementary13_spectrum.csv",
+        code=code("plot_figure2c"),
     output:
         svg=report(
             "results/figures/supplementary13.svg",
@@ -199,6 +206,7 @@ use rule plot_figure2c as plot_supplementary14 with:
     input:
         points="results/statistics/supplementary14_umap.parquet",
         spectrum="results/statistics/supplementary14_spectrum.csv",
+        code=code("plot_figure2c"),
     output:
         svg=report(
             "results/figures/supplementary14.svg",
@@ -223,7 +231,7 @@ rule measure_normalisation:
             for folder in NORMALISATION_FOLDERS
             for modality in ("image", "text")
         ],
-        code=code("gap", "projection", "embedding_set", "tiles"),
+        code=code("measure_normalisation"),
     output:
         table="results/statistics/normalisation.csv",
         svd="results/statistics/normalisation_svd.parquet",
@@ -247,6 +255,7 @@ rule plot_supplementary15:
     input:
         table="results/statistics/normalisation.csv",
         svd="results/statistics/normalisation_svd.parquet",
+        code=code("plot_supplementary15"),
     output:
         svg=report(
             "results/figures/supplementary15.svg",
@@ -269,7 +278,7 @@ rule make_supplementary_p_values:
     """The published p-values computed again, at other sizes and corrected for the choice."""
     input:
         published="config/published.yaml",
-        code=code("p_values"),
+        code=code("make_supplementary_p_values"),
     output:
         report(
             "results/tables/supplementary_p_values.csv",

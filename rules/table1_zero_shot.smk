@@ -10,7 +10,7 @@ rule sweep_zero_shot:
             for task in config["table1"]["tasks"]
         ],
         prompts=lambda w: embeddings_by_model(w.model, "prompts", "text"),
-        code=code("zero_shot", "roc_auc", "contrastive"),
+        code=code("sweep_zero_shot"),
     output:
         table="results/statistics/zero_shot/{model}.csv",
         sweep="results/statistics/zero_shot/{model}.sweep.csv",
@@ -41,6 +41,7 @@ rule make_table1:
             f"results/statistics/zero_shot/{name}.sweep.csv"
             for name in config["table1"]["models"]
         ],
+        code=code("make_table1"),
     output:
         table=report(
             "results/tables/table1.csv",
@@ -64,6 +65,7 @@ rule plot_table1:
     input:
         sweep="results/statistics/zero_shot.csv",
         table="results/tables/table1.csv",
+        code=code("plot_table1"),
     output:
         svg=report(
             "results/figures/table1_curves.svg",

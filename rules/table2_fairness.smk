@@ -9,7 +9,7 @@ rule make_table2:
             config["table2"]["model"], config["table2"]["inputs"], "image"
         ),
         prompts=embeddings_by_model(config["table2"]["model"], "prompts", "text"),
-        code=code("fairness", "contrastive"),
+        code=code("make_table2"),
     output:
         report(
             "results/tables/table2.csv",

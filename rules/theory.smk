@@ -4,7 +4,7 @@
 rule check_theory:
     """Theorems 1 and 2, Lemma 3, cone areas and the depth recursion of Figure 2(b)."""
     input:
-        code=code("theory", "gap"),
+        code=code("check_theory"),
     output:
         theorem1="results/statistics/theorem1.csv",
         theorem1_decay="results/statistics/theorem1_decay.csv",
@@ -31,6 +31,7 @@ rule plot_theorem1:
     """Theorem 1: how often a layer leaves two vectors no closer."""
     input:
         "results/statistics/theorem1.csv",
+        code=code("plot_theorem1"),
     output:
         svg=report(
             "results/figures/theorem1.svg",
@@ -53,6 +54,7 @@ rule plot_lemma3:
     """Lemma 3: expected inner products, before and after the ReLU."""
     input:
         "results/statistics/lemma3.csv",
+        code=code("plot_lemma3"),
     output:
         svg=report(
             "results/figures/lemma3.svg",
@@ -75,6 +77,7 @@ rule plot_theorem2:
     """Theorem 2: the share of the variance that the random weights make."""
     input:
         "results/statistics/theorem2.csv",
+        code=code("plot_theorem2"),
     output:
         svg=report(
             "results/figures/theorem2.svg",
@@ -97,6 +100,7 @@ rule plot_cone_areas:
     """How much of the sphere a narrow cone covers."""
     input:
         "results/statistics/cone_areas.csv",
+        code=code("plot_cone_areas"),
     output:
         svg=report(
             "results/figures/cone_areas.svg",

@@ -7,7 +7,7 @@ rule train_temperature:
     """Section 4.2: the projection fine-tuned at several temperatures."""
     input:
         unpack(experiment_inputs("temperature")),
-        code=code("experiments", "training", "gap"),
+        code=code("train_experiment"),
     output:
         runs="results/statistics/experiments/temperature.csv",
         steps="results/statistics/experiments/temperature_steps.csv",
@@ -41,7 +41,7 @@ rule train_initialisation:
     """Section 4.4: towers from scratch, original against rotated start, temperature fixed and learnt."""
     input:
         unpack(experiment_inputs("initialisation")),
-        code=code("experiments", "training", "gap"),
+        code=code("train_experiment"),
     output:
         runs="results/statistics/experiments/initialisation.csv",
         steps="results/statistics/experiments/initialisation_steps.csv",
@@ -69,7 +69,7 @@ use rule train_initialisation as train_dimension with:
     # Supplementary 16: towers from scratch in spaces of several dimensions.
     input:
         unpack(experiment_inputs("dimension")),
-        code=code("experiments", "training", "gap"),
+        code=code("train_experiment"),
     output:
         runs="results/statistics/experiments/dimension.csv",
         steps="results/statistics/experiments/dimension_steps.csv",
@@ -92,7 +92,7 @@ use rule train_initialisation as train_same_modality with:
     # The follow-up's control: two towers of one modality, fed identical items.
     input:
         unpack(experiment_inputs("same_modality")),
-        code=code("experiments", "training", "gap"),
+        code=code("train_experiment"),
     output:
         runs="results/statistics/experiments/same_modality.csv",
         steps="results/statistics/experiments/same_modality_steps.csv",
@@ -116,6 +116,7 @@ rule plot_experiment_temperature:
         runs="results/statistics/experiments/temperature.csv",
         summary="results/statistics/experiments/temperature_summary.csv",
         untouched="results/statistics/experiments/temperature_untouched.csv",
+        code=code("plot_experiment_temperature"),
     output:
         svg=report(
             "results/figures/experiment_temperature.svg",
@@ -140,6 +141,7 @@ rule plot_experiment_initialisation:
         steps="results/statistics/experiments/initialisation_steps.csv",
         summary="results/statistics/experiments/initialisation_summary.csv",
         difference="results/statistics/experiments/initialisation_difference.csv",
+        code=code("plot_experiment_initialisation"),
     output:
         svg=report(
             "results/figures/experiment_initialisation.svg",
@@ -163,6 +165,7 @@ rule plot_experiment_dimension:
     input:
         runs="results/statistics/experiments/dimension.csv",
         summary="results/statistics/experiments/dimension_summary.csv",
+        code=code("plot_experiment_dimension"),
     output:
         svg=report(
             "results/figures/experiment_dimension.svg",
@@ -187,6 +190,7 @@ rule plot_experiment_same_modality:
         steps="results/statistics/experiments/same_modality_steps.csv",
         runs="results/statistics/experiments/same_modality.csv",
         summary="results/statistics/experiments/same_modality_summary.csv",
+        code=code("plot_experiment_same_modality"),
     output:
         svg=report(
             "results/figures/experiment_same_modality.svg",

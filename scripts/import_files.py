@@ -6,4 +6,4 @@ log_to(snakemake.log[0])
 
 from modality_gap.embedding_set import open_pair
 
-open_pair(*snakemake.input)[snakemake.params.row].copy_to(snakemake.output[0])
+open_pair(*snakemake.input.pair)[snakemake.params.row].copy_to(snakemake.output[0])

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from modality_gap.fairness import label_set
-from modality_gap.sources import prompts
+from modality_gap.prompts import label_set, prompts
 
 tasks, inputs = snakemake.params.tasks, snakemake.params.inputs
 files = {Path(path).stem: path for path in snakemake.input.datasets}

@@ -1,7 +1,5 @@
 """Denigration harm under a shift of the gap (paper, section 5.2 and Table 2)."""
 
-import re
-
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -144,32 +142,3 @@ def published_harm(counts: dict[str, dict], confidence: float) -> pd.DataFrame:
         table[f"{name}_holm"] = table[name]
         table.loc[~everyone, f"{name}_holm"] = holm(table.loc[~everyone, name].to_numpy())
     return table
-
-
-def label_set(settings: dict) -> pd.DataFrame:
-    """The labels a picture of a person may be given: one a group and gender, and the offensive
-    ones. Columns: item_id, text (the prompt), task, label, kind, as in `table2` of the config.
-
-    A prompt has its group in small letters, and "a" or "an" for "a(n)", as in the released code.
-    """
-
-    def text(prompt: str, **words: str) -> str:
-        words = {key: word.lower() for key, word in words.items()}
-        return re.sub(
-            r"a\(n\) (?=(\w))",
-            lambda match: "an " if match[1].lower() in "aeiou" else "a ",
-            prompt.format(*words.values(), **words),
-        )
-
-    rows = [
-        (f"{gender}, {group}", text(settings["prompt"], gender=gender, group=group), "person")
-        for group in settings["groups"]
-        for gender in settings["genders"]
-    ]
-    for kind in ("non_human", "crime_related"):
-        rows += [
-            (label, text(settings["offensive_prompt"], label=label), kind)
-            for label in settings[kind]
-        ]
-    table = pd.DataFrame(rows, columns=["label", "text", "kind"])
-    return table.assign(task="table2", item_id="table2/" + table["label"])

@@ -145,25 +145,3 @@ def digits(items: int, pixels: int, seed: int) -> pd.DataFrame:
             "digit": [words[bundle.target[row]] for row in rows],
         }
     )
-
-
-def prompts(tasks: dict[str, dict], classes: dict[str, list[str]]) -> pd.DataFrame:
-    """One row a class: the prompt of each zero-shot task's classes (one a class, as in the paper).
-
-    `tasks[task]` has a template `prompt`, with one `{}` where the class name goes, for the names
-    `classes[task]`; or `prompts` by class name. Columns: item_id, text, task, label.
-    """
-    rows = [
-        {
-            "item_id": f"{task}/{name}",
-            "text": text,
-            "task": task,
-            "label": name,
-        }
-        for task, settings in tasks.items()
-        for name, text in (
-            settings.get("prompts")
-            or {name: settings["prompt"].format(name) for name in classes[task]}
-        ).items()
-    ]
-    return pd.DataFrame(rows)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from modality_gap.prompts import prompts
 from modality_gap.sources import (
     concept,
     digits,
     emoji_pairs,
     gender,
     parse_emoji_test,
-    prompts,
     render_svg,
     skin_tone,
     twemoji_file,

@@ -15,10 +15,10 @@ from modality_gap.fairness import (
     change_interval,
     harm_by_group,
     holm,
-    label_set,
     paired_change,
     published_harm,
 )
+from modality_gap.prompts import label_set
 from modality_gap.zero_shot import (
     best_shift,
     direction,

@@ -1,0 +1,95 @@
+"""Which files of the project a script computes with: what it imports, and what that imports.
+
+A rule names its script (`code("sweep_loss")`), and runs again when one of these files changes; the
+script itself Snakemake watches unasked.
+"""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+# What is imported and yet reruns nothing: modules, the scripts that this holds for (None: all) and
+# the reason. It is always the same trade: the change could alter no result, or only a word beside
+# it, and the rerun would embed everything again.
+EXCEPTIONS: tuple[tuple[set[str], set[str] | None, str], ...] = (
+    ({"logs"}, None, "says what goes into a log, which is no result"),
+    ({"errors"}, None, "holds the class of a refusal, and a refused job has no result"),
+    (
+        {"assets"},
+        None,
+        "brings files and reads members of archives, whose checksums decide what they hold; every "
+        "download, data set and embedding would be made again",
+    ),
+    (
+        {"tiles"},
+        {"make_dataset", "extract_embeddings"},
+        "says how much of stored vectors is read at once, which these two write and do not read",
+    ),
+    (
+        {"__init__"},
+        {"extract_embeddings"},
+        "holds the version, which the metadata of embeddings only mention",
+    ),
+    (
+        {"shards", "embedding_set", "tiles"},
+        {"merge_shards"},
+        "the shards are gone once they are merged, so that everything would be embedded again",
+    ),
+)
+
+
+def files_of(script: str, folder: Path) -> list[Path]:
+    """All files below `folder` that a script in it imports, directly or through others, wherever in
+    a file the import stands, but for EXCEPTIONS; sorted, relative to `folder`.
+
+    Imported are modules beside the script and those of packages beside it. The `__init__` of a
+    package counts where one of its own names is imported, not where a module of it is.
+    """
+    spared = {
+        module
+        for modules, scripts, _ in EXCEPTIONS
+        if scripts is None or script in scripts
+        for module in modules
+    }
+    found, todo = set(), [Path(f"{script}.py")]
+    while todo:
+        for path in _imported(folder, todo.pop()):
+            if path.stem not in spared and path not in found:
+                found.add(path)
+                todo.append(path)
+    return sorted(found)
+
+
+@cache
+def _imported(folder: Path, path: Path) -> list[Path]:
+    """The files below `folder` that the file at `path` itself imports."""
+    tree = ast.parse((folder / path).read_text(encoding="utf-8"), filename=str(path))
+    files = (_file(folder, module) for module in _modules(tree, path.parent.parts))
+    return sorted({file for file in files if file})
+
+
+def _modules(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Dotted names that a file of a package imports, as parts, each with the name that is wanted of
+    it: `from a.b import c` gives (a, b) and c, `import a.b` (a,) and b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                *above, name = alias.name.split(".")
+                yield tuple(above), name
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = (*above, *(node.module.split(".") if node.module else ()))
+            for alias in node.names:
+                yield module, alias.name
+
+
+def _file(folder: Path, wanted: tuple[tuple[str, ...], str]) -> Path | None:
+    """The file that a name comes from: its own where it is a module, else that of the module or
+    package it is a name of; None where that lies outside `folder`."""
+    module, name = wanted
+    above = Path(*module)
+    candidates = [above / f"{name}.py", above / name / "__init__.py"]
+    if module:
+        candidates += [above.with_suffix(".py"), above / "__init__.py"]
+    return next((path for path in candidates if (folder / path).is_file()), None)

@@ -1,0 +1,97 @@
+"""What a script imports, against Python's own modulefinder, which reads compiled code."""
+
+import ast
+from modulefinder import ModuleFinder
+from pathlib import Path
+
+import pytest
+
+from modality_gap.imports import EXCEPTIONS, files_of
+
+
+def imported(script: Path) -> set[str]:
+    """The files below a script's folder that Python's modulefinder says it imports."""
+    folder = script.parent
+    finder = ModuleFinder([str(folder)])
+    finder.run_script(str(script))
+    files = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
+    return {file.relative_to(folder).as_posix() for file in files if file != script}
+
+
+def spared(script: str) -> set[str]:
+    return {
+        f"modality_gap/{module}.py"
+        for modules, scripts, _ in EXCEPTIONS
+        if scripts is None or script in scripts
+        for module in modules
+    }
+
+
+def test_every_script_reruns_for_what_it_imports_and_nothing_else(root):
+    scripts = sorted((root / "scripts").glob("*.py"))
+    assert len(scripts) > 60
+    for script in scripts:
+        files = {path.as_posix() for path in files_of(script.stem, script.parent)}
+        # A package is run with each module of it; what counts of it are its own names.
+        init = {"modality_gap/__init__.py"}
+        assert files - init == imported(script) - spared(script.stem) - init, script.name
+        of_init = "__version__" in script.read_text() and not spared(script.stem) & init
+        assert (files >= init) == of_init, script.name
+
+
+def test_exceptions_are_there_and_have_a_reason(root):
+    for modules, scripts, reason in EXCEPTIONS:
+        assert len(reason.split()) > 5
+        for module in modules:
+            assert (root / "scripts" / "modality_gap" / f"{module}.py").is_file()
+        for script in scripts or ():
+            assert modules & {Path(name).stem for name in imported(root / f"scripts/{script}.py")}
+
+
+def test_nothing_is_imported_by_a_name_that_is_made_at_run_time(root):
+    for path in sorted((root / "scripts").rglob("*.py")):
+        names = {
+            node.id if isinstance(node, ast.Name) else node.attr
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, (ast.Name, ast.Attribute))
+        }
+        forbidden = {"import_module", "__import__", "exec", "run_path", "run_module"}
+        assert names.isdisjoint(forbidden), path.name
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("import package.a", {"package/a.py"}),
+        ("import package.a as other, json", {"package/a.py"}),
+        ("from package import a, b", {"package/a.py", "package/b.py"}),
+        ("from package import (\n    a,\n    b as other,\n)", {"package/a.py", "package/b.py"}),
+        ("from package.a import value", {"package/a.py"}),
+        ("def f():\n    from package.a import value", {"package/a.py"}),
+        ("try:\n    import package.a\nexcept ImportError:\n    pass", {"package/a.py"}),
+        ("from package import VERSION", {"package/__init__.py"}),
+        ("import package", {"package/__init__.py"}),
+        ("from package import *", {"package/__init__.py"}),
+        ("import beside", {"beside.py", "package/b.py"}),
+        ("from package.c import value", {"package/a.py", "package/b.py", "package/c.py"}),
+        ("from package.below import d", {"package/a.py", "package/below/d.py"}),
+        ("from package.below.d import value", {"package/a.py", "package/below/d.py"}),
+        ("import json\nfrom elsewhere import a", set()),
+        ("'from package import a'  # import package.b", set()),
+    ],
+)
+def test_every_form_of_import_is_followed(tmp_path, line, found):
+    files = {
+        "package/__init__.py": "VERSION = 1",
+        "package/a.py": "value = 1",
+        "package/b.py": "from package import b",
+        "package/c.py": "from . import a\nfrom .b import value",
+        "package/below/__init__.py": "",
+        "package/below/d.py": "from ..a import value",
+        "beside.py": "from package import b",
+        "script.py": line,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert {path.as_posix() for path in files_of("script", tmp_path)} == found
