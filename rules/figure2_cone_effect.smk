@@ -45,6 +45,8 @@ rule plot_figure2a:
         "results/benchmarks/plot_figure2a.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        axis=config["cone"]["axis"],
     script:
         "../scripts/plot_figure2a.py"
 

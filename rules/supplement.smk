@@ -87,6 +87,8 @@ rule plot_supplementary6:
         "results/benchmarks/plot_supplementary6.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        axis=config["cone"]["axis"],
     script:
         "../scripts/plot_supplementary6.py"
 

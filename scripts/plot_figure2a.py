@@ -39,7 +39,7 @@ for line, ((weights, inputs), row_label) in enumerate(ROWS.items()):
             va="top",
             fontsize=9,
         )
-        ax.set_xlim(-0.5, 1)
+        ax.set_xlim(snakemake.params.axis)
         ax.set_ylim(0, 1.35 * density.max())  # room for the numbers
         if line == 0:
             ax.set_title(encoder)

@@ -9,6 +9,7 @@ from matplotlib import pyplot as plt
 
 from modality_gap.plotting import INK, PALETTE, save, use_style
 
+low, high = snakemake.params.axis
 use_style()
 table = pd.read_csv(snakemake.input[0])
 encoders = list(table["encoder"].unique())
@@ -54,7 +55,7 @@ for ax, encoder in zip(axes[0], encoders, strict=True):
             va="top",
             fontsize=9,
         )
-    ax.set(title=encoder, xlabel="cosine similarity", xlim=(-0.5, 1.02), ylim=(2.75, -0.5))
+    ax.set(title=encoder, xlabel="cosine similarity", xlim=(low, high + 0.02), ylim=(2.75, -0.5))
     ax.set_yticks(
         range(len(part)),
         [f"{row['weights']} weights,\n{row['inputs']} inputs" for _, row in part.iterrows()],

@@ -1,0 +1,27 @@
+"""Whether a model does better than chance: one rule for the ledger, the pages and the figures."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+WELL_ABOVE = 5.0  # recall is well above chance from this multiple of it
+RECALLS = ("recall1_ab_low", "recall1_ba_low")
+
+
+def recall_over_chance(rows: pd.DataFrame) -> pd.Series:
+    """Recall@1 as a multiple of chance, one in n: by row the lower end of the interval in the
+    direction where it is lower. `rows` are those of statistics/gap.csv."""
+    return rows[list(RECALLS)].min(axis=1) * rows["n"]
+
+
+def retrieves(rows: pd.DataFrame) -> pd.Series:
+    """By row of statistics/gap.csv, whether the model retrieves well above chance: in both
+    directions the lower end of recall@1 is at least `WELL_ABOVE` times chance. A model that does
+    not has not learnt to match, so its loss and its gap say nothing of the paper's claims."""
+    return recall_over_chance(rows) >= WELL_ABOVE
+
+
+def classifies(row: Mapping) -> bool:
+    """Whether a row of tables/table1.csv is above chance before any shift: the lower end of the
+    score's interval is above it. The few classes of a task leave no room for a multiple."""
+    return bool(row["default_low"] > row["chance"])
