@@ -12,13 +12,16 @@ import itertools
 import json
 import pickle
 import re
+import struct
 import sys
 import tarfile
+import unicodedata
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Container, Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -32,7 +35,10 @@ from modality_gap.embedding_set import open_parquet
 from modality_gap.errors import InputError
 
 ROWS = 256  # of a row group, about 40 MB of photographs: all that is in memory at a time
-PICTURES = (".jpg", ".jpeg", ".png")
+# Formats of Pillow's that need another program, or hold no picture.
+NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
+# What a system adds to a folder beside the files that it names with a dot.
+ADDED = {"__MACOSX", "@eaDir"}
 DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -66,9 +72,17 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
 
 
 def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
-    """The rows, so long as their words can be written. Raises InputError that names the item where
-    one holds half a character, as texts do that were cut between the halves of an emoji."""
+    """The rows, so long as their words can be written and each has an item_id of its own. Raises
+    InputError that names the item where one has not, or holds half a character, as texts do that
+    were cut between the halves of an emoji."""
+    seen = set()
     for row in rows:
+        if row["item_id"] in seen:
+            raise InputError(
+                f"{' and '.join(files.values())}: two pictures have the item_id "
+                f"{row['item_id']!r}; rename one of the two, or remove it."
+            )
+        seen.add(row["item_id"])
         for name, value in row.items():
             try:
                 value.encode() if isinstance(value, str) else None
@@ -114,10 +128,47 @@ def reading(path: str | Path) -> Iterator[None]:
         ) from error
 
 
+MAGIC = {
+    b"PK\3\4": "zip",
+    b"PK\5\6": "zip",
+    b"Rar!": "RAR",
+    b"7z\xbc\xaf": "7z",
+    b"(\xb5/\xfd": "Zstandard",
+}
+
+
+def archive_kind(path: str | Path) -> str | None:
+    """`zip`, `tar` (packed or not), the name of another kind of archive, or None."""
+    with reading(path), open(path, "rb") as file:
+        kind = MAGIC.get(file.read(4))
+    if kind is None and tarfile.is_tarfile(path):
+        return "tar"
+    return kind
+
+
+def check_kind(path: str | Path, *wanted: str) -> None:
+    """Raise InputError if a file is a sound archive of a kind that is not `wanted`."""
+    kind = archive_kind(path)
+    if kind and kind not in wanted:
+        raise InputError(
+            f"{path} is a {kind} archive, not a {' or '.join(wanted)}; unpack it, and pack its "
+            f"files as a {wanted[0]}."
+        )
+
+
+@contextmanager
+def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
+    """A zip archive; what goes wrong inside it is an InputError that names it."""
+    check_kind(path, "zip")
+    with reading(path), zipfile.ZipFile(path) as archive:
+        yield archive
+
+
 def within(path: str | Path, member: str) -> PurePosixPath:
-    """A member's name as a path. Raises InputError if it leads out of the folder that the archive
-    would be unpacked in: nothing is unpacked here, but such an archive is no honest one."""
-    name = PurePosixPath(member.replace("\\", "/"))
+    """A member's name as a path, its characters composed (NFC), as names are typed; macOS takes
+    accents apart. Raises InputError if it leads out of the folder that the archive would be
+    unpacked in: nothing is unpacked here, but such an archive is no honest one."""
+    name = PurePosixPath(nfc(member.replace("\\", "/")))
     if name.is_absolute() or ".." in name.parts or re.match("[A-Za-z]:", member):
         raise InputError(
             f"{path} has a member {member!r}, which leads out of its folder; do not use this "
@@ -126,20 +177,132 @@ def within(path: str | Path, member: str) -> PurePosixPath:
     return name
 
 
+def nfc(name: str) -> str:
+    """A name with its accents and its letters composed."""
+    return unicodedata.normalize("NFC", name)
+
+
+def is_added(path: PurePosixPath) -> bool:
+    """Whether a system put this file beside the author's: `._1.jpg`, `.DS_Store`, `__MACOSX`."""
+    dotted = any(part.startswith(".") for part in path.parts[-2:])
+    return dotted or not ADDED.isdisjoint(path.parts)
+
+
+# The letters that cp437, which zip's oldest names are in, has in common with cp850: Latin ones.
+CP437_LETTERS = bytes([*range(0x80), *range(0x80, 0x9B), *range(0xA0, 0xA6), 0xE1])
+
+
+def zip_name(path: str | Path, info: zipfile.ZipInfo) -> str:
+    """A member's name in a zip archive: UTF-8, where it says so or can be read so (macOS does not
+    say so), else cp437. Raises InputError where it is likely in neither."""
+    name = info.filename
+    if info.flag_bits & 0x800 or name.isascii():
+        return name
+    raw = name.encode("cp437")
+    at = 0
+    while at + 9 <= len(info.extra):  # Info-ZIP's field of a name in Unicode
+        kind, size = struct.unpack_from("<HH", info.extra, at)
+        if kind == 0x7075 and struct.unpack_from("<I", info.extra, at + 5)[0] == zlib.crc32(raw):
+            raw = info.extra[at + 9 : at + 4 + size]
+        at += 4 + size
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        if not set(raw) <= set(CP437_LETTERS):
+            raise InputError(
+                f"{path}: the names of its members are neither UTF-8 nor cp437 (one would be "
+                f"{name!r}); unpack it, and pack it with names in UTF-8."
+            ) from None
+        return name
+
+
 def zip_members(archive: zipfile.ZipFile) -> dict[str, PurePosixPath]:
-    """The files of an archive, in its order: by name, the path."""
-    names = {info.filename: within(archive.filename, info.filename) for info in archive.infolist()}
-    return {name: path for name, path in names.items() if not name.endswith("/")}
+    """The files of an archive, in its order: by the name that it is read by, the path. Raises
+    InputError where two have one path."""
+    found, paths = {}, set()
+    for info in archive.infolist():
+        path = within(archive.filename, zip_name(archive.filename, info))
+        if info.is_dir() or is_added(path):
+            continue
+        if path in paths:
+            raise InputError(
+                f"{archive.filename} has two members {path}; unpack it, and pack it again with "
+                "the one that is wanted."
+            )
+        found[info.filename] = path
+        paths.add(path)
+    return found
+
+
+def one_named(path: str | Path, named: dict[str, list[str]], key: str) -> str:
+    """The member that goes by a name. Raises InputError where there are several."""
+    if len(named[key]) > 1:
+        raise InputError(
+            f"{path} has {' and '.join(named[key][:2])}, which both go by {key}; pack it again "
+            "with the one that is wanted."
+        )
+    return named[key][0]
+
+
+def by_name(members: dict[str, PurePosixPath], parts: int = 1) -> dict[str, list[str]]:
+    """The members of a zip by the last parts of their paths."""
+    named = defaultdict(list)
+    for name, path in members.items():
+        named["/".join(path.parts[-parts:])].append(name)
+    return named
 
 
 def tar_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
     """The files of a tar archive, packed or not, in its order, each with a function that reads it
     while it is its turn. Links are followed nowhere."""
+    check_kind(path, "tar")
     with reading(path), tarfile.open(path) as archive:
         for member in archive:
             name = within(path, member.name)
-            if member.isfile():
-                yield name, lambda: archive.extractfile(member).read()  # noqa: B023
+            if member.isfile() and not is_added(name):
+                yield name, partial(_content, path, archive.extractfile, member)
+
+
+def _content(path: str | Path, opened: Callable, member: str | tarfile.TarInfo) -> bytes:
+    with reading(path), opened(member) as stream:
+        return stream.read()
+
+
+def archive_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
+    """The files of an archive, each with a function that reads it while it is its turn: of a zip by
+    path, of a tar in its order."""
+    check_kind(path, "zip", "tar")
+    if archive_kind(path) == "tar":
+        yield from tar_members(path)
+        return
+    with open_zip(path) as archive:
+        for name, member in sorted(zip_members(archive).items(), key=lambda item: item[::-1]):
+            yield member, partial(_content, path, archive.open, name)
+
+
+@cache
+def picture_endings() -> frozenset[str]:
+    """Endings, in small letters, of the files that Pillow reads as pictures."""
+    Image.init()
+    known = Image.registered_extensions().items()
+    return frozenset(end for end, kind in known if kind in Image.OPEN.keys() - NO_PICTURES)
+
+
+def item_ids(archive: str | Path, paths: Collection[PurePosixPath]) -> dict[PurePosixPath, str]:
+    """What each picture is called: its path without the ending, and with it where others have the
+    same. Raises InputError that names two that would still be called alike."""
+    often = Counter(path.with_suffix("") for path in paths)
+    called = {}
+    for path in paths:
+        stem = path.with_suffix("")
+        name = str(path if often[stem] > 1 else stem)
+        if other := called.get(name):
+            raise InputError(
+                f"{archive}: {other} and {path} would both be the item {name!r}; rename one of the "
+                "two, or remove it."
+            )
+        called[name] = path
+    return {path: name for name, path in called.items()}
 
 
 def absent_member(path: str | Path, wanted: str) -> InputError:
@@ -165,13 +328,13 @@ def coco_captions(document: dict, captions: str) -> dict[str, str]:
         image, caption = annotation["image_id"], annotation["caption"].strip()
         if captions == "last" or image not in chosen:
             chosen[image] = caption
-    names = {image["id"]: image["file_name"] for image in document["images"]}
+    names = {image["id"]: nfc(image["file_name"]) for image in document["images"]}
     return {names[image]: chosen[image] for image in sorted(names) if image in chosen}
 
 
 def coco_all_captions(document: dict) -> dict[str, list[str]]:
     """File name > all its captions, in the file's order."""
-    names = {image["id"]: image["file_name"] for image in document["images"]}
+    names = {image["id"]: nfc(image["file_name"]) for image in document["images"]}
     found = {name: [] for name in names.values()}
     for annotation in document["annotations"]:
         found[names[annotation["image_id"]]].append(annotation["caption"].strip())
@@ -182,15 +345,14 @@ def coco_document(annotations: str, pictures: str) -> dict:
     """The captions that go with an archive of pictures: val2017.zip has those in
     captions_val2017.json, a member of `annotations` or that file itself."""
     wanted = f"captions_{Path(pictures).stem}.json"
-    with reading(annotations):
-        if Path(annotations).suffix == ".json":
-            text = Path(annotations).read_bytes()
-        else:
-            with zipfile.ZipFile(annotations) as archive:
-                members = {path.name: name for name, path in zip_members(archive).items()}
-                if wanted not in members:
-                    raise absent_member(annotations, f"member {wanted}")
-                text = archive.read(members[wanted])
+    if Path(annotations).suffix == ".json":
+        with reading(annotations):
+            return json.loads(Path(annotations).read_bytes())
+    with open_zip(annotations) as archive:
+        named = by_name(zip_members(archive))
+        if wanted not in named:
+            raise absent_member(annotations, f"member {wanted}")
+        text = archive.read(one_named(annotations, named, wanted))
     return json.loads(text)
 
 
@@ -207,17 +369,18 @@ def read_coco(files: dict[str, str], captions: str, held_out: int = 0) -> Iterat
             continue
         document = coco_document(files["annotations"], pictures)
         texts, all_texts = coco_captions(document, captions), coco_all_captions(document)
-        with reading(pictures), zipfile.ZipFile(pictures) as archive:
-            members = {path.name: name for name, path in zip_members(archive).items()}
-            there = [name for name in texts if name in members]
+        with open_zip(pictures) as archive:
+            named = by_name(zip_members(archive))
+            there = [name for name in texts if name in named]
+            ids = item_ids(pictures, [PurePosixPath(name) for name in there])
             print(
                 f"{split}: {len(there)} of {len(texts)} captioned pictures are in {pictures}",
                 file=sys.stderr,
             )
             for place, name in enumerate(there):
                 row = {
-                    "item_id": PurePosixPath(name).stem,
-                    "image": archive.read(members[name]),
+                    "item_id": ids[PurePosixPath(name)],
+                    "image": archive.read(one_named(pictures, named, name)),
                     "text": texts[name],
                     "split": split,
                 }
@@ -308,22 +471,38 @@ def read_cifar(files: dict[str, str]) -> Iterator[dict]:
 
 
 def read_class_folders(files: dict[str, str], folder: str) -> Iterator[dict]:
-    """An archive with a folder a class in `folder`, as EuroSAT has it, by name. Columns: item_id,
-    image and label, the name of the folder."""
+    """An archive, zip or tar, with a folder a class in `folder`, as EuroSAT has it: of a zip by
+    name, of a tar in its order. Columns: item_id, image and label, the name of the folder. The log
+    counts the files in `folder` that are left out."""
     path = files["archive"]
-    with reading(path), zipfile.ZipFile(path) as archive:
-        pictures = sorted(
-            (member, name)
-            for name, member in zip_members(archive).items()
-            if member.parent.parent == PurePosixPath(folder) and member.suffix.lower() in PICTURES
+    top = PurePosixPath(nfc(folder))
+    members = [member for member, _ in archive_members(path)]
+    pictures = [
+        member
+        for member in members
+        if member.parent.parent == top and member.suffix.lower() in picture_endings()
+    ]
+    if not pictures:
+        raise absent_member(path, f"picture in a folder of {folder}")
+    ids = item_ids(path, pictures)
+    others = Counter(
+        member.suffix.lower() or "no ending"
+        for member in members
+        if member not in ids and top in member.parents
+    )
+    if others:
+        kinds = ", ".join(f"{number} of {ending}" for ending, number in others.most_common())
+        print(
+            f"left out: {others.total()} files that are no pictures in the folder of a class "
+            f"({kinds})",
+            file=sys.stderr,
         )
-        if not pictures:
-            raise absent_member(path, f"picture in a folder of {folder}")
-        for member, name in pictures:
+    for member, read in archive_members(path):
+        if member in ids:
             label = member.parent.name
             yield {
-                "item_id": f"{label}/{member.stem}",
-                "image": archive.read(name),
+                "item_id": str(PurePosixPath(ids[member]).relative_to(top)),
+                "image": read(),
                 "label": label,
             }
 
@@ -354,7 +533,7 @@ def read_hateful_memes(files: dict[str, str], split: str) -> Iterator[dict]:
     """Hateful Memes: the pictures that SPLIT.jsonl in the archive names. Columns: item_id, image,
     text (what is written in the picture) and label, in the words of CLIP's prompts."""
     path = files["archive"]
-    with reading(path), zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         members = zip_members(archive)
         lists = {member.stem: name for name, member in members.items() if member.suffix == ".jsonl"}
         if split not in lists:
@@ -367,11 +546,12 @@ def read_hateful_memes(files: dict[str, str], split: str) -> Iterator[dict]:
                 continue
             if "label" not in meme:
                 raise InputError(f"{path}: {split}.jsonl has no labels; give another split.")
-            if folder / meme["img"] not in names:
-                raise absent_member(path, f"picture {folder / meme['img']}")
+            picture = folder / nfc(meme["img"])
+            if picture not in names:
+                raise absent_member(path, f"picture {picture}")
             yield {
-                "item_id": PurePosixPath(meme["img"]).stem,
-                "image": archive.read(names[folder / meme["img"]]),
+                "item_id": picture.stem,
+                "image": archive.read(names[picture]),
                 "text": meme["text"],
                 "label": ["meme", "hatespeech meme"][meme["label"]],
             }
@@ -387,14 +567,15 @@ def read_fairface(files: dict[str, str]) -> Iterator[dict]:
         if not {"file", "age", "gender", "race"} <= set(table.fieldnames or ()):
             raise ValueError("the table lacks one of the columns file, age, gender, race")
         faces = list(table)
-    with reading(pictures), zipfile.ZipFile(pictures) as archive:
-        members = {"/".join(path.parts[-2:]): name for name, path in zip_members(archive).items()}
+    with open_zip(pictures) as archive:
+        named = by_name(zip_members(archive), parts=2)
         for face in faces:
-            if face["file"] not in members:
-                raise absent_member(pictures, f"picture {face['file']}")
+            name = nfc(face["file"])
+            if name not in named:
+                raise absent_member(pictures, f"picture {name}")
             yield {
-                "item_id": str(PurePosixPath(face["file"]).with_suffix("")),
-                "image": archive.read(members[face["file"]]),
+                "item_id": str(PurePosixPath(name).with_suffix("")),
+                "image": archive.read(one_named(pictures, named, name)),
                 "race": face["race"].partition("_")[0],  # Latino_Hispanic
                 "gender": genders[face["gender"]],
                 "age": face["age"],
@@ -434,7 +615,7 @@ def read_imagenet(files: dict[str, str]) -> Iterator[dict]:
     names, truth = imagenet_classes(files["devkit"])
     for member, read in tar_members(files["pictures"]):
         number = member.stem.rpartition("_")[2]
-        if member.suffix.lower() in PICTURES and number.isdecimal():
+        if member.suffix.lower() in picture_endings() and number.isdecimal():
             if not 1 <= int(number) <= len(truth):
                 raise LookupError(f"the kit has no label of {member}")
             yield {

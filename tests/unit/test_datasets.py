@@ -5,7 +5,10 @@ import json
 import os
 import pickle
 import shutil
+import struct
+import unicodedata
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -408,6 +411,161 @@ def test_an_archive_of_something_else_is_told(tmp_path):
         tmp_path, "coco", {"annotations": path, "test": tmp_path / "val2017.zip"}, captions="last"
     )
     assert "other.zip has no member captions_val2017.json" in told
+
+
+# --- archives as people pack them -----------------------------------------------------------------
+
+
+class Unflagged(zipfile.ZipInfo):
+    """A member whose name is in `encoding` and does not say so."""
+
+    encoding = "utf-8"
+
+    def _encodeFilenameFlags(self):
+        return self.filename.encode(self.encoding), self.flag_bits & ~0x800
+
+
+def packed(path: Path, members: dict[str, bytes], info: type = zipfile.ZipInfo) -> dict[str, Path]:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(info(name), content)
+    return {"archive": path}
+
+
+def encoding(name: str) -> type:
+    return type("Info", (Unflagged,), {"encoding": name})
+
+
+def labels(tmp_path: Path, files: dict[str, Path]) -> dict[str, str]:
+    table = read_back(tmp_path, "class_folders", files, folder="birds")
+    return dict(zip(table["item_id"], table["label"], strict=True))
+
+
+def test_pictures_of_one_stem_keep_their_endings(tmp_path, capsys):
+    members = {f"birds/owl/{name}": name.encode() for name in ("1.jpg", "1.png", "1.JPG", "2.jpg")}
+    for files in (
+        packed(tmp_path / "birds.zip", members),
+        {"archive": tmp_path / "birds.tar.gz"},
+    ):
+        if not files["archive"].exists():
+            formats.write_tar(files["archive"], members)
+        table = read_back(tmp_path, "class_folders", files, folder="birds")
+        assert dict(zip(table["item_id"], table["image"], strict=True)) == {
+            "owl/1.JPG": b"1.JPG",
+            "owl/1.jpg": b"1.jpg",
+            "owl/1.png": b"1.png",
+            "owl/2": b"2.jpg",
+        }
+    assert "left out" not in capsys.readouterr().err
+
+
+def test_two_pictures_that_would_be_one_item_are_named(tmp_path):
+    names = ["1.jpg", "1.png", "1.jpg.jpg"]
+    files = packed(tmp_path / "a.zip", {f"birds/owl/{name}": b"x" for name in names})
+    told = refusal(tmp_path, "class_folders", files, folder="birds")
+    assert "birds/owl/1.jpg and birds/owl/1.jpg.jpg would both be the item" in told
+    # One name in two folders, of an archive in which names alone are looked up.
+    document = {
+        "images": [{"id": 1, "file_name": "1.jpg"}],
+        "annotations": [{"image_id": 1, "caption": "an owl"}],
+    }
+    (tmp_path / "captions.json").write_text(json.dumps(document))
+    files = packed(tmp_path / "val.zip", {"a/1.jpg": b"a", "b/1.jpg": b"b"})
+    files = {"annotations": tmp_path / "captions.json", "test": files["archive"]}
+    told = refusal(tmp_path, "coco", files, captions="last")
+    assert "has a/1.jpg and b/1.jpg, which both go by 1.jpg" in told
+    # The same name in the archives of two splits.
+    files["train"] = packed(tmp_path / "train.zip", {"a/1.jpg": b"c"})["archive"]
+    packed(tmp_path / "val.zip", {"a/1.jpg": b"a"})
+    told = refusal(tmp_path, "coco", files, captions="last")
+    assert "two pictures have the item_id '1'" in told
+    with (
+        zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive,
+        pytest.warns(UserWarning, match="Duplicate name"),
+    ):
+        archive.writestr("birds/owl/1.jpg", b"one")
+        archive.writestr("birds/owl/1.jpg", b"two")
+    files = {"archive": tmp_path / "twice.zip"}
+    told = refusal(tmp_path, "class_folders", files, folder="birds")
+    assert "has two members birds/owl/1.jpg" in told
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("info", [zipfile.ZipInfo, Unflagged])
+def test_names_of_a_zip_are_those_that_were_typed(tmp_path, info, form):
+    members = {"birds/bécasse/1.jpg": b"1", "birds/ふくろう/2.jpg": b"2", "birds/bird/é.jpg": b"3"}
+    members = {unicodedata.normalize(form, name): content for name, content in members.items()}
+    found = labels(tmp_path, packed(tmp_path / "birds.zip", members, info))
+    assert found == {"bécasse/1": "bécasse", "ふくろう/2": "ふくろう", "bird/é": "bird"}
+    formats.write_tar(tmp_path / "birds.tar", members)
+    assert labels(tmp_path, {"archive": tmp_path / "birds.tar"}) == found
+    # The folder, too, as it is typed in the configuration.
+    members = {unicodedata.normalize(form, "vögel/owl/1.jpg"): b"1"}
+    files = packed(tmp_path / "other.zip", members, info)
+    for typed in ("NFC", "NFD"):
+        folder = unicodedata.normalize(typed, "vögel")
+        assert len(read_back(tmp_path, "class_folders", files, folder=folder)) == 1
+
+
+def test_names_of_an_old_zip_are_cp437_or_refused(tmp_path):
+    members = {"birds/bécasse/1.jpg": b"1", "birds/grün/ß.jpg": b"2"}
+    found = labels(tmp_path, packed(tmp_path / "dos.zip", members, encoding("cp437")))
+    assert found == {"bécasse/1": "bécasse", "grün/ß": "grün"}
+    for other, name in (("shift_jis", "ふくろう"), ("cp866", "сова"), ("latin-1", "bécasse")):
+        files = packed(tmp_path / "other.zip", {f"birds/{name}/1.jpg": b"1"}, encoding(other))
+        told = refusal(tmp_path, "class_folders", files, folder="birds")
+        assert "neither UTF-8 nor cp437" in told
+
+
+def test_a_zip_may_say_its_names_in_unicode_beside(tmp_path):
+    member = encoding("cp850")("birds/Ångström/1.jpg")
+    raw, name = member.filename.encode("cp850"), member.filename.encode("utf-8")
+    field = struct.pack("<BI", 1, zlib.crc32(raw)) + name
+    member.extra = struct.pack("<HH", 0x7075, len(field)) + field
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(member, b"1")
+    assert labels(tmp_path, {"archive": tmp_path / "a.zip"}) == {"Ångström/1": "Ångström"}
+
+
+def test_every_kind_of_picture_is_read_and_the_rest_counted(tmp_path, capsys):
+    kinds = ["jpg", "WEBP", "bmp", "tif", "gif", "avif", "jfif", "jp2", "ppm"]
+    members = {f"birds/owl/{number}.{kind}": b"x" for number, kind in enumerate(kinds)}
+    others = ["birds/owl/a.heic", "birds/owl/b.txt", "birds/c.jpg", "birds/owl/x/d.jpg"]
+    elsewhere = ["other/owl/e.jpg", "birds/.DS_Store", "birds/owl/._0.jpg"]
+    elsewhere += ["__MACOSX/birds/owl/0.jpg", "birds/.ipynb_checkpoints/0.jpg"]
+    members |= dict.fromkeys([*others, *elsewhere], b"y")
+    found = labels(tmp_path, packed(tmp_path / "birds.zip", members))
+    assert found == {f"owl/{number}": "owl" for number in range(len(kinds))}
+    said = capsys.readouterr().err
+    assert "left out: 4 files" in said
+    assert "2 of .jpg, 1 of .heic, 1 of .txt" in said
+
+
+def test_another_kind_of_archive_is_told_as_such(tmp_path):
+    formats.write_tar(tmp_path / "a.tar.gz", {"a/1.jpg": b"1"})
+    formats.write_zip(tmp_path / "b.zip", {"cifar-10-batches-py/batches.meta": b"1"})
+    (tmp_path / "c.rar").write_bytes(b"Rar!\x1a\x07\x01\x00 and so on")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,age,gender,race\n")
+    for form, files, options, words in (
+        (
+            "fairface",
+            {"pictures": "a.tar.gz", "labels": "labels.csv"},
+            {},
+            "a tar archive, not a zip",
+        ),
+        ("cifar", {"archive": "b.zip"}, {}, "is a zip archive, not a tar"),
+        (
+            "class_folders",
+            {"archive": "c.rar"},
+            {"folder": "a"},
+            "is a RAR archive, not a zip or tar",
+        ),
+    ):
+        files = {role: tmp_path / name for role, name in files.items()}
+        told = refusal(tmp_path, form, files, **options)
+        assert words in told
+        assert "again" not in told
 
 
 def test_half_a_character_is_told_with_its_item(tmp_path):
