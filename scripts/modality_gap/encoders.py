@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT
 
 from modality_gap.assets import read_member
 from modality_gap.errors import InputError
@@ -590,16 +591,17 @@ def clip_preprocess(picture: Image.Image, size: int) -> torch.Tensor:
 def open_picture(data: bytes, item_id: str) -> Image.Image:
     """Decode a picture to RGB, the first frame where it has several.
 
-    Raises InputError that names the item where it cannot be read, or unpacks to more than 89
-    million pixels, which no photograph has but a small file can claim.
+    Raises InputError that names the item where it cannot be read, is grey of a depth at which the
+    file does not say what is white, or unpacks to more than 89 million pixels, which no photograph
+    has but a small file can claim.
     """
     try:
         picture = Image.open(io.BytesIO(data))
         if picture.width * picture.height > Image.MAX_IMAGE_PIXELS:
             raise ValueError(f"{picture.width} x {picture.height} pixels are too many")
         picture.load()
-        if picture.mode.startswith("I;16"):  # 16-bit grey, whose upper half would turn white
-            picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+        if picture.mode == "F" or picture.mode.startswith("I"):
+            picture = _eight_bits(picture)
         return picture if picture.mode == "RGB" else picture.convert("RGB")
     except (
         OSError,
@@ -615,3 +617,25 @@ def open_picture(data: bytes, item_id: str) -> Image.Image:
             f"item {item_id!r}: its picture cannot be read ({reason}); mend or remove it, or set "
             "extraction.unreadable to skip."
         ) from error
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """A grey picture of more than 8 bits as one of 8, which Pillow would clip to white. Raises
+    ValueError where its format does not say which value is white."""
+    bits, inverted = 0, False
+    if picture.format == "TIFF":
+        tags = picture.tag_v2
+        unsigned = tags.get(SAMPLEFORMAT, (1,))[0] == 1
+        (bits,) = tags[BITSPERSAMPLE] if unsigned else (0,)
+        inverted = tags[PHOTOMETRIC_INTERPRETATION] == 0  # 0 is white, as Pillow heeds in 8 bits
+    elif picture.mode == "F":
+        pass
+    elif picture.format in ("PNG", "PPM", "JPEG2000"):
+        bits = 16  # which Pillow scales other depths to
+    if not 8 < bits <= 16:
+        raise ValueError(
+            f"its grey values are of Pillow's mode {picture.mode}, and the file does not say which "
+            "of them is white; save it with 8 or 16 bits"
+        )
+    grey = np.asarray(picture) >> (bits - 8)
+    return Image.fromarray((255 - grey if inverted else grey).astype(np.uint8))

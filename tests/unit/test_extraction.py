@@ -1,7 +1,9 @@
 """Extraction: the same numbers however the work is divided."""
 
 import io
+import struct
 import sys
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -170,12 +172,102 @@ def test_any_picture_is_opened_as_rgb(mode, kind):
     assert picture.mode == "RGB"
 
 
-def test_sixteen_bits_of_grey_become_eight():
-    grey = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16
+GREY = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16
+
+
+def saved(pixels, kind, **options):
     buffer = io.BytesIO()
-    Image.fromarray(grey).save(buffer, "PNG")
-    picture = np.asarray(open_picture(buffer.getvalue(), "p"))
-    np.testing.assert_array_equal(picture, np.repeat(grey[..., None] // 256, 3, axis=2))
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def grey_tiff(pixels, bits=16, white=1, form=1, order="<"):
+    """A TIFF of one strip, written by hand: the value 0 is black (white 1) or white (0)."""
+    height, width = pixels.shape
+    if bits == 12:
+        pairs = pixels.reshape(-1, 2).astype(int)
+        packed = [pairs[:, 0] >> 4, (pairs[:, 0] & 15) << 4 | pairs[:, 1] >> 8, pairs[:, 1] & 255]
+        content = np.stack(packed, axis=1).astype(np.uint8).tobytes()
+    else:
+        content = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
+    entries = {256: width, 257: height, 258: bits, 259: 1, 262: white, 273: 0, 277: 1, 278: height}
+    entries |= {279: len(content), 339: form}
+    entries[273] = 8 + 2 + 12 * len(entries) + 4
+    lines = [struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in entries.items()]
+    for number, (tag, value) in enumerate(entries.items()):
+        if tag in (258, 259, 262, 277, 339):
+            lines[number] = struct.pack(order + "HHIHH", tag, 3, 1, value, 0)
+    mark = b"II" if order == "<" else b"MM"
+    head = mark + struct.pack(order + "HI", 42, 8) + struct.pack(order + "H", len(lines))
+    return head + b"".join(lines) + bytes(4) + content
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        saved(GREY, "PNG"),
+        saved(GREY, "JPEG2000"),
+        saved(GREY, "TIFF"),
+        b"P5\n64 64\n65535\n" + GREY.astype(">u2").tobytes(),
+        b"P2\n64 64\n65535\n" + b" ".join(b"%d" % value for value in GREY.ravel()),
+        b"P5\n64 64\n4095\n" + (GREY >> 4).astype(">u2").tobytes(),
+        grey_tiff(GREY),
+        grey_tiff(GREY, order=">"),
+        grey_tiff(0xFFFF - GREY, white=0),
+        grey_tiff(GREY >> 4, bits=12),
+    ],
+    ids=[
+        "png",
+        "jpeg2000",
+        "tiff",
+        "pgm",
+        "pgm_text",
+        "pgm_12",
+        "little",
+        "big",
+        "white_zero",
+        "tiff_12",
+    ],
+)
+def test_deep_grey_becomes_eight_bits(data):
+    picture = np.asarray(open_picture(data, "p")).astype(int)
+    # Of 12 bits, scaled to 16, the last of 8 may differ by one.
+    assert np.abs(picture - GREY[..., None] // 256).max() <= (b"\n4095\n" in data)
+    assert picture.shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        saved((GREY / 65535).astype(np.float32), "TIFF"),
+        saved(GREY.astype(np.int32), "TIFF"),
+        saved(GREY, "IM"),
+        grey_tiff(GREY.astype(np.int16), form=2),
+        grey_tiff(GREY.astype(np.uint32), bits=32),
+        b"Pf\n64 64\n-1.0\n" + (GREY / 65535).astype("<f4").tobytes(),
+    ],
+    ids=["float_tiff", "int_tiff", "im", "signed_tiff", "tiff_32", "pfm"],
+)
+def test_grey_without_a_white_is_refused(data):
+    with pytest.raises(InputError, match=r"item 'p': .* which of them is white; save it") as told:
+        open_picture(data, "p")
+    assert "\n" not in str(told.value)
+
+
+def test_colours_of_sixteen_bits_keep_their_upper_half():
+    pixels = np.stack([GREY, GREY[::-1], GREY.T], axis=-1)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", 64, 64, 16, 2, 0, 0, 0)
+    chunks = {b"IHDR": header, b"IDAT": zlib.compress(rows), b"IEND": b""}
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + kind + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks.items()
+    )  # fmt: skip
+    np.testing.assert_array_equal(open_picture(data, "p"), pixels >> 8)
+    data = b"P6\n64 64\n65535\n" + pixels.astype(">u2").tobytes()
+    picture = np.asarray(open_picture(data, "p"))
+    np.testing.assert_allclose(picture, pixels / 257, atol=0.51)
 
 
 def test_a_picture_that_would_fill_the_memory_is_named_before_it_does(monkeypatch):
