@@ -4,6 +4,7 @@ may hold, and this module that the names in it fit together."""
 import math
 import reprlib
 from collections.abc import Collection, Iterable, Iterator
+from datetime import date
 from difflib import get_close_matches
 from functools import partial
 from importlib.util import find_spec
@@ -36,6 +37,10 @@ SIZES = {
     "minProperties": "at least",
     "maxProperties": "at most",
 }
+# What YAML makes of a word that is not in quotes, if no text.
+YAML_KINDS = {bool: "a truth value", int: "a number", float: "a number", date: "a date"}
+# Words that pandas takes for an empty cell of a table.
+EMPTY_CELLS = {"NA", "N/A", "n/a", "NULL", "null", "NaN", "nan", "None", "<NA>", "#N/A", "#NA"}
 # Datasets that are not read out of files.
 MADE_HERE = ("emoji", "digits", "prompts")
 REMOVE = "remove it, or use one of"
@@ -281,7 +286,10 @@ def _row_faults(config: dict) -> Iterator[str]:
 
 
 def schema_fault(value: object, schema: dict) -> str | None:
-    """What is first wrong with a value by a JSON schema, one sentence; None where nothing is."""
+    """What is first wrong with a value by a JSON schema, one sentence; None where nothing is. The
+    keys of a mapping must be texts, whatever the schema says of them."""
+    for fault in _key_faults(value):
+        return fault
     # A misspelt key is also a missing one: tell what was written before what was not.
     error = min(
         Validator(schema).iter_errors(value),
@@ -289,6 +297,24 @@ def schema_fault(value: object, schema: dict) -> str | None:
         default=None,
     )
     return " ".join(_sentence(error).split()) if error else None
+
+
+def _key_faults(value: object, path: tuple = ()) -> Iterator[str]:
+    """Keys that YAML does not read as the text that was written: yes, 1e3, 012, 2020-01-01, ~."""
+    entries = enumerate(value) if isinstance(value, list) else ()
+    for key, entry in value.items() if isinstance(value, dict) else entries:
+        if isinstance(value, dict) and not isinstance(key, str):
+            where = f"{_dotted(path)} has" if path else "There is"
+            yield f"{where} a key that {_yaml_reads(key)}."
+        else:
+            yield from _key_faults(entry, (*path, key))
+
+
+def _yaml_reads(value: object) -> str:
+    """What YAML made of a text without quotes, and the remedy."""
+    kind = next((word for kind, word in YAML_KINDS.items() if isinstance(value, kind)), "nothing")
+    shown = "" if value is None else f" ({str(value).lower()})"
+    return f"YAML reads as {kind}{shown}; write it in quotes"
 
 
 def _is_type(name: str, _checker: object, value: object) -> bool:
@@ -345,6 +371,8 @@ def _sentence(error: ValidationError) -> str:
         case "not":
             return f"{path} has {_listed(wanted['required'], 'and')}; remove all but one."
         case "type":
+            if wanted == "string" and not isinstance(value, dict | list):
+                return f"{path} must be a text but has what {_yaml_reads(value)}."
             return f"{path} is {shown} but must be {TYPES[wanted][1]}; {_retype(value, wanted)}."
         case "enum":
             return f"{path} is {shown}, which is not known; give one of {', '.join(wanted)}."
@@ -540,6 +568,9 @@ def _faults(config: dict) -> Iterator[str]:
     for name, entry in config["tasks"].items():
         if entry.get("metric") == "roc_auc" and len(entry.get("prompts", ())) != 2:
             yield f"tasks.{name}.metric is roc_auc, which needs prompts of two classes; give them."
+    for key, name in _names_in_tables(config):
+        if name in EMPTY_CELLS:
+            yield f"{key} is {name!r}, which a table reads as an empty cell; give another name."
     for name in config["datasets"]:
         if name in MADE_HERE:
             yield f"datasets.{name} has the name of a dataset that is made here; give it another."
@@ -597,6 +628,20 @@ def _faults(config: dict) -> Iterator[str]:
             f"loss_landscape.batch_size is {batch_size}, but of a large set the minimum of the "
             f"loss is looked for in {sample} pairs; lower it or raise sample."
         )
+
+
+def _names_in_tables(config: dict) -> Iterator[tuple[str, str]]:
+    """Key and text of every name that a table of a run has."""
+    sections = ("sets", "tasks", "encoders", "datasets", "inputs", "projections", "training")
+    for section in sections:
+        yield from ((f"{section}.{name}", name) for name in config[section])
+    for section, key in (("sets", "model"), ("encoders", "label")):
+        for name, entry in config[section].items():
+            yield f"{section}.{name}.{key}", entry.get(key, "")
+    yield from ((f"cone.encoders.{name}", name) for name in config["cone"]["encoders"])
+    yield from ((key, key.rpartition(".")[2]) for key, _ in _seed_studies(config))
+    for key in ("groups", "genders", "non_human", "crime_related"):
+        yield from ((f"table2.{key}", name) for name in config["table2"][key])
 
 
 def _absent(key: str, path: str) -> str:

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pandas._libs.parsers import STR_NA_VALUES
 from snakemake.utils import update_config
 
-from modality_gap.configuration import check_config, without_absent, without_nulls
+from modality_gap.configuration import (
+    EMPTY_CELLS,
+    check_config,
+    without_absent,
+    without_nulls,
+)
 from modality_gap.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -175,7 +181,7 @@ FAULTS = {
     "misspelt at the top": ("confidense", 0.9, "confidense", "did you mean confidence?"),
     "misspelt": ("extraction/batchsize", 3, "extraction.batchsize", "did you mean batch_size?"),
     "misspelt in a map": ("sets/clip/notes", "x", "sets.clip.notes", "did you mean note?"),
-    "no text as a key": ("extraction/7", 3, "extraction.7", "remove it, or use one of batch_size"),
+    "no known key": ("extraction/7", 3, "extraction.7", "remove it, or use one of batch_size"),
     "section missing": ("sphere", REMOVE, "sphere", "add it"),
     "key missing": ("umap/min_dist", REMOVE, "umap.min_dist", "add it"),
     "bad name": ("inputs/2nd", {"noise": 9}, "inputs.2nd", "begins with a letter"),
@@ -524,3 +530,55 @@ def test_a_misspelt_key_is_told_rather_than_the_missing_one() -> None:
     assert message_of(config) == (
         "umap.mindist is no known key (of the file or --config); did you mean min_dist?"
     )
+
+
+YAML_KEYS = {
+    "yes": "a truth value (true)",
+    "off": "a truth value (false)",
+    "012": "a number (10)",
+    "1.0e+3": "a number (1000.0)",
+    "7": "a number (7)",
+    "1:30": "a number (90)",
+    "2020-01-01": "a date (2020-01-01)",
+    "~": "nothing",
+    "null": "nothing",
+}
+
+
+@pytest.mark.parametrize("written", YAML_KEYS)
+def test_a_name_that_yaml_reads_as_something_else_is_refused(written: str) -> None:
+    """As a key and as a value, and what the remedy says passes."""
+    remedy = f"YAML reads as {YAML_KEYS[written]}; write it in quotes."
+
+    def task(text: str) -> dict:
+        entry = {"inputs": "emoji_test", "label": "group", "prompts": yaml.safe_load(text)}
+        return changed(("tasks/mine", entry))
+
+    key = "tasks.mine.prompts has a key that "
+    assert message_of(task(f'{{{written}: "a", other: "b"}}')) == key + remedy
+    check_config(task(f'{{"{written}": "a", other: "b"}}'), SCHEMA_PATH)
+
+    def where(text: str) -> dict:
+        entry = {"dataset": "emoji", "where": {"group": yaml.safe_load(text)}}
+        return changed(("inputs/mine", entry))
+
+    key = "inputs.mine.where.group[1] must be a text but has what "
+    assert message_of(where(f"[a, {written}]")) == key + remedy
+    check_config(where(f'[a, "{written}"]'), SCHEMA_PATH)
+    assert message_of(changed(("sets/clip/model", yaml.safe_load(written)))).endswith(remedy)
+    datasets = yaml.safe_load(f"{{{written}: {{}}}}")
+    assert message_of(changed(("datasets", datasets))) == f"datasets has a key that {remedy}"
+
+
+@pytest.mark.parametrize("name", ["NA", "null", "None", "nan"])
+def test_a_name_that_a_table_reads_as_empty_is_refused(name: str) -> None:
+    for path, entry, key in (
+        (f"sets/{name}", SHIPPED["sets"]["clip"] | {"model": "mine"}, f"sets.{name}"),
+        ("sets/clip/model", name, "sets.clip.model"),
+        (f"tasks/{name}", SHIPPED["tasks"]["digits"], f"tasks.{name}"),
+        ("table2/groups", ["light", name], "table2.groups"),
+    ):
+        assert message_of(changed((path, entry))) == (
+            f"{key} is {name!r}, which a table reads as an empty cell; give another name."
+        )
+    assert EMPTY_CELLS <= STR_NA_VALUES
