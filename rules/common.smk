@@ -16,6 +16,7 @@ from modality_gap.configuration import (
 )
 from modality_gap.errors import InputError
 from modality_gap.imports import files_of
+from modality_gap.model_files import file_digests, model_files
 from modality_gap.stand_ins import sentences
 from snakemake.logging import logger
 
@@ -140,11 +141,23 @@ def extraction_inputs(wildcards):
         files["weights"] = asset_path(spec["weights"])
     if "checkpoint" in spec:
         files["checkpoint"] = f"results/models/{spec['checkpoint']}.safetensors"
-    if spec.get("architecture", "").endswith(".json"):
-        files["architecture"] = spec["architecture"]
-    if Path(spec.get("model", "absent")).is_dir():
-        files["model"] = [str(p) for p in Path(spec["model"]).iterdir() if p.is_file()]
+    files["model"] = model_files(spec)
     return files
+
+
+def digests_of(*specs):
+    """SHA-256 of the files that encoders are read from: as a parameter it has a job run again when
+    a file is replaced by an older one, whose time tells nothing."""
+    files = {path for spec in specs if spec for path in model_files(spec)}
+    return file_digests(sorted(files))
+
+
+def by_key(value):
+    """A mapping in the order of its keys, however deep: in which order a configuration has them
+    changes no embedding, but to Snakemake it would be a change."""
+    if not isinstance(value, dict):
+        return value
+    return {key: by_key(value[key]) for key in sorted(value)}
 
 
 def projection_inputs(wildcards):
@@ -265,10 +278,9 @@ def experiment_inputs(name):
     model = EXPERIMENTS["models"].get(name)
     if model:
         spec = ENCODERS[model["encoder"]]
-        architecture = spec["architecture"]
         files = {
             "dataset": f"results/datasets/{model['dataset']}.parquet",
-            "architecture": [architecture] if architecture.endswith(".json") else [],
+            "model": model_files(spec),
             "weights": asset_path(spec["weights"]) if "weights" in spec else [],
         }
         temperature = {

@@ -19,9 +19,12 @@ rule extract_embeddings:
         "../envs/embeddings.yaml"
     threads: HALF_OF_THE_CORES
     params:
-        encoders=lambda wildcards: {wildcards.encoded: ENCODERS[encoded(wildcards)[0]]},
-        inputs=lambda wildcards: INPUTS[encoded(wildcards)[1]],
-        extraction=config["extraction"],
+        encoders=lambda wildcards: {
+            wildcards.encoded: by_key(ENCODERS[encoded(wildcards)[0]])
+        },
+        digests=lambda wildcards: digests_of(ENCODERS[encoded(wildcards)[0]]),
+        inputs=lambda wildcards: by_key(INPUTS[encoded(wildcards)[1]]),
+        extraction=by_key(config["extraction"]),
         seed=config["seed"],
     script:
         "../scripts/extract_embeddings.py"
@@ -44,11 +47,7 @@ use rule extract_embeddings as extract_variants with:
     # The untrained models of Supplementary 15 in one job, for the same reason.
     input:
         dataset=f"results/datasets/{INPUTS[NORMALISATION['inputs']]['dataset']}.parquet",
-        architectures=[
-            path
-            for path in sorted({spec["architecture"] for spec in VARIANTS.values()})
-            if path.endswith(".json")
-        ],
+        model=sorted({path for spec in VARIANTS.values() for path in model_files(spec)}),
         code=code("extract_embeddings"),
     output:
         expand(
@@ -61,9 +60,10 @@ use rule extract_embeddings as extract_variants with:
     benchmark:
         "results/benchmarks/extract_variants.tsv"
     params:
-        encoders=VARIANTS,
-        inputs=INPUTS[NORMALISATION["inputs"]],
-        extraction=config["extraction"],
+        encoders=by_key(VARIANTS),
+        digests=digests_of(*VARIANTS.values()),
+        inputs=by_key(INPUTS[NORMALISATION["inputs"]]),
+        extraction=by_key(config["extraction"]),
         seed=config["seed"],
 
 
@@ -147,7 +147,7 @@ rule train_clip:
     """`emoji_clip`: a small CLIP, both towers from scratch."""
     input:
         dataset="results/datasets/emoji.parquet",
-        architecture=lambda w: ENCODERS[w.model]["architecture"],
+        model=lambda w: model_files(ENCODERS[w.model]),
         code=code("train_clip"),
     output:
         checkpoint="results/models/{model}.safetensors",

@@ -25,6 +25,7 @@ rule train_temperature:
         experiment="temperature",
         experiments=experiment_settings("temperature"),
         encoder=experiment_encoder("temperature"),
+        digests=digests_of(experiment_encoder("temperature")),
         start_temperature=EXPERIMENT_PAIRS["temperature"],
         task_inputs=INPUTS[
             config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
@@ -58,6 +59,7 @@ rule train_initialisation:
         experiment="initialisation",
         experiments=experiment_settings("initialisation"),
         encoder=experiment_encoder("initialisation"),
+        digests=digests_of(experiment_encoder("initialisation")),
         journal="results/runs/initialisation",
         confidence=config["confidence"],
         seed=config["seed"],
@@ -83,6 +85,7 @@ use rule train_initialisation as train_dimension with:
         experiment="dimension",
         experiments=experiment_settings("dimension"),
         encoder=experiment_encoder("dimension"),
+        digests=digests_of(experiment_encoder("dimension")),
         journal="results/runs/dimension",
         confidence=config["confidence"],
         seed=config["seed"],
@@ -105,6 +108,7 @@ use rule train_initialisation as train_same_modality with:
         experiment="same_modality",
         experiments=experiment_settings("same_modality"),
         encoder=experiment_encoder("same_modality"),
+        digests=digests_of(experiment_encoder("same_modality")),
         journal="results/runs/same_modality",
         confidence=config["confidence"],
         seed=config["seed"],

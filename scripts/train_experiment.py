@@ -18,7 +18,6 @@ from modality_gap.experiments import (
     Pairs,
     embed_task,
     experiment_tables,
-    file_digests,
     held_out,
     measure_untouched,
     plan_runs,
@@ -29,6 +28,7 @@ from modality_gap.experiments import (
     zero_shot_accuracy,
 )
 from modality_gap.gap import linear_separability
+from modality_gap.model_files import file_digests
 from modality_gap.pixels import (
     Clip,
     build_clip,

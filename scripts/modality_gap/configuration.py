@@ -195,9 +195,10 @@ def _of_model(name: str, row: dict, config: dict) -> dict[str, dict]:
     """Entries of `encoders`, `projections` and `sets` that a row of `models` stands for: one model
     of both modalities and its twin of random weights, or two encoders and a projection of each."""
     if "architecture" in row:
-        spec = {key: row[key] for key in row.keys() - OF_THE_ROW}
+        # In the row's own order: to Snakemake the same keys in another order are a change.
+        spec = {key: value for key, value in row.items() if key not in OF_THE_ROW}
         label = row.get("label") or _label(spec)
-        twin = {key: spec[key] for key in spec.keys() - WEIGHTS} | {"seed": 0}
+        twin = {key: value for key, value in spec.items() if key not in WEIGHTS} | {"seed": 0}
         encoders = {name: spec | {"label": label}}
         if "seed" not in row and row.get("twin", True):
             encoders[f"{name}_random"] = twin | {"label": f"{_label(twin)}, random weights"}
@@ -241,7 +242,7 @@ def _of_pairs(name: str, row: dict) -> dict[str, dict]:
     """The set that a row of `pairs` stands for."""
     files = {key: path for key, path in row.items() if key not in OF_PAIRS}
     entry = {"model": name, "weights": "trained"}
-    entry |= {key: row[key] for key in row.keys() & OF_PAIRS}
+    entry |= {key: value for key, value in row.items() if key in OF_PAIRS}
     return {"sets": {name: entry | {"files": files, "modalities": list(files)}}}
 
 

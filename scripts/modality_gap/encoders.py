@@ -26,6 +26,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPL
 
 from modality_gap.assets import read_member
 from modality_gap.errors import InputError
+from modality_gap.model_files import file_digests, model_files
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -90,22 +91,33 @@ def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "au
 
 
 def describe_weights(weights: dict) -> dict:
-    """What the metadata of an embedding set say of the weights: name and sha256 where a file."""
+    """What the metadata of an embedding set say of the weights: name and sha256 where a file. Of a
+    model's folder the sha256 of every file, and of its weights: that of the one file they are, or
+    else that of what `sha256sum` prints of them in order."""
     if "seed" in weights:
         return {"weights": f"random, seed {weights['seed']}", "weights_sha256": None}
-    if "tag" in weights:
-        return {"weights": weights["tag"], "weights_sha256": None}
     if "folder" in weights:
-        path = Path(weights["folder"], "model.safetensors")
-        if not path.is_file():  # a name on the hub, or weights in several files
+        folder = Path(weights["folder"])
+        digests = {
+            Path(path).relative_to(folder).as_posix(): digest
+            for path, digest in file_digests(model_files({"model": str(folder)})).items()
+        }
+        if not digests:  # a name on the hub
             return {"weights": weights["folder"], "weights_sha256": None}
-    else:
-        kinds = ("file", "wheel", "checkpoint")
-        path = Path(next(weights[kind] for kind in kinds if kind in weights))
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        names = [name for name in digests if name.endswith(".safetensors")]
+        lines = "".join(f"{digests[name]}  {name}\n" for name in names)
+        of_all = hashlib.sha256(lines.encode()).hexdigest()
+        return {
+            "weights": f"{folder.name}/{names[0]}" if len(names) == 1 else folder.name,
+            "weights_sha256": digests[names[0]] if len(names) == 1 else of_all,
+            "files_sha256": digests,
+        }
+    if "tag" in weights and not Path(weights["tag"]).is_file():
+        return {"weights": weights["tag"], "weights_sha256": None}
+    kinds = ("file", "wheel", "checkpoint", "tag")
+    path = Path(next(weights[kind] for kind in kinds if kind in weights))
     name = path.name + (f":{weights['member']}" if "member" in weights else "")
-    return {"weights": name, "weights_sha256": digest}
+    return {"weights": name, "weights_sha256": file_digests([path])[str(path)]}
 
 
 def pixel_statistics(spec: dict) -> tuple[tuple, tuple] | None:

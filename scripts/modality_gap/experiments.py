@@ -400,15 +400,6 @@ def train_run(
 # --- the journal --------------------------------------------------------------------------------
 
 
-def file_digests(paths: Iterable[str | Path]) -> dict[str, str]:
-    """SHA-256 of each file, by its path."""
-    digests = {}
-    for path in paths:
-        with open(path, "rb") as stream:
-            digests[str(path)] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return digests
-
-
 def run_key(run: dict, origin: dict) -> str:
     """Name of a run in the journal: a digest of the run and of all else that determines it."""
     text = json.dumps({"run": run, "origin": origin}, sort_keys=True)

@@ -1,0 +1,50 @@
+"""Files of one's own that a model is read from, and their digests. Imports are light: every
+Snakemake reads this."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+
+def model_files(spec: Mapping) -> list[str]:
+    """Paths of all files that an entry of `encoders` in the config names by a path: weights under
+    `pretrained`, an architecture, and the folder of a model with all that lies in it, also where
+    the architecture names that folder.
+
+    Hidden files are left out (a hub's client keeps notes there). Sorted, so that the list is the
+    same on every file system.
+    """
+    folders = [spec.get("model")]
+    files = [spec.get("pretrained")]
+    architecture = spec.get("architecture", "")
+    if architecture.endswith(".json"):
+        files.append(architecture)
+        with suppress(OSError, ValueError, AttributeError):  # the library will say what is wrong
+            text = json.loads(Path(architecture).read_text(encoding="utf-8")).get("text_cfg", {})
+            folders += [text.get("hf_model_name"), text.get("hf_tokenizer_name")]
+    found = {str(Path(name)) for name in files if isinstance(name, str) and Path(name).is_file()}
+    return sorted(found.union(*(_inside(Path(name)) for name in folders if name)))
+
+
+def _inside(folder: Path) -> set[str]:
+    """Paths of all files in a folder and the folders in it; none where there is no such folder."""
+    return {
+        str(path)
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    }
+
+
+def file_digests(paths: Iterable[str | Path]) -> dict[str, str]:
+    """SHA-256 of each file, by its path."""
+    return {str(path): _digest(str(path), Path(path).stat().st_mtime_ns) for path in paths}
+
+
+@lru_cache
+def _digest(path: str, _mtime_ns: int) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
