@@ -7,10 +7,9 @@ log_to(snakemake.log[0])
 import numpy as np
 from safetensors.numpy import load_file
 
-from modality_gap.embedding_set import EmbeddingSet, choose_rows, read, write
+from modality_gap.embedding_set import EmbeddingSet, read, write
 
-source = read(snakemake.input.embeddings)
-source = source.select(choose_rows(source.labels, snakemake.params.inputs, snakemake.params.seed))
+source = read(snakemake.input.embeddings).choose(snakemake.params.inputs, snakemake.params.seed)
 weight = load_file(snakemake.input.projection)[f"{snakemake.wildcards.modality}.weight"]
 vectors = (source.normalised() @ weight.T.astype(np.float64)).astype(np.float32)
 metadata = source.metadata | {

@@ -43,6 +43,21 @@ YAML_KINDS = {bool: "a truth value", int: "a number", float: "a number", date: "
 EMPTY_CELLS = {"NA", "N/A", "n/a", "NULL", "null", "NaN", "nan", "None", "<NA>", "#N/A", "#NA"}
 # Datasets that are not read out of files.
 MADE_HERE = ("emoji", "digits", "prompts")
+# The columns of each dataset, by its name or its format, but for item_id and the picture; a union
+# has those of its data sets too.
+COLUMNS = {
+    "emoji": {"text", "split", "concept", "group", "sub_group", "skin_tone", "gender"},
+    "digits": {"digit"},
+    "prompts": {"text", "task", "label", "kind"},
+    "coco": {"text", "split"},
+    "cifar": {"label", "split"},
+    "class_folders": {"label"},
+    "svhn": {"label"},
+    "hateful_memes": {"text", "label"},
+    "fairface": {"race", "gender", "age"},
+    "imagenet": {"label"},
+    "union": {"source"},
+}
 REMOVE = "remove it, or use one of"
 # Every Snakemake reads these files, two for each job of a cluster; libyaml does it in a tenth of
 # the time.
@@ -105,6 +120,7 @@ def check_config(config: dict, schema_path: Path) -> None:
     _check_references(_references(config, assets))
     for fault in _faults(config):
         raise InputError(fault)
+    _check_references(_column_references(config))
 
 
 def _character_faults(value: object, path: tuple = ()) -> Iterator[str]:
@@ -120,6 +136,39 @@ def _character_faults(value: object, path: tuple = ()) -> Iterator[str]:
         bad = next((c for c in value if category(c) in ("Cc", "Cs") and c not in "\n\t"), None)
         if bad:
             yield f"{_dotted(path)} holds the character U+{ord(bad):04X}; remove it."
+
+
+def columns_of(dataset: str, config: dict, within: tuple = ()) -> list[str]:
+    """The columns that `where` and tasks may name of a dataset; none where its format is not in
+    COLUMNS. `within` are the unions that it is in.
+
+    Raises InputError for a union that is in itself.
+    """
+    if dataset in within:
+        raise InputError(f"datasets.{dataset} is a union that is in itself; correct its files.")
+    entry = config["datasets"].get(dataset, {"format": dataset, "files": {}})
+    if entry["format"] not in COLUMNS:
+        return []
+    parts = entry["files"].values() if entry["format"] == "union" else ()
+    columns = [columns_of(name, config, (*within, dataset)) for name in parts]
+    return sorted({"item_id", *COLUMNS[entry["format"]]}.union(*columns)) if all(columns) else []
+
+
+def _column_references(config: dict) -> Iterator[tuple[str, str, list[str], str]]:
+    """The columns of datasets that are named, as `_references` gives them."""
+
+    def named() -> Iterator[tuple[str, str, str]]:
+        for name, entry in config["inputs"].items():
+            yield from ((f"inputs.{name}.where.{key}", key, name) for key in entry.get("where", ()))
+        for name, entry in config["tasks"].items():
+            yield f"tasks.{name}.label", entry["label"], entry["inputs"]
+        for key in ("group", "gender"):
+            yield f"table2.{key}", config["table2"][key], config["table2"]["inputs"]
+
+    for key, column, inputs in named():
+        dataset = config["inputs"][inputs]["dataset"]
+        if known := columns_of(dataset, config):
+            yield key, column, known, f"column of the dataset {dataset}"
 
 
 def _check_references(references: Iterable[tuple[str, str, list[str], str]]) -> None:

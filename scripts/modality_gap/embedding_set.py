@@ -49,6 +49,10 @@ class EmbeddingSet:
         labels = self.labels[mask].reset_index(drop=True)
         return EmbeddingSet(self.item_ids[mask], self.vectors[mask], labels, self.metadata)
 
+    def choose(self, inputs: dict, seed: int) -> "EmbeddingSet":
+        """The rows that an entry of `inputs` in the config takes."""
+        return self.select(choose_rows(self.labels.assign(item_id=self.item_ids), inputs, seed))
+
     def normalised(self) -> np.ndarray:
         """(n, d) float64 vectors of unit length: x_i and y_i of the paper."""
         return normalise(self.vectors)
@@ -70,11 +74,22 @@ def choose_rows(labels: pd.DataFrame, inputs: dict, seed: int) -> np.ndarray:
 
 
 def matches(labels: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
-    """Mask (n,) of the rows whose every named label is among the values that `where` allows."""
+    """Mask (n,) of the rows whose every named label is, as it is written, among the values that
+    `where` allows; a truth value is written true or false."""
     mask = np.ones(len(labels), dtype=bool)
     for name, allowed in where.items():
-        mask &= labels[name].isin(allowed).to_numpy()
+        written = labels[name].astype(object).map(_written, na_action="ignore")
+        mask &= written.isin(allowed).to_numpy()
     return mask
+
+
+def _written(label: object) -> str:
+    return str(label).lower() if isinstance(label, bool | np.bool_) else str(label)
+
+
+def exact_frame(columns: pa.Table | pa.RecordBatch) -> pd.DataFrame:
+    """Columns of a file in pandas, in which a whole number stays one where others are null."""
+    return columns.to_pandas(integer_object_nulls=True, ignore_metadata=True)
 
 
 class EmbeddingWriter:
@@ -122,11 +137,7 @@ class EmbeddingWriter:
         """Append rows: `item_ids` (b,), `vectors` (b, d), `labels` of b rows."""
         if self.labels is None:
             self.labels = pa.Schema.from_pandas(labels, preserve_index=False)
-        values = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
-        columns = {
-            "item_id": pa.array(list(item_ids), pa.string()),
-            "vector": pa.FixedSizeListArray.from_arrays(values, vectors.shape[1]),
-        }
+        columns = _ids_and_vectors(item_ids, vectors)
         for label in self.labels:
             columns[label.name] = (
                 pa.Array.from_pandas(labels[label.name], type=label.type)
@@ -168,6 +179,14 @@ class EmbeddingWriter:
         self.writer.add_key_value_metadata({METADATA_KEY: json.dumps(self.metadata).encode()})
         self.writer.close()
         os.replace(self.partial, self.path)
+
+
+def _ids_and_vectors(item_ids, vectors: np.ndarray) -> dict[str, pa.Array]:
+    values = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
+    return {
+        "item_id": pa.array(list(item_ids), pa.string()),
+        "vector": pa.FixedSizeListArray.from_arrays(values, vectors.shape[1]),
+    }
 
 
 def write(embeddings: EmbeddingSet, path: str | Path) -> None:
@@ -270,12 +289,17 @@ class StoredVectors:
         return np.isin(every, every if self.rows is None else self.rows)
 
     def copy_to(self, path: str | Path) -> None:
-        """Write all of it as an embedding set of its own, a tile in memory at a time."""
+        """Write all of it as an embedding set of its own, a tile in memory at a time; the labels as
+        they are, through no other type."""
         chosen, start = self._chosen(), 0
         with EmbeddingWriter(path, self.metadata, self.file.label_types) as writer:
             for item_ids, vectors, labels in self.file.in_order(labels=True):
                 rows = chosen[start : start + len(item_ids)]
-                writer.write(item_ids[rows], vectors[rows], labels[rows])
+                own = {
+                    name: labels[name].filter(pa.array(rows))
+                    for name in self.file.label_types.names
+                }
+                writer.append(pa.table(_ids_and_vectors(item_ids[rows], vectors[rows]) | own))
                 start += len(item_ids)
 
 
@@ -332,8 +356,13 @@ class _ParquetFile:
             if column not in schema.names:
                 raise InputError(f"{path}: has no column {column!r}; an embedding set needs one.")
         kind = schema.field("vector").type
-        if not (pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind)):
-            raise InputError(f"{path}: column 'vector' is {kind}, not a list of float32.")
+        of = getattr(getattr(kind, "storage_type", kind), "value_type", None)
+        if of is None or not (pa.types.is_floating(of) or pa.types.is_integer(of)):
+            lists = of is not None and hasattr(of, "value_type")
+            remedy = "take the inner list" if lists else "write it so"
+            raise InputError(
+                f"{path}: column 'vector' is {kind}, not one list of numbers an item; {remedy}."
+            )
         about = self.file.metadata
         groups = [about.row_group(group).num_rows for group in range(about.num_row_groups)]
         self.starts = np.cumsum([0, *groups])
@@ -354,13 +383,13 @@ class _ParquetFile:
 
     def in_order(
         self, labels: bool = False
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, pd.DataFrame]]:
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, pa.RecordBatch]]:
         """Ids, float32 vectors and, where they are wanted, labels of the whole file, a tile of rows
         at a time, however large its row groups are."""
         names = self.label_types.names if labels else []
         with reading_parquet(self.path):
             for batch in self._opened().iter_batches(TILE, columns=["item_id", "vector", *names]):
-                yield self._ids(batch), self._vectors(batch), batch.select(names).to_pandas()
+                yield self._ids(batch), self._vectors(batch), batch.select(names)
 
     def parts(self, start: int, stop: int) -> Iterator[np.ndarray]:
         """Float32 vectors of the rows from start to stop, a row group's at a time."""
@@ -392,9 +421,11 @@ class _ParquetFile:
     def labels(self, names: list[str] | None = None) -> pd.DataFrame:
         """The columns of these names; without any, all but ids and vectors."""
         with reading_parquet(self.path):
-            return self._opened().read(names or self.label_types.names).to_pandas()
+            return exact_frame(self._opened().read(names or self.label_types.names))
 
     def _ids(self, rows: pa.Table | pa.RecordBatch) -> np.ndarray:
+        if rows["item_id"].null_count:
+            raise InputError(f"{self.path}: column 'item_id' holds nulls; give every item an id.")
         return np.array(rows["item_id"].cast(pa.string()).to_pylist(), dtype=object)
 
     def _vectors(self, rows: pa.Table | pa.RecordBatch) -> np.ndarray:
@@ -402,6 +433,8 @@ class _ParquetFile:
         vectors = rows["vector"]
         if isinstance(vectors, pa.ChunkedArray):
             vectors = vectors.combine_chunks()
+        if isinstance(vectors, pa.ExtensionArray):  # a tensor
+            vectors = vectors.storage
         if vectors.null_count or vectors.flatten().null_count:
             raise InputError(f"{self.path}: column 'vector' holds nulls; fill or drop those rows.")
         for length in pc.list_value_length(vectors).unique().to_pylist():
@@ -435,7 +468,7 @@ class _NpyFile:
             raise InputError(
                 f"{path}: cannot be read as a numeric .npy array ({error})."
             ) from error
-        if self.matrix.ndim != 2 or not np.issubdtype(self.matrix.dtype, np.number):
+        if self.matrix.ndim != 2 or self.matrix.dtype.kind not in "fiu":
             raise InputError(
                 f"{path}: holds {self.matrix.dtype} of shape {self.matrix.shape}; "
                 "give a float matrix (n, d)."
@@ -444,13 +477,11 @@ class _NpyFile:
     def __len__(self) -> int:
         return len(self.matrix)
 
-    def in_order(
-        self, labels: bool = False
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, pd.DataFrame]]:
+    def in_order(self, labels: bool = False) -> Iterator[tuple[np.ndarray, np.ndarray, None]]:
         for start in range(0, len(self), TILE):
             vectors = self.vectors_of(slice(start, start + TILE))
             names = [self.item_id(row) for row in range(start, start + len(vectors))]
-            yield np.array(names, dtype=object), vectors, pd.DataFrame(index=range(len(names)))
+            yield np.array(names, dtype=object), vectors, None
 
     def parts(self, start: int, stop: int) -> Iterator[np.ndarray]:
         yield self.vectors_of(slice(start, stop))

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from modality_gap.embedding_set import (
     EmbeddingWriter,
     choose_rows,
+    exact_frame,
     open_parquet,
     reading_parquet,
 )
@@ -51,7 +52,14 @@ def select_rows(path: str, inputs: dict, seed: int) -> np.ndarray:
     with reading_parquet(path):
         if not inputs.keys() & {"where", "sample"}:
             return np.arange(pq.read_metadata(path).num_rows)
-        table = pd.read_parquet(path, columns=["item_id", *inputs.get("where", {})])
+        file = pq.ParquetFile(path)
+        if absent := inputs.get("where", {}).keys() - {*file.schema_arrow.names}:
+            known = [name for name in file.schema_arrow.names if name not in ("item_id", "image")]
+            raise InputError(
+                f"{path}: the dataset has no column {sorted(absent)[0]!r}, which `where` names; "
+                f"its columns are {', '.join(known)}."
+            )
+        table = exact_frame(file.read([*{"item_id": ..., **inputs.get("where", {})}]))
     return np.flatnonzero(choose_rows(table, inputs, seed))
 
 
@@ -131,7 +139,7 @@ def read_batches(
 
     # Where the first row group that is read begins within a batch, a batch comes in two pieces.
     for _, parts in groupby(pieces(), key=itemgetter(0)):
-        yield pa.Table.from_batches([part for _, part in parts]).to_pandas()
+        yield exact_frame(pa.Table.from_batches([part for _, part in parts]))
 
 
 def prepare_items(

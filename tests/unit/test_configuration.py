@@ -13,6 +13,7 @@ from snakemake.utils import update_config
 from modality_gap.configuration import (
     EMPTY_CELLS,
     check_config,
+    columns_of,
     without_absent,
     without_nulls,
 )
@@ -492,6 +493,19 @@ FAULTS = {
     ),
     "unprintable": ("sets/emoji_clip/note", "bell \x07", "sets.emoji_clip.note", "U+0007; remove"),
     "half a character": ("sets/clip/model", "\ud83d", "sets.clip.model", "U+D83D; remove"),
+    "column of another dataset": (
+        "inputs/digits/where",
+        {"split": ["test"]},
+        "inputs.digits.where.split",
+        "no column of the dataset digits; give one of digit, item_id.",
+    ),
+    "label of another dataset": (
+        "tasks/digits/label",
+        "digits",
+        "tasks.digits.label",
+        "did you mean digit?",
+    ),
+    "group of nobody": ("table2/group", "race", "table2.group", "of the dataset emoji"),
     "grid without 0": (
         "loss_landscape/delta_start",
         -5.1,
@@ -530,6 +544,21 @@ def test_a_misspelt_key_is_told_rather_than_the_missing_one() -> None:
     assert message_of(config) == (
         "umap.mindist is no known key (of the file or --config); did you mean min_dist?"
     )
+
+
+def test_a_union_has_the_columns_of_its_parts() -> None:
+    union = {"format": "union", "files": {"a": "cifar10", "b": "digits"}}
+    one = changed(("datasets/all", union))
+    assert columns_of("all", one) == ["digit", "item_id", "label", "source", "split"]
+    inputs = {"dataset": "all", "where": {"source": ["a"], "digit": ["one"]}}
+    check_config(changed(("datasets/all", union), ("inputs/some", inputs)), SCHEMA_PATH)
+    other = {"format": "union", "files": {"a": "all", "b": "digits"}}
+    union = {"format": "union", "files": {"a": "other", "b": "digits"}}
+    config = changed(
+        ("datasets/all", union), ("datasets/other", other), ("inputs/some", {"dataset": "all"})
+    )
+    config["inputs"]["some"]["where"] = {"digit": ["one"]}
+    assert message_of(config) == "datasets.all is a union that is in itself; correct its files."
 
 
 YAML_KEYS = {

@@ -19,6 +19,7 @@ import pytest
 import torchvision
 from PIL import Image
 
+from modality_gap.configuration import COLUMNS
 from modality_gap.datasets import ROWS, coco_captions, write_dataset
 from modality_gap.errors import InputError
 
@@ -147,6 +148,7 @@ def read_back(tmp_path: Path, form: str, files: dict[str, Path], **options: str)
     assert {file for file in tmp_path.rglob("*") if file.is_file()} == before | {path}
     table = pd.read_parquet(path)
     assert table["item_id"].is_unique
+    assert {*table} - {"item_id", "image"} == COLUMNS[form]
     return table
 
 

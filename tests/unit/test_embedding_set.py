@@ -2,6 +2,8 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -176,6 +178,119 @@ def test_copy_of_somebody_elses_file_is_an_embedding_set_with_the_same_rows(tmp_
         assert back[label].to_pylist() == table[label].to_pylist()
     vectors = np.array(table["vector"].to_pylist(), dtype=np.float32)
     np.testing.assert_array_equal(back["vector"].to_pylist(), vectors)
+
+
+LABELS = {
+    "hash": ([2**60 + 1, None, 2**60 + 3], pa.int64()),
+    "unsigned": ([2**64 - 1, None, 2**63 + 1], pa.uint64()),
+    "small": ([1, None, 3], pa.int8()),
+    "truth": ([True, None, False], pa.bool_()),
+    "price": ([Decimal("12345678901234567.89"), None, Decimal("-0.10")], pa.decimal128(20, 2)),
+    "ratio": ([0.1, None, float("inf")], pa.float64()),
+    "when": ([datetime(2262, 5, 1, tzinfo=UTC), None, datetime(1, 1, 1, tzinfo=UTC)],
+             pa.timestamp("us", "UTC")),
+    "day": ([date(2020, 1, 1), None, date(9999, 12, 31)], pa.date32()),
+    "name": (["NA", None, "012"], pa.string()),
+    "kind": (["a", None, "b"], pa.dictionary(pa.int8(), pa.string())),
+    "code": ([2**53 + 1, None, 7], pa.dictionary(pa.int32(), pa.int64())),
+    "parts": ([[2**60 + 1], None, []], pa.list_(pa.int64())),
+    "bytes": ([b"\0\xff", None, b""], pa.binary()),
+}  # fmt: skip
+
+
+def with_labels(path, rows=slice(None), item_id=("a", "b", "c"), **more) -> pa.Table:
+    columns = {name: pa.array(values, kind) for name, (values, kind) in LABELS.items()}
+    columns = {"item_id": pa.array(item_id), "vector": pa.array([[1.0], [2.0], [3.0]]), **columns}
+    table = pa.table(columns | more).take(np.arange(3)[rows])
+    pq.write_table(table, path)
+    return table
+
+
+@pytest.mark.parametrize("copies", [1, TILE])
+def test_labels_are_copied_to_the_digit_and_in_their_type(tmp_path, copies):
+    with_labels(tmp_path / "theirs.parquet")
+    ids = pa.array([f"i{row}" for row in range(3 * copies)])
+    theirs = pa.concat_tables([pq.read_table(tmp_path / "theirs.parquet")] * copies)
+    theirs = theirs.set_column(0, "item_id", ids)
+    pq.write_table(theirs, tmp_path / "theirs.parquet")
+    stored = StoredVectors(tmp_path / "theirs.parquet")
+    stored.copy_to(tmp_path / "ours.parquet")
+    ours = pq.read_table(tmp_path / "ours.parquet")
+    theirs = pq.read_table(tmp_path / "theirs.parquet")
+    for name in LABELS:
+        assert ours.schema.field(name).type == theirs.schema.field(name).type
+        assert ours[name].to_pylist() == theirs[name].to_pylist()
+    if copies == 1:
+        assert list(stored.label("hash")) == [2**60 + 1, None, 2**60 + 3]
+        assert read(tmp_path / "ours.parquet").labels["unsigned"].tolist()[0] == 2**64 - 1
+
+
+def test_a_label_is_looked_for_as_it_is_written(tmp_path):
+    with_labels(tmp_path / "theirs.parquet")
+    labels = read(tmp_path / "theirs.parquet").labels
+    for name, text in (
+        ("hash", str(2**60 + 1)),
+        ("unsigned", str(2**64 - 1)),
+        ("small", "1"),
+        ("truth", "true"),
+        ("price", "12345678901234567.89"),
+        ("day", "2020-01-01"),
+        ("name", "NA"),
+        ("kind", "a"),
+    ):
+        assert list(matches(labels, {name: [text]})) == [True, False, False], name
+    assert not matches(labels, {"hash": [str(2**60)]}).any()
+
+
+def test_numbers_are_ids_and_nulls_are_none(tmp_path):
+    path = tmp_path / "a.parquet"
+    with_labels(path, item_id=[2**53 + 1, 2**53 + 2, 2**53 + 3])
+    assert list(read(path).item_ids) == [str(2**53 + number) for number in (1, 2, 3)]
+    with_labels(path, item_id=["a", None, "c"])
+    with pytest.raises(InputError, match="column 'item_id' holds nulls"):
+        StoredVectors(path)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.large_list(pa.float32()),
+        pa.list_(pa.float64()),
+        pa.list_(pa.float16(), 2),
+        pa.list_(pa.int8()),
+        pa.fixed_shape_tensor(pa.float32(), [2]),
+    ],
+    ids=str,
+)
+def test_vectors_may_be_any_list_of_numbers(tmp_path, kind):
+    storage = getattr(kind, "storage_type", kind)
+    values = [[1, 2], [3, 4], [5, 6]]
+    if storage.value_type == pa.float16():
+        values = list(np.array(values, dtype=np.float16))
+    vectors = pa.array(values, storage)
+    if storage != kind:
+        vectors = pa.ExtensionArray.from_storage(kind, vectors)
+    with_labels(tmp_path / "a.parquet", vector=vectors)
+    StoredVectors(tmp_path / "a.parquet").copy_to(tmp_path / "b.parquet")
+    for name in "ab":
+        found = read(tmp_path / f"{name}.parquet").vectors
+        np.testing.assert_array_equal(found, [[1, 2], [3, 4], [5, 6]])
+
+
+@pytest.mark.parametrize(
+    ("vectors", "words"),
+    [
+        ([[[1.0, 2.0]], [[3.0, 4.0]], [[5.0, 6.0]]], "take the inner list"),
+        ([["1", "2"], ["3", "4"], ["5", "6"]], "not one list of numbers an item"),
+        ([1.0, 2.0, 3.0], "not one list of numbers an item"),
+        (["1 2", "3 4", "5 6"], "not one list of numbers an item"),
+    ],
+)
+def test_vectors_of_another_kind_are_refused(tmp_path, vectors, words):
+    with_labels(tmp_path / "a.parquet", vector=pa.array(vectors))
+    with pytest.raises(InputError, match=words) as told:
+        StoredVectors(tmp_path / "a.parquet")
+    assert "\n" not in str(told.value)
 
 
 def test_one_large_row_group_is_never_whole_in_memory(tmp_path):
