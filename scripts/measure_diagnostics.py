@@ -9,7 +9,7 @@ log_to(snakemake.log[0])
 
 import pandas as pd
 
-from modality_gap.diagnostics import measure
+from modality_gap.diagnostics import measure, ranked
 from modality_gap.embedding_set import open_pairs
 from modality_gap.tiles import sample_rows
 
@@ -20,8 +20,4 @@ for name, x, y in open_pairs(sets, snakemake.input.pairs):
     some = sample_rows(len(x), params.sample, params.seed)
     row = measure(x[some], y[some], params.bootstrap["resamples"], params.confidence, params.seed)
     rows.append({"set": name, "model": model, "weights": weights, **row})
-table = pd.DataFrame(rows)
-for quantity in ("gap", "rmg"):
-    ranks = table[quantity].rank(ascending=False, method="min")
-    table[f"{quantity}_rank"] = ranks.astype(int)
-table.to_csv(snakemake.output[0], index=False)
+ranked(pd.DataFrame(rows)).to_csv(snakemake.output[0], index=False)

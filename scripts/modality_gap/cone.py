@@ -5,9 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
+from scipy import stats
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
-from modality_gap.gap import mean_cosine
+from modality_gap.gap import mean_cosine, mean_cosine_interval
 from modality_gap.tiles import TILE, tiles
 
 
@@ -140,6 +143,45 @@ def _cosines_of_square(rows: np.ndarray, others: np.ndarray, same: bool) -> np.n
     return np.clip(cosines, -1, 1, out=cosines)
 
 
+def panels(trained, random) -> dict[tuple[str, str], np.ndarray]:
+    """Of one encoder's StoredVectors with trained and with random weights the three settings of
+    Figure 2(a), by weights and inputs.
+
+    `random` has the label noise; its real items are those that count of `trained`.
+    """
+    noise = random.label("noise").astype(bool)
+    real = np.isin(trained.item_hashes, random.item_hashes[~noise])
+    return {
+        ("trained", "real"): trained.select(real),
+        ("random", "real"): random.select(~noise),
+        ("random", "noise"): random.select(noise),
+    }
+
+
+def measure_panel(
+    x: np.ndarray, bins: int, confidence: float, threads: int = 1
+) -> tuple[dict, pd.DataFrame]:
+    """One setting of Figure 2(a), of unit vectors x (n, d): a row of cone.csv (mean cosine with its
+    interval, range, deviation and quartiles of all cosines) and its part of cone_histogram.csv
+    (cosine_low, cosine_high, pairs). All pairs are gone through once for both."""
+    fine = cosine_distribution(x, fine_bins(bins), threads=threads)
+    cosines = fine.in_bins(bins)
+    low, high = mean_cosine_interval(x, confidence)
+    quartiles = cosine_quantiles(fine, np.array([0.25, 0.5, 0.75]))
+    row = {
+        "n": cosines.n,
+        "mean_cosine": cosines.mean,
+        "mean_cosine_low": low,
+        "mean_cosine_high": high,
+        "min_cosine": cosines.minimum,
+        "max_cosine": cosines.maximum,
+        "sd_cosine": sd_cosine(x),
+        **dict(zip(("q1_cosine", "median_cosine", "q3_cosine"), quartiles, strict=True)),
+    }
+    edges = {"cosine_low": cosines.edges[:-1], "cosine_high": cosines.edges[1:]}
+    return row, pd.DataFrame({**edges, "pairs": cosines.counts})
+
+
 ACTIVATIONS = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "relu": lambda z: np.maximum(z, 0),
@@ -166,6 +208,46 @@ def mlp_mean_cosines(
         shift = rng.normal(0, width**-0.5, width) if bias else 0.0
         hidden = phi(hidden @ weight.T + shift)
         yield _mean_cosine_of(hidden)
+
+
+def simulate_mlps(settings: dict, seed: int) -> pd.DataFrame:
+    """mlp_cone.csv: the mean cosine of every activation of `mlp_cone` in the config, with and
+    without bias, in `repeats` networks whose seeds are `seed` and those after it; columns
+    activation, bias, layer, repeat, mean_cosine."""
+    runs = [
+        (activation, bias, repeat)
+        for activation in settings["activations"]
+        for bias in (True, False)
+        for repeat in range(settings["repeats"])
+    ]
+    sizes = {key: settings[key] for key in ("inputs", "width", "layers")}
+    rows = [
+        (activation, bias, layer, repeat, cosine)
+        for activation, bias, repeat in tqdm(runs, unit="network", mininterval=2)
+        for layer, cosine in enumerate(
+            mlp_mean_cosines(activation, bias, **sizes, seed=seed + repeat)
+        )
+    ]
+    return pd.DataFrame(rows, columns=["activation", "bias", "layer", "repeat", "mean_cosine"])
+
+
+def mlp_intervals(table: pd.DataFrame, inputs: int, confidence: float) -> pd.DataFrame:
+    """mlp_cone_interval.csv out of mlp_cone.csv: mean over the repeats, which differ in inputs and
+    weights, with Student's interval, by activation, bias and layer.
+
+    mean_cosine_with_diagonal is what the released code averages, over all pairs of `inputs` and
+    each with itself, whose cosine is 1.
+    """
+    repeats = table.groupby(["activation", "bias", "layer"], sort=False)["mean_cosine"]
+    interval = repeats.agg(n="size", mean_cosine="mean").reset_index()
+    quantile = stats.t.ppf((1 + confidence) / 2, interval["n"] - 1)
+    margin = quantile * repeats.sem().to_numpy()
+    mean = interval["mean_cosine"]
+    return interval.assign(
+        mean_cosine_low=mean - margin,
+        mean_cosine_high=mean + margin,
+        mean_cosine_with_diagonal=(mean * (inputs - 1) + 1) / inputs,
+    )
 
 
 def _mean_cosine_of(hidden: np.ndarray) -> float:

@@ -422,6 +422,20 @@ def sphere_losses(
     return pd.DataFrame(rows).sort_values(["temperature", "delta_theta_deg"], ignore_index=True)
 
 
+def sphere_table(settings: dict) -> pd.DataFrame:
+    """sphere.csv: `sphere_losses` of every spacing and temperature of `sphere` in the config, with
+    mismatched and with matched pairs, a degree at a time from one pole to the other."""
+    delta_theta_deg = np.arange(90, -91, -1)
+    tables = []
+    for spacing in settings["spacings_deg"]:
+        for mismatched in (True, False):
+            table = sphere_losses(spacing, mismatched, settings["temperatures"], delta_theta_deg)
+            table.insert(0, "mismatched", mismatched)
+            table.insert(0, "spacing_deg", spacing)
+            tables.append(table)
+    return pd.concat(tables)
+
+
 def delta_grid(settings: dict) -> np.ndarray:
     """The shifts of the sweep, both ends included: delta_start, ..., delta_stop."""
     start, stop, step = (settings[f"delta_{key}"] for key in ("start", "stop", "step"))

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from modality_gap.gap import partner_ranks
@@ -150,3 +151,14 @@ def measure(x: np.ndarray, y: np.ndarray, resamples: int, confidence: float, see
     for side, vectors in {"a": x, "b": y, "both": np.concatenate([x, y])}.items():
         row[f"effective_dimension_{side}"] = effective_dimension(vectors)
     return row
+
+
+def ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """diagnostics.csv with the place of each set by gap and by relative gap, the widest first;
+    equal sets share the better place."""
+    return table.assign(
+        **{
+            f"{quantity}_rank": table[quantity].rank(ascending=False, method="min").astype(int)
+            for quantity in ("gap", "rmg")
+        }
+    )

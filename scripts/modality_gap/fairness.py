@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from modality_gap.contrastive import shift
+from modality_gap.contrastive import shift, signed_distances, unit_gap_vector
+from modality_gap.embedding_set import EmbeddingSet
 from modality_gap.gap import proportion_interval
 from modality_gap.zero_shot import mcnemar
 
@@ -68,6 +69,40 @@ def harm_by_group(
     for family in (tested & ~everyone, tested & everyone):
         table.loc[family, "p_holm"] = holm(table.loc[family, "p_value"].to_numpy())
         table.loc[family, "tests"] = int(family.sum())
+    return table
+
+
+def measure_harm(
+    x: np.ndarray,
+    y: np.ndarray,
+    people: EmbeddingSet,
+    prompts: EmbeddingSet,
+    settings: dict,
+    confidence: float,
+) -> pd.DataFrame:
+    """table2.csv: `harm_by_group` of the pictures of people under shifts along the gap of the
+    model's own pairs, unit vectors x, y (n, d); `settings` are `table2` of the config.
+
+    Of `prompts` those of the task table2 count. The groups come in the config's order. distance:
+    how wide the gap of the model's own pairs is when their pictures alone move by delta, as the
+    people's do.
+    """
+    prompts = prompts.select((prompts.labels["task"] == "table2").to_numpy())
+    group, gender = people.labels[settings["group"]], people.labels[settings["gender"]]
+    order = group.map(settings["groups"].index).argsort(kind="stable")
+    table = harm_by_group(
+        people.normalised()[order],
+        pd.DataFrame({"group": group, "answer": gender + ", " + group}).iloc[order],
+        prompts.normalised(),
+        prompts.labels,
+        unit_gap_vector(x, y),
+        settings["shifts"],
+        confidence,
+    )
+    deltas = sorted(set(table["delta"]))
+    distances = dict(zip(deltas, signed_distances(x, y, deltas, one_side=True), strict=True))
+    table.insert(0, "model", settings["model"])
+    table.insert(2, "distance", table["delta"].map(distances))
     return table
 
 

@@ -25,6 +25,14 @@ def umap_2d(x: np.ndarray, n_neighbors: int, min_dist: float, seed: int) -> np.n
         return model.fit_transform(x)
 
 
+def pair_umap_2d(x: np.ndarray, y: np.ndarray, settings: dict, seed: int) -> pd.DataFrame:
+    """UMAP of both modalities x, y (n, d) of a set together: side (a or b), umap_1, umap_2.
+    `settings` are `umap` of the config. Source: Figure 1(b, c)."""
+    points = umap_2d(np.concatenate([x, y]), **settings, seed=seed)
+    sides = np.repeat(["a", "b"], len(x))
+    return pd.DataFrame({"side": sides, "umap_1": points[:, 0], "umap_2": points[:, 1]})
+
+
 def principal_components(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre (d,), components (count, d) and the shares of variance (min(n, d),) of x (n, d)."""
     centre = x.mean(axis=0)

@@ -6,8 +6,13 @@ sees the pair ((Wu+b)_k, (Wv+b)_k), which is bivariate normal with variances (|u
 depends on three numbers: the cosine of u and v, the ratio of norms |v|/|u|, and the norm |u|.
 """
 
+from itertools import product
+
 import numpy as np
+import pandas as pd
 from scipy import special
+
+from modality_gap.gap import proportion_interval
 
 
 def arc_cosine_kernel(correlation: np.ndarray) -> np.ndarray:
@@ -127,6 +132,54 @@ def decay_exponent(
     )
 
 
+def theorem1_tables(
+    grid: dict, confidence: float, rng: np.random.Generator
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """theorem1.csv, every case of `theory.theorem1` in the config at every d_out, and
+    theorem1_decay.csv, how fast the violations of the covered cases become rare.
+
+    The cases share the draws of a d_out, each d_out has its own.
+    """
+    trials, d_out = grid["trials"], np.array(sorted(grid["d_out"]))
+    cases = list(product(grid["cosines"], grid["norm_ratios"], grid["norms"]))
+    correlations = np.array([unit_correlation(*case) for case in cases])
+    cosines = np.array([cosine for cosine, _, _ in cases])
+    counts = [count_violations(d, correlations, cosines, trials, rng) for d in d_out]
+    rates, kernels = violation_rate(correlations, cosines), arc_cosine_kernel(correlations)
+    rows, decays = [], []
+    for (cosine, ratio, norm), rate, kernel, violations in zip(
+        cases, rates, kernels, np.transpose(counts), strict=True
+    ):
+        covered = cosine < covered_below(ratio)
+        bound = 1 / (1 + rate * d_out)
+        for d, seen, highest in zip(d_out, violations, bound, strict=True):
+            low, high = proportion_interval(seen, trials, confidence)
+            rows.append(
+                {
+                    "cosine": cosine,
+                    "norm_ratio": ratio,
+                    "norm": norm,
+                    "d_out": d,
+                    "n": trials,
+                    "violations": seen,
+                    "violation_share": seen / trials,
+                    "violation_share_low": low,
+                    "violation_share_high": high,
+                    "covered": covered,
+                    "covered_below": covered_below(ratio),
+                    "cosine_after": kernel,
+                    "d_out_scaled": rate * d,
+                    "bound": highest,
+                }
+            )
+        decay = decay_exponent(d_out, violations, trials, bound, confidence)
+        if covered and decay:
+            decays.append((cosine, ratio, norm, *decay))
+    columns = ["cosine", "norm_ratio", "norm", "n", "exponent", "exponent_low", "exponent_high"]
+    columns += ["bound_exponent", "d_out_last"]
+    return pd.DataFrame(rows), pd.DataFrame(decays, columns=columns)
+
+
 # --- Lemma 3 ----------------------------------------------------------------------------------
 
 
@@ -148,6 +201,24 @@ def lemma3_estimates(
         mean, margin = values.mean(), quantile * values.std(ddof=1) / np.sqrt(draws)
         estimates.append((float(mean), float(mean - margin), float(mean + margin)))
     return tuple(estimates)
+
+
+def lemma3_table(grid: dict, confidence: float, rng: np.random.Generator) -> pd.DataFrame:
+    """lemma3.csv: simulation and closed form for u of norm 1 and every |v| of `theory.lemma3` in
+    the config, over cosines from -1 to 1."""
+    cosines = np.arange(-1, 1 + grid["cosine_step"] / 2, grid["cosine_step"])
+    rows = []
+    for ratio, cosine in product(grid["norm_ratios"], cosines):
+        correlation = unit_correlation(cosine, ratio, 1.0)
+        scale = np.sqrt(2 * (1 + ratio**2))
+        before, after = lemma3_estimates(correlation, scale, grid["draws"], rng, confidence)
+        row = {"cosine": cosine, "norm_ratio": ratio, "n": grid["draws"]}
+        row |= dict(zip(("product", "product_low", "product_high"), before, strict=True))
+        row["product_closed_form"] = 1 + ratio * cosine
+        row |= dict(zip(("rectified", "rectified_low", "rectified_high"), after, strict=True))
+        row["rectified_closed_form"] = scale * arc_cosine_kernel(correlation)
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 # --- Theorem 2 --------------------------------------------------------------------------------
@@ -236,6 +307,30 @@ def variance_shares_closed_form(layers: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(ratio), np.array(beta)
 
 
+def theorem2_table(grid: dict, confidence: float, rng: np.random.Generator) -> pd.DataFrame:
+    """theorem2.csv: simulation and closed form at every width of `theory.theorem2` in the config.
+    As many units at every width, of three networks at least, which a jackknife needs."""
+    closed_ratio, closed_beta = variance_shares_closed_form(grid["layers"])
+    rows = []
+    for width in grid["widths"]:
+        draws = max(3, grid["units"] // width)
+        moments = network_moments(width, grid["layers"], grid["inputs"], draws, rng)
+        shares = variance_shares(moments, confidence)
+        for layer in range(grid["layers"]):
+            row = {"width": width, "layer": layer + 1, "n": draws}
+            for name, values in shares.items():
+                ends = (name, f"{name}_low", f"{name}_high")
+                row |= dict(zip(ends, values[:, layer], strict=True))
+            row |= {
+                "tighter_bound": tighter_bound(row["beta"]),
+                "ratio_closed_form": closed_ratio[layer],
+                "beta_closed_form": closed_beta[layer],
+                "tighter_bound_closed_form": tighter_bound(closed_beta[layer]),
+            }
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
 # --- Cones ------------------------------------------------------------------------------------
 
 
@@ -261,3 +356,33 @@ def cap_fraction(half_angle: float, dimensions: int) -> float:
     angle) of an axis, by the regularised incomplete beta function. Source: section 3.
     """
     return float(special.betainc((dimensions - 1) / 2, 0.5, np.sin(half_angle) ** 2) / 2)
+
+
+def cone_areas_table(settings: dict) -> pd.DataFrame:
+    """cone_areas.csv: the share of the sphere that the cone of `theory.cone_areas` in the config
+    covers, its cosine read as that of the half angle and as that of the whole."""
+    angle = np.arccos(settings["cosine"])
+    rows = []
+    for reading, half_angle in (("half angle", angle), ("whole angle", angle / 2)):
+        for dimensions in settings["dimensions"]:
+            fraction = cap_fraction(half_angle, dimensions)
+            rows.append(
+                {
+                    "dimensions": dimensions,
+                    "half_angle_deg": np.degrees(half_angle),
+                    "reading": reading,
+                    "fraction": fraction,
+                    "log2_fraction": np.log2(fraction),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def mlp_cone_table(width: int, layers: int) -> pd.DataFrame:
+    """mlp_cone_closed_form.csv: bias, layer, mean_cosine of `mlp_cone_closed_form`."""
+    rows = [
+        {"bias": bias, "layer": layer, "mean_cosine": cosine}
+        for bias in (True, False)
+        for layer, cosine in enumerate(mlp_cone_closed_form(bias, width, layers))
+    ]
+    return pd.DataFrame(rows)
