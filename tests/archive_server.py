@@ -3,6 +3,7 @@ told to misbehave."""
 
 import os
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,16 @@ class Server:
     def body(self, path: str) -> bytes:
         content = self.files.get(path, b"")
         return content.read_bytes() if isinstance(content, Path) else content
+
+
+@contextmanager
+def refusing() -> Iterator[str]:
+    """The address of a port that refuses every connection until the block ends.
+
+    The socket stays bound, so that no other process can be given the port."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 @contextmanager

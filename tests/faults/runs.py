@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +17,9 @@ JOB = re.compile(
     r" {4}output: ([^,\n]+).*\n(?: {4}.*\n)*? {4}jobid: (\d+)\n",
     re.MULTILINE,
 )
-PATIENCE_S = 300
-
-
-def wait_for(what: Callable[[], object], pause_s: float = 0.03) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not what():
-        assert time.monotonic() < end, "what the test waits for did not happen"
-        time.sleep(pause_s)
+# A wait ends when its condition holds or its run is over; this ends only one that hangs.
+PATIENCE_S = 900
+PAUSE_S = 0.03
 
 
 @dataclass
@@ -50,12 +46,23 @@ class Run:
         jobs = self.jobs()
         return {jobs[job] for job in re.findall(r"^Finished jobid: (\d+)", self.said, re.MULTILINE)}
 
+    def wait_for(self, what: Callable[[], object]) -> None:
+        """Wait until `what` is true. AssertionError if the run ends before."""
+        end = time.monotonic() + PATIENCE_S
+        while not what():
+            over = self.code is not None or not is_alive(self.process)
+            assert not over or what(), f"the run ended too early: {self.said[-3000:]}"
+            assert time.monotonic() < end, "what the test waits for did not happen"
+            time.sleep(PAUSE_S)
+
     def kill(self) -> None:
-        """SIGKILL for Snakemake and all its jobs at once."""
-        os.killpg(self.process, signal.SIGKILL)
+        """SIGKILL for Snakemake and all its jobs at once; wait until all are gone."""
+        with suppress(ProcessLookupError):  # it has ended by itself, as `code` tells
+            os.killpg(self.process, signal.SIGKILL)
         self.wait()
 
     def wait(self) -> "Run":
+        """Wait until Snakemake has ended and none of the processes it began is left."""
         if self.code is None:
             self.code = int(self.server.stdout.readline())
             self.all_said = self.said  # the next run in the folder prints into the same file
@@ -72,6 +79,15 @@ class Run:
         return re.search(r"^WorkflowError in file .*:\n(.*)$", self.said, re.MULTILINE)[1]
 
 
+def is_alive(process: int) -> bool:
+    """Whether a process exists; True for one that has ended unnoticed."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 class Snakemake:
     """Snakemake on a copy of the project, as often as one likes, without its start-up's imports."""
 
@@ -83,9 +99,11 @@ class Snakemake:
             text=True,
             start_new_session=True,
         )
+        self.last: Run | None = None
 
     def start(self, folder: Path, *arguments: str, mirror: Path | None = None) -> Run:
-        """Begin a run in a folder, with two cores."""
+        """Begin a run in a folder, with two cores; one that a failed test left is killed."""
+        self.kill_last()
         environment = {k: v for k, v in os.environ.items() if k != "MODALITY_GAP_MIRROR"}
         if mirror:
             environment["MODALITY_GAP_MIRROR"] = str(mirror)
@@ -99,13 +117,19 @@ class Snakemake:
         said.unlink(missing_ok=True)
         self.server.stdin.write(json.dumps(order) + "\n")
         self.server.stdin.flush()
-        run = Run(self.server, int(self.server.stdout.readline()), said)
-        wait_for(said.exists)
-        return run
+        self.last = Run(self.server, int(self.server.stdout.readline()), said)
+        self.last.wait_for(said.exists)
+        return self.last
 
     def run(self, folder: Path, *arguments: str, mirror: Path | None = None) -> Run:
         return self.start(folder, *arguments, mirror=mirror).wait()
 
+    def kill_last(self) -> None:
+        """Kill the last run unless somebody has waited for its end."""
+        if self.last and self.last.code is None:
+            self.last.kill()
+
     def stop(self) -> None:
+        self.kill_last()
         self.server.stdin.close()
         self.server.wait()

@@ -1,7 +1,6 @@
 """Faulty pictures, captions, embeddings, settings and downloads, each through the real workflow."""
 
 import io
-import socket
 import struct
 import zipfile
 import zlib
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from archive_server import serving
+from archive_server import refusing, serving
 from conftest import copy_project
 from official_formats import encoded as in_format
 from official_formats import (
@@ -174,18 +173,12 @@ def pairs(folder: Path) -> dict[str, tuple[dict, str]]:
     } | {"sound": ({"image": sound, "text": sound, "note": "made up"}, "")}
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def downloads(folder: Path, url: str) -> dict[str, tuple[str, str]]:
+def downloads(folder: Path, url: str, closed: str) -> dict[str, tuple[str, str]]:
     """Assets that cannot be had; the path of each, and how the fault is called."""
     path = folder / "config" / "assets.yaml"
     table = yaml.safe_load(path.read_text(encoding="utf-8"))
     addresses = {
-        "unreachable": (f"http://127.0.0.1:{closed_port()}/a", "no network"),
+        "unreachable": (f"{closed}/a", "no network"),
         "another_file": (f"{url}/another", "a download that is another file"),
         "absent": (f"{url}/absent", "a download that its origin no longer has"),
     }
@@ -230,9 +223,9 @@ def ran(tmp_path_factory, snakemake):
     asked |= {
         name: f"results/datasets/{name}.parquet" for name in ("half_character", "cut_archive")
     }
-    with serving() as server:
+    with serving() as server, refusing() as closed:
         server.files["/another"] = b"something"
-        fetched = downloads(folder, server.url)
+        fetched = downloads(folder, server.url, closed)
         asked |= {name: path for name, (path, _) in fetched.items()}
         run = snakemake.run(folder, *CONFIG, "--", *asked.values())
     assert run.code == 1, run.said

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import ROOT, copy_project
-from runs import Run, wait_for
+from runs import Run
 
 from modality_gap.embedding_set import METADATA_KEY
 
@@ -27,6 +27,11 @@ KILLS = 12
 CORES = 2
 CONFIG = ("--configfile", "tests/small.yaml", "tests/faults/small.yaml", "--")
 TARGETS = ("results/models.html", "results/figures/supplementary4.svg")
+HOLD = """\
+import os, time
+while os.path.exists(os.path.basename(snakemake.log[0])):
+    time.sleep(0.01)
+"""
 # A time stands in these; and a shard goes once it is merged, or stays where a kill came just then.
 NOT_RESULTS = ("logs", "benchmarks", "run.json", "shards", "README.md")
 
@@ -64,6 +69,17 @@ def made(folder: Path) -> list[str]:
     return sorted(name for name in names if name.split("/")[1] not in NOT_RESULTS)
 
 
+def hold(folder: Path, script: str, log: str) -> Path:
+    """Have one of a script's jobs, told by the name of its log, wait while the returned file is
+    there; its log is open then, and its outputs are not begun."""
+    path, begun = folder / "scripts" / f"{script}.py", "log_to(snakemake.log[0])\n"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(begun) == 1
+    path.write_text(text.replace(begun, begun + HOLD), encoding="utf-8")
+    (folder / log).touch()
+    return folder / log
+
+
 def content(path: Path) -> object:
     """What two runs must agree in: the bytes, but of a Parquet file its columns, its rows and its
     metadata without the time that the extraction took."""
@@ -94,19 +110,21 @@ def test_twelve_kills_of_the_workflow(tmp_path, snakemake, mirror, whole, faults
     jobs = len(undisturbed.finished())
     assert jobs >= 35
     chance = random.Random(5)
-    # A kill shall not come after the end, nor wait for jobs that were done unreported.
-    moments = sorted(chance.sample(range(jobs - 8), KILLS))
+    # Jobs that were done unreported are not done again, so the last ones cannot be waited for.
+    moments = sorted(chance.sample(range(jobs - 12), KILLS))
     copy(tmp_path)
+    # No run ends before its kill, however fast the machine.
+    held = hold(tmp_path, "write_models_page", "write_models_page.log")
     finished: dict[str, tuple[int, int] | None] = {}
     begun: list[str] = []
     lost: list[str] = []
     for moment in moments:
         run = snakemake.start(tmp_path, *CONFIG, *TARGETS, mirror=mirror)
         to_do = moment - len(finished)
-        wait_for(lambda run=run, to_do=to_do: len(run.finished()) >= to_do)
+        run.wait_for(lambda run=run, to_do=to_do: len(run.finished()) >= to_do)
         # Some kills may come while Snakemake is still laying out its jobs.
         if moment % 4 or moment == moments[-1]:
-            wait_for(run.jobs)
+            run.wait_for(run.jobs)
         time.sleep(chance.uniform(0, 1))
         run.kill()
         assert run.code == -signal.SIGKILL
@@ -123,6 +141,7 @@ def test_twelve_kills_of_the_workflow(tmp_path, snakemake, mirror, whole, faults
             assert locked.jobs() == {}
         unlocked = snakemake.run(tmp_path, *CONFIG[:-1], "--unlock", mirror=mirror)
         assert unlocked.code == 0, unlocked.said
+    held.unlink()
     last = snakemake.run(tmp_path, *CONFIG, *TARGETS, mirror=mirror)
     assert last.code == 0, last.said[-6000:]
     begun += last.jobs().values()
@@ -169,10 +188,12 @@ def test_a_kill_of_one_extraction_job(tmp_path, snakemake, mirror, whole, faults
     copy(tmp_path)
     folder = "results/embeddings/emoji_clip_random"
     log = "results/logs/extract_shard/emoji_clip_random.image.2-of-3.log"
+    held = hold(tmp_path, "extract_embeddings", Path(log).name)
     targets = [f"{folder}/image.parquet", f"{folder}/text.parquet"]
     run = snakemake.start(tmp_path, *CONFIG, *targets, mirror=mirror)
-    wait_for((tmp_path / log).exists)
+    run.wait_for(lambda: holder_of(tmp_path / log))
     os.kill(holder_of(tmp_path / log), signal.SIGKILL)
+    held.unlink()
     run.wait()
     assert run.code == 1
     error = re.search(r"^(Error in rule \w+:)\n(?: .*\n)* +(log: .*)$", run.said, re.MULTILINE)

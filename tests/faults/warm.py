@@ -3,10 +3,11 @@ run for each line of JSON on its stdin. A run and its jobs are a process group o
 are in a terminal, so that one signal reaches them all.
 
 A line is {"folder", "environment", "arguments", "said" (a file)}; the answers, a line each, are the
-run's process id and, at its end, its exit code.
+run's process id and, once no process of its group is left, its exit code.
 """
 
 import atexit
+import ctypes
 import importlib
 import json
 import os
@@ -15,22 +16,34 @@ import subprocess
 import sys
 from contextlib import nullcontext, suppress
 from multiprocessing.connection import Client, Listener
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from warm_snakemake import LARGE, run_script
+
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def serve() -> None:
     """Fork one run after the other."""
     for module in (*LARGE, "snakemake.cli", "snakemake.script"):
         importlib.import_module(module)
+    # The sockets of all runs are in one folder, which this process removes when it ends.
+    get_temp_dir()
+    # A process whose parent has ended becomes a child of this one, which can then wait for it.
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for line in sys.stdin:
         process = os.fork()
         if process == 0:
             end(run(**json.loads(line)))
         print(process, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        # A job can outlive Snakemake by a moment, and has files open until it is gone.
+        with suppress(ChildProcessError):
+            while True:
+                os.waitpid(-process, 0)
+        print(code, flush=True)
 
 
 def end(code: int) -> None:

@@ -29,7 +29,7 @@ def rehearsed(tmp_path_factory, archives) -> tuple[Project, str]:
     """A finished rehearsal, and all that Snakemake said."""
     with serving() as server:
         rehearsal = prepare(tmp_path_factory.mktemp("project"), server, archives, find_mirror())
-        rehearsal.project.python("scripts/fetch_released.py")
+        rehearsal.project.python("scripts/fetch_released.py", "--time-limit", "300")
         return rehearsal.project, run_warm(rehearsal.project)
 
 
