@@ -10,7 +10,15 @@ import pandas as pd
 import yaml
 
 from modality_gap import page
-from modality_gap.claims import computed_errata, counts, read_claims, shown, summary
+from modality_gap.claims import (
+    MARKS,
+    MEANINGS,
+    WHOSE,
+    by_part,
+    computed_errata,
+    read_claims,
+    summary,
+)
 
 given = snakemake.input
 templates = {
@@ -24,11 +32,10 @@ html = page.render_page(
     "claims",
     style=style,
     summary=summary(claims),
-    verdicts=counts(claims),
-    parts={
-        name: [shown(row) for row in part.to_dict("records")]
-        for name, part in claims.groupby("part", sort=False)
-    },
+    parts=by_part(claims),
+    whose=WHOSE,
+    marks=MARKS,
+    meanings=MEANINGS,
     confidence=f"{100 * snakemake.params.confidence:g} %",
 )
 Path(snakemake.output.claims).write_text(html, encoding="utf-8")

@@ -1,15 +1,17 @@
 """The claims ledger: what the paper states, where this run measures it, and the verdict.
 
-config/claims.yaml holds a claim an entry: its place in the paper, the statement in our words, the
-published value with its source, and the evidence. A piece of evidence is a cell of a table that a
-run writes (a `selector`), what is expected of it, and why the tolerance is what it is. The first
-piece whose cell exists decides. No verdict is typed anywhere: `verdict` computes it.
+config/claims.yaml holds a claim an entry: its place in the paper, whose statement it is, the
+statement in our words, the published value with its source, and the evidence. A piece of evidence
+is a cell of a table that a run writes (a `selector`), what it is measured on (`kind`, `on`), what
+is expected of it, what has to be so for it to say anything (`provided`), and why the tolerance is
+what it is. Each piece whose cell exists is judged. No verdict is typed anywhere: `verdict`
+computes it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +21,57 @@ import yaml
 from modality_gap.configuration import schema_fault
 from modality_gap.errors import InputError
 
-REPRODUCED, DIFFERS = "reproduced", "differs"
-HOLDS, FAILS = "holds on a stand-in", "does not hold on a stand-in"
-NOT_RUN = "not run"
-VERDICTS = (REPRODUCED, DIFFERS, HOLDS, FAILS, NOT_RUN)
+REPRODUCED, CONSISTENT, DIFFERS = "reproduced", "consistent", "differs"
+SAME, NOT_SEEN = "same on a stand-in", "not seen on a stand-in"
+INCONCLUSIVE, NOT_RUN = "inconclusive", "not run"
+# Each verdict with the class that marks it on a page.
+MARKS = {
+    REPRODUCED: "reproduced",
+    CONSISTENT: "consistent",
+    SAME: "same",
+    NOT_SEEN: "not-seen",
+    INCONCLUSIVE: "inconclusive",
+    DIFFERS: "differs",
+    NOT_RUN: "not-run",
+}
+VERDICTS = tuple(MARKS)
+MEANINGS = {
+    REPRODUCED: "holds on the paper's own model or data, on a neighbouring model, or where its "
+    "simulation or theorem is run again.",
+    CONSISTENT: "its printed numbers give the same when they are computed again.",
+    SAME: "seen with a smaller model or other data, which does not confirm the paper's number.",
+    NOT_SEEN: "not seen with a smaller model or other data, which does not refute it.",
+    INCONCLUSIVE: "the interval reaches both sides of the bound, or nothing could be seen.",
+    DIFFERS: "does not hold, on evidence of a kind that could have reproduced it.",
+    NOT_RUN: "this configuration lacks what it needs; the line says what, and the command.",
+}
+
+# Whose statement a claim is, in the order in which they are counted, with the words for them.
+WHOSE = {
+    "paper": "The paper's text",
+    "notebook": "The paper's notebooks",
+    "recomputed": "The paper's printed numbers recomputed",
+    "follow-up": "Follow-up papers",
+    "ours": "Our own",
+}
+PAPERS_OWN = ("paper", "notebook")
+
+# What evidence was measured on, the strongest first; each with its words in results/claims.csv.
+KINDS = {
+    "own": "paper's own",
+    "neighbouring": "neighbouring model",
+    "simulation": "simulation",
+    "printed": "printed numbers",
+    "stand_in": "stand-in",
+}
+# What holds and what fails is called by the kind of the evidence.
+WORDS = {
+    "own": (REPRODUCED, DIFFERS),
+    "neighbouring": (REPRODUCED, DIFFERS),
+    "simulation": (REPRODUCED, DIFFERS),
+    "printed": (CONSISTENT, DIFFERS),
+    "stand_in": (SAME, NOT_SEEN),
+}
 
 # A tolerance is what is written; only the last bits of a float may not decide.
 ROUNDING = 1e-9
@@ -44,7 +93,8 @@ class Measured:
 def load_ledger(path: Path, schema_path: Path) -> dict:
     """The ledger with every entry's `cases` written out, as {needs: ..., claims: {id: claim}}.
 
-    Raises InputError where an entry breaks the schema, an id comes twice or a need is unknown.
+    Raises InputError where an entry breaks the schema, an id comes twice, a need is unknown or an
+    expected value is no number.
     """
     ledger = yaml.safe_load(path.read_text(encoding="utf-8"))
     fault = schema_fault(ledger, yaml.safe_load(schema_path.read_text(encoding="utf-8")))
@@ -61,14 +111,30 @@ def load_ledger(path: Path, schema_path: Path) -> dict:
                     f"describe; use one of {', '.join(ledger['needs'])}."
                 )
             for evidence in claim.get("evidence", []):
-                for key, value in evidence["expect"].items():
-                    if not isinstance(value, int | float):
-                        raise InputError(
-                            f"{path.name}: {claim['id']} expects {key} {value!r}, which is no "
-                            "number; YAML reads -.5 as a text, write -0.5."
-                        )
+                _check_evidence(evidence, f"{path.name}: {claim['id']}")
             claims[claim["id"]] = claim
     return {"needs": ledger["needs"], "claims": claims}
+
+
+def _check_evidence(evidence: Mapping, name: str) -> None:
+    """Raises InputError where evidence is of no known kind, expects no one thing, or a bound is no
+    number: these may come out of `cases`, where the schema cannot see them."""
+    if evidence["kind"] not in KINDS:
+        raise InputError(
+            f"{name} has evidence of the kind {evidence['kind']!r}; use one of {', '.join(KINDS)}."
+        )
+    for expected in (evidence["expect"], *evidence.get("provided", [])):
+        if len({"equals", "above", "below"} & expected.keys()) != 1:
+            raise InputError(f"{name} has to expect one of equals, above and below; keep one.")
+        for key in sorted(EXPECTED & expected.keys()):
+            if not isinstance(expected[key], int | float):
+                raise InputError(
+                    f"{name} expects {key} {expected[key]!r}, which is no number; "
+                    "YAML reads -.5 as a text, write -0.5."
+                )
+
+
+EXPECTED = {"equals", "within", "above", "below"}
 
 
 def _cases(entry: dict) -> Iterator[dict]:
@@ -94,6 +160,20 @@ def _filled(part: object, values: Mapping) -> object:
     return part
 
 
+def published(ledger: Mapping, name: str) -> float:
+    """The published number of a claim, by its id.
+
+    Raises InputError where the ledger has no such claim or its published value is no number.
+    """
+    claim = ledger["claims"].get(name)
+    if claim is None:
+        raise InputError(f"config/claims.yaml has no claim {name}; correct the id.")
+    value = claim.get("published")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"config/claims.yaml: {name} has no published number; add one.")
+    return value
+
+
 # --- measuring --------------------------------------------------------------------------------
 
 
@@ -102,22 +182,22 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
 
     table, where, column: the cell; `take` says which of several rows: the smallest or largest of
     the column, the one at the smallest of the column `along`, or (kendall) the rank correlation of
-    the two columns. `absolute` drops the cell's sign. `over` and `minus` are selectors of a second
-    value, with an `absolute` of their own, applied in this order. `point` leaves the interval out:
-    a count that was made is what it is. `value` alone is a published constant. Raises InputError
-    where several rows match and `take` is absent.
+    the two columns. `absolute` drops the cell's sign. `times`, `over` and `minus` are selectors of
+    a second value, with an `absolute` of their own, applied in this order. `point` leaves the
+    interval out: a count that was made is what it is. `value` alone is a published constant.
+    Raises InputError where several rows match and `take` is absent.
     """
     first = _first(selector, tables)
     if first is None:
         return None
     if selector.get("absolute"):
         first = _absolute(first)
-    for operation in ("over", "minus"):
+    for operation, combined in OPERATIONS.items():
         if operation in selector:
             second = measure(selector[operation], tables)
             if second is None:
                 return None
-            first = _difference(first, second) if operation == "minus" else _ratio(first, second)
+            first = combined(first, second)
     return first
 
 
@@ -183,10 +263,14 @@ def _absolute(a: Measured) -> Measured:
     return Measured(abs(a.value), 0.0 if a.low < 0 < a.high else ends[0], ends[1], a.n)
 
 
+def _least(*numbers: int | None) -> int | None:
+    return min((n for n in numbers if n is not None), default=None)
+
+
 def _difference(a: Measured, b: Measured) -> Measured:
     """a - b; its interval from the two intervals as if they were independent (Zou and Donner,
     Statistics in Medicine, 2008). A constant has no width."""
-    n = min((m.n for m in (a, b) if m.n is not None), default=None)
+    n = _least(a.n, b.n)
     if a.low is None and b.low is None:
         return Measured(a.value - b.value, n=n)
     a_low, a_high = (a.value, a.value) if a.low is None else (a.low, a.high)
@@ -200,9 +284,17 @@ def _difference(a: Measured, b: Measured) -> Measured:
     )
 
 
+def _product(a: Measured, b: Measured) -> Measured:
+    """a * b; with the interval of a, scaled, where b is a count or a constant."""
+    n = _least(a.n, b.n)
+    if a.low is None or b.low is not None or b.value < 0:
+        return Measured(a.value * b.value, n=n)
+    return Measured(a.value * b.value, a.low * b.value, a.high * b.value, n)
+
+
 def _ratio(a: Measured, b: Measured) -> Measured:
     """a / b; with the interval of a, scaled, where b is a constant."""
-    n = min((m.n for m in (a, b) if m.n is not None), default=None)
+    n = _least(a.n, b.n)
     if not b.value:
         return Measured(math.nan, n=n)
     if a.low is None or b.low is not None or b.n is not None or b.value < 0:
@@ -210,101 +302,123 @@ def _ratio(a: Measured, b: Measured) -> Measured:
     return Measured(a.value / b.value, a.low / b.value, a.high / b.value, n)
 
 
+OPERATIONS = {"times": _product, "over": _ratio, "minus": _difference}
+
+
 # --- judging ----------------------------------------------------------------------------------
 
 
-def meets(measured: Measured, expected: Mapping) -> tuple[bool, str]:
-    """Whether a measured value is what is expected, and the comparison in words.
+def meets(measured: Measured, expected: Mapping) -> tuple[bool | None, str]:
+    """Whether a measured value is what is expected, None where it cannot be told, and why.
 
-    equals with within: the value itself, the tolerance included. above, below: the near end of the
-    interval where there is one, so that chance alone does not decide.
+    equals with within: the whole interval within the tolerance, or the value where there is no
+    interval. above, below: the whole interval beyond the bound. What lies wholly elsewhere is not
+    as expected; an interval that reaches both sides decides nothing, nor does an undefined value.
     """
+    if not math.isfinite(measured.value):
+        return None, "the value is undefined"
+    what = "the value" if measured.low is None else "the interval"
+    low = measured.value if measured.low is None else measured.low
+    high = measured.value if measured.high is None else measured.high
+    shown = f"{low:.3g}" if measured.low is None else f"[{low:.3g}, {high:.3g}]"
     if "equals" in expected:
-        distance = abs(measured.value - expected["equals"])
-        within = expected["within"]
-        holds = distance <= within + ROUNDING * max(1.0, abs(expected["equals"]))
-        word = "at most" if holds else "more than"
-        return holds, f"{distance:.3g} from {expected['equals']:g}, {word} {within:g}"
-    side, bound = next((side, expected[side]) for side in ("above", "below") if side in expected)
-    end = measured.low if side == "above" else measured.high
-    decisive = measured.value if end is None else end
-    holds = decisive > bound if side == "above" else decisive < bound
-    # NaN compares as False: an undefined value never holds.
-    what = (
-        "the value"
-        if end is None
-        else f"the interval's {'lower' if side == 'above' else 'upper'} end"
-    )
-    return holds, f"{what}, {decisive:.3g}, is {'' if holds else 'not '}{side} {bound:g}"
+        centre, within = expected["equals"], expected.get("within", 0)
+        slack = within + ROUNDING * max(1.0, abs(centre))
+        if max(abs(low - centre), abs(high - centre)) <= slack:
+            inside = True
+        else:
+            inside = False if low > centre + slack or high < centre - slack else None
+        words = {
+            True: f"at most {within:g} from",
+            False: f"more than {within:g} from",
+            None: f"not wholly within {within:g} of",
+        }
+        why = f"{what}, {shown}, is {words[inside]} {centre:g}"
+        if measured.low is None:
+            why += f", by {abs(measured.value - centre):.3g}"
+        return inside, why
+    side = "above" if "above" in expected else "below"
+    bound = expected[side]
+    near, far = (low, high) if side == "above" else (-high, -low)
+    limit = bound if side == "above" else -bound
+    holds = True if near > limit else (False if far <= limit else None)
+    words = {True: side, False: f"not {side}", None: "on both sides of"}
+    return holds, f"{what}, {shown}, is {words[holds]} {bound:g}"
 
 
-def verdict(holds: bool, stand_in: bool) -> str:
-    """The ledger's word: on a stand-in a claim is neither confirmed nor refuted."""
-    if stand_in:
-        return HOLDS if holds else FAILS
-    return REPRODUCED if holds else DIFFERS
+def verdict(holds: bool | None, kind: str) -> str:
+    """The ledger's word for what holds, fails or cannot be told (None) on evidence of a kind."""
+    if holds is None:
+        return INCONCLUSIVE
+    return WORDS[kind][0 if holds else 1]
 
 
-def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) -> dict:
-    """A row of results/claims.csv: the claim, what this run measured of it, and the verdict."""
-    row = {
-        "id": claim["id"],
-        "part": claim["part"],
-        "where": claim["where"],
-        "statement": claim["statement"],
-        "published": claim.get("published", ""),
-        "source": claim.get("source", ""),
-        "whose": "paper" if any(m in claim.get("source", "") for m in ("[P]", "[N]")) else "ours",
-        "figure": claim.get("figure", ""),
-    }
+def _unmet(evidence: Mapping, tables: Mapping[str, pd.DataFrame]) -> str | None:
+    """The reason why evidence can say nothing, with what was measured; None where it can."""
+    for guard in evidence.get("provided", []):
+        measured = measure(guard, tables)
+        if measured is None:
+            return f"{guard['reason']} (not measured in this run)"
+        holds, why = meets(measured, guard)
+        if not holds:
+            return f"{guard['reason']} ({why})"
+    return None
+
+
+def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) -> list[dict]:
+    """Rows of results/claims.csv: the claim, what this run measured of it, and the verdict; a row
+    for each piece of evidence that this run has, or one that says what is missing."""
+    about = {key: claim.get(key, "") for key in OF_THE_CLAIM}
+    rows = []
     for evidence in claim.get("evidence", []):
         try:
             measured = measure(evidence, tables)
+            unmet = None if measured is None else _unmet(evidence, tables)
         except InputError as error:
-            raise InputError(f"config/claims.yaml, {claim['id']}: {error}") from error
+            raise InputError(f"{claim['id']}: {error}") from error
         if measured is None:
             continue
         holds, why = meets(measured, evidence["expect"])
-        return row | {
-            "verdict": verdict(holds, "stand_in" in evidence),
-            "measured": measured.value,
-            "measured_low": "" if measured.low is None else measured.low,
-            "measured_high": "" if measured.high is None else measured.high,
-            "n": "" if measured.n is None else measured.n,
-            "on": evidence.get("stand_in", evidence.get("on", "")),
-            "stand_in": "stand_in" in evidence,
-            "tolerance": evidence["expect"].get("within", ""),
-            "because": evidence.get("because", ""),
-            "table": evidence.get("table", ""),
-            "column": evidence.get("column", ""),
-            "why": why,
-        }
+        rows.append(
+            about
+            | {
+                "verdict": verdict(None if unmet else holds, evidence["kind"]),
+                "measured": measured.value,
+                "low": "" if measured.low is None else measured.low,
+                "high": "" if measured.high is None else measured.high,
+                "n": "" if measured.n is None else measured.n,
+                "evidence": f"{KINDS[evidence['kind']]}: {evidence['on']}",
+                "tolerance": evidence["expect"].get("within", ""),
+                "because": evidence.get("because", ""),
+                "why": unmet or why,
+                "table": evidence.get("table", ""),
+                "column": evidence.get("column", ""),
+            }
+        )
+    if rows:
+        return rows
     need = needs.get(claim.get("needs"), {})
     why = (
         f"needs {need['what']}; {need['run']}"
         if need
         else "this configuration's tables have no such row"
     )
-    return (
-        row
-        | {"verdict": NOT_RUN, "stand_in": False, "why": why}
-        | dict.fromkeys(
-            ("measured", "measured_low", "measured_high", "n", "on", "tolerance", "because"), ""
-        )
-        | {"table": "", "column": ""}
-    )
+    return [dict.fromkeys(COLUMNS, "") | about | {"verdict": NOT_RUN, "why": why}]
 
 
+OF_THE_CLAIM = ("id", "part", "where", "whose", "statement", "published", "source", "figure")
 COLUMNS = [
-    *("id", "part", "where", "statement", "published", "source", "whose", "verdict", "measured"),
-    *("measured_low", "measured_high", "n", "on", "stand_in", "tolerance", "because", "why"),
-    *("table", "column", "figure"),
+    *("id", "part", "where", "whose", "statement", "published", "source", "verdict", "measured"),
+    *("low", "high", "n", "evidence", "tolerance", "because", "why", "table", "column", "figure"),
 ]
 
 
 def check(ledger: Mapping, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Every claim of the ledger with its verdict; `tables` by their paths under results/."""
-    rows = [judge(claim, ledger["needs"], tables) for claim in ledger["claims"].values()]
+    """Every claim of the ledger with its verdicts, a row for each piece of evidence; `tables` by
+    their paths under results/."""
+    rows = [
+        row for claim in ledger["claims"].values() for row in judge(claim, ledger["needs"], tables)
+    ]
     return pd.DataFrame(rows)[COLUMNS]
 
 
@@ -313,10 +427,68 @@ def read_claims(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
+# --- counting ---------------------------------------------------------------------------------
+
+
+def kind_of(row: Mapping) -> str:
+    """The kind of a row's evidence, a key of KINDS; an empty text where nothing was run."""
+    words = row["evidence"].partition(":")[0]
+    return next((kind for kind, its_words in KINDS.items() if its_words == words), "")
+
+
+def overall(claims: pd.DataFrame) -> pd.DataFrame:
+    """One row for each claim, in their order: that of its strongest evidence (the first of KINDS,
+    of one kind the first in the ledger). `others` tells what all other evidence says."""
+    rows = []
+    for _, group in claims.groupby("id", sort=False):
+        evidence = group.to_dict("records")
+        order = list(KINDS)
+        first = min(evidence, key=lambda row: order.index(kind_of(row)) if kind_of(row) else 0)
+        others = [row for row in evidence if row is not first]
+        told = "; ".join(f"{row['verdict']} ({row['evidence']})" for row in others)
+        rows.append(first | {"others": told or first.get("others", "")})
+    return pd.DataFrame(rows, columns=[*COLUMNS, "others"])
+
+
 def counts(claims: pd.DataFrame) -> dict[str, int]:
-    """How many claims got each verdict, all five in their order."""
-    found = claims["verdict"].value_counts()
+    """How many claims got each verdict, all seven in their order; a claim counts once, by its
+    strongest evidence."""
+    found = overall(claims)["verdict"].value_counts()
     return {word: int(found.get(word, 0)) for word in VERDICTS}
+
+
+def summary(claims: pd.DataFrame) -> list[str]:
+    """Sentences: first the paper's own claims alone, with what those reproduced rest on; then
+    those of everyone else, a sentence each."""
+    own = claims[claims["whose"].isin(PAPERS_OWN)]
+    sentences = [f"Of {own['id'].nunique()} claims of the paper: {_counted(own, VERDICTS)}."]
+    for whose, words in WHOSE.items():
+        rows = claims[claims["whose"] == whose]
+        if whose not in PAPERS_OWN and len(rows):
+            found = [word for word, number in counts(rows).items() if number]
+            number = f"{rows['id'].nunique()} more"
+            sentences.append(f"{words}, {number}: {_counted(rows, found)}.")
+    return sentences
+
+
+REST_ON = {
+    "own": "on its own model or data",
+    "neighbouring": "on a neighbouring model",
+    "simulation": "by its simulation or theorem run again",
+}
+
+
+def _counted(claims: pd.DataFrame, words: Iterable[str]) -> str:
+    """The counts of some verdicts, and what those reproduced rest on."""
+    found, told = counts(claims), []
+    for word in words:
+        split = ""
+        if word == REPRODUCED and found[word]:
+            rows = overall(claims)
+            kinds = [kind_of(row) for row in rows[rows["verdict"] == word].to_dict("records")]
+            split = ", ".join(f"{kinds.count(k)} {on}" for k, on in REST_ON.items() if k in kinds)
+        told.append(f"{word} {found[word]}{f' ({split})' if split else ''}")
+    return ", ".join(told)
 
 
 # --- showing ----------------------------------------------------------------------------------
@@ -324,15 +496,24 @@ def counts(claims: pd.DataFrame) -> dict[str, int]:
 
 def shown(row: Mapping) -> dict:
     """A row of results/claims.csv for a page: numbers with four significant digits, an interval
-    in square brackets."""
-    low, high = digits(row["measured_low"]), digits(row["measured_high"])
+    in square brackets, `css` the class of its verdict."""
+    low, high = digits(row["low"]), digits(row["high"])
     return dict(row) | {
         "measured": digits(row["measured"]),
         "interval": f"[{low},\u00a0{high}]" if low and high else "",
         "published": digits(row["published"]),
-        "css": {REPRODUCED: "agrees", HOLDS: "agrees", DIFFERS: "differs", FAILS: "differs"}.get(
-            row["verdict"], "quiet"
-        ),
+        "css": MARKS[row["verdict"]],
+    }
+
+
+def by_part(claims: pd.DataFrame) -> dict[str, list[list[dict]]]:
+    """Every claim by its part of the paper, as its rows for a page, one for each evidence."""
+    return {
+        name: [
+            [shown(row) for row in rows.to_dict("records")]
+            for _, rows in part.groupby("id", sort=False)
+        ]
+        for name, part in claims.groupby("part", sort=False)
     }
 
 
@@ -342,20 +523,6 @@ def digits(value: object) -> str:
         return f"{float(value):.4g}"
     except (TypeError, ValueError):
         return str(value)
-
-
-def summary(claims: pd.DataFrame) -> list[str]:
-    """How many claims got which verdict: all, the paper's own, and our checks of its release."""
-    ours = claims["whose"] == "ours"
-    return [
-        _counted(f"Of {len(claims)} claims", claims),
-        _counted(f"{(~ours).sum()} are the paper's own ([P], [N])", claims[~ours]),
-        _counted(f"{ours.sum()} are our checks and measurements ([M])", claims[ours]),
-    ]
-
-
-def _counted(head: str, claims: pd.DataFrame) -> str:
-    return f"{head}: {', '.join(f'{word} {n}' for word, n in counts(claims).items())}."
 
 
 def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -> list[dict]:
