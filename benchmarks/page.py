@@ -8,6 +8,7 @@ import yaml
 from bench import FOLDER, ROOT
 
 from modality_gap import page
+from modality_gap.findings import Table
 
 TITLES = {
     "loss_sweep": "The loss sweep against a plain loop",
@@ -75,7 +76,7 @@ def extraction_bars(table: pd.DataFrame) -> list[tuple[dict, float | None]]:
     ]
 
 
-def bars_table(tables: dict[str, pd.DataFrame], bars: list[dict]) -> page.Table:
+def bars_table(tables: dict[str, pd.DataFrame], bars: list[dict]) -> Table:
     """Every bar, what was measured, and whether it is met."""
     measured = [(bar, value_of(tables, bar)) for bar in bars]
     if "extract" in tables:
@@ -85,19 +86,17 @@ def bars_table(tables: dict[str, pd.DataFrame], bars: list[dict]) -> page.Table:
         limit = ("at least", bar["at_least"]) if "at_least" in bar else ("at most", bar["at_most"])
         found = NOT_MEASURED if value is None else words_of(value)
         rows.append([bar["words"], f"{limit[0]} {limit[1]:g}", found, verdict(bar, value)])
-    return page.Table(
-        "What each measure is held to.", ["measure", "bar", "measured", "verdict"], rows
-    )
+    return Table("What each measure is held to.", ["measure", "bar", "measured", "verdict"], rows)
 
 
-def measures_table(name: str, table: pd.DataFrame) -> page.Table:
+def measures_table(name: str, table: pd.DataFrame) -> Table:
     """One file's rows as they are, numbers made readable, without what is the same in all."""
     shown = table.drop(columns=[column for column in table if column in FACTS])
     shown = shown[
         [column for column in shown if len(shown) == 1 or shown[column].nunique(dropna=False) > 1]
     ]
     rows = [[words_of(cell) for cell in row] for row in shown.itertuples(index=False)]
-    return page.Table(CAPTION, list(shown.columns), rows)
+    return Table(CAPTION, list(shown.columns), rows)
 
 
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:

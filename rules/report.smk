@@ -63,6 +63,14 @@ rule write_paper_page:
                 "zero_shot",
             )
         ],
+        experiments=[
+            f"results/statistics/experiments/{name}.csv"
+            for name in (
+                "temperature_summary",
+                "initialisation_summary",
+                "initialisation_difference",
+            )
+        ],
         curves=[
             f"results/statistics/training/{model}.csv"
             for model in [*config["projections"], *config["training"]]
@@ -77,6 +85,9 @@ rule write_paper_page:
             for name in PLAIN_TABLES
         ],
         claims="results/claims.csv",
+        ledger="config/claims.yaml",
+        ledger_schema="config/claims_schema.yaml",
+        errata="config/errata.yaml",
         not_run="config/not_run.yaml",
         templates=[
             "report/base.html.j2",

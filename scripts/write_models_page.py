@@ -11,6 +11,7 @@ import yaml
 
 from modality_gap import page
 from modality_gap.models_page import models_found, models_tables, sigmoid_table
+from modality_gap.stand_ins import makings_of_sets, stand_ins
 
 
 def text(path: str) -> str:
@@ -37,8 +38,8 @@ html = page.render_page(
         for path in given.captions
     },
     sets=sets,
-    stand_ins={
-        name: page.stand_ins(known, *page.makings_of_sets([entry], config), config)[0]
+    origins={
+        name: stand_ins(known, *makings_of_sets([entry], config), config)
         for name, entry in sets.items()
     },
     confidence=f"{100 * config['confidence']:g} %",

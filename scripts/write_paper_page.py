@@ -5,16 +5,19 @@ from modality_gap.logs import log_to
 log_to(snakemake.log[0])
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 import yaml
 
-from modality_gap import __version__, page
-from modality_gap.claims import read_claims, shown, summary
+from modality_gap import __version__, page, provenance
+from modality_gap.chance import WELL_ABOVE
+from modality_gap.claims import MARKS, load_ledger, published, read_claims, summary
 from modality_gap.embedding_set import METADATA_KEY
 from modality_gap.errors import InputError
+from modality_gap.findings import SEPARATE, results
 
 LIMIT_MB = 15
 PACKAGES = ["snakemake", "torch", "open-clip-torch", "timm", "onnxruntime", "numpy", "scipy"]
@@ -33,11 +36,13 @@ found["training"]["data"] = [f"statistics/training/{Path(path).name}" for path i
 not_run = {name: not_run[name] for name in params.not_run}
 data = {
     Path(path).stem: pd.read_csv(path)
-    for path in [*given.statistics, *given.tables, *given.plain_tables]
+    for path in [*given.statistics, *given.experiments, *given.tables, *given.plain_tables]
 }
 data["training"] = pd.concat(pd.read_csv(path) for path in given.curves)
 claims = read_claims(given.claims)
-measured = page.results(data, found, params.config)
+ledger = load_ledger(Path(given.ledger), Path(given.ledger_schema))
+numbers = {name: claim.get("published") for name, claim in ledger["claims"].items()}
+measured = results(data, numbers, params.config)
 for path in given.plain_tables:
     name = Path(path).stem
     measured[name] = ([], [page.plain_table(data[name], found[name]["title"])])
@@ -49,10 +54,9 @@ made = page.sections(
     params.config,
     params.sets,
     params.absent,
-    {
-        name: [shown(row) for row in part.to_dict("records")]
-        for name, part in claims.groupby("figure")
-    },
+    claims,
+    partial(published, ledger),
+    {entry["id"]: entry for entry in yaml.safe_load(text(given.errata))["errata"]},
     not_run,
 )
 # The footers only: the vectors are not read.
@@ -64,9 +68,11 @@ html = page.render_page(
     "paper",
     style=page.Markup(text(given.style)),
     sections=sorted(made, key=lambda section: list(found).index(section.id)),
-    verdicts=page.verdicts(made),
+    balance=page.balance(claims, [one for found, _ in measured.values() for one in found]),
+    agreeing=page.AGREEING,
+    styles=MARKS,
     claims_summary=summary(claims),
-    models=page.models_rows(
+    models=provenance.models_rows(
         params.sets,
         {
             key: json.loads((foot.metadata or {}).get(METADATA_KEY, b"{}"))
@@ -81,14 +87,15 @@ html = page.render_page(
     left_out=not_run,
     missing=params.missing,
     assets=assets,
-    sources=page.sources_rows(
-        assets, page.used_assets(found, params.config).union(*params.missing.values())
+    sources=provenance.sources_rows(
+        assets, provenance.used_assets(found, params.config).union(*params.missing.values())
     ),
     confidence=f"{100 * params.config['confidence']:g} %",
-    separate=page.SEPARATE,
+    separate=SEPARATE,
+    well_above=WELL_ABOVE,
     versions={
         "this workflow": __version__,
-        **page.versions(text(given.requirements), PACKAGES),
+        **provenance.versions(text(given.requirements), PACKAGES),
     },
 )
 size_mb = len(html.encode()) / 1e6

@@ -1,10 +1,10 @@
 """The page of all models side by side: small tables and sentences out of the tables of a run."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
-from modality_gap.page import Finding, Table, count, estimate, fraction, listed, number
+from modality_gap.chance import WELL_ABOVE, retrieves
+from modality_gap.findings import Finding, Table, minimum_table, place
+from modality_gap.wording import count, estimate, fraction, listed, number, of_all
 
 
 def models_tables(
@@ -57,28 +57,10 @@ def models_tables(
         "minimum": minimum_table(
             minimum,
             "Where the contrastive loss is smallest: distance of the two centres there, by "
-            "temperature; negative once they have passed each other. * The sweep ends there.",
+            "temperature; negative once they have passed each other, without a number where the "
+            "loss still falls at the sweep's end.",
         ),
     }
-
-
-def minimum_table(minimum: pd.DataFrame, caption: str) -> Table:
-    """A row a set, a column a temperature: the distance at the minimum with its interval."""
-    temperatures = sorted(minimum["temperature"].unique())
-    rows = []
-    for name, part in minimum.groupby("set", sort=False):
-        cells = part.set_index("temperature")
-        first = part.iloc[0]
-        rows.append(
-            [
-                str(name),
-                f"{first['n']} in {count(first['batches'], 'batch').replace('batchs', 'batches')}",
-                number(first["gap"]),
-                *(_place(cells.loc[temperature]) for temperature in temperatures),
-            ]
-        )
-    heads = [f"at {fraction(temperature)}" for temperature in temperatures]
-    return Table(caption, ["set", "n", "gap", *heads], rows)
 
 
 def sigmoid_table(minimum: pd.DataFrame) -> Table:
@@ -93,24 +75,20 @@ def sigmoid_table(minimum: pd.DataFrame) -> Table:
                 number(row["bias"], 2),
                 str(row["n"]),
                 number(row["gap"]),
-                _place(row),
+                place(row),
                 number(row["loss_at_gap"], 4),
                 number(row["loss"], 4),
             ]
         )
     return Table(
         "Where the sigmoid loss is smallest. Scale: what cosines are multiplied by, one over the "
-        "temperature. * The sweep ends there.",
+        "temperature. No number where the loss still falls at the sweep's end.",
         [
             *("set", "logit scale", "bias", "n", "gap", "minimum at"),
             *("loss at the gap", "loss at the minimum"),
         ],
         rows,
     )
-
-
-def _place(row: Mapping) -> str:
-    return estimate(row, "distance") + ("*" if row["at_end"] else "")
 
 
 def models_found(
@@ -122,39 +100,48 @@ def models_found(
     for kind, part in (("random", random), ("trained", trained)):
         if len(part):
             widest, narrowest = part.loc[part["gap"].idxmax()], part.loc[part["gap"].idxmin()]
+            clear = (part["gap_low"] > 0).sum()
             found.append(
                 Finding(
-                    f"Of {count(len(part), 'set')} with {kind} weights "
-                    f"{(part['gap_low'] > 0).sum()} have a gap whose interval excludes 0, from "
-                    f"{estimate(narrowest, 'gap')} ({narrowest['set']}, n {narrowest['n']}) to "
-                    f"{estimate(widest, 'gap')} ({widest['set']}, n {widest['n']})."
+                    f"In {of_all(clear, len(part), 'set')} with {kind} weights the gap is clearly "
+                    f"above 0: from {estimate(narrowest, 'gap')} ({narrowest['set']}, "
+                    f"n {narrowest['n']}) to {estimate(widest, 'gap')} ({widest['set']}, "
+                    f"n {widest['n']})."
                 )
             )
     ranks = diagnostics.set_index("set")
     moved = ranks.index[ranks["gap_rank"] != ranks["rmg_rank"]]
     found.append(
         Finding(
-            f"The relative gap orders {len(moved)} of {count(len(ranks), 'set')} otherwise than "
-            "the gap does" + (f": {listed(moved)}." if len(moved) else ".")
+            f"The gap and the relative gap rank {listed(moved)} differently."
+            if len(moved)
+            else f"The gap and the relative gap rank {of_all(len(ranks), len(ranks), 'set')} alike."
         )
     )
+    able = trained["set"][retrieves(trained)]
     if len(trained):
-        chance = 1 / trained["n"]
-        better = trained[["recall1_ab_low", "recall1_ba_low"]].min(axis=1) > chance
         found.append(
             Finding(
-                f"{better.sum()} of {count(len(trained), 'set')} with trained weights retrieve "
-                f"better than chance in both directions: "
-                f"{listed(trained['set'][better]) if better.any() else 'none'}."
+                f"Of {count(len(trained), 'set')} with trained weights "
+                f"{listed(able) if len(able) else 'none'} "
+                f"{'retrieve' if len(able) > 1 else 'retrieves'} well above chance (recall@1 at "
+                f"least {WELL_ABOVE:g} times chance in both directions)."
             )
         )
-    cold, hot = minimum["temperature"].min(), minimum["temperature"].max()
-    ends = minimum.pivot_table(index="set", columns="temperature", values="distance", sort=False)
-    closer = ends.index[ends[hot].abs() < ends[cold].abs()]
-    found.append(
-        Finding(
-            f"From temperature {fraction(cold)} to {fraction(hot)} the minimum of the contrastive "
-            f"loss moves closer to 0 in {len(closer)} of {count(len(ends), 'set')}."
+    judged = minimum[minimum["set"].isin(able)]
+    if len(judged):
+        cold, hot = judged["temperature"].min(), judged["temperature"].max()
+        places = judged.set_index(["set", "temperature"])
+        moves = [
+            f"{name} ({place(places.loc[name, cold])} to {place(places.loc[name, hot])})"
+            for name in able
+            if (name, cold) in places.index
+        ]
+        found.append(
+            Finding(
+                f"From temperature {fraction(cold)} to {fraction(hot)} the distance at which the "
+                f"contrastive loss is smallest changes for {listed(moves, '; ')}; models near "
+                "chance are left out."
+            )
         )
-    )
     return found

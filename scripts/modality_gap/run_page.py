@@ -9,7 +9,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from modality_gap.page import NONE, Table, count, number, versions
+from modality_gap.findings import Table
+from modality_gap.provenance import versions
+from modality_gap.wording import NONE, count, number
 
 PACKAGES = [
     "snakemake", "snakemake-executor-plugin-slurm", "torch", "torchvision", "timm",

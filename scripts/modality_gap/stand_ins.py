@@ -6,10 +6,21 @@ No heavy import: rules/common.smk needs it wherever the Snakefile is read.
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 OF_ALL_SETS = ("figure1", "figure3a", "figure3bcd")  # these show the released sets too
+RELEASED = "released_"  # how the names of the authors' own files begin in config/assets.yaml
 NOTHING = "The data and the encoders are the paper's own."
 NEITHER = "Neither the paper's nor a listed stand-in"
+
+
+class Origins(NamedTuple):
+    """What inputs and encoders are to the paper's own: others in their place (emoji for
+    photographs), a model of the same family (ViT-B/16 for ViT-B/32), or none of these."""
+
+    stand_ins: list[str]
+    neighbours: list[str]
+    others: list[str]
 
 
 def sentences(found: Mapping, sets: Mapping, config: Mapping) -> dict[str, str]:
@@ -20,9 +31,16 @@ def sentences(found: Mapping, sets: Mapping, config: Mapping) -> dict[str, str]:
         if name != "stand_ins":
             section = entry.get("like", name)
             made_of = makings(section, sets, config)
-            texts, names = stand_ins(found["stand_ins"], *made_of, config, section)
-            parts = [f"Stand-ins: {'; '.join(texts)}."] if texts else []
-            parts += [f"{NEITHER}: {'; '.join(map(plain, names))}."] if names else []
+            origins = stand_ins(found["stand_ins"], *made_of, config, section)
+            parts = [
+                f"{head}: {'; '.join(texts)}."
+                for head, texts in (
+                    ("Stand-ins", origins.stand_ins),
+                    ("Neighbouring models", origins.neighbours),
+                    (NEITHER, [plain(name) for name in origins.others]),
+                )
+                if texts
+            ]
             told[name] = " ".join(parts) or NOTHING
     return told
 
@@ -38,33 +56,37 @@ def stand_ins(
     encoders: Iterable[str],
     config: Mapping,
     section: str = "",
-) -> tuple[list[str], list[str]]:
-    """What the inputs and encoders, by their names in the config, stand in for; and those that are
-    neither the paper's nor known to stand in for something."""
+) -> Origins:
+    """What the inputs and encoders, by their names in the config, are to the paper's own."""
     found = dict.fromkeys(_origins(known, inputs, encoders, config, section))
-    texts = dict.fromkeys(text for _, text in found if text)
-    return list(texts), [name for name, text in found if text is None]
+    texts: dict[bool, dict[str, None]] = {False: {}, True: {}}  # by whether it is a neighbour
+    for name, _, text in found:
+        if text:
+            texts[name in known["neighbours"]][text] = None
+    others = [label for _, label, text in found if text is None]
+    return Origins(list(texts[False]), list(texts[True]), others)
 
 
 def _origins(
     known: Mapping, inputs: Iterable[str], encoders: Iterable[str], config: Mapping, section: str
-) -> list[tuple[str, str | None]]:
-    """What each is called and what it stands in for: nothing, an empty text, where it is the
-    paper's own; None where that is not known."""
+) -> list[tuple[str, str, str | None]]:
+    """The name of each, what it is called and what it takes the place of: nothing, an empty text,
+    where it is the paper's own; None where that is not known."""
     found = []
     for name in inputs:
         dataset = config["inputs"].get(name, {}).get("dataset")
         files = config["datasets"].get(dataset, {}).get("files", {}).values()
         own = files and all(file in known["own"]["files"] for file in files)
         text = known["inputs"].get(name, "" if own else known["datasets"].get(dataset))
-        found.append((name, text))
+        found.append((name, name, text))
     elsewhere = known["where_vit_b32"]
     for name in encoders:
         spec = config["encoders"].get(name, {})
-        text = "" if _is_the_papers(spec, known["own"]) else known["encoders"].get(name)
+        own = _is_the_papers(spec, known["own"]) or name.startswith(RELEASED)
+        text = "" if own else known["encoders"].get(name)
         if section in elsewhere["sections"]:
             text = elsewhere["encoders"].get(name, text)
-        found.append((spec.get("label", name), text))
+        found.append((name, spec.get("label", name), text))
     return found
 
 
@@ -86,6 +108,8 @@ def makings_of_sets(sets: Iterable[Mapping], config: Mapping) -> tuple[list[str]
             inputs.append(entry["inputs"])
         if "projection" in entry:
             encoders += config["projections"][entry["projection"]]["encoders"].values()
+        if "released" in entry:
+            encoders.append(entry["released"])
         if "encoder" in entry:
             encoders.append(entry["encoder"])
         if "files" in entry:  # embeddings of one's own; a name of the config has no space

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from modality_gap import page
-from modality_gap.models_page import minimum_table, models_found, models_tables, sigmoid_table
+from modality_gap.findings import minimum_table
+from modality_gap.models_page import models_found, models_tables, sigmoid_table
+from modality_gap.stand_ins import Origins
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = {
@@ -55,24 +57,31 @@ def test_every_set_has_its_row_with_interval_and_n(tables):
     assert (first["n"], first["dimensions"]) == ("60", "16")
     assert made["recall"].rows[1][3] == "0.011 [0.001, 0.021]"
     assert made["minimum"].head[-2:] == ["at 1/100", "at 1"]
-    # A minimum at the end of the sweep is marked.
-    assert made["minimum"].rows[0][-2:] == ["0.700 [0.690, 0.710]", "-0.050 [-0.060, -0.040]*"]
+    # What is smallest at the end of the sweep is no minimum.
+    assert made["minimum"].rows[0][-2:] == ["0.700 [0.690, 0.710]", "none in the sweep"]
     assert minimum_table(tables[2], "x").rows[0][1] == "50 in 1 batch"
 
 
 def test_sentences_count_what_the_tables_hold(tables):
+    tables[2]["at_end"] = False
     found = " ".join(finding.text for finding in models_found(*tables))
-    assert "1 set with random weights 1 have a gap whose interval excludes 0" in found
-    assert "orders 2 of 2 sets otherwise" in found
-    assert "1 of 1 set with trained weights retrieve better than chance" in found
-    assert "better than chance in both directions: one." in found
-    assert "From temperature 1/100 to 1 the minimum" in found and "in 2 of 2 sets" in found
+    assert "In the one set with random weights the gap is clearly above 0" in found
+    assert "The gap and the relative gap rank one and one_random differently." in found
+    assert "Of 1 set with trained weights one retrieves well above chance (recall@1 at least 5" in (
+        found
+    )
+    assert "changes for one (0.700 [0.690, 0.710] to -0.050 [-0.060, -0.040])" in found
+    alike = tables[1].assign(rmg_rank=tables[1]["gap_rank"])
+    found = " ".join(finding.text for finding in models_found(tables[0], alike, tables[2]))
+    assert "The gap and the relative gap rank all 2 sets alike." in found
 
 
-def test_where_no_set_retrieves_that_is_said(tables):
-    tables[0]["recall1_ab_low"] = 0.0
+def test_a_model_near_chance_is_left_out(tables):
+    """Better than chance, one in 60, yet not five times it."""
+    tables[0]["recall1_ab_low"] = 2 / 60
     found = " ".join(finding.text for finding in models_found(*tables))
-    assert "better than chance in both directions: none." in found
+    assert "none retrieves well above chance" in found
+    assert "contrastive loss is smallest" not in found
 
 
 def test_the_sigmoid_loss_is_told_at_the_models_own_scale(tables):
@@ -94,7 +103,7 @@ def test_the_page_is_whole_and_escaped(tables):
         figures={"models": page.embedded(b"<svg/>")},
         captions={"models": page.Markup("<p>A caption.</p>")},
         sets={"<i>one</i>": {"model": "<b>One</b>", "weights": "trained"}},
-        stand_ins={"<i>one</i>": ["emoji for photographs"]},
+        origins={"<i>one</i>": Origins(["emoji for photographs"], ["ViT-B/16 for ViT-B/32"], [])},
         confidence="95 %",
         resamples=1000,
     )

@@ -1,22 +1,26 @@
-"""The reading page: right numbers, verdicts that follow them, nothing unescaped, nothing online."""
+"""The reading page: the ledger's verdicts and no other, nothing unescaped, nothing online."""
 
 import base64
 import copy
 import fnmatch
 import itertools
 import re
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from invented import claim, claims, data
 from snakemake.utils import update_config
 
-from modality_gap import page
+from modality_gap import claims as ledger
+from modality_gap import page, provenance, wording
+from modality_gap.chance import WELL_ABOVE
 from modality_gap.configuration import with_rows, without_nulls
 from modality_gap.errors import InputError
-from modality_gap.stand_ins import NEITHER, sentences
+from modality_gap.findings import SEPARATE, Finding, results
+from modality_gap.stand_ins import NEITHER, makings, sentences, stand_ins
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
@@ -32,155 +36,20 @@ TEMPLATES = {
     name: (ROOT / f"report/{name}.html.j2").read_text(encoding="utf-8")
     for name in ("base", "tables", "paper", "claims", "errata", "models")
 }
-CLAIM = {"id": "a.claim", "statement": "It holds.", "verdict": "reproduced"}
-CLAIM |= {"css": "reproduced", "measured": "0.5", "interval": "[0.4,\u00a00.6]", "n": "7"}
-CLAIM |= {"evidence": "paper's own: toy data"}
+LEDGER = ledger.load_ledger(ROOT / "config/claims.yaml", ROOT / "config/claims_schema.yaml")
+ERRATA = {
+    entry["id"]: entry
+    for entry in yaml.safe_load((ROOT / "config/errata.yaml").read_text(encoding="utf-8"))["errata"]
+}
+CLAIMS = claims(
+    claim("theorem1.holds", "reproduced", figure="theorem1", evidence="simulation: toy"),
+    claim("abstract.separate", "reproduced", figure="figure1"),
+)
 CAPTIONS = sorted((ROOT / "report/captions").glob("*.rst"))
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
 
 
-def gap_row(name, weights="trained", gap=0.8, low=0.79, high=0.81, recall=0.3, **more):
-    row = {"set": name, "model": "toy", "weights": weights, "n": 100, "dim": 8, "gap": gap}
-    row |= {"gap_low": low, "gap_high": high, "separability": 1.0, "separability_n": 100}
-    for side in "ab":
-        row |= {f"mean_cosine_{side}{end}": 0.5 for end in ("", "_low", "_high")}
-    for direction in ("ab", "ba"):
-        row |= {f"recall1_{direction}": recall}
-        row |= {
-            f"recall1_{direction}_low": recall - 0.05,
-            f"recall1_{direction}_high": recall + 0.05,
-        }
-    return row | {"largest5_share": 0.4} | more
-
-
-def gap_table():
-    return pd.DataFrame([gap_row("toy"), gap_row("toy_random", "random", 1.1, 1.05, 1.15, 0.01)])
-
-
-def cone_table(random=0.9):
-    rows = []
-    for encoder in CONFIG["cone"]["encoders"]:
-        for weights, inputs, mean in (
-            ("trained", "real", 0.5),
-            ("random", "real", random),
-            ("random", "noise", random),
-        ):
-            row = {"encoder": encoder, "weights": weights, "inputs": inputs, "model": "toy"}
-            row |= {"dtype": "float32", "n": 10, "mean_cosine": mean, "min_cosine": 0.1}
-            rows.append(row | {"mean_cosine_low": mean - 0.01, "mean_cosine_high": mean + 0.01})
-    return pd.DataFrame(rows)
-
-
-def mlp_table(tanh_without_bias=0.001):
-    ends = {("relu", True): 0.99, ("relu", False): 0.97, ("tanh", True): 0.5}
-    ends[("tanh", False)] = tanh_without_bias
-    return pd.DataFrame(
-        {"activation": activation, "bias": bias, "layer": layer, "repeat": repeat}
-        | {"mean_cosine": end * layer / 25 + repeat * 0.0001}
-        for (activation, bias), end in ends.items()
-        for layer in (0, 25)
-        for repeat in range(3)
-    )
-
-
-def spectrum_table(values=(9.0, 8.0, 1.0, 0.9)):
-    return pd.DataFrame(
-        {"encoder": "toy", "initialisations": 3, "items": 4, "component": range(1, len(values) + 1)}
-        | {"singular_value": values, "between_share": 0.75}
-    )
-
-
-def shifts_table(to=0.0):
-    """Centres 1 apart before the shift and 2 `to` apart after it, by the grid of project_pca."""
-    return pd.DataFrame(
-        {"set": "toy", "side": side, "delta": delta, "n": 100, "pc_2": 0.0}
-        | {"pc_1": sign * (0.5 + (to - 0.5) * delta)}
-        | {"share_1": 0.25, "share_2": 0.1, "share_first_6": 0.4}
-        for delta in np.linspace(-0.5, 1.5, 9)
-        for side, sign in (("a", 1), ("b", -1))
-    )
-
-
-def landscape_table(cold_minimum=0.0):
-    return pd.DataFrame(
-        {"set": "toy", "temperature": temperature, "delta": delta, "distance": 0.8 - delta}
-        | {"loss": (delta - minimum) ** 2 + 0.3, "loss_as_released": (delta - minimum) ** 2 + 0.4}
-        for temperature, minimum in ((0.01, cold_minimum), (1.0, 0.75))
-        for delta in np.arange(-1, 1.01, 0.25)
-    )
-
-
-def sphere_table(low_temperature_minimum=53):
-    rows = []
-    for mismatched in (True, False):
-        for temperature in (1.0, 0.0285714285714285):
-            apart = low_temperature_minimum if mismatched and temperature < 1 else 0
-            for angle in range(-90, 91):
-                loss = 1.5 + (abs(angle) - apart) ** 2 / 1e4
-                rows.append((20, mismatched, temperature, angle, loss))
-    columns = ["spacing_deg", "mismatched", "temperature", "delta_theta_deg", "loss"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def table1(held_out=0.6, p_held_out=0.001):
-    row = {"model": "toy", "task": "a_task", "n": 200, "classes": 4, "chance": 0.25, "delta": -0.5}
-    row |= {"metric": "accuracy"}
-    row |= {"default": 0.5, "modified": 0.625, "direction": "wider", "p_in_sample": 0.0001}
-    row |= {"p_permutation": 0.0002, "p_max_statistic": 0.02}
-    row |= {"distance_default": 0.8, "distance_modified": 1.3}
-    row |= {"held_out": held_out, "held_out_won": 30, "held_out_lost": 10, "p_held_out": p_held_out}
-    for name in ("default", "modified", "held_out"):
-        row |= {f"{name}_low": row[name] - 0.07, f"{name}_high": row[name] + 0.07}
-    return pd.DataFrame([row])
-
-
-def zero_shot(best=1.3):
-    """Distance 0.8 without a shift and `best` with the one that table1 picks."""
-    return pd.DataFrame(
-        {"model": "toy", "task": "a_task", "delta": [-0.5, 0.0], "distance": [best, 0.8]}
-        | {"metric": "accuracy", "score": [0.625, 0.5], "n": 200}
-    )
-
-
-def table2(after=5, p=0.01):
-    rows = []
-    for delta, one, other in ((0.0, 10, 10), (-0.2, after, after)):
-        for group, n, offensive in (("light", 50, one), ("dark", 50, other), ("all", 100, one * 2)):
-            row = {"delta": delta, "group": group, "n": n, "p_value": p if delta else 1.0}
-            row |= {"p_holm": p if delta else 1.0, "tests": 2}
-            counts = {"crime_related": offensive, "non_human": 0, "offensive": offensive}
-            for name, count in (counts | {"correct": 20}).items():
-                share = count / n
-                row |= {name: count, f"{name}_share": share}
-                row |= {f"{name}_low": share / 2, f"{name}_high": share * 1.5}
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def training_table(last=1.3):
-    return pd.DataFrame(
-        {"model": "toy", "step": [0, 1, 2], "loss": [None, 4.0, 2.0]}
-        | {"gap": [1.2, None, last], "recall1": [0.01, None, 0.2]}
-    )
-
-
-def data():
-    return {
-        "gap": gap_table(),
-        "cone": cone_table(),
-        "mlp_cone": mlp_table(),
-        "initialisation_spectrum": spectrum_table(),
-        "pca_shifts": shifts_table(),
-        "loss_landscape": landscape_table(),
-        "sphere": sphere_table(),
-        "zero_shot": zero_shot(),
-        "table1": table1(),
-        "table2": table2(),
-        "training": training_table(),
-    }
-
-
-def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG):
+def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG, rows=CLAIMS):
     """The whole page from invented tables."""
     inputs = config["cone"]["preprocessing"]["inputs"]
     sets = {"toy": {"model": "toy", "weights": "trained", "inputs": inputs, "note": note}}
@@ -188,7 +57,7 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
     captions = captions or {
         name: (ROOT / f"report/captions/{name}.rst").read_text() for name in PARTS
     }
-    measured = page.results(tables or data(), FOUND, config)
+    measured = results(tables or data(), {}, config)
     plain = page.plain_table(pd.DataFrame({"x": [0.5], "x_low": [0.4], "x_high": [0.6]}), "plain")
     made = page.sections(
         FOUND,
@@ -198,7 +67,9 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
         config,
         sets,
         absent,
-        {"theorem1": [CLAIM]},
+        rows,
+        partial(ledger.published, LEDGER),
+        ERRATA,
         NOT_RUN,
     )
     return page.render_page(
@@ -206,9 +77,11 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
         "paper",
         style=page.Markup((ROOT / "report/style.css").read_text(encoding="utf-8")),
         sections=made,
-        verdicts=page.verdicts(made),
-        claims_summary=["Of 1 claims: reproduced 1."],
-        models=page.models_rows(
+        balance=page.balance(rows, [one for found, _ in measured.values() for one in found]),
+        agreeing=page.AGREEING,
+        styles=ledger.MARKS,
+        claims_summary=ledger.summary(rows),
+        models=provenance.models_rows(
             sets, {("toy", "image"): {}}, {("toy", "image"): 3}, FOUND["stand_ins"], config
         ),
         sets=sets,
@@ -216,9 +89,10 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
         left_out=NOT_RUN,
         missing={"table1.tasks HatefulMemes": ["hateful_memes"]},
         assets=ASSETS,
-        sources=page.sources_rows(ASSETS, page.used_assets(FOUND, config)),
+        sources=provenance.sources_rows(ASSETS, provenance.used_assets(FOUND, config)),
         confidence="95 %",
-        separate=page.SEPARATE,
+        separate=SEPARATE,
+        well_above=WELL_ABOVE,
         versions={"toy": "1"},
     )
 
@@ -226,14 +100,6 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
 @pytest.fixture(scope="module")
 def html():
     return render()
-
-
-def texts(found):
-    return " ".join(finding.text for finding in found)
-
-
-def verdicts(found):
-    return [finding.verdict for finding in found]
 
 
 # What the page is made of
@@ -290,15 +156,246 @@ def test_a_caption_reads_no_file_and_no_html():
 def test_stand_ins_follow_the_config():
     sets = CONFIG["sets"]
     for name in ("figure1", "figure2a", "figure2c", "figure3bcd", "table1", "training"):
-        texts, _ = page.stand_ins(FOUND["stand_ins"], *page.makings(name, sets, CONFIG), CONFIG)
-        assert any("emoji" in text for text in texts)
-    assert (
-        page.makings("figure2b", sets, CONFIG) == page.makings("figure3g", sets, CONFIG) == ([], [])
+        origins = stand_ins(FOUND["stand_ins"], *makings(name, sets, CONFIG), CONFIG)
+        assert any("emoji" in text for text in origins.stand_ins)
+    assert makings("figure2b", sets, CONFIG) == makings("figure3g", sets, CONFIG) == ([], [])
+    people = stand_ins(FOUND["stand_ins"], *makings("table2", sets, CONFIG), CONFIG)
+    assert people.stand_ins[0] == "emoji of people for FairFace's photographs"
+
+
+def test_a_neighbouring_model_is_no_stand_in():
+    """ViT-B/16 for ViT-B/32 is the first, MiniLM for CLIP's text tower the second."""
+    known, sets = FOUND["stand_ins"], CONFIG["sets"]
+    made_of = makings("figure2a", sets, CONFIG)
+    origins = stand_ins(known, *made_of, CONFIG, "figure2a")
+    assert "ViT-B/16 for ViT-B/32" in origins.neighbours
+    assert "MiniLM for CLIP's text tower" in origins.stand_ins
+    assert not set(origins.neighbours) & set(origins.stand_ins)
+    assert "Neighbouring models: " in CONFIG["stand_ins"]["figure2a"]
+    # The authors' released CLIP is their own in Figure 1, and a neighbour where ViT-B/32 is meant.
+    released = {name: sets[name] for name in ("clip", "clip_random", "videoclip")}
+    assert stand_ins(known, *makings("figure1", released, CONFIG), CONFIG, "figure1") == ([],) * 3
+    made_of = makings("figure3bcd", released, CONFIG)
+    assert stand_ins(known, *made_of, CONFIG, "figure3bcd") == (
+        [],
+        ["the authors' released features of CLIP ViT-B/16 for ViT-B/32"],
+        [],
     )
-    people, _ = page.stand_ins(FOUND["stand_ins"], *page.makings("table2", sets, CONFIG), CONFIG)
-    assert people[0] == "emoji of people for FairFace's photographs"
-    released = {name: entry for name, entry in sets.items() if "released" in entry}
-    assert page.makings("figure1", released, CONFIG) == ([], [])
+
+
+# What the paper found
+
+
+def placeholders(text):
+    return [match[1] for match in page.PLACEHOLDER.finditer(text)]
+
+
+def test_the_papers_numbers_are_the_ledgers():
+    published = partial(ledger.published, {"claims": {"a": {"published": 0.5080}}})
+    assert page.filled("It is {a|.4f} or {a|.1%}; {a}.", published) == (
+        "It is 0.5080 or 50.8\u00a0%; 0.508."
+    )
+    with pytest.raises(InputError, match="no claim b"):
+        page.filled("It is {b}.", published)
+    for name, entry in FOUND.items():
+        for text in entry.get("paper", []):
+            assert not re.search(r"[{}]", page.filled(text, partial(ledger.published, LEDGER))), (
+                name
+            )
+
+
+def test_what_the_paper_found_is_the_papers():
+    """Its numbers belong to claims of its text or notebooks; nothing is marked as ours."""
+    for name, entry in FOUND.items():
+        for text in entry.get("paper", []):
+            assert "[M]" not in text, name
+            for claim_id in placeholders(text):
+                assert LEDGER["claims"][claim_id]["whose"] in ledger.PAPERS_OWN, claim_id
+
+
+def numbers(value):
+    """Numbers of three and more significant digits in a text, as in `.5080`, `1.067`, `3.5e-6`."""
+    found = set()
+    for text in re.findall(r"(?<![\w./])\d*[.,]?\d+(?:e-?\d+)?", str(value)):
+        digits = text.partition("e")[0].replace(".", "").replace(",", "").lstrip("0")
+        if len(digits) >= 3:
+            found.add(float(text.replace(",", "")))
+    return found
+
+
+def test_no_number_of_the_ledger_is_typed_again():
+    known = {
+        number
+        for one in LEDGER["claims"].values()
+        for number in numbers(one.get("published", "")) | numbers(one["statement"])
+    }
+    assert 0.5556 in known and 0.8221 in known
+    for name, entry in FOUND.items():
+        for text in [*entry.get("paper", []), entry.get("method", "")]:
+            typed = numbers(page.PLACEHOLDER.sub("", text)) & known - ALLOWED
+            assert not typed, (name, typed)
+    for path in CAPTIONS:
+        typed = numbers(path.read_text(encoding="utf-8")) & known - ALLOWED
+        assert not typed, (path.stem, typed)
+
+
+# Sizes of the data, which are no results.
+ALLOWED = {5000.0, 50000.0, 512.0, 128.0, 256.0}
+
+
+def test_nothing_but_the_ledger_holds_verdicts_tolerances_and_errata():
+    for name, entry in FOUND.items():
+        if name != "stand_ins":
+            assert not {"published", "tolerance", "verdict", "agrees"} & entry.keys(), name
+            assert set(entry.get("errata", [])) <= ERRATA.keys(), name
+    sources = [
+        ROOT / f"scripts/modality_gap/{name}.py" for name in ("page", "findings", "models_page")
+    ]
+    templates = [ROOT / f"report/{name}.html.j2" for name in ("paper", "models", "tables")]
+    for path in [*sources, *templates]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"""tolerance|agrees["']|["']agrees|\.agrees""", text), path.name
+
+
+def test_an_unknown_erratum_is_an_error():
+    found = copy.deepcopy(FOUND)
+    found["figure1"]["errata"] = ["no_such"]
+    with pytest.raises(InputError, match=r"figure1.*no_such"):
+        page.sections(
+            found, {}, {"figure1": "One."}, {}, CONFIG, {}, {}, CLAIMS, lambda name: 1, ERRATA, {}
+        )
+
+
+NEUTRAL = {"The curves behind Table 1", "Lemma 3. Inner products before and after the ReLU"}
+NEUTRAL |= {
+    "Figure 3(e, f). The sphere of the simulation",
+    "Supplementary 6. Statistics of Figure 2(a)",
+}
+NEUTRAL |= {"Supplementary 7. Figure 2(c) by PCA"}
+NEUTRAL |= {"Supplementary 12. The contrastive loss in pseudo-code"}
+NEUTRAL |= {"Supplementary 14. Random initialisations on ImageNet"}
+
+
+def test_headings_ask_or_name_and_state_no_finding():
+    for name, entry in FOUND.items():
+        if name != "stand_ins":
+            assert entry["title"].endswith("?") or entry["title"] in NEUTRAL, name
+
+
+@pytest.mark.parametrize("path", CAPTIONS, ids=lambda path: path.stem)
+def test_captions_are_short(path):
+    """At most 60 words beside the names of the stand-ins."""
+    config = {**CONFIG, "stand_ins": dict.fromkeys(CONFIG["stand_ins"], "")}
+    html = page.caption_html(path.read_text(encoding="utf-8"), config, path.stem)
+    assert len(re.sub("<[^>]+>", "", html).split()) <= 60
+
+
+@pytest.mark.parametrize("config", [False, True], ids=["default", "paper"])
+def test_how_it_was_made_renders(config):
+    config = paper_config() if config else CONFIG
+    for name, entry in FOUND.items():
+        if "method" in entry:
+            html = page.caption_html(entry["method"], config, name)
+            assert "{{" not in html and "problematic" not in html, name
+
+
+def test_figure_2as_caption_states_the_axis_that_is_drawn():
+    config = copy.deepcopy(CONFIG)
+    config["cone"]["axis"] = [-0.75, 0.5]
+    source = (ROOT / "report/captions/figure2a.rst").read_text(encoding="utf-8")
+    text = " ".join(page.caption_html(source, config, "figure2a").split())
+    assert "200 bins from -1 to 1, of which the axis shows -0.75 to 0.5" in text
+    script = (ROOT / "scripts/plot_figure2a.py").read_text(encoding="utf-8")
+    assert "set_xlim(snakemake.params.axis)" in script
+
+
+def test_one_name():
+    pages = [*(ROOT / "report").glob("*.j2"), ROOT / "report/workflow.rst", ROOT / "README.md"]
+    for path in [*pages, ROOT / "CITATION.cff"]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search("Mind the Gap, (?!reproduced)(repeated|again|\\w+ed)", text), path.name
+        if path.name not in ("base.html.j2", "tables.html.j2"):
+            assert "Mind the Gap, reproduced" in text, path.name
+
+
+# The ledger on the page
+
+
+def test_marks_show_each_verdict_of_each_evidence():
+    rows = claims(
+        claim("a", "reproduced", evidence="paper's own: CLIP"),
+        claim("a", "not seen on a stand-in", evidence="stand-in: emoji"),
+        claim("b", "not seen on a stand-in", evidence="stand-in: digits"),
+        claim("c", "inconclusive", evidence="stand-in: emoji"),
+        claim("d", "not run", evidence=""),
+    )
+    found = page.marks(["a", "b", "c", "d", "of a user's own encoder"], page.by_claim(rows))
+    assert [(mark.verdict, mark.on, mark.n) for mark in found] == [
+        ("reproduced", "paper's own: CLIP", 1),
+        ("not seen on a stand-in", "stand-in", 2),
+        ("inconclusive", "stand-in: emoji", 1),
+        ("not run", "", 1),
+    ]
+    assert [mark.css for mark in found] == ["reproduced", "not-seen", "inconclusive", "not-run"]
+
+
+def test_every_verdict_has_a_look_of_its_own():
+    style = (ROOT / "report/style.css").read_text(encoding="utf-8")
+    shapes = [
+        re.search(rf"\.verdict\.{css}::before {{ content: (\S+);", style)[1]
+        for css in ledger.MARKS.values()
+    ]
+    assert len(set(shapes)) == len(ledger.MARKS) == 7
+    for css in ledger.MARKS.values():
+        assert re.search(rf"^\.verdict\.{css} {{", style, re.MULTILINE), css
+    assert {*page.AGREEING, *page.AGAINST} <= set(ledger.VERDICTS)
+
+
+BALANCED = claims(
+    claim("a", "reproduced", statement="The gap is there.", whose="notebook"),
+    claim("a", "not seen on a stand-in", evidence="stand-in: emoji", whose="notebook"),
+    claim("b", "inconclusive"),
+    claim("c", "consistent", part="Table 2"),
+    claim("d", "differs", whose="ours", statement="Our own earlier number."),
+    claim("training.recall_falls_at_temperature_1", "not seen on a stand-in", part="Training"),
+    claim("f", "not run", measured="", low="", high="", n="", evidence=""),
+)
+
+
+def test_what_speaks_against_the_paper_stands_beside_what_agrees():
+    told = Finding("Recall rises.", ("training.recall_falls_at_temperature_1",), lead=True)
+    quiet = Finding("The gap is 0.5.", ("a",))
+    found = page.balance(BALANCED, [told, quiet])
+    assert [one.id for one, _, _ in found.against] == [
+        "a",
+        "training.recall_falls_at_temperature_1",
+    ]
+    assert [row["evidence"] for row in found.against[0][1]] == ["stand-in: emoji"]
+    assert [sentences for _, _, sentences in found.against] == [[], ["Recall rises."]]
+    assert {part: [one.id for one in those] for part, those in found.agreeing.items()} == {
+        "Figure 1": ["a"],
+        "Table 2": ["c"],
+    }
+
+
+def test_the_page_tells_what_speaks_against_the_paper():
+    html = render(rows=BALANCED)
+    part = re.search(r'<section id="balance"(.*?)</section>', html, re.DOTALL)[1]
+    assert part.index("Against the paper") < part.index("The gap is there.")
+    assert "Our own earlier number." not in part
+    assert "Fine-tuning at temperature 1 closes most of the gap" in part
+    assert html.index('id="balance"') < html.index('id="figure1"')
+    # The headline counts the paper's own claims alone.
+    assert re.search(r"<strong>Of 5 claims of the paper", html)
+
+
+def test_a_sentence_shows_the_ledgers_verdict_and_follows_it():
+    for verdict, css in ledger.MARKS.items():
+        html = render(rows=claims(claim("abstract.separate", verdict, figure="figure1")))
+        section = re.search(r'<section id="figure1"(.*?)</section>', html, re.DOTALL)[1]
+        sentence = re.search(r"<li>In all 2 sets the two modalities(.*?)</li>", section, re.DOTALL)
+        assert f'<span class="verdict {css}">{verdict}</span>' in sentence[1]
+        assert sentence[1].count('class="verdict') == 1
 
 
 # The page
@@ -312,7 +409,7 @@ def test_data_is_shown_as_text():
     html = render(captions=captions)
     assert "<img src=x" not in html and "&lt;img src=x" in html
     tables = data()
-    tables["gap"].loc[0, "set"] = "<i>set</i>"
+    tables["gap"].loc[1, "set"] = "<i>set</i>"
     assert "<i>set</i>" not in render(tables=tables)
 
 
@@ -386,184 +483,22 @@ def test_no_nan_is_shown(html):
 
 
 def test_numbers():
-    assert page.number(float("nan")) == page.number(None) == page.percent(None) == "–"
-    assert page.number(-0.0001) == "0.000" and page.number(-0.5, 1) == "-0.5"
-    assert page.interval(None, 1.0) == "" and page.interval(0.1, 0.2) == "[0.100, 0.200]"
-    assert page.percent(0.1234) == "12.3 %"
-    assert page.p_value(0.00001) == "<\u00a0.0001" and page.p_value(0.0123) == "0.012"
-    assert page.p_value(1.0) == "1" and page.p_value(None) == "–"
-    assert page.fraction(0.01) == "1/100" and page.fraction(1.0) == "1"
-    assert page.listed(["a", "b", "c"]) == "a, b and c" and page.listed([]) == "–"
+    assert wording.number(float("nan")) == wording.number(None) == wording.percent(None) == "–"
+    assert wording.number(-0.0001) == "0.000" and wording.number(-0.5, 1) == "-0.5"
+    assert wording.interval(None, 1.0) == "" and wording.interval(0.1, 0.2) == "[0.100, 0.200]"
+    assert wording.percent(0.1234) == "12.3 %"
+    assert wording.p_value(0.00001) == "<\u00a0.0001" and wording.p_value(0.0123) == "0.012"
+    assert wording.p_value(1.0) == "1" and wording.p_value(None) == "–"
+    assert wording.fraction(0.01) == "1/100" and wording.fraction(1.0) == "1"
+    assert wording.listed(["a", "b", "c"]) == "a, b and c" and wording.listed([]) == "–"
 
 
 def test_versions_are_those_of_the_lock():
     lock = "numpy==2.1 \\\n    --hash=sha256:00==\nscipy==1.0 ; python_version > '3'\n# via a==b\n"
-    assert page.versions(lock, ["scipy", "numpy", "absent"]) == {"scipy": "1.0", "numpy": "2.1"}
-
-
-# What this run found: the numbers, and words that switch with them
-
-
-def test_figure1():
-    found = page.figure1_found(gap_table())
-    assert "In 2 of 2 sets" in found[0].text and found[0].agrees
-    assert "smallest gap is 0.800 [0.790, 0.810] (toy, n 100)" in found[0].text
-    assert "the gap is narrower, 0.800 [0.790, 0.810] against 1.100 [1.050, 1.150]" in texts(found)
-    assert "retrieves better than chance: recall@1 0.300 [0.250, 0.350]" in texts(found)
-
-    other = pd.DataFrame(
-        [
-            gap_row("toy", gap=1.5, low=1.4, high=1.6, recall=0.01, separability=0.6),
-            gap_row("toy_random", "random", 1.1, 1.05, 1.15),
-        ]
-    )
-    found = page.figure1_found(other)
-    assert "In 1 of 2 sets" in found[0].text and found[0].verdict == "differs"
-    assert "the gap is wider" in texts(found) and "near chance" in texts(found)
-    assert "not clearly different" in texts(
-        page.figure1_found(pd.DataFrame([gap_row("a"), gap_row("b", "random")]))
-    )
-
-
-def test_released_sets_are_held_against_the_published_numbers():
-    published = FOUND["figure1"]["published"]
-    values = dict(zip(published["columns"], published["values"]["clip"], strict=True))
-    right, wrong = gap_row("clip", **values), gap_row("clip", **(values | {"gap": 0.9}))
-    assert len(page.figure1_tables(gap_table(), published)) == 1
-    for row, verdict in ((right, "agrees"), (wrong, "differs")):
-        table = page.figure1_tables(pd.DataFrame([row]), published)[1]
-        assert len(table.rows) == 6 and table.rows[0][1] == "0.8514"
-        assert table.rows[0][-1] == verdict
-        assert {line[-1] for line in table.rows[1:]} == {"agrees"}
-
-
-def test_figure2a():
-    found = page.figure2a_found(cone_table())
-    assert "In 9 of 9 panels" in found[0].text
-    assert "is narrower than the trained one, mean cosine 0.9000 [0.8900, 0.9100]" in found[1].text
-    assert verdicts(found) == ["agrees"] * 7
-    found = page.figure2a_found(cone_table(random=0.2))
-    assert "is wider than the trained" in found[1].text and verdicts(found)[1:] == ["differs"] * 6
-    assert page.figure2a_found(cone_table(random=-0.5))[0].verdict == "differs"
-    same = page.figure2a_found(cone_table(random=0.5))[1].text
-    assert "is not clearly different from the trained one" in same
-
-
-def test_figure2b():
-    found = page.figure2b_found(mlp_table())
-    assert (
-        "With biases the mean cosine after 25 layers is relu 0.990 [0.990, 0.990]" in found[0].text
-    )
-    assert "for 2 of 2 non-linear activations (relu and tanh)" in found[2].text and found[2].agrees
-    assert "needs the bias: 0.500 with and 0.001 without" in found[3].text
-    assert found[3].verdict == "differs"
-    found = page.figure2b_found(mlp_table(tanh_without_bias=0.4))
-    assert "does not need the bias" in found[3].text and found[3].verdict == "agrees"
-    (table,) = page.figure2b_tables(mlp_table(), FOUND["figure2b"]["published"])
-    assert ["tanh, with bias, layer 25", "0.500", "0.500 [0.500, 0.500]", "agrees"] in table.rows
-
-
-def test_figure2c():
-    (found,) = page.figure2c_found(spectrum_table())
-    assert "value 2 is 8.00 and value 3 1.00, a fall by a factor of 8.00" in found.text
-    assert "75.0 % of the variance" in found.text and found.agrees
-    (found,) = page.figure2c_found(spectrum_table((9.0, 1.0, 0.9, 0.8)))
-    assert "comes after value 1" in found.text and found.verdict == "differs"
-
-
-def test_figure3a():
-    (found,) = page.figure3a_found(shifts_table())
-    assert "25.0 % of the variance, the first six 40.0 %" in found.text
-    assert "A shift by 1.00, the whole gap" in found.text
-    assert "from 1.000 to 0.000 apart: it closes the gap" in found.text and found.agrees
-    (found,) = page.figure3a_found(shifts_table(to=1.0))
-    assert "does not close" in found.text and found.verdict == "differs"
-
-
-def test_figure3bcd():
-    found = page.figure3bcd_found(landscape_table(), gap_table())
-    assert "smallest, 0.300, at distance 0.800 (delta 0)" in found[0].text
-    assert "at the gap, within a step" in found[0].text
-    assert "0.80 at 1/100 and 0.05 at 1" in found[1].text and "narrower" in found[1].text
-    assert "moves at 0 of 2 temperatures; the two losses differ by 0.100" in found[2].text
-    assert verdicts(found) == ["agrees", "agrees", ""]
-    found = page.figure3bcd_found(landscape_table(cold_minimum=0.75), gap_table())
-    assert "not at the gap" in found[0].text and "no narrower" in found[1].text
-    assert verdicts(found)[:2] == ["differs", "differs"]
-
-
-def test_figure3g():
-    found = page.figure3g_found(sphere_table())
-    assert "two pairs mismatched: the minimum lies at 53° at 1/35 and 0° at 1" in found[0].text
-    assert "pays at low temperature only" in found[0].text and "no temperature" in found[1].text
-    assert verdicts(found) == ["agrees", "agrees"]
-    found = page.figure3g_found(sphere_table(low_temperature_minimum=0))
-    assert "does not pay" in found[0].text and found[0].verdict == "differs"
-    (table,) = page.figure3g_tables(sphere_table(), FOUND["figure3g"]["published"])
-    assert [
-        "mismatched, minimum at (degrees), temperature 1/35",
-        "53",
-        "53",
-        "agrees",
-    ] in table.rows
-    assert "differs" in {row[-1] for row in table.rows}
-
-
-def test_table1():
-    found = page.table1_found(table1())
-    assert (
-        "raises the score in 1 of 1 row, by 12.5 to 12.5 points (the gap is wider in 1)"
-        in found[0].text
-    )
-    assert "from 0.500 [0.430, 0.570] to 0.600 [0.530, 0.670]" in found[1].text
-    assert "30 pictures won and 10 lost, p 0.001: an improvement" in found[1].text
-    assert verdicts(found) == ["agrees", "agrees"]
-    assert "no clear change" in page.table1_found(table1(p_held_out=0.2))[1].text
-    loss = page.table1_found(table1(held_out=0.4))[1]
-    assert "a loss" in loss.text and loss.verdict == "differs"
-    (table,) = page.table1_tables(table1())
-    assert table.rows[0][:3] == ["toy, a task", "200", "4"] and "30\u00a0/\u00a010" in table.rows[0]
-    areas = page.table1_found(table1().assign(metric="roc_auc"))[1].text
-    assert "ROC-AUC goes from 0.500" in areas
-    assert "30 pairs of pictures won and 10 lost" in areas
-    (table,) = page.table1_tables(table1().assign(metric="roc_auc"))
-    assert "area under the ROC curve" in table.caption
-    assert table.rows[0][0] == "toy, a task (roc_auc)"
-
-
-def test_table2():
-    found = page.table2_found(table2(), -0.2)
-    assert "falls at delta -0.2: 20 of 100 (20.0 % [10.0, 30.0])" in found[0].text
-    assert "falls in 2, rises in 0 and stays in 0 of 2 groups (n 50 to 50" in found[1].text
-    assert verdicts(found) == ["agrees", "agrees", ""]
-    found = page.table2_found(table2(after=15), -0.2)
-    assert "rises at delta" in found[0].text and verdicts(found)[:2] == ["differs", "differs"]
-    assert "no clear change" in page.table2_found(table2(p=0.5), -0.2)[0].text
-    (table,) = page.table2_tables(table2(), -0.2)
-    assert table.rows[0][:4] == ["light", "50", "10 + 0", "10: 20.0 % [10.0, 30.0]"]
-
-
-def test_training():
-    (found,) = page.training_found(training_table())
-    assert "over 2 steps the gap widens from 1.200 to 1.300" in found.text and found.agrees
-    assert "loss from 4.00 to 2.00" in found.text and "0.010 to 0.200" in found.text
-    (found,) = page.training_found(training_table(last=0.5))
-    assert "narrows" in found.text and found.verdict == "differs"
-
-
-def test_verdicts_are_counted():
-    made = page.sections(
-        FOUND,
-        page.results(data(), FOUND, CONFIG),
-        {"training": "One."},
-        {"training": SVG},
-        CONFIG,
-        {},
-        {},
-        {},
-        {},
-    )
-    assert page.verdicts(made) == {"agrees": 1, "differs": 0}
+    assert provenance.versions(lock, ["scipy", "numpy", "absent"]) == {
+        "scipy": "1.0",
+        "numpy": "2.1",
+    }
 
 
 def test_a_set_is_described_by_its_metadata():
@@ -571,13 +506,13 @@ def test_a_set_is_described_by_its_metadata():
     about |= {"extraction": {"items": 10, "items_per_s": 1.5, "infer_s": 2.0, "device": "cpu"}}
     sets = {"stitched": CONFIG["sets"]["stitched"]}
     key = ("stitched", "image")
-    (row,) = page.models_rows(sets, {key: about}, {key: 1200}, FOUND["stand_ins"], CONFIG)
+    (row,) = provenance.models_rows(sets, {key: about}, {key: 1200}, FOUND["stand_ins"], CONFIG)
     assert row["sha256"] == "ab" * 6 and row["n"] == "1,200"
     assert row["model"] == "CLIP ViT-B/16 image tower (8 bit), projected to 256"
     assert row["dataset"] == "emoji, split test"
     assert (row["per_s"], row["forward_per_s"]) == ("1.5", "5.0")
-    assert not any("MiniLM" in text for text in row["stand_ins"])
-    (row,) = page.models_rows(sets, {key: {}}, {key: 3}, FOUND["stand_ins"], CONFIG)
+    assert not any("MiniLM" in text for text in row["origins"].stand_ins)
+    (row,) = provenance.models_rows(sets, {key: {}}, {key: 3}, FOUND["stand_ins"], CONFIG)
     assert row["sha256"] == row["per_s"] == "–"
 
 
@@ -617,14 +552,14 @@ def test_what_is_neither_the_papers_nor_listed_is_called_so():
         {"models": {"laion": row}, "pairs": {"mine": own}}
         | {"datasets": {"birds": birds}, "inputs": {"birds": {"dataset": "birds"}}}
     )
-    made_of = page.makings("figure1", config["sets"], config)
+    made_of = makings("figure1", config["sets"], config)
     named = ["birds", "<b>LAION</b> *_", "embeddings of own vectors"]
-    assert page.stand_ins(FOUND["stand_ins"], *made_of, config, "figure1")[1] == named
+    assert stand_ins(FOUND["stand_ins"], *made_of, config, "figure1").others == named
     text = config["stand_ins"]["figure1"]
     html = page.caption_html("{{ snakemake.config['stand_ins']['figure1'] }}", config, "figure1")
     assert NEITHER in text and "&lt;b&gt;LAION&lt;/b&gt; *_" in html
     # The twin of random weights is the paper's own architecture; so are OpenAI's weights.
-    assert page.stand_ins(FOUND["stand_ins"], [], ["laion_random"], config) == ([], [])
+    assert stand_ins(FOUND["stand_ins"], [], ["laion_random"], config) == ([], [], [])
 
 
 def test_what_is_called_the_papers_is_known_to_the_assets():
@@ -635,12 +570,15 @@ def test_what_is_called_the_papers_is_known_to_the_assets():
 
 
 def test_the_sources_are_those_of_the_configuration():
-    default, paper = page.used_assets(FOUND, CONFIG), page.used_assets(FOUND, paper_config())
+    default, paper = (
+        provenance.used_assets(FOUND, CONFIG),
+        provenance.used_assets(FOUND, paper_config()),
+    )
     released = {name for name in ASSETS if name.startswith("released_")}
     wheels = {name for name, asset in ASSETS.items() if asset["kind"] == "wheel"}
     assert default == wheels | released
     assert paper == {name for name in ASSETS.keys() - wheels if "_sample" not in name}
-    rows = page.sources_rows(ASSETS, paper)
+    rows = provenance.sources_rows(ASSETS, paper)
     (resnets,) = (row for row in rows if "ResNet-50" in row["purpose"])
     assert resnets["name"] == "resnet50_seed01 to resnet50_seed11"
     assert resnets["from"] == "weights/resnet50/, 11 files" and resnets["mb"] == "about 200 each"
@@ -654,6 +592,10 @@ def test_under_the_paper_configuration_nothing_is_called_a_stand_in():
         for path in (ROOT / "report/captions").glob("*.rst")
         if path.stem in FOUND
     }
-    for section in page.sections(FOUND, {}, captions, {}, config, config["sets"], {}, {}, {}):
-        assert section.stand_ins == section.others == [], section.id
+    published = partial(ledger.published, LEDGER)
+    made = page.sections(
+        FOUND, {}, captions, {}, config, config["sets"], {}, claims(), published, ERRATA, {}
+    )
+    for section in made:
+        assert section.origins.stand_ins == section.origins.others == [], section.id
         assert not re.search("emoji|stitched|MiniLM|8 bit", section.caption), section.id

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from modality_gap import page, run_page
+from modality_gap import page, run_page, wording
 from modality_gap.run_record import code_state, machine
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
@@ -94,8 +94,8 @@ def test_differences_from_the_default():
     config = {"seed": 1, "sets": {"a": {"n": 3, "k": [1]}, "c": {"n": 1}}, "same": {"x": 1}}
     assert run_page.differences(config, default) == [
         ["sets.a.n", "2", "3"],
-        ["sets.b", '{"n": 1}', page.NONE],
-        ["sets.c", page.NONE, '{"n": 1}'],
+        ["sets.b", '{"n": 1}', wording.NONE],
+        ["sets.c", wording.NONE, '{"n": 1}'],
     ]
 
 
@@ -112,7 +112,7 @@ def test_only_extracted_files_have_a_speed():
     assert row["embeddings"] == "a/image"
     assert (row["items"], row["items a second"], row["infer (s)"]) == ("1,449", "40.2", "30.3")
     assert (row["precision"], row["device"]) == ("bfloat16", "H100")
-    assert (row["peak memory (MB)"], row["peak GPU memory (MB)"]) == (page.NONE, "2,048")
+    assert (row["peak memory (MB)"], row["peak GPU memory (MB)"]) == (wording.NONE, "2,048")
     assert row["finished"] == "1970-01-01 00:00:00 UTC"
 
 
@@ -120,7 +120,7 @@ def test_packages_are_those_of_the_lock(root):
     table = run_page.packages_table((root / "requirements.txt").read_text())
     assert len(table.rows) == len(run_page.PACKAGES)
     for name, installed, pinned in table.rows:
-        assert installed.split("+")[0] == pinned != page.NONE, name
+        assert installed.split("+")[0] == pinned != wording.NONE, name
 
 
 def test_the_page_shows_what_it_is_given_as_text(root):

@@ -1,0 +1,62 @@
+"""Numbers and lists as the pages write them."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+NONE = "–"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with `digits` decimals; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def interval(low: float | None, high: float | None, digits: int = 3) -> str:
+    """An interval in square brackets, or nothing where there is none."""
+    texts = number(low, digits), number(high, digits)
+    return "" if NONE in texts else f"[{texts[0]}, {texts[1]}]"
+
+
+def estimate(row: Mapping, name: str, digits: int = 3) -> str:
+    """A value with its interval from the columns `name`, `name`_low and `name`_high of a row."""
+    bounds = interval(row.get(f"{name}_low"), row.get(f"{name}_high"), digits)
+    return f"{number(row[name], digits)} {bounds}".strip()
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as per cent."""
+    text = number(None if share is None else 100 * share, digits)
+    return text if text == NONE else f"{text} %"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value with two significant digits."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    return "<\u00a0.0001" if value < 0.0001 else f"{value:.2g}"
+
+
+def fraction(temperature: float) -> str:
+    """A temperature as the paper writes it: 1/100, 1/50, ..., 1."""
+    return f"1/{round(1 / temperature)}" if temperature < 1 else f"{temperature:g}"
+
+
+def count(n: int, one: str, several: str = "") -> str:
+    """`3 sets`, `1 set`; `several` where the plural has more than an s."""
+    return f"{n:,} {one if n == 1 else several or one + 's'}"
+
+
+def listed(names: Iterable[str], joint: str = ", ") -> str:
+    """`a, b and c`; with another `joint` where the parts hold commas of their own."""
+    *first, last = list(names) or [NONE]
+    return f"{joint.join(first)} and {last}" if first else last
+
+
+def of_all(part: int, whole: int, one: str) -> str:
+    """`all 5 sets`, `4 of 5 sets`, `none of 5 sets`, `the one set`."""
+    if part == whole:
+        return f"the one {one}" if whole == 1 else f"all {count(whole, one)}"
+    return f"{part or 'none'} of {count(whole, one)}"

@@ -1,0 +1,207 @@
+"""Small invented tables of a run, for the tests of its sentences and pages."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from modality_gap.claims import COLUMNS
+
+ROOT = Path(__file__).parents[1]
+CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+
+
+def gap_row(name, weights="trained", gap=0.8, low=0.79, high=0.81, recall=0.3, **more):
+    row = {"set": name, "model": "toy", "weights": weights, "n": 100, "dim": 8, "gap": gap}
+    row |= {"gap_low": low, "gap_high": high, "separability": 1.0, "separability_n": 100}
+    for side in "ab":
+        row |= {f"mean_cosine_{side}{end}": 0.5 for end in ("", "_low", "_high")}
+    for direction in ("ab", "ba"):
+        row |= {f"recall1_{direction}": recall}
+        row |= {
+            f"recall1_{direction}_low": recall - 0.05,
+            f"recall1_{direction}_high": recall + 0.05,
+        }
+    return row | {"largest5_share": 0.4} | more
+
+
+def gap_table():
+    return pd.DataFrame([gap_row("toy"), gap_row("toy_random", "random", 1.1, 1.05, 1.15, 0.01)])
+
+
+def cone_table(random=0.9):
+    rows = []
+    for encoder in CONFIG["cone"]["encoders"]:
+        for weights, inputs, mean in (
+            ("trained", "real", 0.5),
+            ("random", "real", random),
+            ("random", "noise", random),
+        ):
+            row = {"encoder": encoder, "weights": weights, "inputs": inputs, "model": "toy"}
+            row |= {"dtype": "float32", "n": 10, "mean_cosine": mean, "min_cosine": 0.1}
+            rows.append(row | {"mean_cosine_low": mean - 0.01, "mean_cosine_high": mean + 0.01})
+    return pd.DataFrame(rows)
+
+
+def mlp_table(tanh_without_bias=0.001):
+    ends = {("relu", True): 0.99, ("relu", False): 0.97, ("tanh", True): 0.5}
+    ends[("tanh", False)] = tanh_without_bias
+    return pd.DataFrame(
+        {"activation": activation, "bias": bias, "layer": layer, "repeat": repeat}
+        | {"mean_cosine": end * layer / 25 + repeat * 0.0001}
+        for (activation, bias), end in ends.items()
+        for layer in (0, 25)
+        for repeat in range(3)
+    )
+
+
+def spectrum_table(values=(9.0, 8.0, 1.0, 0.9)):
+    return pd.DataFrame(
+        {"encoder": "toy", "initialisations": 3, "items": 4, "component": range(1, len(values) + 1)}
+        | {"singular_value": values, "between_share": 0.75}
+    )
+
+
+def shifts_table(to=0.0):
+    """Centres 1 apart before the shift and 2 `to` apart after it, by the grid of project_pca."""
+    return pd.DataFrame(
+        {"set": "toy", "side": side, "delta": delta, "n": 100, "pc_2": 0.0}
+        | {"pc_1": sign * (0.5 + (to - 0.5) * delta)}
+        | {"share_1": 0.25, "share_2": 0.1, "share_first_6": 0.4}
+        for delta in np.linspace(-0.5, 1.5, 9)
+        for side, sign in (("a", 1), ("b", -1))
+    )
+
+
+def landscape_table(cold_minimum=0.0):
+    return pd.DataFrame(
+        {"set": "toy", "temperature": temperature, "delta": delta, "distance": 0.8 - delta}
+        | {"loss": (delta - minimum) ** 2 + 0.3, "loss_as_released": (delta - minimum) ** 2 + 0.4}
+        for temperature, minimum in ((0.01, cold_minimum), (1.0, 0.75))
+        for delta in np.arange(-1, 1.01, 0.25)
+    )
+
+
+def sphere_table(low_temperature_minimum=53):
+    rows = []
+    for mismatched in (True, False):
+        for temperature in (1.0, 0.0285714285714285):
+            apart = low_temperature_minimum if mismatched and temperature < 1 else 0
+            for angle in range(-90, 91):
+                loss = 1.5 + (abs(angle) - apart) ** 2 / 1e4
+                rows.append((20, mismatched, temperature, angle, loss))
+    columns = ["spacing_deg", "mismatched", "temperature", "delta_theta_deg", "loss"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def table1(held_out=0.6, p_held_out=0.001):
+    row = {"model": "toy", "task": "a_task", "n": 200, "classes": 4, "chance": 0.25, "delta": -0.5}
+    row |= {"metric": "accuracy"}
+    row |= {"default": 0.5, "modified": 0.625, "direction": "wider", "p_in_sample": 0.0001}
+    row |= {"p_permutation": 0.0002, "p_max_statistic": 0.02}
+    row |= {"distance_default": 0.8, "distance_modified": 1.3}
+    row |= {"held_out": held_out, "held_out_won": 30, "held_out_lost": 10, "p_held_out": p_held_out}
+    for name in ("default", "modified", "held_out"):
+        row |= {f"{name}_low": row[name] - 0.07, f"{name}_high": row[name] + 0.07}
+    return pd.DataFrame([row])
+
+
+def zero_shot(best=1.3):
+    """Distance 0.8 without a shift and `best` with the one that table1 picks."""
+    return pd.DataFrame(
+        {"model": "toy", "task": "a_task", "delta": [-0.5, 0.0], "distance": [best, 0.8]}
+        | {"metric": "accuracy", "score": [0.625, 0.5], "n": 200}
+    )
+
+
+def table2(after=5, p=0.01):
+    rows = []
+    for delta, one, other in ((0.0, 10, 10), (-0.2, after, after)):
+        for group, n, offensive in (("light", 50, one), ("dark", 50, other), ("all", 100, one * 2)):
+            row = {"delta": delta, "group": group, "n": n, "p_value": p if delta else 1.0}
+            row |= {"p_holm": p if delta else 1.0, "tests": 2}
+            counts = {"crime_related": offensive, "non_human": 0, "offensive": offensive}
+            for name, count in (counts | {"correct": 20}).items():
+                share = count / n
+                row |= {name: count, f"{name}_share": share}
+                row |= {f"{name}_low": share / 2, f"{name}_high": share * 1.5}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def minimum_table(cold=0.8, hot=0.05, at_end=False):
+    """The fine sweep of `toy`, whose gap is 0.8."""
+    return pd.DataFrame(
+        {"set": "toy", "temperature": temperature, "n": 100, "batches": 2, "gap": 0.8}
+        | {"distance": distance, "distance_low": distance - 0.1, "distance_high": distance + 0.1}
+        | {"at_end": at_end and temperature < 1, "loss": 0.3, "loss_at_gap": 0.4}
+        for temperature, distance in ((0.01, cold), (1.0, hot))
+    )
+
+
+def temperature_summary(hot_gap=0.1, hot_accuracy=0.65):
+    rows = []
+    for temperature, gap, accuracy in ((1.0, hot_gap, hot_accuracy), (0.01, 0.48, 0.56)):
+        row = {"model": "toy", "temperature": temperature, "n": 3, "gap_before": 0.52}
+        ends = {"gap": gap, "zero_shot": accuracy, "recall1_ab": 0.27, "recall1_ba": 0.29}
+        for name, value in ends.items():
+            row |= {f"{name}_after": value}
+            row |= {f"{name}_after_low": value - 0.01, f"{name}_after_high": value + 0.01}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def initialisation_tables():
+    summary, difference = [], []
+    for mode in ("fixed", "learnt"):
+        for start, before, after in (("original", 1.2, 0.8), ("rotated", 0.1, 0.6)):
+            row = {"model": "toy", "temperature_mode": mode, "start": start, "n": 3}
+            for name, value in (("gap_before", before), ("gap_after", after)):
+                row |= {name: value, f"{name}_low": value - 0.05, f"{name}_high": value + 0.05}
+            summary.append(row)
+        share = "gap_after_rotated_over_original"
+        row = {"model": "toy", "temperature_mode": mode, "n": 3, share: 0.75}
+        difference.append(row | {f"{share}_low": 0.7, f"{share}_high": 0.8})
+    return {
+        "initialisation_summary": pd.DataFrame(summary),
+        "initialisation_difference": pd.DataFrame(difference),
+    }
+
+
+def claim(name, verdict, whose="paper", evidence="paper's own: toy data", **more):
+    """A row of results/claims.csv, as texts."""
+    row = dict.fromkeys(COLUMNS, "")
+    row |= {"id": name, "part": "Figure 1", "where": "Figure 1", "whose": whose}
+    row |= {"statement": f"The statement of {name}.", "verdict": verdict, "evidence": evidence}
+    return row | {"measured": "0.5", "low": "0.4", "high": "0.6", "n": "7"} | more
+
+
+def claims(*rows):
+    return pd.DataFrame(rows or [claim("abstract.separate", "reproduced", figure="figure1")])
+
+
+def training_table(last=1.3):
+    return pd.DataFrame(
+        {"model": "toy", "step": [0, 1, 2], "loss": [None, 4.0, 2.0]}
+        | {"gap": [1.2, None, last], "recall1": [0.01, None, 0.2]}
+    )
+
+
+def data():
+    return {
+        "gap": gap_table(),
+        "cone": cone_table(),
+        "mlp_cone": mlp_table(),
+        "initialisation_spectrum": spectrum_table(),
+        "pca_shifts": shifts_table(),
+        "loss_landscape": landscape_table(),
+        "loss_minimum": minimum_table(),
+        "temperature_summary": temperature_summary(),
+        **initialisation_tables(),
+        "sphere": sphere_table(),
+        "zero_shot": zero_shot(),
+        "table1": table1(),
+        "table2": table2(),
+        "training": training_table(),
+    }

@@ -1,0 +1,258 @@
+"""What a run found: the numbers of its tables, and words that switch with them; no verdict."""
+
+import re
+
+import pandas as pd
+import pytest
+from invented import (
+    CONFIG,
+    ROOT,
+    cone_table,
+    data,
+    gap_row,
+    gap_table,
+    initialisation_tables,
+    landscape_table,
+    minimum_table,
+    mlp_table,
+    shifts_table,
+    spectrum_table,
+    sphere_table,
+    table1,
+    table2,
+    temperature_summary,
+    training_table,
+    zero_shot,
+)
+
+from modality_gap import findings, page
+from modality_gap.claims import load_ledger
+
+LEDGER = load_ledger(ROOT / "config/claims.yaml", ROOT / "config/claims_schema.yaml")
+
+
+def texts(found):
+    return " ".join(finding.text for finding in found)
+
+
+def test_figure1():
+    found = findings.figure1_found(gap_table())
+    assert "In all 2 sets the two modalities are separated" in found[0].text
+    assert "The smallest gap is 0.800 [0.790, 0.810] (toy, n 100)" in found[0].text
+    assert "Without any training the gap is 1.100 [1.050, 1.150] in toy_random (n 100)." in texts(
+        found
+    )
+    assert "After training the gap is narrower for toy (1.100 to 0.800)." in texts(found)
+    assert "well above chance in toy (recall@1 0.300 [0.250, 0.350] to text" in texts(found)
+
+    other = pd.DataFrame(
+        [
+            gap_row("toy", gap=1.5, low=1.4, high=1.6, recall=0.06, separability=0.6),
+            gap_row("toy_random", "random", 1.1, 1.05, 1.15),
+            gap_row("b", model="b", low=-0.1),
+        ]
+    )
+    found = findings.figure1_found(other)
+    assert "In 1 of 3 sets" in found[0].text
+    assert "After training the gap is wider for toy (1.100 to 1.500)." in texts(found)
+    assert "not clearly different" in texts(
+        findings.figure1_found(pd.DataFrame([gap_row("a"), gap_row("b", "random")]))
+    )
+
+
+def test_one_rule_decides_what_is_near_chance():
+    """Recall of .06 [.01, .11] at n 100 excludes nothing below chance, yet is not well above it."""
+    weak = pd.DataFrame([gap_row("toy", recall=0.07)])  # lower end 2 times chance
+    found = texts(findings.figure1_found(weak))
+    assert "Retrieval is near chance in toy" in found and "well above" not in found
+    judged = texts(findings.figure3bcd_found(landscape_table(), minimum_table(), weak))
+    assert judged.startswith("No verdict from toy: retrieval near chance")
+
+
+def test_figure2a():
+    found = findings.figure2a_found(cone_table())
+    assert "In all 9 panels the mean cosine is clearly above 0" in found[0].text
+    assert "in all 6 comparisons" in found[1].text
+    assert "mean cosine 0.900 to 0.900 against 0.500 to 0.500, n 10" in found[1].text
+    assert len(found[1].claims) == 6
+    (wider,) = findings.figure2a_found(cone_table(random=0.2))[1:]
+    assert "give a wider cone than training in the convolutional network on real" in wider.text
+    assert "0.200 [0.190, 0.210] against 0.500 [0.490, 0.510]" in wider.text
+    assert len(wider.claims) == 6
+    (same,) = findings.figure2a_found(cone_table(random=0.5))[1:]
+    assert "no clearly different cone" in same.text
+    assert "In 3 of 9 panels" in findings.figure2a_found(cone_table(random=-0.5))[0].text
+
+
+def test_the_table_of_figure_2a_has_the_notebooks_means():
+    name = "figure2a.cone.vision transformer.trained.real"
+    (table,) = findings.figure2a_tables(cone_table(), {name: 0.4679})
+    cells = {row[0]: row[-1] for row in table.rows}
+    assert cells["vision transformer, trained weights, real inputs"] == "0.4679"
+    assert cells["text transformer, trained weights, real inputs"] == "–"
+
+
+def test_figure2b():
+    found = findings.figure2b_found(mlp_table())
+    assert found[0].text == (
+        "After 25 layers with biases the mean cosine is 0.99 for relu and 0.50 for tanh (mean of "
+        "3 repeats)."
+    )
+    assert "For tanh it is 0.500 [0.500, 0.500] with and 0.001" in found[2].text
+    assert "0.400" in findings.figure2b_found(mlp_table(tanh_without_bias=0.4))[2].text
+
+
+def test_figure2c():
+    (found,) = findings.figure2c_found(spectrum_table())
+    assert "value 2 is 8.00 and value 3 1.00, a drop by a factor of 8.00, the steep" in found.text
+    assert "75.0 % of the variance" in found.text
+    (found,) = findings.figure2c_found(spectrum_table((9.0, 1.0, 0.9, 0.8)))
+    assert "the steepest drop comes after value 1" in found.text
+
+
+@pytest.mark.parametrize(("gap", "little"), [(1.0, False), (1.99, False), (2.01, True)])
+def test_a_plane_that_holds_little_of_the_gap_says_so(gap, little):
+    """The centres are 1 apart in the plane before the shift."""
+    (found,) = findings.figure3a_found(shifts_table(), gap_table().assign(gap=gap))
+    assert "25.0 % of the variance, the first six 40.0 %" in found.text
+    assert f"holds 1.000 of the gap of {gap:.3f}" in found.text
+    assert ("too little to show" in found.text) == little
+    assert ("leaves the centres 0.000 apart" in found.text) != little
+
+
+def test_figure3bcd():
+    found = findings.figure3bcd_found(landscape_table(), minimum_table(), gap_table())
+    assert found[0].text == (
+        "At temperature 1/100 the loss is smallest at distance 0.800 [0.700, 0.900] in toy (own "
+        "gap 0.800, n 100)."
+    )
+    assert "At temperature 1 it is smallest at distance 0.050 in toy." in found[1].text
+    assert "in 0 of 2 curves and changes the loss by at most 0.100" in found[2].text
+
+
+def test_the_minimum_is_that_of_the_fine_sweep_and_none_at_its_end():
+    """The coarse grid has its minimum at 0.800 here; the sentence must not quote it."""
+    found = findings.figure3bcd_found(landscape_table(), minimum_table(cold=0.765), gap_table())
+    assert "at distance 0.765" in found[0].text and "0.800 [" not in found[0].text
+    ends = minimum_table(cold=1.9, at_end=True)
+    found = findings.figure3bcd_found(landscape_table(), ends, gap_table())
+    assert "smallest beyond the end of the sweep in toy" in found[0].text
+    assert "1.900" not in found[0].text
+    (table,) = findings.figure3bcd_tables(ends, gap_table())
+    assert table.rows[0][3:] == ["none in the sweep", "0.050 [-0.050, 0.150]"]
+
+
+def test_figure3g():
+    found = findings.figure3g_found(sphere_table())
+    assert found[0].text == (
+        "Points 20° apart, two pairs mismatched: by temperature, the loss is smallest at 0° for 1 "
+        "and 53° for 1/35."
+    )
+    assert "all pairs matched: by temperature, the loss is smallest at 0° for 1 and 1/35." in (
+        found[1].text
+    )
+    (table,) = findings.figure3g_tables(sphere_table())
+    assert ["mismatched, 20°", "1/35", "1.781", "53°"] in table.rows
+
+
+def test_table1():
+    found = findings.table1_found(table1())
+    assert "raises the score in 1 of 1, by 12.5 points; the gap is wider in 1." in found[0].text
+    assert "there is an improvement in toy on a task" in found[1].text
+    assert "(accuracy 0.500 [0.430, 0.570] to 0.600 [0.530, 0.670]" in found[1].text
+    assert "30 pictures gained and 10 lost, p 0.001, n 200)" in found[1].text
+    assert "no clear change" in findings.table1_found(table1(p_held_out=0.2))[1].text
+    assert "there is a loss in" in findings.table1_found(table1(held_out=0.4))[1].text
+    one = findings.table1_found(table1().assign(held_out_won=1))[1].text
+    assert "1 picture gained" in one
+    (table,) = findings.table1_tables(table1())
+    assert table.rows[0][:3] == ["toy, a task", "200", "4"] and "30\u00a0/\u00a010" in table.rows[0]
+    areas = findings.table1_found(table1().assign(metric="roc_auc"))[1].text
+    assert "ROC-AUC 0.500" in areas and "30 pairs of pictures gained" in areas
+    (table,) = findings.table1_tables(table1().assign(metric="roc_auc"))
+    assert "area under the ROC curve" in table.caption
+    assert table.rows[0][0] == "toy, a task (roc_auc)"
+
+
+def test_a_model_at_chance_on_a_task_gives_no_verdict_and_says_why():
+    weak = table1().assign(chance=0.5)
+    (found,) = findings.table1_found(weak)
+    assert found.text.startswith("No verdict from toy on a task: not above chance")
+    assert found.claims == ()
+    assert findings.table1_curves_found(zero_shot(), weak) == []
+    both = pd.concat([table1(), weak.assign(task="b_task")])
+    found = findings.table1_found(both)
+    assert "(1 row)" in found[0].text and "0.05 over 1 row" in found[1].text
+
+
+def test_the_caption_of_table_1_explains_the_columns_that_are_there():
+    (table,) = findings.table1_tables(table1())
+    source = (ROOT / "report/captions/table1.rst").read_text(encoding="utf-8")
+    caption = page.caption_html(source, {**CONFIG, "stand_ins": {"table1": ""}}, "table1")
+    explained = [name.lower() for name in re.findall(r"<em>(.*?)</em>", caption)]
+    assert explained == ["best shift", "held out", "p", "p of the best of all"]
+    assert set(explained) <= set(table.head)
+
+
+def test_table2():
+    found = findings.table2_found(table2(), -0.2)
+    assert "go from 20 of 100 (20.0 % [10.0, 30.0]) to 10 (10.0 % [5.0, 15.0]), p 0.01" in (
+        found[0].text
+    )
+    assert "Of 2 groups there are fewer in 2 (50 pictures each)" in found[1].text
+    assert "more in 2" in findings.table2_found(table2(after=15), -0.2)[1].text
+    same = findings.table2_found(table2(after=10), -0.2)
+    assert "as many pictures get an offensive label as without a shift, 20 of 100" in same[0].text
+    assert "unchanged in all 2 groups" in same[1].text
+    (table,) = findings.table2_tables(table2(), -0.2)
+    assert table.rows[0][:4] == ["light", "50", "10 + 0", "10: 20.0 % [10.0, 30.0]"]
+
+
+def test_training():
+    (found,) = findings.training_found(training_table())
+    assert "over 2 steps the gap goes from 1.200 to 1.300" in found.text
+    assert "loss from 4.00 to 2.00" in found.text and "0.010 to 0.200" in found.text
+    assert found.claims == ()  # the paper has no such experiment
+
+
+def test_what_temperature_1_does_is_told():
+    (found,) = findings.temperature_found(temperature_summary())
+    assert found.lead
+    assert found.text.startswith("Fine-tuning at temperature 1 closes most of the gap: ")
+    assert "the gap ends at 0.100 [0.090, 0.110] instead of 0.480 [0.470, 0.490]" in found.text
+    assert "accuracy at 0.650 [0.640, 0.660] instead of 0.560 [0.550, 0.570]" in found.text
+    assert "at 1/100 (mean and interval over 3 seeds; before it the gap is 0.520)" in found.text
+    for gap, word in ((0.3, "narrows the gap"), (0.48, "does not narrow the gap")):
+        (found,) = findings.temperature_found(temperature_summary(hot_gap=gap))
+        assert f"temperature 1 {word}: " in found.text
+    without = temperature_summary().assign(zero_shot_after=float("nan"))
+    assert "accuracy" not in findings.temperature_found(without)[0].text
+
+
+def test_what_is_left_of_the_gap_from_another_start():
+    found = findings.initialisation_found(*initialisation_tables().values())
+    assert "from the rotated start from 0.100 [0.050, 0.150] to 0.600 [0.550, 0.650]" in (
+        found[0].text
+    )
+    assert "which is 75 % [70, 80] of it (3 seeds)" in found[0].text
+    assert found[0].claims and not found[1].claims
+
+
+def test_every_claim_that_a_sentence_names_is_in_the_ledger():
+    """With the encoders, temperatures and spacings of the default configuration."""
+    tables = data()
+    labels = ("ResNet-18", "ViT-S/32", "MiniLM-L6 (text)")
+    tables["initialisation_spectrum"] = pd.concat(
+        spectrum_table().assign(encoder=label) for label in labels
+    )
+    made = findings.results(tables, {}, CONFIG)
+    named = {name for found, _ in made.values() for finding in found for name in finding.claims}
+    assert len(named) > 20
+    assert named <= LEDGER["claims"].keys()
+
+
+def test_sentences_hold_no_verdict():
+    words = re.compile(r"\b(agrees|differs|reproduced|consistent|confirms?|refutes?)\b")
+    for found, _ in findings.results(data(), {}, CONFIG).values():
+        for finding in found:
+            assert not words.search(finding.text), finding.text
