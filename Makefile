@@ -11,18 +11,29 @@ unexport PYTHONPATH
 # Compiled modules are kept: to compile what it imports is half of a job's start.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Snakemake's report is written when a job has run since (the page of the run is always the last),
+# or the captions or rules have changed; whole or not at all.
+define write_report
+@if [ ! -e results/report.html ] || [ -n "$$(find results/run.html Snakefile rules report \
+  -newer results/report.html -print -quit)" ]; then \
+  echo "snakemake $(1) --report results/report.html"; \
+  snakemake $(1) --report results/unfinished.html \
+    && mv results/unfinished.html results/report.html; \
+fi
+endef
+
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 
 report: $(ENV)  ## run the workflow; write results/paper.html and results/report.html
 	@python scripts/fetch_released.py
 	snakemake
-	snakemake --report results/report.html
+	$(call write_report,)
 
 paper: $(ENV)  ## the same with the paper's own data and models: a GPU, 60 GB of disk
 	@python scripts/fetch_released.py
 	snakemake --configfile config/paper.yaml
-	snakemake --configfile config/paper.yaml --report results/report.html
+	$(call write_report,--configfile config/paper.yaml)
 
 rehearsal: $(ENV)  ## the paper's run on small archives in the official formats, from a local server
 	python tests/rehearsal.py
@@ -66,13 +77,16 @@ slurm:  ## install the SLURM that the cluster tests start (Debian, as root); not
 	apt-get install --yes --quiet --no-install-recommends munge slurm-wlm
 
 clean:  ## remove what runs made; downloads, benches and the environment stay
-	find results -mindepth 1 ! -name README.md ! -name bench ! -path 'results/bench/*' \
+	find results/ -mindepth 1 ! -name README.md ! -name bench ! -path 'results/bench/*' \
 	  ! -name bench.html -delete
 	rm -rf .snakemake
 
 $(ENV): requirements.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; python3 here is older." >&2; exit 1; }
+	@if [ -L .venv ]; then echo ".venv is a link to $$(readlink .venv), which make would clear;" \
+	  "remove the link, or install requirements.txt there yourself and touch .venv/installed." >&2; \
+	  exit 1; fi
 	python3 -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
 	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.txt

@@ -1,0 +1,100 @@
+"""The Makefile, with programs that only write down how they were called."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def project(root, tmp_path) -> Path:
+    """The Makefile, an environment of programs that do nothing, and a finished run."""
+    for name in ("Makefile", "Snakefile"):
+        shutil.copy(root / name, tmp_path)
+    for folder in ("rules", "report/captions", "results/bench", ".venv/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "requirements.txt").touch()
+    (tmp_path / "report" / "captions" / "figure1.rst").touch()
+    (tmp_path / "results" / "run.html").touch()
+    for name in ("python", "snakemake"):
+        program = tmp_path / ".venv" / "bin" / name
+        program.write_text(
+            f'#!/bin/sh\necho "{name} $*" >> called\n'
+            'case "$*" in *--report*) for file; do :; done; echo > "$file";; esac\n'
+        )
+        program.chmod(0o755)
+    (tmp_path / ".venv" / "installed").touch()
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (1_000_000, 1_000_000))
+    return tmp_path
+
+
+def make(project: Path, target: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        ["make", target], cwd=project, capture_output=True, text=True, check=False
+    )
+
+
+def reports(project: Path, target: str = "report") -> list[str]:
+    """How `make` called Snakemake for its report."""
+    done = make(project, target)
+    assert done.returncode == 0, done.stderr
+    called = (project / "called").read_text().splitlines()
+    (project / "called").unlink()
+    return [line for line in called if "--report" in line]
+
+
+def test_snakemake_s_report_is_written_when_something_changed(project):
+    assert len(reports(project)) == 1
+    report = project / "results" / "report.html"
+    assert report.exists() and not (project / "results" / "unfinished.html").exists()
+    assert reports(project) == []
+    for changed in ("results/run.html", "report/captions/figure1.rst", "Snakefile"):
+        os.utime(report, (2_000_000, 2_000_000))
+        os.utime(project / changed, (3_000_000, 3_000_000))
+        assert len(reports(project)) == 1, changed
+        os.utime(project / changed, (1_000_000, 1_000_000))
+    assert reports(project, "paper") == []
+    report.unlink()
+    assert "--configfile config/paper.yaml" in reports(project, "paper")[0]
+
+
+def test_a_report_that_fails_leaves_none_that_looks_finished(project):
+    program = project / ".venv" / "bin" / "snakemake"
+    program.write_text(program.read_text() + 'case "$*" in *--report*) exit 1;; esac\n')
+    assert make(project, "report").returncode != 0
+    assert not (project / "results" / "report.html").exists()
+
+
+def test_what_a_linked_environment_points_to_is_not_cleared(project):
+    shared = project / "shared"
+    (project / ".venv").rename(shared)
+    (project / ".venv").symlink_to("shared")
+    before = sorted(shared.rglob("*"))
+    # Newer than what is installed, as it is in a fresh clone.
+    (project / "requirements.txt").touch()
+    done = make(project, "report")
+    assert done.returncode != 0
+    assert sorted(shared.rglob("*")) == before
+    assert not (project / "called").exists()
+    sentence, *rest = done.stderr.strip().splitlines()
+    assert sentence == (
+        ".venv is a link to shared, which make would clear; remove the link, or install "
+        "requirements.txt there yourself and touch .venv/installed."
+    )
+    assert all(line.startswith("make:") for line in rest)
+    # What the sentence says helps.
+    (shared / "installed").touch()
+    assert len(reports(project)) == 1
+
+
+def test_results_that_are_a_link_are_cleaned_too(project):
+    (project / "results" / "README.md").touch()
+    (project / "results" / "bench" / "kept.csv").touch()
+    (project / "results").rename(project / "scratch")
+    (project / "results").symlink_to("scratch")
+    assert make(project, "clean").returncode == 0
+    left = {path.name for path in (project / "scratch").rglob("*")}
+    assert left == {"README.md", "bench", "kept.csv"}
