@@ -45,7 +45,7 @@ numbers = {name: claim.get("published") for name, claim in ledger["claims"].item
 measured = results(data, numbers, params.config)
 for path in given.plain_tables:
     name = Path(path).stem
-    measured[name] = ([], [page.plain_table(data[name], found[name]["title"])])
+    measured.setdefault(name, ([], [page.plain_table(data[name], found[name]["title"])]))
 made = page.sections(
     found,
     measured,

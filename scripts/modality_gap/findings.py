@@ -28,6 +28,7 @@ from modality_gap.wording import (
 SEPARATE = 0.99  # a linear classifier this accurate tells the modalities apart
 HOLDS_THE_GAP = 0.5  # a plane that holds less of the gap's length does not show it
 SIGNIFICANT = 0.05
+PAPERS_SPACING = 20  # degrees between the points of Figure 3(g), in the paper's figure and code
 METRICS = {"accuracy": "accuracy", "roc_auc": "ROC-AUC"}
 
 
@@ -55,14 +56,18 @@ def figure1_found(gap: pd.DataFrame) -> list[Finding]:
     apart = (gap["gap_low"] > 0) & (gap["separability"] >= SEPARATE)
     least = gap.loc[gap["gap"].idxmin()]
     hardest = gap.loc[gap["separability"].idxmin()]
+    classifier = "the classifier makes no error in any set"
+    if hardest["separability"] < 1:
+        classifier = (
+            f"the lowest accuracy of the classifier is {number(hardest['separability'])} "
+            f"({hardest['set']}, n {hardest['separability_n']} vectors)"
+        )
     found = [
         Finding(
             f"In {of_all(apart.sum(), len(gap), 'set')} the two modalities are separated: the "
             "gap is clearly above 0 and a linear classifier tells them apart (accuracy at least "
             f"{SEPARATE:g} on held-out vectors). The smallest gap is {estimate(least, 'gap')} "
-            f"({least['set']}, n {least['n']}), the lowest accuracy of the classifier "
-            f"{number(hardest['separability'])} ({hardest['set']}, "
-            f"n {hardest['separability_n']} vectors).",
+            f"({least['set']}, n {least['n']}); {classifier}.",
             (
                 "abstract.separate",
                 "figure1.trained_sets_are_apart",
@@ -459,6 +464,16 @@ def figure3bcd_tables(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[Table]:
     ]
 
 
+def all_minima_table(minimum: pd.DataFrame) -> Table:
+    """The minima of all sets, by the fine sweep."""
+    return minimum_table(
+        minimum,
+        "Where the contrastive loss is smallest: distance of the two centres, by temperature; "
+        "negative once they have passed each other, without a number where the loss still falls "
+        "at the sweep's end.",
+    )
+
+
 def sphere_minima(sphere: pd.DataFrame) -> pd.DataFrame:
     """Loss at 0 and |delta theta| of the minimum, by spacing, mismatched and temperature."""
     rows = []
@@ -484,11 +499,17 @@ def figure3g_found(sphere: pd.DataFrame) -> list[Finding]:
         pairs = "mismatched" if mismatched else "matched"
         words = "two pairs mismatched" if mismatched else "all pairs matched"
         names = [round(1 / temperature) for temperature in part["temperature"]]
+        if mismatched and spacing != PAPERS_SPACING:
+            ids = tuple(f"figure3g.gap_at_{spacing}_degrees.{name}" for name in names)
+        else:
+            ids = tuple(f"figure3g.{pairs}.minimum.{spacing}.{name}" for name in names)
+        if not mismatched:
+            ids += ("supplementary9.matched_wants_no_gap",)
         found.append(
             Finding(
                 f"Points {spacing}° apart, {words}: by temperature, the loss is smallest at "
                 f"{places}.",
-                tuple(f"figure3g.{pairs}.minimum.{spacing}.{name}" for name in names),
+                ids,
             )
         )
     return found
@@ -746,6 +767,8 @@ def temperature_found(summary: pd.DataFrame) -> list[Finding]:
     if hot["gap_after_high"] < cold["gap_after_low"]:
         closes = hot["gap_after_high"] < hot["gap_before"] / 2
         word = "closes most of the gap" if closes else "narrows the gap"
+    if hot.get("zero_shot_after_low", math.nan) > cold.get("zero_shot_after_high", math.nan):
+        word += " and accuracy rises"
     ends = f"at temperature {fraction(rows.index[-1])}", f"at {fraction(rows.index[0])}"
     texts = [
         f"the gap ends at {estimate(hot, 'gap_after')} instead of {estimate(cold, 'gap_after')}"
@@ -821,6 +844,7 @@ def results(
             figure3bcd_tables(minimum, gap),
         ),
         "figure3g": (figure3g_found(sphere), figure3g_tables(sphere)),
+        "loss_minimum": ([], [all_minima_table(minimum)]),
         "table1": (table1_found(table1), table1_tables(table1)),
         "table1_curves": (table1_curves_found(data["zero_shot"], table1), []),
         "table2": (table2_found(table2, delta), table2_tables(table2, delta)),

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from modality_gap.chance import WELL_ABOVE, retrieves
-from modality_gap.findings import Finding, Table, minimum_table, place
+from modality_gap.findings import Finding, Table, all_minima_table, place
 from modality_gap.wording import count, estimate, fraction, listed, number, of_all
 
 
@@ -54,12 +54,7 @@ def models_tables(
                 for _, row in gap.iterrows()
             ],
         ),
-        "minimum": minimum_table(
-            minimum,
-            "Where the contrastive loss is smallest: distance of the two centres there, by "
-            "temperature; negative once they have passed each other, without a number where the "
-            "loss still falls at the sweep's end.",
-        ),
+        "minimum": all_minima_table(minimum),
     }
 
 

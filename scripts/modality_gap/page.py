@@ -109,22 +109,27 @@ class Balance(NamedTuple):
 
     against: list[tuple[Claim, list[dict], list[str]]]  # with the rows, and sentences beside them
     agreeing: dict[str, list[Claim]]
+    besides: list[tuple[Finding, list[Mark]]]  # leading sentences that stand beside no claim
 
 
 def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
     """The paper's own claims, from its text and notebooks, by what this run says of them. A claim
-    with evidence on both sides is in both. `found`: sentences that are told beside a claim
-    against which they speak."""
-    own = claims[claims["whose"].isin(ledger.PAPERS_OWN)]
+    with evidence on both sides is in both. Leading sentences of `found` are told beside the first
+    claim of theirs that the run speaks against, or else on their own."""
+    own = by_claim(claims[claims["whose"].isin(ledger.PAPERS_OWN)])
     against, agreeing = [], {}
-    for claim in by_claim(own).values():
+    leading = [finding for finding in found if finding.lead]
+    for claim in own.values():
         rows = [row for row in claim.rows if row["verdict"] in AGAINST]
         if rows:
-            told = [one.text for one in found if one.lead and claim.id in one.claims]
-            against.append((claim, rows, told))
+            told = [finding for finding in leading if claim.id in finding.claims]
+            leading = [finding for finding in leading if finding not in told]
+            against.append((claim, rows, [finding.text for finding in told]))
         if any(row["verdict"] in AGREEING for row in claim.rows):
             agreeing.setdefault(claim.rows[0]["part"], []).append(claim)
-    return Balance(against, agreeing)
+    known = by_claim(claims)
+    besides = [(finding, marks(finding.claims, known)) for finding in leading]
+    return Balance(against, agreeing, besides)
 
 
 def filled(text: str, published: Callable[[str], float]) -> str:

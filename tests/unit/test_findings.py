@@ -38,7 +38,9 @@ def texts(found):
 def test_figure1():
     found = findings.figure1_found(gap_table())
     assert "In all 2 sets the two modalities are separated" in found[0].text
-    assert "The smallest gap is 0.800 [0.790, 0.810] (toy, n 100)" in found[0].text
+    assert "The smallest gap is 0.800 [0.790, 0.810] (toy, n 100); the classifier makes no" in (
+        found[0].text
+    )
     assert "Without any training the gap is 1.100 [1.050, 1.150] in toy_random (n 100)." in texts(
         found
     )
@@ -54,6 +56,7 @@ def test_figure1():
     )
     found = findings.figure1_found(other)
     assert "In 1 of 3 sets" in found[0].text
+    assert "lowest accuracy of the classifier is 0.600 (toy, n 100 vectors)" in found[0].text
     assert "After training the gap is wider for toy (1.100 to 1.500)." in texts(found)
     assert "not clearly different" in texts(
         findings.figure1_found(pd.DataFrame([gap_row("a"), gap_row("b", "random")]))
@@ -151,6 +154,13 @@ def test_figure3g():
     assert "all pairs matched: by temperature, the loss is smallest at 0° for 1 and 1/35." in (
         found[1].text
     )
+    assert found[0].claims == (
+        "figure3g.mismatched.minimum.20.1",
+        "figure3g.mismatched.minimum.20.35",
+    )
+    assert "supplementary9.matched_wants_no_gap" in found[1].claims
+    closer = findings.figure3g_found(sphere_table().assign(spacing_deg=15))
+    assert "figure3g.gap_at_15_degrees.35" in closer[0].claims
     (table,) = findings.figure3g_tables(sphere_table())
     assert ["mismatched, 20°", "1/35", "1.781", "53°"] in table.rows
 
@@ -218,14 +228,17 @@ def test_training():
 def test_what_temperature_1_does_is_told():
     (found,) = findings.temperature_found(temperature_summary())
     assert found.lead
-    assert found.text.startswith("Fine-tuning at temperature 1 closes most of the gap: ")
+    assert found.text.startswith(
+        "Fine-tuning at temperature 1 closes most of the gap and accuracy rises: "
+    )
     assert "the gap ends at 0.100 [0.090, 0.110] instead of 0.480 [0.470, 0.490]" in found.text
     assert "accuracy at 0.650 [0.640, 0.660] instead of 0.560 [0.550, 0.570]" in found.text
     assert "at 1/100 (mean and interval over 3 seeds; before it the gap is 0.520)" in found.text
     for gap, word in ((0.3, "narrows the gap"), (0.48, "does not narrow the gap")):
-        (found,) = findings.temperature_found(temperature_summary(hot_gap=gap))
+        (found,) = findings.temperature_found(temperature_summary(gap, hot_accuracy=0.57))
         assert f"temperature 1 {word}: " in found.text
-    without = temperature_summary().assign(zero_shot_after=float("nan"))
+    missing = [f"zero_shot_after{end}" for end in ("", "_low", "_high")]
+    without = temperature_summary().assign(**dict.fromkeys(missing, float("nan")))
     assert "accuracy" not in findings.temperature_found(without)[0].text
 
 

@@ -372,10 +372,24 @@ def test_what_speaks_against_the_paper_stands_beside_what_agrees():
     ]
     assert [row["evidence"] for row in found.against[0][1]] == ["stand-in: emoji"]
     assert [sentences for _, _, sentences in found.against] == [[], ["Recall rises."]]
+    assert found.besides == []
     assert {part: [one.id for one in those] for part, those in found.agreeing.items()} == {
         "Figure 1": ["a"],
         "Table 2": ["c"],
     }
+
+
+def test_a_leading_sentence_is_told_at_the_head_whatever_the_verdict():
+    ids = ("training.recall_falls_at_temperature_1",)
+    told = Finding("Accuracy rises.", ids, lead=True)
+    rows = claims(claim(ids[0], "inconclusive"), claim("a", "differs"))
+    found = page.balance(rows, [told, Finding("Not this.", ("a",))])
+    assert [(one.text, marks[0].verdict) for one, marks in found.besides] == [
+        ("Accuracy rises.", "inconclusive")
+    ]
+    html = render(rows=rows)
+    assert html.index("Found besides") < html.index("Fine-tuning at temperature 1 closes most")
+    assert html.index("Fine-tuning at temperature 1 closes most") < html.index('id="figure1"')
 
 
 def test_the_page_tells_what_speaks_against_the_paper():
