@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from difflib import get_close_matches
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from unicodedata import category
 
@@ -15,6 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
+from modality_gap import clip_models
 from modality_gap.errors import InputError
 
 TYPES = {
@@ -114,7 +114,8 @@ def check_config(config: dict, schema_path: Path) -> None:
         raise InputError(fault)
     assets = load_yaml(schema_path.with_name("assets.yaml"))
     _check_references(_row_references(config))
-    for fault in _row_faults(config):
+    _check_references(_open_clip_references(config))
+    for fault in (*_row_faults(config), *_open_clip_faults(config)):
         raise InputError(fault)
     config = with_rows(config)
     _check_references(_references(config, assets))
@@ -295,6 +296,44 @@ def _of_pairs(name: str, row: dict) -> dict[str, dict]:
     return {"sets": {name: entry | {"files": files, "modalities": list(files)}}}
 
 
+def _open_clip(config: dict) -> Iterator[tuple[str, dict]]:
+    """Key and entry of every encoder of open_clip, as they are written."""
+    entries = [(f"encoders.{name}", entry) for name, entry in config["encoders"].items()]
+    for name, row in _rows(config, "models"):
+        entries += [(f"models.{name}", row)] if "architecture" in row else []
+        sides = row.keys() & {"image", "text"}
+        entries += [(f"models.{name}.{side}", row[side]) for side in sorted(sides)]
+    return ((key, entry) for key, entry in entries if entry["library"] == "open_clip")
+
+
+def _open_clip_references(config: dict) -> Iterator[tuple[str, str, list[str], str]]:
+    """The names that open_clip gives, as `_references` has others; none where it is not installed
+    beside Snakemake."""
+    known = clip_models.architectures()
+    for key, entry in _open_clip(config) if known else ():
+        name, tag = entry["architecture"], entry.get("pretrained")
+        if not name.endswith(".json"):
+            yield f"{key}.architecture", name, known, "architecture of open_clip"
+        if isinstance(tag, str) and not _is_path(tag):
+            of = f"tag of weights of open_clip's {name}"
+            yield f"{key}.pretrained", tag, list(clip_models.tags(name)), of
+
+
+def _is_path(tag: str) -> bool:
+    """Whether `pretrained` names a file and not a tag."""
+    return "/" in tag or "." in tag or Path(tag).is_file()
+
+
+def _open_clip_faults(config: dict) -> Iterator[str]:
+    """Weights that are absent or do not go with their architecture."""
+    for key, entry in _open_clip(config):
+        tag = entry.get("pretrained")
+        if isinstance(tag, str) and _is_path(tag) and not Path(tag).is_file():
+            yield _absent(f"{key}.pretrained", tag)
+        if fault := clip_models.activation_fault(key, entry):
+            yield fault
+
+
 def _row_references(config: dict) -> Iterator[tuple[str, str, list[str], str]]:
     """The names in rows of `models`, as `_references` gives them."""
     for name, row in _rows(config, "models"):
@@ -303,21 +342,6 @@ def _row_references(config: dict) -> Iterator[tuple[str, str, list[str], str]]:
         if "projection" in row:
             known = list(config["projections"])
             yield f"models.{name}.projection", row["projection"], known, "projection"
-        architecture = row.get("architecture", "")
-        known = open_clip_architectures()
-        if known and not architecture.endswith(".json") and architecture:
-            kind = "architecture of open_clip"
-            yield f"models.{name}.architecture", architecture, known, kind
-
-
-def open_clip_architectures() -> list[str]:
-    """Names of the architectures that open_clip knows, without its import, which takes seconds;
-    none where it is not installed beside Snakemake."""
-    package = find_spec("open_clip")
-    if not package:
-        return []
-    folder = Path(package.origin).with_name("model_configs")
-    return sorted(path.stem for path in folder.glob("*.json"))
 
 
 def _row_faults(config: dict) -> Iterator[str]:

@@ -25,6 +25,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT
 
 from modality_gap.assets import read_member
+from modality_gap.clip_models import activation_fault, is_torchscript, preparation
 from modality_gap.errors import InputError
 from modality_gap.model_files import file_digests, model_files
 
@@ -240,13 +241,17 @@ def load_open_clip(spec: dict, weights: dict):
         )
     torch.manual_seed(weights.get("seed", 0))
     statistics = pixel_statistics(spec)
-    pixels = zip(("image_mean", "image_std"), statistics, strict=True) if statistics else ()
+    pixels = preparation(name, tag)
+    if tag and is_torchscript(tag):  # which open_clip reads as OpenAI's alone
+        weights, tag = {"file": tag}, None
+    if statistics:
+        pixels |= dict(zip(("image_mean", "image_std"), statistics, strict=True))
     with _download_told(name, tag):
         model, _, transform = open_clip.create_model_and_transforms(
             name,
             pretrained=tag,
             precision="fp32",
-            **dict(pixels),
+            **pixels,
             **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
         )
     if "file" in weights:
@@ -256,6 +261,10 @@ def load_open_clip(spec: dict, weights: dict):
             model.load_state_dict(published.state_dict())
         except (RuntimeError, KeyError, pickle.UnpicklingError) as error:
             raise _not_its_weights(weights, spec) from error
+    kinds = {"tag": "pretrained", "file": "weights", "wheel": "wheel"}
+    own = {kinds[kind]: str(weights[kind]) for kind in kinds.keys() & weights.keys()}
+    if fault := activation_fault("encoders", {"architecture": spec["architecture"], **own}):
+        raise InputError(fault)
     if "checkpoint" in weights:
         from safetensors.torch import load_file
 
@@ -386,6 +395,12 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
         raise InputError(
             f"encoders: timm has no {modality} architecture {name!r}; "
             + _nearest(name, known, "timm.list_models()")
+        )
+    notes = " ".join(getattr(timm.get_pretrained_cfg(name), "notes", None) or ())
+    if tag and "QuickGELU" in notes and "quickgelu" not in name:
+        raise InputError(
+            f"encoders: the weights of timm's {name} were trained with QuickGELU, which this "
+            f"architecture has not; give {name.replace('_clip_', '_clip_quickgelu_')}."
         )
     torch.manual_seed(weights.get("seed", 0))
     if "file" in weights:

@@ -25,6 +25,8 @@ def model_files(spec: Mapping) -> list[str]:
         with suppress(OSError, ValueError, AttributeError):  # the library will say what is wrong
             text = json.loads(Path(architecture).read_text(encoding="utf-8")).get("text_cfg", {})
             folders += [text.get("hf_model_name"), text.get("hf_tokenizer_name")]
+    if isinstance(files[0], str):  # what open_clip writes of weights, beside them
+        files.append(str(Path(files[0]).with_name("open_clip_config.json")))
     found = {str(Path(name)) for name in files if isinstance(name, str) and Path(name).is_file()}
     return sorted(found.union(*(_inside(Path(name)) for name in folders if name)))
 

@@ -156,7 +156,7 @@ def test_defaults_are_those_of_the_shipped_configuration() -> None:
         [
             (
                 "encoders/mine",
-                {"library": "open_clip", "architecture": "ViT-L-14", "pretrained": "openai"},
+                {"library": "open_clip", "architecture": "RN50-quickgelu", "pretrained": "openai"},
             )
         ],
         [("pairs/mine", {"video": "a.parquet", "text": "b.npy", "weights": "random"})],
@@ -469,7 +469,7 @@ FAULTS = {
     ),
     "no such asset of weights": (
         "encoders/openclip_random",
-        {"library": "open_clip", "architecture": "ViT-B-32", "weights": "minilm"},
+        {"library": "open_clip", "architecture": "ViT-B-32-quickgelu", "weights": "minilm"},
         "encoders.openclip_random.weights",
         "give one of released",
     ),
@@ -506,6 +506,47 @@ FAULTS = {
         "did you mean digit?",
     ),
     "group of nobody": ("table2/group", "race", "table2.group", "of the dataset emoji"),
+    "another activation": (
+        "encoders/openclip_random",
+        {"library": "open_clip", "architecture": "ViT-L-14", "pretrained": "dfn2b"},
+        "encoders.openclip_random.architecture",
+        "give ViT-L-14-quickgelu.",
+    ),
+    "another activation in a row": (
+        "models/mine",
+        {"library": "open_clip", "architecture": "RN50", "pretrained": "openai", "inputs": "emoji"},
+        "models.mine.architecture",
+        "give RN50-quickgelu.",
+    ),
+    "another activation in a tower": (
+        "models/mine",
+        {
+            "image": {"library": "open_clip", "architecture": "RN50", "pretrained": "openai"},
+            "text": {"library": "hugging_face", "model": "x"},
+            "projection": "stitched",
+            "inputs": "emoji",
+        },
+        "models.mine.image.architecture",
+        "give RN50-quickgelu.",
+    ),
+    "another activation of an asset": (
+        "encoders/clip_vit_b16/architecture",
+        "ViT-B-16",
+        "encoders.clip_vit_b16.architecture",
+        "give ViT-B-16-quickgelu.",
+    ),
+    "no such tag": (
+        "models/mine",
+        {"library": "open_clip", "architecture": "RN50", "pretrained": "opena", "inputs": "emoji"},
+        "models.mine.pretrained",
+        "no tag of weights of open_clip's RN50; did you mean openai?",
+    ),
+    "absent weights": (
+        "models/mine",
+        {"library": "open_clip", "architecture": "RN50", "pretrained": "./a.pt", "inputs": "emoji"},
+        "models.mine.pretrained",
+        "is './a.pt', which is no file here",
+    ),
     "grid without 0": (
         "loss_landscape/delta_start",
         -5.1,
@@ -534,7 +575,7 @@ def test_a_fault_is_one_sentence_with_its_key_and_remedy(
 
 
 def test_an_untrained_twin_needs_a_seed() -> None:
-    twin = {"library": "open_clip", "architecture": "ViT-B-32", "pretrained": "openai"}
+    twin = {"library": "open_clip", "architecture": "RN50-quickgelu", "pretrained": "openai"}
     message = message_of(changed(("encoders/emoji_clip_random", twin)))
     assert message == "training.emoji_clip needs an encoder emoji_clip_random with a seed; add it."
 

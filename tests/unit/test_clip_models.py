@@ -1,0 +1,169 @@
+"""What is known of open_clip's models without its import, held against open_clip itself."""
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import torch
+from official_formats import write_openai_clip
+from PIL import Image
+
+from modality_gap import clip_models
+from modality_gap.clip_models import activation_fault, preparation
+from modality_gap.encoders import build_encoder
+from modality_gap.errors import InputError
+
+SMALL = {
+    "embed_dim": 32,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
+    "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1},
+}
+
+
+def test_the_library_is_not_imported():
+    code = (
+        "import sys; from modality_gap import clip_models as c; assert c.tags('ViT-B-32');"
+        "assert sys.modules.keys().isdisjoint({'torch', 'open_clip', 'huggingface_hub'})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": "scripts"})
+
+
+@pytest.fixture(scope="module")
+def open_clip():
+    sys.modules.setdefault("transformers", None)
+    import open_clip
+
+    return open_clip
+
+
+def test_architectures_and_tags_are_open_clips(open_clip):
+    assert clip_models.architectures() == sorted(open_clip.list_models())
+    for name in open_clip.list_models():
+        known = clip_models.tags(name)
+        assert list(known) == open_clip.list_pretrained_tags_by_model(name)
+        for tag, config in known.items():
+            assert config == open_clip.get_pretrained_cfg(name, tag)
+
+
+def test_every_tag_of_another_activation_is_refused_and_the_right_one_taken(open_clip):
+    refused = []
+    for name, tag in open_clip.list_pretrained():
+        # What open_clip itself warns of, and goes on.
+        has = bool(open_clip.get_model_config(name).get("quick_gelu"))
+        wants = bool(open_clip.get_pretrained_cfg(name, tag).get("quick_gelu"))
+        told = activation_fault("encoders.mine", {"architecture": name, "pretrained": tag})
+        assert (told is None) == (has == wants), (name, tag)
+        if told:
+            refused.append((name, tag))
+            assert told.startswith(f"encoders.mine.architecture is {name}, whose activation is ")
+            if right := re.search(r"give (\S+-quickgelu)\.$", told):
+                assert open_clip.get_model_config(right[1])["quick_gelu"]
+                assert tag in clip_models.tags(right[1])
+                spec = {"architecture": right[1], "pretrained": tag}
+                assert activation_fault("encoders.mine", spec) is None
+            else:
+                assert (name, tag) == ("roberta-ViT-B-32", "laion2b_s12b_b32k")
+    assert len(refused) == 28
+    assert ("ViT-B-32", "openai") in refused
+    assert ("ViT-B-32", "laion2b_s34b_b79k") not in refused
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Weights of a small CLIP: OpenAI's archive, what it holds, and those of an unknown hand."""
+    write_openai_clip(tmp_path / "openai.pt", SMALL, seed=5)
+    state = torch.jit.load(tmp_path / "openai.pt").state_dict()
+    torch.save(dict(state), tmp_path / "state.pt")
+    own = {name: tensor for name, tensor in state.items() if tensor.ndim}
+    torch.save(own, tmp_path / "own.pt")
+    with zipfile.ZipFile(tmp_path / "code.pt", "w") as archive:
+        archive.writestr("archive/code/__torch__/model.py", "class QuickGELU(Module):")
+    (tmp_path / "text.pt").write_text("no weights")
+    return tmp_path
+
+
+@pytest.mark.parametrize("file", ["openai.pt", "state.pt", "code.pt"])
+def test_openais_weights_in_a_file_want_its_activation(weights, file):
+    path = str(weights / file)
+    for name, remedy in (
+        ("ViT-B-32", "give ViT-B-32-quickgelu."),
+        ("convnext_base", "open_clip has no such architecture."),
+    ):
+        spec = {"architecture": name, "pretrained": path}
+        assert activation_fault("encoders.mine", spec) == (
+            f"encoders.mine.architecture is {name}, whose activation is GELU, but the weights "
+            f"{path} were trained with QuickGELU; "
+            + remedy.replace("open_clip", "give other weights, since open_clip")
+        )
+    spec = {"architecture": "ViT-B-32-quickgelu", "pretrained": path}
+    assert activation_fault("encoders.mine", spec) is None
+
+
+def test_weights_of_an_unknown_hand_are_taken_as_they_are(weights):
+    for file in ("own.pt", "text.pt", "absent.pt"):
+        spec = {"architecture": "ViT-B-32", "pretrained": str(weights / file)}
+        assert activation_fault("encoders.mine", spec) is None
+        quick = {**spec, "architecture": "ViT-B-32-quickgelu"}
+        assert activation_fault("encoders.mine", quick) is None
+    beside = {"model_cfg": {"quick_gelu": True}, "preprocess_cfg": {"mean": [0.5, 0.5, 0.5]}}
+    (weights / "open_clip_config.json").write_text(json.dumps(beside))
+    assert "give ViT-B-32-quickgelu." in activation_fault("encoders.mine", spec | {
+        "pretrained": str(weights / "own.pt")
+    })  # fmt: skip
+    assert preparation("ViT-B-32", str(weights / "own.pt")) == {"image_mean": [0.5, 0.5, 0.5]}
+
+
+@pytest.mark.parametrize("kind", ["weights", "wheel"])
+def test_an_asset_is_openais(tmp_path, kind):
+    spec = {"architecture": "RN50", kind: "clip"}
+    assert "were trained with QuickGELU; give RN50-quickgelu." in activation_fault("x", spec)
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(SMALL | {"quick_gelu": False}))
+    spec["architecture"] = str(path)
+    assert activation_fault("x", spec).endswith("; set quick_gelu in it to true.")
+    path.write_text(json.dumps(SMALL))
+    assert activation_fault("x", spec) is None
+
+
+def test_a_job_refuses_them_too(weights):
+    path = weights / "plain.json"
+    path.write_text(json.dumps(SMALL | {"quick_gelu": False}))
+    spec = {"library": "open_clip", "architecture": str(path)}
+    for kind in ("file", "tag"):
+        with pytest.raises(InputError, match="trained with QuickGELU; set quick_gelu in it"):
+            build_encoder(spec, "image", {kind: str(weights / "openai.pt")})
+    path.write_text(json.dumps(SMALL))
+    picture = Image.new("RGB", (40, 40), (255, 0, 51))
+    vectors = [
+        (encoder := build_encoder(spec, "image", {kind: str(weights / "openai.pt")})).encode(
+            [encoder.prepare(picture)]
+        )
+        for kind in ("file", "tag")
+    ]
+    assert (vectors[0] == vectors[1]).all()
+    spec = {"library": "timm", "architecture": "vit_base_patch32_clip_224"}
+    with pytest.raises(InputError, match=r"give vit_base_patch32_clip_quickgelu_224\.openai"):
+        build_encoder(spec, "image", {"tag": "openai"})
+
+
+def test_pictures_are_prepared_as_every_tag_of_the_architecture_says(open_clip):
+    assert preparation("ViT-B-16-SigLIP", "webli") == {}  # open_clip knows this tag
+    for weights in (None, "absent.pt"):
+        assert preparation("ViT-B-16-SigLIP", weights) == {
+            "image_mean": [0.5, 0.5, 0.5],
+            "image_std": [0.5, 0.5, 0.5],
+            "image_interpolation": "bicubic",
+            "image_resize_mode": "squash",
+        }
+        # Of OpenAI's and of most others the default, whether they agree or not.
+        default = open_clip.get_model_preprocess_cfg(open_clip.create_model("ViT-B-32"))
+        for argument, value in preparation("ViT-B-32", weights).items():
+            assert list(default[argument.removeprefix("image_")]) == list(value)
+    spec = {"library": "open_clip", "architecture": "MobileCLIP-S1"}
+    encoder = build_encoder(spec, "image", {"seed": 0}, "float32")
+    pixel = encoder.normalise(encoder.prepare(Image.new("RGB", (300, 300), (255, 0, 51))))[:, 9, 9]
+    torch.testing.assert_close(pixel, torch.tensor([1.0, 0.0, 0.2]))
