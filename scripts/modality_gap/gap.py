@@ -1,13 +1,20 @@
 """The modality gap and what is measured beside it (paper, section 2 and Figure 1).
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
-StoredVectors, of which a tile is in memory at a time.
+StoredVectors, of which a tile is in memory at a time. Where rows are not independent, `clusters`
+(n,) says which belong together, 0 to C - 1: then an interval is over clusters, not over rows.
 """
 
-import numpy as np
-from scipy import stats
+from collections.abc import Iterable
+from hashlib import blake2b
 
+import numpy as np
+from scipy import special, stats
+
+from modality_gap.errors import InputError
 from modality_gap.tiles import TILE, tiles
+
+NO_GAP = 1e-12  # of two centres of unit vectors: nearer ones are apart by rounding alone
 
 
 def mean_vector(x: np.ndarray) -> np.ndarray:
@@ -21,18 +28,120 @@ def gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def gap(x: np.ndarray, y: np.ndarray) -> float:
-    """Euclidean norm of the gap vector. Source: section 2."""
-    return float(np.linalg.norm(gap_vector(x, y)))
+    """Euclidean norm of the gap vector, 0 where it is mere rounding. Source: section 2."""
+    length = float(np.linalg.norm(gap_vector(x, y)))
+    return length if length > NO_GAP else 0.0
 
 
-def gap_interval(x: np.ndarray, y: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Interval of the gap over pairs, by the jackknife (closed form, no resampling)."""
-    n = len(x)
-    total = n * gap_vector(x, y)
-    without_one = np.concatenate(
-        [np.linalg.norm((total - (of_x - of_y)) / (n - 1), axis=1) for of_x, of_y in tiles(x, y)]
+def gap_squared_interval(
+    x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+) -> tuple[float, float, float]:
+    """The squared gap without its bias, which may be negative, and its interval over pairs.
+
+    The mean g of the n differences x_i - y_i, of covariance S, is too long: |g|^2 exceeds the
+    squared gap by tr S / n on average, which is taken off. What is left varies by
+    4 t r / n + 2 tr S^2 / (n (n - 1)), where t is the squared gap and r the variance along the gap;
+    the interval holds each t that this does not put too far from the estimate, so that it covers
+    near 0 too. r is that along g, with half of the noise's share taken off where there is a gap to
+    see: all of it leaves r too uncertain, and the interval too short. Where the noise hides the
+    gap's direction the interval covers up to .03 more than it says.
+
+    With `clusters` (n,), 0 to C - 1, the clusters take the place of the pairs: their sums (C, d)
+    are in memory. Raises InputError for fewer than two pairs or clusters.
+    """
+    d = x.shape[1]
+    centre = gap_vector(x, y)
+    n, deviations = _deviations(x, y, centre, clusters)
+    length = float(centre @ centre)
+    along, trace, fourth, squares = _spread(deviations, centre, n, d)
+    estimate = length - trace / n
+    squared_trace = squares
+    if n > 3:  # without the bias of the square of an estimate (Himeno and Yamada, 2014)
+        unbiased = (n - 1) * (n - 2) * squares + trace**2 - n * fourth
+        squared_trace = max(0.0, (n - 1) / (n * (n - 2) * (n - 3)) * unbiased)
+    ratio = 0.0
+    if length > NO_GAP**2:
+        half = max(0.0, estimate) / length / 2
+        ratio = max(0.0, along - half * squared_trace / n) / (length - half * trace / n)
+    quantile = stats.t.ppf((1 + confidence) / 2, n - 1)
+    drift = 2 * quantile**2 * ratio / n
+    spread = 4 * ratio * estimate / n + drift**2 / quantile**2
+    spread += 2 * squared_trace / (n * (n - 1))
+    margin = quantile * np.sqrt(max(0.0, spread))
+    return estimate, float(estimate + drift - margin), float(estimate + drift + margin)
+
+
+def _deviations(
+    x: np.ndarray, y: np.ndarray, centre: np.ndarray, clusters: np.ndarray | None
+) -> tuple[int, Iterable[np.ndarray]]:
+    """How many independent units there are, and tiles of what each adds to n times the error of
+    the mean difference `centre` (d,): rows (m, d) whose mean is 0."""
+    if clusters is None:
+        check_units(len(x))
+        return len(x), (of_x - of_y - centre for of_x, of_y in tiles(x, y))
+    sizes = np.bincount(clusters)
+    check_units(len(sizes))
+    totals = np.zeros((len(sizes), x.shape[1]))
+    for codes, of_x, of_y in tiles(clusters, x, y):
+        np.add.at(totals, codes, of_x - of_y)
+    return len(sizes), [(totals - sizes[:, None] * centre) * (len(sizes) / len(x))]
+
+
+def check_units(n: int) -> None:
+    """Raise InputError where an interval has fewer than two independent units to go by."""
+    if n < 2:
+        raise InputError(
+            "an interval needs two pairs, or two clusters of pairs; give more pairs or name a "
+            "label column with more values."
+        )
+
+
+def _spread(
+    deviations: Iterable[np.ndarray], centre: np.ndarray, n: int, d: int
+) -> tuple[float, float, float, float]:
+    """Of n deviations (d,) with covariance S: g'Sg of the centre g, tr S, the mean fourth power of
+    their lengths (over n - 1), and tr S^2; from the smaller of the matrices (n, n) and (d, d)."""
+    if n < d:
+        rows = np.concatenate(list(deviations))
+        deviations, gram = [rows], rows @ rows.T
+    product, along, lengths = np.zeros((d, d)) if n >= d else gram, 0.0, []
+    for rows in deviations:
+        along += ((rows @ centre) ** 2).sum()
+        lengths.append(np.einsum("ij,ij->i", rows, rows))
+        if n >= d:
+            product += rows.T @ rows
+    lengths = np.concatenate(lengths)
+    return (
+        float(along / (n - 1)),
+        float(lengths.sum() / (n - 1)),
+        float((lengths**2).sum() / (n - 1)),
+        float((product**2).sum() / (n - 1) ** 2),
     )
-    return _jackknife(np.linalg.norm(total / n), without_one, confidence)
+
+
+def gap_interval(
+    x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+) -> tuple[float, float]:
+    """Interval of the gap over pairs, or over clusters of them: the roots of that of its square,
+    from 0 on. It has no bias, so that the gap itself, which is too long where there are few pairs,
+    may lie above it."""
+    _, low, high = gap_squared_interval(x, y, confidence, clusters)
+    return float(np.sqrt(max(0.0, low))), float(np.sqrt(max(0.0, high)))
+
+
+def measure_gap(
+    x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+) -> dict[str, float]:
+    """The gap and the squared gap without bias, each with its interval, as columns of a table."""
+    squared, low, high = gap_squared_interval(x, y, confidence, clusters)
+    return {
+        "gap": gap(x, y),
+        "gap_low": float(np.sqrt(max(0.0, low))),
+        "gap_high": float(np.sqrt(max(0.0, high))),
+        "gap_squared": squared,
+        "gap_squared_low": low,
+        "gap_squared_high": high,
+    }
 
 
 def _total_and_squares(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,15 +158,29 @@ def mean_cosine(x: np.ndarray) -> float:
     return float((total @ total - squares.sum()) / (n * (n - 1)))
 
 
-def mean_cosine_interval(x: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Interval of the mean cosine over items, by the jackknife."""
+def mean_cosine_interval(
+    x: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+) -> tuple[float, float]:
+    """Interval of the mean cosine over items, or over clusters of them, by the jackknife, which
+    leaves one out at a time."""
     n = len(x)
     total, squares = _total_and_squares(x)
-    along = np.concatenate([rows @ total for (rows,) in tiles(x)])
-    rest = total @ total - 2 * along + squares  # |sum without row i|^2
-    without_one = (rest - (squares.sum() - squares)) / ((n - 1) * (n - 2))
     mean = (total @ total - squares.sum()) / (n * (n - 1))
-    return _jackknife(mean, without_one, confidence)
+    if clusters is None:
+        check_units(n)
+        along = np.concatenate([rows @ total for (rows,) in tiles(x)])
+        rest = total @ total - 2 * along + squares  # |sum without row i|^2
+        without_one = (rest - (squares.sum() - squares)) / ((n - 1) * (n - 2))
+        return _jackknife(mean, without_one, confidence)
+    sizes = np.bincount(clusters)
+    check_units(len(sizes))
+    totals = np.zeros((len(sizes), x.shape[1]))
+    for codes, rows in tiles(clusters, x):
+        np.add.at(totals, codes, rows)
+    rest = ((total - totals) ** 2).sum(axis=1)
+    kept = n - sizes
+    squares_kept = squares.sum() - np.bincount(clusters, squares)
+    return _jackknife(mean, (rest - squares_kept) / (kept * (kept - 1)), confidence)
 
 
 def _jackknife(estimate: float, without_one: np.ndarray, confidence: float) -> tuple[float, float]:
@@ -67,33 +190,106 @@ def _jackknife(estimate: float, without_one: np.ndarray, confidence: float) -> t
     return float(estimate - margin), float(estimate + margin)
 
 
-def proportion_interval(successes: int, n: int, confidence: float) -> tuple[float, float]:
-    """Wilson's interval of a share."""
-    interval = stats.binomtest(int(successes), int(n)).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+def proportion_interval(successes: float, n: float, confidence: float) -> tuple[float, float]:
+    """Wilson's interval of a share; n need not be a whole number."""
+    share, quantile = successes / n, special.ndtri((1 + confidence) / 2)
+    scale = 2 * (n + quantile**2)
+    centre = (2 * n * share + quantile**2) / scale
+    margin = quantile / scale * np.sqrt(4 * n * share * (1 - share) + quantile**2)
+    low = 0.0 if successes == 0 else centre - margin
+    high = 1.0 if successes == n else centre + margin
+    return float(low), float(high)
+
+
+def share_interval(
+    hits: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+) -> tuple[float, float]:
+    """Wilson's interval of the share of `hits` (n,), with as many items as the clusters are worth
+    where there are any (Korn and Graubard, Survey Methodology 24, 1998)."""
+    n = len(hits)
+    successes = int(np.count_nonzero(hits))
+    if clusters is None:
+        return proportion_interval(successes, n, confidence)
+    worth = effective_size(hits, confidence, clusters)
+    return proportion_interval(successes / n * worth, worth, confidence)
+
+
+def effective_size(hits: np.ndarray, confidence: float, clusters: np.ndarray) -> float:
+    """How many independent items would tell the share of `hits` (n,) as surely as these clusters
+    do: from the variance of the share over clusters and their number's quantile of Student's t;
+    no more than n, and the number of clusters where all items agree."""
+    _, clusters = np.unique(clusters, return_inverse=True)
+    n, count = len(hits), int(clusters.max()) + 1
+    share = np.count_nonzero(hits) / n
+    check_units(count)
+    if share in (0, 1):
+        return float(count)
+    errors = np.bincount(clusters, hits - share)
+    variance = count / (count - 1) * (errors**2).sum() / n**2
+    level = (1 + confidence) / 2
+    ratio = special.ndtri(level) / stats.t.ppf(level, count - 1)
+    return float(min(n, share * (1 - share) / variance * ratio**2)) if variance > 0 else float(n)
 
 
 TIE = 1e-12  # cosines closer than this are equal: rounding is smaller
 
 
+def identical_rows(x: np.ndarray) -> np.ndarray:
+    """For each row of x (n, d) the first row with the same numbers, (n,): itself where none came
+    before it."""
+    first: dict[bytes, int] = {}
+    return np.array(
+        [
+            first.setdefault(blake2b(row.tobytes(), digest_size=16).digest(), number)
+            for number, row in enumerate(row for (rows,) in tiles(x) for row in rows)
+        ]
+    )
+
+
 def partner_ranks(
     x: np.ndarray, y: np.ndarray, tile: int = TILE, width: int = 1024
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many rows of y are nearer to each row of x, by cosine, than its own partner, and the
-    other way round: two (n,) of integers. No more than `tile` x `width` cosines are in memory.
+    """How many items of y are nearer to each item of x, by cosine, than its own partner, and the
+    other way round: two arrays of integers, (items of x,) and (items of y,). No more than `tile` x
+    `width` cosines are in memory.
 
-    Rows as near as the partner count where they stand before it, so that identical vectors do not
-    all count as found.
+    Identical rows of a side are one item, which stands where the first of them does and whose
+    partners are all of theirs: a picture that is there five times, each time with another caption,
+    looks for any of the five. Items as near as the partner count where they stand before it.
     """
+    first_x, first_y = identical_rows(x), identical_rows(y)
     own = np.concatenate([(of_x * of_y).sum(axis=1) for of_x, of_y in tiles(x, y)])
-    ranks_x, ranks_y = np.zeros((2, len(x)), dtype=np.int64)
     rows = np.arange(len(x))
-    for i, own_x, of_x in tiles(rows, own, x, size=tile):
-        for j, own_y, of_y in tiles(rows, own, y, size=width):
+    is_x, is_y = first_x == rows, first_y == rows
+    # The nearest partner of each item, and the row where it stands.
+    own_x, place_x = _nearest_partner(own, first_x, first_y)
+    own_y, place_y = _nearest_partner(own, first_y, first_x)
+    ranks_x, ranks_y = np.zeros((2, len(x)), dtype=np.int64)
+    for i, of_x in tiles(rows, x, size=tile):
+        i, of_x = i[is_x[i]], of_x[is_x[i]]
+        for j, of_y in tiles(rows, y, size=width):
+            j, of_y = j[is_y[j]], of_y[is_y[j]]
+            if not (len(i) and len(j)):
+                continue
             cosines = of_x @ of_y.T
-            ranks_x[i] += np.count_nonzero(cosines > own_x[:, None] + _slack(i[:, None], j), axis=1)
-            ranks_y[j] += np.count_nonzero(cosines > own_y + _slack(j, i[:, None]), axis=0)
-    return ranks_x, ranks_y
+            nearer = cosines > own_x[i][:, None] + _slack(place_x[i][:, None], j)
+            ranks_x[i] += np.count_nonzero(nearer, axis=1)
+            nearer = cosines > own_y[j] + _slack(place_y[j], i[:, None])
+            ranks_y[j] += np.count_nonzero(nearer, axis=0)
+    return ranks_x[is_x], ranks_y[is_y]
+
+
+def _nearest_partner(
+    own: np.ndarray, first: np.ndarray, partner: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each item, in its first row: the cosine `own` (n,) of its nearest partner, and the row
+    where that stands; of equally near ones the first."""
+    nearest = np.full(len(own), -np.inf)
+    np.maximum.at(nearest, first, own)
+    place = np.full(len(own), len(own))
+    near = own >= nearest[first] - TIE
+    np.minimum.at(place, first[near], partner[near])
+    return nearest, place
 
 
 def _slack(own: np.ndarray, other: np.ndarray) -> np.ndarray | float:
@@ -107,10 +303,38 @@ def _slack(own: np.ndarray, other: np.ndarray) -> np.ndarray | float:
 
 
 def recall_at(x: np.ndarray, y: np.ndarray, k: int, tile: int = TILE) -> tuple[float, float]:
-    """Share of rows of x whose own partner is among the k nearest rows of y, by cosine, and the
-    other way round."""
-    to_y, to_x = (int((ranks < k).sum()) / len(x) for ranks in partner_ranks(x, y, tile))
+    """Share of items of x with a partner among the k nearest items of y, by cosine, and the other
+    way round; items as in `partner_ranks`."""
+    to_y, to_x = (int((ranks < k).sum()) / len(ranks) for ranks in partner_ranks(x, y, tile))
     return to_y, to_x
+
+
+def measure_recall(
+    x: np.ndarray,
+    y: np.ndarray,
+    confidence: float,
+    clusters: np.ndarray | None = None,
+    ks: tuple[int, ...] = (1, 5, 10),
+) -> dict[str, float]:
+    """Recall both ways at each of `ks`, with intervals, as columns of a table; how many items each
+    side has once identical rows are one; and what chance gives at 1, the share of a side's items
+    that are partners of an item of the other, on average."""
+    first_x, first_y = identical_rows(x), identical_rows(y)
+    rows = np.arange(len(x))
+    items = {"a": np.flatnonzero(first_x == rows), "b": np.flatnonzero(first_y == rows)}
+    row = {f"recall_items_{side}": len(found) for side, found in items.items()}
+    matches = len(set(zip(first_x.tolist(), first_y.tolist(), strict=True)))
+    chance = matches / (len(items["a"]) * len(items["b"]))
+    row["recall1_chance"] = chance
+    ranks = dict(zip(("ab", "ba"), partner_ranks(x, y), strict=True))
+    for k in ks:
+        for direction, rank in ranks.items():
+            of_item = None if clusters is None else clusters[items[direction[0]]]
+            hits = rank < k
+            low, high = share_interval(hits, confidence, of_item)
+            name = f"recall{k}_{direction}"
+            row |= {name: int(hits.sum()) / len(hits), f"{name}_low": low, f"{name}_high": high}
+    return row
 
 
 def linear_separability(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, int]:

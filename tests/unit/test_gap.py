@@ -1,19 +1,29 @@
 """The gap and its companions, against paper.md's table of the released features."""
 
+import itertools
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from modality_gap.embedding_set import normalise
+from modality_gap.errors import InputError
 from modality_gap.gap import (
+    effective_size,
     gap,
     gap_interval,
+    gap_squared_interval,
     gap_vector,
     largest_share,
     linear_separability,
     mean_cosine,
     mean_cosine_interval,
+    measure_gap,
+    measure_recall,
+    partner_ranks,
     proportion_interval,
     recall_at,
+    share_interval,
 )
 
 # set: gap, mean cosine a, b, recall@1 a>b, b>a, share of the five largest dimensions. Measured on
@@ -23,7 +33,7 @@ RELEASED = {
     "clip_random": (1.1361, 0.6814, 0.6635, 0.002, 0.002, 0.079),
     "videoclip": (1.0669, 0.6889, 0.4947, 0.37, 0.24, 0.369),
     "videoclip_random": (0.9544, 0.4440, 0.8402, 0.00, 0.01, 0.066),
-    "convirt": (0.8231, 0.7641, 0.1316, 0.006, 0.022, 0.223),
+    "convirt": (0.8231, 0.7641, 0.1316, 0.006, 11 / 443, 0.223),  # 57 of 500 texts repeat
     "convirt_random": (1.4030, 0.9956, 0.9011, 0.002, 0.000, 0.088),
     "clasp": (1.0447, 0.6072, 0.7050, 0.030, 0.000, 0.318),
     "clasp_random": (1.2893, 1.0000, 1.0000, 0.010, 0.010, 0.051),
@@ -56,35 +66,159 @@ def test_mean_cosine_equals_the_mean_over_all_pairs(cloud):
     assert mean_cosine(x) == pytest.approx(pairs.mean(), abs=1e-12)
 
 
-def test_jackknife_interval_is_that_of_leaving_rows_out_one_by_one(cloud):
-    from scipy import stats
-
-    x, y = cloud
-    n = len(x)
-    for interval, estimate, function in (
-        (gap_interval(x, y, 0.95), gap(x, y), lambda keep: gap(x[keep], y[keep])),
-        (mean_cosine_interval(x, 0.95), mean_cosine(x), lambda keep: mean_cosine(x[keep])),
-    ):
-        without = np.array([function(np.arange(n) != row) for row in range(n)])
+def test_jackknife_interval_is_that_of_leaving_items_or_clusters_out_one_by_one(cloud):
+    x, _ = cloud
+    for clusters in (None, np.arange(60) % 23):
+        codes = np.arange(60) if clusters is None else clusters
+        n = codes.max() + 1
+        without = np.array([mean_cosine(x[codes != code]) for code in range(n)])
         error = np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())
         margin = stats.t.ppf(0.975, n - 1) * error
-        assert interval == pytest.approx((estimate - margin, estimate + margin), abs=1e-10)
+        wanted = mean_cosine(x) - margin, mean_cosine(x) + margin
+        assert mean_cosine_interval(x, 0.95, clusters) == pytest.approx(wanted, abs=1e-10)
 
 
-def test_gap_interval_covers_the_true_gap_about_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    centre = np.array([1.0, 0.5, -0.5])
-
-    def sample(n):
-        x = normalise(centre + 0.5 * rng.normal(size=(n, 3)))
-        y = normalise(-centre + 0.5 * rng.normal(size=(n, 3)))
-        return x, y
-
-    truth = gap(*sample(400_000))
-    covered = [
-        low < truth < high for low, high in (gap_interval(*sample(80), 0.9) for _ in range(300))
+def squared_interval_in_plain_steps(rows, confidence):
+    """The debiased squared length of the mean of rows (n, d) and its interval, with every pair,
+    three and four different rows visited."""
+    n = len(rows)
+    products = rows @ rows.T
+    estimate = products[~np.eye(n, dtype=bool)].mean()
+    # tr S^2 without bias: a quarter of the mean of ((a - b)'(c - d))^2 over four different rows.
+    squares = [
+        (products[a, c] - products[a, d] - products[b, c] + products[b, d]) ** 2
+        for a, b, c, d in itertools.permutations(range(n), 4)
     ]
-    assert 0.85 < np.mean(covered) < 0.95
+    squared_trace = np.mean(squares) / 4
+    second = 2 * squared_trace / (n * (n - 1))
+    centre, covariance = rows.mean(axis=0), np.cov(rows.T)
+    length = centre @ centre
+    half = max(0, estimate) / length / 2
+    ratio = centre @ covariance @ centre - half * squared_trace / n
+    ratio /= length - half * np.trace(covariance) / n
+    quantile = stats.t.ppf((1 + confidence) / 2, n - 1)
+    # Ends: where (estimate - t)^2 = quantile^2 (4 t ratio / n + second).
+    ends = np.roots(
+        [
+            1,
+            -2 * estimate - 4 * quantile**2 * ratio / n,
+            estimate**2 - quantile**2 * second,
+        ]
+    )
+    return estimate, *sorted(ends.real)
+
+
+@pytest.mark.parametrize("dim", [4, 30])  # fewer dimensions than pairs, and more
+def test_the_squared_gap_and_its_interval_in_plain_steps(dim):
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(2, 12, dim)) + 1
+    y -= 1.5
+    found = gap_squared_interval(x, y, 0.9)
+    assert found == pytest.approx(squared_interval_in_plain_steps(x - y, 0.9), rel=1e-9)
+    # Clusters of equal size are pairs of their own: their means.
+    clusters = np.repeat(np.arange(12), 3)
+    order = rng.permutation(36)
+    many = [np.repeat(side, 3, axis=0) for side in (x, y)]
+    many = [side + rng.normal(size=side.shape) for side in many]
+    means = (many[0] - many[1]).reshape(12, 3, dim).mean(axis=1)
+    found = gap_squared_interval(*(side[order] for side in many), 0.9, clusters[order])
+    assert found == pytest.approx(squared_interval_in_plain_steps(means, 0.9), rel=1e-9)
+
+
+def test_the_gaps_interval_is_the_root_of_that_of_its_square(cloud):
+    found = measure_gap(*cloud, 0.95)
+    assert found["gap"] == gap(*cloud)
+    assert found["gap_low"] == pytest.approx(found["gap_squared_low"] ** 0.5)
+    assert found["gap_high"] == pytest.approx(found["gap_squared_high"] ** 0.5)
+    assert gap_interval(*cloud, 0.95) == (found["gap_low"], found["gap_high"])
+    # Two halves of one cloud: there may be no gap at all, and the squared one may be negative.
+    x = normalise(np.random.default_rng(0).normal(size=(200, 30)))
+    closed = measure_gap(x[:100], x[100:], 0.95)
+    assert closed["gap"] > 0.1
+    assert closed["gap_squared_low"] < 0 < closed["gap_squared_high"] < 0.03
+    assert closed["gap_low"] == 0
+
+
+SPECTRUM = 0.9 * np.arange(1, 65) ** -0.25 / np.sqrt((np.arange(1, 65) ** -0.5).sum())
+
+
+def draw_differences(rng, n, length, cluster_share=0.0, clusters=None):
+    """Differences of pairs (n, 64) about a mean of this length, of total variance .81, of which a
+    share is common to a cluster."""
+    noise = rng.standard_normal((n, 64), dtype=np.float32).astype(np.float64)
+    if clusters is not None:
+        common = rng.standard_normal((clusters.max() + 1, 64))[clusters]
+        noise = np.sqrt(1 - cluster_share) * noise + np.sqrt(cluster_share) * common
+    noise *= SPECTRUM
+    return noise + length / 8
+
+
+@pytest.mark.parametrize("length", [0.5, 0.03])
+@pytest.mark.parametrize(("n", "draws"), [(50, 1500), (415, 1200), (5000, 500)])
+def test_gap_interval_covers_the_true_gap_as_often_as_it_says(n, draws, length):
+    rng = np.random.default_rng(n)
+    nothing = np.zeros((n, 64))
+    ends = np.array(
+        [gap_interval(draw_differences(rng, n, length), nothing, 0.95) for _ in range(draws)]
+    )
+    covered = (ends[:, 0] <= length) & (length <= ends[:, 1])
+    assert 0.93 <= covered.mean() <= 0.97
+
+
+@pytest.mark.parametrize("length", [0.5, 0.03])
+def test_intervals_over_clusters_cover_where_those_over_pairs_do_not(length):
+    rng = np.random.default_rng(7)
+    clusters = np.sort(np.concatenate([np.arange(150), rng.integers(0, 150, 265)]))
+    _, clusters = np.unique(rng.permutation(150)[clusters], return_inverse=True)
+    nothing, covered, of_pairs = np.zeros((415, 64)), 0, 0
+    for _ in range(800):
+        rows = draw_differences(rng, 415, length, 0.7, clusters)
+        low, high = gap_interval(rows, nothing, 0.95, clusters)
+        covered += low <= length <= high
+        low, high = gap_interval(rows, nothing, 0.95)
+        of_pairs += low <= length <= high
+    assert 0.93 <= covered / 800 <= 0.975
+    assert of_pairs / 800 < 0.9
+
+
+def test_the_interval_of_a_share_over_clusters_covers():
+    rng = np.random.default_rng(3)
+    clusters = np.repeat(np.arange(100), rng.integers(1, 9, 100))
+    covered = {"clusters": 0, "items": 0}
+    for _ in range(1000):
+        # A cluster's own chance is 0 to 1 about .3: its items succeed and fail together.
+        hits = rng.random(len(clusters)) < rng.beta(0.6, 1.4, 100)[clusters]
+        for name, given in (("clusters", clusters), ("items", None)):
+            low, high = share_interval(hits, 0.95, given)
+            covered[name] += low <= 0.3 <= high
+    assert 930 <= covered["clusters"] <= 970
+    assert covered["items"] < 850
+
+
+def test_clusters_of_one_item_change_the_interval_of_a_share_by_the_quantile_alone():
+    hits = np.arange(80) < 20
+    worth = effective_size(hits, 0.95, np.arange(80))
+    # The variance over 80 clusters has a divisor of 79.
+    assert worth == pytest.approx(79 * (1.959964 / stats.t.ppf(0.975, 79)) ** 2, rel=1e-6)
+    assert effective_size(hits, 0.95, np.arange(80) // 4) == pytest.approx(
+        19 * (1.959964 / stats.t.ppf(0.975, 19)) ** 2, rel=1e-6
+    )
+    # Where all agree, the clusters count.
+    assert share_interval(np.ones(80, bool), 0.95, np.arange(80) // 4) == pytest.approx(
+        proportion_interval(20, 20, 0.95)
+    )
+
+
+def test_an_interval_of_one_unit_is_refused_in_a_sentence(cloud):
+    x, y = cloud
+    for compute in (
+        lambda: gap_interval(x, y, 0.95, np.zeros(60, int)),
+        lambda: gap_interval(x[:1], y[:1], 0.95),
+        lambda: mean_cosine_interval(x, 0.95, np.zeros(60, int)),
+        lambda: share_interval(x[:, 0] > 0, 0.95, np.zeros(60, int)),
+    ):
+        with pytest.raises(InputError, match="needs two pairs, or two clusters"):
+            compute()
 
 
 def test_recall_counts_the_partner_among_the_nearest():
@@ -100,9 +234,54 @@ def test_recall_counts_the_partner_among_the_nearest():
     assert recall_at(one, other, 1) == (1.0, 0.5)
 
 
-def test_recall_of_identical_vectors_is_chance():
-    x = np.ones((50, 3)) / np.sqrt(3)
-    assert recall_at(x, x, 1) == pytest.approx((1 / 50, 1 / 50))
+def test_identical_vectors_are_one_item_and_any_of_its_partners_counts():
+    rng = np.random.default_rng(0)
+    pictures = normalise(rng.normal(size=(40, 17)))
+    x = np.repeat(pictures, 5, axis=0)
+    order = rng.permutation(200)
+    x = x[order]
+    y = normalise(x + 0.005 * rng.normal(size=x.shape))
+    # A model that never errs: five captions a picture.
+    assert recall_at(x, y, 1) == (1, 1)
+    found = measure_recall(x, y, 0.95)
+    assert (found["recall_items_a"], found["recall_items_b"]) == (40, 200)
+    assert found["recall1_chance"] == pytest.approx(1 / 40)
+    assert (found["recall1_ab"], found["recall1_ba"]) == (1, 1)
+    assert found["recall1_ab_low"] == pytest.approx(proportion_interval(40, 40, 0.95)[0])
+    assert found["recall1_ba_low"] == pytest.approx(proportion_interval(200, 200, 0.95)[0])
+    # One that errs, by the usual protocol: every picture and caption alone, by brute force.
+    y = normalise(x + 0.9 * rng.normal(size=x.shape))
+    cosines = pictures @ y.T
+    owner = np.array([np.flatnonzero((pictures == row).all(axis=1))[0] for row in x])
+    for k in (1, 5):
+        nearest = np.argsort(-cosines, axis=1)[:, :k]
+        to_y = (owner[nearest] == np.arange(40)[:, None]).any(axis=1).mean()
+        nearest = np.argsort(-cosines.T, axis=1)[:, :k]
+        to_x = (nearest == owner[:, None]).any(axis=1).mean()
+        assert recall_at(x, y, k) == pytest.approx((to_y, to_x))
+        assert recall_at(x, y, k, tile=7) == recall_at(x, y, k)
+        assert to_y < 0.9
+
+
+def test_two_pictures_alike_under_two_names_are_not_rivals():
+    x = np.eye(4)[[0, 1, 1, 2, 3]]
+    y = normalise(np.eye(4)[[0, 1, 1, 2, 3]] + 0.01 * np.arange(20).reshape(5, 4) / 20)
+    assert recall_at(x, y, 1) == (1, 1)
+    # All alike: one item a side, which is found, as chance finds it.
+    same = np.ones((50, 3)) / np.sqrt(3)
+    found = measure_recall(same, same, 0.95)
+    assert (found["recall_items_a"], found["recall1_ab"], found["recall1_chance"]) == (1, 1, 1)
+
+
+def test_equal_cosines_of_different_items_count_where_they_stand_before():
+    # Each of 50 has the same cosine with every one of the others' partners.
+    x = np.tile([1.0, 0, 0], (50, 1))
+    angles = np.linspace(0, 6, 50)
+    y = np.stack([np.full(50, 0.6), 0.8 * np.cos(angles), 0.8 * np.sin(angles)], axis=1)
+    assert recall_at(y, x, 1) == (1, 1)
+    three = x[:1], y[:3]
+    ranks = partner_ranks(np.concatenate([three[0], -np.eye(3)[:2]]), three[1])
+    assert ranks[0].tolist()[0] == 0
 
 
 def test_recall_does_not_depend_on_the_tile(cloud):
