@@ -8,7 +8,9 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from modality_gap.assets import absence, is_at_hand, load_assets
 from modality_gap.configuration import (
     check_config,
+    cluster_column,
     load_yaml,
+    set_clusters,
     tables_of,
     with_rows,
     without_absent,
@@ -73,6 +75,8 @@ SETS = {
 # For the captions of Snakemake's report and of the pages.
 PAPER_FOUND = load_yaml(Path(workflow.basedir) / "report" / "paper_found.yaml")
 config["stand_ins"] = sentences(PAPER_FOUND, SETS, config)
+# By set and by inputs, the label column of items that are not independent.
+CLUSTERS = set_clusters({**config, "sets": SETS})
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
 # Two jobs side by side use two cores better than one job with two threads.
 HALF_OF_THE_CORES = max(1, (workflow.cores or 2) // 2)

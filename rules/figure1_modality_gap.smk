@@ -17,6 +17,7 @@ rule measure_gaps:
     threads: HALF_OF_THE_CORES
     params:
         sets={name: (entry["model"], entry["weights"]) for name, entry in SETS.items()},
+        clusters=CLUSTERS,
         confidence=config["confidence"],
         sample=config["sample"],
         seed=config["seed"],

@@ -19,6 +19,10 @@ rule measure_cones:
     threads: HALF_OF_THE_CORES
     params:
         encoders=list(config["cone"]["encoders"]),
+        clusters=[
+            cluster_column(config, entry["trained_inputs"])
+            for entry in config["cone"]["encoders"].values()
+        ],
         bins=config["cone"]["bins"],
         confidence=config["confidence"],
     script:
@@ -77,6 +81,7 @@ rule measure_preprocessing:
     threads: HALF_OF_THE_CORES
     params:
         encoders={name: ENCODERS[name] for name in PREPROCESSING["encoders"]},
+        cluster=cluster_column(config, PREPROCESSING["inputs"]),
         confidence=config["confidence"],
     script:
         "../scripts/measure_preprocessing.py"

@@ -70,6 +70,7 @@ rule sweep_loss:
     threads: HALF_OF_THE_CORES
     params:
         sets=list(SETS),
+        clusters=CLUSTERS,
         landscape=config["loss_landscape"],
         bootstrap=config["bootstrap"],
         confidence=config["confidence"],

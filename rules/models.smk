@@ -26,6 +26,7 @@ rule sweep_sigmoid_loss:
             name: {key: entry[key] for key in ("scale", "bias") if key in entry}
             for name, entry in SIGMOID_SETS.items()
         },
+        clusters=CLUSTERS,
         landscape=config["loss_landscape"],
         bootstrap=config["bootstrap"],
         confidence=config["confidence"],

@@ -16,6 +16,7 @@ rule measure_diagnostics:
         "../envs/statistics.yaml"
     params:
         sets={name: (entry["model"], entry["weights"]) for name, entry in SETS.items()},
+        clusters=CLUSTERS,
         bootstrap=config["bootstrap"],
         confidence=config["confidence"],
         sample=config["sample"],

@@ -245,6 +245,7 @@ rule measure_normalisation:
         "../envs/statistics.yaml"
     params:
         encoders={name: ENCODERS[name] for name in NORMALISATION["encoders"]},
+        cluster=cluster_column(config, NORMALISATION["inputs"]),
         confidence=config["confidence"],
         sample=config["sample"],
         seed=config["seed"],

@@ -22,6 +22,10 @@ rule sweep_zero_shot:
         "../envs/statistics.yaml"
     params:
         tasks={task: TASKS[task] for task in config["table1"]["tasks"]},
+        clusters={
+            task: cluster_column(config, TASKS[task]["inputs"])
+            for task in config["table1"]["tasks"]
+        },
         landscape=config["loss_landscape"],
         confidence=config["confidence"],
         permutations=config["permutations"],

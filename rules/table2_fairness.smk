@@ -25,6 +25,7 @@ rule make_table2:
         "../envs/statistics.yaml"
     params:
         table2=config["table2"],
+        cluster=cluster_column(config, config["table2"]["inputs"]),
         confidence=config["confidence"],
     script:
         "../scripts/make_table2.py"

@@ -11,9 +11,13 @@ from modality_gap.embedding_set import StoredVectors
 
 given, params = snakemake.input, snakemake.params
 rows, histograms = [], []
-for encoder, *files in zip(params.encoders, given.trained, given.random, strict=True):
+for encoder, column, *files in zip(
+    params.encoders, params.clusters, given.trained, given.random, strict=True
+):
     for (weights, inputs), x in panels(*map(StoredVectors, files)).items():
-        row, histogram = measure_panel(x, params.bins, params.confidence, snakemake.threads)
+        clusters = x.clusters(column) if inputs == "real" else None
+        settings = params.bins, params.confidence, snakemake.threads
+        row, histogram = measure_panel(x, *settings, clusters)
         names = {"encoder": encoder, "weights": weights, "inputs": inputs}
         origin = {key: x.metadata[key] for key in ("model", "dtype")}
         rows.append({**names, **origin, **row})

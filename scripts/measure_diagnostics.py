@@ -11,13 +11,15 @@ import pandas as pd
 
 from modality_gap.diagnostics import measure, ranked
 from modality_gap.embedding_set import open_pairs
-from modality_gap.tiles import sample_rows
+from modality_gap.tiles import chosen, sample_rows
 
 sets, params = snakemake.params.sets, snakemake.params
 rows = []
 for name, x, y in open_pairs(sets, snakemake.input.pairs):
     model, weights = sets[name]
     some = sample_rows(len(x), params.sample, params.seed)
-    row = measure(x[some], y[some], params.bootstrap["resamples"], params.confidence, params.seed)
+    clusters = x.clusters(params.clusters.get(name))
+    settings = params.bootstrap["resamples"], params.confidence, params.seed
+    row = measure(x[some], y[some], *settings, chosen(clusters, some))
     rows.append({"set": name, "model": model, "weights": weights, **row})
 ranked(pd.DataFrame(rows)).to_csv(snakemake.output[0], index=False)

@@ -7,12 +7,15 @@ log_to(snakemake.log[0])
 import pandas as pd
 
 from modality_gap.embedding_set import open_pairs
-from modality_gap.measures import measure_set
+from modality_gap.measures import measure_set, say_repeated
 
 sets, params = snakemake.params.sets, snakemake.params
 rows = []
 for name, x, y in open_pairs(sets, snakemake.input.pairs):
     model, weights = sets[name]
-    row = measure_set(x, y, params.confidence, params.sample, params.seed, snakemake.threads)
+    clusters = x.clusters(params.clusters.get(name))
+    settings = params.confidence, params.sample, params.seed, snakemake.threads
+    row = measure_set(x, y, *settings, clusters)
+    say_repeated(row)
     rows.append({"set": name, "model": model, "weights": weights, **row})
 pd.DataFrame(rows).to_csv(snakemake.output[0], index=False)

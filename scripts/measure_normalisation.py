@@ -14,7 +14,8 @@ from modality_gap.tiles import sample_rows
 encoders, params = snakemake.params.encoders, snakemake.params
 rows, points = [], []
 for name, x, y in open_pairs(encoders, snakemake.input.pairs):
-    row = measure_normalisation(encoders[name], x, y, params.confidence, params.sample, params.seed)
+    settings = params.confidence, params.sample, params.seed
+    row = measure_normalisation(encoders[name], x, y, *settings, x.clusters(params.cluster))
     rows.append({"encoder": name, **row})
     some = sample_rows(len(x), params.sample, params.seed)
     points.append(pair_svd_2d(x[some], y[some]).assign(encoder=name))

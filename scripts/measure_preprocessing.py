@@ -12,11 +12,9 @@ from modality_gap.measures import measure_preprocessing
 encoders, params = snakemake.params.encoders, snakemake.params
 pairs = [open_pair(file, snakemake.input.text) for file in snakemake.input.images]
 first = pairs[0][0]
+settings = params.confidence, snakemake.threads, first.clusters(params.cluster)
 rows = [
-    {
-        "encoder": name,
-        **measure_preprocessing(spec, x, y, first, params.confidence, snakemake.threads),
-    }
+    {"encoder": name, **measure_preprocessing(spec, x, y, first, *settings)}
     for (name, spec), (x, y) in zip(encoders.items(), pairs, strict=True)
 ]
 pd.DataFrame(rows).to_csv(snakemake.output[0], index=False)

@@ -48,7 +48,6 @@ for _, row in table.iterrows():
     scatter.errorbar(
         row["gap"],
         row["rmg"],
-        xerr=whiskers(row, "gap"),
         yerr=whiskers(row, "rmg"),
         fmt="o",
         ms=7,

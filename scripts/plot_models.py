@@ -21,16 +21,16 @@ figure, (left, right) = plt.subplots(
     1, 2, figsize=(10, 1.6 + 0.42 * len(gaps)), width_ratios=[2, 3], sharey=True
 )
 for _, row in gaps.iterrows():
-    ends = [[row["gap"] - row["gap_low"]], [row["gap_high"] - row["gap"]]]
-    left.errorbar(
+    # The interval is without the bias of the mark, which may lie beyond it.
+    place = rows[row["set"]]
+    left.hlines(place, row["gap_low"], row["gap_high"], color=PALETTE[0], lw=1.2)
+    left.plot(
         row["gap"],
-        rows[row["set"]],
-        xerr=ends,
-        fmt="o",
+        place,
+        "o",
         ms=6,
         color=PALETTE[0],
         mfc=PALETTE[0] if row["weights"] == "trained" else "white",
-        elinewidth=1.2,
     )
 left.set(
     xlabel="gap",

@@ -55,13 +55,13 @@ VERDICTS = {
     "not run",
 }
 STATISTICS = {
-    "gap": ["set", "weights", "n", "dim", "gap", "mean_cosine_a", "mean_cosine_b", "min_cosine_a",
+    "gap": ["set", "weights", "n", "clusters", "dim", "gap", "gap_squared", "mean_cosine_a", "mean_cosine_b", "min_cosine_a",
             "min_cosine_b", "recall1_ab", "recall1_ba"],
     "cone": ["encoder", "weights", "inputs", "n", "mean_cosine", "min_cosine"],
     "mlp_cone": ["activation", "bias", "layer", "repeat", "mean_cosine"],
     "loss_landscape": ["set", "temperature", "delta", "distance", "loss", "loss_as_released"],
     "sphere": ["spacing_deg", "mismatched", "temperature", "delta_theta_deg", "loss"],
-    "diagnostics": ["set", "n", "gap", "gap_low", "rmg", "effective_dimension_both"],
+    "diagnostics": ["set", "n", "clusters", "gap", "rmg", "rmg_low", "effective_dimension_both"],
     "theorem1": ["d_out", "n", "violation_share", "violation_share_low"],
     "theorem2": ["width", "layer", "n", "ratio", "beta", "tighter_bound"],
     "lemma3": ["cosine", "n", "product", "rectified"],

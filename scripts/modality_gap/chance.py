@@ -9,9 +9,9 @@ RECALLS = ("recall1_ab_low", "recall1_ba_low")
 
 
 def recall_over_chance(rows: pd.DataFrame) -> pd.Series:
-    """Recall@1 as a multiple of chance, one in n: by row the lower end of the interval in the
-    direction where it is lower. `rows` are those of statistics/gap.csv."""
-    return rows[list(RECALLS)].min(axis=1) * rows["n"]
+    """Recall@1 as a multiple of chance: by row the lower end of the interval in the direction where
+    it is lower. `rows` are those of statistics/gap.csv."""
+    return rows[list(RECALLS)].min(axis=1) / rows["recall1_chance"]
 
 
 def retrieves(rows: pd.DataFrame) -> pd.Series:

@@ -159,17 +159,22 @@ def panels(trained, random) -> dict[tuple[str, str], np.ndarray]:
 
 
 def measure_panel(
-    x: np.ndarray, bins: int, confidence: float, threads: int = 1
+    x: np.ndarray,
+    bins: int,
+    confidence: float,
+    threads: int = 1,
+    clusters: np.ndarray | None = None,
 ) -> tuple[dict, pd.DataFrame]:
     """One setting of Figure 2(a), of unit vectors x (n, d): a row of cone.csv (mean cosine with its
     interval, range, deviation and quartiles of all cosines) and its part of cone_histogram.csv
     (cosine_low, cosine_high, pairs). All pairs are gone through once for both."""
     fine = cosine_distribution(x, fine_bins(bins), threads=threads)
     cosines = fine.in_bins(bins)
-    low, high = mean_cosine_interval(x, confidence)
+    low, high = mean_cosine_interval(x, confidence, clusters)
     quartiles = cosine_quantiles(fine, np.array([0.25, 0.5, 0.75]))
     row = {
         "n": cosines.n,
+        "clusters": cosines.n if clusters is None else int(clusters.max()) + 1,
         "mean_cosine": cosines.mean,
         "mean_cosine_low": low,
         "mean_cosine_high": high,

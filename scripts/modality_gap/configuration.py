@@ -217,6 +217,22 @@ def without_absent(config: dict, absent: Collection[str]) -> tuple[dict, dict[st
     }, left_out
 
 
+def cluster_column(config: dict, inputs: str) -> str | None:
+    """The label column that says which items of some inputs are not independent, if any."""
+    return config["clusters"].get(config["inputs"][inputs]["dataset"])
+
+
+def set_clusters(config: dict) -> dict[str, str]:
+    """By set the label column that says which of its pairs are not independent; sets of independent
+    pairs are not there. A set's own `cluster` stands before that of its dataset."""
+    columns = {
+        name: entry.get("cluster")
+        or ("inputs" in entry and cluster_column(config, entry["inputs"]))
+        for name, entry in config["sets"].items()
+    }
+    return {name: column for name, column in columns.items() if column}
+
+
 def tables_of(entries: object) -> list[str]:
     """Paths under results/ of every table that entries of config/claims.yaml or config/errata.yaml
     measure something in: the value of each `table` key, however deep."""
@@ -233,7 +249,7 @@ def tables_of(entries: object) -> list[str]:
 # Of a row of models, what is not its encoder's.
 OF_THE_ROW = {"label", "inputs", "note", "loss", "twin"}
 # Of a row of pairs, what is no modality.
-OF_PAIRS = {"model", "weights", "note", "loss", "scale", "bias"}
+OF_PAIRS = {"model", "weights", "note", "cluster", "loss", "scale", "bias"}
 WEIGHTS = {"pretrained", "weights", "checkpoint", "seed"}
 
 
@@ -520,6 +536,8 @@ def _references(config: dict, assets: dict) -> Iterator[tuple[str, str, list[str
                 yield key, file, [other for other in datasets if other != name], "dataset"
             elif "/" not in file:
                 yield key, file, list(assets), "asset or path"
+    for name in config["clusters"]:
+        yield f"clusters.{name}", name, datasets, "dataset"
     for name, entry in inputs.items():
         yield f"inputs.{name}.dataset", entry["dataset"], datasets, "dataset"
     for name, entry in config["projections"].items():

@@ -2,9 +2,10 @@
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair.
 
-A resample of the pairs is a row of weights (B, n): how often it draws each pair. Then a mean over
-pairs is W @ values, and a mean over pairs of different items a quadratic form of W; an item that
-was drawn twice is not compared with itself, which would make every resample look narrower.
+A resample of the pairs, or of clusters of them, is a row of weights (B, C): how often it draws each
+cluster. Then a mean over pairs is W @ sums over W @ sizes, and a mean over two different items a
+quadratic form of W; an item that was drawn twice is not compared with itself, nor with its own
+cluster's copies, which would make every resample look narrower.
 """
 
 import warnings
@@ -14,7 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from modality_gap.gap import partner_ranks
+from modality_gap.errors import InputError
+from modality_gap.gap import gap
 
 BATCH = 512  # resamples at once, which bounds the memory
 
@@ -36,10 +38,10 @@ def bootstrap_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper ends (q,) of the bootstrap intervals of q quantities of n items.
 
-    `statistic` turns weights (B, n) into (q, B). BCa is used because the L2 gap is the length of
-    a mean, which resampling makes longer on average; the percentile interval keeps that bias
-    twice over and BCa takes it out. Where no resample differs from the estimate (no hit at all)
-    BCa has no answer, and the percentile interval, a point, is given.
+    `statistic` turns weights (B, n) into (q, B). BCa allows for a skewed statistic; neither it nor
+    the percentile interval takes out the bias of the length of a mean, so the gap has none here
+    (`gap.gap_interval`). Where no resample differs from the estimate BCa has no answer, and the
+    percentile interval, a point, is given.
     """
 
     def of_resamples(indices: np.ndarray, axis: int) -> np.ndarray:
@@ -68,6 +70,9 @@ def bootstrap_interval(
     return low, high
 
 
+LEAST = 6  # units of a bootstrap: of fewer, a resample too often holds one alone
+
+
 def pair_potential(x: np.ndarray) -> np.ndarray:
     """exp(-2 |x_i - x_j|^2) of every two rows, (n, n), 0 on the diagonal; 8 n^2 bytes."""
     potential = np.exp(4 * (x @ x.T) - 4)  # of unit vectors
@@ -75,59 +80,68 @@ def pair_potential(x: np.ndarray) -> np.ndarray:
     return potential
 
 
-def diagnostics(x: np.ndarray, y: np.ndarray) -> tuple[list[str], Callable]:
-    """Names (q,) of the quantities, and the function from weights (B, n) to their values (q, B).
+def sums_by(values: np.ndarray, clusters: np.ndarray, count: int) -> np.ndarray:
+    """Sums of values (n, ...) over each of `count` clusters, (count, ...)."""
+    sums = np.zeros((count, *values.shape[1:]))
+    np.add.at(sums, clusters, values)
+    return sums
 
-    gap: length of the difference of the means (the paper, section 2). mean_cosine_a, _b: over
-    pairs of different items of one modality. recall1_ab, _ba: share of items whose partner is
-    the nearest. alignment: mean squared distance of partners; uniformity_a, _b: log of the mean
-    of exp(-2 |x_i - x_j|^2) over different items (Wang and Isola, 2020). rmg, the relative
-    modality gap: D / (W + D), with D the mean cosine distance of partners and W that of two
-    different items of one modality, averaged over both modalities (Schrodi et al., 2024); 1 where
-    each modality is one point apart from the other, 0 where partners coincide.
+
+def diagnostics(
+    x: np.ndarray, y: np.ndarray, clusters: np.ndarray | None = None
+) -> tuple[list[str], Callable]:
+    """Names (q,) of the quantities, and the function from weights (B, C) of the clusters, or of the
+    pairs where there are none, to their values (q, B).
+
+    alignment: mean squared distance of partners; uniformity_a, _b: log of the mean of
+    exp(-2 |x_i - x_j|^2) over different items (Wang and Isola, 2020). rmg, the relative modality
+    gap: D / (W + D), with D the mean cosine distance of partners and W that of two different items
+    of one modality, averaged over both modalities (Schrodi et al., 2024); 1 where each modality is
+    one point apart from the other, 0 where partners coincide, whatever their spread.
     """
-    difference = x - y
-    distances = (difference**2).sum(axis=1)
-    found = [ranks < 1 for ranks in partner_ranks(x, y)]
-    potentials = [pair_potential(side) for side in (x, y)]
-    squares = [(side**2).sum(axis=1) for side in (x, y)]
+    codes = np.arange(len(x)) if clusters is None else clusters
+    count = int(codes.max()) + 1
+    sizes = np.bincount(codes).astype(np.float64)
+    distances = np.bincount(codes, ((x - y) ** 2).sum(axis=1))
+    # Of each side: sums of cosines of different items, within clusters and by vector sums.
+    totals = [sums_by(side, codes, count) for side in (x, y)]
+    lengths = [(total**2).sum(axis=1) for total in totals]
+    inner = [
+        length - np.bincount(codes, (side**2).sum(axis=1))
+        for length, side in zip(lengths, (x, y), strict=True)
+    ]
+    potentials = []
+    for side in (x, y):
+        potential = pair_potential(side)
+        if clusters is not None:
+            potential = sums_by(sums_by(potential, codes, count).T, codes, count)
+        potentials.append(potential)
 
     def values(weights: np.ndarray) -> np.ndarray:
-        drawn = weights.sum(axis=1)
-        different = drawn**2 - (weights**2).sum(axis=1)
+        squares = weights**2
+
+        def of_different(everything: np.ndarray, own: np.ndarray, inside: np.ndarray):
+            """Sum over pairs of different items: all, less those of a cluster with its copies."""
+            return everything - squares @ own + weights @ inside
+
+        drawn = weights @ sizes
+        pairs = of_different(drawn**2, sizes**2, sizes * (sizes - 1))
         cosines = [
-            (((weights @ side) ** 2).sum(axis=1) - weights**2 @ square) / different
-            for side, square in zip((x, y), squares, strict=True)
+            of_different(((weights @ total) ** 2).sum(axis=1), length, inside) / pairs
+            for total, length, inside in zip(totals, lengths, inner, strict=True)
         ]
         alignment = weights @ distances / drawn
         partners, within = alignment / 2, 1 - (cosines[0] + cosines[1]) / 2
-        uniformities = [
-            np.log(((weights @ potential) * weights).sum(axis=1) / different)
-            for potential in potentials
-        ]
-        return np.stack(
-            [
-                np.linalg.norm(weights @ difference, axis=1) / drawn,
-                *cosines,
-                *(weights @ hits / drawn for hits in found),
-                partners / (within + partners),
-                alignment,
-                *uniformities,
-            ]
-        )
+        uniformities = []
+        for potential in potentials:
+            own = np.diagonal(potential)
+            everything = ((weights @ potential) * weights).sum(axis=1)
+            uniformities.append(np.log(of_different(everything, own, own) / pairs))
+        whole = within + partners
+        rmg = np.divide(partners, whole, out=np.zeros_like(whole), where=partners > 0)
+        return np.stack([rmg, alignment, *uniformities])
 
-    names = [
-        "gap",
-        "mean_cosine_a",
-        "mean_cosine_b",
-        "recall1_ab",
-        "recall1_ba",
-        "rmg",
-        "alignment",
-        "uniformity_a",
-        "uniformity_b",
-    ]
-    return names, values
+    return ["rmg", "alignment", "uniformity_a", "uniformity_b"], values
 
 
 def effective_dimension(x: np.ndarray, share: float = 0.99) -> int:
@@ -138,14 +152,31 @@ def effective_dimension(x: np.ndarray, share: float = 0.99) -> int:
     return int(np.searchsorted(np.cumsum(variances), share * variances.sum()) + 1)
 
 
-def measure(x: np.ndarray, y: np.ndarray, resamples: int, confidence: float, seed: int) -> dict:
-    """Every quantity of one set with its interval, and the effective dimensions of the first
-    modality, of the second and of both pooled about their common centre. Takes 16 n^2 bytes, so of
-    a large set a sample."""
-    names, values = diagnostics(x, y)
-    estimates = values(np.ones((1, len(x))))[:, 0]
-    low, high = bootstrap_interval(values, len(x), resamples, confidence, seed)
-    row = {"n": len(x), "dim": x.shape[1]}
+def measure(
+    x: np.ndarray,
+    y: np.ndarray,
+    resamples: int,
+    confidence: float,
+    seed: int,
+    clusters: np.ndarray | None = None,
+) -> dict:
+    """A row of diagnostics.csv: n, clusters, dim, the gap and every quantity with its interval, and
+    the effective dimensions of the first modality, of the second and of both pooled about their
+    common centre. Takes 16 n^2 bytes, so of a large set a sample.
+
+    Raises InputError where there are fewer pairs or clusters than a bootstrap needs.
+    """
+    names, values = diagnostics(x, y, clusters)
+    count = len(x) if clusters is None else int(clusters.max()) + 1
+    if count < LEAST:
+        what = "pairs" if clusters is None else "clusters of pairs"
+        raise InputError(
+            f"the intervals of diagnostics.csv need {LEAST} {what}, and the set has {count}; give "
+            "more, or leave the set out."
+        )
+    estimates = values(np.ones((1, count)))[:, 0]
+    low, high = bootstrap_interval(values, count, resamples, confidence, seed)
+    row = {"n": len(x), "clusters": count, "dim": x.shape[1], "gap": gap(x, y)}
     for name, *numbers in zip(names, estimates, low, high, strict=True):
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True))
     for side, vectors in {"a": x, "b": y, "both": np.concatenate([x, y])}.items():

@@ -207,6 +207,23 @@ def first_repeated(hashes: np.ndarray) -> int | None:
     return int(repeated.argmax()) if repeated.any() else None
 
 
+def cluster_codes(labels: pd.DataFrame, column: str | None, where: str | Path) -> np.ndarray | None:
+    """Which items belong together by a label column, (n,) of 0 to C - 1; None where no column is
+    named. An item without a label is alone. Raises InputError where `where` has no such column."""
+    if column is None:
+        return None
+    if column not in labels:
+        known = ", ".join(map(str, labels)) or "none"
+        raise InputError(
+            f"{where}: has no label column {column!r}, which the configuration names for clusters; "
+            f"correct it under clusters, or the set's cluster (its label columns: {known})."
+        )
+    codes = pd.factorize(labels[column].astype(object))[0]
+    alone = codes < 0
+    codes[alone] = codes.max(initial=-1) + 1 + np.arange(alone.sum())
+    return codes
+
+
 class StoredVectors:
     """The unit vectors x (n, d) of an embedding file, x_i and y_i of the paper, in float64: of them
     `x[start:stop]` and `x[rows]` read those alone that they give. And the items' other columns.
@@ -275,6 +292,15 @@ class StoredVectors:
         """A label column, (n,)."""
         values = self.file.labels([name])[name].to_numpy()
         return values if self.rows is None else values[self.rows]
+
+    def clusters(self, column: str | None) -> np.ndarray | None:
+        """`cluster_codes` of the items by a label column."""
+        if column is None:
+            return None
+        names = self.file.label_types.names
+        labels = self.file.labels([column]) if column in names else pd.DataFrame(columns=names)
+        codes = cluster_codes(labels, column, self.path)
+        return codes if self.rows is None else pd.factorize(codes[self.rows])[0]
 
     def load(self) -> EmbeddingSet:
         """All of it in memory, with ids and labels."""

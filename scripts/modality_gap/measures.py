@@ -1,78 +1,97 @@
 """What is measured of a whole set: a row of gap.csv, and the rows of two comparisons of encoders.
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
-StoredVectors, of which a tile is in memory at a time.
+StoredVectors, of which a tile is in memory at a time. `clusters` (n,): which pairs belong together
+and are not independent, 0 to C - 1; None where all are.
 """
+
+import sys
 
 import numpy as np
 
 from modality_gap.cone import cosine_distribution
 from modality_gap.gap import (
-    gap,
-    gap_interval,
     gap_vector,
     largest_share,
     linear_separability,
     mean_cosine,
     mean_cosine_interval,
-    partner_ranks,
-    proportion_interval,
+    measure_gap,
+    measure_recall,
 )
 from modality_gap.tiles import sample_rows, tiles
 
-RECALLS_AT = 1, 5, 10
+
+def count_clusters(n: int, clusters: np.ndarray | None) -> int:
+    """How many independent units n items are."""
+    return n if clusters is None else int(clusters.max()) + 1
 
 
 def measure_set(
-    x: np.ndarray, y: np.ndarray, confidence: float, sample: int, seed: int, threads: int = 1
+    x: np.ndarray,
+    y: np.ndarray,
+    confidence: float,
+    sample: int,
+    seed: int,
+    threads: int = 1,
+    clusters: np.ndarray | None = None,
 ) -> dict:
     """A row of gap.csv: every statistic of one set, the separability of a sample of its pairs.
 
     _a and _b are the first and the second modality; recallK_ab is the share of items of the first
-    whose partner is among the K nearest of the second. Source: Figure 1.
+    that have a partner among the K nearest of the second (`gap.measure_recall`). largest5_share is
+    empty where there is no gap. Source: Figure 1.
     """
-    vector = gap_vector(x, y)
-    row = {"n": len(x), "dim": x.shape[1], "gap": float(np.linalg.norm(vector))}
-    row["gap_low"], row["gap_high"] = gap_interval(x, y, confidence)
+    row = {"n": len(x), "clusters": count_clusters(len(x), clusters), "dim": x.shape[1]}
+    row |= measure_gap(x, y, confidence, clusters)
     for side, vectors in {"a": x, "b": y}.items():
         cosines = cosine_distribution(vectors, bins=1, threads=threads)
-        low, high = mean_cosine_interval(vectors, confidence)
+        low, high = mean_cosine_interval(vectors, confidence, clusters)
         row |= {
             f"mean_cosine_{side}": cosines.mean,
             f"mean_cosine_{side}_low": low,
             f"mean_cosine_{side}_high": high,
             f"min_cosine_{side}": cosines.minimum,
         }
-    ranks = dict(zip(("ab", "ba"), partner_ranks(x, y), strict=True))
-    for k in RECALLS_AT:
-        for direction, rank in ranks.items():
-            found = int((rank < k).sum())
-            low, high = proportion_interval(found, len(x), confidence)
-            name = f"recall{k}_{direction}"
-            row |= {name: found / len(x), f"{name}_low": low, f"{name}_high": high}
+    row |= measure_recall(x, y, confidence, clusters)
     some = sample_rows(len(x), sample, seed)
     row["separability"], row["separability_n"] = linear_separability(x[some], y[some], seed)
-    row["largest5_share"] = largest_share(vector)
+    row["largest5_share"] = largest_share(gap_vector(x, y)) if row["gap"] else None
     return row
 
 
+def say_repeated(row: dict) -> None:
+    """Tell on stderr where vectors of a side repeat, by a row of gap.csv."""
+    items = row["recall_items_a"], row["recall_items_b"]
+    if min(items) < row["n"]:
+        print(
+            f"identical vectors count as one item of retrieval: {items[0]:,} of {row['n']:,} on "
+            f"the first side, {items[1]:,} on the second; any partner of an item counts",
+            file=sys.stderr,
+        )
+
+
 def measure_normalisation(
-    spec: dict, x: np.ndarray, y: np.ndarray, confidence: float, sample: int, seed: int
+    spec: dict,
+    x: np.ndarray,
+    y: np.ndarray,
+    confidence: float,
+    sample: int,
+    seed: int,
+    clusters: np.ndarray | None = None,
 ) -> dict:
     """A row of normalisation.csv, of an encoder whose entry in the config is `spec`: what of its
     normalisation is on, gap, mean cosines, and the separability of a sample. Source: Supplementary
     15."""
-    low, high = gap_interval(x, y, confidence)
     row = {
         "norm_layers": spec.get("norm_layers", True),
         "input_normalisation": spec.get("input_normalisation", True),
         "n": len(x),
-        "gap": gap(x, y),
-        "gap_low": low,
-        "gap_high": high,
+        "clusters": count_clusters(len(x), clusters),
+        **measure_gap(x, y, confidence, clusters),
     }
     for side, vectors in {"a": x, "b": y}.items():
-        low, high = mean_cosine_interval(vectors, confidence)
+        low, high = mean_cosine_interval(vectors, confidence, clusters)
         row |= {
             f"mean_cosine_{side}": mean_cosine(vectors),
             f"mean_cosine_{side}_low": low,
@@ -90,22 +109,21 @@ def measure_preprocessing(
     first: np.ndarray,
     confidence: float,
     threads: int = 1,
+    clusters: np.ndarray | None = None,
 ) -> dict:
     """A row of preprocessing.csv, of an encoder whose entry in the config is `spec`: cone and gap
     of its pictures x and texts y, and the mean cosine of each picture with itself in `first` (n,
     d), the pictures of the first encoder compared. Source: Figure 2(a)."""
     cosines = cosine_distribution(x, bins=1, threads=threads)
-    low, high = mean_cosine_interval(x, confidence)
-    gap_low, gap_high = gap_interval(x, y, confidence)
+    low, high = mean_cosine_interval(x, confidence, clusters)
     return {
         "statistics": spec.get("preprocessing", "own"),
         "n": len(x),
+        "clusters": count_clusters(len(x), clusters),
         "mean_cosine": cosines.mean,
         "mean_cosine_low": low,
         "mean_cosine_high": high,
         "min_cosine": cosines.minimum,
-        "gap": gap(x, y),
-        "gap_low": gap_low,
-        "gap_high": gap_high,
+        **measure_gap(x, y, confidence, clusters),
         "same_picture_cosine": float(sum((a * b).sum() for a, b in tiles(x, first)) / len(x)),
     }

@@ -37,6 +37,11 @@ def map_ahead(pool: Executor, work: Callable, items: Iterable, ahead: int) -> It
         yield current
 
 
+def chosen(clusters: np.ndarray | None, rows: slice | np.ndarray) -> np.ndarray | None:
+    """The clusters (n,) of some rows, numbered from 0 again; None where there are none."""
+    return None if clusters is None else np.unique(clusters[rows], return_inverse=True)[1]
+
+
 def sample_rows(n: int, most: int, seed: int) -> slice | np.ndarray:
     """All of n rows, or a random `most` of them in their order."""
     if n <= most:

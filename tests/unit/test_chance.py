@@ -8,7 +8,8 @@ from modality_gap.chance import classifies, recall_over_chance, retrieves
 
 def rows(*values):
     """Lower ends of recall@1 in the two directions and n, by row."""
-    return pd.DataFrame(values, columns=["recall1_ab_low", "recall1_ba_low", "n"])
+    table = pd.DataFrame(values, columns=["recall1_ab_low", "recall1_ba_low", "n"])
+    return table.assign(recall1_chance=1 / table["n"])
 
 
 def test_the_lower_direction_decides_at_five_times_chance():
