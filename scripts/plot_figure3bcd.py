@@ -7,7 +7,7 @@ log_to(snakemake.log[0])
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.plotting import INK, PALETTE, save, use_style
+from modality_gap.plotting import INK, PALETTE, minima, save, use_style
 
 LETTERS = {0.01: "(b)", 0.02: "(c)", 1.0: "(d)"}
 
@@ -28,7 +28,7 @@ for line, name in enumerate(names):
         ax.plot(curve["distance"], curve["loss"], color=PALETTE[0], marker=".", ms=3)
         ax.plot(curve["distance"], curve["loss_as_released"], color=PALETTE[3], ls="--", lw=1)
         ax.axvline(gaps.loc[name, "gap"], color=INK, ls=":", lw=1)
-        lowest = curve.loc[curve["loss"].idxmin()]
+        lowest = minima(curve)
         ax.plot(lowest["distance"], lowest["loss"], "v", ms=7, color=PALETTE[1])
         ax.tick_params(labelsize=8)
         if line == 0:

@@ -42,7 +42,8 @@ left.set(
 left.tick_params(axis="y", labelsize=8)
 left.set_xlim(0, None)
 for number, temperature in enumerate(temperatures):
-    part = minimum[minimum["temperature"] == temperature]
+    # What is smallest at the end of the sweep is no minimum.
+    part = minimum[(minimum["temperature"] == temperature) & ~minimum["at_end"]]
     places = rows[part["set"]] + 0.3 - 0.6 * number / max(1, len(temperatures) - 1)
     right.hlines(
         places, part["distance_low"], part["distance_high"], color=colors[number], lw=1, alpha=0.7

@@ -127,6 +127,8 @@ def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
             against.append((claim, rows, [finding.text for finding in told]))
         if any(row["verdict"] in AGREEING for row in claim.rows):
             agreeing.setdefault(claim.rows[0]["part"], []).append(claim)
+    # What was measured on the paper's own model, or its like, before what stand-ins show.
+    against.sort(key=lambda entry: min(AGAINST.index(row["verdict"]) for row in entry[1]))
     known = by_claim(claims)
     besides = [(finding, marks(finding.claims, known)) for finding in leading]
     return Balance(against, agreeing, besides)

@@ -96,6 +96,13 @@ def letter(ax: Axes, label: str) -> None:
     )
 
 
+def minima(curve: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows of a sweep, in its order, where its column `loss` is smallest; none of them at an
+    end of the sweep, beyond which the loss may fall further."""
+    lowest = curve[curve["loss"] == curve["loss"].min()]
+    return lowest.drop(index=[curve.index[0], curve.index[-1]], errors="ignore")
+
+
 def draw_pairs(ax: Axes, points: "pd.DataFrame") -> None:
     """Both modalities of one set in the plane, a line a pair: columns set, side and the two
     coordinates, the rows of each side in the pairs' order."""

@@ -382,8 +382,11 @@ def test_what_speaks_against_the_paper_stands_beside_what_agrees():
 def test_a_leading_sentence_is_told_at_the_head_whatever_the_verdict():
     ids = ("training.recall_falls_at_temperature_1",)
     told = Finding("Accuracy rises.", ids, lead=True)
-    rows = claims(claim(ids[0], "inconclusive"), claim("a", "differs"))
+    rows = claims(
+        claim(ids[0], "inconclusive"), claim("b", "not seen on a stand-in"), claim("a", "differs")
+    )
     found = page.balance(rows, [told, Finding("Not this.", ("a",))])
+    assert [one.id for one, _, _ in found.against] == ["a", "b"]
     assert [(one.text, marks[0].verdict) for one, marks in found.besides] == [
         ("Accuracy rises.", "inconclusive")
     ]
