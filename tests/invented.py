@@ -14,7 +14,14 @@ CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"
 
 def gap_row(name, weights="trained", gap=0.8, low=0.79, high=0.81, recall=0.3, **more):
     row = {"set": name, "model": "toy", "weights": weights, "n": 100, "dim": 8, "gap": gap}
-    row |= {"gap_low": low, "gap_high": high, "separability": 1.0, "separability_n": 100}
+    row |= {
+        "clusters": 100,
+        "recall1_chance": 0.01,
+        "gap_low": low,
+        "gap_high": high,
+        "separability": 1.0,
+        "separability_n": 100,
+    }
     for side in "ab":
         row |= {f"mean_cosine_{side}{end}": 0.5 for end in ("", "_low", "_high")}
     for direction in ("ab", "ba"):

@@ -118,7 +118,7 @@ def _retrieval(trained: pd.DataFrame) -> list[Finding]:
         return listed(
             (
                 f"{row['set']} (recall@1 {estimate(row, 'recall1_ab')} to text, "
-                f"{estimate(row, 'recall1_ba')} from text, chance {number(1 / row['n'], 4)}, "
+                f"{estimate(row, 'recall1_ba')} from text, chance {number(row['recall1_chance'], 4)}, "
                 f"n {row['n']})"
                 for _, row in rows.iterrows()
             ),
