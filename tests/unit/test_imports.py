@@ -2,21 +2,12 @@
 
 import ast
 import re
-from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pytest
+from plan import imported
 
 from modality_gap.imports import EXCEPTIONS, files_of
-
-
-def imported(script: Path) -> set[str]:
-    """The files below a script's folder that Python's modulefinder says it imports."""
-    folder = script.parent
-    finder = ModuleFinder([str(folder)])
-    finder.run_script(str(script))
-    files = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
-    return {file.relative_to(folder).as_posix() for file in files if file != script}
 
 
 def spared(script: str) -> set[str]:

@@ -2,6 +2,9 @@
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +46,30 @@ def expanded(**rows: dict) -> dict:
 
 def new(config: dict, section: str) -> dict:
     return {k: v for k, v in config[section].items() if k not in SHIPPED[section]}
+
+
+def test_what_rows_stand_for_is_in_the_order_of_the_row_whatever_the_hash_seed() -> None:
+    row = WHOLE | {"pretrained": "laion2b_s34b_b79k", "loss": "sigmoid", "note": "A note."}
+    pair = {"image": "a.npy", "text": "b.npy", "loss": "sigmoid", "scale": 10, "bias": -10}
+    config = SHIPPED | {"models": {"whole": row, "joined": JOINED}, "pairs": {"own": pair}}
+    code = (
+        "import json, sys; from modality_gap.configuration import with_rows; "
+        "print(json.dumps(with_rows(json.load(sys.stdin))))"
+    )
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            input=json.dumps(config),
+            env=os.environ | {"PYTHONHASHSEED": str(seed), "PYTHONPATH": str(ROOT / "scripts")},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in range(5)
+    }
+    (text,) = made
+    encoder = json.loads(text)["encoders"]["whole"]
+    assert list(encoder) == ["library", "architecture", "pretrained", "label"]
 
 
 def test_a_pretrained_model_comes_with_a_random_twin() -> None:
