@@ -3,6 +3,7 @@ Snakemake reads this."""
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -25,7 +26,8 @@ def model_files(spec: Mapping) -> list[str]:
         with suppress(OSError, ValueError, AttributeError):  # the library will say what is wrong
             text = json.loads(Path(architecture).read_text(encoding="utf-8")).get("text_cfg", {})
             folders += [text.get("hf_model_name"), text.get("hf_tokenizer_name")]
-    if isinstance(files[0], str):  # what open_clip writes of weights, beside them
+    if isinstance(files[0], str) and Path(files[0]).is_file():
+        # What open_clip writes of weights, beside them.
         files.append(str(Path(files[0]).with_name("open_clip_config.json")))
     found = {str(Path(name)) for name in files if isinstance(name, str) and Path(name).is_file()}
     return sorted(found.union(*(_inside(Path(name)) for name in folders if name)))
@@ -33,12 +35,12 @@ def model_files(spec: Mapping) -> list[str]:
 
 def _inside(folder: Path) -> set[str]:
     """Paths of all files in a folder and the folders in it; none where there is no such folder."""
-    return {
-        str(path)
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    }
+    found = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(parent, name) for name in names if not name.startswith("."))
+        found |= {str(path) for path in paths if path.is_file()}
+    return found
 
 
 def file_digests(paths: Iterable[str | Path]) -> dict[str, str]:

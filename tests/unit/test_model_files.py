@@ -37,6 +37,10 @@ def test_a_folder_stands_for_all_files_in_it(folder):
     assert model_files({"library": "hugging_face", "model": "bge"}) == files
     assert model_files({"library": "hugging_face", "model": "./bge/"}) == files
     assert model_files({"library": "hugging_face", "model": "someone/bge"}) == []
+    # Some keep what many models share in one place.
+    Path("bge/1_Pooling").rename("shared_pooling")
+    Path("bge/1_Pooling").symlink_to("../shared_pooling")
+    assert model_files({"library": "hugging_face", "model": "bge"}) == files
 
 
 def test_weights_and_architecture_are_files_where_they_are_paths(folder):
@@ -59,13 +63,18 @@ def test_the_order_of_files_is_not_the_file_system_s(folder, monkeypatch):
     class Backwards:
         def __init__(self, path):
             with listed(path) as entries:
-                self.entries = sorted(entries, key=lambda entry: entry.name, reverse=True)
+                self.entries = sorted(entries, key=lambda entry: entry.name)
 
         def __enter__(self):
-            return iter(self.entries)
+            return self
 
         def __exit__(self, *_):
             pass
+
+        def __next__(self):
+            if not self.entries:
+                raise StopIteration
+            return self.entries.pop()
 
     monkeypatch.setattr(os, "scandir", Backwards)
     assert model_files({"model": "bge"}) == [f"bge/{name}" for name in FILES]
