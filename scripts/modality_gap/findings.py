@@ -51,6 +51,12 @@ class Table:
     rows: list[list[str]]
 
 
+def size(row: Mapping) -> str:
+    """How many items a row is of, and in how many clusters where they are not independent."""
+    n, clusters = row["n"], row.get("clusters", row["n"])
+    return f"n {n:,}" if clusters == n else f"n {n:,} in {count(clusters, 'cluster')}"
+
+
 def figure1_found(gap: pd.DataFrame) -> list[Finding]:
     """Whether the modalities are apart in every set, what training did, and what it learnt."""
     apart = (gap["gap_low"] > 0) & (gap["separability"] >= SEPARATE)
@@ -67,7 +73,7 @@ def figure1_found(gap: pd.DataFrame) -> list[Finding]:
             f"In {of_all(apart.sum(), len(gap), 'set')} the two modalities are separated: the "
             "gap is clearly above 0 and a linear classifier tells them apart (accuracy at least "
             f"{SEPARATE:g} on held-out vectors). The smallest gap is {estimate(least, 'gap')} "
-            f"({least['set']}, n {least['n']}); {classifier}.",
+            f"({least['set']}, {size(least)}); {classifier}.",
             (
                 "abstract.separate",
                 "figure1.trained_sets_are_apart",
@@ -78,9 +84,9 @@ def figure1_found(gap: pd.DataFrame) -> list[Finding]:
     untrained = gap[gap["weights"] == "random"]
     if len(untrained):
         low, high = (untrained.loc[untrained["gap"].agg(end)] for end in ("idxmin", "idxmax"))
-        span = f"{estimate(low, 'gap')} in {low['set']} (n {low['n']})"
+        span = f"{estimate(low, 'gap')} in {low['set']} ({size(low)})"
         if len(untrained) > 1:
-            span = f"between {span} and {estimate(high, 'gap')} in {high['set']} (n {high['n']})"
+            span = f"between {span} and {estimate(high, 'gap')} in {high['set']} ({size(high)})"
         found.append(Finding(f"Without any training the gap is {span}."))
     found += _training_and_gap(gap)
     trained = gap[gap["weights"] == "trained"]
@@ -118,8 +124,8 @@ def _retrieval(trained: pd.DataFrame) -> list[Finding]:
         return listed(
             (
                 f"{row['set']} (recall@1 {estimate(row, 'recall1_ab')} to text, "
-                f"{estimate(row, 'recall1_ba')} from text, chance {number(row['recall1_chance'], 4)}, "
-                f"n {row['n']})"
+                f"{estimate(row, 'recall1_ba')} from text, chance "
+                f"{number(row['recall1_chance'], 4)}, {size(row)})"
                 for _, row in rows.iterrows()
             ),
             "; ",
@@ -145,15 +151,17 @@ def figure1_tables(gap: pd.DataFrame) -> list[Table]:
         Table(
             "All sets of this run; a is the image (video, protein) side, b the text side.",
             [
-                *("set", "weights", "n", "gap", "mean cosine a", "mean cosine b"),
-                *("recall@1 a to b", "recall@1 b to a", "separability", "share in 5 dimensions"),
+                *("set", "weights", "n", "gap", "squared gap without bias"),
+                *("mean cosine a", "mean cosine b", "recall@1 a to b", "recall@1 b to a"),
+                *("separability", "share in 5 dimensions"),
             ],
             [
                 [
                     str(row["set"]),
                     str(row["weights"]),
-                    str(row["n"]),
+                    size(row).removeprefix("n "),
                     estimate(row, "gap"),
+                    estimate(row, "gap_squared"),
                     estimate(row, "mean_cosine_a"),
                     estimate(row, "mean_cosine_b"),
                     estimate(row, "recall1_ab"),
@@ -175,7 +183,7 @@ def figure2a_found(cone: pd.DataFrame) -> list[Finding]:
         Finding(
             f"In {of_all(above.sum(), len(cone), 'panel')} the mean cosine is clearly above 0, so "
             f"the embeddings share a cone. It is smallest for {_panel(least)}: "
-            f"{estimate(least, 'mean_cosine')}, n {least['n']}.",
+            f"{estimate(least, 'mean_cosine')}, {size(least)}.",
             tuple(f"figure2a.cone.{_panel_id(row)}" for _, row in cone.iterrows()),
         )
     ]

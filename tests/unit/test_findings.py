@@ -63,6 +63,15 @@ def test_figure1():
     )
 
 
+def test_items_that_are_not_independent_are_told_with_their_clusters():
+    table = gap_table().assign(clusters=40)
+    assert "(toy, n 100 in 40 clusters)" in findings.figure1_found(table)[0].text
+    (made,) = findings.figure1_tables(table)
+    row = dict(zip(made.head, made.rows[0], strict=True))
+    assert row["n"] == "100 in 40 clusters"
+    assert row["squared gap without bias"] == "0.600 [0.500, 0.700]"
+
+
 def test_one_rule_decides_what_is_near_chance():
     """Recall of .06 [.01, .11] at n 100 excludes nothing below chance, yet is not well above it."""
     weak = pd.DataFrame([gap_row("toy", recall=0.07)])  # lower end 2 times chance
