@@ -35,7 +35,7 @@ METRICS = {"accuracy": "accuracy", "roc_auc": "ROC-AUC"}
 @dataclass(frozen=True)
 class Finding:
     """A sentence of "What this run found", and the ids of the claims that it bears on. One that
-    leads is told at the head of the page too, where a claim of it does not hold."""
+    leads is shown at the head of the page too."""
 
     text: str
     claims: tuple[str, ...] = ()
@@ -435,7 +435,7 @@ def _released_loss(landscape: pd.DataFrame) -> list[Finding]:
 
 
 def minimum_table(minimum: pd.DataFrame, caption: str) -> Table:
-    """A row a set, a column a temperature: the distance at the minimum with its interval."""
+    """One row per set, one column per temperature: the distance at the minimum with its interval."""
     temperatures = sorted(minimum["temperature"].unique())
     rows = []
     for name, part in minimum.groupby("set", sort=False):

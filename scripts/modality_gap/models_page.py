@@ -59,7 +59,7 @@ def models_tables(
 
 
 def sigmoid_table(minimum: pd.DataFrame) -> Table:
-    """A row a set and temperature of the sigmoid loss, the model's own first."""
+    """One row per set and temperature of the sigmoid loss, the model's own first."""
     rows = []
     for _, row in minimum.iterrows():
         own = ", the model's own" if row["own"] else ""

@@ -50,7 +50,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Section:
-    """One figure or table with all that stands beside it."""
+    """One figure or table with all that is shown beside it."""
 
     id: str
     title: str
@@ -114,7 +114,7 @@ class Balance(NamedTuple):
 
 def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
     """The paper's own claims, from its text and notebooks, by what this run says of them. A claim
-    with evidence on both sides is in both. Leading sentences of `found` are told beside the first
+    with evidence on both sides is in both. Leading sentences of `found` are shown beside the first
     claim of theirs that the run speaks against, or else on their own."""
     own = by_claim(claims[claims["whose"].isin(ledger.PAPERS_OWN)])
     against, agreeing = [], {}
@@ -218,7 +218,7 @@ def _reason(entry: Mapping) -> str:
 
 def plain_table(table: pd.DataFrame, caption: str) -> Table:
     """A table as it lies in its file, numbers with four digits, intervals beside their values; but
-    for `source`, which is the same in every row and told in the caption."""
+    for `source`, which is the same in every row."""
     bounds = {f"{name}_{end}" for name in table for end in ("low", "high")} & {*table}
     columns = [name for name in table if name not in bounds and name != "source"]
     rows = []

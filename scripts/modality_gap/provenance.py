@@ -17,7 +17,7 @@ def models_rows(
     known: Mapping,
     config: Mapping,
 ) -> list[dict]:
-    """Rows of "Models and data", one a set and modality, each with its stand-ins.
+    """Rows of "Models and data", one per set and modality, each with its stand-ins.
 
     `metadata` and `sizes` (rows of the file) by set and modality; `known`: the stand-ins by name.
     """

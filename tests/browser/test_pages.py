@@ -164,6 +164,21 @@ def test_paper_page_shows_each_figure_and_table_in_the_papers_order(small_run, v
     assert "stand-in" in body.lower()
 
 
+def test_what_speaks_against_the_paper_is_on_the_first_screens(small_run, visit):
+    page = visit(
+        small_run.folder / "results" / "paper.html", viewport={"width": 1280, "height": 900}
+    ).page
+    for heading in ("Against the paper", "In agreement"):
+        box = page.get_by_role("heading", name=heading, exact=True).bounding_box()
+        assert box["y"] < 2 * 900, heading
+    # The ledger's words have shapes of their own.
+    shapes = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('#reading .verdict')]
+            .map(mark => [mark.textContent, getComputedStyle(mark, '::before').content]))"""
+    )
+    assert len(shapes) == len(set(shapes.values())) == 7
+
+
 def test_report_lists_and_draws_every_result(small_run, visit):
     seen = visit(small_run.folder / "results" / "report.html")
     page = seen.page
