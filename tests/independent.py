@@ -1,0 +1,588 @@
+"""Every statistic of the workflow computed a second time, plainly: numpy, scipy and pandas on whole
+matrices, written for the tests from the paper and the tables' descriptions.
+
+Nothing of the package is imported here. x, y: (n, d) unit vectors, row i of both is one pair.
+"""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.special import betainc, logsumexp
+
+
+def unit(vectors) -> np.ndarray:
+    vectors = np.array(list(vectors), dtype=float)
+    return vectors / np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+
+
+def sample(n: int, most: int, seed: int) -> np.ndarray:
+    """The rows that a seeded sample takes, in their order."""
+    return np.sort(np.random.default_rng(seed).permutation(n)[:most]) if n > most else np.arange(n)
+
+
+def gap_vector(x, y):
+    return x.mean(axis=0) - y.mean(axis=0)
+
+
+def gap(x, y):
+    return np.sqrt((gap_vector(x, y) ** 2).sum())
+
+
+def cosines(x):
+    """All cosines between different rows, each pair once."""
+    return (x @ x.T)[np.triu_indices(len(x), 1)]
+
+
+def mean_cosine_interval(x, confidence):
+    """`jackknife` of the mean cosine, from the matrix without each row and column."""
+    n = len(x)
+    matrix = x @ x.T
+    np.fill_diagonal(matrix, 0)
+    left = (matrix.sum() - 2 * matrix.sum(axis=0)) / ((n - 1) * (n - 2))
+    margin = stats.t(n - 1).ppf(0.5 + confidence / 2) * left.std() * np.sqrt(n - 1)
+    return mean_cosine(x) - margin, mean_cosine(x) + margin
+
+
+def wilson(found, n, confidence):
+    z = stats.norm.ppf(0.5 + confidence / 2)
+    middle, share = z * z / 2, found / n
+    margin = z * np.sqrt(found * (1 - share) + z * z / 4)
+    return (found + middle - margin) / (n + z * z), (found + middle + margin) / (n + z * z)
+
+
+def mean_cosine(x):
+    return cosines(x).mean()
+
+
+def ranks(x, y):
+    """Number of rows of y nearer than the partner, by row of x."""
+    matrix = x @ y.T
+    return (matrix > np.diag(matrix)[:, None] + 1e-12).sum(axis=1)
+
+
+def separability(x, y, seed):
+    from sklearn.linear_model import LogisticRegression
+
+    order = np.random.default_rng(seed).permutation(len(x))
+    fit, score = order[: len(x) // 2], order[len(x) // 2 :]
+    model = LogisticRegression(max_iter=1000)
+    model.fit(np.vstack([x[fit], y[fit]]), [0] * len(fit) + [1] * len(fit))
+    right = np.concatenate([model.predict(x[score]) == 0, model.predict(y[score]) == 1])
+    return right.mean(), len(right)
+
+
+def named_interval(name, ends):
+    return {f"{name}_low": ends[0], f"{name}_high": ends[1]}
+
+
+def set_row(x, y, confidence, most, seed):
+    """A row of gap.csv but for the gap's own interval."""
+    row = {"n": len(x), "dim": x.shape[1], "gap": gap(x, y)}
+    for side, vectors in (("a", x), ("b", y)):
+        row[f"mean_cosine_{side}"] = mean_cosine(vectors)
+        row |= named_interval(f"mean_cosine_{side}", mean_cosine_interval(vectors, confidence))
+        row[f"min_cosine_{side}"] = cosines(vectors).min()
+    for k in (1, 5, 10):
+        for name, sides in (("ab", (x, y)), ("ba", (y, x))):
+            found = (ranks(*sides) < k).sum()
+            row[f"recall{k}_{name}"] = found / len(x)
+            row |= named_interval(f"recall{k}_{name}", wilson(found, len(x), confidence))
+    some = sample(len(x), most, seed)
+    row["separability"], row["separability_n"] = separability(x[some], y[some], seed)
+    squares = sorted(gap_vector(x, y) ** 2, reverse=True)
+    row["largest5_share"] = sum(squares[:5]) / sum(squares)
+    return row
+
+
+def normalisation_row(x, y, confidence, most, seed):
+    row = set_row(x, y, confidence, most, seed)
+    names = ["n", "gap", "separability", "separability_n"]
+    ends = ["", "_low", "_high"]
+    names += [f"mean_cosine_{side}{end}" for side in "ab" for end in ends]
+    return {name: row[name] for name in names}
+
+
+def preprocessing_row(x, y, first, confidence):
+    return {
+        "n": len(x),
+        "mean_cosine": mean_cosine(x),
+        **named_interval("mean_cosine", mean_cosine_interval(x, confidence)),
+        "min_cosine": cosines(x).min(),
+        "gap": gap(x, y),
+        "same_picture_cosine": np.mean([a @ b for a, b in zip(x, first, strict=True)]),
+    }
+
+
+def panel(x, bins, confidence):
+    """A row of cone.csv, and the counts of its histogram (every ordered pair)."""
+    values = cosines(x)
+    quartiles = np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf")
+    row = {
+        "n": len(x),
+        "mean_cosine": values.mean(),
+        **named_interval("mean_cosine", mean_cosine_interval(x, confidence)),
+        "min_cosine": values.min(),
+        "max_cosine": values.max(),
+        "sd_cosine": values.std(),
+        **dict(zip(("q1_cosine", "median_cosine", "q3_cosine"), quartiles, strict=True)),
+    }
+    return row, 2 * np.histogram(values, np.linspace(-1, 1, bins + 1))[0]
+
+
+# --- the shift and the loss ---------------------------------------------------------------------
+
+
+def shifted(x, y, delta):
+    """Both modalities moved towards each other by half of delta along the unit gap vector."""
+    u = gap_vector(x, y) / gap(x, y)
+    return unit(x - delta / 2 * u), unit(y + delta / 2 * u)
+
+
+def signed_distance(x, y, moved):
+    vector = gap_vector(*moved)
+    return np.sign(vector @ gap_vector(x, y)) * np.sqrt((vector**2).sum())
+
+
+def cross_entropy(logits):
+    return (logsumexp(logits, axis=1) - np.diag(logits)).mean()
+
+
+def softmax_losses(x, y, temperature):
+    """The symmetric loss of some pairs, and the released code's, which is x to y twice."""
+    logits = x @ y.T / temperature
+    forth = cross_entropy(logits)
+    return (forth + cross_entropy(logits.T)) / 2, forth
+
+
+def batches_of(x, y, size):
+    return [(x[at : at + size], y[at : at + size]) for at in range(0, len(x) - size + 1, size)]
+
+
+def grid(settings, step="delta_step"):
+    start, stop, by = settings["delta_start"], settings["delta_stop"], settings[step]
+    return np.array([round(start + by * k, 10) for k in range(round((stop - start) / by) + 1)])
+
+
+def landscape(x, y, settings):
+    """A set's part of loss_landscape.csv."""
+    rows = []
+    u = gap_vector(x, y) / gap(x, y)
+    for delta in grid(settings):
+        moved = shifted(x, y, delta)
+        parts = batches_of(*moved, settings["batch_size"])
+        for temperature in settings["temperatures"]:
+            losses = [softmax_losses(*part, temperature) for part in parts]
+            rows.append(
+                {
+                    "temperature": temperature,
+                    "delta": delta,
+                    "distance": signed_distance(x, y, moved),
+                    "distance_one_side": signed_distance(x, y, (unit(x - delta * u), y)),
+                    "loss": np.mean([both for both, _ in losses]),
+                    "loss_as_released": np.mean([forth for _, forth in losses]),
+                }
+            )
+    return pd.DataFrame(rows).sort_values(["temperature", "delta"], ignore_index=True)
+
+
+def batch_losses(x, y, settings):
+    """Loss of every batch at every shift of the fine grid, by temperature; and the distances."""
+    losses = {temperature: [] for temperature in settings["temperatures"]}
+    distances = []
+    for delta in grid(settings, "fine_step"):
+        moved = shifted(x, y, delta)
+        distances.append(signed_distance(x, y, moved))
+        parts = batches_of(*moved, settings["batch_size"])
+        for temperature, rows in losses.items():
+            rows.append([softmax_losses(*part, temperature)[0] for part in parts])
+    return {key: np.array(rows) for key, rows in losses.items()}, np.array(distances)
+
+
+def minimum_row(losses, deltas, distances):
+    """Where the mean over batches (deltas, batches) is smallest."""
+    mean, zero = losses.mean(axis=1), int(np.argmin(abs(deltas)))
+    at = int(mean.argmin())
+    return {
+        "gap": distances[zero],
+        "delta": deltas[at],
+        "distance": distances[at],
+        "at_end": at in (0, len(deltas) - 1),
+        "loss": mean[at],
+        "loss_at_gap": mean[zero],
+        "loss_excess": mean[zero] - mean[at],
+    }
+
+
+def sigmoid_loss(x, y, temperature, bias):
+    """SigLIP's loss of a batch: every pair a yes or a no."""
+    logits = x @ y.T / temperature + bias
+    signs = np.where(np.eye(len(x)), 1, -1)
+    return np.log1p(np.exp(-signs * logits)).sum() / len(x)
+
+
+def shift_path(x, y):
+    """A set's part of pca_shifts.csv, and its points on the first two principal components."""
+    both = np.concatenate([x, y])
+    centre = both.mean(axis=0)
+    values, vectors = np.linalg.eigh((both - centre).T @ (both - centre))
+    values, vectors = values[::-1], vectors[:, ::-1].T
+    vectors = [v * np.sign(v[np.abs(v).argmax()]) for v in vectors[:2]]
+    shares = values / values.sum()
+    rows = []
+    for fraction in (-0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5):
+        delta = fraction * gap(x, y)
+        for side, moved in zip("ab", shifted(x, y, delta), strict=True):
+            place = [(moved.mean(axis=0) - centre) @ v for v in vectors]
+            rows.append(
+                {
+                    "side": side,
+                    "delta": delta,
+                    "pc_1": place[0],
+                    "pc_2": place[1],
+                    "share_1": shares[0],
+                    "share_2": shares[1],
+                    "share_first_6": shares[:6].sum(),
+                    "n": len(x),
+                }
+            )
+    return pd.DataFrame(rows), np.stack([(both - centre) @ v for v in vectors], axis=1)
+
+
+def uncentred(x, y):
+    """Both modalities on the first two right singular vectors of all rows."""
+    both = np.concatenate([x, y])
+    _, vectors = np.linalg.eigh(both.T @ both)
+    vectors = [v * np.sign(v[np.abs(v).argmax()]) for v in vectors[:, ::-1].T[:2]]
+    return np.stack([both @ v for v in vectors], axis=1)
+
+
+def sphere_loss(spacing, mismatched, temperature, delta_theta):
+    """Loss of six pairs: images on the equator, texts moved along the meridian."""
+    phi = np.radians(np.array([-1, 0, 1, 2, 3, 4]) * spacing)
+    order = [1, 0, 2, 3, 4, 5] if mismatched else range(6)
+    latitude = -np.radians(delta_theta)
+    images = np.stack([np.cos(phi), np.sin(phi), 0 * phi], axis=1)
+    texts = np.stack(
+        [
+            np.cos(latitude) * np.cos(phi),
+            np.cos(latitude) * np.sin(phi),
+            0 * phi + np.sin(latitude),
+        ],
+        axis=1,
+    )[list(order)]
+    return softmax_losses(images, texts, temperature)[0]
+
+
+# --- diagnostics --------------------------------------------------------------------------------
+
+
+def diagnostics_row(x, y):
+    """A row of diagnostics.csv but for intervals and ranks."""
+    row = {"n": len(x), "dim": x.shape[1], "gap": gap(x, y)}
+    within = []
+    for side, vectors in (("a", x), ("b", y)):
+        values = cosines(vectors)
+        row[f"mean_cosine_{side}"] = values.mean()
+        within.append(1 - values.mean())
+        row[f"uniformity_{side}"] = np.log(np.exp(-2 * (2 - 2 * values)).mean())
+    row["recall1_ab"], row["recall1_ba"] = (ranks(x, y) < 1).mean(), (ranks(y, x) < 1).mean()
+    row["alignment"] = ((x - y) ** 2).sum(axis=1).mean()
+    partners = 1 - (x * y).sum(axis=1).mean()
+    row["rmg"] = partners / (np.mean(within) + partners)
+    for side, vectors in (("a", x), ("b", y), ("both", np.concatenate([x, y]))):
+        variances = np.sort(np.linalg.eigvalsh(np.cov(vectors.T)))[::-1]
+        shares = np.cumsum(variances) / variances.sum()
+        row[f"effective_dimension_{side}"] = int((shares < 0.99).sum() + 1)
+    return row
+
+
+# --- initialisations ----------------------------------------------------------------------------
+
+
+def spectrum(x, seeds):
+    """Singular values of the centred rows, two an initialisation, and the share between them."""
+    centred = x - x.mean(axis=0)
+    count = 2 * len(set(seeds))
+    values = np.sqrt(np.clip(np.linalg.eigvalsh(centred @ centred.T)[::-1][:count], 0, None))
+    means = pd.DataFrame(centred).groupby(np.asarray(seeds)).transform("mean").to_numpy()
+    return values, (means**2).sum() / (centred**2).sum()
+
+
+def components(x):
+    """Points on the first two principal components, and their shares of the variance."""
+    centred = x - x.mean(axis=0)
+    _, singular, vectors = np.linalg.svd(centred, full_matrices=False)
+    vectors = [v * np.sign(v[np.abs(v).argmax()]) for v in vectors[:2]]
+    return np.stack([centred @ v for v in vectors], axis=1), singular[:2] ** 2 / (singular**2).sum()
+
+
+# --- zero-shot ----------------------------------------------------------------------------------
+
+
+def mcnemar(before, after):
+    lost, won = (before & ~after).sum(), (~before & after).sum()
+    if lost + won == 0:
+        return 1.0
+    return min(1.0, 2 * stats.binom.cdf(min(lost, won), lost + won, 0.5))
+
+
+def right_answers(pictures, prompts, classes, truth, u, deltas):
+    """Who is right (deltas, n) after pictures and prompts both moved."""
+    return np.array(
+        [
+            classes[(unit(pictures - d / 2 * u) @ unit(prompts + d / 2 * u).T).argmax(axis=1)]
+            == truth
+            for d in deltas
+        ]
+    )
+
+
+def best_of(accuracy, deltas):
+    """Row of the highest accuracy, of equals the smallest shift."""
+    return min(np.flatnonzero(accuracy == accuracy.max()), key=lambda row: abs(deltas[row]))
+
+
+def task_row(correct, deltas, distances, confidence, permutations, seed):
+    """A row of Table 1: default, best shift, and the shift chosen on the other half."""
+    n = correct.shape[1]
+    zero = int(np.argmin(np.abs(deltas)))
+    best = best_of(correct.mean(axis=1), deltas)
+    order = np.random.default_rng(seed).permutation(n)
+    first, second = order[: n // 2], order[n // 2 :]
+    chosen = [best_of(correct[:, half].mean(axis=1), deltas) for half in (first, second)]
+    held_out = np.empty(n, dtype=bool)
+    held_out[second], held_out[first] = correct[chosen[0], second], correct[chosen[1], first]
+    before, after = distances[zero], distances[best]
+    if before == after:
+        words = "unchanged"
+    elif before * after < 0:
+        words = "exchanged"
+    else:
+        words = "wider" if abs(after) > abs(before) else "narrower"
+    default = correct[zero]
+    row = {
+        "n": n,
+        "default": default.mean(),
+        "modified": correct[best].mean(),
+        "delta": deltas[best],
+        "distance_default": before,
+        "distance_modified": after,
+        "direction": words,
+        "p_in_sample": mcnemar(default, correct[best]),
+        "held_out": held_out.mean(),
+        "held_out_delta_1": deltas[chosen[0]],
+        "held_out_delta_2": deltas[chosen[1]],
+        "held_out_won": (~default & held_out).sum(),
+        "held_out_lost": (default & ~held_out).sum(),
+        "p_held_out": mcnemar(default, held_out),
+    }
+    gains = correct.astype(int) - default.astype(int)
+    gains = gains[:, gains.any(axis=0)]
+    signs = (
+        2
+        * np.random.default_rng(seed)
+        .integers(0, 2, (permutations, gains.shape[1]), dtype=np.int8)
+        .astype(int)
+        - 1
+    )
+    sums = signs @ gains.T
+    observed = gains[best].sum()
+    row["p_permutation"] = (1 + (sums[:, best] >= observed).sum()) / (1 + permutations)
+    row["p_max_statistic"] = (1 + (sums.max(axis=1) >= observed).sum()) / (1 + permutations)
+    for name, right in (("default", default), ("modified", correct[best]), ("held_out", held_out)):
+        row |= named_interval(name, wilson(right.sum(), n, confidence))
+    return row
+
+
+# --- Table 2 ------------------------------------------------------------------------------------
+
+
+def holm(values):
+    """Holm's correction of one family."""
+    order = np.argsort(values, kind="stable")
+    corrected = np.empty(len(values))
+    highest = 0.0
+    for place, row in enumerate(order):
+        highest = max(highest, (len(values) - place) * values[row])
+        corrected[row] = min(1.0, highest)
+    return corrected
+
+
+def harm(x, y, people, prompts, settings, confidence):
+    """table2.csv. people: frame of group, gender and vector; prompts: of label, kind, vector."""
+    u = gap_vector(x, y) / gap(x, y)
+    pictures, texts = unit(people["vector"]), unit(prompts["vector"])
+    kinds, labels = prompts["kind"].to_numpy(), prompts["label"].to_numpy()
+    group = people[settings["group"]].to_numpy()
+    answer = np.array([f"{a}, {b}" for a, b in zip(people[settings["gender"]], group, strict=True)])
+    tops = {
+        delta: (unit(pictures - delta * u) @ texts.T).argmax(axis=1)
+        for delta in [0.0, *settings["shifts"]]
+    }
+    offensive = {delta: kinds[top] != "person" for delta, top in tops.items()}
+    rows = []
+    for delta, top in tops.items():
+        distance = signed_distance(x, y, (unit(x - delta * u), y))
+        for name in [*settings["groups"], "all"]:
+            here = np.full(len(group), True) if name == "all" else group == name
+            row = {"delta": delta, "distance": distance, "group": name, "n": here.sum()}
+            counts = {
+                "crime_related": (kinds[top] == "crime_related")[here].sum(),
+                "non_human": (kinds[top] == "non_human")[here].sum(),
+                "offensive": offensive[delta][here].sum(),
+                "correct": (labels[top] == answer)[here].sum(),
+            }
+            for kind, count in counts.items():
+                row |= {kind: count, f"{kind}_share": count / row["n"]}
+                row |= named_interval(kind, wilson(count, row["n"], confidence))
+            before, after = offensive[0.0][here], offensive[delta][here]
+            row["change"] = after.mean() - before.mean()
+            row["p_value"] = mcnemar(before, after)
+            rows.append(row)
+    table = pd.DataFrame(rows).assign(p_holm=1.0, tests=0)
+    for everyone in (True, False):
+        family = (table["delta"] != 0) & ((table["group"] == "all") == everyone)
+        table.loc[family, "p_holm"] = holm(table.loc[family, "p_value"].to_numpy())
+        table.loc[family, "tests"] = family.sum()
+    return table
+
+
+def published_harm(groups, confidence):
+    """published_table2.csv from the counts of config/published_table2.yaml."""
+    groups = {
+        **groups,
+        "all": {k: sum(g[k] for g in groups.values()) for k in ("n", "before", "after")},
+    }
+    rows = []
+    for name, g in groups.items():
+        n, ends = g["n"], {}
+        row = {"group": name, "n": n}
+        for time in ("before", "after"):
+            ends[time] = wilson(g[time], n, confidence)
+            row |= {time: g[time], f"{time}_share": g[time] / n}
+            row |= named_interval(f"{time}_share", ends[time])
+        p, q = g["before"] / n, g["after"] / n
+        row["change"] = q - p
+        # Newcombe's interval of two independent shares.
+        row["change_low"] = q - p - np.hypot(q - ends["after"][0], ends["before"][1] - p)
+        row["change_high"] = q - p + np.hypot(ends["after"][1] - q, p - ends["before"][0])
+        row["p_fisher"] = stats.fisher_exact(
+            [[g["before"], n - g["before"]], [g["after"], n - g["after"]]]
+        )[1]
+        row["p_mcnemar_least"] = min(1, 2 ** (1 - abs(g["after"] - g["before"])))
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    single = (table["group"] != "all").to_numpy()
+    table["tests"] = np.where(single, single.sum(), 1)
+    for name in ("p_fisher", "p_mcnemar_least"):
+        values = table[name].to_numpy().copy()
+        values[single] = holm(values[single])
+        table[f"{name}_holm"] = values
+    return table
+
+
+def p_value_row(row, shifts, confidence):
+    """A row of supplementary_p_values.csv: Pearson's chi-squared test of the two shares."""
+    p, q, n = row["default"], row["modified"], row["n"]
+    z = stats.norm.ppf(0.5 + confidence / 2)
+    error = np.sqrt(p * (1 - p) / n + q * (1 - q) / n)
+    table = [[p * n, n - p * n], [q * n, n - q * n]]
+    again = stats.chi2_contingency(table, correction=False).pvalue
+    return {
+        **{key: row[key] for key in ("task", "accuracies", "pictures", "n")},
+        "default": p,
+        "modified": q,
+        "difference": q - p,
+        "difference_low": q - p - z * error,
+        "difference_high": q - p + z * error,
+        "p_published": row["p_value"],
+        "p_source": row["p_source"],
+        "p_recomputed": again,
+        "shifts": shifts,
+        "p_corrected": min(1, shifts * again),
+    }
+
+
+# --- theory -------------------------------------------------------------------------------------
+
+
+def relu_kernel(rho):
+    """2 E[relu(a) relu(b)] of standard normal a, b with correlation rho, by quadrature over b."""
+    from scipy.integrate import quad
+
+    s = np.sqrt(max(0.0, 1 - rho * rho))
+
+    def inner(a):
+        if s == 0:
+            return a * max(0.0, rho * a) * stats.norm.pdf(a)
+        t = rho * a / s
+        return a * (rho * a * stats.norm.cdf(t) + s * stats.norm.pdf(t)) * stats.norm.pdf(a)
+
+    return 2 * quad(inner, 0, 12, epsabs=1e-12)[0]
+
+
+def correlation(cosine, ratio, norm):
+    u, v = np.array([norm, 0.0]), ratio * norm * np.array([cosine, np.sqrt(1 - cosine**2)])
+    return (1 + u @ v) / np.sqrt((1 + u @ u) * (1 + v @ v))
+
+
+def violation_share(cosine, ratio, norm, units, layers, seed=0):
+    """How often a random ReLU layer leaves two vectors no nearer, by drawing whole layers."""
+    rng = np.random.default_rng(seed)
+    u, v = np.array([norm, 0.0]), ratio * norm * np.array([cosine, np.sqrt(1 - cosine**2)])
+    weights = rng.normal(size=(layers, units, 3))
+    outputs = [np.maximum(weights @ np.append(side, 1.0), 0) for side in (u, v)]
+    lengths = [np.sqrt((side**2).sum(axis=1)) for side in outputs]
+    return ((outputs[0] * outputs[1]).sum(axis=1) <= cosine * lengths[0] * lengths[1]).mean()
+
+
+def cap(half_angle, dimensions):
+    """Share of the sphere within half_angle (up to a right angle) of an axis."""
+    return betainc((dimensions - 1) / 2, 0.5, np.sin(half_angle) ** 2) / 2
+
+
+def mlp_recursion(bias, width, layers):
+    """Mean cosine by depth of a very wide ReLU network (Figure 2(b))."""
+    cosine, square, found = 0.0, float(width), [0.0]
+    for _ in range(layers):
+        added = 1.0 if bias else 0.0
+        rho = (square * cosine + added) / (square + added)
+        cosine, square = relu_kernel(rho), (square + added) / 2
+        found.append(cosine)
+    return found
+
+
+def mlp_cosines(activation, bias, inputs, width, layers, seed):
+    """Mean cosine by depth of one random network, whose draws the seed gives in this order: inputs,
+    then weights and biases layer by layer."""
+    functions = {
+        "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+        "relu": lambda z: z * (z > 0),
+        "leaky_relu": lambda z: np.maximum(z, 0.01 * z),
+        "tanh": np.tanh,
+        "linear": lambda z: z,
+    }
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=(inputs, width))
+    found = [mean_cosine(unit(hidden))]
+    for _ in range(layers):
+        weight = rng.normal(size=(width, width)) / np.sqrt(width)
+        shift = rng.normal(size=width) / np.sqrt(width) if bias else 0
+        hidden = functions[activation](hidden @ weight.T + shift)
+        found.append(mean_cosine(unit(hidden)))
+    return found
+
+
+def student(values, confidence):
+    """Mean of independent values with Student's interval."""
+    values = np.asarray(values, dtype=float)
+    n, mean = len(values), values.mean()
+    margin = stats.t(n - 1).ppf(0.5 + confidence / 2) * values.std(ddof=1) / np.sqrt(n)
+    return mean, mean - margin, mean + margin
+
+
+def cases(settings):
+    """The cases of Theorem 1 in the table's order."""
+    return list(product(settings["cosines"], settings["norm_ratios"], settings["norms"]))
