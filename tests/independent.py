@@ -1,7 +1,8 @@
 """Every statistic of the workflow computed a second time, plainly: numpy, scipy and pandas on whole
 matrices, written for the tests from the paper and the tables' descriptions.
 
-Nothing of the package is imported here. x, y: (n, d) unit vectors, row i of both is one pair.
+Nothing of the package is imported here. x, y: (n, d) unit vectors, row i of both is one pair;
+groups (n,): a number for each pair, the same for those that are not independent.
 """
 
 from itertools import product
@@ -35,14 +36,64 @@ def cosines(x):
     return (x @ x.T)[np.triu_indices(len(x), 1)]
 
 
-def mean_cosine_interval(x, confidence):
-    """`jackknife` of the mean cosine, from the matrix without each row and column."""
-    n = len(x)
-    matrix = x @ x.T
-    np.fill_diagonal(matrix, 0)
-    left = (matrix.sum() - 2 * matrix.sum(axis=0)) / ((n - 1) * (n - 2))
-    margin = stats.t(n - 1).ppf(0.5 + confidence / 2) * left.std() * np.sqrt(n - 1)
-    return mean_cosine(x) - margin, mean_cosine(x) + margin
+def interval(value, left_out, confidence):
+    """Student's interval by the jackknife, from the values with one unit left out."""
+    n = len(left_out)
+    margin = stats.t(n - 1).ppf(0.5 + confidence / 2) * np.std(left_out) * np.sqrt(n - 1)
+    return value - margin, value + margin
+
+
+def mean_cosine_interval(x, confidence, groups):
+    left_out = [mean_cosine(x[groups != group]) for group in np.unique(groups)]
+    return interval(mean_cosine(x), left_out, confidence)
+
+
+def share_interval(hits, confidence, groups):
+    """Wilson's interval with as many items as the groups are worth: the sample size at which a
+    share of independent items has the variance that this one has over groups."""
+    share, names = hits.mean(), np.unique(groups)
+    units = len(names)
+    if share in (0, 1):
+        return wilson(share * units, units, confidence)
+    errors = np.array([(hits[groups == name] - share).sum() for name in names]) / len(hits)
+    variance = units / (units - 1) * (errors**2).sum()
+    level = 0.5 + confidence / 2
+    ratio = stats.norm.ppf(level) / stats.t(units - 1).ppf(level)
+    size = min(len(hits), share * (1 - share) / variance * ratio**2)
+    return wilson(share * size, size, confidence)
+
+
+def gap_columns(x, y, confidence, groups):
+    """The gap, the squared gap less tr S / n, and their intervals (t of both terms of the variance
+    of the squared length of a mean)."""
+    g, names = gap_vector(x, y), np.unique(groups)
+    n = len(names)
+    parts = np.array([(x - y - g)[groups == name].sum(axis=0) for name in names]) * n / len(x)
+    spread = parts.T @ parts / (n - 1)
+    trace, lengths = np.trace(spread), (parts**2).sum(axis=1)
+    squares = (
+        (n - 1)
+        / (n * (n - 2) * (n - 3))
+        * (
+            (n - 1) * (n - 2) * np.trace(spread @ spread)
+            + trace**2
+            - n * (lengths**2).sum() / (n - 1)
+        )
+    )
+    estimate = g @ g - trace / n
+    half = estimate / (g @ g) / 2
+    ratio = (g @ spread @ g - half * squares / n) / (g @ g - half * trace / n)
+    t = stats.t(n - 1).ppf(0.5 + confidence / 2)
+    # Roots of (v - estimate)^2 = t^2 (4 ratio v / n + 2 squares / (n (n - 1))).
+    b = 2 * t**2 * ratio / n
+    root = np.sqrt(b**2 + t**2 * (4 * ratio * estimate / n + 2 * squares / n / (n - 1)))
+    ends = estimate + b - root, estimate + b + root
+    return {
+        "gap": gap(x, y),
+        **named_interval("gap", np.sqrt(ends)),
+        "gap_squared": estimate,
+        **named_interval("gap_squared", ends),
+    }
 
 
 def wilson(found, n, confidence):
@@ -56,10 +107,42 @@ def mean_cosine(x):
     return cosines(x).mean()
 
 
+def items(x):
+    """The first of the rows that are the same, for each row."""
+    return np.array([next(j for j in range(len(x)) if (x[i] == x[j]).all()) for i in range(len(x))])
+
+
 def ranks(x, y):
-    """Number of rows of y nearer than the partner, by row of x."""
-    matrix = x @ y.T
-    return (matrix > np.diag(matrix)[:, None] + 1e-12).sum(axis=1)
+    """How many items of y are nearer than the nearest partner, by item of x; identical rows are one
+    item with the partners of all; of equally near ones those that stand before count as nearer."""
+    of_x, of_y = items(x), items(y)
+    found = {}
+    for row in np.unique(of_x):
+        near = {other: x[row] @ y[other] for other in np.unique(of_y)}
+        partners = of_y[of_x == row]
+        own = max(near[other] for other in partners)
+        place = min(other for other in partners if near[other] > own - 1e-12)
+        found[row] = sum(
+            value > own + 1e-12 or (abs(value - own) <= 1e-12 and other < place)
+            for other, value in near.items()
+        )
+    return found
+
+
+def recall_columns(x, y, confidence, groups):
+    sides = {"ab": (x, y), "ba": (y, x)}
+    found = {name: ranks(*pair) for name, pair in sides.items()}
+    counts = len(found["ab"]), len(found["ba"])
+    matches = len(set(zip(items(x), items(y), strict=True)))
+    row = {"recall_items_a": counts[0], "recall_items_b": counts[1]}
+    row["recall1_chance"] = matches / counts[0] / counts[1]
+    for k in (1, 5, 10):
+        for name, by_item in found.items():
+            hits = np.array([rank < k for rank in by_item.values()])
+            row[f"recall{k}_{name}"] = hits.mean()
+            ends = share_interval(hits, confidence, groups[list(by_item)])
+            row |= named_interval(f"recall{k}_{name}", ends)
+    return row
 
 
 def separability(x, y, seed):
@@ -77,18 +160,19 @@ def named_interval(name, ends):
     return {f"{name}_low": ends[0], f"{name}_high": ends[1]}
 
 
-def set_row(x, y, confidence, most, seed):
-    """A row of gap.csv but for the gap's own interval."""
-    row = {"n": len(x), "dim": x.shape[1], "gap": gap(x, y)}
+def mean_cosine_columns(name, x, confidence, groups):
+    ends = mean_cosine_interval(x, confidence, groups)
+    return {name: mean_cosine(x), **named_interval(name, ends)}
+
+
+def set_row(x, y, confidence, most, seed, groups):
+    """A row of gap.csv."""
+    row = {"n": len(x), "clusters": len(np.unique(groups)), "dim": x.shape[1]}
+    row |= gap_columns(x, y, confidence, groups)
     for side, vectors in (("a", x), ("b", y)):
-        row[f"mean_cosine_{side}"] = mean_cosine(vectors)
-        row |= named_interval(f"mean_cosine_{side}", mean_cosine_interval(vectors, confidence))
+        row |= mean_cosine_columns(f"mean_cosine_{side}", vectors, confidence, groups)
         row[f"min_cosine_{side}"] = cosines(vectors).min()
-    for k in (1, 5, 10):
-        for name, sides in (("ab", (x, y)), ("ba", (y, x))):
-            found = (ranks(*sides) < k).sum()
-            row[f"recall{k}_{name}"] = found / len(x)
-            row |= named_interval(f"recall{k}_{name}", wilson(found, len(x), confidence))
+    row |= recall_columns(x, y, confidence, groups)
     some = sample(len(x), most, seed)
     row["separability"], row["separability_n"] = separability(x[some], y[some], seed)
     squares = sorted(gap_vector(x, y) ** 2, reverse=True)
@@ -96,33 +180,39 @@ def set_row(x, y, confidence, most, seed):
     return row
 
 
-def normalisation_row(x, y, confidence, most, seed):
-    row = set_row(x, y, confidence, most, seed)
-    names = ["n", "gap", "separability", "separability_n"]
-    ends = ["", "_low", "_high"]
-    names += [f"mean_cosine_{side}{end}" for side in "ab" for end in ends]
-    return {name: row[name] for name in names}
-
-
-def preprocessing_row(x, y, first, confidence):
+def normalisation_row(x, y, confidence, most, seed, groups):
+    some = sample(len(x), most, seed)
+    right, n = separability(x[some], y[some], seed)
     return {
         "n": len(x),
-        "mean_cosine": mean_cosine(x),
-        **named_interval("mean_cosine", mean_cosine_interval(x, confidence)),
+        "clusters": len(np.unique(groups)),
+        **gap_columns(x, y, confidence, groups),
+        **mean_cosine_columns("mean_cosine_a", x, confidence, groups),
+        **mean_cosine_columns("mean_cosine_b", y, confidence, groups),
+        "separability": right,
+        "separability_n": n,
+    }
+
+
+def preprocessing_row(x, y, first, confidence, groups):
+    return {
+        "n": len(x),
+        "clusters": len(np.unique(groups)),
+        **mean_cosine_columns("mean_cosine", x, confidence, groups),
         "min_cosine": cosines(x).min(),
-        "gap": gap(x, y),
+        **gap_columns(x, y, confidence, groups),
         "same_picture_cosine": np.mean([a @ b for a, b in zip(x, first, strict=True)]),
     }
 
 
-def panel(x, bins, confidence):
+def panel(x, bins, confidence, groups):
     """A row of cone.csv, and the counts of its histogram (every ordered pair)."""
     values = cosines(x)
     quartiles = np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf")
     row = {
         "n": len(x),
-        "mean_cosine": values.mean(),
-        **named_interval("mean_cosine", mean_cosine_interval(x, confidence)),
+        "clusters": len(np.unique(groups)),
+        **mean_cosine_columns("mean_cosine", x, confidence, groups),
         "min_cosine": values.min(),
         "max_cosine": values.max(),
         "sd_cosine": values.std(),
@@ -278,19 +368,58 @@ def sphere_loss(spacing, mismatched, temperature, delta_theta):
 # --- diagnostics --------------------------------------------------------------------------------
 
 
-def diagnostics_row(x, y):
-    """A row of diagnostics.csv but for intervals and ranks."""
-    row = {"n": len(x), "dim": x.shape[1], "gap": gap(x, y)}
-    within = []
-    for side, vectors in (("a", x), ("b", y)):
-        values = cosines(vectors)
-        row[f"mean_cosine_{side}"] = values.mean()
-        within.append(1 - values.mean())
-        row[f"uniformity_{side}"] = np.log(np.exp(-2 * (2 - 2 * values)).mean())
-    row["recall1_ab"], row["recall1_ba"] = (ranks(x, y) < 1).mean(), (ranks(y, x) < 1).mean()
-    row["alignment"] = ((x - y) ** 2).sum(axis=1).mean()
-    partners = 1 - (x * y).sum(axis=1).mean()
-    row["rmg"] = partners / (np.mean(within) + partners)
+def diagnostics_values(x, y, groups, drawn):
+    """rmg, alignment and both uniformities where each pair is there as often as `drawn` (n,) says.
+    Two copies of a pair are not compared, nor those of two pairs of one group but as first drawn.
+    """
+    weights = np.where(groups[:, None] == groups, drawn, np.outer(drawn, drawn).astype(float))
+    np.fill_diagonal(weights, 0)
+    of_pairs = [(weights * (side @ side.T)).sum() / weights.sum() for side in (x, y)]
+    uniformity = [
+        np.log((weights * np.exp(-2 * (2 - 2 * side @ side.T))).sum() / weights.sum())
+        for side in (x, y)
+    ]
+    alignment = drawn @ ((x - y) ** 2).sum(axis=1) / drawn.sum()
+    partners, within = drawn @ (1 - (x * y).sum(axis=1)) / drawn.sum(), 1 - np.mean(of_pairs)
+    return np.array([partners / (within + partners), alignment, *uniformity])
+
+
+def bootstrap(statistic, n, resamples, confidence, seed, method="BCa"):
+    """scipy's interval of statistic(how often each of n units is drawn), each quantity's."""
+
+    def of(indices, axis=-1):
+        draws = np.atleast_2d(indices)
+        values = [statistic(np.bincount(draw, minlength=n)) for draw in draws]
+        return np.stack(values, axis=-1) if indices.ndim > 1 else values[0]
+
+    found = stats.bootstrap(
+        (np.arange(n),),
+        of,
+        n_resamples=resamples,
+        confidence_level=confidence,
+        method=method,
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    )
+    return np.array(found.confidence_interval).T
+
+
+def diagnostics_row(x, y, resamples, confidence, seed, groups):
+    """A row of diagnostics.csv but for ranks."""
+    names, codes = np.unique(groups, return_inverse=True)
+    row = {"n": len(x), "clusters": len(names), "dim": x.shape[1], "gap": gap(x, y)}
+    values = diagnostics_values(x, y, codes, np.ones(len(x)))
+    ends = bootstrap(
+        lambda drawn: diagnostics_values(x, y, codes, drawn[codes]),
+        len(names),
+        resamples,
+        confidence,
+        seed,
+    )
+    for name, value, pair in zip(
+        ("rmg", "alignment", "uniformity_a", "uniformity_b"), values, ends, strict=True
+    ):
+        row |= {name: value, **named_interval(name, pair)}
     for side, vectors in (("a", x), ("b", y), ("both", np.concatenate([x, y]))):
         variances = np.sort(np.linalg.eigvalsh(np.cov(vectors.T)))[::-1]
         shares = np.cumsum(variances) / variances.sum()
