@@ -16,6 +16,7 @@ from jsonschema.validators import extend
 
 from modality_gap import clip_models
 from modality_gap.errors import InputError
+from modality_gap.text_models import folder_fault
 
 TYPES = {
     "integer": (int, "a whole number"),
@@ -115,8 +116,9 @@ def check_config(config: dict, schema_path: Path) -> None:
     assets = load_yaml(schema_path.with_name("assets.yaml"))
     _check_references(_row_references(config))
     _check_references(_open_clip_references(config))
-    for fault in (*_row_faults(config), *_open_clip_faults(config)):
-        raise InputError(fault)
+    for faults in (_row_faults, _open_clip_faults, _hugging_face_faults):
+        for fault in faults(config):
+            raise InputError(fault)
     config = with_rows(config)
     _check_references(_references(config, assets))
     for fault in _faults(config):
@@ -348,6 +350,22 @@ def _open_clip_faults(config: dict) -> Iterator[str]:
             yield _absent(f"{key}.pretrained", tag)
         if fault := clip_models.activation_fault(key, entry):
             yield fault
+
+
+def _hugging_face_faults(config: dict) -> Iterator[str]:
+    """Folders of text encoders that lack something, or ask for what is not done here."""
+    entries = [(f"encoders.{name}", entry) for name, entry in config["encoders"].items()]
+    entries += [
+        (f"models.{name}.text", row.get("text", {})) for name, row in _rows(config, "models")
+    ]
+    for key, entry in entries:
+        if entry.get("library") != "hugging_face":
+            continue
+        model = entry["model"]
+        if model.startswith(("/", "./", "../", "~")) and not Path(model).is_dir():
+            yield f"{key}.model is {model!r}, which is no folder here ({Path.cwd()}); correct it."
+        if fault := folder_fault(model, entry.get("pooling")):
+            yield f"{key}.model: {fault}"
 
 
 def _row_references(config: dict) -> Iterator[tuple[str, str, list[str], str]]:

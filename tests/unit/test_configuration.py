@@ -535,6 +535,23 @@ FAULTS = {
         "encoders.clip_vit_b16.architecture",
         "give ViT-B-16-quickgelu.",
     ),
+    "absent model": (
+        "encoders/mine",
+        {"library": "hugging_face", "model": "./absent"},
+        "encoders.mine.model",
+        "which is no folder here",
+    ),
+    "no model's folder": (
+        "models/mine",
+        {
+            "image": {"library": "timm", "architecture": "resnet18", "seed": 0},
+            "text": {"library": "hugging_face", "model": "config"},
+            "projection": "stitched",
+            "inputs": "emoji",
+        },
+        "models.mine.text.model",
+        "config has no config.json",
+    ),
     "no such tag": (
         "models/mine",
         {"library": "open_clip", "architecture": "RN50", "pretrained": "opena", "inputs": "emoji"},

@@ -1,0 +1,249 @@
+"""What the files of a Hugging Face text encoder say of the way from a sentence to its vector: the
+modules, pooling and prompts of Sentence Transformers (Reimers and Gurevych, 2019). Imports are
+light: every Snakemake checks folders with it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import NoReturn
+
+from modality_gap.errors import InputError
+
+# How tokens become one vector, in the order in which several are put together.
+POOLING = {
+    "pooling_mode_cls_token": "first",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len",
+    "pooling_mode_weightedmean_tokens": "weighted_mean",
+    "pooling_mode_lasttoken": "last",
+}
+SHORT_NAMES = {"cls": "first", "weightedmean": "weighted_mean", "lasttoken": "last"}
+IN_WORDS = {
+    "first": "the first token",
+    "max": "maximum over tokens",
+    "mean": "mean over tokens",
+    "mean_sqrt_len": "sum over tokens by the root of their number",
+    "weighted_mean": "mean over tokens weighted by place",
+    "last": "the last token",
+    "own": "the model's own pooling",
+}
+ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid")
+# One of these holds a tokenizer's words.
+VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
+WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A linear layer over the vector, and an activation of torch.nn; `path` is its folder."""
+
+    path: str
+    inputs: int
+    outputs: int
+    bias: bool
+    activation: str
+
+
+@dataclass(frozen=True)
+class TextPipeline:
+    """From a sentence to its vector.
+
+    `transformer` is the folder in the model's that its transformer is in; `layers` follow the
+    pooling, a Dense or "normalise" each. `max_length` counts tokens; `prompt` goes before every
+    sentence, and its tokens count in the pooling unless `prompt_counts` is false.
+    """
+
+    pooling: tuple[str, ...] = ("mean",)
+    layers: tuple[Dense | str, ...] = ()
+    transformer: str = ""
+    max_length: int | None = None
+    lower_case: bool = False
+    prompt: str = ""
+    prompt_counts: bool = True
+
+    def told(self) -> str:
+        """In words, for the metadata."""
+        layers = [f"{layer.path}" if isinstance(layer, Dense) else layer for layer in self.layers]
+        prompt = [f"the prompt {self.prompt!r}"] if self.prompt else []
+        return ", ".join([*prompt, " and ".join(IN_WORDS[way] for way in self.pooling), *layers])
+
+
+def reader_of(folder: str | Path) -> Callable[[str], object]:
+    """A function that gives the content of a JSON file in a folder; None where it is not there.
+    It raises InputError for a file that is no JSON."""
+
+    def read(name: str) -> object:
+        path = Path(folder, name)
+        if not path.is_file():
+            return None
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path}: is no JSON ({error}); get it again.") from error
+
+    return read
+
+
+def pipeline_of(model: str, read: Callable[[str], object], pooling: str | None) -> TextPipeline:
+    """What a model's files say, which `read` gives by their names. `pooling`, where the
+    configuration sets it, takes the place of their pooling and of the layers behind it.
+
+    Raises InputError that names the file where it asks for what is not done here.
+    """
+    modules = read("modules.json")
+    transformer, rest = "", []
+    if modules is not None:
+        steps = _modules(model, modules, all_known=pooling is None)
+        transformer, rest = steps[0][1], steps[1:]
+    elif pooling is None and read("1_Pooling/config.json") is not None:
+        if read("2_Dense/config.json") is not None:
+            _refuse(model, "modules.json", "is missing, which says what comes after 1_Pooling")
+        rest = [("Pooling", "1_Pooling")]
+    settings = _transformer_settings(read, transformer)
+    about = read("config_sentence_transformers.json") or {}
+    prompt, name = "", about.get("default_prompt_name")
+    if name is not None:
+        if name not in about.get("prompts", {}):
+            raise InputError(
+                f"{model}/config_sentence_transformers.json names the prompt {name!r}, which is "
+                "not among its prompts; correct it there."
+            )
+        prompt = about["prompts"][name]
+    if about.get("truncate_dim") is not None and pooling is None:
+        _refuse(model, "config_sentence_transformers.json", "cuts vectors short (truncate_dim)")
+    ways, counts, layers = ("mean",), True, []
+    for number, (kind, path) in enumerate(rest if pooling is None else ()):
+        if (kind == "Pooling") != (number == 0):
+            _refuse(model, "modules.json", "has its pooling at another place than the second")
+        if kind == "Pooling":
+            ways, counts = _pooling(model, f"{path}/config.json", read)
+        else:
+            layers.append(_dense(model, path, read) if kind == "Dense" else "normalise")
+    return TextPipeline(
+        ways if pooling is None else (pooling,),
+        tuple(layers),
+        transformer,
+        settings.get("max_seq_length"),
+        bool(settings.get("do_lower_case")),
+        prompt,
+        counts,
+    )
+
+
+def _refuse(model: str, file: str, what: str) -> NoReturn:
+    raise InputError(
+        f"{model}/{file} {what}, which is not done here; set `pooling` to the one to use (mean, "
+        "first, last, max or own), or give another model."
+    )
+
+
+def _modules(model: str, modules: object, all_known: bool) -> list[tuple[str, str]]:
+    """Kind and folder of each module, in their order; the first is a transformer. Without
+    `all_known` the others may be of any kind."""
+    try:
+        steps = [(module["type"], module["path"]) for module in modules]
+        kinds = [kind.rpartition(".")[2] for kind, _ in steps]
+        known = [kind.startswith("sentence_transformers.") for kind, _ in steps]
+    except (TypeError, KeyError, AttributeError):
+        _refuse(model, "modules.json", "is no list of modules with type and path")
+    wanted = {"Transformer", "Pooling", "Dense", "Normalize"}
+    foreign = (
+        kind for kind, own in zip(kinds, known, strict=True) if not own or kind not in wanted
+    )
+    if all_known and (other := next(foreign, None)):
+        _refuse(model, "modules.json", f"has a module {other}")
+    if kinds[:1] != ["Transformer"] or kinds.count("Transformer") > 1:
+        _refuse(model, "modules.json", "does not begin with its one transformer")
+    return [(kind, path.strip("/")) for kind, (_, path) in zip(kinds, steps, strict=True)]
+
+
+def _transformer_settings(read: Callable[[str], object], folder: str) -> dict:
+    kinds = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+    names = (str(PurePosixPath(folder, f"sentence_{kind}_config.json")) for kind in kinds)
+    return next((found for name in names if (found := read(name)) is not None), {})
+
+
+def _pooling(model: str, file: str, read: Callable[[str], object]) -> tuple[tuple[str, ...], bool]:
+    """The ways of pooling that a file asks for, and whether a prompt's tokens count."""
+    config = read(file)
+    if not isinstance(config, dict):
+        _refuse(model, file, "is missing")
+    asked = [key for key, value in config.items() if key.startswith("pooling_mode_") and value]
+    if unknown := [key for key in asked if key not in POOLING]:
+        _refuse(model, file, f"asks for {unknown[0]}")
+    ways = [way for key, way in POOLING.items() if key in asked]
+    if not ways and "pooling_mode" in config:  # as newer versions write it
+        short = config["pooling_mode"]
+        short = [short] if isinstance(short, str) else short
+        ways = [
+            SHORT_NAMES.get(name, name.replace("sqrt_len_tokens", "sqrt_len")) for name in short
+        ]
+    if not ways or not {*ways} <= {*POOLING.values()}:
+        _refuse(model, file, "asks for no pooling that is known")
+    return tuple(way for way in POOLING.values() if way in ways), config.get("include_prompt", True)
+
+
+def _dense(model: str, path: str, read: Callable[[str], object]) -> Dense:
+    config = read(f"{path}/config.json")
+    file = f"{path}/config.json"
+    if not isinstance(config, dict):
+        _refuse(model, file, "is missing")
+    if config.get("module_input_name", "sentence_embedding") != "sentence_embedding":
+        _refuse(model, file, f"takes {config['module_input_name']}")
+    activation = config.get("activation_function", "torch.nn.modules.activation.Tanh")
+    library, _, name = activation.rpartition(".")
+    if not library.startswith("torch.nn") or name not in ACTIVATIONS:
+        _refuse(model, file, f"has the activation {activation}")
+    try:
+        sizes = config["in_features"], config["out_features"]
+    except KeyError as error:
+        _refuse(model, file, f"lacks {error}")
+    return Dense(path, *sizes, config.get("bias", True), name)
+
+
+def folder_fault(model: str, pooling: str | None) -> str | None:
+    """What is wrong with the folder of a text encoder, one sentence; None where nothing is, or it
+    is no folder but a name on a hub."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return None
+    read = reader_of(folder)
+    try:
+        pipeline = pipeline_of(model, read, pooling)
+        inner = folder / pipeline.transformer
+        about = reader_of(inner)("tokenizer_config.json") or {}
+    except InputError as error:
+        return str(error)
+    if not (inner / "config.json").is_file():
+        return f"{inner} has no config.json, so it is no model's folder; correct the path."
+    has_words = any(True for pattern in VOCABULARIES for _ in inner.glob(pattern))
+    if not has_words and about.get("tokenizer_class") not in WITHOUT_VOCABULARY:
+        return (
+            f"{inner} has no tokenizer (tokenizer.json, vocab.txt or the like), without which no "
+            "word is known; save the model's tokenizer there too."
+        )
+    for layer in pipeline.layers:
+        if isinstance(layer, Dense) and not (folder / layer.path / "model.safetensors").is_file():
+            return (
+                f"{folder / layer.path} has no model.safetensors with the weights of its layer; "
+                "save them there in this format."
+            )
+    return None
+
+
+# Words of several languages, of which every tokenizer knows some.
+WORDS = ("a photo of a dog", "un chien", "собака", "狗", "いぬ", "كلب", "개", "कुत्ता")
+
+
+def tokenizer_fault(tokenizer: object, rows: int) -> str | None:
+    """What is wrong between a tokenizer of transformers and a model with `rows` word vectors, in
+    words; None where nothing is. Models often have some rows more than words, to a round number."""
+    words = len(tokenizer)
+    if words > rows or rows - words > max(128, 0.03 * rows):
+        return f"its tokenizer has {words} words, but the model vectors of {rows}"
+    special = {*tokenizer.all_special_ids}
+    if all(special.issuperset(tokenizer(text)["input_ids"]) for text in WORDS):
+        return "its tokenizer knows no word"
+    return None

@@ -1,0 +1,296 @@
+"""Text encoders of Hugging Face: what their files say is done, or refused with the file's name."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from modality_gap.encoders import build_encoder, pool
+from modality_gap.errors import InputError
+from modality_gap.text_models import folder_fault, pipeline_of, reader_of
+
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "photo", "of", "dog", "query", ":"]
+VOCABULARY += ["cat", "red", "two", "dogs", "##s", "in", "the", "snow"]
+SENTENCES = ["a photo of a dog", "two cats", "the red dog in the snow of a photo"]
+ROOT = "sentence_transformers.models."
+
+
+@pytest.fixture
+def transformers(monkeypatch):
+    """open_clip is kept from importing it in this process."""
+    monkeypatch.delitem(sys.modules, "transformers", raising=False)
+    import transformers
+
+    return transformers
+
+
+@pytest.fixture
+def folder(tmp_path, transformers) -> Path:
+    """A small BERT with its tokenizer, of which no file says how it is pooled."""
+    path = tmp_path / "model"
+    torch.manual_seed(1)
+    config = transformers.BertConfig(
+        vocab_size=len(VOCABULARY), hidden_size=8, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=16, max_position_embeddings=32,
+    )  # fmt: skip
+    transformers.BertModel(config).save_pretrained(path)
+    (path / "vocab.txt").write_text("\n".join(VOCABULARY))
+    about = {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "model_max_length": 32}
+    (path / "tokenizer_config.json").write_text(json.dumps(about))
+    return path
+
+
+def write(folder: Path, name: str, content: object) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(json.dumps(content))
+
+
+def modules(folder: Path, *kinds: str, first: str = "") -> None:
+    kinds = ("Transformer", *kinds)
+    paths = [first, *(f"{number}_{kind}" for number, kind in enumerate(kinds) if number)]
+    steps = [{"idx": 0, "name": "0", "path": path, "type": ROOT + kind}
+             for kind, path in zip(kinds, paths, strict=True)]  # fmt: skip
+    write(folder, "modules.json", steps)
+
+
+def dense(folder: Path, path: str, inputs: int, outputs: int, **more: object) -> dict:
+    torch.manual_seed(2)
+    weights = {"linear.weight": torch.randn(outputs, inputs), "linear.bias": torch.randn(outputs)}
+    config = {"in_features": inputs, "out_features": outputs, "bias": True} | more
+    config.setdefault("activation_function", "torch.nn.modules.activation.Tanh")
+    write(folder, f"{path}/config.json", config)
+    save_file(weights, folder / path / "model.safetensors")
+    return {name.removeprefix("linear."): value.numpy() for name, value in weights.items()}
+
+
+def embedded(folder: Path, sentences: list[str], **spec: str) -> np.ndarray:
+    spec = {"library": "hugging_face", "model": str(folder)} | spec
+    encoder = build_encoder(spec, "text", {"folder": str(folder)}, "float32")
+    # Together, so that they are padded.
+    return encoder.encode([encoder.prepare(sentence) for sentence in sentences])
+
+
+def states(transformers, folder: Path, sentence: str, **more: object) -> np.ndarray:
+    """The last states (t, d) of one sentence, as the library gives them."""
+    tokens = transformers.AutoTokenizer.from_pretrained(folder)(
+        sentence, return_tensors="pt", **more
+    )
+    with torch.inference_mode():
+        model = transformers.AutoModel.from_pretrained(folder).eval()
+        return model(**tokens).last_hidden_state[0].numpy()
+
+
+def weighted(x: np.ndarray) -> np.ndarray:
+    weights = np.arange(1, len(x) + 1)
+    return weights @ x / weights.sum()
+
+
+BY_HAND = {
+    "pooling_mode_cls_token": lambda x: x[0],
+    "pooling_mode_max_tokens": lambda x: x.max(axis=0),
+    "pooling_mode_mean_tokens": lambda x: x.mean(axis=0),
+    "pooling_mode_mean_sqrt_len_tokens": lambda x: x.sum(axis=0) / np.sqrt(len(x)),
+    "pooling_mode_weightedmean_tokens": weighted,
+    "pooling_mode_lasttoken": lambda x: x[-1],
+}
+
+
+@pytest.mark.parametrize("with_modules", [True, False])
+@pytest.mark.parametrize("mode", BY_HAND)
+def test_pooling_is_the_folders(transformers, folder, mode, with_modules):
+    write(folder, "1_Pooling/config.json", {key: key == mode for key in BY_HAND})
+    if with_modules:
+        modules(folder, "Pooling")
+    found = embedded(folder, SENTENCES)
+    for sentence, vector in zip(SENTENCES, found, strict=True):
+        expected = BY_HAND[mode](states(transformers, folder, sentence))
+        np.testing.assert_allclose(vector, expected, atol=1e-5)
+
+
+def test_several_poolings_come_one_behind_the_other(transformers, folder):
+    modules(folder, "Pooling")
+    both = {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}
+    write(folder, "1_Pooling/config.json", both)
+    x = states(transformers, folder, SENTENCES[0])
+    expected = np.concatenate([x[0], x.mean(axis=0)])
+    np.testing.assert_allclose(embedded(folder, SENTENCES)[0], expected, atol=1e-5)
+    for short in (["cls", "mean"], "cls"):
+        write(folder, "1_Pooling/config.json", {"pooling_mode": short})
+        expected = expected[: 8 * (2 - isinstance(short, str))]
+        np.testing.assert_allclose(embedded(folder, SENTENCES)[0], expected, atol=1e-5)
+
+
+def test_a_setting_takes_the_place_of_the_folders_pooling(transformers, folder):
+    modules(folder, "Pooling", "Normalize", "LSTM")
+    write(folder, "1_Pooling/config.json", {"pooling_mode_mean_tokens": True})
+    x = states(transformers, folder, SENTENCES[1])
+    by_hand = {"first": x[0], "last": x[-1], "max": x.max(axis=0), "mean": x.mean(axis=0)}
+    for pooling, expected in by_hand.items():
+        found = embedded(folder, SENTENCES, pooling=pooling)[1]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_layers_behind_the_pooling_come_in_their_order(transformers, folder):
+    write(folder, "1_Pooling/config.json", {"pooling_mode_mean_tokens": True})
+    mean = states(transformers, folder, SENTENCES[0]).mean(axis=0)
+    first = dense(folder, "2_Dense", 8, 5)
+    identity = "torch.nn.modules.linear.Identity"
+    dense(folder, "3_Dense", 8, 5, activation_function=identity)
+    through = np.tanh(first["weight"] @ mean + first["bias"])
+    unit = mean / np.linalg.norm(mean)
+    for kinds, expected in (
+        (("Dense", "Normalize"), through / np.linalg.norm(through)),
+        (("Normalize",), unit),
+        (("Normalize", "Dense"), first["weight"] @ unit + first["bias"]),
+    ):
+        modules(folder, "Pooling", *kinds)
+        np.testing.assert_allclose(embedded(folder, SENTENCES)[0], expected, atol=1e-5)
+    spec = {"library": "hugging_face", "model": str(folder)}
+    random = build_encoder(spec, "text", {"seed": 0}, "float32")
+    assert random.encode([random.prepare("a dog")]).shape == (1, 5)
+    assert "mean over tokens, normalise, 3_Dense" in random.metadata["preprocessing"]
+
+
+def test_length_case_and_prompt_are_the_folders(transformers, folder):
+    modules(folder, "Pooling")
+    write(folder, "1_Pooling/config.json", {"pooling_mode_mean_tokens": True})
+    plain = embedded(folder, ["A Photo", "a photo"])
+    assert not np.allclose(*plain, atol=1e-3)  # capitals are unknown words
+    write(folder, "sentence_bert_config.json", {"max_seq_length": 6, "do_lower_case": True})
+    capital, long = embedded(folder, ["A Photo", "a photo of a dog of a cat"])
+    np.testing.assert_allclose(capital, plain[1], atol=1e-5)
+    x = states(transformers, folder, "a photo of a dog of a cat", truncation=True, max_length=6)
+    assert len(x) == 6
+    np.testing.assert_allclose(long, x.mean(axis=0), atol=1e-5)
+
+    about = {"prompts": {"search": "query: ", "other": "the "}, "default_prompt_name": None}
+    write(folder, "config_sentence_transformers.json", about)
+    np.testing.assert_allclose(embedded(folder, ["a dog"]), embedded(folder, ["A dog"]), atol=1e-5)
+    write(folder, "config_sentence_transformers.json", about | {"default_prompt_name": "search"})
+    x = states(transformers, folder, "query: a dog", truncation=True, max_length=6)
+    np.testing.assert_allclose(embedded(folder, ["a dog"])[0], x.mean(axis=0), atol=1e-5)
+    pooling = {"pooling_mode_mean_tokens": True, "include_prompt": False}
+    write(folder, "1_Pooling/config.json", pooling)
+    # Without [CLS], "query" and ":".
+    np.testing.assert_allclose(embedded(folder, ["a dog"])[0], x[3:].mean(axis=0), atol=1e-5)
+    write(folder, "config_sentence_transformers.json", about | {"default_prompt_name": "absent"})
+    assert "names the prompt 'absent'" in folder_fault(str(folder), None)
+
+
+def test_a_transformer_may_lie_in_a_folder_of_its_own(transformers, folder, tmp_path):
+    outer = tmp_path / "outer"
+    modules_in = outer / "0_Transformer"
+    outer.mkdir()
+    folder.rename(modules_in)
+    modules(outer, "Pooling", first="0_Transformer")
+    write(outer, "1_Pooling/config.json", {"pooling_mode_lasttoken": True})
+    write(modules_in, "sentence_bert_config.json", {"max_seq_length": 5})
+    x = states(transformers, modules_in, SENTENCES[0], truncation=True, max_length=5)
+    np.testing.assert_allclose(embedded(outer, SENTENCES)[0], x[-1], atol=1e-5)
+
+
+FAULTS = {
+    "another module": ("modules.json", [{"type": ROOT + "Transformer", "path": ""},
+                                        {"type": ROOT + "LSTM", "path": "1_LSTM"}], "LSTM"),
+    "code of one's own": ("modules.json", [{"type": ROOT + "Transformer", "path": ""},
+                                           {"type": "mine.Pooling", "path": "1"}], "Pooling"),
+    "no transformer": ("modules.json", [{"type": ROOT + "Pooling", "path": "1_Pooling"}], "begin"),
+    "no list": ("modules.json", {"a": 1}, "no list of modules"),
+    "layer before pooling": ("modules.json", [{"type": ROOT + "Transformer", "path": ""},
+                                              {"type": ROOT + "Normalize", "path": "1"},
+                                              {"type": ROOT + "Pooling", "path": "1_Pooling"}],
+                             "pooling at another place"),
+    "unknown pooling": ("1_Pooling/config.json", {"pooling_mode_mode": True}, "pooling_mode_mode"),
+    "no pooling": ("1_Pooling/config.json", {"pooling_mode_cls_token": False}, "no pooling"),
+    "tokens through a layer": ("2_Dense/config.json", {"module_input_name": "token_embeddings"},
+                               "takes token_embeddings"),
+    "unknown activation": ("2_Dense/config.json", {"in_features": 8, "out_features": 5,
+                           "activation_function": "torch.nn.modules.activation.PReLU"}, "PReLU"),
+    "fewer dimensions": ("config_sentence_transformers.json", {"truncate_dim": 4}, "truncate_dim"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "content", "words"), FAULTS.values(), ids=FAULTS)
+def test_what_is_not_done_here_is_refused_with_its_file(tmp_path, file, content, words):
+    modules(tmp_path, "Pooling", "Dense")
+    write(tmp_path, "1_Pooling/config.json", {"pooling_mode_mean_tokens": True})
+    write(tmp_path, file, content)
+    told = folder_fault(str(tmp_path), None)
+    assert told.startswith(f"{tmp_path}/{file} ")
+    assert words in told
+    assert "set `pooling` to the one to use" in told
+    # Where the setting says how, nothing of this counts.
+    if words not in ("begin", "no list of modules"):
+        assert pipeline_of(str(tmp_path), reader_of(tmp_path), "first").pooling == ("first",)
+
+
+def test_pooling_and_a_layer_without_their_order_are_refused(folder):
+    write(folder, "1_Pooling/config.json", {"pooling_mode_mean_tokens": True})
+    dense(folder, "2_Dense", 8, 5)
+    assert "modules.json is missing" in folder_fault(str(folder), None)
+    modules(folder, "Pooling", "Dense")
+    (folder / "2_Dense/model.safetensors").rename(folder / "2_Dense/pytorch_model.bin")
+    assert "2_Dense has no model.safetensors" in folder_fault(str(folder), None)
+    write(folder, "modules.json", [])
+    (folder / "modules.json").write_text("{")
+    assert "modules.json: is no JSON" in folder_fault(str(folder), None)
+
+
+def test_a_folder_without_a_tokenizer_is_refused(folder, monkeypatch):
+    assert folder_fault(str(folder), None) is None
+    (folder / "vocab.txt").unlink()
+    told = folder_fault(str(folder), None)
+    assert told.startswith(f"{folder} has no tokenizer (tokenizer.json, vocab.txt or the like)")
+    with pytest.raises(InputError, match="has no tokenizer"):
+        embedded(folder, SENTENCES)
+    about = {"tokenizer_class": "ByT5Tokenizer"}
+    write(folder, "tokenizer_config.json", about)
+    assert folder_fault(str(folder), None) is None
+    (folder / "config.json").unlink()
+    assert "has no config.json" in folder_fault(str(folder), None)
+    assert folder_fault("BAAI/bge-small-en", None) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (VOCABULARY[:5], "tokenizer has 5 words, but the model vectors of 1000"),
+        ([*VOCABULARY, *map(str, range(1000))], "tokenizer has 1019 words"),
+        ([*VOCABULARY[:5], *(f"x{number}" for number in range(995))], "knows no word"),
+    ],
+)
+def test_a_tokenizer_that_is_not_the_models_is_refused(transformers, folder, words, told):
+    config = transformers.BertConfig(
+        vocab_size=1000, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16,
+    )  # fmt: skip
+    transformers.BertModel(config).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(words))
+    with pytest.raises(InputError, match=re.escape(told)) as caught:
+        embedded(folder, SENTENCES)
+    assert "\n" not in str(caught.value)
+    # Some rows more than words, to a round number, are usual.
+    many = [*VOCABULARY, *(f"x{number}" for number in range(900))]
+    (folder / "vocab.txt").write_text("\n".join(many))
+    assert np.isfinite(embedded(folder, SENTENCES)).all()
+
+
+def test_a_model_of_several_modalities_is_no_text_encoder(folder, transformers):
+    config = transformers.CLIPConfig()
+    config.save_pretrained(folder)
+    with pytest.raises(InputError, match="a clip is no encoder of text alone"):
+        embedded(folder, SENTENCES)
+
+
+def test_padding_does_not_count():
+    hidden = torch.arange(24.0).reshape(2, 4, 3)
+    mask = torch.tensor([[True, True, True, True], [True, True, False, False]])
+    for way in ("first", "max", "mean", "mean_sqrt_len", "weighted_mean", "last"):
+        found = pool(hidden, mask, (way,))
+        alone = pool(hidden[1:, :2], mask[1:, :2], (way,))
+        torch.testing.assert_close(found[1:], alone)
