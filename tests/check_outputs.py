@@ -55,8 +55,9 @@ VERDICTS = {
     "not run",
 }
 STATISTICS = {
-    "gap": ["set", "weights", "n", "clusters", "dim", "gap", "gap_squared", "mean_cosine_a", "mean_cosine_b", "min_cosine_a",
-            "min_cosine_b", "recall1_ab", "recall1_ba"],
+    "gap": ["set", "weights", "n", "clusters", "dim", "gap", "gap_squared", "mean_cosine_a",
+            "mean_cosine_b", "min_cosine_a", "min_cosine_b", "recall1_ab", "recall1_ba",
+            "recall1_chance"],
     "cone": ["encoder", "weights", "inputs", "n", "mean_cosine", "min_cosine"],
     "mlp_cone": ["activation", "bias", "layer", "repeat", "mean_cosine"],
     "loss_landscape": ["set", "temperature", "delta", "distance", "loss", "loss_as_released"],

@@ -11,6 +11,7 @@ computes it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,13 +139,20 @@ EXPECTED = {"equals", "within", "above", "below"}
 
 
 def _cases(entry: dict) -> Iterator[dict]:
-    """An entry once for each of its `cases`, whose values take the place of {names} in it."""
-    template = {key: value for key, value in entry.items() if key != "cases"}
+    """An entry once for each of its `cases`, whose values take the place of {names} in it; in each,
+    every piece of evidence once for each of its own."""
+    template = {key: value for key, value in entry.items() if key not in ("cases", "evidence")}
     for values in entry.get("cases", [{}]):
         try:
-            yield _filled(template, values)
+            claim = _filled(template, values)
+            evidence = [
+                _filled({k: v for k, v in piece.items() if k != "cases"}, {**values, **own})
+                for piece in entry.get("evidence", [])
+                for own in _filled(piece.get("cases", [{}]), values)
+            ]
         except (KeyError, IndexError, ValueError) as error:
             raise InputError(f"{entry['id']}: a case does not fill {error}; correct it.") from error
+        yield claim | ({"evidence": evidence} if evidence else {})
 
 
 def _filled(part: object, values: Mapping) -> object:
@@ -161,14 +169,16 @@ def _filled(part: object, values: Mapping) -> object:
 
 
 def published(ledger: Mapping, name: str) -> float:
-    """The published number of a claim, by its id.
+    """The published number of a claim, by its id, or of a piece of it, by "id#piece".
 
-    Raises InputError where the ledger has no such claim or its published value is no number.
+    Raises InputError where the ledger has no such claim or piece, or it has no published number.
     """
-    claim = ledger["claims"].get(name)
-    if claim is None:
+    claim_id, _, piece = name.partition("#")
+    claim = ledger["claims"].get(claim_id)
+    pieces = {str(e["piece"]): e for e in (claim or {}).get("evidence", []) if "piece" in e}
+    if claim is None or (piece and piece not in pieces):
         raise InputError(f"config/claims.yaml has no claim {name}; correct the id.")
-    value = claim.get("published")
+    value = (pieces[piece] if piece else claim).get("published")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"config/claims.yaml: {name} has no published number; add one.")
     return value
@@ -180,12 +190,13 @@ def published(ledger: Mapping, name: str) -> float:
 def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | None:
     """What a selector points at; None where this run has no such table or row.
 
-    table, where, column: the cell; `take` says which of several rows: the smallest or largest of
-    the column, the one at the smallest of the column `along`, or (kendall) the rank correlation of
-    the two columns. `absolute` drops the cell's sign. `times`, `over` and `minus` are selectors of
-    a second value, with an `absolute` of their own, applied in this order. `point` leaves the
-    interval out: a count that was made is what it is. `value` alone is a published constant.
-    Raises InputError where several rows match and `take` is absent.
+    table, where, column: the cell; with `less`, each row's cell less that of another column. `take`
+    says which of several rows: the smallest or largest of these, the one at the smallest of the
+    column `along`, or (kendall) the rank correlation of the two columns. `absolute` drops the
+    cell's sign. `times`, `over` and `minus` are selectors of a second value, with an `absolute` of
+    their own, applied in this order. `point` leaves the interval out: a count that was made is what
+    it is. `value` alone is a published constant. Raises InputError where several rows match and
+    `take` is absent.
     """
     first = _first(selector, tables)
     if first is None:
@@ -212,8 +223,10 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
         if name not in rows:
             raise InputError(f"{selector['table']} has no column {name}; correct the claim.")
         rows = rows[_matches(rows[name], wanted)]
-    if column not in rows:
-        raise InputError(f"{selector['table']} has no column {column}; correct the claim.")
+    less = selector.get("less")
+    for name in [column] if less is None else [column, less]:
+        if name not in rows:
+            raise InputError(f"{selector['table']} has no column {name}; correct the claim.")
     if rows.empty:
         return None
     take = selector.get("take")
@@ -226,18 +239,23 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
     if take == "at_smallest":
         rows = rows.loc[[rows[selector["along"]].idxmin()]]
     elif take in ("smallest", "largest"):
-        rows = rows.loc[[rows[column].idxmin() if take == "smallest" else rows[column].idxmax()]]
+        values = rows[column] if less is None else rows[column] - rows[less]
+        rows = rows.loc[[values.idxmin() if take == "smallest" else values.idxmax()]]
     elif len(rows) > 1:
         raise InputError(
             f"{selector['table']}: {len(rows)} rows match {selector.get('where', {})}; say which "
             "one with `take` or narrow `where`."
         )
-    row = rows.iloc[0]
+    row, point = rows.iloc[0], selector.get("point", False)
+    cell = _cell(row, column, point)
+    return cell if less is None else _difference(cell, _cell(row, less, point))
+
+
+def _cell(row: pd.Series, column: str, point: bool) -> Measured:
+    """A cell with its interval, unless only the `point` is wanted, and the row's n."""
     # The interval of a share may have the name of what was counted: offensive_low.
     stem = column if f"{column}_low" in row.index else column.removesuffix("_share")
-    bounds = [
-        None if selector.get("point") else row.get(f"{stem}_{end}") for end in ("low", "high")
-    ]
+    bounds = [None if point else row.get(f"{stem}_{end}") for end in ("low", "high")]
     return Measured(
         float(row[column]),
         *(None if bound is None or not math.isfinite(bound) else float(bound) for bound in bounds),
@@ -293,13 +311,22 @@ def _product(a: Measured, b: Measured) -> Measured:
 
 
 def _ratio(a: Measured, b: Measured) -> Measured:
-    """a / b; with the interval of a, scaled, where b is a constant."""
+    """a / b; with the interval of a, scaled, where b has none; of two positive intervals with that
+    of the difference of their logarithms."""
     n = _least(a.n, b.n)
     if not b.value:
         return Measured(math.nan, n=n)
-    if a.low is None or b.low is not None or b.n is not None or b.value < 0:
+    if b.low is None and a.low is not None and b.value > 0:
+        return Measured(a.value / b.value, a.low / b.value, a.high / b.value, n)
+    ends = [end for m in (a, b) for end in (m.value, m.low, m.high) if end is not None]
+    if (a.low is None and b.low is None) or min(ends) <= 0:
         return Measured(a.value / b.value, n=n)
-    return Measured(a.value / b.value, a.low / b.value, a.high / b.value, n)
+    logs = [
+        Measured(*(None if end is None else math.log(end) for end in (m.value, m.low, m.high)))
+        for m in (a, b)
+    ]
+    ratio = _difference(*logs)
+    return Measured(math.exp(ratio.value), math.exp(ratio.low), math.exp(ratio.high), n)
 
 
 OPERATIONS = {"times": _product, "over": _ratio, "minus": _difference}
@@ -379,9 +406,12 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
         if measured is None:
             continue
         holds, why = meets(measured, evidence["expect"])
+        piece = evidence.get("piece", "")
         rows.append(
             about
             | {
+                "where": ", ".join(filter(None, (about["where"], str(piece)))),
+                "published": evidence.get("published", about["published"]),
                 "verdict": verdict(None if unmet else holds, evidence["kind"]),
                 "measured": measured.value,
                 "low": "" if measured.low is None else measured.low,
@@ -436,17 +466,27 @@ def kind_of(row: Mapping) -> str:
     return next((kind for kind, its_words in KINDS.items() if its_words == words), "")
 
 
+# Of several pieces of one kind the least favourable speaks for all.
+FAVOUR = (DIFFERS, NOT_SEEN, INCONCLUSIVE, REPRODUCED, CONSISTENT, SAME, NOT_RUN)
+
+
 def overall(claims: pd.DataFrame) -> pd.DataFrame:
-    """One row for each claim, in their order: that of its strongest evidence (the first of KINDS,
-    of one kind the first in the ledger). `others` tells what all other evidence says."""
+    """One row for each claim, in their order: that of its strongest evidence (the first of KINDS),
+    of several of one kind the least favourable. `others` tells what all other evidence says."""
+    kinds = [*KINDS, ""]
     rows = []
     for _, group in claims.groupby("id", sort=False):
         evidence = group.to_dict("records")
-        order = list(KINDS)
-        first = min(evidence, key=lambda row: order.index(kind_of(row)) if kind_of(row) else 0)
-        others = [row for row in evidence if row is not first]
-        told = "; ".join(f"{row['verdict']} ({row['evidence']})" for row in others)
-        rows.append(first | {"others": told or first.get("others", "")})
+        first = min(
+            evidence, key=lambda row: (kinds.index(kind_of(row)), FAVOUR.index(row["verdict"]))
+        )
+        told = Counter(
+            f"{row['verdict']} ({row['evidence']})" for row in evidence if row is not first
+        )
+        others = "; ".join(
+            f"{number} x {text}" if number > 1 else text for text, number in told.items()
+        )
+        rows.append(first | {"others": others or first.get("others", "")})
     return pd.DataFrame(rows, columns=[*COLUMNS, "others"])
 
 

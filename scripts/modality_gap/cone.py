@@ -1,4 +1,4 @@
-"""The cone effect (paper, section 3 and Figure 2)."""
+"""The cone effect (paper, section 2 and Figure 2)."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

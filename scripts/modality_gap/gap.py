@@ -1,4 +1,4 @@
-"""The modality gap and what is measured beside it (paper, section 2 and Figure 1).
+"""The modality gap and what is measured beside it (paper, section 4.2 and Figure 1).
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
 StoredVectors, of which a tile is in memory at a time. Where rows are not independent, `clusters`
@@ -23,12 +23,12 @@ def mean_vector(x: np.ndarray) -> np.ndarray:
 
 
 def gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Difference of the two modalities' centres, (d,). Source: section 2."""
+    """Difference of the two modalities' centres, (d,). Source: section 4.2."""
     return mean_vector(x) - mean_vector(y)
 
 
 def gap(x: np.ndarray, y: np.ndarray) -> float:
-    """Euclidean norm of the gap vector, 0 where it is mere rounding. Source: section 2."""
+    """Euclidean norm of the gap vector, 0 where it is mere rounding. Source: section 4.2."""
     length = float(np.linalg.norm(gap_vector(x, y)))
     return length if length > NO_GAP else 0.0
 

@@ -1,4 +1,4 @@
-"""The paper's theorems in closed form and by simulation (section 3, Appendix C).
+"""The paper's theorems in closed form and by simulation (sections 2.1 and 2.2, Appendix D).
 
 phi is the ReLU; W and b have entries from N(0, 1/d_out), independent. One unit k of such a layer
 sees the pair ((Wu+b)_k, (Wv+b)_k), which is bivariate normal with variances (|u|^2+1)/d_out and
@@ -353,7 +353,7 @@ def mlp_cone_closed_form(bias: bool, width: int, layers: int) -> np.ndarray:
 
 def cap_fraction(half_angle: float, dimensions: int) -> float:
     """Share of the unit sphere in so many dimensions within half_angle (radians, up to a right
-    angle) of an axis, by the regularised incomplete beta function. Source: section 3.
+    angle) of an axis, by the regularised incomplete beta function. Source: section 2.1.
     """
     return float(special.betainc((dimensions - 1) / 2, 0.5, np.sin(half_angle) ** 2) / 2)
 

@@ -1,5 +1,6 @@
 """The claims ledger: a verdict of each kind on invented values, and the real ledger as a whole."""
 
+import math
 import re
 
 import pandas as pd
@@ -8,6 +9,7 @@ import yaml
 from snakemake.utils import update_config
 
 from modality_gap import claims
+from modality_gap.chance import WELL_ABOVE
 from modality_gap.configuration import tables_of, without_nulls
 from modality_gap.errors import InputError
 
@@ -230,8 +232,36 @@ def test_a_share_has_the_interval_of_its_count():
     # In per cent.
     in_per_cent = claims.measure(share | {"over": {"value": 0.01}}, tables)
     assert (in_per_cent.low, in_per_cent.high) == pytest.approx((20, 80))
-    # Over another measurement the interval would be of neither.
-    assert claims.measure(share | {"over": share}, tables) == claims.Measured(1.0, n=10)
+
+
+def test_a_ratio_of_two_intervals_is_that_of_their_logarithms():
+    other = {"table": "gap.csv", "column": "gap", "where": {"set": "b"}}
+    ratio = measure(where={"set": "a"}, over=other)
+    # .9 [.8, 1] over .5 [.4, .6]
+    down = math.hypot(math.log(0.9 / 0.8), math.log(0.6 / 0.5))
+    up = math.hypot(math.log(1 / 0.9), math.log(0.5 / 0.4))
+    ends = (1.8 * math.exp(-down), 1.8 * math.exp(up))
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((1.8, *ends))
+    # Of an interval with 0 in it there is no logarithm.
+    across = measure(where={"set": "c"}, over=other)
+    assert (across.value, across.low) == (pytest.approx(0.2), None)
+    # A count has no width.
+    over_n = measure(where={"set": "a"}, over={**other, "column": "n"})
+    assert (over_n.low, over_n.high, over_n.n) == pytest.approx((0.04, 0.05, 10))
+
+
+def test_one_column_less_another_row_by_row():
+    # gap less temperature: .871, .4 and -.9.
+    least = measure(less="temperature", take="smallest")
+    assert (least.value, least.low, least.high) == pytest.approx((-0.9, -1.1, -0.7))
+    assert measure(less="temperature", take="largest").value == pytest.approx(0.9 - 1 / 35)
+    alone = measure(less="temperature", where={"set": "b"}, point=True)
+    assert (alone.value, alone.low) == (pytest.approx(0.4), None)
+    # Two intervals as if they were independent.
+    same = measure(less="gap", where={"set": "a"})
+    assert (same.value, same.low, same.high) == pytest.approx((0, -(0.02**0.5), 0.02**0.5))
+    with pytest.raises(InputError, match=r"gap\.csv has no column gaps"):
+        measure(less="gaps", where={"set": "a"})
 
 
 def test_a_wrong_column_is_named():
@@ -310,8 +340,132 @@ def test_the_ledger_is_large_and_every_claim_can_be_judged(ledger, root):
         assert claim["figure"] in sections, claim["id"]
         # Something to measure, or what it lacks.
         assert claim.get("evidence") or claim.get("needs"), claim["id"]
+        # A mark of the paper and whose statement it is say the same.
+        if "[P]" in claim.get("source", "") or "[N]" in claim.get("source", ""):
+            assert claim["whose"] in claims.PAPERS_OWN, claim["id"]
+        else:
+            assert claim["whose"] not in claims.PAPERS_OWN, claim["id"]
+        assert "[M]" not in claim.get("source", ""), claim["id"]
         for evidence in claim.get("evidence", []):
             assert "because" in evidence, claim["id"]
+
+
+def cells(evidence):
+    """Where a piece of evidence looks, and what it expects there."""
+    where = ("table", "where", "column", "take", "along", "less", "value", "over", "minus")
+    return repr([(key, evidence.get(key)) for key in where]), repr(evidence["expect"])
+
+
+def test_no_two_claims_judge_one_cell_in_one_way(ledger):
+    seen = {}
+    for claim in ledger["claims"].values():
+        for evidence in claim.get("evidence", []):
+            assert seen.setdefault(cells(evidence), claim["id"]) == claim["id"]
+    # Nor does a claim count one cell twice, or two claims hold one cell to two numbers.
+    numbers = [
+        (cells(evidence)[0], claim["id"])
+        for claim in ledger["claims"].values()
+        for evidence in claim.get("evidence", [])
+        if "equals" in evidence["expect"]
+    ]
+    assert len({cell for cell, _ in numbers}) == len(numbers)
+    pieces = [cells(e) for c in ledger["claims"].values() for e in c.get("evidence", [])]
+    assert len({*pieces}) == len(pieces)
+
+
+def test_a_published_value_that_was_read_as_0_or_twice_itself_does_not_pass(ledger):
+    """A claim that 0 would pass says nothing. Differences from 0 must be held to a small bound."""
+    checked = 0
+    for claim in ledger["claims"].values():
+        for evidence in claim.get("evidence", []):
+            expect = evidence["expect"]
+            if "equals" not in expect:
+                continue
+            wanted = expect["equals"]
+            if wanted == 0:
+                # A share that is printed as .0, or a difference from a closed form.
+                assert expect["within"] < 0.1, claim["id"]
+            for wrong in (0, 2 * wanted) if wanted else (1, -1):
+                holds, _ = claims.meets(claims.Measured(wrong), expect)
+                assert holds is False, (claim["id"], wrong)
+            checked += 1
+    assert checked > 90
+
+
+# Where a column's values can lie at all.
+RANGES = [
+    (("separability", "share", "accuracy", "p_", "recall"), 0, 1),
+    (("cosine",), -1, 1),
+    (("gap", "distance"), 0, 2),
+    (("kendall",), -1, 1),
+    (("delta_theta_deg",), 0, 90),
+]
+
+
+def test_a_bound_lies_within_what_is_possible(ledger):
+    checked = 0
+    for claim in ledger["claims"].values():
+        for evidence in claim.get("evidence", []):
+            expect, column = evidence["expect"], evidence.get("take", "") or ""
+            if "equals" in expect or {"over", "minus", "less"} & evidence.keys():
+                continue
+            column = "kendall" if column == "kendall" else evidence["column"]
+            bound = expect.get("above", expect.get("below"))
+            for names, low, high in RANGES:
+                if any(name in column for name in names):
+                    signed = column.endswith("distance") and not evidence.get("absolute")
+                    low = -2 if signed else low
+                    assert low <= bound <= high, claim["id"]
+                    assert bound != (high if "above" in expect else low), claim["id"]
+                    checked += 1
+                    break
+    assert checked > 25
+
+
+def test_a_model_at_chance_or_a_handful_of_labels_gives_no_verdict(ledger):
+    """The guards ask what modality_gap.chance asks, and of 7 faces in 200 nothing is said."""
+    minimum = {"set": "coco_b32", "temperature": 0.01, "distance": 1.2, "gap": 1.2}
+    minimum |= {"batches": 100, "at_end": False}
+    for change, word in (
+        ({}, "reproduced"),
+        ({"recall1_ab": WELL_ABOVE * 0.0002}, "inconclusive"),
+        ({"recall1_ba": WELL_ABOVE * 0.0002}, "inconclusive"),
+        ({"recall1_ba": WELL_ABOVE * 0.000201}, "reproduced"),
+    ):
+        tables = {"statistics/loss_minimum.csv": [minimum], "statistics/gap.csv": [ABLE | change]}
+        found = of_the_ledger(ledger, "figure3b.minimum_at_the_gap", tables)
+        assert found["verdict"] == word, change
+    for change in ({"at_end": True}, {"batches": 19}):
+        tables["statistics/loss_minimum.csv"] = [minimum | change]
+        found = of_the_ledger(ledger, "figure3b.minimum_at_the_gap", tables)
+        assert found["verdict"] == "inconclusive", change
+    row = {"model": "stitched", "group": "all", "change": 0.0, "change_low": 0, "change_high": 0}
+    for offensive, word in ((7, "inconclusive"), (30, "not seen on a stand-in")):
+        rows = [row | {"delta": delta, "offensive": offensive} for delta in (0, -0.2)]
+        found = of_the_ledger(ledger, "table2.widening_helps_here", {"tables/table2.csv": rows})
+        assert found["verdict"] == word
+
+
+def test_a_claim_of_several_pieces_is_one_claim_with_the_number_of_each(ledger):
+    assert claims.published(ledger, "table2.offensive#East Asian, gap as it is") == 0.7
+    with pytest.raises(InputError, match=r"no claim table2\.offensive#Mars; correct the id"):
+        claims.published(ledger, "table2.offensive#Mars")
+    rows = [
+        {"group": group, "before_share": share, "after_share": 0.5}
+        for group, share in (("White", 0.1573), ("East Asian", 0.00645))
+    ]
+    tables = {"tables/published_table2.csv": pd.DataFrame(rows)}
+    found = claims.judge(ledger["claims"]["table2.offensive"], ledger["needs"], tables)
+    assert [(row["where"], row["published"], row["verdict"]) for row in found] == [
+        ("Table 2, White, gap as it is", 15.7, "consistent"),
+        ("Table 2, East Asian, gap as it is", 0.7, "differs"),
+        ("Table 2, White, gap widened", 13.7, "differs"),
+        ("Table 2, East Asian, gap widened", 0.6, "differs"),
+    ]
+    (row,) = claims.overall(pd.DataFrame(found)).to_dict("records")
+    assert row["verdict"] == "differs"
+    evidence = "(printed numbers: the notebooks' counts over FairFace's group sizes)"
+    assert row["others"] == f"consistent {evidence}; 2 x differs {evidence}"
 
 
 @pytest.mark.parametrize(
@@ -324,6 +478,9 @@ def test_what_was_trained_decides_whether_it_is_a_stand_in(ledger, model, word):
     rows |= {"gap_after": 0.75, "gap_after_low": 0.7, "gap_after_high": 0.8}
     tables = {"statistics/experiments/initialisation_summary.csv": pd.DataFrame([rows])}
     assert of_the_ledger(ledger, "training.gap_comes_back", tables)["verdict"] == word
+
+
+ABLE = {"set": "coco_b32", "recall1_ab": 0.3, "recall1_ba": 0.3, "recall1_chance": 0.0002}
 
 
 def of_the_ledger(ledger, name, tables):
@@ -342,7 +499,8 @@ def test_a_gap_is_wide_whichever_side_lies_where(ledger, after, wider):
         found = of_the_ledger(ledger, f"table1.direction.{task}", tables)["verdict"]
         assert found == ("reproduced" if wider is word else "differs")
     minimum = {"set": "coco_b32", "temperature": 0.02, "distance": after, "gap": 1.2}
-    tables = {"statistics/loss_minimum.csv": [minimum]}
+    minimum |= {"batches": 100, "at_end": False}
+    tables = {"statistics/loss_minimum.csv": [minimum], "statistics/gap.csv": [ABLE]}
     found = of_the_ledger(ledger, "figure3c.minimum_at_1_50", tables)["verdict"]
     assert found == ("reproduced" if wider is False else "differs")
 
@@ -360,10 +518,8 @@ def test_every_group_is_judged_by_this_run_not_by_the_published_counts(ledger, l
     published = [{"group": group, "change": -0.01} for group in GROUPS]
     tables = {"tables/table2.csv": rows, "tables/published_table2.csv": published}
     assert of_the_ledger(ledger, "table2.all_groups_improve", tables)["verdict"] == word
-    found = of_the_ledger(ledger, "table2.published_counts_fall", tables)
-    assert found["verdict"] == "consistent"
     del tables["tables/table2.csv"]
-    assert of_the_ledger(ledger, "table2.all_groups_improve", tables)["verdict"] == "not run"
+    assert of_the_ledger(ledger, "table2.all_groups_improve", tables)["verdict"] == "consistent"
 
 
 @pytest.mark.parametrize(("high", "word"), [(-0.01, "reproduced"), (0.01, "inconclusive")])
@@ -381,21 +537,8 @@ def test_two_clips_on_coco_are_no_four_kinds_of_model(ledger):
     assert found["verdict"] == "same on a stand-in"
 
 
-def test_no_tolerance_lets_a_model_that_finds_nothing_pass(ledger):
-    checked = 0
-    for name, claim in ledger["claims"].items():
-        if not name.startswith(("training.fine_tuned.", "table2.default.", "table2.modified.")):
-            continue
-        # A share of .1 or .2 per cent is a face or two of a group: no tolerance tells it from 0.
-        if name.startswith("table2.") and claim["published"] <= 0.2:
-            continue
-        assert claim["evidence"][0]["expect"]["within"] < claim["published"], name
-        checked += 1
-    assert checked > 40
-
-
 def test_what_the_authors_features_or_coco_can_settle_says_both(ledger):
-    claim = ledger["claims"]["figure3b.minimum_loss"]
+    claim = ledger["claims"]["figure3b.minimum_at_the_gap"]
     (row,) = claims.judge(claim, ledger["needs"], {})
     why = row["why"]
     assert "MODALITY_GAP_MIRROR=FOLDER" in why
@@ -534,12 +677,14 @@ def test_every_claim_that_needs_more_is_measured_under_the_paper_configuration(r
 
     checked = 0
     for claim in ledger["claims"].values():
-        if claim.get("needs", "released") == "released":
+        evidence = claim.get("evidence", [])
+        if claim.get("needs", "released") == "released" or not evidence:
             continue
-        own = [evidence for evidence in claim["evidence"] if evidence["kind"] != "stand_in"]
-        assert own, claim["id"]
+        # What the paper did elsewhere is measured, if at all, as another experiment.
+        own = [piece for piece in evidence if piece["kind"] not in ("stand_in", "printed")]
+        own = own or evidence
         # Either will do where the authors' features would settle it too.
         first = own if claim.get("needs") == "released_or_coco" else own[:1]
-        assert any(misses(evidence) == [] for evidence in first), claim["id"]
+        assert any(misses(piece) == [] for piece in first), claim["id"]
         checked += 1
-    assert checked > 120
+    assert checked > 70
