@@ -444,7 +444,7 @@ def _released_loss(landscape: pd.DataFrame) -> list[Finding]:
 
 
 def minimum_table(minimum: pd.DataFrame, caption: str) -> Table:
-    """One row per set, one column per temperature: the distance at the minimum with its interval."""
+    """One row per set, one column per temperature: the minimum with its interval."""
     temperatures = sorted(minimum["temperature"].unique())
     rows = []
     for name, part in minimum.groupby("set", sort=False):
