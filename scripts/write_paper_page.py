@@ -69,7 +69,6 @@ html = page.render_page(
     style=page.Markup(text(given.style)),
     sections=sorted(made, key=lambda section: list(found).index(section.id)),
     balance=page.balance(claims, [one for found, _ in measured.values() for one in found]),
-    agreeing=page.AGREEING,
     styles=MARKS,
     claims_summary=summary(claims),
     models=provenance.models_rows(

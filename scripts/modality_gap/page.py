@@ -47,6 +47,17 @@ class Claim:
     statement: str
     rows: list[dict]
 
+    @property
+    def where(self) -> str:
+        """Its place in the paper: what the places of its rows begin with alike."""
+        first, *others = (row["where"].split(", ") for row in self.rows)
+        alike = [
+            part
+            for place, part in enumerate(first)
+            if all(parts[: place + 1] == first[: place + 1] for parts in others)
+        ]
+        return ", ".join(alike) or self.rows[0]["where"]
+
 
 @dataclass(frozen=True)
 class Section:
@@ -108,7 +119,7 @@ class Balance(NamedTuple):
     and by part of the ledger those that it agrees with."""
 
     against: list[tuple[Claim, list[dict], list[str]]]  # with the rows, and sentences beside them
-    agreeing: dict[str, list[Claim]]
+    agreeing: dict[str, list[tuple[Claim, list[Mark]]]]
     besides: list[tuple[Finding, list[Mark]]]  # leading sentences that stand beside no claim
 
 
@@ -125,8 +136,9 @@ def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
             told = [finding for finding in leading if claim.id in finding.claims]
             leading = [finding for finding in leading if finding not in told]
             against.append((claim, rows, [finding.text for finding in told]))
-        if any(row["verdict"] in AGREEING for row in claim.rows):
-            agreeing.setdefault(claim.rows[0]["part"], []).append(claim)
+        seen = [mark for mark in marks([claim.id], own) if mark.verdict in AGREEING]
+        if seen:
+            agreeing.setdefault(claim.rows[0]["part"], []).append((claim, seen))
     # What was measured on the paper's own model, or its like, before what stand-ins show.
     against.sort(key=lambda entry: min(AGAINST.index(row["verdict"]) for row in entry[1]))
     known = by_claim(claims)

@@ -78,7 +78,6 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
         style=page.Markup((ROOT / "report/style.css").read_text(encoding="utf-8")),
         sections=made,
         balance=page.balance(rows, [one for found, _ in measured.values() for one in found]),
-        agreeing=page.AGREEING,
         styles=ledger.MARKS,
         claims_summary=ledger.summary(rows),
         models=provenance.models_rows(
@@ -379,10 +378,21 @@ def test_what_speaks_against_the_paper_stands_beside_what_agrees():
     assert [row["evidence"] for row in found.against[0][1]] == ["stand-in: emoji"]
     assert [sentences for _, _, sentences in found.against] == [[], ["Recall rises."]]
     assert found.besides == []
-    assert {part: [one.id for one in those] for part, those in found.agreeing.items()} == {
-        "Figure 1": ["a"],
-        "Table 2": ["c"],
+    agreeing = {
+        part: [(one.id, [mark.verdict for mark in marks]) for one, marks in those]
+        for part, those in found.agreeing.items()
     }
+    assert agreeing == {
+        "Figure 1": [("a", ["reproduced"])],
+        "Table 2": [("c", ["consistent"])],
+    }
+
+
+def test_the_place_of_a_claim_with_pieces_is_what_they_share():
+    places = ("Figure 2(b), ReLU, layer 1", "Figure 2(b), ReLU, layer 2")
+    rows = claims(*(claim("a", "reproduced", where=place) for place in places))
+    assert page.by_claim(rows)["a"].where == "Figure 2(b), ReLU"
+    assert page.by_claim(claims(claim("b", "differs", where="Table 2")))["b"].where == "Table 2"
 
 
 def test_a_leading_sentence_is_told_at_the_head_whatever_the_verdict():
