@@ -109,23 +109,21 @@ def mean_cosine(x):
 
 def items(x):
     """The first of the rows that are the same, for each row."""
-    return np.array([next(j for j in range(len(x)) if (x[i] == x[j]).all()) for i in range(len(x))])
+    _, first, number = np.unique(x, axis=0, return_index=True, return_inverse=True)
+    return first[number.ravel()]
 
 
 def ranks(x, y):
     """How many items of y are nearer than the nearest partner, by item of x; identical rows are one
     item with the partners of all; of equally near ones those that stand before count as nearer."""
-    of_x, of_y = items(x), items(y)
-    found = {}
+    of_x, of_y, matrix = items(x), items(y), x @ y.T
+    others, found = np.unique(of_y), {}
     for row in np.unique(of_x):
-        near = {other: x[row] @ y[other] for other in np.unique(of_y)}
-        partners = of_y[of_x == row]
-        own = max(near[other] for other in partners)
-        place = min(other for other in partners if near[other] > own - 1e-12)
-        found[row] = sum(
-            value > own + 1e-12 or (abs(value - own) <= 1e-12 and other < place)
-            for other, value in near.items()
-        )
+        near, partners = matrix[row], np.unique(of_y[of_x == row])
+        own = near[partners].max()
+        place = partners[near[partners] > own - 1e-12].min()
+        level = abs(near[others] - own) <= 1e-12
+        found[row] = ((near[others] > own + 1e-12) | (level & (others < place))).sum()
     return found
 
 
