@@ -813,6 +813,7 @@ def temperature_found(summary: pd.DataFrame) -> list[Finding]:
                 "training.gap_falls_with_temperature",
                 "training.high_temperatures_close_the_gap",
                 "training.recall_falls_at_temperature_1",
+                "training.closed_gap_serves_better",
             ),
             lead=True,
         )
