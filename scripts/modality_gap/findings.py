@@ -810,10 +810,10 @@ def temperature_found(summary: pd.DataFrame) -> list[Finding]:
             f"{listed(texts)} {ends[1]} (mean and interval over {count(int(hot['n']), 'seed')}; "
             f"{before}).",
             (
-                "training.gap_falls_with_temperature",
-                "training.high_temperatures_close_the_gap",
                 "training.recall_falls_at_temperature_1",
                 "training.closed_gap_serves_better",
+                "training.gap_falls_with_temperature",
+                "training.high_temperatures_close_the_gap",
             ),
             lead=True,
         )

@@ -128,22 +128,26 @@ def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
     with evidence on both sides is in both. Leading sentences of `found` are shown beside the first
     claim of theirs that the run speaks against, or else on their own."""
     own = by_claim(claims[claims["whose"].isin(ledger.PAPERS_OWN)])
-    against, agreeing = [], {}
-    leading = [finding for finding in found if finding.lead]
+    against, agreeing = {}, {}
     for claim in own.values():
         rows = [row for row in claim.rows if row["verdict"] in AGAINST]
         if rows:
-            told = [finding for finding in leading if claim.id in finding.claims]
-            leading = [finding for finding in leading if finding not in told]
-            against.append((claim, rows, [finding.text for finding in told]))
+            against[claim.id] = (claim, rows, [])
         seen = [mark for mark in marks([claim.id], own) if mark.verdict in AGREEING]
         if seen:
             agreeing.setdefault(claim.rows[0]["part"], []).append((claim, seen))
+    known, besides = by_claim(claims), []
+    for finding in found:
+        beside = [name for name in finding.claims if name in against]
+        if finding.lead and beside:
+            against[beside[0]][2].append(finding.text)
+        elif finding.lead:
+            besides.append((finding, marks(finding.claims, known)))
     # What was measured on the paper's own model, or its like, before what stand-ins show.
-    against.sort(key=lambda entry: min(AGAINST.index(row["verdict"]) for row in entry[1]))
-    known = by_claim(claims)
-    besides = [(finding, marks(finding.claims, known)) for finding in leading]
-    return Balance(against, agreeing, besides)
+    order = sorted(
+        against.values(), key=lambda entry: min(AGAINST.index(row["verdict"]) for row in entry[1])
+    )
+    return Balance(order, agreeing, besides)
 
 
 def filled(text: str, published: Callable[[str], float]) -> str:
