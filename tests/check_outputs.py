@@ -1,6 +1,7 @@
 """Check what a run left in results/: every figure and table, in both pages, without a hole.
 
-Run by .ci/run after `make report`, and by the workflow tests: python tests/check_outputs.py [DIR]
+The workflow tests call `faults`; .ci/run runs it after `make report`, and then holds the numbers of
+the default configuration to tests/regression.yaml too: python tests/check_outputs.py [DIR]
 """
 
 import csv
@@ -8,6 +9,7 @@ import sys
 import xml.etree.ElementTree
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 FIGURES = [
     "figure1",
     "figure2a",
@@ -168,7 +170,32 @@ def holes(path: Path) -> list[str]:
     ]
 
 
+def regressions(results: Path) -> list[str]:
+    """What a run of the default configuration measures otherwise than before, a sentence each; of
+    tests/regression.yaml what its tables have. The simulations at least are always there."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import pandas as pd
+
+    from modality_gap.claims import INCONCLUSIVE, NOT_RUN, check, load_ledger
+    from modality_gap.configuration import tables_of
+
+    ledger = load_ledger(ROOT / "tests/regression.yaml", ROOT / "config/claims_schema.yaml")
+    tables = {
+        name: pd.read_csv(results / name)
+        for name in tables_of(list(ledger["claims"].values()))
+        if (results / name).is_file()
+    }
+    rows = check(ledger, tables)
+    run = rows[rows["verdict"] != NOT_RUN]
+    found = (
+        [] if len(run) >= 40 else [f"only {len(run)} numbers of tests/regression.yaml are there"]
+    )
+    bad = run[run["verdict"].isin([INCONCLUSIVE, "differs"])]
+    return found + [f"{row.id}: {row.where}, {row.column}: {row.why}" for row in bad.itertuples()]
+
+
 if __name__ == "__main__":
-    problems = faults(Path(sys.argv[1] if len(sys.argv) > 1 else "results"))
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
+    problems = faults(folder) + regressions(folder)
     print("\n".join(problems) or "every figure and table is there, without a hole")
     sys.exit(bool(problems))

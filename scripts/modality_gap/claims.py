@@ -193,10 +193,10 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
     table, where, column: the cell; with `less`, each row's cell less that of another column. `take`
     says which of several rows: the smallest or largest of these, the one at the smallest of the
     column `along`, or (kendall) the rank correlation of the two columns. `absolute` drops the
-    cell's sign. `times`, `over` and `minus` are selectors of a second value, with an `absolute` of
-    their own, applied in this order. `point` leaves the interval out: a count that was made is what
-    it is. `value` alone is a published constant. Raises InputError where several rows match and
-    `take` is absent.
+    cell's sign. `over` and `minus` are selectors of a second value, with an `absolute` of their
+    own, applied in this order. `point` leaves the interval out: a count that was made is what it
+    is. `value` alone is a published constant. Raises InputError where several rows match and `take`
+    is absent.
     """
     first = _first(selector, tables)
     if first is None:
@@ -302,14 +302,6 @@ def _difference(a: Measured, b: Measured) -> Measured:
     )
 
 
-def _product(a: Measured, b: Measured) -> Measured:
-    """a * b; with the interval of a, scaled, where b is a count or a constant."""
-    n = _least(a.n, b.n)
-    if a.low is None or b.low is not None or b.value < 0:
-        return Measured(a.value * b.value, n=n)
-    return Measured(a.value * b.value, a.low * b.value, a.high * b.value, n)
-
-
 def _ratio(a: Measured, b: Measured) -> Measured:
     """a / b; with the interval of a, scaled, where b has none; of two positive intervals with that
     of the difference of their logarithms."""
@@ -329,7 +321,7 @@ def _ratio(a: Measured, b: Measured) -> Measured:
     return Measured(math.exp(ratio.value), math.exp(ratio.low), math.exp(ratio.high), n)
 
 
-OPERATIONS = {"times": _product, "over": _ratio, "minus": _difference}
+OPERATIONS = {"over": _ratio, "minus": _difference}
 
 
 # --- judging ----------------------------------------------------------------------------------

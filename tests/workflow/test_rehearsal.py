@@ -58,10 +58,10 @@ def test_the_tables_hold_the_rows_of_the_paper(rehearsed):
     assert groups == {**dict.fromkeys(races, 4), "all": 28}
     models = {row["set"] for row in rows(project, "statistics/gap.csv")}
     assert {"coco_b16", "coco_b16_random", "coco_b32", "coco_b32_random", "clip"} <= models
-    verdicts = {row["id"]: row["verdict"] for row in rows(project, "claims.csv")}
-    tables = {name: verdict for name, verdict in verdicts.items() if name.startswith("table")}
-    assert tables
-    assert "not run" not in tables.values()
+    run = {row["id"]: row["verdict"] != "not run" for row in rows(project, "claims.csv")}
+    left = {name for name, measured in run.items() if name.startswith("table") and not measured}
+    # The paper does not name the pictures of EuroSAT that Table 1 was scored on.
+    assert left == {"table1.default.EuroSAT", "table1.modified.EuroSAT"}
 
 
 def test_a_second_run_has_nothing_to_do(rehearsed):
