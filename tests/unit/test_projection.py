@@ -1,0 +1,159 @@
+"""Pictures of a space in the plane: UMAP as configured, components and shares, tables of both."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modality_gap import initialisations, shift_path
+from modality_gap.embedding_set import EmbeddingSet, normalise
+from modality_gap.projection import pair_svd_2d, pair_umap_2d, principal_components, umap_2d
+
+
+@pytest.fixture
+def umap_calls(monkeypatch):
+    """What UMAP is made with; it places row i at (i, -i)."""
+    calls = []
+
+    class Recorder:
+        def __init__(self, **settings):
+            calls.append(settings)
+
+        def fit_transform(self, x):
+            calls[-1]["rows"] = np.asarray(x)
+            return np.stack([np.arange(len(x)), -np.arange(len(x))], axis=1).astype(float)
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Recorder))
+    return calls
+
+
+def test_umap_is_seeded_and_by_cosine(umap_calls):
+    x = np.random.default_rng(0).normal(size=(9, 4))
+    umap_2d(x, n_neighbors=5, min_dist=0.3, seed=8)
+    umap_2d(x, n_neighbors=50, min_dist=0.1, seed=9)
+    told, fewer = umap_calls
+    assert (told["metric"], told["random_state"], told["n_jobs"]) == ("cosine", 8, 1)
+    assert (told["n_neighbors"], told["min_dist"]) == (5, 0.3)
+    # No more neighbours than there are others.
+    assert (fewer["n_neighbors"], fewer["random_state"]) == (8, 9)
+    np.testing.assert_array_equal(told["rows"], x)
+
+
+def test_umap_of_pairs_tells_the_sides_apart(umap_calls):
+    x, y = np.random.default_rng(0).normal(size=(2, 4, 3))
+    points = pair_umap_2d(x, y, {"n_neighbors": 3, "min_dist": 0.2}, seed=5)
+    assert umap_calls[0]["random_state"] == 5
+    np.testing.assert_array_equal(umap_calls[0]["rows"], [*x, *y])
+    assert points["side"].tolist() == ["a"] * 4 + ["b"] * 4
+    assert points["umap_1"].tolist() == list(range(8))
+    assert points["umap_2"].tolist() == [-i for i in range(8)]
+
+
+def spread_out(n=60, d=6, seed=0):
+    rng = np.random.default_rng(seed)
+    basis = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    scales = np.array([5, 3, 1.5, 0.8, 0.4, 0.1])[:d]
+    return rng.normal(size=(n, d)) * scales @ basis + rng.normal(size=d)
+
+
+def eigen(x, count):
+    """Axes (count, d), each with its largest entry positive, and shares of variance, from the
+    eigenvalues of the covariance."""
+    values, vectors = np.linalg.eigh(np.cov(x.T))
+    axes = vectors.T[::-1][:count]
+    axes = np.array([axis * np.sign(axis[np.abs(axis).argmax()]) for axis in axes])
+    return axes, values[::-1] / values.sum()
+
+
+def test_principal_components_are_the_covariances_eigenvectors():
+    x = spread_out()
+    centre, components, shares = principal_components(x, 3)
+    axes, wanted = eigen(x, 3)
+    np.testing.assert_allclose(centre, x.mean(axis=0))
+    np.testing.assert_allclose(components, axes, atol=1e-9)
+    np.testing.assert_allclose(shares, wanted, atol=1e-12)
+
+
+def test_uncentred_axes_are_those_of_the_second_moment_and_their_signs_are_fixed():
+    x, y = spread_out(seed=1), spread_out(seed=2)
+    points = pair_svd_2d(x, y)
+    both = np.concatenate([x, y])
+    vectors = np.linalg.eigh(both.T @ both)[1]
+    axes = vectors.T[::-1][:2]
+    axes = [axis * np.sign(axis[np.abs(axis).argmax()]) for axis in axes]
+    np.testing.assert_allclose(points[["svd_1", "svd_2"]], both @ np.array(axes).T, atol=1e-8)
+    assert points["side"].tolist() == ["a"] * 60 + ["b"] * 60
+
+
+def test_the_path_of_a_shift_is_that_of_vectors_that_were_moved():
+    x, y = normalise(spread_out(seed=3) + 2), normalise(spread_out(seed=4) - 1)
+    points, shifts = shift_path.pca_with_shifts(x, y)
+    both = np.concatenate([x, y])
+    axes, shares = eigen(both, 2)
+    placed = (both - both.mean(axis=0)) @ axes.T
+    assert points["side"].tolist() == ["a"] * 60 + ["b"] * 60
+    np.testing.assert_allclose(points[["pc_1", "pc_2"]], placed, atol=1e-9)
+    gap = x.mean(axis=0) - y.mean(axis=0)
+    wide = np.linalg.norm(gap)
+    assert len(shifts) == 18
+    fractions = np.repeat([-0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5], 2)
+    np.testing.assert_allclose(shifts["delta"], fractions * wide, atol=1e-12)
+    for row in shifts.to_dict("records"):
+        move = row["delta"] / 2 * gap / wide
+        side = normalise(x - move) if row["side"] == "a" else normalise(y + move)
+        wanted = (side.mean(axis=0) - both.mean(axis=0)) @ axes.T
+        assert (row["pc_1"], row["pc_2"]) == pytest.approx(tuple(wanted), abs=1e-9)
+        assert (row["share_1"], row["share_2"]) == pytest.approx(tuple(shares[:2]))
+        assert row["share_first_6"] == pytest.approx(shares[:6].sum())
+        assert row["n"] == 60
+
+
+def test_the_first_six_shares_are_not_all_of_more_dimensions():
+    x, y = np.random.default_rng(0).normal(size=(2, 50, 20))
+    both = np.concatenate([normalise(x), normalise(y)])
+    wanted = eigen(both, 2)[1][:6].sum()
+    found = shift_path.pca_with_shifts(normalise(x), normalise(y))[1]["share_first_6"]
+    assert wanted < 0.6
+    np.testing.assert_allclose(found, wanted)
+
+
+# --- initialisations ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def group():
+    rng = np.random.default_rng(4)
+    seeds = np.repeat([3, 4, 5], 8)
+    vectors = rng.normal(size=(3, 6))[seeds - 3] + 0.7 * rng.normal(size=(24, 6))
+    ids = np.array([f"i{row}" for row in range(24)], dtype=object)
+    return EmbeddingSet(ids, vectors.astype(np.float32), pd.DataFrame({"seed": seeds}))
+
+
+def test_the_spectrum_of_initialisations(group):
+    x = group.normalised()
+    table = initialisations.spectrum_table("mine", group)
+    variances = np.linalg.eigvalsh(np.cov(x.T, ddof=0))[::-1] * 24
+    assert table["component"].tolist() == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_allclose(table["singular_value"], np.sqrt(variances), rtol=1e-9)
+    centres = np.array([x[at : at + 8].mean(axis=0) for at in (0, 8, 16)])
+    between = 8 * ((centres - x.mean(axis=0)) ** 2).sum() / ((x - x.mean(axis=0)) ** 2).sum()
+    np.testing.assert_allclose(table["between_share"], between)
+    assert set(table["initialisations"]) == {3}
+    assert set(table["items"]) == {8}
+    assert set(table["encoder"]) == {"mine"}
+
+
+def test_the_plane_of_initialisations(group, umap_calls):
+    x = group.normalised()
+    axes, shares = eigen(x, 2)
+    table = initialisations.pca_table("mine", group)
+    np.testing.assert_allclose(table[["pc_1", "pc_2"]], (x - x.mean(axis=0)) @ axes.T, atol=1e-9)
+    np.testing.assert_allclose(table[["share_1", "share_2"]], np.tile(shares[:2], (24, 1)))
+    assert table["seed"].tolist() == group.labels["seed"].tolist()
+    table = initialisations.umap_table("mine", group, {"n_neighbors": 4, "min_dist": 0.2}, 6)
+    np.testing.assert_allclose(umap_calls[0]["rows"], x)
+    assert umap_calls[0]["random_state"] == 6
+    assert table["umap_2"].tolist() == [-i for i in range(24)]
+    assert table["seed"].tolist() == group.labels["seed"].tolist()
