@@ -187,9 +187,7 @@ def regressions(results: Path) -> list[str]:
     }
     rows = check(ledger, tables)
     run = rows[rows["verdict"] != NOT_RUN]
-    found = (
-        [] if len(run) >= 40 else [f"only {len(run)} numbers of tests/regression.yaml are there"]
-    )
+    found = [] if len(run) >= 40 else [f"only {len(run)} numbers of regression.yaml are there"]
     bad = run[run["verdict"].isin([INCONCLUSIVE, "differs"])]
     return found + [f"{row.id}: {row.where}, {row.column}: {row.why}" for row in bad.itertuples()]
 
