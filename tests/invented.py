@@ -16,6 +16,8 @@ def gap_row(name, weights="trained", gap=0.8, low=0.79, high=0.81, recall=0.3, *
     row = {"set": name, "model": "toy", "weights": weights, "n": 100, "dim": 8, "gap": gap}
     row |= {
         "clusters": 100,
+        "recall_items_a": 100,
+        "recall_items_b": 98,
         "gap_squared": 0.6,
         "gap_squared_low": 0.5,
         "gap_squared_high": 0.7,

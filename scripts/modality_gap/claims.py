@@ -550,11 +550,13 @@ def by_part(claims: pd.DataFrame) -> dict[str, list[list[dict]]]:
 
 
 def digits(value: object) -> str:
-    """A number with four significant digits; any other text as it is."""
+    """A number with four significant digits, of ten thousand and more all before the point; any
+    other text as it is."""
     try:
-        return f"{float(value):.4g}"
+        number = float(value)
     except (TypeError, ValueError):
         return str(value)
+    return f"{number:,.0f}" if 1e4 <= abs(number) < math.inf else f"{number:.4g}"
 
 
 def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -> list[dict]:

@@ -115,6 +115,12 @@ def _training_and_gap(gap: pd.DataFrame) -> list[Finding]:
     return [Finding(f"After training the gap is {listed(parts, '; ')}.")] if parts else []
 
 
+def _items(row: Mapping) -> str:
+    """How many items of retrieval the two sides have; identical vectors are one."""
+    a, b = row["recall_items_a"], row["recall_items_b"]
+    return f"{a:,} items" if a == b else f"{a:,} and {b:,} items"
+
+
 def _retrieval(trained: pd.DataFrame) -> list[Finding]:
     """Which trained sets retrieve well above chance, and which do not."""
     able = retrieves(trained)
@@ -124,7 +130,7 @@ def _retrieval(trained: pd.DataFrame) -> list[Finding]:
             (
                 f"{row['set']} (recall@1 {estimate(row, 'recall1_ab')} to text, "
                 f"{estimate(row, 'recall1_ba')} from text, chance "
-                f"{number(row['recall1_chance'], 4)}, {size(row)})"
+                f"{number(row['recall1_chance'], 4)}, {_items(row)})"
                 for _, row in rows.iterrows()
             ),
             "; ",

@@ -731,3 +731,11 @@ def test_our_own_numbers_are_ours_and_can_fail(regression):
         wanted = evidence["expect"]["equals"]
         for wrong in (wanted + 1, wanted - 1):
             assert claims.meets(claims.Measured(wrong), evidence["expect"])[0] is False
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(24995000, "24,995,000"), ("0.85135", "0.8514"), ("nan", "nan"), ("1e-05", "1e-05"), ("", "")],
+)
+def test_numbers_are_shown_so_that_they_can_be_read(value, text):
+    assert claims.digits(value) == text

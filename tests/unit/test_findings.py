@@ -46,6 +46,7 @@ def test_figure1():
     )
     assert "After training the gap is narrower for toy (1.100 to 0.800)." in texts(found)
     assert "well above chance in toy (recall@1 0.300 [0.250, 0.350] to text" in texts(found)
+    assert "chance 0.0100, 100 and 98 items)" in texts(found)
 
     other = pd.DataFrame(
         [
