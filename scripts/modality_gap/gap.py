@@ -237,17 +237,25 @@ TIE = 1e-12  # cosines closer than this are equal: rounding is smaller
 def identical_rows(x: np.ndarray) -> np.ndarray:
     """For each row of x (n, d) the first row with the same numbers, (n,): itself where none came
     before it."""
-    first: dict[bytes, int] = {}
-    return np.array(
-        [
-            first.setdefault(blake2b(row.tobytes(), digest_size=16).digest(), number)
-            for number, row in enumerate(row for (rows,) in tiles(x) for row in rows)
-        ]
+    hashes = np.fromiter(
+        (
+            int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest())
+            for (rows,) in tiles(x)
+            for row in rows
+        ),
+        np.uint64,
+        len(x),
     )
+    _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
+    return first[group]
 
 
 def partner_ranks(
-    x: np.ndarray, y: np.ndarray, tile: int = TILE, width: int = 1024
+    x: np.ndarray,
+    y: np.ndarray,
+    tile: int = TILE,
+    width: int = 1024,
+    first: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many items of y are nearer to each item of x, by cosine, than its own partner, and the
     other way round: two arrays of integers, (items of x,) and (items of y,). No more than `tile` x
@@ -256,8 +264,9 @@ def partner_ranks(
     Identical rows of a side are one item, which stands where the first of them does and whose
     partners are all of theirs: a picture that is there five times, each time with another caption,
     looks for any of the five. Items as near as the partner count where they stand before it.
+    `first` are `identical_rows` of both sides, where they are known.
     """
-    first_x, first_y = identical_rows(x), identical_rows(y)
+    first_x, first_y = first or (identical_rows(x), identical_rows(y))
     own = np.concatenate([(of_x * of_y).sum(axis=1) for of_x, of_y in tiles(x, y)])
     rows = np.arange(len(x))
     is_x, is_y = first_x == rows, first_y == rows
@@ -322,11 +331,12 @@ def measure_recall(
     first_x, first_y = identical_rows(x), identical_rows(y)
     rows = np.arange(len(x))
     items = {"a": np.flatnonzero(first_x == rows), "b": np.flatnonzero(first_y == rows)}
-    row = {f"recall_items_{side}": len(found) for side, found in items.items()}
+    row = {f"recall_items_{side}": len(its) for side, its in items.items()}
     matches = len(set(zip(first_x.tolist(), first_y.tolist(), strict=True)))
     chance = matches / (len(items["a"]) * len(items["b"]))
     row["recall1_chance"] = chance
-    ranks = dict(zip(("ab", "ba"), partner_ranks(x, y), strict=True))
+    found = partner_ranks(x, y, first=(first_x, first_y))
+    ranks = dict(zip(("ab", "ba"), found, strict=True))
     for k in ks:
         for direction, rank in ranks.items():
             of_item = None if clusters is None else clusters[items[direction[0]]]

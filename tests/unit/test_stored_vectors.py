@@ -19,6 +19,7 @@ from modality_gap.gap import (
     gap,
     gap_interval,
     gap_vector,
+    identical_rows,
     mean_cosine,
     mean_cosine_interval,
     partner_ranks,
@@ -116,10 +117,16 @@ def test_the_loss_of_files_is_that_of_every_batch(pair):
 
 def test_identical_vectors_are_found_once(tmp_path):
     # Twenty copies of each of ten vectors, far apart in the file, in different tiles.
-    x = np.tile(unit(vectors(3, 10)), (20, 1))
+    order = np.random.default_rng(0).permutation(200)
+    raw = np.tile(vectors(3, 10), (20, 1))[order]
+    x, y = (StoredVectors(store(tmp_path / f"{side}.parquet", raw + side)) for side in (0, 1))
+    groups = np.arange(200)[order] % 10
+    np.testing.assert_array_equal(identical_rows(x), [list(groups).index(g) for g in groups])
+    some = np.unique(identical_rows(x))
+    wanted = partner_ranks(x[some], y[some])
     for tile, width in ((200, 200), (30, 7)):
-        for ranks in partner_ranks(x, x, tile, width):
-            np.testing.assert_array_equal(ranks, np.repeat(np.arange(20), 10))
+        for ranks, right in zip(partner_ranks(x, y, tile, width), wanted, strict=True):
+            np.testing.assert_array_equal(ranks, right)
 
 
 def test_faults_far_into_a_file_are_named(tmp_path):
