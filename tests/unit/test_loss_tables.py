@@ -1,0 +1,277 @@
+"""Tables of the loss over shifts and temperatures, value for value against plain computations."""
+
+import numpy as np
+import pytest
+from scipy.special import log_expit, log_softmax
+
+from modality_gap import contrastive, loss_sweep
+from modality_gap.embedding_set import normalise
+from modality_gap.errors import InputError
+
+SETTINGS = {
+    "temperatures": [0.5, 0.05],
+    "batch_size": 8,
+    "delta_start": -1.0,
+    "delta_stop": 1.5,
+    "delta_step": 0.5,
+    "fine_step": 0.1,
+}
+COARSE = [-1, -0.5, 0, 0.5, 1, 1.5]
+FINE = np.arange(-10, 16) / 10
+
+
+def pairs(n=83, d=6, seed=5):
+    rng = np.random.default_rng(seed)
+    x = normalise(rng.normal(size=(n, d)) + 1)
+    return x, normalise(x + 0.5 * rng.normal(size=(n, d)) - 0.8)
+
+
+def moved(x, y, delta, one_side=False):
+    """Both sides by half of delta along the gap, or the first by the whole, back on the sphere."""
+    gap = x.mean(axis=0) - y.mean(axis=0)
+    u = gap / np.linalg.norm(gap)
+    if one_side:
+        return normalise(x - delta * u), y
+    return normalise(x - delta / 2 * u), normalise(y + delta / 2 * u)
+
+
+def distance(x, y, delta, one_side=False):
+    gap = x.mean(axis=0) - y.mean(axis=0)
+    of_x, of_y = moved(x, y, delta, one_side)
+    after = of_x.mean(axis=0) - of_y.mean(axis=0)
+    return np.sign(after @ gap) * np.linalg.norm(after)
+
+
+def entropies(x, y, temperature, size):
+    """By batch the cross-entropy of both directions, (batches, 2)."""
+    rows = []
+    for start in range(0, len(x) - size + 1, size):
+        logits = x[start : start + size] @ y[start : start + size].T / temperature
+        both = (log_softmax(logits, axis=1), log_softmax(logits, axis=0))
+        rows.append([-np.diagonal(one).mean() for one in both])
+    return np.array(rows)
+
+
+def sigmoid_loss(x, y, temperature, bias, size):
+    losses = []
+    for start in range(0, len(x) - size + 1, size):
+        logits = x[start : start + size] @ y[start : start + size].T / temperature + bias
+        right = np.eye(size, dtype=bool)
+        losses.append(-np.where(right, log_expit(logits), log_expit(-logits)).sum() / size)
+    return np.array(losses)
+
+
+@pytest.mark.parametrize("rows", [8, 20, 2048])  # a batch a tile, two, all of them
+def test_every_column_of_the_landscape(monkeypatch, rows):
+    monkeypatch.setattr(contrastive, "ROWS", rows)
+    x, y = pairs()
+    table = loss_sweep.landscape(x, y, SETTINGS)
+    assert table["temperature"].tolist() == [0.05] * 6 + [0.5] * 6
+    np.testing.assert_allclose(table["delta"], COARSE * 2, atol=1e-12)
+    for row in table.to_dict("records"):
+        losses = entropies(*moved(x, y, row["delta"]), row["temperature"], 8)
+        assert len(losses) == 10
+        assert row["loss"] == pytest.approx(losses.mean(), rel=1e-9)
+        assert row["loss_as_released"] == pytest.approx(losses[:, 0].mean(), rel=1e-9)
+        assert abs(losses[:, 0].mean() - losses[:, 1].mean()) > 1e-4
+        assert row["distance"] == pytest.approx(distance(x, y, row["delta"]), abs=1e-9)
+        one_side = distance(x, y, row["delta"], one_side=True)
+        assert row["distance_one_side"] == pytest.approx(one_side, abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [40, 41, 47])
+def test_batches_that_fill_a_tile_and_a_rest_that_does_not(monkeypatch, n):
+    monkeypatch.setattr(contrastive, "ROWS", 16)
+    x, y = (side[:n] for side in pairs())
+    table = loss_sweep.landscape(x, y, SETTINGS | {"temperatures": [0.1]})
+    losses = entropies(*moved(x, y, 0), 0.1, 8)
+    assert len(losses) == 5
+    found = table.loc[np.isclose(table["delta"], 0), "loss"].item()
+    assert found == pytest.approx(losses.mean(), rel=1e-9)
+
+
+def test_minima_and_shapes_on_the_fine_grid():
+    x, y = pairs()
+    lowest, shapes = loss_sweep.minima(x, y, SETTINGS, 60, 0.9, 3)
+    distances = np.array([distance(x, y, delta) for delta in FINE])
+    for row, temperature in zip(lowest, [0.5, 0.05], strict=True):
+        losses = np.array(
+            [entropies(*moved(x, y, delta), temperature, 8).mean(axis=1) for delta in FINE]
+        )
+        mean = losses.mean(axis=1)
+        least = mean.argmin()
+        assert (row["temperature"], row["n"], row["batches"]) == (temperature, 80, 10)
+        assert row["delta"] == pytest.approx(FINE[least])
+        assert row["distance"] == pytest.approx(distances[least])
+        assert row["gap"] == pytest.approx(distances[10])
+        assert row["at_end"] == (least in (0, 25))
+        assert row["loss"] == pytest.approx(mean[least])
+        assert row["loss_at_gap"] == pytest.approx(mean[10])
+        assert row["loss_excess"] == pytest.approx(mean[10] - mean[least])
+    for shape in shapes:
+        assert (shape["n"], shape.keys() - {"temperature"}) == (80, {*loss_sweep.SHAPE_COLUMNS})
+
+
+def bumpy(batches=12, seed=2):
+    """A loss by shift and batch whose minimum differs by batch, (201, batches)."""
+    rng = np.random.default_rng(seed)
+    deltas = np.round(np.arange(-100, 101) * 0.01, 10)
+    bottoms = rng.gamma(0.4, 0.25, size=batches) - 0.2
+    return (deltas[:, None] - bottoms) ** 2 + 1, deltas
+
+
+def test_the_interval_of_a_minimum_is_of_its_confidence_and_seed():
+    losses, deltas = bumpy()
+    distances = 0.6 - 1.3 * deltas
+    ends = {}
+    for confidence in (0.5, 0.8, 0.95):
+        found = contrastive.loss_minimum(losses, deltas, distances, 4000, confidence, 1)
+        # Batches drawn again, one resample after the other; quantiles of their minima.
+        rng = np.random.default_rng(77)
+        places = [
+            distances[losses[:, rng.integers(0, 12, 12)].mean(axis=1).argmin()] for _ in range(4000)
+        ]
+        tail = (1 - confidence) / 2
+        wanted = np.quantile(places, [tail, 1 - tail])
+        ends[confidence] = found["distance_low"], found["distance_high"]
+        assert ends[confidence] == pytest.approx(tuple(wanted), abs=0.027)  # two steps of the grid
+    widths = [high - low for low, high in ends.values()]
+    assert widths[0] < widths[1] < widths[2]
+
+
+@pytest.mark.parametrize(
+    ("bottom", "at_end"), [(-1.5, True), (-1.4, False), (1.4, False), (1.5, True)]
+)
+def test_a_minimum_at_either_end_is_told(bottom, at_end):
+    deltas = np.round(np.arange(-15, 16) * 0.1, 10)
+    losses = np.abs(deltas - bottom)[:, None] * np.ones(9)
+    found = contrastive.loss_minimum(losses, deltas, -deltas, 50, 0.95, 0)
+    assert (found["at_end"], found["delta"]) == (at_end, bottom)
+
+
+# --- temperatures -------------------------------------------------------------------------------
+
+CLOSE = [0.02, 0.0201, 0.01, 0.0100001, 0.04, 0.0398]
+LOW = [1 / 3000, 1 / 1000, 1 / 500, 1 / 310, 1 / 300, 1 / 299, 1e-4]
+
+
+@pytest.mark.parametrize("temperatures", [CLOSE, LOW, [*LOW, *CLOSE, 1, 1 / 2, 1 / 3, 1 / 5]])
+def test_temperatures_near_each_other_and_low_ones_have_their_own_loss(temperatures):
+    x, y = pairs(16, 3, seed=8)
+    # Far from right: opposite partners, for which an exponential of a low temperature vanishes.
+    y = np.concatenate([-x[:8], y[8:]])
+    found = contrastive.batched_sweep(x, y, np.array([0.0, 0.7]), temperatures, 8)
+    for place, temperature in enumerate(temperatures):
+        for column, delta in enumerate((0, 0.7)):
+            losses = entropies(*moved(x, y, delta), temperature, 8).mean(axis=1)
+            np.testing.assert_allclose(found[place, column], losses, rtol=1e-9)
+    assert np.isfinite(found).all()
+
+
+def test_a_batch_of_one_whole_set_is_held_in_parts(monkeypatch):
+    x, y = pairs(24)
+    wanted = entropies(*moved(x, y, 0.3), 0.1, 24).mean()
+    for cosines in (24, 25, 48, 24 * 23, 24 * 24):
+        monkeypatch.setattr(contrastive, "COSINES", cosines)
+        found = contrastive.batched_sweep(x, y, np.array([0.3]), [0.1], 24)
+        np.testing.assert_allclose(found, [[[wanted]]], rtol=1e-10)
+
+
+# --- sigmoid ------------------------------------------------------------------------------------
+
+
+def test_every_column_of_the_sigmoid_tables():
+    x, y = pairs()
+    table, lowest = loss_sweep.sigmoid_tables(x, y, 0.05, -4.0, SETTINGS, 60, 0.9, 3)
+    assert [row["temperature"] for row in lowest] == [0.05, 0.5]
+    assert [row["own"] for row in lowest] == [True, False]
+    assert {row["bias"] for row in lowest} == {-4.0}
+    assert table["temperature"].tolist() == [0.05] * 6 + [0.5] * 6
+    np.testing.assert_allclose(table["delta"], COARSE * 2, atol=1e-12)
+    assert table["own"].tolist() == [True] * 6 + [False] * 6
+    for row in table.to_dict("records"):
+        losses = sigmoid_loss(*moved(x, y, row["delta"]), row["temperature"], -4.0, 8)
+        assert row["loss"] == pytest.approx(losses.mean(), rel=1e-9)
+        assert row["distance"] == pytest.approx(distance(x, y, row["delta"]), abs=1e-9)
+        assert (row["n"], row["bias"]) == (80, -4.0)
+    for row in lowest:
+        losses = [
+            sigmoid_loss(*moved(x, y, delta), row["temperature"], -4.0, 8).mean() for delta in FINE
+        ]
+        least = int(np.argmin(losses))
+        assert row["delta"] == pytest.approx(FINE[least])
+        assert row["loss"] == pytest.approx(losses[least])
+        assert row["loss_at_gap"] == pytest.approx(losses[10])
+        assert (row["n"], row["batches"]) == (80, 10)
+    # A temperature of its own that the config does not name comes first.
+    _, more = loss_sweep.sigmoid_tables(x, y, 0.2, -4.0, SETTINGS, 60, 0.9, 3)
+    assert [row["temperature"] for row in more] == [0.2, 0.5, 0.05]
+
+
+def test_own_scale_is_the_entrys_before_the_metadatas():
+    about = {"logit_scale": 10, "logit_bias": -5}
+    assert loss_sweep.own_scale("mine", about, {}) == (0.1, -5)
+    assert loss_sweep.own_scale("mine", about, {"scale": 4}) == (0.25, -5)
+    assert loss_sweep.own_scale("mine", {}, {"scale": 4, "bias": -3}) == (0.25, -3)
+    for given in ({}, {"logit_scale": 10}):
+        with pytest.raises(InputError, match=r"sets\.mine\.loss is sigmoid"):
+            loss_sweep.own_scale("mine", given, {"note": "a"})
+
+
+# --- the sphere ---------------------------------------------------------------------------------
+
+
+def test_every_row_of_the_sphere():
+    settings = {"spacings_deg": [10, 25], "temperatures": [0.5, 0.02]}
+    table = contrastive.sphere_table(settings)
+    assert len(table) == 2 * 2 * 2 * 181
+    rows = table.sample(60, random_state=0).to_dict("records")
+    assert {row["mismatched"] for row in rows} == {True, False}
+    for row in rows:
+        phi = np.radians(row["spacing_deg"] * np.arange(-1, 5))
+        texts = phi.copy()
+        if row["mismatched"]:
+            texts[:2] = texts[1::-1]
+        theta = np.radians(90 + row["delta_theta_deg"])
+        # The cosine of points of the equator and of a parallel: sin(theta) cos(phi - phi').
+        cosines = np.sin(theta) * np.cos(phi[:, None] - texts)
+        logits = cosines / row["temperature"]
+        loss = [
+            np.mean(np.log(np.exp(m - m.max()).sum(axis=1)) + m.max() - np.diagonal(m))
+            for m in (logits, logits.T)
+        ]
+        assert row["loss"] == pytest.approx(np.mean(loss), rel=1e-9)
+    for _, part in table.groupby(["spacing_deg", "mismatched", "temperature"]):
+        assert part["delta_theta_deg"].tolist() == list(range(-90, 91))
+
+
+def test_a_grid_of_shifts_holds_both_ends_and_no_shift_exactly():
+    assert contrastive.delta_grid(SETTINGS).tolist() == COARSE
+    np.testing.assert_allclose(loss_sweep.fine_grid(SETTINGS), FINE, atol=1e-12)
+    odd = contrastive.delta_grid({"delta_start": -0.3, "delta_stop": 0.9, "delta_step": 0.1})
+    np.testing.assert_allclose(odd, np.arange(-3, 10) / 10, atol=1e-12)
+    assert 0 in odd
+
+
+def test_the_deepest_valley_and_the_highest_hump_behind_the_gap_are_told():
+    # Knots of a broken line by distance: the gap's valley at 1.5, humps at -.4 and -1.1, valleys
+    # behind them at -.8 and -1.6.
+    knots = {2.0: 5, 1.5: 1, -0.4: 6, -0.8: 3, -1.1: 8, -1.6: 2, -2.0: 4}
+    distances = np.arange(200, -201, -1) / 100
+    places = sorted(knots)
+    loss = np.interp(distances, places, [knots[place] for place in places])
+    found = contrastive.back_to_back(loss, distances)
+    assert {k: round(float(v), 6) for k, v in found.items()} == {
+        "hump_distance": -1.1,
+        "hump_loss": 8,
+        "back_distance": -1.6,
+        "back_loss": 2,
+    }
+    # The order of the rows does not matter.
+    order = np.random.default_rng(0).permutation(len(loss))
+    assert contrastive.back_to_back(loss[order], distances[order]) == found
+    # A hump before the centres meet is none, nor is one without a valley behind it.
+    shifted = contrastive.back_to_back(loss, distances + 2)
+    assert shifted is None
+    assert contrastive.back_to_back(loss[:300], distances[:300])["back_distance"] == -0.8
+    assert contrastive.back_to_back(loss[:270], distances[:270]) is None
