@@ -10,7 +10,8 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from modality_gap.gap import mean_cosine, mean_cosine_interval
+from modality_gap.errors import InputError
+from modality_gap.gap import mean_cosine, mean_cosine_interval, mean_vector
 from modality_gap.tiles import TILE, tiles
 
 
@@ -110,14 +111,25 @@ def cosine_quantiles(found: CosineDistribution, shares: np.ndarray) -> np.ndarra
 
 def sd_cosine(x: np.ndarray) -> float:
     """Standard deviation of the cosines between different unit vectors of x (n, d), all n(n-1)
-    ordered pairs, exactly and in O(n d^2): the squared cosines sum up to |x^T x|^2 (Frobenius)
-    less the diagonal. Source: Supplementary 6."""
-    n = len(x)
-    product = sum(rows.T @ rows for (rows,) in tiles(x))
-    diagonal = sum(((rows * rows).sum(axis=1) ** 2).sum() for (rows,) in tiles(x))
-    squares = (product**2).sum() - diagonal
-    # Rounding may carry the variance of equal cosines just below 0.
-    return float(np.sqrt(max(0.0, squares / (n * (n - 1)) - mean_cosine(x) ** 2)))
+    ordered pairs, exactly and in O(n d^2). Source: Supplementary 6.
+
+    With w = x - m about the centre m, a cosine is m.m + a_i + a_j + w_i.w_j, a = w.m. The squares
+    of what varies sum up to sums over items and |w^T w|^2 (Frobenius); those of the cosines would
+    leave nothing but rounding where all are next to equal.
+    """
+    n, centre = len(x), mean_vector(x)
+    product, squares, cross, lengths, fourth = np.zeros((x.shape[1],) * 2), 0.0, 0.0, 0.0, 0.0
+    for (rows,) in tiles(x):
+        rows = rows - centre
+        along, length = rows @ centre, np.einsum("ij,ij->i", rows, rows)
+        product += rows.T @ rows
+        squares += (along**2).sum()
+        cross += (along * length).sum()
+        lengths += length.sum()
+        fourth += (length**2).sum()
+    pairs = n * (n - 1)
+    total = 2 * (n - 2) * squares - 4 * cross + (product**2).sum() - fourth
+    return float(np.sqrt(max(0.0, total / pairs - (lengths / pairs) ** 2)))
 
 
 def _squares(x: np.ndarray, square: int) -> Iterator[list]:
@@ -256,7 +268,13 @@ def mlp_intervals(table: pd.DataFrame, inputs: int, confidence: float) -> pd.Dat
 
 
 def _mean_cosine_of(hidden: np.ndarray) -> float:
-    return mean_cosine(hidden / np.linalg.norm(hidden, axis=1, keepdims=True))
+    lengths = np.linalg.norm(hidden, axis=1, keepdims=True)
+    if not lengths.all():
+        raise InputError(
+            f"mlp_cone.width is {hidden.shape[1]}, where all units of a layer are 0 for an input, "
+            "which then has no direction; raise it."
+        )
+    return mean_cosine(hidden / lengths)
 
 
 def principal_singular_values(x: np.ndarray, count: int) -> np.ndarray:

@@ -9,6 +9,8 @@ def two_proportion_test(before: float, after: float, n: int) -> float:
     """Two-sided p-value of the z-test with a pooled variance that two shares, each of n items,
     are equal; the same as the chi-squared test without continuity correction. It takes the items
     as two independent draws, although both shares are of the same ones."""
+    if before == after:
+        return 1.0
     pooled = (before + after) / 2
     z = (after - before) / np.sqrt(2 * pooled * (1 - pooled) / n)
     return float(2 * ndtr(-abs(z)))

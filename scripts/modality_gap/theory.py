@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from modality_gap.errors import InputError
 from modality_gap.gap import proportion_interval
+from modality_gap.streams import stream
 
 
 def arc_cosine_kernel(correlation: np.ndarray) -> np.ndarray:
@@ -132,19 +134,20 @@ def decay_exponent(
     )
 
 
-def theorem1_tables(
-    grid: dict, confidence: float, rng: np.random.Generator
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def theorem1_tables(grid: dict, confidence: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """theorem1.csv, every case of `theory.theorem1` in the config at every d_out, and
     theorem1_decay.csv, how fast the violations of the covered cases become rare.
 
-    The cases share the draws of a d_out, each d_out has its own.
+    The cases share the draws of a d_out; each d_out has its own, by its value.
     """
     trials, d_out = grid["trials"], np.array(sorted(grid["d_out"]))
     cases = list(product(grid["cosines"], grid["norm_ratios"], grid["norms"]))
     correlations = np.array([unit_correlation(*case) for case in cases])
     cosines = np.array([cosine for cosine, _, _ in cases])
-    counts = [count_violations(d, correlations, cosines, trials, rng) for d in d_out]
+    counts = [
+        count_violations(d, correlations, cosines, trials, stream(seed, "theorem1", d))
+        for d in d_out
+    ]
     rates, kernels = violation_rate(correlations, cosines), arc_cosine_kernel(correlations)
     rows, decays = [], []
     for (cosine, ratio, norm), rate, kernel, violations in zip(
@@ -203,14 +206,15 @@ def lemma3_estimates(
     return tuple(estimates)
 
 
-def lemma3_table(grid: dict, confidence: float, rng: np.random.Generator) -> pd.DataFrame:
+def lemma3_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
     """lemma3.csv: simulation and closed form for u of norm 1 and every |v| of `theory.lemma3` in
-    the config, over cosines from -1 to 1."""
+    the config, over cosines from -1 to 1; each case has its own draws, by its values."""
     cosines = np.arange(-1, 1 + grid["cosine_step"] / 2, grid["cosine_step"])
     rows = []
     for ratio, cosine in product(grid["norm_ratios"], cosines):
         correlation = unit_correlation(cosine, ratio, 1.0)
         scale = np.sqrt(2 * (1 + ratio**2))
+        rng = stream(seed, "lemma3", ratio, cosine)
         before, after = lemma3_estimates(correlation, scale, grid["draws"], rng, confidence)
         row = {"cosine": cosine, "norm_ratio": ratio, "n": grid["draws"]}
         row |= dict(zip(("product", "product_low", "product_high"), before, strict=True))
@@ -238,7 +242,13 @@ def network_moments(
     for draw in range(draws):
         hidden = rng.standard_normal((inputs, width))
         for layer in range(layers):
-            hidden /= np.linalg.norm(hidden, axis=1, keepdims=True)
+            lengths = np.linalg.norm(hidden, axis=1, keepdims=True)
+            if not lengths.all():
+                raise InputError(
+                    f"theory.theorem2.widths has {width}, where all units of a layer are 0 for an "
+                    "input, which then has no direction; leave it out or raise it."
+                )
+            hidden /= lengths
             cosine = _pairs(hidden).sum()
             weight = rng.normal(0, width**-0.5, (width, width))
             shift = rng.normal(0, width**-0.5, width)
@@ -307,13 +317,15 @@ def variance_shares_closed_form(layers: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(ratio), np.array(beta)
 
 
-def theorem2_table(grid: dict, confidence: float, rng: np.random.Generator) -> pd.DataFrame:
+def theorem2_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
     """theorem2.csv: simulation and closed form at every width of `theory.theorem2` in the config.
-    As many units at every width, of three networks at least, which a jackknife needs."""
+    As many units at every width, of three networks at least, which a jackknife needs; each width
+    has its own draws, by its value."""
     closed_ratio, closed_beta = variance_shares_closed_form(grid["layers"])
     rows = []
     for width in grid["widths"]:
         draws = max(3, grid["units"] // width)
+        rng = stream(seed, "theorem2", width)
         moments = network_moments(width, grid["layers"], grid["inputs"], draws, rng)
         shares = variance_shares(moments, confidence)
         for layer in range(grid["layers"]):
@@ -352,10 +364,23 @@ def mlp_cone_closed_form(bias: bool, width: int, layers: int) -> np.ndarray:
 
 
 def cap_fraction(half_angle: float, dimensions: int) -> float:
-    """Share of the unit sphere in so many dimensions within half_angle (radians, up to a right
-    angle) of an axis, by the regularised incomplete beta function. Source: section 2.1.
+    """Share of the unit sphere in so many dimensions within half_angle (radians, up to pi) of an
+    axis, by the regularised incomplete beta function. Source: section 2.1.
     """
-    return float(special.betainc((dimensions - 1) / 2, 0.5, np.sin(half_angle) ** 2) / 2)
+    below = float(special.betainc((dimensions - 1) / 2, 0.5, np.sin(half_angle) ** 2) / 2)
+    return below if half_angle <= np.pi / 2 else 1 - below
+
+
+def log2_cap_fraction(half_angle: float, dimensions: int) -> float:
+    """Base-2 logarithm of `cap_fraction`, also where that is below the smallest float64: the
+    incomplete beta function is x^a / (a B(a, 1/2)) times a hypergeometric series that is 1 at 0."""
+    fraction = cap_fraction(half_angle, dimensions)
+    if fraction > 1e-300:
+        return float(np.log2(fraction))
+    a, sine = (dimensions - 1) / 2, np.sin(half_angle)
+    series = special.hyp2f1(a, 0.5, a + 1, sine**2)
+    log = 2 * a * np.log(sine) - np.log(a) - special.betaln(a, 0.5) + np.log(series / 2)
+    return float(log / np.log(2))
 
 
 def cone_areas_table(settings: dict) -> pd.DataFrame:
@@ -372,7 +397,7 @@ def cone_areas_table(settings: dict) -> pd.DataFrame:
                     "half_angle_deg": np.degrees(half_angle),
                     "reading": reading,
                     "fraction": fraction,
-                    "log2_fraction": np.log2(fraction),
+                    "log2_fraction": log2_cap_fraction(half_angle, dimensions),
                 }
             )
     return pd.DataFrame(rows)

@@ -57,6 +57,18 @@ def test_equal_vectors_have_no_deviation():
     assert cosine_quantiles(found, np.array([0.5])) == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.parametrize("spread", [1e-2, 4e-5, 4e-6, 5e-7])
+def test_deviation_of_a_cone_so_narrow_that_cosines_differ_by_rounding_alone(spread):
+    rng = np.random.default_rng(0)
+    # Cosines of points by their distances, of which none cancels.
+    across = spread * rng.normal(size=(40, 6))
+    x = np.concatenate([np.sqrt(1 - (across**2).sum(axis=1))[:, None], across], axis=1)
+    heights = -np.expm1(0.5 * np.log1p(-(across**2).sum(axis=1)))
+    apart = ((across[:, None] - across) ** 2).sum(axis=2) + (heights[:, None] - heights) ** 2
+    wanted = (apart / 2)[~np.eye(40, dtype=bool)].std()
+    assert sd_cosine(x) == pytest.approx(wanted, rel=1e-3)
+
+
 # --- Supplementary 4 --------------------------------------------------------------------------
 
 
@@ -271,6 +283,7 @@ def test_the_pooled_test_is_the_chi_squared_test():
     counts = np.array([[300, 200], [330, 170]])
     expected = stats.chi2_contingency(counts, correction=False).pvalue
     assert two_proportion_test(0.60, 0.66, 500) == pytest.approx(expected, rel=1e-9)
+    assert two_proportion_test(0, 0, 500) == two_proportion_test(1, 1, 500) == 1
 
 
 def test_interval_covers_the_difference_as_often_as_it_says():

@@ -3,10 +3,15 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 from modality_gap import theory
+from modality_gap.cone import simulate_mlps
+from modality_gap.contrastive import sphere_table
+from modality_gap.errors import InputError
+from modality_gap.streams import stream
 
 
 def relu(z):
@@ -62,7 +67,7 @@ GRID = {"trials": 3000, "d_out": [16, 2, 8, 4], "cosines": [0.5, 0.9], "norm_rat
 
 
 def test_every_column_of_theorem_1():
-    table, decay = theory.theorem1_tables(GRID, 0.9, np.random.default_rng(1))
+    table, decay = theory.theorem1_tables(GRID, 0.9, 1)
     keys = ["cosine", "norm_ratio", "norm", "d_out"]
     assert table[keys].to_numpy().tolist() == [
         list(case) for case in itertools.product([0.5, 0.9], [1, 0.4], [1, 3], [2, 4, 8, 16])
@@ -132,7 +137,7 @@ def test_every_column_of_theorem_1():
 
 def test_every_column_of_lemma_3():
     grid = {"cosine_step": 0.25, "norm_ratios": [1.0, 2.5], "draws": 4000}
-    table = theory.lemma3_table(grid, 0.95, np.random.default_rng(0))
+    table = theory.lemma3_table(grid, 0.95, 0)
     assert len(table) == 2 * 9
     np.testing.assert_allclose(table["cosine"], np.tile(np.arange(-4, 5) / 4, 2), atol=1e-12)
     assert table["norm_ratio"].tolist() == [1.0] * 9 + [2.5] * 9
@@ -153,7 +158,7 @@ def test_every_column_of_lemma_3():
         half = row["rectified_high"] - row["rectified"]
         assert row["rectified"] - row["rectified_low"] == pytest.approx(half)
         assert abs(row["rectified"] - wanted) < 4 / 1.96 * half + 1e-9
-    narrow = theory.lemma3_table(grid, 0.5, np.random.default_rng(0))
+    narrow = theory.lemma3_table(grid, 0.5, 0)
     share = (narrow["product_high"] - narrow["product"]) / (
         table["product_high"] - table["product"]
     )
@@ -231,15 +236,15 @@ def test_the_interval_of_theorem_2_covers():
 
 def test_every_column_of_theorem_2():
     grid = {"layers": 3, "widths": [16, 40], "units": 160, "inputs": 5}
-    table = theory.theorem2_table(grid, 0.95, np.random.default_rng(8))
+    table = theory.theorem2_table(grid, 0.95, 8)
     assert table[["width", "layer", "n"]].to_numpy().tolist() == [
         [width, layer, n] for width, n in ((16, 10), (40, 4)) for layer in (1, 2, 3)
     ]
-    rng, kernels = np.random.default_rng(8), [0.0]
+    kernels = [0.0]
     for _ in range(3):
         kernels.append(kernel((1 + kernels[-1]) / 2))
     for width, n in ((16, 10), (40, 4)):
-        moments = theory.network_moments(width, 3, 5, n, rng)
+        moments = theory.network_moments(width, 3, 5, n, stream(8, "theorem2", width))
         shares = theory.variance_shares(moments, 0.95)
         part = table[table["width"] == width]
         for name, values in shares.items():
@@ -294,3 +299,88 @@ def test_every_row_of_the_relu_networks_closed_form():
     for bias, values in wanted.items():
         found = table.loc[table["bias"] == bias, "mean_cosine"]
         np.testing.assert_allclose(found, values, atol=1e-9)
+
+
+# --- What no value may depend on --------------------------------------------------------------
+
+
+def backwards(settings: dict) -> dict:
+    return {
+        key: value[::-1] if isinstance(value, list) else value for key, value in settings.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("compute", "settings"),
+    [
+        (lambda grid: theory.theorem1_tables(grid, 0.9, 3)[0], GRID),
+        (lambda grid: theory.theorem1_tables(grid, 0.9, 3)[1], GRID),
+        (
+            lambda grid: theory.lemma3_table(grid, 0.9, 3),
+            {"cosine_step": 0.5, "norm_ratios": [1.0, 0.5], "draws": 300},
+        ),
+        (
+            lambda grid: theory.theorem2_table(grid, 0.9, 3),
+            {"layers": 2, "widths": [16, 40], "units": 160, "inputs": 5},
+        ),
+        (theory.cone_areas_table, {"cosine": 0.56, "dimensions": [2, 3, 7]}),
+        (
+            lambda settings: simulate_mlps(settings, 3),
+            {
+                "inputs": 9,
+                "width": 8,
+                "layers": 3,
+                "repeats": 2,
+                "activations": ["tanh", "sigmoid"],
+            },
+        ),
+        (
+            sphere_table,
+            {"temperatures": [1.0, 0.2], "spacings_deg": [20, 15]},
+        ),
+    ],
+)
+def test_no_value_depends_on_the_order_of_the_configs_entries(compute, settings):
+    found, other = compute(settings), compute(backwards(settings))
+    columns = list(found)
+    found, other = (table.sort_values(columns, ignore_index=True) for table in (found, other))
+    pd.testing.assert_frame_equal(found, other, check_exact=True)
+
+
+def test_a_case_has_the_draws_of_its_values():
+    first = stream(1, "lemma3", 1, -0.5).random()
+    assert first == stream(1, "lemma3", 1.0, -0.5 + 1e-16).random()
+    others = [
+        stream(2, "lemma3", 1, -0.5),
+        stream(1, "theorem2", 1, -0.5),
+        stream(1, "lemma3", -0.5, 1),
+    ]
+    assert len({first, *(rng.random() for rng in others)}) == 4
+
+
+def test_units_that_are_all_dead_are_refused_in_a_sentence():
+    with pytest.raises(InputError, match=r"theory\.theorem2\.widths has 1, where all units"):
+        theory.theorem2_table({"layers": 3, "widths": [1], "units": 30, "inputs": 5}, 0.9, 0)
+    settings = {"inputs": 9, "width": 1, "layers": 3, "repeats": 2, "activations": ["relu"]}
+    with pytest.raises(InputError, match=r"mlp_cone\.width is 1, where all units"):
+        simulate_mlps(settings, 0)
+
+
+def test_caps_beyond_a_right_angle_and_of_next_to_nothing():
+    # Of the sphere in 3-D a cap is (1 - cos) / 2 at every angle.
+    for angle in (0.3, np.pi / 2, 1.9, 3.1):
+        assert theory.cap_fraction(angle, 3) == pytest.approx((1 - np.cos(angle)) / 2)
+    assert theory.cap_fraction(np.arccos(-0.416), 3) == pytest.approx(0.708, abs=1e-9)
+    # Of a tiny cap the area is that of a flat ball, sin^(d-1) / (d-1) over B((d-1)/2, 1/2).
+    for angle, d in ((1e-5, 512), (1e-3, 300), (1e-200, 4), (1e-2, 20)):
+        wanted = (
+            (d - 1) * np.log2(angle) - np.log2(d - 1) - special.betaln((d - 1) / 2, 0.5) / np.log(2)
+        )
+        assert theory.log2_cap_fraction(angle, d) == pytest.approx(wanted, rel=1e-4)
+    # Both roads agree where either goes.
+    fraction = theory.cap_fraction(0.26, 512)
+    assert 1e-304 < fraction < 1e-300
+    a, x = 255.5, np.sin(0.26) ** 2
+    wanted = integrate.quad(lambda t: t ** (a - 1) * (1 - t) ** -0.5 / x**a, 0, x)[0]
+    wanted = np.log2(wanted / 2) + a * np.log2(x) - special.betaln(a, 0.5) / np.log(2)
+    assert theory.log2_cap_fraction(0.26, 512) == pytest.approx(wanted, abs=1e-6)

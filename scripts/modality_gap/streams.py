@@ -1,0 +1,13 @@
+"""Random numbers for one case of many, which do not depend on the other cases or their order."""
+
+from hashlib import sha256
+
+import numpy as np
+
+
+def stream(seed: int, *case: str | float) -> np.random.Generator:
+    """The generator of a case, by the run's seed and the case's own values: numbers that are equal
+    to 12 decimals, 1 and 1.0 among them, give the same."""
+    words = [value if isinstance(value, str) else f"{value:.12f}" for value in case]
+    digest = sha256("\n".join(words).encode()).digest()
+    return np.random.default_rng([seed, *np.frombuffer(digest, dtype="<u4").tolist()])
