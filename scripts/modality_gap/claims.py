@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from modality_gap.configuration import schema_fault
+from modality_gap.configuration import schema_fault, yaml_reads
 from modality_gap.errors import InputError
 
 REPRODUCED, CONSISTENT, DIFFERS = "reproduced", "consistent", "differs"
@@ -264,6 +264,15 @@ def _cell(row: pd.Series, column: str, point: bool) -> Measured:
 
 
 def _matches(column: pd.Series, wanted: object) -> pd.Series:
+    """Where a column holds what `where` wants. Raises InputError for a word that YAML does not read
+    as a text in a column of texts."""
+    each = wanted if isinstance(wanted, list) else [wanted]
+    if pd.api.types.is_string_dtype(column) and not all(isinstance(one, str) for one in each):
+        numbers = pd.to_numeric(column, errors="coerce").notna().any()
+        for one in each:
+            is_number = isinstance(one, int | float) and not isinstance(one, bool)
+            if not isinstance(one, str) and not (is_number and numbers):
+                raise InputError(f"where: {column.name} is what {yaml_reads(one)}.")
     if isinstance(wanted, list):
         return column.isin(wanted)
     if isinstance(wanted, float) or (isinstance(wanted, int) and not isinstance(wanted, bool)):

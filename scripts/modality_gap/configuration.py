@@ -66,8 +66,11 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load_yaml(path: str | Path) -> object:
-    """What a YAML file of the project holds."""
-    return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
+    """What a YAML file of the project holds. Raises InputError for a key that is no text."""
+    content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
+    for fault in _key_faults(content):
+        raise InputError(f"{path}: {fault}")
+    return content
 
 
 def without_nulls(config: dict) -> dict:
@@ -413,12 +416,12 @@ def _key_faults(value: object, path: tuple = ()) -> Iterator[str]:
     for key, entry in value.items() if isinstance(value, dict) else entries:
         if isinstance(value, dict) and not isinstance(key, str):
             where = f"{_dotted(path)} has" if path else "There is"
-            yield f"{where} a key that {_yaml_reads(key)}."
+            yield f"{where} a key that {yaml_reads(key)}."
         else:
             yield from _key_faults(entry, (*path, key))
 
 
-def _yaml_reads(value: object) -> str:
+def yaml_reads(value: object) -> str:
     """What YAML made of a text without quotes, and the remedy."""
     kind = next((word for kind, word in YAML_KINDS.items() if isinstance(value, kind)), "nothing")
     shown = "" if value is None else f" ({str(value).lower()})"
@@ -480,7 +483,7 @@ def _sentence(error: ValidationError) -> str:
             return f"{path} has {_listed(wanted['required'], 'and')}; remove all but one."
         case "type":
             if wanted == "string" and not isinstance(value, dict | list):
-                return f"{path} must be a text but has what {_yaml_reads(value)}."
+                return f"{path} must be a text but has what {yaml_reads(value)}."
             return f"{path} is {shown} but must be {TYPES[wanted][1]}; {_retype(value, wanted)}."
         case "enum":
             return f"{path} is {shown}, which is not known; give one of {', '.join(wanted)}."

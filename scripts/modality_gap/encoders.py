@@ -28,7 +28,14 @@ from modality_gap.assets import read_member
 from modality_gap.clip_models import activation_fault, is_torchscript, preparation
 from modality_gap.errors import InputError
 from modality_gap.model_files import file_digests, model_files
-from modality_gap.text_models import Dense, folder_fault, pipeline_of, reader_of, tokenizer_fault
+from modality_gap.text_models import (
+    Dense,
+    folder_fault,
+    knows_words,
+    pipeline_of,
+    reader_of,
+    tokenizer_fault,
+)
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -317,6 +324,12 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
             noise=lambda rng: _normal_picture(rng, height, width),
             metadata=metadata(preprocessing),
             normalise=normalise,
+        )
+    inner = getattr(tokenizer, "tokenizer", None)  # of transformers
+    if hasattr(inner, "all_special_ids") and not knows_words(inner):
+        raise InputError(
+            f"encoders: the tokenizer of {spec['architecture']} knows no word; put the tokenizer's "
+            "files into the folder that it names."
         )
     length, vocabulary = model.context_length, model.vocab_size
     return Encoder(

@@ -243,7 +243,10 @@ def tokenizer_fault(tokenizer: object, rows: int) -> str | None:
     words = len(tokenizer)
     if words > rows or rows - words > max(128, 0.03 * rows):
         return f"its tokenizer has {words} words, but the model vectors of {rows}"
+    return None if knows_words(tokenizer) else "its tokenizer knows no word"
+
+
+def knows_words(tokenizer: object) -> bool:
+    """Whether a tokenizer of transformers knows a word of some language."""
     special = {*tokenizer.all_special_ids}
-    if all(special.issuperset(tokenizer(text)["input_ids"]) for text in WORDS):
-        return "its tokenizer knows no word"
-    return None
+    return not all(special.issuperset(tokenizer(text)["input_ids"]) for text in WORDS)

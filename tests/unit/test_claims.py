@@ -184,6 +184,17 @@ def test_rows_are_found_by_text_truth_list_and_number():
     assert measure(where={"temperature": 0.02857142857142857 + 1e-17}).value == 0.9
 
 
+@pytest.mark.parametrize("written", ["yes", "no", "2020-01-01", "~", "012"])
+def test_a_name_that_yaml_reads_as_no_text_is_told(written):
+    """Without a word it would be found in no row."""
+    for where in (f"{{set: {written}}}", f"{{set: [a, {written}]}}"):
+        with pytest.raises(InputError, match=r"set is what YAML reads as .*; write it in quotes\."):
+            measure(where=yaml.safe_load(where), take="smallest")
+    # In a column of numbers and texts a number is one.
+    column = pd.Series(["10", "all"], name="layer")
+    assert list(claims._matches(column, 10)) == [True, False]
+
+
 def test_one_of_several_rows():
     assert measure(take="largest") == claims.Measured(0.9, 0.8, 1.0, 10)
     assert measure(take="smallest").value == 0.1
@@ -316,6 +327,7 @@ def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
         ([evident(provided=[{"value": 1, "reason": "r"}])], "one of equals, above and below"),
         ([ENTRY | {"sauce": "y"}], "sauce is no known key"),
         ([ENTRY | {"needs": "luck"}], "needs 'luck'"),
+        ([evident(where={True: 1})], "where has a key that YAML reads as a truth value (true)"),
         ([ENTRY | {"cases": [{"m": 1}]}], "a case does not fill 'n'"),
         ([{k: v for k, v in ENTRY.items() if k != "where"}], "where is missing"),
         (

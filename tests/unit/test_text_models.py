@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -278,6 +279,29 @@ def test_a_tokenizer_that_is_not_the_models_is_refused(transformers, folder, wor
     many = [*VOCABULARY, *(f"x{number}" for number in range(900))]
     (folder / "vocab.txt").write_text("\n".join(many))
     assert np.isfinite(embedded(folder, SENTENCES)).all()
+
+
+def test_open_clip_with_a_tokenizer_that_knows_no_word_is_refused(folder, tmp_path):
+    write(tmp_path, "mine.json", {
+        "embed_dim": 8,
+        "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
+        "text_cfg": {"hf_model_name": str(folder), "hf_tokenizer_name": str(folder),
+                     "hf_model_pretrained": False, "context_length": 8,
+                     "hf_proj_type": "linear", "hf_pooler_type": "mean_pooler"},
+    })  # fmt: skip
+    code = f"""
+from modality_gap.encoders import build_encoder
+spec = {{"library": "open_clip", "architecture": {str(tmp_path / "mine.json")!r}}}
+build_encoder(spec | {{"hugging_face": True}}, "text", {{"seed": 0}})
+"""
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY[:5]))
+    # In a process of its own, since open_clip looks for transformers as it is imported.
+    environment = {"PYTHONPATH": "scripts", "HF_HUB_OFFLINE": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert run.returncode
+    assert "mine.json knows no word; put the tokenizer's files" in run.stderr
 
 
 def test_a_model_of_several_modalities_is_no_text_encoder(folder, transformers):
