@@ -73,8 +73,10 @@ def test_a_file_of_vectors_runs_no_code(tmp_path, sprung):
     trap = np.empty((2, 2), dtype=object)
     trap[:] = Trap(sprung)
     np.save(tmp_path / "own.npy", trap, allow_pickle=True)
-    with pytest.raises(InputError, match=r"own\.npy"):
-        read(tmp_path / "own.npy")
+    (tmp_path / "plain.npy").write_bytes(pickle.dumps(Trap(sprung)))
+    for name in ("own", "plain"):
+        with pytest.raises(InputError, match=rf"{name}\.npy"):
+            read(tmp_path / f"{name}.npy")
     assert not sprung.exists()
 
 
@@ -93,20 +95,43 @@ def test_a_sample_of_rows_is_drawn_from_all_that_match(sample):
     assert choose_rows(labels, {}, seed=0).all()
 
 
+SMALL_BERT = {
+    "model_type": "bert", "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1,
+    "intermediate_size": 16, "vocab_size": 16, "max_position_embeddings": 16,
+}  # fmt: skip
+
+
+@pytest.fixture
+def hub_folder(tmp_path, sprung):
+    """A function that makes a model's folder with code of its own."""
+
+    def make(config, *classes):
+        folder = tmp_path / "model"
+        folder.mkdir()
+        code = f"import os\nos.mkdir({str(sprung)!r})\nraise ImportError\n"
+        (folder / "modeling_own.py").write_text(code)
+        own = {name: f"modeling_own.{name}" for name in classes}
+        (folder / "config.json").write_text(json.dumps(config | {"auto_map": own}))
+        words = {word: number for number, word in enumerate(["[UNK]", *"abcdefghij"])}
+        Tokenizer(models.WordLevel(words, "[UNK]")).save(str(folder / "tokenizer.json"))
+        return {"library": "hugging_face", "model": str(folder)}
+
+    return make
+
+
 @pytest.mark.parametrize("weights", ["seed", "folder"])
-def test_a_model_of_the_hub_runs_no_code_of_its_own(tmp_path, sprung, weights):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    code = f"import os\nos.mkdir({str(sprung)!r})\nraise ImportError\n"
-    (folder / "modeling_own.py").write_text(code)
-    classes = {name: f"modeling_own.{name}" for name in ("AutoConfig", "AutoModel")}
-    (folder / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": classes}))
-    whole = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1}, "[UNK]"))
-    whole.save(str(folder / "tokenizer.json"))
-    spec = {"library": "hugging_face", "model": str(folder)}
-    given = {"seed": {"seed": 0}, "folder": {"folder": str(folder)}}[weights]
+def test_a_model_of_the_hub_runs_no_code_of_its_own(hub_folder, sprung, weights):
+    spec = hub_folder({"model_type": "own"}, "AutoConfig", "AutoModel")
+    given = {"seed": {"seed": 0}, "folder": {"folder": spec["model"]}}[weights]
     with pytest.raises(InputError, match="model"):
         build_encoder(spec, "text", given)
+    assert not sprung.exists()
+
+
+def test_a_known_model_is_the_librarys_whatever_code_lies_beside_it(hub_folder, sprung):
+    spec = hub_folder(SMALL_BERT, "AutoModel")
+    encoder = build_encoder(spec, "text", {"seed": 0}, "float32")
+    assert encoder.encode([encoder.prepare("a")]).shape == (1, 8)
     assert not sprung.exists()
 
 
