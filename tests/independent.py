@@ -5,12 +5,20 @@ Nothing of the package is imported here. x, y: (n, d) unit vectors, row i of bot
 groups (n,): a number for each pair, the same for those that are not independent.
 """
 
+from hashlib import sha256
 from itertools import product
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from scipy.special import betainc, logsumexp
+
+
+def draws(seed: int, *case) -> np.random.Generator:
+    """The generator of a simulated case: seeded by the run's seed and the words of its values."""
+    words = "\n".join(value if isinstance(value, str) else f"{value:.12f}" for value in case)
+    numbers = np.frombuffer(sha256(words.encode()).digest(), dtype="<u4")
+    return np.random.default_rng([seed, *map(int, numbers)])
 
 
 def unit(vectors) -> np.ndarray:

@@ -660,7 +660,7 @@ def test_diagnostics(draw):
     table = table.merge(more, on="set").assign(
         dim=64,
         gap_rank=[1, 2, 3],
-        rmg_rank=[2, 1, 3],
+        rmg_rank=[2, 3, 1],
         effective_dimension_a=[4, 5, 6],
         effective_dimension_b=[7, 8, 9],
         effective_dimension_both=[10, 11, 12],
@@ -684,6 +684,13 @@ def test_diagnostics(draw):
     assert [tick.get_text() for tick in uniformity.get_yticklabels()] == list(SETS)
     assert [tick.get_text() for tick in dimension.get_yticklabels()] == ["n 11", "n 12", "n 13"]
     assert legend(figure)["text"].get_color() == TEXT_COLOR
+    assert (scatter.get_xlabel(), scatter.get_ylabel()) == ("L2 gap", "relative modality gap")
+    ticks = [tick.get_text() for tick in slope.get_xticklabels()]
+    assert ticks == ["rank by L2 gap", "rank by relative gap"]
+    assert (uniformity.get_title(), dimension.get_title()[:19]) == (
+        "Uniformity",
+        "Effective dimension",
+    )
 
 
 # --- experiments --------------------------------------------------------------------------------
