@@ -273,6 +273,11 @@ def test_one_column_less_another_row_by_row():
     # Two intervals as if they were independent.
     same = measure(less="gap", where={"set": "a"})
     assert (same.value, same.low, same.high) == pytest.approx((0, -(0.02**0.5), 0.02**0.5))
+    # The row is chosen by the difference, not by the cell.
+    crossing = {"t.csv": pd.DataFrame({"one": [1.0, 2.0, 3.0], "other": [1.0, 5.0, 2.5]})}
+    for take, value in (("smallest", -3.0), ("largest", 0.5)):
+        selector = {"table": "t.csv", "column": "one", "less": "other", "take": take}
+        assert claims.measure(selector, crossing).value == value
     with pytest.raises(InputError, match=r"gap\.csv has no column gaps"):
         measure(less="gaps", where={"set": "a"})
 
@@ -308,6 +313,23 @@ def test_cases_fill_texts_and_keep_numbers(root, tmp_path):
     assert list(ledger["claims"]) == ["x.1", "x.2.5"]
     assert ledger["claims"]["x.2.5"]["where"] == "layer 2.5"
     assert ledger["claims"]["x.2.5"]["evidence"][0]["value"] == 2.5
+
+
+def test_cases_of_the_evidence_win_over_those_of_the_entry(root, tmp_path):
+    expect = {"equals": "{n}", "within": "{m}"}
+    evidence = {"value": "{n}", "kind": "own", "on": "{name}", "expect": expect}
+    own = [{"n": 3, "m": "{least}"}, {"m": 0.5}]
+    entry = ENTRY | {
+        "evidence": [evidence | {"cases": own}, evidence | {"cases": "{more}"}],
+        "cases": [{"n": 1, "least": 0.1, "name": "toy", "more": [{"n": 7, "m": 2}]}],
+    }
+    ledger = claims.load_ledger(write(tmp_path, [entry]), root / "config/claims_schema.yaml")
+    found = ledger["claims"]["x.1"]["evidence"]
+    assert [(one["value"], one["expect"]["within"], one["on"]) for one in found] == [
+        (3, 0.1, "toy"),
+        (1, 0.5, "toy"),
+        (7, 2, "toy"),
+    ]
 
 
 def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
@@ -577,6 +599,7 @@ def test_errata_are_computed_from_the_tables():
     ]
     (entry,) = claims.computed_errata([{"id": "x", "computed": computed}], TABLES)
     assert [row["computed"] for row in entry["rows"]] == ["0.0078", "0.9", "not run"]
+    assert [row["printed"] for row in entry["rows"]] == ["0.0008", "", ""]
     assert entry["rows"][1]["interval"] == "[0.8,\u00a01]"
 
 
@@ -629,6 +652,42 @@ def test_a_claim_without_rows_beside_it_counts_once_more_in_overall():
     table = claim_rows(("a", "paper", "same on a stand-in", "stand-in: x"))
     once = claims.overall(table)
     assert claims.overall(once).equals(once)
+
+
+def test_the_least_favourable_piece_of_a_kind_speaks_for_all():
+    order = ["differs", "inconclusive", "reproduced"]
+    rows = [("a", "paper", verdict, "paper's own: x") for verdict in order]
+    for known in range(3):
+        (row,) = claims.overall(claim_rows(*rows[::-1][: known + 1])).to_dict("records")
+        assert row["verdict"] == order[2 - known]
+    stand_ins = ["not seen on a stand-in", "inconclusive", "same on a stand-in"]
+    rows = [("a", "paper", verdict, "stand-in: x") for verdict in stand_ins]
+    (row,) = claims.overall(claim_rows(*rows[::-1])).to_dict("records")
+    assert row["verdict"] == "not seen on a stand-in"
+    assert row["others"].count("stand-in: x") == 2
+
+
+def test_claims_keep_the_order_of_the_ledger():
+    rows = [("b", "paper", "differs", "simulation: x"), ("a", "ours", "not run", "")]
+    table = claim_rows(*rows, rows[0])
+    table["part"] = ["Theory", "Figure 1", "Theory"]
+    assert [*claims.overall(table)["id"]] == ["b", "a"]
+    parts = claims.by_part(table)
+    assert [(name, len(found)) for name, found in parts.items()] == [("Theory", 1), ("Figure 1", 1)]
+    assert [row["id"] for row in parts["Theory"][0]] == ["b", "b"]
+
+
+def test_a_row_holds_what_was_measured_and_a_page_shows_it_rounded():
+    (row,) = judged(cell({"equals": 0.91, "within": 0.3}, because="b"), published=0.91234)
+    assert {*row} == {*claims.COLUMNS}
+    assert (row["measured"], row["low"], row["high"], row["n"]) == (0.9, 0.8, 1.0, 10)
+    assert (row["tolerance"], row["because"], row["column"]) == (0.3, "b", "gap")
+    shown = claims.shown(row)
+    assert (shown["measured"], shown["published"]) == ("0.9", "0.9123")
+    assert (shown["interval"], shown["css"]) == ("[0.8,\u00a01]", "reproduced")
+    (row,) = judged(cell(FAILS, kind="stand_in", point=True))
+    assert (row["low"], row["high"], row["tolerance"]) == ("", "", "")
+    assert (claims.shown(row)["interval"], claims.shown(row)["css"]) == ("", "not-seen")
 
 
 def test_each_verdict_has_a_mark_of_its_own():
