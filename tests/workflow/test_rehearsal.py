@@ -25,7 +25,7 @@ def archives(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def rehearsed(tmp_path_factory, archives) -> tuple[Project, str]:
+def rehearsed(tmp_path_factory, archives, wheels) -> tuple[Project, str]:
     """A finished rehearsal, and all that Snakemake said."""
     with serving() as server:
         rehearsal = prepare(tmp_path_factory.mktemp("project"), server, archives, find_mirror())
