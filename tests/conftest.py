@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from runs import Snakemake
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = ("small_run", "archives")  # what holds a whole run of the workflow
@@ -108,9 +109,15 @@ def faults():
 
 @pytest.fixture(scope="session")
 def snakemake():
-    """Snakemake that starts at once (tests/faults)."""
-    from runs import Snakemake
+    """Snakemake that starts at once, on two cores (tests/faults)."""
+    started = Snakemake("--cores", "2")
+    yield started
+    started.stop()
 
+
+@pytest.fixture(scope="session")
+def warm():
+    """Snakemake that starts at once, as do its jobs, for projects' `warm`."""
     started = Snakemake()
     yield started
     started.stop()
@@ -118,12 +125,13 @@ def snakemake():
 
 @dataclass
 class Project:
-    """A copy of the project in a folder of its own, and `snakemake` run in it."""
+    """A copy of the project in a folder of its own, and `snakemake` run in it: by `warm` where that
+    is given, else as a user starts it."""
 
     folder: Path
     configs: tuple[str, ...] = ("tests/small.yaml",)
     mirror: Path | None = None
-    launcher: tuple[str, ...] = ("-m", "snakemake")
+    warm: Snakemake | None = None
 
     def python(self, *arguments: str, check: bool = True) -> str:
         """Run Python in the project's folder; all it printed."""
@@ -145,7 +153,13 @@ class Project:
 
     def snakemake(self, *arguments: str, check: bool = True) -> str:
         """Run Snakemake with the project's configurations; all it printed."""
-        return self.python(*self.launcher, "--configfile", *self.configs, *arguments, check=check)
+        arguments = ("--configfile", *self.configs, *arguments)
+        if not self.warm:
+            return self.python("-m", "snakemake", *arguments, check=check)
+        done = self.warm.run(self.folder, *arguments, mirror=self.mirror)
+        if check:
+            assert done.code == 0, done.said[-6000:]
+        return done.said
 
 
 def copy_project(folder: Path, resources: Path | None, **settings: object) -> Project:
@@ -169,15 +183,16 @@ def copy_project(folder: Path, resources: Path | None, **settings: object) -> Pr
 
 
 @pytest.fixture(scope="session")
-def small_run(tmp_path_factory, wheels) -> Project:
+def small_run(tmp_path_factory, wheels, warm) -> Project:
     """A finished run of the whole workflow, and its report, on the small configuration."""
-    project = copy_project(tmp_path_factory.mktemp("project"), ROOT / "resources")
-    run_warm(project)
+    folder = tmp_path_factory.mktemp("project")
+    project = copy_project(folder, ROOT / "resources", warm=warm)
+    run_with_report(project)
     return project
 
 
-def run_warm(project: Project) -> str:
-    """The project's whole workflow, its jobs begun warm, and its report; all Snakemake said."""
-    said = replace(project, launcher=("tests/warm_snakemake.py",)).snakemake()
-    project.snakemake("--report", "results/report.html")
+def run_with_report(project: Project) -> str:
+    """The project's whole workflow, and its report as a user makes it; all Snakemake said."""
+    said = project.snakemake()
+    replace(project, warm=None).snakemake("--report", "results/report.html")
     return said

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -17,6 +17,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A wait ends when its condition holds; this ends only one that hangs.
+PATIENCE_MS = 120_000
 UNDRAWN = """() => [...document.images]
     .filter(image => !image.complete || image.naturalWidth === 0)
     .map(image => image.alt || image.src.slice(0, 80))"""
@@ -37,6 +39,7 @@ class Visit:
 
     def __init__(self, browser, path: Path, **context):
         self.context = browser.new_context(**context)
+        self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
         self.requests: list[str] = []
         self.errors: list[str] = []
@@ -84,7 +87,7 @@ def test_paper_page(small_run, visit, context):
     assert page.evaluate("document.images.length") >= 10
     # Pictures further down are drawn when they are needed at the latest.
     page.evaluate("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
-    page.wait_for_function(f"({UNDRAWN})().length === 0", timeout=10_000)
+    page.wait_for_function(f"({UNDRAWN})().length === 0")
     assert all(page.evaluate("[...document.images].map(image => image.alt.length > 10)"))
     # No sideways scrolling of the page as a whole.
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
@@ -196,14 +199,13 @@ def test_report_lists_and_draws_every_result(small_run, visit):
         ("Figure 1", 1),
     ):
         page.reload(wait_until="load")
-        page.get_by_text(category, exact=True).first.click(timeout=10_000)
+        page.get_by_text(category, exact=True).first.click()
         rows = page.locator("table tbody tr")
-        rows.first.wait_for(timeout=10_000)
-        assert rows.count() == results, category
+        expect(rows, category).to_have_count(results, timeout=PATIENCE_MS)
     # The eye beside a result shows it.
     before = page.evaluate("document.images.length")
     rows.first.locator("a").first.click()
-    page.wait_for_function(f"document.images.length > {before}", timeout=10_000)
-    page.wait_for_function(f"({UNDRAWN})().length === 0", timeout=10_000)
+    page.wait_for_function(f"document.images.length > {before}")
+    page.wait_for_function(f"({UNDRAWN})().length === 0")
     assert seen.network == []
     assert seen.errors == []

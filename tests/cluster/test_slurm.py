@@ -48,9 +48,9 @@ ONE_MODEL = {
 SHOW_GPU = 'import os, sys\nprint("GPU", os.environ["CUDA_VISIBLE_DEVICES"], file=sys.stderr)\n'
 # Where SLURM allows less, it ends the job, as soon as it looks.
 HOLD_1200_MB = """
-import os, time
+import time
 held = b"x" * (1200 << 20)
-while int(os.environ["SLURM_MEM_PER_NODE"]) < 1200:
+while snakemake.resources.mem_mb < 1200:
     time.sleep(0.2)
 """
 FAIL = 'raise ValueError("made to fail")\n'

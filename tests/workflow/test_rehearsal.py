@@ -8,7 +8,7 @@ import official_formats as formats
 import pytest
 from archive_server import serving
 from check_outputs import faults
-from conftest import Project, find_mirror, run_warm
+from conftest import Project, find_mirror, run_with_report
 from rehearsal import RACES, finished_jobs, of_the_file, planned_jobs, prepare
 
 # Rules of what stands in for the paper's data and models, and of what a user adds to it or cuts.
@@ -25,12 +25,13 @@ def archives(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def rehearsed(tmp_path_factory, archives, wheels) -> tuple[Project, str]:
+def rehearsed(tmp_path_factory, archives, wheels, warm) -> tuple[Project, str]:
     """A finished rehearsal, and all that Snakemake said."""
     with serving() as server:
         rehearsal = prepare(tmp_path_factory.mktemp("project"), server, archives, find_mirror())
+        rehearsal.project.warm = warm
         rehearsal.project.python("scripts/fetch_released.py", "--time-limit", "300")
-        return rehearsal.project, run_warm(rehearsal.project)
+        return rehearsal.project, run_with_report(rehearsal.project)
 
 
 def test_every_rule_of_the_paper_ran(rehearsed):
@@ -69,10 +70,12 @@ def test_a_second_run_has_nothing_to_do(rehearsed):
 
 
 @pytest.fixture
-def faulty(tmp_path, archives):
+def faulty(tmp_path, archives, warm):
     """A rehearsal to spoil, whose server runs as long as the test."""
     with serving() as server:
-        yield prepare(tmp_path / "project", server, archives, find_mirror())
+        rehearsal = prepare(tmp_path / "project", server, archives, find_mirror())
+        rehearsal.project.warm = warm
+        yield rehearsal
 
 
 def last_line(project: Project, log: str) -> str:

@@ -60,7 +60,7 @@ def test_the_workflow_makes_shards_and_merges_them(small_run, emoji, tmp_path):
         tmp_path,
         ROOT / "resources",
         configs=("tests/small.yaml", "shards.yaml"),
-        launcher=("tests/warm_snakemake.py",),
+        warm=small_run.warm,
     )
     (tmp_path / "results" / "datasets").mkdir(parents=True)
     shutil.copy2(emoji, tmp_path / "results" / "datasets")

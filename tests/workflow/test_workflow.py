@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,7 @@ def changed_copy(small_run, tmp_path):
     """The finished run once more, to change: files keep their times, so nothing is to be done."""
     folder = tmp_path / "project"
     shutil.copytree(small_run.folder, folder, symlinks=True)
-    return type(small_run)(folder)
+    return replace(small_run, folder=folder)
 
 
 def own_pairs(folder, **pairs: tuple[np.ndarray, np.ndarray]) -> str:
@@ -204,9 +205,8 @@ def test_released_features_join_where_they_are_at_hand(changed_copy, mirror):
     assert gaps.loc["clasp_random", "recall1_ab"] == pytest.approx(0.010, abs=6e-4)
 
 
-def test_the_mirrors_real_pictures_take_part(tmp_path, mirror):
-    project = copy_project(tmp_path, None)
-    project.mirror = mirror
+def test_the_mirrors_real_pictures_take_part(tmp_path, mirror, warm):
+    project = copy_project(tmp_path, None, mirror=mirror, warm=warm)
     plan = project.snakemake("config/mirror.yaml", "-n")
     planned = jobs(plan)
     assert planned["make_dataset"] == 5
@@ -216,8 +216,8 @@ def test_the_mirrors_real_pictures_take_part(tmp_path, mirror):
         assert f"results/embeddings/{made}.parquet" in plan
 
 
-def test_more_models_are_rows_alone(tmp_path):
-    planned = jobs(copy_project(tmp_path, None).snakemake("config/models.yaml", "-n"))
+def test_more_models_are_rows_alone(tmp_path, warm):
+    planned = jobs(copy_project(tmp_path, None, warm=warm).snakemake("config/models.yaml", "-n"))
     assert planned["extract_pair"] == 3 + 4
     assert planned["import_files"] == 2
     assert planned["train_projections"] == 2

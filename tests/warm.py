@@ -1,6 +1,9 @@
-"""Snakemake that starts at once, over and over: a process that has all packages imported forks a
-run for each line of JSON on its stdin. A run and its jobs are a process group of their own, as they
-are in a terminal, so that one signal reaches them all.
+"""Snakemake that starts at once, over and over, as do its script jobs.
+
+More than half of what small runs and small jobs cost is the import of Snakemake, torch, pandas and
+matplotlib. Here a process that has them forks a run for each line of JSON on its stdin; the rules,
+the scripts and what they get are the same. A run and its jobs are a process group of their own, as
+they are in a terminal, so that one signal reaches them all.
 
 A line is {"folder", "environment", "arguments", "said" (a file)}; the answers, a line each, are the
 run's process id and, once no process of its group is left, its exit code.
@@ -11,16 +14,18 @@ import ctypes
 import importlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
 from contextlib import nullcontext, suppress
 from multiprocessing.connection import Client, Listener
 from multiprocessing.util import get_temp_dir
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from warm_snakemake import LARGE, run_script
+LARGE = [
+    "huggingface_hub", "jinja2", "matplotlib.pyplot", "pandas", "PIL.Image", "pyarrow.parquet",
+    "requests", "scipy.io", "scipy.stats", "sklearn.decomposition", "timm", "torch", "torchvision",
+]  # fmt: skip
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -110,6 +115,24 @@ def serve_jobs(listener: Listener) -> None:
             job.send(code)
             end(code)
         job.close()
+
+
+def run_script(path: str, folder: str, environment: dict[str, str]) -> int:
+    """What `python PATH` does, in a process that was forked for it; the exit code."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [path]
+    sys.path.insert(0, os.path.dirname(path))
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except SystemExit as done:
+        return done.code or 0
+    except BaseException as error:
+        sys.last_value = error
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

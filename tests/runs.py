@@ -1,4 +1,4 @@
-"""Runs of the workflow that can be killed, and what they said."""
+"""Runs of the workflow that start at once and can be killed, and what they said."""
 
 import json
 import os
@@ -89,9 +89,12 @@ def is_alive(process: int) -> bool:
 
 
 class Snakemake:
-    """Snakemake on a copy of the project, as often as one likes, without its start-up's imports."""
+    """Snakemake on copies of the project, as often as one likes, without its start-up's imports.
 
-    def __init__(self):
+    `always` are arguments of each run. One run at a time."""
+
+    def __init__(self, *always: str):
+        self.always = always
         self.server = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("warm.py"))],
             stdin=subprocess.PIPE,
@@ -102,7 +105,7 @@ class Snakemake:
         self.last: Run | None = None
 
     def start(self, folder: Path, *arguments: str, mirror: Path | None = None) -> Run:
-        """Begin a run in a folder, with two cores; one that a failed test left is killed."""
+        """Begin a run in a folder; one that a failed test left is killed."""
         self.kill_last()
         environment = {k: v for k, v in os.environ.items() if k != "MODALITY_GAP_MIRROR"}
         if mirror:
@@ -111,7 +114,7 @@ class Snakemake:
         order = {
             "folder": str(folder),
             "environment": environment,
-            "arguments": ["--cores", "2", *arguments],
+            "arguments": [*self.always, *arguments],
             "said": str(said),
         }
         said.unlink(missing_ok=True)
