@@ -318,6 +318,30 @@ def sigmoid_loss(x, y, temperature, bias):
     return np.log1p(np.exp(-signs * logits)).sum() / len(x)
 
 
+def sigmoid_tables(x, y, own, bias, settings):
+    """A set's parts of sigmoid_landscape.csv and of sigmoid_minimum.csv (but for intervals)."""
+    deltas, size = grid(settings, "fine_step"), settings["batch_size"]
+    moved = [shifted(x, y, delta) for delta in deltas]
+    distances = np.array([signed_distance(x, y, sides) for sides in moved])
+    coarse = [
+        abs(d / settings["delta_step"] - round(d / settings["delta_step"])) < 1e-9 for d in deltas
+    ]
+    curves, minima = [], []
+    for temperature in [own, *(t for t in settings["temperatures"] if t != own)]:
+        losses = np.array(
+            [
+                [sigmoid_loss(*part, temperature, bias) for part in batches_of(*sides, size)]
+                for sides in moved
+            ]
+        )
+        key = {"temperature": temperature, "bias": bias, "own": temperature == own}
+        key["n"] = losses.shape[1] * size
+        curve = {"delta": deltas, "distance": distances, "loss": losses.mean(axis=1)}
+        curves.append(pd.DataFrame(curve)[coarse].assign(**key))
+        minima.append({**key, "batches": losses.shape[1], **minimum_row(losses, deltas, distances)})
+    return pd.concat(curves), pd.DataFrame(minima)
+
+
 def shift_path(x, y):
     """A set's part of pca_shifts.csv, and its points on the first two principal components."""
     both = np.concatenate([x, y])

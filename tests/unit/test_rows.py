@@ -158,6 +158,18 @@ def test_the_scale_a_model_was_trained_with():
         loss_sweep.own_scale("s", {"logit_scale": 20.0}, {})
 
 
+def test_sigmoid_tables(pair):
+    x, y, _ = pair
+    curves, minima = loss_sweep.sigmoid_tables(x, y, 0.25, -3.0, GRID, 50, CONFIDENCE, 6)
+    expected, lowest = plain.sigmoid_tables(x, y, 0.25, -3.0, GRID)
+    pd.testing.assert_frame_equal(
+        curves, expected[list(curves)], check_index_type=False, rtol=1e-9, check_dtype=False
+    )
+    assert len(curves) == 4 * 8
+    found = pd.DataFrame(minima)[list(lowest)]
+    pd.testing.assert_frame_equal(found, lowest, rtol=1e-9, check_dtype=False)
+
+
 def test_the_sphere():
     settings = {"spacings_deg": [20, 15], "temperatures": [0.5, 0.1]}
     table = contrastive.sphere_table(settings)

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import independent as plain
 import numpy as np
 import pandas as pd
 import pytest
@@ -141,15 +142,42 @@ def own_pairs(folder, **pairs: tuple[np.ndarray, np.ndarray]) -> str:
 def test_own_pairs_go_through_every_statistic(changed_copy):
     rng = np.random.default_rng(0)
     a = rng.normal(size=(60, 16)) + 1
-    config = own_pairs(changed_copy.folder, mine=(a, a + rng.normal(size=(60, 16)) - 1))
+    b = a + rng.normal(size=(60, 16)) - 1
+    config = own_pairs(changed_copy.folder, mine=(a, b))
+    path = Path(config)
+    entry = yaml.safe_load(path.read_text())
+    entry["pairs"]["mine"] |= {"loss": "sigmoid", "scale": 12.5, "bias": -4.0}
+    path.write_text(yaml.safe_dump(entry))
     planned = jobs(changed_copy.snakemake(config, "-n"))
     assert planned["import_files"] == 2
     assert "extract_embeddings" not in planned
     # Of what is measured and drawn over all sets, these stand for the rest.
-    statistics = [f"results/statistics/{name}.csv" for name in ("gap", "loss_landscape")]
-    changed_copy.snakemake(config, "--", *statistics, "results/figures/figure3bcd.svg")
-    for path in statistics:
-        assert "mine" in set(pd.read_csv(changed_copy.folder / path)["set"])
+    names = ("gap", "loss_landscape", "sigmoid_landscape", "sigmoid_minimum")
+    statistics = [f"results/statistics/{name}.csv" for name in names]
+    changed_copy.snakemake(config, "--", *statistics, "results/figures/sigmoid_loss.svg")
+    tables = {
+        name: pd.read_csv(changed_copy.folder / path, float_precision="round_trip")
+        for name, path in zip(names, statistics, strict=True)
+    }
+    for side, vectors in (("image", a), ("text", b)):
+        stored = read(changed_copy.folder / f"results/embeddings/mine/{side}.parquet").vectors
+        np.testing.assert_allclose(stored, vectors, atol=1e-6)
+    x, y = plain.unit(a.astype("f4")), plain.unit(b.astype("f4"))
+    row = tables["gap"].set_index("set").loc["mine"]
+    assert row["gap"] == pytest.approx(plain.gap(x, y))
+    assert "mine" in set(tables["loss_landscape"]["set"])
+    # The sigmoid loss at the scale and bias that the entry gives, and at the other temperatures.
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())["loss_landscape"]
+    settings |= yaml.safe_load((ROOT / "tests/small.yaml").read_text())["loss_landscape"]
+    for table, expected in zip(
+        (tables["sigmoid_landscape"], tables["sigmoid_minimum"]),
+        plain.sigmoid_tables(x, y, 1 / 12.5, -4.0, settings),
+        strict=True,
+    ):
+        assert set(table["set"]) == {"mine"}
+        pd.testing.assert_frame_equal(
+            table[list(expected)], expected.reset_index(drop=True), rtol=1e-7, check_dtype=False
+        )
 
 
 def test_own_pairs_that_do_not_fit_are_refused(changed_copy):
