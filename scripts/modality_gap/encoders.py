@@ -523,7 +523,7 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
         raise InputError(f"encoders: {fault}")
     own_pooling = pooling == "own"
     try:
-        pipeline = pipeline_of(name, _hugging_face_reader(name), pooling)
+        pipeline = pipeline_of(name, _hugging_face_reader(name, pooling), pooling)
         there = {"subfolder": pipeline.transformer} if pipeline.transformer else {}
         there["trust_remote_code"] = False
         config = AutoConfig.from_pretrained(name, **there)
@@ -626,15 +626,24 @@ class _Normalise(torch.nn.Module):
         return torch.nn.functional.normalize(x)
 
 
-def _hugging_face_reader(name: str) -> Callable[[str], object]:
+def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], object]:
     """A function that gives the content of a model's JSON file, in its folder or on the hub; None
-    where there is none."""
+    where there is none. It raises InputError where the hub cannot be asked, unless the
+    configuration sets the `pooling`: a cache without a file does not say that there is none."""
     if Path(name).is_dir():
         return reader_of(name)
     from transformers.utils import cached_file
 
     def read(file: str) -> object:
-        path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
+        try:
+            path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
+        except OSError as error:
+            if pooling:
+                return None
+            raise InputError(
+                f"encoders: whether {name!r} has a {file}, which may say how it is pooled, cannot "
+                "be asked of its hub; give the path of its whole folder, or set `pooling`."
+            ) from error
         return path and json.loads(Path(path).read_text(encoding="utf-8"))
 
     return read

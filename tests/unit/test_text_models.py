@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from modality_gap.encoders import build_encoder, pool
+from modality_gap.encoders import _hugging_face_reader, build_encoder, pool
 from modality_gap.errors import InputError
 from modality_gap.text_models import folder_fault, pipeline_of, reader_of
 
@@ -309,6 +309,19 @@ def test_a_model_of_several_modalities_is_no_text_encoder(folder, transformers):
     config.save_pretrained(folder)
     with pytest.raises(InputError, match="a clip is no encoder of text alone"):
         embedded(folder, SENTENCES)
+
+
+def test_a_hub_that_cannot_be_asked_for_the_pooling_is_told(transformers, folder, monkeypatch):
+    def cached(_name: str, file: str, **_settings: object) -> str:
+        if not (folder / file).exists():
+            raise OSError("we are offline")
+        return str(folder / file)
+
+    monkeypatch.setattr("transformers.utils.cached_file", cached)
+    with pytest.raises(InputError, match=r"'a/b' has a modules.json, .* set `pooling`"):
+        _hugging_face_reader("a/b", None)("modules.json")
+    assert _hugging_face_reader("a/b", "mean")("modules.json") is None
+    assert _hugging_face_reader("a/b", None)("config.json")["hidden_size"] == 8
 
 
 def test_padding_does_not_count():
