@@ -1,6 +1,7 @@
 """What open_clip's files say of its architectures and pretrained weights, read without its import,
 which takes seconds: every Snakemake checks the configuration with it."""
 
+import ast
 import json
 import sys
 import zipfile
@@ -88,6 +89,49 @@ def activation_fault(key: str, spec: Mapping) -> str | None:
     return (
         f"{key}.architecture is {name}, whose activation is {has}, but the weights {weights} were "
         f"trained with {wants}; {remedy}."
+    )
+
+
+def timm_fault(key: str, spec: Mapping) -> str | None:
+    """What is wrong where an encoder of timm has weights of CLIP that were trained with QuickGELU,
+    and an architecture that has it not, one sentence; None where nothing is."""
+    name, tag = spec["architecture"], spec.get("pretrained")
+    name += f".{tag}" if isinstance(tag, str) else ""
+    if not {"pretrained", "weights"} & spec.keys() or "_clip_" not in name:
+        return None
+    return quick_gelu_sentence(f"{key}.architecture", name) if name in _timm_quick_gelu() else None
+
+
+def quick_gelu_sentence(key: str, name: str) -> str:
+    """That an architecture of timm, with its tag, has not the activation of its weights."""
+    right = name.partition(".")[0].replace("_clip_", "_clip_quickgelu_")
+    return (
+        f"{key} is {name}, whose activation is GELU, but its weights were trained with QuickGELU; "
+        f"give {right}."
+    )
+
+
+@cache
+def _timm_quick_gelu() -> frozenset[str]:
+    """Architectures of timm with their tags, of which its table notes that they want QuickGELU, out
+    of its source."""
+    package = find_spec("timm")
+    if not package:
+        return frozenset()
+    source = Path(package.origin).with_name("models") / "vision_transformer.py"
+    tables = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+    entries = [
+        (key.value, entry.keywords)
+        for table in tables
+        if isinstance(table, ast.Dict)
+        for key, entry in zip(table.keys, table.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(entry, ast.Call)
+    ]
+    return frozenset(
+        name
+        for name, keywords in entries
+        for word in keywords
+        if word.arg == "notes" and "QuickGELU" in ast.unparse(word.value)
     )
 
 

@@ -119,7 +119,7 @@ def check_config(config: dict, schema_path: Path) -> None:
     assets = load_yaml(schema_path.with_name("assets.yaml"))
     _check_references(_row_references(config))
     _check_references(_open_clip_references(config))
-    for faults in (_row_faults, _open_clip_faults, _hugging_face_faults):
+    for faults in (_row_faults, _weights_faults, _hugging_face_faults):
         for fault in faults(config):
             raise InputError(fault)
     config = with_rows(config)
@@ -317,21 +317,22 @@ def _of_pairs(name: str, row: dict) -> dict[str, dict]:
     return {"sets": {name: entry | {"files": files, "modalities": list(files)}}}
 
 
-def _open_clip(config: dict) -> Iterator[tuple[str, dict]]:
-    """Key and entry of every encoder of open_clip, as they are written."""
+def _encoders(config: dict, library: str) -> Iterator[tuple[str, dict]]:
+    """Key and entry of every encoder of a library, as they are written."""
     entries = [(f"encoders.{name}", entry) for name, entry in config["encoders"].items()]
     for name, row in _rows(config, "models"):
         entries += [(f"models.{name}", row)] if "architecture" in row else []
-        sides = row.keys() & {"image", "text"}
-        entries += [(f"models.{name}.{side}", row[side]) for side in sorted(sides)]
-    return ((key, entry) for key, entry in entries if entry["library"] == "open_clip")
+        entries += [
+            (f"models.{name}.{side}", row[side]) for side in ("image", "text") if side in row
+        ]
+    return ((key, entry) for key, entry in entries if entry["library"] == library)
 
 
 def _open_clip_references(config: dict) -> Iterator[tuple[str, str, list[str], str]]:
     """The names that open_clip gives, as `_references` has others; none where it is not installed
     beside Snakemake."""
     known = clip_models.architectures()
-    for key, entry in _open_clip(config) if known else ():
+    for key, entry in _encoders(config, "open_clip") if known else ():
         name, tag = entry["architecture"], entry.get("pretrained")
         if not name.endswith(".json"):
             yield f"{key}.architecture", name, known, "architecture of open_clip"
@@ -345,25 +346,22 @@ def _is_path(tag: str) -> bool:
     return "/" in tag or "." in tag or Path(tag).is_file()
 
 
-def _open_clip_faults(config: dict) -> Iterator[str]:
+def _weights_faults(config: dict) -> Iterator[str]:
     """Weights that are absent or do not go with their architecture."""
-    for key, entry in _open_clip(config):
+    for key, entry in _encoders(config, "open_clip"):
         tag = entry.get("pretrained")
         if isinstance(tag, str) and _is_path(tag) and not Path(tag).is_file():
             yield _absent(f"{key}.pretrained", tag)
         if fault := clip_models.activation_fault(key, entry):
             yield fault
+    for key, entry in _encoders(config, "timm"):
+        if fault := clip_models.timm_fault(key, entry):
+            yield fault
 
 
 def _hugging_face_faults(config: dict) -> Iterator[str]:
     """Folders of text encoders that lack something, or ask for what is not done here."""
-    entries = [(f"encoders.{name}", entry) for name, entry in config["encoders"].items()]
-    entries += [
-        (f"models.{name}.text", row.get("text", {})) for name, row in _rows(config, "models")
-    ]
-    for key, entry in entries:
-        if entry.get("library") != "hugging_face":
-            continue
+    for key, entry in _encoders(config, "hugging_face"):
         model = entry["model"]
         if model.startswith(("/", "./", "../", "~")) and not Path(model).is_dir():
             yield f"{key}.model is {model!r}, which is no folder here ({Path.cwd()}); correct it."

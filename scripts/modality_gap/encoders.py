@@ -25,7 +25,12 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT
 
 from modality_gap.assets import read_member
-from modality_gap.clip_models import activation_fault, is_torchscript, preparation
+from modality_gap.clip_models import (
+    activation_fault,
+    is_torchscript,
+    preparation,
+    quick_gelu_sentence,
+)
 from modality_gap.errors import InputError
 from modality_gap.model_files import file_digests, model_files
 from modality_gap.text_models import (
@@ -411,11 +416,9 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
             + _nearest(name, known, "timm.list_models()")
         )
     notes = " ".join(getattr(timm.get_pretrained_cfg(name), "notes", None) or ())
-    if tag and "QuickGELU" in notes and "quickgelu" not in name:
-        raise InputError(
-            f"encoders: the weights of timm's {name} were trained with QuickGELU, which this "
-            f"architecture has not; give {name.replace('_clip_', '_clip_quickgelu_')}."
-        )
+    trained = tag or "file" in weights
+    if trained and "QuickGELU" in notes and "quickgelu" not in name:
+        raise InputError(quick_gelu_sentence("encoders: architecture", name))
     torch.manual_seed(weights.get("seed", 0))
     if "file" in weights:
         # With its classifier, so that the file must fit from the first layer to the last.

@@ -12,7 +12,7 @@ from official_formats import write_openai_clip
 from PIL import Image
 
 from modality_gap import clip_models
-from modality_gap.clip_models import activation_fault, preparation
+from modality_gap.clip_models import activation_fault, preparation, timm_fault
 from modality_gap.encoders import build_encoder
 from modality_gap.errors import InputError
 
@@ -146,8 +146,32 @@ def test_a_job_refuses_them_too(weights):
     ]
     assert (vectors[0] == vectors[1]).all()
     spec = {"library": "timm", "architecture": "vit_base_patch32_clip_224"}
-    with pytest.raises(InputError, match=r"give vit_base_patch32_clip_quickgelu_224\.openai"):
-        build_encoder(spec, "image", {"tag": "openai"})
+    for weights in ({"tag": "openai"}, {"tag": True}, {"file": "absent.pt"}):
+        name = "vit_base_patch32_clip_224" + ("" if weights.get("tag") == "openai" else ".openai")
+        with pytest.raises(InputError, match=r"give vit_base_patch32_clip_quickgelu_224\."):
+            build_encoder(spec | {"architecture": name}, "image", weights)
+
+
+def test_timms_tags_of_another_activation_are_those_that_it_notes():
+    import timm
+
+    names = timm.list_pretrained()
+    noted = [n for n in names if "QuickGELU" in str(timm.get_pretrained_cfg(n).notes)]
+    refused = {name for name in noted if "quickgelu" not in name}
+    assert len(refused) == 17
+    for name in names:
+        architecture, _, tag = name.partition(".")
+        for spec in (
+            {"architecture": architecture, "pretrained": tag},
+            {"architecture": name, "pretrained": True},
+            {"architecture": name, "weights": "asset"},
+        ):
+            told = timm_fault("encoders.mine", spec)
+            assert (told is not None) == (name in refused)
+        if told:
+            right = re.search(r"give (\S+)\.$", told)[1]
+            assert f"{right}.{tag}" in noted
+        assert timm_fault("encoders.mine", {"architecture": name, "seed": 0}) is None
 
 
 def test_pictures_are_prepared_as_every_tag_of_the_architecture_says(open_clip):

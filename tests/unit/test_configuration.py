@@ -518,6 +518,12 @@ FAULTS = {
         "models.mine.architecture",
         "give RN50-quickgelu.",
     ),
+    "another activation of timm": (
+        "encoders/mine",
+        {"library": "timm", "architecture": "vit_base_patch32_clip_224", "pretrained": "openai"},
+        "encoders.mine.architecture",
+        "give vit_base_patch32_clip_quickgelu_224.",
+    ),
     "another activation in a tower": (
         "models/mine",
         {
