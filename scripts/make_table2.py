@@ -14,5 +14,6 @@ table = measure_harm(
     read(given.prompts),
     params.table2,
     params.confidence,
+    params.cluster,
 )
 table.to_csv(snakemake.output[0], index=False)

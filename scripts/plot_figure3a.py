@@ -14,9 +14,11 @@ COLUMNS = 3
 use_style()
 points = pd.read_parquet(snakemake.input.points)
 shifts = pd.read_csv(snakemake.input.shifts)
-names = list(points["set"].unique())
-rows = -(-len(names) // COLUMNS)
-figure, axes = plt.subplots(rows, min(COLUMNS, len(names)), figsize=(10, 4.2 * rows), squeeze=False)
+# A set without a gap has no shifts.
+names = list(shifts["set"].unique())
+rows = max(1, -(-len(names) // COLUMNS))
+columns = max(1, min(COLUMNS, len(names)))
+figure, axes = plt.subplots(rows, columns, figsize=(10, 4.2 * rows), squeeze=False)
 for ax in axes.flat[len(names) :]:
     ax.set_axis_off()
 for ax, name in zip(axes.flat, names, strict=False):

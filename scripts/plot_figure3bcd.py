@@ -14,10 +14,16 @@ LETTERS = {0.01: "(b)", 0.02: "(c)", 1.0: "(d)"}
 use_style()
 landscape = pd.read_csv(snakemake.input.landscape)
 gaps = pd.read_csv(snakemake.input.gap, index_col="set")
-names = [name for name in gaps.index if gaps.loc[name, "weights"] == "trained"]
+# A set without a gap has no shifts.
+trained = gaps.index[gaps["weights"] == "trained"]
+names = [name for name in trained if name in set(landscape["set"])]
 temperatures = sorted(landscape["temperature"].unique())
 figure, axes = plt.subplots(
-    len(names), len(temperatures), figsize=(10, 2.3 * len(names) + 0.6), squeeze=False, sharex="row"
+    max(1, len(names)),
+    max(1, len(temperatures)),
+    figsize=(10, 2.3 * len(names) + 0.9),
+    squeeze=False,
+    sharex="row",
 )
 for line, name in enumerate(names):
     for column, temperature in enumerate(temperatures):

@@ -14,11 +14,11 @@ sigmoid = pd.read_csv(snakemake.input.landscape)
 softmax = pd.read_csv(snakemake.input.softmax)
 gaps = pd.read_csv(snakemake.input.gap, index_col="set")
 names = list(dict.fromkeys(sigmoid["set"]))
-columns = max(sigmoid.groupby("set")["temperature"].nunique())
+columns = max(sigmoid.groupby("set")["temperature"].nunique(), default=1)
 figure, axes = plt.subplots(
-    len(names), columns, figsize=(10, 2.4 * len(names) + 0.6), squeeze=False, sharex="row"
+    max(1, len(names)), columns, figsize=(10, 2.4 * len(names) + 0.9), squeeze=False, sharex="row"
 )
-for line, name in zip(axes, names, strict=True):
+for line, name in zip(axes, names, strict=False):
     for ax, (temperature, curve) in zip(
         line, sigmoid[sigmoid["set"] == name].groupby("temperature", sort=False), strict=False
     ):

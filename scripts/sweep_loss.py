@@ -7,12 +7,19 @@ log_to(snakemake.log[0])
 import pandas as pd
 
 from modality_gap.embedding_set import open_pairs
-from modality_gap.loss_sweep import SHAPE_COLUMNS, landscape, minima
-from modality_gap.tiles import sample_rows
+from modality_gap.loss_sweep import (
+    LOSS_COLUMNS,
+    SHAPE_COLUMNS,
+    joined,
+    landscape,
+    minima,
+    with_gap,
+)
+from modality_gap.tiles import chosen, sample_rows
 
 params, threads = snakemake.params, snakemake.threads
 tables, lowest, shapes = [], [], []
-for name, x, y in open_pairs(params.sets, snakemake.input.pairs):
+for name, x, y in with_gap(open_pairs(params.sets, snakemake.input.pairs)):
     table = landscape(x, y, params.landscape, threads)
     table.insert(0, "set", name)
     tables.append(table)
@@ -26,10 +33,14 @@ for name, x, y in open_pairs(params.sets, snakemake.input.pairs):
         params.confidence,
         params.seed,
         threads,
+        chosen(x.clusters(params.clusters.get(name)), some),
     )
     for rows, new in zip((lowest, shapes), found, strict=True):
         rows += [{"set": name, **row} for row in new]
-pd.concat(tables).to_csv(snakemake.output.landscape, index=False)
-pd.DataFrame(lowest).to_csv(snakemake.output.minimum, index=False)
+columns = ["set", *LOSS_COLUMNS]
+joined(tables, columns).to_csv(snakemake.output.landscape, index=False)
+pd.DataFrame(lowest, columns=None if lowest else columns).to_csv(
+    snakemake.output.minimum, index=False
+)
 columns = ["set", "temperature", *SHAPE_COLUMNS]
 pd.DataFrame(shapes, columns=columns).to_csv(snakemake.output.shape, index=False)

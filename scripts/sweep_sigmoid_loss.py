@@ -7,12 +7,12 @@ log_to(snakemake.log[0])
 import pandas as pd
 
 from modality_gap.embedding_set import open_pairs
-from modality_gap.loss_sweep import own_scale, sigmoid_tables
-from modality_gap.tiles import sample_rows
+from modality_gap.loss_sweep import LOSS_COLUMNS, joined, own_scale, sigmoid_tables, with_gap
+from modality_gap.tiles import chosen, sample_rows
 
 params = snakemake.params
 tables, minima = [], []
-for name, x, y in open_pairs(params.sets, snakemake.input.pairs):
+for name, x, y in with_gap(open_pairs(params.sets, snakemake.input.pairs)):
     own = own_scale(name, x.metadata, params.sets[name])
     some = sample_rows(len(x), params.sample, params.seed)
     table, rows = sigmoid_tables(
@@ -23,9 +23,13 @@ for name, x, y in open_pairs(params.sets, snakemake.input.pairs):
         params.bootstrap["resamples"],
         params.confidence,
         params.seed,
+        chosen(x.clusters(params.clusters.get(name)), some),
     )
     table.insert(0, "set", name)
     tables.append(table)
     minima += [{"set": name, **row} for row in rows]
-pd.concat(tables).to_csv(snakemake.output.landscape, index=False)
-pd.DataFrame(minima).to_csv(snakemake.output.minimum, index=False)
+columns = ["set", "bias", "own", *LOSS_COLUMNS]
+joined(tables, columns).to_csv(snakemake.output.landscape, index=False)
+pd.DataFrame(minima, columns=None if minima else columns).to_csv(
+    snakemake.output.minimum, index=False
+)

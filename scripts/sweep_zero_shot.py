@@ -16,6 +16,7 @@ distances, prompts = signed_distances(x, y, deltas), read(snakemake.input.prompt
 settings = {key: snakemake.params[key] for key in ("confidence", "permutations", "seed")}
 model, rows, sweeps = snakemake.wildcards.model, [], []
 for (name, task), file in zip(snakemake.params.tasks.items(), snakemake.input.images, strict=True):
+    settings["cluster"] = snakemake.params.clusters[name]
     row, curve = measure_task(name, task, read(file), prompts, along, deltas, distances, **settings)
     rows.append({"model": model, **row})
     curve.insert(list(curve).index("task"), "model", model)

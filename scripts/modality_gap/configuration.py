@@ -679,6 +679,12 @@ def _faults(config: dict) -> Iterator[str]:
     for name, entry in config["tasks"].items():
         if entry.get("metric") == "roc_auc" and len(entry.get("prompts", ())) != 2:
             yield f"tasks.{name}.metric is roc_auc, which needs prompts of two classes; give them."
+        dataset = config["inputs"][entry["inputs"]]["dataset"]
+        if entry.get("metric") == "roc_auc" and dataset in config["clusters"]:
+            yield (
+                f"tasks.{name}.metric is roc_auc, whose intervals know no clusters; remove "
+                f"clusters.{dataset}, or score by accuracy."
+            )
     for key, name in _names_in_tables(config):
         if name in EMPTY_CELLS:
             yield f"{key} is {name!r}, which a table reads as an empty cell; give another name."
@@ -732,6 +738,12 @@ def _faults(config: dict) -> Iterator[str]:
         yield (
             f"loss_landscape.delta_start is {start}, from where steps of {step} miss the shift 0; "
             "make it a multiple of delta_step."
+        )
+    stop = config["loss_landscape"]["delta_stop"]
+    if not start <= 0 <= stop:
+        yield (
+            f"loss_landscape.delta_start is {start} and delta_stop {stop}, which leave out the "
+            "shift 0; let the one be at most 0 and the other at least 0."
         )
     batch_size, sample = config["loss_landscape"]["batch_size"], config["sample"]
     if batch_size > sample:

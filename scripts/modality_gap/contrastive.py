@@ -6,6 +6,7 @@ closes the gap. It changes the matrix of similarities by rank-one terms only, so
 computed once, a part at a time, and every delta costs O(n) more a row.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import combinations_with_replacement
@@ -16,9 +17,9 @@ import pandas as pd
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
-from modality_gap.diagnostics import bootstrap_interval
+from modality_gap.diagnostics import bootstrap_interval, sums_by
 from modality_gap.errors import InputError
-from modality_gap.gap import gap_vector
+from modality_gap.gap import NO_GAP, gap_vector
 from modality_gap.tiles import map_ahead, tiles
 
 # From here on exp(-2 / temperature), of the least cosine, is above the smallest float64.
@@ -27,16 +28,33 @@ ROWS = 2048  # pairs that a sweep has in memory
 COSINES = 1 << 17  # at once: a megabyte, and as much for each temperature
 
 
+NO_DIRECTION = 1e-13  # squared length below which a shifted vector is mere rounding
+
+
 def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """u: the gap vector of unit vectors x, y (n, d), divided by its norm."""
+    """u: the gap vector of unit vectors x, y (n, d), divided by its norm. Raises InputError where
+    there is no gap but for rounding."""
     vector = gap_vector(x, y)
-    return vector / np.linalg.norm(vector)
+    length = np.linalg.norm(vector)
+    if length <= NO_GAP:
+        raise InputError(
+            "the two modalities have one centre, so there is no gap to shift along; leave the set "
+            "out, or give it two different files."
+        )
+    return vector / length
+
+
+def lengths_after(squares: np.ndarray) -> np.ndarray:
+    """Lengths of shifted vectors from their squares; NaN where a vector was moved into the origin,
+    as that of an antipodal pair is at delta 2: it has no direction, and the loss no value."""
+    return np.sqrt(np.where(squares > NO_DIRECTION, squares, np.nan))
 
 
 def shift(vectors: np.ndarray, direction: np.ndarray, amount: float) -> np.ndarray:
-    """normalise(v + amount * direction) of unit vectors v (n, d). Source: section 4.2."""
+    """normalise(v + amount * direction) of unit vectors v (n, d), NaN where that is 0. Source:
+    section 4.2."""
     moved = vectors + amount * direction
-    return moved / np.linalg.norm(moved, axis=1, keepdims=True)
+    return moved / lengths_after((moved * moved).sum(axis=1, keepdims=True))
 
 
 def shifted_similarity(
@@ -46,8 +64,8 @@ def shifted_similarity(
     x_along (..., n) = x @ u and y_along (..., m) = y @ u."""
     half = delta / 2
     moved = similarity + half * (x_along[..., :, None] - y_along[..., None, :]) - half**2
-    x_norm = np.sqrt(1 - 2 * half * x_along + half**2)
-    y_norm = np.sqrt(1 + 2 * half * y_along + half**2)
+    x_norm = lengths_after(1 - 2 * half * x_along + half**2)
+    y_norm = lengths_after(1 + 2 * half * y_along + half**2)
     return moved / (x_norm[..., :, None] * y_norm[..., None, :])
 
 
@@ -152,8 +170,8 @@ def _sums_of_part(
     half = deltas[:, None, None] / 2
     # The formula of `shifted_similarity`, its roots and terms ready for all shifts.
     x_terms, y_terms = half * x_along - half**2, -half * y_along
-    x_scales = 1 / np.sqrt(1 - 2 * half * x_along + half**2)
-    y_scales = 1 / np.sqrt(1 + 2 * half * y_along + half**2)
+    x_scales = 1 / lengths_after(1 - 2 * half * x_along + half**2)
+    y_scales = 1 / lengths_after(1 + 2 * half * y_along + half**2)
     of_rows = np.empty((len(temperatures), len(deltas), len(x)))
     of_columns = np.empty((*of_rows.shape, y.shape[1]))
     moved = np.empty_like(similarity)
@@ -264,7 +282,7 @@ def signed_distances(
 
     def total(vectors: np.ndarray, amounts: np.ndarray) -> np.ndarray:
         # A shifted vector is v + amount u over its norm, so the sum of all is two products.
-        scales = 1 / np.sqrt(1 + 2 * amounts * (vectors @ u) + amounts**2)
+        scales = 1 / lengths_after(1 + 2 * amounts * (vectors @ u) + amounts**2)
         return scales @ vectors + (amounts * scales).sum(axis=1, keepdims=True) * u
 
     moved = sum(
@@ -319,48 +337,170 @@ def sigmoid_sweep(
     return losses
 
 
+def unshifted(deltas: np.ndarray) -> int:
+    """Where the shifts have 0. Raises InputError where none is."""
+    places = np.flatnonzero(np.asarray(deltas) == 0)
+    if not len(places):
+        raise InputError("the shifts leave out 0; let them begin at or below it and end above.")
+    return int(places[0])
+
+
+def _effects_of_rows(logits: np.ndarray, first: int) -> np.ndarray:
+    """Logits (batches, rows, b) of some rows of square matrices, from row `first` on: the sum over
+    the rows other than k of what their cross-entropy loses when column k is left out, less row k's
+    own cross-entropy, (batches, b); of these rows alone."""
+    place = logits.argmax(axis=-1)[..., None]
+    top = np.take_along_axis(logits, place, axis=-1)
+    powers = np.exp(logits - top)
+    sums = powers.sum(axis=-1, keepdims=True)
+    rows = np.arange(logits.shape[1])
+    # The largest term may be all that rounding leaves of the sum; what it hides is summed apart.
+    others = logits.copy()
+    np.put_along_axis(others, place, -np.inf, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        second = others.max(axis=-1, keepdims=True)
+        rest = np.log(np.exp(others - second).sum(axis=-1, keepdims=True)) + second - top
+        lost = np.log1p(-powers / sums)
+        np.put_along_axis(lost, place, rest - np.log(sums), axis=-1)
+    lost[:, rows, first + rows] = 0
+    effects = lost.sum(axis=1)
+    entropies = np.log(sums[..., 0]) + top[..., 0] - logits[:, rows, first + rows]
+    effects[:, first + rows] -= entropies
+    return effects
+
+
+def softmax_effects(
+    x: np.ndarray,
+    y: np.ndarray,
+    u: np.ndarray,
+    deltas: np.ndarray,
+    temperature: float,
+    batch_size: int,
+    threads: int = 1,
+) -> np.ndarray:
+    """What each pair adds to the symmetric loss of its batch of b, times b, by leaving it out: the
+    batch's loss less its loss without the pair, times b - 1, about the batch's mean; at every
+    shift, (n, deltas). x, y: (n, d) in whole batches."""
+    batches = len(x) // batch_size
+    x, y = (side.reshape(batches, batch_size, -1) for side in (x, y))
+    x_along, y_along = x @ u, y @ u
+    together = max(1, COSINES // batch_size**2)
+    height = min(batch_size, max(1, COSINES // batch_size))
+    effects = np.zeros((batches, batch_size, len(deltas)))
+
+    def work(batch: slice) -> None:
+        for first in range(0, batch_size, height):
+            row = slice(first, first + height)
+            # To y and, with the roles and so the direction exchanged, to x.
+            sides = (
+                (x[batch, row] @ y[batch].transpose(0, 2, 1), x_along, y_along),
+                (y[batch, row] @ x[batch].transpose(0, 2, 1), -y_along, -x_along),
+            )
+            for number, delta in enumerate(deltas):
+                for cosines, along, other in sides:
+                    moved = shifted_similarity(cosines, along[batch, row], other[batch], delta)
+                    effects[batch, :, number] -= _effects_of_rows(moved / temperature, first) / 2
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        parts = [slice(start, start + together) for start in range(0, batches, together)]
+        for _ in map_ahead(pool, work, parts, ahead=2 * threads):
+            pass
+    effects -= effects.mean(axis=1, keepdims=True)
+    return effects.reshape(-1, len(deltas))
+
+
+def sigmoid_effects(
+    x: np.ndarray,
+    y: np.ndarray,
+    u: np.ndarray,
+    deltas: np.ndarray,
+    temperature: float,
+    bias: float,
+    batch_size: int,
+) -> np.ndarray:
+    """`softmax_effects` of SigLIP's loss."""
+    batches = len(x) // batch_size
+    x, y = (side.reshape(batches, batch_size, -1) for side in (x, y))
+    similarity, x_along, y_along = x @ y.transpose(0, 2, 1), x @ u, y @ u
+    signs = 2 * np.eye(batch_size) - 1
+    effects = np.empty((batches, batch_size, len(deltas)))
+    for number, delta in enumerate(deltas):
+        moved = shifted_similarity(similarity, x_along, y_along, delta)
+        terms = np.logaddexp(0, -signs * (moved / temperature + bias))
+        own = np.diagonal(terms, axis1=-2, axis2=-1)
+        effects[..., number] = terms.sum(axis=-1) + terms.sum(axis=-2) - own
+    effects -= effects.mean(axis=1, keepdims=True)
+    return effects.reshape(-1, len(deltas))
+
+
+FAR = 6  # standard errors of the loss: a shift that costs more is no minimum of any resample
+
+
+def loss_by_unit(
+    mean: np.ndarray,
+    deltas: np.ndarray,
+    effects: Callable[[np.ndarray], np.ndarray],
+    clusters: np.ndarray | None = None,
+) -> np.ndarray:
+    """The loss (deltas,), a mean over batches, as a mean over its n pairs, or over clusters of
+    them, (deltas, units), each with what it adds (`softmax_effects` at some shifts): so that units
+    may be drawn again. Where the loss is far above its minimum all units have the mean."""
+    lowest = int(np.nanargmin(mean))
+
+    def parts(some: np.ndarray) -> np.ndarray:
+        found = effects(some)
+        if clusters is None:
+            return found
+        count = int(clusters.max()) + 1
+        return sums_by(found, clusters, count) * (count / len(clusters))
+
+    at_lowest = parts(deltas[[lowest]])[:, 0]
+    error = np.sqrt((at_lowest**2).sum()) / len(at_lowest)
+    near = np.flatnonzero(mean <= mean[lowest] + FAR * error)
+    units = np.repeat(mean[:, None], len(at_lowest), axis=1)
+    units[near] += parts(deltas[near]).T
+    return units
+
+
 def loss_minimum(
-    losses: np.ndarray,
+    units: np.ndarray,
     deltas: np.ndarray,
     distances: np.ndarray,
     resamples: int,
     confidence: float,
     seed: int,
 ) -> dict:
-    """Where the loss of one temperature, (deltas, batches), averaged over batches, is smallest.
+    """Where the loss of one temperature, the mean over units (deltas, units), is smallest.
 
     delta and distance (at `distances`) of the minimum; distance_low, distance_high: percentile
-    bootstrap over batches (of a position on a grid the BCa interval has no derivative to use),
-    both ends of the sweep where there is one batch alone, which tells nothing of its like;
-    at_end: the minimum is the sweep's first or last shift, so a lower loss may lie beyond; loss
-    at the minimum, at no shift, and how much more the latter is. Source: Figure 3(b-d).
+    bootstrap over units, which are pairs or clusters of them (of a position on a grid the BCa
+    interval has no derivative to use); at_end: the minimum is the sweep's first or last shift, so a
+    lower loss may lie beyond; loss at the minimum, at no shift, and how much more the latter is. A
+    shift without a loss (NaN) is no minimum. Source: Figure 3(b-d).
     """
-    mean = losses.mean(axis=1)
-    lowest, unshifted = int(mean.argmin()), int(np.flatnonzero(deltas == 0)[0])
-    at_end = lowest in (0, len(deltas) - 1)
+    mean = units.mean(axis=1)
+    if np.isnan(mean).all():
+        raise InputError("the loss has no value at any shift; give vectors that differ.")
+    lowest, zero = int(np.nanargmin(mean)), unshifted(deltas)
+    some = np.flatnonzero(~np.isnan(mean))
+    parts = units[some].T
 
     def positions(weights: np.ndarray) -> np.ndarray:
-        return distances[(weights @ losses.T).argmin(axis=1)][None]
+        return distances[some[(weights @ parts).argmin(axis=1)]][None]
 
-    batches = losses.shape[1]
-    if batches > 1:
-        low, high = bootstrap_interval(
-            positions, batches, resamples, confidence, seed, method="percentile"
-        )
-        interval = float(low[0]), float(high[0])
-    else:
-        interval = float(distances.min()), float(distances.max())
+    low, high = bootstrap_interval(
+        positions, units.shape[1], resamples, confidence, seed, method="percentile"
+    )
     return {
-        "batches": batches,
-        "gap": distances[unshifted],
+        "gap": distances[zero],
         "delta": deltas[lowest],
         "distance": distances[lowest],
-        "distance_low": interval[0],
-        "distance_high": interval[1],
-        "at_end": at_end,
+        "distance_low": float(low[0]),
+        "distance_high": float(high[0]),
+        "at_end": lowest in (0, len(deltas) - 1),
         "loss": mean[lowest],
-        "loss_at_gap": mean[unshifted],
-        "loss_excess": mean[unshifted] - mean[lowest],
+        "loss_at_gap": mean[zero],
+        "loss_excess": mean[zero] - mean[lowest],
     }
 
 
@@ -368,6 +508,7 @@ def back_to_back(loss: np.ndarray, distances: np.ndarray) -> dict | None:
     """The hump that the loss (deltas,) has once the centres have passed each other, and the local
     minimum behind it, where the modalities stand back to back; None where there is no such hump.
     Source: Figure 3(b)."""
+    loss, distances = loss[~np.isnan(loss)], distances[~np.isnan(loss)]
     order = np.argsort(-distances)
     loss, distances = loss[order], distances[order]
     slopes = np.sign(np.round(np.diff(loss), 9))  # steps of mere rounding are level

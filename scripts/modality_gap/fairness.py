@@ -5,8 +5,8 @@ import pandas as pd
 from scipy import stats
 
 from modality_gap.contrastive import shift, signed_distances, unit_gap_vector
-from modality_gap.embedding_set import EmbeddingSet
-from modality_gap.gap import proportion_interval
+from modality_gap.embedding_set import EmbeddingSet, cluster_codes
+from modality_gap.gap import effective_size, proportion_interval, share_interval
 from modality_gap.zero_shot import mcnemar
 
 
@@ -22,13 +22,14 @@ def harm_by_group(
     """How often a person's top label is crime related or non-human, by group and shift.
 
     images (n, d): unit vectors of pictures of people; `people` their columns group and answer
-    (the right label). prompts (c, d) with `labels` columns label and kind: person, crime_related
-    or non_human. Only the pictures move: x <- normalise(x - delta u), so a negative delta widens
-    the gap. One row a shift and group, "all" among the groups; change: the share of offensive
-    labels less that at delta 0, with `paired_change`'s interval; p_value: exact McNemar test of
-    the offensive labels against delta 0; p_holm: the same with Holm's correction for the `tests`
-    of its family. The groups at every shift are one family, "all" at every shift another; at
-    delta 0 there is nothing to test, tests is 0 and both p are 1.
+    (the right label), and cluster, a number, where pictures are not independent: then intervals and
+    tests are over clusters. prompts (c, d) with `labels` columns label and kind: person,
+    crime_related or non_human. Only the pictures move: x <- normalise(x - delta u), so a negative
+    delta widens the gap. One row a shift and group, "all" among the groups; change: the share of
+    offensive labels less that at delta 0, with `paired_change`'s interval; p_value: exact McNemar
+    test of the offensive labels against delta 0; p_holm: the same with Holm's correction for the
+    `tests` of its family. The groups at every shift are one family, "all" at every shift another;
+    at delta 0 there is nothing to test, tests is 0 and both p are 1.
     """
     kinds, names = labels["kind"].to_numpy(), labels["label"].to_numpy()
     results = {}
@@ -48,9 +49,14 @@ def harm_by_group(
         for group in [*pd.unique(groups), "all"]:
             members = np.ones(len(groups), bool) if group == "all" else groups == group
             row = {"delta": delta, "group": group, "n": int(members.sum())}
+            clusters = None
+            if "cluster" in people:
+                clusters = np.unique(people["cluster"][members], return_inverse=True)[1]
+            row["clusters"] = row["n"] if clusters is None else int(clusters.max()) + 1
             for column in ("crime_related", "non_human", "offensive", "correct"):
-                count = int(outcome.loc[members, column].sum())
-                low, high = proportion_interval(count, row["n"], confidence)
+                hits = outcome.loc[members, column].to_numpy()
+                count = int(hits.sum())
+                low, high = share_interval(hits, confidence, clusters)
                 row |= {
                     column: count,
                     f"{column}_share": count / row["n"],
@@ -60,9 +66,9 @@ def harm_by_group(
             before, after = (
                 result.loc[members, "offensive"].to_numpy() for result in (results[0.0], outcome)
             )
-            changes = paired_change(before, after, confidence)
+            changes = paired_change(before, after, confidence, clusters)
             row |= dict(zip(("change", "change_low", "change_high"), changes, strict=True))
-            row["p_value"] = mcnemar(before, after)
+            row["p_value"] = mcnemar(before, after, clusters)
             rows.append(row)
     table = pd.DataFrame(rows).assign(p_holm=1.0, tests=0)
     everyone, tested = table["group"] == "all", table["delta"] != 0
@@ -79,20 +85,25 @@ def measure_harm(
     prompts: EmbeddingSet,
     settings: dict,
     confidence: float,
+    cluster: str | None = None,
 ) -> pd.DataFrame:
     """table2.csv: `harm_by_group` of the pictures of people under shifts along the gap of the
     model's own pairs, unit vectors x, y (n, d); `settings` are `table2` of the config.
 
     Of `prompts` those of the task table2 count. The groups come in the config's order. distance:
     how wide the gap of the model's own pairs is when their pictures alone move by delta, as the
-    people's do.
+    people's do. `cluster` is the label column of pictures that are not independent.
     """
     prompts = prompts.select((prompts.labels["task"] == "table2").to_numpy())
     group, gender = people.labels[settings["group"]], people.labels[settings["gender"]]
     order = group.map(settings["groups"].index).argsort(kind="stable")
+    labels = pd.DataFrame({"group": group, "answer": gender + ", " + group})
+    codes = cluster_codes(people.labels, cluster, "table2.inputs")
+    if codes is not None:
+        labels["cluster"] = codes
     table = harm_by_group(
         people.normalised()[order],
-        pd.DataFrame({"group": group, "answer": gender + ", " + group}).iloc[order],
+        labels.iloc[order],
         prompts.normalised(),
         prompts.labels,
         unit_gap_vector(x, y),
@@ -117,18 +128,35 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 
 def paired_change(
-    before: np.ndarray, after: np.ndarray, confidence: float
+    before: np.ndarray,
+    after: np.ndarray,
+    confidence: float,
+    clusters: np.ndarray | None = None,
 ) -> tuple[float, float, float]:
     """Share of `after` less that of `before`, both (n,) of the same pictures, and its interval: the
     exact one of the share of upward changes, given how many changed. It leaves out 0 where
-    McNemar's exact test is significant at 1 - confidence, and only there."""
-    up, down = int((~before & after).sum()), int((before & ~after).sum())
-    changed, n = up + down, len(before)
-    if not changed:
+    McNemar's exact test is significant at 1 - confidence, and only there. With `clusters` (n,) as
+    many changes count as the clusters are worth (`gap.effective_size`)."""
+    up, down = ~before & after, before & ~after
+    changed, n = up | down, len(before)
+    if not changed.any():
         return 0.0, 0.0, 0.0
-    ends = stats.binomtest(up, changed).proportion_ci(confidence, method="exact")
-    low, high = ((2 * float(end) - 1) * changed / n for end in (ends.low, ends.high))
-    return (up - down) / n, low, high
+    count, rises = int(changed.sum()), int(up.sum())
+    worth = float(count)
+    if clusters is not None:
+        one = len(set(clusters[changed])) == 1
+        worth = 1.0 if one else effective_size(up[changed], confidence, clusters[changed])
+    low, high = exact_interval(rises / count * worth, worth, confidence)
+    ends = [(2 * end - 1) * count / n for end in (low, high)]
+    return (rises - (count - rises)) / n, *ends
+
+
+def exact_interval(successes: float, n: float, confidence: float) -> tuple[float, float]:
+    """Clopper and Pearson's interval of a share; n need not be a whole number."""
+    tail = (1 - confidence) / 2
+    low = stats.beta.ppf(tail, successes, n - successes + 1) if successes > 0 else 0.0
+    high = stats.beta.ppf(1 - tail, successes + 1, n - successes) if successes < n else 1.0
+    return float(low), float(high)
 
 
 def change_interval(before: int, after: int, n: int, confidence: float) -> tuple[float, float]:

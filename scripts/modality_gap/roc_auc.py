@@ -117,6 +117,7 @@ def shift_report(
     alone, picked = random_sign_test(shares, gains[row], row, permutations, seed)
     report = {
         "n": len(positive),
+        "clusters": len(positive),
         "default": areas[unshifted],
         "modified": areas[row],
         "delta": deltas[row],

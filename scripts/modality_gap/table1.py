@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from modality_gap import roc_auc, zero_shot
-from modality_gap.embedding_set import EmbeddingSet
+from modality_gap.embedding_set import EmbeddingSet, cluster_codes
 from modality_gap.errors import InputError
 
 
@@ -16,6 +16,7 @@ def measure_task(
     along: np.ndarray,
     deltas: np.ndarray,
     distances: np.ndarray,
+    cluster: str | None = None,
     **settings: float,
 ) -> tuple[dict, pd.DataFrame]:
     """A row of Table 1 and the curve behind it, of the task `name`, whose entry in the config is
@@ -23,7 +24,9 @@ def measure_task(
 
     Of `prompts` those of the task count, one a class. Pictures and prompts move by half of each of
     `deltas` along the unit gap vector `along` of the model's own pairs; `distances` are these
-    pairs' signed distances then. `settings`: confidence, permutations and seed of the tests.
+    pairs' signed distances then. `cluster` is the label column of pictures that are not
+    independent, of tasks scored by accuracy. `settings`: confidence, permutations and seed of the
+    tests.
 
     Raises InputError where a picture is of a class that has no prompt.
     """
@@ -41,7 +44,8 @@ def measure_task(
     else:
         correct = classes[zero_shot.predictions(*vectors, along, deltas)] == truth
         values = correct.mean(axis=1)
-        report = zero_shot.shift_report(correct, deltas, distances, **settings)
+        clusters = cluster_codes(images.labels, cluster, f"tasks.{name}")
+        report = zero_shot.shift_report(correct, deltas, distances, **settings, clusters=clusters)
     key = {"task": name, "metric": metric}
     row = {**key, "classes": len(classes), "chance": 1 / len(classes), **report}
     curve = zero_shot.sweep(values, deltas, len(truth)).assign(**key, distance=distances)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from modality_gap.contrastive import shifted_similarity
-from modality_gap.gap import proportion_interval
+from modality_gap.contrastive import shifted_similarity, unshifted
+from modality_gap.gap import share_interval
 
 SIGNS_AT_ONCE = 1 << 24  # 64 MiB of random signs, whatever the number of items
 
@@ -43,10 +43,24 @@ def scores(
     return np.stack([shifted[:, 1] - shifted[:, 0] for shifted in cosines])
 
 
-def mcnemar(before: np.ndarray, after: np.ndarray) -> float:
-    """Exact two-sided p-value of McNemar's test: before, after (n,) say who was right."""
-    lost, won = int((before & ~after).sum()), int((~before & after).sum())
-    return float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
+def mcnemar(before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None = None) -> float:
+    """Exact two-sided p-value of McNemar's test: before, after (n,) say who was right. With
+    `clusters` (n,) the sign of a whole cluster's net change is what chance would toss: the p-value
+    of the sum under all signs, which with clusters of one is McNemar's."""
+    gains = after.astype(int) - before.astype(int)
+    if clusters is not None:
+        gains = np.bincount(clusters, gains)
+    sizes = np.abs(gains[gains != 0]).astype(int)
+    if not len(sizes):
+        return 1.0
+    if (sizes == 1).all():
+        return float(stats.binomtest(int((gains > 0).sum()), len(sizes)).pvalue)
+    # How likely each sum is, from -total to total: one cluster after the other, up or down.
+    chances = np.ones(1)
+    for size in sizes:
+        chances = np.convolve(chances, np.r_[0.5, np.zeros(2 * size - 1), 0.5])
+    sums = np.arange(-sizes.sum(), sizes.sum() + 1)
+    return float(min(1.0, chances[np.abs(sums) >= abs(gains.sum())].sum()))
 
 
 def best_shift(values: np.ndarray, deltas: np.ndarray) -> int:
@@ -56,18 +70,31 @@ def best_shift(values: np.ndarray, deltas: np.ndarray) -> int:
     return int(best[np.abs(deltas[best]).argmin()])
 
 
-def held_out_choice(correct: np.ndarray, deltas: np.ndarray, seed: int) -> tuple[np.ndarray, list]:
+def held_out_choice(
+    correct: np.ndarray, deltas: np.ndarray, seed: int, clusters: np.ndarray | None = None
+) -> tuple[np.ndarray, list]:
     """Who is right (n,) when each half's shift is the one chosen on the other half; and the two
-    chosen shifts. Nothing is scored on the items that chose its shift."""
-    order = np.random.default_rng(seed).permutation(correct.shape[1])
-    halves = order[: len(order) // 2], order[len(order) // 2 :]
+    chosen shifts. Nothing is scored on the items that chose its shift, nor on their clusters."""
     right = np.empty(correct.shape[1], dtype=bool)
     chosen = []
+    halves = random_halves(correct.shape[1], seed, clusters)
     for choose, score in (halves, halves[::-1]):
         row = best_shift(correct[:, choose].mean(axis=1), deltas)
         right[score] = correct[row, score]
         chosen.append(float(deltas[row]))
     return right, chosen
+
+
+def random_halves(
+    n: int, seed: int, clusters: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two random halves of n items, or of their clusters (n,), which stay whole: rows of each."""
+    units = np.arange(n) if clusters is None else clusters
+    order = np.random.default_rng(seed).permutation(int(units.max()) + 1)
+    parts = order[: len(order) // 2], order[len(order) // 2 :]
+    if clusters is None:
+        return parts
+    return tuple(np.flatnonzero(np.isin(clusters, part)) for part in parts)
 
 
 def direction(before: float, after: float) -> str:
@@ -87,42 +114,49 @@ def shift_report(
     confidence: float,
     permutations: int,
     seed: int,
+    clusters: np.ndarray | None = None,
 ) -> dict:
     """A row of Table 1: default and best shift as the paper picks it (on the scored data), and
     with the shift chosen on one half and scored on the other, each with McNemar's p-value and
     Wilson's interval, and the p-values of permutation_test. correct (len(deltas), n) says who is
-    right; `distances` are the gap's signed distances at the deltas."""
-    unshifted = int(np.flatnonzero(deltas == 0)[0])
-    default = correct[unshifted]
+    right; `distances` are the gap's signed distances at the deltas. Tests, halves and intervals are
+    over items, or over `clusters` (n,) of them."""
+    zero = unshifted(deltas)
+    default = correct[zero]
     row = best_shift(correct.mean(axis=1), deltas)
-    held_out, chosen = held_out_choice(correct, deltas, seed)
-    alone, picked = permutation_test(correct, deltas, permutations, seed)
+    held_out, chosen = held_out_choice(correct, deltas, seed, clusters)
+    alone, picked = permutation_test(correct, deltas, permutations, seed, clusters)
     report = {
         "n": correct.shape[1],
+        "clusters": correct.shape[1] if clusters is None else int(clusters.max()) + 1,
         "default": default.mean(),
         "modified": correct[row].mean(),
         "delta": deltas[row],
-        "distance_default": distances[unshifted],
+        "distance_default": distances[zero],
         "distance_modified": distances[row],
-        "direction": direction(distances[unshifted], distances[row]),
-        "p_in_sample": mcnemar(default, correct[row]),
+        "direction": direction(distances[zero], distances[row]),
+        "p_in_sample": mcnemar(default, correct[row], clusters),
         "held_out": held_out.mean(),
         "held_out_delta_1": chosen[0],
         "held_out_delta_2": chosen[1],
         "held_out_won": int((~default & held_out).sum()),
         "held_out_lost": int((default & ~held_out).sum()),
-        "p_held_out": mcnemar(default, held_out),
+        "p_held_out": mcnemar(default, held_out, clusters),
         "p_permutation": alone,
         "p_max_statistic": picked,
     }
     for name, right in (("default", default), ("modified", correct[row]), ("held_out", held_out)):
-        low, high = proportion_interval(int(right.sum()), len(right), confidence)
+        low, high = share_interval(right, confidence, clusters)
         report |= {f"{name}_low": low, f"{name}_high": high}
     return report
 
 
 def permutation_test(
-    correct: np.ndarray, deltas: np.ndarray, permutations: int, seed: int
+    correct: np.ndarray,
+    deltas: np.ndarray,
+    permutations: int,
+    seed: int,
+    clusters: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Is the best shift better than none? p-values of the paired sign-flip test, one-sided since
     the shift was picked for being better: first as if it had been the only one tried, then with
@@ -132,10 +166,14 @@ def permutation_test(
     else. If shifts did nothing, each item's sign would be a toss of a coin, one for all shifts.
     The first p compares the best shift's sum of gains with its sums under `permutations` random
     signs; the second with the largest sum over all shifts, which is what picking gives. Both
-    count the signs observed, so none is 0. correct (len(deltas), n).
+    count the signs observed, so none is 0. correct (len(deltas), n). With `clusters` (n,) a whole
+    cluster has one sign.
     """
     gains = correct.astype(np.float32) - correct[deltas == 0].astype(np.float32)
     row = best_shift(correct.mean(axis=1), deltas)
+    if clusters is not None:
+        count = int(clusters.max()) + 1
+        gains = np.stack([np.bincount(clusters, one, count) for one in gains])
     return random_sign_test(gains, gains[row].sum(), row, permutations, seed)
 
 

@@ -12,13 +12,16 @@ from modality_gap.contrastive import (
     batched_sweep,
     cross_entropies,
     delta_grid,
+    loss_by_unit,
     loss_landscape,
     loss_minimum,
     shift,
     shifted_similarity,
+    sigmoid_effects,
     sigmoid_losses,
     sigmoid_sweep,
     signed_distances,
+    softmax_effects,
     sphere_losses,
     sphere_points,
     sweep_cross_entropies,
@@ -162,12 +165,11 @@ def test_sweep_does_not_depend_on_the_number_of_threads(pairs, monkeypatch):
 
 
 def test_minimum_and_its_interval_of_parabolas():
-    # Each batch's loss is (delta - c)^2 + 1: the mean's minimum is at the mean of the c.
+    # Each unit's loss is (delta - c)^2 + 1: the mean's minimum is at the mean of the c.
     deltas = np.arange(-300, 301) * 0.01
     bottoms = np.random.default_rng(0).normal(1, 0.3, size=25)
     losses = (deltas[:, None] - bottoms) ** 2 + 1
     found = loss_minimum(losses, deltas, 0.5 - deltas, 2000, 0.95, seed=1)
-    assert found["batches"] == 25
     assert found["gap"] == 0.5
     assert found["delta"] == pytest.approx(bottoms.mean(), abs=0.006)
     assert found["distance"] == pytest.approx(0.5 - found["delta"])
@@ -181,11 +183,140 @@ def test_minimum_and_its_interval_of_parabolas():
     assert again == found
 
 
-def test_minimum_of_one_batch_has_the_sweep_for_interval():
+def without_pairs(x, y, u, deltas, loss, batch_size):
+    """A batch's loss less its loss without a pair, times b - 1, about the batch's mean: each pair
+    left out in turn."""
+    effects = []
+    for start in range(0, len(x), batch_size):
+        rows = np.arange(start, start + batch_size)
+        of_batch = []
+        for delta in deltas:
+            cosines = shift(x[rows], u, -delta / 2) @ shift(y[rows], u, delta / 2).T
+            without = [
+                loss(np.delete(np.delete(cosines, row, axis=0), row, axis=1))
+                for row in range(batch_size)
+            ]
+            of_batch.append(-(batch_size - 1) * (np.array(without) - np.mean(without)))
+        effects += np.transpose(of_batch).tolist()
+    return np.array(effects)
+
+
+@pytest.mark.parametrize("cosines_at_once", [60, 1 << 17])
+@pytest.mark.parametrize("temperature", [1 / 3000, 0.02, 1])
+def test_what_a_pair_adds_is_what_its_batch_loses_without_it(
+    pairs, monkeypatch, temperature, cosines_at_once
+):
+    monkeypatch.setattr(contrastive, "COSINES", cosines_at_once)
+    x, y = pairs
+    u, deltas = unit_gap_vector(x, y), np.array([-0.6, 0.0, 0.4])
+    wanted = without_pairs(x, y, u, deltas, lambda c: symmetric_loss(c, temperature), 10)
+    found = softmax_effects(x, y, u, deltas, temperature, 10, threads=2)
+    np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-9 / temperature)
+
+
+def test_what_a_pair_adds_to_the_sigmoid_loss(pairs):
+    x, y = pairs
+    u, deltas = unit_gap_vector(x, y), np.array([-0.6, 0.0, 0.4])
+    wanted = without_pairs(x, y, u, deltas, lambda c: sigmoid_losses(c, 0.1, -3.0), 10)
+    found = sigmoid_effects(x, y, u, deltas, 0.1, -3.0, 10)
+    np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-9)
+
+
+def test_the_loss_by_unit_has_the_loss_as_its_mean_and_a_part_only_near_the_minimum():
+    deltas = np.arange(-50, 51) * 0.1
+    mean = deltas**2 + 1
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(60, 101))
+    noise -= noise.mean(axis=0)
+    asked = []
+
+    def effects(some):
+        asked.append(len(some))
+        return noise[:, np.isin(deltas, some)]
+
+    units = loss_by_unit(mean, deltas, effects)
+    np.testing.assert_allclose(units.mean(axis=1), mean)
+    error = np.sqrt((noise[:, 50] ** 2).sum()) / 60
+    near = mean <= 1 + 6 * error
+    assert asked == [1, near.sum()]
+    assert 5 < near.sum() < 50
+    np.testing.assert_allclose(units[near], mean[near, None] + noise[:, near].T)
+    assert (units[~near] == mean[~near, None]).all()
+    clusters = np.arange(60) // 5
+    units = loss_by_unit(mean, deltas, effects, clusters)
+    assert units.shape == (101, 12)
+    sums = noise[:, 50].reshape(12, 5).sum(axis=1)
+    np.testing.assert_allclose(units[50], 1 + sums * 12 / 60)
+
+
+@pytest.mark.parametrize(("batches", "draws", "step"), [(1, 100, 0.03), (2, 100, 0.02)])
+def test_the_interval_of_a_minimum_covers_however_few_batches(batches, draws, step):
+    rng = np.random.default_rng(batches)
+    centre = np.eye(64)[0]
+
+    def sample(n):
+        common = rng.normal(size=(n, 64))
+        return tuple(
+            normalise(sign * 0.6 * centre + (common + 0.6 * rng.normal(size=(n, 64))) / 8)
+            for sign in (1, -1)
+        )
+
+    def losses_of(x, y, deltas):
+        both = contrastive.sweep_cross_entropies(x, y, centre, deltas, [0.05], 50, 2)
+        return both.mean(axis=0)[0].mean(axis=1)
+
+    deltas = np.arange(-5, 20) * 0.08
+    deltas = deltas[losses_of(*sample(5000), deltas).argmin()] + np.arange(-15, 16) * step
+    mean = np.mean([losses_of(*sample(5000), deltas) for _ in range(4)], axis=0)
+    curve = np.polyfit(deltas, mean, 4)
+    inner = np.linspace(deltas[1], deltas[-2], 10_000)
+    truth = inner[np.polyval(curve, inner).argmin()]
+    assert deltas[5] < truth < deltas[-6]
+    covered = 0
+    for seed in range(draws):
+        x, y = sample(50 * batches)
+        effects = partial(softmax_effects, x, y, centre, temperature=0.05, batch_size=50)
+        units = loss_by_unit(losses_of(x, y, deltas), deltas, effects)
+        shifts = deltas - deltas[15]  # the shift 0 has to be among them
+        found = loss_minimum(units, shifts, shifts, 400, 0.95, seed)
+        # Either end may be off by half of a step of the grid.
+        low, high = found["distance_low"] - step / 2, found["distance_high"] + step / 2
+        covered += low <= truth - deltas[15] <= high
+    # Leaving pairs out overstates the error where two pairs matter together.
+    assert 0.93 <= covered / draws < 1
+
+
+def test_a_shift_without_a_loss_is_no_minimum_and_a_sweep_needs_no_shift():
     deltas = np.arange(-4, 5) * 0.5
-    found = loss_minimum(-deltas[:, None], deltas, 1 - deltas, 200, 0.95, seed=0)
-    assert (found["distance_low"], found["distance_high"]) == (-1, 3)
-    assert found["at_end"] and found["distance"] == -1
+    losses = np.tile(((deltas - 0.5) ** 2)[:, None], 7)
+    losses[3] = np.nan
+    found = loss_minimum(losses, deltas, 1 - deltas, 50, 0.95, 0)
+    assert (found["delta"], found["distance_low"], found["distance_high"]) == (0.5, 0.5, 0.5)
+    assert np.isfinite([found["loss"], found["loss_at_gap"]]).all()
+    with pytest.raises(InputError, match="no value at any shift"):
+        loss_minimum(losses * np.nan, deltas, deltas, 50, 0.95, 0)
+    with pytest.raises(InputError, match="leave out 0"):
+        loss_minimum(losses[:4], deltas[:4], deltas[:4], 50, 0.95, 0)
+
+
+def test_antipodal_sets_have_no_loss_at_the_shift_that_takes_them_to_the_origin():
+    poles = np.tile(np.eye(5)[0], (20, 1))
+    deltas = np.array([0.0, 1.0, 2.0, 3.0])
+    assert np.isnan(shift(poles, np.eye(5)[0], -1.0)).all()
+    with np.errstate(all="ignore"):
+        table = loss_landscape(poles, -poles, deltas, [0.1, 1 / 1000], 10)
+    at_two = table["delta"] == 2
+    assert table.loc[at_two, ["distance", "loss"]].isna().all(axis=None)
+    assert np.isfinite(table.loc[~at_two, ["distance", "loss"]]).all(axis=None)
+    np.testing.assert_allclose(table.loc[~at_two, "distance"], [2, 2, -2] * 2)
+    assert back_to_back(np.array([1, np.nan, 2.0]), np.array([1.0, 0, -1])) is None
+
+
+def test_a_gap_of_mere_rounding_is_none_to_shift_along():
+    x = normalise(np.random.default_rng(0).normal(size=(60, 32)) + 1)
+    for y in (x, x[np.random.default_rng(1).permutation(60)]):
+        with pytest.raises(InputError, match="have one centre, so there is no gap"):
+            unit_gap_vector(x, y)
 
 
 def test_hump_and_the_minimum_behind_it():

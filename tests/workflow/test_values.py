@@ -273,11 +273,13 @@ def test_loss_minimum_and_shape(run):
         losses, distances = plain.batch_losses(*run.some(name), settings)
         for temperature, batches in losses.items():
             n = batches.shape[1]
+            groups = run.some_groups(name)[: n * settings["batch_size"]]
             key = {"set": name, "temperature": temperature}
             rows.append(
                 {
                     **key,
                     "n": n * settings["batch_size"],
+                    "clusters": len(set(groups)),
                     "batches": n,
                     **plain.minimum_row(batches, deltas, distances),
                 }
