@@ -10,15 +10,7 @@ import pandas as pd
 import yaml
 
 from modality_gap import page
-from modality_gap.claims import (
-    MARKS,
-    MEANINGS,
-    WHOSE,
-    by_part,
-    computed_errata,
-    read_claims,
-    summary,
-)
+from modality_gap.claims import MARKS, MEANINGS, WHOSE, computed_errata, read_claims, summary
 
 given = snakemake.input
 templates = {
@@ -32,7 +24,7 @@ html = page.render_page(
     "claims",
     style=style,
     summary=summary(claims),
-    parts=by_part(claims),
+    parts=page.by_part(claims),
     whose=WHOSE,
     marks=MARKS,
     meanings=MEANINGS,

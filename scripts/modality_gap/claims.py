@@ -547,17 +547,6 @@ def shown(row: Mapping) -> dict:
     }
 
 
-def by_part(claims: pd.DataFrame) -> dict[str, list[list[dict]]]:
-    """Every claim by its part of the paper, as its rows for a page, one for each evidence."""
-    return {
-        name: [
-            [shown(row) for row in rows.to_dict("records")]
-            for _, rows in part.groupby("id", sort=False)
-        ]
-        for name, part in claims.groupby("part", sort=False)
-    }
-
-
 def digits(value: object) -> str:
     """A number with four significant digits, of ten thousand and more all before the point; any
     other text as it is."""

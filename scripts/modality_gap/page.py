@@ -93,6 +93,12 @@ def by_claim(claims: pd.DataFrame) -> dict[str, Claim]:
     return made
 
 
+def by_part(claims: pd.DataFrame) -> dict[str, list[Claim]]:
+    """The claims of results/claims.csv by their part of the paper, in their order."""
+    parts = claims.groupby("part", sort=False)
+    return {name: [*by_claim(part).values()] for name, part in parts}
+
+
 def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
     """The verdicts of some claims on all their evidence; those that share a verdict and a kind of
     evidence in one mark. Ids that the ledger lacks (a configuration may name an encoder of its

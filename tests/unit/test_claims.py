@@ -10,7 +10,7 @@ import yaml
 from check_outputs import regressions
 from snakemake.utils import update_config
 
-from modality_gap import claims
+from modality_gap import claims, page
 from modality_gap.chance import WELL_ABOVE
 from modality_gap.configuration import tables_of, with_rows, without_nulls
 from modality_gap.errors import InputError
@@ -672,9 +672,44 @@ def test_claims_keep_the_order_of_the_ledger():
     table = claim_rows(*rows, rows[0])
     table["part"] = ["Theory", "Figure 1", "Theory"]
     assert [*claims.overall(table)["id"]] == ["b", "a"]
-    parts = claims.by_part(table)
+    parts = page.by_part(table)
     assert [(name, len(found)) for name, found in parts.items()] == [("Theory", 1), ("Figure 1", 1)]
-    assert [row["id"] for row in parts["Theory"][0]] == ["b", "b"]
+    assert [row["id"] for row in parts["Theory"][0].rows] == ["b", "b"]
+
+
+def test_the_page_shows_each_piece_with_its_own_number_and_verdict(root):
+    rows = claim_rows(
+        ("a", "paper", "consistent", "printed numbers: x"),
+        ("a", "paper", "differs", "printed numbers: x"),
+        ("b", "ours", "not run", ""),
+    )
+    rows["part"], rows["statement"] = "Table 2", "s"
+    rows["where"] = ["Table 2, Black", "Table 2, East Asian", "Section 5"]
+    rows["published"] = ["1.1", "0.7", ""]
+    names = ("base", "claims")
+    html = page.render_page(
+        {name: (root / f"report/{name}.html.j2").read_text("utf-8") for name in names},
+        "claims",
+        style="",
+        summary=claims.summary(rows),
+        parts=page.by_part(rows),
+        whose=claims.WHOSE,
+        marks=claims.MARKS,
+        meanings=claims.MEANINGS,
+        confidence="95 %",
+    )
+    lines = [line for line in html.splitlines() if line.startswith("<tr") and "<td>" in line]
+    assert len(lines) == 3
+    assert ['id="a"' in lines[0], 'rowspan="2"' in lines[0], "id=" in lines[1]] == [1, 1, 0]
+    for line, piece, number, css in (
+        (lines[0], "Black:", "<td>1.1", 'class="verdict consistent"'),
+        (lines[1], "East Asian:", "<td>0.7", 'class="verdict differs"'),
+        (lines[2], "", "<td>", 'class="verdict not-run"'),
+    ):
+        assert all(text in line for text in (piece, number, css))
+    assert "2 claims." in html
+    for word, css in claims.MARKS.items():
+        assert f'<span class="verdict {css}">{word}</span>:' in html
 
 
 def test_a_row_holds_what_was_measured_and_a_page_shows_it_rounded():
