@@ -5,6 +5,7 @@ Nothing of the package is imported here. x, y: (n, d) unit vectors, row i of bot
 groups (n,): a number for each pair, the same for those that are not independent.
 """
 
+from fractions import Fraction
 from hashlib import sha256
 from itertools import product
 
@@ -480,11 +481,19 @@ def components(x):
 # --- zero-shot ----------------------------------------------------------------------------------
 
 
-def mcnemar(before, after):
-    lost, won = (before & ~after).sum(), (~before & after).sum()
-    if lost + won == 0:
-        return 1.0
-    return min(1.0, 2 * stats.binom.cdf(min(lost, won), lost + won, 0.5))
+def mcnemar(before, after, groups):
+    """How likely the net change is where each group's own is up or down by the toss of a coin."""
+    changes = after.astype(int) - before.astype(int)
+    sums = [int(changes[groups == name].sum()) for name in np.unique(groups)]
+    chances = {0: Fraction(1)}
+    for change in filter(None, sums):
+        following = {}
+        for total, chance in chances.items():
+            for sign in (1, -1):
+                key = total + sign * change
+                following[key] = following.get(key, 0) + chance / 2
+        chances = following
+    return float(sum(c for total, c in chances.items() if abs(total) >= abs(sum(sums))))
 
 
 def right_answers(pictures, prompts, classes, truth, u, deltas):
@@ -503,13 +512,14 @@ def best_of(accuracy, deltas):
     return min(np.flatnonzero(accuracy == accuracy.max()), key=lambda row: abs(deltas[row]))
 
 
-def task_row(correct, deltas, distances, confidence, permutations, seed):
+def task_row(correct, deltas, distances, confidence, permutations, seed, groups):
     """A row of Table 1: default, best shift, and the shift chosen on the other half."""
     n = correct.shape[1]
     zero = int(np.argmin(np.abs(deltas)))
     best = best_of(correct.mean(axis=1), deltas)
-    order = np.random.default_rng(seed).permutation(n)
-    first, second = order[: n // 2], order[n // 2 :]
+    units = groups.max() + 1
+    order = np.random.default_rng(seed).permutation(units)
+    first, second = (np.isin(groups, half) for half in (order[: units // 2], order[units // 2 :]))
     chosen = [best_of(correct[:, half].mean(axis=1), deltas) for half in (first, second)]
     held_out = np.empty(n, dtype=bool)
     held_out[second], held_out[first] = correct[chosen[0], second], correct[chosen[1], first]
@@ -523,21 +533,23 @@ def task_row(correct, deltas, distances, confidence, permutations, seed):
     default = correct[zero]
     row = {
         "n": n,
+        "clusters": units,
         "default": default.mean(),
         "modified": correct[best].mean(),
         "delta": deltas[best],
         "distance_default": before,
         "distance_modified": after,
         "direction": words,
-        "p_in_sample": mcnemar(default, correct[best]),
+        "p_in_sample": mcnemar(default, correct[best], groups),
         "held_out": held_out.mean(),
         "held_out_delta_1": deltas[chosen[0]],
         "held_out_delta_2": deltas[chosen[1]],
         "held_out_won": (~default & held_out).sum(),
         "held_out_lost": (default & ~held_out).sum(),
-        "p_held_out": mcnemar(default, held_out),
+        "p_held_out": mcnemar(default, held_out, groups),
     }
     gains = correct.astype(int) - default.astype(int)
+    gains = np.stack([gains[:, groups == name].sum(axis=1) for name in range(units)], axis=1)
     gains = gains[:, gains.any(axis=0)]
     signs = (
         2
@@ -551,7 +563,7 @@ def task_row(correct, deltas, distances, confidence, permutations, seed):
     row["p_permutation"] = (1 + (sums[:, best] >= observed).sum()) / (1 + permutations)
     row["p_max_statistic"] = (1 + (sums.max(axis=1) >= observed).sum()) / (1 + permutations)
     for name, right in (("default", default), ("modified", correct[best]), ("held_out", held_out)):
-        row |= named_interval(name, wilson(right.sum(), n, confidence))
+        row |= named_interval(name, share_interval(right, confidence, groups))
     return row
 
 
@@ -586,19 +598,21 @@ def harm(x, y, people, prompts, settings, confidence):
         distance = signed_distance(x, y, (unit(x - delta * u), y))
         for name in [*settings["groups"], "all"]:
             here = np.full(len(group), True) if name == "all" else group == name
+            units = people["concept"].to_numpy()[here]
             row = {"delta": delta, "distance": distance, "group": name, "n": here.sum()}
-            counts = {
-                "crime_related": (kinds[top] == "crime_related")[here].sum(),
-                "non_human": (kinds[top] == "non_human")[here].sum(),
-                "offensive": offensive[delta][here].sum(),
-                "correct": (labels[top] == answer)[here].sum(),
+            row["clusters"] = len(set(units))
+            found = {
+                "crime_related": (kinds[top] == "crime_related")[here],
+                "non_human": (kinds[top] == "non_human")[here],
+                "offensive": offensive[delta][here],
+                "correct": (labels[top] == answer)[here],
             }
-            for kind, count in counts.items():
-                row |= {kind: count, f"{kind}_share": count / row["n"]}
-                row |= named_interval(kind, wilson(count, row["n"], confidence))
+            for kind, hits in found.items():
+                row |= {kind: hits.sum(), f"{kind}_share": hits.mean()}
+                row |= named_interval(kind, share_interval(hits, confidence, units))
             before, after = offensive[0.0][here], offensive[delta][here]
             row["change"] = after.mean() - before.mean()
-            row["p_value"] = mcnemar(before, after)
+            row["p_value"] = mcnemar(before, after, units)
             rows.append(row)
     table = pd.DataFrame(rows).assign(p_holm=1.0, tests=0)
     for everyone in (True, False):

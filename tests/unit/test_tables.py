@@ -26,6 +26,7 @@ from modality_gap.zero_shot import (
     mcnemar,
     permutation_test,
     predictions,
+    random_halves,
     scores,
     shift_report,
     sweep,
@@ -345,3 +346,63 @@ def test_harm_is_counted_by_group_and_shift():
 )
 def test_direction_of_a_shift(after, word):
     assert direction(0.5, after) == word
+
+
+# --- items that are not independent -------------------------------------------------------------
+
+
+def test_mcnemar_over_clusters_is_the_share_of_all_signs():
+    rng = np.random.default_rng(0)
+    before, after = rng.random(60) < 0.4, rng.random(60) < 0.6
+    clusters = np.arange(60) % 11
+    net = np.bincount(clusters, after.astype(int) - before.astype(int))
+    sums = [abs(np.dot(signs, net)) for signs in itertools.product((1, -1), repeat=11)]
+    wanted = np.mean(np.array(sums) >= abs(net.sum()))
+    assert mcnemar(before, after, clusters) == pytest.approx(wanted, rel=1e-12)
+    assert mcnemar(before, after, np.arange(60)) == mcnemar(before, after)
+    assert mcnemar(before, before, clusters) == 1
+
+
+def test_items_that_repeat_do_not_make_a_shift_surer():
+    rng = np.random.default_rng(1)
+    deltas = np.array([-0.5, 0.0, 0.5, 1.0])
+    correct = rng.random((4, 90)) < np.array([[0.4], [0.5], [0.62], [0.45]])
+    settings = {"confidence": 0.9, "permutations": 2000, "seed": 3}
+    once = shift_report(correct, deltas, -deltas, **settings)
+    many = np.repeat(correct, 5, axis=1)
+    clusters = np.repeat(np.arange(90), 5)
+    together = shift_report(many, deltas, -deltas, **settings, clusters=clusters)
+    alone = shift_report(many, deltas, -deltas, **settings)
+    assert (together["n"], together["clusters"], once["clusters"]) == (450, 90, 90)
+    for name in ("p_in_sample", "p_held_out", "p_permutation", "p_max_statistic"):
+        assert together[name] == pytest.approx(once[name], abs=1e-9)
+        assert alone[name] <= together[name]
+    assert alone["p_in_sample"] < 0.2 * together["p_in_sample"]
+    for name in ("default", "modified", "held_out"):
+        # An item of its own: the quantile of 89 degrees of freedom is all that differs.
+        width = together[f"{name}_high"] - together[f"{name}_low"]
+        assert width == pytest.approx(once[f"{name}_high"] - once[f"{name}_low"], rel=0.02)
+    assert together["held_out_delta_1"] == once["held_out_delta_1"]
+
+
+def test_halves_share_no_cluster():
+    clusters = np.random.default_rng(0).integers(0, 20, 100)
+    halves = random_halves(100, 7, clusters)
+    assert sorted(np.concatenate(halves)) == list(range(100))
+    assert not set(clusters[halves[0]]) & set(clusters[halves[1]])
+    assert len(set(clusters[halves[0]])) == 10
+
+
+def test_a_paired_change_over_clusters_is_that_of_as_many_changes_as_they_are_worth():
+    rng = np.random.default_rng(2)
+    before, after = rng.random(40) < 0.5, rng.random(40) < 0.8
+    once = paired_change(before, after, 0.95)
+    many = paired_change(
+        *(np.repeat(side, 5) for side in (before, after)), 0.95, np.repeat(np.arange(40), 5)
+    )
+    assert many == pytest.approx(once, abs=0.05)
+    assert many[2] - many[1] > 0.95 * (once[2] - once[1])
+    # Changes of one cluster alone say next to nothing.
+    before, after = np.zeros(20, bool), np.arange(20) < 4
+    assert paired_change(before, after, 0.95, np.arange(20) // 5)[1] < 0
+    assert paired_change(before, after, 0.95)[0] == pytest.approx(0.2)
