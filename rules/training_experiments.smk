@@ -31,6 +31,10 @@ rule train_temperature:
             config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
         ],
         task_label=config["tasks"][EXPERIMENTS["temperature"]["task"]]["label"],
+        cluster=cluster_column(config, EXPERIMENT_PAIRS["inputs"]),
+        task_cluster=cluster_column(
+            config, config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
+        ),
         journal="results/runs/temperature",
         confidence=config["confidence"],
         seed=config["seed"],

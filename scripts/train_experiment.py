@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file
 
-from modality_gap.embedding_set import choose_rows, read, read_pair
+from modality_gap.embedding_set import choose_rows, cluster_codes, read, read_pair
 from modality_gap.encoders import choose_device, load_open_clip
 from modality_gap.experiments import (
     Pairs,
@@ -25,7 +25,7 @@ from modality_gap.experiments import (
     run_settings,
     share,
     train_run,
-    zero_shot_accuracy,
+    zero_shot_hits,
 )
 from modality_gap.gap import linear_separability
 from modality_gap.model_files import file_digests
@@ -42,7 +42,7 @@ torch.set_num_threads(snakemake.threads)
 name, params, output = snakemake.params.experiment, snakemake.params, snakemake.output
 settings = run_settings(params.experiments, name)
 device = choose_device()
-start = build = more = None
+start = build = more = clusters = task_clusters = None
 if "model" in settings:
     weights = start_weights(params.encoder, snakemake.input.get("weights"))
     model, transform, tokenizer = load_open_clip(params.encoder, weights)
@@ -60,6 +60,9 @@ if "model" in settings:
 else:
     image, text = read_pair(snakemake.input.image, snakemake.input.text, one_space=False)
     splits = image.labels["split"].to_numpy()
+    clusters = cluster_codes(
+        image.labels[splits == "test"], params.get("cluster"), snakemake.input.image
+    )
     vectors = (torch.from_numpy(side.normalised()).float() for side in (image, text))
     rows = (torch.from_numpy((splits == part).nonzero()[0]) for part in ("train", "test"))
     pairs = Pairs(*(tensor.to(device) for tensor in (*vectors, *rows)))
@@ -86,14 +89,19 @@ elif name == "temperature":
     prompts = prompts.select((prompts.labels["task"] == settings["task"]).to_numpy())
     classes = prompts.labels["label"].to_numpy()
     right = pictures.labels[params.task_label].to_numpy()
+    task_clusters = cluster_codes(
+        pictures.labels, params.get("task_cluster"), snakemake.input.task_images
+    )
     task = [torch.from_numpy(side.normalised()).float().to(device) for side in (pictures, prompts)]
 
 
 if name == "temperature":
 
+    def hits(model):
+        return zero_shot_hits(*embed_task(model, *task, pairs.at_once), classes, right)
+
     def more(model, x, y) -> dict[str, float]:
-        sides = embed_task(model, *task, pairs.at_once)
-        return {"zero_shot": zero_shot_accuracy(*sides, classes, right)}
+        return {"zero_shot": float(hits(model).mean())}
 
 
 if name == "same_modality":
@@ -129,8 +137,8 @@ if start is not None:
     untouched = {
         "model": trained,
         "temperature": start.temperature() if "model" in settings else params.start_temperature,
-        **measure_untouched(*held_out(start, pairs), params.confidence),
+        **measure_untouched(*held_out(start, pairs), params.confidence, clusters),
         "zero_shot_n": len(right),
-        **share("zero_shot", more(start, None, None)["zero_shot"], len(right), params.confidence),
+        **share("zero_shot", hits(start), params.confidence, task_clusters),
     }
     pd.DataFrame([untouched]).to_csv(output.untouched, index=False)

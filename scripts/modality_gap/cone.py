@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from modality_gap.errors import InputError
-from modality_gap.gap import mean_cosine, mean_cosine_interval, mean_vector
+from modality_gap.gap import count_clusters, mean_cosine, mean_cosine_interval, mean_vector
 from modality_gap.tiles import TILE, tiles
 
 
@@ -186,7 +186,7 @@ def measure_panel(
     quartiles = cosine_quantiles(fine, np.array([0.25, 0.5, 0.75]))
     row = {
         "n": cosines.n,
-        "clusters": cosines.n if clusters is None else int(clusters.max()) + 1,
+        "clusters": count_clusters(len(x), clusters),
         "mean_cosine": cosines.mean,
         "mean_cosine_low": low,
         "mean_cosine_high": high,

@@ -285,28 +285,33 @@ def embed_task(
     return images.double().cpu().numpy(), texts.double().cpu().numpy()
 
 
-def zero_shot_accuracy(
+def zero_shot_hits(
     images: np.ndarray, prompts: np.ndarray, classes: np.ndarray, right: np.ndarray
-) -> float:
-    """Share of pictures (m, d) whose nearest prompt (c, d) is of the right class: `classes` (c,)
-    names the prompts' classes, `right` (m,) the pictures'."""
-    return float((classes[(images @ prompts.T).argmax(axis=1)] == right).mean())
+) -> np.ndarray:
+    """Which pictures (m, d) have a prompt (c, d) of the right class as their nearest, (m,):
+    `classes` (c,) names the prompts' classes, `right` (m,) the pictures'."""
+    return classes[(images @ prompts.T).argmax(axis=1)] == right
 
 
-def measure_untouched(x: np.ndarray, y: np.ndarray, confidence: float) -> dict[str, float]:
-    """Gap and recalls of a model as it is, with intervals over the m held-out pairs (jackknife and
-    Wilson): it has no seeds to repeat over."""
-    row = {"n": len(x), "gap": gap.gap(x, y)}
-    row["gap_low"], row["gap_high"] = gap.gap_interval(x, y, confidence)
-    for name, value in zip(RECALLS, gap.recall_at(x, y, 1), strict=True):
-        row |= share(name, value, len(x), confidence)
-    return row
+def measure_untouched(
+    x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+) -> dict[str, float]:
+    """Gap and recalls of a model as it is, with intervals over the m held-out pairs, or over
+    `clusters` (m,) of them, as in gap.csv: it has no seeds to repeat over."""
+    return {
+        "n": len(x),
+        "clusters": gap.count_clusters(len(x), clusters),
+        **gap.measure_gap(x, y, confidence, clusters),
+        **gap.measure_recall(x, y, confidence, clusters, ks=(1,)),
+    }
 
 
-def share(name: str, value: float, n: int, confidence: float) -> dict[str, float]:
-    """A share of n items with Wilson's interval."""
-    low, high = gap.proportion_interval(round(value * n), n, confidence)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
+def share(
+    name: str, hits: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+) -> dict[str, float]:
+    """The share of `hits` (n,) with Wilson's interval."""
+    low, high = gap.share_interval(hits, confidence, clusters)
+    return {name: hits.mean(), f"{name}_low": low, f"{name}_high": high}
 
 
 # --- runs ---------------------------------------------------------------------------------------

@@ -129,6 +129,11 @@ def gap_interval(
     return float(np.sqrt(max(0.0, low))), float(np.sqrt(max(0.0, high)))
 
 
+def count_clusters(n: int, clusters: np.ndarray | None) -> int:
+    """How many independent units n items are."""
+    return n if clusters is None else int(clusters.max()) + 1
+
+
 def measure_gap(
     x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> dict[str, float]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from modality_gap.cone import cosine_distribution
 from modality_gap.gap import (
+    count_clusters,
     gap_vector,
     largest_share,
     linear_separability,
@@ -20,11 +21,6 @@ from modality_gap.gap import (
     measure_recall,
 )
 from modality_gap.tiles import sample_rows, tiles
-
-
-def count_clusters(n: int, clusters: np.ndarray | None) -> int:
-    """How many independent units n items are."""
-    return n if clusters is None else int(clusters.max()) + 1
 
 
 def measure_set(

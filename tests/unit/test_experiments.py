@@ -35,7 +35,7 @@ from modality_gap.experiments import (
     train_loss,
     train_run,
     trend,
-    zero_shot_accuracy,
+    zero_shot_hits,
 )
 from modality_gap.training import LinearProjections
 
@@ -267,12 +267,12 @@ def test_a_model_goes_on_learning_from_where_it_was_and_stays_itself(pairs):
     assert results[0]["gap_after"] != results[1]["gap_after"]
 
 
-def test_zero_shot_accuracy_of_the_nearest_prompt():
+def test_zero_shot_hits_are_those_of_the_nearest_prompt():
     images = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.8, 0.6]])
     prompts = np.array([[0.0, 1.0], [1.0, 0.0]])
     classes = np.array(["up", "right"])
     right = np.array(["right", "up", "right", "right"])
-    assert zero_shot_accuracy(images, prompts, classes, right) == 0.75
+    assert zero_shot_hits(images, prompts, classes, right).mean() == 0.75
 
 
 # --- the journal --------------------------------------------------------------------------------
@@ -420,3 +420,7 @@ def test_an_untouched_model_has_intervals_over_its_pairs():
     assert (row["n"], row["gap"], row["recall1_ab"]) == (60, 0, 1)
     # Wilson's lower end of n out of n is n / (n + z^2).
     assert row["recall1_ab_low"] == pytest.approx(60 / (60 + 1.959964**2))
+    # Over clusters as many count.
+    row = measure_untouched(x, x, 0.95, np.arange(60) // 3)
+    assert (row["n"], row["clusters"]) == (60, 20)
+    assert row["recall1_ab_low"] == pytest.approx(20 / (20 + 1.959964**2))
