@@ -13,7 +13,9 @@ from snakemake.utils import update_config
 from modality_gap.configuration import (
     EMPTY_CELLS,
     check_config,
+    cluster_column,
     columns_of,
+    set_clusters,
     without_absent,
     without_nulls,
 )
@@ -357,6 +359,12 @@ FAULTS = {
         "did you mean openclip_random?",
     ),
     "Table 2's inputs": ("table2/inputs", "people", "table2.inputs", "did you mean emoji_people?"),
+    "warm-up as long as the training": (
+        "training/emoji_clip/warmup",
+        160,
+        "training.emoji_clip.warmup",
+        "lower it",
+    ),
     "long warm-up": (
         "training/emoji_clip/warmup",
         9999,
@@ -675,3 +683,23 @@ def test_a_name_that_a_table_reads_as_empty_is_refused(name: str) -> None:
             f"{key} is {name!r}, which a table reads as an empty cell; give another name."
         )
     assert EMPTY_CELLS <= STR_NA_VALUES
+
+
+def test_a_sets_own_clusters_stand_before_its_datasets():
+    config = {
+        "clusters": {"emoji": "concept"},
+        "inputs": {"some": {"dataset": "emoji"}, "others": {"dataset": "coco"}},
+        "sets": {
+            "of the dataset": {"inputs": "some"},
+            "of its own": {"inputs": "some", "cluster": "person"},
+            "independent": {"inputs": "others"},
+            "files": {"files": {}},
+            "files with clusters": {"files": {}, "cluster": "place"},
+        },
+    }
+    assert set_clusters(config) == {
+        "of the dataset": "concept",
+        "of its own": "person",
+        "files with clusters": "place",
+    }
+    assert cluster_column(config, "others") is None

@@ -14,6 +14,7 @@ from PIL import Image
 
 from modality_gap.embedding_set import normalise
 from modality_gap.encoders import build_encoder, clip_preprocess, describe_weights, load_open_clip
+from modality_gap.minilm import MiniLM
 from modality_gap.pixels import start_weights
 from modality_gap.sources import digits, emoji_pairs, parse_emoji_test
 
@@ -208,3 +209,21 @@ def test_an_architecture_of_ones_own_has_its_dimension_replaced(root, tmp_path):
         model, _, _ = load_open_clip(spec | more, {"seed": 0})
         assert model.text_projection.shape[1] == dim
         assert not model.training
+
+
+def test_minilm_begins_as_bert_does():
+    config = {
+        "hidden_size": 32, "layer_norm_eps": 1e-12, "vocab_size": 300, "type_vocab_size": 2,
+        "max_position_embeddings": 40, "num_attention_heads": 2, "intermediate_size": 64,
+        "num_hidden_layers": 2, "initializer_range": 0.3,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    for name, parameter in MiniLM(config).named_parameters():
+        if parameter.ndim > 1:
+            # Three standard errors of a standard deviation and of a mean.
+            slack = 3 * 0.3 / parameter.numel() ** 0.5
+            assert parameter.std().item() == pytest.approx(0.3, abs=slack), name
+            assert parameter.mean().item() == pytest.approx(0, abs=1.2 * slack), name
+        else:
+            wanted = 1 if "norm" in name and name.endswith("weight") else 0
+            assert (parameter == wanted).all(), name

@@ -173,6 +173,19 @@ def test_every_column_of_lemma_3():
     np.testing.assert_allclose(share, 0.6745 / 1.9600, rtol=1e-3)
 
 
+def test_the_interval_of_few_draws_is_that_of_their_own_spread():
+    found = theory.lemma3_estimates(0.4, 3.0, 5, np.random.default_rng(1), 0.9)
+    first, second = np.random.default_rng(1).standard_normal((2, 5))
+    second = 0.4 * first + np.sqrt(1 - 0.4**2) * second
+    for values, estimate in zip(
+        (3 * first * second, 6 * relu(first) * relu(second)), found, strict=True
+    ):
+        mean = sum(values) / 5
+        error = np.sqrt(sum((value - mean) ** 2 for value in values) / 4 / 5)
+        margin = 1.6448536 * error
+        assert estimate == pytest.approx((mean, mean - margin, mean + margin), rel=1e-6)
+
+
 def test_the_interval_of_a_rectified_product_is_as_wide_as_its_spread():
     rng = np.random.default_rng(4)
     estimates = np.array([theory.lemma3_estimates(0.4, 3.0, 400, rng, 0.95)[1] for _ in range(600)])
