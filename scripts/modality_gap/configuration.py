@@ -739,12 +739,6 @@ def _faults(config: dict) -> Iterator[str]:
             f"loss_landscape.delta_start is {start}, from where steps of {step} miss the shift 0; "
             "make it a multiple of delta_step."
         )
-    stop = config["loss_landscape"]["delta_stop"]
-    if not start <= 0 <= stop:
-        yield (
-            f"loss_landscape.delta_start is {start} and delta_stop {stop}, which leave out the "
-            "shift 0; let the one be at most 0 and the other at least 0."
-        )
     batch_size, sample = config["loss_landscape"]["batch_size"], config["sample"]
     if batch_size > sample:
         yield (

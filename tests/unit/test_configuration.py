@@ -16,6 +16,7 @@ from modality_gap.configuration import (
     cluster_column,
     columns_of,
     set_clusters,
+    with_rows,
     without_absent,
     without_nulls,
 )
@@ -584,6 +585,24 @@ FAULTS = {
         "loss_landscape.delta_start",
         "multiple",
     ),
+    "grid that ends before 0": (
+        "loss_landscape/delta_stop",
+        -0.5,
+        "loss_landscape.delta_stop",
+        "give a value at least 0",
+    ),
+    "clusters of no dataset": (
+        "clusters/emojis",
+        "concept",
+        "clusters.emojis",
+        "did you mean emoji?",
+    ),
+    "clusters of a task by ROC-AUC": (
+        "clusters/hateful_memes",
+        "label",
+        "tasks.HatefulMemes.metric",
+        "remove clusters.hateful_memes",
+    ),
     "batch above the sample": (
         "loss_landscape/batch_size",
         5001,
@@ -703,3 +722,22 @@ def test_a_sets_own_clusters_stand_before_its_datasets():
         "files with clusters": "place",
     }
     assert cluster_column(config, "others") is None
+
+
+def test_a_set_has_the_clusters_of_its_dataset_or_its_own():
+    config = with_rows(
+        changed(
+            (
+                "pairs/mine",
+                {"image": "config/example_pairs/image.npy", "cluster": "family"}
+                | {"text": "config/example_pairs/text.npy"},
+            ),
+            ("sets/emoji_clip/cluster", "sub_group"),
+        )
+    )
+    columns = set_clusters(config)
+    assert columns["stitched"] == columns["openclip_random"] == "concept"
+    assert (columns["mine"], columns["emoji_clip"]) == ("family", "sub_group")
+    assert "clip" not in columns  # the authors' features: independent, as far as is known
+    assert cluster_column(config, "emoji_people") == "concept"
+    assert cluster_column(config, "digits") is None

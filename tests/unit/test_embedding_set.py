@@ -17,6 +17,7 @@ from modality_gap.embedding_set import (
     EmbeddingSet,
     EmbeddingWriter,
     StoredVectors,
+    cluster_codes,
     matches,
     read,
     read_pair,
@@ -357,3 +358,23 @@ def test_a_block_that_fails_leaves_no_part_of_a_file(tmp_path):
         assert list(tmp_path.iterdir()) == [tmp_path / "a.parquet.part"]
         raise KeyError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_clusters_are_the_values_of_a_label_column(tmp_path):
+    labels = pd.DataFrame({"family": ["a", "b", None, "a", None, "2"], "n": [3, 1, 3, 3, 1, 2]})
+    vectors = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    path = tmp_path / "a.parquet"
+    write(EmbeddingSet(np.array(list("uvwxyz"), dtype=object), vectors, labels), path)
+    stored = StoredVectors(path)
+    # An item without a label is alone.
+    assert stored.clusters("family").tolist() == [0, 1, 3, 0, 4, 2]
+    assert stored.clusters("n").tolist() == [0, 1, 0, 0, 1, 2]
+    assert stored.clusters(None) is None
+    some = stored.select(np.array([False, True, True, True, False, True]))
+    assert some.clusters("n").tolist() == [0, 1, 1, 2]
+    assert cluster_codes(read(path).labels, "n", path).tolist() == [0, 1, 0, 0, 1, 2]
+    with pytest.raises(InputError, match=r"a\.parquet: has no label column 'concept'.*family, n"):
+        stored.clusters("concept")
+    np.save(tmp_path / "a.npy", vectors)
+    with pytest.raises(InputError, match="its label columns: none"):
+        StoredVectors(tmp_path / "a.npy").clusters("concept")

@@ -11,12 +11,14 @@ from scipy import stats
 from modality_gap import cone, gap, tiles
 from modality_gap.embedding_set import normalise
 from modality_gap.gap import linear_separability
+from modality_gap.loss_sweep import joined, with_gap
 from modality_gap.measures import (
     measure_normalisation,
     measure_preprocessing,
     measure_set,
     say_repeated,
 )
+from modality_gap.shift_path import pca_with_shifts
 from modality_gap.tiles import map_ahead, sample_rows
 
 
@@ -323,3 +325,21 @@ def test_singular_values_are_those_about_the_centre():
     x = np.random.default_rng(0).normal(size=(30, 5)) + 4
     wanted = np.sqrt(29 * np.linalg.eigvalsh(np.cov(x.T)))[::-1][:3]
     np.testing.assert_allclose(cone.principal_singular_values(x, 3), wanted)
+
+
+def test_one_file_on_both_sides_has_a_gap_of_0_and_no_shifts(capsys):
+    x = normalise(np.random.default_rng(0).normal(size=(60, 32)) + 1)
+    row = measure_set(x, x, 0.95, 100, 0)
+    assert [row[name] for name in row if name.startswith("gap")] == [0] * 6
+    assert row.pop("largest5_share") is None
+    assert np.isfinite(list(row.values())).all()
+    # The same cloud in another order has a gap of rounding alone.
+    shuffled = measure_set(x, x[::-1], 0.95, 100, 0)
+    assert [shuffled[name] for name in ("gap", "gap_low", "gap_high")] == [0, 0, 0]
+    other = normalise(x - 0.5)
+    assert [name for name, _, _ in with_gap([("same", x, x), ("apart", x, other)])] == ["apart"]
+    assert "same: both modalities have one centre" in capsys.readouterr().err
+    points, shifts = pca_with_shifts(x, x)
+    assert (len(points), len(shifts)) == (120, 0)
+    assert list(shifts) == list(pca_with_shifts(x, other)[1])
+    assert list(joined([], ["set", "loss"])) == ["set", "loss"]
