@@ -9,6 +9,8 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
+from modality_gap.gap import gap, recall_at
+
 
 def symmetric_contrastive_loss(
     x: torch.Tensor, y: torch.Tensor, temperature: float
@@ -93,11 +95,6 @@ def train(
 def held_out_statistics(model: torch.nn.Module, held_out: Callable) -> dict[str, float]:
     """Gap and mean recall at 1 of both directions on held-out pairs."""
     model.eval()
-    x, y = (side.double() for side in held_out())
+    x, y = (side.double().cpu().numpy() for side in held_out())
     model.train()
-    best = (x @ y.T).argmax(1), (y @ x.T).argmax(1)
-    target = torch.arange(len(x), device=x.device)
-    return {
-        "gap": (x.mean(0) - y.mean(0)).norm().item(),
-        "recall1": float(np.mean([(side == target).double().mean().item() for side in best])),
-    }
+    return {"gap": gap(x, y), "recall1": float(np.mean(recall_at(x, y, 1)))}
