@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import sys
 import tempfile
 from dataclasses import dataclass
 from modulefinder import ModuleFinder
@@ -46,6 +47,8 @@ def dry_run(folder: Path, *arguments: str) -> str:
     from snakemake.cli import main
 
     os.chdir(folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "modality_gap"]:
+        del sys.modules[name]  # the folder has its own
     with tempfile.TemporaryFile("w+") as said:
         for output in (1, 2):
             os.dup2(said.fileno(), output)

@@ -1,16 +1,26 @@
 """What a change reruns in a finished run: all that it touches, and nothing else."""
 
+import ast
+import hashlib
 import os
 import re
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from queue import Queue
 
+import numpy as np
 import pytest
+import yaml
+from jinja2 import Environment
+from jinja2.meta import find_referenced_templates
 from plan import Job, dry_run, imported, processes, scripts_of_rules, with_what_depends
+from safetensors.numpy import load_file, save_file
 
+from modality_gap.embedding_set import read
 from modality_gap.imports import EXCEPTIONS
 
 AT_ONCE = 2
@@ -97,3 +107,121 @@ def test_a_changed_module_reruns_what_imports_it_and_nothing_else(copies, all_jo
     assert not planned["scripts/modality_gap/of_nobody.py"]
     assert not planned["scripts/modality_gap/logs.py"]
     assert len(planned["scripts/modality_gap/plotting.py"]) > 25
+
+
+def test_pages_are_written_again_for_every_file_that_they_are_made_of(all_jobs, root):
+    inputs = {job.rule: job.inputs for job in all_jobs}
+    text = {path.stem.partition(".")[0]: path.read_text() for path in root.glob("report/*.j2")}
+    for rule in ("write_paper_page", "write_claims_pages", "write_models_page", "write_run_page"):
+        script = (root / "scripts" / f"{rule}.py").read_text()
+        todo = re.findall(r'render_page\((?:[^"(]|\([^()]*\))*?"(\w+)"', script)
+        assert todo
+        templates = set()
+        while todo:
+            name = todo.pop()
+            templates.add(f"report/{name}.html.j2")
+            todo += find_referenced_templates(Environment().parse(text[name]))
+        given = inputs[rule]
+        assert {path for path in given if path.endswith(".j2")} == templates, rule
+        assert "report/style.css" in given
+        for figure in (path for path in given if path.startswith("results/figures/")):
+            assert f"report/captions/{Path(figure).stem}.rst" in given, rule
+    assert "report/contrastive_loss.py" in inputs["draw_supplementary12"]
+    assert inputs["check_claims"] >= {"config/claims.yaml", "config/claims_schema.yaml"}
+    assert "config/errata.yaml" in inputs["write_claims_pages"]
+    # What is read is an input: no script and no module knows a file of the project by its name.
+    for path in (root / "scripts").rglob("*.py"):
+        if path.name != "fetch_released.py":  # which runs before the workflow
+            names = [
+                node.value
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            ]
+            named = [name for name in names if re.match(r"(config|report|resources)/\S+$", name)]
+            assert not named, path.name
+
+
+@pytest.fixture(scope="module")
+def own_models(small_run, tmp_path_factory):
+    """The finished run and, embedded, two models and pairs of one's own."""
+    project = copy_of(small_run, tmp_path_factory.mktemp("own") / "project")
+    weights = project.folder / "in" / "epoch_latest.safetensors"
+    weights.parent.mkdir()
+    shutil.copy(project.folder / "results/models/emoji_clip.safetensors", weights)
+    rng = np.random.default_rng(0)
+    for side in "ab":
+        np.save(project.folder / f"in/{side}.npy", rng.normal(size=(30, 4)))
+    row = {
+        "library": "open_clip",
+        "architecture": "config/architectures/emoji-clip.json",
+        "inputs": "few",
+    }
+    own = {
+        "inputs": {"few": {"dataset": "emoji", "sample": 10}},
+        "models": {
+            "mine": row
+            | {"label": "Mine", "pretrained": "./in/epoch_latest.safetensors", "twin": False},
+            "seeded": row | {"label": "Seeded", "seed": 5, "note": "of a seed"},
+        },
+        "pairs": {
+            "vectors": {
+                "image": "in/a.npy",
+                "text": "in/b.npy",
+                "note": "made up",
+                "loss": "sigmoid",
+                "scale": 10,
+                "bias": -10,
+            }
+        },
+    }
+    (project.folder / "own.yaml").write_text(yaml.safe_dump(own, sort_keys=False))
+    project = replace(project, configs=("tests/small.yaml", "own.yaml"))
+    sets = ("mine", "seeded", "vectors")
+    replace(project, launcher=("tests/warm_snakemake.py",)).snakemake(
+        "--", *(f"results/embeddings/{name}/image.parquet" for name in sets)
+    )
+    return project
+
+
+def test_the_plan_does_not_depend_on_the_hash_seed(own_models):
+    def plan(seed: int) -> list[Job]:
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "-n", "--configfile", *own_models.configs],
+            cwd=own_models.folder,
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return Job.all_in(done.stdout + done.stderr)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        one, *others = threads.map(plan, range(1, 6))
+    rules = {job.rule for job in one}
+    assert "measure_gaps" in rules
+    # What is embedded already is not embedded again, whatever the order of a set.
+    assert not rules & {"extract_pair", "extract_embeddings", "extract_variants"}
+    assert {job.rule for job in one if "image.parquet" in " ".join(job.outputs)} <= {"import_files"}
+    for other in others:
+        assert {frozenset(job.reason) for job in other} == {frozenset(job.reason) for job in one}
+        assert {(job.rule, job.inputs, job.outputs) for job in other} == {
+            (job.rule, job.inputs, job.outputs) for job in one
+        }
+
+
+def test_an_overwritten_checkpoint_is_embedded_again(own_models):
+    target = "results/embeddings/mine/image.parquet"
+    weights = own_models.folder / "in" / "epoch_latest.safetensors"
+    about = read(own_models.folder / target).metadata
+    assert about["weights"] == weights.name
+    assert about["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert "Nothing to be done" in own_models.snakemake("-n", "--", target)
+    state = load_file(weights)
+    save_file({name: np.asarray(1.01 * value) for name, value in state.items()}, weights)
+    os.utime(weights, (1_000_000, 1_000_000))  # an older epoch, copied with its time
+    (job,) = Job.all_in(own_models.snakemake("-n", "--", target))
+    assert job.rule == "extract_pair"
+    assert "Params have changed" in job.reason
+    os.utime(weights)
+    (job,) = Job.all_in(own_models.snakemake("-n", "--rerun-triggers", "mtime", "--", target))
+    assert job.reason == f"Updated input files: in/{weights.name}"
