@@ -108,7 +108,7 @@ rule make_prompts:
         "../envs/sources.yaml"
     params:
         tasks=TASKS,
-        inputs=config["inputs"],
+        inputs={task["inputs"]: INPUTS[task["inputs"]] for task in TASKS.values()},
         table2=config["table2"],
     script:
         "../scripts/make_prompts.py"
