@@ -461,7 +461,7 @@ def test_a_bound_lies_within_what_is_possible(ledger):
 def test_a_model_at_chance_or_a_handful_of_labels_gives_no_verdict(ledger):
     """The guards ask what modality_gap.chance asks, and of 7 faces in 200 nothing is said."""
     minimum = {"set": "coco_b32", "temperature": 0.01, "distance": 1.2, "gap": 1.2}
-    minimum |= {"at_end": False}
+    minimum |= {"at_end": False, "loss_excess": 0.01}
     for change, word in (
         ({}, "reproduced"),
         ({"recall1_ab": WELL_ABOVE * 0.0002}, "inconclusive"),
@@ -475,6 +475,8 @@ def test_a_model_at_chance_or_a_handful_of_labels_gives_no_verdict(ledger):
         ({"at_end": True}, "inconclusive"),
         ({"distance_low": 1.0, "distance_high": 1.4}, "inconclusive"),
         ({"distance_low": 1.1, "distance_high": 1.3}, "reproduced"),
+        # The minimum is far away, on either side, and much lower than the loss at the gap.
+        ({"distance_low": -1.9, "distance_high": 1.9, "loss_excess": 1.3}, "differs"),
     ):
         tables["statistics/loss_minimum.csv"] = [minimum | change]
         found = of_the_ledger(ledger, "figure3b.minimum_at_the_gap", tables)
