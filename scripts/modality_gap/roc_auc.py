@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import ndtr, ndtri
 
+from modality_gap.contrastive import unshifted
 from modality_gap.errors import InputError
 from modality_gap.zero_shot import best_shift, direction, random_sign_test
 
@@ -61,14 +62,14 @@ def held_out_gain(scores: np.ndarray, positive: np.ndarray, deltas: np.ndarray, 
     """What the shift that is best on one half gains on the other, the mean of both ways round, and
     its p-value (DeLong's for paired scores; the halves share no picture). won, lost: pairs of a
     positive and a negative picture within a half that the shift puts right, or wrong."""
-    unshifted = int(np.flatnonzero(deltas == 0)[0])
+    zero = unshifted(deltas)
     split = halves(positive, seed)
     gain = spread = spread_of_area = 0.0
     chosen, won, lost = [], 0, 0
     for choose, score in (split, split[::-1]):
         row = best_shift(area(scores[:, choose], positive[choose]), deltas)
         chosen.append(float(deltas[row]))
-        truth, rows = positive[score], scores[[unshifted, row]][:, score]
+        truth, rows = positive[score], scores[[zero, row]][:, score]
         beaten, beating = placements(rows, truth)
         gain += (beaten[1] - beaten[0]).mean() / 2
         spread += variance(beaten[1] - beaten[0], beating[1] - beating[0]) / 4
@@ -104,13 +105,13 @@ def shift_report(
     share in DeLong's variance (its placements' difference, centred): under no effect the gains
     at all shifts together are spread like that.
     """
-    unshifted = int(np.flatnonzero(deltas == 0)[0])
+    zero = unshifted(deltas)
     beaten, beating = placements(scores, positive)
     areas = beaten.mean(axis=1)
     row = best_shift(areas, deltas)
     held_out = held_out_gain(scores, positive, deltas, seed)
-    gains = areas - areas[unshifted]
-    differences = beaten - beaten[unshifted], beating - beating[unshifted]
+    gains = areas - areas[zero]
+    differences = beaten - beaten[zero], beating - beating[zero]
     shares = np.concatenate(
         [(part - gains[:, None]) / part.shape[1] for part in differences], axis=1
     )
@@ -118,14 +119,14 @@ def shift_report(
     report = {
         "n": len(positive),
         "clusters": len(positive),
-        "default": areas[unshifted],
+        "default": areas[zero],
         "modified": areas[row],
         "delta": deltas[row],
-        "distance_default": distances[unshifted],
+        "distance_default": distances[zero],
         "distance_modified": distances[row],
-        "direction": direction(distances[unshifted], distances[row]),
+        "direction": direction(distances[zero], distances[row]),
         "p_in_sample": two_sided(gains[row], variance(differences[0][row], differences[1][row])),
-        "held_out": areas[unshifted] + held_out["gain"],
+        "held_out": areas[zero] + held_out["gain"],
         "held_out_delta_1": held_out["delta_1"],
         "held_out_delta_2": held_out["delta_2"],
         "held_out_won": held_out["won"],
@@ -135,7 +136,7 @@ def shift_report(
         "p_max_statistic": picked,
     }
     spreads = {
-        "default": variance(beaten[unshifted], beating[unshifted]),
+        "default": variance(beaten[zero], beating[zero]),
         "modified": variance(beaten[row], beating[row]),
         "held_out": held_out["variance"],
     }
