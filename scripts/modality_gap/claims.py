@@ -190,7 +190,8 @@ def published(ledger: Mapping, name: str) -> float:
 def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | None:
     """What a selector points at; None where this run has no such table or row.
 
-    table, where, column: the cell; with `less`, each row's cell less that of another column. `take`
+    table, where, column: the cell (a list in `where`: rows of all of its values); with `less`, each
+    row's cell less that of another column. `take`
     says which of several rows: the smallest or largest of these, the one at the smallest of the
     column `along`, or (kendall) the rank correlation of the two columns. `absolute` drops the
     cell's sign. `over` and `minus` are selectors of a second value, with an `absolute` of their
@@ -223,6 +224,9 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
         if name not in rows:
             raise InputError(f"{selector['table']} has no column {name}; correct the claim.")
         rows = rows[_matches(rows[name], wanted)]
+        # What is said of several is measured on all of them or not at all.
+        if isinstance(wanted, list) and not {*wanted} <= {*rows[name]}:
+            return None
     less = selector.get("less")
     for name in [column] if less is None else [column, less]:
         if name not in rows:

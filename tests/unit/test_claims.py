@@ -205,6 +205,12 @@ def test_one_of_several_rows():
         measure()
 
 
+def test_what_is_said_of_several_is_measured_on_all_or_not_at_all():
+    assert measure(where={"set": ["b", "c"]}, take="largest").value == 0.5
+    assert measure(where={"set": ["b", "nowhere"]}, take="largest") is None
+    assert measure(where={"big": True, "set": ["b", "c"]}, take="largest") is None
+
+
 def test_a_point_has_no_interval():
     assert measure(where={"set": "c"}, point=True) == claims.Measured(0.1, n=30)
 
