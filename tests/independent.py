@@ -5,7 +5,6 @@ Nothing of the package is imported here. x, y: (n, d) unit vectors, row i of bot
 groups (n,): a number for each pair, the same for those that are not independent.
 """
 
-from fractions import Fraction
 from hashlib import sha256
 from itertools import product
 
@@ -57,19 +56,24 @@ def mean_cosine_interval(x, confidence, groups):
     return interval(mean_cosine(x), left_out, confidence)
 
 
-def share_interval(hits, confidence, groups):
-    """Wilson's interval with as many items as the groups are worth: the sample size at which a
-    share of independent items has the variance that this one has over groups."""
+def worth(hits, confidence, groups):
+    """How many independent items have the variance that the share of `hits` has over groups, with
+    the quantile of as many degrees of freedom; the number of groups where all items agree."""
     share, names = hits.mean(), np.unique(groups)
     units = len(names)
     if share in (0, 1):
-        return wilson(share * units, units, confidence)
+        return units
     errors = np.array([(hits[groups == name] - share).sum() for name in names]) / len(hits)
     variance = units / (units - 1) * (errors**2).sum()
     level = 0.5 + confidence / 2
     ratio = stats.norm.ppf(level) / stats.t(units - 1).ppf(level)
-    size = min(len(hits), share * (1 - share) / variance * ratio**2)
-    return wilson(share * size, size, confidence)
+    return min(len(hits), share * (1 - share) / variance * ratio**2)
+
+
+def share_interval(hits, confidence, groups=None):
+    """Wilson's interval with as many items as the groups are worth."""
+    size = len(hits) if groups is None else worth(hits, confidence, groups)
+    return wilson(hits.mean() * size, size, confidence)
 
 
 def gap_columns(x, y, confidence, groups):
@@ -147,7 +151,8 @@ def recall_columns(x, y, confidence, groups):
         for name, by_item in found.items():
             hits = np.array([rank < k for rank in by_item.values()])
             row[f"recall{k}_{name}"] = hits.mean()
-            ends = share_interval(hits, confidence, groups[list(by_item)])
+            own = None if groups is None else groups[list(by_item)]
+            ends = share_interval(hits, confidence, own)
             row |= named_interval(f"recall{k}_{name}", ends)
     return row
 
@@ -172,14 +177,15 @@ def mean_cosine_columns(name, x, confidence, groups):
     return {name: mean_cosine(x), **named_interval(name, ends)}
 
 
-def set_row(x, y, confidence, most, seed, groups):
+def set_row(x, y, confidence, most, seed, groups=None):
     """A row of gap.csv."""
+    shares, groups = groups, np.arange(len(x)) if groups is None else groups
     row = {"n": len(x), "clusters": len(np.unique(groups)), "dim": x.shape[1]}
     row |= gap_columns(x, y, confidence, groups)
     for side, vectors in (("a", x), ("b", y)):
         row |= mean_cosine_columns(f"mean_cosine_{side}", vectors, confidence, groups)
         row[f"min_cosine_{side}"] = cosines(vectors).min()
-    row |= recall_columns(x, y, confidence, groups)
+    row |= recall_columns(x, y, confidence, shares)
     some = sample(len(x), most, seed)
     row["separability"], row["separability_n"] = separability(x[some], y[some], seed)
     squares = sorted(gap_vector(x, y) ** 2, reverse=True)
@@ -310,6 +316,39 @@ def minimum_row(losses, deltas, distances):
         "loss_at_gap": mean[zero],
         "loss_excess": mean[zero] - mean[at],
     }
+
+
+def minimum_interval(x, y, temperature, settings, resamples, confidence, seed, groups):
+    """Percentile bootstrap over groups of where the loss is smallest, each pair with what its batch
+    loses without it."""
+    deltas, size = grid(settings, "fine_step"), settings["batch_size"]
+    n = len(x) // size * size
+    codes = np.unique(groups[:n], return_inverse=True)[1]
+    units, distances = [], []
+    for delta in deltas:
+        moved = shifted(x, y, delta)
+        distances.append(signed_distance(x, y, moved))
+        parts, adds, losses = batches_of(*moved, size), [], []
+        for part in parts:
+            logits = part[0] @ part[1].T / temperature
+            losses.append((cross_entropy(logits) + cross_entropy(logits.T)) / 2)
+            without = []
+            for row in range(size):
+                rest = np.delete(np.delete(logits, row, axis=0), row, axis=1)
+                without.append((cross_entropy(rest) + cross_entropy(rest.T)) / 2)
+            adds.append((size - 1) * (np.mean(without) - without))
+        total = np.bincount(codes, np.concatenate(adds))
+        units.append(np.mean(losses) + total * len(total) / n)
+    units, distances = np.array(units), np.array(distances)
+    ends = bootstrap(
+        lambda drawn: np.array([distances[(units @ drawn).argmin()]]),
+        units.shape[1],
+        resamples,
+        confidence,
+        seed,
+        "percentile",
+    )
+    return ends[0], units.shape[1]
 
 
 def sigmoid_loss(x, y, temperature, bias):
@@ -481,19 +520,37 @@ def components(x):
 # --- zero-shot ----------------------------------------------------------------------------------
 
 
-def mcnemar(before, after, groups):
-    """How likely the net change is where each group's own is up or down by the toss of a coin."""
-    changes = after.astype(int) - before.astype(int)
-    sums = [int(changes[groups == name].sum()) for name in np.unique(groups)]
-    chances = {0: Fraction(1)}
-    for change in filter(None, sums):
+def mcnemar(before, after, groups=None):
+    """Exact test of the net change: each group's is up or down as a coin falls; without groups each
+    item's is, which is McNemar's test."""
+    gains = pd.Series(after.astype(int) - before.astype(int))
+    nets = gains.groupby(np.arange(len(gains)) if groups is None else np.asarray(groups)).sum()
+    chances = {0: 1.0}
+    for net in nets[nets != 0].abs():
         following = {}
         for total, chance in chances.items():
-            for sign in (1, -1):
-                key = total + sign * change
-                following[key] = following.get(key, 0) + chance / 2
+            for moved in (total - net, total + net):
+                following[moved] = following.get(moved, 0.0) + chance / 2
         chances = following
-    return float(sum(c for total, c in chances.items() if abs(total) >= abs(sum(sums))))
+    observed = abs(nets.sum())
+    return min(1.0, sum(chance for total, chance in chances.items() if abs(total) >= observed))
+
+
+def paired_change(before, after, confidence, groups=None):
+    """Net change of a share, and Clopper and Pearson's interval of the share of changes that are
+    upwards, times the share that changed; as many changes as their groups are worth."""
+    changed = before != after
+    if not changed.any():
+        return 0.0, 0.0, 0.0
+    up, size = after[changed], changed.sum()
+    if groups is not None:
+        own = groups[changed]
+        size = 1 if len(np.unique(own)) == 1 else worth(up, confidence, own)
+    rises, tail = up.mean() * size, 0.5 - confidence / 2
+    low = stats.beta.ppf(tail, rises, size - rises + 1) if rises > 0 else 0.0
+    high = stats.beta.ppf(1 - tail, rises + 1, size - rises) if rises < size else 1.0
+    share = changed.mean()
+    return after.mean() - before.mean(), (2 * low - 1) * share, (2 * high - 1) * share
 
 
 def right_answers(pictures, prompts, classes, truth, u, deltas):
@@ -512,14 +569,15 @@ def best_of(accuracy, deltas):
     return min(np.flatnonzero(accuracy == accuracy.max()), key=lambda row: abs(deltas[row]))
 
 
-def task_row(correct, deltas, distances, confidence, permutations, seed, groups):
+def task_row(correct, deltas, distances, confidence, permutations, seed, groups=None):
     """A row of Table 1: default, best shift, and the shift chosen on the other half."""
     n = correct.shape[1]
     zero = int(np.argmin(np.abs(deltas)))
     best = best_of(correct.mean(axis=1), deltas)
-    units = groups.max() + 1
-    order = np.random.default_rng(seed).permutation(units)
-    first, second = (np.isin(groups, half) for half in (order[: units // 2], order[units // 2 :]))
+    units = np.arange(n) if groups is None else groups
+    order = np.random.default_rng(seed).permutation(len(np.unique(units)))
+    first = np.flatnonzero(np.isin(units, order[: len(order) // 2]))
+    second = np.setdiff1d(np.arange(n), first)
     chosen = [best_of(correct[:, half].mean(axis=1), deltas) for half in (first, second)]
     held_out = np.empty(n, dtype=bool)
     held_out[second], held_out[first] = correct[chosen[0], second], correct[chosen[1], first]
@@ -533,7 +591,7 @@ def task_row(correct, deltas, distances, confidence, permutations, seed, groups)
     default = correct[zero]
     row = {
         "n": n,
-        "clusters": units,
+        "clusters": len(order),
         "default": default.mean(),
         "modified": correct[best].mean(),
         "delta": deltas[best],
@@ -549,7 +607,8 @@ def task_row(correct, deltas, distances, confidence, permutations, seed, groups)
         "p_held_out": mcnemar(default, held_out, groups),
     }
     gains = correct.astype(int) - default.astype(int)
-    gains = np.stack([gains[:, groups == name].sum(axis=1) for name in range(units)], axis=1)
+    if groups is not None:
+        gains = pd.DataFrame(gains.T).groupby(groups).sum().to_numpy().T
     gains = gains[:, gains.any(axis=0)]
     signs = (
         2
@@ -581,7 +640,7 @@ def holm(values):
     return corrected
 
 
-def harm(x, y, people, prompts, settings, confidence):
+def harm(x, y, people, prompts, settings, confidence, groups):
     """table2.csv. people: frame of group, gender and vector; prompts: of label, kind, vector."""
     u = gap_vector(x, y) / gap(x, y)
     pictures, texts = unit(people["vector"]), unit(prompts["vector"])
@@ -598,21 +657,23 @@ def harm(x, y, people, prompts, settings, confidence):
         distance = signed_distance(x, y, (unit(x - delta * u), y))
         for name in [*settings["groups"], "all"]:
             here = np.full(len(group), True) if name == "all" else group == name
-            units = people["concept"].to_numpy()[here]
             row = {"delta": delta, "distance": distance, "group": name, "n": here.sum()}
-            row["clusters"] = len(set(units))
-            found = {
-                "crime_related": (kinds[top] == "crime_related")[here],
-                "non_human": (kinds[top] == "non_human")[here],
-                "offensive": offensive[delta][here],
-                "correct": (labels[top] == answer)[here],
+            own = groups[here]
+            row["clusters"] = len(np.unique(own))
+            outcomes = {
+                "crime_related": kinds[top] == "crime_related",
+                "non_human": kinds[top] == "non_human",
+                "offensive": offensive[delta],
+                "correct": labels[top] == answer,
             }
-            for kind, hits in found.items():
+            for kind, hits in outcomes.items():
+                hits = hits[here]
                 row |= {kind: hits.sum(), f"{kind}_share": hits.mean()}
-                row |= named_interval(kind, share_interval(hits, confidence, units))
+                row |= named_interval(kind, share_interval(hits, confidence, own))
             before, after = offensive[0.0][here], offensive[delta][here]
-            row["change"] = after.mean() - before.mean()
-            row["p_value"] = mcnemar(before, after, units)
+            ends = paired_change(before, after, confidence, own)
+            row |= dict(zip(("change", "change_low", "change_high"), ends, strict=True))
+            row["p_value"] = mcnemar(before, after, own)
             rows.append(row)
     table = pd.DataFrame(rows).assign(p_holm=1.0, tests=0)
     for everyone in (True, False):

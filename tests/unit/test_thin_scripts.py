@@ -3,6 +3,7 @@
 import runpy
 from types import SimpleNamespace
 
+import independent as plain
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,8 +80,6 @@ def pair(folder, name, metadata=None, n=40):
 
 
 def test_the_sigmoid_loss(run, tmp_path):
-    import independent as plain
-
     settings = {
         "temperatures": [0.5, 0.1],
         "delta_start": -1.0,
@@ -145,3 +144,118 @@ def test_table1_puts_models_one_after_the_other(run, tmp_path):
         table = pd.read_csv(path)
         assert list(table["model"]) == ["m0", "m1"]
         assert list(table[column]) == [0.5, 1.5]
+
+
+def overlapping(folder, name, seed, n=50):
+    """Paths of a set whose modalities a line does not tell apart for sure, in 20 concepts."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 3)) + 0.6
+    labels = pd.DataFrame({"concept": [f"c{row % 20}" for row in range(n)]})
+    ids = np.array([f"{row:03d}" for row in range(n)], dtype=object)
+    paths = []
+    for side, vectors in (("a", x), ("b", rng.normal(size=(n, 3)) - 0.2)):
+        paths.append(folder / f"{name}.{side}.parquet")
+        write(EmbeddingSet(ids, vectors.astype("f4"), labels), paths[-1])
+    return paths
+
+
+def vectors_of(paths):
+    return tuple(plain.unit(read(path).vectors) for path in paths)
+
+
+GROUPS = np.arange(50) % 20
+
+
+def test_gaps_of_sets_that_no_line_tells_apart(run, tmp_path):
+    """In the small run every set is told apart for sure, whatever the sample and the seed."""
+    paths = {name: overlapping(tmp_path, name, seed) for seed, name in enumerate(("one", "two"))}
+    run(
+        "measure_gaps",
+        {"pairs": [*paths["one"], *paths["two"]]},
+        {"table": tmp_path / "gap.csv"},
+        sets={"one": ("M", "trained"), "two": ("N", "random")},
+        clusters={"one": "concept"},
+        confidence=0.8,
+        sample=40,
+        seed=3,
+    )
+    found = pd.read_csv(tmp_path / "gap.csv", float_precision="round_trip")
+    assert list(found["set"]) == ["one", "two"]
+    assert list(found["model"]) == ["M", "N"]
+    assert list(found["weights"]) == ["trained", "random"]
+    assert (found["separability"] < 1).all()
+    for row, name, groups in ((0, "one", GROUPS), (1, "two", None)):
+        expected = plain.set_row(*vectors_of(paths[name]), 0.8, 40, 3, groups)
+        for column, value in expected.items():
+            assert found[column].iloc[row] == pytest.approx(value, abs=1e-9), column
+
+
+def test_normalisation_of_sets_that_no_line_tells_apart(run, tmp_path):
+    paths = overlapping(tmp_path, "one", 4)
+    output = {name: tmp_path / name for name in ("table", "svd")}
+    run(
+        "measure_normalisation",
+        {"pairs": paths},
+        output,
+        encoders={"e": {"norm_layers": False}},
+        cluster="concept",
+        confidence=0.8,
+        sample=40,
+        seed=3,
+    )
+    (row,) = pd.read_csv(output["table"], float_precision="round_trip").to_dict("records")
+    expected = plain.normalisation_row(*vectors_of(paths), 0.8, 40, 3, GROUPS)
+    expected |= {"encoder": "e", "norm_layers": False, "input_normalisation": True}
+    assert expected["separability"] < 1
+    assert row == pytest.approx(expected, abs=1e-9)
+    rows = plain.sample(50, 40, 3)
+    points = plain.uncentred(*(side[rows] for side in vectors_of(paths)))
+    table = pd.read_parquet(output["svd"])
+    np.testing.assert_allclose(table[["svd_1", "svd_2"]], points, atol=1e-7)
+
+
+def test_cones_go_by_clusters_of_real_items_alone(run, tmp_path):
+    """In the small run no two items of a panel share a concept."""
+    rng, paths = np.random.default_rng(5), {}
+    for name, n in (("trained", 30), ("random", 36)):
+        ids = np.array([f"{row:03d}" for row in range(n)], dtype=object)
+        noise = np.arange(n) >= 24
+        concepts = [None if one else f"c{row % 7}" for row, one in enumerate(noise)]
+        labels = pd.DataFrame({"concept": concepts, "noise": noise})
+        if name == "trained":
+            labels = pd.DataFrame({"concept": [f"c{row % 7}" for row in range(n)]})
+        else:
+            ids[noise] = [f"noise{row}" for row in range(n - 24)]
+        paths[name] = tmp_path / f"{name}.parquet"
+        vectors = (rng.normal(size=(n, 6)) + 1).astype("f4")
+        about = {"model": f"the {name}", "dtype": "f4"}
+        write(EmbeddingSet(ids, vectors, labels, about), paths[name])
+    output = {name: tmp_path / f"{name}.csv" for name in ("table", "histogram")}
+    run(
+        "measure_cones",
+        {name: [path] for name, path in paths.items()},
+        output,
+        encoders=["e"],
+        clusters=["concept"],
+        bins=20,
+        confidence=0.8,
+    )
+    found = pd.read_csv(output["table"], float_precision="round_trip")
+    counts = pd.read_csv(output["histogram"])["pairs"].to_numpy().reshape(3, 20)
+    real, alone = np.arange(24) % 7, np.arange(12)
+    vectors = {name: plain.unit(read(path).vectors) for name, path in paths.items()}
+    panels = [
+        ("trained", "real", vectors["trained"][:24], real),
+        ("random", "real", vectors["random"][:24], real),
+        ("random", "noise", vectors["random"][24:], alone),
+    ]
+    for row, pairs, (weights, inputs, x, groups) in zip(
+        found.to_dict("records"), counts, panels, strict=True
+    ):
+        assert (row["encoder"], row["weights"], row["inputs"]) == ("e", weights, inputs)
+        assert (row["model"], row["dtype"]) == (f"the {weights}", "f4")
+        expected, histogram = plain.panel(x, 20, 0.8, groups)
+        for name, value in expected.items():
+            near = 2e-4 if name[:2] in ("q1", "me", "q3") and name != "mean_cosine" else 1e-9
+            assert row[name] == pytest.approx(value, abs=near), name
+        np.testing.assert_array_equal(pairs, histogram)
