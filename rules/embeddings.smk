@@ -1,5 +1,14 @@
 # Embeddings: every forward pass and every training run happens here, once.
 
+# What decides the vectors: in how many threads and jobs they are made does not.
+EXTRACTION = by_key(
+    {
+        key: value
+        for key, value in config["extraction"].items()
+        if key not in ("workers", "shards")
+    }
+)
+
 
 rule extract_embeddings:
     """Embed one modality of some inputs with one encoder."""
@@ -24,7 +33,7 @@ rule extract_embeddings:
         },
         digests=lambda wildcards: digests_of(ENCODERS[encoded(wildcards)[0]]),
         inputs=lambda wildcards: by_key(INPUTS[encoded(wildcards)[1]]),
-        extraction=by_key(config["extraction"]),
+        extraction=EXTRACTION,
         seed=config["seed"],
     script:
         "../scripts/extract_embeddings.py"
@@ -63,7 +72,7 @@ use rule extract_embeddings as extract_variants with:
         encoders=by_key(VARIANTS),
         digests=digests_of(*VARIANTS.values()),
         inputs=by_key(INPUTS[NORMALISATION["inputs"]]),
-        extraction=by_key(config["extraction"]),
+        extraction=EXTRACTION,
         seed=config["seed"],
 
 

@@ -28,7 +28,10 @@ from modality_gap.extraction import (
 )
 
 torch.set_num_threads(snakemake.threads)
-inputs, settings, seed = (snakemake.params[key] for key in ("inputs", "extraction", "seed"))
+inputs, seed = snakemake.params.inputs, snakemake.params.seed
+# Of the configuration, since another number of workers is no reason to embed again.
+workers = {"workers": snakemake.config["extraction"]["workers"]}
+settings = snakemake.params.extraction | workers
 dataset, wheel = snakemake.input.dataset, snakemake.input.get("wheel")
 shard = tuple(map(int, snakemake.wildcards.get("scatteritem", "1-of-1").split("-of-")))
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from plan import imported
+from plan import imported, scripts_of_rules
 
 from modality_gap.imports import EXCEPTIONS, files_of
 
@@ -29,6 +29,18 @@ def test_every_script_reruns_for_what_it_imports_and_nothing_else(root):
         assert files - init == imported(script) - spared(script.stem) - init, script.name
         own = re.search(r"import .*\b__version__", script.read_text())
         assert (files >= init) == bool(own and init.isdisjoint(spared(script.stem))), script.name
+
+
+def test_every_rule_names_its_own_script(root):
+    text = "".join(path.read_text() for path in sorted(root.glob("rules/*.smk")))
+    for rule, script in scripts_of_rules(root).items():
+        body = re.search(
+            rf"^(?:use )?rule (?:\w+ as )?{rule}(?: with)?:\n((?: .*)?\n)+", text, re.M
+        )[0]
+        # Where it has inputs of its own; those of an extraction come from a function.
+        if "    input:\n" in body and "unpack(extraction_inputs)" not in body:
+            assert f'        code=code("{script}"),\n' in body, rule
+    assert '"code": code("extract_embeddings")(wildcards),' in text
 
 
 def test_exceptions_are_there_and_have_a_reason(root):

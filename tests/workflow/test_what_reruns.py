@@ -24,6 +24,7 @@ from modality_gap.embedding_set import read
 from modality_gap.imports import EXCEPTIONS
 
 AT_ONCE = 2
+PAGES = ("paper", "models", "run")
 
 
 def copy_of(project, folder: Path):
@@ -139,6 +140,13 @@ def test_pages_are_written_again_for_every_file_that_they_are_made_of(all_jobs, 
             ]
             named = [name for name in names if re.match(r"(config|report|resources)/\S+$", name)]
             assert not named, path.name
+
+
+def test_more_threads_of_an_extraction_embed_nothing_again(small_run, tmp_path):
+    (tmp_path / "more.yaml").write_text(yaml.safe_dump({"extraction": {"workers": 5}}))
+    planned = Job.all_in(small_run.snakemake(str(tmp_path / "more.yaml"), "-n"))
+    # The pages show the configuration.
+    assert {job.rule for job in planned} <= {f"write_{name}_page" for name in PAGES}
 
 
 @pytest.fixture(scope="module")
