@@ -53,6 +53,7 @@ def test_every_column_of_a_report_of_right_answers(confidence, seed):
     assert best not in (2, 0)
     wanted = {
         "n": n,
+        "clusters": n,
         "default": correct[2].sum() / n,
         "modified": correct[best].sum() / n,
         "delta": DELTAS[best],
@@ -434,6 +435,61 @@ def test_table_2_takes_its_task_its_order_and_the_models_own_gap():
         moved = normalise(x - delta * u).mean(axis=0) - y.mean(axis=0)
         assert abs(distance) == pytest.approx(np.linalg.norm(moved), rel=1e-9)
         assert np.sign(distance) == np.sign(moved @ u)
+
+
+def test_pictures_there_three_times_are_as_one_where_they_are_a_cluster():
+    images, prompts, labels = people()
+    u = normalise(np.random.default_rng(1).normal(size=(1, 6)))[0]
+    told = pd.DataFrame({"group": labels["race"], "answer": labels["sex"] + ", " + labels["race"]})
+    once = harm_by_group(images, told, prompts, LABELS, u, [-0.6, 1.1], 0.9)
+    rows = np.random.default_rng(2).permutation(np.repeat(np.arange(240), 3))
+    thrice = told.iloc[rows].reset_index(drop=True).assign(cluster=rows)
+    found = harm_by_group(images[rows], thrice, prompts, LABELS, u, [-0.6, 1.1], 0.9)
+    key = ["delta", "group"]
+    once, found = (table.sort_values(key, ignore_index=True) for table in (once, found))
+    assert found["n"].tolist() == [3 * n for n in once["n"]]
+    for name in ("p_value", "p_holm", "change", "offensive_share", "correct_share"):
+        np.testing.assert_allclose(found[name], once[name], rtol=1e-9, atol=1e-12)
+    # A cluster's quantile is Student's, so that intervals are a little wider than of 240.
+    for name in ("offensive", "correct", "change"):
+        wide, plain = (
+            (table[f"{name}_high"] - table[f"{name}_low"]).to_numpy() for table in (found, once)
+        )
+        assert (wide >= 0.999 * plain).all()
+        assert (wide <= 1.15 * plain + 1e-12).all()
+    # Counted as pictures of their own they would seem surer.
+    alone = harm_by_group(images[rows], thrice.drop(columns="cluster"), prompts, LABELS, u,
+                          [-0.6, 1.1], 0.9).sort_values(key, ignore_index=True)  # fmt: skip
+    assert (alone["p_value"] <= once["p_value"]).all()
+    assert (alone["offensive_high"] < once["offensive_high"]).all()
+
+
+def test_table_2_goes_by_the_clusters_of_its_pictures():
+    images, prompts, labels = people()
+    labels = labels.assign(concept=[f"c{number % 31}" for number in range(240)])
+    x = normalise(np.random.default_rng(3).normal(size=(50, 6)) + 1)
+    y = normalise(np.random.default_rng(4).normal(size=(50, 6)) - 0.4)
+    settings = {"group": "race", "gender": "sex", "groups": ["b", "a"], "shifts": [0.7],
+                "model": "mine"}  # fmt: skip
+    stored = embedding_set(images, **labels)
+    both = embedding_set(prompts, **LABELS)
+    table = measure_harm(x, y, stored, both, settings, 0.95, "concept")
+    gap = x.mean(axis=0) - y.mean(axis=0)
+    told = pd.DataFrame(
+        {
+            "group": labels["race"],
+            "answer": labels["sex"] + ", " + labels["race"],
+            "cluster": np.arange(240) % 31,
+        }
+    )
+    plain = harm_by_group(stored.normalised(), told, both.normalised(), LABELS,
+                          gap / np.linalg.norm(gap), [0.7], 0.95)  # fmt: skip
+    key = ["delta", "group"]
+    columns = [*key, *plain.columns.difference(key)]
+    pd.testing.assert_frame_equal(
+        table[columns].sort_values(key, ignore_index=True),
+        plain[columns].sort_values(key, ignore_index=True),
+    )
 
 
 def test_holm_is_the_closed_test_of_bonferroni():

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,7 @@ from modality_gap.gap import (
     mean_cosine_interval,
     partner_ranks,
 )
-from modality_gap.tiles import map_ahead, sample_rows, tiles
+from modality_gap.tiles import tiles
 
 N, DIM = 2 * ROW_GROUP + 300, 12
 
@@ -148,23 +147,6 @@ def test_faults_far_into_a_file_are_named(tmp_path):
     assert x.shape == y.shape == (N - 4, DIM)
     np.testing.assert_allclose(x[:], unit(vectors(0)[some]))
     np.testing.assert_allclose(y[690:1500], unit(vectors(1)[some])[690:1500])
-
-
-def test_no_more_is_begun_than_is_asked_for():
-    begun = []
-    with ThreadPoolExecutor(2) as pool:
-        results = map_ahead(pool, lambda item: begun.append(item) or item**2, range(50), ahead=5)
-        assert [next(results) for _ in range(3)] == [0, 1, 4]
-        assert len(begun) <= 3 + 5
-        assert list(results) == [item**2 for item in range(3, 50)]
-    assert sorted(begun) == list(range(50))
-
-
-def test_a_sample_is_the_whole_of_a_small_set():
-    assert sample_rows(5000, 5000, 1) == slice(None)
-    rows = sample_rows(100_000, 5000, 1)
-    assert len(set(rows)) == 5000 and (np.diff(rows) > 0).all()
-    assert abs(rows.mean() - 50_000) < 2000
 
 
 # What is let go goes back to the system at once.

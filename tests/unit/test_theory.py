@@ -174,9 +174,6 @@ def test_theorem2_by_simulation():
     found = theory.variance_shares(moments, 0.95)
     np.testing.assert_allclose(found["ratio"][0], RATIO, atol=0.02)
     np.testing.assert_allclose(found["beta"][0], BETA, atol=0.02)
-    for value, low, high in found.values():
-        assert (low < value).all()
-        assert (value < high).all()
     assert (found["excess"][2] > 0).all()
 
 

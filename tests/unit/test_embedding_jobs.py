@@ -1,0 +1,152 @@
+"""One job of an extraction, from its plan to the file: items and noise, every initialisation."""
+
+import io
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from modality_gap import extraction
+from modality_gap.embedding_set import EmbeddingWriter, read
+from modality_gap.encoders import Encoder
+from modality_gap.errors import InputError
+
+GREYS = [10, 30, 50, 70, 90, 110, 130]
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    rows = []
+    for number, grey in enumerate(GREYS):
+        buffer = io.BytesIO()
+        Image.new("RGB", (2, 2), (grey, grey, grey)).save(buffer, format="PNG")
+        row = {"item_id": f"p{number}", "image": buffer.getvalue(), "text": f"grey {grey}"}
+        rows.append(row | {"kind": "odd" if number % 2 else "even"})
+    path = tmp_path / "pictures.parquet"
+    pd.DataFrame(rows).to_parquet(path, row_group_size=3)
+    return path
+
+
+def build(init):
+    """An encoder whose vectors say what they were made of: the grey and the initialisation."""
+    return Encoder(
+        prepare=lambda picture: torch.tensor(float(np.asarray(picture)[0, 0, 0])),
+        encode=lambda items: np.array([[float(item), -1 if init is None else init, 1]
+                                       for item in items], dtype=np.float32),
+        noise=lambda rng: torch.tensor(rng.normal()),
+        metadata={"model": "mine", "dtype": "float32"},
+    )  # fmt: skip
+
+
+SETTINGS = {"batch_size": 2, "workers": 2, "unreadable": "fail"}
+
+
+def job(dataset, target, rows, noise, inits, shard=1, shards=1, seed=6):
+    todo = extraction.plan_batches(rows, noise, 2, inits, shard, shards)
+    spec = {"seeds": 2} if inits != [None] else {}
+    labels = extraction.label_columns(dataset, {"noise": noise} if noise else {}, spec)
+    with EmbeddingWriter(target, {"of": "a test"}, labels) as writer:
+        found = extraction.embed(todo, build, dataset, "image", writer, SETTINGS, seed)
+    return *found, read(target)
+
+
+def test_items_come_first_then_noise_by_initialisation(dataset, tmp_path):
+    count, timing, found = job(
+        dataset, tmp_path / "whole.parquet", np.array([0, 2, 3, 6]), 3, [4, 5]
+    )
+    assert count == 14
+    wanted = [
+        f"seed{init:02d}/{name}"
+        for init in (4, 5)
+        for name in ("p0", "p2", "p3", "p6", "noise00000", "noise00001", "noise00002")
+    ]
+    assert list(found.item_ids) == wanted
+    assert found.labels["seed"].tolist() == [4] * 7 + [5] * 7
+    assert found.labels["noise"].tolist() == ([False] * 4 + [True] * 3) * 2
+    assert found.labels["kind"].tolist()[:4] == ["even", "even", "odd", "even"]
+    draws = np.random.default_rng(6).normal(size=3)
+    values = [10, 50, 70, 130, *draws]
+    np.testing.assert_allclose(found.vectors[:, 0], np.tile(values, 2), rtol=1e-6)
+    assert found.vectors[:, 1].tolist() == [4] * 7 + [5] * 7
+    assert {k: found.metadata[k] for k in ("model", "dtype", "of")} == {
+        "model": "mine",
+        "dtype": "float32",
+        "of": "a test",
+    }
+    assert min(timing.read_s, timing.infer_s, timing.write_s) > 0
+
+
+def test_one_set_of_weights_has_no_seed(dataset, tmp_path):
+    count, _, found = job(dataset, tmp_path / "one.parquet", np.arange(7), 0, [None])
+    assert count == 7
+    assert list(found.item_ids) == [f"p{number}" for number in range(7)]
+    assert list(found.labels) == ["kind"]
+    np.testing.assert_allclose(found.vectors[:, 0], GREYS)
+
+
+@pytest.mark.parametrize("shards", [2, 3, 5])
+def test_shards_together_are_the_whole(dataset, tmp_path, shards):
+    rows = np.array([0, 2, 3, 5, 6])
+    _, _, whole = job(dataset, tmp_path / "whole.parquet", rows, 3, [4, 5])
+    parts = [
+        job(dataset, tmp_path / f"{shard}.parquet", rows, 3, [4, 5], shard, shards)
+        for shard in range(1, shards + 1)
+    ]
+    assert sum(part[0] for part in parts) == len(whole)
+    assert [name for part in parts for name in part[2].item_ids] == list(whole.item_ids)
+    np.testing.assert_array_equal(np.concatenate([part[2].vectors for part in parts]),
+                                  whole.vectors)  # fmt: skip
+
+
+def test_noise_follows_its_seed_whatever_number_it_begins_with(tmp_path):
+    drawn = {}
+    for numbers in ((0, 1, 2, 3, 4), (3, 4)):
+        path = tmp_path / f"{len(numbers)}.parquet"
+        with EmbeddingWriter(path, {}) as writer:
+            extraction.extract_noise(np.array(numbers), build(None), writer, 2, seed=9)
+        drawn[numbers] = read(path)
+    wanted = np.random.default_rng(9).normal(size=5)
+    for numbers, found in drawn.items():
+        np.testing.assert_allclose(found.vectors[:, 0], wanted[list(numbers)], rtol=1e-6)
+        assert list(found.item_ids) == [f"noise{number:05d}" for number in numbers]
+
+
+def test_what_is_selected_matches_its_where_and_an_unknown_column_is_told(dataset):
+    assert extraction.select_rows(dataset, {"where": {"kind": ["odd"]}}, 0).tolist() == [1, 3, 5]
+    assert extraction.select_rows(dataset, {}, 0).tolist() == list(range(7))
+    sample = extraction.select_rows(dataset, {"sample": 4}, 1)
+    assert len(sample) == 4 and sorted(set(sample)) == list(sample)
+    with pytest.raises(InputError, match=r"no column 'sort'.* its columns are text, kind"):
+        extraction.select_rows(dataset, {"where": {"sort": ["a"]}}, 0)
+
+
+def test_an_unreadable_picture_is_skipped_in_its_place(dataset, tmp_path, capsys):
+    frame = pd.read_parquet(dataset)
+    for number in (2, 3):  # a whole batch of its own
+        frame.at[number, "image"] = b"none"
+    frame.to_parquet(dataset)
+    todo = extraction.plan_batches(np.arange(7), 0, 2, [None])
+    run = partial(extraction.embed, todo, build, dataset, "image")
+    with EmbeddingWriter(tmp_path / "a.parquet", {}) as writer:
+        count, _ = run(writer, SETTINGS | {"unreadable": "skip"}, 0)
+    found = read(tmp_path / "a.parquet")
+    assert count == 7
+    assert list(found.item_ids) == ["p0", "p1", "p4", "p5", "p6"]
+    assert found.metadata["skipped"] == ["p2", "p3"]
+    np.testing.assert_allclose(found.vectors[:, 0], [10, 30, 90, 110, 130])
+    assert capsys.readouterr().err.count("skipped: ") == 2
+
+
+def test_times_are_added_one_by_one():
+    total = extraction.Timing(1, 2, 4) + extraction.Timing(10, 20, 40)
+    assert (total.read_s, total.infer_s, total.write_s) == (11, 22, 44)
+
+
+def test_peak_memory_is_in_mebibytes():
+    held = np.ones(30 * 2**17)  # 30 MiB
+    peak = extraction.peak_memory_mb()["peak_memory_mb"]
+    assert 30 < peak < 2**16
+    assert held.sum() > 0
