@@ -241,9 +241,14 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
         # A column that is the same everywhere has no order to agree with.
         return Measured(float(tau) if math.isfinite(tau) else 0.0, n=len(rows))
     if take == "at_smallest":
-        rows = rows.loc[[rows[selector["along"]].idxmin()]]
+        along = rows[selector["along"]]
+        if along.isna().all():
+            return Measured(math.nan)
+        rows = rows.loc[[along.idxmin()]]
     elif take in ("smallest", "largest"):
         values = rows[column] if less is None else rows[column] - rows[less]
+        if values.isna().any():  # of an undefined value nobody knows whether it is the worst
+            return Measured(math.nan)
         rows = rows.loc[[values.idxmin() if take == "smallest" else values.idxmax()]]
     elif len(rows) > 1:
         raise InputError(

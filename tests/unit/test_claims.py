@@ -211,6 +211,16 @@ def test_what_is_said_of_several_is_measured_on_all_or_not_at_all():
     assert measure(where={"big": True, "set": ["b", "c"]}, take="largest") is None
 
 
+def test_of_undefined_values_there_is_no_smallest():
+    rows = pd.DataFrame({"value": [1.0, 2.0, 3.0], "loss": [math.nan, 0.2, 0.3], "none": math.nan})
+    cell = {"table": "t.csv", "column": "value", "take": "at_smallest", "along": "loss"}
+    # A shift without a loss is no minimum.
+    assert claims.measure(cell, {"t.csv": rows}).value == 2
+    undefined = (cell | {"along": "none"}, cell | {"column": "loss", "take": "smallest"})
+    for selector in (*undefined, cell | {"less": "loss", "take": "largest"}):
+        assert math.isnan(claims.measure(selector, {"t.csv": rows}).value)
+
+
 def test_a_point_has_no_interval():
     assert measure(where={"set": "c"}, point=True) == claims.Measured(0.1, n=30)
 
