@@ -116,3 +116,12 @@ def test_the_page_is_whole_and_escaped(tables):
         )
     ids = set(re.findall(r' id="([^"]+)"', html))
     assert {a[1:] for a in re.findall(r'href="(#[^"]+)"', html)} <= ids
+
+
+@pytest.mark.parametrize(("low", "share"), [(0.01, "the one set"), (0.0, "none")])
+def test_a_gap_whose_interval_reaches_0_is_not_clear(tables, low, share):
+    gap, *others = tables
+    gap.loc[gap["weights"] == "trained", "gap_low"] = low
+    told = [str(found) for found in models_found(gap, *others)]
+    (text,) = [one for one in told if "trained weights the gap is clearly" in one]
+    assert share in text

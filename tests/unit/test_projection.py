@@ -1,6 +1,7 @@
 """Pictures of a space in the plane: UMAP as configured, components and shares, tables of both."""
 
 import sys
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,13 +24,14 @@ def umap_calls(monkeypatch):
 
         def fit_transform(self, x):
             calls[-1]["rows"] = np.asarray(x)
+            warnings.warn("n_jobs value 1 overridden to 1 by setting random_state", stacklevel=1)
             return np.stack([np.arange(len(x)), -np.arange(len(x))], axis=1).astype(float)
 
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Recorder))
     return calls
 
 
-def test_umap_is_seeded_and_by_cosine(umap_calls):
+def test_umap_is_seeded_and_by_cosine(umap_calls, recwarn):
     x = np.random.default_rng(0).normal(size=(9, 4))
     umap_2d(x, n_neighbors=5, min_dist=0.3, seed=8)
     umap_2d(x, n_neighbors=50, min_dist=0.1, seed=9)
@@ -39,6 +41,7 @@ def test_umap_is_seeded_and_by_cosine(umap_calls):
     # No more neighbours than there are others.
     assert (fewer["n_neighbors"], fewer["random_state"]) == (8, 9)
     np.testing.assert_array_equal(told["rows"], x)
+    assert not list(recwarn)  # a seed keeps it to one thread, as is wanted
 
 
 def test_umap_of_pairs_tells_the_sides_apart(umap_calls):
