@@ -1,5 +1,6 @@
 """What a file of others must not do: run code, fill the disk, or stand in for other weights."""
 
+import hashlib
 import io
 import json
 import os
@@ -13,7 +14,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from modality_gap import assets
-from modality_gap.embedding_set import choose_rows, read
+from modality_gap.embedding_set import EmbeddingSet, StoredVectors, choose_rows, read, write
 from modality_gap.encoders import build_encoder
 from modality_gap.errors import InputError
 
@@ -178,6 +179,55 @@ def test_a_rough_size_holds_from_half_to_twice(tmp_path, size, about, right, cap
     path.write_bytes(b"x" * size)
     assert (assets._fault(asset, path) is None) == right
     assert f"{size} bytes with sha256" in capsys.readouterr().err
+
+
+def test_a_broken_connection_is_waited_for_twice_as_long_each_time(tmp_path, monkeypatch):
+    asset = assets.Asset(
+        id="some", kind="file", path="some.bin", licence="none", purpose="a test", url="http://a",
+        no_checksum="a test", bytes=95,
+    )  # fmt: skip
+    waits, asked = [], []
+    monkeypatch.setattr(assets.time, "sleep", waits.append)
+
+    def broken(*request):
+        asked.append(request)
+        raise assets.requests.ConnectionError("gone")
+
+    monkeypatch.setattr(assets, "_ask", broken)
+    with pytest.raises(Exception, match="broke off before the end"):
+        assets._download(None, "http://a", asset, tmp_path / "part", 1, 3, 0.5)
+    assert waits == [0.5, 1, 2]
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize(("size", "right"), [(95, True), (94, False), (96, False)])
+def test_an_exact_size_holds_exactly(tmp_path, size, right):
+    content = b"x" * 95
+    asset = assets.Asset(
+        id="some", kind="file", path="some.bin", licence="none", purpose="a test", url="http://a",
+        md5=hashlib.md5(content, usedforsecurity=False).hexdigest(), bytes=95,
+    )  # fmt: skip
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * size)
+    assert (assets._fault(asset, path) is None) == right
+    path.write_bytes(b"y" * 95)
+    assert assets._fault(asset, path)
+
+
+def test_clusters_of_chosen_rows_are_those_rows(tmp_path):
+    labels = pd.DataFrame({"concept": [*"caabcb"]})
+    vectors = np.eye(6, dtype=np.float32)
+    ids = np.array([f"i{row}" for row in range(6)], dtype=object)
+    write(EmbeddingSet(ids, vectors, labels), tmp_path / "own.parquet")
+    whole = StoredVectors(tmp_path / "own.parquet")
+    some = whole.select(np.array([False, True, True, True, False, True]))
+    for stored, concepts in ((whole, "caabcb"), (some, "aabb")):
+        codes = stored.clusters("concept")
+        assert len(codes) == len(concepts)
+        assert set(codes) == set(range(len(set(concepts))))
+        same = np.equal.outer([*concepts], [*concepts])
+        np.testing.assert_array_equal(codes[:, None] == codes[None], same)
+    assert whole.clusters(None) is None
 
 
 # --- MiniLM's weights ---------------------------------------------------------------------------
