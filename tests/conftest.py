@@ -12,7 +12,8 @@ import pytest
 from runs import Snakemake
 
 ROOT = Path(__file__).resolve().parent.parent
-RUNS = ("small_run", "archives")  # what holds a whole run of the workflow
+# What holds a whole run of the workflow, or the process that begins runs > its group of tests.
+RUNS = {"archives": "archives", "small_run": "small_run", "warm": "small_run"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,9 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = ("unit", "workflow", "browser", "faults", "cluster")
     items.sort(key=lambda item: order.index(item.path.parent.name))
     for item in items:
-        for run in RUNS:
-            if run in item.fixturenames:
-                item.add_marker(pytest.mark.xdist_group(run))
+        groups = [group for fixture, group in RUNS.items() if fixture in item.fixturenames]
+        if groups:
+            item.add_marker(pytest.mark.xdist_group(groups[0]))
 
 
 @pytest.hookimpl(hookwrapper=True)

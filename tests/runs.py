@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -95,12 +96,15 @@ class Snakemake:
 
     def __init__(self, *always: str):
         self.always = always
+        # What a killed run leaves of its temporary files goes with this folder.
+        self.scratch = tempfile.TemporaryDirectory()
         self.server = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("warm.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            env=os.environ | {"TMPDIR": self.scratch.name},
         )
         self.last: Run | None = None
 
@@ -108,6 +112,7 @@ class Snakemake:
         """Begin a run in a folder; one that a failed test left is killed."""
         self.kill_last()
         environment = {k: v for k, v in os.environ.items() if k != "MODALITY_GAP_MIRROR"}
+        environment["TMPDIR"] = self.scratch.name
         if mirror:
             environment["MODALITY_GAP_MIRROR"] = str(mirror)
         said = folder / "said"
@@ -136,3 +141,4 @@ class Snakemake:
         self.kill_last()
         self.server.stdin.close()
         self.server.wait()
+        self.scratch.cleanup()

@@ -20,7 +20,6 @@ import subprocess
 import sys
 from contextlib import nullcontext, suppress
 from multiprocessing.connection import Client, Listener
-from multiprocessing.util import get_temp_dir
 
 LARGE = [
     "huggingface_hub", "jinja2", "matplotlib.pyplot", "pandas", "PIL.Image", "pyarrow.parquet",
@@ -34,10 +33,9 @@ def serve() -> None:
     """Fork one run after the other."""
     for module in (*LARGE, "snakemake.cli", "snakemake.script"):
         importlib.import_module(module)
-    # The sockets of all runs are in one folder, which this process removes when it ends.
-    get_temp_dir()
     # A process whose parent has ended becomes a child of this one, which can then wait for it.
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    with suppress(AttributeError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for line in sys.stdin:
         process = os.fork()
         if process == 0:
