@@ -438,20 +438,24 @@ def sphere_loss(spacing, mismatched, temperature, delta_theta):
 # --- diagnostics --------------------------------------------------------------------------------
 
 
-def diagnostics_values(x, y, groups, drawn):
-    """rmg, alignment and both uniformities where each pair is there as often as `drawn` (n,) says.
-    Two copies of a pair are not compared, nor those of two pairs of one group but as first drawn.
-    """
-    weights = np.where(groups[:, None] == groups, drawn, np.outer(drawn, drawn).astype(float))
-    np.fill_diagonal(weights, 0)
-    of_pairs = [(weights * (side @ side.T)).sum() / weights.sum() for side in (x, y)]
-    uniformity = [
-        np.log((weights * np.exp(-2 * (2 - 2 * side @ side.T))).sum() / weights.sum())
-        for side in (x, y)
-    ]
-    alignment = drawn @ ((x - y) ** 2).sum(axis=1) / drawn.sum()
-    partners, within = drawn @ (1 - (x * y).sum(axis=1)) / drawn.sum(), 1 - np.mean(of_pairs)
-    return np.array([partners / (within + partners), alignment, *uniformity])
+def diagnostics_of(x, y, groups):
+    """The function from how often each pair is there, (n,), to rmg, alignment and uniformities. Two
+    copies of a pair are not compared, nor those of two pairs of one group but as first drawn."""
+    same_group = groups[:, None] == groups
+    matrices = [side @ side.T for side in (x, y)]
+    potentials = [np.exp(-2 * (2 - 2 * matrix)) for matrix in matrices]
+    distances, apart = ((x - y) ** 2).sum(axis=1), 1 - (x * y).sum(axis=1)
+
+    def values(drawn):
+        weights = np.where(same_group, drawn, np.outer(drawn, drawn).astype(float))
+        np.fill_diagonal(weights, 0)
+        within = 1 - np.mean([(weights * one).sum() / weights.sum() for one in matrices])
+        uniformity = [np.log((weights * one).sum() / weights.sum()) for one in potentials]
+        partners = drawn @ apart / drawn.sum()
+        alignment = drawn @ distances / drawn.sum()
+        return np.array([partners / (within + partners), alignment, *uniformity])
+
+    return values
 
 
 def bootstrap(statistic, n, resamples, confidence, seed, method="BCa"):
@@ -478,9 +482,10 @@ def diagnostics_row(x, y, resamples, confidence, seed, groups):
     """A row of diagnostics.csv but for ranks."""
     names, codes = np.unique(groups, return_inverse=True)
     row = {"n": len(x), "clusters": len(names), "dim": x.shape[1], "gap": gap(x, y)}
-    values = diagnostics_values(x, y, codes, np.ones(len(x)))
+    measured = diagnostics_of(x, y, codes)
+    values = measured(np.ones(len(x)))
     ends = bootstrap(
-        lambda drawn: diagnostics_values(x, y, codes, drawn[codes]),
+        lambda drawn: measured(drawn[codes]),
         len(names),
         resamples,
         confidence,
