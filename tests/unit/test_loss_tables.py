@@ -112,6 +112,24 @@ def test_minima_and_shapes_on_the_fine_grid():
         assert (shape["n"], shape.keys() - {"temperature"}) == (80, {*loss_sweep.SHAPE_COLUMNS})
 
 
+def test_shapes_are_those_of_losses_with_a_hump_alone():
+    rng = np.random.default_rng(1)
+    hidden = rng.normal(size=(64, 8))
+    x = normalise(hidden + 2)
+    y = normalise(hidden + 0.3 * rng.normal(size=(64, 8)) - 2)
+    settings = SETTINGS | {"delta_start": -2.0, "delta_stop": 4.0, "temperatures": [0.02, 5]}
+    _, shapes = loss_sweep.minima(x, y, settings, 20, 0.9, 3)
+    fine = np.arange(-20, 41) / 10
+    distances = np.array([distance(x, y, delta) for delta in fine])
+    wanted = []
+    for temperature in (0.02, 5):
+        mean = np.array([entropies(*moved(x, y, delta), temperature, 8).mean() for delta in fine])
+        shape = contrastive.back_to_back(mean, distances)
+        wanted += [{"temperature": temperature, "n": 64, **shape}] if shape else []
+    assert len(wanted) == 1
+    assert shapes == [pytest.approx(wanted[0])]
+
+
 def bumpy(batches=12, seed=2):
     """A loss by shift and batch whose minimum differs by batch, (201, batches)."""
     rng = np.random.default_rng(seed)
@@ -209,7 +227,7 @@ def test_every_column_of_the_sigmoid_tables():
 
 
 def test_own_scale_is_the_entrys_before_the_metadatas():
-    about = {"logit_scale": 10, "logit_bias": -5}
+    about = {"logit_scale": 10, "logit_bias": -5, "model": "mine"}
     assert loss_sweep.own_scale("mine", about, {}) == (0.1, -5)
     assert loss_sweep.own_scale("mine", about, {"scale": 4}) == (0.25, -5)
     assert loss_sweep.own_scale("mine", {}, {"scale": 4, "bias": -3}) == (0.25, -3)

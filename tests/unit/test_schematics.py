@@ -86,6 +86,13 @@ def test_pairs_on_the_sphere_lie_on_their_parallels_and_are_joined(ax3d):
     assert (images.get_label(), texts.get_label()) == ("image", "text")
     assert colors.same_color(images.get_color(), IMAGE_COLOR)
     assert colors.same_color(texts.get_color(), TEXT_COLOR)
+    heights = {
+        round(float(height), 9)
+        for line in ax3d.lines
+        if len(points_of(line)) == 361
+        for height in points_of(line)[:, 2][~np.isnan(points_of(line)[:, 2])]
+    }
+    assert heights == {0, round(np.cos(np.radians(50)), 9)}
     links = {
         one.get_label(): one
         for one in ax3d.collections

@@ -10,6 +10,7 @@ from scipy import stats
 from modality_gap import roc_auc, zero_shot
 from modality_gap.contrastive import shift
 from modality_gap.embedding_set import EmbeddingSet, normalise
+from modality_gap.errors import InputError
 from modality_gap.fairness import harm_by_group, holm, measure_harm, paired_change, published_harm
 from modality_gap.table1 import measure_task
 
@@ -315,6 +316,16 @@ def test_a_task_of_two_classes_is_scored_by_the_area_of_the_second(task):
     report = roc_auc.shift_report(np.array(values), positive, DELTAS, DISTANCES, 0.9, 99, 3)
     assert {k: row[k] for k in report} == pytest.approx(report)
     assert (row["metric"], row["classes"], row["chance"]) == ("roc_auc", 2, 0.5)
+
+
+def test_the_first_class_without_a_prompt_is_named(task):
+    images, prompts, along = task
+    names = [f"class{number:02d}" for number in range(30)]
+    images.labels["kind"] = np.resize(names[::-1], 90)
+    with pytest.raises(InputError, match=r"tasks\.mine\.prompts has none for the class 'class00'"):
+        measure_task(
+            "mine", {"label": "kind"}, images, prompts, along, DELTAS, DISTANCES, **SETTINGS
+        )
 
 
 # --- Table 2 ------------------------------------------------------------------------------------
