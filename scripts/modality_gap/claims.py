@@ -191,18 +191,18 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
     """What a selector points at; None where this run has no such table or row.
 
     table, where, column: the cell (a list in `where`: rows of all of its values); with `less`, each
-    row's cell less that of another column. `take`
-    says which of several rows: the smallest or largest of these, the one at the smallest of the
-    column `along`, or (kendall) the rank correlation of the two columns. `absolute` drops the
-    cell's sign. `over` and `minus` are selectors of a second value, with an `absolute` of their
-    own, applied in this order. `point` leaves the interval out: a count that was made is what it
+    row's cell less that of another column. `take` says which of several rows: the smallest or
+    largest of these, the one at the smallest of the column `along`, or (kendall) the rank
+    correlation of the two columns. `absolute` drops the cell's sign (with kendall that of every
+    row). `over` and `minus` are selectors of a second value, with an `absolute` of their own,
+    applied in this order. `point` leaves the interval out: a count that was made is what it
     is. `value` alone is a published constant. Raises InputError where several rows match and `take`
     is absent.
     """
     first = _first(selector, tables)
     if first is None:
         return None
-    if selector.get("absolute"):
+    if selector.get("absolute") and selector.get("take") != "kendall":
         first = _absolute(first)
     for operation, combined in OPERATIONS.items():
         if operation in selector:
@@ -237,7 +237,8 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
     if take == "kendall":
         if len(rows) < 3:
             return None
-        tau = rows[column].corr(rows[selector["along"]], method="kendall")
+        values = rows[column].abs() if selector.get("absolute") else rows[column]
+        tau = values.corr(rows[selector["along"]], method="kendall")
         # A column that is the same everywhere has no order to agree with.
         return Measured(float(tau) if math.isfinite(tau) else 0.0, n=len(rows))
     if take == "at_smallest":
@@ -522,7 +523,7 @@ def summary(claims: pd.DataFrame) -> list[str]:
 
 
 REST_ON = {
-    "own": "on its own model or data",
+    "own": "on the paper's own model or data",
     "neighbouring": "on a neighbouring model",
     "simulation": "by its simulation or theorem run again",
 }

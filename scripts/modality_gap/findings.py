@@ -142,9 +142,9 @@ def _retrieval(trained: pd.DataFrame) -> list[Finding]:
     if not able.all():
         found.append(
             Finding(
-                f"Retrieval is near chance in {told(trained[~able])}: the lower end of recall@1 "
-                f"is below {WELL_ABOVE:g} times chance. These gaps are not those of models that "
-                "have learnt to match."
+                f"Retrieval is near chance in {told(trained[~able])}: in at least one direction "
+                f"the lower end of recall@1 is below {WELL_ABOVE:g} times chance. These gaps are "
+                "not those of models that have learnt to match."
             )
         )
     return found
@@ -186,8 +186,8 @@ def figure2a_found(cone: pd.DataFrame) -> list[Finding]:
     least = cone.loc[cone["mean_cosine"].idxmin()]
     found = [
         Finding(
-            f"In {of_all(above.sum(), len(cone), 'panel')} the mean cosine is clearly above 0, so "
-            f"the embeddings share a cone. It is smallest for {_panel(least)}: "
+            f"The mean cosine is clearly above 0 in {of_all(above.sum(), len(cone), 'panel')}. "
+            f"It is smallest for {_panel(least)}: "
             f"{estimate(least, 'mean_cosine')}, {size(least)}.",
             tuple(
                 f"figure2a.narrow.{weights}.{inputs}"
@@ -359,7 +359,7 @@ def figure3a_found(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
             found.append(
                 Finding(
                     f"{plane}; a shift by the whole gap leaves the centres {number(apart[whole])} "
-                    "apart in it."
+                    "apart in that plane."
                 )
             )
     return found

@@ -128,6 +128,13 @@ class Balance(NamedTuple):
     agreeing: dict[str, list[tuple[Claim, list[Mark]]]]
     besides: list[tuple[Finding, list[Mark]]]  # leading sentences that stand beside no claim
 
+    def against_by_verdict(self) -> dict[str, list[tuple[Claim, list[dict], list[str]]]]:
+        """`against` by the weightier verdict of each claim: `differs` first."""
+        groups: dict[str, list] = {}
+        for entry in self.against:
+            groups.setdefault(_weightiest(entry[1]), []).append(entry)
+        return groups
+
 
 def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
     """The paper's own claims, from its text and notebooks, by what this run says of them. A claim
@@ -150,10 +157,13 @@ def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
         elif finding.lead:
             besides.append((finding, marks(finding.claims, known)))
     # What was measured on the paper's own model, or its like, before what stand-ins show.
-    order = sorted(
-        against.values(), key=lambda entry: min(AGAINST.index(row["verdict"]) for row in entry[1])
-    )
+    order = sorted(against.values(), key=lambda entry: AGAINST.index(_weightiest(entry[1])))
     return Balance(order, agreeing, besides)
+
+
+def _weightiest(rows: Iterable[Mapping]) -> str:
+    """The first of AGAINST that any row has as its verdict."""
+    return min((row["verdict"] for row in rows), key=AGAINST.index)
 
 
 def filled(text: str, published: Callable[[str], float]) -> str:
