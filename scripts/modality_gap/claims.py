@@ -525,7 +525,7 @@ def summary(claims: pd.DataFrame) -> list[str]:
 REST_ON = {
     "own": "on the paper's own model or data",
     "neighbouring": "on a neighbouring model",
-    "simulation": "by its simulation or theorem run again",
+    "simulation": "by running a simulation or theorem again",
 }
 
 
