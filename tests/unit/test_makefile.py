@@ -32,8 +32,12 @@ def project(root, tmp_path) -> Path:
 
 
 def make(project: Path, target: str) -> subprocess.CompletedProcess:
+    # As from a shell, also where these tests run under `make test`.
+    shell = {
+        key: value for key, value in os.environ.items() if key[:4] != "MAKE" and key != "MFLAGS"
+    }
     return subprocess.run(
-        ["make", target], cwd=project, capture_output=True, text=True, check=False
+        ["make", target], cwd=project, capture_output=True, text=True, check=False, env=shell
     )
 
 
