@@ -415,8 +415,8 @@ def figure3bcd_found(
         found.append(
             Finding(
                 f"No verdict from {listed(weak)}: retrieval near chance (the lower end of recall@1 "
-                f"is below {WELL_ABOVE:g} times chance in at least one direction), so the place of the smallest loss says nothing of "
-                "a model that has learnt to match."
+                f"is below {WELL_ABOVE:g} times chance in at least one direction), so the place of "
+                "the smallest loss says nothing of a model that has learnt to match."
             )
         )
     return found
