@@ -60,8 +60,8 @@ def dry_run(folder: Path, *arguments: str) -> str:
 
 
 def processes(number: int):
-    """A pool of so many processes at a time, a new one for each call, forked from one that has
-    Snakemake imported."""
+    """A pool of `number` processes. Each call gets a new process, forked from one that has already
+    imported Snakemake."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["snakemake.cli", "snakemake.workflow"])
     return context.Pool(number, maxtasksperchild=1)

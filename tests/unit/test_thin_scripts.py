@@ -92,17 +92,14 @@ def test_the_sigmoid_loss(run, tmp_path):
     paths = [*pair(tmp_path, "one", about), *pair(tmp_path, "three", about)]
     sets = {"one": {}, "three": {"scale": 5.0, "bias": -3.0}}
     output = {name: tmp_path / f"{name}.csv" for name in ("landscape", "minimum")}
+    params = {"clusters": {}, "landscape": settings, "bootstrap": {"resamples": 60}}
+    params |= {"confidence": 0.8, "sample": 33, "seed": 3}
     run(
         "sweep_sigmoid_loss",
         {"pairs": paths},
         output,
         sets=sets,
-        clusters={},
-        landscape=settings,
-        bootstrap={"resamples": 60},
-        confidence=0.8,
-        sample=33,
-        seed=3,
+        **params,
     )
     found = [pd.read_csv(path, float_precision="round_trip") for path in output.values()]
     rows = plain.sample(40, 33, 3)
@@ -121,12 +118,7 @@ def test_the_sigmoid_loss(run, tmp_path):
             {"pairs": paths},
             output,
             sets={"one": {}},
-            clusters={},
-            landscape=settings,
-            bootstrap={"resamples": 60},
-            confidence=0.8,
-            sample=33,
-            seed=3,
+            **params,
         )
 
 
