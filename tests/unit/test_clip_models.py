@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -32,11 +33,17 @@ def test_the_library_is_not_imported():
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": "scripts"})
 
 
-@pytest.fixture(scope="module")
-def open_clip():
+@pytest.fixture
+def open_clip(monkeypatch):
+    """open_clip with the architectures that it ships: another test may have registered its own."""
     sys.modules.setdefault("transformers", None)
     import open_clip
+    from open_clip import factory
 
+    shipped = [Path(open_clip.__file__).parent / "model_configs"]
+    monkeypatch.setattr(factory, "_MODEL_CONFIG_PATHS", shipped)
+    monkeypatch.setattr(factory, "_MODEL_CONFIGS", {})
+    factory._rescan_model_configs()
     return open_clip
 
 
