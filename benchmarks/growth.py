@@ -62,7 +62,7 @@ def _all_pairs(x, y):
 
 
 def _recall(x, y):
-    from modality_gap.gap import partner_ranks
+    from modality_gap.retrieval import partner_ranks
 
     return partner_ranks(x, y)
 

@@ -26,7 +26,7 @@ from torch.nn import functional
 from torch.optim.adam import adam
 from tqdm import tqdm
 
-from modality_gap import gap
+from modality_gap import gap, retrieval
 from modality_gap.training import symmetric_contrastive_loss
 
 # Per experiment: the lists of the config that span its conditions, by the column each fills.
@@ -267,7 +267,7 @@ def measure(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
         "gap": gap.gap(x, y),
         "mean_cosine_a": gap.mean_cosine(x),
         "mean_cosine_b": gap.mean_cosine(y),
-        **dict(zip(RECALLS, gap.recall_at(x, y, 1), strict=True)),
+        **dict(zip(RECALLS, retrieval.recall_at(x, y, 1), strict=True)),
     }
 
 
@@ -302,7 +302,7 @@ def measure_untouched(
         "n": len(x),
         "clusters": gap.count_clusters(len(x), clusters),
         **gap.measure_gap(x, y, confidence, clusters),
-        **gap.measure_recall(x, y, confidence, clusters, ks=(1,)),
+        **retrieval.measure_recall(x, y, confidence, clusters, ks=(1,)),
     }
 
 

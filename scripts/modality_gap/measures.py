@@ -18,8 +18,8 @@ from modality_gap.gap import (
     mean_cosine,
     mean_cosine_interval,
     measure_gap,
-    measure_recall,
 )
+from modality_gap.retrieval import measure_recall
 from modality_gap.tiles import sample_rows, tiles
 
 
@@ -35,8 +35,8 @@ def measure_set(
     """A row of gap.csv: every statistic of one set, the separability of a sample of its pairs.
 
     _a and _b are the first and the second modality; recallK_ab is the share of items of the first
-    that have a partner among the K nearest of the second (`gap.measure_recall`). largest5_share is
-    empty where there is no gap. Source: Figure 1.
+    that have a partner among the K nearest of the second (`retrieval.measure_recall`).
+    largest5_share is empty where there is no gap. Source: Figure 1.
     """
     row = {"n": len(x), "clusters": count_clusters(len(x), clusters), "dim": x.shape[1]}
     row |= measure_gap(x, y, confidence, clusters)

@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from modality_gap.gap import gap, recall_at
+from modality_gap.gap import gap
+from modality_gap.retrieval import recall_at
 
 
 def symmetric_contrastive_loss(

@@ -14,15 +14,8 @@ from modality_gap.cone import cosine_distribution, sd_cosine
 from modality_gap.contrastive import loss_landscape, signed_distances
 from modality_gap.embedding_set import ROW_GROUP, EmbeddingSet, StoredVectors, open_pair, write
 from modality_gap.errors import InputError
-from modality_gap.gap import (
-    gap,
-    gap_interval,
-    gap_vector,
-    identical_rows,
-    mean_cosine,
-    mean_cosine_interval,
-    partner_ranks,
-)
+from modality_gap.gap import gap, gap_interval, gap_vector, mean_cosine, mean_cosine_interval
+from modality_gap.retrieval import identical_rows, partner_ranks
 from modality_gap.tiles import tiles
 
 N, DIM = 2 * ROW_GROUP + 300, 12

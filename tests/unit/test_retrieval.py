@@ -1,0 +1,78 @@
+"""Recall and ranks, against brute force and cases that are known beforehand."""
+
+import numpy as np
+import pytest
+
+from modality_gap.embedding_set import normalise
+from modality_gap.gap import proportion_interval
+from modality_gap.retrieval import measure_recall, partner_ranks, recall_at
+
+
+def test_recall_counts_the_partner_among_the_nearest():
+    x = np.eye(4)
+    y = np.eye(4)[[0, 1, 3, 2]]  # the last two exchanged
+    assert recall_at(x, y, 1) == (0.5, 0.5)
+    assert recall_at(x, y, 4) == (1.0, 1.0)
+    # On the circle, at these degrees: 10 is nearer to 0 than to its partner at 25.
+    one, other = (
+        np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        for angles in np.radians([[25, 0], [10, 5]])
+    )
+    assert recall_at(one, other, 1) == (1.0, 0.5)
+
+
+def test_identical_vectors_are_one_item_and_any_of_its_partners_counts():
+    rng = np.random.default_rng(0)
+    pictures = normalise(rng.normal(size=(40, 17)))
+    x = np.repeat(pictures, 5, axis=0)
+    order = rng.permutation(200)
+    x = x[order]
+    y = normalise(x + 0.005 * rng.normal(size=x.shape))
+    # A model that never errs: five captions a picture.
+    assert recall_at(x, y, 1) == (1, 1)
+    found = measure_recall(x, y, 0.95)
+    assert (found["recall_items_a"], found["recall_items_b"]) == (40, 200)
+    assert found["recall1_chance"] == pytest.approx(1 / 40)
+    assert (found["recall1_ab"], found["recall1_ba"]) == (1, 1)
+    assert found["recall1_ab_low"] == pytest.approx(proportion_interval(40, 40, 0.95)[0])
+    assert found["recall1_ba_low"] == pytest.approx(proportion_interval(200, 200, 0.95)[0])
+    # One that errs, by the usual protocol: every picture and caption alone, by brute force.
+    y = normalise(x + 0.9 * rng.normal(size=x.shape))
+    cosines = pictures @ y.T
+    owner = np.array([np.flatnonzero((pictures == row).all(axis=1))[0] for row in x])
+    for k in (1, 5):
+        nearest = np.argsort(-cosines, axis=1)[:, :k]
+        to_y = (owner[nearest] == np.arange(40)[:, None]).any(axis=1).mean()
+        nearest = np.argsort(-cosines.T, axis=1)[:, :k]
+        to_x = (nearest == owner[:, None]).any(axis=1).mean()
+        assert recall_at(x, y, k) == pytest.approx((to_y, to_x))
+        assert recall_at(x, y, k, tile=7) == recall_at(x, y, k)
+        assert to_y < 0.9
+
+
+def test_two_pictures_alike_under_two_names_are_not_rivals():
+    x = np.eye(4)[[0, 1, 1, 2, 3]]
+    y = normalise(np.eye(4)[[0, 1, 1, 2, 3]] + 0.01 * np.arange(20).reshape(5, 4) / 20)
+    assert recall_at(x, y, 1) == (1, 1)
+    # All alike: one item a side, which is found, as chance finds it.
+    same = np.ones((50, 3)) / np.sqrt(3)
+    found = measure_recall(same, same, 0.95)
+    assert (found["recall_items_a"], found["recall1_ab"], found["recall1_chance"]) == (1, 1, 1)
+
+
+def test_equal_cosines_of_different_items_count_where_they_stand_before():
+    # Each of 50 has the same cosine with every one of the others' partners.
+    x = np.tile([1.0, 0, 0], (50, 1))
+    angles = np.linspace(0, 6, 50)
+    y = np.stack([np.full(50, 0.6), 0.8 * np.cos(angles), 0.8 * np.sin(angles)], axis=1)
+    assert recall_at(y, x, 1) == (1, 1)
+    three = x[:1], y[:3]
+    ranks = partner_ranks(np.concatenate([three[0], -np.eye(3)[:2]]), three[1])
+    assert ranks[0].tolist()[0] == 0
+
+
+def test_recall_does_not_depend_on_the_tile():
+    rng = np.random.default_rng(3)
+    x = normalise(rng.normal(size=(60, 8)))
+    y = normalise(x + 0.4 * rng.normal(size=(60, 8)))
+    assert recall_at(x, y, 3, tile=7) == recall_at(x, y, 3)
