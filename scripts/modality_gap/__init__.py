@@ -4,4 +4,17 @@ No function here knows a path of the workflow or the `snakemake` object: the scr
 package read files, call these functions and write files.
 """
 
-__version__ = "0.1.0"
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+
+def _version() -> str:
+    """The version in the pyproject.toml of this clone, or that of the installed package."""
+    pyproject = Path(__file__).parents[2] / "pyproject.toml"
+    if pyproject.is_file():
+        return tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["version"]
+    return metadata.version("modality-gap")
+
+
+__version__ = _version()

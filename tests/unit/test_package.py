@@ -1,0 +1,63 @@
+"""pyproject.toml: one version, and the package that others install."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+# Distributions whose module has another name.
+DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+
+
+@pytest.fixture(scope="module")
+def project(root) -> dict:
+    """The section [project] of pyproject.toml."""
+    return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def required(project, *extras):
+    """Distributions that the package requires, with some of its extras."""
+    lines = [*project["dependencies"]]
+    for extra in extras:
+        lines += project["optional-dependencies"][extra]
+    return {canonicalize_name(Requirement(line).name) for line in lines} - {"modality-gap"}
+
+
+def test_the_version_is_that_of_the_citation_and_of_the_last_release(root, project):
+    import modality_gap
+
+    citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.search(r"^## \[(\d+\.\d+\.\d+)\] - (\S+)$", changelog, re.MULTILINE)
+    assert project["version"] == modality_gap.__version__
+    assert (citation["version"], citation["date-released"]) == released.groups()
+    assert citation["version"] == project["version"]
+
+
+def test_every_requirement_of_the_package_is_met_by_the_lock(project):
+    everything = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    for requirement in map(Requirement, everything):
+        if requirement.name != project["name"]:
+            assert requirement.specifier.contains(metadata.version(requirement.name)), requirement
+
+
+def test_the_version_of_an_installed_package_is_read_from_its_metadata(root, tmp_path, project):
+    """As `pip install` lays it out: without pyproject.toml, beside its metadata."""
+    (tmp_path / "modality_gap").mkdir()
+    (tmp_path / "modality_gap" / "__init__.py").symlink_to(
+        root / "scripts" / "modality_gap" / "__init__.py"
+    )
+    info = tmp_path / "modality_gap-9.8.7.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.4\nName: modality-gap\nVersion: 9.8.7\n")
+    code = "import modality_gap; print(modality_gap.__version__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "9.8.7"
