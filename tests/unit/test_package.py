@@ -5,28 +5,17 @@ import subprocess
 import sys
 import tomllib
 from importlib import metadata
+from itertools import chain
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
-# Distributions whose module has another name.
-DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 
 
 @pytest.fixture(scope="module")
 def project(root) -> dict:
     """The section [project] of pyproject.toml."""
     return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-
-
-def required(project, *extras):
-    """Distributions that the package requires, with some of its extras."""
-    lines = [*project["dependencies"]]
-    for extra in extras:
-        lines += project["optional-dependencies"][extra]
-    return {canonicalize_name(Requirement(line).name) for line in lines} - {"modality-gap"}
 
 
 def test_the_version_is_that_of_the_citation_and_of_the_last_release(root, project):
@@ -41,8 +30,8 @@ def test_the_version_is_that_of_the_citation_and_of_the_last_release(root, proje
 
 
 def test_every_requirement_of_the_package_is_met_by_the_lock(project):
-    everything = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
-    for requirement in map(Requirement, everything):
+    extras = chain.from_iterable(project["optional-dependencies"].values())
+    for requirement in map(Requirement, chain(project["dependencies"], extras)):
         if requirement.name != project["name"]:
             assert requirement.specifier.contains(metadata.version(requirement.name)), requirement
 
