@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from modality_gap.errors import InputError
-from modality_gap.gap import count_clusters, mean_cosine, mean_cosine_interval, mean_vector
+from modality_gap.gap import mean_cosine, mean_cosine_interval, mean_vector
+from modality_gap.intervals import count_clusters, t_quantile
 from modality_gap.tiles import TILE, tiles
 
 
@@ -257,7 +257,7 @@ def mlp_intervals(table: pd.DataFrame, inputs: int, confidence: float) -> pd.Dat
     """
     repeats = table.groupby(["activation", "bias", "layer"], sort=False)["mean_cosine"]
     interval = repeats.agg(n="size", mean_cosine="mean").reset_index()
-    quantile = stats.t.ppf((1 + confidence) / 2, interval["n"] - 1)
+    quantile = t_quantile(confidence, interval["n"].to_numpy())
     margin = quantile * repeats.sem().to_numpy()
     mean = interval["mean_cosine"]
     return interval.assign(

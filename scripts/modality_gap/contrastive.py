@@ -17,9 +17,9 @@ import pandas as pd
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
-from modality_gap.diagnostics import bootstrap_interval, sums_by
 from modality_gap.errors import InputError
 from modality_gap.gap import NO_GAP, gap_vector
+from modality_gap.intervals import bootstrap_interval, sums_by
 from modality_gap.tiles import map_ahead, tiles
 
 # From here on exp(-2 / temperature), of the least cosine, is above the smallest float64.

@@ -8,67 +8,14 @@ quadratic form of W; an item that was drawn twice is not compared with itself, n
 cluster's copies, which would make every resample look narrower.
 """
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from modality_gap.errors import InputError
 from modality_gap.gap import gap
-
-BATCH = 512  # resamples at once, which bounds the memory
-
-
-def draws(resamples: np.ndarray, n: int) -> np.ndarray:
-    """How often each of n items is drawn, (B, n), from the items of each resample (B, m)."""
-    rows = np.arange(len(resamples))[:, None] * n
-    counts = np.bincount((resamples + rows).ravel(), minlength=len(resamples) * n)
-    return counts.reshape(len(resamples), n).astype(np.float64)
-
-
-def bootstrap_interval(
-    statistic: Callable[[np.ndarray], np.ndarray],
-    n: int,
-    resamples: int,
-    confidence: float,
-    seed: int,
-    method: str = "BCa",
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper ends (q,) of the bootstrap intervals of q quantities of n items.
-
-    `statistic` turns weights (B, n) into (q, B). BCa allows for a skewed statistic; neither it nor
-    the percentile interval takes out the bias of the length of a mean, so the gap has none here
-    (`gap.gap_interval`). Where no resample differs from the estimate BCa has no answer, and the
-    percentile interval, a point, is given.
-    """
-
-    def of_resamples(indices: np.ndarray, axis: int) -> np.ndarray:
-        # The sample itself comes as (n,), its resamples as (B, m).
-        values = statistic(draws(np.atleast_2d(indices), n))
-        return values if indices.ndim > 1 else values[:, 0]
-
-    result = None
-    ends = []
-    for kind in dict.fromkeys((method, "percentile")):
-        with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
-            warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-            result = stats.bootstrap(
-                (np.arange(n),),
-                of_resamples,
-                n_resamples=resamples if result is None else 0,
-                batch=BATCH,
-                vectorized=True,
-                confidence_level=confidence,
-                method=kind,
-                rng=np.random.default_rng(seed),
-                bootstrap_result=result,
-            )
-        ends.append(np.array(result.confidence_interval))
-    low, high = np.where(np.isfinite(ends[0]).all(axis=0), ends[0], ends[-1])
-    return low, high
-
+from modality_gap.intervals import bootstrap_interval, sums_by
 
 LEAST = 6  # units of a bootstrap: of fewer, a resample too often holds one alone
 
@@ -78,13 +25,6 @@ def pair_potential(x: np.ndarray) -> np.ndarray:
     potential = np.exp(4 * (x @ x.T) - 4)  # of unit vectors
     np.fill_diagonal(potential, 0)
     return potential
-
-
-def sums_by(values: np.ndarray, clusters: np.ndarray, count: int) -> np.ndarray:
-    """Sums of values (n, ...) over each of `count` clusters, (count, ...)."""
-    sums = np.zeros((count, *values.shape[1:]))
-    np.add.at(sums, clusters, values)
-    return sums
 
 
 def diagnostics(

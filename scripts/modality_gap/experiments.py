@@ -27,6 +27,7 @@ from torch.optim.adam import adam
 from tqdm import tqdm
 
 from modality_gap import gap, retrieval
+from modality_gap.intervals import count_clusters, ratio, share_interval, t_interval
 from modality_gap.training import symmetric_contrastive_loss
 
 # Per experiment: the lists of the config that span its conditions, by the column each fills.
@@ -300,7 +301,7 @@ def measure_untouched(
     `clusters` (m,) of them, as in gap.csv: it has no seeds to repeat over."""
     return {
         "n": len(x),
-        "clusters": gap.count_clusters(len(x), clusters),
+        "clusters": count_clusters(len(x), clusters),
         **gap.measure_gap(x, y, confidence, clusters),
         **retrieval.measure_recall(x, y, confidence, clusters, ks=(1,)),
     }
@@ -310,7 +311,7 @@ def share(
     name: str, hits: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> dict[str, float]:
     """The share of `hits` (n,) with Wilson's interval."""
-    low, high = gap.share_interval(hits, confidence, clusters)
+    low, high = share_interval(hits, confidence, clusters)
     return {name: hits.mean(), f"{name}_low": low, f"{name}_high": high}
 
 
@@ -449,12 +450,6 @@ def run_missing(
 # --- tables -------------------------------------------------------------------------------------
 
 
-def t_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Student's interval of the mean of independent values (n,), n - 1 degrees of freedom."""
-    margin = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
-    return float(np.mean(values) - margin), float(np.mean(values) + margin)
-
-
 def summarise(table: pd.DataFrame, keys: list[str], confidence: float) -> pd.DataFrame:
     """A row a condition: the keys, n (number of seeds), and for every other column but the seed
     its mean q with q_low and q_high, the t interval over seeds."""
@@ -478,15 +473,6 @@ def trend(table: pd.DataFrame, by: str, quantities: list[str]) -> pd.DataFrame:
         tau, p_value = (0.0, 1.0) if constant else stats.kendalltau(table[by], table[quantity])
         rows.append({"quantity": quantity, "n": len(table), "kendall_tau": tau, "p_value": p_value})
     return pd.DataFrame(rows)
-
-
-def ratio(
-    numerators: np.ndarray, denominators: np.ndarray, confidence: float
-) -> tuple[float, float, float]:
-    """Geometric mean of the ratios of positive values (n,) paired by seed, and its t interval
-    (taken of the logarithms)."""
-    logs = np.log(numerators) - np.log(denominators)
-    return tuple(float(np.exp(value)) for value in (logs.mean(), *t_interval(logs, confidence)))
 
 
 def spread(table: pd.DataFrame, by: str, quantity: str, confidence: float) -> dict[str, float]:

@@ -6,7 +6,12 @@ from scipy import stats
 
 from modality_gap.contrastive import shift, signed_distances, unit_gap_vector
 from modality_gap.embedding_set import EmbeddingSet, cluster_codes
-from modality_gap.gap import effective_size, proportion_interval, share_interval
+from modality_gap.intervals import (
+    effective_size,
+    exact_interval,
+    proportion_interval,
+    share_interval,
+)
 from modality_gap.zero_shot import mcnemar
 
 
@@ -136,7 +141,7 @@ def paired_change(
     """Share of `after` less that of `before`, both (n,) of the same pictures, and its interval: the
     exact one of the share of upward changes, given how many changed. It leaves out 0 where
     McNemar's exact test is significant at 1 - confidence, and only there. With `clusters` (n,) as
-    many changes count as the clusters are worth (`gap.effective_size`)."""
+    many changes count as the clusters are worth (`intervals.effective_size`)."""
     up, down = ~before & after, before & ~after
     changed, n = up | down, len(before)
     if not changed.any():
@@ -149,14 +154,6 @@ def paired_change(
     low, high = exact_interval(rises / count * worth, worth, confidence)
     ends = [(2 * end - 1) * count / n for end in (low, high)]
     return (rises - (count - rises)) / n, *ends
-
-
-def exact_interval(successes: float, n: float, confidence: float) -> tuple[float, float]:
-    """Clopper and Pearson's interval of a share; n need not be a whole number."""
-    tail = (1 - confidence) / 2
-    low = stats.beta.ppf(tail, successes, n - successes + 1) if successes > 0 else 0.0
-    high = stats.beta.ppf(1 - tail, successes + 1, n - successes) if successes < n else 1.0
-    return float(low), float(high)
 
 
 def change_interval(before: int, after: int, n: int, confidence: float) -> tuple[float, float]:

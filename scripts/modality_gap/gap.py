@@ -8,9 +8,8 @@ StoredVectors, of which a tile is in memory at a time. Where rows are not indepe
 from collections.abc import Iterable
 
 import numpy as np
-from scipy import special, stats
 
-from modality_gap.errors import InputError
+from modality_gap.intervals import check_units, jackknife_interval, t_quantile
 from modality_gap.tiles import tiles
 
 NO_GAP = 1e-12  # of two centres of unit vectors: nearer ones are apart by rounding alone
@@ -62,7 +61,7 @@ def gap_squared_interval(
     if length > NO_GAP**2:
         half = max(0.0, estimate) / length / 2
         ratio = max(0.0, along - half * squared_trace / n) / (length - half * trace / n)
-    quantile = stats.t.ppf((1 + confidence) / 2, n - 1)
+    quantile = t_quantile(confidence, n)
     drift = 2 * quantile**2 * ratio / n
     spread = 4 * ratio * estimate / n + drift**2 / quantile**2
     spread += 2 * squared_trace / (n * (n - 1))
@@ -84,15 +83,6 @@ def _deviations(
     for codes, of_x, of_y in tiles(clusters, x, y):
         np.add.at(totals, codes, of_x - of_y)
     return len(sizes), [(totals - sizes[:, None] * centre) * (len(sizes) / len(x))]
-
-
-def check_units(n: int) -> None:
-    """Raise InputError where an interval has fewer than two independent units to go by."""
-    if n < 2:
-        raise InputError(
-            "an interval needs two pairs, or two clusters of pairs; give more pairs or name a "
-            "label column with more values."
-        )
 
 
 def _spread(
@@ -126,11 +116,6 @@ def gap_interval(
     may lie above it."""
     _, low, high = gap_squared_interval(x, y, confidence, clusters)
     return float(np.sqrt(max(0.0, low))), float(np.sqrt(max(0.0, high)))
-
-
-def count_clusters(n: int, clusters: np.ndarray | None) -> int:
-    """How many independent units n items are."""
-    return n if clusters is None else int(clusters.max()) + 1
 
 
 def measure_gap(
@@ -175,7 +160,7 @@ def mean_cosine_interval(
         along = np.concatenate([rows @ total for (rows,) in tiles(x)])
         rest = total @ total - 2 * along + squares  # |sum without row i|^2
         without_one = (rest - (squares.sum() - squares)) / ((n - 1) * (n - 2))
-        return _jackknife(mean, without_one, confidence)
+        return jackknife_interval(mean, without_one, confidence)
     sizes = np.bincount(clusters)
     check_units(len(sizes))
     totals = np.zeros((len(sizes), x.shape[1]))
@@ -184,55 +169,7 @@ def mean_cosine_interval(
     rest = ((total - totals) ** 2).sum(axis=1)
     kept = n - sizes
     squares_kept = squares.sum() - np.bincount(clusters, squares)
-    return _jackknife(mean, (rest - squares_kept) / (kept * (kept - 1)), confidence)
-
-
-def _jackknife(estimate: float, without_one: np.ndarray, confidence: float) -> tuple[float, float]:
-    n = len(without_one)
-    error = np.sqrt((n - 1) / n * ((without_one - without_one.mean()) ** 2).sum())
-    margin = stats.t.ppf((1 + confidence) / 2, n - 1) * error
-    return float(estimate - margin), float(estimate + margin)
-
-
-def proportion_interval(successes: float, n: float, confidence: float) -> tuple[float, float]:
-    """Wilson's interval of a share; n need not be a whole number."""
-    share, quantile = successes / n, special.ndtri((1 + confidence) / 2)
-    scale = 2 * (n + quantile**2)
-    centre = (2 * n * share + quantile**2) / scale
-    margin = quantile / scale * np.sqrt(4 * n * share * (1 - share) + quantile**2)
-    low = 0.0 if successes == 0 else centre - margin
-    high = 1.0 if successes == n else centre + margin
-    return float(low), float(high)
-
-
-def share_interval(
-    hits: np.ndarray, confidence: float, clusters: np.ndarray | None = None
-) -> tuple[float, float]:
-    """Wilson's interval of the share of `hits` (n,), with as many items as the clusters are worth
-    where there are any (Korn and Graubard, Survey Methodology 24, 1998)."""
-    n = len(hits)
-    successes = int(np.count_nonzero(hits))
-    if clusters is None:
-        return proportion_interval(successes, n, confidence)
-    worth = effective_size(hits, confidence, clusters)
-    return proportion_interval(successes / n * worth, worth, confidence)
-
-
-def effective_size(hits: np.ndarray, confidence: float, clusters: np.ndarray) -> float:
-    """How many independent items would tell the share of `hits` (n,) as surely as these clusters
-    do: from the variance of the share over clusters and their number's quantile of Student's t;
-    no more than n, and the number of clusters where all items agree."""
-    _, clusters = np.unique(clusters, return_inverse=True)
-    n, count = len(hits), int(clusters.max()) + 1
-    share = np.count_nonzero(hits) / n
-    check_units(count)
-    if share in (0, 1):
-        return float(count)
-    errors = np.bincount(clusters, hits - share)
-    variance = count / (count - 1) * (errors**2).sum() / n**2
-    level = (1 + confidence) / 2
-    ratio = special.ndtri(level) / stats.t.ppf(level, count - 1)
-    return float(min(n, share * (1 - share) / variance * ratio**2)) if variance > 0 else float(n)
+    return jackknife_interval(mean, (rest - squares_kept) / (kept * (kept - 1)), confidence)
 
 
 def linear_separability(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, int]:

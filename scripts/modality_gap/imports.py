@@ -27,6 +27,12 @@ EXCEPTIONS: tuple[tuple[set[str], set[str] | None, str], ...] = (
         "says how much of stored vectors is read at once, which these two write and do not read",
     ),
     (
+        {"intervals"},
+        {"train_clip", "train_projections"},
+        "says how sure a share or a mean is, which these two do not ask; all small models would be "
+        "trained, and their sets embedded, again",
+    ),
+    (
         {"__init__"},
         {"extract_embeddings"},
         "holds the version, which the metadata of embeddings only mention",

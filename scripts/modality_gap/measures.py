@@ -11,7 +11,6 @@ import numpy as np
 
 from modality_gap.cone import cosine_distribution
 from modality_gap.gap import (
-    count_clusters,
     gap_vector,
     largest_share,
     linear_separability,
@@ -19,6 +18,7 @@ from modality_gap.gap import (
     mean_cosine_interval,
     measure_gap,
 )
+from modality_gap.intervals import count_clusters
 from modality_gap.retrieval import measure_recall
 from modality_gap.tiles import sample_rows, tiles
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
+
+from modality_gap.intervals import normal_quantile
 
 
 def two_proportion_test(before: float, after: float, n: int) -> float:
@@ -21,7 +23,7 @@ def difference_interval(
 ) -> tuple[float, float]:
     """Interval of after - before, each a share of n independent items (Wald's)."""
     error = np.sqrt((before * (1 - before) + after * (1 - after)) / n)
-    margin = ndtri((1 + confidence) / 2) * error
+    margin = normal_quantile(confidence) * error
     return float(after - before - margin), float(after - before + margin)
 
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from modality_gap.gap import share_interval
+from modality_gap.intervals import share_interval
 from modality_gap.tiles import TILE, tiles
 
 TIE = 1e-12  # cosines closer than this are equal: rounding is smaller

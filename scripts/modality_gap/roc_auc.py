@@ -7,10 +7,11 @@ scores (deltas, n): a row a shift, larger where a picture is nearer to the secon
 
 import numpy as np
 from scipy import stats
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from modality_gap.contrastive import unshifted
 from modality_gap.errors import InputError
+from modality_gap.intervals import normal_quantile
 from modality_gap.zero_shot import best_shift, direction, random_sign_test
 
 
@@ -141,7 +142,7 @@ def shift_report(
         "held_out": held_out["variance"],
     }
     for name, spread in spreads.items():
-        margin = ndtri((1 + confidence) / 2) * np.sqrt(spread)
+        margin = normal_quantile(confidence) * np.sqrt(spread)
         report[f"{name}_low"] = max(0.0, report[name] - margin)
         report[f"{name}_high"] = min(1.0, report[name] + margin)
     return report

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import special
 
 from modality_gap.errors import InputError
-from modality_gap.gap import proportion_interval
+from modality_gap.intervals import jackknife_interval, normal_quantile, proportion_interval
 from modality_gap.streams import stream
 
 
@@ -123,7 +123,7 @@ def decay_exponent(
     slope, of_bound = (
         float((weights * x * np.log(y)).sum() / spread) for y in (share, bound[last])
     )
-    margin = special.ndtri((1 + confidence) / 2) / np.sqrt(spread)
+    margin = normal_quantile(confidence) / np.sqrt(spread)
     return (
         len(last),
         slope,
@@ -197,7 +197,7 @@ def lemma3_estimates(
     """
     first, second = rng.standard_normal((2, draws))
     second = correlation * first + np.sqrt(max(0.0, 1 - correlation**2)) * second
-    quantile = special.ndtri((1 + confidence) / 2)
+    quantile = normal_quantile(confidence)
     estimates = []
     for values in (first * second, 2 * np.maximum(first, 0) * np.maximum(second, 0)):
         values = scale * values
@@ -279,13 +279,10 @@ def variance_shares(moments: np.ndarray, confidence: float) -> dict[str, np.ndar
     total, squares = moments.sum(axis=0), (moments[..., 2] ** 2).sum(axis=0)
     estimates = _shares(total, squares, draws)
     without_one = _shares(total - moments, squares - moments[..., 2] ** 2, draws - 1)
-    quantile = special.stdtrit(draws - 1, (1 + confidence) / 2)
-    found = {}
-    for name, value in estimates.items():
-        deviations = without_one[name] - without_one[name].mean(axis=0)
-        margin = quantile * np.sqrt((draws - 1) / draws * (deviations**2).sum(axis=0))
-        found[name] = np.stack([value, value - margin, value + margin])
-    return found
+    return {
+        name: np.stack([value, *jackknife_interval(value, without_one[name], confidence)])
+        for name, value in estimates.items()
+    }
 
 
 def _shares(total: np.ndarray, squares: np.ndarray, n: int) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from modality_gap.contrastive import shifted_similarity, unshifted
-from modality_gap.gap import share_interval
+from modality_gap.intervals import share_interval
 
 SIGNS_AT_ONCE = 1 << 24  # 64 MiB of random signs, whatever the number of items
 

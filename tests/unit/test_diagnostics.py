@@ -7,16 +7,11 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import pdist
 
-from modality_gap.diagnostics import (
-    bootstrap_interval,
-    diagnostics,
-    draws,
-    effective_dimension,
-    measure,
-)
+from modality_gap.diagnostics import diagnostics, effective_dimension, measure
 from modality_gap.embedding_set import normalise
 from modality_gap.errors import InputError
 from modality_gap.gap import gap, gap_interval
+from modality_gap.intervals import bootstrap_interval, draws
 
 
 @pytest.fixture
@@ -29,11 +24,6 @@ def cloud() -> tuple[np.ndarray, np.ndarray]:
 def values_of(x, y, weights):
     names, values = diagnostics(x, y)
     return dict(zip(names, values(weights), strict=True))
-
-
-def test_draws_count_each_item_of_each_resample():
-    counts = draws(np.array([[0, 0, 2], [3, 1, 0]]), 4)
-    np.testing.assert_array_equal(counts, [[2, 0, 1, 0], [1, 1, 0, 1]])
 
 
 def test_estimates_are_those_of_the_plain_formulas(cloud):

@@ -24,19 +24,18 @@ from modality_gap.experiments import (
     learning_rate_factor,
     measure_untouched,
     plan_runs,
-    ratio,
     rotate_second,
     rotation_onto,
     run_missing,
     run_settings,
     spread,
     summarise,
-    t_interval,
     train_loss,
     train_run,
     trend,
     zero_shot_hits,
 )
+from modality_gap.intervals import t_interval
 from modality_gap.training import LinearProjections
 
 CONFIG = yaml.safe_load(
@@ -373,14 +372,6 @@ def test_the_paper_s_57_percent():
     assert row[name] == pytest.approx(0.7457 / 1.2991, abs=2e-3)
     assert row[f"{name}_low"] < 0.57 < row[f"{name}_high"]
     assert row["n"] == 3
-
-
-def test_a_ratio_is_that_of_paired_values():
-    numerators = np.array([1.0, 2.0, 4.0])
-    assert ratio(numerators, 2 * numerators, 0.95) == pytest.approx((0.5, 0.5, 0.5))
-    estimate, low, high = ratio(numerators, np.ones(3), 0.9)
-    assert estimate == pytest.approx(2)
-    assert low * high == pytest.approx(4)
 
 
 def test_trend_and_spread_over_conditions():

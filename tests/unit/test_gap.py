@@ -9,7 +9,6 @@ from scipy import stats
 from modality_gap.embedding_set import normalise
 from modality_gap.errors import InputError
 from modality_gap.gap import (
-    effective_size,
     gap,
     gap_interval,
     gap_squared_interval,
@@ -19,9 +18,8 @@ from modality_gap.gap import (
     mean_cosine,
     mean_cosine_interval,
     measure_gap,
-    proportion_interval,
-    share_interval,
 )
+from modality_gap.intervals import share_interval
 from modality_gap.retrieval import recall_at
 
 # set: gap, mean cosine a, b, recall@1 a>b, b>a, share of the five largest dimensions. Measured on
@@ -179,34 +177,6 @@ def test_intervals_over_clusters_cover_where_those_over_pairs_do_not(length):
     assert of_pairs / 800 < 0.9
 
 
-def test_the_interval_of_a_share_over_clusters_covers():
-    rng = np.random.default_rng(3)
-    clusters = np.repeat(np.arange(100), rng.integers(1, 9, 100))
-    covered = {"clusters": 0, "items": 0}
-    for _ in range(1000):
-        # A cluster's own chance is 0 to 1 about .3: its items succeed and fail together.
-        hits = rng.random(len(clusters)) < rng.beta(0.6, 1.4, 100)[clusters]
-        for name, given in (("clusters", clusters), ("items", None)):
-            low, high = share_interval(hits, 0.95, given)
-            covered[name] += low <= 0.3 <= high
-    assert 930 <= covered["clusters"] <= 970
-    assert covered["items"] < 850
-
-
-def test_clusters_of_one_item_change_the_interval_of_a_share_by_the_quantile_alone():
-    hits = np.arange(80) < 20
-    worth = effective_size(hits, 0.95, np.arange(80))
-    # The variance over 80 clusters has a divisor of 79.
-    assert worth == pytest.approx(79 * (1.959964 / stats.t.ppf(0.975, 79)) ** 2, rel=1e-6)
-    assert effective_size(hits, 0.95, np.arange(80) // 4) == pytest.approx(
-        19 * (1.959964 / stats.t.ppf(0.975, 19)) ** 2, rel=1e-6
-    )
-    # Where all agree, the clusters count.
-    assert share_interval(np.ones(80, bool), 0.95, np.arange(80) // 4) == pytest.approx(
-        proportion_interval(20, 20, 0.95)
-    )
-
-
 def test_an_interval_of_one_unit_is_refused_in_a_sentence(cloud):
     x, y = cloud
     for compute in (
@@ -227,8 +197,3 @@ def test_separability_is_one_for_far_clouds_and_half_for_the_same(cloud):
     accuracy, scored = linear_separability(*same, seed=0)
     assert scored == 400
     assert 0.4 < accuracy < 0.6
-
-
-def test_wilson_interval_of_a_published_example():
-    # Newcombe (1998), table I: 81 of 263, 95 %: .2553 to .3662.
-    assert proportion_interval(81, 263, 0.95) == pytest.approx((0.2553, 0.3662), abs=5e-5)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from modality_gap import cone, gap, tiles
+from modality_gap import cone, gap, intervals, tiles
 from modality_gap.embedding_set import normalise
 from modality_gap.gap import linear_separability
 from modality_gap.loss_sweep import joined, with_gap
@@ -71,7 +71,7 @@ def test_every_column_of_a_set(clusters, confidence):
             hits = ranks < k
             assert row[f"recall{k}_{direction}"] == pytest.approx(hits.mean())
             ends = row[f"recall{k}_{direction}_low"], row[f"recall{k}_{direction}_high"]
-            assert ends == pytest.approx(gap.share_interval(hits, confidence, clusters))
+            assert ends == pytest.approx(intervals.share_interval(hits, confidence, clusters))
     assert row["recall5_ab"] != row["recall5_ba"]
     assert row["recall1_chance"] == pytest.approx(1 / 46)
     assert row["recall_items_a"] == row["recall_items_b"] == 46

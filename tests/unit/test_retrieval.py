@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from modality_gap.embedding_set import normalise
-from modality_gap.gap import proportion_interval
+from modality_gap.intervals import proportion_interval
 from modality_gap.retrieval import measure_recall, partner_ranks, recall_at
 
 

@@ -1,0 +1,175 @@
+"""Intervals of means, shares and ratios, and of any estimate by the jackknife or the bootstrap.
+
+An interval is (low, high) and covers as often as `confidence`, between 0 and 1, says. Where items
+are not independent, `clusters` (n,) says which belong together, 0 to C - 1: then an interval is
+over clusters, not over items.
+
+A resample of n units is a row of weights (B, n): how often it draws each unit.
+"""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from scipy import special, stats
+
+from modality_gap.errors import InputError
+
+
+def normal_quantile(confidence: float) -> float:
+    """How many standard errors an interval reaches to either side where the error is known."""
+    return special.ndtri((1 + confidence) / 2)
+
+
+def t_quantile(confidence: float, n: int | np.ndarray) -> float | np.ndarray:
+    """How many standard errors an interval reaches to either side where n independent units tell
+    the error: Student's t with n - 1 degrees of freedom."""
+    return special.stdtrit(np.subtract(n, 1), (1 + confidence) / 2)
+
+
+def check_units(n: int) -> None:
+    """Raise InputError where an interval has fewer than two independent units to go by."""
+    if n < 2:
+        raise InputError(
+            "an interval needs two pairs, or two clusters of pairs; give more pairs or name a "
+            "label column with more values."
+        )
+
+
+def count_clusters(n: int, clusters: np.ndarray | None) -> int:
+    """How many independent units n items are."""
+    return n if clusters is None else int(clusters.max()) + 1
+
+
+def sums_by(values: np.ndarray, clusters: np.ndarray, count: int) -> np.ndarray:
+    """Sums of values (n, ...) over each of `count` clusters, (count, ...)."""
+    sums = np.zeros((count, *values.shape[1:]))
+    np.add.at(sums, clusters, values)
+    return sums
+
+
+def t_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Student's interval of the mean of independent values (n,), n - 1 degrees of freedom."""
+    margin = t_quantile(confidence, len(values)) * stats.sem(values)
+    return float(np.mean(values) - margin), float(np.mean(values) + margin)
+
+
+def ratio(
+    numerators: np.ndarray, denominators: np.ndarray, confidence: float
+) -> tuple[float, float, float]:
+    """Geometric mean of the ratios of positive values (n,) paired by seed, and its t interval
+    (taken of the logarithms)."""
+    logs = np.log(numerators) - np.log(denominators)
+    return tuple(float(np.exp(value)) for value in (logs.mean(), *t_interval(logs, confidence)))
+
+
+def proportion_interval(successes: float, n: float, confidence: float) -> tuple[float, float]:
+    """Wilson's interval of a share; n need not be a whole number."""
+    share, quantile = successes / n, normal_quantile(confidence)
+    scale = 2 * (n + quantile**2)
+    centre = (2 * n * share + quantile**2) / scale
+    margin = quantile / scale * np.sqrt(4 * n * share * (1 - share) + quantile**2)
+    low = 0.0 if successes == 0 else centre - margin
+    high = 1.0 if successes == n else centre + margin
+    return float(low), float(high)
+
+
+def exact_interval(successes: float, n: float, confidence: float) -> tuple[float, float]:
+    """Clopper and Pearson's interval of a share; n need not be a whole number."""
+    tail = (1 - confidence) / 2
+    low = stats.beta.ppf(tail, successes, n - successes + 1) if successes > 0 else 0.0
+    high = stats.beta.ppf(1 - tail, successes + 1, n - successes) if successes < n else 1.0
+    return float(low), float(high)
+
+
+def share_interval(
+    hits: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+) -> tuple[float, float]:
+    """Wilson's interval of the share of `hits` (n,), with as many items as the clusters are worth
+    where there are any (Korn and Graubard, Survey Methodology 24, 1998)."""
+    n = len(hits)
+    successes = int(np.count_nonzero(hits))
+    if clusters is None:
+        return proportion_interval(successes, n, confidence)
+    worth = effective_size(hits, confidence, clusters)
+    return proportion_interval(successes / n * worth, worth, confidence)
+
+
+def effective_size(hits: np.ndarray, confidence: float, clusters: np.ndarray) -> float:
+    """How many independent items would tell the share of `hits` (n,) as surely as these clusters
+    do: from the variance of the share over clusters and their number's quantile of Student's t;
+    no more than n, and the number of clusters where all items agree."""
+    _, clusters = np.unique(clusters, return_inverse=True)
+    n, count = len(hits), int(clusters.max()) + 1
+    share = np.count_nonzero(hits) / n
+    check_units(count)
+    if share in (0, 1):
+        return float(count)
+    errors = np.bincount(clusters, hits - share)
+    variance = count / (count - 1) * (errors**2).sum() / n**2
+    ratio = normal_quantile(confidence) / t_quantile(confidence, count)
+    return float(min(n, share * (1 - share) / variance * ratio**2)) if variance > 0 else float(n)
+
+
+def jackknife_interval(
+    estimate: np.ndarray, without_one: np.ndarray, confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Jackknife interval of estimates (...), of which `without_one` (n, ...) are those that leave
+    out one of the n units each; Student's t with n - 1 degrees of freedom."""
+    n = len(without_one)
+    deviations = without_one - without_one.mean(axis=0)
+    error = np.sqrt((n - 1) / n * (deviations**2).sum(axis=0))
+    margin = t_quantile(confidence, n) * error
+    return estimate - margin, estimate + margin
+
+
+BATCH = 512  # resamples at once, which bounds the memory
+
+
+def draws(resamples: np.ndarray, n: int) -> np.ndarray:
+    """How often each of n items is drawn, (B, n), from the items of each resample (B, m)."""
+    rows = np.arange(len(resamples))[:, None] * n
+    counts = np.bincount((resamples + rows).ravel(), minlength=len(resamples) * n)
+    return counts.reshape(len(resamples), n).astype(np.float64)
+
+
+def bootstrap_interval(
+    statistic: Callable[[np.ndarray], np.ndarray],
+    n: int,
+    resamples: int,
+    confidence: float,
+    seed: int,
+    method: str = "BCa",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends (q,) of the bootstrap intervals of q quantities of n items.
+
+    `statistic` turns weights (B, n) into (q, B). BCa allows for a skewed statistic; neither it nor
+    the percentile interval takes out the bias of the length of a mean, so the gap has none here
+    (`gap.gap_interval`). Where no resample differs from the estimate BCa has no answer, and the
+    percentile interval, a point, is given.
+    """
+
+    def of_resamples(indices: np.ndarray, axis: int) -> np.ndarray:
+        # The sample itself comes as (n,), its resamples as (B, m).
+        values = statistic(draws(np.atleast_2d(indices), n))
+        return values if indices.ndim > 1 else values[:, 0]
+
+    result = None
+    ends = []
+    for kind in dict.fromkeys((method, "percentile")):
+        with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+            warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+            result = stats.bootstrap(
+                (np.arange(n),),
+                of_resamples,
+                n_resamples=resamples if result is None else 0,
+                batch=BATCH,
+                vectorized=True,
+                confidence_level=confidence,
+                method=kind,
+                rng=np.random.default_rng(seed),
+                bootstrap_result=result,
+            )
+        ends.append(np.array(result.confidence_interval))
+    low, high = np.where(np.isfinite(ends[0]).all(axis=0), ends[0], ends[-1])
+    return low, high
