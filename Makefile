@@ -1,6 +1,6 @@
 # `make report`, `make paper` and `make test`. Everything they need they install into .venv.
-.PHONY: report paper rehearsal test test-faults test-cluster bench lint lock browser slurm clean help
-.PHONY: docs/faults.md
+.PHONY: report paper rehearsal test unit test-faults test-cluster docs docs/faults.md
+.PHONY: bench lint lock browser slurm clean help
 
 ENV := .venv/installed
 BIN := .venv/bin
@@ -41,6 +41,12 @@ rehearsal: $(ENV)  ## the paper's run on small archives in the official formats,
 test: $(ENV)  ## run the tests, but those of test-faults and test-cluster
 	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
+unit: $(ENV)  ## run the unit tests alone
+	python -m pytest --numprocesses auto --maxprocesses 4 tests/unit
+
+docs: $(ENV)  ## write the documentation's pages into site/
+	mkdocs build --strict
+
 test-cluster: $(ENV)  ## run the tests on a real SLURM of one node alone
 	python -m pytest -m cluster
 
@@ -50,11 +56,14 @@ test-faults: $(ENV)  ## kill runs, fill a disk, give bad files; root for all of 
 docs/faults.md: $(ENV)
 	MODALITY_GAP_WRITE_DOCS=1 python -m pytest -m faults
 
-lint: $(ENV)  ## check style
+lint: $(ENV)  ## check style, spelling and workflows
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile rules
 	snakemake --lint
+	codespell
+	yamllint --strict .
+	actionlint .github/workflows/*.yml
 
 BENCHES := loss_sweep cosines parquet_mean growth extract overhead dag
 
