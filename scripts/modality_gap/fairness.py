@@ -6,13 +6,8 @@ from scipy import stats
 
 from modality_gap.contrastive import shift, signed_distances, unit_gap_vector
 from modality_gap.embedding_set import EmbeddingSet, cluster_codes
-from modality_gap.intervals import (
-    effective_size,
-    exact_interval,
-    proportion_interval,
-    share_interval,
-)
-from modality_gap.zero_shot import mcnemar
+from modality_gap.intervals import proportion_interval, share_interval
+from modality_gap.significance import change_interval, holm, mcnemar, paired_change
 
 
 def harm_by_group(
@@ -120,54 +115,6 @@ def measure_harm(
     table.insert(0, "model", settings["model"])
     table.insert(2, "distance", table["delta"].map(distances))
     return table
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's step-down correction of the p-values (m,) of one family of tests: the k-th smallest
-    times m - k + 1, never below a smaller one's, at most 1."""
-    order = np.argsort(p_values, kind="stable")
-    steps = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1))
-    corrected = np.empty(len(order))
-    corrected[order] = np.minimum(steps, 1)
-    return corrected
-
-
-def paired_change(
-    before: np.ndarray,
-    after: np.ndarray,
-    confidence: float,
-    clusters: np.ndarray | None = None,
-) -> tuple[float, float, float]:
-    """Share of `after` less that of `before`, both (n,) of the same pictures, and its interval: the
-    exact one of the share of upward changes, given how many changed. It leaves out 0 where
-    McNemar's exact test is significant at 1 - confidence, and only there. With `clusters` (n,) as
-    many changes count as the clusters are worth (`intervals.effective_size`)."""
-    up, down = ~before & after, before & ~after
-    changed, n = up | down, len(before)
-    if not changed.any():
-        return 0.0, 0.0, 0.0
-    count, rises = int(changed.sum()), int(up.sum())
-    worth = float(count)
-    if clusters is not None:
-        one = len(set(clusters[changed])) == 1
-        worth = 1.0 if one else effective_size(up[changed], confidence, clusters[changed])
-    low, high = exact_interval(rises / count * worth, worth, confidence)
-    ends = [(2 * end - 1) * count / n for end in (low, high)]
-    return (rises - (count - rises)) / n, *ends
-
-
-def change_interval(before: int, after: int, n: int, confidence: float) -> tuple[float, float]:
-    """Interval of the share `after` less the share `before`, counts of n each taken as unpaired:
-    Newcombe's, from the two Wilson intervals (Statistics in Medicine 17, 1998, method 10)."""
-    shares = before / n, after / n
-    (low_1, high_1), (low_2, high_2) = (
-        proportion_interval(count, n, confidence) for count in (before, after)
-    )
-    change = shares[1] - shares[0]
-    return (
-        change - float(np.hypot(shares[1] - low_2, high_1 - shares[0])),
-        change + float(np.hypot(high_2 - shares[1], shares[0] - low_1)),
-    )
 
 
 def published_harm(counts: dict[str, dict], confidence: float) -> pd.DataFrame:

@@ -7,12 +7,12 @@ scores (deltas, n): a row a shift, larger where a picture is nearer to the secon
 
 import numpy as np
 from scipy import stats
-from scipy.special import ndtr
 
 from modality_gap.contrastive import unshifted
 from modality_gap.errors import InputError
 from modality_gap.intervals import normal_quantile
-from modality_gap.zero_shot import best_shift, direction, random_sign_test
+from modality_gap.significance import random_sign_test, two_sided
+from modality_gap.zero_shot import best_shift, direction
 
 
 def placements(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -34,11 +34,6 @@ def area(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
 def variance(beaten: np.ndarray, beating: np.ndarray) -> float:
     """DeLong's variance of an area, or of a difference of two, from its placements, or theirs."""
     return float(beaten.var(ddof=1) / len(beaten) + beating.var(ddof=1) / len(beating))
-
-
-def two_sided(difference: float, variance: float) -> float:
-    """p-value of a difference that is normal about 0; 1 where nothing varies."""
-    return float(2 * ndtr(-abs(difference) / np.sqrt(variance))) if variance > 0 else 1.0
 
 
 def halves(positive: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from modality_gap.contrastive import shifted_similarity, unshifted
 from modality_gap.intervals import share_interval
-
-SIGNS_AT_ONCE = 1 << 24  # 64 MiB of random signs, whatever the number of items
+from modality_gap.significance import mcnemar, random_sign_test
 
 
 def shifted_cosines(
@@ -41,26 +39,6 @@ def scores(
     shift: (len(deltas), n). It ranks pictures as the softmax of the two cosines does."""
     cosines = shifted_cosines(images, prompts, along, deltas)
     return np.stack([shifted[:, 1] - shifted[:, 0] for shifted in cosines])
-
-
-def mcnemar(before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None = None) -> float:
-    """Exact two-sided p-value of McNemar's test: before, after (n,) say who was right. With
-    `clusters` (n,) the sign of a whole cluster's net change is what chance would toss: the p-value
-    of the sum under all signs, which with clusters of one is McNemar's."""
-    gains = after.astype(int) - before.astype(int)
-    if clusters is not None:
-        gains = np.bincount(clusters, gains)
-    sizes = np.abs(gains[gains != 0]).astype(int)
-    if not len(sizes):
-        return 1.0
-    if (sizes == 1).all():
-        return float(stats.binomtest(int((gains > 0).sum()), len(sizes)).pvalue)
-    # How likely each sum is, from -total to total: one cluster after the other, up or down.
-    chances = np.ones(1)
-    for size in sizes:
-        chances = np.convolve(chances, np.r_[0.5, np.zeros(2 * size - 1), 0.5])
-    sums = np.arange(-sizes.sum(), sizes.sum() + 1)
-    return float(min(1.0, chances[np.abs(sums) >= abs(gains.sum())].sum()))
 
 
 def best_shift(values: np.ndarray, deltas: np.ndarray) -> int:
@@ -175,25 +153,6 @@ def permutation_test(
         count = int(clusters.max()) + 1
         gains = np.stack([np.bincount(clusters, one, count) for one in gains])
     return random_sign_test(gains, gains[row].sum(), row, permutations, seed)
-
-
-def random_sign_test(
-    gains: np.ndarray, observed: float, row: int, permutations: int, seed: int
-) -> tuple[float, float]:
-    """p-values of `observed`, the sum of gains at the shift `row`: how often random signs of the
-    items' gains (len(deltas), n) give as much at that shift, and at any shift."""
-    # Only items that some shift changes matter; sums of whole numbers are exact in float32.
-    gains = gains[:, gains.any(axis=0)].astype(np.float32)
-    rng = np.random.default_rng(seed)
-    alone = best = 0
-    most = max(1, SIGNS_AT_ONCE // max(1, gains.shape[1]))
-    for start in range(0, permutations, most):
-        size = min(most, permutations - start), gains.shape[1]
-        signs = 2 * rng.integers(0, 2, size, dtype=np.int8).astype(np.float32) - 1
-        sums = signs @ gains.T
-        alone += int((sums[:, row] >= observed).sum())
-        best += int((sums.max(axis=1) >= observed).sum())
-    return (1 + alone) / (1 + permutations), (1 + best) / (1 + permutations)
 
 
 def sweep(values: np.ndarray, deltas: np.ndarray, n: int) -> pd.DataFrame:

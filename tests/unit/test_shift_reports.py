@@ -11,7 +11,8 @@ from modality_gap import roc_auc, zero_shot
 from modality_gap.contrastive import shift
 from modality_gap.embedding_set import EmbeddingSet, normalise
 from modality_gap.errors import InputError
-from modality_gap.fairness import harm_by_group, holm, measure_harm, paired_change, published_harm
+from modality_gap.fairness import harm_by_group, measure_harm, published_harm
+from modality_gap.significance import holm
 from modality_gap.table1 import measure_task
 
 DELTAS = np.array([-0.5, -0.25, 0.0, 0.25, 0.5])
@@ -90,28 +91,6 @@ def test_every_column_of_a_report_of_right_answers(confidence, seed):
         share = beyond.mean()
         error = np.sqrt(share * (1 - share) / 499) + 1 / 500
         assert abs(report[name] - share) < 4 * error
-
-
-def test_random_signs_count_the_observed_ones_and_follow_the_seed():
-    # Twenty items that all gain: under 99 random signs none gives as much, so p is 1 of 100.
-    gains = np.array([np.zeros(20), np.ones(20)])
-    assert zero_shot.random_sign_test(gains, 20, 1, 99, seed=0) == (0.01, 0.01)
-    rng = np.random.default_rng(0)
-    gains = rng.choice([-1, 0, 1], size=(4, 50))
-    first, again, other = (zero_shot.random_sign_test(gains, 5, 1, 501, seed) for seed in (1, 1, 2))
-    assert first == again != other
-    # In parts of a few signs the count is of as many signs.
-    whole = zero_shot.SIGNS_AT_ONCE
-    try:
-        zero_shot.SIGNS_AT_ONCE = 50 * 7
-        assert zero_shot.random_sign_test(gains, -51, 1, 501, seed=1) == (1, 1)
-        low, _ = zero_shot.random_sign_test(gains, 5, 1, 20_000, seed=1)
-    finally:
-        zero_shot.SIGNS_AT_ONCE = whole
-    # The sum of k signs: its exact tail.
-    k = int(np.abs(gains[1]).sum())
-    tail = sum(comb(k, ups) for ups in range(k + 1) if 2 * ups - k >= 5) / 2**k
-    assert low == pytest.approx(tail, abs=0.012)
 
 
 # --- areas --------------------------------------------------------------------------------------
@@ -503,22 +482,6 @@ def test_table_2_goes_by_the_clusters_of_its_pictures():
     )
 
 
-def test_holm_is_the_closed_test_of_bonferroni():
-    # Each is rejected where every set of hypotheses with it is, by m times the least p.
-    rng = np.random.default_rng(0)
-    for m in (1, 2, 5):
-        p = rng.random(m) ** 3
-        wanted = [
-            max(
-                min(1, len(some) * min(p[j] for j in some))
-                for bits in range(1, 2**m)
-                if i in (some := [j for j in range(m) if bits >> j & 1])
-            )
-            for i in range(m)
-        ]
-        assert holm(p) == pytest.approx(wanted)
-
-
 def test_published_counts_are_tested_one_by_one():
     counts = {"a": {"n": 120, "before": 30, "after": 12}, "b": {"n": 80, "before": 9, "after": 10}}
     table = published_harm(counts, 0.9).set_index("group")
@@ -545,8 +508,3 @@ def test_published_counts_are_tested_one_by_one():
         assert table.loc["all", f"{name}_holm"] == table.loc["all", name]
         assert table.loc["a", f"{name}_holm"] == pytest.approx(2 * table.loc["a", name])
         assert table.loc["b", f"{name}_holm"] == pytest.approx(table.loc["b", name])
-
-
-def test_a_paired_change_of_nothing_is_nothing():
-    same = np.array([True, False, True])
-    assert paired_change(same, same, 0.95) == (0, 0, 0)

@@ -11,7 +11,6 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from scipy import stats
 
 from modality_gap import encoders
 from modality_gap.cone import cosine_distribution, cosine_quantiles, fine_bins, sd_cosine
@@ -21,8 +20,8 @@ from modality_gap.embedding_set import EmbeddingSet, normalise, read_initialisat
 from modality_gap.encoders import build_encoder, remove_norm_layers
 from modality_gap.errors import InputError
 from modality_gap.extraction import extract_noise
-from modality_gap.p_values import bonferroni, difference_interval, two_proportion_test
 from modality_gap.projection import pair_svd_2d
+from modality_gap.significance import two_proportion_test
 
 
 @pytest.fixture
@@ -277,24 +276,3 @@ def test_the_pooled_test_gives_the_published_p_values(published):
     table1 = [row for row in published["comparisons"] if row["accuracies"] == "Table 1"]
     found = [two_proportion_test(row["default"], row["modified"], row["n"]) for row in table1]
     assert found == pytest.approx([0.10, 0.23], abs=0.005)
-
-
-def test_the_pooled_test_is_the_chi_squared_test():
-    counts = np.array([[300, 200], [330, 170]])
-    expected = stats.chi2_contingency(counts, correction=False).pvalue
-    assert two_proportion_test(0.60, 0.66, 500) == pytest.approx(expected, rel=1e-9)
-    assert two_proportion_test(0, 0, 500) == two_proportion_test(1, 1, 500) == 1
-
-
-def test_interval_covers_the_difference_as_often_as_it_says():
-    rng = np.random.default_rng(1)
-    before, after = rng.binomial(2000, [[0.6], [0.65]], (2, 1000)) / 2000
-    low, high = np.transpose(
-        [difference_interval(*pair, 2000, 0.9) for pair in zip(before, after, strict=True)]
-    )
-    assert np.mean((low <= 0.05) & (high >= 0.05)) == pytest.approx(0.9, abs=0.03)
-
-
-def test_best_of_40_multiplies_and_stops_at_1():
-    assert bonferroni(0.008701, 40) == pytest.approx(0.34804)
-    assert bonferroni(0.1, 40) == 1
