@@ -1,4 +1,4 @@
-"""docs/scale.md: 400 million pairs on a cluster, computed from what `make bench` measured here.
+"""docs/explanation/scale.md: 400 million pairs, computed from what `make bench` measured here.
 
 Rates of this machine come from results/bench/*.csv; what could not be measured is an assumption and
 called one. Nothing in the page is typed that can be computed.
@@ -94,7 +94,7 @@ def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
 
 
 def page(rates: dict) -> str:
-    """docs/scale.md, from its text with places for numbers."""
+    """docs/explanation/scale.md, from its text with places for numbers."""
     text = Path(__file__).with_name("scale.md.in").read_text(encoding="utf-8")
     return text.format(**ASSUMED, **rates, **plan(rates), dimensions=DIMENSIONS, sample=SAMPLE)
 
@@ -102,7 +102,7 @@ def page(rates: dict) -> str:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "scale.md")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "explanation" / "scale.md")
     settings = parser.parse_args(arguments)
     settings.output.write_text(page(measured(settings.folder)), encoding="utf-8")
     print(f"wrote {settings.output}")

@@ -374,7 +374,8 @@ def test_gap_and_mean_cosine_take_as_many_readings_and_numbers_as_the_plan_says(
 
 def test_fixed_lines_of_the_plan_stand_in_the_committed_page(root):
     template = (root / "benchmarks" / "scale.md.in").read_text(encoding="utf-8").splitlines()
-    committed = (root / "docs" / "scale.md").read_text(encoding="utf-8").splitlines()
+    page = root / "docs" / "explanation" / "scale.md"
+    committed = page.read_text(encoding="utf-8").splitlines()
     assert len(template) == len(committed)
     for fixed, line in zip(template, committed, strict=True):
         assert re.fullmatch(".+".join(map(re.escape, re.split(r"{[^}]*}", fixed))), line), line
