@@ -1,20 +1,25 @@
 """A script's log: few lines of a progress bar, all other words, and what the script took."""
 
+import errno
 import itertools
 import os
 import re
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 from tqdm import tqdm
 
 from modality_gap import logs
 
+BOOTED = 7200.0  # a machine's clock does not begin with the script
+
 
 class Clock:
     def __init__(self):
-        self.seconds = 0.0
+        self.seconds = BOOTED
 
     def monotonic(self) -> float:
         return self.seconds
@@ -41,7 +46,7 @@ def written(log: logs.Log) -> str:
 )
 def test_a_bar_leaves_few_lines_and_never_none_for_long(log, hours, most, longest_gap_s):
     for second in range(round(3600 * hours)):
-        log.clock.seconds = second
+        log.clock.seconds = BOOTED + second
         log.write(f"\r{second} done      ")
     log.write("\n")
     lines = written(log).splitlines()
@@ -68,14 +73,38 @@ def test_words_stand_beside_a_bar(log):
     ]
 
 
+def test_the_number_of_characters_is_returned_as_by_every_file(log):
+    assert [log.write(text) for text in ("words", "\r 10%|#   |", "\n", "")] == [5, 11, 1, 0]
+
+
+def test_two_states_within_two_seconds_are_one_line(log):
+    for after, state in ((0.0, "a"), (1.9, "b"), (2.0, "c"), (3.9, "d"), (4.0, "e")):
+        log.clock.seconds = BOOTED + after
+        log.write(f"\r{state}")
+    assert written(log).splitlines() == ["a", "c", "e"]
+    # An empty state, with which a bar is wiped, leaves the last one.
+    log.clock.seconds = BOOTED + 5
+    log.write("\rf")
+    log.write("\r   ")
+    print("words", file=log)
+    assert written(log).splitlines() == ["a", "c", "e", "f", "words"]
+
+
 def test_a_name_that_is_no_text_can_be_told(log):
     print(os.fsdecode(b"na\xefve.csv"), "\ud83d \N{DROPLET}", file=log)
     assert written(log) == "na\\udcefve.csv \\ud83d \N{DROPLET}\n"
 
 
+def test_a_log_is_utf8_whatever_the_machines_language(root, tmp_path):
+    code = f"from modality_gap.logs import Log; Log({str(tmp_path / 'log')!r}).write('\\xe9')"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", code], cwd=root / "scripts", env=environment, check=True)
+    assert (tmp_path / "log").read_bytes() == "\xe9".encode()
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_last_line_tells_what_a_script_took_or_why_it_failed(root, tmp_path, fails):
-    log = tmp_path / "logs" / "rule.log"
+    log = tmp_path / "logs" / "rule" / "job.log"
     lines = [
         "from modality_gap.logs import log_to",
         f"log_to({str(log)!r})",
@@ -92,6 +121,60 @@ def test_the_last_line_tells_what_a_script_took_or_why_it_failed(root, tmp_path,
     else:
         took = re.fullmatch(r"took \S+ s, \S+ s of CPU time, peak memory ([\d,]+) MB\n", said)
         assert 200 < int(took[1]) < 260
+
+
+BUSY = """
+import os, subprocess, sys, time
+from modality_gap.logs import log_to
+
+log_to(sys.argv[1])
+begun = time.monotonic()
+busy = "import time; any(time.process_time() > 0.6 for _ in iter(int, 1))"
+subprocess.run([sys.executable, "-c", busy], check=True)
+time.sleep(0.3)
+print(time.monotonic() - begun, sum(os.times()[:4]))
+"""
+
+
+def test_time_is_that_of_the_script_and_of_its_processes(root, tmp_path):
+    """Between what the script itself counts before its last line and what this process sees."""
+
+    def seen() -> tuple[float, float]:
+        return time.monotonic(), sum(os.times()[2:4])
+
+    log, before = tmp_path / "log", seen()
+    subprocess.run([sys.executable, "-c", BUSY, str(log)], cwd=root / "scripts", check=True)
+    most = [b - a for a, b in zip(before, seen(), strict=True)]
+    own, took = log.read_text().splitlines()
+    least = [float(text) for text in own.split()]
+    found = re.match(r"took (\S+) s, (\S+) s of CPU time", took).groups()
+    assert least[1] > 0.6
+    for low, text, high in zip(least, found, most, strict=True):
+        assert low - 0.1 <= float(text) <= high + 0.1  # it has one decimal
+
+
+def test_where_there_is_no_proc_the_peak_is_the_systems_in_bytes(monkeypatch):
+    def absent(*_args, **_settings):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(logs.Path, "read_text", absent)
+    usage = SimpleNamespace(ru_maxrss=300 << 20)
+    monkeypatch.setattr(logs.resource, "getrusage", lambda _who: usage)
+    assert logs._peak_mb() == 300
+
+
+@pytest.mark.parametrize(
+    ("error", "outputs", "begins"),
+    [
+        (OSError(errno.ENOSPC, "x"), ["a", "b"], "a or b cannot be written ("),
+        (OSError(errno.EDQUOT, "x"), [], "an output cannot be written ("),
+        (OSError(errno.EROFS, "x", "c"), ["a"], "c cannot be written ("),
+        (OSError(errno.EACCES, "x"), ["a"], "a file of this job cannot be read or written ("),
+    ],
+)
+def test_an_error_names_its_file_or_those_that_it_may_mean(error, outputs, begins):
+    assert logs.sentence(error, outputs).startswith(begins)
+    assert logs.sentence(OSError(errno.ENOENT, "x", "c"), outputs) is None
 
 
 FAULTY = """

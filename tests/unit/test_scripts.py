@@ -17,6 +17,8 @@ def run(*command: str, cwd) -> subprocess.CompletedProcess:
     "command",
     [
         ("ruff", "check", "."),
+        # A text file is read and written in UTF-8, whatever the machine's language.
+        ("ruff", "check", "--preview", "--select", "PLW1514", "scripts"),
         ("ruff", "format", "--check", "."),
         ("snakefmt", "--check", "Snakefile", "rules"),
         ("snakemake", "--lint"),
