@@ -57,6 +57,34 @@ def test_weights_and_architecture_are_files_where_they_are_paths(folder):
     assert model_files({"architecture": "resnet50", "pretrained": True}) == []
 
 
+def test_what_open_clip_writes_beside_weights_is_read_with_them(folder):
+    Path("run").mkdir()
+    for name in ("epoch.pt", "open_clip_config.json", "notes.txt"):
+        Path("run", name).touch()
+    spec = {"architecture": "ViT-B-32", "pretrained": "run/epoch.pt"}
+    assert model_files(spec) == ["run/epoch.pt", "run/open_clip_config.json"]
+
+
+def test_all_that_an_architecture_names_is_read(folder):
+    text = {"hf_model_name": "bge", "hf_tokenizer_name": "words"}
+    Path("words").mkdir()
+    Path("words", "vocab.txt").touch()
+    Path("modèle.json").write_text(json.dumps({"text_cfg": text}))
+    files = [*(f"bge/{name}" for name in FILES), "modèle.json", "words/vocab.txt"]
+    assert model_files({"architecture": "modèle.json"}) == files
+    # What the library will refuse is a file all the same.
+    for content in ("{", "[1]", '{"text_cfg": 1}'):
+        Path("modèle.json").write_text(content)
+        assert model_files({"architecture": "modèle.json"}) == ["modèle.json"]
+    Path("modèle.json").unlink()
+    assert model_files({"architecture": "modèle.json"}) == []
+
+
+def test_a_link_that_leads_nowhere_is_no_file(folder):
+    Path("bge", "lost.bin").symlink_to("absent")
+    assert model_files({"model": "bge"}) == [f"bge/{name}" for name in FILES]
+
+
 def test_the_order_of_files_is_not_the_file_system_s(folder, monkeypatch):
     listed = os.scandir
 
