@@ -153,6 +153,12 @@ def test_time_is_that_of_the_script_and_of_its_processes(root, tmp_path):
         assert low - 0.1 <= float(text) <= high + 0.1  # it has one decimal
 
 
+def test_the_peak_is_in_mib(monkeypatch):
+    status = "VmPeak:\t  999999 kB\nVmHWM:\t  307200 kB\nVmRSS:\t  204800 kB\n"
+    monkeypatch.setattr(logs.Path, "read_text", lambda _path, encoding: status)
+    assert logs._peak_mb() == 300
+
+
 def test_where_there_is_no_proc_the_peak_is_the_systems_in_bytes(monkeypatch):
     def absent(*_args, **_settings):
         raise FileNotFoundError
