@@ -81,6 +81,7 @@ use rule train_initialisation as train_dimension with:
         steps="results/statistics/experiments/dimension_steps.csv",
         summary="results/statistics/experiments/dimension_summary.csv",
         trend="results/statistics/experiments/dimension_trend.csv",
+        spread="results/statistics/experiments/dimension_spread.csv",
     log:
         "results/logs/train_dimension.log",
     benchmark:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -86,6 +86,7 @@ class Measured:
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    against: float | None = None  # what the row's own bound is
 
 
 # --- reading the ledger -----------------------------------------------------------------------
@@ -124,6 +125,8 @@ def _check_evidence(evidence: Mapping, name: str) -> None:
         raise InputError(
             f"{name} has evidence of the kind {evidence['kind']!r}; use one of {', '.join(KINDS)}."
         )
+    if "against" in evidence and {"less", "over", "minus", "absolute"} & evidence.keys():
+        raise InputError(f"{name} has `against` beside less, over, minus or absolute; keep one.")
     for expected in (evidence["expect"], *evidence.get("provided", [])):
         if len({"equals", "above", "below"} & expected.keys()) != 1:
             raise InputError(f"{name} has to expect one of equals, above and below; keep one.")
@@ -191,13 +194,14 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
     """What a selector points at; None where this run has no such table or row.
 
     table, where, column: the cell (a list in `where`: rows of all of its values); with `less`, each
-    row's cell less that of another column. `take` says which of several rows: the smallest or
-    largest of these, the one at the smallest of the column `along`, or (kendall) the rank
-    correlation of the two columns. `absolute` drops the cell's sign (with kendall that of every
-    row). `over` and `minus` are selectors of a second value, with an `absolute` of their own,
-    applied in this order. `point` leaves the interval out: a count that was made is what it
-    is. `value` alone is a published constant. Raises InputError where several rows match and `take`
-    is absent.
+    row's cell less that of another column; with `against`, the cell itself, and what is expected
+    counts from another column of its row, which is its own bound. `take` says which of several
+    rows: the smallest or largest of these (with `against`, of the differences from the bound), the
+    one at the smallest of the column `along`, or (kendall) the rank correlation of the two columns.
+    `absolute` drops the cell's sign (with kendall that of every row). `over` and `minus` are
+    selectors of a second value, with an `absolute` of their own, applied in this order. `point`
+    leaves the interval out: a count that was made is what it is. `value` alone is a published
+    constant. Raises InputError where several rows match and `take` is absent.
     """
     first = _first(selector, tables)
     if first is None:
@@ -227,8 +231,9 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
         # What is said of several is measured on all of them or not at all.
         if isinstance(wanted, list) and not {*wanted} <= {*rows[name]}:
             return None
-    less = selector.get("less")
-    for name in [column] if less is None else [column, less]:
+    less, against = selector.get("less"), selector.get("against")
+    other = against if less is None else less
+    for name in [column] if other is None else [column, other]:
         if name not in rows:
             raise InputError(f"{selector['table']} has no column {name}; correct the claim.")
     if rows.empty:
@@ -247,7 +252,7 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
             return Measured(math.nan)
         rows = rows.loc[[along.idxmin()]]
     elif take in ("smallest", "largest"):
-        values = rows[column] if less is None else rows[column] - rows[less]
+        values = rows[column] if other is None else rows[column] - rows[other]
         if values.isna().any():  # of an undefined value nobody knows whether it is the worst
             return Measured(math.nan)
         rows = rows.loc[[values.idxmin() if take == "smallest" else values.idxmax()]]
@@ -258,6 +263,8 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
         )
     row, point = rows.iloc[0], selector.get("point", False)
     cell = _cell(row, column, point)
+    if against is not None:
+        return replace(cell, against=float(row[against]))
     return cell if less is None else _difference(cell, _cell(row, less, point))
 
 
@@ -381,7 +388,7 @@ def meets(measured: Measured, expected: Mapping) -> tuple[bool | None, str]:
     limit = bound if side == "above" else -bound
     holds = True if near > limit else (False if far <= limit else None)
     words = {True: side, False: f"not {side}", None: "on both sides of"}
-    return holds, f"{what}, {shown}, is {words[holds]} {bound:g}"
+    return holds, f"{what}, {shown}, is {words[holds]} {bound:.4g}"
 
 
 def verdict(holds: bool | None, kind: str) -> str:
@@ -389,6 +396,13 @@ def verdict(holds: bool | None, kind: str) -> str:
     if holds is None:
         return INCONCLUSIVE
     return WORDS[kind][0 if holds else 1]
+
+
+def _expected(expect: Mapping, against: float | None) -> Mapping:
+    """What is expected, counted from a row's own bound where it has one."""
+    if against is None:
+        return expect
+    return {key: value + (key != "within") * against for key, value in expect.items()}
 
 
 def _unmet(evidence: Mapping, tables: Mapping[str, pd.DataFrame]) -> str | None:
@@ -416,7 +430,9 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
             raise InputError(f"{claim['id']}: {error}") from error
         if measured is None:
             continue
-        holds, why = meets(measured, evidence["expect"])
+        holds, why = meets(measured, _expected(evidence["expect"], measured.against))
+        if measured.against is not None:
+            why += f", its {evidence['against']}"
         piece = evidence.get("piece", "")
         rows.append(
             about

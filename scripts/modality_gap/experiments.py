@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from torch.optim.adam import adam
 from tqdm import tqdm
 
 from modality_gap import gap, retrieval
-from modality_gap.intervals import count_clusters, ratio, share_interval, t_interval
+from modality_gap.intervals import count_clusters, largest_ratio, ratio, share_interval, t_interval
 from modality_gap.training import symmetric_contrastive_loss
 
 # Per experiment: the lists of the config that span its conditions, by the column each fills.
@@ -475,14 +475,20 @@ def trend(table: pd.DataFrame, by: str, quantities: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def spread(table: pd.DataFrame, by: str, quantity: str, confidence: float) -> dict[str, float]:
-    """The quantity where its mean is largest over that where it is smallest, with the ratio's
-    interval over seeds (of these two picked conditions, so a little too wide a ratio)."""
-    values = table.pivot(index="seed", columns=by, values=quantity)
-    means = values.mean()
-    ends = (values[means.idxmax()].to_numpy(), values[means.idxmin()].to_numpy())
-    names = (f"largest_over_smallest{end}" for end in ("", "_low", "_high"))
-    return dict(zip(names, ratio(*ends, confidence), strict=True))
+def spreads(table: pd.DataFrame, by: str, quantities: list[str], confidence: float) -> pd.DataFrame:
+    """How far each quantity varies between conditions, over every range of the column `by`: the
+    columns quantity, {by}_from, {by}_to, conditions (how many the range has), n (seeds), and
+    largest_over_smallest with its interval (`intervals.largest_ratio`)."""
+    columns = ["quantity", f"{by}_from", f"{by}_to", "conditions", "n"]
+    names = [f"largest_over_smallest{end}" for end in ("", "_low", "_high")]
+    rows = []
+    for quantity in quantities:
+        values = table.pivot(index=by, columns="seed", values=quantity)
+        for first, last in combinations(range(len(values)), 2):
+            part = values.iloc[first : last + 1]
+            about = (quantity, part.index[0], part.index[-1], *part.shape)
+            rows.append((*about, *largest_ratio(part.to_numpy(), confidence)))
+    return pd.DataFrame(rows, columns=[*columns, *names])
 
 
 def compare_starts(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
@@ -509,7 +515,7 @@ def compare_starts(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
 
 def experiment_tables(name: str, results: list[dict], confidence: float) -> dict[str, pd.DataFrame]:
     """All tables of an experiment's results, by name: runs, steps, summary, and what goes with it
-    (trend, difference)."""
+    (trend, spread, difference)."""
     runs = pd.DataFrame([result["row"] for result in results])
     steps = pd.DataFrame([step for result in results for step in result["steps"]])
     tables = {
@@ -522,8 +528,8 @@ def experiment_tables(name: str, results: list[dict], confidence: float) -> dict
         tables["trend"] = trend(runs, "temperature", quantities)
     if name == "dimension":
         quantities = ["gap_before", "gap_after"]
-        ratios = [spread(runs, "dim", quantity, confidence) for quantity in quantities]
-        tables["trend"] = trend(runs, "dim", quantities).join(pd.DataFrame(ratios))
+        tables["trend"] = trend(runs, "dim", quantities)
+        tables["spread"] = spreads(runs, "dim", quantities, confidence)
     if name == "initialisation":
         tables["difference"] = compare_starts(runs, confidence)
     return tables

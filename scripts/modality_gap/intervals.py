@@ -9,6 +9,7 @@ A resample of n units is a row of weights (B, n): how often it draws each unit.
 
 import warnings
 from collections.abc import Callable
+from itertools import permutations
 
 import numpy as np
 from scipy import special, stats
@@ -61,6 +62,21 @@ def ratio(
     (taken of the logarithms)."""
     logs = np.log(numerators) - np.log(denominators)
     return tuple(float(np.exp(value)) for value in (logs.mean(), *t_interval(logs, confidence)))
+
+
+def largest_ratio(values: np.ndarray, confidence: float) -> tuple[float, float, float]:
+    """Largest ratio of two of k conditions' geometric means of positive values (k, n), which are
+    paired by column, and its interval, from 1 on.
+
+    The upper end is the largest of the ordered pairs' t intervals (`ratio`), one of which is that
+    of the true largest ratio. The lower end is the largest lower one with Bonferroni's correction
+    for the k (k - 1) ordered pairs, since the pair is picked for being far apart.
+    """
+    pairs = list(permutations(values, 2))
+    corrected = 1 - (1 - confidence) / len(pairs)
+    estimates, _, highs = zip(*(ratio(*pair, confidence) for pair in pairs), strict=True)
+    lows = [ratio(*pair, corrected)[1] for pair in pairs]
+    return max(estimates), max(1.0, *lows), max(highs)
 
 
 def proportion_interval(successes: float, n: float, confidence: float) -> tuple[float, float]:
@@ -117,8 +133,9 @@ def jackknife_interval(
     """Jackknife interval of estimates (...), of which `without_one` (n, ...) are those that leave
     out one of the n units each; Student's t with n - 1 degrees of freedom."""
     n = len(without_one)
-    deviations = without_one - without_one.mean(axis=0)
-    error = np.sqrt((n - 1) / n * (deviations**2).sum(axis=0))
+    # In one expression, so that the deviations are let go once they are squared.
+    squares = ((without_one - without_one.mean(axis=0)) ** 2).sum(axis=0)
+    error = np.sqrt((n - 1) / n * squares)
     margin = t_quantile(confidence, n) * error
     return estimate - margin, estimate + margin
 

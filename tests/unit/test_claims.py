@@ -298,6 +298,22 @@ def test_one_column_less_another_row_by_row():
         measure(less="gaps", where={"set": "a"})
 
 
+def test_a_cell_against_its_rows_own_bound_is_shown_itself():
+    # gap less temperature is largest for a, whose temperature is 1/35.
+    evidence = {"table": "gap.csv", "column": "gap", "against": "temperature", "take": "largest"}
+    evidence |= {"kind": "own", "on": "sets"}
+    (row,) = judged(evidence | {"expect": {"below": 0}})
+    assert (row["measured"], row["low"], row["high"], row["n"]) == (0.9, 0.8, 1.0, 10)
+    assert row["verdict"] == claims.DIFFERS
+    assert row["why"] == "the interval, [0.8, 1], is not below 0.02857, its temperature"
+    (row,) = judged(evidence | {"expect": {"above": 0}})
+    assert row["verdict"] == claims.REPRODUCED
+    (row,) = judged(evidence | {"expect": {"equals": 0.9, "within": 0.11}})
+    assert row["verdict"] == claims.INCONCLUSIVE  # .8 is too far from .9 + 1/35
+    (row,) = judged(evidence | {"expect": {"below": 0}, "take": "smallest"})
+    assert (row["measured"], row["verdict"]) == (0.1, claims.REPRODUCED)
+
+
 def test_a_wrong_column_is_named():
     with pytest.raises(InputError, match=r"gap\.csv has no column gaps"):
         claims.measure({"table": "gap.csv", "column": "gaps"}, TABLES)
@@ -404,7 +420,18 @@ def test_the_ledger_is_large_and_every_claim_can_be_judged(ledger, root):
 
 def cells(evidence):
     """Where a piece of evidence looks, and what it expects there."""
-    where = ("table", "where", "column", "take", "along", "less", "value", "over", "minus")
+    where = (
+        "table",
+        "where",
+        "column",
+        "take",
+        "along",
+        "less",
+        "against",
+        "value",
+        "over",
+        "minus",
+    )
     return repr([(key, evidence.get(key)) for key in where]), repr(evidence["expect"])
 
 
@@ -459,7 +486,7 @@ def test_a_bound_lies_within_what_is_possible(ledger):
     for claim in ledger["claims"].values():
         for evidence in claim.get("evidence", []):
             expect, column = evidence["expect"], evidence.get("take", "") or ""
-            if "equals" in expect or {"over", "minus", "less"} & evidence.keys():
+            if "equals" in expect or {"over", "minus", "less", "against"} & evidence.keys():
                 continue
             column = "kendall" if column == "kendall" else evidence["column"]
             bound = expect.get("above", expect.get("below"))

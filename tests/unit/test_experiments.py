@@ -28,7 +28,7 @@ from modality_gap.experiments import (
     rotation_onto,
     run_missing,
     run_settings,
-    spread,
+    spreads,
     summarise,
     train_loss,
     train_run,
@@ -374,7 +374,7 @@ def test_the_paper_s_57_percent():
     assert row["n"] == 3
 
 
-def test_trend_and_spread_over_conditions():
+def test_trend_and_spreads_over_conditions():
     table = pd.DataFrame(
         {
             "dim": [2, 2, 4, 4, 8, 8],
@@ -388,16 +388,27 @@ def test_trend_and_spread_over_conditions():
     assert result.loc["rising", "kendall_tau"] == pytest.approx(12 / math.sqrt(12 * 15))
     assert result.loc["rising", "p_value"] < 0.05
     assert tuple(result.loc["level", ["n", "kendall_tau", "p_value"]]) == (6, 0, 1)
-    found = spread(table, "dim", "rising", 0.95)
-    assert found["largest_over_smallest"] == pytest.approx(math.sqrt(5 / 1 * 6 / 2))
+    found = spreads(table, "dim", ["rising", "level"], 0.95)
+    assert (
+        list(zip(found["dim_from"], found["dim_to"], found["conditions"], strict=True))
+        == [
+            (2, 4, 2),
+            (2, 8, 3),
+            (4, 8, 2),
+        ]
+        * 2
+    )
+    assert set(found["n"]) == {2}
+    wanted = [math.sqrt(12 / 2), math.sqrt(30 / 2), math.sqrt(30 / 12)]
+    assert list(found["largest_over_smallest"]) == pytest.approx([*wanted, 1, 1, 1])
 
 
 def test_tables_have_no_holes_and_their_columns(pairs):
-    for name, more in (("initialisation", "difference"), ("dimension", "trend")):
+    for name, more in (("initialisation", {"difference"}), ("dimension", {"trend", "spread"})):
         settings = run_settings(SMALL, name) | {"steps": 3}
         results = [train_run(run, pairs, settings) for run in plan_runs(SMALL, name, 0)]
         tables = experiment_tables(name, results, 0.95)
-        assert set(tables) == {"runs", "steps", "summary", more}
+        assert set(tables) == {"runs", "steps", "summary"} | more
         for table in tables.values():
             assert np.isfinite(table.select_dtypes("number").to_numpy()).all()
             assert not table.isna().any(axis=None)

@@ -11,6 +11,7 @@ from modality_gap.intervals import (
     effective_size,
     exact_interval,
     jackknife_interval,
+    largest_ratio,
     normal_quantile,
     proportion_interval,
     ratio,
@@ -85,6 +86,38 @@ def test_the_interval_of_a_mean_is_that_of_scipys_t_test(confidence):
     assert t_interval(values, confidence) == pytest.approx(tuple(wanted))
     logs = stats.ttest_rel(np.log(values**2), np.log(values + 9)).confidence_interval(confidence)
     assert ratio(values**2, values + 9, confidence)[1:] == pytest.approx(np.exp(logs))
+
+
+def test_the_largest_ratio_is_that_of_the_two_farthest_apart():
+    values = np.array([[2.0, 3, 4], [4, 7, 7], [3, 5, 4]])
+    pair = ratio(values[1], values[0], 0.9)
+    estimate, low, high = largest_ratio(values, 0.9)
+    assert estimate == pair[0]
+    assert high >= pair[2]
+    # Six ordered pairs share the ten per cent.
+    wanted = [
+        stats.ttest_rel(np.log(one), np.log(other)).confidence_interval(1 - 0.1 / 6).low
+        for one in values
+        for other in values
+        if one is not other
+    ]
+    assert low == pytest.approx(max(1, np.exp(np.nanmax(wanted))))
+    assert largest_ratio(np.ones((3, 4)), 0.9) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("means", [(1, 1, 1, 1), (1, 1.01, 1.02, 1.3), (1, 1, 1.6, 1.6)])
+def test_the_interval_of_the_largest_ratio_covers_and_begins_at_1(means):
+    rng = np.random.default_rng(8)
+    below = above = 0
+    for _ in range(400):
+        seeds = rng.normal(0, 0.1, 3)  # what the conditions of a seed share
+        values = np.array(means)[:, None] * np.exp(seeds + rng.normal(0, 0.05, (4, 3)))
+        estimate, low, high = largest_ratio(values, 0.9)
+        assert 1 <= low <= estimate <= high
+        below, above = below + (low > max(means)), above + (high < max(means))
+    # A tail of .05 each, and .035 for the chance of 400 draws.
+    assert below / 400 <= 0.085
+    assert above / 400 <= 0.085
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 9), (1, 9), (5, 9), (9, 9), (40, 1000)])

@@ -3,7 +3,7 @@ settings, with the draws in the order that the docstrings tell. Nothing of the p
 """
 
 import math
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 
 import independent as plain
 import numpy as np
@@ -340,6 +340,20 @@ def ratio(above, below, confidence):
     return [math.exp(value) for value in plain.student(np.log(above / below), confidence)]
 
 
+def largest_ratio(values, confidence):
+    """Of every two conditions, by a t test of the logarithms; both ways round."""
+    found = []
+    for one, other in product(values, values):
+        if one is not other:
+            test = stats.ttest_rel(np.log(one), np.log(other))
+            several = len(values) * (len(values) - 1)
+            ends = test.confidence_interval(1 - (1 - confidence) / several)
+            high = test.confidence_interval(confidence).high
+            found.append((np.exp(np.mean(np.log(one / other))), np.exp(ends.low), np.exp(high)))
+    estimate, low, high = np.max(found, axis=0)
+    return estimate, max(1, low), high
+
+
 def test_temperature(run):
     settings, (a, b, rows, test) = settings_of(run, "temperature"), projection_pairs(run)
     weights = load_file(run.results / "models/stitched.trained.safetensors")
@@ -431,12 +445,18 @@ def test_dimension(run):
 
     found = conducted(run, "dimension", [{"dim": dim} for dim in settings["dims"]], one)
     expected = pd.DataFrame(kendall(found, "dim", ["gap_before", "gap_after"]))
-    for row, name in enumerate(expected["quantity"]):
-        by = {dim: part.sort_values("seed")[name].to_numpy() for dim, part in found.groupby("dim")}
-        ends = ratio(max(by.values(), key=np.mean), min(by.values(), key=np.mean), run.confidence)
-        for end, value in zip(("", "_low", "_high"), ends, strict=True):
-            expected.loc[row, f"largest_over_smallest{end}"] = value
     same(run.table("statistics/experiments/dimension_trend.csv"), expected.assign(model="towers"))
+    expected = []
+    for name in ("gap_before", "gap_after"):
+        by = {dim: part.sort_values("seed")[name].to_numpy() for dim, part in found.groupby("dim")}
+        for low, high in combinations(sorted(by), 2):
+            values = [by[dim] for dim in sorted(by) if low <= dim <= high]
+            row = {"model": "towers", "quantity": name, "dim_from": low, "dim_to": high}
+            row |= {"conditions": len(values), "n": len(values[0])}
+            ends = largest_ratio(values, run.confidence)
+            names = (f"largest_over_smallest{end}" for end in ("", "_low", "_high"))
+            expected.append(row | dict(zip(names, ends, strict=True)))
+    same(run.table("statistics/experiments/dimension_spread.csv"), expected)
 
 
 def test_same_modality(run):
