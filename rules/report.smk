@@ -55,7 +55,7 @@ rule write_paper_page:
             for name in (
                 "gap",
                 "cone",
-                "mlp_cone",
+                "mlp_cone_interval",
                 "initialisation_spectrum",
                 "pca_shifts",
                 "loss_landscape",

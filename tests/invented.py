@@ -60,11 +60,10 @@ def mlp_table(tanh_without_bias=0.001):
     ends = {("relu", True): 0.99, ("relu", False): 0.97, ("tanh", True): 0.5}
     ends[("tanh", False)] = tanh_without_bias
     return pd.DataFrame(
-        {"activation": activation, "bias": bias, "layer": layer, "repeat": repeat}
-        | {"mean_cosine": end * layer / 25 + repeat * 0.0001}
+        {"activation": activation, "bias": bias, "layer": layer, "n": 3, "mean_cosine": mean}
+        | {"mean_cosine_low": mean - 0.002, "mean_cosine_high": mean + 0.002}
         for (activation, bias), end in ends.items()
-        for layer in (0, 25)
-        for repeat in range(3)
+        for layer, mean in ((0, 0.0), (25, end))
     )
 
 
@@ -204,7 +203,7 @@ def data():
     return {
         "gap": gap_table(),
         "cone": cone_table(),
-        "mlp_cone": mlp_table(),
+        "mlp_cone_interval": mlp_table(),
         "initialisation_spectrum": spectrum_table(),
         "pca_shifts": shifts_table(),
         "loss_landscape": landscape_table(),

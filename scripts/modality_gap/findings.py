@@ -273,22 +273,17 @@ def figure2a_tables(cone: pd.DataFrame, published: Mapping[str, object]) -> list
     ]
 
 
-def _over_repeats(mlp: pd.DataFrame) -> pd.DataFrame:
-    """Mean, smallest and largest over the repeats, by activation, bias and layer."""
-    keys = ["activation", "bias", "layer"]
-    return mlp.groupby(keys, sort=False)["mean_cosine"].agg(["mean", "min", "max", "size"])
-
-
 def figure2b_found(mlp: pd.DataFrame) -> list[Finding]:
-    """What depth does to the mean cosine, with and without bias."""
-    table, deepest = _over_repeats(mlp), mlp["layer"].max()
+    """What depth does to the mean cosine, with and without bias; `mlp` is mlp_cone_interval.csv."""
+    deepest = mlp["layer"].max()
+    table = mlp[mlp["layer"] == deepest].set_index(["activation", "bias"])
     activations = list(dict.fromkeys(mlp["activation"]))
-    repeats = count(table["size"].iloc[0], "repeat")
+    repeats = count(table["n"].iloc[0], "repeat")
     found = []
     for bias in (True, False):
         alike: dict[str, list[str]] = {}
         for name in activations:
-            value = number(table.loc[name, bias, deepest]["mean"], 2)
+            value = number(table.loc[(name, bias), "mean_cosine"], 2)
             alike.setdefault(value, []).append(name.replace("_", " "))
         texts = [f"{value} for {listed(names)}" for value, names in alike.items()]
         found.append(
@@ -299,13 +294,13 @@ def figure2b_found(mlp: pd.DataFrame) -> list[Finding]:
             )
         )
     if "tanh" in activations:
-        with_bias, without = (table.loc["tanh", bias, deepest] for bias in (True, False))
+        with_bias, without = (
+            estimate(table.loc["tanh", bias], "mean_cosine") for bias in (True, False)
+        )
         found.append(
             Finding(
-                f"For tanh it is {number(with_bias['mean'])} "
-                f"{interval(with_bias['min'], with_bias['max'])} with and "
-                f"{number(without['mean'])} {interval(without['min'], without['max'])} without "
-                f"biases (range of {repeats}).",
+                f"For tanh it is {with_bias} with and {without} without biases (mean of {repeats} "
+                "with its interval).",
                 ("figure2b.tanh_without_bias",),
             )
         )
@@ -861,7 +856,7 @@ def results(
 ) -> dict[str, tuple[list[Finding], list[Table]]]:
     """Sentences and tables of every figure and table, by its id; `data` by the table's name,
     `published` the paper's values by the ids of the ledger."""
-    gap, cone, mlp, sphere = (data[name] for name in ("gap", "cone", "mlp_cone", "sphere"))
+    gap, cone, mlp, sphere = (data[name] for name in ("gap", "cone", "mlp_cone_interval", "sphere"))
     landscape, minimum = data["loss_landscape"], data["loss_minimum"]
     table1, table2 = data["table1"], data["table2"]
     delta = config["table2"]["shifts"][0]

@@ -113,7 +113,10 @@ def test_figure2b():
         "After 25 layers with biases the mean cosine is 0.99 for relu and 0.50 for tanh (mean of "
         "3 repeats)."
     )
-    assert "For tanh it is 0.500 [0.500, 0.500] with and 0.001" in found[2].text
+    assert found[2].text == (
+        "For tanh it is 0.500 [0.498, 0.502] with and 0.001 [-0.001, 0.003] without biases (mean "
+        "of 3 repeats with its interval)."
+    )
     assert "0.400" in findings.figure2b_found(mlp_table(tanh_without_bias=0.4))[2].text
 
 
