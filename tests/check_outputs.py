@@ -8,6 +8,12 @@ import csv
 import sys
 import xml.etree.ElementTree
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from modality_gap.table_registry import Table
 
 ROOT = Path(__file__).parents[1]
 FIGURES = [
@@ -56,23 +62,6 @@ VERDICTS = {
     "differs",
     "not run",
 }
-STATISTICS = {
-    "gap": ["set", "weights", "n", "clusters", "dim", "gap", "gap_squared", "mean_cosine_a",
-            "mean_cosine_b", "min_cosine_a", "min_cosine_b", "recall1_ab", "recall1_ba",
-            "recall1_chance"],
-    "cone": ["encoder", "weights", "inputs", "n", "mean_cosine", "min_cosine"],
-    "mlp_cone": ["activation", "bias", "layer", "repeat", "mean_cosine"],
-    "loss_landscape": ["set", "temperature", "delta", "distance", "loss", "loss_as_released"],
-    "sphere": ["spacing_deg", "mismatched", "temperature", "delta_theta_deg", "loss"],
-    "diagnostics": ["set", "n", "clusters", "gap", "rmg", "rmg_low", "effective_dimension_both"],
-    "theorem1": ["d_out", "n", "violation_share", "violation_share_low"],
-    "theorem2": ["width", "layer", "n", "ratio", "beta", "tighter_bound"],
-    "lemma3": ["cosine", "n", "product", "rectified"],
-    "experiments/temperature_summary": ["model", "temperature", "n", "zero_shot_after"],
-    "experiments/initialisation_summary": ["start", "temperature_mode", "n", "gap_before"],
-    "experiments/dimension_summary": ["model", "dim", "n", "gap_after"],
-    "experiments/same_modality_summary": ["modality", "n", "separability_after"],
-}  # fmt: skip
 LIMIT_BYTES = 15_000_000
 
 
@@ -98,19 +87,55 @@ def faults(results: Path) -> list[str]:
         if f"figures/{figure}.svg" not in pages["report.html"]:
             found.append(f"report.html does not list {figure}")
     for table in TABLES:
-        found += holes(results / table)
         found += [
             f"{page} does not list {table}"
             for page in ("paper.html", "report.html")
             if table not in pages[page]
         ]
-    for name, columns in STATISTICS.items():
-        path = results / "statistics" / f"{name}.csv"
-        found += holes(path)
-        with path.open(newline="") as file:
-            missing = set(columns) - set(next(csv.reader(file)))
-        found += [f"{path} has no column {column}" for column in sorted(missing)]
-    return found + ledger_faults(results) + run_faults(results, pages["run.html"])
+    return (
+        found
+        + table_faults(results)
+        + ledger_faults(results)
+        + run_faults(results, pages["run.html"])
+    )
+
+
+def table_faults(results: Path) -> list[str]:
+    """What is wrong with the tables: those of config/tables.yaml have to be there, and no other."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    from modality_gap.table_registry import load_tables
+
+    _, tables = load_tables(ROOT / "config/tables.yaml")
+    paths = [*results.glob("*.csv")]
+    for folder in ("statistics", "tables"):
+        paths += [path for path in (results / folder).rglob("*") if path.is_file()]
+    found, written = [], set()
+    for path in sorted(paths):
+        name = path.relative_to(results).as_posix()
+        table = next((table for table in tables if table.is_at(name)), None)
+        if table:
+            written.add(table.path)
+            found += [f"{name} {fault}" for fault in unlike(path, table)]
+        else:
+            found.append(f"{name} has no entry in config/tables.yaml")
+    needed = [table.path for table in tables if not table.when]
+    return found + [f"{path} is missing" for path in needed if path not in written]
+
+
+def unlike(path: Path, table: "Table") -> list[str]:
+    """How the file at `path` differs from what config/tables.yaml says of it."""
+    if path.suffix == ".csv":
+        frame = pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "inf", "-inf"])
+    else:
+        frame = pd.read_parquet(path)
+    found = [f"has no column {name}" for name in table.names if name not in frame]
+    found += [f"has an undocumented column {name}" for name in frame if name not in table.names]
+    found += [
+        f"has an empty cell in {name}"
+        for name in frame.columns[frame.isna().any()]
+        if name not in table.empty
+    ]
+    return found + (["has no rows"] if frame.empty and not table.no_rows else [])
 
 
 def run_faults(results: Path, page: str) -> list[str]:
@@ -174,8 +199,6 @@ def regressions(results: Path) -> list[str]:
     """What a run of the default configuration measures otherwise than before, a sentence each; of
     tests/regression.yaml what its tables have. The simulations at least are always there."""
     sys.path.insert(0, str(ROOT / "scripts"))
-    import pandas as pd
-
     from modality_gap.claims import INCONCLUSIVE, NOT_RUN, check, load_ledger
     from modality_gap.configuration import tables_of
 
