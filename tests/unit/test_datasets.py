@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import struct
+import tarfile
 import unicodedata
 import zipfile
 import zlib
@@ -16,6 +17,7 @@ import official_formats as formats
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import scipy.io
 import torchvision
 from PIL import Image
 
@@ -103,6 +105,22 @@ def test_a_union_has_all_rows_and_says_whence(tmp_path):
     assert list(table["source"]) == ["first"] * 2 + ["second"] * 2
     assert list(table["group"]) == ["", "", "animals", "animals"]
     assert list(table["image"]) == [b"1", b"2", b"3", b"3"]
+
+
+def test_a_large_data_set_comes_in_groups_of_rows_in_its_order(tmp_path, capsys):
+    count = 2 * ROWS + 3
+    table = pd.DataFrame({"item_id": [f"{number:04d}" for number in range(count)]})
+    table = table.assign(image=b"x", label=[str(number % 7) for number in range(count)])
+    files = {"all": str(tmp_path / "all.parquet")}
+    table.to_parquet(files["all"], index=False)
+    write_dataset(tmp_path / "union.parquet", {"format": "union", "files": files}, files)
+    file = pq.ParquetFile(tmp_path / "union.parquet")
+    groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    assert groups == [ROWS, ROWS, 3]
+    found = file.read().to_pandas()
+    assert list(found["item_id"]) == [f"all/{item}" for item in table["item_id"]]
+    assert list(found["label"]) == list(table["label"])
+    assert f"{count} pictures of 7 classes" in capsys.readouterr().err
 
 
 def test_coco_s_own_files(tmp_path, mirror):
@@ -415,6 +433,101 @@ def test_an_archive_of_something_else_is_told(tmp_path):
     assert "other.zip has no member captions_val2017.json" in told
 
 
+def repacked(path: Path, name: str, change) -> None:
+    """A member of CIFAR's archive with another content."""
+    with tarfile.open(path) as archive:
+        members = {
+            member.name: archive.extractfile(member).read() for member in archive if member.isfile()
+        }
+    (place,) = (key for key in members if Path(key).name == name)
+    content = change(pickle.loads(members[place], encoding="latin1"))
+    if content is None:
+        del members[place]
+    else:
+        members[place] = pickle.dumps(content, protocol=2)
+    formats.write_tar(path, members)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("test_batch", lambda batch: None, "has no test batch"),
+        ("batches.meta", lambda meta: None, "has no member batches.meta or meta"),
+        ("batches.meta", lambda meta: {}, "has no member batches.meta or meta"),
+        ("data_batch_2", lambda batch: batch | {"labels": [0]}, "data_batch_2 has data uint8 (2, "),
+        (
+            "data_batch_2",
+            lambda batch: batch | {"data": batch["data"].astype(np.int16)},
+            "data_batch_2 has data int16 (2, 3072) for 2 labels",
+        ),
+        (
+            "data_batch_2",
+            lambda batch: batch | {"data": batch["data"][:, :-3]},
+            "data_batch_2 has data uint8 (2, 3069) for 2 labels",
+        ),
+        ("data_batch_2", lambda batch: batch | {"labels": [0, 10]}, "data_batch_2 has data"),
+        ("data_batch_2", lambda batch: batch | {"labels": [-1, 0]}, "data_batch_2 has data"),
+    ],
+)
+def test_cifar_that_is_not_as_it_was_published_is_refused(tmp_path, name, change, words):
+    pixels, path = formats.made_pictures(10, 32, 32, seed=7), tmp_path / "cifar-10-python.tar.gz"
+    formats.write_cifar10(path, (pixels, np.arange(10)), (pixels, np.arange(10)))
+    repacked(path, name, change)
+    assert words in refusal(tmp_path, "cifar", {"archive": path})
+
+
+@pytest.mark.parametrize(
+    ("pictures", "digits", "words"),
+    [
+        (np.zeros((32, 32, 3, 2), np.uint8), [1, 2, 3], "X is uint8 (32, 32, 3, 2) for 3 labels"),
+        (np.zeros((32, 32, 3, 2)), [1, 2], "X is float64"),
+        (np.zeros((28, 28, 3, 2), np.uint8), [1, 2], "X is uint8 (28, 28, 3, 2)"),
+        (np.zeros((32, 32, 3, 2), np.uint8), [0, 1], "a label is none of 1 to 10"),
+        (np.zeros((32, 32, 3, 2), np.uint8), [1, 11], "a label is none of 1 to 10"),
+    ],
+)
+def test_svhn_that_is_not_as_it_was_published_is_refused(tmp_path, pictures, digits, words):
+    path = tmp_path / "test_32x32.mat"
+    scipy.io.savemat(path, {"X": pictures, "y": np.array(digits, np.uint8)[:, None]})
+    told = refusal(tmp_path, "svhn", {"pictures": path})
+    assert told.startswith(f"{path}: not as the format svhn has it (ValueError: {words}")
+
+
+def test_memes_without_labels_or_pictures_are_refused_and_empty_lines_passed(tmp_path):
+    meme = {"img": "img/1.png", "text": "words", "label": 1}
+    for line, words in (
+        ({"img": "img/1.png", "text": "words"}, "dev.jsonl has no labels; give another split"),
+        (meme | {"img": "img/2.png"}, "has no picture data/img/2.png"),
+        (None, ""),
+    ):
+        lines = [json.dumps(meme), "", "  "] + [json.dumps(line)] * bool(line)
+        members = {"data/img/1.png": b"1", "img/1.png": b"2", "data/dev.jsonl": "\n".join(lines)}
+        formats.write_zip(tmp_path / "a.zip", members)
+        files = {"archive": tmp_path / "a.zip"}
+        if line:
+            assert words in refusal(tmp_path, "hateful_memes", files, split="dev")
+        else:
+            table = read_back(tmp_path, "hateful_memes", files, split="dev")
+            assert list(table["image"]) == [b"1"]  # of the list's own folder
+            assert list(table["label"]) == ["hatespeech meme"]
+
+
+def test_pictures_of_imagenet_are_those_with_a_number(tmp_path):
+    formats.write_imagenet_devkit(tmp_path / "kit.tgz", [("n1", "tench"), ("n2", "crane")], [2, 1])
+    files = {"pictures": tmp_path / "val.tar", "devkit": tmp_path / "kit.tgz"}
+    members = {"val_1.JPEG": b"1", "notes_2.txt": b"2", "cover.JPEG": b"3", "val_2.png": b"4"}
+    formats.write_tar(files["pictures"], members)
+    table = read_back(tmp_path, "imagenet", files)
+    assert dict(zip(table["item_id"], table["label"], strict=True)) == {
+        "val_1": "crane",
+        "val_2": "tench",
+    }
+    formats.write_tar(files["pictures"], {"val_0.JPEG": b"0"})
+    assert "the kit has no label of val_0.JPEG" in refusal(tmp_path, "imagenet", files)
+    formats.write_tar(files["devkit"], {"kit/data/meta.mat": b""})
+    assert "kit.tgz" in refusal(tmp_path, "imagenet", files)
+
+
 # --- archives as people pack them -----------------------------------------------------------------
 
 
@@ -519,15 +632,41 @@ def test_names_of_an_old_zip_are_cp437_or_refused(tmp_path):
         assert "neither UTF-8 nor cp437" in told
 
 
-def test_a_zip_may_say_its_names_in_unicode_beside(tmp_path):
+@pytest.mark.parametrize(
+    ("letters", "taken"),
+    [("ÇÜáÑß", True), ("¢", False), ("¥", False), ("ª", False), ("µ", False), ("α", False)],
+)
+def test_letters_that_most_old_zips_agree_on_are_taken(tmp_path, letters, taken):
+    name = f"birds/{letters}/1.jpg"
+    files = packed(tmp_path / "dos.zip", {name: b"1"}, encoding("cp437"))
+    if taken:
+        assert labels(tmp_path, files) == {f"{letters}/1": letters}
+    else:
+        told = refusal(tmp_path, "class_folders", files, folder="birds")
+        assert f"(one would be {name!r})" in told
+
+
+def field(kind: int, content: bytes) -> bytes:
+    """An extra field of a zip's member."""
+    return struct.pack("<HH", kind, len(content)) + content
+
+
+TIME = field(0x5455, struct.pack("<Bi", 1, 1_600_000_000))
+UNIX = field(0x7875, b"\x01\x04\xe8\x03\x00\x00\x04\xe8\x03\x00\x00")
+
+
+@pytest.mark.parametrize("before", [b"", TIME, UNIX + TIME, field(0xCAFE, b"")])
+@pytest.mark.parametrize("behind", [b"", TIME, field(0xCAFE, b"")])
+def test_a_zip_may_say_its_names_in_unicode_beside(tmp_path, before, behind):
     member = encoding("cp850")("birds/Ångström/1.jpg")
     raw = member.filename.encode("cp850")
-    for name, check, label in (
-        ("birds/嘴/1.jpg", zlib.crc32(raw), "嘴"),
-        ("birds/嘴/1.jpg", zlib.crc32(b"a name before"), "Ångström"),  # of a member since renamed
+    for kind, check, label in (
+        (0x7075, zlib.crc32(raw), "嘴"),
+        (0x7075, zlib.crc32(b"a name before"), "Ångström"),  # of a member since renamed
+        (0x6375, zlib.crc32(raw), "Ångström"),  # the member's comment
     ):
-        field = struct.pack("<BI", 1, check) + name.encode("utf-8")
-        member.extra = struct.pack("<HH", 0x7075, len(field)) + field
+        beside = struct.pack("<BI", 1, check) + "birds/嘴/1.jpg".encode()
+        member.extra = before + field(kind, beside) + behind
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
             archive.writestr(member, b"1")
         assert labels(tmp_path, {"archive": tmp_path / "a.zip"}) == {f"{label}/1": label}
@@ -551,6 +690,8 @@ def test_another_kind_of_archive_is_told_as_such(tmp_path):
     formats.write_tar(tmp_path / "a.tar.gz", {"a/1.jpg": b"1"})
     formats.write_zip(tmp_path / "b.zip", {"cifar-10-batches-py/batches.meta": b"1"})
     (tmp_path / "c.rar").write_bytes(b"Rar!\x1a\x07\x01\x00 and so on")
+    (tmp_path / "d.7z").write_bytes(b"7z\xbc\xaf\x27\x1c and so on")
+    (tmp_path / "e.tar.zst").write_bytes(b"(\xb5/\xfd and so on")
     labels = tmp_path / "labels.csv"
     labels.write_text("file,age,gender,race\n")
     for form, files, options, words in (
@@ -567,6 +708,8 @@ def test_another_kind_of_archive_is_told_as_such(tmp_path):
             {"folder": "a"},
             "is a RAR archive, not a zip or tar",
         ),
+        ("class_folders", {"archive": "d.7z"}, {"folder": "a"}, "is a 7z archive, not a zip or"),
+        ("cifar", {"archive": "e.tar.zst"}, {}, "is a Zstandard archive, not a tar; "),
     ):
         files = {role: tmp_path / name for role, name in files.items()}
         told = refusal(tmp_path, form, files, **options)
