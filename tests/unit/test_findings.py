@@ -64,6 +64,82 @@ def test_figure1():
     )
 
 
+def test_a_set_at_the_edge_of_being_separated():
+    """The classifier is held to .99 itself; a gap whose lower end is 0 is not clearly above 0."""
+    rows = [gap_row("a", separability=0.99), gap_row("b", low=0.0), gap_row("c", separability=0.98)]
+    (apart, *_) = findings.figure1_found(pd.DataFrame(rows))
+    assert apart.text.startswith("In 1 of 3 sets the two modalities are separated")
+    rows = [gap_row("a", separability=0.5, n=1234, clusters=1234)]
+    assert findings.figure1_found(pd.DataFrame(rows))[0].text == (
+        "In none of 1 set the two modalities are separated: the gap is clearly above 0 and a "
+        "linear classifier tells them apart (accuracy at least 0.99 on held-out vectors). The "
+        "smallest gap is 0.800 [0.790, 0.810] (a, n 1,234); the lowest accuracy of the classifier "
+        "is 0.500 (a, n 100 vectors)."
+    )
+
+
+def test_what_training_did_is_told_by_intervals_that_do_not_touch():
+    """Model by model: narrower, wider, touching above, touching below, and one without a twin."""
+    rows = []
+    for model, trained, random in (
+        ("down", (0.5, 0.4, 0.6), (0.9, 0.7, 1.0)),
+        ("up", (0.9, 0.7, 1.0), (0.5, 0.4, 0.6)),
+        ("touches", (0.5, 0.4, 0.6), (0.7, 0.6, 0.8)),
+        ("touched", (0.7, 0.6, 0.8), (0.5, 0.4, 0.6)),
+        ("further down", (0.3, 0.2, 0.4), (0.9, 0.8, 1.0)),
+    ):
+        for weights, ends in (("trained", trained), ("random", random)):
+            rows.append(gap_row(f"{model} {weights}", weights, *ends, model=model))
+    rows.append(gap_row("alone", model="alone"))
+    found = [finding.text for finding in findings.figure1_found(pd.DataFrame(rows))]
+    assert found[1] == (
+        "Without any training the gap is between 0.500 [0.400, 0.600] in up random (n 100) and "
+        "0.900 [0.700, 1.000] in down random (n 100)."
+    )
+    assert found[2] == (
+        "After training the gap is narrower for down (0.900 to 0.500) and further down (0.900 to "
+        "0.300); wider for up (0.500 to 0.900) and not clearly different for touches (0.700 to "
+        "0.500) and touched (0.500 to 0.700)."
+    )
+    alone = findings.figure1_found(pd.DataFrame([gap_row("alone")]))
+    assert [finding.text.split()[0] for finding in alone] == ["In", "Retrieval"]
+
+
+def test_retrieval_is_told_for_each_side():
+    able = gap_row("able", recall1_ab=0.31, recall1_chance=0.0123, recall_items_b=100)
+    weak = gap_row("weak", recall=0.06, recall_items_a=1234)
+    found = findings.figure1_found(pd.DataFrame([able, weak]))
+    assert [finding.text for finding in found[1:]] == [
+        "Retrieval is well above chance in able (recall@1 0.310 [0.250, 0.350] to text, 0.300 "
+        "[0.250, 0.350] from text, chance 0.0123, 100 items).",
+        "Retrieval is near chance in weak (recall@1 0.060 [0.010, 0.110] to text, 0.060 [0.010, "
+        "0.110] from text, chance 0.0100, 1,234 and 98 items): in at least one direction the "
+        "lower end of recall@1 is below 5 times chance. These gaps are not those of models that "
+        "have learnt to match.",
+    ]
+
+
+def test_each_column_of_figure_1s_table_is_its_own():
+    names = ("gap", "gap_squared", "mean_cosine_a", "mean_cosine_b", "recall1_ab", "recall1_ba")
+    row = gap_row("toy", separability=0.97, largest5_share=0.4)
+    for place, name in enumerate(names, start=1):
+        row |= {name: place / 10, f"{name}_low": place / 20, f"{name}_high": place / 5}
+    (table,) = findings.figure1_tables(pd.DataFrame([row]))
+    assert dict(zip(table.head, table.rows[0], strict=True)) == {
+        "set": "toy",
+        "weights": "trained",
+        "n": "100",
+        "gap": "0.100 [0.050, 0.200]",
+        "squared gap without bias": "0.200 [0.100, 0.400]",
+        "mean cosine a": "0.300 [0.150, 0.600]",
+        "mean cosine b": "0.400 [0.200, 0.800]",
+        "recall@1 a to b": "0.500 [0.250, 1.000]",
+        "recall@1 b to a": "0.600 [0.300, 1.200]",
+        "separability": "0.970",
+        "share in 5 dimensions": "0.400",
+    }
+
+
 def test_items_that_are_not_independent_are_told_with_their_clusters():
     table = gap_table().assign(clusters=40)
     assert "(toy, n 100 in 40 clusters)" in findings.figure1_found(table)[0].text
@@ -99,12 +175,74 @@ def test_figure2a():
     assert "above 0 in 3 of 9 panels" in findings.figure2a_found(cone_table(random=-0.5))[0].text
 
 
+def cones(*means):
+    """Panels of one encoder: trained on real inputs, random on real inputs and on noise, each a
+    mean with the two ends of its interval."""
+    return pd.DataFrame(
+        {"encoder": f"encoder {number}", "weights": weights, "inputs": inputs, "n": n}
+        | {"mean_cosine": mean, "mean_cosine_low": low, "mean_cosine_high": high, "model": "toy"}
+        for number, of_encoder in enumerate(means)
+        for (weights, inputs, n), (mean, low, high) in zip(
+            (("trained", "real", 9), ("random", "real", 8), ("random", "noise", 1234)),
+            of_encoder,
+            strict=True,
+        )
+    )
+
+
+def test_cones_are_compared_by_intervals_that_do_not_touch():
+    trained = (0.5, 0.4, 0.6)
+    table = cones(
+        (trained, (0.7, 0.6, 0.8), (0.3, 0.2, 0.4)),  # both touch
+        (trained, (0.8, 0.7, 0.9), (0.1, 0.0, 0.2)),  # narrower, and wider
+        (trained, (0.9, 0.61, 1.0), (0.7, 0.65, 0.8)),  # narrower twice
+    )
+    first, narrower, same, wider = findings.figure2a_found(table)
+    assert first.text == (
+        "The mean cosine is clearly above 0 in 8 of 9 panels. It is smallest for the encoder 1, "
+        "random weights, noise inputs: 0.100 [0.000, 0.200], n 1,234."
+    )
+    assert first.claims == tuple(
+        f"figure2a.narrow.{name}" for name in ("trained.real", "random.real", "random.noise")
+    )
+    assert narrower.text == (
+        "Random weights give a narrower cone than training in 3 of 6 comparisons (each encoder, "
+        "on real inputs and on noise): mean cosine 0.700 to 0.900 against 0.500 to 0.500, n 8, 9 "
+        "and 1234."
+    )
+    assert same.text == (
+        "Random weights give no clearly different cone in the encoder 0 on real inputs (0.700 "
+        "[0.600, 0.800] against 0.500 [0.400, 0.600], n 8 and 9) and the encoder 0 on noise "
+        "inputs (0.300 [0.200, 0.400] against 0.500 [0.400, 0.600], n 1234 and 9)."
+    )
+    assert wider.text == (
+        "Random weights give a wider cone than training in the encoder 1 on noise inputs (0.100 "
+        "[0.000, 0.200] against 0.500 [0.400, 0.600], n 1234 and 9)."
+    )
+    # Claims stand beside one sentence, the first that compares.
+    assert len(narrower.claims) == 3 and same.claims == wider.claims == ()
+
+
 def test_the_table_of_figure_2a_has_the_notebooks_means():
     name = "figure2a.cone.vision transformer.trained.real"
     (table,) = findings.figure2a_tables(cone_table(), {name: 0.4679})
     cells = {row[0]: row[-1] for row in table.rows}
     assert cells["vision transformer, trained weights, real inputs"] == "0.4679"
     assert cells["text transformer, trained weights, real inputs"] == "–"
+
+
+def test_each_column_of_figure_2as_table_is_its_own():
+    table = cones(((0.5, 0.4, 0.6),) * 3).assign(dtype="int8", min_cosine=-0.1234)
+    (made,) = findings.figure2a_tables(table, {})
+    assert dict(zip(made.head, made.rows[0], strict=True)) == {
+        "panel": "encoder 0, trained weights, real inputs",
+        "model": "toy",
+        "precision": "int8",
+        "n": "9",
+        "mean": "0.5000 [0.4000, 0.6000]",
+        "smallest": "-0.1234",
+        "their mean": "–",
+    }
 
 
 def test_figure2b():
@@ -120,12 +258,40 @@ def test_figure2b():
     assert "0.400" in findings.figure2b_found(mlp_table(tanh_without_bias=0.4))[2].text
 
 
+def test_figure_2b_tells_bias_from_none_and_the_range_of_the_repeats():
+    ends = {("relu", True): 0.9, ("relu", False): 0.8, ("tanh", True): 0.5, ("tanh", False): 0.1}
+    ends |= {("leaky_relu", True): 0.9, ("leaky_relu", False): 0.7}
+    table = pd.DataFrame(
+        {"activation": name, "bias": bias, "layer": layer, "mean_cosine": end * layer / 4 + more}
+        for (name, bias), end in ends.items()
+        for layer in (2, 4)
+        for more in (-0.03, 0.01, 0.02)
+    )
+    assert [finding.text for finding in findings.figure2b_found(table)] == [
+        "After 4 layers with biases the mean cosine is 0.90 for relu and leaky relu and 0.50 for "
+        "tanh (mean of 3 repeats).",
+        "After 4 layers without biases the mean cosine is 0.80 for relu, 0.10 for tanh and 0.70 "
+        "for leaky relu (mean of 3 repeats).",
+        "For tanh it is 0.500 [0.470, 0.520] with and 0.100 [0.070, 0.120] without biases (range "
+        "of 3 repeats).",
+    ]
+    found = findings.figure2b_found(table)
+    assert [len(finding.claims) for finding in found] == [2, 0, 1]
+    assert len(findings.figure2b_found(table[table["activation"] == "relu"])) == 2
+
+
 def test_figure2c():
     (found,) = findings.figure2c_found(spectrum_table())
     assert "value 2 is 8.00 and value 3 1.00, a drop by a factor of 8.00, the steep" in found.text
     assert "75.0 % of the variance" in found.text
     (found,) = findings.figure2c_found(spectrum_table((9.0, 1.0, 0.9, 0.8)))
     assert "the steepest drop comes after value 1" in found.text
+    assert found.text == (
+        "toy: singular value 2 is 1.00 and value 3 0.90, a drop by a factor of 1.11, where the "
+        "steepest drop comes after value 1. 75.0 % of the variance lies between the seeds (3 "
+        "seeds, 4 items each)."
+    )
+    assert found.claims == ("figure2c.own_cone.toy",)
 
 
 @pytest.mark.parametrize(("gap", "little"), [(1.0, False), (1.99, False), (2.01, True)])
@@ -136,6 +302,22 @@ def test_a_plane_that_holds_little_of_the_gap_says_so(gap, little):
     assert f"holds 1.000 of the gap of {gap:.3f}" in found.text
     assert ("too little to show" in found.text) == little
     assert ("leaves the centres 0.000 apart" in found.text) != little
+
+
+def test_the_drawn_shift_is_the_one_by_the_whole_gap():
+    """A grid from -1/2 to 3/2 of a gap of .8, whose steps do not meet 0 and the whole gap."""
+    rows = []
+    for delta in (-0.4, 0.01, 0.5, 0.79, 1.2):
+        for side, sign in (("a", 1), ("b", -1)):
+            rows.append({"set": "toy", "side": side, "delta": delta, "n": 9, "share_1": 0.25})
+            rows[-1] |= {"share_first_6": 0.4, "pc_1": sign * 0.3 * (1 - delta), "pc_2": sign * 0.4}
+    (found,) = findings.figure3a_found(pd.DataFrame(rows), gap_table())
+    # The centres are 2 * (.3 * .99, .4) apart near 0 and 2 * (.3 * .21, .4) near .8.
+    assert found.text == (
+        "toy: the first component holds 25.0 % of the variance, the first six 40.0 % (n 9 pairs). "
+        "The drawn plane holds 0.996 of the gap of 0.800; a shift by the whole gap leaves the "
+        "centres 0.810 apart in that plane."
+    )
 
 
 def test_figure3bcd():
@@ -160,6 +342,49 @@ def test_the_minimum_is_that_of_the_fine_sweep_and_none_at_its_end():
     assert table.rows[0][3:] == ["none in the sweep", "0.050 [-0.050, 0.150]"]
 
 
+def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
+    gaps = pd.DataFrame(
+        [gap_row("clasp"), gap_row("toy"), gap_row("weak", recall=0.06), gap_row("twin", "random")]
+    )
+    sweeps = pd.concat(
+        minimum_table(cold, hot).assign(set=name, gap=gap, n=n)
+        for name, cold, hot, gap, n in (
+            ("toy", 0.8, 0.1, 0.81, 100),
+            ("clasp", 0.6, 0.2, 0.62, 50),
+            ("weak", 0.5, 0.3, 0.4, 10),
+            ("twin", 0.3, 0.3, 0.4, 10),
+        )
+    )
+    names = ("toy", "clasp", "weak")
+    grids = pd.concat([landscape_table().assign(set=name) for name in names], ignore_index=True)
+    # Of one curve the released loss moves the minimum; that of the weak set is not counted.
+    moved = (grids["set"] != "toy") & (grids["temperature"] == 1) & (grids["delta"] == 0.5)
+    grids.loc[moved, "loss_as_released"] = 0.1625
+    found = findings.figure3bcd_found(grids, sweeps, gaps)
+    assert [finding.text for finding in found] == [
+        "At temperature 1/100 the loss is smallest at distance 0.600 [0.500, 0.700] in clasp (own "
+        "gap 0.620, n 50) and at distance 0.800 [0.700, 0.900] in toy (own gap 0.810, n 100).",
+        "At temperature 1 it is smallest at distance 0.200 in clasp and at distance 0.100 in toy. "
+        "The table below has all temperatures.",
+        "Computing the loss as in the released code moves the minimum on the figure's grid in 1 "
+        "of 4 curves and changes the loss by at most 0.200.",
+        "No verdict from weak: retrieval near chance (the lower end of recall@1 is below 5 times "
+        "chance in at least one direction), so the place of the smallest loss says nothing of a "
+        "model that has learnt to match.",
+    ]
+    assert found[0].claims == ("figure3b.minimum_at_the_gap", "figure3b.at_its_gap_too.clasp")
+    (table,) = findings.figure3bcd_tables(sweeps, gaps)
+    assert table.head == ["set", "n", "gap", "at 1/100", "at 1"]
+    assert [row[0] for row in table.rows] == ["toy", "clasp", "weak"]
+    assert table.rows[1] == [
+        *("clasp", "50 in 2 batches", "0.620", "0.600 [0.500, 0.700]", "0.200 [0.100, 0.300]")
+    ]
+    assert [row[0] for row in findings.all_minima_table(sweeps).rows][-1] == "twin"
+    one = findings.all_minima_table(sweeps.assign(batches=1)).rows[0]
+    assert one[1] == "100 in 1 batch"
+    assert findings.figure3bcd_tables(sweeps[sweeps["set"] == "twin"], gaps) == []
+
+
 def test_figure3g():
     found = findings.figure3g_found(sphere_table())
     assert found[0].text == (
@@ -175,6 +400,20 @@ def test_figure3g():
     assert "figure3g.gap_at_15_degrees" in closer[0].claims
     (table,) = findings.figure3g_tables(sphere_table())
     assert ["mismatched, 20°", "1/35", "1.781", "53°"] in table.rows
+
+
+def test_of_two_minima_of_the_sphere_the_nearer_is_told():
+    """A curve with two lowest places, but for the last bits of a float."""
+    angles = [-40, -30, 0, 30, 40]
+    losses = {-40: 1.0, -30: 1.0 + 5e-10, 0: 1.25, 30: 1.0 + 2e-9, 40: 1.5}
+    table = pd.DataFrame(
+        {"spacing_deg": 15, "mismatched": True, "temperature": 0.5, "delta_theta_deg": angle}
+        | {"loss": losses[angle]}
+        for angle in angles
+    )
+    (row,) = findings.sphere_minima(table).to_dict("records")
+    assert (row["loss_at_0"], row["minimum_at"]) == (1.25, 30)
+    assert findings.figure3g_tables(table)[0].rows == [["mismatched, 15°", "1/2", "1.250", "30°"]]
 
 
 def test_table1():
@@ -223,6 +462,18 @@ def test_table2():
     )
     assert "Of 2 groups there are fewer in 2 (50 pictures each)" in found[1].text
     assert "more in 2" in findings.table2_found(table2(after=15), -0.2)[1].text
+    for light, dark, words in (
+        (9, 10, "fewer in 1 and as many in 1"),
+        (10, 11, "more in 1 and as many in 1"),
+        (9, 11, "fewer in 1 and more in 1"),
+    ):
+        table = table2(after=10)
+        for group, offensive in (("light", light), ("dark", dark)):
+            rows = (table["group"] == group) & (table["delta"] == -0.2)
+            table.loc[rows, "offensive"] = offensive
+        assert f"Of 2 groups there are {words} (50 pictures each)" in (
+            findings.table2_found(table, -0.2)[1].text
+        )
     same = findings.table2_found(table2(after=10), -0.2)
     assert "as many pictures get an offensive label as without a shift, 20 of 100" in same[0].text
     assert "unchanged in all 2 groups" in same[1].text
