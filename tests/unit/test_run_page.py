@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -51,6 +52,14 @@ def test_a_job_took_the_larger_of_what_was_sampled_and_what_it_counted():
     unseen = run_page.measurements(UNSEEN, "")
     assert unseen["wall_s"] == 0.2
     assert pd.isna([unseen["cpu_s"], unseen["peak_mb"]]).all()
+    # Of a log in which another run's words stand first the last line counts.
+    more = "took 9.0 s, 99.9 s of CPU time, peak memory 9,999 MB\n" + log
+    assert run_page.measurements(BENCHMARK, more)["cpu_s"] == 81.3
+    less = "took 44.0 s, 1.5 s of CPU time, peak memory 12,345 MB\n"
+    assert run_page.measurements(BENCHMARK, less) == sampled | {"peak_mb": 12345.0}
+    assert run_page.measurements(UNSEEN, less)["cpu_s"] == 1.5
+    with pytest.raises(ValueError):
+        run_page.measurements("s\tcpu_time\tmax_rss\n1.0\t2.0\n", "")  # cut off
 
 
 def test_rules_come_with_the_longest_first():
@@ -63,6 +72,12 @@ def test_rules_come_with_the_longest_first():
     assert run_page.rules_table(rules).rows[0] == [
         *("embed", "2", "1", "70.0", "50.0", "110.0", "1,700")
     ]
+    assert list(rules.index) == [0, 1, 2]
+    # Of equal ones by name; a dash where nothing was measured.
+    same = job_rows(*(("ba"[n], "x", True, 9.0, 1234.5, 4321.05, float("nan")) for n in (0, 1)))
+    assert run_page.rules_table(run_page.by_rule(same)).rows == [
+        [name, "1", "1", "1,234.5", "1,234.5", "4,321.1", wording.NONE] for name in "ab"
+    ]
 
 
 def test_the_timeline_shows_the_jobs_of_this_run_in_their_order():
@@ -71,25 +86,57 @@ def test_the_timeline_shows_the_jobs_of_this_run_in_their_order():
     assert (second["rule"], second["spans"]) == ("plot", [("47.50", "2.50")])
 
 
+def test_the_timeline_holds_every_span_that_can_be_seen():
+    jobs = job_rows(
+        ("late", "late/a", True, 1190.0, 40.0, 1.0, 1.0),
+        ("early", "early/a", True, 1010.0, 20.0, 1.0, 1.0),  # begun before the run was recorded
+        ("late", "late/b", True, 1100.0, 0.1, 1.0, 1.0),
+        ("early", "early/b", True, 1200.0, 1000.05, 1.0, 1.0),
+    )
+    assert run_page.timeline(jobs, 1000.0, 1200.0) == [
+        {"rule": "early", "wall_s": "1,020.0", "spans": [("0.00", "10.00"), ("0.00", "500.02")]},
+        {"rule": "late", "wall_s": "40.1", "spans": [("75.00", "20.00"), ("49.95", "0.20")]},
+    ]
+
+
 def test_sentences_tell_what_ran_and_what_was_up_to_date():
     said = " ".join(run_page.summary(JOBS, RECORD, 1200.0))
     assert "Started 1970-01-01 00:16:40 UTC" in said
     assert "3 min 20 s later" in said
     assert "Of 4 jobs before it 2 ran and 2 were up to date" in said
     assert "55 s of wall time together, 1 min 24 s of CPU" in said
-    assert "0.3 at a time" in said
+    assert "0.3 at a time on average, on up to 2 cores (local executor)." in said
+    # Under an executor of jobs elsewhere there is no number of cores.
+    said = " ".join(run_page.summary(JOBS, RECORD | {"cores": None, "executor": "slurm"}, 1200.0))
+    assert "on up to 1 core (slurm executor)." in said
+    one = {"jobs": [{"rule": "a", "planned": True}] * 1234}
+    said = " ".join(run_page.summary(JOBS, RECORD | one, 1200.0))
+    assert "Of 1,234 jobs before it 1,234 ran and 0 were up to date." in said
     assert "not recorded" in run_page.summary(JOBS, {}, 1200.0)[0]
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.4, "0 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7380, "2 h 3 min")],
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (200, "3 min 20 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (7380, "2 h 3 min"),
+        (100_000, "27 h 46 min"),
+    ],
 )
 def test_durations_read_well(seconds, words):
     assert run_page.duration(seconds) == words
 
 
 def test_differences_from_the_default():
+    assert run_page.differences({"a": None, "b": "é"}, {"b": None, "a": None}) == [
+        ["b", "null", '"é"']
+    ]
+    assert run_page.differences({"a": {"x": 1}}, {"a": 1}) == [["a", "1", '{"x": 1}']]
     default = {"seed": 1, "sets": {"a": {"n": 2, "k": [1]}, "b": {"n": 1}}, "same": {"x": 1}}
     config = {"seed": 1, "sets": {"a": {"n": 3, "k": [1]}, "c": {"n": 1}}, "same": {"x": 1}}
     assert run_page.differences(config, default) == [
@@ -114,6 +161,24 @@ def test_only_extracted_files_have_a_speed():
     assert (row["precision"], row["device"]) == ("bfloat16", "H100")
     assert (row["peak memory (MB)"], row["peak GPU memory (MB)"]) == (wording.NONE, "2,048")
     assert row["finished"] == "1970-01-01 00:00:00 UTC"
+    assert (row["shards"], row["read (s)"], row["write (s)"], row["all (s)"]) == (
+        "1", "1.0", "0.2", "36.0",
+    )  # fmt: skip
+    # In the order of the files; a projection holds the speed of what it was made of.
+    bare = {"items": 9, "shards": 4, "device": "cpu", "peak_memory_mb": 1234.5}
+    files = {
+        "b/text": {"extraction": bare},
+        "projected/text": {"extraction": bare, "projection": "p"},
+        "a/image": files["a/image"],
+    }
+    table = run_page.extraction_table(files, dict.fromkeys(files, 3661.0))
+    assert [row[0] for row in table.rows] == ["b/text", "a/image"]
+    assert table.rows[0] == [
+        *("b/text", "9", "4", *[wording.NONE] * 5, wording.NONE, "cpu", "1,234"),
+        *(wording.NONE, "1970-01-01 01:01:01 UTC"),
+    ]
+    nothing = run_page.extraction_table({"c/text": {"extraction": {"seconds": 2.0}}}, {"c/text": 0})
+    assert nothing.rows[0][8:10] == [wording.NONE] * 2
 
 
 def test_packages_are_those_of_the_lock(root):
@@ -121,6 +186,14 @@ def test_packages_are_those_of_the_lock(root):
     assert len(table.rows) == len(run_page.PACKAGES)
     for name, installed, pinned in table.rows:
         assert installed.split("+")[0] == pinned != wording.NONE, name
+
+
+def test_a_package_that_is_absent_here_or_from_the_lock_has_a_dash(monkeypatch):
+    monkeypatch.setattr(run_page, "PACKAGES", ["numpy", "no-such-package"])
+    table = run_page.packages_table("no-such-package==1.0\n")
+    assert table.rows[0][::2] == ["numpy", wording.NONE]
+    assert table.rows[0][1] == np.__version__
+    assert table.rows[1] == ["no-such-package", wording.NONE, "1.0"]
 
 
 def test_the_page_shows_what_it_is_given_as_text(root):
@@ -167,6 +240,14 @@ def test_the_machine_is_known():
     words = dict(run_page.machine_rows(found | {"gpus": [], "usable_cores": found["cores"]}))
     assert words["GPU"] == "none"
     assert words["cores"] == str(found["cores"])
+    made_up = {"system": "S", "cpu": "C", "cores": 8, "usable_cores": 2, "memory_gib": 15.58}
+    assert run_page.machine_rows(made_up | {"gpus": ["A", "B"]}) == [
+        ("operating system", "S"),
+        ("processor", "C"),
+        ("cores", "8, of which 2 may be used"),
+        ("memory", "15.6 GiB"),
+        ("GPU", "A; B"),
+    ]
 
 
 def test_a_gpu_is_known_by_its_drivers_program(tmp_path, monkeypatch):
@@ -175,6 +256,14 @@ def test_a_gpu_is_known_by_its_drivers_program(tmp_path, monkeypatch):
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert machine()["gpus"] == ["NVIDIA H100, 81559 MiB, 550.54", "another"]
+
+
+def test_changed_files_are_named_up_to_ten():
+    code = {"commit": "abc", "changes": [f"file{number}" for number in range(11)]}
+    named = ", ".join(code["changes"][:10])
+    assert run_page.code_words(code) == f"commit abc, changed: {named} and 1 more"
+    code["changes"].pop()
+    assert run_page.code_words(code) == f"commit abc, changed: {named}"
 
 
 def test_the_state_of_the_code(tmp_path):
