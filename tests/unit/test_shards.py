@@ -81,6 +81,56 @@ def test_what_was_skipped_and_the_time_taken_are_joined(tmp_path):
     }
 
 
+def test_one_shard_alone_is_the_set(tmp_path):
+    (path,) = shards(tmp_path, part(0, 30, extraction=extraction(30, 7.0, 12)))
+    merge([empty(tmp_path / "none.parquet"), path], tmp_path / "beside.parquet")
+    merge([path], tmp_path / "alone.parquet")
+    for name, seconds, count in (("beside", 8.0, 2), ("alone", 7.0, 1)):
+        about = read(tmp_path / f"{name}.parquet").metadata["extraction"]
+        assert (about["items"], about["seconds"], about["shards"]) == (30, seconds, count)
+        assert about["peak_memory_mb"] == 12
+
+
+def test_times_are_rounded_once_and_processors_named(tmp_path):
+    seconds = (1.0041, 1.0043, 1.0045)  # 3.0129 s, of which half reading
+    parts = [
+        part(10 * n, 10 * n + 10, extraction=extraction(10, value, 5) | {"device": device})
+        for n, (value, device) in enumerate(zip(seconds, ("cuda", "cpu", "cpu"), strict=True))
+    ]
+    parts[1].metadata["extraction"]["gpu"] = "H100"
+    merge(shards(tmp_path, *parts), tmp_path / "merged.parquet")
+    about = read(tmp_path / "merged.parquet").metadata["extraction"]
+    assert {key: about[key] for key in ("seconds", "read_s", "items_per_s")} == {
+        "seconds": 3.01,
+        "read_s": 1.51,
+        "items_per_s": 10.0,
+    }
+    assert (about["device"], about["gpu"]) == ("cpu, cuda", "H100")
+    slow = part(0, 10, extraction=extraction(10, 7.0, 5))
+    merge(shards(tmp_path, slow), tmp_path / "slow.parquet")
+    assert read(tmp_path / "slow.parquet").metadata["extraction"]["items_per_s"] == 1.4
+
+
+def test_what_one_shard_alone_says_of_its_origin_is_a_difference(tmp_path):
+    plain, more = part(0, 30), part(30, 60, revision="ab12")
+    one, two = shards(tmp_path, plain, more)
+    with pytest.raises(InputError, match=r"1-of-2\.parquet: its revision is 'ab12', .* has None"):
+        merge([one, two], tmp_path / "merged.parquet")
+    with pytest.raises(
+        InputError, match=r"0-of-2\.parquet: its revision is None, .* 'ab12', .*; delete both"
+    ):
+        merge([two, one], tmp_path / "merged.parquet")
+
+
+def test_columns_in_another_order_are_another_file(tmp_path):
+    sets = []
+    for one, names in ((part(0, 30), ["kind", "more"]), (part(30, 60), ["more", "kind"])):
+        labels = one.labels.assign(more=1)[names]
+        sets.append(EmbeddingSet(one.item_ids, one.vectors, labels, one.metadata))
+    with pytest.raises(InputError, match=r"are not those of .* \(their order\)"):
+        merge(shards(tmp_path, *sets), tmp_path / "merged.parquet")
+
+
 def test_more_shards_than_a_process_may_open_files(tmp_path):
     size, most = 10, resource.getrlimit(resource.RLIMIT_NOFILE)
     paths = shards(tmp_path, *(part(start, start + size) for start in range(0, 100 * size, size)))
