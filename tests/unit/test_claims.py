@@ -101,6 +101,51 @@ def test_the_whole_interval_decides_or_nothing_does(expect, word_of_it):
     assert word(cell(expect)) == word_of_it
 
 
+@pytest.mark.parametrize(
+    ("value", "expect", "holds", "why"),
+    [
+        # The bound itself is neither above nor below.
+        (0.9, {"above": 0.9}, False, "the value, 0.9, is not above 0.9"),
+        (0.9, {"below": 0.9}, False, "the value, 0.9, is not below 0.9"),
+        (0.91, {"above": 0.9}, True, "the value, 0.91, is above 0.9"),
+        (0.89, {"below": 0.9}, True, "the value, 0.89, is below 0.9"),
+        (-0.89, {"below": -0.9}, False, "the value, -0.89, is not below -0.9"),
+        (0.5, {"equals": 0.5}, True, "the value, 0.5, is at most 0 from 0.5, by 0"),
+        (0.625, {"equals": 0.5, "within": 0.125}, True, "is at most 0.125 from 0.5, by 0.125"),
+        (0.75, {"equals": 0.5, "within": 0.125}, False, "is more than 0.125 from 0.5, by 0.25"),
+        (0.12345, {"above": 0}, True, "the value, 0.123, is above 0"),
+        # The last bits of a float, of a large number in proportion, may not decide.
+        (0.5 + 9e-10, {"equals": 0.5}, True, ""),
+        (0.5 + 2e-9, {"equals": 0.5}, False, ""),
+        (4000 + 3e-6, {"equals": 4000}, True, ""),
+        (4000 + 5e-6, {"equals": 4000}, False, ""),
+        (-4000 - 3e-6, {"equals": -4000}, True, ""),
+    ],
+)
+def test_a_value_at_the_bound_and_its_wording(value, expect, holds, why):
+    found, said = claims.meets(claims.Measured(value), expect)
+    assert found is holds
+    assert said.endswith(why)
+
+
+@pytest.mark.parametrize(
+    ("expect", "why"),
+    [
+        ({"above": 0.8}, "on both sides of 0.8"),
+        ({"above": 0.5}, "above 0.5"),
+        ({"above": 1}, "not above 1"),
+        ({"below": 0.8}, "not below 0.8"),
+        ({"below": 1.5}, "below 1.5"),
+        ({"equals": 0.9, "within": 0.125}, "at most 0.125 from 0.9"),
+        ({"equals": 0.9, "within": 0.05}, "not wholly within 0.05 of 0.9"),
+        ({"equals": 2, "within": 0.5}, "more than 0.5 from 2"),
+    ],
+)
+def test_an_interval_at_the_bound_and_its_wording(expect, why):
+    interval = claims.Measured(0.9, 0.8, 1.0)
+    assert claims.meets(interval, expect)[1] == f"the interval, [0.8, 1], is {why}"
+
+
 def test_why_says_where_the_interval_lies():
     (row,) = judged(cell({"above": 0}, name="c"))
     assert row["why"] == "the interval, [-0.1, 0.3], is on both sides of 0"
@@ -312,6 +357,104 @@ def test_a_cell_against_its_rows_own_bound_is_shown_itself():
     assert row["verdict"] == claims.INCONCLUSIVE  # .8 is too far from .9 + 1/35
     (row,) = judged(evidence | {"expect": {"below": 0}, "take": "smallest"})
     assert (row["measured"], row["verdict"]) == (0.1, claims.REPRODUCED)
+
+
+def combined(first, operation, second):
+    """`first` over or minus `second`, each a value with two ends and n, or without."""
+    tables, selectors = {}, []
+    for name, (value, low, high, n) in (("one.csv", first), ("two.csv", second)):
+        row = {"v": value, "v_low": low, "v_high": high, "n": n}
+        tables[name] = pd.DataFrame([{k: v for k, v in row.items() if v is not None}])
+        selectors.append({"table": name, "column": "v"})
+    return claims.measure(selectors[0] | {operation: selectors[1]}, tables)
+
+
+def test_a_difference_with_a_constant_keeps_the_width():
+    wide, bare = (0.9, 0.7, 1.0, 20), (0.5, None, None, 10)
+    found = combined(wide, "minus", bare)
+    assert (found.value, found.low, found.high) == pytest.approx((0.4, 0.2, 0.5))
+    assert found.n == 10
+    found = combined(bare, "minus", wide)
+    assert (found.value, found.low, found.high) == pytest.approx((-0.4, -0.5, -0.2))
+    # Two intervals: .9 [.7, 1] less .5 [.4, .8], whose arms cross over.
+    found = combined(wide, "minus", (0.5, 0.4, 0.8, None))
+    assert found.low == pytest.approx(0.4 - math.hypot(0.2, 0.3))
+    assert found.high == pytest.approx(0.4 + math.hypot(0.1, 0.1))
+    assert found.n == 20
+    assert combined((0.9, None, None, None), "minus", bare) == claims.Measured(
+        pytest.approx(0.4), n=10
+    )
+
+
+def test_a_ratio_has_an_interval_only_where_it_has_a_meaning():
+    wide, bare = (0.9, 0.6, 1.2, 20), (0.5, None, None, 10)
+    found = combined(wide, "over", bare)
+    assert (found.value, found.low, found.high) == pytest.approx((1.8, 1.2, 2.4))
+    assert found.n == 10
+    # A negative cell over a count scales as it stands.
+    found = combined((0.0, -0.6, 0.6, None), "over", bare)
+    assert (found.low, found.high) == pytest.approx((-1.2, 1.2))
+    # A bare number over an interval: the ends change places.
+    found = combined(bare, "over", wide)
+    assert (found.value, found.low, found.high) == pytest.approx((0.5 / 0.9, 0.5 / 1.2, 0.5 / 0.6))
+    for first, second in (
+        (wide, (-0.5, None, None, 10)),
+        (wide, (0.5, 0.0, 0.6, 10)),
+        ((0.9, 0.0, 1.2, 20), (0.5, 0.4, 0.6, 10)),
+    ):
+        found = combined(first, "over", second)
+        assert found.value == pytest.approx(first[0] / second[0])
+        assert (found.low, found.high, found.n) == (None, None, 10)
+    assert combined(bare, "over", bare) == claims.Measured(1.0, n=10)
+    by_zero = combined(wide, "over", (0.0, None, None, 10))
+    assert math.isnan(by_zero.value) and by_zero.n == 10
+
+
+def test_an_absolute_value_and_its_interval():
+    rows = pd.DataFrame(
+        {"v": [-0.5, 0.5, -0.1], "v_low": [-0.9, 0.2, -0.3], "v_high": [-0.2, 0.9, 0.2], "n": 7}
+        | {"name": ["below", "above", "across"]}
+    )
+
+    def absolute(name):
+        selector = {"table": "t", "column": "v", "absolute": True, "where": {"name": name}}
+        return claims.measure(selector, {"t": rows})
+
+    assert absolute("below") == absolute("above") == claims.Measured(0.5, 0.2, 0.9, 7)
+    assert absolute("across") == claims.Measured(0.1, 0.0, 0.3, 7)
+    rows.loc[0, "v_high"] = 0.0  # an end on 0 is 0
+    assert absolute("below") == claims.Measured(0.5, 0.0, 0.9, 7)
+    bare = rows[["v", "n", "name"]]
+    selector = {"table": "t", "column": "v", "absolute": True, "where": {"name": "below"}}
+    assert claims.measure(selector, {"t": bare}) == claims.Measured(0.5, n=7)
+
+
+def test_a_trend_needs_three_rows_and_may_ignore_signs():
+    rows = pd.DataFrame({"v": [1.0, -2.0, 3.0, -4.0], "by": [1, 2, 3, 4]})
+    selector = {"table": "t", "column": "v", "take": "kendall", "along": "by"}
+    # Of six pairs the second and fourth are lower than what stands before them, but -2 and 3.
+    assert claims.measure(selector, {"t": rows}) == claims.Measured(pytest.approx(-1 / 3), n=4)
+    assert claims.measure(selector | {"absolute": True}, {"t": rows}).value == 1
+    assert claims.measure(selector, {"t": rows[:3]}).n == 3
+    assert claims.measure(selector, {"t": rows[:2]}) is None
+
+
+def test_large_numbers_are_found_in_proportion():
+    rows = pd.DataFrame({"layer": ["4000.000003", "all"], "v": [1.0, 2.0]})
+    cell = {"table": "t", "column": "v"}
+    assert claims.measure(cell | {"where": {"layer": 4000}}, {"t": rows}).value == 1
+    assert claims.measure(cell | {"where": {"layer": 4000.00001}}, {"t": rows}) is None
+    tiny = pd.DataFrame({"layer": [1e-3], "v": [1.0]})
+    assert claims.measure(cell | {"where": {"layer": 1e-3 + 9e-10}}, {"t": tiny}).value == 1
+    assert claims.measure(cell | {"where": {"layer": 1e-3 + 2e-9}}, {"t": tiny}) is None
+    # true is no 1.
+    flags = pd.DataFrame({"flag": [1, 0], "v": [1.0, 2.0]})
+    assert claims.measure(cell | {"where": {"flag": True}}, {"t": flags}).value == 1
+
+
+def test_an_end_that_is_not_finite_is_none():
+    rows = pd.DataFrame({"v": [1.0], "v_low": [-math.inf], "v_high": [math.nan]})
+    assert claims.measure({"table": "t", "column": "v"}, {"t": rows}) == claims.Measured(1.0)
 
 
 def test_a_wrong_column_is_named():
@@ -922,7 +1065,20 @@ def test_our_own_numbers_are_ours_and_can_fail(regression):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(24995000, "24,995,000"), ("0.85135", "0.8514"), ("nan", "nan"), ("1e-05", "1e-05"), ("", "")],
+    [
+        (24995000, "24,995,000"),
+        (10000, "10,000"),
+        (-12345.6, "-12,346"),
+        (9999.4, "9999"),
+        (-1234.5678, "-1235"),
+        ("inf", "inf"),
+        (None, "None"),
+        ("a word", "a word"),
+        ("0.85135", "0.8514"),
+        ("nan", "nan"),
+        ("1e-05", "1e-05"),
+        ("", ""),
+    ],
 )
 def test_numbers_are_shown_so_that_they_can_be_read(value, text):
     assert claims.digits(value) == text
