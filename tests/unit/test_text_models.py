@@ -13,7 +13,17 @@ from safetensors.torch import save_file
 
 from modality_gap.encoders import _hugging_face_reader, build_encoder, pool
 from modality_gap.errors import InputError
-from modality_gap.text_models import folder_fault, pipeline_of, reader_of
+from modality_gap.text_models import (
+    ACTIVATIONS,
+    POOLING,
+    Dense,
+    TextPipeline,
+    folder_fault,
+    knows_words,
+    pipeline_of,
+    reader_of,
+    tokenizer_fault,
+)
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "photo", "of", "dog", "query", ":"]
 VOCABULARY += ["cat", "red", "two", "dogs", "##s", "in", "the", "snow"]
@@ -99,6 +109,251 @@ BY_HAND = {
     "pooling_mode_weightedmean_tokens": weighted,
     "pooling_mode_lasttoken": lambda x: x[-1],
 }
+
+
+# --- what files say, without a model --------------------------------------------------------------
+
+TRANSFORMER = {"type": ROOT + "Transformer", "path": ""}
+POOLED = {"type": ROOT + "Pooling", "path": "1_Pooling"}
+MEAN = {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
+LAYER = {"in_features": 8, "out_features": 5, "activation_function": "torch.nn.ReLU"}
+
+
+def step(kind: str, path: str) -> dict[str, str]:
+    return {"type": ROOT + kind, "path": path}
+
+
+def said(files: dict[str, object], pooling: str | None = None) -> TextPipeline:
+    return pipeline_of("bge", files.get, pooling)
+
+
+def refused(files: dict[str, object], pooling: str | None = None) -> str:
+    with pytest.raises(InputError) as caught:
+        said(files, pooling)
+    return str(caught.value)
+
+
+def test_where_no_file_speaks_the_mean_over_tokens_is_taken():
+    assert said({}) == TextPipeline(("mean",), (), "", None, False, "", True)
+    assert said({"1_Pooling/config.json": {"pooling_mode_lasttoken": True}}).pooling == ("last",)
+    assert said({"modules.json": [TRANSFORMER]}).pooling == ("mean",)
+
+
+def test_all_that_files_say_is_heard():
+    files = {
+        "modules.json": [
+            step("Transformer", "0_Transformer/"),
+            POOLED,
+            step("Dense", "2_Dense"),
+            step("Normalize", "3_Normalize"),
+            step("Dense", "/4_Dense/"),
+        ],
+        "1_Pooling/config.json": {"pooling_mode_max_tokens": True, "include_prompt": False},
+        "2_Dense/config.json": LAYER | {"bias": False},
+        "4_Dense/config.json": {"in_features": 5, "out_features": 3},
+        "0_Transformer/sentence_roberta_config.json": {"max_seq_length": 77, "do_lower_case": 1},
+        "0_Transformer/sentence_xlnet_config.json": {"max_seq_length": 5},
+        "sentence_bert_config.json": {"max_seq_length": 6},
+        "config_sentence_transformers.json": {
+            "prompts": {"a": "query: ", "b": "text: "},
+            "default_prompt_name": "b",
+            "truncate_dim": None,
+        },
+    }
+    layers = (
+        Dense("2_Dense", inputs=8, outputs=5, bias=False, activation="ReLU"),
+        "normalise",
+        Dense("4_Dense", inputs=5, outputs=3, bias=True, activation="Tanh"),
+    )
+    rest = ("0_Transformer", 77, True, "text: ")
+    assert said(files) == TextPipeline(("max",), layers, *rest, False)
+    # A setting takes the place of the pooling and of what is behind it, and of nothing else.
+    assert said(files, "last") == TextPipeline(("last",), (), *rest, True)
+    assert said(files).told() == (
+        "the prompt 'text: ', maximum over tokens, 2_Dense, normalise, 4_Dense"
+    )
+    assert TextPipeline(("first", "mean")).told() == "the first token and mean over tokens"
+
+
+@pytest.mark.parametrize(
+    "kind", ["bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"]
+)
+def test_every_name_of_the_transformers_settings_is_known(kind):
+    pipeline = said({f"sentence_{kind}_config.json": {"max_seq_length": 9}})
+    assert (pipeline.max_length, pipeline.lower_case) == (9, False)
+
+
+@pytest.mark.parametrize(
+    ("config", "ways"),
+    [
+        ({"pooling_mode": "cls"}, ("first",)),
+        ({"pooling_mode": ["lasttoken", "weightedmean", "max"]}, ("max", "weighted_mean", "last")),
+        ({"pooling_mode": "mean_sqrt_len_tokens"}, ("mean_sqrt_len",)),
+        ({"pooling_mode": "mean"}, ("mean",)),
+        (MEAN | {"pooling_mode": "cls"}, ("mean",)),
+        (dict.fromkeys(BY_HAND, True), tuple(POOLING.values())),
+    ],
+)
+def test_both_ways_to_write_a_pooling_are_read(config, ways):
+    pipeline = said({"modules.json": [TRANSFORMER, POOLED], "1_Pooling/config.json": config})
+    assert (pipeline.pooling, pipeline.prompt_counts) == (ways, True)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_are_those_of_torch(name):
+    assert hasattr(torch.nn, name)
+    for library in ("torch.nn", "torch.nn.modules.activation"):
+        files = {
+            "modules.json": [TRANSFORMER, POOLED, step("Dense", "2")],
+            "1_Pooling/config.json": MEAN,
+            "2/config.json": LAYER | {"activation_function": f"{library}.{name}"},
+        }
+        assert said(files).layers[0].activation == name
+
+
+REFUSED = [
+    ({"1_Pooling/config.json": None}, "1_Pooling/config.json is missing"),
+    ({"1_Pooling/config.json": ["mean"]}, "1_Pooling/config.json is missing"),
+    ({"1_Pooling/config.json": {"pooling_mode": "mode"}}, "asks for no pooling that is known"),
+    ({"1_Pooling/config.json": {"pooling_mode": []}}, "asks for no pooling that is known"),
+    ({"1_Pooling/config.json": MEAN | {"pooling_mode_x": 1}}, "asks for pooling_mode_x"),
+    ({"2_Dense/config.json": None}, "2_Dense/config.json is missing"),
+    ({"2_Dense/config.json": [LAYER]}, "2_Dense/config.json is missing"),
+    ({"2_Dense/config.json": {"in_features": 8}}, "2_Dense/config.json lacks 'out_features'"),
+    ({"2_Dense/config.json": {"out_features": 8}}, "2_Dense/config.json lacks 'in_features'"),
+    (
+        {"2_Dense/config.json": LAYER | {"activation_function": "mine.ReLU"}},
+        "2_Dense/config.json has the activation mine.ReLU",
+    ),
+    (
+        {"2_Dense/config.json": LAYER | {"module_input_name": "tokens"}},
+        "2_Dense/config.json takes tokens",
+    ),
+    ({"modules.json": [POOLED]}, "modules.json does not begin with its one transformer"),
+    ({"modules.json": []}, "modules.json does not begin with its one transformer"),
+    ({"modules.json": [TRANSFORMER, TRANSFORMER]}, "does not begin with its one transformer"),
+    ({"modules.json": [TRANSFORMER, POOLED, POOLED]}, "pooling at another place than the second"),
+    ({"modules.json": [TRANSFORMER, step("Normalize", "1"), POOLED]}, "at another place than the"),
+    ({"modules.json": [{"type": 1, "path": ""}]}, "modules.json is no list of modules with type"),
+    ({"modules.json": [{"type": "x"}]}, "modules.json is no list of modules with type"),
+    ({"modules.json": [TRANSFORMER, step("CNN", "1")]}, "modules.json has a module CNN"),
+    (
+        {"modules.json": None},
+        "modules.json is missing, which says what comes after 1_Pooling",
+    ),
+    ({"config_sentence_transformers.json": {"truncate_dim": 0}}, "cuts vectors short"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), REFUSED, ids=[words for _, words in REFUSED])
+def test_what_cannot_be_done_is_refused(change, words):
+    files = {
+        "modules.json": [TRANSFORMER, POOLED, step("Dense", "2_Dense")],
+        "1_Pooling/config.json": MEAN,
+        "2_Dense/config.json": LAYER | {"module_input_name": "sentence_embedding"},
+    }
+    assert len(said(files).layers) == 1
+    told = refused(files | change)
+    assert words in told
+    assert told.startswith(f"bge/{next(iter(change))} ")
+    if "transformer" in words or "no list" in words:
+        assert words in refused(files | change, "mean")
+    else:
+        assert said(files | change, "mean").layers == ()
+
+
+@pytest.mark.parametrize("about", [{}, {"prompts": {}}, {"prompts": {"a": "x"}}])
+def test_a_default_prompt_that_is_not_there_is_refused(about):
+    about = about | {"default_prompt_name": "b"}
+    told = refused({"config_sentence_transformers.json": about}, "mean")
+    assert "names the prompt 'b', which is not among its prompts" in told
+
+
+def test_files_are_read_as_json_in_utf8(tmp_path):
+    (tmp_path / "a.json").write_text('{"prompt": "Füge ein: "}', encoding="utf-8")
+    read = reader_of(tmp_path)
+    assert (read("a.json"), read("b.json")) == ({"prompt": "Füge ein: "}, None)
+
+
+@pytest.mark.parametrize(
+    ("word", "about", "is_enough"),
+    [
+        ("tokenizer.json", {}, True),
+        ("vocab.json", {}, True),
+        ("spiece.model", {}, True),
+        ("cl100k.tiktoken", {}, True),
+        ("tekken.json", {}, True),
+        ("merges.txt", {}, False),
+        ("", {"tokenizer_class": "CanineTokenizer"}, True),
+        ("", {"tokenizer_class": "BertTokenizer"}, False),
+    ],
+)
+def test_a_tokenizer_is_known_by_its_files(tmp_path, word, about, is_enough):
+    inner = tmp_path / "0_Transformer"
+    write(tmp_path, "modules.json", [step("Transformer", "0_Transformer")])
+    write(inner, "config.json", {})
+    write(inner, "tokenizer_config.json", about)
+    (tmp_path / "tokenizer.json").touch()  # beside the transformer's folder it is of no use
+    if word:
+        (inner / word).touch()
+    told = folder_fault(str(tmp_path), None)
+    assert told is None if is_enough else told.startswith(f"{inner} has no tokenizer")
+    (inner / "config.json").unlink()
+    assert folder_fault(str(tmp_path), None).startswith(f"{inner} has no config.json")
+
+
+def test_weights_of_every_layer_are_looked_for(tmp_path):
+    steps = [TRANSFORMER, POOLED, step("Normalize", "2"), step("Dense", "3"), step("Dense", "4")]
+    write(tmp_path, "modules.json", steps)
+    for name, content in (("1_Pooling/", MEAN), ("3/", LAYER), ("4/", LAYER), ("", {})):
+        write(tmp_path, f"{name}config.json", content)
+    for name in ("tokenizer.json", "3/model.safetensors"):
+        (tmp_path / name).touch()
+    assert folder_fault(str(tmp_path), None).startswith(f"{tmp_path / '4'} has no model.safet")
+    assert folder_fault(str(tmp_path), "mean") is None
+    (tmp_path / "4/model.safetensors").touch()
+    assert folder_fault(str(tmp_path), None) is None
+
+
+class Tokenizer:
+    """A tokenizer of so many words, of which some are special: 0 begins and 1 is unknown."""
+
+    all_special_ids = (0, 1)
+
+    def __init__(self, words: int, known: str = "dog"):
+        self.words, self.known = words, known
+
+    def __len__(self):
+        return self.words
+
+    def __call__(self, text):
+        return {"input_ids": [0, *(7 if word == self.known else 1 for word in text.split())]}
+
+
+@pytest.mark.parametrize(
+    ("words", "rows", "fits"),
+    [
+        (1000, 1000, True),
+        (1001, 1000, False),
+        (1000, 1128, True),
+        (1000, 1129, False),
+        (97_000, 100_000, True),
+        (96_999, 100_000, False),
+    ],
+)
+def test_a_model_has_few_more_vectors_than_words(words, rows, fits):
+    told = f"its tokenizer has {words} words, but the model vectors of {rows}"
+    assert tokenizer_fault(Tokenizer(words), rows) == (None if fits else told)
+
+
+@pytest.mark.parametrize(("known", "knows"), [("dog", True), ("한국", False), ("개", True)])
+def test_a_tokenizer_knows_a_word_of_some_language(known, knows):
+    assert knows_words(Tokenizer(1000, known)) == knows
+    told = None if knows else "its tokenizer knows no word"
+    assert tokenizer_fault(Tokenizer(1000, known), 1000) == told
+
+
+# --- what is done with a model --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("with_modules", [True, False])
