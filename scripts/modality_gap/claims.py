@@ -87,6 +87,12 @@ class Measured:
     high: float | None = None
     n: int | None = None
     against: float | None = None  # what the row's own bound is
+    at_end: bool = False  # a minimum at the end of its sweep, which may lie beyond it
+
+
+# What a row of a sweep tells of its minimum; its other columns do not depend on where that is.
+OF_A_MINIMUM = ("delta", "distance", "loss", "loss_excess")
+STILL_FALLS = "the loss still falls at the sweep's end"
 
 
 # --- reading the ledger -----------------------------------------------------------------------
@@ -201,19 +207,20 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
     `absolute` drops the cell's sign (with kendall that of every row). `over` and `minus` are
     selectors of a second value, with an `absolute` of their own, applied in this order. `point`
     leaves the interval out: a count that was made is what it is. `value` alone is a published
-    constant. Raises InputError where several rows match and `take` is absent.
+    constant. `at_end` of the result: the row tells of a minimum at the end of its sweep. Raises
+    InputError where several rows match and `take` is absent.
     """
     first = _first(selector, tables)
     if first is None:
         return None
     if selector.get("absolute") and selector.get("take") != "kendall":
-        first = _absolute(first)
+        first = replace(_absolute(first), at_end=first.at_end)
     for operation, combined in OPERATIONS.items():
         if operation in selector:
             second = measure(selector[operation], tables)
             if second is None:
                 return None
-            first = combined(first, second)
+            first = replace(combined(first, second), at_end=first.at_end or second.at_end)
     return first
 
 
@@ -262,10 +269,13 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
             "one with `take` or narrow `where`."
         )
     row, point = rows.iloc[0], selector.get("point", False)
-    cell = _cell(row, column, point)
+    at_end = column in OF_A_MINIMUM and bool(row.get("at_end", False))
+    cell = replace(_cell(row, column, point), at_end=at_end)
     if against is not None:
         return replace(cell, against=float(row[against]))
-    return cell if less is None else _difference(cell, _cell(row, less, point))
+    if less is None:
+        return cell
+    return replace(_difference(cell, _cell(row, less, point)), at_end=at_end)
 
 
 def _cell(row: pd.Series, column: str, point: bool) -> Measured:
@@ -431,7 +441,9 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
         if measured is None:
             continue
         holds, why = meets(measured, _expected(evidence["expect"], measured.against))
-        if measured.against is not None:
+        if measured.at_end:  # a number there would be the sweep's, not the loss's
+            measured, holds, unmet = Measured(math.nan, n=measured.n), None, STILL_FALLS
+        elif measured.against is not None:
             why += f", its {evidence['against']}"
         piece = evidence.get("piece", "")
         rows.append(
@@ -440,7 +452,7 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
                 "where": ", ".join(filter(None, (about["where"], str(piece)))),
                 "published": evidence.get("published", about["published"]),
                 "verdict": verdict(None if unmet else holds, evidence["kind"]),
-                "measured": measured.value,
+                "measured": "" if unmet == STILL_FALLS else measured.value,
                 "low": "" if measured.low is None else measured.low,
                 "high": "" if measured.high is None else measured.high,
                 "n": "" if measured.n is None else measured.n,

@@ -113,11 +113,21 @@ def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
             verdict,
             ledger.MARKS[verdict],
             rows[0]["id"],
-            rows[0]["evidence"] if len({row["evidence"] for row in rows}) == 1 else kind,
+            _judged_on(kind, [row["evidence"] for row in rows]),
             len({row["id"] for row in rows}),
         )
         for (verdict, kind), rows in groups.items()
     ]
+
+
+def _judged_on(kind: str, evidence: Iterable[str]) -> str:
+    """What several pieces of evidence of one kind were measured on: the words of one, or else the
+    name of each model and its data, without what was measured of it."""
+    words = [*dict.fromkeys(evidence)]
+    if len(words) == 1:
+        return words[0]
+    names = dict.fromkeys(text.partition(": ")[2].partition(";")[0] for text in words)
+    return f"{kind}: {listed([*names])}"
 
 
 class Balance(NamedTuple):

@@ -183,6 +183,26 @@ def test_where_nothing_could_be_seen_there_is_no_verdict(guard, met, expect):
     assert row["measured"] == 0.9
 
 
+@pytest.mark.parametrize("at_end", [True, False])
+def test_of_a_minimum_at_the_end_of_its_sweep_no_number_is_told(at_end):
+    table = {"set": ["a"], "gap": [0.5], "distance": [0.5], "at_end": [at_end], "n": [10]}
+    table |= {"distance_low": [0.5], "distance_high": [0.5]}
+    minimum = {"table": "m.csv", "column": "distance", "over": {"table": "m.csv", "column": "gap"}}
+    evidence = minimum | {"absolute": True, "kind": "own", "on": "toy", "expect": {"equals": 1}}
+    claim = {"id": "x", "part": "Theory", "where": "here", "whose": "paper", "statement": "s"}
+
+    def rows(piece):
+        (row,) = claims.judge(claim | {"evidence": [piece]}, {}, {"m.csv": pd.DataFrame(table)})
+        return [row[key] for key in ("verdict", "measured", "low", "high")]
+
+    expected = ["inconclusive", "", "", ""] if at_end else ["reproduced", 1.0, 1.0, 1.0]
+    assert rows(evidence) == expected
+    gap = evidence | {"column": "gap", "expect": {"above": 0}}
+    assert rows(gap)[0] == "reproduced"  # the gap does not depend on the sweep
+    (row,) = claims.judge(claim | {"evidence": [evidence]}, {}, {"m.csv": pd.DataFrame(table)})
+    assert (row["why"] == "the loss still falls at the sweep's end") == at_end
+
+
 def test_every_evidence_at_hand_has_a_row_and_neither_hides_the_other():
     rows = judged(
         cell({"above": 0}, name="nowhere"),

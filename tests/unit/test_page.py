@@ -328,14 +328,14 @@ def test_marks_show_each_verdict_of_each_evidence():
     rows = claims(
         claim("a", "reproduced", evidence="paper's own: CLIP"),
         claim("a", "not seen on a stand-in", evidence="stand-in: emoji"),
-        claim("b", "not seen on a stand-in", evidence="stand-in: digits"),
+        claim("b", "not seen on a stand-in", evidence="stand-in: digits; what of them"),
         claim("c", "inconclusive", evidence="stand-in: emoji"),
         claim("d", "not run", evidence=""),
     )
     found = page.marks(["a", "b", "c", "d", "of a user's own encoder"], page.by_claim(rows))
     assert [(mark.verdict, mark.on, mark.n) for mark in found] == [
         ("reproduced", "paper's own: CLIP", 1),
-        ("not seen on a stand-in", "stand-in", 2),
+        ("not seen on a stand-in", "stand-in: emoji and digits", 2),
         ("inconclusive", "stand-in: emoji", 1),
         ("not run", "", 1),
     ]
