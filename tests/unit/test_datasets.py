@@ -585,7 +585,7 @@ def test_two_pictures_that_would_be_one_item_are_named(tmp_path):
         "annotations": [{"image_id": 1, "caption": "an owl"}],
     }
     (tmp_path / "captions.json").write_text(json.dumps(document))
-    files = packed(tmp_path / "val.zip", {"a/1.jpg": b"a", "b/1.jpg": b"b"})
+    files = packed(tmp_path / "val.zip", {"a/1.jpg": b"a", "b/1.jpg": b"b", "c/1.jpg": b"c"})
     files = {"annotations": tmp_path / "captions.json", "test": files["archive"]}
     told = refusal(tmp_path, "coco", files, captions="last")
     assert "has a/1.jpg and b/1.jpg, which both go by 1.jpg" in told

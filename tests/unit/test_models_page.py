@@ -63,6 +63,87 @@ def test_every_set_has_its_row_with_interval_and_n(tables):
     assert minimum_table(tables[2], "x").rows[0][1] == "50 in 1 batch"
 
 
+def test_every_cell_comes_from_its_column(tables):
+    gap, diagnostics, minimum = tables
+    for table in tables:  # a value of its own in every column, so that none can stand for another
+        for number, column in enumerate(table.columns):
+            if pd.api.types.is_float_dtype(table[column]) and column not in ("temperature", "gap"):
+                table[column] += number / 1000
+    made = models_tables(gap, diagnostics.iloc[::-1], minimum)
+
+    def written(row, name):
+        return f"{row[name]:.3f} [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]"
+
+    one, more = gap.iloc[0], diagnostics.iloc[0].copy()
+    assert made["gap"].rows[0] == [
+        *("one", "One", "trained", "60", "16", written(one, "gap"), written(more, "rmg")),
+        *(written(one, "mean_cosine_a"), written(one, "mean_cosine_b")),
+    ]
+    assert made["gap"].head == [
+        *("set", "model", "weights", "n", "dimensions", "gap", "relative gap"),
+        *("mean cosine a", "mean cosine b"),
+    ]
+    diagnostics["effective_dimension_a"], diagnostics["effective_dimension_both"] = [3, 4], [5, 6]
+    made = models_tables(gap, diagnostics, minimum)
+    assert made["recall"].rows[0] == [
+        *("one", "trained", "60", written(one, "recall1_ab"), written(one, "recall1_ba")),
+        *("3", "9", "5", "16", written(more, "alignment")),
+    ]
+    assert made["recall"].head == [
+        *("set", "weights", "n", "recall@1 a to b", "recall@1 b to a"),
+        *("effective dimension a", "b", "both", "of", "alignment"),
+    ]
+    assert made["gap"].caption.startswith("Gap and cones. a is the image")
+    assert made["recall"].caption.startswith("Recall and dimension. ")
+
+
+def many() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Four trained sets, of which `weak` is near chance and `one_way` so in one direction, and two
+    random ones."""
+    rows, ranks, minimum = [], [], []
+    for rank, (name, weights, gap, ab, ba) in enumerate(
+        [
+            ("a", "trained", 0.8, 0.5, 0.6),
+            ("weak", "trained", 0.2, 0.02, 0.03),
+            ("b", "trained", 1.1, 0.3, 0.2),
+            ("one_way", "trained", 0.005, 0.5, 0.02),
+            ("r", "random", 1.3, 0.01, 0.01),
+            ("s", "random", 1.2, 0.01, 0.01),
+        ]
+    ):
+        row = {"set": name, "weights": weights, "n": 50 + rank, "recall1_chance": 0.01}
+        row |= with_interval("gap", gap) | with_interval("recall1_ab", ab)
+        rows.append(row | with_interval("recall1_ba", ba))
+        ranks.append({"set": name, "gap_rank": rank, "rmg_rank": {1: 2, 2: 1}.get(rank, rank)})
+        for number, temperature in enumerate((1.0, 0.02, 0.1)):
+            if (name, temperature) != ("b", 0.02):
+                row = {"set": name, "temperature": temperature, "at_end": False}
+                minimum.append(row | with_interval("distance", rank + number / 10))
+    return pd.DataFrame(rows), pd.DataFrame(ranks), pd.DataFrame(minimum)
+
+
+def test_sentences_on_several_sets():
+    assert [finding.text for finding in models_found(*many())] == [
+        "In all 2 sets with random weights the gap is clearly above 0: from 1.200 [1.190, 1.210] "
+        "(s, n 55) to 1.300 [1.290, 1.310] (r, n 54).",
+        "In 3 of 4 sets with trained weights the gap is clearly above 0: from "
+        "0.005 [-0.005, 0.015] (one_way, n 53) to 1.100 [1.090, 1.110] (b, n 52).",
+        "The gap and the relative gap rank weak and b differently.",
+        "Of 4 sets with trained weights a and b retrieve well above chance (recall@1 at least 5 "
+        "times chance in both directions).",
+        "From temperature 1/50 to 1 the distance at which the contrastive loss is smallest changes "
+        "for a (0.100 [0.090, 0.110] to 0.000 [-0.010, 0.010]); models near chance are left out.",
+    ]
+
+
+def test_without_trained_sets_nothing_is_said_of_them():
+    gap, ranks, minimum = many()
+    gap = gap[gap["weights"] == "random"]
+    found = [finding.text for finding in models_found(gap, ranks.tail(2), minimum)]
+    assert [text.split(" ")[0] for text in found] == ["In", "The"]
+    assert found[1] == "The gap and the relative gap rank all 2 sets alike."
+
+
 def test_sentences_count_what_the_tables_hold(tables):
     tables[2]["at_end"] = False
     found = " ".join(finding.text for finding in models_found(*tables))
@@ -87,10 +168,17 @@ def test_a_model_near_chance_is_left_out(tables):
 
 def test_the_sigmoid_loss_is_told_at_the_models_own_scale(tables):
     minimum = tables[2].assign(bias=-10.0, own=tables[2]["temperature"] == 1.0)
-    rows = sigmoid_table(minimum).rows
-    assert rows[0][:3] == ["one", "100.00", "-10.00"]
-    assert rows[1][1] == "1.00, the model's own"
-    assert rows[1][-2:] == ["1.2500", "1.0000"]
+    table = sigmoid_table(minimum)
+    assert table.caption.startswith("Where the sigmoid loss is smallest.")
+    assert table.head == [
+        *("set", "logit scale", "bias", "n", "gap", "minimum at"),
+        *("loss at the gap", "loss at the minimum"),
+    ]
+    assert table.rows[:2] == [
+        ["one", "100.00", "-10.00", "50", "0.800", "0.700 [0.690, 0.710]", "1.2500", "1.0000"],
+        ["one", "1.00, the model's own", "-10.00", "50", "0.800", "none in the sweep"]
+        + ["1.2500", "1.0000"],
+    ]
 
 
 def test_the_page_is_whole_and_escaped(tables):
