@@ -672,11 +672,16 @@ def table1_curves_found(sweep: pd.DataFrame, table: pd.DataFrame) -> list[Findin
                 f"{number(low)} to {number(high)} for {model} on {task.replace('_', ' ')} "
                 f"({number(default)} without a shift, n {part['n'].iloc[0]})"
             )
-    shifts = count(sweep["delta"].nunique(), "shift")
-    return [
-        Finding(f"Over {shifts} {metric} runs from {listed(cases, '; ')}.")
+    shifts = count(sweep.loc[sweep["delta"] != 0, "delta"].nunique(), "shift")
+    curves, told = sweep.groupby(["model", "task"]).ngroups, sum(map(len, texts.values()))
+    found = [
+        Finding(f"Over {shifts} and without one {metric} runs from {listed(cases, '; ')}.")
         for metric, cases in texts.items()
     ]
+    if found and told < curves:
+        rest = f"{curves - told} of {count(curves, 'curve')}"
+        found.append(Finding(f"Nothing is said of {rest}: not above chance without a shift."))
+    return found
 
 
 def table2_found(table: pd.DataFrame, delta: float) -> list[Finding]:
@@ -779,46 +784,59 @@ def training_found(curves: pd.DataFrame) -> list[Finding]:
     return found
 
 
+TUNED = {"projections": "stitched's projections"}
+
+
+def _beside(row: Mapping, other: Mapping, name: str) -> str:
+    """How a row's estimate lies to another's: higher or lower where their intervals are apart."""
+    if row[f"{name}_low"] > other[f"{name}_high"]:
+        return "higher than"
+    return "lower than" if row[f"{name}_high"] < other[f"{name}_low"] else "not clearly other than"
+
+
 def temperature_found(summary: pd.DataFrame) -> list[Finding]:
     """What fine-tuning at the highest temperature does to gap, accuracy and recall, against the
-    lowest; the accuracy is not measured in every run."""
+    lowest, a sentence each; the accuracy is not measured in every run."""
     rows = summary.set_index("temperature").sort_index()
     cold, hot = rows.iloc[0], rows.iloc[-1]
-    word = "does not narrow the gap"
-    if hot["gap_after_high"] < cold["gap_after_low"]:
-        closes = hot["gap_after_high"] < hot["gap_before"] / 2
-        word = "closes most of the gap" if closes else "narrows the gap"
-    if hot.get("zero_shot_after_low", math.nan) > cold.get("zero_shot_after_high", math.nan):
-        word += " and accuracy rises"
-    ends = f"at temperature {fraction(rows.index[-1])}", f"at {fraction(rows.index[0])}"
-    texts = [
-        f"the gap ends at {estimate(hot, 'gap_after')} instead of {estimate(cold, 'gap_after')}"
-    ]
-    if "zero_shot_after" in rows and math.isfinite(hot["zero_shot_after"]):
-        texts.append(
-            f"zero-shot accuracy at {estimate(hot, 'zero_shot_after')} instead of "
-            f"{estimate(cold, 'zero_shot_after')}"
+    model = TUNED.get(hot["model"], hot["model"])
+    start = f"After fine-tuning of {model} at temperature {fraction(rows.index[-1])}"
+    end = f"after that at {fraction(rows.index[0])}"
+    seeds = f"mean and interval over {count(int(hot['n']), 'seed')}"
+
+    def compared(name: str, words: str) -> str:
+        return (
+            f"{words} is {estimate(hot, name)}, {_beside(hot, cold, name)} {estimate(cold, name)}"
         )
-    texts += [
-        f"recall@1 {way} at {estimate(hot, f'recall1_{side}_after')} instead of "
-        f"{estimate(cold, f'recall1_{side}_after')}"
-        for side, way in (("ab", "to text"), ("ba", "from text"))
-    ]
-    before = f"before it the gap is {number(hot['gap_before'])}"
-    return [
+
+    found = [
         Finding(
-            f"Fine-tuning {ends[0]} {word}: "
-            f"{listed(texts)} {ends[1]} (mean and interval over {count(int(hot['n']), 'seed')}; "
-            f"{before}).",
-            (
-                "training.recall_falls_at_temperature_1",
-                "training.closed_gap_serves_better",
-                "training.gap_falls_with_temperature",
-                "training.high_temperatures_close_the_gap",
-            ),
+            f"{start} {compared('gap_after', 'the gap')} {end} "
+            f"({seeds}; before either it is {number(hot['gap_before'])}).",
+            ("training.gap_falls_with_temperature", "training.high_temperatures_close_the_gap"),
             lead=True,
         )
     ]
+    if "zero_shot_after" in rows and math.isfinite(hot["zero_shot_after"]):
+        found.append(
+            Finding(
+                f"{start} {compared('zero_shot_after', 'zero-shot accuracy')} {end} ({seeds}).",
+                ("training.closed_gap_serves_better",),
+                lead=True,
+            )
+        )
+    recalls = [
+        compared(f"recall1_{side}_after", f"recall@1 {way}")
+        for side, way in (("ab", "to text"), ("ba", "from text"))
+    ]
+    found.append(
+        Finding(
+            f"{start} {' and '.join(recalls)} {end} ({seeds}).",
+            ("training.recall_falls_at_temperature_1",),
+            lead=True,
+        )
+    )
+    return found
 
 
 def initialisation_found(summary: pd.DataFrame, difference: pd.DataFrame) -> list[Finding]:

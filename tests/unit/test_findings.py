@@ -441,6 +441,15 @@ def test_a_model_at_chance_on_a_task_gives_no_verdict_and_says_why():
     assert found.text.startswith("No verdict from toy on a task: not above chance")
     assert found.claims == ()
     assert findings.table1_curves_found(zero_shot(), weak) == []
+    sweep = zero_shot()
+    sweeps = pd.concat([sweep, sweep.assign(model="weak")])
+    told = [one.text for one in findings.table1_curves_found(sweeps, table1())]
+    curves = len(sweep.groupby(["model", "task"]))
+    assert told[-1] == (
+        f"Nothing is said of {curves} of {2 * curves} curves: not above chance without a shift."
+    )
+    shifts = sweep["delta"].nunique() - 1
+    assert told[0].startswith(f"Over {shifts} shift{'s' * (shifts > 1)} and without one ")
     both = pd.concat([table1(), weak.assign(task="b_task")])
     found = findings.table1_found(both)
     assert "(1 row)" in found[0].text and "0.05 over 1 row" in found[1].text
@@ -488,21 +497,27 @@ def test_training():
     assert found.claims == ()  # the paper has no such experiment
 
 
-def test_what_temperature_1_does_is_told():
-    (found,) = findings.temperature_found(temperature_summary())
-    assert found.lead
-    assert found.text.startswith(
-        "Fine-tuning at temperature 1 closes most of the gap and accuracy rises: "
+def test_what_temperature_1_does_is_told_and_only_what_the_intervals_carry():
+    gap, accuracy, recall = findings.temperature_found(temperature_summary())
+    assert gap.lead and accuracy.lead and recall.lead
+    assert gap.text == (
+        "After fine-tuning of toy at temperature 1 the gap is 0.100 [0.090, 0.110], lower than "
+        "0.480 [0.470, 0.490] after that at 1/100 (mean and interval over 3 seeds; before either "
+        "it is 0.520)."
     )
-    assert "the gap ends at 0.100 [0.090, 0.110] instead of 0.480 [0.470, 0.490]" in found.text
-    assert "accuracy at 0.650 [0.640, 0.660] instead of 0.560 [0.550, 0.570]" in found.text
-    assert "at 1/100 (mean and interval over 3 seeds; before it the gap is 0.520)" in found.text
-    for gap, word in ((0.3, "narrows the gap"), (0.48, "does not narrow the gap")):
-        (found,) = findings.temperature_found(temperature_summary(gap, hot_accuracy=0.57))
-        assert f"temperature 1 {word}: " in found.text
+    assert "accuracy is 0.650 [0.640, 0.660], higher than 0.560 [0.550, 0.570]" in accuracy.text
+    assert recall.claims == ("training.recall_falls_at_temperature_1",)
+    assert recall.text.count("not clearly other than") == 2  # the same recall on both sides
+    assert "recall@1 to text is 0.270" in recall.text
+    assert "recall@1 from text is 0.290" in recall.text
+    assert not {*recall.claims} & {*gap.claims, *accuracy.claims}
+    for value, words in ((0.499, "not clearly other than"), (0.501, "higher than")):
+        assert f"], {words} 0.48" in findings.temperature_found(temperature_summary(value))[0].text
     missing = [f"zero_shot_after{end}" for end in ("", "_low", "_high")]
     without = temperature_summary().assign(**dict.fromkeys(missing, float("nan")))
-    assert "accuracy" not in findings.temperature_found(without)[0].text
+    assert len(findings.temperature_found(without)) == 2
+    named = temperature_summary().assign(model="projections")
+    assert "of stitched's projections at" in findings.temperature_found(named)[0].text
 
 
 def test_what_is_left_of_the_gap_from_another_start():
