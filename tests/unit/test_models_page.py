@@ -176,8 +176,10 @@ def test_the_sigmoid_loss_is_told_at_the_models_own_scale(tables):
     ]
     assert table.rows[:2] == [
         ["one", "100.00", "-10.00", "50", "0.800", "0.700 [0.690, 0.710]", "1.2500", "1.0000"],
-        ["one", "1.00, the model's own", "-10.00", "50", "0.800", "none in the sweep"]
-        + ["1.2500", "1.0000"],
+        [
+            *("one", "1.00, the model's own", "-10.00", "50", "0.800", "none in the sweep"),
+            *("1.2500", "1.0000"),
+        ],
     ]
 
 
