@@ -526,11 +526,14 @@ def figure3g_found(sphere: pd.DataFrame) -> list[Finding]:
             alike.setdefault(row["minimum_at"], []).append(fraction(row["temperature"]))
         places = listed(f"{at}° for {listed(names)}" for at, names in alike.items())
         words = "two pairs mismatched" if mismatched else "all pairs matched"
+        claims = SPHERE_CLAIMS.get((spacing, bool(mismatched)), ())
         found.append(
             Finding(
                 f"Points {spacing}° apart, {words}: by temperature, the loss is smallest at "
                 f"{places}.",
-                SPHERE_CLAIMS.get((spacing, bool(mismatched)), ()),
+                claims,
+                # A recomputed claim: the head shows it by this sentence alone.
+                lead="figure3g.gap_at_15_degrees" in claims,
             )
         )
     return found

@@ -398,6 +398,8 @@ def test_figure3g():
     assert "supplementary9.matched_wants_no_gap" in found[1].claims
     closer = findings.figure3g_found(sphere_table().assign(spacing_deg=15))
     assert "figure3g.gap_at_15_degrees" in closer[0].claims
+    assert [one.lead for one in closer] == [True, False]
+    assert not any(one.lead for one in found)
     (table,) = findings.figure3g_tables(sphere_table())
     assert ["mismatched, 20°", "1/35", "1.781", "53°"] in table.rows
 
