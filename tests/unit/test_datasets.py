@@ -282,6 +282,13 @@ def test_fairface(tmp_path):
     assert list(table["gender"]) == ["woman", "man", "man"]
     assert list(table["item_id"]) == ["val/1", "val/2", "val/3"]
     assert list(table["image"]) == [face[0] for face in faces]
+    # Packed with a folder around it, as people do; a picture goes by its name and its folder's.
+    members = {f"fairface/{split}/{n}.jpg": b"x" for split in ("train", "val") for n in (1, 2, 3)}
+    formats.write_zip(files["pictures"], members | {"fairface/val/1.jpg": b"one"})
+    table = read_back(tmp_path, "fairface", files)
+    assert list(table["item_id"]) == ["val/1", "val/2", "val/3"]
+    assert list(table["image"]) == [b"one", b"x", b"x"]
+    assert list(table["age"]) == ["20-29"] * 3
     with zipfile.ZipFile(files["pictures"], "w") as archive:
         archive.writestr("val/1.jpg", faces[0][0])
     with pytest.raises(InputError, match=r"faces.zip has no picture val/2.jpg"):

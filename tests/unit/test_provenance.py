@@ -1,5 +1,7 @@
 """Rows of "Models and data" and of "Sources and licences", and names of prompts."""
 
+import pytest
+
 from modality_gap import prompts, provenance
 
 NONE = provenance.NONE
@@ -52,6 +54,76 @@ def test_every_column_of_models_and_data():
     assert (own["model"], own["dataset"], own["n"]) == ("theirs", "a file", "7")
 
 
+def test_what_is_not_known_of_a_set_has_a_dash():
+    about = {("own", "image"): {}, ("other", "text"): {"extraction": {"items_per_s": 2.0}}}
+    sets = {"own": SETS["own"], "other": {"inputs": "all", "encoder": "enc9"}}
+    sizes = {("own", "image"): 2, ("other", "text"): 1_234_567}
+    own, other = provenance.models_rows(sets, about, sizes, KNOWN, CONFIG)
+    assert {key: own[key] for key in own.keys() - {"origins", "set", "modality"}} == {
+        "model": NONE, "weights": NONE, "encoder_weights": "", "sha256": NONE, "dataset": NONE,
+        "precision": NONE, "n": "2", "per_s": NONE, "forward_per_s": NONE, "device": NONE,
+        "note": "",
+    }  # fmt: skip
+    assert (other["set"], other["modality"], other["model"]) == ("other", "text", NONE)
+    assert (other["dataset"], other["n"], other["per_s"]) == ("coco", "1,234,567", "2.0")
+    assert other["forward_per_s"] == NONE
+    both = {"both": {"inputs": "some", "projection": "proj"}}
+    key = ("both", "image")
+    about = {key: {"projection": "p", "extraction": {"items": 9, "infer_s": 4, "device": "GPU"}}}
+    (row,) = provenance.models_rows(both, about, {key: 9}, KNOWN, CONFIG)
+    assert (row["model"], row["forward_per_s"]) == ("Net, projected to 64", "2.2")
+    assert row["origins"].others == ["some", "Net"]
+
+
+def test_assets_behind_a_configuration_are_followed_to_their_files():
+    config = {
+        "sets": {"a": {"inputs": "one", "encoder": "enc1", "weights": "trained"},
+                 "b": {"released": "released_b", "weights": "trained"}},
+        "inputs": {"one": {"dataset": "both"}, "two": {"dataset": "emoji"}, "x": {}},
+        "datasets": {
+            "both": {"format": "union", "files": {"left": "coco", "right": "nested"}},
+            "nested": {"format": "union", "files": {"only": "emoji"}},
+            "coco": {"format": "coco", "files": {"annotations": "captions", "test": "photos"}},
+            "pixels": {"format": "cifar", "files": {"archive": "cifar10"}},
+            "unused": {"format": "cifar", "files": {"archive": "cifar100"}},
+        },
+        "encoders": {"enc1": {"wheel": "wheel1"}, "enc2": {"weights": "weights2"},
+                     "enc3": {"wheel": "wheel3", "weights": "weights3"},
+                     "unused": {"wheel": "wheel4"}},
+        "experiments": {"temperature": {"task": "t"},
+                        "models": {"m": {"encoder": "enc2", "dataset": "pixels"}}},
+        "tasks": {"t": {"inputs": "two"}},
+        "cone": {"preprocessing": {"inputs": "two", "encoders": ["enc3"]}},
+    }  # fmt: skip
+    found = {"figure1": {}, "preprocessing": {}, "stand_ins": {}}
+    assert provenance.used_assets(found, config) == {
+        *("captions", "photos", "twemoji", "emoji_names", "cifar10"),
+        *("wheel1", "weights2", "wheel3", "weights3", "released_b"),
+    }
+    config["sets"]["b"]["encoder"] = "absent"
+    config["experiments"]["models"] = {}
+    without = provenance.used_assets({"stand_ins": {}}, config)
+    assert without == {"twemoji", "emoji_names", "released_b"}
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        ("numpy==2.1.0", "2.1.0"),
+        ("numpy==2.1.0 \\", "2.1.0"),
+        ("numpy==2.1.0;python_version>'3'", "2.1.0"),
+        ("# numpy==2.1.0", None),
+        ("    numpy==2.1.0", None),
+        ("\tnumpy==2.1.0", None),
+        ("numpy>=2.1.0", None),
+        ("numpy==2==1", "2==1"),
+    ],
+)
+def test_a_version_is_read_from_its_line(line, version):
+    wanted = {"numpy": version} if version else {}
+    assert provenance.versions(f"{line}\nscipy==1.0\n", ["numpy"]) == wanted
+
+
 ASSETS = {
     "exact": {"path": "a/x.zip", "bytes": 1_234_567, "sha256": "0123456789abcdef", "licence": "L"},
     "rough": {"path": "a/y.zip", "about_bytes": 246_000_000, "md5": "fedcba9876", "licence": "L"},
@@ -74,6 +146,19 @@ def test_sources_say_sizes_and_checksums():
         "none": ("b/z", "about 0.9", "", "L"),
         "part1 to part2": ("c/, 2 files", "2.0 each", "one a file", "P"),
     }
+    assert [row["name"] for row in rows] == list(found)
+    # Files that differ in more than path and checksum stand apart; what else they have is kept.
+    assets = {
+        "a": {"path": "c/1", "about_bytes": 123_456_789, "purpose": "x"},
+        "b": {"path": "c/2", "about_bytes": 123_456_789, "purpose": "y"},
+        "c": {"path": "c/3", "about_bytes": 123_456_789, "purpose": "x", "md5": "0123456789"},
+    }
+    first, second = provenance.sources_rows(assets, {"a", "b", "c"})
+    assert (first["name"], first["mb"], first["purpose"]) == ("a to c", "about 120 each", "x")
+    assert (second["name"], second["mb"], second["from"]) == ("b", "about 120", "c/2")
+    assert (first["checksum"], second["checksum"]) == ("", "")
+    only = provenance.sources_rows({"d": {"path": "e/f/g", "bytes": 5e6, "sha256": ""}}, ["d"])
+    assert (only[0]["from"], only[0]["mb"]) == ("e/f/g", "5.0")
 
 
 def test_prompts_of_people_are_named_by_their_table():
