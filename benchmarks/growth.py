@@ -37,13 +37,13 @@ FITTED = 3  # sizes, the largest
 
 
 def _gap(x, y):
-    from modality_gap.gap import gap_interval
+    from modality_gap.gap_intervals import gap_interval
 
     return gap_interval(x, y, 0.95)
 
 
 def _mean_cosine(x, y):
-    from modality_gap.gap import mean_cosine_interval
+    from modality_gap.gap_intervals import mean_cosine_interval
 
     return mean_cosine_interval(x, 0.95)
 

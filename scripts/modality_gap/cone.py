@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from modality_gap.errors import InputError
-from modality_gap.gap import mean_cosine, mean_cosine_interval, mean_vector
+from modality_gap.gap import mean_cosine, mean_vector
+from modality_gap.gap_intervals import mean_cosine_interval
 from modality_gap.intervals import count_clusters, t_quantile
 from modality_gap.tiles import TILE, tiles
 

@@ -27,6 +27,7 @@ from torch.optim.adam import adam
 from tqdm import tqdm
 
 from modality_gap import gap, retrieval
+from modality_gap.gap_intervals import measure_gap
 from modality_gap.intervals import count_clusters, largest_ratio, ratio, share_interval, t_interval
 from modality_gap.training import symmetric_contrastive_loss
 
@@ -302,7 +303,7 @@ def measure_untouched(
     return {
         "n": len(x),
         "clusters": count_clusters(len(x), clusters),
-        **gap.measure_gap(x, y, confidence, clusters),
+        **measure_gap(x, y, confidence, clusters),
         **retrieval.measure_recall(x, y, confidence, clusters, ks=(1,)),
     }
 

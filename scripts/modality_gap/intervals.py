@@ -162,8 +162,8 @@ def bootstrap_interval(
 
     `statistic` turns weights (B, n) into (q, B). BCa allows for a skewed statistic; neither it nor
     the percentile interval takes out the bias of the length of a mean, so the gap has none here
-    (`gap.gap_interval`). Where no resample differs from the estimate BCa has no answer, and the
-    percentile interval, a point, is given.
+    (`gap_intervals.gap_interval`). Where no resample differs from the estimate BCa has no answer,
+    and the percentile interval, a point, is given.
     """
 
     def of_resamples(indices: np.ndarray, axis: int) -> np.ndarray:

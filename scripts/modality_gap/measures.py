@@ -10,14 +10,8 @@ import sys
 import numpy as np
 
 from modality_gap.cone import cosine_distribution
-from modality_gap.gap import (
-    gap_vector,
-    largest_share,
-    linear_separability,
-    mean_cosine,
-    mean_cosine_interval,
-    measure_gap,
-)
+from modality_gap.gap import gap_vector, largest_share, linear_separability, mean_cosine
+from modality_gap.gap_intervals import mean_cosine_interval, measure_gap
 from modality_gap.intervals import count_clusters
 from modality_gap.retrieval import measure_recall
 from modality_gap.tiles import sample_rows, tiles

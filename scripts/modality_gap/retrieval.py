@@ -1,7 +1,7 @@
 """Retrieval: how many items of one modality are nearer to an item of the other than its partner.
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
-StoredVectors, of which a tile is in memory at a time. `clusters` (n,) as in gap.py.
+StoredVectors, of which a tile is in memory at a time. `clusters` (n,) as in gap_intervals.py.
 """
 
 from hashlib import blake2b

@@ -22,13 +22,8 @@ from bench import made_pairs, measured, save
 
 from modality_gap.contrastive import batched_sweep, unit_gap_vector
 from modality_gap.embedding_set import StoredVectors
-from modality_gap.gap import (
-    gap,
-    gap_interval,
-    mean_cosine,
-    mean_cosine_interval,
-    mean_vector,
-)
+from modality_gap.gap import gap, mean_cosine, mean_vector
+from modality_gap.gap_intervals import gap_interval, mean_cosine_interval
 
 
 def test_plain_loop_and_the_sweep_give_the_same_losses():

@@ -10,7 +10,8 @@ from scipy.spatial.distance import pdist
 from modality_gap.diagnostics import diagnostics, effective_dimension, measure
 from modality_gap.embedding_set import normalise
 from modality_gap.errors import InputError
-from modality_gap.gap import gap, gap_interval
+from modality_gap.gap import gap
+from modality_gap.gap_intervals import gap_interval
 from modality_gap.intervals import bootstrap_interval, draws
 
 

@@ -8,14 +8,10 @@ from scipy import stats
 
 from modality_gap.embedding_set import normalise
 from modality_gap.errors import InputError
-from modality_gap.gap import (
-    gap,
+from modality_gap.gap import gap, gap_vector, largest_share, linear_separability, mean_cosine
+from modality_gap.gap_intervals import (
     gap_interval,
     gap_squared_interval,
-    gap_vector,
-    largest_share,
-    linear_separability,
-    mean_cosine,
     mean_cosine_interval,
     measure_gap,
 )

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from modality_gap import cone, gap, intervals, tiles
+from modality_gap import cone, gap_intervals, intervals, tiles
 from modality_gap.embedding_set import normalise
 from modality_gap.gap import linear_separability
 from modality_gap.loss_sweep import joined, with_gap
@@ -55,7 +55,7 @@ def test_every_column_of_a_set(clusters, confidence):
     assert row["clusters"] == (46 if clusters is None else 17)
     vector = x.mean(axis=0) - y.mean(axis=0)
     assert row["gap"] == pytest.approx(np.linalg.norm(vector))
-    squared = gap.gap_squared_interval(x, y, confidence, clusters)
+    squared = gap_intervals.gap_squared_interval(x, y, confidence, clusters)
     names = [f"gap_squared{end}" for end in ("", "_low", "_high")]
     assert tuple(row[name] for name in names) == pytest.approx(squared)
     for side, vectors in (("a", x), ("b", y)):

@@ -14,7 +14,8 @@ from modality_gap.cone import cosine_distribution, sd_cosine
 from modality_gap.contrastive import loss_landscape, signed_distances
 from modality_gap.embedding_set import ROW_GROUP, EmbeddingSet, StoredVectors, open_pair, write
 from modality_gap.errors import InputError
-from modality_gap.gap import gap, gap_interval, gap_vector, mean_cosine, mean_cosine_interval
+from modality_gap.gap import gap, gap_vector, mean_cosine
+from modality_gap.gap_intervals import gap_interval, mean_cosine_interval
 from modality_gap.retrieval import identical_rows, partner_ranks
 from modality_gap.tiles import tiles
 
@@ -151,7 +152,7 @@ PRECISE = {
 PEAK = """
 import resource, sys
 import numpy as np, pandas as pd
-from modality_gap import cone, contrastive, embedding_set, gap, tiles
+from modality_gap import cone, contrastive, embedding_set, gap_intervals, tiles
 from modality_gap.embedding_set import EmbeddingWriter, open_pair
 
 tiles.tiles.__kwdefaults__["size"] = embedding_set.TILE = 1024
@@ -164,7 +165,8 @@ for path in paths:
             ids = [f"item{row}" for row in range(start, start + 2000)]
             writer.write(ids, vectors, pd.DataFrame(index=ids))
 x, y = open_pair(*paths)
-gap.gap_interval(x, y, 0.95), gap.mean_cosine_interval(x, 0.95), cone.sd_cosine(y)
+gap_intervals.gap_interval(x, y, 0.95)
+gap_intervals.mean_cosine_interval(x, 0.95), cone.sd_cosine(y)
 contrastive.loss_landscape(x, y, np.array([-1.0, 0.0]), [0.1], 50)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
