@@ -390,6 +390,7 @@ def figure3bcd_found(
                 f"At temperature {fraction(cold)} the loss is smallest {listed(places, '; ')}.",
                 (
                     "figure3b.minimum_at_the_gap",
+                    "figure3b.closing_raises_the_loss",
                     *(f"figure3b.at_its_gap_too.{name}" for name in rows if name in OTHER_MODELS),
                 ),
             )

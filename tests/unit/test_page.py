@@ -405,8 +405,8 @@ def test_a_leading_sentence_is_told_at_the_head_whatever_the_verdict():
         ("Accuracy rises.", "inconclusive")
     ]
     html = render(rows=rows)
-    assert html.index("Found besides") < html.index("Fine-tuning at temperature 1 closes most")
-    assert html.index("Fine-tuning at temperature 1 closes most") < html.index('id="figure1"')
+    assert html.index("Found besides") < html.index("After fine-tuning of toy at temperature 1 the gap")
+    assert html.index("After fine-tuning of toy at temperature 1 the gap") < html.index('id="figure1"')
 
 
 def test_the_page_tells_what_speaks_against_the_paper():
@@ -414,7 +414,7 @@ def test_the_page_tells_what_speaks_against_the_paper():
     part = re.search(r'<section id="balance"(.*?)</section>', html, re.DOTALL)[1]
     assert part.index("Against the paper") < part.index("The gap is there.")
     assert "Our own earlier number." not in part
-    assert "Fine-tuning at temperature 1 closes most of the gap" in part
+    assert "After fine-tuning of toy at temperature 1 the gap is" in part
     assert html.index('id="balance"') < html.index('id="figure1"')
     # The headline counts the paper's own claims alone.
     assert re.search(r"<strong>Of 5 claims of the paper", html)
