@@ -405,8 +405,12 @@ def test_a_leading_sentence_is_told_at_the_head_whatever_the_verdict():
         ("Accuracy rises.", "inconclusive")
     ]
     html = render(rows=rows)
-    assert html.index("Found besides") < html.index("After fine-tuning of toy at temperature 1 the gap")
-    assert html.index("After fine-tuning of toy at temperature 1 the gap") < html.index('id="figure1"')
+    assert html.index("Found besides") < html.index(
+        "After fine-tuning of toy at temperature 1 the gap"
+    )
+    assert html.index("After fine-tuning of toy at temperature 1 the gap") < html.index(
+        'id="figure1"'
+    )
 
 
 def test_the_page_tells_what_speaks_against_the_paper():
