@@ -372,7 +372,11 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
         "chance in at least one direction), so the place of the smallest loss says nothing of a "
         "model that has learnt to match.",
     ]
-    assert found[0].claims == ("figure3b.minimum_at_the_gap", "figure3b.at_its_gap_too.clasp")
+    assert found[0].claims == (
+        "figure3b.minimum_at_the_gap",
+        "figure3b.closing_raises_the_loss",
+        "figure3b.at_its_gap_too.clasp",
+    )
     (table,) = findings.figure3bcd_tables(sweeps, gaps)
     assert table.head == ["set", "n", "gap", "at 1/100", "at 1"]
     assert [row[0] for row in table.rows] == ["toy", "clasp", "weak"]
