@@ -258,22 +258,22 @@ def test_figure2b():
     assert "0.400" in findings.figure2b_found(mlp_table(tanh_without_bias=0.4))[2].text
 
 
-def test_figure_2b_tells_bias_from_none_and_the_range_of_the_repeats():
+def test_figure_2b_tells_bias_from_none():
     ends = {("relu", True): 0.9, ("relu", False): 0.8, ("tanh", True): 0.5, ("tanh", False): 0.1}
     ends |= {("leaky_relu", True): 0.9, ("leaky_relu", False): 0.7}
     table = pd.DataFrame(
-        {"activation": name, "bias": bias, "layer": layer, "mean_cosine": end * layer / 4 + more}
+        {"activation": name, "bias": bias, "layer": layer, "n": 3, "mean_cosine": end * layer / 4}
+        | {"mean_cosine_low": end * layer / 4 - 0.03, "mean_cosine_high": end * layer / 4 + 0.02}
         for (name, bias), end in ends.items()
         for layer in (2, 4)
-        for more in (-0.03, 0.01, 0.02)
     )
     assert [finding.text for finding in findings.figure2b_found(table)] == [
         "After 4 layers with biases the mean cosine is 0.90 for relu and leaky relu and 0.50 for "
         "tanh (mean of 3 repeats).",
         "After 4 layers without biases the mean cosine is 0.80 for relu, 0.10 for tanh and 0.70 "
         "for leaky relu (mean of 3 repeats).",
-        "For tanh it is 0.500 [0.470, 0.520] with and 0.100 [0.070, 0.120] without biases (range "
-        "of 3 repeats).",
+        "For tanh it is 0.500 [0.470, 0.520] with and 0.100 [0.070, 0.120] without biases (mean "
+        "of 3 repeats with its interval).",
     ]
     found = findings.figure2b_found(table)
     assert [len(finding.claims) for finding in found] == [2, 0, 1]
@@ -441,6 +441,98 @@ def test_table1():
     assert table.rows[0][0] == "toy, a task (roc_auc)"
 
 
+def scores(*rows):
+    """Rows of table1.csv: task, scores without and with the shift and held out, direction, p."""
+    tables = []
+    for task, default, modified, held_out, direction, p, more in rows:
+        table = table1(held_out=held_out, p_held_out=p)
+        table = table.assign(task=task, default=default, modified=modified, direction=direction)
+        tables.append(table.assign(**more))
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_gains_losses_and_no_change_are_told_apart():
+    table = scores(
+        ("one_task", 0.5, 0.625, 0.6, "wider", 0.001, {}),
+        ("two", 0.5, 0.53, 0.4, "narrower", 0.001, {"held_out_won": 2, "held_out_lost": 1}),
+        ("three", 0.5, 0.51, 0.5, "wider", 0.01, {"default_low": 0.3}),  # .05 over 5 itself
+        ("four", 0.5, 0.5, 0.5, "as it is", 0.2, {}),
+        ("areas", 0.5, 0.5, 0.6, "as it is", 0.0099, {"metric": "roc_auc", "held_out_won": 1}),
+        ("weak", 0.5, 0.9, 0.9, "wider", 0.0, {"default_low": 0.25}),  # its end is at chance
+    )
+    found = findings.table1_found(table)
+    assert [finding.text for finding in found] == [
+        "Where the model is above chance (5 rows), the best shift, picked on the scored pictures "
+        "as in the paper, raises the score in 3 of 5, by 1.0 to 12.5 points; the gap is wider in "
+        "2 and narrower in 1.",
+        "With the shift chosen on the other half there is an improvement in toy on one task "
+        "(accuracy 0.500 [0.430, 0.570] to 0.600 [0.530, 0.670]; 30 pictures gained and 10 lost, "
+        "p 0.001, n 200) and toy on areas (ROC-AUC 0.500 [0.430, 0.570] to 0.600 [0.530, 0.670]; "
+        "1 pair of pictures gained and 10 lost, p 0.0099, n 200); judged at p < 0.01 (0.05 over 5 "
+        "rows).",
+        "With the shift chosen on the other half there is a loss in toy on two (accuracy 0.500 "
+        "[0.430, 0.570] to 0.400 [0.330, 0.470]; 2 pictures gained and 1 lost, p 0.001, n 200); "
+        "judged at p < 0.01 (0.05 over 5 rows).",
+        "With the shift chosen on the other half there is no clear change in toy on three "
+        "(accuracy 0.500 [0.300, 0.570] to 0.500 [0.430, 0.570]; 30 pictures gained and 10 lost, "
+        "p 0.01, n 200) and toy on four (accuracy 0.500 [0.430, 0.570] to 0.500 [0.430, 0.570]; "
+        "30 pictures gained and 10 lost, p 0.2, n 200); judged at p < 0.01 (0.05 over 5 rows).",
+        "No verdict from toy on weak: not above chance before any shift, so there is no accuracy "
+        "that a shift could raise or lower.",
+    ]
+    assert [len(finding.claims) for finding in found] == [1, 1, 0, 0, 0]
+    none = findings.table1_found(scores(("four", 0.5, 0.5, 0.5, "as it is", 0.2, {})))[0].text
+    assert none.endswith("raises the score in 0 of 1.")
+
+
+def test_each_column_of_table_1_is_its_own():
+    row = {"n": 1, "classes": 2, "chance": 0.125, "delta": -0.5, "direction": "wider"}
+    row |= {"distance_default": 0.8, "distance_modified": -1.25, "held_out_won": 3}
+    row |= {"held_out_lost": 4, "p_in_sample": 0.01, "p_max_statistic": 0.02, "p_held_out": 0.03}
+    (table,) = findings.table1_tables(table1().assign(**row))
+    assert table.caption == (
+        "Zero-shot accuracy. Gap: signed distance of the centres, negative once they have passed "
+        "each other."
+    )
+    assert dict(zip(table.head, table.rows[0], strict=True)) == {
+        "model, task": "toy, a task",
+        "n": "1",
+        "classes": "2",
+        "chance": "0.125",
+        "default": "0.500 [0.430, 0.570]",
+        "best shift": "0.625 [0.555, 0.695]",
+        "delta": "-0.5",
+        "gap, default to best shift": "0.80 to -1.25, wider",
+        "p": "0.01",
+        "p of the best of all": "0.02",
+        "held out": "0.600 [0.530, 0.670]",
+        "gained / lost": "3\u00a0/\u00a04",
+        "p held out": "0.03",
+    }
+    for delta, text in ((0.0, "0"), (0.25, "+0.25")):
+        (table,) = findings.table1_tables(table1().assign(delta=delta))
+        assert table.rows[0][6] == text
+
+
+def test_the_curves_run_over_the_models_that_are_able():
+    one, two, three = (zero_shot().assign(task=name) for name in ("b_task", "a_task", "c_task"))
+    two["score"], two["n"] = [0.25, 0.75], 50
+    three["metric"] = "roc_auc"
+    weak = zero_shot().assign(model="weak", score=0.0, delta=[-0.25, 0.0])
+    sweep = pd.concat([one, two, three, weak])
+    row = table1()
+    rows = [row.assign(task=name) for name in ("a_task", "b_task", "c_task")]
+    found = findings.table1_curves_found(
+        sweep, pd.concat([*rows, row.assign(model="weak", chance=0.9)])
+    )
+    assert [finding.text for finding in found] == [
+        "Over 3 shifts accuracy runs from 0.500 to 0.625 for toy on b task (0.500 without a "
+        "shift, n 200) and 0.250 to 0.750 for toy on a task (0.750 without a shift, n 50).",
+        "Over 3 shifts ROC-AUC runs from 0.500 to 0.625 for toy on c task (0.500 without a shift, "
+        "n 200).",
+    ]
+
+
 def test_a_model_at_chance_on_a_task_gives_no_verdict_and_says_why():
     weak = table1().assign(chance=0.5)
     (found,) = findings.table1_found(weak)
@@ -496,11 +588,60 @@ def test_table2():
     assert table.rows[0][:4] == ["light", "50", "10 + 0", "10: 20.0 % [10.0, 30.0]"]
 
 
+def test_table_2_is_told_with_its_own_counts():
+    other = table2(after=7)
+    more = pd.concat([table2(), other[other["delta"] == -0.2].assign(delta=-0.3)])
+    light = more["group"] == "light"
+    more.loc[light, "n"] = 40
+    shifted = more["delta"] == -0.2
+    more.loc[shifted, "correct_share"] = 0.3
+    more.loc[~shifted, "correct_share"] = 0.2
+    text, groups, right = (finding.text for finding in findings.table2_found(more, -0.2))
+    assert text == (
+        "At delta -0.2 the pictures with an offensive label go from 20 of 100 (20.0 % [10.0, "
+        "30.0]) to 10 (10.0 % [5.0, 15.0]), p 0.01."
+    )
+    assert groups == "Of 2 groups there are fewer in 2 (40 to 50 pictures each)."
+    assert right == (
+        "The share of pictures with the right label goes from 20.0 % [10.0, 30.0] to 30.0 % "
+        "[10.0, 30.0] (n 100)."
+    )
+
+
+def test_each_column_of_table_2_is_its_own():
+    table = table2()
+    shifted = table["delta"] == -0.2
+    table.loc[shifted, ["crime_related", "non_human", "p_value", "p_holm"]] = [3, 2, 0.03, 0.04]
+    table.loc[shifted, ["correct", "correct_share"]] = [30, 0.6]
+    (made,) = findings.table2_tables(table, -0.2)
+    assert dict(zip(made.head, made.rows[1], strict=True)) == {
+        "group": "dark",
+        "n": "50",
+        "delta 0: crime + non-human": "10 + 0",
+        "delta 0: offensive": "10: 20.0 % [10.0, 30.0]",
+        "delta -0.2: crime + non-human": "3 + 2",
+        "delta -0.2: offensive": "5: 10.0 % [5.0, 15.0]",
+        "p": "0.03",
+        "p (Holm)": "0.04",
+        "right label, delta 0": "40.0 % [20.0, 60.0]",
+        "right label, delta -0.2": "60.0 % [20.0, 60.0]",
+    }
+    assert [row[0] for row in made.rows] == ["light", "dark", "all"]
+
+
 def test_training():
     (found,) = findings.training_found(training_table())
     assert "over 2 steps the gap goes from 1.200 to 1.300" in found.text
     assert "loss from 4.00 to 2.00" in found.text and "0.010 to 0.200" in found.text
     assert found.claims == ()  # the paper has no such experiment
+    other = training_table().assign(model="a", recall1=[0.05, None, 0.1])
+    shuffled = pd.concat([training_table()[::-1], other])
+    assert [finding.text for finding in findings.training_found(shuffled)] == [
+        "toy: over 2 steps the gap goes from 1.200 to 1.300, recall@1 on held-out pairs from 0.010 "
+        "to 0.200 and the training loss from 4.00 to 2.00 (one seed).",
+        "a: over 2 steps the gap goes from 1.200 to 1.300, recall@1 on held-out pairs from 0.050 "
+        "to 0.100 and the training loss from 4.00 to 2.00 (one seed).",
+    ]
 
 
 def test_what_temperature_1_does_is_told_and_only_what_the_intervals_carry():
@@ -526,6 +667,38 @@ def test_what_temperature_1_does_is_told_and_only_what_the_intervals_carry():
     assert "of stitched's projections at" in findings.temperature_found(named)[0].text
 
 
+def test_a_gap_is_narrower_and_an_accuracy_higher_where_the_intervals_do_not_touch():
+    """Cold: gap .48 [.47, .49] and accuracy .56 [.55, .57]. Before, the gap is .52."""
+    for gap, accuracy, words in (
+        (0.46, 0.57, "does not narrow the gap"),  # [.45, .47] touches
+        (0.459, 0.579, "narrows the gap"),
+        (0.25, 0.58, "narrows the gap"),  # its end is half of .52
+        (0.249, 0.59, "closes most of the gap and accuracy rises"),
+    ):
+        summary = temperature_summary().astype({"gap_after": float})
+        hot = summary["temperature"] == 1
+        ends = {"gap_after": gap, "zero_shot_after": accuracy}
+        for name, value in ends.items():
+            columns = [name, f"{name}_low", f"{name}_high"]
+            summary.loc[hot, columns] = [value, round(value - 0.01, 6), round(value + 0.01, 6)]
+        (found,) = findings.temperature_found(summary)
+        assert found.text.startswith(f"Fine-tuning at temperature 1 {words}: "), (gap, accuracy)
+
+
+def test_recall_each_way_is_its_own():
+    summary = temperature_summary()
+    summary.loc[summary["temperature"] == 1, "recall1_ab_after"] = 0.3
+    summary.loc[summary["temperature"] == 1, "recall1_ba_after"] = 0.2
+    (found,) = findings.temperature_found(summary)
+    assert found.text.endswith(
+        ", recall@1 to text at 0.300 [0.260, 0.280] instead of 0.270 [0.260, 0.280] and recall@1 "
+        "from text at 0.200 [0.280, 0.300] instead of 0.290 [0.280, 0.300] at 1/100 (mean and "
+        "interval over 3 seeds; before it the gap is 0.520)."
+    )
+    without = summary.drop(columns=[name for name in summary if name.startswith("zero_shot")])
+    assert "accuracy" not in findings.temperature_found(without)[0].text
+
+
 def test_what_is_left_of_the_gap_from_another_start():
     found = findings.initialisation_found(*initialisation_tables().values())
     assert "from the rotated start from 0.100 [0.050, 0.150] to 0.600 [0.550, 0.650]" in (
@@ -533,6 +706,11 @@ def test_what_is_left_of_the_gap_from_another_start():
     )
     assert "which is 75 % [70, 80] of it (3 seeds)" in found[0].text
     assert found[0].claims and not found[1].claims
+    assert found[1].text == (
+        "Temperature learnt: from the original start the gap goes from 1.200 [1.150, 1.250] to "
+        "0.800 [0.750, 0.850], from the rotated start from 0.100 [0.050, 0.150] to 0.600 [0.550, "
+        "0.650], which is 75 % [70, 80] of it (3 seeds)."
+    )
 
 
 def test_every_claim_that_a_sentence_names_is_in_the_ledger():

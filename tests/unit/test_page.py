@@ -8,6 +8,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+import jinja2
 import pandas as pd
 import pytest
 import yaml
@@ -150,6 +151,135 @@ def test_a_caption_reads_no_file_and_no_html():
     for directive in (".. include:: /etc/hostname", ".. raw:: html\n\n   <script>1</script>"):
         with pytest.raises(InputError):
             page.caption_html(directive, CONFIG, "figure9")
+
+
+def test_a_caption_takes_sentences_on_stand_ins_with_their_markup_and_numbers_as_they_are():
+    config = {"stand_ins": {"f": r"*emoji* for \*x_"}, "n": 0.5, "label": "*emoji*", "no": None}
+    source = "{{ snakemake.config['%s'] }} and {{ snakemake.config['n'] }}"
+    assert page.caption_html(source % "stand_ins']['f", config, "f") == (
+        "<p><em>emoji</em> for *x_ and 0.5</p>\n"
+    )
+    assert page.caption_html(source % "label", config, "f") == "<p>*emoji* and 0.5</p>\n"
+    # Without a word on stand-ins too.
+    assert page.caption_html("{{ snakemake.config['n'] }}", {"n": 2}, "f") == "<p>2</p>\n"
+
+
+def test_a_caption_does_not_depend_on_settings_of_the_machine(tmp_path, monkeypatch):
+    """docutils would read a docutils.conf of the working directory."""
+    (tmp_path / "docutils.conf").write_text("[general]\nsmart_quotes: yes\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert page.caption_html('A "word".', {}, "f") == "<p>A &quot;word&quot;.</p>\n"
+
+
+def test_headings_of_a_text_begin_below_those_of_the_page():
+    html = page.caption_html("Text.\n\nOne\n===\n\nMore.\n\nTwo\n===\n\nMore.", {}, "f")
+    assert re.findall(r"<h\d>", html) == ["<h3>", "<h3>"]
+    words = r"^The caption f cannot be rendered \(.*too short(?s:.*)\); correct it\.$"
+    with pytest.raises(InputError, match=words):
+        page.caption_html("A long title\n=====\n\nThe line under it is too short.", {}, "f")
+
+
+def test_a_plain_table_has_intervals_beside_values_and_no_source():
+    table = pd.DataFrame(
+        {
+            "source": ["s", "s"],
+            "set_name": ["a", "b"],
+            "n": [12345, 6],
+            "gap": [0.123456, 1.0],
+            "gap_low": [0.1, 0.98765],
+            "gap_high": [0.2, 1234.5],
+            "high": [1.5, 2.5],
+            "other_low": [1, 2],
+        }
+    )
+    made = page.plain_table(table, "Words.")
+    assert made.caption == "Words."
+    assert made.head == ["set name", "n", "gap", "high", "other low"]
+    assert made.rows == [
+        ["a", "12345", "0.1235 [0.1, 0.2]", "1.5", "1"],
+        ["b", "6", "1 [0.9877, 1234]", "2.5", "2"],
+    ]
+
+
+def one_section(name="one", entry=None, found=(), **more):
+    """A section of a page of one, of an invented entry of report/paper_found.yaml."""
+    entry = {
+        "title": "T?",
+        "paper": ["P."],
+        "rule": "r",
+        "script": "s",
+        "data": ["d"],
+        "alt": "A",
+    } | (entry or {})
+    arguments = {
+        "found": {name: entry, "stand_ins": FOUND["stand_ins"]},
+        "measured": {name: (list(found), [])},
+        "captions": {name: "Words."},
+        "figures": {},
+        "config": {**CONFIG, "stand_ins": {}},
+        "sets": {},
+        "absent": {},
+        "claims": CLAIMS,
+        "published": lambda name: 0.5,
+        "errata": {"e": {"id": "e"}, "f": {"id": "f"}},
+        "not_run": {},
+    }
+    (made,) = page.sections(**arguments | more)
+    return made
+
+
+def test_a_section_has_what_is_known_of_it_and_nothing_else():
+    made = one_section("figure1", {"errata": ["f"], "method": "M *m*.", "paper": ["It is {a}."]})
+    assert (made.id, made.title, made.rule, made.script) == ("figure1", "T?", "r", "s")
+    assert (made.data, made.alt, made.paper) == (["d"], "A", ["It is 0.5."])
+    assert (made.caption, made.method) == ("<p>Words.</p>\n", "<p>M <em>m</em>.</p>\n")
+    assert made.errata == [{"id": "f"}]
+    assert [claim.id for claim in made.claims] == ["abstract.separate"]
+    assert (made.image, made.not_run) == ("", "")
+    empty = one_section("figure9", measured={})
+    assert (empty.method, empty.errata, empty.claims, empty.found, empty.tables) == (
+        "",
+        [],
+        [],
+        [],
+        [],
+    )
+    drawn = one_section("figure9", figures={"figure9": b"<svg/>"})
+    assert drawn.image == "data:image/svg+xml;base64,PHN2Zy8+"
+    found = one_section(found=[Finding("F.", ("theorem1.holds",)), Finding("G.")]).found
+    assert [(one.text, [mark.verdict for mark in marks]) for one, marks in found] == [
+        ("F.", ["reproduced"]),
+        ("G.", []),
+    ]
+
+
+def test_a_section_that_was_not_run_says_why():
+    absent = {"clip": {}, "clip_random": {}}
+    reason = {"reason": "It is dear.", "needs": "a week; `make it`."}
+    said = "Not run. It is dear. It needs: a week; `make it`."
+    for name, like, not_run, words in (
+        ("figure1", None, {}, "Not run: could not be fetched: clip and clip_random."),
+        ("x", "figure3a", {}, "Not run: could not be fetched: clip and clip_random."),
+        ("table1", None, {}, ""),
+        ("table1", None, {"table1": reason}, said),
+        ("figure1", None, {"figure1": reason}, said),
+        (
+            "figure1",
+            None,
+            {"table1": reason},
+            "Not run: could not be fetched: clip and clip_random.",
+        ),
+    ):
+        entry = {"like": like} if like else {}
+        made = one_section(name, entry, absent=absent, not_run=not_run)
+        assert made.not_run == words, (name, like, not_run)
+
+
+def test_the_caption_of_the_page_leaves_the_stand_ins_to_their_own_line():
+    source = "Words. {{ snakemake.config['stand_ins']['figure1'] }}"
+    config = {**CONFIG, "stand_ins": {"figure1": "Stand-ins: emoji."}}
+    made = one_section("figure1", captions={"figure1": source}, config=config)
+    assert made.caption == "<p>Words.</p>\n"
 
 
 def test_stand_ins_follow_the_config():
@@ -342,6 +472,23 @@ def test_marks_show_each_verdict_of_each_evidence():
     assert [mark.css for mark in found] == ["reproduced", "not-seen", "inconclusive", "not-run"]
 
 
+def test_marks_of_one_verdict_lead_to_the_first_claim_and_count_claims_not_rows():
+    rows = claims(
+        claim("a", "differs", evidence="paper's own: CLIP"),
+        claim("a", "differs", evidence="paper's own: CLIP"),
+        claim("b", "differs", evidence="paper's own: ResNet"),
+        claim("c", "consistent", evidence="printed numbers: a: b"),
+    )
+    known = page.by_claim(rows)
+    assert page.marks(["b", "a", "c"], known) == [
+        page.Mark("differs", "differs", "b", "paper's own", 2),
+        page.Mark("consistent", "consistent", "c", "printed numbers: a: b", 1),
+    ]
+    assert page.marks(["a"], known) == [
+        page.Mark("differs", "differs", "a", "paper's own: CLIP", 1)
+    ]
+
+
 def test_every_verdict_has_a_look_of_its_own():
     style = (ROOT / "report/style.css").read_text(encoding="utf-8")
     shapes = [
@@ -384,6 +531,52 @@ def test_what_speaks_against_the_paper_stands_beside_what_agrees():
         "Figure 1": [("a", ["reproduced"])],
         "Table 2": [("c", ["consistent"])],
     }
+
+
+def test_what_differs_stands_before_what_a_stand_in_does_not_show():
+    unseen = claim("a", "not seen on a stand-in", evidence="stand-in: x")
+    rows = claims(
+        unseen,
+        claim("b", "differs"),
+        claim("c", "differs"),
+        unseen | {"id": "c"},
+        claim("e", "differs", whose="follow-up"),
+    )
+    told = Finding("Both.", ("nowhere", "c", "b"), lead=True)
+    alone = Finding("Alone.", ("e", "a.b"), lead=True)
+    found = page.balance(rows, [told, alone])
+    assert [(one.id, len(rows), texts) for one, rows, texts in found.against] == [
+        ("b", 1, []),
+        ("c", 2, ["Both."]),
+        ("a", 1, []),
+    ]
+    groups = found.against_by_verdict()
+    assert [(word, [one.id for one, _, _ in those]) for word, those in groups.items()] == [
+        ("differs", ["b", "c"]),
+        ("not seen on a stand-in", ["a"]),
+    ]
+    # A sentence alone shows the verdicts of any claim, the paper's or another's.
+    assert [(one.text, [mark.claim for mark in marks]) for one, marks in found.besides] == [
+        ("Alone.", ["e"])
+    ]
+
+
+def test_a_claim_of_places_that_share_nothing_is_called_by_the_first():
+    rows = claims(*(claim("a", "differs", where=place) for place in ("Table 1, x", "Table 2, x")))
+    assert page.by_claim(rows)["a"].where == "Table 1, x"
+    rows = claims(*(claim("a", "differs", where=place) for place in ("A, b, c", "A, b", "A, b, d")))
+    assert page.by_claim(rows)["a"].where == "A, b"
+
+
+def test_a_template_gets_values_as_text_and_misses_none():
+    templates = {"base": "<b>{% block x %}{% endblock %}</b>\n"}
+    templates["x"] = (
+        "{% extends 'base' %}{% block x %}\n  {% if a %}\n{{ a }}\n  {% endif %}\n{% endblock %}"
+    )
+    assert page.render_page(templates, "x", a="<i>") == "<b>&lt;i&gt;\n</b>"
+    assert page.render_page(templates, "x", a=page.Markup("<i>")) == "<b><i>\n</b>"
+    with pytest.raises(jinja2.UndefinedError):
+        page.render_page(templates, "x")
 
 
 def test_the_place_of_a_claim_with_pieces_is_what_they_share():
