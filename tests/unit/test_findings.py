@@ -526,10 +526,12 @@ def test_the_curves_run_over_the_models_that_are_able():
         sweep, pd.concat([*rows, row.assign(model="weak", chance=0.9)])
     )
     assert [finding.text for finding in found] == [
-        "Over 3 shifts accuracy runs from 0.500 to 0.625 for toy on b task (0.500 without a "
-        "shift, n 200) and 0.250 to 0.750 for toy on a task (0.750 without a shift, n 50).",
-        "Over 3 shifts ROC-AUC runs from 0.500 to 0.625 for toy on c task (0.500 without a shift, "
-        "n 200).",
+        "Over 2 shifts and without one accuracy runs from 0.500 to 0.625 for toy on b task (0.500 "
+        "without a shift, n 200) and 0.250 to 0.750 for toy on a task (0.750 without a shift, "
+        "n 50).",
+        "Over 2 shifts and without one ROC-AUC runs from 0.500 to 0.625 for toy on c task (0.500 "
+        "without a shift, n 200).",
+        "Nothing is said of 1 of 4 curves: not above chance without a shift.",
     ]
 
 
@@ -667,36 +669,31 @@ def test_what_temperature_1_does_is_told_and_only_what_the_intervals_carry():
     assert "of stitched's projections at" in findings.temperature_found(named)[0].text
 
 
-def test_a_gap_is_narrower_and_an_accuracy_higher_where_the_intervals_do_not_touch():
-    """Cold: gap .48 [.47, .49] and accuracy .56 [.55, .57]. Before, the gap is .52."""
-    for gap, accuracy, words in (
-        (0.46, 0.57, "does not narrow the gap"),  # [.45, .47] touches
-        (0.459, 0.579, "narrows the gap"),
-        (0.25, 0.58, "narrows the gap"),  # its end is half of .52
-        (0.249, 0.59, "closes most of the gap and accuracy rises"),
+def test_two_temperatures_are_told_apart_by_intervals_that_do_not_touch():
+    """Cold: gap .48 [.47, .49], accuracy .56 [.55, .57], recalls .27 and .29, .01 each way."""
+    columns = ("gap", "zero_shot", "recall1_ab", "recall1_ba")
+    other, lower, higher = "not clearly other than", "lower than", "higher than"
+    for values, words in (
+        ((0.46, 0.58, 0.29, 0.27), (other,) * 4),  # all touch
+        ((0.459, 0.581, 0.291, 0.269), (lower, higher, higher, lower)),
+        ((0.501, 0.539, 0.249, 0.311), (higher, lower, lower, higher)),
     ):
-        summary = temperature_summary().astype({"gap_after": float})
+        summary = temperature_summary()
         hot = summary["temperature"] == 1
-        ends = {"gap_after": gap, "zero_shot_after": accuracy}
-        for name, value in ends.items():
-            columns = [name, f"{name}_low", f"{name}_high"]
-            summary.loc[hot, columns] = [value, round(value - 0.01, 6), round(value + 0.01, 6)]
-        (found,) = findings.temperature_found(summary)
-        assert found.text.startswith(f"Fine-tuning at temperature 1 {words}: "), (gap, accuracy)
-
-
-def test_recall_each_way_is_its_own():
-    summary = temperature_summary()
-    summary.loc[summary["temperature"] == 1, "recall1_ab_after"] = 0.3
-    summary.loc[summary["temperature"] == 1, "recall1_ba_after"] = 0.2
-    (found,) = findings.temperature_found(summary)
-    assert found.text.endswith(
-        ", recall@1 to text at 0.300 [0.260, 0.280] instead of 0.270 [0.260, 0.280] and recall@1 "
-        "from text at 0.200 [0.280, 0.300] instead of 0.290 [0.280, 0.300] at 1/100 (mean and "
-        "interval over 3 seeds; before it the gap is 0.520)."
+        for name, value in zip(columns, values, strict=True):
+            ends = [value, round(value - 0.01, 6), round(value + 0.01, 6)]
+            summary.loc[hot, [f"{name}_after{end}" for end in ("", "_low", "_high")]] = ends
+        summary = summary.round(6)
+        gap, accuracy, recall = (found.text for found in findings.temperature_found(summary))
+        told = " ".join((gap, accuracy, recall))
+        assert tuple(re.findall(f"{other}|{lower}|{higher}", told)) == words
+    assert recall == (
+        "After fine-tuning of toy at temperature 1 recall@1 to text is 0.249 [0.239, 0.259], lower "
+        "than 0.270 [0.260, 0.280] and recall@1 from text is 0.311 [0.301, 0.321], higher than "
+        "0.290 [0.280, 0.300] after that at 1/100 (mean and interval over 3 seeds)."
     )
-    without = summary.drop(columns=[name for name in summary if name.startswith("zero_shot")])
-    assert "accuracy" not in findings.temperature_found(without)[0].text
+    without = temperature_summary().drop(columns=[n for n in summary if n.startswith("zero_shot")])
+    assert len(findings.temperature_found(without)) == 2
 
 
 def test_what_is_left_of_the_gap_from_another_start():

@@ -481,7 +481,7 @@ def test_marks_of_one_verdict_lead_to_the_first_claim_and_count_claims_not_rows(
     )
     known = page.by_claim(rows)
     assert page.marks(["b", "a", "c"], known) == [
-        page.Mark("differs", "differs", "b", "paper's own", 2),
+        page.Mark("differs", "differs", "b", "paper's own: ResNet and CLIP", 2),
         page.Mark("consistent", "consistent", "c", "printed numbers: a: b", 1),
     ]
     assert page.marks(["a"], known) == [
