@@ -89,6 +89,8 @@ def _columns(listed: list, registry: dict, where: str) -> Iterator[Column]:
         if about is None:
             raise InputError(f"{where}: {name} has no meaning; add it under columns.")
         unit, meaning = about
+        if not isinstance(meaning, str):
+            raise InputError(f"{where}: the meaning of {name} is no text; put it in quotes.")
         if unit not in registry["units"]:
             raise InputError(f"{where}: the unit of {name}, {unit}, is not one of units; add it.")
         yield Column(name, unit, meaning, named.endswith(INTERVAL))

@@ -1,0 +1,56 @@
+"""What stands in for the paper's own models and data, from the registry of stand-ins."""
+
+from pathlib import Path
+
+from generators.markdown import code, table
+from modality_gap.configuration import load_yaml, with_rows, without_nulls
+from modality_gap.stand_ins import makings, stand_ins
+
+INTRODUCTION = """# Stand-ins
+
+Where the paper's models or data are not freely available, others are used in their place and
+labelled wherever they are shown. A *neighbouring model* is of the same family as the paper's. The
+rest is the paper's own, or has no counterpart in the paper.
+
+"""
+
+
+def stand_ins_page(found_path: Path, defaults_path: Path) -> str:
+    """The page: the stand-ins of the default configuration by figure and table, then all known."""
+    found = load_yaml(found_path)
+    known = found["stand_ins"]
+    config = with_rows(without_nulls(load_yaml(defaults_path)))
+    rows = []
+    for name, entry in found.items():
+        if name == "stand_ins":
+            continue
+        section = entry.get("like", name)
+        origins = stand_ins(known, *makings(section, config["sets"], config), config, section)
+        if origins.stand_ins or origins.neighbours:
+            rows.append(
+                [
+                    entry["title"].partition(". ")[0],
+                    "; ".join(origins.stand_ins),
+                    "; ".join(origins.neighbours),
+                ]
+            )
+    encoders = [
+        [
+            code(name),
+            config["encoders"].get(name, {}).get("label", ""),
+            text,
+            "yes" if name in known["neighbours"] else "",
+        ]
+        for name, text in known["encoders"].items()
+    ]
+    data = [
+        [code(name), text] for part in ("datasets", "inputs") for name, text in known[part].items()
+    ]
+    return (
+        f"{INTRODUCTION}## In the default configuration\n\n"
+        f"{table(['figure or table', 'stand-ins', 'neighbouring models'], rows)}"
+        "\n## Data\n\n"
+        f"{table(['dataset or inputs', 'what for what'], data)}"
+        "\n## Encoders\n\n"
+        f"{table(['encoder', 'shown as', 'what for what', 'neighbouring'], encoders)}"
+    )
