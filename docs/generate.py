@@ -19,6 +19,7 @@ from generators.stand_ins_page import stand_ins_page
 from generators.tables_page import tables_page
 from generators.verdicts import meanings, write_verdicts
 from generators.workflow import read_rules
+from modality_gap.configuration import load_yaml
 
 CONFIG = ROOT / "config"
 VERDICTS = "<!-- generated: verdicts -->"
@@ -27,18 +28,28 @@ VERDICTS = "<!-- generated: verdicts -->"
 def pages() -> dict[str, str]:
     """All generated pages, by their path in the site."""
     rules = read_rules()
+    found = ROOT / "report" / "paper_found.yaml"
+    titles = {name: entry.get("title") for name, entry in load_yaml(found).items()}
     return {
-        "reference/map.md": rule_map(rules, ROOT),
+        "reference/map.md": rule_map(rules, ROOT, titles),
         "reference/tables.md": tables_page(CONFIG / "tables.yaml", rules),
         "reference/configuration.md": configuration_page(
             CONFIG / "schema.yaml", CONFIG / "config.yaml"
         ),
-        "reference/stand-ins.md": stand_ins_page(
-            ROOT / "report" / "paper_found.yaml", CONFIG / "config.yaml"
-        ),
+        "reference/stand-ins.md": stand_ins_page(found, CONFIG / "config.yaml"),
         "reference/imports.md": imports_page(ROOT / "scripts"),
         **api_pages(ROOT / "scripts" / "modality_gap"),
     }
+
+
+def on_config(config):
+    """Called by mkdocs with the settings: puts the pages of the API into the navigation."""
+    names = api_pages(ROOT / "scripts" / "modality_gap")
+    for part in config.nav:
+        for entry in part.get("Reference", []):
+            if "API" in entry:
+                entry["API"] = sorted(names, key=lambda path: (not path.endswith("index.md"), path))
+    return config
 
 
 def on_files(files, config):

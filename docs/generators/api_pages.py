@@ -19,10 +19,10 @@ def api_pages(package: Path) -> dict[str, str]:
             blocks.append(f"\n## {path.stem}\n\n::: {dotted(path, package)}\n")
         pages[f"reference/api/{name}.md"] = "".join(blocks)
         names = ", ".join(path.stem for path in modules)
-        overview.append(f"- [{dotted(folder, package)}](api/{name}.md): {names}\n")
-    pages["reference/api.md"] = (
+        overview.append(f"- [{dotted(folder, package)}]({name}.md): {names}\n")
+    pages["reference/api/index.md"] = (
         "# API\n\nThe public functions of the package `modality_gap`, by folder. "
-        "[Use the measures alone](../guide/measures.md) shows how to install it.\n\n"
+        "[Use the measures alone](../../guide/measures.md) shows how to install it.\n\n"
         + "".join(overview)
     )
     return pages

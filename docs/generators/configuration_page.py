@@ -84,7 +84,7 @@ def kind(entry: dict, schema: dict) -> str:
         of = kind(resolved(entry.get("items", {}), schema), schema)
         name += f" of: {of}" if of else ""
     limits = [
-        f"{words} {entry[key]:g}"
+        f"{words} {entry[key]:,}"
         for key, words in (
             ("minimum", "at least"),
             ("exclusiveMinimum", "above"),

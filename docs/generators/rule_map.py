@@ -14,8 +14,8 @@ by its file name, or ask Snakemake: `snakemake -nF results/figures/figure2b.svg`
 """
 
 
-def rule_map(rules: list[dict], root: Path) -> str:
-    """The page; `rules` as `workflow.read_rules` gives them."""
+def rule_map(rules: list[dict], root: Path, titles: dict[str, str]) -> str:
+    """The page; `rules` as `workflow.read_rules` gives them, `titles` of the figures by name."""
     scripts = {
         rule["script"]: imported_names(root / rule["script"]) for rule in rules if rule["script"]
     }
@@ -25,7 +25,7 @@ def rule_map(rules: list[dict], root: Path) -> str:
         for name in rule["rules"]:
             readers[name].append(rule["name"])
     rules = [rule for rule in rules if rule["script"]]
-    parts = [INTRODUCTION, figures_table(rules)]
+    parts = [INTRODUCTION, figures_table(rules, titles)]
     for file in dict.fromkeys(rule["file"] for rule in rules):
         parts.append(f"\n## {file}\n\n{first_comment(root / file)}\n")
         for rule in rules:
@@ -51,10 +51,14 @@ def rule_map(rules: list[dict], root: Path) -> str:
     return "".join(parts)
 
 
-def figures_table(rules: list[dict]) -> str:
+def figures_table(rules: list[dict], titles: dict[str, str]) -> str:
     """The rule behind each figure."""
     rows = [
-        [code(output.removeprefix("results/")), links([rule["name"]]), rule["about"]]
+        [
+            code(output.removeprefix("results/")),
+            links([rule["name"]]),
+            titles.get(Path(output).stem, rule["about"]),
+        ]
         for rule in rules
         for output in rule["outputs"]
         if output.startswith("results/figures/") and output.endswith(".svg")
