@@ -466,7 +466,7 @@ def test_large_numbers_are_found_in_proportion():
     assert claims.measure(cell | {"where": {"layer": 4000.00001}}, {"t": rows}) is None
     tiny = pd.DataFrame({"layer": [1e-3], "v": [1.0]})
     assert claims.measure(cell | {"where": {"layer": 1e-3 + 9e-10}}, {"t": tiny}).value == 1
-    assert claims.measure(cell | {"where": {"layer": 1e-3 + 2e-9}}, {"t": tiny}) is None
+    assert claims.measure(cell | {"where": {"layer": 1e-3 + 1.5e-9}}, {"t": tiny}) is None
     # true is no 1.
     flags = pd.DataFrame({"flag": [1, 0], "v": [1.0, 2.0]})
     assert claims.measure(cell | {"where": {"flag": True}}, {"t": flags}).value == 1

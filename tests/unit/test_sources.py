@@ -59,6 +59,37 @@ def test_toned_concepts_bring_both_genders_in_all_tones(pairs):
     assert set(toned["gender"]) == {"man", "woman"}
 
 
+def test_rows_are_numbered_in_their_random_order_and_the_share_of_concepts_is_exact(pairs):
+    assert list(pairs.index) == list(range(len(pairs)))
+    assert list(pairs["text"]) != sorted(pairs["text"])
+    animals = [text for text in pairs["text"] if text.startswith("animal")]
+    assert animals != sorted(animals, key=lambda text: int(text.split()[1]))
+    # 40 animals and 6 professions; of three professions a man and a woman in five tones.
+    assert pairs.groupby("concept")["split"].first().value_counts().to_dict() == {
+        "train": 32,
+        "test": 14,
+    }
+    assert len(pairs) == 40 + 6 * 3 + 3 * 2 * 5
+    assert list(pairs.columns)[:2] == ["item_id", "text"]
+    row = pairs[pairs["skin_tone"] == "dark"].iloc[0]
+    assert (row["group"], row["sub_group"]) == ("People & Body", "person-role")
+    assert row["item_id"] == row["file"]
+
+
+def test_components_come_in_and_what_has_no_picture_or_a_second_name_does_not():
+    lines = [
+        *("# group: Component", "# subgroup: hair-style"),
+        "1F9B0 ; component # x E11.0 red hair",
+        "1F9B1 ; component # x E11.0 red hair",
+        "1F9B2 ; component # x E11.0 bald",
+    ]
+    table = emoji_pairs("\n".join(lines), {"1f9b0", "1f9b1"}, [], 0, 0.0, 1)
+    (row,) = table.to_dict("records")
+    assert (row["item_id"], row["text"], row["split"]) == ("1f9b0", "red hair", "train")
+    assert (row["group"], row["sub_group"]) == ("Component", "hair-style")
+    assert (row["skin_tone"], row["gender"]) == ("", "")
+
+
 def test_left_out_groups_and_unqualified_emoji_do_not_come(pairs):
     assert "Flags" not in set(pairs["group"])
     assert "skull without selector" not in set(pairs["text"])
@@ -114,6 +145,20 @@ def test_svg_is_drawn_on_white():
     assert picture.shape == (32, 32, 3)
     assert tuple(picture[16, 4]) == (255, 0, 0)
     assert tuple(picture[16, 28]) == (255, 255, 255)
+
+
+def test_no_side_of_a_drawing_is_longer_than_asked():
+    for box in ("0 0 4 2", "0 0 2 4"):
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}"><path d="M0 0h1v1z"/></svg>'
+        assert max(Image.open(io.BytesIO(render_svg(svg, 32))).size) == 32
+
+
+def test_digits_are_drawn_in_the_size_asked_for():
+    table = digits(items=3, pixels=20, seed=3)
+    assert [Image.open(io.BytesIO(data)).size for data in table["image"]] == [(20, 20)] * 3
+    assert list(table["item_id"]) == sorted(set(table["item_id"]))
+    assert list(digits(items=3, pixels=8, seed=4)["item_id"]) != list(table["item_id"])
+    assert all(len(name) == len("digit0000") for name in digits(200, 8, 1)["item_id"])
 
 
 def test_digits_are_the_real_ones_dark_on_light():
