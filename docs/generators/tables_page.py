@@ -17,6 +17,7 @@ columns, with `_low` and `_high` after the name, hold the ends of its interval.
 def tables_page(registry: Path, rules: list[dict]) -> str:
     """The page: the units, an overview, and the columns of every table."""
     units, tables = load_tables(registry)
+    check_rules(tables, rules)
     overview = [
         [f"[`{one.path}`](#{anchor(one.path)})", one.about, rule_of(one, rules)] for one in tables
     ]
@@ -28,6 +29,15 @@ def tables_page(registry: Path, rules: list[dict]) -> str:
         *(described(one) for one in tables),
     ]
     return "".join(parts)
+
+
+def check_rules(tables: list[Table], rules: list[dict]) -> None:
+    """Raise LookupError if a rule writes a table that the registry does not describe."""
+    known = {one.path for one in tables}
+    paths = {path.removeprefix("results/") for rule in rules for path in rule["outputs"]}
+    for path in sorted(paths - known):
+        if path.startswith(("statistics/", "tables/")) and "{study}" not in path:
+            raise LookupError(f"config/tables.yaml does not describe {path}")
 
 
 def rule_of(one: Table, rules: list[dict]) -> str:

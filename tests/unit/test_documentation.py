@@ -1,0 +1,323 @@
+"""README, the pages of the documentation, and what writes the generated ones."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from generators import (
+    api_pages,
+    configuration_page,
+    imports_page,
+    markdown,
+    rule_map,
+    tables_page,
+    verdicts,
+)
+from modality_gap.claims import COLUMNS, PAPERS_OWN, VERDICTS, load_ledger
+from modality_gap.errors import InputError
+from modality_gap.table_registry import load_tables
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def written_pages(root: Path) -> list[Path]:
+    """README, CONTRIBUTING and all pages of the documentation that are not generated."""
+    return [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").rglob("*.md"))]
+
+
+# README and links
+
+
+def test_the_readme_is_short_and_says_how_to_run_and_test(root):
+    lines = (root / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 130
+    commands = {line.partition("#")[0].strip() for line in lines if line.startswith("    make ")}
+    assert {"make report", "make test", "make docs"} <= commands
+
+
+def test_every_link_to_a_file_resolves(root):
+    seen = 0
+    for page in written_pages(root):
+        for target in LINK.findall(page.read_text(encoding="utf-8")):
+            path, _, place = target.partition("#")
+            if re.match(r"[a-z]+:", target) or not path:
+                continue
+            file = (page.parent / path).resolve()
+            if file.is_relative_to(root / "docs" / "reference"):
+                # Made with the site, which checks these; a host of the repository lacks them.
+                assert page.is_relative_to(root / "docs"), (page, target)
+                continue
+            assert file.exists(), (page, target)
+            if place:
+                headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+                assert place in map(markdown.anchor, headings), (page, target)
+            seen += 1
+    assert seen > 50
+
+
+def test_the_navigation_has_every_page(root):
+    text = (root / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = set(re.findall(r"[\w/-]+\.md", text))
+    written = {path.relative_to(root / "docs").as_posix() for path in (root / "docs").rglob("*.md")}
+    assert written == {page for page in pages if not page.startswith("reference/")}
+
+
+def test_the_site_asks_the_network_for_nothing(root):
+    settings = yaml.safe_load((root / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert settings["theme"]["font"] is False
+    assert settings["strict"] is True
+    assert "extra_javascript" not in settings
+    assert "extra_css" not in settings
+
+
+# The result table
+
+
+def test_the_readme_counts_the_claims_of_the_ledger(root):
+    ledger = load_ledger(root / "config/claims.yaml", root / "config/claims_schema.yaml")
+    own = Counter(
+        claim["part"] for claim in ledger["claims"].values() if claim["whose"] in PAPERS_OWN
+    )
+    shown = verdicts.MARKED.search((root / "README.md").read_text(encoding="utf-8"))[0]
+    rows = re.findall(r"^\| (\w[\w ]*) \| (\d+) \|", shown, re.MULTILINE)
+    assert {part: int(number) for part, number in rows} == own, "run python docs/generate.py"
+    assert f"**{own.total()}**" in shown
+
+
+def claim(name: str, part: str, verdict: str, whose: str = "paper", evidence: str = "") -> dict:
+    values = {"id": name, "part": part, "verdict": verdict, "whose": whose, "evidence": evidence}
+    return dict.fromkeys(COLUMNS, "") | values
+
+
+def test_the_result_table_has_one_verdict_per_claim_of_the_paper():
+    rows = [
+        claim("a", "Figure 1", "reproduced", evidence="paper's own: the authors' features of CLIP"),
+        claim("a", "Figure 1", "not seen on a stand-in", evidence="stand-in: emoji"),
+        claim("b", "Figure 1", "not run", "notebook"),
+        claim("c", "Figure 1", "differs", "ours", "simulation: a sphere"),
+        claim("d", "Theory", "differs", evidence="simulation: a layer"),
+    ]
+    run = {"started": 0, "code": {"commit": "abcdef0123"}, "configfiles": []}
+    text = verdicts.verdict_table(pd.DataFrame(rows), run)
+    assert "| Figure 1 | 2 | 1 |  |  |  |  |  | 1 |" in text
+    assert "| Theory | 1 |  |  |  |  |  | 1 |  |" in text
+    assert "| **all** | **3** | **1** | **0** | **0** | **0** | **0** | **1** | **1** |" in text
+    sentence = " ".join(text.split())
+    assert "a run of the default configuration with the authors' released features" in sentence
+    assert "commit abcdef0, 1 January 1970" in sentence
+    other = verdicts.verdict_table(
+        pd.DataFrame(rows[2:]), run | {"configfiles": ["config/paper.yaml"]}
+    )
+    assert "config/paper.yaml without the authors'" in " ".join(other.split())
+
+
+def test_the_result_table_stands_between_its_markers(tmp_path):
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "run.json").write_text('{"started": 0, "code": {"commit": "c"}, "configfiles": []}')
+    pd.DataFrame([claim("a", "Theory", "differs", evidence="simulation: x")]).to_csv(
+        results / "claims.csv", index=False
+    )
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- verdicts -->\nold\n<!-- /verdicts -->\nafter\n")
+    verdicts.write_verdicts(readme, results)
+    text = readme.read_text()
+    assert text.startswith("before\n<!-- verdicts -->\nClaims of the paper")
+    assert text.endswith("<!-- /verdicts -->\nafter\n")
+    assert "old" not in text
+    readme.write_text("no place")
+    with pytest.raises(SystemExit, match="no place"):
+        verdicts.write_verdicts(readme, results)
+
+
+def test_every_verdict_has_its_meaning_in_the_guide(root):
+    text = verdicts.meanings()
+    assert all(f"| *{word}* | " in text for word in VERDICTS)
+    assert "<!-- generated: verdicts -->" in (root / "docs/guide/reading.md").read_text()
+
+
+# The registry of tables
+
+REGISTRY = """
+units: {count: a whole number, length: a distance}
+columns: {n: [count, number of items], gap: [length, the gap]}
+tables:
+  statistics/gap.csv:
+    about: The gap. One row per set.
+    columns: [n, gap±, [{share: [count, a part]}]]
+    empty: {share: there is no gap}
+    no_rows: there is no set
+    when: it is long
+  statistics/training/{model}.csv:
+    about: Training.
+    columns: [n]
+"""
+
+
+@pytest.fixture
+def registry(tmp_path) -> Path:
+    path = tmp_path / "tables.yaml"
+    path.write_text(REGISTRY, encoding="utf-8")
+    return path
+
+
+def test_tables_have_their_columns_and_ends_of_intervals(registry):
+    units, (gap, training) = load_tables(registry)
+    assert units == {"count": "a whole number", "length": "a distance"}
+    assert gap.names == ["n", "gap", "gap_low", "gap_high", "share"]
+    assert [column.meaning for column in gap.columns] == ["number of items", "the gap", "a part"]
+    assert (gap.empty, gap.no_rows) == ({"share": "there is no gap"}, "there is no set")
+    assert (training.empty, training.no_rows, training.when) == ({}, "", "")
+
+
+def test_a_table_is_found_by_its_path(registry):
+    _, (gap, training) = load_tables(registry)
+    assert gap.is_at("statistics/gap.csv")
+    assert not gap.is_at("statistics/gap_csv")
+    assert training.is_at("statistics/training/emoji_clip.csv")
+    assert not training.is_at("statistics/training/emoji_clip.sweep.csv")
+    assert not training.is_at("statistics/training/a/b.csv")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("[n, gap±", "[n, size", "tables.yaml, statistics/gap.csv: size has no meaning"),
+        ("gap: [length,", "gap: [metre,", "the unit of gap, metre, is not one of units"),
+        ("[n, gap±", "[n, n, gap±", "n is listed twice"),
+        ("[n, gap±", "[gap_low: [count, x], gap±", "gap_low is listed twice"),
+        ("empty: {share", "empty: {other", "other is no column"),
+        ("n: [count, number of items]", "n: [count, number: items]", "the meaning of n is no text"),
+    ],
+)
+def test_a_mistake_in_the_registry_is_named(registry, old, new, sentence):
+    text = registry.read_text(encoding="utf-8")
+    assert old in text
+    registry.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        load_tables(registry)
+
+
+RULES = [
+    {"name": "measure", "outputs": ["results/statistics/gap.csv"]},
+    {"name": "train", "outputs": ["results/models/x", "results/statistics/training/{model}.csv"]},
+]
+
+
+def test_the_page_of_tables_names_rules_columns_and_what_may_be_empty(registry):
+    page = tables_page.tables_page(registry, RULES)
+    assert "| The gap. One row per set. | [`measure`](map.md#measure) |" in page
+    assert "| [`train`](map.md#train) |" in page
+    assert "| `gap` ± | length | the gap |" in page
+    assert "| `share` | count | a part (empty: there is no gap) |" in page
+    assert "default configuration does not write it: it is long. It has no rows if there" in page
+
+
+def test_a_table_and_its_rule_need_each_other(registry):
+    with pytest.raises(LookupError, match=re.escape("no rule writes statistics/training/{model}")):
+        tables_page.tables_page(registry, RULES[:1])
+    more = {"name": "more", "outputs": ["results/tables/new.csv"]}
+    with pytest.raises(LookupError, match=r"tables\.yaml does not describe tables/new\.csv"):
+        tables_page.tables_page(registry, [*RULES, more])
+
+
+# The other generators
+
+
+def test_cells_of_a_table_stay_in_their_cells():
+    assert markdown.table(["a", "b"], [["x|y", "one\ntwo"]]) == (
+        "| a | b |\n| --- | --- |\n| x\\|y | one two |\n"
+    )
+
+
+def test_the_page_of_the_configuration_has_limits_and_defaults(tmp_path):
+    (tmp_path / "schema.yaml").write_text(
+        """
+$defs:
+  size: {description: A size., type: integer, minimum: 1, maximum: 2000}
+properties:
+  seed: {$ref: "#/$defs/size"}
+  sets:
+    description: By name, the sets.
+    additionalProperties:
+      properties:
+        kind: {description: The kind., enum: [a, b]}
+        of: {type: array, items: {type: number, exclusiveMinimum: 0}}
+        either: {oneOf: [{type: string}, {const: true}]}
+"""
+    )
+    (tmp_path / "config.yaml").write_text("seed: 7\nsets: {x: {kind: a}}\n")
+    page = configuration_page.configuration_page(tmp_path / "schema.yaml", tmp_path / "config.yaml")
+    assert "| `seed` | whole number, at least 1, at most 2,000 | `7` | A size. |" in page
+    assert "By name, the sets." in page
+    assert "| `sets.<name>.kind` | `a` or `b` |  | The kind. |" in page
+    assert "| `sets.<name>.of` | list of: number, above 0 |  |  |" in page
+    assert "| `sets.<name>.either` | text or `true` |  |  |" in page
+
+
+def test_every_key_of_the_configuration_is_on_its_page(root):
+    page = configuration_page.configuration_page(
+        root / "config/schema.yaml", root / "config/config.yaml"
+    )
+    for key in yaml.safe_load((root / "config/config.yaml").read_text(encoding="utf-8")):
+        assert f"\n## `{key}`\n" in page
+
+
+def test_the_map_shows_functions_readers_and_files(tmp_path):
+    scripts = tmp_path / "scripts"
+    (scripts / "modality_gap").mkdir(parents=True)
+    (scripts / "modality_gap" / "__init__.py").touch()
+    (scripts / "modality_gap" / "gap.py").write_text(
+        'def size():\n    """The size."""\n\ndef bare():\n    pass\n'
+    )
+    (scripts / "measure.py").write_text(
+        "from modality_gap.logs import log_to\nfrom modality_gap.gap import bare, size\n"
+    )
+    (scripts / "plot.py").write_text("import pandas\n")
+    (tmp_path / "Snakefile").write_text("# All of it.\n# Twice.\nrule all:\n")
+    common = {"file": "Snakefile", "files": []}
+    rules = [
+        {"name": "measure", "about": "Measure.", "script": "scripts/measure.py", "rules": [],
+         "outputs": ["results/gap.csv"], **common},
+        {"name": "plot", "about": "Plot.", "script": "scripts/plot.py", "rules": ["measure"],
+         "outputs": ["results/figures/gap.svg"], **common},
+        {"name": "all", "about": "", "script": "", "rules": ["plot"], "outputs": [], **common},
+    ]  # fmt: skip
+    page = rule_map.rule_map(rules, tmp_path, {"gap": "How wide?"})
+    assert "| `figures/gap.svg` | [`plot`](#plot) | How wide? |" in page
+    assert "## Snakefile\n\nAll of it. Twice.\n" in page
+    assert "| functions | `gap.bare`, [`gap.size`][modality_gap.gap.size] |" in page
+    assert "| read by | [`plot`](#plot) |" in page
+    assert "| reads | [`measure`](#measure) |" in page
+    assert "### all" not in page
+
+
+def test_the_drawing_has_an_arc_per_pair_of_stages():
+    imports = {
+        "measures/gap.py": ["data/tiles.py", "measures/intervals.py"],
+        "measures/cone.py": ["data/tiles.py", "errors.py"],
+        "data/tiles.py": [],
+    }
+    arrows = imports_page.stage_imports(imports)
+    assert arrows == {("measures", "data"): 2, ("measures", ""): 1}
+    svg = imports_page.drawing(["data", "measures"], arrows)
+    assert svg.count("<path") == 1
+    assert "<title>measures imports data: 2</title>" in svg
+    assert svg.count("<rect") == svg.count("<text") == 2
+
+
+def test_the_api_has_every_module_and_an_overview(root):
+    package = root / "scripts" / "modality_gap"
+    pages = api_pages.api_pages(package)
+    text = "".join(pages.values())
+    modules = [
+        ".".join(path.relative_to(package.parent).with_suffix("").parts)
+        for path in package.rglob("*.py")
+        if path.name != "__init__.py"
+    ]
+    assert len(modules) > 40
+    assert sorted(re.findall(r"^::: (\S+)$", text, re.MULTILINE)) == sorted(modules)
