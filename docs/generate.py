@@ -23,6 +23,7 @@ from modality_gap.configuration import load_yaml
 
 CONFIG = ROOT / "config"
 VERDICTS = "<!-- generated: verdicts -->"
+SOURCE = '<details class="mkdocstrings-source"'
 
 
 def pages() -> dict[str, str]:
@@ -64,6 +65,11 @@ def on_files(files, config):
 def on_page_markdown(markdown, **_):
     """Called by mkdocs with the text of each page: fills in the meaning of the verdicts."""
     return markdown.replace(VERDICTS, meanings())
+
+
+def on_page_content(html, **_):
+    """Called by mkdocs with each page in HTML: source code is not searched."""
+    return html.replace(SOURCE, f"{SOURCE} data-search-exclude")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def api_pages(package: Path) -> dict[str, str]:
         blocks = [f"# {dotted(folder, package)}\n\n{about(folder / '__init__.py')}\n"]
         for path in modules:
             # Of a module its docstring and all public functions and classes that have one.
-            blocks.append(f"\n## {path.stem}\n\n::: {dotted(path, package)}\n")
+            blocks.append(f"\n::: {dotted(path, package)}\n")
         pages[f"reference/api/{name}.md"] = "".join(blocks)
         names = ", ".join(path.stem for path in modules)
         overview.append(f"- [{dotted(folder, package)}]({name}.md): {names}\n")

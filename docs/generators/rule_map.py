@@ -47,7 +47,9 @@ def rule_map(rules: list[dict], root: Path, titles: dict[str, str]) -> str:
                     ["read by", links(name for name in readers[rule["name"]] if name != "all")],
                 ]
                 shown = [row for row in rows if row[1]]
-                parts.append(f"\n### {rule['name']}\n\n{rule['about']}\n\n{table(['', ''], shown)}")
+                parts.append(
+                    f"\n### {rule['name']}\n\n{rule['about']}\n\n{table(shown[0], shown[1:])}"
+                )
     return "".join(parts)
 
 

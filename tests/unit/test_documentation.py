@@ -70,6 +70,8 @@ def test_the_site_asks_the_network_for_nothing(root):
     settings = yaml.safe_load((root / "mkdocs.yml").read_text(encoding="utf-8"))
     assert settings["theme"]["font"] is False
     assert settings["strict"] is True
+    assert all((root / "docs" / script).is_file() for script in settings["extra"]["polyfills"])
+    assert any("iframe-worker" in script for script in settings["extra"]["polyfills"])
     assert "extra_javascript" not in settings
     assert "extra_css" not in settings
 
