@@ -1,10 +1,14 @@
 """Both pages in headless Chromium: offline, no error, every picture drawn, no dead link inside."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
+import yaml
 from playwright.sync_api import Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -207,5 +211,35 @@ def test_report_lists_and_draws_every_result(small_run, visit):
     rows.first.locator("a").first.click()
     page.wait_for_function(f"document.images.length > {before}")
     page.wait_for_function(f"({UNDRAWN})().length === 0")
+    assert seen.network == []
+    assert seen.errors == []
+
+
+# The documentation
+
+
+@pytest.fixture(scope="module")
+def documentation(root, tmp_path_factory) -> Path:
+    """A site with the settings of mkdocs.yml, but with two pages and without generated ones."""
+    folder = tmp_path_factory.mktemp("documentation")
+    settings = yaml.safe_load((root / "mkdocs.yml").read_text(encoding="utf-8"))
+    settings["nav"] = [{"Home": "index.md"}, {"Map": "map.md"}]
+    settings["plugins"] = [one for one in settings["plugins"] if "mkdocstrings" not in one]
+    del settings["hooks"]
+    (folder / "mkdocs.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    (folder / "docs").mkdir()
+    (folder / "docs" / "javascripts").symlink_to(root / "docs" / "javascripts")
+    (folder / "docs" / "index.md").write_text("# Home\n\nNothing to be found here.\n")
+    (folder / "docs" / "map.md").write_text("# Map\n\n## plot_figure2b\n\nThe rule.\n")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    subprocess.run(command, cwd=folder, check=True, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"})
+    return folder / "site"
+
+
+def test_the_documentation_is_searched_without_server_or_network(visit, documentation):
+    seen = visit(documentation / "index.html")
+    seen.page.locator(".md-search__input").press_sequentially("figure2b")
+    found = seen.page.locator('.md-search-result a[href*="map.html"][href*="#plot_figure2b"]')
+    expect(found).to_contain_text("plot_figure2b", timeout=PATIENCE_MS)
     assert seen.network == []
     assert seen.errors == []
