@@ -59,7 +59,7 @@ class Record:
         """docs/faults.md, of the faults recorded."""
         lines = [INTRODUCTION.read_text(encoding="utf-8").rstrip()]
         for group in dict.fromkeys(fault.group for fault in self.faults):
-            lines += ["", f"## {group}", "", "| fault | what is said | exit code | what is left |"]
+            lines += ["", f"## {group}", "", "| fault | message | exit code | what remains |"]
             lines += ["|---|---|---|---|"]
             lines += [fault.row for fault in self.faults if fault.group == group]
         return "\n".join(lines) + "\n"

@@ -25,8 +25,9 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def written_pages(root: Path) -> list[Path]:
-    """README, CONTRIBUTING and all pages of the documentation that are not generated."""
-    return [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").rglob("*.md"))]
+    """All pages in Markdown that are not generated: those of the documentation, and those that a
+    host of the repository shows."""
+    return [*root.glob("*.md"), root / "results" / "README.md", *(root / "docs").rglob("*.md")]
 
 
 # README and links
