@@ -26,12 +26,12 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 
 report: $(ENV)  ## run the workflow; write results/paper.html and results/report.html
-	@python scripts/fetch_released.py
+	@python scripts/sources/fetch_released.py
 	snakemake
 	$(call write_report,)
 
 paper: $(ENV)  ## the same with the paper's own data and models: a GPU, 60 GB of disk
-	@python scripts/fetch_released.py
+	@python scripts/sources/fetch_released.py
 	snakemake --configfile config/paper.yaml
 	$(call write_report,--configfile config/paper.yaml)
 

@@ -121,7 +121,7 @@ def made_pairs(n: int, d: int, seed: int = 0):
     block at a time, so that no more memory is ever held than they themselves take."""
     import numpy as np
 
-    from modality_gap.embedding_set import normalise
+    from modality_gap.embeddings.sets import normalise
 
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((2, d)) / d**0.5

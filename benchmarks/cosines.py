@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 from bench import CORES, Clock, made_pairs, measured, peak_memory_mb, save, say
 
-from modality_gap.cone import cosine_distribution
+from modality_gap.measures.cone import cosine_distribution
 
 BINS = 200
 SIDE = 4096

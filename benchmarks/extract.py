@@ -33,15 +33,13 @@ import torch
 from bench import CORES, FOLDER, Clock, reset_peak_memory, save, say
 from PIL import Image
 
-from modality_gap.embedding_set import EmbeddingWriter, normalise, read
-from modality_gap.encoders import (
-    build_encoder,
-    choose_device,
-    choose_dtype,
-    load_open_clip,
-    open_picture,
-)
-from modality_gap.extraction import extract, peak_memory_mb, prepare_items, read_batches
+from modality_gap.embeddings.extraction import extract, peak_memory_mb, prepare_items, read_batches
+from modality_gap.embeddings.sets import EmbeddingWriter, normalise
+from modality_gap.embeddings.stored import read
+from modality_gap.encoders.base import choose_device, choose_dtype
+from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.open_clip import load_open_clip
+from modality_gap.encoders.pictures import open_picture
 
 DISTINCT = 128  # pictures that are drawn; the dataset repeats them
 SIZES = [(500, 375), (500, 333), (375, 500), (500, 375)]

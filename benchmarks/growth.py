@@ -37,50 +37,50 @@ FITTED = 3  # sizes, the largest
 
 
 def _gap(x, y):
-    from modality_gap.gap_intervals import gap_interval
+    from modality_gap.measures.gap_intervals import gap_interval
 
     return gap_interval(x, y, 0.95)
 
 
 def _mean_cosine(x, y):
-    from modality_gap.gap_intervals import mean_cosine_interval
+    from modality_gap.measures.gap_intervals import mean_cosine_interval
 
     return mean_cosine_interval(x, 0.95)
 
 
 def _loss_sweep(x, y):
-    from modality_gap.contrastive import loss_landscape
+    from modality_gap.measures.loss_sweep import loss_landscape
 
     deltas = np.arange(-20, 20) * 0.25
     return loss_landscape(x, y, deltas, [1 / 100, 1 / 50, 1 / 30, 1 / 20, 1 / 10, 1], 50, CORES)
 
 
 def _all_pairs(x, y):
-    from modality_gap.cone import cosine_distribution
+    from modality_gap.measures.cone import cosine_distribution
 
     return cosine_distribution(x, 200, threads=CORES)
 
 
 def _recall(x, y):
-    from modality_gap.retrieval import partner_ranks
+    from modality_gap.measures.retrieval import partner_ranks
 
     return partner_ranks(x, y)
 
 
 def _separability(x, y):
-    from modality_gap.gap import linear_separability
+    from modality_gap.measures.gap import linear_separability
 
     return linear_separability(x, y, 0)
 
 
 def _diagnostics(x, y):
-    from modality_gap.diagnostics import measure
+    from modality_gap.measures.diagnostics import measure
 
     return measure(x, y, 1000, 0.95, 0)
 
 
 def _umap(x, y):
-    from modality_gap.projection import umap_2d
+    from modality_gap.measures.projection import umap_2d
 
     return umap_2d(np.concatenate([x, y]), 15, 0.1, 0)
 

@@ -20,7 +20,8 @@ import torch
 from bench import CORES, Clock, made_pairs, measured, save, say
 from torch.nn.functional import cross_entropy, normalize
 
-from modality_gap.contrastive import batched_sweep, unit_gap_vector
+from modality_gap.measures.loss_sweep import batched_sweep
+from modality_gap.measures.shift import unit_gap_vector
 
 TEMPERATURES = [1 / 100, 1 / 50, 1 / 30, 1 / 20, 1 / 10, 1]
 DELTAS = np.arange(-20, 20) * 0.25

@@ -7,8 +7,8 @@ import pandas as pd
 import yaml
 from bench import FOLDER, ROOT
 
-from modality_gap import page
-from modality_gap.findings import Table
+from modality_gap.pages import paper, render
+from modality_gap.pages.findings.base import Table
 
 TITLES = {
     "loss_sweep": "The loss sweep against a plain loop",
@@ -115,18 +115,18 @@ def main(arguments: list[str] | None = None) -> None:
     svg = settings.folder / "growth.svg"
     about = [dict(table.iloc[0][list(FACTS)]) for table in tables.values() if "machine" in table]
     facts = {fact: list(dict.fromkeys(one[fact] for one in about)) for fact in FACTS}
-    html = page.render_page(
+    html = render.render_page(
         {
-            name: (ROOT / "report" / f"{name}.html.j2").read_text(encoding="utf-8")
+            name: (ROOT / "report/templates" / f"{name}.html.j2").read_text(encoding="utf-8")
             for name in ("base", "tables", "bench")
         },
         "bench",
-        style=page.Markup((ROOT / "report" / "style.css").read_text(encoding="utf-8")),
+        style=paper.Markup((ROOT / "report" / "style.css").read_text(encoding="utf-8")),
         bars=bars_table(tables, bars),
         tables={name: measures_table(name, table) for name, table in tables.items()},
         titles=TITLES,
         facts=facts,
-        figure=page.embedded(svg.read_bytes()) if svg.exists() else "",
+        figure=render.embedded(svg.read_bytes()) if svg.exists() else "",
     )
     settings.output.write_text(html, encoding="utf-8")
     print(f"wrote {settings.output}")

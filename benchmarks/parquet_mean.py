@@ -20,8 +20,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 from bench import FOLDER, Clock, measured, peak_since_reset_mb, reset_peak_memory, save, say
 
-from modality_gap.embedding_set import ROW_GROUP, EmbeddingWriter, StoredVectors
-from modality_gap.gap import mean_vector
+from modality_gap.embeddings.sets import ROW_GROUP, EmbeddingWriter
+from modality_gap.embeddings.stored import StoredVectors
+from modality_gap.measures.gap import mean_vector
 
 FILES = {32: 10_000_000, 512: 1_000_000}  # dimensions: rows
 BLOCK = 64 * ROW_GROUP

@@ -7,7 +7,7 @@ import pandas as pd
 from bench import FOLDER
 from matplotlib import pyplot as plt
 
-from modality_gap.plotting import PALETTE, letter, save, use_style
+from modality_gap.figures.style import PALETTE, letter, save, use_style
 
 PANELS = {"time": "seconds", "memory": "MB beyond the vectors"}
 

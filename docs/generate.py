@@ -19,7 +19,7 @@ from generators.stand_ins_page import stand_ins_page
 from generators.tables_page import tables_page
 from generators.verdicts import meanings, write_verdicts
 from generators.workflow import read_rules
-from modality_gap.configuration import load_yaml
+from modality_gap.config.load import load_yaml
 
 CONFIG = ROOT / "config"
 VERDICTS = "<!-- generated: verdicts -->"
@@ -29,7 +29,7 @@ SOURCE = '<details class="mkdocstrings-source"'
 def pages() -> dict[str, str]:
     """All generated pages, by their path in the site."""
     rules = read_rules()
-    found = ROOT / "report" / "paper_found.yaml"
+    found = ROOT / "config" / "ledger" / "items.yaml"
     titles = {name: entry.get("title") for name, entry in load_yaml(found).items()}
     return {
         "reference/map.md": rule_map(rules, ROOT, titles),

@@ -3,23 +3,22 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+# Where the package `modality_gap` is found: by these rules, and by every script, which lies one
+# folder below and runs in a process of its own.
+SCRIPTS = Path(workflow.basedir) / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+os.environ.update(PYTHONPATH=str(SCRIPTS))
 
-from modality_gap.assets import absence, is_at_hand, load_assets
-from modality_gap.configuration import (
-    check_config,
-    cluster_column,
-    load_yaml,
-    set_clusters,
-    tables_of,
-    with_rows,
-    without_absent,
-    without_nulls,
-)
+from modality_gap.data.assets import absence, is_at_hand, load_assets
+from modality_gap.config.check import check_config
+from modality_gap.config.load import load_yaml, tables_of, without_nulls
+from modality_gap.config.names import without_absent
+from modality_gap.config.rows import cluster_column, set_clusters, with_rows
 from modality_gap.errors import InputError
 from modality_gap.imports import files_of
-from modality_gap.model_files import file_digests, model_files
-from modality_gap.stand_ins import sentences
+from modality_gap.config.model_files import file_digests, model_files
+from modality_gap.paper.ledger import ledger_files, read_ledger
+from modality_gap.paper.stand_ins import sentences
 from snakemake.logging import logger
 
 # Else Snakemake would end in a traceback of its own.
@@ -31,7 +30,7 @@ MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
 config = without_nulls(config)
 try:
     ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
-    check_config(config, Path(workflow.basedir) / "config" / "schema.yaml")
+    check_config(config, Path(workflow.basedir) / "config" / "schema" / "config.yaml")
     config = with_rows(config)
 except InputError as error:
     raise WorkflowError(str(error))
@@ -73,7 +72,7 @@ SETS = {
     or is_at_hand(ASSETS[entry["released"]], Path("resources"), MIRROR)
 }
 # For the captions of Snakemake's report and of the pages.
-PAPER_FOUND = load_yaml(Path(workflow.basedir) / "report" / "paper_found.yaml")
+PAPER_FOUND = load_yaml(Path(workflow.basedir) / "config" / "ledger" / "items.yaml")
 config["stand_ins"] = sentences(PAPER_FOUND, SETS, config)
 # By set and by inputs, the label column of items that are not independent.
 CLUSTERS = set_clusters({**config, "sets": SETS})
@@ -92,238 +91,11 @@ ENCODER_AND_INPUTS = f"(?:{'|'.join(ENCODERS)})[.](?:{'|'.join(INPUTS)})"
 ENCODED = f"{ENCODER_AND_INPUTS}|{sets_from('encoder')}"
 
 
-def asset_path(asset):
-    """Where an asset lies. One that only a person can place has to be there when the jobs are laid
-    out, which is before the first of them runs."""
-    entry = ASSETS[asset]
-    if entry.kind == "placed" and not is_at_hand(entry, Path("resources"), MIRROR):
-        raise WorkflowError(absence(entry))
-    return f"resources/{entry.path}"
-
-
 def code(script):
     """Input function: the modules that a script imports, all the way down, so that its jobs run
     again when one of them changes. Exceptions and their reasons: modality_gap/imports.py.
     """
-    folder = Path(workflow.basedir) / "scripts"
-    return lambda wildcards: [f"scripts/{path}" for path in files_of(script, folder)]
-
-
-def embeddings_of(encoder, inputs, modality):
-    return f"results/embeddings/{encoder}.{inputs}/{modality}.parquet"
-
-
-def pair_files(names):
-    """The two embedding files of each set, one set after the other."""
-    return [
-        f"results/embeddings/{name}/{modality}.parquet"
-        for name in names
-        for modality in SETS[name]["modalities"]
-    ]
-
-
-PAIR_FILES = pair_files(SETS)
-
-
-def encoded(wildcards):
-    """Encoder and inputs of a folder under results/embeddings: those of a set, or by name."""
-    if wildcards.encoded in SETS:
-        return SETS[wildcards.encoded]["encoder"], SETS[wildcards.encoded]["inputs"]
-    return tuple(wildcards.encoded.split(".", 1))
-
-
-def extraction_inputs(wildcards):
-    encoder, inputs = encoded(wildcards)
-    spec = ENCODERS[encoder]
-    files = {
-        "dataset": f"results/datasets/{INPUTS[inputs]['dataset']}.parquet",
-        "code": code("extract_embeddings")(wildcards),
-    }
-    if "wheel" in spec:
-        files["wheel"] = asset_path(spec["wheel"])
-    if "weights" in spec:
-        files["weights"] = asset_path(spec["weights"])
-    if "checkpoint" in spec:
-        files["checkpoint"] = f"results/models/{spec['checkpoint']}.safetensors"
-    files["model"] = model_files(spec)
-    return files
-
-
-def digests_of(*specs):
-    """SHA-256 of the files that encoders are read from: as a parameter it has a job run again when
-    a file is replaced by an older one, whose time tells nothing."""
-    files = {path for spec in specs if spec for path in model_files(spec)}
-    return file_digests(sorted(files))
-
-
-def by_key(value):
-    """A mapping in the order of its keys, however deep: in which order a configuration has them
-    changes no embedding, but to Snakemake it would be a change."""
-    if not isinstance(value, dict):
-        return value
-    return {key: by_key(value[key]) for key in sorted(value)}
-
-
-def projection_inputs(wildcards):
-    """The frozen encoder's embeddings and the projection that a projected folder is made of."""
-    name, _, inputs = wildcards.projected.partition(".")
-    inputs = inputs or SETS[name]["inputs"]
-    model, weights = SETS[name]["projection"], SETS[name]["weights"]
-    settings = config["projections"][model]
-    same_dataset = INPUTS[inputs]["dataset"] == INPUTS[settings["inputs"]]["dataset"]
-    return {
-        "embeddings": embeddings_of(
-            settings["encoders"][wildcards.modality],
-            settings["inputs"] if same_dataset else inputs,
-            wildcards.modality,
-        ),
-        "projection": f"results/models/{model}.{weights}.safetensors",
-    }
-
-
-def cone_files(weights):
-    """One embedding file an encoder of Figure 2(a)."""
-    return [
-        embeddings_of(entry[weights], entry[f"{weights}_inputs"], entry["modality"])
-        for entry in config["cone"]["encoders"].values()
-    ]
-
-
-def embeddings_by_model(name, inputs, modality):
-    """Inputs embedded by a set's model: the set's own file where they are what it is made of."""
-    if SETS[name]["inputs"] == inputs:
-        return f"results/embeddings/{name}/{modality}.parquet"
-    return embeddings_of(SETS[name].get("encoder", name), inputs, modality)
-
-
-def tables_measured_in(name):
-    """The tables that config/claims.yaml or config/errata.yaml measures something in, but for those
-    of a study that this configuration leaves out."""
-    path = Path(workflow.basedir) / "config" / f"{name}.yaml"
-    return [
-        f"results/{table}"
-        for table in tables_of(load_yaml(path)[name])
-        if not table.startswith(tuple(f"statistics/{study}_" for study in NOT_RUN))
-    ]
-
-
-def pair_folder(encoder, inputs):
-    """Where both modalities of some inputs lie: with a set where one is made of just these."""
-    for name, entry in SETS.items():
-        if (entry.get("encoder"), entry.get("inputs")) == (encoder, inputs):
-            return name
-    return f"{encoder}.{inputs}"
-
-
-# Supplementary 15: where the pairs of each encoder lie, and the encoders of no set.
-NORMALISATION = config["supplement"]["normalisation"]
-NORMALISATION_FOLDERS = {
-    pair_folder(encoder, NORMALISATION["inputs"]): encoder
-    for encoder in NORMALISATION["encoders"]
-}
-VARIANTS = {
-    folder: ENCODERS[encoder]
-    for folder, encoder in NORMALISATION_FOLDERS.items()
-    if folder not in SETS
-}
-PREPROCESSING = config["cone"]["preprocessing"]
-SEED_STUDIES = config["supplement"]["seed_studies"]
-# What config/not_run.yaml describes and this configuration leaves out.
-NOT_RUN = [study for study, entries in SEED_STUDIES.items() if not entries]
-
-
-def initialisations_of(study):
-    """Label and embedding file of all that a seed study compares, each label's in a row."""
-    if not SEED_STUDIES[study]:
-        raise WorkflowError(
-            f"supplement.seed_studies.{study} is empty, so {study} cannot be drawn; "
-            "config/not_run.yaml says what it needs."
-        )
-    return [
-        (label, path)
-        for label, entry in SEED_STUDIES[study].items()
-        for path in entry.get("files")
-        or [
-            embeddings_of(encoder, entry["inputs"], entry["modality"])
-            for encoder in entry["encoders"]
-        ]
-    ]
-
-
-EXPERIMENTS = config["experiments"]
-EXPERIMENT_PAIRS = config["projections"][EXPERIMENTS["projection"]]
-
-
-def experiment_embeddings(modality, inputs=None):
-    """Cached embeddings that the training experiments start from; those of other inputs where
-    these are of another dataset, else the whole file, of which the inputs are rows."""
-    own = EXPERIMENT_PAIRS["inputs"]
-    if inputs is None or INPUTS[inputs]["dataset"] == INPUTS[own]["dataset"]:
-        inputs = own
-    return embeddings_of(EXPERIMENT_PAIRS["encoders"][modality], inputs, modality)
-
-
-def experiment_settings(name):
-    """Sections of the config that an experiment depends on; another's change does not run it."""
-    shared = ("projection", "seeds", "optimisation", "towers")
-    models = {key: model for key, model in EXPERIMENTS["models"].items() if key == name}
-    return {**{key: EXPERIMENTS[key] for key in (*shared, name)}, "models": models}
-
-
-def experiment_encoder(name):
-    """The encoder whose whole model an experiment trains; None where it trains small towers."""
-    model = EXPERIMENTS["models"].get(name)
-    return model and ENCODERS[model["encoder"]]
-
-
-def experiment_inputs(name):
-    """Input function of an experiment: cached embeddings, or the dataset of a whole model."""
-    task = config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
-    model = EXPERIMENTS["models"].get(name)
-    if model:
-        spec = ENCODERS[model["encoder"]]
-        files = {
-            "dataset": f"results/datasets/{model['dataset']}.parquet",
-            "model": model_files(spec),
-            "weights": asset_path(spec["weights"]) if "weights" in spec else [],
-        }
-        temperature = {
-            "prompts": "results/datasets/prompts.parquet",
-            "task_images": f"results/datasets/{INPUTS[task]['dataset']}.parquet",
-        }
-    else:
-        files = {
-            "image": experiment_embeddings("image"),
-            "text": experiment_embeddings("text"),
-        }
-        temperature = {
-            "model": f"results/models/{EXPERIMENTS['projection']}.trained.safetensors",
-            "prompts": experiment_embeddings("text", "prompts"),
-            "task_images": experiment_embeddings("image", task),
-        }
-    # A run in the journal goes by the digests of all inputs, so the script has to be one.
-    files["script"] = "scripts/train_experiment.py"
-    return lambda wildcards: {**files, **(temperature if name == "temperature" else {})}
-
-
-def dataset_files(wildcards):
-    """What a data set is made of, by what it holds: assets, or paths of one's own files."""
-    files = {}
-    settings = DATASETS[wildcards.dataset]
-    if settings["format"] == "union":
-        return {
-            role: f"results/datasets/{name}.parquet"
-            for role, name in settings["files"].items()
-        }
-    for role, name in settings["files"].items():
-        path = os.path.expandvars(name)
-        if name not in ASSETS and not Path(path).is_file():
-            raise WorkflowError(
-                f"datasets.{wildcards.dataset}.files.{role} is {name!r}, and {path} is no file "
-                f"here ({Path.cwd()}); correct the path."
-            )
-        files[role] = asset_path(name) if name in ASSETS else path
-    return files
+    return lambda wildcards: [f"scripts/{path}" for path in files_of(script, SCRIPTS)]
 
 
 wildcard_constraints:

@@ -36,7 +36,7 @@ rule extract_embeddings:
         extraction=EXTRACTION,
         seed=config["seed"],
     script:
-        "../scripts/extract_embeddings.py"
+        "../scripts/embeddings/extract_embeddings.py"
 
 
 use rule extract_embeddings as extract_pair with:
@@ -57,7 +57,7 @@ use rule extract_embeddings as extract_variants with:
     input:
         dataset=f"results/datasets/{INPUTS[NORMALISATION['inputs']]['dataset']}.parquet",
         model=sorted({path for spec in VARIANTS.values() for path in model_files(spec)}),
-        code=code("extract_embeddings"),
+        code=code("embeddings/extract_embeddings"),
     output:
         expand(
             "results/embeddings/{variant}/{modality}.parquet",
@@ -98,7 +98,7 @@ rule merge_shards:
         shards=gather.shards(
             "results/shards/{{encoded}}/{{modality}}.{scatteritem}.parquet"
         ),
-        code=code("merge_shards"),
+        code=code("embeddings/merge_shards"),
     output:
         "results/embeddings/{encoded}/{modality}.parquet",
     log:
@@ -112,79 +112,17 @@ rule merge_shards:
     conda:
         "../envs/statistics.yaml"
     script:
-        "../scripts/merge_shards.py"
+        "../scripts/embeddings/merge_shards.py"
 
 
 ruleorder: merge_shards > extract_variants > extract_pair > extract_embeddings
-
-
-rule train_projections:
-    """`stitched`: one linear projection over each of two frozen encoders."""
-    input:
-        image=lambda w: embeddings_of(
-            config["projections"][w.model]["encoders"]["image"],
-            config["projections"][w.model]["inputs"],
-            "image",
-        ),
-        text=lambda w: embeddings_of(
-            config["projections"][w.model]["encoders"]["text"],
-            config["projections"][w.model]["inputs"],
-            "text",
-        ),
-        code=code("train_projections"),
-    output:
-        trained="results/models/{model}.trained.safetensors",
-        untrained="results/models/{model}.random.safetensors",
-        curve="results/statistics/training/{model}.csv",
-    log:
-        "results/logs/train_projections/{model}.log",
-    benchmark:
-        "results/benchmarks/train_projections/{model}.tsv"
-    wildcard_constraints:
-        model="|".join(config["projections"]) or "(?!)",
-    conda:
-        "../envs/embeddings.yaml"
-    threads: HALF_OF_THE_CORES
-    params:
-        settings=lambda w: config["projections"][w.model],
-        seed=config["seed"],
-    script:
-        "../scripts/train_projections.py"
-
-
-rule train_clip:
-    """`emoji_clip`: a small CLIP, both towers from scratch."""
-    input:
-        dataset="results/datasets/emoji.parquet",
-        model=lambda w: model_files(ENCODERS[w.model]),
-        code=code("train_clip"),
-    output:
-        checkpoint="results/models/{model}.safetensors",
-        curve="results/statistics/training/{model}.csv",
-    log:
-        "results/logs/train_clip/{model}.log",
-    benchmark:
-        "results/benchmarks/train_clip/{model}.tsv"
-    wildcard_constraints:
-        model="|".join(config["training"]) or "(?!)",
-    priority: 10
-    conda:
-        "../envs/embeddings.yaml"
-    threads: HALF_OF_THE_CORES
-    params:
-        encoder=lambda w: ENCODERS[w.model],
-        untrained_seed=lambda w: ENCODERS[f"{w.model}_random"]["seed"],
-        settings=lambda w: config["training"][w.model],
-        seed=config["seed"],
-    script:
-        "../scripts/train_clip.py"
 
 
 rule project_embeddings:
     """Embeddings of a projected set: a matrix product, no forward pass."""
     input:
         unpack(projection_inputs),
-        code=code("project_embeddings"),
+        code=code("embeddings/project_embeddings"),
     output:
         "results/embeddings/{projected}/{modality}.parquet",
     log:
@@ -201,14 +139,14 @@ rule project_embeddings:
         ],
         seed=config["seed"],
     script:
-        "../scripts/project_embeddings.py"
+        "../scripts/embeddings/project_embeddings.py"
 
 
 rule convert_released:
     """One modality of the authors' released features as an embedding set."""
     input:
         lambda w: asset_path(SETS[w.set]["released"]),
-        code=code("convert_released"),
+        code=code("embeddings/convert_released"),
     output:
         "results/embeddings/{set}/{modality}.parquet",
     log:
@@ -223,7 +161,7 @@ rule convert_released:
         row=lambda w: SETS[w.set]["modalities"].index(w.modality),
         entry=lambda w: SETS[w.set],
     script:
-        "../scripts/convert_released.py"
+        "../scripts/embeddings/convert_released.py"
 
 
 rule import_files:
@@ -232,7 +170,7 @@ rule import_files:
         pair=lambda w: [
             SETS[w.set]["files"][modality] for modality in SETS[w.set]["modalities"]
         ],
-        code=code("import_files"),
+        code=code("embeddings/import_files"),
     output:
         "results/embeddings/{set}/{modality}.parquet",
     log:
@@ -246,30 +184,4 @@ rule import_files:
     params:
         row=lambda w: SETS[w.set]["modalities"].index(w.modality),
     script:
-        "../scripts/import_files.py"
-
-
-rule plot_training:
-    """Loss, gap and recall by training step."""
-    input:
-        curves=[
-            f"results/statistics/training/{model}.csv"
-            for model in [*config["projections"], *config["training"]]
-        ],
-        code=code("plot_training"),
-    output:
-        svg=report(
-            "results/figures/training.svg",
-            caption="../report/captions/training.rst",
-            category="Training",
-            labels={"figure": "loss, gap and recall by step"},
-        ),
-        pdf="results/figures/training.pdf",
-    log:
-        "results/logs/plot_training.log",
-    benchmark:
-        "results/benchmarks/plot_training.tsv"
-    conda:
-        "../envs/figures.yaml"
-    script:
-        "../scripts/plot_training.py"
+        "../scripts/embeddings/import_files.py"

@@ -5,7 +5,7 @@ rule download_asset:
     """Bring one file of config/assets.yaml here, from the mirror or its origin, checked."""
     input:
         assets=ancient("config/assets.yaml"),
-        code=code("download_asset"),
+        code=code("sources/download_asset"),
     output:
         "resources/{path}",
     log:
@@ -22,7 +22,7 @@ rule download_asset:
         timeout_s=60,
         retries=3,
     script:
-        "../scripts/download_asset.py"
+        "../scripts/sources/download_asset.py"
 
 
 rule make_emoji_dataset:
@@ -30,7 +30,7 @@ rule make_emoji_dataset:
     input:
         pictures=asset_path("twemoji"),
         names=asset_path("emoji_names"),
-        code=code("make_emoji_dataset"),
+        code=code("sources/make_emoji_dataset"),
     output:
         "results/datasets/emoji.parquet",
     log:
@@ -45,13 +45,13 @@ rule make_emoji_dataset:
         emoji=config["emoji"],
         seed=config["seed"],
     script:
-        "../scripts/make_emoji_dataset.py"
+        "../scripts/sources/make_emoji_dataset.py"
 
 
 rule make_digits_dataset:
     """scikit-learn's handwritten digits."""
     input:
-        code=code("make_digits_dataset"),
+        code=code("sources/make_digits_dataset"),
     output:
         "results/datasets/digits.parquet",
     log:
@@ -64,7 +64,7 @@ rule make_digits_dataset:
         digits=config["digits"],
         seed=config["seed"],
     script:
-        "../scripts/make_digits_dataset.py"
+        "../scripts/sources/make_digits_dataset.py"
 
 
 rule make_dataset:
@@ -72,7 +72,7 @@ rule make_dataset:
     input:
         unpack(dataset_files),
         assets=ancient("config/assets.yaml"),
-        code=code("make_dataset"),
+        code=code("sources/make_dataset"),
     output:
         "results/datasets/{dataset}.parquet",
     log:
@@ -84,7 +84,7 @@ rule make_dataset:
     params:
         dataset=lambda w: DATASETS[w.dataset],
     script:
-        "../scripts/make_dataset.py"
+        "../scripts/sources/make_dataset.py"
 
 
 rule make_prompts:
@@ -97,7 +97,7 @@ rule make_prompts:
                 if "prompt" in task
             }
         ),
-        code=code("make_prompts"),
+        code=code("sources/make_prompts"),
     output:
         "results/datasets/prompts.parquet",
     log:
@@ -111,4 +111,4 @@ rule make_prompts:
         inputs={task["inputs"]: INPUTS[task["inputs"]] for task in TASKS.values()},
         table2=config["table2"],
     script:
-        "../scripts/make_prompts.py"
+        "../scripts/sources/make_prompts.py"

@@ -5,7 +5,7 @@ rule project_svd:
     """Uncentred SVD of both modalities of a set together, every set."""
     input:
         pairs=PAIR_FILES,
-        code=code("project_svd"),
+        code=code("supplement/project_svd"),
     output:
         "results/statistics/svd.parquet",
     log:
@@ -19,7 +19,7 @@ rule project_svd:
         sample=config["sample"],
         seed=config["seed"],
     script:
-        "../scripts/project_svd.py"
+        "../scripts/supplement/project_svd.py"
 
 
 rule plot_supplementary4:
@@ -27,7 +27,7 @@ rule plot_supplementary4:
     input:
         gap="results/statistics/gap.csv",
         svd="results/statistics/svd.parquet",
-        code=code("plot_supplementary4"),
+        code=code("supplement/plot_supplementary4"),
     output:
         svg=report(
             "results/figures/supplementary4.svg",
@@ -43,7 +43,7 @@ rule plot_supplementary4:
     conda:
         "../envs/figures.yaml"
     script:
-        "../scripts/plot_supplementary4.py"
+        "../scripts/supplement/plot_supplementary4.py"
 
 
 use rule plot_figure2c as plot_supplementary5 with:
@@ -51,7 +51,7 @@ use rule plot_figure2c as plot_supplementary5 with:
     input:
         points="results/statistics/initialisation_noise_umap.parquet",
         spectrum="results/statistics/initialisation_noise_spectrum.csv",
-        code=code("plot_figure2c"),
+        code=code("figure2/plot_figure2c"),
     output:
         svg=report(
             "results/figures/supplementary5.svg",
@@ -72,7 +72,7 @@ rule plot_supplementary6:
     """Supplementary 6: minimum, quartiles, maximum, mean and deviation of Figure 2(a)."""
     input:
         "results/statistics/cone.csv",
-        code=code("plot_supplementary6"),
+        code=code("supplement/plot_supplementary6"),
     output:
         svg=report(
             "results/figures/supplementary6.svg",
@@ -90,7 +90,7 @@ rule plot_supplementary6:
     params:
         axis=config["cone"]["axis"],
     script:
-        "../scripts/plot_supplementary6.py"
+        "../scripts/supplement/plot_supplementary6.py"
 
 
 use rule plot_figure2c as plot_supplementary7 with:
@@ -98,7 +98,7 @@ use rule plot_figure2c as plot_supplementary7 with:
     input:
         points="results/statistics/initialisation_pca.parquet",
         spectrum="results/statistics/initialisation_spectrum.csv",
-        code=code("plot_figure2c"),
+        code=code("figure2/plot_figure2c"),
     output:
         svg=report(
             "results/figures/supplementary7.svg",
@@ -119,7 +119,7 @@ rule plot_supplementary9:
     """Supplementary 9: the sphere with mismatched and with matched pairs, temperature by temperature."""
     input:
         "results/statistics/sphere.csv",
-        code=code("plot_supplementary9"),
+        code=code("supplement/plot_supplementary9"),
     output:
         svg=report(
             "results/figures/supplementary9.svg",
@@ -135,14 +135,14 @@ rule plot_supplementary9:
     conda:
         "../envs/figures.yaml"
     script:
-        "../scripts/plot_supplementary9.py"
+        "../scripts/supplement/plot_supplementary9.py"
 
 
 rule draw_supplementary12:
     """Supplementary 12: the contrastive loss as a text that runs, and as it was released."""
     input:
-        "report/contrastive_loss.py",
-        code=code("draw_supplementary12"),
+        "scripts/supplement/contrastive_loss.py",
+        code=code("supplement/draw_supplementary12"),
     output:
         svg=report(
             "results/figures/supplementary12.svg",
@@ -158,14 +158,14 @@ rule draw_supplementary12:
     conda:
         "../envs/figures.yaml"
     script:
-        "../scripts/draw_supplementary12.py"
+        "../scripts/supplement/draw_supplementary12.py"
 
 
 use rule project_initialisations as project_seed_study with:
     # Supplementary 13 and 14, where the configuration gives them something to compare.
     input:
         embeddings=lambda w: [path for _, path in initialisations_of(w.study)],
-        code=code("project_initialisations"),
+        code=code("figure2/project_initialisations"),
     output:
         umap="results/statistics/{study}_umap.parquet",
         spectrum="results/statistics/{study}_spectrum.csv",
@@ -186,7 +186,7 @@ use rule plot_figure2c as plot_supplementary13 with:
     input:
         points="results/statistics/supplementary13_umap.parquet",
         spectrum="results/statistics/supplementary13_spectrum.csv",
-        code=code("plot_figure2c"),
+        code=code("figure2/plot_figure2c"),
     output:
         svg=report(
             "results/figures/supplementary13.svg",
@@ -208,7 +208,7 @@ use rule plot_figure2c as plot_supplementary14 with:
     input:
         points="results/statistics/supplementary14_umap.parquet",
         spectrum="results/statistics/supplementary14_spectrum.csv",
-        code=code("plot_figure2c"),
+        code=code("figure2/plot_figure2c"),
     output:
         svg=report(
             "results/figures/supplementary14.svg",
@@ -233,7 +233,7 @@ rule measure_normalisation:
             for folder in NORMALISATION_FOLDERS
             for modality in ("image", "text")
         ],
-        code=code("measure_normalisation"),
+        code=code("supplement/measure_normalisation"),
     output:
         table="results/statistics/normalisation.csv",
         svd="results/statistics/normalisation_svd.parquet",
@@ -250,7 +250,7 @@ rule measure_normalisation:
         sample=config["sample"],
         seed=config["seed"],
     script:
-        "../scripts/measure_normalisation.py"
+        "../scripts/supplement/measure_normalisation.py"
 
 
 rule plot_supplementary15:
@@ -258,7 +258,7 @@ rule plot_supplementary15:
     input:
         table="results/statistics/normalisation.csv",
         svd="results/statistics/normalisation_svd.parquet",
-        code=code("plot_supplementary15"),
+        code=code("supplement/plot_supplementary15"),
     output:
         svg=report(
             "results/figures/supplementary15.svg",
@@ -274,14 +274,14 @@ rule plot_supplementary15:
     conda:
         "../envs/figures.yaml"
     script:
-        "../scripts/plot_supplementary15.py"
+        "../scripts/supplement/plot_supplementary15.py"
 
 
 rule make_supplementary_p_values:
     """The published p-values computed again, at other sizes and corrected for the choice."""
     input:
-        published="config/published.yaml",
-        code=code("make_supplementary_p_values"),
+        published="config/ledger/p_values.yaml",
+        code=code("supplement/make_supplementary_p_values"),
     output:
         report(
             "results/tables/supplementary_p_values.csv",
@@ -298,4 +298,4 @@ rule make_supplementary_p_values:
     params:
         confidence=config["confidence"],
     script:
-        "../scripts/make_supplementary_p_values.py"
+        "../scripts/supplement/make_supplementary_p_values.py"

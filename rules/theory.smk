@@ -4,7 +4,7 @@
 rule check_theory:
     """Theorems 1 and 2, Lemma 3, cone areas and the depth recursion of Figure 2(b)."""
     input:
-        code=code("check_theory"),
+        code=code("theory/check_theory"),
     output:
         theorem1="results/statistics/theorem1.csv",
         theorem1_decay="results/statistics/theorem1_decay.csv",
@@ -24,14 +24,14 @@ rule check_theory:
         confidence=config["confidence"],
         seed=config["seed"],
     script:
-        "../scripts/check_theory.py"
+        "../scripts/theory/check_theory.py"
 
 
 rule plot_theorem1:
     """Theorem 1: how often a layer leaves two vectors no closer."""
     input:
         "results/statistics/theorem1.csv",
-        code=code("plot_theorem1"),
+        code=code("theory/plot_theorem1"),
     output:
         svg=report(
             "results/figures/theorem1.svg",
@@ -47,14 +47,14 @@ rule plot_theorem1:
     conda:
         "../envs/figures.yaml"
     script:
-        "../scripts/plot_theorem1.py"
+        "../scripts/theory/plot_theorem1.py"
 
 
 rule plot_lemma3:
     """Lemma 3: expected inner products, before and after the ReLU."""
     input:
         "results/statistics/lemma3.csv",
-        code=code("plot_lemma3"),
+        code=code("theory/plot_lemma3"),
     output:
         svg=report(
             "results/figures/lemma3.svg",
@@ -70,14 +70,14 @@ rule plot_lemma3:
     conda:
         "../envs/figures.yaml"
     script:
-        "../scripts/plot_lemma3.py"
+        "../scripts/theory/plot_lemma3.py"
 
 
 rule plot_theorem2:
     """Theorem 2: the share of the variance that the random weights make."""
     input:
         "results/statistics/theorem2.csv",
-        code=code("plot_theorem2"),
+        code=code("theory/plot_theorem2"),
     output:
         svg=report(
             "results/figures/theorem2.svg",
@@ -93,14 +93,14 @@ rule plot_theorem2:
     conda:
         "../envs/figures.yaml"
     script:
-        "../scripts/plot_theorem2.py"
+        "../scripts/theory/plot_theorem2.py"
 
 
 rule plot_cone_areas:
     """How much of the sphere a narrow cone covers."""
     input:
         "results/statistics/cone_areas.csv",
-        code=code("plot_cone_areas"),
+        code=code("theory/plot_cone_areas"),
     output:
         svg=report(
             "results/figures/cone_areas.svg",
@@ -116,4 +116,4 @@ rule plot_cone_areas:
     conda:
         "../envs/figures.yaml"
     script:
-        "../scripts/plot_cone_areas.py"
+        "../scripts/theory/plot_cone_areas.py"

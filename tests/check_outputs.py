@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
-    from modality_gap.table_registry import Table
+    from modality_gap.config.tables import Table
 
 ROOT = Path(__file__).parents[1]
 FIGURES = [
@@ -103,7 +103,7 @@ def faults(results: Path) -> list[str]:
 def table_faults(results: Path) -> list[str]:
     """What is wrong with the tables: those of config/tables.yaml have to be there, and no other."""
     sys.path.insert(0, str(ROOT / "scripts"))
-    from modality_gap.table_registry import load_tables
+    from modality_gap.config.tables import load_tables
 
     _, tables = load_tables(ROOT / "config/tables.yaml")
     paths = [*results.glob("*.csv")]
@@ -199,10 +199,11 @@ def regressions(results: Path) -> list[str]:
     """What a run of the default configuration measures otherwise than before, a sentence each; of
     tests/regression.yaml what its tables have. The simulations at least are always there."""
     sys.path.insert(0, str(ROOT / "scripts"))
-    from modality_gap.claims import INCONCLUSIVE, NOT_RUN, check, load_ledger
-    from modality_gap.configuration import tables_of
+    from modality_gap.config.load import tables_of
+    from modality_gap.paper.claims import INCONCLUSIVE, NOT_RUN, check
+    from modality_gap.paper.ledger import load_ledger
 
-    ledger = load_ledger(ROOT / "tests/regression.yaml", ROOT / "config/claims_schema.yaml")
+    ledger = load_ledger(ROOT / "tests/regression.yaml", ROOT / "config/schema/claims.yaml")
     tables = {
         name: pd.read_csv(results / name)
         for name in tables_of(list(ledger["claims"].values()))

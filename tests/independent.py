@@ -689,7 +689,7 @@ def harm(x, y, people, prompts, settings, confidence, groups):
 
 
 def published_harm(groups, confidence):
-    """published_table2.csv from the counts of config/published_table2.yaml."""
+    """published_table2.csv from the counts of config/ledger/published_counts.yaml."""
     groups = {
         **groups,
         "all": {k: sum(g[k] for g in groups.values()) for k in ("n", "before", "after")},

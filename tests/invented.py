@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from modality_gap.claims import COLUMNS
+from modality_gap.paper.claims import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))

@@ -67,10 +67,16 @@ def processes(number: int):
     return context.Pool(number, maxtasksperchild=1)
 
 
+def script_path(root: Path, name: str) -> Path:
+    """The script of a name, in whichever folder of scripts/ it is."""
+    (path,) = (root / "scripts").glob(f"*/{name}.py")
+    return path
+
+
 def imported(script: Path) -> set[str]:
-    """Paths below a script's folder of the files that it imports, directly or through others, as
+    """Paths below scripts/ of the files that a script imports, directly or through others, as
     Python's modulefinder reads them out of compiled code."""
-    folder = script.parent
+    folder = script.parent.parent
     finder = ModuleFinder([str(folder)])
     finder.run_script(str(script))
     files = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
@@ -84,7 +90,9 @@ def scripts_of_rules(folder: Path) -> dict[str, str]:
         r"^(?:use rule (\w+) as (\w+) with|rule (\w+)):\n((?:(?: {4}.*)?\n)+)", text, re.MULTILINE
     )
     found = {
-        name: re.search(r'"\.\./scripts/(\w+)\.py"', body)[1] for _, _, name, body in rules if name
+        name: re.search(r'"\.\./scripts/(\w+/\w+)\.py"', body)[1]
+        for _, _, name, body in rules
+        if name
     }
     return found | {name: found[source] for source, name, _, _ in rules if source}
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from generators.markdown import code, table
-from modality_gap.configuration import load_yaml
+from modality_gap.config.load import load_yaml
 
 INTRODUCTION = """# Configuration
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from generators.markdown import code, table
-from modality_gap.configuration import load_yaml, with_rows, without_nulls
-from modality_gap.stand_ins import makings, stand_ins
+from modality_gap.config.load import load_yaml, without_nulls
+from modality_gap.config.rows import with_rows
+from modality_gap.paper.stand_ins import makings, stand_ins
 
 INTRODUCTION = """# Stand-ins
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from generators.markdown import anchor, code, table
-from modality_gap.table_registry import INTERVAL, Table, load_tables
+from modality_gap.config.tables import INTERVAL, Table, load_tables
 
 INTRODUCTION = f"""# Tables
 

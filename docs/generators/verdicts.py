@@ -10,7 +10,8 @@ import pandas as pd
 
 from generators.markdown import table
 from modality_gap import __version__
-from modality_gap.claims import MEANINGS, PAPERS_OWN, VERDICTS, overall, read_claims
+from modality_gap.paper.claims import MEANINGS
+from modality_gap.paper.show import PAPERS_OWN, VERDICTS, overall, read_claims
 
 MARKED = re.compile(r"(<!-- verdicts -->\n).*(<!-- /verdicts -->)", re.DOTALL)
 

@@ -1,7 +1,7 @@
 """Which files of the project a script computes with: what it imports, and what that imports.
 
-A rule names its script (`code("sweep_loss")`), and runs again when one of these files changes; the
-script itself Snakemake watches unasked.
+A rule names its script (`code("figure3/sweep_loss")`), and runs again when one of these files
+changes; the script itself Snakemake watches unasked.
 """
 
 import ast
@@ -9,37 +9,32 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-# What is imported and yet reruns nothing: modules, the scripts that this holds for (None: all) and
-# the reason. It is always the same trade: the change could alter no result, or only a word beside
-# it, and the rerun would embed everything again.
+# What is imported and yet reruns nothing: modules of the package, the scripts that this holds for
+# (None: all) and the reason. It is always the same trade: the change could alter no result, or only
+# a word beside it, and the rerun would embed everything again.
 EXCEPTIONS: tuple[tuple[set[str], set[str] | None, str], ...] = (
     ({"logs"}, None, "says what goes into a log, which is no result"),
     ({"errors"}, None, "holds the class of a refusal, and a refused job has no result"),
     (
-        {"assets"},
+        {"data.assets"},
         None,
         "brings files and reads members of archives, whose checksums decide what they hold; every "
         "download, data set and embedding would be made again",
     ),
     (
-        {"tiles"},
-        {"make_dataset", "extract_embeddings"},
-        "says how much of stored vectors is read at once, which these two write and do not read",
-    ),
-    (
-        {"intervals"},
-        {"train_clip", "train_projections"},
+        {"measures.intervals"},
+        {"training/train_clip", "training/train_projections"},
         "says how sure a share or a mean is, which these two do not ask; all small models would be "
         "trained, and their sets embedded, again",
     ),
     (
         {"__init__"},
-        {"extract_embeddings"},
+        {"embeddings/extract_embeddings"},
         "holds the version, which the metadata of embeddings only mention",
     ),
     (
-        {"shards", "embedding_set", "tiles"},
-        {"merge_shards"},
+        {"embeddings.shards", "embeddings.sets", "embeddings.stored", "data.parquet", "data.tiles"},
+        {"embeddings/merge_shards"},
         "the shards are gone once they are merged, so that everything would be embedded again",
     ),
 )
@@ -53,7 +48,7 @@ def files_of(script: str, folder: Path) -> list[Path]:
     package counts where one of its own names is imported, not where a module of it is.
     """
     spared = {
-        module
+        Path("modality_gap", *module.split(".")).with_suffix(".py")
         for modules, scripts, _ in EXCEPTIONS
         if scripts is None or script in scripts
         for module in modules
@@ -61,7 +56,7 @@ def files_of(script: str, folder: Path) -> list[Path]:
     found, todo = set(), [Path(f"{script}.py")]
     while todo:
         for path in _imported(folder, todo.pop()):
-            if path.stem not in spared and path not in found:
+            if path not in spared and path not in found:
                 found.add(path)
                 todo.append(path)
     return sorted(found)

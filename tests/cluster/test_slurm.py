@@ -18,7 +18,7 @@ import yaml
 from conftest import ROOT, copy_project
 from slurm import Slurm, missing_programs, running_slurm
 
-from modality_gap.embedding_set import read
+from modality_gap.embeddings.stored import read
 
 pytestmark = pytest.mark.cluster
 

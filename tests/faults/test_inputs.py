@@ -21,7 +21,8 @@ from official_formats import (
 )
 from PIL import Image
 
-from modality_gap.embedding_set import EmbeddingSet, read, write
+from modality_gap.embeddings.sets import EmbeddingSet, write
+from modality_gap.embeddings.stored import read
 
 pytestmark = pytest.mark.faults
 

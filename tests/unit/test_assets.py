@@ -17,8 +17,8 @@ import pytest
 import yaml
 from archive_server import Server, refusing, serving
 
-from modality_gap import assets
-from modality_gap.assets import (
+from modality_gap.data import assets
+from modality_gap.data.assets import (
     Asset,
     check_placed,
     fetch,
@@ -502,7 +502,7 @@ def fetch_released(tmp_path: Path, urls: list[str], *options: str) -> str:
     (tmp_path / "assets.yaml").write_text(yaml.safe_dump(table))
     environment = {k: v for k, v in os.environ.items() if k != "MODALITY_GAP_MIRROR"}
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts/fetch_released.py", *options],
+        [sys.executable, ROOT / "scripts/sources/fetch_released.py", *options],
         cwd=tmp_path,
         env=environment | {"NO_PROXY": "127.0.0.1"},
         capture_output=True,

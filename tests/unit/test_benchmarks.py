@@ -20,10 +20,11 @@ import scale
 import yaml
 from bench import made_pairs, measured, save
 
-from modality_gap.contrastive import batched_sweep, unit_gap_vector
-from modality_gap.embedding_set import StoredVectors
-from modality_gap.gap import gap, mean_cosine, mean_vector
-from modality_gap.gap_intervals import gap_interval, mean_cosine_interval
+from modality_gap.embeddings.stored import StoredVectors
+from modality_gap.measures.gap import gap, mean_cosine, mean_vector
+from modality_gap.measures.gap_intervals import gap_interval, mean_cosine_interval
+from modality_gap.measures.loss_sweep import batched_sweep
+from modality_gap.measures.shift import unit_gap_vector
 
 
 def test_plain_loop_and_the_sweep_give_the_same_losses():

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from modality_gap.chance import classifies, recall_over_chance, retrieves
+from modality_gap.paper.chance import classifies, recall_over_chance, retrieves
 
 
 def rows(*values):

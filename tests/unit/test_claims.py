@@ -10,10 +10,14 @@ import yaml
 from check_outputs import regressions
 from snakemake.utils import update_config
 
-from modality_gap import claims, page
-from modality_gap.chance import WELL_ABOVE
-from modality_gap.configuration import tables_of, with_rows, without_nulls
+from modality_gap.config.load import tables_of, without_nulls
+from modality_gap.config.rows import with_rows
 from modality_gap.errors import InputError
+from modality_gap.pages import paper, render
+from modality_gap.paper import claims, measured, show
+from modality_gap.paper import ledger as ledger_module
+from modality_gap.paper.chance import WELL_ABOVE
+from modality_gap.paper.errata import computed_errata
 
 NEEDS = {"coco": {"what": "COCO", "run": "run `make it`"}}
 TABLE = pd.DataFrame(
@@ -123,7 +127,7 @@ def test_the_whole_interval_decides_or_nothing_does(expect, word_of_it):
     ],
 )
 def test_a_value_at_the_bound_and_its_wording(value, expect, holds, why):
-    found, said = claims.meets(claims.Measured(value), expect)
+    found, said = claims.meets(measured.Measured(value), expect)
     assert found is holds
     assert said.endswith(why)
 
@@ -142,7 +146,7 @@ def test_a_value_at_the_bound_and_its_wording(value, expect, holds, why):
     ],
 )
 def test_an_interval_at_the_bound_and_its_wording(expect, why):
-    interval = claims.Measured(0.9, 0.8, 1.0)
+    interval = measured.Measured(0.9, 0.8, 1.0)
     assert claims.meets(interval, expect)[1] == f"the interval, [0.8, 1], is {why}"
 
 
@@ -155,7 +159,7 @@ def test_why_says_where_the_interval_lies():
 
 def test_an_undefined_value_decides_nothing():
     for expect in ({"above": 0}, {"below": 0}, {"equals": 0, "within": 1}):
-        assert claims.meets(claims.Measured(float("nan")), expect)[0] is None
+        assert claims.meets(measured.Measured(float("nan")), expect)[0] is None
 
 
 GUARD = {"table": "gap.csv", "where": {"set": "c"}, "column": "gap", "reason": "too small"}
@@ -213,7 +217,7 @@ def test_every_evidence_at_hand_has_a_row_and_neither_hides_the_other():
         ("same on a stand-in", "stand-in: toy", 0.5, 20),
         ("differs", "neighbouring model: toy", 0.9, 10),
     ]
-    (row,) = claims.overall(pd.DataFrame(rows)).to_dict("records")
+    (row,) = show.overall(pd.DataFrame(rows)).to_dict("records")
     assert row["verdict"] == "differs"
     assert row["others"] == "same on a stand-in (stand-in: toy)"
 
@@ -223,10 +227,10 @@ def test_the_strongest_evidence_gives_the_one_word(strongest):
     kinds = list(claims.KINDS)[strongest:]
     rows = judged(*(cell(HOLDS if kind == kinds[0] else TORN, kind=kind) for kind in kinds[::-1]))
     frame = pd.DataFrame(rows, columns=claims.COLUMNS)
-    (row,) = claims.overall(frame).to_dict("records")
+    (row,) = show.overall(frame).to_dict("records")
     assert row["verdict"] == VERDICTS[kinds[0]][0]
     assert row["others"].count("inconclusive") == len(kinds) - 1
-    assert claims.counts(frame)[row["verdict"]] == sum(claims.counts(frame).values()) == 1
+    assert show.counts(frame)[row["verdict"]] == sum(show.counts(frame).values()) == 1
 
 
 def test_what_was_not_run_says_what_it_needs_and_the_command():
@@ -238,7 +242,7 @@ def test_what_was_not_run_says_what_it_needs_and_the_command():
 
 
 def measure(**selector):
-    return claims.measure({"table": "gap.csv", "column": "gap", **selector}, TABLES)
+    return measured.measure({"table": "gap.csv", "column": "gap", **selector}, TABLES)
 
 
 def test_rows_are_found_by_text_truth_list_and_number():
@@ -257,11 +261,11 @@ def test_a_name_that_yaml_reads_as_no_text_is_told(written):
             measure(where=yaml.safe_load(where), take="smallest")
     # In a column of numbers and texts a number is one.
     column = pd.Series(["10", "all"], name="layer")
-    assert list(claims._matches(column, 10)) == [True, False]
+    assert list(measured._matches(column, 10)) == [True, False]
 
 
 def test_one_of_several_rows():
-    assert measure(take="largest") == claims.Measured(0.9, 0.8, 1.0, 10)
+    assert measure(take="largest") == measured.Measured(0.9, 0.8, 1.0, 10)
     assert measure(take="smallest").value == 0.1
     assert measure(take="at_smallest", along="temperature").value == 0.9
     assert measure(take="kendall", along="temperature").value == pytest.approx(-1)
@@ -280,14 +284,14 @@ def test_of_undefined_values_there_is_no_smallest():
     rows = pd.DataFrame({"value": [1.0, 2.0, 3.0], "loss": [math.nan, 0.2, 0.3], "none": math.nan})
     cell = {"table": "t.csv", "column": "value", "take": "at_smallest", "along": "loss"}
     # A shift without a loss is no minimum.
-    assert claims.measure(cell, {"t.csv": rows}).value == 2
+    assert measured.measure(cell, {"t.csv": rows}).value == 2
     undefined = (cell | {"along": "none"}, cell | {"column": "loss", "take": "smallest"})
     for selector in (*undefined, cell | {"less": "loss", "take": "largest"}):
-        assert math.isnan(claims.measure(selector, {"t.csv": rows}).value)
+        assert math.isnan(measured.measure(selector, {"t.csv": rows}).value)
 
 
 def test_a_point_has_no_interval():
-    assert measure(where={"set": "c"}, point=True) == claims.Measured(0.1, n=30)
+    assert measure(where={"set": "c"}, point=True) == measured.Measured(0.1, n=30)
 
 
 def test_difference_and_ratio():
@@ -302,29 +306,29 @@ def test_difference_and_ratio():
     # First the ratio, then the difference.
     both = measure(where={"set": "a"}, over=other, minus={"value": 1})
     assert both.value == pytest.approx(0.8)
-    assert claims.measure({"value": 0.5, "minus": {"value": 0.25}}, {}).value == 0.25
+    assert measured.measure({"value": 0.5, "minus": {"value": 0.25}}, {}).value == 0.25
 
 
 def test_absolute_turns_the_interval_round():
-    assert claims.measure({"value": -2, "absolute": True}, {}).value == 2
+    assert measured.measure({"value": -2, "absolute": True}, {}).value == 2
     across = measure(where={"set": "c"}, absolute=True)
     assert (across.low, across.high) == (0, 0.3)
 
 
 def test_absolute_drops_the_sign_of_a_cell_not_of_a_difference():
-    difference = claims.measure({"value": -1, "absolute": True, "minus": {"value": 3}}, {})
+    difference = measured.measure({"value": -1, "absolute": True, "minus": {"value": 3}}, {})
     assert difference.value == -2
     other = {"value": -3, "absolute": True}
-    assert claims.measure({"value": 1, "minus": other}, {}).value == -2
+    assert measured.measure({"value": 1, "minus": other}, {}).value == -2
 
 
 def test_a_share_has_the_interval_of_its_count():
     row = {"offensive": 5, "offensive_share": 0.5, "offensive_low": 0.2, "offensive_high": 0.8}
     tables = {"t.csv": pd.DataFrame([row | {"n": 10}])}
     share = {"table": "t.csv", "column": "offensive_share"}
-    assert claims.measure(share, tables) == claims.Measured(0.5, 0.2, 0.8, 10)
+    assert measured.measure(share, tables) == measured.Measured(0.5, 0.2, 0.8, 10)
     # In per cent.
-    in_per_cent = claims.measure(share | {"over": {"value": 0.01}}, tables)
+    in_per_cent = measured.measure(share | {"over": {"value": 0.01}}, tables)
     assert (in_per_cent.low, in_per_cent.high) == pytest.approx((20, 80))
 
 
@@ -358,7 +362,7 @@ def test_one_column_less_another_row_by_row():
     crossing = {"t.csv": pd.DataFrame({"one": [1.0, 2.0, 3.0], "other": [1.0, 5.0, 2.5]})}
     for take, value in (("smallest", -3.0), ("largest", 0.5)):
         selector = {"table": "t.csv", "column": "one", "less": "other", "take": take}
-        assert claims.measure(selector, crossing).value == value
+        assert measured.measure(selector, crossing).value == value
     with pytest.raises(InputError, match=r"gap\.csv has no column gaps"):
         measure(less="gaps", where={"set": "a"})
 
@@ -386,7 +390,7 @@ def combined(first, operation, second):
         row = {"v": value, "v_low": low, "v_high": high, "n": n}
         tables[name] = pd.DataFrame([{k: v for k, v in row.items() if v is not None}])
         selectors.append({"table": name, "column": "v"})
-    return claims.measure(selectors[0] | {operation: selectors[1]}, tables)
+    return measured.measure(selectors[0] | {operation: selectors[1]}, tables)
 
 
 def test_a_difference_with_a_constant_keeps_the_width():
@@ -401,7 +405,7 @@ def test_a_difference_with_a_constant_keeps_the_width():
     assert found.low == pytest.approx(0.4 - math.hypot(0.2, 0.3))
     assert found.high == pytest.approx(0.4 + math.hypot(0.1, 0.1))
     assert found.n == 20
-    assert combined((0.9, None, None, None), "minus", bare) == claims.Measured(
+    assert combined((0.9, None, None, None), "minus", bare) == measured.Measured(
         pytest.approx(0.4), n=10
     )
 
@@ -425,7 +429,7 @@ def test_a_ratio_has_an_interval_only_where_it_has_a_meaning():
         found = combined(first, "over", second)
         assert found.value == pytest.approx(first[0] / second[0])
         assert (found.low, found.high, found.n) == (None, None, 10)
-    assert combined(bare, "over", bare) == claims.Measured(1.0, n=10)
+    assert combined(bare, "over", bare) == measured.Measured(1.0, n=10)
     by_zero = combined(wide, "over", (0.0, None, None, 10))
     assert math.isnan(by_zero.value) and by_zero.n == 10
 
@@ -438,48 +442,48 @@ def test_an_absolute_value_and_its_interval():
 
     def absolute(name):
         selector = {"table": "t", "column": "v", "absolute": True, "where": {"name": name}}
-        return claims.measure(selector, {"t": rows})
+        return measured.measure(selector, {"t": rows})
 
-    assert absolute("below") == absolute("above") == claims.Measured(0.5, 0.2, 0.9, 7)
-    assert absolute("across") == claims.Measured(0.1, 0.0, 0.3, 7)
+    assert absolute("below") == absolute("above") == measured.Measured(0.5, 0.2, 0.9, 7)
+    assert absolute("across") == measured.Measured(0.1, 0.0, 0.3, 7)
     rows.loc[0, "v_high"] = 0.0  # an end on 0 is 0
-    assert absolute("below") == claims.Measured(0.5, 0.0, 0.9, 7)
+    assert absolute("below") == measured.Measured(0.5, 0.0, 0.9, 7)
     bare = rows[["v", "n", "name"]]
     selector = {"table": "t", "column": "v", "absolute": True, "where": {"name": "below"}}
-    assert claims.measure(selector, {"t": bare}) == claims.Measured(0.5, n=7)
+    assert measured.measure(selector, {"t": bare}) == measured.Measured(0.5, n=7)
 
 
 def test_a_trend_needs_three_rows_and_may_ignore_signs():
     rows = pd.DataFrame({"v": [1.0, -2.0, 3.0, -4.0], "by": [1, 2, 3, 4]})
     selector = {"table": "t", "column": "v", "take": "kendall", "along": "by"}
     # Of six pairs the second and fourth are lower than what stands before them, but -2 and 3.
-    assert claims.measure(selector, {"t": rows}) == claims.Measured(pytest.approx(-1 / 3), n=4)
-    assert claims.measure(selector | {"absolute": True}, {"t": rows}).value == 1
-    assert claims.measure(selector, {"t": rows[:3]}).n == 3
-    assert claims.measure(selector, {"t": rows[:2]}) is None
+    assert measured.measure(selector, {"t": rows}) == measured.Measured(pytest.approx(-1 / 3), n=4)
+    assert measured.measure(selector | {"absolute": True}, {"t": rows}).value == 1
+    assert measured.measure(selector, {"t": rows[:3]}).n == 3
+    assert measured.measure(selector, {"t": rows[:2]}) is None
 
 
 def test_large_numbers_are_found_in_proportion():
     rows = pd.DataFrame({"layer": ["4000.000003", "all"], "v": [1.0, 2.0]})
     cell = {"table": "t", "column": "v"}
-    assert claims.measure(cell | {"where": {"layer": 4000}}, {"t": rows}).value == 1
-    assert claims.measure(cell | {"where": {"layer": 4000.00001}}, {"t": rows}) is None
+    assert measured.measure(cell | {"where": {"layer": 4000}}, {"t": rows}).value == 1
+    assert measured.measure(cell | {"where": {"layer": 4000.00001}}, {"t": rows}) is None
     tiny = pd.DataFrame({"layer": [1e-3], "v": [1.0]})
-    assert claims.measure(cell | {"where": {"layer": 1e-3 + 9e-10}}, {"t": tiny}).value == 1
-    assert claims.measure(cell | {"where": {"layer": 1e-3 + 1.5e-9}}, {"t": tiny}) is None
+    assert measured.measure(cell | {"where": {"layer": 1e-3 + 9e-10}}, {"t": tiny}).value == 1
+    assert measured.measure(cell | {"where": {"layer": 1e-3 + 1.5e-9}}, {"t": tiny}) is None
     # true is no 1.
     flags = pd.DataFrame({"flag": [1, 0], "v": [1.0, 2.0]})
-    assert claims.measure(cell | {"where": {"flag": True}}, {"t": flags}).value == 1
+    assert measured.measure(cell | {"where": {"flag": True}}, {"t": flags}).value == 1
 
 
 def test_an_end_that_is_not_finite_is_none():
     rows = pd.DataFrame({"v": [1.0], "v_low": [-math.inf], "v_high": [math.nan]})
-    assert claims.measure({"table": "t", "column": "v"}, {"t": rows}) == claims.Measured(1.0)
+    assert measured.measure({"table": "t", "column": "v"}, {"t": rows}) == measured.Measured(1.0)
 
 
 def test_a_wrong_column_is_named():
     with pytest.raises(InputError, match=r"gap\.csv has no column gaps"):
-        claims.measure({"table": "gap.csv", "column": "gaps"}, TABLES)
+        measured.measure({"table": "gap.csv", "column": "gaps"}, TABLES)
     with pytest.raises(InputError, match="has no column sets"):
         measure(where={"sets": "a"})
 
@@ -504,7 +508,7 @@ def test_cases_fill_texts_and_keep_numbers(root, tmp_path):
         "evidence": [{"value": "{n}", "kind": "own", "on": "toy", "expect": expect}],
         "cases": [{"n": 1}, {"n": 2.5}],
     }
-    ledger = claims.load_ledger(write(tmp_path, [entry]), root / "config/claims_schema.yaml")
+    ledger = ledger_module.load_ledger(write(tmp_path, [entry]), root / "config/schema/claims.yaml")
     assert list(ledger["claims"]) == ["x.1", "x.2.5"]
     assert ledger["claims"]["x.2.5"]["where"] == "layer 2.5"
     assert ledger["claims"]["x.2.5"]["evidence"][0]["value"] == 2.5
@@ -518,7 +522,7 @@ def test_cases_of_the_evidence_win_over_those_of_the_entry(root, tmp_path):
         "evidence": [evidence | {"cases": own}, evidence | {"cases": "{more}"}],
         "cases": [{"n": 1, "least": 0.1, "name": "toy", "more": [{"n": 7, "m": 2}]}],
     }
-    ledger = claims.load_ledger(write(tmp_path, [entry]), root / "config/claims_schema.yaml")
+    ledger = ledger_module.load_ledger(write(tmp_path, [entry]), root / "config/schema/claims.yaml")
     found = ledger["claims"]["x.1"]["evidence"]
     assert [(one["value"], one["expect"]["within"], one["on"]) for one in found] == [
         (3, 0.1, "toy"),
@@ -529,7 +533,7 @@ def test_cases_of_the_evidence_win_over_those_of_the_entry(root, tmp_path):
 
 def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
     entry = ENTRY | {"id": "x", "where": "{n}, {m}", "cases": [{"n": 1, "m": 2}]}
-    ledger = claims.load_ledger(write(tmp_path, [entry]), root / "config/claims_schema.yaml")
+    ledger = ledger_module.load_ledger(write(tmp_path, [entry]), root / "config/schema/claims.yaml")
     assert ledger["claims"]["x"]["where"] == "1, 2"
 
 
@@ -555,27 +559,29 @@ def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
 )
 def test_a_faulty_ledger_is_refused(root, tmp_path, entries, words):
     with pytest.raises(InputError, match=re.escape(words)):
-        claims.load_ledger(write(tmp_path, entries), root / "config/claims_schema.yaml")
+        ledger_module.load_ledger(write(tmp_path, entries), root / "config/schema/claims.yaml")
 
 
 @pytest.fixture(scope="module")
 def ledger(root):
-    return claims.load_ledger(root / "config/claims.yaml", root / "config/claims_schema.yaml")
+    return ledger_module.load_ledger(
+        root / "config/ledger/parts.yaml", root / "config/schema/claims.yaml"
+    )
 
 
 def test_the_ledger_is_large_and_every_claim_can_be_judged(ledger, root):
     entries = ledger["claims"].values()
     assert len(entries) >= 60
-    sections = yaml.safe_load((root / "report/paper_found.yaml").read_text())
+    sections = yaml.safe_load((root / "config/ledger/items.yaml").read_text())
     for claim in entries:
         assert claim["figure"] in sections, claim["id"]
         # Something to measure, or what it lacks.
         assert claim.get("evidence") or claim.get("needs"), claim["id"]
         # A mark of the paper and whose statement it is say the same.
         if "[P]" in claim.get("source", "") or "[N]" in claim.get("source", ""):
-            assert claim["whose"] in claims.PAPERS_OWN, claim["id"]
+            assert claim["whose"] in show.PAPERS_OWN, claim["id"]
         else:
-            assert claim["whose"] not in claims.PAPERS_OWN, claim["id"]
+            assert claim["whose"] not in show.PAPERS_OWN, claim["id"]
         assert "[M]" not in claim.get("source", ""), claim["id"]
         for evidence in claim.get("evidence", []):
             assert "because" in evidence, claim["id"]
@@ -628,7 +634,7 @@ def test_a_published_value_that_was_read_as_0_or_twice_itself_does_not_pass(ledg
                 # A share that is printed as .0, or a difference from a closed form.
                 assert expect["within"] < 0.1, claim["id"]
             for wrong in (0, 2 * wanted) if wanted else (1, -1):
-                holds, _ = claims.meets(claims.Measured(wrong), expect)
+                holds, _ = claims.meets(measured.Measured(wrong), expect)
                 assert holds is False, (claim["id"], wrong)
             checked += 1
     assert checked > 90
@@ -695,9 +701,9 @@ def test_a_model_at_chance_or_a_handful_of_labels_gives_no_verdict(ledger):
 
 
 def test_a_claim_of_several_pieces_is_one_claim_with_the_number_of_each(ledger):
-    assert claims.published(ledger, "table2.offensive#East Asian, gap as it is") == 0.7
+    assert ledger_module.published(ledger, "table2.offensive#East Asian, gap as it is") == 0.7
     with pytest.raises(InputError, match=r"no claim table2\.offensive#Mars; correct the id"):
-        claims.published(ledger, "table2.offensive#Mars")
+        ledger_module.published(ledger, "table2.offensive#Mars")
     rows = [
         {"group": group, "before_share": share, "after_share": 0.5}
         for group, share in (("White", 0.1573), ("East Asian", 0.00645))
@@ -710,7 +716,7 @@ def test_a_claim_of_several_pieces_is_one_claim_with_the_number_of_each(ledger):
         ("Table 2, White, gap widened", 13.7, "differs"),
         ("Table 2, East Asian, gap widened", 0.6, "differs"),
     ]
-    (row,) = claims.overall(pd.DataFrame(found)).to_dict("records")
+    (row,) = show.overall(pd.DataFrame(found)).to_dict("records")
     assert row["verdict"] == "differs"
     evidence = "(printed numbers: the notebooks' counts over FairFace's group sizes)"
     assert row["others"] == f"consistent {evidence}; 2 x differs {evidence}"
@@ -734,7 +740,7 @@ ABLE = {"set": "coco_b32", "recall1_ab": 0.3, "recall1_ba": 0.3, "recall1_chance
 def of_the_ledger(ledger, name, tables):
     tables = {path: pd.DataFrame(rows) for path, rows in tables.items()}
     rows = claims.judge(ledger["claims"][name], ledger["needs"], tables)
-    return claims.overall(pd.DataFrame(rows)).to_dict("records")[0]
+    return show.overall(pd.DataFrame(rows)).to_dict("records")[0]
 
 
 @pytest.mark.parametrize(
@@ -794,8 +800,8 @@ def test_what_the_authors_features_or_coco_can_settle_says_both(ledger):
 
 
 def test_every_erratum_is_whole(root):
-    errata = yaml.safe_load((root / "config/errata.yaml").read_text())["errata"]
-    sections = yaml.safe_load((root / "report/paper_found.yaml").read_text())
+    errata = yaml.safe_load((root / "config/ledger/errata.yaml").read_text())["errata"]
+    sections = yaml.safe_load((root / "config/ledger/items.yaml").read_text())
     assert len({entry["id"] for entry in errata}) == len(errata) >= 21
     for entry in errata:
         assert {"id", "in", "where", "says", "is", "figure"} <= entry.keys()
@@ -809,7 +815,7 @@ def test_errata_are_computed_from_the_tables():
         {"label": "gap", "table": "gap.csv", "where": {"set": "a"}, "column": "gap"},
         {"label": "none", "table": "gap.csv", "where": {"set": "z"}, "column": "gap"},
     ]
-    (entry,) = claims.computed_errata([{"id": "x", "computed": computed}], TABLES)
+    (entry,) = computed_errata([{"id": "x", "computed": computed}], TABLES)
     assert [row["computed"] for row in entry["rows"]] == ["0.0078", "0.9", "not run"]
     assert [row["printed"] for row in entry["rows"]] == ["0.0008", "", ""]
     assert entry["rows"][1]["interval"] == "[0.8,\u00a01]"
@@ -820,7 +826,7 @@ def test_an_erratum_tells_the_first_that_the_run_has():
         {"label": name, "table": "gap.csv", "where": {"set": name}, "column": "gap"}
         for name in ("a", "z")
     )
-    (entry,) = claims.computed_errata([{"id": "x", "computed": [[of_z, of_a], [of_z]]}], TABLES)
+    (entry,) = computed_errata([{"id": "x", "computed": [[of_z, of_a], [of_z]]}], TABLES)
     found = [(row["label"], row["computed"]) for row in entry["rows"]]
     assert found == [("a", "0.9"), ("z", "not run")]
     assert tables_of([{"computed": [[of_z, of_a]]}]) == ["gap.csv"]
@@ -847,7 +853,7 @@ def test_the_headline_counts_the_papers_own_claims_alone_and_each_once():
         ("e", "recomputed", "consistent", "printed numbers: x"),
         ("f", "follow-up", "differs", "simulation: x"),
     )
-    first, *rest = claims.summary(table)
+    first, *rest = show.summary(table)
     assert first == (
         "Of 3 claims of the paper: reproduced 2 (1 on the paper's own model or data, 1 on a "
         "neighbouring model), consistent 0, same on a stand-in 0, not seen on a stand-in 0, "
@@ -862,19 +868,19 @@ def test_the_headline_counts_the_papers_own_claims_alone_and_each_once():
 
 def test_a_claim_without_rows_beside_it_counts_once_more_in_overall():
     table = claim_rows(("a", "paper", "same on a stand-in", "stand-in: x"))
-    once = claims.overall(table)
-    assert claims.overall(once).equals(once)
+    once = show.overall(table)
+    assert show.overall(once).equals(once)
 
 
 def test_the_least_favourable_piece_of_a_kind_speaks_for_all():
     order = ["differs", "inconclusive", "reproduced"]
     rows = [("a", "paper", verdict, "paper's own: x") for verdict in order]
     for known in range(3):
-        (row,) = claims.overall(claim_rows(*rows[::-1][: known + 1])).to_dict("records")
+        (row,) = show.overall(claim_rows(*rows[::-1][: known + 1])).to_dict("records")
         assert row["verdict"] == order[2 - known]
     stand_ins = ["not seen on a stand-in", "inconclusive", "same on a stand-in"]
     rows = [("a", "paper", verdict, "stand-in: x") for verdict in stand_ins]
-    (row,) = claims.overall(claim_rows(*rows[::-1])).to_dict("records")
+    (row,) = show.overall(claim_rows(*rows[::-1])).to_dict("records")
     assert row["verdict"] == "not seen on a stand-in"
     assert row["others"].count("stand-in: x") == 2
 
@@ -883,8 +889,8 @@ def test_claims_keep_the_order_of_the_ledger():
     rows = [("b", "paper", "differs", "simulation: x"), ("a", "ours", "not run", "")]
     table = claim_rows(*rows, rows[0])
     table["part"] = ["Theory", "Figure 1", "Theory"]
-    assert [*claims.overall(table)["id"]] == ["b", "a"]
-    parts = page.by_part(table)
+    assert [*show.overall(table)["id"]] == ["b", "a"]
+    parts = paper.by_part(table)
     assert [(name, len(found)) for name, found in parts.items()] == [("Theory", 1), ("Figure 1", 1)]
     assert [row["id"] for row in parts["Theory"][0].rows] == ["b", "b"]
 
@@ -899,14 +905,14 @@ def test_the_page_shows_each_piece_with_its_own_number_and_verdict(root):
     rows["where"] = ["Table 2, Black", "Table 2, East Asian", "Section 5"]
     rows["published"] = ["1.1", "0.7", ""]
     names = ("base", "claims")
-    html = page.render_page(
-        {name: (root / f"report/{name}.html.j2").read_text("utf-8") for name in names},
+    html = render.render_page(
+        {name: (root / f"report/templates/{name}.html.j2").read_text("utf-8") for name in names},
         "claims",
         style="",
-        summary=claims.summary(rows),
-        parts=page.by_part(rows),
-        whose=claims.WHOSE,
-        marks=claims.MARKS,
+        summary=show.summary(rows),
+        parts=paper.by_part(rows),
+        whose=show.WHOSE,
+        marks=show.MARKS,
         meanings=claims.MEANINGS,
         confidence="95 %",
     )
@@ -920,7 +926,7 @@ def test_the_page_shows_each_piece_with_its_own_number_and_verdict(root):
     ):
         assert all(text in line for text in (piece, number, css))
     assert "2 claims." in html
-    for word, css in claims.MARKS.items():
+    for word, css in show.MARKS.items():
         assert f'<span class="verdict {css}">{word}</span>:' in html
 
 
@@ -929,27 +935,27 @@ def test_a_row_holds_what_was_measured_and_a_page_shows_it_rounded():
     assert {*row} == {*claims.COLUMNS}
     assert (row["measured"], row["low"], row["high"], row["n"]) == (0.9, 0.8, 1.0, 10)
     assert (row["tolerance"], row["because"], row["column"]) == (0.3, "b", "gap")
-    shown = claims.shown(row)
+    shown = show.shown(row)
     assert (shown["measured"], shown["published"]) == ("0.9", "0.9123")
     assert (shown["interval"], shown["css"]) == ("[0.8,\u00a01]", "reproduced")
     (row,) = judged(cell(FAILS, kind="stand_in", point=True))
     assert (row["low"], row["high"], row["tolerance"]) == ("", "", "")
-    assert (claims.shown(row)["interval"], claims.shown(row)["css"]) == ("", "not-seen")
+    assert (show.shown(row)["interval"], show.shown(row)["css"]) == ("", "not-seen")
 
 
 def test_each_verdict_has_a_mark_of_its_own():
-    assert len({*claims.MARKS.values()}) == len(claims.MARKS) == 7
-    assert claims.MARKS.keys() == claims.MEANINGS.keys()
+    assert len({*show.MARKS.values()}) == len(show.MARKS) == 7
+    assert show.MARKS.keys() == claims.MEANINGS.keys()
     found = {word for words in claims.WORDS.values() for word in words}
-    assert found | {"inconclusive", "not run"} == claims.MARKS.keys()
+    assert found | {"inconclusive", "not run"} == show.MARKS.keys()
 
 
 def test_a_published_number_is_looked_up_by_its_id(ledger):
-    assert claims.published(ledger, "figure3a.gap") == 0.8221
+    assert ledger_module.published(ledger, "figure3a.gap") == 0.8221
     with pytest.raises(InputError, match=r"no claim figure9; correct the id"):
-        claims.published(ledger, "figure9")
+        ledger_module.published(ledger, "figure9")
     with pytest.raises(InputError, match=r"abstract\.separate has no published number"):
-        claims.published(ledger, "abstract.separate")
+        ledger_module.published(ledger, "abstract.separate")
 
 
 def configuration(root, *overlays) -> dict:
@@ -1046,7 +1052,9 @@ def test_every_stand_in_and_simulation_is_in_the_default_run(root, ledger):
 
 @pytest.fixture(scope="module")
 def regression(root):
-    return claims.load_ledger(root / "tests/regression.yaml", root / "config/claims_schema.yaml")
+    return ledger_module.load_ledger(
+        root / "tests/regression.yaml", root / "config/schema/claims.yaml"
+    )
 
 
 def test_a_number_that_changed_is_noticed(regression, tmp_path):
@@ -1080,7 +1088,7 @@ def test_our_own_numbers_are_ours_and_can_fail(regression):
     for evidence in numbers:
         wanted = evidence["expect"]["equals"]
         for wrong in (wanted + 1, wanted - 1):
-            assert claims.meets(claims.Measured(wrong), evidence["expect"])[0] is False
+            assert claims.meets(measured.Measured(wrong), evidence["expect"])[0] is False
 
 
 @pytest.mark.parametrize(
@@ -1101,4 +1109,4 @@ def test_our_own_numbers_are_ours_and_can_fail(regression):
     ],
 )
 def test_numbers_are_shown_so_that_they_can_be_read(value, text):
-    assert claims.digits(value) == text
+    assert show.digits(value) == text

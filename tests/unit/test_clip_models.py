@@ -12,9 +12,9 @@ import torch
 from official_formats import write_openai_clip
 from PIL import Image
 
-from modality_gap import clip_models
-from modality_gap.clip_models import activation_fault, preparation, timm_fault
-from modality_gap.encoders import build_encoder
+from modality_gap.config import clip_models
+from modality_gap.config.clip_models import activation_fault, preparation, timm_fault
+from modality_gap.encoders.build import build_encoder
 from modality_gap.errors import InputError
 
 SMALL = {

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from modality_gap.cone import (
+from modality_gap.embeddings.sets import normalise
+from modality_gap.measures.cone import (
     between_share,
     cosine_distribution,
     count_in_bins,
     fine_bins,
-    mlp_mean_cosines,
     principal_singular_values,
 )
-from modality_gap.embedding_set import normalise
-from modality_gap.gap import mean_cosine
+from modality_gap.measures.gap import mean_cosine
+from modality_gap.measures.mlp_cone import mlp_mean_cosines
 
 
 @pytest.mark.parametrize("square", [7, 64, 1000])

@@ -10,20 +10,14 @@ import yaml
 from pandas._libs.parsers import STR_NA_VALUES
 from snakemake.utils import update_config
 
-from modality_gap.configuration import (
-    EMPTY_CELLS,
-    check_config,
-    cluster_column,
-    columns_of,
-    set_clusters,
-    with_rows,
-    without_absent,
-    without_nulls,
-)
+from modality_gap.config.check import EMPTY_CELLS, check_config
+from modality_gap.config.load import without_nulls
+from modality_gap.config.names import columns_of, without_absent
+from modality_gap.config.rows import cluster_column, set_clusters, with_rows
 from modality_gap.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-SCHEMA_PATH = ROOT / "config" / "schema.yaml"
+SCHEMA_PATH = ROOT / "config" / "schema" / "config.yaml"
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
 SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 REMOVE = object()

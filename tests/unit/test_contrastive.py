@@ -6,31 +6,32 @@ import numpy as np
 import pytest
 import torch
 
-from modality_gap import contrastive
-from modality_gap.contrastive import (
+from modality_gap.embeddings.sets import normalise
+from modality_gap.errors import InputError
+from modality_gap.measures import loss_sweep
+from modality_gap.measures.loss_minimum import (
     back_to_back,
-    batched_sweep,
-    cross_entropies,
-    delta_grid,
     loss_by_unit,
-    loss_landscape,
     loss_minimum,
+    sigmoid_effects,
+    softmax_effects,
+)
+from modality_gap.measures.loss_sweep import (
+    batched_sweep,
+    loss_landscape,
+    sigmoid_sweep,
+    sweep_cross_entropies,
+)
+from modality_gap.measures.losses import cross_entropies, sigmoid_losses, symmetric_loss
+from modality_gap.measures.shift import (
+    delta_grid,
     shift,
     shifted_similarity,
-    sigmoid_effects,
-    sigmoid_losses,
-    sigmoid_sweep,
     signed_distances,
-    softmax_effects,
-    sphere_losses,
-    sphere_points,
-    sweep_cross_entropies,
-    symmetric_loss,
     unit_gap_vector,
 )
-from modality_gap.embedding_set import normalise
-from modality_gap.errors import InputError
-from modality_gap.training import symmetric_contrastive_loss
+from modality_gap.measures.sphere import sphere_losses, sphere_points
+from modality_gap.training.loop import symmetric_contrastive_loss
 
 TEMPERATURES = [1 / 100, 1 / 50, 1 / 30, 1 / 20, 1 / 10, 1]
 
@@ -135,7 +136,7 @@ def test_distances_are_those_of_vectors_that_were_moved(pairs):
 @pytest.mark.parametrize("batch_size", [1, 7, 20, 40])
 @pytest.mark.parametrize("cosines", [1, 64, 1 << 16])  # a row of a batch, some rows, all batches
 def test_sweep_is_torchs_on_vectors_that_were_moved(pairs, monkeypatch, batch_size, cosines):
-    monkeypatch.setattr(contrastive, "COSINES", cosines)
+    monkeypatch.setattr(loss_sweep, "COSINES", cosines)
     x, y = pairs
     u = unit_gap_vector(x, y)
     deltas, temperatures = np.array([-1.5, 0, 0.4]), [1e-4, *TEMPERATURES]
@@ -157,7 +158,7 @@ def test_sweep_is_torchs_on_vectors_that_were_moved(pairs, monkeypatch, batch_si
 
 
 def test_sweep_does_not_depend_on_the_number_of_threads(pairs, monkeypatch):
-    monkeypatch.setattr(contrastive, "COSINES", 100)
+    monkeypatch.setattr(loss_sweep, "COSINES", 100)
     grid = np.array([0.0, 0.3]), [0.02, 1]
     for batch_size in (5, 40):
         one = batched_sweep(*pairs, *grid, batch_size)
@@ -206,7 +207,7 @@ def without_pairs(x, y, u, deltas, loss, batch_size):
 def test_what_a_pair_adds_is_what_its_batch_loses_without_it(
     pairs, monkeypatch, temperature, cosines_at_once
 ):
-    monkeypatch.setattr(contrastive, "COSINES", cosines_at_once)
+    monkeypatch.setattr(loss_sweep, "COSINES", cosines_at_once)
     x, y = pairs
     u, deltas = unit_gap_vector(x, y), np.array([-0.6, 0.0, 0.4])
     wanted = without_pairs(x, y, u, deltas, lambda c: symmetric_loss(c, temperature), 10)
@@ -262,7 +263,7 @@ def test_the_interval_of_a_minimum_covers_however_few_batches(batches, draws, st
         )
 
     def losses_of(x, y, deltas):
-        both = contrastive.sweep_cross_entropies(x, y, centre, deltas, [0.05], 50, 2)
+        both = loss_sweep.sweep_cross_entropies(x, y, centre, deltas, [0.05], 50, 2)
         return both.mean(axis=0)[0].mean(axis=1)
 
     deltas = np.arange(-5, 20) * 0.08

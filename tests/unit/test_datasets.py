@@ -21,8 +21,9 @@ import scipy.io
 import torchvision
 from PIL import Image
 
-from modality_gap.configuration import COLUMNS
-from modality_gap.datasets import ROWS, coco_captions, write_dataset
+from modality_gap.config.names import COLUMNS
+from modality_gap.data.datasets import write_dataset
+from modality_gap.data.formats import ROWS, coco_captions
 from modality_gap.errors import InputError
 
 DOCUMENT = {

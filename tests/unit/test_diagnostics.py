@@ -7,12 +7,12 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import pdist
 
-from modality_gap.diagnostics import diagnostics, effective_dimension, measure
-from modality_gap.embedding_set import normalise
+from modality_gap.embeddings.sets import normalise
 from modality_gap.errors import InputError
-from modality_gap.gap import gap
-from modality_gap.gap_intervals import gap_interval
-from modality_gap.intervals import bootstrap_interval, draws
+from modality_gap.measures.diagnostics import diagnostics, effective_dimension, measure
+from modality_gap.measures.gap import gap
+from modality_gap.measures.gap_intervals import gap_interval
+from modality_gap.measures.intervals import bootstrap_interval, draws
 
 
 @pytest.fixture

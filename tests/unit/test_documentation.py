@@ -17,9 +17,11 @@ from generators import (
     tables_page,
     verdicts,
 )
-from modality_gap.claims import COLUMNS, PAPERS_OWN, VERDICTS, load_ledger
+from modality_gap.config.tables import load_tables
 from modality_gap.errors import InputError
-from modality_gap.table_registry import load_tables
+from modality_gap.paper.claims import COLUMNS
+from modality_gap.paper.ledger import load_ledger
+from modality_gap.paper.show import PAPERS_OWN, VERDICTS
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -81,7 +83,7 @@ def test_the_site_asks_the_network_for_nothing(root):
 
 
 def test_the_readme_counts_the_claims_of_the_ledger(root):
-    ledger = load_ledger(root / "config/claims.yaml", root / "config/claims_schema.yaml")
+    ledger = load_ledger(root / "config/ledger/parts.yaml", root / "config/schema/claims.yaml")
     own = Counter(
         claim["part"] for claim in ledger["claims"].values() if claim["whose"] in PAPERS_OWN
     )
@@ -264,7 +266,7 @@ properties:
 
 def test_every_key_of_the_configuration_is_on_its_page(root):
     page = configuration_page.configuration_page(
-        root / "config/schema.yaml", root / "config/config.yaml"
+        root / "config/schema/config.yaml", root / "config/config.yaml"
     )
     for key in yaml.safe_load((root / "config/config.yaml").read_text(encoding="utf-8")):
         assert f"\n## `{key}`\n" in page

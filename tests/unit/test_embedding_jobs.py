@@ -9,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from modality_gap import extraction
-from modality_gap.embedding_set import EmbeddingWriter, read
-from modality_gap.encoders import Encoder
+from modality_gap.embeddings import extraction
+from modality_gap.embeddings.sets import EmbeddingWriter
+from modality_gap.embeddings.stored import read
+from modality_gap.encoders.base import Encoder
 from modality_gap.errors import InputError
 
 GREYS = [10, 30, 50, 70, 90, 110, 130]

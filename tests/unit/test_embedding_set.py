@@ -11,20 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modality_gap.embedding_set import (
+from modality_gap.data.parquet import matches
+from modality_gap.data.tiles import TILE
+from modality_gap.embeddings.sets import (
     METADATA_KEY,
     ROW_GROUP,
     EmbeddingSet,
     EmbeddingWriter,
-    StoredVectors,
     cluster_codes,
-    matches,
-    read,
-    read_pair,
     write,
 )
+from modality_gap.embeddings.stored import StoredVectors, read, read_pair
 from modality_gap.errors import InputError
-from modality_gap.tiles import TILE
 
 
 def make(n=5, d=3, ids=None, seed=0) -> EmbeddingSet:

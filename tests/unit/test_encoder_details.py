@@ -12,11 +12,15 @@ import pytest
 import torch
 from PIL import Image
 
-from modality_gap.embedding_set import normalise
-from modality_gap.encoders import build_encoder, clip_preprocess, describe_weights, load_open_clip
-from modality_gap.minilm import MiniLM
-from modality_gap.pixels import start_weights
-from modality_gap.sources import digits, emoji_pairs, parse_emoji_test
+from modality_gap.data.digits import digits
+from modality_gap.data.emoji import emoji_pairs, parse_emoji_test
+from modality_gap.embeddings.sets import normalise
+from modality_gap.encoders.base import describe_weights
+from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.minilm_model import MiniLM
+from modality_gap.encoders.open_clip import load_open_clip
+from modality_gap.encoders.pictures import clip_preprocess
+from modality_gap.training.whole_clip import start_weights
 
 RESNET = {"library": "timm", "architecture": "resnet10t", "image_size": 32}
 

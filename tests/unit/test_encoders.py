@@ -15,12 +15,15 @@ import torch
 from official_formats import write_openai_clip, write_resnet
 from PIL import Image
 
-from modality_gap.assets import load_assets, read_member
-from modality_gap.embedding_set import EmbeddingWriter, normalise, read
-from modality_gap.encoders import build_encoder, choose_dtype, clip_preprocess, open_picture
+from modality_gap.data.assets import load_assets, read_member
+from modality_gap.embeddings.extraction import extract, extract_noise, read_batches, select_rows
+from modality_gap.embeddings.sets import EmbeddingWriter, normalise
+from modality_gap.embeddings.stored import read
+from modality_gap.encoders.base import choose_dtype
+from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.minilm_model import MiniLM
+from modality_gap.encoders.pictures import clip_preprocess, open_picture
 from modality_gap.errors import InputError
-from modality_gap.extraction import extract, extract_noise, read_batches, select_rows
-from modality_gap.minilm import MiniLM
 
 # COCO val2017 id > row of the authors' CLIP features: the same photographs.
 SHARED_PHOTOGRAPHS = {

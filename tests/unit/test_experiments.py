@@ -10,33 +10,36 @@ import pytest
 import torch
 import yaml
 
-from modality_gap.contrastive import cross_entropies
-from modality_gap.embedding_set import normalise
-from modality_gap.experiments import (
-    Adam,
-    Pairs,
-    Temperature,
-    Towers,
-    compare_starts,
-    experiment_tables,
+from modality_gap.embeddings.sets import normalise
+from modality_gap.measures.intervals import t_interval
+from modality_gap.measures.losses import cross_entropies
+from modality_gap.training.experiments import (
     fit,
-    held_out,
-    learning_rate_factor,
     measure_untouched,
     plan_runs,
-    rotate_second,
-    rotation_onto,
-    run_missing,
     run_settings,
-    spreads,
-    summarise,
     train_loss,
     train_run,
-    trend,
     zero_shot_hits,
 )
-from modality_gap.intervals import t_interval
-from modality_gap.training import LinearProjections
+from modality_gap.training.journal import run_missing
+from modality_gap.training.loop import LinearProjections
+from modality_gap.training.pairs import Pairs, held_out
+from modality_gap.training.tables import (
+    compare_starts,
+    experiment_tables,
+    spreads,
+    summarise,
+    trend,
+)
+from modality_gap.training.towers import (
+    Adam,
+    Temperature,
+    Towers,
+    learning_rate_factor,
+    rotate_second,
+    rotation_onto,
+)
 
 CONFIG = yaml.safe_load(
     (Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8")

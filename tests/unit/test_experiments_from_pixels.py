@@ -13,18 +13,14 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from modality_gap.encoders import load_open_clip, split_transform
+from modality_gap.encoders.open_clip import load_open_clip
+from modality_gap.encoders.pictures import split_transform
 from modality_gap.errors import InputError
-from modality_gap.experiments import (
-    Pairs,
-    embed_task,
-    experiment_tables,
-    plan_runs,
-    run_missing,
-    run_settings,
-    train_run,
-)
-from modality_gap.pixels import Clip, build_clip, read_items, read_pairs, start_weights
+from modality_gap.training.experiments import embed_task, plan_runs, run_settings, train_run
+from modality_gap.training.journal import run_missing
+from modality_gap.training.pairs import Pairs
+from modality_gap.training.tables import experiment_tables
+from modality_gap.training.whole_clip import Clip, build_clip, read_items, read_pairs, start_weights
 
 CPU = torch.device("cpu")
 ARCHITECTURE = {

@@ -13,17 +13,19 @@ import pytest
 import torch
 from PIL import Image
 
-from modality_gap import extraction
-from modality_gap.embedding_set import EmbeddingWriter, read
-from modality_gap.encoders import Encoder, open_picture, split_transform
-from modality_gap.errors import InputError
-from modality_gap.extraction import (
+from modality_gap.embeddings import extraction
+from modality_gap.embeddings.extraction import (
     extract,
     plan_batches,
     prepare_ahead,
     read_batches,
     select_rows,
 )
+from modality_gap.embeddings.sets import EmbeddingWriter
+from modality_gap.embeddings.stored import read
+from modality_gap.encoders.base import Encoder
+from modality_gap.encoders.pictures import open_picture, split_transform
+from modality_gap.errors import InputError
 
 
 def encoded_picture(rng, mode="RGB", size=(50, 40), kind="PNG"):

@@ -11,9 +11,11 @@ import pytest
 from matplotlib import colors as mcolors
 from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
+from plan import script_path
 
-from modality_gap import logs, plotting
-from modality_gap.plotting import IMAGE_COLOR, INK, MUTED, PALETTE, TEXT_COLOR
+from modality_gap import logs
+from modality_gap.figures import style
+from modality_gap.figures.style import IMAGE_COLOR, INK, MUTED, PALETTE, TEXT_COLOR
 
 ENDS = "", "_low", "_high"
 
@@ -32,7 +34,7 @@ class Given(dict):
 def draw(root, tmp_path, monkeypatch):
     """Run a drawing script on frames by the name of the rule's input; its axes, and the figure."""
     drawn = []
-    monkeypatch.setattr(plotting, "save", lambda figure, *_: drawn.append(figure))
+    monkeypatch.setattr(style, "save", lambda figure, *_: drawn.append(figure))
     monkeypatch.setattr(logs, "log_to", lambda _: None)
 
     def written(name, table):
@@ -54,7 +56,7 @@ def draw(root, tmp_path, monkeypatch):
             params=Given(params or {}),
             log=["log"],
         )
-        runpy.run_path(str(root / "scripts" / f"{script}.py"), {"snakemake": snakemake})
+        runpy.run_path(str(script_path(root, script)), {"snakemake": snakemake})
         return drawn[-1].axes, drawn[-1]
 
     yield run

@@ -6,17 +6,23 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from modality_gap.embedding_set import normalise
+from modality_gap.embeddings.sets import normalise
 from modality_gap.errors import InputError
-from modality_gap.gap import gap, gap_vector, largest_share, linear_separability, mean_cosine
-from modality_gap.gap_intervals import (
+from modality_gap.measures.gap import (
+    gap,
+    gap_vector,
+    largest_share,
+    linear_separability,
+    mean_cosine,
+)
+from modality_gap.measures.gap_intervals import (
     gap_interval,
     gap_squared_interval,
     mean_cosine_interval,
     measure_gap,
 )
-from modality_gap.intervals import share_interval
-from modality_gap.retrieval import recall_at
+from modality_gap.measures.intervals import share_interval
+from modality_gap.measures.retrieval import recall_at
 
 # set: gap, mean cosine a, b, recall@1 a>b, b>a, share of the five largest dimensions. Measured on
 # the authors' released features by two independent computations.

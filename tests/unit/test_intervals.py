@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from modality_gap.intervals import (
+from modality_gap.measures.intervals import (
     bootstrap_interval,
     count_clusters,
     draws,

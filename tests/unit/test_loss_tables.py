@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import log_expit, log_softmax
 
-from modality_gap import contrastive, loss_sweep
-from modality_gap.embedding_set import normalise
+from modality_gap.embeddings.sets import normalise
 from modality_gap.errors import InputError
+from modality_gap.measures import loss_minimum, loss_sweep, loss_tables, shift, sphere
 
 SETTINGS = {
     "temperatures": [0.5, 0.05],
@@ -63,9 +63,9 @@ def sigmoid_loss(x, y, temperature, bias, size):
 
 @pytest.mark.parametrize("rows", [8, 20, 2048])  # a batch a tile, two, all of them
 def test_every_column_of_the_landscape(monkeypatch, rows):
-    monkeypatch.setattr(contrastive, "ROWS", rows)
+    monkeypatch.setattr(shift, "ROWS", rows)
     x, y = pairs()
-    table = loss_sweep.landscape(x, y, SETTINGS)
+    table = loss_tables.landscape(x, y, SETTINGS)
     assert table["temperature"].tolist() == [0.05] * 6 + [0.5] * 6
     np.testing.assert_allclose(table["delta"], COARSE * 2, atol=1e-12)
     for row in table.to_dict("records"):
@@ -81,9 +81,9 @@ def test_every_column_of_the_landscape(monkeypatch, rows):
 
 @pytest.mark.parametrize("n", [40, 41, 47])
 def test_batches_that_fill_a_tile_and_a_rest_that_does_not(monkeypatch, n):
-    monkeypatch.setattr(contrastive, "ROWS", 16)
+    monkeypatch.setattr(shift, "ROWS", 16)
     x, y = (side[:n] for side in pairs())
-    table = loss_sweep.landscape(x, y, SETTINGS | {"temperatures": [0.1]})
+    table = loss_tables.landscape(x, y, SETTINGS | {"temperatures": [0.1]})
     losses = entropies(*moved(x, y, 0), 0.1, 8)
     assert len(losses) == 5
     found = table.loc[np.isclose(table["delta"], 0), "loss"].item()
@@ -92,7 +92,7 @@ def test_batches_that_fill_a_tile_and_a_rest_that_does_not(monkeypatch, n):
 
 def test_minima_and_shapes_on_the_fine_grid():
     x, y = pairs()
-    lowest, shapes = loss_sweep.minima(x, y, SETTINGS, 60, 0.9, 3)
+    lowest, shapes = loss_tables.minima(x, y, SETTINGS, 60, 0.9, 3)
     distances = np.array([distance(x, y, delta) for delta in FINE])
     for row, temperature in zip(lowest, [0.5, 0.05], strict=True):
         losses = np.array(
@@ -109,7 +109,7 @@ def test_minima_and_shapes_on_the_fine_grid():
         assert row["loss_at_gap"] == pytest.approx(mean[10])
         assert row["loss_excess"] == pytest.approx(mean[10] - mean[least])
     for shape in shapes:
-        assert (shape["n"], shape.keys() - {"temperature"}) == (80, {*loss_sweep.SHAPE_COLUMNS})
+        assert (shape["n"], shape.keys() - {"temperature"}) == (80, {*loss_tables.SHAPE_COLUMNS})
 
 
 def test_shapes_are_those_of_losses_with_a_hump_alone():
@@ -118,13 +118,13 @@ def test_shapes_are_those_of_losses_with_a_hump_alone():
     x = normalise(hidden + 2)
     y = normalise(hidden + 0.3 * rng.normal(size=(64, 8)) - 2)
     settings = SETTINGS | {"delta_start": -2.0, "delta_stop": 4.0, "temperatures": [0.02, 5]}
-    _, shapes = loss_sweep.minima(x, y, settings, 20, 0.9, 3)
+    _, shapes = loss_tables.minima(x, y, settings, 20, 0.9, 3)
     fine = np.arange(-20, 41) / 10
     distances = np.array([distance(x, y, delta) for delta in fine])
     wanted = []
     for temperature in (0.02, 5):
         mean = np.array([entropies(*moved(x, y, delta), temperature, 8).mean() for delta in fine])
-        shape = contrastive.back_to_back(mean, distances)
+        shape = loss_minimum.back_to_back(mean, distances)
         wanted += [{"temperature": temperature, "n": 64, **shape}] if shape else []
     assert len(wanted) == 1
     assert shapes == [pytest.approx(wanted[0])]
@@ -143,7 +143,7 @@ def test_the_interval_of_a_minimum_is_of_its_confidence_and_seed():
     distances = 0.6 - 1.3 * deltas
     ends = {}
     for confidence in (0.5, 0.8, 0.95):
-        found = contrastive.loss_minimum(losses, deltas, distances, 4000, confidence, 1)
+        found = loss_minimum.loss_minimum(losses, deltas, distances, 4000, confidence, 1)
         # Batches drawn again, one resample after the other; quantiles of their minima.
         rng = np.random.default_rng(77)
         places = [
@@ -163,7 +163,7 @@ def test_the_interval_of_a_minimum_is_of_its_confidence_and_seed():
 def test_a_minimum_at_either_end_is_told(bottom, at_end):
     deltas = np.round(np.arange(-15, 16) * 0.1, 10)
     losses = np.abs(deltas - bottom)[:, None] * np.ones(9)
-    found = contrastive.loss_minimum(losses, deltas, -deltas, 50, 0.95, 0)
+    found = loss_minimum.loss_minimum(losses, deltas, -deltas, 50, 0.95, 0)
     assert (found["at_end"], found["delta"]) == (at_end, bottom)
 
 
@@ -178,7 +178,7 @@ def test_temperatures_near_each_other_and_low_ones_have_their_own_loss(temperatu
     x, y = pairs(16, 3, seed=8)
     # Far from right: opposite partners, for which an exponential of a low temperature vanishes.
     y = np.concatenate([-x[:8], y[8:]])
-    found = contrastive.batched_sweep(x, y, np.array([0.0, 0.7]), temperatures, 8)
+    found = loss_sweep.batched_sweep(x, y, np.array([0.0, 0.7]), temperatures, 8)
     for place, temperature in enumerate(temperatures):
         for column, delta in enumerate((0, 0.7)):
             losses = entropies(*moved(x, y, delta), temperature, 8).mean(axis=1)
@@ -190,8 +190,8 @@ def test_a_batch_of_one_whole_set_is_held_in_parts(monkeypatch):
     x, y = pairs(24)
     wanted = entropies(*moved(x, y, 0.3), 0.1, 24).mean()
     for cosines in (24, 25, 48, 24 * 23, 24 * 24):
-        monkeypatch.setattr(contrastive, "COSINES", cosines)
-        found = contrastive.batched_sweep(x, y, np.array([0.3]), [0.1], 24)
+        monkeypatch.setattr(loss_sweep, "COSINES", cosines)
+        found = loss_sweep.batched_sweep(x, y, np.array([0.3]), [0.1], 24)
         np.testing.assert_allclose(found, [[[wanted]]], rtol=1e-10)
 
 
@@ -200,7 +200,7 @@ def test_a_batch_of_one_whole_set_is_held_in_parts(monkeypatch):
 
 def test_every_column_of_the_sigmoid_tables():
     x, y = pairs()
-    table, lowest = loss_sweep.sigmoid_tables(x, y, 0.05, -4.0, SETTINGS, 60, 0.9, 3)
+    table, lowest = loss_tables.sigmoid_tables(x, y, 0.05, -4.0, SETTINGS, 60, 0.9, 3)
     assert [row["temperature"] for row in lowest] == [0.05, 0.5]
     assert [row["own"] for row in lowest] == [True, False]
     assert {row["bias"] for row in lowest} == {-4.0}
@@ -222,18 +222,18 @@ def test_every_column_of_the_sigmoid_tables():
         assert row["loss_at_gap"] == pytest.approx(losses[10])
         assert (row["n"], row["batches"]) == (80, 10)
     # A temperature of its own that the config does not name comes first.
-    _, more = loss_sweep.sigmoid_tables(x, y, 0.2, -4.0, SETTINGS, 60, 0.9, 3)
+    _, more = loss_tables.sigmoid_tables(x, y, 0.2, -4.0, SETTINGS, 60, 0.9, 3)
     assert [row["temperature"] for row in more] == [0.2, 0.5, 0.05]
 
 
 def test_own_scale_is_the_entrys_before_the_metadatas():
     about = {"logit_scale": 10, "logit_bias": -5, "model": "mine"}
-    assert loss_sweep.own_scale("mine", about, {}) == (0.1, -5)
-    assert loss_sweep.own_scale("mine", about, {"scale": 4}) == (0.25, -5)
-    assert loss_sweep.own_scale("mine", {}, {"scale": 4, "bias": -3}) == (0.25, -3)
+    assert loss_tables.own_scale("mine", about, {}) == (0.1, -5)
+    assert loss_tables.own_scale("mine", about, {"scale": 4}) == (0.25, -5)
+    assert loss_tables.own_scale("mine", {}, {"scale": 4, "bias": -3}) == (0.25, -3)
     for given in ({}, {"logit_scale": 10}):
         with pytest.raises(InputError, match=r"sets\.mine\.loss is sigmoid"):
-            loss_sweep.own_scale("mine", given, {"note": "a"})
+            loss_tables.own_scale("mine", given, {"note": "a"})
 
 
 # --- the sphere ---------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ def test_own_scale_is_the_entrys_before_the_metadatas():
 
 def test_every_row_of_the_sphere():
     settings = {"spacings_deg": [10, 25], "temperatures": [0.5, 0.02]}
-    table = contrastive.sphere_table(settings)
+    table = sphere.sphere_table(settings)
     assert len(table) == 2 * 2 * 2 * 181
     rows = table.sample(60, random_state=0).to_dict("records")
     assert {row["mismatched"] for row in rows} == {True, False}
@@ -264,9 +264,9 @@ def test_every_row_of_the_sphere():
 
 
 def test_a_grid_of_shifts_holds_both_ends_and_no_shift_exactly():
-    assert contrastive.delta_grid(SETTINGS).tolist() == COARSE
-    np.testing.assert_allclose(loss_sweep.fine_grid(SETTINGS), FINE, atol=1e-12)
-    odd = contrastive.delta_grid({"delta_start": -0.3, "delta_stop": 0.9, "delta_step": 0.1})
+    assert shift.delta_grid(SETTINGS).tolist() == COARSE
+    np.testing.assert_allclose(loss_tables.fine_grid(SETTINGS), FINE, atol=1e-12)
+    odd = shift.delta_grid({"delta_start": -0.3, "delta_stop": 0.9, "delta_step": 0.1})
     np.testing.assert_allclose(odd, np.arange(-3, 10) / 10, atol=1e-12)
     assert 0 in odd
 
@@ -278,7 +278,7 @@ def test_the_deepest_valley_and_the_highest_hump_behind_the_gap_are_told():
     distances = np.arange(200, -201, -1) / 100
     places = sorted(knots)
     loss = np.interp(distances, places, [knots[place] for place in places])
-    found = contrastive.back_to_back(loss, distances)
+    found = loss_minimum.back_to_back(loss, distances)
     assert {k: round(float(v), 6) for k, v in found.items()} == {
         "hump_distance": -1.1,
         "hump_loss": 8,
@@ -287,9 +287,9 @@ def test_the_deepest_valley_and_the_highest_hump_behind_the_gap_are_told():
     }
     # The order of the rows does not matter.
     order = np.random.default_rng(0).permutation(len(loss))
-    assert contrastive.back_to_back(loss[order], distances[order]) == found
+    assert loss_minimum.back_to_back(loss[order], distances[order]) == found
     # A hump before the centres meet is none, nor is one without a valley behind it.
-    shifted = contrastive.back_to_back(loss, distances + 2)
+    shifted = loss_minimum.back_to_back(loss, distances + 2)
     assert shifted is None
-    assert contrastive.back_to_back(loss[:300], distances[:300])["back_distance"] == -0.8
-    assert contrastive.back_to_back(loss[:270], distances[:270]) is None
+    assert loss_minimum.back_to_back(loss[:300], distances[:300])["back_distance"] == -0.8
+    assert loss_minimum.back_to_back(loss[:270], distances[:270]) is None

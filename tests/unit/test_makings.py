@@ -2,7 +2,7 @@
 
 import pytest
 
-from modality_gap.stand_ins import makings, makings_of_sets, plain
+from modality_gap.paper.stand_ins import makings, makings_of_sets, plain
 
 SETS = {
     "whole": {"inputs": "in1", "encoder": "enc1", "weights": "trained", "model": "W"},

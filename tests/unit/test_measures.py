@@ -8,18 +8,19 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from modality_gap import cone, gap_intervals, intervals, tiles
-from modality_gap.embedding_set import normalise
-from modality_gap.gap import linear_separability
-from modality_gap.loss_sweep import joined, with_gap
-from modality_gap.measures import (
+from modality_gap.data import tiles
+from modality_gap.data.tiles import map_ahead, sample_rows
+from modality_gap.embeddings.sets import normalise
+from modality_gap.measures import cone, gap_intervals, intervals, mlp_cone
+from modality_gap.measures.gap import linear_separability
+from modality_gap.measures.loss_tables import joined, with_gap
+from modality_gap.measures.shift_path import pca_with_shifts
+from modality_gap.measures.tables import (
     measure_normalisation,
     measure_preprocessing,
     measure_set,
     say_repeated,
 )
-from modality_gap.shift_path import pca_with_shifts
-from modality_gap.tiles import map_ahead, sample_rows
 
 
 def pairs(n=46, d=7, seed=0):
@@ -258,7 +259,7 @@ SETTINGS = {"activations": ["tanh", "relu", "leaky_relu", "sigmoid", "linear"],
 
 
 def test_networks_are_what_they_are_said_to_be():
-    table = cone.simulate_mlps(SETTINGS, seed=40)
+    table = mlp_cone.simulate_mlps(SETTINGS, seed=40)
     assert len(table) == 5 * 2 * 3 * 3
     phis = {
         "tanh": np.tanh,
@@ -297,7 +298,7 @@ def test_intervals_over_networks_are_students(confidence):
         ],
         columns=["activation", "bias", "layer", "repeat", "mean_cosine"],
     )
-    found = cone.mlp_intervals(table, inputs=10, confidence=confidence)
+    found = mlp_cone.mlp_intervals(table, inputs=10, confidence=confidence)
     assert len(found) == 8
     for row in found.to_dict("records"):
         keys = ["activation", "bias", "layer"]

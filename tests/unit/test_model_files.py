@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from modality_gap.encoders import describe_weights
-from modality_gap.model_files import file_digests, model_files
+from modality_gap.config.model_files import file_digests, model_files
+from modality_gap.encoders.base import describe_weights
 
 
 @pytest.fixture

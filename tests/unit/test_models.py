@@ -12,16 +12,19 @@ import pytest
 import yaml
 from PIL import Image
 
-from modality_gap.clip_models import architectures
-from modality_gap.configuration import check_config, with_rows
-from modality_gap.contrastive import batched_sweep, sigmoid_losses
-from modality_gap.embedding_set import normalise, read_pair
-from modality_gap.encoders import build_encoder
+from modality_gap.config.check import check_config
+from modality_gap.config.clip_models import architectures
+from modality_gap.config.rows import with_rows
+from modality_gap.embeddings.sets import normalise
+from modality_gap.embeddings.stored import read_pair
+from modality_gap.encoders.build import build_encoder
 from modality_gap.errors import InputError
-from modality_gap.gap import gap
+from modality_gap.measures.gap import gap
+from modality_gap.measures.loss_sweep import batched_sweep
+from modality_gap.measures.losses import sigmoid_losses
 
 ROOT = Path(__file__).parents[2]
-SCHEMA_PATH = ROOT / "config" / "schema.yaml"
+SCHEMA_PATH = ROOT / "config" / "schema" / "config.yaml"
 SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 WHOLE = {"library": "open_clip", "architecture": "ViT-B-32", "inputs": "emoji_test"}
 TIMM = {"library": "timm", "architecture": "resnet18", "pretrained": True}

@@ -6,14 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from modality_gap import page
-from modality_gap.findings import minimum_table
-from modality_gap.models_page import models_found, models_tables, sigmoid_table
-from modality_gap.stand_ins import Origins
+from modality_gap.pages import paper, render
+from modality_gap.pages.findings.figure3 import minimum_table
+from modality_gap.pages.models import models_found, models_tables, sigmoid_table
+from modality_gap.paper.stand_ins import Origins
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = {
-    name: (ROOT / f"report/{name}.html.j2").read_text(encoding="utf-8")
+    name: (ROOT / f"report/templates/{name}.html.j2").read_text(encoding="utf-8")
     for name in ("base", "tables", "models")
 }
 
@@ -185,14 +185,14 @@ def test_the_sigmoid_loss_is_told_at_the_models_own_scale(tables):
 
 def test_the_page_is_whole_and_escaped(tables):
     tables[0].loc[0, "set"] = tables[1].loc[0, "set"] = "<i>one</i>"
-    html = page.render_page(
+    html = render.render_page(
         TEMPLATES,
         "models",
         style="",
         tables=models_tables(*tables),
         found=models_found(*tables),
-        figures={"models": page.embedded(b"<svg/>")},
-        captions={"models": page.Markup("<p>A caption.</p>")},
+        figures={"models": render.embedded(b"<svg/>")},
+        captions={"models": paper.Markup("<p>A caption.</p>")},
         sets={"<i>one</i>": {"model": "<b>One</b>", "weights": "trained"}},
         origins={"<i>one</i>": Origins(["emoji for photographs"], ["ViT-B/16 for ViT-B/32"], [])},
         confidence="95 %",

@@ -15,32 +15,40 @@ import yaml
 from invented import claim, claims, data
 from snakemake.utils import update_config
 
-from modality_gap import claims as ledger
-from modality_gap import page, provenance, wording
-from modality_gap.chance import WELL_ABOVE
-from modality_gap.configuration import with_rows, without_nulls
+from modality_gap.config.load import without_nulls
+from modality_gap.config.rows import with_rows
 from modality_gap.errors import InputError
-from modality_gap.findings import SEPARATE, Finding, results
-from modality_gap.stand_ins import NEITHER, makings, sentences, stand_ins
+from modality_gap.pages import paper as paper_module
+from modality_gap.pages import provenance
+from modality_gap.pages import words as words_module
+from modality_gap.pages.findings.base import Finding
+from modality_gap.pages.findings.figure1 import SEPARATE
+from modality_gap.pages.findings.results import results
+from modality_gap.pages.render import caption_html, plain_table, render_page
+from modality_gap.paper import ledger, show
+from modality_gap.paper.chance import WELL_ABOVE
+from modality_gap.paper.stand_ins import NEITHER, makings, sentences, stand_ins
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
-FOUND = yaml.safe_load((ROOT / "report/paper_found.yaml").read_text(encoding="utf-8"))
+FOUND = yaml.safe_load((ROOT / "config/ledger/items.yaml").read_text(encoding="utf-8"))
 CONFIG["stand_ins"] = sentences(FOUND, CONFIG["sets"], CONFIG)
 ASSETS = yaml.safe_load((ROOT / "config/assets.yaml").read_text(encoding="utf-8"))
 RULES = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
 FIGURES = re.findall(r'"(\w+)"', re.search(r"FIGURES = \[(.*?)\]", RULES, re.DOTALL)[1])
 PLAIN_TABLES = re.findall(r'"(\w+)"', re.search(r"PLAIN_TABLES = \[(.*?)\]", RULES, re.DOTALL)[1])
-NOT_RUN = yaml.safe_load((ROOT / "config/not_run.yaml").read_text(encoding="utf-8"))
+NOT_RUN = yaml.safe_load((ROOT / "config/ledger/not_run.yaml").read_text(encoding="utf-8"))
 PARTS = [*FIGURES, "table1", "table2", *PLAIN_TABLES, *NOT_RUN]
 TEMPLATES = {
-    name: (ROOT / f"report/{name}.html.j2").read_text(encoding="utf-8")
+    name: (ROOT / f"report/templates/{name}.html.j2").read_text(encoding="utf-8")
     for name in ("base", "tables", "paper", "claims", "errata", "models")
 }
-LEDGER = ledger.load_ledger(ROOT / "config/claims.yaml", ROOT / "config/claims_schema.yaml")
+LEDGER = ledger.load_ledger(ROOT / "config/ledger/parts.yaml", ROOT / "config/schema/claims.yaml")
 ERRATA = {
     entry["id"]: entry
-    for entry in yaml.safe_load((ROOT / "config/errata.yaml").read_text(encoding="utf-8"))["errata"]
+    for entry in yaml.safe_load((ROOT / "config/ledger/errata.yaml").read_text(encoding="utf-8"))[
+        "errata"
+    ]
 }
 CLAIMS = claims(
     claim("theorem1.holds", "reproduced", figure="theorem1", evidence="simulation: toy"),
@@ -59,8 +67,8 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
         name: (ROOT / f"report/captions/{name}.rst").read_text() for name in PARTS
     }
     measured = results(tables or data(), {}, config)
-    plain = page.plain_table(pd.DataFrame({"x": [0.5], "x_low": [0.4], "x_high": [0.6]}), "plain")
-    made = page.sections(
+    plain = plain_table(pd.DataFrame({"x": [0.5], "x_low": [0.4], "x_high": [0.6]}), "plain")
+    made = paper_module.sections(
         FOUND,
         measured | dict.fromkeys(PLAIN_TABLES, ([], [plain])),
         captions,
@@ -73,14 +81,16 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
         ERRATA,
         NOT_RUN,
     )
-    return page.render_page(
+    return render_page(
         TEMPLATES,
         "paper",
-        style=page.Markup((ROOT / "report/style.css").read_text(encoding="utf-8")),
+        style=paper_module.Markup((ROOT / "report/style.css").read_text(encoding="utf-8")),
         sections=made,
-        balance=page.balance(rows, [one for found, _ in measured.values() for one in found]),
-        styles=ledger.MARKS,
-        claims_summary=ledger.summary(rows),
+        balance=paper_module.balance(
+            rows, [one for found, _ in measured.values() for one in found]
+        ),
+        styles=show.MARKS,
+        claims_summary=show.summary(rows),
         models=provenance.models_rows(
             sets, {("toy", "image"): {}}, {("toy", "image"): 3}, FOUND["stand_ins"], config
         ),
@@ -127,56 +137,56 @@ def test_every_part_is_described_and_its_files_are_the_workflows(name):
 
 @pytest.mark.parametrize("path", CAPTIONS, ids=lambda path: path.stem)
 def test_captions_render_without_complaints(path):
-    html = page.caption_html(path.read_text(encoding="utf-8"), CONFIG, path.stem)
+    html = caption_html(path.read_text(encoding="utf-8"), CONFIG, path.stem)
     assert html.strip().startswith("<p>")
     assert "system-message" not in html and "{{" not in html
 
 
 def test_the_reports_front_text_renders():
     text = (ROOT / "report/workflow.rst").read_text(encoding="utf-8")
-    assert "system-message" not in page.caption_html(text, CONFIG, "workflow")
+    assert "system-message" not in caption_html(text, CONFIG, "workflow")
 
 
 @pytest.mark.parametrize("fault", ["*no end", "{{ snakemake.config['absent'] }}", "{% if %}"])
 def test_a_faulty_caption_is_named(fault):
     with pytest.raises(InputError, match="figure9"):
-        page.caption_html(fault, CONFIG, "figure9")
+        caption_html(fault, CONFIG, "figure9")
 
 
 def test_a_caption_reads_no_file_and_no_html():
-    assert "<b>" not in page.caption_html("so <b>bold</b>", CONFIG, "figure9")
+    assert "<b>" not in caption_html("so <b>bold</b>", CONFIG, "figure9")
     marks = "*a `b <http://c>`_ |d| e_ <i> http://f"
-    html = page.caption_html("{{ snakemake.config['label'] }}", {"label": marks}, "figure9")
+    html = caption_html("{{ snakemake.config['label'] }}", {"label": marks}, "figure9")
     assert html == "<p>*a `b &lt;http://c&gt;`_ |d| e_ &lt;i&gt; http://f</p>\n"
     for directive in (".. include:: /etc/hostname", ".. raw:: html\n\n   <script>1</script>"):
         with pytest.raises(InputError):
-            page.caption_html(directive, CONFIG, "figure9")
+            caption_html(directive, CONFIG, "figure9")
 
 
 def test_a_caption_takes_sentences_on_stand_ins_with_their_markup_and_numbers_as_they_are():
     config = {"stand_ins": {"f": r"*emoji* for \*x_"}, "n": 0.5, "label": "*emoji*", "no": None}
     source = "{{ snakemake.config['%s'] }} and {{ snakemake.config['n'] }}"
-    assert page.caption_html(source % "stand_ins']['f", config, "f") == (
+    assert caption_html(source % "stand_ins']['f", config, "f") == (
         "<p><em>emoji</em> for *x_ and 0.5</p>\n"
     )
-    assert page.caption_html(source % "label", config, "f") == "<p>*emoji* and 0.5</p>\n"
+    assert caption_html(source % "label", config, "f") == "<p>*emoji* and 0.5</p>\n"
     # Without a word on stand-ins too.
-    assert page.caption_html("{{ snakemake.config['n'] }}", {"n": 2}, "f") == "<p>2</p>\n"
+    assert caption_html("{{ snakemake.config['n'] }}", {"n": 2}, "f") == "<p>2</p>\n"
 
 
 def test_a_caption_does_not_depend_on_settings_of_the_machine(tmp_path, monkeypatch):
     """docutils would read a docutils.conf of the working directory."""
     (tmp_path / "docutils.conf").write_text("[general]\nsmart_quotes: yes\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    assert page.caption_html('A "word".', {}, "f") == "<p>A &quot;word&quot;.</p>\n"
+    assert caption_html('A "word".', {}, "f") == "<p>A &quot;word&quot;.</p>\n"
 
 
 def test_headings_of_a_text_begin_below_those_of_the_page():
-    html = page.caption_html("Text.\n\nOne\n===\n\nMore.\n\nTwo\n===\n\nMore.", {}, "f")
+    html = caption_html("Text.\n\nOne\n===\n\nMore.\n\nTwo\n===\n\nMore.", {}, "f")
     assert re.findall(r"<h\d>", html) == ["<h3>", "<h3>"]
     words = r"^The caption f cannot be rendered \(.*too short(?s:.*)\); correct it\.$"
     with pytest.raises(InputError, match=words):
-        page.caption_html("A long title\n=====\n\nThe line under it is too short.", {}, "f")
+        caption_html("A long title\n=====\n\nThe line under it is too short.", {}, "f")
 
 
 def test_a_plain_table_has_intervals_beside_values_and_no_source():
@@ -192,7 +202,7 @@ def test_a_plain_table_has_intervals_beside_values_and_no_source():
             "other_low": [1, 2],
         }
     )
-    made = page.plain_table(table, "Words.")
+    made = plain_table(table, "Words.")
     assert made.caption == "Words."
     assert made.head == ["set name", "n", "gap", "high", "other low"]
     assert made.rows == [
@@ -202,7 +212,7 @@ def test_a_plain_table_has_intervals_beside_values_and_no_source():
 
 
 def one_section(name="one", entry=None, found=(), **more):
-    """A section of a page of one, of an invented entry of report/paper_found.yaml."""
+    """A section of a page of one, of an invented entry of config/ledger/items.yaml."""
     entry = {
         "title": "T?",
         "paper": ["P."],
@@ -224,7 +234,7 @@ def one_section(name="one", entry=None, found=(), **more):
         "errata": {"e": {"id": "e"}, "f": {"id": "f"}},
         "not_run": {},
     }
-    (made,) = page.sections(**arguments | more)
+    (made,) = paper_module.sections(**arguments | more)
     return made
 
 
@@ -316,21 +326,21 @@ def test_a_neighbouring_model_is_no_stand_in():
 
 
 def placeholders(text):
-    return [match[1] for match in page.PLACEHOLDER.finditer(text)]
+    return [match[1] for match in paper_module.PLACEHOLDER.finditer(text)]
 
 
 def test_the_papers_numbers_are_the_ledgers():
     published = partial(ledger.published, {"claims": {"a": {"published": 0.5080}}})
-    assert page.filled("It is {a|.4f} or {a|.1%}; {a}.", published) == (
+    assert paper_module.filled("It is {a|.4f} or {a|.1%}; {a}.", published) == (
         "It is 0.5080 or 50.8\u00a0%; 0.508."
     )
     with pytest.raises(InputError, match="no claim b"):
-        page.filled("It is {b}.", published)
+        paper_module.filled("It is {b}.", published)
     for name, entry in FOUND.items():
         for text in entry.get("paper", []):
-            assert not re.search(r"[{}]", page.filled(text, partial(ledger.published, LEDGER))), (
-                name
-            )
+            assert not re.search(
+                r"[{}]", paper_module.filled(text, partial(ledger.published, LEDGER))
+            ), name
 
 
 def test_what_the_paper_found_is_the_papers():
@@ -339,7 +349,7 @@ def test_what_the_paper_found_is_the_papers():
         for text in entry.get("paper", []):
             assert "[M]" not in text, name
             for claim_id in placeholders(text):
-                assert LEDGER["claims"][claim_id.partition("#")[0]]["whose"] in ledger.PAPERS_OWN, (
+                assert LEDGER["claims"][claim_id.partition("#")[0]]["whose"] in show.PAPERS_OWN, (
                     claim_id
                 )
 
@@ -365,7 +375,7 @@ def test_no_number_of_the_ledger_is_typed_again():
     assert 0.5556 in known and 0.8221 in known
     for name, entry in FOUND.items():
         for text in [*entry.get("paper", []), entry.get("method", "")]:
-            typed = numbers(page.PLACEHOLDER.sub("", text)) & known - ALLOWED
+            typed = numbers(paper_module.PLACEHOLDER.sub("", text)) & known - ALLOWED
             assert not typed, (name, typed)
     for path in CAPTIONS:
         typed = numbers(path.read_text(encoding="utf-8")) & known - ALLOWED
@@ -381,10 +391,10 @@ def test_nothing_but_the_ledger_holds_verdicts_tolerances_and_errata():
         if name != "stand_ins":
             assert not {"published", "tolerance", "verdict", "agrees"} & entry.keys(), name
             assert set(entry.get("errata", [])) <= ERRATA.keys(), name
-    sources = [
-        ROOT / f"scripts/modality_gap/{name}.py" for name in ("page", "findings", "models_page")
+    sources = [*(ROOT / "scripts/modality_gap/pages").rglob("*.py")]
+    templates = [
+        ROOT / f"report/templates/{name}.html.j2" for name in ("paper", "models", "tables")
     ]
-    templates = [ROOT / f"report/{name}.html.j2" for name in ("paper", "models", "tables")]
     for path in [*sources, *templates]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"""tolerance|agrees["']|["']agrees|\.agrees""", text), path.name
@@ -394,7 +404,7 @@ def test_an_unknown_erratum_is_an_error():
     found = copy.deepcopy(FOUND)
     found["figure1"]["errata"] = ["no_such"]
     with pytest.raises(InputError, match=r"figure1.*no_such"):
-        page.sections(
+        paper_module.sections(
             found, {}, {"figure1": "One."}, {}, CONFIG, {}, {}, CLAIMS, lambda name: 1, ERRATA, {}
         )
 
@@ -419,7 +429,7 @@ def test_headings_ask_or_name_and_state_no_finding():
 def test_captions_are_short(path):
     """At most 60 words beside the names of the stand-ins."""
     config = {**CONFIG, "stand_ins": dict.fromkeys(CONFIG["stand_ins"], "")}
-    html = page.caption_html(path.read_text(encoding="utf-8"), config, path.stem)
+    html = caption_html(path.read_text(encoding="utf-8"), config, path.stem)
     assert len(re.sub("<[^>]+>", "", html).split()) <= 60
 
 
@@ -428,7 +438,7 @@ def test_how_it_was_made_renders(config):
     config = paper_config() if config else CONFIG
     for name, entry in FOUND.items():
         if "method" in entry:
-            html = page.caption_html(entry["method"], config, name)
+            html = caption_html(entry["method"], config, name)
             assert "{{" not in html and "problematic" not in html, name
 
 
@@ -436,9 +446,9 @@ def test_figure_2as_caption_states_the_axis_that_is_drawn():
     config = copy.deepcopy(CONFIG)
     config["cone"]["axis"] = [-0.75, 0.5]
     source = (ROOT / "report/captions/figure2a.rst").read_text(encoding="utf-8")
-    text = " ".join(page.caption_html(source, config, "figure2a").split())
+    text = " ".join(caption_html(source, config, "figure2a").split())
     assert "200 bins from -1 to 1, of which the axis shows -0.75 to 0.5" in text
-    script = (ROOT / "scripts/plot_figure2a.py").read_text(encoding="utf-8")
+    script = (ROOT / "scripts/figure2/plot_figure2a.py").read_text(encoding="utf-8")
     assert "set_xlim(snakemake.params.axis)" in script
 
 
@@ -462,7 +472,9 @@ def test_marks_show_each_verdict_of_each_evidence():
         claim("c", "inconclusive", evidence="stand-in: emoji"),
         claim("d", "not run", evidence=""),
     )
-    found = page.marks(["a", "b", "c", "d", "of a user's own encoder"], page.by_claim(rows))
+    found = paper_module.marks(
+        ["a", "b", "c", "d", "of a user's own encoder"], paper_module.by_claim(rows)
+    )
     assert [(mark.verdict, mark.on, mark.n) for mark in found] == [
         ("reproduced", "paper's own: CLIP", 1),
         ("not seen on a stand-in", "stand-in: emoji and digits", 2),
@@ -479,13 +491,13 @@ def test_marks_of_one_verdict_lead_to_the_first_claim_and_count_claims_not_rows(
         claim("b", "differs", evidence="paper's own: ResNet"),
         claim("c", "consistent", evidence="printed numbers: a: b"),
     )
-    known = page.by_claim(rows)
-    assert page.marks(["b", "a", "c"], known) == [
-        page.Mark("differs", "differs", "b", "paper's own: ResNet and CLIP", 2),
-        page.Mark("consistent", "consistent", "c", "printed numbers: a: b", 1),
+    known = paper_module.by_claim(rows)
+    assert paper_module.marks(["b", "a", "c"], known) == [
+        paper_module.Mark("differs", "differs", "b", "paper's own: ResNet and CLIP", 2),
+        paper_module.Mark("consistent", "consistent", "c", "printed numbers: a: b", 1),
     ]
-    assert page.marks(["a"], known) == [
-        page.Mark("differs", "differs", "a", "paper's own: CLIP", 1)
+    assert paper_module.marks(["a"], known) == [
+        paper_module.Mark("differs", "differs", "a", "paper's own: CLIP", 1)
     ]
 
 
@@ -493,12 +505,12 @@ def test_every_verdict_has_a_look_of_its_own():
     style = (ROOT / "report/style.css").read_text(encoding="utf-8")
     shapes = [
         re.search(rf"\.verdict\.{css}::before {{ content: (\S+);", style)[1]
-        for css in ledger.MARKS.values()
+        for css in show.MARKS.values()
     ]
-    assert len(set(shapes)) == len(ledger.MARKS) == 7
-    for css in ledger.MARKS.values():
+    assert len(set(shapes)) == len(show.MARKS) == 7
+    for css in show.MARKS.values():
         assert re.search(rf"^\.verdict\.{css} {{", style, re.MULTILINE), css
-    assert {*page.AGREEING, *page.AGAINST} <= set(ledger.VERDICTS)
+    assert {*paper_module.AGREEING, *paper_module.AGAINST} <= set(show.VERDICTS)
 
 
 BALANCED = claims(
@@ -515,7 +527,7 @@ BALANCED = claims(
 def test_what_speaks_against_the_paper_stands_beside_what_agrees():
     told = Finding("Recall rises.", ("training.recall_falls_at_temperature_1",), lead=True)
     quiet = Finding("The gap is 0.5.", ("a",))
-    found = page.balance(BALANCED, [told, quiet])
+    found = paper_module.balance(BALANCED, [told, quiet])
     assert [one.id for one, _, _ in found.against] == [
         "a",
         "training.recall_falls_at_temperature_1",
@@ -544,7 +556,7 @@ def test_what_differs_stands_before_what_a_stand_in_does_not_show():
     )
     told = Finding("Both.", ("nowhere", "c", "b"), lead=True)
     alone = Finding("Alone.", ("e", "a.b"), lead=True)
-    found = page.balance(rows, [told, alone])
+    found = paper_module.balance(rows, [told, alone])
     assert [(one.id, len(rows), texts) for one, rows, texts in found.against] == [
         ("b", 1, []),
         ("c", 2, ["Both."]),
@@ -563,9 +575,9 @@ def test_what_differs_stands_before_what_a_stand_in_does_not_show():
 
 def test_a_claim_of_places_that_share_nothing_is_called_by_the_first():
     rows = claims(*(claim("a", "differs", where=place) for place in ("Table 1, x", "Table 2, x")))
-    assert page.by_claim(rows)["a"].where == "Table 1, x"
+    assert paper_module.by_claim(rows)["a"].where == "Table 1, x"
     rows = claims(*(claim("a", "differs", where=place) for place in ("A, b, c", "A, b", "A, b, d")))
-    assert page.by_claim(rows)["a"].where == "A, b"
+    assert paper_module.by_claim(rows)["a"].where == "A, b"
 
 
 def test_a_template_gets_values_as_text_and_misses_none():
@@ -573,17 +585,20 @@ def test_a_template_gets_values_as_text_and_misses_none():
     templates["x"] = (
         "{% extends 'base' %}{% block x %}\n  {% if a %}\n{{ a }}\n  {% endif %}\n{% endblock %}"
     )
-    assert page.render_page(templates, "x", a="<i>") == "<b>&lt;i&gt;\n</b>"
-    assert page.render_page(templates, "x", a=page.Markup("<i>")) == "<b><i>\n</b>"
+    assert render_page(templates, "x", a="<i>") == "<b>&lt;i&gt;\n</b>"
+    assert render_page(templates, "x", a=paper_module.Markup("<i>")) == "<b><i>\n</b>"
     with pytest.raises(jinja2.UndefinedError):
-        page.render_page(templates, "x")
+        render_page(templates, "x")
 
 
 def test_the_place_of_a_claim_with_pieces_is_what_they_share():
     places = ("Figure 2(b), ReLU, layer 1", "Figure 2(b), ReLU, layer 2")
     rows = claims(*(claim("a", "reproduced", where=place) for place in places))
-    assert page.by_claim(rows)["a"].where == "Figure 2(b), ReLU"
-    assert page.by_claim(claims(claim("b", "differs", where="Table 2")))["b"].where == "Table 2"
+    assert paper_module.by_claim(rows)["a"].where == "Figure 2(b), ReLU"
+    assert (
+        paper_module.by_claim(claims(claim("b", "differs", where="Table 2")))["b"].where
+        == "Table 2"
+    )
 
 
 def test_a_leading_sentence_is_told_at_the_head_whatever_the_verdict():
@@ -592,7 +607,7 @@ def test_a_leading_sentence_is_told_at_the_head_whatever_the_verdict():
     rows = claims(
         claim(ids[0], "inconclusive"), claim("b", "not seen on a stand-in"), claim("a", "differs")
     )
-    found = page.balance(rows, [told, Finding("Not this.", ("a",))])
+    found = paper_module.balance(rows, [told, Finding("Not this.", ("a",))])
     assert [one.id for one, _, _ in found.against] == ["a", "b"]
     assert [(one.text, marks[0].verdict) for one, marks in found.besides] == [
         ("Accuracy rises.", "inconclusive")
@@ -618,7 +633,7 @@ def test_the_page_tells_what_speaks_against_the_paper():
 
 
 def test_a_sentence_shows_the_ledgers_verdict_and_follows_it():
-    for verdict, css in ledger.MARKS.items():
+    for verdict, css in show.MARKS.items():
         html = render(rows=claims(claim("abstract.separate", verdict, figure="figure1")))
         section = re.search(r'<section id="figure1"(.*?)</section>', html, re.DOTALL)[1]
         sentence = re.search(r"<li>In all 2 sets the two modalities(.*?)</li>", section, re.DOTALL)
@@ -711,14 +726,24 @@ def test_no_nan_is_shown(html):
 
 
 def test_numbers():
-    assert wording.number(float("nan")) == wording.number(None) == wording.percent(None) == "–"
-    assert wording.number(-0.0001) == "0.000" and wording.number(-0.5, 1) == "-0.5"
-    assert wording.interval(None, 1.0) == "" and wording.interval(0.1, 0.2) == "[0.100, 0.200]"
-    assert wording.percent(0.1234) == "12.3 %"
-    assert wording.p_value(0.00001) == "<\u00a0.0001" and wording.p_value(0.0123) == "0.012"
-    assert wording.p_value(1.0) == "1" and wording.p_value(None) == "–"
-    assert wording.fraction(0.01) == "1/100" and wording.fraction(1.0) == "1"
-    assert wording.listed(["a", "b", "c"]) == "a, b and c" and wording.listed([]) == "–"
+    assert (
+        words_module.number(float("nan"))
+        == words_module.number(None)
+        == words_module.percent(None)
+        == "–"
+    )
+    assert words_module.number(-0.0001) == "0.000" and words_module.number(-0.5, 1) == "-0.5"
+    assert (
+        words_module.interval(None, 1.0) == ""
+        and words_module.interval(0.1, 0.2) == "[0.100, 0.200]"
+    )
+    assert words_module.percent(0.1234) == "12.3 %"
+    assert (
+        words_module.p_value(0.00001) == "<\u00a0.0001" and words_module.p_value(0.0123) == "0.012"
+    )
+    assert words_module.p_value(1.0) == "1" and words_module.p_value(None) == "–"
+    assert words_module.fraction(0.01) == "1/100" and words_module.fraction(1.0) == "1"
+    assert words_module.listed(["a", "b", "c"]) == "a, b and c" and words_module.listed([]) == "–"
 
 
 def test_versions_are_those_of_the_lock():
@@ -784,7 +809,7 @@ def test_what_is_neither_the_papers_nor_listed_is_called_so():
     named = ["birds", "<b>LAION</b> *_", "embeddings of own vectors"]
     assert stand_ins(FOUND["stand_ins"], *made_of, config, "figure1").others == named
     text = config["stand_ins"]["figure1"]
-    html = page.caption_html("{{ snakemake.config['stand_ins']['figure1'] }}", config, "figure1")
+    html = caption_html("{{ snakemake.config['stand_ins']['figure1'] }}", config, "figure1")
     assert NEITHER in text and "&lt;b&gt;LAION&lt;/b&gt; *_" in html
     # The twin of random weights is the paper's own architecture; so are OpenAI's weights.
     assert stand_ins(FOUND["stand_ins"], [], ["laion_random"], config) == ([], [], [])
@@ -821,7 +846,7 @@ def test_under_the_paper_configuration_nothing_is_called_a_stand_in():
         if path.stem in FOUND
     }
     published = partial(ledger.published, LEDGER)
-    made = page.sections(
+    made = paper_module.sections(
         FOUND, {}, captions, {}, config, config["sets"], {}, claims(), published, ERRATA, {}
     )
     for section in made:

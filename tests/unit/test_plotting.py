@@ -6,7 +6,15 @@ from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
 from matplotlib.text import Text
 
-from modality_gap.plotting import PALETTE, draw_pairs, draw_sets, minima, plain, save, use_style
+from modality_gap.figures.style import (
+    PALETTE,
+    draw_pairs,
+    draw_sets,
+    minima,
+    plain,
+    save,
+    use_style,
+)
 
 
 @pytest.mark.parametrize("words", ["$x^2$", r"$\frac{", "a $ b", r"\$x$ and \alpha", "_{2}"])

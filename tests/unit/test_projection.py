@@ -8,9 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modality_gap import initialisations, shift_path
-from modality_gap.embedding_set import EmbeddingSet, normalise
-from modality_gap.projection import pair_svd_2d, pair_umap_2d, principal_components, umap_2d
+from modality_gap.embeddings.sets import EmbeddingSet, normalise
+from modality_gap.measures import initialisations, shift_path
+from modality_gap.measures.projection import (
+    pair_svd_2d,
+    pair_umap_2d,
+    principal_components,
+    umap_2d,
+)
 
 
 @pytest.fixture

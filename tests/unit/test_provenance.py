@@ -2,7 +2,8 @@
 
 import pytest
 
-from modality_gap import prompts, provenance
+from modality_gap.data import prompts
+from modality_gap.pages import provenance
 
 NONE = provenance.NONE
 CONFIG = {

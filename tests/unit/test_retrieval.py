@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from modality_gap.embedding_set import normalise
-from modality_gap.intervals import proportion_interval
-from modality_gap.retrieval import measure_recall, partner_ranks, recall_at
+from modality_gap.embeddings.sets import normalise
+from modality_gap.measures.intervals import proportion_interval
+from modality_gap.measures.retrieval import measure_recall, partner_ranks, recall_at
 
 
 def test_recall_counts_the_partner_among_the_nearest():

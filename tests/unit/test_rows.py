@@ -5,20 +5,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modality_gap import (
+from modality_gap.embeddings.sets import EmbeddingSet
+from modality_gap.errors import InputError
+from modality_gap.measures import (
     cone,
-    contrastive,
     diagnostics,
     initialisations,
-    loss_sweep,
-    measures,
+    loss_tables,
+    mlp_cone,
     p_values,
     projection,
     shift_path,
+    sphere,
+    tables,
     theory,
 )
-from modality_gap.embedding_set import EmbeddingSet
-from modality_gap.errors import InputError
 
 CONFIDENCE = 0.8
 GRID = {
@@ -52,7 +53,7 @@ def close(found: dict, expected: dict) -> None:
 
 def test_a_row_of_gap(pair):
     x, y, groups = pair
-    found = measures.measure_set(x, y, CONFIDENCE, 30, 5, clusters=groups)
+    found = tables.measure_set(x, y, CONFIDENCE, 30, 5, clusters=groups)
     expected = plain.set_row(x, y, CONFIDENCE, 30, 5, groups)
     assert found["separability_n"] == 30
     assert found["recall_items_a"] == 39
@@ -63,21 +64,21 @@ def test_a_row_of_gap(pair):
 def test_a_row_of_normalisation(pair):
     x, y, groups = pair
     spec = {"norm_layers": False}
-    found = measures.measure_normalisation(spec, x, y, CONFIDENCE, 30, 5, groups)
+    found = tables.measure_normalisation(spec, x, y, CONFIDENCE, 30, 5, groups)
     expected = plain.normalisation_row(x, y, CONFIDENCE, 30, 5, groups)
     close(found, {"norm_layers": False, "input_normalisation": True, **expected})
     spec = {"input_normalisation": False}
-    found = measures.measure_normalisation(spec, x, y, CONFIDENCE, 30, 5, groups)
+    found = tables.measure_normalisation(spec, x, y, CONFIDENCE, 30, 5, groups)
     assert (found["norm_layers"], found["input_normalisation"]) == (True, False)
 
 
 def test_a_row_of_preprocessing(pair):
     x, y, groups = pair
     spec = {"preprocessing": "imagenet"}
-    found = measures.measure_preprocessing(spec, x, y, y[::-1], CONFIDENCE, clusters=groups)
+    found = tables.measure_preprocessing(spec, x, y, y[::-1], CONFIDENCE, clusters=groups)
     expected = plain.preprocessing_row(x, y, y[::-1], CONFIDENCE, groups)
     close(found, {"statistics": "imagenet", **expected})
-    assert measures.measure_preprocessing({}, x, y, x, CONFIDENCE)["statistics"] == "own"
+    assert tables.measure_preprocessing({}, x, y, x, CONFIDENCE)["statistics"] == "own"
 
 
 def test_a_panel_of_cosines(pair):
@@ -120,7 +121,7 @@ def test_panels_take_the_same_real_items():
 
 def test_perceptrons_and_their_intervals():
     settings = {"activations": ["tanh", "relu"], "repeats": 3, "inputs": 9, "width": 8, "layers": 2}
-    table = cone.simulate_mlps(settings, seed=11)
+    table = mlp_cone.simulate_mlps(settings, seed=11)
     rows = [
         (activation, bias, layer, repeat, cosine)
         for activation in ("tanh", "relu")
@@ -130,7 +131,7 @@ def test_perceptrons_and_their_intervals():
     ]
     assert list(map(tuple, table.iloc[:, :4].to_numpy())) == [row[:4] for row in rows]
     np.testing.assert_allclose(table["mean_cosine"], [row[4] for row in rows], atol=1e-9)
-    interval = cone.mlp_intervals(table, 9, CONFIDENCE)
+    interval = mlp_cone.mlp_intervals(table, 9, CONFIDENCE)
     keys = ["activation", "bias", "layer"]
     for (_, part), row in zip(
         table.groupby(keys, sort=False), interval.to_dict("records"), strict=True
@@ -145,22 +146,22 @@ def test_perceptrons_and_their_intervals():
 
 def test_the_landscape(pair):
     x, y, _ = pair
-    table = loss_sweep.landscape(x, y, GRID)
+    table = loss_tables.landscape(x, y, GRID)
     pd.testing.assert_frame_equal(table, plain.landscape(x, y, GRID)[list(table)], rtol=1e-9)
-    assert plain.grid(GRID, "fine_step") == pytest.approx(loss_sweep.fine_grid(GRID))
+    assert plain.grid(GRID, "fine_step") == pytest.approx(loss_tables.fine_grid(GRID))
 
 
 def test_the_scale_a_model_was_trained_with():
     about = {"logit_scale": 20.0, "logit_bias": -3.0}
-    assert loss_sweep.own_scale("s", about, {}) == (0.05, -3.0)
-    assert loss_sweep.own_scale("s", about, {"scale": 4.0, "bias": -1.0}) == (0.25, -1.0)
+    assert loss_tables.own_scale("s", about, {}) == (0.05, -3.0)
+    assert loss_tables.own_scale("s", about, {"scale": 4.0, "bias": -1.0}) == (0.25, -1.0)
     with pytest.raises(InputError, match=r"sets\.s\.loss"):
-        loss_sweep.own_scale("s", {"logit_scale": 20.0}, {})
+        loss_tables.own_scale("s", {"logit_scale": 20.0}, {})
 
 
 def test_sigmoid_tables(pair):
     x, y, _ = pair
-    curves, minima = loss_sweep.sigmoid_tables(x, y, 0.25, -3.0, GRID, 50, CONFIDENCE, 6)
+    curves, minima = loss_tables.sigmoid_tables(x, y, 0.25, -3.0, GRID, 50, CONFIDENCE, 6)
     expected, lowest = plain.sigmoid_tables(x, y, 0.25, -3.0, GRID)
     pd.testing.assert_frame_equal(
         curves, expected[list(curves)], check_index_type=False, rtol=1e-9, check_dtype=False
@@ -172,7 +173,7 @@ def test_sigmoid_tables(pair):
 
 def test_the_sphere():
     settings = {"spacings_deg": [20, 15], "temperatures": [0.5, 0.1]}
-    table = contrastive.sphere_table(settings)
+    table = sphere.sphere_table(settings)
     assert len(table) == 2 * 2 * 2 * 181
     keys = ["spacing_deg", "mismatched", "temperature", "delta_theta_deg"]
     some = table[table["delta_theta_deg"] % 30 == 0]

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from modality_gap import page, run_page, wording
-from modality_gap.run_record import code_state, machine
+from modality_gap.pages import render, run
+from modality_gap.pages.run_record import code_state, machine
+from modality_gap.pages.words import NONE
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 BENCHMARK = HEAD + "45.25\t0:00:45\t1661.50\t9\t9\t9\t0.00\t1.10\t90.00\t15.50\n"
@@ -17,7 +18,7 @@ UNSEEN = HEAD + "0.2\t0:00:00\tNA\tNA\tNA\tNA\tNA\tNA\tNA\tNA\n"
 
 
 def job_rows(*rows) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=run_page.JOB_COLUMNS).astype({"in_this_run": bool})
+    return pd.DataFrame(rows, columns=run.JOB_COLUMNS).astype({"in_this_run": bool})
 
 
 JOBS = job_rows(
@@ -45,43 +46,43 @@ RECORD = {
 
 
 def test_a_job_took_the_larger_of_what_was_sampled_and_what_it_counted():
-    sampled = run_page.measurements(BENCHMARK, "")
+    sampled = run.measurements(BENCHMARK, "")
     assert sampled == {"wall_s": 45.25, "cpu_s": 15.5, "peak_mb": 1661.5}
     log = "words\ntook 44.0 s, 81.3 s of CPU time, peak memory 1,640 MB\n"
-    assert run_page.measurements(BENCHMARK, log) == sampled | {"cpu_s": 81.3}
-    unseen = run_page.measurements(UNSEEN, "")
+    assert run.measurements(BENCHMARK, log) == sampled | {"cpu_s": 81.3}
+    unseen = run.measurements(UNSEEN, "")
     assert unseen["wall_s"] == 0.2
     assert pd.isna([unseen["cpu_s"], unseen["peak_mb"]]).all()
     # Of a log in which another run's words stand first the last line counts.
     more = "took 9.0 s, 99.9 s of CPU time, peak memory 9,999 MB\n" + log
-    assert run_page.measurements(BENCHMARK, more)["cpu_s"] == 81.3
+    assert run.measurements(BENCHMARK, more)["cpu_s"] == 81.3
     less = "took 44.0 s, 1.5 s of CPU time, peak memory 12,345 MB\n"
-    assert run_page.measurements(BENCHMARK, less) == sampled | {"peak_mb": 12345.0}
-    assert run_page.measurements(UNSEEN, less)["cpu_s"] == 1.5
+    assert run.measurements(BENCHMARK, less) == sampled | {"peak_mb": 12345.0}
+    assert run.measurements(UNSEEN, less)["cpu_s"] == 1.5
     with pytest.raises(ValueError):
-        run_page.measurements("s\tcpu_time\tmax_rss\n1.0\t2.0\n", "")  # cut off
+        run.measurements("s\tcpu_time\tmax_rss\n1.0\t2.0\n", "")  # cut off
 
 
 def test_rules_come_with_the_longest_first():
-    rules = run_page.by_rule(JOBS)
+    rules = run.by_rule(JOBS)
     assert list(rules["rule"]) == ["embed", "plot", "quick"]
     embed = rules.iloc[0]
     assert (embed["jobs"], embed["in_this_run"]) == (2, 1)
     assert (embed["wall_s"], embed["longest_s"], embed["cpu_s"]) == (70.0, 50.0, 110.0)
     assert embed["peak_mb"] == 1700.0
-    assert run_page.rules_table(rules).rows[0] == [
+    assert run.rules_table(rules).rows[0] == [
         *("embed", "2", "1", "70.0", "50.0", "110.0", "1,700")
     ]
     assert list(rules.index) == [0, 1, 2]
     # Of equal ones by name; a dash where nothing was measured.
     same = job_rows(*(("ba"[n], "x", True, 9.0, 1234.5, 4321.05, float("nan")) for n in (0, 1)))
-    assert run_page.rules_table(run_page.by_rule(same)).rows == [
-        [name, "1", "1", "1,234.5", "1,234.5", "4,321.1", wording.NONE] for name in "ab"
+    assert run.rules_table(run.by_rule(same)).rows == [
+        [name, "1", "1", "1,234.5", "1,234.5", "4,321.1", NONE] for name in "ab"
     ]
 
 
 def test_the_timeline_shows_the_jobs_of_this_run_in_their_order():
-    first, second = run_page.timeline(JOBS, 1000.0, 1200.0)
+    first, second = run.timeline(JOBS, 1000.0, 1200.0)
     assert (first["rule"], first["spans"]) == ("embed", [("5.00", "25.00")])
     assert (second["rule"], second["spans"]) == ("plot", [("47.50", "2.50")])
 
@@ -93,26 +94,26 @@ def test_the_timeline_holds_every_span_that_can_be_seen():
         ("late", "late/b", True, 1100.0, 0.1, 1.0, 1.0),
         ("early", "early/b", True, 1200.0, 1000.05, 1.0, 1.0),
     )
-    assert run_page.timeline(jobs, 1000.0, 1200.0) == [
+    assert run.timeline(jobs, 1000.0, 1200.0) == [
         {"rule": "early", "wall_s": "1,020.0", "spans": [("0.00", "10.00"), ("0.00", "500.02")]},
         {"rule": "late", "wall_s": "40.1", "spans": [("75.00", "20.00"), ("49.95", "0.20")]},
     ]
 
 
 def test_sentences_tell_what_ran_and_what_was_up_to_date():
-    said = " ".join(run_page.summary(JOBS, RECORD, 1200.0))
+    said = " ".join(run.summary(JOBS, RECORD, 1200.0))
     assert "Started 1970-01-01 00:16:40 UTC" in said
     assert "3 min 20 s later" in said
     assert "Of 4 jobs before it 2 ran and 2 were up to date" in said
     assert "55 s of wall time together, 1 min 24 s of CPU" in said
     assert "0.3 at a time on average, on up to 2 cores (local executor)." in said
     # Under an executor of jobs elsewhere there is no number of cores.
-    said = " ".join(run_page.summary(JOBS, RECORD | {"cores": None, "executor": "slurm"}, 1200.0))
+    said = " ".join(run.summary(JOBS, RECORD | {"cores": None, "executor": "slurm"}, 1200.0))
     assert "on up to 1 core (slurm executor)." in said
     one = {"jobs": [{"rule": "a", "planned": True}] * 1234}
-    said = " ".join(run_page.summary(JOBS, RECORD | one, 1200.0))
+    said = " ".join(run.summary(JOBS, RECORD | one, 1200.0))
     assert "Of 1,234 jobs before it 1,234 ran and 0 were up to date." in said
-    assert "not recorded" in run_page.summary(JOBS, {}, 1200.0)[0]
+    assert "not recorded" in run.summary(JOBS, {}, 1200.0)[0]
 
 
 @pytest.mark.parametrize(
@@ -129,20 +130,18 @@ def test_sentences_tell_what_ran_and_what_was_up_to_date():
     ],
 )
 def test_durations_read_well(seconds, words):
-    assert run_page.duration(seconds) == words
+    assert run.duration(seconds) == words
 
 
 def test_differences_from_the_default():
-    assert run_page.differences({"a": None, "b": "é"}, {"b": None, "a": None}) == [
-        ["b", "null", '"é"']
-    ]
-    assert run_page.differences({"a": {"x": 1}}, {"a": 1}) == [["a", "1", '{"x": 1}']]
+    assert run.differences({"a": None, "b": "é"}, {"b": None, "a": None}) == [["b", "null", '"é"']]
+    assert run.differences({"a": {"x": 1}}, {"a": 1}) == [["a", "1", '{"x": 1}']]
     default = {"seed": 1, "sets": {"a": {"n": 2, "k": [1]}, "b": {"n": 1}}, "same": {"x": 1}}
     config = {"seed": 1, "sets": {"a": {"n": 3, "k": [1]}, "c": {"n": 1}}, "same": {"x": 1}}
-    assert run_page.differences(config, default) == [
+    assert run.differences(config, default) == [
         ["sets.a.n", "2", "3"],
-        ["sets.b", '{"n": 1}', wording.NONE],
-        ["sets.c", wording.NONE, '{"n": 1}'],
+        ["sets.b", '{"n": 1}', NONE],
+        ["sets.c", NONE, '{"n": 1}'],
     ]
 
 
@@ -153,13 +152,13 @@ def test_only_extracted_files_have_a_speed():
         "a/image": {"dtype": "bfloat16", "extraction": speed},
         "projected/text": {"dtype": "x"},
     }
-    table = run_page.extraction_table(files, {"a/image": 0.0, "projected/text": 0.0})
+    table = run.extraction_table(files, {"a/image": 0.0, "projected/text": 0.0})
     assert len(table.head) == len(table.rows[0])
     (row,) = (dict(zip(table.head, row, strict=True)) for row in table.rows)
     assert row["embeddings"] == "a/image"
     assert (row["items"], row["items a second"], row["infer (s)"]) == ("1,449", "40.2", "30.3")
     assert (row["precision"], row["device"]) == ("bfloat16", "H100")
-    assert (row["peak memory (MB)"], row["peak GPU memory (MB)"]) == (wording.NONE, "2,048")
+    assert (row["peak memory (MB)"], row["peak GPU memory (MB)"]) == (NONE, "2,048")
     assert row["finished"] == "1970-01-01 00:00:00 UTC"
     assert (row["shards"], row["read (s)"], row["write (s)"], row["all (s)"]) == (
         "1", "1.0", "0.2", "36.0",
@@ -171,52 +170,53 @@ def test_only_extracted_files_have_a_speed():
         "projected/text": {"extraction": bare, "projection": "p"},
         "a/image": files["a/image"],
     }
-    table = run_page.extraction_table(files, dict.fromkeys(files, 3661.0))
+    table = run.extraction_table(files, dict.fromkeys(files, 3661.0))
     assert [row[0] for row in table.rows] == ["b/text", "a/image"]
     assert table.rows[0] == [
-        *("b/text", "9", "4", *[wording.NONE] * 5, wording.NONE, "cpu", "1,234"),
-        *(wording.NONE, "1970-01-01 01:01:01 UTC"),
+        *("b/text", "9", "4", *[NONE] * 5, NONE, "cpu", "1,234"),
+        *(NONE, "1970-01-01 01:01:01 UTC"),
     ]
-    nothing = run_page.extraction_table({"c/text": {"extraction": {"seconds": 2.0}}}, {"c/text": 0})
-    assert nothing.rows[0][8:10] == [wording.NONE] * 2
+    nothing = run.extraction_table({"c/text": {"extraction": {"seconds": 2.0}}}, {"c/text": 0})
+    assert nothing.rows[0][8:10] == [NONE] * 2
 
 
 def test_packages_are_those_of_the_lock(root):
-    table = run_page.packages_table((root / "requirements.txt").read_text())
-    assert len(table.rows) == len(run_page.PACKAGES)
+    table = run.packages_table((root / "requirements.txt").read_text())
+    assert len(table.rows) == len(run.PACKAGES)
     for name, installed, pinned in table.rows:
-        assert installed.split("+")[0] == pinned != wording.NONE, name
+        assert installed.split("+")[0] == pinned != NONE, name
 
 
 def test_a_package_that_is_absent_here_or_from_the_lock_has_a_dash(monkeypatch):
-    monkeypatch.setattr(run_page, "PACKAGES", ["numpy", "no-such-package"])
-    table = run_page.packages_table("no-such-package==1.0\n")
-    assert table.rows[0][::2] == ["numpy", wording.NONE]
+    monkeypatch.setattr(run, "PACKAGES", ["numpy", "no-such-package"])
+    table = run.packages_table("no-such-package==1.0\n")
+    assert table.rows[0][::2] == ["numpy", NONE]
     assert table.rows[0][1] == np.__version__
-    assert table.rows[1] == ["no-such-package", wording.NONE, "1.0"]
+    assert table.rows[1] == ["no-such-package", NONE, "1.0"]
 
 
 def test_the_page_shows_what_it_is_given_as_text(root):
     templates = {
-        name: (root / f"report/{name}.html.j2").read_text() for name in ("base", "tables", "run")
+        name: (root / f"report/templates/{name}.html.j2").read_text()
+        for name in ("base", "tables", "run")
     }
     config = {"note": "<script>alert(1)</script>"}
     values = {
         "style": "",
         "record": RECORD,
-        "summary": run_page.summary(JOBS, RECORD, 1200.0),
-        "software": {"this workflow": run_page.code_words(RECORD["code"])},
-        "packages": run_page.packages_table(""),
-        "machine": run_page.machine_rows(RECORD["machine"]),
-        "timeline": run_page.timeline(JOBS, 1000.0, 1200.0),
+        "summary": run.summary(JOBS, RECORD, 1200.0),
+        "software": {"this workflow": run.code_words(RECORD["code"])},
+        "packages": run.packages_table(""),
+        "machine": run.machine_rows(RECORD["machine"]),
+        "timeline": run.timeline(JOBS, 1000.0, 1200.0),
         "elapsed": "3 min 20 s",
-        "rules": run_page.rules_table(run_page.by_rule(JOBS)),
-        "extractions": run_page.extraction_table({}, {}),
-        "differences": run_page.differences(config, {}),
+        "rules": run.rules_table(run.by_rule(JOBS)),
+        "extractions": run.extraction_table({}, {}),
+        "differences": run.differences(config, {}),
         "bench": False,
         "config": yaml.safe_dump(config),
     }
-    html = page.render_page(templates, "run", **values)
+    html = render.render_page(templates, "run", **values)
     assert "<script>" not in html
     assert html.count("&lt;script&gt;alert(1)") == 2
     assert "--config seed=&lt;b&gt;7&lt;/b&gt;" in html
@@ -224,10 +224,10 @@ def test_the_page_shows_what_it_is_given_as_text(root):
     assert "not in a git repository" in html
     # A run whose start was not recorded, of which no benchmark is left.
     nothing = job_rows()
-    empty = {"record": {}, "machine": [], "timeline": run_page.timeline(nothing, 0, 1)}
-    empty["rules"] = run_page.rules_table(run_page.by_rule(nothing))
-    assert "not recorded" in page.render_page(
-        templates, "run", **values | empty | {"summary": run_page.summary(nothing, {}, 1.0)}
+    empty = {"record": {}, "machine": [], "timeline": run.timeline(nothing, 0, 1)}
+    empty["rules"] = run.rules_table(run.by_rule(nothing))
+    assert "not recorded" in render.render_page(
+        templates, "run", **values | empty | {"summary": run.summary(nothing, {}, 1.0)}
     )
 
 
@@ -237,11 +237,11 @@ def test_the_machine_is_known():
     assert 0.5 < found["memory_gib"] < 100_000
     assert found["cpu"]
     assert found["system"]
-    words = dict(run_page.machine_rows(found | {"gpus": [], "usable_cores": found["cores"]}))
+    words = dict(run.machine_rows(found | {"gpus": [], "usable_cores": found["cores"]}))
     assert words["GPU"] == "none"
     assert words["cores"] == str(found["cores"])
     made_up = {"system": "S", "cpu": "C", "cores": 8, "usable_cores": 2, "memory_gib": 15.58}
-    assert run_page.machine_rows(made_up | {"gpus": ["A", "B"]}) == [
+    assert run.machine_rows(made_up | {"gpus": ["A", "B"]}) == [
         ("operating system", "S"),
         ("processor", "C"),
         ("cores", "8, of which 2 may be used"),
@@ -261,9 +261,9 @@ def test_a_gpu_is_known_by_its_drivers_program(tmp_path, monkeypatch):
 def test_changed_files_are_named_up_to_ten():
     code = {"commit": "abc", "changes": [f"file{number}" for number in range(11)]}
     named = ", ".join(code["changes"][:10])
-    assert run_page.code_words(code) == f"commit abc, changed: {named} and 1 more"
+    assert run.code_words(code) == f"commit abc, changed: {named} and 1 more"
     code["changes"].pop()
-    assert run_page.code_words(code) == f"commit abc, changed: {named}"
+    assert run.code_words(code) == f"commit abc, changed: {named}"
 
 
 def test_the_state_of_the_code(tmp_path):
@@ -277,14 +277,14 @@ def test_the_state_of_the_code(tmp_path):
     assert code_state(folder) == {"commit": "", "changes": []}
     # A repository around it that does not keep it says nothing of it.
     git("init")
-    assert run_page.code_words(code_state(folder)) == "not in a git repository"
+    assert run.code_words(code_state(folder)) == "not in a git repository"
     git("add", ".")
     git("commit", "-m", "first")
     state = code_state(folder)
     assert len(state["commit"]) == 40
-    assert run_page.code_words(state) == f"commit {state['commit']}, unchanged"
+    assert run.code_words(state) == f"commit {state['commit']}, unchanged"
     for name in "abc":
         (folder / name).touch()
     (folder / "Snakefile").write_text("# changed")
-    words = run_page.code_words(code_state(folder), most=2)
+    words = run.code_words(code_state(folder), most=2)
     assert "changed: project/Snakefile, project/a and 2 more" in words

@@ -6,8 +6,8 @@ import platform
 import psutil
 import pytest
 
-from modality_gap import run_record
-from modality_gap.run_record import code_state, machine
+from modality_gap.pages import run_record
+from modality_gap.pages.run_record import code_state, machine
 
 CPUINFO = """processor\t: 0
 model name\t: Some Processor @ 2.0 GHz

@@ -11,9 +11,9 @@ from matplotlib.patches import Ellipse, Polygon
 from mpl_toolkits.mplot3d import proj3d
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 
-from modality_gap import plotting, schematics
-from modality_gap.plotting import FAINT, IMAGE_COLOR, INK, MUTED, PALETTE, TEXT_COLOR
-from modality_gap.schematics import IMAGE_PHI, TEXT_PHI
+from modality_gap.figures import schematics, style
+from modality_gap.figures.schematics import IMAGE_PHI, TEXT_PHI
+from modality_gap.figures.style import FAINT, IMAGE_COLOR, INK, MUTED, PALETTE, TEXT_COLOR
 
 
 def at(theta, phi, radius=1.0):
@@ -330,7 +330,7 @@ def assert_drawn(ax, points):
 
 def test_a_line_joins_each_pair(ax):
     points = points_of_sets("one")
-    plotting.draw_pairs(ax, points)
+    style.draw_pairs(ax, points)
     assert_drawn(ax, points)
 
 
@@ -351,7 +351,7 @@ def test_sets_stand_in_a_column_a_model_trained_above_random(drawing):
     gaps = gaps_of(sorted(rows, key=lambda row: row[1]))
     points = points_of_sets(*gaps.index)
     letters = {"trained": "(b)", "random": "(c)"}
-    figure, top = plotting.draw_sets(gaps, points, letters, drawing)
+    figure, top = style.draw_sets(gaps, points, letters, drawing)
     axes = figure.axes
     # Five models: four columns, then a block of one; two lines each, and the drawing above.
     assert (top is None) == (drawing == 0)
@@ -399,12 +399,12 @@ def test_sets_stand_in_a_column_a_model_trained_above_random(drawing):
 
 def test_a_figure_is_the_same_byte_for_byte(tmp_path):
     def written(name):
-        plotting.use_style()
+        style.use_style()
         figure, axes = plt.subplots()
         axes.plot([1, 2, 3], label="a")
-        plotting.letter(axes, "(a)")
+        style.letter(axes, "(a)")
         paths = [tmp_path / f"{name}.{kind}" for kind in ("svg", "pdf")]
-        plotting.save(figure, *paths)
+        style.save(figure, *paths)
         assert not plt.fignum_exists(figure.number)
         return [path.read_bytes() for path in paths]
 
@@ -417,11 +417,11 @@ def test_a_figure_is_the_same_byte_for_byte(tmp_path):
 
 def test_colours_are_okabe_and_itos():
     assert len(set(PALETTE)) == 8
-    assert plotting.MODALITY_COLORS == {"image": "#0072B2", "text": "#D55E00"}
+    assert style.MODALITY_COLORS == {"image": "#0072B2", "text": "#D55E00"}
 
 
 def test_a_panels_letter_stands_at_its_upper_left(ax):
-    plotting.letter(ax, "(d)")
+    style.letter(ax, "(d)")
     (note,) = ax.texts
     assert (note.xy, note.xycoords, note.get_text()) == ((0, 1), "axes fraction", "(d)")
     assert note.xyann[0] < 0 < note.xyann[1]

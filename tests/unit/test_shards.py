@@ -8,9 +8,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from modality_gap.embedding_set import ROW_GROUP, EmbeddingSet, EmbeddingWriter, read, write
+from modality_gap.embeddings.sets import ROW_GROUP, EmbeddingSet, EmbeddingWriter, write
+from modality_gap.embeddings.shards import merge
+from modality_gap.embeddings.stored import read
 from modality_gap.errors import InputError
-from modality_gap.shards import merge
 
 ABOUT = {"model": "none", "weights_sha256": "ab", "dtype": "float32", "skipped": []}
 

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from modality_gap import roc_auc, zero_shot
-from modality_gap.contrastive import shift
-from modality_gap.embedding_set import EmbeddingSet, normalise
+from modality_gap.embeddings.sets import EmbeddingSet, normalise
 from modality_gap.errors import InputError
-from modality_gap.fairness import harm_by_group, measure_harm, published_harm
-from modality_gap.significance import holm
-from modality_gap.table1 import measure_task
+from modality_gap.measures import roc_auc, zero_shot
+from modality_gap.measures.fairness import harm_by_group, measure_harm, published_harm
+from modality_gap.measures.shift import shift
+from modality_gap.measures.significance import holm
+from modality_gap.measures.table1 import measure_task
 
 DELTAS = np.array([-0.5, -0.25, 0.0, 0.25, 0.5])
 DISTANCES = np.array([1.1, 0.9, 0.7, 0.2, -0.3])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from modality_gap import significance
-from modality_gap.significance import (
+from modality_gap.measures import significance
+from modality_gap.measures.significance import (
     bonferroni,
     change_interval,
     difference_interval,

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modality_gap.prompts import prompts
-from modality_gap.sources import (
+from modality_gap.data.digits import digits
+from modality_gap.data.emoji import (
     concept,
-    digits,
     emoji_pairs,
     gender,
     parse_emoji_test,
@@ -17,6 +16,7 @@ from modality_gap.sources import (
     skin_tone,
     twemoji_file,
 )
+from modality_gap.data.prompts import prompts
 
 TONES = ["light", "medium-light", "medium", "medium-dark", "dark"]
 

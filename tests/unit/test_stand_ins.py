@@ -2,7 +2,7 @@
 
 import pytest
 
-from modality_gap.stand_ins import NEITHER, NOTHING, sentences, stand_ins
+from modality_gap.paper.stand_ins import NEITHER, NOTHING, sentences, stand_ins
 
 KNOWN = {
     "own": {

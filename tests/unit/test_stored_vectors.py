@@ -9,15 +9,17 @@ import pandas as pd
 import pytest
 from scipy.special import logsumexp
 
-from modality_gap import tiles as tiles_module
-from modality_gap.cone import cosine_distribution, sd_cosine
-from modality_gap.contrastive import loss_landscape, signed_distances
-from modality_gap.embedding_set import ROW_GROUP, EmbeddingSet, StoredVectors, open_pair, write
+from modality_gap.data import tiles as tiles_module
+from modality_gap.data.tiles import tiles
+from modality_gap.embeddings.sets import ROW_GROUP, EmbeddingSet, write
+from modality_gap.embeddings.stored import StoredVectors, open_pair
 from modality_gap.errors import InputError
-from modality_gap.gap import gap, gap_vector, mean_cosine
-from modality_gap.gap_intervals import gap_interval, mean_cosine_interval
-from modality_gap.retrieval import identical_rows, partner_ranks
-from modality_gap.tiles import tiles
+from modality_gap.measures.cone import cosine_distribution, sd_cosine
+from modality_gap.measures.gap import gap, gap_vector, mean_cosine
+from modality_gap.measures.gap_intervals import gap_interval, mean_cosine_interval
+from modality_gap.measures.loss_sweep import loss_landscape
+from modality_gap.measures.retrieval import identical_rows, partner_ranks
+from modality_gap.measures.shift import signed_distances
 
 N, DIM = 2 * ROW_GROUP + 300, 12
 

@@ -12,23 +12,25 @@ import torch
 import yaml
 from PIL import Image
 
-from modality_gap import encoders
-from modality_gap.cone import cosine_distribution, cosine_quantiles, fine_bins, sd_cosine
-from modality_gap.configuration import check_config
-from modality_gap.contrastive import cross_entropies, symmetric_loss
-from modality_gap.embedding_set import EmbeddingSet, normalise, read_initialisations, write
-from modality_gap.encoders import build_encoder, remove_norm_layers
+from modality_gap.config.check import check_config
+from modality_gap.embeddings.extraction import extract_noise
+from modality_gap.embeddings.sets import EmbeddingSet, normalise, write
+from modality_gap.embeddings.stored import read_initialisations
+from modality_gap.encoders import base, open_clip, pictures
+from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.open_clip import remove_norm_layers
 from modality_gap.errors import InputError
-from modality_gap.extraction import extract_noise
-from modality_gap.projection import pair_svd_2d
-from modality_gap.significance import two_proportion_test
+from modality_gap.measures.cone import cosine_distribution, cosine_quantiles, fine_bins, sd_cosine
+from modality_gap.measures.losses import cross_entropies, symmetric_loss
+from modality_gap.measures.projection import pair_svd_2d
+from modality_gap.measures.significance import two_proportion_test
 
 
 @pytest.fixture
 def loss_text(root) -> dict:
     """What the text of Supplementary 12 defines."""
     names = {}
-    exec((root / "report" / "contrastive_loss.py").read_text(encoding="utf-8"), names)
+    exec((root / "scripts/supplement/contrastive_loss.py").read_text(encoding="utf-8"), names)
     return names
 
 
@@ -117,7 +119,7 @@ def test_files_of_different_dimensions_are_refused_by_name(tmp_path):
 
 
 def test_every_seed_gets_the_same_noise_under_its_own_name():
-    encoder = encoders.Encoder(prepare=None, encode=np.stack, noise=lambda rng: rng.normal(size=3))
+    encoder = base.Encoder(prepare=None, encode=np.stack, noise=lambda rng: rng.normal(size=3))
     written = []
 
     class Collector:
@@ -162,15 +164,15 @@ def test_a_seed_study_compares_seeds_or_files(shipped, root, panel, fault):
     config = copy.deepcopy(shipped)
     config["supplement"]["seed_studies"]["supplementary13"] = {"ResNet-50": panel}
     if fault is None:
-        check_config(config, root / "config" / "schema.yaml")
+        check_config(config, root / "config" / "schema" / "config.yaml")
         return
     with pytest.raises(InputError, match=re.escape(fault)) as error:
-        check_config(config, root / "config" / "schema.yaml")
+        check_config(config, root / "config" / "schema" / "config.yaml")
     assert str(error.value).startswith("supplement.seed_studies.supplementary13")
 
 
 def test_what_is_not_run_says_why_and_its_example_is_a_configuration(shipped, root, tmp_path):
-    text = (root / "config" / "not_run.yaml").read_text(encoding="utf-8")
+    text = (root / "config" / "ledger" / "not_run.yaml").read_text(encoding="utf-8")
     entries = yaml.safe_load(text)
     empty = {name for name, panels in shipped["supplement"]["seed_studies"].items() if not panels}
     assert empty <= entries.keys()
@@ -183,7 +185,7 @@ def test_what_is_not_run_says_why_and_its_example_is_a_configuration(shipped, ro
         config["supplement"]["seed_studies"] |= overlay
         # All of it is right but for the files, which are not here.
         with pytest.raises(InputError, match="which is no file here"):
-            check_config(config, root / "config" / "schema.yaml")
+            check_config(config, root / "config" / "schema" / "config.yaml")
 
 
 # --- Supplementary 12 -------------------------------------------------------------------------
@@ -214,8 +216,8 @@ def test_without_norm_layers_the_weights_stay_and_inputs_pass(root):
         "library": "open_clip",
         "architecture": str(root / "config/architectures/emoji-clip.json"),
     }
-    whole, _, _ = encoders.load_open_clip(spec, {"seed": 0})
-    bare, _, _ = encoders.load_open_clip(spec | {"norm_layers": False}, {"seed": 0})
+    whole, _, _ = open_clip.load_open_clip(spec, {"seed": 0})
+    bare, _, _ = open_clip.load_open_clip(spec | {"norm_layers": False}, {"seed": 0})
     assert any(isinstance(module, torch.nn.LayerNorm) for module in whole.modules())
     assert not any(isinstance(module, torch.nn.LayerNorm) for module in bare.modules())
     kept, had = bare.state_dict(), whole.state_dict()
@@ -237,7 +239,7 @@ def test_norm_layers_of_every_kind_go_however_deep():
 def test_normalisation_is_switched_off_in_random_weights_alone(shipped, root):
     shipped["supplement"]["normalisation"]["encoders"].append("emoji_clip")
     with pytest.raises(InputError, match=r"^supplement\.normalisation\.encoders has emoji_clip,"):
-        check_config(shipped, root / "config" / "schema.yaml")
+        check_config(shipped, root / "config" / "schema" / "config.yaml")
 
 
 def test_pixels_without_input_normalisation_run_from_0_to_1(root):
@@ -252,7 +254,7 @@ def test_pixels_without_input_normalisation_run_from_0_to_1(root):
     )
     pixel, normalised = (each.normalise(each.prepare(picture))[:, 32, 32] for each in (raw, usual))
     np.testing.assert_allclose(pixel, [1, 0, 0.2], atol=1e-6)
-    mean, std = np.array(encoders.CLIP_MEAN), np.array(encoders.CLIP_STD)
+    mean, std = np.array(pictures.CLIP_MEAN), np.array(pictures.CLIP_STD)
     expected = (np.array([1, 0, 0.2]) - mean) / std
     np.testing.assert_allclose(normalised, expected, atol=1e-5)
     assert "as they are" in raw.metadata["preprocessing"]
@@ -263,7 +265,7 @@ def test_pixels_without_input_normalisation_run_from_0_to_1(root):
 
 @pytest.fixture(scope="module")
 def published(root) -> dict:
-    text = (root / "config" / "published.yaml").read_text(encoding="utf-8")
+    text = (root / "config" / "ledger" / "p_values.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(text)["supplementary_p_values"]
 
 

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from modality_gap import roc_auc
-from modality_gap.contrastive import shift
-from modality_gap.embedding_set import normalise
+from modality_gap.data.prompts import label_set
+from modality_gap.embeddings.sets import normalise
 from modality_gap.errors import InputError
-from modality_gap.fairness import harm_by_group, published_harm
-from modality_gap.prompts import label_set
-from modality_gap.zero_shot import (
+from modality_gap.measures import roc_auc
+from modality_gap.measures.fairness import harm_by_group, published_harm
+from modality_gap.measures.shift import shift
+from modality_gap.measures.zero_shot import (
     best_shift,
     direction,
     held_out_choice,
@@ -227,7 +227,9 @@ def test_labels_of_fairface_are_those_of_the_released_code():
 def test_published_counts_of_table_2(root):
     import yaml
 
-    published = yaml.safe_load((root / "config/published_table2.yaml").read_text(encoding="utf-8"))
+    published = yaml.safe_load(
+        (root / "config/ledger/published_counts.yaml").read_text(encoding="utf-8")
+    )
     table = published_harm(published["groups"], 0.95).set_index("group")
     assert table.loc["all", ["n", "before", "after"]].tolist() == [10954, 502, 424]
     # The paper's table, in per cent; East Asian is .6 in the notebook.

@@ -11,9 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from modality_gap.encoders import _hugging_face_reader, build_encoder, pool
-from modality_gap.errors import InputError
-from modality_gap.text_models import (
+from modality_gap.config.text_models import (
     ACTIVATIONS,
     POOLING,
     Dense,
@@ -24,6 +22,9 @@ from modality_gap.text_models import (
     reader_of,
     tokenizer_fault,
 )
+from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.hugging_face import _hugging_face_reader, pool
+from modality_gap.errors import InputError
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "photo", "of", "dog", "query", ":"]
 VOCABULARY += ["cat", "red", "two", "dogs", "##s", "in", "the", "snow"]

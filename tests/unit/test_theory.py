@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from modality_gap import theory
-from modality_gap.cone import mlp_mean_cosines
+from modality_gap.measures import theory
+from modality_gap.measures.mlp_cone import mlp_mean_cosines
 
 
 def relu(z):

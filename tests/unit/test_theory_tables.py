@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from scipy import integrate, special, stats
 
-from modality_gap import theory
-from modality_gap.cone import simulate_mlps
-from modality_gap.contrastive import sphere_table
 from modality_gap.errors import InputError
-from modality_gap.streams import stream
+from modality_gap.measures import theory
+from modality_gap.measures.mlp_cone import simulate_mlps
+from modality_gap.measures.sphere import sphere_table
+from modality_gap.measures.streams import stream
 
 
 def relu(z):

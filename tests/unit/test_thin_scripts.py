@@ -7,9 +7,11 @@ import independent as plain
 import numpy as np
 import pandas as pd
 import pytest
+from plan import script_path
 
 from modality_gap import logs
-from modality_gap.embedding_set import EmbeddingSet, read, write
+from modality_gap.embeddings.sets import EmbeddingSet, write
+from modality_gap.embeddings.stored import read
 from modality_gap.errors import InputError
 
 
@@ -33,7 +35,7 @@ def run(root, monkeypatch):
         snakemake = SimpleNamespace(
             input=Named(given), output=Named(output), params=Named(params), log=["log"], threads=1
         )
-        runpy.run_path(str(root / "scripts" / f"{script}.py"), {"snakemake": snakemake})
+        runpy.run_path(str(script_path(root, script)), {"snakemake": snakemake})
 
     return run
 

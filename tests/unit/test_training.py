@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from modality_gap.contrastive import symmetric_loss
-from modality_gap.embedding_set import normalise
-from modality_gap.experiments import Pairs, Towers, embed, rotate_second, rotation_onto
-from modality_gap.training import LinearProjections, held_out_statistics, train
+from modality_gap.embeddings.sets import normalise
+from modality_gap.measures.losses import symmetric_loss
+from modality_gap.training.loop import LinearProjections, held_out_statistics, train
+from modality_gap.training.pairs import Pairs, embed
+from modality_gap.training.towers import Towers, rotate_second, rotation_onto
 
 SETTINGS = {
     "learning_rate": 0.05,

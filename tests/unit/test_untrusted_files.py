@@ -13,9 +13,11 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from modality_gap import assets
-from modality_gap.embedding_set import EmbeddingSet, StoredVectors, choose_rows, read, write
-from modality_gap.encoders import build_encoder
+from modality_gap.data import assets
+from modality_gap.data.parquet import choose_rows
+from modality_gap.embeddings.sets import EmbeddingSet, write
+from modality_gap.embeddings.stored import StoredVectors, read
+from modality_gap.encoders.build import build_encoder
 from modality_gap.errors import InputError
 
 

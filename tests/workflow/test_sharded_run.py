@@ -8,10 +8,10 @@ import pytest
 import yaml
 from conftest import ROOT, copy_project
 
-from modality_gap.embedding_set import EmbeddingWriter
-from modality_gap.encoders import build_encoder
-from modality_gap.extraction import embed, label_columns, plan_batches, select_rows
-from modality_gap.shards import merge
+from modality_gap.embeddings.extraction import embed, label_columns, plan_batches, select_rows
+from modality_gap.embeddings.sets import EmbeddingWriter
+from modality_gap.embeddings.shards import merge
+from modality_gap.encoders.build import build_encoder
 
 SETTINGS = {"batch_size": 128, "workers": 2, "unreadable": "fail"}
 INPUTS = {"sample": 80, "noise": 150}

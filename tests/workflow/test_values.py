@@ -469,13 +469,13 @@ def test_table2(run):
 
 
 def test_published_table2(run):
-    published = yaml.safe_load((ROOT / "config/published_table2.yaml").read_text())
+    published = yaml.safe_load((ROOT / "config/ledger/published_counts.yaml").read_text())
     expected = plain.published_harm(published["groups"], run.confidence)
     same(run.table("tables/published_table2.csv"), expected.assign(source=published["source"]))
 
 
 def test_published_p_values(run):
-    published = yaml.safe_load((ROOT / "config/published.yaml").read_text())
+    published = yaml.safe_load((ROOT / "config/ledger/p_values.yaml").read_text())
     published = published["supplementary_p_values"]
     rows = [
         plain.p_value_row(row, published["shifts"], run.confidence)

@@ -20,7 +20,7 @@ from jinja2.meta import find_referenced_templates
 from plan import Job, dry_run, imported, processes, scripts_of_rules, with_what_depends
 from safetensors.numpy import load_file, save_file
 
-from modality_gap.embedding_set import read
+from modality_gap.embeddings.stored import read
 from modality_gap.imports import EXCEPTIONS
 
 AT_ONCE = 2
@@ -90,13 +90,16 @@ def test_a_changed_module_reruns_what_imports_it_and_nothing_else(copies, all_jo
     needs = {name: imported(copies[0] / f"scripts/{name}.py") for name in scripts.values()}
     for modules, some, _ in EXCEPTIONS:
         for name in some or needs:
-            needs[name] -= {f"modality_gap/{module}.py" for module in modules}
+            needs[name] -= {f"modality_gap/{module.replace('.', '/')}.py" for module in modules}
     folder = copies[0] / "scripts"
-    modules = [path.relative_to(folder).as_posix() for path in folder.glob("modality_gap/*.py")]
+    modules = [path.relative_to(folder).as_posix() for path in folder.glob("modality_gap/**/*.py")]
     # The package's own names are imported where the version is told; a new one nowhere.
     for name in needs:
         if not re.search(r"import .*\b__version__", (folder / f"{name}.py").read_text()):
             needs[name].discard("modality_gap/__init__.py")
+        needs[name] -= {
+            path for path in modules if path.count("/") > 1 and path.endswith("__init__.py")
+        }
     modules = sorted([*modules, "modality_gap/of_nobody.py"])
     assert len(modules) > 30
     planned = plans(copies, [f"scripts/{module}" for module in modules])
@@ -107,29 +110,31 @@ def test_a_changed_module_reruns_what_imports_it_and_nothing_else(copies, all_jo
         assert {job.outputs for job in mine} == {job.outputs for job in expected}, module
     assert not planned["scripts/modality_gap/of_nobody.py"]
     assert not planned["scripts/modality_gap/logs.py"]
-    assert len(planned["scripts/modality_gap/plotting.py"]) > 25
+    assert len(planned["scripts/modality_gap/figures/style.py"]) > 25
 
 
 def test_pages_are_written_again_for_every_file_that_they_are_made_of(all_jobs, root):
     inputs = {job.rule: job.inputs for job in all_jobs}
-    text = {path.stem.partition(".")[0]: path.read_text() for path in root.glob("report/*.j2")}
+    text = {
+        path.stem.partition(".")[0]: path.read_text() for path in root.glob("report/templates/*.j2")
+    }
     for rule in ("write_paper_page", "write_claims_pages", "write_models_page", "write_run_page"):
-        script = (root / "scripts" / f"{rule}.py").read_text()
+        script = (root / "scripts" / "pages" / f"{rule}.py").read_text()
         todo = re.findall(r'render_page\((?:[^"(]|\([^()]*\))*?"(\w+)"', script)
         assert todo
         templates = set()
         while todo:
             name = todo.pop()
-            templates.add(f"report/{name}.html.j2")
+            templates.add(f"report/templates/{name}.html.j2")
             todo += find_referenced_templates(Environment().parse(text[name]))
         given = inputs[rule]
         assert {path for path in given if path.endswith(".j2")} == templates, rule
         assert "report/style.css" in given
         for figure in (path for path in given if path.startswith("results/figures/")):
             assert f"report/captions/{Path(figure).stem}.rst" in given, rule
-    assert "report/contrastive_loss.py" in inputs["draw_supplementary12"]
-    assert inputs["check_claims"] >= {"config/claims.yaml", "config/claims_schema.yaml"}
-    assert "config/errata.yaml" in inputs["write_claims_pages"]
+    assert "scripts/supplement/contrastive_loss.py" in inputs["draw_supplementary12"]
+    assert inputs["check_claims"] >= {"config/ledger/parts.yaml", "config/schema/claims.yaml"}
+    assert "config/ledger/errata.yaml" in inputs["write_claims_pages"]
     # What is read is an input: no script and no module knows a file of the project by its name.
     for path in (root / "scripts").rglob("*.py"):
         if path.name != "fetch_released.py":  # which runs before the workflow

@@ -13,7 +13,7 @@ import yaml
 from check_outputs import faults
 from conftest import ROOT, copy_project
 
-from modality_gap.embedding_set import read, read_pair
+from modality_gap.embeddings.stored import read, read_pair
 
 
 def jobs(dry_run: str) -> dict[str, int]:

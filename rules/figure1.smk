@@ -1,0 +1,71 @@
+# Figure 1: the modality gap exists, trained and untrained; and the table of gaps.
+
+
+rule measure_gaps:
+    """Gap, cosines, recall and separability of every set."""
+    input:
+        pairs=PAIR_FILES,
+        code=code("figure1/measure_gaps"),
+    output:
+        "results/statistics/gap.csv",
+    log:
+        "results/logs/measure_gaps.log",
+    benchmark:
+        "results/benchmarks/measure_gaps.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: HALF_OF_THE_CORES
+    params:
+        sets={name: (entry["model"], entry["weights"]) for name, entry in SETS.items()},
+        clusters=CLUSTERS,
+        confidence=config["confidence"],
+        sample=config["sample"],
+        seed=config["seed"],
+    script:
+        "../scripts/figure1/measure_gaps.py"
+
+
+rule project_umap:
+    """UMAP of both modalities of a set together, every set."""
+    input:
+        pairs=PAIR_FILES,
+        code=code("figure1/project_umap"),
+    output:
+        "results/statistics/umap.parquet",
+    log:
+        "results/logs/project_umap.log",
+    benchmark:
+        "results/benchmarks/project_umap.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        sets=list(SETS),
+        umap=config["umap"],
+        sample=config["sample"],
+        seed=config["seed"],
+    script:
+        "../scripts/figure1/project_umap.py"
+
+
+rule plot_figure1:
+    """Figure 1: (a) drawn, (b) trained and (c) untrained models."""
+    input:
+        gap="results/statistics/gap.csv",
+        umap="results/statistics/umap.parquet",
+        code=code("figure1/plot_figure1"),
+    output:
+        svg=report(
+            "results/figures/figure1.svg",
+            caption="../report/captions/figure1.rst",
+            category="Figure 1",
+            labels={"figure": "the modality gap, trained and untrained"},
+        ),
+        pdf="results/figures/figure1.pdf",
+    log:
+        "results/logs/plot_figure1.log",
+    benchmark:
+        "results/benchmarks/plot_figure1.tsv"
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/figure1/plot_figure1.py"

@@ -1,0 +1,167 @@
+# Figure 3: the contrastive loss at low temperature keeps the gap.
+
+
+rule project_pca:
+    """Principal components of the trained sets, and how a shift along the gap moves through them."""
+    input:
+        pairs=pair_files(TRAINED_SETS),
+        code=code("figure3/project_pca"),
+    output:
+        points="results/statistics/pca.parquet",
+        shifts="results/statistics/pca_shifts.csv",
+    log:
+        "results/logs/project_pca.log",
+    benchmark:
+        "results/benchmarks/project_pca.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        sets=TRAINED_SETS,
+        sample=config["sample"],
+        seed=config["seed"],
+    script:
+        "../scripts/figure3/project_pca.py"
+
+
+rule plot_figure3a:
+    """Figure 3(a): PCA with the shift drawn."""
+    input:
+        points="results/statistics/pca.parquet",
+        shifts="results/statistics/pca_shifts.csv",
+        code=code("figure3/plot_figure3a"),
+    output:
+        svg=report(
+            "results/figures/figure3a.svg",
+            caption="../report/captions/figure3a.rst",
+            category="Figure 3",
+            labels={"figure": "(a) PCA with the shift"},
+        ),
+        pdf="results/figures/figure3a.pdf",
+    log:
+        "results/logs/plot_figure3a.log",
+    benchmark:
+        "results/benchmarks/plot_figure3a.tsv"
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/figure3/plot_figure3a.py"
+
+
+rule sweep_loss:
+    """Contrastive loss of every set over shifts and temperatures, and where it is smallest."""
+    input:
+        pairs=PAIR_FILES,
+        code=code("figure3/sweep_loss"),
+    output:
+        landscape="results/statistics/loss_landscape.csv",
+        minimum=report(
+            "results/statistics/loss_minimum.csv",
+            caption="../report/captions/loss_minimum.rst",
+            category="Beyond the paper",
+            labels={"table": "where the loss is smallest"},
+        ),
+        shape="results/statistics/loss_shape.csv",
+    log:
+        "results/logs/sweep_loss.log",
+    benchmark:
+        "results/benchmarks/sweep_loss.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: HALF_OF_THE_CORES
+    params:
+        sets=list(SETS),
+        clusters=CLUSTERS,
+        landscape=config["loss_landscape"],
+        bootstrap=config["bootstrap"],
+        confidence=config["confidence"],
+        sample=config["sample"],
+        seed=config["seed"],
+    script:
+        "../scripts/figure3/sweep_loss.py"
+
+
+rule plot_figure3bcd:
+    """Figure 3(b-d): loss against gap distance, six temperatures."""
+    input:
+        landscape="results/statistics/loss_landscape.csv",
+        gap="results/statistics/gap.csv",
+        code=code("figure3/plot_figure3bcd"),
+    output:
+        svg=report(
+            "results/figures/figure3bcd.svg",
+            caption="../report/captions/figure3bcd.rst",
+            category="Figure 3",
+            labels={"figure": "(b-d) loss against gap distance"},
+        ),
+        pdf="results/figures/figure3bcd.pdf",
+    log:
+        "results/logs/plot_figure3bcd.log",
+    benchmark:
+        "results/benchmarks/plot_figure3bcd.tsv"
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/figure3/plot_figure3bcd.py"
+
+
+rule plot_figure3ef:
+    """Figure 3(e, f): the sphere and its coordinates, drawn."""
+    input:
+        code=code("figure3/plot_figure3ef"),
+    output:
+        svg=report(
+            "results/figures/figure3ef.svg",
+            caption="../report/captions/figure3ef.rst",
+            category="Figure 3",
+            labels={"figure": "(e, f) the simulation's sphere"},
+        ),
+        pdf="results/figures/figure3ef.pdf",
+    log:
+        "results/logs/plot_figure3ef.log",
+    benchmark:
+        "results/benchmarks/plot_figure3ef.tsv"
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/figure3/plot_figure3ef.py"
+
+
+rule simulate_sphere:
+    """Loss of six pairs on the sphere against their angle of separation."""
+    input:
+        code=code("figure3/simulate_sphere"),
+    output:
+        "results/statistics/sphere.csv",
+    log:
+        "results/logs/simulate_sphere.log",
+    benchmark:
+        "results/benchmarks/simulate_sphere.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        sphere=config["sphere"],
+    script:
+        "../scripts/figure3/simulate_sphere.py"
+
+
+rule plot_figure3g:
+    """Figure 3(g): the simulation, mismatched and matched, both spacings."""
+    input:
+        "results/statistics/sphere.csv",
+        code=code("figure3/plot_figure3g"),
+    output:
+        svg=report(
+            "results/figures/figure3g.svg",
+            caption="../report/captions/figure3g.rst",
+            category="Figure 3",
+            labels={"figure": "(g) mismatched pairs on the sphere"},
+        ),
+        pdf="results/figures/figure3g.pdf",
+    log:
+        "results/logs/plot_figure3g.log",
+    benchmark:
+        "results/benchmarks/plot_figure3g.tsv"
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/figure3/plot_figure3g.py"

@@ -1,0 +1,283 @@
+# The pages: the paper's, the claims', the models', and the run's own, which is the last job.
+import json
+import time
+from contextlib import suppress
+
+from modality_gap.pages.run_record import code_state, machine
+
+# In the order of the page.
+FIGURES = [
+    "figure1",
+    "figure2a",
+    "figure2b",
+    "figure2c",
+    "figure3a",
+    "figure3bcd",
+    "figure3ef",
+    "figure3g",
+    "table1_curves",
+    "training",
+    "theorem1",
+    "lemma3",
+    "theorem2",
+    "cone_areas",
+    "experiment_temperature",
+    "experiment_initialisation",
+    "experiment_dimension",
+    "experiment_same_modality",
+    "supplementary4",
+    "supplementary5",
+    "supplementary6",
+    "supplementary7",
+    "supplementary9",
+    "supplementary12",
+    "supplementary15",
+    "diagnostics",
+]
+
+TABLES = ["table1", "table2"]
+
+# These stand on the page as they lie in their files.
+PLAIN_TABLES = [
+    "preprocessing",
+    "loss_minimum",
+    "published_table2",
+    "supplementary_p_values",
+]
+
+
+rule write_paper_page:
+    """One offline page: captions, what the paper found, what this run found, every figure."""
+    input:
+        figures=[
+            f"results/figures/{name}.svg"
+            for name in [
+                *FIGURES,
+                *(study for study in SEED_STUDIES if study not in NOT_RUN),
+            ]
+        ],
+        tables=[f"results/tables/{name}.csv" for name in TABLES],
+        statistics=[
+            f"results/statistics/{name}.csv"
+            for name in (
+                "gap",
+                "cone",
+                "mlp_cone_interval",
+                "initialisation_spectrum",
+                "pca_shifts",
+                "loss_landscape",
+                "sphere",
+                "zero_shot",
+            )
+        ],
+        experiments=[
+            f"results/statistics/experiments/{name}.csv"
+            for name in (
+                "temperature_summary",
+                "initialisation_summary",
+                "initialisation_difference",
+            )
+        ],
+        curves=[
+            f"results/statistics/training/{model}.csv"
+            for model in [*config["projections"], *config["training"]]
+        ],
+        pairs=PAIR_FILES,
+        captions=[
+            f"report/captions/{name}.rst"
+            for name in [*FIGURES, *TABLES, *PLAIN_TABLES, *SEED_STUDIES]
+        ],
+        plain_tables=[
+            f"results/{'statistics' if name == 'loss_minimum' else 'tables'}/{name}.csv"
+            for name in PLAIN_TABLES
+        ],
+        claims="results/claims.csv",
+        ledger=CLAIMS_FILES[0],
+        ledger_parts=CLAIMS_FILES[1:],
+        ledger_schema="config/schema/claims.yaml",
+        errata="config/ledger/errata.yaml",
+        not_run="config/ledger/not_run.yaml",
+        templates=[
+            "report/templates/base.html.j2",
+            "report/templates/tables.html.j2",
+            "report/templates/paper.html.j2",
+        ],
+        style="report/style.css",
+        found="config/ledger/items.yaml",
+        assets="config/assets.yaml",
+        requirements="requirements.txt",
+        code=code("pages/write_paper_page"),
+    output:
+        report(
+            "results/paper.html",
+            caption="../report/captions/paper.rst",
+            category="The page",
+            labels={"figure": "the reading page"},
+        ),
+    log:
+        "results/logs/write_paper_page.log",
+    benchmark:
+        "results/benchmarks/write_paper_page.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        config=config,
+        sets=SETS,
+        not_run=NOT_RUN,
+        missing=LEFT_OUT,
+        absent={
+            name: entry for name, entry in config["sets"].items() if name not in SETS
+        },
+    script:
+        "../scripts/pages/write_paper_page.py"
+
+
+rule write_claims_pages:
+    """The ledger and the errata of paper and code, each as a page."""
+    input:
+        claims="results/claims.csv",
+        errata="config/ledger/errata.yaml",
+        tables=tables_measured_in(load_yaml(LEDGER / "errata.yaml")["errata"]),
+        templates=[
+            "report/templates/base.html.j2",
+            "report/templates/claims.html.j2",
+            "report/templates/errata.html.j2",
+        ],
+        style="report/style.css",
+        code=code("pages/write_claims_pages"),
+    output:
+        claims=report(
+            "results/claims.html",
+            caption="../report/captions/claims.rst",
+            category="Claims",
+            labels={"figure": "the ledger as a page"},
+        ),
+        errata=report(
+            "results/errata.html",
+            caption="../report/captions/errata.rst",
+            category="Claims",
+            labels={"figure": "errata of paper and code"},
+        ),
+    log:
+        "results/logs/write_claims_pages.log",
+    benchmark:
+        "results/benchmarks/write_claims_pages.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        confidence=config["confidence"],
+    script:
+        "../scripts/pages/write_claims_pages.py"
+
+
+rule write_models_page:
+    """All models side by side, as a page."""
+    input:
+        gap="results/statistics/gap.csv",
+        diagnostics="results/statistics/diagnostics.csv",
+        minimum="results/statistics/loss_minimum.csv",
+        sigmoid=["results/statistics/sigmoid_minimum.csv"] if SIGMOID_SETS else [],
+        figures=[
+            f"results/figures/{name}.svg"
+            for name in ["models", *(["sigmoid_loss"] if SIGMOID_SETS else [])]
+        ],
+        captions=[
+            f"report/captions/{name}.rst"
+            for name in ["models", *(["sigmoid_loss"] if SIGMOID_SETS else [])]
+        ],
+        templates=[
+            "report/templates/base.html.j2",
+            "report/templates/tables.html.j2",
+            "report/templates/models.html.j2",
+        ],
+        style="report/style.css",
+        found="config/ledger/items.yaml",
+        code=code("pages/write_models_page"),
+    output:
+        report(
+            "results/models.html",
+            caption="../report/captions/models.rst",
+            category="The page",
+            labels={"figure": "all models side by side, as a page"},
+        ),
+    log:
+        "results/logs/write_models_page.log",
+    benchmark:
+        "results/benchmarks/write_models_page.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        config=config,
+        sets=SETS,
+    script:
+        "../scripts/pages/write_models_page.py"
+
+
+DEFAULT_CONFIG = with_rows(
+    without_nulls(load_yaml(Path(workflow.basedir) / "config" / "config.yaml"))
+)
+
+
+onstart:
+    planned = set(workflow.dag.needrun_jobs())
+    about = {
+        "started": time.time(),
+        "machine": machine(),
+        "code": code_state(workflow.basedir),
+        "configfiles": list(map(os.path.relpath, workflow.overwrite_configfiles)),
+        "settings": dict(workflow.config_settings.config),
+        "executor": workflow.executor_plugin.name,
+        "cores": workflow.cores,
+        # Those of this configuration: files that another one left are not taken for this run's.
+        "jobs": [
+            {
+                "rule": job.rule.name,
+                "planned": job in planned,
+                "benchmark": str(job.benchmark),
+                "log": str(job.log[0]),
+                "output": list(map(str, job.output)),
+            }
+            for job in workflow.dag.jobs
+            if job.benchmark
+        ],
+    }
+    # Where nothing can be written the jobs will say why.
+    with suppress(OSError):
+        partial = Path("results/run.json.part")
+        partial.write_text(json.dumps(about, default=str), encoding="utf-8")
+        partial.replace("results/run.json")
+
+
+rule write_run_page:
+    """This run as a page: software, machine, configuration, and what each rule took."""
+    input:
+        # The last job: all others are behind these.
+        pages=["results/paper.html", "results/claims.html", "results/models.html"],
+        requirements="requirements.txt",
+        templates=[
+            "report/templates/base.html.j2",
+            "report/templates/tables.html.j2",
+            "report/templates/run.html.j2",
+        ],
+        style="report/style.css",
+        code=code("pages/write_run_page"),
+    output:
+        page=report(
+            "results/run.html",
+            caption="../report/captions/run.rst",
+            category="The page",
+            labels={"figure": "this run"},
+        ),
+        jobs="results/run.csv",
+    log:
+        "results/logs/write_run_page.log",
+    benchmark:
+        "results/benchmarks/write_run_page.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        config={key: value for key, value in config.items() if key != "stand_ins"},
+        default=DEFAULT_CONFIG,
+        record="results/run.json",
+    script:
+        "../scripts/pages/write_run_page.py"

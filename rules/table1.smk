@@ -1,0 +1,88 @@
+# Table 1: zero-shot accuracy (or ROC-AUC) under a shift of the gap.
+
+
+rule sweep_zero_shot:
+    """Every zero-shot task of one model, over the shifts."""
+    input:
+        pair=lambda w: pair_files([w.model]),
+        images=lambda w: [
+            embeddings_by_model(w.model, TASKS[task]["inputs"], "image")
+            for task in config["table1"]["tasks"]
+        ],
+        prompts=lambda w: embeddings_by_model(w.model, "prompts", "text"),
+        code=code("table1/sweep_zero_shot"),
+    output:
+        table="results/statistics/zero_shot/{model}.csv",
+        sweep="results/statistics/zero_shot/{model}.sweep.csv",
+    log:
+        "results/logs/sweep_zero_shot/{model}.log",
+    benchmark:
+        "results/benchmarks/sweep_zero_shot/{model}.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        tasks={task: TASKS[task] for task in config["table1"]["tasks"]},
+        clusters={
+            task: cluster_column(config, TASKS[task]["inputs"])
+            for task in config["table1"]["tasks"]
+        },
+        landscape=config["loss_landscape"],
+        confidence=config["confidence"],
+        permutations=config["permutations"],
+        seed=config["seed"],
+    script:
+        "../scripts/table1/sweep_zero_shot.py"
+
+
+rule make_table1:
+    """Table 1: default against shifted, as the paper picks the shift and held out."""
+    input:
+        tables=[
+            f"results/statistics/zero_shot/{name}.csv"
+            for name in config["table1"]["models"]
+        ],
+        sweeps=[
+            f"results/statistics/zero_shot/{name}.sweep.csv"
+            for name in config["table1"]["models"]
+        ],
+        code=code("table1/make_table1"),
+    output:
+        table=report(
+            "results/tables/table1.csv",
+            caption="../report/captions/table1.rst",
+            category="Table 1",
+            labels={"table": "zero-shot accuracy under a shift"},
+        ),
+        sweep="results/statistics/zero_shot.csv",
+    log:
+        "results/logs/make_table1.log",
+    benchmark:
+        "results/benchmarks/make_table1.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    script:
+        "../scripts/table1/make_table1.py"
+
+
+rule plot_table1:
+    """The curves behind Table 1: accuracy against the gap's distance."""
+    input:
+        sweep="results/statistics/zero_shot.csv",
+        table="results/tables/table1.csv",
+        code=code("table1/plot_table1"),
+    output:
+        svg=report(
+            "results/figures/table1_curves.svg",
+            caption="../report/captions/table1_curves.rst",
+            category="Table 1",
+            labels={"figure": "accuracy against gap distance"},
+        ),
+        pdf="results/figures/table1_curves.pdf",
+    log:
+        "results/logs/plot_table1.log",
+    benchmark:
+        "results/benchmarks/plot_table1.tsv"
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/table1/plot_table1.py"

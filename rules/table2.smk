@@ -1,0 +1,55 @@
+# Table 2: denigration harm by group under a shift of the gap.
+
+
+rule make_table2:
+    """Offensive labels by group, default and shifted."""
+    input:
+        pair=pair_files([config["table2"]["model"]]),
+        images=embeddings_by_model(
+            config["table2"]["model"], config["table2"]["inputs"], "image"
+        ),
+        prompts=embeddings_by_model(config["table2"]["model"], "prompts", "text"),
+        code=code("table2/make_table2"),
+    output:
+        report(
+            "results/tables/table2.csv",
+            caption="../report/captions/table2.rst",
+            category="Table 2",
+            labels={"table": "denigration harm by group"},
+        ),
+    log:
+        "results/logs/make_table2.log",
+    benchmark:
+        "results/benchmarks/make_table2.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        table2=config["table2"],
+        cluster=cluster_column(config, config["table2"]["inputs"]),
+        confidence=config["confidence"],
+    script:
+        "../scripts/table2/make_table2.py"
+
+
+rule make_published_table2:
+    """The paper's Table 2 in counts, with intervals and exact tests."""
+    input:
+        counts="config/ledger/published_counts.yaml",
+        code=code("table2/make_published_table2"),
+    output:
+        report(
+            "results/tables/published_table2.csv",
+            caption="../report/captions/published_table2.rst",
+            category="Beyond the paper",
+            labels={"table": "the paper's Table 2, tested"},
+        ),
+    log:
+        "results/logs/make_published_table2.log",
+    benchmark:
+        "results/benchmarks/make_published_table2.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        confidence=config["confidence"],
+    script:
+        "../scripts/table2/make_published_table2.py"

@@ -1,0 +1,306 @@
+# Training experiments: what temperature, start and dimension do to the gap, and one modality twice.
+# On cached embeddings, or whole models from pixels where experiments.models names them.
+# A job is one experiment; its finished runs lie in results/runs, where an interrupted job goes on.
+
+
+rule train_projections:
+    """`stitched`: one linear projection over each of two frozen encoders."""
+    input:
+        image=lambda w: embeddings_of(
+            config["projections"][w.model]["encoders"]["image"],
+            config["projections"][w.model]["inputs"],
+            "image",
+        ),
+        text=lambda w: embeddings_of(
+            config["projections"][w.model]["encoders"]["text"],
+            config["projections"][w.model]["inputs"],
+            "text",
+        ),
+        code=code("training/train_projections"),
+    output:
+        trained="results/models/{model}.trained.safetensors",
+        untrained="results/models/{model}.random.safetensors",
+        curve="results/statistics/training/{model}.csv",
+    log:
+        "results/logs/train_projections/{model}.log",
+    benchmark:
+        "results/benchmarks/train_projections/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(config["projections"]) or "(?!)",
+    conda:
+        "../envs/embeddings.yaml"
+    threads: HALF_OF_THE_CORES
+    params:
+        settings=lambda w: config["projections"][w.model],
+        seed=config["seed"],
+    script:
+        "../scripts/training/train_projections.py"
+
+
+rule train_clip:
+    """`emoji_clip`: a small CLIP, both towers from scratch."""
+    input:
+        dataset="results/datasets/emoji.parquet",
+        model=lambda w: model_files(ENCODERS[w.model]),
+        code=code("training/train_clip"),
+    output:
+        checkpoint="results/models/{model}.safetensors",
+        curve="results/statistics/training/{model}.csv",
+    log:
+        "results/logs/train_clip/{model}.log",
+    benchmark:
+        "results/benchmarks/train_clip/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(config["training"]) or "(?!)",
+    priority: 10
+    conda:
+        "../envs/embeddings.yaml"
+    threads: HALF_OF_THE_CORES
+    params:
+        encoder=lambda w: ENCODERS[w.model],
+        untrained_seed=lambda w: ENCODERS[f"{w.model}_random"]["seed"],
+        settings=lambda w: config["training"][w.model],
+        seed=config["seed"],
+    script:
+        "../scripts/training/train_clip.py"
+
+
+rule plot_training:
+    """Loss, gap and recall by training step."""
+    input:
+        curves=[
+            f"results/statistics/training/{model}.csv"
+            for model in [*config["projections"], *config["training"]]
+        ],
+        code=code("training/plot_training"),
+    output:
+        svg=report(
+            "results/figures/training.svg",
+            caption="../report/captions/training.rst",
+            category="Training",
+            labels={"figure": "loss, gap and recall by step"},
+        ),
+        pdf="results/figures/training.pdf",
+    log:
+        "results/logs/plot_training.log",
+    benchmark:
+        "results/benchmarks/plot_training.tsv"
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/training/plot_training.py"
+
+
+rule train_temperature:
+    """Section 4.2: the projection fine-tuned at several temperatures."""
+    input:
+        unpack(experiment_inputs("temperature")),
+        code=code("training/train_experiment"),
+    output:
+        runs="results/statistics/experiments/temperature.csv",
+        steps="results/statistics/experiments/temperature_steps.csv",
+        summary="results/statistics/experiments/temperature_summary.csv",
+        trend="results/statistics/experiments/temperature_trend.csv",
+        untouched="results/statistics/experiments/temperature_untouched.csv",
+    log:
+        "results/logs/train_temperature.log",
+    benchmark:
+        "results/benchmarks/train_temperature.tsv"
+    conda:
+        "../envs/embeddings.yaml"
+    threads: HALF_OF_THE_CORES
+    params:
+        experiment="temperature",
+        experiments=experiment_settings("temperature"),
+        encoder=experiment_encoder("temperature"),
+        digests=digests_of(experiment_encoder("temperature")),
+        start_temperature=EXPERIMENT_PAIRS["temperature"],
+        task_inputs=INPUTS[
+            config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
+        ],
+        task_label=config["tasks"][EXPERIMENTS["temperature"]["task"]]["label"],
+        cluster=cluster_column(config, EXPERIMENT_PAIRS["inputs"]),
+        task_cluster=cluster_column(
+            config, config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
+        ),
+        journal="results/runs/temperature",
+        confidence=config["confidence"],
+        seed=config["seed"],
+    script:
+        "../scripts/training/train_experiment.py"
+
+
+rule train_initialisation:
+    """Section 4.4: towers from scratch, original against rotated start, temperature fixed and learnt."""
+    input:
+        unpack(experiment_inputs("initialisation")),
+        code=code("training/train_experiment"),
+    output:
+        runs="results/statistics/experiments/initialisation.csv",
+        steps="results/statistics/experiments/initialisation_steps.csv",
+        summary="results/statistics/experiments/initialisation_summary.csv",
+        difference="results/statistics/experiments/initialisation_difference.csv",
+    log:
+        "results/logs/train_initialisation.log",
+    benchmark:
+        "results/benchmarks/train_initialisation.tsv"
+    conda:
+        "../envs/embeddings.yaml"
+    threads: HALF_OF_THE_CORES
+    params:
+        experiment="initialisation",
+        experiments=experiment_settings("initialisation"),
+        encoder=experiment_encoder("initialisation"),
+        digests=digests_of(experiment_encoder("initialisation")),
+        journal="results/runs/initialisation",
+        confidence=config["confidence"],
+        seed=config["seed"],
+    script:
+        "../scripts/training/train_experiment.py"
+
+
+use rule train_initialisation as train_dimension with:
+    # Supplementary 16: towers from scratch in spaces of several dimensions.
+    input:
+        unpack(experiment_inputs("dimension")),
+        code=code("training/train_experiment"),
+    output:
+        runs="results/statistics/experiments/dimension.csv",
+        steps="results/statistics/experiments/dimension_steps.csv",
+        summary="results/statistics/experiments/dimension_summary.csv",
+        trend="results/statistics/experiments/dimension_trend.csv",
+        spread="results/statistics/experiments/dimension_spread.csv",
+    log:
+        "results/logs/train_dimension.log",
+    benchmark:
+        "results/benchmarks/train_dimension.tsv"
+    params:
+        experiment="dimension",
+        experiments=experiment_settings("dimension"),
+        encoder=experiment_encoder("dimension"),
+        digests=digests_of(experiment_encoder("dimension")),
+        journal="results/runs/dimension",
+        confidence=config["confidence"],
+        seed=config["seed"],
+
+
+use rule train_initialisation as train_same_modality with:
+    # The follow-up's control: two towers of one modality, fed identical items.
+    input:
+        unpack(experiment_inputs("same_modality")),
+        code=code("training/train_experiment"),
+    output:
+        runs="results/statistics/experiments/same_modality.csv",
+        steps="results/statistics/experiments/same_modality_steps.csv",
+        summary="results/statistics/experiments/same_modality_summary.csv",
+    log:
+        "results/logs/train_same_modality.log",
+    benchmark:
+        "results/benchmarks/train_same_modality.tsv"
+    params:
+        experiment="same_modality",
+        experiments=experiment_settings("same_modality"),
+        encoder=experiment_encoder("same_modality"),
+        digests=digests_of(experiment_encoder("same_modality")),
+        journal="results/runs/same_modality",
+        confidence=config["confidence"],
+        seed=config["seed"],
+
+
+rule plot_experiment_temperature:
+    """Supplementary 8: gap, recall and zero-shot accuracy against temperature."""
+    input:
+        runs="results/statistics/experiments/temperature.csv",
+        summary="results/statistics/experiments/temperature_summary.csv",
+        untouched="results/statistics/experiments/temperature_untouched.csv",
+        code=code("training/plot_experiment_temperature"),
+    output:
+        svg=report(
+            "results/figures/experiment_temperature.svg",
+            caption="../report/captions/experiment_temperature.rst",
+            category="Training experiments",
+            labels={"figure": "temperature"},
+        ),
+        pdf="results/figures/experiment_temperature.pdf",
+    log:
+        "results/logs/plot_experiment_temperature.log",
+    benchmark:
+        "results/benchmarks/plot_experiment_temperature.tsv"
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/training/plot_experiment_temperature.py"
+
+
+rule plot_experiment_initialisation:
+    """Section 4.4: gap by training step, original against rotated start."""
+    input:
+        steps="results/statistics/experiments/initialisation_steps.csv",
+        summary="results/statistics/experiments/initialisation_summary.csv",
+        difference="results/statistics/experiments/initialisation_difference.csv",
+        code=code("training/plot_experiment_initialisation"),
+    output:
+        svg=report(
+            "results/figures/experiment_initialisation.svg",
+            caption="../report/captions/experiment_initialisation.rst",
+            category="Training experiments",
+            labels={"figure": "initialisation against optimisation"},
+        ),
+        pdf="results/figures/experiment_initialisation.pdf",
+    log:
+        "results/logs/plot_experiment_initialisation.log",
+    benchmark:
+        "results/benchmarks/plot_experiment_initialisation.tsv"
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/training/plot_experiment_initialisation.py"
+
+
+rule plot_experiment_dimension:
+    """Supplementary 16: gap against the dimension of the embedding."""
+    input:
+        runs="results/statistics/experiments/dimension.csv",
+        summary="results/statistics/experiments/dimension_summary.csv",
+        code=code("training/plot_experiment_dimension"),
+    output:
+        svg=report(
+            "results/figures/experiment_dimension.svg",
+            caption="../report/captions/experiment_dimension.rst",
+            category="Training experiments",
+            labels={"figure": "embedding dimension"},
+        ),
+        pdf="results/figures/experiment_dimension.pdf",
+    log:
+        "results/logs/plot_experiment_dimension.log",
+    benchmark:
+        "results/benchmarks/plot_experiment_dimension.tsv"
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/training/plot_experiment_dimension.py"
+
+
+rule plot_experiment_same_modality:
+    """One modality twice: gap by training step, separability before and after."""
+    input:
+        steps="results/statistics/experiments/same_modality_steps.csv",
+        runs="results/statistics/experiments/same_modality.csv",
+        summary="results/statistics/experiments/same_modality_summary.csv",
+        code=code("training/plot_experiment_same_modality"),
+    output:
+        svg=report(
+            "results/figures/experiment_same_modality.svg",
+            caption="../report/captions/experiment_same_modality.rst",
+            category="Training experiments",
+            labels={"figure": "one modality twice"},
+        ),
+        pdf="results/figures/experiment_same_modality.pdf",
+    log:
+        "results/logs/plot_experiment_same_modality.log",
+    benchmark:
+        "results/benchmarks/plot_experiment_same_modality.tsv"
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/training/plot_experiment_same_modality.py"

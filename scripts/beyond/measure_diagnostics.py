@@ -1,0 +1,25 @@
+"""What describes each set beside the L2 gap, with bootstrap intervals: diagnostics.csv.
+
+Of a large set a sample of pairs is measured, as the table's n says.
+"""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+import pandas as pd
+
+from modality_gap.data.tiles import chosen, sample_rows
+from modality_gap.embeddings.stored import open_pairs
+from modality_gap.measures.diagnostics import measure, ranked
+
+sets, params = snakemake.params.sets, snakemake.params
+rows = []
+for name, x, y in open_pairs(sets, snakemake.input.pairs):
+    model, weights = sets[name]
+    some = sample_rows(len(x), params.sample, params.seed)
+    clusters = x.clusters(params.clusters.get(name))
+    settings = params.bootstrap["resamples"], params.confidence, params.seed
+    row = measure(x[some], y[some], *settings, chosen(clusters, some))
+    rows.append({"set": name, "model": model, "weights": weights, **row})
+ranked(pd.DataFrame(rows)).to_csv(snakemake.output[0], index=False)

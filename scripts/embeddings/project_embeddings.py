@@ -1,0 +1,20 @@
+"""Put a frozen encoder's embeddings through a trained (or untrained) linear projection."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from modality_gap.embeddings.sets import EmbeddingSet, write
+from modality_gap.embeddings.stored import read
+
+source = read(snakemake.input.embeddings).choose(snakemake.params.inputs, snakemake.params.seed)
+weight = load_file(snakemake.input.projection)[f"{snakemake.wildcards.modality}.weight"]
+vectors = (source.normalised() @ weight.T.astype(np.float64)).astype(np.float32)
+metadata = source.metadata | {
+    "projection": snakemake.input.projection.rsplit("/", 1)[1],
+    "model": f"{source.metadata['model']}, then a linear projection to {len(weight)} dimensions",
+}
+write(EmbeddingSet(source.item_ids, vectors, source.labels, metadata), snakemake.output[0])

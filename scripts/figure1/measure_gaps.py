@@ -1,0 +1,21 @@
+"""Gap, cosines, recall and separability of every set (Figure 1): gap.csv."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+import pandas as pd
+
+from modality_gap.embeddings.stored import open_pairs
+from modality_gap.measures.tables import measure_set, say_repeated
+
+sets, params = snakemake.params.sets, snakemake.params
+rows = []
+for name, x, y in open_pairs(sets, snakemake.input.pairs):
+    model, weights = sets[name]
+    clusters = x.clusters(params.clusters.get(name))
+    settings = params.confidence, params.sample, params.seed, snakemake.threads
+    row = measure_set(x, y, *settings, clusters)
+    say_repeated(row)
+    rows.append({"set": name, "model": model, "weights": weights, **row})
+pd.DataFrame(rows).to_csv(snakemake.output[0], index=False)

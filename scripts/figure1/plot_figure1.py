@@ -1,0 +1,21 @@
+"""Draw Figure 1: (a) the two encoders, (b) trained and (c) untrained models."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+import pandas as pd
+
+from modality_gap.figures.schematics import draw_two_encoders
+from modality_gap.figures.style import draw_sets, letter, save, use_style
+
+use_style()
+figure, top = draw_sets(
+    pd.read_csv(snakemake.input.gap, index_col="set"),
+    pd.read_parquet(snakemake.input.umap),
+    {"trained": "(b)", "random": "(c)"},
+    drawing=2.9,
+)
+draw_two_encoders(top)
+letter(top, "(a)")
+save(figure, snakemake.output.svg, snakemake.output.pdf)

@@ -1,0 +1,26 @@
+"""All pairwise cosines of nine sets of embeddings (Figure 2(a))."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+import pandas as pd
+
+from modality_gap.embeddings.stored import StoredVectors
+from modality_gap.measures.cone import measure_panel, panels
+
+given, params = snakemake.input, snakemake.params
+rows, histograms = [], []
+for encoder, column, *files in zip(
+    params.encoders, params.clusters, given.trained, given.random, strict=True
+):
+    for (weights, inputs), x in panels(*map(StoredVectors, files)).items():
+        clusters = x.clusters(column) if inputs == "real" else None
+        settings = params.bins, params.confidence, snakemake.threads
+        row, histogram = measure_panel(x, *settings, clusters)
+        names = {"encoder": encoder, "weights": weights, "inputs": inputs}
+        origin = {key: x.metadata[key] for key in ("model", "dtype")}
+        rows.append({**names, **origin, **row})
+        histograms.append(histogram.assign(**names)[[*names, *histogram]])
+pd.DataFrame(rows).to_csv(snakemake.output.table, index=False)
+pd.concat(histograms).to_csv(snakemake.output.histogram, index=False)

@@ -1,0 +1,37 @@
+"""Many initialisations of several encoders: UMAP and singular values (Figure 2(c)), the same of
+noise (Supplementary 5) and principal components (Supplementary 7), as far as the rule asks."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+from functools import partial
+from itertools import groupby
+
+import pandas as pd
+
+from modality_gap.embeddings.stored import read_initialisations
+from modality_gap.measures.initialisations import pca_table, spectrum_table, umap_table
+
+params = snakemake.params
+files = zip(params.labels, snakemake.input.embeddings, strict=True)
+groups = {
+    label: read_initialisations([path for _, path in part])
+    for label, part in groupby(files, key=lambda pair: pair[0])
+}
+tables = {
+    "umap": partial(umap_table, settings=params.umap, seed=params.seed),
+    "spectrum": spectrum_table,
+    "pca": pca_table,
+}
+for output, path in snakemake.output.items():
+    noise = output.startswith("noise_")
+    compute = tables[output.removeprefix("noise_")]
+    table = pd.concat(
+        compute(label, group.select((group.labels["noise"] == noise).to_numpy()))
+        for label, group in groups.items()
+    )
+    if path.endswith(".csv"):
+        table.to_csv(path, index=False)
+    else:
+        table.to_parquet(path, index=False)

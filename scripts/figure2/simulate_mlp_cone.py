@@ -1,0 +1,13 @@
+"""Mean cosine by depth of random multi-layer perceptrons (Figure 2(b))."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+from modality_gap.measures.mlp_cone import mlp_intervals, simulate_mlps
+
+settings = snakemake.params.mlp
+table = simulate_mlps(settings, snakemake.params.seed)
+table.to_csv(snakemake.output.table, index=False)
+interval = mlp_intervals(table, settings["inputs"], snakemake.params.confidence)
+interval.to_csv(snakemake.output.interval, index=False)

@@ -1,9 +1,0 @@
-"""Put the shards of one modality's embeddings together."""
-
-from modality_gap.logs import log_to
-
-log_to(snakemake.log[0])
-
-from modality_gap.shards import merge
-
-merge(snakemake.input.shards, snakemake.output[0])

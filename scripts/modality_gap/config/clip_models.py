@@ -1,0 +1,193 @@
+"""What open_clip's files say of its architectures and pretrained weights, read without its import,
+which takes seconds: every Snakemake checks the configuration with it."""
+
+import ast
+import json
+import sys
+import zipfile
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
+
+# What the weights of a tag say of how pictures are prepared, by open_clip's names of an argument.
+PREPARATION = {
+    "image_mean": "mean",
+    "image_std": "std",
+    "image_interpolation": "interpolation",
+    "image_resize_mode": "resize_mode",
+}
+
+
+def architectures() -> list[str]:
+    """Names of the architectures that open_clip knows; none where it is not installed."""
+    folder = _folder()
+    return sorted(path.stem for path in folder.glob("model_configs/*.json")) if folder else []
+
+
+def tags(architecture: str) -> dict[str, dict]:
+    """The tags of an architecture's pretrained weights, and what open_clip knows of each; one in a
+    .json goes by the name of its file, as with open_clip."""
+    name = Path(architecture).stem if architecture.endswith(".json") else architecture
+    return _pretrained().get(name, {})
+
+
+def _folder() -> Path | None:
+    package = find_spec("open_clip")
+    return Path(package.origin).parent if package else None
+
+
+@cache
+def _pretrained() -> dict[str, dict[str, dict]]:
+    folder = _folder()
+    if not folder:
+        return {}
+    package = ModuleType("_open_clip")
+    package.__path__ = [str(folder)]
+    spec = spec_from_file_location("_open_clip.pretrained", folder / "pretrained.py")
+    # It does without these two, and the first imports torch.
+    slow = {"safetensors.torch": None, "huggingface_hub": None}
+    with patch.dict(sys.modules, {"_open_clip": package, **slow}):
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return module._PRETRAINED
+
+
+def _architecture(name: str) -> dict:
+    """An architecture's configuration, of open_clip's or in a .json; empty where there is none."""
+    path = Path(name)
+    if not name.endswith(".json"):
+        path = (_folder() or Path()) / "model_configs" / f"{name}.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def activation_fault(key: str, spec: Mapping) -> str | None:
+    """What is wrong where an encoder of open_clip has weights that were trained with another
+    activation than its architecture has, one sentence; None where nothing is or nobody knows.
+
+    The activation is not among the weights: they load, and give other embeddings.
+    """
+    name, config = spec["architecture"], _architecture(spec["architecture"])
+    trained = _trained_with_quick_gelu(spec)
+    if not config or trained is None or trained == bool(config.get("quick_gelu")):
+        return None
+    weights = spec.get("pretrained") or spec.get("weights") or spec.get("wheel")
+    has, wants = ("GELU", "QuickGELU") if trained else ("QuickGELU", "GELU")
+    other = f"{name}-quickgelu" if trained else name.removesuffix("-quickgelu")
+    if name.endswith(".json"):
+        remedy = f"set quick_gelu in it to {str(trained).lower()}"
+    elif other != name and other in architectures():
+        remedy = f"give {other}"
+    else:
+        remedy = "give other weights, since open_clip has no such architecture"
+    return (
+        f"{key}.architecture is {name}, whose activation is {has}, but the weights {weights} were "
+        f"trained with {wants}; {remedy}."
+    )
+
+
+def timm_fault(key: str, spec: Mapping) -> str | None:
+    """What is wrong where an encoder of timm has weights of CLIP that were trained with QuickGELU,
+    and an architecture that has it not, one sentence; None where nothing is."""
+    name, tag = spec["architecture"], spec.get("pretrained")
+    name += f".{tag}" if isinstance(tag, str) else ""
+    if not {"pretrained", "weights"} & spec.keys() or "_clip_" not in name:
+        return None
+    return quick_gelu_sentence(f"{key}.architecture", name) if name in _timm_quick_gelu() else None
+
+
+def quick_gelu_sentence(key: str, name: str) -> str:
+    """That an architecture of timm, with its tag, has not the activation of its weights."""
+    right = name.partition(".")[0].replace("_clip_", "_clip_quickgelu_")
+    return (
+        f"{key} is {name}, whose activation is GELU, but its weights were trained with QuickGELU; "
+        f"give {right}."
+    )
+
+
+@cache
+def _timm_quick_gelu() -> frozenset[str]:
+    """Architectures of timm with their tags, of which its table notes that they want QuickGELU, out
+    of its source."""
+    package = find_spec("timm")
+    if not package:
+        return frozenset()
+    source = Path(package.origin).with_name("models") / "vision_transformer.py"
+    tables = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+    entries = [
+        (key.value, entry.keywords)
+        for table in tables
+        if isinstance(table, ast.Dict)
+        for key, entry in zip(table.keys, table.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(entry, ast.Call)
+    ]
+    return frozenset(
+        name
+        for name, keywords in entries
+        for word in keywords
+        if word.arg == "notes" and "QuickGELU" in ast.unparse(word.value)
+    )
+
+
+def _trained_with_quick_gelu(spec: Mapping) -> bool | None:
+    tag = spec.get("pretrained")
+    if not isinstance(tag, str):
+        # What these two may hold is OpenAI's (config/schema/config.yaml), or CLIP's image tower.
+        return True if {"weights", "wheel"} & spec.keys() else None
+    known = tags(spec["architecture"]).get(tag)
+    if known is not None:
+        return bool(known.get("quick_gelu"))
+    beside = _beside(tag).get("model_cfg", {})
+    if Path(tag).is_file() and beside:
+        return bool(beside.get("quick_gelu"))
+    return True if _is_openais(tag) else None
+
+
+def _beside(path: str) -> dict:
+    """What open_clip's file beside a file of weights says; empty where there is none."""
+    return _architecture(str(Path(path).with_name("open_clip_config.json")))
+
+
+def _is_openais(path: str) -> bool:
+    """Whether a file of weights is OpenAI's archive (or the weights out of one), by three numbers
+    that it holds beside them, or by the name of the activation in its code."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if name.endswith(".pkl"):
+                    content = archive.read(name)
+                    if b"input_resolution" in content and b"context_length" in content:
+                        return True
+                elif "/code/" in name and b"QuickGELU" in archive.read(name):
+                    return True
+    except (OSError, zipfile.BadZipFile):
+        pass
+    return False
+
+
+def is_torchscript(path: str) -> bool:
+    """Whether a file of weights is a TorchScript archive, as OpenAI publishes its own."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/" in name for name in archive.namelist())
+
+
+def preparation(architecture: str, weights: str | None) -> dict:
+    """How pictures are prepared for weights that have no tag (a file, or random ones), as arguments
+    of open_clip: as the file beside them says, else as for all tags of the architecture, where
+    these agree; empty, for open_clip's default, where they do not or there are none."""
+    if weights in tags(architecture):
+        return {}
+    beside = _beside(weights).get("preprocess_cfg") if weights else None
+    ways = [beside] if beside else tags(architecture).values()
+    found = {
+        json.dumps({to: way[key] for to, key in PREPARATION.items() if key in way}) for way in ways
+    }
+    return json.loads(found.pop()) if len(found) == 1 else {}

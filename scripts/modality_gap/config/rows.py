@@ -1,0 +1,126 @@
+"""Rows of `models` and of pairs, expanded to the entries that they stand for."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from modality_gap.config.schema import listed_words, unknown_name
+from modality_gap.errors import InputError
+
+
+def with_rows(config: dict) -> dict:
+    """The configuration with what each row of `models` and of `pairs` stands for, as entries of
+    `encoders`, `projections` and `sets`; the rows themselves are gone.
+
+    Raises InputError where a row would make an entry that is there already.
+    """
+    made = {section: dict(config[section]) for section in ("encoders", "projections", "sets")}
+    rows = [
+        ("models", name, _of_model(name, row, config)) for name, row in rows_of(config, "models")
+    ]
+    rows += [("pairs", name, _of_pairs(name, row)) for name, row in rows_of(config, "pairs")]
+    for key, name, entries in rows:
+        for section, of_section in entries.items():
+            for entry in of_section:
+                if entry in made[section]:
+                    raise InputError(
+                        f"{key}.{name} makes {section}.{entry}, which is there already; "
+                        "give the row another name."
+                    )
+            made[section] |= of_section
+    return {**config, **made, "models": {}, "pairs": {}}
+
+
+def cluster_column(config: dict, inputs: str) -> str | None:
+    """The label column that says which items of some inputs are not independent, if any."""
+    return config["clusters"].get(config["inputs"][inputs]["dataset"])
+
+
+def set_clusters(config: dict) -> dict[str, str]:
+    """By set the label column that says which of its pairs are not independent; sets of independent
+    pairs are not there. A set's own `cluster` stands before that of its dataset."""
+    columns = {
+        name: entry.get("cluster")
+        or ("inputs" in entry and cluster_column(config, entry["inputs"]))
+        for name, entry in config["sets"].items()
+    }
+    return {name: column for name, column in columns.items() if column}
+
+
+# --- the rows of models and pairs -------------------------------------------------------------
+
+# Of a row of models, what is not its encoder's.
+OF_THE_ROW = {"label", "inputs", "note", "loss", "twin"}
+# Of a row of pairs, what is no modality.
+OF_PAIRS = {"model", "weights", "note", "cluster", "loss", "scale", "bias"}
+WEIGHTS = {"pretrained", "weights", "checkpoint", "seed"}
+
+
+def rows_of(config: dict, key: str) -> Iterable[tuple[str, dict]]:
+    return config.get(key, {}).items()
+
+
+def _of_model(name: str, row: dict, config: dict) -> dict[str, dict]:
+    """Entries of `encoders`, `projections` and `sets` that a row of `models` stands for: one model
+    of both modalities and its twin of random weights, or two encoders and a projection of each."""
+    if "architecture" in row:
+        # In the row's own order: to Snakemake the same keys in another order are a change.
+        spec = {key: value for key, value in row.items() if key not in OF_THE_ROW}
+        label = row.get("label") or _label(spec)
+        twin = {key: value for key, value in spec.items() if key not in WEIGHTS} | {"seed": 0}
+        encoders = {name: spec | {"label": label}}
+        if "seed" not in row and row.get("twin", True):
+            encoders[f"{name}_random"] = twin | {"label": f"{_label(twin)}, random weights"}
+        sources = [("encoder", encoder) for encoder in encoders]
+        projections = {}
+    else:
+        specs = {modality: row[modality] for modality in ("image", "text")}
+        label = row.get("label") or " with ".join(map(_label, specs.values()))
+        encoders = {
+            f"{name}_{modality}": {"label": _label(spec)} | spec for modality, spec in specs.items()
+        }
+        like = config["projections"][row["projection"]]
+        joined = {"encoders": dict(zip(specs, encoders, strict=True))}
+        projections = {name: like | joined}
+        sources = [("projection", name)] * (2 if row.get("twin", True) else 1)
+    note = {"note": row["note"]} if "note" in row else {}
+    kinds = ["random"] if "seed" in row else ["trained", "random"]
+    sets = {
+        name if number == 0 else f"{name}_random": {
+            "model": label,
+            "weights": weights,
+            key: source,
+            "inputs": row["inputs"],
+            "modalities": ["image", "text"],
+            **({"loss": row["loss"]} if "loss" in row else {}),
+            **(note if number == 0 else {"note": "The same with random weights."}),
+        }
+        for number, ((key, source), weights) in enumerate(zip(sources, kinds, strict=False))
+    }
+    return {"encoders": encoders, "projections": projections, "sets": sets}
+
+
+def _label(spec: dict) -> str:
+    """What an encoder is called where its entry does not say: its architecture and weights."""
+    name = Path(spec.get("architecture") or spec.get("model") or spec["library"]).name
+    tag = spec.get("pretrained")
+    return name.removesuffix(".json") + (f" ({tag})" if isinstance(tag, str) else "")
+
+
+def _of_pairs(name: str, row: dict) -> dict[str, dict]:
+    """The set that a row of `pairs` stands for."""
+    files = {key: path for key, path in row.items() if key not in OF_PAIRS}
+    entry = {"model": name, "weights": "trained"}
+    entry |= {key: value for key, value in row.items() if key in OF_PAIRS}
+    return {"sets": {name: entry | {"files": files, "modalities": list(files)}}}
+
+
+def row_faults(config: dict) -> Iterator[str]:
+    """What neither the schema nor a list of names can tell of the rows."""
+    for name, row in rows_of(config, "pairs"):
+        modalities = [key for key in row if key not in OF_PAIRS]
+        if len(modalities) != 2:
+            has = listed_words(modalities, "and") if modalities else "none"
+            yield f"pairs.{name} must name the files of two modalities, not {has}; correct it."
+        for modality in modalities:
+            if not Path(row[modality]).is_file():
+                yield unknown_name(f"pairs.{name}.{modality}", row[modality])

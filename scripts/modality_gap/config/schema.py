@@ -1,0 +1,175 @@
+"""Faults against a JSON schema, each as one sentence that names the key and the remedy."""
+
+import math
+import reprlib
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
+
+TYPES = {
+    "integer": (int, "a whole number"),
+    "number": ((int, float), "a finite number"),
+    "string": (str, "a text"),
+    "array": (list, "a list"),
+    "object": (dict, "a mapping"),
+    "boolean": (bool, "true or false"),
+}
+BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+}
+SIZES = {
+    "minItems": "at least",
+    "maxItems": "at most",
+    "minProperties": "at least",
+    "maxProperties": "at most",
+}
+# What YAML makes of a word that is not in quotes, if no text.
+YAML_KINDS = {bool: "a truth value", int: "a number", float: "a number", date: "a date"}
+REMOVE = "remove it, or use one of"
+
+
+# --- the schema -------------------------------------------------------------------------------
+
+
+def schema_fault(value: object, schema: dict) -> str | None:
+    """What is first wrong with a value by a JSON schema, one sentence; None where nothing is. The
+    keys of a mapping must be texts, whatever the schema says of them."""
+    for fault in key_faults(value):
+        return fault
+    # A misspelt key is also a missing one: tell what was written before what was not.
+    error = min(
+        Validator(schema).iter_errors(value),
+        key=lambda error: error.validator != "additionalProperties",
+        default=None,
+    )
+    return " ".join(_sentence(error).split()) if error else None
+
+
+def key_faults(value: object, path: tuple = ()) -> Iterator[str]:
+    """Keys that YAML does not read as the text that was written: yes, 1e3, 012, 2020-01-01, ~."""
+    entries = enumerate(value) if isinstance(value, list) else ()
+    for key, entry in value.items() if isinstance(value, dict) else entries:
+        if isinstance(value, dict) and not isinstance(key, str):
+            where = f"{dotted(path)} has" if path else "There is"
+            yield f"{where} a key that {yaml_reads(key)}."
+        else:
+            yield from key_faults(entry, (*path, key))
+
+
+def yaml_reads(value: object) -> str:
+    """What YAML made of a text without quotes, and the remedy."""
+    kind = next((word for kind, word in YAML_KINDS.items() if isinstance(value, kind)), "nothing")
+    shown = "" if value is None else f" ({str(value).lower()})"
+    return f"YAML reads as {kind}{shown}; write it in quotes"
+
+
+def _is_type(name: str, _checker: object, value: object) -> bool:
+    """As in JSON Schema, but 2.0 counts no items, and YAML's .nan and .inf are no numbers."""
+    if isinstance(value, bool):
+        return name == "boolean"
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    return isinstance(value, TYPES[name][0])
+
+
+Validator = extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {name: partial(_is_type, name) for name in TYPES}
+    ),
+)
+
+
+def _sentence(error: ValidationError) -> str:
+    """What is wrong, where, and what to do about it."""
+    path, value, wanted = dotted(error.absolute_path), error.instance, error.validator_value
+    shown = "empty" if value is None else reprlib.repr(value)
+    if "propertyNames" in error.absolute_schema_path:
+        key = dotted([*error.absolute_path, str(value)])
+        if error.validator == "enum":
+            kind = "format" if error.absolute_path[0] == "datasets" else "library"
+            return f"{key} does not go with this {kind}; {choice(value, wanted, REMOVE)}"
+        return f"{key} is no name to use; correct it to match: {error.schema['description']}"
+    match error.validator:
+        case "additionalProperties":
+            known = list(error.schema["properties"])
+            unknown = next(key for key in value if key not in known)
+            key = dotted([*error.absolute_path, str(unknown)])
+            remedy = choice(unknown, known, REMOVE)
+            return f"{key} is no known key (of the file or --config); {remedy}"
+        case "required":
+            missing = next(key for key in wanted if key not in value)
+            key = dotted([*error.absolute_path, missing])
+            return f"{key} is missing; add it, as config/schema/config.yaml describes it."
+        case "dependentRequired":
+            given = next(
+                key for key in wanted if key in value and not value.keys() >= {*wanted[key]}
+            )
+            missing = next(key for key in wanted[given] if key not in value)
+            return f"{path}.{given} needs {missing!r} beside it; add {path}.{missing}."
+        case "oneOf":
+            keys = [branch["required"][0] for branch in wanted]
+            given = [key for key in keys if key in value]
+            has = listed_words(given, "and") if given else "none of them"
+            return (
+                f"{path} must have exactly one of {listed_words(keys, 'or')}; it has {has}, so "
+                + ("remove all but one." if given else "add one.")
+            )
+        case "not":
+            return f"{path} has {listed_words(wanted['required'], 'and')}; remove all but one."
+        case "type":
+            if wanted == "string" and not isinstance(value, dict | list):
+                return f"{path} must be a text but has what {yaml_reads(value)}."
+            return f"{path} is {shown} but must be {TYPES[wanted][1]}; {_retype(value, wanted)}."
+        case "enum":
+            return f"{path} is {shown}, which is not known; give one of {', '.join(wanted)}."
+        case "uniqueItems":
+            return f"{path} is {shown}, which holds an entry twice; remove one of the two."
+        case "pattern":
+            return f"{path} is {shown}; correct it to match: {error.schema['description']}"
+        case keyword if keyword in BOUNDS:
+            bounds = [f"{BOUNDS[key]} {error.schema[key]}" for key in BOUNDS if key in error.schema]
+            return f"{path} is {shown}, out of range; give a value {listed_words(bounds, 'and')}."
+        case keyword if keyword in SIZES:
+            return f"{path} has {len(value)} of its entries; give it {SIZES[keyword]} {wanted}."
+    return f"{path} does not fit config/schema/config.yaml ({error.message}); correct it."
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """`loss_landscape.temperatures[2]`"""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).lstrip(".")
+
+
+def _retype(value: object, wanted: str) -> str:
+    """The remedy for a wrong type; YAML takes 1e-3 for a text, 0.001 or 1.0e-3 for a number."""
+    if isinstance(value, str) and wanted == "number":
+        try:
+            return f"write it as {float(value)}"
+        except ValueError:
+            pass
+    return "correct it"
+
+
+def choice(name: object, known: Collection[str], otherwise: str = "give one of") -> str:
+    """The remedy for an unknown name: the likely one, else all there are."""
+    if close := get_close_matches(str(name), known, n=1):
+        return f"did you mean {close[0]}?"
+    return f"{otherwise} {', '.join(known)}." if known else "none is there yet, so add it first."
+
+
+def listed_words(names: Collection[str], word: str) -> str:
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def unknown_name(key: str, path: str) -> str:
+    return f"{key} is {path!r}, which is no file here ({Path.cwd()}); correct the path."

@@ -1,0 +1,96 @@
+"""The registry of tables, config/tables.yaml: which columns each table of a run has, and their
+meaning. The documentation shows it, and tests compare it with what a run writes."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from modality_gap.config.load import load_yaml
+from modality_gap.errors import InputError
+
+INTERVAL = "±"  # after the name of a column: it has its interval in the columns _low and _high
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table; `interval`: two more hold the ends of its interval."""
+
+    name: str
+    unit: str
+    meaning: str
+    interval: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns in the file."""
+        ends = ["_low", "_high"] if self.interval else []
+        return [self.name, *(self.name + end for end in ends)]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table below results/: its path, in which {name} is any name, what it holds, the columns,
+    when a cell of some of them is empty, when there is no row at all, and why the default
+    configuration lacks the table; the last three only where that can be."""
+
+    path: str
+    about: str
+    columns: tuple[Column, ...]
+    empty: dict[str, str] = field(default_factory=dict)
+    no_rows: str = ""
+    when: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns in the file."""
+        return [name for column in self.columns for name in column.names]
+
+    def is_at(self, path: str) -> bool:
+        """Whether a file, relative to results/, is such a table."""
+        parts = re.split(r"\{\w+\}", self.path)
+        return bool(re.fullmatch(r"[\w-]+".join(map(re.escape, parts)), path))
+
+
+def load_tables(path: Path) -> tuple[dict[str, str], list[Table]]:
+    """Units with their meaning, and all tables in their order.
+
+    Raises InputError for a column without a meaning, an unknown unit, a column that is listed twice
+    or a reason for empty cells of no column.
+    """
+    registry = load_yaml(path)
+    tables = []
+    for name, entry in registry["tables"].items():
+        columns = tuple(_columns(entry["columns"], registry, f"{path.name}, {name}"))
+        table = Table(
+            name,
+            entry["about"],
+            columns,
+            **{key: entry[key] for key in ("empty", "no_rows", "when") if key in entry},
+        )
+        for column in table.names:
+            if table.names.count(column) > 1:
+                raise InputError(f"{path.name}, {name}: {column} is listed twice; remove one.")
+        for column in table.empty.keys() - set(table.names):
+            raise InputError(f"{path.name}, {name}: {column} is no column; correct empty.")
+        tables.append(table)
+    return registry["units"], tables
+
+
+def _columns(listed: list, registry: dict, where: str) -> Iterator[Column]:
+    """The columns of a list of names, of {name: [unit, meaning]}, and of such lists."""
+    for item in listed:
+        if isinstance(item, list):
+            yield from _columns(item, registry, where)
+            continue
+        named, about = next(iter(item.items())) if isinstance(item, dict) else (item, None)
+        name = named.removesuffix(INTERVAL)
+        about = about or registry["columns"].get(name)
+        if about is None:
+            raise InputError(f"{where}: {name} has no meaning; add it under columns.")
+        unit, meaning = about
+        if not isinstance(meaning, str):
+            raise InputError(f"{where}: the meaning of {name} is no text; put it in quotes.")
+        if unit not in registry["units"]:
+            raise InputError(f"{where}: the unit of {name}, {unit}, is not one of units; add it.")
+        yield Column(name, unit, meaning, named.endswith(INTERVAL))

@@ -1,0 +1,217 @@
+"""Members of zip and tar archives: their names, kinds and damage."""
+
+import re
+import struct
+import tarfile
+import unicodedata
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path, PurePosixPath
+
+import scipy.io
+from PIL import Image
+
+from modality_gap.errors import InputError
+
+# Formats of Pillow's that need another program, or hold no picture.
+NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
+# What a system adds to a folder beside the files that it names with a dot.
+ADDED = {"__MACOSX", "@eaDir"}
+DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # zipfile's word for an archive under a password
+    NotImplementedError,
+)
+# What comes of content that is not as a format has it.
+FOREIGN = (scipy.io.matlab.MatReadError, ValueError, TypeError, LookupError, AttributeError)
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+# --- archives -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Turns what goes wrong inside an archive into an InputError that names it."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise InputError(
+            f"{path} cannot be read ({first_line(error)}); delete it, and get it again, whole and "
+            "without a password."
+        ) from error
+
+
+MAGIC = {
+    b"PK\3\4": "zip",
+    b"PK\5\6": "zip",
+    b"Rar!": "RAR",
+    b"7z\xbc\xaf": "7z",
+    b"(\xb5/\xfd": "Zstandard",
+}
+
+
+def archive_kind(path: str | Path) -> str | None:
+    """`zip`, `tar` (packed or not), the name of another kind of archive, or None."""
+    with reading(path), open(path, "rb") as file:
+        kind = MAGIC.get(file.read(4))
+    if kind is None and tarfile.is_tarfile(path):
+        return "tar"
+    return kind
+
+
+def check_kind(path: str | Path, *wanted: str) -> None:
+    """Raise InputError if a file is a sound archive of a kind that is not `wanted`."""
+    kind = archive_kind(path)
+    if kind and kind not in wanted:
+        raise InputError(
+            f"{path} is a {kind} archive, not a {' or '.join(wanted)}; unpack it, and pack its "
+            f"files as a {wanted[0]}."
+        )
+
+
+@contextmanager
+def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
+    """A zip archive; what goes wrong inside it is an InputError that names it."""
+    check_kind(path, "zip")
+    with reading(path), zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+def within(path: str | Path, member: str) -> PurePosixPath:
+    """A member's name as a path, its characters composed (NFC), as names are typed; macOS takes
+    accents apart. Raises InputError if it leads out of the folder that the archive would be
+    unpacked in: nothing is unpacked here, but such an archive is no honest one."""
+    name = PurePosixPath(nfc(member.replace("\\", "/")))
+    if name.is_absolute() or ".." in name.parts or re.match("[A-Za-z]:", member):
+        raise InputError(
+            f"{path} has a member {member!r}, which leads out of its folder; do not use this "
+            "archive, and get it again from where it was published."
+        )
+    return name
+
+
+def nfc(name: str) -> str:
+    """A name with its accents and its letters composed."""
+    return unicodedata.normalize("NFC", name)
+
+
+def is_added(path: PurePosixPath) -> bool:
+    """Whether a system put this file beside the author's: `._1.jpg`, `.DS_Store`, `__MACOSX`."""
+    dotted = any(part.startswith(".") for part in path.parts[-2:])
+    return dotted or not ADDED.isdisjoint(path.parts)
+
+
+# The letters that cp437, which zip's oldest names are in, has in common with cp850: Latin ones.
+CP437_LETTERS = bytes([*range(0x80), *range(0x80, 0x9B), *range(0xA0, 0xA6), 0xE1])
+
+
+def zip_name(path: str | Path, info: zipfile.ZipInfo) -> str:
+    """A member's name in a zip archive: UTF-8, where it says so or can be read so (macOS does not
+    say so), else cp437. Raises InputError where it is likely in neither."""
+    name = info.filename
+    if info.flag_bits & 0x800 or name.isascii():
+        return name
+    raw = name.encode("cp437")
+    at = 0
+    while at + 9 <= len(info.extra):  # Info-ZIP's field of a name in Unicode
+        kind, size = struct.unpack_from("<HH", info.extra, at)
+        if kind == 0x7075 and struct.unpack_from("<I", info.extra, at + 5)[0] == zlib.crc32(raw):
+            raw = info.extra[at + 9 : at + 4 + size]
+        at += 4 + size
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        if not set(raw) <= set(CP437_LETTERS):
+            raise InputError(
+                f"{path}: the names of its members are neither UTF-8 nor cp437 (one would be "
+                f"{name!r}); unpack it, and pack it with names in UTF-8."
+            ) from None
+        return name
+
+
+def zip_members(archive: zipfile.ZipFile) -> dict[str, PurePosixPath]:
+    """The files of an archive, in its order: by the name that it is read by, the path. Raises
+    InputError where two have one path."""
+    found, paths = {}, set()
+    for info in archive.infolist():
+        path = within(archive.filename, zip_name(archive.filename, info))
+        if info.is_dir() or is_added(path):
+            continue
+        if path in paths:
+            raise InputError(
+                f"{archive.filename} has two members {path}; unpack it, and pack it again with "
+                "the one that is wanted."
+            )
+        found[info.filename] = path
+        paths.add(path)
+    return found
+
+
+def one_named(path: str | Path, named: dict[str, list[str]], key: str) -> str:
+    """The member that goes by a name. Raises InputError where there are several."""
+    if len(named[key]) > 1:
+        raise InputError(
+            f"{path} has {' and '.join(named[key][:2])}, which both go by {key}; pack it again "
+            "with the one that is wanted."
+        )
+    return named[key][0]
+
+
+def by_name(members: dict[str, PurePosixPath], parts: int = 1) -> dict[str, list[str]]:
+    """The members of a zip by the last parts of their paths."""
+    named = defaultdict(list)
+    for name, path in members.items():
+        named["/".join(path.parts[-parts:])].append(name)
+    return named
+
+
+def tar_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
+    """The files of a tar archive, packed or not, in its order, each with a function that reads it
+    while it is its turn. Links are followed nowhere."""
+    check_kind(path, "tar")
+    with reading(path), tarfile.open(path) as archive:
+        for member in archive:
+            name = within(path, member.name)
+            if member.isfile() and not is_added(name):
+                yield name, partial(_content, path, archive.extractfile, member)
+
+
+def _content(path: str | Path, opened: Callable, member: str | tarfile.TarInfo) -> bytes:
+    with reading(path), opened(member) as stream:
+        return stream.read()
+
+
+def archive_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
+    """The files of an archive, each with a function that reads it while it is its turn: of a zip by
+    path, of a tar in its order."""
+    check_kind(path, "zip", "tar")
+    if archive_kind(path) == "tar":
+        yield from tar_members(path)
+        return
+    with open_zip(path) as archive:
+        for name, member in sorted(zip_members(archive).items(), key=lambda item: item[::-1]):
+            yield member, partial(_content, path, archive.open, name)
+
+
+@cache
+def picture_endings() -> frozenset[str]:
+    """Endings, in small letters, of the files that Pillow reads as pictures."""
+    Image.init()
+    known = Image.registered_extensions().items()
+    return frozenset(end for end, kind in known if kind in Image.OPEN.keys() - NO_PICTURES)
+
+
+def absent_member(path: str | Path, wanted: str) -> InputError:
+    return InputError(f"{path} has no {wanted}; it is another archive, or cut off: get it again.")

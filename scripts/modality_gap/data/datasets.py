@@ -1,0 +1,94 @@
+"""A data set as one Parquet file: its columns, and how they are written."""
+
+import itertools
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from modality_gap.data.archives import FOREIGN, first_line
+from modality_gap.data.formats import (
+    ROWS,
+    read_cifar,
+    read_class_folders,
+    read_coco,
+    read_fairface,
+    read_hateful_memes,
+    read_imagenet,
+    read_svhn,
+    read_union,
+)
+from modality_gap.errors import InputError
+
+
+def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> None:
+    """An entry of `datasets` in the config as a Parquet file, a row group at a time, out of the
+    paths of its `files`.
+
+    Raises InputError if a file cannot be read, is not in the format, or holds no picture.
+    """
+    options = {key: settings[key] for key in settings.keys() - {"format", "files"}}
+    rows = writable(FORMATS[settings["format"]](files, **options), files)
+    try:
+        _write(path, rows)
+    except InputError:
+        raise
+    except FOREIGN as error:
+        raise InputError(
+            f"{' and '.join(files.values())}: not as the format {settings['format']} has it "
+            f"({type(error).__name__}: {first_line(error)}); get it again from its origin."
+        ) from error
+
+
+def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
+    """The rows, so long as their words can be written and each has an item_id of its own. Raises
+    InputError that names the item where one has not, or holds half a character, as texts do that
+    were cut between the halves of an emoji."""
+    seen = set()
+    for row in rows:
+        if row["item_id"] in seen:
+            raise InputError(
+                f"{' and '.join(files.values())}: two pictures have the item_id "
+                f"{row['item_id']!r}; rename one of the two, or remove it."
+            )
+        seen.add(row["item_id"])
+        for name, value in row.items():
+            try:
+                value.encode() if isinstance(value, str) else None
+            except UnicodeEncodeError as error:
+                raise InputError(
+                    f"{' and '.join(files.values())}: the {name} of item {row['item_id']!r} holds "
+                    f"half a character (U+{ord(value[error.start]):04X}); correct it there."
+                ) from error
+        yield row
+
+
+def _write(path: str | Path, rows: Iterator[dict]) -> None:
+    first = next(rows, None)
+    if first is None:
+        raise LookupError("no picture is in it")
+    schema = pa.schema({name: pa.binary() if name == "image" else pa.string() for name in first})
+    rows = tqdm(itertools.chain([first], rows), unit="picture", mininterval=10, file=sys.stderr)
+    labels = Counter()
+    with pq.ParquetWriter(path, schema) as writer:
+        while group := list(itertools.islice(rows, ROWS)):
+            writer.write_table(pa.Table.from_pylist(group, schema))
+            labels.update(row.get("label", "") for row in group)
+    classes = f" of {len(labels)} classes" if "label" in first else ""
+    print(f"{labels.total()} pictures{classes}", file=sys.stderr)
+
+
+FORMATS = {
+    "coco": read_coco,
+    "cifar": read_cifar,
+    "class_folders": read_class_folders,
+    "svhn": read_svhn,
+    "hateful_memes": read_hateful_memes,
+    "fairface": read_fairface,
+    "imagenet": read_imagenet,
+    "union": read_union,
+}

@@ -1,0 +1,58 @@
+"""Parquet files read a row group at a time, and rows chosen by their columns."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from modality_gap.errors import InputError
+
+BUFFER = 2**20  # bytes of a column that are read at once
+
+
+def choose_rows(labels: pd.DataFrame, inputs: dict, seed: int) -> np.ndarray:
+    """Mask (n,) of the rows that an entry of `inputs` in the config takes: those whose labels are
+    among the values of its `where`, and of these a seeded sample of `sample`, in file order."""
+    rows = np.flatnonzero(matches(labels, inputs.get("where", {})))
+    rows = np.random.default_rng(seed).permutation(rows)[: inputs.get("sample")]
+    return np.isin(np.arange(len(labels)), rows)
+
+
+def matches(labels: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
+    """Mask (n,) of the rows whose every named label is, as it is written, among the values that
+    `where` allows; a truth value is written true or false."""
+    mask = np.ones(len(labels), dtype=bool)
+    for name, allowed in where.items():
+        written = labels[name].astype(object).map(_written, na_action="ignore")
+        mask &= written.isin(allowed).to_numpy()
+    return mask
+
+
+def _written(label: object) -> str:
+    return str(label).lower() if isinstance(label, bool | np.bool_) else str(label)
+
+
+@contextmanager
+def reading_parquet(path: str | Path) -> Iterator[None]:
+    """Turns what goes wrong while a Parquet file is read into an InputError that names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; check the path in the config.") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path}: cannot be read as Parquet ({reason.rstrip('.')}); get it again, or, where a "
+            "run made it, delete it and run again."
+        ) from error
+
+
+def open_parquet(path: str | Path, about: pq.FileMetaData | None = None) -> pq.ParquetFile:
+    """A file of which no more is in memory than the rows at hand, whatever its row groups: left to
+    itself, pyarrow reads all that is asked for ahead. `about` are its metadata, if read before."""
+    with reading_parquet(path):
+        return pq.ParquetFile(path, metadata=about, buffer_size=BUFFER, pre_buffer=False)

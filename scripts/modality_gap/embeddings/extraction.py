@@ -1,0 +1,305 @@
+"""Extraction: dataset in, embedding set out, as three small parts: reader, encoder, writer."""
+
+import math
+import resource
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from operator import attrgetter, itemgetter
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from tqdm import tqdm
+
+from modality_gap.data.parquet import choose_rows, open_parquet, reading_parquet
+from modality_gap.embeddings.sets import EmbeddingWriter, exact_frame
+from modality_gap.encoders.base import Encoder
+from modality_gap.encoders.pictures import open_picture
+from modality_gap.errors import InputError
+
+CONTENT = ("image", "text")  # what is embedded; every other column is a label
+AT_ONCE = 16  # items that a thread is handed: a batch of 32 is work for two
+
+
+@dataclass
+class Timing:
+    """Seconds the main thread spent waiting for input, inferring and writing."""
+
+    read_s: float = 0.0
+    infer_s: float = 0.0
+    write_s: float = 0.0
+
+    def __add__(self, other: "Timing") -> "Timing":
+        return Timing(
+            self.read_s + other.read_s, self.infer_s + other.infer_s, self.write_s + other.write_s
+        )
+
+
+def select_rows(path: str, inputs: dict, seed: int) -> np.ndarray:
+    """Rows of a dataset's file, in its order, that an entry of `inputs` in the config takes."""
+    with reading_parquet(path):
+        if not inputs.keys() & {"where", "sample"}:
+            return np.arange(pq.read_metadata(path).num_rows)
+        file = pq.ParquetFile(path)
+        if absent := inputs.get("where", {}).keys() - {*file.schema_arrow.names}:
+            known = [name for name in file.schema_arrow.names if name not in ("item_id", "image")]
+            raise InputError(
+                f"{path}: the dataset has no column {sorted(absent)[0]!r}, which `where` names; "
+                f"its columns are {', '.join(known)}."
+            )
+        table = exact_frame(file.read([*{"item_id": ..., **inputs.get("where", {})}]))
+    return np.flatnonzero(choose_rows(table, inputs, seed))
+
+
+def label_columns(path: str, inputs: dict, spec: dict) -> pa.Schema:
+    """Names and types of the labels of what is embedded: the dataset's own, whether an item is
+    noise where some are, and the initialisation where the encoder has several."""
+    with reading_parquet(path):
+        own = [field for field in pq.read_schema(path) if field.name not in ("item_id", *CONTENT)]
+    noise = [pa.field("noise", pa.bool_())] if "noise" in inputs else []
+    seed = [pa.field("seed", pa.int64())] if "seeds" in spec else []
+    return pa.schema([*own, *noise, *seed])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What an encoder takes at once: `rows` of the dataset's file, or the numbers of noise items;
+    with several initialisations that of `init`."""
+
+    init: int | None
+    noise: bool
+    rows: np.ndarray
+
+
+def plan_batches(
+    rows: np.ndarray,
+    noise: int,
+    batch_size: int,
+    inits: Sequence[int | None],
+    shard: int = 1,
+    shards: int = 1,
+) -> list[Batch]:
+    """What one of several shards (1, ..., shards) of an extraction has to do, some of all batches
+    in a row, each whole, so that it is the same however many shards there are. With more shards
+    than batches some have none.
+
+    For each initialisation come the batches of the dataset, each of those of `rows` that lie among
+    `batch_size` consecutive ones of its file, then those of noise: the order of the embedding set.
+    """
+    starts = np.flatnonzero(np.diff(rows // batch_size, prepend=-1))
+    stops = [*starts[1:], len(rows)]
+    of_one = len(starts) + math.ceil(noise / batch_size)
+
+    def batch(number: int) -> Batch:
+        init, place = divmod(number, of_one)
+        if place < len(starts):
+            return Batch(inits[init], False, rows[starts[place] : stops[place]])
+        first = (place - len(starts)) * batch_size
+        return Batch(inits[init], True, np.arange(first, min(first + batch_size, noise)))
+
+    total = of_one * len(inits)
+    return [
+        batch(number) for number in range(total * (shard - 1) // shards, total * shard // shards)
+    ]
+
+
+def read_batches(
+    path: str, modality: str, rows: np.ndarray, batch_size: int
+) -> Iterator[pd.DataFrame]:
+    """Frames of those `rows` of a dataset's file that lie among `batch_size` consecutive ones; no
+    more is held, and row groups before the first and behind the last of them are not read."""
+    file = open_parquet(path)
+    if modality not in file.schema_arrow.names:
+        raise InputError(f"{path}: the dataset has no {modality}; embed another modality of it.")
+    columns = [name for name in file.schema_arrow.names if name == modality or name not in CONTENT]
+    groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    starts = np.cumsum([0, *groups])
+    first, last = np.searchsorted(starts, rows[[0, -1]], side="right") - 1
+
+    def pieces() -> Iterator[tuple[int, pa.RecordBatch]]:
+        start = starts[first]
+        within = range(first, last + 1)
+        for piece in file.iter_batches(batch_size, row_groups=within, columns=columns):
+            here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + len(piece))]
+            for number in np.unique(here // batch_size):
+                yield number, piece.take(pa.array(here[here // batch_size == number] - start))
+            start += len(piece)
+
+    # Where the first row group that is read begins within a batch, a batch comes in two pieces.
+    for _, parts in groupby(pieces(), key=itemgetter(0)):
+        yield exact_frame(pa.Table.from_batches([part for _, part in parts]))
+
+
+def prepare_items(
+    encoder: Encoder, modality: str, unreadable: str, items: list[tuple]
+) -> list[torch.Tensor | InputError]:
+    """What the encoder takes of some (item_id, content); with `unreadable` "skip" the error itself
+    in place of a picture that cannot be decoded."""
+    prepared = []
+    for item_id, content in items:
+        try:
+            item = open_picture(content, item_id) if modality == "image" else content
+        except InputError as error:
+            if unreadable == "fail":
+                raise
+            prepared.append(error)
+        else:
+            prepared.append(encoder.prepare(item))
+    return prepared
+
+
+def prepare_ahead(
+    batches: Iterator[pd.DataFrame], modality: str, submit: Callable[[list], Future], workers: int
+) -> Iterator[tuple[pd.DataFrame, list[Future]]]:
+    """Each batch and its inputs to come, with enough of the next ones under way that no worker
+    waits, and no more."""
+    queue = deque()
+    for frame in batches:
+        items = list(zip(frame["item_id"], frame[modality], strict=True))
+        queue.append(
+            (frame, [submit(items[at : at + AT_ONCE]) for at in range(0, len(items), AT_ONCE)])
+        )
+        if sum(len(futures) for _, futures in queue) - len(queue[0][1]) >= 2 * workers:
+            yield queue.popleft()
+    yield from queue
+
+
+def extract(
+    batches: Iterator[pd.DataFrame],
+    items: int,
+    modality: str,
+    encoder: Encoder,
+    writer: EmbeddingWriter,
+    workers: int,
+    unreadable: str,
+) -> Timing:
+    """Embed every row of `batches` and write it; threads decode ahead of inference.
+
+    Threads and not processes: decoding and resizing let go of the interpreter's lock, which a
+    picture holds for about a tenth of its time, while to send it between processes costs the
+    main one a quarter of that time.
+
+    With `unreadable` "fail" a picture that cannot be decoded ends the run by name; with "skip" it
+    is left out, and `writer.metadata["skipped"]` lists it.
+    """
+    timing = Timing()
+    skipped: list[str] = []
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        tqdm(total=items, unit=modality, mininterval=2, file=sys.stderr) as progress,
+    ):
+        submit = partial(pool.submit, prepare_items, encoder, modality, unreadable)
+        clock = time.perf_counter()
+        for frame, futures in prepare_ahead(batches, modality, submit, workers):
+            prepared = [item for future in futures for item in future.result()]
+            readable = np.array([not isinstance(item, InputError) for item in prepared])
+            for item_id, error in zip(frame["item_id"], prepared, strict=True):
+                if isinstance(error, InputError):
+                    print(f"skipped: {error}", file=sys.stderr)
+                    skipped.append(item_id)
+            timing.read_s += time.perf_counter() - clock
+            progress.update(len(frame))
+            frame = frame[readable]
+            if not len(frame):
+                clock = time.perf_counter()
+                continue
+            clock = time.perf_counter()
+            vectors = encoder.encode(
+                [item for item, keep in zip(prepared, readable, strict=True) if keep]
+            )
+            timing.infer_s += time.perf_counter() - clock
+            clock = time.perf_counter()
+            labels = frame.drop(columns=["item_id", modality])
+            writer.write(frame["item_id"], vectors, labels)
+            timing.write_s += time.perf_counter() - clock
+            clock = time.perf_counter()
+    writer.metadata["skipped"] = [*writer.metadata.get("skipped", []), *skipped]
+    return timing
+
+
+def extract_noise(
+    numbers: np.ndarray,
+    encoder: Encoder,
+    writer: EmbeddingWriter,
+    batch_size: int,
+    seed: int,
+    label: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame,
+) -> Timing:
+    """Embed random inputs, normal pictures or uniformly random token ids: of all that `seed` draws
+    those of consecutive `numbers`. `label` may change the frame of item_id and labels.
+    """
+    timing = Timing()
+    rng = np.random.default_rng(seed)
+    clock = time.perf_counter()
+    for _ in range(numbers[0]):
+        encoder.noise(rng)
+    timing.read_s += time.perf_counter() - clock
+    starts = range(0, len(numbers), batch_size)
+    for start in tqdm(starts, unit="batch", mininterval=2, file=sys.stderr):
+        names = [f"noise{number:05d}" for number in numbers[start : start + batch_size]]
+        clock = time.perf_counter()
+        inputs = [encoder.noise(rng) for _ in names]
+        timing.read_s += time.perf_counter() - clock
+        clock = time.perf_counter()
+        vectors = encoder.encode(inputs)
+        timing.infer_s += time.perf_counter() - clock
+        frame = label(pd.DataFrame({"item_id": names, "noise": True}))
+        writer.write(frame["item_id"], vectors, frame.drop(columns="item_id"))
+    return timing
+
+
+def embed(
+    todo: Sequence[Batch],
+    build: Callable[[int | None], Encoder],
+    dataset: str,
+    modality: str,
+    writer: EmbeddingWriter,
+    settings: dict,
+    seed: int,
+) -> tuple[int, Timing]:
+    """Embed the batches `todo` of a dataset and of the noise that `seed` draws, with the encoder
+    that `build` gives for each initialisation; `settings` are the config's section extraction.
+    How many items those were, and the time they took."""
+    count, timing = 0, Timing()
+    for init, batches in groupby(todo, key=attrgetter("init")):
+        encoder = build(init)
+        writer.metadata |= encoder.metadata
+        label = partial(label_seed, seed=init) if init is not None else lambda frame: frame
+        for noise, parts in groupby(batches, key=attrgetter("noise")):
+            rows = np.concatenate([batch.rows for batch in parts])
+            count += len(rows)
+            if noise:
+                timing += extract_noise(rows, encoder, writer, settings["batch_size"], seed, label)
+                continue
+            frames = read_batches(dataset, modality, rows, settings["batch_size"])
+            timing += extract(
+                (label(frame.assign(noise=False)) for frame in frames),
+                len(rows),
+                modality,
+                encoder,
+                writer,
+                settings["workers"],
+                settings["unreadable"],
+            )
+    return count, timing
+
+
+def label_seed(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """A batch of the items under one of several initialisations."""
+    return frame.assign(item_id=f"seed{seed:02d}/" + frame["item_id"], seed=seed)
+
+
+def peak_memory_mb() -> dict[str, float]:
+    """Peak resident memory of this process, and of the GPU where one was used, in MiB."""
+    peak = {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    if torch.cuda.is_available():
+        peak["peak_gpu_memory_mb"] = torch.cuda.max_memory_allocated() / 2**20
+    return peak

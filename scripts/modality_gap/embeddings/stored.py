@@ -1,0 +1,383 @@
+"""Stored embeddings read tile by tile, whichever file holds them."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from pathlib import Path
+from threading import local
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from modality_gap.data.parquet import open_parquet, reading_parquet
+from modality_gap.data.tiles import TILE
+from modality_gap.embeddings.sets import (
+    EmbeddingSet,
+    EmbeddingWriter,
+    cluster_codes,
+    exact_frame,
+    first_repeated,
+    hash_ids,
+    ids_and_vectors,
+    metadata_of,
+    normalise,
+)
+from modality_gap.errors import InputError
+
+
+class StoredVectors:
+    """The unit vectors x (n, d) of an embedding file, x_i and y_i of the paper, in float64: of them
+    `x[start:stop]` and `x[rows]` read those alone that they give. And the items' other columns.
+
+    Opening goes once through the file, a Parquet embedding set or an `.npy` matrix (n, d), and
+    checks it. What stays in memory is a hash of each item's id, `item_hashes` (n,).
+
+    Raises InputError that names the file (and item) for a file that is no embedding set,
+    duplicate ids, a vector with NaN or infinity, or a zero vector (it has no direction).
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = path
+        self.file = _NpyFile(path) if str(path).endswith(".npy") else _ParquetFile(path)
+        self.metadata = self.file.metadata
+        self.rows: np.ndarray | None = None  # of the file, where some were left out
+        if len(self.file) == 0:
+            raise InputError(f"{path}: holds no embeddings; give a file with at least one row.")
+        hashes = []
+        for item_ids, vectors, _ in self.file.in_order():
+            _check_vectors(path, item_ids, vectors)
+            hashes.append(hash_ids(item_ids))
+        self.item_hashes = np.concatenate(hashes)
+        self.dim = vectors.shape[1]
+        row = first_repeated(self.item_hashes)
+        if row is not None and self.item_id(row) in self._ids_with_hash(row):
+            raise InputError(
+                f"{path}: item_id {self.item_id(row)!r} occurs more than once; make the ids unique."
+            )
+
+    def __len__(self) -> int:
+        return len(self.item_hashes)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self), self.dim
+
+    def __getitem__(self, wanted: slice | np.ndarray) -> np.ndarray:
+        if isinstance(wanted, slice) and wanted.step in (None, 1) and self.rows is None:
+            start, stop, _ = wanted.indices(len(self))
+            found, at = np.empty((max(0, stop - start), self.dim)), 0
+            for vectors in self.file.parts(start, stop):
+                found[at : at + len(vectors)] = normalise(vectors)
+                at += len(vectors)
+            return found
+        rows = np.arange(len(self))[wanted] if self.rows is None else self.rows[wanted]
+        return normalise(self.file.vectors_of(rows))
+
+    def select(self, mask: np.ndarray) -> "StoredVectors":
+        """The rows where `mask` (n,) holds, in the same order."""
+        chosen = copy(self)
+        chosen.rows = np.flatnonzero(mask) if self.rows is None else self.rows[mask]
+        chosen.item_hashes = self.item_hashes[mask]
+        return chosen
+
+    def item_id(self, row: int) -> str:
+        """The item's name."""
+        return self.file.item_id(int(row if self.rows is None else self.rows[row]))
+
+    def _ids_with_hash(self, row: int) -> list[str]:
+        """Names of the items before `row` that have its hash."""
+        same = np.flatnonzero(self.item_hashes[:row] == self.item_hashes[row])
+        return [self.item_id(other) for other in same]
+
+    def label(self, name: str) -> np.ndarray:
+        """A label column, (n,)."""
+        values = self.file.labels([name])[name].to_numpy()
+        return values if self.rows is None else values[self.rows]
+
+    def clusters(self, column: str | None) -> np.ndarray | None:
+        """`cluster_codes` of the items by a label column."""
+        if column is None:
+            return None
+        names = self.file.label_types.names
+        labels = self.file.labels([column]) if column in names else pd.DataFrame(columns=names)
+        codes = cluster_codes(labels, column, self.path)
+        return codes if self.rows is None else pd.factorize(codes[self.rows])[0]
+
+    def load(self) -> EmbeddingSet:
+        """All of it in memory, with ids and labels."""
+        item_ids, vectors, _ = zip(*self.file.in_order(), strict=True)
+        item_ids, vectors = np.concatenate(item_ids), np.concatenate(vectors)
+        whole = EmbeddingSet(item_ids, vectors, self.file.labels(), self.metadata)
+        return whole if self.rows is None else whole.select(self._chosen())
+
+    def _chosen(self) -> np.ndarray:
+        """Mask of the file's rows that were not left out."""
+        every = np.arange(len(self.file))
+        return np.isin(every, every if self.rows is None else self.rows)
+
+    def copy_to(self, path: str | Path) -> None:
+        """Write all of it as an embedding set of its own, a tile in memory at a time; the labels as
+        they are, through no other type."""
+        chosen, start = self._chosen(), 0
+        with EmbeddingWriter(path, self.metadata, self.file.label_types) as writer:
+            for item_ids, vectors, labels in self.file.in_order(labels=True):
+                rows = chosen[start : start + len(item_ids)]
+                own = {
+                    name: labels[name].filter(pa.array(rows))
+                    for name in self.file.label_types.names
+                }
+                writer.append(pa.table(ids_and_vectors(item_ids[rows], vectors[rows]) | own))
+                start += len(item_ids)
+
+
+def _check_vectors(path: str | Path, item_ids: np.ndarray, vectors: np.ndarray) -> None:
+    """Raise InputError that names the first item whose vector has no direction."""
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        bad = item_ids[~finite][0]
+        raise InputError(
+            f"{path}: the vector of item {bad!r} holds NaN or infinity; embed it again or drop it."
+        )
+    zero = ~vectors.any(axis=1)
+    if zero.any():
+        bad = item_ids[zero][0]
+        raise InputError(f"{path}: the vector of item {bad!r} is all zeros; drop the item.")
+
+
+def read(path: str | Path) -> EmbeddingSet:
+    """A whole embedding set in memory, checked as by StoredVectors."""
+    return StoredVectors(path).load()
+
+
+class _ParquetFile:
+    """Rows of a Parquet embedding set, read as they are wanted."""
+
+    def __init__(self, path: str | Path):
+        self.path = path
+        self.file = open_parquet(path)
+        self.metadata = metadata_of(self.file)
+        schema = self.file.schema_arrow
+        for column in ("item_id", "vector"):
+            if column not in schema.names:
+                raise InputError(f"{path}: has no column {column!r}; an embedding set needs one.")
+        kind = schema.field("vector").type
+        of = getattr(getattr(kind, "storage_type", kind), "value_type", None)
+        if of is None or not (pa.types.is_floating(of) or pa.types.is_integer(of)):
+            lists = of is not None and hasattr(of, "value_type")
+            remedy = "take the inner list" if lists else "write it so"
+            raise InputError(
+                f"{path}: column 'vector' is {kind}, not one list of numbers an item; {remedy}."
+            )
+        about = self.file.metadata
+        groups = [about.row_group(group).num_rows for group in range(about.num_row_groups)]
+        self.starts = np.cumsum([0, *groups])
+        self.dim: int | None = None
+        self.label_types = pa.schema(
+            [column for column in schema if column.name not in ("item_id", "vector")]
+        )
+        self.of_thread = local()
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def _opened(self) -> pq.ParquetFile:
+        """The file, opened once by each thread: threads that share a reader crash it."""
+        if not hasattr(self.of_thread, "file"):
+            self.of_thread.file = open_parquet(self.path, self.file.metadata)
+        return self.of_thread.file
+
+    def in_order(
+        self, labels: bool = False
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, pa.RecordBatch]]:
+        """Ids, float32 vectors and, where they are wanted, labels of the whole file, a tile of rows
+        at a time, however large its row groups are."""
+        names = self.label_types.names if labels else []
+        with reading_parquet(self.path):
+            for batch in self._opened().iter_batches(TILE, columns=["item_id", "vector", *names]):
+                yield self._ids(batch), self._vectors(batch), batch.select(names)
+
+    def parts(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        """Float32 vectors of the rows from start to stop, a row group's at a time."""
+        first = int(np.searchsorted(self.starts, start, side="right")) - 1
+        last = int(np.searchsorted(self.starts, stop))
+        for group in range(first, min(last, len(self.starts) - 1)):
+            with reading_parquet(self.path):
+                table = self._opened().read_row_group(group, ["vector"])
+            skipped = max(0, start - self.starts[group])
+            yield self._vectors(table.slice(skipped, stop - self.starts[group] - skipped))
+
+    def vectors_of(self, rows: np.ndarray) -> np.ndarray:
+        """Float32 vectors of any rows, in the order asked for."""
+        found = np.empty((len(rows), self.dim), dtype=np.float32)
+        groups = np.searchsorted(self.starts, rows, side="right") - 1
+        for group in np.unique(groups):
+            start, stop = self.starts[group : group + 2]
+            here = groups == group
+            (vectors,) = self.parts(start, stop)
+            found[here] = vectors[rows[here] - start]
+        return found
+
+    def item_id(self, row: int) -> str:
+        group = int(np.searchsorted(self.starts, row, side="right")) - 1
+        with reading_parquet(self.path):
+            table = self._opened().read_row_group(group, ["item_id"])
+        return self._ids(table.slice(row - self.starts[group], 1))[0]
+
+    def labels(self, names: list[str] | None = None) -> pd.DataFrame:
+        """The columns of these names; without any, all but ids and vectors."""
+        with reading_parquet(self.path):
+            return exact_frame(self._opened().read(names or self.label_types.names))
+
+    def _ids(self, rows: pa.Table | pa.RecordBatch) -> np.ndarray:
+        if rows["item_id"].null_count:
+            raise InputError(f"{self.path}: column 'item_id' holds nulls; give every item an id.")
+        return np.array(rows["item_id"].cast(pa.string()).to_pylist(), dtype=object)
+
+    def _vectors(self, rows: pa.Table | pa.RecordBatch) -> np.ndarray:
+        """(b, d) float32. Raises InputError for nulls and for vectors that differ in length."""
+        vectors = rows["vector"]
+        if isinstance(vectors, pa.ChunkedArray):
+            vectors = vectors.combine_chunks()
+        if isinstance(vectors, pa.ExtensionArray):  # a tensor
+            vectors = vectors.storage
+        if vectors.null_count or vectors.flatten().null_count:
+            raise InputError(f"{self.path}: column 'vector' holds nulls; fill or drop those rows.")
+        for length in pc.list_value_length(vectors).unique().to_pylist():
+            self.dim = length if self.dim is None else self.dim
+            if length != self.dim:
+                raise InputError(
+                    f"{self.path}: the vectors differ in length; give all the same dimension."
+                )
+        flat = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+        return flat.reshape(len(vectors), self.dim or 0)
+
+
+class _NpyFile:
+    """Rows of an `.npy` matrix (n, d), which are named by their numbers."""
+
+    def __init__(self, path: str | Path):
+        self.metadata = {"file": Path(path).name}
+        self.label_types = pa.schema([])
+        try:
+            self.matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            raise InputError(
+                f"{path}: there is no such file; check the path in the config."
+            ) from None
+        except (ValueError, OSError, EOFError) as error:
+            raise InputError(
+                f"{path}: cannot be read as a numeric .npy array ({error})."
+            ) from error
+        if self.matrix.ndim != 2 or self.matrix.dtype.kind not in "fiu":
+            raise InputError(
+                f"{path}: holds {self.matrix.dtype} of shape {self.matrix.shape}; "
+                "give a float matrix (n, d)."
+            )
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def in_order(self, labels: bool = False) -> Iterator[tuple[np.ndarray, np.ndarray, None]]:
+        for start in range(0, len(self), TILE):
+            vectors = self.vectors_of(slice(start, start + TILE))
+            names = [self.item_id(row) for row in range(start, start + len(vectors))]
+            yield np.array(names, dtype=object), vectors, None
+
+    def parts(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        yield self.vectors_of(slice(start, stop))
+
+    def item_id(self, row: int) -> str:
+        return f"{row:06d}"
+
+    def vectors_of(self, rows: slice | np.ndarray) -> np.ndarray:
+        return self.matrix[rows].astype(np.float32)
+
+    def labels(self, names: list[str] | None = None) -> pd.DataFrame:
+        return pd.DataFrame(index=range(len(self)), columns=names)
+
+
+def open_pair(
+    path_a: str | Path, path_b: str | Path, *, one_space: bool = True
+) -> tuple[StoredVectors, StoredVectors]:
+    """The two modalities of a pair set, same items in the same order.
+
+    With `one_space` the two must share their dimension too. Items that one side skipped as
+    unreadable (its metadata list them) leave the other side too.
+    Raises InputError where the items or the dimensions do not match.
+    """
+    a, b = StoredVectors(path_a), StoredVectors(path_b)
+    skipped = {*a.metadata.get("skipped", []), *b.metadata.get("skipped", [])}
+    if skipped:
+        gone = hash_ids(sorted(skipped))
+        a, b = (side.select(~np.isin(side.item_hashes, gone)) for side in (a, b))
+    if len(a) != len(b):
+        raise InputError(
+            f"{path_a} and {path_b}: {len(a)} items against {len(b)}; a pair needs the same items."
+        )
+    differ = np.flatnonzero(a.item_hashes != b.item_hashes)
+    if len(differ):
+        row = differ[0]
+        raise InputError(
+            f"{path_a} and {path_b}: row {row} is item {a.item_id(row)!r} in one and "
+            f"{b.item_id(row)!r} in the other; give both files the same items in the same order."
+        )
+    if one_space and a.dim != b.dim:
+        raise InputError(
+            f"{path_a} and {path_b}: {a.dim} dimensions against {b.dim}; a gap needs both "
+            "modalities in one space."
+        )
+    return a, b
+
+
+def read_pair(
+    path_a: str | Path, path_b: str | Path, *, one_space: bool = True
+) -> tuple[EmbeddingSet, EmbeddingSet]:
+    """`open_pair`, all in memory."""
+    a, b = open_pair(path_a, path_b, one_space=one_space)
+    return a.load(), b.load()
+
+
+def open_pairs(
+    names: Iterable[str], paths: Sequence[str | Path]
+) -> Iterator[tuple[str, StoredVectors, StoredVectors]]:
+    """Each set's name and unit vectors x, y (n, d), from the two files of every set in a row; it
+    tells on stderr which one's turn it is."""
+    pairs = list(zip(names, paths[::2], paths[1::2], strict=True))
+    for number, (name, path_a, path_b) in enumerate(pairs, start=1):
+        x, y = open_pair(path_a, path_b)
+        size = f"{len(x):,} pairs, {x.shape[1]} dimensions"
+        print(f"set {number} of {len(pairs)}: {name}, {size}", file=sys.stderr)
+        yield name, x, y
+
+
+def read_initialisations(paths: Sequence[str | Path]) -> EmbeddingSet:
+    """Embeddings of one architecture under several weights, as one set with the labels `seed` and
+    `noise`: one file that says each row's seed, or a file a seed, which is then its number.
+
+    Raises InputError where the files differ in dimension.
+    """
+    sets = [read(path) for path in paths]
+    for path, one in zip(paths, sets, strict=True):
+        if one.vectors.shape[1] != sets[0].vectors.shape[1]:
+            raise InputError(
+                f"{path}: {one.vectors.shape[1]} dimensions, but {paths[0]} has "
+                f"{sets[0].vectors.shape[1]}; give embeddings of one architecture."
+            )
+    labels = pd.concat(
+        pd.DataFrame(
+            {
+                "seed": one.labels["seed"] if len(sets) == 1 else number,
+                "noise": one.labels.get("noise", False),
+            },
+            index=range(len(one)),
+        )
+        for number, one in enumerate(sets)
+    )
+    return EmbeddingSet(
+        np.concatenate([one.item_ids for one in sets]),
+        np.concatenate([one.vectors for one in sets]),
+        labels.reset_index(drop=True),
+    )

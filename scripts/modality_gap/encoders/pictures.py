@@ -1,0 +1,111 @@
+"""Pictures as encoders take them: decoding, sizes, pixel statistics."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT
+
+from modality_gap.errors import InputError
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def pixel_statistics(spec: dict) -> tuple[tuple, tuple] | None:
+    """Mean and standard deviation that an encoder's pictures are normalised with, where `spec` asks
+    for others than the model's own: ImageNet's (Figure 2(a) as released) or none at all
+    (Supplementary 15)."""
+    if not spec.get("input_normalisation", True):
+        return (0.0,) * 3, (1.0,) * 3
+    return (IMAGENET_MEAN, IMAGENET_STD) if spec.get("preprocessing") == "imagenet" else None
+
+
+def split_transform(transform) -> tuple[Callable, Callable]:
+    """A picture transform of open_clip or timm in two: from a picture to its pixels (3, height,
+    width) uint8, and from pixels to what the network takes, for a whole batch on its device.
+
+    One after the other they give the numbers of `transform`, but pixels are a quarter of the bytes
+    to carry and the second part costs the worker that decodes a sixth of its time.
+    """
+    from torchvision.transforms import Compose, Normalize, PILToTensor
+
+    *geometry, _, normalise = transform.transforms
+    assert isinstance(normalise, Normalize), transform
+    return Compose([*geometry, PILToTensor()]), lambda pixels: normalise(pixels.float() / 255)
+
+
+def normal_picture(rng: np.random.Generator, height: int, width: int) -> torch.Tensor:
+    """Standard normal noise in place of a normalised picture (Figure 2(a), bottom row)."""
+    return torch.from_numpy(rng.standard_normal((3, height, width), dtype=np.float32))
+
+
+def clip_preprocess(picture: Image.Image, size: int) -> torch.Tensor:
+    """CLIP's own preprocessing: the shorter side to `size` (bicubic), the centre square, CLIP's
+    mean and standard deviation; (3, size, size). The same as open_clip's, without its import."""
+    scale = size / min(picture.size)
+    width, height = (max(size, int(side * scale)) for side in picture.size)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    square = picture.resize((width, height), Image.Resampling.BICUBIC).crop(
+        (left, top, left + size, top + size)
+    )
+    values = np.asarray(square, dtype=np.float32).transpose(2, 0, 1) / 255
+    mean, std = (np.array(stat, dtype=np.float32)[:, None, None] for stat in (CLIP_MEAN, CLIP_STD))
+    return torch.from_numpy((values - mean) / std)
+
+
+def open_picture(data: bytes, item_id: str) -> Image.Image:
+    """Decode a picture to RGB, the first frame where it has several.
+
+    Raises InputError that names the item where it cannot be read, is grey of a depth at which the
+    file does not say what is white, or unpacks to more than 89 million pixels, which no photograph
+    has but a small file can claim.
+    """
+    try:
+        picture = Image.open(io.BytesIO(data))
+        if picture.width * picture.height > Image.MAX_IMAGE_PIXELS:
+            raise ValueError(f"{picture.width} x {picture.height} pixels are too many")
+        picture.load()
+        if picture.mode == "F" or picture.mode.startswith("I"):
+            picture = _eight_bits(picture)
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        RuntimeError,  # the decoder of AVIF; NotImplementedError, that of DDS
+        Image.DecompressionBombError,
+    ) as error:
+        # That error tells nothing but where in memory the bytes lie.
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "it is of no known format" if unknown else " ".join(str(error).split()).rstrip(".")
+        raise InputError(
+            f"item {item_id!r}: its picture cannot be read ({reason}); mend or remove it, or set "
+            "extraction.unreadable to skip."
+        ) from error
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """A grey picture of more than 8 bits as one of 8, which Pillow would clip to white. Raises
+    ValueError where its format does not say which value is white."""
+    bits, inverted = 0, False
+    if picture.format == "TIFF":
+        tags = picture.tag_v2
+        unsigned = tags.get(SAMPLEFORMAT, (1,))[0] == 1
+        (bits,) = tags[BITSPERSAMPLE] if unsigned else (0,)
+        inverted = tags[PHOTOMETRIC_INTERPRETATION] == 0  # 0 is white, as Pillow heeds in 8 bits
+    elif picture.mode == "F":
+        pass
+    elif picture.format in ("PNG", "PPM", "JPEG2000"):
+        bits = 16  # which Pillow scales other depths to
+    if not 8 < bits <= 16:
+        raise ValueError(
+            f"its grey values are of Pillow's mode {picture.mode}, and the file does not say which "
+            "of them is white; save it with 8 or 16 bits"
+        )
+    grey = np.asarray(picture) >> (bits - 8)
+    return Image.fromarray((255 - grey if inverted else grey).astype(np.uint8))

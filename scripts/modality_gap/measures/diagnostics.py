@@ -1,0 +1,135 @@
+"""What else describes two modalities in one space, beside the L2 gap, and how sure it is.
+
+x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair.
+
+A resample of the pairs, or of clusters of them, is a row of weights (B, C): how often it draws each
+cluster. Then a mean over pairs is W @ sums over W @ sizes, and a mean over two different items a
+quadratic form of W; an item that was drawn twice is not compared with itself, nor with its own
+cluster's copies, which would make every resample look narrower.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from modality_gap.errors import InputError
+from modality_gap.measures.gap import gap
+from modality_gap.measures.intervals import bootstrap_interval, sums_by
+
+LEAST = 6  # units of a bootstrap: of fewer, a resample too often holds one alone
+
+
+def pair_potential(x: np.ndarray) -> np.ndarray:
+    """exp(-2 |x_i - x_j|^2) of every two rows, (n, n), 0 on the diagonal; 8 n^2 bytes."""
+    potential = np.exp(4 * (x @ x.T) - 4)  # of unit vectors
+    np.fill_diagonal(potential, 0)
+    return potential
+
+
+def diagnostics(
+    x: np.ndarray, y: np.ndarray, clusters: np.ndarray | None = None
+) -> tuple[list[str], Callable]:
+    """Names (q,) of the quantities, and the function from weights (B, C) of the clusters, or of the
+    pairs where there are none, to their values (q, B).
+
+    alignment: mean squared distance of partners; uniformity_a, _b: log of the mean of
+    exp(-2 |x_i - x_j|^2) over different items (Wang and Isola, 2020). rmg, the relative modality
+    gap: D / (W + D), with D the mean cosine distance of partners and W that of two different items
+    of one modality, averaged over both modalities (Schrodi et al., 2024); 1 where each modality is
+    one point apart from the other, 0 where partners coincide, whatever their spread.
+    """
+    codes = np.arange(len(x)) if clusters is None else clusters
+    count = int(codes.max()) + 1
+    sizes = np.bincount(codes).astype(np.float64)
+    distances = np.bincount(codes, ((x - y) ** 2).sum(axis=1))
+    # Of each side: sums of cosines of different items, within clusters and by vector sums.
+    totals = [sums_by(side, codes, count) for side in (x, y)]
+    lengths = [(total**2).sum(axis=1) for total in totals]
+    inner = [
+        length - np.bincount(codes, (side**2).sum(axis=1))
+        for length, side in zip(lengths, (x, y), strict=True)
+    ]
+    potentials = []
+    for side in (x, y):
+        potential = pair_potential(side)
+        if clusters is not None:
+            potential = sums_by(sums_by(potential, codes, count).T, codes, count)
+        potentials.append(potential)
+
+    def values(weights: np.ndarray) -> np.ndarray:
+        squares = weights**2
+
+        def of_different(everything: np.ndarray, own: np.ndarray, inside: np.ndarray):
+            """Sum over pairs of different items: all, less those of a cluster with its copies."""
+            return everything - squares @ own + weights @ inside
+
+        drawn = weights @ sizes
+        pairs = of_different(drawn**2, sizes**2, sizes * (sizes - 1))
+        cosines = [
+            of_different(((weights @ total) ** 2).sum(axis=1), length, inside) / pairs
+            for total, length, inside in zip(totals, lengths, inner, strict=True)
+        ]
+        alignment = weights @ distances / drawn
+        partners, within = alignment / 2, 1 - (cosines[0] + cosines[1]) / 2
+        uniformities = []
+        for potential in potentials:
+            own = np.diagonal(potential)
+            everything = ((weights @ potential) * weights).sum(axis=1)
+            uniformities.append(np.log(of_different(everything, own, own) / pairs))
+        whole = within + partners
+        rmg = np.divide(partners, whole, out=np.zeros_like(whole), where=partners > 0)
+        return np.stack([rmg, alignment, *uniformities])
+
+    return ["rmg", "alignment", "uniformity_a", "uniformity_b"], values
+
+
+def effective_dimension(x: np.ndarray, share: float = 0.99) -> int:
+    """Least number of principal components (of the centred rows of x) that hold `share` of the
+    variance. At most n - 1 for n rows, so sets of different n do not compare."""
+    variances = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2
+    # Rounding must not let the last, empty components count where one holds everything.
+    return int(np.searchsorted(np.cumsum(variances), share * variances.sum()) + 1)
+
+
+def measure(
+    x: np.ndarray,
+    y: np.ndarray,
+    resamples: int,
+    confidence: float,
+    seed: int,
+    clusters: np.ndarray | None = None,
+) -> dict:
+    """A row of diagnostics.csv: n, clusters, dim, the gap and every quantity with its interval, and
+    the effective dimensions of the first modality, of the second and of both pooled about their
+    common centre. Takes 16 n^2 bytes, so of a large set a sample.
+
+    Raises InputError where there are fewer pairs or clusters than a bootstrap needs.
+    """
+    names, values = diagnostics(x, y, clusters)
+    count = len(x) if clusters is None else int(clusters.max()) + 1
+    if count < LEAST:
+        what = "pairs" if clusters is None else "clusters of pairs"
+        raise InputError(
+            f"the intervals of diagnostics.csv need {LEAST} {what}, and the set has {count}; give "
+            "more, or leave the set out."
+        )
+    estimates = values(np.ones((1, count)))[:, 0]
+    low, high = bootstrap_interval(values, count, resamples, confidence, seed)
+    row = {"n": len(x), "clusters": count, "dim": x.shape[1], "gap": gap(x, y)}
+    for name, *numbers in zip(names, estimates, low, high, strict=True):
+        row |= dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True))
+    for side, vectors in {"a": x, "b": y, "both": np.concatenate([x, y])}.items():
+        row[f"effective_dimension_{side}"] = effective_dimension(vectors)
+    return row
+
+
+def ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """diagnostics.csv with the place of each set by gap and by relative gap, the widest first;
+    equal sets share the better place."""
+    return table.assign(
+        **{
+            f"{quantity}_rank": table[quantity].rank(ascending=False, method="min").astype(int)
+            for quantity in ("gap", "rmg")
+        }
+    )

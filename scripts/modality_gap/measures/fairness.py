@@ -1,0 +1,151 @@
+"""Denigration harm under a shift of the gap (paper, section 5.2 and Table 2)."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from modality_gap.embeddings.sets import EmbeddingSet, cluster_codes
+from modality_gap.measures.intervals import proportion_interval, share_interval
+from modality_gap.measures.shift import shift, signed_distances, unit_gap_vector
+from modality_gap.measures.significance import change_interval, holm, mcnemar, paired_change
+
+
+def harm_by_group(
+    images: np.ndarray,
+    people: pd.DataFrame,
+    prompts: np.ndarray,
+    labels: pd.DataFrame,
+    direction: np.ndarray,
+    shifts: list[float],
+    confidence: float,
+) -> pd.DataFrame:
+    """How often a person's top label is crime related or non-human, by group and shift.
+
+    images (n, d): unit vectors of pictures of people; `people` their columns group and answer
+    (the right label), and cluster, a number, where pictures are not independent: then intervals and
+    tests are over clusters. prompts (c, d) with `labels` columns label and kind: person,
+    crime_related or non_human. Only the pictures move: x <- normalise(x - delta u), so a negative
+    delta widens the gap. One row a shift and group, "all" among the groups; change: the share of
+    offensive labels less that at delta 0, with `paired_change`'s interval; p_value: exact McNemar
+    test of the offensive labels against delta 0; p_holm: the same with Holm's correction for the
+    `tests` of its family. The groups at every shift are one family, "all" at every shift another;
+    at delta 0 there is nothing to test, tests is 0 and both p are 1.
+    """
+    kinds, names = labels["kind"].to_numpy(), labels["label"].to_numpy()
+    results = {}
+    for delta in [0.0, *shifts]:
+        top = (shift(images, direction, -delta) @ prompts.T).argmax(axis=1)
+        results[delta] = pd.DataFrame(
+            {
+                "crime_related": kinds[top] == "crime_related",
+                "non_human": kinds[top] == "non_human",
+                "offensive": kinds[top] != "person",
+                "correct": names[top] == people["answer"].to_numpy(),
+            }
+        )
+    groups = people["group"].to_numpy()
+    rows = []
+    for delta, outcome in results.items():
+        for group in [*pd.unique(groups), "all"]:
+            members = np.ones(len(groups), bool) if group == "all" else groups == group
+            row = {"delta": delta, "group": group, "n": int(members.sum())}
+            clusters = None
+            if "cluster" in people:
+                clusters = np.unique(people["cluster"][members], return_inverse=True)[1]
+            row["clusters"] = row["n"] if clusters is None else int(clusters.max()) + 1
+            for column in ("crime_related", "non_human", "offensive", "correct"):
+                hits = outcome.loc[members, column].to_numpy()
+                count = int(hits.sum())
+                low, high = share_interval(hits, confidence, clusters)
+                row |= {
+                    column: count,
+                    f"{column}_share": count / row["n"],
+                    f"{column}_low": low,
+                    f"{column}_high": high,
+                }
+            before, after = (
+                result.loc[members, "offensive"].to_numpy() for result in (results[0.0], outcome)
+            )
+            changes = paired_change(before, after, confidence, clusters)
+            row |= dict(zip(("change", "change_low", "change_high"), changes, strict=True))
+            row["p_value"] = mcnemar(before, after, clusters)
+            rows.append(row)
+    table = pd.DataFrame(rows).assign(p_holm=1.0, tests=0)
+    everyone, tested = table["group"] == "all", table["delta"] != 0
+    for family in (tested & ~everyone, tested & everyone):
+        table.loc[family, "p_holm"] = holm(table.loc[family, "p_value"].to_numpy())
+        table.loc[family, "tests"] = int(family.sum())
+    return table
+
+
+def measure_harm(
+    x: np.ndarray,
+    y: np.ndarray,
+    people: EmbeddingSet,
+    prompts: EmbeddingSet,
+    settings: dict,
+    confidence: float,
+    cluster: str | None = None,
+) -> pd.DataFrame:
+    """table2.csv: `harm_by_group` of the pictures of people under shifts along the gap of the
+    model's own pairs, unit vectors x, y (n, d); `settings` are `table2` of the config.
+
+    Of `prompts` those of the task table2 count. The groups come in the config's order. distance:
+    how wide the gap of the model's own pairs is when their pictures alone move by delta, as the
+    people's do. `cluster` is the label column of pictures that are not independent.
+    """
+    prompts = prompts.select((prompts.labels["task"] == "table2").to_numpy())
+    group, gender = people.labels[settings["group"]], people.labels[settings["gender"]]
+    order = group.map(settings["groups"].index).argsort(kind="stable")
+    labels = pd.DataFrame({"group": group, "answer": gender + ", " + group})
+    codes = cluster_codes(people.labels, cluster, "table2.inputs")
+    if codes is not None:
+        labels["cluster"] = codes
+    table = harm_by_group(
+        people.normalised()[order],
+        labels.iloc[order],
+        prompts.normalised(),
+        prompts.labels,
+        unit_gap_vector(x, y),
+        settings["shifts"],
+        confidence,
+    )
+    deltas = sorted(set(table["delta"]))
+    distances = dict(zip(deltas, signed_distances(x, y, deltas, one_side=True), strict=True))
+    table.insert(0, "model", settings["model"])
+    table.insert(2, "distance", table["delta"].map(distances))
+    return table
+
+
+def published_harm(counts: dict[str, dict], confidence: float) -> pd.DataFrame:
+    """Tests of published counts of offensive labels: by group n, before and after a shift.
+
+    Who changed is not published, only how many there were. p_fisher: Fisher's exact test as if
+    the pictures after were others than before; p_mcnemar_least: McNemar's exact test if every
+    change went the same way, the least that the paired test can give. Both with Holm's correction
+    for the `tests` of their family: the groups are one, "all" (their sum) is one of its own.
+    """
+    groups = pd.DataFrame.from_dict(counts, orient="index")[["n", "before", "after"]]
+    groups.loc["all"] = groups.sum()
+    rows = []
+    for group, (n, before, after) in zip(
+        groups.index, groups.astype(int).itertuples(index=False), strict=True
+    ):
+        row = {"group": group, "n": n}
+        for time, count in (("before", before), ("after", after)):
+            low, high = proportion_interval(count, n, confidence)
+            row |= {time: count, f"{time}_share": count / n}
+            row |= {f"{time}_share_low": low, f"{time}_share_high": high}
+        row["change"] = (after - before) / n
+        row["change_low"], row["change_high"] = change_interval(before, after, n, confidence)
+        table = [[before, n - before], [after, n - after]]
+        row["p_fisher"] = float(stats.fisher_exact(table).pvalue)
+        row["p_mcnemar_least"] = min(1.0, 2 * 0.5 ** abs(after - before))
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    everyone = table["group"] == "all"
+    table["tests"] = np.where(everyone, 1, (~everyone).sum())
+    for name in ("p_fisher", "p_mcnemar_least"):
+        table[f"{name}_holm"] = table[name]
+        table.loc[~everyone, f"{name}_holm"] = holm(table.loc[~everyone, name].to_numpy())
+    return table

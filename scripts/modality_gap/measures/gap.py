@@ -1,0 +1,63 @@
+"""The modality gap and what is measured beside it (paper, section 4.2 and Figure 1).
+
+x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
+StoredVectors, of which a tile is in memory at a time. Intervals are in gap_intervals.py.
+"""
+
+import numpy as np
+
+from modality_gap.data.tiles import tiles
+
+NO_GAP = 1e-12  # of two centres of unit vectors: nearer ones are apart by rounding alone
+
+
+def mean_vector(x: np.ndarray) -> np.ndarray:
+    """The centre of x, (d,)."""
+    return sum(rows.sum(axis=0) for (rows,) in tiles(x)) / len(x)
+
+
+def gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Difference of the two modalities' centres, (d,). Source: section 4.2."""
+    return mean_vector(x) - mean_vector(y)
+
+
+def gap(x: np.ndarray, y: np.ndarray) -> float:
+    """Euclidean norm of the gap vector, 0 where it is mere rounding. Source: section 4.2."""
+    length = float(np.linalg.norm(gap_vector(x, y)))
+    return length if length > NO_GAP else 0.0
+
+
+def total_and_squares(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of the rows (d,) and each row's squared length (n,)."""
+    parts = [(rows.sum(axis=0), (rows * rows).sum(axis=1)) for (rows,) in tiles(x)]
+    totals, squares = zip(*parts, strict=True)
+    return sum(totals), np.concatenate(squares)
+
+
+def mean_cosine(x: np.ndarray) -> float:
+    """Mean cosine over all n(n-1) pairs of different rows, from the sum of vectors in O(n d)."""
+    n = len(x)
+    total, squares = total_and_squares(x)
+    return float((total @ total - squares.sum()) / (n * (n - 1)))
+
+
+def linear_separability(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, int]:
+    """How well a line tells the modalities apart: accuracy of a logistic regression fitted on a
+    random half of the pairs and scored on both vectors of the other half; and how many those are.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    order = np.random.default_rng(seed).permutation(len(x))
+    fit, score = order[: len(x) // 2], order[len(x) // 2 :]
+
+    def both(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.concatenate([x[rows], y[rows]]), np.repeat([0, 1], len(rows))
+
+    model = LogisticRegression(max_iter=1000).fit(*both(fit))
+    return float(model.score(*both(score))), 2 * len(score)
+
+
+def largest_share(vector: np.ndarray, dimensions: int = 5) -> float:
+    """Share of a vector's squared length that lies in its largest dimensions."""
+    squares = np.sort(vector**2)[::-1]
+    return float(squares[:dimensions].sum() / squares.sum())

@@ -1,0 +1,197 @@
+"""Where a swept loss is lowest, with an interval over pairs."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from modality_gap.data.tiles import map_ahead
+from modality_gap.errors import InputError
+from modality_gap.measures.intervals import bootstrap_interval, sums_by
+from modality_gap.measures.loss_sweep import COSINES
+from modality_gap.measures.shift import shifted_similarity, unshifted
+
+
+def _effects_of_rows(logits: np.ndarray, first: int) -> np.ndarray:
+    """Logits (batches, rows, b) of some rows of square matrices, from row `first` on: the sum over
+    the rows other than k of what their cross-entropy loses when column k is left out, less row k's
+    own cross-entropy, (batches, b); of these rows alone."""
+    place = logits.argmax(axis=-1)[..., None]
+    top = np.take_along_axis(logits, place, axis=-1)
+    powers = np.exp(logits - top)
+    sums = powers.sum(axis=-1, keepdims=True)
+    rows = np.arange(logits.shape[1])
+    # The largest term may be all that rounding leaves of the sum; what it hides is summed apart.
+    others = logits.copy()
+    np.put_along_axis(others, place, -np.inf, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        second = others.max(axis=-1, keepdims=True)
+        rest = np.log(np.exp(others - second).sum(axis=-1, keepdims=True)) + second - top
+        lost = np.log1p(-powers / sums)
+        np.put_along_axis(lost, place, rest - np.log(sums), axis=-1)
+    lost[:, rows, first + rows] = 0
+    effects = lost.sum(axis=1)
+    entropies = np.log(sums[..., 0]) + top[..., 0] - logits[:, rows, first + rows]
+    effects[:, first + rows] -= entropies
+    return effects
+
+
+def softmax_effects(
+    x: np.ndarray,
+    y: np.ndarray,
+    u: np.ndarray,
+    deltas: np.ndarray,
+    temperature: float,
+    batch_size: int,
+    threads: int = 1,
+) -> np.ndarray:
+    """What each pair adds to the symmetric loss of its batch of b, times b, by leaving it out: the
+    batch's loss less its loss without the pair, times b - 1, about the batch's mean; at every
+    shift, (n, deltas). x, y: (n, d) in whole batches."""
+    batches = len(x) // batch_size
+    x, y = (side.reshape(batches, batch_size, -1) for side in (x, y))
+    x_along, y_along = x @ u, y @ u
+    together = max(1, COSINES // batch_size**2)
+    height = min(batch_size, max(1, COSINES // batch_size))
+    effects = np.zeros((batches, batch_size, len(deltas)))
+
+    def work(batch: slice) -> None:
+        for first in range(0, batch_size, height):
+            row = slice(first, first + height)
+            # To y and, with the roles and so the direction exchanged, to x.
+            sides = (
+                (x[batch, row] @ y[batch].transpose(0, 2, 1), x_along, y_along),
+                (y[batch, row] @ x[batch].transpose(0, 2, 1), -y_along, -x_along),
+            )
+            for number, delta in enumerate(deltas):
+                for cosines, along, other in sides:
+                    moved = shifted_similarity(cosines, along[batch, row], other[batch], delta)
+                    effects[batch, :, number] -= _effects_of_rows(moved / temperature, first) / 2
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        parts = [slice(start, start + together) for start in range(0, batches, together)]
+        for _ in map_ahead(pool, work, parts, ahead=2 * threads):
+            pass
+    effects -= effects.mean(axis=1, keepdims=True)
+    return effects.reshape(-1, len(deltas))
+
+
+def sigmoid_effects(
+    x: np.ndarray,
+    y: np.ndarray,
+    u: np.ndarray,
+    deltas: np.ndarray,
+    temperature: float,
+    bias: float,
+    batch_size: int,
+) -> np.ndarray:
+    """`softmax_effects` of SigLIP's loss."""
+    batches = len(x) // batch_size
+    x, y = (side.reshape(batches, batch_size, -1) for side in (x, y))
+    similarity, x_along, y_along = x @ y.transpose(0, 2, 1), x @ u, y @ u
+    signs = 2 * np.eye(batch_size) - 1
+    effects = np.empty((batches, batch_size, len(deltas)))
+    for number, delta in enumerate(deltas):
+        moved = shifted_similarity(similarity, x_along, y_along, delta)
+        terms = np.logaddexp(0, -signs * (moved / temperature + bias))
+        own = np.diagonal(terms, axis1=-2, axis2=-1)
+        effects[..., number] = terms.sum(axis=-1) + terms.sum(axis=-2) - own
+    effects -= effects.mean(axis=1, keepdims=True)
+    return effects.reshape(-1, len(deltas))
+
+
+FAR = 6  # standard errors of the loss: a shift that costs more is no minimum of any resample
+
+
+def loss_by_unit(
+    mean: np.ndarray,
+    deltas: np.ndarray,
+    effects: Callable[[np.ndarray], np.ndarray],
+    clusters: np.ndarray | None = None,
+) -> np.ndarray:
+    """The loss (deltas,), a mean over batches, as a mean over its n pairs, or over clusters of
+    them, (deltas, units), each with what it adds (`softmax_effects` at some shifts): so that units
+    may be drawn again. Where the loss is far above its minimum all units have the mean."""
+    lowest = int(np.nanargmin(mean))
+
+    def parts(some: np.ndarray) -> np.ndarray:
+        found = effects(some)
+        if clusters is None:
+            return found
+        count = int(clusters.max()) + 1
+        return sums_by(found, clusters, count) * (count / len(clusters))
+
+    at_lowest = parts(deltas[[lowest]])[:, 0]
+    error = np.sqrt((at_lowest**2).sum()) / len(at_lowest)
+    near = np.flatnonzero(mean <= mean[lowest] + FAR * error)
+    units = np.repeat(mean[:, None], len(at_lowest), axis=1)
+    units[near] += parts(deltas[near]).T
+    return units
+
+
+def loss_minimum(
+    units: np.ndarray,
+    deltas: np.ndarray,
+    distances: np.ndarray,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> dict:
+    """Where the loss of one temperature, the mean over units (deltas, units), is smallest.
+
+    delta and distance (at `distances`) of the minimum; distance_low, distance_high: percentile
+    bootstrap over units, which are pairs or clusters of them (of a position on a grid the BCa
+    interval has no derivative to use); at_end: the minimum is the sweep's first or last shift, so a
+    lower loss may lie beyond; loss at the minimum, at no shift, and how much more the latter is. A
+    shift without a loss (NaN) is no minimum. Source: Figure 3(b-d).
+    """
+    mean = units.mean(axis=1)
+    if np.isnan(mean).all():
+        raise InputError("the loss has no value at any shift; give vectors that differ.")
+    lowest, zero = int(np.nanargmin(mean)), unshifted(deltas)
+    some = np.flatnonzero(~np.isnan(mean))
+    parts = units[some].T
+
+    def positions(weights: np.ndarray) -> np.ndarray:
+        return distances[some[(weights @ parts).argmin(axis=1)]][None]
+
+    low, high = bootstrap_interval(
+        positions, units.shape[1], resamples, confidence, seed, method="percentile"
+    )
+    return {
+        "gap": distances[zero],
+        "delta": deltas[lowest],
+        "distance": distances[lowest],
+        "distance_low": float(low[0]),
+        "distance_high": float(high[0]),
+        "at_end": lowest in (0, len(deltas) - 1),
+        "loss": mean[lowest],
+        "loss_at_gap": mean[zero],
+        "loss_excess": mean[zero] - mean[lowest],
+    }
+
+
+def back_to_back(loss: np.ndarray, distances: np.ndarray) -> dict | None:
+    """The hump that the loss (deltas,) has once the centres have passed each other, and the local
+    minimum behind it, where the modalities stand back to back; None where there is no such hump.
+    Source: Figure 3(b)."""
+    loss, distances = loss[~np.isnan(loss)], distances[~np.isnan(loss)]
+    order = np.argsort(-distances)
+    loss, distances = loss[order], distances[order]
+    slopes = np.sign(np.round(np.diff(loss), 9))  # steps of mere rounding are level
+    slopes, starts = slopes[slopes != 0], np.flatnonzero(slopes)
+    turned = np.flatnonzero(slopes[:-1] != slopes[1:]) + 1
+    passed = turned[distances[starts[turned]] < 0]
+    valleys = starts[passed[slopes[passed] > 0]]
+    humps = [turn for turn in starts[passed[slopes[passed] < 0]] if (valleys > turn).any()]
+    if not humps:
+        return None
+    hump = max(humps, key=lambda turn: loss[turn])
+    back = min(valleys[valleys > hump], key=lambda turn: loss[turn])
+    return {
+        "hump_distance": distances[hump],
+        "hump_loss": loss[hump],
+        "back_distance": distances[back],
+        "back_loss": loss[back],
+    }

@@ -1,0 +1,250 @@
+"""The contrastive loss against the gap (paper, section 4 and Figure 3).
+
+A shift moves both modalities along the unit gap vector u, by half of delta each, and puts them
+back on the sphere: x <- normalise(x - delta/2 u), y <- normalise(y + delta/2 u). A positive delta
+closes the gap. It changes the matrix of similarities by rank-one terms only, so the matrix is
+computed once, a part at a time, and every delta costs O(n) more a row.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import combinations_with_replacement
+from math import isclose
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from modality_gap.data.tiles import map_ahead, tiles
+from modality_gap.errors import InputError
+from modality_gap.measures.losses import cross_entropies, sigmoid_losses
+from modality_gap.measures.shift import (
+    ROWS,
+    lengths_after,
+    shifted_similarity,
+    signed_distances,
+    unit_gap_vector,
+)
+
+# From here on exp(-2 / temperature), of the least cosine, is above the smallest float64.
+LOWEST_FOR_ONE_EXPONENTIAL = 1 / 300
+COSINES = 1 << 17  # at once: a megabyte, and as much for each temperature
+
+
+def count_batches(n: int, batch_size: int) -> int:
+    """How many whole batches n pairs make; InputError where not even one."""
+    if n < batch_size:
+        raise InputError(
+            f"loss_landscape.batch_size is {batch_size} but the set has {n} pairs only; "
+            "lower it or give more pairs."
+        )
+    return n // batch_size
+
+
+def sweep_cross_entropies(
+    x: np.ndarray,
+    y: np.ndarray,
+    u: np.ndarray,
+    deltas: np.ndarray,
+    temperatures: list[float],
+    batch_size: int,
+    threads: int = 1,
+) -> np.ndarray:
+    """Cross-entropies of consecutive batches of unit vectors x, y (n, d), an incomplete last one
+    left out, after shifts by `deltas` along u: (2, temperatures, deltas, batches), x to y first.
+
+    Float64 throughout, and the same numbers however many threads share the parts. A batch may be
+    the whole set: of its matrix only a part is held, and sums over its columns, 8 bytes for each
+    of temperatures x deltas x n.
+    """
+    batches = count_batches(len(x), batch_size)
+    x, y = (side[: batches * batch_size].reshape(batches, batch_size, -1) for side in (x, y))
+    together = max(1, COSINES // batch_size**2)  # whole batches at once, or some rows of one
+    height = min(batch_size, max(1, COSINES // batch_size))
+    parts = [
+        (slice(batch, batch + together), slice(row, row + height))
+        for batch in range(0, batches, together)
+        for row in range(0, batch_size, height)
+    ]
+    deltas, temperatures = np.asarray(deltas), np.asarray(temperatures, dtype=np.float64)
+    one = temperatures >= LOWEST_FOR_ONE_EXPONENTIAL
+    rows = np.zeros((len(temperatures), len(deltas), batches))
+    columns, sums = np.zeros_like(rows), 0
+    # BLAS's own threads would wait for one another while these are at work.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        work = partial(_sums_of_part, x, y, x @ u, y @ u, deltas, temperatures[one])
+        # What is done waits for its turn, so no more is begun than keeps the threads busy.
+        done = map_ahead(pool, work, parts, ahead=2 * threads)
+        for (batch, row), (of_rows, of_columns) in zip(parts, done, strict=True):
+            rows[one, :, batch] += of_rows
+            sums = sums + of_columns
+            if row.start + height >= batch_size:
+                columns[one, :, batch] = np.log(sums).sum(axis=-1)
+                sums = 0
+    right = _cosines_of_partners(x, y, u, deltas) - 1
+    losses = np.stack([rows, columns]) / batch_size - right / temperatures[:, None, None]
+    for start in range(0, batches, together) if not one.all() else ():
+        some = slice(start, start + together)
+        similarity, x_along, y_along = (
+            x[some] @ y[some].transpose(0, 2, 1),
+            x[some] @ u,
+            y[some] @ u,
+        )
+        for column, delta in enumerate(deltas):
+            moved = shifted_similarity(similarity, x_along, y_along, delta)
+            for place in np.flatnonzero(~one):
+                losses[:, place, column, some] = cross_entropies(moved, temperatures[place])
+    return losses
+
+
+def _sums_of_part(
+    x: np.ndarray,
+    y: np.ndarray,
+    x_along: np.ndarray,
+    y_along: np.ndarray,
+    deltas: np.ndarray,
+    temperatures: np.ndarray,
+    part: tuple[slice, slice],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of exp((cosine - 1) / temperature) in a part, batches and rows of x (batches, n, d): the logs
+    of the sums of rows, added up, (temperatures, deltas, b), and the sums of columns, (..., b, n).
+    A cosine is at most 1, so that one exponential serves rows and columns without overflow."""
+    batch, row = part
+    x, y, x_along, y_along = x[batch, row], y[batch], x_along[batch, row], y_along[batch]
+    similarity = np.matmul(x, y.transpose(0, 2, 1), dtype=np.float64)
+    half = deltas[:, None, None] / 2
+    # The formula of `shifted_similarity`, its roots and terms ready for all shifts.
+    x_terms, y_terms = half * x_along - half**2, -half * y_along
+    x_scales = 1 / lengths_after(1 - 2 * half * x_along + half**2)
+    y_scales = 1 / lengths_after(1 + 2 * half * y_along + half**2)
+    of_rows = np.empty((len(temperatures), len(deltas), len(x)))
+    of_columns = np.empty((*of_rows.shape, y.shape[1]))
+    moved = np.empty_like(similarity)
+    powers = np.empty((len(temperatures), *similarity.shape))
+    plan = _plan_of_powers(1 / temperatures)
+    for number in range(len(deltas)):
+        np.add(similarity, x_terms[number][..., None], out=moved)
+        moved += y_terms[number][:, None]
+        moved *= x_scales[number][..., None]
+        moved *= y_scales[number][:, None]
+        moved -= 1
+        for place, factors in plan:
+            if factors:
+                np.multiply(powers[factors[0]], powers[factors[1]], out=powers[place])
+            else:
+                np.multiply(moved, 1 / temperatures[place], out=powers[place])
+                np.exp(powers[place], out=powers[place])
+            of_rows[place, number] = np.log(np.einsum("bij->bi", powers[place])).sum(axis=-1)
+            np.einsum("bij->bj", powers[place], out=of_columns[place, number])
+    return of_rows, of_columns
+
+
+def _plan_of_powers(scales: np.ndarray) -> list[tuple[int, tuple[int, int] | None]]:
+    """In which order exp(z scale) is to be had for each of the logit scales, and as the product of
+    which two before it, whose scales add up to its own; None where there are none such, so that an
+    exponential has to be taken, which costs several products."""
+    plan: list[tuple[int, tuple[int, int] | None]] = []
+    for place in np.argsort(scales):
+        pairs = combinations_with_replacement([before for before, _ in plan], 2)
+        sums = (
+            pair
+            for pair in pairs
+            if isclose(scales[list(pair)].sum(), scales[place], rel_tol=1e-14)
+        )
+        plan.append((int(place), next(sums, None)))
+    return plan
+
+
+def _cosines_of_partners(
+    x: np.ndarray, y: np.ndarray, u: np.ndarray, deltas: np.ndarray
+) -> np.ndarray:
+    """Mean cosine of partners after each shift, of x, y (batches, n, d): (deltas, batches)."""
+    partners, x_along, y_along = np.einsum("bid,bid->bi", x, y), x @ u, y @ u
+    return np.stack(
+        [
+            shifted_similarity(
+                partners[..., None, None], x_along[..., None], y_along[..., None], delta
+            )[..., 0, 0].mean(axis=-1)
+            for delta in deltas
+        ]
+    )
+
+
+def loss_landscape(
+    x: np.ndarray,
+    y: np.ndarray,
+    deltas: np.ndarray,
+    temperatures: list[float],
+    batch_size: int,
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Loss over every shift and temperature, mean over consecutive batches of `batch_size` pairs
+    in file order, an incomplete last batch left out (as released).
+
+    `loss` is the symmetric one; `loss_as_released` has the released code's slip: it transposes
+    the logits twice, so both of its terms are x to y. Columns: temperature, delta, distance,
+    distance_one_side (where x alone moves, by the whole of delta), loss, loss_as_released. Source:
+    Figure 3(b-d), and (a) for the two distances.
+    """
+    batches = count_batches(len(x), batch_size)
+    u = unit_gap_vector(x, y)
+    some = batch_size * max(1, ROWS // batch_size)  # whole batches
+    both = 0
+    for of_x, of_y in tiles(x, y, size=some):
+        if len(of_x) < batch_size:
+            break
+        losses = sweep_cross_entropies(of_x, of_y, u, deltas, temperatures, batch_size, threads)
+        both = both + losses.sum(axis=-1)
+    both /= batches
+    distances = {
+        "distance": signed_distances(x, y, deltas),
+        "distance_one_side": signed_distances(x, y, deltas, one_side=True),
+    }
+    tables = [
+        pd.DataFrame(
+            {
+                "temperature": temperature,
+                "delta": deltas,
+                **distances,
+                "loss": both[:, place].mean(axis=0),
+                "loss_as_released": both[0, place],
+            }
+        )
+        for place, temperature in enumerate(temperatures)
+    ]
+    return pd.concat(tables).sort_values(["temperature", "delta"], ignore_index=True)
+
+
+def batched_sweep(
+    x: np.ndarray,
+    y: np.ndarray,
+    deltas: np.ndarray,
+    temperatures: list[float],
+    batch_size: int,
+    threads: int = 1,
+) -> np.ndarray:
+    """The loss of every batch of `loss_landscape`: (temperatures, deltas, batches)."""
+    u = unit_gap_vector(x, y)
+    both = sweep_cross_entropies(x, y, u, deltas, temperatures, batch_size, threads)
+    return both.mean(axis=0)
+
+
+def sigmoid_sweep(
+    x: np.ndarray,
+    y: np.ndarray,
+    deltas: np.ndarray,
+    temperatures: list[float],
+    bias: float,
+    batch_size: int,
+) -> np.ndarray:
+    """`sigmoid_losses` of the batches of `loss_landscape`: (temperatures, deltas, batches)."""
+    u = unit_gap_vector(x, y)
+    batches = count_batches(len(x), batch_size)
+    x, y = (side[: batches * batch_size].reshape(batches, batch_size, -1) for side in (x, y))
+    similarity, x_along, y_along = x @ y.transpose(0, 2, 1), x @ u, y @ u
+    losses = np.empty((len(temperatures), len(deltas), batches))
+    for column, delta in enumerate(deltas):
+        moved = shifted_similarity(similarity, x_along, y_along, delta)
+        for row, temperature in enumerate(temperatures):
+            losses[row, column] = sigmoid_losses(moved, temperature, bias)
+    return losses

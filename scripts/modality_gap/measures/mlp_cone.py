@@ -1,0 +1,88 @@
+"""Figure 2(b): the mean cosine of random MLPs, layer by layer."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from modality_gap.errors import InputError
+from modality_gap.measures.gap import mean_cosine
+from modality_gap.measures.intervals import t_quantile
+
+ACTIVATIONS = {
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "relu": lambda z: np.maximum(z, 0),
+    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
+    "tanh": np.tanh,
+    "linear": lambda z: z,
+}
+
+
+def mlp_mean_cosines(
+    activation: str, bias: bool, inputs: int, width: int, layers: int, seed: int
+) -> Iterator[float]:
+    """Mean cosine of a random network's outputs at layer 0 (the inputs), 1, ..., `layers`.
+
+    Inputs from N(0, I); weights, and biases where there are any, from N(0, 1/width) a layer.
+    Source: Figure 2(b).
+    """
+    rng = np.random.default_rng(seed)
+    phi = ACTIVATIONS[activation]
+    hidden = rng.standard_normal((inputs, width))
+    yield _mean_cosine_of(hidden)
+    for _ in range(layers):
+        weight = rng.normal(0, width**-0.5, (width, width))
+        shift = rng.normal(0, width**-0.5, width) if bias else 0.0
+        hidden = phi(hidden @ weight.T + shift)
+        yield _mean_cosine_of(hidden)
+
+
+def simulate_mlps(settings: dict, seed: int) -> pd.DataFrame:
+    """mlp_cone.csv: the mean cosine of every activation of `mlp_cone` in the config, with and
+    without bias, in `repeats` networks whose seeds are `seed` and those after it; columns
+    activation, bias, layer, repeat, mean_cosine."""
+    runs = [
+        (activation, bias, repeat)
+        for activation in settings["activations"]
+        for bias in (True, False)
+        for repeat in range(settings["repeats"])
+    ]
+    sizes = {key: settings[key] for key in ("inputs", "width", "layers")}
+    rows = [
+        (activation, bias, layer, repeat, cosine)
+        for activation, bias, repeat in tqdm(runs, unit="network", mininterval=2)
+        for layer, cosine in enumerate(
+            mlp_mean_cosines(activation, bias, **sizes, seed=seed + repeat)
+        )
+    ]
+    return pd.DataFrame(rows, columns=["activation", "bias", "layer", "repeat", "mean_cosine"])
+
+
+def mlp_intervals(table: pd.DataFrame, inputs: int, confidence: float) -> pd.DataFrame:
+    """mlp_cone_interval.csv out of mlp_cone.csv: mean over the repeats, which differ in inputs and
+    weights, with Student's interval, by activation, bias and layer.
+
+    mean_cosine_with_diagonal is what the released code averages, over all pairs of `inputs` and
+    each with itself, whose cosine is 1.
+    """
+    repeats = table.groupby(["activation", "bias", "layer"], sort=False)["mean_cosine"]
+    interval = repeats.agg(n="size", mean_cosine="mean").reset_index()
+    quantile = t_quantile(confidence, interval["n"].to_numpy())
+    margin = quantile * repeats.sem().to_numpy()
+    mean = interval["mean_cosine"]
+    return interval.assign(
+        mean_cosine_low=mean - margin,
+        mean_cosine_high=mean + margin,
+        mean_cosine_with_diagonal=(mean * (inputs - 1) + 1) / inputs,
+    )
+
+
+def _mean_cosine_of(hidden: np.ndarray) -> float:
+    lengths = np.linalg.norm(hidden, axis=1, keepdims=True)
+    if not lengths.all():
+        raise InputError(
+            f"mlp_cone.width is {hidden.shape[1]}, where all units of a layer are 0 for an input, "
+            "which then has no direction; raise it."
+        )
+    return mean_cosine(hidden / lengths)

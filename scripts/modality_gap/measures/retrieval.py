@@ -1,0 +1,127 @@
+"""Retrieval: how many items of one modality are nearer to an item of the other than its partner.
+
+x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
+StoredVectors, of which a tile is in memory at a time. `clusters` (n,) as in gap_intervals.py.
+"""
+
+from hashlib import blake2b
+
+import numpy as np
+
+from modality_gap.data.tiles import TILE, tiles
+from modality_gap.measures.intervals import share_interval
+
+TIE = 1e-12  # cosines closer than this are equal: rounding is smaller
+
+
+def identical_rows(x: np.ndarray) -> np.ndarray:
+    """For each row of x (n, d) the first row with the same numbers, (n,): itself where none came
+    before it."""
+    hashes = np.fromiter(
+        (
+            int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest())
+            for (rows,) in tiles(x)
+            for row in rows
+        ),
+        np.uint64,
+        len(x),
+    )
+    _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
+    return first[group]
+
+
+def partner_ranks(
+    x: np.ndarray,
+    y: np.ndarray,
+    tile: int = TILE,
+    width: int = 1024,
+    first: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many items of y are nearer to each item of x, by cosine, than its own partner, and the
+    other way round: two arrays of integers, (items of x,) and (items of y,). No more than `tile` x
+    `width` cosines are in memory.
+
+    Identical rows of a side are one item, which stands where the first of them does and whose
+    partners are all of theirs: a picture that is there five times, each time with another caption,
+    looks for any of the five. Items as near as the partner count where they stand before it.
+    `first` are `identical_rows` of both sides, where they are known.
+    """
+    first_x, first_y = first or (identical_rows(x), identical_rows(y))
+    own = np.concatenate([(of_x * of_y).sum(axis=1) for of_x, of_y in tiles(x, y)])
+    rows = np.arange(len(x))
+    is_x, is_y = first_x == rows, first_y == rows
+    # The nearest partner of each item, and the row where it stands.
+    own_x, place_x = _nearest_partner(own, first_x, first_y)
+    own_y, place_y = _nearest_partner(own, first_y, first_x)
+    ranks_x, ranks_y = np.zeros((2, len(x)), dtype=np.int64)
+    for i, of_x in tiles(rows, x, size=tile):
+        i, of_x = i[is_x[i]], of_x[is_x[i]]
+        for j, of_y in tiles(rows, y, size=width):
+            j, of_y = j[is_y[j]], of_y[is_y[j]]
+            if not (len(i) and len(j)):
+                continue
+            cosines = of_x @ of_y.T
+            nearer = cosines > own_x[i][:, None] + _slack(place_x[i][:, None], j)
+            ranks_x[i] += np.count_nonzero(nearer, axis=1)
+            nearer = cosines > own_y[j] + _slack(place_y[j], i[:, None])
+            ranks_y[j] += np.count_nonzero(nearer, axis=0)
+    return ranks_x[is_x], ranks_y[is_y]
+
+
+def _nearest_partner(
+    own: np.ndarray, first: np.ndarray, partner: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each item, in its first row: the cosine `own` (n,) of its nearest partner, and the row
+    where that stands; of equally near ones the first."""
+    nearest = np.full(len(own), -np.inf)
+    np.maximum.at(nearest, first, own)
+    place = np.full(len(own), len(own))
+    near = own >= nearest[first] - TIE
+    np.minimum.at(place, first[near], partner[near])
+    return nearest, place
+
+
+def _slack(own: np.ndarray, other: np.ndarray) -> np.ndarray | float:
+    """By how much a cosine must exceed a partner's to count: more than rounding where the row
+    `other` stands behind the partner's or is its own, no more than rounding where before."""
+    if own.max() <= other.min():
+        return TIE
+    if own.min() > other.max():
+        return -TIE
+    return np.where(own <= other, TIE, -TIE)
+
+
+def recall_at(x: np.ndarray, y: np.ndarray, k: int, tile: int = TILE) -> tuple[float, float]:
+    """Share of items of x with a partner among the k nearest items of y, by cosine, and the other
+    way round; items as in `partner_ranks`."""
+    to_y, to_x = (int((ranks < k).sum()) / len(ranks) for ranks in partner_ranks(x, y, tile))
+    return to_y, to_x
+
+
+def measure_recall(
+    x: np.ndarray,
+    y: np.ndarray,
+    confidence: float,
+    clusters: np.ndarray | None = None,
+    ks: tuple[int, ...] = (1, 5, 10),
+) -> dict[str, float]:
+    """Recall both ways at each of `ks`, with intervals, as columns of a table; how many items each
+    side has once identical rows are one; and what chance gives at 1, the share of a side's items
+    that are partners of an item of the other, on average."""
+    first_x, first_y = identical_rows(x), identical_rows(y)
+    rows = np.arange(len(x))
+    items = {"a": np.flatnonzero(first_x == rows), "b": np.flatnonzero(first_y == rows)}
+    row = {f"recall_items_{side}": len(its) for side, its in items.items()}
+    matches = len(set(zip(first_x.tolist(), first_y.tolist(), strict=True)))
+    chance = matches / (len(items["a"]) * len(items["b"]))
+    row["recall1_chance"] = chance
+    found = partner_ranks(x, y, first=(first_x, first_y))
+    ranks = dict(zip(("ab", "ba"), found, strict=True))
+    for k in ks:
+        for direction, rank in ranks.items():
+            of_item = None if clusters is None else clusters[items[direction[0]]]
+            hits = rank < k
+            low, high = share_interval(hits, confidence, of_item)
+            name = f"recall{k}_{direction}"
+            row |= {name: int(hits.sum()) / len(hits), f"{name}_low": low, f"{name}_high": high}
+    return row

@@ -1,0 +1,86 @@
+"""The paper's shift: both modalities moved along the gap, and the distances that it gives."""
+
+import numpy as np
+
+from modality_gap.data.tiles import tiles
+from modality_gap.errors import InputError
+from modality_gap.measures.gap import NO_GAP, gap_vector
+
+ROWS = 2048  # pairs that a sweep has in memory
+
+
+NO_DIRECTION = 1e-13  # squared length below which a shifted vector is mere rounding
+
+
+def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """u: the gap vector of unit vectors x, y (n, d), divided by its norm. Raises InputError where
+    there is no gap but for rounding."""
+    vector = gap_vector(x, y)
+    length = np.linalg.norm(vector)
+    if length <= NO_GAP:
+        raise InputError(
+            "the two modalities have one centre, so there is no gap to shift along; leave the set "
+            "out, or give it two different files."
+        )
+    return vector / length
+
+
+def lengths_after(squares: np.ndarray) -> np.ndarray:
+    """Lengths of shifted vectors from their squares; NaN where a vector was moved into the origin,
+    as that of an antipodal pair is at delta 2: it has no direction, and the loss no value."""
+    return np.sqrt(np.where(squares > NO_DIRECTION, squares, np.nan))
+
+
+def shift(vectors: np.ndarray, direction: np.ndarray, amount: float) -> np.ndarray:
+    """normalise(v + amount * direction) of unit vectors v (n, d), NaN where that is 0. Source:
+    section 4.2."""
+    moved = vectors + amount * direction
+    return moved / lengths_after((moved * moved).sum(axis=1, keepdims=True))
+
+
+def shifted_similarity(
+    similarity: np.ndarray, x_along: np.ndarray, y_along: np.ndarray, delta: float
+) -> np.ndarray:
+    """Cosines of the shifted pairs from those before: similarity (..., n, m) = x @ y.T,
+    x_along (..., n) = x @ u and y_along (..., m) = y @ u."""
+    half = delta / 2
+    moved = similarity + half * (x_along[..., :, None] - y_along[..., None, :]) - half**2
+    x_norm = lengths_after(1 - 2 * half * x_along + half**2)
+    y_norm = lengths_after(1 + 2 * half * y_along + half**2)
+    return moved / (x_norm[..., :, None] * y_norm[..., None, :])
+
+
+def signed_distances(
+    x: np.ndarray, y: np.ndarray, deltas: np.ndarray, one_side: bool = False
+) -> np.ndarray:
+    """Distances of the two centres after shifts by each of `deltas`, half of it on each side or the
+    whole on x alone, (len(deltas),), negative once they passed each other: the sign is that of the
+    shifted gap vector along the unit gap vector before the shift."""
+    u = unit_gap_vector(x, y)
+    whole = np.asarray(deltas)[:, None]
+    by_x, by_y = (whole, np.zeros_like(whole)) if one_side else (whole / 2, whole / 2)
+
+    def total(vectors: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        # A shifted vector is v + amount u over its norm, so the sum of all is two products.
+        scales = 1 / lengths_after(1 + 2 * amounts * (vectors @ u) + amounts**2)
+        return scales @ vectors + (amounts * scales).sum(axis=1, keepdims=True) * u
+
+    moved = sum(
+        total(of_x, -by_x) - total(of_y, by_y) for of_x, of_y in tiles(x, y, size=ROWS)
+    ) / len(x)
+    return np.sign(moved @ u) * np.linalg.norm(moved, axis=1)
+
+
+def unshifted(deltas: np.ndarray) -> int:
+    """Where the shifts have 0. Raises InputError where none is."""
+    places = np.flatnonzero(np.asarray(deltas) == 0)
+    if not len(places):
+        raise InputError("the shifts leave out 0; let them begin at or below it and end above.")
+    return int(places[0])
+
+
+def delta_grid(settings: dict) -> np.ndarray:
+    """The shifts of the sweep, both ends included: delta_start, ..., delta_stop."""
+    start, stop, step = (settings[f"delta_{key}"] for key in ("start", "stop", "step"))
+    # Counted from zero, so that no shift is exactly 0 whatever the step.
+    return step * np.arange(round(start / step), round(stop / step) + 1)

@@ -1,0 +1,119 @@
+"""What is measured of a whole set: a row of gap.csv, and the rows of two comparisons of encoders.
+
+x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
+StoredVectors, of which a tile is in memory at a time. `clusters` (n,): which pairs belong together
+and are not independent, 0 to C - 1; None where all are.
+"""
+
+import sys
+
+import numpy as np
+
+from modality_gap.data.tiles import sample_rows, tiles
+from modality_gap.measures.cone import cosine_distribution
+from modality_gap.measures.gap import gap_vector, largest_share, linear_separability, mean_cosine
+from modality_gap.measures.gap_intervals import mean_cosine_interval, measure_gap
+from modality_gap.measures.intervals import count_clusters
+from modality_gap.measures.retrieval import measure_recall
+
+
+def measure_set(
+    x: np.ndarray,
+    y: np.ndarray,
+    confidence: float,
+    sample: int,
+    seed: int,
+    threads: int = 1,
+    clusters: np.ndarray | None = None,
+) -> dict:
+    """A row of gap.csv: every statistic of one set, the separability of a sample of its pairs.
+
+    _a and _b are the first and the second modality; recallK_ab is the share of items of the first
+    that have a partner among the K nearest of the second (`retrieval.measure_recall`).
+    largest5_share is empty where there is no gap. Source: Figure 1.
+    """
+    row = {"n": len(x), "clusters": count_clusters(len(x), clusters), "dim": x.shape[1]}
+    row |= measure_gap(x, y, confidence, clusters)
+    for side, vectors in {"a": x, "b": y}.items():
+        cosines = cosine_distribution(vectors, bins=1, threads=threads)
+        low, high = mean_cosine_interval(vectors, confidence, clusters)
+        row |= {
+            f"mean_cosine_{side}": cosines.mean,
+            f"mean_cosine_{side}_low": low,
+            f"mean_cosine_{side}_high": high,
+            f"min_cosine_{side}": cosines.minimum,
+        }
+    row |= measure_recall(x, y, confidence, clusters)
+    some = sample_rows(len(x), sample, seed)
+    row["separability"], row["separability_n"] = linear_separability(x[some], y[some], seed)
+    row["largest5_share"] = largest_share(gap_vector(x, y)) if row["gap"] else None
+    return row
+
+
+def say_repeated(row: dict) -> None:
+    """Tell on stderr where vectors of a side repeat, by a row of gap.csv."""
+    items = row["recall_items_a"], row["recall_items_b"]
+    if min(items) < row["n"]:
+        print(
+            f"identical vectors count as one item of retrieval: {items[0]:,} of {row['n']:,} on "
+            f"the first side, {items[1]:,} on the second; any partner of an item counts",
+            file=sys.stderr,
+        )
+
+
+def measure_normalisation(
+    spec: dict,
+    x: np.ndarray,
+    y: np.ndarray,
+    confidence: float,
+    sample: int,
+    seed: int,
+    clusters: np.ndarray | None = None,
+) -> dict:
+    """A row of normalisation.csv, of an encoder whose entry in the config is `spec`: what of its
+    normalisation is on, gap, mean cosines, and the separability of a sample. Source: Supplementary
+    15."""
+    row = {
+        "norm_layers": spec.get("norm_layers", True),
+        "input_normalisation": spec.get("input_normalisation", True),
+        "n": len(x),
+        "clusters": count_clusters(len(x), clusters),
+        **measure_gap(x, y, confidence, clusters),
+    }
+    for side, vectors in {"a": x, "b": y}.items():
+        low, high = mean_cosine_interval(vectors, confidence, clusters)
+        row |= {
+            f"mean_cosine_{side}": mean_cosine(vectors),
+            f"mean_cosine_{side}_low": low,
+            f"mean_cosine_{side}_high": high,
+        }
+    some = sample_rows(len(x), sample, seed)
+    row["separability"], row["separability_n"] = linear_separability(x[some], y[some], seed)
+    return row
+
+
+def measure_preprocessing(
+    spec: dict,
+    x: np.ndarray,
+    y: np.ndarray,
+    first: np.ndarray,
+    confidence: float,
+    threads: int = 1,
+    clusters: np.ndarray | None = None,
+) -> dict:
+    """A row of preprocessing.csv, of an encoder whose entry in the config is `spec`: cone and gap
+    of its pictures x and texts y, and the mean cosine of each picture with itself in `first` (n,
+    d), the pictures of the first encoder compared. Source: Figure 2(a)."""
+    cosines = cosine_distribution(x, bins=1, threads=threads)
+    low, high = mean_cosine_interval(x, confidence, clusters)
+    return {
+        "statistics": spec.get("preprocessing", "own"),
+        "n": len(x),
+        "clusters": count_clusters(len(x), clusters),
+        "mean_cosine": cosines.mean,
+        "mean_cosine_low": low,
+        "mean_cosine_high": high,
+        "min_cosine": cosines.minimum,
+        **measure_gap(x, y, confidence, clusters),
+        "same_picture_cosine": float(sum((a * b).sum() for a, b in tiles(x, first)) / len(x)),
+    }

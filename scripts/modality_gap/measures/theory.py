@@ -1,0 +1,410 @@
+"""The paper's theorems in closed form and by simulation (sections 2.1 and 2.2, Appendix D).
+
+phi is the ReLU; W and b have entries from N(0, 1/d_out), independent. One unit k of such a layer
+sees the pair ((Wu+b)_k, (Wv+b)_k), which is bivariate normal with variances (|u|^2+1)/d_out and
+(|v|^2+1)/d_out and covariance (u.v+1)/d_out, and independent of every other unit's. So everything
+depends on three numbers: the cosine of u and v, the ratio of norms |v|/|u|, and the norm |u|.
+"""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from modality_gap.errors import InputError
+from modality_gap.measures.intervals import jackknife_interval, normal_quantile, proportion_interval
+from modality_gap.measures.streams import stream
+
+
+def arc_cosine_kernel(correlation: np.ndarray) -> np.ndarray:
+    """2 E[phi(a) phi(b)] of standard normal a, b with this correlation.
+
+    It is the cosine of two vectors after a ReLU layer of many units, given the one before it, and
+    above its argument everywhere below 1. Source: Cho and Saul 2009, degree 1; here Lemma 3.
+    """
+    rho = np.clip(correlation, -1, 1)
+    return (np.sqrt(1 - rho**2) + (np.pi - np.arccos(rho)) * rho) / np.pi
+
+
+# --- Theorem 1 --------------------------------------------------------------------------------
+
+
+def covered_below(norm_ratio: float) -> float:
+    """The cosine up to which Theorem 1 speaks, 2r / (1+r^2).
+
+    Squared and multiplied out, "the correlation of Wu+b and Wv+b is above cos(u, v) = c" reads
+    1 - c^2 + c |u|^2 (2r - c (1+r^2)) > 0, c >= 0. For c up to 2r / (1+r^2) that holds at every
+    norm; above, only up to a norm, so this is the limit as the norm grows.
+    """
+    return 2 * norm_ratio / (1 + norm_ratio**2)
+
+
+def unit_correlation(cosine: float, norm_ratio: float, norm: float) -> float:
+    """Correlation of (Wu+b)_k and (Wv+b)_k, where |u| = norm and |v| = norm_ratio * norm."""
+    other = norm_ratio * norm
+    return float((1 + cosine * norm * other) / np.sqrt((1 + norm**2) * (1 + other**2)))
+
+
+def count_violations(
+    d_out: int,
+    correlations: np.ndarray,
+    cosines: np.ndarray,
+    trials: int,
+    rng: np.random.Generator,
+    block: int = 1 << 16,
+) -> np.ndarray:
+    """How many of `trials` layers leave cos(phi(Wu+b), phi(Wv+b)) <= cos(u, v), (m,).
+
+    `correlations` and `cosines` (m,) are one case each; the cases share their draws, `block`
+    numbers at a time, so that they stay in the processor's cache. An all-zero output has no cosine
+    and counts as a violation. Source: Theorem 1.
+    """
+    counts = np.zeros(len(cosines), dtype=np.int64)
+    rows = max(1, block // d_out)
+    for start in range(0, trials, rows):
+        first, second = rng.standard_normal((2, min(rows, trials - start), d_out))
+        a = np.maximum(first, 0)
+        a_squared = _dot(a, a)
+        for case, (rho, cosine) in enumerate(zip(correlations, cosines, strict=True)):
+            b = rho * first
+            b += np.sqrt(1 - rho**2) * second
+            np.maximum(b, 0, out=b)
+            violated = _dot(a, b) <= cosine * np.sqrt(a_squared * _dot(b, b))
+            counts[case] += np.count_nonzero(violated)
+    return counts
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->i", a, b)
+
+
+def violation_rate(correlation: np.ndarray, cosine: np.ndarray) -> np.ndarray:
+    """By how much every unit of d_out pushes violations back: m^2 / V of Theorem 1's bound.
+
+    With D = phi(a) phi(b) - c/2 (phi(a)^2 + phi(b)^2) a violation needs the mean of D over the
+    units to be <= 0 (the geometric mean is below the arithmetic). D has mean m = (kernel - c) / 2
+    and variance V, so Cantelli's inequality bounds the probability by 1 / (1 + d_out m^2 / V),
+    which is the theorem's O(1/d_out) with its constant. 0 where m <= 0: no bound there.
+    """
+    rho, c = np.asarray(correlation, dtype=float), np.asarray(cosine, dtype=float)
+    kernel = arc_cosine_kernel(rho)
+    mean = np.maximum(kernel - c, 0) / 2
+    sine, angle = np.sqrt(1 - rho**2), np.pi - np.arccos(rho)
+    # E[phi(a)^4] = 3/2, and by parts E[phi(a)^2 phi(b)^2] and E[phi(a)^3 phi(b)]:
+    both = (angle * (1 + 2 * rho**2) + 3 * sine * rho) / (2 * np.pi)
+    three = kernel + rho * (angle + rho * sine) / (2 * np.pi)
+    square = both + c**2 / 4 * (3 + 2 * both) - 2 * c * three
+    return mean**2 / (square - (kernel - c) ** 2 / 4)
+
+
+TAIL = 3  # points of a local slope
+SEEN = 10  # violations from which on a share's logarithm is estimated without much bias
+
+
+def decay_exponent(
+    d_out: np.ndarray, counts: np.ndarray, n: int, bound: np.ndarray, confidence: float
+) -> tuple[int, float, float, float, float, int] | None:
+    """Slope of log(share of violations) on log(d_out), and the bound's own over the same d_out.
+
+    Taken at the largest d_out where violations were seen (the last three with at least ten), since
+    O(1/d_out) speaks of large d_out and the curve bends down all the way; weighted by the
+    binomial variance, which gives the interval too. Points, slope, low, high, slope of `bound`, the
+    largest d_out of these; or None where too few points saw violations. Source: Theorem 1.
+    """
+    last = np.flatnonzero(counts >= SEEN)[-TAIL:]
+    if len(last) < TAIL:
+        return None
+    share = counts[last] / n
+    weights = counts[last] / np.maximum(1 - share, 0.5 / n)
+    x = np.log(d_out[last])
+    x = x - np.average(x, weights=weights)
+    spread = (weights * x**2).sum()
+    slope, of_bound = (
+        float((weights * x * np.log(y)).sum() / spread) for y in (share, bound[last])
+    )
+    margin = normal_quantile(confidence) / np.sqrt(spread)
+    return (
+        len(last),
+        slope,
+        float(slope - margin),
+        float(slope + margin),
+        of_bound,
+        int(d_out[last[-1]]),
+    )
+
+
+def theorem1_tables(grid: dict, confidence: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """theorem1.csv, every case of `theory.theorem1` in the config at every d_out, and
+    theorem1_decay.csv, how fast the violations of the covered cases become rare.
+
+    The cases share the draws of a d_out; each d_out has its own, by its value.
+    """
+    trials, d_out = grid["trials"], np.array(sorted(grid["d_out"]))
+    cases = list(product(grid["cosines"], grid["norm_ratios"], grid["norms"]))
+    correlations = np.array([unit_correlation(*case) for case in cases])
+    cosines = np.array([cosine for cosine, _, _ in cases])
+    counts = [
+        count_violations(d, correlations, cosines, trials, stream(seed, "theorem1", d))
+        for d in d_out
+    ]
+    rates, kernels = violation_rate(correlations, cosines), arc_cosine_kernel(correlations)
+    rows, decays = [], []
+    for (cosine, ratio, norm), rate, kernel, violations in zip(
+        cases, rates, kernels, np.transpose(counts), strict=True
+    ):
+        covered = cosine < covered_below(ratio)
+        bound = 1 / (1 + rate * d_out)
+        for d, seen, highest in zip(d_out, violations, bound, strict=True):
+            low, high = proportion_interval(seen, trials, confidence)
+            rows.append(
+                {
+                    "cosine": cosine,
+                    "norm_ratio": ratio,
+                    "norm": norm,
+                    "d_out": d,
+                    "n": trials,
+                    "violations": seen,
+                    "violation_share": seen / trials,
+                    "violation_share_low": low,
+                    "violation_share_high": high,
+                    "covered": covered,
+                    "covered_below": covered_below(ratio),
+                    "cosine_after": kernel,
+                    "d_out_scaled": rate * d,
+                    "bound": highest,
+                }
+            )
+        decay = decay_exponent(d_out, violations, trials, bound, confidence)
+        if covered and decay:
+            decays.append((cosine, ratio, norm, *decay))
+    columns = ["cosine", "norm_ratio", "norm", "n", "exponent", "exponent_low", "exponent_high"]
+    columns += ["bound_exponent", "d_out_last"]
+    return pd.DataFrame(rows), pd.DataFrame(decays, columns=columns)
+
+
+# --- Lemma 3 ----------------------------------------------------------------------------------
+
+
+def lemma3_estimates(
+    correlation: float, scale: float, draws: int, rng: np.random.Generator, confidence: float
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Monte Carlo of (Wu+b).(Wv+b) and of 2 phi(Wu+b).phi(Wv+b): mean, low and high of each.
+
+    A draw is one unit, times d_out; `scale` is the product of the standard deviations,
+    sqrt((1+|u|^2) (1+|v|^2)). In closed form the first is scale * correlation = 1 + u.v, the
+    second scale * arc_cosine_kernel(correlation). Source: Lemma 3.
+    """
+    first, second = rng.standard_normal((2, draws))
+    second = correlation * first + np.sqrt(max(0.0, 1 - correlation**2)) * second
+    quantile = normal_quantile(confidence)
+    estimates = []
+    for values in (first * second, 2 * np.maximum(first, 0) * np.maximum(second, 0)):
+        values = scale * values
+        mean, margin = values.mean(), quantile * values.std(ddof=1) / np.sqrt(draws)
+        estimates.append((float(mean), float(mean - margin), float(mean + margin)))
+    return tuple(estimates)
+
+
+def lemma3_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
+    """lemma3.csv: simulation and closed form for u of norm 1 and every |v| of `theory.lemma3` in
+    the config, over cosines from -1 to 1; each case has its own draws, by its values."""
+    cosines = np.arange(-1, 1 + grid["cosine_step"] / 2, grid["cosine_step"])
+    rows = []
+    for ratio, cosine in product(grid["norm_ratios"], cosines):
+        correlation = unit_correlation(cosine, ratio, 1.0)
+        scale = np.sqrt(2 * (1 + ratio**2))
+        rng = stream(seed, "lemma3", ratio, cosine)
+        before, after = lemma3_estimates(correlation, scale, grid["draws"], rng, confidence)
+        row = {"cosine": cosine, "norm_ratio": ratio, "n": grid["draws"]}
+        row |= dict(zip(("product", "product_low", "product_high"), before, strict=True))
+        row["product_closed_form"] = 1 + ratio * cosine
+        row |= dict(zip(("rectified", "rectified_low", "rectified_high"), after, strict=True))
+        row["rectified_closed_form"] = scale * arc_cosine_kernel(correlation)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+# --- Theorem 2 --------------------------------------------------------------------------------
+
+
+def network_moments(
+    width: int, layers: int, inputs: int, draws: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Moments of random ReLU networks' units, (draws, layers, 4), a draw of all weights Theta each.
+
+    h = phi(W h' + b), where h' is the layer before, scaled to length 1, or an input: a random
+    unit vector. Means over units k and inputs of: h_k(x) h_k(x') over pairs of different inputs
+    (unbiased for E[h_k|Theta]^2), h_k^2, h_k; and the mean cosine of h' over such pairs, which is
+    |E[h'|Theta]|^2 and so 1 - tr Var[h'|Theta]. Source: Theorem 2.
+    """
+    moments = np.empty((draws, layers, 4))
+    for draw in range(draws):
+        hidden = rng.standard_normal((inputs, width))
+        for layer in range(layers):
+            lengths = np.linalg.norm(hidden, axis=1, keepdims=True)
+            if not lengths.all():
+                raise InputError(
+                    f"theory.theorem2.widths has {width}, where all units of a layer are 0 for an "
+                    "input, which then has no direction; leave it out or raise it."
+                )
+            hidden /= lengths
+            cosine = _pairs(hidden).sum()
+            weight = rng.normal(0, width**-0.5, (width, width))
+            shift = rng.normal(0, width**-0.5, width)
+            hidden = np.maximum(hidden @ weight.T + shift, 0)
+            moments[draw, layer] = (
+                _pairs(hidden).mean(),
+                (hidden**2).mean(),
+                hidden.mean(),
+                cosine,
+            )
+    return moments
+
+
+def _pairs(hidden: np.ndarray) -> np.ndarray:
+    """Mean product of two different rows of hidden (n, d), by column (d,)."""
+    n = len(hidden)
+    return (hidden.sum(axis=0) ** 2 - (hidden**2).sum(axis=0)) / (n * (n - 1))
+
+
+def variance_shares(moments: np.ndarray, confidence: float) -> dict[str, np.ndarray]:
+    """What Theorem 2 compares, by layer: each (3, layers), value, low and high.
+
+    `ratio`: Var over Theta of E[h_k|Theta], over Var[h_k]; `beta`, its bound; `excess`, the ratio
+    less the tighter bound of the same networks. From `network_moments`; intervals by the jackknife
+    over draws of Theta. Source: Theorem 2.
+    """
+    draws = len(moments)
+    total, squares = moments.sum(axis=0), (moments[..., 2] ** 2).sum(axis=0)
+    estimates = _shares(total, squares, draws)
+    without_one = _shares(total - moments, squares - moments[..., 2] ** 2, draws - 1)
+    return {
+        name: np.stack([value, *jackknife_interval(value, without_one[name], confidence)])
+        for name, value in estimates.items()
+    }
+
+
+def _shares(total: np.ndarray, squares: np.ndarray, n: int) -> dict[str, np.ndarray]:
+    """Estimates from the sum of n networks' moments, and of the squares of their units' means."""
+    mean_squared = (total[..., 2] ** 2 - squares) / (n * (n - 1))  # pairs of different networks
+    conditional, square, beta = total[..., 0] / n, total[..., 1] / n, total[..., 3] / n
+    ratio = (conditional - mean_squared) / (square - mean_squared)
+    return {"ratio": ratio, "beta": beta, "excess": ratio - tighter_bound(beta)}
+
+
+def tighter_bound(beta: np.ndarray) -> np.ndarray:
+    """What the proof of Theorem 2 gives: 1 - (pi / (2 (pi-1))) (1 - beta), above beta itself."""
+    return 1 - np.pi / (2 * (np.pi - 1)) * (1 - beta)
+
+
+def variance_shares_closed_form(layers: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ratio and beta of Theorem 2 for very wide networks, layers 1, 2, ..., (layers,) each.
+
+    With c the cosine of two inputs' outputs of the layer before (0 at first), width * E[h_k(x)
+    h_k(x')] is the kernel at (1+c) / 2, width * E[h_k^2] is 1 and width * E[h_k]^2 is 1/pi. The
+    kernel is above its argument, and with the argument in its place the ratio is the tighter bound.
+    """
+    ratio, beta, cosine = [], [], 0.0
+    for _ in range(layers):
+        following = arc_cosine_kernel((1 + cosine) / 2)
+        ratio.append((following - 1 / np.pi) / (1 - 1 / np.pi))
+        beta.append(cosine)
+        cosine = following
+    return np.array(ratio), np.array(beta)
+
+
+def theorem2_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
+    """theorem2.csv: simulation and closed form at every width of `theory.theorem2` in the config.
+    As many units at every width, of three networks at least, which a jackknife needs; each width
+    has its own draws, by its value."""
+    closed_ratio, closed_beta = variance_shares_closed_form(grid["layers"])
+    rows = []
+    for width in grid["widths"]:
+        draws = max(3, grid["units"] // width)
+        rng = stream(seed, "theorem2", width)
+        moments = network_moments(width, grid["layers"], grid["inputs"], draws, rng)
+        shares = variance_shares(moments, confidence)
+        for layer in range(grid["layers"]):
+            row = {"width": width, "layer": layer + 1, "n": draws}
+            for name, values in shares.items():
+                ends = (name, f"{name}_low", f"{name}_high")
+                row |= dict(zip(ends, values[:, layer], strict=True))
+            row |= {
+                "tighter_bound": tighter_bound(row["beta"]),
+                "ratio_closed_form": closed_ratio[layer],
+                "beta_closed_form": closed_beta[layer],
+                "tighter_bound_closed_form": tighter_bound(closed_beta[layer]),
+            }
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+# --- Cones ------------------------------------------------------------------------------------
+
+
+def mlp_cone_closed_form(bias: bool, width: int, layers: int) -> np.ndarray:
+    """Mean cosine at layers 0, 1, ..., `layers` of Figure 2(b)'s ReLU network, (layers + 1,).
+
+    As `cone.mlp_mean_cosines` simulates it, very wide: inputs from N(0, I) have squared norm
+    s = width and cosine c = 0. A layer with bias takes s to (s+1) / 2 and c to the kernel at
+    (s c + 1) / (s + 1); without bias c goes to the kernel at c. Source: Figure 2(b).
+    """
+    cosines, square = [0.0], float(width)
+    for _ in range(layers):
+        correlation = cosines[-1]
+        if bias:
+            correlation = (square * correlation + 1) / (square + 1)
+            square = (square + 1) / 2
+        cosines.append(float(arc_cosine_kernel(correlation)))
+    return np.array(cosines)
+
+
+def cap_fraction(half_angle: float, dimensions: int) -> float:
+    """Share of the unit sphere in so many dimensions within half_angle (radians, up to pi) of an
+    axis, by the regularised incomplete beta function. Source: section 2.1.
+    """
+    below = float(special.betainc((dimensions - 1) / 2, 0.5, np.sin(half_angle) ** 2) / 2)
+    return below if half_angle <= np.pi / 2 else 1 - below
+
+
+def log2_cap_fraction(half_angle: float, dimensions: int) -> float:
+    """Base-2 logarithm of `cap_fraction`, also where that is below the smallest float64: the
+    incomplete beta function is x^a / (a B(a, 1/2)) times a hypergeometric series that is 1 at 0."""
+    fraction = cap_fraction(half_angle, dimensions)
+    if fraction > 1e-300:
+        return float(np.log2(fraction))
+    a, sine = (dimensions - 1) / 2, np.sin(half_angle)
+    series = special.hyp2f1(a, 0.5, a + 1, sine**2)
+    log = 2 * a * np.log(sine) - np.log(a) - special.betaln(a, 0.5) + np.log(series / 2)
+    return float(log / np.log(2))
+
+
+def cone_areas_table(settings: dict) -> pd.DataFrame:
+    """cone_areas.csv: the share of the sphere that the cone of `theory.cone_areas` in the config
+    covers, its cosine read as that of the half angle and as that of the whole."""
+    angle = np.arccos(settings["cosine"])
+    rows = []
+    for reading, half_angle in (("half angle", angle), ("whole angle", angle / 2)):
+        for dimensions in settings["dimensions"]:
+            fraction = cap_fraction(half_angle, dimensions)
+            rows.append(
+                {
+                    "dimensions": dimensions,
+                    "half_angle_deg": np.degrees(half_angle),
+                    "reading": reading,
+                    "fraction": fraction,
+                    "log2_fraction": log2_cap_fraction(half_angle, dimensions),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def mlp_cone_table(width: int, layers: int) -> pd.DataFrame:
+    """mlp_cone_closed_form.csv: bias, layer, mean_cosine of `mlp_cone_closed_form`."""
+    rows = [
+        {"bias": bias, "layer": layer, "mean_cosine": cosine}
+        for bias in (True, False)
+        for layer, cosine in enumerate(mlp_cone_closed_form(bias, width, layers))
+    ]
+    return pd.DataFrame(rows)

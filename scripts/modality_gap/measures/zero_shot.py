@@ -1,0 +1,160 @@
+"""Zero-shot classification under a shift of the gap (paper, section 5.1 and Table 1)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from modality_gap.measures.intervals import share_interval
+from modality_gap.measures.shift import shifted_similarity, unshifted
+from modality_gap.measures.significance import mcnemar, random_sign_test
+
+
+def shifted_cosines(
+    images: np.ndarray, prompts: np.ndarray, along: np.ndarray, deltas: np.ndarray
+) -> Iterator[np.ndarray]:
+    """The cosines (n, c) of pictures and prompts at every shift.
+
+    images (n, d) and prompts (c, d) are unit vectors; both move by half of delta along the unit
+    gap vector `along` (d,), towards each other where delta is positive.
+    """
+    similarity = images @ prompts.T
+    parts = images @ along, prompts @ along
+    for delta in deltas:
+        yield shifted_similarity(similarity, *parts, delta)
+
+
+def predictions(
+    images: np.ndarray, prompts: np.ndarray, along: np.ndarray, deltas: np.ndarray
+) -> np.ndarray:
+    """Index of the nearest class for every shift: (len(deltas), n) integers."""
+    cosines = shifted_cosines(images, prompts, along, deltas)
+    return np.stack([shifted.argmax(axis=1) for shifted in cosines])
+
+
+def scores(
+    images: np.ndarray, prompts: np.ndarray, along: np.ndarray, deltas: np.ndarray
+) -> np.ndarray:
+    """How much nearer each picture is to the second of two prompts than to the first, for every
+    shift: (len(deltas), n). It ranks pictures as the softmax of the two cosines does."""
+    cosines = shifted_cosines(images, prompts, along, deltas)
+    return np.stack([shifted[:, 1] - shifted[:, 0] for shifted in cosines])
+
+
+def best_shift(values: np.ndarray, deltas: np.ndarray) -> int:
+    """Row of the shift with the highest accuracy, or another value, in `values` (len(deltas),); of
+    equals the smallest shift."""
+    best = np.flatnonzero(values == values.max())
+    return int(best[np.abs(deltas[best]).argmin()])
+
+
+def held_out_choice(
+    correct: np.ndarray, deltas: np.ndarray, seed: int, clusters: np.ndarray | None = None
+) -> tuple[np.ndarray, list]:
+    """Who is right (n,) when each half's shift is the one chosen on the other half; and the two
+    chosen shifts. Nothing is scored on the items that chose its shift, nor on their clusters."""
+    right = np.empty(correct.shape[1], dtype=bool)
+    chosen = []
+    halves = random_halves(correct.shape[1], seed, clusters)
+    for choose, score in (halves, halves[::-1]):
+        row = best_shift(correct[:, choose].mean(axis=1), deltas)
+        right[score] = correct[row, score]
+        chosen.append(float(deltas[row]))
+    return right, chosen
+
+
+def random_halves(
+    n: int, seed: int, clusters: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two random halves of n items, or of their clusters (n,), which stay whole: rows of each."""
+    units = np.arange(n) if clusters is None else clusters
+    order = np.random.default_rng(seed).permutation(int(units.max()) + 1)
+    parts = order[: len(order) // 2], order[len(order) // 2 :]
+    if clusters is None:
+        return parts
+    return tuple(np.flatnonzero(np.isin(clusters, part)) for part in parts)
+
+
+def direction(before: float, after: float) -> str:
+    """What a shift does to the gap, from its signed distances before and after: a large delta
+    takes the centres past each other, which is neither wider nor narrower."""
+    if before == after:
+        return "unchanged"
+    if before * after < 0:
+        return "exchanged"
+    return "wider" if abs(after) > abs(before) else "narrower"
+
+
+def shift_report(
+    correct: np.ndarray,
+    deltas: np.ndarray,
+    distances: np.ndarray,
+    confidence: float,
+    permutations: int,
+    seed: int,
+    clusters: np.ndarray | None = None,
+) -> dict:
+    """A row of Table 1: default and best shift as the paper picks it (on the scored data), and
+    with the shift chosen on one half and scored on the other, each with McNemar's p-value and
+    Wilson's interval, and the p-values of permutation_test. correct (len(deltas), n) says who is
+    right; `distances` are the gap's signed distances at the deltas. Tests, halves and intervals are
+    over items, or over `clusters` (n,) of them."""
+    zero = unshifted(deltas)
+    default = correct[zero]
+    row = best_shift(correct.mean(axis=1), deltas)
+    held_out, chosen = held_out_choice(correct, deltas, seed, clusters)
+    alone, picked = permutation_test(correct, deltas, permutations, seed, clusters)
+    report = {
+        "n": correct.shape[1],
+        "clusters": correct.shape[1] if clusters is None else int(clusters.max()) + 1,
+        "default": default.mean(),
+        "modified": correct[row].mean(),
+        "delta": deltas[row],
+        "distance_default": distances[zero],
+        "distance_modified": distances[row],
+        "direction": direction(distances[zero], distances[row]),
+        "p_in_sample": mcnemar(default, correct[row], clusters),
+        "held_out": held_out.mean(),
+        "held_out_delta_1": chosen[0],
+        "held_out_delta_2": chosen[1],
+        "held_out_won": int((~default & held_out).sum()),
+        "held_out_lost": int((default & ~held_out).sum()),
+        "p_held_out": mcnemar(default, held_out, clusters),
+        "p_permutation": alone,
+        "p_max_statistic": picked,
+    }
+    for name, right in (("default", default), ("modified", correct[row]), ("held_out", held_out)):
+        low, high = share_interval(right, confidence, clusters)
+        report |= {f"{name}_low": low, f"{name}_high": high}
+    return report
+
+
+def permutation_test(
+    correct: np.ndarray,
+    deltas: np.ndarray,
+    permutations: int,
+    seed: int,
+    clusters: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """Is the best shift better than none? p-values of the paired sign-flip test, one-sided since
+    the shift was picked for being better: first as if it had been the only one tried, then with
+    the picking counted.
+
+    An item's gain at a shift is 1 where the shift sets it right, -1 where it sets it wrong, 0
+    else. If shifts did nothing, each item's sign would be a toss of a coin, one for all shifts.
+    The first p compares the best shift's sum of gains with its sums under `permutations` random
+    signs; the second with the largest sum over all shifts, which is what picking gives. Both
+    count the signs observed, so none is 0. correct (len(deltas), n). With `clusters` (n,) a whole
+    cluster has one sign.
+    """
+    gains = correct.astype(np.float32) - correct[deltas == 0].astype(np.float32)
+    row = best_shift(correct.mean(axis=1), deltas)
+    if clusters is not None:
+        count = int(clusters.max()) + 1
+        gains = np.stack([np.bincount(clusters, one, count) for one in gains])
+    return random_sign_test(gains, gains[row].sum(), row, permutations, seed)
+
+
+def sweep(values: np.ndarray, deltas: np.ndarray, n: int) -> pd.DataFrame:
+    """Accuracy, or another value of n items, at every shift: delta, score, n."""
+    return pd.DataFrame({"delta": deltas, "score": values, "n": n})

@@ -1,0 +1,141 @@
+"""What this run found for Figure 1."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from modality_gap.pages.findings.base import Finding, Table
+from modality_gap.pages.words import count, estimate, listed, number, of_all
+from modality_gap.paper.chance import WELL_ABOVE, retrieves
+
+SEPARATE = 0.99  # a linear classifier this accurate tells the modalities apart
+
+
+def size(row: Mapping) -> str:
+    """How many items a row is of, and in how many clusters where they are not independent."""
+    n, clusters = row["n"], row.get("clusters", row["n"])
+    return f"n {n:,}" if clusters == n else f"n {n:,} in {count(clusters, 'cluster')}"
+
+
+def figure1_found(gap: pd.DataFrame) -> list[Finding]:
+    """Whether the modalities are apart in every set, what training did, and what it learnt."""
+    apart = (gap["gap_low"] > 0) & (gap["separability"] >= SEPARATE)
+    least = gap.loc[gap["gap"].idxmin()]
+    hardest = gap.loc[gap["separability"].idxmin()]
+    classifier = "the classifier makes no error in any set"
+    if hardest["separability"] < 1:
+        classifier = (
+            f"the lowest accuracy of the classifier is {number(hardest['separability'])} "
+            f"({hardest['set']}, n {hardest['separability_n']} vectors)"
+        )
+    found = [
+        Finding(
+            f"In {of_all(apart.sum(), len(gap), 'set')} the two modalities are separated: the "
+            "gap is clearly above 0 and a linear classifier tells them apart (accuracy at least "
+            f"{SEPARATE:g} on held-out vectors). The smallest gap is {estimate(least, 'gap')} "
+            f"({least['set']}, {size(least)}); {classifier}.",
+            (
+                "abstract.separate",
+                "figure1.trained_sets_are_apart",
+                "figure1.untrained_sets_are_apart",
+            ),
+        )
+    ]
+    untrained = gap[gap["weights"] == "random"]
+    if len(untrained):
+        low, high = (untrained.loc[untrained["gap"].agg(end)] for end in ("idxmin", "idxmax"))
+        span = f"{estimate(low, 'gap')} in {low['set']} ({size(low)})"
+        if len(untrained) > 1:
+            span = f"between {span} and {estimate(high, 'gap')} in {high['set']} ({size(high)})"
+        found.append(Finding(f"Without any training the gap is {span}."))
+    found += _training_and_gap(gap)
+    trained = gap[gap["weights"] == "trained"]
+    if len(trained):
+        found += _retrieval(trained)
+    return found
+
+
+def _training_and_gap(gap: pd.DataFrame) -> list[Finding]:
+    """One sentence on what training did to the gap of each model that is here with both weights."""
+    changes: dict[str, list[str]] = {}
+    for model, pair in gap.groupby("model", sort=False):
+        sides = {row["weights"]: row for _, row in pair.iterrows()}
+        if not {"trained", "random"} <= sides.keys():
+            continue
+        before, after = sides["random"], sides["trained"]
+        if after["gap_high"] < before["gap_low"]:
+            change = "narrower"
+        elif after["gap_low"] > before["gap_high"]:
+            change = "wider"
+        else:
+            change = "not clearly different"
+        changes.setdefault(change, []).append(
+            f"{model} ({number(before['gap'])} to {number(after['gap'])})"
+        )
+    parts = [f"{change} for {listed(models)}" for change, models in changes.items()]
+    return [Finding(f"After training the gap is {listed(parts, '; ')}.")] if parts else []
+
+
+def _items(row: Mapping) -> str:
+    """How many items of retrieval the two sides have; identical vectors are one."""
+    a, b = row["recall_items_a"], row["recall_items_b"]
+    return f"{a:,} items" if a == b else f"{a:,} and {b:,} items"
+
+
+def _retrieval(trained: pd.DataFrame) -> list[Finding]:
+    """Which trained sets retrieve well above chance, and which do not."""
+    able = retrieves(trained)
+
+    def told(rows: pd.DataFrame) -> str:
+        return listed(
+            (
+                f"{row['set']} (recall@1 {estimate(row, 'recall1_ab')} to text, "
+                f"{estimate(row, 'recall1_ba')} from text, chance "
+                f"{number(row['recall1_chance'], 4)}, {_items(row)})"
+                for _, row in rows.iterrows()
+            ),
+            "; ",
+        )
+
+    found = []
+    if able.any():
+        found.append(Finding(f"Retrieval is well above chance in {told(trained[able])}."))
+    if not able.all():
+        found.append(
+            Finding(
+                f"Retrieval is near chance in {told(trained[~able])}: in at least one direction "
+                f"the lower end of recall@1 is below {WELL_ABOVE:g} times chance. These gaps are "
+                "not those of models that have learnt to match."
+            )
+        )
+    return found
+
+
+def figure1_tables(gap: pd.DataFrame) -> list[Table]:
+    """All sets."""
+    return [
+        Table(
+            "All sets of this run; a is the image (video, protein) side, b the text side.",
+            [
+                *("set", "weights", "n", "gap", "squared gap without bias"),
+                *("mean cosine a", "mean cosine b", "recall@1 a to b", "recall@1 b to a"),
+                *("separability", "share in 5 dimensions"),
+            ],
+            [
+                [
+                    str(row["set"]),
+                    str(row["weights"]),
+                    size(row).removeprefix("n "),
+                    estimate(row, "gap"),
+                    estimate(row, "gap_squared"),
+                    estimate(row, "mean_cosine_a"),
+                    estimate(row, "mean_cosine_b"),
+                    estimate(row, "recall1_ab"),
+                    estimate(row, "recall1_ba"),
+                    number(row["separability"]),
+                    number(row["largest5_share"]),
+                ]
+                for _, row in gap.iterrows()
+            ],
+        )
+    ]

@@ -1,0 +1,168 @@
+"""What this run found for Figure 2."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from modality_gap.pages.findings.base import Finding, Table
+from modality_gap.pages.findings.figure1 import size
+from modality_gap.pages.words import (
+    NONE,
+    count,
+    estimate,
+    listed,
+    number,
+    of_all,
+    percent,
+)
+
+
+def figure2a_found(cone: pd.DataFrame) -> list[Finding]:
+    """Whether each encoder has a cone, and whether random weights narrow it."""
+    above = cone["mean_cosine_low"] > 0
+    least = cone.loc[cone["mean_cosine"].idxmin()]
+    found = [
+        Finding(
+            f"The mean cosine is clearly above 0 in {of_all(above.sum(), len(cone), 'panel')}. "
+            f"It is smallest for {_panel(least)}: "
+            f"{estimate(least, 'mean_cosine')}, {size(least)}.",
+            tuple(
+                f"figure2a.narrow.{weights}.{inputs}"
+                for weights, inputs in dict.fromkeys(
+                    zip(cone["weights"], cone["inputs"], strict=True)
+                )
+            ),
+        )
+    ]
+    narrower, others, ids, compared = [], {}, [], 0
+    for encoder, part in cone.groupby("encoder", sort=False):
+        rows = {(row["weights"], row["inputs"]): row for _, row in part.iterrows()}
+        trained = rows["trained", "real"]
+        for inputs in ("real", "noise"):
+            random = rows["random", inputs]
+            compared += 1
+            if inputs == "real":  # of noise the paper says no such thing
+                ids.append(f"figure2a.random_narrower.{encoder}.real")
+            if random["mean_cosine_low"] > trained["mean_cosine_high"]:
+                narrower.append((random, trained))
+                continue
+            wider = random["mean_cosine_high"] < trained["mean_cosine_low"]
+            word = "a wider cone than training" if wider else "no clearly different cone"
+            others.setdefault(word, []).append(
+                f"the {encoder} on {inputs} inputs ({estimate(random, 'mean_cosine')} against "
+                f"{estimate(trained, 'mean_cosine')}, n {random['n']} and {trained['n']})"
+            )
+    if narrower:
+        spans = [
+            (min(row["mean_cosine"] for row in side), max(row["mean_cosine"] for row in side))
+            for side in zip(*narrower, strict=True)
+        ]
+        ends = [f"{number(low)} to {number(high)}" for low, high in spans]
+        sizes = sorted({row["n"] for pair in narrower for row in pair})
+        found.append(
+            Finding(
+                f"Random weights give a narrower cone than training in "
+                f"{of_all(len(narrower), compared, 'comparison')} (each encoder, on real inputs "
+                f"and on noise): mean cosine {ends[0]} against {ends[1]}, n "
+                f"{listed(map(str, sizes))}.",
+                tuple(ids),
+            )
+        )
+    for word, cases in others.items():
+        text = f"Random weights give {word} in {listed(cases, '; ')}."
+        found.append(Finding(text, () if narrower else tuple(ids)))
+    return found
+
+
+def _panel(row: Mapping) -> str:
+    return f"the {row['encoder']}, {row['weights']} weights, {row['inputs']} inputs"
+
+
+def _panel_id(row: Mapping) -> str:
+    """How the ledger's ids of Figure 2(a) name a panel."""
+    return f"{row['encoder']}.{row['weights']}.{row['inputs']}"
+
+
+def figure2a_tables(cone: pd.DataFrame, published: Mapping[str, object]) -> list[Table]:
+    """All panels, beside what the paper's notebooks print for their own models (`published` values
+    by the ids of the ledger)."""
+    rows = []
+    for _, row in cone.iterrows():
+        printed = published.get(f"figure2a.cone.{_panel_id(row)}")
+        rows.append(
+            [
+                f"{row['encoder']}, {row['weights']} weights, {row['inputs']} inputs",
+                str(row["model"]),
+                str(row["dtype"]),
+                str(row["n"]),
+                estimate(row, "mean_cosine", 4),
+                number(row["min_cosine"], 4),
+                NONE if printed is None else number(float(printed), 4),
+            ]
+        )
+    return [
+        Table(
+            "Mean and smallest cosine, and the mean that the authors' notebooks print for their "
+            "own models and data.",
+            ["panel", "model", "precision", "n", "mean", "smallest", "their mean"],
+            rows,
+        )
+    ]
+
+
+def figure2b_found(mlp: pd.DataFrame) -> list[Finding]:
+    """What depth does to the mean cosine, with and without bias; `mlp` is mlp_cone_interval.csv."""
+    deepest = mlp["layer"].max()
+    table = mlp[mlp["layer"] == deepest].set_index(["activation", "bias"])
+    activations = list(dict.fromkeys(mlp["activation"]))
+    repeats = count(table["n"].iloc[0], "repeat")
+    found = []
+    for bias in (True, False):
+        alike: dict[str, list[str]] = {}
+        for name in activations:
+            value = number(table.loc[(name, bias), "mean_cosine"], 2)
+            alike.setdefault(value, []).append(name.replace("_", " "))
+        texts = [f"{value} for {listed(names)}" for value, names in alike.items()]
+        found.append(
+            Finding(
+                f"After {deepest} layers {'with' if bias else 'without'} biases the mean cosine is "
+                f"{listed(texts)} (mean of {repeats}).",
+                ("figure2b.non_linear_layers_narrow", "figure2b.linear_stays_wide") if bias else (),
+            )
+        )
+    if "tanh" in activations:
+        with_bias, without = (
+            estimate(table.loc["tanh", bias], "mean_cosine") for bias in (True, False)
+        )
+        found.append(
+            Finding(
+                f"For tanh it is {with_bias} with and {without} without biases (mean of {repeats} "
+                "with its interval).",
+                ("figure2b.tanh_without_bias",),
+            )
+        )
+    return found
+
+
+def figure2c_found(spectrum: pd.DataFrame) -> list[Finding]:
+    """Whether the spectrum of many initialisations falls off where k cones need it to."""
+    found = []
+    for encoder, part in spectrum.groupby("encoder", sort=False):
+        seeds, items = part["initialisations"].iloc[0], part["items"].iloc[0]
+        values = part.set_index("component")["singular_value"]
+        last = seeds - 1
+        drops = (values / values.shift(-1)).dropna()
+        steepest = int(drops.idxmax())
+        place = "the steepest drop of the spectrum"
+        if steepest != last:
+            place = f"where the steepest drop comes after value {steepest}"
+        found.append(
+            Finding(
+                f"{encoder}: singular value {last} is {number(values[last], 2)} and value {seeds} "
+                f"{number(values[seeds], 2)}, a drop by a factor of {number(drops[last], 2)}, "
+                f"{place}. {percent(part['between_share'].iloc[0])} of the variance lies between "
+                f"the seeds ({seeds} seeds, {items} items each).",
+                (f"figure2c.own_cone.{encoder}",),
+            )
+        )
+    return found

@@ -1,0 +1,72 @@
+"""What a run found, as sentences and small tables out of its tables.
+
+Every number in a sentence comes out of a table. A sentence says what was measured; whether that
+agrees with the paper is the ledger's to say: a sentence names the claims that it bears on by their
+ids, and the page shows the verdicts of results/claims.csv beside it.
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from modality_gap.pages.findings.base import Finding, Table
+from modality_gap.pages.findings.figure1 import figure1_found, figure1_tables
+from modality_gap.pages.findings.figure2 import (
+    figure2a_found,
+    figure2a_tables,
+    figure2b_found,
+    figure2c_found,
+)
+from modality_gap.pages.findings.figure3 import (
+    all_minima_table,
+    figure3a_found,
+    figure3bcd_found,
+    figure3bcd_tables,
+    figure3g_found,
+    figure3g_tables,
+)
+from modality_gap.pages.findings.tables import (
+    table1_curves_found,
+    table1_found,
+    table1_tables,
+    table2_found,
+    table2_tables,
+)
+from modality_gap.pages.findings.training import (
+    initialisation_found,
+    temperature_found,
+    training_found,
+)
+
+
+def results(
+    data: Mapping[str, pd.DataFrame], published: Mapping[str, object], config: Mapping
+) -> dict[str, tuple[list[Finding], list[Table]]]:
+    """Sentences and tables of every figure and table, by its id; `data` by the table's name,
+    `published` the paper's values by the ids of the ledger."""
+    gap, cone, mlp, sphere = (data[name] for name in ("gap", "cone", "mlp_cone_interval", "sphere"))
+    landscape, minimum = data["loss_landscape"], data["loss_minimum"]
+    table1, table2 = data["table1"], data["table2"]
+    delta = config["table2"]["shifts"][0]
+    return {
+        "figure1": (figure1_found(gap), figure1_tables(gap)),
+        "figure2a": (figure2a_found(cone), figure2a_tables(cone, published)),
+        "figure2b": (figure2b_found(mlp), []),
+        "figure2c": (figure2c_found(data["initialisation_spectrum"]), []),
+        "figure3a": (figure3a_found(data["pca_shifts"], gap), []),
+        "figure3bcd": (
+            figure3bcd_found(landscape, minimum, gap),
+            figure3bcd_tables(minimum, gap),
+        ),
+        "figure3g": (figure3g_found(sphere), figure3g_tables(sphere)),
+        "loss_minimum": ([], [all_minima_table(minimum)]),
+        "table1": (table1_found(table1), table1_tables(table1)),
+        "table1_curves": (table1_curves_found(data["zero_shot"], table1), []),
+        "table2": (table2_found(table2, delta), table2_tables(table2, delta)),
+        "training": (training_found(data["training"]), []),
+        "experiment_temperature": (temperature_found(data["temperature_summary"]), []),
+        "experiment_initialisation": (
+            initialisation_found(data["initialisation_summary"], data["initialisation_difference"]),
+            [],
+        ),
+    }

@@ -1,0 +1,119 @@
+"""What this run's training experiments found."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from modality_gap.pages.findings.base import Finding
+from modality_gap.pages.words import (
+    count,
+    estimate,
+    fraction,
+    interval,
+    number,
+    percent,
+)
+
+
+def training_found(curves: pd.DataFrame) -> list[Finding]:
+    """Gap, recall and loss before and after training; the paper has no such experiment."""
+    found = []
+    for model, curve in curves.groupby("model", sort=False):
+        recorded = curve.dropna(subset=["gap"]).sort_values("step")
+        first, last = recorded.iloc[0], recorded.iloc[-1]
+        loss = curve.dropna(subset=["loss"]).sort_values("step")["loss"]
+        found.append(
+            Finding(
+                f"{model}: over {last['step']:.0f} steps the gap goes from {number(first['gap'])} "
+                f"to {number(last['gap'])}, recall@1 on held-out pairs from "
+                f"{number(first['recall1'])} to {number(last['recall1'])} and the training loss "
+                f"from {number(loss.iloc[0], 2)} to {number(loss.iloc[-1], 2)} (one seed)."
+            )
+        )
+    return found
+
+
+TUNED = {"projections": "stitched's projections"}
+
+
+def _beside(row: Mapping, other: Mapping, name: str) -> str:
+    """How a row's estimate lies to another's: higher or lower where their intervals are apart."""
+    if row[f"{name}_low"] > other[f"{name}_high"]:
+        return "higher than"
+    return "lower than" if row[f"{name}_high"] < other[f"{name}_low"] else "not clearly other than"
+
+
+def temperature_found(summary: pd.DataFrame) -> list[Finding]:
+    """What fine-tuning at the highest temperature does to gap, accuracy and recall, against the
+    lowest, a sentence each; the accuracy is not measured in every run."""
+    rows = summary.set_index("temperature").sort_index()
+    cold, hot = rows.iloc[0], rows.iloc[-1]
+    model = TUNED.get(hot["model"], hot["model"])
+    start = f"After fine-tuning of {model} at temperature {fraction(rows.index[-1])}"
+    end = f"after that at {fraction(rows.index[0])}"
+    seeds = f"mean and interval over {count(int(hot['n']), 'seed')}"
+
+    def compared(name: str, words: str) -> str:
+        return (
+            f"{words} is {estimate(hot, name)}, {_beside(hot, cold, name)} {estimate(cold, name)}"
+        )
+
+    found = [
+        Finding(
+            f"{start} {compared('gap_after', 'the gap')} {end} "
+            f"({seeds}; before either it is {number(hot['gap_before'])}).",
+            ("training.gap_falls_with_temperature", "training.high_temperatures_close_the_gap"),
+            lead=True,
+        )
+    ]
+    if "zero_shot_after" in rows and math.isfinite(hot["zero_shot_after"]):
+        found.append(
+            Finding(
+                f"{start} {compared('zero_shot_after', 'zero-shot accuracy')} {end} ({seeds}).",
+                ("training.closed_gap_serves_better",),
+                lead=True,
+            )
+        )
+    recalls = [
+        compared(f"recall1_{side}_after", f"recall@1 {way}")
+        for side, way in (("ab", "to text"), ("ba", "from text"))
+    ]
+    found.append(
+        Finding(
+            f"{start} {' and '.join(recalls)} {end} ({seeds}).",
+            ("training.recall_falls_at_temperature_1",),
+            lead=True,
+        )
+    )
+    return found
+
+
+def initialisation_found(summary: pd.DataFrame, difference: pd.DataFrame) -> list[Finding]:
+    """What is left of the gap after training from a start without one, by temperature mode."""
+    found = []
+    for _, ratio in difference.iterrows():
+        mode = ratio["temperature_mode"]
+        rows = summary[summary["temperature_mode"] == mode].set_index("start")
+        one, other = rows.loc["original"], rows.loc["rotated"]
+        share = "gap_after_rotated_over_original"
+        found.append(
+            Finding(
+                f"Temperature {mode}: from the original start the gap goes from "
+                f"{estimate(one, 'gap_before')} to {estimate(one, 'gap_after')}, from the rotated "
+                f"start from {estimate(other, 'gap_before')} to {estimate(other, 'gap_after')}, "
+                f"which is {percent(ratio[share], 0)} "
+                f"{interval(100 * ratio[f'{share}_low'], 100 * ratio[f'{share}_high'], 0)} of it "
+                f"({count(int(ratio['n']), 'seed')}).",
+                (
+                    "training.gap_comes_back",
+                    "training.rotated_ends_narrower",
+                    "training.share_kept",
+                    "training.original_gap_widens",
+                    "training.rotation_closes_the_gap",
+                )
+                if mode == "fixed"
+                else (),
+            )
+        )
+    return found

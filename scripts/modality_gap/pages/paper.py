@@ -1,0 +1,254 @@
+"""The reading page: captions, sentences, tables and the ledger's verdicts to one HTML file.
+
+Nothing here reads a file or knows a path of the workflow, and no verdict is made here: those of
+results/claims.csv are looked up by the ids of the claims.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pandas as pd
+from markupsafe import Markup
+
+from modality_gap.errors import InputError
+from modality_gap.pages.findings.base import Finding, Table
+from modality_gap.pages.render import caption_html, embedded
+from modality_gap.pages.words import listed
+from modality_gap.paper import show as ledger
+from modality_gap.paper.stand_ins import OF_ALL_SETS, Origins, makings, stand_ins
+
+# What speaks for the paper and what against it; the other verdicts say neither.
+AGREEING = ("reproduced", "consistent", "same on a stand-in")
+AGAINST = ("differs", "not seen on a stand-in")
+PLACEHOLDER = re.compile(r"\{([^{}|]+)(?:\|([^{}|]*))?\}")
+
+
+class Mark(NamedTuple):
+    """A verdict to show: its word and style, where it leads and what it was judged on."""
+
+    verdict: str
+    css: str
+    claim: str
+    on: str
+    n: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the ledger with all its evidence, as rows that `claims.shown` made."""
+
+    id: str
+    statement: str
+    rows: list[dict]
+
+    @property
+    def where(self) -> str:
+        """Its place in the paper: what the places of its rows begin with alike."""
+        first, *others = (row["where"].split(", ") for row in self.rows)
+        alike = [
+            part
+            for place, part in enumerate(first)
+            if all(parts[: place + 1] == first[: place + 1] for parts in others)
+        ]
+        return ", ".join(alike) or self.rows[0]["where"]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One figure or table with all that is shown beside it."""
+
+    id: str
+    title: str
+    caption: Markup
+    paper: list[str]
+    errata: list[Mapping]
+    found: list[tuple[Finding, list[Mark]]]
+    rule: str
+    script: str
+    data: list[str]
+    image: str = ""
+    alt: str = ""
+    method: str = ""  # as HTML
+    origins: Origins = field(default_factory=lambda: Origins([], [], []))
+    tables: list[Table] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    not_run: str = ""
+
+
+# The ledger on the page
+
+
+def by_claim(claims: pd.DataFrame) -> dict[str, Claim]:
+    """The rows of results/claims.csv by the ids of their claims, in their order."""
+    made: dict[str, Claim] = {}
+    for row in claims.to_dict("records"):
+        claim = made.setdefault(row["id"], Claim(row["id"], row["statement"], []))
+        claim.rows.append(ledger.shown(row))
+    return made
+
+
+def by_part(claims: pd.DataFrame) -> dict[str, list[Claim]]:
+    """The claims of results/claims.csv by their part of the paper, in their order."""
+    parts = claims.groupby("part", sort=False)
+    return {name: [*by_claim(part).values()] for name, part in parts}
+
+
+def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
+    """The verdicts of some claims on all their evidence; those that share a verdict and a kind of
+    evidence in one mark. Ids that the ledger lacks (a configuration may name an encoder of its
+    own) have none."""
+    groups: dict[tuple[str, str], list[dict]] = {}
+    for name in ids:
+        for row in claims[name].rows if name in claims else ():
+            kind = row["evidence"].partition(":")[0]
+            groups.setdefault((row["verdict"], kind), []).append(row)
+    return [
+        Mark(
+            verdict,
+            ledger.MARKS[verdict],
+            rows[0]["id"],
+            _judged_on(kind, [row["evidence"] for row in rows]),
+            len({row["id"] for row in rows}),
+        )
+        for (verdict, kind), rows in groups.items()
+    ]
+
+
+def _judged_on(kind: str, evidence: Iterable[str]) -> str:
+    """What several pieces of evidence of one kind were measured on: the words of one, or else the
+    name of each model and its data, without what was measured of it."""
+    words = [*dict.fromkeys(evidence)]
+    if len(words) == 1:
+        return words[0]
+    names = dict.fromkeys(text.partition(": ")[2].partition(";")[0] for text in words)
+    return f"{kind}: {listed([*names])}"
+
+
+class Balance(NamedTuple):
+    """What the run says of the paper's own claims: those that it speaks against on any evidence,
+    and by part of the ledger those that it agrees with."""
+
+    against: list[tuple[Claim, list[dict], list[str]]]  # with the rows, and sentences beside them
+    agreeing: dict[str, list[tuple[Claim, list[Mark]]]]
+    besides: list[tuple[Finding, list[Mark]]]  # leading sentences that stand beside no claim
+
+    def against_by_verdict(self) -> dict[str, list[tuple[Claim, list[dict], list[str]]]]:
+        """`against` by the weightier verdict of each claim: `differs` first."""
+        groups: dict[str, list] = {}
+        for entry in self.against:
+            groups.setdefault(_weightiest(entry[1]), []).append(entry)
+        return groups
+
+
+def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
+    """The paper's own claims, from its text and notebooks, by what this run says of them. A claim
+    with evidence on both sides is in both. Leading sentences of `found` are shown beside the first
+    claim of theirs that the run speaks against, or else on their own."""
+    own = by_claim(claims[claims["whose"].isin(ledger.PAPERS_OWN)])
+    against, agreeing = {}, {}
+    for claim in own.values():
+        rows = [row for row in claim.rows if row["verdict"] in AGAINST]
+        if rows:
+            against[claim.id] = (claim, rows, [])
+        seen = [mark for mark in marks([claim.id], own) if mark.verdict in AGREEING]
+        if seen:
+            agreeing.setdefault(claim.rows[0]["part"], []).append((claim, seen))
+    known, besides = by_claim(claims), []
+    for finding in found:
+        beside = [name for name in finding.claims if name in against]
+        if finding.lead and beside:
+            against[beside[0]][2].append(finding.text)
+        elif finding.lead:
+            besides.append((finding, marks(finding.claims, known)))
+    # What was measured on the paper's own model, or its like, before what stand-ins show.
+    order = sorted(against.values(), key=lambda entry: AGAINST.index(_weightiest(entry[1])))
+    return Balance(order, agreeing, besides)
+
+
+def _weightiest(rows: Iterable[Mapping]) -> str:
+    """The first of AGAINST that any row has as its verdict."""
+    return min((row["verdict"] for row in rows), key=AGAINST.index)
+
+
+def filled(text: str, published: Callable[[str], float]) -> str:
+    """A text with the paper's numbers in the places that name a claim: `{id}`, or `{id|.1%}` with a
+    format of Python's, where the default drops trailing noughts alone."""
+
+    def value(match: re.Match) -> str:
+        shown = format(published(match[1]), match[2] or "")
+        return shown.replace("%", "\u00a0%")
+
+    return PLACEHOLDER.sub(value, text)
+
+
+# HTML
+
+
+def sections(
+    found: Mapping,
+    measured: Mapping[str, tuple[list[Finding], list[Table]]],
+    captions: Mapping[str, str],
+    figures: Mapping[str, bytes],
+    config: Mapping,
+    sets: Mapping,
+    absent: Mapping,
+    claims: pd.DataFrame,
+    published: Callable[[str], float],
+    errata: Mapping[str, Mapping],
+    not_run: Mapping[str, Mapping],
+) -> list[Section]:
+    """Every figure and table in the order of `captions`; all by their ids.
+
+    `claims`: results/claims.csv; `published`: the paper's number of a claim, by its id; `errata`:
+    entries of config/ledger/errata.yaml by their ids; `not_run`: reason and command of what takes
+    no part. Raises InputError where config/ledger/items.yaml names an erratum that is not there.
+    """
+    made = []
+    known = by_claim(claims)
+    # A line of its own names the stand-ins; Snakemake's report has them in the captions alone.
+    untold = {**config, "stand_ins": dict.fromkeys(config.get("stand_ins", {}), "")}
+    for name, caption in captions.items():
+        entry = found[name]
+        alike = entry.get("like", name)  # made of the same models and data as another section
+        made_of = makings(alike, sets, config)
+        missing = alike in OF_ALL_SETS and absent
+        findings, tables = measured.get(name, ([], []))
+        for erratum in entry.get("errata", []):
+            if erratum not in errata:
+                raise InputError(
+                    f"config/ledger/items.yaml, {name}: config/ledger/errata.yaml has no entry "
+                    f"{erratum}; correct the id."
+                )
+        made.append(
+            Section(
+                id=name,
+                title=entry["title"],
+                caption=caption_html(caption, untold, name),
+                paper=[filled(text, published) for text in entry["paper"]],
+                errata=[errata[erratum] for erratum in entry.get("errata", [])],
+                found=[(finding, marks(finding.claims, known)) for finding in findings],
+                tables=tables,
+                claims=[claim for claim in known.values() if claim.rows[0]["figure"] == name],
+                rule=entry["rule"],
+                script=entry["script"],
+                data=entry["data"],
+                image=embedded(figures[name]) if name in figures else "",
+                alt=entry["alt"],
+                method=caption_html(entry["method"], config, name) if "method" in entry else "",
+                origins=stand_ins(found["stand_ins"], *made_of, config, alike),
+                not_run=(
+                    _reason(not_run[name])
+                    if name in not_run
+                    else f"Not run: could not be fetched: {listed(absent)}."
+                    if missing
+                    else ""
+                ),
+            )
+        )
+    return made
+
+
+def _reason(entry: Mapping) -> str:
+    return f"Not run. {entry['reason']} It needs: {entry['needs']}"

@@ -1,0 +1,139 @@
+"""What a run is made of: its models and data, their sources and licences, and its packages."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from modality_gap.pages.words import NONE, listed, number
+from modality_gap.paper.stand_ins import makings, makings_of_sets, stand_ins
+
+# Assets of the data set that is made of no files of the config, and the keys of one file alone.
+MADE_OF = {"emoji": {"pictures": "twemoji", "names": "emoji_names"}}
+ONE_FILES = ("path", "sha256", "md5")
+
+
+def models_rows(
+    sets: Mapping,
+    metadata: Mapping[tuple[str, str], Mapping],
+    sizes: Mapping[tuple[str, str], int],
+    known: Mapping,
+    config: Mapping,
+) -> list[dict]:
+    """Rows of "Models and data", one per set and modality, each with its stand-ins.
+
+    `metadata` and `sizes` (rows of the file) by set and modality; `known`: the stand-ins by name.
+    """
+    rows = []
+    for (name, modality), about in metadata.items():
+        entry, speed = sets[name], about.get("extraction", {})
+        inputs, encoders = makings_of_sets([entry], config)
+        if "projection" in entry:
+            encoders = [config["projections"][entry["projection"]]["encoders"][modality]]
+        labels = [
+            config["encoders"][encoder]["label"]
+            for encoder in encoders
+            if encoder in config["encoders"]
+        ]
+        if "projection" in entry:
+            labels[0] += f", projected to {config['projections'][entry['projection']]['dim']}"
+        sha = about.get("weights_sha256")
+        inferring = speed.get("infer_s")
+        rows.append(
+            {
+                "set": name,
+                "modality": modality,
+                "model": listed(labels) if labels else about.get("model", NONE),
+                "weights": about.get("projection") or about.get("weights", NONE),
+                "encoder_weights": about.get("weights", "") if "projection" in about else "",
+                "sha256": sha[:12] if sha else NONE,
+                "dataset": _described(config["inputs"].get(entry.get("inputs")), about),
+                "precision": about.get("dtype", NONE),
+                "n": f"{sizes[name, modality]:,}",
+                "per_s": number(speed.get("items_per_s"), 1),
+                "forward_per_s": number(speed["items"] / inferring, 1) if inferring else NONE,
+                "device": speed.get("device", NONE),
+                "note": entry.get("note", ""),
+                "origins": stand_ins(known, inputs, encoders, config),
+            }
+        )
+    return rows
+
+
+def _described(inputs: Mapping | None, about: Mapping) -> str:
+    """Inputs of a set, as in the config, in a few words; else what its metadata say of them."""
+    if inputs is None:
+        return str(about.get("dataset", NONE))
+    words = [inputs["dataset"]]
+    words += [
+        f"{key} {' or '.join(map(str, values))}" for key, values in inputs.get("where", {}).items()
+    ]
+    if "sample" in inputs:
+        words.append(f"sample of {inputs['sample']}")
+    return ", ".join(words)
+
+
+def used_assets(found: Mapping, config: Mapping) -> set[str]:
+    """Names of the assets behind all that a configuration makes, at hand or not."""
+    inputs, encoders = [], []
+    for name in found:
+        made_of = makings(name, config["sets"], config)
+        inputs += made_of[0]
+        encoders += made_of[1]
+    experiments = config["experiments"]
+    inputs.append(config["tasks"][experiments["temperature"]["task"]]["inputs"])
+    encoders += [model["encoder"] for model in experiments["models"].values()]
+    datasets = [config["inputs"][name]["dataset"] for name in inputs if name in config["inputs"]]
+    datasets += [model["dataset"] for model in experiments["models"].values()]
+    used = {entry["released"] for entry in config["sets"].values() if "released" in entry}
+    for name in encoders:
+        spec = config["encoders"].get(name, {})
+        used |= {spec[key] for key in ("wheel", "weights") if key in spec}
+    while datasets:
+        name = datasets.pop()
+        entry = config["datasets"].get(name, {"files": MADE_OF.get(name, {})})
+        if entry.get("format") == "union":
+            datasets += entry["files"].values()
+        else:
+            used |= {*entry["files"].values()}
+    return used
+
+
+def sources_rows(assets: Mapping[str, Mapping], used: Collection[str]) -> list[dict]:
+    """Rows of "Sources and licences": the used assets, those that differ in their path and checksum
+    alone in one row."""
+    alike: dict[str, list[str]] = {}
+    for name in assets:
+        if name in used:
+            same = {key: value for key, value in assets[name].items() if key not in ONE_FILES}
+            alike.setdefault(repr(same), []).append(name)
+    rows = []
+    for names in alike.values():
+        asset = assets[names[0]]
+        size = asset.get("bytes") or asset["about_bytes"]
+        source = asset.get("requirement", asset["path"])
+        checksum = asset.get("sha256", "")[:12] or (
+            f"md5 {asset['md5'][:8]}" if "md5" in asset else ""
+        )
+        if len(names) > 1:
+            source = f"{source.rpartition('/')[0]}/, {len(names)} files"
+            checksum = checksum and "one a file"
+        rows.append(
+            asset
+            | {
+                "name": names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}",
+                "from": source,
+                "mb": ("" if "bytes" in asset else "about ")
+                + (f"{size / 1e6:.1f}" if "bytes" in asset else f"{float(f'{size / 1e6:.2g}'):g}")
+                + (" each" if len(names) > 1 else ""),
+                "checksum": checksum,
+            }
+        )
+    return rows
+
+
+def versions(requirements: str, names: Iterable[str]) -> dict[str, str]:
+    """The locked versions of some packages, from the text of requirements.txt."""
+    locked = dict(
+        line.split(" ")[0].split(";")[0].split("==", 1)
+        for line in requirements.splitlines()
+        if "==" in line and not line.startswith((" ", "#", "\t"))
+    )
+    return {name: locked[name] for name in names if name in locked}

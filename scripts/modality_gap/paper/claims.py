@@ -1,0 +1,182 @@
+"""The claims ledger: what the paper states, where this run measures it, and the verdict.
+
+config/ledger/parts.yaml holds a claim an entry: its place in the paper, whose statement it is, the
+statement in our words, the published value with its source, and the evidence. A piece of evidence
+is a cell of a table that a run writes (a `selector`), what it is measured on (`kind`, `on`), what
+is expected of it, what has to be so for it to say anything (`provided`), and why the tolerance is
+what it is. Each piece whose cell exists is judged. No verdict is typed anywhere: `verdict`
+computes it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from modality_gap.errors import InputError
+from modality_gap.paper.measured import ROUNDING, Measured, measure
+
+REPRODUCED, CONSISTENT, DIFFERS = "reproduced", "consistent", "differs"
+SAME, NOT_SEEN = "same on a stand-in", "not seen on a stand-in"
+INCONCLUSIVE, NOT_RUN = "inconclusive", "not run"
+MEANINGS = {
+    REPRODUCED: "holds on the paper's own model or data, on a neighbouring model, or where its "
+    "simulation or theorem is run again.",
+    CONSISTENT: "its printed numbers give the same when they are computed again.",
+    SAME: "seen with a smaller model or other data, which does not confirm the paper's number.",
+    NOT_SEEN: "not seen with a smaller model or other data, which does not refute it.",
+    INCONCLUSIVE: "the interval reaches both sides of the bound, or nothing could be seen.",
+    DIFFERS: "does not hold, on evidence of a kind that could have reproduced it.",
+    NOT_RUN: "this configuration lacks what it needs; the line says what, and the command.",
+}
+
+# What evidence was measured on, the strongest first; each with its words in results/claims.csv.
+KINDS = {
+    "own": "paper's own",
+    "neighbouring": "neighbouring model",
+    "simulation": "simulation",
+    "printed": "printed numbers",
+    "stand_in": "stand-in",
+}
+# What holds and what fails is called by the kind of the evidence.
+WORDS = {
+    "own": (REPRODUCED, DIFFERS),
+    "neighbouring": (REPRODUCED, DIFFERS),
+    "simulation": (REPRODUCED, DIFFERS),
+    "printed": (CONSISTENT, DIFFERS),
+    "stand_in": (SAME, NOT_SEEN),
+}
+STILL_FALLS = "the loss still falls at the sweep's end"
+
+
+# --- judging ----------------------------------------------------------------------------------
+
+
+def meets(measured: Measured, expected: Mapping) -> tuple[bool | None, str]:
+    """Whether a measured value is what is expected, None where it cannot be told, and why.
+
+    equals with within: the whole interval within the tolerance, or the value where there is no
+    interval. above, below: the whole interval beyond the bound. What lies wholly elsewhere is not
+    as expected; an interval that reaches both sides decides nothing, nor does an undefined value.
+    """
+    if not math.isfinite(measured.value):
+        return None, "the value is undefined"
+    what = "the value" if measured.low is None else "the interval"
+    low = measured.value if measured.low is None else measured.low
+    high = measured.value if measured.high is None else measured.high
+    shown = f"{low:.3g}" if measured.low is None else f"[{low:.3g}, {high:.3g}]"
+    if "equals" in expected:
+        centre, within = expected["equals"], expected.get("within", 0)
+        slack = within + ROUNDING * max(1.0, abs(centre))
+        if max(abs(low - centre), abs(high - centre)) <= slack:
+            inside = True
+        else:
+            inside = False if low > centre + slack or high < centre - slack else None
+        words = {
+            True: f"at most {within:g} from",
+            False: f"more than {within:g} from",
+            None: f"not wholly within {within:g} of",
+        }
+        why = f"{what}, {shown}, is {words[inside]} {centre:g}"
+        if measured.low is None:
+            why += f", by {abs(measured.value - centre):.3g}"
+        return inside, why
+    side = "above" if "above" in expected else "below"
+    bound = expected[side]
+    near, far = (low, high) if side == "above" else (-high, -low)
+    limit = bound if side == "above" else -bound
+    holds = True if near > limit else (False if far <= limit else None)
+    words = {True: side, False: f"not {side}", None: "on both sides of"}
+    return holds, f"{what}, {shown}, is {words[holds]} {bound:.4g}"
+
+
+def verdict(holds: bool | None, kind: str) -> str:
+    """The ledger's word for what holds, fails or cannot be told (None) on evidence of a kind."""
+    if holds is None:
+        return INCONCLUSIVE
+    return WORDS[kind][0 if holds else 1]
+
+
+def _expected(expect: Mapping, against: float | None) -> Mapping:
+    """What is expected, counted from a row's own bound where it has one."""
+    if against is None:
+        return expect
+    return {key: value + (key != "within") * against for key, value in expect.items()}
+
+
+def _unmet(evidence: Mapping, tables: Mapping[str, pd.DataFrame]) -> str | None:
+    """The reason why evidence can say nothing, with what was measured; None where it can."""
+    for guard in evidence.get("provided", []):
+        measured = measure(guard, tables)
+        if measured is None:
+            return f"{guard['reason']} (not measured in this run)"
+        holds, why = meets(measured, guard)
+        if not holds:
+            return f"{guard['reason']} ({why})"
+    return None
+
+
+def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) -> list[dict]:
+    """Rows of results/claims.csv: the claim, what this run measured of it, and the verdict; a row
+    for each piece of evidence that this run has, or one that says what is missing."""
+    about = {key: claim.get(key, "") for key in OF_THE_CLAIM}
+    rows = []
+    for evidence in claim.get("evidence", []):
+        try:
+            measured = measure(evidence, tables)
+            unmet = None if measured is None else _unmet(evidence, tables)
+        except InputError as error:
+            raise InputError(f"{claim['id']}: {error}") from error
+        if measured is None:
+            continue
+        holds, why = meets(measured, _expected(evidence["expect"], measured.against))
+        if measured.at_end:  # a number there would be the sweep's, not the loss's
+            measured, holds, unmet = Measured(math.nan, n=measured.n), None, STILL_FALLS
+        elif measured.against is not None:
+            why += f", its {evidence['against']}"
+        piece = evidence.get("piece", "")
+        rows.append(
+            about
+            | {
+                "where": ", ".join(filter(None, (about["where"], str(piece)))),
+                "published": evidence.get("published", about["published"]),
+                "verdict": verdict(None if unmet else holds, evidence["kind"]),
+                "measured": "" if unmet == STILL_FALLS else measured.value,
+                "low": "" if measured.low is None else measured.low,
+                "high": "" if measured.high is None else measured.high,
+                "n": "" if measured.n is None else measured.n,
+                "evidence": f"{KINDS[evidence['kind']]}: {evidence['on']}",
+                "tolerance": evidence["expect"].get("within", ""),
+                "because": evidence.get("because", ""),
+                "why": unmet or why,
+                "table": evidence.get("table", ""),
+                "column": evidence.get("column", ""),
+            }
+        )
+    if rows:
+        return rows
+    need = needs.get(claim.get("needs"), {})
+    why = (
+        f"needs {need['what']}; {need['run']}"
+        if need
+        else "this configuration's tables have no such row"
+    )
+    return [dict.fromkeys(COLUMNS, "") | about | {"verdict": NOT_RUN, "why": why}]
+
+
+OF_THE_CLAIM = ("id", "part", "where", "whose", "statement", "published", "source", "figure")
+COLUMNS = [
+    *("id", "part", "where", "whose", "statement", "published", "source", "verdict", "measured"),
+    *("low", "high", "n", "evidence", "tolerance", "because", "why", "table", "column", "figure"),
+]
+
+
+def check(ledger: Mapping, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Every claim of the ledger with its verdicts, a row for each piece of evidence; `tables` by
+    their paths under results/."""
+    rows = [
+        row for claim in ledger["claims"].values() for row in judge(claim, ledger["needs"], tables)
+    ]
+    return pd.DataFrame(rows)[COLUMNS]

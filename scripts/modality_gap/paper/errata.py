@@ -1,0 +1,44 @@
+"""The paper's errata, computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from modality_gap.errors import InputError
+from modality_gap.paper.claims import NOT_RUN
+from modality_gap.paper.measured import measure
+from modality_gap.paper.show import digits
+
+
+def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -> list[dict]:
+    """Entries of config/ledger/errata.yaml with what this run computes of each, as texts. Of a
+    list within `computed` the first that this run has is told, or else the last, as not run."""
+    made = []
+    for entry in errata:
+        rows = []
+        for item in entry.get("computed", []):
+            for choice in item if isinstance(item, list) else [item]:
+                try:
+                    measured = measure(choice, tables)
+                except InputError as error:
+                    raise InputError(
+                        f"config/ledger/errata.yaml, {entry['id']}: {error}"
+                    ) from error
+                if measured:
+                    break
+            rows.append(
+                {
+                    "label": choice["label"],
+                    "printed": digits(choice.get("printed", "")),
+                    "computed": digits(measured.value) if measured else NOT_RUN,
+                    "interval": (
+                        f"[{digits(measured.low)},\u00a0{digits(measured.high)}]"
+                        if measured and measured.low is not None
+                        else ""
+                    ),
+                }
+            )
+        made.append({**entry, "rows": rows})
+    return made

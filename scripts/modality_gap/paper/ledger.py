@@ -1,0 +1,124 @@
+"""The ledger read and checked: claims, their cases and their evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import yaml
+
+from modality_gap.config.schema import schema_fault
+from modality_gap.errors import InputError
+from modality_gap.paper.claims import KINDS
+
+# --- reading the ledger -----------------------------------------------------------------------
+
+
+def ledger_files(path: Path) -> list[Path]:
+    """A ledger's file and those of its `parts`, which are in claims/ beside it."""
+    ledger = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return [path, *(path.parent / "claims" / f"{part}.yaml" for part in ledger.get("parts", []))]
+
+
+def read_ledger(path: Path) -> dict:
+    """A ledger as it is written: {needs, claims}, with the claims of its parts in their order."""
+    path, *parts = ledger_files(path)
+    ledger = yaml.safe_load(path.read_text(encoding="utf-8"))
+    ledger.pop("parts", None)
+    claims = [claim for part in parts for claim in yaml.safe_load(part.read_text(encoding="utf-8"))]
+    return {**ledger, "claims": [*ledger.get("claims", []), *claims]}
+
+
+def load_ledger(path: Path, schema_path: Path) -> dict:
+    """The ledger with every entry's `cases` written out, as {needs: ..., claims: {id: claim}}.
+
+    Raises InputError where an entry breaks the schema, an id comes twice, a need is unknown or an
+    expected value is no number.
+    """
+    ledger = read_ledger(path)
+    fault = schema_fault(ledger, yaml.safe_load(schema_path.read_text(encoding="utf-8")))
+    if fault:
+        raise InputError(f"{path.name}: {fault}")
+    claims = {}
+    for entry in ledger["claims"]:
+        for claim in _cases(entry):
+            if claim["id"] in claims:
+                raise InputError(f"{path.name}: the id {claim['id']} comes twice; rename one.")
+            if claim.get("needs", "nothing") not in {"nothing", *ledger["needs"]}:
+                raise InputError(
+                    f"{path.name}: {claim['id']} needs {claim['needs']!r}, which `needs` does not "
+                    f"describe; use one of {', '.join(ledger['needs'])}."
+                )
+            for evidence in claim.get("evidence", []):
+                _check_evidence(evidence, f"{path.name}: {claim['id']}")
+            claims[claim["id"]] = claim
+    return {"needs": ledger["needs"], "claims": claims}
+
+
+def _check_evidence(evidence: Mapping, name: str) -> None:
+    """Raises InputError where evidence is of no known kind, expects no one thing, or a bound is no
+    number: these may come out of `cases`, where the schema cannot see them."""
+    if evidence["kind"] not in KINDS:
+        raise InputError(
+            f"{name} has evidence of the kind {evidence['kind']!r}; use one of {', '.join(KINDS)}."
+        )
+    if "against" in evidence and {"less", "over", "minus", "absolute"} & evidence.keys():
+        raise InputError(f"{name} has `against` beside less, over, minus or absolute; keep one.")
+    for expected in (evidence["expect"], *evidence.get("provided", [])):
+        if len({"equals", "above", "below"} & expected.keys()) != 1:
+            raise InputError(f"{name} has to expect one of equals, above and below; keep one.")
+        for key in sorted(EXPECTED & expected.keys()):
+            if not isinstance(expected[key], int | float):
+                raise InputError(
+                    f"{name} expects {key} {expected[key]!r}, which is no number; "
+                    "YAML reads -.5 as a text, write -0.5."
+                )
+
+
+EXPECTED = {"equals", "within", "above", "below"}
+
+
+def _cases(entry: dict) -> Iterator[dict]:
+    """An entry once for each of its `cases`, whose values take the place of {names} in it; in each,
+    every piece of evidence once for each of its own."""
+    template = {key: value for key, value in entry.items() if key not in ("cases", "evidence")}
+    for values in entry.get("cases", [{}]):
+        try:
+            claim = _filled(template, values)
+            evidence = [
+                _filled({k: v for k, v in piece.items() if k != "cases"}, {**values, **own})
+                for piece in entry.get("evidence", [])
+                for own in _filled(piece.get("cases", [{}]), values)
+            ]
+        except (KeyError, IndexError, ValueError) as error:
+            raise InputError(f"{entry['id']}: a case does not fill {error}; correct it.") from error
+        yield claim | ({"evidence": evidence} if evidence else {})
+
+
+def _filled(part: object, values: Mapping) -> object:
+    if isinstance(part, dict):
+        return {key: _filled(value, values) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_filled(value, values) for value in part]
+    if isinstance(part, str) and values:
+        # A value that is nothing but a name keeps its type: a number stays one.
+        name = part.removeprefix("{").removesuffix("}")
+        alone = part == f"{{{name}}}" and name in values
+        return values[name] if alone else part.format(**values)
+    return part
+
+
+def published(ledger: Mapping, name: str) -> float:
+    """The published number of a claim, by its id, or of a piece of it, by "id#piece".
+
+    Raises InputError where the ledger has no such claim or piece, or it has no published number.
+    """
+    claim_id, _, piece = name.partition("#")
+    claim = ledger["claims"].get(claim_id)
+    pieces = {str(e["piece"]): e for e in (claim or {}).get("evidence", []) if "piece" in e}
+    if claim is None or (piece and piece not in pieces):
+        raise InputError(f"config/ledger/parts.yaml has no claim {name}; correct the id.")
+    value = (pieces[piece] if piece else claim).get("published")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"config/ledger/parts.yaml: {name} has no published number; add one.")
+    return value

@@ -1,0 +1,198 @@
+"""What a piece of evidence measures: a value out of the tables that a run writes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from modality_gap.config.schema import yaml_reads
+from modality_gap.errors import InputError
+
+# A tolerance is what is written; only the last bits of a float may not decide.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value out of a run's tables, with its interval and n where the table has them."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    against: float | None = None  # what the row's own bound is
+    at_end: bool = False  # a minimum at the end of its sweep, which may lie beyond it
+
+
+# What a row of a sweep tells of its minimum; its other columns do not depend on where that is.
+OF_A_MINIMUM = ("delta", "distance", "loss", "loss_excess")
+
+
+# --- measuring --------------------------------------------------------------------------------
+
+
+def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | None:
+    """What a selector points at; None where this run has no such table or row.
+
+    table, where, column: the cell (a list in `where`: rows of all of its values); with `less`, each
+    row's cell less that of another column; with `against`, the cell itself, and what is expected
+    counts from another column of its row, which is its own bound. `take` says which of several
+    rows: the smallest or largest of these (with `against`, of the differences from the bound), the
+    one at the smallest of the column `along`, or (kendall) the rank correlation of the two columns.
+    `absolute` drops the cell's sign (with kendall that of every row). `over` and `minus` are
+    selectors of a second value, with an `absolute` of their own, applied in this order. `point`
+    leaves the interval out: a count that was made is what it is. `value` alone is a published
+    constant. `at_end` of the result: the row tells of a minimum at the end of its sweep. Raises
+    InputError where several rows match and `take` is absent.
+    """
+    first = _first(selector, tables)
+    if first is None:
+        return None
+    if selector.get("absolute") and selector.get("take") != "kendall":
+        first = replace(_absolute(first), at_end=first.at_end)
+    for operation, combined in OPERATIONS.items():
+        if operation in selector:
+            second = measure(selector[operation], tables)
+            if second is None:
+                return None
+            first = replace(combined(first, second), at_end=first.at_end or second.at_end)
+    return first
+
+
+def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | None:
+    if "value" in selector:
+        return Measured(float(selector["value"]))
+    table, column = tables.get(selector["table"]), selector["column"]
+    if table is None:
+        return None
+    rows = table
+    for name, wanted in selector.get("where", {}).items():
+        if name not in rows:
+            raise InputError(f"{selector['table']} has no column {name}; correct the claim.")
+        rows = rows[_matches(rows[name], wanted)]
+        # What is said of several is measured on all of them or not at all.
+        if isinstance(wanted, list) and not {*wanted} <= {*rows[name]}:
+            return None
+    less, against = selector.get("less"), selector.get("against")
+    other = against if less is None else less
+    for name in [column] if other is None else [column, other]:
+        if name not in rows:
+            raise InputError(f"{selector['table']} has no column {name}; correct the claim.")
+    if rows.empty:
+        return None
+    take = selector.get("take")
+    if take == "kendall":
+        if len(rows) < 3:
+            return None
+        values = rows[column].abs() if selector.get("absolute") else rows[column]
+        tau = values.corr(rows[selector["along"]], method="kendall")
+        # A column that is the same everywhere has no order to agree with.
+        return Measured(float(tau) if math.isfinite(tau) else 0.0, n=len(rows))
+    if take == "at_smallest":
+        along = rows[selector["along"]]
+        if along.isna().all():
+            return Measured(math.nan)
+        rows = rows.loc[[along.idxmin()]]
+    elif take in ("smallest", "largest"):
+        values = rows[column] if other is None else rows[column] - rows[other]
+        if values.isna().any():  # of an undefined value nobody knows whether it is the worst
+            return Measured(math.nan)
+        rows = rows.loc[[values.idxmin() if take == "smallest" else values.idxmax()]]
+    elif len(rows) > 1:
+        raise InputError(
+            f"{selector['table']}: {len(rows)} rows match {selector.get('where', {})}; say which "
+            "one with `take` or narrow `where`."
+        )
+    row, point = rows.iloc[0], selector.get("point", False)
+    at_end = column in OF_A_MINIMUM and bool(row.get("at_end", False))
+    cell = replace(_cell(row, column, point), at_end=at_end)
+    if against is not None:
+        return replace(cell, against=float(row[against]))
+    if less is None:
+        return cell
+    return replace(_difference(cell, _cell(row, less, point)), at_end=at_end)
+
+
+def _cell(row: pd.Series, column: str, point: bool) -> Measured:
+    """A cell with its interval, unless only the `point` is wanted, and the row's n."""
+    # The interval of a share may have the name of what was counted: offensive_low.
+    stem = column if f"{column}_low" in row.index else column.removesuffix("_share")
+    bounds = [None if point else row.get(f"{stem}_{end}") for end in ("low", "high")]
+    return Measured(
+        float(row[column]),
+        *(None if bound is None or not math.isfinite(bound) else float(bound) for bound in bounds),
+        int(row["n"]) if "n" in row.index else None,
+    )
+
+
+def _matches(column: pd.Series, wanted: object) -> pd.Series:
+    """Where a column holds what `where` wants. Raises InputError for a word that YAML does not read
+    as a text in a column of texts."""
+    each = wanted if isinstance(wanted, list) else [wanted]
+    if pd.api.types.is_string_dtype(column) and not all(isinstance(one, str) for one in each):
+        numbers = pd.to_numeric(column, errors="coerce").notna().any()
+        for one in each:
+            is_number = isinstance(one, int | float) and not isinstance(one, bool)
+            if not isinstance(one, str) and not (is_number and numbers):
+                raise InputError(f"where: {column.name} is what {yaml_reads(one)}.")
+    if isinstance(wanted, list):
+        return column.isin(wanted)
+    if isinstance(wanted, float) or (isinstance(wanted, int) and not isinstance(wanted, bool)):
+        # A temperature such as 1/35 may lose its last digit in a CSV file.
+        return (pd.to_numeric(column, errors="coerce") - wanted).abs() <= ROUNDING * max(
+            1, abs(wanted)
+        )
+    return column == wanted
+
+
+def _absolute(a: Measured) -> Measured:
+    if a.low is None:
+        return Measured(abs(a.value), n=a.n)
+    ends = sorted((abs(a.low), abs(a.high)))
+    return Measured(abs(a.value), 0.0 if a.low < 0 < a.high else ends[0], ends[1], a.n)
+
+
+def _least(*numbers: int | None) -> int | None:
+    return min((n for n in numbers if n is not None), default=None)
+
+
+def _difference(a: Measured, b: Measured) -> Measured:
+    """a - b; its interval from the two intervals as if they were independent (Zou and Donner,
+    Statistics in Medicine, 2008). A constant has no width."""
+    n = _least(a.n, b.n)
+    if a.low is None and b.low is None:
+        return Measured(a.value - b.value, n=n)
+    a_low, a_high = (a.value, a.value) if a.low is None else (a.low, a.high)
+    b_low, b_high = (b.value, b.value) if b.low is None else (b.low, b.high)
+    value = a.value - b.value
+    return Measured(
+        value,
+        value - math.hypot(a.value - a_low, b_high - b.value),
+        value + math.hypot(a_high - a.value, b.value - b_low),
+        n,
+    )
+
+
+def _ratio(a: Measured, b: Measured) -> Measured:
+    """a / b; with the interval of a, scaled, where b has none; of two positive intervals with that
+    of the difference of their logarithms."""
+    n = _least(a.n, b.n)
+    if not b.value:
+        return Measured(math.nan, n=n)
+    if b.low is None and a.low is not None and b.value > 0:
+        return Measured(a.value / b.value, a.low / b.value, a.high / b.value, n)
+    ends = [end for m in (a, b) for end in (m.value, m.low, m.high) if end is not None]
+    if (a.low is None and b.low is None) or min(ends) <= 0:
+        return Measured(a.value / b.value, n=n)
+    logs = [
+        Measured(*(None if end is None else math.log(end) for end in (m.value, m.low, m.high)))
+        for m in (a, b)
+    ]
+    ratio = _difference(*logs)
+    return Measured(math.exp(ratio.value), math.exp(ratio.low), math.exp(ratio.high), n)
+
+
+OPERATIONS = {"over": _ratio, "minus": _difference}

@@ -1,0 +1,148 @@
+"""Claims and their verdicts as tables and counts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from modality_gap.paper.claims import (
+    COLUMNS,
+    CONSISTENT,
+    DIFFERS,
+    INCONCLUSIVE,
+    KINDS,
+    NOT_RUN,
+    NOT_SEEN,
+    REPRODUCED,
+    SAME,
+)
+
+# Each verdict with the class that marks it on a page.
+MARKS = {
+    REPRODUCED: "reproduced",
+    CONSISTENT: "consistent",
+    SAME: "same",
+    NOT_SEEN: "not-seen",
+    INCONCLUSIVE: "inconclusive",
+    DIFFERS: "differs",
+    NOT_RUN: "not-run",
+}
+VERDICTS = tuple(MARKS)
+
+# Whose statement a claim is, in the order in which they are counted, with the words for them.
+WHOSE = {
+    "paper": "The paper's text",
+    "notebook": "The paper's notebooks",
+    "recomputed": "The paper's printed numbers recomputed",
+    "follow-up": "Follow-up papers",
+    "ours": "Our own",
+}
+PAPERS_OWN = ("paper", "notebook")
+
+
+def read_claims(path: Path) -> pd.DataFrame:
+    """results/claims.csv, its texts as texts: an empty cell is an empty text."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+# --- counting ---------------------------------------------------------------------------------
+
+
+def kind_of(row: Mapping) -> str:
+    """The kind of a row's evidence, a key of KINDS; an empty text where nothing was run."""
+    words = row["evidence"].partition(":")[0]
+    return next((kind for kind, its_words in KINDS.items() if its_words == words), "")
+
+
+# Of several pieces of one kind the least favourable speaks for all.
+FAVOUR = (DIFFERS, NOT_SEEN, INCONCLUSIVE, REPRODUCED, CONSISTENT, SAME, NOT_RUN)
+
+
+def overall(claims: pd.DataFrame) -> pd.DataFrame:
+    """One row for each claim, in their order: that of its strongest evidence (the first of KINDS),
+    of several of one kind the least favourable. `others` tells what all other evidence says."""
+    kinds = [*KINDS, ""]
+    rows = []
+    for _, group in claims.groupby("id", sort=False):
+        evidence = group.to_dict("records")
+        first = min(
+            evidence, key=lambda row: (kinds.index(kind_of(row)), FAVOUR.index(row["verdict"]))
+        )
+        told = Counter(
+            f"{row['verdict']} ({row['evidence']})" for row in evidence if row is not first
+        )
+        others = "; ".join(
+            f"{number} x {text}" if number > 1 else text for text, number in told.items()
+        )
+        rows.append(first | {"others": others or first.get("others", "")})
+    return pd.DataFrame(rows, columns=[*COLUMNS, "others"])
+
+
+def counts(claims: pd.DataFrame) -> dict[str, int]:
+    """How many claims got each verdict, all seven in their order; a claim counts once, by its
+    strongest evidence."""
+    found = overall(claims)["verdict"].value_counts()
+    return {word: int(found.get(word, 0)) for word in VERDICTS}
+
+
+def summary(claims: pd.DataFrame) -> list[str]:
+    """Sentences: first the paper's own claims alone, with what those reproduced rest on; then
+    those of everyone else, a sentence each."""
+    own = claims[claims["whose"].isin(PAPERS_OWN)]
+    sentences = [f"Of {own['id'].nunique()} claims of the paper: {_counted(own, VERDICTS)}."]
+    for whose, words in WHOSE.items():
+        rows = claims[claims["whose"] == whose]
+        if whose not in PAPERS_OWN and len(rows):
+            found = [word for word, number in counts(rows).items() if number]
+            number = f"{rows['id'].nunique()} more"
+            sentences.append(f"{words}, {number}: {_counted(rows, found)}.")
+    return sentences
+
+
+REST_ON = {
+    "own": "on the paper's own model or data",
+    "neighbouring": "on a neighbouring model",
+    "simulation": "by running a simulation or theorem again",
+}
+
+
+def _counted(claims: pd.DataFrame, words: Iterable[str]) -> str:
+    """The counts of some verdicts, and what those reproduced rest on."""
+    found, told = counts(claims), []
+    for word in words:
+        split = ""
+        if word == REPRODUCED and found[word]:
+            rows = overall(claims)
+            kinds = [kind_of(row) for row in rows[rows["verdict"] == word].to_dict("records")]
+            split = ", ".join(f"{kinds.count(k)} {on}" for k, on in REST_ON.items() if k in kinds)
+        told.append(f"{word} {found[word]}{f' ({split})' if split else ''}")
+    return ", ".join(told)
+
+
+# --- showing ----------------------------------------------------------------------------------
+
+
+def shown(row: Mapping) -> dict:
+    """A row of results/claims.csv for a page: numbers with four significant digits, an interval
+    in square brackets, `css` the class of its verdict."""
+    low, high = digits(row["low"]), digits(row["high"])
+    return dict(row) | {
+        "measured": digits(row["measured"]),
+        "interval": f"[{low},\u00a0{high}]" if low and high else "",
+        "published": digits(row["published"]),
+        "css": MARKS[row["verdict"]],
+    }
+
+
+def digits(value: object) -> str:
+    """A number with four significant digits, of ten thousand and more all before the point; any
+    other text as it is."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return str(value)
+    return f"{number:,.0f}" if 1e4 <= abs(number) < math.inf else f"{number:.4g}"

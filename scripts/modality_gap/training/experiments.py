@@ -1,0 +1,233 @@
+"""The paper's training experiments (sections 4.2 and 4.4, Supplementary 8 and 16) and the control
+of its follow-up, with small models over cached embeddings or (modality_gap/pixels.py) whole ones.
+
+A *run* is one training: {"condition": {column: value}, "seed": int}. It gives {"row": {...},
+"steps": [{...}]}: what was measured before and after it, and on the way. A finished run is kept in
+a journal, so that an interrupted experiment goes on with the run that it was in.
+"""
+
+import copy
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from modality_gap.measures import gap, retrieval
+from modality_gap.measures.gap_intervals import measure_gap
+from modality_gap.measures.intervals import (
+    count_clusters,
+    share_interval,
+)
+from modality_gap.training.loop import symmetric_contrastive_loss
+from modality_gap.training.pairs import Pairs, embed, held_out, shuffled
+from modality_gap.training.towers import (
+    Adam,
+    Temperature,
+    Towers,
+    learning_rate_factor,
+    rotate_second,
+)
+
+# Per experiment: the lists of the config that span its conditions, by the column each fills.
+# The last list varies fastest; start and temperature_mode are not the user's to choose.
+CONDITIONS = {
+    "temperature": {"temperature": "temperatures"},
+    "initialisation": {
+        "temperature_mode": ["fixed", "learnt"],
+        "start": ["original", "rotated"],
+    },
+    "dimension": {"dim": "dims"},
+    "same_modality": {"modality": "modalities"},
+}
+
+
+def fit(
+    model: torch.nn.Module,
+    pairs: Pairs,
+    temperature: Temperature,
+    settings: dict,
+    seed: int,
+    record: Callable[[int], None],
+) -> None:
+    """Train the model on the train pairs, in batches whose order the seed draws; `record(step)` is
+    called before the first step, every `record_every` steps and after the last."""
+    learning = [one for one in model.parameters() if one.requires_grad]
+    optimiser = Adam(learning, settings, settings["weight_decay"])
+    # CLIP's weight decay leaves the scale out.
+    scale = Adam([temperature.log_scale], settings, 0.0)
+    steps, size = settings["steps"], min(settings["batch_size"], len(pairs.train))
+    record(0)
+    batches = shuffled(pairs.train, size, steps, seed)
+    # Shown from the eleventh second on: most of these runs are over by then.
+    progress = tqdm(batches, total=steps, unit="step", mininterval=10, delay=10, file=sys.stderr)
+    for step, rows in enumerate(progress, start=1):
+        model.train()
+        loss = symmetric_contrastive_loss(*model(pairs.a[rows], pairs.b[rows]), temperature())
+        loss.backward()
+        factor = learning_rate_factor(step - 1, steps, settings["warmup"], settings["decay"])
+        optimiser.step(factor)
+        if temperature.learnt:
+            scale.step(factor)
+            temperature.clamp()
+        if step % settings["record_every"] == 0 or step == steps:
+            record(step)
+
+
+def train_loss(model: torch.nn.Module, pairs: Pairs, temperature: float, batch_size: int) -> float:
+    """Loss over a full pass of the train pairs: mean over consecutive batches in file order, an
+    incomplete last one left out."""
+    x, y = embed(model, pairs, pairs.train)
+    size = min(batch_size, len(x))
+    losses = [
+        symmetric_contrastive_loss(x[at : at + size], y[at : at + size], temperature).item()
+        for at in range(0, len(x) - size + 1, size)
+    ]
+    return float(np.mean(losses))
+
+
+RECALLS = "recall1_ab", "recall1_ba"
+
+
+def measure(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Gap, mean cosine within each modality and recall at 1 both ways of unit vectors (m, d)."""
+    return {
+        "gap": gap.gap(x, y),
+        "mean_cosine_a": gap.mean_cosine(x),
+        "mean_cosine_b": gap.mean_cosine(y),
+        **dict(zip(RECALLS, retrieval.recall_at(x, y, 1), strict=True)),
+    }
+
+
+@torch.no_grad()
+def embed_task(
+    model: torch.nn.Module,
+    pictures: torch.Tensor,
+    prompts: torch.Tensor,
+    at_once: int | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of m pictures (m, d), `at_once` of them at a time, and of c prompts (c, d)."""
+    model.eval()
+    parts = [model(some, prompts) for some in pictures.split(at_once or len(pictures))]
+    images, texts = torch.cat([x for x, _ in parts]), parts[0][1]
+    return images.double().cpu().numpy(), texts.double().cpu().numpy()
+
+
+def zero_shot_hits(
+    images: np.ndarray, prompts: np.ndarray, classes: np.ndarray, right: np.ndarray
+) -> np.ndarray:
+    """Which pictures (m, d) have a prompt (c, d) of the right class as their nearest, (m,):
+    `classes` (c,) names the prompts' classes, `right` (m,) the pictures'."""
+    return classes[(images @ prompts.T).argmax(axis=1)] == right
+
+
+def measure_untouched(
+    x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+) -> dict[str, float]:
+    """Gap and recalls of a model as it is, with intervals over the m held-out pairs, or over
+    `clusters` (m,) of them, as in gap.csv: it has no seeds to repeat over."""
+    return {
+        "n": len(x),
+        "clusters": count_clusters(len(x), clusters),
+        **measure_gap(x, y, confidence, clusters),
+        **retrieval.measure_recall(x, y, confidence, clusters, ks=(1,)),
+    }
+
+
+def share(
+    name: str, hits: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+) -> dict[str, float]:
+    """The share of `hits` (n,) with Wilson's interval."""
+    low, high = share_interval(hits, confidence, clusters)
+    return {name: hits.mean(), f"{name}_low": low, f"{name}_high": high}
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+def run_settings(experiments: dict, name: str) -> dict:
+    """Everything that a run of the experiment is made with, from `experiments` in the config, but
+    for the condition and the seed: a condition more does not change the runs that there are.
+    `model` is there where a whole model is trained, whose own optimisation stands before that of
+    all experiments."""
+    lists = {value for value in CONDITIONS[name].values() if isinstance(value, str)}
+    own = {key: value for key, value in experiments[name].items() if key not in lists}
+    if name in experiments["models"]:
+        model = dict(experiments["models"][name])
+        return {
+            **experiments["optimisation"],
+            **model.pop("optimisation", {}),
+            **own,
+            "model": model,
+        }
+    towers = {} if name == "temperature" else experiments["towers"]
+    return {**experiments["optimisation"], **towers, **own}
+
+
+def plan_runs(experiments: dict, name: str, seed: int) -> list[dict]:
+    """The runs of an experiment, `seeds` of each condition, the first of them `seed`."""
+    conditions = [{}]
+    for column, values in CONDITIONS[name].items():
+        values = experiments[name][values] if isinstance(values, str) else values
+        conditions = [{**one, column: value} for one in conditions for value in values]
+    return [
+        {"condition": condition, "seed": seed + repeat}
+        for condition in conditions
+        for repeat in range(experiments["seeds"])
+    ]
+
+
+def train_run(
+    run: dict,
+    pairs: Pairs,
+    settings: dict,
+    start: torch.nn.Module | None = None,
+    build: Callable[[dict, int], torch.nn.Module] | None = None,
+    more: Callable[[torch.nn.Module, np.ndarray, np.ndarray], dict[str, float]] | None = None,
+) -> dict:
+    """Train once and measure: {"row": ..., "steps": ...}, both with the run's condition and seed.
+
+    With `start` that model goes on learning (section 4.2). Without it the one from scratch does
+    that `build(condition, seed)` makes, or towers where that is absent too. Of the condition,
+    `temperature` and `dim` stand before the settings of these names; `start` "rotated" closes the
+    gap first and `temperature_mode` "learnt" makes the temperature a parameter (section 4.4);
+    `modality` feeds both towers that one's embeddings. `more(model, x, y)` measures further.
+    """
+    condition, seed = run["condition"], run["seed"]
+    settings = {**settings, **condition}
+    if "modality" in condition:
+        side = {"image": pairs.a, "text": pairs.b}[condition["modality"]]
+        pairs = replace(pairs, a=side, b=side)
+    if start is not None:
+        model = copy.deepcopy(start)
+    elif build is not None:
+        model = build(condition, seed)
+    else:
+        sizes = (settings[key] for key in ("hidden_layers", "width", "dim"))
+        model = Towers((pairs.a.shape[1], pairs.b.shape[1]), *sizes, seed).to(pairs.a.device)
+    if condition.get("start") == "rotated":
+        rotate_second(model, pairs)
+    learnt = condition.get("temperature_mode") == "learnt"
+    temperature = Temperature(
+        settings["temperature"], learnt, settings.get("largest_scale", math.inf)
+    )
+    key = {**condition, "seed": seed}
+    row, steps = dict(key), []
+
+    def record(step: int) -> None:
+        x, y = held_out(model, pairs)
+        loss = train_loss(model, pairs, temperature.value(), settings["batch_size"])
+        measured = {**measure(x, y), "loss": loss}
+        steps.append({**key, "step": step, **{name: measured[name] for name in ("gap", "loss")}})
+        if step in (0, settings["steps"]):
+            measured |= more(model, x, y) if more else {}
+            suffix = "after" if step else "before"
+            row.update({f"{name}_{suffix}": value for name, value in measured.items()})
+
+    fit(model, pairs, temperature, settings, seed, record)
+    if "temperature_mode" in condition:
+        row["temperature_after"] = temperature.value()
+    return {"row": row, "steps": steps}

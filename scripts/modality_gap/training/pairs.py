@@ -1,0 +1,57 @@
+"""Pairs to train on, and how a model embeds them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The inputs of n pairs, `a` and `b`, and which rows are trained on (`train`) and which held
+    out (`test`).
+
+    Inputs are cached embeddings (n, d_a) and (n, d_b) of unit length, all on the model's device, or
+    what a whole model takes: its pictures' pixels and its captions' tokens (n, length). Where
+    nothing is learnt, `at_once` of them go through the model together, all where it is None.
+    """
+
+    a: torch.Tensor
+    b: torch.Tensor
+    train: torch.Tensor
+    test: torch.Tensor
+    at_once: int | None = None
+
+
+def shuffled(rows: torch.Tensor, size: int, steps: int, seed: int) -> Iterator[torch.Tensor]:
+    """`steps` batches of `size` rows, an epoch after the other in an order that the seed draws; the
+    rows left over at an epoch's end are dropped."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.empty(0, dtype=torch.int64)
+    for _ in range(steps):
+        if len(order) < size:
+            order = torch.randperm(len(rows), generator=generator)
+        yield rows[order[:size].to(rows.device)]
+        order = order[size:]
+
+
+# --- what is measured ---------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def embed(
+    model: torch.nn.Module, pairs: Pairs, rows: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The model's x, y (m, d) of some pairs, as it gives them."""
+    model.eval()
+    groups = rows.split(pairs.at_once or len(rows))
+    parts = [model(pairs.a[some], pairs.b[some]) for some in groups]
+    return tuple(torch.cat(side) for side in zip(*parts, strict=True))
+
+
+def held_out(model: torch.nn.Module, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors x, y (m, d) of the held-out pairs, in float64."""
+    sides = embed(model, pairs, pairs.test)
+    return tuple(functional.normalize(side.double()).cpu().numpy() for side in sides)

@@ -1,0 +1,135 @@
+"""What is trained: two small towers, the temperature, the optimiser."""
+
+import math
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+import torch
+from scipy import linalg
+from torch.nn import functional
+from torch.optim.adam import adam
+
+from modality_gap.training.pairs import Pairs, embed
+
+# --- what is trained ----------------------------------------------------------------------------
+
+
+class Towers(torch.nn.Module):
+    """Two ReLU networks from scratch, `hidden_layers` of `width` each, over embeddings of the
+    dimensions `input_dims`, into `dim` dimensions.
+
+    Weights and biases are drawn from N(0, 1/inputs of the layer) and each component of the input
+    has a mean square of 1, as in Figure 2(b): such a network maps into a narrow cone of its own.
+    `rotation` (dim, dim) is a fixed orthogonal matrix that rows of the second tower are multiplied
+    by, the identity until `rotate_second` sets it.
+    """
+
+    def __init__(
+        self, input_dims: tuple[int, int], hidden_layers: int, width: int, dim: int, seed: int
+    ):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        dims = [[inputs] + [width] * hidden_layers + [dim] for inputs in input_dims]
+        self.first, self.second = (_network(sizes, generator) for sizes in dims)
+        self.register_buffer("rotation", torch.eye(dim))
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Unit vectors x, y (m, dim) of embeddings a (m, d_a) and b (m, d_b) of unit length."""
+        x, y = self.first(a * a.shape[1] ** 0.5), self.second(b * b.shape[1] ** 0.5)
+        return functional.normalize(x), functional.normalize(y) @ self.rotation
+
+
+def _network(sizes: list[int], generator: torch.Generator) -> torch.nn.Sequential:
+    layers = []
+    for inputs, outputs in pairwise(sizes):
+        layer = torch.nn.Linear(inputs, outputs)
+        for parameter in (layer.weight, layer.bias):
+            torch.nn.init.normal_(parameter, std=inputs**-0.5, generator=generator)
+        layers += [layer, torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def rotation_onto(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The orthogonal matrix R (d, d) whose y @ R is nearest to x, for rows x, y (n, d).
+
+    R^T = U V^T of the singular value decomposition U S V^T of x^T y. Source: section 4.4
+    (orthogonal Procrustes).
+    """
+    return linalg.orthogonal_procrustes(y, x)[0]
+
+
+def rotate_second(model: torch.nn.Module, pairs: Pairs) -> None:
+    """Turn the model's second tower onto its first, by the train pairs. Source: section 4.4."""
+    x, y = (side.double().cpu().numpy() for side in embed(model, pairs, pairs.train))
+    rotation = torch.from_numpy(rotation_onto(x, y)).to(model.rotation)
+    model.rotation.copy_(model.rotation @ rotation)
+
+
+class Temperature:
+    """The temperature of the loss: fixed, or learnt as CLIP does, through the logarithm of the
+    scale 1/temperature, which is held at or below `largest_scale`."""
+
+    def __init__(self, initial: float, learnt: bool, largest_scale: float = math.inf):
+        self.initial, self.learnt, self.largest_scale = initial, learnt, largest_scale
+        self.log_scale = torch.nn.Parameter(torch.tensor(-math.log(initial), dtype=torch.float64))
+
+    def __call__(self) -> float | torch.Tensor:
+        return (-self.log_scale).exp() if self.learnt else self.initial
+
+    @torch.no_grad()
+    def value(self) -> float:
+        """The temperature as a number."""
+        return float(self())
+
+    @torch.no_grad()
+    def clamp(self) -> None:
+        """Hold a learnt scale within its bound; after every step."""
+        self.log_scale.clamp_(max=math.log(self.largest_scale))
+
+
+class Adam:
+    """Adam, its weight decay added to the gradient (`optimiser` adam) or taken off the weights
+    (adamw): torch.optim's, through its functional form. (The first optimiser of torch.optim that a
+    process makes costs it six seconds of imports, as long as several of these runs.)"""
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], settings: dict, decay: float):
+        self.parameters, self.settings, self.decay = list(parameters), settings, decay
+        self.means, self.squares = (
+            [torch.zeros_like(one) for one in self.parameters] for _ in range(2)
+        )
+        self.steps = [torch.tensor(0.0, device=one.device) for one in self.parameters]
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        """One step down the gradients, which are forgotten, at `factor` of the learning rate."""
+        settings = self.settings
+        adam(
+            self.parameters,
+            [one.grad for one in self.parameters],
+            self.means,
+            self.squares,
+            [],
+            self.steps,
+            fused=True,
+            decoupled_weight_decay=settings["optimiser"] == "adamw",
+            amsgrad=False,
+            beta1=settings["betas"][0],
+            beta2=settings["betas"][1],
+            lr=factor * settings["learning_rate"],
+            weight_decay=self.decay,
+            eps=settings["epsilon"],
+            maximize=False,
+        )
+        for one in self.parameters:
+            one.grad = None
+
+
+def learning_rate_factor(step: int, steps: int, warmup: int, decay: str) -> float:
+    """Share of the learning rate at a step counted from 0: up in a line over `warmup` steps, then
+    half a cosine down (`cosine`) or level (`none`)."""
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    if decay == "none":
+        return 1.0
+    return (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2

@@ -1,0 +1,112 @@
+"""Whole CLIP models, trained from pictures and captions: what the training experiments
+(experiments.py) train where `experiments.models` in the config names one."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional
+
+from modality_gap.data.parquet import choose_rows, open_parquet, reading_parquet
+from modality_gap.encoders.open_clip import load_open_clip
+from modality_gap.encoders.pictures import open_picture, split_transform
+from modality_gap.training.pairs import Pairs
+
+AT_ONCE = 256  # pictures that go through a model together where nothing is learnt
+
+
+class Clip(torch.nn.Module):
+    """An open_clip model from pixels and tokens to unit vectors, in bfloat16 where it is on a GPU.
+    `transform` is the picture transform that belongs to the model.
+
+    Its own temperature is left aside, since the experiments bring theirs. `rotation` (d, d) is a
+    fixed orthogonal matrix behind the text tower, the identity until `rotate_second` sets it.
+    """
+
+    def __init__(self, model: torch.nn.Module, transform: Callable, device: torch.device):
+        super().__init__()
+        self.model = model
+        _, self.normalise = split_transform(transform)
+        model.logit_scale.requires_grad_(False)
+        self.register_buffer("rotation", torch.eye(model.visual.output_dim))
+        self.to(device)
+
+    def forward(
+        self, pictures: torch.Tensor, tokens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """x (m, d) of pixels (m, 3, height, width) uint8, y (n, d) of tokens (n, length)."""
+        device = self.rotation.device
+        pictures = self.normalise(pictures.to(device))
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            x, y = self.model.encode_image(pictures), self.model.encode_text(tokens)
+        return functional.normalize(x.float()), functional.normalize(y.float()) @ self.rotation
+
+    def temperature(self) -> float:
+        """The model's own temperature."""
+        return float(1 / self.model.logit_scale.exp())
+
+
+def start_weights(spec: dict, file: str | None = None) -> dict:
+    """Weights that an encoder of the config starts from: the file of its asset, pretrained ones, or
+    its own seed's."""
+    if file:
+        return {"file": file}
+    return {"tag": spec["pretrained"]} if "pretrained" in spec else {"seed": spec["seed"]}
+
+
+def build_clip(condition: dict, seed: int, spec: dict, device: torch.device) -> Clip:
+    """The architecture of an encoder with weights from scratch, and of `dim` dimensions where the
+    condition says so (Supplementary 16)."""
+    if "dim" in condition:
+        spec = {**spec, "embed_dim": condition["dim"]}
+    model, transform, _ = load_open_clip(spec, {"seed": seed})
+    return Clip(model, transform, device)
+
+
+def read_items(
+    path: str, rows: np.ndarray, transform: Callable, workers: int
+) -> tuple[pd.DataFrame, torch.Tensor]:
+    """Columns but the picture, and the pixels (m, 3, height, width) uint8 that `transform` makes of
+    the pictures, of the m rows of a dataset that the mask (n,) takes.
+
+    Each picture is decoded once, by one of `workers` threads, and not once an epoch of every run:
+    50,000 at 224 pixels are 7.5 GB, less than the files of as many photographs of COCO.
+    """
+    prepare, _ = split_transform(transform)
+    file = open_parquet(path)
+    columns = [name for name in file.schema_arrow.names if name != "image"]
+    table = file.read(columns).to_pandas()[rows].reset_index(drop=True)
+    pixels, at, done = None, 0, 0
+    with ThreadPoolExecutor(workers) as pool:
+        for batch in file.iter_batches(256, columns=["image"]):
+            taken = batch.column(0).take(np.flatnonzero(rows[at : at + len(batch)])).to_pylist()
+            names = table["item_id"][done : done + len(taken)]
+            for picture in pool.map(lambda *item: prepare(open_picture(*item)), taken, names):
+                if pixels is None:
+                    pixels = torch.empty(len(table), *picture.shape, dtype=torch.uint8)
+                pixels[done] = picture
+                done += 1
+            at += len(batch)
+    return table, pixels
+
+
+def read_pairs(
+    path: str, pairs: int | None, seed: int, transform, tokenize, workers: int, device: torch.device
+) -> Pairs:
+    """Pictures and captions of a dataset: of its split `train` `pairs` that the seed draws (all
+    where None), and the whole of its split `test`."""
+    with reading_parquet(path):
+        labels = pd.read_parquet(path, columns=["split"])
+    train = {"where": {"split": ["train"]}} | ({"sample": pairs} if pairs else {})
+    rows = choose_rows(labels, train, seed) | (labels["split"] == "test").to_numpy()
+    table, pixels = read_items(path, rows, transform, workers)
+    trained = torch.tensor(list(table["split"] == "train"))
+    return Pairs(
+        pixels,
+        tokenize(list(table["text"])).to(device),
+        trained.nonzero()[:, 0],
+        (~trained).nonzero()[:, 0],
+        AT_ONCE,
+    )

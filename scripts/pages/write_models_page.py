@@ -1,0 +1,48 @@
+"""All models side by side: one offline page out of tables that other rules made."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from modality_gap.pages import paper, render
+from modality_gap.pages.models import models_found, models_tables, sigmoid_table
+from modality_gap.paper.stand_ins import makings_of_sets, stand_ins
+
+
+def text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+given, config, sets = snakemake.input, snakemake.params.config, snakemake.params.sets
+gap, diagnostics, minimum = (
+    pd.read_csv(path) for path in (given.gap, given.diagnostics, given.minimum)
+)
+tables = models_tables(gap, diagnostics, minimum)
+if given.sigmoid:
+    tables["sigmoid"] = sigmoid_table(pd.read_csv(given.sigmoid[0]))
+known = yaml.safe_load(text(given.found))["stand_ins"]
+html = render.render_page(
+    {Path(path).name.partition(".")[0]: text(path) for path in given.templates},
+    "models",
+    style=paper.Markup(text(given.style)),
+    tables=tables,
+    found=models_found(gap, diagnostics, minimum),
+    figures={Path(path).stem: render.embedded(Path(path).read_bytes()) for path in given.figures},
+    captions={
+        Path(path).stem: render.caption_html(text(path), config, Path(path).stem)
+        for path in given.captions
+    },
+    sets=sets,
+    origins={
+        name: stand_ins(known, *makings_of_sets([entry], config), config)
+        for name, entry in sets.items()
+    },
+    confidence=f"{100 * config['confidence']:g} %",
+    resamples=config["bootstrap"]["resamples"],
+)
+Path(snakemake.output[0]).write_text(html, encoding="utf-8")

@@ -1,0 +1,108 @@
+"""The reading page: every figure and table beside what the paper found, in one offline file."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import yaml
+
+from modality_gap import __version__
+from modality_gap.embeddings.sets import METADATA_KEY
+from modality_gap.errors import InputError
+from modality_gap.pages import paper, provenance, render
+from modality_gap.pages.findings.figure1 import SEPARATE
+from modality_gap.pages.findings.results import results
+from modality_gap.paper.chance import WELL_ABOVE
+from modality_gap.paper.ledger import load_ledger, published
+from modality_gap.paper.show import MARKS, read_claims, summary
+
+LIMIT_MB = 15
+PACKAGES = ["snakemake", "torch", "open-clip-torch", "timm", "onnxruntime", "numpy", "scipy"]
+PACKAGES += ["pandas", "pyarrow", "scikit-learn", "umap-learn", "matplotlib"]
+
+
+def text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+given, params = snakemake.input, snakemake.params
+found, assets, not_run = (
+    yaml.safe_load(text(path)) for path in (given.found, given.assets, given.not_run)
+)
+found["training"]["data"] = [f"statistics/training/{Path(path).name}" for path in given.curves]
+not_run = {name: not_run[name] for name in params.not_run}
+data = {
+    Path(path).stem: pd.read_csv(path)
+    for path in [*given.statistics, *given.experiments, *given.tables, *given.plain_tables]
+}
+data["training"] = pd.concat(pd.read_csv(path) for path in given.curves)
+claims = read_claims(given.claims)
+ledger = load_ledger(Path(given.ledger), Path(given.ledger_schema))
+numbers = {name: claim.get("published") for name, claim in ledger["claims"].items()}
+measured = results(data, numbers, params.config)
+for path in given.plain_tables:
+    name = Path(path).stem
+    measured.setdefault(name, ([], [render.plain_table(data[name], found[name]["title"])]))
+made = paper.sections(
+    found,
+    measured,
+    {Path(path).stem: text(path) for path in given.captions},
+    {Path(path).stem: Path(path).read_bytes() for path in given.figures},
+    params.config,
+    params.sets,
+    params.absent,
+    claims,
+    partial(published, ledger),
+    {entry["id"]: entry for entry in yaml.safe_load(text(given.errata))["errata"]},
+    not_run,
+)
+# The footers only: the vectors are not read.
+footers = {
+    (Path(path).parent.name, Path(path).stem): pq.read_metadata(path) for path in given.pairs
+}
+html = render.render_page(
+    {Path(path).name.partition(".")[0]: text(path) for path in given.templates},
+    "paper",
+    style=paper.Markup(text(given.style)),
+    sections=sorted(made, key=lambda section: list(found).index(section.id)),
+    balance=paper.balance(claims, [one for found, _ in measured.values() for one in found]),
+    styles=MARKS,
+    claims_summary=summary(claims),
+    models=provenance.models_rows(
+        params.sets,
+        {
+            key: json.loads((foot.metadata or {}).get(METADATA_KEY, b"{}"))
+            for key, foot in footers.items()
+        },
+        {key: foot.num_rows for key, foot in footers.items()},
+        found["stand_ins"],
+        params.config,
+    ),
+    sets=params.sets,
+    absent=params.absent,
+    left_out=not_run,
+    missing=params.missing,
+    assets=assets,
+    sources=provenance.sources_rows(
+        assets, provenance.used_assets(found, params.config).union(*params.missing.values())
+    ),
+    confidence=f"{100 * params.config['confidence']:g} %",
+    separate=SEPARATE,
+    well_above=WELL_ABOVE,
+    versions={
+        "this workflow": __version__,
+        **provenance.versions(text(given.requirements), PACKAGES),
+    },
+)
+size_mb = len(html.encode()) / 1e6
+if size_mb >= LIMIT_MB:
+    raise InputError(
+        f"The page would be {size_mb:.1f} MB, more than {LIMIT_MB} MB; take fewer sets or items."
+    )
+Path(snakemake.output[0]).write_text(html, encoding="utf-8")

@@ -1,0 +1,77 @@
+"""This run as an offline page and, a row a job, as a table."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+import json
+import platform
+import time
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import yaml
+
+from modality_gap import __version__
+from modality_gap.embeddings.sets import METADATA_KEY
+from modality_gap.pages import paper, render, run
+
+
+def text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+given, config = snakemake.input, snakemake.params.config
+# Without a shared file system, or with --no-hooks, there is no record.
+record = json.loads(text(snakemake.params.record)) if Path(snakemake.params.record).exists() else {}
+ended = time.time()
+rows, embeddings = [], {}
+for job in record.get("jobs", []):
+    benchmark, log = Path(job["benchmark"]), Path(job["log"])
+    if job["rule"] != snakemake.rule and benchmark.exists():
+        rows.append(
+            {
+                "rule": job["rule"],
+                "job": log.relative_to("results/logs").with_suffix("").as_posix(),
+                "in_this_run": job["planned"],
+                "finished": benchmark.stat().st_mtime,
+                **run.measurements(text(benchmark), text(log) if log.exists() else ""),
+            }
+        )
+    for path in map(Path, job["output"]):
+        if path.is_relative_to("results/embeddings") and path.exists():
+            embeddings[path.relative_to("results/embeddings").with_suffix("").as_posix()] = path
+jobs = pd.DataFrame(rows, columns=run.JOB_COLUMNS).astype({"in_this_run": bool})
+html = render.render_page(
+    {Path(path).name.partition(".")[0]: text(path) for path in given.templates},
+    "run",
+    style=paper.Markup(text(given.style)),
+    record=record,
+    summary=run.summary(jobs, record, ended),
+    software={
+        "this workflow": f"{__version__}, "
+        + (run.code_words(record["code"]) if record else "state of its files not recorded"),
+        "Python": platform.python_version(),
+    },
+    packages=run.packages_table(text(given.requirements)),
+    machine=run.machine_rows(record["machine"]) if record else [],
+    timeline=run.timeline(jobs, record.get("started", 0), ended),
+    elapsed=run.duration(ended - record.get("started", ended)),
+    rules=run.rules_table(run.by_rule(jobs)),
+    extractions=run.extraction_table(
+        {
+            name: json.loads((pq.read_metadata(path).metadata or {}).get(METADATA_KEY, b"{}"))
+            for name, path in sorted(embeddings.items())
+        },
+        {name: path.stat().st_mtime for name, path in embeddings.items()},
+    ),
+    differences=run.differences(config, snakemake.params.default),
+    bench=Path("results/bench.html").exists(),
+    config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100),
+)
+Path(snakemake.output.page).write_text(html, encoding="utf-8")
+jobs["finished"] = pd.to_datetime(jobs["finished"].astype(float), unit="s", utc=True).dt.strftime(
+    "%Y-%m-%dT%H:%M:%SZ"
+)
+jobs.to_csv(snakemake.output.jobs, index=False, na_rep="not measured")

@@ -1,9 +1,0 @@
-"""Six pairs on the sphere, mismatched and matched (Figure 3(g))."""
-
-from modality_gap.logs import log_to
-
-log_to(snakemake.log[0])
-
-from modality_gap.contrastive import sphere_table
-
-sphere_table(snakemake.params.sphere).to_csv(snakemake.output[0], index=False)

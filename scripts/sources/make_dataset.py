@@ -1,0 +1,19 @@
+"""One data set out of its authors' files, as they were downloaded or placed."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+from modality_gap.data.assets import check_placed, load_assets
+from modality_gap.data.datasets import write_dataset
+
+settings = snakemake.params.dataset
+assets = load_assets(snakemake.input.assets)
+files = {role: snakemake.input[role] for role in settings["files"]}
+for role, name in settings["files"].items():
+    # Files that were downloaded are checked already.
+    if name in assets and assets[name].kind == "placed":
+        check_placed(assets[name], Path(files[role]))
+write_dataset(snakemake.output[0], settings, files)

@@ -1,0 +1,25 @@
+"""One prompt a class, of every zero-shot task and of Table 2's label set."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+import pandas as pd
+
+from modality_gap.data.prompts import label_set, prompts
+
+tasks, inputs = snakemake.params.tasks, snakemake.params.inputs
+files = {Path(path).stem: path for path in snakemake.input.datasets}
+classes = {
+    name: sorted(
+        pd.read_parquet(files[inputs[task["inputs"]]["dataset"]], columns=[task["label"]])[
+            task["label"]
+        ].unique()
+    )
+    for name, task in tasks.items()
+    if "prompt" in task
+}
+table = pd.concat([prompts(tasks, classes), label_set(snakemake.params.table2)])
+table.fillna({"kind": ""}).to_parquet(snakemake.output[0], index=False)

@@ -1,0 +1,51 @@
+"""Train a small CLIP from scratch on the train pairs of the emoji."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+
+from modality_gap.encoders.base import choose_device
+from modality_gap.encoders.open_clip import load_open_clip
+from modality_gap.encoders.pictures import open_picture
+from modality_gap.training.loop import train
+
+torch.set_num_threads(snakemake.threads)
+pairs = pd.read_parquet(snakemake.input.dataset)
+device = choose_device()
+# Initialised as its untrained self is (the encoder's seed), so that the two can be compared.
+model, transform, tokenizer = load_open_clip(
+    snakemake.params.encoder, {"seed": snakemake.params.untrained_seed}
+)
+model = model.to(device)
+images, texts, rows = {}, {}, {}
+for split, part in pairs.groupby("split"):
+    pictures = [open_picture(*item) for item in zip(part["image"], part["item_id"], strict=True)]
+    images[split] = torch.stack([transform(picture) for picture in pictures]).to(device)
+    texts[split] = tokenizer(list(part["text"]), context_length=model.context_length).to(device)
+
+
+def embed(split: str, rows: slice | torch.Tensor = slice(None)):
+    return (
+        model.encode_image(images[split][rows], normalize=True),
+        model.encode_text(texts[split][rows], normalize=True),
+    )
+
+
+curve = train(
+    model,
+    lambda batch: embed("train", batch),
+    len(images["train"]),
+    lambda: embed("test"),
+    snakemake.params.settings,
+    snakemake.params.seed,
+)
+save_file(
+    {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()},
+    snakemake.output.checkpoint,
+)
+curve.insert(0, "model", snakemake.wildcards.model)
+curve.to_csv(snakemake.output.curve, index=False)

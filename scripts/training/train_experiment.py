@@ -1,0 +1,140 @@
+"""One training experiment: all its runs, of which those finished before are not trained again."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake.log[0])
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+
+from modality_gap.config.model_files import file_digests
+from modality_gap.data.parquet import choose_rows
+from modality_gap.embeddings.sets import cluster_codes
+from modality_gap.embeddings.stored import read, read_pair
+from modality_gap.encoders.base import choose_device
+from modality_gap.encoders.open_clip import load_open_clip
+from modality_gap.measures.gap import linear_separability
+from modality_gap.training.experiments import (
+    embed_task,
+    measure_untouched,
+    plan_runs,
+    run_settings,
+    share,
+    train_run,
+    zero_shot_hits,
+)
+from modality_gap.training.journal import run_missing
+from modality_gap.training.loop import LinearProjections
+from modality_gap.training.pairs import Pairs, held_out
+from modality_gap.training.tables import experiment_tables
+from modality_gap.training.whole_clip import Clip, build_clip, read_items, read_pairs, start_weights
+
+torch.set_num_threads(snakemake.threads)
+name, params, output = snakemake.params.experiment, snakemake.params, snakemake.output
+settings = run_settings(params.experiments, name)
+device = choose_device()
+start = build = more = clusters = task_clusters = None
+if "model" in settings:
+    weights = start_weights(params.encoder, snakemake.input.get("weights"))
+    model, transform, tokenizer = load_open_clip(params.encoder, weights)
+    tokenize = partial(tokenizer, context_length=model.context_length)
+    prepared = {"transform": transform, "workers": snakemake.threads}
+    sample = settings["model"].get("pairs"), params.seed
+    pairs = read_pairs(
+        snakemake.input.dataset, *sample, tokenize=tokenize, device=device, **prepared
+    )
+    print(f"{len(pairs.train)} pairs to train on, {len(pairs.test)} held out", file=sys.stderr)
+    if name == "temperature":
+        start = Clip(model, transform, device)
+    else:
+        build = partial(build_clip, spec=params.encoder, device=device)
+else:
+    image, text = read_pair(snakemake.input.image, snakemake.input.text, one_space=False)
+    splits = image.labels["split"].to_numpy()
+    clusters = cluster_codes(
+        image.labels[splits == "test"], params.get("cluster"), snakemake.input.image
+    )
+    vectors = (torch.from_numpy(side.normalised()).float() for side in (image, text))
+    rows = (torch.from_numpy((splits == part).nonzero()[0]) for part in ("train", "test"))
+    pairs = Pairs(*(tensor.to(device) for tensor in (*vectors, *rows)))
+
+if name == "temperature" and "model" in settings:
+    columns = ["item_id", *params.task_inputs.get("where", {})]
+    labels = pd.read_parquet(snakemake.input.task_images, columns=columns)
+    rows = choose_rows(labels, params.task_inputs, params.seed)
+    labels, pixels = read_items(snakemake.input.task_images, rows, **prepared)
+    prompts = pd.read_parquet(snakemake.input.prompts)
+    prompts = prompts[prompts["task"] == settings["task"]]
+    classes, right = prompts["label"].to_numpy(), labels[params.task_label].to_numpy()
+    task = pixels, tokenize(list(prompts["text"])).to(device)
+elif name == "temperature":
+    weights = load_file(snakemake.input.model)
+    start = LinearProjections(
+        *(weights[f"{side}.weight"].shape[1] for side in ("image", "text")),
+        len(weights["image.weight"]),
+    )
+    start.load_state_dict(weights)
+    start.to(device)
+    pictures = read(snakemake.input.task_images).choose(params.task_inputs, params.seed)
+    prompts = read(snakemake.input.prompts)
+    prompts = prompts.select((prompts.labels["task"] == settings["task"]).to_numpy())
+    classes = prompts.labels["label"].to_numpy()
+    right = pictures.labels[params.task_label].to_numpy()
+    task_clusters = cluster_codes(
+        pictures.labels, params.get("task_cluster"), snakemake.input.task_images
+    )
+    task = [torch.from_numpy(side.normalised()).float().to(device) for side in (pictures, prompts)]
+
+
+if name == "temperature":
+
+    def hits(model):
+        return zero_shot_hits(*embed_task(model, *task, pairs.at_once), classes, right)
+
+    def more(model, x, y) -> dict[str, float]:
+        return {"zero_shot": float(hits(model).mean())}
+
+
+if name == "same_modality":
+
+    def more(model, x, y) -> dict[str, float]:
+        return {"separability": linear_separability(x, y, params.seed)[0]}
+
+
+origin = {
+    "settings": settings,
+    "seed": params.seed,
+    "task": [params.task_inputs, params.task_label] if name == "temperature" else None,
+    "encoder": params.encoder,
+    "files": file_digests(snakemake.input),
+    "torch": torch.__version__,
+    "device": str(device),
+    "threads": snakemake.threads,
+}
+results = run_missing(
+    plan_runs(params.experiments, name, params.seed),
+    partial(train_run, pairs=pairs, settings=settings, start=start, build=build, more=more),
+    Path(params.journal),
+    origin,
+)
+if "model" in settings:
+    trained = settings["model"]["encoder"]
+else:
+    trained = "towers" if start is None else "projections"
+for key, table in experiment_tables(name, results, params.confidence).items():
+    table.insert(0, "model", trained)
+    table.to_csv(output[key], index=False)
+if start is not None:
+    untouched = {
+        "model": trained,
+        "temperature": start.temperature() if "model" in settings else params.start_temperature,
+        **measure_untouched(*held_out(start, pairs), params.confidence, clusters),
+        "zero_shot_n": len(right),
+        **share("zero_shot", hits(start), params.confidence, task_clusters),
+    }
+    pd.DataFrame([untouched]).to_csv(output.untouched, index=False)
