@@ -671,7 +671,7 @@ def test_a_bound_lies_within_what_is_possible(ledger):
 
 
 def test_a_model_at_chance_or_a_handful_of_labels_gives_no_verdict(ledger):
-    """The guards ask what modality_gap.chance asks, and of 7 faces in 200 nothing is said."""
+    """The guards ask what modality_gap.paper.chance asks, and of 7 faces in 200 nothing is said."""
     minimum = {"set": "coco_b32", "temperature": 0.01, "distance": 1.2, "gap": 1.2}
     minimum |= {"at_end": False, "loss_excess": 0.01}
     for change, word in (

@@ -56,7 +56,7 @@ def test_what_rows_stand_for_is_in_the_order_of_the_row_whatever_the_hash_seed()
     pair = {"image": "a.npy", "text": "b.npy", "loss": "sigmoid", "scale": 10, "bias": -10}
     config = SHIPPED | {"models": {"whole": row, "joined": JOINED}, "pairs": {"own": pair}}
     code = (
-        "import json, sys; from modality_gap.configuration import with_rows; "
+        "import json, sys; from modality_gap.config.rows import with_rows; "
         "print(json.dumps(with_rows(json.load(sys.stdin))))"
     )
     made = {

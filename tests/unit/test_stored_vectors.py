@@ -154,10 +154,12 @@ PRECISE = {
 PEAK = """
 import resource, sys
 import numpy as np, pandas as pd
-from modality_gap import cone, contrastive, embedding_set, gap_intervals, tiles
-from modality_gap.embedding_set import EmbeddingWriter, open_pair
+from modality_gap.data import tiles
+from modality_gap.embeddings import stored
+from modality_gap.embeddings.sets import EmbeddingWriter
+from modality_gap.measures import cone, gap_intervals, loss_sweep
 
-tiles.tiles.__kwdefaults__["size"] = embedding_set.TILE = 1024
+tiles.tiles.__kwdefaults__["size"] = stored.TILE = 1024
 n, folder, rng = int(sys.argv[1]), sys.argv[2], np.random.default_rng(0)
 paths = [f"{folder}/{n}.{side}.parquet" for side in "ab"]
 for path in paths:
@@ -166,10 +168,10 @@ for path in paths:
         for start in range(0, n, 2000):
             ids = [f"item{row}" for row in range(start, start + 2000)]
             writer.write(ids, vectors, pd.DataFrame(index=ids))
-x, y = open_pair(*paths)
+x, y = stored.open_pair(*paths)
 gap_intervals.gap_interval(x, y, 0.95)
 gap_intervals.mean_cosine_interval(x, 0.95), cone.sd_cosine(y)
-contrastive.loss_landscape(x, y, np.array([-1.0, 0.0]), [0.1], 50)
+loss_sweep.loss_landscape(x, y, np.array([-1.0, 0.0]), [0.1], 50)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
