@@ -135,7 +135,7 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
         if measured.at_end:  # a number there would be the sweep's, not the loss's
             measured, holds, unmet = Measured(math.nan, n=measured.n), None, STILL_FALLS
         elif measured.against is not None:
-            why += f", its {evidence['against']}"
+            why += f", its {evidence['against'].replace('_', ' ')}"
         piece = evidence.get("piece", "")
         rows.append(
             about
