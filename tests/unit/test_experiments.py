@@ -188,6 +188,54 @@ def test_the_learning_rate_rises_then_falls_or_stays():
     assert {learning_rate_factor(step, 12, 0, "none") for step in range(12)} == {1.0}
 
 
+@pytest.mark.parametrize(
+    ("decay", "factors"),
+    [
+        ("none", [1 / 3, 2 / 3, 1, 1, 1, 1]),
+        # Half a cosine over the four steps after the warm-up.
+        ("cosine", [1 / 3, 2 / 3, 1, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2]),
+    ],
+)
+def test_a_training_is_torch_s_own_adam_over_the_same_batches(pairs, decay, factors):
+    more = {"optimiser": "adam", "steps": 6, "warmup": 2, "decay": decay}
+    more |= {"learning_rate": 0.01, "weight_decay": 0.1}
+    settings = run_settings(SMALL, "dimension") | more
+    towers, own = (Towers((10, 7), 1, 16, 6, seed=0) for _ in range(2))
+    fit(towers, pairs, Temperature(0.05, False), settings, 3, lambda step: None)
+    optimiser = torch.optim.Adam(
+        own.parameters(), betas=settings["betas"], eps=settings["epsilon"], weight_decay=0.1
+    )
+    generator, right = torch.Generator().manual_seed(3), torch.arange(8)
+    batches = []
+    for _ in range(2):  # of 30 rows three batches of 8 an epoch; 6 are left over
+        order = pairs.train[torch.randperm(30, generator=generator)]
+        batches += [order[:8], order[8:16], order[16:24]]
+    for rows, factor in zip(batches, factors, strict=True):
+        x, y = own(pairs.a[rows], pairs.b[rows])
+        logits = x @ y.T / 0.05
+        losses = [torch.nn.functional.cross_entropy(one, right) for one in (logits, logits.T)]
+        optimiser.zero_grad()
+        (sum(losses) / 2).backward()
+        optimiser.param_groups[0]["lr"] = 0.01 * factor
+        optimiser.step()
+    for found, wanted in zip(towers.parameters(), own.parameters(), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_no_batch_is_larger_than_what_is_trained_on_and_records_are_where_they_are_due(pairs):
+    settings = run_settings(SMALL, "dimension") | {"batch_size": 64, "steps": 7, "record_every": 3}
+    recorded, seen = [], []
+
+    class Seen(Still):
+        def forward(self, a, b):
+            seen.append((len(a), self.training))
+            return super().forward(a[:, :4], b[:, :4])
+
+    fit(Seen(), pairs, Temperature(1.0, False), settings, 0, recorded.append)
+    assert recorded == [0, 3, 6, 7]
+    assert seen == [(30, True)] * 7
+
+
 class Still(torch.nn.Module):
     """Passes its inputs on, so that nothing but the temperature is learnt."""
 

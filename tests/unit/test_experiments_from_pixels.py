@@ -133,6 +133,7 @@ def test_items_are_those_that_the_mask_takes_in_their_order(dataset, loaded):
     rows = np.array([False, True, False, False, False, True, True, False, False, True])
     table, pixels = read_items(dataset, rows, loaded[1], workers=2)
     assert list(table["item_id"]) == ["item1", "item5", "item6", "item9"]
+    assert list(table) == ["item_id", "text", "split"]
     assert (pixels.shape, pixels.dtype) == ((4, 3, 16, 16), torch.uint8)
     pictures = pd.read_parquet(dataset)["image"][rows]
     wanted = [loaded[1](Image.open(io.BytesIO(picture))) for picture in pictures]
@@ -168,6 +169,7 @@ def test_a_whole_model_gives_open_clip_s_own_features(pairs, spec, loaded):
 def test_pretrained_weights_and_one_s_own_seed_are_started_from():
     assert start_weights({"pretrained": "openai"}) == {"tag": "openai"}
     assert start_weights({"seed": 3}) == {"seed": 3}
+    assert start_weights({"pretrained": "openai", "seed": 3}, "a.pt") == {"file": "a.pt"}
 
 
 # --- experiments --------------------------------------------------------------------------------
