@@ -399,6 +399,43 @@ def test_a_faulty_entry_is_refused(tmp_path: Path, change: dict[str, object], wo
     assert str(caught.value).startswith(f"{table}: the entry 'thing'")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bytes": 1},
+        {"bytes": None, "about_bytes": 1},
+        {"sha256": "01234567"},
+        {"sha256": None, "md5": "0" * 32},
+        {"url": "https://x/a"},
+        {"path": "a..b/c"},
+        {"kind": "wheel", "url": None, "requirement": "a.b-c_d==1.0.post1+cpu"},
+        {"optional": True},
+    ],
+)
+def test_an_entry_at_the_edge_of_what_can_be_used_is_taken(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    entry = {key: value for key, value in (GOOD | change).items() if value is not None}
+    (tmp_path / "assets.yaml").write_text(yaml.safe_dump({"thing": entry}))
+    (asset,) = load_assets(tmp_path / "assets.yaml").values()
+    assert all(getattr(asset, key) == value for key, value in change.items())
+
+
+def test_a_size_is_exact_or_within_half_and_twice(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    exact = placed_asset()
+    rough = placed_asset(bytes=None, about_bytes=1000, sha256=None, no_checksum="a test")
+    assert (exact.size, exact.largest) == (len(CONTENT), len(CONTENT))
+    assert (rough.size, rough.largest) == (1000, 2000)
+    for size, right in ((499, False), (500, True), (2000, True), (2001, False)):
+        path.write_bytes(b"x" * size)
+        if right:
+            check_placed(rough, path)
+        else:
+            with pytest.raises(InputError, match=rf"\({size} bytes .* came, about 1000 bytes were"):
+                check_placed(rough, path)
+
+
 @pytest.mark.parametrize("key", ["kind", "path", "licence", "purpose"])
 def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     table = tmp_path / "assets.yaml"

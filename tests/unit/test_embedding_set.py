@@ -51,6 +51,39 @@ def test_the_file_is_the_contract_others_build_on(tmp_path):
     assert json.loads(metadata[METADATA_KEY]) == {"model": "none"}
 
 
+def test_labels_with_an_index_of_their_own_bring_no_column_of_it(tmp_path):
+    some = make()
+    labels = some.labels.assign(kind=["a", "b", "a", "b", "a"]).set_index(np.arange(9, 4, -1))
+    write(EmbeddingSet(some.item_ids, some.vectors, labels), tmp_path / "a.parquet")
+    assert pq.read_schema(tmp_path / "a.parquet").names == ["item_id", "vector", "split", "kind"]
+    assert list(read(tmp_path / "a.parquet").labels) == ["split", "kind"]
+    # Vectors are split by their bytes, ids and labels written once each.
+    columns = pq.read_metadata(tmp_path / "a.parquet").row_group(0).to_dict()["columns"]
+    encodings = {one["path_in_schema"].split(".")[0]: one["encodings"] for one in columns}
+    assert "BYTE_STREAM_SPLIT" in encodings["vector"]
+    assert all("RLE_DICTIONARY" in encodings[name] for name in ("item_id", "split", "kind"))
+    assert {one["compression"] for one in columns} == {"ZSTD"}
+
+
+def test_a_set_chooses_rows_by_label_and_id_and_a_seeded_sample_in_file_order():
+    some = make(n=40)
+    some.labels["kind"] = ["a", "b"] * 20
+    chosen = some.choose({"where": {"kind": ["b"]}}, 0)
+    assert list(chosen.item_ids) == [f"item{row}" for row in range(1, 40, 2)]
+    np.testing.assert_array_equal(chosen.vectors, some.vectors[1::2])
+    assert list(chosen.labels.index) == list(range(20)) and set(chosen.labels["kind"]) == {"b"}
+    assert list(some.choose({"where": {"item_id": ["item7", "item3"]}}, 0).item_ids) == [
+        "item3",
+        "item7",
+    ]
+    inputs = {"where": {"kind": ["a"]}, "sample": 5}
+    one, again, other = (list(some.choose(inputs, seed).item_ids) for seed in (1, 1, 2))
+    assert one == again != other
+    assert len(one) == 5 and one == sorted(one, key=lambda name: int(name[4:]))
+    assert all(int(name[4:]) % 2 == 0 for name in one)
+    assert len(some.choose({"sample": 100}, 0)) == 40
+
+
 def test_many_batches_make_one_file_and_none_before_it_is_whole(tmp_path):
     path, rows = tmp_path / "a.parquet", make(n=ROW_GROUP + 10)
     writer = EmbeddingWriter(path, {})

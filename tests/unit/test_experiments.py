@@ -1,6 +1,7 @@
 """Training experiments: models, optimiser, tables, and the journal after an interruption."""
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from modality_gap.measures.intervals import t_interval
 from modality_gap.measures.losses import cross_entropies
 from modality_gap.training.experiments import (
     fit,
+    measure,
     measure_untouched,
     plan_runs,
     run_settings,
@@ -317,6 +319,21 @@ def test_a_model_goes_on_learning_from_where_it_was_and_stays_itself(pairs):
     assert results[0]["gap_after"] != results[1]["gap_after"]
 
 
+def test_what_is_measured_of_two_sides_is_told_of_the_right_one():
+    """The second picture is nearest to the first text, while each text finds its own picture."""
+    x = normalise(np.array([[1.0, 0.1], [0.9, 0.2], [-1.0, 0.1]]))
+    y = normalise(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -0.2]]))
+    found = measure(x, y)
+    cosines = x @ y.T
+    wanted = [(cosines.argmax(axis) == np.arange(3)).mean() for axis in (1, 0)]
+    assert wanted == [2 / 3, 1]
+    assert [found["recall1_ab"], found["recall1_ba"]] == pytest.approx(wanted)
+    assert found["gap"] == pytest.approx(np.linalg.norm(x.mean(0) - y.mean(0)))
+    for side, name in ((x, "mean_cosine_a"), (y, "mean_cosine_b")):
+        pairs = [side[0] @ side[1], side[0] @ side[2], side[1] @ side[2]]
+        assert found[name] == pytest.approx(np.mean(pairs))
+
+
 def test_zero_shot_hits_are_those_of_the_nearest_prompt():
     images = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.8, 0.6]])
     prompts = np.array([[0.0, 1.0], [1.0, 0.0]])
@@ -357,6 +374,12 @@ def test_an_interrupted_experiment_goes_on_with_the_missing_runs(pairs, tmp_path
     assert trained == runs[2:]
     assert said[0].startswith("2 of 4 runs were finished before")
     assert [line.partition(" (")[0] for line in said[1:]] == ["run 3 of 4", "run 4 of 4"]
+    words = r"run 3 of 4 \(dim 8, seed 0\): gap (\S+) > (\S+), loss (\S+) > (\S+); (\d+) s since"
+    *values, seconds = re.match(words, said[1]).groups()
+    row = resumed[2]["row"]
+    ends = ("gap_before", "gap_after", "loss_before", "loss_after")
+    assert values == [f"{row[name]:.3f}" for name in ends]
+    assert int(seconds) < 600
     through = go("other")
     assert trained == runs
     for table, wanted in zip(
@@ -439,6 +462,9 @@ def test_trend_and_spreads_over_conditions():
     assert result.loc["rising", "kendall_tau"] == pytest.approx(12 / math.sqrt(12 * 15))
     assert result.loc["rising", "p_value"] < 0.05
     assert tuple(result.loc["level", ["n", "kendall_tau", "p_value"]]) == (6, 0, 1)
+    two = table.assign(two=[1.0, 1.0, 1.0, 2.0, 2.0, 2.0], of=[1, 1, 1, 2, 2, 2])
+    assert trend(two, "of", ["two"]).loc[0, "kendall_tau"] == pytest.approx(1)
+    assert trend(two, "level", ["two"]).loc[0, "kendall_tau"] == 0
     found = spreads(table, "dim", ["rising", "level"], 0.95)
     assert (
         list(zip(found["dim_from"], found["dim_to"], found["conditions"], strict=True))

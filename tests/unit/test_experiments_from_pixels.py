@@ -140,6 +140,24 @@ def test_items_are_those_that_the_mask_takes_in_their_order(dataset, loaded):
     assert torch.equal(seen(pixels, loaded), torch.stack(wanted))
 
 
+def test_items_of_a_file_of_several_batches_are_those_that_the_mask_takes(loaded, tmp_path):
+    """600 pictures in row groups of 250; each is of one grey, which the pixels show."""
+    greys, rows = np.arange(600) % 256, []
+    for number, grey in enumerate(greys):
+        file = io.BytesIO()
+        Image.new("RGB", (2, 2), (int(grey),) * 3).save(file, format="PNG")
+        rows.append((f"item{number}", file.getvalue()))
+    path = tmp_path / "many.parquet"
+    table = pd.DataFrame(rows, columns=["item_id", "image"])
+    table.to_parquet(path, index=False, row_group_size=250)
+    mask = np.ones(600, dtype=bool)
+    mask[[0, 255, 257, 300, 512]] = False
+    table, pixels = read_items(str(path), mask, loaded[1], workers=2)
+    assert list(table["item_id"]) == [f"item{number}" for number in np.flatnonzero(mask)]
+    np.testing.assert_array_equal(pixels[:, 0, 8, 8], greys[mask])
+    assert len(pixels) == 595
+
+
 def test_an_unreadable_picture_is_told_by_name(dataset, loaded, tmp_path):
     table = pd.read_parquet(dataset)
     table.loc[7, "image"] = b"no picture"
