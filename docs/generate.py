@@ -29,13 +29,13 @@ SOURCE = '<details class="mkdocstrings-source"'
 def pages() -> dict[str, str]:
     """All generated pages, by their path in the site."""
     rules = read_rules()
-    found = ROOT / "config" / "ledger" / "items.yaml"
+    found = CONFIG / "ledger" / "items.yaml"
     titles = {name: entry.get("title") for name, entry in load_yaml(found).items()}
     return {
         "reference/map.md": rule_map(rules, ROOT, titles),
         "reference/tables.md": tables_page(CONFIG / "tables.yaml", rules),
         "reference/configuration.md": configuration_page(
-            CONFIG / "schema.yaml", CONFIG / "config.yaml"
+            CONFIG / "schema" / "config.yaml", CONFIG / "config.yaml"
         ),
         "reference/stand-ins.md": stand_ins_page(found, CONFIG / "config.yaml"),
         "reference/imports.md": imports_page(ROOT / "scripts"),

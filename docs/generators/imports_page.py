@@ -1,101 +1,94 @@
 """The drawing of the package: which stage imports which."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import chain
 from pathlib import Path
 
 from generators.markdown import code, table
-from modality_gap.imports import _imported as imported
+from modality_gap.imports import STAGES, imports_of_package
 
 INTRODUCTION = """# Imports
 
-The folders of the package `modality_gap` in the order of their stages. A folder imports only from
-folders to its left, which a test checks. An arc leads from a folder to one that it imports; it is
-wider if there are more imports.
+The folders of the package `modality_gap` in the order of the stages: sources > embeddings >
+measures > figures > claims > pages. A folder imports only from folders to its left, which a test
+checks. An arc leads from a folder to one that it imports; it is wider if there are more imports.
+Every folder can also import the modules beside the folders (`errors.py`, `logs.py`).
 
 """
-STAGES = (
-    "config",
-    "data",
-    "encoders",
-    "embeddings",
-    "measures",
-    "training",
-    "figures",
-    "paper",
-    "pages",
-)
-BOX, GAP, HEIGHT = 92, 14, 34  # width of a stage, space between two, height, in pixels
+BOX, SPACE, HEIGHT = 92, 14, 34  # width of a folder, space between two, height, in pixels
 
 
-def stage_imports(imports: dict[str, list[str]]) -> Counter:
-    """How many imports go from one stage to another, by (importing, imported); `imports` by module,
-    as paths relative to the package."""
-    return Counter(
-        (stage_of(module), stage_of(other))
+def stage_imports(imports: Mapping[str, Sequence[str]]) -> Counter:
+    """How many imports go from one folder to another, by (importing, imported); `imports` by
+    module, as paths relative to the package. Modules beside the folders do not count."""
+    pairs = (
+        (module.partition("/")[0], other.partition("/")[0])
         for module, others in imports.items()
         for other in others
-        if stage_of(module) != stage_of(other)
+        if "/" in module and "/" in other
+    )
+    return Counter((user, used) for user, used in pairs if user != used)
+
+
+def drawing(stages: Mapping[str, Sequence[str]], arrows: Counter) -> str:
+    """An SVG: the folders of each stage in their order, and an arc from each folder to each that it
+    imports, above them if that is an earlier one, below if it is a later one."""
+    folders = list(chain.from_iterable(stages.values()))
+    middle = {name: 20 + BOX / 2 + place * (BOX + SPACE) for place, name in enumerate(folders)}
+    longest = max((abs(middle[a] - middle[b]) for a, b in arrows), default=0)
+    top = 20 + longest / 2 * 0.75
+    shapes = [_arc(middle[a], middle[b], top, number, f"{a} imports {b}: {number}")
+              for (a, b), number in sorted(arrows.items())]  # fmt: skip
+    for name, x in middle.items():
+        shapes.append(
+            f'<rect x="{x - BOX / 2:.0f}" y="{top:.0f}" width="{BOX}" height="{HEIGHT}" rx="5" '
+            f'fill="none" stroke="currentColor"/>{_text(name, x, top + 22)}'
+        )
+    below = top + HEIGHT + 12
+    for stage, names in stages.items():
+        first, last = middle[names[0]] - BOX / 2, middle[names[-1]] + BOX / 2
+        shapes.append(
+            f'<path d="M{first:.0f},{below:.0f} H{last:.0f}" stroke="currentColor"/>'
+            f"{_text(stage, (first + last) / 2, below + 20, 'bold')}"
+        )
+    width = 40 + len(folders) * (BOX + SPACE) - SPACE
+    return (
+        f'<svg viewBox="0 0 {width} {below + 30:.0f}" xmlns="http://www.w3.org/2000/svg" role="img" '
+        'aria-label="The folders of the package by stage; every arc leads to an earlier one.">'
+        f"{''.join(shapes)}</svg>"
     )
 
 
-def stage_of(path: str) -> str:
-    """The folder of a module in the package; empty for a module beside the folders."""
-    folder, _, rest = path.partition("/")
-    return folder if rest else ""
-
-
-def drawing(stages: list[str], arrows: Counter) -> str:
-    """An SVG: the stages in their order, and an arc from each to each that it imports. Imports of
-    an earlier stage are above the stages, those of a later one, if there were any, below."""
-    middle = {stage: 20 + BOX / 2 + place * (BOX + GAP) for place, stage in enumerate(stages)}
-    top = 40 + (BOX + GAP) * len(stages) / 2.6
-    shapes = []
-    for (user, used), number in sorted(arrows.items()):
-        if user not in middle or used not in middle:
-            continue
-        start, end = middle[user], middle[used]
-        back = start > end
-        radius = abs(start - end) / 2
-        base = top if back else top + HEIGHT
-        shapes.append(
-            f'<path d="M{start:.0f},{base:.0f} A{radius:.0f},{radius * 0.75:.0f} 0 0 0 '
-            f'{end:.0f},{base:.0f}" fill="none" stroke="currentColor" '
-            f'stroke-opacity="{0.35 if back else 1}" stroke-width="{min(6, 1 + number / 6):.1f}">'
-            f"<title>{escape(user)} imports {escape(used)}: {number}</title></path>"
-        )
-    for stage, x in middle.items():
-        shapes.append(
-            f'<rect x="{x - BOX / 2:.0f}" y="{top:.0f}" width="{BOX}" height="{HEIGHT}" rx="5" '
-            'fill="none" stroke="currentColor"/>'
-            f'<text x="{x:.0f}" y="{top + 22:.0f}" text-anchor="middle" font-size="14" '
-            f'fill="currentColor">{escape(stage)}</text>'
-        )
-    width, height = 40 + len(stages) * (BOX + GAP) - GAP, top + HEIGHT + 20
+def _arc(start: float, end: float, top: float, number: int, title: str) -> str:
+    """An arc between two folders, with its title."""
+    base = top if start > end else top + HEIGHT
+    radius = abs(start - end) / 2
     return (
-        f'<svg viewBox="0 0 {width} {height:.0f}" role="img" aria-label="Imports between stages: '
-        'every arc leads from a stage to an earlier one." xmlns="http://www.w3.org/2000/svg">'
-        f"{''.join(shapes)}</svg>"
+        f'<path d="M{start:.0f},{base:.0f} A{radius:.0f},{radius * 0.75:.0f} 0 0 0 {end:.0f},'
+        f'{base:.0f}" fill="none" stroke="currentColor" stroke-opacity="0.5" '
+        f'stroke-width="{min(6, 1 + number / 4):.1f}"><title>{escape(title)}</title></path>'
+    )
+
+
+def _text(text: str, x: float, y: float, weight: str = "normal") -> str:
+    """A centred text."""
+    return (
+        f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="middle" font-size="14" '
+        f'font-weight="{weight}" fill="currentColor">{escape(text)}</text>'
     )
 
 
 def imports_page(folder: Path) -> str:
     """The page: the drawing, and what each module imports."""
-    package = folder / "modality_gap"
-    imports = {
-        path.relative_to(package).as_posix(): [
-            other.relative_to("modality_gap").as_posix()
-            for other in imported(folder, path.relative_to(folder))
-        ]
-        for path in sorted(package.rglob("*.py"))
-    }
-    stages = [stage for stage in STAGES if (package / stage).is_dir()]
+    imports = imports_of_package(folder)
     rows = [
         [code(module), ", ".join(code(other) for other in others)]
         for module, others in imports.items()
         if others
     ]
     return (
-        f"{INTRODUCTION}{drawing(stages, stage_imports(imports))}\n\n"
+        f"{INTRODUCTION}{drawing(STAGES, stage_imports(imports))}\n\n"
         f"{table(['module', 'imports'], rows)}"
     )

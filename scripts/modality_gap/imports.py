@@ -40,6 +40,32 @@ EXCEPTIONS: tuple[tuple[set[str], set[str] | None, str], ...] = (
 )
 
 
+# The stages of the project, each with its folders of the package, in the order in which a stage may
+# import from those before it.
+STAGES = {
+    "sources": ("config", "data"),
+    "embeddings": ("encoders", "embeddings"),
+    "measures": ("measures", "training"),
+    "figures": ("figures",),
+    "claims": ("paper",),
+    "pages": ("pages",),
+}
+
+
+def imports_of_package(folder: Path) -> dict[str, list[str]]:
+    """By module of the package in `folder`, the modules of the package that it imports itself; all
+    as paths relative to the package."""
+    package = folder / "modality_gap"
+    return {
+        path.relative_to(package).as_posix(): [
+            other.relative_to("modality_gap").as_posix()
+            for other in _imported(folder, path.relative_to(folder))
+            if other.parts[0] == "modality_gap"
+        ]
+        for path in sorted(package.rglob("*.py"))
+    }
+
+
 def files_of(script: str, folder: Path) -> list[Path]:
     """All files below `folder` that a script in it imports, directly or through others, wherever in
     a file the import stands, but for EXCEPTIONS; sorted, relative to `folder`.

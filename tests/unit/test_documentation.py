@@ -301,18 +301,19 @@ def test_the_map_shows_functions_readers_and_files(tmp_path):
     assert "### all" not in page
 
 
-def test_the_drawing_has_an_arc_per_pair_of_stages():
+def test_the_drawing_has_an_arc_per_pair_of_folders():
     imports = {
         "measures/gap.py": ["data/tiles.py", "measures/intervals.py"],
         "measures/cone.py": ["data/tiles.py", "errors.py"],
         "data/tiles.py": [],
     }
     arrows = imports_page.stage_imports(imports)
-    assert arrows == {("measures", "data"): 2, ("measures", ""): 1}
-    svg = imports_page.drawing(["data", "measures"], arrows)
-    assert svg.count("<path") == 1
+    assert arrows == {("measures", "data"): 2}
+    svg = imports_page.drawing({"sources": ["config", "data"], "measures": ["measures"]}, arrows)
+    assert svg.count("<path") == 1 + 2  # an arc, and a line under each stage
     assert "<title>measures imports data: 2</title>" in svg
-    assert svg.count("<rect") == svg.count("<text") == 2
+    assert svg.count("<rect") == 3
+    assert re.findall(r"bold[^>]*>(\w+)<", svg) == ["sources", "measures"]
 
 
 def test_the_api_has_every_module_and_an_overview(root):

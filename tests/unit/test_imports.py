@@ -2,11 +2,12 @@
 
 import ast
 import re
+from graphlib import TopologicalSorter
 
 import pytest
 from plan import imported, scripts_of_rules
 
-from modality_gap.imports import EXCEPTIONS, files_of
+from modality_gap.imports import EXCEPTIONS, STAGES, files_of, imports_of_package
 
 
 def spared(script: str) -> set[str]:
@@ -44,6 +45,25 @@ def test_every_rule_names_its_own_script(root):
         if "    input:\n" in body and "unpack(extraction_inputs)" not in body:
             assert f'        code=code("{script}"),\n' in body, rule
     assert '"code": code("embeddings/extract_embeddings")(wildcards),' in text
+
+
+def test_no_stage_imports_from_a_later_one(root):
+    package = root / "scripts" / "modality_gap"
+    order = [folder for folders in STAGES.values() for folder in folders]
+    assert sorted(order) == sorted(path.parent.name for path in package.glob("*/__init__.py"))
+    imports = imports_of_package(root / "scripts")
+    assert len(imports) > 60
+    place = {folder: number for number, folder in enumerate(order)}
+    for module, others in imports.items():
+        for other in others:
+            mine, its = (place.get(path.partition("/")[0], -1) for path in (module, other))
+            assert its <= mine, f"{module} imports {other}"
+
+
+def test_no_import_leads_back_to_where_it_began(root):
+    imports = imports_of_package(root / "scripts")
+    order = list(TopologicalSorter(imports).static_order())  # raises CycleError
+    assert set(order) == imports.keys()
 
 
 def test_exceptions_are_there_and_have_a_reason(root):
