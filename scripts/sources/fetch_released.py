@@ -6,7 +6,10 @@ The reproduction does not need them, so whatever hinders is told in one line and
 import argparse
 import os
 import signal
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # make starts it, not Snakemake
 
 from modality_gap.data.assets import Asset, fetch, load_assets, part_of
 from modality_gap.errors import InputError
