@@ -55,7 +55,8 @@ def drawing(stages: Mapping[str, Sequence[str]], arrows: Counter) -> str:
         )
     width = 40 + len(folders) * (BOX + SPACE) - SPACE
     return (
-        f'<svg viewBox="0 0 {width} {below + 30:.0f}" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'<svg viewBox="0 0 {width} {below + 30:.0f}" role="img" '
+        'xmlns="http://www.w3.org/2000/svg" '
         'aria-label="The folders of the package by stage; every arc leads to an earlier one.">'
         f"{''.join(shapes)}</svg>"
     )
