@@ -12,60 +12,81 @@ what the script imports from `modality_gap`; the arithmetic is there. Search for
 by its file name, or ask Snakemake: `snakemake -nF results/figures/figure2b.svg`.
 
 """
+TABLES = ("results/statistics/", "results/tables/")
+COMPUTES = ("modality_gap.measures.", "modality_gap.training.")
 
 
 def rule_map(rules: list[dict], root: Path, titles: dict[str, str]) -> str:
     """The page; `rules` as `workflow.read_rules` gives them, `titles` of the figures by name."""
-    scripts = {
-        rule["script"]: imported_names(root / rule["script"]) for rule in rules if rule["script"]
-    }
     linkable = documented(root / "scripts")
-    readers = {rule["name"]: [] for rule in rules}
+    readers: dict[str, list[str]] = {rule["name"]: [] for rule in rules}
     for rule in rules:
         for name in rule["rules"]:
             readers[name].append(rule["name"])
-    rules = [rule for rule in rules if rule["script"]]
-    parts = [INTRODUCTION, figures_table(rules, titles)]
+    rules = [
+        rule
+        | {"functions": imported_names(root / rule["script"]), "readers": readers[rule["name"]]}
+        for rule in rules
+        if rule["script"]
+    ]
+    parts = [INTRODUCTION, figures_table(rules, titles, linkable)]
     for file in dict.fromkeys(rule["file"] for rule in rules):
         parts.append(f"\n## {file}\n\n{first_comment(root / file)}\n")
-        for rule in rules:
-            if rule["file"] == file:
-                functions = [
-                    f"[`{name.removeprefix('modality_gap.')}`][{name}]"
-                    if name in linkable
-                    else code(name.removeprefix("modality_gap."))
-                    for name in scripts[rule["script"]]
-                ]
-                rows = [
-                    ["script", code(rule["script"])],
-                    ["functions", ", ".join(functions)],
-                    [
-                        "reads",
-                        ", ".join(filter(None, [links(rule["rules"]), listed(rule["files"])])),
-                    ],
-                    ["writes", listed(rule["outputs"])],
-                    ["read by", links(name for name in readers[rule["name"]] if name != "all")],
-                ]
-                shown = [row for row in rows if row[1]]
-                parts.append(
-                    f"\n### {rule['name']}\n\n{rule['about']}\n\n{table(shown[0], shown[1:])}"
-                )
+        parts += [section(rule, linkable) for rule in rules if rule["file"] == file]
     return "".join(parts)
 
 
-def figures_table(rules: list[dict], titles: dict[str, str]) -> str:
-    """The rule behind each figure."""
+def section(rule: dict, linkable: set[str]) -> str:
+    """The part of the page on one rule."""
     rows = [
-        [
-            code(output.removeprefix("results/")),
-            links([rule["name"]]),
-            titles.get(Path(output).stem, rule["about"]),
-        ]
-        for rule in rules
-        for output in rule["outputs"]
-        if output.startswith("results/figures/") and output.endswith(".svg")
+        ["script", code(rule["script"])],
+        ["functions", functions(rule["functions"], linkable)],
+        ["reads", ", ".join(filter(None, [links(rule["rules"]), listed(rule["files"])]))],
+        ["writes", listed(rule["outputs"])],
+        ["read by", links(name for name in rule["readers"] if name != "all")],
     ]
-    return f"## Figures\n\n{table(['file', 'rule', 'content'], rows)}"
+    shown = [row for row in rows if row[1]]
+    return f"\n### {rule['name']}\n\n{rule['about']}\n\n{table(shown[0], shown[1:])}"
+
+
+def figures_table(rules: list[dict], titles: dict[str, str], linkable: set[str]) -> str:
+    """The rule behind each figure, and the functions that compute what it shows: those that the
+    rules behind its tables import from modality_gap.measures and modality_gap.training."""
+    by_name = {rule["name"]: rule for rule in rules}
+    rows = []
+    for rule in rules:
+        computed = {
+            name
+            for source in behind(rule, by_name)
+            for name in by_name[source]["functions"]
+            if name.startswith(COMPUTES) and not name.rpartition(".")[2].isupper()
+        }
+        for output in rule["outputs"]:
+            if output.startswith("results/figures/") and output.endswith(".svg"):
+                title = titles.get(Path(output).stem, rule["about"])
+                made = functions(sorted(computed), linkable)
+                rows.append([code(Path(output).name), title, links([rule["name"]]), made])
+    return f"## Figures\n\n{table(['figure', 'title', 'drawn by', 'computed by'], rows)}"
+
+
+def behind(rule: dict, by_name: dict[str, dict]) -> set[str]:
+    """The rules that write the tables which a rule reads, directly or by way of other tables."""
+    found: set[str] = set()
+    todo = list(rule["rules"])
+    while todo:
+        name = todo.pop()
+        if name not in found and any(path.startswith(TABLES) for path in by_name[name]["outputs"]):
+            found.add(name)
+            todo += by_name[name]["rules"]
+    return found
+
+
+def functions(names: list[str], linkable: set[str]) -> str:
+    """Functions of the package, each with a link to its documentation if it has one."""
+    texts = {name: code(name.removeprefix("modality_gap.")) for name in names}
+    return ", ".join(
+        f"[{texts[name]}][{name}]" if name in linkable else texts[name] for name in names
+    )
 
 
 def links(names) -> str:

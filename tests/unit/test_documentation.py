@@ -274,28 +274,28 @@ def test_every_key_of_the_configuration_is_on_its_page(root):
 
 def test_the_map_shows_functions_readers_and_files(tmp_path):
     scripts = tmp_path / "scripts"
-    (scripts / "modality_gap").mkdir(parents=True)
-    (scripts / "modality_gap" / "__init__.py").touch()
-    (scripts / "modality_gap" / "gap.py").write_text(
+    (scripts / "modality_gap" / "measures").mkdir(parents=True)
+    (scripts / "modality_gap" / "measures" / "gap.py").write_text(
         'def size():\n    """The size."""\n\ndef bare():\n    pass\n'
     )
     (scripts / "measure.py").write_text(
-        "from modality_gap.logs import log_to\nfrom modality_gap.gap import bare, size\n"
+        "from modality_gap.logs import log_to\nfrom modality_gap.measures.gap import bare, size\n"
     )
     (scripts / "plot.py").write_text("import pandas\n")
     (tmp_path / "Snakefile").write_text("# All of it.\n# Twice.\nrule all:\n")
     common = {"file": "Snakefile", "files": []}
     rules = [
         {"name": "measure", "about": "Measure.", "script": "scripts/measure.py", "rules": [],
-         "outputs": ["results/gap.csv"], **common},
+         "outputs": ["results/statistics/gap.csv"], **common},
         {"name": "plot", "about": "Plot.", "script": "scripts/plot.py", "rules": ["measure"],
          "outputs": ["results/figures/gap.svg"], **common},
         {"name": "all", "about": "", "script": "", "rules": ["plot"], "outputs": [], **common},
     ]  # fmt: skip
     page = rule_map.rule_map(rules, tmp_path, {"gap": "How wide?"})
-    assert "| `figures/gap.svg` | [`plot`](#plot) | How wide? |" in page
+    made = "`measures.gap.bare`, [`measures.gap.size`][modality_gap.measures.gap.size]"
+    assert f"| `gap.svg` | How wide? | [`plot`](#plot) | {made} |" in page
     assert "## Snakefile\n\nAll of it. Twice.\n" in page
-    assert "| functions | `gap.bare`, [`gap.size`][modality_gap.gap.size] |" in page
+    assert f"| functions | {made} |" in page
     assert "| read by | [`plot`](#plot) |" in page
     assert "| reads | [`measure`](#measure) |" in page
     assert "### all" not in page
