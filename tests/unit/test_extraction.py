@@ -88,6 +88,18 @@ def test_a_picture_that_cannot_be_read_is_named(dataset):
     assert some.metadata["skipped"] == ["p21"] and len(some) == 69
 
 
+def test_the_reason_why_a_picture_cannot_be_read_is_told_in_words():
+    with pytest.raises(InputError) as told:
+        open_picture(b"no picture", "p")
+    assert str(told.value) == (
+        "item 'p': its picture cannot be read (it is of no known format); mend or remove it, or "
+        "set extraction.unreadable to skip."
+    )
+    half = encoded_picture(np.random.default_rng(0), kind="JPEG")[:900]
+    with pytest.raises(InputError, match=r"read \((?!it is of no)[^()]*truncated[^.]*\); mend"):
+        open_picture(half, "p")
+
+
 def test_workers_are_kept_busy_and_memory_bounded(dataset, monkeypatch):
     monkeypatch.setattr(extraction, "AT_ONCE", 2)
     submitted = []

@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from modality_gap.data import tiles as tiles_module
 from modality_gap.data.tiles import tiles
 from modality_gap.embeddings.sets import ROW_GROUP, EmbeddingSet, write
-from modality_gap.embeddings.stored import StoredVectors, open_pair
+from modality_gap.embeddings.stored import StoredVectors, open_pair, open_pairs
 from modality_gap.errors import InputError
 from modality_gap.measures.cone import cosine_distribution, sd_cosine
 from modality_gap.measures.gap import gap, gap_vector, mean_cosine
@@ -143,6 +143,24 @@ def test_faults_far_into_a_file_are_named(tmp_path):
     assert x.shape == y.shape == (N - 4, DIM)
     np.testing.assert_allclose(x[:], unit(vectors(0)[some]))
     np.testing.assert_allclose(y[690:1500], unit(vectors(1)[some])[690:1500])
+
+
+def test_sets_come_with_the_pairs_of_their_own_files_and_stderr_tells_whose_turn_it_is(
+    tmp_path, capsys
+):
+    raws = [vectors(seed, n) for seed, n in ((0, 5), (1, 5), (2, 1234), (3, 1234))]
+    paths = [store(tmp_path / f"{number}.parquet", raw) for number, raw in enumerate(raws)]
+    found = list(open_pairs(["one", "two"], paths))
+    assert [name for name, _, _ in found] == ["one", "two"]
+    for number, (_, x, y) in enumerate(found):
+        np.testing.assert_allclose(x[:], unit(raws[2 * number]), atol=1e-12)
+        np.testing.assert_allclose(y[:], unit(raws[2 * number + 1]), atol=1e-12)
+    assert capsys.readouterr().err.splitlines() == [
+        "set 1 of 2: one, 5 pairs, 12 dimensions",
+        "set 2 of 2: two, 1,234 pairs, 12 dimensions",
+    ]
+    with pytest.raises(ValueError, match="zip"):
+        next(open_pairs(["one"], paths))
 
 
 # What is let go goes back to the system at once.
