@@ -13,7 +13,12 @@ from official_formats import write_openai_clip
 from PIL import Image
 
 from modality_gap.config import clip_models
-from modality_gap.config.clip_models import activation_fault, preparation, timm_fault
+from modality_gap.config.clip_models import (
+    activation_fault,
+    is_torchscript,
+    preparation,
+    timm_fault,
+)
 from modality_gap.encoders.build import build_encoder
 from modality_gap.errors import InputError
 
@@ -31,6 +36,106 @@ def test_the_library_is_not_imported():
         "assert sys.modules.keys().isdisjoint({'torch', 'open_clip', 'huggingface_hub'})"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": "scripts"})
+
+
+def test_where_the_libraries_are_absent_nothing_is_known(monkeypatch):
+    for function in (clip_models._pretrained, clip_models._timm_quick_gelu):
+        function.cache_clear()
+    monkeypatch.setattr(clip_models, "find_spec", lambda _name: None)
+    assert clip_models.architectures() == []
+    assert clip_models.tags("ViT-B-32") == {}
+    spec = {"architecture": "ViT-B-32", "pretrained": "openai"}
+    assert activation_fault("x", spec) is None
+    assert timm_fault("x", {"architecture": "vit_base_patch32_clip_224.openai"}) is None
+    for function in (clip_models._pretrained, clip_models._timm_quick_gelu):
+        function.cache_clear()
+
+
+def archive(path: Path, **members: str) -> str:
+    """A zip, whose members' names have "/" for "__" and "." for "_"."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in members.items():
+            file.writestr(name.replace("__", "/").replace("_", "."), content)
+    return str(path)
+
+
+def test_openais_weights_are_known_by_what_only_they_hold(tmp_path):
+    numbers = "input_resolution and context_length and vocab_size"
+    for number, (members, openais, script) in enumerate(
+        [
+            ({"a__data_pkl": numbers}, True, False),
+            ({"a__data_pkl": "input_resolution"}, False, False),
+            ({"a__data_pkl": "context_length"}, False, False),
+            ({"a__data_txt": numbers}, False, False),
+            ({"a__code__model_py": "QuickGELU"}, True, True),
+            ({"a__code__model_py": "GELU"}, False, True),
+            ({"a__notes_txt": "QuickGELU"}, False, False),
+            ({"a__data_pkl": "x", "a__code__model_py": "QuickGELU", "a__z_txt": ""}, True, True),
+        ]
+    ):
+        path = archive(tmp_path / f"{number}.pt", **members)
+        spec = {"architecture": "ViT-B-32", "pretrained": path}
+        assert (activation_fault("x", spec) is not None) == openais, members
+        assert is_torchscript(path) == script, members
+    (tmp_path / "text.pt").write_text("/code/")
+    assert not is_torchscript(str(tmp_path / "text.pt"))
+
+
+def test_what_stands_beside_weights_is_believed_both_ways(tmp_path):
+    (tmp_path / "own.pt").touch()
+    spec = {"pretrained": str(tmp_path / "own.pt")}
+    mine = tmp_path / "mine.json"
+    for trained in (True, False):
+        beside = {"model_cfg": {"quick_gelu": trained, "embed_dim": 512}}
+        (tmp_path / "open_clip_config.json").write_text(json.dumps(beside))
+        mine.write_text(json.dumps(SMALL | {"quick_gelu": not trained}))
+        wrong, right = ("ViT-B-32", "ViT-B-32-quickgelu")[:: 1 if trained else -1]
+        has, wants = ("GELU", "QuickGELU")[:: 1 if trained else -1]
+        told = f", whose activation is {has}, but the weights {tmp_path / 'own.pt'} were trained "
+        told += f"with {wants}; "
+        assert activation_fault("x", spec | {"architecture": wrong}) == (
+            f"x.architecture is {wrong}{told}give {right}."
+        )
+        assert activation_fault("x", spec | {"architecture": right}) is None
+        assert activation_fault("x", spec | {"architecture": str(mine)}) == (
+            f"x.architecture is {mine}{told}set quick_gelu in it to {str(trained).lower()}."
+        )
+    # An empty file says nothing; nor does one beside weights that are not there.
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {}}))
+    assert activation_fault("x", spec | {"architecture": "ViT-B-32-quickgelu"}) is None
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {"embed_dim": 1}}))
+    assert activation_fault("x", spec | {"architecture": "ViT-B-32-quickgelu"}) is not None
+    (tmp_path / "own.pt").unlink()
+    assert activation_fault("x", spec | {"architecture": "ViT-B-32-quickgelu"}) is None
+
+
+def test_an_architecture_in_a_file_has_the_tags_of_its_name(tmp_path):
+    path = tmp_path / "ViT-B-32.json"
+    assert clip_models.tags(str(path)) == clip_models.tags("ViT-B-32") != {}
+    path.write_text(json.dumps(SMALL))
+    spec = {"architecture": str(path), "pretrained": "laion2b_s34b_b79k"}
+    assert "trained with GELU; set quick_gelu in it to false." in activation_fault("x", spec)
+    for content in ("{", "[]", "{}"):  # open_clip will refuse it
+        path.write_text(content)
+        assert activation_fault("x", spec) is None
+    assert activation_fault("x", {"architecture": "ViT-B-32"}) is None
+
+
+def test_preparation_is_that_beside_the_weights_or_that_of_all_tags(tmp_path, monkeypatch):
+    known = {"a": {"mean": [1], "std": [2]}, "b": {"mean": [1], "std": [2], "url": "x"}}
+    monkeypatch.setattr(clip_models, "_pretrained", lambda: {"mine": known})
+    alike = {"image_mean": [1], "image_std": [2]}
+    weights = str(tmp_path / "own.pt")
+    assert preparation("mine", None) == preparation("mine", weights) == alike
+    assert preparation("mine", "a") == preparation("other", None) == {}
+    beside = {"interpolation": "bicubic", "resize_mode": "squash", "size": 224}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"preprocess_cfg": beside}))
+    assert preparation("mine", weights) == {
+        "image_interpolation": "bicubic",
+        "image_resize_mode": "squash",
+    }
+    known["b"]["std"] = [3]
+    assert preparation("mine", None) == {}
 
 
 @pytest.fixture
