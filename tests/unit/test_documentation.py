@@ -1,12 +1,15 @@
 """README, the pages of the documentation, and what writes the generated ones."""
 
+import copy
 import re
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from generators import (
     api_pages,
@@ -17,6 +20,8 @@ from generators import (
     tables_page,
     verdicts,
 )
+from modality_gap.config.check import check_config
+from modality_gap.config.load import load_yaml, without_nulls
 from modality_gap.config.tables import load_tables
 from modality_gap.errors import InputError
 from modality_gap.paper.claims import COLUMNS
@@ -327,3 +332,49 @@ def test_the_api_has_every_module_and_an_overview(root):
     ]
     assert len(modules) > 40
     assert sorted(re.findall(r"^::: (\S+)$", text, re.MULTILINE)) == sorted(modules)
+
+
+# Examples in the guide
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The code of a page that is in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.M)
+
+
+def test_every_example_of_a_configuration_is_accepted(root, tmp_path, monkeypatch):
+    default = load_yaml(root / "config" / "config.yaml")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").symlink_to(root / "config")
+    (tmp_path / "data").mkdir()
+    for name in ("image.npy", "text.npy", "birds.zip"):
+        (tmp_path / "data" / name).touch()
+    pages = [root / "README.md", *(root / "docs" / "guide").glob("*.md")]
+    pages += (root / "docs" / "explanation").glob("*.md")
+    examples = [
+        (page.name, yaml.safe_load(text))
+        for page in pages
+        for text in blocks(page, "yaml")
+        if page.name != "cluster.md"  # which has profiles
+    ]
+    # A task of birds needs the data set of the other page.
+    birds = next(example for name, example in examples if name == "data-sets.md")
+    assert len(examples) >= 7
+    for name, example in examples:
+        config = copy.deepcopy(default)
+        for overlay in (birds, example) if name == "tasks.md" else (example,):
+            update_config(config, overlay)
+        check_config(without_nulls(config), root / "config" / "schema" / "config.yaml")
+
+
+def test_the_example_of_the_measures_runs(root, tmp_path, monkeypatch, capsys):
+    (code,) = blocks(root / "docs" / "guide" / "measures.md", "python")
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    sides = rng.normal([[[2.0]], [[-2.0]]], 1, size=(2, 40, 8))
+    for name, side in zip(("image", "text"), sides, strict=True):
+        np.save(f"{name}.npy", side)
+    exec(compile(code, "measures.md", "exec"), {})
+    units = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in sides]
+    expected = np.linalg.norm(units[0].mean(axis=0) - units[1].mean(axis=0))
+    assert float(capsys.readouterr().out.split()[0]) == pytest.approx(expected)
