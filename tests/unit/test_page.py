@@ -21,7 +21,7 @@ from modality_gap.errors import InputError
 from modality_gap.pages import paper as paper_module
 from modality_gap.pages import provenance
 from modality_gap.pages import words as words_module
-from modality_gap.pages.findings.base import Finding
+from modality_gap.pages.findings.base import Finding, Table
 from modality_gap.pages.findings.figure1 import SEPARATE
 from modality_gap.pages.findings.results import results
 from modality_gap.pages.render import caption_html, plain_table, render_page
@@ -256,6 +256,9 @@ def test_a_section_has_what_is_known_of_it_and_nothing_else():
     )
     drawn = one_section("figure9", figures={"figure9": b"<svg/>"})
     assert drawn.image == "data:image/svg+xml;base64,PHN2Zy8+"
+    table = Table("T.", ["a"], [["1"]])
+    shown = one_section(measured={"one": ([], [table]), "two": ([], [])})
+    assert (shown.tables, shown.found) == ([table], [])
     found = one_section(found=[Finding("F.", ("theorem1.holds",)), Finding("G.")]).found
     assert [(one.text, [mark.verdict for mark in marks]) for one, marks in found] == [
         ("F.", ["reproduced"]),
