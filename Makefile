@@ -45,7 +45,7 @@ unit: $(ENV)  ## run the unit tests alone
 	python -m pytest --numprocesses auto --maxprocesses 4 tests/unit
 
 docs: $(ENV)  ## write the documentation's pages into site/
-	mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 test-cluster: $(ENV)  ## run the tests on a real SLURM of one node alone
 	python -m pytest -m cluster

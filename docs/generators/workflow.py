@@ -51,7 +51,7 @@ def collect_rules() -> list[dict]:
         tasks = [(mirror, *configuration) for configuration in CONFIGURATIONS]
         context = get_context("spawn")
         with ProcessPoolExecutor(2, context, max_tasks_per_child=1) as pool:
-            found = list(pool.map(_rules_of, *zip(*tasks, strict=True)))
+            found = list(pool.map(rules_of, *zip(*tasks, strict=True)))
     rules = found[0]
     for rule, *others in zip(rules, *found[1:], strict=True):
         for key in ("rules", "files"):
@@ -68,7 +68,9 @@ def place_empty_files(mirror: Path) -> None:
         path.touch()
 
 
-def _rules_of(mirror: str, configfiles: list[str], config: dict) -> list[dict]:
+def rules_of(mirror: str, configfiles: list[str], config: dict) -> list[dict]:
+    """All rules, with what they read in one configuration: files of --configfile, and `config` as
+    --config gives it. Changes the environment and the working directory of this process."""
     os.environ["MODALITY_GAP_MIRROR"] = mirror
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         found = api.workflow(
