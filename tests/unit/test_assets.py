@@ -97,6 +97,17 @@ def test_plain_download(server: Server, asset: Asset, destination: Path) -> None
     assert server.seen == [(None, len(CONTENT))]
 
 
+def test_progress_is_told_in_bytes_of_the_whole(
+    server: Server, asset: Asset, destination: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave_part(destination, CONTENT[:1000])
+    fetch(asset, destination, None, **FAST)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "thing: 100%" in last
+    assert "1.02M/1.02M" in last
+    assert "B/s" in last
+
+
 def test_a_left_over_part_is_resumed(server: Server, asset: Asset, destination: Path) -> None:
     leave_part(destination, CONTENT[:1000])
     fetch(asset, destination, None, **FAST)

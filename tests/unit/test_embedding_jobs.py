@@ -141,7 +141,34 @@ def test_an_unreadable_picture_is_skipped_in_its_place(dataset, tmp_path, capsys
     assert capsys.readouterr().err.count("skipped: ") == 2
 
 
+def test_a_batch_is_whole_though_what_is_read_begins_within_it(tmp_path):
+    """Row groups of 16, batches of 20: of rows 17 to 39 the first batch lies in two pieces."""
+    path = tmp_path / "texts.parquet"
+    frame = pd.DataFrame({"item_id": [f"p{n}" for n in range(70)], "text": "t", "image": b"i"})
+    frame.to_parquet(path, row_group_size=16)
+    for rows, wanted in (
+        ([17, 18, 33, 39], [[17, 18], [33, 39]]),
+        ([18, 19, 20, 35, 36, 37, 59, 60, 69], [[18, 19], [20, 35, 36, 37], [59], [60, 69]]),
+        (list(range(33, 61)), [list(range(33, 40)), list(range(40, 60)), [60]]),
+    ):
+        frames = list(extraction.read_batches(str(path), "text", np.array(rows), 20))
+        assert [list(one["item_id"]) for one in frames] == [[f"p{n}" for n in w] for w in wanted]
+        assert all(list(one) == ["item_id", "text"] for one in frames)
+    with pytest.raises(
+        InputError, match=r"texts\.parquet: the dataset has no sound; embed another"
+    ):
+        next(extraction.read_batches(str(path), "sound", np.array([1]), 20))
+
+
+def test_progress_is_told_in_items(dataset, tmp_path, capsys):
+    job(dataset, tmp_path / "one.parquet", np.arange(7), 3, [None])
+    told = capsys.readouterr().err
+    assert "7/7" in told and "image" in told
+    assert "2/2" in told and "batch" in told
+
+
 def test_times_are_added_one_by_one():
+    assert extraction.Timing() == extraction.Timing(0, 0, 0)
     total = extraction.Timing(1, 2, 4) + extraction.Timing(10, 20, 40)
     assert (total.read_s, total.infer_s, total.write_s) == (11, 22, 44)
 

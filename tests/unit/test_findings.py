@@ -394,6 +394,8 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
     assert [row[0] for row in figure3.all_minima_table(sweeps).rows][-1] == "twin"
     one = figure3.all_minima_table(sweeps.assign(batches=1)).rows[0]
     assert one[1] == "100 in 1 batch"
+    (alone,) = figure3.all_minima_table(sweeps[sweeps["temperature"] == 1][:1]).rows
+    assert alone == ["toy", "100 in 2 batches", "0.810", "0.100 [0.000, 0.200]"]
     assert figure3.figure3bcd_tables(sweeps[sweeps["set"] == "twin"], gaps) == []
 
 
