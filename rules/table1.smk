@@ -2,22 +2,22 @@
 
 
 rule sweep_zero_shot:
-    """Every zero-shot task of one model, over the shifts."""
+    """Every zero-shot task of one set, over the shifts."""
     input:
-        pair=lambda w: pair_files([w.model]),
+        pair=lambda w: pair_files([w.set]),
         images=lambda w: [
-            embeddings_by_model(w.model, TASKS[task]["inputs"], "image")
+            embeddings_by_model(w.set, TASKS[task]["inputs"], "image")
             for task in config["table1"]["tasks"]
         ],
-        prompts=lambda w: embeddings_by_model(w.model, "prompts", "text"),
+        prompts=lambda w: embeddings_by_model(w.set, "prompts", "text"),
         code=code("table1/sweep_zero_shot"),
     output:
-        table="results/statistics/zero_shot/{model}.csv",
-        sweep="results/statistics/zero_shot/{model}.sweep.csv",
+        table="results/statistics/zero_shot/{set}.csv",
+        sweep="results/statistics/zero_shot/{set}.sweep.csv",
     log:
-        "results/logs/sweep_zero_shot/{model}.log",
+        "results/logs/sweep_zero_shot/{set}.log",
     benchmark:
-        "results/benchmarks/sweep_zero_shot/{model}.tsv"
+        "results/benchmarks/sweep_zero_shot/{set}.tsv"
     conda:
         "../envs/statistics.yaml"
     params:
@@ -39,11 +39,11 @@ rule make_table1:
     input:
         tables=[
             f"results/statistics/zero_shot/{name}.csv"
-            for name in config["table1"]["models"]
+            for name in config["table1"]["sets"]
         ],
         sweeps=[
             f"results/statistics/zero_shot/{name}.sweep.csv"
-            for name in config["table1"]["models"]
+            for name in config["table1"]["sets"]
         ],
         code=code("table1/make_table1"),
     output:

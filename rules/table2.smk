@@ -4,11 +4,11 @@
 rule make_table2:
     """Offensive labels by group, default and shifted."""
     input:
-        pair=pair_files([config["table2"]["model"]]),
+        pair=pair_files([config["table2"]["set"]]),
         images=embeddings_by_model(
-            config["table2"]["model"], config["table2"]["inputs"], "image"
+            config["table2"]["set"], config["table2"]["inputs"], "image"
         ),
-        prompts=embeddings_by_model(config["table2"]["model"], "prompts", "text"),
+        prompts=embeddings_by_model(config["table2"]["set"], "prompts", "text"),
         code=code("table2/make_table2"),
     output:
         report(

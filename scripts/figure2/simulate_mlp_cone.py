@@ -9,5 +9,5 @@ from modality_gap.measures.mlp_cone import mlp_intervals, simulate_mlps
 settings = snakemake.params.mlp
 table = simulate_mlps(settings, snakemake.params.seed)
 table.to_csv(snakemake.output.table, index=False)
-interval = mlp_intervals(table, settings["inputs"], snakemake.params.confidence)
+interval = mlp_intervals(table, settings["vectors"], snakemake.params.confidence)
 interval.to_csv(snakemake.output.interval, index=False)

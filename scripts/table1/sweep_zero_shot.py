@@ -1,4 +1,4 @@
-"""Zero-shot accuracy (or ROC-AUC) of one model over the shifts, every task (Table 1)."""
+"""Zero-shot accuracy (or ROC-AUC) of one set over the shifts, every task (Table 1)."""
 
 from modality_gap.logs import log_to
 
@@ -14,7 +14,7 @@ x, y = open_pair(*snakemake.input.pair)
 along, deltas = unit_gap_vector(x, y), delta_grid(snakemake.params.landscape)
 distances, prompts = signed_distances(x, y, deltas), read(snakemake.input.prompts)
 settings = {key: snakemake.params[key] for key in ("confidence", "permutations", "seed")}
-model, rows, sweeps = snakemake.wildcards.model, [], []
+model, rows, sweeps = snakemake.wildcards.set, [], []
 for (name, task), file in zip(snakemake.params.tasks.items(), snakemake.input.images, strict=True):
     settings["cluster"] = snakemake.params.clusters[name]
     row, curve = measure_task(name, task, read(file), prompts, along, deltas, distances, **settings)

@@ -40,8 +40,8 @@ PATIENCE_S = 1800
 # Laid over tests/small.yaml: of the models only emoji_clip, trained and untrained.
 ONE_MODEL = {
     "sets": dict.fromkeys(("stitched", "stitched_random", "openclip_random")),
-    "table1": {"models": ["emoji_clip"]},
-    "table2": {"model": "emoji_clip"},
+    "table1": {"sets": ["emoji_clip"]},
+    "table2": {"set": "emoji_clip"},
 }
 
 # Lines that a copy's scripts end with.

@@ -339,7 +339,7 @@ WRONG = {
     "a number in words": {"seed": "one"},
     "a temperature of zero": {"loss_landscape": {"temperatures": [0.0, 1.0]}},
     "a task that does not exist": {"table1": {"tasks": ["emoji_grups"]}},
-    "a set in a table that does not exist": {"table2": {"model": "stiched"}},
+    "a set in a table that does not exist": {"table2": {"set": "stiched"}},
     "an encoder that does not exist": {"sets": {"emoji_clip": {"encoder": "emoji_klip"}}},
     "an architecture that does not exist": {
         "models": {

@@ -983,8 +983,8 @@ def lacking(config: dict) -> Callable[[dict], list]:
     experiments = config["experiments"]["models"].values()
     models = {
         "statistics/cone.csv": labels,
-        "tables/table1.csv": {*config["table1"]["models"]},
-        "tables/table2.csv": {config["table2"]["model"]},
+        "tables/table1.csv": {*config["table1"]["sets"]},
+        "tables/table2.csv": {config["table2"]["set"]},
     }
     trained = {model["encoder"] for model in experiments} or {"projections", "towers"}
     seeds = range(config["seed"], config["seed"] + config["experiments"]["seeds"])

@@ -13,6 +13,7 @@ from snakemake.utils import update_config
 from modality_gap.config.check import EMPTY_CELLS, check_config
 from modality_gap.config.load import without_nulls
 from modality_gap.config.names import columns_of, without_absent
+from modality_gap.config.renamed import RENAMED, renamed_faults
 from modality_gap.config.rows import cluster_column, set_clusters, with_rows
 from modality_gap.errors import InputError
 
@@ -134,17 +135,42 @@ def test_every_key_is_described_and_closed_to_unknown_ones() -> None:
             assert "additionalProperties" in entry, path
 
 
-def test_defaults_are_those_of_the_shipped_configuration() -> None:
-    checked = 0
-    for path, entry in properties(SCHEMA):
-        if "*" in path or entry.get("type") == "object":
-            continue
+def test_the_schema_holds_no_default_of_its_own() -> None:
+    """But for keys of an encoder, config/config.yaml alone has the defaults."""
+    paths = [path for path, entry in properties(SCHEMA) if "default" in entry]
+    assert {path[0] for path in paths} <= {"encoders", "models"}
+    assert {("seed",), ("sets", "*", "modalities")} <= {path for path, _ in properties(SCHEMA)}
+
+
+def test_an_old_key_is_refused_with_its_new_name() -> None:
+    """In what a user writes over the defaults, which have the new key already."""
+    for old, new in RENAMED.items():
+        path, renamed = old.replace(".", "/"), new.replace(".", "/")
         value = SHIPPED
-        for key in path:
+        for key in renamed.split("/"):
             value = value[key]
-        assert entry["default"] == value, path
-        checked += 1
-    assert checked > 30
+        sentence = f"{old} is now called {new}; rename it."
+        assert message_of(changed((path, value))) == sentence
+        assert message_of(changed((path, value), (renamed, REMOVE))) == sentence
+    assert not list(renamed_faults(SHIPPED))
+
+
+def test_an_old_key_under_a_name_of_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RENAMED, "a.*.b", "a.*.c.b")
+    monkeypatch.setitem(RENAMED, "x", "y")
+    config = {"a": {"one": {"b": 1}, "two": {"c": 2}, "three": {"b": None}}, "b": 3, "z": {"x": 1}}
+    assert list(renamed_faults(config)) == [
+        "a.one.b is now called a.one.c.b; rename it.",
+        "a.three.b is now called a.three.c.b; rename it.",
+    ]
+
+
+def test_a_set_without_modalities_has_image_and_text() -> None:
+    sets = with_rows(changed(("sets/clip/modalities", ["image", "sound"])))["sets"]
+    assert "modalities" not in SHIPPED["sets"]["stitched"]
+    assert sets["stitched"]["modalities"] == ["image", "text"]
+    assert sets["videoclip"]["modalities"] == ["video", "text"]
+    assert sets["clip"]["modalities"] == ["image", "sound"]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +209,12 @@ FAULTS = {
     "section missing": ("sphere", REMOVE, "sphere", "add it"),
     "key missing": ("umap/min_dist", REMOVE, "umap.min_dist", "add it"),
     "bad name": ("inputs/2nd", {"noise": 9}, "inputs.2nd", "begins with a letter"),
-    "modality no word": ("sets/clip/modalities/0", "Image", "sets.clip.modalities[0]", "small"),
+    "modality no word": (
+        "sets/videoclip/modalities/0",
+        "Image",
+        "sets.videoclip.modalities[0]",
+        "small",
+    ),
     # Types
     "text for a number": ("seed", "five", "seed", "whole number"),
     "fraction for a count": ("seed", 2.0, "seed", "whole number"),
@@ -271,8 +302,8 @@ FAULTS = {
     ),
     "inputs of features": ("sets/clip/inputs", "emoji", "sets.clip.inputs", "remove it"),
     "unencoded modality": (
-        "sets/stitched/modalities/0",
-        "video",
+        "sets/stitched/modalities",
+        ["video", "text"],
         "sets.stitched.modalities",
         "image and text",
     ),
@@ -345,12 +376,12 @@ FAULTS = {
         "did you mean minilm_seeds?",
     ),
     "task's inputs": ("tasks/digits/inputs", "prompts", "tasks.digits.inputs", "digits"),
-    "Table 1's model": ("table1/models/0", "clip", "table1.models[0]", "give one of stitched"),
+    "Table 1's set": ("table1/sets/0", "clip", "table1.sets[0]", "give one of stitched"),
     "Table 1's task": ("table1/tasks/2", "digit", "table1.tasks[2]", "did you mean digits?"),
     "Table 2's model": (
-        "table2/model",
+        "table2/set",
         "clip_random",
-        "table2.model",
+        "table2.set",
         "did you mean openclip_random?",
     ),
     "Table 2's inputs": ("table2/inputs", "people", "table2.inputs", "did you mean emoji_people?"),

@@ -32,9 +32,9 @@ CONFIG = {
             "supplementary14": {"a": {"inputs": "in15", "encoders": ["enc15", "enc16"]}},
         },
     },
-    "table1": {"models": ["joined", "absent"], "tasks": ["t1", "t2"]},
+    "table1": {"sets": ["joined", "absent"], "tasks": ["t1", "t2"]},
     "tasks": {"t1": {"inputs": "in16"}, "t2": {"inputs": "in17"}, "t3": {"inputs": "in18"}},
-    "table2": {"model": "whole", "inputs": "in19"},
+    "table2": {"set": "whole", "inputs": "in19"},
     "training": {"whole": {}},
 }  # fmt: skip
 FILES = ["file x.npy", "file y.npy"]

@@ -405,7 +405,7 @@ def test_table_2_takes_its_task_its_order_and_the_models_own_gap():
         "gender": "sex",
         "groups": ["b", "a"],
         "shifts": [0.7, -0.3],
-        "model": "mine",
+        "set": "mine",
     }
     table = measure_harm(x, y, embedding_set(images, **labels), both, settings, 0.95)
     assert table["group"].tolist() == ["b", "a", "all"] * 3
@@ -460,7 +460,7 @@ def test_table_2_goes_by_the_clusters_of_its_pictures():
     x = normalise(np.random.default_rng(3).normal(size=(50, 6)) + 1)
     y = normalise(np.random.default_rng(4).normal(size=(50, 6)) - 0.4)
     settings = {"group": "race", "gender": "sex", "groups": ["b", "a"], "shifts": [0.7],
-                "model": "mine"}  # fmt: skip
+                "set": "mine"}  # fmt: skip
     stored = embedding_set(images, **labels)
     both = embedding_set(prompts, **LABELS)
     table = measure_harm(x, y, stored, both, settings, 0.95, "concept")

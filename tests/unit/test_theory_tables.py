@@ -256,7 +256,7 @@ def test_the_interval_of_theorem_2_covers():
 
 
 def test_every_column_of_theorem_2():
-    grid = {"layers": 3, "widths": [16, 40], "units": 160, "inputs": 5}
+    grid = {"layers": 3, "widths": [16, 40], "units": 160, "vectors": 5}
     table = theory.theorem2_table(grid, 0.95, 8)
     assert table[["width", "layer", "n"]].to_numpy().tolist() == [
         [width, layer, n] for width, n in ((16, 10), (40, 4)) for layer in (1, 2, 3)
@@ -342,13 +342,13 @@ def backwards(settings: dict) -> dict:
         ),
         (
             lambda grid: theory.theorem2_table(grid, 0.9, 3),
-            {"layers": 2, "widths": [16, 40], "units": 160, "inputs": 5},
+            {"layers": 2, "widths": [16, 40], "units": 160, "vectors": 5},
         ),
         (theory.cone_areas_table, {"cosine": 0.56, "dimensions": [2, 3, 7]}),
         (
             lambda settings: simulate_mlps(settings, 3),
             {
-                "inputs": 9,
+                "vectors": 9,
                 "width": 8,
                 "layers": 3,
                 "repeats": 2,
@@ -381,8 +381,8 @@ def test_a_case_has_the_draws_of_its_values():
 
 def test_units_that_are_all_dead_are_refused_in_a_sentence():
     with pytest.raises(InputError, match=r"theory\.theorem2\.widths has 1, where all units"):
-        theory.theorem2_table({"layers": 3, "widths": [1], "units": 30, "inputs": 5}, 0.9, 0)
-    settings = {"inputs": 9, "width": 1, "layers": 3, "repeats": 2, "activations": ["relu"]}
+        theory.theorem2_table({"layers": 3, "widths": [1], "units": 30, "vectors": 5}, 0.9, 0)
+    settings = {"vectors": 9, "width": 1, "layers": 3, "repeats": 2, "activations": ["relu"]}
     with pytest.raises(InputError, match=r"mlp_cone\.width is 1, where all units"):
         simulate_mlps(settings, 0)
 

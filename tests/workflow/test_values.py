@@ -423,7 +423,7 @@ def by_model(run, model, inputs, side):
 def test_table1_and_the_curves_behind_it(run):
     deltas = plain.grid(run.config["loss_landscape"])
     rows, curves = [], []
-    for model in run.config["table1"]["models"]:
+    for model in run.config["table1"]["sets"]:
         x, y = run.pair(model)
         u = plain.gap_vector(x, y) / plain.gap(x, y)
         distances = [plain.signed_distance(x, y, plain.shifted(x, y, d)) for d in deltas]
@@ -455,17 +455,17 @@ def test_table1_and_the_curves_behind_it(run):
 
 def test_table2(run):
     settings = run.config["table2"]
-    people = by_model(run, settings["model"], settings["inputs"], "image")
-    prompts = by_model(run, settings["model"], "prompts", "text")
+    people = by_model(run, settings["set"], settings["inputs"], "image")
+    prompts = by_model(run, settings["set"], "prompts", "text")
     expected = plain.harm(
-        *run.pair(settings["model"]),
+        *run.pair(settings["set"]),
         people,
         prompts[prompts["task"] == "table2"],
         settings,
         run.confidence,
         pd.factorize(people["concept"])[0],
     )
-    same(run.table("tables/table2.csv"), expected.assign(model=settings["model"]))
+    same(run.table("tables/table2.csv"), expected.assign(model=settings["set"]))
 
 
 def test_published_table2(run):
@@ -622,7 +622,7 @@ def test_simulations_draw_what_the_seed_says(run):
     settings, width = settings["theorem2"], settings["theorem2"]["widths"][0]
     rng, cosines = plain.draws(run.seed, "theorem2", width), []
     for _ in range(max(3, settings["units"] // width)):
-        hidden = rng.normal(size=(settings["inputs"], width))
+        hidden = rng.normal(size=(settings["vectors"], width))
         for layer in range(settings["layers"]):
             hidden = plain.unit(hidden)
             if layer == 1:
@@ -657,7 +657,7 @@ def test_cone_areas(run):
 
 def test_cones_of_perceptrons(run):
     settings = run.config["mlp_cone"]
-    sizes = [settings[name] for name in ("inputs", "width", "layers")]
+    sizes = [settings[name] for name in ("vectors", "width", "layers")]
     rows = [
         (activation, bias, layer, repeat, cosine)
         for activation in settings["activations"]
@@ -673,7 +673,7 @@ def test_cones_of_perceptrons(run):
     intervals = []
     for key, part in expected.groupby(columns[:3], sort=False):
         mean, low, high = plain.student(part["mean_cosine"], run.confidence)
-        n = settings["inputs"]
+        n = settings["vectors"]
         # As the released code averages: over the whole matrix, its diagonal of ones too.
         with_diagonal = (mean * n * (n - 1) + n) / n**2
         intervals.append((*key, settings["repeats"], mean, low, high, with_diagonal))

@@ -20,6 +20,7 @@ from modality_gap.config.names import (
     row_references,
     seed_studies,
 )
+from modality_gap.config.renamed import renamed_faults
 from modality_gap.config.rows import row_faults, with_rows
 from modality_gap.config.schema import dotted, schema_fault, unknown_name
 from modality_gap.config.text_models import folder_fault
@@ -36,8 +37,9 @@ def check_config(config: dict, schema_path: Path) -> None:
     The assets are those of `assets.yaml` above the schema; files of one's own must exist, seen
     from the working directory. Raises InputError, one sentence that names the first faulty key.
     """
-    for fault in _character_faults(config):
-        raise InputError(fault)
+    for faults in (_character_faults, renamed_faults):
+        for fault in faults(config):
+            raise InputError(fault)
     fault = schema_fault(config, load_yaml(schema_path))
     if fault:
         raise InputError(fault)

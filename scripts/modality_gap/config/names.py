@@ -223,8 +223,8 @@ def references_between_keys(
             yield f"{key}.encoders[{number}]", name, list(encoders), "encoder"
     for name, entry in config["tasks"].items():
         yield f"tasks.{name}.inputs", entry["inputs"], pictures, "input with pictures"
-    for number, name in enumerate(config["table1"]["models"]):
-        key = f"table1.models[{number}]"
+    for number, name in enumerate(config["table1"]["sets"]):
+        key = f"table1.sets[{number}]"
         yield key, name, models, "set with an encoder or a projection"
     for number, name in enumerate(config["table1"]["tasks"]):
         yield f"table1.tasks[{number}]", name, list(config["tasks"]), "task"
@@ -248,7 +248,7 @@ def references_between_keys(
         key, kind = f"experiments.models.{name}.dataset", "dataset with pictures and captions"
         yield key, entry["dataset"], ["emoji", *with_captions], kind
     table2 = config["table2"]
-    yield "table2.model", table2["model"], models, "set with an encoder or a projection"
+    yield "table2.set", table2["set"], models, "set with an encoder or a projection"
     yield "table2.inputs", table2["inputs"], pictures, "input with pictures"
 
 

@@ -9,11 +9,15 @@ from modality_gap.errors import InputError
 
 def with_rows(config: dict) -> dict:
     """The configuration with what each row of `models` and of `pairs` stands for, as entries of
-    `encoders`, `projections` and `sets`; the rows themselves are gone.
+    `encoders`, `projections` and `sets`; the rows themselves are gone. A set that names no
+    modalities has image and text.
 
-    Raises InputError where a row would make an entry that is there already.
+    Raises InputError if a row would make an entry that exists already.
     """
-    made = {section: dict(config[section]) for section in ("encoders", "projections", "sets")}
+    expanded = {section: dict(config[section]) for section in ("encoders", "projections", "sets")}
+    expanded["sets"] = {
+        name: {"modalities": ["image", "text"]} | entry for name, entry in config["sets"].items()
+    }
     rows = [
         ("models", name, _of_model(name, row, config)) for name, row in rows_of(config, "models")
     ]
@@ -21,13 +25,13 @@ def with_rows(config: dict) -> dict:
     for key, name, entries in rows:
         for section, of_section in entries.items():
             for entry in of_section:
-                if entry in made[section]:
+                if entry in expanded[section]:
                     raise InputError(
                         f"{key}.{name} makes {section}.{entry}, which is there already; "
                         "give the row another name."
                     )
-            made[section] |= of_section
-    return {**config, **made, "models": {}, "pairs": {}}
+            expanded[section] |= of_section
+    return {**config, **expanded, "models": {}, "pairs": {}}
 
 
 def cluster_column(config: dict, inputs: str) -> str | None:

@@ -20,16 +20,16 @@ ACTIVATIONS = {
 
 
 def mlp_mean_cosines(
-    activation: str, bias: bool, inputs: int, width: int, layers: int, seed: int
+    activation: str, bias: bool, vectors: int, width: int, layers: int, seed: int
 ) -> Iterator[float]:
     """Mean cosine of a random network's outputs at layer 0 (the inputs), 1, ..., `layers`.
 
-    Inputs from N(0, I); weights, and biases where there are any, from N(0, 1/width) a layer.
+    `vectors` inputs from N(0, I); weights, and biases if there are any, from N(0, 1/width).
     Source: Figure 2(b).
     """
     rng = np.random.default_rng(seed)
     phi = ACTIVATIONS[activation]
-    hidden = rng.standard_normal((inputs, width))
+    hidden = rng.standard_normal((vectors, width))
     yield _mean_cosine_of(hidden)
     for _ in range(layers):
         weight = rng.normal(0, width**-0.5, (width, width))
@@ -48,7 +48,7 @@ def simulate_mlps(settings: dict, seed: int) -> pd.DataFrame:
         for bias in (True, False)
         for repeat in range(settings["repeats"])
     ]
-    sizes = {key: settings[key] for key in ("inputs", "width", "layers")}
+    sizes = {key: settings[key] for key in ("vectors", "width", "layers")}
     rows = [
         (activation, bias, layer, repeat, cosine)
         for activation, bias, repeat in tqdm(runs, unit="network", mininterval=2)
@@ -59,12 +59,12 @@ def simulate_mlps(settings: dict, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["activation", "bias", "layer", "repeat", "mean_cosine"])
 
 
-def mlp_intervals(table: pd.DataFrame, inputs: int, confidence: float) -> pd.DataFrame:
+def mlp_intervals(table: pd.DataFrame, vectors: int, confidence: float) -> pd.DataFrame:
     """mlp_cone_interval.csv out of mlp_cone.csv: mean over the repeats, which differ in inputs and
     weights, with Student's interval, by activation, bias and layer.
 
-    mean_cosine_with_diagonal is what the released code averages, over all pairs of `inputs` and
-    each with itself, whose cosine is 1.
+    mean_cosine_with_diagonal is what the released code averages, over all pairs of the
+    `vectors` inputs and each with itself, whose cosine is 1.
     """
     repeats = table.groupby(["activation", "bias", "layer"], sort=False)["mean_cosine"]
     interval = repeats.agg(n="size", mean_cosine="mean").reset_index()
@@ -74,7 +74,7 @@ def mlp_intervals(table: pd.DataFrame, inputs: int, confidence: float) -> pd.Dat
     return interval.assign(
         mean_cosine_low=mean - margin,
         mean_cosine_high=mean + margin,
-        mean_cosine_with_diagonal=(mean * (inputs - 1) + 1) / inputs,
+        mean_cosine_with_diagonal=(mean * (vectors - 1) + 1) / vectors,
     )
 
 

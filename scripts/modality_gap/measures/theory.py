@@ -229,18 +229,18 @@ def lemma3_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
 
 
 def network_moments(
-    width: int, layers: int, inputs: int, draws: int, rng: np.random.Generator
+    width: int, layers: int, vectors: int, draws: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Moments of random ReLU networks' units, (draws, layers, 4), a draw of all weights Theta each.
 
-    h = phi(W h' + b), where h' is the layer before, scaled to length 1, or an input: a random
-    unit vector. Means over units k and inputs of: h_k(x) h_k(x') over pairs of different inputs
-    (unbiased for E[h_k|Theta]^2), h_k^2, h_k; and the mean cosine of h' over such pairs, which is
-    |E[h'|Theta]|^2 and so 1 - tr Var[h'|Theta]. Source: Theorem 2.
+    h = phi(W h' + b), where h' is the layer before, scaled to length 1, or one of the `vectors`
+    inputs: a random unit vector. Means over units k and inputs of: h_k(x) h_k(x') over pairs of
+    different inputs (unbiased for E[h_k|Theta]^2), h_k^2, h_k; and the mean cosine of h' over such
+    pairs, which is |E[h'|Theta]|^2 and so 1 - tr Var[h'|Theta]. Source: Theorem 2.
     """
     moments = np.empty((draws, layers, 4))
     for draw in range(draws):
-        hidden = rng.standard_normal((inputs, width))
+        hidden = rng.standard_normal((vectors, width))
         for layer in range(layers):
             lengths = np.linalg.norm(hidden, axis=1, keepdims=True)
             if not lengths.all():
@@ -323,7 +323,7 @@ def theorem2_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
     for width in grid["widths"]:
         draws = max(3, grid["units"] // width)
         rng = stream(seed, "theorem2", width)
-        moments = network_moments(width, grid["layers"], grid["inputs"], draws, rng)
+        moments = network_moments(width, grid["layers"], grid["vectors"], draws, rng)
         shares = variance_shares(moments, confidence)
         for layer in range(grid["layers"]):
             row = {"width": width, "layer": layer + 1, "n": draws}

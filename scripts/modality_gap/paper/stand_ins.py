@@ -138,11 +138,11 @@ def makings(section: str, sets: Mapping, config: Mapping) -> tuple[list[str], li
         study = config["supplement"]["normalisation"]
         return [study["inputs"]], study["encoders"]
     if section in ("table1", "table1_curves"):
-        used = [sets[name] for name in config["table1"]["models"] if name in sets]
+        used = [sets[name] for name in config["table1"]["sets"] if name in sets]
         tasks = [config["tasks"][task]["inputs"] for task in config["table1"]["tasks"]]
         return tasks, makings_of_sets(used, config)[1]
     if section == "table2":
-        used = [sets[name] for name in [config["table2"]["model"]] if name in sets]
+        used = [sets[name] for name in [config["table2"]["set"]] if name in sets]
         return [config["table2"]["inputs"]], makings_of_sets(used, config)[1]
     if section == "training":
         inputs, encoders = makings_of_sets(

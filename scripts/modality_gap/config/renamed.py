@@ -1,0 +1,33 @@
+"""Keys of the configuration that have a new name, and the sentence that refuses the old one."""
+
+from collections.abc import Iterator
+
+# Old key > new key. `*` stands for any name that a user chose, and is the same in both.
+RENAMED = {
+    "table1.models": "table1.sets",
+    "table2.model": "table2.set",
+    "mlp_cone.inputs": "mlp_cone.vectors",
+    "theory.theorem2.inputs": "theory.theorem2.vectors",
+}
+
+
+def renamed_faults(config: dict) -> Iterator[str]:
+    """One sentence for each old key in the configuration, with its new name."""
+    for old, new in RENAMED.items():
+        for names in _matches(config, old.split(".")):
+            chosen = iter(names)
+            renamed = ".".join(next(chosen) if part == "*" else part for part in new.split("."))
+            written = iter(names)
+            key = ".".join(next(written) if part == "*" else part for part in old.split("."))
+            yield f"{key} is now called {renamed}; rename it."
+
+
+def _matches(entry: object, path: list[str]) -> Iterator[list[str]]:
+    """For each place in `entry` that has the key `path`, the names that its `*` stand for."""
+    if not path:
+        yield []
+    elif isinstance(entry, dict):
+        first, *rest = path
+        for name in list(entry) if first == "*" else {first} & entry.keys():
+            for names in _matches(entry[name], rest):
+                yield [str(name), *names] if first == "*" else names
