@@ -199,6 +199,59 @@ def test_what_the_schema_allows_passes(
     check_config(changed(*changes), SCHEMA_PATH)
 
 
+NAMES = {
+    "projections/stitched/encoders/image": "encoder",
+    "projections/stitched/inputs": "input with pictures",
+    "sets/emoji_clip/encoder": "encoder",
+    "sets/emoji_clip/inputs": "input with pictures",
+    "sets/stitched/projection": "projection",
+    "sets/clip/released": "asset of kind file",
+    "encoders/minilm/wheel": "asset of kind wheel",
+    "encoders/emoji_clip/checkpoint": "model under training",
+    "cone/encoders/vision transformer/trained": "encoder",
+    "cone/encoders/vision transformer/trained_inputs": "input",
+    "cone/encoders/vision transformer/random": "encoder",
+    "cone/encoders/vision transformer/random_inputs": "input with noise",
+    "cone/preprocessing/inputs": "input with pictures",
+    "cone/preprocessing/encoders/1": "open_clip encoder",
+    "initialisation_cones/minilm_seeds/inputs": "input with noise",
+    "supplement/normalisation/inputs": "input with pictures",
+    "supplement/normalisation/encoders/2": "open_clip encoder",
+    "tasks/emoji_groups/inputs": "input with pictures",
+    "table1/models/1": "set with an encoder or a projection",
+    "table1/tasks/2": "task",
+    "table2/model": "set with an encoder or a projection",
+    "table2/inputs": "input with pictures",
+    "experiments/projection": "projection",
+    "experiments/temperature/task": "task scored by accuracy",
+}
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_a_name_that_stands_for_nothing_is_told_with_its_own_key_and_kind(path: str) -> None:
+    key = re.sub(r"/(\d+)(?=/|$)", r"[\1]", path).replace("/", ".")
+    message = message_of(changed((path, "zzzz")))
+    assert message.startswith(f"{key} is 'zzzz', which is no {NAMES[path]}; give one of ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        # Names that are there, but of another kind.
+        ([("cone/preprocessing/encoders/0", "minilm")], "is no open_clip encoder"),
+        ([("supplement/normalisation/encoders/0", "minilm")], "is no open_clip encoder"),
+        ([("table1/models/0", "clip")], "is no set with an encoder or a projection"),
+        ([("table2/model", "clip")], "is no set with an encoder or a projection"),
+        ([("tasks/digits/metric", "roc_auc"), ("experiments/temperature/task", "digits")], "accur"),
+        ([("cone/encoders/text transformer/random_inputs", "emoji")], "is no input with noise"),
+        ([("initialisation_cones/minilm", {"modality": "text", "inputs": "emoji"})], "with seeds"),
+        ([("clusters/nowhere", "concept")], "clusters.nowhere is 'nowhere', which is no dataset"),
+    ],
+)
+def test_a_name_of_another_kind_is_refused(changes: list, words: str) -> None:
+    assert words in message_of(changed(*changes))
+
+
 FAULTS = {
     # Keys
     "unknown at the top": ("colour", 1, "colour", "--config"),

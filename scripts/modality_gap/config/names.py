@@ -209,11 +209,10 @@ def references_between_keys(
     key, entry = "supplement.normalisation", supplement["normalisation"]
     yield f"{key}.inputs", entry["inputs"], pictures, "input with pictures"
     open_clip = [name for name, spec in encoders.items() if spec["library"] == "open_clip"]
-    preprocessing = config["cone"]["preprocessing"]
-    key, kind = "cone.preprocessing.inputs", "input with pictures"
-    yield key, preprocessing["inputs"], pictures, kind
-    for number, name in enumerate(preprocessing["encoders"]):
-        yield f"cone.preprocessing.encoders[{number}]", name, open_clip, "open_clip encoder"
+    for number, name in enumerate(entry["encoders"]):
+        yield f"{key}.encoders[{number}]", name, open_clip, "open_clip encoder"
+    key, entry = "cone.preprocessing", config["cone"]["preprocessing"]
+    yield f"{key}.inputs", entry["inputs"], pictures, "input with pictures"
     for number, name in enumerate(entry["encoders"]):
         yield f"{key}.encoders[{number}]", name, open_clip, "open_clip encoder"
     for key, entry in seed_studies(config):
