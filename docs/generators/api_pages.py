@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from generators.markdown import listed, table
+
 
 def api_pages(package: Path) -> dict[str, str]:
     """Pages by their path: an overview, and one per folder of the package."""
@@ -18,12 +20,13 @@ def api_pages(package: Path) -> dict[str, str]:
             # Of a module its docstring and all public functions and classes that have one.
             blocks.append(f"\n::: {dotted(path, package)}\n")
         pages[f"reference/api/{name}.md"] = "".join(blocks)
-        names = ", ".join(path.stem for path in modules)
-        overview.append(f"- [{dotted(folder, package)}]({name}.md): {names}\n")
+        names = [dotted(path, folder).partition(".")[2] for path in modules]
+        link = f"[`{dotted(folder, package)}`]({name}.md)"
+        overview.append([link, about(folder / "__init__.py").partition("\n")[0], listed(names)])
     pages["reference/api/index.md"] = (
         "# API\n\nThe public functions of the package `modality_gap`, by folder. "
         "[Use the measures alone](../../guide/measures.md) shows how to install it.\n\n"
-        + "".join(overview)
+        + table(["folder", "content", "modules"], overview)
     )
     return pages
 

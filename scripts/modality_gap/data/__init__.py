@@ -1,0 +1,1 @@
+"""Sources: downloads, archives, and data sets as one Parquet file each."""

@@ -1,0 +1,1 @@
+"""Embeddings: how they are computed, stored, divided into shards and read."""

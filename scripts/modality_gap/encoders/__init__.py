@@ -1,0 +1,1 @@
+"""Encoders of images and texts, a module per library."""

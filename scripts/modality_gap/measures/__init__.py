@@ -1,0 +1,1 @@
+"""What is measured of embeddings, and the simulations and theorems of the paper."""

@@ -1,0 +1,1 @@
+"""The training of small models, and the training experiments."""
