@@ -1,5 +1,5 @@
-# `make report`, `make paper` and `make test`. Everything they need they install into .venv.
-.PHONY: report paper rehearsal test unit test-faults test-cluster docs docs/faults.md
+# `make report`, `make full` and `make test`. They install everything they need into .venv.
+.PHONY: report full paper rehearsal test unit test-faults test-cluster docs docs/faults.md
 .PHONY: bench lint lock browser slurm clean help
 
 ENV := .venv/installed
@@ -25,17 +25,20 @@ endef
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 
-report: $(ENV)  ## run the workflow; write results/paper.html and results/report.html
+report: $(ENV)  ## run the default configuration; write results/paper.html and results/report.html
 	@python scripts/sources/fetch_released.py
 	snakemake
 	$(call write_report,)
 
-paper: $(ENV)  ## the same with the paper's own data and models: a GPU, 60 GB of disk
+full: $(ENV)  ## the same with the paper's own data and models: internet, a GPU, 60 GB of disk
 	@python scripts/sources/fetch_released.py
-	snakemake --configfile config/paper.yaml
-	$(call write_report,--configfile config/paper.yaml)
+	snakemake --configfile config/full.yaml
+	$(call write_report,--configfile config/full.yaml)
 
-rehearsal: $(ENV)  ## the paper's run on small archives in the official formats, from a local server
+# The former name.
+paper: full
+
+rehearsal: $(ENV)  ## the rules of `make full` on small archives in the official formats
 	python tests/rehearsal.py
 
 test: $(ENV)  ## run the tests, but those of test-faults and test-cluster

@@ -1,4 +1,4 @@
-"""The dress rehearsal: config/paper.yaml on small archives in the official formats.
+"""The dress rehearsal: config/full.yaml on small archives in the official formats.
 
 A copy of the project downloads them from a real HTTP server, through the same rules and scripts;
 tests/rehearsal.yaml changes sizes alone. What a person has to place is placed. Pictures are real
@@ -29,7 +29,7 @@ from check_outputs import faults
 from conftest import ROOT, Project, copy_project, find_mirror
 from PIL import Image
 
-CONFIGS = ("config/paper.yaml", "tests/rehearsal.yaml")
+CONFIGS = ("config/full.yaml", "tests/rehearsal.yaml")
 CLIP_SIZES = json.loads((ROOT / "tests" / "rehearsal_clip.json").read_text(encoding="utf-8"))
 # Keys of an entry of config/assets.yaml that describe the file itself.
 OF_THE_FILE = ("bytes", "about_bytes", "sha256", "md5", "no_checksum")

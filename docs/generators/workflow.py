@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATIONS: tuple[tuple[list[str], dict], ...] = (
     ([], {}),
     ([], {"extraction": {"shards": 2}}),
-    (["config/paper.yaml"], {}),
+    (["config/full.yaml"], {}),
     (["config/models.yaml"], {}),
 )
 

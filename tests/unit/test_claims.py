@@ -796,7 +796,7 @@ def test_what_the_authors_features_or_coco_can_settle_says_both(ledger):
     (row,) = claims.judge(claim, ledger["needs"], {})
     why = row["why"]
     assert "MODALITY_GAP_MIRROR=FOLDER" in why
-    assert "or `make paper`" in why
+    assert "or `make full`" in why
 
 
 def test_every_erratum_is_whole(root):
@@ -1028,7 +1028,7 @@ def test_every_claim_that_needs_more_is_measured_under_the_paper_configuration(r
     assert checked > 70
 
 
-# Stand-ins of `make paper`: another experiment of the paper's own architecture.
+# Stand-ins of `make full`: another experiment of the paper's own architecture.
 OF_THE_PAPER_RUN = ("COCO",)
 
 

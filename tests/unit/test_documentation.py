@@ -120,9 +120,9 @@ def test_the_result_table_has_one_verdict_per_claim_of_the_paper():
     assert "a run of the default configuration with the authors' released features" in sentence
     assert "commit abcdef0, 1 January 1970" in sentence
     other = verdicts.verdict_table(
-        pd.DataFrame(rows[2:]), run | {"configfiles": ["config/paper.yaml"]}
+        pd.DataFrame(rows[2:]), run | {"configfiles": ["config/full.yaml"]}
     )
-    assert "config/paper.yaml without the authors'" in " ".join(other.split())
+    assert "config/full.yaml without the authors'" in " ".join(other.split())
 
 
 def test_the_result_table_stands_between_its_markers(tmp_path):

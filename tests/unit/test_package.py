@@ -29,6 +29,27 @@ def test_the_version_is_that_of_the_citation_and_of_the_last_release(root, proje
     assert citation["version"] == project["version"]
 
 
+def test_the_project_has_one_name(root, project):
+    name = "Mind the Gap, reproduced"
+    site = (root / "mkdocs.yml").read_text(encoding="utf-8")
+    assert re.search("^site_name: (.*)$", site, re.MULTILINE)[1] == name
+    citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["title"] == name
+    for path in ("README.md", "docs/index.md"):
+        assert (root / path).read_text(encoding="utf-8").startswith(f"# {name}\n"), path
+    assert (root / "report" / "workflow.rst").read_text(encoding="utf-8").startswith(f"{name}\n")
+    assert project["description"].startswith(f"{name}: ")
+    templates = [
+        path
+        for path in (root / "report" / "templates").glob("*.html.j2")
+        if "extends" in path.read_text(encoding="utf-8")
+    ]
+    assert len(templates) > 4
+    for path in templates:
+        title = re.search(r"block title %}(.*?){% endblock", path.read_text(encoding="utf-8"))
+        assert title and title[1].startswith(f"{name}: "), path
+
+
 def test_every_requirement_of_the_package_is_met_by_the_lock(project):
     extras = chain.from_iterable(project["optional-dependencies"].values())
     for requirement in map(Requirement, chain(project["dependencies"], extras)):

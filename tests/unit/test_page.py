@@ -782,7 +782,7 @@ def overlaid(overlay):
 
 
 def paper_config():
-    return overlaid(yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8")))
+    return overlaid(yaml.safe_load((ROOT / "config/full.yaml").read_text(encoding="utf-8")))
 
 
 def test_in_the_default_nothing_is_left_without_an_origin():
