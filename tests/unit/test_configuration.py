@@ -76,7 +76,7 @@ def test_shipped_configuration_passes() -> None:
 
 def test_the_published_settings_pass_as_they_are_merged() -> None:
     config = copy.deepcopy(SHIPPED)
-    update_config(config, yaml.safe_load((ROOT / "config" / "paper.yaml").read_text("utf-8")))
+    update_config(config, yaml.safe_load((ROOT / "config" / "full.yaml").read_text("utf-8")))
     config = without_nulls(config)
     check_config(config, SCHEMA_PATH)
     # 5 epochs of 50,000 pairs in batches of 64 (section 4.2, Supplementary 8).
@@ -218,9 +218,9 @@ NAMES = {
     "supplement/normalisation/inputs": "input with pictures",
     "supplement/normalisation/encoders/2": "open_clip encoder",
     "tasks/emoji_groups/inputs": "input with pictures",
-    "table1/models/1": "set with an encoder or a projection",
+    "table1/sets/1": "set with an encoder or a projection",
     "table1/tasks/2": "task",
-    "table2/model": "set with an encoder or a projection",
+    "table2/set": "set with an encoder or a projection",
     "table2/inputs": "input with pictures",
     "experiments/projection": "projection",
     "experiments/temperature/task": "task scored by accuracy",
@@ -240,8 +240,8 @@ def test_a_name_that_stands_for_nothing_is_told_with_its_own_key_and_kind(path: 
         # Names that are there, but of another kind.
         ([("cone/preprocessing/encoders/0", "minilm")], "is no open_clip encoder"),
         ([("supplement/normalisation/encoders/0", "minilm")], "is no open_clip encoder"),
-        ([("table1/models/0", "clip")], "is no set with an encoder or a projection"),
-        ([("table2/model", "clip")], "is no set with an encoder or a projection"),
+        ([("table1/sets/0", "clip")], "is no set with an encoder or a projection"),
+        ([("table2/set", "clip")], "is no set with an encoder or a projection"),
         ([("tasks/digits/metric", "roc_auc"), ("experiments/temperature/task", "digits")], "accur"),
         ([("cone/encoders/text transformer/random_inputs", "emoji")], "is no input with noise"),
         ([("initialisation_cones/minilm", {"modality": "text", "inputs": "emoji"})], "with seeds"),
