@@ -26,9 +26,8 @@ VERDICTS = "<!-- generated: verdicts -->"
 SOURCE = '<details class="mkdocstrings-source"'
 
 
-def pages() -> dict[str, str]:
-    """All generated pages, by their path in the site."""
-    rules = read_rules()
+def pages(rules: list[dict]) -> dict[str, str]:
+    """All generated pages, by their path in the site; `rules` are those of the workflow."""
     found = CONFIG / "ledger" / "items.yaml"
     titles = {name: entry.get("title") for name, entry in load_yaml(found).items()}
     return {
@@ -57,7 +56,7 @@ def on_files(files, config):
     """Called by mkdocs with the files of the site: adds the generated pages."""
     from mkdocs.structure.files import File
 
-    for path, text in pages().items():
+    for path, text in pages(read_rules()).items():
         files.append(File.generated(config, path, content=text))
     return files
 
