@@ -5,7 +5,7 @@ Of a large set a sample of pairs is measured, as the table's n says.
 
 from modality_gap.logs import log_to
 
-log_to(snakemake.log[0])
+log_to(snakemake)
 
 import pandas as pd
 

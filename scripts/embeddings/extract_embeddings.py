@@ -6,7 +6,7 @@ shard of an extraction takes a part of its batches.
 
 from modality_gap.logs import log_to
 
-log_to(snakemake.log[0])
+log_to(snakemake)
 
 import json
 import sys

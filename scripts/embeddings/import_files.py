@@ -2,7 +2,7 @@
 
 from modality_gap.logs import log_to
 
-log_to(snakemake.log[0])
+log_to(snakemake)
 
 from modality_gap.embeddings.stored import open_pair
 

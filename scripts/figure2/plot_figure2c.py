@@ -4,7 +4,7 @@ Supplementary 5, 7, 13 and 14 are the same picture of other embeddings or other 
 
 from modality_gap.logs import log_to
 
-log_to(snakemake.log[0])
+log_to(snakemake)
 
 import pandas as pd
 from matplotlib import pyplot as plt

@@ -3,7 +3,7 @@ noise (Supplementary 5) and principal components (Supplementary 7), as far as th
 
 from modality_gap.logs import log_to
 
-log_to(snakemake.log[0])
+log_to(snakemake)
 
 from functools import partial
 from itertools import groupby

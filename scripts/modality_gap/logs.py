@@ -1,4 +1,4 @@
-"""Where a script's words go."""
+"""Logging for the scripts of rules."""
 
 import atexit
 import errno
@@ -13,87 +13,92 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from traceback import print_exception
+from typing import Any
 
 from modality_gap.errors import InputError
 
-# What the system's errors with a file mean, and what to do.
+# What the system's errors with a file mean, and what a user can do.
 FULL = "cannot be written", "free space on its disk"
 LOCKED = "cannot be written", "make its folder writable"
 DENIED = "cannot be read or written", "give yourself the right to it and to its folder"
 REMEDIES = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: LOCKED, errno.EACCES: DENIED}
 
-# A progress bar shows its state at most so often: seconds, and share of the time since the start.
+# Least time between two states of a progress bar: seconds, and share of the time since the start.
 BAR_SECONDS = 2
 BAR_SHARE = 0.02
 
 
 class Log(io.TextIOWrapper):
-    """A log file in which a progress bar leaves a few lines, whichever library draws it.
+    """A log file in which a progress bar of any library leaves a few lines.
 
-    A bar goes back to the start of its line at each step. In a file that makes one endless line,
-    or, a line a step, thousands. Here a state that is shown is a line, and the longer the script
+    A bar returns to the start of its line at each step, which would be one endless line in a file,
+    or thousands of lines. Here each state that is written is one line, and the longer the script
     runs the rarer they are: 30 in the first minute, 230 in an hour, 330 in eight. The last state
-    before other words is always shown.
+    before other text is always written.
     """
 
     def __init__(self, path: str | Path):
-        # A file's name may hold what UTF-8 cannot say.
+        # A file name may hold bytes that are not UTF-8.
         super().__init__(
             open(path, "wb"),  # noqa: SIM115
             encoding="utf-8",
             errors="backslashreplace",
             line_buffering=True,
         )
-        self.begun = time.monotonic()
-        self.shown = -float("inf")
+        self.start = time.monotonic()
+        self.last_written = -float("inf")
         self.bar = ""
 
     def write(self, text: str) -> int:
         if text.startswith("\r"):
             self.bar = text.strip() or self.bar
             now = time.monotonic()
-            if now - self.shown >= max(BAR_SECONDS, BAR_SHARE * (now - self.begun)):
-                self._show()
-                self.shown = now
-        # The end of a line that had a bar on it ends that of the bar's last state.
-        elif text and not (self._show() and text == "\n"):
-            super().write(text)
+            if now - self.last_written >= max(BAR_SECONDS, BAR_SHARE * (now - self.start)):
+                self._write_bar()
+                self.last_written = now
+        elif text:
+            bar_written = self._write_bar()
+            # The state of a bar ends its own line, so the newline after the bar is not needed.
+            if not (bar_written and text == "\n"):
+                super().write(text)
         return len(text)
 
-    def _show(self) -> bool:
-        """Write the bar's state if it is not written yet, and say whether it was not."""
+    def _write_bar(self) -> bool:
+        """Write the latest state of the bar unless it is in the file already. Returns whether it
+        was written."""
         bar, self.bar = self.bar, ""
         if bar:
             super().write(f"{bar}\n")
         return bool(bar)
 
 
-def log_to(path: str) -> None:
-    """Send stdout and stderr of this process, tracebacks and progress bars included, to a log file.
+def log_to(snakemake: Any) -> None:
+    """Send stdout and stderr of this process, tracebacks and progress bars included, to the log
+    file of a job. The first call of every script.
 
-    The first call of every script. Snakemake prints the file when the rule fails
-    (`show-failed-logs` in the profile), so nothing is hidden from the person who runs it. What a
-    person can mend is told in one sentence, the log's last. The last line of a script that ends
-    well tells what it took.
+    `snakemake` is the object that Snakemake gives a script; its first `log` is written to.
+    Snakemake prints the file when the rule fails (`show-failed-logs` in the profile), so nothing is
+    hidden from the user. If the user can correct the fault, the last line of the log says how in
+    one sentence. The last line of a successful script gives its time and memory.
     """
-    # Before the log is opened, since that may be what fails.
-    outputs = getattr(sys._getframe(1).f_globals.get("snakemake"), "output", ())
-    sys.excepthook = partial(_tell, list(outputs))
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    # First, because opening the log may fail too.
+    sys.excepthook = partial(_report_error, list(snakemake.output))
+    path = Path(snakemake.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout = sys.stderr = Log(path)
-    atexit.register(_say_what_it_took, time.monotonic())
+    atexit.register(_print_usage, time.monotonic())
 
 
 def sentence(error: BaseException, outputs: Sequence[str] = ()) -> str | None:
-    """What a person is to know of an error and can do about it; None where that is unknown.
+    """What a user should know about an error and can do about it; None if that is unknown.
 
-    An error that does not say which file could not be written is taken to mean one of `outputs`;
-    one that does not say what was denied may mean an input as well.
+    An error that does not name the file that could not be written is taken to mean one of
+    `outputs`; one that does not name what was denied may mean an input as well.
     """
     if isinstance(error, InputError):
         return str(error)
     for number, (fault, remedy) in REMEDIES.items():
-        # Libraries in other languages give the words of an error alone.
+        # Libraries in other languages give only the text of an error.
         if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
             guess = "a file of this job" if number == errno.EACCES else " or ".join(outputs)
             named = getattr(error, "filename", None) or guess or "an output"
@@ -104,29 +109,30 @@ def sentence(error: BaseException, outputs: Sequence[str] = ()) -> str | None:
     return None
 
 
-def _tell(outputs: Sequence[str], kind: type, error: BaseException, _: object) -> None:
-    """The traceback and, last, what is to be done."""
-    words = sentence(error, outputs)
+def _report_error(outputs: Sequence[str], kind: type, error: BaseException, _: object) -> None:
+    """Print the traceback and, last, what the user can do."""
+    remedy = sentence(error, outputs)
     try:
         print_exception(error)
-        if words:
-            print(f"\n{words}", flush=True)
+        if remedy:
+            print(f"\n{remedy}", flush=True)
     except OSError:
-        # No room for the log either: then to where Snakemake's own words go.
+        # No space for the log either: print where Snakemake itself prints.
         sys.stdout = sys.stderr = sys.__stderr__
         print_exception(error)
-        print(f"\n{words or ''}", flush=True)
+        print(f"\n{remedy or ''}", flush=True)
 
 
-def _say_what_it_took(begun: float) -> None:
-    # There Python keeps the exception that ended a script.
+def _print_usage(start: float) -> None:
+    """Print the time and memory of a script that ended without an error."""
+    # Python keeps the exception that ended a script here.
     if hasattr(sys, "last_value"):
         return
     kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     cpu_s = sum(sum(resource.getrusage(kind)[:2]) for kind in kinds)
     with suppress(OSError):
         print(
-            f"took {time.monotonic() - begun:.1f} s, {cpu_s:.1f} s of CPU time, "
+            f"took {time.monotonic() - start:.1f} s, {cpu_s:.1f} s of CPU time, "
             f"peak memory {_peak_mb():,.0f} MB"
         )
 
@@ -134,7 +140,7 @@ def _say_what_it_took(begun: float) -> None:
 def _peak_mb() -> float:
     """Peak resident memory of this process in MiB."""
     try:
-        # What getrusage says may be the peak of the process that started this one.
+        # getrusage may report the peak of the process that started this one.
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
     except OSError:

@@ -2,7 +2,7 @@
 
 from modality_gap.logs import log_to
 
-log_to(snakemake.log[0])
+log_to(snakemake)
 
 import pandas as pd
 from matplotlib import pyplot as plt

@@ -73,7 +73,7 @@ def made(folder: Path) -> list[str]:
 def hold(folder: Path, script: str, log: str) -> Path:
     """Have one of a script's jobs, told by the name of its log, wait while the returned file is
     there; its log is open then, and its outputs are not begun."""
-    path, begun = script_path(folder, script), "log_to(snakemake.log[0])\n"
+    path, begun = script_path(folder, script), "log_to(snakemake)\n"
     text = path.read_text(encoding="utf-8")
     assert text.count(begun) == 1
     path.write_text(text.replace(begun, begun + HOLD), encoding="utf-8")

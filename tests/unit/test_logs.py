@@ -106,8 +106,9 @@ def test_a_log_is_utf8_whatever_the_machines_language(root, tmp_path):
 def test_the_last_line_tells_what_a_script_took_or_why_it_failed(root, tmp_path, fails):
     log = tmp_path / "logs" / "rule" / "job.log"
     lines = [
+        "from types import SimpleNamespace",
         "from modality_gap.logs import log_to",
-        f"log_to({str(log)!r})",
+        f"log_to(SimpleNamespace(log=[{str(log)!r}], output=[]))",
         "held = b'x' * (200 << 20)",
         "del held",
         *(["raise ValueError('made to fail')"] if fails else []),
@@ -125,9 +126,10 @@ def test_the_last_line_tells_what_a_script_took_or_why_it_failed(root, tmp_path,
 
 BUSY = """
 import os, subprocess, sys, time
+from types import SimpleNamespace
 from modality_gap.logs import log_to
 
-log_to(sys.argv[1])
+log_to(SimpleNamespace(log=[sys.argv[1]], output=[]))
 begun = time.monotonic()
 busy = "import time; any(time.process_time() > 0.6 for _ in iter(int, 1))"
 subprocess.run([sys.executable, "-c", busy], check=True)
@@ -190,7 +192,7 @@ snakemake = SimpleNamespace(log=["a/log"], output=["a/table.csv"])
 
 from modality_gap.logs import log_to
 
-log_to(snakemake.log[0])
+log_to(snakemake)
 
 from modality_gap.errors import InputError
 

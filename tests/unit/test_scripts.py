@@ -41,7 +41,7 @@ def test_every_script_belongs_to_a_rule_and_logs_first(root):
     assert used == scripts.keys() - standalone
     for name in used:
         first = re.search(r"^(?:from|import) .*\n+(.*)", scripts[name], re.MULTILINE)
-        assert first[1] == "log_to(snakemake.log[0])", name
+        assert first[1] == "log_to(snakemake)", name
 
 
 def test_every_rule_says_what_it_does_and_keeps_log_and_benchmark(root):
