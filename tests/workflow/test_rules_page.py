@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import generate
 from generators.tables_page import check_rules, rule_of
 from generators.workflow import place_empty_files
 from modality_gap.config.tables import load_tables
@@ -52,6 +53,16 @@ def test_rules_read_what_others_write(rules):
     assert by_name["extract_embeddings"]["outputs"] == [
         "results/embeddings/{encoded}/{modality}.parquet"
     ]
+
+
+def test_every_page_is_made_of_what_the_project_says(rules):
+    pages = generate.pages(rules)
+    assert "| `figure2b.svg` | Figure 2(b). " in pages["reference/map.md"]
+    assert "MiniLM for CLIP's text tower" in pages["reference/stand-ins.md"]
+    assert "| `gap` ± | length | distance between " in pages["reference/tables.md"]
+    assert "| `confidence` | number, " in pages["reference/configuration.md"]
+    assert "<title>pages imports paper: " in pages["reference/imports.md"]
+    assert "::: modality_gap.measures.gap\n" in pages["reference/api/measures.md"]
 
 
 def test_every_table_of_a_rule_is_documented_and_written(root, rules):
