@@ -178,3 +178,11 @@ def test_peak_memory_is_in_mebibytes():
     peak = extraction.peak_memory_mb()["peak_memory_mb"]
     assert 30 < peak < 2**16
     assert held.sum() > 0
+
+
+def test_memory_of_a_gpu_is_told_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert set(extraction.peak_memory_mb()) == {"peak_memory_mb"}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 3 * 1024 * 1024)
+    assert extraction.peak_memory_mb()["peak_gpu_memory_mb"] == 3

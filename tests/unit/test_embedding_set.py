@@ -84,6 +84,33 @@ def test_a_set_chooses_rows_by_label_and_id_and_a_seeded_sample_in_file_order():
     assert len(some.choose({"sample": 100}, 0)) == 40
 
 
+def test_a_label_that_a_batch_lacks_is_null_and_one_that_is_not_asked_for_stays_out(tmp_path):
+    wanted = pa.schema([("kind", pa.string()), ("year", pa.int16())])
+    with EmbeddingWriter(tmp_path / "a.parquet", {}, wanted) as writer:
+        writer.write(["a"], np.ones((1, 2)), pd.DataFrame({"kind": ["x"], "other": [1]}))
+        writer.write(["b", "c"], np.ones((2, 2)), pd.DataFrame({"year": [7, 8]}))
+    table = pq.read_table(tmp_path / "a.parquet").drop_columns(["vector"])
+    assert table.to_pydict() == {
+        "item_id": ["a", "b", "c"],
+        "kind": ["x", None, None],
+        "year": [None, 7, 8],
+    }
+    assert table.schema.field("year").type == pa.int16()
+
+
+def test_a_file_may_be_written_without_a_row_where_that_is_allowed(tmp_path):
+    with EmbeddingWriter(tmp_path / "a.parquet", {"of": "none"}, may_be_empty=True):
+        pass
+    table = pq.read_table(tmp_path / "a.parquet")
+    assert (table.num_rows, table.schema.names) == (0, ["item_id"])
+    with (
+        pytest.raises(InputError, match=r"b\.parquet: there is no item to embed"),
+        EmbeddingWriter(tmp_path / "b.parquet", {}),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
 def test_many_batches_make_one_file_and_none_before_it_is_whole(tmp_path):
     path, rows = tmp_path / "a.parquet", make(n=ROW_GROUP + 10)
     writer = EmbeddingWriter(path, {})
