@@ -102,8 +102,8 @@ def _modules(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[tuple[st
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                *above, name = alias.name.split(".")
-                yield tuple(above), name
+                *parents, name = alias.name.split(".")
+                yield tuple(parents), name
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else ()
             module = (*above, *(node.module.split(".") if node.module else ()))

@@ -4,7 +4,6 @@ import atexit
 import errno
 import io
 import os
-import re
 import resource
 import sys
 import time
@@ -142,7 +141,8 @@ def _peak_mb() -> float:
     try:
         # getrusage may report the peak of the process that started this one.
         status = Path("/proc/self/status").read_text(encoding="utf-8")
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+        values = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        return int(values["VmHWM"].removesuffix("kB")) / 1024
     except OSError:
         # macOS counts in bytes.
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

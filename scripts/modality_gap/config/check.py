@@ -40,9 +40,8 @@ def check_config(config: dict, schema_path: Path) -> None:
     for faults in (_character_faults, renamed_faults):
         for fault in faults(config):
             raise InputError(fault)
-    fault = schema_fault(config, load_yaml(schema_path))
-    if fault:
-        raise InputError(fault)
+    if broken := schema_fault(config, load_yaml(schema_path)):
+        raise InputError(broken)
     assets = load_yaml(schema_path.parents[1] / "assets.yaml")
     check_references(row_references(config))
     check_references(open_clip_references(config))
@@ -143,7 +142,7 @@ def _faults(config: dict) -> Iterator[str]:
     for name in config["datasets"]:
         if name in MADE_HERE:
             yield f"datasets.{name} has the name of a dataset that is made here; give it another."
-    models = {}
+    models: dict[tuple[str, str], str] = {}
     for name, entry in config["sets"].items():
         key, modalities = f"sets.{name}", entry["modalities"]
         twin = models.setdefault((entry["model"], entry["weights"]), name)

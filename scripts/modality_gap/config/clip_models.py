@@ -36,7 +36,7 @@ def tags(architecture: str) -> dict[str, dict]:
 
 def _folder() -> Path | None:
     package = find_spec("open_clip")
-    return Path(package.origin).parent if package else None
+    return Path(package.origin).parent if package and package.origin else None
 
 
 @cache
@@ -50,6 +50,7 @@ def _pretrained() -> dict[str, dict[str, dict]]:
     # It does without these two, and the first imports torch.
     slow = {"safetensors.torch": None, "huggingface_hub": None}
     with patch.dict(sys.modules, {"_open_clip": package, **slow}):
+        assert spec and spec.loader
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
     return module._PRETRAINED
@@ -116,7 +117,7 @@ def _timm_quick_gelu() -> frozenset[str]:
     """Architectures of timm with their tags, of which its table notes that they want QuickGELU, out
     of its source."""
     package = find_spec("timm")
-    if not package:
+    if not package or not package.origin:
         return frozenset()
     source = Path(package.origin).with_name("models") / "vision_transformer.py"
     tables = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
@@ -125,7 +126,9 @@ def _timm_quick_gelu() -> frozenset[str]:
         for table in tables
         if isinstance(table, ast.Dict)
         for key, entry in zip(table.keys, table.values, strict=True)
-        if isinstance(key, ast.Constant) and isinstance(entry, ast.Call)
+        if isinstance(key, ast.Constant)
+        and isinstance(key.value, str)
+        and isinstance(entry, ast.Call)
     ]
     return frozenset(
         name

@@ -1,6 +1,7 @@
 """How a configuration is read from YAML."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -12,7 +13,7 @@ from modality_gap.errors import InputError
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def load_yaml(path: str | Path) -> object:
+def load_yaml(path: str | Path) -> Any:
     """What a YAML file of the project holds. Raises InputError for a key that is no text."""
     content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
     for fault in key_faults(content):

@@ -73,7 +73,7 @@ def without_absent(config: dict, absent: Collection[str]) -> tuple[dict, dict[st
     A panel of which less than two initialisations are left goes as a whole; the tasks stay where
     none would be left, so that the run ends in what is missing.
     """
-    left_out = {}
+    left_out: dict[str, list[str]] = {}
 
     def takes_part(key: str, inputs: str, encoder: str | None = None) -> bool:
         files = config["datasets"].get(config["inputs"][inputs]["dataset"], {}).get("files", {})
@@ -88,7 +88,7 @@ def without_absent(config: dict, absent: Collection[str]) -> tuple[dict, dict[st
         for task in config["table1"]["tasks"]
         if takes_part(f"table1.tasks {task}", config["tasks"][task]["inputs"])
     ]
-    studies = {}
+    studies: dict[str, dict] = {}
     for study, panels in config["supplement"]["seed_studies"].items():
         studies[study] = {}
         for title, panel in panels.items():
@@ -195,12 +195,13 @@ def references_between_keys(
             if key in entry:
                 yield f"sets.{name}.{key}", entry[key], known, kind
     for name, entry in config["cone"]["encoders"].items():
-        for weights in ("trained", "random"):
-            key = f"cone.encoders.{name}.{weights}"
-            yield key, entry[weights], list(encoders), "encoder"
-            known = noise if weights == "random" else list(inputs)
-            kind = "input with noise" if weights == "random" else "input"
-            yield f"{key}_inputs", entry[f"{weights}_inputs"], known, kind
+        for origin, of_these, called in (
+            ("trained", list(inputs), "input"),
+            ("random", noise, "input with noise"),
+        ):
+            key = f"cone.encoders.{name}.{origin}"
+            yield key, entry[origin], list(encoders), "encoder"
+            yield f"{key}_inputs", entry[f"{origin}_inputs"], of_these, called
     for name, entry in config["initialisation_cones"].items():
         key = f"initialisation_cones.{name}"
         yield key, name, with_seeds, "encoder with seeds"

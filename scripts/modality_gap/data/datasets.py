@@ -3,7 +3,7 @@
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -72,17 +72,18 @@ def _write(path: str | Path, rows: Iterator[dict]) -> None:
     if first is None:
         raise LookupError("no picture is in it")
     schema = pa.schema({name: pa.binary() if name == "image" else pa.string() for name in first})
-    rows = tqdm(itertools.chain([first], rows), unit="picture", mininterval=10, file=sys.stderr)
-    labels = Counter()
+    every = itertools.chain([first], rows)
+    shown = iter(tqdm(every, unit="picture", mininterval=10, file=sys.stderr))
+    labels: Counter[str] = Counter()
     with pq.ParquetWriter(path, schema) as writer:
-        while group := list(itertools.islice(rows, ROWS)):
+        while group := list(itertools.islice(shown, ROWS)):
             writer.write_table(pa.Table.from_pylist(group, schema))
             labels.update(row.get("label", "") for row in group)
     classes = f" of {len(labels)} classes" if "label" in first else ""
     print(f"{labels.total()} pictures{classes}", file=sys.stderr)
 
 
-FORMATS = {
+FORMATS: dict[str, Callable[..., Iterator[dict]]] = {
     "coco": read_coco,
     "cifar": read_cifar,
     "class_folders": read_class_folders,

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import scipy.io
+from numpy._core.multiarray import _reconstruct
 from PIL import Image
 
 from modality_gap.data.archives import (
@@ -42,7 +43,7 @@ def item_ids(archive: str | Path, paths: Collection[PurePosixPath]) -> dict[Pure
     """What each picture is called: its path without the ending, and with it where others have the
     same. Raises InputError that names two that would still be called alike."""
     often = Counter(path.with_suffix("") for path in paths)
-    called = {}
+    called: dict[str, PurePosixPath] = {}
     for path in paths:
         stem = path.with_suffix("")
         name = str(path if often[stem] > 1 else stem)
@@ -81,7 +82,7 @@ def coco_captions(document: dict, captions: str) -> dict[str, str]:
 def coco_all_captions(document: dict) -> dict[str, list[str]]:
     """File name > all its captions, in the file's order."""
     names = {image["id"]: nfc(image["file_name"]) for image in document["images"]}
-    found = {name: [] for name in names.values()}
+    found: dict[str, list[str]] = {name: [] for name in names.values()}
     for annotation in document["annotations"]:
         found[names[annotation["image_id"]]].append(annotation["caption"].strip())
     return found
@@ -149,8 +150,8 @@ class CifarUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> object:
         known = {
-            ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
-            ("numpy._core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
+            ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+            ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
             ("numpy", "ndarray"): np.ndarray,
             ("numpy", "dtype"): np.dtype,
             # How Python 3 writes bytes into a pickle of Python 2's.
@@ -195,7 +196,7 @@ def read_cifar(files: dict[str, str]) -> Iterator[dict]:
         raise absent_member(path, "member batches.meta or meta with the class names")
     splits = set()
     for name, batch in cifar_members(path, CIFAR_BATCHES):
-        data, labels = batch.get("data"), batch.get("labels", batch.get("fine_labels", ()))
+        data, labels = batch.get("data", ()), batch.get("labels", batch.get("fine_labels", ()))
         shape, dtype = getattr(data, "shape", ()), getattr(data, "dtype", None)
         known = set(labels) <= set(range(len(names)))
         if shape != (len(labels), 3072) or dtype != np.uint8 or not known:

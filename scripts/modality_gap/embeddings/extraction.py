@@ -143,7 +143,7 @@ def prepare_items(
 ) -> list[torch.Tensor | InputError]:
     """What the encoder takes of some (item_id, content); with `unreadable` "skip" the error itself
     in place of a picture that cannot be decoded."""
-    prepared = []
+    prepared: list[torch.Tensor | InputError] = []
     for item_id, content in items:
         try:
             item = open_picture(content, item_id) if modality == "image" else content
@@ -161,7 +161,7 @@ def prepare_ahead(
 ) -> Iterator[tuple[pd.DataFrame, list[Future]]]:
     """Each batch and its inputs to come, with enough of the next ones under way that no worker
     waits, and no more."""
-    queue = deque()
+    queue: deque[tuple[pd.DataFrame, list[Future]]] = deque()
     for frame in batches:
         items = list(zip(frame["item_id"], frame[modality], strict=True))
         queue.append(
@@ -196,8 +196,9 @@ def extract(
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=items, unit=modality, mininterval=2, file=sys.stderr) as progress,
     ):
-        submit = partial(pool.submit, prepare_items, encoder, modality, unreadable)
+        prepare = partial(prepare_items, encoder, modality, unreadable)
         clock = time.perf_counter()
+        submit = partial(pool.submit, prepare)
         for frame, futures in prepare_ahead(batches, modality, submit, workers):
             prepared = [item for future in futures for item in future.result()]
             readable = np.array([not isinstance(item, InputError) for item in prepared])

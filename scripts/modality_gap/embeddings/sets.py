@@ -6,7 +6,7 @@ normalised) and any label columns. The file's metadata say where the vectors com
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +106,7 @@ class EmbeddingWriter:
                 if self.writer:
                     self.writer.close()
 
-    def write(self, item_ids, vectors: np.ndarray, labels: pd.DataFrame) -> None:
+    def write(self, item_ids: Iterable[str], vectors: np.ndarray, labels: pd.DataFrame) -> None:
         """Append rows: `item_ids` (b,), `vectors` (b, d), `labels` of b rows."""
         if self.labels is None:
             self.labels = pa.Schema.from_pandas(labels, preserve_index=False)
@@ -149,12 +149,13 @@ class EmbeddingWriter:
         rest = pa.concat_tables(self.buffer)
         if len(rest) or self.writer is None:
             self._write(rest)
+        assert self.writer
         self.writer.add_key_value_metadata({METADATA_KEY: json.dumps(self.metadata).encode()})
         self.writer.close()
         os.replace(self.partial, self.path)
 
 
-def ids_and_vectors(item_ids, vectors: np.ndarray) -> dict[str, pa.Array]:
+def ids_and_vectors(item_ids: Iterable[str], vectors: np.ndarray) -> dict[str, pa.Array]:
     values = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
     return {
         "item_id": pa.array(list(item_ids), pa.string()),
@@ -168,7 +169,7 @@ def write(embeddings: EmbeddingSet, path: str | Path) -> None:
         writer.write(embeddings.item_ids, embeddings.vectors, embeddings.labels)
 
 
-def hash_ids(item_ids: Sequence[str]) -> np.ndarray:
+def hash_ids(item_ids: Sequence[str] | np.ndarray) -> np.ndarray:
     """A number of 64 bits for each item id, (n,) uint64: two that differ have one in common about
     once in 10^5 sets of ten million items."""
     return pd.util.hash_array(np.array(item_ids, dtype=object), categorize=False)

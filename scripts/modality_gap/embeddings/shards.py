@@ -59,7 +59,7 @@ class _Part(NamedTuple):
     rows: int
 
 
-def _check_same_origin(path, first, parts: dict[str | Path, _Part]) -> None:
+def _check_same_origin(path: str | Path, first: str | Path, parts: dict[str | Path, _Part]) -> None:
     """Raise InputError where a shard at `path` does not belong to the one at `first`."""
     (about, schema, _), (expected_about, expected, _) = parts[path], parts[first]
     if schema != expected:
@@ -105,7 +105,7 @@ def _adds_up(key: str) -> bool:
 
 def _name_repeated(paths: Sequence[str | Path], target: str | Path) -> None:
     """Raise InputError that names the first item that stands twice in the files."""
-    where = {}
+    where: dict[str, str | Path] = {}
     for path in paths:
         for item_id in pq.read_table(path, columns=["item_id"])["item_id"].to_pylist():
             if item_id in where:

@@ -90,7 +90,7 @@ class StoredVectors:
     def _ids_with_hash(self, row: int) -> list[str]:
         """Names of the items before `row` that have its hash."""
         same = np.flatnonzero(self.item_hashes[:row] == self.item_hashes[row])
-        return [self.item_id(other) for other in same]
+        return [self.item_id(int(other)) for other in same]
 
     def label(self, name: str) -> np.ndarray:
         """A label column, (n,)."""
@@ -104,13 +104,16 @@ class StoredVectors:
         names = self.file.label_types.names
         labels = self.file.labels([column]) if column in names else pd.DataFrame(columns=names)
         codes = cluster_codes(labels, column, self.path)
-        return codes if self.rows is None else pd.factorize(codes[self.rows])[0]
+        if codes is None or self.rows is None:
+            return codes
+        return pd.factorize(codes[self.rows])[0]
 
     def load(self) -> EmbeddingSet:
         """All of it in memory, with ids and labels."""
         item_ids, vectors, _ = zip(*self.file.in_order(), strict=True)
-        item_ids, vectors = np.concatenate(item_ids), np.concatenate(vectors)
-        whole = EmbeddingSet(item_ids, vectors, self.file.labels(), self.metadata)
+        whole = EmbeddingSet(
+            np.concatenate(item_ids), np.concatenate(vectors), self.file.labels(), self.metadata
+        )
         return whole if self.rows is None else whole.select(self._chosen())
 
     def _chosen(self) -> np.ndarray:
@@ -125,10 +128,11 @@ class StoredVectors:
         with EmbeddingWriter(path, self.metadata, self.file.label_types) as writer:
             for item_ids, vectors, labels in self.file.in_order(labels=True):
                 rows = chosen[start : start + len(item_ids)]
-                own = {
-                    name: labels[name].filter(pa.array(rows))
-                    for name in self.file.label_types.names
-                }
+                own = (
+                    {name: labels[name].filter(pa.array(rows)) for name in labels.schema.names}
+                    if labels
+                    else {}
+                )
                 writer.append(pa.table(ids_and_vectors(item_ids[rows], vectors[rows]) | own))
                 start += len(item_ids)
 
@@ -211,7 +215,7 @@ class _ParquetFile:
 
     def vectors_of(self, rows: np.ndarray) -> np.ndarray:
         """Float32 vectors of any rows, in the order asked for."""
-        found = np.empty((len(rows), self.dim), dtype=np.float32)
+        found = np.empty((len(rows), self.dim or 0), dtype=np.float32)
         groups = np.searchsorted(self.starts, rows, side="right") - 1
         for group in np.unique(groups):
             start, stop = self.starts[group : group + 2]

@@ -103,7 +103,9 @@ def not_its_weights(weights: dict, spec: dict) -> InputError:
     )
 
 
-def weights_metadata(spec: dict, weights: dict, preprocessing: str, dtype) -> dict:
+def weights_metadata(
+    spec: dict, weights: dict, preprocessing: str, dtype: torch.dtype | str
+) -> dict:
     return {
         "library": spec["library"],
         "model": spec.get("label", spec.get("architecture", spec["library"])),

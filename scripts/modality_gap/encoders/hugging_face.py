@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,8 +38,9 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
     own_pooling = pooling == "own"
     try:
         pipeline = pipeline_of(name, _hugging_face_reader(name, pooling), pooling)
-        there = {"subfolder": pipeline.transformer} if pipeline.transformer else {}
-        there["trust_remote_code"] = False
+        there: dict[str, Any] = {"trust_remote_code": False}
+        if pipeline.transformer:
+            there["subfolder"] = pipeline.transformer
         config = AutoConfig.from_pretrained(name, **there)
         if hasattr(config, "text_config") or getattr(config, "is_encoder_decoder", False):
             raise ValueError(f"a {config.model_type} is no encoder of text alone")
@@ -76,7 +78,7 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
     device = choose_device()
     dtype = choose_dtype(precision, device)
     model = model.to(device=device, dtype=dtype).eval()
-    layers = torch.nn.Sequential(*layers).to(device).eval()
+    behind = torch.nn.Sequential(*layers).to(device).eval()
     # A tokenizer without a limit says so with a number beyond all sentences.
     length = min(
         tokenizer.model_max_length,
@@ -107,7 +109,7 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
             return states.pooler_output.float().cpu().numpy()
         mask[:, :skipped] = False
         hidden = states.last_hidden_state.float()
-        return layers(pool(hidden, mask, pipeline.pooling)).cpu().numpy()
+        return behind(pool(hidden, mask, pipeline.pooling)).cpu().numpy()
 
     return Encoder(
         prepare=prepare,
@@ -141,7 +143,7 @@ class _Normalise(torch.nn.Module):
         return torch.nn.functional.normalize(x)
 
 
-def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], object]:
+def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], Any]:
     """A function that gives the content of a model's JSON file, in its folder or on the hub; None
     where there is none. It raises InputError where the hub cannot be asked, unless the
     configuration sets the `pooling`: a cache without a file does not say that there is none."""
@@ -166,13 +168,13 @@ def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], obje
 
 def _hugging_face_layer(name: str, layer: Dense | str, weights: dict) -> torch.nn.Module:
     """A layer behind the pooling, with its weights, or with those that torch draws for a seed."""
-    if layer == "normalise":
+    if isinstance(layer, str):
         return _Normalise()
     from safetensors.torch import load_file
     from transformers.utils import cached_file
 
     linear = torch.nn.Linear(layer.inputs, layer.outputs, layer.bias)
     if "seed" not in weights:
-        stored = load_file(cached_file(name, f"{layer.path}/model.safetensors"))
+        stored = load_file(str(cached_file(name, f"{layer.path}/model.safetensors")))
         linear.load_state_dict({key.removeprefix("linear."): stored[key] for key in stored})
     return torch.nn.Sequential(linear, getattr(torch.nn, layer.activation)())

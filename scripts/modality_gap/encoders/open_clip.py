@@ -3,6 +3,7 @@
 import pickle
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from modality_gap.errors import InputError
 # --- open_clip --------------------------------------------------------------------------------
 
 
-def load_open_clip(spec: dict, weights: dict):
+def load_open_clip(spec: dict, weights: dict) -> tuple[Any, Any, Any]:
     """An open_clip model (float32, eval mode), its picture transform and its tokenizer.
 
     `embed_dim` in `spec`, which no config holds, replaces the architecture's own.
@@ -35,7 +36,7 @@ def load_open_clip(spec: dict, weights: dict):
     if not spec.get("hugging_face"):
         # open_clip imports transformers wherever it is installed, which doubles the start-up of
         # every job, and needs it only for towers and tokenizers from the Hugging Face hub.
-        sys.modules.setdefault("transformers", None)
+        cast(dict[str, Any], sys.modules).setdefault("transformers", None)
     import open_clip
 
     name = spec["architecture"]

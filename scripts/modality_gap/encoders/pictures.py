@@ -1,12 +1,19 @@
 """Pictures as encoders take them: decoding, sizes, pixel statistics."""
 
 import io
+import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    PHOTOMETRIC_INTERPRETATION,
+    SAMPLEFORMAT,
+    TiffImageFile,
+)
 
 from modality_gap.errors import InputError
 
@@ -25,7 +32,7 @@ def pixel_statistics(spec: dict) -> tuple[tuple, tuple] | None:
     return (IMAGENET_MEAN, IMAGENET_STD) if spec.get("preprocessing") == "imagenet" else None
 
 
-def split_transform(transform) -> tuple[Callable, Callable]:
+def split_transform(transform: Any) -> tuple[Callable, Callable]:
     """A picture transform of open_clip or timm in two: from a picture to its pixels (3, height,
     width) uint8, and from pixels to what the network takes, for a whole batch on its device.
 
@@ -66,8 +73,8 @@ def open_picture(data: bytes, item_id: str) -> Image.Image:
     has but a small file can claim.
     """
     try:
-        picture = Image.open(io.BytesIO(data))
-        if picture.width * picture.height > Image.MAX_IMAGE_PIXELS:
+        picture: Image.Image = Image.open(io.BytesIO(data))
+        if picture.width * picture.height > (Image.MAX_IMAGE_PIXELS or math.inf):
             raise ValueError(f"{picture.width} x {picture.height} pixels are too many")
         picture.load()
         if picture.mode == "F" or picture.mode.startswith("I"):
@@ -93,7 +100,7 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     """A grey picture of more than 8 bits as one of 8, which Pillow would clip to white. Raises
     ValueError where its format does not say which value is white."""
     bits, inverted = 0, False
-    if picture.format == "TIFF":
+    if isinstance(picture, TiffImageFile):
         tags = picture.tag_v2
         unsigned = tags.get(SAMPLEFORMAT, (1,))[0] == 1
         (bits,) = tags[BITSPERSAMPLE] if unsigned else (0,)

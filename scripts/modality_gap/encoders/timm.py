@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from typing import Any
 
 import torch
 
@@ -38,15 +39,16 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
             + nearest_names(name, known, "timm.list_models()")
         )
     notes = " ".join(getattr(timm.get_pretrained_cfg(name), "notes", None) or ())
+    model: Any
     trained = tag or "file" in weights
     if trained and "QuickGELU" in notes and "quickgelu" not in name:
         raise InputError(quick_gelu_sentence("encoders: architecture", name))
     torch.manual_seed(weights.get("seed", 0))
     if "file" in weights:
         # With its classifier, so that the file must fit from the first layer to the last.
-        source = {"pretrained": True, "pretrained_cfg_overlay": {"file": weights["file"]}}
+        source = {"file": weights["file"]}
         try:
-            model = timm.create_model(name, **source)
+            model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=source)
         except (RuntimeError, KeyError, pickle.UnpicklingError) as error:
             raise not_its_weights(weights, spec) from error
         model.reset_classifier(0)

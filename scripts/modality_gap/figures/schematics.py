@@ -129,13 +129,14 @@ def _cones(ax: Axes, centre: tuple[float, float], radius: float) -> None:
         middle = centre + reach * axis
         middles.append(middle)
         ax.add_patch(
-            Ellipse(middle, 2 * along, 2 * across, angle=angle, facecolor=color, alpha=0.25)
+            Ellipse(tuple(middle), 2 * along, 2 * across, angle=angle, facecolor=color, alpha=0.25)
         )
         dots = middle + (0.82 * seeds.T * (along, across)) @ frame
-        ax.scatter(*dots.T, s=16, color=color, edgecolor="white", linewidth=0.5, zorder=4)
+        x_dots, y_dots = dots.T
+        ax.scatter(x_dots, y_dots, s=16, color=color, edgecolor="white", linewidth=0.5, zorder=4)
 
     image_middle, text_middle = middles
-    _arrow(ax, text_middle, image_middle, INK, width=1.8)
+    _arrow(ax, tuple(text_middle), tuple(image_middle), INK, width=1.8)
     gap = ax.text(image_middle[0] - 0.09, y, r"$\vec{\Delta}_{\mathrm{gap}}$", fontsize=12)
     gap.set(ha="right", va="center", bbox={"facecolor": SPHERE_FILL, "linewidth": 0, "pad": 1})
     ax.text(x + 0.5, y + 0.5, "unit\nsphere", ha="center", va="center", color=MUTED, fontsize=9)
@@ -284,11 +285,13 @@ def _arrow3d(
     style: str = "-|>",
 ) -> None:
     """A straight arrow, its head drawn in the plane of the paper; the view must be set before."""
-    tail, head = (proj3d.proj_transform(*xyz, ax.get_proj())[:2] for xyz in (start, end))
+    tail, head = (
+        proj3d.proj_transform(*np.asarray(xyz), ax.get_proj())[:2] for xyz in (start, end)
+    )
     _arrow(ax, tail, head, color, width, style)
 
 
 def _label(
     ax: Axes3D, xyz: ArrayLike, text: str, color: str, size: float = 10, ha: str = "center"
 ) -> None:
-    ax.text(*xyz, text, color=color, fontsize=size, ha=ha, va="center", zorder=7)
+    ax.text(*np.asarray(xyz), text, color=color, fontsize=size, ha=ha, va="center", zorder=7)

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -29,7 +30,7 @@ MODALITY_COLORS = {"image": IMAGE_COLOR, "text": TEXT_COLOR}
 INK, MUTED, FAINT = "#222222", "#666666", "#BBBBBB"
 MOST_COLUMNS = 4  # more panels in a row would make the numbers under them too small to read
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.figsize": (10, 4),
     "figure.constrained_layout.use": True,
     "figure.facecolor": "white",
@@ -53,7 +54,7 @@ STYLE = {
     "ytick.major.width": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(color=PALETTE),
     "lines.linewidth": 1.4,
     "svg.fonttype": "path",  # glyphs as outlines: the same picture where the font is missing
     "svg.hashsalt": "modality-gap",  # element ids of an SVG are random without it
@@ -114,7 +115,8 @@ def draw_pairs(ax: Axes, points: "pd.DataFrame") -> None:
     pairs.set_rasterized(True)
     ax.add_collection(pairs)
     for side, color in (("a", IMAGE_COLOR), ("b", TEXT_COLOR)):
-        ax.scatter(*sides[side].T, s=4, color=color, lw=0, rasterized=True)
+        across, up = sides[side].T
+        ax.scatter(across, up, s=4, color=color, lw=0, rasterized=True)
     ax.set(xticks=[], yticks=[])
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -154,7 +155,7 @@ def _cosines_of_square(rows: np.ndarray, others: np.ndarray, same: bool) -> np.n
     return np.clip(cosines, -1, 1, out=cosines)
 
 
-def panels(trained, random) -> dict[tuple[str, str], np.ndarray]:
+def panels(trained: Any, random: Any) -> dict[tuple[str, str], Any]:
     """Of one encoder's StoredVectors with trained and with random weights the three settings of
     Figure 2(a), by weights and inputs.
 

@@ -60,7 +60,7 @@ def diagnostics(
     def values(weights: np.ndarray) -> np.ndarray:
         squares = weights**2
 
-        def of_different(everything: np.ndarray, own: np.ndarray, inside: np.ndarray):
+        def of_different(everything: np.ndarray, own: np.ndarray, inside: np.ndarray) -> np.ndarray:
             """Sum over pairs of different items: all, less those of a cluster with its copies."""
             return everything - squares @ own + weights @ inside
 

@@ -76,13 +76,14 @@ def _spread(
     if n < d:
         rows = np.concatenate(list(deviations))
         deviations, gram = [rows], rows @ rows.T
-    product, along, lengths = np.zeros((d, d)) if n >= d else gram, 0.0, []
+    product, along = np.zeros((d, d)) if n >= d else gram, 0.0
+    parts = []
     for rows in deviations:
         along += ((rows @ centre) ** 2).sum()
-        lengths.append(np.einsum("ij,ij->i", rows, rows))
+        parts.append(np.einsum("ij,ij->i", rows, rows))
         if n >= d:
             product += rows.T @ rows
-    lengths = np.concatenate(lengths)
+    lengths = np.concatenate(parts)
     return (
         float(along / (n - 1)),
         float(lengths.sum() / (n - 1)),

@@ -10,6 +10,7 @@ A resample of n units is a row of weights (B, n): how often it draws each unit.
 import warnings
 from collections.abc import Callable
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 from scipy import special, stats
@@ -61,7 +62,8 @@ def ratio(
     """Geometric mean of the ratios of positive values (n,) paired by seed, and its t interval
     (taken of the logarithms)."""
     logs = np.log(numerators) - np.log(denominators)
-    return tuple(float(np.exp(value)) for value in (logs.mean(), *t_interval(logs, confidence)))
+    low, high = t_interval(logs, confidence)
+    return float(np.exp(logs.mean())), float(np.exp(low)), float(np.exp(high))
 
 
 def largest_ratio(values: np.ndarray, confidence: float) -> tuple[float, float, float]:
@@ -128,8 +130,8 @@ def effective_size(hits: np.ndarray, confidence: float, clusters: np.ndarray) ->
 
 
 def jackknife_interval(
-    estimate: np.ndarray, without_one: np.ndarray, confidence: float
-) -> tuple[np.ndarray, np.ndarray]:
+    estimate: Any, without_one: np.ndarray, confidence: float
+) -> tuple[Any, Any]:
     """Jackknife interval of estimates (...), of which `without_one` (n, ...) are those that leave
     out one of the n units each; Student's t with n - 1 degrees of freedom."""
     n = len(without_one)

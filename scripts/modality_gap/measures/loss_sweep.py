@@ -66,13 +66,13 @@ def sweep_cross_entropies(
         for batch in range(0, batches, together)
         for row in range(0, batch_size, height)
     ]
-    deltas, temperatures = np.asarray(deltas), np.asarray(temperatures, dtype=np.float64)
-    one = temperatures >= LOWEST_FOR_ONE_EXPONENTIAL
-    rows = np.zeros((len(temperatures), len(deltas), batches))
-    columns, sums = np.zeros_like(rows), 0
+    deltas, scales = np.asarray(deltas), np.asarray(temperatures, dtype=np.float64)
+    one = scales >= LOWEST_FOR_ONE_EXPONENTIAL
+    rows = np.zeros((len(scales), len(deltas), batches))
+    columns, sums = np.zeros_like(rows), np.zeros(())
     # BLAS's own threads would wait for one another while these are at work.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        work = partial(_sums_of_part, x, y, x @ u, y @ u, deltas, temperatures[one])
+        work = partial(_sums_of_part, x, y, x @ u, y @ u, deltas, scales[one])
         # What is done waits for its turn, so no more is begun than keeps the threads busy.
         done = map_ahead(pool, work, parts, ahead=2 * threads)
         for (batch, row), (of_rows, of_columns) in zip(parts, done, strict=True):
@@ -80,9 +80,9 @@ def sweep_cross_entropies(
             sums = sums + of_columns
             if row.start + height >= batch_size:
                 columns[one, :, batch] = np.log(sums).sum(axis=-1)
-                sums = 0
+                sums = np.zeros(())
     right = _cosines_of_partners(x, y, u, deltas) - 1
-    losses = np.stack([rows, columns]) / batch_size - right / temperatures[:, None, None]
+    losses = np.stack([rows, columns]) / batch_size - right / scales[:, None, None]
     for start in range(0, batches, together) if not one.all() else ():
         some = slice(start, start + together)
         similarity, x_along, y_along = (
@@ -93,7 +93,7 @@ def sweep_cross_entropies(
         for column, delta in enumerate(deltas):
             moved = shifted_similarity(similarity, x_along, y_along, delta)
             for place in np.flatnonzero(~one):
-                losses[:, place, column, some] = cross_entropies(moved, temperatures[place])
+                losses[:, place, column, some] = cross_entropies(moved, scales[place])
     return losses
 
 
@@ -189,7 +189,7 @@ def loss_landscape(
     batches = count_batches(len(x), batch_size)
     u = unit_gap_vector(x, y)
     some = batch_size * max(1, ROWS // batch_size)  # whole batches
-    both = 0
+    both = np.zeros((2, len(temperatures), len(deltas)))
     for of_x, of_y in tiles(x, y, size=some):
         if len(of_x) < batch_size:
             break

@@ -6,6 +6,7 @@ config, whose fine grid has its steps fine_step apart.
 
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -84,8 +85,12 @@ def minima(
         units = loss_by_unit(
             mean,
             fine,
-            lambda deltas, temperature=temperature: softmax_effects(
-                x, y, u, deltas, temperature, batch_size, threads
+            partial(
+                softmax_effects,
+                *(x, y, u),
+                temperature=temperature,
+                batch_size=batch_size,
+                threads=threads,
             ),
             clusters,
         )
@@ -141,8 +146,12 @@ def sigmoid_tables(
         units = loss_by_unit(
             batches.mean(axis=1),
             fine,
-            lambda deltas, temperature=temperature: sigmoid_effects(
-                x, y, u, deltas, temperature, bias, batch_size
+            partial(
+                sigmoid_effects,
+                *(x, y, u),
+                temperature=temperature,
+                bias=bias,
+                batch_size=batch_size,
             ),
             clusters,
         )

@@ -18,7 +18,8 @@ def cross_entropies(similarity: np.ndarray, temperature: float) -> tuple[np.ndar
 def symmetric_loss(similarity: np.ndarray, temperature: float) -> np.ndarray:
     """The contrastive loss of square matrices (..., n, n) of cosines: mean of the two directions'
     cross-entropies, (...). Source: section 4.1."""
-    return sum(cross_entropies(similarity, temperature)) / 2
+    one, other = cross_entropies(similarity, temperature)
+    return (one + other) / 2
 
 
 def sigmoid_losses(similarity: np.ndarray, temperature: float, bias: float) -> np.ndarray:

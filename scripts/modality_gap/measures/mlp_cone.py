@@ -1,6 +1,6 @@
 """Figure 2(b): the mean cosine of random MLPs, layer by layer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from modality_gap.errors import InputError
 from modality_gap.measures.gap import mean_cosine
 from modality_gap.measures.intervals import t_quantile
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "relu": lambda z: np.maximum(z, 0),
     "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),

@@ -111,7 +111,7 @@ def measure_recall(
     first_x, first_y = identical_rows(x), identical_rows(y)
     rows = np.arange(len(x))
     items = {"a": np.flatnonzero(first_x == rows), "b": np.flatnonzero(first_y == rows)}
-    row = {f"recall_items_{side}": len(its) for side, its in items.items()}
+    row: dict[str, float] = {f"recall_items_{side}": len(its) for side, its in items.items()}
     matches = len(set(zip(first_x.tolist(), first_y.tolist(), strict=True)))
     chance = matches / (len(items["a"]) * len(items["b"]))
     row["recall1_chance"] = chance

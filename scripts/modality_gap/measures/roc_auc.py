@@ -46,12 +46,9 @@ def halves(positive: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
             "a task scored by roc_auc needs four pictures of each of its two classes; give more."
         )
     cut = [len(part) // 2 for part in parts]
-    return tuple(
-        np.concatenate(
-            [part[:at] if first else part[at:] for part, at in zip(parts, cut, strict=True)]
-        )
-        for first in (True, False)
-    )
+    one = [part[:at] for part, at in zip(parts, cut, strict=True)]
+    other = [part[at:] for part, at in zip(parts, cut, strict=True)]
+    return np.concatenate(one), np.concatenate(other)
 
 
 def held_out_gain(scores: np.ndarray, positive: np.ndarray, deltas: np.ndarray, seed: int) -> dict:

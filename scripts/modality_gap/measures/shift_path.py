@@ -25,7 +25,7 @@ def pca_with_shifts(x: np.ndarray, y: np.ndarray) -> tuple[pd.DataFrame, pd.Data
         placed = (vectors - centre) @ components.T
         points.append(pd.DataFrame({"side": side, "pc_1": placed[:, 0], "pc_2": placed[:, 1]}))
     distance, shifts = gap(x, y), []
-    direction = unit_gap_vector(x, y) if distance else None
+    direction = unit_gap_vector(x, y) if distance else np.zeros(x.shape[1])
     for fraction in FRACTIONS if distance else ():
         for side, vectors, sign in (("a", x, -1), ("b", y, 1)):
             moved = shift(vectors, direction, sign * fraction * distance / 2).mean(axis=0)

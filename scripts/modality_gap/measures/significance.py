@@ -58,8 +58,11 @@ def paired_change(
         one = len(set(clusters[changed])) == 1
         worth = 1.0 if one else effective_size(up[changed], confidence, clusters[changed])
     low, high = exact_interval(rises / count * worth, worth, confidence)
-    ends = [(2 * end - 1) * count / n for end in (low, high)]
-    return (rises - (count - rises)) / n, *ends
+    return (
+        (rises - (count - rises)) / n,
+        (2 * low - 1) * count / n,
+        (2 * high - 1) * count / n,
+    )
 
 
 def random_sign_test(

@@ -1,5 +1,7 @@
 """A zero-shot task of one model under a shift of the gap, by its own metric (Table 1)."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -17,7 +19,7 @@ def measure_task(
     deltas: np.ndarray,
     distances: np.ndarray,
     cluster: str | None = None,
-    **settings: float,
+    **settings: Any,
 ) -> tuple[dict, pd.DataFrame]:
     """A row of Table 1 and the curve behind it, of the task `name`, whose entry in the config is
     `task`.

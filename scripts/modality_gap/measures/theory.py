@@ -10,6 +10,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import special
 
 from modality_gap.errors import InputError
@@ -17,7 +18,7 @@ from modality_gap.measures.intervals import jackknife_interval, normal_quantile,
 from modality_gap.measures.streams import stream
 
 
-def arc_cosine_kernel(correlation: np.ndarray) -> np.ndarray:
+def arc_cosine_kernel(correlation: ArrayLike) -> np.ndarray:
     """2 E[phi(a) phi(b)] of standard normal a, b with this correlation.
 
     It is the cosine of two vectors after a ReLU layer of many units, given the one before it, and
@@ -198,12 +199,13 @@ def lemma3_estimates(
     first, second = rng.standard_normal((2, draws))
     second = correlation * first + np.sqrt(max(0.0, 1 - correlation**2)) * second
     quantile = normal_quantile(confidence)
-    estimates = []
-    for values in (first * second, 2 * np.maximum(first, 0) * np.maximum(second, 0)):
-        values = scale * values
+
+    def estimate(values: np.ndarray) -> tuple[float, float, float]:
         mean, margin = values.mean(), quantile * values.std(ddof=1) / np.sqrt(draws)
-        estimates.append((float(mean), float(mean - margin), float(mean + margin)))
-    return tuple(estimates)
+        return float(mean), float(mean - margin), float(mean + margin)
+
+    rectified = 2 * np.maximum(first, 0) * np.maximum(second, 0)
+    return estimate(scale * (first * second)), estimate(scale * rectified)
 
 
 def lemma3_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
@@ -307,7 +309,7 @@ def variance_shares_closed_form(layers: int) -> tuple[np.ndarray, np.ndarray]:
     """
     ratio, beta, cosine = [], [], 0.0
     for _ in range(layers):
-        following = arc_cosine_kernel((1 + cosine) / 2)
+        following = float(arc_cosine_kernel((1 + cosine) / 2))
         ratio.append((following - 1 / np.pi) / (1 - 1 / np.pi))
         beta.append(cosine)
         cosine = following

@@ -72,7 +72,8 @@ def random_halves(
     parts = order[: len(order) // 2], order[len(order) // 2 :]
     if clusters is None:
         return parts
-    return tuple(np.flatnonzero(np.isin(clusters, part)) for part in parts)
+    one, other = (np.flatnonzero(np.isin(clusters, part)) for part in parts)
+    return one, other
 
 
 def direction(before: float, after: float) -> str:

@@ -147,7 +147,8 @@ def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
     with evidence on both sides is in both. Leading sentences of `found` are shown beside the first
     claim of theirs that the run speaks against, or else on their own."""
     own = by_claim(claims[claims["whose"].isin(ledger.PAPERS_OWN)])
-    against, agreeing = {}, {}
+    against: dict[str, tuple[Claim, list[dict], list[str]]] = {}
+    agreeing: dict[str, list[tuple[Claim, list[Mark]]]] = {}
     for claim in own.values():
         rows = [row for row in claim.rows if row["verdict"] in AGAINST]
         if rows:

@@ -116,8 +116,8 @@ def sources_rows(assets: Mapping[str, Mapping], used: Collection[str]) -> list[d
             source = f"{source.rpartition('/')[0]}/, {len(names)} files"
             checksum = checksum and "one a file"
         rows.append(
-            asset
-            | {
+            {
+                **asset,
                 "name": names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}",
                 "from": source,
                 "mb": ("" if "bytes" in asset else "about ")

@@ -146,10 +146,10 @@ def differences(config: Mapping, default: Mapping, prefix: str = "") -> list[lis
     only one of them has is one row."""
     rows = []
     for key in dict.fromkeys([*default, *config]):
-        name, values = f"{prefix}{key}", [side.get(key) for side in (default, config)]
-        if all(isinstance(value, Mapping) for value in values):
-            rows += differences(values[1], values[0], f"{name}.")
-        elif values[0] != values[1]:
+        name, before, now = f"{prefix}{key}", default.get(key), config.get(key)
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            rows += differences(now, before, f"{name}.")
+        elif before != now:
             rows.append(
                 [
                     name,

@@ -70,10 +70,11 @@ def meets(measured: Measured, expected: Mapping) -> tuple[bool | None, str]:
     if "equals" in expected:
         centre, within = expected["equals"], expected.get("within", 0)
         slack = within + ROUNDING * max(1.0, abs(centre))
+        inside: bool | None = None
         if max(abs(low - centre), abs(high - centre)) <= slack:
             inside = True
-        else:
-            inside = False if low > centre + slack or high < centre - slack else None
+        elif low > centre + slack or high < centre - slack:
+            inside = False
         words = {
             True: f"at most {within:g} from",
             False: f"more than {within:g} from",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -95,7 +96,7 @@ def _cases(entry: dict) -> Iterator[dict]:
         yield claim | ({"evidence": evidence} if evidence else {})
 
 
-def _filled(part: object, values: Mapping) -> object:
+def _filled(part: Any, values: Mapping) -> Any:
     if isinstance(part, dict):
         return {key: _filled(value, values) for key, value in part.items()}
     if isinstance(part, list):

@@ -120,12 +120,13 @@ def _cell(row: pd.Series, column: str, point: bool) -> Measured:
     """A cell with its interval, unless only the `point` is wanted, and the row's n."""
     # The interval of a share may have the name of what was counted: offensive_low.
     stem = column if f"{column}_low" in row.index else column.removesuffix("_share")
-    bounds = [None if point else row.get(f"{stem}_{end}") for end in ("low", "high")]
-    return Measured(
-        float(row[column]),
-        *(None if bound is None or not math.isfinite(bound) else float(bound) for bound in bounds),
-        int(row["n"]) if "n" in row.index else None,
-    )
+
+    def bound(end: str) -> float | None:
+        value = None if point else row.get(f"{stem}_{end}")
+        return None if value is None or not math.isfinite(value) else float(value)
+
+    n = int(row["n"]) if "n" in row.index else None
+    return Measured(float(row[column]), bound("low"), bound("high"), n)
 
 
 def _matches(column: pd.Series, wanted: object) -> pd.Series:
@@ -149,7 +150,7 @@ def _matches(column: pd.Series, wanted: object) -> pd.Series:
 
 
 def _absolute(a: Measured) -> Measured:
-    if a.low is None:
+    if a.low is None or a.high is None:
         return Measured(abs(a.value), n=a.n)
     ends = sorted((abs(a.low), abs(a.high)))
     return Measured(abs(a.value), 0.0 if a.low < 0 < a.high else ends[0], ends[1], a.n)
@@ -159,14 +160,23 @@ def _least(*numbers: int | None) -> int | None:
     return min((n for n in numbers if n is not None), default=None)
 
 
+def _logarithm(a: Measured) -> Measured:
+    low, high = _ends(a)
+    return Measured(math.log(a.value), math.log(low), math.log(high))
+
+
+def _ends(a: Measured) -> tuple[float, float]:
+    """The ends of an interval; the value itself where there is none."""
+    return a.value if a.low is None else a.low, a.value if a.high is None else a.high
+
+
 def _difference(a: Measured, b: Measured) -> Measured:
     """a - b; its interval from the two intervals as if they were independent (Zou and Donner,
     Statistics in Medicine, 2008). A constant has no width."""
     n = _least(a.n, b.n)
     if a.low is None and b.low is None:
         return Measured(a.value - b.value, n=n)
-    a_low, a_high = (a.value, a.value) if a.low is None else (a.low, a.high)
-    b_low, b_high = (b.value, b.value) if b.low is None else (b.low, b.high)
+    (a_low, a_high), (b_low, b_high) = _ends(a), _ends(b)
     value = a.value - b.value
     return Measured(
         value,
@@ -183,16 +193,14 @@ def _ratio(a: Measured, b: Measured) -> Measured:
     if not b.value:
         return Measured(math.nan, n=n)
     if b.low is None and a.low is not None and b.value > 0:
-        return Measured(a.value / b.value, a.low / b.value, a.high / b.value, n)
+        low, high = _ends(a)
+        return Measured(a.value / b.value, low / b.value, high / b.value, n)
     ends = [end for m in (a, b) for end in (m.value, m.low, m.high) if end is not None]
     if (a.low is None and b.low is None) or min(ends) <= 0:
         return Measured(a.value / b.value, n=n)
-    logs = [
-        Measured(*(None if end is None else math.log(end) for end in (m.value, m.low, m.high)))
-        for m in (a, b)
-    ]
-    ratio = _difference(*logs)
-    return Measured(math.exp(ratio.value), math.exp(ratio.low), math.exp(ratio.high), n)
+    ratio = _difference(_logarithm(a), _logarithm(b))
+    low, high = _ends(ratio)
+    return Measured(math.exp(ratio.value), math.exp(low), math.exp(high), n)
 
 
 OPERATIONS = {"over": _ratio, "minus": _difference}

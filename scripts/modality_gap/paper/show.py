@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -138,7 +139,7 @@ def shown(row: Mapping) -> dict:
     }
 
 
-def digits(value: object) -> str:
+def digits(value: Any) -> str:
     """A number with four significant digits, of ten thousand and more all before the point; any
     other text as it is."""
     try:

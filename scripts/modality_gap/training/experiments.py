@@ -34,7 +34,7 @@ from modality_gap.training.towers import (
 
 # Per experiment: the lists of the config that span its conditions, by the column each fills.
 # The last list varies fastest; start and temperature_mode are not the user's to choose.
-CONDITIONS = {
+CONDITIONS: dict[str, dict[str, str | list[str]]] = {
     "temperature": {"temperature": "temperatures"},
     "initialisation": {
         "temperature_mode": ["fixed", "learnt"],
@@ -66,7 +66,8 @@ def fit(
     progress = tqdm(batches, total=steps, unit="step", mininterval=10, delay=10, file=sys.stderr)
     for step, rows in enumerate(progress, start=1):
         model.train()
-        loss = symmetric_contrastive_loss(*model(pairs.a[rows], pairs.b[rows]), temperature())
+        x, y = model(pairs.a[rows], pairs.b[rows])
+        loss = symmetric_contrastive_loss(x, y, temperature())
         loss.backward()
         factor = learning_rate_factor(step - 1, steps, settings["warmup"], settings["decay"])
         optimiser.step(factor)
@@ -169,7 +170,7 @@ def run_settings(experiments: dict, name: str) -> dict:
 
 def plan_runs(experiments: dict, name: str, seed: int) -> list[dict]:
     """The runs of an experiment, `seeds` of each condition, the first of them `seed`."""
-    conditions = [{}]
+    conditions: list[dict] = [{}]
     for column, values in CONDITIONS[name].items():
         values = experiments[name][values] if isinstance(values, str) else values
         conditions = [{**one, column: value} for one in conditions for value in values]
@@ -206,8 +207,13 @@ def train_run(
     elif build is not None:
         model = build(condition, seed)
     else:
-        sizes = (settings[key] for key in ("hidden_layers", "width", "dim"))
-        model = Towers((pairs.a.shape[1], pairs.b.shape[1]), *sizes, seed).to(pairs.a.device)
+        model = Towers(
+            (pairs.a.shape[1], pairs.b.shape[1]),
+            settings["hidden_layers"],
+            settings["width"],
+            settings["dim"],
+            seed,
+        ).to(pairs.a.device)
     if condition.get("start") == "rotated":
         rotate_second(model, pairs)
     learnt = condition.get("temperature_mode") == "learnt"

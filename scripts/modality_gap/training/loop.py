@@ -14,7 +14,7 @@ from modality_gap.measures.retrieval import recall_at
 
 
 def symmetric_contrastive_loss(
-    x: torch.Tensor, y: torch.Tensor, temperature: float
+    x: torch.Tensor, y: torch.Tensor, temperature: float | torch.Tensor
 ) -> torch.Tensor:
     """Mean of the two cross-entropies of x_i.y_j / temperature, i the right answer of i.
 
@@ -35,7 +35,7 @@ class LinearProjections(torch.nn.Module):
         self.image = torch.nn.Linear(image_dim, dim, bias=False)
         self.text = torch.nn.Linear(text_dim, dim, bias=False)
 
-    def forward(self, image: torch.Tensor, text: torch.Tensor):
+    def forward(self, image: torch.Tensor, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Unit vectors x, y (b, dim) of pictures (b, image_dim) and texts (b, text_dim)."""
         return functional.normalize(self.image(image)), functional.normalize(self.text(text))
 
@@ -74,7 +74,9 @@ def train(
         milestones=[warmup],
     )
     every = max(1, settings["steps"] // 20)
-    rows = [{"step": 0, "loss": None, **held_out_statistics(model, held_out)}]
+    rows: list[dict[str, float | None]] = [
+        {"step": 0, "loss": None, **held_out_statistics(model, held_out)}
+    ]
     order = torch.empty(0, dtype=torch.int64)
     for step in tqdm(range(1, settings["steps"] + 1), unit="step", mininterval=2, file=sys.stderr):
         if len(order) < settings["batch_size"]:
@@ -85,7 +87,7 @@ def train(
         loss.backward()
         optimiser.step()
         schedule.step()
-        recorded = {"step": step, "loss": loss.item()}
+        recorded: dict[str, float | None] = {"step": step, "loss": loss.item()}
         if step % every == 0 or step == settings["steps"]:
             recorded |= held_out_statistics(model, held_out)
         rows.append(recorded)

@@ -48,10 +48,12 @@ def embed(
     model.eval()
     groups = rows.split(pairs.at_once or len(rows))
     parts = [model(pairs.a[some], pairs.b[some]) for some in groups]
-    return tuple(torch.cat(side) for side in zip(*parts, strict=True))
+    x, y = (torch.cat(side) for side in zip(*parts, strict=True))
+    return x, y
 
 
 def held_out(model: torch.nn.Module, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors x, y (m, d) of the held-out pairs, in float64."""
     sides = embed(model, pairs, pairs.test)
-    return tuple(functional.normalize(side.double()).cpu().numpy() for side in sides)
+    x, y = (functional.normalize(side.double()).cpu().numpy() for side in sides)
+    return x, y

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ class Towers(torch.nn.Module):
     `rotation` (dim, dim) is a fixed orthogonal matrix that rows of the second tower are multiplied
     by, the identity until `rotate_second` sets it.
     """
+
+    rotation: torch.Tensor
 
     def __init__(
         self, input_dims: tuple[int, int], hidden_layers: int, width: int, dim: int, seed: int
@@ -62,8 +65,9 @@ def rotation_onto(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def rotate_second(model: torch.nn.Module, pairs: Pairs) -> None:
     """Turn the model's second tower onto its first, by the train pairs. Source: section 4.4."""
     x, y = (side.double().cpu().numpy() for side in embed(model, pairs, pairs.train))
-    rotation = torch.from_numpy(rotation_onto(x, y)).to(model.rotation)
-    model.rotation.copy_(model.rotation @ rotation)
+    fixed = model.get_buffer("rotation")
+    rotation = torch.from_numpy(rotation_onto(x, y)).to(fixed)
+    fixed.copy_(fixed @ rotation)
 
 
 class Temperature:
@@ -94,7 +98,8 @@ class Adam:
     process makes costs it six seconds of imports, as long as several of these runs.)"""
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], settings: dict, decay: float):
-        self.parameters, self.settings, self.decay = list(parameters), settings, decay
+        self.parameters: list[torch.Tensor] = list(parameters)
+        self.settings, self.decay = settings, decay
         self.means, self.squares = (
             [torch.zeros_like(one) for one in self.parameters] for _ in range(2)
         )
@@ -106,7 +111,7 @@ class Adam:
         settings = self.settings
         adam(
             self.parameters,
-            [one.grad for one in self.parameters],
+            [cast(torch.Tensor, one.grad) for one in self.parameters],
             self.means,
             self.squares,
             [],

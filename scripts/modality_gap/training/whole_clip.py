@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,10 @@ class Clip(torch.nn.Module):
     fixed orthogonal matrix behind the text tower, the identity until `rotate_second` sets it.
     """
 
-    def __init__(self, model: torch.nn.Module, transform: Callable, device: torch.device):
+    model: Any
+    rotation: torch.Tensor
+
+    def __init__(self, model: Any, transform: Any, device: torch.device):
         super().__init__()
         self.model = model
         _, self.normalise = split_transform(transform)
@@ -66,7 +70,7 @@ def build_clip(condition: dict, seed: int, spec: dict, device: torch.device) -> 
 
 
 def read_items(
-    path: str, rows: np.ndarray, transform: Callable, workers: int
+    path: str, rows: np.ndarray, transform: Any, workers: int
 ) -> tuple[pd.DataFrame, torch.Tensor]:
     """Columns but the picture, and the pixels (m, 3, height, width) uint8 that `transform` makes of
     the pictures, of the m rows of a dataset that the mask (n,) takes.
@@ -78,13 +82,13 @@ def read_items(
     file = open_parquet(path)
     columns = [name for name in file.schema_arrow.names if name != "image"]
     table = file.read(columns).to_pandas()[rows].reset_index(drop=True)
-    pixels, at, done = None, 0, 0
+    pixels, at, done = torch.empty(0, dtype=torch.uint8), 0, 0
     with ThreadPoolExecutor(workers) as pool:
         for batch in file.iter_batches(256, columns=["image"]):
             taken = batch.column(0).take(np.flatnonzero(rows[at : at + len(batch)])).to_pylist()
             names = table["item_id"][done : done + len(taken)]
             for picture in pool.map(lambda *item: prepare(open_picture(*item)), taken, names):
-                if pixels is None:
+                if not done:
                     pixels = torch.empty(len(table), *picture.shape, dtype=torch.uint8)
                 pixels[done] = picture
                 done += 1
@@ -93,7 +97,13 @@ def read_items(
 
 
 def read_pairs(
-    path: str, pairs: int | None, seed: int, transform, tokenize, workers: int, device: torch.device
+    path: str,
+    pairs: int | None,
+    seed: int,
+    transform: Any,
+    tokenize: Callable[[list[str]], torch.Tensor],
+    workers: int,
+    device: torch.device,
 ) -> Pairs:
     """Pictures and captions of a dataset: of its split `train` `pairs` that the seed draws (all
     where None), and the whole of its split `test`."""

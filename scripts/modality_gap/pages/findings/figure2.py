@@ -1,6 +1,7 @@
 """What this run found for Figure 2."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -34,7 +35,8 @@ def figure2a_found(cone: pd.DataFrame) -> list[Finding]:
             ),
         )
     ]
-    narrower, others, ids, compared = [], {}, [], 0
+    others: dict[str, list[str]] = {}
+    narrower, ids, compared = [], [], 0
     for encoder, part in cone.groupby("encoder", sort=False):
         rows = {(row["weights"], row["inputs"]): row for _, row in part.iterrows()}
         trained = rows["trained", "real"]
@@ -83,7 +85,7 @@ def _panel_id(row: Mapping) -> str:
     return f"{row['encoder']}.{row['weights']}.{row['inputs']}"
 
 
-def figure2a_tables(cone: pd.DataFrame, published: Mapping[str, object]) -> list[Table]:
+def figure2a_tables(cone: pd.DataFrame, published: Mapping[str, Any]) -> list[Table]:
     """All panels, beside what the paper's notebooks print for their own models (`published` values
     by the ids of the ledger)."""
     rows = []
