@@ -81,7 +81,7 @@ def _counts_and_change(
 ) -> dict:
     """A group's part of a row of `harm_by_group`: counts and shares of `_outcomes` after a shift,
     with intervals, and the change of the offensive labels from before it."""
-    row = {"n": len(after)}
+    row: dict[str, float] = {"n": len(after)}
     row["clusters"] = len(after) if clusters is None else int(clusters.max()) + 1
     for column in after:
         hits = after[column].to_numpy()
