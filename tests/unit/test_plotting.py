@@ -31,7 +31,9 @@ def test_long_names_take_several_lines():
 def test_lines_are_as_long_as_is_asked_for_and_dollars_stay():
     assert plain("aaaa bbbb cccc", 9) == "aaaa bbbb\ncccc"
     assert plain("a $5 b", 4) == "a \\$5\nb"
-    assert plain("x" * 28) == "x" * 28
+    # Where nothing else is said, 28.
+    assert plain(f"{'x' * 14} {'y' * 13}") == f"{'x' * 14} {'y' * 13}"
+    assert plain(f"{'x' * 14} {'y' * 14}") == f"{'x' * 14}\n{'y' * 14}"
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,9 @@ def test_a_job_took_the_larger_of_what_was_sampled_and_what_it_counted():
     assert sampled == {"wall_s": 45.25, "cpu_s": 15.5, "peak_mb": 1661.5}
     log = "words\ntook 44.0 s, 81.3 s of CPU time, peak memory 1,640 MB\n"
     assert run.measurements(BENCHMARK, log) == sampled | {"cpu_s": 81.3}
+    # Of several rows, one a repetition, the first counts.
+    repeated = BENCHMARK + UNSEEN.splitlines()[1] + "\n"
+    assert run.measurements(repeated, log) == sampled | {"cpu_s": 81.3}
     unseen = run.measurements(UNSEEN, "")
     assert unseen["wall_s"] == 0.2
     assert pd.isna([unseen["cpu_s"], unseen["peak_mb"]]).all()
@@ -89,14 +92,14 @@ def test_the_timeline_shows_the_jobs_of_this_run_in_their_order():
 
 def test_the_timeline_holds_every_span_that_can_be_seen():
     jobs = job_rows(
-        ("late", "late/a", True, 1190.0, 40.0, 1.0, 1.0),
+        ("a_late", "a_late/a", True, 1190.0, 40.0, 1.0, 1.0),
         ("early", "early/a", True, 1010.0, 20.0, 1.0, 1.0),  # begun before the run was recorded
-        ("late", "late/b", True, 1100.0, 0.1, 1.0, 1.0),
+        ("a_late", "a_late/b", True, 1100.0, 0.1, 1.0, 1.0),
         ("early", "early/b", True, 1200.0, 1000.05, 1.0, 1.0),
     )
     assert run.timeline(jobs, 1000.0, 1200.0) == [
         {"rule": "early", "wall_s": "1,020.0", "spans": [("0.00", "10.00"), ("0.00", "500.02")]},
-        {"rule": "late", "wall_s": "40.1", "spans": [("75.00", "20.00"), ("49.95", "0.20")]},
+        {"rule": "a_late", "wall_s": "40.1", "spans": [("75.00", "20.00"), ("49.95", "0.20")]},
     ]
 
 
