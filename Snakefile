@@ -28,6 +28,11 @@ include: "rules/pages.smk"
 report: "report/workflow.rst"
 
 
+# Captions in Snakemake's report can read the configuration and nothing else, so the sentences on
+# stand-ins join it here, after all rules have read their settings: no rule depends on them.
+config = {**config, "stand_ins": sentences(ITEMS, STAND_INS, SETS, config)}
+
+
 rule all:
     default_target: True
     input:

@@ -31,13 +31,7 @@ rule plot_diagnostics:
         "results/statistics/diagnostics.csv",
         code=code("beyond/plot_diagnostics"),
     output:
-        svg=report(
-            "results/figures/diagnostics.svg",
-            caption="../report/captions/diagnostics.rst",
-            category="Beyond the paper",
-            labels={"figure": "where the L2 gap alone misleads"},
-        ),
-        pdf="results/figures/diagnostics.pdf",
+        **figure("diagnostics"),
     log:
         "results/logs/plot_diagnostics.log",
     benchmark:
@@ -91,13 +85,7 @@ rule plot_sigmoid_loss:
         gap="results/statistics/gap.csv",
         code=code("beyond/plot_sigmoid_loss"),
     output:
-        svg=report(
-            "results/figures/sigmoid_loss.svg",
-            caption="../report/captions/sigmoid_loss.rst",
-            category="Beyond the paper",
-            labels={"figure": "the sigmoid loss against the gap"},
-        ),
-        pdf="results/figures/sigmoid_loss.pdf",
+        **figure("sigmoid_loss"),
     log:
         "results/logs/plot_sigmoid_loss.log",
     benchmark:
@@ -115,13 +103,7 @@ rule plot_models:
         minimum="results/statistics/loss_minimum.csv",
         code=code("beyond/plot_models"),
     output:
-        svg=report(
-            "results/figures/models.svg",
-            caption="../report/captions/models.rst",
-            category="Beyond the paper",
-            labels={"figure": "all models side by side"},
-        ),
-        pdf="results/figures/models.pdf",
+        **figure("models"),
     log:
         "results/logs/plot_models.log",
     benchmark:

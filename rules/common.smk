@@ -15,9 +15,10 @@ from modality_gap.config.load import load_yaml, tables_of, without_nulls
 from modality_gap.config.names import without_absent
 from modality_gap.config.rows import cluster_column, set_clusters, with_rows
 from modality_gap.errors import InputError
-from modality_gap.imports import files_of
+from modality_gap.imports import files_of, measures_of
 from modality_gap.config.model_files import file_digests, model_files
 from modality_gap.paper.ledger import ledger_files, read_ledger
+from modality_gap.paper.items import load_items, names_of
 from modality_gap.paper.stand_ins import sentences
 from snakemake.logging import logger
 
@@ -71,9 +72,6 @@ SETS = {
     if "released" not in entry
     or is_at_hand(ASSETS[entry["released"]], Path("resources"), MIRROR)
 }
-# For the captions of Snakemake's report and of the pages.
-PAPER_FOUND = load_yaml(Path(workflow.basedir) / "config" / "ledger" / "items.yaml")
-config["stand_ins"] = sentences(PAPER_FOUND, SETS, config)
 # By set and by inputs, the label column of items that are not independent.
 CLUSTERS = set_clusters({**config, "sets": SETS})
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
@@ -91,9 +89,35 @@ ENCODER_AND_INPUTS = f"(?:{'|'.join(ENCODERS)})[.](?:{'|'.join(INPUTS)})"
 ENCODED = f"{ENCODER_AND_INPUTS}|{sets_from('encoder')}"
 
 
+# What the paper says, and the figures and tables of the report.
+LEDGER = Path(workflow.basedir) / "config" / "ledger"
+ITEMS = load_items(LEDGER / "items.yaml")
+STAND_INS = load_yaml(LEDGER / "stand_ins.yaml")
+
+
+def figure(name):
+    """Outputs of the rule that draws a figure of config/ledger/items.yaml."""
+    return {"svg": in_report(name), "pdf": f"results/figures/{name}.pdf"}
+
+
+def table(name):
+    """Output of the rule that makes a table of config/ledger/items.yaml."""
+    return in_report(name)
+
+
+def in_report(name):
+    """The file of an item, with its caption, part and title in Snakemake's report."""
+    return report(
+        f"results/{ITEMS[name].path}",
+        caption=f"../report/captions/{name}.rst",
+        category=ITEMS[name].part,
+        labels={ITEMS[name].kind.split()[-1]: ITEMS[name].title},
+    )
+
+
 def code(script):
-    """Input function: the modules that a script imports, all the way down, so that its jobs run
-    again when one of them changes. Exceptions and their reasons: modality_gap/imports.py.
+    """Input function: all modules that a script imports, directly or through others, so that its
+    jobs run again when one of them changes. Exceptions and reasons: modality_gap/imports.py.
     """
     return lambda wildcards: [f"scripts/{path}" for path in files_of(script, SCRIPTS)]
 

@@ -54,13 +54,7 @@ rule plot_figure1:
         umap="results/statistics/umap.parquet",
         code=code("figure1/plot_figure1"),
     output:
-        svg=report(
-            "results/figures/figure1.svg",
-            caption="../report/captions/figure1.rst",
-            category="Figure 1",
-            labels={"figure": "the modality gap, trained and untrained"},
-        ),
-        pdf="results/figures/figure1.pdf",
+        **figure("figure1"),
     log:
         "results/logs/plot_figure1.log",
     benchmark:

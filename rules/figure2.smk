@@ -36,13 +36,7 @@ rule plot_figure2a:
         histogram="results/statistics/cone_histogram.csv",
         code=code("figure2/plot_figure2a"),
     output:
-        svg=report(
-            "results/figures/figure2a.svg",
-            caption="../report/captions/figure2a.rst",
-            category="Figure 2",
-            labels={"figure": "(a) all pairwise cosines"},
-        ),
-        pdf="results/figures/figure2a.pdf",
+        **figure("figure2a"),
     log:
         "results/logs/plot_figure2a.log",
     benchmark:
@@ -66,12 +60,7 @@ rule measure_preprocessing:
         text=f"results/embeddings/{pair_folder(PREPROCESSING['encoders'][0], PREPROCESSING['inputs'])}/text.parquet",
         code=code("figure2/measure_preprocessing"),
     output:
-        report(
-            "results/tables/preprocessing.csv",
-            caption="../report/captions/preprocessing.rst",
-            category="Figure 2",
-            labels={"table": "what the preprocessing changes"},
-        ),
+        table("preprocessing"),
     log:
         "results/logs/measure_preprocessing.log",
     benchmark:
@@ -115,13 +104,7 @@ rule plot_figure2b:
         closed_form="results/statistics/mlp_cone_closed_form.csv",
         code=code("figure2/plot_figure2b"),
     output:
-        svg=report(
-            "results/figures/figure2b.svg",
-            caption="../report/captions/figure2b.rst",
-            category="Figure 2",
-            labels={"figure": "(b) mean cosine by depth"},
-        ),
-        pdf="results/figures/figure2b.pdf",
+        **figure("figure2b"),
     log:
         "results/logs/plot_figure2b.log",
     benchmark:
@@ -170,13 +153,7 @@ rule plot_figure2c:
         spectrum="results/statistics/initialisation_spectrum.csv",
         code=code("figure2/plot_figure2c"),
     output:
-        svg=report(
-            "results/figures/figure2c.svg",
-            caption="../report/captions/figure2c.rst",
-            category="Figure 2",
-            labels={"figure": "(c) cones of random initialisations"},
-        ),
-        pdf="results/figures/figure2c.pdf",
+        **figure("figure2c"),
     log:
         "results/logs/plot_figure2c.log",
     benchmark:

@@ -30,13 +30,7 @@ rule plot_figure3a:
         shifts="results/statistics/pca_shifts.csv",
         code=code("figure3/plot_figure3a"),
     output:
-        svg=report(
-            "results/figures/figure3a.svg",
-            caption="../report/captions/figure3a.rst",
-            category="Figure 3",
-            labels={"figure": "(a) PCA with the shift"},
-        ),
-        pdf="results/figures/figure3a.pdf",
+        **figure("figure3a"),
     log:
         "results/logs/plot_figure3a.log",
     benchmark:
@@ -54,12 +48,7 @@ rule sweep_loss:
         code=code("figure3/sweep_loss"),
     output:
         landscape="results/statistics/loss_landscape.csv",
-        minimum=report(
-            "results/statistics/loss_minimum.csv",
-            caption="../report/captions/loss_minimum.rst",
-            category="Beyond the paper",
-            labels={"table": "where the loss is smallest"},
-        ),
+        minimum=table("loss_minimum"),
         shape="results/statistics/loss_shape.csv",
     log:
         "results/logs/sweep_loss.log",
@@ -87,13 +76,7 @@ rule plot_figure3bcd:
         gap="results/statistics/gap.csv",
         code=code("figure3/plot_figure3bcd"),
     output:
-        svg=report(
-            "results/figures/figure3bcd.svg",
-            caption="../report/captions/figure3bcd.rst",
-            category="Figure 3",
-            labels={"figure": "(b-d) loss against gap distance"},
-        ),
-        pdf="results/figures/figure3bcd.pdf",
+        **figure("figure3bcd"),
     log:
         "results/logs/plot_figure3bcd.log",
     benchmark:
@@ -109,13 +92,7 @@ rule plot_figure3ef:
     input:
         code=code("figure3/plot_figure3ef"),
     output:
-        svg=report(
-            "results/figures/figure3ef.svg",
-            caption="../report/captions/figure3ef.rst",
-            category="Figure 3",
-            labels={"figure": "(e, f) the simulation's sphere"},
-        ),
-        pdf="results/figures/figure3ef.pdf",
+        **figure("figure3ef"),
     log:
         "results/logs/plot_figure3ef.log",
     benchmark:
@@ -150,13 +127,7 @@ rule plot_figure3g:
         "results/statistics/sphere.csv",
         code=code("figure3/plot_figure3g"),
     output:
-        svg=report(
-            "results/figures/figure3g.svg",
-            caption="../report/captions/figure3g.rst",
-            category="Figure 3",
-            labels={"figure": "(g) mismatched pairs on the sphere"},
-        ),
-        pdf="results/figures/figure3g.pdf",
+        **figure("figure3g"),
     log:
         "results/logs/plot_figure3g.log",
     benchmark:

@@ -97,7 +97,6 @@ def embeddings_by_model(name, inputs, modality):
     return embeddings_of(SETS[name].get("encoder", name), inputs, modality)
 
 
-LEDGER = Path(workflow.basedir) / "config" / "ledger"
 # The files of the claims ledger: the one of its parts and needs, then each part.
 CLAIMS_FILES = [
     f"config/ledger/{path.relative_to(LEDGER)}"
@@ -232,3 +231,46 @@ def dataset_files(wildcards):
             )
         files[role] = asset_path(name) if name in ASSETS else path
     return files
+
+
+def maker_of(path):
+    """The rule that makes a file."""
+    return next(maker for maker in workflow.rules if maker.is_producer(path))
+
+
+def script_of(maker):
+    """The path of a rule's script."""
+    return str(maker.script).removeprefix("../")
+
+
+def tables_among(files):
+    """Those of a rule's files that are tables of the results, as paths below results/."""
+    return [
+        path.removeprefix("results/")
+        for path in files
+        if isinstance(path, str)  # not an input function
+        and path.startswith(("results/statistics/", "results/tables/"))
+    ]
+
+
+def made_by(name):
+    """What makes an item, for its page: the rule, its script, the tables behind a figure or beside
+    a table (none if this configuration leaves it out), and the modules that compute them.
+    """
+    maker = maker_of(f"results/{ITEMS[name].path}")
+    behind = [maker]
+    for one in behind:  # grows, as tables are made of other tables
+        makers = [maker_of(f"results/{path}") for path in tables_among(one.input)]
+        behind += [other for other in dict.fromkeys(makers) if other not in behind]
+    computed = [
+        f"scripts/{path}"
+        for one in behind
+        for path in measures_of(script_of(one).removeprefix("scripts/"), SCRIPTS)
+    ]
+    shown = maker.input if ITEMS[name].kind == "figure" else maker.output
+    return {
+        "rule": maker.name,
+        "script": script_of(maker),
+        "data": [] if name in NOT_RUN else tables_among(shown),
+        "arithmetic": list(dict.fromkeys(computed)),
+    }

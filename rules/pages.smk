@@ -5,44 +5,14 @@ from contextlib import suppress
 
 from modality_gap.pages.run_record import code_state, machine
 
-# In the order of the page.
-FIGURES = [
-    "figure1",
-    "figure2a",
-    "figure2b",
-    "figure2c",
-    "figure3a",
-    "figure3bcd",
-    "figure3ef",
-    "figure3g",
-    "table1_curves",
-    "training",
-    "theorem1",
-    "lemma3",
-    "theorem2",
-    "cone_areas",
-    "experiment_temperature",
-    "experiment_initialisation",
-    "experiment_dimension",
-    "experiment_same_modality",
-    "supplementary4",
-    "supplementary5",
-    "supplementary6",
-    "supplementary7",
-    "supplementary9",
-    "supplementary12",
-    "supplementary15",
-    "diagnostics",
-]
-
-TABLES = ["table1", "table2"]
-
-# These stand on the page as they lie in their files.
-PLAIN_TABLES = [
-    "preprocessing",
-    "loss_minimum",
-    "published_table2",
-    "supplementary_p_values",
+FIGURES = names_of(ITEMS, "figure")
+TABLES = names_of(ITEMS, "table")
+PLAIN_TABLES = names_of(ITEMS, "plain table")
+# Figures of the page of all models: that of the sigmoid loss only if a set was trained with it.
+MODELS_FIGURES = [
+    name
+    for name in names_of(ITEMS, "figure", page="models")
+    if SIGMOID_SETS or name != "sigmoid_loss"
 ]
 
 
@@ -50,13 +20,9 @@ rule write_paper_page:
     """One offline page: captions, what the paper found, what this run found, every figure."""
     input:
         figures=[
-            f"results/figures/{name}.svg"
-            for name in [
-                *FIGURES,
-                *(study for study in SEED_STUDIES if study not in NOT_RUN),
-            ]
+            f"results/{ITEMS[name].path}" for name in FIGURES if name not in NOT_RUN
         ],
-        tables=[f"results/tables/{name}.csv" for name in TABLES],
+        tables=[f"results/{ITEMS[name].path}" for name in TABLES],
         statistics=[
             f"results/statistics/{name}.csv"
             for name in (
@@ -85,12 +51,9 @@ rule write_paper_page:
         pairs=PAIR_FILES,
         captions=[
             f"report/captions/{name}.rst"
-            for name in [*FIGURES, *TABLES, *PLAIN_TABLES, *SEED_STUDIES]
+            for name in [*FIGURES, *TABLES, *PLAIN_TABLES]
         ],
-        plain_tables=[
-            f"results/{'statistics' if name == 'loss_minimum' else 'tables'}/{name}.csv"
-            for name in PLAIN_TABLES
-        ],
+        plain_tables=[f"results/{ITEMS[name].path}" for name in PLAIN_TABLES],
         claims="results/claims.csv",
         ledger=CLAIMS_FILES[0],
         ledger_parts=CLAIMS_FILES[1:],
@@ -103,7 +66,8 @@ rule write_paper_page:
             "report/templates/paper.html.j2",
         ],
         style="report/style.css",
-        found="config/ledger/items.yaml",
+        items_file="config/ledger/items.yaml",
+        stand_ins="config/ledger/stand_ins.yaml",
         assets="config/assets.yaml",
         requirements="requirements.txt",
         code=code("pages/write_paper_page"),
@@ -123,6 +87,9 @@ rule write_paper_page:
     params:
         config=config,
         sets=SETS,
+        made_by=lambda wildcards: {
+            name: made_by(name) for name in [*FIGURES, *TABLES, *PLAIN_TABLES]
+        },
         not_run=NOT_RUN,
         missing=LEFT_OUT,
         absent={
@@ -177,21 +144,16 @@ rule write_models_page:
         diagnostics="results/statistics/diagnostics.csv",
         minimum="results/statistics/loss_minimum.csv",
         sigmoid=["results/statistics/sigmoid_minimum.csv"] if SIGMOID_SETS else [],
-        figures=[
-            f"results/figures/{name}.svg"
-            for name in ["models", *(["sigmoid_loss"] if SIGMOID_SETS else [])]
-        ],
-        captions=[
-            f"report/captions/{name}.rst"
-            for name in ["models", *(["sigmoid_loss"] if SIGMOID_SETS else [])]
-        ],
+        figures=[f"results/{ITEMS[name].path}" for name in MODELS_FIGURES],
+        captions=[f"report/captions/{name}.rst" for name in MODELS_FIGURES],
         templates=[
             "report/templates/base.html.j2",
             "report/templates/tables.html.j2",
             "report/templates/models.html.j2",
         ],
         style="report/style.css",
-        found="config/ledger/items.yaml",
+        items_file="config/ledger/items.yaml",
+        stand_ins="config/ledger/stand_ins.yaml",
         code=code("pages/write_models_page"),
     output:
         report(
@@ -276,7 +238,7 @@ rule write_run_page:
     conda:
         "../envs/report.yaml"
     params:
-        config={key: value for key, value in config.items() if key != "stand_ins"},
+        config=config,
         default=DEFAULT_CONFIG,
         record="results/run.json",
     script:

@@ -29,13 +29,7 @@ rule plot_supplementary4:
         svd="results/statistics/svd.parquet",
         code=code("supplement/plot_supplementary4"),
     output:
-        svg=report(
-            "results/figures/supplementary4.svg",
-            caption="../report/captions/supplementary4.rst",
-            category="Supplement",
-            labels={"figure": "4: SVD instead of UMAP"},
-        ),
-        pdf="results/figures/supplementary4.pdf",
+        **figure("supplementary4"),
     log:
         "results/logs/plot_supplementary4.log",
     benchmark:
@@ -53,13 +47,7 @@ use rule plot_figure2c as plot_supplementary5 with:
         spectrum="results/statistics/initialisation_noise_spectrum.csv",
         code=code("figure2/plot_figure2c"),
     output:
-        svg=report(
-            "results/figures/supplementary5.svg",
-            caption="../report/captions/supplementary5.rst",
-            category="Supplement",
-            labels={"figure": "5: random initialisations on noise"},
-        ),
-        pdf="results/figures/supplementary5.pdf",
+        **figure("supplementary5"),
     log:
         "results/logs/plot_supplementary5.log",
     benchmark:
@@ -74,13 +62,7 @@ rule plot_supplementary6:
         "results/statistics/cone.csv",
         code=code("supplement/plot_supplementary6"),
     output:
-        svg=report(
-            "results/figures/supplementary6.svg",
-            caption="../report/captions/supplementary6.rst",
-            category="Supplement",
-            labels={"figure": "6: statistics of the cosines"},
-        ),
-        pdf="results/figures/supplementary6.pdf",
+        **figure("supplementary6"),
     log:
         "results/logs/plot_supplementary6.log",
     benchmark:
@@ -100,13 +82,7 @@ use rule plot_figure2c as plot_supplementary7 with:
         spectrum="results/statistics/initialisation_spectrum.csv",
         code=code("figure2/plot_figure2c"),
     output:
-        svg=report(
-            "results/figures/supplementary7.svg",
-            caption="../report/captions/supplementary7.rst",
-            category="Supplement",
-            labels={"figure": "7: random initialisations by PCA"},
-        ),
-        pdf="results/figures/supplementary7.pdf",
+        **figure("supplementary7"),
     log:
         "results/logs/plot_supplementary7.log",
     benchmark:
@@ -121,13 +97,7 @@ rule plot_supplementary9:
         "results/statistics/sphere.csv",
         code=code("supplement/plot_supplementary9"),
     output:
-        svg=report(
-            "results/figures/supplementary9.svg",
-            caption="../report/captions/supplementary9.rst",
-            category="Supplement",
-            labels={"figure": "9: matched against mismatched pairs"},
-        ),
-        pdf="results/figures/supplementary9.pdf",
+        **figure("supplementary9"),
     log:
         "results/logs/plot_supplementary9.log",
     benchmark:
@@ -144,13 +114,7 @@ rule draw_supplementary12:
         "scripts/supplement/contrastive_loss.py",
         code=code("supplement/draw_supplementary12"),
     output:
-        svg=report(
-            "results/figures/supplementary12.svg",
-            caption="../report/captions/supplementary12.rst",
-            category="Supplement",
-            labels={"figure": "12: the loss in pseudo-code"},
-        ),
-        pdf="results/figures/supplementary12.pdf",
+        **figure("supplementary12"),
     log:
         "results/logs/draw_supplementary12.log",
     benchmark:
@@ -188,13 +152,7 @@ use rule plot_figure2c as plot_supplementary13 with:
         spectrum="results/statistics/supplementary13_spectrum.csv",
         code=code("figure2/plot_figure2c"),
     output:
-        svg=report(
-            "results/figures/supplementary13.svg",
-            caption="../report/captions/supplementary13.rst",
-            category="Supplement",
-            labels={"figure": "13: trained networks by seed"},
-        ),
-        pdf="results/figures/supplementary13.pdf",
+        **figure("supplementary13"),
     log:
         "results/logs/plot_supplementary13.log",
     benchmark:
@@ -210,13 +168,7 @@ use rule plot_figure2c as plot_supplementary14 with:
         spectrum="results/statistics/supplementary14_spectrum.csv",
         code=code("figure2/plot_figure2c"),
     output:
-        svg=report(
-            "results/figures/supplementary14.svg",
-            caption="../report/captions/supplementary14.rst",
-            category="Supplement",
-            labels={"figure": "14: random initialisations on ImageNet"},
-        ),
-        pdf="results/figures/supplementary14.pdf",
+        **figure("supplementary14"),
     log:
         "results/logs/plot_supplementary14.log",
     benchmark:
@@ -260,13 +212,7 @@ rule plot_supplementary15:
         svd="results/statistics/normalisation_svd.parquet",
         code=code("supplement/plot_supplementary15"),
     output:
-        svg=report(
-            "results/figures/supplementary15.svg",
-            caption="../report/captions/supplementary15.rst",
-            category="Supplement",
-            labels={"figure": "15: normalisation switched off"},
-        ),
-        pdf="results/figures/supplementary15.pdf",
+        **figure("supplementary15"),
     log:
         "results/logs/plot_supplementary15.log",
     benchmark:
@@ -283,12 +229,7 @@ rule make_supplementary_p_values:
         published="config/ledger/p_values.yaml",
         code=code("supplement/make_supplementary_p_values"),
     output:
-        report(
-            "results/tables/supplementary_p_values.csv",
-            caption="../report/captions/supplementary_p_values.rst",
-            category="Supplement",
-            labels={"table": "p-values of Table 1"},
-        ),
+        table("supplementary_p_values"),
     log:
         "results/logs/make_supplementary_p_values.log",
     benchmark:

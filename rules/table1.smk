@@ -47,12 +47,7 @@ rule make_table1:
         ],
         code=code("table1/make_table1"),
     output:
-        table=report(
-            "results/tables/table1.csv",
-            caption="../report/captions/table1.rst",
-            category="Table 1",
-            labels={"table": "zero-shot accuracy under a shift"},
-        ),
+        table=table("table1"),
         sweep="results/statistics/zero_shot.csv",
     log:
         "results/logs/make_table1.log",
@@ -71,13 +66,7 @@ rule plot_table1:
         table="results/tables/table1.csv",
         code=code("table1/plot_table1"),
     output:
-        svg=report(
-            "results/figures/table1_curves.svg",
-            caption="../report/captions/table1_curves.rst",
-            category="Table 1",
-            labels={"figure": "accuracy against gap distance"},
-        ),
-        pdf="results/figures/table1_curves.pdf",
+        **figure("table1_curves"),
     log:
         "results/logs/plot_table1.log",
     benchmark:

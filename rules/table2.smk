@@ -11,12 +11,7 @@ rule make_table2:
         prompts=embeddings_by_model(config["table2"]["set"], "prompts", "text"),
         code=code("table2/make_table2"),
     output:
-        report(
-            "results/tables/table2.csv",
-            caption="../report/captions/table2.rst",
-            category="Table 2",
-            labels={"table": "denigration harm by group"},
-        ),
+        table("table2"),
     log:
         "results/logs/make_table2.log",
     benchmark:
@@ -37,12 +32,7 @@ rule make_published_table2:
         counts="config/ledger/published_counts.yaml",
         code=code("table2/make_published_table2"),
     output:
-        report(
-            "results/tables/published_table2.csv",
-            caption="../report/captions/published_table2.rst",
-            category="Beyond the paper",
-            labels={"table": "the paper's Table 2, tested"},
-        ),
+        table("published_table2"),
     log:
         "results/logs/make_published_table2.log",
     benchmark:

@@ -33,13 +33,7 @@ rule plot_theorem1:
         "results/statistics/theorem1.csv",
         code=code("theory/plot_theorem1"),
     output:
-        svg=report(
-            "results/figures/theorem1.svg",
-            caption="../report/captions/theorem1.rst",
-            category="Theory",
-            labels={"figure": "Theorem 1: violations"},
-        ),
-        pdf="results/figures/theorem1.pdf",
+        **figure("theorem1"),
     log:
         "results/logs/plot_theorem1.log",
     benchmark:
@@ -56,13 +50,7 @@ rule plot_lemma3:
         "results/statistics/lemma3.csv",
         code=code("theory/plot_lemma3"),
     output:
-        svg=report(
-            "results/figures/lemma3.svg",
-            caption="../report/captions/lemma3.rst",
-            category="Theory",
-            labels={"figure": "Lemma 3: inner products"},
-        ),
-        pdf="results/figures/lemma3.pdf",
+        **figure("lemma3"),
     log:
         "results/logs/plot_lemma3.log",
     benchmark:
@@ -79,13 +67,7 @@ rule plot_theorem2:
         "results/statistics/theorem2.csv",
         code=code("theory/plot_theorem2"),
     output:
-        svg=report(
-            "results/figures/theorem2.svg",
-            caption="../report/captions/theorem2.rst",
-            category="Theory",
-            labels={"figure": "Theorem 2: variance by depth"},
-        ),
-        pdf="results/figures/theorem2.pdf",
+        **figure("theorem2"),
     log:
         "results/logs/plot_theorem2.log",
     benchmark:
@@ -102,13 +84,7 @@ rule plot_cone_areas:
         "results/statistics/cone_areas.csv",
         code=code("theory/plot_cone_areas"),
     output:
-        svg=report(
-            "results/figures/cone_areas.svg",
-            caption="../report/captions/cone_areas.rst",
-            category="Theory",
-            labels={"figure": "narrow cones"},
-        ),
-        pdf="results/figures/cone_areas.pdf",
+        **figure("cone_areas"),
     log:
         "results/logs/plot_cone_areas.log",
     benchmark:

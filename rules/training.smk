@@ -74,13 +74,7 @@ rule plot_training:
         ],
         code=code("training/plot_training"),
     output:
-        svg=report(
-            "results/figures/training.svg",
-            caption="../report/captions/training.rst",
-            category="Training",
-            labels={"figure": "loss, gap and recall by step"},
-        ),
-        pdf="results/figures/training.pdf",
+        **figure("training"),
     log:
         "results/logs/plot_training.log",
     benchmark:
@@ -215,13 +209,7 @@ rule plot_experiment_temperature:
         untouched="results/statistics/experiments/temperature_untouched.csv",
         code=code("training/plot_experiment_temperature"),
     output:
-        svg=report(
-            "results/figures/experiment_temperature.svg",
-            caption="../report/captions/experiment_temperature.rst",
-            category="Training experiments",
-            labels={"figure": "temperature"},
-        ),
-        pdf="results/figures/experiment_temperature.pdf",
+        **figure("experiment_temperature"),
     log:
         "results/logs/plot_experiment_temperature.log",
     benchmark:
@@ -240,13 +228,7 @@ rule plot_experiment_initialisation:
         difference="results/statistics/experiments/initialisation_difference.csv",
         code=code("training/plot_experiment_initialisation"),
     output:
-        svg=report(
-            "results/figures/experiment_initialisation.svg",
-            caption="../report/captions/experiment_initialisation.rst",
-            category="Training experiments",
-            labels={"figure": "initialisation against optimisation"},
-        ),
-        pdf="results/figures/experiment_initialisation.pdf",
+        **figure("experiment_initialisation"),
     log:
         "results/logs/plot_experiment_initialisation.log",
     benchmark:
@@ -264,13 +246,7 @@ rule plot_experiment_dimension:
         summary="results/statistics/experiments/dimension_summary.csv",
         code=code("training/plot_experiment_dimension"),
     output:
-        svg=report(
-            "results/figures/experiment_dimension.svg",
-            caption="../report/captions/experiment_dimension.rst",
-            category="Training experiments",
-            labels={"figure": "embedding dimension"},
-        ),
-        pdf="results/figures/experiment_dimension.pdf",
+        **figure("experiment_dimension"),
     log:
         "results/logs/plot_experiment_dimension.log",
     benchmark:
@@ -289,13 +265,7 @@ rule plot_experiment_same_modality:
         summary="results/statistics/experiments/same_modality_summary.csv",
         code=code("training/plot_experiment_same_modality"),
     output:
-        svg=report(
-            "results/figures/experiment_same_modality.svg",
-            caption="../report/captions/experiment_same_modality.rst",
-            category="Training experiments",
-            labels={"figure": "one modality twice"},
-        ),
-        pdf="results/figures/experiment_same_modality.pdf",
+        **figure("experiment_same_modality"),
     log:
         "results/logs/plot_experiment_same_modality.log",
     benchmark:

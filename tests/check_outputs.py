@@ -14,45 +14,9 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from modality_gap.config.tables import Table
+    from modality_gap.paper.items import Item
 
 ROOT = Path(__file__).parents[1]
-FIGURES = [
-    "figure1",
-    "figure2a",
-    "figure2b",
-    "figure2c",
-    "figure3a",
-    "figure3bcd",
-    "figure3ef",
-    "figure3g",
-    "table1_curves",
-    "training",
-    "theorem1",
-    "lemma3",
-    "theorem2",
-    "cone_areas",
-    "experiment_temperature",
-    "experiment_initialisation",
-    "experiment_dimension",
-    "experiment_same_modality",
-    "supplementary4",
-    "supplementary5",
-    "supplementary6",
-    "supplementary7",
-    "supplementary9",
-    "supplementary12",
-    "supplementary15",
-    "diagnostics",
-    "models",
-]
-TABLES = [
-    "tables/table1.csv",
-    "tables/table2.csv",
-    "tables/published_table2.csv",
-    "tables/supplementary_p_values.csv",
-    "tables/preprocessing.csv",
-    "statistics/loss_minimum.csv",
-]
 VERDICTS = {
     "reproduced",
     "consistent",
@@ -65,8 +29,17 @@ VERDICTS = {
 LIMIT_BYTES = 15_000_000
 
 
+def expected_items() -> dict[str, "Item"]:
+    """The figures and tables that a run of the default configuration makes."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    from modality_gap.paper.items import load_items
+
+    items = load_items(ROOT / "config/ledger/items.yaml")
+    return {name: item for name, item in items.items() if not item.when}
+
+
 def faults(results: Path) -> list[str]:
-    """What is wrong with a run's results, a sentence each; empty where nothing is."""
+    """What is wrong with the results of a run, one sentence each; empty if nothing is."""
     found = []
     pages = {}
     for name in ("paper.html", "models.html", "run.html", "report.html"):
@@ -75,29 +48,27 @@ def faults(results: Path) -> list[str]:
         pages[name] = (results / name).read_text(encoding="utf-8")
     if len(pages["paper.html"].encode()) > LIMIT_BYTES:
         found.append("paper.html is over 15 MB")
-    for figure in FIGURES:
-        svg, pdf = (results / "figures" / f"{figure}.{kind}" for kind in ("svg", "pdf"))
-        if not (svg.is_file() and pdf.is_file() and pdf.read_bytes().startswith(b"%PDF")):
-            found.append(f"figure {figure} is missing as SVG or PDF")
-            continue
-        xml.etree.ElementTree.parse(svg)
-        page = "models.html" if figure == "models" else "paper.html"
-        if f"figures/{figure}.pdf" not in pages[page]:
-            found.append(f"{page} does not show {figure}")
-        if f"figures/{figure}.svg" not in pages["report.html"]:
-            found.append(f"report.html does not list {figure}")
-    for table in TABLES:
-        found += [
-            f"{page} does not list {table}"
-            for page in ("paper.html", "report.html")
-            if table not in pages[page]
-        ]
+    for item in expected_items().values():
+        found += item_faults(item, results, pages)
     return (
         found
         + table_faults(results)
         + ledger_faults(results)
         + run_faults(results, pages["run.html"])
     )
+
+
+def item_faults(item: "Item", results: Path, pages: dict[str, str]) -> list[str]:
+    """What is wrong with the files of an item and with its places on the pages."""
+    shown = path = item.path
+    if item.kind == "figure":
+        shown = path.replace(".svg", ".pdf")  # the page embeds the other
+        svg, pdf = results / path, results / shown
+        if not (svg.is_file() and pdf.is_file() and pdf.read_bytes().startswith(b"%PDF")):
+            return [f"figure {item.id} is missing as SVG or PDF"]
+        xml.etree.ElementTree.parse(svg)
+    found = [] if shown in pages[f"{item.page}.html"] else [f"{item.page}.html lacks {path}"]
+    return found + ([] if path in pages["report.html"] else [f"report.html does not list {path}"])
 
 
 def table_faults(results: Path) -> list[str]:

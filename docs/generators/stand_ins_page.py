@@ -5,7 +5,8 @@ from pathlib import Path
 from generators.markdown import code, table
 from modality_gap.config.load import load_yaml, without_nulls
 from modality_gap.config.rows import with_rows
-from modality_gap.paper.stand_ins import makings, stand_ins
+from modality_gap.paper.items import load_items, makings
+from modality_gap.paper.stand_ins import stand_ins
 
 INTRODUCTION = """# Stand-ins
 
@@ -16,21 +17,18 @@ rest is the paper's own, or has no counterpart in the paper.
 """
 
 
-def stand_ins_page(found_path: Path, defaults_path: Path) -> str:
+def stand_ins_page(ledger: Path, defaults_path: Path) -> str:
     """The page: the stand-ins of the default configuration by figure and table, then all known."""
-    found = load_yaml(found_path)
-    known = found["stand_ins"]
+    known = load_yaml(ledger / "stand_ins.yaml")
     config = with_rows(without_nulls(load_yaml(defaults_path)))
     rows = []
-    for name, entry in found.items():
-        if name == "stand_ins":
-            continue
-        section = entry.get("like", name)
-        origins = stand_ins(known, *makings(section, config["sets"], config), config, section)
+    for item in load_items(ledger / "items.yaml").values():
+        made_of = makings(item, config["sets"], config)
+        origins = stand_ins(known, *made_of, config, vit_b32=item.vit_b32)
         if origins.stand_ins or origins.neighbours:
             rows.append(
                 [
-                    entry["title"].partition(". ")[0],
+                    item.title.partition(". ")[0],
                     "; ".join(origins.stand_ins),
                     "; ".join(origins.neighbours),
                 ]

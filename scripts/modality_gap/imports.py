@@ -88,6 +88,16 @@ def files_of(script: str, folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def measures_of(script: str, folder: Path) -> list[Path]:
+    """The modules of the stage `measures` that a script imports itself: its arithmetic is there, or
+    in what they import. Sorted, relative to `folder`."""
+    return [
+        path
+        for path in _imported(folder, Path(script).with_suffix(".py"))
+        if path.parts[:1] == ("modality_gap",) and path.parts[1] in STAGES["measures"]
+    ]
+
+
 @cache
 def _imported(folder: Path, path: Path) -> list[Path]:
     """The files below `folder` that the file at `path` itself imports."""

@@ -11,7 +11,8 @@ import yaml
 
 from modality_gap.pages import paper, render
 from modality_gap.pages.models import models_found, models_tables, sigmoid_table
-from modality_gap.paper.stand_ins import makings_of_sets, stand_ins
+from modality_gap.paper.items import load_items, makings_of_sets
+from modality_gap.paper.stand_ins import sentences, stand_ins
 
 
 def text(path: str) -> str:
@@ -25,7 +26,9 @@ gap, diagnostics, minimum = (
 tables = models_tables(gap, diagnostics, minimum)
 if given.sigmoid:
     tables["sigmoid"] = sigmoid_table(pd.read_csv(given.sigmoid[0]))
-known = yaml.safe_load(text(given.found))["stand_ins"]
+items = load_items(Path(given.items_file))
+known = yaml.safe_load(text(given.stand_ins))
+beside = sentences(items, known, sets, config)
 html = render.render_page(
     {Path(path).name.partition(".")[0]: text(path) for path in given.templates},
     "models",
@@ -34,9 +37,10 @@ html = render.render_page(
     found=models_found(gap, diagnostics, minimum),
     figures={Path(path).stem: render.embedded(Path(path).read_bytes()) for path in given.figures},
     captions={
-        Path(path).stem: render.caption_html(text(path), config, Path(path).stem)
-        for path in given.captions
+        name: render.caption_html(text(path), config, name, beside[name])
+        for name, path in ((Path(path).stem, path) for path in given.captions)
     },
+    items=items,
     sets=sets,
     origins={
         name: stand_ins(known, *makings_of_sets([entry], config), config)

@@ -19,6 +19,7 @@ from modality_gap.pages import paper, provenance, render
 from modality_gap.pages.findings.figure1 import SEPARATE
 from modality_gap.pages.findings.results import results
 from modality_gap.paper.chance import WELL_ABOVE
+from modality_gap.paper.items import load_items
 from modality_gap.paper.ledger import load_ledger, published
 from modality_gap.paper.show import MARKS, read_claims, summary
 
@@ -32,10 +33,10 @@ def text(path: str) -> str:
 
 
 given, params = snakemake.input, snakemake.params
-found, assets, not_run = (
-    yaml.safe_load(text(path)) for path in (given.found, given.assets, given.not_run)
+items = load_items(Path(given.items_file))
+known, assets, not_run = (
+    yaml.safe_load(text(path)) for path in (given.stand_ins, given.assets, given.not_run)
 )
-found["training"]["data"] = [f"statistics/training/{Path(path).name}" for path in given.curves]
 not_run = {name: not_run[name] for name in params.not_run}
 data = {
     Path(path).stem: pd.read_csv(path)
@@ -48,12 +49,14 @@ numbers = {name: claim.get("published") for name, claim in ledger["claims"].item
 measured = results(data, numbers, params.config)
 for path in given.plain_tables:
     name = Path(path).stem
-    measured.setdefault(name, ([], [render.plain_table(data[name], found[name]["title"])]))
+    measured.setdefault(name, ([], [render.plain_table(data[name], items[name].title)]))
 made = paper.sections(
-    found,
+    items,
+    {name: paper.Making(**one) for name, one in params.made_by.items()},
     measured,
     {Path(path).stem: text(path) for path in given.captions},
     {Path(path).stem: Path(path).read_bytes() for path in given.figures},
+    known,
     params.config,
     params.sets,
     params.absent,
@@ -70,7 +73,7 @@ html = render.render_page(
     {Path(path).name.partition(".")[0]: text(path) for path in given.templates},
     "paper",
     style=paper.Markup(text(given.style)),
-    sections=sorted(made, key=lambda section: list(found).index(section.id)),
+    sections=made,
     balance=paper.balance(claims, [one for found, _ in measured.values() for one in found]),
     styles=MARKS,
     claims_summary=summary(claims),
@@ -81,7 +84,7 @@ html = render.render_page(
             for key, foot in footers.items()
         },
         {key: foot.num_rows for key, foot in footers.items()},
-        found["stand_ins"],
+        known,
         params.config,
     ),
     sets=params.sets,
@@ -90,7 +93,8 @@ html = render.render_page(
     missing=params.missing,
     assets=assets,
     sources=provenance.sources_rows(
-        assets, provenance.used_assets(found, params.config).union(*params.missing.values())
+        assets,
+        provenance.used_assets(items.values(), params.config).union(*params.missing.values()),
     ),
     confidence=f"{100 * params.config['confidence']:g} %",
     separate=SEPARATE,

@@ -566,7 +566,7 @@ def test_a_model_at_chance_on_a_task_gives_no_verdict_and_says_why():
 def test_the_caption_of_table_1_explains_the_columns_that_are_there():
     (table,) = table1_tables(table1())
     source = (ROOT / "report/captions/table1.rst").read_text(encoding="utf-8")
-    caption = render.caption_html(source, {**CONFIG, "stand_ins": {"table1": ""}}, "table1")
+    caption = render.caption_html(source, CONFIG, "table1")
     explained = [name.lower() for name in re.findall(r"<em>(.*?)</em>", caption)]
     assert explained == ["best shift", "held out", "p", "p of the best of all"]
     assert set(explained) <= set(table.head)

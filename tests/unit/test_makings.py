@@ -1,8 +1,13 @@
 """Which inputs and encoders are behind each figure and table: all of them, and no others."""
 
+from pathlib import Path
+
 import pytest
 
-from modality_gap.paper.stand_ins import makings, makings_of_sets, plain
+from modality_gap.paper.items import load_items, makings, makings_of_sets
+from modality_gap.paper.stand_ins import plain
+
+ITEMS = load_items(Path(__file__).parents[2] / "config/ledger/items.yaml")
 
 SETS = {
     "whole": {"inputs": "in1", "encoder": "enc1", "weights": "trained", "model": "W"},
@@ -57,10 +62,10 @@ WANTED = {
 }
 
 
-@pytest.mark.parametrize("section", WANTED)
-def test_what_a_figure_is_made_of(section):
-    inputs, encoders = makings(section, SETS, CONFIG)
-    assert (sorted(inputs), sorted(encoders)) == tuple(map(sorted, WANTED[section]))
+@pytest.mark.parametrize("name", WANTED)
+def test_what_a_figure_is_made_of(name):
+    inputs, encoders = makings(ITEMS[name], SETS, CONFIG)
+    assert (sorted(inputs), sorted(encoders)) == tuple(map(sorted, WANTED[name]))
 
 
 def test_what_sets_are_made_of():

@@ -9,6 +9,7 @@ import pytest
 from modality_gap.pages import paper, render
 from modality_gap.pages.findings.figure3 import minimum_table
 from modality_gap.pages.models import models_found, models_tables, sigmoid_table
+from modality_gap.paper.items import load_items
 from modality_gap.paper.stand_ins import Origins
 
 ROOT = Path(__file__).parents[2]
@@ -193,6 +194,7 @@ def test_the_page_is_whole_and_escaped(tables):
         found=models_found(*tables),
         figures={"models": render.embedded(b"<svg/>")},
         captions={"models": paper.Markup("<p>A caption.</p>")},
+        items=load_items(ROOT / "config/ledger/items.yaml"),
         sets={"<i>one</i>": {"model": "<b>One</b>", "weights": "trained"}},
         origins={"<i>one</i>": Origins(["emoji for photographs"], ["ViT-B/16 for ViT-B/32"], [])},
         confidence="95 %",

@@ -27,18 +27,20 @@ from modality_gap.pages.findings.results import results
 from modality_gap.pages.render import caption_html, plain_table, render_page
 from modality_gap.paper import ledger, show
 from modality_gap.paper.chance import WELL_ABOVE
-from modality_gap.paper.stand_ins import NEITHER, makings, sentences, stand_ins
+from modality_gap.paper.items import load_items, makings, names_of, read_items
+from modality_gap.paper.stand_ins import NEITHER, sentences, stand_ins
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
-FOUND = yaml.safe_load((ROOT / "config/ledger/items.yaml").read_text(encoding="utf-8"))
-CONFIG["stand_ins"] = sentences(FOUND, CONFIG["sets"], CONFIG)
+ITEMS = load_items(ROOT / "config/ledger/items.yaml")
+KNOWN = yaml.safe_load((ROOT / "config/ledger/stand_ins.yaml").read_text(encoding="utf-8"))
+SENTENCES = sentences(ITEMS, KNOWN, CONFIG["sets"], CONFIG)
 ASSETS = yaml.safe_load((ROOT / "config/assets.yaml").read_text(encoding="utf-8"))
-RULES = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
-FIGURES = re.findall(r'"(\w+)"', re.search(r"FIGURES = \[(.*?)\]", RULES, re.DOTALL)[1])
-PLAIN_TABLES = re.findall(r'"(\w+)"', re.search(r"PLAIN_TABLES = \[(.*?)\]", RULES, re.DOTALL)[1])
 NOT_RUN = yaml.safe_load((ROOT / "config/ledger/not_run.yaml").read_text(encoding="utf-8"))
-PARTS = [*FIGURES, "table1", "table2", *PLAIN_TABLES, *NOT_RUN]
+FIGURES = [name for name in names_of(ITEMS, "figure") if name not in NOT_RUN]
+PLAIN_TABLES = names_of(ITEMS, "plain table")
+PARTS = [name for name, item in ITEMS.items() if item.page == "paper"]
+MAKING = paper_module.Making("r", "s", ["a"], ["tables/d.csv"])
 TEMPLATES = {
     name: (ROOT / f"report/templates/{name}.html.j2").read_text(encoding="utf-8")
     for name in ("base", "tables", "paper", "claims", "errata", "models")
@@ -69,10 +71,12 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
     measured = results(tables or data(), {}, config)
     plain = plain_table(pd.DataFrame({"x": [0.5], "x_low": [0.4], "x_high": [0.6]}), "plain")
     made = paper_module.sections(
-        FOUND,
+        ITEMS,
+        dict.fromkeys(PARTS, MAKING),
         measured | dict.fromkeys(PLAIN_TABLES, ([], [plain])),
         captions,
         dict.fromkeys(FIGURES, SVG),
+        KNOWN,
         config,
         sets,
         absent,
@@ -92,14 +96,14 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
         styles=show.MARKS,
         claims_summary=show.summary(rows),
         models=provenance.models_rows(
-            sets, {("toy", "image"): {}}, {("toy", "image"): 3}, FOUND["stand_ins"], config
+            sets, {("toy", "image"): {}}, {("toy", "image"): 3}, KNOWN, config
         ),
         sets=sets,
         absent=absent,
         left_out=NOT_RUN,
         missing={"table1.tasks HatefulMemes": ["hateful_memes"]},
         assets=ASSETS,
-        sources=provenance.sources_rows(ASSETS, provenance.used_assets(FOUND, config)),
+        sources=provenance.sources_rows(ASSETS, provenance.used_assets(ITEMS.values(), config)),
         confidence="95 %",
         separate=SEPARATE,
         well_above=WELL_ABOVE,
@@ -115,29 +119,17 @@ def html():
 # What the page is made of
 
 
-def script_of(rule):
-    """The script of a rule, its own or that of the rule it takes over."""
-    own = re.search(rf"^rule {rule}:(.*?)(?=^(?:use )?rule |\Z)", RULES, re.DOTALL | re.MULTILINE)
-    if own:
-        return re.search(r'script:\s+"(.*?)"', own[1])[1]
-    body = re.search(rf"^use rule (\w+) as {rule} with:", RULES, re.MULTILINE)
-    return script_of(body[1])
-
-
 @pytest.mark.parametrize("name", PARTS)
-def test_every_part_is_described_and_its_files_are_the_workflows(name):
-    entry = FOUND[name]
-    assert entry["title"] and entry["section"] and entry["paper"]
-    assert (ROOT / entry["script"]).is_file()
-    assert script_of(entry["rule"]) == f"../{entry['script']}"
-    assert entry["alt"] if name in FIGURES else True
-    for path in entry["data"]:
-        assert f"results/{path}" in RULES or path.startswith("statistics/training/")
+def test_every_part_is_described(name):
+    item = ITEMS[name]
+    assert item.title and item.part and item.paper
+    assert (ROOT / f"report/captions/{name}.rst").is_file()
 
 
 @pytest.mark.parametrize("path", CAPTIONS, ids=lambda path: path.stem)
 def test_captions_render_without_complaints(path):
-    html = caption_html(path.read_text(encoding="utf-8"), CONFIG, path.stem)
+    text = path.read_text(encoding="utf-8")
+    html = caption_html(text, CONFIG, path.stem, SENTENCES.get(path.stem, ""))
     assert html.strip().startswith("<p>")
     assert "system-message" not in html and "{{" not in html
 
@@ -164,9 +156,9 @@ def test_a_caption_reads_no_file_and_no_html():
 
 
 def test_a_caption_takes_sentences_on_stand_ins_with_their_markup_and_numbers_as_they_are():
-    config = {"stand_ins": {"f": r"*emoji* for \*x_"}, "n": 0.5, "label": "*emoji*", "no": None}
+    config = {"n": 0.5, "label": "*emoji*", "no": None}
     source = "{{ snakemake.config['%s'] }} and {{ snakemake.config['n'] }}"
-    assert caption_html(source % "stand_ins']['f", config, "f") == (
+    assert caption_html(source % "stand_ins']['f", config, "f", r"*emoji* for \*x_") == (
         "<p><em>emoji</em> for *x_ and 0.5</p>\n"
     )
     assert caption_html(source % "label", config, "f") == "<p>*emoji* and 0.5</p>\n"
@@ -213,20 +205,15 @@ def test_a_plain_table_has_intervals_beside_values_and_no_source():
 
 def one_section(name="one", entry=None, found=(), **more):
     """A section of a page of one, of an invented entry of config/ledger/items.yaml."""
-    entry = {
-        "title": "T?",
-        "paper": ["P."],
-        "rule": "r",
-        "script": "s",
-        "data": ["d"],
-        "alt": "A",
-    } | (entry or {})
+    about = {"title": "T?", "part": "P", "kind": "figure", "paper": ["P."], "alt": "A"}
     arguments = {
-        "found": {name: entry, "stand_ins": FOUND["stand_ins"]},
+        "items": read_items({name: about | (entry or {})}),
+        "made_by": {name: MAKING},
         "measured": {name: (list(found), [])},
         "captions": {name: "Words."},
         "figures": {},
-        "config": {**CONFIG, "stand_ins": {}},
+        "known": KNOWN,
+        "config": CONFIG,
         "sets": {},
         "absent": {},
         "claims": CLAIMS,
@@ -240,8 +227,8 @@ def one_section(name="one", entry=None, found=(), **more):
 
 def test_a_section_has_what_is_known_of_it_and_nothing_else():
     made = one_section("figure1", {"errata": ["f"], "method": "M *m*.", "paper": ["It is {a}."]})
-    assert (made.id, made.title, made.rule, made.script) == ("figure1", "T?", "r", "s")
-    assert (made.data, made.alt, made.paper) == (["d"], "A", ["It is 0.5."])
+    assert (made.id, made.title, made.made_by) == ("figure1", "T?", MAKING)
+    assert (made.alt, made.paper) == ("A", ["It is 0.5."])
     assert (made.caption, made.method) == ("<p>Words.</p>\n", "<p>M <em>m</em>.</p>\n")
     assert made.errata == [{"id": "f"}]
     assert [claim.id for claim in made.claims] == ["abstract.separate"]
@@ -270,55 +257,54 @@ def test_a_section_that_was_not_run_says_why():
     absent = {"clip": {}, "clip_random": {}}
     reason = {"reason": "It is dear.", "needs": "a week; `make it`."}
     said = "Not run. It is dear. It needs: a week; `make it`."
-    for name, like, not_run, words in (
-        ("figure1", None, {}, "Not run: could not be fetched: clip and clip_random."),
-        ("x", "figure3a", {}, "Not run: could not be fetched: clip and clip_random."),
-        ("table1", None, {}, ""),
-        ("table1", None, {"table1": reason}, said),
-        ("figure1", None, {"figure1": reason}, said),
-        (
-            "figure1",
-            None,
-            {"table1": reason},
-            "Not run: could not be fetched: clip and clip_random.",
-        ),
+    absent_words = "Not run: could not be fetched: clip and clip_random."
+    for shown, not_run, words in (
+        ("all", {}, absent_words),
+        ("trained", {}, absent_words),
+        ("training", {}, ""),
+        ("training", {"one": reason}, said),
+        ("all", {"one": reason}, said),
+        ("all", {"other": reason}, absent_words),
     ):
-        entry = {"like": like} if like else {}
-        made = one_section(name, entry, absent=absent, not_run=not_run)
-        assert made.not_run == words, (name, like, not_run)
+        entry = {"made_of": {"sets": shown}}
+        made = one_section("one", entry, absent=absent, not_run=not_run)
+        assert made.not_run == words, (shown, not_run)
 
 
 def test_the_caption_of_the_page_leaves_the_stand_ins_to_their_own_line():
     source = "Words. {{ snakemake.config['stand_ins']['figure1'] }}"
-    config = {**CONFIG, "stand_ins": {"figure1": "Stand-ins: emoji."}}
-    made = one_section("figure1", captions={"figure1": source}, config=config)
+    made = one_section("figure1", {"made_of": {"sets": "all"}}, captions={"figure1": source})
     assert made.caption == "<p>Words.</p>\n"
 
 
 def test_stand_ins_follow_the_config():
     sets = CONFIG["sets"]
     for name in ("figure1", "figure2a", "figure2c", "figure3bcd", "table1", "training"):
-        origins = stand_ins(FOUND["stand_ins"], *makings(name, sets, CONFIG), CONFIG)
+        origins = stand_ins(KNOWN, *makings(ITEMS[name], sets, CONFIG), CONFIG)
         assert any("emoji" in text for text in origins.stand_ins)
-    assert makings("figure2b", sets, CONFIG) == makings("figure3g", sets, CONFIG) == ([], [])
-    people = stand_ins(FOUND["stand_ins"], *makings("table2", sets, CONFIG), CONFIG)
+    assert (
+        makings(ITEMS["figure2b"], sets, CONFIG)
+        == makings(ITEMS["figure3g"], sets, CONFIG)
+        == ([], [])
+    )
+    people = stand_ins(KNOWN, *makings(ITEMS["table2"], sets, CONFIG), CONFIG)
     assert people.stand_ins[0] == "emoji of people for FairFace's photographs"
 
 
 def test_a_neighbouring_model_is_no_stand_in():
     """ViT-B/16 for ViT-B/32 is the first, MiniLM for CLIP's text tower the second."""
-    known, sets = FOUND["stand_ins"], CONFIG["sets"]
-    made_of = makings("figure2a", sets, CONFIG)
-    origins = stand_ins(known, *made_of, CONFIG, "figure2a")
+    known, sets = KNOWN, CONFIG["sets"]
+    made_of = makings(ITEMS["figure2a"], sets, CONFIG)
+    origins = stand_ins(known, *made_of, CONFIG, vit_b32=True)
     assert "ViT-B/16 for ViT-B/32" in origins.neighbours
     assert "MiniLM for CLIP's text tower" in origins.stand_ins
     assert not set(origins.neighbours) & set(origins.stand_ins)
-    assert "Neighbouring models: " in CONFIG["stand_ins"]["figure2a"]
+    assert "Neighbouring models: " in SENTENCES["figure2a"]
     # The authors' released CLIP is their own in Figure 1, and a neighbour where ViT-B/32 is meant.
     released = {name: sets[name] for name in ("clip", "clip_random", "videoclip")}
-    assert stand_ins(known, *makings("figure1", released, CONFIG), CONFIG, "figure1") == ([],) * 3
-    made_of = makings("figure3bcd", released, CONFIG)
-    assert stand_ins(known, *made_of, CONFIG, "figure3bcd") == (
+    assert stand_ins(known, *makings(ITEMS["figure1"], released, CONFIG), CONFIG) == ([],) * 3
+    made_of = makings(ITEMS["figure3bcd"], released, CONFIG)
+    assert stand_ins(known, *made_of, CONFIG, vit_b32=True) == (
         [],
         ["the authors' released features of CLIP ViT-B/16 for ViT-B/32"],
         [],
@@ -339,8 +325,8 @@ def test_the_papers_numbers_are_the_ledgers():
     )
     with pytest.raises(InputError, match="no claim b"):
         paper_module.filled("It is {b}.", published)
-    for name, entry in FOUND.items():
-        for text in entry.get("paper", []):
+    for name, item in ITEMS.items():
+        for text in item.paper:
             assert not re.search(
                 r"[{}]", paper_module.filled(text, partial(ledger.published, LEDGER))
             ), name
@@ -348,8 +334,8 @@ def test_the_papers_numbers_are_the_ledgers():
 
 def test_what_the_paper_found_is_the_papers():
     """Its numbers belong to claims of its text or notebooks; nothing is marked as ours."""
-    for name, entry in FOUND.items():
-        for text in entry.get("paper", []):
+    for name, item in ITEMS.items():
+        for text in item.paper:
             assert "[M]" not in text, name
             for claim_id in placeholders(text):
                 assert LEDGER["claims"][claim_id.partition("#")[0]]["whose"] in show.PAPERS_OWN, (
@@ -376,8 +362,8 @@ def test_no_number_of_the_ledger_is_typed_again():
     ]
     known = {number for text in told for number in numbers(text)}
     assert 0.5556 in known and 0.8221 in known
-    for name, entry in FOUND.items():
-        for text in [*entry.get("paper", []), entry.get("method", "")]:
+    for name, item in ITEMS.items():
+        for text in [*item.paper, item.method]:
             typed = numbers(paper_module.PLACEHOLDER.sub("", text)) & known - ALLOWED
             assert not typed, (name, typed)
     for path in CAPTIONS:
@@ -390,10 +376,8 @@ ALLOWED = {5000.0, 50000.0, 512.0, 128.0, 256.0}
 
 
 def test_nothing_but_the_ledger_holds_verdicts_tolerances_and_errata():
-    for name, entry in FOUND.items():
-        if name != "stand_ins":
-            assert not {"published", "tolerance", "verdict", "agrees"} & entry.keys(), name
-            assert set(entry.get("errata", [])) <= ERRATA.keys(), name
+    for name, item in ITEMS.items():
+        assert set(item.errata) <= ERRATA.keys(), name
     sources = [*(ROOT / "scripts/modality_gap/pages").rglob("*.py")]
     templates = [
         ROOT / f"report/templates/{name}.html.j2" for name in ("paper", "models", "tables")
@@ -404,12 +388,8 @@ def test_nothing_but_the_ledger_holds_verdicts_tolerances_and_errata():
 
 
 def test_an_unknown_erratum_is_an_error():
-    found = copy.deepcopy(FOUND)
-    found["figure1"]["errata"] = ["no_such"]
     with pytest.raises(InputError, match=r"figure1.*no_such"):
-        paper_module.sections(
-            found, {}, {"figure1": "One."}, {}, CONFIG, {}, {}, CLAIMS, lambda name: 1, ERRATA, {}
-        )
+        one_section("figure1", {"errata": ["no_such"]})
 
 
 NEUTRAL = {"The curves behind Table 1", "Lemma 3. Inner products before and after the ReLU"}
@@ -417,32 +397,30 @@ NEUTRAL |= {
     "Figure 3(e, f). The sphere of the simulation",
     "Supplementary 6. Statistics of Figure 2(a)",
 }
-NEUTRAL |= {"Supplementary 7. Figure 2(c) by PCA"}
+NEUTRAL |= {"Supplementary 7. Figure 2(c) by PCA", "The sigmoid loss"}
+NEUTRAL |= {"All models, their gap and where their loss is smallest"}
 NEUTRAL |= {"Supplementary 12. The contrastive loss in pseudo-code"}
 NEUTRAL |= {"Supplementary 14. Random initialisations on ImageNet"}
 
 
 def test_headings_ask_or_name_and_state_no_finding():
-    for name, entry in FOUND.items():
-        if name != "stand_ins":
-            assert entry["title"].endswith("?") or entry["title"] in NEUTRAL, name
+    for name, item in ITEMS.items():
+        assert item.title.endswith("?") or item.title in NEUTRAL, name
 
 
 @pytest.mark.parametrize("path", CAPTIONS, ids=lambda path: path.stem)
 def test_captions_are_short(path):
     """At most 60 words beside the names of the stand-ins."""
-    config = {**CONFIG, "stand_ins": dict.fromkeys(CONFIG["stand_ins"], "")}
-    html = caption_html(path.read_text(encoding="utf-8"), config, path.stem)
+    html = caption_html(path.read_text(encoding="utf-8"), CONFIG, path.stem)
     assert len(re.sub("<[^>]+>", "", html).split()) <= 60
 
 
 @pytest.mark.parametrize("config", [False, True], ids=["default", "paper"])
 def test_how_it_was_made_renders(config):
     config = paper_config() if config else CONFIG
-    for name, entry in FOUND.items():
-        if "method" in entry:
-            html = caption_html(entry["method"], config, name)
-            assert "{{" not in html and "problematic" not in html, name
+    for name, item in ITEMS.items():
+        html = caption_html(item.method, config, name)
+        assert "{{" not in html and "problematic" not in html, name
 
 
 def test_figure_2as_caption_states_the_axis_that_is_drawn():
@@ -714,8 +692,8 @@ def test_absent_sets_are_announced(html):
     assert "could not be fetched" not in html
     absent = {name: entry for name, entry in CONFIG["sets"].items() if "released" in entry}
     html = render(absent=absent)
-    shown = [name for name, entry in FOUND.items() if "figure1" in (name, entry.get("like"))]
-    shown += ["figure3a", "figure3bcd"]
+    shown = [name for name in PARTS if ITEMS[name].shows_sets]
+    assert {"figure1", "supplementary4", "figure3a", "figure3bcd"} <= {*shown}
     assert html.count("Not run: could not be fetched: clip, clip_random") == len(shown)
     assert "MODALITY_GAP_MIRROR" in html and "make report" in html
     assert "released/features_clip.npy" in html
@@ -762,13 +740,13 @@ def test_a_set_is_described_by_its_metadata():
     about |= {"extraction": {"items": 10, "items_per_s": 1.5, "infer_s": 2.0, "device": "cpu"}}
     sets = {"stitched": CONFIG["sets"]["stitched"]}
     key = ("stitched", "image")
-    (row,) = provenance.models_rows(sets, {key: about}, {key: 1200}, FOUND["stand_ins"], CONFIG)
+    (row,) = provenance.models_rows(sets, {key: about}, {key: 1200}, KNOWN, CONFIG)
     assert row["sha256"] == "ab" * 6 and row["n"] == "1,200"
     assert row["model"] == "CLIP ViT-B/16 image tower (8 bit), projected to 256"
     assert row["dataset"] == "emoji, split test"
     assert (row["per_s"], row["forward_per_s"]) == ("1.5", "5.0")
     assert not any("MiniLM" in text for text in row["origins"].stand_ins)
-    (row,) = provenance.models_rows(sets, {key: {}}, {key: 3}, FOUND["stand_ins"], CONFIG)
+    (row,) = provenance.models_rows(sets, {key: {}}, {key: 3}, KNOWN, CONFIG)
     assert row["sha256"] == row["per_s"] == "–"
 
 
@@ -776,9 +754,7 @@ def overlaid(overlay):
     """config/config.yaml with an overlay, as a run has it."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
     update_config(config, overlay)
-    config = with_rows(without_nulls(config))
-    config["stand_ins"] = sentences(FOUND, config["sets"], config)
-    return config
+    return with_rows(without_nulls(config))
 
 
 def paper_config():
@@ -786,7 +762,7 @@ def paper_config():
 
 
 def test_in_the_default_nothing_is_left_without_an_origin():
-    for name, text in CONFIG["stand_ins"].items():
+    for name, text in SENTENCES.items():
         assert NEITHER not in text, name
     for name, said in (
         ("figure2a", "for CLIP ViT-B/32 in full precision"),
@@ -795,8 +771,8 @@ def test_in_the_default_nothing_is_left_without_an_origin():
         ("table2", "for CLIP ViT-B/32 in full precision"),
         ("figure1", "in 8 bit for the one in full precision"),
     ):
-        assert said in CONFIG["stand_ins"][name]
-    assert "ViT-B/16 for" not in CONFIG["stand_ins"]["figure1"]
+        assert said in SENTENCES[name]
+    assert "ViT-B/16 for" not in SENTENCES["figure1"]
 
 
 def test_what_is_neither_the_papers_nor_listed_is_called_so():
@@ -808,18 +784,18 @@ def test_what_is_neither_the_papers_nor_listed_is_called_so():
         {"models": {"laion": row}, "pairs": {"mine": own}}
         | {"datasets": {"birds": birds}, "inputs": {"birds": {"dataset": "birds"}}}
     )
-    made_of = makings("figure1", config["sets"], config)
+    made_of = makings(ITEMS["figure1"], config["sets"], config)
     named = ["birds", "<b>LAION</b> *_", "embeddings of own vectors"]
-    assert stand_ins(FOUND["stand_ins"], *made_of, config, "figure1").others == named
-    text = config["stand_ins"]["figure1"]
-    html = caption_html("{{ snakemake.config['stand_ins']['figure1'] }}", config, "figure1")
+    assert stand_ins(KNOWN, *made_of, config).others == named
+    text = sentences(ITEMS, KNOWN, config["sets"], config)["figure1"]
+    html = caption_html("{{ snakemake.config['stand_ins']['figure1'] }}", config, "figure1", text)
     assert NEITHER in text and "&lt;b&gt;LAION&lt;/b&gt; *_" in html
     # The twin of random weights is the paper's own architecture; so are OpenAI's weights.
-    assert stand_ins(FOUND["stand_ins"], [], ["laion_random"], config) == ([], [], [])
+    assert stand_ins(KNOWN, [], ["laion_random"], config) == ([], [], [])
 
 
 def test_what_is_called_the_papers_is_known_to_the_assets():
-    own = FOUND["stand_ins"]["own"]
+    own = KNOWN["own"]
     assert set(own["files"]) <= ASSETS.keys()
     for name in own["weights"]:
         assert name == "openai" or fnmatch.filter(ASSETS, name), name
@@ -827,8 +803,8 @@ def test_what_is_called_the_papers_is_known_to_the_assets():
 
 def test_the_sources_are_those_of_the_configuration():
     default, paper = (
-        provenance.used_assets(FOUND, CONFIG),
-        provenance.used_assets(FOUND, paper_config()),
+        provenance.used_assets(ITEMS.values(), CONFIG),
+        provenance.used_assets(ITEMS.values(), paper_config()),
     )
     released = {name for name in ASSETS if name.startswith("released_")}
     wheels = {name for name, asset in ASSETS.items() if asset["kind"] == "wheel"}
@@ -846,11 +822,23 @@ def test_under_the_paper_configuration_nothing_is_called_a_stand_in():
     captions = {
         path.stem: path.read_text(encoding="utf-8")
         for path in (ROOT / "report/captions").glob("*.rst")
-        if path.stem in FOUND
+        if path.stem in PARTS
     }
     published = partial(ledger.published, LEDGER)
     made = paper_module.sections(
-        FOUND, {}, captions, {}, config, config["sets"], {}, claims(), published, ERRATA, {}
+        ITEMS,
+        dict.fromkeys(PARTS, MAKING),
+        {},
+        captions,
+        {},
+        KNOWN,
+        config,
+        config["sets"],
+        {},
+        claims(),
+        published,
+        ERRATA,
+        {},
     )
     for section in made:
         assert section.origins.stand_ins == section.origins.others == [], section.id

@@ -4,6 +4,7 @@ import pytest
 
 from modality_gap.data import prompts
 from modality_gap.pages import provenance
+from modality_gap.paper.items import Item
 
 NONE = provenance.NONE
 CONFIG = {
@@ -96,14 +97,18 @@ def test_assets_behind_a_configuration_are_followed_to_their_files():
         "tasks": {"t": {"inputs": "two"}},
         "cone": {"preprocessing": {"inputs": "two", "encoders": ["enc3"]}},
     }  # fmt: skip
-    found = {"figure1": {}, "preprocessing": {}, "stand_ins": {}}
-    assert provenance.used_assets(found, config) == {
+    study = {"inputs": "cone.preprocessing.inputs", "encoders": "cone.preprocessing.encoders"}
+    items = [
+        Item("a", "T", "P", "figure", made_of={"sets": "all"}),
+        Item("b", "T", "P", "plain table", made_of=study),
+    ]
+    assert provenance.used_assets(items, config) == {
         *("captions", "photos", "twemoji", "emoji_names", "cifar10"),
         *("wheel1", "weights2", "wheel3", "weights3", "released_b"),
     }
     config["sets"]["b"]["encoder"] = "absent"
     config["experiments"]["models"] = {}
-    without = provenance.used_assets({"stand_ins": {}}, config)
+    without = provenance.used_assets([], config)
     assert without == {"twemoji", "emoji_names", "released_b"}
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from modality_gap.paper.items import read_items
 from modality_gap.paper.stand_ins import NEITHER, NOTHING, sentences, stand_ins
 
 KNOWN = {
@@ -18,7 +19,7 @@ KNOWN = {
         "vit_b16_8bit": "16 for 32",
         "bert": "BERT for CLIP's text tower",
     },
-    "where_vit_b32": {"sections": ["figure9"], "encoders": {"released_clip": "16 for 32, again"}},
+    "where_vit_b32": {"released_clip": "16 for 32, again"},
 }
 CONFIG = {
     "inputs": {
@@ -72,9 +73,9 @@ ENCODERS = {
 }
 
 
-def told(inputs, encoders, section=""):
+def shown(inputs, encoders, vit_b32=False):
     """Each as a text: its kind, where it is no stand-in, and what it takes the place of."""
-    found = stand_ins(KNOWN, inputs, encoders, CONFIG, section)
+    found = stand_ins(KNOWN, inputs, encoders, CONFIG, vit_b32)
     kinds = (found.stand_ins, found.neighbours, found.others)
     heads = ("", "neighbour: ", "other: ")
     return [head + text for head, texts in zip(heads, kinds, strict=True) for text in texts]
@@ -82,18 +83,18 @@ def told(inputs, encoders, section=""):
 
 @pytest.mark.parametrize("name", INPUTS)
 def test_inputs_are_the_papers_a_stand_in_or_neither(name):
-    assert told([name], []) == ([INPUTS[name]] if INPUTS[name] else [])
+    assert shown([name], []) == ([INPUTS[name]] if INPUTS[name] else [])
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_encoders_are_the_papers_a_neighbour_a_stand_in_or_neither(name):
-    assert told([], [name]) == ([ENCODERS[name]] if ENCODERS[name] else [])
+    assert shown([], [name]) == ([ENCODERS[name]] if ENCODERS[name] else [])
 
 
 def test_where_the_paper_means_another_model_its_own_is_a_stand_in():
-    assert told([], ["released_clip", "clip"], "figure9") == ["16 for 32, again"]
-    assert told([], ["bert"], "figure9") == ["BERT for CLIP's text tower"]
-    assert told([], ["released_clip"], "figure8") == []
+    assert shown([], ["released_clip", "clip"], True) == ["16 for 32, again"]
+    assert shown([], ["bert"], True) == ["BERT for CLIP's text tower"]
+    assert shown([], ["released_clip"]) == []
 
 
 def test_all_are_named_once_inputs_first_and_kinds_apart():
@@ -107,27 +108,28 @@ def test_all_are_named_once_inputs_first_and_kinds_apart():
 
 
 def test_captions_tell_each_kind_in_a_sentence_of_its_own():
-    found = {
-        "stand_ins": KNOWN,
-        "preprocessing": {},
-        "figure7": {"like": "preprocessing"},
-        "supplementary15": {},
-        "figure2b": {},
-    }
+    about = {"title": "T?", "part": "P", "kind": "figure", "alt": "A"}
+    study = {"inputs": "study.inputs", "encoders": "study.encoders"}
+    items = read_items(
+        {
+            "several": {**about, "made_of": study},
+            "as_many": {**about, "like": "several"},
+            "own": {**about, "made_of": {"inputs": "own.inputs", "encoders": "own.encoders"}},
+            "none": about,
+        }
+    )
     config = {
         **CONFIG,
-        "cone": {
-            "preprocessing": {"inputs": "pictures", "encoders": ["bert", "vit_b16", "b_1"]},
-        },
-        "supplement": {"normalisation": {"inputs": "all", "encoders": ["clip"]}},
+        "study": {"inputs": "pictures", "encoders": ["bert", "vit_b16", "b_1"]},
+        "own": {"inputs": "all", "encoders": ["clip"]},
     }
     several = (
         "Stand-ins: emoji for photographs; BERT for CLIP's text tower. "
         f"Neighbouring models: 16 for 32. {NEITHER}: b\\_1."
     )
-    assert sentences(found, {}, config) == {
-        "preprocessing": several,
-        "figure7": several,
-        "supplementary15": NOTHING,
-        "figure2b": NOTHING,
+    assert sentences(items, KNOWN, {}, config) == {
+        "several": several,
+        "as_many": several,
+        "own": NOTHING,
+        "none": NOTHING,
     }

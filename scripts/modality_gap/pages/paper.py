@@ -17,7 +17,8 @@ from modality_gap.pages.findings.base import Finding, Table
 from modality_gap.pages.render import caption_html, embedded
 from modality_gap.pages.words import listed
 from modality_gap.paper import show as ledger
-from modality_gap.paper.stand_ins import OF_ALL_SETS, Origins, makings, stand_ins
+from modality_gap.paper.items import Item, makings
+from modality_gap.paper.stand_ins import Origins, stand_ins
 
 # What speaks for the paper and what against it; the other verdicts say neither.
 AGREEING = ("reproduced", "consistent", "same on a stand-in")
@@ -33,6 +34,17 @@ class Mark(NamedTuple):
     claim: str
     on: str
     n: int
+
+
+@dataclass(frozen=True)
+class Making:
+    """What makes a figure or table: rule, script and the modules that compute it, as paths of
+    the project, and the tables behind a figure or beside a table, as paths below results/."""
+
+    rule: str
+    script: str
+    arithmetic: list[str]
+    data: list[str]
 
 
 @dataclass(frozen=True)
@@ -65,9 +77,7 @@ class Section:
     paper: list[str]
     errata: list[Mapping]
     found: list[tuple[Finding, list[Mark]]]
-    rule: str
-    script: str
-    data: list[str]
+    made_by: Making
     image: str = ""
     alt: str = ""
     method: str = ""  # as HTML
@@ -188,10 +198,12 @@ def filled(text: str, published: Callable[[str], float]) -> str:
 
 
 def sections(
-    found: Mapping,
+    items: Mapping[str, Item],
+    made_by: Mapping[str, Making],
     measured: Mapping[str, tuple[list[Finding], list[Table]]],
     captions: Mapping[str, str],
     figures: Mapping[str, bytes],
+    known: Mapping,
     config: Mapping,
     sets: Mapping,
     absent: Mapping,
@@ -200,23 +212,21 @@ def sections(
     errata: Mapping[str, Mapping],
     not_run: Mapping[str, Mapping],
 ) -> list[Section]:
-    """Every figure and table in the order of `captions`; all by their ids.
+    """Every item that has a caption, in the order of `items`; all by their names.
 
-    `claims`: results/claims.csv; `published`: the paper's number of a claim, by its id; `errata`:
-    entries of config/ledger/errata.yaml by their ids; `not_run`: reason and command of what takes
-    no part. Raises InputError where config/ledger/items.yaml names an erratum that is not there.
+    `known`: config/ledger/stand_ins.yaml; `claims`: results/claims.csv; `published`: the paper's
+    number of a claim, by its id; `errata`: entries of config/ledger/errata.yaml by their ids;
+    `not_run`: reason and command of what takes no part. Raises InputError where an item names an
+    erratum that is not there.
     """
     made = []
-    known = by_claim(claims)
-    # A line of its own names the stand-ins; Snakemake's report has them in the captions alone.
-    untold = {**config, "stand_ins": dict.fromkeys(config.get("stand_ins", {}), "")}
-    for name, caption in captions.items():
-        entry = found[name]
-        alike = entry.get("like", name)  # made of the same models and data as another section
-        made_of = makings(alike, sets, config)
-        missing = alike in OF_ALL_SETS and absent
+    by_id = by_claim(claims)
+    for name, item in items.items():
+        if name not in captions:
+            continue
+        missing = item.shows_sets and absent
         findings, tables = measured.get(name, ([], []))
-        for erratum in entry.get("errata", []):
+        for erratum in item.errata:
             if erratum not in errata:
                 raise InputError(
                     f"config/ledger/items.yaml, {name}: config/ledger/errata.yaml has no entry "
@@ -225,20 +235,21 @@ def sections(
         made.append(
             Section(
                 id=name,
-                title=entry["title"],
-                caption=caption_html(caption, untold, name),
-                paper=[filled(text, published) for text in entry["paper"]],
-                errata=[errata[erratum] for erratum in entry.get("errata", [])],
-                found=[(finding, marks(finding.claims, known)) for finding in findings],
+                title=item.title,
+                # Without the stand-ins: a line above the figure names them.
+                caption=caption_html(captions[name], config, name),
+                paper=[filled(text, published) for text in item.paper],
+                errata=[errata[erratum] for erratum in item.errata],
+                found=[(finding, marks(finding.claims, by_id)) for finding in findings],
                 tables=tables,
-                claims=[claim for claim in known.values() if claim.rows[0]["figure"] == name],
-                rule=entry["rule"],
-                script=entry["script"],
-                data=entry["data"],
+                claims=[claim for claim in by_id.values() if claim.rows[0]["figure"] == name],
+                made_by=made_by[name],
                 image=embedded(figures[name]) if name in figures else "",
-                alt=entry["alt"],
-                method=caption_html(entry["method"], config, name) if "method" in entry else "",
-                origins=stand_ins(found["stand_ins"], *made_of, config, alike),
+                alt=item.alt,
+                method=caption_html(item.method, config, name) if item.method else "",
+                origins=stand_ins(
+                    known, *makings(item, sets, config), config, vit_b32=item.vit_b32
+                ),
                 not_run=(
                     _reason(not_run[name])
                     if name in not_run

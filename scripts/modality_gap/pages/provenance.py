@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from modality_gap.pages.words import NONE, listed, number
-from modality_gap.paper.stand_ins import makings, makings_of_sets, stand_ins
+from modality_gap.paper.items import Item, makings, makings_of_sets
+from modality_gap.paper.stand_ins import stand_ins
 
 # Assets of the data set that is made of no files of the config, and the keys of one file alone.
 MADE_OF = {"emoji": {"pictures": "twemoji", "names": "emoji_names"}}
@@ -19,7 +20,8 @@ def models_rows(
 ) -> list[dict]:
     """Rows of "Models and data", one per set and modality, each with its stand-ins.
 
-    `metadata` and `sizes` (rows of the file) by set and modality; `known`: the stand-ins by name.
+    `metadata` and `sizes` (rows of the file) by set and modality; `known`:
+    config/ledger/stand_ins.yaml.
     """
     rows = []
     for (name, modality), about in metadata.items():
@@ -70,11 +72,11 @@ def _described(inputs: Mapping | None, about: Mapping) -> str:
     return ", ".join(words)
 
 
-def used_assets(found: Mapping, config: Mapping) -> set[str]:
+def used_assets(items: Iterable[Item], config: Mapping) -> set[str]:
     """Names of the assets behind all that a configuration makes, at hand or not."""
     inputs, encoders = [], []
-    for name in found:
-        made_of = makings(name, config["sets"], config)
+    for item in items:
+        made_of = makings(item, config["sets"], config)
         inputs += made_of[0]
         encoders += made_of[1]
     experiments = config["experiments"]

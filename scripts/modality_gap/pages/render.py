@@ -16,8 +16,8 @@ from modality_gap.paper.stand_ins import plain
 
 
 def plain_table(table: pd.DataFrame, caption: str) -> Table:
-    """A table as it lies in its file, numbers with four digits, intervals beside their values; but
-    for `source`, which is the same in every row."""
+    """A table as in its file, but numbers with four digits, intervals beside their values, and no
+    `source`, which is the same in every row."""
     bounds = {f"{name}_{end}" for name in table for end in ("low", "high")} & {*table}
     columns = [name for name in table if name not in bounds and name != "source"]
     rows = []
@@ -33,21 +33,22 @@ def plain_table(table: pd.DataFrame, caption: str) -> Table:
     return Table(caption, [name.replace("_", " ") for name in columns], rows)
 
 
-def caption_html(source: str, config: Mapping, name: str) -> Markup:
-    """A caption, Jinja2 over reStructuredText as in Snakemake's report, as HTML.
+def caption_html(source: str, config: Mapping, name: str, stand_ins: str = "") -> Markup:
+    """The caption of an item as HTML: Jinja2 over reStructuredText, as in Snakemake's report.
 
-    HTML in it comes out as text, as do all marks in values of the config; it can include no file.
-    Raises InputError where it is faulty.
+    `stand_ins` is what it says of them, in reStructuredText. HTML in the caption comes out as text,
+    as do all marks in values of the configuration; it can include no file. Raises InputError if it
+    is faulty.
     """
-    ready = config.get("stand_ins", {}).values()  # plain where they quote the config
+    visible = {**config, "stand_ins": {name: stand_ins}}
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: (
-            plain(value) if isinstance(value, str) and value not in ready else value
+            plain(value) if isinstance(value, str) and value != stand_ins else value
         ),
     )
     try:
-        text = environment.from_string(source).render(snakemake=SimpleNamespace(config=config))
+        text = environment.from_string(source).render(snakemake=SimpleNamespace(config=visible))
         parts = publish_parts(
             text,
             writer="html5",

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-OF_ALL_SETS = ("figure1", "figure3a", "figure3bcd")  # these show the released sets too
+from modality_gap.paper.items import Item, makings
+
 RELEASED = "released_"  # how the names of the authors' own files begin in config/assets.yaml
 NOTHING = "The data and the encoders are the paper's own."
 NEITHER = "Neither the paper's nor a listed stand-in"
@@ -23,26 +24,27 @@ class Origins(NamedTuple):
     others: list[str]
 
 
-def sentences(found: Mapping, sets: Mapping, config: Mapping) -> dict[str, str]:
-    """For the captions: by the name of a figure or table in config/ledger/items.yaml, what stands
-    in it for the paper's own. `sets` are those that take part; names come out as plain text."""
-    told = {}
-    for name, entry in found.items():
-        if name != "stand_ins":
-            section = entry.get("like", name)
-            made_of = makings(section, sets, config)
-            origins = stand_ins(found["stand_ins"], *made_of, config, section)
-            parts = [
-                f"{head}: {'; '.join(texts)}."
-                for head, texts in (
-                    ("Stand-ins", origins.stand_ins),
-                    ("Neighbouring models", origins.neighbours),
-                    (NEITHER, [plain(name) for name in origins.others]),
-                )
-                if texts
-            ]
-            told[name] = " ".join(parts) or NOTHING
-    return told
+def sentences(
+    items: Mapping[str, Item], known: Mapping, sets: Mapping, config: Mapping
+) -> dict[str, str]:
+    """For the captions: by the name of a figure or table, what stands in it for the paper's own.
+
+    `known`: config/ledger/stand_ins.yaml; `sets`: those that take part. No name has markup.
+    """
+    texts = {}
+    for name, item in items.items():
+        origins = stand_ins(known, *makings(item, sets, config), config, vit_b32=item.vit_b32)
+        parts = [
+            f"{head}: {'; '.join(listed)}."
+            for head, listed in (
+                ("Stand-ins", origins.stand_ins),
+                ("Neighbouring models", origins.neighbours),
+                (NEITHER, [plain(other) for other in origins.others]),
+            )
+            if listed
+        ]
+        texts[name] = " ".join(parts) or NOTHING
+    return texts
 
 
 def plain(text: str) -> str:
@@ -55,10 +57,11 @@ def stand_ins(
     inputs: Iterable[str],
     encoders: Iterable[str],
     config: Mapping,
-    section: str = "",
+    vit_b32: bool = False,
 ) -> Origins:
-    """What the inputs and encoders, by their names in the config, are to the paper's own."""
-    found = dict.fromkeys(_origins(known, inputs, encoders, config, section))
+    """What the inputs and encoders, by their names in the configuration, are to the paper's own;
+    `vit_b32`: where the paper's CLIP is ViT-B/32. `known`: config/ledger/stand_ins.yaml."""
+    found = dict.fromkeys(_origins(known, inputs, encoders, config, vit_b32))
     texts: dict[bool, dict[str, None]] = {False: {}, True: {}}  # by whether it is a neighbour
     for name, _, text in found:
         if text:
@@ -68,7 +71,7 @@ def stand_ins(
 
 
 def _origins(
-    known: Mapping, inputs: Iterable[str], encoders: Iterable[str], config: Mapping, section: str
+    known: Mapping, inputs: Iterable[str], encoders: Iterable[str], config: Mapping, vit_b32: bool
 ) -> list[tuple[str, str, str | None]]:
     """The name of each, what it is called and what it takes the place of: nothing, an empty text,
     where it is the paper's own; None where that is not known."""
@@ -79,13 +82,12 @@ def _origins(
         own = files and all(file in known["own"]["files"] for file in files)
         text = known["inputs"].get(name, "" if own else known["datasets"].get(dataset))
         found.append((name, name, text))
-    elsewhere = known["where_vit_b32"]
     for name in encoders:
         spec = config["encoders"].get(name, {})
         own = _is_the_papers(spec, known["own"]) or name.startswith(RELEASED)
         text = "" if own else known["encoders"].get(name)
-        if section in elsewhere["sections"]:
-            text = elsewhere["encoders"].get(name, text)
+        if vit_b32:
+            text = known["where_vit_b32"].get(name, text)
         found.append((name, spec.get("label", name), text))
     return found
 
@@ -98,74 +100,3 @@ def _is_the_papers(spec: Mapping, own: Mapping) -> bool:
     if weights:
         return any(fnmatchcase(str(weights), name) for name in own["weights"])
     return "seed" in spec or "seeds" in spec
-
-
-def makings_of_sets(sets: Iterable[Mapping], config: Mapping) -> tuple[list[str], list[str]]:
-    """Names of the inputs and of the encoders behind some sets."""
-    inputs, encoders = [], []
-    for entry in sets:
-        if "inputs" in entry:
-            inputs.append(entry["inputs"])
-        if "projection" in entry:
-            encoders += config["projections"][entry["projection"]]["encoders"].values()
-        if "released" in entry:
-            encoders.append(entry["released"])
-        if "encoder" in entry:
-            encoders.append(entry["encoder"])
-        if "files" in entry:  # embeddings of one's own; a name of the config has no space
-            encoders.append(f"embeddings of {entry['model']}")
-    return inputs, encoders
-
-
-def makings(section: str, sets: Mapping, config: Mapping) -> tuple[list[str], list[str]]:
-    """Names of the inputs and of the encoders behind a figure or table of the page."""
-    if section == "figure2a":
-        cones = config["cone"]["encoders"].values()
-        weights = ("trained", "random")
-        return (
-            [entry[f"{kind}_inputs"] for entry in cones for kind in weights],
-            [entry[kind] for entry in cones for kind in weights],
-        )
-    if section == "preprocessing":
-        study = config["cone"]["preprocessing"]
-        return [study["inputs"]], study["encoders"]
-    if section == "figure2c":
-        cones = config["initialisation_cones"]
-        return [entry["inputs"] for entry in cones.values()], list(cones)
-    if section == "supplementary5":  # on noise alone
-        return [], list(config["initialisation_cones"])
-    if section == "supplementary15":
-        study = config["supplement"]["normalisation"]
-        return [study["inputs"]], study["encoders"]
-    if section in ("table1", "table1_curves"):
-        used = [sets[name] for name in config["table1"]["sets"] if name in sets]
-        tasks = [config["tasks"][task]["inputs"] for task in config["table1"]["tasks"]]
-        return tasks, makings_of_sets(used, config)[1]
-    if section == "table2":
-        used = [sets[name] for name in [config["table2"]["set"]] if name in sets]
-        return [config["table2"]["inputs"]], makings_of_sets(used, config)[1]
-    if section == "training":
-        inputs, encoders = makings_of_sets(
-            [entry for key, entry in sets.items() if key in config["training"]], config
-        )
-        for entry in config["projections"].values():
-            inputs.append(entry["inputs"])
-            encoders += entry["encoders"].values()
-        return inputs, encoders
-    if section in ("supplementary13", "supplementary14"):
-        panels = config["supplement"]["seed_studies"][section].values()
-        return (
-            [panel["inputs"] for panel in panels if "inputs" in panel],
-            [
-                name
-                for panel in panels
-                for name in panel.get("encoders") or [f"file {path}" for path in panel["files"]]
-            ],
-        )
-    if section in ("figure3a", "figure3bcd"):
-        return makings_of_sets(
-            [entry for entry in sets.values() if entry["weights"] == "trained"], config
-        )
-    if section in OF_ALL_SETS:
-        return makings_of_sets(sets.values(), config)
-    return [], []
