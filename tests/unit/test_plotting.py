@@ -95,6 +95,7 @@ def test_the_drawing_is_above_all_panels_and_as_high_as_asked(models, drawing, c
         f"M{number}:\nno random weights\nat hand" for number in range(models)
     ]
     assert {text.get_position() for text in lines} == {(0.5, 0.5)}
+    assert {(text.get_ha(), text.get_va()) for text in lines} == {("center", "center")}
     plt.close(figure)
     (legend,) = figure.legends
     assert legend._ncols == 3
