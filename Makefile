@@ -59,11 +59,14 @@ test-faults: $(ENV)  ## kill runs, fill a disk, give bad files; root for all of 
 docs/faults.md: $(ENV)
 	MODALITY_GAP_WRITE_DOCS=1 python -m pytest -m faults
 
-lint: $(ENV)  ## check style, spelling and workflows
+# PLW1514: a text file is read and written in UTF-8, whatever the machine's language.
+lint: $(ENV)  ## check style, types, spelling and workflows
 	ruff check .
+	ruff check --preview --select PLW1514 scripts
 	ruff format --check .
 	snakefmt --check Snakefile rules
 	snakemake --lint
+	mypy
 	codespell
 	yamllint --strict .
 	actionlint .github/workflows/*.yml

@@ -85,6 +85,8 @@ def test_nothing_is_imported_by_a_name_that_is_made_at_run_time(root):
             if isinstance(node, (ast.Name, ast.Attribute))
         }
         forbidden = {"import_module", "__import__", "exec", "run_path", "run_module"}
+        if path.name == "debug.py":  # which runs scripts, and which no script imports
+            forbidden.remove("run_path")
         assert names.isdisjoint(forbidden), path.name
 
 

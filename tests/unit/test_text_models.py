@@ -546,7 +546,7 @@ def test_open_clip_with_a_tokenizer_that_knows_no_word_is_refused(folder, tmp_pa
                      "hf_proj_type": "linear", "hf_pooler_type": "mean_pooler"},
     })  # fmt: skip
     code = f"""
-from modality_gap.encoders import build_encoder
+from modality_gap.encoders.build import build_encoder
 spec = {{"library": "open_clip", "architecture": {str(tmp_path / "mine.json")!r}}}
 build_encoder(spec | {{"hugging_face": True}}, "text", {{"seed": 0}})
 """

@@ -1,0 +1,123 @@
+"""One rule's script outside Snakemake."""
+
+import io
+import os
+import pdb
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from modality_gap import debug, logs
+from modality_gap.errors import InputError
+from modality_gap.measures.theory import lemma3_table
+
+RULE = SimpleNamespace(name="plot_figure2b", script="x.py", wildcard_names=set())
+MEASURE = SimpleNamespace(name="measure", script="y.py", wildcard_names={"set", "k"})
+
+
+def test_a_rule_that_does_not_exist_or_has_no_script_is_refused():
+    rules = {"plot_figure2b": RULE, "all": SimpleNamespace(name="all", script=None)}
+    assert debug.find_rule(rules, "plot_figure2b") is RULE
+    with pytest.raises(InputError, match=r"no rule plot_figur2b; did you mean plot_figure2b\?"):
+        debug.find_rule(rules, "plot_figur2b")
+    with pytest.raises(InputError, match="rule all has no script"):
+        debug.find_rule(rules, "all")
+
+
+def test_wildcards_are_those_of_the_rule():
+    debug.check_wildcards(MEASURE, {"set": "clip", "k": "1"})
+    with pytest.raises(InputError, match=r"measure needs its wildcards as k=\.\.\. set=\.\.\."):
+        debug.check_wildcards(MEASURE, {"set": "clip"})
+    with pytest.raises(InputError, match="plot_figure2b has no wildcards"):
+        debug.check_wildcards(RULE, {"set": "clip"})
+
+
+def test_outputs_are_moved_below_results_debug(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    moved = debug.in_debug_folder("results/figures/figure1.svg")
+    assert moved == "results/debug/figures/figure1.svg"
+    assert (tmp_path / "results" / "debug" / "figures").is_dir()
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """A script as those of rules are, and its object `snakemake`."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(logs, "log_to", logs.log_to)
+    path = tmp_path / "script.py"
+    path.write_text(
+        "from modality_gap.logs import log_to\n"
+        "log_to(snakemake)\n"
+        "half = 1 / snakemake.params.number\n"
+        "print('half is', half)\n"
+    )
+    return path, SimpleNamespace(log=["nowhere/x.log"], params=SimpleNamespace(number=2))
+
+
+def test_a_script_gets_its_object_and_writes_to_the_terminal(script, capsys):
+    debug.run(*script)
+    assert capsys.readouterr().out == "half is 0.5\n"
+
+
+def test_the_debugger_stops_at_the_first_line(script, capsys):
+    said = io.StringIO()
+    debug.run(
+        *script,
+        pdb.Pdb(stdin=io.StringIO("n\nn\np snakemake.params.number + 40\nc\n"), stdout=said),
+    )
+    assert "script.py(1)<module>()" in said.getvalue()
+    assert "(Pdb) 42\n" in said.getvalue()
+    assert capsys.readouterr().out == "half is 0.5\n"
+
+
+def test_the_debugger_stops_where_an_exception_ends_the_script(script):
+    path, given = script
+    given.params.number = 0
+    said = io.StringIO()
+    with pytest.raises(ZeroDivisionError):
+        debug.run(path, given, pdb.Pdb(stdin=io.StringIO("c\np 'at the end'\nq\n"), stdout=said))
+    assert "script.py(3)<module>()" in said.getvalue()
+    assert "(Pdb) 'at the end'\n" in said.getvalue()
+
+
+@pytest.fixture
+def project(root, tmp_path):
+    """A folder with the project's configuration and code, and no results."""
+    for name in ("config", "scripts"):
+        (tmp_path / name).symlink_to(root / name)
+    return tmp_path
+
+
+def run_alone(root, project, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "modality_gap.debug", *arguments],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(root / "scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_missing_input_is_named_in_one_sentence(root, project):
+    done = run_alone(root, project, "plot_lemma3")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "rule plot_lemma3 reads results/statistics/lemma3.csv, which is not there; "
+        "run `snakemake results/statistics/lemma3.csv` first.\n"
+    )
+
+
+def test_a_figure_is_drawn_alone_and_no_result_is_touched(root, project):
+    table = project / "results" / "statistics" / "lemma3.csv"
+    table.parent.mkdir(parents=True)
+    grid = {"cosine_step": 0.5, "norm_ratios": [1.0], "draws": 100}
+    lemma3_table(grid, 0.95, 0).to_csv(table, index=False)
+    done = run_alone(root, project, "plot_lemma3", "--cores", "1")
+    assert done.returncode == 0, done.stderr
+    made = {path.relative_to(project).as_posix() for path in (project / "results").rglob("*.*")}
+    figure = "results/debug/figures/lemma3"
+    assert made == {f"{figure}.svg", f"{figure}.pdf", "results/statistics/lemma3.csv"}
+    assert (project / f"{figure}.svg").read_text().rstrip().endswith("</svg>")
