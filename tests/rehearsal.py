@@ -262,7 +262,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch, serving() as server:
         rehearsal = prepare(Path(scratch) / "project", server, Path(scratch) / "archives", mirror)
         begin = time.perf_counter()
-        rehearsal.project.python("scripts/fetch_released.py")
+        rehearsal.project.python("scripts/sources/fetch_released.py")
         said = rehearsal.project.snakemake()
         rehearsal.project.snakemake("--report", "results/report.html")
         ran = finished_jobs(said)

@@ -30,7 +30,7 @@ def rehearsed(tmp_path_factory, archives, wheels, warm) -> tuple[Project, str]:
     with serving() as server:
         rehearsal = prepare(tmp_path_factory.mktemp("project"), server, archives, find_mirror())
         rehearsal.project.warm = warm
-        rehearsal.project.python("scripts/fetch_released.py", "--time-limit", "300")
+        rehearsal.project.python("scripts/sources/fetch_released.py", "--time-limit", "300")
         return rehearsal.project, run_with_report(rehearsal.project)
 
 

@@ -38,7 +38,7 @@ def test_a_second_run_has_nothing_to_do(small_run):
 
 
 def test_a_changed_plot_redraws_that_plot_alone(small_run):
-    script = small_run.folder / "scripts" / "plot_figure2b.py"
+    script = small_run.folder / "scripts" / "figure2" / "plot_figure2b.py"
     before = script.read_text()
     script.write_text(before.replace("ms=4", "ms=6"))
     try:

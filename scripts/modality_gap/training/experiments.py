@@ -1,5 +1,5 @@
 """The paper's training experiments (sections 4.2 and 4.4, Supplementary 8 and 16) and the control
-of its follow-up, with small models over cached embeddings or (modality_gap/pixels.py) whole ones.
+of its follow-up, with small models over cached embeddings or (whole_clip.py) whole ones.
 
 A *run* is one training: {"condition": {column: value}, "seed": int}. It gives {"row": {...},
 "steps": [{...}]}: what was measured before and after it, and on the way. A finished run is kept in
