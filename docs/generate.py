@@ -19,6 +19,10 @@ from generators.stand_ins_page import stand_ins_page
 from generators.tables_page import tables_page
 from generators.verdicts import meanings, write_verdicts
 from generators.workflow import read_rules
+from modality_gap.config.declarations import complete_schema
+from modality_gap.config.load import load_yaml
+from modality_gap.data.formats import FORMATS
+from modality_gap.encoders.build import ENCODERS
 from modality_gap.paper.items import load_items
 
 CONFIG = ROOT / "config"
@@ -28,14 +32,13 @@ SOURCE = '<details class="mkdocstrings-source"'
 
 def pages(rules: list[dict]) -> dict[str, str]:
     """All generated pages, by their path in the site; `rules` are those of the workflow."""
+    schema = complete_schema(load_yaml(CONFIG / "schema" / "config.yaml"), ENCODERS, FORMATS)
     ledger = CONFIG / "ledger"
     titles = {name: item.title for name, item in load_items(ledger / "items.yaml").items()}
     return {
         "reference/map.md": rule_map(rules, ROOT, titles),
         "reference/tables.md": tables_page(CONFIG / "tables.yaml", rules),
-        "reference/configuration.md": configuration_page(
-            CONFIG / "schema" / "config.yaml", CONFIG / "config.yaml"
-        ),
+        "reference/configuration.md": configuration_page(schema, CONFIG / "config.yaml"),
         "reference/stand-ins.md": stand_ins_page(ledger, CONFIG / "config.yaml"),
         "reference/imports.md": imports_page(ROOT / "scripts"),
         **api_pages(ROOT / "scripts" / "modality_gap"),

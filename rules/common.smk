@@ -14,6 +14,8 @@ from modality_gap.config.check import check_config
 from modality_gap.config.load import load_yaml, tables_of, without_nulls
 from modality_gap.config.names import without_absent
 from modality_gap.config.rows import cluster_column, set_clusters, with_rows
+from modality_gap.data.formats import FORMATS
+from modality_gap.encoders.build import ENCODERS as LIBRARIES
 from modality_gap.errors import InputError
 from modality_gap.imports import files_of, measures_of
 from modality_gap.config.model_files import file_digests, model_files
@@ -31,7 +33,8 @@ MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
 config = without_nulls(config)
 try:
     ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
-    check_config(config, Path(workflow.basedir) / "config" / "schema" / "config.yaml")
+    SCHEMA = Path(workflow.basedir) / "config" / "schema" / "config.yaml"
+    check_config(config, SCHEMA, LIBRARIES, FORMATS)
     config = with_rows(config)
 except InputError as error:
     raise WorkflowError(str(error))

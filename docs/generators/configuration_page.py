@@ -17,9 +17,10 @@ see [Run it](../guide/running.md#change-a-setting). `<name>` stands for a name t
 LONGEST = 60  # characters of a default; a longer one is in the file
 
 
-def configuration_page(schema_path: Path, defaults_path: Path) -> str:
-    """The page: a section per top-level key, a row per key below it."""
-    schema, defaults = load_yaml(schema_path), load_yaml(defaults_path)
+def configuration_page(schema: dict, defaults_path: Path) -> str:
+    """The page: a section per top-level key, a row per key below it. The schema is complete, with
+    the keys of all libraries and formats."""
+    defaults = load_yaml(defaults_path)
     parts = [INTRODUCTION]
     for key, entry in schema["properties"].items():
         entry = resolved(entry, schema)

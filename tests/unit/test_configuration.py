@@ -10,16 +10,20 @@ import yaml
 from pandas._libs.parsers import STR_NA_VALUES
 from snakemake.utils import update_config
 
-from modality_gap.config.check import EMPTY_CELLS, check_config
+from modality_gap.config.check import check_config
+from modality_gap.config.declarations import complete_schema
+from modality_gap.config.faults import EMPTY_CELLS
 from modality_gap.config.load import without_nulls
 from modality_gap.config.names import columns_of, without_absent
 from modality_gap.config.renamed import RENAMED, renamed_faults
 from modality_gap.config.rows import cluster_column, set_clusters, with_rows
+from modality_gap.data.formats import FORMATS
+from modality_gap.encoders.build import ENCODERS
 from modality_gap.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "config" / "schema" / "config.yaml"
-SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
+SCHEMA = complete_schema(yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8")), ENCODERS, FORMATS)
 SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 REMOVE = object()
 WHOLE = {"encoder": "emoji_clip_random", "dataset": "emoji"}
@@ -47,7 +51,7 @@ def changed(*changes: tuple[str, object]) -> dict:
 
 def message_of(config: dict) -> str:
     with pytest.raises(InputError) as caught:
-        check_config(config, SCHEMA_PATH)
+        check_config(config, SCHEMA_PATH, ENCODERS, FORMATS)
     return str(caught.value)
 
 
@@ -71,14 +75,14 @@ def resolved(schema: dict) -> dict:
 
 
 def test_shipped_configuration_passes() -> None:
-    check_config(SHIPPED, SCHEMA_PATH)
+    check_config(SHIPPED, SCHEMA_PATH, ENCODERS, FORMATS)
 
 
 def test_the_published_settings_pass_as_they_are_merged() -> None:
     config = copy.deepcopy(SHIPPED)
     update_config(config, yaml.safe_load((ROOT / "config" / "full.yaml").read_text("utf-8")))
     config = without_nulls(config)
-    check_config(config, SCHEMA_PATH)
+    check_config(config, SCHEMA_PATH, ENCODERS, FORMATS)
     # 5 epochs of 50,000 pairs in batches of 64 (section 4.2, Supplementary 8).
     for name, model in config["experiments"]["models"].items():
         assert config["experiments"][name]["steps"] == 5 * (50_000 // 64)
@@ -90,7 +94,7 @@ def test_null_in_an_overlay_removes_an_entry() -> None:
     overlay = "{sets: {clasp: null, clip: {note: null}}, emoji: {leave_out_groups: []}}"
     update_config(config, yaml.safe_load(overlay))
     config = without_nulls(config)
-    check_config(config, SCHEMA_PATH)
+    check_config(config, SCHEMA_PATH, ENCODERS, FORMATS)
     assert "clasp" not in config["sets"]
     assert config["sets"]["clip"].keys() == SHIPPED["sets"]["clip"].keys() - {"note"}
     # Nothing but null is removed.
@@ -196,7 +200,7 @@ def test_what_the_schema_allows_passes(
     for name in ("a.parquet", "b.npy"):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
-    check_config(changed(*changes), SCHEMA_PATH)
+    check_config(changed(*changes), SCHEMA_PATH, ENCODERS, FORMATS)
 
 
 NAMES = {
@@ -231,21 +235,24 @@ NAMES = {
 def test_a_name_that_stands_for_nothing_is_told_with_its_own_key_and_kind(path: str) -> None:
     key = re.sub(r"/(\d+)(?=/|$)", r"[\1]", path).replace("/", ".")
     message = message_of(changed((path, "zzzz")))
-    assert message.startswith(f"{key} is 'zzzz', which is no {NAMES[path]}; give one of ")
+    assert message.startswith(f"{key}: 'zzzz' is not a known {NAMES[path]}; give one of ")
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         # Names that are there, but of another kind.
-        ([("cone/preprocessing/encoders/0", "minilm")], "is no open_clip encoder"),
-        ([("supplement/normalisation/encoders/0", "minilm")], "is no open_clip encoder"),
-        ([("table1/sets/0", "clip")], "is no set with an encoder or a projection"),
-        ([("table2/set", "clip")], "is no set with an encoder or a projection"),
+        ([("cone/preprocessing/encoders/0", "minilm")], "is not a known open_clip encoder"),
+        ([("supplement/normalisation/encoders/0", "minilm")], "is not a known open_clip encoder"),
+        ([("table1/sets/0", "clip")], "is not a known set with an encoder or a projection"),
+        ([("table2/set", "clip")], "is not a known set with an encoder or a projection"),
         ([("tasks/digits/metric", "roc_auc"), ("experiments/temperature/task", "digits")], "accur"),
-        ([("cone/encoders/text transformer/random_inputs", "emoji")], "is no input with noise"),
+        (
+            [("cone/encoders/text transformer/random_inputs", "emoji")],
+            "is not a known input with noise",
+        ),
         ([("initialisation_cones/minilm", {"modality": "text", "inputs": "emoji"})], "with seeds"),
-        ([("clusters/nowhere", "concept")], "clusters.nowhere is 'nowhere', which is no dataset"),
+        ([("clusters/nowhere", "concept")], "clusters.nowhere: 'nowhere' is not a known dataset"),
     ],
 )
 def test_a_name_of_another_kind_is_refused(changes: list, words: str) -> None:
@@ -258,7 +265,12 @@ FAULTS = {
     "misspelt at the top": ("confidense", 0.9, "confidense", "did you mean confidence?"),
     "misspelt": ("extraction/batchsize", 3, "extraction.batchsize", "did you mean batch_size?"),
     "misspelt in a map": ("sets/clip/notes", "x", "sets.clip.notes", "did you mean note?"),
-    "no known key": ("extraction/7", 3, "extraction.7", "remove it, or use one of batch_size"),
+    "is not a known key": (
+        "extraction/7",
+        3,
+        "extraction.7",
+        "remove it, or use one of batch_size",
+    ),
     "section missing": ("sphere", REMOVE, "sphere", "add it"),
     "key missing": ("umap/min_dist", REMOVE, "umap.min_dist", "add it"),
     "bad name": ("inputs/2nd", {"noise": 9}, "inputs.2nd", "begins with a letter"),
@@ -334,7 +346,7 @@ FAULTS = {
         "encoders/minilm/pretrained",
         "a1_in1k",
         "encoders.minilm.pretrained",
-        "this library",
+        "not a key of this library",
     ),
     # Names
     "set's encoder": ("sets/emoji_clip/encoder", "emoji_clp", "sets.emoji_clip.encoder", "did you"),
@@ -527,13 +539,13 @@ FAULTS = {
         "datasets/svhn/files/extra",
         "svhn_test",
         "datasets.svhn.files.extra",
-        "no known key",
+        "is not a known key",
     ),
     "option of another format": (
         "datasets/svhn/captions",
         "last",
         "datasets.svhn.captions",
-        "does not go with this format",
+        "not a key of this format",
     ),
     "dataset with a name that is taken": (
         "datasets/digits",
@@ -573,9 +585,9 @@ FAULTS = {
         "own, imagenet",
     ),
     "no truth": (
-        "encoders/emoji_clip/hugging_face",
-        "maybe",
-        "encoders.emoji_clip.hugging_face",
+        "encoders/emoji_clip/options",
+        {"hugging_face": "maybe"},
+        "encoders.emoji_clip.options.hugging_face",
         "true or false",
     ),
     "unprintable": ("sets/emoji_clip/note", "bell \x07", "sets.emoji_clip.note", "U+0007; remove"),
@@ -584,7 +596,7 @@ FAULTS = {
         "inputs/digits/where",
         {"split": ["test"]},
         "inputs.digits.where.split",
-        "no column of the dataset digits; give one of digit, item_id.",
+        "not a known column of the dataset digits; give one of digit, item_id.",
     ),
     "label of another dataset": (
         "tasks/digits/label",
@@ -649,7 +661,7 @@ FAULTS = {
         "models/mine",
         {"library": "open_clip", "architecture": "RN50", "pretrained": "opena", "inputs": "emoji"},
         "models.mine.pretrained",
-        "no tag of weights of open_clip's RN50; did you mean openai?",
+        "not a known tag of weights of open_clip's RN50; did you mean openai?",
     ),
     "absent weights": (
         "models/mine",
@@ -711,23 +723,25 @@ def test_an_untrained_twin_needs_a_seed() -> None:
 def test_a_misspelt_key_is_told_rather_than_the_missing_one() -> None:
     config = changed(("umap/min_dist", REMOVE), ("umap/mindist", 0.1))
     assert message_of(config) == (
-        "umap.mindist is no known key (of the file or --config); did you mean min_dist?"
+        "umap.mindist is not a known key (of the file or --config); did you mean min_dist?"
     )
 
 
 def test_a_union_has_the_columns_of_its_parts() -> None:
     union = {"format": "union", "files": {"a": "cifar10", "b": "digits"}}
     one = changed(("datasets/all", union))
-    assert columns_of("all", one) == ["digit", "item_id", "label", "source", "split"]
+    assert columns_of("all", one, FORMATS) == ["digit", "item_id", "label", "source", "split"]
     inputs = {"dataset": "all", "where": {"source": ["a"], "digit": ["one"]}}
-    check_config(changed(("datasets/all", union), ("inputs/some", inputs)), SCHEMA_PATH)
+    check_config(
+        changed(("datasets/all", union), ("inputs/some", inputs)), SCHEMA_PATH, ENCODERS, FORMATS
+    )
     other = {"format": "union", "files": {"a": "all", "b": "digits"}}
     union = {"format": "union", "files": {"a": "other", "b": "digits"}}
     config = changed(
         ("datasets/all", union), ("datasets/other", other), ("inputs/some", {"dataset": "all"})
     )
     config["inputs"]["some"]["where"] = {"digit": ["one"]}
-    assert message_of(config) == "datasets.all is a union that is in itself; correct its files."
+    assert message_of(config) == "datasets.all is a union that contains itself; correct its files."
 
 
 YAML_KEYS = {
@@ -754,7 +768,7 @@ def test_a_name_that_yaml_reads_as_something_else_is_refused(written: str) -> No
 
     key = "tasks.mine.prompts has a key that "
     assert message_of(task(f'{{{written}: "a", other: "b"}}')) == key + remedy
-    check_config(task(f'{{"{written}": "a", other: "b"}}'), SCHEMA_PATH)
+    check_config(task(f'{{"{written}": "a", other: "b"}}'), SCHEMA_PATH, ENCODERS, FORMATS)
 
     def where(text: str) -> dict:
         entry = {"dataset": "emoji", "where": {"group": yaml.safe_load(text)}}
@@ -762,7 +776,7 @@ def test_a_name_that_yaml_reads_as_something_else_is_refused(written: str) -> No
 
     key = "inputs.mine.where.group[1] must be a text but has what "
     assert message_of(where(f"[a, {written}]")) == key + remedy
-    check_config(where(f'[a, "{written}"]'), SCHEMA_PATH)
+    check_config(where(f'[a, "{written}"]'), SCHEMA_PATH, ENCODERS, FORMATS)
     assert message_of(changed(("sets/clip/model", yaml.safe_load(written)))).endswith(remedy)
     datasets = yaml.safe_load(f"{{{written}: {{}}}}")
     assert message_of(changed(("datasets", datasets))) == f"datasets has a key that {remedy}"

@@ -21,9 +21,9 @@ import scipy.io
 import torchvision
 from PIL import Image
 
-from modality_gap.config.names import COLUMNS
 from modality_gap.data.datasets import write_dataset
-from modality_gap.data.formats import ROWS, coco_captions
+from modality_gap.data.formats import FORMATS
+from modality_gap.data.readers import ROWS, coco_captions
 from modality_gap.errors import InputError
 
 DOCUMENT = {
@@ -167,7 +167,7 @@ def read_back(tmp_path: Path, form: str, files: dict[str, Path], **options: str)
     assert {file for file in tmp_path.rglob("*") if file.is_file()} == before | {path}
     table = pd.read_parquet(path)
     assert table["item_id"].is_unique
-    assert {*table} - {"item_id", "image"} == COLUMNS[form]
+    assert {*table} - {"item_id", "image"} == {*FORMATS[form].columns}
     return table
 
 

@@ -21,8 +21,11 @@ from generators import (
     verdicts,
 )
 from modality_gap.config.check import check_config
+from modality_gap.config.declarations import complete_schema
 from modality_gap.config.load import load_yaml, without_nulls
 from modality_gap.config.tables import load_tables
+from modality_gap.data.formats import FORMATS
+from modality_gap.encoders.build import ENCODERS
 from modality_gap.errors import InputError
 from modality_gap.paper.claims import COLUMNS
 from modality_gap.paper.ledger import load_ledger
@@ -261,7 +264,9 @@ properties:
 """
     )
     (tmp_path / "config.yaml").write_text("seed: 7\nsets: {x: {kind: a}}\n")
-    page = configuration_page.configuration_page(tmp_path / "schema.yaml", tmp_path / "config.yaml")
+    page = configuration_page.configuration_page(
+        yaml.safe_load((tmp_path / "schema.yaml").read_text()), tmp_path / "config.yaml"
+    )
     assert "| `seed` | whole number, at least 1, at most 2,000 | `7` | A size. |" in page
     assert "By name, the sets." in page
     assert "| `sets.<name>.kind` | `a` or `b` |  | The kind. |" in page
@@ -271,7 +276,8 @@ properties:
 
 def test_every_key_of_the_configuration_is_on_its_page(root):
     page = configuration_page.configuration_page(
-        root / "config/schema/config.yaml", root / "config/config.yaml"
+        complete_schema(load_yaml(root / "config/schema/config.yaml"), ENCODERS, FORMATS),
+        root / "config/config.yaml",
     )
     for key in yaml.safe_load((root / "config/config.yaml").read_text(encoding="utf-8")):
         assert f"\n## `{key}`\n" in page
@@ -367,7 +373,8 @@ def test_every_example_of_a_configuration_is_accepted(root, tmp_path, monkeypatc
         config = copy.deepcopy(default)
         for overlay in (birds, example) if name == "tasks.md" else (example,):
             update_config(config, overlay)
-        check_config(without_nulls(config), root / "config" / "schema" / "config.yaml")
+        schema = root / "config" / "schema" / "config.yaml"
+        check_config(without_nulls(config), schema, ENCODERS, FORMATS)
 
 
 def test_the_example_of_the_measures_runs(root, tmp_path, monkeypatch, capsys):

@@ -108,7 +108,7 @@ def test_the_onnx_tower_takes_one_picture_at_a_time_and_noise_of_its_size(tmp_pa
     about = encoder.metadata
     assert (about["model"], about["dtype"]) == ("toy", "int8")
     assert about["preprocessing"] == "CLIP's, 24 px"
-    with pytest.raises(InputError, match="embeds pictures only"):
+    with pytest.raises(InputError, match="onnx embeds image only; give it modality image"):
         build_encoder({"library": "onnx"}, "text", weights)
 
 
@@ -134,7 +134,7 @@ def test_a_file_that_a_hub_lacks_is_none_and_a_hub_that_is_silent_is_told(tmp_pa
         assert read("there.json") == {"a": "ü"}
         assert read("absent.json") is None
     assert read("silent.json") is None
-    with pytest.raises(InputError, match=r"whether 'org/name' has a silent\.json"):
+    with pytest.raises(InputError, match=r"'org/name' is unreachable, so that its silent\.json"):
         _hugging_face_reader("org/name", None)("silent.json")
 
 

@@ -367,7 +367,7 @@ def test_weights_of_something_else_are_refused(published, root, library, file):
     }
     other = {"library": library, "architecture": architecture[library]}
     path = str(published["folder"] / file)
-    with pytest.raises(InputError, match=f"{file} does not hold weights of ") as error:
+    with pytest.raises(InputError, match=f"{file} does not contain weights of ") as error:
         build_encoder(other, "image", {"file": path}, "float32")
     assert "\n" not in str(error.value)
 
@@ -389,7 +389,7 @@ def test_imagenets_statistics_replace_the_models_own(published, spec):
     [
         ({"library": "open_clip", "architecture": "ViT-Z-99"}, "image", "'ViT-Z-99'"),
         ({"library": "timm", "architecture": "resnet99"}, "image", "'resnet99'"),
-        ({"library": "onnx"}, "text", "pictures only"),
+        ({"library": "onnx"}, "text", "onnx embeds image only"),
         ({"library": "minilm"}, "image", "text only"),
     ],
 )

@@ -15,9 +15,10 @@ from PIL import Image
 from modality_gap.config.check import check_config
 from modality_gap.config.clip_models import architectures
 from modality_gap.config.rows import with_rows
+from modality_gap.data.formats import FORMATS
 from modality_gap.embeddings.sets import normalise
 from modality_gap.embeddings.stored import read_pair
-from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.build import ENCODERS, build_encoder
 from modality_gap.errors import InputError
 from modality_gap.measures.gap import gap
 from modality_gap.measures.loss_sweep import batched_sweep
@@ -43,7 +44,7 @@ def run_where_two_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def expanded(**rows: dict) -> dict:
     """The shipped configuration with rows of `models` (and of `pairs`), checked and expanded."""
     config = copy.deepcopy(SHIPPED) | rows
-    check_config(config, SCHEMA_PATH)
+    check_config(config, SCHEMA_PATH, ENCODERS, FORMATS)
     return with_rows(config)
 
 
@@ -211,22 +212,22 @@ def test_known_architectures_are_open_clips_own() -> None:
 FAULTS = {
     "near match": (
         {"models": {"x": WHOLE | {"architecture": "ViT-B32", "seed": 0}}},
-        "models.x.architecture is 'ViT-B32'",
+        "models.x.architecture: 'ViT-B32'",
         "did you mean ViT-B-32?",
     ),
     "absent configuration": (
         {"models": {"x": WHOLE | {"architecture": "absent.json", "seed": 0}}},
-        "encoders.x.architecture is 'absent.json'",
+        "models.x.architecture is 'absent.json'",
         "correct the path",
     ),
     "taken name": (
         {"models": {"emoji_clip": WHOLE | {"seed": 0}}},
-        "models.emoji_clip makes encoders.emoji_clip, which is there already",
+        "models.emoji_clip makes encoders.emoji_clip, which exists already",
         "another name",
     ),
     "one name in both": (
         {"models": {"x": WHOLE | {"seed": 0}}, "pairs": {"x": {"image": "a.npy", "text": "b.npy"}}},
-        "pairs.x makes sets.x, which is there already",
+        "pairs.x makes sets.x, which exists already",
         "another name",
     ),
     "one model twice": (

@@ -13,11 +13,12 @@ import yaml
 from PIL import Image
 
 from modality_gap.config.check import check_config
+from modality_gap.data.formats import FORMATS
 from modality_gap.embeddings.extraction import extract_noise
 from modality_gap.embeddings.sets import EmbeddingSet, normalise, write
 from modality_gap.embeddings.stored import read_initialisations
 from modality_gap.encoders import base, open_clip, pictures
-from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.build import ENCODERS, build_encoder
 from modality_gap.encoders.open_clip import remove_norm_layers
 from modality_gap.errors import InputError
 from modality_gap.measures.cone import cosine_distribution, cosine_quantiles, fine_bins, sd_cosine
@@ -153,7 +154,7 @@ PANEL = {"modality": "image", "inputs": "emoji_sample"}
         ({**PANEL, "encoders": ["clip_vit_b16_random", "openclip_random"]}, None),
         ({**PANEL, "encoders": ["clip_vit_b16_random"]}, "one encoder with seeds or several"),
         ({**PANEL, "encoders": ["resnet18_seeds", "openclip_random"]}, "one encoder with seeds"),
-        ({**PANEL, "encoders": ["resnet"]}, "encoders[0] is 'resnet', which is no encoder"),
+        ({**PANEL, "encoders": ["resnet"]}, "encoders[0]: 'resnet' is not a known encoder"),
         ({"encoders": ["resnet18_seeds"]}, "needs 'inputs' beside it"),
         ({"files": ["absent.npy", "b.npy"]}, "files[0] is 'absent.npy', which is no file here"),
         ({"files": ["one.npy"]}, "at least 2"),
@@ -164,10 +165,10 @@ def test_a_seed_study_compares_seeds_or_files(shipped, root, panel, fault):
     config = copy.deepcopy(shipped)
     config["supplement"]["seed_studies"]["supplementary13"] = {"ResNet-50": panel}
     if fault is None:
-        check_config(config, root / "config" / "schema" / "config.yaml")
+        check_config(config, root / "config" / "schema" / "config.yaml", ENCODERS, FORMATS)
         return
     with pytest.raises(InputError, match=re.escape(fault)) as error:
-        check_config(config, root / "config" / "schema" / "config.yaml")
+        check_config(config, root / "config" / "schema" / "config.yaml", ENCODERS, FORMATS)
     assert str(error.value).startswith("supplement.seed_studies.supplementary13")
 
 
@@ -185,7 +186,7 @@ def test_what_is_not_run_says_why_and_its_example_is_a_configuration(shipped, ro
         config["supplement"]["seed_studies"] |= overlay
         # All of it is right but for the files, which are not here.
         with pytest.raises(InputError, match="which is no file here"):
-            check_config(config, root / "config" / "schema" / "config.yaml")
+            check_config(config, root / "config" / "schema" / "config.yaml", ENCODERS, FORMATS)
 
 
 # --- Supplementary 12 -------------------------------------------------------------------------
@@ -239,7 +240,7 @@ def test_norm_layers_of_every_kind_go_however_deep():
 def test_normalisation_is_switched_off_in_random_weights_alone(shipped, root):
     shipped["supplement"]["normalisation"]["encoders"].append("emoji_clip")
     with pytest.raises(InputError, match=r"^supplement\.normalisation\.encoders has emoji_clip,"):
-        check_config(shipped, root / "config" / "schema" / "config.yaml")
+        check_config(shipped, root / "config" / "schema" / "config.yaml", ENCODERS, FORMATS)
 
 
 def test_pixels_without_input_normalisation_run_from_0_to_1(root):

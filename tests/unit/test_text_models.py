@@ -170,10 +170,10 @@ def test_all_that_files_say_is_heard():
     assert said(files) == TextPipeline(("max",), layers, *rest, False)
     # A setting takes the place of the pooling and of what is behind it, and of nothing else.
     assert said(files, "last") == TextPipeline(("last",), (), *rest, True)
-    assert said(files).told() == (
+    assert said(files).described() == (
         "the prompt 'text: ', maximum over tokens, 2_Dense, normalise, 4_Dense"
     )
-    assert TextPipeline(("first", "mean")).told() == "the first token and mean over tokens"
+    assert TextPipeline(("first", "mean")).described() == "the first token and mean over tokens"
 
 
 @pytest.mark.parametrize(
@@ -563,7 +563,7 @@ build_encoder(spec | {{"hugging_face": True}}, "text", {{"seed": 0}})
 def test_a_model_of_several_modalities_is_no_text_encoder(folder, transformers):
     config = transformers.CLIPConfig()
     config.save_pretrained(folder)
-    with pytest.raises(InputError, match="a clip is no encoder of text alone"):
+    with pytest.raises(InputError, match="a clip is not an encoder of text alone"):
         embedded(folder, SENTENCES)
 
 
@@ -574,7 +574,7 @@ def test_a_hub_that_cannot_be_asked_for_the_pooling_is_told(transformers, folder
         return str(folder / file)
 
     monkeypatch.setattr("transformers.utils.cached_file", cached)
-    with pytest.raises(InputError, match=r"'a/b' has a modules.json, .* set `pooling`"):
+    with pytest.raises(InputError, match=r"its modules.json, .* set `pooling`"):
         _hugging_face_reader("a/b", None)("modules.json")
     assert _hugging_face_reader("a/b", "mean")("modules.json") is None
     assert _hugging_face_reader("a/b", None)("config.json")["hidden_size"] == 8

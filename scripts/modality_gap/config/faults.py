@@ -1,0 +1,157 @@
+"""What can be wrong with a configuration although the schema and all names are right.
+
+Each check takes the configuration without rows and yields one sentence per fault, which begins with
+the key and ends with a remedy.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from modality_gap.config.names import MADE_HERE, names_in_tables, seed_studies
+from modality_gap.config.schema import unknown_name
+
+# Words that pandas takes for an empty cell of a table.
+EMPTY_CELLS = {"NA", "N/A", "n/a", "NULL", "null", "NaN", "nan", "None", "<NA>", "#N/A", "#NA"}
+
+
+def _of_training(config: dict) -> Iterator[str]:
+    encoders = config["encoders"]
+    for name in config["training"]:
+        key, entry = f"training.{name}", encoders.get(name, {})
+        if not entry.get("architecture", "").endswith(".json"):
+            yield f"{key} needs an encoder {name} whose architecture is a .json file; add it."
+        if entry.get("checkpoint") != name:
+            yield f"{key} needs encoders.{name}.checkpoint to be {name}; correct it."
+        if "seed" not in encoders.get(f"{name}_random", {}):
+            yield f"{key} needs an encoder {name}_random with a seed; add it."
+    for section in ("projections", "training"):
+        for name, entry in config[section].items():
+            if entry["warmup"] >= entry["steps"]:
+                yield f"{section}.{name}.warmup must be below its steps; lower it."
+
+
+def _of_experiments(config: dict) -> Iterator[str]:
+    experiments = config["experiments"]
+    for name in ("temperature", "initialisation", "dimension", "same_modality"):
+        key = f"experiments.models.{name}"
+        model = experiments["models"].get(name, {})
+        own = "warmup" in model.get("optimisation", {})
+        optimisation = (model if own else experiments)["optimisation"]
+        if optimisation["warmup"] >= experiments[name]["steps"]:
+            yield (
+                f"{key if own else 'experiments'}.optimisation.warmup must be below "
+                f"experiments.{name}.steps; lower it."
+            )
+        files = config["datasets"].get(model.get("dataset"), {}).get("files")
+        if files and not files.keys() >= {"train", "test"}:
+            files = f"datasets.{model['dataset']}.files"
+            yield f"{files} must give train and test, which {key} needs; add them."
+
+
+def _of_tasks(config: dict) -> Iterator[str]:
+    for name, entry in config["tasks"].items():
+        if entry.get("metric") != "roc_auc":
+            continue
+        if len(entry.get("prompts", ())) != 2:
+            yield f"tasks.{name}.metric is roc_auc, which needs prompts of two classes; give them."
+        dataset = config["inputs"][entry["inputs"]]["dataset"]
+        if dataset in config["clusters"]:
+            yield (
+                f"tasks.{name}.metric is roc_auc, whose intervals cannot use clusters; remove "
+                f"clusters.{dataset}, or score by accuracy."
+            )
+
+
+def _of_names(config: dict) -> Iterator[str]:
+    for key, name in names_in_tables(config):
+        if name in EMPTY_CELLS:
+            yield f"{key} is {name!r}, which a table reads as an empty cell; give another name."
+    for name in config["datasets"]:
+        if name in MADE_HERE:
+            yield f"datasets.{name} has the name of a dataset that is made here; give it another."
+
+
+def _of_sets(config: dict) -> Iterator[str]:
+    models: dict[tuple[str, str], str] = {}
+    for name, entry in config["sets"].items():
+        key, modalities = f"sets.{name}", entry["modalities"]
+        twin = models.setdefault((entry["model"], entry["weights"]), name)
+        if twin != name:
+            yield (
+                f"{key} and sets.{twin} are both called {entry['model']!r} and have "
+                f"{entry['weights']} weights; give one another name (model, or label in models)."
+            )
+        if entry.get("loss") == "sigmoid":
+            if "projection" in entry or "released" in entry:
+                yield f"{key}.loss is sigmoid, which needs a model with a bias; remove it."
+            if "files" in entry and not {"scale", "bias"} <= entry.keys():
+                yield f"pairs.{name}.loss is sigmoid, which needs scale and bias; add them."
+        if "files" in entry or "released" in entry:
+            if "inputs" in entry:
+                yield f"{key}.inputs needs an encoder or a projection; remove it."
+        elif set(modalities) != {"image", "text"}:
+            yield f"{key}.modalities must be image and text, which encoders embed; correct it."
+
+
+def _of_preprocessing(config: dict) -> Iterator[str]:
+    one, other = (
+        {key: value for key, value in config["encoders"][name].items() if key != "label"}
+        for name in config["cone"]["preprocessing"]["encoders"]
+    )
+    ways = [spec.pop("preprocessing", "own") for spec in (one, other)]
+    if one != other or ways[0] == ways[1]:
+        yield (
+            "cone.preprocessing.encoders must be two that differ in preprocessing and in nothing "
+            "else (but their label); correct one of them."
+        )
+
+
+def _of_supplement(config: dict) -> Iterator[str]:
+    encoders = config["encoders"]
+    for name in config["supplement"]["normalisation"]["encoders"]:
+        if "seed" not in encoders[name]:
+            yield (
+                f"supplement.normalisation.encoders has {name}, which has no seed; "
+                "give encoders with random weights."
+            )
+    for key, entry in seed_studies(config):
+        for number, path in enumerate(entry.get("files", [])):
+            if not Path(path).is_file():
+                yield unknown_name(f"{key}.files[{number}]", path)
+        with_seeds = ["seeds" in encoders[name] for name in entry.get("encoders", [])]
+        if with_seeds and any(with_seeds) == (len(with_seeds) > 1):
+            yield f"{key}.encoders must be one encoder with seeds or several without; correct it."
+
+
+def _of_loss_landscape(config: dict) -> Iterator[str]:
+    settings, sample = config["loss_landscape"], config["sample"]
+    start, step = settings["delta_start"], settings["delta_step"]
+    if not math.isclose(start / step, round(start / step), abs_tol=1e-9):
+        yield (
+            f"loss_landscape.delta_start is {start}, from which steps of {step} miss the shift 0; "
+            "make it a multiple of delta_step."
+        )
+    if settings["batch_size"] > sample:
+        yield (
+            f"loss_landscape.batch_size is {settings['batch_size']}, but the minimum of a large "
+            f"set's loss is computed from a sample of {sample} pairs; lower it or raise sample."
+        )
+
+
+FAULTS: tuple[Callable[[dict], Iterator[str]], ...] = (
+    _of_training,
+    _of_experiments,
+    _of_tasks,
+    _of_names,
+    _of_sets,
+    _of_preprocessing,
+    _of_supplement,
+    _of_loss_landscape,
+)
+
+
+def faults_of(config: dict) -> Iterator[str]:
+    """Every fault of a configuration without rows."""
+    for faults in FAULTS:
+        yield from faults(config)

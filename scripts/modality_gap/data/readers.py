@@ -1,0 +1,416 @@
+"""Readers of data sets in the formats of their authors.
+
+A reader takes `files`, the paths by what they hold, and yields one row per item: `item_id`, `image`
+(encoded bytes), `text` and `split` if there are any, and labels. Its keyword arguments are the
+options of the format (data/formats.py). Archives are read without being unpacked. Slow imports are
+inside functions, because every Snakemake reads this.
+"""
+
+import codecs
+import csv
+import io
+import json
+import pickle
+import sys
+from collections import Counter
+from collections.abc import Collection, Container, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Annotated, Literal
+
+import numpy as np
+from numpy._core.multiarray import _reconstruct
+
+from modality_gap.data.archives import (
+    FOREIGN,
+    absent_member,
+    archive_members,
+    by_name,
+    nfc,
+    one_named,
+    open_zip,
+    picture_endings,
+    reading,
+    tar_members,
+    zip_members,
+)
+from modality_gap.errors import InputError
+
+ROWS = 256  # of a row group, about 40 MB of photographs: all that is in memory at a time
+
+
+def item_ids(archive: str | Path, paths: Collection[PurePosixPath]) -> dict[PurePosixPath, str]:
+    """What each picture is called: its path without the ending, and with it where others have the
+    same. Raises InputError that names two that would still be called alike."""
+    often = Counter(path.with_suffix("") for path in paths)
+    called: dict[str, PurePosixPath] = {}
+    for path in paths:
+        stem = path.with_suffix("")
+        name = str(path if often[stem] > 1 else stem)
+        if other := called.get(name):
+            raise InputError(
+                f"{archive}: {other} and {path} would both be the item {name!r}; rename one of the "
+                "two, or remove it."
+            )
+        called[name] = path
+    return {path: name for name, path in called.items()}
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """Pixels (height, width, 3) of 8 bits as a PNG, which loses nothing."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+# --- COCO ---------------------------------------------------------------------------------------
+
+
+def coco_captions(document: dict, captions: str) -> dict[str, str]:
+    """File name > caption, of the `first` or the `last` of the five or so that each picture has, in
+    the order of the pictures' ids. `document` is a captions_*.json of COCO; a picture without a
+    caption does not come."""
+    chosen = {}
+    for annotation in document["annotations"]:
+        image, caption = annotation["image_id"], annotation["caption"].strip()
+        if captions == "last" or image not in chosen:
+            chosen[image] = caption
+    names = {image["id"]: nfc(image["file_name"]) for image in document["images"]}
+    return {names[image]: chosen[image] for image in sorted(names) if image in chosen}
+
+
+def coco_all_captions(document: dict) -> dict[str, list[str]]:
+    """File name > all its captions, in the file's order."""
+    names = {image["id"]: nfc(image["file_name"]) for image in document["images"]}
+    found: dict[str, list[str]] = {name: [] for name in names.values()}
+    for annotation in document["annotations"]:
+        found[names[annotation["image_id"]]].append(annotation["caption"].strip())
+    return found
+
+
+def coco_document(annotations: str, pictures: str) -> dict:
+    """The captions that go with an archive of pictures: val2017.zip has those in
+    captions_val2017.json, a member of `annotations` or that file itself."""
+    wanted = f"captions_{Path(pictures).stem}.json"
+    if Path(annotations).suffix == ".json":
+        with reading(annotations):
+            return json.loads(Path(annotations).read_bytes())
+    with open_zip(annotations) as archive:
+        named = by_name(zip_members(archive))
+        if wanted not in named:
+            raise absent_member(annotations, f"member {wanted}")
+        text = archive.read(one_named(annotations, named, wanted))
+    return json.loads(text)
+
+
+def read_coco(
+    files: dict[str, str],
+    captions: Annotated[Literal["first", "last"], "Which caption of an image is its text."],
+    held_out: Annotated[
+        int,
+        "Number of images in the split test, the first ones by COCO's ids, if one archive provides "
+        "both splits; the rest is train, with all captions.",
+        {"minimum": 1},
+    ] = 0,
+) -> Iterator[dict]:
+    """COCO: one archive of images per split, and the captions of all; every captioned image that is
+    in its archive. Columns: item_id, image, text and split.
+
+    If `held_out` is given, the first `held_out` images of each archive (ordered by COCO id, which
+    is unrelated to content) form the split test, with their last caption; each of the others gives
+    one pair per caption to the split train. No held-out image is in train with any caption.
+    """
+    for split, pictures in files.items():
+        if split == "annotations":
+            continue
+        document = coco_document(files["annotations"], pictures)
+        texts, all_texts = coco_captions(document, captions), coco_all_captions(document)
+        with open_zip(pictures) as archive:
+            named = by_name(zip_members(archive))
+            there = [name for name in texts if name in named]
+            ids = item_ids(pictures, [PurePosixPath(name) for name in there])
+            print(
+                f"{split}: {len(there)} of {len(texts)} captioned pictures are in {pictures}",
+                file=sys.stderr,
+            )
+            for place, name in enumerate(there):
+                row = {
+                    "item_id": ids[PurePosixPath(name)],
+                    "image": archive.read(one_named(pictures, named, name)),
+                    "text": texts[name],
+                    "split": split,
+                }
+                if not held_out:
+                    yield row
+                elif place < held_out:
+                    yield row | {"split": "test"}
+                else:
+                    for number, text in enumerate(all_texts[name]):
+                        own = {"item_id": f"{row['item_id']}_{number}", "text": text}
+                        yield row | own | {"split": "train"}
+
+
+# --- CIFAR --------------------------------------------------------------------------------------
+
+
+class CifarUnpickler(pickle.Unpickler):
+    """Unpickles CIFAR's batches, which are dictionaries, lists, texts and one numpy array, and
+    nothing that could do anything: a pickle may otherwise call any function there is."""
+
+    def find_class(self, module: str, name: str) -> object:
+        known = {
+            ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+            ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+            ("numpy", "ndarray"): np.ndarray,
+            ("numpy", "dtype"): np.dtype,
+            # How Python 3 writes bytes into a pickle of Python 2's.
+            ("_codecs", "encode"): _latin1,
+        }
+        if (module, name) not in known:
+            raise pickle.UnpicklingError(f"it calls for {module}.{name}")
+        return known[module, name]
+
+
+def _latin1(text: str, _encoding: str) -> bytes:
+    return codecs.encode(text, "latin1")
+
+
+CIFAR_META = {"batches.meta": "label_names", "meta": "fine_label_names"}
+CIFAR_BATCHES = {f"data_batch_{number}": "train" for number in range(1, 6)}
+CIFAR_BATCHES |= {"train": "train", "test_batch": "test", "test": "test"}
+
+
+def cifar_members(path: str, wanted: Container[str]) -> Iterator[tuple[str, dict]]:
+    """Name and content of those members of CIFAR's archive that are wanted, in its order."""
+    for name, read in tar_members(path):
+        if name.name not in wanted:
+            continue
+        pickled = io.BytesIO(read())
+        try:
+            yield name.name, dict(CifarUnpickler(pickled, encoding="latin1").load())
+        except (pickle.UnpicklingError, EOFError, *FOREIGN) as error:
+            raise InputError(
+                f"{path}: the member {name} is refused ({error}); it is no batch of CIFAR, so get "
+                "the archive again from where it was published."
+            ) from error
+
+
+def read_cifar(files: dict[str, str]) -> Iterator[dict]:
+    """CIFAR-10 and CIFAR-100, python version, pictures 32 pixels wide. Columns: item_id, image
+    (PNG), label, the (fine) class name as the archive writes it, and split, train or test."""
+    path = files["archive"]
+    meta = next(cifar_members(path, CIFAR_META), None)
+    names = meta and meta[1].get(CIFAR_META[meta[0]])
+    if not names:
+        raise absent_member(path, "member batches.meta or meta with the class names")
+    splits = set()
+    for name, batch in cifar_members(path, CIFAR_BATCHES):
+        data, labels = batch.get("data", ()), batch.get("labels", batch.get("fine_labels", ()))
+        shape, dtype = getattr(data, "shape", ()), getattr(data, "dtype", None)
+        known = set(labels) <= set(range(len(names)))
+        if shape != (len(labels), 3072) or dtype != np.uint8 or not known:
+            raise ValueError(f"the member {name} has data {dtype} {shape} for {len(labels)} labels")
+        splits.add(CIFAR_BATCHES[name])
+        # Each row is the red plane, the green and the blue, line by line.
+        for number, (row, label) in enumerate(zip(data, labels, strict=True)):
+            yield {
+                "item_id": f"{name}/{number:05d}",
+                "image": png(row.reshape(3, 32, 32).transpose(1, 2, 0)),
+                "label": names[label],
+                "split": CIFAR_BATCHES[name],
+            }
+    if "test" not in splits:
+        raise absent_member(path, "test batch")
+
+
+def load_mat(source: str | IO[bytes], **settings: object) -> dict:
+    """Content of a MATLAB file. Raises ValueError if it is none."""
+    import scipy.io
+
+    try:
+        return scipy.io.loadmat(source, **settings)
+    except scipy.io.matlab.MatReadError as error:
+        raise ValueError(str(error)) from error
+
+
+# --- class folders, SVHN ------------------------------------------------------------------------
+
+
+def read_class_folders(
+    files: dict[str, str],
+    folder: Annotated[str, "Folder in the archive that contains one folder of images per class."],
+) -> Iterator[dict]:
+    """An archive, zip or tar, with a folder a class in `folder`, as EuroSAT has it: of a zip by
+    name, of a tar in its order. Columns: item_id, image and label, the name of the folder. The log
+    counts the files in `folder` that are left out."""
+    path = files["archive"]
+    top = PurePosixPath(nfc(folder))
+    members = [member for member, _ in archive_members(path)]
+    pictures = [
+        member
+        for member in members
+        if member.parent.parent == top and member.suffix.lower() in picture_endings()
+    ]
+    if not pictures:
+        raise absent_member(path, f"picture in a folder of {folder}")
+    ids = item_ids(path, pictures)
+    others = Counter(
+        member.suffix.lower() or "no ending"
+        for member in members
+        if member not in ids and top in member.parents
+    )
+    if others:
+        kinds = ", ".join(f"{number} of {ending}" for ending, number in others.most_common())
+        print(
+            f"left out: {others.total()} files that are no pictures in the folder of a class "
+            f"({kinds})",
+            file=sys.stderr,
+        )
+    for member, read in archive_members(path):
+        if member in ids:
+            label = member.parent.name
+            yield {
+                "item_id": str(PurePosixPath(ids[member]).relative_to(top)),
+                "image": read(),
+                "label": label,
+            }
+
+
+def read_svhn(files: dict[str, str]) -> Iterator[dict]:
+    """SVHN's cropped digits: X (32, 32, 3, n) of 8 bits and y (n, 1), where 10 is the digit 0.
+    Columns: item_id, image (PNG) and label, the digit."""
+    path = files["pictures"]
+    with reading(path):
+        table = load_mat(path, variable_names=["X", "y"])
+    pictures, labels = table["X"], table["y"].ravel()
+    if pictures.dtype != np.uint8 or pictures.shape != (32, 32, 3, len(labels)):
+        raise ValueError(f"X is {pictures.dtype} {pictures.shape} for {len(labels)} labels")
+    if not np.isin(labels, range(1, 11)).all():
+        raise ValueError("a label is none of 1 to 10")
+    for number, label in enumerate(labels):
+        yield {
+            "item_id": f"test{number:05d}",
+            "image": png(pictures[..., number]),
+            "label": str(label % 10),
+        }
+
+
+# --- Hateful Memes, FairFace --------------------------------------------------------------------
+
+
+def read_hateful_memes(
+    files: dict[str, str],
+    split: Annotated[str, "List of images in the archive, without its extension .jsonl."],
+) -> Iterator[dict]:
+    """Hateful Memes: the pictures that SPLIT.jsonl in the archive names. Columns: item_id, image,
+    text (what is written in the picture) and label, in the words of CLIP's prompts."""
+    path = files["archive"]
+    with open_zip(path) as archive:
+        members = zip_members(archive)
+        lists = {member.stem: name for name, member in members.items() if member.suffix == ".jsonl"}
+        if split not in lists:
+            raise InputError(f"{path} has no {split}.jsonl; give a split of {', '.join(lists)}.")
+        folder = members[lists[split]].parent
+        names = {member: name for name, member in members.items()}
+        for line in archive.read(lists[split]).decode("utf-8").splitlines():
+            meme = json.loads(line) if line.strip() else {}
+            if not meme:
+                continue
+            if "label" not in meme:
+                raise InputError(f"{path}: {split}.jsonl has no labels; give another split.")
+            picture = folder / nfc(meme["img"])
+            if picture not in names:
+                raise absent_member(path, f"picture {picture}")
+            yield {
+                "item_id": picture.stem,
+                "image": archive.read(names[picture]),
+                "text": meme["text"],
+                "label": ["meme", "hatespeech meme"][meme["label"]],
+            }
+
+
+def read_fairface(files: dict[str, str]) -> Iterator[dict]:
+    """FairFace: the faces that the table of labels names. Columns: item_id, image, race and gender,
+    in the words of the paper's prompts, and age."""
+    pictures, labels = files["pictures"], files["labels"]
+    genders = {"Male": "man", "Female": "woman"}
+    with reading(labels), open(labels, newline="", encoding="utf-8") as stream:
+        table = csv.DictReader(stream)
+        if not {"file", "age", "gender", "race"} <= set(table.fieldnames or ()):
+            raise ValueError("the table lacks one of the columns file, age, gender, race")
+        faces = list(table)
+    with open_zip(pictures) as archive:
+        named = by_name(zip_members(archive), parts=2)
+        for face in faces:
+            name = nfc(face["file"])
+            if name not in named:
+                raise absent_member(pictures, f"picture {name}")
+            yield {
+                "item_id": str(PurePosixPath(name).with_suffix("")),
+                "image": archive.read(one_named(pictures, named, name)),
+                "race": face["race"].partition("_")[0],  # Latino_Hispanic
+                "gender": genders[face["gender"]],
+                "age": face["age"],
+            }
+
+
+# --- ImageNet -----------------------------------------------------------------------------------
+
+
+def imagenet_classes(path: str | Path) -> tuple[dict[int, str], list[int]]:
+    """Number > class name, and the number of every validation picture, out of the development kit.
+
+    A name is all the words of a synset ("tench, Tinca tinca"); where two synsets have the same ones
+    (crane), the WordNet id follows.
+    """
+    meta = truth = None
+    for name, read in tar_members(path):
+        if name.name == "meta.mat":
+            meta = load_mat(io.BytesIO(read()), squeeze_me=True)["synsets"]
+        elif name.name == "ILSVRC2012_validation_ground_truth.txt":
+            truth = [int(number) for number in read().split()]
+    if meta is None or truth is None:
+        raise absent_member(path, "synsets with the validation labels")
+    # Synsets with children are not among the 1,000 classes.
+    synsets = [synset for synset in meta if synset["num_children"] == 0]
+    often = Counter(str(synset["words"]) for synset in synsets)
+    return {
+        int(synset["ILSVRC2012_ID"]): str(synset["words"])
+        + (f" ({synset['WNID']})" if often[str(synset["words"])] > 1 else "")
+        for synset in synsets
+    }, truth
+
+
+def read_imagenet(files: dict[str, str]) -> Iterator[dict]:
+    """ImageNet's validation pictures, in the archive's order; the number in a picture's name is its
+    place in the kit's list of labels. Columns: item_id, image and label."""
+    names, truth = imagenet_classes(files["devkit"])
+    for member, read in tar_members(files["pictures"]):
+        number = member.stem.rpartition("_")[2]
+        if member.suffix.lower() in picture_endings() and number.isdecimal():
+            if not 1 <= int(number) <= len(truth):
+                raise LookupError(f"the kit has no label of {member}")
+            yield {
+                "item_id": member.stem,
+                "image": read(),
+                "label": names[truth[int(number) - 1]],
+            }
+
+
+# --- several in one -----------------------------------------------------------------------------
+
+
+def read_union(files: dict[str, str]) -> Iterator[dict]:
+    """The rows of several data sets made before, one after the other. Columns: all that they have,
+    empty where one has none, and `source`, the name that `files` gives the data set, which stands
+    before its item_ids too."""
+    from modality_gap.data.parquet import open_parquet
+
+    tables = {source: open_parquet(path) for source, path in files.items()}
+    columns = dict.fromkeys(name for table in tables.values() for name in table.schema_arrow.names)
+    for source, table in tables.items():
+        for batch in table.iter_batches(ROWS):
+            for row in batch.to_pylist():
+                item = {"item_id": f"{source}/{row['item_id']}", "source": source}
+                yield dict.fromkeys(columns, "") | row | item
