@@ -1,15 +1,20 @@
 """pyproject.toml: one version, and the package that others install."""
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
 from importlib import metadata
 from itertools import chain
+from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from modality_gap.imports import files_of
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,43 @@ def test_the_project_has_one_name(root, project):
     for path in templates:
         title = re.search(r"block title %}(.*?){% endblock", path.read_text(encoding="utf-8"))
         assert title and title[1].startswith(f"{name}: "), path
+
+
+def names(requirements) -> set[str]:
+    """Names of distributions, but for the package itself."""
+    return {canonicalize_name(Requirement(line).name) for line in requirements} - {"modality-gap"}
+
+
+def distributions(paths: set[Path]) -> set[str]:
+    """Distributions that files import from, standard library and the package itself apart."""
+    of_module = metadata.packages_distributions()
+    found = set()
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module.partition(".")[0])
+    others = found - sys.stdlib_module_names - {"modality_gap"}
+    return {canonicalize_name(of_module[name][0]) for name in others}
+
+
+def test_the_measures_need_what_the_package_requires_and_nothing_else(root, project):
+    scripts = root / "scripts"
+    files = set((scripts / "modality_gap" / "measures").glob("*.py"))
+    for path in [*files]:
+        module = path.relative_to(scripts).with_suffix("").as_posix()
+        files |= {scripts / other for other in files_of(module, scripts)}
+    extra = names(project["optional-dependencies"]["umap"])
+    assert distributions(files) == names(project["dependencies"]) | extra
+
+
+def test_what_the_whole_package_imports_is_in_one_of_its_extras(root, project):
+    files = set((root / "scripts" / "modality_gap").rglob("*.py"))
+    known = names(chain(project["dependencies"], *project["optional-dependencies"].values()))
+    # Others bring these: matplotlib, jinja2, transformers and requests.
+    brought = {"cycler", "markupsafe", "tokenizers", "urllib3"}
+    assert distributions(files) - brought == known
 
 
 def test_every_requirement_of_the_package_is_met_by_the_lock(project):
