@@ -9,6 +9,7 @@ SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 os.environ.update(PYTHONPATH=str(SCRIPTS))
 
+from modality_gap import __version__ as VERSION
 from modality_gap.data.assets import absence, is_at_hand, load_assets
 from modality_gap.config.check import check_config
 from modality_gap.config.load import load_yaml, tables_of, without_nulls

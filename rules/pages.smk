@@ -86,6 +86,7 @@ rule write_paper_page:
         "../envs/report.yaml"
     params:
         config=config,
+        version=VERSION,
         sets=SETS,
         made_by=lambda wildcards: {
             name: made_by(name) for name in [*FIGURES, *TABLES, *PLAIN_TABLES]
@@ -239,6 +240,7 @@ rule write_run_page:
         "../envs/report.yaml"
     params:
         config=config,
+        version=VERSION,
         default=DEFAULT_CONFIG,
         record="results/run.json",
     script:

@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import yaml
 
-from modality_gap import __version__
 from modality_gap.embeddings.sets import METADATA_KEY
 from modality_gap.errors import InputError
 from modality_gap.pages import paper, provenance, render
@@ -100,7 +99,7 @@ html = render.render_page(
     separate=SEPARATE,
     well_above=WELL_ABOVE,
     versions={
-        "this workflow": __version__,
+        "this workflow": params.version,
         **provenance.versions(text(given.requirements), PACKAGES),
     },
 )

@@ -13,7 +13,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import yaml
 
-from modality_gap import __version__
 from modality_gap.embeddings.sets import METADATA_KEY
 from modality_gap.pages import paper, render, run
 
@@ -50,7 +49,7 @@ html = render.render_page(
     record=record,
     summary=run.summary(jobs, record, ended),
     software={
-        "this workflow": f"{__version__}, "
+        "this workflow": f"{snakemake.params.version}, "
         + (run.code_words(record["code"]) if record else "state of its files not recorded"),
         "Python": platform.python_version(),
     },
