@@ -1,10 +1,11 @@
-# What every stage needs to know: the checked configuration, the assets, and which sets take part.
+# What every stage uses: the checked configuration, the assets, the sets that take part, the items
+# of the report, and the outputs of their rules.
 import os
 import sys
 from pathlib import Path
 
-# Where the package `modality_gap` is found: by these rules, and by every script, which lies one
-# folder below and runs in a process of its own.
+# These rules find the package `modality_gap` here, and so does every script, which is in a folder
+# below and runs in its own process.
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 os.environ.update(PYTHONPATH=str(SCRIPTS))
@@ -25,21 +26,25 @@ from modality_gap.paper.items import load_items, names_of
 from modality_gap.paper.stand_ins import sentences
 from snakemake.logging import logger
 
-# Else Snakemake would end in a traceback of its own.
+# Otherwise Snakemake would end with a traceback.
 if Path("results").exists() and not os.access("results", os.W_OK):
     raise WorkflowError(
         f"results/ in {Path.cwd()} cannot be written to; make it writable, and run again."
     )
 MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
+# What the paper says, and the figures and tables of the report.
+LEDGER = Path(workflow.basedir) / "config" / "ledger"
+STAND_INS = load_yaml(LEDGER / "stand_ins.yaml")
 config = without_nulls(config)
 try:
+    ITEMS = load_items(LEDGER / "items.yaml")
     ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
     SCHEMA = Path(workflow.basedir) / "config" / "schema" / "config.yaml"
     check_config(config, SCHEMA, LIBRARIES, FORMATS)
     config = with_rows(config)
 except InputError as error:
     raise WorkflowError(str(error))
-# What only a person can get joins the run where that person has placed it.
+# Files that must be downloaded by hand take part if they are there.
 config, LEFT_OUT = without_absent(
     config,
     [
@@ -50,7 +55,7 @@ config, LEFT_OUT = without_absent(
 )
 if LEFT_OUT and workflow.is_main_process:
     logger.warning(
-        "Left out, for want of files that only you can get (config/assets.yaml says where): "
+        "Skipped, because these files must be downloaded by hand (see config/assets.yaml): "
         + "; ".join(
             f"{key} needs {', '.join(f'resources/{ASSETS[name].path}' for name in names[:2])}"
             + (f" and {len(names) - 2} more" if len(names) > 2 else "")
@@ -62,24 +67,24 @@ if LEFT_OUT and workflow.is_main_process:
 ENCODERS = config["encoders"]
 INPUTS = config["inputs"]
 DATASETS = config["datasets"]
-# The zero-shot tasks that something is measured with; the others need no data here.
+# The zero-shot tasks that this configuration measures; the others need no data.
 TASKS = {
     name: task
     for name, task in config["tasks"].items()
     if name in config["table1"]["tasks"]
     or name == config["experiments"]["temperature"]["task"]
 }
-# The authors' features join the run where they are at hand; nothing else depends on them.
+# The authors' features take part if they are available; nothing else depends on them.
 SETS = {
     name: entry
     for name, entry in config["sets"].items()
     if "released" not in entry
     or is_at_hand(ASSETS[entry["released"]], Path("resources"), MIRROR)
 }
-# By set and by inputs, the label column of items that are not independent.
+# By set and by inputs, the label column that names the cluster of items that are not independent.
 CLUSTERS = set_clusters({**config, "sets": SETS})
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
-# Two jobs side by side use two cores better than one job with two threads.
+# Two jobs at once use two cores better than one job with two threads.
 HALF_OF_THE_CORES = max(1, (workflow.cores or 2) // 2)
 
 
@@ -88,15 +93,9 @@ def sets_from(origin):
     return "|".join(name for name, entry in SETS.items() if origin in entry) or "(?!)"
 
 
-# Folders under results/embeddings that an encoder writes: of some inputs, or of a set.
+# Names of the folders in results/embeddings that an encoder writes: ENCODER.INPUTS, or a set.
 ENCODER_AND_INPUTS = f"(?:{'|'.join(ENCODERS)})[.](?:{'|'.join(INPUTS)})"
 ENCODED = f"{ENCODER_AND_INPUTS}|{sets_from('encoder')}"
-
-
-# What the paper says, and the figures and tables of the report.
-LEDGER = Path(workflow.basedir) / "config" / "ledger"
-ITEMS = load_items(LEDGER / "items.yaml")
-STAND_INS = load_yaml(LEDGER / "stand_ins.yaml")
 
 
 def figure(name):

@@ -1,9 +1,9 @@
-# Input functions of the rules, and the tables of names that they look up.
+# Input functions of the rules, the names that they look up, and what makes each item.
 
 
 def asset_path(asset):
-    """Where an asset lies. One that only a person can place has to be there when the jobs are laid
-    out, which is before the first of them runs."""
+    """The path of an asset. One that must be downloaded by hand has to be there before the first
+    job runs, when Snakemake plans the jobs."""
     entry = ASSETS[asset]
     if entry.kind == "placed" and not is_at_hand(entry, Path("resources"), MIRROR):
         raise WorkflowError(absence(entry))
@@ -15,7 +15,7 @@ def embeddings_of(encoder, inputs, modality):
 
 
 def pair_files(names):
-    """The two embedding files of each set, one set after the other."""
+    """The two embedding files of each set, set by set."""
     return [
         f"results/embeddings/{name}/{modality}.parquet"
         for name in names
@@ -27,7 +27,7 @@ PAIR_FILES = pair_files(SETS)
 
 
 def encoded(wildcards):
-    """Encoder and inputs of a folder under results/embeddings: those of a set, or by name."""
+    """The encoder and the inputs of a folder in results/embeddings: a set, or ENCODER.INPUTS."""
     if wildcards.encoded in SETS:
         return SETS[wildcards.encoded]["encoder"], SETS[wildcards.encoded]["inputs"]
     return tuple(wildcards.encoded.split(".", 1))
@@ -51,22 +51,22 @@ def extraction_inputs(wildcards):
 
 
 def digests_of(*specs):
-    """SHA-256 of the files that encoders are read from: as a parameter it has a job run again when
-    a file is replaced by an older one, whose time tells nothing."""
+    """SHA-256 of the files of some encoders. As a parameter it makes a job run again if a file is
+    replaced by an older one, which the time of the file does not show."""
     files = {path for spec in specs if spec for path in model_files(spec)}
     return file_digests(sorted(files))
 
 
 def by_key(value):
-    """A mapping in the order of its keys, however deep: in which order a configuration has them
-    changes no embedding, but to Snakemake it would be a change."""
+    """A mapping sorted by its keys at every depth. The order of keys in a configuration changes no
+    embedding, but Snakemake would see a change."""
     if not isinstance(value, dict):
         return value
     return {key: by_key(value[key]) for key in sorted(value)}
 
 
 def projection_inputs(wildcards):
-    """The frozen encoder's embeddings and the projection that a projected folder is made of."""
+    """The embeddings of the frozen encoder, and the projection, of a projected folder."""
     name, _, inputs = wildcards.projected.partition(".")
     inputs = inputs or SETS[name]["inputs"]
     model, weights = SETS[name]["projection"], SETS[name]["weights"]
@@ -83,7 +83,7 @@ def projection_inputs(wildcards):
 
 
 def cone_files(weights):
-    """One embedding file an encoder of Figure 2(a)."""
+    """One embedding file per encoder of Figure 2(a)."""
     return [
         embeddings_of(entry[weights], entry[f"{weights}_inputs"], entry["modality"])
         for entry in config["cone"]["encoders"].values()
@@ -91,13 +91,13 @@ def cone_files(weights):
 
 
 def embeddings_by_model(name, inputs, modality):
-    """Inputs embedded by a set's model: the set's own file where they are what it is made of."""
+    """The embeddings of some inputs by the model of a set; of its own inputs, the set's file."""
     if SETS[name]["inputs"] == inputs:
         return f"results/embeddings/{name}/{modality}.parquet"
     return embeddings_of(SETS[name].get("encoder", name), inputs, modality)
 
 
-# The files of the claims ledger: the one of its parts and needs, then each part.
+# The files of the claims ledger: that of its parts and needs, then one per part.
 CLAIMS_FILES = [
     f"config/ledger/{path.relative_to(LEDGER)}"
     for path in ledger_files(LEDGER / "parts.yaml")
@@ -105,8 +105,8 @@ CLAIMS_FILES = [
 
 
 def tables_measured_in(entries):
-    """The tables that entries of the ledger or of the errata measure something in, but for those of
-    a study that this configuration leaves out."""
+    """The tables that entries of the ledger or of the errata measure, without those of a study that
+    this configuration leaves out."""
     return [
         f"results/{table}"
         for table in tables_of(entries)
@@ -115,14 +115,15 @@ def tables_measured_in(entries):
 
 
 def pair_folder(encoder, inputs):
-    """Where both modalities of some inputs lie: with a set where one is made of just these."""
+    """The folder of both modalities of some inputs: that of a set, if one has this encoder and these
+    inputs."""
     for name, entry in SETS.items():
         if (entry.get("encoder"), entry.get("inputs")) == (encoder, inputs):
             return name
     return f"{encoder}.{inputs}"
 
 
-# Supplementary 15: where the pairs of each encoder lie, and the encoders of no set.
+# Supplementary 15: the folder of each encoder's pairs, and the encoders of no set.
 NORMALISATION = config["supplement"]["normalisation"]
 NORMALISATION_FOLDERS = {
     pair_folder(encoder, NORMALISATION["inputs"]): encoder
@@ -135,12 +136,12 @@ VARIANTS = {
 }
 PREPROCESSING = config["cone"]["preprocessing"]
 SEED_STUDIES = config["supplement"]["seed_studies"]
-# What config/ledger/not_run.yaml describes and this configuration leaves out.
+# The studies of config/ledger/not_run.yaml that this configuration leaves out.
 NOT_RUN = [study for study, entries in SEED_STUDIES.items() if not entries]
 
 
 def initialisations_of(study):
-    """Label and embedding file of all that a seed study compares, each label's in a row."""
+    """Label and path of every embedding file that a seed study compares, label by label."""
     if not SEED_STUDIES[study]:
         raise WorkflowError(
             f"supplement.seed_studies.{study} is empty, so {study} cannot be drawn; "
@@ -162,8 +163,8 @@ EXPERIMENT_PAIRS = config["projections"][EXPERIMENTS["projection"]]
 
 
 def experiment_embeddings(modality, inputs=None):
-    """Cached embeddings that the training experiments start from; those of other inputs where
-    these are of another dataset, else the whole file, of which the inputs are rows."""
+    """Cached embeddings that the training experiments start from. Inputs of another dataset have a
+    file of their own; the others are rows of the one file."""
     own = EXPERIMENT_PAIRS["inputs"]
     if inputs is None or INPUTS[inputs]["dataset"] == INPUTS[own]["dataset"]:
         inputs = own
@@ -171,14 +172,14 @@ def experiment_embeddings(modality, inputs=None):
 
 
 def experiment_settings(name):
-    """Sections of the config that an experiment depends on; another's change does not run it."""
+    """The settings that an experiment depends on; other experiments' settings do not rerun it."""
     shared = ("projection", "seeds", "optimisation", "towers")
     models = {key: model for key, model in EXPERIMENTS["models"].items() if key == name}
     return {**{key: EXPERIMENTS[key] for key in (*shared, name)}, "models": models}
 
 
 def experiment_encoder(name):
-    """The encoder whose whole model an experiment trains; None where it trains small towers."""
+    """The encoder whose whole model an experiment trains; None if it trains small towers."""
     model = EXPERIMENTS["models"].get(name)
     return model and ENCODERS[model["encoder"]]
 
@@ -208,13 +209,13 @@ def experiment_inputs(name):
             "prompts": experiment_embeddings("text", "prompts"),
             "task_images": experiment_embeddings("image", task),
         }
-    # A run in the journal goes by the digests of all inputs, so the script has to be one.
+    # The journal knows a training run by the digests of all inputs, so the script must be one.
     files["script"] = "scripts/training/train_experiment.py"
     return lambda wildcards: {**files, **(temperature if name == "temperature" else {})}
 
 
 def dataset_files(wildcards):
-    """What a data set is made of, by what it holds: assets, or paths of one's own files."""
+    """The files of a dataset by their roles: assets, or paths of the user's own files."""
     files = {}
     settings = DATASETS[wildcards.dataset]
     if settings["format"] == "union":

@@ -1,4 +1,4 @@
-# The pages: the paper's, the claims', the models', and the run's own, which is the last job.
+# The pages: of the paper, of the claims, of the models, and of the run, which is the last job.
 import json
 import time
 from contextlib import suppress
@@ -191,7 +191,7 @@ onstart:
         "settings": dict(workflow.config_settings.config),
         "executor": workflow.executor_plugin.name,
         "cores": workflow.cores,
-        # Those of this configuration: files that another one left are not taken for this run's.
+        # The jobs of this configuration only: another one may have left files.
         "jobs": [
             {
                 "rule": job.rule.name,
@@ -204,7 +204,7 @@ onstart:
             if job.benchmark
         ],
     }
-    # Where nothing can be written the jobs will say why.
+    # If nothing can be written, the jobs will say why.
     with suppress(OSError):
         partial = Path("results/run.json.part")
         partial.write_text(json.dumps(about, default=str), encoding="utf-8")
@@ -212,9 +212,9 @@ onstart:
 
 
 rule write_run_page:
-    """This run as a page: software, machine, configuration, and what each rule took."""
+    """This run as a page: software, machine, configuration, and time and memory of each rule."""
     input:
-        # The last job: all others are behind these.
+        # The last job: these need all others.
         pages=["results/paper.html", "results/claims.html", "results/models.html"],
         requirements="requirements.txt",
         templates=[

@@ -148,7 +148,7 @@ def test_what_needs_an_absent_gated_file_takes_no_part_and_this_is_told(faulty, 
     path = faulty.archives["hateful_memes"].relative_to(archives)
     (faulty.project.folder / "resources" / path).unlink()
     said = faulty.project.snakemake("-n")
-    assert "Left out, for want of files that only you can get" in said
+    assert "Skipped, because these files must be downloaded by hand" in said
     assert f"HatefulMemes needs resources/{path}" in said
     target = "results/datasets/hateful_memes.parquet"
     assert target not in said

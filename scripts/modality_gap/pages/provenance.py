@@ -1,4 +1,4 @@
-"""What a run is made of: its models and data, their sources and licences, and its packages."""
+"""The models and data of a run, their sources and licences, and the versions of packages."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -6,7 +6,7 @@ from modality_gap.pages.words import NONE, listed, number
 from modality_gap.paper.items import Item, makings, makings_of_sets
 from modality_gap.paper.stand_ins import stand_ins
 
-# Assets of the data set that is made of no files of the config, and the keys of one file alone.
+# Assets of the dataset that the configuration gives no files, and the keys that differ by file.
 MADE_OF = {"emoji": {"pictures": "twemoji", "names": "emoji_names"}}
 ONE_FILES = ("path", "sha256", "md5")
 
@@ -60,7 +60,7 @@ def models_rows(
 
 
 def _described(inputs: Mapping | None, about: Mapping) -> str:
-    """Inputs of a set, as in the config, in a few words; else what its metadata say of them."""
+    """The inputs of a set in a few words, from the configuration or else from its metadata."""
     if inputs is None:
         return str(about.get("dataset", NONE))
     words = [inputs["dataset"]]
@@ -73,7 +73,7 @@ def _described(inputs: Mapping | None, about: Mapping) -> str:
 
 
 def used_assets(items: Iterable[Item], config: Mapping) -> set[str]:
-    """Names of the assets behind all that a configuration makes, at hand or not."""
+    """Names of the assets behind everything that a configuration makes, available or not."""
     inputs, encoders = [], []
     for item in items:
         made_of = makings(item, config["sets"], config)
@@ -99,8 +99,8 @@ def used_assets(items: Iterable[Item], config: Mapping) -> set[str]:
 
 
 def sources_rows(assets: Mapping[str, Mapping], used: Collection[str]) -> list[dict]:
-    """Rows of "Sources and licences": the used assets, those that differ in their path and checksum
-    alone in one row."""
+    """Rows of "Sources and licences": the used assets. Those that differ only in path and checksum
+    share a row."""
     alike: dict[str, list[str]] = {}
     for name in assets:
         if name in used:

@@ -1,4 +1,4 @@
-"""What stands in for the paper's own models and data, by what the configuration uses.
+"""Which models and data of a configuration are the paper's own, and which are used in their place.
 
 No heavy import: rules/common.smk needs it wherever the Snakefile is read.
 """
@@ -16,8 +16,8 @@ NEITHER = "Neither the paper's nor a listed stand-in"
 
 
 class Origins(NamedTuple):
-    """What inputs and encoders are to the paper's own: others in their place (emoji for
-    photographs), a model of the same family (ViT-B/16 for ViT-B/32), or none of these."""
+    """How inputs and encoders relate to the paper's own: stand-ins for them (emoji for
+    photographs), neighbours of the same family (ViT-B/16 for ViT-B/32), or others."""
 
     stand_ins: list[str]
     neighbours: list[str]
@@ -27,7 +27,7 @@ class Origins(NamedTuple):
 def sentences(
     items: Mapping[str, Item], known: Mapping, sets: Mapping, config: Mapping
 ) -> dict[str, str]:
-    """For the captions: by the name of a figure or table, what stands in it for the paper's own.
+    """Sentences for the captions, by the names of the items, on the stand-ins of each.
 
     `known`: config/ledger/stand_ins.yaml; `sets`: those that take part. No name has markup.
     """
@@ -48,7 +48,7 @@ def sentences(
 
 
 def plain(text: str) -> str:
-    """A text in which reStructuredText sees no markup."""
+    """A text with every mark escaped that reStructuredText could read as markup."""
     return re.sub(r"([^\w\s]|_)", r"\\\1", text)
 
 
@@ -59,8 +59,10 @@ def stand_ins(
     config: Mapping,
     vit_b32: bool = False,
 ) -> Origins:
-    """What the inputs and encoders, by their names in the configuration, are to the paper's own;
-    `vit_b32`: where the paper's CLIP is ViT-B/32. `known`: config/ledger/stand_ins.yaml."""
+    """How inputs and encoders, by their names in the configuration, relate to the paper's own.
+
+    `known`: config/ledger/stand_ins.yaml; `vit_b32`: whether the paper's CLIP is ViT-B/32 here.
+    """
     found = dict.fromkeys(_origins(known, inputs, encoders, config, vit_b32))
     texts: dict[bool, dict[str, None]] = {False: {}, True: {}}  # by whether it is a neighbour
     for name, _, text in found:
@@ -73,8 +75,8 @@ def stand_ins(
 def _origins(
     known: Mapping, inputs: Iterable[str], encoders: Iterable[str], config: Mapping, vit_b32: bool
 ) -> list[tuple[str, str, str | None]]:
-    """The name of each, what it is called and what it takes the place of: nothing, an empty text,
-    where it is the paper's own; None where that is not known."""
+    """Of each, its name, the name that the pages show, and what it stands in for: an empty text if
+    it is the paper's own, None if it is not listed."""
     found = []
     for name in inputs:
         dataset = config["inputs"].get(name, {}).get("dataset")
@@ -93,7 +95,7 @@ def _origins(
 
 
 def _is_the_papers(spec: Mapping, own: Mapping) -> bool:
-    """Whether an encoder is of the paper's architecture and size, with its weights or untrained."""
+    """Whether an encoder has the paper's architecture and image size, and its weights or none."""
     if spec.get("architecture") not in own["architectures"] or "image_size" in spec:
         return False
     weights = spec.get("weights") or spec.get("pretrained")
