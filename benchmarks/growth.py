@@ -74,9 +74,10 @@ def _separability(x, y):
 
 
 def _diagnostics(x, y):
-    from modality_gap.measures.diagnostics import measure
+    from modality_gap.measures.registry import Pairs
+    from modality_gap.measures.tables import measure_diagnostics
 
-    return measure(x, y, 1000, 0.95, 0)
+    return measure_diagnostics(Pairs(x, y, 0.95, len(x), 0, resamples=1000))
 
 
 def _umap(x, y):

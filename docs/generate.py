@@ -23,6 +23,7 @@ from modality_gap.config.declarations import complete_schema
 from modality_gap.config.load import load_yaml
 from modality_gap.data.formats import FORMATS
 from modality_gap.encoders.build import ENCODERS
+from modality_gap.measures import registry
 from modality_gap.paper.items import load_items
 
 CONFIG = ROOT / "config"
@@ -37,7 +38,7 @@ def pages(rules: list[dict]) -> dict[str, str]:
     titles = {name: item.title for name, item in load_items(ledger / "items.yaml").items()}
     return {
         "reference/map.md": rule_map(rules, ROOT, titles),
-        "reference/tables.md": tables_page(CONFIG / "tables.yaml", rules),
+        "reference/tables.md": tables_page(CONFIG / "tables.yaml", rules, registry.columns()),
         "reference/configuration.md": configuration_page(schema, CONFIG / "config.yaml"),
         "reference/stand-ins.md": stand_ins_page(ledger, CONFIG / "config.yaml"),
         "reference/imports.md": imports_page(ROOT / "scripts"),

@@ -75,8 +75,9 @@ def table_faults(results: Path) -> list[str]:
     """What is wrong with the tables: those of config/tables.yaml have to be there, and no other."""
     sys.path.insert(0, str(ROOT / "scripts"))
     from modality_gap.config.tables import load_tables
+    from modality_gap.measures import registry
 
-    _, tables = load_tables(ROOT / "config/tables.yaml")
+    _, tables = load_tables(ROOT / "config/tables.yaml", registry.columns())
     paths = [*results.glob("*.csv")]
     for folder in ("statistics", "tables"):
         paths += [path for path in (results / folder).rglob("*") if path.is_file()]

@@ -1,9 +1,10 @@
 """The reference of tables, from config/tables.yaml."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from generators.markdown import anchor, code, table
-from modality_gap.config.tables import INTERVAL, Table, load_tables
+from modality_gap.config.tables import INTERVAL, Column, Table, load_tables
 
 INTRODUCTION = f"""# Tables
 
@@ -14,9 +15,10 @@ columns, with `_low` and `_high` after the name, hold the ends of its interval.
 """
 
 
-def tables_page(registry: Path, rules: list[dict]) -> str:
-    """The page: the units, an overview, and the columns of every table."""
-    units, tables = load_tables(registry)
+def tables_page(registry: Path, rules: list[dict], measures: Mapping[str, list[Column]]) -> str:
+    """The page: the units, an overview, and the columns of every table; `measures` are those that
+    the registry of measures has."""
+    units, tables = load_tables(registry, measures)
     check_rules(tables, rules)
     overview = [
         [f"[`{one.path}`](#{anchor(one.path)})", one.about, rule_of(one, rules)] for one in tables

@@ -9,10 +9,16 @@ from scipy.spatial.distance import pdist
 
 from modality_gap.embeddings.sets import normalise
 from modality_gap.errors import InputError
-from modality_gap.measures.diagnostics import diagnostics, effective_dimension, measure
+from modality_gap.measures.diagnostics import QUANTITIES, diagnostics, effective_dimension
 from modality_gap.measures.gap import gap
 from modality_gap.measures.gap_intervals import gap_interval
 from modality_gap.measures.intervals import bootstrap_interval, draws
+from modality_gap.measures.registry import Pairs
+from modality_gap.measures.tables import measure_diagnostics
+
+
+def measure(x, y, resamples, confidence, seed, clusters=None):
+    return measure_diagnostics(Pairs(x, y, confidence, len(x), seed, clusters, resamples))
 
 
 @pytest.fixture
@@ -23,7 +29,7 @@ def cloud() -> tuple[np.ndarray, np.ndarray]:
 
 
 def values_of(x, y, weights):
-    names, values = diagnostics(x, y)
+    names, values = list(QUANTITIES), diagnostics(x, y)
     return dict(zip(names, values(weights), strict=True))
 
 
@@ -76,7 +82,7 @@ def test_a_resample_of_clusters_counts_as_the_items_they_hold(cloud):
     x, y = cloud
     clusters = np.arange(60) % 13
     drawn = np.random.default_rng(8).integers(0, 13, size=13)
-    names, values = diagnostics(x, y, clusters)
+    names, values = list(QUANTITIES), diagnostics(x, y, clusters)
     found = dict(zip(names, values(draws(drawn[None], 13))[:, 0], strict=True))
     # Each copy of a cluster brings its items; items of two copies of one cluster are no pair.
     items = [(copy, item) for copy in range(13) for item in np.flatnonzero(clusters == drawn[copy])]
@@ -121,7 +127,7 @@ def test_intervals_are_those_of_scipy_on_the_values_themselves(cloud):
     plain = stats.bootstrap(
         (hits,), np.mean, n_resamples=999, batch=512, rng=np.random.default_rng(5), vectorized=True
     ).confidence_interval
-    names, values = diagnostics(x, y)
+    names, values = list(QUANTITIES), diagnostics(x, y)
     low, high = bootstrap_interval(values, 60, 999, 0.95, seed=5)
     row = names.index("alignment")
     assert (low[row], high[row]) == pytest.approx((plain.low, plain.high), abs=1e-10)
@@ -145,11 +151,11 @@ def test_relative_gap_covers_as_often_as_it_says():
         x, y = (normalise(common + 2 * rng.normal(size=(n, 64)) + shift) for shift in (1, -1))
         return x, y
 
-    names, values = diagnostics(*sample(4000))
+    names, values = list(QUANTITIES), diagnostics(*sample(4000))
     truth = values(np.ones((1, 4000)))[:, 0]
     covered = np.zeros(len(names))
     for seed in range(150):
-        _, values = diagnostics(*sample(60))
+        values = diagnostics(*sample(60))
         low, high = bootstrap_interval(values, 60, 300, 0.9, seed)
         covered += (low <= truth) & (truth <= high)
     # Of 150 draws 90 % +- 3 standard errors.

@@ -23,7 +23,7 @@ from generators import (
 from modality_gap.config.check import check_config
 from modality_gap.config.declarations import complete_schema
 from modality_gap.config.load import load_yaml, without_nulls
-from modality_gap.config.tables import load_tables
+from modality_gap.config.tables import Column, load_tables
 from modality_gap.data.formats import FORMATS
 from modality_gap.encoders.build import ENCODERS
 from modality_gap.errors import InputError
@@ -222,7 +222,10 @@ RULES = [
 
 
 def test_the_page_of_tables_names_rules_columns_and_what_may_be_empty(registry):
-    page = tables_page.tables_page(registry, RULES)
+    columns = {"gap": [Column("size", "length", "how far apart", interval=True)]}
+    registry.write_text(registry.read_text().replace("[n, gap±", "[n, {measures: gap}, gap±"))
+    page = tables_page.tables_page(registry, RULES, columns)
+    assert "| `size` ± | length | how far apart |" in page
     assert "| The gap. One row per set. | [`measure`](map.md#measure) |" in page
     assert "| [`train`](map.md#train) |" in page
     assert "| `gap` ± | length | the gap |" in page
@@ -232,10 +235,10 @@ def test_the_page_of_tables_names_rules_columns_and_what_may_be_empty(registry):
 
 def test_a_table_and_its_rule_need_each_other(registry):
     with pytest.raises(LookupError, match=re.escape("no rule writes statistics/training/{model}")):
-        tables_page.tables_page(registry, RULES[:1])
+        tables_page.tables_page(registry, RULES[:1], {})
     more = {"name": "more", "outputs": ["results/tables/new.csv"]}
     with pytest.raises(LookupError, match=r"tables\.yaml does not describe tables/new\.csv"):
-        tables_page.tables_page(registry, [*RULES, more])
+        tables_page.tables_page(registry, [*RULES, more], {})
 
 
 # The other generators

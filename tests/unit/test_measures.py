@@ -14,6 +14,7 @@ from modality_gap.embeddings.sets import normalise
 from modality_gap.measures import cone, gap_intervals, intervals, mlp_cone
 from modality_gap.measures.gap import linear_separability
 from modality_gap.measures.loss_tables import joined, with_gap
+from modality_gap.measures.registry import Pairs
 from modality_gap.measures.shift_path import pca_with_shifts
 from modality_gap.measures.tables import (
     measure_normalisation,
@@ -51,7 +52,7 @@ CLUSTERS = np.random.default_rng(9).permutation(np.arange(46) % 17)
 @pytest.mark.parametrize("confidence", [0.95, 0.7])
 def test_every_column_of_a_set(clusters, confidence):
     x, y = pairs()
-    row = measure_set(x, y, confidence, 30, 5, clusters=clusters)
+    row = measure_set(Pairs(x, y, confidence, 30, 5, clusters=clusters))
     assert (row["n"], row["dim"]) == (46, 7)
     assert row["clusters"] == (46 if clusters is None else 17)
     vector = x.mean(axis=0) - y.mean(axis=0)
@@ -86,7 +87,7 @@ def test_every_column_of_a_set(clusters, confidence):
 
 def test_a_set_without_a_gap_has_no_share_of_it():
     x, _ = pairs()
-    row = measure_set(x, x, 0.95, 30, 5)
+    row = measure_set(Pairs(x, x, 0.95, 30, 5))
     assert row["gap"] == 0
     assert row["largest5_share"] is None
 
@@ -94,7 +95,7 @@ def test_a_set_without_a_gap_has_no_share_of_it():
 def test_normalisation_and_preprocessing():
     x, y = pairs()
     first, _ = pairs(seed=3)
-    whole = measure_set(x, y, 0.9, 20, 4, clusters=CLUSTERS)
+    whole = measure_set(Pairs(x, y, 0.9, 20, 4, clusters=CLUSTERS))
     row = measure_normalisation({"norm_layers": False}, x, y, 0.9, 20, 4, clusters=CLUSTERS)
     assert (row["norm_layers"], row["input_normalisation"]) == (False, True)
     shared = row.keys() & whole.keys()
@@ -255,7 +256,7 @@ def test_every_column_of_a_panel(clusters, confidence):
 
 
 SETTINGS = {"activations": ["tanh", "relu", "leaky_relu", "sigmoid", "linear"],
-            "repeats": 3, "inputs": 9, "width": 12, "layers": 2}  # fmt: skip
+            "repeats": 3, "vectors": 9, "width": 12, "layers": 2}  # fmt: skip
 
 
 def test_networks_are_what_they_are_said_to_be():
@@ -298,7 +299,7 @@ def test_intervals_over_networks_are_students(confidence):
         ],
         columns=["activation", "bias", "layer", "repeat", "mean_cosine"],
     )
-    found = mlp_cone.mlp_intervals(table, inputs=10, confidence=confidence)
+    found = mlp_cone.mlp_intervals(table, vectors=10, confidence=confidence)
     assert len(found) == 8
     for row in found.to_dict("records"):
         keys = ["activation", "bias", "layer"]
@@ -330,12 +331,12 @@ def test_singular_values_are_those_about_the_centre():
 
 def test_one_file_on_both_sides_has_a_gap_of_0_and_no_shifts(capsys):
     x = normalise(np.random.default_rng(0).normal(size=(60, 32)) + 1)
-    row = measure_set(x, x, 0.95, 100, 0)
+    row = measure_set(Pairs(x, x, 0.95, 100, 0))
     assert [row[name] for name in row if name.startswith("gap")] == [0] * 6
     assert row.pop("largest5_share") is None
     assert np.isfinite(list(row.values())).all()
     # The same cloud in another order has a gap of rounding alone.
-    shuffled = measure_set(x, x[::-1], 0.95, 100, 0)
+    shuffled = measure_set(Pairs(x, x[::-1], 0.95, 100, 0))
     assert [shuffled[name] for name in ("gap", "gap_low", "gap_high")] == [0, 0, 0]
     other = normalise(x - 0.5)
     assert [name for name, _, _ in with_gap([("same", x, x), ("apart", x, other)])] == ["apart"]

@@ -57,7 +57,7 @@ def test_every_set_has_its_row_with_interval_and_n(tables):
     first = dict(zip(made["gap"].head, made["gap"].rows[0], strict=True))
     assert first["gap"] == "0.800 [0.790, 0.810]"
     assert (first["n"], first["dimensions"]) == ("60", "16")
-    assert made["recall"].rows[1][3] == "0.011 [0.001, 0.021]"
+    assert made["recall"].rows[1][4] == "0.011 [0.001, 0.021]"
     assert made["minimum"].head[-2:] == ["at 1/100", "at 1"]
     # What is smallest at the end of the sweep is no minimum.
     assert made["minimum"].rows[0][-2:] == ["0.700 [0.690, 0.710]", "none in the sweep"]
@@ -77,22 +77,23 @@ def test_every_cell_comes_from_its_column(tables):
 
     one, more = gap.iloc[0], diagnostics.iloc[0].copy()
     assert made["gap"].rows[0] == [
-        *("one", "One", "trained", "60", "16", written(one, "gap"), written(more, "rmg")),
-        *(written(one, "mean_cosine_a"), written(one, "mean_cosine_b")),
+        *("one", "One", "trained", "60", "16", written(one, "gap")),
+        *(written(one, "mean_cosine_a"), written(one, "mean_cosine_b"), written(more, "rmg")),
     ]
     assert made["gap"].head == [
-        *("set", "model", "weights", "n", "dimensions", "gap", "relative gap"),
-        *("mean cosine a", "mean cosine b"),
+        *("set", "model", "weights", "n", "dimensions", "gap"),
+        *("mean cosine a", "mean cosine b", "relative gap"),
     ]
     diagnostics["effective_dimension_a"], diagnostics["effective_dimension_both"] = [3, 4], [5, 6]
     made = models_tables(gap, diagnostics, minimum)
     assert made["recall"].rows[0] == [
-        *("one", "trained", "60", written(one, "recall1_ab"), written(one, "recall1_ba")),
-        *("3", "9", "5", "16", written(more, "alignment")),
+        *("one", "trained", "60", "16", written(one, "recall1_ab"), written(one, "recall1_ba")),
+        *(written(more, "alignment"), "3", "9", "5"),
     ]
     assert made["recall"].head == [
-        *("set", "weights", "n", "recall@1 a to b", "recall@1 b to a"),
-        *("effective dimension a", "b", "both", "of", "alignment"),
+        *("set", "weights", "n", "dimensions", "recall@1 a to b", "recall@1 b to a"),
+        *("alignment", "effective dimension a", "effective dimension b"),
+        "effective dimension both",
     ]
     assert made["gap"].caption.startswith("Gap and cones. a is the image")
     assert made["recall"].caption.startswith("Recall and dimension. ")

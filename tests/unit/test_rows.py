@@ -20,6 +20,7 @@ from modality_gap.measures import (
     tables,
     theory,
 )
+from modality_gap.measures.registry import Pairs
 
 CONFIDENCE = 0.8
 GRID = {
@@ -53,7 +54,7 @@ def close(found: dict, expected: dict) -> None:
 
 def test_a_row_of_gap(pair):
     x, y, groups = pair
-    found = tables.measure_set(x, y, CONFIDENCE, 30, 5, clusters=groups)
+    found = tables.measure_set(Pairs(x, y, CONFIDENCE, 30, 5, clusters=groups))
     expected = plain.set_row(x, y, CONFIDENCE, 30, 5, groups)
     assert found["separability_n"] == 30
     assert found["recall_items_a"] == 39
@@ -120,7 +121,13 @@ def test_panels_take_the_same_real_items():
 
 
 def test_perceptrons_and_their_intervals():
-    settings = {"activations": ["tanh", "relu"], "repeats": 3, "inputs": 9, "width": 8, "layers": 2}
+    settings = {
+        "activations": ["tanh", "relu"],
+        "repeats": 3,
+        "vectors": 9,
+        "width": 8,
+        "layers": 2,
+    }
     table = mlp_cone.simulate_mlps(settings, seed=11)
     rows = [
         (activation, bias, layer, repeat, cosine)
@@ -199,7 +206,7 @@ def test_both_sides_on_singular_vectors(pair):
 
 def test_a_row_of_diagnostics(pair):
     x, y, groups = pair
-    found = diagnostics.measure(x, y, 120, CONFIDENCE, 6, groups)
+    found = tables.measure_diagnostics(Pairs(x, y, CONFIDENCE, 40, 6, groups, 120))
     expected = plain.diagnostics_row(x, y, 120, CONFIDENCE, 6, groups)
     close(found, {name: expected[name] for name in found})
 

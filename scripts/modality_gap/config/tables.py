@@ -2,7 +2,7 @@
 meaning. The documentation shows it, and tests compare it with what a run writes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +14,15 @@ INTERVAL = "±"  # after the name of a column: it has its interval in the column
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; `interval`: two more hold the ends of its interval."""
+    """A column of a table; `interval`: two more hold the ends of its interval. `label`: its heading
+    on a page, in the tables that `shown` names."""
 
     name: str
     unit: str
     meaning: str
     interval: bool = False
+    label: str = ""
+    shown: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -52,13 +55,22 @@ class Table:
         return bool(re.fullmatch(r"[\w-]+".join(map(re.escape, parts)), path))
 
 
-def load_tables(path: Path) -> tuple[dict[str, str], list[Table]]:
-    """Units with their meaning, and all tables in their order.
+def load_tables(
+    path: Path, measures: Mapping[str, list[Column]] | None = None
+) -> tuple[dict[str, str], list[Table]]:
+    """Units with their meaning, and all tables in their order. `measures`: the columns of the
+    registry of measures, which `{measures: name}` lists and whose meanings other tables share.
 
     Raises InputError for a column without a meaning, an unknown unit, a column that is listed twice
     or a reason for empty cells of no column.
     """
     registry = load_yaml(path)
+    registry["measures"] = measures = measures or {}
+    registry["columns"] |= {
+        column.name: [column.unit, column.meaning]
+        for columns in measures.values()
+        for column in columns
+    }
     tables = []
     for name, entry in registry["tables"].items():
         columns = tuple(_columns(entry["columns"], registry, f"{path.name}, {name}"))
@@ -82,6 +94,9 @@ def _columns(listed: list, registry: dict, where: str) -> Iterator[Column]:
     for item in listed:
         if isinstance(item, list):
             yield from _columns(item, registry, where)
+            continue
+        if isinstance(item, dict) and "measures" in item:
+            yield from registry["measures"][item["measures"]]
             continue
         named, about = next(iter(item.items())) if isinstance(item, dict) else (item, None)
         name = named.removesuffix(INTERVAL)

@@ -9,13 +9,13 @@ cluster's copies, which would make every resample look narrower.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from modality_gap.errors import InputError
-from modality_gap.measures.gap import gap
-from modality_gap.measures.intervals import bootstrap_interval, sums_by
+from modality_gap.measures.intervals import bootstrap_interval, count_clusters, sums_by
 
 LEAST = 6  # units of a bootstrap: of fewer, a resample too often holds one alone
 
@@ -27,18 +27,40 @@ def pair_potential(x: np.ndarray) -> np.ndarray:
     return potential
 
 
+@dataclass(frozen=True)
+class Means:
+    """Means of B resamples: the squared distance of partners (B,); by modality, the cosine of two
+    different items (2, B) and the log of their pair potential (2, B)."""
+
+    squared_distance: np.ndarray
+    cosines: np.ndarray
+    log_potentials: np.ndarray
+
+
+def relative_gap(means: Means) -> np.ndarray:
+    """The relative modality gap D / (W + D), (B,): D is the mean cosine distance of partners and W
+    that of two different items of one modality, averaged over both modalities. It is 1 where each
+    modality is one point apart from the other, and 0 where partners coincide, whatever their
+    spread. Source: Schrodi et al., 2024."""
+    partners = means.squared_distance / 2
+    whole = 1 - (means.cosines[0] + means.cosines[1]) / 2 + partners
+    return np.divide(partners, whole, out=np.zeros_like(whole), where=partners > 0)
+
+
+# Every quantity with a bootstrap interval. Alignment and uniformity: Wang and Isola, 2020.
+QUANTITIES: dict[str, Callable[[Means], np.ndarray]] = {
+    "rmg": relative_gap,
+    "alignment": lambda means: means.squared_distance,
+    "uniformity_a": lambda means: means.log_potentials[0],
+    "uniformity_b": lambda means: means.log_potentials[1],
+}
+
+
 def diagnostics(
     x: np.ndarray, y: np.ndarray, clusters: np.ndarray | None = None
-) -> tuple[list[str], Callable]:
-    """Names (q,) of the quantities, and the function from weights (B, C) of the clusters, or of the
-    pairs where there are none, to their values (q, B).
-
-    alignment: mean squared distance of partners; uniformity_a, _b: log of the mean of
-    exp(-2 |x_i - x_j|^2) over different items (Wang and Isola, 2020). rmg, the relative modality
-    gap: D / (W + D), with D the mean cosine distance of partners and W that of two different items
-    of one modality, averaged over both modalities (Schrodi et al., 2024); 1 where each modality is
-    one point apart from the other, 0 where partners coincide, whatever their spread.
-    """
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The function from weights (B, C) of the clusters, or of the pairs if there are none, to the
+    values (q, B) of QUANTITIES."""
     codes = np.arange(len(x)) if clusters is None else clusters
     count = int(codes.max()) + 1
     sizes = np.bincount(codes).astype(np.float64)
@@ -70,18 +92,15 @@ def diagnostics(
             of_different(((weights @ total) ** 2).sum(axis=1), length, inside) / pairs
             for total, length, inside in zip(totals, lengths, inner, strict=True)
         ]
-        alignment = weights @ distances / drawn
-        partners, within = alignment / 2, 1 - (cosines[0] + cosines[1]) / 2
-        uniformities = []
+        potentials_of_pairs = []
         for potential in potentials:
             own = np.diagonal(potential)
             everything = ((weights @ potential) * weights).sum(axis=1)
-            uniformities.append(np.log(of_different(everything, own, own) / pairs))
-        whole = within + partners
-        rmg = np.divide(partners, whole, out=np.zeros_like(whole), where=partners > 0)
-        return np.stack([rmg, alignment, *uniformities])
+            potentials_of_pairs.append(np.log(of_different(everything, own, own) / pairs))
+        means = Means(weights @ distances / drawn, np.stack(cosines), np.stack(potentials_of_pairs))
+        return np.stack([quantity(means) for quantity in QUANTITIES.values()])
 
-    return ["rmg", "alignment", "uniformity_a", "uniformity_b"], values
+    return values
 
 
 def effective_dimension(x: np.ndarray, share: float = 0.99) -> int:
@@ -92,7 +111,7 @@ def effective_dimension(x: np.ndarray, share: float = 0.99) -> int:
     return int(np.searchsorted(np.cumsum(variances), share * variances.sum()) + 1)
 
 
-def measure(
+def resampled(
     x: np.ndarray,
     y: np.ndarray,
     resamples: int,
@@ -100,14 +119,12 @@ def measure(
     seed: int,
     clusters: np.ndarray | None = None,
 ) -> dict:
-    """A row of diagnostics.csv: n, clusters, dim, the gap and every quantity with its interval, and
-    the effective dimensions of the first modality, of the second and of both pooled about their
-    common centre. Takes 16 n^2 bytes, so of a large set a sample.
+    """Every quantity of QUANTITIES with its bootstrap interval. Takes 16 n^2 bytes.
 
-    Raises InputError where there are fewer pairs or clusters than a bootstrap needs.
+    Raises InputError if there are fewer pairs or clusters than a bootstrap needs.
     """
-    names, values = diagnostics(x, y, clusters)
-    count = len(x) if clusters is None else int(clusters.max()) + 1
+    values = diagnostics(x, y, clusters)
+    count = count_clusters(len(x), clusters)
     if count < LEAST:
         what = "pairs" if clusters is None else "clusters of pairs"
         raise InputError(
@@ -116,11 +133,9 @@ def measure(
         )
     estimates = values(np.ones((1, count)))[:, 0]
     low, high = bootstrap_interval(values, count, resamples, confidence, seed)
-    row = {"n": len(x), "clusters": count, "dim": x.shape[1], "gap": gap(x, y)}
-    for name, *numbers in zip(names, estimates, low, high, strict=True):
+    row: dict = {}
+    for name, *numbers in zip(QUANTITIES, estimates, low, high, strict=True):
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True))
-    for side, vectors in {"a": x, "b": y, "both": np.concatenate([x, y])}.items():
-        row[f"effective_dimension_{side}"] = effective_dimension(vectors)
     return row
 
 

@@ -1,4 +1,4 @@
-"""What is measured of a whole set: a row of gap.csv, and the rows of two comparisons of encoders.
+"""Rows of tables about whole sets: gap.csv, diagnostics.csv, and two comparisons of encoders.
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
 StoredVectors, of which a tile is in memory at a time. `clusters` (n,): which pairs belong together
@@ -11,43 +11,30 @@ import numpy as np
 
 from modality_gap.data.tiles import sample_rows, tiles
 from modality_gap.measures.cone import cosine_distribution
-from modality_gap.measures.gap import gap_vector, largest_share, linear_separability, mean_cosine
+from modality_gap.measures.gap import linear_separability, mean_cosine
 from modality_gap.measures.gap_intervals import mean_cosine_interval, measure_gap
 from modality_gap.measures.intervals import count_clusters
-from modality_gap.measures.retrieval import measure_recall
+from modality_gap.measures.registry import DIAGNOSTICS, GAP, Pairs, measured
 
 
-def measure_set(
-    x: np.ndarray,
-    y: np.ndarray,
-    confidence: float,
-    sample: int,
-    seed: int,
-    threads: int = 1,
-    clusters: np.ndarray | None = None,
-) -> dict:
-    """A row of gap.csv: every statistic of one set, the separability of a sample of its pairs.
+def measure_set(pairs: Pairs) -> dict:
+    """A row of gap.csv: every measure of one set. Source: Figure 1.
 
     _a and _b are the first and the second modality; recallK_ab is the share of items of the first
     that have a partner among the K nearest of the second (`retrieval.measure_recall`).
-    largest5_share is empty where there is no gap. Source: Figure 1.
+    largest5_share is empty if there is no gap.
     """
-    row = {"n": len(x), "clusters": count_clusters(len(x), clusters), "dim": x.shape[1]}
-    row |= measure_gap(x, y, confidence, clusters)
-    for side, vectors in {"a": x, "b": y}.items():
-        cosines = cosine_distribution(vectors, bins=1, threads=threads)
-        low, high = mean_cosine_interval(vectors, confidence, clusters)
-        row |= {
-            f"mean_cosine_{side}": cosines.mean,
-            f"mean_cosine_{side}_low": low,
-            f"mean_cosine_{side}_high": high,
-            f"min_cosine_{side}": cosines.minimum,
-        }
-    row |= measure_recall(x, y, confidence, clusters)
-    some = sample_rows(len(x), sample, seed)
-    row["separability"], row["separability_n"] = linear_separability(x[some], y[some], seed)
-    row["largest5_share"] = largest_share(gap_vector(x, y)) if row["gap"] else None
-    return row
+    return _size(pairs) | measured(GAP, pairs)
+
+
+def measure_diagnostics(pairs: Pairs) -> dict:
+    """A row of diagnostics.csv: measures beside the gap, the resampled ones with intervals."""
+    return _size(pairs) | measured(DIAGNOSTICS, pairs)
+
+
+def _size(pairs: Pairs) -> dict:
+    n, dim = pairs.x.shape
+    return {"n": n, "clusters": count_clusters(n, pairs.clusters), "dim": dim}
 
 
 def say_repeated(row: dict) -> None:

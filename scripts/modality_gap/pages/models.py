@@ -1,10 +1,13 @@
 """The page of all models side by side: small tables and sentences out of the tables of a run."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
+from modality_gap.measures import registry
 from modality_gap.pages.findings.base import Finding, Table
 from modality_gap.pages.findings.figure3 import all_minima_table, place
-from modality_gap.pages.words import count, estimate, fraction, listed, number, of_all
+from modality_gap.pages.words import cell, count, estimate, fraction, listed, number, of_all
 from modality_gap.paper.chance import WELL_ABOVE, retrieves
 
 
@@ -14,46 +17,33 @@ def models_tables(
     """By the id of its section, one table each: gap and cones, what the model retrieves and how
     many dimensions it uses, and where the contrastive loss is smallest. A row is one set, in the
     order of `gap`; the first cell is its name."""
-    measured = diagnostics.set_index("set")
+    # The columns of both tables by their names; those of the gap's own table come first.
+    extra = diagnostics.set_index("set").drop(columns=gap.columns, errors="ignore")
+    rows = [row for _, row in gap.join(extra, on="set").iterrows()]
+
+    def table(caption: str, head: Mapping[str, str], where: str) -> Table:
+        columns = registry.shown(where)
+        return Table(
+            caption,
+            [*head.values(), *(column.label for column in columns)],
+            [
+                [*(str(row[name]) for name in head), *(cell(row, column) for column in columns)]
+                for row in rows
+            ],
+        )
+
+    about = {"set": "set", "model": "model", "weights": "weights", "n": "n", "dim": "dimensions"}
     return {
-        "gap": Table(
+        "gap": table(
             "Gap and cones. a is the image (video, protein) side, b the text side.",
-            [
-                *("set", "model", "weights", "n", "dimensions", "gap", "relative gap"),
-                *("mean cosine a", "mean cosine b"),
-            ],
-            [
-                [
-                    *(str(row[key]) for key in ("set", "model", "weights", "n", "dim")),
-                    estimate(row, "gap"),
-                    estimate(measured.loc[row["set"]], "rmg"),
-                    estimate(row, "mean_cosine_a"),
-                    estimate(row, "mean_cosine_b"),
-                ]
-                for _, row in gap.iterrows()
-            ],
+            about,
+            registry.MODELS_GAP,
         ),
-        "recall": Table(
+        "recall": table(
             "Recall and dimension. Chance of recall@1: one in n. Effective dimension: components "
             "that hold 99 % of the variance.",
-            [
-                *("set", "weights", "n", "recall@1 a to b", "recall@1 b to a"),
-                *("effective dimension a", "b", "both", "of", "alignment"),
-            ],
-            [
-                [
-                    *(str(row[key]) for key in ("set", "weights", "n")),
-                    estimate(row, "recall1_ab"),
-                    estimate(row, "recall1_ba"),
-                    *(
-                        str(measured.loc[row["set"], f"effective_dimension_{side}"])
-                        for side in ("a", "b", "both")
-                    ),
-                    str(row["dim"]),
-                    estimate(measured.loc[row["set"]], "alignment"),
-                ]
-                for _, row in gap.iterrows()
-            ],
+            {name: label for name, label in about.items() if name != "model"},
+            registry.MODELS_RECALL,
         ),
         "minimum": all_minima_table(minimum),
     }

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable, Mapping
 
+from modality_gap.config.tables import Column
+
 NONE = "–"
 
 
@@ -24,6 +26,15 @@ def estimate(row: Mapping, name: str, digits: int = 3) -> str:
     """A value with its interval from the columns `name`, `name`_low and `name`_high of a row."""
     bounds = interval(row.get(f"{name}_low"), row.get(f"{name}_high"), digits)
     return f"{number(row[name], digits)} {bounds}".strip()
+
+
+def cell(row: Mapping, column: Column, digits: int = 3) -> str:
+    """A row's value of a column of the registry of measures, with its interval if it has one."""
+    if column.unit == "count":
+        return f"{row[column.name]:,.0f}"
+    return (
+        estimate(row, column.name, digits) if column.interval else number(row[column.name], digits)
+    )
 
 
 def percent(share: float | None, digits: int = 1) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from modality_gap.measures import registry
 from modality_gap.pages.findings.base import Finding, Table
-from modality_gap.pages.words import count, estimate, listed, number, of_all
+from modality_gap.pages.words import cell, count, estimate, listed, number, of_all
 from modality_gap.paper.chance import WELL_ABOVE, retrieves
 
 SEPARATE = 0.99  # a linear classifier this accurate tells the modalities apart
@@ -112,28 +113,18 @@ def _retrieval(trained: pd.DataFrame) -> list[Finding]:
 
 
 def figure1_tables(gap: pd.DataFrame) -> list[Table]:
-    """All sets."""
+    """All sets, with the measures that the registry shows here."""
+    columns = registry.shown(registry.FIGURE1)
     return [
         Table(
             "All sets of this run; a is the image (video, protein) side, b the text side.",
-            [
-                *("set", "weights", "n", "gap", "squared gap without bias"),
-                *("mean cosine a", "mean cosine b", "recall@1 a to b", "recall@1 b to a"),
-                *("separability", "share in 5 dimensions"),
-            ],
+            ["set", "weights", "n", *(column.label for column in columns)],
             [
                 [
                     str(row["set"]),
                     str(row["weights"]),
                     size(row).removeprefix("n "),
-                    estimate(row, "gap"),
-                    estimate(row, "gap_squared"),
-                    estimate(row, "mean_cosine_a"),
-                    estimate(row, "mean_cosine_b"),
-                    estimate(row, "recall1_ab"),
-                    estimate(row, "recall1_ba"),
-                    number(row["separability"]),
-                    number(row["largest5_share"]),
+                    *(cell(row, column) for column in columns),
                 ]
                 for _, row in gap.iterrows()
             ],

@@ -1,0 +1,235 @@
+"""What is measured of a set: the columns of gap.csv and diagnostics.csv, and where pages show them.
+
+To add a measure, write its function, add an entry here and test the function. The tables of a run,
+the pages and the documentation of the columns follow from the entry.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from modality_gap.config.tables import INTERVAL, Column
+from modality_gap.data.tiles import sample_rows
+from modality_gap.measures.cone import cosine_distribution
+from modality_gap.measures.diagnostics import effective_dimension, resampled
+from modality_gap.measures.gap import gap, gap_vector, largest_share, linear_separability
+from modality_gap.measures.gap_intervals import mean_cosine_interval, measure_gap
+from modality_gap.measures.retrieval import measure_recall
+
+# Where a page shows a column: the table of Figure 1, and two tables of the page of all models.
+FIGURE1, MODELS_GAP, MODELS_RECALL = "figure1", "models_gap", "models_recall"
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Unit vectors x, y (n, d), row i of both one pair, with the settings of the run.
+
+    `clusters` (n,): which pairs belong together and are not independent, 0 to C - 1, None if all
+    are independent; `sample`: the largest number of pairs for a measure that does not stream.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    confidence: float
+    sample: int
+    seed: int
+    clusters: np.ndarray | None = None
+    resamples: int = 0
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`of` returns the values of `columns` by name, with the ends of intervals."""
+
+    of: Callable[[Pairs], dict]
+    columns: tuple[Column, ...]
+
+
+def _column(name: str, unit: str, meaning: str, label: str = "", *shown: str) -> Column:
+    """A column; `name` ends in ± if it has an interval; `label` is its heading on pages."""
+    bare = name.removesuffix(INTERVAL)
+    return Column(bare, unit, meaning, name.endswith(INTERVAL), label, shown)
+
+
+def _cone(side: str) -> Callable[[Pairs], dict]:
+    """Mean cosine with its interval, and smallest cosine, of modality a or b."""
+
+    def of(pairs: Pairs) -> dict:
+        vectors = {"a": pairs.x, "b": pairs.y}[side]
+        cosines = cosine_distribution(vectors, bins=1, threads=pairs.threads)
+        low, high = mean_cosine_interval(vectors, pairs.confidence, pairs.clusters)
+        return {
+            f"mean_cosine_{side}": cosines.mean,
+            f"mean_cosine_{side}_low": low,
+            f"mean_cosine_{side}_high": high,
+            f"min_cosine_{side}": cosines.minimum,
+        }
+
+    return of
+
+
+def _separability(pairs: Pairs) -> dict:
+    some = sample_rows(len(pairs.x), pairs.sample, pairs.seed)
+    accuracy, scored = linear_separability(pairs.x[some], pairs.y[some], pairs.seed)
+    return {"separability": accuracy, "separability_n": scored}
+
+
+def _largest_share(pairs: Pairs) -> dict:
+    vector = gap_vector(pairs.x, pairs.y) if gap(pairs.x, pairs.y) else None
+    return {"largest5_share": None if vector is None else largest_share(vector)}
+
+
+def _dimensions(pairs: Pairs) -> dict:
+    sides = {"a": pairs.x, "b": pairs.y, "both": np.concatenate([pairs.x, pairs.y])}
+    return {f"effective_dimension_{side}": effective_dimension(x) for side, x in sides.items()}
+
+
+# The columns of gap.csv. Every measure streams, but for the separability, which takes a sample.
+GAP = (
+    Measure(
+        lambda pairs: measure_gap(pairs.x, pairs.y, pairs.confidence, pairs.clusters),
+        (
+            _column(
+                *("gap±", "length", "distance between the mean vectors of the two modalities"),
+                *("gap", FIGURE1, MODELS_GAP),
+            ),
+            _column(
+                *("gap_squared±", "number"),
+                "squared gap without the bias of a finite sample; may be negative",
+                *("squared gap without bias", FIGURE1),
+            ),
+        ),
+    ),
+    *(
+        Measure(
+            _cone(side),
+            (
+                _column(
+                    *(f"mean_cosine_{side}±", "cosine"),
+                    f"mean cosine of two different items of the {which} modality",
+                    *(f"mean cosine {side}", FIGURE1, MODELS_GAP),
+                ),
+                _column(
+                    *(f"min_cosine_{side}", "cosine"),
+                    f"smallest cosine of two different items of the {which} modality",
+                ),
+            ),
+        )
+        for side, which in (("a", "first"), ("b", "second"))
+    ),
+    Measure(
+        lambda pairs: measure_recall(pairs.x, pairs.y, pairs.confidence, pairs.clusters),
+        (
+            _column(
+                *("recall_items_a", "count"),
+                "different vectors of the first modality; identical ones are one item of retrieval",
+            ),
+            _column("recall_items_b", "count", "different vectors of the second modality"),
+            _column("recall1_chance", "share", "recall at 1 of a random choice"),
+            *(
+                _column(
+                    *(f"recall{k}_{sides}±", "share"),
+                    f"items of the {one} modality with a partner among the {k} nearest of the "
+                    f"{other}",
+                    f"recall@{k} {' to '.join(sides)}",
+                    *((FIGURE1, MODELS_RECALL) if k == 1 else ()),
+                )
+                for k in (1, 5, 10)
+                for sides, one, other in (("ab", "first", "second"), ("ba", "second", "first"))
+            ),
+        ),
+    ),
+    Measure(
+        _separability,
+        (
+            _column(
+                *("separability", "share"),
+                "held-out vectors that a linear classifier assigns to the right modality",
+                *("separability", FIGURE1),
+            ),
+            _column("separability_n", "count", "vectors that the classifier was scored on"),
+        ),
+    ),
+    Measure(
+        _largest_share,
+        (
+            _column(
+                *("largest5_share", "share"),
+                "part of the squared gap vector in its five largest coordinates",
+                *("share in 5 dimensions", FIGURE1),
+            ),
+        ),
+    ),
+)
+# The columns of diagnostics.csv, of a sample of the pairs, as all are held in memory at once.
+DIAGNOSTICS = (
+    Measure(
+        lambda pairs: {"gap": gap(pairs.x, pairs.y)},
+        (_column("gap", "length", "distance between the mean vectors of the two modalities"),),
+    ),
+    Measure(
+        lambda pairs: resampled(
+            pairs.x, pairs.y, pairs.resamples, pairs.confidence, pairs.seed, pairs.clusters
+        ),
+        (
+            _column(
+                *("rmg±", "share"),
+                "relative modality gap: distance of partners over itself plus that of two items of "
+                "one modality (Schrodi et al., 2024)",
+                *("relative gap", MODELS_GAP),
+            ),
+            _column(
+                *("alignment±", "number"),
+                "mean squared distance of partners (Wang and Isola, 2020)",
+                *("alignment", MODELS_RECALL),
+            ),
+            _column(
+                *("uniformity_a±", "nats"),
+                "log of the mean of exp(-2 squared distance) of two items of the first modality",
+            ),
+            _column("uniformity_b±", "nats", "the same for the second modality"),
+        ),
+    ),
+    Measure(
+        _dimensions,
+        (
+            _column(
+                *("effective_dimension_a", "count"),
+                "principal components that hold 99 % of the variance of the first modality",
+                *("effective dimension a", MODELS_RECALL),
+            ),
+            _column(
+                *("effective_dimension_b", "count", "the same for the second modality"),
+                *("effective dimension b", MODELS_RECALL),
+            ),
+            _column(
+                *("effective_dimension_both", "count", "the same for both together"),
+                *("effective dimension both", MODELS_RECALL),
+            ),
+        ),
+    ),
+)
+
+
+def measured(measures: Iterable[Measure], pairs: Pairs) -> dict:
+    """The values of all columns of some measures, by name, in their order."""
+    row: dict = {}
+    for measure in measures:
+        values = measure.of(pairs)
+        row |= {name: values[name] for column in measure.columns for name in column.names}
+    return row
+
+
+def columns() -> dict[str, list[Column]]:
+    """The columns by the name under which config/tables.yaml lists them: gap and diagnostics."""
+    return {
+        name: [column for measure in measures for column in measure.columns]
+        for name, measures in (("gap", GAP), ("diagnostics", DIAGNOSTICS))
+    }
+
+
+def shown(place: str) -> list[Column]:
+    """The columns that a page shows at `place`, in their order."""
+    return [column for some in columns().values() for column in some if place in column.shown]

@@ -1,0 +1,74 @@
+"""A measure is added by its function and an entry of the registry: everything else follows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from invented import data
+
+from modality_gap.config.tables import Column, load_tables
+from modality_gap.measures import registry, tables
+from modality_gap.measures.registry import FIGURE1, MODELS_GAP, Measure, Pairs
+from modality_gap.pages.findings.figure1 import figure1_tables
+from modality_gap.pages.models import models_tables
+
+X, Y = np.eye(3)[[0, 1, 2, 0]], np.eye(3)[[1, 1, 2, 2]]
+SIZE = Measure(
+    lambda pairs: {"size": 4.5, "size_low": 4.0, "size_high": len(pairs.x) + 1.0},
+    (Column("size", "length", "how large", True, "size of it", (FIGURE1, MODELS_GAP)),),
+)
+
+
+@pytest.fixture
+def one_more(monkeypatch):
+    """The registry with one more measure of gap.csv, wherever it is used."""
+    for module in (registry, tables):
+        monkeypatch.setattr(module, "GAP", (*registry.GAP, SIZE))
+
+
+def test_every_name_is_a_column_and_every_column_has_a_value():
+    x = np.random.default_rng(0).normal(size=(2, 30, 8))
+    x /= np.linalg.norm(x, axis=-1, keepdims=True)
+    pairs = Pairs(*x, 0.9, 20, 0, np.arange(30) // 2, resamples=20)
+    for measures in (registry.GAP, registry.DIAGNOSTICS):
+        for measure in measures:
+            names = {name for column in measure.columns for name in column.names}
+            assert measure.of(pairs).keys() == names
+    labels = [column.label for column in registry.shown(FIGURE1)]
+    assert len(labels) == len(set(labels)) > 5
+    assert all(labels)
+
+
+def test_a_new_measure_is_in_the_table_with_its_interval(one_more):
+    row = tables.measure_set(Pairs(X, Y, 0.95, 4, 0))
+    assert list(row)[-3:] == ["size", "size_low", "size_high"]
+    assert (row["size"], row["size_low"], row["size_high"]) == (4.5, 4.0, 5.0)
+
+
+def test_a_new_measure_is_documented(one_more, root):
+    _, documented = load_tables(root / "config" / "tables.yaml", registry.columns())
+    table = next(table for table in documented if table.path == "statistics/gap.csv")
+    assert table.columns[-1].meaning == "how large"
+    assert table.names[-3:] == ["size", "size_low", "size_high"]
+
+
+def test_a_new_measure_is_on_both_pages(one_more):
+    made = data()
+    gap = made["gap"].assign(size=4.5, size_low=4.0, size_high=5.0)
+    (table,) = figure1_tables(gap)
+    assert table.head[-1] == "size of it"
+    assert {row[-1] for row in table.rows} == {"4.500 [4.000, 5.000]"}
+    empty = pd.DataFrame(columns=["set", "temperature", "distance"])
+    models = models_tables(gap, diagnostics_of(gap), empty)["gap"]
+    place = models.head.index("size of it")
+    assert {row[place] for row in models.rows} == {"4.500 [4.000, 5.000]"}
+
+
+def diagnostics_of(gap: pd.DataFrame) -> pd.DataFrame:
+    """A row per set with every column of diagnostics.csv."""
+    names = {
+        name: 1.0
+        for measure in registry.DIAGNOSTICS
+        for column in measure.columns
+        for name in column.names
+    }
+    return pd.DataFrame({"set": gap["set"], **names})
