@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,16 @@ from modality_gap.errors import InputError
 BUFFER = 2**20  # bytes of a column that are read at once
 
 
-def choose_rows(labels: pd.DataFrame, inputs: dict, seed: int) -> np.ndarray:
+class InputSpec(TypedDict, total=False):
+    """An entry of `inputs` in the config: rows of a dataset, and how many items of noise."""
+
+    dataset: str
+    where: dict[str, list[str]]
+    sample: int
+    noise: int
+
+
+def choose_rows(labels: pd.DataFrame, inputs: InputSpec, seed: int) -> np.ndarray:
     """Mask (n,) of the rows that an entry of `inputs` in the config takes: those whose labels are
     among the values of its `where`, and of these a seeded sample of `sample`, in file order."""
     rows = np.flatnonzero(matches(labels, inputs.get("where", {})))

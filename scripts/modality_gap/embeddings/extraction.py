@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import torch
 from tqdm import tqdm
 
-from modality_gap.data.parquet import choose_rows, open_parquet, reading_parquet
+from modality_gap.data.parquet import InputSpec, choose_rows, open_parquet, reading_parquet
 from modality_gap.embeddings.sets import EmbeddingWriter, exact_frame
 from modality_gap.encoders.base import Encoder
 from modality_gap.encoders.pictures import open_picture
@@ -43,7 +43,7 @@ class Timing:
         )
 
 
-def select_rows(path: str, inputs: dict, seed: int) -> np.ndarray:
+def select_rows(path: str, inputs: InputSpec, seed: int) -> np.ndarray:
     """Rows of a dataset's file, in its order, that an entry of `inputs` in the config takes."""
     with reading_parquet(path):
         if not inputs.keys() & {"where", "sample"}:
@@ -59,7 +59,7 @@ def select_rows(path: str, inputs: dict, seed: int) -> np.ndarray:
     return np.flatnonzero(choose_rows(table, inputs, seed))
 
 
-def label_columns(path: str, inputs: dict, spec: dict) -> pa.Schema:
+def label_columns(path: str, inputs: InputSpec, spec: dict) -> pa.Schema:
     """Names and types of the labels of what is embedded: the dataset's own, whether an item is
     noise where some are, and the initialisation where the encoder has several."""
     with reading_parquet(path):

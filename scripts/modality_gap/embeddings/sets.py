@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modality_gap.data.parquet import choose_rows
+from modality_gap.data.parquet import InputSpec, choose_rows
 from modality_gap.errors import InputError
 
 METADATA_KEY = b"modality_gap"
@@ -44,7 +44,7 @@ class EmbeddingSet:
         labels = self.labels[mask].reset_index(drop=True)
         return EmbeddingSet(self.item_ids[mask], self.vectors[mask], labels, self.metadata)
 
-    def choose(self, inputs: dict, seed: int) -> "EmbeddingSet":
+    def choose(self, inputs: InputSpec, seed: int) -> "EmbeddingSet":
         """The rows that an entry of `inputs` in the config takes."""
         return self.select(choose_rows(self.labels.assign(item_id=self.item_ids), inputs, seed))
 

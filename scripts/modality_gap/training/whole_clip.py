@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from modality_gap.data.parquet import choose_rows, open_parquet, reading_parquet
+from modality_gap.data.parquet import InputSpec, choose_rows, open_parquet, reading_parquet
 from modality_gap.encoders.open_clip import load_open_clip
 from modality_gap.encoders.pictures import open_picture, split_transform
 from modality_gap.training.pairs import Pairs
@@ -109,7 +109,9 @@ def read_pairs(
     where None), and the whole of its split `test`."""
     with reading_parquet(path):
         labels = pd.read_parquet(path, columns=["split"])
-    train = {"where": {"split": ["train"]}} | ({"sample": pairs} if pairs else {})
+    train: InputSpec = {"where": {"split": ["train"]}}
+    if pairs:
+        train["sample"] = pairs
     rows = choose_rows(labels, train, seed) | (labels["split"] == "test").to_numpy()
     table, pixels = read_items(path, rows, transform, workers)
     trained = torch.tensor(list(table["split"] == "train"))
