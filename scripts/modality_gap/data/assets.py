@@ -182,9 +182,7 @@ def fetch(
                         download(f"{mirror.rstrip('/')}/{asset.mirror_path}")
                     else:
                         _copy(Path(mirror) / asset.mirror_path, part)
-                    _check(asset, part)
-                    os.replace(part, destination)
-                    return "mirror"
+                    return _checked(asset, part, destination, "mirror")
                 except _SourceError as error:
                     print(f"{asset.id}: mirror: {error}; asking the origin", file=sys.stderr)
             if asset.kind == "placed":
@@ -194,13 +192,11 @@ def fetch(
             else:
                 assert asset.url, asset
                 download(asset.url)
-            _check(asset, part)
-            os.replace(part, destination)
-            return "origin"
+            return _checked(asset, part, destination, "origin")
     except _SourceError as error:
         raise InputError(
-            f"{asset.id}: {error}; run again once the origin answers rightly, or lay the file at "
-            f"{asset.path} under the folder or address that MODALITY_GAP_MIRROR names"
+            f"{asset.id}: {error}; try again later, or put the file at {asset.path} in your mirror "
+            "(MODALITY_GAP_MIRROR)"
         ) from error
     except OSError as error:
         remedy = "check that its folder can be read and written, and run again"
@@ -210,6 +206,13 @@ def fetch(
         raise InputError(
             f"{asset.id}: {destination} cannot be written ({error}); {remedy}"
         ) from error
+
+
+def _checked(asset: Asset, part: Path, destination: Path, source: str) -> str:
+    """Put a download in its place if it is the expected file; returns `source`."""
+    _check(asset, part)
+    os.replace(part, destination)
+    return source
 
 
 def is_at_hand(asset: Asset, resources: Path, mirror: str | None) -> bool:

@@ -224,14 +224,7 @@ def sections(
     for name, item in items.items():
         if name not in captions:
             continue
-        missing = item.shows_sets and absent
         findings, tables = measured.get(name, ([], []))
-        for erratum in item.errata:
-            if erratum not in errata:
-                raise InputError(
-                    f"config/ledger/items.yaml, {name}: config/ledger/errata.yaml has no entry "
-                    f"{erratum}; correct the id."
-                )
         made.append(
             Section(
                 id=name,
@@ -239,7 +232,7 @@ def sections(
                 # Without the stand-ins: a line above the figure names them.
                 caption=caption_html(captions[name], config, name),
                 paper=[filled(text, published) for text in item.paper],
-                errata=[errata[erratum] for erratum in item.errata],
+                errata=_errata_of(name, item, errata),
                 found=[(finding, marks(finding.claims, by_id)) for finding in findings],
                 tables=tables,
                 claims=[claim for claim in by_id.values() if claim.rows[0]["figure"] == name],
@@ -250,17 +243,24 @@ def sections(
                 origins=stand_ins(
                     known, *makings(item, sets, config), config, vit_b32=item.vit_b32
                 ),
-                not_run=(
-                    _reason(not_run[name])
-                    if name in not_run
-                    else f"Not run: could not be fetched: {listed(absent)}."
-                    if missing
-                    else ""
-                ),
+                not_run=_reason(name, not_run, absent if item.shows_sets else {}),
             )
         )
     return made
 
 
-def _reason(entry: Mapping) -> str:
-    return f"Not run. {entry['reason']} It needs: {entry['needs']}"
+def _errata_of(name: str, item: Item, errata: Mapping[str, Mapping]) -> list[Mapping]:
+    for erratum in item.errata:
+        if erratum not in errata:
+            raise InputError(
+                f"config/ledger/items.yaml, {name}: config/ledger/errata.yaml has no entry "
+                f"{erratum}; correct the id."
+            )
+    return [errata[erratum] for erratum in item.errata]
+
+
+def _reason(name: str, not_run: Mapping[str, Mapping], absent: Mapping) -> str:
+    """Why an item was not run; empty if it was."""
+    if name in not_run:
+        return f"Not run. {not_run[name]['reason']} It needs: {not_run[name]['needs']}"
+    return f"Not run: could not be fetched: {listed(absent)}." if absent else ""
