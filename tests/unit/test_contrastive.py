@@ -392,7 +392,7 @@ def test_sigmoid_loss_is_open_clips(pairs, scale, bias):
 
 
 def test_sigmoid_loss_in_closed_form_and_far_out():
-    # All cosines equal: n - 1 noes and one yes a row.
+    # All cosines equal: n - 1 pairs apart and one pair together per row.
     n, cosine, bias = 7, 0.3, -2.0
     logit = cosine / 0.1 + bias
     expected = np.log1p(np.exp(-logit)) + (n - 1) * np.log1p(np.exp(logit))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # only some figures are drawn from tables, and pandas takes a
 # The colours of Okabe and Ito, which stay apart for every common kind of colour blindness.
 PALETTE = [
     "#0072B2",  # blue
-    "#D55E00",  # vermillion
+    "#D55E00",  # vermilion
     "#009E73",  # bluish green
     "#E69F00",  # orange
     "#CC79A7",  # reddish purple
