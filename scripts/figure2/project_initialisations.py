@@ -1,5 +1,5 @@
 """Many initialisations of several encoders: UMAP and singular values (Figure 2(c)), the same of
-noise (Supplementary 5) and principal components (Supplementary 7), as far as the rule asks."""
+noise (Supplementary 5) and principal components (Supplementary 7), as the rule's outputs say."""
 
 from modality_gap.logs import log_to
 
@@ -19,14 +19,17 @@ groups = {
     label: read_initialisations([path for _, path in part])
     for label, part in groupby(files, key=lambda pair: pair[0])
 }
+umap = partial(umap_table, settings=params.umap, seed=params.seed)
+# By output of the rule: what computes the table, and whether from noise.
 tables = {
-    "umap": partial(umap_table, settings=params.umap, seed=params.seed),
-    "spectrum": spectrum_table,
-    "pca": pca_table,
+    "umap": (umap, False),
+    "spectrum": (spectrum_table, False),
+    "pca": (pca_table, False),
+    "noise_umap": (umap, True),
+    "noise_spectrum": (spectrum_table, True),
 }
 for output, path in snakemake.output.items():
-    noise = output.startswith("noise_")
-    compute = tables[output.removeprefix("noise_")]
+    compute, noise = tables[output]
     table = pd.concat(
         compute(label, group.select((group.labels["noise"] == noise).to_numpy()))
         for label, group in groups.items()

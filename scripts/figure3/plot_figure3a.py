@@ -4,6 +4,8 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import math
+
 import pandas as pd
 from matplotlib import pyplot as plt
 
@@ -16,7 +18,7 @@ points = pd.read_parquet(snakemake.input.points)
 shifts = pd.read_csv(snakemake.input.shifts)
 # A set without a gap has no shifts.
 names = list(shifts["set"].unique())
-rows = max(1, -(-len(names) // COLUMNS))
+rows = max(1, math.ceil(len(names) / COLUMNS))
 columns = max(1, min(COLUMNS, len(names)))
 figure, axes = plt.subplots(rows, columns, figsize=(10, 4.2 * rows), squeeze=False)
 for ax in axes.flat[len(names) :]:

@@ -4,6 +4,8 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import math
+
 import pandas as pd
 from matplotlib import pyplot as plt
 
@@ -16,7 +18,7 @@ sweep = pd.read_csv(snakemake.input.sweep)
 table = pd.read_csv(snakemake.input.table)
 models, tasks = table["model"].unique(), table["task"].unique()
 columns = min(len(tasks), 4)
-lines = -(-len(tasks) // columns)  # of panels, for each model
+lines = math.ceil(len(tasks) / columns)  # of panels, for each model
 figure, axes = plt.subplots(
     lines * len(models),
     columns,

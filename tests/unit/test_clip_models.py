@@ -20,6 +20,7 @@ from modality_gap.config.clip_models import (
     timm_fault,
 )
 from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.open_clip import hidden
 from modality_gap.errors import InputError
 
 SMALL = {
@@ -141,8 +142,8 @@ def test_preparation_is_that_beside_the_weights_or_that_of_all_tags(tmp_path, mo
 @pytest.fixture
 def open_clip(monkeypatch):
     """open_clip with the architectures that it ships: another test may have registered its own."""
-    sys.modules.setdefault("transformers", None)
-    import open_clip
+    with hidden("transformers"):
+        import open_clip
     from open_clip import factory
 
     shipped = [Path(open_clip.__file__).parent / "model_configs"]

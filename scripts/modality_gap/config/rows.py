@@ -74,15 +74,16 @@ def rows_of(config: dict, key: str) -> Iterable[tuple[str, dict]]:
 def _of_model(name: str, row: dict, config: dict) -> dict[str, dict]:
     """Entries of `encoders`, `projections` and `sets` that a row of `models` stands for: one model
     of both modalities and its twin of random weights, or two encoders and a projection of each."""
+    has_twin = "seed" not in row and row.get("twin", True)
     if "architecture" in row:
-        # In the row's own order: to Snakemake the same keys in another order are a change.
+        # In the order of the row: to Snakemake the same keys in another order are a change.
         spec = {key: value for key, value in row.items() if key not in OF_THE_ROW}
         label = row.get("label") or _label(spec)
         twin = {key: value for key, value in spec.items() if key not in WEIGHTS} | {"seed": 0}
         encoders = {name: spec | {"label": label}}
-        if "seed" not in row and row.get("twin", True):
+        if has_twin:
             encoders[f"{name}_random"] = twin | {"label": f"{_label(twin)}, random weights"}
-        sources = [("encoder", encoder) for encoder in encoders]
+        sources = [{"encoder": encoder} for encoder in encoders]
         projections = {}
     else:
         specs = {modality: row[modality] for modality in ("image", "text")}
@@ -93,21 +94,17 @@ def _of_model(name: str, row: dict, config: dict) -> dict[str, dict]:
         like = config["projections"][row["projection"]]
         joined = {"encoders": dict(zip(specs, encoders, strict=True))}
         projections = {name: like | joined}
-        sources = [("projection", name)] * (2 if row.get("twin", True) else 1)
+        sources = [{"projection": name}] * (2 if has_twin else 1)
+
+    common = {"inputs": row["inputs"], "modalities": ["image", "text"]}
+    common |= {"loss": row["loss"]} if "loss" in row else {}
     note = {"note": row["note"]} if "note" in row else {}
-    kinds = ["random"] if "seed" in row else ["trained", "random"]
-    sets = {
-        name if number == 0 else f"{name}_random": {
-            "model": label,
-            "weights": weights,
-            key: source,
-            "inputs": row["inputs"],
-            "modalities": ["image", "text"],
-            **({"loss": row["loss"]} if "loss" in row else {}),
-            **(note if number == 0 else {"note": "The same with random weights."}),
-        }
-        for number, ((key, source), weights) in enumerate(zip(sources, kinds, strict=False))
-    }
+    weights = "random" if "seed" in row else "trained"
+    sets = {name: {"model": label, "weights": weights, **sources[0], **common, **note}}
+    if has_twin:
+        note = {"note": "The same with random weights."}
+        twin = {"model": label, "weights": "random", **sources[1], **common, **note}
+        sets[f"{name}_random"] = twin
     return {"encoders": encoders, "projections": projections, "sets": sets}
 
 

@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import get_type_hints
 
 import requests
 import yaml
@@ -56,10 +56,13 @@ class Asset:
         return self.in_mirror or self.path
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not (type(value) in _types(field.type) and value != ""):
-                raise InputError(f"`{field.name}` is {value!r}, which is no {field.type}")
+        for name, kind in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            fits = isinstance(value, kind)
+            if isinstance(value, bool) and kind is not bool:  # to Python, True is a whole number
+                fits = False
+            if not fits or value == "":
+                raise InputError(f"`{name}` is {value!r}, which is no {kind}")
         if self.kind not in ("wheel", "file", "placed"):
             raise InputError(f"`kind` is {self.kind!r}, where only wheel, file, placed are known")
         given, other = self.url, self.requirement
@@ -98,10 +101,6 @@ class Asset:
     def largest(self) -> int:
         """Bytes that the file can have at most."""
         return self.size if self.about_bytes is None else 2 * self.size
-
-
-def _types(annotation: Any) -> tuple[type, ...]:
-    return getattr(annotation, "__args__", (annotation,))
 
 
 def load_assets(path: Path) -> dict[str, Asset]:

@@ -49,7 +49,8 @@ def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
         seen.add(row["item_id"])
         for name, value in row.items():
             try:
-                value.encode() if isinstance(value, str) else None
+                if isinstance(value, str):
+                    value.encode()
             except UnicodeEncodeError as error:
                 raise InputError(
                     f"{' and '.join(files.values())}: the {name} of item {row['item_id']!r} holds "

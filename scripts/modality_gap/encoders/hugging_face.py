@@ -80,8 +80,6 @@ def _load(
 ) -> "tuple[TextPipeline, Any, Any, Any, list[torch.nn.Module]]":
     """The pipeline, configuration, tokenizer, transformer and last layers of a model. Raises
     InputError if one of them is missing, or does not go with the others."""
-    if sys.modules.get("transformers", ...) is None:  # load_open_clip may have kept it out
-        del sys.modules["transformers"]
     import torch
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 

@@ -3,8 +3,9 @@
 import pickle
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,16 +59,28 @@ def open_clip_faults(key: str, entry: Mapping) -> Iterator[str]:
         yield fault
 
 
+@contextmanager
+def hidden(module: str) -> Iterator[None]:
+    """Imports within fail for a module that is not imported yet, as if it were not installed."""
+    imported = module in sys.modules
+    if not imported:
+        sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if not imported:
+            del sys.modules[module]
+
+
 def load_open_clip(spec: dict, weights: dict) -> tuple[Any, Any, Any]:
     """An open_clip model (float32, eval mode), its image transform and its tokenizer.
 
     `embed_dim` in `spec`, which no config contains, replaces the architecture's own.
     """
-    if not spec.get("hugging_face"):
-        # open_clip imports transformers if it is installed, which doubles the start-up of every
-        # job, but needs it only for towers and tokenizers from the Hugging Face hub.
-        cast(dict[str, Any], sys.modules).setdefault("transformers", None)
-    import open_clip
+    # open_clip imports transformers if it is installed, which doubles the start-up of every job,
+    # but needs it only for towers and tokenizers from the Hugging Face hub.
+    with nullcontext() if spec.get("hugging_face") else hidden("transformers"):
+        import open_clip
     import torch
 
     name = _known_architecture(spec["architecture"], weights.get("tag"))

@@ -142,14 +142,15 @@ def draw_sets(
     models = list(dict.fromkeys(gaps["model"]))
     columns = min(MOST_COLUMNS, len(models))
     blocks = [models[start : start + columns] for start in range(0, len(models), columns)]
-    heights = [drawing] * bool(drawing) + [3.2] * 2 * len(blocks)
+    above = 1 if drawing else 0  # rows above the panels
+    heights = [drawing] * above + [3.2] * 2 * len(blocks)
     figure = plt.figure(figsize=(10, sum(heights)))
     grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
     top = figure.add_subplot(grid[0, :]) if drawing else None
     for block, names in enumerate(blocks):
         for line, (weights, panel) in enumerate(letters.items()):
             for column in range(columns):
-                ax = figure.add_subplot(grid[bool(drawing) + 2 * block + line, column])
+                ax = figure.add_subplot(grid[above + 2 * block + line, column])
                 model = names[column] if column < len(names) else None
                 match = gaps.index[(gaps["model"] == model) & (gaps["weights"] == weights)]
                 if len(match):

@@ -1,5 +1,6 @@
 """The cone effect (paper, section 2 and Figure 2)."""
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -91,7 +92,7 @@ QUANTILE_BINS = 20_000  # over cosines from -1 to 1, at least
 
 def fine_bins(bins: int) -> int:
     """As many bins as quantiles need, of which whole ones make up each of `bins`."""
-    return bins * -(-QUANTILE_BINS // bins)
+    return bins * math.ceil(QUANTILE_BINS / bins)
 
 
 def cosine_quantiles(found: CosineDistribution, shares: np.ndarray) -> np.ndarray:

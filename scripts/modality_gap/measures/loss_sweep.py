@@ -66,13 +66,13 @@ def sweep_cross_entropies(
         for batch in range(0, batches, together)
         for row in range(0, batch_size, height)
     ]
-    deltas, scales = np.asarray(deltas), np.asarray(temperatures, dtype=np.float64)
-    one = scales >= LOWEST_FOR_ONE_EXPONENTIAL
-    rows = np.zeros((len(scales), len(deltas), batches))
+    deltas, values = np.asarray(deltas), np.asarray(temperatures, dtype=np.float64)
+    one = values >= LOWEST_FOR_ONE_EXPONENTIAL
+    rows = np.zeros((len(values), len(deltas), batches))
     columns, sums = np.zeros_like(rows), np.zeros(())
     # BLAS's own threads would wait for one another while these are at work.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        work = partial(_sums_of_part, x, y, x @ u, y @ u, deltas, scales[one])
+        work = partial(_sums_of_part, x, y, x @ u, y @ u, deltas, values[one])
         # What is done waits for its turn, so no more is begun than keeps the threads busy.
         done = map_ahead(pool, work, parts, ahead=2 * threads)
         for (batch, row), (of_rows, of_columns) in zip(parts, done, strict=True):
@@ -82,18 +82,30 @@ def sweep_cross_entropies(
                 columns[one, :, batch] = np.log(sums).sum(axis=-1)
                 sums = np.zeros(())
     right = _cosines_of_partners(x, y, u, deltas) - 1
-    losses = np.stack([rows, columns]) / batch_size - right / scales[:, None, None]
-    for start in range(0, batches, together) if not one.all() else ():
+    losses = np.stack([rows, columns]) / batch_size - right / values[:, None, None]
+    if not one.all():
+        losses[:, ~one] = _sweep_at_low_temperatures(x, y, u, deltas, values[~one], together)
+    return losses
+
+
+def _sweep_at_low_temperatures(
+    x: np.ndarray,
+    y: np.ndarray,
+    u: np.ndarray,
+    deltas: np.ndarray,
+    temperatures: np.ndarray,
+    together: int,
+) -> np.ndarray:
+    """`sweep_cross_entropies` below LOWEST_FOR_ONE_EXPONENTIAL, where each row and column needs its
+    own largest cosine. x, y (batches, n, d); `together` batches are computed at once."""
+    losses = np.empty((2, len(temperatures), len(deltas), len(x)))
+    for start in range(0, len(x), together):
         some = slice(start, start + together)
-        similarity, x_along, y_along = (
-            x[some] @ y[some].transpose(0, 2, 1),
-            x[some] @ u,
-            y[some] @ u,
-        )
+        similarity = x[some] @ y[some].transpose(0, 2, 1)
         for column, delta in enumerate(deltas):
-            moved = shifted_similarity(similarity, x_along, y_along, delta)
-            for place in np.flatnonzero(~one):
-                losses[:, place, column, some] = cross_entropies(moved, scales[place])
+            moved = shifted_similarity(similarity, x[some] @ u, y[some] @ u, delta)
+            for place, temperature in enumerate(temperatures):
+                losses[:, place, column, some] = cross_entropies(moved, temperature)
     return losses
 
 
