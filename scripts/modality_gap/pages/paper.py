@@ -1,7 +1,6 @@
-"""The reading page: captions, sentences, tables and the ledger's verdicts to one HTML file.
+"""The sections of results/paper.html: figures and tables with captions, sentences and claims.
 
-Nothing here reads a file or knows a path of the workflow, and no verdict is made here: those of
-results/claims.csv are looked up by the ids of the claims.
+Nothing here reads a file or judges: verdicts are looked up in results/claims.csv by the ids.
 """
 
 import re
@@ -20,14 +19,14 @@ from modality_gap.paper import show as ledger
 from modality_gap.paper.items import Item, makings
 from modality_gap.paper.stand_ins import Origins, stand_ins
 
-# What speaks for the paper and what against it; the other verdicts say neither.
+# Verdicts for and against the paper; the others are neither.
 AGREEING = ("reproduced", "consistent", "same on a stand-in")
 AGAINST = ("differs", "not seen on a stand-in")
 PLACEHOLDER = re.compile(r"\{([^{}|]+)(?:\|([^{}|]*))?\}")
 
 
 class Mark(NamedTuple):
-    """A verdict to show: its word and style, where it leads and what it was judged on."""
+    """A verdict as the page shows it: word and style, the claim that it links to, its evidence."""
 
     verdict: str
     css: str
@@ -49,7 +48,7 @@ class Making:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the ledger with all its evidence, as rows that `claims.shown` made."""
+    """A claim of the ledger with all its evidence, in rows of `show.shown`."""
 
     id: str
     statement: str
@@ -57,7 +56,7 @@ class Claim:
 
     @property
     def where(self) -> str:
-        """Its place in the paper: what the places of its rows begin with alike."""
+        """Its place in the paper: the parts that the places of all rows begin with."""
         first, *others = (row["where"].split(", ") for row in self.rows)
         alike = [
             part
@@ -69,7 +68,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Section:
-    """One figure or table with all that is shown beside it."""
+    """One figure or table with everything that the page shows beside it."""
 
     id: str
     title: str
@@ -91,7 +90,7 @@ class Section:
 
 
 def by_claim(claims: pd.DataFrame) -> dict[str, Claim]:
-    """The rows of results/claims.csv by the ids of their claims, in their order."""
+    """The claims of results/claims.csv by their ids, in the order of the file."""
     made: dict[str, Claim] = {}
     for row in claims.to_dict("records"):
         claim = made.setdefault(row["id"], Claim(row["id"], row["statement"], []))
@@ -100,15 +99,14 @@ def by_claim(claims: pd.DataFrame) -> dict[str, Claim]:
 
 
 def by_part(claims: pd.DataFrame) -> dict[str, list[Claim]]:
-    """The claims of results/claims.csv by their part of the paper, in their order."""
+    """The claims of results/claims.csv by their part of the paper, in the order of the file."""
     parts = claims.groupby("part", sort=False)
     return {name: [*by_claim(part).values()] for name, part in parts}
 
 
 def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
-    """The verdicts of some claims on all their evidence; those that share a verdict and a kind of
-    evidence in one mark. Ids that the ledger lacks (a configuration may name an encoder of its
-    own) have none."""
+    """The verdicts of some claims on all their evidence, one mark per verdict and kind of evidence.
+    Ids that are not in the ledger, such as those of a user's own encoder, have no mark."""
     groups: dict[tuple[str, str], list[dict]] = {}
     for name in ids:
         for row in claims[name].rows if name in claims else ():
@@ -127,8 +125,8 @@ def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
 
 
 def _judged_on(kind: str, evidence: Iterable[str]) -> str:
-    """What several pieces of evidence of one kind were measured on: the words of one, or else the
-    name of each model and its data, without what was measured of it."""
+    """What several pieces of evidence of one kind were measured on: their text if they share it, or
+    else the names of the models and data."""
     words = [*dict.fromkeys(evidence)]
     if len(words) == 1:
         return words[0]
@@ -137,25 +135,25 @@ def _judged_on(kind: str, evidence: Iterable[str]) -> str:
 
 
 class Balance(NamedTuple):
-    """What the run says of the paper's own claims: those that it speaks against on any evidence,
-    and by part of the ledger those that it agrees with."""
+    """The paper's own claims by result: those that any evidence of this run is against, and, by
+    part of the ledger, those that evidence agrees with."""
 
     against: list[tuple[Claim, list[dict], list[str]]]  # with the rows, and sentences beside them
     agreeing: dict[str, list[tuple[Claim, list[Mark]]]]
     besides: list[tuple[Finding, list[Mark]]]  # leading sentences that stand beside no claim
 
     def against_by_verdict(self) -> dict[str, list[tuple[Claim, list[dict], list[str]]]]:
-        """`against` by the weightier verdict of each claim: `differs` first."""
+        """`against`, grouped by the strongest verdict of each claim: `differs` first."""
         groups: dict[str, list] = {}
         for entry in self.against:
-            groups.setdefault(_weightiest(entry[1]), []).append(entry)
+            groups.setdefault(_strongest(entry[1]), []).append(entry)
         return groups
 
 
 def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
-    """The paper's own claims, from its text and notebooks, by what this run says of them. A claim
-    with evidence on both sides is in both. Leading sentences of `found` are shown beside the first
-    claim of theirs that the run speaks against, or else on their own."""
+    """The paper's own claims, from its text and notebooks, by the result of this run. A claim with
+    evidence on both sides is in both groups. A leading sentence of `found` is shown beside the
+    first of its claims that the run is against, or else by itself."""
     own = by_claim(claims[claims["whose"].isin(ledger.PAPERS_OWN)])
     against: dict[str, tuple[Claim, list[dict], list[str]]] = {}
     agreeing: dict[str, list[tuple[Claim, list[Mark]]]] = {}
@@ -173,19 +171,19 @@ def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
             against[beside[0]][2].append(finding.text)
         elif finding.lead:
             besides.append((finding, marks(finding.claims, known)))
-    # What was measured on the paper's own model, or its like, before what stand-ins show.
-    order = sorted(against.values(), key=lambda entry: AGAINST.index(_weightiest(entry[1])))
+    # Evidence from the paper's own models, or their neighbours, comes before that from stand-ins.
+    order = sorted(against.values(), key=lambda entry: AGAINST.index(_strongest(entry[1])))
     return Balance(order, agreeing, besides)
 
 
-def _weightiest(rows: Iterable[Mapping]) -> str:
+def _strongest(rows: Iterable[Mapping]) -> str:
     """The first of AGAINST that any row has as its verdict."""
     return min((row["verdict"] for row in rows), key=AGAINST.index)
 
 
 def filled(text: str, published: Callable[[str], float]) -> str:
-    """A text with the paper's numbers in the places that name a claim: `{id}`, or `{id|.1%}` with a
-    format of Python's, where the default drops trailing noughts alone."""
+    """A text with the paper's number in place of each `{id}` of a claim, or of `{id|.1%}` with a
+    format specification of Python. Without one, trailing zeros are dropped."""
 
     def value(match: re.Match) -> str:
         shown = format(published(match[1]), match[2] or "")

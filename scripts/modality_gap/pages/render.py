@@ -67,14 +67,14 @@ def caption_html(source: str, config: Mapping, name: str, stand_ins: str = "") -
 
 
 def embedded(svg: bytes) -> str:
-    """An SVG file as a data address: ids of two figures cannot collide, scripts cannot run."""
+    """An SVG file as a data URL: ids of two figures cannot collide, and no script can run."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
 
 
 def render_page(templates: Mapping[str, str], name: str, **values: object) -> str:
-    """A page from its template, by name; templates extend one another by their names.
+    """A page from the template of a name; templates extend one another by their names.
 
-    Every value is escaped unless it is Markup: names and notes are data.
+    Every value is escaped unless it is Markup, because names and notes are data.
     """
     environment = jinja2.Environment(
         loader=jinja2.DictLoader(dict(templates)),
