@@ -546,7 +546,7 @@ def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
         ([evident(expect={})], "one of equals, above and below"),
         ([evident(expect={"above": 1, "below": 2})], "one of equals, above and below"),
         ([evident(provided=[{"value": 1, "reason": "r"}])], "one of equals, above and below"),
-        ([ENTRY | {"sauce": "y"}], "sauce is no known key"),
+        ([ENTRY | {"sauce": "y"}], "sauce is not a known key"),
         ([ENTRY | {"needs": "luck"}], "needs 'luck'"),
         ([evident(where={True: 1})], "where has a key that YAML reads as a truth value (true)"),
         ([ENTRY | {"cases": [{"m": 1}]}], "a case does not fill 'n'"),

@@ -34,6 +34,8 @@ class Run:
                 for name in ("config/config.yaml", "tests/small.yaml")
             )
         )
+        for spec in self.config["encoders"].values():
+            spec |= spec.pop("options", {})
         self.confidence, self.seed = self.config["confidence"], self.config["seed"]
         # The authors' features are not at hand in this run.
         self.sets = {

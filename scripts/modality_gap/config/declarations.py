@@ -72,16 +72,16 @@ def complete_schema(
             entry["properties"] |= library.keys
         options = _merged(library.options for library in known.values())
         entry["properties"]["options"] |= {"additionalProperties": False, "properties": options}
-    # A library speaks first, so that a sentence names the options of that library alone.
+    # The rule of a library comes first, so that a sentence lists the options of that library alone.
     rules = [_library_rule(name, library) for name, library in libraries.items()]
-    defs["encoder"] = {"allOf": rules, **defs["encoder"]}
+    defs["encoder"] = {"type": "object", "allOf": rules, **defs["encoder"]}
     rules = [_when("library", name, _options_of(library)) for name, library in joint.items()]
-    defs["model"] = {"allOf": rules, **defs["model"]}
+    defs["model"] = {"type": "object", "allOf": rules, **defs["model"]}
     dataset = defs["dataset"]
     dataset["properties"]["format"]["enum"] = list(formats)
     dataset["properties"] |= _merged(map(options_of, formats.values()))
     rules = [_format_rule(name, entry) for name, entry in formats.items()]
-    defs["dataset"] = {"allOf": rules, **dataset}
+    defs["dataset"] = {"type": "object", "allOf": rules, **dataset}
     return schema
 
 

@@ -46,12 +46,15 @@ def schema_fault(value: object, schema: dict) -> str | None:
     for fault in key_faults(value):
         return fault
     # A misspelt key is also a missing one: report what was written before what was not.
-    error = min(
-        Validator(schema).iter_errors(value),
-        key=lambda error: error.validator != "additionalProperties",
-        default=None,
-    )
+    error = min(Validator(schema).iter_errors(value), key=_is_no_wrong_key, default=None)
     return " ".join(_sentence(error).split()) if error else None
+
+
+def _is_no_wrong_key(error: ValidationError) -> bool:
+    """False for a key that a mapping, or a library or format (rules of `allOf`), does not have."""
+    return error.validator != "additionalProperties" and not (
+        {"allOf", "propertyNames"} <= set(error.absolute_schema_path)
+    )
 
 
 def key_faults(value: object, path: tuple = ()) -> Iterator[str]:
@@ -95,16 +98,7 @@ def _sentence(error: ValidationError) -> str:
     wanted, schema = cast(Any, error.validator_value), cast(Any, error.schema)
     shown = "empty" if value is None else reprlib.repr(value)
     if "propertyNames" in error.absolute_schema_path:
-        key = dotted([*error.absolute_path, str(value)])
-        if error.validator == "enum":
-            section, *inner = error.absolute_path
-            owner = "this library"
-            if section == "datasets":
-                owner = "this format"
-            elif section == "models" and len(inner) == 1:
-                owner = "a row of two encoders"
-            return f"{key} is not a key of {owner}; {choice(value, wanted, REMOVE)}"
-        return f"{key} is not a valid name; correct it to match: {schema['description']}"
+        return _key_sentence(error)
     match error.validator:
         case "additionalProperties":
             known = list(schema["properties"])
@@ -149,6 +143,22 @@ def _sentence(error: ValidationError) -> str:
         case keyword if keyword in SIZES:
             return f"{path} has {len(value)} of its entries; give it {SIZES[keyword]} {wanted}."
     return f"{path} does not fit config/schema/config.yaml ({error.message}); correct it."
+
+
+def _key_sentence(error: ValidationError) -> str:
+    """The sentence for a key that a mapping must not have."""
+    key = dotted([*error.absolute_path, str(error.instance)])
+    if error.validator != "enum":
+        about = cast(Any, error.schema)["description"]
+        return f"{key} is not a valid name; correct it to match: {about}"
+    section, *inner = error.absolute_path
+    owner = "this library"
+    if section == "datasets":
+        owner = "this format"
+    elif section == "models" and len(inner) == 1:
+        owner = "a row of two encoders"
+    remedy = choice(error.instance, cast(Any, error.validator_value), REMOVE)
+    return f"{key} is not a key of {owner}; {remedy}"
 
 
 def _in_brackets(description: str | None) -> str:
