@@ -95,7 +95,7 @@ def peak_memory_mb() -> float:
 
 
 def reset_peak_memory() -> float:
-    """Begin to measure peak memory anew, on Linux; what is held now, MB."""
+    """Reset the peak memory, on Linux; return the memory in use now (MB)."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return resident_mb()

@@ -22,8 +22,8 @@ SIDE = 4096
 
 
 def product_rate(d: int, seconds: float = 1.5) -> float:
-    """Operations a second of a plain product of SIDE x d by d x SIDE in float64, 1e9; the median
-    of as many as fit into some seconds."""
+    """Operations per second (1e9) of a plain product of SIDE x d by d x SIDE in float64: the median
+    of as many as fit into `seconds`."""
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((SIDE, d)), rng.standard_normal((d, SIDE))
     out, rates, whole = np.empty((SIDE, SIDE)), [], Clock()

@@ -1,7 +1,7 @@
 """What Snakemake itself takes for 10,000 shard jobs.
 
 One extraction cut into 10,000 shards, in a copy of the project: a dry run (`snakemake -n`), which
-reads the rules, lays out the graph of jobs and prints nothing; and a run with the executor of
+reads the rules, plans the graph of jobs and prints nothing; and a run with the executor of
 noop/, whose jobs leave empty files, up to 1,000 at a time. That adds scheduling, by the greedy
 scheduler (the other one solves a linear program over all that wait, at each choice), and the record
 that Snakemake keeps of each job. A dry run with one shard is what a start takes anyway. CPU seconds
@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
             ]
             if way == NOTHING:
                 laid_out = (folder / LAID_OUT).stat().st_mtime - started
-                say(f"of these {laid_out:.1f} s until the graph was laid out")
+                say(f"of these {laid_out:.1f} s until the graph was planned")
                 rows.append(measured(way, "time to the first job", laid_out, "s", shards))
     save("dag", rows, settings.folder)
 

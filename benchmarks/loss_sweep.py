@@ -2,11 +2,11 @@
 
 5,000 pairs of 512 dimensions, 40 shifts, 6 temperatures; in batches of 50, and all 5,000 at once.
 The plain loop does what the released notebook does: for each temperature and each shift it moves
-all vectors, puts them back on the sphere, and for each batch multiplies the matrices and takes
-both cross-entropies; in torch, float32, on all cores. It has the batches as slices at hand (the
-notebook's come from a loader). Both compute the same numbers, to one millionth (of the loss where
-that is above 1): asserted with the loop in float64, as over 5,000 pairs float32 itself rounds by
-more: in batches at every shift, else at one a round. How far the float32 loop is off stands beside.
+all vectors, puts them back on the sphere, and for each batch multiplies the matrices and takes both
+cross-entropies; in torch, float32, on all cores. It takes the batches as slices (the notebook's
+come from a loader). Both compute the same numbers, to one millionth (of the loss where that is
+above 1): asserted with the loop in float64, as over 5,000 pairs float32 itself rounds by more: in
+batches at every shift, else at one a round. How far the float32 loop is off stands beside.
 
 The two take turns, a round each. Over the full batch the plain loop takes minutes: there a round is
 every `rounds`-th shift, so that all rounds together are the whole sweep. Writes

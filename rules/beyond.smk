@@ -62,7 +62,7 @@ rule sweep_sigmoid_loss:
     conda:
         "../envs/statistics.yaml"
     params:
-        # Scale and bias of one's own pairs; an encoder's are in its embeddings' metadata.
+        # Scale and bias of your own pairs; an encoder's are in the metadata of its embeddings.
         sets={
             name: {key: entry[key] for key in ("scale", "bias") if key in entry}
             for name, entry in SIGMOID_SETS.items()

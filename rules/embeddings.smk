@@ -165,7 +165,7 @@ rule convert_released:
 
 
 rule import_files:
-    """One modality of one's own pairs, after the two files were held against each other."""
+    """One modality of your own pairs, after the two files were checked against each other."""
     input:
         pair=lambda w: [
             SETS[w.set]["files"][modality] for modality in SETS[w.set]["modalities"]

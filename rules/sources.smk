@@ -88,7 +88,7 @@ rule make_dataset:
 
 
 rule make_prompts:
-    """One prompt a class, for every zero-shot task and for the label set of Table 2."""
+    """One prompt per class, for every zero-shot task and for the label set of Table 2."""
     input:
         datasets=sorted(
             {

@@ -1,4 +1,4 @@
-# The supplement: variants of the figures, and what needs data that are not at hand.
+# The supplement: variants of the figures, and what needs data that is not available.
 
 
 rule project_svd:

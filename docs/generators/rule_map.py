@@ -105,7 +105,7 @@ def first_comment(path: Path) -> str:
 
 
 def imported_names(script: Path) -> list[str]:
-    """What a script imports from the package, with dotted names, but for its log and errors."""
+    """What a script imports from the package, with dotted names, except for its log and errors."""
     names = []
     for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("modality_gap"):

@@ -60,7 +60,7 @@ def collect_rules() -> list[dict]:
 
 
 def place_empty_files(mirror: Path) -> None:
-    """A mirror in which every asset is at hand, so that every set and study takes part."""
+    """A mirror that has every asset, so that every set and study takes part."""
     assets = yaml.safe_load((ROOT / "config" / "assets.yaml").read_text(encoding="utf-8"))
     for asset in assets.values():
         path = mirror / asset["path"]

@@ -1,4 +1,4 @@
-"""One modality of one's own pairs; the two files must match before either is taken in."""
+"""Import one modality of your own pairs, after checking that the two files match."""
 
 from modality_gap.logs import log_to
 

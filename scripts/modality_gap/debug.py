@@ -69,7 +69,7 @@ def job_of(
     the workflow itself refuses the configuration.
     """
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)) as api:
-        # Snakemake's interface for programs ends where a job begins, hence its inner classes.
+        # Snakemake's interface for programs ends where a job begins, so its inner classes are used.
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=cores),
             config_settings=ConfigSettings(configfiles=configfiles),

@@ -67,8 +67,8 @@ def imports_of_package(folder: Path) -> dict[str, list[str]]:
 
 
 def files_of(script: str, folder: Path) -> list[Path]:
-    """All files below `folder` that a script in it imports, directly or through others, wherever in
-    a file the import stands, but for EXCEPTIONS; sorted, relative to `folder`.
+    """All files below `folder` that a script in it imports, directly or through others, anywhere in
+    a file, except for EXCEPTIONS; sorted, relative to `folder`.
 
     Imported are modules beside the script and those of packages beside it. The `__init__` of a
     package counts where one of its own names is imported, not where a module of it is.

@@ -1,4 +1,4 @@
-"""This run as an offline page and, a row a job, as a table."""
+"""Write the page of this run, as one offline file, and the table of its jobs."""
 
 from modality_gap.logs import log_to
 

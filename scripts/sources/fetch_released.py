@@ -1,6 +1,6 @@
 """Try, for a short while, to bring the features that the paper's authors released.
 
-The reproduction does not need them, so whatever hinders is told in one line and nothing fails.
+The reproduction does not need them, so a failure is reported in one line and stops nothing.
 """
 
 import argparse
@@ -62,9 +62,9 @@ def main() -> None:
     except InputError as error:
         hindrance = str(error)
     if hindrance:
-        print(f"released features: not fetched ({hindrance}); the run goes on without them")
+        print(f"released features: not fetched ({hindrance}); the run continues without them")
     else:
-        print(f"released features: {len(assets)} of {len(assets)} at hand")
+        print(f"released features: {len(assets)} of {len(assets)} available")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One prompt a class, of every zero-shot task and of Table 2's label set."""
+"""Write the prompts: one per class of every zero-shot task, and Table 2's label set."""
 
 from modality_gap.logs import log_to
 

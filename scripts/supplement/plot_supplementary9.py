@@ -1,4 +1,4 @@
-"""Draw Supplementary 9: loss on the sphere, mismatched and matched, a panel a temperature."""
+"""Draw Supplementary 9: loss on the sphere, mismatched and matched, one panel per temperature."""
 
 from modality_gap.logs import log_to
 

@@ -21,7 +21,8 @@ limits = (lowest, 1.6)
 
 
 def draw(ax, x: str, cases: pd.DataFrame) -> None:
-    """Shares of violations with intervals, a line a case; where none was seen the upper limit."""
+    """Draw shares of violations with intervals, one line per case; the upper limit if none was
+    seen."""
     for (cosine, covered), color in (
         ((cosine, covered), shade)
         for cosine, shade in zip(cosines, shades, strict=True)

@@ -2,7 +2,7 @@
 
 No sentence in the table is typed: it is what the programs said. Each row is held against the
 committed page as it is recorded; with MODALITY_GAP_WRITE_DOCS=1 a run of all tests of the folder
-makes the page anew instead (`make docs/faults.md`).
+writes the page instead (`make docs/faults.md`).
 """
 
 import os

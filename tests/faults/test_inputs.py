@@ -142,7 +142,7 @@ def coco(folder: Path, name: str, captions: list[str]) -> dict:
 
 
 def pairs(folder: Path) -> dict[str, tuple[dict, str]]:
-    """Faulty pairs of one's own: the row of `pairs`, and how the fault is called."""
+    """Faulty pairs of your own: the row of `pairs`, and the name of the fault."""
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(3000, 16)).astype(np.float32)
     ids = np.array([f"item{row}" for row in range(3000)], dtype=object)
@@ -163,7 +163,7 @@ def pairs(folder: Path) -> dict[str, tuple[dict, str]]:
     other = ids.copy()
     other[11] = "another"
     faulty = {
-        "cut_pairs": (file("cut", cut=0.6), "a truncated Parquet file of one's own pairs"),
+        "cut_pairs": (file("cut", cut=0.6), "a truncated Parquet file of your own pairs"),
         "undefined": (file("nan", vectors=spoilt), "a NaN in one vector"),
         "twice": (file("twice", ids=twice), "an id that occurs twice"),
         "other_items": (file("other", ids=other), "pairs that are not of the same items"),
@@ -175,7 +175,7 @@ def pairs(folder: Path) -> dict[str, tuple[dict, str]]:
 
 
 def downloads(folder: Path, url: str, closed: str) -> dict[str, tuple[str, str]]:
-    """Assets that cannot be had; the path of each, and how the fault is called."""
+    """Assets that cannot be downloaded: the path of each, and the name of the fault."""
     path = folder / "config" / "assets.yaml"
     table = yaml.safe_load(path.read_text(encoding="utf-8"))
     addresses = {
@@ -347,7 +347,7 @@ WRONG = {
             | {"inputs": "emoji_test"}
         }
     },
-    "a file of one's own that is not there": {
+    "a missing file of your own pairs": {
         "pairs": {"mine": {"image": "a.npy", "text": "b.npy", "note": "made up"}}
     },
     "a control character in a note": {"sets": {"emoji_clip": {"note": "bell \x07"}}},

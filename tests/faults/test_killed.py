@@ -33,7 +33,7 @@ import os, time
 while os.path.exists(os.path.basename(snakemake.log[0])):
     time.sleep(0.01)
 """
-# A time stands in these; and a shard goes once it is merged, or stays where a kill came just then.
+# These contain a time; and a shard is removed once merged, or is left if a kill came just then.
 NOT_RESULTS = ("logs", "benchmarks", "run.json", "shards", "README.md")
 
 
@@ -71,8 +71,8 @@ def made(folder: Path) -> list[str]:
 
 
 def hold(folder: Path, script: str, log: str) -> Path:
-    """Have one of a script's jobs, told by the name of its log, wait while the returned file is
-    there; its log is open then, and its outputs are not begun."""
+    """Make one of a script's jobs, the one with this log, wait while the returned file exists; its
+    log is then open, and its outputs are not begun."""
     path, begun = script_path(folder, script), "log_to(snakemake)\n"
     text = path.read_text(encoding="utf-8")
     assert text.count(begun) == 1
@@ -96,7 +96,7 @@ def content(path: Path) -> object:
 
 
 def state(path: Path) -> tuple[int, int]:
-    """Changes whenever a file is written anew, even with the same content."""
+    """Changes whenever a file is written again, even with the same content."""
     return path.stat().st_ino, path.stat().st_mtime_ns
 
 

@@ -505,7 +505,7 @@ def test_a_placed_asset_is_never_fetched(
     with pytest.raises(InputError) as caught:
         fetch(placed_asset(), destination, mirror, **FAST)
     told = str(caught.value)
-    assert told.startswith(f"resources/{PATH} is not there and has to be placed by hand")
+    assert told.startswith(f"resources/{PATH} is missing and must be downloaded by hand")
     for words in ("https://example.org/terms", "MIT", "a test"):
         assert words in told
     assert "\n" not in told
@@ -598,7 +598,7 @@ def script_options(tmp_path: Path) -> list[str]:
 def test_released_without_network_is_one_line(tmp_path: Path, closed_url: str) -> None:
     line = fetch_released(tmp_path, [f"{closed_url}/a"] * 2, *script_options(tmp_path))
     assert line.startswith("released features: not fetched (thing0: ")
-    assert line.endswith("); the run goes on without them\n")
+    assert line.endswith("); the run continues without them\n")
     assert not [path for path in (tmp_path / "resources").rglob("*") if path.is_file()]
 
 
@@ -618,7 +618,7 @@ def test_released_at_hand(server: Server, tmp_path: Path) -> None:
     options = script_options(tmp_path)
     for _ in range(2):
         line = fetch_released(tmp_path, [f"{server.url}/{PATH}"] * 2, *options)
-        assert line == "released features: 2 of 2 at hand\n"
+        assert line == "released features: 2 of 2 available\n"
     assert len(server.seen) == 2
 
 

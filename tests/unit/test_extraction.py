@@ -82,7 +82,7 @@ def test_a_picture_that_cannot_be_read_is_named(dataset):
     frame = pd.read_parquet(dataset)
     frame.loc[21, "image"] = b"no picture"
     frame.to_parquet(dataset)
-    with pytest.raises(InputError, match="item 'p21': its picture cannot be read"):
+    with pytest.raises(InputError, match="item 'p21': cannot decode the picture"):
         run(dataset, 5, list(frame["item_id"]))
     some = run(dataset, 5, list(frame["item_id"]), unreadable="skip")
     assert some.metadata["skipped"] == ["p21"] and len(some) == 69
@@ -92,11 +92,11 @@ def test_the_reason_why_a_picture_cannot_be_read_is_told_in_words():
     with pytest.raises(InputError) as told:
         open_picture(b"no picture", "p")
     assert str(told.value) == (
-        "item 'p': its picture cannot be read (it is of no known format); mend or remove it, or "
+        "item 'p': cannot decode the picture (it is of no known format); repair or remove it, or "
         "set extraction.unreadable to skip."
     )
     half = encoded_picture(np.random.default_rng(0), kind="JPEG")[:900]
-    with pytest.raises(InputError, match=r"read \((?!it is of no)[^()]*truncated[^.]*\); mend"):
+    with pytest.raises(InputError, match=r"picture \((?!it is of no).*truncated[^.]*\); repair"):
         open_picture(half, "p")
 
 

@@ -92,7 +92,7 @@ def test_the_drawing_is_above_all_panels_and_as_high_as_asked(models, drawing, c
     assert sum(ax.axison for ax in panels) == models
     lines = [text for ax in panels for text in ax.texts if "weights" in text.get_text()]
     assert [text.get_text() for text in lines] == [
-        f"M{number}:\nno random weights\nat hand" for number in range(models)
+        f"M{number}:\nno random weights\navailable" for number in range(models)
     ]
     assert {text.get_position() for text in lines} == {(0.5, 0.5)}
     assert {(text.get_ha(), text.get_va()) for text in lines} == {("center", "center")}

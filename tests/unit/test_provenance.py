@@ -150,7 +150,7 @@ def test_sources_say_sizes_and_checksums():
         "rough": ("a/y.zip", "about 250", "md5 fedcba98", "L"),
         "wheel": ("w==1", "0.5", "9" * 12, "M"),
         "none": ("b/z", "about 0.9", "", "L"),
-        "part1 to part2": ("c/, 2 files", "2.0 each", "one a file", "P"),
+        "part1 to part2": ("c/, 2 files", "2.0 each", "one per file", "P"),
     }
     assert [row["name"] for row in rows] == list(found)
     # Files that differ in more than path and checksum stand apart; what else they have is kept.

@@ -159,7 +159,7 @@ def test_only_extracted_files_have_a_speed():
     assert len(table.head) == len(table.rows[0])
     (row,) = (dict(zip(table.head, row, strict=True)) for row in table.rows)
     assert row["embeddings"] == "a/image"
-    assert (row["items"], row["items a second"], row["infer (s)"]) == ("1,449", "40.2", "30.3")
+    assert (row["items"], row["items per second"], row["infer (s)"]) == ("1,449", "40.2", "30.3")
     assert (row["precision"], row["device"]) == ("bfloat16", "H100")
     assert (row["peak memory (MB)"], row["peak GPU memory (MB)"]) == (NONE, "2,048")
     assert row["finished"] == "1970-01-01 00:00:00 UTC"

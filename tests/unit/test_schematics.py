@@ -383,7 +383,7 @@ def test_sets_stand_in_a_column_a_model_trained_above_random(drawing):
             )
         else:
             assert not panel.axison
-            assert ("M2:\nno random weights\nat hand" in words) == (number == 2)
+            assert ("M2:\nno random weights\navailable" in words) == (number == 2)
     (legend,) = figure.legends
     handles = {
         text.get_text(): handle.get_color()

@@ -153,4 +153,4 @@ def test_what_needs_an_absent_gated_file_takes_no_part_and_this_is_told(faulty, 
     target = "results/datasets/hateful_memes.parquet"
     assert target not in said
     said = faulty.project.snakemake("-n", "--", target, check=False)
-    assert f"resources/{path} is not there and has to be placed by hand: get it from https" in said
+    assert f"resources/{path} is missing and must be downloaded by hand: get it from https" in said

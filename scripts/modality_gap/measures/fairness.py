@@ -25,7 +25,7 @@ def harm_by_group(
     (the right label), and cluster, a number, where pictures are not independent: then intervals and
     tests are over clusters. prompts (c, d) with `labels` columns label and kind: person,
     crime_related or non_human. Only the pictures move: x <- normalise(x - delta u), so a negative
-    delta widens the gap. One row a shift and group, "all" among the groups; change: the share of
+    delta widens the gap. One row per shift and group, "all" among the groups; change: the share of
     offensive labels less that at delta 0, with `paired_change`'s interval; p_value: exact McNemar
     test of the offensive labels against delta 0; p_holm: the same with Holm's correction for the
     `tests` of its family. The groups at every shift are one family, "all" at every shift another;

@@ -152,9 +152,9 @@ def _sums_of_part(
 
 
 def _plan_of_powers(scales: np.ndarray) -> list[tuple[int, tuple[int, int] | None]]:
-    """In which order exp(z scale) is to be had for each of the logit scales, and as the product of
-    which two before it, whose scales add up to its own; None where there are none such, so that an
-    exponential has to be taken, which costs several products."""
+    """Evaluation plan for exp(z * scale): the scales in ascending order, each with the two earlier
+    scales that sum to it (its value is their product), or None if it must be exponentiated, which
+    costs several products."""
     plan: list[tuple[int, tuple[int, int] | None]] = []
     for place in np.argsort(scales):
         pairs = combinations_with_replacement([before for before, _ in plan], 2)

@@ -36,7 +36,7 @@ def fine_grid(settings: dict) -> np.ndarray:
 def with_gap(
     pairs: Iterable[tuple[str, np.ndarray, np.ndarray]],
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Those of the sets (name, x, y) that have a gap to shift along; it tells on stderr which are
+    """Those of the sets (name, x, y) that have a gap to shift along. Prints to stderr which are
     left out."""
     for name, x, y in pairs:
         if gap(x, y):
@@ -108,8 +108,8 @@ def counts(batches: np.ndarray, units: np.ndarray, batch_size: int) -> dict:
 
 
 def own_scale(name: str, about: dict, entry: dict) -> tuple[float, float]:
-    """The temperature and the bias that a set's model was trained with: those of its embeddings'
-    metadata `about`, or of its `entry` in the config (scale, bias), which stand before them.
+    """The temperature and the bias that a set's model was trained with: from its `entry` in the
+    config (scale, bias), or else from the metadata `about` of its embeddings.
 
     Raises InputError where neither has both.
     """

@@ -7,8 +7,8 @@ import pandas as pd
 
 
 def umap_2d(x: np.ndarray, n_neighbors: int, min_dist: float, seed: int) -> np.ndarray:
-    """UMAP of the rows of x (n, d) to (n, 2), cosine metric, the same for the same seed. It tells
-    its steps on stdout, and its epochs on stderr."""
+    """UMAP of the rows of x (n, d) to (n, 2), cosine metric, the same for the same seed. Prints its
+    steps to stdout and its epochs to stderr."""
     with warnings.catch_warnings():
         # UMAP warns that a seed keeps it to one thread, which is what is wanted here.
         warnings.filterwarnings("ignore", message="n_jobs value")

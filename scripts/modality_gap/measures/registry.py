@@ -86,7 +86,7 @@ def _dimensions(pairs: Pairs) -> dict:
     return {f"effective_dimension_{side}": effective_dimension(x) for side, x in sides.items()}
 
 
-# The columns of gap.csv. Every measure streams, but for the separability, which takes a sample.
+# The columns of gap.csv. Every measure streams, except for the separability, which takes a sample.
 GAP = (
     Measure(
         lambda pairs: measure_gap(pairs.x, pairs.y, pairs.confidence, pairs.clusters),

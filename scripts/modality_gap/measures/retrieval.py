@@ -42,9 +42,9 @@ def partner_ranks(
     `width` cosines are in memory.
 
     Identical rows of a side are one item, which stands where the first of them does and whose
-    partners are all of theirs: a picture that is there five times, each time with another caption,
-    looks for any of the five. Items as near as the partner count where they stand before it.
-    `first` are `identical_rows` of both sides, where they are known.
+    partners are all of theirs: a picture that occurs five times, each time with another caption,
+    looks for any of the five. Items as near as the partner count if they come before it. `first`
+    are `identical_rows` of both sides, where they are known.
     """
     first_x, first_y = first or (identical_rows(x), identical_rows(y))
     own = np.concatenate([(of_x * of_y).sum(axis=1) for of_x, of_y in tiles(x, y)])
@@ -82,8 +82,8 @@ def _nearest_partner(
 
 
 def _slack(own: np.ndarray, other: np.ndarray) -> np.ndarray | float:
-    """By how much a cosine must exceed a partner's to count: more than rounding where the row
-    `other` stands behind the partner's or is its own, no more than rounding where before."""
+    """By how much a cosine must exceed a partner's to count as nearer: by more than rounding if the
+    row `other` is the partner's or comes after it; a tie is enough if it comes before."""
     if own.max() <= other.min():
         return TIE
     if own.min() > other.max():

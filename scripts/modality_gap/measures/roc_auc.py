@@ -1,8 +1,9 @@
 """Zero-shot scores of two classes by the area under the ROC curve, under a shift of the gap (paper,
 Table 1, HatefulMemes).
 
-scores (deltas, n): a row a shift, larger where a picture is nearer to the second class; positive
-(n,) says which pictures are of it. The counterpart of zero_shot.py, which scores by accuracy.
+scores (deltas, n): one row per shift, larger where a picture is nearer to the second class;
+positive (n,) says which pictures are of it. The counterpart of zero_shot.py, which scores by
+accuracy.
 """
 
 import numpy as np

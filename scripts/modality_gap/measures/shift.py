@@ -13,8 +13,8 @@ NO_DIRECTION = 1e-13  # squared length below which a shifted vector is mere roun
 
 
 def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """u: the gap vector of unit vectors x, y (n, d), divided by its norm. Raises InputError where
-    there is no gap but for rounding."""
+    """u: the gap vector of unit vectors x, y (n, d), divided by its norm. Raises InputError if the
+    gap is zero to rounding."""
     vector = gap_vector(x, y)
     length = np.linalg.norm(vector)
     if length <= NO_GAP:

@@ -24,8 +24,8 @@ def measure_task(
     """A row of Table 1 and the curve behind it, of the task `name`, whose entry in the config is
     `task`.
 
-    Of `prompts` those of the task count, one a class. Pictures and prompts move by half of each of
-    `deltas` along the unit gap vector `along` of the model's own pairs; `distances` are these
+    Of `prompts` those of the task count, one per class. Pictures and prompts move by half of each
+    of `deltas` along the unit gap vector `along` of the model's own pairs; `distances` are these
     pairs' signed distances then. `cluster` is the label column of pictures that are not
     independent, of tasks scored by accuracy. `settings`: confidence, permutations and seed of the
     tests.

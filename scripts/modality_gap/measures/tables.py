@@ -38,7 +38,7 @@ def _size(pairs: Pairs) -> dict:
 
 
 def say_repeated(row: dict) -> None:
-    """Tell on stderr where vectors of a side repeat, by a row of gap.csv."""
+    """Print to stderr whether vectors of a side repeat, according to a row of gap.csv."""
     items = row["recall_items_a"], row["recall_items_b"]
     if min(items) < row["n"]:
         print(

@@ -363,7 +363,7 @@ def mlp_cone_closed_form(bias: bool, width: int, layers: int) -> np.ndarray:
 
 
 def cap_fraction(half_angle: float, dimensions: int) -> float:
-    """Share of the unit sphere in so many dimensions within half_angle (radians, up to pi) of an
+    """Share of the unit sphere of that many dimensions within half_angle (radians, up to pi) of an
     axis, by the regularised incomplete beta function. Source: section 2.1.
     """
     below = float(special.betainc((dimensions - 1) / 2, 0.5, np.sin(half_angle) ** 2) / 2)

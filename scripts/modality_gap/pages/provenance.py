@@ -116,7 +116,7 @@ def sources_rows(assets: Mapping[str, Mapping], used: Collection[str]) -> list[d
         )
         if len(names) > 1:
             source = f"{source.rpartition('/')[0]}/, {len(names)} files"
-            checksum = checksum and "one a file"
+            checksum = checksum and "one per file"
         rows.append(
             {
                 **asset,

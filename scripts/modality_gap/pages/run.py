@@ -27,9 +27,9 @@ def measurements(benchmark: str, log: str) -> dict[str, float]:
     """Wall time and CPU time (s) and peak memory (MiB) of a job, from the texts of its benchmark
     file and its log.
 
-    Snakemake looks twice a second, after 15 s once in 30 s, and so sees less than all; a script
-    counts itself exactly, but not a process of its own that is still there. Hence the larger.
-    NaN where neither saw the job.
+    Snakemake samples memory (every 0.5 s, later every 30 s) and can miss peaks; the script's own
+    count is exact but excludes running children. The larger of the two is used. NaN where neither
+    saw the job.
     """
     head, row = (line.split("\t") for line in benchmark.splitlines()[:2])
     seen = dict(zip(head, row, strict=True))
@@ -48,8 +48,9 @@ def _larger(*texts: str) -> float:
 
 
 def by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Of `jobs` (columns `JOB_COLUMNS`) a row a rule, the one that took longest first: n jobs, n of
-    this run, sum and maximum of wall time, sum of CPU time (s), largest peak (MiB)."""
+    """One row per rule of `jobs` (columns `JOB_COLUMNS`), the one that took longest first: number
+    of jobs, those of this run, sum and maximum of wall time, sum of CPU time (s), largest peak
+    (MiB)."""
     rules = jobs.groupby("rule", as_index=False).agg(
         jobs=("job", "size"),
         in_this_run=("in_this_run", "sum"),
@@ -133,7 +134,7 @@ def extraction_table(files: Mapping[str, Mapping], finished: Mapping[str, float]
         "prepared items, on forward passes and on the file; what is left of all is loading the "
         "model. Several shards: seconds are those of all shards together.",
         [
-            *("embeddings", "items", "shards", "items a second", "read (s)", "infer (s)"),
+            *("embeddings", "items", "shards", "items per second", "read (s)", "infer (s)"),
             *("write (s)", "all (s)", "precision", "device", "peak memory (MB)"),
             *("peak GPU memory (MB)", "finished"),
         ],

@@ -55,7 +55,7 @@ STILL_FALLS = "the loss still falls at the sweep's end"
 
 
 def meets(measured: Measured, expected: Mapping) -> tuple[bool | None, str]:
-    """Whether a measured value is what is expected, None where it cannot be told, and why.
+    """Whether a measured value is as expected, None if that is undecided, and the reason.
 
     equals with within: the whole interval within the tolerance, or the value where there is no
     interval. above, below: the whole interval beyond the bound. What lies wholly elsewhere is not
@@ -94,7 +94,7 @@ def meets(measured: Measured, expected: Mapping) -> tuple[bool | None, str]:
 
 
 def verdict(holds: bool | None, kind: str) -> str:
-    """The ledger's word for what holds, fails or cannot be told (None) on evidence of a kind."""
+    """The verdict for evidence of a kind that holds, fails or decides nothing (None)."""
     if holds is None:
         return INCONCLUSIVE
     return WORDS[kind][0 if holds else 1]

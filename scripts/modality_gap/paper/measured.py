@@ -27,7 +27,7 @@ class Measured:
     at_end: bool = False  # a minimum at the end of its sweep, which may lie beyond it
 
 
-# What a row of a sweep tells of its minimum; its other columns do not depend on where that is.
+# Columns of a sweep that describe its minimum; the others do not depend on where that is.
 OF_A_MINIMUM = ("delta", "distance", "loss", "loss_excess")
 
 

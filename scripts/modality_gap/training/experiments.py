@@ -3,7 +3,7 @@ of its follow-up, with small models over cached embeddings or (whole_clip.py) wh
 
 A *run* is one training: {"condition": {column: value}, "seed": int}. It gives {"row": {...},
 "steps": [{...}]}: what was measured before and after it, and on the way. A finished run is kept in
-a journal, so that an interrupted experiment goes on with the run that it was in.
+a journal, so that an interrupted experiment resumes at the unfinished training run.
 """
 
 import copy
@@ -150,10 +150,9 @@ def share(
 
 
 def run_settings(experiments: dict, name: str) -> dict:
-    """Everything that a run of the experiment is made with, from `experiments` in the config, but
-    for the condition and the seed: a condition more does not change the runs that there are.
-    `model` is there where a whole model is trained, whose own optimisation stands before that of
-    all experiments."""
+    """All settings of a training run, from `experiments` in the config, except for the condition
+    and the seed: so an added condition does not change the existing runs. `model` is present if a
+    whole model is trained; its own optimisation takes precedence over that of all experiments."""
     lists = {value for value in CONDITIONS[name].values() if isinstance(value, str)}
     own = {key: value for key, value in experiments[name].items() if key not in lists}
     if name in experiments["models"]:
@@ -193,9 +192,9 @@ def train_run(
 
     With `start` that model goes on learning (section 4.2). Without it the one from scratch does
     that `build(condition, seed)` makes, or towers where that is absent too. Of the condition,
-    `temperature` and `dim` stand before the settings of these names; `start` "rotated" closes the
-    gap first and `temperature_mode` "learnt" makes the temperature a parameter (section 4.4);
-    `modality` feeds both towers that one's embeddings. `more(model, x, y)` measures further.
+    `temperature` and `dim` take precedence over the settings of these names; `start` "rotated"
+    closes the gap first and `temperature_mode` "learnt" makes the temperature a parameter (section
+    4.4); `modality` feeds both towers that one's embeddings. `more(model, x, y)` measures further.
     """
     condition, seed = run["condition"], run["seed"]
     settings = {**settings, **condition}

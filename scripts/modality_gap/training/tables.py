@@ -13,7 +13,7 @@ from modality_gap.training.experiments import CONDITIONS
 
 
 def summarise(table: pd.DataFrame, keys: list[str], confidence: float) -> pd.DataFrame:
-    """A row a condition: the keys, n (number of seeds), and for every other column but the seed
+    """One row per condition: the keys, n (number of seeds), and for every other column but the seed
     its mean q with q_low and q_high, the t interval over seeds."""
     rows = []
     for condition, part in table.groupby(keys, sort=False):

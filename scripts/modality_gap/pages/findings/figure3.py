@@ -185,7 +185,7 @@ def sphere_minima(sphere: pd.DataFrame) -> pd.DataFrame:
     """Loss at 0 and |delta theta| of the minimum, by spacing, mismatched and temperature."""
     rows = []
     for key, part in sphere.groupby(["spacing_deg", "mismatched", "temperature"], sort=False):
-        # Both ends of a symmetric curve are minima: the one that is nearer to 0 is told.
+        # Both ends of a symmetric curve are minima: the one that is nearer to 0 is shown.
         at = part.loc[part["loss"] <= part["loss"].min() + 1e-9, "delta_theta_deg"].abs().min()
         start = part.loc[part["delta_theta_deg"] == 0, "loss"].iloc[0]
         rows.append((*key, start, int(at)))
