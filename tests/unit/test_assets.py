@@ -625,18 +625,3 @@ def test_released_at_hand(server: Server, tmp_path: Path) -> None:
 def test_released_without_a_table_is_one_line(tmp_path: Path) -> None:
     line = fetch_released(tmp_path, [], "--assets", str(tmp_path / "none.yaml"))
     assert "none.yaml cannot be read" in line
-
-
-def test_a_sample_lies_elsewhere_in_a_mirror(tmp_path: Path) -> None:
-    """COCO's sample has in the mirror the name of the whole, which is another asset."""
-    assets = load_assets(Path(__file__).parents[2] / "config" / "assets.yaml")
-    sample, whole = assets["coco_sample_pictures"], assets["coco_val2017"]
-    assert sample.mirror_path == whole.mirror_path == "coco/val2017.zip"
-    assert sample.path != whole.path
-    place = tmp_path / "mirror" / sample.mirror_path
-    place.parent.mkdir(parents=True)
-    place.write_bytes(b"pictures")
-    small = replace(sample, bytes=8, sha256=hashlib.sha256(b"pictures").hexdigest(), optional=False)
-    assert is_at_hand(small, tmp_path, str(tmp_path / "mirror"))
-    assert fetch(small, tmp_path / small.path, str(tmp_path / "mirror"), timeout_s=1) == "mirror"
-    assert (tmp_path / small.path).read_bytes() == b"pictures"

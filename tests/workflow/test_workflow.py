@@ -202,7 +202,7 @@ def test_released_features_join_where_they_are_at_hand(changed_copy, mirror):
 
 def test_the_mirrors_real_pictures_take_part(tmp_path, mirror, warm):
     project = copy_project(tmp_path, None, mirror=mirror, warm=warm)
-    plan = project.snakemake("config/mirror.yaml", "-n")
+    plan = project.snakemake("tests/mirror.yaml", "-n")
     planned = jobs(plan)
     assert planned["make_dataset"] == 5
     assert planned["convert_released"] == 16

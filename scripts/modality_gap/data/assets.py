@@ -47,13 +47,7 @@ class Asset:
     url: str | None = None
     member: str | None = None
     treatment: str | None = None
-    in_mirror: str | None = None
     optional: bool = False
-
-    @property
-    def mirror_path(self) -> str:
-        """Where a mirror holds the file."""
-        return self.in_mirror or self.path
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
@@ -178,9 +172,9 @@ def fetch(
             if mirror:
                 try:
                     if mirror.startswith(URL_PREFIXES):
-                        download(f"{mirror.rstrip('/')}/{asset.mirror_path}")
+                        download(f"{mirror.rstrip('/')}/{asset.path}")
                     else:
-                        _copy(Path(mirror) / asset.mirror_path, part)
+                        _copy(Path(mirror) / asset.path, part)
                     return _checked(asset, part, destination, "mirror")
                 except _SourceError as error:
                     print(f"{asset.id}: mirror: {error}; asking the origin", file=sys.stderr)
@@ -218,7 +212,7 @@ def is_at_hand(asset: Asset, resources: Path, mirror: str | None) -> bool:
     """Whether the file lies under `resources` or in a mirror that is a folder; asks no network."""
     places = [Path(resources) / asset.path]
     if mirror and not mirror.startswith(URL_PREFIXES):
-        places.append(Path(mirror) / asset.mirror_path)
+        places.append(Path(mirror) / asset.path)
     return any(place.is_file() for place in places)
 
 
