@@ -61,7 +61,7 @@ made = paper.sections(
     params.absent,
     claims,
     partial(published, ledger),
-    {entry["id"]: entry for entry in yaml.safe_load(text(given.errata))["errata"]},
+    yaml.safe_load(text(given.errata))["errata"],
     not_run,
 )
 # The footers only: the vectors are not read.

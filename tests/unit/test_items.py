@@ -238,10 +238,10 @@ def test_paths_follow_the_kind():
 
 
 def test_an_item_like_another_is_made_of_the_same():
-    first = {**ABOUT, "made_of": {"sets": "trained"}, "vit_b32": True, "errata": ["e"]}
+    first = {**ABOUT, "made_of": {"sets": "trained"}, "vit_b32": True, "paper": ["It."]}
     second = read_items({"a": first, "b": {**ABOUT, "like": "a"}})["b"]
     assert second.shows_sets and second.vit_b32 and second.made_of == {"sets": "trained"}
-    assert second.errata == ()
+    assert second.paper == ()
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,13 @@ Nothing here reads a file or judges: verdicts are looked up in results/claims.cs
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pandas as pd
 from markupsafe import Markup
 
-from modality_gap.errors import InputError
 from modality_gap.pages.findings.base import Finding, Table
 from modality_gap.pages.render import caption_html, embedded
 from modality_gap.pages.words import listed
@@ -207,15 +206,14 @@ def sections(
     absent: Mapping,
     claims: pd.DataFrame,
     published: Callable[[str], float],
-    errata: Mapping[str, Mapping],
+    errata: Collection[Mapping],
     not_run: Mapping[str, Mapping],
 ) -> list[Section]:
     """Every item that has a caption, in the order of `items`; all by their names.
 
     `known`: config/ledger/stand_ins.yaml; `claims`: results/claims.csv; `published`: the paper's
-    number of a claim, by its id; `errata`: entries of config/ledger/errata.yaml by their ids;
-    `not_run`: reason and command of what takes no part. Raises InputError where an item names an
-    erratum that is not there.
+    number of a claim, by its id; `errata`: entries of config/ledger/errata.yaml; `not_run`:
+    reason and command of what takes no part.
     """
     made = []
     by_id = by_claim(claims)
@@ -230,7 +228,7 @@ def sections(
                 # Without the stand-ins: a line above the figure names them.
                 caption=caption_html(captions[name], config, name),
                 paper=[filled(text, published) for text in item.paper],
-                errata=_errata_of(name, item, errata),
+                errata=[entry for entry in errata if name in entry["items"]],
                 found=[(finding, marks(finding.claims, by_id)) for finding in findings],
                 tables=tables,
                 claims=[claim for claim in by_id.values() if claim.rows[0]["figure"] == name],
@@ -245,16 +243,6 @@ def sections(
             )
         )
     return made
-
-
-def _errata_of(name: str, item: Item, errata: Mapping[str, Mapping]) -> list[Mapping]:
-    for erratum in item.errata:
-        if erratum not in errata:
-            raise InputError(
-                f"config/ledger/items.yaml, {name}: config/ledger/errata.yaml has no entry "
-                f"{erratum}; correct the id."
-            )
-    return [errata[erratum] for erratum in item.errata]
 
 
 def _reason(name: str, not_run: Mapping[str, Mapping], absent: Mapping) -> str:

@@ -32,7 +32,6 @@ class Item:
     vit_b32: bool = False
     alt: str = ""
     paper: tuple[str, ...] = ()
-    errata: tuple[str, ...] = ()
     method: str = ""
 
     @property
@@ -85,8 +84,7 @@ def _item(name: str, entry: Mapping, entries: Mapping[str, Mapping]) -> Item:
     for key, choices in (("kind", KINDS), ("page", PAGES)):
         if values.get(key, choices[0]) not in choices:
             raise refuse(f"{key} is {values[key]!r}; choose from {', '.join(choices)}")
-    texts = {key: tuple(values[key]) for key in ("paper", "errata") if key in values}
-    return Item(id=name, **(values | texts))
+    return Item(id=name, **(values | {"paper": tuple(values.get("paper", ()))}))
 
 
 def names_of(items: Mapping[str, Item], kind: str, page: str = "paper") -> list[str]:
