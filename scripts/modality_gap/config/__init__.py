@@ -1,1 +1,1 @@
-"""What a run may be configured to do: reading, checking and expanding the configuration."""
+"""The configuration of a run: reading, checking and expanding it."""

@@ -27,8 +27,8 @@ def check_config(
     libraries: Mapping[str, Library],
     formats: Mapping[str, Format],
 ) -> None:
-    """Check the configuration, as it is written, against the schema, and the names in it and in
-    what its rows of `models` and `pairs` stand for against one another.
+    """Check the configuration as written against the schema, then that all names exist, also in the
+    entries that the rows of `models` and `pairs` stand for.
 
     `libraries` and `formats` are the registries ENCODERS and FORMATS. The assets are those of
     `assets.yaml` above the schema; files of your own must exist, seen from the working directory.
@@ -71,7 +71,7 @@ def _character_faults(value: object, path: tuple = ()) -> Iterator[str]:
 
 
 def _moved_keys(config: dict, libraries: Mapping[str, Library]) -> Iterator[str]:
-    """Options of encoders where they used to be, beside the other keys."""
+    """Refuse encoder options in their old place, beside the other keys."""
     for key, entry in encoder_entries(config):
         if isinstance(entry, dict):
             library = libraries.get(str(entry.get("library")))
@@ -81,6 +81,6 @@ def _moved_keys(config: dict, libraries: Mapping[str, Library]) -> Iterator[str]
 
 
 def _library_faults(config: dict, libraries: Mapping[str, Library]) -> Iterator[str]:
-    """What libraries find wrong with their encoders."""
+    """Faults of encoders that only their libraries can find."""
     for key, entry in encoder_entries(config):
         yield from libraries[entry["library"]].faults(key, entry)

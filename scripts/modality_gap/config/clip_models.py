@@ -1,5 +1,5 @@
-"""What open_clip's files say of its architectures and pretrained weights, read without its import,
-which takes seconds: every Snakemake checks the configuration with it."""
+"""open_clip's architectures and pretrained weights, read from its files without importing it,
+because an import takes seconds and every start of Snakemake checks the configuration."""
 
 import ast
 import json
@@ -28,8 +28,8 @@ def architectures() -> list[str]:
 
 
 def tags(architecture: str) -> dict[str, dict]:
-    """The tags of an architecture's pretrained weights, and what open_clip knows of each; one in a
-    .json goes by the name of its file, as with open_clip."""
+    """The tags of an architecture's pretrained weights, and open_clip's settings of each; an
+    architecture in a .json has the name of its file, as in open_clip."""
     name = Path(architecture).stem if architecture.endswith(".json") else architecture
     return _pretrained().get(name, {})
 
@@ -57,7 +57,8 @@ def _pretrained() -> dict[str, dict[str, dict]]:
 
 
 def _architecture(name: str) -> dict:
-    """An architecture's configuration, of open_clip's or in a .json; empty where there is none."""
+    """The configuration of an architecture, by open_clip's name or path of a .json; empty if there
+    is none."""
     path = Path(name)
     if not name.endswith(".json"):
         path = (_folder() or Path()) / "model_configs" / f"{name}.json"
@@ -69,8 +70,8 @@ def _architecture(name: str) -> dict:
 
 
 def activation_fault(key: str, spec: Mapping) -> str | None:
-    """What is wrong where an encoder of open_clip has weights that were trained with another
-    activation than its architecture has, one sentence; None where nothing is or nobody knows.
+    """The fault, as one sentence, if the weights of an open_clip encoder were trained with another
+    activation than its architecture has; None if they were not, or if that is unknown.
 
     The activation is not among the weights: they load, and give other embeddings.
     """
@@ -94,8 +95,8 @@ def activation_fault(key: str, spec: Mapping) -> str | None:
 
 
 def timm_fault(key: str, spec: Mapping) -> str | None:
-    """What is wrong where an encoder of timm has weights of CLIP that were trained with QuickGELU,
-    and an architecture that has it not, one sentence; None where nothing is."""
+    """The fault, as one sentence, if a timm encoder has CLIP weights that were trained with
+    QuickGELU and an architecture without it; else None."""
     name, tag = spec["architecture"], spec.get("pretrained")
     name += f".{tag}" if isinstance(tag, str) else ""
     if not {"pretrained", "weights"} & spec.keys() or "_clip_" not in name:
@@ -104,7 +105,7 @@ def timm_fault(key: str, spec: Mapping) -> str | None:
 
 
 def quick_gelu_sentence(key: str, name: str) -> str:
-    """That an architecture of timm, with its tag, has not the activation of its weights."""
+    """The sentence for a timm architecture and tag without the activation of its weights."""
     right = name.partition(".")[0].replace("_clip_", "_clip_quickgelu_")
     return (
         f"{key} is {name}, whose activation is GELU, but its weights were trained with QuickGELU; "
@@ -114,8 +115,8 @@ def quick_gelu_sentence(key: str, name: str) -> str:
 
 @cache
 def _timm_quick_gelu() -> frozenset[str]:
-    """Architectures of timm with their tags, of which its table notes that they want QuickGELU, out
-    of its source."""
+    """Architectures and tags that need QuickGELU according to timm's table, read from its
+    source."""
     package = find_spec("timm")
     if not package or not package.origin:
         return frozenset()
@@ -153,13 +154,14 @@ def _trained_with_quick_gelu(spec: Mapping) -> bool | None:
 
 
 def _beside(path: str) -> dict:
-    """What open_clip's file beside a file of weights says; empty where there is none."""
+    """Content of open_clip's configuration file beside a file of weights; empty if there is
+    none."""
     return _architecture(str(Path(path).with_name("open_clip_config.json")))
 
 
 def _is_openais(path: str) -> bool:
-    """Whether a file of weights is OpenAI's archive (or the weights out of one), by three numbers
-    that it holds beside them, or by the name of the activation in its code."""
+    """Whether a file of weights is OpenAI's archive (or was saved from one): it has three extra
+    numbers, or the name of the activation in its code."""
     try:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
@@ -183,9 +185,9 @@ def is_torchscript(path: str) -> bool:
 
 
 def preparation(architecture: str, weights: str | None) -> dict:
-    """How pictures are prepared for weights that have no tag (a file, or random ones), as arguments
-    of open_clip: as the file beside them says, else as for all tags of the architecture, where
-    these agree; empty, for open_clip's default, where they do not or there are none."""
+    """Preprocessing of pictures for weights without a tag (a file, or random ones), as arguments of
+    open_clip: from the file beside them, else that of all tags of the architecture if they agree,
+    else empty (open_clip's default)."""
     if weights in tags(architecture):
         return {}
     beside = _beside(weights).get("preprocess_cfg") if weights else None

@@ -1,4 +1,4 @@
-"""What a library of encoders and a format of data sets declare, and the schema with all of them.
+"""Declarations of encoder libraries and data set formats, and the schema with all of them.
 
 config/schema/config.yaml describes the keys that all of them share and lists none of them; the
 registries are ENCODERS (encoders/build.py) and FORMATS (data/formats.py). Imports are light: every
@@ -16,7 +16,7 @@ KINDS = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
 def no_faults(_key: str, _entry: Mapping) -> Iterator[str]:
-    """The check of a library that has none of its own."""
+    """The default check of a library, which finds nothing."""
     yield from ()
 
 
@@ -96,7 +96,7 @@ def options_of(entry: Format) -> dict[str, dict]:
 
 
 def _described(read: Callable, name: str, hint: Any) -> dict:
-    """A part of a JSON schema out of Annotated[type, description] or, with bounds, out of
+    """A part of a JSON schema from Annotated[type, description] or, with bounds, from
     Annotated[type, description, {"minimum": 1}]."""
     kind, *notes = get_args(hint) or (None,)
     if not notes or not isinstance(notes[0], str):
@@ -116,7 +116,8 @@ def _described(read: Callable, name: str, hint: Any) -> dict:
 
 
 def _merged(parts: Any) -> dict[str, dict]:
-    """The options of several libraries or formats together; of one name, all meanings."""
+    """The options of several libraries or formats together; an option name has all their
+    meanings."""
     found: dict[str, list[dict]] = {}
     for options in parts:
         for name, part in options.items():

@@ -1,4 +1,4 @@
-"""What can be wrong with a configuration although the schema and all names are right.
+"""Faults of a configuration that satisfies the schema and whose names all exist.
 
 Each check takes the configuration without rows and yields one sentence per fault, which begins with
 the key and ends with a remedy.

@@ -1,4 +1,4 @@
-"""How a configuration is read from YAML."""
+"""Reading a configuration from YAML."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load_yaml(path: str | Path) -> Any:
-    """What a YAML file of the project holds. Raises InputError for a key that is no text."""
+    """Content of a YAML file of the project. Raises InputError for a key that is not a text."""
     content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
     for fault in key_faults(content):
         raise InputError(f"{path}: {fault}")
@@ -22,8 +22,8 @@ def load_yaml(path: str | Path) -> Any:
 
 
 def without_nulls(config: dict) -> dict:
-    """The configuration without the entries that are null, however deep: so an overlay removes
-    what config/config.yaml has, `sets: {stitched: null}`."""
+    """The configuration without entries that are null, at any depth, so that an overlay can remove
+    an entry of config/config.yaml: `sets: {stitched: null}`."""
     return {
         key: without_nulls(value) if isinstance(value, dict) else value
         for key, value in config.items()
@@ -32,8 +32,8 @@ def without_nulls(config: dict) -> dict:
 
 
 def tables_of(entries: object) -> list[str]:
-    """Paths under results/ of every table that entries of the ledger or of its errata measure
-    something in: the value of each `table` key, however deep."""
+    """Paths under results/ of every table that entries of the ledger or of its errata read: the
+    value of each `table` key, at any depth."""
     if isinstance(entries, dict):
         own = {entries["table"]} if isinstance(entries.get("table"), str) else set()
         return sorted(own.union(*map(tables_of, entries.values())))

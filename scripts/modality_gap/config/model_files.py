@@ -11,9 +11,9 @@ from pathlib import Path
 
 
 def model_files(spec: Mapping) -> list[str]:
-    """Paths of all files that an entry of `encoders` in the config names by a path: weights under
-    `pretrained`, an architecture, and the folder of a model with all that lies in it, also where
-    the architecture names that folder.
+    """Paths of all files that an entry of `encoders` in the config names: weights under
+    `pretrained`, an architecture, and all files in the folder of a model, also if the architecture
+    names that folder.
 
     Hidden files are left out (a hub's client keeps notes there). Sorted, so that the list is the
     same on every file system.

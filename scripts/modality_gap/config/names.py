@@ -1,4 +1,4 @@
-"""Names in the configuration: of columns, of encoders, in tables; and what is absent."""
+"""Names in the configuration (columns, encoders, texts of tables), and its absent parts."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -16,8 +16,8 @@ MADE_HERE = {
 def columns_of(
     dataset: str, config: dict, formats: Mapping[str, Format], within: tuple[str, ...] = ()
 ) -> list[str]:
-    """The columns of a dataset that `where` and tasks may name. `within` are the unions that it is
-    in: a union also has the columns of its parts.
+    """The columns of a dataset that `where` and tasks may name; a union has those of its parts too.
+    `within`: the unions that contain the dataset.
 
     Raises InputError for a union that contains itself.
     """
@@ -33,7 +33,7 @@ def columns_of(
 
 def without_absent(config: dict, absent: Collection[str]) -> tuple[dict, dict[str, list[str]]]:
     """The configuration without the tasks of Table 1 and the encoders of Supplementary 13 and 14
-    that need an asset of `absent`, and what they need of it, by their keys.
+    that need an asset in `absent`; and for each removed key the assets that it needs.
 
     A panel of which less than two initialisations are left goes as a whole; the tasks stay where
     none would be left, so that the run ends in what is missing.
@@ -93,7 +93,7 @@ def seed_studies(config: dict) -> Iterator[tuple[str, dict]]:
 
 
 def names_in_tables(config: dict) -> Iterator[tuple[str, str]]:
-    """Key and text of every name that a table of a run has."""
+    """Key and text of every name that appears in a table of a run."""
     sections = ("sets", "tasks", "encoders", "datasets", "inputs", "projections", "training")
     for section in sections:
         yield from ((f"{section}.{name}", name) for name in config[section])

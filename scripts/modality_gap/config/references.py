@@ -1,4 +1,4 @@
-"""Names that one part of the configuration uses of another: each must exist."""
+"""References between parts of the configuration: each name must exist."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Known:
     with_encoder: list[str]
 
     def of_kind(self, *kinds: str) -> list[str]:
-        """The assets of some kinds."""
+        """The names of the assets of the given kinds."""
         return [name for name, asset in self.assets.items() if asset["kind"] in kinds]
 
 

@@ -1,4 +1,4 @@
-"""Keys of the configuration that have a new name, and the sentence that refuses the old one."""
+"""Renamed keys of the configuration, and the error for an old one."""
 
 from collections.abc import Iterator
 

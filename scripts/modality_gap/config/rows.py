@@ -9,9 +9,9 @@ from modality_gap.errors import InputError
 
 def with_rows(config: dict) -> dict:
     """The configuration with its rows of `models` and `pairs` expanded into the entries of
-    `encoders`, `projections` and `sets` that they stand for. The options of an encoder are beside
-    its other keys, as the functions that build encoders take them. A set that names no modalities
-    has image and text.
+    `encoders`, `projections` and `sets` that they stand for. The options of an encoder are moved
+    beside its other keys, where the functions that build encoders expect them. A set without
+    modalities gets image and text.
 
     Raises InputError if a row would make an entry that exists already.
     """
@@ -43,13 +43,13 @@ def _flat(spec: dict) -> dict:
 
 
 def cluster_column(config: dict, inputs: str) -> str | None:
-    """The label column of items that are not independent, for some inputs; None if they all are."""
+    """The label column that marks dependent items of some inputs; None if all are independent."""
     return config["clusters"].get(config["inputs"][inputs]["dataset"])
 
 
 def set_clusters(config: dict) -> dict[str, str]:
-    """By set, the label column of pairs that are not independent, if there are any. A set's own
-    `cluster` takes precedence over that of its dataset."""
+    """By set, the label column that marks dependent pairs, if there are any. A set's own `cluster`
+    takes precedence over that of its dataset."""
     columns = {
         name: entry.get("cluster")
         or ("inputs" in entry and cluster_column(config, entry["inputs"]))
@@ -124,7 +124,7 @@ def _of_pairs(name: str, row: dict) -> dict[str, dict]:
 
 
 def row_faults(config: dict) -> Iterator[str]:
-    """Faults of the rows of `pairs` that the schema cannot see."""
+    """Faults of the rows of `pairs` that the schema cannot express."""
     for name, row in rows_of(config, "pairs"):
         modalities = [key for key in row if key not in OF_PAIRS]
         if len(modalities) != 2:

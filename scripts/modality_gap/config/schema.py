@@ -69,7 +69,7 @@ def key_faults(value: object, path: tuple = ()) -> Iterator[str]:
 
 
 def yaml_reads(value: object) -> str:
-    """What YAML reads an unquoted text as, and the remedy."""
+    """The type that YAML reads an unquoted text as, and the remedy."""
     kind = next((word for kind, word in YAML_KINDS.items() if isinstance(value, kind)), "nothing")
     shown = "" if value is None else f" ({str(value).lower()})"
     return f"YAML reads as {kind}{shown}; write it in quotes"
@@ -162,7 +162,8 @@ def _key_sentence(error: ValidationError) -> str:
 
 
 def _in_brackets(description: str | None) -> str:
-    """The first sentence of a description, to be put into another one; empty if there is none."""
+    """The first sentence of a description, for use inside another sentence; empty if there is
+    none."""
     if not description:
         return ""
     first = description.split(". ")[0].rstrip(".")

@@ -33,9 +33,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table below results/: its path, in which {name} is any name, what it holds, the columns,
-    when a cell of some of them is empty, when there is no row at all, and why the default
-    configuration lacks the table; the last three only where that can be."""
+    """A table below results/: its path, in which {name} is any name; its content and columns; and,
+    if applicable, when cells of a column are empty, when the table has no row, and why the default
+    configuration lacks the table."""
 
     path: str
     about: str
@@ -90,7 +90,7 @@ def load_tables(
 
 
 def _columns(listed: list, registry: dict, where: str) -> Iterator[Column]:
-    """The columns of a list of names, of {name: [unit, meaning]}, and of such lists."""
+    """The columns of a list that contains names, {name: [unit, meaning]}, or such lists."""
     for item in listed:
         if isinstance(item, list):
             yield from _columns(item, registry, where)

@@ -1,6 +1,6 @@
-"""What the files of a Hugging Face text encoder say of the way from a sentence to its vector: the
-modules, pooling and prompts of Sentence Transformers (Reimers and Gurevych, 2019). Imports are
-light: every Snakemake checks folders with it."""
+"""How a Hugging Face text encoder turns a sentence into a vector, read from its files: the modules,
+pooling and prompts of Sentence Transformers (Reimers and Gurevych, 2019). Imports are light: every
+start of Snakemake checks folders with it."""
 
 import json
 from collections.abc import Callable
@@ -71,8 +71,8 @@ class TextPipeline:
 
 
 def reader_of(folder: str | Path) -> Callable[[str], Any]:
-    """A function that gives the content of a JSON file in a folder; None where it is not there.
-    It raises InputError for a file that is no JSON."""
+    """A function that reads a JSON file of a folder, or returns None if it is missing. It raises
+    InputError for a file that is not JSON."""
 
     def read(name: str) -> object:
         path = Path(folder, name)
@@ -87,8 +87,8 @@ def reader_of(folder: str | Path) -> Callable[[str], Any]:
 
 
 def pipeline_of(model: str, read: Callable[[str], Any], pooling: str | None) -> TextPipeline:
-    """What a model's files say, which `read` gives by their names. `pooling`, where the
-    configuration sets it, takes the place of their pooling and of the layers behind it.
+    """The pipeline that a model's files describe; `read` returns a file by its name. If the
+    configuration sets `pooling`, it replaces the pooling and the layers after it.
 
     Raises InputError that names the file where it asks for what is not done here.
     """
@@ -142,7 +142,7 @@ def _refuse(model: str, file: str, what: str) -> NoReturn:
 
 
 def _modules(model: str, modules: Any, all_known: bool) -> list[tuple[str, str]]:
-    """Kind and folder of each module, in their order; the first is a transformer. Without
+    """Kind and folder of each module, in order; the first must be a transformer. Without
     `all_known` the others may be of any kind."""
     try:
         steps = [(module["type"], module["path"]) for module in modules]
@@ -168,7 +168,7 @@ def _transformer_settings(read: Callable[[str], Any], folder: str) -> dict:
 
 
 def _pooling(model: str, file: str, read: Callable[[str], Any]) -> tuple[tuple[str, ...], bool]:
-    """The ways of pooling that a file asks for, and whether a prompt's tokens count."""
+    """The poolings that a file selects, and whether the tokens of a prompt are included."""
     config = read(file)
     if not isinstance(config, dict):
         _refuse(model, file, "is missing")
@@ -206,8 +206,8 @@ def _dense(model: str, path: str, read: Callable[[str], Any]) -> Dense:
 
 
 def folder_fault(model: str, pooling: str | None) -> str | None:
-    """What is wrong with the folder of a text encoder, one sentence; None where nothing is, or it
-    is no folder but a name on a hub."""
+    """The fault of a text encoder's folder, as one sentence; None if there is none, or if it is a
+    name on a hub."""
     folder = Path(model)
     if not folder.is_dir():
         return None
@@ -240,8 +240,8 @@ WORDS = ("a photo of a dog", "un chien", "собака", "狗", "いぬ", "كل�
 
 
 def tokenizer_fault(tokenizer: Any, rows: int) -> str | None:
-    """What is wrong between a tokenizer of transformers and a model with `rows` word vectors, in
-    words; None where nothing is. Models often have some rows more than words, to a round number."""
+    """The mismatch between a tokenizer of transformers and a model with `rows` word vectors, in
+    words; None if they match. Models often round the number of rows up."""
     words = len(tokenizer)
     if words > rows or rows - words > max(128, 0.03 * rows):
         return f"its tokenizer has {words} words, but the model vectors of {rows}"

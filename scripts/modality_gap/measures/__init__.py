@@ -1,1 +1,1 @@
-"""What is measured of embeddings, and the simulations and theorems of the paper."""
+"""Measures of embeddings, and the simulations and theorems of the paper."""

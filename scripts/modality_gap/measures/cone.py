@@ -18,7 +18,7 @@ from modality_gap.measures.intervals import count_clusters
 
 @dataclass(frozen=True)
 class CosineDistribution:
-    """All n(n-1) cosines between different rows, summed up exactly.
+    """Exact summary of all n(n-1) cosines between different rows.
 
     `counts` of the cosines in the bins between `edges`; every ordered pair counts.
     """
@@ -46,8 +46,8 @@ NEAR_AN_EDGE = 1e-9  # in bins; rounding alone stays far below
 def cosine_distribution(
     x: np.ndarray, bins: int, square: int = SQUARE, threads: int = 1
 ) -> CosineDistribution:
-    """Distribution of the cosines of unit vectors x (n, d), a square of their matrix at a time, in
-    bounded memory.
+    """Distribution of the cosines of unit vectors x (n, d), computed block by block in bounded
+    memory.
 
     The mean is exact, from the sum of vectors; the histogram, minimum and maximum see each pair,
     in the precision of x. Source: Figure 2(a).
@@ -91,7 +91,7 @@ QUANTILE_BINS = 20_000  # over cosines from -1 to 1, at least
 
 
 def fine_bins(bins: int) -> int:
-    """As many bins as quantiles need, of which whole ones make up each of `bins`."""
+    """Number of fine bins for quantiles: a multiple of `bins`."""
     return bins * math.ceil(QUANTILE_BINS / bins)
 
 
@@ -134,8 +134,8 @@ def sd_cosine(x: np.ndarray) -> float:
 
 
 def _squares(x: np.ndarray, square: int) -> Iterator[list]:
-    """The sides of every square on or above the diagonal of the matrix of cosines of x (n, d), and
-    whether the two are the same, as lists of those that two tiles of x are enough for."""
+    """Blocks of the upper triangle of the cosine matrix of x (n, d), as (rows, columns,
+    is_diagonal), grouped so that each group needs only two tiles of x in memory."""
     for start in range(0, len(x), TILE):
         tile = x[start : start + TILE]
         for other in range(start, len(x), TILE):
@@ -148,7 +148,8 @@ def _squares(x: np.ndarray, square: int) -> Iterator[list]:
 
 
 def _cosines_of_square(rows: np.ndarray, others: np.ndarray, same: bool) -> np.ndarray:
-    """Cosines of unit vectors (m, d) with others (k, d), of the same ones each pair once."""
+    """Cosines of unit vectors (m, d) with others (k, d); each pair once if they are the same
+    vectors."""
     cosines = rows @ others.T
     if same:
         cosines = cosines[np.triu_indices(len(cosines), k=1)]
@@ -157,8 +158,8 @@ def _cosines_of_square(rows: np.ndarray, others: np.ndarray, same: bool) -> np.n
 
 
 def panels(trained: Any, random: Any) -> dict[tuple[str, str], Any]:
-    """Of one encoder's StoredVectors with trained and with random weights the three settings of
-    Figure 2(a), by weights and inputs.
+    """The three settings of Figure 2(a), by weights and inputs, from one encoder's StoredVectors
+    with trained and with random weights.
 
     `random` has the label noise; its real items are those that count of `trained`.
     """
@@ -210,7 +211,7 @@ def principal_singular_values(x: np.ndarray, count: int) -> np.ndarray:
 
 
 def between_share(x: np.ndarray, groups: np.ndarray) -> float:
-    """Share of the variance of x (n, d) that lies between the groups' centres, not within them."""
+    """Share of the variance of x (n, d) that is between the groups' centres, not within groups."""
     centred = x - x.mean(axis=0)
     total = (centred**2).sum()
     between = sum(

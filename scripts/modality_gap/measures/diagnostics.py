@@ -1,4 +1,4 @@
-"""What else describes two modalities in one space, beside the L2 gap, and how sure it is.
+"""Measures of two modalities in one space other than the L2 gap, with intervals.
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair.
 

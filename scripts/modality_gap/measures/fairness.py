@@ -62,8 +62,8 @@ def _outcomes(
     direction: np.ndarray,
     delta: float,
 ) -> pd.DataFrame:
-    """For each picture, shifted by -delta along `direction`: what kind of label is its top one, and
-    whether it is the right one; four columns of truth values."""
+    """The kind of each picture's top label after a shift by -delta along `direction`, and whether
+    the label is right; four columns of truth values."""
     kinds, names = labels["kind"].to_numpy(), labels["label"].to_numpy()
     top = (shift(images, direction, -delta) @ prompts.T).argmax(axis=1)
     return pd.DataFrame(

@@ -1,4 +1,4 @@
-"""The modality gap and what is measured beside it (paper, section 4.2 and Figure 1).
+"""The modality gap and the measures shown with it (paper, section 4.2 and Figure 1).
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
 StoredVectors, of which a tile is in memory at a time. Intervals are in gap_intervals.py.
@@ -42,8 +42,9 @@ def mean_cosine(x: np.ndarray) -> float:
 
 
 def linear_separability(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, int]:
-    """How well a line tells the modalities apart: accuracy of a logistic regression fitted on a
-    random half of the pairs and scored on both vectors of the other half; and how many those are.
+    """Linear separability of the modalities: accuracy of a logistic regression fitted on a random
+    half of the pairs and scored on both vectors of each pair of the other half; and the number of
+    scored vectors.
     """
     from sklearn.linear_model import LogisticRegression
 

@@ -55,8 +55,8 @@ def gap_squared_interval(
 def _deviations(
     x: np.ndarray, y: np.ndarray, centre: np.ndarray, clusters: np.ndarray | None
 ) -> tuple[int, Iterable[np.ndarray]]:
-    """How many independent units there are, and tiles of what each adds to n times the error of
-    the mean difference `centre` (d,): rows (m, d) whose mean is 0."""
+    """The number of independent units, and tiles of their contributions to the mean difference,
+    less the mean difference `centre` (d,) itself: rows (m, d) with mean 0."""
     if clusters is None:
         check_units(len(x))
         return len(x), (of_x - of_y - centre for of_x, of_y in tiles(x, y))
@@ -95,9 +95,9 @@ def _spread(
 def gap_interval(
     x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> tuple[float, float]:
-    """Interval of the gap over pairs, or over clusters of them: the roots of that of its square,
-    from 0 on. It has no bias, so that the gap itself, which is too long where there are few pairs,
-    may lie above it."""
+    """Interval of the gap over pairs or clusters of them: the square root of the interval of the
+    squared gap without bias, not below 0. The gap itself is biased upwards for few pairs, so it can
+    be above this interval."""
     _, low, high = gap_squared_interval(x, y, confidence, clusters)
     return float(np.sqrt(max(0.0, low))), float(np.sqrt(max(0.0, high)))
 

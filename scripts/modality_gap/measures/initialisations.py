@@ -1,5 +1,5 @@
-"""Many initialisations of one encoder: where their embeddings lie (Figure 2(c), Supplementary 5, 7,
-13 and 14). `group` holds the embeddings of all of them, with the label seed."""
+"""One cone per initialisation of an encoder (Figure 2(c), Supplementary 5, 7, 13 and 14). `group`
+holds the embeddings of all initialisations, with the label seed."""
 
 import pandas as pd
 
@@ -19,7 +19,7 @@ def umap_table(label: str, group: EmbeddingSet, settings: dict, seed: int) -> pd
 
 
 def spectrum_table(label: str, group: EmbeddingSet) -> pd.DataFrame:
-    """The largest singular values, two an initialisation, and the share of the variance that lies
+    """The largest singular values, twice as many as initialisations, and the share of the variance
     between initialisations."""
     x, seeds = group.normalised(), group.labels["seed"].to_numpy()
     initialisations = len(set(seeds))

@@ -19,18 +19,18 @@ from modality_gap.errors import InputError
 
 
 def normal_quantile(confidence: float) -> float:
-    """How many standard errors an interval reaches to either side where the error is known."""
+    """Half the width of an interval in standard errors, if the standard error is known."""
     return special.ndtri((1 + confidence) / 2)
 
 
 def t_quantile(confidence: float, n: int | np.ndarray) -> float | np.ndarray:
-    """How many standard errors an interval reaches to either side where n independent units tell
-    the error: Student's t with n - 1 degrees of freedom."""
+    """Half the width of an interval in standard errors, if they are estimated from n independent
+    units: Student's t with n - 1 degrees of freedom."""
     return special.stdtrit(np.subtract(n, 1), (1 + confidence) / 2)
 
 
 def check_units(n: int) -> None:
-    """Raise InputError where an interval has fewer than two independent units to go by."""
+    """Raise InputError if an interval has fewer than two independent units."""
     if n < 2:
         raise InputError(
             "an interval needs two pairs, or two clusters of pairs; give more pairs or name a "
@@ -39,7 +39,7 @@ def check_units(n: int) -> None:
 
 
 def count_clusters(n: int, clusters: np.ndarray | None) -> int:
-    """How many independent units n items are."""
+    """Number of independent units in n items."""
     return n if clusters is None else int(clusters.max()) + 1
 
 
@@ -67,8 +67,8 @@ def ratio(
 
 
 def largest_ratio(values: np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """Largest ratio of two of k conditions' geometric means of positive values (k, n), which are
-    paired by column, and its interval, from 1 on.
+    """The largest ratio between the geometric means of k conditions, of positive values (k, n)
+    paired by column, and its interval, not below 1.
 
     The upper end is the largest of the ordered pairs' t intervals (`ratio`), one of which is that
     of the true largest ratio. The lower end is the largest lower one with Bonferroni's correction
@@ -103,8 +103,8 @@ def exact_interval(successes: float, n: float, confidence: float) -> tuple[float
 def share_interval(
     hits: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> tuple[float, float]:
-    """Wilson's interval of the share of `hits` (n,), with as many items as the clusters are worth
-    where there are any (Korn and Graubard, Survey Methodology 24, 1998)."""
+    """Wilson's interval of the share of `hits` (n,), with the effective number of items if there
+    are clusters (Korn and Graubard, Survey Methodology 24, 1998)."""
     n = len(hits)
     successes = int(np.count_nonzero(hits))
     if clusters is None:
@@ -114,9 +114,9 @@ def share_interval(
 
 
 def effective_size(hits: np.ndarray, confidence: float, clusters: np.ndarray) -> float:
-    """How many independent items would tell the share of `hits` (n,) as surely as these clusters
-    do: from the variance of the share over clusters and their number's quantile of Student's t;
-    no more than n, and the number of clusters where all items agree."""
+    """Number of independent items that would give the share of `hits` (n,) as precisely as these
+    clusters: from the variance of the share over clusters and Student's t for their number; at most
+    n, and the number of clusters if all items agree."""
     _, clusters = np.unique(clusters, return_inverse=True)
     n, count = len(hits), int(clusters.max()) + 1
     share = np.count_nonzero(hits) / n
@@ -132,8 +132,8 @@ def effective_size(hits: np.ndarray, confidence: float, clusters: np.ndarray) ->
 def jackknife_interval(
     estimate: Any, without_one: np.ndarray, confidence: float
 ) -> tuple[Any, Any]:
-    """Jackknife interval of estimates (...), of which `without_one` (n, ...) are those that leave
-    out one of the n units each; Student's t with n - 1 degrees of freedom."""
+    """Jackknife interval of estimates (...), from the estimates `without_one` (n, ...) that each
+    leave out one of n units; Student's t with n - 1 degrees of freedom."""
     n = len(without_one)
     # In one expression, so that the deviations are let go once they are squared.
     squares = ((without_one - without_one.mean(axis=0)) ** 2).sum(axis=0)

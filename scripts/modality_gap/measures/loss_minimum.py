@@ -46,9 +46,9 @@ def softmax_effects(
     batch_size: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """What each pair adds to the symmetric loss of its batch of b, times b, by leaving it out: the
-    batch's loss less its loss without the pair, times b - 1, about the batch's mean; at every
-    shift, (n, deltas). x, y: (n, d) in whole batches."""
+    """Contribution of each pair to the symmetric loss of its batch of b pairs, by leaving it out,
+    at every shift, (n, deltas): b - 1 times the difference between the loss with and without the
+    pair, less the mean of these over the batch. x, y: (n, d) in whole batches."""
     batches = len(x) // batch_size
     x, y = (side.reshape(batches, batch_size, -1) for side in (x, y))
     x_along, y_along = x @ u, y @ u
@@ -110,9 +110,9 @@ def loss_by_unit(
     effects: Callable[[np.ndarray], np.ndarray],
     clusters: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The loss (deltas,), a mean over batches, as a mean over its n pairs, or over clusters of
-    them, (deltas, units), each with what it adds (`softmax_effects` at some shifts): so that units
-    may be drawn again. Where the loss is far above its minimum all units have the mean."""
+    """The loss (deltas,) divided among its n pairs, or clusters of them, as values (deltas, units)
+    whose mean it is, so that a bootstrap can draw units. `softmax_effects` gives the values near
+    the minimum; far above it all units get the mean."""
     lowest = int(np.nanargmin(mean))
 
     def parts(some: np.ndarray) -> np.ndarray:
@@ -173,9 +173,9 @@ def loss_minimum(
 
 
 def back_to_back(loss: np.ndarray, distances: np.ndarray) -> dict | None:
-    """The hump that the loss (deltas,) has once the centres have passed each other, and the local
-    minimum behind it, where the modalities stand back to back; None where there is no such hump.
-    Source: Figure 3(b)."""
+    """The hump of the loss (deltas,) after the centres have passed each other, and the local
+    minimum beyond it, with the modalities back to back; None if there is no such hump. Source:
+    Figure 3(b)."""
     loss, distances = loss[~np.isnan(loss)], distances[~np.isnan(loss)]
     order = np.argsort(-distances)
     loss, distances = loss[order], distances[order]

@@ -32,7 +32,7 @@ COSINES = 1 << 17  # at once: a megabyte, and as much for each temperature
 
 
 def count_batches(n: int, batch_size: int) -> int:
-    """How many whole batches n pairs make; InputError where not even one."""
+    """Number of whole batches in n pairs. Raises InputError if there is none."""
     if n < batch_size:
         raise InputError(
             f"loss_landscape.batch_size is {batch_size} but the set has {n} pairs only; "
@@ -118,9 +118,9 @@ def _sums_of_part(
     temperatures: np.ndarray,
     part: tuple[slice, slice],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of exp((cosine - 1) / temperature) in a part, batches and rows of x (batches, n, d): the logs
-    of the sums of rows, added up, (temperatures, deltas, b), and the sums of columns, (..., b, n).
-    A cosine is at most 1, so that one exponential serves rows and columns without overflow."""
+    """Sums of exp((cosine - 1) / temperature) in a part, batches and rows of x (batches, n, d): the
+    sum of the logs of the sums of rows, (temperatures, deltas, b), and the sums of columns, (...,
+    b, n). A cosine is at most 1, so one exponential serves rows and columns without overflow."""
     batch, row = part
     x, y, x_along, y_along = x[batch, row], y[batch], x_along[batch, row], y_along[batch]
     similarity = np.matmul(x, y.transpose(0, 2, 1), dtype=np.float64)

@@ -50,7 +50,7 @@ def with_gap(
 
 
 def joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    """The sets' parts of a table one after the other; without any, the columns alone."""
+    """A table joined from the sets' parts; without sets, its columns alone."""
     return pd.concat(tables) if tables else pd.DataFrame(columns=columns)
 
 
@@ -70,9 +70,9 @@ def minima(
     threads: int = 1,
     clusters: np.ndarray | None = None,
 ) -> tuple[list[dict], list[dict]]:
-    """A set's rows of loss_minimum.csv, a temperature each, and of loss_shape.csv, which has those
-    whose loss has a hump behind the gap; both on the fine grid. Intervals are over pairs, or over
-    `clusters` (n,) of them."""
+    """A set's rows of loss_minimum.csv, one per temperature, and of loss_shape.csv, one per
+    temperature at which the loss has a hump beyond the gap; both on the fine grid. Intervals are
+    over pairs, or over `clusters` (n,) of them."""
     fine, temperatures = fine_grid(settings), settings["temperatures"]
     losses = batched_sweep(x, y, fine, temperatures, settings["batch_size"], threads)
     distances = signed_distances(x, y, fine)
@@ -102,7 +102,7 @@ def minima(
 
 
 def counts(batches: np.ndarray, units: np.ndarray, batch_size: int) -> dict:
-    """How many pairs, independent units of them and batches a minimum is of."""
+    """Numbers of pairs, of independent units and of batches behind a minimum."""
     number = batches.shape[1]
     return {"n": number * batch_size, "clusters": units.shape[1], "batches": number}
 

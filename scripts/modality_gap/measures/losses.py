@@ -23,11 +23,10 @@ def symmetric_loss(similarity: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def sigmoid_losses(similarity: np.ndarray, temperature: float, bias: float) -> np.ndarray:
-    """SigLIP's loss of each of several square matrices of cosines (..., n, n): every pair of an
-    image and a text is a yes or a no of its own, by the sigmoid of cosine / temperature + bias
-    (the logit scale is 1 / temperature). Mean over rows of the sum over columns of
-    -log sigmoid(z logit), z = 1 on the diagonal and -1 off it. Source: Zhai et al., 2023,
-    section 3.2."""
+    """SigLIP's loss of each of several square matrices of cosines (..., n, n): every image-text
+    pair is a binary classification by the sigmoid of cosine / temperature + bias (the logit scale
+    is 1 / temperature). Mean over rows of the sum over columns of -log sigmoid(z logit), z = 1 on
+    the diagonal and -1 off it. Source: Zhai et al., 2023, section 3.2."""
     logits = similarity / temperature + bias
     signs = 2 * np.eye(similarity.shape[-1]) - 1
     return np.logaddexp(0, -signs * logits).sum(axis=-1).mean(axis=-1)

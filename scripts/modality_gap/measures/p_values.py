@@ -1,4 +1,4 @@
-"""The supplement's table of p-values: two accuracies held against each other, unpaired."""
+"""The supplement's table of p-values: unpaired comparisons of two accuracies."""
 
 import pandas as pd
 

@@ -1,4 +1,5 @@
-"""Pictures of an embedding space in the plane (Figures 1, 2(c), 3(a); Supplementary 4, 7, 15)."""
+"""Projections of an embedding space to the plane (Figures 1, 2(c), 3(a); Supplementary 4, 7,
+15)."""
 
 import warnings
 

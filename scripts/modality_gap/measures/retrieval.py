@@ -15,8 +15,7 @@ TIE = 1e-12  # cosines closer than this are equal: rounding is smaller
 
 
 def identical_rows(x: np.ndarray) -> np.ndarray:
-    """For each row of x (n, d) the first row with the same numbers, (n,): itself where none came
-    before it."""
+    """Index of the first row of x (n, d) that is identical to each row, (n,)."""
     hashes = np.fromiter(
         (
             int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest())
@@ -71,8 +70,8 @@ def partner_ranks(
 def _nearest_partner(
     own: np.ndarray, first: np.ndarray, partner: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each item, in its first row: the cosine `own` (n,) of its nearest partner, and the row
-    where that stands; of equally near ones the first."""
+    """For each item, in its first row: the cosine `own` (n,) of its nearest partner and the
+    partner's row; of equally near ones the first."""
     nearest = np.full(len(own), -np.inf)
     np.maximum.at(nearest, first, own)
     place = np.full(len(own), len(own))
@@ -92,8 +91,8 @@ def _slack(own: np.ndarray, other: np.ndarray) -> np.ndarray | float:
 
 
 def recall_at(x: np.ndarray, y: np.ndarray, k: int, tile: int = TILE) -> tuple[float, float]:
-    """Share of items of x with a partner among the k nearest items of y, by cosine, and the other
-    way round; items as in `partner_ranks`."""
+    """Recall at k: share of items of x with a partner among the k nearest items of y, by cosine,
+    and the other way round; items as in `partner_ranks`."""
     to_y, to_x = (int((ranks < k).sum()) / len(ranks) for ranks in partner_ranks(x, y, tile))
     return to_y, to_x
 
@@ -105,9 +104,9 @@ def measure_recall(
     clusters: np.ndarray | None = None,
     ks: tuple[int, ...] = (1, 5, 10),
 ) -> dict[str, float]:
-    """Recall both ways at each of `ks`, with intervals, as columns of a table; how many items each
-    side has once identical rows are one; and what chance gives at 1, the share of a side's items
-    that are partners of an item of the other, on average."""
+    """Columns of a table: recall both ways at each of `ks`, with intervals; the number of items of
+    each side, identical rows counted once; and recall@1 by chance, which is the mean share of a
+    side's items that are partners of an item of the other."""
     first_x, first_y = identical_rows(x), identical_rows(y)
     rows = np.arange(len(x))
     items = {"a": np.flatnonzero(first_x == rows), "b": np.flatnonzero(first_y == rows)}

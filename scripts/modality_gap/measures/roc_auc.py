@@ -33,7 +33,7 @@ def area(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
 
 
 def variance(beaten: np.ndarray, beating: np.ndarray) -> float:
-    """DeLong's variance of an area, or of a difference of two, from its placements, or theirs."""
+    """DeLong's variance of an area, or of the difference of two, from the placements."""
     return float(beaten.var(ddof=1) / len(beaten) + beating.var(ddof=1) / len(beating))
 
 
@@ -53,9 +53,9 @@ def halves(positive: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def held_out_gain(scores: np.ndarray, positive: np.ndarray, deltas: np.ndarray, seed: int) -> dict:
-    """What the shift that is best on one half gains on the other, the mean of both ways round, and
+    """Gain on one half of the shift that is best on the other half, averaged over both ways, and
     its p-value (DeLong's for paired scores; the halves share no picture). won, lost: pairs of a
-    positive and a negative picture within a half that the shift puts right, or wrong."""
+    positive and a negative picture of one half that the shift puts in the right or wrong order."""
     zero = unshifted(deltas)
     split = halves(positive, seed)
     gain = spread = spread_of_area = 0.0

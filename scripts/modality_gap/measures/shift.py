@@ -1,4 +1,4 @@
-"""The paper's shift: both modalities moved along the gap, and the distances that it gives."""
+"""The paper's shift of both modalities along the gap, and the resulting distances."""
 
 import numpy as np
 
@@ -26,8 +26,8 @@ def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def lengths_after(squares: np.ndarray) -> np.ndarray:
-    """Lengths of shifted vectors from their squares; NaN where a vector was moved into the origin,
-    as that of an antipodal pair is at delta 2: it has no direction, and the loss no value."""
+    """Lengths of shifted vectors from their squares; NaN for a vector that was moved into the
+    origin (as for an antipodal pair at delta 2): it has no direction, so the loss has no value."""
     return np.sqrt(np.where(squares > NO_DIRECTION, squares, np.nan))
 
 
@@ -53,9 +53,9 @@ def shifted_similarity(
 def signed_distances(
     x: np.ndarray, y: np.ndarray, deltas: np.ndarray, one_side: bool = False
 ) -> np.ndarray:
-    """Distances of the two centres after shifts by each of `deltas`, half of it on each side or the
-    whole on x alone, (len(deltas),), negative once they passed each other: the sign is that of the
-    shifted gap vector along the unit gap vector before the shift."""
+    """Signed distances of the two centres after a shift by each of `deltas`, (len(deltas),). The
+    shift moves both sides by half, or x alone by the whole. The sign is that of the shifted gap
+    vector along the original one: negative once the centres have passed each other."""
     u = unit_gap_vector(x, y)
     whole = np.asarray(deltas)[:, None]
     by_x, by_y = (whole, np.zeros_like(whole)) if one_side else (whole / 2, whole / 2)
@@ -72,7 +72,7 @@ def signed_distances(
 
 
 def unshifted(deltas: np.ndarray) -> int:
-    """Where the shifts have 0. Raises InputError where none is."""
+    """Index of the shift 0. Raises InputError if there is none."""
     places = np.flatnonzero(np.asarray(deltas) == 0)
     if not len(places):
         raise InputError("the shifts leave out 0; let them begin at or below it and end above.")

@@ -19,9 +19,9 @@ SIGNS_AT_ONCE = 1 << 24  # 64 MiB of random signs, whatever the number of items
 
 
 def mcnemar(before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None = None) -> float:
-    """Exact two-sided p-value of McNemar's test: before, after (n,) say who was right. With
-    `clusters` (n,) the sign of a whole cluster's net change is what chance would toss: the p-value
-    of the sum under all signs, which with clusters of one is McNemar's."""
+    """Exact two-sided p-value of McNemar's test; before, after (n,): which items were right. With
+    `clusters` (n,), the sign of each cluster's net change is random under the null hypothesis: the
+    p-value of the sum over all signs, which is McNemar's for clusters of one."""
     gains = after.astype(int) - before.astype(int)
     if clusters is not None:
         gains = np.bincount(clusters, gains)
@@ -45,9 +45,9 @@ def paired_change(
     clusters: np.ndarray | None = None,
 ) -> tuple[float, float, float]:
     """Share of `after` less that of `before`, both (n,) of the same pictures, and its interval: the
-    exact one of the share of upward changes, given how many changed. It leaves out 0 where
-    McNemar's exact test is significant at 1 - confidence, and only there. With `clusters` (n,) as
-    many changes count as the clusters are worth (`intervals.effective_size`)."""
+    exact interval of the share of upward changes, given the number of changes. It excludes 0
+    exactly when McNemar's test is significant at 1 - confidence. With `clusters` (n,), the
+    effective number of changes is used (`intervals.effective_size`)."""
     up, down = ~before & after, before & ~after
     changed, n = up | down, len(before)
     if not changed.any():
@@ -68,8 +68,8 @@ def paired_change(
 def random_sign_test(
     gains: np.ndarray, observed: float, row: int, permutations: int, seed: int
 ) -> tuple[float, float]:
-    """p-values of `observed`, the sum of gains at the shift `row`: how often random signs of the
-    items' gains (len(deltas), n) give as much at that shift, and at any shift."""
+    """Two p-values of `observed`, the sum of gains at the shift `row`: how often random signs of
+    the items' gains (len(deltas), n) give at least as much at that shift, and at any shift."""
     # Only items that some shift changes matter; sums of whole numbers are exact in float32.
     gains = gains[:, gains.any(axis=0)].astype(np.float32)
     rng = np.random.default_rng(seed)

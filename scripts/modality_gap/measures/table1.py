@@ -21,7 +21,7 @@ def measure_task(
     cluster: str | None = None,
     **settings: Any,
 ) -> tuple[dict, pd.DataFrame]:
-    """A row of Table 1 and the curve behind it, of the task `name`, whose entry in the config is
+    """The row of Table 1 and the curve behind it for the task `name`, whose entry in the config is
     `task`.
 
     Of `prompts` those of the task count, one per class. Pictures and prompts move by half of each

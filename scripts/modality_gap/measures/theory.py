@@ -32,7 +32,7 @@ def arc_cosine_kernel(correlation: ArrayLike) -> np.ndarray:
 
 
 def covered_below(norm_ratio: float) -> float:
-    """The cosine up to which Theorem 1 speaks, 2r / (1+r^2).
+    """The cosine up to which Theorem 1 holds, 2r / (1+r^2).
 
     Squared and multiplied out, "the correlation of Wu+b and Wv+b is above cos(u, v) = c" reads
     1 - c^2 + c |u|^2 (2r - c (1+r^2)) > 0, c >= 0. For c up to 2r / (1+r^2) that holds at every
@@ -55,7 +55,7 @@ def count_violations(
     rng: np.random.Generator,
     block: int = 1 << 16,
 ) -> np.ndarray:
-    """How many of `trials` layers leave cos(phi(Wu+b), phi(Wv+b)) <= cos(u, v), (m,).
+    """Number of `trials` layers with cos(phi(Wu+b), phi(Wv+b)) <= cos(u, v), (m,).
 
     `correlations` and `cosines` (m,) are one case each; the cases share their draws, `block`
     numbers at a time, so that they stay in the processor's cache. An all-zero output has no cosine
@@ -81,7 +81,7 @@ def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def violation_rate(correlation: np.ndarray, cosine: np.ndarray) -> np.ndarray:
-    """By how much every unit of d_out pushes violations back: m^2 / V of Theorem 1's bound.
+    """m^2 / V of Theorem 1's bound: the rate at which violations become rarer with d_out.
 
     With D = phi(a) phi(b) - c/2 (phi(a)^2 + phi(b)^2) a violation needs the mean of D over the
     units to be <= 0 (the geometric mean is below the arithmetic). D has mean m = (kernel - c) / 2
@@ -296,7 +296,8 @@ def _shares(total: np.ndarray, squares: np.ndarray, n: int) -> dict[str, np.ndar
 
 
 def tighter_bound(beta: np.ndarray) -> np.ndarray:
-    """What the proof of Theorem 2 gives: 1 - (pi / (2 (pi-1))) (1 - beta), above beta itself."""
+    """The bound in the proof of Theorem 2: 1 - (pi / (2 (pi-1))) (1 - beta), which is above
+    beta."""
     return 1 - np.pi / (2 * (np.pi - 1)) * (1 - beta)
 
 

@@ -42,8 +42,8 @@ def scores(
 
 
 def best_shift(values: np.ndarray, deltas: np.ndarray) -> int:
-    """Row of the shift with the highest accuracy, or another value, in `values` (len(deltas),); of
-    equals the smallest shift."""
+    """Index of the shift with the highest of `values` (len(deltas),), such as accuracies; the
+    smallest shift if several are equal."""
     best = np.flatnonzero(values == values.max())
     return int(best[np.abs(deltas[best]).argmin()])
 
@@ -51,8 +51,9 @@ def best_shift(values: np.ndarray, deltas: np.ndarray) -> int:
 def held_out_choice(
     correct: np.ndarray, deltas: np.ndarray, seed: int, clusters: np.ndarray | None = None
 ) -> tuple[np.ndarray, list]:
-    """Who is right (n,) when each half's shift is the one chosen on the other half; and the two
-    chosen shifts. Nothing is scored on the items that chose its shift, nor on their clusters."""
+    """Which items are right (n,) if each half is scored with the shift chosen on the other half,
+    and the two chosen shifts. No item is scored with a shift that it or its cluster helped to
+    choose."""
     right = np.empty(correct.shape[1], dtype=bool)
     chosen = []
     halves = random_halves(correct.shape[1], seed, clusters)
@@ -77,8 +78,8 @@ def random_halves(
 
 
 def direction(before: float, after: float) -> str:
-    """What a shift does to the gap, from its signed distances before and after: a large delta
-    takes the centres past each other, which is neither wider nor narrower."""
+    """Effect of a shift on the gap, from the signed distances before and after: unchanged, wider,
+    narrower, or exchanged if a large delta takes the centres past each other."""
     if before == after:
         return "unchanged"
     if before * after < 0:
@@ -137,9 +138,9 @@ def permutation_test(
     seed: int,
     clusters: np.ndarray | None = None,
 ) -> tuple[float, float]:
-    """Is the best shift better than none? p-values of the paired sign-flip test, one-sided since
-    the shift was picked for being better: first as if it had been the only one tried, then with
-    the picking counted.
+    """p-values of the paired sign-flip test that the best shift is better than none, one-sided
+    because it was picked for being better: first as if it had been the only shift tried, then
+    corrected for having tried all.
 
     An item's gain at a shift is 1 where the shift sets it right, -1 where it sets it wrong, 0
     else. If shifts did nothing, each item's sign would be a toss of a coin, one for all shifts.
