@@ -45,7 +45,7 @@ BANNED = {
         "its neighbor",
         "British spelling",
     ),
-    r"(normal|optim|initial|general|visual|summar|organ|recogn|minim|maxim|real|random|standard"
+    r"(normal|optim|initial|general|visual|organ|recogn|minim|maxim|real|random|standard"
     r"|emphas)iz(e|ed|es|ing|ation|ations)": ("normalized", "British spelling: -ise"),
     r"(Across|Up):": ("Up: the loss", "horizontal axis, vertical axis"),
 }
