@@ -275,3 +275,15 @@ def made_by(name):
         "data": [] if name in NOT_RUN else tables_among(shown),
         "arithmetic": list(dict.fromkeys(computed)),
     }
+
+
+# The items of the page beside the paper, in its order.
+ON_PAGE = [name for name, item in ITEMS.items() if item.page == "paper"]
+
+
+def tables_of_page(wildcards):
+    """Every CSV table that an item of the page is, or is drawn from: its sentences may need any."""
+    tables = [path for name in ON_PAGE for path in made_by(name)["data"]]
+    return [
+        f"results/{path}" for path in dict.fromkeys(tables) if path.endswith(".csv")
+    ]

@@ -5,9 +5,6 @@ from contextlib import suppress
 
 from modality_gap.pages.run_record import code_state, machine
 
-FIGURES = names_of(ITEMS, "figure")
-TABLES = names_of(ITEMS, "table")
-PLAIN_TABLES = names_of(ITEMS, "plain table")
 # Figures of the page of all models: that of the sigmoid loss only if a set was trained with it.
 MODELS_FIGURES = [
     name
@@ -20,40 +17,17 @@ rule write_paper_page:
     """One offline page: captions, what the paper found, what this run found, every figure."""
     input:
         figures=[
-            f"results/{ITEMS[name].path}" for name in FIGURES if name not in NOT_RUN
+            f"results/{ITEMS[name].path}"
+            for name in names_of(ITEMS, "figure")
+            if name not in NOT_RUN
         ],
-        tables=[f"results/{ITEMS[name].path}" for name in TABLES],
-        statistics=[
-            f"results/statistics/{name}.csv"
-            for name in (
-                "gap",
-                "cone",
-                "mlp_cone_interval",
-                "initialisation_spectrum",
-                "pca_shifts",
-                "loss_landscape",
-                "sphere",
-                "zero_shot",
-            )
-        ],
-        experiments=[
-            f"results/statistics/experiments/{name}.csv"
-            for name in (
-                "temperature_summary",
-                "initialisation_summary",
-                "initialisation_difference",
-            )
-        ],
+        tables=tables_of_page,
         curves=[
             f"results/statistics/training/{model}.csv"
             for model in [*config["projections"], *config["training"]]
         ],
         pairs=PAIR_FILES,
-        captions=[
-            f"report/captions/{name}.rst"
-            for name in [*FIGURES, *TABLES, *PLAIN_TABLES]
-        ],
-        plain_tables=[f"results/{ITEMS[name].path}" for name in PLAIN_TABLES],
+        captions=[f"report/captions/{name}.rst" for name in ON_PAGE],
         claims="results/claims.csv",
         ledger=CLAIMS_FILES[0],
         ledger_parts=CLAIMS_FILES[1:],
@@ -88,9 +62,7 @@ rule write_paper_page:
         config=config,
         version=VERSION,
         sets=SETS,
-        made_by=lambda wildcards: {
-            name: made_by(name) for name in [*FIGURES, *TABLES, *PLAIN_TABLES]
-        },
+        made_by=lambda wildcards: {name: made_by(name) for name in ON_PAGE},
         not_run=NOT_RUN,
         missing=LEFT_OUT,
         absent={

@@ -18,7 +18,7 @@ from modality_gap.pages import paper, provenance, render
 from modality_gap.pages.findings.figure1 import SEPARATE
 from modality_gap.pages.findings.results import results
 from modality_gap.paper.chance import WELL_ABOVE
-from modality_gap.paper.items import load_items
+from modality_gap.paper.items import load_items, names_of
 from modality_gap.paper.ledger import load_ledger, published
 from modality_gap.paper.show import MARKS, read_claims, summary
 
@@ -37,18 +37,15 @@ known, assets, not_run = (
     yaml.safe_load(text(path)) for path in (given.stand_ins, given.assets, given.not_run)
 )
 not_run = {name: not_run[name] for name in params.not_run}
-data = {
-    Path(path).stem: pd.read_csv(path)
-    for path in [*given.statistics, *given.experiments, *given.tables, *given.plain_tables]
-}
+data = {Path(path).stem: pd.read_csv(path) for path in given.tables}
 data["training"] = pd.concat(pd.read_csv(path) for path in given.curves)
 claims = read_claims(given.claims)
 ledger = load_ledger(Path(given.ledger), Path(given.ledger_schema))
 numbers = {name: claim.get("published") for name, claim in ledger["claims"].items()}
 measured = results(data, numbers, params.config)
-for path in given.plain_tables:
-    name = Path(path).stem
-    measured.setdefault(name, ([], [render.plain_table(data[name], items[name].title)]))
+for name in names_of(items, "plain table"):
+    table = data[Path(items[name].path).stem]
+    measured.setdefault(name, ([], [render.plain_table(table, items[name].title)]))
 made = paper.sections(
     items,
     {name: paper.Making(**one) for name, one in params.made_by.items()},
