@@ -1,4 +1,4 @@
-"""What describes each set beside the L2 gap, with bootstrap intervals: diagnostics.csv.
+"""Compute measures of each set other than the L2 gap, with bootstrap intervals: diagnostics.csv.
 
 Of a large set a sample of pairs is measured, as the table's n says.
 """

@@ -38,7 +38,7 @@ shard = tuple(map(int, snakemake.wildcards.get("scatteritem", "1-of-1").split("-
 
 
 def weights_of(spec: dict, seed: int | None) -> dict:
-    """Where the weights come from, as `build_encoder` wants it."""
+    """The source of the weights, in the form that `build_encoder` expects."""
     if seed is not None:
         return {"seed": seed}
     if checkpoint := snakemake.input.get("checkpoint"):

@@ -1,4 +1,4 @@
-"""Put the shards of one modality's embeddings together."""
+"""Merge the shards of one modality's embeddings."""
 
 from modality_gap.logs import log_to
 

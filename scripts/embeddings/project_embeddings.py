@@ -1,4 +1,4 @@
-"""Put a frozen encoder's embeddings through a trained (or untrained) linear projection."""
+"""Apply a trained (or untrained) linear projection to a frozen encoder's embeddings."""
 
 from modality_gap.logs import log_to
 

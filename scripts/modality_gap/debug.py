@@ -53,7 +53,7 @@ def check_wildcards(rule: Rule, wildcards: Mapping[str, str]) -> None:
 
 
 def in_debug_folder(path: str) -> str:
-    """A path below results/ as one below results/debug/, whose folder is made."""
+    """The path below results/debug/ for one below results/; makes its folder."""
     moved = RESULTS / "debug" / Path(path).relative_to(RESULTS)
     moved.parent.mkdir(parents=True, exist_ok=True)
     return str(moved)
@@ -63,7 +63,7 @@ def job_of(
     name: str, wildcards: Mapping[str, str], configfiles: Sequence[Path], cores: int
 ) -> tuple[Path, Snakemake]:
     """The script of a rule's job, and the object `snakemake` that Snakemake would give it; its
-    outputs lie in results/debug/.
+    outputs are in results/debug/.
 
     Raises InputError where the rule, a wildcard or an input does not exist, and WorkflowError where
     the workflow itself refuses the configuration.

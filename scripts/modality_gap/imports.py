@@ -1,4 +1,4 @@
-"""Which files of the project a script computes with: what it imports, and what that imports.
+"""The files of the project that a script computes with: its imports, and their imports.
 
 A rule names its script (`code("figure3/sweep_loss")`), and runs again when one of these files
 changes; the script itself Snakemake watches unasked.
@@ -122,8 +122,8 @@ def _modules(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[tuple[st
 
 
 def _file(folder: Path, wanted: tuple[tuple[str, ...], str]) -> Path | None:
-    """The file that a name comes from: its own where it is a module, else that of the module or
-    package it is a name of; None where that lies outside `folder`."""
+    """The file that a name comes from: its own if it is a module, else that of the module or
+    package that defines it; None if that is outside `folder`."""
     module, name = wanted
     above = Path(*module)
     candidates = [above / f"{name}.py", above / name / "__init__.py"]

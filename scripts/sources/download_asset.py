@@ -1,4 +1,4 @@
-"""Bring the asset whose `path` the rule's wildcard names to the rule's output."""
+"""Download the asset whose `path` the rule's wildcard names."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Try, for a short while, to bring the features that the paper's authors released.
+"""Try for a limited time to download the features that the paper's authors released.
 
 The reproduction does not need them, so a failure is reported in one line and stops nothing.
 """

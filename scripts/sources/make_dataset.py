@@ -1,4 +1,4 @@
-"""One data set out of its authors' files, as they were downloaded or placed."""
+"""Convert one data set from its authors' files to Parquet."""
 
 from modality_gap.logs import log_to
 

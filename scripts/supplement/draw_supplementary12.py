@@ -1,4 +1,4 @@
-"""Draw Supplementary 12: the contrastive loss as a text that runs, and as it was released."""
+"""Draw Supplementary 12: the contrastive loss as runnable code, and as it was released."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""One training experiment: all its runs, of which those finished before are not trained again."""
+"""Train all runs of one experiment; runs that were finished before are not repeated."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Train one linear projection a modality on cached embeddings of two frozen encoders."""
+"""Train one linear projection per modality on cached embeddings of two frozen encoders."""
 
 from modality_gap.logs import log_to
 

@@ -70,10 +70,10 @@ def test_a_full_disk(disk, snakemake, faults):
         reason = f"{name} cannot be written{reason.splitlines()[0]}"
         faults.add(
             GROUP,
-            f"full, in the midst of {'a Parquet file' if name == EMBEDDINGS else 'a table'}",
+            f"disk full while writing {'a Parquet file' if name == EMBEDDINGS else 'a table'}",
             reason,
             run.code,
-            "no half file under any name; with more room the same command goes on",
+            "no incomplete file; with more space the same command continues",
             folder,
         )
     change("size=32m")
@@ -95,10 +95,10 @@ def test_a_disk_that_may_not_be_written_to(disk, snakemake, faults):
     assert {name: (folder / name).read_bytes() for name in files(folder)} == before
     faults.add(
         GROUP,
-        "results/ may not be written to",
+        "results/ is not writable",
         run.refusal(),
         run.code,
-        "all that was there; once it may be written to, the same command goes on",
+        "all existing files; once it is writable, the same command continues",
         folder,
     )
     change("rw")

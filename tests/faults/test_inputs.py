@@ -233,7 +233,7 @@ def ran(tmp_path_factory, snakemake):
     return folder, run, asked, own, fetched
 
 
-NOTHING = "no file of its name; what did not need it was made"
+NOTHING = "no file of that name; everything that does not need it"
 
 
 def test_faulty_inputs_are_told(ran, faults):
@@ -280,11 +280,11 @@ def test_captions_of_any_kind_are_data(ran, faults):
     assert np.isfinite(vectors).all()
     faults.add(
         "Pictures and captions",
-        "captions of 10,000 characters, with control characters, HTML, a formula of a spreadsheet "
-        "or of TeX, from right to left, and none at all",
+        "captions of 10,000 characters, with control characters, HTML, a spreadsheet or TeX "
+        "formula, right-to-left text, and empty ones",
         "",
         None,
-        "each is text to data set and encoder, as it is",
+        "each is used unchanged as text by data set and encoder",
     )
 
 
@@ -320,7 +320,7 @@ def test_odd_pictures_are_read_and_unreadable_ones_can_be_skipped(tmp_path, snak
             called,
             "",
             None,
-            "it is embedded as the same picture, its first frame, in RGB of 8 bits is",
+            "its embedding equals that of its first frame as 8-bit RGB",
         )
     log = tmp_path / f"results/logs/extract_embeddings/{ENCODER}.odd.image.log"
     skipped = [line for line in log.read_text("utf-8").splitlines() if line.startswith("skipped")]
@@ -330,7 +330,7 @@ def test_odd_pictures_are_read_and_unreadable_ones_can_be_skipped(tmp_path, snak
         "the unreadable ones above, with `extraction.unreadable: skip`",
         skipped[0],
         run.code,
-        "the item is left out, of its pair's other side too, and the metadata list it",
+        "the item is left out of both modalities, and the metadata list it",
     )
 
 

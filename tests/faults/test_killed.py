@@ -167,8 +167,8 @@ def test_twelve_kills_of_the_workflow(tmp_path, snakemake, mirror, whole, faults
         f"SIGKILL of the workflow and its jobs, {KILLS} times in one run",
         locked.said[locked.said.index("Directory cannot be locked") :].replace("\n", " "),
         locked.code,
-        "after `snakemake --unlock` and the same command every file is that of an undisturbed run; "
-        "only jobs that were running are done again",
+        "after `snakemake --unlock` and the same command, every file equals that of an "
+        "undisturbed run; only jobs that were running are repeated",
         tmp_path,
     )
 
@@ -220,7 +220,7 @@ def test_a_kill_of_one_extraction_job(tmp_path, snakemake, mirror, whole, faults
         "SIGKILL of one extraction job",
         f"{error[1]} ... {error[2]}",
         run.code,
-        "all other jobs went on and their files are there; the same command makes the one shard "
+        "all other jobs continued and their files are there; the same command makes the one shard "
         "and merges",
     )
 
@@ -297,5 +297,5 @@ def test_words_of_a_user_stay_words(whole, faults):
         "a model or a note whose name is HTML, a link, a formula of a spreadsheet or of TeX",
         "",
         None,
-        "pages and figures show it letter by letter; no element, script or request arises from it",
+        "pages and figures show it literally; it creates no element, script or request",
     )

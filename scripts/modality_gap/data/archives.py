@@ -40,7 +40,7 @@ def first_line(error: Exception) -> str:
 
 @contextmanager
 def reading(path: str | Path) -> Iterator[None]:
-    """Turns what goes wrong inside an archive into an InputError that names it."""
+    """Turn an error while reading an archive into an InputError that names the archive."""
     try:
         yield
     except DAMAGE as error:
@@ -80,16 +80,16 @@ def check_kind(path: str | Path, *wanted: str) -> None:
 
 @contextmanager
 def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
-    """A zip archive; what goes wrong inside it is an InputError that names it."""
+    """A zip archive; an error while reading it becomes an InputError that names it."""
     check_kind(path, "zip")
     with reading(path), zipfile.ZipFile(path) as archive:
         yield archive
 
 
 def within(path: str | Path, member: str) -> PurePosixPath:
-    """A member's name as a path, its characters composed (NFC), as names are typed; macOS takes
-    accents apart. Raises InputError if it leads out of the folder that the archive would be
-    unpacked in: nothing is unpacked here, but such an archive is no honest one."""
+    """A member's name as a path, with composed characters (NFC), because macOS stores accents
+    separately. Raises InputError if the path leads out of the archive's folder: nothing is unpacked
+    here, but such an archive is not to be trusted."""
     name = PurePosixPath(nfc(member.replace("\\", "/")))
     if name.is_absolute() or ".." in name.parts or re.match("[A-Za-z]:", member):
         raise InputError(
@@ -100,7 +100,7 @@ def within(path: str | Path, member: str) -> PurePosixPath:
 
 
 def nfc(name: str) -> str:
-    """A name with its accents and its letters composed."""
+    """A name with composed accents (Unicode's NFC)."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -115,8 +115,8 @@ CP437_LETTERS = bytes([*range(0x80), *range(0x80, 0x9B), *range(0xA0, 0xA6), 0xE
 
 
 def zip_name(path: str | Path, info: zipfile.ZipInfo) -> str:
-    """A member's name in a zip archive: UTF-8, where it says so or can be read so (macOS does not
-    say so), else cp437. Raises InputError where it is likely in neither."""
+    """A member's name in a zip archive: UTF-8 if the archive says so or the bytes are valid UTF-8
+    (macOS does not say so), else cp437. Raises InputError if it is probably neither."""
     name = info.filename
     if info.flag_bits & 0x800 or name.isascii():
         return name
@@ -139,8 +139,8 @@ def zip_name(path: str | Path, info: zipfile.ZipInfo) -> str:
 
 
 def zip_members(archive: zipfile.ZipFile) -> dict[str, PurePosixPath]:
-    """The files of an archive, in its order: by the name that it is read by, the path. Raises
-    InputError where two have one path."""
+    """The files of an archive, in its order: the path by the member's name. Raises InputError if
+    two members have the same path."""
     found, paths = {}, set()
     for info in archive.infolist():
         source = archive.filename or ""
@@ -158,7 +158,7 @@ def zip_members(archive: zipfile.ZipFile) -> dict[str, PurePosixPath]:
 
 
 def one_named(path: str | Path, named: dict[str, list[str]], key: str) -> str:
-    """The member that goes by a name. Raises InputError where there are several."""
+    """The member with a given name. Raises InputError if there are several."""
     if len(named[key]) > 1:
         raise InputError(
             f"{path} has {' and '.join(named[key][:2])}, which both go by {key}; pack it again "
@@ -176,8 +176,8 @@ def by_name(members: dict[str, PurePosixPath], parts: int = 1) -> dict[str, list
 
 
 def tar_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
-    """The files of a tar archive, packed or not, in its order, each with a function that reads it
-    while it is its turn. Links are followed nowhere."""
+    """The files of a tar archive, compressed or not, in its order, each with a function that reads
+    it (only until the next file is taken). Links are not followed."""
     check_kind(path, "tar")
     with reading(path), tarfile.open(path) as archive:
         for member in archive:
@@ -192,8 +192,8 @@ def _content(path: str | Path, opened: Callable, member: str | tarfile.TarInfo) 
 
 
 def archive_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
-    """The files of an archive, each with a function that reads it while it is its turn: of a zip by
-    path, of a tar in its order."""
+    """The files of an archive, each with a function that reads it (only until the next file is
+    taken): a zip in the order of paths, a tar in its own."""
     check_kind(path, "zip", "tar")
     if archive_kind(path) == "tar":
         yield from tar_members(path)

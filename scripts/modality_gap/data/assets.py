@@ -1,4 +1,4 @@
-"""What the project downloads: the table of assets, and how one of them is brought here whole."""
+"""Downloads: the table of assets, and the complete download of one of them."""
 
 import contextlib
 import errno
@@ -150,7 +150,7 @@ def fetch(
     retries: int = 3,
     backoff_s: float = 1.0,
 ) -> str:
-    """Bring one asset to `destination`, whole or not at all, and return "mirror" or "origin".
+    """Download one asset to `destination`, completely or not at all; return "mirror" or "origin".
 
     The mirror, a folder or an http(s) prefix that holds the file at its path there, is asked first;
     whatever it cannot give comes from the origin, and stderr says so. `timeout_s` is how many
@@ -209,7 +209,7 @@ def _checked(asset: Asset, part: Path, destination: Path, source: str) -> str:
 
 
 def is_at_hand(asset: Asset, resources: Path, mirror: str | None) -> bool:
-    """Whether the file lies under `resources` or in a mirror that is a folder; asks no network."""
+    """Whether the file is in `resources` or in a mirror that is a folder; needs no network."""
     places = [Path(resources) / asset.path]
     if mirror and not mirror.startswith(URL_PREFIXES):
         places.append(Path(mirror) / asset.path)
@@ -305,7 +305,7 @@ def _download(
     retries: int,
     backoff_s: float,
 ) -> None:
-    """Let `part` grow until the body ends, taking it up again where the connection broke."""
+    """Download into `part` until the body ends, resuming if the connection breaks."""
     if part.exists() and part.stat().st_size >= asset.size:
         # Nothing is left to ask for: only a whole file is worth keeping.
         with contextlib.suppress(_SourceError):

@@ -17,8 +17,8 @@ from modality_gap.errors import InputError
 
 
 def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> None:
-    """An entry of `datasets` in the config as a Parquet file, a row group at a time, out of the
-    paths of its `files`.
+    """Write an entry of `datasets` in the config as a Parquet file, one row group at a time, from
+    the paths of its `files`.
 
     Raises InputError if a file cannot be read, is not in the format, or holds no picture.
     """
@@ -36,9 +36,8 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
 
 
 def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
-    """The rows, so long as their words can be written and each has an item_id of its own. Raises
-    InputError that names the item where one has not, or holds half a character, as texts do that
-    were cut between the halves of an emoji."""
+    """The rows, unchanged. Raises InputError that names the item if an item_id occurs twice, or if
+    a text holds half a character, as when it was cut within an emoji."""
     seen = set()
     for row in rows:
         if row["item_id"] in seen:

@@ -33,8 +33,8 @@ def choose_rows(labels: pd.DataFrame, inputs: InputSpec, seed: int) -> np.ndarra
 
 
 def matches(labels: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
-    """Mask (n,) of the rows whose every named label is, as it is written, among the values that
-    `where` allows; a truth value is written true or false."""
+    """Mask (n,) of the rows whose labels, written as texts, are all among the values that `where`
+    allows; a truth value is written true or false."""
     mask = np.ones(len(labels), dtype=bool)
     for name, allowed in where.items():
         written = labels[name].astype(object).map(_written, na_action="ignore")
@@ -48,7 +48,7 @@ def _written(label: object) -> str:
 
 @contextmanager
 def reading_parquet(path: str | Path) -> Iterator[None]:
-    """Turns what goes wrong while a Parquet file is read into an InputError that names it."""
+    """Turn an error while reading a Parquet file into an InputError that names the file."""
     try:
         yield
     except FileNotFoundError:

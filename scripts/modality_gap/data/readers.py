@@ -39,8 +39,8 @@ ROWS = 256  # of a row group, about 40 MB of photographs: all that is in memory 
 
 
 def item_ids(archive: str | Path, paths: Collection[PurePosixPath]) -> dict[PurePosixPath, str]:
-    """What each picture is called: its path without the ending, and with it where others have the
-    same. Raises InputError that names two that would still be called alike."""
+    """The item_id of each picture: its path without the ending, or with it if several would be
+    equal. Raises InputError that names two that are still equal."""
     often = Counter(path.with_suffix("") for path in paths)
     called: dict[str, PurePosixPath] = {}
     for path in paths:
@@ -56,7 +56,7 @@ def item_ids(archive: str | Path, paths: Collection[PurePosixPath]) -> dict[Pure
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """Pixels (height, width, 3) of 8 bits as a PNG, which loses nothing."""
+    """Pixels (height, width, 3) of 8 bits as a PNG, which is lossless."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -68,9 +68,9 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def coco_captions(document: dict, captions: str) -> dict[str, str]:
-    """File name > caption, of the `first` or the `last` of the five or so that each picture has, in
-    the order of the pictures' ids. `document` is a captions_*.json of COCO; a picture without a
-    caption does not come."""
+    """File name > the `first` or the `last` of the about five captions of each picture, in the
+    order of the pictures' ids. `document` is a captions_*.json of COCO; pictures without a caption
+    are left out."""
     chosen = {}
     for annotation in document["annotations"]:
         image, caption = annotation["image_id"], annotation["caption"].strip()
@@ -90,8 +90,8 @@ def coco_all_captions(document: dict) -> dict[str, list[str]]:
 
 
 def coco_document(annotations: str, pictures: str) -> dict:
-    """The captions that go with an archive of pictures: val2017.zip has those in
-    captions_val2017.json, a member of `annotations` or that file itself."""
+    """The captions of an archive of pictures: those of val2017.zip are in captions_val2017.json,
+    which is a member of `annotations` or that file itself."""
     wanted = f"captions_{Path(pictures).stem}.json"
     if Path(annotations).suffix == ".json":
         with reading(annotations):
@@ -114,8 +114,8 @@ def read_coco(
         {"minimum": 1},
     ] = 0,
 ) -> Iterator[dict]:
-    """COCO: one archive of images per split, and the captions of all; every captioned image that is
-    in its archive. Columns: item_id, image, text and split.
+    """COCO: every image with a caption, from one archive per split and the captions of all.
+    Columns: item_id, image, text and split.
 
     If `held_out` is given, the first `held_out` images of each archive (ordered by COCO id, which
     is unrelated to content) form the split test, with their last caption; each of the others gives
@@ -155,8 +155,8 @@ def read_coco(
 
 
 class CifarUnpickler(pickle.Unpickler):
-    """Unpickles CIFAR's batches, which are dictionaries, lists, texts and one numpy array, and
-    nothing that could do anything: a pickle may otherwise call any function there is."""
+    """Unpickle CIFAR's batches, allowing only dictionaries, lists, texts and one numpy array: an
+    unrestricted pickle could call any function."""
 
     def find_class(self, module: str, name: str) -> object:
         known = {
@@ -182,7 +182,7 @@ CIFAR_BATCHES |= {"train": "train", "test_batch": "test", "test": "test"}
 
 
 def cifar_members(path: str, wanted: Container[str]) -> Iterator[tuple[str, dict]]:
-    """Name and content of those members of CIFAR's archive that are wanted, in its order."""
+    """Name and content of the wanted members of CIFAR's archive, in its order."""
     for name, read in tar_members(path):
         if name.name not in wanted:
             continue
@@ -225,7 +225,7 @@ def read_cifar(files: dict[str, str]) -> Iterator[dict]:
 
 
 def load_mat(source: str | IO[bytes], **settings: object) -> dict:
-    """Content of a MATLAB file. Raises ValueError if it is none."""
+    """Content of a MATLAB file. Raises ValueError if it is not one."""
     import scipy.io
 
     try:
@@ -359,7 +359,7 @@ def read_fairface(files: dict[str, str]) -> Iterator[dict]:
 
 
 def imagenet_classes(path: str | Path) -> tuple[dict[int, str], list[int]]:
-    """Number > class name, and the number of every validation picture, out of the development kit.
+    """Class names by number, and the number of every validation picture, from the development kit.
 
     A name is all the words of a synset ("tench, Tinca tinca"); where two synsets have the same ones
     (crane), the WordNet id follows.

@@ -1,4 +1,4 @@
-"""A set of vectors a tile of rows at a time, so that memory does not grow with the set.
+"""Reading vectors in tiles of rows, so that memory does not grow with the set.
 
 What is gone through is an array (n, d), or anything of that shape that gives an array for
 `x[start:stop]` and `x[rows]`: embedding_set.StoredVectors reads them from its file.
@@ -16,8 +16,8 @@ TILE = 8192  # rows: 32 MB of float64 at 512 dimensions
 
 
 def tiles(*sides: np.ndarray, size: int = TILE) -> Iterator[tuple[np.ndarray, ...]]:
-    """`size` rows of every one of the sides (n, d) at once; the next two are read meanwhile, so
-    that one is normed while the other comes from the disk."""
+    """`size` rows of each side (n, d) at a time; the next two tiles are read ahead, so that one is
+    normalised while the other comes from the disk."""
 
     def read(start: int) -> tuple[np.ndarray, ...]:
         return tuple(side[start : start + size] for side in sides)
@@ -27,8 +27,7 @@ def tiles(*sides: np.ndarray, size: int = TILE) -> Iterator[tuple[np.ndarray, ..
 
 
 def map_ahead(pool: Executor, work: Callable, items: Iterable, ahead: int) -> Iterator:
-    """`pool.map(work, items)`, but with no more than `ahead` of them under way or done before
-    their turn."""
+    """`pool.map(work, items)` with at most `ahead` items started before their result is taken."""
     items = iter(items)
     following = deque(pool.submit(work, item) for item in islice(items, ahead))
     while following:
@@ -38,7 +37,7 @@ def map_ahead(pool: Executor, work: Callable, items: Iterable, ahead: int) -> It
 
 
 def chosen(clusters: np.ndarray | None, rows: slice | np.ndarray) -> np.ndarray | None:
-    """The clusters (n,) of some rows, numbered from 0 again; None where there are none."""
+    """The clusters (n,) of some rows, renumbered from 0; None if there are no clusters."""
     return None if clusters is None else np.unique(clusters[rows], return_inverse=True)[1]
 
 

@@ -1,1 +1,1 @@
-"""Embeddings: how they are computed, stored, divided into shards and read."""
+"""Embeddings: computing, storing, dividing into shards and reading them."""

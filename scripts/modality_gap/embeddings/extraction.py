@@ -1,4 +1,4 @@
-"""Extraction: dataset in, embedding set out, as three small parts: reader, encoder, writer."""
+"""Extraction of an embedding set from a dataset, in three parts: reader, encoder, writer."""
 
 import math
 import resource
@@ -60,8 +60,8 @@ def select_rows(path: str, inputs: InputSpec, seed: int) -> np.ndarray:
 
 
 def label_columns(path: str, inputs: InputSpec, spec: dict) -> pa.Schema:
-    """Names and types of the labels of what is embedded: the dataset's own, whether an item is
-    noise where some are, and the initialisation where the encoder has several."""
+    """Names and types of the labels of the embedded items: the dataset's own, whether an item is
+    noise (if some are), and the initialisation (if the encoder has several)."""
     with reading_parquet(path):
         own = [field for field in pq.read_schema(path) if field.name not in ("item_id", *CONTENT)]
     noise = [pa.field("noise", pa.bool_())] if "noise" in inputs else []
@@ -71,8 +71,8 @@ def label_columns(path: str, inputs: InputSpec, spec: dict) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Batch:
-    """What an encoder takes at once: `rows` of the dataset's file, or the numbers of noise items;
-    with several initialisations that of `init`."""
+    """One batch of an encoder: `rows` of the dataset's file, or the numbers of noise items; `init`
+    is the initialisation if there are several."""
 
     init: int | None
     noise: bool
@@ -87,9 +87,9 @@ def plan_batches(
     shard: int = 1,
     shards: int = 1,
 ) -> list[Batch]:
-    """What one of several shards (1, ..., shards) of an extraction has to do, some of all batches
-    in a row, each whole, so that it is the same however many shards there are. With more shards
-    than batches some have none.
+    """The consecutive batches that shard `shard` (1, ..., shards) embeds. Batches are never split,
+    so the result does not depend on the number of shards. With more shards than batches, some have
+    none.
 
     For each initialisation come the batches of the dataset, each of those of `rows` that lie among
     `batch_size` consecutive ones of its file, then those of noise: the order of the embedding set.
@@ -114,8 +114,9 @@ def plan_batches(
 def read_batches(
     path: str, modality: str, rows: np.ndarray, batch_size: int
 ) -> Iterator[pd.DataFrame]:
-    """Frames of those `rows` of a dataset's file that lie among `batch_size` consecutive ones; no
-    more is held, and row groups before the first and behind the last of them are not read."""
+    """The `rows` of a dataset's file, as one frame for each `batch_size` consecutive rows of the
+    file. Only one frame is in memory, and row groups before the first and after the last row are
+    not read."""
     file = open_parquet(path)
     if modality not in file.schema_arrow.names:
         raise InputError(f"{path}: the dataset has no {modality}; embed another modality of it.")
@@ -141,8 +142,8 @@ def read_batches(
 def prepare_items(
     encoder: Encoder, modality: str, unreadable: str, items: list[tuple]
 ) -> list[torch.Tensor | InputError]:
-    """What the encoder takes of some (item_id, content); with `unreadable` "skip" the error itself
-    in place of a picture that cannot be decoded."""
+    """The encoder's inputs for some (item_id, content); if `unreadable` is "skip", a picture that
+    cannot be decoded is replaced by the error."""
     prepared: list[torch.Tensor | InputError] = []
     for item_id, content in items:
         try:
@@ -159,8 +160,8 @@ def prepare_items(
 def prepare_ahead(
     batches: Iterator[pd.DataFrame], modality: str, submit: Callable[[list], Future], workers: int
 ) -> Iterator[tuple[pd.DataFrame, list[Future]]]:
-    """Each batch and its inputs to come, with enough of the next ones under way that no worker
-    waits, and no more."""
+    """Each batch with its future inputs; just enough of the next batches are prepared ahead that no
+    worker waits."""
     queue: deque[tuple[pd.DataFrame, list[Future]]] = deque()
     for frame in batches:
         items = list(zip(frame["item_id"], frame[modality], strict=True))
@@ -234,8 +235,9 @@ def extract_noise(
     seed: int,
     label: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame,
 ) -> Timing:
-    """Embed random inputs, normal pictures or uniformly random token ids: of all that `seed` draws
-    those of consecutive `numbers`. `label` may change the frame of item_id and labels.
+    """Embed random inputs (normal pictures or uniformly random token ids): those with the
+    consecutive `numbers` among all that `seed` draws. `label` may change the frame of item_id and
+    labels.
     """
     timing = Timing()
     rng = np.random.default_rng(seed)
@@ -268,7 +270,7 @@ def embed(
 ) -> tuple[int, Timing]:
     """Embed the batches `todo` of a dataset and of the noise that `seed` draws, with the encoder
     that `build` gives for each initialisation; `settings` are the config's section extraction.
-    How many items those were, and the time they took."""
+    Returns the number of items and the time taken."""
     count, timing = 0, Timing()
     for init, batches in groupby(todo, key=attrgetter("init")):
         encoder = build(init)

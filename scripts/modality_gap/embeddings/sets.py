@@ -1,4 +1,4 @@
-"""Embedding sets: one Parquet file a modality, the contract between every stage of the workflow.
+"""Embedding sets: one Parquet file per modality, the interface between the stages.
 
 Columns: `item_id` (string), `vector` (fixed-size list of float32, as the model gives it, not
 normalised) and any label columns. The file's metadata say where the vectors come from.
@@ -61,12 +61,12 @@ def normalise(vectors: np.ndarray) -> np.ndarray:
 
 
 def exact_frame(columns: pa.Table | pa.RecordBatch) -> pd.DataFrame:
-    """Columns of a file in pandas, in which a whole number stays one where others are null."""
+    """Columns of a file in pandas; a column of whole numbers with nulls keeps its type."""
     return columns.to_pandas(integer_object_nulls=True, ignore_metadata=True)
 
 
 class EmbeddingWriter:
-    """Writes an embedding set batch by batch; the file appears under its name only when whole.
+    """Write an embedding set batch by batch; the file gets its name only when it is complete.
 
     `labels` are the label columns and their types, without which they are those of the first batch;
     others are left out, and a label that a batch lacks is null there. Every row group but the last
@@ -170,20 +170,21 @@ def write(embeddings: EmbeddingSet, path: str | Path) -> None:
 
 
 def hash_ids(item_ids: Sequence[str] | np.ndarray) -> np.ndarray:
-    """A number of 64 bits for each item id, (n,) uint64: two that differ have one in common about
-    once in 10^5 sets of ten million items."""
+    """A 64-bit hash of each item id, (n,) uint64; two different ids of ten million have the same
+    hash in about one of 10^5 sets."""
     return pd.util.hash_array(np.array(item_ids, dtype=object), categorize=False)
 
 
 def first_repeated(hashes: np.ndarray) -> int | None:
-    """Row of the first of `hashes` (n,) that stood there before; None where all differ."""
+    """Index of the first duplicate in `hashes` (n,), or None."""
     repeated = pd.Series(hashes).duplicated().to_numpy()
     return int(repeated.argmax()) if repeated.any() else None
 
 
 def cluster_codes(labels: pd.DataFrame, column: str | None, where: str | Path) -> np.ndarray | None:
-    """Which items belong together by a label column, (n,) of 0 to C - 1; None where no column is
-    named. An item without a label is alone. Raises InputError where `where` has no such column."""
+    """Cluster of each item by a label column, (n,) of 0 to C - 1; None if no column is named. An
+    item without a label is a cluster of its own. Raises InputError if `where` has no such
+    column."""
     if column is None:
         return None
     if column not in labels:
@@ -199,5 +200,5 @@ def cluster_codes(labels: pd.DataFrame, column: str | None, where: str | Path) -
 
 
 def metadata_of(file: pq.ParquetFile) -> dict:
-    """What an embedding set's file says of its origin; empty where it says nothing."""
+    """Metadata of an embedding set's file about its origin; empty if there is none."""
     return json.loads((file.metadata.metadata or {}).get(METADATA_KEY, b"{}"))

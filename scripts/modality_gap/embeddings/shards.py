@@ -1,4 +1,4 @@
-"""Shards: the parts of one extraction, each made by a job of its own, put together."""
+"""Merging the shards of an extraction, each made by a job of its own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from modality_gap.errors import InputError
 
 
 def merge(paths: Sequence[str | Path], target: str | Path) -> None:
-    """Put the shards of one embedding set together, a row group at a time.
+    """Merge the shards of one embedding set, one row group at a time.
 
     Shards without a row give what they skipped and the time they took. Raises InputError that names
     the file where a shard cannot be read, where its columns or the origin of its vectors are not
@@ -52,7 +52,7 @@ def merge(paths: Sequence[str | Path], target: str | Path) -> None:
 
 
 class _Part(NamedTuple):
-    """What a shard's file says of itself."""
+    """Metadata of a shard's file."""
 
     about: dict
     schema: pa.Schema
@@ -85,8 +85,8 @@ def _check_same_origin(path: str | Path, first: str | Path, parts: dict[str | Pa
 
 
 def _joined(parts: list[dict]) -> dict:
-    """What is known of an extraction's speed, from that of its shards: seconds are those of all
-    jobs together, memory is that of the largest."""
+    """Speed of an extraction from that of its shards: seconds are summed over jobs, memory is the
+    largest."""
     total = {key: sum(part[key] for part in parts) for key in parts[0] if _adds_up(key)}
     total = {key: round(value, 2) for key, value in total.items()}
     known = {key: [part[key] for part in parts if key in part] for part in parts for key in part}
@@ -104,7 +104,7 @@ def _adds_up(key: str) -> bool:
 
 
 def _name_repeated(paths: Sequence[str | Path], target: str | Path) -> None:
-    """Raise InputError that names the first item that stands twice in the files."""
+    """Raise InputError that names the first item that occurs twice in the files."""
     where: dict[str, str | Path] = {}
     for path in paths:
         for item_id in pq.read_table(path, columns=["item_id"])["item_id"].to_pylist():

@@ -29,8 +29,8 @@ from modality_gap.errors import InputError
 
 
 class StoredVectors:
-    """The unit vectors x (n, d) of an embedding file, x_i and y_i of the paper, in float64: of them
-    `x[start:stop]` and `x[rows]` read those alone that they give. And the items' other columns.
+    """The unit vectors x (n, d) of an embedding file (x_i or y_i of the paper), in float64, and the
+    items' other columns. `x[start:stop]` and `x[rows]` read only the rows they return.
 
     Opening goes once through the file, a Parquet embedding set or an `.npy` matrix (n, d), and
     checks it. What stays in memory is a hash of each item's id, `item_hashes` (n,).
@@ -122,8 +122,8 @@ class StoredVectors:
         return np.isin(every, every if self.rows is None else self.rows)
 
     def copy_to(self, path: str | Path) -> None:
-        """Write all of it as an embedding set of its own, a tile in memory at a time; the labels as
-        they are, through no other type."""
+        """Write the whole set to a file of its own, with one tile in memory at a time; labels keep
+        their types."""
         chosen, start = self._chosen(), 0
         with EmbeddingWriter(path, self.metadata, self.file.label_types) as writer:
             for item_ids, vectors, labels in self.file.in_order(labels=True):

@@ -1,4 +1,4 @@
-"""One look for every figure of the project, and files that are the same byte for byte each time."""
+"""The style of every figure, and figure files that are reproducible byte for byte."""
 
 from pathlib import Path
 from textwrap import wrap
@@ -63,7 +63,7 @@ STYLE: dict[Any, Any] = {
 
 
 def use_style() -> None:
-    """Set the look of all figures from now on; text stays legible in one 900 pixels wide."""
+    """Set the style of all figures; text stays legible in a figure 900 pixels wide."""
     mpl.use("Agg")
     mpl.rcParams.update(STYLE)
 
@@ -76,8 +76,8 @@ def save(figure: Figure, svg_path: str | Path, pdf_path: str | Path) -> None:
 
 
 def plain(text: str, width: int = 28) -> str:
-    """Words that a user chose, as they are: no dollar sign among them begins a formula. Long ones
-    take several lines, of `width` characters: those of one of four panels in a row."""
+    """A user's text shown literally: no dollar sign begins a formula. Long texts are broken into
+    lines of `width` characters, which fit one of four panels."""
     return "\n".join(wrap(text, width)).replace("$", r"\$")
 
 
@@ -98,8 +98,8 @@ def letter(ax: Axes, label: str) -> None:
 
 
 def minima(curve: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows of a sweep, in its order, where its column `loss` is smallest; none of them at an
-    end of the sweep, beyond which the loss may fall further."""
+    """The rows of a sweep, in its order, with the smallest `loss`, except those at its ends, beyond
+    which the loss may fall further."""
     lowest = curve[curve["loss"] == curve["loss"].min()]
     return lowest.drop(index=[curve.index[0], curve.index[-1]], errors="ignore")
 
@@ -121,7 +121,7 @@ def draw_pairs(ax: Axes, points: "pd.DataFrame") -> None:
 
 
 def pairs_legend(figure: Figure) -> None:
-    """What the dots and lines of `draw_pairs` are, below the panels."""
+    """The legend of `draw_pairs`, below the panels."""
     handles = [
         plt.Line2D([], [], marker="o", ls="", color=IMAGE_COLOR, label="image (video, protein)"),
         plt.Line2D([], [], marker="o", ls="", color=TEXT_COLOR, label="text"),

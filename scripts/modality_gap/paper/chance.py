@@ -9,8 +9,8 @@ RECALLS = ("recall1_ab_low", "recall1_ba_low")
 
 
 def recall_over_chance(rows: pd.DataFrame) -> pd.Series:
-    """Recall@1 as a multiple of chance: by row the lower end of the interval in the direction where
-    it is lower. `rows` are those of statistics/gap.csv."""
+    """Recall@1 as a multiple of chance for `rows` of statistics/gap.csv: the lower end of the
+    interval, in the worse of the two directions."""
     return rows[list(RECALLS)].min(axis=1) / rows["recall1_chance"]
 
 

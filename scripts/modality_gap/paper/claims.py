@@ -101,14 +101,14 @@ def verdict(holds: bool | None, kind: str) -> str:
 
 
 def _expected(expect: Mapping, against: float | None) -> Mapping:
-    """What is expected, counted from a row's own bound where it has one."""
+    """The expected value; relative to the row's own bound if it has one."""
     if against is None:
         return expect
     return {key: value + (key != "within") * against for key, value in expect.items()}
 
 
 def _unmet(evidence: Mapping, tables: Mapping[str, pd.DataFrame]) -> str | None:
-    """The reason why evidence can say nothing, with what was measured; None where it can."""
+    """The reason why evidence is inconclusive, with the measured value; None if it is not."""
     for guard in evidence.get("provided", []):
         measured = measure(guard, tables)
         if measured is None:

@@ -57,8 +57,8 @@ def load_ledger(path: Path, schema_path: Path) -> dict:
 
 
 def _check_evidence(evidence: Mapping, name: str) -> None:
-    """Raises InputError where evidence is of no known kind, expects no one thing, or a bound is no
-    number: these may come out of `cases`, where the schema cannot see them."""
+    """Raise InputError if evidence has an unknown kind, does not expect exactly one thing, or has a
+    bound that is not a number: `cases` can cause these faults after the schema was checked."""
     if evidence["kind"] not in KINDS:
         raise InputError(
             f"{name} has evidence of the kind {evidence['kind']!r}; use one of {', '.join(KINDS)}."
@@ -80,8 +80,8 @@ EXPECTED = {"equals", "within", "above", "below"}
 
 
 def _cases(entry: dict) -> Iterator[dict]:
-    """An entry once for each of its `cases`, whose values take the place of {names} in it; in each,
-    every piece of evidence once for each of its own."""
+    """Copies of an entry, one for each of its `cases`, whose values replace the {names} in it; in
+    each copy, evidence with `cases` of its own is expanded the same way."""
     template = {key: value for key, value in entry.items() if key not in ("cases", "evidence")}
     for values in entry.get("cases", [{}]):
         try:

@@ -1,4 +1,4 @@
-"""What a piece of evidence measures: a value out of the tables that a run writes."""
+"""Measured values of the evidence, from the tables that a run writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Measured:
-    """A value out of a run's tables, with its interval and n where the table has them."""
+    """A value from a run's tables, with its interval and n if the table has them."""
 
     value: float
     low: float | None = None
@@ -35,7 +35,7 @@ OF_A_MINIMUM = ("delta", "distance", "loss", "loss_excess")
 
 
 def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | None:
-    """What a selector points at; None where this run has no such table or row.
+    """The value that a selector points at; None if this run has no such table or row.
 
     table, where, column: the cell (a list in `where`: rows of all of its values); with `less`, each
     row's cell less that of another column; with `against`, the cell itself, and what is expected
@@ -130,8 +130,8 @@ def _cell(row: pd.Series, column: str, point: bool) -> Measured:
 
 
 def _matches(column: pd.Series, wanted: object) -> pd.Series:
-    """Where a column holds what `where` wants. Raises InputError for a word that YAML does not read
-    as a text in a column of texts."""
+    """Mask of the rows whose column has the value in `where`. Raises InputError if YAML does not
+    read the value as a text and the column holds texts."""
     each = wanted if isinstance(wanted, list) else [wanted]
     if pd.api.types.is_string_dtype(column) and not all(isinstance(one, str) for one in each):
         numbers = pd.to_numeric(column, errors="coerce").notna().any()
@@ -187,8 +187,8 @@ def _difference(a: Measured, b: Measured) -> Measured:
 
 
 def _ratio(a: Measured, b: Measured) -> Measured:
-    """a / b; with the interval of a, scaled, where b has none; of two positive intervals with that
-    of the difference of their logarithms."""
+    """a / b. Its interval is a's divided by b if b has none, else that of the difference of the
+    logarithms of two positive intervals."""
     n = _least(a.n, b.n)
     if not b.value:
         return Measured(math.nan, n=n)

@@ -46,7 +46,7 @@ PAPERS_OWN = ("paper", "notebook")
 
 
 def read_claims(path: Path) -> pd.DataFrame:
-    """results/claims.csv, its texts as texts: an empty cell is an empty text."""
+    """results/claims.csv, read as texts: an empty cell is an empty text."""
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
@@ -65,7 +65,7 @@ FAVOUR = (DIFFERS, NOT_SEEN, INCONCLUSIVE, REPRODUCED, CONSISTENT, SAME, NOT_RUN
 
 def overall(claims: pd.DataFrame) -> pd.DataFrame:
     """One row for each claim, in their order: that of its strongest evidence (the first of KINDS),
-    of several of one kind the least favourable. `others` tells what all other evidence says."""
+    or of several of one kind the least favourable. `others` sums up all other evidence."""
     kinds = [*KINDS, ""]
     rows = []
     for _, group in claims.groupby("id", sort=False):
@@ -84,15 +84,15 @@ def overall(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def counts(claims: pd.DataFrame) -> dict[str, int]:
-    """How many claims got each verdict, all seven in their order; a claim counts once, by its
+    """Number of claims with each of the seven verdicts, in their order; a claim counts once, by its
     strongest evidence."""
     found = overall(claims)["verdict"].value_counts()
     return {word: int(found.get(word, 0)) for word in VERDICTS}
 
 
 def summary(claims: pd.DataFrame) -> list[str]:
-    """Sentences: first the paper's own claims alone, with what those reproduced rest on; then
-    those of everyone else, a sentence each."""
+    """Sentences that count verdicts: first the paper's own claims, with the evidence of those
+    reproduced; then the claims of every other source, one sentence each."""
     own = claims[claims["whose"].isin(PAPERS_OWN)]
     sentences = [f"Of {own['id'].nunique()} claims of the paper: {_counted(own, VERDICTS)}."]
     for whose, words in WHOSE.items():
@@ -140,8 +140,8 @@ def shown(row: Mapping) -> dict:
 
 
 def digits(value: Any) -> str:
-    """A number with four significant digits, of ten thousand and more all before the point; any
-    other text as it is."""
+    """A number with four significant digits, or as a whole number from ten thousand on; any other
+    text unchanged."""
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -120,16 +120,16 @@ def embed_task(
 def zero_shot_hits(
     images: np.ndarray, prompts: np.ndarray, classes: np.ndarray, right: np.ndarray
 ) -> np.ndarray:
-    """Which pictures (m, d) have a prompt (c, d) of the right class as their nearest, (m,):
-    `classes` (c,) names the prompts' classes, `right` (m,) the pictures'."""
+    """Whether the nearest prompt (c, d) of each picture (m, d) has the right class, (m,): `classes`
+    (c,) are the classes of the prompts, `right` (m,) those of the pictures."""
     return classes[(images @ prompts.T).argmax(axis=1)] == right
 
 
 def measure_untouched(
     x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> dict[str, float]:
-    """Gap and recalls of a model as it is, with intervals over the m held-out pairs, or over
-    `clusters` (m,) of them, as in gap.csv: it has no seeds to repeat over."""
+    """Gap and recalls of a model before training, with intervals over the m held-out pairs, or over
+    `clusters` (m,) of them, as in gap.csv, because there are no seeds to average over."""
     return {
         "n": len(x),
         "clusters": count_clusters(len(x), clusters),

@@ -16,7 +16,7 @@ from modality_gap.measures.retrieval import recall_at
 def symmetric_contrastive_loss(
     x: torch.Tensor, y: torch.Tensor, temperature: float | torch.Tensor
 ) -> torch.Tensor:
-    """Mean of the two cross-entropies of x_i.y_j / temperature, i the right answer of i.
+    """Mean of the two cross-entropies of x_i.y_j / temperature; the right answer for i is i.
 
     x, y: (b, d), of unit length. Source: paper, section 4; CLIP (Radford et al., 2021).
     """
@@ -28,7 +28,7 @@ def symmetric_contrastive_loss(
 
 
 class LinearProjections(torch.nn.Module):
-    """One linear map a modality into a shared space; the encoders before them stay frozen."""
+    """One linear map per modality into a shared space; the encoders before them stay frozen."""
 
     def __init__(self, image_dim: int, text_dim: int, dim: int):
         super().__init__()
@@ -48,8 +48,8 @@ def train(
     settings: dict,
     seed: int,
 ) -> pd.DataFrame:
-    """Train with AdamW at a fixed temperature; the learning rate warms up in a line, then follows
-    half a cosine down. (Without the warm-up a low temperature makes both towers collapse.)
+    """Train with AdamW at a fixed temperature; the learning rate rises linearly, then falls along
+    half a cosine. (Without the warm-up a low temperature makes both towers collapse.)
 
     `forward(rows)` gives the unit embeddings x, y of the train items `rows`; `held_out()` those
     of the held-out pairs, on which gap and recall are taken. Returns one row a recorded step:

@@ -26,8 +26,8 @@ class Pairs:
 
 
 def shuffled(rows: torch.Tensor, size: int, steps: int, seed: int) -> Iterator[torch.Tensor]:
-    """`steps` batches of `size` rows, an epoch after the other in an order that the seed draws; the
-    rows left over at an epoch's end are dropped."""
+    """`steps` batches of `size` rows, epoch by epoch in an order that the seed draws; rows left
+    over at the end of an epoch are dropped."""
     generator = torch.Generator().manual_seed(seed)
     order = torch.empty(0, dtype=torch.int64)
     for _ in range(steps):
@@ -44,7 +44,7 @@ def shuffled(rows: torch.Tensor, size: int, steps: int, seed: int) -> Iterator[t
 def embed(
     model: torch.nn.Module, pairs: Pairs, rows: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The model's x, y (m, d) of some pairs, as it gives them."""
+    """The model's output x, y (m, d) for some pairs."""
     model.eval()
     groups = rows.split(pairs.at_once or len(rows))
     parts = [model(pairs.a[some], pairs.b[some]) for some in groups]

@@ -28,7 +28,7 @@ def summarise(table: pd.DataFrame, keys: list[str], confidence: float) -> pd.Dat
 
 def trend(table: pd.DataFrame, by: str, quantities: list[str]) -> pd.DataFrame:
     """Kendall's tau of each quantity against the column `by`, over all runs: columns quantity, n,
-    kendall_tau, p_value. What never changes has no trend: tau 0, p 1."""
+    kendall_tau, p_value. A constant quantity has no trend: tau 0, p 1."""
     rows = []
     for quantity in quantities:
         constant = table[quantity].nunique() < 2 or table[by].nunique() < 2
@@ -38,8 +38,8 @@ def trend(table: pd.DataFrame, by: str, quantities: list[str]) -> pd.DataFrame:
 
 
 def spreads(table: pd.DataFrame, by: str, quantities: list[str], confidence: float) -> pd.DataFrame:
-    """How far each quantity varies between conditions, over every range of the column `by`: the
-    columns quantity, {by}_from, {by}_to, conditions (how many the range has), n (seeds), and
+    """Variation of each quantity between conditions, over every range of the column `by`. Columns:
+    quantity, {by}_from, {by}_to, conditions (number in the range), n (seeds), and
     largest_over_smallest with its interval (`intervals.largest_ratio`)."""
     columns = ["quantity", f"{by}_from", f"{by}_to", "conditions", "n"]
     names = [f"largest_over_smallest{end}" for end in ("", "_low", "_high")]

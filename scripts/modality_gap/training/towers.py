@@ -1,4 +1,4 @@
-"""What is trained: two small towers, the temperature, the optimiser."""
+"""Trained parts of the small models: two towers, the temperature, the optimiser."""
 
 import math
 from collections.abc import Iterable
@@ -63,7 +63,8 @@ def rotation_onto(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def rotate_second(model: torch.nn.Module, pairs: Pairs) -> None:
-    """Turn the model's second tower onto its first, by the train pairs. Source: section 4.4."""
+    """Rotate the outputs of the model's second tower onto the first, by the train pairs. Source:
+    section 4.4."""
     x, y = (side.double().cpu().numpy() for side in embed(model, pairs, pairs.train))
     fixed = model.get_buffer("rotation")
     rotation = torch.from_numpy(rotation_onto(x, y)).to(fixed)
@@ -88,7 +89,7 @@ class Temperature:
 
     @torch.no_grad()
     def clamp(self) -> None:
-        """Hold a learnt scale within its bound; after every step."""
+        """Limit a learnt scale to its bound; called after every step."""
         self.log_scale.clamp_(max=math.log(self.largest_scale))
 
 
@@ -107,7 +108,7 @@ class Adam:
 
     @torch.no_grad()
     def step(self, factor: float) -> None:
-        """One step down the gradients, which are forgotten, at `factor` of the learning rate."""
+        """One optimiser step at `factor` of the learning rate; then clears the gradients."""
         settings = self.settings
         adam(
             self.parameters,
@@ -131,8 +132,8 @@ class Adam:
 
 
 def learning_rate_factor(step: int, steps: int, warmup: int, decay: str) -> float:
-    """Share of the learning rate at a step counted from 0: up in a line over `warmup` steps, then
-    half a cosine down (`cosine`) or level (`none`)."""
+    """Share of the learning rate at a step counted from 0: a linear rise over `warmup` steps, then
+    a fall along half a cosine (`cosine`) or constant (`none`)."""
     if step < warmup:
         return (step + 1) / (warmup + 1)
     if decay == "none":
