@@ -1,4 +1,4 @@
-"""Draw where the L2 gap and other measures of two modalities disagree, all sets."""
+"""Draw where the gap and other measures of two modalities disagree, for all sets."""
 
 from modality_gap.logs import log_to
 
@@ -18,6 +18,7 @@ from modality_gap.figures.style import (
     save,
     use_style,
 )
+from modality_gap.measures.registry import label
 
 SIDES = {"a": (IMAGE_COLOR, "o"), "b": (TEXT_COLOR, "s")}
 LEFT, RIGHT = 0, 1  # of the ranks
@@ -78,7 +79,7 @@ for place, side, rank in ((LEFT, "right", "gap_rank"), (RIGHT, "left", "rmg_rank
             else f"{', '.join(names)}  {position}"
         )
         slope.text(place + shift, position, text, ha=side, va="center", fontsize=9)
-scatter.set(xlabel="L2 gap", ylabel="relative modality gap", title="Two measures of one gap")
+scatter.set(xlabel=label("gap"), ylabel=label("rmg"), title="Two measures of one gap")
 scatter.legend(
     loc="upper left",
     fontsize=8,
@@ -86,7 +87,7 @@ scatter.legend(
     ncols=1 if len(table) < 8 else 2,
 )
 slope.set(xlim=(-0.9, 1.9), ylim=(len(table) + 0.6, 0.4), xticks=[LEFT, RIGHT], yticks=[])
-slope.set_xticklabels(["rank by L2 gap", "rank by relative gap"])
+slope.set_xticklabels([f"rank by {label(name)}" for name in ("gap", "rmg")])
 slope.set_title("Rank among the sets: 1 is the widest")
 slope.spines[["left", "bottom"]].set_visible(False)
 slope.tick_params(length=0)

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from modality_gap.figures.style import INK, MUTED, PALETTE, letter, save, use_style
+from modality_gap.measures.registry import label
 
 use_style()
 gaps = pd.read_csv(snakemake.input.gap)
@@ -33,7 +34,7 @@ for _, row in gaps.iterrows():
         mfc=PALETTE[0] if row["weights"] == "trained" else "white",
     )
 left.set(
-    xlabel="gap",
+    xlabel=label("gap"),
     title="Gap",
     yticks=rows,
     yticklabels=[f"{name}\nn {n}" for name, n in zip(gaps["set"], gaps["n"], strict=True)],

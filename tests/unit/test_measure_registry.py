@@ -44,6 +44,13 @@ def test_a_new_measure_is_in_the_table_with_its_interval(one_more):
     assert (row["size"], row["size_low"], row["size_high"]) == (4.5, 4.0, 5.0)
 
 
+def test_figures_and_pages_call_a_measure_the_same(one_more):
+    assert registry.label("size") == "size of it"
+    assert (registry.label("gap"), registry.label("rmg")) == ("gap", "relative gap")
+    with pytest.raises(LookupError):
+        registry.label("min_cosine_a")
+
+
 def test_a_new_measure_is_documented(one_more, root):
     _, documented = load_tables(root / "config" / "tables.yaml", registry.columns())
     table = next(table for table in documented if table.path == "statistics/gap.csv")

@@ -1,5 +1,8 @@
 """Intervals of means, shares and ratios, and of any estimate by the jackknife or the bootstrap.
 
+scipy is imported by the functions that need it: pages and figures read the registry of measures,
+which names these functions, and must start fast.
+
 An interval is (low, high) and covers as often as `confidence`, between 0 and 1, says. Where items
 are not independent, `clusters` (n,) says which belong together, 0 to C - 1: then an interval is
 over clusters, not over items.
@@ -13,19 +16,22 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
 
 from modality_gap.errors import InputError
 
 
 def normal_quantile(confidence: float) -> float:
     """Half the width of an interval in standard errors, if the standard error is known."""
+    from scipy import special
+
     return special.ndtri((1 + confidence) / 2)
 
 
 def t_quantile(confidence: float, n: int | np.ndarray) -> float | np.ndarray:
     """Half the width of an interval in standard errors, if they are estimated from n independent
     units: Student's t with n - 1 degrees of freedom."""
+    from scipy import special
+
     return special.stdtrit(np.subtract(n, 1), (1 + confidence) / 2)
 
 
@@ -52,6 +58,8 @@ def sums_by(values: np.ndarray, clusters: np.ndarray, count: int) -> np.ndarray:
 
 def t_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
     """Student's interval of the mean of independent values (n,), n - 1 degrees of freedom."""
+    from scipy import stats
+
     margin = t_quantile(confidence, len(values)) * stats.sem(values)
     return float(np.mean(values) - margin), float(np.mean(values) + margin)
 
@@ -94,6 +102,8 @@ def proportion_interval(successes: float, n: float, confidence: float) -> tuple[
 
 def exact_interval(successes: float, n: float, confidence: float) -> tuple[float, float]:
     """Clopper and Pearson's interval of a share; n need not be a whole number."""
+    from scipy import stats
+
     tail = (1 - confidence) / 2
     low = stats.beta.ppf(tail, successes, n - successes + 1) if successes > 0 else 0.0
     high = stats.beta.ppf(1 - tail, successes + 1, n - successes) if successes < n else 1.0
@@ -167,6 +177,7 @@ def bootstrap_interval(
     (`gap_intervals.gap_interval`). Where no resample differs from the estimate BCa has no answer,
     and the percentile interval, a point, is given.
     """
+    from scipy import stats
 
     def of_resamples(indices: np.ndarray, axis: int) -> np.ndarray:
         # The sample itself comes as (n,), its resamples as (B, m).

@@ -230,6 +230,14 @@ def columns() -> dict[str, list[Column]]:
     }
 
 
+def label(name: str) -> str:
+    """What pages and figures call a column. Raises LookupError for one that has no label."""
+    labels = {
+        column.name: column.label for some in columns().values() for column in some if column.label
+    }
+    return labels[name]
+
+
 def shown(place: str) -> list[Column]:
     """The columns that a page shows at `place`, in their order."""
     return [column for some in columns().values() for column in some if place in column.shown]
