@@ -179,7 +179,7 @@ def test_own_pairs_that_do_not_fit_are_refused(changed_copy):
 
 def test_a_wrong_key_is_refused_before_anything_runs(small_run):
     said = small_run.snakemake("-n", "--config", "sead=1", check=False)
-    assert "sead is no known key" in said
+    assert "sead is not a known key" in said
 
 
 def test_released_features_join_where_they_are_at_hand(changed_copy, mirror):
