@@ -14,7 +14,7 @@ from modality_gap.pages.models import models_tables
 X, Y = np.eye(3)[[0, 1, 2, 0]], np.eye(3)[[1, 1, 2, 2]]
 SIZE = Measure(
     lambda pairs: {"size": 4.5, "size_low": 4.0, "size_high": len(pairs.x) + 1.0},
-    (Column("size", "length", "how large", True, "size of it", (FIGURE1, MODELS_GAP)),),
+    (Column("size", "length", "how large", True, "size of it", (FIGURE1, MODELS_GAP), "never"),),
 )
 
 
@@ -56,6 +56,7 @@ def test_a_new_measure_is_documented(one_more, root):
     table = next(table for table in documented if table.path == "statistics/gap.csv")
     assert table.columns[-1].meaning == "how large"
     assert table.names[-3:] == ["size", "size_low", "size_high"]
+    assert table.empty == {"largest5_share": "the gap is 0", "size": "never"}
 
 
 def test_a_new_measure_is_on_both_pages(one_more):

@@ -15,7 +15,7 @@ INTERVAL = "±"  # after the name of a column: it has its interval in the column
 @dataclass(frozen=True)
 class Column:
     """A column of a table; `interval`: two more hold the ends of its interval. `label`: its heading
-    on a page, in the tables that `shown` names."""
+    on a page, in the tables that `shown` names. `empty`: when a cell is empty, if one can be."""
 
     name: str
     unit: str
@@ -23,6 +23,7 @@ class Column:
     interval: bool = False
     label: str = ""
     shown: tuple[str, ...] = ()
+    empty: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -78,7 +79,9 @@ def load_tables(
             name,
             entry["about"],
             columns,
-            **{key: entry[key] for key in ("empty", "no_rows", "when") if key in entry},
+            {column.name: column.empty for column in columns if column.empty}
+            | entry.get("empty", {}),
+            **{key: entry[key] for key in ("no_rows", "when") if key in entry},
         )
         for column in table.names:
             if table.names.count(column) > 1:

@@ -47,10 +47,12 @@ class Measure:
     columns: tuple[Column, ...]
 
 
-def _column(name: str, unit: str, meaning: str, label: str = "", *shown: str) -> Column:
+def _column(
+    name: str, unit: str, meaning: str, label: str = "", *shown: str, empty: str = ""
+) -> Column:
     """A column; `name` ends in ± if it has an interval; `label` is its heading on pages."""
     bare = name.removesuffix(INTERVAL)
-    return Column(bare, unit, meaning, name.endswith(INTERVAL), label, shown)
+    return Column(bare, unit, meaning, name.endswith(INTERVAL), label, shown, empty)
 
 
 def _cone(side: str) -> Callable[[Pairs], dict]:
@@ -159,6 +161,7 @@ GAP = (
                 *("largest5_share", "share"),
                 "part of the squared gap vector in its five largest coordinates",
                 *("share in 5 dimensions", FIGURE1),
+                empty="the gap is 0",
             ),
         ),
     ),
