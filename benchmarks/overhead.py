@@ -57,7 +57,7 @@ def scripts_of_rules(rules: str) -> dict[str, str]:
             copies[match[2]], name = match[1], match[2]
         elif match := re.match(r"rule (\w+):", line):
             name = match[1]
-        elif match := re.match(r'\s+"\.\./scripts/(\w+)\.py"', line):
+        elif match := re.match(r'\s+"\.\./scripts/([\w/]+)\.py"', line):
             found[name] = match[1]
     made_of = {copy: found[rule] for copy, rule in copies.items() if rule in found}
     return {**made_of, **found}
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
         ],
         settings.folder,
     )
-    drawing = [name for name in names if name.startswith("plot_")]
+    drawing = [name for name in names if "/plot_" in name]
     heavy = [name for name in drawing if seconds[name][1]]
     rows = [
         measured("scripts that draw", "load a large package", len(heavy), "scripts", len(drawing))

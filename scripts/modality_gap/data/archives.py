@@ -120,6 +120,8 @@ def zip_name(path: str | Path, info: zipfile.ZipInfo) -> str:
     name = info.filename
     if info.flag_bits & 0x800 or name.isascii():
         return name
+    if name != info.orig_filename.partition("\0")[0]:  # Python 3.12 reads the field below itself
+        return name
     raw = name.encode("cp437")
     at = 0
     while at + 9 <= len(info.extra):  # Info-ZIP's field of a name in Unicode
