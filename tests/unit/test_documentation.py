@@ -342,7 +342,7 @@ def test_the_api_has_every_module_and_an_overview(root):
     assert len(modules) > 40
     assert sorted(re.findall(r"^::: (\S+)$", text, re.MULTILINE)) == sorted(modules)
     overview = pages["reference/api/index.md"]
-    assert "| [`modality_gap.measures`](measures.md) | What is measured of embeddings, " in overview
+    assert "| [`modality_gap.measures`](measures.md) | Measures of embeddings, " in overview
     assert "`findings.figure1`" in overview
 
 
