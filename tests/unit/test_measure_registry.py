@@ -10,6 +10,7 @@ from modality_gap.measures import registry, tables
 from modality_gap.measures.registry import FIGURE1, MODELS_GAP, Measure, Pairs
 from modality_gap.pages.findings.figure1 import figure1_tables
 from modality_gap.pages.models import models_tables
+from modality_gap.pages.words import NONE, cell
 
 X, Y = np.eye(3)[[0, 1, 2, 0]], np.eye(3)[[1, 1, 2, 2]]
 SIZE = Measure(
@@ -69,6 +70,22 @@ def test_a_new_measure_is_on_both_pages(one_more):
     models = models_tables(gap, diagnostics_of(gap), empty)["gap"]
     place = models.head.index("size of it")
     assert {row[place] for row in models.rows} == {"4.500 [4.000, 5.000]"}
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (Column("size", "count", ""), "1,234"),
+        (Column("size", "share", ""), "1234.000"),
+        (Column("size", "share", "", True), "1234.000 [1.000, 2000.000]"),
+        (Column("size", "count", "", True), "1234.000 [1.000, 2000.000]"),
+        (Column("none", "count", ""), NONE),
+        (Column("none", "share", "", True), NONE),
+    ],
+)
+def test_a_cell_of_a_page(column, text):
+    row = {"size": 1234, "size_low": 1.0, "size_high": 2000.0, "none": float("nan")}
+    assert cell(row, column) == text
 
 
 def diagnostics_of(gap: pd.DataFrame) -> pd.DataFrame:

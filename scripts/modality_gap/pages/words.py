@@ -29,12 +29,14 @@ def estimate(row: Mapping, name: str, digits: int = 3) -> str:
 
 
 def cell(row: Mapping, column: Column, digits: int = 3) -> str:
-    """A row's value of a column of the registry of measures, with its interval if it has one."""
-    if column.unit == "count":
-        return f"{row[column.name]:,.0f}"
-    return (
-        estimate(row, column.name, digits) if column.interval else number(row[column.name], digits)
-    )
+    """A row's value of a column of the registry of measures, with its interval if it has one; a
+    dash if the cell is empty."""
+    value = row[column.name]
+    if column.interval:
+        return estimate(row, column.name, digits)
+    if column.unit == "count" and value is not None and math.isfinite(value):
+        return f"{value:,.0f}"
+    return number(value, digits)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
