@@ -116,7 +116,7 @@ def _status(key: str) -> float:
     return next(float(line.split()[1]) for line in lines if line.startswith(key)) / 1024
 
 
-def made_pairs(n: int, d: int, seed: int = 0):
+def random_pairs(n: int, d: int, seed: int = 0):
     """Unit vectors x, y (n, d), float64: two cones a gap of about .8 apart, partners alike; made a
     block at a time, so that no more memory is ever held than they themselves take."""
     import numpy as np

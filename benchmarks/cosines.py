@@ -13,7 +13,7 @@ each) and the tiles need. Writes results/bench/cosines.csv.
 import argparse
 
 import numpy as np
-from bench import CORES, Clock, made_pairs, measured, peak_memory_mb, save, say
+from bench import CORES, Clock, measured, peak_memory_mb, random_pairs, save, say
 
 from modality_gap.measures.cone import cosine_distribution
 
@@ -42,13 +42,13 @@ def main(arguments: list[str] | None = None) -> None:
     n, d = settings.vectors, settings.dimensions
     products = [product_rate(d)]
     say(f"matrix product: {products[0]:.1f}e9 operations/s")
-    x = made_pairs(n, d)[0]
+    x = random_pairs(n, d)[0]
     clock = Clock()
-    found = cosine_distribution(x, BINS, threads=CORES)
+    distribution = cosine_distribution(x, BINS, threads=CORES)
     seconds = clock.seconds()
     memory = peak_memory_mb()
     products.append(product_rate(d))
-    assert found.counts.sum() == n * (n - 1)
+    assert distribution.counts.sum() == n * (n - 1)
     rate = n * (n - 1) * d / seconds / 1e9
     say(f"all pairs of {n:,} x {d}: {seconds:.1f} s")
     subject = "all-pairs cosines"

@@ -141,12 +141,12 @@ class Bench:
             batches, settings.items, "image", encoder, writer, settings.workers, "fail"
         )
         writer.close()
-        found, seconds = speed(clock, settings.items), clock.seconds()
+        rates, seconds = speed(clock, settings.items), clock.seconds()
         shares = {
             f"{part}_share": getattr(timing, f"{part}_s") / seconds
             for part in ("read", "infer", "write")
         }
-        return {**found, **shares, **peak_memory_mb()}
+        return {**rates, **shares, **peak_memory_mb()}
 
     def decode(self, precision: str) -> dict[str, float]:
         """One worker that reads, decodes and resizes, and nothing else."""
@@ -227,14 +227,14 @@ def measure(settings: argparse.Namespace, folder: Path) -> tuple[pd.DataFrame, d
     """Table of measures (precision, way, measure, value, low, high, n) and what they were
     measured on. n is the number of rounds, of a cosine that of pictures."""
     bench = Bench(settings, folder)
-    found: dict[tuple[str, str, str], list[float]] = {}
+    values_of: dict[tuple[str, str, str], list[float]] = {}
     for number in range(settings.rounds):
         for way in ("project", "ceiling", "dataloader", "decode"):
             # Decoding is the same for all.
             for precision in settings.precisions[: 1 if way == "decode" else None]:
                 for name, value in getattr(bench, way)(precision).items():
-                    found.setdefault((precision, way, name), []).append(value)
-                images_per_s = found[precision, way, "images_per_s"][-1]
+                    values_of.setdefault((precision, way, name), []).append(value)
+                images_per_s = values_of[precision, way, "images_per_s"][-1]
                 say(f"round {number + 1}: {way}, {precision}: {images_per_s:.1f} images/s")
     # A ratio is taken within a round, so that what slows the machine for a while slows both.
     for precision in settings.precisions:
@@ -250,14 +250,16 @@ def measure(settings: argparse.Namespace, folder: Path) -> tuple[pd.DataFrame, d
                 ("cpu_ms_per_image", "ratio of speeds by cpu time", -1),
             ):
                 both = zip(
-                    found[precision, "project", measure], found[base, way, measure], strict=True
+                    values_of[precision, "project", measure],
+                    values_of[base, way, measure],
+                    strict=True,
                 )
-                found[precision, f"project / {way} in {base}", name] = [
+                values_of[precision, f"project / {way} in {base}", name] = [
                     (mine / theirs) ** sign for mine, theirs in both
                 ]
     rows = [
         (*key, statistics.median(values), min(values), max(values), len(values))
-        for key, values in found.items()
+        for key, values in values_of.items()
     ]
     rows += [
         (precision, what, "cosine", np.median(values), min(values), max(values), len(values))

@@ -21,9 +21,9 @@ import numpy as np
 from bench import (
     CORES,
     Clock,
-    made_pairs,
     measured,
     peak_since_reset_mb,
+    random_pairs,
     reset_peak_memory,
     save,
     say,
@@ -108,7 +108,7 @@ QUADRATIC = {"all-pairs cosines", "retrieval recall", "diagnostics"}
 def measure_here(statistic: str, n: int) -> dict[str, float]:
     """Seconds and MB of one call, in this process."""
     function, d, _ = STATISTICS[statistic]
-    x, y = made_pairs(n, d)
+    x, y = random_pairs(n, d)
     if function is _umap:
         _first_umap(x, y)
     else:
@@ -150,13 +150,13 @@ def main(arguments: list[str] | None = None) -> None:
     for statistic, (_, _, sizes) in STATISTICS.items():
         sizes, seconds = [n for n in sizes if n <= settings.most], []
         for n in sizes:
-            found = measure_apart(statistic, n)
-            seconds.append(found["seconds"])
+            result = measure_apart(statistic, n)
+            seconds.append(result["seconds"])
             rows += [
-                measured(statistic, "time", found["seconds"], "s", n),
-                measured(statistic, "memory", found["mb"], "MB", n),
+                measured(statistic, "time", result["seconds"], "s", n),
+                measured(statistic, "memory", result["mb"], "MB", n),
             ]
-            say(f"{statistic}, n = {n:,}: {found['seconds']:.2f} s, {found['mb']:.0f} MB")
+            say(f"{statistic}, n = {n:,}: {result['seconds']:.2f} s, {result['mb']:.0f} MB")
         if len(sizes) >= FITTED:  # two sizes fit any line
             slope, error = exponent(sizes, seconds)
             kind = "quadratic" if statistic in QUADRATIC else "linear"

@@ -17,7 +17,7 @@ import argparse
 
 import numpy as np
 import torch
-from bench import CORES, Clock, made_pairs, measured, save, say
+from bench import CORES, Clock, measured, random_pairs, save, say
 from torch.nn.functional import cross_entropy, normalize
 
 from modality_gap.measures.loss_sweep import batched_sweep
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pairs", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=4)
     settings = parser.parse_args(arguments)
-    x, y = made_pairs(settings.pairs, 512)
+    x, y = random_pairs(settings.pairs, 512)
     save(
         "loss_sweep",
         compare(x, y, 50, settings.rounds, "batches of 50")

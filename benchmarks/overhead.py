@@ -66,12 +66,12 @@ def scripts_of_rules(rules: str) -> dict[str, str]:
 def shares(jobs: pd.DataFrame, starts: dict[str, float], wall: float, cores: int) -> dict:
     """Of the core time of a run, `wall` x `cores`: what no job took, what start-up took, both.
     `jobs` (rule, wall_s) are those of this run, `starts` the start-up of each rule's script."""
-    begun = jobs["rule"].map(starts).fillna(0).clip(upper=jobs["wall_s"])
+    startup = jobs["rule"].map(starts).fillna(0).clip(upper=jobs["wall_s"])
     idle = 1 - jobs["wall_s"].sum() / (wall * cores)
     return {
         "share without a job": idle,
-        "share of start-up": begun.sum() / (wall * cores),
-        "overhead and start-up": idle + begun.sum() / (wall * cores),
+        "share of start-up": startup.sum() / (wall * cores),
+        "overhead and start-up": idle + startup.sum() / (wall * cores),
     }
 
 

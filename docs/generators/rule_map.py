@@ -64,21 +64,23 @@ def figures_table(rules: list[dict], titles: dict[str, str], linkable: set[str])
         for output in rule["outputs"]:
             if output.startswith("results/figures/") and output.endswith(".svg"):
                 title = titles.get(Path(output).stem, rule["about"])
-                made = functions(sorted(computed), linkable)
-                rows.append([code(Path(output).name), title, links([rule["name"]]), made])
+                computed_by = functions(sorted(computed), linkable)
+                rows.append([code(Path(output).name), title, links([rule["name"]]), computed_by])
     return f"## Figures\n\n{table(['figure', 'title', 'drawn by', 'computed by'], rows)}"
 
 
 def behind(rule: dict, by_name: dict[str, dict]) -> set[str]:
     """The rules that write the tables which a rule reads, directly or by way of other tables."""
-    found: set[str] = set()
+    reading: set[str] = set()
     todo = list(rule["rules"])
     while todo:
         name = todo.pop()
-        if name not in found and any(path.startswith(TABLES) for path in by_name[name]["outputs"]):
-            found.add(name)
+        if name not in reading and any(
+            path.startswith(TABLES) for path in by_name[name]["outputs"]
+        ):
+            reading.add(name)
             todo += by_name[name]["rules"]
-    return found
+    return reading
 
 
 def functions(names: list[str], linkable: set[str]) -> str:

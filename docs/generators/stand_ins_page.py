@@ -19,12 +19,12 @@ rest is the paper's own, or has no counterpart in the paper.
 
 def stand_ins_page(ledger: Path, defaults_path: Path) -> str:
     """The page: the stand-ins of the default configuration by figure and table, then all known."""
-    known = load_yaml(ledger / "stand_ins.yaml")
+    relations = load_yaml(ledger / "stand_ins.yaml")
     config = with_rows(without_nulls(load_yaml(defaults_path)))
     rows = []
     for item in load_items(ledger / "items.yaml").values():
         made_of = makings(item, config["sets"], config)
-        origins = stand_ins(known, *made_of, config, vit_b32=item.vit_b32)
+        origins = stand_ins(relations, *made_of, config, vit_b32=item.vit_b32)
         if origins.stand_ins or origins.neighbours:
             rows.append(
                 [
@@ -38,12 +38,14 @@ def stand_ins_page(ledger: Path, defaults_path: Path) -> str:
             code(name),
             config["encoders"].get(name, {}).get("label", ""),
             text,
-            "yes" if name in known["neighbours"] else "",
+            "yes" if name in relations["neighbours"] else "",
         ]
-        for name, text in known["encoders"].items()
+        for name, text in relations["encoders"].items()
     ]
     data = [
-        [code(name), text] for part in ("datasets", "inputs") for name, text in known[part].items()
+        [code(name), text]
+        for part in ("datasets", "inputs")
+        for name, text in relations[part].items()
     ]
     return (
         f"{INTRODUCTION}## In the default configuration\n\n"

@@ -35,9 +35,9 @@ def tables_page(registry: Path, rules: list[dict], measures: Mapping[str, list[C
 
 def check_rules(tables: list[Table], rules: list[dict]) -> None:
     """Raise LookupError if a rule writes a table that the registry does not describe."""
-    known = {one.path for one in tables}
+    described = {one.path for one in tables}
     paths = {path.removeprefix("results/") for rule in rules for path in rule["outputs"]}
-    for path in sorted(paths - known):
+    for path in sorted(paths - described):
         if path.startswith(("statistics/", "tables/")) and "{study}" not in path:
             raise LookupError(f"config/tables.yaml does not describe {path}")
 

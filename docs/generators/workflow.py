@@ -51,9 +51,9 @@ def collect_rules() -> list[dict]:
         tasks = [(mirror, *configuration) for configuration in CONFIGURATIONS]
         context = get_context("spawn")
         with ProcessPoolExecutor(2, context, max_tasks_per_child=1) as pool:
-            found = list(pool.map(rules_of, *zip(*tasks, strict=True)))
-    rules = found[0]
-    for rule, *others in zip(rules, *found[1:], strict=True):
+            rules_by_configuration = list(pool.map(rules_of, *zip(*tasks, strict=True)))
+    rules = rules_by_configuration[0]
+    for rule, *others in zip(rules, *rules_by_configuration[1:], strict=True):
         for key in ("rules", "files"):
             rule[key] = sorted({name for one in (rule, *others) for name in one[key]})
     return rules
@@ -73,7 +73,7 @@ def rules_of(mirror: str, configfiles: list[str], config: dict) -> list[dict]:
     --config gives it. Changes the environment and the working directory of this process."""
     os.environ["MODALITY_GAP_MIRROR"] = mirror
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-        found = api.workflow(
+        loaded = api.workflow(
             resource_settings=ResourceSettings(cores=2),
             config_settings=ConfigSettings(
                 configfiles=[ROOT / path for path in configfiles], config=config
@@ -81,7 +81,7 @@ def rules_of(mirror: str, configfiles: list[str], config: dict) -> list[dict]:
             snakefile=ROOT / "Snakefile",
             workdir=ROOT,
         )
-        workflow = found.dag(DAGSettings(forceall=True)).workflow_api._workflow
+        workflow = loaded.dag(DAGSettings(forceall=True)).workflow_api._workflow
         workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True)
         workflow._build_dag()
         return [_described(rule, workflow.dag) for rule in workflow.rules]
@@ -89,20 +89,20 @@ def rules_of(mirror: str, configfiles: list[str], config: dict) -> list[dict]:
 
 def _described(rule, dag) -> dict:
     """What the reference says of a rule, by its jobs in a graph of jobs."""
-    made, files = {}, set()
+    sources, files = {}, set()
     for job in dag.jobs:
         if job.rule.name == rule.name:
             for source, outputs in dag.dependencies[job].items():
-                made |= dict.fromkeys(map(str, outputs), source.rule.name)
+                sources |= dict.fromkeys(map(str, outputs), source.rule.name)
             files |= set(map(str, job.input))
-    rest = files - made.keys()
+    rest = files - sources.keys()
     return {
         "name": rule.name,
         "file": Path(str(rule.snakefile)).resolve().relative_to(ROOT).as_posix(),
         "about": " ".join((rule.docstring or "").split()),
         "script": _script(rule),
         "outputs": [strip_wildcard_constraints(str(file)) for file in rule.output],
-        "rules": sorted(set(made.values())),
+        "rules": sorted(set(sources.values())),
         "files": sorted(file for file in rest if not file.startswith(("scripts/", "resources/"))),
     }
 

@@ -9,10 +9,10 @@ import pandas as pd
 from modality_gap.embeddings.stored import StoredVectors
 from modality_gap.measures.cone import measure_panel, panels
 
-given, params = snakemake.input, snakemake.params
+inputs, params = snakemake.input, snakemake.params
 rows, histograms = [], []
 for encoder, column, *files in zip(
-    params.encoders, params.clusters, given.trained, given.random, strict=True
+    params.encoders, params.clusters, inputs.trained, inputs.random, strict=True
 ):
     for (weights, inputs), x in panels(*map(StoredVectors, files)).items():
         clusters = x.clusters(column) if inputs == "real" else None

@@ -25,7 +25,7 @@ for name, x, y in with_gap(open_pairs(params.sets, snakemake.input.pairs)):
     tables.append(table)
     # The minimum, on a fine grid and with an interval, is of a sample of a large set.
     some = sample_rows(len(x), params.sample, params.seed)
-    found = minima(
+    new_rows = minima(
         x[some],
         y[some],
         params.landscape,
@@ -35,7 +35,7 @@ for name, x, y in with_gap(open_pairs(params.sets, snakemake.input.pairs)):
         threads,
         chosen(x.clusters(params.clusters.get(name)), some),
     )
-    for rows, new in zip((lowest, shapes), found, strict=True):
+    for rows, new in zip((lowest, shapes), new_rows, strict=True):
         rows += [{"set": name, **row} for row in new]
 columns = ["set", *LOSS_COLUMNS]
 joined(tables, columns).to_csv(snakemake.output.landscape, index=False)

@@ -79,13 +79,13 @@ def files_of(script: str, folder: Path) -> list[Path]:
         if scripts is None or script in scripts
         for module in modules
     }
-    found, todo = set(), [Path(f"{script}.py")]
+    files, todo = set(), [Path(f"{script}.py")]
     while todo:
         for path in _imported(folder, todo.pop()):
-            if path not in spared and path not in found:
-                found.add(path)
+            if path not in spared and path not in files:
+                files.add(path)
                 todo.append(path)
-    return sorted(found)
+    return sorted(files)
 
 
 def measures_of(script: str, folder: Path) -> list[Path]:

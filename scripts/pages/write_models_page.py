@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from modality_gap.pages import paper, render
-from modality_gap.pages.models import models_found, models_tables, sigmoid_table
+from modality_gap.pages.models import models_findings, models_tables, sigmoid_table
 from modality_gap.paper.items import load_items, makings_of_sets
 from modality_gap.paper.stand_ins import sentences, stand_ins
 
@@ -34,7 +34,7 @@ html = render.render_page(
     "models",
     style=paper.Markup(text(given.style)),
     tables=tables,
-    found=models_found(gap, diagnostics, minimum),
+    found=models_findings(gap, diagnostics, minimum),
     figures={Path(path).stem: render.embedded(Path(path).read_bytes()) for path in given.figures},
     captions={
         name: render.caption_html(text(path), config, name, beside[name])

@@ -7,11 +7,11 @@ log_to(snakemake)
 from modality_gap.embeddings.stored import open_pair, read
 from modality_gap.measures.fairness import measure_harm
 
-given, params = snakemake.input, snakemake.params
+inputs, params = snakemake.input, snakemake.params
 table = measure_harm(
-    *open_pair(*given.pair),
-    read(given.images),
-    read(given.prompts),
+    *open_pair(*inputs.pair),
+    read(inputs.images),
+    read(inputs.prompts),
     params.table2,
     params.confidence,
     params.cluster,

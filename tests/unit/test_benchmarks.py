@@ -18,7 +18,7 @@ import parquet_mean
 import pytest
 import scale
 import yaml
-from bench import made_pairs, measured, save
+from bench import measured, random_pairs, save
 
 from modality_gap.embeddings.stored import StoredVectors
 from modality_gap.measures.gap import gap, mean_cosine, mean_vector
@@ -29,7 +29,7 @@ from modality_gap.measures.shift import unit_gap_vector
 
 def test_plain_loop_and_the_sweep_give_the_same_losses():
     torch = pytest.importorskip("torch")
-    x, y = made_pairs(60, 32)
+    x, y = random_pairs(60, 32)
     u = unit_gap_vector(x, y)
     deltas = np.array([-5, -0.5, 0, 0.75, 4.75])
     ours = batched_sweep(x, y, deltas, loss_sweep.TEMPERATURES, 20).mean(axis=-1)
@@ -54,8 +54,8 @@ def test_rounds_together_are_the_whole_sweep_and_a_difference_is_relative_above_
     )
 
 
-def test_made_pairs_are_unit_vectors_with_a_gap_and_alike_partners():
-    x, y = made_pairs(5000, 64)
+def test_random_pairs_are_unit_vectors_with_a_gap_and_alike_partners():
+    x, y = random_pairs(5000, 64)
     np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1, atol=1e-12)
     assert 0.5 < gap(x, y) < 1.2
     assert (x * y).sum(axis=1).mean() > (x * y[::-1]).sum(axis=1).mean() + 0.05
@@ -351,7 +351,7 @@ class Counted(np.ndarray):
 
 def test_gap_and_mean_cosine_take_as_many_readings_and_numbers_as_the_plan_says():
     n = 50_000
-    x, y = made_pairs(n, 2)
+    x, y = random_pairs(n, 2)
     Counted.rows_read, peaks = 0, []
     for function, sides in (
         (gap, [x.view(Counted), y]),

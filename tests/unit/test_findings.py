@@ -28,10 +28,10 @@ from invented import (
 from modality_gap.pages import render
 from modality_gap.pages.findings import figure1, figure2, figure3, results, training
 from modality_gap.pages.findings.tables import (
-    table1_curves_found,
-    table1_found,
+    table1_curves_findings,
+    table1_findings,
     table1_tables,
-    table2_found,
+    table2_findings,
     table2_tables,
 )
 from modality_gap.paper.ledger import load_ledger
@@ -44,7 +44,7 @@ def texts(found):
 
 
 def test_figure1():
-    found = figure1.figure1_found(gap_table())
+    found = figure1.figure1_findings(gap_table())
     assert "In all 2 sets the two modalities are separated" in found[0].text
     assert "The smallest gap is 0.800 [0.790, 0.810] (toy, n 100); the classifier makes no" in (
         found[0].text
@@ -63,22 +63,22 @@ def test_figure1():
             gap_row("b", model="b", low=-0.1),
         ]
     )
-    found = figure1.figure1_found(other)
+    found = figure1.figure1_findings(other)
     assert "In 1 of 3 sets" in found[0].text
     assert "lowest accuracy of the classifier is 0.600 (toy, n 100 vectors)" in found[0].text
     assert "After training the gap is wider for toy (1.100 to 1.500)." in texts(found)
     assert "not clearly different" in texts(
-        figure1.figure1_found(pd.DataFrame([gap_row("a"), gap_row("b", "random")]))
+        figure1.figure1_findings(pd.DataFrame([gap_row("a"), gap_row("b", "random")]))
     )
 
 
 def test_a_set_at_the_edge_of_being_separated():
     """The classifier is held to .99 itself; a gap whose lower end is 0 is not clearly above 0."""
     rows = [gap_row("a", separability=0.99), gap_row("b", low=0.0), gap_row("c", separability=0.98)]
-    (apart, *_) = figure1.figure1_found(pd.DataFrame(rows))
+    (apart, *_) = figure1.figure1_findings(pd.DataFrame(rows))
     assert apart.text.startswith("In 1 of 3 sets the two modalities are separated")
     rows = [gap_row("a", separability=0.5, n=1234, clusters=1234)]
-    assert figure1.figure1_found(pd.DataFrame(rows))[0].text == (
+    assert figure1.figure1_findings(pd.DataFrame(rows))[0].text == (
         "In none of 1 set the two modalities are separated: the gap is clearly above 0 and a "
         "linear classifier tells them apart (accuracy at least 0.99 on held-out vectors). The "
         "smallest gap is 0.800 [0.790, 0.810] (a, n 1,234); the lowest accuracy of the classifier "
@@ -99,7 +99,7 @@ def test_what_training_did_is_told_by_intervals_that_do_not_touch():
         for weights, ends in (("trained", trained), ("random", random)):
             rows.append(gap_row(f"{model} {weights}", weights, *ends, model=model))
     rows.append(gap_row("alone", model="alone"))
-    found = [finding.text for finding in figure1.figure1_found(pd.DataFrame(rows))]
+    found = [finding.text for finding in figure1.figure1_findings(pd.DataFrame(rows))]
     assert found[1] == (
         "Without any training the gap is between 0.500 [0.400, 0.600] in up random (n 100) and "
         "0.900 [0.700, 1.000] in down random (n 100)."
@@ -109,14 +109,14 @@ def test_what_training_did_is_told_by_intervals_that_do_not_touch():
         "0.300); wider for up (0.500 to 0.900) and not clearly different for touches (0.700 to "
         "0.500) and touched (0.500 to 0.700)."
     )
-    alone = figure1.figure1_found(pd.DataFrame([gap_row("alone")]))
+    alone = figure1.figure1_findings(pd.DataFrame([gap_row("alone")]))
     assert [finding.text.split()[0] for finding in alone] == ["In", "Retrieval"]
 
 
 def test_retrieval_is_told_for_each_side():
     able = gap_row("able", recall1_ab=0.31, recall1_chance=0.0123, recall_items_b=100)
     weak = gap_row("weak", recall=0.06, recall_items_a=1234)
-    found = figure1.figure1_found(pd.DataFrame([able, weak]))
+    found = figure1.figure1_findings(pd.DataFrame([able, weak]))
     assert [finding.text for finding in found[1:]] == [
         "Retrieval is well above chance in able (recall@1 0.310 [0.250, 0.350] to text, 0.300 "
         "[0.250, 0.350] from text, chance 0.0123, 100 items).",
@@ -150,7 +150,7 @@ def test_each_column_of_figure_1s_table_is_its_own():
 
 def test_items_that_are_not_independent_are_told_with_their_clusters():
     table = gap_table().assign(clusters=40)
-    assert "(toy, n 100 in 40 clusters)" in figure1.figure1_found(table)[0].text
+    assert "(toy, n 100 in 40 clusters)" in figure1.figure1_findings(table)[0].text
     (made,) = figure1.figure1_tables(table)
     row = dict(zip(made.head, made.rows[0], strict=True))
     assert row["n"] == "100 in 40 clusters"
@@ -160,27 +160,27 @@ def test_items_that_are_not_independent_are_told_with_their_clusters():
 def test_one_rule_decides_what_is_near_chance():
     """Recall of .06 [.01, .11] at n 100 excludes nothing below chance, yet is not well above it."""
     weak = pd.DataFrame([gap_row("toy", recall=0.07)])  # lower end 2 times chance
-    found = texts(figure1.figure1_found(weak))
+    found = texts(figure1.figure1_findings(weak))
     assert "Retrieval is near chance in toy" in found and "well above" not in found
-    judged = texts(figure3.figure3bcd_found(landscape_table(), minimum_table(), weak))
+    judged = texts(figure3.figure3bcd_findings(landscape_table(), minimum_table(), weak))
     assert judged.startswith("No verdict from toy: retrieval near chance")
 
 
 def test_figure2a():
-    found = figure2.figure2a_found(cone_table())
+    found = figure2.figure2a_findings(cone_table())
     assert "The mean cosine is clearly above 0 in all 9 panels" in found[0].text
     assert "in all 6 comparisons" in found[1].text
     assert "mean cosine 0.900 to 0.900 against 0.500 to 0.500, n 10" in found[1].text
     # Of noise the paper says no such thing.
     assert len(found[1].claims) == 3
     assert all(name.endswith(".real") for name in found[1].claims)
-    (wider,) = figure2.figure2a_found(cone_table(random=0.2))[1:]
+    (wider,) = figure2.figure2a_findings(cone_table(random=0.2))[1:]
     assert "give a wider cone than training in the convolutional network on real" in wider.text
     assert "0.200 [0.190, 0.210] against 0.500 [0.490, 0.510]" in wider.text
     assert len(wider.claims) == 3
-    (same,) = figure2.figure2a_found(cone_table(random=0.5))[1:]
+    (same,) = figure2.figure2a_findings(cone_table(random=0.5))[1:]
     assert "no clearly different cone" in same.text
-    assert "above 0 in 3 of 9 panels" in figure2.figure2a_found(cone_table(random=-0.5))[0].text
+    assert "above 0 in 3 of 9 panels" in figure2.figure2a_findings(cone_table(random=-0.5))[0].text
 
 
 def cones(*means):
@@ -205,7 +205,7 @@ def test_cones_are_compared_by_intervals_that_do_not_touch():
         (trained, (0.8, 0.7, 0.9), (0.1, 0.0, 0.2)),  # narrower, and wider
         (trained, (0.9, 0.61, 1.0), (0.7, 0.65, 0.8)),  # narrower twice
     )
-    first, narrower, same, wider = figure2.figure2a_found(table)
+    first, narrower, same, wider = figure2.figure2a_findings(table)
     assert first.text == (
         "The mean cosine is clearly above 0 in 8 of 9 panels. It is smallest for the encoder 1, "
         "random weights, noise inputs: 0.100 [0.000, 0.200], n 1,234."
@@ -254,7 +254,7 @@ def test_each_column_of_figure_2as_table_is_its_own():
 
 
 def test_figure2b():
-    found = figure2.figure2b_found(mlp_table())
+    found = figure2.figure2b_findings(mlp_table())
     assert found[0].text == (
         "After 25 layers with biases the mean cosine is 0.99 for relu and 0.50 for tanh (mean of "
         "3 repeats)."
@@ -263,7 +263,7 @@ def test_figure2b():
         "For tanh it is 0.500 [0.498, 0.502] with and 0.001 [-0.001, 0.003] without biases (mean "
         "of 3 repeats with its interval)."
     )
-    assert "0.400" in figure2.figure2b_found(mlp_table(tanh_without_bias=0.4))[2].text
+    assert "0.400" in figure2.figure2b_findings(mlp_table(tanh_without_bias=0.4))[2].text
 
 
 def test_figure_2b_tells_bias_from_none():
@@ -275,7 +275,7 @@ def test_figure_2b_tells_bias_from_none():
         for (name, bias), end in ends.items()
         for layer in (2, 4)
     )
-    assert [finding.text for finding in figure2.figure2b_found(table)] == [
+    assert [finding.text for finding in figure2.figure2b_findings(table)] == [
         "After 4 layers with biases the mean cosine is 0.90 for relu and leaky relu and 0.50 for "
         "tanh (mean of 3 repeats).",
         "After 4 layers without biases the mean cosine is 0.80 for relu, 0.10 for tanh and 0.70 "
@@ -283,16 +283,16 @@ def test_figure_2b_tells_bias_from_none():
         "For tanh it is 0.500 [0.470, 0.520] with and 0.100 [0.070, 0.120] without biases (mean "
         "of 3 repeats with its interval).",
     ]
-    found = figure2.figure2b_found(table)
+    found = figure2.figure2b_findings(table)
     assert [len(finding.claims) for finding in found] == [2, 0, 1]
-    assert len(figure2.figure2b_found(table[table["activation"] == "relu"])) == 2
+    assert len(figure2.figure2b_findings(table[table["activation"] == "relu"])) == 2
 
 
 def test_figure2c():
-    (found,) = figure2.figure2c_found(spectrum_table())
+    (found,) = figure2.figure2c_findings(spectrum_table())
     assert "value 2 is 8.00 and value 3 1.00, a drop by a factor of 8.00, the steep" in found.text
     assert "75.0 % of the variance" in found.text
-    (found,) = figure2.figure2c_found(spectrum_table((9.0, 1.0, 0.9, 0.8)))
+    (found,) = figure2.figure2c_findings(spectrum_table((9.0, 1.0, 0.9, 0.8)))
     assert "the steepest drop comes after value 1" in found.text
     assert found.text == (
         "toy: singular value 2 is 1.00 and value 3 0.90, a drop by a factor of 1.11, where the "
@@ -305,7 +305,7 @@ def test_figure2c():
 @pytest.mark.parametrize(("gap", "little"), [(1.0, False), (1.99, False), (2.01, True)])
 def test_a_plane_that_holds_little_of_the_gap_says_so(gap, little):
     """The centres are 1 apart in the plane before the shift."""
-    (found,) = figure3.figure3a_found(shifts_table(), gap_table().assign(gap=gap))
+    (found,) = figure3.figure3a_findings(shifts_table(), gap_table().assign(gap=gap))
     assert "25.0 % of the variance, the first six 40.0 %" in found.text
     assert f"holds 1.000 of the gap of {gap:.3f}" in found.text
     assert ("too little to show" in found.text) == little
@@ -319,7 +319,7 @@ def test_the_drawn_shift_is_the_one_by_the_whole_gap():
         for side, sign in (("a", 1), ("b", -1)):
             rows.append({"set": "toy", "side": side, "delta": delta, "n": 9, "share_1": 0.25})
             rows[-1] |= {"share_first_6": 0.4, "pc_1": sign * 0.3 * (1 - delta), "pc_2": sign * 0.4}
-    (found,) = figure3.figure3a_found(pd.DataFrame(rows), gap_table())
+    (found,) = figure3.figure3a_findings(pd.DataFrame(rows), gap_table())
     # The centres are 2 * (.3 * .99, .4) apart near 0 and 2 * (.3 * .21, .4) near .8.
     assert found.text == (
         "toy: the first component holds 25.0 % of the variance, the first six 40.0 % (n 9 pairs). "
@@ -329,7 +329,7 @@ def test_the_drawn_shift_is_the_one_by_the_whole_gap():
 
 
 def test_figure3bcd():
-    found = figure3.figure3bcd_found(landscape_table(), minimum_table(), gap_table())
+    found = figure3.figure3bcd_findings(landscape_table(), minimum_table(), gap_table())
     assert found[0].text == (
         "At temperature 1/100 the loss is smallest at distance 0.800 [0.700, 0.900] in toy (own "
         "gap 0.800, n 100)."
@@ -340,10 +340,10 @@ def test_figure3bcd():
 
 def test_the_minimum_is_that_of_the_fine_sweep_and_none_at_its_end():
     """The coarse grid has its minimum at 0.800 here; the sentence must not quote it."""
-    found = figure3.figure3bcd_found(landscape_table(), minimum_table(cold=0.765), gap_table())
+    found = figure3.figure3bcd_findings(landscape_table(), minimum_table(cold=0.765), gap_table())
     assert "at distance 0.765" in found[0].text and "0.800 [" not in found[0].text
     ends = minimum_table(cold=1.9, at_end=True)
-    found = figure3.figure3bcd_found(landscape_table(), ends, gap_table())
+    found = figure3.figure3bcd_findings(landscape_table(), ends, gap_table())
     assert "smallest beyond the end of the sweep in toy" in found[0].text
     assert "1.900" not in found[0].text
     (table,) = figure3.figure3bcd_tables(ends, gap_table())
@@ -368,7 +368,7 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
     # Of one curve the released loss moves the minimum; that of the weak set is not counted.
     moved = (grids["set"] != "toy") & (grids["temperature"] == 1) & (grids["delta"] == 0.5)
     grids.loc[moved, "loss_as_released"] = 0.1625
-    found = figure3.figure3bcd_found(grids, sweeps, gaps)
+    found = figure3.figure3bcd_findings(grids, sweeps, gaps)
     assert [finding.text for finding in found] == [
         "At temperature 1/100 the loss is smallest at distance 0.600 [0.500, 0.700] in clasp (own "
         "gap 0.620, n 50) and at distance 0.800 [0.700, 0.900] in toy (own gap 0.810, n 100).",
@@ -400,7 +400,7 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
 
 
 def test_figure3g():
-    found = figure3.figure3g_found(sphere_table())
+    found = figure3.figure3g_findings(sphere_table())
     assert found[0].text == (
         "Points 20° apart, two pairs mismatched: by temperature, the loss is smallest at 0° for 1 "
         "and 53° for 1/35."
@@ -410,7 +410,7 @@ def test_figure3g():
     )
     assert "figure3g.mismatched_want_a_gap" in found[0].claims
     assert "supplementary9.matched_wants_no_gap" in found[1].claims
-    closer = figure3.figure3g_found(sphere_table().assign(spacing_deg=15))
+    closer = figure3.figure3g_findings(sphere_table().assign(spacing_deg=15))
     assert "figure3g.gap_at_15_degrees" in closer[0].claims
     assert [one.lead for one in closer] == [True, False]
     assert not any(one.lead for one in found)
@@ -433,18 +433,18 @@ def test_of_two_minima_of_the_sphere_the_nearer_is_told():
 
 
 def test_table1():
-    found = table1_found(table1())
+    found = table1_findings(table1())
     assert "raises the score in 1 of 1, by 12.5 points; the gap is wider in 1." in found[0].text
     assert "there is an improvement in toy on a task" in found[1].text
     assert "(accuracy 0.500 [0.430, 0.570] to 0.600 [0.530, 0.670]" in found[1].text
     assert "30 pictures gained and 10 lost, p 0.001, n 200)" in found[1].text
-    assert "no clear change" in table1_found(table1(p_held_out=0.2))[1].text
-    assert "there is a loss in" in table1_found(table1(held_out=0.4))[1].text
-    one = table1_found(table1().assign(held_out_won=1))[1].text
+    assert "no clear change" in table1_findings(table1(p_held_out=0.2))[1].text
+    assert "there is a loss in" in table1_findings(table1(held_out=0.4))[1].text
+    one = table1_findings(table1().assign(held_out_won=1))[1].text
     assert "1 picture gained" in one
     (table,) = table1_tables(table1())
     assert table.rows[0][:3] == ["toy, a task", "200", "4"] and "30\u00a0/\u00a010" in table.rows[0]
-    areas = table1_found(table1().assign(metric="roc_auc"))[1].text
+    areas = table1_findings(table1().assign(metric="roc_auc"))[1].text
     assert "ROC-AUC 0.500" in areas and "30 pairs of pictures gained" in areas
     (table,) = table1_tables(table1().assign(metric="roc_auc"))
     assert "area under the ROC curve" in table.caption
@@ -470,7 +470,7 @@ def test_gains_losses_and_no_change_are_told_apart():
         ("areas", 0.5, 0.5, 0.6, "as it is", 0.0099, {"metric": "roc_auc", "held_out_won": 1}),
         ("weak", 0.5, 0.9, 0.9, "wider", 0.0, {"default_low": 0.25}),  # its end is at chance
     )
-    found = table1_found(table)
+    found = table1_findings(table)
     assert [finding.text for finding in found] == [
         "Where the model is above chance (5 rows), the best shift, picked on the scored pictures "
         "as in the paper, raises the score in 3 of 5, by 1.0 to 12.5 points; the gap is wider in "
@@ -491,7 +491,7 @@ def test_gains_losses_and_no_change_are_told_apart():
         "that a shift could raise or lower.",
     ]
     assert [len(finding.claims) for finding in found] == [1, 1, 0, 0, 0]
-    none = table1_found(scores(("four", 0.5, 0.5, 0.5, "as it is", 0.2, {})))[0].text
+    none = table1_findings(scores(("four", 0.5, 0.5, 0.5, "as it is", 0.2, {})))[0].text
     assert none.endswith("raises the score in 0 of 1.")
 
 
@@ -532,7 +532,7 @@ def test_the_curves_run_over_the_models_that_are_able():
     sweep = pd.concat([one, two, three, weak])
     row = table1()
     rows = [row.assign(task=name) for name in ("a_task", "b_task", "c_task")]
-    found = table1_curves_found(sweep, pd.concat([*rows, row.assign(model="weak", chance=0.9)]))
+    found = table1_curves_findings(sweep, pd.concat([*rows, row.assign(model="weak", chance=0.9)]))
     assert [finding.text for finding in found] == [
         "Over 2 shifts and without one accuracy runs from 0.500 to 0.625 for toy on b task (0.500 "
         "without a shift, n 200) and 0.250 to 0.750 for toy on a task (0.750 without a shift, "
@@ -545,13 +545,13 @@ def test_the_curves_run_over_the_models_that_are_able():
 
 def test_a_model_at_chance_on_a_task_gives_no_verdict_and_says_why():
     weak = table1().assign(chance=0.5)
-    (found,) = table1_found(weak)
+    (found,) = table1_findings(weak)
     assert found.text.startswith("No verdict from toy on a task: not above chance")
     assert found.claims == ()
-    assert table1_curves_found(zero_shot(), weak) == []
+    assert table1_curves_findings(zero_shot(), weak) == []
     sweep = zero_shot()
     sweeps = pd.concat([sweep, sweep.assign(model="weak")])
-    told = [one.text for one in table1_curves_found(sweeps, table1())]
+    told = [one.text for one in table1_curves_findings(sweeps, table1())]
     curves = len(sweep.groupby(["model", "task"]))
     assert told[-1] == (
         f"Nothing is said of {curves} of {2 * curves} curves: not above chance without a shift."
@@ -559,7 +559,7 @@ def test_a_model_at_chance_on_a_task_gives_no_verdict_and_says_why():
     shifts = sweep["delta"].nunique() - 1
     assert told[0].startswith(f"Over {shifts} shift{'s' * (shifts > 1)} and without one ")
     both = pd.concat([table1(), weak.assign(task="b_task")])
-    found = table1_found(both)
+    found = table1_findings(both)
     assert "(1 row)" in found[0].text and "0.05 over 1 row" in found[1].text
 
 
@@ -573,12 +573,12 @@ def test_the_caption_of_table_1_explains_the_columns_that_are_there():
 
 
 def test_table2():
-    found = table2_found(table2(), -0.2)
+    found = table2_findings(table2(), -0.2)
     assert "go from 20 of 100 (20.0 % [10.0, 30.0]) to 10 (10.0 % [5.0, 15.0]), p 0.01" in (
         found[0].text
     )
     assert "Of 2 groups there are fewer in 2 (50 pictures each)" in found[1].text
-    assert "more in 2" in table2_found(table2(after=15), -0.2)[1].text
+    assert "more in 2" in table2_findings(table2(after=15), -0.2)[1].text
     for light, dark, words in (
         (9, 10, "fewer in 1 and as many in 1"),
         (10, 11, "more in 1 and as many in 1"),
@@ -589,9 +589,9 @@ def test_table2():
             rows = (table["group"] == group) & (table["delta"] == -0.2)
             table.loc[rows, "offensive"] = offensive
         assert f"Of 2 groups there are {words} (50 pictures each)" in (
-            table2_found(table, -0.2)[1].text
+            table2_findings(table, -0.2)[1].text
         )
-    same = table2_found(table2(after=10), -0.2)
+    same = table2_findings(table2(after=10), -0.2)
     assert "as many pictures get an offensive label as without a shift, 20 of 100" in same[0].text
     assert "unchanged in all 2 groups" in same[1].text
     (table,) = table2_tables(table2(), -0.2)
@@ -606,7 +606,7 @@ def test_table_2_is_told_with_its_own_counts():
     shifted = more["delta"] == -0.2
     more.loc[shifted, "correct_share"] = 0.3
     more.loc[~shifted, "correct_share"] = 0.2
-    text, groups, right = (finding.text for finding in table2_found(more, -0.2))
+    text, groups, right = (finding.text for finding in table2_findings(more, -0.2))
     assert text == (
         "At delta -0.2 the pictures with an offensive label go from 20 of 100 (20.0 % [10.0, "
         "30.0]) to 10 (10.0 % [5.0, 15.0]), p 0.01."
@@ -640,13 +640,13 @@ def test_each_column_of_table_2_is_its_own():
 
 
 def test_training():
-    (found,) = training.training_found(training_table())
+    (found,) = training.training_findings(training_table())
     assert "over 2 steps the gap goes from 1.200 to 1.300" in found.text
     assert "loss from 4.00 to 2.00" in found.text and "0.010 to 0.200" in found.text
     assert found.claims == ()  # the paper has no such experiment
     other = training_table().assign(model="a", recall1=[0.05, None, 0.1])
     shuffled = pd.concat([training_table()[::-1], other])
-    assert [finding.text for finding in training.training_found(shuffled)] == [
+    assert [finding.text for finding in training.training_findings(shuffled)] == [
         "toy: over 2 steps the gap goes from 1.200 to 1.300, recall@1 on held-out pairs from 0.010 "
         "to 0.200 and the training loss from 4.00 to 2.00 (one seed).",
         "a: over 2 steps the gap goes from 1.200 to 1.300, recall@1 on held-out pairs from 0.050 "
@@ -655,7 +655,7 @@ def test_training():
 
 
 def test_what_temperature_1_does_is_told_and_only_what_the_intervals_carry():
-    gap, accuracy, recall = training.temperature_found(temperature_summary())
+    gap, accuracy, recall = training.temperature_findings(temperature_summary())
     assert gap.lead and accuracy.lead and recall.lead
     assert gap.text == (
         "After fine-tuning of toy at temperature 1 the gap is 0.100 [0.090, 0.110], lower than "
@@ -669,12 +669,14 @@ def test_what_temperature_1_does_is_told_and_only_what_the_intervals_carry():
     assert "recall@1 from text is 0.290" in recall.text
     assert not {*recall.claims} & {*gap.claims, *accuracy.claims}
     for value, words in ((0.499, "not clearly other than"), (0.501, "higher than")):
-        assert f"], {words} 0.48" in training.temperature_found(temperature_summary(value))[0].text
+        assert (
+            f"], {words} 0.48" in training.temperature_findings(temperature_summary(value))[0].text
+        )
     missing = [f"zero_shot_after{end}" for end in ("", "_low", "_high")]
     without = temperature_summary().assign(**dict.fromkeys(missing, float("nan")))
-    assert len(training.temperature_found(without)) == 2
+    assert len(training.temperature_findings(without)) == 2
     named = temperature_summary().assign(model="projections")
-    assert "of stitched's projections at" in training.temperature_found(named)[0].text
+    assert "of stitched's projections at" in training.temperature_findings(named)[0].text
 
 
 def test_two_temperatures_are_told_apart_by_intervals_that_do_not_touch():
@@ -692,7 +694,7 @@ def test_two_temperatures_are_told_apart_by_intervals_that_do_not_touch():
             ends = [value, round(value - 0.01, 6), round(value + 0.01, 6)]
             summary.loc[hot, [f"{name}_after{end}" for end in ("", "_low", "_high")]] = ends
         summary = summary.round(6)
-        gap, accuracy, recall = (found.text for found in training.temperature_found(summary))
+        gap, accuracy, recall = (found.text for found in training.temperature_findings(summary))
         told = " ".join((gap, accuracy, recall))
         assert tuple(re.findall(f"{other}|{lower}|{higher}", told)) == words
     assert recall == (
@@ -701,11 +703,11 @@ def test_two_temperatures_are_told_apart_by_intervals_that_do_not_touch():
         "0.290 [0.280, 0.300] after that at 1/100 (mean and interval over 3 seeds)."
     )
     without = temperature_summary().drop(columns=[n for n in summary if n.startswith("zero_shot")])
-    assert len(training.temperature_found(without)) == 2
+    assert len(training.temperature_findings(without)) == 2
 
 
 def test_what_is_left_of_the_gap_from_another_start():
-    found = training.initialisation_found(*initialisation_tables().values())
+    found = training.initialisation_findings(*initialisation_tables().values())
     assert "from the rotated start from 0.100 [0.050, 0.150] to 0.600 [0.550, 0.650]" in (
         found[0].text
     )

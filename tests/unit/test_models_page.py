@@ -8,7 +8,7 @@ import pytest
 
 from modality_gap.pages import paper, render
 from modality_gap.pages.findings.figure3 import minimum_table
-from modality_gap.pages.models import models_found, models_tables, sigmoid_table
+from modality_gap.pages.models import models_findings, models_tables, sigmoid_table
 from modality_gap.paper.items import load_items
 from modality_gap.paper.stand_ins import Origins
 
@@ -125,7 +125,7 @@ def many() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 
 def test_sentences_on_several_sets():
-    assert [finding.text for finding in models_found(*many())] == [
+    assert [finding.text for finding in models_findings(*many())] == [
         "In all 2 sets with random weights the gap is clearly above 0: from 1.200 [1.190, 1.210] "
         "(s, n 55) to 1.300 [1.290, 1.310] (r, n 54).",
         "In 3 of 4 sets with trained weights the gap is clearly above 0: from "
@@ -141,14 +141,14 @@ def test_sentences_on_several_sets():
 def test_without_trained_sets_nothing_is_said_of_them():
     gap, ranks, minimum = many()
     gap = gap[gap["weights"] == "random"]
-    found = [finding.text for finding in models_found(gap, ranks.tail(2), minimum)]
+    found = [finding.text for finding in models_findings(gap, ranks.tail(2), minimum)]
     assert [text.split(" ")[0] for text in found] == ["In", "The"]
     assert found[1] == "The gap and the relative gap rank all 2 sets alike."
 
 
 def test_sentences_count_what_the_tables_hold(tables):
     tables[2]["at_end"] = False
-    found = " ".join(finding.text for finding in models_found(*tables))
+    found = " ".join(finding.text for finding in models_findings(*tables))
     assert "In the one set with random weights the gap is clearly above 0" in found
     assert "The gap and the relative gap rank one and one_random differently." in found
     assert "Of 1 set with trained weights one retrieves well above chance (recall@1 at least 5" in (
@@ -156,14 +156,14 @@ def test_sentences_count_what_the_tables_hold(tables):
     )
     assert "changes for one (0.700 [0.690, 0.710] to -0.050 [-0.060, -0.040])" in found
     alike = tables[1].assign(rmg_rank=tables[1]["gap_rank"])
-    found = " ".join(finding.text for finding in models_found(tables[0], alike, tables[2]))
+    found = " ".join(finding.text for finding in models_findings(tables[0], alike, tables[2]))
     assert "The gap and the relative gap rank all 2 sets alike." in found
 
 
 def test_a_model_near_chance_is_left_out(tables):
     """Better than chance, one in 60, yet not five times it."""
     tables[0]["recall1_ab_low"] = 2 / 60
-    found = " ".join(finding.text for finding in models_found(*tables))
+    found = " ".join(finding.text for finding in models_findings(*tables))
     assert "none retrieves well above chance" in found
     assert "contrastive loss is smallest" not in found
 
@@ -192,7 +192,7 @@ def test_the_page_is_whole_and_escaped(tables):
         "models",
         style="",
         tables=models_tables(*tables),
-        found=models_found(*tables),
+        found=models_findings(*tables),
         figures={"models": render.embedded(b"<svg/>")},
         captions={"models": paper.Markup("<p>A caption.</p>")},
         items=load_items(ROOT / "config/ledger/items.yaml"),
@@ -215,6 +215,6 @@ def test_the_page_is_whole_and_escaped(tables):
 def test_a_gap_whose_interval_reaches_0_is_not_clear(tables, low, share):
     gap, *others = tables
     gap.loc[gap["weights"] == "trained", "gap_low"] = low
-    told = [str(found) for found in models_found(gap, *others)]
+    told = [str(found) for found in models_findings(gap, *others)]
     (text,) = [one for one in told if "trained weights the gap is clearly" in one]
     assert share in text

@@ -144,9 +144,9 @@ def _trained_with_quick_gelu(spec: Mapping) -> bool | None:
     if not isinstance(tag, str):
         # What these two may hold is OpenAI's (config/schema/config.yaml), or CLIP's image tower.
         return True if {"weights", "wheel"} & spec.keys() else None
-    known = tags(spec["architecture"]).get(tag)
-    if known is not None:
-        return bool(known.get("quick_gelu"))
+    settings = tags(spec["architecture"]).get(tag)
+    if settings is not None:
+        return bool(settings.get("quick_gelu"))
     beside = _beside(tag).get("model_cfg", {})
     if Path(tag).is_file() and beside:
         return bool(beside.get("quick_gelu"))
@@ -192,7 +192,7 @@ def preparation(architecture: str, weights: str | None) -> dict:
         return {}
     beside = _beside(weights).get("preprocess_cfg") if weights else None
     ways = [beside] if beside else tags(architecture).values()
-    found = {
+    ways_as_text = {
         json.dumps({to: way[key] for to, key in PREPARATION.items() if key in way}) for way in ways
     }
-    return json.loads(found.pop()) if len(found) == 1 else {}
+    return json.loads(ways_as_text.pop()) if len(ways_as_text) == 1 else {}

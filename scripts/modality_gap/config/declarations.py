@@ -65,12 +65,12 @@ def complete_schema(
     schema = copy.deepcopy(schema)
     defs = schema["$defs"]
     joint = {name: library for name, library in libraries.items() if len(library.preprocessing) > 1}
-    for part, known in (("encoder", libraries), ("model", joint)):
+    for part, members in (("encoder", libraries), ("model", joint)):
         entry = defs[part]
-        entry["properties"]["library"]["enum"] = list(known)
-        for library in known.values():
+        entry["properties"]["library"]["enum"] = list(members)
+        for library in members.values():
             entry["properties"] |= library.keys
-        options = _merged(library.options for library in known.values())
+        options = _merged(library.options for library in members.values())
         entry["properties"]["options"] |= {"additionalProperties": False, "properties": options}
     # The rule of a library comes first, so that a sentence lists the options of that library alone.
     rules = [_library_rule(name, library) for name, library in libraries.items()]
@@ -118,16 +118,16 @@ def _described(read: Callable, name: str, hint: Any) -> dict:
 def _merged(parts: Any) -> dict[str, dict]:
     """The options of several libraries or formats together; an option name has all their
     meanings."""
-    found: dict[str, list[dict]] = {}
+    meanings: dict[str, list[dict]] = {}
     for options in parts:
         for name, part in options.items():
-            if part not in found.setdefault(name, []):
-                found[name].append(part)
+            if part not in meanings.setdefault(name, []):
+                meanings[name].append(part)
     return {
         name: one[0]
         if len(one) == 1
         else {"description": " ".join(part["description"] for part in one), "anyOf": one}
-        for name, one in found.items()
+        for name, one in meanings.items()
     }
 
 

@@ -29,18 +29,18 @@ def model_files(spec: Mapping) -> list[str]:
     if isinstance(files[0], str) and Path(files[0]).is_file():
         # What open_clip writes of weights, beside them.
         files.append(str(Path(files[0]).with_name("open_clip_config.json")))
-    found = {str(Path(name)) for name in files if isinstance(name, str) and Path(name).is_file()}
-    return sorted(found.union(*(_inside(Path(name)) for name in folders if name)))
+    present = {str(Path(name)) for name in files if isinstance(name, str) and Path(name).is_file()}
+    return sorted(present.union(*(_inside(Path(name)) for name in folders if name)))
 
 
 def _inside(folder: Path) -> set[str]:
     """Paths of all files in a folder and the folders in it; none where there is no such folder."""
-    found = set()
+    files = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(parent, name) for name in names if not name.startswith("."))
-        found |= {str(path) for path in paths if path.is_file()}
-    return found
+        files |= {str(path) for path in paths if path.is_file()}
+    return files
 
 
 def file_digests(paths: Iterable[str | Path]) -> dict[str, str]:

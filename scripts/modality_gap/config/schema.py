@@ -101,10 +101,10 @@ def _sentence(error: ValidationError) -> str:
         return _key_sentence(error)
     match error.validator:
         case "additionalProperties":
-            known = list(schema["properties"])
-            unknown = next(key for key in value if key not in known)
+            names = list(schema["properties"])
+            unknown = next(key for key in value if key not in names)
             key = dotted([*error.absolute_path, str(unknown)])
-            remedy = choice(unknown, known, REMOVE)
+            remedy = choice(unknown, names, REMOVE)
             return f"{key} is not a known key (of the file or --config); {remedy}"
         case "required":
             missing = next(key for key in wanted if key not in value)
@@ -112,18 +112,18 @@ def _sentence(error: ValidationError) -> str:
             about = schema.get("properties", {}).get(missing, {}).get("description")
             return f"{key} is missing; add it{_in_brackets(about)}."
         case "dependentRequired":
-            given = next(
+            present = next(
                 key for key in wanted if key in value and not value.keys() >= {*wanted[key]}
             )
-            missing = next(key for key in wanted[given] if key not in value)
-            return f"{path}.{given} needs {missing!r} beside it; add {path}.{missing}."
+            missing = next(key for key in wanted[present] if key not in value)
+            return f"{path}.{present} needs {missing!r} beside it; add {path}.{missing}."
         case "oneOf":
             keys = [branch["required"][0] for branch in wanted]
-            given = [key for key in keys if key in value]
-            has = listed_words(given, "and") if given else "none of them"
+            present = [key for key in keys if key in value]
+            has = listed_words(present, "and") if present else "none of them"
             return (
                 f"{path} must have exactly one of {listed_words(keys, 'or')}; it has {has}, so "
-                + ("remove all but one." if given else "add one.")
+                + ("remove all but one." if present else "add one.")
             )
         case "not":
             return f"{path} has {listed_words(wanted['required'], 'and')}; remove all but one."
@@ -186,11 +186,11 @@ def _retype(value: object, wanted: str) -> str:
     return "correct it"
 
 
-def choice(name: object, known: Collection[str], otherwise: str = "give one of") -> str:
+def choice(name: object, names: Collection[str], otherwise: str = "give one of") -> str:
     """The remedy for an unknown name: the most similar one, else a list of all."""
-    if close := get_close_matches(str(name), known, n=1):
+    if close := get_close_matches(str(name), names, n=1):
         return f"did you mean {close[0]}?"
-    return f"{otherwise} {', '.join(known)}." if known else "there is none yet, so add it first."
+    return f"{otherwise} {', '.join(names)}." if names else "there is none yet, so add it first."
 
 
 def listed_words(names: Collection[str], word: str) -> str:
@@ -199,9 +199,9 @@ def listed_words(names: Collection[str], word: str) -> str:
     return f"{', '.join(first)} {word} {last}" if first else last
 
 
-def unknown_choice(key: str, name: object, known: Collection[str], kind: str) -> str:
+def unknown_choice(key: str, name: object, names: Collection[str], kind: str) -> str:
     """The sentence for a name that is not among the known ones."""
-    return f"{key}: {name!r} is not a known {kind}; {choice(name, known)}"
+    return f"{key}: {name!r} is not a known {kind}; {choice(name, names)}"
 
 
 def unknown_name(key: str, path: str) -> str:

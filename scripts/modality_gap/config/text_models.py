@@ -147,12 +147,14 @@ def _modules(model: str, modules: Any, all_known: bool) -> list[tuple[str, str]]
     try:
         steps = [(module["type"], module["path"]) for module in modules]
         kinds = [kind.rpartition(".")[2] for kind, _ in steps]
-        known = [kind.startswith("sentence_transformers.") for kind, _ in steps]
+        of_the_library = [kind.startswith("sentence_transformers.") for kind, _ in steps]
     except (TypeError, KeyError, AttributeError):
         _refuse(model, "modules.json", "is no list of modules with type and path")
     wanted = {"Transformer", "Pooling", "Dense", "Normalize"}
     foreign = (
-        kind for kind, own in zip(kinds, known, strict=True) if not own or kind not in wanted
+        kind
+        for kind, own in zip(kinds, of_the_library, strict=True)
+        if not own or kind not in wanted
     )
     if all_known and (other := next(foreign, None)):
         _refuse(model, "modules.json", f"has a module {other}")
@@ -164,7 +166,7 @@ def _modules(model: str, modules: Any, all_known: bool) -> list[tuple[str, str]]
 def _transformer_settings(read: Callable[[str], Any], folder: str) -> dict:
     kinds = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
     names = (str(PurePosixPath(folder, f"sentence_{kind}_config.json")) for kind in kinds)
-    return next((found for name in names if (found := read(name)) is not None), {})
+    return next((settings for name in names if (settings := read(name)) is not None), {})
 
 
 def _pooling(model: str, file: str, read: Callable[[str], Any]) -> tuple[tuple[str, ...], bool]:

@@ -143,7 +143,7 @@ def zip_name(path: str | Path, info: zipfile.ZipInfo) -> str:
 def zip_members(archive: zipfile.ZipFile) -> dict[str, PurePosixPath]:
     """The files of an archive, in its order: the path by the member's name. Raises InputError if
     two members have the same path."""
-    found, paths = {}, set()
+    members, paths = {}, set()
     for info in archive.infolist():
         source = archive.filename or ""
         path = within(source, zip_name(source, info))
@@ -154,9 +154,9 @@ def zip_members(archive: zipfile.ZipFile) -> dict[str, PurePosixPath]:
                 f"{archive.filename} has two members {path}; unpack it, and pack it again with "
                 "the one that is wanted."
             )
-        found[info.filename] = path
+        members[info.filename] = path
         paths.add(path)
-    return found
+    return members
 
 
 def one_named(path: str | Path, named: dict[str, list[str]], key: str) -> str:

@@ -59,10 +59,10 @@ class Asset:
                 raise InputError(f"`{name}` is {value!r}, which is no {kind}")
         if self.kind not in ("wheel", "file", "placed"):
             raise InputError(f"`kind` is {self.kind!r}, where only wheel, file, placed are known")
-        given, other = self.url, self.requirement
+        source, other = self.url, self.requirement
         if self.kind == "wheel":
-            given, other = other, given
-        if given is None or other is not None:
+            source, other = other, source
+        if source is None or other is not None:
             raise InputError(
                 f"a {self.kind} needs `requirement` (wheel) or `url` (file, placed) alone"
             )
@@ -119,16 +119,16 @@ def load_assets(path: Path) -> dict[str, Asset]:
 
 
 def _asset(path: Path, name: str, entry: object) -> Asset:
-    known = {field.name: field for field in fields(Asset) if field.name != "id"}
-    given = entry if isinstance(entry, dict) else {}
-    unknown = sorted(map(str, given.keys() - known.keys()))
-    missing = [key for key, field in known.items() if field.default is MISSING and key not in given]
+    keys = {field.name: field for field in fields(Asset) if field.name != "id"}
+    values = entry if isinstance(entry, dict) else {}
+    unknown = sorted(map(str, values.keys() - keys.keys()))
+    missing = [key for key, field in keys.items() if field.default is MISSING and key not in values]
     try:
         if unknown:
             raise InputError(f"unknown key {', '.join(unknown)}")
         if missing:
             raise InputError(f"no key {', '.join(missing)}")
-        return Asset(id=name, **given)
+        return Asset(id=name, **values)
     except InputError as error:
         raise InputError(f"{path}: the entry {name!r} has a fault ({error}); correct it") from error
 

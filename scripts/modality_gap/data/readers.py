@@ -83,10 +83,10 @@ def coco_captions(document: dict, captions: str) -> dict[str, str]:
 def coco_all_captions(document: dict) -> dict[str, list[str]]:
     """File name > all its captions, in the file's order."""
     names = {image["id"]: nfc(image["file_name"]) for image in document["images"]}
-    found: dict[str, list[str]] = {name: [] for name in names.values()}
+    captions: dict[str, list[str]] = {name: [] for name in names.values()}
     for annotation in document["annotations"]:
-        found[names[annotation["image_id"]]].append(annotation["caption"].strip())
-    return found
+        captions[names[annotation["image_id"]]].append(annotation["caption"].strip())
+    return captions
 
 
 def coco_document(annotations: str, pictures: str) -> dict:
@@ -159,7 +159,7 @@ class CifarUnpickler(pickle.Unpickler):
     unrestricted pickle could call any function."""
 
     def find_class(self, module: str, name: str) -> object:
-        known = {
+        allowed = {
             ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
             ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
             ("numpy", "ndarray"): np.ndarray,
@@ -167,9 +167,9 @@ class CifarUnpickler(pickle.Unpickler):
             # How Python 3 writes bytes into a pickle of Python 2's.
             ("_codecs", "encode"): _latin1,
         }
-        if (module, name) not in known:
+        if (module, name) not in allowed:
             raise pickle.UnpicklingError(f"it calls for {module}.{name}")
-        return known[module, name]
+        return allowed[module, name]
 
 
 def _latin1(text: str, _encoding: str) -> bytes:
@@ -208,8 +208,8 @@ def read_cifar(files: dict[str, str]) -> Iterator[dict]:
     for name, batch in cifar_members(path, CIFAR_BATCHES):
         data, labels = batch.get("data", ()), batch.get("labels", batch.get("fine_labels", ()))
         shape, dtype = getattr(data, "shape", ()), getattr(data, "dtype", None)
-        known = set(labels) <= set(range(len(names)))
-        if shape != (len(labels), 3072) or dtype != np.uint8 or not known:
+        labels_have_names = set(labels) <= set(range(len(names)))
+        if shape != (len(labels), 3072) or dtype != np.uint8 or not labels_have_names:
             raise ValueError(f"the member {name} has data {dtype} {shape} for {len(labels)} labels")
         splits.add(CIFAR_BATCHES[name])
         # Each row is the red plane, the green and the blue, line by line.

@@ -50,10 +50,10 @@ def select_rows(path: str, inputs: InputSpec, seed: int) -> np.ndarray:
             return np.arange(pq.read_metadata(path).num_rows)
         file = pq.ParquetFile(path)
         if absent := inputs.get("where", {}).keys() - {*file.schema_arrow.names}:
-            known = [name for name in file.schema_arrow.names if name not in ("item_id", "image")]
+            columns = [name for name in file.schema_arrow.names if name not in ("item_id", "image")]
             raise InputError(
                 f"{path}: the dataset has no column {sorted(absent)[0]!r}, which `where` names; "
-                f"its columns are {', '.join(known)}."
+                f"its columns are {', '.join(columns)}."
             )
         table = exact_frame(file.read([*{"item_id": ..., **inputs.get("where", {})}]))
     return np.flatnonzero(choose_rows(table, inputs, seed))

@@ -188,10 +188,10 @@ def cluster_codes(labels: pd.DataFrame, column: str | None, where: str | Path) -
     if column is None:
         return None
     if column not in labels:
-        known = ", ".join(map(str, labels)) or "none"
+        columns = ", ".join(map(str, labels)) or "none"
         raise InputError(
             f"{where}: has no label column {column!r}, which the configuration names for clusters; "
-            f"correct it under clusters, or the set's cluster (its label columns: {known})."
+            f"correct it under clusters, or the set's cluster (its label columns: {columns})."
         )
     codes = pd.factorize(labels[column].astype(object))[0]
     alone = codes < 0

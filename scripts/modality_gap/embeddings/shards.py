@@ -89,12 +89,12 @@ def _joined(parts: list[dict]) -> dict:
     largest."""
     total = {key: sum(part[key] for part in parts) for key in parts[0] if _adds_up(key)}
     total = {key: round(value, 2) for key, value in total.items()}
-    known = {key: [part[key] for part in parts if key in part] for part in parts for key in part}
+    by_key = {key: [part[key] for part in parts if key in part] for part in parts for key in part}
     return {
         **total,
         "items_per_s": round(total["items"] / total["seconds"], 1),
-        **{key: max(values) for key, values in known.items() if key.startswith("peak_")},
-        **{key: ", ".join(sorted({*known[key]})) for key in ("device", "gpu") if key in known},
+        **{key: max(values) for key, values in by_key.items() if key.startswith("peak_")},
+        **{key: ", ".join(sorted({*by_key[key]})) for key in ("device", "gpu") if key in by_key},
         "shards": len(parts),
     }
 

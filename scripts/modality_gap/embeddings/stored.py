@@ -68,11 +68,11 @@ class StoredVectors:
     def __getitem__(self, wanted: slice | np.ndarray) -> np.ndarray:
         if isinstance(wanted, slice) and wanted.step in (None, 1) and self.rows is None:
             start, stop, _ = wanted.indices(len(self))
-            found, at = np.empty((max(0, stop - start), self.dim)), 0
+            normalised, at = np.empty((max(0, stop - start), self.dim)), 0
             for vectors in self.file.parts(start, stop):
-                found[at : at + len(vectors)] = normalise(vectors)
+                normalised[at : at + len(vectors)] = normalise(vectors)
                 at += len(vectors)
-            return found
+            return normalised
         rows = np.arange(len(self))[wanted] if self.rows is None else self.rows[wanted]
         return normalise(self.file.vectors_of(rows))
 
@@ -215,14 +215,14 @@ class _ParquetFile:
 
     def vectors_of(self, rows: np.ndarray) -> np.ndarray:
         """Float32 vectors of any rows, in the order asked for."""
-        found = np.empty((len(rows), self.dim or 0), dtype=np.float32)
+        result = np.empty((len(rows), self.dim or 0), dtype=np.float32)
         groups = np.searchsorted(self.starts, rows, side="right") - 1
         for group in np.unique(groups):
             start, stop = self.starts[group : group + 2]
             here = groups == group
             (vectors,) = self.parts(start, stop)
-            found[here] = vectors[rows[here] - start]
-        return found
+            result[here] = vectors[rows[here] - start]
+        return result
 
     def item_id(self, row: int) -> str:
         group = int(np.searchsorted(self.starts, row, side="right")) - 1

@@ -127,9 +127,9 @@ def weights_metadata(
     }
 
 
-def nearest_names(name: str, known: list[str], listing: str) -> str:
+def nearest_names(name: str, names: list[str], listing: str) -> str:
     """The remedy for an unknown name: the most similar one, else the function that lists them."""
-    close = get_close_matches(name, known, n=1)
+    close = get_close_matches(name, names, n=1)
     return f"did you mean {close[0]}?" if close else f"`{listing}` lists them."
 
 

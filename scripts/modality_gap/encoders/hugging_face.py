@@ -162,7 +162,7 @@ def pool(hidden: "torch.Tensor", mask: "torch.Tensor", ways: tuple[str, ...]) ->
     counted = mask[..., None].float()
     rows = torch.arange(len(hidden), device=hidden.device)
     places = torch.arange(1, hidden.shape[1] + 1, device=hidden.device)[None, :, None] * counted
-    found = {
+    pooled = {
         "first": lambda: hidden[:, 0],
         "max": lambda: hidden.masked_fill(~mask[..., None], -torch.inf).amax(1),
         "mean": lambda: (hidden * counted).sum(1) / counted.sum(1),
@@ -170,7 +170,7 @@ def pool(hidden: "torch.Tensor", mask: "torch.Tensor", ways: tuple[str, ...]) ->
         "weighted_mean": lambda: (hidden * places).sum(1) / places.sum(1),
         "last": lambda: hidden[rows, places[..., 0].argmax(1)],
     }
-    return torch.cat([found[way]() for way in ways], dim=1)
+    return torch.cat([pooled[way]() for way in ways], dim=1)
 
 
 def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], Any]:

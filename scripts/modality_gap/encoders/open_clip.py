@@ -40,19 +40,21 @@ PREPROCESSING = {
 def open_clip_faults(key: str, entry: Mapping) -> Iterator[str]:
     """Unknown architectures, tags and files, and weights of another activation. Names of open_clip
     pass if it is not installed beside Snakemake."""
-    known = clip_models.architectures()
+    architectures = clip_models.architectures()
     name, tag = entry["architecture"], entry.get("pretrained")
     if name.endswith(".json"):
         if not Path(name).is_file():
             yield unknown_name(f"{key}.architecture", name)
-    elif known and name not in known:
-        yield unknown_choice(f"{key}.architecture", name, known, "architecture of open_clip")
+    elif architectures and name not in architectures:
+        yield unknown_choice(
+            f"{key}.architecture", name, architectures, "architecture of open_clip"
+        )
     if isinstance(tag, str):
         is_path = "/" in tag or "." in tag or Path(tag).is_file()
         if is_path and not Path(tag).is_file():
             yield unknown_name(f"{key}.pretrained", tag)
         tags = list(clip_models.tags(name))
-        if known and not is_path and tag not in tags:
+        if architectures and not is_path and tag not in tags:
             of = f"tag of weights of open_clip's {name}"
             yield unknown_choice(f"{key}.pretrained", tag, tags, of)
     if fault := activation_fault(key, entry):
@@ -83,7 +85,7 @@ def load_open_clip(spec: dict, weights: dict) -> tuple[Any, Any, Any]:
         import open_clip
     import torch
 
-    name = _known_architecture(spec["architecture"], weights.get("tag"))
+    name = _registered_architecture(spec["architecture"], weights.get("tag"))
     torch.manual_seed(weights.get("seed", 0))
     model, transform = _create(spec, name, weights.get("tag"))
     tag = weights.get("tag")
@@ -95,7 +97,7 @@ def load_open_clip(spec: dict, weights: dict) -> tuple[Any, Any, Any]:
     return model.eval(), transform, open_clip.get_tokenizer(name)
 
 
-def _known_architecture(name: str, tag: str | None) -> str:
+def _registered_architecture(name: str, tag: str | None) -> str:
     """open_clip's name of an architecture, which may be the path of a .json. Raises InputError if
     open_clip does not know it, or does not know the tag."""
     import open_clip

@@ -72,11 +72,11 @@ def _check_architecture(name: str, modality: str, trained: bool) -> None:
     another activation than its trained weights."""
     import timm
 
-    known = timm.list_pretrained() if "." in name else timm.list_models()
-    if name not in known:
+    names = timm.list_pretrained() if "." in name else timm.list_models()
+    if name not in names:
         raise InputError(
             f"encoders: timm has no {modality} architecture {name!r}; "
-            + nearest_names(name, known, "timm.list_models()")
+            + nearest_names(name, names, "timm.list_models()")
         )
     notes = " ".join(getattr(timm.get_pretrained_cfg(name), "notes", None) or ())
     if trained and "QuickGELU" in notes and "quickgelu" not in name:

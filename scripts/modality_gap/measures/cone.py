@@ -65,9 +65,9 @@ def cosine_distribution(
     # BLAS's own threads would wait for one another while these are at work.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         for at_hand in _squares(x, square):
-            for found in filter(None, pool.map(work, at_hand)):
-                counts += 2 * found[0]
-                minimum, maximum = min(minimum, found[1]), max(maximum, found[2])
+            for of_square in filter(None, pool.map(work, at_hand)):
+                counts += 2 * of_square[0]
+                minimum, maximum = min(minimum, of_square[1]), max(maximum, of_square[2])
     return CosineDistribution(len(x), mean_cosine(x), minimum, maximum, counts, edges)
 
 
@@ -95,13 +95,13 @@ def fine_bins(bins: int) -> int:
     return bins * math.ceil(QUANTILE_BINS / bins)
 
 
-def cosine_quantiles(found: CosineDistribution, shares: np.ndarray) -> np.ndarray:
+def cosine_quantiles(distribution: CosineDistribution, shares: np.ndarray) -> np.ndarray:
     """Quantiles at `shares` of all the cosines of a distribution in many bins.
 
     Interpolated in a line within the bin that a quantile falls into, so none is off by more than a
     bin's width: 1e-4 with QUANTILE_BINS. Source: Supplementary 6.
     """
-    counts, edges = found.counts, found.edges
+    counts, edges = distribution.counts, distribution.edges
     filled = counts > 0
     reached = np.cumsum(counts)[filled] / counts.sum()
     before = np.concatenate([[0], reached[:-1]])

@@ -116,11 +116,11 @@ def loss_by_unit(
     lowest = int(np.nanargmin(mean))
 
     def parts(some: np.ndarray) -> np.ndarray:
-        found = effects(some)
+        of_pairs = effects(some)
         if clusters is None:
-            return found
+            return of_pairs
         count = int(clusters.max()) + 1
-        return sums_by(found, clusters, count) * (count / len(clusters))
+        return sums_by(of_pairs, clusters, count) * (count / len(clusters))
 
     at_lowest = parts(deltas[[lowest]])[:, 0]
     error = np.sqrt((at_lowest**2).sum()) / len(at_lowest)

@@ -114,8 +114,8 @@ def measure_recall(
     matches = len(set(zip(first_x.tolist(), first_y.tolist(), strict=True)))
     chance = matches / (len(items["a"]) * len(items["b"]))
     row["recall1_chance"] = chance
-    found = partner_ranks(x, y, first=(first_x, first_y))
-    ranks = dict(zip(("ab", "ba"), found, strict=True))
+    of_both_directions = partner_ranks(x, y, first=(first_x, first_y))
+    ranks = dict(zip(("ab", "ba"), of_both_directions, strict=True))
     for k in ks:
         for direction, rank in ranks.items():
             of_item = None if clusters is None else clusters[items[direction[0]]]

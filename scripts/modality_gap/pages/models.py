@@ -77,17 +77,17 @@ def sigmoid_table(minimum: pd.DataFrame) -> Table:
     )
 
 
-def models_found(
+def models_findings(
     gap: pd.DataFrame, diagnostics: pd.DataFrame, minimum: pd.DataFrame
 ) -> list[Finding]:
     """What holds over all models: a gap, what training does to it, what the temperature does."""
-    found = []
+    findings = []
     random, trained = (gap[gap["weights"] == kind] for kind in ("random", "trained"))
     for kind, part in (("random", random), ("trained", trained)):
         if len(part):
             widest, narrowest = part.loc[part["gap"].idxmax()], part.loc[part["gap"].idxmin()]
             clear = (part["gap_low"] > 0).sum()
-            found.append(
+            findings.append(
                 Finding(
                     f"In {of_all(clear, len(part), 'set')} with {kind} weights the gap is clearly "
                     f"above 0: from {estimate(narrowest, 'gap')} ({narrowest['set']}, "
@@ -97,7 +97,7 @@ def models_found(
             )
     ranks = diagnostics.set_index("set")
     moved = ranks.index[ranks["gap_rank"] != ranks["rmg_rank"]]
-    found.append(
+    findings.append(
         Finding(
             f"The gap and the relative gap rank {listed(moved)} differently."
             if len(moved)
@@ -106,7 +106,7 @@ def models_found(
     )
     able = trained["set"][retrieves(trained)]
     if len(trained):
-        found.append(
+        findings.append(
             Finding(
                 f"Of {count(len(trained), 'set')} with trained weights "
                 f"{listed(able) if len(able) else 'none'} "
@@ -123,11 +123,11 @@ def models_found(
             for name in able
             if (name, cold) in places.index
         ]
-        found.append(
+        findings.append(
             Finding(
                 f"From temperature {fraction(cold)} to {fraction(hot)} the distance at which the "
                 f"contrastive loss is smallest changes for {listed(moves, '; ')}; models near "
                 "chance are left out."
             )
         )
-    return found
+    return findings

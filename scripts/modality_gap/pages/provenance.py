@@ -15,12 +15,12 @@ def models_rows(
     sets: Mapping,
     metadata: Mapping[tuple[str, str], Mapping],
     sizes: Mapping[tuple[str, str], int],
-    known: Mapping,
+    relations: Mapping,
     config: Mapping,
 ) -> list[dict]:
     """Rows of "Models and data", one per set and modality, each with its stand-ins.
 
-    `metadata` and `sizes` (rows of the file) by set and modality; `known`:
+    `metadata` and `sizes` (rows of the file) by set and modality; `relations`:
     config/ledger/stand_ins.yaml.
     """
     rows = []
@@ -53,7 +53,7 @@ def models_rows(
                 "forward_per_s": number(speed["items"] / inferring, 1) if inferring else NONE,
                 "device": speed.get("device", NONE),
                 "note": entry.get("note", ""),
-                "origins": stand_ins(known, inputs, encoders, config),
+                "origins": stand_ins(relations, inputs, encoders, config),
             }
         )
     return rows

@@ -15,7 +15,7 @@ from modality_gap.paper.show import digits
 def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -> list[dict]:
     """Entries of config/ledger/errata.yaml with what this run computes of each, as texts. Of a list
     within `computed`, the first that this run has is shown, or else the last, as not run."""
-    made = []
+    entries = []
     for entry in errata:
         rows = []
         for item in entry.get("computed", []):
@@ -40,5 +40,5 @@ def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -
                     ),
                 }
             )
-        made.append({**entry, "rows": rows})
-    return made
+        entries.append({**entry, "rows": rows})
+    return entries

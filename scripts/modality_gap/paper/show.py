@@ -73,11 +73,11 @@ def overall(claims: pd.DataFrame) -> pd.DataFrame:
         first = min(
             evidence, key=lambda row: (kinds.index(kind_of(row)), FAVOUR.index(row["verdict"]))
         )
-        told = Counter(
+        numbers = Counter(
             f"{row['verdict']} ({row['evidence']})" for row in evidence if row is not first
         )
         others = "; ".join(
-            f"{number} x {text}" if number > 1 else text for text, number in told.items()
+            f"{number} x {text}" if number > 1 else text for text, number in numbers.items()
         )
         rows.append(first | {"others": others or first.get("others", "")})
     return pd.DataFrame(rows, columns=[*COLUMNS, "others"])
@@ -86,8 +86,8 @@ def overall(claims: pd.DataFrame) -> pd.DataFrame:
 def counts(claims: pd.DataFrame) -> dict[str, int]:
     """Number of claims with each of the seven verdicts, in their order; a claim counts once, by its
     strongest evidence."""
-    found = overall(claims)["verdict"].value_counts()
-    return {word: int(found.get(word, 0)) for word in VERDICTS}
+    verdicts = overall(claims)["verdict"].value_counts()
+    return {word: int(verdicts.get(word, 0)) for word in VERDICTS}
 
 
 def summary(claims: pd.DataFrame) -> list[str]:
@@ -98,9 +98,9 @@ def summary(claims: pd.DataFrame) -> list[str]:
     for whose, words in WHOSE.items():
         rows = claims[claims["whose"] == whose]
         if whose not in PAPERS_OWN and len(rows):
-            found = [word for word, number in counts(rows).items() if number]
+            present = [word for word, number in counts(rows).items() if number]
             number = f"{rows['id'].nunique()} more"
-            sentences.append(f"{words}, {number}: {_counted(rows, found)}.")
+            sentences.append(f"{words}, {number}: {_counted(rows, present)}.")
     return sentences
 
 
@@ -113,15 +113,15 @@ REST_ON = {
 
 def _counted(claims: pd.DataFrame, words: Iterable[str]) -> str:
     """The counts of some verdicts, and what those reproduced rest on."""
-    found, told = counts(claims), []
+    number, parts = counts(claims), []
     for word in words:
         split = ""
-        if word == REPRODUCED and found[word]:
+        if word == REPRODUCED and number[word]:
             rows = overall(claims)
             kinds = [kind_of(row) for row in rows[rows["verdict"] == word].to_dict("records")]
             split = ", ".join(f"{kinds.count(k)} {on}" for k, on in REST_ON.items() if k in kinds)
-        told.append(f"{word} {found[word]}{f' ({split})' if split else ''}")
-    return ", ".join(told)
+        parts.append(f"{word} {number[word]}{f' ({split})' if split else ''}")
+    return ", ".join(parts)
 
 
 # --- showing ----------------------------------------------------------------------------------

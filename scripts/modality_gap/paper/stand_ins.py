@@ -25,15 +25,15 @@ class Origins(NamedTuple):
 
 
 def sentences(
-    items: Mapping[str, Item], known: Mapping, sets: Mapping, config: Mapping
+    items: Mapping[str, Item], relations: Mapping, sets: Mapping, config: Mapping
 ) -> dict[str, str]:
     """Sentences for the captions, by the names of the items, on the stand-ins of each.
 
-    `known`: config/ledger/stand_ins.yaml; `sets`: those that take part. No name has markup.
+    `relations`: config/ledger/stand_ins.yaml; `sets`: those that take part. No name has markup.
     """
     texts = {}
     for name, item in items.items():
-        origins = stand_ins(known, *makings(item, sets, config), config, vit_b32=item.vit_b32)
+        origins = stand_ins(relations, *makings(item, sets, config), config, vit_b32=item.vit_b32)
         parts = [
             f"{head}: {'; '.join(listed)}."
             for head, listed in (
@@ -53,7 +53,7 @@ def plain(text: str) -> str:
 
 
 def stand_ins(
-    known: Mapping,
+    relations: Mapping,
     inputs: Iterable[str],
     encoders: Iterable[str],
     config: Mapping,
@@ -61,37 +61,41 @@ def stand_ins(
 ) -> Origins:
     """How inputs and encoders, by their names in the configuration, relate to the paper's own.
 
-    `known`: config/ledger/stand_ins.yaml; `vit_b32`: whether the paper's CLIP is ViT-B/32 here.
+    `relations`: config/ledger/stand_ins.yaml; `vit_b32`: whether the paper's CLIP is ViT-B/32 here.
     """
-    found = dict.fromkeys(_origins(known, inputs, encoders, config, vit_b32))
+    origins = dict.fromkeys(_origins(relations, inputs, encoders, config, vit_b32))
     texts: dict[bool, dict[str, None]] = {False: {}, True: {}}  # by whether it is a neighbour
-    for name, _, text in found:
+    for name, _, text in origins:
         if text:
-            texts[name in known["neighbours"]][text] = None
-    others = [label for _, label, text in found if text is None]
+            texts[name in relations["neighbours"]][text] = None
+    others = [label for _, label, text in origins if text is None]
     return Origins(list(texts[False]), list(texts[True]), others)
 
 
 def _origins(
-    known: Mapping, inputs: Iterable[str], encoders: Iterable[str], config: Mapping, vit_b32: bool
+    relations: Mapping,
+    inputs: Iterable[str],
+    encoders: Iterable[str],
+    config: Mapping,
+    vit_b32: bool,
 ) -> list[tuple[str, str, str | None]]:
     """Of each, its name, the name that the pages show, and what it stands in for: an empty text if
     it is the paper's own, None if it is not listed."""
-    found = []
+    origins = []
     for name in inputs:
         dataset = config["inputs"].get(name, {}).get("dataset")
         files = config["datasets"].get(dataset, {}).get("files", {}).values()
-        own = files and all(file in known["own"]["files"] for file in files)
-        text = known["inputs"].get(name, "" if own else known["datasets"].get(dataset))
-        found.append((name, name, text))
+        own = files and all(file in relations["own"]["files"] for file in files)
+        text = relations["inputs"].get(name, "" if own else relations["datasets"].get(dataset))
+        origins.append((name, name, text))
     for name in encoders:
         spec = config["encoders"].get(name, {})
-        own = _is_the_papers(spec, known["own"]) or name.startswith(RELEASED)
-        text = "" if own else known["encoders"].get(name)
+        own = _is_the_papers(spec, relations["own"]) or name.startswith(RELEASED)
+        text = "" if own else relations["encoders"].get(name)
         if vit_b32:
-            text = known["where_vit_b32"].get(name, text)
-        found.append((name, spec.get("label", name), text))
-    return found
+            text = relations["where_vit_b32"].get(name, text)
+        origins.append((name, spec.get("label", name), text))
+    return origins
 
 
 def _is_the_papers(spec: Mapping, own: Mapping) -> bool:

@@ -18,7 +18,7 @@ def size(row: Mapping) -> str:
     return f"n {n:,}" if clusters == n else f"n {n:,} in {count(clusters, 'cluster')}"
 
 
-def figure1_found(gap: pd.DataFrame) -> list[Finding]:
+def figure1_findings(gap: pd.DataFrame) -> list[Finding]:
     """Whether the modalities are apart in every set, what training did, and what it learnt."""
     apart = (gap["gap_low"] > 0) & (gap["separability"] >= SEPARATE)
     least = gap.loc[gap["gap"].idxmin()]
@@ -29,7 +29,7 @@ def figure1_found(gap: pd.DataFrame) -> list[Finding]:
             f"the lowest accuracy of the classifier is {number(hardest['separability'])} "
             f"({hardest['set']}, n {hardest['separability_n']} vectors)"
         )
-    found = [
+    findings = [
         Finding(
             f"In {of_all(apart.sum(), len(gap), 'set')} the two modalities are separated: the "
             "gap is clearly above 0 and a linear classifier tells them apart (accuracy at least "
@@ -48,12 +48,12 @@ def figure1_found(gap: pd.DataFrame) -> list[Finding]:
         span = f"{estimate(low, 'gap')} in {low['set']} ({size(low)})"
         if len(untrained) > 1:
             span = f"between {span} and {estimate(high, 'gap')} in {high['set']} ({size(high)})"
-        found.append(Finding(f"Without any training the gap is {span}."))
-    found += _training_and_gap(gap)
+        findings.append(Finding(f"Without any training the gap is {span}."))
+    findings += _training_and_gap(gap)
     trained = gap[gap["weights"] == "trained"]
     if len(trained):
-        found += _retrieval(trained)
-    return found
+        findings += _retrieval(trained)
+    return findings
 
 
 def _training_and_gap(gap: pd.DataFrame) -> list[Finding]:
@@ -87,7 +87,7 @@ def _retrieval(trained: pd.DataFrame) -> list[Finding]:
     """Which trained sets retrieve well above chance, and which do not."""
     able = retrieves(trained)
 
-    def told(rows: pd.DataFrame) -> str:
+    def recalls(rows: pd.DataFrame) -> str:
         return listed(
             (
                 f"{row['set']} (recall@1 {estimate(row, 'recall1_ab')} to text, "
@@ -98,18 +98,18 @@ def _retrieval(trained: pd.DataFrame) -> list[Finding]:
             "; ",
         )
 
-    found = []
+    findings = []
     if able.any():
-        found.append(Finding(f"Retrieval is well above chance in {told(trained[able])}."))
+        findings.append(Finding(f"Retrieval is well above chance in {recalls(trained[able])}."))
     if not able.all():
-        found.append(
+        findings.append(
             Finding(
-                f"Retrieval is near chance in {told(trained[~able])}: in at least one direction "
+                f"Retrieval is near chance in {recalls(trained[~able])}: in at least one direction "
                 f"the lower end of recall@1 is below {WELL_ABOVE:g} times chance. These gaps are "
                 "not those of models that have learnt to match."
             )
         )
-    return found
+    return findings
 
 
 def figure1_tables(gap: pd.DataFrame) -> list[Table]:

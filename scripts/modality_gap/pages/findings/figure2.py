@@ -18,11 +18,11 @@ from modality_gap.pages.words import (
 )
 
 
-def figure2a_found(cone: pd.DataFrame) -> list[Finding]:
+def figure2a_findings(cone: pd.DataFrame) -> list[Finding]:
     """Whether each encoder has a cone, and whether random weights narrow it."""
     above = cone["mean_cosine_low"] > 0
     least = cone.loc[cone["mean_cosine"].idxmin()]
-    found = [
+    findings = [
         Finding(
             f"The mean cosine is clearly above 0 in {of_all(above.sum(), len(cone), 'panel')}. "
             f"It is smallest for {_panel(least)}: "
@@ -61,7 +61,7 @@ def figure2a_found(cone: pd.DataFrame) -> list[Finding]:
         ]
         ends = [f"{number(low)} to {number(high)}" for low, high in spans]
         sizes = sorted({row["n"] for pair in narrower for row in pair})
-        found.append(
+        findings.append(
             Finding(
                 f"Random weights give a narrower cone than training in "
                 f"{of_all(len(narrower), compared, 'comparison')} (each encoder, on real inputs "
@@ -72,8 +72,8 @@ def figure2a_found(cone: pd.DataFrame) -> list[Finding]:
         )
     for word, cases in others.items():
         text = f"Random weights give {word} in {listed(cases, '; ')}."
-        found.append(Finding(text, () if narrower else tuple(ids)))
-    return found
+        findings.append(Finding(text, () if narrower else tuple(ids)))
+    return findings
 
 
 def _panel(row: Mapping) -> str:
@@ -112,20 +112,20 @@ def figure2a_tables(cone: pd.DataFrame, published: Mapping[str, Any]) -> list[Ta
     ]
 
 
-def figure2b_found(mlp: pd.DataFrame) -> list[Finding]:
+def figure2b_findings(mlp: pd.DataFrame) -> list[Finding]:
     """What depth does to the mean cosine, with and without bias; `mlp` is mlp_cone_interval.csv."""
     deepest = mlp["layer"].max()
     table = mlp[mlp["layer"] == deepest].set_index(["activation", "bias"])
     activations = list(dict.fromkeys(mlp["activation"]))
     repeats = count(table["n"].iloc[0], "repeat")
-    found = []
+    findings = []
     for bias in (True, False):
         alike: dict[str, list[str]] = {}
         for name in activations:
             value = number(table.loc[(name, bias), "mean_cosine"], 2)
             alike.setdefault(value, []).append(name.replace("_", " "))
         texts = [f"{value} for {listed(names)}" for value, names in alike.items()]
-        found.append(
+        findings.append(
             Finding(
                 f"After {deepest} layers {'with' if bias else 'without'} biases the mean cosine is "
                 f"{listed(texts)} (mean of {repeats}).",
@@ -136,19 +136,19 @@ def figure2b_found(mlp: pd.DataFrame) -> list[Finding]:
         with_bias, without = (
             estimate(table.loc["tanh", bias], "mean_cosine") for bias in (True, False)
         )
-        found.append(
+        findings.append(
             Finding(
                 f"For tanh it is {with_bias} with and {without} without biases (mean of {repeats} "
                 "with its interval).",
                 ("figure2b.tanh_without_bias",),
             )
         )
-    return found
+    return findings
 
 
-def figure2c_found(spectrum: pd.DataFrame) -> list[Finding]:
+def figure2c_findings(spectrum: pd.DataFrame) -> list[Finding]:
     """Whether the spectrum of many initialisations falls off where k cones need it to."""
-    found = []
+    findings = []
     for encoder, part in spectrum.groupby("encoder", sort=False):
         seeds, items = part["initialisations"].iloc[0], part["items"].iloc[0]
         values = part.set_index("component")["singular_value"]
@@ -158,7 +158,7 @@ def figure2c_found(spectrum: pd.DataFrame) -> list[Finding]:
         place = "the steepest drop of the spectrum"
         if steepest != last:
             place = f"where the steepest drop comes after value {steepest}"
-        found.append(
+        findings.append(
             Finding(
                 f"{encoder}: singular value {last} is {number(values[last], 2)} and value {seeds} "
                 f"{number(values[seeds], 2)}, a drop by a factor of {number(drops[last], 2)}, "
@@ -167,4 +167,4 @@ def figure2c_found(spectrum: pd.DataFrame) -> list[Finding]:
                 (f"figure2c.own_cone.{encoder}",),
             )
         )
-    return found
+    return findings

@@ -19,9 +19,9 @@ from modality_gap.paper.chance import WELL_ABOVE, retrieves
 HOLDS_THE_GAP = 0.5  # a plane that holds less of the gap's length does not show it
 
 
-def figure3a_found(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
+def figure3a_findings(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
     """How much of the gap the drawn plane holds, and how far the shift brings the centres in it."""
-    found = []
+    findings = []
     gaps = gap.set_index("set")["gap"]
     for name, part in shifts.groupby("set", sort=False):
         first = part.iloc[0]
@@ -37,15 +37,15 @@ def figure3a_found(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
             f"holds {number(apart[start])} of the gap of {number(gaps[name])}"
         )
         if held < HOLDS_THE_GAP:
-            found.append(Finding(f"{plane}, too little to show whether a shift closes it."))
+            findings.append(Finding(f"{plane}, too little to show whether a shift closes it."))
         else:
-            found.append(
+            findings.append(
                 Finding(
                     f"{plane}; a shift by the whole gap leaves the centres {number(apart[whole])} "
                     "apart in that plane."
                 )
             )
-    return found
+    return findings
 
 
 def _centres_apart(rows: pd.DataFrame) -> float:
@@ -53,7 +53,7 @@ def _centres_apart(rows: pd.DataFrame) -> float:
     return float(math.dist(a, b))
 
 
-def figure3bcd_found(
+def figure3bcd_findings(
     landscape: pd.DataFrame, minimum: pd.DataFrame, gap: pd.DataFrame
 ) -> list[Finding]:
     """Where the loss is smallest in each trained set that retrieves, by the fine sweep (`minimum`),
@@ -61,7 +61,7 @@ def figure3bcd_found(
     trained = gap[(gap["weights"] == "trained") & gap["set"].isin(minimum["set"])]
     able = list(trained["set"][retrieves(trained)])
     weak = [name for name in trained["set"] if name not in able]
-    found = []
+    findings = []
     if able:
         rows = {
             name: minimum[minimum["set"] == name].set_index("temperature").sort_index()
@@ -73,7 +73,7 @@ def figure3bcd_found(
             f"n {table['n'].iloc[0]})"
             for name, table in rows.items()
         ]
-        found.append(
+        findings.append(
             Finding(
                 f"At temperature {fraction(cold)} the loss is smallest {listed(places, '; ')}.",
                 (
@@ -87,23 +87,23 @@ def figure3bcd_found(
             f"{_at_minimum(table.loc[hot], interval_too=False)} in {name}"
             for name, table in rows.items()
         ]
-        found.append(
+        findings.append(
             Finding(
                 f"At temperature {fraction(hot)} it is smallest {listed(places, '; ')}. The table "
                 "below has all temperatures.",
                 ("figure3bcd.falls_with_temperature", "figure3d.no_gap_at_temperature_1"),
             )
         )
-        found += _released_loss(landscape[landscape["set"].isin(able)])
+        findings += _released_loss(landscape[landscape["set"].isin(able)])
     if weak:
-        found.append(
+        findings.append(
             Finding(
                 f"No verdict from {listed(weak)}: retrieval near chance (the lower end of recall@1 "
                 f"is below {WELL_ABOVE:g} times chance in at least one direction), so the place of "
                 "the smallest loss says nothing of a model that has learnt to match."
             )
         )
-    return found
+    return findings
 
 
 def _at_minimum(row: Mapping, interval_too: bool = True) -> str:
@@ -204,9 +204,9 @@ SPHERE_CLAIMS = {
 }
 
 
-def figure3g_found(sphere: pd.DataFrame) -> list[Finding]:
+def figure3g_findings(sphere: pd.DataFrame) -> list[Finding]:
     """Where the loss is smallest, with and without mismatched pairs."""
-    found = []
+    findings = []
     for (spacing, mismatched), part in sphere_minima(sphere).groupby(
         ["spacing_deg", "mismatched"], sort=False
     ):
@@ -216,7 +216,7 @@ def figure3g_found(sphere: pd.DataFrame) -> list[Finding]:
         places = listed(f"{at}° for {listed(names)}" for at, names in alike.items())
         words = "two pairs mismatched" if mismatched else "all pairs matched"
         claims = SPHERE_CLAIMS.get((spacing, bool(mismatched)), ())
-        found.append(
+        findings.append(
             Finding(
                 f"Points {spacing}° apart, {words}: by temperature, the loss is smallest at "
                 f"{places}.",
@@ -225,7 +225,7 @@ def figure3g_found(sphere: pd.DataFrame) -> list[Finding]:
                 lead="figure3g.gap_at_15_degrees" in claims,
             )
         )
-    return found
+    return findings
 
 
 def figure3g_tables(sphere: pd.DataFrame) -> list[Table]:

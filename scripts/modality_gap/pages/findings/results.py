@@ -10,32 +10,32 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modality_gap.pages.findings.base import Finding, Table
-from modality_gap.pages.findings.figure1 import figure1_found, figure1_tables
+from modality_gap.pages.findings.figure1 import figure1_findings, figure1_tables
 from modality_gap.pages.findings.figure2 import (
-    figure2a_found,
+    figure2a_findings,
     figure2a_tables,
-    figure2b_found,
-    figure2c_found,
+    figure2b_findings,
+    figure2c_findings,
 )
 from modality_gap.pages.findings.figure3 import (
     all_minima_table,
-    figure3a_found,
-    figure3bcd_found,
+    figure3a_findings,
+    figure3bcd_findings,
     figure3bcd_tables,
-    figure3g_found,
+    figure3g_findings,
     figure3g_tables,
 )
 from modality_gap.pages.findings.tables import (
-    table1_curves_found,
-    table1_found,
+    table1_curves_findings,
+    table1_findings,
     table1_tables,
-    table2_found,
+    table2_findings,
     table2_tables,
 )
 from modality_gap.pages.findings.training import (
-    initialisation_found,
-    temperature_found,
-    training_found,
+    initialisation_findings,
+    temperature_findings,
+    training_findings,
 )
 
 
@@ -49,24 +49,26 @@ def results(
     table1, table2 = data["table1"], data["table2"]
     delta = config["table2"]["shifts"][0]
     return {
-        "figure1": (figure1_found(gap), figure1_tables(gap)),
-        "figure2a": (figure2a_found(cone), figure2a_tables(cone, published)),
-        "figure2b": (figure2b_found(mlp), []),
-        "figure2c": (figure2c_found(data["initialisation_spectrum"]), []),
-        "figure3a": (figure3a_found(data["pca_shifts"], gap), []),
+        "figure1": (figure1_findings(gap), figure1_tables(gap)),
+        "figure2a": (figure2a_findings(cone), figure2a_tables(cone, published)),
+        "figure2b": (figure2b_findings(mlp), []),
+        "figure2c": (figure2c_findings(data["initialisation_spectrum"]), []),
+        "figure3a": (figure3a_findings(data["pca_shifts"], gap), []),
         "figure3bcd": (
-            figure3bcd_found(landscape, minimum, gap),
+            figure3bcd_findings(landscape, minimum, gap),
             figure3bcd_tables(minimum, gap),
         ),
-        "figure3g": (figure3g_found(sphere), figure3g_tables(sphere)),
+        "figure3g": (figure3g_findings(sphere), figure3g_tables(sphere)),
         "loss_minimum": ([], [all_minima_table(minimum)]),
-        "table1": (table1_found(table1), table1_tables(table1)),
-        "table1_curves": (table1_curves_found(data["zero_shot"], table1), []),
-        "table2": (table2_found(table2, delta), table2_tables(table2, delta)),
-        "training": (training_found(data["training"]), []),
-        "experiment_temperature": (temperature_found(data["temperature_summary"]), []),
+        "table1": (table1_findings(table1), table1_tables(table1)),
+        "table1_curves": (table1_curves_findings(data["zero_shot"], table1), []),
+        "table2": (table2_findings(table2, delta), table2_tables(table2, delta)),
+        "training": (training_findings(data["training"]), []),
+        "experiment_temperature": (temperature_findings(data["temperature_summary"]), []),
         "experiment_initialisation": (
-            initialisation_found(data["initialisation_summary"], data["initialisation_difference"]),
+            initialisation_findings(
+                data["initialisation_summary"], data["initialisation_difference"]
+            ),
             [],
         ),
     }

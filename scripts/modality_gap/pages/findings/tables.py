@@ -21,12 +21,12 @@ SIGNIFICANT = 0.05
 METRICS = {"accuracy": "accuracy", "roc_auc": "ROC-AUC"}
 
 
-def table1_found(table: pd.DataFrame) -> list[Finding]:
+def table1_findings(table: pd.DataFrame) -> list[Finding]:
     """What the best shift gains on the data that chose it, and what is left of it held out, where
     the model is above chance on the task."""
     able = table.apply(classifies, axis=1).astype(bool)
     judged, weak = table[able], table[~able]
-    found = []
+    findings = []
     if len(judged):
         gains = judged["modified"] > judged["default"]
         sizes = 100 * (judged["modified"] - judged["default"])[gains]
@@ -35,7 +35,7 @@ def table1_found(table: pd.DataFrame) -> list[Finding]:
         by = f"{number(sizes.min(), 1)} to {number(sizes.max(), 1)} points"
         if len(sizes) == 1:
             by = f"{number(sizes.iloc[0], 1)} points"
-        found.append(
+        findings.append(
             Finding(
                 f"Where the model is above chance ({count(len(judged), 'row')}), the best shift, "
                 "picked on the scored pictures as in the paper, raises the score in "
@@ -44,16 +44,16 @@ def table1_found(table: pd.DataFrame) -> list[Finding]:
                 ("table1.shift_improves",),
             )
         )
-        found += _held_out(judged)
+        findings += _held_out(judged)
     if len(weak):
         names = listed(f"{row['model']} on {_task(row)}" for _, row in weak.iterrows())
-        found.append(
+        findings.append(
             Finding(
                 f"No verdict from {names}: not above chance before any shift, so there is no "
                 "accuracy that a shift could raise or lower."
             )
         )
-    return found
+    return findings
 
 
 def _task(row: Mapping) -> str:
@@ -126,7 +126,7 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
     ]
 
 
-def table1_curves_found(sweep: pd.DataFrame, table: pd.DataFrame) -> list[Finding]:
+def table1_curves_findings(sweep: pd.DataFrame, table: pd.DataFrame) -> list[Finding]:
     """Over which range each kind of score runs, where the model is above chance."""
     able = {(row["model"], row["task"]) for _, row in table.iterrows() if classifies(row)}
     texts: dict[str, list[str]] = {}
@@ -139,18 +139,18 @@ def table1_curves_found(sweep: pd.DataFrame, table: pd.DataFrame) -> list[Findin
                 f"({number(default)} without a shift, n {part['n'].iloc[0]})"
             )
     shifts = count(sweep.loc[sweep["delta"] != 0, "delta"].nunique(), "shift")
-    curves, told = sweep.groupby(["model", "task"]).ngroups, sum(map(len, texts.values()))
-    found = [
+    curves, described = sweep.groupby(["model", "task"]).ngroups, sum(map(len, texts.values()))
+    findings = [
         Finding(f"Over {shifts} and without one {metric} runs from {listed(cases, '; ')}.")
         for metric, cases in texts.items()
     ]
-    if found and told < curves:
-        rest = f"{curves - told} of {count(curves, 'curve')}"
-        found.append(Finding(f"Nothing is said of {rest}: not above chance without a shift."))
-    return found
+    if findings and described < curves:
+        rest = f"{curves - described} of {count(curves, 'curve')}"
+        findings.append(Finding(f"Nothing is said of {rest}: not above chance without a shift."))
+    return findings
 
 
-def table2_found(table: pd.DataFrame, delta: float) -> list[Finding]:
+def table2_findings(table: pd.DataFrame, delta: float) -> list[Finding]:
     """What widening the gap does to the offensive labels, over all and group by group."""
     before = table[table["delta"] == 0].set_index("group")
     after = table[table["delta"] == delta].set_index("group").loc[before.index]
@@ -182,8 +182,8 @@ def table2_found(table: pd.DataFrame, delta: float) -> list[Finding]:
     if counts["as many"] == len(change):
         groups = f"Their number is unchanged in {of_all(len(change), len(change), 'group')}"
     else:
-        told = [f"{word} in {n}" for word, n in counts.items() if n]
-        groups = f"Of {count(len(change), 'group')} there are {listed(told)}"
+        parts = [f"{word} in {n}" for word, n in counts.items() if n]
+        groups = f"Of {count(len(change), 'group')} there are {listed(parts)}"
     return [
         Finding(text, ("table2.widening_helps_here",)),
         Finding(f"{groups} ({spread})."),

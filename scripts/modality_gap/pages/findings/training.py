@@ -16,14 +16,14 @@ from modality_gap.pages.words import (
 )
 
 
-def training_found(curves: pd.DataFrame) -> list[Finding]:
+def training_findings(curves: pd.DataFrame) -> list[Finding]:
     """Gap, recall and loss before and after training; the paper has no such experiment."""
-    found = []
+    findings = []
     for model, curve in curves.groupby("model", sort=False):
         recorded = curve.dropna(subset=["gap"]).sort_values("step")
         first, last = recorded.iloc[0], recorded.iloc[-1]
         loss = curve.dropna(subset=["loss"]).sort_values("step")["loss"]
-        found.append(
+        findings.append(
             Finding(
                 f"{model}: over {last['step']:.0f} steps the gap goes from {number(first['gap'])} "
                 f"to {number(last['gap'])}, recall@1 on held-out pairs from "
@@ -31,7 +31,7 @@ def training_found(curves: pd.DataFrame) -> list[Finding]:
                 f"from {number(loss.iloc[0], 2)} to {number(loss.iloc[-1], 2)} (one seed)."
             )
         )
-    return found
+    return findings
 
 
 TUNED = {"projections": "stitched's projections"}
@@ -44,7 +44,7 @@ def _beside(row: Mapping, other: Mapping, name: str) -> str:
     return "lower than" if row[f"{name}_high"] < other[f"{name}_low"] else "not clearly other than"
 
 
-def temperature_found(summary: pd.DataFrame) -> list[Finding]:
+def temperature_findings(summary: pd.DataFrame) -> list[Finding]:
     """What fine-tuning at the highest temperature does to gap, accuracy and recall, against the
     lowest, a sentence each; the accuracy is not measured in every run."""
     rows = summary.set_index("temperature").sort_index()
@@ -59,7 +59,7 @@ def temperature_found(summary: pd.DataFrame) -> list[Finding]:
             f"{words} is {estimate(hot, name)}, {_beside(hot, cold, name)} {estimate(cold, name)}"
         )
 
-    found = [
+    findings = [
         Finding(
             f"{start} {compared('gap_after', 'the gap')} {end} "
             f"({seeds}; before either it is {number(hot['gap_before'])}).",
@@ -68,7 +68,7 @@ def temperature_found(summary: pd.DataFrame) -> list[Finding]:
         )
     ]
     if "zero_shot_after" in rows and math.isfinite(hot["zero_shot_after"]):
-        found.append(
+        findings.append(
             Finding(
                 f"{start} {compared('zero_shot_after', 'zero-shot accuracy')} {end} ({seeds}).",
                 ("training.closed_gap_serves_better",),
@@ -79,25 +79,25 @@ def temperature_found(summary: pd.DataFrame) -> list[Finding]:
         compared(f"recall1_{side}_after", f"recall@1 {way}")
         for side, way in (("ab", "to text"), ("ba", "from text"))
     ]
-    found.append(
+    findings.append(
         Finding(
             f"{start} {' and '.join(recalls)} {end} ({seeds}).",
             ("training.recall_falls_at_temperature_1",),
             lead=True,
         )
     )
-    return found
+    return findings
 
 
-def initialisation_found(summary: pd.DataFrame, difference: pd.DataFrame) -> list[Finding]:
+def initialisation_findings(summary: pd.DataFrame, difference: pd.DataFrame) -> list[Finding]:
     """What is left of the gap after training from a start without one, by temperature mode."""
-    found = []
+    findings = []
     for _, ratio in difference.iterrows():
         mode = ratio["temperature_mode"]
         rows = summary[summary["temperature_mode"] == mode].set_index("start")
         one, other = rows.loc["original"], rows.loc["rotated"]
         share = "gap_after_rotated_over_original"
-        found.append(
+        findings.append(
             Finding(
                 f"Temperature {mode}: from the original start the gap goes from "
                 f"{estimate(one, 'gap_before')} to {estimate(one, 'gap_after')}, from the rotated "
@@ -116,4 +116,4 @@ def initialisation_found(summary: pd.DataFrame, difference: pd.DataFrame) -> lis
                 else (),
             )
         )
-    return found
+    return findings
