@@ -149,7 +149,7 @@ def test_coco_s_own_files(tmp_path, mirror):
     sizes = {int(image["id"]): (image["width"], image["height"]) for image in document["images"]}
     for item, data in zip(table["item_id"][:20], table["image"], strict=False):
         assert Image.open(io.BytesIO(data)).size == sizes[int(item)]
-    with pytest.raises(InputError, match="two pictures have the item_id '000000000139'"):
+    with pytest.raises(InputError, match="two images have the item_id '000000000139'"):
         write_coco(tmp_path / "twice.parquet", "first", {**files, "again": files["test"]})
 
 
@@ -392,7 +392,7 @@ def test_damaged_files_are_told(tmp_path):
             path.write_bytes(content)
             told = refusal(tmp_path, form, {role: path}, **options)
             assert told.startswith(f"{path}")
-            assert "get it again" in told
+            assert "download it again" in told
         path.unlink()
         assert str(path) in refusal(tmp_path, form, {role: path}, **options)
 
@@ -434,7 +434,9 @@ def test_an_archive_of_something_else_is_told(tmp_path):
     assert "no label of ILSVRC2012_val_00000002.JPEG" in told
     formats.write_zip(path, {"data/dev_seen.jsonl": "<html>"})
     told = refusal(tmp_path, "hateful_memes", {"archive": path}, split="dev_seen")
-    assert told.startswith(f"{path}: not as the format hateful_memes has it (JSONDecodeError")
+    assert told.startswith(
+        f"{path}: not a valid data set of the format hateful_memes (JSONDecodeError"
+    )
     told = refusal(
         tmp_path, "coco", {"annotations": path, "test": tmp_path / "val2017.zip"}, captions="last"
     )
@@ -498,7 +500,7 @@ def test_svhn_that_is_not_as_it_was_published_is_refused(tmp_path, pictures, dig
     path = tmp_path / "test_32x32.mat"
     scipy.io.savemat(path, {"X": pictures, "y": np.array(digits, np.uint8)[:, None]})
     told = refusal(tmp_path, "svhn", {"pictures": path})
-    assert told.startswith(f"{path}: not as the format svhn has it (ValueError: {words}")
+    assert told.startswith(f"{path}: not a valid data set of the format svhn (ValueError: {words}")
 
 
 def test_memes_without_labels_or_pictures_are_refused_and_empty_lines_passed(tmp_path):
@@ -596,12 +598,12 @@ def test_two_pictures_that_would_be_one_item_are_named(tmp_path):
     files = packed(tmp_path / "val.zip", {"a/1.jpg": b"a", "b/1.jpg": b"b", "c/1.jpg": b"c"})
     files = {"annotations": tmp_path / "captions.json", "test": files["archive"]}
     told = refusal(tmp_path, "coco", files, captions="last")
-    assert "has a/1.jpg and b/1.jpg, which both go by 1.jpg" in told
+    assert "has a/1.jpg and b/1.jpg, which are both called 1.jpg" in told
     # The same name in the archives of two splits.
     files["train"] = packed(tmp_path / "train.zip", {"a/1.jpg": b"c"})["archive"]
     packed(tmp_path / "val.zip", {"a/1.jpg": b"a"})
     told = refusal(tmp_path, "coco", files, captions="last")
-    assert "two pictures have the item_id '1'" in told
+    assert "two images have the item_id '1'" in told
     with (
         zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive,
         pytest.warns(UserWarning, match="Duplicate name"),
@@ -740,4 +742,4 @@ def test_half_a_character_is_told_with_its_item(tmp_path):
     (tmp_path / "captions.json").write_text(json.dumps(document))
     files = {"annotations": tmp_path / "captions.json", "test": tmp_path / "val2017.zip"}
     told = refusal(tmp_path, "coco", files, captions="last")
-    assert "the text of item '000000000002' holds half a character (U+D83D)" in told
+    assert "the text of item '000000000002' contains half a character (U+D83D)" in told

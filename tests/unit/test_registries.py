@@ -4,7 +4,6 @@ Each test writes a file of its own into a copy of the package and changes one li
 the configuration then accepts the new entry, checks its options, and the entry works.
 """
 
-import ast
 import copy
 import inspect
 import io
@@ -515,20 +514,6 @@ def test_files_of_a_format_with_names_of_ones_own(files, words):
     assert words in refusal(changed("datasets", "mine", entry))
     entry = {"format": "union", "files": {"a": "digits"}}
     assert "at least 2" in refusal(changed("datasets", "mine", entry))
-
-
-# --- sizes ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("folder", ["config", "data", "encoders"])
-def test_files_and_functions_are_short(folder):
-    for path in sorted((PACKAGE / folder).glob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        assert len(text.splitlines()) <= 430, path.name
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef):
-                lines = (node.end_lineno or 0) - node.lineno + 1
-                assert lines <= 60, f"{path.name}: {node.name}"
 
 
 def test_every_declaration_is_of_its_kind():

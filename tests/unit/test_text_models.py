@@ -478,7 +478,7 @@ def test_what_is_not_done_here_is_refused_with_its_file(tmp_path, file, content,
     told = folder_fault(str(tmp_path), None)
     assert told.startswith(f"{tmp_path}/{file} ")
     assert words in told
-    assert "set `pooling` to the one to use" in told
+    assert "set options.pooling (mean, first, last" in told
     # Where the setting says how, nothing of this counts.
     if words not in ("begin", "no list of modules"):
         assert pipeline_of(str(tmp_path), reader_of(tmp_path), "first").pooling == ("first",)
@@ -493,7 +493,7 @@ def test_pooling_and_a_layer_without_their_order_are_refused(folder):
     assert "2_Dense has no model.safetensors" in folder_fault(str(folder), None)
     write(folder, "modules.json", [])
     (folder / "modules.json").write_text("{")
-    assert "modules.json: is no JSON" in folder_fault(str(folder), None)
+    assert "modules.json: not valid JSON" in folder_fault(str(folder), None)
 
 
 def test_a_folder_without_a_tokenizer_is_refused(folder, monkeypatch):
@@ -572,7 +572,7 @@ def test_a_hub_that_cannot_be_asked_for_the_pooling_is_told(transformers, folder
         return str(folder / file)
 
     monkeypatch.setattr("transformers.utils.cached_file", cached)
-    with pytest.raises(InputError, match=r"its modules.json, .* set `pooling`"):
+    with pytest.raises(InputError, match=r"its modules.json, .* set options.pooling"):
         _hugging_face_reader("a/b", None)("modules.json")
     assert _hugging_face_reader("a/b", "mean")("modules.json") is None
     assert _hugging_face_reader("a/b", None)("config.json")["hidden_size"] == 8

@@ -81,7 +81,7 @@ def reader_of(folder: str | Path) -> Callable[[str], Any]:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise InputError(f"{path}: is no JSON ({error}); get it again.") from error
+            raise InputError(f"{path}: not valid JSON ({error}); download it again.") from error
 
     return read
 
@@ -136,8 +136,8 @@ def pipeline_of(model: str, read: Callable[[str], Any], pooling: str | None) -> 
 
 def _refuse(model: str, file: str, what: str) -> NoReturn:
     raise InputError(
-        f"{model}/{file} {what}, which is not done here; set `pooling` to the one to use (mean, "
-        "first, last, max or own), or give another model."
+        f"{model}/{file} {what}, which is not supported; set options.pooling (mean, first, last, "
+        "max or own), or give another model."
     )
 
 

@@ -45,8 +45,8 @@ def reading(path: str | Path) -> Iterator[None]:
         yield
     except DAMAGE as error:
         raise InputError(
-            f"{path} cannot be read ({first_line(error)}); delete it, and get it again, whole and "
-            "without a password."
+            f"{path}: cannot read the archive ({first_line(error)}); delete it and download it "
+            "again, complete and without a password."
         ) from error
 
 
@@ -94,7 +94,7 @@ def within(path: str | Path, member: str) -> PurePosixPath:
     if name.is_absolute() or ".." in name.parts or re.match("[A-Za-z]:", member):
         raise InputError(
             f"{path} has a member {member!r}, which leads out of its folder; do not use this "
-            "archive, and get it again from where it was published."
+            "archive, but download it again from its publisher."
         )
     return name
 
@@ -151,8 +151,8 @@ def zip_members(archive: zipfile.ZipFile) -> dict[str, PurePosixPath]:
             continue
         if path in paths:
             raise InputError(
-                f"{archive.filename} has two members {path}; unpack it, and pack it again with "
-                "the one that is wanted."
+                f"{archive.filename} has two members {path}; unpack it and pack it again with "
+                "only one of them."
             )
         members[info.filename] = path
         paths.add(path)
@@ -163,8 +163,8 @@ def one_named(path: str | Path, named: dict[str, list[str]], key: str) -> str:
     """The member with a given name. Raises InputError if there are several."""
     if len(named[key]) > 1:
         raise InputError(
-            f"{path} has {' and '.join(named[key][:2])}, which both go by {key}; pack it again "
-            "with the one that is wanted."
+            f"{path} has {' and '.join(named[key][:2])}, which are both called {key}; pack it "
+            "again with only one of them."
         )
     return named[key][0]
 
@@ -216,4 +216,6 @@ def picture_endings() -> frozenset[str]:
 
 
 def absent_member(path: str | Path, wanted: str) -> InputError:
-    return InputError(f"{path} has no {wanted}; it is another archive, or cut off: get it again.")
+    return InputError(
+        f"{path} has no {wanted}; it is another archive or incomplete, so download it again."
+    )

@@ -30,8 +30,9 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
         raise
     except FOREIGN as error:
         raise InputError(
-            f"{' and '.join(files.values())}: not as the format {settings['format']} has it "
-            f"({type(error).__name__}: {first_line(error)}); get it again from its origin."
+            f"{' and '.join(files.values())}: not a valid data set of the format "
+            f"{settings['format']} ({type(error).__name__}: {first_line(error)}); download it "
+            "again."
         ) from error
 
 
@@ -42,8 +43,8 @@ def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
     for row in rows:
         if row["item_id"] in seen:
             raise InputError(
-                f"{' and '.join(files.values())}: two pictures have the item_id "
-                f"{row['item_id']!r}; rename one of the two, or remove it."
+                f"{' and '.join(files.values())}: two images have the item_id "
+                f"{row['item_id']!r}; rename or remove one of them."
             )
         seen.add(row["item_id"])
         for name, value in row.items():
@@ -52,8 +53,8 @@ def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
                     value.encode()
             except UnicodeEncodeError as error:
                 raise InputError(
-                    f"{' and '.join(files.values())}: the {name} of item {row['item_id']!r} holds "
-                    f"half a character (U+{ord(value[error.start]):04X}); correct it there."
+                    f"{' and '.join(files.values())}: the {name} of item {row['item_id']!r} "
+                    f"contains half a character (U+{ord(value[error.start]):04X}); correct it."
                 ) from error
         yield row
 
@@ -61,7 +62,7 @@ def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
 def _write(path: str | Path, rows: Iterator[dict]) -> None:
     first = next(rows, None)
     if first is None:
-        raise LookupError("no picture is in it")
+        raise LookupError("it contains no image")
     schema = pa.schema({name: pa.binary() if name == "image" else pa.string() for name in first})
     every = itertools.chain([first], rows)
     shown = iter(tqdm(every, unit="picture", mininterval=10, file=sys.stderr))

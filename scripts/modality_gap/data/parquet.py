@@ -56,8 +56,8 @@ def reading_parquet(path: str | Path) -> Iterator[None]:
     except (pa.ArrowInvalid, OSError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"{path}: cannot be read as Parquet ({reason.rstrip('.')}); get it again, or, where a "
-            "run made it, delete it and run again."
+            f"{path}: cannot be read as Parquet ({reason.rstrip('.')}); download it again, or, if "
+            "a run made it, delete it and run again."
         ) from error
 
 

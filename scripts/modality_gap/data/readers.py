@@ -48,8 +48,8 @@ def item_ids(archive: str | Path, paths: Collection[PurePosixPath]) -> dict[Pure
         name = str(path if often[stem] > 1 else stem)
         if other := called.get(name):
             raise InputError(
-                f"{archive}: {other} and {path} would both be the item {name!r}; rename one of the "
-                "two, or remove it."
+                f"{archive}: {other} and {path} would both be the item {name!r}; rename or "
+                "remove one of them."
             )
         called[name] = path
     return {path: name for name, path in called.items()}
@@ -168,7 +168,7 @@ class CifarUnpickler(pickle.Unpickler):
             ("_codecs", "encode"): _latin1,
         }
         if (module, name) not in allowed:
-            raise pickle.UnpicklingError(f"it calls for {module}.{name}")
+            raise pickle.UnpicklingError(f"it calls {module}.{name}")
         return allowed[module, name]
 
 
@@ -191,8 +191,8 @@ def cifar_members(path: str, wanted: Container[str]) -> Iterator[tuple[str, dict
             yield name.name, dict(CifarUnpickler(pickled, encoding="latin1").load())
         except (pickle.UnpicklingError, EOFError, *FOREIGN) as error:
             raise InputError(
-                f"{path}: the member {name} is refused ({error}); it is no batch of CIFAR, so get "
-                "the archive again from where it was published."
+                f"{path}: the member {name} is refused ({error}), because it is not a batch of "
+                "CIFAR; download the archive again from its publisher."
             ) from error
 
 

@@ -60,7 +60,7 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
         states = model(input_ids=tokens, attention_mask=mask.long())
         if own_pooling:
             if getattr(states, "pooler_output", None) is None:
-                raise InputError(f"encoders: {name!r} has no pooler; set pooling to mean.")
+                raise InputError(f"encoders: {name!r} has no pooler; set options.pooling to mean.")
             return states.pooler_output.float().cpu().numpy()
         mask[:, :skipped] = False
         hidden = states.last_hidden_state.float()
@@ -126,7 +126,7 @@ def _check_loaded(name: str, pooling: str | None, loaded: dict) -> None:
     if absent:
         raise InputError(
             f"encoders: the weights of {name!r} lack {', '.join(sorted(absent)[:3])}; "
-            + ("set pooling to mean." if "pooler" in absent[0] else "get the whole file.")
+            + ("set options.pooling to mean." if "pooler" in absent[0] else "get the whole file.")
         )
 
 
@@ -189,7 +189,7 @@ def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], Any]
                 return None
             raise InputError(
                 f"encoders: the hub of {name!r} is unreachable, so that its {file}, which may say "
-                "how to pool, is unknown; give the path of its whole folder, or set `pooling`."
+                "how to pool, is unknown; give the path of its folder, or set options.pooling."
             ) from error
         return path and json.loads(Path(path).read_text(encoding="utf-8"))
 

@@ -1,7 +1,7 @@
 """The MiniLM sentence transformer in PyTorch's own Transformer.
 
-The transformers library would do, but importing its BERT takes longer than embedding all the
-captions; a test holds this model against it.
+The transformers library could do it, but importing its BERT takes longer than embedding all the
+captions; a test compares this model with it.
 """
 
 import numpy as np
@@ -51,7 +51,7 @@ class MiniLM(nn.Module):
 
 
 def from_bert(stored: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """State dict of `MiniLM` from one with BERT's names."""
+    """State dict of `MiniLM` from one with the names of BERT."""
     state = {
         "word.weight": stored["embeddings.word_embeddings.weight"],
         "position.weight": stored["embeddings.position_embeddings.weight"],

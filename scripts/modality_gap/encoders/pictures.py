@@ -24,9 +24,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def pixel_statistics(spec: dict) -> tuple[tuple, tuple] | None:
-    """Mean and standard deviation that an encoder's pictures are normalised with, where `spec` asks
-    for others than the model's own: ImageNet's (Figure 2(a) as released) or none at all
-    (Supplementary 15)."""
+    """Mean and standard deviation for normalising pictures, if `spec` asks for others than those of
+    the model: ImageNet's (Figure 2(a) as released) or 0 and 1 (Supplementary 15); else None."""
     if not spec.get("input_normalisation", True):
         return (0.0,) * 3, (1.0,) * 3
     return (IMAGENET_MEAN, IMAGENET_STD) if spec.get("preprocessing") == "imagenet" else None
@@ -36,8 +35,8 @@ def split_transform(transform: Any) -> tuple[Callable, Callable]:
     """A picture transform of open_clip or timm in two: from a picture to its pixels (3, height,
     width) uint8, and from pixels to what the network takes, for a whole batch on its device.
 
-    One after the other they give the numbers of `transform`, but pixels are a quarter of the bytes
-    to carry and the second part costs the worker that decodes a sixth of its time.
+    Together they give the numbers of `transform`. But pixels have a quarter of the bytes, and the
+    second part would take a sixth of the time of the worker that decodes.
     """
     from torchvision.transforms import Compose, Normalize, PILToTensor
 
@@ -47,7 +46,7 @@ def split_transform(transform: Any) -> tuple[Callable, Callable]:
 
 
 def normal_picture(rng: np.random.Generator, height: int, width: int) -> torch.Tensor:
-    """Standard normal noise in place of a normalised picture (Figure 2(a), bottom row)."""
+    """Standard normal noise instead of a normalised picture (Figure 2(a), bottom row)."""
     return torch.from_numpy(rng.standard_normal((3, height, width), dtype=np.float32))
 
 
@@ -68,9 +67,9 @@ def clip_preprocess(picture: Image.Image, size: int) -> torch.Tensor:
 def open_picture(data: bytes, item_id: str) -> Image.Image:
     """Decode a picture to RGB, the first frame where it has several.
 
-    Raises InputError that names the item where it cannot be read, is grey of a depth at which the
-    file does not say what is white, or unpacks to more than 89 million pixels, which no photograph
-    has but a small file can claim.
+    Raises InputError that names the item if it cannot be decoded, if it is grey with more than 8
+    bits and the file does not say which value is white, or if it has more than 89 million pixels,
+    which no photograph has but a small file can claim.
     """
     try:
         picture: Image.Image = Image.open(io.BytesIO(data))
@@ -87,7 +86,7 @@ def open_picture(data: bytes, item_id: str) -> Image.Image:
         RuntimeError,  # the decoder of AVIF; NotImplementedError, that of DDS
         Image.DecompressionBombError,
     ) as error:
-        # That error tells nothing but where in memory the bytes lie.
+        # That error only says where the bytes are in memory.
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "it is of no known format" if unknown else " ".join(str(error).split()).rstrip(".")
         raise InputError(
@@ -97,18 +96,20 @@ def open_picture(data: bytes, item_id: str) -> Image.Image:
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    """A grey picture of more than 8 bits as one of 8, which Pillow would clip to white. Raises
-    ValueError where its format does not say which value is white."""
+    """A grey picture of more than 8 bits as one of 8 bits; Pillow would clip it to white. Raises
+    ValueError if its format does not say which value is white."""
     bits, inverted = 0, False
     if isinstance(picture, TiffImageFile):
         tags = picture.tag_v2
         unsigned = tags.get(SAMPLEFORMAT, (1,))[0] == 1
         (bits,) = tags[BITSPERSAMPLE] if unsigned else (0,)
-        inverted = tags[PHOTOMETRIC_INTERPRETATION] == 0  # 0 is white, as Pillow heeds in 8 bits
+        inverted = (
+            tags[PHOTOMETRIC_INTERPRETATION] == 0
+        )  # 0 is white; Pillow respects this in 8 bits
     elif picture.mode == "F":
         pass
     elif picture.format in ("PNG", "PPM", "JPEG2000"):
-        bits = 16  # which Pillow scales other depths to
+        bits = 16  # Pillow scales other depths to it
     if not 8 < bits <= 16:
         raise ValueError(
             f"its grey values are of Pillow's mode {picture.mode}, and the file does not say which "
