@@ -51,16 +51,16 @@ def start_up(source: str) -> tuple[float, list[str]]:
 
 def scripts_of_rules(rules: str) -> dict[str, str]:
     """Rule to script, from the text of all .smk files; a rule made out of another has its."""
-    found, copies, name = {}, {}, ""
+    scripts, copies, name = {}, {}, ""
     for line in rules.splitlines():
         if match := re.match(r"use rule (\w+) as (\w+)", line):
             copies[match[2]], name = match[1], match[2]
         elif match := re.match(r"rule (\w+):", line):
             name = match[1]
         elif match := re.match(r'\s+"\.\./scripts/([\w/]+)\.py"', line):
-            found[name] = match[1]
-    made_of = {copy: found[rule] for copy, rule in copies.items() if rule in found}
-    return {**made_of, **found}
+            scripts[name] = match[1]
+    made_of = {copy: scripts[rule] for copy, rule in copies.items() if rule in scripts}
+    return {**made_of, **scripts}
 
 
 def shares(jobs: pd.DataFrame, starts: dict[str, float], wall: float, cores: int) -> dict:
@@ -126,8 +126,8 @@ def main(arguments: list[str] | None = None) -> None:
     rows = [
         measured("scripts that draw", "load a large package", len(heavy), "scripts", len(drawing))
     ]
-    if found := last_run(settings.results):
-        jobs, wall, cores = found
+    if run := last_run(settings.results):
+        jobs, wall, cores = run
         starts = {rule: seconds[name][0] for rule, name in scripts.items() if name in seconds}
         rows += [
             measured("the last run", "wall time", wall, "s", len(jobs)),

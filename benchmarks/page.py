@@ -69,9 +69,14 @@ def extraction_bars(table: pd.DataFrame) -> list[tuple[dict, float | None]]:
         words = f"extraction in {precision}, lowest cosine of a picture's embedding to float32's"
         bar = {"at_least": 0.9999, "words": words}
         bars.append((bar, "project against float32", "cosine", "low"))
-    found = table[table["precision"] == precision].set_index(["way", "measure"])
+    rows_of_precision = table[table["precision"] == precision].set_index(["way", "measure"])
     return [
-        (bar, float(found.loc[(way, measure), column]) if (way, measure) in found.index else None)
+        (
+            bar,
+            float(rows_of_precision.loc[(way, measure), column])
+            if (way, measure) in rows_of_precision.index
+            else None,
+        )
         for bar, way, measure, column in bars
     ]
 
@@ -84,8 +89,8 @@ def bars_table(tables: dict[str, pd.DataFrame], bars: list[dict]) -> Table:
     rows = []
     for bar, value in measured:
         limit = ("at least", bar["at_least"]) if "at_least" in bar else ("at most", bar["at_most"])
-        found = NOT_MEASURED if value is None else words_of(value)
-        rows.append([bar["words"], f"{limit[0]} {limit[1]:g}", found, verdict(bar, value)])
+        value_in_words = NOT_MEASURED if value is None else words_of(value)
+        rows.append([bar["words"], f"{limit[0]} {limit[1]:g}", value_in_words, verdict(bar, value)])
     return Table("What each measure is held to.", ["measure", "bar", "measured", "verdict"], rows)
 
 

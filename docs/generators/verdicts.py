@@ -44,7 +44,7 @@ def write_verdicts(readme: Path, results: Path) -> None:
     """Put the verdicts of the run in `results` between the markers of the README."""
     run = json.loads((results / "run.json").read_text(encoding="utf-8"))
     table = verdict_table(read_claims(results / "claims.csv"), run)
-    text, places = MARKED.subn(lambda found: found[1] + table + found[2], readme.read_text("utf-8"))
+    text, places = MARKED.subn(lambda match: match[1] + table + match[2], readme.read_text("utf-8"))
     if places != 1:
         raise SystemExit(f"{readme} has no place for the verdicts")
     readme.write_text(text, encoding="utf-8")

@@ -14,13 +14,13 @@ from modality_gap.paper.claims import MEANINGS
 from modality_gap.paper.errata import computed_errata
 from modality_gap.paper.show import MARKS, WHOSE, read_claims, summary
 
-given = snakemake.input
+inputs = snakemake.input
 templates = {
     Path(path).name.partition(".")[0]: Path(path).read_text(encoding="utf-8")
-    for path in given.templates
+    for path in inputs.templates
 }
-style = paper.Markup(Path(given.style).read_text(encoding="utf-8"))
-claims = read_claims(given.claims)
+style = paper.Markup(Path(inputs.style).read_text(encoding="utf-8"))
+claims = read_claims(inputs.claims)
 html = render.render_page(
     templates,
     "claims",
@@ -34,7 +34,7 @@ html = render.render_page(
 )
 Path(snakemake.output.claims).write_text(html, encoding="utf-8")
 
-tables = {Path(path).relative_to("results").as_posix(): pd.read_csv(path) for path in given.tables}
-errata = yaml.safe_load(Path(given.errata).read_text(encoding="utf-8"))["errata"]
+tables = {Path(path).relative_to("results").as_posix(): pd.read_csv(path) for path in inputs.tables}
+errata = yaml.safe_load(Path(inputs.errata).read_text(encoding="utf-8"))["errata"]
 html = render.render_page(templates, "errata", style=style, errata=computed_errata(errata, tables))
 Path(snakemake.output.errata).write_text(html, encoding="utf-8")

@@ -19,31 +19,31 @@ def text(path: str) -> str:
     return Path(path).read_text(encoding="utf-8")
 
 
-given, config, sets = snakemake.input, snakemake.params.config, snakemake.params.sets
+inputs, config, sets = snakemake.input, snakemake.params.config, snakemake.params.sets
 gap, diagnostics, minimum = (
-    pd.read_csv(path) for path in (given.gap, given.diagnostics, given.minimum)
+    pd.read_csv(path) for path in (inputs.gap, inputs.diagnostics, inputs.minimum)
 )
 tables = models_tables(gap, diagnostics, minimum)
-if given.sigmoid:
-    tables["sigmoid"] = sigmoid_table(pd.read_csv(given.sigmoid[0]))
-items = load_items(Path(given.items_file))
-known = yaml.safe_load(text(given.stand_ins))
-beside = sentences(items, known, sets, config)
+if inputs.sigmoid:
+    tables["sigmoid"] = sigmoid_table(pd.read_csv(inputs.sigmoid[0]))
+items = load_items(Path(inputs.items_file))
+relations = yaml.safe_load(text(inputs.stand_ins))
+beside = sentences(items, relations, sets, config)
 html = render.render_page(
-    {Path(path).name.partition(".")[0]: text(path) for path in given.templates},
+    {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},
     "models",
-    style=paper.Markup(text(given.style)),
+    style=paper.Markup(text(inputs.style)),
     tables=tables,
     found=models_findings(gap, diagnostics, minimum),
-    figures={Path(path).stem: render.embedded(Path(path).read_bytes()) for path in given.figures},
+    figures={Path(path).stem: render.embedded(Path(path).read_bytes()) for path in inputs.figures},
     captions={
         name: render.caption_html(text(path), config, name, beside[name])
-        for name, path in ((Path(path).stem, path) for path in given.captions)
+        for name, path in ((Path(path).stem, path) for path in inputs.captions)
     },
     items=items,
     sets=sets,
     origins={
-        name: stand_ins(known, *makings_of_sets([entry], config), config)
+        name: stand_ins(relations, *makings_of_sets([entry], config), config)
         for name, entry in sets.items()
     },
     confidence=f"{100 * config['confidence']:g} %",

@@ -31,45 +31,45 @@ def text(path: str) -> str:
     return Path(path).read_text(encoding="utf-8")
 
 
-given, params = snakemake.input, snakemake.params
-items = load_items(Path(given.items_file))
-known, assets, not_run = (
-    yaml.safe_load(text(path)) for path in (given.stand_ins, given.assets, given.not_run)
+inputs, params = snakemake.input, snakemake.params
+items = load_items(Path(inputs.items_file))
+relations, assets, not_run = (
+    yaml.safe_load(text(path)) for path in (inputs.stand_ins, inputs.assets, inputs.not_run)
 )
 not_run = {name: not_run[name] for name in params.not_run}
-data = {Path(path).stem: pd.read_csv(path) for path in given.tables}
-data["training"] = pd.concat(pd.read_csv(path) for path in given.curves)
-claims = read_claims(given.claims)
-ledger = load_ledger(Path(given.ledger), Path(given.ledger_schema))
+data = {Path(path).stem: pd.read_csv(path) for path in inputs.tables}
+data["training"] = pd.concat(pd.read_csv(path) for path in inputs.curves)
+claims = read_claims(inputs.claims)
+ledger = load_ledger(Path(inputs.ledger), Path(inputs.ledger_schema))
 numbers = {name: claim.get("published") for name, claim in ledger["claims"].items()}
 measured = results(data, numbers, params.config)
 for name in names_of(items, "plain table"):
     table = data[Path(items[name].path).stem]
     measured.setdefault(name, ([], [render.plain_table(table, items[name].title)]))
-made = paper.sections(
+sections = paper.sections(
     items,
     {name: paper.Making(**one) for name, one in params.made_by.items()},
     measured,
-    {Path(path).stem: text(path) for path in given.captions},
-    {Path(path).stem: Path(path).read_bytes() for path in given.figures},
-    known,
+    {Path(path).stem: text(path) for path in inputs.captions},
+    {Path(path).stem: Path(path).read_bytes() for path in inputs.figures},
+    relations,
     params.config,
     params.sets,
     params.absent,
     claims,
     partial(published, ledger),
-    yaml.safe_load(text(given.errata))["errata"],
+    yaml.safe_load(text(inputs.errata))["errata"],
     not_run,
 )
 # The footers only: the vectors are not read.
 footers = {
-    (Path(path).parent.name, Path(path).stem): pq.read_metadata(path) for path in given.pairs
+    (Path(path).parent.name, Path(path).stem): pq.read_metadata(path) for path in inputs.pairs
 }
 html = render.render_page(
-    {Path(path).name.partition(".")[0]: text(path) for path in given.templates},
+    {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},
     "paper",
-    style=paper.Markup(text(given.style)),
-    sections=made,
+    style=paper.Markup(text(inputs.style)),
+    sections=sections,
     balance=paper.balance(claims, [one for found, _ in measured.values() for one in found]),
     styles=MARKS,
     claims_summary=summary(claims),
@@ -80,7 +80,7 @@ html = render.render_page(
             for key, foot in footers.items()
         },
         {key: foot.num_rows for key, foot in footers.items()},
-        known,
+        relations,
         params.config,
     ),
     sets=params.sets,
@@ -97,7 +97,7 @@ html = render.render_page(
     well_above=WELL_ABOVE,
     versions={
         "this workflow": params.version,
-        **provenance.versions(text(given.requirements), PACKAGES),
+        **provenance.versions(text(inputs.requirements), PACKAGES),
     },
 )
 size_mb = len(html.encode()) / 1e6

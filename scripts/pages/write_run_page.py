@@ -21,7 +21,7 @@ def text(path: str) -> str:
     return Path(path).read_text(encoding="utf-8")
 
 
-given, config = snakemake.input, snakemake.params.config
+inputs, config = snakemake.input, snakemake.params.config
 # Without a shared file system, or with --no-hooks, there is no record.
 record = json.loads(text(snakemake.params.record)) if Path(snakemake.params.record).exists() else {}
 ended = time.time()
@@ -43,9 +43,9 @@ for job in record.get("jobs", []):
             embeddings[path.relative_to("results/embeddings").with_suffix("").as_posix()] = path
 jobs = pd.DataFrame(rows, columns=run.JOB_COLUMNS).astype({"in_this_run": bool})
 html = render.render_page(
-    {Path(path).name.partition(".")[0]: text(path) for path in given.templates},
+    {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},
     "run",
-    style=paper.Markup(text(given.style)),
+    style=paper.Markup(text(inputs.style)),
     record=record,
     summary=run.summary(jobs, record, ended),
     software={
@@ -53,7 +53,7 @@ html = render.render_page(
         + (run.code_words(record["code"]) if record else "state of its files not recorded"),
         "Python": platform.python_version(),
     },
-    packages=run.packages_table(text(given.requirements)),
+    packages=run.packages_table(text(inputs.requirements)),
     machine=run.machine_rows(record["machine"]) if record else [],
     timeline=run.timeline(jobs, record.get("started", 0), ended),
     elapsed=run.duration(ended - record.get("started", ended)),

@@ -207,7 +207,7 @@ def one_section(name="one", entry=None, found=(), **more):
         "measured": {name: (list(found), [])},
         "captions": {name: "Words."},
         "figures": {},
-        "known": KNOWN,
+        "relations": KNOWN,
         "config": CONFIG,
         "sets": {},
         "absent": {},

@@ -203,8 +203,8 @@ def row_references(config: dict) -> Iterator[Reference]:
     for name, row in rows_of(config, "models"):
         yield f"models.{name}.inputs", row["inputs"], _pictures(config), PICTURES
         if "projection" in row:
-            known = list(config["projections"])
-            yield f"models.{name}.projection", row["projection"], known, "projection"
+            projections = list(config["projections"])
+            yield f"models.{name}.projection", row["projection"], projections, "projection"
 
 
 def column_references(config: dict, formats: Mapping[str, Format]) -> Iterator[Reference]:
@@ -225,6 +225,6 @@ def column_references(config: dict, formats: Mapping[str, Format]) -> Iterator[R
 
 def check_references(references: Iterable[Reference]) -> None:
     """Raises InputError for the first name that is not known."""
-    for key, name, known, kind in references:
-        if name not in known:
-            raise InputError(unknown_choice(key, name, known, kind))
+    for key, name, names, kind in references:
+        if name not in names:
+            raise InputError(unknown_choice(key, name, names, kind))

@@ -211,8 +211,8 @@ def picture_endings() -> frozenset[str]:
     from PIL import Image
 
     Image.init()
-    known = Image.registered_extensions().items()
-    return frozenset(end for end, kind in known if kind in Image.OPEN.keys() - NO_PICTURES)
+    endings = Image.registered_extensions().items()
+    return frozenset(end for end, kind in endings if kind in Image.OPEN.keys() - NO_PICTURES)
 
 
 def absent_member(path: str | Path, wanted: str) -> InputError:

@@ -90,11 +90,11 @@ class Section:
 
 def by_claim(claims: pd.DataFrame) -> dict[str, Claim]:
     """The claims of results/claims.csv by their ids, in the order of the file."""
-    made: dict[str, Claim] = {}
+    by_id: dict[str, Claim] = {}
     for row in claims.to_dict("records"):
-        claim = made.setdefault(row["id"], Claim(row["id"], row["statement"], []))
+        claim = by_id.setdefault(row["id"], Claim(row["id"], row["statement"], []))
         claim.rows.append(ledger.shown(row))
-    return made
+    return by_id
 
 
 def by_part(claims: pd.DataFrame) -> dict[str, list[Claim]]:
@@ -149,9 +149,9 @@ class Balance(NamedTuple):
         return groups
 
 
-def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
+def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
     """The paper's own claims, from its text and notebooks, by the result of this run. A claim with
-    evidence on both sides is in both groups. A leading sentence of `found` is shown beside the
+    evidence on both sides is in both groups. A leading sentence of `findings` is shown beside the
     first of its claims that the run is against, or else by itself."""
     own = by_claim(claims[claims["whose"].isin(ledger.PAPERS_OWN)])
     against: dict[str, tuple[Claim, list[dict], list[str]]] = {}
@@ -163,13 +163,13 @@ def balance(claims: pd.DataFrame, found: Iterable[Finding]) -> Balance:
         seen = [mark for mark in marks([claim.id], own) if mark.verdict in AGREEING]
         if seen:
             agreeing.setdefault(claim.rows[0]["part"], []).append((claim, seen))
-    known, besides = by_claim(claims), []
-    for finding in found:
+    every_claim, besides = by_claim(claims), []
+    for finding in findings:
         beside = [name for name in finding.claims if name in against]
         if finding.lead and beside:
             against[beside[0]][2].append(finding.text)
         elif finding.lead:
-            besides.append((finding, marks(finding.claims, known)))
+            besides.append((finding, marks(finding.claims, every_claim)))
     # Evidence from the paper's own models, or their neighbours, comes before that from stand-ins.
     order = sorted(against.values(), key=lambda entry: AGAINST.index(_strongest(entry[1])))
     return Balance(order, agreeing, besides)
@@ -200,7 +200,7 @@ def sections(
     measured: Mapping[str, tuple[list[Finding], list[Table]]],
     captions: Mapping[str, str],
     figures: Mapping[str, bytes],
-    known: Mapping,
+    relations: Mapping,
     config: Mapping,
     sets: Mapping,
     absent: Mapping,
@@ -211,17 +211,17 @@ def sections(
 ) -> list[Section]:
     """Every item that has a caption, in the order of `items`; all by their names.
 
-    `known`: config/ledger/stand_ins.yaml; `claims`: results/claims.csv; `published`: the paper's
-    number of a claim, by its id; `errata`: entries of config/ledger/errata.yaml; `not_run`:
+    `relations`: config/ledger/stand_ins.yaml; `claims`: results/claims.csv; `published`: the
+    paper's number of a claim, by its id; `errata`: entries of config/ledger/errata.yaml; `not_run`:
     reason and command of what takes no part.
     """
-    made = []
+    result = []
     by_id = by_claim(claims)
     for name, item in items.items():
         if name not in captions:
             continue
         findings, tables = measured.get(name, ([], []))
-        made.append(
+        result.append(
             Section(
                 id=name,
                 title=item.title,
@@ -237,12 +237,12 @@ def sections(
                 alt=item.alt,
                 method=caption_html(item.method, config, name) if item.method else "",
                 origins=stand_ins(
-                    known, *makings(item, sets, config), config, vit_b32=item.vit_b32
+                    relations, *makings(item, sets, config), config, vit_b32=item.vit_b32
                 ),
                 not_run=_reason(name, not_run, absent if item.shows_sets else {}),
             )
         )
-    return made
+    return result
 
 
 def _reason(name: str, not_run: Mapping[str, Mapping], absent: Mapping) -> str:
