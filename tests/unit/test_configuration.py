@@ -140,7 +140,7 @@ def test_every_key_is_described_and_closed_to_unknown_ones() -> None:
 
 
 def test_the_schema_holds_no_default_of_its_own() -> None:
-    """config/config.yaml alone has the defaults; those of options are declared with their library."""
+    """config/config.yaml has the defaults, and a library those of its options."""
     assert not re.search(r"\bdefault:", SCHEMA_PATH.read_text(encoding="utf-8"))
     assert {("seed",), ("sets", "*", "modalities")} <= {path for path, _ in properties(SCHEMA)}
 
