@@ -19,7 +19,7 @@ from modality_gap.errors import InputError
 # What the system's errors with a file mean, and what a user can do.
 FULL = "cannot be written", "free space on its disk"
 LOCKED = "cannot be written", "make its folder writable"
-DENIED = "cannot be read or written", "give yourself the right to it and to its folder"
+DENIED = "cannot be read or written", "make it and its folder readable and writable"
 REMEDIES = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: LOCKED, errno.EACCES: DENIED}
 
 # Least time between two states of a progress bar: seconds, and share of the time since the start.

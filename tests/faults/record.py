@@ -1,4 +1,4 @@
-"""What the tests of this folder saw: a row a fault, which docs/faults.md shows as a table.
+"""What the tests of this folder saw: one row per fault, which docs/faults.md shows as a table.
 
 No sentence in the table is typed: it is what the programs said. Each row is held against the
 committed page as it is recorded; with MODALITY_GAP_WRITE_DOCS=1 a run of all tests of the folder
@@ -18,7 +18,7 @@ WRITES = os.environ.get("MODALITY_GAP_WRITE_DOCS") == "1"
 @dataclass(frozen=True)
 class Fault:
     """`said` is what the program said, `left` what is there afterwards, in the test's words; `code`
-    the exit code, None where the run goes on."""
+    the exit code, None if the run continues."""
 
     group: str
     name: str
@@ -28,7 +28,7 @@ class Fault:
 
     @property
     def row(self) -> str:
-        code = "the run goes on" if self.code is None else str(self.code)
+        code = "the run continues" if self.code is None else str(self.code)
         fence = "``" if "`" in self.said else "`"
         said = f"{fence}{self.said}{fence}" if self.said else ""
         cells = (self.name, said, code, self.left)

@@ -251,7 +251,7 @@ def test_what_may_pass_is_asked_again_after_a_while_and_nothing_else(
     assert len(server.seen) == 3
     server.refusals = [status + 70]
     destination.unlink()
-    assert_refused(f"refuses to answer .HTTP {status + 70}", asset, destination)
+    assert_refused(f"answers with HTTP {status + 70}", asset, destination)
     assert len(server.seen) == 4
 
 
@@ -296,7 +296,7 @@ def test_a_mirror_without_the_file_gives_way(
     }[kind]
     assert fetch(asset, destination, mirror, **FAST) == "origin"
     assert_whole(destination)
-    assert "asking the origin" in capsys.readouterr().err
+    assert "trying the origin" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("of_folder", [True, False])
@@ -526,7 +526,7 @@ def test_a_placed_file_is_checked_and_left_alone(tmp_path: Path) -> None:
     check_placed(placed_asset(sha256=None, md5=hashlib.md5(CONTENT).hexdigest()), path)
     path.write_bytes(CONTENT[:-1] + b"?")
     for asset in (placed_asset(), placed_asset(sha256=None, md5="0" * 32)):
-        with pytest.raises(InputError, match="get it again from https:"):
+        with pytest.raises(InputError, match="download it again from https:"):
             check_placed(asset, path)
     assert path.is_file()
 

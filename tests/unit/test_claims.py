@@ -553,7 +553,7 @@ def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
         ([{k: v for k, v in ENTRY.items() if k != "where"}], "where is missing"),
         (
             [evident(expect={"below": "-.5"})],
-            "expects below '-.5', which is no number",
+            "expects below '-.5', which is not a number",
         ),
     ],
 )

@@ -643,7 +643,7 @@ FAULTS = {
         "encoders/mine",
         {"library": "hugging_face", "model": "./absent"},
         "encoders.mine.model",
-        "which is no folder here",
+        "which is not a folder in",
     ),
     "no model's folder": (
         "models/mine",
@@ -666,7 +666,7 @@ FAULTS = {
         "models/mine",
         {"library": "open_clip", "architecture": "RN50", "pretrained": "./a.pt", "inputs": "emoji"},
         "models.mine.pretrained",
-        "is './a.pt', which is no file here",
+        "is './a.pt', which is not a file in",
     ),
     "grid without 0": (
         "loss_landscape/delta_start",

@@ -296,7 +296,7 @@ def test_a_shift_without_a_loss_is_no_minimum_and_a_sweep_needs_no_shift():
     assert np.isfinite([found["loss"], found["loss_at_gap"]]).all()
     with pytest.raises(InputError, match="no value at any shift"):
         loss_minimum(losses * np.nan, deltas, deltas, 50, 0.95, 0)
-    with pytest.raises(InputError, match="leave out 0"):
+    with pytest.raises(InputError, match="do not include 0"):
         loss_minimum(losses[:4], deltas[:4], deltas[:4], 50, 0.95, 0)
 
 
@@ -316,7 +316,7 @@ def test_antipodal_sets_have_no_loss_at_the_shift_that_takes_them_to_the_origin(
 def test_a_gap_of_mere_rounding_is_none_to_shift_along():
     x = normalise(np.random.default_rng(0).normal(size=(60, 32)) + 1)
     for y in (x, x[np.random.default_rng(1).permutation(60)]):
-        with pytest.raises(InputError, match="have one centre, so there is no gap"):
+        with pytest.raises(InputError, match="have the same centre, so there is no gap"):
             unit_gap_vector(x, y)
 
 

@@ -203,8 +203,12 @@ def test_a_table_is_found_by_its_path(registry):
         ("gap: [length,", "gap: [metre,", "the unit of gap, metre, is not one of units"),
         ("[n, gap±", "[n, n, gap±", "n is listed twice"),
         ("[n, gap±", "[gap_low: [count, x], gap±", "gap_low is listed twice"),
-        ("empty: {share", "empty: {other", "other is no column"),
-        ("n: [count, number of items]", "n: [count, number: items]", "the meaning of n is no text"),
+        ("empty: {share", "empty: {other", "other is not a column"),
+        (
+            "n: [count, number of items]",
+            "n: [count, number: items]",
+            "the meaning of n is not a text",
+        ),
     ],
 )
 def test_a_mistake_in_the_registry_is_named(registry, old, new, sentence):

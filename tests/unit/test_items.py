@@ -249,7 +249,7 @@ def test_an_item_like_another_is_made_of_the_same():
     [
         ({"rule": "plot_a"}, "unknown key rule"),
         ({"made_of": {"models": "x"}}, "unknown key models"),
-        ({"like": "b"}, "like names b, which is no item"),
+        ({"like": "b"}, "like names b, which is not an item"),
         ({"kind": "film"}, "kind is 'film'; choose from figure, table, plain table"),
         ({"page": "run"}, "page is 'run'; choose from paper, models"),
         ({"title": ""}, "title is missing"),

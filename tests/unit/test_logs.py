@@ -233,14 +233,14 @@ FULL = (
         ),
         (
             "PermissionError(13, 'Permission denied', 'c.csv')",
-            "c.csv cannot be read or written (Permission denied); give yourself the right to it "
-            "and to its folder and run again; what is finished is kept.",
+            "c.csv cannot be read or written (Permission denied); make it and its folder "
+            "readable and writable and run again; what is finished is kept.",
         ),
         # It may be an input that was denied.
         (
             "RuntimeError('Permission denied (os error 13)')",
-            "a file of this job cannot be read or written (Permission denied); give yourself the "
-            "right to it and to its folder and run again; what is finished is kept.",
+            "a file of this job cannot be read or written (Permission denied); make it and its "
+            "folder readable and writable and run again; what is finished is kept.",
         ),
         ("KeyError('x')", "KeyError: 'x'"),
     ],

@@ -340,7 +340,7 @@ def test_one_file_on_both_sides_has_a_gap_of_0_and_no_shifts(capsys):
     assert [shuffled[name] for name in ("gap", "gap_low", "gap_high")] == [0, 0, 0]
     other = normalise(x - 0.5)
     assert [name for name, _, _ in with_gap([("same", x, x), ("apart", x, other)])] == ["apart"]
-    assert "same: both modalities have one centre" in capsys.readouterr().err
+    assert "same: both modalities have the same centre" in capsys.readouterr().err
     points, shifts = pca_with_shifts(x, x)
     assert (len(points), len(shifts)) == (120, 0)
     assert list(shifts) == list(pca_with_shifts(x, other)[1])

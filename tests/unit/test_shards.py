@@ -177,7 +177,7 @@ def test_the_faults_of_shards_are_named(tmp_path):
     write(part(29, 50), twice)
     refused("item 'item29' is in .*0-of-2.parquet and in .*twice.parquet", one, twice)
     write(EmbeddingSet(labelled.item_ids, labelled.vectors), wide)
-    refused("wide.parquet: is no shard of an extraction; delete it", wide, one)
+    refused("wide.parquet: is not a shard of an extraction; delete it", wide, one)
     refused("there is no item to embed", empty(tmp_path / "none.parquet"))
     whole = two.read_bytes()
     two.write_bytes(whole[:-100])

@@ -156,7 +156,7 @@ PANEL = {"modality": "image", "inputs": "emoji_sample"}
         ({**PANEL, "encoders": ["resnet18_seeds", "openclip_random"]}, "one encoder with seeds"),
         ({**PANEL, "encoders": ["resnet"]}, "encoders[0]: 'resnet' is not a known encoder"),
         ({"encoders": ["resnet18_seeds"]}, "needs 'inputs' beside it"),
-        ({"files": ["absent.npy", "b.npy"]}, "files[0] is 'absent.npy', which is no file here"),
+        ({"files": ["absent.npy", "b.npy"]}, "files[0] is 'absent.npy', which is not a file in"),
         ({"files": ["one.npy"]}, "at least 2"),
         ({}, "exactly one of encoders or files"),
     ],
@@ -185,7 +185,7 @@ def test_what_is_not_run_says_why_and_its_example_is_a_configuration(shipped, ro
         config = copy.deepcopy(shipped)
         config["supplement"]["seed_studies"] |= overlay
         # All of it is right but for the files, which are not here.
-        with pytest.raises(InputError, match="which is no file here"):
+        with pytest.raises(InputError, match="which is not a file in"):
             check_config(config, root / "config" / "schema" / "config.yaml", ENCODERS, FORMATS)
 
 

@@ -233,8 +233,11 @@ REFUSED = [
     ({"modules.json": [TRANSFORMER, TRANSFORMER]}, "does not begin with its one transformer"),
     ({"modules.json": [TRANSFORMER, POOLED, POOLED]}, "pooling at another place than the second"),
     ({"modules.json": [TRANSFORMER, step("Normalize", "1"), POOLED]}, "at another place than the"),
-    ({"modules.json": [{"type": 1, "path": ""}]}, "modules.json is no list of modules with type"),
-    ({"modules.json": [{"type": "x"}]}, "modules.json is no list of modules with type"),
+    (
+        {"modules.json": [{"type": 1, "path": ""}]},
+        "modules.json is not a list of modules with type",
+    ),
+    ({"modules.json": [{"type": "x"}]}, "modules.json is not a list of modules with type"),
     ({"modules.json": [TRANSFORMER, step("CNN", "1")]}, "modules.json has a module CNN"),
     (
         {"modules.json": None},

@@ -113,9 +113,9 @@ def test_a_faulty_download_ends_in_a_sentence_and_a_rerun_goes_on(faulty, archiv
         )
         faulty.project.snakemake("--", *targets, check=False)
         for log, sentence in {
-            f"download_asset/{paths['eurosat']}": "eurosat: what came is not the expected file",
+            f"download_asset/{paths['eurosat']}": "eurosat: the downloaded file is not",
             f"download_asset/{paths['cifar10']}": "does not exist (HTTP 404)",
-            f"download_asset/{paths['cifar100']}": "cifar100: what came is not the expected file",
+            f"download_asset/{paths['cifar100']}": "cifar100: the downloaded file is not",
             f"download_asset/{paths['clip_vit_b32_openai']}": "broke off before the end",
             "make_dataset/fairface": "'../../../escaped.jpg', which leads out of its folder",
         }.items():

@@ -102,8 +102,8 @@ def _of_preprocessing(config: dict) -> Iterator[str]:
     ways = [spec.pop("preprocessing", "own") for spec in (one, other)]
     if one != other or ways[0] == ways[1]:
         yield (
-            "cone.preprocessing.encoders must be two that differ in preprocessing and in nothing "
-            "else (but their label); correct one of them."
+            "cone.preprocessing.encoders must be two that differ only in preprocessing (and in "
+            "label); correct one of them."
         )
 
 

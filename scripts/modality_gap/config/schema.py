@@ -206,4 +206,4 @@ def unknown_choice(key: str, name: object, names: Collection[str], kind: str) ->
 
 def unknown_name(key: str, path: str) -> str:
     """The sentence for a path at which there is no file."""
-    return f"{key} is {path!r}, which is no file here ({Path.cwd()}); correct the path."
+    return f"{key} is {path!r}, which is not a file in {Path.cwd()}; correct the path."

@@ -87,7 +87,7 @@ def load_tables(
             if table.names.count(column) > 1:
                 raise InputError(f"{path.name}, {name}: {column} is listed twice; remove one.")
         for column in table.empty.keys() - set(table.names):
-            raise InputError(f"{path.name}, {name}: {column} is no column; correct empty.")
+            raise InputError(f"{path.name}, {name}: {column} is not a column; correct empty.")
         tables.append(table)
     return registry["units"], tables
 
@@ -108,7 +108,7 @@ def _columns(listed: list, registry: dict, where: str) -> Iterator[Column]:
             raise InputError(f"{where}: {name} has no meaning; add it under columns.")
         unit, meaning = about
         if not isinstance(meaning, str):
-            raise InputError(f"{where}: the meaning of {name} is no text; put it in quotes.")
+            raise InputError(f"{where}: the meaning of {name} is not a text; put it in quotes.")
         if unit not in registry["units"]:
             raise InputError(f"{where}: the unit of {name}, {unit}, is not one of units; add it.")
         yield Column(name, unit, meaning, named.endswith(INTERVAL))

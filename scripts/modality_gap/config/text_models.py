@@ -149,7 +149,7 @@ def _modules(model: str, modules: Any, all_known: bool) -> list[tuple[str, str]]
         kinds = [kind.rpartition(".")[2] for kind, _ in steps]
         of_the_library = [kind.startswith("sentence_transformers.") for kind, _ in steps]
     except (TypeError, KeyError, AttributeError):
-        _refuse(model, "modules.json", "is no list of modules with type and path")
+        _refuse(model, "modules.json", "is not a list of modules with type and path")
     wanted = {"Transformer", "Pooling", "Dense", "Normalize"}
     foreign = (
         kind
@@ -221,12 +221,12 @@ def folder_fault(model: str, pooling: str | None) -> str | None:
     except InputError as error:
         return str(error)
     if not (inner / "config.json").is_file():
-        return f"{inner} has no config.json, so it is no model's folder; correct the path."
+        return f"{inner} has no config.json, so it is not the folder of a model; correct the path."
     has_words = any(True for pattern in VOCABULARIES for _ in inner.glob(pattern))
     if not has_words and about.get("tokenizer_class") not in WITHOUT_VOCABULARY:
         return (
-            f"{inner} has no tokenizer (tokenizer.json, vocab.txt or the like), without which no "
-            "word is known; save the model's tokenizer there too."
+            f"{inner} has no tokenizer (tokenizer.json, vocab.txt or the like), which the model "
+            "needs; save it there too."
         )
     for layer in pipeline.layers:
         if isinstance(layer, Dense) and not (folder / layer.path / "model.safetensors").is_file():

@@ -56,7 +56,7 @@ class Asset:
             if isinstance(value, bool) and kind is not bool:  # to Python, True is a whole number
                 fits = False
             if not fits or value == "":
-                raise InputError(f"`{name}` is {value!r}, which is no {kind}")
+                raise InputError(f"`{name}` is {value!r}, which is not of the type {kind}")
         if self.kind not in ("wheel", "file", "placed"):
             raise InputError(f"`kind` is {self.kind!r}, where only wheel, file, placed are known")
         source, other = self.url, self.requirement
@@ -69,7 +69,7 @@ class Asset:
         if self.requirement and not re.fullmatch(r"[\w.-]+==[\w.!+]+", self.requirement):
             raise InputError(f"`requirement` is {self.requirement!r}, which is not name==version")
         if self.url and not self.url.startswith(URL_PREFIXES):
-            raise InputError(f"`url` is {self.url!r}, which is no http(s) address")
+            raise InputError(f"`url` is {self.url!r}, which is not an http(s) address")
         if len([x for x in (self.sha256, self.md5, self.no_checksum) if x is not None]) != 1:
             raise InputError("give one of `sha256`, `md5` and `no_checksum` (why there is none)")
         if self.sha256 and not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
@@ -81,7 +81,7 @@ class Asset:
         if (self.bytes is None) == (self.about_bytes is None):
             raise InputError("give one of `bytes` (exactly) and `about_bytes` (roughly)")
         if self.size <= 0:
-            raise InputError(f"`bytes` is {self.size}, which is no size of a file")
+            raise InputError(f"`bytes` is {self.size}, which is not the size of a file")
         path = PurePosixPath(self.path)
         if path.is_absolute() or ".." in path.parts:
             raise InputError(f"`path` is {self.path!r}, which leads out of resources/")
@@ -177,7 +177,7 @@ def fetch(
                         _copy(Path(mirror) / asset.path, part)
                     return _checked(asset, part, destination, "mirror")
                 except _SourceError as error:
-                    print(f"{asset.id}: mirror: {error}; asking the origin", file=sys.stderr)
+                    print(f"{asset.id}: mirror: {error}; trying the origin", file=sys.stderr)
             if asset.kind == "placed":
                 raise InputError(absence(asset))
             if asset.kind == "wheel":
@@ -234,7 +234,8 @@ def check_placed(asset: Asset, path: Path) -> None:
     fault = _fault(asset, path)
     if fault:
         raise InputError(
-            f"{asset.id}: {path} is not the expected file ({fault}); get it again from {asset.url}"
+            f"{asset.id}: {path} is not the expected file ({fault}); download it again from "
+            f"{asset.url}"
         )
 
 
@@ -293,7 +294,7 @@ def _ask(session: requests.Session, url: str, part: Path, timeout_s: float) -> r
         return _ask(session, url, part, timeout_s)
     if response.status_code == requests.codes.not_found:
         raise _SourceError(f"{url} does not exist (HTTP 404)")
-    raise _SourceError(f"{url} refuses to answer (HTTP {response.status_code})")
+    raise _SourceError(f"{url} answers with HTTP {response.status_code}")
 
 
 def _download(
@@ -357,7 +358,7 @@ def _pip_download(asset: Asset, part: Path, timeout_s: float, retries: int) -> N
         done = subprocess.run(command, stdout=sys.stderr, stderr=sys.stderr, check=False)
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode or not wheels:
-            raise _SourceError(f"pip cannot download {asset.requirement} (its words stand above)")
+            raise _SourceError(f"pip could not download {asset.requirement} (see its output above)")
         os.replace(wheels[0], part)
 
 
@@ -366,7 +367,7 @@ def _check(asset: Asset, part: Path) -> None:
     fault = _fault(asset, part)
     if fault:
         part.unlink()
-        raise _SourceError(f"what came is not the expected file ({fault})")
+        raise _SourceError(f"the downloaded file is not the expected one ({fault})")
 
 
 def _fault(asset: Asset, path: Path) -> str | None:

@@ -263,7 +263,7 @@ def read_class_folders(
     if others:
         kinds = ", ".join(f"{number} of {ending}" for ending, number in others.most_common())
         print(
-            f"left out: {others.total()} files that are no pictures in the folder of a class "
+            f"left out: {others.total()} files that are not pictures in the folder of a class "
             f"({kinds})",
             file=sys.stderr,
         )

@@ -28,7 +28,7 @@ def merge(paths: Sequence[str | Path], target: str | Path) -> None:
                 metadata_of(file), file.schema_arrow.remove_metadata(), file.metadata.num_rows
             )
         if "extraction" not in parts[path].about:
-            raise InputError(f"{path}: is no shard of an extraction; delete it and run again.")
+            raise InputError(f"{path}: is not a shard of an extraction; delete it and run again.")
     filled = [path for path, part in parts.items() if part.rows]
     hashes = []
     with EmbeddingWriter(target, {}) as writer:
@@ -79,8 +79,8 @@ def _check_same_origin(path: str | Path, first: str | Path, parts: dict[str | Pa
                 else "delete both and run again."
             )
             raise InputError(
-                f"{path}: its {key} is {mine!r}, but {first} has {theirs!r}, so they are no shards "
-                f"of one extraction; {remedy}"
+                f"{path}: its {key} is {mine!r}, but {first} has {theirs!r}, so they are not "
+                f"shards of the same extraction; {remedy}"
             )
 
 

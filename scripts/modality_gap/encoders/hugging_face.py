@@ -30,7 +30,7 @@ def hugging_face_faults(key: str, entry: Mapping) -> Iterator[str]:
     """A folder that is not there, lacks files or asks for what this project does not do."""
     model = entry["model"]
     if model.startswith(("/", "./", "../", "~")) and not Path(model).is_dir():
-        yield f"{key}.model is {model!r}, which is no folder here ({Path.cwd()}); correct it."
+        yield f"{key}.model is {model!r}, which is not a folder in {Path.cwd()}; correct it."
     if fault := folder_fault(model, entry.get("options", {}).get("pooling")):
         yield f"{key}.model: {fault}"
 

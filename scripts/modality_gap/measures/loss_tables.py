@@ -43,8 +43,8 @@ def with_gap(
             yield name, x, y
         else:
             print(
-                f"{name}: both modalities have one centre, so there is no gap to shift along; its "
-                "shifts are left out",
+                f"{name}: both modalities have the same centre, so there is no gap to shift along; "
+                "its shifts are left out",
                 file=sys.stderr,
             )
 

@@ -19,8 +19,8 @@ def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(vector)
     if length <= NO_GAP:
         raise InputError(
-            "the two modalities have one centre, so there is no gap to shift along; leave the set "
-            "out, or give it two different files."
+            "both modalities have the same centre, so there is no gap to shift along; leave the "
+            "set out, or give it two different files."
         )
     return vector / length
 
@@ -75,7 +75,7 @@ def unshifted(deltas: np.ndarray) -> int:
     """Index of the shift 0. Raises InputError if there is none."""
     places = np.flatnonzero(np.asarray(deltas) == 0)
     if not len(places):
-        raise InputError("the shifts leave out 0; let them begin at or below it and end above.")
+        raise InputError("the shifts do not include 0; start them at or below it and end above.")
     return int(places[0])
 
 

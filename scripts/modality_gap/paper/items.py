@@ -68,7 +68,7 @@ def _item(name: str, entry: Mapping, entries: Mapping[str, Mapping]) -> Item:
     if "like" in values:
         other = values.pop("like")
         if other not in entries:
-            raise refuse(f"like names {other}, which is no item; correct the name")
+            raise refuse(f"like names {other}, which is not an item; correct the name")
         values |= {
             key: entries[other][key] for key in ("made_of", "vit_b32") if key in entries[other]
         }

@@ -71,7 +71,7 @@ def _check_evidence(evidence: Mapping, name: str) -> None:
         for key in sorted(EXPECTED & expected.keys()):
             if not isinstance(expected[key], int | float):
                 raise InputError(
-                    f"{name} expects {key} {expected[key]!r}, which is no number; "
+                    f"{name} expects {key} {expected[key]!r}, which is not a number; "
                     "YAML reads -.5 as a text, write -0.5."
                 )
 
