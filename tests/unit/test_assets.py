@@ -342,7 +342,7 @@ def test_a_wheel_comes_through_pip_or_is_told(
 
     destination.unlink()
     absent = replace(asset, requirement="thing==2.0")
-    assert_refused("pip cannot download thing==2.0", absent, destination)
+    assert_refused("pip could not download thing==2.0", absent, destination)
     assert list(destination.parent.iterdir()) == []
 
 
@@ -425,7 +425,7 @@ del GOOD["id"]
         ({"kind": "wheel"}, "needs `requirement`"),
         ({"requirement": "a==1"}, "needs `requirement`"),
         ({"kind": "wheel", "url": None, "requirement": "a>=1"}, "name==version"),
-        ({"url": "ftp://x"}, "no http"),
+        ({"url": "ftp://x"}, "not an http"),
     ],
 )
 def test_a_faulty_entry_is_refused(tmp_path: Path, change: dict[str, object], words: str) -> None:

@@ -371,7 +371,7 @@ def test_a_pickle_that_calls_for_anything_else_is_refused(tmp_path, monkeypatch,
     formats.write_tar(path, {"cifar-10-batches-py/batches.meta": meta})
     told = refusal(tmp_path, "cifar", {"archive": path})
     assert told.startswith(
-        f"{path}: the member cifar-10-batches-py/batches.meta is not a CIFAR batch (it calls"
+        f"{path}: the member cifar-10-batches-py/batches.meta is refused (it calls"
     )
     assert not (tmp_path / "escaped").exists()
 

@@ -367,7 +367,7 @@ def _check(asset: Asset, part: Path) -> None:
     fault = _fault(asset, part)
     if fault:
         part.unlink()
-        raise _SourceError(f"the downloaded file is not the expected one ({fault})")
+        raise _SourceError(f"the downloaded file is not the expected file ({fault})")
 
 
 def _fault(asset: Asset, path: Path) -> str | None:
