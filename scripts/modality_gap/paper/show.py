@@ -38,7 +38,7 @@ VERDICTS = tuple(MARKS)
 WHOSE = {
     "paper": "The paper's text",
     "notebook": "The paper's notebooks",
-    "recomputed": "The paper's printed numbers recomputed",
+    "recomputed": "The paper's numbers and settings computed again",
     "follow-up": "Follow-up papers",
     "ours": "Our own",
 }
@@ -129,9 +129,13 @@ def _counted(claims: pd.DataFrame, words: Iterable[str]) -> str:
 
 def shown(row: Mapping) -> dict:
     """A row of results/claims.csv for a page: numbers with four significant digits, an interval
-    in square brackets, `css` the class of its verdict."""
+    in square brackets, `css` the class of its verdict; `quantity` is what was measured, the part of
+    the evidence behind its last semicolon."""
     low, high = digits(row["low"]), digits(row["high"])
+    evidence, _, quantity = str(row["evidence"]).rpartition("; ")
     return dict(row) | {
+        "evidence": evidence or row["evidence"],
+        "quantity": quantity if evidence else "",
         "measured": digits(row["measured"]),
         "interval": f"[{low},\u00a0{high}]" if low and high else "",
         "published": digits(row["published"]),
