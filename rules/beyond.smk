@@ -42,41 +42,6 @@ rule plot_diagnostics:
         "../scripts/beyond/plot_diagnostics.py"
 
 
-SIGMOID_SETS = {
-    name: entry for name, entry in SETS.items() if entry.get("loss") == "sigmoid"
-}
-
-
-rule sweep_sigmoid_loss:
-    """SigLIP's loss of the sets that have one, at its own scale and bias and over temperatures."""
-    input:
-        pairs=pair_files(SIGMOID_SETS),
-        code=code("beyond/sweep_sigmoid_loss"),
-    output:
-        landscape="results/statistics/sigmoid_landscape.csv",
-        minimum="results/statistics/sigmoid_minimum.csv",
-    log:
-        "results/logs/sweep_sigmoid_loss.log",
-    benchmark:
-        "results/benchmarks/sweep_sigmoid_loss.tsv"
-    conda:
-        "../envs/statistics.yaml"
-    params:
-        # Scale and bias of your own pairs; an encoder's are in the metadata of its embeddings.
-        sets={
-            name: {key: entry[key] for key in ("scale", "bias") if key in entry}
-            for name, entry in SIGMOID_SETS.items()
-        },
-        clusters=CLUSTERS,
-        landscape=config["loss_landscape"],
-        bootstrap=config["bootstrap"],
-        confidence=config["confidence"],
-        sample=config["sample"],
-        seed=config["seed"],
-    script:
-        "../scripts/beyond/sweep_sigmoid_loss.py"
-
-
 rule plot_sigmoid_loss:
     """The sigmoid loss against the gap, beside the softmax loss of the same set."""
     input:

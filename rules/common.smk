@@ -14,6 +14,7 @@ from modality_gap import __version__ as VERSION
 from modality_gap.data.assets import absence, is_at_hand, load_assets
 from modality_gap.config.check import check_config
 from modality_gap.config.load import load_yaml, tables_of, without_nulls
+from modality_gap.config.losses import DECLARED_LOSSES, trained_with
 from modality_gap.config.names import without_absent
 from modality_gap.config.rows import cluster_column, set_clusters, with_rows
 from modality_gap.data.formats import FORMATS
@@ -84,6 +85,14 @@ SETS = {
 # By set and by inputs, the label column that names the cluster of items that are not independent.
 CLUSTERS = set_clusters({**config, "sets": SETS})
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
+# Each loss by the prefix of its tables; those that are swept only over sets that were trained with
+# them, where there are such sets.
+LOSS_OF = {loss.prefix: name for name, loss in DECLARED_LOSSES.items()}
+OWN_LOSSES = [
+    name
+    for name, loss in DECLARED_LOSSES.items()
+    if loss.keys and trained_with(SETS, name)
+]
 # Two jobs at once use two cores better than one job with two threads.
 HALF_OF_THE_CORES = max(1, (workflow.cores or 2) // 2)
 
@@ -118,6 +127,24 @@ def in_report(name):
     )
 
 
+def minimum_in_report(path):
+    """Output of the rule that makes the item loss_minimum, and the same of other losses."""
+    item = ITEMS["loss_minimum"]
+
+    def labels(wildcards):
+        name = LOSS_OF[wildcards.loss]
+        label = DECLARED_LOSSES[name].label
+        title = item.title if name == "softmax" else f"{item.title} ({label})"
+        return {"table": title}
+
+    return report(
+        path,
+        caption="../report/captions/loss_minimum.rst",
+        category=item.part,
+        labels=labels,
+    )
+
+
 def code(script):
     """Input function: all modules that a script imports, directly or through others, so that its
     jobs run again when one of them changes. Exceptions and reasons: modality_gap/imports.py.
@@ -126,6 +153,7 @@ def code(script):
 
 
 wildcard_constraints:
+    loss="|".join(LOSS_OF),
     set="|".join(SETS),
     encoder="|".join(ENCODERS),
     inputs="|".join(INPUTS),

@@ -42,23 +42,25 @@ rule plot_figure3a:
 
 
 rule sweep_loss:
-    """Contrastive loss of every set over shifts and temperatures, and where it is smallest."""
+    """A loss of every set, or of the sets trained with it, over shifts and temperatures."""
     input:
-        pairs=PAIR_FILES,
+        pairs=lambda w: pair_files(trained_with(SETS, LOSS_OF[w.loss])),
         code=code("figure3/sweep_loss"),
     output:
-        landscape="results/statistics/loss_landscape.csv",
-        minimum=table("loss_minimum"),
-        shape="results/statistics/loss_shape.csv",
+        landscape="results/statistics/{loss}_landscape.csv",
+        minimum=minimum_in_report("results/statistics/{loss}_minimum.csv"),
+        shape="results/statistics/{loss}_shape.csv",
     log:
-        "results/logs/sweep_loss.log",
+        "results/logs/sweep_loss/{loss}.log",
     benchmark:
-        "results/benchmarks/sweep_loss.tsv"
+        "results/benchmarks/sweep_loss/{loss}.tsv"
     conda:
         "../envs/statistics.yaml"
     threads: HALF_OF_THE_CORES
     params:
-        sets=list(SETS),
+        loss=lambda w: LOSS_OF[w.loss],
+        # Numbers of one's own pairs; an encoder's are in its embeddings' metadata.
+        sets=lambda w: trained_with(SETS, LOSS_OF[w.loss]),
         clusters=CLUSTERS,
         landscape=config["loss_landscape"],
         bootstrap=config["bootstrap"],

@@ -258,7 +258,9 @@ def made_by(name):
     """What makes an item, for its page: the rule, its script, the tables behind a figure or beside
     a table (none if this configuration leaves it out), and the modules that compute them.
     """
-    maker = maker_of(f"results/{ITEMS[name].path}")
+    path = f"results/{ITEMS[name].path}"
+    maker = maker_of(path)
+    outputs = [file.apply_wildcards(maker.get_wildcards(path)) for file in maker.output]
     behind = [maker]
     for one in behind:  # grows, as tables are made of other tables
         makers = [maker_of(f"results/{path}") for path in tables_among(one.input)]
@@ -268,7 +270,7 @@ def made_by(name):
         for one in behind
         for path in measures_of(script_of(one).removeprefix("scripts/"), SCRIPTS)
     ]
-    shown = maker.input if ITEMS[name].kind == "figure" else maker.output
+    shown = maker.input if ITEMS[name].kind == "figure" else outputs
     return {
         "rule": maker.name,
         "script": script_of(maker),

@@ -5,11 +5,14 @@ from contextlib import suppress
 
 from modality_gap.pages.run_record import code_state, machine
 
-# Figures of the page of all models: that of the sigmoid loss only if a set was trained with it.
+# Figures of the page of all models: that of a loss only if a set was trained with it.
 MODELS_FIGURES = [
     name
     for name in names_of(ITEMS, "figure", page="models")
-    if SIGMOID_SETS or name != "sigmoid_loss"
+    if name
+    not in {
+        f"{prefix}_loss" for prefix, loss in LOSS_OF.items() if loss not in OWN_LOSSES
+    }
 ]
 
 
@@ -116,7 +119,10 @@ rule write_models_page:
         gap="results/statistics/gap.csv",
         diagnostics="results/statistics/diagnostics.csv",
         minimum="results/statistics/loss_minimum.csv",
-        sigmoid=["results/statistics/sigmoid_minimum.csv"] if SIGMOID_SETS else [],
+        own_losses=[
+            f"results/statistics/{DECLARED_LOSSES[name].prefix}_minimum.csv"
+            for name in OWN_LOSSES
+        ],
         figures=[f"results/{ITEMS[name].path}" for name in MODELS_FIGURES],
         captions=[f"report/captions/{name}.rst" for name in MODELS_FIGURES],
         templates=[
@@ -144,6 +150,7 @@ rule write_models_page:
     params:
         config=config,
         sets=SETS,
+        own_losses=OWN_LOSSES,
     script:
         "../scripts/pages/write_models_page.py"
 

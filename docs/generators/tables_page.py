@@ -35,11 +35,19 @@ def tables_page(registry: Path, rules: list[dict], measures: Mapping[str, list[C
 
 def check_rules(tables: list[Table], rules: list[dict]) -> None:
     """Raise LookupError if a rule writes a table that the registry does not describe."""
-    described = {one.path for one in tables}
     paths = {path.removeprefix("results/") for rule in rules for path in rule["outputs"]}
-    for path in sorted(paths - described):
-        if path.startswith(("statistics/", "tables/")) and "{study}" not in path:
+    for path in sorted(paths):
+        if (
+            path.startswith(("statistics/", "tables/"))
+            and "{study}" not in path
+            and not any(writes(path, one) for one in tables)
+        ):
             raise LookupError(f"config/tables.yaml does not describe {path}")
+
+
+def writes(path: str, one: Table) -> bool:
+    """Whether a rule's output `path` is a table, or a table of each loss and this one of them."""
+    return path == one.path or ("{loss}" in path and Table(path, "", ()).is_at(one.path))
 
 
 def rule_of(one: Table, rules: list[dict]) -> str:
@@ -47,7 +55,7 @@ def rule_of(one: Table, rules: list[dict]) -> str:
     for rule in rules:
         for output in rule["outputs"]:
             path = output.removeprefix("results/")
-            if path == one.path or (
+            if writes(path, one) or (
                 rule["name"] == "project_seed_study" and one.is_at(path.format(study=study(one)))
             ):
                 return f"[`{rule['name']}`](map.md#{anchor(rule['name'])})"

@@ -1,4 +1,4 @@
-"""Contrastive loss of every set over shifts and temperatures, and its minima (Figure 3(b-d))."""
+"""A loss of the sets over shifts and temperatures, and its minima (Figure 3(b-d))."""
 
 from modality_gap.logs import log_to
 
@@ -14,18 +14,19 @@ from modality_gap.measures.loss_tables import (
     joined,
     landscape,
     minima,
+    own_columns,
+    own_values,
     with_gap,
 )
+from modality_gap.measures.losses import LOSSES
 
 params, threads = snakemake.params, snakemake.threads
+loss = LOSSES[params.loss]
 tables, lowest, shapes = [], [], []
 for name, x, y in with_gap(open_pairs(params.sets, snakemake.input.pairs)):
-    table = landscape(x, y, params.landscape, threads)
-    table.insert(0, "set", name)
-    tables.append(table)
     # The minimum, on a fine grid and with an interval, is of a sample of a large set.
     some = sample_rows(len(x), params.sample, params.seed)
-    new_rows = minima(
+    table, *new_rows = minima(
         x[some],
         y[some],
         params.landscape,
@@ -34,13 +35,20 @@ for name, x, y in with_gap(open_pairs(params.sets, snakemake.input.pairs)):
         params.seed,
         threads,
         chosen(x.clusters(params.clusters.get(name)), some),
+        loss,
+        own_values(loss.declared, name, x.metadata, params.sets[name]),
     )
+    if params.loss == "softmax":
+        table = landscape(x, y, params.landscape, threads)
+    table.insert(0, "set", name)
+    tables.append(table)
     for rows, new in zip((lowest, shapes), new_rows, strict=True):
         rows += [{"set": name, **row} for row in new]
-columns = ["set", *LOSS_COLUMNS]
+own = own_columns(loss.declared)
+columns = ["set", *own, *LOSS_COLUMNS]
 joined(tables, columns).to_csv(snakemake.output.landscape, index=False)
 pd.DataFrame(lowest, columns=None if lowest else columns).to_csv(
     snakemake.output.minimum, index=False
 )
-columns = ["set", "temperature", *SHAPE_COLUMNS]
+columns = ["set", "temperature", *own, *SHAPE_COLUMNS]
 pd.DataFrame(shapes, columns=columns).to_csv(snakemake.output.shape, index=False)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from modality_gap.config.losses import DECLARED_LOSSES
 from modality_gap.pages import paper, render
-from modality_gap.pages.models import models_findings, models_tables, sigmoid_table
+from modality_gap.pages.models import models_findings, models_tables, own_loss_table
 from modality_gap.paper.items import load_items, makings_of_sets
 from modality_gap.paper.stand_ins import sentences, stand_ins
 
@@ -24,8 +25,9 @@ gap, diagnostics, minimum = (
     pd.read_csv(path) for path in (inputs.gap, inputs.diagnostics, inputs.minimum)
 )
 tables = models_tables(gap, diagnostics, minimum)
-if inputs.sigmoid:
-    tables["sigmoid"] = sigmoid_table(pd.read_csv(inputs.sigmoid[0]))
+own_losses = [DECLARED_LOSSES[name] for name in snakemake.params.own_losses]
+for loss, path in zip(own_losses, inputs.own_losses, strict=True):
+    tables[loss.prefix] = own_loss_table(loss, pd.read_csv(path))
 items = load_items(Path(inputs.items_file))
 relations = yaml.safe_load(text(inputs.stand_ins))
 beside = sentences(items, relations, sets, config)
@@ -34,6 +36,7 @@ html = render.render_page(
     "models",
     style=paper.Markup(text(inputs.style)),
     tables=tables,
+    own_losses={loss.prefix: loss.label for loss in own_losses},
     found=models_findings(gap, diagnostics, minimum),
     figures={Path(path).stem: render.embedded(Path(path).read_bytes()) for path in inputs.figures},
     captions={

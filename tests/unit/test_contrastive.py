@@ -11,18 +11,17 @@ from modality_gap.errors import InputError
 from modality_gap.measures import loss_sweep
 from modality_gap.measures.loss_minimum import (
     back_to_back,
+    effects_of,
     loss_by_unit,
     loss_minimum,
-    sigmoid_effects,
     softmax_effects,
 )
 from modality_gap.measures.loss_sweep import (
     batched_sweep,
     loss_landscape,
-    sigmoid_sweep,
     sweep_cross_entropies,
 )
-from modality_gap.measures.losses import cross_entropies, sigmoid_losses, symmetric_loss
+from modality_gap.measures.losses import LOSSES, cross_entropies, sigmoid_losses, symmetric_loss
 from modality_gap.measures.shift import (
     delta_grid,
     shift,
@@ -31,7 +30,7 @@ from modality_gap.measures.shift import (
     unit_gap_vector,
 )
 from modality_gap.measures.sphere import sphere_losses, sphere_points
-from modality_gap.training.loop import symmetric_contrastive_loss
+from modality_gap.training.loop import training_loss
 
 TEMPERATURES = [1 / 100, 1 / 50, 1 / 30, 1 / 20, 1 / 10, 1]
 
@@ -52,7 +51,7 @@ def test_loss_is_torchs_cross_entropy_both_ways(pairs, temperature):
     columns = torch.nn.functional.cross_entropy(logits.T, target).item()
     assert cross_entropies(x @ y.T, temperature) == pytest.approx((rows, columns), abs=1e-10)
     assert symmetric_loss(x @ y.T, temperature) == pytest.approx((rows + columns) / 2, abs=1e-10)
-    trained = symmetric_contrastive_loss(*map(torch.from_numpy, pairs), temperature).item()
+    trained = training_loss(*map(torch.from_numpy, pairs), temperature, {}).item()
     assert trained == pytest.approx((rows + columns) / 2, abs=1e-10)
 
 
@@ -74,7 +73,8 @@ def test_landscape_averages_whole_batches_in_file_order(pairs):
 
 
 def test_too_few_pairs_for_a_batch_is_one_sentence(pairs):
-    for sweep in (loss_landscape, batched_sweep, partial(sigmoid_sweep, bias=0.0)):
+    sigmoid = {"loss": LOSSES["sigmoid"], "parameters": {"bias": 0.0}}
+    for sweep in (loss_landscape, batched_sweep, partial(batched_sweep, **sigmoid)):
         with pytest.raises(InputError, match=r"loss_landscape.batch_size is 50 .* 40 pairs"):
             sweep(*pairs, np.array([0.0]), [0.1], batch_size=50)
 
@@ -219,7 +219,7 @@ def test_what_a_pair_adds_to_the_sigmoid_loss(pairs):
     x, y = pairs
     u, deltas = unit_gap_vector(x, y), np.array([-0.6, 0.0, 0.4])
     wanted = without_pairs(x, y, u, deltas, lambda c: sigmoid_losses(c, 0.1, -3.0), 10)
-    found = sigmoid_effects(x, y, u, deltas, 0.1, -3.0, 10)
+    found = effects_of(LOSSES["sigmoid"], {"bias": -3.0})(x, y, u, deltas, 0.1, 10)
     np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-9)
 
 
@@ -405,7 +405,9 @@ def test_sigmoid_loss_in_closed_form_and_far_out():
 def test_sigmoid_sweep_is_the_loss_of_vectors_that_were_moved(pairs):
     x, y = pairs
     deltas = np.array([-0.5, 0.0, 0.5])
-    losses = sigmoid_sweep(x, y, deltas, [0.1], -3.0, 20)
+    losses = batched_sweep(
+        x, y, deltas, [0.1], 20, loss=LOSSES["sigmoid"], parameters={"bias": -3.0}
+    )
     u = unit_gap_vector(x, y)
     for column, delta in enumerate(deltas):
         moved = shift(x, u, -delta / 2) @ shift(y, u, delta / 2).T

@@ -271,7 +271,8 @@ def test_the_train_loss_is_that_of_a_full_pass(pairs):
     with torch.no_grad():
         x, y = (side.double().numpy()[pairs.train] for side in towers(pairs.a, pairs.b))
     batches = [cross_entropies(x[at : at + 8] @ y[at : at + 8].T, 0.1) for at in (0, 8, 16)]
-    assert train_loss(towers, pairs, 0.1, 8) == pytest.approx(np.mean(batches), rel=1e-5)
+    found = train_loss(towers, pairs, 0.1, {"batch_size": 8})
+    assert found == pytest.approx(np.mean(batches), rel=1e-5)
 
 
 def test_a_run_learns_records_and_repeats_itself(pairs):

@@ -97,7 +97,10 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         for file in job.output:
             if "report" in file.flags:
                 entry = file.flags["report"]
-                listed[str(file)] = [entry.category, entry.labels]
+                labels = entry.labels
+                if callable(labels):
+                    labels = labels(job.wildcards)
+                listed[str(file)] = [entry.category, labels]
     json.dump(
         {
             "made_by": page.params.made_by,

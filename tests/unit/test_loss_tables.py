@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from scipy.special import log_expit, log_softmax
 
+from modality_gap.config.losses import DECLARED_LOSSES
 from modality_gap.embeddings.sets import normalise
 from modality_gap.errors import InputError
 from modality_gap.measures import loss_minimum, loss_sweep, loss_tables, shift, sphere
+from modality_gap.measures.losses import LOSSES
 
 SETTINGS = {
     "temperatures": [0.5, 0.05],
@@ -92,7 +94,7 @@ def test_batches_that_fill_a_tile_and_a_rest_that_does_not(monkeypatch, n):
 
 def test_minima_and_shapes_on_the_fine_grid():
     x, y = pairs()
-    lowest, shapes = loss_tables.minima(x, y, SETTINGS, 60, 0.9, 3)
+    _, lowest, shapes = loss_tables.minima(x, y, SETTINGS, 60, 0.9, 3)
     distances = np.array([distance(x, y, delta) for delta in FINE])
     for row, temperature in zip(lowest, [0.5, 0.05], strict=True):
         losses = np.array(
@@ -118,7 +120,7 @@ def test_shapes_are_those_of_losses_with_a_hump_alone():
     x = normalise(hidden + 2)
     y = normalise(hidden + 0.3 * rng.normal(size=(64, 8)) - 2)
     settings = SETTINGS | {"delta_start": -2.0, "delta_stop": 4.0, "temperatures": [0.02, 5]}
-    _, shapes = loss_tables.minima(x, y, settings, 20, 0.9, 3)
+    *_, shapes = loss_tables.minima(x, y, settings, 20, 0.9, 3)
     fine = np.arange(-20, 41) / 10
     distances = np.array([distance(x, y, delta) for delta in fine])
     wanted = []
@@ -198,9 +200,14 @@ def test_a_batch_of_one_whole_set_is_held_in_parts(monkeypatch):
 # --- sigmoid ------------------------------------------------------------------------------------
 
 
+def sigmoid_tables(x, y, temperature):
+    own = {"temperature": temperature, "bias": -4.0}
+    return loss_tables.minima(x, y, SETTINGS, 60, 0.9, 3, loss=LOSSES["sigmoid"], own=own)
+
+
 def test_every_column_of_the_sigmoid_tables():
     x, y = pairs()
-    table, lowest = loss_tables.sigmoid_tables(x, y, 0.05, -4.0, SETTINGS, 60, 0.9, 3)
+    table, lowest, _ = sigmoid_tables(x, y, 0.05)
     assert [row["temperature"] for row in lowest] == [0.05, 0.5]
     assert [row["own"] for row in lowest] == [True, False]
     assert {row["bias"] for row in lowest} == {-4.0}
@@ -222,18 +229,24 @@ def test_every_column_of_the_sigmoid_tables():
         assert row["loss_at_gap"] == pytest.approx(losses[10])
         assert (row["n"], row["batches"]) == (80, 10)
     # A temperature of its own that the config does not name comes first.
-    _, more = loss_tables.sigmoid_tables(x, y, 0.2, -4.0, SETTINGS, 60, 0.9, 3)
+    _, more, _ = sigmoid_tables(x, y, 0.2)
     assert [row["temperature"] for row in more] == [0.2, 0.5, 0.05]
 
 
 def test_own_scale_is_the_entrys_before_the_metadatas():
     about = {"logit_scale": 10, "logit_bias": -5, "model": "mine"}
-    assert loss_tables.own_scale("mine", about, {}) == (0.1, -5)
-    assert loss_tables.own_scale("mine", about, {"scale": 4}) == (0.25, -5)
-    assert loss_tables.own_scale("mine", {}, {"scale": 4, "bias": -3}) == (0.25, -3)
-    for given in ({}, {"logit_scale": 10}):
-        with pytest.raises(InputError, match=r"sets\.mine\.loss is sigmoid"):
-            loss_tables.own_scale("mine", given, {"note": "a"})
+    declared = DECLARED_LOSSES["sigmoid"]
+
+    def own(about, entry):
+        return loss_tables.own_values(declared, "mine", about, entry)
+
+    assert own(about, {}) == {"temperature": 0.1, "bias": -5}
+    assert own(about, {"scale": 4}) == {"temperature": 0.25, "bias": -5}
+    assert own({}, {"scale": 4, "bias": -3}) == {"temperature": 0.25, "bias": -3}
+    for given, missing in (({}, "scale and no bias"), ({"logit_scale": 10}, "bias")):
+        with pytest.raises(InputError, match=rf"sets\.mine\.loss is .* has no {missing}; remove"):
+            own(given, {"note": "a"})
+    assert loss_tables.own_values(DECLARED_LOSSES["softmax"], "mine", about, {}) is None
 
 
 # --- the sphere ---------------------------------------------------------------------------------

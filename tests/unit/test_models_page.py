@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from modality_gap.config.losses import DECLARED_LOSSES
 from modality_gap.pages import paper, render
 from modality_gap.pages.findings.figure3 import minimum_table
-from modality_gap.pages.models import models_findings, models_tables, sigmoid_table
+from modality_gap.pages.models import models_findings, models_tables, own_loss_table
 from modality_gap.paper.items import load_items
 from modality_gap.paper.stand_ins import Origins
 
@@ -170,7 +171,7 @@ def test_a_model_near_chance_is_left_out(tables):
 
 def test_the_sigmoid_loss_is_told_at_the_models_own_scale(tables):
     minimum = tables[2].assign(bias=-10.0, own=tables[2]["temperature"] == 1.0)
-    table = sigmoid_table(minimum)
+    table = own_loss_table(DECLARED_LOSSES["sigmoid"], minimum)
     assert table.caption.startswith("Where the sigmoid loss is smallest.")
     assert table.head == [
         *("set", "logit scale", "bias", "n", "gap", "minimum at"),
@@ -192,6 +193,7 @@ def test_the_page_is_whole_and_escaped(tables):
         "models",
         style="",
         tables=models_tables(*tables),
+        own_losses={},
         found=models_findings(*tables),
         figures={"models": render.embedded(b"<svg/>")},
         captions={"models": paper.Markup("<p>A caption.</p>")},

@@ -81,7 +81,30 @@ def test_the_measures_need_what_the_package_requires_and_nothing_else(root, proj
         module = path.relative_to(scripts).with_suffix("").as_posix()
         files |= {scripts / other for other in files_of(module, scripts)}
     extra = names(project["optional-dependencies"]["umap"])
+    # Only the functions that train with a loss need it, and import it themselves.
+    extra |= names(project["optional-dependencies"]["encoders"]) & {"torch"}
     assert distributions(files) == names(project["dependencies"]) | extra
+
+
+def test_the_measures_are_imported_without_torch(root):
+    code = (
+        "import sys, importlib, pkgutil\n"
+        "from modality_gap import measures\n"
+        "for module in pkgutil.iter_modules(measures.__path__):\n"
+        "    importlib.import_module(f'modality_gap.measures.{module.name}')\n"
+        "from modality_gap.measures.losses import LOSSES, np\n"
+        "assert 'torch' not in sys.modules\n"
+        "print(LOSSES['sigmoid'].of(np.zeros((1, 1)), 1.0, bias=0.0))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root / "scripts",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(0.693147, abs=1e-6)  # log 2
 
 
 def test_what_the_whole_package_imports_is_in_one_of_its_extras(root, project):

@@ -1,10 +1,13 @@
 """Rows and tables as the scripts write them, of made up embeddings, against plain computations."""
 
+from functools import partial
+
 import independent as plain
 import numpy as np
 import pandas as pd
 import pytest
 
+from modality_gap.config.losses import DECLARED_LOSSES
 from modality_gap.embeddings.sets import EmbeddingSet
 from modality_gap.errors import InputError
 from modality_gap.measures import (
@@ -20,6 +23,7 @@ from modality_gap.measures import (
     tables,
     theory,
 )
+from modality_gap.measures.losses import LOSSES
 from modality_gap.measures.registry import Pairs
 
 CONFIDENCE = 0.8
@@ -160,15 +164,20 @@ def test_the_landscape(pair):
 
 def test_the_scale_a_model_was_trained_with():
     about = {"logit_scale": 20.0, "logit_bias": -3.0}
-    assert loss_tables.own_scale("s", about, {}) == (0.05, -3.0)
-    assert loss_tables.own_scale("s", about, {"scale": 4.0, "bias": -1.0}) == (0.25, -1.0)
+    own = partial(loss_tables.own_values, DECLARED_LOSSES["sigmoid"], "s")
+    assert own(about, {}) == {"temperature": 0.05, "bias": -3.0}
+    given = {"scale": 4.0, "bias": -1.0}
+    assert own(about, given) == {"temperature": 0.25, "bias": -1.0}
     with pytest.raises(InputError, match=r"sets\.s\.loss"):
-        loss_tables.own_scale("s", {"logit_scale": 20.0}, {})
+        own({"logit_scale": 20.0}, {})
 
 
 def test_sigmoid_tables(pair):
     x, y, _ = pair
-    curves, minima = loss_tables.sigmoid_tables(x, y, 0.25, -3.0, GRID, 50, CONFIDENCE, 6)
+    own = {"temperature": 0.25, "bias": -3.0}
+    curves, minima, _ = loss_tables.minima(
+        x, y, GRID, 50, CONFIDENCE, 6, loss=LOSSES["sigmoid"], own=own
+    )
     expected, lowest = plain.sigmoid_tables(x, y, 0.25, -3.0, GRID)
     pd.testing.assert_frame_equal(
         curves, expected[list(curves)], check_index_type=False, rtol=1e-9, check_dtype=False

@@ -93,17 +93,18 @@ def test_the_sigmoid_loss(run, tmp_path):
     about = {"logit_scale": 4.0, "logit_bias": -2.0}
     paths = [*pair(tmp_path, "one", about), *pair(tmp_path, "three", about)]
     sets = {"one": {}, "three": {"scale": 5.0, "bias": -3.0}}
-    output = {name: tmp_path / f"{name}.csv" for name in ("landscape", "minimum")}
+    output = {name: tmp_path / f"{name}.csv" for name in ("landscape", "minimum", "shape")}
     params = {"clusters": {}, "landscape": settings, "bootstrap": {"resamples": 60}}
-    params |= {"confidence": 0.8, "sample": 33, "seed": 3}
+    params |= {"confidence": 0.8, "sample": 33, "seed": 3, "loss": "sigmoid"}
     run(
-        "sweep_sigmoid_loss",
+        "sweep_loss",
         {"pairs": paths},
         output,
         sets=sets,
         **params,
     )
-    found = [pd.read_csv(path, float_precision="round_trip") for path in output.values()]
+    *found, shape = (pd.read_csv(path, float_precision="round_trip") for path in output.values())
+    assert list(shape)[:4] == ["set", "temperature", "bias", "own"]
     rows = plain.sample(40, 33, 3)
     for name, files, own, bias in (("one", paths[:2], 0.25, -2.0), ("three", paths[2:], 0.2, -3.0)):
         x, y = (plain.unit(read(file).vectors)[rows] for file in files)
@@ -114,9 +115,9 @@ def test_the_sigmoid_loss(run, tmp_path):
                 part[list(wanted)], wanted.reset_index(drop=True), rtol=1e-7, check_dtype=False
             )
     paths = pair(tmp_path, "one")
-    with pytest.raises(InputError, match=r"sets\.one\.loss is sigmoid"):
+    with pytest.raises(InputError, match=r"sets\.one\.loss is the sigmoid"):
         run(
-            "sweep_sigmoid_loss",
+            "sweep_loss",
             {"pairs": paths},
             output,
             sets={"one": {}},

@@ -216,4 +216,5 @@ def test_more_models_are_rows_alone(tmp_path, warm):
     assert planned["extract_pair"] == 3 + 4
     assert planned["import_files"] == 2
     assert planned["train_projections"] == 2
-    assert planned["sweep_sigmoid_loss"] == planned["plot_sigmoid_loss"] == 1
+    assert planned["sweep_loss"] == 2
+    assert planned["plot_sigmoid_loss"] == 1

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from modality_gap.config.losses import DECLARED_LOSSES
+
+TRAINED = ("projections", "training")
+OF_TRAINING = "The loss that is minimised; softmax if absent."
 KINDS = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
@@ -61,9 +65,11 @@ class Format:
 def complete_schema(
     schema: dict, libraries: Mapping[str, Library], formats: Mapping[str, Format]
 ) -> dict:
-    """The schema of the configuration with the keys and options of all libraries and formats."""
+    """The schema of the configuration with the keys and options of all libraries and formats, and
+    with the losses."""
     schema = copy.deepcopy(schema)
     defs = schema["$defs"]
+    _add_losses(schema)
     joint = {name: library for name, library in libraries.items() if len(library.preprocessing) > 1}
     for part, members in (("encoder", libraries), ("model", joint)):
         entry = defs[part]
@@ -83,6 +89,20 @@ def complete_schema(
     rules = [_format_rule(name, entry) for name, entry in formats.items()]
     defs["dataset"] = {"type": "object", "allOf": rules, **dataset}
     return schema
+
+
+def _add_losses(schema: dict) -> None:
+    """Add the names of the losses and, where one may be named, the numbers that it needs."""
+    defs = schema["$defs"]
+    defs["loss"]["enum"] = list(DECLARED_LOSSES)
+    keys = _merged(loss.keys for loss in DECLARED_LOSSES.values())
+    defs["pair"]["properties"] |= keys
+    defs["pair"]["dependentRequired"] = {key: ["loss"] for key in keys}
+    # A training has a temperature, and so a scale.
+    parameters = _merged(loss.parameters for loss in DECLARED_LOSSES.values())
+    trained = [schema["properties"][key]["additionalProperties"] for key in TRAINED]
+    for part in (*trained, defs["optimisation"]):
+        part["properties"] |= {"loss": defs["loss"] | {"description": OF_TRAINING}, **parameters}
 
 
 def options_of(entry: Format) -> dict[str, dict]:

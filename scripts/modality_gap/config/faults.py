@@ -8,8 +8,9 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from modality_gap.config.losses import DECLARED_LOSSES, all_keys
 from modality_gap.config.names import MADE_HERE, names_in_tables, seed_studies
-from modality_gap.config.schema import unknown_name
+from modality_gap.config.schema import listed_words, unknown_name
 
 # Words that pandas takes for an empty cell of a table.
 EMPTY_CELLS = {"NA", "N/A", "n/a", "NULL", "null", "NaN", "nan", "None", "<NA>", "#N/A", "#NA"}
@@ -29,13 +30,28 @@ def _of_training(config: dict) -> Iterator[str]:
         for name, entry in config[section].items():
             if entry["warmup"] >= entry["steps"]:
                 yield f"{section}.{name}.warmup must be below its steps; lower it."
+            yield from _of_loss_in_training(f"{section}.{name}", entry)
+
+
+def _of_loss_in_training(key: str, settings: dict) -> Iterator[str]:
+    loss = settings.get("loss", "softmax")
+    needed = DECLARED_LOSSES[loss].parameters
+    for name in all_keys():
+        if name in needed and name not in settings:
+            yield f"{key}.loss is {loss}, which needs {name}; add it."
+        if name in settings and name not in needed:
+            yield f"{key}.{name} does not belong to the {loss} loss; remove it."
 
 
 def _of_experiments(config: dict) -> Iterator[str]:
     experiments = config["experiments"]
+    yield from _of_loss_in_training("experiments.optimisation", experiments["optimisation"])
     for name in ("temperature", "initialisation", "dimension", "same_modality"):
         key = f"experiments.models.{name}"
         model = experiments["models"].get(name, {})
+        if "optimisation" in model:
+            merged = {**experiments["optimisation"], **model["optimisation"]}
+            yield from _of_loss_in_training(f"{key}.optimisation", merged)
         own = "warmup" in model.get("optimisation", {})
         optimisation = (model if own else experiments)["optimisation"]
         if optimisation["warmup"] >= experiments[name]["steps"]:
@@ -82,16 +98,22 @@ def _of_sets(config: dict) -> Iterator[str]:
                 f"{key} and sets.{twin} are both called {entry['model']!r} and have "
                 f"{entry['weights']} weights; give one another name (model, or label in models)."
             )
-        if entry.get("loss") == "sigmoid":
-            if "projection" in entry or "released" in entry:
-                yield f"{key}.loss is sigmoid, which needs a model with a bias; remove it."
-            if "files" in entry and not {"scale", "bias"} <= entry.keys():
-                yield f"pairs.{name}.loss is sigmoid, which needs scale and bias; add them."
+        yield from _of_loss_of_set(name, entry)
         if "files" in entry or "released" in entry:
             if "inputs" in entry:
                 yield f"{key}.inputs needs an encoder or a projection; remove it."
         elif set(modalities) != {"image", "text"}:
             yield f"{key}.modalities must be image and text, which encoders embed; correct it."
+
+
+def _of_loss_of_set(name: str, entry: dict) -> Iterator[str]:
+    loss = entry.get("loss")
+    if loss and (keys := DECLARED_LOSSES[loss].keys):
+        needed = listed_words(keys, "and")
+        if "projection" in entry or "released" in entry:
+            yield f"sets.{name}.loss is {loss}, which needs a model with {needed}; remove it."
+        if "files" in entry and not keys.keys() <= entry.keys():
+            yield f"pairs.{name}.loss is {loss}, which needs {needed}; add them."
 
 
 def _of_preprocessing(config: dict) -> Iterator[str]:

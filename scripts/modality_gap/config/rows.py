@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from modality_gap.config.losses import all_keys
 from modality_gap.config.schema import listed_words, unknown_name
 from modality_gap.errors import InputError
 
@@ -62,8 +63,6 @@ def set_clusters(config: dict) -> dict[str, str]:
 
 # Keys of a row of `models` that do not belong to its encoder.
 OF_THE_ROW = {"label", "inputs", "note", "loss", "twin"}
-# Keys of a row of `pairs` that are no modality.
-OF_PAIRS = {"model", "weights", "note", "cluster", "loss", "scale", "bias"}
 WEIGHTS = {"pretrained", "weights", "checkpoint", "seed"}
 
 
@@ -115,18 +114,24 @@ def _label(spec: dict) -> str:
     return name.removesuffix(".json") + (f" ({tag})" if isinstance(tag, str) else "")
 
 
+def keys_of_pairs() -> set[str]:
+    """Keys of a row of `pairs` that are no modality."""
+    return {"model", "weights", "note", "cluster", "loss", *all_keys()}
+
+
 def _of_pairs(name: str, row: dict) -> dict[str, dict]:
     """The set that a row of `pairs` stands for."""
-    files = {key: path for key, path in row.items() if key not in OF_PAIRS}
+    known = keys_of_pairs()
+    files = {key: path for key, path in row.items() if key not in known}
     entry = {"model": name, "weights": "trained"}
-    entry |= {key: value for key, value in row.items() if key in OF_PAIRS}
+    entry |= {key: value for key, value in row.items() if key in known}
     return {"sets": {name: entry | {"files": files, "modalities": list(files)}}}
 
 
 def row_faults(config: dict) -> Iterator[str]:
     """Faults of the rows of `pairs` that the schema cannot express."""
     for name, row in rows_of(config, "pairs"):
-        modalities = [key for key in row if key not in OF_PAIRS]
+        modalities = [key for key in row if key not in keys_of_pairs()]
         if len(modalities) != 2:
             has = listed_words(modalities, "and") if modalities else "none"
             yield f"pairs.{name} must name the files of two modalities, not {has}; correct it."

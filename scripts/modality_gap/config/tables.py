@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modality_gap.config.load import load_yaml
+from modality_gap.config.losses import DECLARED_LOSSES
 from modality_gap.errors import InputError
 
 INTERVAL = "±"  # after the name of a column: it has its interval in the columns _low and _high
@@ -60,7 +61,8 @@ def load_tables(
     path: Path, measures: Mapping[str, list[Column]] | None = None
 ) -> tuple[dict[str, str], list[Table]]:
     """Units with their meaning, and all tables in their order. `measures`: the columns of the
-    registry of measures, which `{measures: name}` lists and whose meanings other tables share.
+    registry of measures, which `{measures: name}` lists and whose meanings other tables share. A
+    path with {loss} stands for a table of each declared loss that has no entry of its own.
 
     Raises InputError for a column without a meaning, an unknown unit, a column that is listed twice
     or a reason for empty cells of no column.
@@ -73,7 +75,7 @@ def load_tables(
         for column in columns
     }
     tables = []
-    for name, entry in registry["tables"].items():
+    for name, entry in _with_losses(registry["tables"]):
         columns = tuple(_columns(entry["columns"], registry, f"{path.name}, {name}"))
         table = Table(
             name,
@@ -90,6 +92,24 @@ def load_tables(
             raise InputError(f"{path.name}, {name}: {column} is not a column; correct empty.")
         tables.append(table)
     return registry["units"], tables
+
+
+def _with_losses(tables: dict) -> Iterator[tuple[str, dict]]:
+    """Path and entry of every table, in which a path with {loss} has become one of each loss."""
+    for path, entry in tables.items():
+        if "{loss}" not in path:
+            yield path, entry
+            continue
+        for loss in DECLARED_LOSSES.values():
+            one = path.replace("{loss}", loss.prefix)
+            if one not in tables:
+                own: list = [
+                    {name: ["number", f"{name} of the {loss.label}"]} for name in loss.parameters
+                ]
+                own += ["own"] if loss.keys else []
+                columns = [own if item == {"own": "loss"} else item for item in entry["columns"]]
+                about = entry["about"].replace("{label}", loss.label)
+                yield one, {**entry, "about": about, "columns": columns}
 
 
 def _columns(listed: list, registry: dict, where: str) -> Iterator[Column]:

@@ -1,15 +1,14 @@
 """Where a swept loss is lowest, with an interval over pairs."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from modality_gap.data.tiles import map_ahead
 from modality_gap.errors import InputError
 from modality_gap.measures.intervals import bootstrap_interval, sums_by
-from modality_gap.measures.loss_sweep import COSINES
+from modality_gap.measures.loss_sweep import COSINES, work_on_batches
+from modality_gap.measures.losses import Loss
 from modality_gap.measures.shift import shifted_similarity, unshifted
 
 
@@ -52,7 +51,6 @@ def softmax_effects(
     batches = len(x) // batch_size
     x, y = (side.reshape(batches, batch_size, -1) for side in (x, y))
     x_along, y_along = x @ u, y @ u
-    together = max(1, COSINES // batch_size**2)
     height = min(batch_size, max(1, COSINES // batch_size))
     effects = np.zeros((batches, batch_size, len(deltas)))
 
@@ -69,36 +67,43 @@ def softmax_effects(
                     moved = shifted_similarity(cosines, along[batch, row], other[batch], delta)
                     effects[batch, :, number] -= _effects_of_rows(moved / temperature, first) / 2
 
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        parts = [slice(start, start + together) for start in range(0, batches, together)]
-        for _ in map_ahead(pool, work, parts, ahead=2 * threads):
-            pass
+    work_on_batches(work, batches, batch_size, threads)
     effects -= effects.mean(axis=1, keepdims=True)
     return effects.reshape(-1, len(deltas))
 
 
-def sigmoid_effects(
+def matrix_effects(
+    of_pairs: Callable[[np.ndarray, float], np.ndarray],
     x: np.ndarray,
     y: np.ndarray,
     u: np.ndarray,
     deltas: np.ndarray,
     temperature: float,
-    bias: float,
     batch_size: int,
+    threads: int = 1,
 ) -> np.ndarray:
-    """`softmax_effects` of SigLIP's loss."""
+    """`softmax_effects` of another loss, with its `of_pairs` (`losses.Loss`)."""
     batches = len(x) // batch_size
     x, y = (side.reshape(batches, batch_size, -1) for side in (x, y))
-    similarity, x_along, y_along = x @ y.transpose(0, 2, 1), x @ u, y @ u
-    signs = 2 * np.eye(batch_size) - 1
+    x_along, y_along = x @ u, y @ u
     effects = np.empty((batches, batch_size, len(deltas)))
-    for number, delta in enumerate(deltas):
-        moved = shifted_similarity(similarity, x_along, y_along, delta)
-        terms = np.logaddexp(0, -signs * (moved / temperature + bias))
-        own = np.diagonal(terms, axis1=-2, axis2=-1)
-        effects[..., number] = terms.sum(axis=-1) + terms.sum(axis=-2) - own
+
+    def work(some: slice) -> None:
+        similarity = x[some] @ y[some].transpose(0, 2, 1)
+        for number, delta in enumerate(deltas):
+            moved = shifted_similarity(similarity, x_along[some], y_along[some], delta)
+            effects[some, :, number] = of_pairs(moved, temperature)
+
+    work_on_batches(work, batches, batch_size, threads)
     effects -= effects.mean(axis=1, keepdims=True)
     return effects.reshape(-1, len(deltas))
+
+
+def effects_of(loss: Loss, parameters: Mapping[str, float]) -> Callable[..., np.ndarray]:
+    """The function that computes `softmax_effects` of a loss with its parameters."""
+    if loss.of_pairs is None:
+        return softmax_effects
+    return partial(matrix_effects, partial(loss.of_pairs, **parameters))
 
 
 FAR = 6  # standard errors of the loss: a shift that costs more is no minimum of any resample

@@ -6,6 +6,7 @@ closes the gap. It changes the matrix of similarities by rank-one terms only, so
 computed once, a part at a time, and every delta costs O(n) more a row.
 """
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import combinations_with_replacement
@@ -17,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from modality_gap.data.tiles import map_ahead, tiles
 from modality_gap.errors import InputError
-from modality_gap.measures.losses import cross_entropies, sigmoid_losses
+from modality_gap.measures.losses import LOSSES, Loss, cross_entropies
 from modality_gap.measures.shift import (
     ROWS,
     lengths_after,
@@ -234,29 +235,53 @@ def batched_sweep(
     temperatures: list[float],
     batch_size: int,
     threads: int = 1,
+    loss: Loss = LOSSES["softmax"],
+    parameters: Mapping[str, float] | None = None,
 ) -> np.ndarray:
-    """The loss of every batch of `loss_landscape`: (temperatures, deltas, batches)."""
-    u = unit_gap_vector(x, y)
-    both = sweep_cross_entropies(x, y, u, deltas, temperatures, batch_size, threads)
-    return both.mean(axis=0)
+    """A loss with its `parameters` of every batch of `loss_landscape`: (temperatures, deltas,
+    batches)."""
+    grid = unit_gap_vector(x, y), deltas, temperatures, batch_size, threads
+    if loss.of_pairs is None:
+        return sweep_cross_entropies(x, y, *grid).mean(axis=0)
+    return sweep_matrices(partial(loss.of, **(parameters or {})), x, y, *grid)
 
 
-def sigmoid_sweep(
+def sweep_matrices(
+    of: Callable[[np.ndarray, float], np.ndarray],
     x: np.ndarray,
     y: np.ndarray,
+    u: np.ndarray,
     deltas: np.ndarray,
     temperatures: list[float],
-    bias: float,
     batch_size: int,
+    threads: int = 1,
 ) -> np.ndarray:
-    """`sigmoid_losses` of the batches of `loss_landscape`: (temperatures, deltas, batches)."""
-    u = unit_gap_vector(x, y)
+    """A loss `of` matrices of cosines at a temperature, for consecutive batches of unit vectors x,
+    y (n, d), an incomplete last one left out, after shifts along u: (temperatures, deltas,
+    batches). Some whole batches are in memory at once."""
     batches = count_batches(len(x), batch_size)
     x, y = (side[: batches * batch_size].reshape(batches, batch_size, -1) for side in (x, y))
-    similarity, x_along, y_along = x @ y.transpose(0, 2, 1), x @ u, y @ u
+    x_along, y_along = x @ u, y @ u
     losses = np.empty((len(temperatures), len(deltas), batches))
-    for column, delta in enumerate(deltas):
-        moved = shifted_similarity(similarity, x_along, y_along, delta)
-        for row, temperature in enumerate(temperatures):
-            losses[row, column] = sigmoid_losses(moved, temperature, bias)
+
+    def work(some: slice) -> None:
+        similarity = x[some] @ y[some].transpose(0, 2, 1)
+        for column, delta in enumerate(deltas):
+            moved = shifted_similarity(similarity, x_along[some], y_along[some], delta)
+            for row, temperature in enumerate(temperatures):
+                losses[row, column, some] = of(moved, temperature)
+
+    work_on_batches(work, batches, batch_size, threads)
     return losses
+
+
+def work_on_batches(
+    work: Callable[[slice], None], batches: int, batch_size: int, threads: int
+) -> None:
+    """Call `work` for all batches, some of them at a time, in `threads` threads."""
+    together = max(1, COSINES // batch_size**2)
+    parts = [slice(start, start + together) for start in range(0, batches, together)]
+    # BLAS's own threads would wait for one another while these are at work.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        for _ in map_ahead(pool, work, parts, ahead=2 * threads):
+            pass

@@ -1,4 +1,4 @@
-"""The contrastive loss of a whole set over shifts and temperatures: rows of the loss tables.
+"""A loss of a whole set over shifts and temperatures: rows of the loss tables.
 
 x, y: (n, d) unit vectors (float64) of the two modalities; `settings` are `loss_landscape` of the
 config, whose fine grid has its steps fine_step apart.
@@ -11,17 +11,18 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from modality_gap.config.losses import DeclaredLoss
 from modality_gap.data.tiles import chosen
 from modality_gap.errors import InputError
 from modality_gap.measures.gap import gap
 from modality_gap.measures.loss_minimum import (
     back_to_back,
+    effects_of,
     loss_by_unit,
     loss_minimum,
-    sigmoid_effects,
-    softmax_effects,
 )
-from modality_gap.measures.loss_sweep import batched_sweep, loss_landscape, sigmoid_sweep
+from modality_gap.measures.loss_sweep import batched_sweep, loss_landscape
+from modality_gap.measures.losses import LOSSES, Loss
 from modality_gap.measures.shift import delta_grid, signed_distances, unit_gap_vector
 
 LOSS_COLUMNS = ["temperature", "delta", "distance", "loss"]
@@ -55,7 +56,7 @@ def joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 
 
 def landscape(x: np.ndarray, y: np.ndarray, settings: dict, threads: int = 1) -> pd.DataFrame:
-    """A set's part of loss_landscape.csv. Source: Figure 3(b-d)."""
+    """A set's part of loss_landscape.csv, of all its pairs. Source: Figure 3(b-d)."""
     grid = settings["temperatures"], settings["batch_size"], threads
     return loss_landscape(x, y, delta_grid(settings), *grid)
 
@@ -69,36 +70,47 @@ def minima(
     seed: int,
     threads: int = 1,
     clusters: np.ndarray | None = None,
-) -> tuple[list[dict], list[dict]]:
-    """A set's rows of loss_minimum.csv, one per temperature, and of loss_shape.csv, one per
-    temperature at which the loss has a hump beyond the gap; both on the fine grid. Intervals are
-    over pairs, or over `clusters` (n,) of them."""
-    fine, temperatures = fine_grid(settings), settings["temperatures"]
-    losses = batched_sweep(x, y, fine, temperatures, settings["batch_size"], threads)
-    distances = signed_distances(x, y, fine)
-    batch_size, u = settings["batch_size"], unit_gap_vector(x, y)
+    loss: Loss = LOSSES["softmax"],
+    own: dict[str, float] | None = None,
+) -> tuple[pd.DataFrame, list[dict], list[dict]]:
+    """A set's curves of a loss at the shifts of Figure 3(b-d), its rows of loss_minimum.csv, one
+    per temperature, and of loss_shape.csv, which has those whose loss has a hump behind the gap;
+    all from the fine grid. Intervals are over pairs, or over `clusters` (n,) of them.
+
+    `own` has the model's temperature, which then comes first, and the parameters of the loss.
+    """
+    fine, batch_size = fine_grid(settings), settings["batch_size"]
+    distances, u = signed_distances(x, y, fine), unit_gap_vector(x, y)
+    temperatures, parameters, about = settings["temperatures"], dict(own or {}), {}
+    if own:
+        first = parameters.pop("temperature")
+        temperatures = [first, *(value for value in temperatures if value != first)]
+    losses = batched_sweep(x, y, fine, temperatures, batch_size, threads, loss, parameters)
     n = losses.shape[2] * batch_size
     x, y, clusters = x[:n], y[:n], chosen(clusters, slice(n))
-    lowest, shapes = [], []
+    steps = fine / settings["delta_step"]
+    coarse = np.isclose(steps, np.round(steps))
+    curves, lowest, shapes = [], [], []
     for temperature, batches in zip(temperatures, losses, strict=True):
         mean = batches.mean(axis=1)
-        units = loss_by_unit(
-            mean,
-            fine,
-            partial(
-                softmax_effects,
-                *(x, y, u),
-                temperature=temperature,
-                batch_size=batch_size,
-                threads=threads,
-            ),
-            clusters,
+        effects = partial(
+            effects_of(loss, parameters),
+            *(x, y, u),
+            temperature=temperature,
+            batch_size=batch_size,
+            threads=threads,
         )
-        key = {"temperature": temperature, **counts(batches, units, batch_size)}
+        units = loss_by_unit(mean, fine, effects, clusters)
+        if own:
+            about = {**parameters, "own": temperature == own["temperature"]}
+        key = {"temperature": temperature, **about, **counts(batches, units, batch_size)}
         lowest.append({**key, **loss_minimum(units, fine, distances, resamples, confidence, seed)})
         if shape := back_to_back(mean, distances):
-            shapes.append({"temperature": temperature, "n": n, **shape})
-    return lowest, shapes
+            shapes.append({"temperature": temperature, **about, "n": n, **shape})
+        shown = {"temperature": temperature, **about, "n": n}
+        curve = {"delta": fine, "distance": distances, "loss": mean}
+        curves.append(pd.DataFrame(curve)[coarse].assign(**shown)[[*shown, *curve]])
+    return pd.concat(curves), lowest, shapes
 
 
 def counts(batches: np.ndarray, units: np.ndarray, batch_size: int) -> dict:
@@ -107,62 +119,25 @@ def counts(batches: np.ndarray, units: np.ndarray, batch_size: int) -> dict:
     return {"n": number * batch_size, "clusters": units.shape[1], "batches": number}
 
 
-def own_scale(name: str, about: dict, entry: dict) -> tuple[float, float]:
-    """The temperature and the bias that a set's model was trained with: from its `entry` in the
-    config (scale, bias), or else from the metadata `about` of its embeddings.
+def own_values(loss: DeclaredLoss, name: str, about: dict, entry: dict) -> dict[str, float] | None:
+    """The temperature and the loss's parameters that a set's model was trained with: those of its
+    embeddings' metadata `about`, or of its `entry` in the config, which takes precedence. None for
+    a loss without keys.
 
-    Raises InputError where neither has both.
+    Raises InputError where neither has all of them.
     """
-    about = {**about, **{f"logit_{key}": value for key, value in entry.items()}}
-    if not {"logit_scale", "logit_bias"} <= about.keys():
-        raise InputError(f"sets.{name}.loss is sigmoid, but its model has no bias; remove it.")
-    return 1 / about["logit_scale"], about["logit_bias"]
-
-
-def sigmoid_tables(
-    x: np.ndarray,
-    y: np.ndarray,
-    own: float,
-    bias: float,
-    settings: dict,
-    resamples: int,
-    confidence: float,
-    seed: int,
-    clusters: np.ndarray | None = None,
-) -> tuple[pd.DataFrame, list[dict]]:
-    """A set's part of sigmoid_landscape.csv, at the shifts of Figure 3(b-d), and its rows of
-    sigmoid_minimum.csv, on the fine grid: at its model's `own` temperature first, then at those of
-    the config. Intervals are over pairs, or over `clusters` (n,) of them."""
-    fine, batch_size = fine_grid(settings), settings["batch_size"]
-    steps = fine / settings["delta_step"]
-    coarse = np.isclose(steps, np.round(steps))
-    distances = signed_distances(x, y, fine)
-    temperatures = [own, *(value for value in settings["temperatures"] if value != own)]
-    losses = sigmoid_sweep(x, y, fine, temperatures, bias, batch_size)
-    n, u = losses.shape[2] * batch_size, unit_gap_vector(x, y)
-    x, y, clusters = x[:n], y[:n], chosen(clusters, slice(n))
-    tables, lowest = [], []
-    for temperature, batches in zip(temperatures, losses, strict=True):
-        units = loss_by_unit(
-            batches.mean(axis=1),
-            fine,
-            partial(
-                sigmoid_effects,
-                *(x, y, u),
-                temperature=temperature,
-                bias=bias,
-                batch_size=batch_size,
-            ),
-            clusters,
+    known = {key: about[f"logit_{key}"] for key in loss.keys if f"logit_{key}" in about}
+    known |= {key: entry[key] for key in loss.keys if key in entry}
+    if missing := [key for key in loss.keys if key not in known]:
+        raise InputError(
+            f"sets.{name}.loss is the {loss.label}, but its model has no "
+            f"{' and no '.join(missing)}; remove it."
         )
-        key = {
-            "temperature": temperature,
-            "bias": bias,
-            "own": temperature == own,
-            **counts(batches, units, batch_size),
-        }
-        lowest.append({**key, **loss_minimum(units, fine, distances, resamples, confidence, seed)})
-        curve = {"delta": fine, "distance": distances, "loss": batches.mean(axis=1)}
-        shown = {name: key[name] for name in ("temperature", "bias", "own", "n")}
-        tables.append(pd.DataFrame(curve)[coarse].assign(**shown)[[*shown, *curve]])
-    return pd.concat(tables), lowest
+    if not known:
+        return None
+    return {"temperature": 1 / known.pop("scale"), **known}
+
+
+def own_columns(loss: DeclaredLoss) -> list[str]:
+    """The columns of a loss's tables for what its models were trained with."""
+    return [*loss.parameters, "own"] if loss.keys else []

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from modality_gap.config.losses import DeclaredLoss
 from modality_gap.measures import registry
 from modality_gap.pages.findings.base import Finding, Table
 from modality_gap.pages.findings.figure3 import all_minima_table, place
@@ -49,8 +50,9 @@ def models_tables(
     }
 
 
-def sigmoid_table(minimum: pd.DataFrame) -> Table:
-    """One row per set and temperature of the sigmoid loss, the model's own first."""
+def own_loss_table(loss: DeclaredLoss, minimum: pd.DataFrame) -> Table:
+    """One row per set and temperature of a loss that sets were trained with, the model's own first,
+    with the loss's parameters."""
     rows = []
     for _, row in minimum.iterrows():
         own = ", the model's own" if row["own"] else ""
@@ -58,7 +60,7 @@ def sigmoid_table(minimum: pd.DataFrame) -> Table:
             [
                 str(row["set"]),
                 f"{number(1 / row['temperature'], 2)}{own}",
-                number(row["bias"], 2),
+                *(number(row[name], 2) for name in loss.parameters),
                 str(row["n"]),
                 number(row["gap"]),
                 place(row),
@@ -67,10 +69,10 @@ def sigmoid_table(minimum: pd.DataFrame) -> Table:
             ]
         )
     return Table(
-        "Where the sigmoid loss is smallest. Scale: what cosines are multiplied by, one over the "
+        f"Where the {loss.label} is smallest. Scale: what cosines are multiplied by, one over the "
         "temperature. No number where the loss still falls at the sweep's end.",
         [
-            *("set", "logit scale", "bias", "n", "gap", "minimum at"),
+            *("set", "logit scale", *loss.parameters, "n", "gap", "minimum at"),
             *("loss at the gap", "loss at the minimum"),
         ],
         rows,

@@ -22,7 +22,7 @@ from modality_gap.measures.intervals import (
     count_clusters,
     share_interval,
 )
-from modality_gap.training.loop import symmetric_contrastive_loss
+from modality_gap.training.loop import training_loss
 from modality_gap.training.pairs import Pairs, embed, held_out, shuffled
 from modality_gap.training.towers import (
     Adam,
@@ -67,7 +67,7 @@ def fit(
     for step, rows in enumerate(progress, start=1):
         model.train()
         x, y = model(pairs.a[rows], pairs.b[rows])
-        loss = symmetric_contrastive_loss(x, y, temperature())
+        loss = training_loss(x, y, temperature(), settings)
         loss.backward()
         factor = learning_rate_factor(step - 1, steps, settings["warmup"], settings["decay"])
         optimiser.step(factor)
@@ -78,13 +78,13 @@ def fit(
             record(step)
 
 
-def train_loss(model: torch.nn.Module, pairs: Pairs, temperature: float, batch_size: int) -> float:
+def train_loss(model: torch.nn.Module, pairs: Pairs, temperature: float, settings: dict) -> float:
     """Loss over a full pass of the train pairs: mean over consecutive batches in file order, an
     incomplete last one left out."""
     x, y = embed(model, pairs, pairs.train)
-    size = min(batch_size, len(x))
+    size = min(settings["batch_size"], len(x))
     losses = [
-        symmetric_contrastive_loss(x[at : at + size], y[at : at + size], temperature).item()
+        training_loss(x[at : at + size], y[at : at + size], temperature, settings).item()
         for at in range(0, len(x) - size + 1, size)
     ]
     return float(np.mean(losses))
@@ -224,7 +224,7 @@ def train_run(
 
     def record(step: int) -> None:
         x, y = held_out(model, pairs)
-        loss = train_loss(model, pairs, temperature.value(), settings["batch_size"])
+        loss = train_loss(model, pairs, temperature.value(), settings)
         measured = {**measure(x, y), "loss": loss}
         steps.append({**key, "step": step, **{name: measured[name] for name in ("gap", "loss")}})
         if step in (0, settings["steps"]):

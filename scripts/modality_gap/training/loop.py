@@ -10,21 +10,18 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from modality_gap.measures.gap import gap
+from modality_gap.measures.losses import LOSSES
 from modality_gap.measures.retrieval import recall_at
 
 
-def symmetric_contrastive_loss(
-    x: torch.Tensor, y: torch.Tensor, temperature: float | torch.Tensor
+def training_loss(
+    x: torch.Tensor, y: torch.Tensor, temperature: float | torch.Tensor, settings: dict
 ) -> torch.Tensor:
-    """Mean of the two cross-entropies of x_i.y_j / temperature; the right answer for i is i.
-
-    x, y: (b, d), of unit length. Source: paper, section 4; CLIP (Radford et al., 2021).
-    """
-    logits = x @ y.T / temperature
-    target = torch.arange(len(x), device=x.device)
-    return (
-        functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
-    ) / 2
+    """The loss of unit vectors x, y (b, d), row i of both one pair: that of `LOSSES` which the
+    settings name, with its parameters from there, or the softmax loss."""
+    loss = LOSSES[settings.get("loss", "softmax")]
+    parameters = {key: settings[key] for key in loss.declared.parameters}
+    return loss.train(x @ y.T, temperature, **parameters)
 
 
 class LinearProjections(torch.nn.Module):
@@ -82,7 +79,7 @@ def train(
         if len(order) < settings["batch_size"]:
             order = torch.randperm(train_items, generator=generator)
         batch, order = order[: settings["batch_size"]], order[settings["batch_size"] :]
-        loss = symmetric_contrastive_loss(*forward(batch), settings["temperature"])
+        loss = training_loss(*forward(batch), settings["temperature"], settings)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
