@@ -458,7 +458,7 @@ FAULTS = {
     "code of one's own": ("modules.json", [{"type": ROOT + "Transformer", "path": ""},
                                            {"type": "mine.Pooling", "path": "1"}], "Pooling"),
     "no transformer": ("modules.json", [{"type": ROOT + "Pooling", "path": "1_Pooling"}], "begin"),
-    "no list": ("modules.json", {"a": 1}, "no list of modules"),
+    "no list": ("modules.json", {"a": 1}, "not a list of modules"),
     "layer before pooling": ("modules.json", [{"type": ROOT + "Transformer", "path": ""},
                                               {"type": ROOT + "Normalize", "path": "1"},
                                               {"type": ROOT + "Pooling", "path": "1_Pooling"}],
@@ -483,7 +483,7 @@ def test_what_is_not_done_here_is_refused_with_its_file(tmp_path, file, content,
     assert words in told
     assert "set options.pooling (mean, first, last" in told
     # Where the setting says how, nothing of this counts.
-    if words not in ("begin", "no list of modules"):
+    if words not in ("begin", "not a list of modules"):
         assert pipeline_of(str(tmp_path), reader_of(tmp_path), "first").pooling == ("first",)
 
 

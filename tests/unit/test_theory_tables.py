@@ -380,10 +380,10 @@ def test_a_case_has_the_draws_of_its_values():
 
 
 def test_units_that_are_all_dead_are_refused_in_a_sentence():
-    with pytest.raises(InputError, match=r"theory\.theorem2\.widths has 1, where all units"):
+    with pytest.raises(InputError, match=r"theory\.theorem2\.widths has 1, which is too small"):
         theory.theorem2_table({"layers": 3, "widths": [1], "units": 30, "vectors": 5}, 0.9, 0)
     settings = {"vectors": 9, "width": 1, "layers": 3, "repeats": 2, "activations": ["relu"]}
-    with pytest.raises(InputError, match=r"mlp_cone\.width is 1, where all units"):
+    with pytest.raises(InputError, match=r"mlp_cone\.width is 1, which is too small"):
         simulate_mlps(settings, 0)
 
 
