@@ -59,7 +59,7 @@ rule sweep_loss:
     threads: HALF_OF_THE_CORES
     params:
         loss=lambda w: LOSS_OF[w.loss],
-        # Numbers of one's own pairs; an encoder's are in its embeddings' metadata.
+        # Scale and bias of your own pairs; an encoder's are in the metadata of its embeddings.
         sets=lambda w: trained_with(SETS, LOSS_OF[w.loss]),
         clusters=CLUSTERS,
         landscape=config["loss_landscape"],
