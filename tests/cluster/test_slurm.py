@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 from conftest import ROOT, copy_project
+from plan import script_path
 from slurm import Slurm, missing_programs, running_slurm
 
 from modality_gap.embeddings.stored import read
@@ -92,7 +93,7 @@ class Cluster:
                 text = text.replace(ours, site)
             path.write_text(text)
         for script, more in lines.items():
-            with (folder / "scripts" / f"{script}.py").open("a") as file:
+            with script_path(folder, script).open("a") as file:
                 file.write(more)
         return folder
 
