@@ -1,11 +1,17 @@
 # "Mind the Gap" (Liang et al., NeurIPS 2022): from sources to the page that a reader opens.
 # sources -> embeddings -> statistics -> figures and tables -> report
+from os.path import exists
+
 from snakemake.utils import min_version
 
 min_version("9.10")
 
 
-configfile: "config/config.yaml"
+# Another working directory (`--directory`) may have a configuration of its own. What that leaves out
+# is as in the config/config.yaml of this workflow.
+if exists("config/config.yaml"):
+
+    configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"

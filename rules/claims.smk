@@ -7,7 +7,7 @@ rule check_claims:
         tables=tables_measured_in(read_ledger(LEDGER / "parts.yaml")["claims"]),
         ledger=CLAIMS_FILES[0],
         parts=CLAIMS_FILES[1:],
-        schema="config/schema/claims.yaml",
+        schema=shipped("config/schema/claims.yaml"),
         code=code("claims/check_claims"),
     output:
         report(

@@ -2,18 +2,35 @@
 # of the report, and the outputs of their rules.
 import os
 import sys
+import time
+from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 
-# These rules find the package `modality_gap` here, and so does every script, which is in a folder
+from snakemake.logging import logger
+from snakemake.utils import update_config
+
+# The folder of this workflow. `workflow.basedir` is that of a workflow that imports it.
+HOME = Path(str(workflow.current_basedir)).parent
+# Its rules find the package `modality_gap` here, and so does every script, which is in a folder
 # below and runs in its own process.
-SCRIPTS = Path(workflow.basedir) / "scripts"
+SCRIPTS = HOME / "scripts"
 sys.path.insert(0, str(SCRIPTS))
-os.environ.update(PYTHONPATH=str(SCRIPTS))
+# What an importing workflow has set stays behind it.
+search_path = dict.fromkeys(
+    [str(SCRIPTS), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+)
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 
 from modality_gap import __version__ as VERSION
 from modality_gap.data.assets import absence, is_at_hand, load_assets
 from modality_gap.config.check import check_config
-from modality_gap.config.load import load_yaml, tables_of, without_nulls
+from modality_gap.config.load import (
+    load_yaml,
+    tables_of,
+    with_shipped_files,
+    without_nulls,
+)
 from modality_gap.config.losses import DECLARED_LOSSES, trained_with
 from modality_gap.config.names import without_absent
 from modality_gap.config.rows import cluster_column, set_clusters, with_rows
@@ -25,22 +42,51 @@ from modality_gap.config.model_files import file_digests, model_files
 from modality_gap.paper.ledger import ledger_files, read_ledger
 from modality_gap.paper.items import load_items, names_of
 from modality_gap.paper.stand_ins import sentences
-from snakemake.logging import logger
+from modality_gap.pages.run_record import code_state, machine
+
+
+def moved(folder):
+    """Where a folder of these rules is: a workflow that imports them may give it a prefix, or
+    another place."""
+    with suppress(AttributeError):  # not documented by Snakemake
+        return workflow.modifier.path_modifier.replace_prefix(f"{folder}/").rstrip("/")
+    return folder
+
+
+RESULTS, RESOURCES = moved("results"), moved("resources")
+MOVED = (RESULTS, RESOURCES) != ("results", "resources")
+
+
+def shipped(path):
+    """The path of a file that comes with the workflow, from wherever that is used."""
+    return path if Path.cwd().samefile(HOME) and not MOVED else str(HOME / path)
+
+
+def yours(path):
+    """The path of a file of the user's, which no prefix of an importing workflow moves."""
+    return os.path.abspath(path) if MOVED else path
+
 
 # Otherwise Snakemake would end with a traceback.
-if Path("results").exists() and not os.access("results", os.W_OK):
+if Path(RESULTS).exists() and not os.access(RESULTS, os.W_OK):
     raise WorkflowError(
-        f"results/ in {Path.cwd()} cannot be written to; make it writable, and run again."
+        f"{RESULTS}/ in {Path.cwd()} cannot be written to; make it writable, and run again."
     )
 MIRROR = os.environ.get("MODALITY_GAP_MIRROR")
 # What the paper says, and the figures and tables of the report.
-LEDGER = Path(workflow.basedir) / "config" / "ledger"
+LEDGER = HOME / "config" / "ledger"
 STAND_INS = load_yaml(LEDGER / "stand_ins.yaml")
-config = without_nulls(config)
+# A configuration may be given in part: what it leaves out is that of the default.
+DEFAULT_CONFIG = load_yaml(HOME / "config" / "config.yaml")
+given, config = config, deepcopy(DEFAULT_CONFIG)
+update_config(config, given)
+DEFAULT_CONFIG, config = (
+    without_nulls(with_shipped_files(one, HOME)) for one in (DEFAULT_CONFIG, config)
+)
 try:
     ITEMS = load_items(LEDGER / "items.yaml")
-    ASSETS = load_assets(Path(workflow.basedir) / "config" / "assets.yaml")
-    SCHEMA = Path(workflow.basedir) / "config" / "schema" / "config.yaml"
+    ASSETS = load_assets(HOME / "config" / "assets.yaml")
+    SCHEMA = HOME / "config" / "schema" / "config.yaml"
     check_config(config, SCHEMA, LIBRARIES, FORMATS)
     config = with_rows(config)
 except InputError as error:
@@ -51,14 +97,14 @@ config, LEFT_OUT = without_absent(
     [
         name
         for name, asset in ASSETS.items()
-        if asset.kind == "placed" and not is_at_hand(asset, Path("resources"), MIRROR)
+        if asset.kind == "placed" and not is_at_hand(asset, Path(RESOURCES), MIRROR)
     ],
 )
-if LEFT_OUT and workflow.is_main_process:
+if LEFT_OUT and getattr(workflow, "is_main_process", True):
     logger.warning(
         "Skipped, because these files must be downloaded by hand (see config/assets.yaml): "
         + "; ".join(
-            f"{key} needs {', '.join(f'resources/{ASSETS[name].path}' for name in names[:2])}"
+            f"{key} needs {', '.join(f'{RESOURCES}/{ASSETS[name].path}' for name in names[:2])}"
             + (f" and {len(names) - 2} more" if len(names) > 2 else "")
             for key, names in LEFT_OUT.items()
         )
@@ -80,7 +126,7 @@ SETS = {
     name: entry
     for name, entry in config["sets"].items()
     if "released" not in entry
-    or is_at_hand(ASSETS[entry["released"]], Path("resources"), MIRROR)
+    or is_at_hand(ASSETS[entry["released"]], Path(RESOURCES), MIRROR)
 }
 # By set and by inputs, the label column that names the cluster of items that are not independent.
 CLUSTERS = set_clusters({**config, "sets": SETS})
@@ -149,7 +195,38 @@ def code(script):
     """Input function: all modules that a script imports, directly or through others, so that its
     jobs run again when one of them changes. Exceptions and reasons: modality_gap/imports.py.
     """
-    return lambda wildcards: [f"scripts/{path}" for path in files_of(script, SCRIPTS)]
+    return lambda wildcards: [
+        shipped(f"scripts/{path}") for path in files_of(script, SCRIPTS)
+    ]
+
+
+def start_of_run():
+    """What is known when a run starts: files, settings, and the jobs of this configuration alone,
+    as another one may have left files. Snakemake documents no way to its plan of jobs.
+    """
+    planned = set(workflow.dag.needrun_jobs())
+    return {
+        "started": time.time(),
+        "machine": machine(),
+        "code": code_state(HOME),
+        "configfiles": list(map(os.path.relpath, workflow.overwrite_configfiles)),
+        "settings": dict(workflow.config_settings.config),
+        "executor": workflow.executor_plugin.name,
+        "cores": workflow.cores,
+        "jobs": [
+            {
+                "rule": job.rule.name,
+                "planned": job in planned,
+                "benchmark": str(job.benchmark),
+                "log": str(job.log[0]),
+                "output": list(map(str, job.output)),
+            }
+            for job in workflow.dag.jobs
+            if job.benchmark
+            and job.log
+            and str(job.log[0]).startswith(f"{RESULTS}/logs/")
+        ],
+    }
 
 
 wildcard_constraints:

@@ -56,7 +56,7 @@ use rule extract_embeddings as extract_variants with:
     # The untrained models of Supplementary 15 in one job, for the same reason.
     input:
         dataset=f"results/datasets/{INPUTS[NORMALISATION['inputs']]['dataset']}.parquet",
-        model=sorted({path for spec in VARIANTS.values() for path in model_files(spec)}),
+        model=files_of_models(*VARIANTS.values()),
         code=code("embeddings/extract_embeddings"),
     output:
         expand(
@@ -168,7 +168,8 @@ rule import_files:
     """One modality of your own pairs, after the two files were checked against each other."""
     input:
         pair=lambda w: [
-            SETS[w.set]["files"][modality] for modality in SETS[w.set]["modalities"]
+            yours(SETS[w.set]["files"][modality])
+            for modality in SETS[w.set]["modalities"]
         ],
         code=code("embeddings/import_files"),
     output:

@@ -5,7 +5,7 @@ def asset_path(asset):
     """The path of an asset. One that must be downloaded by hand has to be there before the first
     job runs, when Snakemake plans the jobs."""
     entry = ASSETS[asset]
-    if entry.kind == "placed" and not is_at_hand(entry, Path("resources"), MIRROR):
+    if entry.kind == "placed" and not is_at_hand(entry, Path(RESOURCES), MIRROR):
         raise WorkflowError(absence(entry))
     return f"resources/{entry.path}"
 
@@ -46,8 +46,13 @@ def extraction_inputs(wildcards):
         files["weights"] = asset_path(spec["weights"])
     if "checkpoint" in spec:
         files["checkpoint"] = f"results/models/{spec['checkpoint']}.safetensors"
-    files["model"] = model_files(spec)
+    files["model"] = files_of_models(spec)
     return files
+
+
+def files_of_models(*specs):
+    """The user's own files that some encoders are read from."""
+    return sorted({yours(path) for spec in specs for path in model_files(spec)})
 
 
 def digests_of(*specs):
@@ -99,7 +104,7 @@ def embeddings_by_model(name, inputs, modality):
 
 # The files of the claims ledger: that of its parts and needs, then one per part.
 CLAIMS_FILES = [
-    f"config/ledger/{path.relative_to(LEDGER)}"
+    shipped(f"config/ledger/{path.relative_to(LEDGER)}")
     for path in ledger_files(LEDGER / "parts.yaml")
 ]
 
@@ -150,7 +155,7 @@ def initialisations_of(study):
     return [
         (label, path)
         for label, entry in SEED_STUDIES[study].items()
-        for path in entry.get("files")
+        for path in [yours(file) for file in entry.get("files", [])]
         or [
             embeddings_of(encoder, entry["inputs"], entry["modality"])
             for encoder in entry["encoders"]
@@ -192,7 +197,7 @@ def experiment_inputs(name):
         spec = ENCODERS[model["encoder"]]
         files = {
             "dataset": f"results/datasets/{model['dataset']}.parquet",
-            "model": model_files(spec),
+            "model": files_of_models(spec),
             "weights": asset_path(spec["weights"]) if "weights" in spec else [],
         }
         temperature = {
@@ -210,7 +215,7 @@ def experiment_inputs(name):
             "task_images": experiment_embeddings("image", task),
         }
     # The journal knows a training run by the digests of all inputs, so the script must be one.
-    files["script"] = "scripts/training/train_experiment.py"
+    files["script"] = shipped("scripts/training/train_experiment.py")
     return lambda wildcards: {**files, **(temperature if name == "temperature" else {})}
 
 
@@ -230,7 +235,7 @@ def dataset_files(wildcards):
                 f"datasets.{wildcards.dataset}.files.{role} is {name!r}, and {path} is no file "
                 f"here ({Path.cwd()}); correct the path."
             )
-        files[role] = asset_path(name) if name in ASSETS else path
+        files[role] = asset_path(name) if name in ASSETS else yours(path)
     return files
 
 
@@ -247,10 +252,10 @@ def script_of(maker):
 def tables_among(files):
     """Those of a rule's files that are tables of the results, as paths below results/."""
     return [
-        path.removeprefix("results/")
+        path.removeprefix(f"{RESULTS}/")
         for path in files
         if isinstance(path, str)  # not an input function
-        and path.startswith(("results/statistics/", "results/tables/"))
+        and path.startswith((f"{RESULTS}/statistics/", f"{RESULTS}/tables/"))
     ]
 
 
@@ -258,12 +263,12 @@ def made_by(name):
     """What makes an item, for its page: the rule, its script, the tables behind a figure or beside
     a table (none if this configuration leaves it out), and the modules that compute them.
     """
-    path = f"results/{ITEMS[name].path}"
+    path = f"{RESULTS}/{ITEMS[name].path}"
     maker = maker_of(path)
     outputs = [file.apply_wildcards(maker.get_wildcards(path)) for file in maker.output]
     behind = [maker]
     for one in behind:  # grows, as tables are made of other tables
-        makers = [maker_of(f"results/{path}") for path in tables_among(one.input)]
+        makers = [maker_of(f"{RESULTS}/{path}") for path in tables_among(one.input)]
         behind += [other for other in dict.fromkeys(makers) if other not in behind]
     computed = [
         f"scripts/{path}"

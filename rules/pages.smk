@@ -1,9 +1,5 @@
 # The pages: of the paper, of the claims, of the models, and of the run, which is the last job.
 import json
-import time
-from contextlib import suppress
-
-from modality_gap.pages.run_record import code_state, machine
 
 # Figures of the page of all models: that of a loss only if a set was trained with it.
 MODELS_FIGURES = [
@@ -30,23 +26,23 @@ rule write_paper_page:
             for model in [*config["projections"], *config["training"]]
         ],
         pairs=PAIR_FILES,
-        captions=[f"report/captions/{name}.rst" for name in ON_PAGE],
+        captions=[shipped(f"report/captions/{name}.rst") for name in ON_PAGE],
         claims="results/claims.csv",
         ledger=CLAIMS_FILES[0],
         ledger_parts=CLAIMS_FILES[1:],
-        ledger_schema="config/schema/claims.yaml",
-        errata="config/ledger/errata.yaml",
-        not_run="config/ledger/not_run.yaml",
+        ledger_schema=shipped("config/schema/claims.yaml"),
+        errata=shipped("config/ledger/errata.yaml"),
+        not_run=shipped("config/ledger/not_run.yaml"),
         templates=[
-            "report/templates/base.html.j2",
-            "report/templates/tables.html.j2",
-            "report/templates/paper.html.j2",
+            shipped("report/templates/base.html.j2"),
+            shipped("report/templates/tables.html.j2"),
+            shipped("report/templates/paper.html.j2"),
         ],
-        style="report/style.css",
-        items_file="config/ledger/items.yaml",
-        stand_ins="config/ledger/stand_ins.yaml",
-        assets="config/assets.yaml",
-        requirements="requirements.txt",
+        style=shipped("report/style.css"),
+        items_file=shipped("config/ledger/items.yaml"),
+        stand_ins=shipped("config/ledger/stand_ins.yaml"),
+        assets=shipped("config/assets.yaml"),
+        requirements=shipped("requirements.txt"),
         code=code("pages/write_paper_page"),
     output:
         report(
@@ -79,14 +75,14 @@ rule write_claims_pages:
     """The ledger and the errata of paper and code, each as a page."""
     input:
         claims="results/claims.csv",
-        errata="config/ledger/errata.yaml",
+        errata=shipped("config/ledger/errata.yaml"),
         tables=tables_measured_in(load_yaml(LEDGER / "errata.yaml")["errata"]),
         templates=[
-            "report/templates/base.html.j2",
-            "report/templates/claims.html.j2",
-            "report/templates/errata.html.j2",
+            shipped("report/templates/base.html.j2"),
+            shipped("report/templates/claims.html.j2"),
+            shipped("report/templates/errata.html.j2"),
         ],
-        style="report/style.css",
+        style=shipped("report/style.css"),
         code=code("pages/write_claims_pages"),
     output:
         claims=report(
@@ -124,15 +120,15 @@ rule write_models_page:
             for name in OWN_LOSSES
         ],
         figures=[f"results/{ITEMS[name].path}" for name in MODELS_FIGURES],
-        captions=[f"report/captions/{name}.rst" for name in MODELS_FIGURES],
+        captions=[shipped(f"report/captions/{name}.rst") for name in MODELS_FIGURES],
         templates=[
-            "report/templates/base.html.j2",
-            "report/templates/tables.html.j2",
-            "report/templates/models.html.j2",
+            shipped("report/templates/base.html.j2"),
+            shipped("report/templates/tables.html.j2"),
+            shipped("report/templates/models.html.j2"),
         ],
-        style="report/style.css",
-        items_file="config/ledger/items.yaml",
-        stand_ins="config/ledger/stand_ins.yaml",
+        style=shipped("report/style.css"),
+        items_file=shipped("config/ledger/items.yaml"),
+        stand_ins=shipped("config/ledger/stand_ins.yaml"),
         code=code("pages/write_models_page"),
     output:
         report(
@@ -155,39 +151,16 @@ rule write_models_page:
         "../scripts/pages/write_models_page.py"
 
 
-DEFAULT_CONFIG = with_rows(
-    without_nulls(load_yaml(Path(workflow.basedir) / "config" / "config.yaml"))
-)
-
-
+# A workflow that imports this one calls it itself: `onstart: gap.onstart()`.
 onstart:
-    planned = set(workflow.dag.needrun_jobs())
-    about = {
-        "started": time.time(),
-        "machine": machine(),
-        "code": code_state(workflow.basedir),
-        "configfiles": list(map(os.path.relpath, workflow.overwrite_configfiles)),
-        "settings": dict(workflow.config_settings.config),
-        "executor": workflow.executor_plugin.name,
-        "cores": workflow.cores,
-        # The jobs of this configuration only: another one may have left files.
-        "jobs": [
-            {
-                "rule": job.rule.name,
-                "planned": job in planned,
-                "benchmark": str(job.benchmark),
-                "log": str(job.log[0]),
-                "output": list(map(str, job.output)),
-            }
-            for job in workflow.dag.jobs
-            if job.benchmark
-        ],
-    }
-    # If nothing can be written, the jobs will say why.
-    with suppress(OSError):
-        partial = Path("results/run.json.part")
-        partial.write_text(json.dumps(about, default=str), encoding="utf-8")
-        partial.replace("results/run.json")
+    # Another Snakemake may not have this; if nothing can be written, the jobs will say why.
+    with suppress(OSError, AttributeError):
+        partial = Path(f"{RESULTS}/run.json.part")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(
+            json.dumps(start_of_run(), default=str), encoding="utf-8"
+        )
+        partial.replace(f"{RESULTS}/run.json")
 
 
 rule write_run_page:
@@ -195,13 +168,13 @@ rule write_run_page:
     input:
         # The last job: these need all others.
         pages=["results/paper.html", "results/claims.html", "results/models.html"],
-        requirements="requirements.txt",
+        requirements=shipped("requirements.txt"),
         templates=[
-            "report/templates/base.html.j2",
-            "report/templates/tables.html.j2",
-            "report/templates/run.html.j2",
+            shipped("report/templates/base.html.j2"),
+            shipped("report/templates/tables.html.j2"),
+            shipped("report/templates/run.html.j2"),
         ],
-        style="report/style.css",
+        style=shipped("report/style.css"),
         code=code("pages/write_run_page"),
     output:
         page=report(
@@ -220,7 +193,7 @@ rule write_run_page:
     params:
         config=config,
         version=VERSION,
-        default=DEFAULT_CONFIG,
-        record="results/run.json",
+        default=with_rows(DEFAULT_CONFIG),
+        record=f"{RESULTS}/run.json",
     script:
         "../scripts/pages/write_run_page.py"

@@ -4,7 +4,7 @@
 rule download_asset:
     """Bring one file of config/assets.yaml here, from the mirror or its origin, checked."""
     input:
-        assets=ancient("config/assets.yaml"),
+        assets=ancient(shipped("config/assets.yaml")),
         code=code("sources/download_asset"),
     output:
         "resources/{path}",
@@ -71,7 +71,7 @@ rule make_dataset:
     """One data set of the paper, out of its authors' own files."""
     input:
         unpack(dataset_files),
-        assets=ancient("config/assets.yaml"),
+        assets=ancient(shipped("config/assets.yaml")),
         code=code("sources/make_dataset"),
     output:
         "results/datasets/{dataset}.parquet",

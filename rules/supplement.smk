@@ -111,7 +111,7 @@ rule plot_supplementary9:
 rule draw_supplementary12:
     """Supplementary 12: the contrastive loss as a text that runs, and as it was released."""
     input:
-        "scripts/supplement/contrastive_loss.py",
+        shipped("scripts/supplement/contrastive_loss.py"),
         code=code("supplement/draw_supplementary12"),
     output:
         **figure("supplementary12"),
@@ -226,7 +226,7 @@ rule plot_supplementary15:
 rule make_supplementary_p_values:
     """The published p-values computed again, at other sizes and corrected for the choice."""
     input:
-        published="config/ledger/p_values.yaml",
+        published=shipped("config/ledger/p_values.yaml"),
         code=code("supplement/make_supplementary_p_values"),
     output:
         table("supplementary_p_values"),

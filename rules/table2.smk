@@ -29,7 +29,7 @@ rule make_table2:
 rule make_published_table2:
     """The paper's Table 2 in counts, with intervals and exact tests."""
     input:
-        counts="config/ledger/published_counts.yaml",
+        counts=shipped("config/ledger/published_counts.yaml"),
         code=code("table2/make_published_table2"),
     output:
         table("published_table2"),

@@ -41,7 +41,7 @@ rule train_clip:
     """`emoji_clip`: a small CLIP, both towers from scratch."""
     input:
         dataset="results/datasets/emoji.parquet",
-        model=lambda w: model_files(ENCODERS[w.model]),
+        model=lambda w: files_of_models(ENCODERS[w.model]),
         code=code("training/train_clip"),
     output:
         checkpoint="results/models/{model}.safetensors",
@@ -117,7 +117,7 @@ rule train_temperature:
         task_cluster=cluster_column(
             config, config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"]
         ),
-        journal="results/runs/temperature",
+        journal=f"{RESULTS}/runs/temperature",
         confidence=config["confidence"],
         seed=config["seed"],
     script:
@@ -146,7 +146,7 @@ rule train_initialisation:
         experiments=experiment_settings("initialisation"),
         encoder=experiment_encoder("initialisation"),
         digests=digests_of(experiment_encoder("initialisation")),
-        journal="results/runs/initialisation",
+        journal=f"{RESULTS}/runs/initialisation",
         confidence=config["confidence"],
         seed=config["seed"],
     script:
@@ -173,7 +173,7 @@ use rule train_initialisation as train_dimension with:
         experiments=experiment_settings("dimension"),
         encoder=experiment_encoder("dimension"),
         digests=digests_of(experiment_encoder("dimension")),
-        journal="results/runs/dimension",
+        journal=f"{RESULTS}/runs/dimension",
         confidence=config["confidence"],
         seed=config["seed"],
 
@@ -196,7 +196,7 @@ use rule train_initialisation as train_same_modality with:
         experiments=experiment_settings("same_modality"),
         encoder=experiment_encoder("same_modality"),
         digests=digests_of(experiment_encoder("same_modality")),
-        journal="results/runs/same_modality",
+        journal=f"{RESULTS}/runs/same_modality",
         confidence=config["confidence"],
         seed=config["seed"],
 

@@ -13,10 +13,11 @@ from modality_gap.paper.ledger import load_ledger
 from modality_gap.paper.show import summary
 
 ledger = load_ledger(Path(snakemake.input.ledger), Path(snakemake.input.schema))
+results = Path(snakemake.output[0]).parent
 claims = check(
     ledger,
     {
-        Path(path).relative_to("results").as_posix(): pd.read_csv(path)
+        Path(path).relative_to(results).as_posix(): pd.read_csv(path)
         for path in snakemake.input.tables
     },
 )

@@ -34,7 +34,8 @@ html = render.render_page(
 )
 Path(snakemake.output.claims).write_text(html, encoding="utf-8")
 
-tables = {Path(path).relative_to("results").as_posix(): pd.read_csv(path) for path in inputs.tables}
+results = Path(snakemake.output.errata).parent
+tables = {Path(path).relative_to(results).as_posix(): pd.read_csv(path) for path in inputs.tables}
 errata = yaml.safe_load(Path(inputs.errata).read_text(encoding="utf-8"))["errata"]
 html = render.render_page(templates, "errata", style=style, errata=computed_errata(errata, tables))
 Path(snakemake.output.errata).write_text(html, encoding="utf-8")

@@ -22,6 +22,7 @@ def text(path: str) -> str:
 
 
 inputs, config = snakemake.input, snakemake.params.config
+results = Path(snakemake.output.page).parent
 # Without a shared file system, or with --no-hooks, there is no record.
 record = json.loads(text(snakemake.params.record)) if Path(snakemake.params.record).exists() else {}
 ended = time.time()
@@ -32,15 +33,15 @@ for job in record.get("jobs", []):
         rows.append(
             {
                 "rule": job["rule"],
-                "job": log.relative_to("results/logs").with_suffix("").as_posix(),
+                "job": log.relative_to(results / "logs").with_suffix("").as_posix(),
                 "in_this_run": job["planned"],
                 "finished": benchmark.stat().st_mtime,
                 **run.measurements(text(benchmark), text(log) if log.exists() else ""),
             }
         )
     for path in map(Path, job["output"]):
-        if path.is_relative_to("results/embeddings") and path.exists():
-            embeddings[path.relative_to("results/embeddings").with_suffix("").as_posix()] = path
+        if path.is_relative_to(results / "embeddings") and path.exists():
+            embeddings[path.relative_to(results / "embeddings").with_suffix("").as_posix()] = path
 jobs = pd.DataFrame(rows, columns=run.JOB_COLUMNS).astype({"in_this_run": bool})
 html = render.render_page(
     {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},
@@ -66,7 +67,7 @@ html = render.render_page(
         {name: path.stat().st_mtime for name, path in embeddings.items()},
     ),
     differences=run.differences(config, snakemake.params.default),
-    bench=Path("results/bench.html").exists(),
+    bench=(results / "bench.html").exists(),
     config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100),
 )
 Path(snakemake.output.page).write_text(html, encoding="utf-8")

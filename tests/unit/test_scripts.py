@@ -99,3 +99,15 @@ def test_scripts_that_plot_import_only_what_draws(root):
         assert own <= {"logs", "figures.style", "figures.schematics", "measures.registry"}, (
             path.name
         )
+
+
+def test_files_of_the_workflow_are_named_from_wherever_it_is_used(root):
+    # A workflow that imports this one runs in another folder, and may give every path a prefix.
+    text = "".join(path.read_text() for path in sorted((root / "rules").glob("*.smk")))
+    named = r'f?"(?:config|report|scripts|envs|profiles)/[^ "]*\.\w+"|"requirements\.txt"'
+    bare = re.findall(rf"^.*(?<!shipped\()(?<!\w)(?:{named}).*$", text, re.MULTILINE)
+    assert bare == []
+    assert len(re.findall(rf"shipped\((?:{named})\)", text)) > 30
+    assert "basedir" not in text.replace("workflow.current_basedir", "").replace(
+        "`workflow.basedir` is that", ""
+    )

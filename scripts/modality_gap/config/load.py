@@ -31,6 +31,21 @@ def without_nulls(config: dict) -> dict:
     }
 
 
+def with_shipped_files(value: Any, folder: Path) -> Any:
+    """The configuration, at any depth, with the paths of files that come with the workflow, which
+    lies in `folder`: a text that begins with `config/` and names a file there and none in the
+    working directory becomes that file's absolute path."""
+    if isinstance(value, dict):
+        return {key: with_shipped_files(entry, folder) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [with_shipped_files(entry, folder) for entry in value]
+    if isinstance(value, str) and value.startswith("config/"):
+        there = folder / value
+        if there.is_file() and not Path(value).exists():
+            return str(there)
+    return value
+
+
 def tables_of(entries: object) -> list[str]:
     """Paths under results/ of every table that entries of the ledger or of its errata read: the
     value of each `table` key, at any depth."""
