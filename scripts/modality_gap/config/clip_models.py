@@ -12,6 +12,19 @@ from pathlib import Path
 from types import ModuleType
 from unittest.mock import patch
 
+# Models that open_clip reads from a folder or a hub, with their weights.
+LOCAL_DIR, HF_HUB = "local-dir:", "hf-hub:"
+# In this order open_clip chooses among several files of weights in a folder.
+PREFERRED = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_pytorch_model.pth",
+    "model.safetensors",
+    "pytorch_model.bin",
+    "pytorch_model.pth",
+    "model.pth",
+)
 # What the weights of a tag say of how pictures are prepared, by open_clip's names of an argument.
 PREPARATION = {
     "image_mean": "mean",
@@ -56,17 +69,54 @@ def _pretrained() -> dict[str, dict[str, dict]]:
     return module._PRETRAINED
 
 
-def _architecture(name: str) -> dict:
-    """The configuration of an architecture, by open_clip's name or path of a .json; empty if there
-    is none."""
+def architecture_config(name: str) -> dict:
+    """The configuration of an architecture, by open_clip's name, the path of a .json or the folder
+    of a local-dir: model; empty if there is none, and for a model of a hub."""
+    if name.startswith(HF_HUB):
+        return {}
+    if name.startswith(LOCAL_DIR):
+        content = _json(Path(name.removeprefix(LOCAL_DIR), "open_clip_config.json"))
+        return content["model_cfg"] if isinstance(content.get("model_cfg"), dict) else {}
     path = Path(name)
     if not name.endswith(".json"):
         path = (_folder() or Path()) / "model_configs" / f"{name}.json"
+    return _json(path)
+
+
+def _json(path: Path) -> dict:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def brings_weights(architecture: str) -> bool:
+    """Whether open_clip reads an architecture together with its weights (local-dir:, hf-hub:)."""
+    return architecture.startswith((LOCAL_DIR, HF_HUB))
+
+
+def needs_transformers(architecture: str) -> bool:
+    """Whether a tower or the tokenizer comes from the library transformers."""
+    if architecture.startswith(HF_HUB):
+        return True  # its configuration is not known before it is downloaded
+    text = architecture_config(architecture).get("text_cfg", {})
+    named = text.get("hf_model_name") or text.get("hf_tokenizer_name")
+    # By this name open_clip takes SigLIP's tokenizer.
+    return bool(named) or ("siglip" in architecture.lower() and not brings_weights(architecture))
+
+
+def own_weights(architecture: str) -> str | None:
+    """Path of the weights in the folder of a local-dir: model, as open_clip chooses them; None if
+    there are none, and for other models."""
+    if not architecture.startswith(LOCAL_DIR):
+        return None
+    folder = Path(architecture.removeprefix(LOCAL_DIR))
+    found = [path for end in ("safetensors", "bin", "pth") for path in folder.glob(f"*.{end}")]
+    names = {path.name: path for path in found}
+    first = next((names[name] for name in PREFERRED if name in names), None)
+    found.sort(key=lambda path: (path.suffix != ".safetensors", path))
+    return str(first or found[0]) if found else None
 
 
 def activation_fault(key: str, spec: Mapping) -> str | None:
@@ -75,7 +125,7 @@ def activation_fault(key: str, spec: Mapping) -> str | None:
 
     The activation is not among the weights: they load, and give other embeddings.
     """
-    name, config = spec["architecture"], _architecture(spec["architecture"])
+    name, config = spec["architecture"], architecture_config(spec["architecture"])
     trained = _trained_with_quick_gelu(spec)
     if not config or trained is None or trained == bool(config.get("quick_gelu")):
         return None
@@ -156,7 +206,7 @@ def _trained_with_quick_gelu(spec: Mapping) -> bool | None:
 def _beside(path: str) -> dict:
     """Content of open_clip's configuration file beside a file of weights; empty if there is
     none."""
-    return _architecture(str(Path(path).with_name("open_clip_config.json")))
+    return _json(Path(path).with_name("open_clip_config.json"))
 
 
 def _is_openais(path: str) -> bool:

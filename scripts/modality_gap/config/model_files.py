@@ -13,7 +13,7 @@ from pathlib import Path
 def model_files(spec: Mapping) -> list[str]:
     """Paths of all files that an entry of `encoders` in the config names: weights under
     `pretrained`, an architecture, and all files in the folder of a model, also if the architecture
-    names that folder.
+    names that folder or is one (`local-dir:` of open_clip).
 
     Hidden files are left out (a hub's client keeps notes there). Sorted, so that the list is the
     same on every file system.
@@ -21,7 +21,9 @@ def model_files(spec: Mapping) -> list[str]:
     folders = [spec.get("model")]
     files = [spec.get("pretrained")]
     architecture = spec.get("architecture", "")
-    if architecture.endswith(".json"):
+    if architecture.startswith("local-dir:"):
+        folders.append(architecture.removeprefix("local-dir:"))
+    elif architecture.endswith(".json"):
         files.append(architecture)
         with suppress(OSError, ValueError, AttributeError):  # the library will say what is wrong
             text = json.loads(Path(architecture).read_text(encoding="utf-8")).get("text_cfg", {})

@@ -3,7 +3,8 @@
 import pickle
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,14 @@ def open_clip_faults(key: str, entry: Mapping) -> Iterator[str]:
     pass if it is not installed beside Snakemake."""
     architectures = clip_models.architectures()
     name, tag = entry["architecture"], entry.get("pretrained")
+    if clip_models.brings_weights(name):
+        yield from _faults_of_place(key, name, entry)
+        return
+    if tag is True:
+        yield (
+            f"{key}.pretrained is true, which only hf-hub: and local-dir: models take; give a tag "
+            f"of weights of {name}, or the path of a file."
+        )
     if name.endswith(".json"):
         if not Path(name).is_file():
             yield unknown_name(f"{key}.architecture", name)
@@ -61,6 +70,34 @@ def open_clip_faults(key: str, entry: Mapping) -> Iterator[str]:
         yield fault
 
 
+def _faults_of_place(key: str, name: str, entry: Mapping) -> Iterator[str]:
+    """Faults of a model that open_clip reads from a folder or a hub, with its weights."""
+    if {"wheel", "weights", "checkpoint"} & entry.keys() or isinstance(
+        entry.get("pretrained"), str
+    ):
+        yield (
+            f"{key}.architecture is {name!r}, which brings its own weights; give "
+            "`pretrained: true` in place of others, or a seed for random ones."
+        )
+    if name.startswith(clip_models.HF_HUB):
+        return
+    folder = Path(name.removeprefix(clip_models.LOCAL_DIR))
+    if not folder.is_dir():
+        yield (
+            f"{key}.architecture is {name!r}, which is not a folder in {Path.cwd()}; correct it."
+        )
+    elif not clip_models.architecture_config(name):
+        yield (
+            f"{key}.architecture: {folder} has no open_clip_config.json with a model_cfg, so it is "
+            "not the folder of an open_clip model; correct the path."
+        )
+    elif entry.get("pretrained") and not clip_models.own_weights(name):
+        yield (
+            f"{key}.architecture: {folder} has no file of weights (.safetensors, .bin or .pth); "
+            "put it there."
+        )
+
+
 @contextmanager
 def hidden(module: str) -> Iterator[None]:
     """Imports within fail for a module that is not imported yet, as if it were not installed."""
@@ -77,31 +114,60 @@ def hidden(module: str) -> Iterator[None]:
 def load_open_clip(spec: dict, weights: dict) -> tuple[Any, Any, Any]:
     """An open_clip model (float32, eval mode), its image transform and its tokenizer.
 
-    `embed_dim` in `spec`, which no config contains, replaces the architecture's own.
+    `embed_dim` in `spec`, which no config contains, replaces the architecture's own. Raises
+    InputError for unknown names and for weights or a tokenizer that cannot be read.
     """
     # open_clip imports transformers if it is installed, which doubles the start-up of every job,
-    # but needs it only for towers and tokenizers from the Hugging Face hub.
-    with nullcontext() if spec.get("hugging_face") else hidden("transformers"):
+    # but needs it only for some towers and tokenizers.
+    with hidden("transformers"):
         import open_clip
     import torch
 
+    needed = clip_models.needs_transformers(spec["architecture"])
+    if spec.get("hugging_face", needed):
+        _show_transformers()
     name = _registered_architecture(spec["architecture"], weights.get("tag"))
     torch.manual_seed(weights.get("seed", 0))
     model, transform = _create(spec, name, weights.get("tag"))
     tag = weights.get("tag")
-    if tag and is_torchscript(tag):  # open_clip reads such a file only as OpenAI's
+    if isinstance(tag, str) and is_torchscript(tag):  # open_clip reads such a file only as OpenAI's
         weights = {"file": tag}
     _load_weights(model, spec, weights)
     if not spec.get("norm_layers", True):
         remove_norm_layers(model)
-    return model.eval(), transform, open_clip.get_tokenizer(name)
+    try:
+        tokenizer = open_clip.get_tokenizer(name)
+    except Exception as error:  # of transformers, of the hub's client or of fsspec
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise InputError(
+            f"encoders: cannot read the tokenizer of {spec['architecture']} ({reason:.300}); put "
+            "its files into a folder and name that as text_cfg.hf_tokenizer_name in the "
+            "architecture's file, or check that the hub is reachable."
+        ) from error
+    return model.eval(), transform, tokenizer
 
 
-def _registered_architecture(name: str, tag: str | None) -> str:
+def _show_transformers() -> None:
+    """Give open_clip the library transformers, which it did not see when it was imported."""
+    import transformers
+    from open_clip import hf_model
+    from transformers import modeling_outputs
+
+    hf_model.transformers = transformers
+    for name in ("AutoModel", "AutoTokenizer", "AutoConfig", "PretrainedConfig"):
+        setattr(hf_model, name, getattr(transformers, name))
+    for name in vars(modeling_outputs):
+        if name.startswith("BaseModelOutput"):
+            setattr(hf_model, name, getattr(modeling_outputs, name))
+
+
+def _registered_architecture(name: str, tag: str | bool | None) -> str:
     """open_clip's name of an architecture, which may be the path of a .json. Raises InputError if
     open_clip does not know it, or does not know the tag."""
     import open_clip
 
+    if clip_models.brings_weights(name):
+        return name
     if name.endswith(".json"):
         open_clip.add_model_config(name)
         name = Path(name).stem
@@ -111,34 +177,58 @@ def _registered_architecture(name: str, tag: str | None) -> str:
             + nearest_names(name, open_clip.list_models(), "open_clip.list_models()")
         )
     tags = open_clip.list_pretrained_tags_by_model(name)
-    if tag and tag not in tags and not Path(tag).is_file():
+    if tag and tag not in tags and not (isinstance(tag, str) and Path(tag).is_file()):
         raise InputError(
             f"encoders: open_clip has no weights {tag!r} of {name}; "
-            + nearest_names(tag, tags, f"open_clip.list_pretrained_tags_by_model({name!r})")
+            + nearest_names(str(tag), tags, f"open_clip.list_pretrained_tags_by_model({name!r})")
         )
     return name
 
 
-def _create(spec: dict, name: str, tag: str | None) -> tuple[Any, Any]:
+def _create(spec: dict, name: str, tag: str | bool | None) -> tuple[Any, Any]:
     """A model with random weights or with those of a tag, and its image transform."""
     import open_clip
 
     from modality_gap.encoders.pictures import pixel_statistics
 
-    pixels = preparation(name, tag)
+    is_here = name.startswith(clip_models.LOCAL_DIR)
+    is_here |= isinstance(tag, str) and Path(tag).is_file()
+    downloaded = not is_here and (tag or name.startswith(clip_models.HF_HUB))
+    tag_or_file = None if tag is True else tag
+    own = {} if clip_models.brings_weights(name) else preparation(name, tag_or_file)
     if statistics := pixel_statistics(spec):
-        pixels |= dict(zip(("image_mean", "image_std"), statistics, strict=True))
-    if tag and is_torchscript(tag):
-        tag = None
-    with raise_if_download_failed(name, tag):
-        model, _, transform = open_clip.create_model_and_transforms(
-            name,
-            pretrained=tag,
-            precision="fp32",
-            **pixels,
-            **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
-        )
+        own |= dict(zip(("image_mean", "image_std"), statistics, strict=True))
+    if tag_or_file and is_torchscript(tag_or_file):
+        tag = tag_or_file = None
+    try:
+        with raise_if_download_failed(name, downloaded):
+            model, _, transform = open_clip.create_model_and_transforms(
+                name,
+                pretrained=tag_or_file,
+                load_weights=bool(tag),
+                # Else open_clip only warns that there are none, and that they stay random.
+                require_pretrained=bool(tag),
+                # Else a text tower of transformers has trained weights although a seed is given.
+                pretrained_text=False,
+                precision="fp32",
+                force_image_size=spec.get("image_size"),
+                **own,
+                **({"embed_dim": spec["embed_dim"]} if "embed_dim" in spec else {}),
+            )
+    except (RuntimeError, KeyError, ValueError, OSError, pickle.UnpicklingError) as error:
+        if not is_here or not tag:
+            raise
+        raise not_its_weights({"file": clip_models.own_weights(name) or tag}, spec) from error
+    _fit_to_image_size(model.visual)
     return model, transform
+
+
+def _fit_to_image_size(tower: Any) -> None:
+    """Let a timm tower take images of the architecture's size; open_clip leaves it at timm's."""
+    patches = getattr(getattr(tower, "trunk", None), "patch_embed", None)
+    size = getattr(patches, "img_size", None)
+    if size and tuple(size) != tuple(tower.image_size):
+        tower.set_input_size(tuple(tower.image_size))
 
 
 def _load_weights(model: Any, spec: dict, weights: dict) -> None:
@@ -186,6 +276,8 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
     from modality_gap.encoders.pictures import normal_picture, split_transform
 
     model, transform, tokenizer = load_open_clip(spec, weights)
+    if clip_models.brings_weights(spec["architecture"]) and "tag" in weights:
+        weights = {"tag": _weights_of_place(spec["architecture"])}
     # What the model's own sigmoid loss needs beside the embeddings.
     loss = {}
     if getattr(model, "logit_bias", None) is not None:
@@ -202,11 +294,14 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
 
     if modality == "image":
         size = model.visual.image_size
-        height, width = size if isinstance(size, tuple) else (size, size)
+        height, width = (size, size) if isinstance(size, int) else size
         prepare, normalise = split_transform(transform)
         return Encoder(
             prepare=prepare,
-            encode=torch_encode(model.encode_image, device, dtype, normalise),
+            # CoCa would give vectors of length 1, the others do not.
+            encode=torch_encode(
+                partial(model.encode_image, normalize=False), device, dtype, normalise
+            ),
             noise=lambda rng: normal_picture(rng, height, width),
             metadata=metadata(describe_preprocessing(PREPROCESSING["image"], spec)),
             normalise=normalise,
@@ -217,13 +312,27 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
             f"encoders: the tokenizer of {spec['architecture']} knows no word; put the tokenizer's "
             "files into the folder that it names."
         )
-    length, vocabulary = model.context_length, model.vocab_size
+    # The text tower's own limit may be higher than the length that it was trained with.
+    length = tokenizer.context_length
+    vocabulary = (model if hasattr(model, "vocab_size") else model.text).vocab_size
     return Encoder(
         prepare=lambda text: tokenizer([text], context_length=length)[0],
-        encode=torch_encode(model.encode_text, device, dtype),
+        encode=torch_encode(partial(model.encode_text, normalize=False), device, dtype),
         noise=lambda rng: torch.from_numpy(rng.integers(0, vocabulary, length)),
         metadata=metadata(PREPROCESSING["text"].format(tokens=length)),
     )
+
+
+def _weights_of_place(architecture: str) -> str:
+    """The file of a local-dir: model's weights, or name and revision of an hf-hub: model."""
+    if path := clip_models.own_weights(architecture):
+        return path
+    from huggingface_hub import try_to_load_from_cache
+
+    name = architecture.removeprefix(clip_models.HF_HUB)
+    cached = try_to_load_from_cache(name, "open_clip_config.json")
+    revision = f", revision {Path(cached).parent.name}" if isinstance(cached, str) else ""
+    return architecture + revision
 
 
 def dequantise_clip_image_tower(onnx_bytes: bytes) -> dict[str, "torch.Tensor"]:
@@ -294,9 +403,14 @@ LIBRARY = Library(
     one_of=("seed", "seeds", "wheel", "weights", "checkpoint", "pretrained"),
     options={
         "hugging_face": {
-            "description": "Whether a tower or the tokenizer comes from the library transformers.",
+            "description": "Whether a tower or the tokenizer comes from the library transformers; "
+            "the architecture says so itself, so that this is rarely needed.",
             "type": "boolean",
-            "default": False,
+        },
+        "image_size": {
+            "description": "Width and height of an image in pixels, if not the architecture's own.",
+            "type": "integer",
+            "minimum": 1,
         },
         "norm_layers": {
             "description": "Whether the model has normalisation layers; for Supplementary 15.",
