@@ -1,0 +1,7 @@
+"""All methods and measures of the follow-ups: importing their modules registers them."""
+
+from modality_gap.measures.posthoc import linear_maps, scores, structure, vectors
+from modality_gap.measures.posthoc.measures import FOLLOW_UP_MEASURES
+from modality_gap.measures.posthoc.registry import METHODS
+
+__all__ = ["FOLLOW_UP_MEASURES", "METHODS", "linear_maps", "scores", "structure", "vectors"]

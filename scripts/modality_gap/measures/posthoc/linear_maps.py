@@ -1,0 +1,133 @@
+"""Methods that fit a linear map between the modalities, or whiten them, on the fit pairs.
+
+x, y: (m, d) unit vectors (float64) of the fit pairs. Second moments of m <= d pairs are mostly
+noise: n_fit / d stands beside every result.
+"""
+
+import numpy as np
+
+from modality_gap.measures.posthoc.registry import Maps, Vectors, method
+from modality_gap.measures.posthoc.vectors import centred
+
+DETERMINED = 1e-9  # of the first singular value: what is below depends on rounding
+
+
+def polar(matrix: np.ndarray) -> np.ndarray:
+    """The orthogonal polar factor of a matrix (d, d), of the part that it determines."""
+    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    rank = int((values > DETERMINED * values[0]).sum())
+    return left[:, :rank] @ right[:rank]
+
+
+def shrunk_covariance(rows: np.ndarray, part: float) -> np.ndarray:
+    """(1 - l) S + l tr(S) / d I of the rows (m, d), with S the covariance over m - 1 and l the
+    `part`."""
+    covariance = np.cov(rows, rowvar=False)
+    d = len(covariance)
+    return (1 - part) * covariance + part * np.trace(covariance) / d * np.eye(d)
+
+
+def power(matrix: np.ndarray, exponent: float) -> np.ndarray:
+    """A symmetric positive matrix to a power, (d, d)."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * values**exponent) @ vectors.T
+
+
+def _less(mean: np.ndarray, matrix: np.ndarray) -> Vectors:
+    return lambda rows: (rows - mean) @ matrix
+
+
+@method("procrustes_10", "Procrustes to the identity, e = 10", "ours", default=False, identity=10.0)
+@method("procrustes_to_identity", "Procrustes to the identity", "ours", identity=1.0)
+@method("procrustes", "Procrustes", "folk method", default=False, identity=0.0)
+def procrustes(x: np.ndarray, y: np.ndarray, identity: float = 0.0) -> Maps:
+    """Both modalities centred and the first rotated onto the second: the polar factor of
+    Xc' Yc + e I. With e = 0 and m <= d the part that the pairs do not determine is left out; with
+    e > 0 it stays as it is."""
+    of_x, of_y = centred(x, y)
+    moment = (x - of_x).T @ (y - of_y) + identity * np.eye(x.shape[1])
+    return Maps(_less(of_x, polar(moment)), lambda b: b - of_y)
+
+
+@method("ridge_yx", "ridge, second to first", "ReCap (2307.05591)", default=False, side="y")
+@method("ridge", "ridge, first to second", "ReCap (2307.05591)", default=False, side="x")
+def ridge(x: np.ndarray, y: np.ndarray, side: str = "x", penalty: float = 1.0) -> Maps:
+    """Both modalities centred and one mapped to the other by ridge regression. CLOSE's noise
+    (2211.09778) on the inputs of least squares is the same with penalty m s^2."""
+    of_x, of_y = centred(x, y)
+    source, target = (x - of_x, y - of_y) if side == "x" else (y - of_y, x - of_x)
+    weights = np.linalg.solve(
+        source.T @ source + penalty * np.eye(source.shape[1]), source.T @ target
+    )
+    if side == "x":
+        return Maps(_less(of_x, weights), lambda b: b - of_y)
+    return Maps(lambda a: a - of_x, _less(of_y, weights))
+
+
+@method("zca_50_shared", "shared whitening, l = .5", "ours", default=False, part=0.5, shared=True)
+@method("zca_50", "whitening, l = .5", "ours", default=False, part=0.5)
+@method("zca_10", "whitening, l = .1", "ours", default=False, part=0.1)
+def zca(x: np.ndarray, y: np.ndarray, part: float = 0.5, shared: bool = False) -> Maps:
+    """Each modality centred and whitened along the axes of the space, with a shrunk covariance of
+    its own, or the mean of both."""
+    of_x, of_y = centred(x, y)
+    both = [shrunk_covariance(side, part) for side in (x, y)]
+    if shared:
+        both = [(both[0] + both[1]) / 2] * 2
+    return Maps(_less(of_x, power(both[0], -0.5)), _less(of_y, power(both[1], -0.5)))
+
+
+@method("coral", "CORAL", "CORAL (1612.01939)", default=False)
+def coral(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
+    """Both modalities centred, the first with the covariance of the second."""
+    of_x, of_y = centred(x, y)
+    matrix = power(shrunk_covariance(x, part), -0.5) @ power(shrunk_covariance(y, part), 0.5)
+    return Maps(_less(of_x, matrix), lambda b: b - of_y)
+
+
+@method("cca", "canonical correlations, 50", "ours", default=False)
+def cca(x: np.ndarray, y: np.ndarray, k: int = 50, part: float = 0.1) -> Maps:
+    """The k leading canonical directions of shrunk covariances; canonical correlations weight the
+    first modality's side."""
+    of_x, of_y = centred(x, y)
+    roots = [power(shrunk_covariance(side, part), -0.5) for side in (x, y)]
+    cross = (x - of_x).T @ (y - of_y) / (len(x) - 1)
+    left, values, right = np.linalg.svd(roots[0] @ cross @ roots[1])
+    k = min(k, len(x) - 1)
+    return Maps(
+        _less(of_x, roots[0] @ left[:, :k] * values[:k]), _less(of_y, roots[1] @ right[:k].T)
+    )
+
+
+@method("leading", "leading directions of the second modality", "2603.16100", default=False)
+def leading(x: np.ndarray, y: np.ndarray, part: float = 0.5) -> Maps:
+    """Both modalities centred and projected onto the d / 2 leading directions of the second."""
+    of_x, of_y = centred(x, y)
+    k = min(int(part * x.shape[1]), len(y) - 1)
+    directions = np.linalg.svd(y - of_y, full_matrices=False)[2][:k].T
+    return Maps(_less(of_x, directions), _less(of_y, directions))
+
+
+@method(
+    "orthogonal_shift_99",
+    "shift orthogonal to 99 % of the second",
+    "2603.29080",
+    default=False,
+    share=0.99,
+)
+@method(
+    "orthogonal_shift_90",
+    "shift orthogonal to 90 % of the second",
+    "2603.29080",
+    default=False,
+    share=0.9,
+)
+def orthogonal_shift(x: np.ndarray, y: np.ndarray, share: float = 0.9) -> Maps:
+    """The first modality moved by the gap less its part in the span of the centred second modality
+    that holds `share` of its variance; the second stays."""
+    of_x, of_y = centred(x, y)
+    _, values, directions = np.linalg.svd(y - of_y, full_matrices=False)
+    k = int(np.searchsorted(np.cumsum(values**2), share * (values**2).sum()) + 1)
+    vector = of_x - of_y
+    vector = vector - (vector @ directions[:k].T) @ directions[:k]
+    return Maps(lambda a: a - vector)

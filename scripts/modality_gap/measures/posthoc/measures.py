@@ -1,0 +1,206 @@
+"""Measures of two modalities from follow-up papers, each with its chance where there is one.
+
+To add a measure, write a function of x and y that returns its values by name, decorate it with
+`measure` and test it. x, y: (n, d) unit vectors (float64), row i of both is one pair; n x n
+matrices are held in memory, so a large set gives a sample.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from modality_gap.measures.posthoc.ranks import partner_ranks
+from modality_gap.measures.posthoc.registry import unit
+
+Values = Mapping[str, float]
+FEW = (1, 2, 5, 10, 20)  # of the gap's largest coordinates
+NEIGHBOURS = 10
+GROUP = 100  # pairs, in file order, in C3's groups
+
+
+@dataclass(frozen=True)
+class FollowUpMeasure:
+    """`of(x, y)` returns values by name, and `chance(n, d)` what some of them are for unrelated or
+    random vectors. `smooth`: a function of means, so that leaving out groups of pairs gives an
+    interval."""
+
+    name: str
+    label: str
+    source: str
+    of: Callable[[np.ndarray, np.ndarray], Values]
+    chance: Callable[[int, int], Values]
+    smooth: bool
+
+
+FOLLOW_UP_MEASURES: dict[str, FollowUpMeasure] = {}
+
+
+def measure(
+    name: str,
+    label: str,
+    source: str,
+    chance: Callable[[int, int], Values] = lambda n, d: {},
+    smooth: bool = False,
+) -> Callable[[Callable[..., Values]], Callable[..., Values]]:
+    """Decorator: register a function of x and y under a name."""
+
+    def register(of: Callable[..., Values]) -> Callable[..., Values]:
+        FOLLOW_UP_MEASURES[name] = FollowUpMeasure(name, label, source, of, chance, smooth)
+        return of
+
+    return register
+
+
+def off_diagonal(matrix: np.ndarray) -> np.ndarray:
+    """The n (n - 1) values of a matrix (n, n) off its diagonal."""
+    return matrix[~np.eye(len(matrix), dtype=bool)]
+
+
+@measure("kind_moments", "cosines by kind", "ours", smooth=True)
+def kind_moments(x: np.ndarray, y: np.ndarray) -> Values:
+    """S1: mean and population standard deviation of the cosines of different items, by kind; mean
+    cosine of partners; ranking bias, the mean cosine within a modality less that of partners."""
+    cosines = {"xx": x @ x.T, "yy": y @ y.T, "xy": x @ y.T}
+    values: dict[str, float] = {}
+    for kind, matrix in cosines.items():
+        some = off_diagonal(matrix)
+        values |= {f"mean_{kind}": float(some.mean()), f"sd_{kind}": float(some.std())}
+    partner = float(np.diagonal(cosines["xy"]).mean())
+    bias = (values["mean_xx"] + values["mean_yy"]) / 2 - partner
+    return values | {"partner_cosine": partner, "ranking_bias": bias}
+
+
+@measure("own_nearest", "nearest item of the own modality", "2505.03703")
+def mixed_counts(x: np.ndarray, y: np.ndarray) -> Values:
+    """S8, of queries x and y in a gallery of all other items: share whose nearest item is of the
+    own modality; mean of the nearest cosine of the own over that of the other modality (`itr`) and
+    its inverse (`tir`); 1 + how many items of the own modality come before the first of the other
+    (`imr`, at most n); share of the other modality in the first 10."""
+    values: dict[str, float] = {}
+    for name, own, across in (("x", x @ x.T, x @ y.T), ("y", y @ y.T, y @ x.T)):
+        n = len(own)
+        own = own.copy()
+        np.fill_diagonal(own, -np.inf)
+        best_own, best_other = own.max(axis=1), across.max(axis=1)
+        first = np.argsort(-np.concatenate([across, own], axis=1), axis=1, kind="stable")
+        values |= {
+            f"own_first_{name}": float((best_own > best_other).mean()),
+            f"itr_{name}": float((best_own / best_other).mean()),
+            f"tir_{name}": float((best_other / best_own).mean()),
+            f"imr_{name}": float(1 + (own > best_other[:, None]).sum(axis=1).mean()),
+            f"other_share10_{name}": float((first[:, :NEIGHBOURS] < n).mean()),
+        }
+    return values
+
+
+@measure("few_dimensions", "few coordinates", "2404.07983")
+def few_dimensions(x: np.ndarray, y: np.ndarray) -> Values:
+    """S2: share of the squared gap in its k largest coordinates; share of vectors that the larger
+    of the coordinates (argmax of mean x, argmax of mean y) assigns to the right modality; gap,
+    relative gap and recall at 1 both ways when the k largest are left out. Not invariant to a
+    rotation."""
+    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
+    difference = mean_x - mean_y
+    order = np.argsort(-np.abs(difference), kind="stable")
+    squares = difference[order] ** 2
+    i, j = int(mean_x.argmax()), int(mean_y.argmax())
+    right = np.concatenate([x[:, i] > x[:, j], y[:, j] > y[:, i]])
+    values = {"two_separate": float(right.mean())}
+    for k in FEW:
+        keep = np.ones(x.shape[1])
+        keep[order[:k]] = 0
+        a, b = unit(x * keep), unit(y * keep)
+        cosines = a @ b.T
+        values |= {
+            f"share_{k}": float(squares[:k].sum() / squares.sum()) if squares.sum() else 0.0,
+            f"gap_without_{k}": float(np.linalg.norm(a.mean(axis=0) - b.mean(axis=0))),
+            f"relative_gap_without_{k}": relative_gap(a, b),
+            f"recall1_xy_without_{k}": float((partner_ranks(cosines) == 1).mean()),
+            f"recall1_yx_without_{k}": float((partner_ranks(cosines.T) == 1).mean()),
+        }
+    return values
+
+
+def relative_gap(x: np.ndarray, y: np.ndarray) -> float:
+    """The relative modality gap, as diagnostics.py has it, of unit vectors."""
+    n = len(x)
+    partners = float(((x - y) ** 2).sum(axis=1).mean() / 2)
+    inside = [(s.sum(axis=0) @ s.sum(axis=0) - (s * s).sum()) / (n * (n - 1)) for s in (x, y)]
+    return partners / (1 - float(np.mean(inside)) + partners) if partners else 0.0
+
+
+@measure("frechet", "Fréchet distance, MIR", "MIR (2410.07167)")
+def frechet(x: np.ndarray, y: np.ndarray) -> Values:
+    """S3: |g|^2 + tr S_x + tr S_y - 2 tr (S_x S_y)^(1/2), its logarithm to base 10, and the share
+    of |g|^2. The trace of the root is the nuclear norm of Xc Yc' / (n - 1)."""
+    n = len(x)
+    difference = x.mean(axis=0) - y.mean(axis=0)
+    of_x, of_y = x - x.mean(axis=0), y - y.mean(axis=0)
+    root = np.linalg.svd(of_x @ of_y.T, compute_uv=False).sum() / (n - 1)
+    spread = ((of_x**2).sum() + (of_y**2).sum()) / (n - 1)
+    between = float(difference @ difference)
+    distance = max(0.0, float(between + spread - 2 * root))
+    return {
+        "frechet": distance,
+        "mir": float(np.log10(distance)) if distance > 1e-12 else float("-inf"),
+        "frechet_mean_share": between / distance if distance > 1e-12 else 0.0,
+    }
+
+
+@measure(
+    "uniformity", "uniformity across and of both", "2405.18570, ModGap (2601.18525)", smooth=True
+)
+def uniformity(x: np.ndarray, y: np.ndarray) -> Values:
+    """S4: log mean exp(-2 |x_i - y_j|^2) over i != j; Wasserstein uniformity of all vectors, minus
+    the root of |mean|^2 + 1 + tr S - (2 / sqrt d) tr S^(1/2), with the population covariance."""
+    both = np.concatenate([x, y])
+    mean = both.mean(axis=0)
+    values = np.linalg.svd(both - mean, compute_uv=False)
+    roots = values.sum() / np.sqrt(len(both))
+    squared = mean @ mean + 1 + (values**2).sum() / len(both) - 2 / np.sqrt(x.shape[1]) * roots
+    return {
+        "uniformity_across": float(np.log(np.exp(4 * off_diagonal(x @ y.T) - 4).mean())),
+        "wasserstein_uniformity": -float(np.sqrt(max(0.0, squared))),
+    }
+
+
+@measure("spread", "effective rank, participation ratio, IsoScore", "2108.07344")
+def spread(x: np.ndarray, y: np.ndarray) -> Values:
+    """S5, of each modality: effective rank exp(H(s / sum s)) of the singular values s of the
+    centred rows, participation ratio (sum l)^2 / sum l^2 of the eigenvalues l, IsoScore, which is
+    (ratio - 1) / (d - 1). All at most n - 1."""
+    values: dict[str, float] = {}
+    for name, rows in (("x", x), ("y", y)):
+        singular = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
+        shares = singular[singular > 0] / singular.sum()
+        eigenvalues = singular**2
+        ratio = eigenvalues.sum() ** 2 / (eigenvalues**2).sum()
+        values |= {
+            f"effective_rank_{name}": float(np.exp(-(shares * np.log(shares)).sum())),
+            f"participation_{name}": float(ratio),
+            f"isoscore_{name}": float((ratio - 1) / (rows.shape[1] - 1)),
+        }
+    return values
+
+
+@measure("hubs", "hubs", "NNN (2410.24114)")
+def hubs(x: np.ndarray, y: np.ndarray) -> Values:
+    """S6, of how often each item of the gallery is among the k nearest, k = 1 and 10: population
+    skewness, largest count, share never returned, excess kurtosis, mean |count - mean|."""
+    from scipy import stats
+
+    values: dict[str, float] = {}
+    for direction, scores in (("xy", x @ y.T), ("yx", y @ x.T)):
+        order = np.argsort(-scores, axis=1, kind="stable")
+        for k in (1, 10):
+            counts = np.bincount(order[:, :k].ravel(), minlength=len(scores))
+            spread_out = counts.std() > 0
+            values |= {
+                f"skewness{k}_{direction}": float(stats.skew(counts)) if spread_out else 0.0,
+                f"largest{k}_{direction}": float(counts.max()),
+                f"never{k}_{direction}": float((counts == 0).mean()),
+                f"kurtosis{k}_{direction}": float(stats.kurtosis(counts)) if spread_out else 0.0,
+                f"deviation{k}_{direction}": float(np.abs(counts - counts.mean()).mean()),
+            }
+    return values

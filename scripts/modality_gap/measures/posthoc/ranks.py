@@ -1,0 +1,49 @@
+"""Ranks of wanted items among scores, and what is read from them.
+
+A rank is 1 + how many items score higher + how many equal ones come before the wanted item.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modality_gap.measures.retrieval import TIE
+
+if TYPE_CHECKING:
+    from modality_gap.measures.posthoc.registry import Fitted
+
+
+def beats(scores: np.ndarray, wanted: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Which scores (n, k) come before that of the wanted item, `wanted` (n,), which stands at
+    column `place` (n,): higher ones, and equal ones in an earlier column; never its own."""
+    columns, place = np.arange(scores.shape[1]), place[:, None]
+    slack = np.where(columns < place, -TIE, TIE)
+    return (scores > wanted[:, None] + slack) & (columns != place)
+
+
+def ranks_of(scores: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Rank (n,) of the item in column `place` (n,) of each row of scores (n, k)."""
+    wanted = scores[np.arange(len(scores)), place]
+    return 1 + beats(scores, wanted, place).sum(axis=1)
+
+
+def partner_ranks(scores: np.ndarray) -> np.ndarray:
+    """Rank (n,) of item i for query i in scores (n, n)."""
+    return ranks_of(scores, np.arange(len(scores)))
+
+
+def ndcg10(ranks: np.ndarray) -> np.ndarray:
+    """NDCG at 10 with one relevant item: 1 / log2(1 + rank), 0 beyond rank 10."""
+    return np.where(ranks <= 10, 1 / np.log2(1.0 + ranks), 0.0)
+
+
+def mean_recall(fitted: "Fitted", x: np.ndarray, y: np.ndarray) -> float:
+    """Recall at 1 of pairs x, y (n, d), mean of both directions."""
+    return float(
+        np.mean(
+            [
+                partner_ranks(fitted.scores(x, y, ("x", "y"))) == 1,
+                partner_ranks(fitted.scores(y, x, ("y", "x"))) == 1,
+            ]
+        )
+    )

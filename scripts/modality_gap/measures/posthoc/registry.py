@@ -1,0 +1,109 @@
+"""The registry of methods that move the gap of finished embeddings, without training.
+
+To add a method, write a function of the fit pairs in one of the modules that catalogue.py imports,
+decorate it with `method`, and test it. It is then in every table and figure of the follow-ups.
+
+x, y: (m, d) unit vectors (float64) of the fit pairs, row i of both is one pair. The two modalities
+are called "x" and "y"; a kind of score is a pair of them, query before gallery.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from modality_gap.errors import InputError
+
+Vectors = Callable[[np.ndarray], np.ndarray]
+KINDS = (("x", "y"), ("y", "x"), ("x", "x"), ("y", "y"))
+ACROSS = KINDS[:2]
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """The rows of (n, d) divided by their lengths; a zero row stays zero."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths != 0)
+
+
+def same(vectors: np.ndarray) -> np.ndarray:
+    """The vectors as they are."""
+    return vectors
+
+
+@dataclass(frozen=True)
+class Maps:
+    """A fitted method that moves vectors: one map (n, d) to (n, k) for each modality. The scores
+    are the inner products of what the maps return, divided by its length unless `normalise` is
+    false."""
+
+    x: Vectors = same
+    y: Vectors = same
+    normalise: bool = True
+    kinds: tuple = KINDS
+
+    def vectors(self, side: str, rows: np.ndarray) -> np.ndarray:
+        """The moved vectors of one modality, unit length unless `normalise` is false."""
+        moved = {"x": self.x, "y": self.y}[side](rows)
+        return unit(moved) if self.normalise else moved
+
+    def scores(self, q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        """Scores (n, k) of queries q (n, d) and items z (k, d) of the two modalities in `kind`."""
+        return self.vectors(kind[0], q) @ self.vectors(kind[1], z).T
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A fitted method that changes scores: `of(q, z, kind)` gives (n, k) for queries q (n, d) and
+    items z (k, d). `kinds` are those that it is defined for."""
+
+    of: Callable[[np.ndarray, np.ndarray, tuple[str, str]], np.ndarray]
+    kinds: tuple = KINDS
+
+    def scores(self, q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        """As in Maps."""
+        return self.of(q, z, kind)
+
+
+Fitted = Maps | Scores
+Fit = TypeVar("Fit", bound=Callable[..., Fitted])
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method by name. `fit(x, y, **settings)` returns Maps or Scores.
+
+    `sees` is what it needs beside the item itself: "fit" for the fit pairs alone, "all" for other
+    scored items too; those of "all" are marked with a star and never ranked with the rest.
+    `default`: part of the default run. `source` names the paper, or "ours" or "folk method".
+    """
+
+    name: str
+    label: str
+    source: str
+    fit: Callable[..., Fitted]
+    settings: dict = field(default_factory=dict)
+    sees: str = "fit"
+    default: bool = True
+
+    def fitted(self, x: np.ndarray, y: np.ndarray) -> Fitted:
+        """The method fitted on pairs x, y (m, d). Raises InputError for what it cannot be."""
+        return self.fit(x, y, **self.settings)
+
+
+METHODS: dict[str, Method] = {}
+
+
+def method(
+    name: str, label: str, source: str, sees: str = "fit", default: bool = True, **settings: object
+) -> Callable[[Fit], Fit]:
+    """Decorator: register a function of fit pairs under a name. It may be used several times on one
+    function, with other settings."""
+
+    def register(fit: Fit) -> Fit:
+        if name in METHODS and METHODS[name].fit is not fit:
+            raise InputError(f"there are two post-hoc methods named {name}; rename one.")
+        METHODS[name] = Method(name, label, source, fit, settings, sees, default)
+        return fit
+
+    return register

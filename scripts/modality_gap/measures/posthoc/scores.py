@@ -1,0 +1,194 @@
+"""Methods that change scores by a bank of other items: against hubs, and by kind of score.
+
+x, y: (m, d) unit vectors (float64) of the fit pairs. The bank of a score is the fit items of the
+query's modality.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import logsumexp
+
+from modality_gap.measures.posthoc.registry import (
+    ACROSS,
+    KINDS,
+    Maps,
+    Scores,
+    method,
+    unit,
+)
+from modality_gap.measures.posthoc.vectors import centre
+
+NNN_SOURCE = "NNN (2410.24114)"
+INVGC_SOURCE = "InvGC (2310.13276)"
+
+
+def _largest_mean(values: np.ndarray, k: int) -> np.ndarray:
+    """Mean of the k largest values of each row."""
+    k = min(k, values.shape[1])
+    return np.partition(values, -k, axis=1)[:, -k:].mean(axis=1)
+
+
+@method(
+    "nnn_all",
+    "nearest neighbour normalisation, whole bank",
+    NNN_SOURCE,
+    default=False,
+    k=10**9,
+    alpha=1.0,
+)
+@method("nnn_128", "nearest neighbour normalisation, k = 128", NNN_SOURCE, default=False, k=128)
+@method("nnn", "nearest neighbour normalisation", NNN_SOURCE, k=16)
+def nearest_neighbour(x: np.ndarray, y: np.ndarray, k: int = 16, alpha: float = 0.75) -> Scores:
+    """Each item's score less alpha times the mean of its k largest similarities to the bank."""
+    banks = {"x": x, "y": y}
+
+    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        return q @ z.T - alpha * _largest_mean(z @ banks[kind[0]].T, k)
+
+    return Scores(of)
+
+
+@method("csls", "CSLS", "CSLS (1710.04087)", default=False)
+def csls(x: np.ndarray, y: np.ndarray, k: int = 10) -> Scores:
+    """Twice the score less the mean of the item's k largest similarities to the bank; the query's
+    own term does not change its ranks."""
+    banks = {"x": x, "y": y}
+
+    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        return 2 * q @ z.T - _largest_mean(z @ banks[kind[0]].T, k)
+
+    return Scores(of)
+
+
+@method(
+    "inverted_softmax_100",
+    "inverted softmax, b = 100",
+    "QB-Norm (2112.12777)",
+    default=False,
+    sharpness=100.0,
+)
+@method("inverted_softmax", "inverted softmax", "QB-Norm (2112.12777)", sharpness=20.0)
+def inverted_softmax(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> Scores:
+    """b times the score less the logsumexp of b times the item's similarities to the bank."""
+    banks = {"x": x, "y": y}
+
+    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        return sharpness * q @ z.T - logsumexp(sharpness * z @ banks[kind[0]].T, axis=1)
+
+    return Scores(of)
+
+
+@method("qb_norm", "QB-Norm", "QB-Norm (2112.12777)", sees="all", default=False)
+def qb_norm(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> Scores:
+    """The inverted softmax for queries whose nearest item is the nearest of a query of the bank;
+    other queries keep their cosines. It sees the whole gallery, so it has no mixed one here."""
+    banks = {"x": x, "y": y}
+    normalised = inverted_softmax(x, y, sharpness)
+
+    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        cosines = q @ z.T
+        hubs = np.unique((banks[kind[0]] @ z.T).argmax(axis=1))
+        active = np.isin(cosines.argmax(axis=1), hubs)
+        return np.where(active[:, None], normalised.of(q, z, kind), cosines)
+
+    return Scores(of, ACROSS)
+
+
+@method("invgc_local", "InvGC with LocalAdj", INVGC_SOURCE, default=False, strength=1.0, rate=0.01)
+@method("invgc_10", "InvGC, r = .1", INVGC_SOURCE, default=False, strength=0.1)
+@method("invgc_50", "InvGC, r = .5", INVGC_SOURCE, default=False, strength=0.5)
+@method("invgc", "InvGC, r = 1", INVGC_SOURCE, default=False, strength=1.0)
+def invgc(x: np.ndarray, y: np.ndarray, strength: float = 1.0, rate: float | None = None) -> Scores:
+    """The gallery moved against a bank c: z - r times the mean of (c . z) c, normalised; the mean
+    of two such, with the gallery's modality and with the queries' as bank, as released. With a
+    `rate`, the mean is over the nearest of the bank alone, that share of it and at least one. The
+    released global form also subtracts the mean similarity to the scored gallery; this one does
+    not, since a score must not depend on other scored items."""
+    banks = {"x": x, "y": y}
+
+    def mean_of(bank: np.ndarray, z: np.ndarray) -> np.ndarray:
+        similarity = z @ bank.T
+        if rate is None:
+            return similarity @ bank / len(bank)
+        k = max(1, int(rate * len(bank)))
+        threshold = np.partition(similarity, -k, axis=1)[:, -k, None]
+        return np.where(similarity >= threshold, similarity, 0) @ bank / k
+
+    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        moved = [unit(z - strength * mean_of(banks[side], z)) for side in kind]
+        return q @ unit(moved[0] + moved[1]).T
+
+    return Scores(of)
+
+
+def _moments(fitted: Maps, x: np.ndarray, y: np.ndarray) -> dict[tuple[str, str], tuple]:
+    """By kind of score, mean and population standard deviation over different fit items."""
+    sides = {"x": x, "y": y}
+    off = ~np.eye(len(x), dtype=bool)
+    moments = {}
+    for kind in KINDS:
+        scores = fitted.scores(sides[kind[0]], sides[kind[1]], kind)[off]
+        moments[kind] = scores.mean(), scores.std()
+    return moments
+
+
+def _by_kind(base: Maps, moments: dict[tuple[str, str], tuple], spread: bool) -> Scores:
+    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        mean, deviation = moments[kind]
+        return (base.scores(q, z, kind) - mean) / (deviation if spread and deviation > 0 else 1)
+
+    return Scores(of)
+
+
+def _kind_method(base: Callable[..., Maps], spread: bool) -> Callable[..., Scores]:
+    def fit(x: np.ndarray, y: np.ndarray) -> Scores:
+        fitted = base(x, y)
+        return _by_kind(fitted, _moments(fitted, x, y), spread)
+
+    return fit
+
+
+def _as_they_are(x: np.ndarray, y: np.ndarray) -> Maps:
+    return Maps()
+
+
+method("offset", "offset by kind of score", "ours", default=False)(
+    _kind_method(_as_they_are, False)
+)
+method("z_score", "z-score by kind of score", "ours")(_kind_method(_as_they_are, True))
+method("centre_z_score", "centring and z-score", "ours")(_kind_method(centre, True))
+
+
+@method("dual_softmax", "dual softmax", "2109.04290", sees="all", default=False)
+def dual_softmax(x: np.ndarray, y: np.ndarray, temperature: float = 0.01) -> Scores:
+    """The score times its share among all scored queries: it knows the other queries."""
+
+    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        scores = q @ z.T
+        logits = scores / temperature
+        return scores * np.exp(logits - logsumexp(logits, axis=0))
+
+    return Scores(of, ACROSS)
+
+
+@method("sinkhorn", "Sinkhorn", "DBSN (2508.02538)", sees="all")
+def sinkhorn(x: np.ndarray, y: np.ndarray, temperature: float = 0.01, rounds: int = 200) -> Scores:
+    """Logarithm of the scores, exponentiated and scaled to equal sums of rows and of columns: it
+    knows that queries and items are one to one."""
+
+    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        return sinkhorn_plan(q @ z.T / temperature, rounds)
+
+    return Scores(of, ACROSS)
+
+
+def sinkhorn_plan(logits: np.ndarray, rounds: int) -> np.ndarray:
+    """Logarithm of the matrix (n, k) whose rows sum to 1 and whose columns sum to n / k, after
+    `rounds` of scaling rows, then columns."""
+    n, k = logits.shape
+    plan = logits
+    for _ in range(rounds):
+        plan = plan - logsumexp(plan, axis=1, keepdims=True)
+        plan = plan - logsumexp(plan, axis=0, keepdims=True) + np.log(n / k)
+    return plan

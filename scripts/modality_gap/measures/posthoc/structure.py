@@ -1,0 +1,147 @@
+"""Measures of how alike two modalities are ordered inside, and of the gap's direction.
+
+x, y: (n, d) unit vectors (float64), row i of both is one pair.
+"""
+
+import numpy as np
+
+from modality_gap.measures.posthoc.measures import (
+    GROUP,
+    NEIGHBOURS,
+    Values,
+    measure,
+)
+from modality_gap.measures.posthoc.registry import unit
+from modality_gap.measures.posthoc.tasks import nearest
+
+PLATONIC = "Platonic Representation (2405.07987)"
+
+
+def _chance_of_structure(n: int, d: int) -> Values:
+    return {
+        "mutual_knn": min(NEIGHBOURS, n - 1) / (n - 1),
+        "cka_unbiased": 0.0,
+        "kendall_distance": 0.5,
+    }
+
+
+def centred_kernel(kernel: np.ndarray) -> np.ndarray:
+    """H K H of a kernel (n, n), H = I - 1/n."""
+    rows = kernel.mean(axis=0)
+    return kernel - rows - rows[:, None] + kernel.mean()
+
+
+def hsic_unbiased(k: np.ndarray, m: np.ndarray) -> float:
+    """The unbiased estimate of the Hilbert-Schmidt independence criterion of two kernels (n, n),
+    n > 3. Source: Song et al., 2012."""
+    n = len(k)
+    k, m = k.copy(), m.copy()
+    np.fill_diagonal(k, 0)
+    np.fill_diagonal(m, 0)
+    cross = (k * m).sum() + k.sum() * m.sum() / ((n - 1) * (n - 2))
+    return float((cross - 2 / (n - 2) * (k.sum(axis=0) @ m.sum(axis=0))) / (n * (n - 3)))
+
+
+def cka(k: np.ndarray, m: np.ndarray) -> tuple[float, float]:
+    """Centred kernel alignment of two kernels (n, n): the biased one, and the unbiased one."""
+    of_k, of_m = centred_kernel(k), centred_kernel(m)
+    biased = (of_k * of_m).sum() / np.sqrt((of_k**2).sum() * (of_m**2).sum())
+    own = hsic_unbiased(k, k) * hsic_unbiased(m, m)
+    return float(biased), hsic_unbiased(k, m) / float(np.sqrt(own))
+
+
+def rbf_kernel(rows: np.ndarray) -> np.ndarray:
+    """exp(-|x_i - x_j|^2 / (2 s^2)), s^2 half the median squared distance of different rows."""
+    squares = np.maximum(0, 2 - 2 * rows @ rows.T)
+    median = np.median(squares[np.triu_indices(len(rows), 1)])
+    return np.exp(-squares / median)
+
+
+def kendall_distance(k: np.ndarray, m: np.ndarray) -> float:
+    """(1 - tau) / 2, tau Kendall's correlation of each item's cosines to all others in the two
+    modalities, mean over items; from similarities, not from orders."""
+    from scipy import stats
+
+    n = len(k)
+    others = ~np.eye(n, dtype=bool)
+    taus = [stats.kendalltau(k[i, others[i]], m[i, others[i]]).statistic for i in range(n)]
+    return float((1 - np.mean(taus)) / 2)
+
+
+@measure("structure", "structure shared", PLATONIC, _chance_of_structure)
+def structure(x: np.ndarray, y: np.ndarray) -> Values:
+    """S7: share of the 10 nearest neighbours that an item has in both modalities; linear and RBF
+    centred kernel alignment; Kendall distance. For n > 3."""
+    own_x, own_y = x @ x.T, y @ y.T
+    k = min(NEIGHBOURS, len(x) - 1)
+    shared = [
+        len(np.intersect1d(*pair)) / k
+        for pair in zip(nearest(own_x, k), nearest(own_y, k), strict=True)
+    ]
+    biased, unbiased = cka(own_x, own_y)
+    rbf, rbf_unbiased = cka(rbf_kernel(x), rbf_kernel(y))
+    return {
+        "mutual_knn": float(np.mean(shared)),
+        "cka": biased,
+        "cka_unbiased": unbiased,
+        "cka_rbf": rbf,
+        "cka_rbf_unbiased": rbf_unbiased,
+        "kendall_distance": kendall_distance(own_x, own_y),
+    }
+
+
+@measure("gap_direction", "direction of the gap", "C3 (2401.08567)")
+def gap_direction(x: np.ndarray, y: np.ndarray) -> Values:
+    """S9. C3's: in groups of 100 pairs in file order, mean length of the gap and mean cosine of the
+    gaps of successive groups; cosine of x_{i+1} - x_i with the gap, mean and standard deviation;
+    standard deviation of a coordinate of (x - y) less its mean. Added, since the third is 0 for any
+    order by chance: variance along the gap relative to an average direction, and the gap's share in
+    the leading directions that hold 90 % and 99 % of the variance."""
+    difference = x - y
+    mean = difference.mean(axis=0)
+    direction = unit(mean)
+    starts = range(0, max(1, len(x) - GROUP + 1), GROUP)
+    groups = np.stack([difference[start : start + GROUP].mean(axis=0) for start in starts])
+    values = {
+        "group_gap": float(np.linalg.norm(groups, axis=1).mean()),
+        "residual_sd": float((difference - mean).std()),
+    }
+    if len(groups) > 1:
+        turns = (unit(groups[1:]) * unit(groups[:-1])).sum(axis=1)
+        values["group_cosine"] = float(turns.mean())
+    for name, rows in (("x", x), ("y", y)):
+        steps = unit(np.diff(rows, axis=0)) @ direction
+        of = rows - rows.mean(axis=0)
+        _, singular, directions = np.linalg.svd(of, full_matrices=False)
+        held = np.cumsum(singular**2) / (singular**2).sum()
+        values |= {
+            f"orthogonality_{name}": float(steps.mean()),
+            f"orthogonality_sd_{name}": float(steps.std()),
+            f"variance_along_{name}": float(
+                ((of @ direction) ** 2).mean() / ((of**2).sum() / of.size)
+            ),
+        }
+        for share in (90, 99):
+            k = int(np.searchsorted(held, share / 100) + 1)
+            values[f"in_span{share}_{name}"] = float(((directions[:k] @ direction) ** 2).sum())
+    return values
+
+
+@measure("volume", "volume", "GRAM (2412.11959)", smooth=True)
+def volume(x: np.ndarray, y: np.ndarray) -> Values:
+    """Mean volume sqrt(1 - cos^2) of the two vectors of a pair."""
+    cosines = (x * y).sum(axis=1)
+    return {"volume": float(np.sqrt(np.maximum(0, 1 - cosines**2)).mean())}
+
+
+@measure("relative_alignment", "relative alignment", "m2-mix (2203.03897)")
+def relative_alignment(x: np.ndarray, y: np.ndarray) -> Values:
+    """Mean of a pair's squared distance less that to the nearest other item, both ways."""
+    squares = 2 - 2 * x @ y.T
+    own = np.diagonal(squares).copy()
+    others = squares.copy()
+    np.fill_diagonal(others, np.inf)
+    return {
+        "relative_alignment_xy": float((own - others.min(axis=1)).mean()),
+        "relative_alignment_yx": float((own - others.min(axis=0)).mean()),
+    }

@@ -1,0 +1,198 @@
+"""The study of post-hoc methods on the pairs of one set: splits, results and differences.
+
+Everything that a method estimates comes from the fit pairs; it is judged on the scored ones. Halves
+are drawn from the same pairs, so their spread is a spread, not a standard error.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from modality_gap.errors import InputError
+from modality_gap.measures.intervals import jackknife_interval, t_interval
+from modality_gap.measures.posthoc.measures import FOLLOW_UP_MEASURES, FollowUpMeasure
+from modality_gap.measures.posthoc.ranks import partner_ranks
+from modality_gap.measures.posthoc.registry import ACROSS, Fitted, Maps, Method
+from modality_gap.measures.posthoc.tasks import (
+    cross_modal,
+    directions,
+    mixed_gallery,
+    on_pairs,
+)
+from modality_gap.measures.significance import holm, mcnemar
+
+FIXED = "even_odd"  # the split whose results have intervals and tests
+GROUPS = 20  # that the jackknife of a measure leaves out one of
+
+
+def splits(clusters: np.ndarray, halves: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, fit rows and scored rows of each split of items whose clusters (n,) are 0 to C - 1, a
+    cluster on one side: even and odd clusters, then random halves, half_0 and so on."""
+    count = int(clusters.max()) + 1
+    orders = {FIXED: np.arange(count) % 2 == 0}
+    for seed in range(halves):
+        first = np.zeros(count, dtype=bool)
+        first[np.random.default_rng(seed).permutation(count)[: count // 2]] = True
+        orders[f"half_{seed}"] = first
+    for name, of_fit in orders.items():
+        fits = of_fit[clusters]
+        yield name, np.flatnonzero(fits), np.flatnonzero(~fits)
+
+
+def check_fitted(method: Method, fitted: Fitted, a: np.ndarray, b: np.ndarray) -> None:
+    """Raise InputError if a method returns no scores of the right shape, NaN or infinity, or looks
+    at other scored items without saying so: if one changed item changes another one's score."""
+    own = f"the post-hoc method {method.name}"
+    changed_a, changed_b = a.copy(), b.copy()
+    changed_a[0], changed_b[0] = a[-1], b[-1]
+    for kind in ACROSS:
+        before, after = (a, b), (changed_a, changed_b)
+        if kind == ("y", "x"):
+            before, after = before[::-1], after[::-1]
+        scores = fitted.scores(*before, kind)
+        if scores.shape != (len(a), len(b)):
+            raise InputError(
+                f"{own} returns scores of shape {scores.shape} for {len(a)} queries and {len(b)} "
+                "items; return one per query and item."
+            )
+        if not np.isfinite(scores).all():
+            raise InputError(f"{own} returns NaN or infinity; correct it.")
+        rest = fitted.scores(*after, kind)[1:, 1:]
+        if method.sees == "fit" and not np.allclose(scores[1:, 1:], rest, rtol=0, atol=1e-12):
+            raise InputError(
+                f"{own} uses other scored items; let it use the fit pairs alone, or register it "
+                'with sees="all".'
+            )
+
+
+def study(
+    methods: Mapping[str, Method],
+    x: np.ndarray,
+    y: np.ndarray,
+    clusters: np.ndarray | None,
+    halves: int,
+    confidence: float,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Results of every method on pairs x, y (n, d), and the differences to no method.
+
+    Results have the columns split, method, task, metric, value, n_fit, n_scored. The fixed split
+    has every task, random halves T1, T2a and the gap alone. Differences are those in recall at 1,
+    by method and direction: on the fixed split with interval, McNemar's p and Holm's correction of
+    it over the methods, and mean and standard deviation over the halves.
+    """
+    codes = np.arange(len(x)) if clusters is None else clusters
+    rows, hits = [], {}
+    for split, fit, score in splits(codes, halves):
+        a, b = x[score], y[score]
+        for name, method in methods.items():
+            fitted = method.fitted(x[fit], y[fit])
+            if split == FIXED:
+                check_fitted(method, fitted, a, b)
+                hits[name] = {
+                    one.name: partner_ranks(one.across) == 1 for one in directions(fitted, a, b)
+                }
+            results = on_pairs(fitted, a, b) if split == FIXED else _short(fitted, a, b)
+            for task, direction, metric, value in results:
+                full = metric if direction == "both" else f"{metric}_{direction}"
+                rows.append((split, name, task, full, value, len(fit), len(score)))
+    columns = ["split", "method", "task", "metric", "value", "n_fit", "n_scored"]
+    table = pd.DataFrame(rows, columns=columns)
+    _, _, score = next(splits(codes, 0))
+    scored = None if clusters is None else np.unique(clusters[score], return_inverse=True)[1]
+    return table, _differences(table, hits, methods, scored, confidence)
+
+
+def _short(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[tuple[str, str, str, float]]:
+    rows = []
+    for one in directions(fitted, a, b):
+        tasks = {"T1": cross_modal(one)}
+        if one.own is not None:
+            tasks["T2a"] = mixed_gallery(one)
+        rows += [(task, one.name, *item) for task, of in tasks.items() for item in of.items()]
+    if isinstance(fitted, Maps):
+        difference = fitted.vectors("x", a).mean(axis=0) - fitted.vectors("y", b).mean(axis=0)
+        rows.append(("T6", "both", "gap", float(np.linalg.norm(difference))))
+    return rows
+
+
+def _differences(
+    table: pd.DataFrame,
+    hits: dict[str, dict[str, np.ndarray]],
+    methods: Mapping[str, Method],
+    clusters: np.ndarray | None,
+    confidence: float,
+) -> pd.DataFrame:
+    halves = table[(table["split"] != FIXED) & (table["task"] == "T1")]
+    of_halves = {name: of["value"].to_numpy() for name, of in halves.groupby(["method", "metric"])}
+    rows = []
+    for direction in ("xy", "yx"):
+        metric = f"recall1_{direction}"
+        plain = hits["none"][direction]
+        for name, method in methods.items():
+            if name == "none":
+                continue
+            own = hits[name][direction]
+            change = own.astype(float) - plain
+            if clusters is None:
+                low, high = t_interval(change, confidence)
+            else:
+                low, high = _cluster_interval(change, clusters, confidence)
+            row = {"method": name, "star": method.sees == "all", "metric": metric}
+            row |= {
+                "difference": float(change.mean()),
+                "difference_low": low,
+                "difference_high": high,
+            }
+            row |= {"p": mcnemar(plain, own, clusters), "n": len(own)}
+            if of_halves:
+                spread = of_halves[name, metric] - of_halves["none", metric]
+                row |= {"halves_mean": spread.mean(), "halves_sd": spread.std(ddof=1)}
+            rows.append(row)
+    differences = pd.DataFrame(rows)
+    differences["p_holm"] = np.nan
+    for _, of in differences.groupby("metric"):
+        differences.loc[of.index, "p_holm"] = holm(of["p"].to_numpy())
+    return differences
+
+
+def _cluster_interval(
+    change: np.ndarray, clusters: np.ndarray, confidence: float
+) -> tuple[float, float]:
+    """Jackknife interval of a mean over items in clusters."""
+    sums, sizes = np.bincount(clusters, change), np.bincount(clusters)
+    without = (change.sum() - sums) / (len(change) - sizes)
+    low, high = jackknife_interval(change.mean(), without, confidence)
+    return float(low), float(high)
+
+
+def measured(
+    x: np.ndarray,
+    y: np.ndarray,
+    clusters: np.ndarray | None,
+    confidence: float,
+    seed: int,
+    measures: Mapping[str, FollowUpMeasure] = FOLLOW_UP_MEASURES,
+) -> pd.DataFrame:
+    """Every measure of the follow-ups of pairs x, y (n, d), n > 3: measure, value, low, high,
+    chance, n. Intervals, of smooth measures alone, leave out one of 20 random groups of pairs or of
+    clusters at a time."""
+    n, d = x.shape
+    codes = np.arange(n) if clusters is None else clusters
+    count = int(codes.max()) + 1
+    order = np.random.default_rng(seed).permutation(count)
+    groups = (order % min(GROUPS, count))[codes]
+    rows = []
+    for measure in measures.values():
+        values = measure.of(x, y)
+        chance = measure.chance(n, d)
+        ends = {}
+        if measure.smooth:
+            without = [measure.of(x[groups != g], y[groups != g]) for g in range(groups.max() + 1)]
+            for name, value in values.items():
+                parts = np.array([part[name] for part in without])
+                ends[name] = jackknife_interval(value, parts, confidence)
+        for name, value in values.items():
+            low, high = ends.get(name, (np.nan, np.nan))
+            rows.append((name, value, low, high, chance.get(name, np.nan), n))
+    return pd.DataFrame(rows, columns=["measure", "value", "low", "high", "chance", "n"])

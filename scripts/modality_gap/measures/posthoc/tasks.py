@@ -1,0 +1,216 @@
+"""The tasks on pairs that judge a method, each in both directions.
+
+a, b: (n, d) unit vectors (float64) of the scored pairs, row i of both is one pair. A method was
+fitted on other pairs. Scores are matrices (queries, items); "own" is the query's modality.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modality_gap.measures.posthoc.ranks import beats, ndcg10, partner_ranks, ranks_of
+from modality_gap.measures.posthoc.registry import Fitted, Maps
+
+NEIGHBOURS = 10
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+
+
+@dataclass(frozen=True)
+class Direction:
+    """The scores of one direction: `across` (n, n) of queries and items of the other modality, and
+    `own` (n, n) of queries and items of their own, None where the method has none."""
+
+    name: str
+    across: np.ndarray
+    own: np.ndarray | None
+
+    @property
+    def inside(self) -> np.ndarray:
+        """`own`, of a method that has it."""
+        if self.own is None:
+            raise TypeError("the method has no scores within a modality")
+        return self.own
+
+
+def directions(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[Direction]:
+    """Both directions, "xy" with queries a and "yx" with queries b."""
+    both = []
+    for kind, queries, items in ((("x", "y"), a, b), (("y", "x"), b, a)):
+        inside = (kind[0], kind[0])
+        own = fitted.scores(queries, queries, inside) if inside in fitted.kinds else None
+        both.append(Direction("".join(kind), fitted.scores(queries, items, kind), own))
+    return both
+
+
+def cross_modal(scores: Direction) -> dict[str, float]:
+    """T1, the partner among the items of the other modality: recall at 1, 5 and 10, NDCG at 10."""
+    ranks = partner_ranks(scores.across)
+    recall = {f"recall{k}": float((ranks <= k).mean()) for k in (1, 5, 10)}
+    return recall | {"ndcg10": float(ndcg10(ranks).mean())}
+
+
+def mixed_gallery(scores: Direction) -> dict[str, float]:
+    """T2a, the partner among all other items of both modalities: recall at 1 and 10, NDCG at 10,
+    median rank; and the kind bias, which is the chance that a random item of the other modality
+    scores higher than one of the query's own (`kind_auc`) and the share of the other modality in
+    the first 10 (`kind_share10`), both without the partner."""
+    n = len(scores.across)
+    own = scores.inside.copy()
+    np.fill_diagonal(own, -np.inf)
+    gallery = np.concatenate([scores.across, own], axis=1)
+    ranks = ranks_of(gallery, np.arange(n))
+    others = ~np.eye(n, dtype=bool)
+    across, inside = (part[others].reshape(n, n - 1) for part in (scores.across, scores.inside))
+    both = np.concatenate([across, inside], axis=1)
+    first = np.argsort(-both, axis=1, kind="stable")[:, :NEIGHBOURS]
+    return {
+        "recall1": float((ranks == 1).mean()),
+        "recall10": float((ranks <= 10).mean()),
+        "ndcg10": float(ndcg10(ranks).mean()),
+        "median_rank": float(np.median(ranks)),
+        "kind_auc": _auc(across, inside),
+        "kind_share10": float((first < n - 1).mean()),
+    }
+
+
+def _auc(higher: np.ndarray, lower: np.ndarray) -> float:
+    """Chance that a value of a row of `higher` exceeds one of the same row of `lower` (equal ones
+    count half), mean over rows."""
+    lower = np.sort(lower, axis=1)
+    below = [
+        np.searchsorted(row, values) + np.searchsorted(row, values, side="right")
+        for row, values in zip(lower, higher, strict=True)
+    ]
+    return float(np.mean(below) / (2 * lower.shape[1]))
+
+
+def u_curve(scores: Direction, shares: Sequence[float] = SHARES) -> dict[str, float]:
+    """T2b, exactly expected recall at 1 and NDCG at 10 where the partner is of the other modality
+    and each other item is so with probability p, by p: `recall1_p` and `ndcg10_p`."""
+    n = len(scores.across)
+    partner = np.diagonal(scores.across)
+    other = beats(scores.across, partner, np.arange(n))
+    own = beats(scores.inside, partner, np.arange(n))
+    both = (own & other).sum(axis=1)
+    own_alone, other_alone = (own & ~other).sum(axis=1), (other & ~own).sum(axis=1)
+    result: dict[str, float] = {}
+    for p in shares:
+        recall, ndcg = expected((both, own_alone, other_alone), (1.0, 1 - p, p))
+        result |= {f"recall1_{p:g}": float(recall.mean()), f"ndcg10_{p:g}": float(ndcg.mean())}
+    return result
+
+
+def expected(
+    counts: Sequence[np.ndarray], chances: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Expected recall at 1 and NDCG at 10, each (n,), where the number of items before the wanted one is a sum of
+    independent binomials: `counts` (n,) trials, each with its chance."""
+    from scipy import stats
+
+    ahead = np.arange(10)
+    chance_of = np.zeros((len(counts[0]), 10))
+    chance_of[:, 0] = 1
+    for count, chance in zip(counts, chances, strict=True):
+        one = stats.binom.pmf(ahead, count[:, None], chance)
+        chance_of = np.stack(
+            [(chance_of[:, : k + 1] * one[:, k::-1]).sum(axis=1) for k in ahead], axis=1
+        )
+    return chance_of[:, 0], chance_of @ ndcg10(ahead + 1)
+
+
+def neighbours_kept(fitted: Maps, side: str, rows: np.ndarray) -> float:
+    """Share of each item's 10 nearest neighbours of its own modality that a map keeps, mean."""
+    n = len(rows)
+    k = min(NEIGHBOURS, n - 1)
+    before = nearest(rows @ rows.T, k)
+    moved = fitted.vectors(side, rows)
+    after = nearest(moved @ moved.T, k)
+    return float(
+        np.mean([len(np.intersect1d(*pair)) / k for pair in zip(before, after, strict=True)])
+    )
+
+
+def nearest(scores: np.ndarray, k: int) -> np.ndarray:
+    """The k items of highest score (n, k) of each row, itself left out."""
+    scores = scores.copy()
+    np.fill_diagonal(scores, -np.inf)
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+
+
+def hub_skewness(scores: np.ndarray, k: int = NEIGHBOURS) -> float:
+    """Population skewness of how often each item is among the k nearest of the queries."""
+    from scipy import stats
+
+    k = min(k, scores.shape[1])
+    first = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    counts = np.bincount(first.ravel(), minlength=scores.shape[1])
+    return float(stats.skew(counts)) if counts.std() > 0 else 0.0
+
+
+def geometry(fitted: Maps, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    """T6, of the moved scored pairs: gap, squared gap without bias, relative gap, cosine of
+    partners, separability (first half of the pairs fits, the second scores), and of each modality
+    the share of neighbours kept. Lengths are of unit vectors, so a method without normalising is
+    measured on unit vectors too."""
+    from sklearn.linear_model import LogisticRegression
+
+    from modality_gap.measures.posthoc.registry import unit
+
+    x, y = unit(fitted.vectors("x", a)), unit(fitted.vectors("y", b))
+    n = len(x)
+    difference = x - y
+    mean = difference.mean(axis=0)
+    spread = ((difference - mean) ** 2).sum() / (n - 1)
+    partners = (difference**2).sum(axis=1).mean() / 2
+    inside = [(s.sum(axis=0) @ s.sum(axis=0) - n) / (n * (n - 1)) for s in (x, y)]
+    half = n // 2
+    rows, of = np.concatenate([x, y]), np.repeat([0, 1], n)
+    fits = np.tile(np.arange(n) < half, 2)
+    model = LogisticRegression(max_iter=1000).fit(rows[fits], of[fits])
+    return {
+        "gap": float(np.linalg.norm(mean)),
+        "gap_squared": float(mean @ mean - spread / n),
+        "relative_gap": float(partners / (1 - np.mean(inside) + partners)) if partners else 0.0,
+        "partner_cosine": float((x * y).sum(axis=1).mean()),
+        "separability": float(model.score(rows[~fits], of[~fits])),
+        "neighbours_kept_x": neighbours_kept(fitted, "x", a),
+        "neighbours_kept_y": neighbours_kept(fitted, "y", b),
+    }
+
+
+def robustness(fitted: Maps, a: np.ndarray, b: np.ndarray, seed: int) -> Iterator[tuple[str, dict]]:
+    """T7, by direction: with Gaussian noise of variance 1e-4 and 1e-3 on the moved gallery, the
+    share of queries whose nearest item stays, recall at 1, and the share whose nearest item is that
+    without method and noise."""
+    sides = {"x": a, "y": b}
+    for q, z in (("x", "y"), ("y", "x")):
+        plain = (sides[q] @ sides[z].T).argmax(axis=1)
+        queries, gallery = fitted.vectors(q, sides[q]), fitted.vectors(z, sides[z])
+        clean = (queries @ gallery.T).argmax(axis=1)
+        values: dict[str, float] = {}
+        for variance in (1e-4, 1e-3):
+            noise = np.random.default_rng(seed).normal(0, np.sqrt(variance), gallery.shape)
+            found = (queries @ (gallery + noise).T).argmax(axis=1)
+            values |= {
+                f"stays_{variance:g}": float((found == clean).mean()),
+                f"recall1_{variance:g}": float((found == np.arange(len(found))).mean()),
+                f"unmoved_{variance:g}": float((found == plain).mean()),
+            }
+        yield q + z, values
+
+
+def on_pairs(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[tuple[str, str, str, float]]:
+    """Every task on pairs, as rows (task, direction, metric, value); without the mixed galleries
+    for a method that has no scores within a modality, and without geometry for one that moves no
+    vectors."""
+    rows = []
+    for one in directions(fitted, a, b):
+        tasks = {"T1": cross_modal(one)}
+        if one.own is not None:
+            tasks |= {"T2a": mixed_gallery(one), "T2b": u_curve(one)}
+        tasks["T6"] = {"hub_skewness10": hub_skewness(one.across)}
+        rows += [(task, one.name, *item) for task, of in tasks.items() for item in of.items()]
+    if isinstance(fitted, Maps):
+        rows += [("T6", "both", *item) for item in geometry(fitted, a, b).items()]
+    return rows

@@ -1,0 +1,141 @@
+"""Methods that move each vector by what the means and variances of the fit pairs say.
+
+x, y: (m, d) unit vectors (float64) of the fit pairs. g = mean x - mean y is the gap vector.
+"""
+
+import numpy as np
+
+from modality_gap.measures.posthoc.ranks import mean_recall
+from modality_gap.measures.posthoc.registry import KINDS, Maps, Scores, Vectors, method, unit
+
+PAPER = "Liang et al., 2022"
+OTHER_FIRST = 9.0  # more than any two cosines differ by
+
+
+def _gap(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+    """The direction of the gap (d,) and its length; zeros where there is no gap."""
+    vector = x.mean(axis=0) - y.mean(axis=0)
+    return unit(vector), float(np.linalg.norm(vector))
+
+
+def _shifted(direction: np.ndarray, delta: float) -> Maps:
+    step = delta / 2 * direction
+    return Maps(lambda a: a - step, lambda b: b + step)
+
+
+@method("none", "no change", "ours")
+def none(x: np.ndarray, y: np.ndarray) -> Maps:
+    """The cosines as they are."""
+    return Maps()
+
+
+@method("other_first", "control: other modality first", "ours")
+def other_first(x: np.ndarray, y: np.ndarray) -> Scores:
+    """Every item of the other modality before every item of the query's own: the control of a
+    mixed gallery in which the wanted item is always of the other modality."""
+    return Scores(lambda q, z, kind: q @ z.T + (OTHER_FIRST if kind[0] != kind[1] else 0.0), KINDS)
+
+
+@method("shift", "shift that closes the gap", PAPER)
+def shift(x: np.ndarray, y: np.ndarray, delta: float | None = None) -> Maps:
+    """Each modality moved half of `delta` along the gap, towards the other; None: the whole gap.
+    Source: section 4.2."""
+    direction, length = _gap(x, y)
+    return _shifted(direction, length if delta is None else delta)
+
+
+@method("shift_chosen", "shift chosen on the fit pairs", PAPER)
+def shift_chosen(x: np.ndarray, y: np.ndarray) -> Maps:
+    """The shift of -1 to 1.5 in steps of .05 with the highest mean recall at 1 on the fit pairs;
+    of equal ones the smallest."""
+    direction, _ = _gap(x, y)
+    steps = sorted(np.arange(-20, 31) / 20, key=lambda step: (abs(step), step))
+    best = max(steps, key=lambda step: mean_recall(_shifted(direction, step), x, y))
+    return _shifted(direction, float(best))
+
+
+@method("translate_x", "first modality moved onto the second", "folk method", side="x")
+@method("translate", "second modality moved onto the first", "folk method", side="y")
+def translate(x: np.ndarray, y: np.ndarray, side: str = "y") -> Maps:
+    """One modality moved by the whole gap vector."""
+    vector = x.mean(axis=0) - y.mean(axis=0)
+    return Maps(y=lambda b: b + vector) if side == "y" else Maps(x=lambda a: a - vector)
+
+
+def centred(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The means (d,) of both modalities."""
+    return x.mean(axis=0), y.mean(axis=0)
+
+
+@method("centre", "centring", "GR-CLIP (2507.19054), I0T (2412.14384), C3 (2401.08567)")
+def centre(x: np.ndarray, y: np.ndarray) -> Maps:
+    """Each modality less its own mean."""
+    of_x, of_y = centred(x, y)
+    return Maps(lambda a: a - of_x, lambda b: b - of_y)
+
+
+@method(
+    "dn_100", "distribution normalisation, whole means", "DN (2302.11084)", default=False, part=1.0
+)
+@method("dn", "distribution normalisation", "DN (2302.11084)")
+def distribution_normalisation(x: np.ndarray, y: np.ndarray, part: float = 0.25) -> Maps:
+    """Each modality less a part of its mean; inner products, not divided by lengths afterwards."""
+    of_x, of_y = centred(x, y)
+    return Maps(lambda a: a - part * of_x, lambda b: b - part * of_y, normalise=False)
+
+
+@method("standardise", "standardising each coordinate", "folk method")
+def standardise(x: np.ndarray, y: np.ndarray) -> Maps:
+    """Each coordinate less its mean and divided by its population standard deviation, where that is
+    not 0; not invariant to a rotation."""
+
+    def map_of(side: np.ndarray) -> Vectors:
+        mean, spread = side.mean(axis=0), side.std(axis=0)
+        spread[spread == 0] = 1
+        return lambda rows: (rows - mean) / spread
+
+    return Maps(map_of(x), map_of(y))
+
+
+def drop(x: np.ndarray, y: np.ndarray, k: int = 2) -> Maps:
+    """The k coordinates with the largest part of the gap vector set to 0; not invariant to a
+    rotation."""
+    vector = np.abs(x.mean(axis=0) - y.mean(axis=0))
+    keep = np.ones(len(vector))
+    keep[np.argsort(-vector, kind="stable")[:k]] = 0
+    return Maps(lambda a: a * keep, lambda b: b * keep)
+
+
+for k in (1, 2, 5, 10, 20):
+    method(
+        f"drop{k}",
+        f"largest coordinates of the gap left out: {k}",
+        "2404.07983",
+        default=k == 2,
+        k=k,
+    )(drop)
+
+
+@method("project_out", "gap direction projected out", "folk method")
+def project_out(x: np.ndarray, y: np.ndarray) -> Maps:
+    """Both modalities less their part along the gap vector."""
+    direction, _ = _gap(x, y)
+
+    def without(rows: np.ndarray) -> np.ndarray:
+        return rows - (rows @ direction)[:, None] * direction
+
+    return Maps(without, without)
+
+
+@method("realign", "ReAlign", "ReVision (2602.07026)", default=False)
+def realign(x: np.ndarray, y: np.ndarray) -> Maps:
+    """Texts moved to the images' mean and scaled to the images' spread, normalised, and their
+    centroid corrected."""
+    of_x, of_y = centred(x, y)
+    scale = np.sqrt(((x - of_x) ** 2).sum() / ((y - of_y) ** 2).sum())
+
+    def first(rows: np.ndarray) -> np.ndarray:
+        return unit(of_x + scale * (rows - of_y))
+
+    correction = of_x - first(y).mean(axis=0)
+    return Maps(y=lambda rows: first(rows) + correction)

@@ -1,0 +1,510 @@
+"""Methods that move the gap of finished embeddings, the tasks that judge them, and the measures of
+the follow-ups, against closed forms, identities and independent computations."""
+
+import numpy as np
+import pytest
+from scipy import linalg, stats
+from scipy.spatial.transform import Rotation
+
+from modality_gap.errors import InputError
+from modality_gap.measures.posthoc.captions import form_curve, mixed_forms
+from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS, structure
+from modality_gap.measures.posthoc.linear_maps import procrustes
+from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
+from modality_gap.measures.posthoc.registry import (
+    ACROSS,
+    KINDS,
+    Maps,
+    Method,
+    Scores,
+    unit,
+)
+from modality_gap.measures.posthoc.scores import nearest_neighbour, sinkhorn_plan
+from modality_gap.measures.posthoc.study import FIXED, check_fitted, measured, splits, study
+from modality_gap.measures.posthoc.tasks import (
+    Direction,
+    cross_modal,
+    directions,
+    expected,
+    hub_skewness,
+    mixed_gallery,
+    u_curve,
+)
+from modality_gap.measures.posthoc.vectors import distribution_normalisation, shift
+
+COORDINATES = {"standardise", "drop1", "drop2", "drop5", "drop10", "drop20"}
+
+
+def cloud(n, d, seed, noise=0.6, apart=1.0):
+    """Pairs of unit vectors (n, d) with a gap along the first coordinate."""
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=(n, d))
+    x, y = (shared + noise * rng.normal(size=(n, d)) for _ in range(2))
+    x[:, 0] += apart * np.sqrt(d)
+    y[:, 0] -= apart * np.sqrt(d)
+    return unit(x), unit(y)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    x, y = cloud(240, 32, 0)
+    return x[::2], y[::2], x[1::2], y[1::2]
+
+
+def ranks(fitted, a, b):
+    return [partner_ranks(one.across) for one in directions(fitted, a, b)]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_method_scores_every_pair_from_the_fit_pairs_alone(name, pairs):
+    x, y, a, b = pairs
+    fitted = METHODS[name].fitted(x, y)
+    check_fitted(METHODS[name], fitted, a, b)
+    for kind in fitted.kinds:
+        sides = {"x": a, "y": b}
+        assert fitted.scores(sides[kind[0]], sides[kind[1]], kind).shape == (len(a), len(a))
+    with pytest.raises(InputError, match="NaN or infinity"):
+        check_fitted(METHODS[name], fitted, np.full_like(a, np.nan), b)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in COORDINATES])
+def test_rotation_of_the_space_changes_no_score(name, pairs):
+    rotation = stats.ortho_group.rvs(32, random_state=1)
+    turned = [rows @ rotation for rows in pairs]
+    for kind in METHODS[name].fitted(*pairs[:2]).kinds:
+        q, z = ({"x": 2, "y": 3}[side] for side in kind)
+        plain = METHODS[name].fitted(*pairs[:2]).scores(pairs[q], pairs[z], kind)
+        after = METHODS[name].fitted(*turned[:2]).scores(turned[q], turned[z], kind)
+        assert np.allclose(plain, after, atol=1e-6 * max(1, np.abs(plain).max()))
+
+
+@pytest.mark.parametrize("name", COORDINATES)
+def test_methods_of_coordinates_depend_on_the_rotation(name, pairs):
+    rotation = stats.ortho_group.rvs(32, random_state=1)
+    turned = [rows @ rotation for rows in pairs]
+    plain = METHODS[name].fitted(*pairs[:2]).scores(*pairs[2:], ("x", "y"))
+    after = METHODS[name].fitted(*turned[:2]).scores(*turned[2:], ("x", "y"))
+    assert not np.allclose(plain, after, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "fitted",
+    [
+        lambda x, y: shift(x, y, delta=0.0),
+        lambda x, y: distribution_normalisation(x, y, part=0.0),
+        lambda x, y: nearest_neighbour(x, y, alpha=0.0),
+        lambda x, y: METHODS["invgc"].fit(x, y, strength=0.0),
+    ],
+)
+def test_methods_without_strength_change_nothing(fitted, pairs):
+    x, y, a, b = pairs
+    for kind in ACROSS:
+        q, z = (a, b) if kind == ("x", "y") else (b, a)
+        assert np.allclose(fitted(x, y).scores(q, z, kind), q @ z.T)
+
+
+def test_whole_mean_of_distribution_normalisation_ranks_as_the_whole_bank(pairs):
+    x, y, a, b = pairs
+    one = ranks(METHODS["dn_100"].fitted(x, y), a, b)
+    other = ranks(METHODS["nnn_all"].fitted(x, y), a, b)
+    assert np.array_equal(one, other)
+    assert not np.array_equal(one, ranks(METHODS["none"].fitted(x, y), a, b))
+
+
+def test_scores_by_kind_leave_the_ranks_within_a_kind(pairs):
+    x, y, a, b = pairs
+    plain = ranks(METHODS["none"].fitted(x, y), a, b)
+    for name in ("offset", "z_score", "other_first"):
+        assert np.array_equal(plain, ranks(METHODS[name].fitted(x, y), a, b))
+
+
+def test_z_score_gives_fit_pairs_mean_0_and_deviation_1_by_kind(pairs):
+    x, y = pairs[:2]
+    fitted = METHODS["z_score"].fitted(x, y)
+    off = ~np.eye(len(x), dtype=bool)
+    for kind in KINDS:
+        scores = fitted.scores(*({"x": x, "y": y}[side] for side in kind), kind)[off]
+        assert scores.mean() == pytest.approx(0, abs=1e-10)
+        assert scores.std() == pytest.approx(1)
+
+
+def test_control_is_the_ceiling_of_the_mixed_gallery_and_all_bias(pairs):
+    x, y, a, b = pairs
+    for one in directions(METHODS["other_first"].fitted(x, y), a, b):
+        mixed, cross = mixed_gallery(one), cross_modal(one)
+        assert mixed["ndcg10"] == pytest.approx(cross["ndcg10"])
+        assert (mixed["kind_auc"], mixed["kind_share10"]) == (1, 1)
+
+
+def test_gap_closed_by_shift_and_by_centring_alike():
+    """The same cloud on both sides, moved apart: both find every partner again."""
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(400, 24))
+    rows -= rows.mean(axis=0)
+    x, y = rows.copy(), rows.copy()
+    x[:, 0] += 3
+    y[:, 0] -= 3
+    maps = METHODS["centre"].fit(x, y)
+    assert np.allclose(maps.x(x), maps.y(y))
+    maps = METHODS["shift"].fit(x, y)
+    assert np.allclose(maps.x(x), maps.y(y))
+    assert all((one == 1).all() for one in ranks(maps, x, y))
+
+
+def test_mispaired_items_are_found_at_chance(pairs):
+    x, y, a, b = pairs
+    wrong = np.roll(b, 7, axis=0)
+    for name in ("none", "centre", "nnn", "sinkhorn", "procrustes_to_identity"):
+        for one in directions(METHODS[name].fitted(x, y), a, wrong):
+            assert cross_modal(one)["recall1"] < 0.05
+
+
+def test_procrustes_recovers_a_rotation_and_tends_to_centring():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(200, 3))
+    rotation = Rotation.from_euler("xyz", [0.4, -0.7, 1.1]).as_matrix()
+    x = y @ rotation.T
+    maps = procrustes(x, y)
+    assert np.allclose(maps.x(x), maps.y(y), atol=1e-10)
+    far, centre = procrustes(x, y, identity=1e9), METHODS["centre"].fit(x, y)
+    assert np.allclose(far.x(x), centre.x(x), atol=1e-5)
+
+
+def test_procrustes_leaves_out_what_few_pairs_do_not_determine():
+    x, y = cloud(10, 32, 1)
+    maps = procrustes(x, y)
+    outside = np.linalg.svd(x - x.mean(axis=0))[2][-1]
+    assert np.abs(maps.x(outside + x.mean(axis=0))).max() < 1e-8
+
+
+def test_sinkhorn_has_equal_sums():
+    rng = np.random.default_rng(0)
+    plan = np.exp(sinkhorn_plan(rng.normal(size=(6, 6)), 200))
+    assert np.allclose(plan.sum(axis=0), 1) and np.allclose(plan.sum(axis=1), 1)
+
+
+def test_whitening_makes_the_shrunk_covariance_the_identity(pairs):
+    x, y = pairs[:2]
+    moved = METHODS["zca_10"].fitted(x, y).x(x)
+    d = x.shape[1]
+    covariance = np.cov(x, rowvar=False)
+    shrunk = 0.9 * covariance + 0.1 * np.trace(covariance) / d * np.eye(d)
+    root = linalg.sqrtm(np.linalg.inv(shrunk)).real
+    assert np.allclose(moved, (x - x.mean(axis=0)) @ root)
+
+
+def test_ridge_solves_the_penalised_least_squares(pairs):
+    from sklearn.linear_model import Ridge
+
+    x, y, a, _ = pairs
+    model = Ridge(alpha=1.0).fit(x, y - y.mean(axis=0))
+    assert np.allclose(METHODS["ridge"].fitted(x, y).x(a), model.predict(a), atol=1e-8)
+
+
+def test_chosen_shift_is_the_best_of_the_fit_pairs():
+    x, y = cloud(120, 8, 2, noise=0.8, apart=0.5)
+    best = METHODS["shift_chosen"].fitted(x, y)
+    recall = [
+        np.mean([rank == 1 for rank in ranks(shift(x, y, delta=step / 20), x, y)])
+        for step in range(-20, 31)
+    ]
+    assert np.mean([rank == 1 for rank in ranks(best, x, y)]) == pytest.approx(max(recall))
+
+
+def test_ranks_count_ties_that_stand_before():
+    scores = np.array([[0.5, 0.5, 0.1], [0.5, 0.5, 0.7], [0.2, 0.9, 0.9 + 1e-14]])
+    assert partner_ranks(scores).tolist() == [1, 3, 2]
+    assert ndcg10(np.array([1, 3, 10, 11])) == pytest.approx([1, 0.5, 1 / np.log2(11), 0])
+
+
+def test_kind_bias_against_a_plain_count():
+    rng = np.random.default_rng(5)
+    across, own = rng.normal(size=(2, 14, 14))
+    wins = [
+        [
+            np.sign(across[i, j] - own[i, k]) / 2 + 0.5
+            for j in range(14)
+            if j != i
+            for k in range(14)
+            if k != i
+        ]
+        for i in range(14)
+    ]
+    result = mixed_gallery(Direction("xy", across, own))
+    assert result["kind_auc"] == pytest.approx(np.mean(wins))
+    share = []
+    for i in range(14):
+        kinds = [(-across[i, j], 1) for j in range(14) if j != i]
+        kinds += [(-own[i, j], 0) for j in range(14) if j != i]
+        share.append(np.mean([kind for _, kind in sorted(kinds)[:10]]))
+    assert result["kind_share10"] == pytest.approx(np.mean(share))
+
+
+def test_expected_results_against_a_convolution():
+    counts = [np.array([0, 2]), np.array([3, 1]), np.array([1, 4])]
+    chances = (1.0, 0.3, 0.6)
+    recall, ndcg = expected(counts, chances)
+    for i in range(2):
+        chance_of = np.ones(1)
+        for count, chance in zip(counts, chances, strict=True):
+            for _ in range(count[i]):
+                chance_of = np.convolve(chance_of, [1 - chance, chance])
+        gains = [1 / np.log2(2 + ahead) for ahead in range(len(chance_of))]
+        assert recall[i] == pytest.approx(chance_of[0])
+        assert ndcg[i] == pytest.approx(chance_of @ gains)
+
+
+def test_u_curve_ends_at_the_cross_modal_task_and_agrees_with_drawn_galleries(pairs):
+    x, y, a, b = (rows[:40] for rows in pairs)
+    one = directions(METHODS["centre"].fitted(x, y), a, b)[0]
+    curve = u_curve(one)
+    assert curve["recall1_1"] == pytest.approx(cross_modal(one)["recall1"])
+    assert curve["ndcg10_1"] == pytest.approx(cross_modal(one)["ndcg10"])
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(400):
+        other = rng.random(len(a)) < 0.7
+        scores = np.where(other, one.across, one.own)
+        np.fill_diagonal(scores, np.diagonal(one.across))
+        found.append((scores.argmax(axis=1) == np.arange(len(a))).mean())
+    assert curve["recall1_0.7"] == pytest.approx(np.mean(found), abs=3 * stats.sem(found))
+
+
+def test_mixed_forms_agree_with_drawn_galleries():
+    rng = np.random.default_rng(0)
+    pictures = unit(rng.normal(size=(12, 6)))
+    captions = unit(pictures[:, None] + 0.8 * rng.normal(size=(12, 3, 6)))
+    fitted = Maps()
+    result = mixed_forms(fitted, pictures, captions)
+    curve = form_curve(fitted, pictures, captions, (0.25,))
+    rates, mixed = [], []
+    for _ in range(3000):
+        q, c = rng.permutation(3)[:2]
+        forms = np.stack([captions[:, c], pictures, unit(captions[:, c] + pictures)])
+        drawn = forms[rng.integers(3, size=12), np.arange(12)]
+        rates.append(((captions[:, q] @ drawn.T).argmax(axis=1) == np.arange(12)).mean())
+        drawn = forms[(rng.random(12) < 0.25).astype(int), np.arange(12)]
+        mixed.append(((captions[:, q] @ drawn.T).argmax(axis=1) == np.arange(12)).mean())
+    assert result["recall1"] == pytest.approx(np.mean(rates), abs=4 * stats.sem(rates))
+    assert curve["recall1_0.25"] == pytest.approx(np.mean(mixed), abs=4 * stats.sem(mixed))
+
+
+def test_preferring_pictures_wins_a_third_at_most():
+    rng = np.random.default_rng(0)
+    pictures = unit(rng.normal(size=(20, 6)))
+    captions = unit(pictures[:, None] + 0.1 * rng.normal(size=(20, 2, 6)))
+    result = mixed_forms(
+        METHODS["other_first"].fitted(pictures, captions[:, 0]), pictures, captions
+    )
+    assert result["recall1"] < 0.34
+    assert result["recall1_picture"] > 0.9
+
+
+def test_study_splits_by_cluster_and_compares_with_no_method():
+    x, y = cloud(120, 16, 4, noise=0.5)
+    clusters = np.arange(120) // 2
+    for _, fit, score in splits(clusters, 3):
+        assert not set(clusters[fit]) & set(clusters[score])
+        assert len(fit) + len(score) == 120
+    some = {name: METHODS[name] for name in ("none", "centre", "sinkhorn")}
+    table, differences = study(some, x, y, clusters, 2, 0.95)
+    assert set(table["split"]) == {FIXED, "half_0", "half_1"}
+    assert set(table["n_fit"]) == {60}
+    value = table[table["task"] == "T1"].set_index(["split", "method", "metric"])["value"]
+    for _, row in differences.iterrows():
+        expected_change = (
+            value[FIXED, row["method"], row["metric"]] - value[FIXED, "none", row["metric"]]
+        )
+        assert row["difference"] == pytest.approx(expected_change)
+        assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+        assert row["p_holm"] >= row["p"]
+        spread = [
+            value[split, row["method"], row["metric"]] - value[split, "none", row["metric"]]
+            for split in ("half_0", "half_1")
+        ]
+        assert row["halves_mean"] == pytest.approx(np.mean(spread))
+        assert row["halves_sd"] == pytest.approx(np.std(spread, ddof=1))
+    assert dict(zip(differences["method"], differences["star"], strict=True)) == {
+        "centre": False,
+        "sinkhorn": True,
+    }
+
+
+def test_fixed_split_is_of_even_and_odd_rows():
+    name, fit, score = next(splits(np.arange(7), 1))
+    assert (name, fit.tolist(), score.tolist()) == (FIXED, [0, 2, 4, 6], [1, 3, 5])
+
+
+def test_planted_leak_is_refused(pairs):
+    x, y, a, b = pairs
+
+    def leaking(x, y):
+        return Scores(
+            lambda q, z, kind: q @ (z - z.mean(axis=0)).T - (q @ z.T).mean(axis=0), ACROSS
+        )
+
+    method = Method("leaking", "leaking", "ours", leaking)
+    with pytest.raises(InputError, match="leaking uses other scored items"):
+        check_fitted(method, method.fitted(x, y), a, b)
+    starred = Method("leaking", "leaking", "ours", leaking, sees="all")
+    check_fitted(starred, starred.fitted(x, y), a, b)
+    one_score = Method("one", "one", "ours", lambda x, y: Scores(lambda q, z, kind: q @ z[:1].T))
+    with pytest.raises(InputError, match="scores of shape"):
+        check_fitted(one_score, one_score.fitted(x, y), a, b)
+
+
+def values_of(x, y):
+    return {
+        name: value for one in FOLLOW_UP_MEASURES.values() for name, value in one.of(x, y).items()
+    }
+
+
+def test_measures_of_one_cloud_twice():
+    x, _ = cloud(80, 16, 0)
+    values = values_of(x, x)
+    assert values["frechet"] == pytest.approx(0, abs=1e-10)
+    assert values["mutual_knn"] == 1
+    assert values["cka"] == values["cka_unbiased"] == pytest.approx(1)
+    assert values["kendall_distance"] == pytest.approx(0)
+    assert values["volume"] == pytest.approx(0, abs=1e-7)
+    assert values["partner_cosine"] == pytest.approx(1)
+    assert values["itr_x"] * values["tir_x"] == pytest.approx(1, rel=0.05)
+
+
+def test_measures_of_unrelated_clouds_are_at_chance():
+    rng = np.random.default_rng(1)
+    x, y = unit(rng.normal(size=(2, 200, 32)))
+    table = measured(x, y, None, 0.95, 0).set_index("measure")
+    assert table.loc["mutual_knn", "value"] == pytest.approx(10 / 199, abs=0.02)
+    assert table.loc["mutual_knn", "chance"] == pytest.approx(10 / 199)
+    assert table.loc["cka_unbiased", "value"] == pytest.approx(0, abs=0.02)
+    assert table.loc["kendall_distance", "value"] == pytest.approx(0.5, abs=0.01)
+    assert table.loc["cka", "value"] > 0.1  # the biased one is not
+
+
+def test_frechet_distance_against_the_matrix_root():
+    x, y = cloud(90, 8, 2)
+    covariances = [np.cov(side, rowvar=False) for side in (x, y)]
+    root = linalg.sqrtm(covariances[0] @ covariances[1]).real
+    difference = x.mean(axis=0) - y.mean(axis=0)
+    distance = difference @ difference + sum(map(np.trace, covariances)) - 2 * np.trace(root)
+    values = values_of(x, y)
+    assert values["frechet"] == pytest.approx(distance, rel=1e-6)
+    assert values["mir"] == pytest.approx(np.log10(distance), abs=1e-6)
+
+
+def test_wasserstein_uniformity_against_the_matrix_root():
+    x, y = cloud(60, 8, 2)
+    both = np.concatenate([x, y])
+    covariance = np.cov(both, rowvar=False, bias=True)
+    mean = both.mean(axis=0)
+    trace = np.trace(linalg.sqrtm(covariance).real)
+    squared = mean @ mean + 1 + np.trace(covariance) - 2 / np.sqrt(8) * trace
+    assert values_of(x, y)["wasserstein_uniformity"] == pytest.approx(-np.sqrt(squared))
+
+
+def test_isoscore_against_its_definition():
+    """Rudman et al., 2022: the distance of the normalised variances of the principal components
+    from the vector of ones, mapped to 0 to 1."""
+    x, y = cloud(200, 6, 5)
+    variances = np.sort(np.linalg.eigvalsh(np.cov(x, rowvar=False)))[::-1]
+    d = 6
+    normalised = np.sqrt(d) * variances / np.linalg.norm(variances)
+    defect = np.linalg.norm(normalised - 1) / np.sqrt(2 * (d - np.sqrt(d)))
+    share = (d - defect**2 * (d - np.sqrt(d))) ** 2 / d**2
+    assert values_of(x, y)["isoscore_x"] == pytest.approx((d * share - 1) / (d - 1))
+
+
+def test_alignment_of_kernels_against_the_definitions():
+    x, y = cloud(30, 8, 7)
+    k, m = x @ x.T, y @ y.T
+    n = len(k)
+    centring = np.eye(n) - 1 / n
+    top = np.trace(k @ centring @ m @ centring)
+    bottom = np.trace(k @ centring @ k @ centring) * np.trace(m @ centring @ m @ centring)
+    biased, unbiased = structure.cka(k, m)
+    assert biased == pytest.approx(top / np.sqrt(bottom))
+
+    def hsic(one, other):
+        """Over all quadruples of different items: (K_ij L_ij + K_ij L_kl - 2 K_ij L_ik)."""
+        one, other = one - np.diag(np.diag(one)), other - np.diag(np.diag(other))
+        total = 0.0
+        for i in range(8):
+            for j in range(8):
+                for s in range(8):
+                    for t in range(8):
+                        if len({i, j, s, t}) == 4:
+                            total += one[i, j] * (other[i, j] + other[s, t] - 2 * other[i, s])
+        return total / (8 * 7 * 6 * 5)
+
+    assert structure.hsic_unbiased(k[:8, :8], m[:8, :8]) == pytest.approx(
+        hsic(k[:8, :8], m[:8, :8])
+    )
+    assert unbiased < biased
+
+
+def test_hubs_against_plain_counts():
+    x, y = cloud(40, 8, 9)
+    counts = [sum(j in np.argsort(-(x[i] @ y.T))[:10] for i in range(40)) for j in range(40)]
+    spread = np.array(counts) - np.mean(counts)
+    skewness = (spread**3).mean() / (spread**2).mean() ** 1.5
+    values = values_of(x, y)
+    assert values["skewness10_xy"] == pytest.approx(skewness)
+    assert hub_skewness(x @ y.T) == pytest.approx(skewness)
+    assert values["largest10_xy"] == max(counts)
+    assert values["kurtosis10_xy"] == pytest.approx(
+        (spread**4).mean() / (spread**2).mean() ** 2 - 3
+    )
+
+
+def test_few_coordinates_of_a_planted_gap():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 300, 20)) / 5
+    x[:, 3] += 2
+    y[:, 11] += 2
+    x, y = unit(x), unit(y)
+    values = values_of(x, y)
+    assert values["two_separate"] == 1
+    assert values["share_2"] > 0.99
+    assert values["gap_without_2"] < 0.3 < values["gap_without_1"]
+
+
+def test_direction_of_a_gap_that_is_orthogonal_to_what_varies():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 400, 10))
+    x[:, 0], y[:, 0] = 2, -2
+    x, y = x / 10, y / 10
+    values = values_of(x, y)
+    assert values["in_span99_x"] < 0.02
+    assert values["variance_along_x"] < 0.05
+    assert values["group_gap"] == pytest.approx(0.4, rel=0.05)
+    assert values["group_cosine"] > 0.9
+    assert values["orthogonality_x"] == pytest.approx(0, abs=0.01)
+
+
+def test_counts_of_a_mixed_gallery_by_hand():
+    x = unit(np.array([[1.0, 0, 0], [0.9, 0.1, 0], [0, 1.0, 0.2]]))
+    y = unit(np.array([[0, 0.1, 1.0], [0.1, 0, 1.0], [0, 1.0, 0.1]]))
+    values = FOLLOW_UP_MEASURES["own_nearest"].of(x, y)
+    assert values["own_first_x"] == pytest.approx(2 / 3)
+    assert values["imr_x"] == pytest.approx((2 + 2 + 1) / 3)
+
+
+def test_intervals_of_smooth_measures_cover():
+    """Mean cosine across of independent vectors about a common direction, at 95 %."""
+    d, n = 16, 80
+    covered = []
+    moments = {"kind_moments": FOLLOW_UP_MEASURES["kind_moments"]}
+    rng = np.random.default_rng(0)
+
+    def draw(size):
+        rows = rng.normal(size=(2, size, d)) / np.sqrt(d)
+        rows[:, :, 0] += 1
+        return unit(rows)
+
+    big = draw(20000)
+    truth = big[0].mean(axis=0) @ big[1].mean(axis=0)
+    for seed in range(120):
+        row = measured(*draw(n), None, 0.95, seed, moments).set_index("measure").loc["mean_xy"]
+        covered.append(row["low"] <= truth <= row["high"])
+    assert 0.88 <= np.mean(covered) <= 0.995
