@@ -95,6 +95,7 @@ rule train_temperature:
         steps="results/statistics/experiments/temperature_steps.csv",
         summary="results/statistics/experiments/temperature_summary.csv",
         trend="results/statistics/experiments/temperature_trend.csv",
+        difference="results/statistics/experiments/temperature_difference.csv",
         untouched="results/statistics/experiments/temperature_untouched.csv",
     log:
         "results/logs/train_temperature.log",
@@ -163,6 +164,7 @@ use rule train_initialisation as train_dimension with:
         steps="results/statistics/experiments/dimension_steps.csv",
         summary="results/statistics/experiments/dimension_summary.csv",
         trend="results/statistics/experiments/dimension_trend.csv",
+        difference="results/statistics/experiments/dimension_difference.csv",
         spread="results/statistics/experiments/dimension_spread.csv",
     log:
         "results/logs/train_dimension.log",

@@ -306,7 +306,7 @@ def batch_losses(x, y, settings):
 def minimum_row(losses, deltas, distances):
     """Where the mean over batches (deltas, batches) is smallest."""
     mean, zero = losses.mean(axis=1), int(np.argmin(abs(deltas)))
-    at = int(mean.argmin())
+    at, closed = int(mean.argmin()), int(abs(distances).argmin())
     return {
         "gap": distances[zero],
         "delta": deltas[at],
@@ -315,12 +315,14 @@ def minimum_row(losses, deltas, distances):
         "loss": mean[at],
         "loss_at_gap": mean[zero],
         "loss_excess": mean[zero] - mean[at],
+        "distance_closed": distances[closed],
+        "closing_cost": mean[closed] - mean[zero],
     }
 
 
-def minimum_interval(x, y, temperature, settings, resamples, confidence, seed, groups):
+def minimum_intervals(x, y, temperature, settings, resamples, confidence, seed, groups):
     """Percentile bootstrap over groups of where the loss is smallest, each pair with what its batch
-    loses without it."""
+    loses without it; t interval over groups of what the closed gap costs; and their number."""
     deltas, size = grid(settings, "fine_step"), settings["batch_size"]
     n = len(x) // size * size
     codes = np.unique(groups[:n], return_inverse=True)[1]
@@ -348,7 +350,8 @@ def minimum_interval(x, y, temperature, settings, resamples, confidence, seed, g
         seed,
         "percentile",
     )
-    return ends[0], units.shape[1]
+    costs = units[abs(distances).argmin()] - units[abs(deltas).argmin()]
+    return ends[0], student(costs, confidence)[1:], units.shape[1]
 
 
 def sigmoid_loss(x, y, temperature, bias):

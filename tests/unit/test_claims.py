@@ -157,6 +157,19 @@ def test_why_says_where_the_interval_lies():
     assert row["why"] == "the value, 0.9, is more than 0.01 from 0.8, by 0.1"
 
 
+def test_the_interval_of_a_value_that_is_judged_alone_is_shown():
+    alone = cell({"equals": 0.9, "within": 0.01}, point=True)
+    (row,) = judged(alone)
+    assert (row["verdict"], row["low"], row["high"]) == ("reproduced", 0.8, 1.0)
+    assert row["why"] == "the value, 0.9, is at most 0.01 from 0.9, by 0"
+    (row,) = judged(alone | {"over": {"value": 0.1}, "expect": {"above": 8}})
+    assert (row["low"], row["high"]) == pytest.approx((8, 10))
+    # A printed number has no error of sampling; scores of the same pictures are not independent.
+    for change in ({"kind": "printed"}, {"minus": {"value": 0.0}}):
+        (row,) = judged(alone | change)
+        assert (row["measured"], row["low"], row["high"]) == (0.9, "", "")
+
+
 def test_an_undefined_value_decides_nothing():
     for expect in ({"above": 0}, {"below": 0}, {"equals": 0, "within": 1}):
         assert claims.meets(measured.Measured(float("nan")), expect)[0] is None
@@ -292,6 +305,21 @@ def test_of_undefined_values_there_is_no_smallest():
 
 def test_a_point_has_no_interval():
     assert measure(where={"set": "c"}, point=True) == measured.Measured(0.1, n=30)
+
+
+@pytest.mark.parametrize(
+    ("columns", "n"),
+    [
+        ({"n": 30, "separability_n": 31}, 31),
+        ({"n": 30, "recall_n": 31}, 30),
+        ({"initialisations": 25, "items": 20}, 25),
+        ({"items": 20}, None),
+    ],
+)
+def test_n_is_that_of_the_column(columns, n):
+    table = pd.DataFrame([{"separability": 1.0, **columns}])
+    found = measured.measure({"table": "t.csv", "column": "separability"}, {"t.csv": table})
+    assert found.n == n
 
 
 def test_difference_and_ratio():
@@ -659,6 +687,9 @@ def test_a_bound_lies_within_what_is_possible(ledger):
                 continue
             column = "kendall" if column == "kendall" else evidence["column"]
             bound = expect.get("above", expect.get("below"))
+            if column.endswith("_change") or "_less_" in column:
+                assert bound == 0, claim["id"]  # of a difference the sign is the claim
+                continue
             for names, low, high in RANGES:
                 if any(name in column for name in names):
                     signed = column.endswith("distance") and not evidence.get("absolute")
@@ -729,7 +760,7 @@ def test_a_claim_of_several_pieces_is_one_claim_with_the_number_of_each(ledger):
 def test_what_was_trained_decides_whether_it_is_a_stand_in(ledger, model, word):
     rows = {"model": model, "start": "rotated", "temperature_mode": "fixed", "n": 3}
     rows |= {"gap_before": 0.04, "gap_before_low": 0.03, "gap_before_high": 0.05}
-    rows |= {"gap_after": 0.75, "gap_after_low": 0.7, "gap_after_high": 0.8}
+    rows |= {"gap_change": 0.71, "gap_change_low": 0.6, "gap_change_high": 0.8}
     tables = {"statistics/experiments/initialisation_summary.csv": pd.DataFrame([rows])}
     assert of_the_ledger(ledger, "training.gap_comes_back", tables)["verdict"] == word
 
@@ -938,9 +969,9 @@ def test_a_row_holds_what_was_measured_and_a_page_shows_it_rounded():
     shown = show.shown(row)
     assert (shown["measured"], shown["published"]) == ("0.9", "0.9123")
     assert (shown["interval"], shown["css"]) == ("[0.8,\u00a01]", "reproduced")
-    (row,) = judged(cell(FAILS, kind="stand_in", point=True))
+    (row,) = judged(cell(FAILS, kind="printed", point=True))
     assert (row["low"], row["high"], row["tolerance"]) == ("", "", "")
-    assert (show.shown(row)["interval"], show.shown(row)["css"]) == ("", "not-seen")
+    assert (show.shown(row)["interval"], show.shown(row)["css"]) == ("", "differs")
 
 
 def test_each_verdict_has_a_mark_of_its_own():

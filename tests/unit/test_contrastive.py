@@ -9,8 +9,10 @@ import torch
 from modality_gap.embeddings.sets import normalise
 from modality_gap.errors import InputError
 from modality_gap.measures import loss_sweep
+from modality_gap.measures.intervals import t_quantile
 from modality_gap.measures.loss_minimum import (
     back_to_back,
+    cost_of_closing,
     effects_of,
     loss_by_unit,
     loss_minimum,
@@ -250,34 +252,41 @@ def test_the_loss_by_unit_has_the_loss_as_its_mean_and_a_part_only_near_the_mini
     np.testing.assert_allclose(units[50], 1 + sums * 12 / 60)
 
 
+CENTRE = np.eye(64)[0]
+
+
+def sample(rng, n, noise=0.6):
+    """n pairs in 64 dimensions with a gap along the first, and noise between partners."""
+    common = rng.normal(size=(n, 64))
+    return tuple(
+        normalise(sign * 0.6 * CENTRE + (common + noise * rng.normal(size=(n, 64))) / 8)
+        for sign in (1, -1)
+    )
+
+
+def losses_of(x, y, deltas):
+    both = loss_sweep.sweep_cross_entropies(x, y, CENTRE, deltas, [0.05], 50, 2)
+    return both.mean(axis=0)[0].mean(axis=1)
+
+
+def effects_on(x, y):
+    return partial(softmax_effects, x, y, CENTRE, temperature=0.05, batch_size=50)
+
+
 @pytest.mark.parametrize(("batches", "draws", "step"), [(1, 100, 0.045), (2, 100, 0.03)])
 def test_the_interval_of_a_minimum_covers_however_few_batches(batches, draws, step):
     rng = np.random.default_rng(batches)
-    centre = np.eye(64)[0]
-
-    def sample(n):
-        common = rng.normal(size=(n, 64))
-        return tuple(
-            normalise(sign * 0.6 * centre + (common + 0.6 * rng.normal(size=(n, 64))) / 8)
-            for sign in (1, -1)
-        )
-
-    def losses_of(x, y, deltas):
-        both = loss_sweep.sweep_cross_entropies(x, y, centre, deltas, [0.05], 50, 2)
-        return both.mean(axis=0)[0].mean(axis=1)
-
     deltas = np.arange(-5, 20) * 0.08
-    deltas = deltas[losses_of(*sample(5000), deltas).argmin()] + np.arange(-10, 11) * step
-    mean = np.mean([losses_of(*sample(5000), deltas) for _ in range(4)], axis=0)
+    deltas = deltas[losses_of(*sample(rng, 5000), deltas).argmin()] + np.arange(-10, 11) * step
+    mean = np.mean([losses_of(*sample(rng, 5000), deltas) for _ in range(4)], axis=0)
     curve = np.polyfit(deltas, mean, 4)
     inner = np.linspace(deltas[1], deltas[-2], 10_000)
     truth = inner[np.polyval(curve, inner).argmin()]
     assert deltas[3] < truth < deltas[-4]
     covered = 0
     for seed in range(draws):
-        x, y = sample(50 * batches)
-        effects = partial(softmax_effects, x, y, centre, temperature=0.05, batch_size=50)
-        units = loss_by_unit(losses_of(x, y, deltas), deltas, effects)
+        x, y = sample(rng, 50 * batches)
+        units = loss_by_unit(losses_of(x, y, deltas), deltas, effects_on(x, y))
         shifts = deltas - deltas[10]  # the shift 0 has to be among them
         found = loss_minimum(units, shifts, shifts, 300, 0.95, seed)
         # Either end may be off by half of a step of the grid.
@@ -285,6 +294,40 @@ def test_the_interval_of_a_minimum_covers_however_few_batches(batches, draws, st
         covered += low <= truth - deltas[10] <= high
     # Leaving pairs out overstates the error where two pairs matter together.
     assert 0.93 <= covered / draws < 1
+
+
+@pytest.mark.parametrize("batches", [1, 2, 8])
+def test_the_interval_of_what_closing_the_gap_costs_covers(batches):
+    rng, deltas = np.random.default_rng(batches), np.array([0.0, 0.6, 1.2])
+    distances = np.array([1.2, 0.6, 0.01])  # of the centres: the last shift closes the gap
+    many = [np.diff(losses_of(*sample(rng, 5000, 1.2), deltas[[0, 2]])) for _ in range(20)]
+    truth = np.mean(many)
+    draws, covered = 300, 0
+    for _ in range(draws):
+        x, y = sample(rng, 50 * batches, 1.2)
+        mean = losses_of(x, y, deltas)
+        found = cost_of_closing(mean, deltas, distances, effects_on(x, y), 0.9)
+        assert found["closing_cost"] == pytest.approx(mean[2] - mean[0])
+        assert found["distance_closed"] == 0.01
+        covered += found["closing_cost_low"] <= truth <= found["closing_cost_high"]
+    assert abs(truth) > 0.1
+    # Leaving pairs out overstates the error where two pairs matter together.
+    assert 0.88 <= covered / draws <= 0.98
+
+
+def test_what_closing_costs_is_over_clusters_of_pairs():
+    x, y = (np.repeat(side, 5, axis=0) for side in sample(np.random.default_rng(4), 20))
+    deltas, distances = np.array([0.0, 1.2]), np.array([1.2, 0.0])
+    about = losses_of(x, y, deltas), deltas, distances, effects_on(x, y), 0.95
+    of_pairs, of_clusters = (
+        cost_of_closing(*about, clusters) for clusters in (None, np.repeat(np.arange(20), 5))
+    )
+    widths = [one["closing_cost_high"] - one["closing_cost_low"] for one in (of_pairs, of_clusters)]
+    # Five copies of a pair are worth one: sums over clusters add up, errors of pairs do not.
+    assert widths[1] / widths[0] == pytest.approx(
+        np.sqrt(5 * 99 / 95) * t_quantile(0.95, 20) / t_quantile(0.95, 100), rel=0.01
+    )
+    assert of_pairs["closing_cost"] == of_clusters["closing_cost"]
 
 
 def test_a_shift_without_a_loss_is_no_minimum_and_a_sweep_needs_no_shift():

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from scipy import stats
 
 from modality_gap.embeddings.sets import normalise
 from modality_gap.measures.intervals import t_interval
@@ -29,6 +30,7 @@ from modality_gap.training.loop import LinearProjections
 from modality_gap.training.pairs import Pairs, held_out
 from modality_gap.training.tables import (
     compare_starts,
+    differences,
     experiment_tables,
     spreads,
     summarise,
@@ -449,6 +451,50 @@ def test_the_paper_s_57_percent():
     assert row["n"] == 3
 
 
+def test_the_starts_and_the_change_in_training_are_compared_seed_by_seed():
+    gaps = {key: np.array(values) for key, (values, _, _) in PUBLISHED.items()}
+    row = compare_starts(published_runs(), 0.95).iloc[0]
+    wanted = stats.ttest_rel(gaps["rotated", "gap_after"], gaps["original", "gap_after"])
+    less = "gap_after_rotated_less_original"
+    assert row[less] == pytest.approx(0.7457 - 1.2991, abs=2e-4)
+    assert (row[f"{less}_low"], row[f"{less}_high"]) == pytest.approx(wanted.confidence_interval())
+    summary = summarise(published_runs(), ["temperature_mode", "start"], 0.95).set_index("start")
+    for start in ("original", "rotated"):
+        wanted = stats.ttest_rel(gaps[start, "gap_after"], gaps[start, "gap_before"])
+        ends = summary.loc[start, ["gap_change_low", "gap_change_high"]]
+        assert tuple(ends) == pytest.approx(wanted.confidence_interval())
+        difference = gaps[start, "gap_after"].mean() - gaps[start, "gap_before"].mean()
+        assert summary.loc[start, "gap_change"] == pytest.approx(difference)
+
+
+def test_differences_pair_runs_of_one_seed():
+    # Seeds differ by far more than conditions do, and come in another order under each.
+    table = pd.DataFrame(
+        {
+            "dim": [2, 2, 2, 4, 4, 4],
+            "seed": [0, 1, 2, 2, 0, 1],
+            "gap": [10.0, 20.0, 30.0, 33.0, 11.0, 21.0],
+            "recall": [0.0, 0.5, 0.5, 0.5, 0.5, 0.5],
+        }
+    )
+    found = differences(table, "dim", ["gap", "recall"], 0.9)
+    assert list(zip(found["dim"], found["dim_against"], strict=True)) == [(2, 4), (4, 2)] * 2
+    assert set(found["n"]) == {3}
+    first, second = np.array([10.0, 20, 30]), np.array([11.0, 21, 33])
+    low, high = stats.ttest_rel(first, second).confidence_interval(0.9)
+    row = found.iloc[0]
+    ends = row["difference"], row["difference_low"], row["difference_high"]
+    assert ends == pytest.approx((-5 / 3, low, high))
+    logs = np.log(first / second)
+    low, high = np.exp(stats.t.interval(0.9, 2, logs.mean(), stats.sem(logs)))
+    ends = row["ratio"], row["ratio_low"], row["ratio_high"]
+    assert ends == pytest.approx((np.exp(logs.mean()), low, high))
+    assert found.iloc[1]["difference"] == pytest.approx(5 / 3)
+    assert found.loc[2:, ["ratio", "ratio_low", "ratio_high"]].isna().all(axis=None)
+    one = differences(table[table["dim"] == 2], "dim", ["gap"], 0.9)
+    assert len(one) == 0 and list(one) == list(found)
+
+
 def test_trend_and_spreads_over_conditions():
     table = pd.DataFrame(
         {
@@ -482,7 +528,10 @@ def test_trend_and_spreads_over_conditions():
 
 
 def test_tables_have_no_holes_and_their_columns(pairs):
-    for name, more in (("initialisation", {"difference"}), ("dimension", {"trend", "spread"})):
+    for name, more in (
+        ("initialisation", {"difference"}),
+        ("dimension", {"trend", "spread", "difference"}),
+    ):
         settings = run_settings(SMALL, name) | {"steps": 3}
         results = [train_run(run, pairs, settings) for run in plan_runs(SMALL, name, 0)]
         tables = experiment_tables(name, results, 0.95)

@@ -542,6 +542,18 @@ def test_what_differs_stands_before_what_a_stand_in_does_not_show():
     ]
 
 
+def test_what_differs_in_the_papers_own_settings_is_against_it_and_what_agrees_is_not_counted():
+    rows = claims(
+        claim("a", "differs", whose="recomputed"),
+        claim("a", "reproduced", whose="recomputed"),
+        claim("b", "consistent", whose="recomputed"),
+        claim("c", "differs", whose="ours"),
+    )
+    found = paper_module.balance(rows, [])
+    assert [(one.id, len(rows)) for one, rows, _ in found.against] == [("a", 1)]
+    assert found.agreeing == {}
+
+
 def test_a_claim_of_places_that_share_nothing_is_called_by_the_first():
     rows = claims(*(claim("a", "differs", where=place) for place in ("Table 1, x", "Table 2, x")))
     assert paper_module.by_claim(rows)["a"].where == "Table 1, x"

@@ -3,7 +3,7 @@ settings, with the draws in the order that the docstrings tell. Nothing of the p
 """
 
 import math
-from itertools import combinations, pairwise, product
+from itertools import combinations, pairwise, permutations, product
 
 import independent as plain
 import numpy as np
@@ -312,11 +312,17 @@ def conducted(run, name, conditions, one):
     same(run.table(f"{folder}/{name}_steps.csv"), pd.DataFrame(steps).assign(model=model), 5e-4)
     # What is made of the runs is compared on the table of the runs itself, and so exactly.
     found = run.table(f"{folder}/{name}.csv")
-    summary = []
+    measured = [column[:-6] for column in found if column.endswith("_after")]
+    changes = {
+        f"{quantity}_change": found[f"{quantity}_after"] - found[f"{quantity}_before"]
+        for quantity in measured
+        if quantity != "temperature"
+    }
+    summary, every = [], found.assign(**changes)
     for condition in conditions:
-        part = found[(found[list(condition)] == pd.Series(condition)).all(axis=1)]
+        part = every[(every[list(condition)] == pd.Series(condition)).all(axis=1)]
         row = {**condition, "model": model, "n": len(part)}
-        for column in set(found.columns) - {*condition, "seed", "model"}:
+        for column in set(every.columns) - {*condition, "seed", "model"}:
             ends = plain.student(part[column], run.confidence)
             row |= dict(zip((column, f"{column}_low", f"{column}_high"), ends, strict=True))
         summary.append(row)
@@ -333,6 +339,27 @@ def kendall(found, by, quantities):
         rows.append(
             {"quantity": quantity, "n": len(found), "kendall_tau": tau[0], "p_value": tau[1]}
         )
+    return rows
+
+
+def paired(found, by, quantities, model, confidence):
+    """Every two conditions against each other, seed by seed."""
+    rows = []
+    for quantity in quantities:
+        values = {
+            value: part.sort_values("seed")[quantity].to_numpy()
+            for value, part in found.groupby(by)
+        }
+        for one, other in permutations(values, 2):
+            less = plain.student(values[one] - values[other], confidence)
+            over = [math.nan] * 3
+            if min(*values[one], *values[other]) > 0:
+                over = ratio(values[one], values[other], confidence)
+            row = {"model": model, "quantity": quantity, by: one, f"{by}_against": other}
+            row["n"] = len(values[one])
+            for name, ends in (("difference", less), ("ratio", over)):
+                row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
+            rows.append(row)
     return rows
 
 
@@ -379,6 +406,8 @@ def test_temperature(run):
     names = [f"{name}_after" for name in ("gap", "recall1_ab", "recall1_ba", "zero_shot")]
     expected = pd.DataFrame(kendall(found, "temperature", names)).assign(model="projections")
     same(run.table("statistics/experiments/temperature_trend.csv"), expected)
+    expected = paired(found, "temperature", names, "projections", run.confidence)
+    same(run.table("statistics/experiments/temperature_difference.csv"), expected)
 
     x, y = map(normalised, Projections(weights)(a[test], b[test]))
     untouched = run.table("statistics/experiments/temperature_untouched.csv")
@@ -430,6 +459,11 @@ def test_initialisation(run):
         name = "gap_after_rotated_over_original"
         ends = ratio(*sides, run.confidence)
         row = dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
+        name, ends = (
+            "gap_after_rotated_less_original",
+            plain.student(sides[0] - sides[1], run.confidence),
+        )
+        row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
         expected.append({"model": "towers", "temperature_mode": mode, "n": len(sides[0]), **row})
     same(run.table("statistics/experiments/initialisation_difference.csv"), expected)
 
@@ -446,8 +480,11 @@ def test_dimension(run):
     found = conducted(run, "dimension", [{"dim": dim} for dim in settings["dims"]], one)
     expected = pd.DataFrame(kendall(found, "dim", ["gap_before", "gap_after"]))
     same(run.table("statistics/experiments/dimension_trend.csv"), expected.assign(model="towers"))
+    quantities = ["gap_before", "gap_after"]
+    expected = paired(found, "dim", quantities, "towers", run.confidence)
+    same(run.table("statistics/experiments/dimension_difference.csv"), expected)
     expected = []
-    for name in ("gap_before", "gap_after"):
+    for name in quantities:
         by = {dim: part.sort_values("seed")[name].to_numpy() for dim, part in found.groupby("dim")}
         for low, high in combinations(sorted(by), 2):
             values = [by[dim] for dim in sorted(by) if low <= dim <= high]

@@ -280,13 +280,13 @@ def test_loss_minimum_and_shape(run):
             )
             humps[name, temperature] = batches.mean(axis=1), distances
     found = run.table("statistics/loss_minimum.csv")
-    same(found, rows, but="distance_(low|high)")
-    # Each pair left out of its batch at every shift takes a while: the interval of some rows.
+    same(found, rows, but="(distance|closing_cost)_(low|high)")
+    # Each pair left out of its batch at every shift takes a while: the intervals of some rows.
     for name, temperature in (("stitched", 0.02), ("openclip_random", 1.0)):
         (row,) = found[(found["set"] == name) & (found["temperature"] == temperature)].to_dict(
             "records"
         )
-        ends, clusters = plain.minimum_interval(
+        ends, costs, clusters = plain.minimum_intervals(
             *run.some(name),
             temperature,
             settings,
@@ -296,6 +296,8 @@ def test_loss_minimum_and_shape(run):
             run.some_groups(name),
         )
         assert (row["distance_low"], row["distance_high"]) == pytest.approx(ends, abs=1e-9)
+        found_costs = row["closing_cost_low"], row["closing_cost_high"]
+        assert found_costs == pytest.approx(costs, abs=1e-9)
         assert row["clusters"] == clusters
     assert (found["distance_low"] <= found["distance_high"] + 1e-9).all()
     shape = run.table("statistics/loss_shape.csv")

@@ -17,6 +17,7 @@ from modality_gap.errors import InputError
 from modality_gap.measures.gap import gap
 from modality_gap.measures.loss_minimum import (
     back_to_back,
+    cost_of_closing,
     effects_of,
     loss_by_unit,
     loss_minimum,
@@ -104,7 +105,13 @@ def minima(
         if own:
             about = {**parameters, "own": temperature == own["temperature"]}
         key = {"temperature": temperature, **about, **counts(batches, units, batch_size)}
-        lowest.append({**key, **loss_minimum(units, fine, distances, resamples, confidence, seed)})
+        lowest.append(
+            {
+                **key,
+                **loss_minimum(units, fine, distances, resamples, confidence, seed),
+                **cost_of_closing(mean, fine, distances, effects, confidence, clusters),
+            }
+        )
         if shape := back_to_back(mean, distances):
             shapes.append({"temperature": temperature, **about, "n": n, **shape})
         shown = {"temperature": temperature, **about, "n": n}

@@ -134,8 +134,9 @@ def _judged_on(kind: str, evidence: Iterable[str]) -> str:
 
 
 class Balance(NamedTuple):
-    """The paper's own claims by result: those that any evidence of this run is against, and, by
-    part of the ledger, those that evidence agrees with."""
+    """The paper's own claims by result: those that any evidence of this run is against, with its
+    numbers and settings computed again, and, by part of the ledger, those that evidence agrees
+    with."""
 
     against: list[tuple[Claim, list[dict], list[str]]]  # with the rows, and sentences beside them
     agreeing: dict[str, list[tuple[Claim, list[Mark]]]]
@@ -154,12 +155,14 @@ def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
     evidence on both sides is in both groups. A leading sentence of `findings` is shown beside the
     first of its claims that the run is against, or else by itself."""
     own = by_claim(claims[claims["whose"].isin(ledger.PAPERS_OWN)])
+    bearing = by_claim(claims[claims["whose"].isin(ledger.BEARING)])
     against: dict[str, tuple[Claim, list[dict], list[str]]] = {}
     agreeing: dict[str, list[tuple[Claim, list[Mark]]]] = {}
-    for claim in own.values():
+    for claim in bearing.values():
         rows = [row for row in claim.rows if row["verdict"] in AGAINST]
         if rows:
             against[claim.id] = (claim, rows, [])
+    for claim in own.values():
         seen = [mark for mark in marks([claim.id], own) if mark.verdict in AGREEING]
         if seen:
             agreeing.setdefault(claim.rows[0]["part"], []).append((claim, seen))

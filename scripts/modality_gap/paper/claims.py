@@ -133,8 +133,10 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
         if measured is None:
             continue
         holds, why = meets(measured, _expected(evidence["expect"], measured.against))
+        shown = _with_interval(measured, evidence, tables)
         if measured.at_end:  # a number there would be the sweep's, not the loss's
             measured, holds, unmet = Measured(math.nan, n=measured.n), None, STILL_FALLS
+            shown = measured
         elif measured.against is not None:
             why += f", its {evidence['against'].replace('_', ' ')}"
         piece = evidence.get("piece", "")
@@ -145,8 +147,8 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
                 "published": evidence.get("published", about["published"]),
                 "verdict": verdict(None if unmet else holds, evidence["kind"]),
                 "measured": "" if unmet == STILL_FALLS else measured.value,
-                "low": "" if measured.low is None else measured.low,
-                "high": "" if measured.high is None else measured.high,
+                "low": "" if shown.low is None else shown.low,
+                "high": "" if shown.high is None else shown.high,
                 "n": "" if measured.n is None else measured.n,
                 "evidence": f"{KINDS[evidence['kind']]}: {evidence['on']}",
                 "tolerance": evidence["expect"].get("within", ""),
@@ -165,6 +167,17 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
         else "this configuration's tables have no such row"
     )
     return [dict.fromkeys(COLUMNS, "") | about | {"verdict": NOT_RUN, "why": why}]
+
+
+def _with_interval(
+    measured: Measured, evidence: Mapping, tables: Mapping[str, pd.DataFrame]
+) -> Measured:
+    """A measured value with the interval that is shown beside it: also where the value alone is
+    judged, unless it is a printed number or a difference of values that are not independent."""
+    alone = evidence["kind"] == "printed" or {"less", "minus"} & evidence.keys()
+    if not evidence.get("point") or alone:
+        return measured
+    return measure({**evidence, "point": False}, tables) or measured
 
 
 OF_THE_CLAIM = ("id", "part", "where", "whose", "statement", "published", "source", "figure")

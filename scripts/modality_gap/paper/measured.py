@@ -30,6 +30,8 @@ class Measured:
 # Columns of a sweep that describe its minimum; the others do not depend on where that is.
 OF_A_MINIMUM = ("delta", "distance", "loss", "loss_excess")
 
+COUNTED = ("n", "initialisations")  # columns that say how many a row is based on
+
 
 # --- measuring --------------------------------------------------------------------------------
 
@@ -44,7 +46,7 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
     one at the smallest of the column `along`, or (kendall) the rank correlation of the two columns.
     `absolute` drops the cell's sign (with kendall that of every row). `over` and `minus` are
     selectors of a second value, with an `absolute` of their own, applied in this order. `point`
-    leaves the interval out: a count that was made is what it is. `value` alone is a published
+    leaves the interval out: the value alone is judged. `value` alone is a published
     constant. `at_end` of the result: the row tells of a minimum at the end of its sweep. Raises
     InputError where several rows match and `take` is absent.
     """
@@ -117,7 +119,8 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
 
 
 def _cell(row: pd.Series, column: str, point: bool) -> Measured:
-    """A cell with its interval, unless only the `point` is wanted, and the row's n."""
+    """A cell with its interval, unless only the `point` is wanted, and its n: that of the column if
+    it has one of its own, or else the row's."""
     # The interval of a share may have the name of what was counted: offensive_low.
     stem = column if f"{column}_low" in row.index else column.removesuffix("_share")
 
@@ -125,7 +128,8 @@ def _cell(row: pd.Series, column: str, point: bool) -> Measured:
         value = None if point else row.get(f"{stem}_{end}")
         return None if value is None or not math.isfinite(value) else float(value)
 
-    n = int(row["n"]) if "n" in row.index else None
+    numbers = [row[name] for name in (f"{column}_n", *COUNTED) if name in row.index]
+    n = int(numbers[0]) if numbers else None
     return Measured(float(row[column]), bound("low"), bound("high"), n)
 
 

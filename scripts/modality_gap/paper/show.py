@@ -43,6 +43,8 @@ WHOSE = {
     "ours": "Our own",
 }
 PAPERS_OWN = ("paper", "notebook")
+# What differs counts against the paper also where its numbers and settings are computed again.
+BEARING = (*PAPERS_OWN, "recomputed")
 
 
 def read_claims(path: Path) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Tables of the training experiments."""
 
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import pandas as pd
@@ -9,12 +9,20 @@ from scipy import stats
 from modality_gap.measures.intervals import largest_ratio, ratio, t_interval
 from modality_gap.training.experiments import CONDITIONS
 
-# --- tables -------------------------------------------------------------------------------------
+ENDS = ("", "_low", "_high")  # after the name of a column: the estimate and its interval
 
 
 def summarise(table: pd.DataFrame, keys: list[str], confidence: float) -> pd.DataFrame:
     """One row per condition: the keys, n (number of seeds), and for every other column but the seed
-    its mean q with q_low and q_high, the t interval over seeds."""
+    its mean q with q_low and q_high, the t interval over seeds; likewise q_change, the difference
+    between q_after and q_before of each run."""
+    table = table.assign(
+        **{
+            name.replace("_after", "_change"): table[name] - table[before]
+            for name in table
+            if name.endswith("_after") and (before := name.replace("_after", "_before")) in table
+        }
+    )
     rows = []
     for condition, part in table.groupby(keys, sort=False):
         row = dict(zip(keys, condition, strict=True)) | {"n": len(part)}
@@ -42,7 +50,7 @@ def spreads(table: pd.DataFrame, by: str, quantities: list[str], confidence: flo
     quantity, {by}_from, {by}_to, conditions (number in the range), n (seeds), and
     largest_over_smallest with its interval (`intervals.largest_ratio`)."""
     columns = ["quantity", f"{by}_from", f"{by}_to", "conditions", "n"]
-    names = [f"largest_over_smallest{end}" for end in ("", "_low", "_high")]
+    names = [f"largest_over_smallest{end}" for end in ENDS]
     rows = []
     for quantity in quantities:
         values = table.pivot(index=by, columns="seed", values=quantity)
@@ -53,25 +61,53 @@ def spreads(table: pd.DataFrame, by: str, quantities: list[str], confidence: flo
     return pd.DataFrame(rows, columns=[*columns, *names])
 
 
+def differences(
+    table: pd.DataFrame, by: str, quantities: list[str], confidence: float
+) -> pd.DataFrame:
+    """Each quantity under one value of the column `by` against that under another, paired by seed
+    (same weights, same batches). Columns: quantity, {by}, {by}_against, n (seeds), difference (mean
+    of the first less the second) and ratio (geometric mean of the first over the second; NaN unless
+    all are positive), with their t intervals. One row per quantity and ordered pair of values."""
+    rows = []
+    columns = ["quantity", by, f"{by}_against", "n"]
+    columns += [f"{name}{end}" for name in ("difference", "ratio") for end in ENDS]
+    for quantity in quantities:
+        values = table.pivot(index="seed", columns=by, values=quantity).astype(np.float64)
+        for one, other in permutations(values, 2):
+            first, second = values[one].to_numpy(), values[other].to_numpy()
+            positive = (first > 0).all() and (second > 0).all()
+            ends = {
+                "difference": (np.mean(first - second), *t_interval(first - second, confidence)),
+                "ratio": ratio(first, second, confidence) if positive else [np.nan] * 3,
+            }
+            row = {"quantity": quantity, by: one, f"{by}_against": other, "n": len(values)}
+            rows.append(row | _with_ends(ends))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _with_ends(estimates: dict) -> dict:
+    """Columns x, x_low and x_high of estimates, {x: (value, low, high)}."""
+    return {
+        f"{name}{end}": value
+        for name, values in estimates.items()
+        for end, value in zip(ENDS, values, strict=True)
+    }
+
+
 def compare_starts(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """Per temperature mode, the gap after training from the rotated start as a share of that from
-    the original start with the same seed (same weights, same batches). Source: section 4.4."""
+    the original start with the same seed (same weights, same batches), and the difference of the
+    two, with their intervals. Source: section 4.4."""
     rows = []
     for mode, part in table.groupby("temperature_mode", sort=False):
         gaps = part.pivot(index="seed", columns="start", values="gap_after")
-        estimate, low, high = ratio(
-            gaps["rotated"].to_numpy(), gaps["original"].to_numpy(), confidence
-        )
-        name = "gap_after_rotated_over_original"
-        rows.append(
-            {
-                "temperature_mode": mode,
-                "n": len(gaps),
-                name: estimate,
-                f"{name}_low": low,
-                f"{name}_high": high,
-            }
-        )
+        rotated, original = gaps["rotated"].to_numpy(), gaps["original"].to_numpy()
+        less = rotated - original
+        ends = {
+            "gap_after_rotated_over_original": ratio(rotated, original, confidence),
+            "gap_after_rotated_less_original": (less.mean(), *t_interval(less, confidence)),
+        }
+        rows.append({"temperature_mode": mode, "n": len(gaps), **_with_ends(ends)})
     return pd.DataFrame(rows)
 
 
@@ -88,10 +124,12 @@ def experiment_tables(name: str, results: list[dict], confidence: float) -> dict
     if name == "temperature":
         quantities = ["gap_after", "recall1_ab_after", "recall1_ba_after", "zero_shot_after"]
         tables["trend"] = trend(runs, "temperature", quantities)
+        tables["difference"] = differences(runs, "temperature", quantities, confidence)
     if name == "dimension":
         quantities = ["gap_before", "gap_after"]
         tables["trend"] = trend(runs, "dim", quantities)
         tables["spread"] = spreads(runs, "dim", quantities, confidence)
+        tables["difference"] = differences(runs, "dim", quantities, confidence)
     if name == "initialisation":
         tables["difference"] = compare_starts(runs, confidence)
     return tables
