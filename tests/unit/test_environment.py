@@ -1,6 +1,11 @@
-"""The three descriptions of the software agree: requirements.in, its lock and envs/*.yaml."""
+"""The three descriptions of the software agree: requirements.in, its lock and envs/*.yaml; each
+environment has what its scripts import, and Snakemake what the rules import."""
 
+import os
 import re
+import subprocess
+import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -14,12 +19,15 @@ ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 # The names of conda-forge that are not those of the package registry. The two "base" packages are
 # what the registry's package holds; conda-forge's plain ones add a GUI toolkit and statsmodels.
 REGISTRY_NAMES = {"matplotlib-base": "matplotlib", "pytorch": "torch"}
+# Of these any version of late will do.
+LOOSE = {"pip", "threadpoolctl"}
 PYTHON = "3.12"
 
 NAME = r"(?P<name>[a-z0-9]+(?:[._-][a-z0-9]+)*)"
 VERSION = r"(?P<version>[0-9][0-9a-z.+]*)"
 PINNED = re.compile(rf"{NAME}=={VERSION}")
 PINNED_BY_CONDA = re.compile(rf"{NAME}={VERSION}")
+AT_LEAST = re.compile(rf"{NAME}>={VERSION}")
 LOCKED = re.compile(
     rf"{NAME}=={VERSION}(?: ; [^\\]+)?(?P<hashes>(?: --hash=sha256:[0-9a-f]{{64}})+)"
 )
@@ -77,10 +85,16 @@ def test_environment_pins_the_locked_versions(environment):
     versions = locked()
     names = []
     for written, form in dependencies(environment):
-        match = form.fullmatch(written)
+        match = form.fullmatch(written) or AT_LEAST.fullmatch(written)
         assert match, f"{written} is not pinned exactly"
         names.append(match["name"])
-        if match["name"] == "python":
+        if match["name"] in LOOSE:
+            assert all(
+                version in Requirement(written).specifier for version in versions[match["name"]]
+            ), written
+        elif AT_LEAST.fullmatch(written):
+            pytest.fail(f"{written} is not pinned exactly")
+        elif match["name"] == "python":
             assert re.fullmatch(rf"{re.escape(PYTHON)}\.[0-9]+", match["version"]), written
         else:
             name = canonicalize_name(REGISTRY_NAMES.get(match["name"], match["name"]))
@@ -138,3 +152,123 @@ def test_torch_and_torchvision_are_a_pair():
         if requirement.name == "torch"
     ]
     assert wanted == [f"=={pins['torch']}"]
+
+
+# --- imports --------------------------------------------------------------------------------------
+
+# Run in a process of its own: the modules of the first argument cannot be imported.
+WITHOUT = """
+import pkgutil
+import sys
+from importlib.machinery import PathFinder
+
+absent = sys.argv.pop(1).split(",")
+find, listed = PathFinder.find_spec, pkgutil.iter_modules  # the latter finds Snakemake's plugins
+PathFinder.find_spec = lambda name, *where: None if name in absent else find(name, *where)
+pkgutil.iter_modules = lambda *where: (one for one in listed(*where) if one.name not in absent)
+"""
+IMPORTS = """
+import ast
+for script in sys.argv[1:]:
+    tree = ast.parse(open(script, encoding="utf-8").read())
+    tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    try:
+        exec(compile(tree, script, "exec"))
+    except ImportError as error:
+        print(f"{script}: {error}")
+"""
+SNAKEMAKE = "from snakemake.cli import main; main()"
+
+
+@cache
+def with_requirements(*names):
+    """The installed distributions of some names, and those that they require."""
+    found, todo = set(), [canonicalize_name(name) for name in names]
+    while todo:
+        name = todo.pop()
+        if name in found:
+            continue
+        try:
+            wanted = map(Requirement, metadata.requires(name) or [])
+        except metadata.PackageNotFoundError:  # for another system or Python
+            continue
+        found.add(name)
+        todo += [
+            canonicalize_name(requirement.name)
+            for requirement in wanted
+            if not requirement.marker or requirement.marker.evaluate({"extra": ""})
+        ]
+    return found
+
+
+def absent_beside(*names):
+    """The installed modules that would not be there if only some distributions were installed."""
+    there = with_requirements(*names)
+    return sorted(
+        module
+        for module, owners in metadata.packages_distributions().items()
+        if module.isidentifier() and not there & set(map(canonicalize_name, owners))
+    )
+
+
+def without(modules, code, *arguments, folder=ROOT):
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT + code, ",".join(modules), *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "scripts"), "PYTHONNOUSERSITE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def scripts_of(environment):
+    """The scripts of all rules that name an environment."""
+    text = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    return sorted(
+        {
+            ROOT / "scripts" / script
+            for name, script in re.findall(
+                r'"\.\./envs/(\w+)\.yaml"\n(?: {4}.*\n)*? {8}"\.\./scripts/(\w+/\w+\.py)"', text
+            )
+            if name == environment.stem
+        }
+    )
+
+
+def test_every_script_of_a_rule_has_an_environment():
+    text = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    named = set(re.findall(r'"\.\./scripts/(\w+/\w+\.py)"', text))
+    of_environments = [set(scripts_of(environment)) for environment in ENVIRONMENTS]
+    assert set().union(*of_environments) == {ROOT / "scripts" / name for name in named}
+    assert sum(map(len, of_environments)) == len(named) > 60
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environment_has_what_its_scripts_import(environment):
+    written = [re.match(NAME, line)["name"] for line, _ in dependencies(environment)]
+    absent = absent_beside(
+        *(REGISTRY_NAMES.get(name, name) for name in written if name != "python")
+    )
+    done = without(absent, IMPORTS, *scripts_of(environment))
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_an_import_that_an_environment_lacks_is_found(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import yaml\nimport torch\n")
+    done = without(absent_beside("pyyaml"), IMPORTS, script)
+    assert "torch" in done.stdout
+    assert "yaml" not in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [("--dry-run", "--quiet", "all"), ("--lint",)])
+def test_plain_snakemake_reads_the_rules(arguments, tmp_path):
+    # As a cluster's Snakemake does, and whoever lists workflows: nothing of requirements.in is
+    # there but Snakemake itself.
+    absent = absent_beside("snakemake")
+    assert {"numpy", "pandas", "tqdm", "torch", "PIL", "pyarrow"} <= set(absent)
+    done = without(
+        absent, SNAKEMAKE, "--snakefile", ROOT / "Snakefile", "--directory", tmp_path, *arguments
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

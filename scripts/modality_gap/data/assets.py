@@ -19,7 +19,6 @@ from typing import get_type_hints
 import requests
 import yaml
 from requests.adapters import HTTPAdapter
-from tqdm import tqdm
 from urllib3.util import Retry
 
 from modality_gap.errors import InputError
@@ -324,6 +323,8 @@ def _download(
 
 
 def _save(response: requests.Response, asset: Asset, part: Path) -> None:
+    from tqdm import tqdm  # here: every Snakemake reads this file
+
     mode = "ab" if response.status_code == requests.codes.partial_content else "wb"
     with (
         part.open(mode) as stream,

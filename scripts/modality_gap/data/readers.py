@@ -15,10 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Container, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Annotated, Literal
-
-import numpy as np
-from numpy._core.multiarray import _reconstruct
+from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 from modality_gap.data.archives import (
     FOREIGN,
@@ -34,6 +31,9 @@ from modality_gap.data.archives import (
     zip_members,
 )
 from modality_gap.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ROWS = 256  # of a row group, about 40 MB of photographs: all that is in memory at a time
 
@@ -55,7 +55,7 @@ def item_ids(archive: str | Path, paths: Collection[PurePosixPath]) -> dict[Pure
     return {path: name for name, path in called.items()}
 
 
-def png(pixels: np.ndarray) -> bytes:
+def png(pixels: "np.ndarray") -> bytes:
     """Pixels (height, width, 3) of 8 bits as a PNG, which is lossless."""
     from PIL import Image
 
@@ -159,6 +159,9 @@ class CifarUnpickler(pickle.Unpickler):
     unrestricted pickle could call any function."""
 
     def find_class(self, module: str, name: str) -> object:
+        import numpy as np
+        from numpy._core.multiarray import _reconstruct
+
         allowed = {
             ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
             ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
@@ -209,7 +212,7 @@ def read_cifar(files: dict[str, str]) -> Iterator[dict]:
         data, labels = batch.get("data", ()), batch.get("labels", batch.get("fine_labels", ()))
         shape, dtype = getattr(data, "shape", ()), getattr(data, "dtype", None)
         labels_have_names = set(labels) <= set(range(len(names)))
-        if shape != (len(labels), 3072) or dtype != np.uint8 or not labels_have_names:
+        if shape != (len(labels), 3072) or dtype != "uint8" or not labels_have_names:
             raise ValueError(f"the member {name} has data {dtype} {shape} for {len(labels)} labels")
         splits.add(CIFAR_BATCHES[name])
         # Each row is the red plane, the green and the blue, line by line.
@@ -284,9 +287,9 @@ def read_svhn(files: dict[str, str]) -> Iterator[dict]:
     with reading(path):
         table = load_mat(path, variable_names=["X", "y"])
     pictures, labels = table["X"], table["y"].ravel()
-    if pictures.dtype != np.uint8 or pictures.shape != (32, 32, 3, len(labels)):
+    if pictures.dtype != "uint8" or pictures.shape != (32, 32, 3, len(labels)):
         raise ValueError(f"X is {pictures.dtype} {pictures.shape} for {len(labels)} labels")
-    if not np.isin(labels, range(1, 11)).all():
+    if not set(labels.tolist()) <= set(range(1, 11)):
         raise ValueError("a label is none of 1 to 10")
     for number, label in enumerate(labels):
         yield {

@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from modality_gap.config.declarations import Library
 from modality_gap.data.assets import read_member
 from modality_gap.encoders.base import Encoder, weights_metadata
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 PREPROCESSING = {"image": "CLIP's, {pixels} px"}
@@ -16,6 +15,7 @@ PREPROCESSING = {"image": "CLIP's, {pixels} px"}
 
 def build_onnx(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
     """CLIP's image tower in 8 bits, as published, with CLIP's own preprocessing."""
+    import numpy as np
     import onnxruntime
     import torch
 
@@ -30,7 +30,7 @@ def build_onnx(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     )
     size = session.get_inputs()[0].shape[-1]
 
-    def encode(pictures: list["torch.Tensor"]) -> np.ndarray:
+    def encode(pictures: list["torch.Tensor"]) -> "np.ndarray":
         # The network quantises its activations over the whole batch, so that an embedding would
         # depend on the other images in the batch: embed one image at a time.
         feeds = ({"pixel_values": picture[None].numpy()} for picture in pictures)

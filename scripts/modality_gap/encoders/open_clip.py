@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from modality_gap.config import clip_models
 from modality_gap.config.clip_models import activation_fault, is_torchscript, preparation
 from modality_gap.config.declarations import Library
@@ -341,6 +339,7 @@ def dequantise_clip_image_tower(onnx_bytes: bytes) -> dict[str, "torch.Tensor"]:
     A quantised matrix is W = (q - zero) * scale, column by column; everything else is stored as
     float. Returns a state dict with the names of open_clip's VisionTransformer.
     """
+    import numpy as np
     import onnx
     import torch
     from onnx import numpy_helper
