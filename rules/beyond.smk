@@ -15,7 +15,7 @@ rule measure_diagnostics:
     conda:
         "../envs/statistics.yaml"
     params:
-        sets={name: (entry["model"], entry["weights"]) for name, entry in SETS.items()},
+        sets={name: (entry["label"], entry["weights"]) for name, entry in SETS.items()},
         clusters=CLUSTERS,
         bootstrap=config["bootstrap"],
         confidence=config["confidence"],

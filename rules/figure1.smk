@@ -16,7 +16,7 @@ rule measure_gaps:
         "../envs/statistics.yaml"
     threads: HALF_OF_THE_CORES
     params:
-        sets={name: (entry["model"], entry["weights"]) for name, entry in SETS.items()},
+        sets={name: (entry["label"], entry["weights"]) for name, entry in SETS.items()},
         clusters=CLUSTERS,
         confidence=config["confidence"],
         sample=config["sample"],

@@ -107,7 +107,7 @@ def sphere_table(low_temperature_minimum=53):
 
 
 def table1(held_out=0.6, p_held_out=0.001):
-    row = {"model": "toy", "task": "a_task", "n": 200, "classes": 4, "chance": 0.25, "delta": -0.5}
+    row = {"set": "toy", "task": "a_task", "n": 200, "classes": 4, "chance": 0.25, "delta": -0.5}
     row |= {"metric": "accuracy"}
     row |= {"default": 0.5, "modified": 0.625, "direction": "wider", "p_in_sample": 0.0001}
     row |= {"p_permutation": 0.0002, "p_max_statistic": 0.02}
@@ -121,7 +121,7 @@ def table1(held_out=0.6, p_held_out=0.001):
 def zero_shot(best=1.3):
     """Distance 0.8 without a shift and `best` with the one that table1 picks."""
     return pd.DataFrame(
-        {"model": "toy", "task": "a_task", "delta": [-0.5, 0.0], "distance": [best, 0.8]}
+        {"set": "toy", "task": "a_task", "delta": [-0.5, 0.0], "distance": [best, 0.8]}
         | {"metric": "accuracy", "score": [0.625, 0.5], "n": 200}
     )
 

@@ -15,7 +15,7 @@ write(
         np.array([f"{row:05d}" for row in range(len(features))], dtype=object),
         features,
         metadata={
-            "model": entry["model"],
+            "model": entry["label"],
             "weights": entry["weights"],
             "dataset": "released by the authors at commit 8e20cb2",
             "dtype": str(features.dtype),

@@ -280,7 +280,7 @@ def test_words_of_a_user_stay_words(whole, faults):
     folder, _ = whole
     row = yaml.safe_load((folder / CONFIG[2]).read_text(encoding="utf-8"))["pairs"]["hostile"]
     page = Elements((folder / TARGETS[0]).read_text(encoding="utf-8"))
-    for words in (row["model"], row["note"]):
+    for words in (row["label"], row["note"]):
         assert words in page.words
     assert "script" not in {tag for tag, _ in page.found}
     for tag, attributes in page.found:

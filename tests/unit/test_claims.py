@@ -724,7 +724,7 @@ def test_a_model_at_chance_or_a_handful_of_labels_gives_no_verdict(ledger):
         tables["statistics/loss_minimum.csv"] = [minimum | change]
         found = of_the_ledger(ledger, "figure3b.minimum_at_the_gap", tables)
         assert found["verdict"] == word, change
-    row = {"model": "stitched", "group": "all", "change": 0.0, "change_low": 0, "change_high": 0}
+    row = {"set": "stitched", "group": "all", "change": 0.0, "change_low": 0, "change_high": 0}
     for offensive, word in ((7, "inconclusive"), (30, "not seen on a stand-in")):
         rows = [row | {"delta": delta, "offensive": offensive} for delta in (0, -0.2)]
         found = of_the_ledger(ledger, "table2.widening_helps_here", {"tables/table2.csv": rows})
@@ -778,7 +778,7 @@ def of_the_ledger(ledger, name, tables):
     ("after", "wider"), [(1.5, True), (-1.5, True), (0.9, False), (-0.9, False), (1.2, None)]
 )
 def test_a_gap_is_wide_whichever_side_lies_where(ledger, after, wider):
-    row = {"model": "coco_b16", "distance_default": 1.2, "distance_modified": after}
+    row = {"set": "coco_b16", "distance_default": 1.2, "distance_modified": after}
     for task, word in (("CIFAR10", True), ("SVHN", True), ("CIFAR100", False), ("EuroSAT", False)):
         tables = {"tables/table1.csv": [row | {"task": task}]}
         found = of_the_ledger(ledger, f"table1.direction.{task}", tables)["verdict"]
@@ -797,7 +797,7 @@ GROUPS = ["Black", "White", "Indian", "Latino", "Middle Eastern", "Southeast Asi
 def test_every_group_is_judged_by_this_run_not_by_the_published_counts(ledger, last, word):
     changes = [-0.02] * 6 + [last]
     rows = [
-        {"model": "coco_b32", "delta": -0.2, "group": group, "change": change}
+        {"set": "coco_b32", "delta": -0.2, "group": group, "change": change}
         for group, change in zip(GROUPS, changes, strict=True)
     ]
     published = [{"group": group, "change": -0.01} for group in GROUPS]
@@ -809,7 +809,7 @@ def test_every_group_is_judged_by_this_run_not_by_the_published_counts(ledger, l
 
 @pytest.mark.parametrize(("high", "word"), [(-0.01, "reproduced"), (0.01, "inconclusive")])
 def test_fewer_offensive_labels_must_be_more_than_chance(ledger, high, word):
-    row = {"model": "coco_b32", "group": "all", "delta": -0.2, "change": -0.02}
+    row = {"set": "coco_b32", "group": "all", "delta": -0.2, "change": -0.02}
     tables = {"tables/table2.csv": [row | {"change_low": -0.05, "change_high": high}]}
     assert of_the_ledger(ledger, "table2.widening_helps_here", tables)["verdict"] == word
 
@@ -1012,8 +1012,8 @@ def lacking(config: dict) -> Callable[[dict], list]:
     }
     deltas = {0, *config["table2"]["shifts"]}
     experiments = config["experiments"]["models"].values()
-    models = {
-        "statistics/cone.csv": labels,
+    models = {"statistics/cone.csv": labels}
+    sets = {
         "tables/table1.csv": {*config["table1"]["sets"]},
         "tables/table2.csv": {config["table2"]["set"]},
     }
@@ -1023,6 +1023,7 @@ def lacking(config: dict) -> Callable[[dict], list]:
     def misses(selector: dict) -> list:
         table, where = selector.get("table", ""), selector.get("where", {})
         allowed = known | {"model": models.get(table, trained), "seed": {*seeds}}
+        allowed["set"] = sets.get(table, known["set"])
         if table == "tables/table2.csv":
             allowed["delta"] = deltas
         if table == "tables/published_table2.csv":

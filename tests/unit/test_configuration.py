@@ -45,7 +45,7 @@ def changed(*changes: tuple[str, object]) -> dict:
         if value is REMOVE:
             del entry[key]
         else:
-            entry[int(key) if isinstance(entry, list) else key] = value
+            entry[int(key) if isinstance(entry, list) else key] = copy.deepcopy(value)
     return config
 
 
@@ -147,15 +147,18 @@ def test_the_schema_holds_no_default_of_its_own() -> None:
 
 def test_an_old_key_is_refused_with_its_new_name() -> None:
     """In what a user writes over the defaults, which have the new key already."""
+    mine = (("pairs/mine", {}), ("pairs/mine/label", "Mine"))
     for old, new in RENAMED.items():
+        name = "clip" if old.startswith("sets.") else "mine"
+        old, new = old.replace("*", name), new.replace("*", name)
         path, renamed = old.replace(".", "/"), new.replace(".", "/")
-        value = SHIPPED
+        value = changed(*mine)
         for key in renamed.split("/"):
             value = value[key]
         sentence = f"{old} is now called {new}; rename it."
-        assert message_of(changed((path, value))) == sentence
-        assert message_of(changed((path, value), (renamed, REMOVE))) == sentence
-    assert not list(renamed_faults(SHIPPED))
+        assert message_of(changed(*mine, (path, value))) == sentence
+        assert message_of(changed(*mine, (path, value), (renamed, REMOVE))) == sentence
+    assert not list(renamed_faults(changed(*mine)))
 
 
 def test_an_old_key_under_a_name_of_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,7 +363,7 @@ FAULTS = {
     ),
     "set's modalities": (
         "pairs/mine",
-        {"image": "absent.npy", "model": "mine"},
+        {"image": "absent.npy", "label": "mine"},
         "pairs.mine",
         "not image; correct it",
     ),
@@ -590,7 +593,7 @@ FAULTS = {
         "true or false",
     ),
     "unprintable": ("sets/emoji_clip/note", "bell \x07", "sets.emoji_clip.note", "U+0007; remove"),
-    "half a character": ("sets/clip/model", "\ud83d", "sets.clip.model", "U+D83D; remove"),
+    "half a character": ("sets/clip/label", "\ud83d", "sets.clip.label", "U+D83D; remove"),
     "column of another dataset": (
         "inputs/digits/where",
         {"split": ["test"]},
@@ -776,7 +779,7 @@ def test_a_name_that_yaml_reads_as_something_else_is_refused(written: str) -> No
     key = "inputs.mine.where.group[1] must be a text but has what "
     assert message_of(where(f"[a, {written}]")) == key + remedy
     check_config(where(f'[a, "{written}"]'), SCHEMA_PATH, ENCODERS, FORMATS)
-    assert message_of(changed(("sets/clip/model", yaml.safe_load(written)))).endswith(remedy)
+    assert message_of(changed(("sets/clip/label", yaml.safe_load(written)))).endswith(remedy)
     datasets = yaml.safe_load(f"{{{written}: {{}}}}")
     assert message_of(changed(("datasets", datasets))) == f"datasets has a key that {remedy}"
 
@@ -784,8 +787,8 @@ def test_a_name_that_yaml_reads_as_something_else_is_refused(written: str) -> No
 @pytest.mark.parametrize("name", ["NA", "null", "None", "nan"])
 def test_a_name_that_a_table_reads_as_empty_is_refused(name: str) -> None:
     for path, entry, key in (
-        (f"sets/{name}", SHIPPED["sets"]["clip"] | {"model": "mine"}, f"sets.{name}"),
-        ("sets/clip/model", name, "sets.clip.model"),
+        (f"sets/{name}", SHIPPED["sets"]["clip"] | {"label": "mine"}, f"sets.{name}"),
+        ("sets/clip/label", name, "sets.clip.label"),
         (f"tasks/{name}", SHIPPED["tasks"]["digits"], f"tasks.{name}"),
         ("table2/groups", ["light", name], "table2.groups"),
     ):

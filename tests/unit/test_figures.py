@@ -613,15 +613,15 @@ def test_supplementary12(draw):
 
 
 def test_table1(draw):
-    keys = {"model": ["m", "k"], "task": ["big_task", "small"], "delta": [-1.0, 0.0, 1.0]}
+    keys = {"set": ["m", "k"], "task": ["big_task", "small"], "delta": [-1.0, 0.0, 1.0]}
     sweep = made(keys, "score", "distance").sample(frac=1, random_state=0)
-    table = made({"model": ["m", "k"], "task": ["big_task", "small"]}, "chance")
+    table = made({"set": ["m", "k"], "task": ["big_task", "small"]}, "chance")
     table = table.assign(
         delta=[1.0, -1.0, 1.0, -1.0], n=[3, 4, 5, 6], metric=["accuracy", "roc_auc"] * 2
     )
     axes, figure = draw("plot_table1", sweep=sweep, table=table)
     for ax, row in zip(axes, table.to_dict("records"), strict=True):
-        part = sweep[(sweep["model"] == row["model"]) & (sweep["task"] == row["task"])]
+        part = sweep[(sweep["set"] == row["set"]) & (sweep["task"] == row["task"])]
         part = part.sort_values("delta")
         assert lines(ax, part["distance"], part["score"], PALETTE[0])
         best = part[part["delta"] == row["delta"]].iloc[0]
@@ -631,7 +631,7 @@ def test_table1(draw):
         assert lines(ax, [default, default], [0, 1], INK)
         assert lines(ax, [0, 1], [row["chance"]] * 2)
         task = row["task"].replace("_", " ")
-        assert ax.get_title() == f"{row['model']}\n{task} (n {row['n']})"
+        assert ax.get_title() == f"{row['set']}\n{task} (n {row['n']})"
     assert axes[0].get_ylabel() == "zero-shot accuracy"
     assert axes[1].get_ylabel() == "ROC-AUC"
     assert legend(figure)["chance"].get_linestyle() == "--"

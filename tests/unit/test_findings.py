@@ -505,7 +505,7 @@ def test_each_column_of_table_1_is_its_own():
         "each other."
     )
     assert dict(zip(table.head, table.rows[0], strict=True)) == {
-        "model, task": "toy, a task",
+        "set, task": "toy, a task",
         "n": "1",
         "classes": "2",
         "chance": "0.125",
@@ -528,11 +528,11 @@ def test_the_curves_run_over_the_models_that_are_able():
     one, two, three = (zero_shot().assign(task=name) for name in ("b_task", "a_task", "c_task"))
     two["score"], two["n"] = [0.25, 0.75], 50
     three["metric"] = "roc_auc"
-    weak = zero_shot().assign(model="weak", score=0.0, delta=[-0.25, 0.0])
+    weak = zero_shot().assign(set="weak", score=0.0, delta=[-0.25, 0.0])
     sweep = pd.concat([one, two, three, weak])
     row = table1()
     rows = [row.assign(task=name) for name in ("a_task", "b_task", "c_task")]
-    found = table1_curves_findings(sweep, pd.concat([*rows, row.assign(model="weak", chance=0.9)]))
+    found = table1_curves_findings(sweep, pd.concat([*rows, row.assign(set="weak", chance=0.9)]))
     assert [finding.text for finding in found] == [
         "Over 2 shifts and without one accuracy runs from 0.500 to 0.625 for toy on b task (0.500 "
         "without a shift, n 200) and 0.250 to 0.750 for toy on a task (0.750 without a shift, "
@@ -550,9 +550,9 @@ def test_a_model_at_chance_on_a_task_gives_no_verdict_and_says_why():
     assert found.claims == ()
     assert table1_curves_findings(zero_shot(), weak) == []
     sweep = zero_shot()
-    sweeps = pd.concat([sweep, sweep.assign(model="weak")])
+    sweeps = pd.concat([sweep, sweep.assign(set="weak")])
     told = [one.text for one in table1_curves_findings(sweeps, table1())]
-    curves = len(sweep.groupby(["model", "task"]))
+    curves = len(sweep.groupby(["set", "task"]))
     assert told[-1] == (
         f"Nothing is said of {curves} of {2 * curves} curves: not above chance without a shift."
     )

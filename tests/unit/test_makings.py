@@ -10,10 +10,10 @@ from modality_gap.paper.stand_ins import plain
 ITEMS = load_items(Path(__file__).parents[2] / "config/ledger/items.yaml")
 
 SETS = {
-    "whole": {"inputs": "in1", "encoder": "enc1", "weights": "trained", "model": "W"},
-    "joined": {"inputs": "in2", "projection": "proj", "weights": "trained", "model": "J"},
-    "clip": {"released": "released_clip", "weights": "trained", "model": "C"},
-    "own": {"files": {}, "weights": "random", "model": "my own"},
+    "whole": {"inputs": "in1", "encoder": "enc1", "weights": "trained", "label": "W"},
+    "joined": {"inputs": "in2", "projection": "proj", "weights": "trained", "label": "J"},
+    "clip": {"released": "released_clip", "weights": "trained", "label": "C"},
+    "own": {"files": {}, "weights": "random", "label": "my own"},
 }
 CONFIG = {
     "projections": {"proj": {"inputs": "in3", "encoders": {"image": "enc2", "text": "enc3"}}},

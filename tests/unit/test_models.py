@@ -99,7 +99,7 @@ def test_a_pretrained_model_comes_with_a_random_twin() -> None:
         ("laion_random", "random", "laion_random"),
     ]
     # One name, so that Figure 1 puts the twin below it.
-    assert {entry["model"] for entry in sets.values()} == {"ViT-B-32 (laion2b_s34b_b79k)"}
+    assert {entry["label"] for entry in sets.values()} == {"ViT-B-32 (laion2b_s34b_b79k)"}
     assert sets["laion"]["note"] == "Trained on LAION."
 
 
@@ -113,7 +113,7 @@ def test_a_row_without_a_twin(row: dict) -> None:
     assert not others
     assert len(new(config, "encoders")) == 1
     assert entry == {
-        "model": "A",
+        "label": "A",
         "weights": "random" if "seed" in row else "trained",
         "encoder": name,
         "inputs": "emoji_test",
@@ -138,14 +138,14 @@ def test_two_frozen_encoders_get_a_projection_each() -> None:
         "mine_random": "random",
     }
     assert {entry["projection"] for entry in sets.values()} == {"mine"}
-    assert {entry["model"] for entry in sets.values()} == {"resnet18 with all-MiniLM-L6-v2"}
+    assert {entry["label"] for entry in sets.values()} == {"resnet18 with all-MiniLM-L6-v2"}
 
 
 def test_own_pairs_become_a_set() -> None:
     row = {"protein": "a.npy", "text": "b.npy", "loss": "sigmoid", "scale": 10, "bias": -10.0}
     assert new(expanded(pairs={"mine": row}), "sets") == {
         "mine": {
-            "model": "mine",
+            "label": "mine",
             "weights": "trained",
             "files": {"protein": "a.npy", "text": "b.npy"},
             "modalities": ["protein", "text"],
@@ -232,8 +232,8 @@ FAULTS = {
     ),
     "one model twice": (
         {"models": {"x": WHOLE | {"seed": 0}, "y": WHOLE | {"seed": 1}}},
-        "sets.y and sets.x are both called 'ViT-B-32'",
-        "label in models",
+        "sets.y and sets.x both have the label 'ViT-B-32'",
+        "another label",
     ),
     "no weights": ({"models": {"x": WHOLE}}, "models.x must have exactly one of", "add one"),
     "twin of a seed": (

@@ -20,7 +20,7 @@ CONFIG = {
 SETS = {
     "whole": {"inputs": "all", "encoder": "enc1", "note": "a note"},
     "joined": {"inputs": "some", "projection": "proj"},
-    "own": {"files": {}, "model": "mine"},
+    "own": {"files": {}, "label": "mine"},
 }
 KNOWN = {
     "inputs": {}, "datasets": {}, "encoders": {}, "neighbours": [],

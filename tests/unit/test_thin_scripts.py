@@ -125,19 +125,17 @@ def test_the_sigmoid_loss(run, tmp_path):
         )
 
 
-def test_table1_puts_models_one_after_the_other(run, tmp_path):
+def test_table1_puts_sets_one_after_the_other(run, tmp_path):
     paths = {}
     for kind, column in (("tables", "default"), ("sweeps", "score")):
         paths[kind] = [tmp_path / f"{kind}{number}.csv" for number in range(2)]
         for number, path in enumerate(paths[kind]):
-            pd.DataFrame({"model": [f"m{number}"], column: [number + 0.5]}).to_csv(
-                path, index=False
-            )
+            pd.DataFrame({"set": [f"m{number}"], column: [number + 0.5]}).to_csv(path, index=False)
     output = {"table": tmp_path / "table.csv", "sweep": tmp_path / "sweep.csv"}
     run("make_table1", paths, output)
     for path, column in ((output["table"], "default"), (output["sweep"], "score")):
         table = pd.read_csv(path)
-        assert list(table["model"]) == ["m0", "m1"]
+        assert list(table["set"]) == ["m0", "m1"]
         assert list(table[column]) == [0.5, 1.5]
 
 

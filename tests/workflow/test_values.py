@@ -107,7 +107,7 @@ def test_gap(run):
     rows = [
         {
             "set": name,
-            "model": entry["model"],
+            "model": entry["label"],
             "weights": entry["weights"],
             **plain.set_row(
                 *run.pair(name),
@@ -127,7 +127,7 @@ def test_diagnostics(run):
         [
             {
                 "set": name,
-                "model": entry["model"],
+                "model": entry["label"],
                 "weights": entry["weights"],
                 **plain.diagnostics_row(
                     *run.some(name),
@@ -440,7 +440,7 @@ def test_table1_and_the_curves_behind_it(run):
             correct = plain.right_answers(
                 plain.unit(pictures["vector"]), plain.unit(own["vector"]), classes, truth, u, deltas
             )
-            key = {"model": model, "task": name, "metric": "accuracy"}
+            key = {"set": model, "task": name, "metric": "accuracy"}
             row = plain.task_row(
                 correct,
                 deltas,
@@ -469,7 +469,7 @@ def test_table2(run):
         run.confidence,
         pd.factorize(people["concept"])[0],
     )
-    same(run.table("tables/table2.csv"), expected.assign(model=settings["set"]))
+    same(run.table("tables/table2.csv"), expected.assign(set=settings["set"]))
 
 
 def test_published_table2(run):

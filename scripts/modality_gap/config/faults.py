@@ -89,14 +89,14 @@ def _of_names(config: dict) -> Iterator[str]:
 
 
 def _of_sets(config: dict) -> Iterator[str]:
-    models: dict[tuple[str, str], str] = {}
+    labels: dict[tuple[str, str], str] = {}
     for name, entry in config["sets"].items():
         key, modalities = f"sets.{name}", entry["modalities"]
-        twin = models.setdefault((entry["model"], entry["weights"]), name)
+        twin = labels.setdefault((entry["label"], entry["weights"]), name)
         if twin != name:
             yield (
-                f"{key} and sets.{twin} are both called {entry['model']!r} and have "
-                f"{entry['weights']} weights; give one another name (model, or label in models)."
+                f"{key} and sets.{twin} both have the label {entry['label']!r} and "
+                f"{entry['weights']} weights; give one of them another label."
             )
         yield from _of_loss_of_set(name, entry)
         if "files" in entry or "released" in entry:

@@ -97,9 +97,9 @@ def names_in_tables(config: dict) -> Iterator[tuple[str, str]]:
     sections = ("sets", "tasks", "encoders", "datasets", "inputs", "projections", "training")
     for section in sections:
         yield from ((f"{section}.{name}", name) for name in config[section])
-    for section, key in (("sets", "model"), ("encoders", "label")):
+    for section in ("sets", "encoders"):
         for name, entry in config[section].items():
-            yield f"{section}.{name}.{key}", entry.get(key, "")
+            yield f"{section}.{name}.label", entry.get("label", "")
     yield from ((f"cone.encoders.{name}", name) for name in config["cone"]["encoders"])
     yield from ((key, key.rpartition(".")[2]) for key, _ in seed_studies(config))
     for key in ("groups", "genders", "non_human", "crime_related"):

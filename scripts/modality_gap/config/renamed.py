@@ -6,6 +6,8 @@ from collections.abc import Iterator
 RENAMED = {
     "table1.models": "table1.sets",
     "table2.model": "table2.set",
+    "sets.*.model": "sets.*.label",
+    "pairs.*.model": "pairs.*.label",
     "mlp_cone.inputs": "mlp_cone.vectors",
     "theory.theorem2.inputs": "theory.theorem2.vectors",
 }

@@ -99,10 +99,10 @@ def _of_model(name: str, row: dict, config: dict) -> dict[str, dict]:
     common |= {"loss": row["loss"]} if "loss" in row else {}
     note = {"note": row["note"]} if "note" in row else {}
     weights = "random" if "seed" in row else "trained"
-    sets = {name: {"model": label, "weights": weights, **sources[0], **common, **note}}
+    sets = {name: {"label": label, "weights": weights, **sources[0], **common, **note}}
     if has_twin:
         note = {"note": "The same with random weights."}
-        twin = {"model": label, "weights": "random", **sources[1], **common, **note}
+        twin = {"label": label, "weights": "random", **sources[1], **common, **note}
         sets[f"{name}_random"] = twin
     return {"encoders": encoders, "projections": projections, "sets": sets}
 
@@ -116,14 +116,14 @@ def _label(spec: dict) -> str:
 
 def keys_of_pairs() -> set[str]:
     """Keys of a row of `pairs` that are no modality."""
-    return {"model", "weights", "note", "cluster", "loss", *all_keys()}
+    return {"label", "weights", "note", "cluster", "loss", *all_keys()}
 
 
 def _of_pairs(name: str, row: dict) -> dict[str, dict]:
     """The set that a row of `pairs` stands for."""
     known = keys_of_pairs()
     files = {key: path for key, path in row.items() if key not in known}
-    entry = {"model": name, "weights": "trained"}
+    entry = {"label": name, "weights": "trained"}
     entry |= {key: value for key, value in row.items() if key in known}
     return {"sets": {name: entry | {"files": files, "modalities": list(files)}}}
 

@@ -132,7 +132,7 @@ def measure_harm(
     )
     deltas = np.array(sorted(set(table["delta"])))
     distances = dict(zip(deltas, signed_distances(x, y, deltas, one_side=True), strict=True))
-    table.insert(0, "model", settings["set"])
+    table.insert(0, "set", settings["set"])
     table.insert(2, "distance", table["delta"].map(distances))
     return table
 

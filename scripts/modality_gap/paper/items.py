@@ -135,7 +135,7 @@ def makings_of_sets(sets: Iterable[Mapping], config: Mapping) -> tuple[list[str]
         if "encoder" in entry:
             encoders.append(entry["encoder"])
         if "files" in entry:  # a user's own embeddings; a name of the configuration has no space
-            encoders.append(f"embeddings of {entry['model']}")
+            encoders.append(f"embeddings of {entry['label']}")
     return inputs, encoders
 
 

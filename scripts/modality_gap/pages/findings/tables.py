@@ -46,7 +46,7 @@ def table1_findings(table: pd.DataFrame) -> list[Finding]:
         )
         findings += _held_out(judged)
     if len(weak):
-        names = listed(f"{row['model']} on {_task(row)}" for _, row in weak.iterrows())
+        names = listed(f"{row['set']} on {_task(row)}" for _, row in weak.iterrows())
         findings.append(
             Finding(
                 f"No verdict from {names}: not above chance before any shift, so there is no "
@@ -71,7 +71,7 @@ def _held_out(judged: pd.DataFrame) -> list[Finding]:
         if row["p_held_out"] < level:
             word = "an improvement" if row["held_out"] > row["default"] else "a loss"
         words.setdefault(word, []).append(
-            f"{row['model']} on {_task(row)} ({METRICS[row['metric']]} {estimate(row, 'default')} "
+            f"{row['set']} on {_task(row)} ({METRICS[row['metric']]} {estimate(row, 'default')} "
             f"to {estimate(row, 'held_out')}; {count(row['held_out_won'], things, several)} gained "
             f"and {row['held_out_lost']} lost, p {p_value(row['p_held_out'])}, n {row['n']})"
         )
@@ -98,13 +98,13 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
             )
             + "Gap: signed distance of the centres, negative once they have passed each other.",
             [
-                *("model, task", "n", "classes", "chance", "default", "best shift", "delta"),
+                *("set, task", "n", "classes", "chance", "default", "best shift", "delta"),
                 *("gap, default to best shift", "p", "p of the best of all"),
                 *("held out", "gained / lost", "p held out"),
             ],
             [
                 [
-                    f"{row['model']}, {_task(row)}"
+                    f"{row['set']}, {_task(row)}"
                     + ("" if row["metric"] == "accuracy" else f" ({row['metric']})"),
                     str(row["n"]),
                     str(row["classes"]),
@@ -128,18 +128,18 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
 
 def table1_curves_findings(sweep: pd.DataFrame, table: pd.DataFrame) -> list[Finding]:
     """Over which range each kind of score runs, where the model is above chance."""
-    able = {(row["model"], row["task"]) for _, row in table.iterrows() if classifies(row)}
+    able = {(row["set"], row["task"]) for _, row in table.iterrows() if classifies(row)}
     texts: dict[str, list[str]] = {}
-    for (model, task), part in sweep.groupby(["model", "task"], sort=False):
-        if (model, task) in able:
+    for (name, task), part in sweep.groupby(["set", "task"], sort=False):
+        if (name, task) in able:
             default = part.loc[part["delta"] == 0, "score"].iloc[0]
             low, high = part["score"].min(), part["score"].max()
             texts.setdefault(METRICS[part["metric"].iloc[0]], []).append(
-                f"{number(low)} to {number(high)} for {model} on {task.replace('_', ' ')} "
+                f"{number(low)} to {number(high)} for {name} on {task.replace('_', ' ')} "
                 f"({number(default)} without a shift, n {part['n'].iloc[0]})"
             )
     shifts = count(sweep.loc[sweep["delta"] != 0, "delta"].nunique(), "shift")
-    curves, described = sweep.groupby(["model", "task"]).ngroups, sum(map(len, texts.values()))
+    curves, described = sweep.groupby(["set", "task"]).ngroups, sum(map(len, texts.values()))
     findings = [
         Finding(f"Over {shifts} and without one {metric} runs from {listed(cases, '; ')}.")
         for metric, cases in texts.items()
