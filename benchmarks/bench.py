@@ -17,23 +17,24 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "results" / "bench"
 sys.path.insert(0, str(ROOT / "scripts"))
+
+from modality_gap.logs import peak_mb  # noqa: E402
+from modality_gap.pages import run_record  # noqa: E402
+
 PACKAGES = ("numpy", "scipy", "torch", "pyarrow", "scikit-learn", "umap-learn", "snakemake")
 BLOCK = 4096  # pairs made at once
-CORES = len(os.sched_getaffinity(0))
+CORES = len(psutil.Process().cpu_affinity()) if psutil.LINUX else os.cpu_count()
 
 
 def machine() -> str:
     """Processor, cores and memory."""
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        if line.startswith("model name")
-    ]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{names[0] if names else platform.machine()}, {CORES} cores, {memory:.0f} GB"
+    known = run_record.machine()
+    return f"{known['cpu']}, {CORES} cores, {known['memory_gib']:.0f} GB"
 
 
 def versions() -> str:
@@ -91,7 +92,7 @@ def say(words: str) -> None:
 
 def peak_memory_mb() -> float:
     """The most memory that this process has held, MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_mb()
 
 
 def reset_peak_memory() -> float:
@@ -112,7 +113,10 @@ def peak_since_reset_mb() -> float:
 
 
 def _status(key: str) -> float:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except FileNotFoundError:  # not on macOS, where the peak is since the start
+        return peak_mb() if key == "VmHWM" else psutil.Process().memory_info().rss / 2**20
     return next(float(line.split()[1]) for line in lines if line.startswith(key)) / 1024
 
 

@@ -132,11 +132,11 @@ def _print_usage(start: float) -> None:
     with suppress(OSError):
         print(
             f"took {time.monotonic() - start:.1f} s, {cpu_s:.1f} s of CPU time, "
-            f"peak memory {_peak_mb():,.0f} MB"
+            f"peak memory {peak_mb():,.0f} MB"
         )
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """Peak resident memory of this process in MiB."""
     try:
         # getrusage may report the peak of the process that started this one.

@@ -384,3 +384,16 @@ def test_executor_that_does_nothing_is_found_and_the_copy_has_all_that_a_run_rea
     folder = root / "benchmarks" / "noop"
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
     assert all((root / part).exists() for part in dag.PARTS)
+
+
+def test_where_there_is_no_proc_memory_is_the_systems(monkeypatch):
+    import bench
+
+    def absent(*_args, **_settings):
+        raise FileNotFoundError
+
+    here = bench.resident_mb()
+    monkeypatch.setattr(bench.Path, "read_text", absent)
+    assert bench.resident_mb() == pytest.approx(here, rel=0.2)
+    monkeypatch.setattr(bench, "peak_mb", lambda: 300)
+    assert bench.peak_memory_mb() == bench.peak_since_reset_mb() == 300

@@ -158,7 +158,7 @@ def test_time_is_that_of_the_script_and_of_its_processes(root, tmp_path):
 def test_the_peak_is_in_mib(monkeypatch):
     status = "VmPeak:\t  999999 kB\nVmHWM:\t  307200 kB\nVmRSS:\t  204800 kB\n"
     monkeypatch.setattr(logs.Path, "read_text", lambda _path, encoding: status)
-    assert logs._peak_mb() == 300
+    assert logs.peak_mb() == 300
 
 
 def test_where_there_is_no_proc_the_peak_is_the_systems_in_bytes(monkeypatch):
@@ -168,7 +168,7 @@ def test_where_there_is_no_proc_the_peak_is_the_systems_in_bytes(monkeypatch):
     monkeypatch.setattr(logs.Path, "read_text", absent)
     usage = SimpleNamespace(ru_maxrss=300 << 20)
     monkeypatch.setattr(logs.resource, "getrusage", lambda _who: usage)
-    assert logs._peak_mb() == 300
+    assert logs.peak_mb() == 300
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Extraction of an embedding set from a dataset, in three parts: reader, encoder, writer."""
 
 import math
-import resource
 import sys
 import time
 from collections import deque
@@ -24,6 +23,7 @@ from modality_gap.embeddings.sets import EmbeddingWriter, exact_frame
 from modality_gap.encoders.base import Encoder
 from modality_gap.encoders.pictures import open_picture
 from modality_gap.errors import InputError
+from modality_gap.logs import peak_mb
 
 CONTENT = ("image", "text")  # what is embedded; every other column is a label
 AT_ONCE = 16  # items that a thread is handed: a batch of 32 is work for two
@@ -302,7 +302,7 @@ def label_seed(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 def peak_memory_mb() -> dict[str, float]:
     """Peak resident memory of this process, and of the GPU where one was used, in MiB."""
-    peak = {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    peak = {"peak_memory_mb": peak_mb()}
     if torch.cuda.is_available():
         peak["peak_gpu_memory_mb"] = torch.cuda.max_memory_allocated() / 2**20
     return peak
