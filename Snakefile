@@ -27,6 +27,7 @@ include: "rules/table2.smk"
 include: "rules/theory.smk"
 include: "rules/supplement.smk"
 include: "rules/beyond.smk"
+include: "rules/after.smk"
 include: "rules/claims.smk"
 include: "rules/pages.smk"
 
@@ -46,3 +47,4 @@ rule all:
         "results/claims.html",
         "results/models.html",
         "results/run.html",
+        "results/after/methods.csv",

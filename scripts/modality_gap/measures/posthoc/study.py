@@ -23,6 +23,13 @@ from modality_gap.measures.posthoc.tasks import (
 from modality_gap.measures.significance import holm, mcnemar
 
 FIXED = "even_odd"  # the split whose results have intervals and tests
+LEAST_RECALL = 0.05  # of a set whose retrieval is compared; below, a difference is of a few pairs
+RESULTS = ("split", "method", "task", "metric", "value", "n_fit", "n_scored")
+DIFFERENCES = (
+    *("method", "star", "metric", "difference", "difference_low", "difference_high", "p", "p_holm"),
+    *("halves_mean", "halves_sd", "n"),
+)
+MEASURED = ("measure", "value", "low", "high", "chance", "n")
 GROUPS = 20  # that the jackknife of a measure leaves out one of
 
 
@@ -38,6 +45,12 @@ def splits(clusters: np.ndarray, halves: int) -> Iterator[tuple[str, np.ndarray,
     for name, of_fit in orders.items():
         fits = of_fit[clusters]
         yield name, np.flatnonzero(fits), np.flatnonzero(~fits)
+
+
+def retrieves(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether recall at 1 of pairs x, y (n, d) is at least LEAST_RECALL both ways."""
+    cosines = x @ y.T
+    return all((partner_ranks(part) == 1).mean() >= LEAST_RECALL for part in (cosines, cosines.T))
 
 
 def check_fitted(method: Method, fitted: Fitted, a: np.ndarray, b: np.ndarray) -> None:
@@ -96,8 +109,7 @@ def study(
             for task, direction, metric, value in results:
                 full = metric if direction == "both" else f"{metric}_{direction}"
                 rows.append((split, name, task, full, value, len(fit), len(score)))
-    columns = ["split", "method", "task", "metric", "value", "n_fit", "n_scored"]
-    table = pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=list(RESULTS))
     _, _, score = next(splits(codes, 0))
     scored = None if clusters is None else np.unique(clusters[score], return_inverse=True)[1]
     return table, _differences(table, hits, methods, scored, confidence)
@@ -195,4 +207,4 @@ def measured(
         for name, value in values.items():
             low, high = ends.get(name, (np.nan, np.nan))
             rows.append((name, value, low, high, chance.get(name, np.nan), n))
-    return pd.DataFrame(rows, columns=["measure", "value", "low", "high", "chance", "n"])
+    return pd.DataFrame(rows, columns=list(MEASURED))

@@ -104,8 +104,8 @@ def u_curve(scores: Direction, shares: Sequence[float] = SHARES) -> dict[str, fl
 def expected(
     counts: Sequence[np.ndarray], chances: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Expected recall at 1 and NDCG at 10, each (n,), where the number of items before the wanted one is a sum of
-    independent binomials: `counts` (n,) trials, each with its chance."""
+    """Expected recall at 1 and NDCG at 10, each (n,), where the number of items before the wanted
+    one is a sum of independent binomials: `counts` (n,) trials, each with its chance."""
     from scipy import stats
 
     ahead = np.arange(10)

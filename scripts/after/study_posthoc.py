@@ -1,0 +1,44 @@
+"""Post-hoc methods and measures of the follow-ups on every set: methods, differences, measures.
+
+Of a large set a sample of pairs takes part, as n says. Methods are compared where retrieval works.
+"""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake)
+
+import pandas as pd
+from tqdm import tqdm
+
+from modality_gap.data.tiles import chosen, sample_rows
+from modality_gap.embeddings.stored import open_pairs
+from modality_gap.measures.posthoc.own import chosen_methods
+from modality_gap.measures.posthoc.study import (
+    DIFFERENCES,
+    MEASURED,
+    RESULTS,
+    measured,
+    retrieves,
+    study,
+)
+
+sets, params = snakemake.params.sets, snakemake.params
+settings = params.posthoc
+methods = chosen_methods(settings)
+results, differences, measures = [], [], []
+for name, x, y in tqdm(open_pairs(sets, snakemake.input.pairs), total=len(sets), desc="sets"):
+    some = sample_rows(len(x), settings["pairs"], params.seed)
+    clusters = chosen(x.clusters(params.clusters.get(name)), some)
+    x, y = x[some], y[some]
+    measures.append(measured(x, y, clusters, params.confidence, params.seed).assign(set=name))
+    if sets[name] == "trained" and retrieves(x, y):
+        of_set = study(methods, x, y, clusters, settings["halves"], params.confidence)
+        results.append(of_set[0].assign(set=name))
+        differences.append(of_set[1].assign(set=name))
+for tables, columns, path in (
+    (results, RESULTS, snakemake.output.methods),
+    (differences, DIFFERENCES, snakemake.output.differences),
+    (measures, MEASURED, snakemake.output.measures),
+):
+    joined = pd.concat(tables) if tables else pd.DataFrame()
+    joined.reindex(columns=["set", *columns]).to_csv(path, index=False)

@@ -1,0 +1,53 @@
+"""The methods of a run: those of the project and those in files of the user's."""
+
+from collections.abc import Callable, Mapping
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+from modality_gap.errors import InputError
+from modality_gap.measures.posthoc.catalogue import METHODS
+from modality_gap.measures.posthoc.registry import Fitted, Method
+
+
+def chosen_methods(settings: Mapping) -> dict[str, Method]:
+    """The methods by name that `posthoc` of the configuration asks for: those of the default or all
+    of them, then the user's. Raises InputError that names the key of one that cannot be had."""
+    methods = {
+        name: method
+        for name, method in METHODS.items()
+        if method.default or settings["all_methods"]
+    }
+    for name, entry in settings["methods"].items():
+        methods[name] = _own(f"posthoc.methods.{name}", name, entry)
+    return methods
+
+
+def _own(key: str, name: str, entry: Mapping) -> Method:
+    if name in METHODS:
+        raise InputError(f"{key}: the project has a method of this name; choose another.")
+    base, options = entry["method"], dict(entry.get("settings", {}))
+    label = entry.get("label", name)
+    if ":" in base:
+        fit = _function(key, base)
+        return Method(name, label, base, fit, options, entry.get("sees", "fit"))
+    if base not in METHODS:
+        raise InputError(
+            f"{key}.method is {base!r}; give one of {', '.join(METHODS)}, or FILE.py:FUNCTION."
+        )
+    known = METHODS[base]
+    return Method(name, label, known.source, known.fit, known.settings | options, known.sees)
+
+
+def _function(key: str, place: str) -> Callable[..., Fitted]:
+    """The function that FILE.py:FUNCTION names."""
+    path, _, function = place.rpartition(":")
+    if not Path(path).is_file():
+        raise InputError(f"{key}.method names {path}, which is no file; correct the path.")
+    spec = spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{key}.method names {path}, which is no Python file; name one.")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not callable(getattr(module, function, None)):
+        raise InputError(f"{key}.method: {path} has no function {function}; correct the name.")
+    return getattr(module, function)
