@@ -1,20 +1,11 @@
 # After the paper: what its follow-ups measure, and what they do to finished embeddings.
 
 
-def own_method_files():
-    """The user's files with post-hoc methods, as `posthoc.methods` names them."""
-    places = [
-        entry["method"].rpartition(":")[0]
-        for entry in config["posthoc"]["methods"].values()
-    ]
-    return sorted({yours(path) for path in places if path})
-
-
 rule study_posthoc:
     """Methods that move the gap without training, and the measures of follow-ups, on every set."""
     input:
         pairs=PAIR_FILES,
-        own=own_method_files(),
+        own=[yours(path) for path in method_files(config["posthoc"])],
         code=code("after/study_posthoc"),
     output:
         methods="results/after/methods.csv",

@@ -38,7 +38,7 @@ from modality_gap.data.formats import FORMATS
 from modality_gap.encoders.build import ENCODERS as LIBRARIES
 from modality_gap.errors import InputError
 from modality_gap.imports import files_of, measures_of
-from modality_gap.config.model_files import file_digests, model_files
+from modality_gap.config.model_files import file_digests, method_files, model_files
 from modality_gap.paper.ledger import ledger_files, read_ledger
 from modality_gap.paper.items import load_items, names_of
 from modality_gap.paper.stand_ins import sentences

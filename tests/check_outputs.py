@@ -79,7 +79,7 @@ def table_faults(results: Path) -> list[str]:
 
     _, tables = load_tables(ROOT / "config/tables.yaml", registry.columns())
     paths = [*results.glob("*.csv")]
-    for folder in ("statistics", "tables"):
+    for folder in ("statistics", "tables", "after"):
         paths += [path for path in (results / folder).rglob("*") if path.is_file()]
     found, written = [], set()
     for path in sorted(paths):

@@ -10,6 +10,7 @@ from modality_gap.errors import InputError
 from modality_gap.measures.posthoc.captions import form_curve, mixed_forms
 from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS, structure
 from modality_gap.measures.posthoc.linear_maps import procrustes
+from modality_gap.measures.posthoc.own import chosen_methods
 from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
 from modality_gap.measures.posthoc.registry import (
     ACROSS,
@@ -508,3 +509,36 @@ def test_intervals_of_smooth_measures_cover():
         row = measured(*draw(n), None, 0.95, seed, moments).set_index("measure").loc["mean_xy"]
         covered.append(row["low"] <= truth <= row["high"])
     assert 0.88 <= np.mean(covered) <= 0.995
+
+
+def own(**entry):
+    return {"all_methods": False, "methods": {"mine": entry}}
+
+
+def test_methods_of_the_user(tmp_path):
+    """From a file, as another setting of a known one; and what is refused, in one sentence."""
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from modality_gap.measures.posthoc.registry import Maps\n"
+        "def scaled(x, y, by=2.0):\n"
+        "    return Maps(lambda a: by * a, lambda b: b, normalise=False)\n"
+    )
+    methods = chosen_methods(own(method=f"{file}:scaled", label="Mine", settings={"by": 3.0}))
+    assert [name for name in methods if name not in METHODS] == ["mine"]
+    assert not any(not method.default for method in methods.values())
+    x, y = cloud(12, 4, 0)
+    scores = methods["mine"].fitted(x, y).scores(x, y, ("x", "y"))
+    assert np.allclose(scores, 3 * x @ y.T)
+    known = chosen_methods(own(method="drop2", settings={"k": 3}))["mine"]
+    assert np.allclose(known.fitted(x, y).x(x), METHODS["drop2"].fit(x, y, k=3).x(x))
+    everything = chosen_methods({"all_methods": True, "methods": {}})
+    assert set(everything) == set(METHODS)
+    for entry, sentence in (
+        ({"method": "nothing"}, "posthoc.methods.mine.method is 'nothing'; give one of none,"),
+        ({"method": f"{tmp_path}/no.py:f"}, "no.py, which is no file"),
+        ({"method": f"{file}:other"}, "has no function other"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            chosen_methods(own(**entry))
+    with pytest.raises(InputError, match="the project has a method of this name"):
+        chosen_methods({"all_methods": False, "methods": {"shift": {"method": "shift"}}})

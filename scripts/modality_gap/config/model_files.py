@@ -54,3 +54,9 @@ def file_digests(paths: Iterable[str | Path]) -> dict[str, str]:
 def _digest(path: str, _mtime_ns: int) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def method_files(settings: Mapping) -> list[str]:
+    """The user's files with post-hoc methods that `posthoc` of the configuration names."""
+    places = [entry["method"].rpartition(":")[0] for entry in settings["methods"].values()]
+    return sorted({path for path in places if path})

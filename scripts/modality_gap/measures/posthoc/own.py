@@ -11,7 +11,7 @@ from modality_gap.measures.posthoc.registry import Fitted, Method
 
 def chosen_methods(settings: Mapping) -> dict[str, Method]:
     """The methods by name that `posthoc` of the configuration asks for: those of the default or all
-    of them, then the user's. Raises InputError that names the key of one that cannot be had."""
+    of them, then the user's. Raises InputError that names the key of one that is not available."""
     methods = {
         name: method
         for name, method in METHODS.items()
