@@ -1,9 +1,14 @@
 # `make report`, `make full` and `make test`. They install everything they need into .venv.
 .PHONY: report full paper rehearsal test unit test-faults test-cluster docs docs/faults.md
-.PHONY: bench lint lock browser slurm clean help
+.PHONY: bench lint lock wheelhouse browser slurm clean help
 
 ENV := .venv/installed
 BIN := .venv/bin
+# The Python that .venv is made with.
+PYTHON := python3
+# Where `make wheelhouse` has filled this folder, software comes from there alone.
+OFFLINE := $(if $(wildcard wheelhouse),--no-index --find-links wheelhouse)
+UV := uv==0.13.8
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Only this environment counts: a package that lies elsewhere on the machine is not seen.
 export PYTHONNOUSERSITE := 1
@@ -83,6 +88,12 @@ lock: $(ENV)  ## resolve requirements.in into the hashed lock requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --no-emit-index-url requirements.in --output-file requirements.txt
 
+# connection-pool has no wheel: setuptools builds it.
+wheelhouse: $(ENV)  ## download the software for a machine without a network into wheelhouse/
+	python -m pip download --quiet --no-deps --require-hashes --dest wheelhouse \
+	  --requirement requirements.txt
+	python -m pip download --quiet --dest wheelhouse $(UV) 'setuptools>=77'
+
 browser:  ## install the Chromium that the browser test drives (Debian, as root)
 	apt-get update --quiet
 	apt-get install --yes --quiet --no-install-recommends chromium
@@ -97,12 +108,16 @@ clean:  ## remove what runs made; downloads, benches and the environment stay
 	rm -rf .snakemake
 
 $(ENV): requirements.txt
-	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Python 3.11 or newer is needed; python3 here is older." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+	  || { echo "Python 3.11 to 3.14 is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+	  "give another one, as in make PYTHON=python3.13." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] == (3, 14))' || command -v cc >/dev/null \
+	  || { echo "Python 3.14 needs a C compiler, because the package immutables has no wheel for it;" \
+	  "install one, or give an older Python, as in make PYTHON=python3.13." >&2; exit 1; }
 	@if [ -L .venv ]; then echo ".venv is a link to $$(readlink .venv), which make would clear;" \
 	  "remove the link, or install requirements.txt there yourself and touch .venv/installed." >&2; \
 	  exit 1; fi
-	python3 -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
-	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(OFFLINE) $(UV)
+	$(BIN)/uv pip sync --quiet $(OFFLINE) --require-hashes --python $(BIN)/python requirements.txt
 	@touch $@

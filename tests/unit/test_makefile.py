@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,13 @@ def project(root, tmp_path) -> Path:
     return tmp_path
 
 
-def make(project: Path, target: str) -> subprocess.CompletedProcess:
+def make(project: Path, *arguments: str) -> subprocess.CompletedProcess:
     # As from a shell, also where these tests run under `make test`.
     shell = {
         key: value for key, value in os.environ.items() if key[:4] != "MAKE" and key != "MFLAGS"
     }
     return subprocess.run(
-        ["make", target], cwd=project, capture_output=True, text=True, check=False, env=shell
+        ["make", *arguments], cwd=project, capture_output=True, text=True, check=False, env=shell
     )
 
 
@@ -103,3 +104,66 @@ def test_results_that_are_a_link_are_cleaned_too(project):
     assert make(project, "clean").returncode == 0
     left = {path.name for path in (project / "scratch").rglob("*")}
     assert left == {"README.md", "bench", "kept.csv"}
+
+
+def python_of(project: Path, version: str) -> str:
+    """A Python that calls itself of another version, and makes no environment."""
+    program = project / f"python{version}"
+    major, minor = version.split(".")
+    program.write_text(
+        "#!/bin/sh\n"
+        f'case "$1" in --version) echo "Python {version}.0"; exit;; -m) exit 9;; esac\n'
+        f'exec {sys.executable} -c "import sys; sys.version_info = ({major}, {minor}, 0); $2"\n'
+    )
+    program.chmod(0o755)
+    return f"PYTHON={program}"
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.15"])
+def test_a_python_that_the_lock_has_no_packages_for_is_refused(project, version):
+    (project / "requirements.txt").touch()
+    done = make(project, "report", python_of(project, version))
+    sentence, *rest = done.stderr.strip().splitlines()
+    assert sentence.startswith("Python 3.11 to 3.14 is needed, and ")
+    assert sentence.endswith(
+        f"is Python {version}.0; give another one, as in make PYTHON=python3.13."
+    )
+    assert all(line.startswith("make:") for line in rest)
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.13"])
+def test_a_python_of_the_lock_begins_the_environment(project, version):
+    (project / "requirements.txt").touch()
+    done = make(project, "report", python_of(project, version))
+    assert "Error 9" in done.stderr  # the pretended Python has no venv
+    assert "needed" not in done.stderr and "needs" not in done.stderr
+
+
+def test_the_newest_python_needs_a_compiler(project, monkeypatch):
+    (project / "requirements.txt").touch()
+    programs = project / "programs"
+    programs.mkdir()
+    for name in ("make", "sh", "bash", "env", "readlink"):
+        (programs / name).symlink_to(shutil.which(name))
+    monkeypatch.setenv("PATH", str(programs))
+    python = python_of(project, "3.14")
+    assert make(project, "report", python).stderr.startswith("Python 3.14 needs a C compiler")
+    (programs / "cc").symlink_to(shutil.which("true", path=os.defpath))
+    assert "Error 9" in make(project, "report", python).stderr
+
+
+def test_a_wheelhouse_is_all_that_the_software_comes_from(project):
+    said = make(project, "--dry-run", "--always-make", ".venv/installed").stdout
+    assert "--no-index" not in said
+    (project / "wheelhouse").mkdir()
+    said = make(project, "--dry-run", "--always-make", ".venv/installed").stdout
+    installs = [line for line in said.splitlines() if line.startswith(".venv/bin/")]
+    assert len(installs) == 2
+    assert all("--no-index --find-links wheelhouse" in line for line in installs)
+
+
+def test_a_wheelhouse_holds_the_lock_and_what_installs_it(project):
+    assert make(project, "wheelhouse").returncode == 0
+    lock, installers = (project / "called").read_text().splitlines()
+    assert "--require-hashes" in lock and lock.endswith("--requirement requirements.txt")
+    assert "uv==" in installers and "setuptools" in installers
