@@ -1,0 +1,241 @@
+"""Contrastive losses of cosines, with terms beside them.
+
+x, y (B, d), `logit_scale` and `batch` as in registry.py; C is x y^T. All temperatures are 1 /
+logit_scale unless a term has its own scale.
+"""
+
+import torch
+from torch.nn import functional
+
+from modality_gap.training.losses.parts import (
+    alignment,
+    cross_entropy,
+    slerp,
+    symmetric,
+    uniformity,
+    uniformity_across,
+    with_diagonal,
+    without_diagonal,
+)
+from modality_gap.training.losses.registry import Batch, loss
+
+Tensor = torch.Tensor
+Scale = torch.Tensor | float
+CUA = "2405.18570"
+
+
+@loss("clip", "CLIP's loss", "CLIP (2103.00020)")
+def clip(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
+    """sym(s C)."""
+    return symmetric(logit_scale * x @ y.T)
+
+
+@loss("cua", "with uniformity and alignment (CUA)", CUA)
+@loss("cuaxu", "with uniformity, alignment and uniformity across (CUAXU)", CUA, across=1.0)
+@loss("uniform_only", "with uniformity alone", CUA, align=0.0)
+@loss("align_only", "with alignment alone", CUA, uniform=0.0)
+@loss("no_contrast", "uniformity and alignment without contrast", CUA, contrast=0.0)
+def cua(
+    x: Tensor,
+    y: Tensor,
+    logit_scale: Scale,
+    batch: Batch,
+    contrast: float = 1.0,
+    uniform: float = 1.0,
+    align: float = 1.0,
+    across: float = 0.0,
+) -> Tensor:
+    """c sym(s C) + u [U(x) + U(y)] / 2 + a A(x, y) + w X(x, y); U leaves out an item with itself,
+    as the released code does."""
+    value = torch.zeros((), dtype=x.dtype)
+    if contrast:
+        value = value + contrast * symmetric(logit_scale * x @ y.T)
+    if uniform:
+        value = value + uniform * (uniformity(x) + uniformity(y)) / 2
+    if align:
+        value = value + align * alignment(x, y)
+    if across:
+        value = value + across * uniformity_across(x, y)
+    return value
+
+
+@loss("atp_cu", "alignment of pairs, uniformity of their centres", "ModGap (2601.18525)")
+def atp_cu(
+    x: Tensor,
+    y: Tensor,
+    logit_scale: Scale,
+    batch: Batch,
+    align: float = 1.0,
+    uniform: float = 1.0,
+) -> Tensor:
+    """sym(s C) + l1 A(x, y) + l2 U((x + y) / 2, normalised)."""
+    centres = functional.normalize((x + y) / 2, dim=1)
+    return (
+        symmetric(logit_scale * x @ y.T) + align * alignment(x, y) + uniform * uniformity(centres)
+    )
+
+
+@loss("sigmoid", "sigmoid loss", "SigLIP (2303.15343)")
+def sigmoid(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
+    """-(1 / B) sum_ij log sigmoid(z_ij (s C_ij + b)), z = 1 on the diagonal and -1 off it; b is the
+    batch's bias."""
+    signs = 2 * torch.eye(len(x), dtype=x.dtype, device=x.device) - 1
+    return -functional.logsigmoid(signs * (logit_scale * x @ y.T + batch.bias)).sum() / len(x)
+
+
+@loss("imsep", "separation within the images", "AlignCLIP (2406.17639)")
+@loss("imsep_both", "separation within both modalities", "AlignCLIP (2406.17639)", text=True)
+def imsep(
+    x: Tensor,
+    y: Tensor,
+    logit_scale: Scale,
+    batch: Batch,
+    alpha: float = 1.0,
+    beta: float = 0.5,
+    text: bool = False,
+) -> Tensor:
+    """alpha [CE(s C) + CE(s C^T)] + beta CE(s M), M_ij = (x_i . x_j)(1 - f_i . f_j), M_ii = x_i .
+    y_i, f the frozen inputs b of the texts; with `text` also with y in place of x."""
+    logits = logit_scale * x @ y.T
+    partner = (x * y).sum(dim=1)
+    value = alpha * (cross_entropy(logits) + cross_entropy(logits.T))
+    for side in (x, y) if text else (x,):
+        separated = with_diagonal((side @ side.T) * (1 - batch.b @ batch.b.T), partner)
+        value = value + beta * cross_entropy(logit_scale * separated)
+    return value
+
+
+@loss("m2mix", "geodesic mixup", "m2-mix (2203.03897)")
+def m2mix(
+    x: Tensor,
+    y: Tensor,
+    logit_scale: Scale,
+    batch: Batch,
+    weight: float = 0.01,
+    mix_scale: float = 1 / 0.07,
+    part: float | None = None,
+) -> Tensor:
+    """sym(s C) + w [CE(Lx) + CE(Ly)] with m_i on the arc of pair i at `part`, drawn from Beta(.5,
+    .5) once per step if it is None; Lx_ij = s2 x_i . m_j, on the diagonal s2 x_i . y_i."""
+    if part is None:
+        gammas = torch._standard_gamma(torch.full((2,), 0.5, dtype=x.dtype), batch.generator)
+        part = float(gammas[0] / gammas.sum())
+    mixed, partner = slerp(x, y, part), (x * y).sum(dim=1)
+    terms = [cross_entropy(mix_scale * with_diagonal(side @ mixed.T, partner)) for side in (x, y)]
+    return symmetric(logit_scale * x @ y.T) + weight * (terms[0] + terms[1])
+
+
+@loss("cyclip", "CyCLIP", "CyCLIP (2205.14459)")
+def cyclip(
+    x: Tensor,
+    y: Tensor,
+    logit_scale: Scale,
+    batch: Batch,
+    inside: float = 0.25,
+    across: float = 0.25,
+) -> Tensor:
+    """sym(s C) + (l1 / B) sum_ij (x_i . x_j - y_i . y_j)^2 + (l2 / B) sum_ij (C_ij - C_ji)^2."""
+    cosines = x @ y.T
+    n = len(x)
+    return (
+        symmetric(logit_scale * cosines)
+        + inside * ((x @ x.T - y @ y.T) ** 2).sum() / n
+        + across * ((cosines - cosines.T) ** 2).sum() / n
+    )
+
+
+@loss("cwcl", "continuously weighted contrast", "CWCL (2309.14580)")
+@loss("cwcl_4", "continuously weighted contrast, w^4", "CWCL (2309.14580)", sharpness=4.0)
+@loss("cwcl_16", "continuously weighted contrast, w^16", "CWCL (2309.14580)", sharpness=16.0)
+def cwcl(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, sharpness: float = 1.0) -> Tensor:
+    """From x to y the cross-entropy with targets w_ij / sum_j w_ij, w = (.5 + .5 f_i . f_j)^k, f
+    the frozen inputs a; from y to x the plain one; mean of both."""
+    logits = logit_scale * x @ y.T
+    weights = (0.5 + 0.5 * batch.a @ batch.a.T) ** sharpness
+    target = weights / weights.sum(dim=1, keepdim=True)
+    return (cross_entropy(logits, target) + cross_entropy(logits.T)) / 2
+
+
+@loss("label_smoothing", "label smoothing", "control of CWCL")
+def label_smoothing(
+    x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, smoothing: float = 0.1
+) -> Tensor:
+    """sym(s C) with targets (1 - e) I + e / B."""
+    logits, n = logit_scale * x @ y.T, len(x)
+    target = (1 - smoothing) * torch.eye(n, dtype=x.dtype, device=x.device) + smoothing / n
+    return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
+
+
+@loss("dcl", "decoupled contrast", "DCL (2110.06848)")
+@loss("dcl_official", "decoupled contrast with negatives within", "DCL (2110.06848)", inside=True)
+def dcl(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, inside: bool = False) -> Tensor:
+    """Mean over i of -s C_ii + log sum_{j != i} exp(s C_ij), and of its transpose; with `inside`
+    the negatives of the own modality too. It has no lower bound."""
+    cosines = x @ y.T
+    value = torch.zeros((), dtype=x.dtype)
+    for across, own in ((cosines, x), (cosines.T, y)):
+        negatives = without_diagonal(across)
+        if inside:
+            negatives = torch.cat([negatives, without_diagonal(own @ own.T)], dim=1)
+        negatives = (logit_scale * negatives).logsumexp(dim=1)
+        value = value + (negatives - logit_scale * across.diagonal()).mean() / 2
+    return value
+
+
+@loss("cma", "cross-modal alignment", "CMA-OoDD")
+def cma(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, weight: float = 0.1) -> Tensor:
+    """Mean of both ways of CE - l log sum_j exp: -s C_ii + (1 - l) log sum_j exp(s C_ij)."""
+    logits = logit_scale * x @ y.T
+    partner = logits.diagonal().mean()
+    sums = (logits.logsumexp(dim=1).mean() + logits.logsumexp(dim=0).mean()) / 2
+    return (1 - weight) * sums - partner
+
+
+@loss("dhel", "decoupled hyperspherical energy", "MV-DHEL (2507.06979)")
+def dhel(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
+    """Mean over i of -s x_i . y_i + log sum_{j != i} exp(s x_i . x_j) + the same of y: nothing
+    pushes the modalities apart."""
+    apart = [(logit_scale * without_diagonal(side @ side.T)).logsumexp(dim=1) for side in (x, y)]
+    return (apart[0] + apart[1] - logit_scale * (x * y).sum(dim=1)).mean()
+
+
+@loss("simclr_2n", "SimCLR over both modalities", "SimCLR (2002.05709)")
+def simclr_2n(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
+    """Cross-entropy of 2 B items that each look for their partner among all others."""
+    n, both = len(x), torch.cat([x, y])
+    logits = logit_scale * both @ both.T
+    logits = with_diagonal(logits, torch.full((2 * n,), -torch.inf, dtype=x.dtype))
+    partner = torch.arange(2 * n).roll(n)
+    return functional.cross_entropy(logits, partner)
+
+
+@loss("gram", "volume", "GRAM (2412.11959)")
+def gram(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, smoothing: float = 0.1) -> Tensor:
+    """sym(-s V) with label smoothing, V = sqrt(1 - cos^2): blind to the sign of a cosine."""
+    volume = (1 - (x @ y.T) ** 2).clamp_min(1e-12).sqrt()
+    n = len(x)
+    target = (1 - smoothing) * torch.eye(n, dtype=x.dtype, device=x.device) + smoothing / n
+    logits = -logit_scale * volume
+    return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
+
+
+@loss("m3co", "mixup of items", "M3CoL (2409.17777)")
+def m3co(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
+    """Each side in turn mixed with a permutation of itself, x_i' = normalise(b_i x_i + (1 - b_i)
+    x_p(i)), b_i from Beta(.15, .15) for half of the items and 1 for the rest; targets b_i and 1 -
+    b_i; both directions, halved, and the mean of both sides' losses summed."""
+    n = len(x)
+    gammas = torch._standard_gamma(torch.full((2, n), 0.15, dtype=x.dtype), batch.generator)
+    parts = gammas[0] / gammas.sum(dim=0).clamp_min(1e-30)
+    parts = torch.where(torch.rand(n, generator=batch.generator) < 0.5, parts, 1.0)
+    order = torch.randperm(n, generator=batch.generator)
+    eye = torch.eye(n, dtype=x.dtype)
+    target = parts[:, None] * eye + (1 - parts)[:, None] * eye[order]
+    value = torch.zeros((), dtype=x.dtype)
+    for one, other in ((x, y), (y, x)):
+        mixed = functional.normalize(
+            parts[:, None] * one + (1 - parts)[:, None] * one[order], dim=1
+        )
+        logits = logit_scale * mixed @ other.T
+        value = value + (cross_entropy(logits, target) + cross_entropy(logits.T, target.T)) / 2
+    return value

@@ -1,0 +1,94 @@
+"""The registry of the losses that the study trains with.
+
+To add a loss, write a function or a class in one of the modules that catalogue.py imports, decorate
+it with `loss`, and test it against an independent computation. What is not the loss (temperature,
+batch size, augmentation, start) is a key of the method in the configuration.
+
+x, y: unit rows (B, d) of the two modalities, row i of both is one pair. s, the logit scale, is 1
+over the temperature.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+import torch
+
+from modality_gap.errors import InputError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a loss may ask for beside x and y; what costs time is computed when it is asked for.
+
+    `rows` (B,): indices of the training pairs; `a`, `b` (B, p), (B, q): unit frozen inputs of the
+    two towers; `raw_x`, `raw_y` (B, d): outputs before normalising; `make_views`: returns second
+    views x', y'; `make_teacher`: returns x, y of the frozen start; `bias` that is added to scaled
+    cosines; `step` of `steps`; `generator`: the loss's own.
+    """
+
+    rows: torch.Tensor
+    a: torch.Tensor
+    b: torch.Tensor
+    raw_x: torch.Tensor
+    raw_y: torch.Tensor
+    generator: torch.Generator
+    make_views: Callable[[], tuple[torch.Tensor, torch.Tensor]] | None = None
+    make_teacher: Callable[[], tuple[torch.Tensor, torch.Tensor]] | None = None
+    bias: torch.Tensor | float = 0.0
+    step: int = 0
+    steps: int = 1
+
+    @cached_property
+    def views(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Second views x', y' (B, d), unit rows."""
+        if self.make_views is None:
+            raise InputError("the loss needs second views of the batch; give them.")
+        return self.make_views()
+
+    @cached_property
+    def teacher(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """x, y (B, d) of the model before training, without gradient."""
+        if self.make_teacher is None:
+            raise InputError("the loss needs the vectors of a trained start; give them.")
+        with torch.no_grad():
+            return self.make_teacher()
+
+
+@dataclass(frozen=True)
+class FollowUpLoss:
+    """A loss by name: `of(x, y, logit_scale, batch, **settings)` returns a scalar. Of a class, `of`
+    is the class, which is made once per training run with the settings, the number of training
+    pairs, the dimension and the seed. `passes`: forward passes per step."""
+
+    name: str
+    label: str
+    source: str
+    of: Callable[..., Any]
+    settings: dict = field(default_factory=dict)
+    passes: int = 1
+
+    @property
+    def has_state(self) -> bool:
+        """Whether the loss is a class."""
+        return isinstance(self.of, type)
+
+
+FOLLOW_UP_LOSSES: dict[str, FollowUpLoss] = {}
+Of = TypeVar("Of", bound=Callable[..., Any])
+
+
+def loss(
+    name: str, label: str, source: str, passes: int = 1, **settings: object
+) -> Callable[[Of], Of]:
+    """Decorator: register a loss under a name. It may be used several times on one function, with
+    other settings."""
+
+    def register(of: Of) -> Of:
+        if name in FOLLOW_UP_LOSSES:
+            raise InputError(f"there are two losses named {name}; rename one.")
+        FOLLOW_UP_LOSSES[name] = FollowUpLoss(name, label, source, of, settings, passes)
+        return of
+
+    return register

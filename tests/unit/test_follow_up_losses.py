@@ -1,0 +1,418 @@
+"""Losses of follow-up papers against independent computations in numpy, in value and gradient, and
+their invariances."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax, logsumexp, softmax
+
+from modality_gap.losses import evaluate, main
+from modality_gap.training.losses.beside import symile
+from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
+from modality_gap.training.losses.registry import Batch
+from modality_gap.training.losses.stateful import ISogCLR, Slap
+
+SCALE, BIAS = 7.0, -3.0
+RNG = np.random.default_rng(0)
+RAW = dict(
+    zip(("x", "y", "a", "b", "vx", "vy", "tx", "ty"), RNG.normal(size=(8, 6, 4)), strict=True)
+)
+
+
+def unit(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+GIVEN = {name: unit(rows) for name, rows in RAW.items()}
+
+
+def ce(logits, target=None):
+    target = np.eye(len(logits)) if target is None else target
+    return -(target * log_softmax(logits, axis=1)).sum(axis=1).mean()
+
+
+def sym(logits):
+    return (ce(logits) + ce(logits.T)) / 2
+
+
+def uniform(x):
+    values = [np.exp(-2 * ((x[i] - x[j]) ** 2).sum()) for i in range(len(x)) for j in range(i)]
+    return np.log(np.mean(values))
+
+
+def across(x, y):
+    n = len(x)
+    values = [np.exp(-2 * ((x[i] - y[j]) ** 2).sum()) for i in range(n) for j in range(n) if i != j]
+    return np.log(np.mean(values))
+
+
+def align(x, y):
+    return np.mean([((a - b) ** 2).sum() for a, b in zip(x, y, strict=True)])
+
+
+def arc(x, y, part):
+    points = []
+    for a, b in zip(x, y, strict=True):
+        t = np.arccos(a @ b)
+        points.append((np.sin(part * t) * a + np.sin((1 - part) * t) * b) / np.sin(t))
+    return np.array(points)
+
+
+def on_diagonal(matrix, values):
+    matrix = matrix.copy()
+    np.fill_diagonal(matrix, values)
+    return matrix
+
+
+def dcl(x, y, inside):
+    total = 0.0
+    n = len(x)
+    for one, other in ((x, y), (y, x)):
+        for i in range(n):
+            negatives = [SCALE * one[i] @ other[j] for j in range(n) if j != i]
+            if inside:
+                negatives += [SCALE * one[i] @ one[j] for j in range(n) if j != i]
+            total += (logsumexp(negatives) - SCALE * one[i] @ other[i]) / (2 * n)
+    return total
+
+
+def sigmoid(x, y):
+    z = 2 * np.eye(len(x)) - 1
+    return np.logaddexp(0, -z * (SCALE * x @ y.T + BIAS)).sum() / len(x)
+
+
+def separated(x, y, f, sides):
+    c = SCALE * x @ y.T
+    value = ce(c) + ce(c.T)
+    for side in sides:
+        inside = (side @ side.T) * (1 - f @ f.T)
+        value += 0.5 * ce(SCALE * on_diagonal(inside, (x * y).sum(axis=1)))
+    return value
+
+
+def mixed(x, y, part, weight):
+    own, m = (x * y).sum(axis=1), arc(x, y, part)
+    terms = [ce(on_diagonal(side @ m.T, own) / 0.07) for side in (x, y)]
+    return sym(SCALE * x @ y.T) + weight * sum(terms)
+
+
+def weighted(x, y, f, k):
+    w = (0.5 + 0.5 * f @ f.T) ** k
+    rows = -(w * log_softmax(SCALE * x @ y.T, axis=1)).sum(axis=1) / w.sum(axis=1)
+    return (rows.mean() + ce(SCALE * y @ x.T)) / 2
+
+
+def smooth(logits, e):
+    target = (1 - e) * np.eye(len(logits)) + e / len(logits)
+    return (ce(logits, target) + ce(logits.T, target)) / 2
+
+
+def kl(x, y, alpha):
+    c, teacher = SCALE * x @ y.T, SCALE * GIVEN["tx"] @ GIVEN["ty"].T
+    value = 0.0
+    for one, other in ((c, teacher), (c.T, teacher.T)):
+        t = alpha * np.eye(len(c)) + (1 - alpha) * softmax(other, axis=1)
+        value += (t * (np.log(t) - log_softmax(one, axis=1))).sum(axis=1).mean() / 2
+    return value
+
+
+def two_n(x, y):
+    both, n = np.concatenate([x, y]), len(x)
+    total = 0.0
+    for i in range(2 * n):
+        logits = SCALE * both @ both[i]
+        total += logsumexp(np.delete(logits, i)) - logits[(i + n) % (2 * n)]
+    return total / (2 * n)
+
+
+def energy(x, y):
+    n = len(x)
+    return np.mean(
+        [
+            -SCALE * x[i] @ y[i]
+            + sum(logsumexp([SCALE * s[i] @ s[j] for j in range(n) if j != i]) for s in (x, y))
+            for i in range(n)
+        ]
+    )
+
+
+def vicreg(x, y):
+    value = 25 * ((x - y) ** 2).mean()
+    for side in (x, y):
+        moments = np.cov(side, rowvar=False)
+        value += 25 * np.maximum(0, 1 - np.sqrt(np.diag(moments) + 1e-4)).mean() / 2
+        value += (moments**2 - np.diag(np.diag(moments) ** 2)).sum() / side.shape[1]
+    return value
+
+
+def c(x, y):
+    return SCALE * x @ y.T
+
+
+PLAIN = {
+    "clip": lambda x, y: sym(c(x, y)),
+    "cua": lambda x, y: sym(c(x, y)) + (uniform(x) + uniform(y)) / 2 + align(x, y),
+    "cuaxu": lambda x, y: sym(c(x, y)) + (uniform(x) + uniform(y)) / 2 + align(x, y) + across(x, y),
+    "uniform_only": lambda x, y: sym(c(x, y)) + (uniform(x) + uniform(y)) / 2,
+    "align_only": lambda x, y: sym(c(x, y)) + align(x, y),
+    "no_contrast": lambda x, y: (uniform(x) + uniform(y)) / 2 + align(x, y),
+    "atp_cu": lambda x, y: sym(c(x, y)) + align(x, y) + uniform(unit((x + y) / 2)),
+    "sigmoid": sigmoid,
+    "imsep": lambda x, y: separated(x, y, GIVEN["b"], (x,)),
+    "imsep_both": lambda x, y: separated(x, y, GIVEN["b"], (x, y)),
+    "m2mix": lambda x, y: mixed(x, y, 0.3, 0.01),
+    "cyclip": lambda x, y: (
+        sym(c(x, y))
+        + 0.25 * ((x @ x.T - y @ y.T) ** 2).sum() / len(x)
+        + 0.25 * ((x @ y.T - y @ x.T) ** 2).sum() / len(x)
+    ),
+    "cwcl": lambda x, y: weighted(x, y, GIVEN["a"], 1),
+    "cwcl_4": lambda x, y: weighted(x, y, GIVEN["a"], 4),
+    "cwcl_16": lambda x, y: weighted(x, y, GIVEN["a"], 16),
+    "label_smoothing": lambda x, y: smooth(c(x, y), 0.1),
+    "dcl": lambda x, y: dcl(x, y, inside=False),
+    "dcl_official": lambda x, y: dcl(x, y, inside=True),
+    "cma": lambda x, y: (
+        sym(c(x, y)) - 0.1 * (logsumexp(c(x, y), axis=0) + logsumexp(c(x, y), axis=1)).mean() / 2
+    ),
+    "dhel": energy,
+    "simclr_2n": two_n,
+    "gram": lambda x, y: smooth(-SCALE * np.sqrt(1 - (x @ y.T) ** 2), 0.1),
+    "intra": lambda x, y: sym(c(x, y)) + (sym(c(x, GIVEN["vx"])) + sym(c(y, GIVEN["vy"]))) / 2,
+    "hycd": lambda x, y: kl(x, y, 0.5),
+    "self_distillation": lambda x, y: kl(x, y, 1e-300),
+    "hycd_align": lambda x, y: kl(x, y, 0.5) + align(x, y),
+    "vicreg": vicreg,
+}
+DRAWN = {"rafa", "clip_refine", "m3co", "isogclr", "slap"}  # tested by themselves
+SETTINGS = {"m2mix": {"part": 0.3}}
+
+
+def given_batch(x, y, seed=0):
+    a, b = (torch.from_numpy(GIVEN[side]) for side in ("a", "b"))
+    pairs = {name: [torch.from_numpy(GIVEN[f"{name}{s}"]) for s in "xy"] for name in "vt"}
+    return Batch(
+        *(torch.arange(len(x)), a, b, x, y, torch.Generator().manual_seed(seed)),
+        make_views=lambda: tuple(pairs["v"]),
+        make_teacher=lambda: tuple(pairs["t"]),
+        bias=BIAS,
+    )
+
+
+def of(name, x, y, scale=SCALE, **settings):
+    known = FOLLOW_UP_LOSSES[name]
+    return known.of(x, y, scale, given_batch(x, y), **(known.settings | settings))
+
+
+def tensors(x, y):
+    return [torch.from_numpy(rows.copy()).requires_grad_() for rows in (x, y)]
+
+
+def test_every_loss_is_tested():
+    assert set(PLAIN) | DRAWN == set(FOLLOW_UP_LOSSES)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_value_and_gradient_against_numpy(name):
+    x, y = tensors(GIVEN["x"], GIVEN["y"])
+    value = of(name, x, y, **SETTINGS.get(name, {}))
+    value.backward()
+    plain = PLAIN[name]
+    assert float(value.detach()) == pytest.approx(plain(GIVEN["x"], GIVEN["y"]), abs=1e-8)
+    rng = np.random.default_rng(1)
+    for side, gradient in (("x", x.grad), ("y", y.grad)):
+        for _ in range(4):
+            # Along a great circle, where the rows stay on the sphere.
+            turn = rng.normal(size=(6, 4))
+            turn -= (turn * GIVEN[side]).sum(axis=1, keepdims=True) * GIVEN[side]
+            step = 1e-5
+            ends = [
+                plain(
+                    **{**{s: GIVEN[s] for s in "xy"}, side: unit(GIVEN[side] + sign * step * turn)}
+                )
+                for sign in (1, -1)
+            ]
+            slope = (gradient.numpy() * turn).sum()
+            assert slope == pytest.approx((ends[0] - ends[1]) / (2 * step), abs=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("label_smoothing", {"smoothing": 0.0}),
+        ("cua", {"uniform": 0.0, "align": 0.0}),
+        ("m2mix", {"weight": 0.0}),
+        ("cyclip", {"inside": 0.0, "across": 0.0}),
+        ("cma", {"weight": 0.0}),
+        ("intra", {"weight": 0.0}),
+        ("hycd", {"alpha": 1.0}),
+        ("atp_cu", {"align": 0.0, "uniform": 0.0}),
+    ],
+)
+def test_a_loss_without_its_term_is_that_of_clip(name, settings):
+    x, y = tensors(GIVEN["x"], GIVEN["y"])
+    assert of(name, x, y, **settings).item() == pytest.approx(of("clip", x, y).item(), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name", ["cyclip", "dhel", "clip", "sigmoid", "simclr_2n", "gram", "cuaxu"]
+)
+def test_exchange_of_the_sides_changes_nothing(name):
+    x, y = tensors(GIVEN["x"], GIVEN["y"])
+    assert of(name, x, y).item() == pytest.approx(of(name, y, x).item(), abs=1e-12)
+
+
+def test_only_the_volume_is_blind_to_the_sign():
+    x, y = tensors(GIVEN["x"], GIVEN["y"])
+    for name in PLAIN:
+        settings = SETTINGS.get(name, {})
+        same = of(name, x, y, **settings).item() == pytest.approx(
+            of(name, x, -y, **settings).item()
+        )
+        assert same == (name == "gram"), name
+
+
+@pytest.mark.parametrize("name", sorted(set(PLAIN) - {"vicreg"}))
+def test_common_rotation_changes_nothing(name):
+    turn = torch.from_numpy(np.linalg.qr(np.random.default_rng(3).normal(size=(4, 4)))[0])
+    x, y = (torch.from_numpy(GIVEN[side]) for side in ("x", "y"))
+    batch = given_batch(x, y)
+    turned = Batch(
+        *(batch.rows, batch.a, batch.b, x @ turn, y @ turn, batch.generator),
+        make_views=lambda: tuple(v @ turn for v in batch.views),
+        make_teacher=lambda: tuple(v @ turn for v in batch.teacher),
+        bias=BIAS,
+    )
+    known = FOLLOW_UP_LOSSES[name]
+    settings = known.settings | SETTINGS.get(name, {})
+    plain = known.of(x, y, SCALE, batch, **settings)
+    assert float(plain) == pytest.approx(
+        float(known.of(x @ turn, y @ turn, SCALE, turned, **settings))
+    )
+
+
+@pytest.mark.parametrize("name", sorted(set(PLAIN) - {"vicreg"}))
+def test_finite_in_float32_at_a_very_low_temperature(name):
+    x, y = (torch.from_numpy(GIVEN[side]).float().requires_grad_() for side in ("x", "y"))
+    batch = given_batch(x, y)
+    single = Batch(
+        *(batch.rows, batch.a.float(), batch.b.float(), x, y, batch.generator),
+        make_views=lambda: tuple(v.float() for v in batch.views),
+        make_teacher=lambda: tuple(v.float() for v in batch.teacher),
+        bias=BIAS,
+    )
+    known = FOLLOW_UP_LOSSES[name]
+    value = known.of(x, y, 200.0, single, **(known.settings | SETTINGS.get(name, {})))
+    value.backward()
+    assert torch.isfinite(value) and torch.isfinite(x.grad).all() and torch.isfinite(y.grad).all()
+
+
+def test_shared_noise_in_expectation():
+    """Of raw outputs: mean of x^2 + y^2 + 2, as the noise has variance 1 and mean 0."""
+    x, y = (torch.from_numpy(RAW[side]) for side in ("x", "y"))
+    values = [
+        float(
+            FOLLOW_UP_LOSSES["rafa"].of(x, y, SCALE, given_batch(x, y, seed), distil=0.0, noise=1.0)
+        )
+        for seed in range(3000)
+    ]
+    expected = (RAW["x"] ** 2 + RAW["y"] ** 2).mean() + 2
+    assert np.mean(values) == pytest.approx(expected, abs=4 * np.std(values) / np.sqrt(3000))
+    both = of("clip_refine", x, y).item()
+    assert both == pytest.approx(of("hycd", x, y).item() + of("rafa", x, y).item(), abs=1e-9)
+
+
+def test_mixup_of_items_against_its_own_draws():
+    x, y = (torch.from_numpy(GIVEN[side]) for side in ("x", "y"))
+    generator = torch.Generator().manual_seed(0)
+    gammas = torch._standard_gamma(torch.full((2, 6), 0.15, dtype=x.dtype), generator)
+    parts = (gammas[0] / gammas.sum(dim=0)).numpy()
+    parts = np.where(torch.rand(6, generator=generator).numpy() < 0.5, parts, 1.0)
+    order = torch.randperm(6, generator=generator).numpy()
+    value = 0.0
+    for one, other in ((GIVEN["x"], GIVEN["y"]), (GIVEN["y"], GIVEN["x"])):
+        mix = unit(parts[:, None] * one + (1 - parts)[:, None] * one[order])
+        target = np.diag(parts)
+        for i in range(6):
+            target[i, order[i]] += 1 - parts[i]
+        value += (ce(SCALE * mix @ other.T, target) + ce(SCALE * other @ mix.T, target.T)) / 2
+    assert of("m3co", x, y).item() == pytest.approx(value, abs=1e-9)
+
+
+def test_symile_against_loops():
+    a, b, third = GIVEN["x"], GIVEN["y"], GIVEN["a"]
+    n, total = len(a), 0.0
+    for one, two, three in ((a, b, third), (b, a, third), (third, a, b)):
+        for i in range(n):
+            logits = [
+                SCALE * (one[i] * two[j] * three[k]).sum() for j in range(n) for k in range(n)
+            ]
+            total += (logsumexp(logits) - logits[i * n + i]) / (3 * n)
+    rows = [torch.from_numpy(side) for side in (a, b, third)]
+    assert float(symile(*rows, SCALE)) == pytest.approx(total, abs=1e-9)
+
+
+def test_two_steps_of_individual_temperatures():
+    """The state after two steps on the same pairs, item by item in plain Python."""
+    x, y = GIVEN["x"], GIVEN["y"]
+    loss = ISogCLR(6, 4, 0, rho=0.5)
+    for _ in range(2):
+        value = loss(*tensors(x, y), SCALE, given_batch(*tensors(x, y)))
+    last = 0.0
+    for side, cosines in enumerate((x @ y.T, y @ x.T)):
+        for i in range(6):
+            h = cosines[i] - cosines[i, i]
+            s, b, u, tau = 0.0, 0.0, 0.0, 0.01
+            for _ in range(2):
+                e = h / tau
+                b_new = max(b, e.max())
+                g = np.exp(e - b_new).sum() / 5
+                s = 0.2 * s * np.exp(b - b_new) + 0.8 * g
+                w = np.exp(e - b_new) / (s + 1e-10)
+                term = (w * h).sum() / 5
+                slope = np.log(s) + b_new + 0.5 - (w * e).sum() / 5
+                u = 0.1 * u + 0.9 * np.clip(slope, -5, 5)
+                b, tau = b_new, float(np.clip(tau - 0.03 * u, 0.005, 1))
+            last += term / 6
+            assert float(loss.temperatures[side, i]) == pytest.approx(tau, abs=1e-12)
+    assert float(value.detach()) == pytest.approx(last, abs=1e-9)
+
+
+def test_slap_asks_predictions_for_the_averages():
+    x, y = tensors(GIVEN["x"], GIVEN["y"])
+    loss = Slap(6, 4, 0, part=0.3)
+    q_x, q_y = (rows.detach().numpy() for rows in loss.embed(x, y))
+    assert np.allclose(np.linalg.norm(q_x, axis=1), 1)
+    target_x, target_y = GIVEN["tx"], GIVEN["ty"]
+    across_ = 2 - (q_x * target_y).sum(axis=1) - (q_y * target_x).sum(axis=1)
+    inside = 2 - (q_x * target_x).sum(axis=1) - (q_y * target_y).sum(axis=1)
+    value = loss(x, y, SCALE, given_batch(x, y))
+    assert float(value.detach()) == pytest.approx((0.3 * across_ + 0.7 * inside).mean(), abs=1e-9)
+    model = torch.nn.Linear(2, 2)
+    loss.after_step(model)
+    before = model.weight.detach().clone()
+    with torch.no_grad():
+        model.weight += 1
+    loss.after_step(model)
+    assert torch.allclose(loss.average.weight, before + 0.005, atol=1e-6)
+
+
+def test_command_prints_the_value_and_saves_the_gradient(tmp_path, capsys):
+    for side in ("x", "y"):
+        np.save(tmp_path / f"{side}.npy", RAW[side])
+    files = [f"--{side}={tmp_path / side}.npy" for side in ("x", "y")]
+    target = tmp_path / "g.npz"
+    main(["clip", *files, "--scale", "7", "--gradient", str(target)])
+    assert float(capsys.readouterr().out) == pytest.approx(PLAIN["clip"](GIVEN["x"], GIVEN["y"]))
+    x, y = tensors(GIVEN["x"], GIVEN["y"])
+    of("clip", x, y).backward()
+    assert np.allclose(np.load(target)["x"], x.grad.numpy())
+    value, _, of_y = evaluate(
+        "m2mix", {s: tmp_path / f"{s}.npy" for s in "xy"}, 7.0, 0.0, {"part": 0.3}, 0
+    )
+    assert value == pytest.approx(PLAIN["m2mix"](GIVEN["x"], GIVEN["y"]))
+    assert of_y.shape == (6, 4)
+    with pytest.raises(SystemExit, match="nothing is no loss; give one of"):
+        main(["nothing", *files, "--scale", "7"])
+    with pytest.raises(SystemExit, match="cannot be read as .npy"):
+        main(["clip", files[0], f"--y={target}.no", "--scale", "7"])
