@@ -155,7 +155,11 @@ ENCODED = f"{ENCODER_AND_INPUTS}|{sets_from('encoder')}"
 
 def figure(name):
     """Outputs of the rule that draws a figure of config/ledger/items.yaml."""
-    return {"svg": in_report(name), "pdf": f"results/figures/{name}.pdf"}
+    return {
+        "svg": in_report(name),
+        "narrow": f"results/figures/{name}.narrow.svg",
+        "pdf": f"results/figures/{name}.pdf",
+    }
 
 
 def table(name):

@@ -8,16 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import (
-    IMAGE_COLOR,
-    INK,
-    MUTED,
-    PALETTE,
-    TEXT_COLOR,
-    letter,
-    save,
-    use_style,
-)
+from modality_gap.figures.palette import IMAGE_COLOR, INK, MUTED, PALETTE, TEXT_COLOR
+from modality_gap.figures.style import letter, save_same, use_style
 from modality_gap.measures.registry import label
 
 SIDES = {"a": (IMAGE_COLOR, "o"), "b": (TEXT_COLOR, "s")}
@@ -130,4 +122,4 @@ handles = [
 figure.legend(handles=handles, loc="outside lower center", ncols=6, columnspacing=1)
 for ax, name in zip(axes.flat, ("(a)", "(b)", "(c)", "(d)"), strict=True):
     letter(ax, name)
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import INK, MUTED, PALETTE, letter, save, use_style
+from modality_gap.figures.palette import INK, MUTED, PALETTE
+from modality_gap.figures.style import letter, save_same, use_style
 from modality_gap.measures.registry import label
 
 use_style()
@@ -77,4 +78,4 @@ handles = [
 figure.legend(handles=handles, loc="outside lower center", ncols=5)
 letter(left, "(a)")
 letter(right, "(b)")
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

@@ -7,7 +7,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import INK, PALETTE, save, use_style
+from modality_gap.figures.palette import INK, PALETTE
+from modality_gap.figures.style import save_same, use_style
 
 use_style()
 sigmoid = pd.read_csv(snakemake.input.landscape)
@@ -48,4 +49,4 @@ handles = [
     plt.Line2D([], [], color=INK, ls=":", label="gap of the model"),
 ]
 figure.legend(handles=handles, loc="outside lower center", ncols=3)
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

@@ -6,8 +6,9 @@ log_to(snakemake)
 
 import pandas as pd
 
+from modality_gap.figures.pairs import draw_sets
 from modality_gap.figures.schematics import draw_two_encoders
-from modality_gap.figures.style import draw_sets, letter, save, use_style
+from modality_gap.figures.style import letter, save_same, use_style
 
 use_style()
 figure, top = draw_sets(
@@ -18,4 +19,4 @@ figure, top = draw_sets(
 )
 draw_two_encoders(top)
 letter(top, "(a)")
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

@@ -7,7 +7,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import INK, PALETTE, letter, save, use_style
+from modality_gap.figures.palette import INK, PALETTE
+from modality_gap.figures.style import letter, save_same, use_style
 
 ROWS = {
     ("trained", "real"): "trained weights,\nreal inputs",
@@ -48,4 +49,4 @@ for line, ((weights, inputs), row_label) in enumerate(ROWS.items()):
         if column == 0:
             ax.set_ylabel(f"{row_label}\ndensity")
 letter(axes[0, 0], "(a)")
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

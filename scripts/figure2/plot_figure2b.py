@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import INK, PALETTE, letter, save, use_style
+from modality_gap.figures.palette import INK, PALETTE
+from modality_gap.figures.style import letter, save_same, use_style
 
 NAMES = {
     "sigmoid": "sigmoid",
@@ -43,4 +44,4 @@ for ax, bias in zip(axes, (True, False), strict=True):
     )
 axes[1].legend(title="activation", loc="center right", bbox_to_anchor=(1, 0.4))
 letter(axes[0], "(b)")
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

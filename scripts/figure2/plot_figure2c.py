@@ -9,7 +9,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import INK, MUTED, PALETTE, letter, plain, save, use_style
+from modality_gap.figures.palette import INK, MUTED, PALETTE
+from modality_gap.figures.style import letter, plain, save_same, use_style
 
 
 def axis_label(cloud: pd.DataFrame, name: str) -> str:
@@ -80,4 +81,4 @@ for column, (cloud, spectrum) in enumerate(zip(clouds, spectra, strict=True)):
     ax.set(xlabel="component", ylabel="singular value" if column == 0 else "", ylim=(0, None))
 if snakemake.params.letter:
     letter(axes[0, 0], snakemake.params.letter)
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

@@ -9,7 +9,8 @@ import math
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import IMAGE_COLOR, INK, TEXT_COLOR, letter, save, use_style
+from modality_gap.figures.palette import IMAGE_COLOR, INK, TEXT_COLOR
+from modality_gap.figures.style import letter, save_same, use_style
 
 COLUMNS = 3
 
@@ -50,4 +51,4 @@ handles = [
 ]
 figure.legend(handles=handles, loc="outside lower center", ncols=3)
 letter(axes[0, 0], "(a)")
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

@@ -7,7 +7,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import INK, PALETTE, minima, save, use_style
+from modality_gap.figures.palette import INK, PALETTE
+from modality_gap.figures.style import minima, save_same, use_style
 
 LETTERS = {0.01: "(b)", 0.02: "(c)", 1.0: "(d)"}
 
@@ -50,4 +51,4 @@ handles = [
     plt.Line2D([], [], color=INK, ls=":", label="gap of the model"),
 ]
 figure.legend(handles=handles, loc="outside lower center", ncols=4)
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

@@ -7,7 +7,7 @@ log_to(snakemake)
 from matplotlib import pyplot as plt
 
 from modality_gap.figures.schematics import draw_sphere, draw_spherical_coordinates
-from modality_gap.figures.style import letter, save, use_style
+from modality_gap.figures.style import letter, save_same, use_style
 
 use_style()
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.5), subplot_kw={"projection": "3d"})
@@ -15,4 +15,4 @@ draw_sphere(axes[0])
 letter(axes[0], "(e)")
 draw_spherical_coordinates(axes[1])
 letter(axes[1], "(f)")
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

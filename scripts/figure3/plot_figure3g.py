@@ -7,7 +7,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import PALETTE, letter, save, use_style
+from modality_gap.figures.palette import PALETTE
+from modality_gap.figures.style import letter, save_same, use_style
 
 use_style()
 table = pd.read_csv(snakemake.input[0])
@@ -36,4 +37,4 @@ for line, mismatched in enumerate((True, False)):
             ax.set_ylabel("symmetric loss")
 axes[0, 0].legend(title="temperature", ncols=2)
 letter(axes[0, 0], "(g)")
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

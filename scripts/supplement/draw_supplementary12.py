@@ -9,7 +9,8 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import INK, MUTED, letter, save, use_style
+from modality_gap.figures.palette import INK, MUTED
+from modality_gap.figures.style import letter, save_same, use_style
 
 LINE = 0.19  # inches
 
@@ -31,4 +32,4 @@ for ax, lines, height, label in zip(axes[:, 0], parts, heights, ("(a)", "(b)"), 
         # In a monospaced font the spaces before the comment put it behind the code.
         for words, color in ((code, INK), (" " * len(code) + mark + comment, MUTED)):
             ax.text(0.01, LINE * number, words, color=color, family="DejaVu Sans Mono", fontsize=10)
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

@@ -7,7 +7,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import draw_pairs, pairs_legend, save, use_style
+from modality_gap.figures.pairs import draw_pairs, pairs_legend
+from modality_gap.figures.style import save_same, use_style
 
 use_style()
 table = pd.read_csv(snakemake.input.table)
@@ -27,4 +28,4 @@ for ax, (_, row) in zip(axes[0], table.iterrows(), strict=True):
         fontsize=9,
     )
 pairs_legend(figure)
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

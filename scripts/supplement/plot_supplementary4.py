@@ -6,7 +6,8 @@ log_to(snakemake)
 
 import pandas as pd
 
-from modality_gap.figures.style import draw_sets, save, use_style
+from modality_gap.figures.pairs import draw_sets
+from modality_gap.figures.style import save_same, use_style
 
 use_style()
 figure, _ = draw_sets(
@@ -14,4 +15,4 @@ figure, _ = draw_sets(
     pd.read_parquet(snakemake.input.svd),
     {"trained": "(a)", "random": "(b)"},
 )
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

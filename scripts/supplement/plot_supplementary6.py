@@ -7,7 +7,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import INK, PALETTE, save, use_style
+from modality_gap.figures.palette import INK, PALETTE
+from modality_gap.figures.style import save_same, use_style
 
 low, high = snakemake.params.axis
 use_style()
@@ -60,4 +61,4 @@ for ax, encoder in zip(axes[0], encoders, strict=True):
         range(len(part)),
         [f"{row['weights']} weights,\n{row['inputs']} inputs" for _, row in part.iterrows()],
     )
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

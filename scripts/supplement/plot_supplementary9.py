@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import PALETTE, save, use_style
+from modality_gap.figures.palette import PALETTE
+from modality_gap.figures.style import save_same, use_style
 
 use_style()
 table = pd.read_csv(snakemake.input[0])
@@ -57,4 +58,4 @@ for line, spacing in enumerate(spacings):
             ax.set_ylabel(f"spacing {spacing}°\nsymmetric loss")
 axes[0, 0].set_ylim(-0.25, 1.05 * table["loss"].max())
 figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

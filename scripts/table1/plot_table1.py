@@ -9,7 +9,8 @@ import math
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import INK, PALETTE, save, use_style
+from modality_gap.figures.palette import INK, PALETTE
+from modality_gap.figures.style import save_same, use_style
 
 WORDS = {"accuracy": "zero-shot accuracy", "roc_auc": "ROC-AUC"}
 
@@ -36,7 +37,7 @@ for at, name in enumerate(sets):
         ax.plot(curve["distance"], curve["score"], color=PALETTE[0], marker=".", ms=3)
         default, best = (curve[curve["delta"] == delta].iloc[0] for delta in (0, row["delta"]))
         ax.axvline(default["distance"], color=INK, ls=":", lw=1)
-        ax.axhline(row["chance"], color=PALETTE[6], ls="--", lw=0.8)
+        ax.axhline(row["chance"], color=INK, ls="--", lw=0.8)
         ax.plot(best["distance"], best["score"], "v", ms=7, color=PALETTE[1])
         ax.set_title(f"{name}\n{task.replace('_', ' ')} (n {row['n']})")
         ax.set_ylim(0, 1.2 * max(curve["score"].max(), row["chance"]))
@@ -48,7 +49,7 @@ handles = [
     plt.Line2D([], [], color=PALETTE[0], marker=".", label="at each shift"),
     plt.Line2D([], [], color=PALETTE[1], marker="v", ls="", label="best shift"),
     plt.Line2D([], [], color=INK, ls=":", label="gap of the model"),
-    plt.Line2D([], [], color=PALETTE[6], ls="--", label="chance"),
+    plt.Line2D([], [], color=INK, ls="--", label="chance"),
 ]
 figure.legend(handles=handles, loc="outside lower center", ncols=4)
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

@@ -7,7 +7,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import FAINT, PALETTE, save, use_style
+from modality_gap.figures.palette import FAINT, PALETTE
+from modality_gap.figures.style import save_same, use_style
 
 use_style()
 table = pd.read_csv(snakemake.input[0])
@@ -35,4 +36,4 @@ ax.set_xlim(ticks[0], -0.5)
 ax.grid(axis="x", color=FAINT, lw=0.4)
 ax.set_axisbelow(True)
 ax.legend(loc="upper left")
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

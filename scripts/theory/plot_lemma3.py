@@ -7,7 +7,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import PALETTE, save, use_style
+from modality_gap.figures.palette import PALETTE
+from modality_gap.figures.style import save_same, use_style
 
 NAMES = {"product": "E[(Wu+b)·(Wv+b)]", "rectified": "2 E[φ(Wu+b)·φ(Wv+b)]"}
 CLOSED = {"product": "1 + u·v", "rectified": "arc-cosine kernel"}
@@ -28,4 +29,4 @@ for ax, ratio in zip(axes[0], ratios, strict=True):
     ax.set(title=f"|u| = 1, |v| = {ratio:g}", xlabel="cosine of u and v", ylim=(-0.05, None))
 axes[0, 0].set_ylabel("expected inner product")
 axes[0, 0].legend()
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

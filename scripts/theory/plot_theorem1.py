@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.lines import Line2D
 
-from modality_gap.figures.style import INK, MUTED, letter, save, use_style
+from modality_gap.figures.palette import INK, MUTED
+from modality_gap.figures.style import letter, save_same, use_style
 
 use_style()
 table = pd.read_csv(snakemake.input[0])
@@ -80,4 +81,4 @@ figure.legend(
 )  # fmt: skip
 for ax, label in zip(axes[0], ("(a)", "(b)", "(c)"), strict=False):
     letter(ax, label)
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

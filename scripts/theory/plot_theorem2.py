@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import PALETTE, save, use_style
+from modality_gap.figures.palette import PALETTE
+from modality_gap.figures.style import save_same, use_style
 
 LABELS = {
     "ratio": "Var[E[h | Θ]] / Var[h]",
@@ -38,4 +39,4 @@ for ax, width in zip(axes[0], widths, strict=True):
     ax.set_ylim(-0.1, 0.992)
 axes[0, 0].set_ylabel("share of the variance, stretched")
 axes[0, 0].legend(loc="lower right")
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

@@ -7,7 +7,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import PALETTE, save, use_style
+from modality_gap.figures.palette import PALETTE
+from modality_gap.figures.style import save_same, use_style
 
 PANELS = {
     "gap, held-out pairs": {"gap_before": "before training", "gap_after": "after training"},
@@ -34,4 +35,4 @@ for ax, (ylabel, quantities) in zip(axes, PANELS.items(), strict=True):
     ax.set_xticks(summary["dim"], summary["dim"])
     ax.minorticks_off()
     ax.legend()
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

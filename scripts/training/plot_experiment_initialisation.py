@@ -7,7 +7,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import INK, PALETTE, save, use_style
+from modality_gap.figures.palette import INK, PALETTE
+from modality_gap.figures.style import save_same, use_style
 
 use_style()
 steps, summary, difference = (
@@ -52,4 +53,4 @@ for ax, mode in zip(axes[0], modes, strict=True):
         ylim=(0, None),
     )
 axes[0][-1].legend(loc="upper right")
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

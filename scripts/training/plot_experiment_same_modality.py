@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import INK, MODALITY_COLORS, save, use_style
+from modality_gap.figures.palette import INK, MODALITY_COLORS
+from modality_gap.figures.style import save_same, use_style
 
 BARS = {
     "separability": "accuracy of\na line",
@@ -59,4 +60,4 @@ ax.plot([-0.45, 0.45], [0.5, 0.5], color=INK, ls=":", lw=1.2, zorder=3)
 ax.set(ylabel="share", ylim=(0, 1.05))
 ax.set_xticks(range(len(BARS)), BARS.values())
 ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.24), ncols=2, fontsize=8)
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

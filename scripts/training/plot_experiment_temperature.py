@@ -7,7 +7,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import INK, PALETTE, save, use_style
+from modality_gap.figures.palette import INK, PALETTE
+from modality_gap.figures.style import save_same, use_style
 
 PANELS = {
     "gap": ("gap, held-out pairs", {"gap": "gap"}),
@@ -51,4 +52,4 @@ for ax, (ylabel, quantities) in zip(axes, PANELS.values(), strict=True):
         ax.legend()
 axes[0].plot([], [], color=INK, ls="--", lw=1, label="untouched model")
 axes[0].legend(loc="center right")
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

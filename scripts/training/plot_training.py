@@ -7,7 +7,8 @@ log_to(snakemake)
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from modality_gap.figures.style import PALETTE, save, use_style
+from modality_gap.figures.palette import PALETTE
+from modality_gap.figures.style import save_same, use_style
 
 QUANTITIES = {
     "loss": "training loss",
@@ -27,4 +28,4 @@ for line, model in enumerate(models):
         ax.set(ylabel=label, ylim=(0, None), xlabel="step" if line == len(models) - 1 else "")
         if column == 0:
             ax.set_title(model, loc="left", fontweight="bold")
-save(figure, snakemake.output.svg, snakemake.output.pdf)
+save_same(figure, snakemake.output)

@@ -6,15 +6,8 @@ from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
 from matplotlib.text import Text
 
-from modality_gap.figures.style import (
-    PALETTE,
-    draw_pairs,
-    draw_sets,
-    minima,
-    plain,
-    save,
-    use_style,
-)
+from modality_gap.figures.pairs import draw_pairs, draw_sets
+from modality_gap.figures.style import minima, plain
 
 
 @pytest.mark.parametrize("words", ["$x^2$", r"$\frac{", "a $ b", r"\$x$ and \alpha", "_{2}"])
@@ -113,20 +106,3 @@ def test_panels_of_pairs_have_no_ticks():
     # The first coordinate is across, the second up, whatever their names.
     assert dots[0].get_offsets().tolist() == [[1, 0], [0, 1]]
     plt.close(ax.figure)
-
-
-def test_the_style_holds_from_the_call_on(tmp_path):
-    with plt.rc_context():
-        plt.rcdefaults()
-        use_style()
-        figure, ax = plt.subplots()
-        assert figure.get_size_inches().tolist() == [10, 4]
-        assert ax.title.get_fontsize() == 11
-        assert [line.get_color() for line in ax.plot([[0, 1], [1, 2]])] == PALETTE[:2]
-        ax.set_title(r"$\tau$ and words")
-        save(figure, tmp_path / "a.svg", tmp_path / "a.pdf")
-    assert b"<text" not in (tmp_path / "a.svg").read_bytes()  # outlines, not fonts
-    assert (
-        b"/Type42" in (tmp_path / "a.pdf").read_bytes()
-        or b"/CIDFontType2" in (tmp_path / "a.pdf").read_bytes()
-    )

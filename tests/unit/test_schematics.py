@@ -11,9 +11,9 @@ from matplotlib.patches import Ellipse, Polygon
 from mpl_toolkits.mplot3d import proj3d
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 
-from modality_gap.figures import schematics, style
+from modality_gap.figures import pairs, schematics
+from modality_gap.figures.palette import IMAGE_COLOR, INK, MUTED, TEXT_COLOR
 from modality_gap.figures.schematics import IMAGE_PHI, TEXT_PHI
-from modality_gap.figures.style import FAINT, IMAGE_COLOR, INK, MUTED, PALETTE, TEXT_COLOR
 
 
 def at(theta, phi, radius=1.0):
@@ -330,99 +330,5 @@ def assert_drawn(ax, points):
 
 def test_a_line_joins_each_pair(ax):
     points = points_of_sets("one")
-    style.draw_pairs(ax, points)
+    pairs.draw_pairs(ax, points)
     assert_drawn(ax, points)
-
-
-def gaps_of(rows):
-    table = pd.DataFrame(rows, columns=["set", "model", "weights"]).set_index("set")
-    rng = np.random.default_rng(1)
-    for name in ("gap", "gap_low", "gap_high", "mean_cosine_a", "mean_cosine_b", "recall1_ab",
-                 "recall1_ba", "separability"):  # fmt: skip
-        table[name] = rng.uniform(0.1, 0.9, len(table))
-    return table.assign(n=range(100, 100 + len(table)))
-
-
-@pytest.mark.parametrize("drawing", [0, 2.0])
-def test_sets_stand_in_a_column_a_model_trained_above_random(drawing):
-    models = [f"M{number}" for number in range(5)]
-    rows = [(f"{model}_{weights}", model, weights) for weights in ("random", "trained")
-            for model in models if (model, weights) != ("M2", "random")]  # fmt: skip
-    gaps = gaps_of(sorted(rows, key=lambda row: row[1]))
-    points = points_of_sets(*gaps.index)
-    letters = {"trained": "(b)", "random": "(c)"}
-    figure, top = style.draw_sets(gaps, points, letters, drawing)
-    axes = figure.axes
-    # Five models: four columns, then a block of one; two lines each, and the drawing above.
-    assert (top is None) == (drawing == 0)
-    assert figure.get_size_inches().tolist() == pytest.approx([10, drawing + 4 * 3.2])
-    panels = axes[bool(drawing) :]
-    assert len(panels) == 16
-    for place, panel in enumerate(panels):
-        block, line, column = place // 8, place // 4 % 2, place % 4
-        spec = panel.get_subplotspec()
-        assert (spec.rowspan.start, spec.colspan.start) == (
-            bool(drawing) + 2 * block + line,
-            column,
-        )
-        weights = ("trained", "random")[line]
-        number = 4 * block + column
-        words = [text.get_text() for text in panel.texts]
-        assert ({"trained": "(b)", "random": "(c)"}[weights] in words) == (column == 0)
-        name = f"M{number}_{weights}"
-        if name in gaps.index:
-            assert panel.axison
-            assert panel.get_title() == f"M{number}, {weights}"
-            assert_drawn(panel, points[points["set"] == name])
-            row = gaps.loc[name]
-            assert panel.get_xlabel() == (
-                f"gap {row['gap']:.3f} [{row['gap_low']:.3f}, {row['gap_high']:.3f}]\n"
-                f"mean cosine {row['mean_cosine_a']:.2f} | {row['mean_cosine_b']:.2f}\n"
-                f"recall@1 {row['recall1_ab']:.3f} | {row['recall1_ba']:.3f}\n"
-                f"separable {row['separability']:.3f}   n {row['n']}"
-            )
-        else:
-            assert not panel.axison
-            assert ("M2:\nno random weights\navailable" in words) == (number == 2)
-    (legend,) = figure.legends
-    handles = {
-        text.get_text(): handle.get_color()
-        for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)
-    }
-    assert handles == {
-        "image (video, protein)": IMAGE_COLOR,
-        "text": TEXT_COLOR,
-        "a pair": FAINT,
-    }
-    plt.close("all")
-
-
-def test_a_figure_is_the_same_byte_for_byte(tmp_path):
-    def written(name):
-        style.use_style()
-        figure, axes = plt.subplots()
-        axes.plot([1, 2, 3], label="a")
-        style.letter(axes, "(a)")
-        paths = [tmp_path / f"{name}.{kind}" for kind in ("svg", "pdf")]
-        style.save(figure, *paths)
-        assert not plt.fignum_exists(figure.number)
-        return [path.read_bytes() for path in paths]
-
-    with plt.rc_context():
-        first, again = written("first"), written("again")
-    assert first == again
-    assert first[0].startswith(b"<?xml") and first[1].startswith(b"%PDF")
-    assert b"Date" not in first[1] and b"<dc:date>" not in first[0]
-
-
-def test_colours_are_okabe_and_itos():
-    assert len(set(PALETTE)) == 8
-    assert style.MODALITY_COLORS == {"image": "#0072B2", "text": "#D55E00"}
-
-
-def test_a_panels_letter_stands_at_its_upper_left(ax):
-    style.letter(ax, "(d)")
-    (note,) = ax.texts
-    assert (note.xy, note.xycoords, note.get_text()) == ((0, 1), "axes fraction", "(d)")
-    assert note.xyann[0] < 0 < note.xyann[1]
-    assert (note.get_ha(), note.get_va()) == ("right", "bottom")

@@ -9,7 +9,7 @@ from mpl_toolkits.mplot3d import Axes3D, proj3d
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 from numpy.typing import ArrayLike, NDArray
 
-from modality_gap.figures.style import FAINT, IMAGE_COLOR, INK, MUTED, PALETTE, TEXT_COLOR
+from modality_gap.figures.palette import FAINT, GROUND, IMAGE_COLOR, INK, MUTED, PALETTE, TEXT_COLOR
 
 SPHERE_FILL = "#F4F6F8"
 THETA_COLOR, PHI_COLOR = PALETTE[2], PALETTE[4]
@@ -67,7 +67,7 @@ def _card(ax: Axes, x: float, y: float, color: str) -> FancyBboxPatch:
         0.8,
         0.62,
         boxstyle="round,pad=0.05",
-        facecolor="white",
+        facecolor=GROUND,
         edgecolor=color,
         linewidth=1.2,
     )
@@ -100,7 +100,7 @@ def _encoder(ax: Axes, x: float, y: float, name: str, color: str) -> None:
     """A trapezoid that narrows to the right, from x to x + 1.18."""
     corners = [(x, y - 0.5), (x, y + 0.5), (x + 1.18, y + 0.3), (x + 1.18, y - 0.3)]
     ax.add_patch(Polygon(corners, facecolor=color, joinstyle="round", linewidth=0))
-    ax.text(x + 0.57, y, name, ha="center", va="center", color="white", fontweight="bold")
+    ax.text(x + 0.57, y, name, ha="center", va="center", color=GROUND, fontweight="bold")
 
 
 def _cones(ax: Axes, centre: tuple[float, float], radius: float) -> None:
@@ -133,7 +133,7 @@ def _cones(ax: Axes, centre: tuple[float, float], radius: float) -> None:
         )
         dots = middle + (0.82 * seeds.T * (along, across)) @ frame
         x_dots, y_dots = dots.T
-        ax.scatter(x_dots, y_dots, s=16, color=color, edgecolor="white", linewidth=0.5, zorder=4)
+        ax.scatter(x_dots, y_dots, s=16, color=color, edgecolor=GROUND, linewidth=0.5, zorder=4)
 
     image_middle, text_middle = middles
     _arrow(ax, tuple(text_middle), tuple(image_middle), INK, width=1.8)
@@ -190,7 +190,7 @@ def draw_sphere(
     _parallel(ax, 90, IMAGE_COLOR)
     _parallel(ax, text_theta, TEXT_COLOR)
 
-    dots = {"markersize": 7.5, "markeredgecolor": "white", "markeredgewidth": 0.8, "zorder": 6}
+    dots = {"markersize": 7.5, "markeredgecolor": GROUND, "markeredgewidth": 0.8, "zorder": 6}
     ax.plot(*_xyz(90, image_phi), "o", color=IMAGE_COLOR, label="image", **dots)
     ax.plot(*_xyz(text_theta, text_phi), "s", color=TEXT_COLOR, label="text", **dots)
     pairs = list(zip(image_phi, text_phi, strict=True))

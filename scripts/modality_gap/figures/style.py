@@ -1,5 +1,8 @@
-"""The style of every figure, and figure files that are reproducible byte for byte."""
+"""The style of every figure, its two layouts, and files that are reproducible byte for byte."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -8,71 +11,106 @@ import matplotlib as mpl
 from cycler import cycler
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+
+from modality_gap.figures.palette import FAINT, GROUND, INK, PALETTE
+from modality_gap.figures.svg import themed
 
 if TYPE_CHECKING:  # only some figures are drawn from tables, and pandas takes a second to import
     import pandas as pd
 
-# The colours of Okabe and Ito, which stay apart for every common kind of colour blindness.
-PALETTE = [
-    "#0072B2",  # blue
-    "#D55E00",  # vermilion
-    "#009E73",  # bluish green
-    "#E69F00",  # orange
-    "#CC79A7",  # reddish purple
-    "#56B4E9",  # sky blue
-    "#000000",  # black
-    "#F0E442",  # yellow
-]
-IMAGE_COLOR, TEXT_COLOR = PALETTE[:2]
-MODALITY_COLORS = {"image": IMAGE_COLOR, "text": TEXT_COLOR}
-INK, MUTED, FAINT = "#222222", "#666666", "#BBBBBB"
-MOST_COLUMNS = 4  # more panels in a row would make the numbers under them too small to read
-
 STYLE: dict[Any, Any] = {
-    "figure.figsize": (10, 4),
     "figure.constrained_layout.use": True,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
+    "figure.facecolor": GROUND,
+    "savefig.facecolor": GROUND,
+    "axes.facecolor": "none",
     "font.family": "DejaVu Sans",
-    "mathtext.fontset": "dejavusans",
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.labelsize": 10,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "legend.fontsize": 9,
+    "axes.titlesize": "medium",
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": "small",
+    "xtick.labelsize": "small",
+    "ytick.labelsize": "small",
+    "legend.fontsize": "small",
     "legend.frameon": False,
     "text.color": INK,
     "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
+    "axes.edgecolor": FAINT,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.linewidth": 1,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.prop_cycle": cycler(color=PALETTE),
-    "lines.linewidth": 1.4,
-    "svg.fonttype": "path",  # glyphs as outlines: the same picture where the font is missing
-    "svg.hashsalt": "modality-gap",  # element ids of an SVG are random without it
+    "lines.linewidth": 2,
+    "svg.fonttype": "none",  # text stays text
     "pdf.fonttype": 42,
 }
 
 
-def use_style() -> None:
-    """Set the style of all figures; text stays legible in a figure 900 pixels wide."""
+@dataclass(frozen=True)
+class Layout:
+    """A width that figures are drawn for, and the size of their type, in pixels."""
+
+    narrow: bool
+    width: int
+    font: float  # "small" is 0.833 of it
+
+    def figure(self, height: float) -> Figure:
+        """An empty figure of this width and a height in pixels."""
+        # Lengths in points are pixels, as an SVG of matplotlib's has one unit a point.
+        return plt.figure(figsize=(self.width / 72, height / 72))
+
+    def grid(self, count: int, columns: int, height: float, **options: Any) -> tuple[Figure, list]:
+        """A figure of `count` panels, `height` pixels each, in rows of `columns`; its axes."""
+        columns = max(1, min(columns, count))
+        rows = max(1, -(-count // columns))
+        figure = self.figure(height * rows)
+        axes = figure.subplots(rows, columns, squeeze=False, **options).ravel()
+        for ax in axes[count:]:
+            ax.set_axis_off()
+        return figure, list(axes[:count])
+
+
+WIDE, NARROW = Layout(False, 934, 13.5), Layout(True, 358, 11)
+LAYOUTS = {"svg": WIDE, "narrow": NARROW}
+Draw = Callable[[Layout], Figure]
+
+
+def drawn(draw: Draw, layout: Layout) -> Figure:
+    """The figure that `draw` makes for a layout, in the style of all."""
     mpl.use("Agg")
-    mpl.rcParams.update(STYLE)
+    with plt.rc_context({**STYLE, "font.size": layout.font}):
+        return draw(layout)
 
 
-def save(figure: Figure, svg_path: str | Path, pdf_path: str | Path) -> None:
-    """Write the figure as SVG and as PDF, neither with a time stamp, and close it."""
-    figure.savefig(svg_path, format="svg", metadata={"Date": None})
-    figure.savefig(pdf_path, format="pdf", metadata={"CreationDate": None})
-    plt.close(figure)
+def save(draw: Draw, output: Any) -> None:
+    """Write a figure for both layouts as SVG (`output.svg`, `output.narrow`) and the wide one as
+    PDF (`output.pdf`), none with a time stamp."""
+    for kind, layout in LAYOUTS.items():
+        figure, path = drawn(draw, layout), Path(getattr(output, kind))
+        # Element ids of an SVG are random without a salt, and differ between files with this one.
+        with plt.rc_context({**STYLE, "font.size": layout.font, "svg.hashsalt": path.stem}):
+            written = BytesIO()
+            figure.savefig(written, format="svg", metadata={"Date": None})
+            path.write_text(themed(written.getvalue()), encoding="utf-8")
+            if layout is WIDE:
+                figure.savefig(output.pdf, format="pdf", metadata={"CreationDate": None})
+        plt.close(figure)
+
+
+def use_style() -> None:
+    """Set the style of all figures for the wide layout."""
+    mpl.use("Agg")
+    mpl.rcParams.update({**STYLE, "font.size": WIDE.font})
+
+
+def save_same(figure: Figure, output: Any) -> None:
+    """Write one drawing, not yet made for two layouts, as the figure for both."""
+    figure.set_size_inches(*(figure.get_size_inches() * WIDE.width / 72 / figure.get_figwidth()))
+    save(lambda layout: figure, output)
 
 
 def plain(text: str, width: int = 28) -> str:
@@ -81,20 +119,42 @@ def plain(text: str, width: int = 28) -> str:
     return "\n".join(wrap(text, width)).replace("$", r"\$")
 
 
+def fraction(temperature: float) -> str:
+    """A temperature as the paper writes it: 1/100, or 1."""
+    return f"1/{round(1 / temperature)}" if temperature < 1 else f"{temperature:g}"
+
+
 def letter(ax: Axes, label: str) -> None:
-    """Put a bold panel letter such as "(a)" at the upper left, outside the axes, 2-D or 3-D."""
-    ax.annotate(
-        label,
-        xy=(0, 1),
-        xycoords="axes fraction",
-        xytext=(-8, 6),
-        textcoords="offset points",
-        ha="right",
-        va="bottom",
-        fontsize=11,
-        fontweight="bold",
-        annotation_clip=False,
-    )
+    """Put a panel letter such as "(a)" before the title."""
+    ax.set_title(f"{label} {ax.get_title(loc='left')}".rstrip())
+
+
+def label_line(ax: Axes, text: str, at: tuple[float, float], color: str, **options: Any) -> None:
+    """Write a label beside a point of a curve, in its colour, by default to its right."""
+    options = {"xytext": (6, 0), "ha": "left", "va": "center", "fontsize": "small"} | options
+    ax.annotate(text, at, textcoords="offset points", color=color, annotation_clip=False, **options)
+
+
+def spread(places: list[float], apart: float) -> list[float]:
+    """Places for labels along an axis, each as near its own as can be with the others at least
+    `apart`; in the order of `places`."""
+    order = sorted(range(len(places)), key=places.__getitem__)
+    groups: list[tuple[float, list[int]]] = []  # sum of what each member wants its group at
+    for at in order:
+        wanted, members = places[at], [at]
+        while groups:
+            total, others = groups[-1]
+            if total / len(others) + apart * len(others) <= wanted / len(members):
+                break
+            groups.pop()
+            wanted = total + wanted - apart * len(others) * len(members)
+            members = others + members
+        groups.append((wanted, members))
+    found = [0.0] * len(places)
+    for wanted, members in groups:
+        for number, at in enumerate(members):
+            found[at] = wanted / len(members) + apart * number
+    return found
 
 
 def minima(curve: "pd.DataFrame") -> "pd.DataFrame":
@@ -102,77 +162,3 @@ def minima(curve: "pd.DataFrame") -> "pd.DataFrame":
     which the loss may fall further."""
     lowest = curve[curve["loss"] == curve["loss"].min()]
     return lowest.drop(index=[curve.index[0], curve.index[-1]], errors="ignore")
-
-
-def draw_pairs(ax: Axes, points: "pd.DataFrame") -> None:
-    """Draw both modalities of one set in the plane, one line per pair. `points` has the columns
-    set, side and the two coordinates; the rows of each side are in the order of the pairs."""
-    first, second = points.columns[2:4]
-    sides = {side: part[[first, second]].to_numpy() for side, part in points.groupby("side")}
-    pairs = LineCollection(
-        list(zip(sides["a"], sides["b"], strict=True)), colors=FAINT, lw=0.3, alpha=0.35
-    )
-    pairs.set_rasterized(True)
-    ax.add_collection(pairs)
-    for side, color in (("a", IMAGE_COLOR), ("b", TEXT_COLOR)):
-        across, up = sides[side].T
-        ax.scatter(across, up, s=4, color=color, lw=0, rasterized=True)
-    ax.set(xticks=[], yticks=[])
-
-
-def pairs_legend(figure: Figure) -> None:
-    """The legend of `draw_pairs`, below the panels."""
-    handles = [
-        plt.Line2D([], [], marker="o", ls="", color=IMAGE_COLOR, label="image (video, protein)"),
-        plt.Line2D([], [], marker="o", ls="", color=TEXT_COLOR, label="text"),
-        plt.Line2D([], [], color=FAINT, label="a pair"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
-
-
-def draw_sets(
-    gaps: "pd.DataFrame", points: "pd.DataFrame", letters: dict[str, str], drawing: float = 0
-) -> tuple[Figure, Axes | None]:
-    """One panel per set and one column per model, trained above random weights (as Figure 1).
-
-    `gaps` is gap.csv indexed by set, `points` as `draw_pairs` takes it for all sets, `letters` by
-    weights the letter of the row. Returns the figure and, where `drawing` (inches) is not 0, axes
-    of that height above the panels.
-    """
-    models = list(dict.fromkeys(gaps["model"]))
-    columns = min(MOST_COLUMNS, len(models))
-    blocks = [models[start : start + columns] for start in range(0, len(models), columns)]
-    above = 1 if drawing else 0  # rows above the panels
-    heights = [drawing] * above + [3.2] * 2 * len(blocks)
-    figure = plt.figure(figsize=(10, sum(heights)))
-    grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
-    top = figure.add_subplot(grid[0, :]) if drawing else None
-    for block, names in enumerate(blocks):
-        for line, (weights, panel) in enumerate(letters.items()):
-            for column in range(columns):
-                ax = figure.add_subplot(grid[above + 2 * block + line, column])
-                model = names[column] if column < len(names) else None
-                match = gaps.index[(gaps["model"] == model) & (gaps["weights"] == weights)]
-                if len(match):
-                    draw_pairs(ax, points[points["set"] == match[0]])
-                    _number_set(ax, gaps.loc[match[0]])
-                else:
-                    ax.set_axis_off()
-                    if model:
-                        note = f"{plain(model)}:\nno {weights} weights\navailable"
-                        ax.text(0.5, 0.5, note, ha="center", va="center", color=MUTED)
-                if column == 0:
-                    letter(ax, panel)
-    pairs_legend(figure)
-    return figure, top
-
-
-def _number_set(ax: Axes, row: "pd.Series") -> None:
-    ax.set_title(plain(f"{row['model']}, {row['weights']}"))
-    ax.set_xlabel(
-        f"gap {row['gap']:.3f} [{row['gap_low']:.3f}, {row['gap_high']:.3f}]\n"
-        f"mean cosine {row['mean_cosine_a']:.2f} | {row['mean_cosine_b']:.2f}\n"
-        f"recall@1 {row['recall1_ab']:.3f} | {row['recall1_ba']:.3f}\n"
-        f"separable {row['separability']:.3f}   n {row['n']}",
-        fontsize=9,
-    )
