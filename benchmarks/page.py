@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     html = render.render_page(
         {
             name: (ROOT / "report/templates" / f"{name}.html.j2").read_text(encoding="utf-8")
-            for name in ("base", "tables", "bench")
+            for name in ("base", "parts", "bench")
         },
         "bench",
         style=paper.Markup((ROOT / "report" / "style.css").read_text(encoding="utf-8")),

@@ -11,6 +11,72 @@ MODELS_FIGURES = [
     }
 ]
 
+# What every page is made of.
+PAGE_SCRIPTS = [shipped(f"report/scripts/{name}.js") for name in ("theme", "page")]
+REPORT = load_yaml(LEDGER / "report.yaml")
+
+
+def page_templates(*names):
+    """The files of a page's templates."""
+    return [
+        shipped(f"report/templates/{name}.html.j2")
+        for name in ("base", "parts", *names)
+    ]
+
+
+def svg_files(names):
+    """The SVG files of some figures, for wide and for narrow screens."""
+    return [
+        path
+        for name in names
+        for kind, path in figure(name).items()
+        if kind in ("svg", "narrow")
+    ]
+
+
+rule write_index:
+    """The summary: the verdict, four answers, the main statements, key figures."""
+    input:
+        claims="results/claims.csv",
+        tables=[
+            f"results/statistics/{name}.csv"
+            for name in (
+                "gap",
+                "loss_minimum",
+                "mlp_cone_interval",
+                "experiments/initialisation_summary",
+                "experiments/temperature_summary",
+            )
+        ]
+        + ["results/tables/table1.csv"],
+        figures=svg_files(REPORT["key"]),
+        report=shipped("config/ledger/report.yaml"),
+        items_file=shipped("config/ledger/items.yaml"),
+        citation=shipped("CITATION.cff"),
+        templates=page_templates("index"),
+        scripts=PAGE_SCRIPTS,
+        style=shipped("report/style.css"),
+        code=code("pages/write_index"),
+    output:
+        report(
+            "results/index.html",
+            caption="../report/captions/index.rst",
+            category="The pages",
+            labels={"figure": "summary"},
+        ),
+    log:
+        "results/logs/write_index.log",
+    benchmark:
+        "results/benchmarks/write_index.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        sets=SETS,
+        version=VERSION,
+        record="results/run.json",
+    script:
+        "../scripts/pages/write_index.py"
+
 
 rule write_paper_page:
     """One offline page: captions, what the paper found, what this run found, every figure."""
@@ -35,7 +101,7 @@ rule write_paper_page:
         not_run=shipped("config/ledger/not_run.yaml"),
         templates=[
             shipped("report/templates/base.html.j2"),
-            shipped("report/templates/tables.html.j2"),
+            shipped("report/templates/parts.html.j2"),
             shipped("report/templates/paper.html.j2"),
         ],
         style=shipped("report/style.css"),
@@ -123,7 +189,7 @@ rule write_models_page:
         captions=[shipped(f"report/captions/{name}.rst") for name in MODELS_FIGURES],
         templates=[
             shipped("report/templates/base.html.j2"),
-            shipped("report/templates/tables.html.j2"),
+            shipped("report/templates/parts.html.j2"),
             shipped("report/templates/models.html.j2"),
         ],
         style=shipped("report/style.css"),
@@ -171,7 +237,7 @@ rule write_run_page:
         requirements=shipped("requirements.txt"),
         templates=[
             shipped("report/templates/base.html.j2"),
-            shipped("report/templates/tables.html.j2"),
+            shipped("report/templates/parts.html.j2"),
             shipped("report/templates/run.html.j2"),
         ],
         style=shipped("report/style.css"),

@@ -16,7 +16,7 @@ from modality_gap.paper.stand_ins import Origins
 ROOT = Path(__file__).parents[2]
 TEMPLATES = {
     name: (ROOT / f"report/templates/{name}.html.j2").read_text(encoding="utf-8")
-    for name in ("base", "tables", "models")
+    for name in ("base", "parts", "models")
 }
 
 

@@ -43,7 +43,7 @@ PARTS = [name for name, item in ITEMS.items() if item.page == "paper"]
 MAKING = paper_module.Making("r", "s", ["a"], ["tables/d.csv"])
 TEMPLATES = {
     name: (ROOT / f"report/templates/{name}.html.j2").read_text(encoding="utf-8")
-    for name in ("base", "tables", "paper", "claims", "errata", "models")
+    for name in ("base", "parts", "paper", "claims", "errata", "models")
 }
 LEDGER = ledger.load_ledger(ROOT / "config/ledger/parts.yaml", ROOT / "config/schema/claims.yaml")
 ERRATA = yaml.safe_load((ROOT / "config/ledger/errata.yaml").read_text(encoding="utf-8"))["errata"]
@@ -373,7 +373,7 @@ ALLOWED = {5000.0, 50000.0, 512.0, 128.0, 256.0}
 def test_nothing_but_the_ledger_holds_verdicts_and_tolerances():
     sources = [*(ROOT / "scripts/modality_gap/pages").rglob("*.py")]
     templates = [
-        ROOT / f"report/templates/{name}.html.j2" for name in ("paper", "models", "tables")
+        ROOT / f"report/templates/{name}.html.j2" for name in ("paper", "models", "parts")
     ]
     for path in [*sources, *templates]:
         text = path.read_text(encoding="utf-8")
@@ -426,7 +426,7 @@ def test_one_name():
     for path in [*pages, ROOT / "CITATION.cff"]:
         text = path.read_text(encoding="utf-8")
         assert not re.search("Mind the Gap, (?!reproduced)(repeated|again|\\w+ed)", text), path.name
-        if path.name not in ("base.html.j2", "tables.html.j2"):
+        if path.name not in ("base.html.j2", "parts.html.j2"):
             assert "Mind the Gap, reproduced" in text, path.name
 
 

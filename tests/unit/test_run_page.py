@@ -201,7 +201,7 @@ def test_a_package_that_is_absent_here_or_from_the_lock_has_a_dash(monkeypatch):
 def test_the_page_shows_what_it_is_given_as_text(root):
     templates = {
         name: (root / f"report/templates/{name}.html.j2").read_text()
-        for name in ("base", "tables", "run")
+        for name in ("base", "parts", "run")
     }
     config = {"note": "<script>alert(1)</script>"}
     values = {

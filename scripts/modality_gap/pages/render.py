@@ -1,7 +1,10 @@
-"""Pages as one file: templates, captions and embedded pictures."""
+"""Pages as one file: templates, captions, embedded pictures and scripts."""
 
 import base64
-from collections.abc import Mapping
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import jinja2
@@ -66,16 +69,65 @@ def caption_html(source: str, config: Mapping, name: str, stand_ins: str = "") -
     return Markup(parts["fragment"])
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A figure as a page embeds it: its file below results/figures/, as data URLs, for wide and
+    (unless empty) for narrow screens, with the size of each in CSS pixels."""
+
+    name: str
+    alt: str
+    wide: str
+    narrow: str
+    size: tuple[str, str]
+    narrow_size: tuple[str, str]
+
+
+def picture(name: str, alt: str, wide: bytes, narrow: bytes | None = None) -> Picture:
+    """A figure from the SVG files for wide and, where there is one, for narrow screens."""
+    return Picture(
+        name,
+        alt,
+        embedded(wide),
+        embedded(narrow) if narrow else "",
+        _size(wide),
+        _size(narrow) if narrow else ("", ""),
+    )
+
+
+def _size(svg: bytes) -> tuple[str, str]:
+    """Width and height of an SVG in the units of its viewBox; empty where it has none."""
+    found = re.search(rb'viewBox="[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"', svg)
+    return (found[1].decode(), found[2].decode()) if found else ("", "")
+
+
 def embedded(svg: bytes) -> str:
     """An SVG file as a data URL: ids of two figures cannot collide, and no script can run."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
 
 
-def render_page(templates: Mapping[str, str], name: str, **values: object) -> str:
+def script_hash(script: str) -> str:
+    """What a content security policy calls a script by. Source: CSP level 3, 2.3.1, hash-source."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest())
+    return f"'sha256-{digest.decode('ascii')}'"
+
+
+def render_page(
+    templates: Mapping[str, str],
+    name: str,
+    scripts: Sequence[str] = (),
+    stamp: Mapping[str, str] | None = None,
+    **values: object,
+) -> str:
     """A page from the template of a name; templates extend one another by their names.
 
-    Every value is escaped unless it is Markup, because names and notes are data.
+    Every value is escaped unless it is Markup, because names and notes are data. The page's policy
+    allows only `scripts`: the first runs before anything is drawn, the others at the end. `stamp`
+    is shown in the footer and on paper: date, commit, configuration. Raises InputError if a script
+    would end before its end.
     """
+    for script in scripts:
+        if "</script" in script.lower() or "<!--" in script:
+            raise InputError("A script of a page holds </script or <!--; write it otherwise.")
     environment = jinja2.Environment(
         loader=jinja2.DictLoader(dict(templates)),
         autoescape=True,
@@ -83,4 +135,10 @@ def render_page(templates: Mapping[str, str], name: str, **values: object) -> st
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name).render(**values)
+    return environment.get_template(name).render(
+        scripts=[Markup(script) for script in scripts],
+        policy=Markup(" ".join(map(script_hash, scripts))),
+        stamp=stamp or {},
+        page=name,
+        **values,
+    )

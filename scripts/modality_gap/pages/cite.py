@@ -1,0 +1,73 @@
+"""How to cite the paper and the workflow, and what run a page is of."""
+
+import datetime
+from collections.abc import Mapping
+
+from modality_gap.pages.words import count
+
+LETTERS_OF_A_COMMIT = 10
+
+
+def cited(citation: Mapping) -> dict[str, str]:
+    """BibTeX of the paper and of the workflow, address of the paper, licence and, where there is
+    one, address of the repository; from CITATION.cff as a mapping."""
+    paper = citation["references"][0]
+    names = " and ".join(f"{one['family-names']}, {one['given-names']}" for one in paper["authors"])
+    first = paper["authors"][0]["family-names"].lower()
+    entries = [
+        (
+            f"@inproceedings{{{first}{paper['year']},",
+            {
+                "title": paper["title"],
+                "author": names,
+                "booktitle": paper["collection-title"],
+                "volume": paper["volume"],
+                "year": paper["year"],
+                "url": paper["url"],
+            },
+        ),
+        (
+            "@software{reproduced,",
+            {
+                "title": citation["title"],
+                "author": f"{{{citation['authors'][0]['name']}}}",
+                "version": citation["version"],
+                "date": citation["date-released"],
+                "license": citation["license"],
+            },
+        ),
+    ]
+    bibtex = "\n".join(
+        "\n".join([head, *(f"  {key} = {{{value}}}," for key, value in fields.items()), "}"])
+        for head, fields in entries
+    )
+    return {
+        "bibtex": bibtex,
+        "url": paper["url"],
+        "licence": citation["license"],
+        "repository": citation.get("repository-code", ""),
+    }
+
+
+def stamp(record: Mapping, version: str) -> dict[str, str]:
+    """Date, commit and configuration of a run, from results/run.json; words that say so where
+    nothing was recorded."""
+    code = record.get("code", {})
+    commit = code.get("commit", "")[:LETTERS_OF_A_COMMIT] or "not recorded"
+    if code.get("changes"):
+        commit += f" with {count(len(code['changes']), 'changed file')}"
+    date = "date not recorded"
+    if "started" in record:
+        began = datetime.datetime.fromtimestamp(record["started"], datetime.UTC)
+        date = began.date().isoformat()
+    configuration = [*record.get("configfiles", []), *record.get("settings", {})]
+    return {
+        "date": date,
+        "commit": commit,
+        "configuration": (
+            f"configuration: default with {', '.join(configuration)}"
+            if configuration
+            else "default configuration"
+        ),
+        "version": version,
+    }

@@ -1,0 +1,100 @@
+"""Answers to the questions of the summary, as sentences out of the tables of a run."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from modality_gap.pages.findings.figure1 import SEPARATE
+from modality_gap.pages.findings.tables import SIGNIFICANT
+from modality_gap.pages.words import count, fraction, interval, listed, number, of_all, percent
+from modality_gap.paper.chance import classifies, retrieves
+
+
+def answers(data: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
+    """Sentences by the ids of config/ledger/report.yaml's questions; `data` by the table's name."""
+    gap = data["gap"]
+    return {
+        "there": _there(gap),
+        "origin": _origin(data["mlp_cone_interval"], data["initialisation_summary"]),
+        "moves": _moves(data["loss_minimum"], gap),
+        "matters": _matters(data["table1"], data["temperature_summary"]),
+    }
+
+
+def _there(gap: pd.DataFrame) -> list[str]:
+    apart = (gap["gap_low"] > 0) & (gap["separability"] >= SEPARATE)
+    sentences = [
+        f"In {of_all(int(apart.sum()), len(gap), 'set')} the gap is clearly above 0 and a line "
+        "separates the two modalities."
+    ]
+    for weights in ("trained", "random"):
+        part = gap[gap["weights"] == weights]
+        if len(part):
+            low, high = (part.loc[part["gap"].agg(end)] for end in ("idxmin", "idxmax"))
+            span = f"{number(low['gap'], 2)} ({low['model']})"
+            if len(part) > 1:
+                span = f"from {span} to {number(high['gap'], 2)} ({high['model']})"
+            sentences.append(f"With {weights} weights it is {span}.")
+    return sentences
+
+
+def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
+    deepest = mlp["layer"].max()
+    table = mlp[(mlp["layer"] == deepest) & mlp["bias"]].set_index("activation")["mean_cosine"]
+    curved = table.drop(index="linear", errors="ignore")
+    sentences = [
+        f"After {deepest} random layers the mean cosine is {number(curved.min(), 2)} to "
+        f"{number(curved.max(), 2)} with a non-linearity"
+        + (f" and {number(table['linear'], 2)} without." if "linear" in table else ".")
+    ]
+    rotated = starts[(starts["start"] == "rotated") & (starts["temperature_mode"] == "fixed")]
+    for _, row in rotated.iterrows():
+        sentences.append(
+            f"Started with a gap of {number(row['gap_before'], 2)}, training opens one of "
+            f"{number(row['gap_after'], 2)} "
+            f"{interval(row['gap_after_low'], row['gap_after_high'], 2)}."
+        )
+    return sentences
+
+
+def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
+    trained = gap[gap["weights"] == "trained"]
+    able = trained[retrieves(trained)].set_index("set")["model"]
+    rows = minimum[minimum["set"].isin(able.index)]
+    if not len(rows):
+        return ["No trained model of this run retrieves well above chance."]
+    sentences = []
+    for temperature in (rows["temperature"].min(), rows["temperature"].max()):
+        places = [
+            f"{'beyond the sweep' if row['at_end'] else number(row['distance'], 2)} in "
+            f"{able[row['set']]} (own gap {number(row['gap'], 2)})"
+            for _, row in rows[rows["temperature"] == temperature].iterrows()
+        ]
+        sentences.append(
+            f"At temperature {fraction(temperature)} the loss is smallest at distance "
+            f"{listed(places)}."
+        )
+    return sentences
+
+
+def _matters(table: pd.DataFrame, tuned: pd.DataFrame) -> list[str]:
+    sentences = []
+    judged = table[table.apply(classifies, axis=1).astype(bool)]
+    if len(judged):
+        clear = judged["p_held_out"] < SIGNIFICANT / len(judged)
+        sentences.append(
+            "A shift chosen on half of the pictures clearly changes accuracy on the others in "
+            f"{of_all(int(clear.sum()), len(judged), 'test')}."
+        )
+    hot = tuned.loc[tuned["temperature"].idxmax()]
+    sentence = (
+        f"Trained on at temperature {fraction(hot['temperature'])}, a gap goes from "
+        f"{number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)}"
+    )
+    if "zero_shot_after" in tuned and pd.notna(hot["zero_shot_after"]):
+        low, high = (100 * hot[f"zero_shot_after_{end}"] for end in ("low", "high"))
+        sentence += (
+            f", and zero-shot accuracy from {percent(hot['zero_shot_before'])} to "
+            f"{percent(hot['zero_shot_after'])} {interval(low, high, 1)}"
+        )
+    return [*sentences, f"{sentence} ({count(int(hot['n']), 'seed')})."]

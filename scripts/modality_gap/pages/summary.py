@@ -1,0 +1,236 @@
+"""The summary: one sentence, four questions, the gap of every model, checks by part, statements.
+
+What is shown, in which order, is config/ledger/report.yaml; verdicts are looked up in
+results/claims.csv by the ids of its claims, and every number comes from a table.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+import pandas as pd
+
+from modality_gap.errors import InputError
+from modality_gap.pages.paper import AGAINST, AGREEING, Mark, by_claim, marks
+from modality_gap.pages.words import number
+from modality_gap.paper import show
+from modality_gap.paper.chance import retrieves
+from modality_gap.paper.claims import INCONCLUSIVE, NOT_RUN, NOT_SEEN, SAME
+
+PARTS_OF_REPORT = ("headline", "questions", "statements", "key", "groups", "folded")
+
+
+def matching(patterns: Iterable[str], ids: Iterable[str]) -> list[str]:
+    """The ids that patterns name, `*` standing for any text, in the order of `ids`.
+
+    Raises InputError where a pattern names none.
+    """
+    patterns, ids = list(patterns), list(ids)
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in ids):
+            raise InputError(
+                f"config/ledger/report.yaml: no claim is called {pattern}; correct the id."
+            )
+    return [name for name in ids if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+# The sentence at the head
+
+
+def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
+    """The verdict of the run in one sentence: clauses, each as the verdict on its claim has it."""
+    verdicts = dict(zip(*(show.overall(claims)[key] for key in ("id", "verdict")), strict=True))
+    words = []
+    for clause in clauses:
+        (name,) = matching([clause["claim"]], verdicts)
+        words.append(_clause(clause, verdicts[name]))
+    text = "; ".join(words)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _clause(clause: Mapping, verdict: str) -> str:
+    """What a clause says under a verdict; a stand-in is named."""
+    if verdict == INCONCLUSIVE:
+        return f"whether {clause['about']} stays undecided"
+    if verdict == NOT_RUN:
+        return f"whether {clause['about']} was not tested"
+    words = clause["holds" if verdict in AGREEING else "fails"]
+    return f"on a stand-in, {words}" if verdict in (SAME, NOT_SEEN) else words
+
+
+# The four questions and the main statements
+
+
+class Question(NamedTuple):
+    """A question, the verdicts beside it, and the sentences that answer it."""
+
+    id: str
+    asks: str
+    marks: list[Mark]
+    answer: list[str]
+
+
+def questions(
+    entries: Mapping[str, Mapping], claims: pd.DataFrame, answers: Mapping[str, list[str]]
+) -> list[Question]:
+    """The questions of the summary; `answers` are sentences by the questions' ids."""
+    by_id = by_claim(claims)
+    return [
+        Question(
+            name,
+            entry["asks"],
+            one_of_each(marks(matching(entry["claims"], by_id), by_id)),
+            answers.get(name, []),
+        )
+        for name, entry in entries.items()
+    ]
+
+
+def one_of_each(found: Iterable[Mark]) -> list[Mark]:
+    """The first mark of each verdict."""
+    return list({mark.verdict: mark for mark in reversed([*found])}.values())[::-1]
+
+
+class Measured(NamedTuple):
+    """What one kind of evidence says of a statement."""
+
+    mark: Mark
+    value: str
+
+
+class Statement(NamedTuple):
+    """A main statement of the paper, what it published, and what the run has of it."""
+
+    question: str
+    says: str
+    claim: str
+    figure: str
+    published: str
+    measured: list[Measured]
+
+
+def statements(entries: Sequence[Mapping], claims: pd.DataFrame) -> list[Statement]:
+    """The main statements with all evidence of the run, the strongest first."""
+    by_id = by_claim(claims)
+    result = []
+    for entry in entries:
+        ids = matching(entry["claims"], by_id)
+        rows = [row for name in ids for row in by_id[name].rows]
+        result.append(
+            Statement(
+                entry["question"],
+                entry.get("says") or by_id[ids[0]].statement,
+                ids[0],
+                entry["figure"],
+                _span([row["published"] for row in rows]),
+                [Measured(mark, _values(mark, rows)) for mark in marks(ids, by_id)],
+            )
+        )
+    return result
+
+
+def _values(mark: Mark, rows: Iterable[Mapping]) -> str:
+    """The measured values behind a mark: one with its interval, or the span of several."""
+    kind = mark.on.partition(":")[0]
+    behind = [
+        row
+        for row in rows
+        if row["verdict"] == mark.verdict and row["evidence"].partition(":")[0] == kind
+    ]
+    if len({row["quantity"] for row in behind}) > 1:
+        return ""
+    if len(behind) == 1:
+        return f"{behind[0]['measured']} {behind[0]['interval']}".strip()
+    return _span([row["measured"] for row in behind])
+
+
+def _span(texts: Iterable[str]) -> str:
+    """The one text, or `smallest to largest` of several numbers; empty where there is neither."""
+    different = [*dict.fromkeys(text for text in texts if text)]
+    if len(different) <= 1:
+        return "".join(different)
+    try:
+        ordered = sorted(different, key=float)
+    except ValueError:
+        return ""
+    return f"{ordered[0]} to {ordered[-1]}"
+
+
+# The gap of every model
+
+
+class Gaps(NamedTuple):
+    """The gap of a model with random and with trained weights, as texts and as places in per cent
+    of the axis; empty texts where a run has no such weights."""
+
+    model: str
+    own: bool
+    learnt: bool
+    texts: dict[str, str]
+    places: dict[str, float]
+
+
+AXIS = 1.5  # the axis goes to it, or to the next half above the widest gap
+
+
+def gaps(gap: pd.DataFrame, sets: Mapping[str, Mapping]) -> tuple[list[Gaps], float]:
+    """Rows of the summary's first drawing, the paper's own models first, and the axis' end; `gap`
+    is statistics/gap.csv. Lengths on the unit sphere."""
+    end = max(AXIS, -(-gap["gap"].max() // 0.5) * 0.5)
+    rows = []
+    able = retrieves(gap)
+    for model, part in gap.groupby("model", sort=False):
+        weights = part.set_index("weights")
+        rows.append(
+            Gaps(
+                str(model),
+                all("released" in sets[name] for name in part["set"]),
+                bool(able[part.index][part["weights"] == "trained"].any()),
+                {kind: number(row["gap"], 2) for kind, row in weights.iterrows()},
+                {kind: 100 * row["gap"] / end for kind, row in weights.iterrows()},
+            )
+        )
+    return sorted(rows, key=lambda row: (not row.own, not row.learnt)), float(end)
+
+
+# Checks by part
+
+
+class Part(NamedTuple):
+    """A part of the paper: how many of its claims have which verdict, and in per cent of the
+    longest bar."""
+
+    name: str
+    counts: dict[str, int]
+    total: int
+    run: int
+    shares: dict[str, float]
+
+
+def parts(claims: pd.DataFrame) -> list[Part]:
+    """The paper's own claims by part and verdict; a claim counts once, by its strongest
+    evidence."""
+    own = claims[claims["whose"].isin(show.PAPERS_OWN)]
+    tallies = {name: show.counts(part) for name, part in own.groupby("part", sort=False)}
+    longest = max((sum(tally.values()) for tally in tallies.values()), default=1)
+    return [
+        Part(
+            str(name),
+            tally,
+            sum(tally.values()),
+            sum(tally.values()) - tally[NOT_RUN],
+            {word: 100 * n / longest for word, n in tally.items() if n},
+        )
+        for name, tally in tallies.items()
+    ]
+
+
+def own_counts(claims: pd.DataFrame) -> dict[str, int]:
+    """How many of the paper's own claims have each verdict."""
+    return show.counts(claims[claims["whose"].isin(show.PAPERS_OWN)])
+
+
+def against(claims: pd.DataFrame) -> int:
+    """How many of the paper's own claims any evidence of the run is against."""
+    own = claims[claims["whose"].isin(show.PAPERS_OWN)]
+    return int(own[own["verdict"].isin(AGAINST)]["id"].nunique())

@@ -1,0 +1,61 @@
+"""The summary: one offline page with the verdict, the answers and what each rests on."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake)
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from modality_gap.pages import paper, render, summary
+from modality_gap.pages.cite import cited, stamp
+from modality_gap.pages.findings.answers import answers
+from modality_gap.paper.items import load_items
+from modality_gap.paper.show import MARKS, read_claims
+
+
+def text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+inputs, params = snakemake.input, snakemake.params
+report, items = yaml.safe_load(text(inputs.report)), load_items(Path(inputs.items_file))
+claims = read_claims(inputs.claims)
+by_id = paper.by_claim(claims)
+data = {Path(path).stem: pd.read_csv(path) for path in inputs.tables}
+record = Path(params.record)
+gaps, axis_end = summary.gaps(data["gap"], params.sets)
+drawn = {Path(path).name: Path(path).read_bytes() for path in inputs.figures}
+html = render.render_page(
+    {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},
+    "index",
+    [text(path) for path in inputs.scripts],
+    stamp(json.loads(text(record)) if record.exists() else {}, params.version),
+    style=paper.Markup(text(inputs.style)),
+    headline=summary.headline(report["headline"], claims),
+    questions=summary.questions(report["questions"], claims, answers(data)),
+    statements=summary.statements(report["statements"], claims),
+    counts=summary.own_counts(claims),
+    against=summary.against(claims),
+    parts=summary.parts(claims),
+    stand_ins=any(claims["evidence"].str.startswith("stand-in")),
+    gaps=gaps,
+    axis_end=f"{axis_end:g}",
+    styles=MARKS,
+    explorer=None,
+    key=[
+        {
+            "picture": render.picture(
+                name, items[name].alt, drawn[f"{name}.svg"], drawn.get(f"{name}.narrow.svg")
+            ),
+            "title": items[name].title,
+            "marks": summary.one_of_each(paper.marks(summary.matching([claim], by_id), by_id)),
+        }
+        for name, claim in report["key"].items()
+    ],
+    cite=cited(yaml.safe_load(text(inputs.citation))),
+)
+Path(snakemake.output[0]).write_text(html, encoding="utf-8")
