@@ -165,7 +165,7 @@ def test_all_that_files_say_is_heard():
         Dense("4_Dense", inputs=5, outputs=3, bias=True, activation="Tanh"),
     )
     rest = ("0_Transformer", 77, True, "text: ")
-    assert said(files) == TextPipeline(("max",), layers, *rest, False)
+    assert said(files) == TextPipeline(("max",), layers, *rest, False, declared=True)
     # A setting takes the place of the pooling and of what is behind it, and of nothing else.
     assert said(files, "last") == TextPipeline(("last",), (), *rest, True)
     assert said(files).described() == (
@@ -559,13 +559,6 @@ build_encoder(spec | {{"hugging_face": True}}, "text", {{"seed": 0}})
     )
     assert run.returncode
     assert "mine.json knows no word; put the tokenizer's files" in run.stderr
-
-
-def test_a_model_of_several_modalities_is_no_text_encoder(folder, transformers):
-    config = transformers.CLIPConfig()
-    config.save_pretrained(folder)
-    with pytest.raises(InputError, match="a clip is not an encoder of text alone"):
-        embedded(folder, SENTENCES)
 
 
 def test_a_hub_that_cannot_be_asked_for_the_pooling_is_told(transformers, folder, monkeypatch):

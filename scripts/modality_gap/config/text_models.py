@@ -52,7 +52,8 @@ class TextPipeline:
 
     `transformer` is the folder in the model's that its transformer is in; `layers` follow the
     pooling, a Dense or "normalise" each. `max_length` counts tokens; `prompt` goes before every
-    sentence, and its tokens count in the pooling unless `prompt_counts` is false.
+    sentence, and its tokens count in the pooling unless `prompt_counts` is false. `declared`:
+    whether the files name the pooling.
     """
 
     pooling: tuple[str, ...] = ("mean",)
@@ -62,6 +63,7 @@ class TextPipeline:
     lower_case: bool = False
     prompt: str = ""
     prompt_counts: bool = True
+    declared: bool = False
 
     def described(self) -> str:
         """In words, for the metadata."""
@@ -131,6 +133,7 @@ def pipeline_of(model: str, read: Callable[[str], Any], pooling: str | None) -> 
         bool(settings.get("do_lower_case")),
         prompt,
         counts,
+        declared=bool(rest) and pooling is None,
     )
 
 
@@ -150,7 +153,7 @@ def _modules(model: str, modules: Any, all_known: bool) -> list[tuple[str, str]]
         of_the_library = [kind.startswith("sentence_transformers.") for kind, _ in steps]
     except (TypeError, KeyError, AttributeError):
         _refuse(model, "modules.json", "is not a list of modules with type and path")
-    wanted = {"Transformer", "Pooling", "Dense", "Normalize"}
+    wanted = {"Transformer", "CLIPModel", "Pooling", "Dense", "Normalize"}
     foreign = (
         kind
         for kind, own in zip(kinds, of_the_library, strict=True)
@@ -158,6 +161,8 @@ def _modules(model: str, modules: Any, all_known: bool) -> list[tuple[str, str]]
     )
     if all_known and (other := next(foreign, None)):
         _refuse(model, "modules.json", f"has a module {other}")
+    # The name of a CLIP in older files.
+    kinds = ["Transformer" if kind == "CLIPModel" else kind for kind in kinds]
     if kinds[:1] != ["Transformer"] or kinds.count("Transformer") > 1:
         _refuse(model, "modules.json", "does not begin with its one transformer")
     return [(kind, path.strip("/")) for kind, (_, path) in zip(kinds, steps, strict=True)]

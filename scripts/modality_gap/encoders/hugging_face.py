@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from modality_gap.config.text_models import (
 )
 from modality_gap.encoders.base import Encoder, choose_device, choose_dtype, weights_metadata
 from modality_gap.encoders.minilm import NOISE_TOKENS
+from modality_gap.encoders.text_towers import TextTower, load_text_tower
 from modality_gap.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,15 +42,15 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
     or the configuration say: weights as safetensors alone, no code but the library's own."""
     import torch
 
-    name, own_pooling = spec["model"], spec.get("pooling") == "own"
-    pipeline, config, tokenizer, model, layers = _load(name, spec.get("pooling"), weights)
-    if "folder" in weights and (revision := getattr(config, "_commit_hash", None)):
+    name = spec["model"]
+    pipeline, tower, tokenizer, revision, layers = _load(name, spec.get("pooling"), weights)
+    if "folder" in weights and revision:
         weights = {"tag": f"{name}, revision {revision}"}
     device = choose_device()
     dtype = choose_dtype(precision, device)
-    model = model.to(device=device, dtype=dtype).eval()
+    tower.model.to(device=device, dtype=dtype).eval()
     behind = torch.nn.Sequential(*layers).to(device).eval()
-    prepare, skipped = _preparation(pipeline, config, tokenizer)
+    prepare, length, skipped = _preparation(pipeline, tower, tokenizer)
 
     @torch.inference_mode()
     def encode(sentences: "list[torch.Tensor]") -> "np.ndarray":
@@ -57,31 +59,34 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
             sentences, batch_first=True, padding_value=tokenizer.pad_token_id or 0
         ).to(device)
         mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
-        states = model(input_ids=tokens, attention_mask=mask.long())
-        if own_pooling:
-            if getattr(states, "pooler_output", None) is None:
+        states, own = tower.read(tokens, mask)
+        if pipeline.pooling == ("own",):
+            if own is None or own.ndim != 2:
                 raise InputError(f"encoders: {name!r} has no pooler; set options.pooling to mean.")
-            return states.pooler_output.float().cpu().numpy()
+            return behind(own.float()).cpu().numpy()
+        if states is None:
+            raise InputError(
+                f"encoders: {name!r} gives no states of tokens; set options.pooling to own."
+            )
         mask[:, :skipped] = False
-        hidden = states.last_hidden_state.float()
-        return behind(pool(hidden, mask, pipeline.pooling)).cpu().numpy()
+        return behind(pool(states.float(), mask, pipeline.pooling)).cpu().numpy()
 
+    tokens = min(NOISE_TOKENS, length)
     preprocessing = PREPROCESSING[modality].format(pipeline=pipeline.described())
     return Encoder(
         prepare=prepare,
         encode=encode,
-        noise=lambda rng: torch.from_numpy(rng.integers(0, config.vocab_size, NOISE_TOKENS)),
+        noise=lambda rng: torch.from_numpy(rng.integers(0, tower.config.vocab_size, tokens)),
         metadata=weights_metadata(spec, weights, preprocessing, dtype),
     )
 
 
 def _load(
     name: str, pooling: str | None, weights: dict
-) -> "tuple[TextPipeline, Any, Any, Any, list[torch.nn.Module]]":
-    """The pipeline, configuration, tokenizer, transformer and last layers of a model. Raises
-    InputError if one of them is missing, or does not go with the others."""
-    import torch
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
+) -> "tuple[TextPipeline, TextTower, Any, str | None, list[torch.nn.Module]]":
+    """The pipeline, text tower, tokenizer, revision and last layers of a model. Raises InputError
+    if one of them is missing, or does not go with the others."""
+    from transformers import AutoConfig, AutoTokenizer
 
     if fault := folder_fault(name, pooling):
         raise InputError(f"encoders: {fault}")
@@ -91,16 +96,8 @@ def _load(
         if pipeline.transformer:
             there["subfolder"] = pipeline.transformer
         config = AutoConfig.from_pretrained(name, **there)
-        if hasattr(config, "text_config") or getattr(config, "is_encoder_decoder", False):
-            raise ValueError(f"a {config.model_type} is not an encoder of text alone")
         tokenizer = AutoTokenizer.from_pretrained(name, **there)
-        if "seed" in weights:
-            torch.manual_seed(weights["seed"])
-            model, loaded = AutoModel.from_config(config, trust_remote_code=False), {}
-        else:
-            model, loaded = AutoModel.from_pretrained(
-                name, config=config, use_safetensors=True, output_loading_info=True, **there
-            )
+        tower = load_text_tower(name, config, tokenizer, weights.get("seed"), there)
         layers = [_hugging_face_layer(name, layer, weights) for layer in pipeline.layers]
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
@@ -109,20 +106,20 @@ def _load(
             "of its folder, with config.json, a tokenizer and model.safetensors, or its name on a "
             "hub that is reachable."
         ) from error
-    _check_loaded(name, pooling, loaded)
-    rows = getattr(model.get_input_embeddings(), "num_embeddings", None)
-    if rows and (fault := tokenizer_fault(tokenizer, rows)):
+    if tower.joint and pooling is None and not pipeline.declared:
+        pipeline = replace(pipeline, pooling=("own",))
+    _check_loaded(name, pipeline.pooling, tower.missing)
+    if tower.rows and (fault := tokenizer_fault(tokenizer, tower.rows)):
         raise InputError(
             f"encoders: {name!r} is incomplete: {fault}; give it the tokenizer that it was trained "
             "with."
         )
-    return pipeline, config, tokenizer, model, layers
+    return pipeline, tower, tokenizer, getattr(config, "_commit_hash", None), layers
 
 
-def _check_loaded(name: str, pooling: str | None, loaded: dict) -> None:
+def _check_loaded(name: str, pooling: tuple[str, ...], missing: tuple[str, ...]) -> None:
     """Raises InputError if weights are missing: transformers replaces them by random ones."""
-    missing = loaded.get("missing_keys", ())
-    absent = [key for key in missing if pooling == "own" or "pooler" not in key]
+    absent = [key for key in missing if pooling == ("own",) or "pooler" not in key]
     if absent:
         raise InputError(
             f"encoders: the weights of {name!r} lack {', '.join(sorted(absent)[:3])}; "
@@ -130,15 +127,17 @@ def _check_loaded(name: str, pooling: str | None, loaded: dict) -> None:
         )
 
 
-def _preparation(pipeline: TextPipeline, config: Any, tokenizer: Any) -> tuple[Callable, int]:
-    """A function from a sentence to its token ids (t,), and how many tokens of the prompt the
-    pooling skips."""
+def _preparation(
+    pipeline: TextPipeline, tower: TextTower, tokenizer: Any
+) -> tuple[Callable, int, int]:
+    """A function from a sentence to its token ids (t,), the largest t, and how many tokens of the
+    prompt the pooling skips."""
     import torch
 
     # A tokenizer without a limit has a number beyond all sentences.
     length = min(
         tokenizer.model_max_length,
-        getattr(config, "max_position_embeddings", 512),
+        getattr(tower.config, "max_position_embeddings", 512),
         pipeline.max_length or sys.maxsize,
     )
     skipped = 0
@@ -149,9 +148,11 @@ def _preparation(pipeline: TextPipeline, config: Any, tokenizer: Any) -> tuple[C
     def prepare(text: str) -> torch.Tensor:
         text = pipeline.prompt + text
         text = text.lower() if pipeline.lower_case else text
-        return torch.tensor(tokenizer(text, truncation=True, max_length=length)["input_ids"])
+        padding = "max_length" if tower.whole_length else False
+        ids = tokenizer(text, truncation=True, max_length=length, padding=padding)["input_ids"]
+        return torch.tensor(ids)
 
-    return prepare, skipped
+    return prepare, length, skipped
 
 
 def pool(hidden: "torch.Tensor", mask: "torch.Tensor", ways: tuple[str, ...]) -> "torch.Tensor":

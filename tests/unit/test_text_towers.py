@@ -1,0 +1,165 @@
+"""The text towers of models that also read images or sound, and encoders that have a decoder."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.text_towers import load_text_tower
+from modality_gap.errors import InputError
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "photo", "of", "dog", "cat", "red"]
+SENTENCES = ["a dog", "a photo of a red cat"]
+TEXT = {
+    "vocab_size": len(WORDS), "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
+    "num_attention_heads": 2, "max_position_embeddings": 12, "pad_token_id": 0,
+}  # fmt: skip
+SEES = {
+    "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "image_size": 16, "patch_size": 8,
+}  # fmt: skip
+ENDS = {"bos_token_id": 2, "eos_token_id": 3, "projection_dim": 6}
+JOINT = {
+    "CLIP": (TEXT | ENDS, SEES | ENDS, {"projection_dim": 6}),
+    "Siglip": (TEXT | {"bos_token_id": 2, "eos_token_id": 3}, SEES, {}),
+    "Blip": (TEXT | {"encoder_hidden_size": 8}, SEES, {"projection_dim": 6}),
+    "ChineseCLIP": (TEXT, SEES, {"projection_dim": 6}),
+    "MetaClip2": (TEXT | ENDS, SEES | ENDS, {"projection_dim": 6}),
+}
+
+
+def tokenizer_in(folder: Path, **about: object) -> None:
+    (folder / "vocab.txt").write_text("\n".join(WORDS))
+    about = {"tokenizer_class": "BertTokenizer", "model_max_length": 12} | about
+    (folder / "tokenizer_config.json").write_text(json.dumps(about))
+
+
+def embedded(folder: Path, weights: dict | None = None, **options: str) -> np.ndarray:
+    spec = {"library": "hugging_face", "model": str(folder)} | options
+    encoder = build_encoder(spec, "text", weights or {"folder": str(folder)}, "float32")
+    assert np.isfinite(encoder.encode([encoder.noise(np.random.default_rng(0))])).all()
+    # Together, so that the shorter one is padded.
+    return encoder.encode([encoder.prepare(sentence) for sentence in SENTENCES])
+
+
+def joint(folder: Path, kind: str) -> Path:
+    """A small model of images and text in a folder, with a tokenizer."""
+    import transformers
+
+    text, vision, more = JOINT[kind]
+    parts = {"text_config": text, "vision_config": vision}
+    config = getattr(transformers, f"{kind}Config")(**parts, **more)
+    torch.manual_seed(1)
+    getattr(transformers, f"{kind}Model")(config).save_pretrained(folder)
+    # The tokenizer of SigLIP knows no mask.
+    mask = [] if kind == "Siglip" else ["attention_mask"]
+    tokenizer_in(folder, model_input_names=["input_ids", *mask])
+    return folder
+
+
+@pytest.mark.parametrize("kind", JOINT)
+def test_a_model_of_images_and_text_gives_the_vector_that_images_are_compared_with(tmp_path, kind):
+    import transformers
+
+    folder = joint(tmp_path / "model", kind)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = getattr(transformers, f"{kind}Model").from_pretrained(folder).eval()
+    found = embedded(folder)
+    for vector, sentence in zip(found, SENTENCES, strict=True):
+        padding = {"padding": "max_length", "max_length": 12} if kind == "Siglip" else {}
+        with torch.no_grad():
+            theirs = model.get_text_features(**tokenizer(sentence, return_tensors="pt", **padding))
+        np.testing.assert_allclose(vector, theirs.pooler_output[0], rtol=1e-4, atol=1e-6)
+    assert not np.allclose(found, embedded(folder, {"seed": 3}))
+    # Unlike the mean over tokens, which the configuration may ask for.
+    assert not np.allclose(found[:, :4], embedded(folder, pooling="mean")[:, :4])
+
+
+@pytest.mark.parametrize(("kind", "vector"), [
+    ("CLIPTextModelWithProjection", "text_embeds"), ("CLIPTextModel", "pooler_output"),
+])  # fmt: skip
+def test_a_tower_that_was_saved_alone_has_its_own_vector(tmp_path, kind, vector):
+    import transformers
+
+    torch.manual_seed(1)
+    model = getattr(transformers, kind)(transformers.CLIPTextConfig(**TEXT, **ENDS)).eval()
+    model.save_pretrained(tmp_path)
+    tokenizer_in(tmp_path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    for ours, sentence in zip(embedded(tmp_path), SENTENCES, strict=True):
+        with torch.no_grad():
+            theirs = model(**tokenizer(sentence, return_tensors="pt"))
+        np.testing.assert_allclose(ours, getattr(theirs, vector)[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["T5Model", "T5EncoderModel", "BartModel"])
+def test_of_an_encoder_and_decoder_the_encoder_is_taken(tmp_path, kind):
+    import transformers
+
+    size = len(WORDS)
+    config = (
+        transformers.BartConfig(
+            vocab_size=size, d_model=8, encoder_layers=1, decoder_layers=1,
+            encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=8,
+            decoder_ffn_dim=8, max_position_embeddings=12, pad_token_id=0,
+        )
+        if kind == "BartModel"
+        else transformers.T5Config(
+            vocab_size=size, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2, pad_token_id=0,
+            decoder_start_token_id=0,
+        )
+    )  # fmt: skip
+    torch.manual_seed(1)
+    model = getattr(transformers, kind)(config).eval()
+    model.save_pretrained(tmp_path)
+    tokenizer_in(tmp_path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    for ours, sentence in zip(embedded(tmp_path), SENTENCES, strict=True):
+        tokens = tokenizer(sentence, return_tensors="pt")
+        with torch.no_grad():
+            states = model.get_encoder()(
+                input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+            )
+        mean = states.last_hidden_state[0].mean(axis=0)
+        np.testing.assert_allclose(ours, mean, rtol=1e-4, atol=1e-5)
+    assert embedded(tmp_path, {"seed": 0}).shape == (2, 8)
+
+
+def test_weights_of_the_text_tower_must_be_there_and_those_of_the_other_need_not(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    folder = joint(tmp_path / "model", "CLIP")
+    path = folder / "model.safetensors"
+    stored = load_file(path)
+    found = embedded(folder)
+    save_file(
+        {k: v for k, v in stored.items() if not k.startswith("vision")}, path, {"format": "pt"}
+    )
+    np.testing.assert_array_equal(embedded(folder), found)
+    save_file({k: v for k, v in stored.items() if k != "text_projection.weight"}, path,
+              {"format": "pt"})  # fmt: skip
+    with pytest.raises(InputError, match=r"lack text_projection.weight; get the whole file"):
+        embedded(folder)
+
+
+def test_a_model_without_a_vector_of_a_sentence_is_refused(monkeypatch):
+    import transformers
+
+    class Reader:
+        def __init__(self, _config: object) -> None:
+            pass
+
+    monkeypatch.setattr(transformers.AutoModel, "from_config", Reader)
+    with pytest.raises(ValueError, match="a llava has no vector of a sentence"):
+        load_text_tower("x", transformers.LlavaConfig(), None, 0, {})
+
+
+def test_the_folder_of_a_clip_of_sentence_transformers(tmp_path):
+    joint(tmp_path / "0_CLIPModel", "CLIP")
+    kind = "sentence_transformers.models.CLIPModel"
+    steps = [{"idx": 0, "name": "0", "path": "0_CLIPModel", "type": kind}]
+    (tmp_path / "modules.json").write_text(json.dumps(steps))
+    np.testing.assert_array_equal(embedded(tmp_path), embedded(tmp_path / "0_CLIPModel"))
