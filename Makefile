@@ -69,7 +69,7 @@ lint: $(ENV)  ## check style, types, spelling and workflows
 	ruff check .
 	ruff check --preview --select PLW1514 scripts
 	ruff format --check .
-	snakefmt --check Snakefile rules
+	snakefmt --check Snakefile rules workflow
 	snakemake --lint
 	mypy
 	codespell

@@ -10,8 +10,30 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake.utils import update_config
 
+
+def checked_out(source):
+    """A folder with all files of the commit that `source`, in a git repository, belongs to: for a
+    workflow that imports this one by `github(...)`, Snakemake keeps single files alone.
+    """
+    folder = Path(".snakemake", "mind-the-gap").absolute()
+    if getattr(workflow, "is_main_process", True):
+        from git import Repo  # Snakemake needs it itself
+
+        hosted = getattr(source, "hosted_repo", None)
+        repository = hosted.repo if hosted else Repo(source.repo_path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with repository.git.custom_environment(
+            GIT_DIR=str(Path(repository.git_dir).absolute()),
+            GIT_WORK_TREE=str(folder),
+            GIT_INDEX_FILE=str(folder / ".index"),
+        ):
+            repository.git.read_tree("-u", "--reset", source.ref)
+    return folder
+
+
 # The folder of this workflow. `workflow.basedir` is that of a workflow that imports it.
-HOME = Path(str(workflow.current_basedir)).parent
+SOURCE = workflow.current_basedir
+HOME = checked_out(SOURCE) if hasattr(SOURCE, "ref") else Path(str(SOURCE)).parent
 # Its rules find the package `modality_gap` here, and so does every script, which is in a folder
 # below and runs in its own process.
 SCRIPTS = HOME / "scripts"
@@ -110,6 +132,21 @@ if LEFT_OUT and getattr(workflow, "is_main_process", True):
         )
         + "."
     )
+
+IMAGE = config["container"]
+DEPLOYMENT = set()
+with suppress(AttributeError):  # not documented by Snakemake
+    DEPLOYMENT = {m.name for m in workflow.deployment_settings.deployment_method}
+if "APPTAINER" in DEPLOYMENT and "://" not in IMAGE and not Path(IMAGE).exists():
+    raise WorkflowError(
+        f"container is {IMAGE!r}, and there is no such file in {Path.cwd()}; make the image as "
+        "docs/guide/software.md says, or give the address of one, such as "
+        "docker://registry.example.org/mind-the-gap."
+    )
+
+
+container: IMAGE
+
 
 ENCODERS = config["encoders"]
 INPUTS = config["inputs"]
