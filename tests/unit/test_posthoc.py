@@ -33,7 +33,7 @@ from modality_gap.measures.posthoc.tasks import (
 )
 from modality_gap.measures.posthoc.vectors import distribution_normalisation, shift
 
-COORDINATES = {"standardise", "drop1", "drop2", "drop5", "drop10", "drop20"}
+COORDINATES = ("standardise", "drop1", "drop2", "drop5", "drop10", "drop20")
 
 
 def cloud(n, d, seed, noise=0.6, apart=1.0):
