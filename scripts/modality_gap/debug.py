@@ -83,7 +83,7 @@ def job_of(
         missing = [str(path) for path in job.input if not Path(path).exists()]
         if missing:
             raise InputError(
-                f"rule {name} reads {missing[0]}, which is not there; "
+                f"rule {name} reads {missing[0]}, which does not exist; "
                 f"run `snakemake {missing[0]}` first."
             )
         script = Path(rule.basedir.get_path_or_uri(secret_free=True)) / rule.script

@@ -13,29 +13,29 @@ from pathlib import Path
 # (None: all) and the reason. It is always the same trade: the change could alter no result, or only
 # a word beside it, and the rerun would embed everything again.
 EXCEPTIONS: tuple[tuple[set[str], set[str] | None, str], ...] = (
-    ({"logs"}, None, "says what goes into a log, which is no result"),
-    ({"errors"}, None, "holds the class of a refusal, and a refused job has no result"),
+    ({"logs"}, None, "writes logs, which are not results"),
+    ({"errors"}, None, "defines the error that stops a job, which then has no result"),
     (
         {"data.assets"},
         None,
-        "brings files and reads members of archives, whose checksums decide what they hold; every "
-        "download, data set and embedding would be made again",
+        "downloads files and reads archives, whose content is fixed by checksums; every download, "
+        "dataset and embedding would be made again",
     ),
     (
         {"measures.intervals"},
         {"training/train_clip", "training/train_projections"},
-        "says how sure a share or a mean is, which these two do not ask; all small models would be "
-        "trained, and their sets embedded, again",
+        "computes intervals, which these two do not use; all small models would be trained again, "
+        "and their sets embedded again",
     ),
     (
         {"__init__"},
         {"embeddings/extract_embeddings"},
-        "holds the version, which the metadata of embeddings only mention",
+        "holds the version, which only the metadata of embeddings mention",
     ),
     (
         {"embeddings.shards", "embeddings.sets", "embeddings.stored", "data.parquet", "data.tiles"},
         {"embeddings/merge_shards"},
-        "the shards are gone once they are merged, so that everything would be embedded again",
+        "shards are deleted once they are merged, so everything would be embedded again",
     ),
 )
 

@@ -21,4 +21,4 @@ source = fetch(
     timeout_s=snakemake.params.timeout_s,
     retries=snakemake.params.retries,
 )
-print(f"{wanted} came from the {source}, and is the expected file")
+print(f"{wanted} was fetched from the {source} and is the expected file")

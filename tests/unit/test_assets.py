@@ -422,8 +422,8 @@ del GOOD["id"]
         ({"path": "../a"}, "leads out"),
         ({"path": "/a"}, "leads out"),
         ({"kind": "zip"}, "`kind` is 'zip'"),
-        ({"kind": "wheel"}, "needs `requirement`"),
-        ({"requirement": "a==1"}, "needs `requirement`"),
+        ({"kind": "wheel"}, "must have `requirement`"),
+        ({"requirement": "a==1"}, "must have `requirement`"),
         ({"kind": "wheel", "url": None, "requirement": "a>=1"}, "name==version"),
         ({"url": "ftp://x"}, "not an http"),
     ],
@@ -471,7 +471,7 @@ def test_a_size_is_exact_or_within_half_and_twice(tmp_path: Path) -> None:
         if right:
             check_placed(rough, path)
         else:
-            with pytest.raises(InputError, match=rf"\({size} bytes .* came, about 1000 bytes were"):
+            with pytest.raises(InputError, match=rf"\({size} bytes .* arrived, about 1000 bytes were"):
                 check_placed(rough, path)
 
 

@@ -210,7 +210,7 @@ def test_openais_weights_in_a_file_want_its_activation(weights, file):
         assert activation_fault("encoders.mine", spec) == (
             f"encoders.mine.architecture is {name}, whose activation is GELU, but the weights "
             f"{path} were trained with QuickGELU; "
-            + remedy.replace("open_clip", "give other weights, since open_clip")
+            + remedy.replace("open_clip", "give other weights, because open_clip")
         )
     spec = {"architecture": "ViT-B-32-quickgelu", "pretrained": path}
     assert activation_fault("encoders.mine", spec) is None

@@ -504,7 +504,7 @@ FAULTS = {
         "experiments/models/dimension",
         WHOLE | {"dataset": "coco_first_captions"},
         "datasets.coco_first_captions.files",
-        "experiments.models.dimension needs; add them",
+        "experiments.models.dimension needs both; add them",
     ),
     "whole model's dataset without captions": (
         "experiments/models/dimension",

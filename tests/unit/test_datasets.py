@@ -492,8 +492,8 @@ def test_cifar_that_is_not_as_it_was_published_is_refused(tmp_path, name, change
         (np.zeros((32, 32, 3, 2), np.uint8), [1, 2, 3], "X is uint8 (32, 32, 3, 2) for 3 labels"),
         (np.zeros((32, 32, 3, 2)), [1, 2], "X is float64"),
         (np.zeros((28, 28, 3, 2), np.uint8), [1, 2], "X is uint8 (28, 28, 3, 2)"),
-        (np.zeros((32, 32, 3, 2), np.uint8), [0, 1], "a label is none of 1 to 10"),
-        (np.zeros((32, 32, 3, 2), np.uint8), [1, 11], "a label is none of 1 to 10"),
+        (np.zeros((32, 32, 3, 2), np.uint8), [0, 1], "a label is not between 1 and 10"),
+        (np.zeros((32, 32, 3, 2), np.uint8), [1, 11], "a label is not between 1 and 10"),
     ],
 )
 def test_svhn_that_is_not_as_it_was_published_is_refused(tmp_path, pictures, digits, words):

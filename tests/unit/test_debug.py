@@ -105,7 +105,7 @@ def test_a_missing_input_is_named_in_one_sentence(root, project):
     done = run_alone(root, project, "plot_lemma3")
     assert done.returncode == 1
     assert done.stderr == (
-        "rule plot_lemma3 reads results/statistics/lemma3.csv, which is not there; "
+        "rule plot_lemma3 reads results/statistics/lemma3.csv, which does not exist; "
         "run `snakemake results/statistics/lemma3.csv` first.\n"
     )
 

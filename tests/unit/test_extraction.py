@@ -92,7 +92,7 @@ def test_the_reason_why_a_picture_cannot_be_read_is_told_in_words():
     with pytest.raises(InputError) as told:
         open_picture(b"no picture", "p")
     assert str(told.value) == (
-        "item 'p': cannot decode the picture (it is of no known format); repair or remove it, or "
+        "item 'p': cannot decode the picture (its format is not known); repair or remove it, or "
         "set extraction.unreadable to skip."
     )
     half = encoded_picture(np.random.default_rng(0), kind="JPEG")[:900]

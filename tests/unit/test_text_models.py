@@ -213,8 +213,8 @@ def test_activations_are_those_of_torch(name):
 REFUSED = [
     ({"1_Pooling/config.json": None}, "1_Pooling/config.json is missing"),
     ({"1_Pooling/config.json": ["mean"]}, "1_Pooling/config.json is missing"),
-    ({"1_Pooling/config.json": {"pooling_mode": "mode"}}, "asks for no pooling that is known"),
-    ({"1_Pooling/config.json": {"pooling_mode": []}}, "asks for no pooling that is known"),
+    ({"1_Pooling/config.json": {"pooling_mode": "mode"}}, "names no known pooling"),
+    ({"1_Pooling/config.json": {"pooling_mode": []}}, "names no known pooling"),
     ({"1_Pooling/config.json": MEAN | {"pooling_mode_x": 1}}, "asks for pooling_mode_x"),
     ({"2_Dense/config.json": None}, "2_Dense/config.json is missing"),
     ({"2_Dense/config.json": [LAYER]}, "2_Dense/config.json is missing"),
@@ -231,8 +231,8 @@ REFUSED = [
     ({"modules.json": [POOLED]}, "modules.json does not begin with its one transformer"),
     ({"modules.json": []}, "modules.json does not begin with its one transformer"),
     ({"modules.json": [TRANSFORMER, TRANSFORMER]}, "does not begin with its one transformer"),
-    ({"modules.json": [TRANSFORMER, POOLED, POOLED]}, "pooling at another place than the second"),
-    ({"modules.json": [TRANSFORMER, step("Normalize", "1"), POOLED]}, "at another place than the"),
+    ({"modules.json": [TRANSFORMER, POOLED, POOLED]}, "not have its pooling in the second place"),
+    ({"modules.json": [TRANSFORMER, step("Normalize", "1"), POOLED]}, "pooling in the second place"),
     (
         {"modules.json": [{"type": 1, "path": ""}]},
         "modules.json is not a list of modules with type",
@@ -241,7 +241,7 @@ REFUSED = [
     ({"modules.json": [TRANSFORMER, step("CNN", "1")]}, "modules.json has a module CNN"),
     (
         {"modules.json": None},
-        "modules.json is missing, which says what comes after 1_Pooling",
+        "modules.json is missing although there are modules after 1_Pooling",
     ),
     ({"config_sentence_transformers.json": {"truncate_dim": 0}}, "cuts vectors short"),
 ]
@@ -344,14 +344,14 @@ class Tokenizer:
     ],
 )
 def test_a_model_has_few_more_vectors_than_words(words, rows, fits):
-    told = f"its tokenizer has {words} words, but the model vectors of {rows}"
+    told = f"its tokenizer has {words} tokens, but the model has vectors for {rows}"
     assert tokenizer_fault(Tokenizer(words), rows) == (None if fits else told)
 
 
 @pytest.mark.parametrize(("known", "knows"), [("dog", True), ("한국", False), ("개", True)])
 def test_a_tokenizer_knows_a_word_of_some_language(known, knows):
     assert knows_words(Tokenizer(1000, known)) == knows
-    told = None if knows else "its tokenizer knows no word"
+    told = None if knows else "its tokenizer knows no words"
     assert tokenizer_fault(Tokenizer(1000, known), 1000) == told
 
 
@@ -462,9 +462,9 @@ FAULTS = {
     "layer before pooling": ("modules.json", [{"type": ROOT + "Transformer", "path": ""},
                                               {"type": ROOT + "Normalize", "path": "1"},
                                               {"type": ROOT + "Pooling", "path": "1_Pooling"}],
-                             "pooling at another place"),
+                             "pooling in the second place"),
     "unknown pooling": ("1_Pooling/config.json", {"pooling_mode_mode": True}, "pooling_mode_mode"),
-    "no pooling": ("1_Pooling/config.json", {"pooling_mode_cls_token": False}, "no pooling"),
+    "no pooling": ("1_Pooling/config.json", {"pooling_mode_cls_token": False}, "no known pooling"),
     "tokens through a layer": ("2_Dense/config.json", {"module_input_name": "token_embeddings"},
                                "takes token_embeddings"),
     "unknown activation": ("2_Dense/config.json", {"in_features": 8, "out_features": 5,
@@ -517,9 +517,9 @@ def test_a_folder_without_a_tokenizer_is_refused(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (VOCABULARY[:5], "tokenizer has 5 words, but the model vectors of 1000"),
-        ([*VOCABULARY, *map(str, range(1000))], "tokenizer has 1019 words"),
-        ([*VOCABULARY[:5], *(f"x{number}" for number in range(995))], "knows no word"),
+        (VOCABULARY[:5], "tokenizer has 5 tokens, but the model has vectors for 1000"),
+        ([*VOCABULARY, *map(str, range(1000))], "tokenizer has 1019 tokens"),
+        ([*VOCABULARY[:5], *(f"x{number}" for number in range(995))], "knows no words"),
     ],
 )
 def test_a_tokenizer_that_is_not_the_models_is_refused(transformers, folder, words, told):
@@ -558,7 +558,7 @@ build_encoder(spec | {{"hugging_face": True}}, "text", {{"seed": 0}})
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
     assert run.returncode
-    assert "mine.json knows no word; put the tokenizer's files" in run.stderr
+    assert "mine.json knows no words; put its files" in run.stderr
 
 
 def test_a_hub_that_cannot_be_asked_for_the_pooling_is_told(transformers, folder, monkeypatch):

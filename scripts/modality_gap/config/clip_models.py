@@ -137,7 +137,7 @@ def activation_fault(key: str, spec: Mapping) -> str | None:
     elif other != name and other in architectures():
         remedy = f"give {other}"
     else:
-        remedy = "give other weights, since open_clip has no such architecture"
+        remedy = "give other weights, because open_clip has no such architecture"
     return (
         f"{key}.architecture is {name}, whose activation is {has}, but the weights {weights} were "
         f"trained with {wants}; {remedy}."

@@ -62,7 +62,7 @@ def _of_experiments(config: dict) -> Iterator[str]:
         files = config["datasets"].get(model.get("dataset"), {}).get("files")
         if files and not files.keys() >= {"train", "test"}:
             files = f"datasets.{model['dataset']}.files"
-            yield f"{files} must give train and test, which {key} needs; add them."
+            yield f"{files} must have train and test, because {key} needs both; add them."
 
 
 def _of_tasks(config: dict) -> Iterator[str]:
@@ -85,7 +85,10 @@ def _of_names(config: dict) -> Iterator[str]:
             yield f"{key} is {name!r}, which a table reads as an empty cell; give another name."
     for name in config["datasets"]:
         if name in MADE_HERE:
-            yield f"datasets.{name} has the name of a dataset that is made here; give it another."
+            yield (
+                f"datasets.{name} has the name of a dataset that the workflow makes itself; "
+                "give it another name."
+            )
 
 
 def _of_sets(config: dict) -> Iterator[str]:
@@ -124,8 +127,8 @@ def _of_preprocessing(config: dict) -> Iterator[str]:
     ways = [spec.pop("preprocessing", "own") for spec in (one, other)]
     if one != other or ways[0] == ways[1]:
         yield (
-            "cone.preprocessing.encoders must be two that differ only in preprocessing (and in "
-            "label); correct one of them."
+            "cone.preprocessing.encoders must name two encoders that differ only in preprocessing "
+            "and label; correct one of them."
         )
 
 
@@ -143,7 +146,9 @@ def _of_supplement(config: dict) -> Iterator[str]:
                 yield unknown_name(f"{key}.files[{number}]", path)
         with_seeds = ["seeds" in encoders[name] for name in entry.get("encoders", [])]
         if with_seeds and any(with_seeds) == (len(with_seeds) > 1):
-            yield f"{key}.encoders must be one encoder with seeds or several without; correct it."
+            yield (
+                f"{key}.encoders must name one encoder with seeds, or several without; correct it."
+            )
 
 
 def _of_loss_landscape(config: dict) -> Iterator[str]:
@@ -151,8 +156,8 @@ def _of_loss_landscape(config: dict) -> Iterator[str]:
     start, step = settings["delta_start"], settings["delta_step"]
     if not math.isclose(start / step, round(start / step), abs_tol=1e-9):
         yield (
-            f"loss_landscape.delta_start is {start}, from which steps of {step} miss the shift 0; "
-            "make it a multiple of delta_step."
+            f"loss_landscape.delta_start is {start}, and steps of {step} from there miss the shift "
+            "0; make it a multiple of delta_step."
         )
     if settings["batch_size"] > sample:
         yield (

@@ -38,12 +38,12 @@ DECLARED_LOSSES: dict[str, DeclaredLoss] = {
         "sigmoid",
         {
             "scale": {
-                "description": "What the model multiplies a cosine by in its own loss.",
+                "description": "Factor of a cosine in the model's own loss, its logit scale.",
                 "type": "number",
                 "exclusiveMinimum": 0,
             },
             "bias": {
-                "description": "What the sigmoid loss adds to a scaled cosine.",
+                "description": "What the sigmoid loss adds to a scaled cosine, its logit bias.",
                 "type": "number",
             },
         },

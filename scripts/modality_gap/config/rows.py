@@ -101,7 +101,7 @@ def _of_model(name: str, row: dict, config: dict) -> dict[str, dict]:
     weights = "random" if "seed" in row else "trained"
     sets = {name: {"label": label, "weights": weights, **sources[0], **common, **note}}
     if has_twin:
-        note = {"note": "The same with random weights."}
+        note = {"note": "The same model with random weights."}
         twin = {"label": label, "weights": "random", **sources[1], **common, **note}
         sets[f"{name}_random"] = twin
     return {"encoders": encoders, "projections": projections, "sets": sets}

@@ -141,7 +141,7 @@ def _sentence(error: ValidationError) -> str:
             bounds = [f"{BOUNDS[key]} {schema[key]}" for key in BOUNDS if key in schema]
             return f"{path} is {shown}, out of range; give a value {listed_words(bounds, 'and')}."
         case keyword if keyword in SIZES:
-            return f"{path} has {len(value)} of its entries; give it {SIZES[keyword]} {wanted}."
+            return f"{path} has {len(value)} entries; give it {SIZES[keyword]} {wanted}."
     return f"{path} does not fit config/schema/config.yaml ({error.message}); correct it."
 
 

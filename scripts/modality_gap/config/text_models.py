@@ -24,8 +24,8 @@ IN_WORDS = {
     "first": "the first token",
     "max": "maximum over tokens",
     "mean": "mean over tokens",
-    "mean_sqrt_len": "sum over tokens by the root of their number",
-    "weighted_mean": "mean over tokens weighted by place",
+    "mean_sqrt_len": "sum over tokens divided by the root of their number",
+    "weighted_mean": "mean over tokens weighted by position",
     "last": "the last token",
     "own": "the model's own pooling",
 }
@@ -101,7 +101,7 @@ def pipeline_of(model: str, read: Callable[[str], Any], pooling: str | None) -> 
         transformer, rest = steps[0][1], steps[1:]
     elif pooling is None and read("1_Pooling/config.json") is not None:
         if read("2_Dense/config.json") is not None:
-            _refuse(model, "modules.json", "is missing, which says what comes after 1_Pooling")
+            _refuse(model, "modules.json", "is missing although there are modules after 1_Pooling")
         rest = [("Pooling", "1_Pooling")]
     settings = _transformer_settings(read, transformer)
     about = read("config_sentence_transformers.json") or {}
@@ -120,7 +120,7 @@ def pipeline_of(model: str, read: Callable[[str], Any], pooling: str | None) -> 
     counts = True
     for number, (kind, path) in enumerate(rest if pooling is None else ()):
         if (kind == "Pooling") != (number == 0):
-            _refuse(model, "modules.json", "has its pooling at another place than the second")
+            _refuse(model, "modules.json", "does not have its pooling in the second place")
         if kind == "Pooling":
             ways, counts = _pooling(model, f"{path}/config.json", read)
         else:
@@ -190,7 +190,7 @@ def _pooling(model: str, file: str, read: Callable[[str], Any]) -> tuple[tuple[s
             SHORT_NAMES.get(name, name.replace("sqrt_len_tokens", "sqrt_len")) for name in short
         ]
     if not ways or not {*ways} <= {*POOLING.values()}:
-        _refuse(model, file, "asks for no pooling that is known")
+        _refuse(model, file, "names no known pooling")
     return tuple(way for way in POOLING.values() if way in ways), config.get("include_prompt", True)
 
 
@@ -251,8 +251,8 @@ def tokenizer_fault(tokenizer: Any, rows: int) -> str | None:
     words; None if they match. Models often round the number of rows up."""
     words = len(tokenizer)
     if words > rows or rows - words > max(128, 0.03 * rows):
-        return f"its tokenizer has {words} words, but the model vectors of {rows}"
-    return None if knows_words(tokenizer) else "its tokenizer knows no word"
+        return f"its tokenizer has {words} tokens, but the model has vectors for {rows}"
+    return None if knows_words(tokenizer) else "its tokenizer knows no words"
 
 
 def knows_words(tokenizer: Any) -> bool:

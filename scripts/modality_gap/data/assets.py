@@ -55,15 +55,15 @@ class Asset:
             if isinstance(value, bool) and kind is not bool:  # to Python, True is a whole number
                 fits = False
             if not fits or value == "":
-                raise InputError(f"`{name}` is {value!r}, which is not of the type {kind}")
+                raise InputError(f"`{name}` is {value!r}, which is not a {kind}")
         if self.kind not in ("wheel", "file", "placed"):
-            raise InputError(f"`kind` is {self.kind!r}, where only wheel, file, placed are known")
+            raise InputError(f"`kind` is {self.kind!r}, which is not wheel, file or placed")
         source, other = self.url, self.requirement
         if self.kind == "wheel":
             source, other = other, source
         if source is None or other is not None:
             raise InputError(
-                f"a {self.kind} needs `requirement` (wheel) or `url` (file, placed) alone"
+                f"a {self.kind} must have `requirement` (wheel) or `url` (file, placed), not both"
             )
         if self.requirement and not re.fullmatch(r"[\w.-]+==[\w.!+]+", self.requirement):
             raise InputError(f"`requirement` is {self.requirement!r}, which is not name==version")
@@ -377,7 +377,7 @@ def _fault(asset: Asset, path: Path) -> str | None:
     size, algorithm = path.stat().st_size, "md5" if asset.md5 else "sha256"
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, algorithm).hexdigest()
-    came = f"{size} bytes with {algorithm} {digest} came"
+    came = f"{size} bytes with {algorithm} {digest} arrived"
     if asset.no_checksum:
         print(f"{asset.id}: no checksum is published; {came}", file=sys.stderr)
     expected = asset.sha256 or asset.md5 or ""

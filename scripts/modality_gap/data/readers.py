@@ -109,8 +109,8 @@ def read_coco(
     captions: Annotated[Literal["first", "last"], "Which caption of an image is its text."],
     held_out: Annotated[
         int,
-        "Number of images in the split test, the first ones by COCO's ids, if one archive provides "
-        "both splits; the rest is train, with all captions.",
+        "Number of images in the test split if one archive provides both splits: the first by COCO "
+        "id. The others are the train split, with all captions.",
         {"minimum": 1},
     ] = 0,
 ) -> Iterator[dict]:
@@ -266,7 +266,7 @@ def read_class_folders(
     if others:
         kinds = ", ".join(f"{number} of {ending}" for ending, number in others.most_common())
         print(
-            f"left out: {others.total()} files that are not pictures in the folder of a class "
+            f"left out: {others.total()} files in folders of classes that are not pictures "
             f"({kinds})",
             file=sys.stderr,
         )
@@ -290,7 +290,7 @@ def read_svhn(files: dict[str, str]) -> Iterator[dict]:
     if pictures.dtype != "uint8" or pictures.shape != (32, 32, 3, len(labels)):
         raise ValueError(f"X is {pictures.dtype} {pictures.shape} for {len(labels)} labels")
     if not set(labels.tolist()) <= set(range(1, 11)):
-        raise ValueError("a label is none of 1 to 10")
+        raise ValueError("a label is not between 1 and 10")
     for number, label in enumerate(labels):
         yield {
             "item_id": f"test{number:05d}",

@@ -189,8 +189,8 @@ def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], Any]
             if pooling:
                 return None
             raise InputError(
-                f"encoders: the hub of {name!r} is unreachable, so that its {file}, which may say "
-                "how to pool, is unknown; give the path of its folder, or set options.pooling."
+                f"encoders: the hub of {name!r} cannot be reached for its {file}, which may say "
+                "how to pool; give the path of its folder, or set options.pooling."
             ) from error
         return path and json.loads(Path(path).read_text(encoding="utf-8"))
 
@@ -237,9 +237,9 @@ LIBRARY = Library(
     required=("model",),
     options={
         "pooling": {
-            "description": "How the vectors of the tokens become one: their mean, their maximum, "
-            "that of the first or last token, or the model's own pooler. Without it, as the files "
-            "of the model say, or else the mean.",
+            "description": "How the vectors of the tokens are combined: mean, maximum, the "
+            "vector of the first or last token, or the model's own pooler. If absent, the files of "
+            "the model decide; if they say nothing, it is the mean.",
             "enum": ["mean", "first", "last", "max", "own"],
         }
     },

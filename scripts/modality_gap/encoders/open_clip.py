@@ -75,7 +75,7 @@ def _faults_of_place(key: str, name: str, entry: Mapping) -> Iterator[str]:
     ):
         yield (
             f"{key}.architecture is {name!r}, which brings its own weights; give "
-            "`pretrained: true` in place of others, or a seed for random ones."
+            "`pretrained: true` instead of other weights, or a seed for random ones."
         )
     if name.startswith(clip_models.HF_HUB):
         return
@@ -307,8 +307,8 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
     inner = getattr(tokenizer, "tokenizer", None)  # of transformers
     if hasattr(inner, "all_special_ids") and not knows_words(inner):
         raise InputError(
-            f"encoders: the tokenizer of {spec['architecture']} knows no word; put the tokenizer's "
-            "files into the folder that it names."
+            f"encoders: the tokenizer of {spec['architecture']} knows no words; put its files "
+            "into the folder that the architecture names."
         )
     # The text tower's own limit may be higher than the length that it was trained with.
     length = tokenizer.context_length
@@ -403,7 +403,7 @@ LIBRARY = Library(
     options={
         "hugging_face": {
             "description": "Whether a tower or the tokenizer comes from the library transformers; "
-            "the architecture says so itself, so that this is rarely needed.",
+            "rarely needed, because the architecture says so.",
             "type": "boolean",
         },
         "image_size": {

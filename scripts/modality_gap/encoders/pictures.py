@@ -88,7 +88,7 @@ def open_picture(data: bytes, item_id: str) -> Image.Image:
     ) as error:
         # That error only says where the bytes are in memory.
         unknown = isinstance(error, UnidentifiedImageError)
-        reason = "it is of no known format" if unknown else " ".join(str(error).split()).rstrip(".")
+        reason = "its format is not known" if unknown else " ".join(str(error).split()).rstrip(".")
         raise InputError(
             f"item {item_id!r}: cannot decode the picture ({reason}); repair or remove it, or set "
             "extraction.unreadable to skip."

