@@ -27,12 +27,14 @@ from modality_gap.embeddings.extraction import (
 from modality_gap.embeddings.sets import EmbeddingWriter
 from modality_gap.encoders.base import Encoder
 from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.pictures import allow_pixels
 
 torch.set_num_threads(snakemake.threads)
 inputs, seed = snakemake.params.inputs, snakemake.params.seed
 # Of the configuration, since another number of workers is no reason to embed again.
 workers = {"workers": snakemake.config["extraction"]["workers"]}
 settings = snakemake.params.extraction | workers
+allow_pixels(settings["max_pixels"])
 dataset, wheel = snakemake.input.dataset, snakemake.input.get("wheel")
 shard = tuple(map(int, snakemake.wildcards.get("scatteritem", "1-of-1").split("-of-")))
 

@@ -25,7 +25,7 @@ images, texts, rows = {}, {}, {}
 for split, part in pairs.groupby("split"):
     pictures = [open_picture(*item) for item in zip(part["image"], part["item_id"], strict=True)]
     images[split] = torch.stack([transform(picture) for picture in pictures]).to(device)
-    texts[split] = tokenizer(list(part["text"]), context_length=model.context_length).to(device)
+    texts[split] = tokenizer(list(part["text"])).to(device)
 
 
 def embed(split: str, rows: slice | torch.Tensor = slice(None)):

@@ -18,6 +18,7 @@ from modality_gap.embeddings.sets import cluster_codes
 from modality_gap.embeddings.stored import read, read_pair
 from modality_gap.encoders.base import choose_device
 from modality_gap.encoders.open_clip import load_open_clip
+from modality_gap.encoders.pictures import allow_pixels
 from modality_gap.measures.gap import linear_separability
 from modality_gap.training.experiments import (
     embed_task,
@@ -42,11 +43,11 @@ start = build = more = clusters = task_clusters = None
 if "model" in settings:
     weights = start_weights(params.encoder, snakemake.input.get("weights"))
     model, transform, tokenizer = load_open_clip(params.encoder, weights)
-    tokenize = partial(tokenizer, context_length=model.context_length)
+    allow_pixels(snakemake.config["extraction"]["max_pixels"])
     prepared = {"transform": transform, "workers": snakemake.threads}
     sample = settings["model"].get("pairs"), params.seed
     pairs = read_pairs(
-        snakemake.input.dataset, *sample, tokenize=tokenize, device=device, **prepared
+        snakemake.input.dataset, *sample, tokenize=tokenizer, device=device, **prepared
     )
     print(f"{len(pairs.train)} pairs to train on, {len(pairs.test)} held out", file=sys.stderr)
     if name == "temperature":
@@ -71,7 +72,7 @@ if name == "temperature" and "model" in settings:
     prompts = pd.read_parquet(snakemake.input.prompts)
     prompts = prompts[prompts["task"] == settings["task"]]
     classes, right = prompts["label"].to_numpy(), labels[params.task_label].to_numpy()
-    task = pixels, tokenize(list(prompts["text"])).to(device)
+    task = pixels, tokenizer(list(prompts["text"])).to(device)
 elif name == "temperature":
     weights = load_file(snakemake.input.model)
     start = LinearProjections(

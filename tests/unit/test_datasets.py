@@ -124,6 +124,17 @@ def test_a_large_data_set_comes_in_groups_of_rows_in_its_order(tmp_path, capsys)
     assert f"{count} pictures of 7 classes" in capsys.readouterr().err
 
 
+def test_large_pictures_come_in_small_groups(tmp_path, monkeypatch):
+    monkeypatch.setattr("modality_gap.data.datasets.LARGEST", 25)
+    table = pd.DataFrame({"item_id": list("abcde"), "image": [b"x" * 10] * 5})
+    files = {"all": str(tmp_path / "all.parquet")}
+    table.to_parquet(files["all"], index=False)
+    write_dataset(tmp_path / "union.parquet", {"format": "union", "files": files}, files)
+    file = pq.ParquetFile(tmp_path / "union.parquet")
+    assert [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)] == [3, 2]
+    assert list(file.read().to_pandas()["item_id"]) == [f"all/{item}" for item in "abcde"]
+
+
 def test_coco_s_own_files(tmp_path, mirror):
     files = {
         "annotations": str(mirror / "coco" / "captions_val2017.json"),

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from modality_gap.embeddings import extraction
 from modality_gap.embeddings.extraction import (
@@ -24,7 +24,7 @@ from modality_gap.embeddings.sets import EmbeddingWriter
 from modality_gap.embeddings.stored import read
 from modality_gap.encoders.base import Encoder
 from modality_gap.encoders.open_clip import hidden
-from modality_gap.encoders.pictures import open_picture, split_transform
+from modality_gap.encoders.pictures import allow_pixels, open_picture, split_transform
 from modality_gap.errors import InputError
 
 
@@ -284,11 +284,47 @@ def test_colours_of_sixteen_bits_keep_their_upper_half():
     np.testing.assert_allclose(picture, pixels / 257, atol=0.51)
 
 
-def test_a_picture_that_would_fill_the_memory_is_named_before_it_does(monkeypatch):
+@pytest.fixture
+def limit():
+    before = Image.MAX_IMAGE_PIXELS
+    yield allow_pixels
+    Image.MAX_IMAGE_PIXELS = before
+
+
+def test_a_picture_that_would_fill_the_memory_is_named_before_it_does(limit, recwarn):
     picture = encoded_picture(np.random.default_rng(0))  # of 50 x 40
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1500)
-    with pytest.raises(InputError, match=r"item 'p': .* \(50 x 40 pixels are too many\)"):
-        open_picture(picture, "p")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 900)  # Pillow itself refuses twice as many
-    with pytest.raises(InputError, match=r"item 'p': .*exceeds limit of 1800 pixels"):
-        open_picture(picture, "p")
+    for pixels in (1500, 900):  # Pillow itself refuses twice as many
+        limit(pixels)
+        words = rf"item 'p': .* 2000 pixels, more than extraction.max_pixels \({pixels}\) allows"
+        with pytest.raises(InputError, match=words):
+            open_picture(picture, "p")
+    limit(2000)
+    assert open_picture(picture, "p").size == (50, 40)
+    assert not [one for one in recwarn if "bomb" in str(one.message)]
+
+
+def test_a_large_picture_within_an_icon_is_refused_too(limit):
+    """The directory of an icon says 16 x 16, the picture in it what it likes."""
+    inner = io.BytesIO()
+    Image.new("RGB", (300, 300)).save(inner, "PNG")
+    entry = struct.pack("<BBBBHHII", 16, 16, 0, 0, 1, 32, len(inner.getvalue()), 22)
+    icon = struct.pack("<HHH", 0, 1, 1) + entry + inner.getvalue()
+    limit(1000)
+    with pytest.raises(InputError, match=r"90000 pixels, more than extraction.max_pixels"):
+        open_picture(icon, "p")
+
+
+def test_a_png_with_long_texts_is_read(limit):
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("XML:com.adobe.xmp", "x" * 3_000_000, zip=True)
+    file = io.BytesIO()
+    Image.new("RGB", (5, 4), (1, 2, 3)).save(file, "PNG", pnginfo=texts)
+    assert open_picture(file.getvalue(), "p").getpixel((4, 3)) == (1, 2, 3)
+
+
+def test_a_picture_is_not_turned_as_its_exif_says():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    Image.new("RGB", (5, 4)).save(file, "JPEG", exif=exif)
+    assert open_picture(file.getvalue(), "p").size == (5, 4)

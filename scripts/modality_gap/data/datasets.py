@@ -15,6 +15,8 @@ from modality_gap.data.formats import FORMATS
 from modality_gap.data.readers import ROWS
 from modality_gap.errors import InputError
 
+LARGEST = 2**27  # bytes of the pictures of a row group, which is in memory as a whole
+
 
 def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> None:
     """Write an entry of `datasets` in the config as a Parquet file, one row group at a time, from
@@ -59,6 +61,20 @@ def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
         yield row
 
 
+def _groups(rows: Iterator[dict]) -> Iterator[list[dict]]:
+    """The rows in lists of ROWS, or less where their pictures have more than LARGEST bytes."""
+    group: list[dict] = []
+    size = 0
+    for row in rows:
+        group.append(row)
+        size += len(row.get("image") or b"")
+        if len(group) == ROWS or size > LARGEST:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
 def _write(path: str | Path, rows: Iterator[dict]) -> None:
     first = next(rows, None)
     if first is None:
@@ -68,7 +84,7 @@ def _write(path: str | Path, rows: Iterator[dict]) -> None:
     shown = iter(tqdm(every, unit="picture", mininterval=10, file=sys.stderr))
     labels: Counter[str] = Counter()
     with pq.ParquetWriter(path, schema) as writer:
-        while group := list(itertools.islice(shown, ROWS)):
+        for group in _groups(shown):
             writer.write_table(pa.Table.from_pylist(group, schema))
             labels.update(row.get("label", "") for row in group)
     classes = f" of {len(labels)} classes" if "label" in first else ""

@@ -2,12 +2,14 @@
 
 import io
 import math
+import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
     PHOTOMETRIC_INTERPRETATION,
@@ -21,6 +23,8 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# Bytes of one text in a PNG: editors store a megabyte and more, which Pillow would refuse.
+PngImagePlugin.MAX_TEXT_CHUNK = 2**24
 
 
 def pixel_statistics(spec: dict) -> tuple[tuple, tuple] | None:
@@ -64,27 +68,43 @@ def clip_preprocess(picture: Image.Image, size: int) -> torch.Tensor:
     return torch.from_numpy((values - mean) / std)
 
 
+def allow_pixels(number: int) -> None:
+    """Set the largest number of pixels that `open_picture` decodes (extraction.max_pixels). It is
+    Pillow's own limit, which also holds for pictures within a file."""
+    Image.MAX_IMAGE_PIXELS = number
+
+
 def open_picture(data: bytes, item_id: str) -> Image.Image:
-    """Decode a picture to RGB, the first frame where it has several.
+    """Decode a picture to RGB, the first frame where it has several. It is not turned as its EXIF
+    data may say: open_clip and torchvision do not turn it either.
 
     Raises InputError that names the item if it cannot be decoded, if it is grey with more than 8
-    bits and the file does not say which value is white, or if it has more than 89 million pixels,
-    which no photograph has but a small file can claim.
+    bits and the file does not say which value is white, or if it has more pixels than allowed: a
+    small file can claim any number.
     """
+    limit = Image.MAX_IMAGE_PIXELS or math.inf
     try:
-        picture: Image.Image = Image.open(io.BytesIO(data))
-        if picture.width * picture.height > (Image.MAX_IMAGE_PIXELS or math.inf):
-            raise ValueError(f"{picture.width} x {picture.height} pixels are too many")
+        with warnings.catch_warnings():  # of pictures above the limit, which is an error here
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture: Image.Image = Image.open(io.BytesIO(data))
+        if picture.width * picture.height > limit:
+            raise Image.DecompressionBombError(f"({picture.width * picture.height} pixels)")
         picture.load()
         if picture.mode == "F" or picture.mode.startswith("I"):
             picture = _eight_bits(picture)
         return picture if picture.mode == "RGB" else picture.convert("RGB")
+    except Image.DecompressionBombError as error:
+        size = "".join(re.findall(r"\((\d+) pixels\)", str(error)))
+        raise InputError(
+            f"item {item_id!r}: the picture has {size} pixels, more than extraction.max_pixels "
+            f"({limit}) allows; raise that if it is a photograph, else remove it, or set "
+            "extraction.unreadable to skip."
+        ) from error
     except (
         OSError,
         ValueError,
         SyntaxError,
         RuntimeError,  # the decoder of AVIF; NotImplementedError, that of DDS
-        Image.DecompressionBombError,
     ) as error:
         # That error only says where the bytes are in memory.
         unknown = isinstance(error, UnidentifiedImageError)
