@@ -42,6 +42,53 @@ rule plot_diagnostics:
         "../scripts/beyond/plot_diagnostics.py"
 
 
+rule sweep_recall:
+    """Recall@1 of every set over the shifts, and where it is highest."""
+    input:
+        pairs=PAIR_FILES,
+        code=code("beyond/sweep_recall"),
+    output:
+        curve="results/statistics/recall_under_shift.csv",
+        peak="results/statistics/recall_peak.csv",
+    log:
+        "results/logs/sweep_recall.log",
+    benchmark:
+        "results/benchmarks/sweep_recall.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        sets=list(SETS),
+        clusters=CLUSTERS,
+        landscape=config["loss_landscape"],
+        step=config["explorer"]["step"],
+        bootstrap=config["bootstrap"],
+        permutations=config["permutations"],
+        confidence=config["confidence"],
+        sample=config["sample"],
+        seed=config["seed"],
+    script:
+        "../scripts/beyond/sweep_recall.py"
+
+
+rule plot_recall_under_shift:
+    """Recall@1 of every trained set against the distance of the centres."""
+    input:
+        curve="results/statistics/recall_under_shift.csv",
+        peak="results/statistics/recall_peak.csv",
+        gap="results/statistics/gap.csv",
+        code=code("beyond/plot_recall_under_shift"),
+    output:
+        **figure("recall_under_shift"),
+    log:
+        "results/logs/plot_recall_under_shift.log",
+    benchmark:
+        "results/benchmarks/plot_recall_under_shift.tsv"
+    conda:
+        "../envs/figures.yaml"
+    script:
+        "../scripts/beyond/plot_recall_under_shift.py"
+
+
 rule plot_sigmoid_loss:
     """The sigmoid loss against the gap, beside the softmax loss of the same set."""
     input:

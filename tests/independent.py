@@ -438,6 +438,71 @@ def sphere_loss(spacing, mismatched, temperature, delta_theta):
     return softmax_losses(images, texts, temperature)[0]
 
 
+# --- recall under the shift ---------------------------------------------------------------------
+
+
+def recall_sweep(x, y, deltas, confidence, resamples, permutations, seed, groups=None):
+    """A set's parts of recall_under_shift.csv and of recall_peak.csv."""
+    moved = [shifted(x, y, delta) for delta in deltas]
+    distances = np.array([signed_distance(x, y, sides) for sides in moved])
+    zero, nearest = int(np.argmin(abs(deltas))), int(np.argmin(abs(distances)))
+    counted = len(x) if groups is None else len(set(groups))
+    curve = {"delta": deltas, "distance": distances, "n": len(x), "clusters": counted}
+    curve, rows = pd.DataFrame(curve), []
+    for name in ("ab", "ba"):
+        # Who stands where is known before the shift: rows alike stay alike but for rounding.
+        order = [0, 1] if name == "ab" else [1, 0]
+        alike = [items((x, y)[side]) for side in order]
+        chosen = np.unique(alike[0])
+        right = []
+        for sides in moved:
+            one, other = (sides[side][first] for side, first in zip(order, alike, strict=True))
+            right.append([rank < 1 for rank in ranks(one, other).values()])
+        right, own = np.array(right), None if groups is None else groups[chosen]
+        for at in range(len(deltas)):
+            ends = right[at].mean(), *share_interval(right[at], confidence, own)
+            change = paired_change(right[zero], right[at], confidence, own)
+            for column, three in ((f"recall1_{name}", ends), (f"change_{name}", change)):
+                curve.loc[at, [column, f"{column}_low", f"{column}_high"]] = three
+        best = best_of(right.mean(axis=1), deltas)
+        units = np.arange(len(chosen)) if own is None else np.unique(own, return_inverse=True)[1]
+        by_unit = np.array([np.bincount(units, hits) for hits in right])
+
+        def place(weights, by_unit=by_unit):
+            return distances[best_of(by_unit @ weights, deltas)]
+
+        ends = bootstrap(place, by_unit.shape[1], resamples, confidence, seed, "percentile")
+        gains = by_unit - by_unit[zero]
+        useful = gains[:, gains.any(axis=0)]
+        rng = np.random.default_rng(seed)
+        signs = 2 * rng.integers(0, 2, (permutations, useful.shape[1]), dtype=np.int8) - 1
+        largest = (signs @ useful.T).max(axis=1)
+        beaten = (largest >= gains[best].sum()).sum()
+        row = {
+            "direction": name,
+            "n": len(chosen),
+            "clusters": by_unit.shape[1],
+            "gap": distances[zero],
+            "best_delta": deltas[best],
+            "best_distance": distances[best],
+            "best_distance_low": ends[0],
+            "best_distance_high": ends[1],
+            "best_at_end": best in (0, len(deltas) - 1),
+            "p_max_statistic": (1 + beaten) / (1 + permutations),
+            "closed_delta": deltas[nearest],
+            "closed_distance": distances[nearest],
+            "p_closed": mcnemar(right[zero], right[nearest], own),
+        }
+        for column, at in (("at_gap", zero), ("best", best), ("closed", nearest)):
+            row[f"recall_{column}"] = right[at].mean()
+            row |= named_interval(f"recall_{column}", share_interval(right[at], confidence, own))
+        for column, at in (("gain", best), ("change_closed", nearest)):
+            row[column], *ends = paired_change(right[zero], right[at], confidence, own)
+            row |= named_interval(column, ends)
+        rows.append(row)
+    return curve, rows
+
+
 # --- diagnostics --------------------------------------------------------------------------------
 
 

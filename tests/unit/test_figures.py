@@ -547,6 +547,30 @@ def test_sigmoid_loss(draw):
     assert legend(figure)["sigmoid loss (left scale)"].get_color() == PALETTE[2]
 
 
+def test_recall_under_shift(draw):
+    ends = ("recall1_ab", "recall1_ba")
+    curve = made({"set": list(SETS), "delta": np.arange(9) - 3}, ends=ends, n=1234)
+    curve["distance"] = 1 - 0.3 * curve["delta"]
+    rows = [(name, side) for name in SETS for side in ("ab", "ba")]
+    peak = pd.DataFrame(rows, columns=["set", "direction"]).assign(best_at_end=[False, True] * 3)
+    peak["best_distance"], peak["recall_best"] = np.arange(6) / 7, np.arange(6) / 9 + 0.01
+    gap = gaps()
+    axes, figure = draw("plot_recall_under_shift", curve=curve, peak=peak, gap=gap)
+    trained = gap[gap["weights"] == "trained"]
+    assert 0 < len(trained) < len(SETS)
+    for ax, (_, row) in zip(axes, trained.iterrows(), strict=False):
+        part = curve[curve["set"] == row["set"]]
+        for name, color in zip(ends, (IMAGE_COLOR, TEXT_COLOR), strict=True):
+            assert lines(ax, part["distance"], part[name], color)
+            assert has_band(ax, part["distance"], part[f"{name}_low"], part[f"{name}_high"], color)
+        assert lines(ax, [row["gap"]] * 2, [0, 1], INK)
+        ab, ba = peak[peak["set"] == row["set"]].to_dict("records")
+        assert lines(ax, ab["best_distance"], ab["recall_best"])
+        assert not lines(ax, ba["best_distance"], ba["recall_best"])  # the end of the sweep
+        assert ax.get_title() == f"{row['model']} (n 1,234)"
+    assert len(legend(figure)) == 4
+
+
 def test_supplementary6(draw):
     keys = {"encoder": ["e", "f"], "weights": ["trained", "random"]}
     names = ("min_cosine", "q1_cosine", "median_cosine", "q3_cosine", "max_cosine")

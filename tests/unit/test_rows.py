@@ -18,6 +18,7 @@ from modality_gap.measures import (
     mlp_cone,
     p_values,
     projection,
+    recall_sweep,
     shift_path,
     sphere,
     tables,
@@ -64,6 +65,33 @@ def test_a_row_of_gap(pair):
     assert found["recall_items_a"] == 39
     close(found, {name: expected[name] for name in found})
     assert found.keys() == expected.keys()
+
+
+def test_recall_under_the_shift(pair):
+    x, y, groups = pair
+    deltas = plain.grid({"delta_start": -2, "delta_stop": 2.5, "delta_step": 0.25})
+    for some in (groups, None):
+        settings = CONFIDENCE, 90, 300, 5
+        curve, peaks = recall_sweep.recall_under_shift(x, y, deltas, *settings, some)
+        expected, rows = plain.recall_sweep(x, y, deltas, CONFIDENCE, *settings[1:], some)
+        pd.testing.assert_frame_equal(curve[list(expected)], expected, check_dtype=False, rtol=1e-9)
+        assert set(curve) == set(expected)
+        for found, wanted in zip(peaks, rows, strict=True):
+            close({name: found[name] for name in wanted}, wanted)
+            assert found.keys() == wanted.keys()
+        # Without a shift it is the recall of the set's own table.
+        own, unmoved = plain.recall_columns(x, y, CONFIDENCE, some), curve[curve["delta"] == 0]
+        for name in ("recall1_ab", "recall1_ab_low", "recall1_ba", "recall1_ba_high"):
+            assert unmoved[name].item() == pytest.approx(own[name])
+
+
+def test_a_shift_into_the_origin_has_no_row():
+    # The gap lies along the first axis, and so does the first pair, which delta 2 takes to 0.
+    x = plain.unit(np.array([[1.0, 0, 0], [1, 1, 0], [1, -1, 0]]))
+    deltas = np.array([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
+    curve, peaks = recall_sweep.recall_under_shift(x, -x, deltas, CONFIDENCE, 20, 30, 5)
+    assert curve["delta"].tolist() == [-2, -1, 0, 1, 3]
+    assert [row["direction"] for row in peaks] == ["ab", "ba"]
 
 
 def test_a_row_of_normalisation(pair):

@@ -59,6 +59,7 @@ FIGURES = {
     "cone_areas": "cone_areas.csv",
     "diagnostics": "diagnostics.csv",
     "models": "gap.csv loss_minimum.csv",
+    "recall_under_shift": "recall_under_shift.csv recall_peak.csv gap.csv",
     "training": "training/stitched.csv training/emoji_clip.csv",
     **{
         f"experiment_{name}": " ".join(f"experiments/{name}{end}.csv" for end in ends)

@@ -313,6 +313,19 @@ def test_loss_minimum_and_shape(run):
         assert row["n"] == len(run.some(row["set"])[0]) // 12 * 12
 
 
+def test_recall_under_the_shift(run):
+    grid = run.config["loss_landscape"] | {"delta_step": run.config["explorer"]["step"]}
+    settings = run.confidence, run.config["bootstrap"]["resamples"], run.config["permutations"]
+    curves, peaks = [], []
+    for name in run.sets:
+        sides, groups = run.some(name), run.some_groups(name)
+        curve, rows = plain.recall_sweep(*sides, plain.grid(grid), *settings, run.seed, groups)
+        curves.append(curve.assign(set=name))
+        peaks += [{"set": name, **row} for row in rows]
+    same(run.table("statistics/recall_under_shift.csv"), pd.concat(curves))
+    same(run.table("statistics/recall_peak.csv"), peaks)
+
+
 def test_sphere(run):
     sphere = run.config["sphere"]
     found = run.table("statistics/sphere.csv")
