@@ -1,5 +1,5 @@
 # `make report`, `make full` and `make test`. They install everything they need into .venv.
-.PHONY: report full paper rehearsal test unit test-faults test-cluster docs docs/faults.md
+.PHONY: report pairs full paper rehearsal test unit test-faults test-cluster docs docs/faults.md
 .PHONY: bench lint lock wheelhouse browser slurm clean help
 
 ENV := .venv/installed
@@ -34,6 +34,9 @@ report: $(ENV)  ## run the default configuration; write results/paper.html and r
 	@python scripts/sources/fetch_released.py
 	snakemake
 	$(call write_report,)
+
+pairs: $(ENV)  ## measure your own pairs (config/own_pairs.yaml) alone; write results/pairs.html
+	snakemake --configfile config/own_pairs.yaml
 
 full: $(ENV)  ## the same with the paper's own data and models: internet, a GPU, 60 GB of disk
 	@python scripts/sources/fetch_released.py

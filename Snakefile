@@ -30,6 +30,7 @@ include: "rules/beyond.smk"
 include: "rules/after.smk"
 include: "rules/claims.smk"
 include: "rules/pages.smk"
+include: "rules/pairs.smk"
 
 
 report: "report/workflow.rst"
@@ -43,8 +44,12 @@ config = {**config, "stand_ins": sentences(ITEMS, STAND_INS, SETS, config)}
 rule all:
     default_target: True
     input:
-        "results/paper.html",
-        "results/claims.html",
-        "results/models.html",
-        "results/run.html",
-        "results/after/methods.csv",
+        "results/pairs.html"
+        if PAIRS_ALONE
+        else [
+            "results/paper.html",
+            "results/claims.html",
+            "results/models.html",
+            "results/run.html",
+            "results/after/methods.csv",
+        ],

@@ -165,6 +165,8 @@ SETS = {
     if "released" not in entry
     or is_at_hand(ASSETS[entry["released"]], Path(RESOURCES), MIRROR)
 }
+# Your own pairs alone need nothing of the paper: no model, no download and no other page.
+PAIRS_ALONE = all("files" in entry for entry in SETS.values())
 # By set and by inputs, the label column that names the cluster of items that are not independent.
 CLUSTERS = set_clusters({**config, "sets": SETS})
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
@@ -272,7 +274,7 @@ def start_of_run():
 
 wildcard_constraints:
     loss="|".join(LOSS_OF),
-    set="|".join(SETS),
+    set="|".join(SETS) or "(?!)",
     encoder="|".join(ENCODERS),
     inputs="|".join(INPUTS),
     dataset="|".join(DATASETS) or "(?!)",

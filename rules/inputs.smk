@@ -26,6 +26,16 @@ def pair_files(names):
 PAIR_FILES = pair_files(SETS)
 
 
+def set_of_model(name):
+    """The name of a set of Tables 1 and 2, which embed prompts with its model."""
+    if {"encoder", "projection"} & SETS.get(name, {}).keys():
+        return name
+    raise WorkflowError(
+        f"{name} is no set with an encoder or a projection, so Tables 1 and 2 have no model; add "
+        "one to sets or models."
+    )
+
+
 def encoded(wildcards):
     """The encoder and the inputs of a folder in results/embeddings: a set, or ENCODER.INPUTS."""
     if wildcards.encoded in SETS:

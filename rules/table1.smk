@@ -4,7 +4,7 @@
 rule sweep_zero_shot:
     """Every zero-shot task of one set, over the shifts."""
     input:
-        pair=lambda w: pair_files([w.set]),
+        pair=lambda w: pair_files([set_of_model(w.set)]),
         images=lambda w: [
             embeddings_by_model(w.set, TASKS[task]["inputs"], "image")
             for task in config["table1"]["tasks"]

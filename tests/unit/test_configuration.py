@@ -102,6 +102,20 @@ def test_null_in_an_overlay_removes_an_entry() -> None:
     assert without_nulls(SHIPPED) == SHIPPED
 
 
+def test_own_pairs_alone_need_no_set_and_no_table_of_a_model() -> None:
+    config = copy.deepcopy(SHIPPED)
+    update_config(config, yaml.safe_load((ROOT / "config" / "own_pairs.yaml").read_text("utf-8")))
+    config = without_nulls(config)
+    check_config(config, SCHEMA_PATH, ENCODERS, FORMATS)
+    assert list(with_rows(config)["sets"]) == ["mine"]
+    # With a model, Tables 1 and 2 must name one again.
+    row = {"library": "open_clip", "architecture": "RN50", "seed": 0, "inputs": "emoji"}
+    with pytest.raises(InputError, match=r"table1\.sets\[0\]: 'stitched' is not a known set"):
+        check_config(config | {"models": {"rn50": row}}, SCHEMA_PATH, ENCODERS, FORMATS)
+    with pytest.raises(InputError, match="sets, models and pairs have no entry; add one"):
+        check_config(config | {"pairs": {}}, SCHEMA_PATH, ENCODERS, FORMATS)
+
+
 def test_what_needs_an_absent_file_takes_no_part() -> None:
     encoders = {f"r{n}": {"library": "timm", "weights": f"w{n}"} for n in range(3)}
     panel = {"encoders": ["r0", "r1", "r2"], "modality": "image", "inputs": "emoji"}

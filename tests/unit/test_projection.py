@@ -11,6 +11,7 @@ import pytest
 from modality_gap.embeddings.sets import EmbeddingSet, normalise
 from modality_gap.measures import initialisations, shift_path
 from modality_gap.measures.projection import (
+    nearest_neighbours,
     pair_svd_2d,
     pair_umap_2d,
     principal_components,
@@ -165,3 +166,13 @@ def test_the_plane_of_initialisations(group, umap_calls):
     assert umap_calls[0]["random_state"] == 6
     assert table["umap_2"].tolist() == [-i for i in range(24)]
     assert table["seed"].tolist() == group.labels["seed"].tolist()
+
+
+def test_the_neighbours_given_to_umap_are_those_of_all_cosines():
+    x = np.random.default_rng(3).normal(size=(1500, 6))
+    x /= np.linalg.norm(x, axis=1)[:, None]
+    rows, distances = nearest_neighbours(x, 7)
+    for i in (0, 1023, 1024, 1499):  # of two tiles
+        away = np.array([1 - float(np.dot(x[i], other)) for other in x])
+        np.testing.assert_array_equal(rows[i], np.argsort(away)[:7])
+        np.testing.assert_allclose(distances[i], np.sort(away)[:7], atol=1e-6)

@@ -92,6 +92,8 @@ def _of_names(config: dict) -> Iterator[str]:
 
 
 def _of_sets(config: dict) -> Iterator[str]:
+    if not config["sets"]:
+        yield "sets, models and pairs have no entry; add one to any of them."
     labels: dict[tuple[str, str], str] = {}
     for name, entry in config["sets"].items():
         key, modalities = f"sets.{name}", entry["modalities"]

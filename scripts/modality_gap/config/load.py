@@ -21,11 +21,20 @@ def load_yaml(path: str | Path) -> Any:
     return content
 
 
+# Sections that a null empties: what they name takes part only if it is named.
+MAY_BE_EMPTY = ("models", "pairs", "sets")
+
+
 def without_nulls(config: dict) -> dict:
     """The configuration without entries that are null, at any depth, so that an overlay can remove
-    an entry of config/config.yaml: `sets: {stitched: null}`."""
+    an entry of config/config.yaml: `sets: {stitched: null}`; or all of a section: `sets: null`."""
+    emptied: dict = {key: {} for key in MAY_BE_EMPTY if key in config and config[key] is None}
+    return _without_nulls(config) | emptied
+
+
+def _without_nulls(config: dict) -> dict:
     return {
-        key: without_nulls(value) if isinstance(value, dict) else value
+        key: _without_nulls(value) if isinstance(value, dict) else value
         for key, value in config.items()
         if value is not None
     }

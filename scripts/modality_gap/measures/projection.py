@@ -6,21 +6,46 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from modality_gap.data.tiles import tiles
+
+# From as many points on, UMAP itself would look for approximate neighbours, which takes longer.
+EXACT_FROM = 4096
+
+
+def nearest_neighbours(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the `count` nearest points of each of the unit vectors x (n, d), itself among them,
+    nearest first, and their cosine distances: two arrays (n, count), int32 and float32."""
+    rows, distances = [], []
+    for (some,) in tiles(x, size=1024):
+        cosines = some @ x.T
+        nearest = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
+        away = 1 - np.take_along_axis(cosines, nearest, axis=1)
+        order = np.argsort(away, axis=1, kind="stable")
+        rows.append(np.take_along_axis(nearest, order, axis=1))
+        distances.append(np.take_along_axis(away, order, axis=1).clip(min=0))
+    return np.concatenate(rows).astype(np.int32), np.concatenate(distances).astype(np.float32)
+
 
 def umap_2d(x: np.ndarray, n_neighbors: int, min_dist: float, seed: int) -> np.ndarray:
-    """UMAP of the rows of x (n, d) to (n, 2), cosine metric, the same for the same seed. Prints its
-    steps to stdout and its epochs to stderr."""
+    """UMAP of the unit vectors x (n, d) to (n, 2), cosine metric, the same for the same seed.
+    Prints its steps to stdout and its epochs to stderr."""
+    neighbours = min(n_neighbors, len(x) - 1)
+    many = len(x) >= EXACT_FROM
+    known = nearest_neighbours(x, neighbours) if many else (None, None)
     with warnings.catch_warnings():
         # UMAP warns that a seed keeps it to one thread, which is what is wanted here.
         warnings.filterwarnings("ignore", message="n_jobs value")
+        # And that it can place no further points with neighbours that it is given.
+        warnings.filterwarnings("ignore", message="precomputed_knn")
         from umap import UMAP
 
         model = UMAP(
-            n_neighbors=min(n_neighbors, len(x) - 1),
+            n_neighbors=neighbours,
             min_dist=min_dist,
             metric="cosine",
             random_state=seed,
             n_jobs=1,
+            precomputed_knn=(*known, None),
             verbose=True,
         )
         return model.fit_transform(x)
