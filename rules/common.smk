@@ -45,7 +45,7 @@ search_path = dict.fromkeys(
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 
 from modality_gap import __version__ as VERSION
-from modality_gap.data.assets import absence, is_at_hand, load_assets
+from modality_gap.data.assets import absence, is_available, load_assets
 from modality_gap.config.check import check_config
 from modality_gap.config.load import (
     load_yaml,
@@ -119,7 +119,7 @@ config, LEFT_OUT = without_absent(
     [
         name
         for name, asset in ASSETS.items()
-        if asset.kind == "placed" and not is_at_hand(asset, Path(RESOURCES), MIRROR)
+        if asset.kind == "placed" and not is_available(asset, Path(RESOURCES), MIRROR)
     ],
 )
 if LEFT_OUT and getattr(workflow, "is_main_process", True):
@@ -163,7 +163,7 @@ SETS = {
     name: entry
     for name, entry in config["sets"].items()
     if "released" not in entry
-    or is_at_hand(ASSETS[entry["released"]], Path(RESOURCES), MIRROR)
+    or is_available(ASSETS[entry["released"]], Path(RESOURCES), MIRROR)
 }
 # Your own pairs alone need nothing of the paper: no model, no download and no other page.
 PAIRS_ALONE = all("files" in entry for entry in SETS.values())

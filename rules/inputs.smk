@@ -5,7 +5,7 @@ def asset_path(asset):
     """The path of an asset. One that must be downloaded by hand has to be there before the first
     job runs, when Snakemake plans the jobs."""
     entry = ASSETS[asset]
-    if entry.kind == "placed" and not is_at_hand(entry, Path(RESOURCES), MIRROR):
+    if entry.kind == "placed" and not is_available(entry, Path(RESOURCES), MIRROR):
         raise WorkflowError(absence(entry))
     return f"resources/{entry.path}"
 

@@ -7,6 +7,7 @@ log_to(snakemake)
 import numpy as np
 from safetensors.numpy import load_file
 
+from modality_gap.config.model_files import file_digests
 from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.embeddings.stored import read
 
@@ -15,6 +16,7 @@ weight = load_file(snakemake.input.projection)[f"{snakemake.wildcards.modality}.
 vectors = (source.normalised() @ weight.T.astype(np.float64)).astype(np.float32)
 metadata = source.metadata | {
     "projection": snakemake.input.projection.rsplit("/", 1)[1],
+    "projection_sha256": file_digests([snakemake.input.projection])[snakemake.input.projection],
     "model": f"{source.metadata['model']}, then a linear projection to {len(weight)} dimensions",
 }
 write(EmbeddingSet(source.item_ids, vectors, source.labels, metadata), snakemake.output[0])

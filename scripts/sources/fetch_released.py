@@ -16,7 +16,7 @@ from modality_gap.errors import InputError
 
 
 class TimeIsUp(BaseException):
-    """No Exception, so that no library takes the alarm for a fault of its own to repair."""
+    """Not an Exception, so that no library catches the alarm as an error of its own."""
 
 
 def ring(*_: object) -> None:
@@ -24,7 +24,8 @@ def ring(*_: object) -> None:
 
 
 def fetch_all(assets: list[Asset], resources: Path, time_limit_s: float) -> str | None:
-    """Fetch what is not yet under `resources`; return what hindered it, or None. Leaves no part."""
+    """Fetch the files that are missing under `resources`; leaves no partial file. Returns the
+    reason for a failure, or None."""
     mirror = os.environ.get("MODALITY_GAP_MIRROR")
     destinations = {resources / asset.path: asset for asset in assets}
     missing = {path: asset for path, asset in destinations.items() if not path.is_file()}

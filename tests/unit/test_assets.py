@@ -23,7 +23,7 @@ from modality_gap.data.assets import (
     Asset,
     check_placed,
     fetch,
-    is_at_hand,
+    is_available,
     load_assets,
     part_of,
     read_member,
@@ -364,15 +364,15 @@ def test_read_member_tells_what_is_wrong(tmp_path: Path) -> None:
 
 def test_at_hand_means_under_resources_or_in_a_mirror_folder(tmp_path: Path) -> None:
     asset, resources, mirror = an_asset(url="http://x/a"), tmp_path / "resources", tmp_path / "m"
-    assert not is_at_hand(asset, resources, None)
-    assert not is_at_hand(asset, resources, str(mirror))
-    assert not is_at_hand(asset, resources, "http://127.0.0.1:9")
+    assert not is_available(asset, resources, None)
+    assert not is_available(asset, resources, str(mirror))
+    assert not is_available(asset, resources, "http://127.0.0.1:9")
     (mirror / PATH).parent.mkdir(parents=True)
     (mirror / PATH).touch()
-    assert is_at_hand(asset, resources, str(mirror))
-    assert not is_at_hand(asset, resources, None)
+    assert is_available(asset, resources, str(mirror))
+    assert not is_available(asset, resources, None)
     shutil.move(mirror, resources)
-    assert is_at_hand(asset, resources, None)
+    assert is_available(asset, resources, None)
 
 
 def test_the_projects_own_table_loads() -> None:
@@ -471,7 +471,8 @@ def test_a_size_is_exact_or_within_half_and_twice(tmp_path: Path) -> None:
         if right:
             check_placed(rough, path)
         else:
-            with pytest.raises(InputError, match=rf"\({size} bytes .* arrived, about 1000 bytes were"):
+            words = rf"\({size} bytes .* arrived, about 1000 bytes were"
+            with pytest.raises(InputError, match=words):
                 check_placed(rough, path)
 
 

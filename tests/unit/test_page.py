@@ -372,9 +372,7 @@ ALLOWED = {5000.0, 50000.0, 512.0, 128.0, 256.0}
 
 def test_nothing_but_the_ledger_holds_verdicts_and_tolerances():
     sources = [*(ROOT / "scripts/modality_gap/pages").rglob("*.py")]
-    templates = [
-        ROOT / f"report/templates/{name}.html.j2" for name in ("paper", "models", "parts")
-    ]
+    templates = [ROOT / f"report/templates/{name}.html.j2" for name in ("paper", "models", "parts")]
     for path in [*sources, *templates]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"""tolerance|agrees["']|["']agrees|\.agrees""", text), path.name

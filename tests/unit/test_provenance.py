@@ -35,7 +35,10 @@ def test_every_column_of_models_and_data():
             "weights": "laion", "weights_sha256": "0123456789abcdef", "dtype": "float32",
             "extraction": {"items": 300, "infer_s": 4.0, "items_per_s": 31.26, "device": "CPU"},
         },
-        ("joined", "text"): {"projection": "proj.safetensors", "weights": "bert"},
+        ("joined", "text"): {
+            "projection": "proj.safetensors", "projection_sha256": "fedcba98765432100",
+            "weights": "bert", "weights_sha256": "00112233445566778899",
+        },
         ("own", "text"): {"dataset": "a file", "model": "theirs"},
     }  # fmt: skip
     sizes = {("whole", "image"): 1234, ("joined", "text"): 40, ("own", "text"): 7}
@@ -52,7 +55,9 @@ def test_every_column_of_models_and_data():
     assert joined["model"] == "Bert, projected to 64"
     assert (joined["weights"], joined["encoder_weights"]) == ("proj.safetensors", "bert")
     assert joined["dataset"] == "emoji, split test, kind a or b, sample of 40"
-    assert (joined["sha256"], joined["per_s"], joined["forward_per_s"]) == (NONE, NONE, NONE)
+    assert (joined["per_s"], joined["forward_per_s"]) == (NONE, NONE)
+    # The projection's own digest stands before that of the frozen encoder, as its name does.
+    assert joined["sha256"] == "fedcba987654 over 001122334455"
     assert (own["model"], own["dataset"], own["n"]) == ("theirs", "a file", "7")
 
 

@@ -232,7 +232,10 @@ REFUSED = [
     ({"modules.json": []}, "modules.json does not begin with its one transformer"),
     ({"modules.json": [TRANSFORMER, TRANSFORMER]}, "does not begin with its one transformer"),
     ({"modules.json": [TRANSFORMER, POOLED, POOLED]}, "not have its pooling in the second place"),
-    ({"modules.json": [TRANSFORMER, step("Normalize", "1"), POOLED]}, "pooling in the second place"),
+    (
+        {"modules.json": [TRANSFORMER, step("Normalize", "1"), POOLED]},
+        "pooling in the second place",
+    ),
     (
         {"modules.json": [{"type": 1, "path": ""}]},
         "modules.json is not a list of modules with type",

@@ -207,7 +207,7 @@ def _checked(asset: Asset, part: Path, destination: Path, source: str) -> str:
     return source
 
 
-def is_at_hand(asset: Asset, resources: Path, mirror: str | None) -> bool:
+def is_available(asset: Asset, resources: Path, mirror: str | None) -> bool:
     """Whether the file is in `resources` or in a mirror that is a folder; needs no network."""
     places = [Path(resources) / asset.path]
     if mirror and not mirror.startswith(URL_PREFIXES):
@@ -259,7 +259,7 @@ def read_member(wheel_path: Path, member: str) -> bytes:
 
 
 def _session(retries: int, backoff_s: float) -> requests.Session:
-    """A session that repeats a request until an answer begins; the body is `_download`'s care."""
+    """A session that retries a request until a response begins; `_download` handles the body."""
     retry = Retry(
         total=retries,
         backoff_factor=backoff_s,
@@ -275,7 +275,7 @@ def _session(retries: int, backoff_s: float) -> requests.Session:
 
 
 def _ask(session: requests.Session, url: str, part: Path, timeout_s: float) -> requests.Response:
-    """An answer whose body is to be streamed: the rest of `part` (206) or the whole file (200)."""
+    """A response to stream: the rest of `part` (206) or the whole file (200)."""
     have = part.stat().st_size if part.exists() else 0
     # Without compression, byte positions and Content-Length are those of the file itself.
     headers = {"Accept-Encoding": "identity"}

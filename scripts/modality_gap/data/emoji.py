@@ -1,4 +1,4 @@
-"""Datasets: one Parquet file each, with `item_id`, `image` (encoded bytes), `text` and labels."""
+"""The dataset emoji: drawings, their names and labels."""
 
 import re
 

@@ -98,7 +98,7 @@ def _faults_of_place(key: str, name: str, entry: Mapping) -> Iterator[str]:
 
 @contextmanager
 def hidden(module: str) -> Iterator[None]:
-    """Imports within fail for a module that is not imported yet, as if it were not installed."""
+    """Context in which a module that is not imported yet cannot be, as if it were not installed."""
     imported = module in sys.modules
     if not imported:
         sys.modules[module] = None  # type: ignore[assignment]

@@ -73,7 +73,7 @@ def cosine_distribution(
 
 def count_in_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """`np.histogram(values, edges)[0]` of values within evenly spaced edges, several times faster:
-    a product gives the bin, and only a value as near to an edge as rounding reaches is searched."""
+    the bin is a product, and only values within rounding of an edge are searched."""
     bins, counts = len(edges) - 1, np.zeros(len(edges) - 1, dtype=np.int64)
     values = values.ravel()
     for start in range(0, len(values), AT_ONCE):

@@ -13,9 +13,9 @@ from modality_gap.measures.shift import shifted_similarity, unshifted
 
 
 def _effects_of_rows(logits: np.ndarray, first: int) -> np.ndarray:
-    """Logits (batches, rows, b) of some rows of square matrices, from row `first` on: the sum over
-    the rows other than k of what their cross-entropy loses when column k is left out, less row k's
-    own cross-entropy, (batches, b); of these rows alone."""
+    """Change of the summed cross-entropy of some rows when pair k is left out, for each k,
+    (batches, b). `logits` (batches, rows, b) are rows of square matrices from row `first` on.
+    Leaving out k takes column k from the other rows, and row k itself."""
     place = logits.argmax(axis=-1)[..., None]
     top = np.take_along_axis(logits, place, axis=-1)
     powers = np.exp(logits - top)
@@ -45,9 +45,9 @@ def softmax_effects(
     batch_size: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """Contribution of each pair to the symmetric loss of its batch of b pairs, by leaving it out,
-    at every shift, (n, deltas): b - 1 times the difference between the loss with and without the
-    pair, less the mean of these over the batch. x, y: (n, d) in whole batches."""
+    """Contribution of each pair to the symmetric loss of its batch, at every shift, (n, deltas):
+    (b - 1) times the loss of the batch less its loss without the pair, for b pairs per batch, and
+    from this the batch's mean is subtracted. x, y: (n, d) in whole batches."""
     batches = len(x) // batch_size
     x, y = (side.reshape(batches, batch_size, -1) for side in (x, y))
     x_along, y_along = x @ u, y @ u
@@ -107,8 +107,8 @@ def effects_of(loss: Loss, parameters: Mapping[str, float]) -> Callable[..., np.
 
 
 def _of_units(of_pairs: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
-    """Contributions of pairs (n, ...) as those of independent units (units, ...), pairs or clusters
-    of them: the mean stays what it is."""
+    """Contributions of pairs (n, ...) summed over independent units, which are pairs or clusters of
+    them, (units, ...), and scaled so that their mean stays the same."""
     if clusters is None:
         return of_pairs
     count = int(clusters.max()) + 1
@@ -124,9 +124,9 @@ def loss_by_unit(
     effects: Callable[[np.ndarray], np.ndarray],
     clusters: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The loss (deltas,) divided among its n pairs, or clusters of them, as values (deltas, units)
-    whose mean it is, so that a bootstrap can draw units. `softmax_effects` gives the values near
-    the minimum; far above it all units get the mean."""
+    """One value per pair, or cluster of pairs, (deltas, units), whose mean is the loss (deltas,),
+    so that a bootstrap can draw units. Near the minimum the values come from `effects`
+    (`softmax_effects`); far above it each is the mean."""
     lowest = int(np.nanargmin(mean))
 
     at_lowest = _of_units(effects(deltas[[lowest]]), clusters)[:, 0]

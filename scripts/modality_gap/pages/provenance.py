@@ -36,7 +36,8 @@ def models_rows(
         ]
         if "projection" in entry:
             labels[0] += f", projected to {config['projections'][entry['projection']]['dim']}"
-        sha = about.get("weights_sha256")
+        # Of a projection first its own, then that of the encoder's weights, as their names.
+        digests = [about.get("projection_sha256"), about.get("weights_sha256")]
         inferring = speed.get("infer_s")
         rows.append(
             {
@@ -45,7 +46,7 @@ def models_rows(
                 "model": listed(labels) if labels else about.get("model", NONE),
                 "weights": about.get("projection") or about.get("weights", NONE),
                 "encoder_weights": about.get("weights", "") if "projection" in about else "",
-                "sha256": sha[:12] if sha else NONE,
+                "sha256": " over ".join(sha[:12] for sha in digests if sha) or NONE,
                 "dataset": _described(config["inputs"].get(entry.get("inputs")), about),
                 "precision": about.get("dtype", NONE),
                 "n": f"{sizes[name, modality]:,}",
