@@ -56,6 +56,7 @@ from modality_gap.config.load import (
 from modality_gap.config.losses import DECLARED_LOSSES, trained_with
 from modality_gap.config.names import without_absent
 from modality_gap.config.rows import cluster_column, set_clusters, with_rows
+from modality_gap.data.files import folder_states, several
 from modality_gap.data.formats import FORMATS
 from modality_gap.encoders.build import ENCODERS as LIBRARIES
 from modality_gap.errors import InputError

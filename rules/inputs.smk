@@ -238,15 +238,28 @@ def dataset_files(wildcards):
             role: f"results/datasets/{name}.parquet"
             for role, name in settings["files"].items()
         }
-    for role, name in settings["files"].items():
-        path = os.path.expandvars(name)
-        if name not in ASSETS and not Path(path).is_file():
+    own = {
+        role: os.path.expanduser(os.path.expandvars(name))
+        for role, name in settings["files"].items()
+        if name not in ASSETS
+    }
+    try:
+        own = several(own, FORMATS[settings["format"]].patterns)
+    except InputError as error:
+        raise WorkflowError(f"datasets.{wildcards.dataset}.files: {error}")
+    for role, path in own.items():
+        if not Path(path).exists():
             raise WorkflowError(
-                f"datasets.{wildcards.dataset}.files.{role} is {name!r}, and {path} is no file "
-                f"here ({Path.cwd()}); correct the path."
+                f"datasets.{wildcards.dataset}.files.{role} is {path!r}, and there is no such file "
+                f"or folder in {Path.cwd()}; correct the path."
             )
-        files[role] = asset_path(name) if name in ASSETS else yours(path)
-    return files
+        files[role] = yours(path)
+    assets = {
+        role: asset_path(name)
+        for role, name in settings["files"].items()
+        if name in ASSETS
+    }
+    return files | assets
 
 
 def maker_of(path):

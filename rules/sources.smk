@@ -83,6 +83,7 @@ rule make_dataset:
         "../envs/sources.yaml"
     params:
         dataset=lambda w: DATASETS[w.dataset],
+        folders=lambda w: folder_states(dataset_files(w)),
     script:
         "../scripts/sources/make_dataset.py"
 

@@ -11,7 +11,7 @@ from modality_gap.data.datasets import write_dataset
 
 settings = snakemake.params.dataset
 assets = load_assets(snakemake.input.assets)
-files = {role: snakemake.input[role] for role in settings["files"]}
+files = {role: path for role, path in snakemake.input.items() if role not in ("assets", "code")}
 for role, name in settings["files"].items():
     # Files that were downloaded are checked already.
     if name in assets and assets[name].kind == "placed":

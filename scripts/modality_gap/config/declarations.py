@@ -52,14 +52,25 @@ class Format:
 
     `read(files, **options)` yields the rows; its keyword arguments are the options of the format,
     each annotated with a type and a description. `files` are the keys that `files` must have; it
-    may have others only if at least `more` of them are wanted. `columns` are those of the dataset
-    beside item_id and the picture.
+    may also have those of `optional`, and others only if at least `more` of them are wanted. One
+    of them may be a folder with files of `patterns`, or a pattern of paths. `columns` are those of
+    the dataset beside item_id and the picture; where only the files say them, a function of the
+    reader's arguments gives them, or None while a file is not there.
     """
 
     read: Callable[..., Iterator[dict]]
     files: tuple[str, ...]
-    columns: tuple[str, ...]
+    columns: tuple[str, ...] | Callable[..., list[str] | None]
     more: int = 0
+    optional: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+
+    def columns_of(self, entry: Mapping) -> list[str] | None:
+        """The columns of an entry of `datasets`; None if they are not known yet."""
+        if not callable(self.columns):
+            return list(self.columns)
+        options = {key: entry[key] for key in entry.keys() - {"format", "files"}}
+        return self.columns(entry["files"], **options)
 
 
 def complete_schema(
@@ -190,7 +201,8 @@ def _format_rule(name: str, entry: Format) -> dict:
         "minProperties": len(entry.files) + entry.more,
     }
     if not entry.more:
-        files |= {"additionalProperties": False, "properties": {key: {} for key in entry.files}}
+        known: dict = {key: {} for key in (*entry.files, *entry.optional)}
+        files |= {"additionalProperties": False, "properties": known}
     then = {
         "propertyNames": {"enum": ["format", "files", *options]},
         "required": [key for key in options if parameters[key].default is inspect.Parameter.empty],

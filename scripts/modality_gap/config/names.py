@@ -15,9 +15,10 @@ MADE_HERE = {
 
 def columns_of(
     dataset: str, config: dict, formats: Mapping[str, Format], within: tuple[str, ...] = ()
-) -> list[str]:
+) -> list[str] | None:
     """The columns of a dataset that `where` and tasks may name; a union has those of its parts too.
-    `within`: the unions that contain the dataset.
+    None if they are not known before the dataset is made. `within`: the unions that contain the
+    dataset.
 
     Raises InputError for a union that contains itself.
     """
@@ -28,7 +29,9 @@ def columns_of(
     entry = config["datasets"][dataset]
     parts = entry["files"].values() if entry["format"] == "union" else ()
     columns = [columns_of(name, config, formats, (*within, dataset)) for name in parts]
-    return sorted({"item_id", *formats[entry["format"]].columns}.union(*columns))
+    columns.append(formats[entry["format"]].columns_of(entry))
+    known = [names for names in columns if names is not None]
+    return sorted({"item_id"}.union(*known)) if len(known) == len(columns) else None
 
 
 def without_absent(config: dict, absent: Collection[str]) -> tuple[dict, dict[str, list[str]]]:

@@ -162,7 +162,7 @@ def _of_experiments(config: dict, known: Known) -> Iterator[Reference]:
     captioned = [
         name
         for name, entry in config["datasets"].items()
-        if {"text", "split"} <= set(known.formats[entry["format"]].columns)
+        if {"text", "split"} <= {*(known.formats[entry["format"]].columns_of(entry) or ())}
     ]
     whole = [
         name
@@ -222,7 +222,9 @@ def column_references(config: dict, formats: Mapping[str, Format]) -> Iterator[R
 
     for key, column, inputs in named():
         dataset = config["inputs"][inputs]["dataset"]
-        yield key, column, columns_of(dataset, config, formats), f"column of the dataset {dataset}"
+        columns = columns_of(dataset, config, formats)
+        if columns is not None:
+            yield key, column, columns, f"column of the dataset {dataset}"
 
 
 def check_references(references: Iterable[Reference]) -> None:

@@ -1,7 +1,10 @@
 """Members of zip and tar archives: their names, kinds and damage."""
 
+import lzma
 import re
+import stat
 import struct
+import sys
 import tarfile
 import unicodedata
 import zipfile
@@ -12,20 +15,22 @@ from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
+from modality_gap.data.files import files_within
 from modality_gap.errors import InputError
 
 # Formats of Pillow's that need another program, or hold no picture.
 NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
 # What a system adds to a folder beside the files that it names with a dot.
-ADDED = {"__MACOSX", "@eaDir"}
+ADDED = {"__MACOSX", "@eaDir", "Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN"}
+ADDED |= {"System Volume Information"}
 DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
+    lzma.LZMAError,
     EOFError,
     OSError,
     RuntimeError,  # zipfile's word for an archive under a password
-    NotImplementedError,
 )
 # Errors that readers raise for content that does not match the format.
 FOREIGN = (ValueError, TypeError, LookupError, AttributeError)
@@ -43,6 +48,11 @@ def reading(path: str | Path) -> Iterator[None]:
     """Turn an error while reading an archive into an InputError that names the archive."""
     try:
         yield
+    except NotImplementedError as error:  # not damage, though it is a RuntimeError
+        raise InputError(
+            f"{path}: cannot read the archive ({first_line(error)}); unpack it, and pack its files "
+            "with the usual compression (deflate)."
+        ) from error
     except DAMAGE as error:
         raise InputError(
             f"{path}: cannot read the archive ({first_line(error)}); delete it and download it "
@@ -105,8 +115,9 @@ def nfc(name: str) -> str:
 
 
 def is_added(path: PurePosixPath) -> bool:
-    """Whether a system put this file beside the author's: `._1.jpg`, `.DS_Store`, `__MACOSX`."""
-    dotted = any(part.startswith(".") for part in path.parts[-2:])
+    """Whether a system put this file beside the author's: `._1.jpg`, `.DS_Store`, `__MACOSX`,
+    `Thumbs.db`, `.Trash-1000`."""
+    dotted = any(part.startswith(".") for part in path.parts)
     return dotted or not ADDED.isdisjoint(path.parts)
 
 
@@ -147,7 +158,7 @@ def zip_members(archive: zipfile.ZipFile) -> dict[str, PurePosixPath]:
     for info in archive.infolist():
         source = archive.filename or ""
         path = within(source, zip_name(source, info))
-        if info.is_dir() or is_added(path):
+        if info.is_dir() or is_added(path) or stat.S_ISLNK(info.external_attr >> 16):
             continue
         if path in paths:
             raise InputError(
@@ -179,23 +190,36 @@ def by_name(members: dict[str, PurePosixPath], parts: int = 1) -> dict[str, list
 
 def tar_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
     """The files of a tar archive, compressed or not, in its order, each with a function that reads
-    it (only until the next file is taken). Links are not followed."""
+    it (only until the next file is taken). A hard link is the file in the archive that it names;
+    symbolic links are left out, and the log counts them."""
     check_kind(path, "tar")
     with reading(path), tarfile.open(path) as archive:
+        links = 0
         for member in archive:
             name = within(path, member.name)
-            if member.isfile() and not is_added(name):
+            links += member.issym()
+            if (member.isfile() or member.islnk()) and not is_added(name):
                 yield name, partial(_content, path, archive.extractfile, member)
+    if links:
+        print(f"left out: {links} symbolic links in {path}", file=sys.stderr)
 
 
 def _content(path: str | Path, opened: Callable, member: str | tarfile.TarInfo) -> bytes:
-    with reading(path), opened(member) as stream:
-        return stream.read()
+    try:
+        with reading(path), opened(member) as stream:
+            return stream.read()
+    except KeyError as error:
+        raise InputError(
+            f"{path}: a link in it names a file that it lacks ({first_line(error)}); pack it again."
+        ) from error
 
 
 def archive_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
-    """The files of an archive, each with a function that reads it (only until the next file is
-    taken): a zip in the order of paths, a tar in its own."""
+    """The files of an archive or a folder, each with a function that reads it (only until the next
+    file is taken): a zip and a folder in the order of paths, a tar in its own."""
+    if Path(path).is_dir():
+        yield from _folder_members(path)
+        return
     check_kind(path, "zip", "tar")
     if archive_kind(path) == "tar":
         yield from tar_members(path)
@@ -203,6 +227,13 @@ def archive_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[
     with open_zip(path) as archive:
         for name, member in sorted(zip_members(archive).items(), key=lambda item: item[::-1]):
             yield member, partial(_content, path, archive.open, name)
+
+
+def _folder_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
+    for file in files_within(path):
+        name = PurePosixPath(nfc(file.relative_to(path).as_posix()))
+        if not is_added(name):
+            yield name, file.read_bytes
 
 
 @cache

@@ -5,6 +5,16 @@ write a test.
 """
 
 from modality_gap.config.declarations import Format
+from modality_gap.data.captioned import (
+    PARQUET_FILES,
+    TARS,
+    columns_of_parquet,
+    columns_of_table,
+    read_captioned,
+    read_parquet,
+    read_table,
+    read_webdataset,
+)
 from modality_gap.data.readers import (
     read_cifar,
     read_class_folders,
@@ -24,5 +34,9 @@ FORMATS = {
     "hateful_memes": Format(read_hateful_memes, ("archive",), ("text", "label")),
     "fairface": Format(read_fairface, ("pictures", "labels"), ("race", "gender", "age")),
     "imagenet": Format(read_imagenet, ("pictures", "devkit"), ("label",)),
+    "text_files": Format(read_captioned, ("archive",), ("text", "folder")),
+    "csv": Format(read_table, ("table",), columns_of_table, optional=("pictures",)),
+    "webdataset": Format(read_webdataset, (), ("text", "label"), more=1, patterns=TARS),
+    "parquet": Format(read_parquet, (), columns_of_parquet, more=1, patterns=PARQUET_FILES),
     "union": Format(read_union, (), ("source",), more=2),
 }

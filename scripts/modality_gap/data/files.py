@@ -1,0 +1,87 @@
+"""The files behind the `files` of a dataset in the config: several in a folder or of a pattern, and
+what shows that a folder has changed."""
+
+import glob
+import hashlib
+import itertools
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from modality_gap.errors import InputError
+
+BRACES = re.compile(r"\{([^{}]+)\}")
+
+
+def several(files: Mapping[str, str], patterns: tuple[str, ...]) -> dict[str, str]:
+    """The files by their roles, where a path may stand for several: a folder for those in it of the
+    `patterns` of the format, `*` for any letters, {000..012} for numbers, {a,b} for choices. Their
+    roles are numbered. Without `patterns` a path stands for itself.
+
+    Raises InputError if a folder or a pattern stands for none.
+    """
+    found = {}
+    for role, path in files.items():
+        paths = [path]
+        if patterns and Path(path).is_dir():
+            inside = itertools.chain(*(Path(path).glob(pattern) for pattern in patterns))
+            paths = sorted({str(one) for one in inside if not one.name.startswith(".")})
+        elif patterns and not Path(path).exists() and re.search(r"[*?{]", path):
+            paths = [one for braced in _without_braces(path) for one in _matching(braced)]
+        if not paths:
+            kinds = " or ".join(patterns)
+            raise InputError(f"{path} stands for no file ({kinds}); correct the path.")
+        if paths == [path]:
+            found[role] = path
+        else:
+            found |= {f"{role}_{number}": one for number, one in enumerate(paths)}
+    return found
+
+
+def _matching(pattern: str) -> list[str]:
+    return sorted(glob.glob(pattern)) if re.search(r"[*?]", pattern) else [pattern]
+
+
+def _without_braces(pattern: str) -> Iterator[str]:
+    """Every text that a pattern with {000..012} or {a,b} stands for, in order."""
+    found = BRACES.search(pattern)
+    if not found:
+        yield pattern
+        return
+    inside = found[1]
+    span = re.fullmatch(r"(\d+)\.\.(\d+)", inside)
+    if span:
+        first, last = span.groups()
+        choices = [f"{n:0{len(first)}d}" for n in range(int(first), int(last) + 1)]
+    else:
+        choices = inside.split(",")
+    for choice in choices:
+        yield from _without_braces(pattern[: found.start()] + choice + pattern[found.end() :])
+
+
+def files_within(folder: str | Path) -> Iterator[Path]:
+    """The files of a folder and the folders in it, in the order of their paths, through links."""
+    seen, paths = set(), []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        place = os.path.realpath(parent)
+        if place in seen:  # a link to a folder above
+            folders.clear()
+            continue
+        seen.add(place)
+        paths += [Path(parent, name) for name in names]
+    yield from sorted(path for path in paths if path.is_file())
+
+
+def folder_states(files: Mapping[str, str]) -> dict[str, str]:
+    """By role, a digest of the names, sizes and times of all files of each folder among `files`: a
+    folder's own time does not show what changes in the folders within it."""
+    states = {}
+    for role, path in files.items():
+        if Path(path).is_dir():
+            lines = "".join(
+                f"{one.relative_to(path)} {one.stat().st_size} {one.stat().st_mtime_ns}\n"
+                for one in files_within(path)
+            )
+            states[role] = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+    return states

@@ -1,0 +1,342 @@
+"""Data sets in the forms that people keep their own in: texts beside pictures, tables of paths,
+webdataset's tars, Parquet files; from folders and archives."""
+
+import csv
+import io
+import json
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from modality_gap.config.references import column_references
+from modality_gap.data.archives import archive_members
+from modality_gap.data.datasets import write_dataset
+from modality_gap.data.files import folder_states, several
+from modality_gap.data.formats import FORMATS
+from modality_gap.errors import InputError
+
+
+def picture(seed: int = 0, kind: str = "PNG") -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 255, (4, 5, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()
+
+
+OWL, TIT, JAY = picture(1), picture(2), picture(3)
+
+
+def made(target: Path, form: str, files: dict[str, Path | str], **options: str) -> pd.DataFrame:
+    """The data set that a format makes, as the rules do."""
+    found = several({role: str(path) for role, path in files.items()}, FORMATS[form].patterns)
+    write_dataset(target / "made.parquet", {"format": form, "files": {}, **options}, found)
+    return pd.read_parquet(target / "made.parquet")
+
+
+def refused(target: Path, form: str, files: dict[str, Path | str], **options: str) -> str:
+    with pytest.raises(InputError) as caught:
+        made(target, form, files, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def in_folder(folder: Path, members: dict[str, bytes]) -> Path:
+    for name, content in members.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def in_zip(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def in_tar(path: Path, members: dict[str, bytes]) -> Path:
+    mode = {".gz": "w:gz", ".tgz": "w:gz", ".bz2": "w:bz2", ".xz": "w:xz"}.get(path.suffix, "w")
+    with tarfile.open(path, mode) as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+PLACES = {
+    "folder": lambda folder, members: in_folder(folder / "birds", members),
+    "zip": lambda folder, members: in_zip(folder / "birds.zip", members),
+    **{
+        end: lambda folder, members, end=end: in_tar(folder / f"birds{end}", members)
+        for end in (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+    },
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_texts_beside_pictures(tmp_path, place, capsys):
+    members = {
+        "a/owl.png": OWL, "a/owl.txt": "\ufeffan owl\n".encode(), "a/tit.PNG": TIT,
+        "b/tit.png": JAY, "b/tit.TXT": "a jay, bécasse".encode(), "b/alone.txt": b"nothing",
+        "b/empty.png": OWL, "b/empty.txt": b" \n", "b/notes.pdf": b"x", ".DS_Store": b"x",
+        "__MACOSX/a/._owl.png": b"x", "a/._owl.txt": b"\xff", "Thumbs.db": b"x",
+    }  # fmt: skip
+    table = made(tmp_path, "text_files", {"archive": PLACES[place](tmp_path, members)})
+    assert table.to_dict("records") == [
+        {"item_id": "a/owl", "image": OWL, "text": "an owl", "folder": "a"},
+        {"item_id": "b/tit", "image": JAY, "text": "a jay, bécasse", "folder": "b"},
+    ]
+    said = capsys.readouterr().err
+    assert "left out: 2 images without a text in a .txt file" in said
+    assert "left out: 2 texts without an image" in said
+    assert "left out: 1 files of other kinds" in said
+
+
+def test_texts_of_another_ending_and_in_another_encoding(tmp_path):
+    folder = in_folder(tmp_path / "x", {"1.png": OWL, "1.caption": b"an owl", "1.txt": b"no"})
+    assert list(made(tmp_path, "text_files", {"archive": folder}, ending="caption")["text"]) == [
+        "an owl"
+    ]
+    (folder / "1.txt").write_bytes("bécasse".encode("latin-1"))
+    assert "1.txt is not a text in UTF-8" in refused(tmp_path, "text_files", {"archive": folder})
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_class_folders_are_read_from_a_folder_or_any_tar(tmp_path, place, capsys):
+    members = {"birds/owl/1.png": OWL, "birds/tit/2.png": TIT, "birds/owl/.1.png": b"x"}
+    members |= {"birds/tit/desktop.ini": b"x", ".Trash-0/birds/owl/3.png": JAY}
+    files = {"archive": PLACES[place](tmp_path, members)}
+    table = made(tmp_path, "class_folders", files, folder="birds")
+    assert dict(zip(table["item_id"], table["label"], strict=True)) == {
+        "owl/1": "owl",
+        "tit/2": "tit",
+    }
+    assert "left out" not in capsys.readouterr().err
+
+
+def table_of(path: Path, rows: list[list[str]], separator: str = ",") -> Path:
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, delimiter=separator).writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";", "|"])
+@pytest.mark.parametrize("place", ["beside", *PLACES])
+def test_a_table_of_paths(tmp_path, place, separator):
+    members = {"im/owl.png": OWL, "im/tit.png": TIT}
+    rows = [["filepath", "title", "split"], ["im/owl.png", "an owl, red", "train"],
+            ["im/tit.png", "a tit", "test"], ["im/owl.png", "one owl", "test"]]  # fmt: skip
+    files = {"table": table_of(tmp_path / "t.csv", rows, separator)}
+    if place == "beside":
+        in_folder(tmp_path, members)
+    else:
+        files["pictures"] = PLACES[place](tmp_path, members)
+    table = made(tmp_path, "csv", files, image="filepath", text="title")
+    assert list(table) == ["item_id", "image", "text", "split", "picture"]
+    found = {row["item_id"]: row for row in table.to_dict("records")}
+    assert {name: (row["image"], row["text"], row["split"]) for name, row in found.items()} == {
+        "im/owl_0": (OWL, "an owl, red", "train"),
+        "im/owl_1": (OWL, "one owl", "test"),
+        "im/tit": (TIT, "a tit", "test"),
+    }
+    assert found["im/owl_1"]["picture"] == "im/owl.png"
+
+
+def test_paths_of_a_table_may_be_absolute_or_name_variables(tmp_path, monkeypatch):
+    in_folder(tmp_path / "there", {"1.png": OWL, "2.png": TIT, "3.png": JAY})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BIRDS", str(tmp_path / "there"))
+    paths = [str(tmp_path / "there" / "1.png"), "~/there/2.png", "$BIRDS/3.png"]
+    rows = [["item_id", "image", "text"], *([f"i{n}", p, "x"] for n, p in enumerate(paths))]
+    table = made(tmp_path, "csv", {"table": table_of(tmp_path / "t.tsv", rows, "\t")})
+    assert list(table["image"]) == [OWL, TIT, JAY]
+    assert list(table["item_id"]) == ["i0", "i1", "i2"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([["image", "caption"], ["1.png", "x"]], "no column 'text'; set `text` to one of image, c"),
+        ([["path", "text"], ["1.png", "x"]], "has no column 'image'; set `image` to one of path"),
+        ([["image", "text"], ["absent.png", "x"]], "there is no image 'absent.png' in"),
+        ([["image", "text"], ["https://a.example/1.png", "x"]], "is an address; download the im"),
+        ([["image", "text"], ["1.png"]], "row 2 has other columns than the first line"),
+        ([["image", "text"], ["1.png", "x", "y"]], "row 2 has other columns than the first line"),
+        ([["image", "text"]], "has no row below its first line"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused(tmp_path, rows, words):
+    in_folder(tmp_path, {"1.png": OWL})
+    files = {"table": table_of(tmp_path / "t.csv", rows)}
+    told = refused(tmp_path, "csv", files)
+    assert words in told
+    assert "t.csv" in told
+
+
+SHARD = {
+    "000.jpg": OWL, "000.txt": b"an owl", "000.json": b'{"caption": "other"}', "000.cls": b"3",
+    "x/001.webp": TIT, "x/001.json": json.dumps({"caption": " a tit "}).encode(),
+    "002.txt": b"no image", "003.png": JAY, "004.seg.png": OWL, "004.txt": b"no image either",
+}  # fmt: skip
+
+
+def test_tars_of_webdataset(tmp_path, capsys):
+    table = made(tmp_path, "webdataset", {"shards": in_tar(tmp_path / "a.tar", SHARD)})
+    assert table.to_dict("records") == [
+        {"item_id": "000", "image": OWL, "text": "an owl", "label": "3"},
+        {"item_id": "x/001", "image": TIT, "text": "a tit", "label": ""},
+    ]
+    said = capsys.readouterr().err
+    assert "left out: 2 items without an image" in said
+    assert "left out: 1 items without a text" in said
+
+
+@pytest.mark.parametrize("pattern", ["{00..01}.tar", "{00,01}.tar", "*.tar", "0?.tar", ""])
+def test_several_tars_are_one_data_set(tmp_path, pattern):
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for name, image in (("01", TIT), ("00", OWL)):
+        in_tar(folder / f"{name}.tar", {"a.png": image, "a.txt": b"x"})
+    table = made(tmp_path, "webdataset", {"shards": folder / pattern})
+    assert list(table["item_id"]) == ["00/a", "01/a"]
+    assert list(table["image"]) == [OWL, TIT]
+
+
+def test_a_pattern_or_a_folder_without_files_is_refused(tmp_path):
+    for path in (tmp_path, tmp_path / "*.tar"):
+        with pytest.raises(InputError, match="stands for no file"):
+            several({"x": str(path)}, ("*.tar",))
+    assert several({"x": "a*.zip"}, ()) == {"x": "a*.zip"}
+    found = several({"x": "s/{08..10}.tar"}, ("*.tar",))
+    assert list(found.values()) == ["s/08.tar", "s/09.tar", "s/10.tar"]
+
+
+def test_a_parquet_file_of_one_s_own(tmp_path, capsys):
+    (tmp_path / "jay.png").write_bytes(JAY)
+    images = [{"bytes": OWL, "path": None}, {"bytes": None, "path": "jay.png"}, None]
+    features = {"kind": {"names": ["owl", "jay"], "_type": "ClassLabel"}}
+    table = pa.table({
+        "photo": pa.array(images, pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        "captions": [["an owl", "one owl"], ["a jay"], ["nothing"]],
+        "kind": [0, 1, 1], "wild": [True, None, False], "boxes": [[1], [2], [3]],
+    })  # fmt: skip
+    about = json.dumps({"info": {"features": features}})
+    pq.write_table(table.replace_schema_metadata({"huggingface": about}), tmp_path / "my.parquet")
+    files = {"table": tmp_path / "my.parquet"}
+    found = made(tmp_path, "parquet", files, image="photo", text="captions", captions="last")
+    assert found.to_dict("records") == [
+        {"item_id": "000000000", "image": OWL, "text": "one owl", "kind": "owl", "wild": "true"},
+        {"item_id": "000000001", "image": JAY, "text": "a jay", "kind": "jay", "wild": ""},
+    ]
+    assert "left out: 1 rows without image" in capsys.readouterr().err
+    assert "no column 'image'; set `image` to one of photo, cap" in refused(
+        tmp_path, "parquet", files
+    )
+
+
+def test_parquet_files_of_a_folder_and_ids_of_their_own(tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for n, image in enumerate((OWL, TIT)):
+        table = pd.DataFrame({"item_id": [f"i{n}"], "image": [image], "text": [f"t{n}"], "k": [n]})
+        table.to_parquet(folder / f"{n}.parquet", index=False)
+    found = made(tmp_path, "parquet", {"parts": folder})
+    assert found.to_dict("list") == {
+        "item_id": ["i0", "i1"], "image": [OWL, TIT], "text": ["t0", "t1"], "k": ["0", "1"],
+    }  # fmt: skip
+    found = made(tmp_path, "parquet", {"parts": folder}, item_id="k")
+    assert list(found["item_id"]) == ["0", "1"]
+
+
+def test_columns_of_files_at_hand_are_known_before_a_run(tmp_path):
+    pd.DataFrame({"image": [OWL], "text": ["x"], "place": ["y"]}).to_parquet(tmp_path / "p.parquet")
+    table_of(tmp_path / "t.csv", [["image", "text", "place"]])
+    formats = {"parquet": "p.parquet", "csv": "t.csv"}
+    for form, name in formats.items():
+        role = "table"
+        entry = {"format": form, "files": {role: str(tmp_path / name)}}
+        config = {"datasets": {"mine": entry}, "tasks": {}, "table2": {}}
+        config |= {"inputs": {"some": {"dataset": "mine", "where": {"split": ["test"]}}}}
+        config["table2"] = {"group": "place", "gender": "place", "inputs": "some"}
+        key, column, known, kind = next(column_references(config, FORMATS))
+        assert (key, column) == ("inputs.some.where.split", "split")
+        assert {"place", "text", "item_id"} <= {*known}
+        assert "image" not in known
+        assert kind == "column of the dataset mine"
+        # Of files that are not there yet nothing is known, and nothing is refused.
+        entry["files"][role] = str(tmp_path / f"absent{name}")
+        assert not list(column_references(config, FORMATS))
+
+
+def test_a_change_within_a_folder_shows(tmp_path):
+    folder = in_folder(tmp_path / "x", {"a/1.png": OWL})
+    before = folder_states({"archive": str(folder), "table": "t.csv"})
+    assert before.keys() == {"archive"}
+    assert folder_states({"archive": str(folder)}) == before
+    os.utime(folder / "a" / "1.png", ns=(1, 1))
+    touched = folder_states({"archive": str(folder)})
+    assert touched != before
+    in_folder(folder, {"a/2.png": OWL})
+    assert folder_states({"archive": str(folder)}) not in (before, touched)
+
+
+def test_links_in_a_folder_are_followed_once(tmp_path):
+    folder = in_folder(tmp_path / "x", {"a/1.png": OWL})
+    in_folder(tmp_path / "other", {"2.png": TIT})
+    (folder / "b").symlink_to(tmp_path / "other")
+    (folder / "a" / "loop").symlink_to(folder)
+    assert [str(member) for member, _ in archive_members(folder)] == ["a/1.png", "b/2.png"]
+
+
+def test_links_in_a_tar_are_read_or_counted_and_lead_nowhere_else(tmp_path, capsys):
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(b"secret")
+    path = in_tar(tmp_path / "a.tar", {"birds/owl/1.png": OWL})
+    with tarfile.open(path, "a") as archive:
+        for name, kind, target in (
+            ("birds/owl/2.png", tarfile.LNKTYPE, "birds/owl/1.png"),
+            ("birds/owl/3.png", tarfile.SYMTYPE, str(secret)),
+        ):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, target
+            archive.addfile(link)
+    table = made(tmp_path, "class_folders", {"archive": path}, folder="birds")
+    assert dict(zip(table["item_id"], table["image"], strict=True)) == {"owl/1": OWL, "owl/2": OWL}
+    assert "left out: 1 symbolic links" in capsys.readouterr().err
+    with tarfile.open(path, "a") as archive:
+        link = tarfile.TarInfo("birds/owl/4.png")
+        link.type, link.linkname = tarfile.LNKTYPE, str(secret)
+        archive.addfile(link)
+    told = refused(tmp_path, "class_folders", {"archive": path}, folder="birds")
+    assert "names a file that it lacks" in told
+
+
+def test_damage_and_another_compression_have_their_own_remedies(tmp_path):
+    path = in_tar(tmp_path / "a.tar.xz", {f"birds/owl/{n}.png": os.urandom(4000) for n in range(9)})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    told = refused(tmp_path, "class_folders", {"archive": path}, folder="birds")
+    assert "cannot read the archive" in told
+    assert "download it again" in told
+    # Deflate64, as Windows packs large files.
+    path = in_zip(tmp_path / "b.zip", {"birds/owl/1.png": OWL})
+    data = path.read_bytes().replace(
+        b"PK\x03\x04\x14\x00\x00\x00\x00\x00", b"PK\x03\x04\x14\x00\x00\x00\x09\x00"
+    )
+    data = data.replace(
+        b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x09\x00"
+    )
+    path.write_bytes(data)
+    told = refused(tmp_path, "class_folders", {"archive": path}, folder="birds")
+    assert "pack its files with the usual compression" in told
+    assert "download" not in told
