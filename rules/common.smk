@@ -43,6 +43,9 @@ search_path = dict.fromkeys(
     [str(SCRIPTS), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
 )
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
+# No job asks a model hub but those of `fetch_model`, which run where Snakemake does and fill the
+# cache (HF_HOME): the nodes of many clusters reach no network. HF_HUB_OFFLINE=0 lifts this.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from modality_gap import __version__ as VERSION
 from modality_gap.data.assets import absence, is_available, load_assets
@@ -179,8 +182,26 @@ OWN_LOSSES = [
     for name, loss in DECLARED_LOSSES.items()
     if loss.keys and trained_with(SETS, name)
 ]
-# Two jobs at once use two cores better than one job with two threads.
-HALF_OF_THE_CORES = max(1, (workflow.cores or 2) // 2)
+# Two jobs at once use two cores better than one job with two threads. On a cluster, where `cores` may
+# be those of all its nodes, a job asks for eight at most.
+SHARE_OF_CORES = min(8, max(1, (workflow.cores or 2) // 2))
+
+
+def needs(memory_mb, minutes, for_each_mb=0, gpu=0):
+    """Resources of a rule that needs more than most: MB of memory, of which some for each MB of its
+    input, minutes, and GPUs. A second attempt gets twice as much, a third three times.
+
+    The numbers are the peaks of a default run on two cores, written beside them, and what a job has
+    besides: two Snakemakes of 150 MB each, on a GPU CUDA's libraries, and some margin. Here they
+    limit nothing, unless `--resources` says how much there is.
+    """
+    return {
+        "mem_mb": lambda wildcards, input, attempt: round(
+            (memory_mb + (for_each_mb and for_each_mb * input.size_mb)) * attempt
+        ),
+        "runtime": lambda wildcards, attempt: minutes * attempt,
+        **({"gpu": gpu} if gpu else {}),
+    }
 
 
 def sets_from(origin):

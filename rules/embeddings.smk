@@ -26,7 +26,10 @@ rule extract_embeddings:
     priority: 10
     conda:
         "../envs/embeddings.yaml"
-    threads: HALF_OF_THE_CORES
+    threads: SHARE_OF_CORES
+    resources:
+        # 1,661 MB, 45 s
+        **needs(8000, 240, gpu=1),
     params:
         encoders=lambda wildcards: {
             wildcards.encoded: by_key(ENCODERS[encoded(wildcards)[0]])
@@ -57,6 +60,7 @@ use rule extract_embeddings as extract_variants with:
     input:
         dataset=f"results/datasets/{INPUTS[NORMALISATION['inputs']]['dataset']}.parquet",
         model=files_of_models(*VARIANTS.values()),
+        hub=fetched_models(*NORMALISATION["encoders"]),
         code=code("embeddings/extract_embeddings"),
     output:
         expand(

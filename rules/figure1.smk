@@ -14,7 +14,7 @@ rule measure_gaps:
         "results/benchmarks/measure_gaps.tsv"
     conda:
         "../envs/statistics.yaml"
-    threads: HALF_OF_THE_CORES
+    threads: SHARE_OF_CORES
     params:
         sets={name: (entry["label"], entry["weights"]) for name, entry in SETS.items()},
         clusters=CLUSTERS,
@@ -38,6 +38,9 @@ rule project_umap:
         "results/benchmarks/project_umap.tsv"
     conda:
         "../envs/statistics.yaml"
+    resources:
+        # 437 MB, 29 s
+        **needs(1500, 120, for_each_mb=8),
     params:
         sets=list(SETS),
         umap=config["umap"],

@@ -16,7 +16,7 @@ rule measure_cones:
         "results/benchmarks/measure_cones.tsv"
     conda:
         "../envs/statistics.yaml"
-    threads: HALF_OF_THE_CORES
+    threads: SHARE_OF_CORES
     params:
         encoders=list(config["cone"]["encoders"]),
         clusters=[
@@ -67,7 +67,7 @@ rule measure_preprocessing:
         "results/benchmarks/measure_preprocessing.tsv"
     conda:
         "../envs/statistics.yaml"
-    threads: HALF_OF_THE_CORES
+    threads: SHARE_OF_CORES
     params:
         encoders={name: ENCODERS[name] for name in PREPROCESSING["encoders"]},
         cluster=cluster_column(config, PREPROCESSING["inputs"]),
@@ -138,6 +138,9 @@ rule project_initialisations:
         "results/benchmarks/project_initialisations.tsv"
     conda:
         "../envs/statistics.yaml"
+    resources:
+        # 440 MB, 25 s
+        **needs(1500, 120, for_each_mb=8),
     params:
         labels=[ENCODERS[name]["label"] for name in config["initialisation_cones"]],
         umap=config["umap"],

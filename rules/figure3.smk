@@ -56,7 +56,7 @@ rule sweep_loss:
         "results/benchmarks/sweep_loss/{loss}.tsv"
     conda:
         "../envs/statistics.yaml"
-    threads: HALF_OF_THE_CORES
+    threads: SHARE_OF_CORES
     params:
         loss=lambda w: LOSS_OF[w.loss],
         # Scale and bias of your own pairs; an encoder's are in the metadata of its embeddings.

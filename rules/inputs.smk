@@ -57,12 +57,22 @@ def extraction_inputs(wildcards):
     if "checkpoint" in spec:
         files["checkpoint"] = f"results/models/{spec['checkpoint']}.safetensors"
     files["model"] = files_of_models(spec)
+    files["hub"] = fetched_models(encoder)
     return files
 
 
 def files_of_models(*specs):
     """The user's own files that some encoders are read from."""
     return sorted({yours(path) for spec in specs for path in model_files(spec)})
+
+
+def fetched_models(*encoders):
+    """What `fetch_model` leaves of those among some encoders that read from a model hub."""
+    return [
+        f"resources/hub/{encoder}.json"
+        for encoder in encoders
+        if LIBRARIES[ENCODERS[encoder]["library"]].reads_hub(ENCODERS[encoder])
+    ]
 
 
 def digests_of(*specs):
@@ -208,6 +218,7 @@ def experiment_inputs(name):
         files = {
             "dataset": f"results/datasets/{model['dataset']}.parquet",
             "model": files_of_models(spec),
+            "hub": fetched_models(model["encoder"]),
             "weights": asset_path(spec["weights"]) if "weights" in spec else [],
         }
         temperature = {

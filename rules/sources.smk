@@ -25,6 +25,28 @@ rule download_asset:
         "../scripts/sources/download_asset.py"
 
 
+rule fetch_model:
+    """Bring what an encoder reads from a model hub into the cache of the hub's client."""
+    input:
+        model=lambda w: files_of_models(ENCODERS[w.encoder]),
+        code=code("sources/fetch_model"),
+    output:
+        "resources/hub/{encoder}.json",
+    log:
+        "results/logs/fetch_model/{encoder}.log",
+    benchmark:
+        "results/benchmarks/fetch_model/{encoder}.tsv"
+    # As for assets: all other jobs go without a network.
+    localrule: True
+    conda:
+        "../envs/embeddings.yaml"
+    params:
+        encoder=lambda w: by_key(ENCODERS[w.encoder]),
+        digests=lambda w: digests_of(ENCODERS[w.encoder]),
+    script:
+        "../scripts/sources/fetch_model.py"
+
+
 rule make_emoji_dataset:
     """Draw every emoji and pair it with its name."""
     input:
@@ -41,6 +63,9 @@ rule make_emoji_dataset:
     priority: 20
     conda:
         "../envs/sources.yaml"
+    resources:
+        # 206 MB, 16 s
+        **needs(1000, 60),
     params:
         emoji=config["emoji"],
         seed=config["seed"],
@@ -81,6 +106,9 @@ rule make_dataset:
         "results/benchmarks/make_dataset/{dataset}.tsv"
     conda:
         "../envs/sources.yaml"
+    resources:
+        # not measured: archives of 20 GB are read as a stream
+        **needs(2000, 240),
     params:
         dataset=lambda w: DATASETS[w.dataset],
         folders=lambda w: folder_states(dataset_files(w)),
@@ -107,6 +135,9 @@ rule make_prompts:
         "results/benchmarks/make_prompts.tsv"
     conda:
         "../envs/sources.yaml"
+    resources:
+        # reads columns of the datasets
+        **needs(2000, 60),
     params:
         tasks=TASKS,
         inputs={task["inputs"]: INPUTS[task["inputs"]] for task in TASKS.values()},

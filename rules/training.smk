@@ -29,7 +29,10 @@ rule train_projections:
         model="|".join(config["projections"]) or "(?!)",
     conda:
         "../envs/embeddings.yaml"
-    threads: HALF_OF_THE_CORES
+    threads: SHARE_OF_CORES
+    resources:
+        # like train_temperature on embeddings, shorter
+        **needs(2000, 60),
     params:
         settings=lambda w: config["projections"][w.model],
         seed=config["seed"],
@@ -42,6 +45,7 @@ rule train_clip:
     input:
         dataset="results/datasets/emoji.parquet",
         model=lambda w: files_of_models(ENCODERS[w.model]),
+        hub=lambda w: fetched_models(w.model),
         code=code("training/train_clip"),
     output:
         checkpoint="results/models/{model}.safetensors",
@@ -55,7 +59,10 @@ rule train_clip:
     priority: 10
     conda:
         "../envs/embeddings.yaml"
-    threads: HALF_OF_THE_CORES
+    threads: SHARE_OF_CORES
+    resources:
+        # 1,517 MB, 27 s
+        **needs(6000, 240, gpu=1),
     params:
         encoder=lambda w: ENCODERS[w.model],
         untrained_seed=lambda w: ENCODERS[f"{w.model}_random"]["seed"],
@@ -103,7 +110,10 @@ rule train_temperature:
         "results/benchmarks/train_temperature.tsv"
     conda:
         "../envs/embeddings.yaml"
-    threads: HALF_OF_THE_CORES
+    threads: SHARE_OF_CORES
+    resources:
+        # 752 MB, 55 s; from pixels it holds half of a dataset, 20 GB at the paper's size
+        **needs(6000, 480, for_each_mb=0.6, gpu=1),
     params:
         experiment="temperature",
         experiments=experiment_settings("temperature"),
@@ -141,7 +151,10 @@ rule train_initialisation:
         "results/benchmarks/train_initialisation.tsv"
     conda:
         "../envs/embeddings.yaml"
-    threads: HALF_OF_THE_CORES
+    threads: SHARE_OF_CORES
+    resources:
+        # 752 MB, 55 s; from pixels it holds half of a dataset, 20 GB at the paper's size
+        **needs(6000, 480, for_each_mb=0.6, gpu=1),
     params:
         experiment="initialisation",
         experiments=experiment_settings("initialisation"),

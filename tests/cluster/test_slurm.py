@@ -47,6 +47,13 @@ ONE_MODEL = {
 
 # Lines that a copy's scripts end with.
 SHOW_GPU = 'import os, sys\nprint("GPU", os.environ["CUDA_VISIBLE_DEVICES"], file=sys.stderr)\n'
+# What Snakemake's documentation recommends to have for all workflows of a site.
+SITE = """\
+executor: slurm
+jobs: 10
+default-resources:
+  slurm_partition: gpu
+"""
 # Where SLURM allows less, it ends the job, as soon as it looks.
 HOLD_1200_MB = """
 import time
@@ -82,16 +89,24 @@ class Cluster:
         folder = self.folder / name
         folder.mkdir()
         copy_project(folder, ROOT / "resources")
-        for profile in ("slurm", "slurm-gres"):
-            path = folder / "profiles" / profile / "config.yaml"
-            text = path.read_text()
-            for ours, site in (
-                ('gpu_flavour: ""', "gpu_flavour: pretended"),
-                ("gpu_cpus: 8", "gpu_cpus: 1"),
-            ):
-                assert ours in text
-                text = text.replace(ours, site)
-            path.write_text(text)
+        text = (folder / "profiles" / "slurm" / "config.yaml").read_text()
+        for ours, own in (
+            ('cpu_partition: ""', "cpu_partition: cpu"),
+            ('gpu_partition: ""', "gpu_partition: gpu"),
+            ('gpu_flavour: ""', "gpu_flavour: pretended"),
+            ("gpu_cpus: 8", "gpu_cpus: 1"),
+        ):
+            assert ours in text
+            text = text.replace(ours, own)
+        assert "gpu_request: gpus" in text
+        for name, profile in {
+            "slurm": text,
+            "gres": text.replace("gpu_request: gpus", "gpu_request: gres"),
+            "site": SITE,
+        }.items():
+            path = folder / "profiles" / name / "config.yaml"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(profile)
         for script, more in lines.items():
             with script_path(folder, script).open("a") as file:
                 file.write(more)
@@ -104,9 +119,13 @@ class Cluster:
         extraction = {"batch_size": 4, "shards": shards}
         (folder / "own.yaml").write_text(yaml.safe_dump({**ONE_MODEL, "extraction": extraction}))
         words = [sys.executable, "-m", "snakemake", "--configfile", "tests/small.yaml", "own.yaml"]
-        words += ["--workflow-profile", f"profiles/{profile}"]
+        # A site's own profile comes beside profiles/default, which Snakemake finds by itself.
+        option = "--profile" if profile == "site" else "--workflow-profile"
+        words += [option, f"profiles/{profile}"]
         if profile != "default":
+            # This SLURM keeps no accounts, of which `sacct` would tell.
             words += ["--slurm-init-seconds-before-status-checks", "1"]
+            words += ["--slurm-status-command", "squeue"]
         with (folder / "said").open("w") as said:
             return subprocess.Popen(
                 [*words, *arguments],
@@ -167,7 +186,7 @@ def whole(cluster: Cluster) -> tuple[Run, list[str], np.ndarray, Run, str]:
     printed = [path.read_text() for path in sorted((logs / "extract_shard").iterdir())]
     vectors = read(folder / EMBEDDINGS).vectors
     second = cluster.run(
-        folder, "--force", "--retries", "0", "--", EMBEDDINGS, THEORY, profile="slurm-gres"
+        folder, "--force", "--retries", "0", "--", EMBEDDINGS, THEORY, profile="gres"
     )
     log = logs / "extract_embeddings/emoji_clip_random.digits.image.log"
     return first, printed, vectors, second, log.read_text()
@@ -200,6 +219,11 @@ def interruption(cluster: Cluster) -> tuple[Run, Run]:
     return killed, cluster.run(folder, "--", SPHERE, MLP_CONE, THEORY)
 
 
+def of_a_site(cluster: Cluster) -> Run:
+    """An extraction under a profile that knows nothing of this project."""
+    return cluster.run(cluster.copy("of_a_site"), "--", EMBEDDINGS, profile="site")
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory, wheels):
     """A running SLURM, which is installed first where that is possible."""
@@ -217,7 +241,7 @@ def cluster(tmp_path_factory, wheels):
 @pytest.fixture(scope="session")
 def runs(cluster):
     """Every run, begun at once; `.result()` waits for one."""
-    scenarios = (here, whole, interruption, end_to_end)
+    scenarios = (here, whole, interruption, end_to_end, of_a_site)
     with ThreadPoolExecutor(len(scenarios)) as pool:
         yield {scenario: pool.submit(scenario, cluster) for scenario in scenarios}
 
@@ -304,6 +328,24 @@ def test_a_gpu_can_be_asked_for_with_gres(runs, cluster, local):
     assert (job["Partition"], job["JOB_GRES"]) == ("gpu", "gpu:pretended:1")
     assert re.search(r"^GPU [01]$", printed, re.MULTILINE)
     # Made although another job failed.
+    np.testing.assert_array_equal(
+        read(run.folder / EMBEDDINGS).vectors, read(local / EMBEDDINGS).vectors
+    )
+
+
+def test_a_site_s_profile_that_names_a_partition_submits_what_the_rules_need(runs, cluster, local):
+    run = runs[of_a_site].result()
+    assert run.code == 0, run.said
+    dataset, extraction = (options(line) for line in cluster.slurm.submitted(run.folder))
+    assert "--gpus=1" in extraction
+    assert value(extraction, "--mem") == "8000"
+    assert value(extraction, "-t") == "240"
+    assert value(extraction, "-p") == "gpu"
+    assert value(dataset, "-p") == "gpu"
+    assert value(dataset, "--mem") == "1000"  # Snakemake's own default
+    assert "gpus" not in " ".join(dataset)
+    job = cluster.slurm.job(run.log("extract_embeddings").stem)
+    assert job["JOB_GRES"] == "gpu:pretended:1"
     np.testing.assert_array_equal(
         read(run.folder / EMBEDDINGS).vectors, read(local / EMBEDDINGS).vectors
     )

@@ -1,70 +1,110 @@
-"""The profiles for a cluster: they name rules that exist, and agree with one another."""
+"""Cluster profiles: they name rules that exist, and leave what a job needs to the rules."""
 
 import re
+import subprocess
+import sys
 
 import pytest
+import yaml
 import yte
+from conftest import ROOT
 
-PROFILES = ("slurm", "slurm-gres")
+CLUSTERS = ("slurm", "lsf", "htcondor", "cluster-generic")
+# What one that trains or extracts asks for, by profile, where the rule's own `gpu` does not do.
+GPU_REQUESTS = {
+    "slurm": {},
+    "lsf": {"lsf_extra": "'-gpu num=1'"},
+    "htcondor": {"request_gpus": 1},
+}
 
 
-@pytest.fixture(params=PROFILES)
-def profile(request, root):
-    """A profile, its expressions evaluated: what Snakemake makes of it."""
-    return load(root, request.param)
-
-
-def load(root, name: str, **site: str) -> dict:
-    """A profile, some of what a site sets given as the lines to put in place of others."""
-    text = (root / "profiles" / name / "config.yaml").read_text()
-    for key, line in site.items():
-        text, n = re.subn(rf"^  {key}:.*\n(?:    - .*\n)*", f"  {line}\n", text, flags=re.MULTILINE)
+def load(name: str, **site: str) -> dict:
+    """A profile, its expressions evaluated; `site` replaces values that a site sets."""
+    text = (ROOT / "profiles" / name / "config.yaml").read_text()
+    for key, value in site.items():
+        text, n = re.subn(rf"^  {key}: .*$", f"  {key}: {value}", text, flags=re.MULTILINE)
         assert n == 1, key
-    return yte.process_yaml(text, require_use_yte=True)
+    if "__use_yte__" in text:
+        return yte.process_yaml(text, require_use_yte=True)
+    return yaml.safe_load(text)
 
 
-def rules(root) -> dict[str, str]:
-    """Each rule's name and text."""
-    text = "".join(path.read_text() for path in (root / "rules").glob("*.smk"))
-    parts = re.split(r"^(?:use )?rule (?:\w+ as )?(\w+)(?: with)?:$", text, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+def gpu_rules(name: str) -> list[str]:
+    """The rules that a profile lists as asking for a GPU."""
+    text = (ROOT / "profiles" / name / "config.yaml").read_text()
+    return re.findall(r"^    - (\w+)$", text.partition("gpu_rules:")[2], flags=re.MULTILINE)
 
 
-def test_rules_exist(profile, root):
-    # Snakemake says nothing of a rule that it does not know.
-    named = profile["set-resources"].keys() | profile["set-threads"].keys()
-    assert named <= rules(root).keys()
+def rules_that_need_a_gpu() -> set[str]:
+    """Rules with `gpu=1` among their needs, and those that are made of them."""
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    parts = re.split(r"^((?:use )?rule .*):$", text, flags=re.MULTILINE)
+    asking, made_of = set(), {}
+    for head, body in zip(parts[1::2], parts[2::2], strict=True):
+        if head.startswith("use"):
+            _, _, parent, _, name, _ = head.split()
+            made_of[name] = parent
+        elif re.search(r"\*\*needs\(.*\bgpu=1", body):
+            asking.add(head.split()[1])
+    assert asking
+    return asking | {name for name, parent in made_of.items() if parent in asking}
 
 
-def test_no_job_takes_a_share_of_all_cores(profile, root):
-    # `cores` are those of the whole cluster here.
-    shares = {name for name, text in rules(root).items() if "threads: HALF_OF_THE_CORES" in text}
-    assert shares
-    assert shares <= profile["set-threads"].keys()
+@pytest.mark.parametrize("name", GPU_REQUESTS)
+def test_the_rules_that_ask_for_a_gpu_are_those_that_need_one(name):
+    assert sorted(gpu_rules(name)) == sorted(rules_that_need_a_gpu())
+    asked = load(name).get("set-resources", {})
+    # LSF and HTCondor do not read `gpu`.
+    assert asked == (dict.fromkeys(gpu_rules(name), GPU_REQUESTS[name]) if asked else {})
+    assert bool(asked) == bool(GPU_REQUESTS[name])
 
 
-def test_what_trains_or_extracts_asks_for_a_gpu(profile, root):
-    asking = {
-        name
-        for name, resources in profile["set-resources"].items()
-        if resources.get("gpu") == 1 or resources.get("gres") == "'gpu:1'"
-    }
-    heavy = {name for name in rules(root) if name.startswith(("extract_", "train_"))}
-    # Linear projections are trained on the CPU.
-    assert asking == heavy - {"train_projections"}
-    for name in asking:
-        assert profile["set-resources"][name]["slurm_partition"] == "'gpu'"
+@pytest.mark.parametrize(
+    ("site", "asked"),
+    [
+        ({"gpu_request": "gpus"}, {}),
+        ({"gpu_request": "gpus", "gpu_flavour": "a100"}, {"gpu_model": "'a100'"}),
+        ({"gpu_request": "gres"}, {"gpu": 0, "gres": "'gpu:1'"}),
+        ({"gpu_request": "gres", "gpu_flavour": "a100"}, {"gpu": 0, "gres": "'gpu:a100:1'"}),
+        ({"gpu_partition": "accelerated"}, {"slurm_partition": "'accelerated'"}),
+        ({"gpu_constraint": "hbm80g"}, {"constraint": "'hbm80g'"}),
+    ],
+)
+def test_a_gpu_is_asked_for_in_the_words_of_the_site(site, asked):
+    profile = load("slurm", **site)
+    for name in gpu_rules("slurm"):
+        assert profile.get("set-resources", {}).get(name, {}) == asked
         assert profile["set-threads"][name] == 8
 
 
-def test_every_attempt_gets_more(profile):
-    for resources in (profile["default-resources"], *profile["set-resources"].values()):
-        for name in ("mem_mb", "runtime"):
-            first, second = (
-                eval(resources[name], {"attempt": attempt, "input": Sized(250)})
-                for attempt in (1, 2)
-            )
-            assert 0 < second == 2 * first, resources
+def test_a_site_without_gpus_asks_for_none():
+    profile = load("slurm", gpu_request="none", gpu_partition="accelerated")
+    assert "set-resources" not in profile
+    # The most that a job gets, and so less than the rules' own request.
+    assert profile["resources"]["gpu"] == 0
+    assert "gpu" not in load("slurm")["resources"]
+
+
+def test_a_site_sets_its_names_in_one_place():
+    empty = load("slurm")
+    assert empty["default-resources"].keys() == {"mem_mb", "runtime"}
+    assert empty["slurm-no-account"] is True
+    assert not empty.keys() & {"slurm-qos", "slurm-requeue", "slurm-status-command"}
+    full = load(
+        "slurm",
+        cpu_partition="short",
+        cpu_constraint="ib",
+        account="gap-42",
+        qos="high",
+        requeue="true",
+        longest_minutes="90",
+    )
+    assert full["default-resources"]["slurm_partition"] == "'short'"
+    assert full["default-resources"]["constraint"] == "'ib'"
+    assert full["default-resources"]["slurm_account"] == "'gap-42'"
+    assert "slurm-no-account" not in full
+    assert (full["slurm-qos"], full["slurm-requeue"]) == ("high", True)
+    assert full["resources"]["runtime"] == 90
 
 
 class Sized:
@@ -74,49 +114,80 @@ class Sized:
         self.size_mb = size_mb
 
 
-@pytest.mark.parametrize(
-    ("name", "flavour", "asked"),
-    [
-        ("slurm", "", {"gpu": 1}),
-        ("slurm", "a100", {"gpu": 1, "gpu_model": "'a100'"}),
-        ("slurm-gres", "", {"gres": "'gpu:1'"}),
-        ("slurm-gres", "a100", {"gres": "'gpu:a100:1'"}),
-    ],
-)
-def test_a_site_sets_its_values_in_one_place(root, name, flavour, asked):
-    site = load(
-        root,
-        name,
-        cpu_partition="cpu_partition: short",
-        gpu_partition="gpu_partition: accelerated",
-        account="account: gap-42",
-        gpu_flavour=f'gpu_flavour: "{flavour}"',
-        longest_minutes="longest_minutes: 90",
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_every_attempt_gets_more(name):
+    # `gpu` and names are the same at each attempt.
+    for key, value in load(name)["default-resources"].items():
+        if "attempt" in str(value):
+            first, second = (
+                eval(value, {"attempt": attempt, "input": Sized(250)}) for attempt in (1, 2)
+            )
+            assert 0 < second == 2 * first, key
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_a_failed_job_is_tried_again_and_leaves_its_log(name):
+    profile = load(name)
+    assert profile["executor"] == name
+    assert profile["retries"] == 2
+    for key in ("show-failed-logs", "rerun-incomplete", "keep-going"):
+        assert profile[key] is True
+
+
+def test_the_default_profile_leaves_the_words_of_a_site_alone():
+    # Snakemake takes each of these keys from profiles/default alone if that has it.
+    of_a_site = {"executor", "jobs", "default-resources", "set-resources", "set-threads", "groups"}
+    assert not load("default").keys() & of_a_site
+
+
+def planned(folder, *arguments: str) -> dict[str, str]:
+    """The line of resources, with threads, of each job that a dry run in the project plans."""
+    run = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "-d", str(folder), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    job = site["set-resources"]["train_clip"]
-    assert {key: job[key] for key in job.keys() & {"gpu", "gpu_model", "gres"}} == asked
-    assert job["slurm_partition"] == "'accelerated'"
-    assert site["default-resources"]["slurm_partition"] == "'short'"
-    assert site["default-resources"]["slurm_account"] == "'gap-42'"
-    for resources in (site["default-resources"], *site["set-resources"].values()):
-        assert eval(resources["runtime"], {"attempt": 3}) == 90
+    said = run.stdout + run.stderr
+    assert run.returncode == 0, said
+    return {
+        job.split(":")[0]: " ".join(re.findall(r"^    (?:resources|threads): .*", job, re.M))
+        for job in re.split(r"^(?:local)?rule ", said, flags=re.MULTILINE)[1:]
+    }
 
 
-def test_a_site_without_gpus_asks_for_none(root):
-    for name in PROFILES:
-        site = load(root, name, gpu_rules="gpu_rules: []")
-        assert not re.search("gpu|gres", str(site))
-        # Without a number of its own a job would take half of `cores`, the whole cluster's.
-        assert site["set-threads"] == load(root, name)["set-threads"]
+CLIP = "results/models/emoji_clip.safetensors"
 
 
-def test_the_two_profiles_differ_in_how_they_ask(root):
-    # Comments at the top aside.
-    plain, gres = (
-        re.sub(r"\A(?:#.*\n)+", "", (root / "profiles" / name / "config.yaml").read_text())
-        for name in PROFILES
+def test_a_site_s_own_profile_that_names_a_partition_gets_what_the_rules_need(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "config.yaml").write_text(
+        "executor: slurm\njobs: 10\ndefault-resources:\n  slurm_partition: mine\n"
     )
-    ask = "        gpu: 1\n        ?if gpu_flavour:\n          gpu_model: ?repr(gpu_flavour)\n"
-    ask_gres = '        gres: ?repr(f"gpu:{gpu_flavour}:1" if gpu_flavour else "gpu:1")\n'
-    assert plain.count(ask) == 1
-    assert plain.replace(ask, ask_gres) == gres
+    jobs = planned(tmp_path, "--profile", str(tmp_path / "site"), CLIP)
+    for need in ("gpu=1", "mem_mb=6000", "runtime=240", "slurm_partition=mine"):
+        assert need in jobs["train_clip"], jobs["train_clip"]
+    assert "gpu" not in jobs["make_emoji_dataset"]
+    assert "slurm_partition=mine" in jobs["make_emoji_dataset"]
+
+
+def test_the_shortest_time_limit_bounds_every_job(tmp_path):
+    profile = tmp_path / "slurm" / "config.yaml"
+    profile.parent.mkdir()
+    text = (ROOT / "profiles/slurm/config.yaml").read_text()
+    text = text.replace("longest_minutes: 1440", "longest_minutes: 90")
+    profile.write_text(text.replace("gpu_request: gpus", "gpu_request: none"))
+    jobs = planned(tmp_path, "--workflow-profile", str(profile), CLIP)
+    assert "runtime=90" in jobs["train_clip"]
+    assert "gpu=0" in jobs["train_clip"]
+    assert "threads: 8" in jobs["train_clip"]
+    assert "runtime=60" in jobs["make_emoji_dataset"]
+
+
+def test_on_this_machine_a_job_asks_for_what_it_needs_and_is_bound_by_nothing(tmp_path):
+    jobs = planned(tmp_path, "--cores", "2", CLIP)
+    assert "gpu=1" in jobs["train_clip"]
+    # Half of the cores, as ever; no limit is set, so neither memory nor a GPU holds a job back.
+    assert "threads" not in jobs["train_clip"]
+    assert "resources" not in load("default")

@@ -106,6 +106,20 @@ def needs_transformers(architecture: str) -> bool:
     return bool(named) or ("siglip" in architecture.lower() and not brings_weights(architecture))
 
 
+def reads_hub(entry: Mapping) -> bool:
+    """Whether open_clip reads weights, a configuration or a tokenizer of an encoder from a hub."""
+    name, tag = entry["architecture"], entry.get("pretrained")
+    if brings_weights(name):
+        return name.startswith(HF_HUB)
+    if isinstance(tag, str) and not Path(tag).is_file():
+        return True
+    text = architecture_config(name).get("text_cfg", {})
+    named = {text.get("hf_model_name"), text.get("hf_tokenizer_name")} - {None, ""}
+    if not named:  # by its name open_clip takes SigLIP's tokenizer
+        return needs_transformers(name)
+    return any(not Path(folder).is_dir() for folder in named)
+
+
 def own_weights(architecture: str) -> str | None:
     """Path of the weights in the folder of a local-dir: model, as open_clip chooses them; None if
     there are none, and for other models."""

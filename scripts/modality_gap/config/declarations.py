@@ -24,6 +24,11 @@ def no_faults(_key: str, _entry: Mapping) -> Iterator[str]:
     yield from ()
 
 
+def reads_no_hub(_entry: Mapping) -> bool:
+    """Whether an entry reads from a model hub, for a library that never does."""
+    return False
+
+
 @dataclass(frozen=True)
 class Library:
     """A library of encoders.
@@ -33,7 +38,8 @@ class Library:
     the metadata of embeddings. `shared` names the keys of the schema that an entry may have, `keys`
     describes those of its own; of both, `required` must be there, and exactly one of `one_of`.
     `options` describes what may be below the key `options`. `faults(key, entry)` yields a sentence
-    for each fault of an entry that the schema cannot see.
+    for each fault of an entry that the schema cannot see. `reads_hub(entry)` says whether an
+    encoder is built from files of a model hub, which a rule then downloads beforehand.
     """
 
     build: Callable[[dict, str, dict, str], Any]
@@ -44,6 +50,7 @@ class Library:
     one_of: tuple[str, ...] = ()
     options: Mapping[str, dict] = field(default_factory=dict)
     faults: Callable[[str, Mapping], Iterator[str]] = no_faults
+    reads_hub: Callable[[Mapping], bool] = reads_no_hub
 
 
 @dataclass(frozen=True)

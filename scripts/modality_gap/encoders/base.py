@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -133,6 +134,14 @@ def nearest_names(name: str, names: list[str], listing: str) -> str:
     return f"did you mean {close[0]}?" if close else f"`{listing}` lists them."
 
 
+def hub_remedy() -> str:
+    """The remedy for what a model hub did not give. Jobs of the workflow ask no hub, since the rule
+    fetch_model has filled the cache of its client."""
+    if os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("1", "true", "yes", "on"):
+        return "remove resources/hub and run again, so that it is downloaded again"
+    return "check that the model hub is reachable"
+
+
 @contextlib.contextmanager
 def raise_if_download_failed(name: str, tag: str | bool | None) -> Iterator[None]:
     """Turns a failed download of pretrained weights into an InputError."""
@@ -143,8 +152,8 @@ def raise_if_download_failed(name: str, tag: str | bool | None) -> Iterator[None
             raise
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(
-            f"encoders: could not download the pretrained weights of {name} ({reason:.300}); check "
-            "that the model hub is reachable."
+            f"encoders: could not download the pretrained weights of {name} ({reason:.300}); "
+            f"{hub_remedy()}."
         ) from error
 
 

@@ -39,3 +39,21 @@ def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "au
             f"encoders: {spec['library']} embeds {embeds} only; give it modality {embeds}."
         )
     return library.build(spec, modality, weights, precision)
+
+
+def fetch_from_hub(spec: dict) -> dict[str, dict]:
+    """Build an encoder once, so that the caches of its library hold all that it reads from a model
+    hub; its metadata by modality. The weights are those of the hub, else random ones: files of
+    your own and weights trained here need no hub.
+
+    Raises InputError for a model that the hub does not have, and if the hub is unreachable.
+    """
+    weights: dict = {"seed": spec.get("seed", 0)}
+    if "pretrained" in spec:
+        weights = {"tag": spec["pretrained"]}
+    elif "model" in spec and not {"seed", "seeds"} & spec.keys():
+        weights = {"folder": spec["model"]}
+    return {
+        modality: build_encoder(spec, modality, weights, "float32").metadata
+        for modality in ENCODERS[spec["library"]].preprocessing
+    }

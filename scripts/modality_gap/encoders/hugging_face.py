@@ -16,7 +16,13 @@ from modality_gap.config.text_models import (
     reader_of,
     tokenizer_fault,
 )
-from modality_gap.encoders.base import Encoder, choose_device, choose_dtype, weights_metadata
+from modality_gap.encoders.base import (
+    Encoder,
+    choose_device,
+    choose_dtype,
+    hub_remedy,
+    weights_metadata,
+)
 from modality_gap.encoders.minilm import NOISE_TOKENS
 from modality_gap.encoders.text_towers import TextTower, load_text_tower
 from modality_gap.errors import InputError
@@ -104,7 +110,7 @@ def _load(
         raise InputError(
             f"encoders: cannot read the Hugging Face model {name!r} ({reason:.300}); give the path "
             "of its folder, with config.json, a tokenizer and model.safetensors, or its name on a "
-            "hub that is reachable."
+            f"hub, and {hub_remedy()}."
         ) from error
     if tower.joint and pooling is None and not pipeline.declared:
         pipeline = replace(pipeline, pooling=("own",))
@@ -190,7 +196,8 @@ def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], Any]
                 return None
             raise InputError(
                 f"encoders: the hub of {name!r} cannot be reached for its {file}, which may say "
-                "how to pool; give the path of its folder, or set options.pooling."
+                "how to pool; give the path of its folder, set options.pooling, or "
+                f"{hub_remedy()}."
             ) from error
         return path and json.loads(Path(path).read_text(encoding="utf-8"))
 
@@ -244,4 +251,5 @@ LIBRARY = Library(
         }
     },
     faults=hugging_face_faults,
+    reads_hub=lambda entry: not Path(entry["model"]).is_dir(),
 )

@@ -19,6 +19,7 @@ from modality_gap.encoders.base import (
     choose_device,
     choose_dtype,
     describe_preprocessing,
+    hub_remedy,
     nearest_names,
     not_its_weights,
     raise_if_download_failed,
@@ -140,7 +141,7 @@ def load_open_clip(spec: dict, weights: dict) -> tuple[Any, Any, Any]:
         raise InputError(
             f"encoders: cannot read the tokenizer of {spec['architecture']} ({reason:.300}); put "
             "its files into a folder and name that as text_cfg.hf_tokenizer_name in the "
-            "architecture's file, or check that the hub is reachable."
+            f"architecture's file, or {hub_remedy()}."
         ) from error
     return model.eval(), transform, tokenizer
 
@@ -423,4 +424,5 @@ LIBRARY = Library(
         },
     },
     faults=open_clip_faults,
+    reads_hub=clip_models.reads_hub,
 )

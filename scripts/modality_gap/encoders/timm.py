@@ -151,4 +151,5 @@ LIBRARY = Library(
         },
     },
     faults=timm_faults,
+    reads_hub=lambda entry: bool(entry.get("pretrained")),
 )
