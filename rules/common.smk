@@ -188,7 +188,7 @@ SHARE_OF_CORES = min(8, max(1, (workflow.cores or 2) // 2))
 
 
 def needs(memory_mb, minutes, for_each_mb=0, gpu=0):
-    """Resources of a rule that needs more than most: MB of memory, of which some for each MB of its
+    """Resources of jobs that need more than most: MB of memory, with so many for each MB of their
     input, minutes, and GPUs. A second attempt gets twice as much, a third three times.
 
     The numbers are the peaks of a default run on two cores, written beside them, and what a job has
