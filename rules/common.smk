@@ -50,6 +50,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from modality_gap import __version__ as VERSION
 from modality_gap.data.assets import absence, is_available, load_assets
 from modality_gap.config.check import check_config
+from modality_gap.config.command_line import with_expanded_paths, with_types
+from modality_gap.config.declarations import complete_schema
 from modality_gap.config.load import (
     load_yaml,
     tables_of,
@@ -104,15 +106,22 @@ LEDGER = HOME / "config" / "ledger"
 STAND_INS = load_yaml(LEDGER / "stand_ins.yaml")
 # A configuration may be given in part: what it leaves out is that of the default.
 DEFAULT_CONFIG = load_yaml(HOME / "config" / "config.yaml")
+SCHEMA = HOME / "config" / "schema" / "config.yaml"
+with suppress(AttributeError):  # not documented by Snakemake
+    config = with_types(
+        config,
+        workflow.config_settings.config,
+        lambda: complete_schema(load_yaml(SCHEMA), LIBRARIES, FORMATS),
+    )
 given, config = config, deepcopy(DEFAULT_CONFIG)
 update_config(config, given)
 DEFAULT_CONFIG, config = (
-    without_nulls(with_shipped_files(one, HOME)) for one in (DEFAULT_CONFIG, config)
+    without_nulls(with_expanded_paths(with_shipped_files(one, HOME)))
+    for one in (DEFAULT_CONFIG, config)
 )
 try:
     ITEMS = load_items(LEDGER / "items.yaml")
     ASSETS = load_assets(HOME / "config" / "assets.yaml")
-    SCHEMA = HOME / "config" / "schema" / "config.yaml"
     check_config(config, SCHEMA, LIBRARIES, FORMATS)
     config = with_rows(config)
 except InputError as error:

@@ -249,11 +249,7 @@ def dataset_files(wildcards):
             role: f"results/datasets/{name}.parquet"
             for role, name in settings["files"].items()
         }
-    own = {
-        role: os.path.expanduser(os.path.expandvars(name))
-        for role, name in settings["files"].items()
-        if name not in ASSETS
-    }
+    own = {role: name for role, name in settings["files"].items() if name not in ASSETS}
     try:
         own = several(own, FORMATS[settings["format"]].patterns)
     except InputError as error:

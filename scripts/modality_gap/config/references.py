@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from modality_gap.config.declarations import Format
 from modality_gap.config.names import MADE_HERE, columns_of, seed_studies
 from modality_gap.config.rows import rows_of
-from modality_gap.config.schema import unknown_choice
+from modality_gap.config.schema import unknown_choice, unknown_name
 from modality_gap.errors import InputError
 
 Reference = tuple[str, str, list[str], str]  # key, name, known names, what they are names of
@@ -80,7 +81,9 @@ def _of_datasets(config: dict, known: Known) -> Iterator[Reference]:
             key = f"datasets.{name}.files.{role}"
             if entry["format"] == "union":
                 yield key, file, [other for other in known.datasets if other != name], "dataset"
-            elif "/" not in file:
+            elif "/" not in file and file not in known.assets and not Path(file).exists():
+                if "." in file:
+                    raise InputError(unknown_name(key, file))
                 yield key, file, list(known.assets), "asset or path"
     for name in config["clusters"]:
         yield f"clusters.{name}", name, known.datasets, "dataset"
