@@ -52,4 +52,5 @@ rule all:
             "results/models.html",
             "results/run.html",
             "results/after/methods.csv",
+            "results/after/losses.csv",
         ],

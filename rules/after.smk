@@ -1,4 +1,4 @@
-# After the paper: what its follow-ups measure, and what they do to finished embeddings.
+# After the paper: what its follow-ups measure, what they do to finished embeddings, and their losses.
 
 
 rule study_posthoc:
@@ -25,3 +25,28 @@ rule study_posthoc:
         seed=config["seed"],
     script:
         "../scripts/after/study_posthoc.py"
+
+
+rule train_losses:
+    """The losses of follow-ups, each trained on the same pairs with the same seeds."""
+    input:
+        image=experiment_embeddings("image"),
+        text=experiment_embeddings("text"),
+        code=code("after/train_losses"),
+    output:
+        runs="results/after/losses.csv",
+        steps="results/after/losses_steps.csv",
+        difference="results/after/losses_difference.csv",
+    log:
+        "results/logs/train_losses.log",
+    benchmark:
+        "results/benchmarks/train_losses.tsv"
+    conda:
+        "../envs/embeddings.yaml"
+    threads: 1
+    params:
+        study=config["loss_study"],
+        confidence=config["confidence"],
+        seed=config["seed"],
+    script:
+        "../scripts/after/train_losses.py"

@@ -414,5 +414,5 @@ def test_command_prints_the_value_and_saves_the_gradient(tmp_path, capsys):
     assert of_y.shape == (6, 4)
     with pytest.raises(SystemExit, match="nothing is no loss; give one of"):
         main(["nothing", *files, "--scale", "7"])
-    with pytest.raises(SystemExit, match="cannot be read as .npy"):
+    with pytest.raises(SystemExit, match=r"cannot be read as \.npy"):
         main(["clip", files[0], f"--y={target}.no", "--scale", "7"])

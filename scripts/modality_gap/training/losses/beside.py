@@ -37,8 +37,8 @@ def distilled(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, alpha: flo
 
 
 def shared_noise(batch: Batch) -> Tensor:
-    """Mean over items and coordinates of (raw x - r)^2 + (raw y - r)^2, r ~ N(0, I) drawn for each item
-    at each step and shared by the pair."""
+    """Mean over items and coordinates of (raw x - r)^2 + (raw y - r)^2, r ~ N(0, I), drawn for each
+    item at each step, shared by the pair."""
     noise = torch.randn(batch.raw_x.shape, generator=batch.generator, dtype=batch.raw_x.dtype)
     return ((batch.raw_x - noise) ** 2 + (batch.raw_y - noise) ** 2).mean()
 

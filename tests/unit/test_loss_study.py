@@ -1,0 +1,203 @@
+"""The controlled study of losses: what methods share, what they end with, how they are compared."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+
+from modality_gap.errors import InputError
+from modality_gap.training.loss_study import (
+    MARGIN,
+    Scale,
+    differences,
+    measure_model,
+    recipes,
+    run_study,
+)
+from modality_gap.training.losses.registry import FollowUpLoss
+from modality_gap.training.pairs import Pairs, held_out
+from modality_gap.training.towers import Towers
+
+OPTIMISATION = {
+    "optimiser": "adamw",
+    "betas": [0.9, 0.98],
+    "epsilon": 1e-6,
+    "weight_decay": 0.1,
+    "batch_size": 16,
+    "learning_rate": 0.001,
+    "steps": 6,
+    "warmup": 2,
+    "decay": "cosine",
+    "record_every": 3,
+}
+STUDY = {
+    "baseline": "clip",
+    "seeds": 2,
+    "hidden_layers": 0,
+    "width": 8,
+    "dim": 6,
+    "optimisation": OPTIMISATION,
+    "after_training": {"steps": 4},
+    "methods": {
+        "continued": {"loss": "clip", "start": "trained"},
+        "hycd": {"loss": "hycd", "start": "trained"},
+        "clip": {"loss": "clip"},
+        "warm": {"loss": "clip", "temperature": {"from": 0.01, "to": 0.05}},
+        "sigmoid": {"loss": "sigmoid", "temperature": {"learnt": 0.1}, "bias": -10},
+        "isogclr": {"loss": "isogclr"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    generator = torch.Generator().manual_seed(0)
+    shared = torch.randn(60, 5, generator=generator)
+    a, b = (shared @ torch.randn(5, d, generator=generator) for d in (12, 9))
+    sides = [torch.nn.functional.normalize(side, dim=1) for side in (a, b)]
+    return Pairs(*sides, torch.arange(40), torch.arange(40, 60))
+
+
+@pytest.fixture(scope="module")
+def results(pairs):
+    return run_study(STUDY, pairs, np.arange(60)[40:] % 3, 5)
+
+
+def test_every_method_has_the_start_of_its_seed(results):
+    runs, steps = results
+    first = steps[steps["step"] == 0].set_index(["method", "seed"])["gap"]
+    for seed in (5, 6):
+        scratch = {first[name, seed] for name in ("clip", "warm", "sigmoid", "isogclr")}
+        assert len(scratch) == 1
+        trained = runs.set_index(["method", "seed"]).loc[("clip", seed), "gap"]
+        assert first["hycd", seed] == first["continued", seed] == pytest.approx(trained)
+    assert first["clip", 5] != first["clip", 6]
+    counts = steps.groupby("method")["step"].unique().map(list).to_dict()
+    assert counts["clip"] == [0, 3, 6] and counts["hycd"] == [0, 3, 4]
+
+
+def test_another_method_changes_no_result(pairs, results):
+    fewer = {**STUDY, "methods": {name: STUDY["methods"][name] for name in ("clip", "sigmoid")}}
+    alone, _ = run_study(fewer, pairs, None, 5)
+    both = results[0].set_index(["method", "seed"])
+    for _, row in alone.iterrows():
+        assert both.loc[(row["method"], row["seed"]), "gap"] == row["gap"]
+
+
+def test_temperatures_at_the_end(results):
+    runs = results[0].set_index(["method", "seed"])
+    assert runs.loc[("clip", 5), "temperature"] == pytest.approx(0.01)
+    assert runs.loc[("warm", 5), "temperature"] == pytest.approx(0.05)
+    assert runs.loc[("sigmoid", 5), "temperature"] != pytest.approx(0.1, abs=1e-6)
+    assert runs.loc[("sigmoid", 5), "bias"] != -10
+
+
+def test_schedule_and_bound_of_the_scale():
+    study = {
+        **STUDY,
+        "methods": {**STUDY["methods"], "low": {"loss": "clip", "temperature": {"learnt": 0.001}}},
+    }
+    known = recipes(study)
+    warm = Scale(known["warm"])
+    assert [1 / warm.at(step, 5) for step in range(5)] == pytest.approx(
+        [0.01, 0.02, 0.03, 0.04, 0.05]
+    )
+    low = Scale(known["low"])
+    low.clamp()
+    assert low.at(0, 5).item() == pytest.approx(100)
+
+
+def test_measures_of_a_model_against_plain_numpy(pairs):
+    model = Towers((12, 9), 0, 8, 6, 3)
+    labels = np.arange(20) % 4
+    row = measure_model(model, pairs, labels, 0)
+    x, y = held_out(model, pairs)
+    n = len(x)
+    difference = x - y
+    mean = difference.mean(axis=0)
+    spread = np.trace(np.cov(difference, rowvar=False))
+    assert row["gap"] == pytest.approx(np.linalg.norm(mean))
+    assert row["gap_squared"] == pytest.approx(mean @ mean - spread / n)
+    assert row["floor"] == pytest.approx(np.sqrt(spread / n))
+    cosines = x @ y.T
+    assert row["partner_cosine"] == pytest.approx(np.trace(cosines) / n)
+    assert row["mean_cosine_across"] == pytest.approx(
+        (cosines.sum() - np.trace(cosines)) / (n * (n - 1))
+    )
+    centres = [1 - side.mean(axis=0) @ side.mean(axis=0) for side in (x, y)]
+    assert row["gap_over_spread"] == pytest.approx(np.linalg.norm(mean) / np.sqrt(np.mean(centres)))
+    first = np.mean([(cosines.argmax(axis=k) == np.arange(n)).mean() for k in (0, 1)])
+    assert row["recall1"] == pytest.approx(first)
+    squares = [((x[i] - x[j]) ** 2).sum() for i in range(n) for j in range(n) if i != j]
+    assert row["uniformity_a"] == pytest.approx(np.log(np.mean(np.exp(-2 * np.array(squares)))))
+    assert 0 < row["v_measure"] < 1
+
+
+def test_differences_are_paired_by_seed_and_corrected():
+    rng = np.random.default_rng(0)
+    study = {
+        **STUDY,
+        "methods": {name: STUDY["methods"][name] for name in ("clip", "warm", "hycd", "continued")},
+    }
+    rows = []
+    for seed in range(5):
+        base = rng.normal()
+        for method, shift in (("clip", 0.0), ("warm", 0.2), ("hycd", 0.5), ("continued", 0.5)):
+            value = base + shift + 0.01 * rng.normal()
+            rows.append({"method": method, "seed": seed, **dict.fromkeys(METRICS, value)})
+    table = pd.DataFrame(rows)
+    result = differences(table, study, 0.95).set_index(["method", "metric"])
+    assert result.loc[("warm", "gap"), "than"] == "clip"
+    assert result.loc[("hycd", "gap"), "than"] == "continued"
+    assert result.loc[("warm", "gap"), "difference"] == pytest.approx(0.2, abs=0.02)
+    assert (
+        result.loc[("hycd", "recall1"), "unchanged"]
+        and not result.loc[("warm", "recall1"), "unchanged"]
+    )
+    wide = table.pivot(index="seed", columns="method", values="gap")
+    change = wide["warm"] - wide["clip"]
+    assert result.loc[("warm", "gap"), "p"] == pytest.approx(
+        stats.ttest_rel(wide["warm"], wide["clip"]).pvalue
+    )
+    low, _ = stats.t.interval(0.95, 4, change.mean(), stats.sem(change))
+    assert result.loc[("warm", "gap"), "difference_low"] == pytest.approx(low)
+    assert (result["p_holm"] >= result["p"]).all()
+
+
+METRICS = ("gap", "gap_squared", "separability", "recall1", "partner_cosine", "v_measure", "rmg")
+
+
+def test_unchanged_is_equivalence_not_a_large_p():
+    """Five noisy seeds around no difference show nothing; tight ones within the margin do."""
+    rng = np.random.default_rng(1)
+    study = {**STUDY, "methods": {name: STUDY["methods"][name] for name in ("clip", "warm")}}
+    for noise, expected in ((5 * MARGIN, False), (MARGIN / 20, True)):
+        rows = []
+        for seed in range(5):
+            for method in ("clip", "warm"):
+                rows.append(
+                    {"method": method, "seed": seed, **dict.fromkeys(METRICS, noise * rng.normal())}
+                )
+        result = differences(pd.DataFrame(rows), study, 0.95)
+        assert result.set_index("metric").loc["recall1", "unchanged"] == expected
+
+
+def test_faults_name_the_key(pairs, monkeypatch):
+    for changes, sentence in (
+        (
+            {"methods": {"one": {"loss": "nothing"}}},
+            "loss_study.methods.one.loss is 'nothing'; give",
+        ),
+        ({"baseline": "none"}, "loss_study.baseline is 'none', which is no method"),
+    ):
+        with pytest.raises(InputError, match=re.escape(sentence)):
+            recipes({**STUDY, **changes})
+    from modality_gap.training import loss_study
+
+    broken = FollowUpLoss("clip", "", "", lambda x, y, scale, batch: x.sum() * torch.nan)
+    monkeypatch.setitem(loss_study.FOLLOW_UP_LOSSES, "clip", broken)
+    with pytest.raises(InputError, match="the loss gives nan at step 0"):
+        run_study({**STUDY, "methods": {"clip": {"loss": "clip"}}}, pairs, None, 5)
