@@ -165,7 +165,19 @@ def separability(x, y, seed):
     model = LogisticRegression(max_iter=1000)
     model.fit(np.vstack([x[fit], y[fit]]), [0] * len(fit) + [1] * len(fit))
     right = np.concatenate([model.predict(x[score]) == 0, model.predict(y[score]) == 1])
-    return right.mean(), len(right)
+    return right.mean(), right, score
+
+
+def separability_columns(x, y, confidence, seed, groups=None):
+    """Both vectors of a pair are one unit, as are those of all pairs of a group."""
+    share, right, score = separability(x, y, seed)
+    units = score if groups is None else np.asarray(groups)[score]
+    ends = share_interval(right, confidence, np.concatenate([units, units]))
+    return {
+        "separability": share,
+        **named_interval("separability", ends),
+        "separability_n": len(right),
+    }
 
 
 def named_interval(name, ends):
@@ -187,7 +199,8 @@ def set_row(x, y, confidence, most, seed, groups=None):
         row[f"min_cosine_{side}"] = cosines(vectors).min()
     row |= recall_columns(x, y, confidence, shares)
     some = sample(len(x), most, seed)
-    row["separability"], row["separability_n"] = separability(x[some], y[some], seed)
+    own = None if shares is None else np.asarray(shares)[some]
+    row |= separability_columns(x[some], y[some], confidence, seed, own)
     squares = sorted(gap_vector(x, y) ** 2, reverse=True)
     row["largest5_share"] = sum(squares[:5]) / sum(squares)
     return row
@@ -195,15 +208,13 @@ def set_row(x, y, confidence, most, seed, groups=None):
 
 def normalisation_row(x, y, confidence, most, seed, groups):
     some = sample(len(x), most, seed)
-    right, n = separability(x[some], y[some], seed)
     return {
         "n": len(x),
         "clusters": len(np.unique(groups)),
         **gap_columns(x, y, confidence, groups),
         **mean_cosine_columns("mean_cosine_a", x, confidence, groups),
         **mean_cosine_columns("mean_cosine_b", y, confidence, groups),
-        "separability": right,
-        "separability_n": n,
+        **separability_columns(x[some], y[some], confidence, seed, np.asarray(groups)[some]),
     }
 
 

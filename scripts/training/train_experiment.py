@@ -19,7 +19,7 @@ from modality_gap.embeddings.stored import read, read_pair
 from modality_gap.encoders.base import choose_device
 from modality_gap.encoders.open_clip import load_open_clip
 from modality_gap.encoders.pictures import allow_pixels
-from modality_gap.measures.gap import linear_separability
+from modality_gap.measures.separability import linear_separability
 from modality_gap.training.experiments import (
     embed_task,
     measure_untouched,
@@ -104,7 +104,7 @@ if name == "temperature":
 if name == "same_modality":
 
     def more(model, x, y) -> dict[str, float]:
-        return {"separability": linear_separability(x, y, params.seed)[0]}
+        return {"separability": linear_separability(x, y, params.seed)}
 
 
 origin = {

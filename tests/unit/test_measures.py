@@ -12,9 +12,13 @@ from modality_gap.data import tiles
 from modality_gap.data.tiles import map_ahead, sample_rows
 from modality_gap.embeddings.sets import normalise
 from modality_gap.measures import cone, gap_intervals, intervals, mlp_cone
-from modality_gap.measures.gap import linear_separability
 from modality_gap.measures.loss_tables import joined, with_gap
 from modality_gap.measures.registry import Pairs
+from modality_gap.measures.separability import (
+    linear_separability,
+    measure_separability,
+    separated,
+)
 from modality_gap.measures.shift_path import pca_with_shifts
 from modality_gap.measures.tables import (
     measure_normalisation,
@@ -81,7 +85,8 @@ def test_every_column_of_a_set(clusters, confidence):
     assert row["largest5_share"] == pytest.approx(sum(squares[-5:]) / sum(squares))
     # Of 30 of the pairs, half fitted and both vectors of the other half scored.
     some = sample_rows(46, 30, 5)
-    assert (row["separability"], row["separability_n"]) == linear_separability(x[some], y[some], 5)
+    wanted = measure_separability(x[some], y[some], confidence, 5, tiles.chosen(clusters, some))
+    assert {name: row[name] for name in wanted} == wanted
     assert row["separability_n"] == 30
 
 
@@ -132,9 +137,25 @@ def test_separability_is_scored_on_pairs_that_were_not_fitted():
     # With more dimensions than vectors the fitted half is told apart, whatever it is.
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=(2, 60, 200))
-    accuracy, scored = linear_separability(x, y, seed=1)
-    assert scored == 60
-    assert 0.2 < accuracy < 0.8
+    right, rows = separated(x, y, seed=1)
+    assert (len(right), len(rows)) == (60, 30)
+    assert 0.2 < right.mean() < 0.8
+
+
+def test_both_vectors_of_a_pair_are_one_unit_of_separability():
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(2, 61, 3)) + np.array([0.8, -0.8])[:, None, None]
+    right, rows = separated(x, y, seed=1)
+    row = measure_separability(x, y, 0.9, 1)
+    assert (row["separability"], row["separability_n"]) == (right.mean(), 62)
+    ends = row["separability_low"], row["separability_high"]
+    assert ends == intervals.share_interval(right, 0.9, np.tile(rows, 2))
+    # Where all are right, Wilson's lower end is that of as many as there are pairs, or clusters.
+    far = x + 20
+    for clusters, units in ((None, 31), (np.arange(61) // 2, len(set(rows // 2)))):
+        row = measure_separability(far, y, 0.95, 1, clusters)
+        assert row["separability"] == row["separability_high"] == 1
+        assert row["separability_low"] == pytest.approx(units / (units + 1.959964**2))
 
 
 @pytest.mark.parametrize("seed", [3, 4])
@@ -155,7 +176,7 @@ def test_separability_is_that_of_a_logistic_regression_of_its_own(seed):
     tested = np.column_stack([np.concatenate([x[score], y[score]]), np.ones(82)]) @ weights > 0
     wanted = (tested == np.repeat([False, True], 41)).mean()
     assert 0.6 < wanted < 0.95
-    assert linear_separability(x, y, seed) == (pytest.approx(wanted), 82)
+    assert linear_separability(x, y, seed) == pytest.approx(wanted)
 
 
 # --- tiles --------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def run(root, monkeypatch):
 def test_released_features(run, tmp_path, row):
     features = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("f4")
     np.save(tmp_path / "both.npy", features)
-    entry = {"model": "M", "weights": "random", "note": "n"}
+    entry = {"label": "M", "weights": "random", "note": "n"}
     run(
         "convert_released",
         {"file": tmp_path / "both.npy"},

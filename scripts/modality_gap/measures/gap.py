@@ -41,23 +41,6 @@ def mean_cosine(x: np.ndarray) -> float:
     return float((total @ total - squares.sum()) / (n * (n - 1)))
 
 
-def linear_separability(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, int]:
-    """Linear separability of the modalities: accuracy of a logistic regression fitted on a random
-    half of the pairs and scored on both vectors of each pair of the other half; and the number of
-    scored vectors.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    order = np.random.default_rng(seed).permutation(len(x))
-    fit, score = order[: len(x) // 2], order[len(x) // 2 :]
-
-    def both(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.concatenate([x[rows], y[rows]]), np.repeat([0, 1], len(rows))
-
-    model = LogisticRegression(max_iter=1000).fit(*both(fit))
-    return float(model.score(*both(score))), 2 * len(score)
-
-
 def largest_share(vector: np.ndarray, dimensions: int = 5) -> float:
     """Share of a vector's squared length that lies in its largest dimensions."""
     squares = np.sort(vector**2)[::-1]

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from modality_gap.config.tables import INTERVAL, Column
-from modality_gap.data.tiles import sample_rows
+from modality_gap.data.tiles import chosen, sample_rows
 from modality_gap.measures.cone import cosine_distribution
 from modality_gap.measures.diagnostics import effective_dimension, resampled
-from modality_gap.measures.gap import gap, gap_vector, largest_share, linear_separability
+from modality_gap.measures.gap import gap, gap_vector, largest_share
 from modality_gap.measures.gap_intervals import mean_cosine_interval, measure_gap
 from modality_gap.measures.retrieval import measure_recall
+from modality_gap.measures.separability import measure_separability
 
 # Where a page shows a column: the table of Figure 1, and two tables of the page of all models.
 FIGURE1, MODELS_GAP, MODELS_RECALL = "figure1", "models_gap", "models_recall"
@@ -74,8 +75,9 @@ def _cone(side: str) -> Callable[[Pairs], dict]:
 
 def _separability(pairs: Pairs) -> dict:
     some = sample_rows(len(pairs.x), pairs.sample, pairs.seed)
-    accuracy, scored = linear_separability(pairs.x[some], pairs.y[some], pairs.seed)
-    return {"separability": accuracy, "separability_n": scored}
+    return measure_separability(
+        pairs.x[some], pairs.y[some], pairs.confidence, pairs.seed, chosen(pairs.clusters, some)
+    )
 
 
 def _largest_share(pairs: Pairs) -> dict:
@@ -147,7 +149,7 @@ GAP = (
         _separability,
         (
             _column(
-                *("separability", "share"),
+                *("separability±", "share"),
                 "held-out vectors that a linear classifier assigns to the right modality",
                 *("separability", FIGURE1),
             ),

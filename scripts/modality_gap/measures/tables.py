@@ -9,12 +9,13 @@ import sys
 
 import numpy as np
 
-from modality_gap.data.tiles import sample_rows, tiles
+from modality_gap.data.tiles import chosen, sample_rows, tiles
 from modality_gap.measures.cone import cosine_distribution
-from modality_gap.measures.gap import linear_separability, mean_cosine
+from modality_gap.measures.gap import mean_cosine
 from modality_gap.measures.gap_intervals import mean_cosine_interval, measure_gap
 from modality_gap.measures.intervals import count_clusters
 from modality_gap.measures.registry import DIAGNOSTICS, GAP, Pairs, measured
+from modality_gap.measures.separability import measure_separability
 
 
 def measure_set(pairs: Pairs) -> dict:
@@ -75,8 +76,8 @@ def measure_normalisation(
             f"mean_cosine_{side}_high": high,
         }
     some = sample_rows(len(x), sample, seed)
-    row["separability"], row["separability_n"] = linear_separability(x[some], y[some], seed)
-    return row
+    part = chosen(clusters, some)
+    return row | measure_separability(x[some], y[some], confidence, seed, part)
 
 
 def measure_preprocessing(
