@@ -19,18 +19,19 @@ unexport PYTHONDONTWRITEBYTECODE
 # Snakemake's report is written when a job has run since (the page of the run is always the last),
 # or the captions or rules have changed; whole or not at all.
 define write_report
-@if [ ! -e results/report.html ] || [ -n "$$(find results/run.html Snakefile rules report \
-  -newer results/report.html -print -quit)" ]; then \
-  echo "snakemake $(1) --report results/report.html"; \
-  snakemake $(1) --report results/unfinished.html \
-    && mv results/unfinished.html results/report.html; \
+@if [ ! -e results/report.zip ] || [ -n "$$(find results/run.html Snakefile rules report \
+  -newer results/report.zip -print -quit)" ]; then \
+  echo "snakemake $(1) --report results/report.zip"; \
+  mkdir -p results/unfinished \
+    && snakemake $(1) --report results/unfinished/report.zip \
+    && mv results/unfinished/report.zip results/report.zip && rmdir results/unfinished; \
 fi
 endef
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 
-report: $(ENV)  ## run the default configuration; write results/paper.html and results/report.html
+report: $(ENV)  ## run the default configuration; write results/paper.html and results/report.zip
 	@python scripts/sources/fetch_released.py
 	snakemake
 	$(call write_report,)

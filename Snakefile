@@ -37,8 +37,13 @@ report: "report/workflow.rst"
 
 
 # Captions in Snakemake's report can read the configuration and nothing else, so the sentences on
-# stand-ins join it here, after all rules have read their settings: no rule depends on them.
-config = {**config, "stand_ins": sentences(ITEMS, STAND_INS, SETS, config)}
+# stand-ins and the sets that take part join it here, after all rules have read their settings: no
+# rule depends on them.
+config = {
+    **config,
+    "stand_ins": sentences(ITEMS, STAND_INS, SETS, config),
+    "taking_part": list(SETS),
+}
 
 
 rule all:

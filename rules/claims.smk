@@ -14,7 +14,7 @@ rule check_claims:
             "results/claims.csv",
             caption="../report/captions/claims.rst",
             category="Claims",
-            labels={"table": "every claim, with a verdict"},
+            labels={"result": "every claim, with a verdict", "kind": "table"},
         ),
     log:
         "results/logs/check_claims.log",

@@ -243,7 +243,7 @@ def in_report(name):
         f"results/{ITEMS[name].path}",
         caption=f"../report/captions/{name}.rst",
         category=ITEMS[name].part,
-        labels={ITEMS[name].kind.split()[-1]: ITEMS[name].title},
+        labels={"result": ITEMS[name].title, "kind": ITEMS[name].kind.split()[-1]},
     )
 
 
@@ -255,7 +255,7 @@ def minimum_in_report(path):
         name = LOSS_OF[wildcards.loss]
         label = DECLARED_LOSSES[name].label
         title = item.title if name == "softmax" else f"{item.title} ({label})"
-        return {"table": title}
+        return {"result": title, "kind": "table"}
 
     return report(
         path,

@@ -62,7 +62,7 @@ rule write_index:
             "results/index.html",
             caption="../report/captions/index.rst",
             category="The pages",
-            labels={"figure": "summary"},
+            labels={"result": "summary", "kind": "page"},
         ),
     log:
         "results/logs/write_index.log",
@@ -115,7 +115,7 @@ rule write_paper_page:
             "results/paper.html",
             caption="../report/captions/paper.rst",
             category="The page",
-            labels={"figure": "the reading page"},
+            labels={"result": "the reading page", "kind": "page"},
         ),
     log:
         "results/logs/write_paper_page.log",
@@ -155,13 +155,13 @@ rule write_claims_pages:
             "results/claims.html",
             caption="../report/captions/claims.rst",
             category="Claims",
-            labels={"figure": "the ledger as a page"},
+            labels={"result": "every claim, with a verdict", "kind": "page"},
         ),
         errata=report(
             "results/errata.html",
             caption="../report/captions/errata.rst",
             category="Claims",
-            labels={"figure": "errata of paper and code"},
+            labels={"result": "errata of paper and code", "kind": "page"},
         ),
     log:
         "results/logs/write_claims_pages.log",
@@ -201,7 +201,7 @@ rule write_models_page:
             "results/models.html",
             caption="../report/captions/models.rst",
             category="The page",
-            labels={"figure": "all models side by side, as a page"},
+            labels={"result": "all models side by side", "kind": "page"},
         ),
     log:
         "results/logs/write_models_page.log",
@@ -247,7 +247,7 @@ rule write_run_page:
             "results/run.html",
             caption="../report/captions/run.rst",
             category="The page",
-            labels={"figure": "this run"},
+            labels={"result": "this run", "kind": "page"},
         ),
         jobs="results/run.csv",
     log:

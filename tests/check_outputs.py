@@ -7,6 +7,7 @@ the default configuration to tests/regression.yaml too: python tests/check_outpu
 import csv
 import sys
 import xml.etree.ElementTree
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,10 +43,15 @@ def faults(results: Path) -> list[str]:
     """What is wrong with the results of a run, one sentence each; empty if nothing is."""
     found = []
     pages = {}
-    for name in ("paper.html", "models.html", "run.html", "report.html"):
+    for name in ("paper.html", "models.html", "run.html"):
         if not (results / name).is_file():
             return [f"{name} is missing"]
         pages[name] = (results / name).read_text(encoding="utf-8")
+    try:
+        with zipfile.ZipFile(results / "report.zip") as archive:
+            pages["report.html"] = archive.read("report/report.html").decode("utf-8")
+    except (OSError, zipfile.BadZipFile, KeyError):
+        return ["report.zip is missing or damaged"]
     if len(pages["paper.html"].encode()) > LIMIT_BYTES:
         found.append("paper.html is over 15 MB")
     for item in expected_items().values():
@@ -68,7 +74,7 @@ def item_faults(item: "Item", results: Path, pages: dict[str, str]) -> list[str]
             return [f"figure {item.id} is missing as SVG or PDF"]
         xml.etree.ElementTree.parse(svg)
     found = [] if shown in pages[f"{item.page}.html"] else [f"{item.page}.html lacks {path}"]
-    return found + ([] if path in pages["report.html"] else [f"report.html does not list {path}"])
+    return found + ([] if path in pages["report.html"] else [f"report.zip does not list {path}"])
 
 
 def table_faults(results: Path) -> list[str]:

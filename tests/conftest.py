@@ -195,5 +195,6 @@ def small_run(tmp_path_factory, wheels, warm) -> Project:
 def run_with_report(project: Project) -> str:
     """The project's whole workflow, and its report as a user makes it; all Snakemake said."""
     said = project.snakemake()
-    replace(project, warm=None).snakemake("--report", "results/report.html")
+    replace(project, warm=None).snakemake("--report", "results/report.zip")
+    shutil.unpack_archive(project.folder / "results/report.zip", project.folder / "unpacked")
     return said

@@ -264,7 +264,7 @@ def main() -> int:
         begin = time.perf_counter()
         rehearsal.project.python("scripts/sources/fetch_released.py")
         said = rehearsal.project.snakemake()
-        rehearsal.project.snakemake("--report", "results/report.html")
+        rehearsal.project.snakemake("--report", "results/report.zip")
         ran = finished_jobs(said)
         for rule, n in sorted(ran.items()):
             print(f"{n:4d}  {rule}")

@@ -187,7 +187,7 @@ def test_what_speaks_against_the_paper_is_on_the_first_screens(small_run, visit)
 
 
 def test_report_lists_and_draws_every_result(small_run, visit):
-    seen = visit(small_run.folder / "results" / "report.html")
+    seen = visit(small_run.folder / "unpacked" / "report" / "report.html")
     page = seen.page
     for category, results in (
         ("Figure 2", 4),

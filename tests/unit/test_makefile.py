@@ -53,8 +53,8 @@ def reports(project: Path, target: str = "report") -> list[str]:
 
 def test_snakemake_s_report_is_written_when_something_changed(project):
     assert len(reports(project)) == 1
-    report = project / "results" / "report.html"
-    assert report.exists() and not (project / "results" / "unfinished.html").exists()
+    report = project / "results" / "report.zip"
+    assert report.exists() and not (project / "results" / "unfinished").exists()
     assert reports(project) == []
     for changed in ("results/run.html", "report/captions/figure1.rst", "Snakefile"):
         os.utime(report, (2_000_000, 2_000_000))
@@ -71,7 +71,7 @@ def test_a_report_that_fails_leaves_none_that_looks_finished(project):
     program = project / ".venv" / "bin" / "snakemake"
     program.write_text(program.read_text() + 'case "$*" in *--report*) exit 1;; esac\n')
     assert make(project, "report").returncode != 0
-    assert not (project / "results" / "report.html").exists()
+    assert not (project / "results" / "report.zip").exists()
 
 
 def test_what_a_linked_environment_points_to_is_not_cleared(project):
