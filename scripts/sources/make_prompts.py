@@ -8,16 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from modality_gap.data.prompts import label_set, prompts
+from modality_gap.data.prompts import classes_of, label_set, prompts
 
 tasks, inputs = snakemake.params.tasks, snakemake.params.inputs
 files = {Path(path).stem: path for path in snakemake.input.datasets}
 classes = {
-    name: sorted(
-        pd.read_parquet(files[inputs[task["inputs"]]["dataset"]], columns=[task["label"]])[
-            task["label"]
-        ].unique()
-    )
+    name: classes_of(files[inputs[task["inputs"]]["dataset"]], name, task["label"])
     for name, task in tasks.items()
     if "prompt" in task
 }

@@ -435,3 +435,38 @@ def test_a_hidden_module_is_as_if_not_installed_and_then_there_again():
     module = importlib.import_module(name)
     with hidden(name):  # one that is imported already is left alone
         assert importlib.import_module(name) is module
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("vit_tiny_patch16_224", 96),
+        ("swin_tiny_patch4_window7_224", 224),
+        ("deit_tiny_patch16_224", 64),
+        ("mixer_s32_224", 96),
+        ("eva02_tiny_patch14_224", 112),
+        ("resnet10t", 96),
+    ],
+)
+def test_a_network_of_timm_is_made_for_the_size_of_its_images(name, size):
+    import timm
+
+    spec = {"library": "timm", "architecture": name, "image_size": size}
+    encoder = build_encoder(spec, "image", {"seed": 3}, "float32")
+    picture = encoder.prepare(Image.fromarray(np.full((40, 50, 3), 90, dtype=np.uint8)))
+    assert picture.shape == (3, size, size)
+    shape = {} if name == "resnet10t" else {"img_size": size}
+    torch.manual_seed(3)
+    theirs = timm.create_model(name, num_classes=0, **shape).eval()
+    with torch.inference_mode():
+        wanted = theirs(encoder.normalise(picture[None]))
+    np.testing.assert_allclose(encoder.encode([picture]), wanted, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "size"), [
+    ("vit_tiny_patch16_224", 8), ("convnext_atto", 20),
+])  # fmt: skip
+def test_a_size_that_a_network_cannot_take_is_refused(name, size):
+    spec = {"library": "timm", "architecture": name, "image_size": size}
+    with pytest.raises(InputError, match=f"timm's {name} cannot take images of {size} pixels"):
+        build_encoder(spec, "image", {"seed": 0}, "float32")

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -16,7 +17,8 @@ from modality_gap.data.emoji import (
     skin_tone,
     twemoji_file,
 )
-from modality_gap.data.prompts import prompts
+from modality_gap.data.prompts import classes_of, prompts
+from modality_gap.errors import InputError
 
 TONES = ["light", "medium-light", "medium", "medium-dark", "dark"]
 
@@ -179,3 +181,19 @@ def test_one_prompt_a_class():
     table = prompts({"pets": {"prompt": "a photo of a {}."}}, {"pets": ["cat", "dog"]})
     assert list(table["text"]) == ["a photo of a cat.", "a photo of a dog."]
     assert list(table["item_id"]) == ["pets/cat", "pets/dog"]
+
+
+def test_the_classes_of_a_task_are_the_values_of_its_column(tmp_path):
+    path = tmp_path / "birds.parquet"
+    table = pd.DataFrame(
+        {"item_id": list("abcd"), "image": [b"x"] * 4, "label": ["tit", "owl"] * 2}
+    )
+    table.assign(half=["owl", None, "", "jay"], none=None).to_parquet(path, index=False)
+    assert classes_of(path, "birds", "label") == ["owl", "tit"]
+    assert classes_of(path, "birds", "half") == ["jay", "owl"]
+    with pytest.raises(InputError, match=r"tasks.birds.label is 'kind', but .* label, half, none"):
+        classes_of(path, "birds", "kind")
+    with pytest.raises(
+        InputError, match=r"tasks.birds.label is 'none', which is empty in all rows"
+    ):
+        classes_of(path, "birds", "none")

@@ -1,8 +1,34 @@
 """Prompts: one per class of every zero-shot task, and the label set of Table 2."""
 
 import re
+from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
+
+from modality_gap.data.parquet import reading_parquet
+from modality_gap.errors import InputError
+
+
+def classes_of(path: str | Path, task: str, label: str) -> list[str]:
+    """The classes of a task, sorted: the values of the column `label` of a dataset's file. Raises
+    InputError if the file has no such column or the column no value."""
+    with reading_parquet(path):
+        columns = pq.read_schema(path).names
+        if label not in columns:
+            others = ", ".join(name for name in columns if name not in ("item_id", "image"))
+            raise InputError(
+                f"tasks.{task}.label is {label!r}, but {path} has no such column; give one of "
+                f"{others}."
+            )
+        values = pq.read_table(path, columns=[label])[label].unique().drop_null().to_pylist()
+    classes = sorted(str(value) for value in values if str(value).strip())
+    if not classes:
+        raise InputError(
+            f"tasks.{task}.label is {label!r}, which is empty in all rows of {path}; give another "
+            "column."
+        )
+    return classes
 
 
 def prompts(tasks: dict[str, dict], classes: dict[str, list[str]]) -> pd.DataFrame:

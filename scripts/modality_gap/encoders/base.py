@@ -151,6 +151,11 @@ def raise_if_download_failed(name: str, tag: str | bool | None) -> Iterator[None
         if not tag:
             raise
         reason = " ".join(str(error).split()).rstrip(".")
+        if "state_dict" in reason:  # they came, but for another architecture
+            raise InputError(
+                f"encoders: the pretrained weights of {name} do not fit it ({reason:.300}); give "
+                "others, or remove options.image_size."
+            ) from error
         raise InputError(
             f"encoders: could not download the pretrained weights of {name} ({reason:.300}); "
             f"{hub_remedy()}."

