@@ -107,8 +107,13 @@ slurm:  ## install the SLURM that the cluster tests start (Debian, as root); not
 	apt-get install --yes --quiet --no-install-recommends munge slurm-wlm
 
 clean:  ## remove what runs made; downloads, benches and the environment stay
-	find results/ -mindepth 1 ! -name README.md ! -name bench ! -path 'results/bench/*' \
-	  ! -name bench.html -delete
+	@[ ! -L results ] || [ -d results ] || { echo "results is a link to $$(readlink results)," \
+	  "which is not there; correct or remove the link." >&2; exit 1; }
+	@[ ! -d results ] || find results/ .snakemake -type l ! -path 'results/bench*' 2>/dev/null \
+	  | while read -r link; do echo "$$link is a link to $$(readlink "$$link"): the link is removed," \
+	  "the files there stay."; done
+	[ ! -d results ] || find results/ -mindepth 1 ! -name README.md ! -name bench \
+	  ! -path 'results/bench/*' ! -name bench.html -delete
 	rm -rf .snakemake
 
 $(ENV): requirements.txt

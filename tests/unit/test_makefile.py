@@ -167,3 +167,32 @@ def test_a_wheelhouse_holds_the_lock_and_what_installs_it(project):
     lock, installers = (project / "called").read_text().splitlines()
     assert "--require-hashes" in lock and lock.endswith("--requirement requirements.txt")
     assert "uv==" in installers and "setuptools" in installers
+
+
+def test_links_within_results_are_named_and_what_they_point_to_stays(project):
+    shared = project / "shared folder"
+    (shared / "sub").mkdir(parents=True)
+    (shared / "sub" / "a.parquet").touch()
+    (project / "results" / "embeddings").symlink_to(shared)
+    (project / ".snakemake").symlink_to(shared)
+    done = make(project, "clean")
+    assert done.returncode == 0, done.stderr
+    assert "results/embeddings is a link to " + str(shared) in done.stdout
+    assert ".snakemake is a link to " + str(shared) in done.stdout
+    assert (shared / "sub" / "a.parquet").exists()
+    assert not (project / "results" / "run.html").exists()
+    assert not (project / "results" / "embeddings").is_symlink()
+    assert not (project / ".snakemake").is_symlink()
+    # Again, with nothing left to do.
+    assert make(project, "clean").returncode == 0
+
+
+def test_results_that_are_absent_or_a_link_to_nothing(project):
+    shutil.rmtree(project / "results")
+    assert make(project, "clean").returncode == 0
+    (project / "results").symlink_to("scratch")
+    done = make(project, "clean")
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[0] == (
+        "results is a link to scratch, which is not there; correct or remove the link."
+    )
