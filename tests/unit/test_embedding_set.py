@@ -1,6 +1,9 @@
 """Embedding sets: what goes in comes out, and what is wrong is refused by name."""
 
 import json
+import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -436,3 +439,14 @@ def test_clusters_are_the_values_of_a_label_column(tmp_path):
     np.save(tmp_path / "a.npy", vectors)
     with pytest.raises(InputError, match="its label columns: none"):
         StoredVectors(tmp_path / "a.npy").clusters("concept")
+
+
+def test_the_command_of_the_guide_shows_what_made_the_embeddings(root, tmp_path):
+    path = tmp_path / "image.parquet"
+    with EmbeddingWriter(path, {"weights": "sum 1f"}) as writer:
+        writer.write(pd.Series(["a", "b"]), np.eye(2, dtype=np.float32), pd.DataFrame(index=[0, 1]))
+    guide = (root / "docs" / "guide" / "paper-run.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r'python -c "(.*)"', guide)
+    code = re.sub(r"results/embeddings/[a-z0-9_]+/image.parquet", str(path), command)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["weights"] == "sum 1f"

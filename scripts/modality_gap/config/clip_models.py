@@ -109,12 +109,12 @@ def needs_transformers(architecture: str) -> bool:
 def reads_hub(entry: Mapping) -> bool:
     """Whether open_clip reads weights, a configuration or a tokenizer of an encoder from a hub."""
     name, tag = entry["architecture"], entry.get("pretrained")
-    if brings_weights(name):
-        return name.startswith(HF_HUB)
-    if isinstance(tag, str) and not Path(tag).is_file():
+    if name.startswith(HF_HUB) or (isinstance(tag, str) and not Path(tag).is_file()):
         return True
     text = architecture_config(name).get("text_cfg", {})
     named = {text.get("hf_model_name"), text.get("hf_tokenizer_name")} - {None, ""}
+    if name.startswith(LOCAL_DIR):  # whose tokenizer is in the folder
+        named -= {text.get("hf_tokenizer_name")} - {text.get("hf_model_name")}
     if not named:  # by its name open_clip takes SigLIP's tokenizer
         return needs_transformers(name)
     return any(not Path(folder).is_dir() for folder in named)

@@ -193,6 +193,7 @@ def _create(spec: dict, name: str, tag: str | bool | None) -> tuple[Any, Any]:
     is_here = name.startswith(clip_models.LOCAL_DIR)
     is_here |= isinstance(tag, str) and Path(tag).is_file()
     downloaded = not is_here and (tag or name.startswith(clip_models.HF_HUB))
+    downloaded = downloaded or clip_models.reads_hub(spec)
     tag_or_file = tag if isinstance(tag, str) else None
     own = {} if clip_models.brings_weights(name) else preparation(name, tag_or_file)
     if statistics := pixel_statistics(spec):
