@@ -89,6 +89,72 @@ rule plot_recall_under_shift:
         "../scripts/beyond/plot_recall_under_shift.py"
 
 
+rule measure_explorer:
+    """One trained set for the explorer: pairs, loss, recall and accuracy by shift."""
+    input:
+        pair=lambda w: pair_files([w.set]),
+        curve="results/statistics/recall_under_shift.csv",
+        images=lambda w: [
+            embeddings_by_model(w.set, TASKS[task]["inputs"], "image")
+            for task in explorer_tasks(w.set)
+        ],
+        prompts=lambda w: (
+            embeddings_by_model(w.set, "prompts", "text")
+            if explorer_tasks(w.set)
+            else []
+        ),
+        names=lambda w: (
+            "results/datasets/emoji.parquet"
+            if INPUTS.get(SETS[w.set].get("inputs"), {}).get("dataset") == "emoji"
+            else []
+        ),
+        code=code("beyond/measure_explorer"),
+    output:
+        "results/explorer/{set}.json",
+    log:
+        "results/logs/measure_explorer/{set}.log",
+    benchmark:
+        "results/benchmarks/measure_explorer/{set}.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: HALF_OF_THE_CORES
+    params:
+        tasks=lambda w: {task: TASKS[task] for task in explorer_tasks(w.set)},
+        task_clusters=lambda w: {
+            task: cluster_column(config, TASKS[task]["inputs"])
+            for task in explorer_tasks(w.set)
+        },
+        landscape=config["loss_landscape"],
+        pairs=config["explorer"]["pairs"],
+        confidence=config["confidence"],
+        sample=config["sample"],
+        seed=config["seed"],
+    script:
+        "../scripts/beyond/measure_explorer.py"
+
+
+rule draw_explorer:
+    """The explorer's charts: their specifications, still drawings, and the library that draws them.
+    """
+    input:
+        sets=[f"results/explorer/{name}.json" for name in TRAINED_SETS],
+        gap="results/statistics/gap.csv",
+        code=code("beyond/draw_explorer"),
+    output:
+        charts="results/explorer/charts.json",
+        library="results/explorer/vega.js",
+    log:
+        "results/logs/draw_explorer.log",
+    benchmark:
+        "results/benchmarks/draw_explorer.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        sets={name: SETS[name] for name in TRAINED_SETS},
+    script:
+        "../scripts/beyond/draw_explorer.py"
+
+
 rule plot_sigmoid_loss:
     """The sigmoid loss against the gap, beside the softmax loss of the same set."""
     input:

@@ -122,6 +122,11 @@ def embeddings_by_model(name, inputs, modality):
     return embeddings_of(SETS[name].get("encoder", name), inputs, modality)
 
 
+def explorer_tasks(name):
+    """The zero-shot tasks that are measured with a set's model."""
+    return config["table1"]["tasks"] if name in config["table1"]["sets"] else []
+
+
 # The files of the claims ledger: that of its parts and needs, then one per part.
 CLAIMS_FILES = [
     shipped(f"config/ledger/{path.relative_to(LEDGER)}")

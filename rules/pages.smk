@@ -53,7 +53,12 @@ rule write_index:
         report=shipped("config/ledger/report.yaml"),
         items_file=shipped("config/ledger/items.yaml"),
         citation=shipped("CITATION.cff"),
-        templates=page_templates("index"),
+        explorer="results/explorer/charts.json",
+        explorer_scripts=[
+            "results/explorer/vega.js",
+            shipped("report/scripts/explorer.js"),
+        ],
+        templates=page_templates("index", "explorer"),
         scripts=PAGE_SCRIPTS,
         style=shipped("report/style.css"),
         code=code("pages/write_index"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from modality_gap.pages import paper, render, summary
+from modality_gap.pages import explorer, paper, render, summary
 from modality_gap.pages.cite import cited, stamp
 from modality_gap.pages.findings.answers import answers
 from modality_gap.paper.items import load_items
@@ -27,12 +27,13 @@ claims = read_claims(inputs.claims)
 by_id = paper.by_claim(claims)
 data = {Path(path).stem: pd.read_csv(path) for path in inputs.tables}
 record = Path(params.record)
+charts = json.loads(text(inputs.explorer))  # empty if no set has a gap
 gaps, axis_end = summary.gaps(data["gap"], params.sets)
 drawn = {Path(path).name: Path(path).read_bytes() for path in inputs.figures}
 html = render.render_page(
     {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},
     "index",
-    [text(path) for path in inputs.scripts],
+    [text(path) for path in [*inputs.scripts, *(inputs.explorer_scripts if charts else [])]],
     stamp(json.loads(text(record)) if record.exists() else {}, params.version),
     style=paper.Markup(text(inputs.style)),
     headline=summary.headline(report["headline"], claims),
@@ -45,7 +46,7 @@ html = render.render_page(
     gaps=gaps,
     axis_end=f"{axis_end:g}",
     styles=MARKS,
-    explorer=None,
+    explorer=explorer.embedded(charts) if charts else None,
     key=[
         {
             "picture": render.picture(

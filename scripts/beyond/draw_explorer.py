@@ -1,0 +1,22 @@
+"""The explorer's charts and the library that draws them, for the summary page."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake)
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from modality_gap.pages import explorer
+
+found = {
+    Path(path).stem: json.loads(Path(path).read_text(encoding="utf-8"))
+    for path in snakemake.input.sets
+}
+models = explorer.models(found, snakemake.params.sets, pd.read_csv(snakemake.input.gap))
+Path(snakemake.output.charts).write_text(
+    json.dumps(explorer.drawn(models), ensure_ascii=False, separators=(",", ":")), encoding="utf-8"
+)
+Path(snakemake.output.library).write_text(explorer.library(), encoding="utf-8")

@@ -1,0 +1,94 @@
+"""What the explorer of the summary page moves: a set's pairs, and all that follows from the shift.
+
+x, y: (n, d) unit vectors (float64) of the two modalities; a shift moves x by -delta/2 and y by
+delta/2 along the unit gap vector u and puts both back on the sphere (Figure 3).
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from modality_gap.embeddings.stored import StoredVectors
+from modality_gap.measures.projection import principal_components
+from modality_gap.measures.shift import lengths_after, unit_gap_vector
+
+DIGITS = 5  # behind the point, of what the page shows with three at most
+
+
+def places(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+    """Coordinates (n, 2) of each side, a and b, in a plane of unit vectors: along u, and along the
+    widest direction across it, which is the first principal component of both sides without their
+    parts along u.
+
+    A shift by s along u takes the coordinates to (along + s, across) / sqrt(1 + 2 s along + s²),
+    exactly, because u is one of the two axes and every vector has length 1.
+    """
+    u, both = unit_gap_vector(x, y), np.concatenate([x, y])
+    along = both @ u
+    _, components, _ = principal_components(both - np.outer(along, u), 1)
+    plane = np.stack([along, both @ components[0]], axis=1)
+    return {"a": plane[: len(x)], "b": plane[len(x) :]}
+
+
+def moved(plane: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+    """The coordinates (n, 2) after each of the shifts s, `amounts` (m,): (m, n, 2)."""
+    by = np.asarray(amounts)[:, None]
+    lengths = lengths_after(1 + 2 * by * plane[:, 0] + by**2)
+    return (
+        np.stack([plane[:, 0] + by, np.broadcast_to(plane[:, 1], lengths.shape)], -1)
+        / (lengths[..., None])
+    )
+
+
+def cloud(x: np.ndarray, y: np.ndarray, rows: np.ndarray, deltas: np.ndarray) -> dict:
+    """By side, the coordinates of some `rows` without a shift and the centre of all after each of
+    `deltas`, as lists."""
+    result = {}
+    for (side, plane), sign in zip(places(x, y).items(), (-1, 1), strict=True):
+        centres = moved(plane, sign * np.asarray(deltas) / 2).mean(axis=1)
+        result[side] = {"points": listed(plane[rows]), "centres": listed(centres)}
+    return result
+
+
+def losses(landscape: pd.DataFrame) -> list[dict]:
+    """By temperature the loss at every shift of a set's part of loss_landscape.csv."""
+    return [
+        {"temperature": float(temperature), "values": listed(part.sort_values("delta")["loss"])}
+        for temperature, part in landscape.groupby("temperature")
+    ]
+
+
+def recalls(curve: pd.DataFrame) -> dict[str, dict]:
+    """By direction recall@1 with its interval at every shift of a set's part of
+    recall_under_shift.csv."""
+    ends = {"values": "", "low": "_low", "high": "_high"}
+    return {
+        direction: {key: listed(curve[f"recall1_{direction}{end}"]) for key, end in ends.items()}
+        for direction in ("ab", "ba")
+    }
+
+
+def listed(values: np.ndarray | pd.Series) -> list:
+    """Numbers as lists for JSON, rounded to DIGITS."""
+    return np.round(np.asarray(values, dtype=float), DIGITS).tolist()
+
+
+def names(
+    pair: tuple[StoredVectors, StoredVectors],
+    some: slice | np.ndarray,
+    shown: slice | np.ndarray,
+    words: Mapping[str, str],
+) -> dict[str, list[str]]:
+    """By side what the page calls the `shown` of `some` items: an emoji by its character and its
+    name, which `words` has by its id, and any other item by its id."""
+    result = {}
+    for side, vectors in zip("ab", pair, strict=True):
+        ids = [vectors.item_id(row) for row in np.arange(len(vectors))[some][shown]]
+        result[side] = [f"{emoji_of(one)} {words[one]}" if one in words else one for one in ids]
+    return result
+
+
+def emoji_of(item_id: str) -> str:
+    """The character of an emoji, whose id is its code points in hexadecimal: 1f44b-1f3fb."""
+    return "".join(chr(int(code, 16)) for code in item_id.split("-"))

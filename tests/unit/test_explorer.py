@@ -1,0 +1,146 @@
+"""What the explorer of the summary page moves and draws, against plain computations."""
+
+import json
+import re
+
+import independent as plain
+import numpy as np
+import pandas as pd
+import pytest
+
+from modality_gap.embeddings.sets import EmbeddingSet
+from modality_gap.embeddings.stored import StoredVectors
+from modality_gap.measures import explorer as measured
+from modality_gap.pages import explorer
+
+DELTAS = [-1.0, -0.5, 0.0, 0.5, 1.0]
+
+
+@pytest.fixture(scope="module")
+def pair():
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(30, 6)) + np.array([2, 0, 0, 0, 0, 0])
+    y = rng.normal(size=(30, 6)) + np.array([-1, 0, 1, 0, 0, 0])
+    return plain.unit(x), plain.unit(y)
+
+
+def test_the_closed_form_is_the_shift_itself(pair):
+    x, y = pair
+    u = plain.gap_vector(x, y) / plain.gap(x, y)
+    rest = np.concatenate([x, y]) @ (np.eye(6) - np.outer(u, u))
+    rest -= rest.mean(axis=0)
+    widest = np.linalg.eigh(rest.T @ rest)[1][:, -1]
+    assert abs(widest @ u) < 1e-9
+    planes = measured.places(x, y)
+    for delta in (-1.5, 0.25, 0.9):
+        for side, moved, sign in zip("ab", plain.shifted(x, y, delta), (-1, 1), strict=True):
+            (found,) = measured.moved(planes[side], np.array([sign * delta / 2]))
+            np.testing.assert_allclose(found[:, 0], moved @ u, atol=1e-12)
+            np.testing.assert_allclose(abs(found[:, 1]), abs(moved @ widest), atol=1e-9)
+    clouds = measured.cloud(x, y, np.array([4, 7]), np.array(DELTAS))
+    moved = plain.shifted(x, y, 1.0)
+    for side, vectors, unmoved in zip("ab", moved, (x, y), strict=True):
+        assert clouds[side]["centres"][4][0] == pytest.approx((vectors @ u).mean(), abs=1e-5)
+        assert clouds[side]["points"][1][0] == pytest.approx(unmoved[7] @ u, abs=1e-5)
+        assert len(clouds[side]["points"]) == 2
+
+
+def test_an_emoji_is_named_by_its_character(tmp_path):
+    from modality_gap.embeddings.sets import write
+
+    ids = np.array(["1f44b-1f3fb", "other"], dtype=object)
+    write(EmbeddingSet(ids, np.eye(2, dtype="f4")), tmp_path / "a.parquet")
+    vectors = StoredVectors(tmp_path / "a.parquet")
+    words = {"1f44b-1f3fb": "waving hand"}
+    names = measured.names((vectors, vectors), slice(None), np.array([0, 1]), words)
+    assert names == {"a": ["\U0001f44b\U0001f3fb waving hand", "other"], "b": names["a"]}
+
+
+def made(name: str, scores=()) -> dict:
+    """A measured set with a plain shape."""
+    curve = {"values": [0.1, 0.2, 0.4, 0.3, 0.2], "low": [0.05] * 5, "high": [0.5] * 5}
+    return {
+        "set": name,
+        "deltas": DELTAS,
+        "distances": [1.4, 1.0, 0.7, 0.2, -0.3],
+        "n": 9,
+        "loss_n": 8,
+        "losses": [
+            {"temperature": 0.01, "values": [2.0, 1.0, 0.5, 0.75, 3.0]},
+            {"temperature": 1.0, "values": [5.0, 4.0, 3.0, 2.0, 1.0]},
+        ],
+        "recall": {"ab": curve, "ba": {**curve, "values": [0.3, 0.25, 0.2, 0.15, 0.1]}},
+        "scores": list(scores),
+        "cloud": {
+            side: {"points": [[sign * 0.4, 0.1], [sign * 0.3, -0.2]], "centres": [[sign, 0.0]] * 5}
+            for side, sign in (("a", 1), ("b", -1))
+        },
+        "names": {"a": ["</script><b>", "two"], "b": ["3", "4"]},
+    }
+
+
+@pytest.fixture(scope="module")
+def models():
+    found = {name: made(name) for name in ("small", "theirs", "lost")}
+    found["flat"] = {"set": "flat", "deltas": []}
+    sets = {name: {} for name in ("lost", "small", "flat")}
+    sets["theirs"] = {"released": "x", "modalities": ["video", "text"]}
+    gap = pd.DataFrame({"set": list(found), "model": [name.title() for name in found]})
+    gap["recall1_chance"] = 0.01
+    for column in ("recall1_ab_low", "recall1_ba_low"):
+        gap[column] = [0.2, 0.2, 0.01, 0.2]
+    return explorer.models(found, sets, gap)
+
+
+def test_models_that_retrieve_come_first_and_a_set_without_a_gap_is_left_out(models):
+    assert [model["label"] for model in models] == ["Theirs", "Small", "Lost (near chance)"]
+    assert [model["first"] for model in models] == ["video", "image", "image"]
+
+
+def test_the_rows_of_the_charts(models):
+    rows = explorer.rows(models[0])
+    loss = pd.DataFrame(rows["loss"])
+    assert loss["temperature"].unique().tolist() == ["1/100", "1"]
+    assert loss["above"].tolist() == [1.5, 0.5, 0, 0.25, 2.5, 4, 3, 2, 1, 0]
+    # A loss that still falls at the sweep's end has no minimum.
+    assert np.flatnonzero(loss["lowest"]).tolist() == [2]
+    assert rows["own"] == [{"distance": 0.7}]
+    recall = pd.DataFrame(rows["recall"])
+    assert recall["way"].unique().tolist() == ["video → text", "text → video"]
+    assert recall[recall["k"] == 2]["value"].tolist() == [0.4, 0.2]
+    assert [row["sign"] for row in rows["points"]] == [-1, -1, 1, 1]
+
+
+def test_the_charts_stand_still_before_the_script(models):
+    drawn = explorer.drawn(models)
+    assert set(drawn["charts"]) == {"points", "loss", "recall", "score"}
+    stills = drawn["stills"]
+    assert "score-wide" not in stills  # the first model has none
+    for name, svg in stills.items():
+        assert svg.startswith("<svg") and "<text" in svg
+        assert all(one.startswith(name) for one in re.findall(r'id="([^"]+)"', svg))
+    assert stills["loss-narrow"] != stills["loss-wide"]
+    # All points: two of each side, each with its centre.
+    assert stills["points-wide"].count(explorer.IMAGE) == 3
+    for chart in drawn["charts"].values():
+        assert not any(
+            data.get("values") for data in chart["data"] if data["name"] in explorer.rows(models[0])
+        )
+    embedded = explorer.embedded(drawn)
+    assert "</script" not in embedded["data"]
+    assert json.loads(embedded["data"])["models"][0]["names"]["a"][0] == "</script><b>"
+    assert embedded["readout"]["loss"] == [("1/100", "0.50 (+0.00)"), ("1", "3.00 (+2.00)")]
+    assert embedded["readout"]["recall"][0] == ("video → text", "40.0 % [5.0, 50.0]")
+    assert explorer.drawn([]) == {}
+
+
+def test_curves_have_three_to_one_on_light_and_on_dark():
+    def luminance(color):
+        parts = (int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+    for color in (*explorer.TEMPERATURES, *explorer.TASKS, explorer.IMAGE, explorer.TEXT):
+        light, dark, own = map(luminance, ("#fdfcfa", "#15181c", color))
+        assert (light + 0.05) / (own + 0.05) >= 3, color
+        assert (own + 0.05) / (dark + 0.05) >= 3, color
