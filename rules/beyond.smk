@@ -117,7 +117,7 @@ rule measure_explorer:
         "results/benchmarks/measure_explorer/{set}.tsv"
     conda:
         "../envs/statistics.yaml"
-    threads: HALF_OF_THE_CORES
+    threads: SHARE_OF_CORES
     params:
         tasks=lambda w: {task: TASKS[task] for task in explorer_tasks(w.set)},
         task_clusters=lambda w: {

@@ -567,7 +567,7 @@ def test_recall_under_shift(draw):
         ab, ba = peak[peak["set"] == row["set"]].to_dict("records")
         assert lines(ax, ab["best_distance"], ab["recall_best"])
         assert not lines(ax, ba["best_distance"], ba["recall_best"])  # the end of the sweep
-        assert ax.get_title() == f"{row['model']} (n 1,234)"
+        assert title(ax) == f"{row['model']}\nn 1,234"
     assert len(legend(figure)) == 4
 
 

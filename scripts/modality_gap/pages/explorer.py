@@ -1,7 +1,7 @@
 """The explorer of the summary page: four charts that follow one shift along the gap.
 
 A chart is written once, with Altair: its Vega specification moves on the page, and vl-convert draws
-the still picture that stands there before the script runs, without scripts and on paper.
+the still picture for a page whose script does not run, or has not run yet.
 """
 
 import json
@@ -320,8 +320,8 @@ def library() -> str:
 
 
 def embedded(charts: Mapping[str, Any]) -> dict[str, Any]:
-    """What the template explorer.html.j2 shows: `data` as JSON that can stand in a page, and the
-    still pictures."""
+    """What the template explorer.html.j2 shows: `data` as JSON without a mark that ends a script,
+    and the still pictures."""
     shown = {key: charts[key] for key in ("models", "charts", "styles")}
     data, first = json.dumps(shown, ensure_ascii=False), charts["models"][0]
     return {
