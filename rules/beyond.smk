@@ -161,7 +161,7 @@ rule plot_sigmoid_loss:
         landscape="results/statistics/sigmoid_landscape.csv",
         softmax="results/statistics/loss_landscape.csv",
         gap="results/statistics/gap.csv",
-        code=code("beyond/plot_sigmoid_loss"),
+        code=code("beyond/plot_own_loss"),
     output:
         **figure("sigmoid_loss"),
     log:
@@ -170,8 +170,11 @@ rule plot_sigmoid_loss:
         "results/benchmarks/plot_sigmoid_loss.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        label=DECLARED_LOSSES["sigmoid"].label,
+        parameters=list(DECLARED_LOSSES["sigmoid"].parameters),
     script:
-        "../scripts/beyond/plot_sigmoid_loss.py"
+        "../scripts/beyond/plot_own_loss.py"
 
 
 rule plot_models:

@@ -521,13 +521,20 @@ def test_models(draw):
         assert same_color(legend(figure)[label].get_color(), dots.get_color())
 
 
-def test_sigmoid_loss(draw):
+@pytest.mark.parametrize(("label", "parameters"), [("sigmoid loss", ["bias"]), ("other loss", [])])
+def test_a_loss_that_sets_were_trained_with(draw, label, parameters):
     keys = {"set": ["three", "one"], "temperature": [0.05, 0.01]}
     sigmoid = made({**keys, "delta": [-1.0, 0.0, 1.0]}, "distance", "loss", seed=6)
     sigmoid["own"] = sigmoid["temperature"] == 0.05
     sigmoid["bias"] = np.where(sigmoid["set"] == "one", -10.0, -12.0)
     softmax, gap = landscape(), gaps()
-    axes, figure = draw("plot_sigmoid_loss", landscape=sigmoid, softmax=softmax, gap=gap)
+    axes, figure = draw(
+        "plot_own_loss",
+        {"label": label, "parameters": parameters},
+        landscape=sigmoid,
+        softmax=softmax,
+        gap=gap,
+    )
     # The axes of the softmax loss lie behind, made one after the other.
     for number, (name, temperature) in enumerate(product(*keys.values())):
         ax, beside = axes[number], axes[4 + number]
@@ -542,9 +549,9 @@ def test_sigmoid_loss(draw):
         assert lines(ax, [own, own], [0, 1], INK)
         own = " (own)" if temperature == 0.05 else ""
         assert title(ax) == f"scale {1 / temperature:.4g}{own}"
-    assert "three\nbias -12" in axes[0].get_ylabel()
-    assert "one\nbias -10" in axes[2].get_ylabel()
-    assert legend(figure)["sigmoid loss (left scale)"].get_color() == PALETTE[2]
+    assert axes[0].get_ylabel() == ("three\nbias -12\nloss" if parameters else "three\nloss")
+    assert axes[2].get_ylabel() == ("one\nbias -10\nloss" if parameters else "one\nloss")
+    assert legend(figure)[f"{label} (left scale)"].get_color() == PALETTE[2]
 
 
 def test_recall_under_shift(draw):

@@ -1,4 +1,4 @@
-"""Draw the sigmoid loss against the gap's distance, beside the softmax loss of the same set."""
+"""Draw the loss that sets were trained with against the gap's distance, beside the softmax loss."""
 
 from modality_gap.logs import log_to
 
@@ -10,18 +10,19 @@ from matplotlib import pyplot as plt
 from modality_gap.figures.palette import INK, PALETTE
 from modality_gap.figures.style import save_same, use_style
 
+label, parameters = snakemake.params.label, snakemake.params.parameters
 use_style()
-sigmoid = pd.read_csv(snakemake.input.landscape)
+landscape = pd.read_csv(snakemake.input.landscape)
 softmax = pd.read_csv(snakemake.input.softmax)
 gaps = pd.read_csv(snakemake.input.gap, index_col="set")
-names = list(dict.fromkeys(sigmoid["set"]))
-columns = max(sigmoid.groupby("set")["temperature"].nunique(), default=1)
+names = list(dict.fromkeys(landscape["set"]))
+columns = max(landscape.groupby("set")["temperature"].nunique(), default=1)
 figure, axes = plt.subplots(
     max(1, len(names)), columns, figsize=(10, 2.4 * len(names) + 0.9), squeeze=False, sharex="row"
 )
 for line, name in zip(axes, names, strict=False):
     for ax, (temperature, curve) in zip(
-        line, sigmoid[sigmoid["set"] == name].groupby("temperature", sort=False), strict=False
+        line, landscape[landscape["set"] == name].groupby("temperature", sort=False), strict=False
     ):
         other = softmax[(softmax["set"] == name) & (softmax["temperature"] == temperature)]
         beside = ax.twinx()
@@ -41,10 +42,11 @@ for line, name in zip(axes, names, strict=False):
         ax.set_title(f"scale {1 / temperature:.4g}{own}", fontsize=9)
         ax.tick_params(axis="x", labelsize=8)
         ax.set_xlabel("gap distance", fontsize=8)
-    bias = sigmoid.loc[sigmoid["set"] == name, "bias"].iloc[0]
-    line[0].set_ylabel(f"{name}\nbias {bias:.4g}\nloss", fontsize=9)
+    first = landscape[landscape["set"] == name].iloc[0]
+    numbers = [f"{parameter} {first[parameter]:.4g}" for parameter in parameters]
+    line[0].set_ylabel("\n".join([name, *numbers, "loss"]), fontsize=9)
 handles = [
-    plt.Line2D([], [], color=PALETTE[2], marker="v", label="sigmoid loss (left scale)"),
+    plt.Line2D([], [], color=PALETTE[2], marker="v", label=f"{label} (left scale)"),
     plt.Line2D([], [], color=PALETTE[0], marker="^", label="softmax loss (right scale)"),
     plt.Line2D([], [], color=INK, ls=":", label="gap of the model"),
 ]
