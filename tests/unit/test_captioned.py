@@ -340,3 +340,21 @@ def test_damage_and_another_compression_have_their_own_remedies(tmp_path):
     told = refused(tmp_path, "class_folders", {"archive": path}, folder="birds")
     assert "pack its files with the usual compression" in told
     assert "download" not in told
+
+
+def test_pictures_without_an_ending_are_known_by_their_content(tmp_path, capsys):
+    members = {
+        "birds/owl/1": OWL, "birds/owl/2.jpg_large": TIT, "birds/owl/3.heic": JAY,
+        "birds/owl/README": b"no picture", "birds/owl/4.txt": OWL, "birds/owl/5.svg": b"<svg/>",
+        "birds/owl/6.mp4": OWL,
+    }  # fmt: skip
+    files = {"archive": in_zip(tmp_path / "a.zip", members)}
+    table = made(tmp_path, "class_folders", files, folder="birds")
+    assert dict(zip(table["item_id"], table["image"], strict=True)) == {
+        "owl/1": OWL, "owl/2": TIT, "owl/3": JAY,
+    }  # fmt: skip
+    assert (
+        "left out: 4 files in folders of classes that are not pictures" in capsys.readouterr().err
+    )
+    files = {"archive": in_zip(tmp_path / "b.zip", {"1": OWL, "1.txt": b"an owl"})}
+    assert list(made(tmp_path, "text_files", files)["image"]) == [OWL]

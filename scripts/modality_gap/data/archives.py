@@ -1,6 +1,8 @@
 """Members of zip and tar archives: their names, kinds and damage."""
 
+import io
 import lzma
+import mimetypes
 import re
 import stat
 import struct
@@ -244,6 +246,24 @@ def picture_endings() -> frozenset[str]:
     Image.init()
     endings = Image.registered_extensions().items()
     return frozenset(end for end, kind in endings if kind in Image.OPEN.keys() - NO_PICTURES)
+
+
+def is_picture(path: PurePosixPath, read: Callable[[], bytes]) -> bool:
+    """Whether Pillow reads a file as a picture: by its ending, or by its content if the ending is
+    missing or says nothing (`owl`, `owl.jpg_large`)."""
+    if path.suffix.lower() in picture_endings():
+        return True
+    kind, packed = mimetypes.guess_type(path.name)
+    if packed or (kind and not kind.startswith("image/")):
+        return False
+    from PIL import Image
+
+    Image.init()
+    try:
+        Image.open(io.BytesIO(read()), formats=[*(Image.OPEN.keys() - NO_PICTURES)])
+    except (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def absent_member(path: str | Path, wanted: str) -> InputError:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from modality_gap.data.archives import (
     archive_members,
+    is_picture,
     nfc,
     picture_endings,
     reading,
@@ -62,7 +63,7 @@ def read_captioned(
     for member, read in archive_members(path):
         if member.suffix.lower() == ending:
             texts[member.with_suffix("")] = decoded(read(), f"{path}: {member}")
-        elif member.suffix.lower() in picture_endings():
+        elif is_picture(member, read):
             pictures.append(member)
         else:
             others += 1

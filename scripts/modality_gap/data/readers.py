@@ -22,6 +22,7 @@ from modality_gap.data.archives import (
     absent_member,
     archive_members,
     by_name,
+    is_picture,
     nfc,
     one_named,
     open_zip,
@@ -249,12 +250,11 @@ def read_class_folders(
     folder. The log counts the files in `folder` that are left out."""
     path = files["archive"]
     top = PurePosixPath(nfc(folder))
-    members = [member for member, _ in archive_members(path)]
-    pictures = [
-        member
-        for member in members
-        if member.parent.parent == top and member.suffix.lower() in picture_endings()
-    ]
+    members, pictures = [], []
+    for member, read in archive_members(path):
+        members.append(member)
+        if member.parent.parent == top and is_picture(member, read):
+            pictures.append(member)
     if not pictures:
         raise absent_member(path, f"picture in a folder of {folder}")
     ids = item_ids(path, pictures)
