@@ -198,7 +198,7 @@ def test_the_page_is_whole_and_escaped(tables):
         figures={"models": render.embedded(b"<svg/>")},
         captions={"models": paper.Markup("<p>A caption.</p>")},
         items=load_items(ROOT / "config/ledger/items.yaml"),
-        sets={"<i>one</i>": {"model": "<b>One</b>", "weights": "trained"}},
+        sets={"<i>one</i>": {"label": "<b>One</b>", "weights": "trained"}},
         origins={"<i>one</i>": Origins(["emoji for photographs"], ["ViT-B/16 for ViT-B/32"], [])},
         confidence="95 %",
         resamples=1000,
