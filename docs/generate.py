@@ -22,6 +22,7 @@ from generators.workflow import read_rules
 from modality_gap.config.declarations import complete_schema
 from modality_gap.config.load import load_yaml
 from modality_gap.data.formats import FORMATS
+from modality_gap.data.vector_formats import VECTOR_FORMATS
 from modality_gap.encoders.build import ENCODERS
 from modality_gap.measures import registry
 from modality_gap.paper.items import load_items
@@ -33,7 +34,7 @@ SOURCE = '<details class="mkdocstrings-source"'
 
 def pages(rules: list[dict]) -> dict[str, str]:
     """All generated pages, by their path in the site; `rules` are those of the workflow."""
-    schema = complete_schema(load_yaml(CONFIG / "schema" / "config.yaml"), ENCODERS, FORMATS)
+    schema = complete_schema(load_yaml(CONFIG / "schema" / "config.yaml"), ENCODERS, FORMATS, VECTOR_FORMATS)
     ledger = CONFIG / "ledger"
     titles = {name: item.title for name, item in load_items(ledger / "items.yaml").items()}
     return {

@@ -61,8 +61,10 @@ from modality_gap.config.load import (
 from modality_gap.config.losses import DECLARED_LOSSES, trained_with
 from modality_gap.config.names import without_absent
 from modality_gap.config.rows import cluster_column, set_clusters, with_rows
+from modality_gap.config.own_files import format_of
 from modality_gap.data.files import folder_states, several
 from modality_gap.data.formats import FORMATS
+from modality_gap.data.vector_formats import VECTOR_FORMATS
 from modality_gap.encoders.build import ENCODERS as LIBRARIES
 from modality_gap.errors import InputError
 from modality_gap.imports import files_of, measures_of
@@ -122,7 +124,7 @@ DEFAULT_CONFIG, config = (
 try:
     ITEMS = load_items(LEDGER / "items.yaml")
     ASSETS = load_assets(HOME / "config" / "assets.yaml")
-    check_config(config, SCHEMA, LIBRARIES, FORMATS)
+    check_config(config, SCHEMA, LIBRARIES, FORMATS, VECTOR_FORMATS)
     config = with_rows(config)
 except InputError as error:
     raise WorkflowError(str(error))
@@ -309,5 +311,7 @@ wildcard_constraints:
     encoder="|".join(ENCODERS),
     inputs="|".join(INPUTS),
     dataset="|".join(DATASETS) or "(?!)",
-    modality="[a-z]+",
+    modality="|".join(
+        {"image", "text"}.union(*(entry["modalities"] for entry in SETS.values()))
+    ),
     model="[A-Za-z0-9_-]+",

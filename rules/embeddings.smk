@@ -168,13 +168,30 @@ rule convert_released:
         "../scripts/embeddings/convert_released.py"
 
 
+# Only PyTorch's own files need PyTorch.
+OWN_TENSORS = any(
+    format_of(path, VECTOR_FORMATS)[0] == "torch"
+    for entry in SETS.values()
+    for path in entry.get("files", {}).values()
+)
+
+
+def imported_files(wildcards):
+    """Every file of your own pairs: those of both sides, and of their labels."""
+    entry = SETS[wildcards.set]
+    places = [
+        *entry["files"].values(),
+        *([entry["labels"]] if "labels" in entry else []),
+    ]
+    return [
+        yours(file) for place in places for file in format_of(place, VECTOR_FORMATS)[1]
+    ]
+
+
 rule import_files:
     """One modality of your own pairs, after the two files were checked against each other."""
     input:
-        pair=lambda w: [
-            yours(SETS[w.set]["files"][modality])
-            for modality in SETS[w.set]["modalities"]
-        ],
+        pair=imported_files,
         code=code("embeddings/import_files"),
     output:
         "results/embeddings/{set}/{modality}.parquet",
@@ -184,9 +201,21 @@ rule import_files:
         "results/benchmarks/import_files/{set}.{modality}.tsv"
     wildcard_constraints:
         set=sets_from("files"),
+    # A fault in your files is found before anything long begins.
+    priority: 20
     conda:
-        "../envs/statistics.yaml"
+        "../envs/embeddings.yaml" if OWN_TENSORS else "../envs/statistics.yaml"
     params:
         row=lambda w: SETS[w.set]["modalities"].index(w.modality),
+        modality="{modality}",
+        sources=lambda w: [
+            (yours(path), SETS[w.set].get("reading", {}).get(modality, {}))
+            for modality, path in SETS[w.set]["files"].items()
+        ],
+        several=lambda w: SETS[w.set].get("several", ""),
+        labels=lambda w: [
+            yours(path) for key, path in SETS[w.set].items() if key == "labels"
+        ],
+        batch_size=config["loss_landscape"]["batch_size"],
     script:
         "../scripts/embeddings/import_files.py"

@@ -17,7 +17,7 @@ rule write_pairs_page:
         ],
         figures=[f"results/{ITEMS[name].path}" for name in PAIRS_FIGURES],
         templates=[
-            shipped("report/templates/tables.html.j2"),
+            shipped("report/templates/parts.html.j2"),
             shipped("report/templates/pairs.html.j2"),
         ],
         style=shipped("report/style.css"),

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from unicodedata import category
 
-from modality_gap.config.declarations import Format, Library, complete_schema
+from modality_gap.config.declarations import Format, Library, VectorFormat, complete_schema
 from modality_gap.config.faults import faults_of
 from modality_gap.config.load import load_yaml
 from modality_gap.config.names import encoder_entries
+from modality_gap.config.own_files import source_faults
 from modality_gap.config.references import (
     check_references,
     column_references,
@@ -16,7 +17,7 @@ from modality_gap.config.references import (
     row_references,
 )
 from modality_gap.config.renamed import renamed_faults
-from modality_gap.config.rows import row_faults, with_rows
+from modality_gap.config.rows import keys_of_pairs, row_faults, rows_of, with_rows
 from modality_gap.config.schema import dotted, schema_fault
 from modality_gap.errors import InputError
 
@@ -26,23 +27,29 @@ def check_config(
     schema_path: Path,
     libraries: Mapping[str, Library],
     formats: Mapping[str, Format],
+    vector_formats: Mapping[str, VectorFormat] | None = None,
 ) -> None:
     """Check the configuration as written against the schema, then that all names exist, also in the
     entries that the rows of `models` and `pairs` stand for.
 
-    `libraries` and `formats` are the registries ENCODERS and FORMATS. The assets are those of
+    `libraries`, `formats` and `vector_formats` are the registries ENCODERS, FORMATS and
+    VECTOR_FORMATS; without the last, files of pairs need only exist. The assets are those of
     `assets.yaml` above the schema; files of your own must exist, seen from the working directory.
     Raises InputError, one sentence that names the first faulty key.
     """
     _raise_first(_character_faults(config))
     _raise_first(renamed_faults(config))
     _raise_first(_moved_keys(config, libraries))
-    fault = schema_fault(config, complete_schema(load_yaml(schema_path), libraries, formats))
+    fault = schema_fault(
+        config, complete_schema(load_yaml(schema_path), libraries, formats, vector_formats)
+    )
     if fault:
         raise InputError(fault)
     assets = load_yaml(schema_path.parents[1] / "assets.yaml")
     check_references(row_references(config))
     _raise_first(row_faults(config))
+    if vector_formats is not None:
+        _raise_first(_faults_of_sources(config, vector_formats))
     _raise_first(_library_faults(config, libraries))
     config = with_rows(config)
     check_references(references_between_keys(config, assets, formats))
@@ -53,6 +60,12 @@ def check_config(
 def _raise_first(faults: Iterator[str]) -> None:
     for fault in faults:
         raise InputError(fault)
+
+
+def _faults_of_sources(config: dict, formats: Mapping[str, VectorFormat]) -> Iterator[str]:
+    for name, row in rows_of(config, "pairs"):
+        for modality in row.keys() - keys_of_pairs():
+            yield from source_faults(f"pairs.{name}.{modality}", row[modality], formats)
 
 
 def _character_faults(value: object, path: tuple = ()) -> Iterator[str]:

@@ -80,14 +80,35 @@ class Format:
         return self.columns(entry["files"], **options)
 
 
+@dataclass(frozen=True)
+class VectorFormat:
+    """A format of files of embeddings.
+
+    `read(path, **options)` returns an opened Source (data/vectors.py); its keyword arguments are
+    the options of the format, each annotated with a type and a description. `endings` are those of
+    its files, in small letters; a format of whole folders has none, and `marks` instead: the names
+    of files by which such a folder is known. `said` names it in the documentation.
+    """
+
+    read: Callable[..., Any]
+    endings: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+    said: str = ""
+
+
 def complete_schema(
-    schema: dict, libraries: Mapping[str, Library], formats: Mapping[str, Format]
+    schema: dict,
+    libraries: Mapping[str, Library],
+    formats: Mapping[str, Format],
+    vector_formats: Mapping[str, VectorFormat] | None = None,
 ) -> dict:
     """The schema of the configuration with the keys and options of all libraries and formats, and
     with the losses."""
     schema = copy.deepcopy(schema)
     defs = schema["$defs"]
     _add_losses(schema)
+    options = _merged(map(options_of, (vector_formats or {}).values()))
+    defs["source"]["properties"] |= options
     joint = {name: library for name, library in libraries.items() if len(library.preprocessing) > 1}
     for part, members in (("encoder", libraries), ("model", joint)):
         entry = defs[part]
@@ -123,7 +144,7 @@ def _add_losses(schema: dict) -> None:
         part["properties"] |= {"loss": defs["loss"] | {"description": OF_TRAINING}, **parameters}
 
 
-def options_of(entry: Format) -> dict[str, dict]:
+def options_of(entry: Format | VectorFormat) -> dict[str, dict]:
     """The options of a format as parts of a JSON schema: the keyword arguments of its reader.
 
     Raises TypeError for an argument without a type and a description.

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from modality_gap.config.losses import all_keys
+from modality_gap.config.own_files import own_path
 from modality_gap.config.schema import listed_words, unknown_name
 from modality_gap.errors import InputError
 
@@ -114,18 +115,31 @@ def _label(spec: dict) -> str:
     return name.removesuffix(".json") + (f" ({tag})" if isinstance(tag, str) else "")
 
 
+# The label that says which item each of several vectors is of.
+OF_ITEM = "of_item"
+
+
 def keys_of_pairs() -> set[str]:
     """Keys of a row of `pairs` that are no modality."""
-    return {"label", "weights", "note", "cluster", "loss", *all_keys()}
+    return {"label", "weights", "note", "cluster", "loss", "several", "labels", *all_keys()}
 
 
 def _of_pairs(name: str, row: dict) -> dict[str, dict]:
     """The set that a row of `pairs` stands for."""
     known = keys_of_pairs()
-    files = {key: path for key, path in row.items() if key not in known}
-    entry = {"label": name, "weights": "trained"}
+    sides = {
+        key: dict(side) if isinstance(side, dict) else {"file": side}
+        for key, side in row.items()
+        if key not in known
+    }
+    entry: dict = {"label": name, "weights": "trained"}
+    # The texts of one image are not independent.
+    entry |= {"cluster": OF_ITEM} if row.get("several") == "all" else {}
     entry |= {key: value for key, value in row.items() if key in known}
-    return {"sets": {name: entry | {"files": files, "modalities": list(files)}}}
+    entry |= {"labels": own_path(row["labels"])} if "labels" in row else {}
+    files = {key: own_path(side.pop("file")) for key, side in sides.items()}
+    entry |= {"files": files, "modalities": list(files)}
+    return {"sets": {name: entry | ({"reading": sides} if any(sides.values()) else {})}}
 
 
 def row_faults(config: dict) -> Iterator[str]:
@@ -135,6 +149,7 @@ def row_faults(config: dict) -> Iterator[str]:
         if len(modalities) != 2:
             has = listed_words(modalities, "and") if modalities else "none"
             yield f"pairs.{name} must name the files of two modalities, not {has}; correct it."
-        for modality in modalities:
-            if not Path(row[modality]).is_file():
-                yield unknown_name(f"pairs.{name}.{modality}", row[modality])
+        for key in (*modalities, *row.keys() & {"labels"}):
+            path = row[key]["file"] if isinstance(row[key], dict) else row[key]
+            if not Path(own_path(path)).exists():
+                yield unknown_name(f"pairs.{name}.{key}", path)

@@ -1,0 +1,94 @@
+"""Paths of your own embeddings: which format a file or a folder of parts has, by its name.
+
+Formats are declared in data/vector_formats.py. Imports are light: every Snakemake reads this.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from modality_gap.config.declarations import VectorFormat, options_of
+from modality_gap.config.schema import choice, listed_words
+from modality_gap.errors import InputError
+
+
+def own_path(text: str) -> str:
+    """A path with its ~ and environment variables filled in.
+
+    Raises InputError for a variable that is not set.
+    """
+    path = os.path.expanduser(os.path.expandvars(text))
+    if unset := re.search(r"\$(\w+|\{\w+\})", path):
+        raise InputError(f"{text}: {unset[0]} is not set; set it, or write the path in full.")
+    return path
+
+
+def in_number_order(path: Path) -> list:
+    """A key that sorts part_2 before part_10."""
+    return [
+        (0, int(piece), "") if piece.isdecimal() else (1, 0, piece)
+        for piece in re.split(r"(\d+)", path.name)
+        if piece
+    ]
+
+
+def format_of(path: str, formats: Mapping[str, VectorFormat]) -> tuple[str, list[Path]]:
+    """The name of the format of a file or folder, and its files in their order.
+
+    A folder of parts holds files of one format; files whose names begin with . or _ are not read.
+    Raises InputError for a path that does not exist, and for one of no or of several formats.
+    """
+    place = Path(path)
+    endings = {ending: name for name, one in formats.items() for ending in one.endings}
+    if place.is_file():
+        if place.suffix.lower() in endings:
+            return endings[place.suffix.lower()], [place]
+        raise InputError(f"{path}: {_no_format(place.suffix, endings)}")
+    if not place.is_dir():
+        raise InputError(f"{path}: there is no such file or folder in {Path.cwd()}; correct it.")
+    for name, one in formats.items():
+        if any((place / mark).is_file() for mark in one.marks):
+            files = (file for file in place.rglob("*") if file.is_file())
+            return name, sorted(files, key=lambda file: str(file))
+    parts = [
+        file
+        for file in place.iterdir()
+        if file.suffix.lower() in endings and file.name[0] not in "._" and file.is_file()
+    ]
+    found = sorted({endings[file.suffix.lower()] for file in parts})
+    if len(found) == 1:
+        return found[0], sorted(parts, key=in_number_order)
+    if found:
+        raise InputError(
+            f"{path}: the folder has files of several formats ({listed_words(found, 'and')}); give "
+            "it those of one."
+        )
+    folders = sorted(one.name for one in place.iterdir() if one.is_dir())
+    hint = f"give one of its folders ({', '.join(folders[:5])})" if folders else "correct the path"
+    raise InputError(
+        f"{path}: no file in the folder ends in {listed_words(list(endings), 'or')}; {hint}."
+    )
+
+
+def _no_format(ending: str, endings: Mapping[str, str]) -> str:
+    why = f"files that end in {ending or 'nothing'} are not read"
+    if ending.lower() in (".pkl", ".pickle", ".joblib"):
+        why = "a pickle can run any code, so it is not read"
+    return f"{why}; save the vectors as {listed_words(list(endings), 'or')}."
+
+
+def source_faults(key: str, value: Any, formats: Mapping[str, VectorFormat]) -> Iterator[str]:
+    """Faults of one side of a row of `pairs`: a path, or a mapping with `file` and options."""
+    entry = value if isinstance(value, dict) else {"file": value}
+    try:
+        name, _ = format_of(own_path(entry["file"]), formats)
+    except InputError as error:
+        yield f"{key} is {error}"
+        return
+    known = options_of(formats[name])
+    for option in entry.keys() - {"file", *known}:
+        yield f"{key}.{option} is not an option of {name} files; " + choice(
+            option, list(known), "remove it, or use one of"
+        )

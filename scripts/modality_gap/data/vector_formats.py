@@ -1,0 +1,107 @@
+"""The registry of formats of embeddings.
+
+To add one, write its reader (data/vector_readers.py says what it takes and returns), add a line
+here and write a test.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modality_gap.config.declarations import VectorFormat
+from modality_gap.config.own_files import format_of
+from modality_gap.data.vector_readers import (
+    joined_parts,
+    read_arrow,
+    read_datasets,
+    read_hdf5,
+    read_npy,
+    read_npz,
+    read_parquet,
+    read_safetensors,
+    read_torch,
+)
+from modality_gap.data.vectors import Source
+from modality_gap.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+VECTOR_FORMATS = {
+    "npy": VectorFormat(read_npy, (".npy",), said="numpy"),
+    "npz": VectorFormat(read_npz, (".npz",), said="numpy, several arrays"),
+    "torch": VectorFormat(read_torch, (".pt", ".pth"), said="PyTorch"),
+    "safetensors": VectorFormat(read_safetensors, (".safetensors",), said="safetensors"),
+    "parquet": VectorFormat(read_parquet, (".parquet",), said="Parquet"),
+    "arrow": VectorFormat(read_arrow, (".arrow", ".feather"), said="Arrow"),
+    "hdf5": VectorFormat(read_hdf5, (".h5", ".hdf5"), said="HDF5"),
+    "datasets": VectorFormat(
+        read_datasets, marks=("dataset_dict.json", "state.json"), said="a folder of `datasets`"
+    ),
+}
+
+
+def open_source(path: str, options: Mapping[str, str]) -> Source:
+    """The vectors of a file, or of a folder of parts in the order of their numbers.
+
+    Raises InputError that names the file and the remedy.
+    """
+    name, files = format_of(path, VECTOR_FORMATS)
+    read = VECTOR_FORMATS[name].read
+    if Path(path).is_file() or not VECTOR_FORMATS[name].endings:
+        return read(path, **options)
+    parts = [read(str(file), **options) for file in files]
+    return joined_parts(path, parts, numbers_of([file.stem for file in files]))
+
+
+def open_labels(path: str) -> pa.Table:
+    """The columns of a Parquet file, or of a folder of its parts, but nested ones."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from modality_gap.data.parquet import reading_parquet
+
+    name, files = format_of(path, VECTOR_FORMATS)
+    if name != "parquet":
+        raise InputError(f"{path}: holds {name} files; give labels as Parquet.")
+    with reading_parquet(path):
+        table = pa.concat_tables(pq.read_table(file) for file in files)
+    plain = [one.name for one in table.schema if not pa.types.is_nested(one.type)]
+    return table.select([name for name in plain if name not in ("item_id", "vector")])
+
+
+def with_labels(source: Source, path: str) -> Source:
+    """A Source with the columns of another file beside it, row by row.
+
+    Raises InputError if that has another number of rows.
+    """
+    table = open_labels(path)
+    if len(table) != source.items or source.counts is not None:
+        raise InputError(
+            f"{path}: {len(table)} rows, but {source.path} has {source.vectors} vectors; give "
+            "one row for each."
+        )
+
+    def batches() -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
+        start = 0
+        for vectors, _ in source.batches():
+            here = table.slice(start, len(vectors)).combine_chunks().to_batches()
+            yield vectors, here[0]
+            start += len(vectors)
+
+    return replace(source, batches=batches, label_types=table.schema.remove_metadata())
+
+
+def numbers_of(stems: list[str]) -> list[tuple[int, ...]]:
+    """The numbers in the names of parts, without those that all of them share; empty where the
+    names have not equally many, as with random names."""
+    found = [tuple(map(int, re.findall(r"\d+", stem))) for stem in stems]
+    if len({len(one) for one in found}) != 1:
+        return [() for _ in stems]
+    differ = [place for place in range(len(found[0])) if len({one[place] for one in found}) > 1]
+    return [tuple(one[place] for place in differ) for one in found]

@@ -1,0 +1,366 @@
+"""Readers of embeddings in the formats of other tools.
+
+A reader takes the path of a file, and its options as keyword arguments, and returns a Source. Slow
+imports are inside functions, because every Snakemake reads this.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+from modality_gap.data.vectors import Source, named, of_array, of_table, only, tiles_of
+from modality_gap.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Key = Annotated[str, "Name of the array in the file; not needed if it holds only one.", {}]
+IdKey = Annotated[str, "Name of the array of ids in the file; without it, rows are in order.", {}]
+Column = Annotated[
+    str,
+    "Name of the column of vectors; vector, or the only one of lists of numbers, if absent.",
+    {},
+]
+IdColumn = Annotated[
+    str,
+    "Name of the column of ids; if absent, item_id, id or key, or none: rows are then in order.",
+    {},
+]
+
+
+def _unreadable(path: str, kind: str, error: Exception) -> InputError:
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return InputError(f"{path}: cannot be read as {kind} ({reason}); save it again.")
+
+
+# --- numpy ------------------------------------------------------------------------------------
+
+
+def read_npy(path: str) -> Source:
+    """An array of numpy.save, of which only the rows that are read are in memory."""
+    import numpy as np
+
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise _unreadable(path, "a numeric .npy array", error) from error
+    if isinstance(array, np.lib.npyio.NpzFile):
+        raise InputError(f"{path}: is an .npz archive; give its name this ending.")
+    return of_array(path, array.shape, array.dtype.name, tiles_of(array))
+
+
+def read_npz(path: str, key: Key = "", ids: IdKey = "") -> Source:
+    """An array of numpy.savez, decompressed a tile at a time."""
+    import numpy as np
+
+    from modality_gap.data.tiles import TILE
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = list(archive.files)
+        with zipfile.ZipFile(path) as archive:
+            shapes = {name: _npy_header(archive, name)[0] for name in names}
+            if not key:
+                arrays = [name for name in names if name != ids and len(shapes[name]) > 1]
+                key = only(path, arrays, "array of vectors", "key")
+            named(path, names, key, "array")
+            shape, fortran, kind = _npy_header(archive, key)
+        with np.load(path, allow_pickle=False) as arrays:
+            texts = arrays[named(path, names, ids, "array")] if ids else None
+    except InputError:
+        raise
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, "an .npz archive", error) from error
+
+    def tiles() -> Iterator[np.ndarray]:
+        if fortran:  # its rows are not together
+            with np.load(path, allow_pickle=False) as arrays:
+                yield from tiles_of(arrays[key])()
+            return
+        size = math.prod(shape[1:])
+        with zipfile.ZipFile(path) as archive, archive.open(_member(archive, key)) as file:
+            _header_of(file)
+            for start in range(0, shape[0], TILE):
+                rows = min(TILE, shape[0] - start)
+                content = file.read(rows * size * kind.itemsize)
+                yield np.frombuffer(content, kind).reshape(rows, *shape[1:])
+
+    return of_array(path, shape, kind.name, tiles, texts)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> str:
+    return name if name in archive.namelist() else f"{name}.npy"
+
+
+def _npy_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    with archive.open(_member(archive, name)) as file:
+        return _header_of(file)
+
+
+def _header_of(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether columns come first, and type of an array in an open .npy file."""
+    import numpy as np
+
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    return np.lib.format.read_array_header_2_0(file)
+
+
+# --- PyTorch and safetensors --------------------------------------------------------------------
+
+
+def read_torch(path: str, key: Key = "") -> Source:
+    """A tensor of torch.save, alone or in a dictionary. Only tensors are loaded, and no code."""
+    import torch
+
+    from modality_gap.data.tiles import TILE
+
+    try:
+        try:
+            content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        except RuntimeError:  # of a version of PyTorch that cannot be mapped
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # unpickling raises nearly any
+        raise InputError(
+            f"{path}: holds more than tensors, or is damaged; save the tensor alone, by "
+            "torch.save(tensor.cpu(), file)."
+        ) from error
+    if isinstance(content, dict):
+        names = [str(name) for name, one in content.items() if isinstance(one, torch.Tensor)]
+        if not key:
+            arrays = [name for name in names if content.get(name) is not None]
+            key = only(path, arrays, "tensor", "key")
+        content = {str(name): one for name, one in content.items()}[
+            named(path, names, key, "tensor")
+        ]
+    if not isinstance(content, torch.Tensor) or content.layout != torch.strided:
+        called = type(content).__name__
+        raise InputError(f"{path}: holds a {called}, not a tensor of shape (n, d); save that.")
+    kind = str(content.dtype).removeprefix("torch.")
+    tensor = content.detach()
+
+    def tiles() -> Iterator[np.ndarray]:
+        for start in range(0, len(tensor), TILE):
+            yield tensor[start : start + TILE].float().numpy()
+
+    if kind == "bfloat16":
+        kind = "float32"
+    return of_array(path, tuple(tensor.shape), kind, tiles)
+
+
+def read_safetensors(path: str, key: Key = "") -> Source:
+    """A tensor of a safetensors file."""
+    import numpy as np
+    from safetensors import SafetensorError, safe_open
+
+    from modality_gap.data.tiles import TILE
+
+    try:
+        with safe_open(path, "numpy") as file:
+            names = list(file.keys())
+            key = named(path, names, key or only(path, names, "tensor", "key"), "tensor")
+            about = file.get_slice(key)
+            kind, shape = about.get_dtype(), tuple(about.get_shape())
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, "safetensors", error) from error
+
+    def tiles() -> Iterator[np.ndarray]:
+        if kind == "BF16":  # which numpy does not know: the upper half of a float32
+            halves = _mapped(path, key, np.dtype("<u2"), shape)
+            for tile in tiles_of(halves)():
+                yield (tile.astype("<u4") << 16).view("<f4")
+            return
+        with safe_open(path, "numpy") as file:
+            tensor = file.get_slice(key)
+            for start in range(0, shape[0], TILE):
+                yield tensor[start : min(start + TILE, shape[0])]
+
+    known = {"F16": "float16", "BF16": "float32", "F32": "float32", "F64": "float64"}
+    known |= {f"{sign}{bits}": f"{name}{bits}" for sign, name in (("I", "int"), ("U", "uint"))
+              for bits in (8, 16, 32, 64)}  # fmt: skip
+    return of_array(path, shape, known.get(kind, f"values of type {kind}"), tiles)
+
+
+def _mapped(path: str, key: str, kind: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """A tensor of a safetensors file, mapped into memory."""
+    import numpy as np
+
+    with Path(path).open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        begin, _ = json.loads(file.read(length))[key]["data_offsets"]
+    return np.memmap(path, kind, "r", 8 + length + begin, shape)
+
+
+# --- HDF5 -------------------------------------------------------------------------------------
+
+
+def read_hdf5(path: str, key: Key = "", ids: IdKey = "") -> Source:
+    """A dataset of an HDF5 file, of which only the rows that are read are in memory."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            shapes: dict[str, tuple[int, ...]] = {}
+
+            def collect(name: str, entry: Any) -> None:
+                if isinstance(entry, h5py.Dataset):
+                    shapes[name] = entry.shape or ()
+
+            file.visititems(collect)
+            arrays = [name for name, shape in shapes.items() if len(shape) > 1]
+            key = (key or only(path, arrays, "array of vectors", "key")).strip("/")
+            ids = ids.strip("/")
+            array = file[named(path, list(shapes), key, "array")]
+            shape, kind = array.shape, array.dtype.name
+            texts = file[named(path, list(shapes), ids, "array")][()] if ids else None
+    except OSError as error:
+        raise _unreadable(path, "HDF5", error) from error
+
+    def tiles() -> Iterator[np.ndarray]:
+        with h5py.File(path, "r") as file:
+            yield from tiles_of(file[key])()
+
+    return of_array(path, shape, kind, tiles, texts)
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+def read_parquet(path: str, column: Column = "", ids: IdColumn = "") -> Source:
+    """A column of lists of numbers in a Parquet file; the other columns are labels."""
+    from modality_gap.data.parquet import open_parquet, reading_parquet
+    from modality_gap.data.tiles import TILE
+
+    file = open_parquet(path)
+
+    def read(columns: list[str]) -> Iterator:
+        with reading_parquet(path):
+            yield from open_parquet(path, file.metadata).iter_batches(TILE, columns=columns)
+
+    return of_table(
+        path, file.schema_arrow, file.metadata.num_rows, read, column, ids, file.metadata.metadata
+    )
+
+
+def read_arrow(path: str, column: Column = "", ids: IdColumn = "") -> Source:
+    """A column of lists of numbers in an Arrow file, as pyarrow, polars or `datasets` write it."""
+    return _of_arrow_files(path, [path], column, ids)
+
+
+def read_datasets(
+    path: str,
+    column: Column = "",
+    ids: IdColumn = "",
+    split: Annotated[str, "Name of the split, if the folder has several.", {}] = "",
+) -> Source:
+    """A column of a folder that Hugging Face's `save_to_disk` wrote."""
+    folder = Path(path)
+    if (folder / "dataset_dict.json").is_file():
+        splits = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
+        split = named(path, splits, split or only(path, splits, "split", "split"), "split")
+        folder /= split
+    elif split:
+        raise InputError(f"{path}: the folder has no splits; remove `split`.")
+    try:
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        files = [str(folder / one["filename"]) for one in state["_data_files"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unreadable(path, "a folder of datasets", error) from error
+    if state.get("_indices_data_files"):
+        raise InputError(f"{path}: the rows are only selected; save after flatten_indices().")
+    return _of_arrow_files(path, files, column, ids)
+
+
+def _of_arrow_files(path: str, files: list[str], column: str, ids: str) -> Source:
+    import pyarrow as pa
+
+    from modality_gap.data.tiles import TILE
+
+    def batches() -> Iterator:
+        for name in files:
+            with pa.memory_map(name) as file:
+                try:
+                    table = pa.ipc.open_file(file)
+                    yield from (table.get_batch(i) for i in range(table.num_record_batches))
+                except pa.ArrowInvalid:
+                    file.seek(0)
+                    yield from pa.ipc.open_stream(file)
+
+    def read(columns: list[str]) -> Iterator:
+        for batch in batches():
+            for start in range(0, len(batch), TILE):
+                yield batch.select(columns).slice(start, TILE)
+
+    try:
+        schema, items = None, 0
+        for name in files:
+            with pa.memory_map(name) as file:
+                try:
+                    found = pa.ipc.open_file(file).schema
+                except pa.ArrowInvalid:
+                    file.seek(0)
+                    found = pa.ipc.open_stream(file).schema
+            schema = schema or found
+        items = sum(map(len, batches()))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _unreadable(path, "Arrow", error) from error
+    if schema is None:
+        raise InputError(f"{path}: holds no file of rows; save it again.")
+    return of_table(path, schema, items, read, column, ids)
+
+
+# --- folders ----------------------------------------------------------------------------------
+
+
+def joined_parts(path: str, parts: list[Source], numbers: list[tuple[int, ...]]) -> Source:
+    """The parts of a folder as one Source, in their order. Empty ones are left out.
+
+    Raises InputError for parts that differ in dimension, or in whether they have ids.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    whole = [part for part in parts if part.items]
+    if not whole:
+        return parts[0]
+    first = whole[0]
+    for part in whole:
+        if part.dim != first.dim:
+            raise InputError(
+                f"{part.path}: {part.dim} dimensions, but {first.path} has {first.dim}; give parts "
+                "of one model."
+            )
+        if (part.ids is None) != (first.ids is None) or part.label_types != first.label_types:
+            raise InputError(
+                f"{part.path}: has other columns than {first.path}; give parts of one kind."
+            )
+
+    def batches() -> Iterator:
+        for part in whole:
+            yield from part.batches()
+
+    counts = None
+    if any(part.counts is not None for part in whole):
+        every = [np.ones(one.items, int) if one.counts is None else one.counts for one in whole]
+        counts = np.concatenate(every)
+    ids = None
+    if first.ids is not None:
+        chunks = [chunk for part in whole if part.ids is not None for chunk in part.ids.chunks]
+        ids = pa.chunked_array(chunks)
+    return Source(
+        path,
+        sum(part.items for part in whole),
+        first.dim,
+        batches,
+        ids,
+        counts,
+        first.label_types,
+        parts=tuple(zip(numbers, (part.items for part in parts), strict=True)),
+    )

@@ -1,0 +1,300 @@
+"""Embeddings in files of other tools: what a reader returns, and what readers share.
+
+Nothing here reads a whole file: vectors come a tile at a time. Slow imports are inside functions,
+because every Snakemake reads the registry of readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from modality_gap.config.schema import choice, listed_words
+from modality_gap.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+LISTED = 10  # names in a sentence
+USUAL_IDS = ("item_id", "id", "key", "__index_level_0__")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The vectors of one modality in a file.
+
+    `items` of them have a vector each, or `counts` (items,) vectors each. `batches()` yields, in
+    the file's order, the vectors of some items (m, dim) as numbers of any real type, and their
+    labels (b rows), None where there are no `label_types`. `ids` (items,) are texts, None where the
+    file has none. `parts` are the numbers of the files of a folder and how many items each has.
+    """
+
+    path: str
+    items: int
+    dim: int
+    batches: Callable[[], Iterator[tuple[np.ndarray, pa.RecordBatch | None]]]
+    ids: pa.ChunkedArray | None = None
+    counts: np.ndarray | None = None
+    label_types: Any = None
+    metadata: Mapping = field(default_factory=dict)
+    parts: tuple[tuple[tuple[int, ...], int], ...] = ()
+
+    @property
+    def vectors(self) -> int:
+        """How many vectors there are."""
+        return self.items if self.counts is None else int(self.counts.sum())
+
+
+def named(path: str, names: Sequence[str], name: str, kind: str) -> str:
+    """`name`, which must be among `names`. Raises InputError with a remedy."""
+    if name in names:
+        return name
+    raise InputError(f"{path}: has no {kind} {name!r}; {choice(name, names[:LISTED])}")
+
+
+def only(path: str, names: Sequence[str], kind: str, option: str) -> str:
+    """The one of `names`. Raises InputError that asks for `option` unless there is exactly one."""
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise InputError(f"{path}: holds no {kind}; give another file.")
+    shown = listed_words(list(names[:LISTED]), "and")
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    raise InputError(f"{path}: holds {shown}{more}; name one of them by `{option}`.")
+
+
+# --- arrays -----------------------------------------------------------------------------------
+
+
+def of_array(
+    path: str,
+    shape: Sequence[int],
+    kind: str,
+    tiles: Callable[[], Iterator[np.ndarray]],
+    ids: np.ndarray | None = None,
+) -> Source:
+    """A Source of an array (n, d), or (n, k, d) with k vectors per item, of the numpy type `kind`;
+    `tiles()` yields some rows of it at a time.
+
+    Raises InputError for any other shape, and for values that are no real numbers.
+    """
+    import numpy as np
+
+    if len(shape) not in (2, 3) or kind[:1] not in "fiu":
+        called = "Python objects" if kind.startswith("O") else kind or "values"
+        raise InputError(
+            f"{path}: holds {called} of shape {tuple(shape)}; give numbers of shape (n, d)."
+        )
+    items, dim, several = shape[0], shape[-1], shape[1] if len(shape) == 3 else 1
+
+    def batches() -> Iterator[tuple[np.ndarray, None]]:
+        for tile in tiles():
+            yield tile.reshape(len(tile) * several, dim), None
+
+    return Source(
+        path,
+        items,
+        dim,
+        batches,
+        None if ids is None else ids_of_array(path, ids, items),
+        None if several == 1 else np.full(items, several),
+    )
+
+
+def tiles_of(array: Any) -> Callable[[], Iterator[np.ndarray]]:
+    """Tiles of anything that gives an array for `array[start:stop]`."""
+    import numpy as np
+
+    from modality_gap.data.tiles import TILE
+
+    def tiles() -> Iterator[np.ndarray]:
+        for start in range(0, array.shape[0], TILE):
+            yield np.asarray(array[start : start + TILE])
+
+    return tiles
+
+
+def ids_of_array(path: str, ids: np.ndarray, items: int) -> pa.ChunkedArray:
+    """Ids (items,) that are whole numbers or texts. Raises InputError for others."""
+    import pyarrow as pa
+
+    if ids.ndim != 1 or len(ids) != items:
+        raise InputError(f"{path}: has ids of shape {ids.shape} for {items} items; give one each.")
+    if ids.dtype.kind not in "iuUSO":
+        raise InputError(f"{path}: has ids of type {ids.dtype}; give whole numbers or texts.")
+    texts = [one.decode() if isinstance(one, bytes) else str(one) for one in ids.tolist()]
+    return pa.chunked_array([pa.array(texts, pa.large_string())])
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+def of_table(
+    path: str,
+    schema: pa.Schema,
+    items: int,
+    read: Callable[[list[str]], Iterator[pa.RecordBatch]],
+    column: str,
+    ids: str,
+    metadata: Mapping | None = None,
+) -> Source:
+    """A Source of a table with a column of lists of numbers; `read(columns)` yields its rows.
+
+    `column` and `ids` are names of columns, empty for the usual ones. All columns but lists of
+    numbers and structures are labels.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    lists = [one.name for one in schema if number_of_list(one.type) is not None]
+    if not column:
+        column = "vector" if "vector" in schema.names else only(path, lists, "vectors", "column")
+    named(path, schema.names, column, "column")
+    if column not in lists:
+        raise InputError(
+            f"{path}: column {column!r} is {schema.field(column).type}, not one list of numbers "
+            "per item; write it so."
+        )
+    id_column = _id_column(path, schema, ids)
+    nested = _depth(schema.field(column).type) > 1
+    labels = [
+        one.name
+        for one in schema
+        if one.name not in (*lists, id_column, "item_id", "vector")
+        and not pa.types.is_struct(one.type)
+    ]
+
+    def batches() -> Iterator[tuple[np.ndarray, pa.RecordBatch | None]]:
+        dim = None
+        for batch in read([column, *labels]):
+            vectors, _ = vectors_of(path, column, batch[column])
+            dim = vectors.shape[1] if dim is None else dim
+            if vectors.shape[1] != dim:
+                raise _lengths(path, column)
+            yield vectors, batch.select(labels) if labels else None
+
+    first = next((vectors for vectors, _ in batches()), np.empty((0, 0)))
+    counts = None
+    if nested:
+        found = [vectors_of(path, column, batch[column])[1] for batch in read([column])]
+        counts = np.concatenate(found) if found else np.zeros(0, int)
+    return Source(
+        path,
+        items,
+        first.shape[1],
+        batches,
+        ids_of_table(path, id_column, read) if id_column else None,
+        None if counts is None or (counts == 1).all() else counts,
+        pa.schema([schema.field(name) for name in labels]),
+        metadata or {},
+    )
+
+
+def number_of_list(kind: pa.DataType) -> pa.DataType | None:
+    """The type of the numbers in a type of lists of numbers, at any depth; None for other types."""
+    import pyarrow as pa
+
+    kind = getattr(kind, "storage_type", kind)
+    if not _is_list(kind):
+        return None
+    of = kind.value_type
+    if pa.types.is_floating(of) or pa.types.is_integer(of):
+        return of
+    return number_of_list(of)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    known = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_such(kind) for is_such in known)
+
+
+def _depth(kind: pa.DataType) -> int:
+    if len(shape := getattr(kind, "shape", ())) > 1:
+        return len(shape)
+    kind = getattr(kind, "storage_type", kind)
+    return 1 + _depth(kind.value_type) if _is_list(kind) else 0
+
+
+def _id_column(path: str, schema: pa.Schema, ids: str) -> str:
+    """The column of ids: the one that is named, a usual one, or none."""
+    if ids:
+        return named(path, schema.names, ids, "column")
+    usual = [
+        name
+        for name in USUAL_IDS
+        if name in schema.names and (name == "item_id" or _is_id(_values(schema.field(name).type)))
+    ]
+    return usual[0] if usual else ""
+
+
+def _values(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_id(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    known = (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string)
+    return any(is_such(kind) for is_such in (*known, pa.types.is_string_view))
+
+
+def ids_of_table(
+    path: str, column: str, read: Callable[[list[str]], Iterator[pa.RecordBatch]]
+) -> pa.ChunkedArray:
+    """The ids of a table as texts. Raises InputError for nulls and for other types."""
+    import pyarrow as pa
+
+    chunks = []
+    for batch in read([column]):
+        ids = batch[column]
+        if not _is_id(_values(ids.type)):
+            raise InputError(
+                f"{path}: column {column!r} is {ids.type}; ids are whole numbers or texts."
+            )
+        if ids.null_count:
+            raise InputError(f"{path}: column {column!r} holds nulls; give every item an id.")
+        chunks.append(ids.cast(pa.large_string()))
+    return pa.chunked_array(chunks, pa.large_string())
+
+
+def vectors_of(path: str, column: str, lists: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors (m, d) in a column of lists, and how many of them each row has (b,): one, or as
+    many as a list of lists holds. Raises InputError for nulls and for lengths that differ."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    shape = getattr(lists.type, "shape", ())  # of a tensor
+    lists = getattr(lists, "storage", lists)
+    counts = np.full(len(lists), int(np.prod(shape[:-1], dtype=int)) if shape else 1)
+    while True:
+        if lists.null_count:
+            raise InputError(f"{path}: column {column!r} holds nulls; fill or drop those rows.")
+        lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+        inner = lists.flatten()
+        if not _is_list(inner.type):
+            break
+        ends = np.cumsum(np.r_[0, lengths])
+        counts = np.diff(ends[np.cumsum(np.r_[0, counts])])
+        lists = inner
+    if inner.null_count:
+        raise InputError(f"{path}: column {column!r} holds nulls; fill or drop those rows.")
+    if len(lengths) and (lengths != lengths[0]).any():
+        raise _lengths(path, column)
+    dim = int(lengths[0]) if len(lengths) else 0
+    if shape:
+        dim = int(shape[-1])
+    return inner.to_numpy(zero_copy_only=False).reshape(-1, dim) if dim else np.empty(
+        (len(lists), 0)
+    ), counts
+
+
+def _lengths(path: str, column: str) -> InputError:
+    return InputError(
+        f"{path}: the vectors of column {column!r} differ in length; give all the same dimension."
+    )
