@@ -34,7 +34,9 @@ SOURCE = '<details class="mkdocstrings-source"'
 
 def pages(rules: list[dict]) -> dict[str, str]:
     """All generated pages, by their path in the site; `rules` are those of the workflow."""
-    schema = complete_schema(load_yaml(CONFIG / "schema" / "config.yaml"), ENCODERS, FORMATS, VECTOR_FORMATS)
+    schema = complete_schema(
+        load_yaml(CONFIG / "schema" / "config.yaml"), ENCODERS, FORMATS, VECTOR_FORMATS
+    )
     ledger = CONFIG / "ledger"
     titles = {name: item.title for name, item in load_items(ledger / "items.yaml").items()}
     return {

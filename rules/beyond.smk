@@ -134,8 +134,7 @@ rule measure_explorer:
 
 
 rule draw_explorer:
-    """The explorer's charts: their specifications, still drawings, and the library that draws them.
-    """
+    """The explorer's charts: their specifications, still drawings, and the library that draws them."""
     input:
         sets=[f"results/explorer/{name}.json" for name in TRAINED_SETS],
         gap="results/statistics/gap.csv",

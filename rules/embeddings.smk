@@ -168,26 +168,6 @@ rule convert_released:
         "../scripts/embeddings/convert_released.py"
 
 
-# Only PyTorch's own files need PyTorch.
-OWN_TENSORS = any(
-    format_of(path, VECTOR_FORMATS)[0] == "torch"
-    for entry in SETS.values()
-    for path in entry.get("files", {}).values()
-)
-
-
-def imported_files(wildcards):
-    """Every file of your own pairs: those of both sides, and of their labels."""
-    entry = SETS[wildcards.set]
-    places = [
-        *entry["files"].values(),
-        *([entry["labels"]] if "labels" in entry else []),
-    ]
-    return [
-        yours(file) for place in places for file in format_of(place, VECTOR_FORMATS)[1]
-    ]
-
-
 rule import_files:
     """One modality of your own pairs, after the two files were checked against each other."""
     input:

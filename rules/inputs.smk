@@ -127,6 +127,36 @@ def explorer_tasks(name):
     return config["table1"]["tasks"] if name in config["table1"]["sets"] else []
 
 
+def table2_inputs(wildcards):
+    """The pairs of the set of Table 2, its people and the prompts."""
+    name = set_of_model(config["table2"]["set"])
+    return {
+        "pair": pair_files([name]),
+        "images": embeddings_by_model(name, config["table2"]["inputs"], "image"),
+        "prompts": embeddings_by_model(name, "prompts", "text"),
+    }
+
+
+# Only PyTorch's own files need PyTorch.
+OWN_TENSORS = any(
+    format_of(path, VECTOR_FORMATS)[0] == "torch"
+    for entry in SETS.values()
+    for path in entry.get("files", {}).values()
+)
+
+
+def imported_files(wildcards):
+    """Every file of your own pairs: those of both sides, and of their labels."""
+    entry = SETS[wildcards.set]
+    places = [
+        *entry["files"].values(),
+        *([entry["labels"]] if "labels" in entry else []),
+    ]
+    return [
+        yours(file) for place in places for file in format_of(place, VECTOR_FORMATS)[1]
+    ]
+
+
 # The files of the claims ledger: that of its parts and needs, then one per part.
 CLAIMS_FILES = [
     shipped(f"config/ledger/{path.relative_to(LEDGER)}")

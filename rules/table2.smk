@@ -1,16 +1,6 @@
 # Table 2: denigration harm by group under a shift of the gap.
 
 
-def table2_inputs(wildcards):
-    """The pairs of the set of Table 2, its people and the prompts."""
-    name = set_of_model(config["table2"]["set"])
-    return {
-        "pair": pair_files([name]),
-        "images": embeddings_by_model(name, config["table2"]["inputs"], "image"),
-        "prompts": embeddings_by_model(name, "prompts", "text"),
-    }
-
-
 rule make_table2:
     """Offensive labels by group, default and shifted."""
     input:

@@ -292,9 +292,9 @@ FAULTS = {
     "bad name": ("inputs/2nd", {"noise": 9}, "inputs.2nd", "begins with a letter"),
     "modality no word": (
         "sets/videoclip/modalities/0",
-        "Image",
+        "image/2",
         "sets.videoclip.modalities[0]",
-        "small",
+        "begins with a letter",
     ),
     # Types
     "text for a number": ("seed", "five", "seed", "whole number"),
@@ -328,11 +328,11 @@ FAULTS = {
     "no such dataset": ("inputs/emoji/dataset", "flickr", "inputs.emoji.dataset", "emoji, digits"),
     "prompt without {}": ("tasks/digits/prompt", "a digit", "tasks.digits.prompt", "with {} once"),
     "Table 2's prompt": ("table2/prompt", "a {gender}", "table2.prompt", "{group}"),
-    "file of another kind": (
+    "file that is not there": (
         "pairs/mine",
         {"image": "a.csv", "text": "b.npy"},
         "pairs.mine.image",
-        ".parquet or .npy",
+        "which is not a file in",
     ),
     # Exactly one of
     "two origins": ("sets/clip/encoder", "emoji_clip", "sets.clip", "remove all but one"),
