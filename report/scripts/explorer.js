@@ -133,6 +133,8 @@
     sides.forEach((side, number) => {
       side.textContent = [one.first, one.second][number];
     });
+    document.querySelector("#explorer-points .readout .quiet").textContent =
+      `${one.cloud.a.points.length} of ${one.n.toLocaleString("en")} pairs drawn`;
     place();
     const data = rows(one);
     for (const view of views.values()) {

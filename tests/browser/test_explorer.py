@@ -188,6 +188,7 @@ def test_menu_buttons_and_address(page, models, visit):
     tab.locator("#explorer-model").select_option("two")
     expect(tab.locator("#explorer-score")).to_be_visible()
     close(shown(tab), expected(models["two"], 0.0))
+    expect(tab.locator("#explorer-points .readout")).to_contain_text("60 of 60 pairs drawn")
     tab.get_by_role("button", name="close the gap").click()
     nearest = models["two"].recall.iloc[models["two"].recall["distance"].abs().argmin()]
     expect(tab.locator("#explorer-now")).to_contain_text("the gap is closed")

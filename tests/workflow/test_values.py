@@ -4,6 +4,7 @@ The small configuration differs from the default in seed, confidence, sample, sh
 that what ignores one of them is seen.
 """
 
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -324,6 +325,44 @@ def test_recall_under_the_shift(run):
         peaks += [{"set": name, **row} for row in rows]
     same(run.table("statistics/recall_under_shift.csv"), pd.concat(curves))
     same(run.table("statistics/recall_peak.csv"), peaks)
+
+
+def test_the_explorer_has_what_the_tables_have(run):
+    curves = run.table("statistics/recall_under_shift.csv")
+    scores = run.table("statistics/zero_shot.csv")
+    trained = [name for name, entry in run.sets.items() if entry["weights"] == "trained"]
+    for name in trained:
+        found = json.loads((run.results / f"explorer/{name}.json").read_text())
+        curve = curves[curves["set"] == name]
+        np.testing.assert_allclose(found["deltas"], curve["delta"], atol=1e-9)
+        np.testing.assert_allclose(found["distances"], curve["distance"], atol=6e-6)
+        for direction, one in found["recall"].items():
+            for key, end in (("values", ""), ("low", "_low"), ("high", "_high")):
+                wanted = curve[f"recall1_{direction}{end}"]
+                np.testing.assert_allclose(one[key], wanted, atol=6e-6)
+        loss = plain.landscape(*run.some(name), run.config["loss_landscape"])
+        at = {round(delta, 6): k for k, delta in enumerate(found["deltas"])}
+        for one in found["losses"]:
+            part = loss[np.isclose(loss["temperature"], one["temperature"])]
+            both = [delta for delta in part["delta"] if round(delta, 6) in at]
+            assert 0.0 in both and len(both) > 10
+            values = [one["values"][at[round(delta, 6)]] for delta in both]
+            wanted = part[part["delta"].isin(both)]["loss"]
+            np.testing.assert_allclose(values, wanted, atol=6e-6)
+        assert [one["task"] for one in found["scores"]] == run.config["table1"]["tasks"]
+        for one in found["scores"]:
+            part = scores[(scores["set"] == name) & (scores["task"] == one["task"])]
+            both = part[part["delta"].round(6).isin(at)]
+            assert len(both) > 10 and one["n"] == both["n"].iloc[0]
+            values = [one["values"][at[round(delta, 6)]] for delta in both["delta"]]
+            np.testing.assert_allclose(values, both["score"], atol=6e-6)
+        u = plain.gap_vector(*run.some(name)) / plain.gap(*run.some(name))
+        x, y = plain.shifted(*run.some(name), found["deltas"][3])
+        for side, vectors in (("a", x), ("b", y)):
+            along = found["cloud"][side]["centres"][3][0]
+            assert along == pytest.approx((vectors @ u).mean(), abs=1e-5)
+            assert len(found["cloud"][side]["points"]) == min(40, len(x))
+            assert len(found["names"][side]) == min(40, len(x))
 
 
 def test_sphere(run):

@@ -145,7 +145,7 @@ USES = {
 }
 
 
-def _scale(*values: object) -> alt.Scale:
+def _scale(*values: Any) -> alt.Scale:
     return alt.Scale(range=list(values))
 
 
@@ -211,7 +211,7 @@ def _curves(name: str, y: alt.Y, color: alt.Color, dash: alt.StrokeDash) -> list
     ]
 
 
-def _loss() -> alt.LayerChart:
+def _loss() -> alt.LayerChart | alt.FacetChart:
     y = alt.Y("above:Q", title="loss above its minimum")
     color, dash = _styles("temperature:N", TEMPERATURES)
     minima = (
@@ -223,7 +223,7 @@ def _loss() -> alt.LayerChart:
     return alt.layer(*_curves("loss", y, color, dash), minima).properties(height=250)
 
 
-def _recall() -> alt.LayerChart:
+def _recall() -> alt.LayerChart | alt.FacetChart:
     y = alt.Y("value:Q", title="recall@1", axis=alt.Axis(format=".0%", tickCount=4))
     color, dash = _styles("way:N", [IMAGE, TEXT])
     band = (
@@ -234,7 +234,7 @@ def _recall() -> alt.LayerChart:
     return alt.layer(band, *_curves("recall", y, color, dash)).properties(height=150)
 
 
-def _score() -> alt.LayerChart:
+def _score() -> alt.LayerChart | alt.FacetChart:
     y = alt.Y("value:Q", title="zero-shot score", axis=alt.Axis(format=".0%", tickCount=4))
     color, dash = _styles("task:N", TASKS)
     return alt.layer(*_curves("score", y, color, dash)).properties(height=150)
