@@ -160,13 +160,12 @@ def pairs(folder: Path) -> dict[str, tuple[dict, str]]:
     spoilt[7, 3] = np.nan
     twice = ids.copy()
     twice[9] = twice[5]
-    other = ids.copy()
-    other[11] = "another"
+    other = np.array([f"another{row}" for row in range(3000)], dtype=object)
     faulty = {
         "cut_pairs": (file("cut", cut=0.6), "a truncated Parquet file of your own pairs"),
         "undefined": (file("nan", vectors=spoilt), "a NaN in one vector"),
         "twice": (file("twice", ids=twice), "an id that occurs twice"),
-        "other_items": (file("other", ids=other), "pairs that are not of the same items"),
+        "other_items": (file("other", ids=other), "pairs of which no item is the same"),
     }
     return {
         name: ({"image": path, "text": sound, "note": "made up"}, words)

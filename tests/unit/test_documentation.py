@@ -363,8 +363,10 @@ def test_every_example_of_a_configuration_is_accepted(root, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config").symlink_to(root / "config")
     (tmp_path / "data").mkdir()
-    for name in ("image.npy", "text.npy", "birds.zip"):
+    for name in ("image.npy", "text.npy", "pairs.parquet", "birds.zip"):
         (tmp_path / "data" / name).touch()
+    for name in ("img_emb", "text_emb", "metadata"):
+        (tmp_path / "data" / name).mkdir()
     pages = [root / "README.md", *(root / "docs" / "guide").glob("*.md")]
     pages += (root / "docs" / "explanation").glob("*.md")
     examples = [

@@ -312,6 +312,73 @@ print(json.dumps([refusals, table["item_id"].to_pylist(), table["letter"].to_pyl
     ]
 
 
+VECTORS = '''"""Embeddings as lines of comma-separated numbers."""
+
+from typing import Annotated
+
+from modality_gap.data.vectors import Source, of_array, tiles_of
+
+
+def read_lines(
+    path: str, mark: Annotated[str, "What is between two numbers.", {"maxLength": 1}] = ","
+) -> Source:
+    import numpy as np
+
+    array = np.loadtxt(path, delimiter=mark)
+    return of_array(path, array.shape, array.dtype.name, tiles_of(array))
+'''
+
+
+def test_a_format_of_embeddings_is_added_by_a_file_and_a_line(project):
+    add(
+        project,
+        "data/lines.py",
+        VECTORS,
+        "data/vector_formats.py",
+        '    "npy": VectorFormat(',
+        '    "lines": VectorFormat(read_lines, (".txt",)),\n    "npy": VectorFormat(',
+    )
+    registry = project / "scripts" / "modality_gap" / "data" / "vector_formats.py"
+    text = registry.read_text(encoding="utf-8")
+    line = "from modality_gap.data.vector_readers import ("
+    registry.write_text(
+        text.replace(line, f"from modality_gap.data.lines import read_lines\n{line}")
+    )
+    assert touched(project) == {
+        "scripts/modality_gap/data/lines.py",
+        "scripts/modality_gap/data/vector_formats.py",
+    }
+    (project / "a.txt").write_text("1;2\n3;4\n")
+    refusals, values = run(
+        project,
+        """
+from modality_gap.data.vector_formats import VECTOR_FORMATS, open_source
+def fault(**row):
+    config = copy.deepcopy(SHIPPED) | {"pairs": {"mine": row}}
+    try:
+        check_config(config, Path("config/schema/config.yaml"), ENCODERS, FORMATS, VECTOR_FORMATS)
+    except InputError as error:
+        return str(error)
+side = {"file": "a.txt", "mark": ";"}
+refusals = [
+    fault(image=side, text="a.txt"),
+    fault(image=side | {"mark": ";;"}, text="a.txt"),
+    fault(image=side | {"marks": ";"}, text="a.txt"),
+    fault(image=side | {"key": "x"}, text="a.txt"),
+]
+source = open_source("a.txt", {"mark": ";"})
+print(json.dumps([refusals, next(source.batches())[0].tolist()]))
+""",
+    )
+    assert values == [[1, 2], [3, 4]]
+    assert refusals[0] is None
+    assert refusals[1].startswith("pairs.mine.image.mark")
+    assert "pairs.mine.image.marks is not a known key" in refusals[2]
+    assert refusals[3] == (
+        "pairs.mine.image.key is not an option of lines files; remove it, or use one of mark."
+    )
+
+
 # --- what libraries declare -----------------------------------------------------------------------
 
 
@@ -349,6 +416,7 @@ def test_the_registries_load_nothing_slow():
     code = """
 import sys
 from modality_gap.data.formats import FORMATS
+from modality_gap.data.vector_formats import VECTOR_FORMATS
 from modality_gap.encoders.build import ENCODERS
 slow = ("torch", "open_clip", "timm", "transformers", "onnx", "onnxruntime", "scipy", "PIL",
         "torchvision", "tokenizers", "pyarrow", "pandas")
