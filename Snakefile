@@ -33,7 +33,9 @@ include: "rules/pages.smk"
 include: "rules/pairs.smk"
 
 
-report: "report/workflow.rst"
+if not IMPORTED:
+
+    report: "report/workflow.rst"
 
 
 # Captions in Snakemake's report can read the configuration and nothing else, so the sentences on

@@ -12,7 +12,7 @@ rule check_claims:
     output:
         report(
             "results/claims.csv",
-            caption="../report/captions/claims.rst",
+            caption=caption("claims"),
             category="Claims",
             labels={"result": "every claim, with a verdict", "kind": "table"},
         ),

@@ -85,6 +85,7 @@ def moved(folder):
 
 RESULTS, RESOURCES = moved("results"), moved("resources")
 MOVED = (RESULTS, RESOURCES) != ("results", "resources")
+IMPORTED = Path(os.path.abspath(workflow.basedir)) not in (HOME, HOME / "workflow")
 
 
 def shipped(path):
@@ -195,7 +196,10 @@ OWN_LOSSES = [
 ]
 # Two jobs at once use two cores better than one job with two threads. On a cluster, where `cores` may
 # be those of all its nodes, a job asks for eight at most.
-SHARE_OF_CORES = min(8, max(1, (workflow.cores or 2) // 2))
+try:
+    SHARE_OF_CORES = min(8, max(1, (workflow.cores or 2) // 2))
+except WorkflowError:  # no number of cores is given, as for a report
+    SHARE_OF_CORES = 1
 
 
 def needs(memory_mb, minutes, for_each_mb=0, gpu=0):
@@ -239,11 +243,17 @@ def table(name):
     return in_report(name)
 
 
+def caption(name):
+    """The caption of a result in Snakemake's report, which reads the configuration: that of a
+    workflow which imports this one is another one."""
+    return None if IMPORTED else f"../report/captions/{name}.rst"
+
+
 def in_report(name):
     """The file of an item, with its caption, part and title in Snakemake's report."""
     return report(
         f"results/{ITEMS[name].path}",
-        caption=f"../report/captions/{name}.rst",
+        caption=caption(name),
         category=ITEMS[name].part,
         labels={"result": ITEMS[name].title, "kind": ITEMS[name].kind.split()[-1]},
     )
@@ -261,7 +271,7 @@ def minimum_in_report(path):
 
     return report(
         path,
-        caption="../report/captions/loss_minimum.rst",
+        caption=caption("loss_minimum"),
         category=item.part,
         labels=labels,
     )

@@ -65,7 +65,7 @@ rule write_index:
     output:
         report(
             "results/index.html",
-            caption="../report/captions/index.rst",
+            caption=caption("index"),
             category="The pages",
             labels={"result": "summary", "kind": "page"},
         ),
@@ -118,7 +118,7 @@ rule write_paper_page:
     output:
         report(
             "results/paper.html",
-            caption="../report/captions/paper.rst",
+            caption=caption("paper"),
             category="The page",
             labels={"result": "the reading page", "kind": "page"},
         ),
@@ -158,13 +158,13 @@ rule write_claims_pages:
     output:
         claims=report(
             "results/claims.html",
-            caption="../report/captions/claims.rst",
+            caption=caption("claims"),
             category="Claims",
             labels={"result": "every claim, with a verdict", "kind": "page"},
         ),
         errata=report(
             "results/errata.html",
-            caption="../report/captions/errata.rst",
+            caption=caption("errata"),
             category="Claims",
             labels={"result": "errata of paper and code", "kind": "page"},
         ),
@@ -204,7 +204,7 @@ rule write_models_page:
     output:
         report(
             "results/models.html",
-            caption="../report/captions/models.rst",
+            caption=caption("models"),
             category="The page",
             labels={"result": "all models side by side", "kind": "page"},
         ),
@@ -250,7 +250,7 @@ rule write_run_page:
     output:
         page=report(
             "results/run.html",
-            caption="../report/captions/run.rst",
+            caption=caption("run"),
             category="The page",
             labels={"result": "this run", "kind": "page"},
         ),

@@ -132,6 +132,9 @@ def test_a_module_with_a_prefix(root, tmp_path, expected):
     # Every rule finds its files and those of the others under the prefix.
     said = run(tmp_path, "--dry-run", "--", "mine/results/pairs.html")
     assert "gap_write_pairs_page" in said
+    # Its captions would ask for the other configuration.
+    said = run(tmp_path, "--report", "report.zip", "--", result)
+    assert (tmp_path / "report.zip").is_file()
 
 
 def test_the_default_as_a_module_finds_every_file(root, tmp_path):
