@@ -16,11 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from modality_gap.config.load import load_yaml
 from modality_gap.config.references import column_references
 from modality_gap.data.archives import archive_members
 from modality_gap.data.datasets import write_dataset
 from modality_gap.data.files import folder_states, several
 from modality_gap.data.formats import FORMATS
+from modality_gap.data.parquet import reading_parquet
 from modality_gap.errors import InputError
 
 
@@ -358,3 +360,39 @@ def test_pictures_without_an_ending_are_known_by_their_content(tmp_path, capsys)
     )
     files = {"archive": in_zip(tmp_path / "b.zip", {"1": OWL, "1.txt": b"an owl"})}
     assert list(made(tmp_path, "text_files", files)["image"]) == [OWL]
+
+
+def test_a_folder_or_a_locked_file_is_not_called_broken(tmp_path, monkeypatch):
+    files = {"annotations": tmp_path, "test": tmp_path}
+    told = refused(tmp_path, "coco", files, captions="last")
+    assert "Is a directory" in told
+    assert "pack its files" in told
+    told = refused(tmp_path, "csv", {"table": tmp_path})
+    assert "give the path of a file" in told
+    (tmp_path / "a.zip").touch()
+
+    def locked(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", locked)
+    with pytest.raises(InputError, match=r"a.zip cannot be read .*; make it readable"):
+        next(archive_members(tmp_path / "a.zip"))
+
+
+def test_a_column_that_a_file_lacks_is_named_and_the_file_is_not_called_broken(tmp_path):
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"item_id": ["a"], "label": ["b"]}).to_parquet(path)
+    words = r"has no column 'split', which the configuration names; its columns are item_id, label"
+    with pytest.raises(InputError, match=words), reading_parquet(path):
+        pd.read_parquet(path, columns=["split"])
+    with pytest.raises(InputError, match="give the path of a file"), reading_parquet(tmp_path):
+        raise IsADirectoryError(21, "Is a directory")
+
+
+def test_columns_of_clusters_are_known(root):
+    config = load_yaml(root / "config" / "config.yaml")
+    config["clusters"] = {"emoji": "concpt"}
+    found = {key: names for key, name, names, _ in column_references(config, FORMATS)
+             if name not in names}  # fmt: skip
+    assert list(found) == ["clusters.emoji"]
+    assert "concept" in found["clusters.emoji"]

@@ -216,15 +216,19 @@ def column_references(config: dict, formats: Mapping[str, Format]) -> Iterator[R
     """The names of columns of datasets."""
 
     def named() -> Iterator[tuple[str, str, str]]:
+        datasets = {name: entry["dataset"] for name, entry in config["inputs"].items()}
         for name, entry in config["inputs"].items():
-            yield from ((f"inputs.{name}.where.{key}", key, name) for key in entry.get("where", ()))
+            for key in entry.get("where", ()):
+                yield f"inputs.{name}.where.{key}", key, entry["dataset"]
+        for name, column in config.get("clusters", {}).items():
+            yield f"clusters.{name}", column, name
         for name, entry in config["tasks"].items():
-            yield f"tasks.{name}.label", entry["label"], entry["inputs"]
+            yield f"tasks.{name}.label", entry["label"], datasets[entry["inputs"]]
         for key in ("group", "gender"):
-            yield f"table2.{key}", config["table2"][key], config["table2"]["inputs"]
+            table2 = config["table2"]
+            yield f"table2.{key}", table2[key], datasets[table2["inputs"]]
 
-    for key, column, inputs in named():
-        dataset = config["inputs"][inputs]["dataset"]
+    for key, column, dataset in named():
         columns = columns_of(dataset, config, formats)
         if columns is not None:
             yield key, column, columns, f"column of the dataset {dataset}"

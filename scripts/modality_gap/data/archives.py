@@ -50,6 +50,11 @@ def reading(path: str | Path) -> Iterator[None]:
     """Turn an error while reading an archive into an InputError that names the archive."""
     try:
         yield
+    except (IsADirectoryError, PermissionError) as error:
+        remedy = "pack its files, or give the path of a file"
+        if isinstance(error, PermissionError):
+            remedy = "make it readable"
+        raise InputError(f"{path} cannot be read ({error.strerror}); {remedy}.") from error
     except NotImplementedError as error:  # not damage, though it is a RuntimeError
         raise InputError(
             f"{path}: cannot read the archive ({first_line(error)}); unpack it, and pack its files "

@@ -1,5 +1,6 @@
 """Parquet files read a row group at a time, and rows chosen by their columns."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,8 +54,17 @@ def reading_parquet(path: str | Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path in the config.") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); give the path of a file that can be read."
+        ) from error
     except (pa.ArrowInvalid, OSError) as error:
         reason = " ".join(str(error).split())
+        if column := re.search(r"No match for FieldRef\.Name\((.*?)\)", reason):
+            raise InputError(
+                f"{path} has no column {column[1]!r}, which the configuration names; its columns "
+                f"are {', '.join(pq.read_schema(path).names)}."
+            ) from error
         raise InputError(
             f"{path}: cannot be read as Parquet ({reason.rstrip('.')}); download it again, or, if "
             "a run made it, delete it and run again."
