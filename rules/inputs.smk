@@ -359,3 +359,21 @@ def tables_of_page(wildcards):
     return [
         f"results/{path}" for path in dict.fromkeys(tables) if path.endswith(".csv")
     ]
+
+
+def page_templates(*names):
+    """The files of a page's templates."""
+    return [
+        shipped(f"report/templates/{name}.html.j2")
+        for name in ("base", "parts", *names)
+    ]
+
+
+def svg_files(names):
+    """The SVG files of some figures, for wide and for narrow screens."""
+    return [
+        path
+        for name in names
+        for kind, path in figure(name).items()
+        if kind in ("svg", "narrow")
+    ]

@@ -16,24 +16,6 @@ PAGE_SCRIPTS = [shipped(f"report/scripts/{name}.js") for name in ("theme", "page
 REPORT = load_yaml(LEDGER / "report.yaml")
 
 
-def page_templates(*names):
-    """The files of a page's templates."""
-    return [
-        shipped(f"report/templates/{name}.html.j2")
-        for name in ("base", "parts", *names)
-    ]
-
-
-def svg_files(names):
-    """The SVG files of some figures, for wide and for narrow screens."""
-    return [
-        path
-        for name in names
-        for kind, path in figure(name).items()
-        if kind in ("svg", "narrow")
-    ]
-
-
 rule write_index:
     """The summary: the verdict, four answers, the main statements, key figures."""
     input:
