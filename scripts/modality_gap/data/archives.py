@@ -11,8 +11,8 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
@@ -269,6 +269,23 @@ def is_picture(path: PurePosixPath, read: Callable[[], bytes]) -> bool:
     except (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError):
         return False
     return True
+
+
+def item_ids(archive: str | Path, paths: Collection[PurePosixPath]) -> dict[PurePosixPath, str]:
+    """The item_id of each picture: its path without the ending, or with it if several would be
+    equal. Raises InputError that names two that are still equal."""
+    often = Counter(path.with_suffix("") for path in paths)
+    called: dict[str, PurePosixPath] = {}
+    for path in paths:
+        stem = path.with_suffix("")
+        name = str(path if often[stem] > 1 else stem)
+        if other := called.get(name):
+            raise InputError(
+                f"{archive}: {other} and {path} would both be the item {name!r}; rename or "
+                "remove one of them."
+            )
+        called[name] = path
+    return {path: name for name, path in called.items()}
 
 
 def absent_member(path: str | Path, wanted: str) -> InputError:

@@ -17,13 +17,14 @@ from typing import Annotated, Any, Literal
 from modality_gap.data.archives import (
     archive_members,
     is_picture,
+    item_ids,
     nfc,
     picture_endings,
     reading,
     tar_members,
 )
 from modality_gap.data.files import several
-from modality_gap.data.readers import ROWS, item_ids
+from modality_gap.data.readers import ROWS
 from modality_gap.errors import InputError
 
 TARS = ("*.tar", "*.tar.gz", "*.tgz", "*.tar.bz2", "*.tar.xz")

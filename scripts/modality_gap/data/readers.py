@@ -13,7 +13,7 @@ import json
 import pickle
 import sys
 from collections import Counter
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Annotated, Literal
 
@@ -23,6 +23,7 @@ from modality_gap.data.archives import (
     archive_members,
     by_name,
     is_picture,
+    item_ids,
     nfc,
     one_named,
     open_zip,
@@ -37,23 +38,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 ROWS = 256  # of a row group, about 40 MB of photographs: all that is in memory at a time
-
-
-def item_ids(archive: str | Path, paths: Collection[PurePosixPath]) -> dict[PurePosixPath, str]:
-    """The item_id of each picture: its path without the ending, or with it if several would be
-    equal. Raises InputError that names two that are still equal."""
-    often = Counter(path.with_suffix("") for path in paths)
-    called: dict[str, PurePosixPath] = {}
-    for path in paths:
-        stem = path.with_suffix("")
-        name = str(path if often[stem] > 1 else stem)
-        if other := called.get(name):
-            raise InputError(
-                f"{archive}: {other} and {path} would both be the item {name!r}; rename or "
-                "remove one of them."
-            )
-        called[name] = path
-    return {path: name for name, path in called.items()}
 
 
 def png(pixels: "np.ndarray") -> bytes:
@@ -256,7 +240,7 @@ def read_class_folders(
         if member.parent.parent == top and is_picture(member, read):
             pictures.append(member)
     if not pictures:
-        raise absent_member(path, f"picture in a folder of {folder}")
+        raise _no_classes(path, folder, members)
     ids = item_ids(path, pictures)
     others = Counter(
         member.suffix.lower() or "no ending"
@@ -278,6 +262,21 @@ def read_class_folders(
                 "image": read(),
                 "label": label,
             }
+
+
+def _no_classes(path: str, folder: str, members: list[PurePosixPath]) -> InputError:
+    tops = Counter(
+        str(member.parent.parent)
+        for member in members
+        if member.suffix.lower() in picture_endings() and len(member.parts) > 1
+    )
+    if not tops:
+        return absent_member(path, f"picture in a folder of {folder}")
+    there = ", ".join(name for name, _ in tops.most_common(5))
+    return InputError(
+        f"{path} has no picture in a folder of {folder!r}; set `folder` to one that contains the "
+        f"folders of the classes: {there}."
+    )
 
 
 def read_svhn(files: dict[str, str]) -> Iterator[dict]:
