@@ -777,7 +777,7 @@ def test_in_the_default_nothing_is_left_without_an_origin():
 def test_what_is_neither_the_papers_nor_listed_is_called_so():
     row = {"library": "open_clip", "architecture": "ViT-B-32-quickgelu", "inputs": "birds"}
     row |= {"pretrained": "laion400m_e32", "label": "<b>LAION</b> *_"}
-    own = {"image": "a.npy", "text": "b.npy", "model": "own vectors"}
+    own = {"image": "a.npy", "text": "b.npy", "label": "own vectors"}
     birds = {"format": "class_folders", "folder": "x", "files": {"archive": "birds.zip"}}
     config = overlaid(
         {"models": {"laion": row}, "pairs": {"mine": own}}
