@@ -361,8 +361,10 @@ def test_the_explorer_has_what_the_tables_have(run):
         for side, vectors in (("a", x), ("b", y)):
             along = found["cloud"][side]["centres"][3][0]
             assert along == pytest.approx((vectors @ u).mean(), abs=1e-5)
-            assert len(found["cloud"][side]["points"]) == min(40, len(x))
-            assert len(found["names"][side]) == min(40, len(x))
+            assert len(found["cloud"][side]["points"]) == min(
+                run.config["explorer"]["pairs"], len(x)
+            )
+            assert len(found["names"][side]) == min(run.config["explorer"]["pairs"], len(x))
 
 
 def test_sphere(run):
