@@ -60,6 +60,7 @@ from modality_gap.config.load import (
 )
 from modality_gap.config.losses import DECLARED_LOSSES, trained_with
 from modality_gap.config.names import without_absent
+from modality_gap.config.renamed import with_new_names
 from modality_gap.config.rows import cluster_column, set_clusters, with_rows
 from modality_gap.config.own_files import format_of
 from modality_gap.data.files import folder_states, several
@@ -119,7 +120,7 @@ with suppress(AttributeError):  # not documented by Snakemake
 given, config = config, deepcopy(DEFAULT_CONFIG)
 update_config(config, given)
 DEFAULT_CONFIG, config = (
-    without_nulls(with_expanded_paths(with_shipped_files(one, HOME)))
+    without_nulls(with_new_names(with_expanded_paths(with_shipped_files(one, HOME))))
     for one in (DEFAULT_CONFIG, config)
 )
 try:

@@ -10,6 +10,7 @@ from modality_gap.config.check import check_config
 from modality_gap.config.command_line import with_expanded_paths, with_types
 from modality_gap.config.declarations import complete_schema
 from modality_gap.config.load import load_yaml, with_shipped_files
+from modality_gap.config.renamed import with_new_names
 from modality_gap.config.schema import schema_fault
 from modality_gap.data.formats import FORMATS
 from modality_gap.encoders.build import ENCODERS
@@ -144,3 +145,23 @@ def test_a_file_without_a_slash_is_a_path_if_it_is_there(default, root, tmp_path
         check_config(config, schema, ENCODERS, FORMATS)
     (tmp_path / "birds.zip").touch()
     check_config(config, schema, ENCODERS, FORMATS)
+
+
+def test_the_former_name_of_a_label_still_works():
+    row = {"image": "a.npy", "model": "Mine", "text": "b.npy"}
+    sets = {"s": {"model": "CLIP", "weights": "trained"}, "t": None, "u": {"label": "x"}}
+    config = {"pairs": {"p": row, "both": row | {"label": "x"}}, "sets": sets, "models": {"m": row}}
+    found = with_new_names(config)
+    assert list(found["pairs"]["p"].items()) == [
+        ("image", "a.npy"), ("label", "Mine"), ("text", "b.npy"),
+    ]  # fmt: skip
+    assert found["pairs"]["both"] == config["pairs"]["both"]
+    assert found["sets"] == {
+        "s": {"label": "CLIP", "weights": "trained"},
+        "t": None,
+        "u": sets["u"],
+    }
+    assert found["models"] == config["models"]
+    assert config["pairs"]["p"] is row
+    assert "model" in row
+    assert with_new_names({"pairs": 3}) == {"pairs": 3}

@@ -13,6 +13,27 @@ RENAMED = {
 }
 
 
+# Of these the old name still works, because many configurations of users have it.
+ACCEPTED = ("sets.*.model", "pairs.*.model")
+
+
+def with_new_names(config: dict) -> dict:
+    """The configuration with the new names of the keys in ACCEPTED. It need not be valid; an entry
+    with both names stays as it is, and is refused later."""
+    config = dict(config)
+    for section, _, old in (name.split(".") for name in ACCEPTED):
+        new = RENAMED[f"{section}.*.{old}"].rpartition(".")[2]
+        rows = config.get(section)
+        if isinstance(rows, dict):
+            config[section] = {
+                name: {new if key == old else key: value for key, value in row.items()}
+                if isinstance(row, dict) and old in row and new not in row
+                else row
+                for name, row in rows.items()
+            }
+    return config
+
+
 def renamed_faults(config: dict) -> Iterator[str]:
     """One sentence for each old key in the configuration, with its new name."""
     for old, new in RENAMED.items():
