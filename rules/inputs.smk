@@ -349,8 +349,11 @@ def made_by(name):
     }
 
 
-# The items of the page beside the paper, in its order.
-ON_PAGE = [name for name, item in ITEMS.items() if item.page == "paper"]
+# The items that the pages show; the figure of a loss only if a set was trained with it.
+LOSSES_OF_NO_SET = {
+    f"{prefix}_loss" for prefix, loss in LOSS_OF.items() if loss not in OWN_LOSSES
+}
+ON_PAGE = [name for name in ITEMS if name not in LOSSES_OF_NO_SET]
 
 
 def tables_of_page(wildcards):

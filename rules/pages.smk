@@ -1,19 +1,12 @@
-# The pages: of the paper, of the claims, of the models, and of the run, which is the last job.
+# The pages: summary, evidence, figures, errata and methods, which is the last job.
 import json
-
-# Figures of the page of all models: that of a loss only if a set was trained with it.
-MODELS_FIGURES = [
-    name
-    for name in names_of(ITEMS, "figure", page="models")
-    if name
-    not in {
-        f"{prefix}_loss" for prefix, loss in LOSS_OF.items() if loss not in OWN_LOSSES
-    }
-]
 
 # What every page is made of.
 PAGE_SCRIPTS = [shipped(f"report/scripts/{name}.js") for name in ("theme", "page")]
 REPORT = load_yaml(LEDGER / "report.yaml")
+
+
+ABSENT = {name: entry for name, entry in config["sets"].items() if name not in SETS}
 
 
 rule write_index:
@@ -60,25 +53,30 @@ rule write_index:
     params:
         sets=SETS,
         version=VERSION,
-        record="results/run.json",
+        record=f"{RESULTS}/run.json",
     script:
         "../scripts/pages/write_index.py"
 
 
-rule write_paper_page:
-    """One offline page: captions, what the paper found, what this run found, every figure."""
+rule write_figures:
+    """Every figure and table beside what the paper and what this run found."""
     input:
-        figures=[
-            f"results/{ITEMS[name].path}"
-            for name in names_of(ITEMS, "figure")
-            if name not in NOT_RUN
-        ],
+        figures=svg_files(
+            [
+                name
+                for name in ON_PAGE
+                if ITEMS[name].kind == "figure" and name not in NOT_RUN
+            ]
+        ),
         tables=tables_of_page,
         curves=[
             f"results/statistics/training/{model}.csv"
             for model in [*config["projections"], *config["training"]]
         ],
-        pairs=PAIR_FILES,
+        own_losses=[
+            f"results/statistics/{DECLARED_LOSSES[name].prefix}_minimum.csv"
+            for name in OWN_LOSSES
+        ],
         captions=[shipped(f"report/captions/{name}.rst") for name in ON_PAGE],
         claims="results/claims.csv",
         ledger=CLAIMS_FILES[0],
@@ -86,122 +84,80 @@ rule write_paper_page:
         ledger_schema=shipped("config/schema/claims.yaml"),
         errata=shipped("config/ledger/errata.yaml"),
         not_run=shipped("config/ledger/not_run.yaml"),
-        templates=[
-            shipped("report/templates/base.html.j2"),
-            shipped("report/templates/parts.html.j2"),
-            shipped("report/templates/paper.html.j2"),
-        ],
-        style=shipped("report/style.css"),
+        report=shipped("config/ledger/report.yaml"),
         items_file=shipped("config/ledger/items.yaml"),
         stand_ins=shipped("config/ledger/stand_ins.yaml"),
-        assets=shipped("config/assets.yaml"),
-        requirements=shipped("requirements.txt"),
-        code=code("pages/write_paper_page"),
+        templates=page_templates("figures"),
+        scripts=PAGE_SCRIPTS,
+        style=shipped("report/style.css"),
+        code=code("pages/write_figures"),
     output:
         report(
-            "results/paper.html",
-            caption=caption("paper"),
-            category="The page",
-            labels={"result": "the reading page", "kind": "page"},
+            "results/figures.html",
+            caption=caption("figures"),
+            category="The pages",
+            labels={
+                "result": "every figure and table beside the paper",
+                "kind": "page",
+            },
         ),
     log:
-        "results/logs/write_paper_page.log",
+        "results/logs/write_figures.log",
     benchmark:
-        "results/benchmarks/write_paper_page.tsv"
+        "results/benchmarks/write_figures.tsv"
     conda:
         "../envs/report.yaml"
     params:
         config=config,
         version=VERSION,
+        record=f"{RESULTS}/run.json",
         sets=SETS,
+        own_losses=OWN_LOSSES,
         made_by=lambda wildcards: {name: made_by(name) for name in ON_PAGE},
         not_run=NOT_RUN,
-        missing=LEFT_OUT,
-        absent={
-            name: entry for name, entry in config["sets"].items() if name not in SETS
-        },
+        absent=ABSENT,
     script:
-        "../scripts/pages/write_paper_page.py"
+        "../scripts/pages/write_figures.py"
 
 
-rule write_claims_pages:
-    """The ledger and the errata of paper and code, each as a page."""
+rule write_evidence:
+    """Every check with its verdict, and the errata of paper and code, each as a page."""
     input:
         claims="results/claims.csv",
+        # The sentences that lead are of this table.
+        tuned="results/statistics/experiments/temperature_summary.csv",
         errata=shipped("config/ledger/errata.yaml"),
         tables=tables_measured_in(load_yaml(LEDGER / "errata.yaml")["errata"]),
-        templates=[
-            shipped("report/templates/base.html.j2"),
-            shipped("report/templates/claims.html.j2"),
-            shipped("report/templates/errata.html.j2"),
-        ],
+        templates=page_templates("evidence", "errata"),
+        scripts=PAGE_SCRIPTS,
+        own_script=shipped("report/scripts/evidence.js"),
         style=shipped("report/style.css"),
-        code=code("pages/write_claims_pages"),
+        code=code("pages/write_evidence"),
     output:
-        claims=report(
-            "results/claims.html",
-            caption=caption("claims"),
-            category="Claims",
-            labels={"result": "every claim, with a verdict", "kind": "page"},
+        evidence=report(
+            "results/evidence.html",
+            caption=caption("evidence"),
+            category="The pages",
+            labels={"result": "every check, with its verdict", "kind": "page"},
         ),
         errata=report(
             "results/errata.html",
             caption=caption("errata"),
-            category="Claims",
+            category="The pages",
             labels={"result": "errata of paper and code", "kind": "page"},
         ),
     log:
-        "results/logs/write_claims_pages.log",
+        "results/logs/write_evidence.log",
     benchmark:
-        "results/benchmarks/write_claims_pages.tsv"
+        "results/benchmarks/write_evidence.tsv"
     conda:
         "../envs/report.yaml"
     params:
         confidence=config["confidence"],
+        version=VERSION,
+        record=f"{RESULTS}/run.json",
     script:
-        "../scripts/pages/write_claims_pages.py"
-
-
-rule write_models_page:
-    """All models side by side, as a page."""
-    input:
-        gap="results/statistics/gap.csv",
-        diagnostics="results/statistics/diagnostics.csv",
-        minimum="results/statistics/loss_minimum.csv",
-        own_losses=[
-            f"results/statistics/{DECLARED_LOSSES[name].prefix}_minimum.csv"
-            for name in OWN_LOSSES
-        ],
-        figures=[f"results/{ITEMS[name].path}" for name in MODELS_FIGURES],
-        captions=[shipped(f"report/captions/{name}.rst") for name in MODELS_FIGURES],
-        templates=[
-            shipped("report/templates/base.html.j2"),
-            shipped("report/templates/parts.html.j2"),
-            shipped("report/templates/models.html.j2"),
-        ],
-        style=shipped("report/style.css"),
-        items_file=shipped("config/ledger/items.yaml"),
-        stand_ins=shipped("config/ledger/stand_ins.yaml"),
-        code=code("pages/write_models_page"),
-    output:
-        report(
-            "results/models.html",
-            caption=caption("models"),
-            category="The page",
-            labels={"result": "all models side by side", "kind": "page"},
-        ),
-    log:
-        "results/logs/write_models_page.log",
-    benchmark:
-        "results/benchmarks/write_models_page.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        config=config,
-        sets=SETS,
-        own_losses=OWN_LOSSES,
-    script:
-        "../scripts/pages/write_models_page.py"
+        "../scripts/pages/write_evidence.py"
 
 
 # A workflow that imports this one calls it itself: `onstart: gap.onstart()`.
@@ -216,31 +172,34 @@ onstart:
         partial.replace(f"{RESULTS}/run.json")
 
 
-rule write_run_page:
-    """This run as a page: software, machine, configuration, and time and memory of each rule."""
+rule write_methods:
+    """Models, data, statistics, licences and this run: software, machine, time of each rule."""
     input:
         # The last job: these need all others.
-        pages=["results/paper.html", "results/claims.html", "results/models.html"],
+        pages=[f"results/{name}.html" for name in ("index", "evidence", "figures")],
+        pairs=PAIR_FILES,
+        not_run=shipped("config/ledger/not_run.yaml"),
+        glossary=shipped("config/ledger/glossary.yaml"),
+        items_file=shipped("config/ledger/items.yaml"),
+        stand_ins=shipped("config/ledger/stand_ins.yaml"),
+        assets=shipped("config/assets.yaml"),
         requirements=shipped("requirements.txt"),
-        templates=[
-            shipped("report/templates/base.html.j2"),
-            shipped("report/templates/parts.html.j2"),
-            shipped("report/templates/run.html.j2"),
-        ],
+        templates=page_templates("methods"),
+        scripts=PAGE_SCRIPTS,
         style=shipped("report/style.css"),
-        code=code("pages/write_run_page"),
+        code=code("pages/write_methods"),
     output:
         page=report(
-            "results/run.html",
-            caption=caption("run"),
-            category="The page",
-            labels={"result": "this run", "kind": "page"},
+            "results/methods.html",
+            caption=caption("methods"),
+            category="The pages",
+            labels={"result": "methods, sources and this run", "kind": "page"},
         ),
         jobs="results/run.csv",
     log:
-        "results/logs/write_run_page.log",
+        "results/logs/write_methods.log",
     benchmark:
-        "results/benchmarks/write_run_page.tsv"
+        "results/benchmarks/write_methods.tsv"
     conda:
         "../envs/report.yaml"
     params:
@@ -248,5 +207,37 @@ rule write_run_page:
         version=VERSION,
         default=with_rows(DEFAULT_CONFIG),
         record=f"{RESULTS}/run.json",
+        sets=SETS,
+        not_run=NOT_RUN,
+        missing=LEFT_OUT,
+        absent=ABSENT,
     script:
-        "../scripts/pages/write_run_page.py"
+        "../scripts/pages/write_methods.py"
+
+
+# What the pages were called before, and what has their content now.
+FORWARDS = {
+    "paper": "figures",
+    "claims": "evidence",
+    "models": "figures",
+    "run": "methods",
+}
+
+
+rule write_forwards:
+    """Pages of earlier names, which lead to their successors."""
+    input:
+        template=shipped("report/templates/forward.html.j2"),
+        code=code("pages/write_forwards"),
+    output:
+        [f"results/{name}.html" for name in FORWARDS],
+    log:
+        "results/logs/write_forwards.log",
+    benchmark:
+        "results/benchmarks/write_forwards.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        forwards=FORWARDS,
+    script:
+        "../scripts/pages/write_forwards.py"

@@ -13,7 +13,7 @@ from snakemake.utils import update_config
 from modality_gap.config.load import tables_of, without_nulls
 from modality_gap.config.rows import with_rows
 from modality_gap.errors import InputError
-from modality_gap.pages import paper, render
+from modality_gap.pages import paper
 from modality_gap.paper import claims, measured, show
 from modality_gap.paper import ledger as ledger_module
 from modality_gap.paper.chance import WELL_ABOVE
@@ -926,46 +926,12 @@ def test_claims_keep_the_order_of_the_ledger():
     assert [row["id"] for row in parts["Theory"][0].rows] == ["b", "b"]
 
 
-def test_the_page_shows_each_piece_with_its_own_number_and_verdict(root):
-    rows = claim_rows(
-        ("a", "paper", "consistent", "printed numbers: x"),
-        ("a", "paper", "differs", "printed numbers: x"),
-        ("b", "ours", "not run", ""),
-    )
-    rows["part"], rows["statement"] = "Table 2", "s"
-    rows["where"] = ["Table 2, Black", "Table 2, East Asian", "Section 5"]
-    rows["published"] = ["1.1", "0.7", ""]
-    names = ("base", "claims")
-    html = render.render_page(
-        {name: (root / f"report/templates/{name}.html.j2").read_text("utf-8") for name in names},
-        "claims",
-        style="",
-        summary=show.summary(rows),
-        parts=paper.by_part(rows),
-        whose=show.WHOSE,
-        marks=show.MARKS,
-        meanings=claims.MEANINGS,
-        confidence="95 %",
-    )
-    lines = [line for line in html.splitlines() if line.startswith("<tr") and "<td>" in line]
-    assert len(lines) == 3
-    assert ['id="a"' in lines[0], 'rowspan="2"' in lines[0], "id=" in lines[1]] == [1, 1, 0]
-    for line, piece, number, css in (
-        (lines[0], "Black:", "<td>1.1", 'class="verdict consistent"'),
-        (lines[1], "East Asian:", "<td>0.7", 'class="verdict differs"'),
-        (lines[2], "", "<td>", 'class="verdict not-run"'),
-    ):
-        assert all(text in line for text in (piece, number, css))
-    assert "2 claims." in html
-    for word, css in show.MARKS.items():
-        assert f'<span class="verdict {css}">{word}</span>:' in html
-
-
 def test_a_row_holds_what_was_measured_and_a_page_shows_it_rounded():
     (row,) = judged(cell({"equals": 0.91, "within": 0.3}, because="b"), published=0.91234)
     assert {*row} == {*claims.COLUMNS}
     assert (row["measured"], row["low"], row["high"], row["n"]) == (0.9, 0.8, 1.0, 10)
     assert (row["tolerance"], row["because"], row["column"]) == (0.3, "b", "gap")
+    assert (row["test"], row["bound"]) == ("equals", 0.91)
     shown = show.shown(row)
     assert (shown["measured"], shown["published"]) == ("0.9", "0.9123")
     assert (shown["interval"], shown["css"]) == ("[0.8,\u00a01]", "reproduced")

@@ -91,7 +91,7 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
     workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True)
     workflow._build_dag()
     jobs = {job.rule.name: job for job in workflow.dag.jobs}
-    page = jobs["write_paper_page"]
+    page = jobs["write_figures"]
     listed = {}
     for job in jobs.values():
         for file in job.output:
@@ -144,7 +144,7 @@ def test_a_figure_takes_five_files_and_is_on_the_page(plan):
     }
     assert planned["listed"]["results/figures/dummy.svg"] == [
         "Beyond the paper",
-        {"figure": "A dummy?"},
+        {"result": "A dummy?", "kind": "figure"},
     ]
     people = "Stand-ins: emoji of people for FairFace's photographs."
     assert planned["stand_ins"]["dummy"] == people
@@ -172,7 +172,7 @@ def test_a_figure_more_is_one_that_the_check_of_a_run_expects(plan):
 def test_each_item_of_the_page_says_what_made_it(plan):
     _, planned = plan
     made_by = planned["made_by"]
-    assert made_by.keys() - {"dummy"} == {n for n, i in ITEMS.items() if i.page == "paper"}
+    assert made_by.keys() - {"dummy"} == {*ITEMS} - {"sigmoid_loss"}
     for name, making in made_by.items():
         if name != "dummy":
             assert (ROOT / making["script"]).is_file(), name
@@ -207,7 +207,7 @@ def test_snakemakes_report_lists_every_item_by_its_title(plan):
         if not item.when:
             label = "figure" if item.kind == "figure" else "table"
             listed = planned["listed"][f"results/{item.path}"]
-            assert listed == [item.part, {label: item.title}], name
+            assert listed == [item.part, {"result": item.title, "kind": label}], name
 
 
 def test_the_configuration_of_rules_holds_settings_alone(plan):
@@ -222,10 +222,9 @@ def test_the_configuration_of_rules_holds_settings_alone(plan):
 # What an item may be
 
 
-def test_the_order_of_the_list_is_that_of_the_page():
+def test_names_by_kind_are_in_the_order_of_the_list():
     assert names_of(ITEMS, "figure")[:4] == ["figure1", "figure2a", "figure2b", "figure2c"]
     assert names_of(ITEMS, "table") == ["table1", "table2"]
-    assert names_of(ITEMS, "figure", page="models") == ["models", "sigmoid_loss"]
 
 
 def test_paths_follow_the_kind():
@@ -254,7 +253,7 @@ def test_an_item_like_another_is_made_of_the_same():
         ({"made_of": {"models": "x"}}, "unknown key models"),
         ({"like": "b"}, "like names b, which is not an item"),
         ({"kind": "film"}, "kind is 'film'; choose from figure, table, plain table"),
-        ({"page": "run"}, "page is 'run'; choose from paper, models"),
+        ({"page": "run"}, "unknown key page"),
         ({"title": ""}, "title is missing"),
         ({"part": None}, "part is missing"),
         ({"alt": ""}, "alt is missing"),

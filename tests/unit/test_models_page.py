@@ -1,23 +1,11 @@
-"""The page of all models: its tables come out of the run's, and nothing of it needs a network."""
-
-import re
-from pathlib import Path
+"""All models side by side: tables and sentences come out of the run's tables."""
 
 import pandas as pd
 import pytest
 
 from modality_gap.config.losses import DECLARED_LOSSES
-from modality_gap.pages import paper, render
 from modality_gap.pages.findings.figure3 import minimum_table
 from modality_gap.pages.models import models_findings, models_tables, own_loss_table
-from modality_gap.paper.items import load_items
-from modality_gap.paper.stand_ins import Origins
-
-ROOT = Path(__file__).parents[2]
-TEMPLATES = {
-    name: (ROOT / f"report/templates/{name}.html.j2").read_text(encoding="utf-8")
-    for name in ("base", "parts", "models")
-}
 
 
 def with_interval(name: str, value: float) -> dict:
@@ -184,33 +172,6 @@ def test_the_sigmoid_loss_is_told_at_the_models_own_scale(tables):
             *("1.2500", "1.0000"),
         ],
     ]
-
-
-def test_the_page_is_whole_and_escaped(tables):
-    tables[0].loc[0, "set"] = tables[1].loc[0, "set"] = "<i>one</i>"
-    html = render.render_page(
-        TEMPLATES,
-        "models",
-        style="",
-        tables=models_tables(*tables),
-        own_losses={},
-        found=models_findings(*tables),
-        figures={"models": render.embedded(b"<svg/>")},
-        captions={"models": paper.Markup("<p>A caption.</p>")},
-        items=load_items(ROOT / "config/ledger/items.yaml"),
-        sets={"<i>one</i>": {"label": "<b>One</b>", "weights": "trained"}},
-        origins={"<i>one</i>": Origins(["emoji for photographs"], ["ViT-B/16 for ViT-B/32"], [])},
-        confidence="95 %",
-        resamples=1000,
-    )
-    assert "<i>one" not in html and "<b>One" not in html
-    assert html.count("emoji for photographs") == 3  # two tables and the list of sets
-    for address in re.findall(r'(?:src|href)="([^"]+)"', html):
-        assert address.startswith(("#", "data:", "statistics/", "figures/")) or (
-            address in ("paper.html", "claims.html", "errata.html", "models.html", "run.html")
-        )
-    ids = set(re.findall(r' id="([^"]+)"', html))
-    assert {a[1:] for a in re.findall(r'href="(#[^"]+)"', html)} <= ids
 
 
 @pytest.mark.parametrize(("low", "share"), [(0.01, "the one set"), (0.0, "none")])

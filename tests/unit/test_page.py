@@ -1,12 +1,12 @@
 """The reading page: the ledger's verdicts and no other, nothing unescaped, nothing online."""
 
-import base64
 import copy
 import fnmatch
 import itertools
 import re
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
 import jinja2
 import pandas as pd
@@ -18,15 +18,19 @@ from snakemake.utils import update_config
 from modality_gap.config.load import without_nulls
 from modality_gap.config.rows import with_rows
 from modality_gap.errors import InputError
+from modality_gap.pages import evidence, provenance, summary
 from modality_gap.pages import paper as paper_module
-from modality_gap.pages import provenance
+from modality_gap.pages import render as render_module
+from modality_gap.pages import run as run_page
 from modality_gap.pages import words as words_module
 from modality_gap.pages.findings.base import Finding, Table
 from modality_gap.pages.findings.figure1 import SEPARATE
 from modality_gap.pages.findings.results import results
+from modality_gap.pages.findings.training import temperature_findings
 from modality_gap.pages.render import caption_html, plain_table, render_page
 from modality_gap.paper import ledger, show
 from modality_gap.paper.chance import WELL_ABOVE
+from modality_gap.paper.claims import MEANINGS
 from modality_gap.paper.items import load_items, makings, names_of, read_items
 from modality_gap.paper.stand_ins import NEITHER, sentences, stand_ins
 
@@ -39,11 +43,12 @@ ASSETS = yaml.safe_load((ROOT / "config/assets.yaml").read_text(encoding="utf-8"
 NOT_RUN = yaml.safe_load((ROOT / "config/ledger/not_run.yaml").read_text(encoding="utf-8"))
 FIGURES = [name for name in names_of(ITEMS, "figure") if name not in NOT_RUN]
 PLAIN_TABLES = names_of(ITEMS, "plain table")
-PARTS = [name for name, item in ITEMS.items() if item.page == "paper"]
+PARTS = [*ITEMS]
+REPORT = yaml.safe_load((ROOT / "config/ledger/report.yaml").read_text(encoding="utf-8"))
 MAKING = paper_module.Making("r", "s", ["a"], ["tables/d.csv"])
 TEMPLATES = {
     name: (ROOT / f"report/templates/{name}.html.j2").read_text(encoding="utf-8")
-    for name in ("base", "parts", "paper", "claims", "errata", "models")
+    for name in ("base", "parts", "figures", "methods", "evidence")
 }
 LEDGER = ledger.load_ledger(ROOT / "config/ledger/parts.yaml", ROOT / "config/schema/claims.yaml")
 ERRATA = yaml.safe_load((ROOT / "config/ledger/errata.yaml").read_text(encoding="utf-8"))["errata"]
@@ -55,11 +60,17 @@ CAPTIONS = sorted((ROOT / "report/captions").glob("*.rst"))
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
 
 
-def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG, rows=CLAIMS):
-    """The whole page from invented tables."""
+def toy(note="a note", config=CONFIG):
+    """The only set of a run."""
     inputs = config["cone"]["preprocessing"]["inputs"]
-    sets = {"toy": {"model": "toy", "weights": "trained", "inputs": inputs, "note": note}}
-    absent = absent or {}
+    return {"toy": {"label": "toy", "weights": "trained", "inputs": inputs, "note": note}}
+
+
+STYLE = paper_module.Markup((ROOT / "report/style.css").read_text(encoding="utf-8"))
+
+
+def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG, rows=CLAIMS):
+    """The page of figures from invented tables."""
     captions = captions or {
         name: (ROOT / f"report/captions/{name}.rst").read_text() for name in PARTS
     }
@@ -71,10 +82,11 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
         measured | dict.fromkeys(PLAIN_TABLES, ([], [plain])),
         captions,
         dict.fromkeys(FIGURES, SVG),
+        REPORT["folded"],
         KNOWN,
         config,
-        sets,
-        absent,
+        toy(note, config),
+        absent or {},
         rows,
         partial(ledger.published, LEDGER),
         ERRATA,
@@ -82,28 +94,69 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
     )
     return render_page(
         TEMPLATES,
-        "paper",
-        style=paper_module.Markup((ROOT / "report/style.css").read_text(encoding="utf-8")),
-        sections=made,
-        balance=paper_module.balance(
-            rows, [one for found, _ in measured.values() for one in found]
-        ),
+        "figures",
+        style=STYLE,
+        groups=paper_module.grouped(made, REPORT["groups"]),
         styles=show.MARKS,
-        claims_summary=show.summary(rows),
-        models=provenance.models_rows(
-            sets, {("toy", "image"): {}}, {("toy", "image"): 3}, KNOWN, config
-        ),
-        sets=sets,
-        absent=absent,
-        left_out=NOT_RUN,
-        missing={"table1.tasks HatefulMemes": ["hateful_memes"]},
-        assets=ASSETS,
-        sources=provenance.sources_rows(ASSETS, provenance.used_assets(ITEMS.values(), config)),
-        confidence="95 %",
-        separate=SEPARATE,
-        well_above=WELL_ABOVE,
-        versions={"toy": "1"},
     )
+
+
+def render_evidence(rows=CLAIMS):
+    """The page of evidence from invented claims."""
+    return render_page(
+        TEMPLATES,
+        "evidence",
+        style=STYLE,
+        summary=show.summary(rows),
+        balance=paper_module.balance(rows, temperature_findings(data()["temperature_summary"])),
+        rows=evidence.rows(rows),
+        parts=[*dict.fromkeys(rows["part"])],
+        tally=rows["verdict"].value_counts().reindex([*show.MARKS], fill_value=0).to_dict(),
+        whose=show.WHOSE,
+        styles=show.MARKS,
+        confidence="95 %",
+    )
+
+
+def render_methods(note="a note", absent=None, of=CONFIG, **more):
+    """The page of methods of a run that left no record."""
+    sets = toy(note, of)
+    origins = provenance.all_origins(ITEMS.values(), KNOWN, sets, of)
+    nothing = pd.DataFrame(columns=run_page.JOB_COLUMNS).astype({"in_this_run": bool})
+    values = {
+        "style": STYLE,
+        "styles": show.MARKS,
+        "meanings": MEANINGS,
+        "glossary": yaml.safe_load((ROOT / "config/ledger/glossary.yaml").read_text("utf-8")),
+        "confidence": "95 %",
+        "separate": SEPARATE,
+        "well_above": WELL_ABOVE,
+        "stand_ins": origins.stand_ins,
+        "neighbours": origins.neighbours,
+        "others": origins.others,
+        "models": provenance.models_rows(
+            sets, {("toy", "image"): {}}, {("toy", "image"): 3}, KNOWN, of
+        ),
+        "sets": sets,
+        "absent": absent or {},
+        "left_out": NOT_RUN,
+        "missing": {"table1.tasks HatefulMemes": ["hateful_memes"]},
+        "assets": ASSETS,
+        "sources": provenance.sources_rows(ASSETS, provenance.used_assets(ITEMS.values(), of)),
+        "record": {},
+        "summary": run_page.summary(nothing, {}, 1.0),
+        "software": {"this workflow": "1"},
+        "packages": run_page.packages_table(""),
+        "machine": [],
+        "timeline": [],
+        "elapsed": "1 s",
+        "rules": run_page.rules_table(run_page.by_rule(nothing)),
+        "extractions": run_page.extraction_table({}, {}),
+        "differences": [],
+        "bench": False,
+        "config": "",
+    }
+    return render_page(TEMPLATES, "methods", **values | more)
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +265,7 @@ def one_section(name="one", entry=None, found=(), **more):
         "config": CONFIG,
         "sets": {},
         "absent": {},
+        "folded": {},
         "claims": CLAIMS,
         "published": lambda name: 0.5,
         "errata": [{"id": "e", "items": ["other"]}, {"id": "f", "items": ["other", "figure1"]}],
@@ -224,11 +278,12 @@ def one_section(name="one", entry=None, found=(), **more):
 def test_a_section_has_what_is_known_of_it_and_nothing_else():
     made = one_section("figure1", {"method": "M *m*.", "paper": ["It is {a}."]})
     assert (made.id, made.title, made.made_by) == ("figure1", "T?", MAKING)
-    assert (made.alt, made.paper) == ("A", ["It is 0.5."])
+    assert made.paper == ["It is 0.5."]
     assert (made.caption, made.method) == ("<p>Words.</p>\n", "<p>M <em>m</em>.</p>\n")
     assert [entry["id"] for entry in made.errata] == ["f"]
-    assert [claim.id for claim in made.claims] == ["abstract.separate"]
-    assert (made.image, made.not_run) == ("", "")
+    assert [claim.id for claim, _ in made.claims] == ["abstract.separate"]
+    assert [(mark.verdict, n) for mark, n in made.verdicts] == [("reproduced", 1)]
+    assert (made.picture, made.not_run, made.folded) == (None, "", "")
     empty = one_section("figure9", measured={})
     assert (empty.method, empty.errata, empty.claims, empty.found, empty.tables) == (
         "",
@@ -238,7 +293,7 @@ def test_a_section_has_what_is_known_of_it_and_nothing_else():
         [],
     )
     drawn = one_section("figure9", figures={"figure9": b"<svg/>"})
-    assert drawn.image == "data:image/svg+xml;base64,PHN2Zy8+"
+    assert (drawn.picture.wide, drawn.picture.alt) == ("data:image/svg+xml,<svg/>", "A")
     table = Table("T.", ["a"], [["1"]])
     shown = one_section(measured={"one": ([], [table]), "two": ([], [])})
     assert (shown.tables, shown.found) == ([table], [])
@@ -372,8 +427,9 @@ ALLOWED = {5000.0, 50000.0, 512.0, 128.0, 256.0}
 
 
 def test_nothing_but_the_ledger_holds_verdicts_and_tolerances():
-    sources = [*(ROOT / "scripts/modality_gap/pages").rglob("*.py")]
-    templates = [ROOT / f"report/templates/{name}.html.j2" for name in ("paper", "models", "parts")]
+    pages = (ROOT / "scripts/modality_gap/pages").rglob("*.py")
+    sources = [path for path in pages if path.stem != "evidence"]  # which draws the ledger's
+    templates = [ROOT / f"report/templates/{name}.html.j2" for name in ("figures", "index")]
     for path in [*sources, *templates]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"""tolerance|agrees["']|["']agrees|\.agrees""", text), path.name
@@ -592,22 +648,20 @@ def test_a_leading_sentence_is_told_at_the_head_whatever_the_verdict():
     assert [(one.text, marks[0].verdict) for one, marks in found.besides] == [
         ("Accuracy rises.", "inconclusive")
     ]
-    html = render(rows=rows)
+    html = render_evidence(rows)
     assert html.index("Found besides") < html.index(
         "After fine-tuning of toy at temperature 1 the gap"
     )
-    assert html.index("After fine-tuning of toy at temperature 1 the gap") < html.index(
-        'id="figure1"'
-    )
+    assert html.index("After fine-tuning of toy at temperature 1 the gap") < html.index('id="all"')
 
 
 def test_the_page_tells_what_speaks_against_the_paper():
-    html = render(rows=BALANCED)
-    part = re.search(r'<section id="balance"(.*?)</section>', html, re.DOTALL)[1]
+    html = render_evidence(BALANCED)
+    part = re.search(r'<section id="against"(.*?)</section>', html, re.DOTALL)[1]
     assert part.index("Against the paper") < part.index("The gap is there.")
     assert "Our own earlier number." not in part
     assert "After fine-tuning of toy at temperature 1 the gap is" in part
-    assert html.index('id="balance"') < html.index('id="figure1"')
+    assert html.index('id="against"') < html.index('id="all"')
     # The headline counts the paper's own claims alone.
     assert re.search(r"<strong>Of 5 claims of the paper", html)
 
@@ -615,7 +669,7 @@ def test_the_page_tells_what_speaks_against_the_paper():
 def test_a_sentence_shows_the_ledgers_verdict_and_follows_it():
     for verdict, css in show.MARKS.items():
         html = render(rows=claims(claim("abstract.separate", verdict, figure="figure1")))
-        section = re.search(r'<section id="figure1"(.*?)</section>', html, re.DOTALL)[1]
+        section = re.search(r' id="figure1"(.*?) id="training"', html, re.DOTALL)[1]
         sentence = re.search(r"<li>In all 2 sets the two modalities(.*?)</li>", section, re.DOTALL)
         assert f'<span class="verdict {css}">{verdict}</span>' in sentence[1]
         assert sentence[1].count('class="verdict') == 1
@@ -625,7 +679,7 @@ def test_a_sentence_shows_the_ledgers_verdict_and_follows_it():
 
 
 def test_data_is_shown_as_text():
-    html = render(note="<script>alert(1)</script>")
+    html = render_methods(note="<script>alert(1)</script>")
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     captions = dict.fromkeys(PARTS, "A caption with <img src=x onerror=alert(1)> in it.")
@@ -634,57 +688,106 @@ def test_data_is_shown_as_text():
     tables = data()
     tables["gap"].loc[1, "set"] = "<i>set</i>"
     assert "<i>set</i>" not in render(tables=tables)
+    odd = claims(claim("abstract.separate", "differs", statement="<i>s</i>", why="<i>w</i>"))
+    assert "<i>s" not in render_evidence(odd) and "<i>w" not in render_evidence(odd)
 
 
-def test_the_page_asks_nothing_of_a_network(html):
-    addresses = re.findall(
-        r"""\s(?:src|href|srcset|action|data|poster)\s*=\s*["']?([^"'\s>]+)""", html
-    )
+PAGES = ("index.html", "evidence.html", "figures.html", "errata.html", "methods.html")
+
+
+@pytest.mark.parametrize("make", [render, render_evidence, render_methods])
+def test_a_page_asks_nothing_of_a_network(make):
+    html = make()
+    addresses = re.findall(r"""\s(?:src|href|srcset|action|data|poster)="([^"]+)""", html)
     assert addresses
     for address in addresses:
         assert address.startswith(
             (
-                *("#", "data:image/svg+xml;base64,", "statistics/", "tables/", "figures/"),
-                *("paper.html", "claims.html", "errata.html", "models.html", "run.html"),
+                *("#", "data:image/svg+xml,", "statistics/", "tables/", "figures/"),
+                *("claims.csv", "run.csv", *PAGES),
             )
-        )
+        ), address
     assert "url(" not in html and "@import" not in html and "<script" not in html
 
 
 def test_figures_are_embedded_with_their_text(html):
-    source = base64.b64encode(SVG).decode()
-    assert html.count(source) == len(FIGURES)
+    assert html.count(render_module.embedded(SVG)) == len(FIGURES)
     for alt in re.findall(r'<img [^>]*alt="([^"]*)"', html):
         assert len(alt) > 40
 
 
-def test_headings_and_ids_are_in_order(html):
+def test_a_drawing_for_narrow_screens_is_embedded_if_it_is_another():
+    svg = b'<svg viewBox="0 0 358 200"><text>50 % &amp; "more" #1</text></svg>'
+    made = render_module.picture("one", "A", SVG, svg)
+    assert made.narrow_size == ("358", "200")
+    assert " " not in made.narrow and '"' not in made.narrow and "#" not in made.narrow
+    assert unquote(made.narrow.removeprefix("data:image/svg+xml,")) == svg.decode()
+    assert unquote(render_module.embedded(svg).removeprefix("data:image/svg+xml,")) == svg.decode()
+    assert render_module.picture("one", "A", SVG, SVG).narrow == ""
+
+
+@pytest.mark.parametrize("make", [render, render_evidence, render_methods])
+def test_headings_and_ids_are_in_order(make):
+    html = make()
     levels = [int(level) for level in re.findall(r"<h([1-6])", html)]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
-    ids = re.findall(r'id="([^"]+)"', html)
-    assert len(ids) == len(set(ids))
+    ids = re.findall(r' id="([^"]+)"', html)
+    assert len(ids) == len(set(ids)) and not [one for one in ids if " " in one]
     assert set(re.findall(r'href="#([^"]+)"', html)) <= set(ids)
 
 
 def test_what_is_not_there_leaves_no_heading_and_no_caption(html):
-    parts = dict(re.findall(r'<section id="([\w-]+)"(.*?)</section>', html, re.DOTALL))
+    parts = dict(
+        re.findall(
+            r'<(?:article|details) id="([\w-]+)"(.*?)(?=<article id|<details id|</main)',
+            html,
+            re.DOTALL,
+        )
+    )
     for name in NOT_RUN:
-        assert "<figure>" not in parts[name] and "What this run found" not in parts[name]
-    assert "What this run found" not in parts["preprocessing"]
-    assert "What this run found" in parts["theorem1"] and "What this run found" in parts["figure1"]
+        assert "<figure>" not in parts[name] and "<h4>This run" not in parts[name]
+        assert "Not run in this configuration." in parts[name]
+    assert "<h4>This run" not in parts["preprocessing"]
+    assert "<h4>This run" in parts["theorem1"] and "<h4>This run" in parts["figure1"]
 
 
-def test_the_page_calls_the_papers_own_what_is_so(html):
+def test_sections_are_in_the_order_of_the_argument_and_each_once(html):
+    listed = [name for group in REPORT["groups"].values() for name in group["items"]]
+    assert len(listed) == len({*listed}) and {*listed} == {*ITEMS}
+    shown = re.findall(r'<(?:article|details) id="(\w+)"', html)
+    assert shown == listed
+    assert {*REPORT["folded"]} <= {*ITEMS}
+    known = {*LEDGER["claims"]}
+    for entry in [*REPORT["questions"].values(), *REPORT["statements"]]:
+        assert summary.matching(entry["claims"], known)
+    assert len(REPORT["statements"]) == 12 and len(REPORT["key"]) == 6
+
+
+def test_what_shows_nothing_is_folded_and_says_why():
+    unseen = claim("x", "inconclusive", figure="table2", why="too few faces (the value, 7)")
+    rows = claims(unseen, claim("y", "inconclusive", figure="table1", why="too few"))
+    html = render(rows=rows)
+    assert re.search(
+        r'<details id="table2" class="fold">.*?Nothing could be seen: too few', html
+    )
+    assert '<article id="table1"' in html  # named as one that is never folded
+    straddles = claim("x", "inconclusive", figure="table2", why="the interval, [-1, 1], is on both")
+    assert '<article id="table2"' in render(rows=claims(straddles))
+
+
+def test_the_page_calls_the_papers_own_what_is_so():
     own = "CLIP, ResNet-18 and the data are the paper's own."
+    html = render_methods()
     assert own not in html and "<i>" not in html and "Neither the paper" not in html
     config = copy.deepcopy(CONFIG)
     config["encoders"]["hub"] = {"library": "hugging_face", "label": "<i>hub</i>"}
     config["cone"]["encoders"]["text transformer"]["trained"] = "hub"
-    html = render(config=config)
     named = "Neither the paper's nor a listed stand-in: &lt;i&gt;hub&lt;/i&gt;."
-    assert own not in html and html.count(named) == 3  # above, Figure 2(a), Supplementary 6
-    assert own in render(config=paper_config())
+    html = render_methods(of=config)
+    assert own not in html and html.count(named) == 1
+    assert render(config=config).count(named) == 2  # Figure 2(a), Supplementary 6
+    assert own in render_methods(of=paper_config())
 
 
 def test_absent_sets_are_announced(html):
@@ -694,8 +797,9 @@ def test_absent_sets_are_announced(html):
     shown = [name for name in PARTS if ITEMS[name].shows_sets]
     assert {"figure1", "supplementary4", "figure3a", "figure3bcd"} <= {*shown}
     assert html.count("Not run: could not be fetched: clip, clip_random") == len(shown)
-    assert "MODALITY_GAP_MIRROR" in html and "make report" in html
-    assert "released/features_clip.npy" in html
+    methods = render_methods(absent=absent)
+    assert "MODALITY_GAP_MIRROR" in methods and "make report" in methods
+    assert "released/features_clip.npy" in methods
 
 
 def test_no_nan_is_shown(html):
@@ -829,6 +933,7 @@ def test_under_the_paper_configuration_nothing_is_called_a_stand_in():
         dict.fromkeys(PARTS, MAKING),
         {},
         captions,
+        {},
         {},
         KNOWN,
         config,

@@ -6,9 +6,8 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from modality_gap.pages import render, run
+from modality_gap.pages import run
 from modality_gap.pages.run_record import code_state, machine
 from modality_gap.pages.words import NONE
 
@@ -39,7 +38,7 @@ RECORD = {
         {"rule": rule, "planned": planned}
         for rule, planned in [
             *JOBS[["rule", "in_this_run"]].itertuples(index=False),
-            ("write_run_page", True),
+            ("write_methods", True),
         ]
     ],
 }
@@ -196,42 +195,6 @@ def test_a_package_that_is_absent_here_or_from_the_lock_has_a_dash(monkeypatch):
     assert table.rows[0][::2] == ["numpy", NONE]
     assert table.rows[0][1] == np.__version__
     assert table.rows[1] == ["no-such-package", NONE, "1.0"]
-
-
-def test_the_page_shows_what_it_is_given_as_text(root):
-    templates = {
-        name: (root / f"report/templates/{name}.html.j2").read_text()
-        for name in ("base", "parts", "run")
-    }
-    config = {"note": "<script>alert(1)</script>"}
-    values = {
-        "style": "",
-        "record": RECORD,
-        "summary": run.summary(JOBS, RECORD, 1200.0),
-        "software": {"this workflow": run.code_words(RECORD["code"])},
-        "packages": run.packages_table(""),
-        "machine": run.machine_rows(RECORD["machine"]),
-        "timeline": run.timeline(JOBS, 1000.0, 1200.0),
-        "elapsed": "3 min 20 s",
-        "rules": run.rules_table(run.by_rule(JOBS)),
-        "extractions": run.extraction_table({}, {}),
-        "differences": run.differences(config, {}),
-        "bench": False,
-        "config": yaml.safe_dump(config),
-    }
-    html = render.render_page(templates, "run", **values)
-    assert "<script>" not in html
-    assert html.count("&lt;script&gt;alert(1)") == 2
-    assert "--config seed=&lt;b&gt;7&lt;/b&gt;" in html
-    assert "--configfile own.yaml" in html
-    assert "not in a git repository" in html
-    # A run whose start was not recorded, of which no benchmark is left.
-    nothing = job_rows()
-    empty = {"record": {}, "machine": [], "timeline": run.timeline(nothing, 0, 1)}
-    empty["rules"] = run.rules_table(run.by_rule(nothing))
-    assert "not recorded" in render.render_page(
-        templates, "run", **values | empty | {"summary": run.summary(nothing, {}, 1.0)}
-    )
 
 
 def test_the_machine_is_known():

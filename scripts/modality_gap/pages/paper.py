@@ -1,4 +1,4 @@
-"""The sections of results/paper.html: figures and tables with captions, sentences and claims.
+"""The sections of results/figures.html: figures and tables with captions, sentences and claims.
 
 Nothing here reads a file or judges: verdicts are looked up in results/claims.csv by the ids.
 """
@@ -12,15 +12,17 @@ import pandas as pd
 from markupsafe import Markup
 
 from modality_gap.pages.findings.base import Finding, Table
-from modality_gap.pages.render import caption_html, embedded
+from modality_gap.pages.render import Picture, caption_html, picture
 from modality_gap.pages.words import listed
 from modality_gap.paper import show as ledger
+from modality_gap.paper.claims import INCONCLUSIVE, KINDS
 from modality_gap.paper.items import Item, makings
 from modality_gap.paper.stand_ins import Origins, stand_ins
 
 # Verdicts for and against the paper; the others are neither.
 AGREEING = ("reproduced", "consistent", "same on a stand-in")
 AGAINST = ("differs", "not seen on a stand-in")
+PRINTED = KINDS["printed"]
 PLACEHOLDER = re.compile(r"\{([^{}|]+)(?:\|([^{}|]*))?\}")
 
 
@@ -76,16 +78,34 @@ class Section:
     errata: list[Mapping]
     found: list[tuple[Finding, list[Mark]]]
     made_by: Making
-    image: str = ""
-    alt: str = ""
+    picture: Picture | None = None
     method: str = ""  # as HTML
     origins: Origins = field(default_factory=lambda: Origins([], [], []))
     tables: list[Table] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
+    claims: list[tuple[Claim, list[Mark]]] = field(default_factory=list)
     not_run: str = ""
+    folded: str = ""  # why it is folded, if it is
+
+    @property
+    def verdicts(self) -> list[tuple[Mark, int]]:
+        """The verdicts of its claims, each with the number of claims."""
+        return tally(self.claims)
+
+
+class Group(NamedTuple):
+    """A part of the page: sections under one heading."""
+
+    id: str
+    title: str
+    sections: list[Section]
 
 
 # The ledger on the page
+
+
+def anchor(name: str) -> str:
+    """The id of a claim as the id of its place on a page: without spaces."""
+    return name.replace(" ", "_")
 
 
 def by_claim(claims: pd.DataFrame) -> dict[str, Claim]:
@@ -115,12 +135,21 @@ def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
         Mark(
             verdict,
             ledger.MARKS[verdict],
-            rows[0]["id"],
+            anchor(rows[0]["id"]),
             _judged_on(kind, [row["evidence"] for row in rows]),
             len({row["id"] for row in rows}),
         )
         for (verdict, kind), rows in groups.items()
     ]
+
+
+def tally(found: Iterable[tuple[Claim, list[Mark]]]) -> list[tuple[Mark, int]]:
+    """The verdicts of some claims, each with the number of claims that have it."""
+    groups: dict[str, list[Mark]] = {}
+    for _, its_marks in found:
+        for mark in {one.verdict: one for one in its_marks}.values():
+            groups.setdefault(mark.verdict, []).append(mark)
+    return [(those[0], len(those)) for those in groups.values()]
 
 
 def _judged_on(kind: str, evidence: Iterable[str]) -> str:
@@ -129,7 +158,9 @@ def _judged_on(kind: str, evidence: Iterable[str]) -> str:
     words = [*dict.fromkeys(evidence)]
     if len(words) == 1:
         return words[0]
-    names = dict.fromkeys(text.partition(": ")[2].partition(";")[0] for text in words)
+    names = dict.fromkeys(
+        text.partition(": ")[2].partition(";")[0].partition(",")[0] for text in words
+    )
     return f"{kind}: {listed([*names])}"
 
 
@@ -203,6 +234,7 @@ def sections(
     measured: Mapping[str, tuple[list[Finding], list[Table]]],
     captions: Mapping[str, str],
     figures: Mapping[str, bytes],
+    folded: Mapping[str, str],
     relations: Mapping,
     config: Mapping,
     sets: Mapping,
@@ -214,9 +246,11 @@ def sections(
 ) -> list[Section]:
     """Every item that has a caption, in the order of `items`; all by their names.
 
-    `relations`: config/ledger/stand_ins.yaml; `claims`: results/claims.csv; `published`: the
-    paper's number of a claim, by its id; `errata`: entries of config/ledger/errata.yaml; `not_run`:
-    reason and command of what takes no part.
+    `figures`: SVG files by their names without .svg, those for narrow screens as NAME.narrow;
+    `folded`: why an item is folded, of those that config/ledger/report.yaml names; `relations`:
+    config/ledger/stand_ins.yaml; `claims`: results/claims.csv; `published`: the paper's number of a
+    claim, by its id; `errata`: entries of config/ledger/errata.yaml; `not_run`: reason and command
+    of what takes no part.
     """
     result = []
     by_id = by_claim(claims)
@@ -224,6 +258,7 @@ def sections(
         if name not in captions:
             continue
         findings, tables = measured.get(name, ([], []))
+        why = _why_folded(name, folded, not_run, by_id.values())
         result.append(
             Section(
                 id=name,
@@ -234,17 +269,66 @@ def sections(
                 errata=[entry for entry in errata if name in entry["items"]],
                 found=[(finding, marks(finding.claims, by_id)) for finding in findings],
                 tables=tables,
-                claims=[claim for claim in by_id.values() if claim.rows[0]["figure"] == name],
+                claims=_claims_of(name, by_id),
                 made_by=made_by[name],
-                image=embedded(figures[name]) if name in figures else "",
-                alt=item.alt,
+                picture=_drawing(item, figures, narrow=not why),
                 method=caption_html(item.method, config, name) if item.method else "",
                 origins=stand_ins(
                     relations, *makings(item, sets, config), config, vit_b32=item.vit_b32
                 ),
                 not_run=_reason(name, not_run, absent if item.shows_sets else {}),
+                folded=why,
             )
         )
+    return result
+
+
+def _claims_of(name: str, by_id: Mapping[str, Claim]) -> list[tuple[Claim, list[Mark]]]:
+    """The claims that an item shows, with their verdicts."""
+    shown = [claim for claim in by_id.values() if claim.rows[0]["figure"] == name]
+    return [(claim, marks([claim.id], by_id)) for claim in shown]
+
+
+def _drawing(item: Item, figures: Mapping[str, bytes], narrow: bool) -> Picture | None:
+    """The drawing of a figure; a folded one has no `narrow` drawing, which keeps the page small."""
+    if item.id not in figures:
+        return None
+    other = figures.get(f"{item.id}.narrow") if narrow else None
+    return picture(item.id, item.alt, figures[item.id], other)
+
+
+def _why_folded(
+    name: str, folded: Mapping[str, str], not_run: Mapping, claims: Iterable[Claim]
+) -> str:
+    """Why an item adds nothing to the page, in one line; empty if it does."""
+    if name in not_run:
+        return "Not run in this configuration."
+    if name in folded:
+        return folded[name] or ""
+    rows = [row for claim in claims for row in claim.rows if row["figure"] == name]
+    measured = [row for row in rows if row["evidence"] and not row["evidence"].startswith(PRINTED)]
+    # An interval on both sides of a bound is a result; a condition that is not met is none.
+    if measured and all(
+        row["verdict"] == INCONCLUSIVE and not row["why"].startswith(("the value,", "the interval"))
+        for row in measured
+    ):
+        return f"Nothing could be seen: {measured[0]['why']}."
+    return ""
+
+
+def grouped(parts: Iterable[Section], groups: Mapping[str, Mapping]) -> list[Group]:
+    """The sections by the groups of config/ledger/report.yaml, in their order; a section of no
+    group is in the last, and a group without a section is left out."""
+    by_id = {part.id: part for part in parts}
+    *_, last = groups
+    result = []
+    for name, group in groups.items():
+        names = [item for item in group["items"] if item in by_id]
+        if name == last:
+            listed_ones = {item for one in groups.values() for item in one["items"]}
+            names += [item for item in by_id if item not in listed_ones]
+        if names:
+            result.append(Group(name, group["title"], [by_id[item] for item in names]))
     return result
 
 

@@ -1,10 +1,11 @@
 """The models and data of a run, their sources and licences, and the versions of packages."""
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 
 from modality_gap.pages.words import NONE, listed, number
 from modality_gap.paper.items import Item, makings, makings_of_sets
-from modality_gap.paper.stand_ins import stand_ins
+from modality_gap.paper.stand_ins import Origins, stand_ins
 
 # Assets of the dataset that the configuration gives no files, and the keys that differ by file.
 MADE_OF = {"emoji": {"pictures": "twemoji", "names": "emoji_names"}}
@@ -71,6 +72,17 @@ def _described(inputs: Mapping | None, about: Mapping) -> str:
     if "sample" in inputs:
         words.append(f"sample of {inputs['sample']}")
     return ", ".join(words)
+
+
+def all_origins(
+    items: Iterable[Item], relations: Mapping, sets: Mapping, config: Mapping
+) -> Origins:
+    """How everything behind some items relates to the paper's own, each relation once."""
+    of_items = [
+        stand_ins(relations, *makings(item, sets, config), config, vit_b32=item.vit_b32)
+        for item in items
+    ]
+    return Origins(*([*dict.fromkeys(chain(*texts))] for texts in zip(*of_items, strict=True)))
 
 
 def used_assets(items: Iterable[Item], config: Mapping) -> set[str]:

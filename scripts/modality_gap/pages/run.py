@@ -187,7 +187,7 @@ def summary(jobs: pd.DataFrame, record: Mapping, ended: float) -> list[str]:
     elapsed = ended - record["started"]
     ran = jobs[jobs["in_this_run"]]
     # This page's own job is under way.
-    others = [job for job in record["jobs"] if not job["rule"].endswith("write_run_page")]
+    others = [job for job in record["jobs"] if not job["rule"].endswith("write_methods")]
     planned = sum(job["planned"] for job in others)
     busy, cpu_s = ran["wall_s"].sum(), ran["cpu_s"].sum()
     return [

@@ -11,13 +11,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from modality_gap.errors import InputError
-from modality_gap.pages.paper import AGAINST, AGREEING, Mark, by_claim, marks
+from modality_gap.pages.paper import AGREEING, Mark, by_claim, marks
 from modality_gap.pages.words import number
 from modality_gap.paper import show
 from modality_gap.paper.chance import retrieves
 from modality_gap.paper.claims import INCONCLUSIVE, NOT_RUN, NOT_SEEN, SAME
-
-PARTS_OF_REPORT = ("headline", "questions", "statements", "key", "groups", "folded")
 
 
 def matching(patterns: Iterable[str], ids: Iterable[str]) -> list[str]:
@@ -228,9 +226,3 @@ def parts(claims: pd.DataFrame) -> list[Part]:
 def own_counts(claims: pd.DataFrame) -> dict[str, int]:
     """How many of the paper's own claims have each verdict."""
     return show.counts(claims[claims["whose"].isin(show.PAPERS_OWN)])
-
-
-def against(claims: pd.DataFrame) -> int:
-    """How many of the paper's own claims any evidence of the run is against."""
-    own = claims[claims["whose"].isin(show.PAPERS_OWN)]
-    return int(own[own["verdict"].isin(AGAINST)]["id"].nunique())

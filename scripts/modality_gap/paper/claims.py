@@ -48,6 +48,7 @@ WORDS = {
     "printed": (CONSISTENT, DIFFERS),
     "stand_in": (SAME, NOT_SEEN),
 }
+TESTS = ("equals", "above", "below")  # what can be expected of a value
 STILL_FALLS = "the loss still falls at the sweep's end"
 
 
@@ -132,7 +133,8 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
             raise InputError(f"{claim['id']}: {error}") from error
         if measured is None:
             continue
-        holds, why = meets(measured, _expected(evidence["expect"], measured.against))
+        expected = _expected(evidence["expect"], measured.against)
+        holds, why = meets(measured, expected)
         shown = _with_interval(measured, evidence, tables)
         if measured.at_end:  # a number there would be the sweep's, not the loss's
             measured, holds, unmet = Measured(math.nan, n=measured.n), None, STILL_FALLS
@@ -151,6 +153,8 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
                 "high": "" if shown.high is None else shown.high,
                 "n": "" if measured.n is None else measured.n,
                 "evidence": f"{KINDS[evidence['kind']]}: {evidence['on']}",
+                "test": next(word for word in TESTS if word in expected),
+                "bound": next(expected[word] for word in TESTS if word in expected),
                 "tolerance": evidence["expect"].get("within", ""),
                 "because": evidence.get("because", ""),
                 "why": unmet or why,
@@ -183,7 +187,8 @@ def _with_interval(
 OF_THE_CLAIM = ("id", "part", "where", "whose", "statement", "published", "source", "figure")
 COLUMNS = [
     *("id", "part", "where", "whose", "statement", "published", "source", "verdict", "measured"),
-    *("low", "high", "n", "evidence", "tolerance", "because", "why", "table", "column", "figure"),
+    *("low", "high", "n", "evidence", "test", "bound", "tolerance", "because", "why", "table"),
+    *("column", "figure"),
 ]
 
 

@@ -12,7 +12,6 @@ from modality_gap.config.load import load_yaml
 from modality_gap.errors import InputError
 
 KINDS = ("figure", "table", "plain table")
-PAGES = ("paper", "models")
 MADE_OF = ("inputs", "encoders", "files", "tasks", "sets", "encoders_of_sets", "projections")
 ALL, TRAINED = "all", "trained"  # what `sets` may be besides a place in the configuration
 
@@ -26,7 +25,6 @@ class Item:
     part: str
     kind: str
     file: str = ""
-    page: str = "paper"
     when: str = ""
     made_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     vit_b32: bool = False
@@ -48,7 +46,7 @@ class Item:
 
 
 def load_items(path: Path) -> dict[str, Item]:
-    """The items of config/ledger/items.yaml by their names, in the order of the page.
+    """The items of config/ledger/items.yaml by their names, in the order of the list.
 
     Raises InputError if an item lacks a key, has an unknown one, or is of an unknown kind.
     """
@@ -81,15 +79,14 @@ def _item(name: str, entry: Mapping, entries: Mapping[str, Mapping]) -> Item:
         missing.append("alt")
     if missing:
         raise refuse(f"{missing[0]} is missing; add it")
-    for key, choices in (("kind", KINDS), ("page", PAGES)):
-        if values.get(key, choices[0]) not in choices:
-            raise refuse(f"{key} is {values[key]!r}; choose from {', '.join(choices)}")
+    if values["kind"] not in KINDS:
+        raise refuse(f"kind is {values['kind']!r}; choose from {', '.join(KINDS)}")
     return Item(id=name, **(values | {"paper": tuple(values.get("paper", ()))}))
 
 
-def names_of(items: Mapping[str, Item], kind: str, page: str = "paper") -> list[str]:
-    """The names of the items of a kind on a page, in the order of the page."""
-    return [name for name, item in items.items() if (item.kind, item.page) == (kind, page)]
+def names_of(items: Mapping[str, Item], kind: str) -> list[str]:
+    """The names of the items of a kind, in the order of the list."""
+    return [name for name, item in items.items() if item.kind == kind]
 
 
 # What an item is made of

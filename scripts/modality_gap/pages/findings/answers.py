@@ -91,7 +91,7 @@ def _matters(table: pd.DataFrame, tuned: pd.DataFrame) -> list[str]:
         f"Trained on at temperature {fraction(hot['temperature'])}, a gap goes from "
         f"{number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)}"
     )
-    if "zero_shot_after" in tuned and pd.notna(hot["zero_shot_after"]):
+    if "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"]):
         low, high = (100 * hot[f"zero_shot_after_{end}"] for end in ("low", "high"))
         sentence += (
             f", and zero-shot accuracy from {percent(hot['zero_shot_before'])} to "

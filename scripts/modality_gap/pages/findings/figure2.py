@@ -147,24 +147,69 @@ def figure2b_findings(mlp: pd.DataFrame) -> list[Finding]:
 
 
 def figure2c_findings(spectrum: pd.DataFrame) -> list[Finding]:
-    """Whether the spectrum of many initialisations falls off where k cones need it to."""
-    findings = []
-    for encoder, part in spectrum.groupby("encoder", sort=False):
-        seeds, items = part["initialisations"].iloc[0], part["items"].iloc[0]
-        values = part.set_index("component")["singular_value"]
-        last = seeds - 1
-        drops = (values / values.shift(-1)).dropna()
-        steepest = int(drops.idxmax())
-        place = "the steepest drop of the spectrum"
-        if steepest != last:
-            place = f"where the steepest drop comes after value {steepest}"
-        findings.append(
-            Finding(
-                f"{encoder}: singular value {last} is {number(values[last], 2)} and value {seeds} "
-                f"{number(values[seeds], 2)}, a drop by a factor of {number(drops[last], 2)}, "
-                f"{place}. {percent(part['between_share'].iloc[0])} of the variance lies between "
-                f"the seeds ({seeds} seeds, {items} items each).",
-                (f"figure2c.own_cone.{encoder}",),
-            )
+    """In how many encoders the spectrum of many initialisations falls off where k cones need it
+    to, and how much of the variance lies between the seeds."""
+    rows = _spectra(spectrum)
+    there = [row for row in rows if row["steepest"] == row["seeds"] - 1]
+    shares = [row["between"] for row in rows]
+    drops = [row["drop"] for row in rows]
+    return [
+        Finding(
+            f"In {of_all(len(there), len(rows), 'encoder')} the steepest drop of the singular "
+            "values comes where one cone for each seed needs it, after value "
+            f"{rows[0]['seeds'] - 1}: by a factor of {_between(drops, 2)} there. "
+            f"{_between([100 * share for share in shares], 0)} % of the variance lies between "
+            f"the seeds ({rows[0]['seeds']} seeds, {rows[0]['items']} items each).",
+            tuple(f"figure2c.own_cone.{row['encoder']}" for row in rows),
         )
-    return findings
+    ]
+
+
+def _between(values: list[float], digits: int) -> str:
+    """`1.35 to 3.94`, or the one value."""
+    low, high = number(min(values), digits), number(max(values), digits)
+    return low if low == high else f"{low} to {high}"
+
+
+def figure2c_tables(spectrum: pd.DataFrame) -> list[Table]:
+    """The drop of each encoder's spectrum where k cones need it to be."""
+    return [
+        Table(
+            "Singular values around the number of seeds. Drop: the value before over that after.",
+            [
+                *("encoder", "seeds", "items each", "value before", "value after", "drop"),
+                *("steepest drop after value", "variance between the seeds"),
+            ],
+            [
+                [
+                    row["encoder"],
+                    *(str(row[key]) for key in ("seeds", "items")),
+                    *(number(row[key], 2) for key in ("before", "after", "drop")),
+                    str(row["steepest"]),
+                    percent(row["between"]),
+                ]
+                for row in _spectra(spectrum)
+            ],
+        )
+    ]
+
+
+def _spectra(spectrum: pd.DataFrame) -> list[dict]:
+    rows = []
+    for encoder, part in spectrum.groupby("encoder", sort=False):
+        values = part.set_index("component")["singular_value"]
+        seeds = int(part["initialisations"].iloc[0])
+        drops = (values / values.shift(-1)).dropna()
+        rows.append(
+            {
+                "encoder": str(encoder),
+                "seeds": seeds,
+                "items": part["items"].iloc[0],
+                "before": values[seeds - 1],
+                "after": values[seeds],
+                "drop": drops[seeds - 1],
+                "steepest": int(drops.idxmax()),
+                "between": part["between_share"].iloc[0],
+            }
+        )
+    return rows

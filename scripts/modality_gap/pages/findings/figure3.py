@@ -12,6 +12,7 @@ from modality_gap.pages.words import (
     fraction,
     listed,
     number,
+    of_all,
     percent,
 )
 from modality_gap.paper.chance import WELL_ABOVE, retrieves
@@ -20,8 +21,56 @@ HOLDS_THE_GAP = 0.5  # a plane that holds less of the gap's length does not show
 
 
 def figure3a_findings(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
-    """How much of the gap the drawn plane holds, and how far the shift brings the centres in it."""
-    findings = []
+    """In how many sets the drawn plane holds the gap, and whether a shift closes it there."""
+    rows = _planes(shifts, gap)
+    holding = [row for row in rows if row["held"] >= HOLDS_THE_GAP]
+    findings = [
+        Finding(
+            f"The plane of the first two components holds at least {percent(HOLDS_THE_GAP, 0)} of "
+            f"the gap in {of_all(len(holding), len(rows), 'set')}."
+        )
+    ]
+    if holding:
+        left = [row["left"] for row in holding]
+        findings.append(
+            Finding(
+                "There a shift by the whole gap leaves the centres "
+                f"{number(min(left))} to {number(max(left))} apart."
+                if len(left) > 1
+                else f"There a shift by the whole gap leaves the centres {number(left[0])} apart."
+            )
+        )
+    return findings
+
+
+def figure3a_tables(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Table]:
+    """The plane of each set: its share of the variance and of the gap, before and after a shift."""
+    return [
+        Table(
+            "The drawn plane of each set. Distances of the centres in the plane, as they are and "
+            "after a shift by the whole gap.",
+            [
+                *("set", "n", "variance in component 1", "in components 1 to 6", "gap"),
+                *("in the plane", "after the shift"),
+            ],
+            [
+                [
+                    row["set"],
+                    str(row["n"]),
+                    percent(row["first"]),
+                    percent(row["first_six"]),
+                    *(number(row[key]) for key in ("gap", "apart", "left")),
+                ]
+                for row in _planes(shifts, gap)
+            ],
+        )
+    ]
+
+
+def _planes(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[dict]:
+    """Of each set how much of the gap's length its plane holds, and what a shift by the whole gap
+    leaves of it there."""
+    rows = []
     gaps = gap.set_index("set")["gap"]
     for name, part in shifts.groupby("set", sort=False):
         first = part.iloc[0]
@@ -29,23 +78,20 @@ def figure3a_findings(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
         start = min(deltas, key=abs)
         # The grid runs from -1/2 to 3/2 of the gap, so the gap is half of its span.
         whole = min(deltas, key=lambda delta: abs(delta - (max(deltas) - min(deltas)) / 2))
-        apart = {delta: _centres_apart(part[part["delta"] == delta]) for delta in (start, whole)}
-        held = apart[start] / gaps[name]
-        plane = (
-            f"{name}: the first component holds {percent(first['share_1'])} of the variance, the "
-            f"first six {percent(first['share_first_6'])} (n {first['n']} pairs). The drawn plane "
-            f"holds {number(apart[start])} of the gap of {number(gaps[name])}"
+        apart, left = (_centres_apart(part[part["delta"] == delta]) for delta in (start, whole))
+        rows.append(
+            {
+                "set": str(name),
+                "n": first["n"],
+                "first": first["share_1"],
+                "first_six": first["share_first_6"],
+                "gap": gaps[name],
+                "apart": apart,
+                "held": apart / gaps[name],
+                "left": left,
+            }
         )
-        if held < HOLDS_THE_GAP:
-            findings.append(Finding(f"{plane}, too little to show whether a shift closes it."))
-        else:
-            findings.append(
-                Finding(
-                    f"{plane}; a shift by the whole gap leaves the centres {number(apart[whole])} "
-                    "apart in that plane."
-                )
-            )
-    return findings
+    return rows
 
 
 def _centres_apart(rows: pd.DataFrame) -> float:

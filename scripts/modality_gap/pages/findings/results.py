@@ -16,10 +16,12 @@ from modality_gap.pages.findings.figure2 import (
     figure2a_tables,
     figure2b_findings,
     figure2c_findings,
+    figure2c_tables,
 )
 from modality_gap.pages.findings.figure3 import (
     all_minima_table,
     figure3a_findings,
+    figure3a_tables,
     figure3bcd_findings,
     figure3bcd_tables,
     figure3g_findings,
@@ -52,8 +54,14 @@ def results(
         "figure1": (figure1_findings(gap), figure1_tables(gap)),
         "figure2a": (figure2a_findings(cone), figure2a_tables(cone, published)),
         "figure2b": (figure2b_findings(mlp), []),
-        "figure2c": (figure2c_findings(data["initialisation_spectrum"]), []),
-        "figure3a": (figure3a_findings(data["pca_shifts"], gap), []),
+        "figure2c": (
+            figure2c_findings(data["initialisation_spectrum"]),
+            figure2c_tables(data["initialisation_spectrum"]),
+        ),
+        "figure3a": (
+            figure3a_findings(data["pca_shifts"], gap),
+            figure3a_tables(data["pca_shifts"], gap),
+        ),
         "figure3bcd": (
             figure3bcd_findings(landscape, minimum, gap),
             figure3bcd_tables(minimum, gap),

@@ -1,4 +1,4 @@
-"""Write the page of this run, as one offline file, and the table of its jobs."""
+"""Write the page of methods and of this run, as one offline file, and the table of its jobs."""
 
 from modality_gap.logs import log_to
 
@@ -14,17 +14,23 @@ import pyarrow.parquet as pq
 import yaml
 
 from modality_gap.embeddings.sets import METADATA_KEY
-from modality_gap.pages import paper, render, run
+from modality_gap.pages import paper, provenance, render, run
+from modality_gap.pages.cite import stamp
+from modality_gap.pages.findings.figure1 import SEPARATE
+from modality_gap.paper.chance import WELL_ABOVE
+from modality_gap.paper.claims import MEANINGS
+from modality_gap.paper.items import load_items
+from modality_gap.paper.show import MARKS
 
 
 def text(path: str) -> str:
     return Path(path).read_text(encoding="utf-8")
 
 
-inputs, config = snakemake.input, snakemake.params.config
-results = Path(snakemake.output.page).parent
+inputs, params = snakemake.input, snakemake.params
+config, results = params.config, Path(snakemake.output.page).parent
 # Without a shared file system, or with --no-hooks, there is no record.
-record = json.loads(text(snakemake.params.record)) if Path(snakemake.params.record).exists() else {}
+record = json.loads(text(params.record)) if Path(params.record).exists() else {}
 ended = time.time()
 rows, embeddings = [], {}
 for job in record.get("jobs", []):
@@ -43,14 +49,54 @@ for job in record.get("jobs", []):
         if path.is_relative_to(results / "embeddings") and path.exists():
             embeddings[path.relative_to(results / "embeddings").with_suffix("").as_posix()] = path
 jobs = pd.DataFrame(rows, columns=run.JOB_COLUMNS).astype({"in_this_run": bool})
+items = load_items(Path(inputs.items_file))
+relations, assets, not_run, glossary = (
+    yaml.safe_load(text(path))
+    for path in (inputs.stand_ins, inputs.assets, inputs.not_run, inputs.glossary)
+)
+# The footers only: the vectors are not read.
+footers = {
+    (Path(path).parent.name, Path(path).stem): pq.read_metadata(path) for path in inputs.pairs
+}
+origins = provenance.all_origins(items.values(), relations, params.sets, config)
 html = render.render_page(
     {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},
-    "run",
+    "methods",
+    [text(path) for path in inputs.scripts],
+    stamp(record, params.version),
     style=paper.Markup(text(inputs.style)),
+    styles=MARKS,
+    meanings=MEANINGS,
+    glossary=glossary,
+    confidence=f"{100 * config['confidence']:g} %",
+    separate=SEPARATE,
+    well_above=WELL_ABOVE,
+    stand_ins=origins.stand_ins,
+    neighbours=origins.neighbours,
+    others=origins.others,
+    models=provenance.models_rows(
+        params.sets,
+        {
+            key: json.loads((foot.metadata or {}).get(METADATA_KEY, b"{}"))
+            for key, foot in footers.items()
+        },
+        {key: foot.num_rows for key, foot in footers.items()},
+        relations,
+        config,
+    ),
+    sets=params.sets,
+    absent=params.absent,
+    left_out={name: not_run[name] for name in params.not_run},
+    missing=params.missing,
+    assets=assets,
+    sources=provenance.sources_rows(
+        assets,
+        provenance.used_assets(items.values(), config).union(*params.missing.values()),
+    ),
     record=record,
     summary=run.summary(jobs, record, ended),
     software={
-        "this workflow": f"{snakemake.params.version}, "
+        "this workflow": f"{params.version}, "
         + (run.code_words(record["code"]) if record else "state of its files not recorded"),
         "Python": platform.python_version(),
     },
@@ -66,7 +112,7 @@ html = render.render_page(
         },
         {name: path.stat().st_mtime for name, path in embeddings.items()},
     ),
-    differences=run.differences(config, snakemake.params.default),
+    differences=run.differences(config, params.default),
     bench=(results / "bench.html").exists(),
     config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100),
 )

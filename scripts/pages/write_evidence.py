@@ -1,0 +1,52 @@
+"""The page of every check and the page of errata, each one offline file."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake)
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from modality_gap.pages import evidence, paper, render
+from modality_gap.pages.cite import stamp
+from modality_gap.pages.findings.training import temperature_findings
+from modality_gap.paper.errata import computed_errata
+from modality_gap.paper.show import MARKS, WHOSE, read_claims, summary
+
+
+def text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+inputs, params = snakemake.input, snakemake.params
+templates = {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates}
+style = paper.Markup(text(inputs.style))
+scripts = [text(path) for path in inputs.scripts]
+record = Path(params.record)
+about = stamp(json.loads(text(record)) if record.exists() else {}, params.version)
+claims = read_claims(inputs.claims)
+html = render.render_page(
+    templates,
+    "evidence",
+    [*scripts, text(inputs.own_script)],
+    about,
+    style=style,
+    summary=summary(claims),
+    balance=paper.balance(claims, temperature_findings(pd.read_csv(inputs.tuned))),
+    rows=evidence.rows(claims),
+    parts=list(dict.fromkeys(claims["part"])),
+    tally=claims["verdict"].value_counts().reindex(list(MARKS), fill_value=0).to_dict(),
+    whose=WHOSE,
+    styles=MARKS,
+    confidence=f"{100 * params.confidence:g} %",
+)
+Path(snakemake.output.evidence).write_text(html, encoding="utf-8")
+
+results = Path(snakemake.output.errata).parent
+tables = {Path(path).relative_to(results).as_posix(): pd.read_csv(path) for path in inputs.tables}
+errata = computed_errata(yaml.safe_load(text(inputs.errata))["errata"], tables)
+html = render.render_page(templates, "errata", scripts, about, style=style, errata=errata)
+Path(snakemake.output.errata).write_text(html, encoding="utf-8")

@@ -1,0 +1,82 @@
+"""Every figure and table beside what the paper found, in one offline file."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake)
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from modality_gap.config.losses import DECLARED_LOSSES
+from modality_gap.errors import InputError
+from modality_gap.pages import models, paper, render
+from modality_gap.pages.cite import stamp
+from modality_gap.pages.findings.results import results
+from modality_gap.paper.items import load_items, names_of
+from modality_gap.paper.ledger import load_ledger, published
+from modality_gap.paper.show import MARKS, read_claims
+
+LIMIT_MB = 15
+
+
+def text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+inputs, params = snakemake.input, snakemake.params
+items = load_items(Path(inputs.items_file))
+relations, report, not_run, errata = (
+    yaml.safe_load(text(path))
+    for path in (inputs.stand_ins, inputs.report, inputs.not_run, inputs.errata)
+)
+data = {Path(path).stem: pd.read_csv(path) for path in inputs.tables}
+data["training"] = pd.concat(pd.read_csv(path) for path in inputs.curves)
+claims = read_claims(inputs.claims)
+ledger = load_ledger(Path(inputs.ledger), Path(inputs.ledger_schema))
+numbers = {name: claim.get("published") for name, claim in ledger["claims"].items()}
+measured = results(data, numbers, params.config)
+tables = data["gap"], data["diagnostics"], data["loss_minimum"]
+measured["models"] = models.models_findings(*tables), [*models.models_tables(*tables).values()]
+for name, path in zip(params.own_losses, inputs.own_losses, strict=True):
+    loss = DECLARED_LOSSES[name]
+    table = models.own_loss_table(loss, pd.read_csv(path))
+    measured[f"{loss.prefix}_loss"] = ([], [table])
+for name in names_of(items, "plain table"):
+    table = data[Path(items[name].path).stem]
+    measured.setdefault(name, ([], [render.plain_table(table, items[name].title)]))
+sections = paper.sections(
+    items,
+    {name: paper.Making(**one) for name, one in params.made_by.items()},
+    measured,
+    {Path(path).stem: text(path) for path in inputs.captions},
+    {Path(path).stem: Path(path).read_bytes() for path in inputs.figures},
+    report["folded"],
+    relations,
+    params.config,
+    params.sets,
+    params.absent,
+    claims,
+    partial(published, ledger),
+    errata["errata"],
+    {name: not_run[name] for name in params.not_run},
+)
+record = Path(params.record)
+html = render.render_page(
+    {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},
+    "figures",
+    [text(path) for path in inputs.scripts],
+    stamp(json.loads(text(record)) if record.exists() else {}, params.version),
+    style=paper.Markup(text(inputs.style)),
+    groups=paper.grouped(sections, report["groups"]),
+    styles=MARKS,
+)
+size_mb = len(html.encode()) / 1e6
+if size_mb >= LIMIT_MB:
+    raise InputError(
+        f"The page would be {size_mb:.1f} MB, more than {LIMIT_MB} MB; take fewer sets or items."
+    )
+Path(snakemake.output[0]).write_text(html, encoding="utf-8")

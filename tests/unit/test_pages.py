@@ -1,0 +1,231 @@
+"""Summary, evidence and methods: verdicts by id, values in their places, safe scripts."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+import yaml
+from invented import claim, claims, data, gap_row
+from test_page import render_methods
+from test_run_page import JOBS, RECORD
+
+from modality_gap.errors import InputError
+from modality_gap.pages import cite, evidence, render, run, summary
+from modality_gap.pages.findings.answers import answers
+
+CLAUSES = [
+    {"claim": "a", "holds": "it holds", "fails": "it fails", "about": "it holds"},
+    {"claim": "b", "holds": "so does b", "fails": "b does not", "about": "b does"},
+]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ("reproduced", "It holds"),
+        ("consistent", "It holds"),
+        ("same on a stand-in", "On a stand-in, it holds"),
+        ("not seen on a stand-in", "On a stand-in, it fails"),
+        ("inconclusive", "Whether it holds stays undecided"),
+        ("differs", "It fails"),
+        ("not run", "Whether it holds was not tested"),
+    ],
+)
+def test_the_headline_follows_the_verdicts(verdict, words):
+    evidence = "" if verdict == "not run" else "paper's own: toy"
+    rows = claims(claim("a", verdict, evidence=evidence), claim("b", "differs"))
+    assert summary.headline(CLAUSES, rows) == f"{words}; b does not."
+
+
+def test_the_strongest_evidence_speaks_in_the_headline():
+    rows = claims(
+        claim("a", "not seen on a stand-in", evidence="stand-in: emoji"),
+        claim("a", "reproduced", evidence="paper's own: CLIP"),
+        claim("b", "inconclusive"),
+    )
+    assert summary.headline(CLAUSES, rows) == "It holds; whether b does stays undecided."
+
+
+def test_an_unknown_claim_of_the_report_is_named():
+    with pytest.raises(InputError, match=r"no claim is called a\.\*; correct the id"):
+        summary.matching(["a.*"], ["b.c"])
+    assert summary.matching(["b.*", "a"], ["a", "b.c", "b.d", "c"]) == ["a", "b.c", "b.d"]
+
+
+def test_a_statement_has_each_evidence_with_its_values():
+    rows = claims(
+        claim("a.x", "reproduced", evidence="paper's own: CLIP", measured="0.5", low="0.4",
+              high="0.6", published="0.52", statement="It is so."),
+        claim("a.y", "same on a stand-in", evidence="stand-in: emoji; ratio", measured="2"),
+        claim("a.z", "same on a stand-in", evidence="stand-in: digits; ratio", measured="10"),
+        claim("a.z", "differs", evidence="simulation: one; x", measured="1"),
+        claim("a.z", "differs", evidence="simulation: two; y", measured="2"),
+    )  # fmt: skip
+    entry = {"question": "q", "figure": "f", "claims": ["a.*"]}
+    (made,) = summary.statements([entry], rows)
+    assert (made.says, made.claim, made.published) == ("It is so.", "a.x", "0.52")
+    assert [(one.mark.verdict, one.value) for one in made.measured] == [
+        ("reproduced", "0.5 [0.4,\u00a00.6]"),
+        ("same on a stand-in", "2 to 10"),
+        ("differs", ""),  # of two quantities
+    ]
+    (other,) = summary.statements([entry | {"says": "All are so."}], rows)
+    assert other.says == "All are so."
+
+
+def test_each_model_has_its_gap_in_its_place_and_the_papers_come_first():
+    gap = pd.DataFrame(
+        [
+            gap_row("own", model="M", gap=0.75),
+            gap_row("weak", model="W", gap=0.4, recall=0.01),
+            gap_row("clip", model="CLIP", gap=1.6),
+            gap_row("clip_random", "random", gap=1.0, model="CLIP"),
+        ]
+    )
+    released = {"released": "x"}
+    sets = {"own": {}, "weak": {}, "clip": released, "clip_random": released}
+    rows, end = summary.gaps(gap, sets)
+    assert end == 2.0  # the next half above the widest
+    assert [(row.model, row.own, row.learnt) for row in rows] == [
+        ("CLIP", True, True),
+        ("M", False, True),
+        ("W", False, False),
+    ]
+    assert rows[0].texts == {"trained": "1.60", "random": "1.00"}
+    assert rows[0].places == pytest.approx({"trained": 80, "random": 50})
+
+
+def test_parts_count_the_papers_own_claims_once():
+    rows = claims(
+        claim("a", "reproduced", part="Figure 1"),
+        claim("a", "same on a stand-in", part="Figure 1", evidence="stand-in: x"),
+        claim("b", "not run", part="Figure 1", evidence=""),
+        claim("c", "differs", part="Figure 1", whose="ours"),
+        claim("d", "differs", part="Table 1", whose="notebook"),
+    )
+    first, second = summary.parts(rows)
+    assert (first.name, first.total, first.run) == ("Figure 1", 2, 1)
+    assert first.shares == {"reproduced": 50.0, "not run": 50.0}
+    assert (second.total, second.shares) == (1, {"differs": 50.0})
+    assert sum(summary.own_counts(rows).values()) == 3
+
+
+def test_answers_come_from_the_tables():
+    told = answers(data())
+    assert {*told} == {"there", "origin", "moves", "matters"}
+    assert told["there"][0].startswith("In all 2 sets the gap is clearly above 0")
+    assert "own gap 0.80" in told["moves"][0]
+    text = " ".join(one for sentences in told.values() for one in sentences)
+    assert "nan" not in text and "None" not in text
+
+
+# The evidence
+
+
+def judged(test, bound, value, low="", high="", within=""):
+    row = {"measured": value, "low": low, "high": high, "test": test, "bound": bound}
+    return evidence.drawn(row | {"tolerance": within})
+
+
+def test_a_value_lies_where_its_tolerance_has_it():
+    inside = judged("equals", "0.5", "0.52", "0.48", "0.56", "0.1")
+    # From .4 to .6, with a tenth on either side: 0.38 to 0.62.
+    assert inside.accepted == pytest.approx((8.33, 91.67))
+    assert (inside.bound, inside.value) == pytest.approx((50, 58.33))
+    assert inside.interval == pytest.approx((41.67, 75))
+    above = judged("above", "0", "1")
+    assert above.accepted == pytest.approx((8.33, 100)) and above.value == pytest.approx(91.67)
+    below = judged("below", "0", "1")
+    assert below.accepted == pytest.approx((0, 8.33)) and below.interval == (91.67, 91.67)
+
+
+@pytest.mark.parametrize(("value", "bound"), [("", "1"), ("nan", "1"), ("1", ""), ("inf", "0")])
+def test_what_has_no_number_is_not_drawn(value, bound):
+    assert judged("above", bound, value) is None
+
+
+def test_checks_against_the_paper_come_first_and_each_has_an_id():
+    about = {"test": "above", "bound": "0", "tolerance": ""}
+    rows = claims(
+        claim("b c", "reproduced", **about),
+        claim("b c", "differs", **about),
+        claim("d", "not run", measured="", **about),
+        claim("e", "not seen on a stand-in", **about),
+    )
+    found = evidence.rows(rows)
+    assert [(row.id, row.claim["verdict"]) for row in found] == [
+        ("b_c~2", "differs"),
+        ("e", "not seen on a stand-in"),
+        ("b_c", "reproduced"),
+        ("d", "not run"),
+    ]
+    assert found[-1].drawn is None
+
+
+# Scripts, citation, and the run
+
+
+def test_a_page_allows_its_own_scripts_and_no_other():
+    templates = {
+        "base": "{{ policy }}|{% for one in scripts %}<script>{{ one }}</script>{% endfor %}"
+    }
+    html = render.render_page(templates, "base", ["alert('<1>' && 2)"])
+    # printf %s "alert('<1>' && 2)" | openssl dgst -sha256 -binary | base64
+    assert html == (
+        "'sha256-kK/qHT+H2XOROjvQg6XuRmQSXTpp8041p6IgnIlmcO8='|<script>alert('<1>' && 2)</script>"
+    )
+    for text in ("x = '</script>'", "x = '<!--'"):
+        with pytest.raises(InputError, match="write it otherwise"):
+            render.render_page(templates, "base", [text])
+
+
+def test_how_to_cite(root):
+    citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    found = cite.cited(citation)
+    assert found["url"] == "https://arxiv.org/abs/2203.02053"
+    assert "@inproceedings{liang2022,\n  title = {Mind the Gap" in found["bibtex"]
+    assert "Liang, Weixin and Zhang, Yuhui and" in found["bibtex"]
+    assert found["bibtex"].count("{") == found["bibtex"].count("}")
+    assert cite.cited(citation | {"repository-code": "https://x.example"})["repository"]
+
+
+def test_the_stamp_says_what_was_recorded():
+    record = {"started": 0, "code": {"commit": "0123456789abcdef", "changes": ["a"]}}
+    record |= {"configfiles": ["own.yaml"], "settings": {"seed": 7}}
+    assert cite.stamp(record, "1.0") == {
+        "date": "1970-01-01",
+        "commit": "0123456789 with 1 changed file",
+        "configuration": "configuration: default with own.yaml, seed",
+        "version": "1.0",
+    }
+    nothing = cite.stamp({}, "1.0")
+    assert (nothing["date"], nothing["commit"]) == ("date not recorded", "not recorded")
+
+
+def test_the_page_of_methods_shows_the_run_as_text():
+    config = {"note": "<script>alert(1)</script>"}
+    values = {
+        "record": RECORD,
+        "summary": run.summary(JOBS, RECORD, 1200.0),
+        "software": {"this workflow": run.code_words(RECORD["code"])},
+        "machine": run.machine_rows(RECORD["machine"]),
+        "timeline": run.timeline(JOBS, 1000.0, 1200.0),
+        "rules": run.rules_table(run.by_rule(JOBS)),
+        "differences": run.differences(config, {}),
+        "config": yaml.safe_dump(config),
+    }
+    html = render_methods(**values)
+    assert "<script>" not in html
+    assert html.count("&lt;script&gt;alert(1)") == 2
+    assert "--config seed=&lt;b&gt;7&lt;/b&gt;" in html and "--configfile own.yaml" in html
+    assert "not in a git repository" in html
+    assert "not recorded" in render_methods()
+    assert json.dumps(re.findall(r"<math", html)) == '["<math", "<math", "<math"]'
+
+
+def test_every_word_of_the_glossary_is_a_sentence(root):
+    words = yaml.safe_load((root / "config/ledger/glossary.yaml").read_text(encoding="utf-8"))
+    assert len(words) >= 15
+    for word, meaning in words.items():
+        assert meaning[0].isupper() and meaning.endswith("."), word
