@@ -768,9 +768,7 @@ def test_what_shows_nothing_is_folded_and_says_why():
     unseen = claim("x", "inconclusive", figure="table2", why="too few faces (the value, 7)")
     rows = claims(unseen, claim("y", "inconclusive", figure="table1", why="too few"))
     html = render(rows=rows)
-    assert re.search(
-        r'<details id="table2" class="fold">.*?Nothing could be seen: too few', html
-    )
+    assert re.search(r'<details id="table2" class="fold">.*?Nothing could be seen: too few', html)
     assert '<article id="table1"' in html  # named as one that is never folded
     straddles = claim("x", "inconclusive", figure="table2", why="the interval, [-1, 1], is on both")
     assert '<article id="table2"' in render(rows=claims(straddles))
