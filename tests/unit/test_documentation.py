@@ -25,6 +25,7 @@ from modality_gap.config.declarations import complete_schema
 from modality_gap.config.load import load_yaml, without_nulls
 from modality_gap.config.tables import Column, load_tables
 from modality_gap.data.formats import FORMATS
+from modality_gap.data.vector_formats import VECTOR_FORMATS
 from modality_gap.encoders.build import ENCODERS
 from modality_gap.errors import InputError
 from modality_gap.paper.claims import COLUMNS
@@ -367,6 +368,7 @@ def test_every_example_of_a_configuration_is_accepted(root, tmp_path, monkeypatc
         (tmp_path / "data" / name).touch()
     for name in ("img_emb", "text_emb", "metadata"):
         (tmp_path / "data" / name).mkdir()
+        (tmp_path / "data" / name / "part_0.npy").touch()
     pages = [root / "README.md", *(root / "docs" / "guide").glob("*.md")]
     pages += (root / "docs" / "explanation").glob("*.md")
     examples = [
@@ -383,7 +385,7 @@ def test_every_example_of_a_configuration_is_accepted(root, tmp_path, monkeypatc
         for overlay in (birds, example) if name == "tasks.md" else (example,):
             update_config(config, overlay)
         schema = root / "config" / "schema" / "config.yaml"
-        check_config(without_nulls(config), schema, ENCODERS, FORMATS)
+        check_config(without_nulls(config), schema, ENCODERS, FORMATS, VECTOR_FORMATS)
 
 
 def test_the_example_of_the_measures_runs(root, tmp_path, monkeypatch, capsys):
