@@ -18,6 +18,7 @@ rule write_index:
             for name in (
                 "gap",
                 "loss_minimum",
+                "recall_peak",
                 "mlp_cone_interval",
                 "experiments/initialisation_summary",
                 "experiments/temperature_summary",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modality_gap.pages.findings.figure1 import SEPARATE
+from modality_gap.pages.findings.recall import able_peaks, closing
 from modality_gap.pages.findings.tables import SIGNIFICANT
 from modality_gap.pages.words import count, fraction, interval, listed, number, of_all, percent
 from modality_gap.paper.chance import classifies, retrieves
@@ -17,7 +18,9 @@ def answers(data: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
         "there": _there(gap),
         "origin": _origin(data["mlp_cone_interval"], data["initialisation_summary"]),
         "moves": _moves(data["loss_minimum"], gap),
-        "matters": _matters(data["table1"], data["temperature_summary"]),
+        "matters": _matters(
+            data["table1"], data["temperature_summary"], able_peaks(data["recall_peak"], gap)
+        ),
     }
 
 
@@ -77,8 +80,8 @@ def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def _matters(table: pd.DataFrame, tuned: pd.DataFrame) -> list[str]:
-    sentences = []
+def _matters(table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame) -> list[str]:
+    sentences = [sentence] if (sentence := closing(peaks)) else []
     judged = table[table.apply(classifies, axis=1).astype(bool)]
     if len(judged):
         clear = judged["p_held_out"] < SIGNIFICANT / len(judged)

@@ -27,6 +27,7 @@ from modality_gap.pages.findings.figure3 import (
     figure3g_findings,
     figure3g_tables,
 )
+from modality_gap.pages.findings.recall import recall_findings, recall_tables
 from modality_gap.pages.findings.tables import (
     table1_curves_findings,
     table1_findings,
@@ -67,6 +68,10 @@ def results(
             figure3bcd_tables(minimum, gap),
         ),
         "figure3g": (figure3g_findings(sphere), figure3g_tables(sphere)),
+        "recall_under_shift": (
+            recall_findings(data["recall_peak"], gap),
+            recall_tables(data["recall_peak"], gap),
+        ),
         "loss_minimum": ([], [all_minima_table(minimum)]),
         "table1": (table1_findings(table1), table1_tables(table1)),
         "table1_curves": (table1_curves_findings(data["zero_shot"], table1), []),

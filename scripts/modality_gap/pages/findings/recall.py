@@ -1,0 +1,77 @@
+"""What this run found of recall@1 under the shift along the gap."""
+
+import pandas as pd
+
+from modality_gap.pages.findings.base import Finding, Table
+from modality_gap.pages.words import interval, listed, number, p_value, percent
+from modality_gap.paper.chance import retrieves
+
+
+def able_peaks(peak: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
+    """The rows of recall_peak.csv of the trained sets that retrieve well above chance, with the
+    `model` that a reader knows."""
+    trained = gap[gap["weights"] == "trained"]
+    able = trained[retrieves(trained)].set_index("set")["model"]
+    rows = peak[peak["set"].isin(able.index)]
+    return rows.assign(model=rows["set"].map(able))
+
+
+def closing(rows: pd.DataFrame) -> str:
+    """What closing the gap does to recall@1 from the first to the second modality, as a sentence;
+    empty if there is no row."""
+    to_texts = rows[rows["direction"] == "ab"]
+    places = [
+        f"{percent(row['recall_at_gap'])} to {percent(row['recall_closed'])} in {row['model']} "
+        f"(change {points(row, 'change_closed')} points, n {row['n']:,})"
+        for _, row in to_texts.iterrows()
+    ]
+    return f"With the gap closed, recall@1 goes from {listed(places, '; ')}." if places else ""
+
+
+def points(row: pd.Series, name: str) -> str:
+    """A change of a share with its interval, in percentage points."""
+    low, high = (100 * row[f"{name}_{end}"] for end in ("low", "high"))
+    return f"{number(100 * row[name], 1)} {interval(low, high, 1)}"
+
+
+def recall_findings(peak: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
+    """What closing the gap does, and whether any shift is better than none."""
+    rows = able_peaks(peak, gap)
+    if not len(rows):
+        return [Finding("No trained model of this run retrieves well above chance.")]
+    best = rows.loc[rows["p_max_statistic"].idxmin()]
+    return [
+        Finding(closing(rows), ("figure3.closing_lowers_recall",)),
+        Finding(
+            "Of the best shifts of all models and directions, the clearest gains "
+            f"{points(best, 'gain')} points ({best['model']}), p "
+            f"{p_value(best['p_max_statistic'])} corrected for the choice of the shift, not for that "
+            "of the model.",
+            ("figure3.recall_highest_at_the_gap",),
+        ),
+    ]
+
+
+def recall_tables(peak: pd.DataFrame, gap: pd.DataFrame) -> list[Table]:
+    """One row per model and direction: recall@1 at the gap, with the gap closed and at its best."""
+    ways = {"ab": "to texts", "ba": "from texts"}
+    return [
+        Table(
+            "Recall@1 with the model's own gap, with the gap closed, and at the best shift. "
+            "Changes in percentage points, paired.",
+            [
+                *("model", "direction", "n", "at its gap", "closed", "change", "best", "gain"),
+                *("distance there", "own gap", "p of the best of all"),
+            ],
+            [
+                [
+                    *(str(row["model"]), ways[row["direction"]], f"{row['n']:,}"),
+                    *(percent(row["recall_at_gap"]), percent(row["recall_closed"])),
+                    *(points(row, "change_closed"), percent(row["recall_best"])),
+                    *(points(row, "gain"), number(row["best_distance"], 2)),
+                    *(number(row["gap"], 2), p_value(row["p_max_statistic"])),
+                ]
+                for _, row in able_peaks(peak, gap).iterrows()
+            ],
+        )
+    ]

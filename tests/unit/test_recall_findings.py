@@ -1,0 +1,55 @@
+"""What the pages say of recall under the shift."""
+
+import pandas as pd
+import pytest
+
+from modality_gap.pages.findings.recall import able_peaks, closing, recall_findings, recall_tables
+
+
+@pytest.fixture
+def tables():
+    gap = pd.DataFrame(
+        {
+            "set": ["one", "weak", "raw"],
+            "model": ["First", "Second", "First"],
+            "weights": ["trained", "trained", "random"],
+            "recall1_ab_low": [0.3, 0.01, 0.4],
+            "recall1_ba_low": [0.3, 0.01, 0.4],
+            "recall1_chance": [0.01] * 3,
+        }
+    )
+    row = {"n": 1500, "gap": 0.8, "best_distance": 0.9, "p_max_statistic": 0.4}
+    for name, value in (
+        ("recall_at_gap", 0.5),
+        ("recall_closed", 0.35),
+        ("recall_best", 0.52),
+        ("gain", 0.02),
+        ("change_closed", -0.15),
+    ):
+        row |= {name: value, f"{name}_low": value - 0.03, f"{name}_high": value + 0.01}
+    keys = [(name, way) for name in gap["set"] for way in ("ab", "ba")]
+    peak = pd.DataFrame([row | {"set": name, "direction": way} for name, way in keys])
+    peak.loc[1, ["p_max_statistic", "gain"]] = [0.25, 0.04]
+    return peak, gap
+
+
+def test_models_near_chance_and_random_weights_say_nothing(tables):
+    assert able_peaks(*tables)["model"].tolist() == ["First", "First"]
+    peak, gap = tables
+    assert closing(able_peaks(peak, gap[1:])) == ""
+    (none,) = recall_findings(peak, gap[1:])
+    assert none.text == "No trained model of this run retrieves well above chance."
+
+
+def test_closing_and_the_best_shift(tables):
+    closed, best = recall_findings(*tables)
+    assert closed.text == (
+        "With the gap closed, recall@1 goes from 50.0 % to 35.0 % in First (change -15.0 "
+        "[-18.0, -14.0] points, n 1,500)."
+    )
+    assert closed.claims == ("figure3.closing_lowers_recall",)
+    assert "gains 4.0 [-1.0, 3.0] points (First); p 0.25" in best.text
+    (table,) = recall_tables(*tables)
+    assert [row[1] for row in table.rows] == ["to texts", "from texts"]
+    assert all(len(row) == len(table.head) for row in table.rows)
+    assert table.rows[0][3:6] == ["50.0 %", "35.0 %", "-15.0 [-18.0, -14.0]"]
