@@ -45,8 +45,8 @@ def recall_findings(peak: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
         Finding(
             "Of the best shifts of all models and directions, the clearest gains "
             f"{points(best, 'gain')} points ({best['model']}), p "
-            f"{p_value(best['p_max_statistic'])} corrected for the choice of the shift, not for that "
-            "of the model.",
+            f"{p_value(best['p_max_statistic'])} corrected for the choice of the shift, not of the "
+            "model.",
             ("figure3.recall_highest_at_the_gap",),
         ),
     ]
