@@ -85,6 +85,8 @@ rule plot_recall_under_shift:
         "results/benchmarks/plot_recall_under_shift.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        papers=PAPERS_SETS,
     script:
         "../scripts/beyond/plot_recall_under_shift.py"
 
@@ -190,5 +192,7 @@ rule plot_models:
         "results/benchmarks/plot_models.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        papers=PAPERS_SETS,
     script:
         "../scripts/beyond/plot_models.py"

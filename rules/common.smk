@@ -2,6 +2,7 @@
 # of the report, and the outputs of their rules.
 import os
 import sys
+from functools import cache
 import time
 from contextlib import suppress
 from copy import deepcopy
@@ -70,9 +71,14 @@ from modality_gap.encoders.build import ENCODERS as LIBRARIES
 from modality_gap.errors import InputError
 from modality_gap.imports import files_of, measures_of
 from modality_gap.config.model_files import file_digests, method_files, model_files
-from modality_gap.paper.ledger import ledger_files, read_ledger
+from modality_gap.paper.ledger import (
+    ledger_files,
+    load_ledger,
+    published,
+    read_ledger,
+)
 from modality_gap.paper.items import load_items, names_of
-from modality_gap.paper.stand_ins import sentences
+from modality_gap.paper.stand_ins import own_sets, sentences
 from modality_gap.pages.run_record import code_state, machine
 
 

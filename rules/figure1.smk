@@ -1,6 +1,10 @@
 # Figure 1: the modality gap exists, trained and untrained; and the table of gaps.
 
 
+# The gaps of models that the paper gives, by set.
+GAPS_OF_THE_PAPER = {"clip": "training.untouched_gap", "coco_b32": "figure3a.gap"}
+
+
 rule measure_gaps:
     """Gap, cosines, recall and separability of every set."""
     input:
@@ -64,5 +68,8 @@ rule plot_figure1:
         "results/benchmarks/plot_figure1.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        papers=PAPERS_SETS,
+        published=printed(GAPS_OF_THE_PAPER),
     script:
         "../scripts/figure1/plot_figure1.py"

@@ -8,7 +8,7 @@ rule measure_cones:
         random=cone_files("random"),
         code=code("figure2/measure_cones"),
     output:
-        table="results/statistics/cone.csv",
+        table=table("supplementary6"),
         histogram="results/statistics/cone_histogram.csv",
     log:
         "results/logs/measure_cones.log",
@@ -44,6 +44,21 @@ rule plot_figure2a:
     conda:
         "../envs/figures.yaml"
     params:
+        published=printed(
+            {
+                f"{encoder}, {weights}, {inputs}": f"figure2a.cone.{encoder}.{weights}.{inputs}"
+                for encoder in (
+                    "convolutional network",
+                    "vision transformer",
+                    "text transformer",
+                )
+                for weights, inputs in (
+                    ("trained", "real"),
+                    ("random", "real"),
+                    ("random", "noise"),
+                )
+            }
+        ),
         axis=config["cone"]["axis"],
     script:
         "../scripts/figure2/plot_figure2a.py"
@@ -111,6 +126,9 @@ rule plot_figure2b:
         "results/benchmarks/plot_figure2b.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        # By layer, with biases: the one that the paper gives.
+        published=printed({"2": "figure2b.sigmoid.with.layer2"}),
     script:
         "../scripts/figure2/plot_figure2b.py"
 
@@ -149,6 +167,20 @@ rule project_initialisations:
         "../scripts/figure2/project_initialisations.py"
 
 
+# What the paper gives, by the labels of its encoders and of those that stand in for them: how far
+# the singular values fall; and by its own encoders the two values.
+OWN_CONES = {
+    "CLIP ViT-B/32 image": "ViT-S/32",
+    "CLIP ViT-B/32 text": "MiniLM-L6 (text)",
+    "ResNet-18 (224 px)": "ResNet-18",
+}
+DROPS = {
+    label: f"figure2c.own_cone.{stand_in}"
+    for own, stand_in in OWN_CONES.items()
+    for label in (own, stand_in)
+}
+
+
 rule plot_figure2c:
     """Figure 2(c): 25 random initialisations, a colour per seed, and their singular values."""
     input:
@@ -165,5 +197,7 @@ rule plot_figure2c:
         "../envs/figures.yaml"
     params:
         letter="(c)",
+        spectra=True,
+        published=printed(DROPS),
     script:
         "../scripts/figure2/plot_figure2c.py"

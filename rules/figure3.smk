@@ -24,10 +24,11 @@ rule project_pca:
 
 
 rule plot_figure3a:
-    """Figure 3(a): PCA with the shift drawn."""
+    """Figure 3(a): the sets along the gap, with the shift drawn."""
     input:
         points="results/statistics/pca.parquet",
         shifts="results/statistics/pca_shifts.csv",
+        gap="results/statistics/gap.csv",
         code=code("figure3/plot_figure3a"),
     output:
         **figure("figure3a"),
@@ -37,6 +38,8 @@ rule plot_figure3a:
         "results/benchmarks/plot_figure3a.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        papers=PAPERS_SETS,
     script:
         "../scripts/figure3/plot_figure3a.py"
 
@@ -85,24 +88,26 @@ rule plot_figure3bcd:
         "results/benchmarks/plot_figure3bcd.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        papers=PAPERS_SETS,
+        # The first of these sets that takes part has the marks of the paper's curve.
+        marked=next((name for name in ("coco_b32", "clip") if name in SETS), None),
+        published=printed(
+            {
+                "least": "figure3b.minimum_loss",
+                **{
+                    name: f"figure3b.shape.{name}"
+                    for name in (
+                        "hump_distance",
+                        "hump_loss",
+                        "back_distance",
+                        "back_loss",
+                    )
+                },
+            }
+        ),
     script:
         "../scripts/figure3/plot_figure3bcd.py"
-
-
-rule plot_figure3ef:
-    """Figure 3(e, f): the sphere and its coordinates, drawn."""
-    input:
-        code=code("figure3/plot_figure3ef"),
-    output:
-        **figure("figure3ef"),
-    log:
-        "results/logs/plot_figure3ef.log",
-    benchmark:
-        "results/benchmarks/plot_figure3ef.tsv"
-    conda:
-        "../envs/figures.yaml"
-    script:
-        "../scripts/figure3/plot_figure3ef.py"
 
 
 rule simulate_sphere:
@@ -124,7 +129,7 @@ rule simulate_sphere:
 
 
 rule plot_figure3g:
-    """Figure 3(g): the simulation, mismatched and matched, both spacings."""
+    """Figure 3(e, g), Supplementary 9: the sphere, and the loss with and without mismatched pairs."""
     input:
         "results/statistics/sphere.csv",
         code=code("figure3/plot_figure3g"),

@@ -349,6 +349,25 @@ def made_by(name):
     }
 
 
+# The sets of the paper's own models, which come first in every figure.
+PAPERS_SETS = own_sets(STAND_INS, SETS, config)
+
+
+@cache
+def checked_ledger():
+    return load_ledger(
+        LEDGER / "parts.yaml", HOME / "config" / "schema" / "claims.yaml"
+    )
+
+
+def printed(ids):
+    """Parameter function: numbers that the paper gives, by the keys of `ids`, whose values are the
+    ids of claims. They are marked in the figures."""
+    return lambda wildcards: {
+        key: published(checked_ledger(), name) for key, name in ids.items()
+    }
+
+
 # The items that the pages show; the figure of a loss only if a set was trained with it.
 LOSSES_OF_NO_SET = {
     f"{prefix}_loss" for prefix, loss in LOSS_OF.items() if loss not in OWN_LOSSES

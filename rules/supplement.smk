@@ -36,6 +36,8 @@ rule plot_supplementary4:
         "results/benchmarks/plot_supplementary4.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        papers=PAPERS_SETS,
     script:
         "../scripts/supplement/plot_supplementary4.py"
 
@@ -54,25 +56,8 @@ use rule plot_figure2c as plot_supplementary5 with:
         "results/benchmarks/plot_supplementary5.tsv"
     params:
         letter="",
-
-
-rule plot_supplementary6:
-    """Supplementary 6: minimum, quartiles, maximum, mean and deviation of Figure 2(a)."""
-    input:
-        "results/statistics/cone.csv",
-        code=code("supplement/plot_supplementary6"),
-    output:
-        **figure("supplementary6"),
-    log:
-        "results/logs/plot_supplementary6.log",
-    benchmark:
-        "results/benchmarks/plot_supplementary6.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        axis=config["cone"]["axis"],
-    script:
-        "../scripts/supplement/plot_supplementary6.py"
+        spectra=True,
+        published={},
 
 
 use rule plot_figure2c as plot_supplementary7 with:
@@ -89,23 +74,8 @@ use rule plot_figure2c as plot_supplementary7 with:
         "results/benchmarks/plot_supplementary7.tsv"
     params:
         letter="",
-
-
-rule plot_supplementary9:
-    """Supplementary 9: the sphere with mismatched and with matched pairs, temperature by temperature."""
-    input:
-        "results/statistics/sphere.csv",
-        code=code("supplement/plot_supplementary9"),
-    output:
-        **figure("supplementary9"),
-    log:
-        "results/logs/plot_supplementary9.log",
-    benchmark:
-        "results/benchmarks/plot_supplementary9.tsv"
-    conda:
-        "../envs/figures.yaml"
-    script:
-        "../scripts/supplement/plot_supplementary9.py"
+        spectra=False,
+        published={},
 
 
 rule draw_supplementary12:
@@ -159,6 +129,8 @@ use rule plot_figure2c as plot_supplementary13 with:
         "results/benchmarks/plot_supplementary13.tsv"
     params:
         letter="",
+        spectra=True,
+        published={},
 
 
 use rule plot_figure2c as plot_supplementary14 with:
@@ -175,6 +147,8 @@ use rule plot_figure2c as plot_supplementary14 with:
         "results/benchmarks/plot_supplementary14.tsv"
     params:
         letter="",
+        spectra=True,
+        published={},
 
 
 rule measure_normalisation:
@@ -209,7 +183,6 @@ rule plot_supplementary15:
     """Supplementary 15: the gap without norm layers and without input normalisation."""
     input:
         table="results/statistics/normalisation.csv",
-        svd="results/statistics/normalisation_svd.parquet",
         code=code("supplement/plot_supplementary15"),
     output:
         **figure("supplementary15"),

@@ -59,6 +59,9 @@ rule make_table1:
         "../scripts/table1/make_table1.py"
 
 
+TASKS_OF_THE_PAPER = ("CIFAR10", "CIFAR100", "SVHN", "EuroSAT", "HatefulMemes")
+
+
 rule plot_table1:
     """The curves behind Table 1: accuracy against the gap's distance."""
     input:
@@ -73,5 +76,15 @@ rule plot_table1:
         "results/benchmarks/plot_table1.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        names={name: SETS[name]["label"] for name in config["table1"]["sets"]},
+        published=printed(
+            {
+                f"{state} {task}": f"table1.{state}.{task}"
+                for task in config["table1"]["tasks"]
+                if task in TASKS_OF_THE_PAPER
+                for state in ("default", "modified")
+            }
+        ),
     script:
         "../scripts/table1/plot_table1.py"

@@ -10,7 +10,7 @@ rule check_theory:
         theorem1_decay="results/statistics/theorem1_decay.csv",
         lemma3="results/statistics/lemma3.csv",
         theorem2="results/statistics/theorem2.csv",
-        cone_areas="results/statistics/cone_areas.csv",
+        cone_areas=table("cone_areas"),
         mlp_cone="results/statistics/mlp_cone_closed_form.csv",
     log:
         "results/logs/check_theory.log",
@@ -76,20 +76,3 @@ rule plot_theorem2:
         "../envs/figures.yaml"
     script:
         "../scripts/theory/plot_theorem2.py"
-
-
-rule plot_cone_areas:
-    """How much of the sphere a narrow cone covers."""
-    input:
-        "results/statistics/cone_areas.csv",
-        code=code("theory/plot_cone_areas"),
-    output:
-        **figure("cone_areas"),
-    log:
-        "results/logs/plot_cone_areas.log",
-    benchmark:
-        "results/benchmarks/plot_cone_areas.tsv"
-    conda:
-        "../envs/figures.yaml"
-    script:
-        "../scripts/theory/plot_cone_areas.py"

@@ -72,6 +72,14 @@ rule train_clip:
         "../scripts/training/train_clip.py"
 
 
+# Gaps of the paper's models before and after training from scratch.
+FROM_SCRATCH = {
+    f"{start} {when}": f"training.scratch.{start}.{when}"
+    for start in ("original", "rotated")
+    for when in ("before", "after")
+}
+
+
 rule plot_training:
     """Loss, gap and recall by training step."""
     input:
@@ -88,6 +96,9 @@ rule plot_training:
         "results/benchmarks/plot_training.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        names={name: entry["label"] for name, entry in SETS.items()},
+        published=printed(FROM_SCRATCH),
     script:
         "../scripts/training/plot_training.py"
 
@@ -231,6 +242,18 @@ rule plot_experiment_temperature:
         "results/benchmarks/plot_experiment_temperature.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        published=printed(
+            {
+                f"{column} {temperature}": f"training.fine_tuned.{words}#temperature {temperature}"
+                for column, words in (
+                    ("gap", "gap"),
+                    ("recall1_ab", "text_recall"),
+                    ("recall1_ba", "image_recall"),
+                )
+                for temperature in ("1", "1/10", "1/20", "1/30", "1/50", "1/100")
+            }
+        ),
     script:
         "../scripts/training/plot_experiment_temperature.py"
 
@@ -250,6 +273,8 @@ rule plot_experiment_initialisation:
         "results/benchmarks/plot_experiment_initialisation.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        published=printed({**FROM_SCRATCH, "share": "training.share_kept"}),
     script:
         "../scripts/training/plot_experiment_initialisation.py"
 

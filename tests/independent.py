@@ -397,13 +397,17 @@ def sigmoid_tables(x, y, own, bias, settings):
 
 
 def shift_path(x, y):
-    """A set's part of pca_shifts.csv, and its points on the first two principal components."""
+    """A set's part of pca_shifts.csv, and its points along the gap and across it."""
     both = np.concatenate([x, y])
     centre = both.mean(axis=0)
     values, vectors = np.linalg.eigh((both - centre).T @ (both - centre))
     values, vectors = values[::-1], vectors[:, ::-1].T
     vectors = [v * np.sign(v[np.abs(v).argmax()]) for v in vectors[:2]]
     shares = values / values.sum()
+    along = (x.mean(axis=0) - y.mean(axis=0)) / gap(x, y)
+    rest = both - centre - np.outer((both - centre) @ along, along)
+    widest = np.linalg.eigh(rest.T @ rest)[1][:, -1]
+    plane = [along, widest * np.sign(widest[np.abs(widest).argmax()])]
     rows = []
     for fraction in (-0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5):
         delta = fraction * gap(x, y)
@@ -413,6 +417,8 @@ def shift_path(x, y):
                 {
                     "side": side,
                     "delta": delta,
+                    "along_gap": (moved.mean(axis=0) - centre) @ plane[0],
+                    "across_gap": (moved.mean(axis=0) - centre) @ plane[1],
                     "pc_1": place[0],
                     "pc_2": place[1],
                     "share_1": shares[0],
@@ -421,7 +427,7 @@ def shift_path(x, y):
                     "n": len(x),
                 }
             )
-    return pd.DataFrame(rows), np.stack([(both - centre) @ v for v in vectors], axis=1)
+    return pd.DataFrame(rows), np.stack([(both - centre) @ v for v in plane], axis=1)
 
 
 def uncentred(x, y):

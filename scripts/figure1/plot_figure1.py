@@ -1,22 +1,43 @@
-"""Draw Figure 1: (a) the two encoders, (b) trained and (c) untrained models."""
+"""Draw Figure 1: the gap before and after training, (a) the two encoders, (b) trained and (c)
+untrained models."""
 
 from modality_gap.logs import log_to
 
 log_to(snakemake)
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from modality_gap.figures.pairs import draw_sets
+from modality_gap.figures.models import draw_gap_change, models_in_order
+from modality_gap.figures.pairs import draw_sets, modalities_legend
 from modality_gap.figures.schematics import draw_two_encoders
-from modality_gap.figures.style import letter, save_same, use_style
+from modality_gap.figures.style import Layout, save
+from modality_gap.paper.chance import retrieves
 
-use_style()
-figure, top = draw_sets(
-    pd.read_csv(snakemake.input.gap, index_col="set"),
-    pd.read_parquet(snakemake.input.umap),
-    {"trained": "(b)", "random": "(c)"},
-    drawing=2.9,
-)
-draw_two_encoders(top)
-letter(top, "(a)")
-save_same(figure, snakemake.output)
+gaps = pd.read_csv(snakemake.input.gap, index_col="set")
+points = pd.read_parquet(snakemake.input.umap)
+params = snakemake.params
+models = models_in_order(gaps, params.papers, retrieves(gaps))
+
+
+def draw(layout: Layout) -> Figure:
+    dots = 60 + (30 if layout.narrow else 25) * len(models)
+    rows = -(-len(models) // (4 if layout.narrow else 7))
+    panels = rows * (2 * (85 if layout.narrow else 120) + 50) + 20
+    heights = [dots, 165, panels] if layout.narrow else [dots, panels]
+    figure = layout.figure(sum(heights))
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights)
+    if layout.narrow:
+        change, drawing = parts[0].add_subplot(), parts[1].add_subplot()
+    else:
+        drawing, change = parts[0].subplots(1, 2, width_ratios=[1, 1.25])
+    draw_gap_change(change, layout, models, gaps, params.published)
+    change.set_title("Gap: random weights ○ → trained ●, paper ◇")
+    draw_two_encoders(drawing)
+    drawing.set_title("(a)")
+    draw_sets(parts[-1], layout, models, points, {"trained": "(b)", "random": "(c)"})
+    modalities_legend(parts[-1])
+    return figure
+
+
+save(draw, snakemake.output)

@@ -1,52 +1,74 @@
-"""Draw Figure 2(a): histograms of all pairwise cosines, three encoders, three settings."""
+"""Draw Figure 2(a): distributions of all pairwise cosines, three settings in a row per encoder."""
 
 from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from modality_gap.figures.palette import INK, PALETTE
-from modality_gap.figures.style import letter, save_same, use_style
+from modality_gap.figures.models import DIAMOND
+from modality_gap.figures.palette import INK, MUTED, PALETTE
+from modality_gap.figures.style import Layout, letter, save
 
-ROWS = {
-    ("trained", "real"): "trained weights,\nreal inputs",
-    ("random", "real"): "random weights,\nreal inputs",
-    ("random", "noise"): "random weights,\nnoise",
+SETTINGS = {
+    ("trained", "real"): "trained, real inputs",
+    ("random", "real"): "random, real inputs",
+    ("random", "noise"): "random, noise",
 }
+RIDGE = 0.85  # height of the highest, of the distance between two
 
-use_style()
 table = pd.read_csv(snakemake.input.table)
 histogram = pd.read_csv(snakemake.input.histogram)
+published = snakemake.params.published
 encoders = list(table["encoder"].unique())
-figure, axes = plt.subplots(3, len(encoders), figsize=(10, 7.2), sharex=True, squeeze=False)
-for line, ((weights, inputs), row_label) in enumerate(ROWS.items()):
-    for column, encoder in enumerate(encoders):
-        ax = axes[line, column]
-        chosen = {"encoder": encoder, "weights": weights, "inputs": inputs}
-        bars = histogram.merge(pd.DataFrame([chosen]))
-        numbers = table.merge(pd.DataFrame([chosen])).iloc[0]
-        width = bars["cosine_high"] - bars["cosine_low"]
-        density = bars["pairs"] / bars["pairs"].sum() / width
-        ax.bar(bars["cosine_low"], density, width, align="edge", color=PALETTE[line], lw=0)
-        ax.axvline(numbers["mean_cosine"], color=INK, ls="--", lw=1)
-        ax.text(
-            0.03,
-            0.95,
-            f"mean {numbers['mean_cosine']:.4f}\nmin {numbers['min_cosine']:.4f}\n"
-            f"n {numbers['n']}, {numbers['n'] * (numbers['n'] - 1):,} pairs",
-            transform=ax.transAxes,
-            va="top",
-            fontsize=9,
-        )
-        ax.set_xlim(snakemake.params.axis)
-        ax.set_ylim(0, 1.35 * density.max())  # room for the numbers
-        if line == 0:
-            ax.set_title(encoder)
-        if line == 2:
-            ax.set_xlabel("cosine similarity")
-        if column == 0:
-            ax.set_ylabel(f"{row_label}\ndensity")
-letter(axes[0, 0], "(a)")
-save_same(figure, snakemake.output)
+
+
+def draw_encoder(ax: Axes, encoder: str, layout: Layout) -> None:
+    labels = []
+    for line, ((weights, inputs), words) in enumerate(SETTINGS.items()):
+        chosen = pd.DataFrame([{"encoder": encoder, "weights": weights, "inputs": inputs}])
+        bars, row = histogram.merge(chosen), table.merge(chosen).iloc[0]
+        base, color = len(SETTINGS) - 1 - line, PALETTE[line]
+        heights = RIDGE * bars["pairs"] / bars["pairs"].max()
+        edges = np.append(bars["cosine_low"], bars["cosine_high"].iloc[-1])
+        ax.stairs(base + heights, edges, baseline=base, color=color, fill=True, alpha=0.45, lw=0)
+        ax.stairs(base + heights, edges, baseline=None, color=color, lw=1)
+        ax.plot([row["mean_cosine"]] * 2, [base, base + RIDGE], color=INK, ls="--", lw=1.2)
+        paper = published.get(f"{encoder}, {weights}, {inputs}")
+        if paper is not None:
+            ax.plot(paper, base + 0.12, color=MUTED, **DIAMOND)
+        labels.append(f"{words}\nmean {row['mean_cosine']:.3f}, n {row['n']:,}")
+    ax.set_yticks([2.4, 1.4, 0.4], labels)
+    for tick, color in zip(ax.get_yticklabels(), PALETTE, strict=False):
+        tick.set_color(color)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set(xlim=snakemake.params.axis, ylim=(-0.05, 3), title=encoder)
+
+
+def draw(layout: Layout) -> Figure:
+    figure, axes = layout.grid(len(encoders), 1, 185, sharex=True)
+    for ax, encoder in zip(axes, encoders, strict=True):
+        draw_encoder(ax, encoder, layout)
+    axes[-1].set_xlabel("cosine similarity")
+    angles = axes[0].secondary_xaxis("top", functions=(degrees, cosines))
+    angles.set_xticks(
+        [100, 90, 75, 60, 45, 30, 0], [f"{at}°" for at in (100, 90, 75, 60, 45, 30, 0)]
+    )
+    angles.set_xlabel("angle")
+    letter(axes[0], "(a)")
+    return figure
+
+
+def degrees(cosine: np.ndarray) -> np.ndarray:
+    return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+
+
+def cosines(angle: np.ndarray) -> np.ndarray:
+    return np.cos(np.radians(angle))
+
+
+save(draw, snakemake.output)

@@ -1,54 +1,55 @@
-"""Draw Figure 3(a): PCA of the trained sets and the path of the shift."""
+"""Draw Figure 3(a): the trained sets along the gap and across it, and the path of the shift."""
 
 from modality_gap.logs import log_to
 
 log_to(snakemake)
 
-import math
-
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from modality_gap.figures.palette import IMAGE_COLOR, INK, TEXT_COLOR
-from modality_gap.figures.style import letter, save_same, use_style
+from modality_gap.figures.models import models_in_order
+from modality_gap.figures.pairs import COLORS, MOST_PAIRS, draw_dots, modalities_legend
+from modality_gap.figures.palette import GROUND, INK
+from modality_gap.figures.style import Layout, letter, plain, save
+from modality_gap.paper.chance import retrieves
 
-COLUMNS = 3
-
-use_style()
 points = pd.read_parquet(snakemake.input.points)
 shifts = pd.read_csv(snakemake.input.shifts)
-# A set without a gap has no shifts.
-names = list(shifts["set"].unique())
-rows = max(1, math.ceil(len(names) / COLUMNS))
-columns = max(1, min(COLUMNS, len(names)))
-figure, axes = plt.subplots(rows, columns, figsize=(10, 4.2 * rows), squeeze=False)
-for ax in axes.flat[len(names) :]:
-    ax.set_axis_off()
-for ax, name in zip(axes.flat, names, strict=False):
-    for side, color in (("a", IMAGE_COLOR), ("b", TEXT_COLOR)):
-        cloud = points[(points["set"] == name) & (points["side"] == side)]
-        ax.scatter(cloud["pc_1"], cloud["pc_2"], s=5, color=color, lw=0, alpha=0.5, rasterized=True)
+gaps = pd.read_csv(snakemake.input.gap, index_col="set")
+models = models_in_order(gaps, snakemake.params.papers, retrieves(gaps))
+# A set without a gap has no shifts; models at chance are left out beside others.
+shifted = models[models["trained"].isin(set(shifts["set"]))]
+shown = shifted[shifted["learnt"]] if shifted["learnt"].any() else shifted
+PLANE = ["along_gap", "across_gap"]
+
+
+def draw_set(ax: Axes, name: str) -> None:
+    for side, color in COLORS.items():
+        cloud = points.loc[(points["set"] == name) & (points["side"] == side), PLANE].to_numpy()
+        draw_dots(ax, cloud[:: -(-len(cloud) // MOST_PAIRS)], 3, color, alpha=0.5)
+    for side, color in COLORS.items():
         path = shifts[(shifts["set"] == name) & (shifts["side"] == side)]
-        ax.plot(path["pc_1"], path["pc_2"], color=INK, lw=1)
-        ax.annotate(
-            "",
-            path[["pc_1", "pc_2"]].iloc[-1],
-            path[["pc_1", "pc_2"]].iloc[-2],
-            arrowprops={"arrowstyle": "->", "color": INK},
-        )
+        ax.plot(path["along_gap"], path["across_gap"], color=INK, lw=1)
+        ax.annotate("", path[PLANE].iloc[-1], path[PLANE].iloc[-2],
+                    arrowprops={"arrowstyle": "->", "color": INK})  # fmt: skip
         start = path.loc[path["delta"].abs().idxmin()]
-        ax.plot(start["pc_1"], start["pc_2"], "o", ms=9, mfc=color, mec="white", mew=1.5)
-    numbers = shifts[shifts["set"] == name].iloc[0]
-    ax.set(
-        title=f"{name} (n {numbers['n']} pairs)",
-        xlabel=f"PC 1 ({numbers['share_1']:.1%} of variance)",
-        ylabel=f"PC 2 ({numbers['share_2']:.1%})",
-    )
-handles = [
-    plt.Line2D([], [], marker="o", ls="", color=IMAGE_COLOR, label="image (first modality)"),
-    plt.Line2D([], [], marker="o", ls="", color=TEXT_COLOR, label="text"),
-    plt.Line2D([], [], color=INK, label="path of the centres: delta from -1/2 to 3/2 of the gap"),
-]
-figure.legend(handles=handles, loc="outside lower center", ncols=3)
-letter(axes[0, 0], "(a)")
-save_same(figure, snakemake.output)
+        ax.plot(start["along_gap"], start["across_gap"], "o", ms=10, mfc=color, mec=GROUND, mew=1.5)
+    ax.autoscale_view()
+    ax.set(aspect="equal", ylabel="across it")
+    ax.set_adjustable("datalim")
+
+
+def draw(layout: Layout) -> Figure:
+    height = 250 if layout.narrow else 300
+    figure, axes = layout.grid(len(shown), 1 if layout.narrow else 3, height)
+    for ax, row in zip(axes, shown.to_dict("records"), strict=True):
+        draw_set(ax, row["trained"])
+        ax.set_title(plain(row["model"], 34))
+        ax.set_xlabel(f"along the gap ({gaps.loc[row['trained'], 'n']} pairs)")
+    letter(axes[0], "(a)")
+    modalities_legend(figure)
+    return figure
+
+
+save(draw, snakemake.output)

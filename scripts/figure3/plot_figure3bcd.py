@@ -1,54 +1,79 @@
-"""Draw Figure 3(b-d) and the other temperatures: loss against the gap's distance."""
+"""Draw Figure 3(b-d) and the other temperatures: loss above its minimum against the distance of
+the centres, a panel per model."""
 
 from modality_gap.logs import log_to
 
 log_to(snakemake)
 
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from modality_gap.figures.palette import INK, PALETTE
-from modality_gap.figures.style import minima, save_same, use_style
+from modality_gap.figures.models import DIAMOND, models_in_order
+from modality_gap.figures.palette import GRID, INK, MUTED, RAMP
+from modality_gap.figures.style import Layout, fraction, label_line, minima, plain, save, spread
+from modality_gap.paper.chance import retrieves
 
-LETTERS = {0.01: "(b)", 0.02: "(c)", 1.0: "(d)"}
+STYLES = ["-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (3, 3)), (0, (9, 2))]
 
-use_style()
 landscape = pd.read_csv(snakemake.input.landscape)
 gaps = pd.read_csv(snakemake.input.gap, index_col="set")
-# A set without a gap has no shifts.
-trained = gaps.index[gaps["weights"] == "trained"]
-names = [name for name in trained if name in set(landscape["set"])]
+params = snakemake.params
+models = models_in_order(gaps, params.papers, retrieves(gaps))
+# A set without a gap has no shifts; a model at chance comes last, or is left out beside others.
+swept = models[models["trained"].isin(set(landscape["set"]))]
+shown = swept[swept["learnt"]] if swept["learnt"].any() else swept
+above = landscape["loss"] - landscape.groupby(["set", "temperature"])["loss"].transform("min")
+TOP = 1.08 * above[landscape["set"].isin(shown["trained"])].max()
 temperatures = sorted(landscape["temperature"].unique())
-figure, axes = plt.subplots(
-    max(1, len(names)),
-    max(1, len(temperatures)),
-    figsize=(10, 2.3 * len(names) + 0.9),
-    squeeze=False,
-    sharex="row",
-)
-for line, name in enumerate(names):
-    for column, temperature in enumerate(temperatures):
-        ax = axes[line, column]
+
+
+def draw_model(ax: Axes, name: str, layout: Layout) -> None:
+    ends = []
+    for number, temperature in enumerate(temperatures):
+        color = RAMP[number % len(RAMP)]
         curve = landscape[
             (landscape["set"] == name) & (landscape["temperature"] == temperature)
         ].sort_values("delta")
-        ax.plot(curve["distance"], curve["loss"], color=PALETTE[0], marker=".", ms=3)
-        ax.plot(curve["distance"], curve["loss_as_released"], color=PALETTE[3], ls="--", lw=1)
-        ax.axvline(gaps.loc[name, "gap"], color=INK, ls=":", lw=1)
-        lowest = minima(curve)
-        ax.plot(lowest["distance"], lowest["loss"], "v", ms=7, color=PALETTE[1])
-        ax.tick_params(labelsize=8)
-        if line == 0:
-            value = f"1/{round(1 / temperature)}" if temperature < 1 else "1"
-            ax.set_title(f"{LETTERS.get(temperature, '')} temperature {value}", fontsize=10)
-        if line == len(names) - 1:
-            ax.set_xlabel("gap distance", fontsize=9)
-    axes[line, 0].set_ylabel(f"{name}\nloss")
-handles = [
-    plt.Line2D([], [], color=PALETTE[0], marker=".", label="symmetric loss"),
-    plt.Line2D([], [], color=PALETTE[3], ls="--", label="loss as released"),
-    plt.Line2D([], [], color=PALETTE[1], marker="v", ls="", label="minimum"),
-    plt.Line2D([], [], color=INK, ls=":", label="gap of the model"),
-]
-figure.legend(handles=handles, loc="outside lower center", ncols=4)
-save_same(figure, snakemake.output)
+        above = curve["loss"] - curve["loss"].min()
+        ax.plot(curve["distance"], above, color=color, ls=STYLES[number % len(STYLES)], lw=1.8)
+        for low in minima(curve).to_dict("records"):
+            at = low["distance"], low["loss"] - curve["loss"].min()
+            ax.plot(*at, "v", ms=8, color=color, clip_on=False, zorder=4)
+        ends.append((curve["distance"].iloc[0], above.iloc[0]))
+    own = gaps.loc[name, "gap"]
+    ax.axvline(own, color=INK, lw=1.2, ls=":")
+    ax.text(own, 1.005, f"gap {own:.2f}", ha="center", va="bottom", fontsize="small",
+            transform=ax.get_xaxis_transform())  # fmt: skip
+    heights = spread([end[1] for end in ends], TOP / (14 if layout.narrow else 18))
+    for number, (temperature, end, height) in enumerate(
+        zip(temperatures, ends, heights, strict=True)
+    ):
+        label_line(ax, fraction(temperature), (max(end[0], 1.9), height), RAMP[number % len(RAMP)])
+    for distance, height in published(name):
+        ax.plot(distance, height, color=MUTED, **DIAMOND)
+    ax.set(ylim=(0, TOP), xlim=(-2, 2), xticks=range(-2, 3))
+    ax.grid(axis="y", color=GRID, lw=1)
+    ax.set_axisbelow(True)
+
+
+def published(name: str) -> list[tuple[float, float]]:
+    """What the paper gives of CLIP at 1/100: distance and loss above the minimum."""
+    if name != params.marked:
+        return []
+    read = params.published
+    return [(read[f"{at}_distance"], read[f"{at}_loss"] - read["least"]) for at in ("hump", "back")]
+
+
+def draw(layout: Layout) -> Figure:
+    figure, axes = layout.grid(len(shown), 1 if layout.narrow else 3, 240 if layout.narrow else 330,
+                               sharey=True)  # fmt: skip
+    for ax, row in zip(axes, shown.to_dict("records"), strict=True):
+        draw_model(ax, row["trained"], layout)
+        ax.set_title(plain(row["model"], 34), pad=20)
+        ax.set_xlabel("distance of the centres")
+    axes[0].set_ylabel("loss above its minimum")
+    return figure
+
+
+save(draw, snakemake.output)

@@ -1,40 +1,67 @@
-"""Draw Figure 3(g): loss of six pairs on the sphere, mismatched and matched."""
+"""Draw Figure 3(g) and Supplementary 9: loss of six pairs on the sphere, mismatched and matched, a
+panel per temperature; with Figure 3(e), the sphere, beside them."""
 
 from modality_gap.logs import log_to
 
 log_to(snakemake)
 
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from modality_gap.figures.palette import PALETTE
-from modality_gap.figures.style import letter, save_same, use_style
+from modality_gap.figures.schematics import draw_sphere
+from modality_gap.figures.style import Layout, fraction, label_line, save
 
-use_style()
+CURVES = {True: ("two pairs exchanged", PALETTE[1], "-"), False: ("all matched", PALETTE[0], "--")}
+
 table = pd.read_csv(snakemake.input[0])
 spacings = list(table["spacing_deg"].unique())
-figure, axes = plt.subplots(2, len(spacings), figsize=(10, 6.4), squeeze=False, sharex=True)
-for line, mismatched in enumerate((True, False)):
-    for column, spacing in enumerate(spacings):
-        ax = axes[line, column]
-        part = table[(table["spacing_deg"] == spacing) & (table["mismatched"] == mismatched)]
-        temperatures = sorted(part["temperature"].unique(), reverse=True)
-        for color, temperature in zip(PALETTE, temperatures, strict=False):
-            curve = part[part["temperature"] == temperature].sort_values("delta_theta_deg")
-            label = f"1/{round(1 / temperature)}" if temperature < 1 else "1"
-            ax.plot(curve["delta_theta_deg"], curve["loss"], color=color, label=label)
-            lowest = curve["loss"].min()
-            at = curve.loc[curve["loss"] <= lowest + 1e-9, ["delta_theta_deg", "loss"]]
-            ax.plot(*at.to_numpy().T, "v", color=color, ms=6)
-        ax.set_title(
-            f"{'first two pairs exchanged' if mismatched else 'all pairs matched'}, "
-            f"spacing {spacing}°"
-        )
-        ax.set(xticks=range(-90, 91, 30), ylim=(0, None))
-        if line == 1:
-            ax.set_xlabel("Δθ between images and texts (degrees)")
-        if column == 0:
-            ax.set_ylabel("symmetric loss")
-axes[0, 0].legend(title="temperature", ncols=2)
-letter(axes[0, 0], "(g)")
-save_same(figure, snakemake.output)
+temperatures = sorted(table["temperature"].unique(), reverse=True)
+
+
+def draw_curves(ax: Axes, part: pd.DataFrame, named: bool) -> None:
+    for mismatched, (words, color, line) in CURVES.items():
+        curve = part[part["mismatched"] == mismatched].sort_values("delta_theta_deg")
+        ax.plot(curve["delta_theta_deg"], curve["loss"], color=color, ls=line)
+        lowest = curve[curve["loss"] <= curve["loss"].min() + 1e-9]
+        ax.plot(lowest["delta_theta_deg"], lowest["loss"], "v", color=color, ms=7)
+        for angle, loss in lowest[["delta_theta_deg", "loss"]].to_numpy():
+            label_line(ax, f"{angle:.0f}°", (angle, loss), color, ha="center",
+                       xytext=(-0.12 * angle, 7 if mismatched else -8),
+                       va="bottom" if mismatched else "top")  # fmt: skip
+        if named:
+            ax.text(0.03, 0.3 if mismatched else 0.16, words, color=color, va="top",
+                    fontsize="small", transform=ax.transAxes)  # fmt: skip
+    ax.set(xticks=range(-90, 91, 90 if len(temperatures) > 3 else 45))
+
+
+def draw(layout: Layout) -> Figure:
+    columns = 2 if layout.narrow else len(temperatures)
+    rows = -(-len(temperatures) // columns)
+    each, sphere = (130 if layout.narrow else 175), 220
+    height = rows * each + 30
+    heights = [sphere, *[height] * len(spacings)]
+    figure = layout.figure(sum(heights))
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights)
+    draw_sphere(parts[0].add_subplot(projection="3d"))
+    parts[0].text(0.01, 0.97, "(e)", va="top", weight="bold")
+    top = 1.08 * table["loss"].max()
+    for line, (part, spacing) in enumerate(zip(parts[1:], spacings, strict=True)):
+        axes = part.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for ax in axes[len(temperatures) :]:
+            ax.set_axis_off()
+        for number, temperature in enumerate(temperatures):
+            ax = axes[number]
+            here = (table["spacing_deg"] == spacing) & (table["temperature"] == temperature)
+            draw_curves(ax, table[here], named=number == 0)
+            ax.set_title(f"temperature {fraction(temperature)}", weight="normal", fontsize="small")
+            ax.set_ylim(-0.12 * top, top)
+        part.suptitle(f"{'(g) ' * (line == 0)}points {spacing}° apart", x=0.01, ha="left",
+                      weight="bold", fontsize="medium")  # fmt: skip
+        part.supxlabel("Δθ between images and texts (degrees)", fontsize="small")
+        part.supylabel("symmetric loss", fontsize="small")
+    return figure
+
+
+save(draw, snakemake.output)

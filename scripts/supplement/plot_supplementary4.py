@@ -5,14 +5,24 @@ from modality_gap.logs import log_to
 log_to(snakemake)
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from modality_gap.figures.pairs import draw_sets
-from modality_gap.figures.style import save_same, use_style
+from modality_gap.figures.models import models_in_order
+from modality_gap.figures.pairs import draw_sets, modalities_legend
+from modality_gap.figures.style import Layout, save
+from modality_gap.paper.chance import retrieves
 
-use_style()
-figure, _ = draw_sets(
-    pd.read_csv(snakemake.input.gap, index_col="set"),
-    pd.read_parquet(snakemake.input.svd),
-    {"trained": "(a)", "random": "(b)"},
-)
-save_same(figure, snakemake.output)
+gaps = pd.read_csv(snakemake.input.gap, index_col="set")
+points = pd.read_parquet(snakemake.input.svd)
+models = models_in_order(gaps, snakemake.params.papers, retrieves(gaps))
+
+
+def draw(layout: Layout) -> Figure:
+    rows = -(-len(models) // (4 if layout.narrow else 7))
+    figure = layout.figure(rows * (2 * (85 if layout.narrow else 120) + 50) + 20)
+    draw_sets(figure, layout, models, points, {"trained": "(a)", "random": "(b)"})
+    modalities_legend(figure)
+    return figure
+
+
+save(draw, snakemake.output)

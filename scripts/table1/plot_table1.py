@@ -4,52 +4,60 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
-import math
-
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from modality_gap.figures.palette import INK, PALETTE
-from modality_gap.figures.style import save_same, use_style
+from modality_gap.figures.models import DIAMOND
+from modality_gap.figures.palette import INK, MUTED, PALETTE
+from modality_gap.figures.style import Layout, label_line, plain, save
+from modality_gap.paper.chance import classifies
 
 WORDS = {"accuracy": "zero-shot accuracy", "roc_auc": "ROC-AUC"}
 
-use_style()
 sweep = pd.read_csv(snakemake.input.sweep)
 table = pd.read_csv(snakemake.input.table)
-sets, tasks = table["set"].unique(), table["task"].unique()
-columns = min(len(tasks), 4)
-lines = math.ceil(len(tasks) / columns)  # of panels, for each set
-figure, axes = plt.subplots(
-    lines * len(sets),
-    columns,
-    figsize=(10, 3 * lines * len(sets)),
-    squeeze=False,
-    sharex="row",
-)
-for at, name in enumerate(sets):
-    panels = axes[at * lines : (at + 1) * lines].flat
-    for ax in panels[len(tasks) :]:
-        ax.set_axis_off()
-    for place, (ax, task) in enumerate(zip(panels, tasks, strict=False)):
-        curve = sweep[(sweep["set"] == name) & (sweep["task"] == task)].sort_values("delta")
-        row = table[(table["set"] == name) & (table["task"] == task)].iloc[0]
-        ax.plot(curve["distance"], curve["score"], color=PALETTE[0], marker=".", ms=3)
-        default, best = (curve[curve["delta"] == delta].iloc[0] for delta in (0, row["delta"]))
-        ax.axvline(default["distance"], color=INK, ls=":", lw=1)
-        ax.axhline(row["chance"], color=INK, ls="--", lw=0.8)
-        ax.plot(best["distance"], best["score"], "v", ms=7, color=PALETTE[1])
-        ax.set_title(f"{name}\n{task.replace('_', ' ')} (n {row['n']})")
-        ax.set_ylim(0, 1.2 * max(curve["score"].max(), row["chance"]))
-        if at == len(sets) - 1 and place + columns >= len(tasks):
-            ax.set_xlabel("gap distance")
-        if place % columns == 0 or row["metric"] != "accuracy":
-            ax.set_ylabel(WORDS[row["metric"]])
-handles = [
-    plt.Line2D([], [], color=PALETTE[0], marker=".", label="at each shift"),
-    plt.Line2D([], [], color=PALETTE[1], marker="v", ls="", label="best shift"),
-    plt.Line2D([], [], color=INK, ls=":", label="gap of the model"),
-    plt.Line2D([], [], color=INK, ls="--", label="chance"),
-]
-figure.legend(handles=handles, loc="outside lower center", ncols=4)
-save_same(figure, snakemake.output)
+params = snakemake.params
+rows = table.to_dict("records")
+# A model at chance has no accuracy to gain or to lose.
+shown = [row for row in rows if classifies(row)] or rows
+
+
+def draw_task(ax: Axes, row: dict) -> None:
+    curve = sweep[(sweep["set"] == row["set"]) & (sweep["task"] == row["task"])]
+    curve = curve.sort_values("delta")
+    ax.axhspan(row["default_low"], row["default_high"], color=PALETTE[0], alpha=0.15, lw=0)
+    ax.plot(curve["distance"], curve["score"], color=PALETTE[0])
+    default, best = (curve[curve["delta"] == delta].iloc[0] for delta in (0, row["delta"]))
+    ax.axvline(default["distance"], color=INK, ls=":", lw=1.2)
+    ax.plot(default["distance"], default["score"], "o", ms=7, color=INK)
+    ax.plot(best["distance"], best["score"], "v", ms=8, color=PALETTE[1])
+    label_line(ax, f"best {best['score']:.3f}", (best["distance"], best["score"]), PALETTE[1],
+               xytext=(0, 8), ha="center", va="bottom")  # fmt: skip
+    label_line(ax, f"as it is {default['score']:.3f}", (default["distance"], row["default_low"]),
+               INK, xytext=(5, -4), va="top")  # fmt: skip
+    ax.axhline(row["chance"], color=MUTED, ls="--", lw=1)
+    label_line(ax, "chance", (curve["distance"].min(), row["chance"]), MUTED, xytext=(0, 3),
+               va="bottom")  # fmt: skip
+    for state, at in (("default", default), ("modified", best)):
+        paper = params.published.get(f"{state} {row['task']}")
+        if paper is not None:
+            ax.plot(at["distance"], paper, color=MUTED, **DIAMOND)
+    low = row["chance"] - 0.05 * (row["default_high"] - row["chance"])
+    ax.set(ylim=(min(low, curve["score"].min()), None), xlabel="distance of the centres",
+           ylabel=WORDS[row["metric"]])  # fmt: skip
+    ax.set_title(f"{plain(row['task'].replace('_', ' '))}, n {row['n']}")
+
+
+def draw(layout: Layout) -> Figure:
+    columns = 1 if layout.narrow else 2
+    figure, axes = layout.grid(len(shown), columns, 220 if layout.narrow else 280)
+    for ax, row in zip(axes, shown, strict=True):
+        draw_task(ax, row)
+        if len({row["set"] for row in shown}) > 1:
+            name = plain(params.names.get(row["set"], row["set"]))
+            ax.set_title(f"{name}\n{ax.get_title(loc='left')}")
+    return figure
+
+
+save(draw, snakemake.output)

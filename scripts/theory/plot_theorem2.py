@@ -1,4 +1,4 @@
-"""Draw Theorem 2: share of the variance that the weights make, by depth, and its lower bounds."""
+"""Draw Theorem 2: what of the variance the weights do not make, by depth, and its bounds."""
 
 from modality_gap.logs import log_to
 
@@ -6,37 +6,44 @@ log_to(snakemake)
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from modality_gap.figures.palette import PALETTE
-from modality_gap.figures.style import save_same, use_style
+from modality_gap.figures.style import Layout, label_line, save, spread
 
-LABELS = {
-    "ratio": "Var[E[h | Θ]] / Var[h]",
-    "tighter_bound": "bound in the proof",
-    "beta": "β, bound of the theorem",
-}
+LABELS = {"ratio": "measured", "tighter_bound": "bound in the proof", "beta": "bound β"}
 
-use_style()
 table = pd.read_csv(snakemake.input[0])
-widths = list(table["width"].unique())
-figure, axes = plt.subplots(1, len(widths), figsize=(10, 4), sharey=True, squeeze=False)
-for ax, width in zip(axes[0], widths, strict=True):
-    part = table[table["width"] == width]
-    for color, marker, name in zip(PALETTE, "os^", LABELS, strict=False):
-        ax.plot(part["layer"], part[f"{name}_closed_form"], color=color, lw=1)
+widths = sorted(table["width"].unique())
+width = widths[len(widths) // 2]  # the others repeat it
+part = table[table["width"] == width].sort_values("layer")
+
+
+def draw(layout: Layout) -> Figure:
+    figure = layout.figure(270 if layout.narrow else 330)
+    ax = figure.add_subplot()
+    ends = []
+    for color, marker, (name, words) in zip(PALETTE, "os^", LABELS.items(), strict=False):
+        ax.plot(part["layer"], 100 * (1 - part[f"{name}_closed_form"]), color=color, lw=1.2)
         margins = None
         if f"{name}_low" in part:
-            margins = [part[name] - part[f"{name}_low"], part[f"{name}_high"] - part[name]]
-        ax.errorbar(
-            part["layer"], part[name], margins, color=color, fmt=marker, ms=5, capsize=3, lw=1,
-            label=LABELS[name],
-        )  # fmt: skip
-    ax.set(title=f"width {width}", xlabel="layer", xticks=part["layer"])
-    # Stretched towards 1, where all three end.
-    ax.set_yscale("function", functions=(lambda y: -np.log(1 - y), lambda z: 1 - np.exp(-z)))
-    ax.set_yticks([0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99])
-    ax.set_ylim(-0.1, 0.992)
-axes[0, 0].set_ylabel("share of the variance, stretched")
-axes[0, 0].legend(loc="lower right")
-save_same(figure, snakemake.output)
+            margins = [
+                100 * (part[f"{name}_high"] - part[name]),
+                100 * (part[name] - part[f"{name}_low"]),
+            ]
+        ax.errorbar(part["layer"], 100 * (1 - part[name]), margins, color=color, fmt=marker, ms=6,
+                    capsize=3, lw=1)  # fmt: skip
+        ends.append((words, color, 1 - part[name].iloc[-1]))
+    heights = 10 ** np.array(spread([np.log10(end[2]) for end in ends], 0.11))
+    for (words, color, value), end in zip(ends, heights, strict=True):
+        label_line(
+            ax, f"{words} {value:.1%}", (part["layer"].max(), 100 * end), color, xytext=(9, 0)
+        )
+    ax.set(yscale="log", xlabel="layer", ylabel="1 − share of the weights, %", xticks=part["layer"],
+           title=f"width {width}")  # fmt: skip
+    ax.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
+    ax.minorticks_off()
+    return figure
+
+
+save(draw, snakemake.output)

@@ -5,52 +5,58 @@ from modality_gap.logs import log_to
 log_to(snakemake)
 
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from modality_gap.figures.palette import INK, PALETTE
-from modality_gap.figures.style import save_same, use_style
+from modality_gap.figures.models import DIAMOND
+from modality_gap.figures.palette import PALETTE
+from modality_gap.figures.style import Layout, label_line, save
 
-use_style()
 steps, summary, difference = (
     pd.read_csv(snakemake.input[name]) for name in ("steps", "summary", "difference")
 )
-modes, starts = (list(summary[name].unique()) for name in ("temperature_mode", "start"))
-figure, axes = plt.subplots(1, len(modes), figsize=(10, 4), sharey=True, squeeze=False)
-for ax, mode in zip(axes[0], modes, strict=True):
-    for color, start in zip(PALETTE, starts, strict=False):
-        for data, name in ((steps, "gap"), (summary, "gap_after")):
-            chosen = data[(data["temperature_mode"] == mode) & (data["start"] == start)]
-            if name == "gap":
-                for _, run in chosen.groupby("seed"):
-                    ax.plot(run["step"], run[name], color=color, lw=0.6, alpha=0.5)
-                band = chosen.groupby("step")[name].agg(["min", "max", "mean"])
-                ax.fill_between(band.index, band["min"], band["max"], color=color, alpha=0.15, lw=0)
-                ax.plot(band.index, band["mean"], color=color, lw=2, label=f"{start} start")
-                continue
-            for at, column in ((0, "gap_before"), (steps["step"].max(), "gap_after")):
-                value = chosen[column].iloc[0]
-                ends = chosen[f"{column}_low"].iloc[0], chosen[f"{column}_high"].iloc[0]
-                ax.errorbar(
-                    at,
-                    value,
-                    [[value - ends[0]], [ends[1] - value]],
-                    fmt="o",
-                    ms=5,
-                    color=color,
-                    ecolor=INK,
-                    elinewidth=1,
-                    capsize=4,
-                    zorder=3,
-                )
-    row = difference[difference["temperature_mode"] == mode].iloc[0]
-    name = "gap_after_rotated_over_original"
-    share, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
-    ax.set(
-        title=f"temperature {mode}\n"
-        f"rotated / original after training: {share:.0f} % ({low:.0f} to {high:.0f} %)",
-        xlabel="training step",
-        ylabel="gap, held-out pairs",
-        ylim=(0, None),
-    )
-axes[0][-1].legend(loc="upper right")
-save_same(figure, snakemake.output)
+published = snakemake.params.published
+mode = summary["temperature_mode"].iloc[0]  # the paper's: fixed
+ratio = difference[difference["temperature_mode"] == mode].iloc[0]
+last = steps["step"].max()
+
+
+def draw_start(ax: Axes, start: str, color: str, line: str) -> None:
+    chosen = steps[(steps["temperature_mode"] == mode) & (steps["start"] == start)]
+    band = chosen.groupby("step")["gap"].agg(["min", "max", "mean"])
+    ax.fill_between(band.index, band["min"], band["max"], color=color, alpha=0.2, lw=0)
+    ax.plot(band.index, band["mean"], color=color, ls=line)
+    row = summary[(summary["temperature_mode"] == mode) & (summary["start"] == start)].iloc[0]
+    for at, when in ((0, "before"), (last, "after")):
+        column = f"gap_{when}"
+        value = row[column]
+        ends = [[value - row[f"{column}_low"]], [row[f"{column}_high"] - value]]
+        ax.errorbar(at, value, ends, fmt="o", ms=7, color=color, capsize=4)
+        paper = published[f"{start} {when}"]
+        place = at + (-0.03 if when == "before" else 0.03) * last
+        ax.plot(place, paper, color=color, **DIAMOND)
+        label_line(ax, f"paper {paper:.2f}", (place, paper), color,
+                   xytext=(-9 if when == "before" else 9, 0),
+                   ha="right" if when == "before" else "left")  # fmt: skip
+    words = f"{start} start, {row['gap_after']:.2f}"
+    if start == "rotated":
+        share = ratio["gap_after_rotated_over_original"]
+        words += f"\n{share:.0%} of the other (paper {published['share']:.0%})"
+    below = start == "rotated"
+    label_line(ax, words, (last, row["gap_after"]), color, xytext=(-8, -10 if below else 10),
+               ha="right", va="top" if below else "bottom")  # fmt: skip
+
+
+def draw(layout: Layout) -> Figure:
+    figure = layout.figure(280 if layout.narrow else 360)
+    ax = figure.add_subplot()
+    for start, color, line in zip(summary["start"].unique(), PALETTE, ("-", "--"), strict=False):
+        draw_start(ax, start, color, line)
+    ax.set(xlabel="training step", ylabel="gap, held-out pairs", ylim=(0, None))
+    ax.set_xlim((-0.34 if layout.narrow else -0.15) * last, None)
+    ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= last])
+    ax.set_title(f"Gap by step, temperature {mode}")
+    return figure
+
+
+save(draw, snakemake.output)

@@ -5,51 +5,63 @@ from modality_gap.logs import log_to
 log_to(snakemake)
 
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from modality_gap.figures.palette import INK, PALETTE
-from modality_gap.figures.style import save_same, use_style
+from modality_gap.figures.models import DIAMOND
+from modality_gap.figures.palette import MUTED, PALETTE
+from modality_gap.figures.style import Layout, fraction, label_line, save
 
 PANELS = {
-    "gap": ("gap, held-out pairs", {"gap": "gap"}),
-    "recall": (
-        "recall@1, held-out pairs",
-        {"recall1_ab": "image to text", "recall1_ba": "text to image"},
-    ),
-    "zero_shot": ("zero-shot accuracy", {"zero_shot": "accuracy"}),
+    "Gap": {"gap": "gap"},
+    "Recall@1": {"recall1_ab": "image to text", "recall1_ba": "text to image"},
+    "Zero-shot accuracy": {"zero_shot": "accuracy"},
 }
 
-use_style()
 runs, summary, untouched = (
     pd.read_csv(snakemake.input[name]) for name in ("runs", "summary", "untouched")
 )
+published = snakemake.params.published
 summary = summary.sort_values("temperature")
 before = untouched.iloc[0]
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.6))
-for ax, (ylabel, quantities) in zip(axes, PANELS.values(), strict=True):
-    for color, marker, (name, label) in zip(PALETTE, "os", quantities.items(), strict=False):
-        column = f"{name}_after"
+temperatures = summary["temperature"]
+
+
+def draw_panel(ax: Axes, quantities: dict[str, str]) -> None:
+    for number, (name, words) in enumerate(quantities.items()):
+        color, column = PALETTE[number], f"{name}_after"
         ax.plot(runs["temperature"], runs[column], ".", color=color, ms=4, alpha=0.5)
         ax.plot(
-            summary["temperature"], summary[column], f"{marker}-", ms=5, color=color, label=label
+            temperatures, summary[column], "os"[number] + ("-", "--")[number], ms=6, color=color
         )
-        ax.fill_between(
-            summary["temperature"],
-            summary[f"{column}_low"],
-            summary[f"{column}_high"],
-            color=color,
-            alpha=0.2,
-            lw=0,
-        )
-        ax.axhline(before[name], color=color, ls="--", lw=1)
-    low = min(0.0, summary[f"{column}_low"].min()) if ax is axes[0] else None
-    ax.set(xscale="log", xlabel="temperature", ylabel=ylabel, ylim=(low, None))
-    ticks = summary["temperature"].to_numpy()
-    ax.set_xticks(ticks, [f"1/{1 / tick:.0f}" if tick < 1 else f"{tick:g}" for tick in ticks])
-    ax.tick_params(axis="x", rotation=60)
+        ends = summary[f"{column}_low"], summary[f"{column}_high"]
+        ax.fill_between(temperatures, *ends, color=color, alpha=0.2, lw=0)
+        ax.plot([temperatures.min(), temperatures.max()], [before[name]] * 2, color=color, lw=1,
+                ls=":")  # fmt: skip
+        paper = {
+            key.split()[1]: value for key, value in published.items() if key.split()[0] == name
+        }
+        at = [one for one in temperatures if fraction(one) in paper]
+        ax.plot(at, [paper[fraction(one)] for one in at], color=color,
+                **DIAMOND | {"marker": "Ds"[number]})  # fmt: skip
+        if len(quantities) > 1:
+            label_line(ax, words, (temperatures.iloc[-2], summary[column].iloc[-2]), color,
+                       xytext=(0, -34 if number == 0 else 16), ha="center")  # fmt: skip
+    if name == "gap":
+        ax.text(temperatures.max(), before[name], "before", ha="right", va="bottom",
+                fontsize="small", color=MUTED)  # fmt: skip
+    ax.set(xscale="log", ylim=(0, None), xlabel="temperature")
+    ax.set_xticks(temperatures, [fraction(one) for one in temperatures])
     ax.minorticks_off()
-    if len(quantities) > 1:
-        ax.legend()
-axes[0].plot([], [], color=INK, ls="--", lw=1, label="untouched model")
-axes[0].legend(loc="center right")
-save_same(figure, snakemake.output)
+
+
+def draw(layout: Layout) -> Figure:
+    figure, axes = layout.grid(3, 1 if layout.narrow else 3, 200 if layout.narrow else 290)
+    for ax, (title, quantities) in zip(axes, PANELS.items(), strict=True):
+        draw_panel(ax, quantities)
+        ax.set_title(title)
+        ax.tick_params(axis="x", rotation=0 if layout.narrow else 40)
+    return figure
+
+
+save(draw, snakemake.output)

@@ -101,7 +101,16 @@ def test_every_colour_changes_on_dark_ground(tmp_path):
         assert f'.dark [stroke="{color}"]{{stroke:{dark}}}' in rules
     # Its own rules hold for a document alone: a page that takes it in has the choice.
     assert '.figure:root [fill="#222222"]' in text
-    assert set(DARK) == {*PALETTE, *RAMP, GROUND, GRID, palette.INK, palette.MUTED, palette.FAINT}
+    assert set(DARK) == {
+        *PALETTE,
+        *RAMP,
+        GROUND,
+        GRID,
+        palette.SHADE,
+        palette.INK,
+        palette.MUTED,
+        palette.FAINT,
+    }
 
 
 @pytest.mark.parametrize(

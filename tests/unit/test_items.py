@@ -198,7 +198,6 @@ def test_each_item_of_the_page_says_what_made_it(plan):
     assert made_by["loss_minimum"]["rule"] == "sweep_loss"
     # Nothing is drawn, so that there is no table to link to.
     assert made_by["supplementary13"]["data"] == []
-    assert made_by["figure3ef"]["data"] == made_by["figure3ef"]["arithmetic"] == []
 
 
 def test_snakemakes_report_lists_every_item_by_its_title(plan):

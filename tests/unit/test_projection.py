@@ -101,14 +101,22 @@ def test_the_path_of_a_shift_is_that_of_vectors_that_were_moved():
     points, shifts = shift_path.pca_with_shifts(x, y)
     both = np.concatenate([x, y])
     axes, shares = eigen(both, 2)
-    placed = (both - both.mean(axis=0)) @ axes.T
+    direction = normalise((x.mean(axis=0) - y.mean(axis=0))[None])[0]
+    rest = both - both.mean(axis=0)
+    rest = rest - np.outer(rest @ direction, direction)
+    widest = np.linalg.svd(rest, full_matrices=False)[2][0]
+    placed = np.abs((both - both.mean(axis=0)) @ np.stack([direction, widest]).T)
     assert points["side"].tolist() == ["a"] * 60 + ["b"] * 60
-    np.testing.assert_allclose(points[["pc_1", "pc_2"]], placed, atol=1e-9)
+    np.testing.assert_allclose(points[["along_gap", "across_gap"]].abs(), placed, atol=1e-9)
+    assert points["along_gap"][points["side"] == "a"].mean() > 0
     gap = x.mean(axis=0) - y.mean(axis=0)
     wide = np.linalg.norm(gap)
     assert len(shifts) == 18
     fractions = np.repeat([-0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5], 2)
     np.testing.assert_allclose(shifts["delta"], fractions * wide, atol=1e-12)
+    own = points.groupby("side")[["along_gap", "across_gap"]].mean()
+    start = shifts[shifts["delta"] == 0].set_index("side")[["along_gap", "across_gap"]]
+    np.testing.assert_allclose(start, own, atol=1e-12)
     for row in shifts.to_dict("records"):
         move = row["delta"] / 2 * gap / wide
         side = normalise(x - move) if row["side"] == "a" else normalise(y + move)

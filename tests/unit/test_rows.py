@@ -230,7 +230,7 @@ def test_the_path_of_a_shift(pair):
     points, path = shift_path.pca_with_shifts(x, y)
     expected, placed = plain.shift_path(x, y)
     pd.testing.assert_frame_equal(path, expected, check_dtype=False, atol=1e-7)
-    np.testing.assert_allclose(points[["pc_1", "pc_2"]], placed, atol=1e-7)
+    np.testing.assert_allclose(points[["along_gap", "across_gap"]], placed, atol=1e-7)
     assert list(points["side"]) == ["a"] * 40 + ["b"] * 40
 
 

@@ -1,90 +1,91 @@
 """Both modalities of a set in the plane, a line per pair (Figure 1; Supplementary 4 and 15)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from matplotlib import pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from modality_gap.figures.palette import FAINT, IMAGE_COLOR, MUTED, TEXT_COLOR
-from modality_gap.figures.style import letter, plain
+from modality_gap.figures.style import Layout, plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_COLUMNS = 4
+COLORS = {"a": IMAGE_COLOR, "b": TEXT_COLOR}
+MOST_PAIRS = 500  # drawn of a set, evenly spaced; more would only cover each other
 
 
-def draw_pairs(ax: Axes, points: "pd.DataFrame") -> None:
+def draw_lines(ax: Axes, ends: np.ndarray, **look: Any) -> None:
+    """Draw straight lines (n, 2 ends, 2 coordinates) as one path, whose file is short; with ends
+    that coincide and round caps they are dots."""
+    codes = np.tile([Path.MOVETO, Path.LINETO], len(ends))
+    path = Path(ends.reshape(-1, 2), codes)
+    path.should_simplify = False  # would drop dots
+    ax.add_patch(PathPatch(path, fill=False, capstyle="round", **look))
+
+
+def draw_dots(ax: Axes, points: np.ndarray, size: float, color: str, **look: Any) -> None:
+    """Draw points (n, 2) as dots of a diameter in pixels."""
+    draw_lines(ax, np.repeat(points[:, None], 2, axis=1), lw=size, color=color, **look)
+
+
+def draw_pairs(ax: Axes, points: "pd.DataFrame", size: float = 3) -> None:
     """Draw both modalities of one set in the plane, one line per pair. `points` has the columns
     set, side and the two coordinates; the rows of each side are in the order of the pairs."""
-    first, second = points.columns[2:4]
-    sides = {side: part[[first, second]].to_numpy() for side, part in points.groupby("side")}
-    pairs = LineCollection(
-        list(zip(sides["a"], sides["b"], strict=True)), colors=FAINT, lw=0.3, alpha=0.35
-    )
-    pairs.set_rasterized(True)
-    ax.add_collection(pairs)
-    for side, color in (("a", IMAGE_COLOR), ("b", TEXT_COLOR)):
-        across, up = sides[side].T
-        ax.scatter(across, up, s=4, color=color, lw=0, rasterized=True)
+    coordinates = points.columns[2:4]
+    sides = {side: part[coordinates].to_numpy() for side, part in points.groupby("side")}
+    step = -(-len(sides["a"]) // MOST_PAIRS)
+    sides = {side: part[::step] for side, part in sides.items()}
+    draw_lines(ax, np.stack([sides["a"], sides["b"]], axis=1), lw=0.4, color=FAINT, alpha=0.35)
+    for side, part in sides.items():
+        draw_dots(ax, part, size, COLORS[side])
+    ax.autoscale_view()
     ax.set(xticks=[], yticks=[])
-
-
-def pairs_legend(figure: Figure) -> None:
-    """The legend of `draw_pairs`, below the panels."""
-    handles = [
-        plt.Line2D([], [], marker="o", ls="", color=IMAGE_COLOR, label="image (video, protein)"),
-        plt.Line2D([], [], marker="o", ls="", color=TEXT_COLOR, label="text"),
-        plt.Line2D([], [], color=FAINT, label="a pair"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    ax.spines[:].set(visible=True, color=FAINT, lw=0.6)
 
 
 def draw_sets(
-    gaps: "pd.DataFrame", points: "pd.DataFrame", letters: dict[str, str], drawing: float = 0
-) -> tuple[Figure, Axes | None]:
-    """One panel per set and one column per model, trained above random weights (as Figure 1).
+    figure: Figure | SubFigure,
+    layout: Layout,
+    models: "pd.DataFrame",
+    points: "pd.DataFrame",
+    letters: dict[str, str],
+) -> None:
+    """One column per model, trained above random weights, in rows of as many as fit.
 
-    `gaps` is gap.csv indexed by set, `points` as `draw_pairs` takes it for all sets, `letters` by
-    weights the letter of the row. Returns the figure and, where `drawing` (inches) is not 0, axes
-    of that height above the panels.
+    `models` is what `models_in_order` makes, `points` as `draw_pairs` takes it for all sets,
+    `letters` by weights the letter of the row.
     """
-    models = list(dict.fromkeys(gaps["model"]))
-    columns = min(MOST_COLUMNS, len(models))
+    columns = min(len(models), 4 if layout.narrow else 7)
     blocks = [models[start : start + columns] for start in range(0, len(models), columns)]
-    above = 1 if drawing else 0  # rows above the panels
-    heights = [drawing] * above + [3.2] * 2 * len(blocks)
-    figure = plt.figure(figsize=(10, sum(heights)))
-    grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
-    top = figure.add_subplot(grid[0, :]) if drawing else None
-    for block, names in enumerate(blocks):
-        for line, (weights, panel) in enumerate(letters.items()):
-            for column in range(columns):
-                ax = figure.add_subplot(grid[above + 2 * block + line, column])
-                model = names[column] if column < len(names) else None
-                match = gaps.index[(gaps["model"] == model) & (gaps["weights"] == weights)]
-                if len(match):
-                    draw_pairs(ax, points[points["set"] == match[0]])
-                    _number_set(ax, gaps.loc[match[0]])
-                else:
+    grid = figure.add_gridspec(2 * len(blocks), columns)
+    for block, part in enumerate(blocks):
+        for line, (weights, letter) in enumerate(letters.items()):
+            for column, row in enumerate(part.to_dict("records")):
+                ax = figure.add_subplot(grid[2 * block + line, column])
+                if row[weights] is None:
                     ax.set_axis_off()
-                    if model:
-                        note = f"{plain(model)}:\nno {weights} weights\navailable"
-                        ax.text(0.5, 0.5, note, ha="center", va="center", color=MUTED)
+                    ax.text(0.5, 0.5, f"no {weights}\nweights", ha="center", va="center",
+                            color=MUTED, fontsize="small", transform=ax.transAxes)  # fmt: skip
+                else:
+                    draw_pairs(ax, points[points["set"] == row[weights]], 2 if layout.narrow else 3)
+                if line == 0:
+                    width = 12 if layout.narrow else 17
+                    ax.set_title(plain(row["model"], width), loc="center", weight="normal",
+                                 fontsize="small")  # fmt: skip
                 if column == 0:
-                    letter(ax, panel)
-    pairs_legend(figure)
-    return figure, top
+                    ax.set_ylabel(f"{letter} {weights}", fontsize="small")
 
 
-def _number_set(ax: Axes, row: "pd.Series") -> None:
-    ax.set_title(plain(f"{row['model']}, {row['weights']}"))
-    ax.set_xlabel(
-        f"gap {row['gap']:.3f} [{row['gap_low']:.3f}, {row['gap_high']:.3f}]\n"
-        f"mean cosine {row['mean_cosine_a']:.2f} | {row['mean_cosine_b']:.2f}\n"
-        f"recall@1 {row['recall1_ab']:.3f} | {row['recall1_ba']:.3f}\n"
-        f"separable {row['separability']:.3f}   n {row['n']}",
-        fontsize=9,
-    )
+def modalities_legend(figure: Figure | SubFigure) -> None:
+    """Which colour is which modality, below the panels."""
+    names = {"a": "images, videos, proteins", "b": "texts"}
+    handles = [
+        Line2D([], [], marker="o", ls="", ms=6, color=COLORS[side], label=name)
+        for side, name in names.items()
+    ]
+    figure.legend(handles=handles, labelcolor="linecolor", loc="outside lower center", ncols=2)

@@ -13,7 +13,7 @@ ground is a rectangle of the colour `GROUND`, which the rules change as well.
 """
 
 GROUND = "#ffffff"
-INK, MUTED, FAINT, GRID = "#222222", "#5f6670", "#8c9196", "#e2e2e2"
+INK, MUTED, FAINT, GRID, SHADE = "#222222", "#5f6670", "#8c9196", "#e2e2e2", "#f4f6f8"
 # The hues of Okabe and Ito, which stay apart for every common kind of colour blindness, each as
 # dark as text on light ground has to be. Grey follows, for what is shown for comparison.
 PALETTE = [
@@ -37,6 +37,7 @@ DARK = {
     MUTED: "#a9b0b8",
     FAINT: "#747b83",
     GRID: "#33383f",
+    SHADE: "#272c33",
     **dict(zip(PALETTE, DARK_PALETTE, strict=True)),
     **dict(zip(RAMP, DARK_RAMP, strict=True)),
 }

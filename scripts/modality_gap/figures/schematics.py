@@ -1,4 +1,4 @@
-"""The drawings of the paper that show no data: Figure 1(a), Figure 3(e) and Figure 3(f)."""
+"""The drawings of the paper that show no data: Figure 1(a) and Figure 3(e)."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,16 @@ from mpl_toolkits.mplot3d import Axes3D, proj3d
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 from numpy.typing import ArrayLike, NDArray
 
-from modality_gap.figures.palette import FAINT, GROUND, IMAGE_COLOR, INK, MUTED, PALETTE, TEXT_COLOR
-
-SPHERE_FILL = "#F4F6F8"
-THETA_COLOR, PHI_COLOR = PALETTE[2], PALETTE[4]
+from modality_gap.figures.palette import (
+    FAINT,
+    GROUND,
+    IMAGE_COLOR,
+    INK,
+    MUTED,
+    PALETTE,
+    SHADE,
+    TEXT_COLOR,
+)
 
 # Six pairs around the front of the equator; the texts of the two middle pairs are exchanged.
 IMAGE_PHI = (-62.5, -37.5, -12.5, 12.5, 37.5, 62.5)
@@ -23,28 +29,27 @@ TEXT_PHI = (-62.5, -37.5, 12.5, -12.5, 37.5, 62.5)
 
 
 def draw_two_encoders(ax: Axes) -> None:
-    """Figure 1(a): two encoders, their two cones on the unit sphere, the gap and the loss.
+    """Figure 1(a): two encoders, their two cones on the unit sphere, and the gap between them.
 
-    The axes become 10 x 2.6 units of equal length, made for a figure of 10 x 2.6 inches.
+    The axes become 6 x 2.6 units of equal length, made for a width of 350 pixels or more.
     """
-    ax.set(xlim=(0, 10), ylim=(0, 2.6), aspect="equal")
+    ax.set(xlim=(0, 6), ylim=(0, 2.6), aspect="equal")
     ax.axis("off")
     image_y, text_y = 1.96, 0.64
 
     _picture_icon(ax, 0.55, image_y)
     _caption_icon(ax, 0.55, text_y)
     rows = (
-        (image_y, "image\nencoder $f$", "$x_i$", IMAGE_COLOR),
-        (text_y, "text\nencoder $g$", "$y_i$", TEXT_COLOR),
+        (image_y, "image\nencoder", "x", IMAGE_COLOR),
+        (text_y, "text\nencoder", "y", TEXT_COLOR),
     )
     for y, name, symbol, color in rows:
         _arrow(ax, (1.06, y), (1.48, y), color)
         _encoder(ax, 1.52, y, name, color)
         _arrow(ax, (2.74, y), (3.84, y), color)
-        ax.text(3.2, y + 0.17, symbol, ha="center", va="center", color=color, fontsize=12)
+        ax.text(3.2, y + 0.17, symbol, ha="center", va="center", color=color)
 
     _cones(ax, centre=(4.72, 1.3), radius=1.14)
-    _formulas(ax, x=6.2)
 
 
 def _arrow(
@@ -93,20 +98,20 @@ def _picture_icon(ax: Axes, x: float, y: float) -> None:
 def _caption_icon(ax: Axes, x: float, y: float) -> None:
     """A short caption."""
     _card(ax, x, y, TEXT_COLOR)
-    ax.text(x, y, "“A sunny\nday in the\nhills.”", ha="center", va="center", fontsize=9)
+    ax.text(x, y, "“sunny\nhills”", ha="center", va="center", fontsize="small")
 
 
 def _encoder(ax: Axes, x: float, y: float, name: str, color: str) -> None:
     """A trapezoid that narrows to the right, from x to x + 1.18."""
     corners = [(x, y - 0.5), (x, y + 0.5), (x + 1.18, y + 0.3), (x + 1.18, y - 0.3)]
     ax.add_patch(Polygon(corners, facecolor=color, joinstyle="round", linewidth=0))
-    ax.text(x + 0.57, y, name, ha="center", va="center", color=GROUND, fontweight="bold")
+    ax.text(x + 0.57, y, name, ha="center", va="center", color=GROUND, fontsize="small")
 
 
 def _cones(ax: Axes, centre: tuple[float, float], radius: float) -> None:
     """The unit sphere with a cone of embeddings for each modality and the gap between them."""
     x, y = centre
-    ax.add_patch(Circle(centre, radius, facecolor=SPHERE_FILL, edgecolor=MUTED, linewidth=0.8))
+    ax.add_patch(Circle(centre, radius, facecolor=SHADE, edgecolor=MUTED, linewidth=0.8))
     halves = ((180, 360, "solid"), (0, 180, (0, (3, 3))))
     for start, end, dash in halves:
         size = {"width": 2 * radius, "height": 0.5 * radius, "theta1": start, "theta2": end}
@@ -137,43 +142,15 @@ def _cones(ax: Axes, centre: tuple[float, float], radius: float) -> None:
 
     image_middle, text_middle = middles
     _arrow(ax, tuple(text_middle), tuple(image_middle), INK, width=1.8)
-    gap = ax.text(image_middle[0] - 0.09, y, r"$\vec{\Delta}_{\mathrm{gap}}$", fontsize=12)
-    gap.set(ha="right", va="center", bbox={"facecolor": SPHERE_FILL, "linewidth": 0, "pad": 1})
-    ax.text(x + 0.5, y + 0.5, "unit\nsphere", ha="center", va="center", color=MUTED, fontsize=9)
+    gap = ax.text(image_middle[0] - 0.09, y, "gap", fontweight="bold")
+    gap.set(ha="right", va="center", bbox={"facecolor": SHADE, "linewidth": 0, "pad": 1})
+    ax.text(
+        x + 0.5, y + 0.5, "unit\nsphere", ha="center", va="center", color=MUTED, fontsize="small"
+    )
     ax.plot(x, y, ".", color=MUTED, markersize=4)
 
 
-def _formulas(ax: Axes, x: float) -> None:
-    """The gap and the symmetric contrastive loss of a batch of N pairs."""
-    lines = (
-        (2.42, "Modality gap", 10, "bold"),
-        (
-            2.02,
-            r"$\vec{\Delta}_{\mathrm{gap}} = \dfrac{1}{N}\sum_i x_i - \dfrac{1}{N}\sum_i y_i$",
-            12,
-            "normal",
-        ),
-        (1.45, "Symmetric contrastive loss", 10, "bold"),
-        (
-            1.08,
-            r"$\mathcal{L} = \dfrac{1}{2}\,(\mathcal{L}_{\mathrm{image}\to\mathrm{text}}"
-            r" + \mathcal{L}_{\mathrm{text}\to\mathrm{image}})$",
-            12,
-            "normal",
-        ),
-        (
-            0.48,
-            r"$\mathcal{L}_{\mathrm{image}\to\mathrm{text}} = -\dfrac{1}{N}\sum_i\,\log\,"
-            r"\dfrac{\exp(x_i\cdot y_i/\tau)}{\sum_j \exp(x_i\cdot y_j/\tau)}$",
-            12,
-            "normal",
-        ),
-    )
-    for y, text, size, weight in lines:
-        ax.text(x, y, text, va="center", fontsize=size, fontweight=weight)
-
-
-# ---------------------------------------------------------------- Figure 3(e, f), on the sphere
+# ---------------------------------------------------------------- Figure 3(e), on the sphere
 
 
 def draw_sphere(
@@ -209,36 +186,8 @@ def draw_sphere(
     top, bottom = _xyz(text_theta, 90, 1.08), _xyz(90, 90, 1.08)
     _arrow3d(ax, bottom, top, INK, width=1.4, style="<|-|>")
     _label(ax, _xyz((90 + text_theta) / 2, 90, 1.13), "gap", INK, ha="left")
-    _label(ax, _xyz(90, -90, 1.06), r"$\theta = 90°$", IMAGE_COLOR, ha="right")
-    _label(ax, _xyz(text_theta, -100, 1.1), rf"$\theta = {text_theta:g}°$", TEXT_COLOR, ha="right")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.06), ncols=2)
-
-
-def draw_spherical_coordinates(ax: Axes3D, theta: float = 48, phi: float = 52) -> None:
-    """Figure 3(f): the polar angle theta and the azimuth phi of a point of the unit sphere."""
-    _unit_sphere(ax, elevation=20, azimuth=24)
-    _parallel(ax, 90, FAINT)
-    for end, name in (((1.6, 0, 0), "$x$"), ((0, 1.25, 0), "$y$"), ((0, 0, 1.22), "$z$")):
-        _arrow3d(ax, (0, 0, 0), end, MUTED, width=0.9)
-        _label(ax, np.multiply(end, 1.08), name, MUTED)
-
-    point, foot = _xyz(theta, phi), _xyz(90, phi, np.sin(np.radians(theta)))
-    dashes = {"color": MUTED, "linewidth": 1.0, "linestyle": (0, (3, 2)), "zorder": 3}
-    ax.plot(*np.column_stack([np.zeros(3), foot, point]), **dashes)
-    ax.plot(*np.column_stack([np.zeros(3), point]), color=INK, linewidth=1.6, zorder=4)
-    ax.plot(*_xyz(np.linspace(0, 90, 46), phi), color=FAINT, linewidth=0.8, zorder=2)
-
-    polar, azimuth = (
-        _xyz(np.linspace(0, theta, 46), phi, 0.5),
-        _xyz(90, np.linspace(0, phi, 46), 0.5),
-    )
-    arc = {"linewidth": 2.2, "zorder": 4}
-    ax.plot(*polar, color=THETA_COLOR, label=r"polar angle $\theta$", **arc)
-    ax.plot(*azimuth, color=PHI_COLOR, label=r"azimuth $\varphi$", **arc)
-    _label(ax, _xyz(theta / 2, phi, 0.62), r"$\theta$", THETA_COLOR, size=13)
-    _label(ax, _xyz(90, phi / 2, 0.66), r"$\varphi$", PHI_COLOR, size=13)
-    ax.plot(*point, "o", color=INK, markersize=7.5, zorder=6)
-    _label(ax, _xyz(theta, phi, 1.1), r"$(\theta, \varphi)$", INK, size=12, ha="left")
+    _label(ax, _xyz(90, -90, 1.06), "θ = 90°", IMAGE_COLOR, ha="right")
+    _label(ax, _xyz(text_theta, -100, 1.1), f"θ = {text_theta:g}°", TEXT_COLOR, ha="right")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.06), ncols=2)
 
 
@@ -262,7 +211,7 @@ def _unit_sphere(ax: Axes3D, elevation: float, azimuth: float) -> None:
     up = _xyz(elevation, azimuth + 180)
     angle = np.linspace(0, 2 * np.pi, 181)
     outline = np.outer(np.cos(angle), right) + np.outer(np.sin(angle), up)
-    disc = Poly3DCollection([outline], facecolor=SPHERE_FILL, edgecolor=MUTED, linewidth=0.8)
+    disc = Poly3DCollection([outline], facecolor=SHADE, edgecolor=MUTED, linewidth=0.8)
     disc.set_zorder(1)
     ax.add_collection3d(disc)
 
@@ -291,7 +240,5 @@ def _arrow3d(
     _arrow(ax, tail, head, color, width, style)
 
 
-def _label(
-    ax: Axes3D, xyz: ArrayLike, text: str, color: str, size: float = 10, ha: str = "center"
-) -> None:
-    ax.text(*np.asarray(xyz), text, color=color, fontsize=size, ha=ha, va="center", zorder=7)
+def _label(ax: Axes3D, xyz: ArrayLike, text: str, color: str, ha: str = "center") -> None:
+    ax.text(*np.asarray(xyz), text, color=color, fontsize="small", ha=ha, va="center", zorder=7)

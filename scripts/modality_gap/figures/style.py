@@ -11,7 +11,9 @@ import matplotlib as mpl
 from cycler import cycler
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from modality_gap.figures.palette import FAINT, GROUND, INK, PALETTE
 from modality_gap.figures.svg import themed
@@ -127,6 +129,13 @@ def fraction(temperature: float) -> str:
 def letter(ax: Axes, label: str) -> None:
     """Put a panel letter such as "(a)" before the title."""
     ax.set_title(f"{label} {ax.get_title(loc='left')}".rstrip())
+
+
+def decimals(*axes: Axis) -> None:
+    """Label the powers of ten of logarithmic axes as decimals: exponents are too small to read."""
+    for axis in axes:
+        axis.set_major_formatter(lambda value, _: f"{value:.9f}".rstrip("0").rstrip("."))
+        axis.set_minor_locator(NullLocator())
 
 
 def label_line(ax: Axes, text: str, at: tuple[float, float], color: str, **options: Any) -> None:

@@ -41,6 +41,10 @@ def themed(svg: bytes) -> str:
     root.attrib |= {"class": "figure", "width": f"{width:g}", "height": f"{height:g}"}
     style = ElementTree.Element(f"{{{SVG}}}style")
     style.text = STYLE
+    # What is used many times takes its colours from where it is used.
+    for path in root.iterfind(f".//{{{SVG}}}defs/{{{SVG}}}path"):
+        for name in COLORS & path.attrib.keys():
+            del path.attrib[name]
     root.insert(0, style)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 

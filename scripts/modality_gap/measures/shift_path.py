@@ -7,7 +7,18 @@ from modality_gap.measures.gap import gap
 from modality_gap.measures.projection import principal_components
 from modality_gap.measures.shift import shift, unit_gap_vector
 
-COLUMNS = ["side", "delta", "pc_1", "pc_2", "share_1", "share_2", "share_first_6", "n"]
+COLUMNS = [
+    "side",
+    "delta",
+    "along_gap",
+    "across_gap",
+    "pc_1",
+    "pc_2",
+    "share_1",
+    "share_2",
+    "share_first_6",
+    "n",
+]
 # Of the gap: from half of it wider to the centres' exchange and as far beyond.
 FRACTIONS = np.linspace(-0.5, 1.5, 9)
 
@@ -15,25 +26,34 @@ FRACTIONS = np.linspace(-0.5, 1.5, 9)
 def pca_with_shifts(x: np.ndarray, y: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A set's part of pca.parquet and of pca_shifts.csv, of unit vectors x, y (n, d).
 
-    The first has each vector on the first two principal components of all 2n: side (a or b), pc_1,
-    pc_2. The second has each side's centre after every shift, half of delta on either side, and the
-    components' shares of the variance; it is empty where there is no gap to shift along.
+    The first has each vector, less the mean of all 2n, along the gap and across it, in the
+    direction that has most of the variance there: side (a or b), along_gap, across_gap. The second
+    has each side's centre after every shift, half of delta on either side, in the same plane and on
+    the first two principal components of all 2n, with the components' shares of the variance; it is
+    empty where there is no gap to shift along.
     """
-    centre, components, shares = principal_components(np.concatenate([x, y]), 2)
-    points = []
-    for side, vectors in {"a": x, "b": y}.items():
-        placed = (vectors - centre) @ components.T
-        points.append(pd.DataFrame({"side": side, "pc_1": placed[:, 0], "pc_2": placed[:, 1]}))
+    both = np.concatenate([x, y])
+    centre, components, shares = principal_components(both, 2)
     distance, shifts = gap(x, y), []
     direction = unit_gap_vector(x, y) if distance else np.zeros(x.shape[1])
+    plane = _plane_of_gap(both - centre, direction)
+    points = []
+    for side, vectors in {"a": x, "b": y}.items():
+        placed = (vectors - centre) @ plane.T
+        points.append(
+            pd.DataFrame({"side": side, "along_gap": placed[:, 0], "across_gap": placed[:, 1]})
+        )
     for fraction in FRACTIONS if distance else ():
         for side, vectors, sign in (("a", x, -1), ("b", y, 1)):
             moved = shift(vectors, direction, sign * fraction * distance / 2).mean(axis=0)
+            along, across = plane @ (moved - centre)
             placed = (moved - centre) @ components.T
             shifts.append(
                 {
                     "side": side,
                     "delta": fraction * distance,
+                    "along_gap": along,
+                    "across_gap": across,
                     "pc_1": placed[0],
                     "pc_2": placed[1],
                     "share_1": shares[0],
@@ -43,3 +63,10 @@ def pca_with_shifts(x: np.ndarray, y: np.ndarray) -> tuple[pd.DataFrame, pd.Data
                 }
             )
     return pd.concat(points), pd.DataFrame(shifts, columns=None if shifts else COLUMNS)
+
+
+def _plane_of_gap(centred: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """The unit gap vector and the first principal component across it (2, d), of centred vectors
+    (n, d). Where there is no gap, the direction is zero."""
+    rest = centred - np.outer(centred @ direction, direction)
+    return np.stack([direction, principal_components(rest, 1)[1][0]])

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from modality_gap.paper.items import Item, makings
+from modality_gap.paper.items import Item, makings, makings_of_sets
 
 RELEASED = "released_"  # how the names of the authors' own files begin in config/assets.yaml
 NOTHING = "The data and the encoders are the paper's own."
@@ -70,6 +70,15 @@ def stand_ins(
             texts[name in relations["neighbours"]][text] = None
     others = [label for _, label, text in origins if text is None]
     return Origins(list(texts[False]), list(texts[True]), others)
+
+
+def own_sets(relations: Mapping, sets: Mapping, config: Mapping) -> list[str]:
+    """The names of the sets whose data and encoders are all the paper's own."""
+    return [
+        name
+        for name, entry in sets.items()
+        if not any(stand_ins(relations, *makings_of_sets([entry], config), config))
+    ]
 
 
 def _origins(
