@@ -104,6 +104,7 @@ WRITERS = {
     "grad.pth": lambda p: torch.save(torch.nn.Parameter(torch.tensor(A)), p),
     "bfloat16.pt": lambda p: torch.save(torch.tensor(A).bfloat16(), p),
     "old.pt": lambda p: torch.save(torch.tensor(A), p, _use_new_zipfile_serialization=False),
+    "numbered.pt": lambda p: torch.save({0: torch.tensor(A)}, p),
     "dictionary.pt": lambda p: torch.save({"x": torch.tensor(A), "epoch": 3}, p),
     "float32.safetensors": lambda p: save_file({"x": torch.tensor(A)}, p),
     "float16.safetensors": lambda p: save_file({"x": torch.tensor(A).half()}, p),
@@ -394,7 +395,21 @@ REFUSED = {
         lambda p: np.savez(p, np.array([[{}, 1]], dtype=object), allow_pickle=True),
         "Python objects|cannot be read|holds",
     ),
-    "one.npy": (lambda p: np.save(p, A[:, :1]), "1 dimension, in which all cosines are 1 or -1"),
+    "one.npy": (lambda p: np.save(p, A[:, :1]), "of dimension 1, in which a cosine is 1 or -1"),
+    "no_vectors.npy": (lambda p: np.save(p, np.ones((N, 0, D))), "give numbers of shape"),
+    "no_numbers.npy": (lambda p: np.save(p, A[:, :0]), r"shape \(30, 0\); give numbers"),
+    "array.npz": (lambda p: np.save(p.open("wb"), A), "cannot be read as an .npz archive"),
+    "archive.npy": (lambda p: np.savez(p.open("wb"), A), "is an .npz archive; give its name"),
+    "abstract.pt": (lambda p: torch.save(torch.ones(N, D, device="meta"), p), "not a tensor of"),
+    "float_id.parquet": (
+        lambda p: parquet(p, lists(A, ONE), id=np.arange(N) / 2), "'id' is double, but ids are"
+    ),
+    "columns.parquet": (
+        lambda p: pq.write_table(
+            pa.Table.from_arrays([lists(A, ONE)] * 2, names=["vector", "vector"]), p
+        ),
+        "has two columns 'vector'",
+    ),
     "short.npy": (lambda p: np.save(p, A[1:]), "29 items against 30|30 items against 29"),
     "wide.npy": (lambda p: np.save(p, np.ones((N, 7))), "7 dimensions against 6"),
     "no.npz": (raw(b"PK\x03\x04"), "cannot be read as an .npz archive"),

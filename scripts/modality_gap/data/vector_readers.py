@@ -75,7 +75,7 @@ def read_npz(path: str, key: Key = "", ids: IdKey = "") -> Source:
             texts = arrays[named(path, names, ids, "array")] if ids else None
     except InputError:
         raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise _unreadable(path, "an .npz archive", error) from error
 
     def tiles() -> Iterator[np.ndarray]:
@@ -133,14 +133,11 @@ def read_torch(path: str, key: Key = "") -> Source:
             "torch.save(tensor.cpu(), file)."
         ) from error
     if isinstance(content, dict):
-        names = [str(name) for name, one in content.items() if isinstance(one, torch.Tensor)]
-        if not key:
-            arrays = [name for name in names if content.get(name) is not None]
-            key = only(path, arrays, "tensor", "key")
-        content = {str(name): one for name, one in content.items()}[
-            named(path, names, key, "tensor")
-        ]
-    if not isinstance(content, torch.Tensor) or content.layout != torch.strided:
+        tensors = {str(name): one for name, one in content.items() if isinstance(one, torch.Tensor)}
+        key = key or only(path, list(tensors), "tensor", "key")
+        content = tensors[named(path, list(tensors), key, "tensor")]
+    is_tensor = isinstance(content, torch.Tensor) and content.layout == torch.strided
+    if not is_tensor or content.is_nested or content.is_meta:
         called = type(content).__name__
         raise InputError(f"{path}: holds a {called}, not a tensor of shape (n, d); save that.")
     kind = str(content.dtype).removeprefix("torch.")

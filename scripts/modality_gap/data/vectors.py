@@ -82,8 +82,8 @@ def of_array(
     """
     import numpy as np
 
-    if len(shape) not in (2, 3) or kind[:1] not in "fiu":
-        called = "Python objects" if kind.startswith("O") else kind or "values"
+    if len(shape) not in (2, 3) or kind[:1] not in "fiu" or shape[1] == 0:
+        called = "Python objects" if kind == "object" else kind or "values"
         raise InputError(
             f"{path}: holds {called} of shape {tuple(shape)}; give numbers of shape (n, d)."
         )
@@ -152,6 +152,8 @@ def of_table(
     if not column:
         column = "vector" if "vector" in schema.names else only(path, lists, "vectors", "column")
     named(path, schema.names, column, "column")
+    if twice := next((name for name in schema.names if schema.names.count(name) > 1), ""):
+        raise InputError(f"{path}: has two columns {twice!r}; give each a name of its own.")
     if column not in lists:
         raise InputError(
             f"{path}: column {column!r} is {schema.field(column).type}, not one list of numbers "
@@ -223,11 +225,7 @@ def _id_column(path: str, schema: pa.Schema, ids: str) -> str:
     """The column of ids: the one that is named, a usual one, or none."""
     if ids:
         return named(path, schema.names, ids, "column")
-    usual = [
-        name
-        for name in USUAL_IDS
-        if name in schema.names and (name == "item_id" or _is_id(_values(schema.field(name).type)))
-    ]
+    usual = [name for name in USUAL_IDS if name in schema.names]
     return usual[0] if usual else ""
 
 
@@ -255,7 +253,8 @@ def ids_of_table(
         ids = batch[column]
         if not _is_id(_values(ids.type)):
             raise InputError(
-                f"{path}: column {column!r} is {ids.type}; ids are whole numbers or texts."
+                f"{path}: column {column!r} is {ids.type}, but ids are whole numbers or texts; "
+                "write it so, or name another column by `ids`."
             )
         if ids.null_count:
             raise InputError(f"{path}: column {column!r} holds nulls; give every item an id.")

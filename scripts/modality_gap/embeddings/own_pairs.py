@@ -41,17 +41,17 @@ def match(a: Source, b: Source, several: str = "") -> Match:
     equally many, and for several vectors of an item without `several`.
     """
     for source in (a, b):
-        if source.items == 0:
+        if source.vectors == 0:
             raise InputError(f"{source.path}: holds no embeddings; give at least one row.")
+        if source.dim < 2:
+            raise InputError(
+                f"{source.path}: the vectors are of dimension {source.dim}, in which a cosine is 1 "
+                "or -1 at most; give at least 2 dimensions."
+            )
     if a.dim != b.dim:
         raise InputError(
             f"{a.path} and {b.path}: {a.dim} dimensions against {b.dim}; a gap needs both "
             "modalities in one space."
-        )
-    if a.dim < 2:
-        raise InputError(
-            f"{a.path}: the vectors have {a.dim} dimension, in which all cosines are 1 or -1; give "
-            "at least 2."
         )
     names, keys = _keys(a, b, several)
     if not several:
