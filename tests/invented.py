@@ -199,6 +199,21 @@ def training_table(last=1.3):
     )
 
 
+def peak_table():
+    """recall_peak.csv of the sets of `gap_table`."""
+    row = {"n": 1500, "gap": 0.8, "best_distance": 0.9, "p_max_statistic": 0.4}
+    for name, value in (
+        ("recall_at_gap", 0.5),
+        ("recall_closed", 0.35),
+        ("recall_best", 0.52),
+        ("gain", 0.02),
+        ("change_closed", -0.15),
+    ):
+        row |= {name: value, f"{name}_low": value - 0.03, f"{name}_high": value + 0.01}
+    keys = [(name, way) for name in gap_table()["set"] for way in ("ab", "ba")]
+    return pd.DataFrame([row | {"set": name, "direction": way} for name, way in keys])
+
+
 def data():
     return {
         "gap": gap_table(),
@@ -208,6 +223,7 @@ def data():
         "pca_shifts": shifts_table(),
         "loss_landscape": landscape_table(),
         "loss_minimum": minimum_table(),
+        "recall_peak": peak_table(),
         "temperature_summary": temperature_summary(),
         **initialisation_tables(),
         "sphere": sphere_table(),

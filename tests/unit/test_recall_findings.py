@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from invented import peak_table
 
 from modality_gap.pages.findings.recall import able_peaks, closing, recall_findings, recall_tables
 
@@ -18,17 +19,8 @@ def tables():
             "recall1_chance": [0.01] * 3,
         }
     )
-    row = {"n": 1500, "gap": 0.8, "best_distance": 0.9, "p_max_statistic": 0.4}
-    for name, value in (
-        ("recall_at_gap", 0.5),
-        ("recall_closed", 0.35),
-        ("recall_best", 0.52),
-        ("gain", 0.02),
-        ("change_closed", -0.15),
-    ):
-        row |= {name: value, f"{name}_low": value - 0.03, f"{name}_high": value + 0.01}
-    keys = [(name, way) for name in gap["set"] for way in ("ab", "ba")]
-    peak = pd.DataFrame([row | {"set": name, "direction": way} for name, way in keys])
+    peak = pd.concat([peak_table().iloc[:2].assign(set=name) for name in gap["set"]])
+    peak = peak.reset_index(drop=True)
     peak.loc[1, ["p_max_statistic", "gain"]] = [0.25, 0.04]
     return peak, gap
 
