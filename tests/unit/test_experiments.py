@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from scipy import stats
+from scipy import linalg, stats
 
 from modality_gap.embeddings.sets import normalise
 from modality_gap.measures.intervals import t_interval
@@ -151,6 +151,15 @@ def test_a_rotated_start_has_towers_as_they_were_but_for_one_orthogonal_matrix(p
     before, after = (float((x.mean(0) - side.mean(0)).norm()) for side in (y, turned_y))
     # No rotation can do better than the difference of the two centres' lengths.
     assert float((x.mean(0).norm() - y.mean(0).norm()).abs()) <= after < 0.3 * before
+
+
+def test_the_rotation_is_that_of_the_train_pairs_alone(pairs):
+    towers = Towers((10, 7), hidden_layers=1, width=16, dim=6, seed=0)
+    with torch.no_grad():
+        x, y = (side[pairs.train].double().numpy() for side in towers(pairs.a, pairs.b))
+        rotate_second(towers, pairs)
+    wanted = linalg.orthogonal_procrustes(y, x)[0]
+    np.testing.assert_allclose(towers.get_buffer("rotation").numpy(), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "adamw"])
