@@ -151,7 +151,7 @@ def raise_if_download_failed(name: str, tag: str | bool | None) -> Iterator[None
         if not tag:
             raise
         reason = " ".join(str(error).split()).rstrip(".")
-        if "state_dict" in reason:  # they came, but for another architecture
+        if "state_dict" in reason:  # of another architecture
             raise InputError(
                 f"encoders: the pretrained weights of {name} do not fit it ({reason:.300}); give "
                 "others, or remove options.image_size."
