@@ -17,9 +17,9 @@ def able_peaks(peak: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
 
 
 def closing(rows: pd.DataFrame) -> str:
-    """What closing the gap does to recall@1 from the first to the second modality, as a sentence;
-    empty if there is no row."""
-    to_texts = rows[rows["direction"] == "ab"]
+    """What closing the gap does to recall@1 from the first to the second modality, as a sentence,
+    the model that retrieves best first; empty if there is no row."""
+    to_texts = rows[rows["direction"] == "ab"].sort_values("recall_at_gap", ascending=False)
     places = [
         f"{percent(row['recall_at_gap'])} to {percent(row['recall_closed'])} in {row['model']} "
         f"(change {points(row, 'change_closed')} points, n {row['n']:,})"
