@@ -143,12 +143,12 @@ def test_the_default_as_a_module_finds_every_file(root, tmp_path):
         MODULE.format(
             snakefile=repr(str(root / "Snakefile")),
             prefix='replace_prefix: {"results/": "out/"}',
-            result="out/paper.html",
+            result="out/index.html",
         )
     )
     said = run(tmp_path, "--dry-run")
-    assert "gap_write_paper_page" in said
-    assert "output: out/paper.html" in said
+    assert "gap_write_index" in said
+    assert "output: out/index.html" in said
 
 
 @pytest.fixture
