@@ -277,8 +277,10 @@ def columns_of_parquet(
     files: dict[str, str], image: str = "image", **_options: str
 ) -> list[str] | None:
     """Columns of the data set that `read_parquet` makes; None if its files are not there."""
-    from modality_gap.data.parquet import open_parquet
-
+    try:
+        from modality_gap.data.parquet import open_parquet
+    except ImportError:  # beside a plain Snakemake, whose jobs have environments of their own
+        return None
     path = next(iter(several(files, PARQUET_FILES).values()))
     if not Path(path).is_file():
         return None
