@@ -15,8 +15,9 @@ from modality_gap.pages.findings.base import Finding, Table
 from modality_gap.pages.render import Picture, caption_html, picture
 from modality_gap.pages.words import listed
 from modality_gap.paper import show as ledger
-from modality_gap.paper.claims import INCONCLUSIVE, KINDS
+from modality_gap.paper.claims import INCONCLUSIVE
 from modality_gap.paper.items import Item, makings
+from modality_gap.paper.ledger import KINDS
 from modality_gap.paper.stand_ins import Origins, stand_ins
 
 # Verdicts for and against the paper; the others are neither.

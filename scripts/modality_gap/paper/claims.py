@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modality_gap.errors import InputError
+from modality_gap.paper.ledger import KINDS
 from modality_gap.paper.measured import ROUNDING, Measured, measure
 
 REPRODUCED, CONSISTENT, DIFFERS = "reproduced", "consistent", "differs"
@@ -32,14 +33,6 @@ MEANINGS = {
     NOT_RUN: "this configuration lacks what it needs; the line says what, and the command.",
 }
 
-# What evidence was measured on, the strongest first; each with its words in results/claims.csv.
-KINDS = {
-    "own": "paper's own",
-    "neighbouring": "neighbouring model",
-    "simulation": "simulation",
-    "printed": "printed numbers",
-    "stand_in": "stand-in",
-}
 # What holds and what fails is called by the kind of the evidence.
 WORDS = {
     "own": (REPRODUCED, DIFFERS),

@@ -11,6 +11,15 @@ import yaml
 from modality_gap.config.schema import schema_fault
 from modality_gap.errors import InputError
 
+# What evidence was measured on, the strongest first; each with its words in results/claims.csv.
+KINDS = {
+    "own": "paper's own",
+    "neighbouring": "neighbouring model",
+    "simulation": "simulation",
+    "printed": "printed numbers",
+    "stand_in": "stand-in",
+}
+
 # --- reading the ledger -----------------------------------------------------------------------
 
 
@@ -58,8 +67,6 @@ def load_ledger(path: Path, schema_path: Path) -> dict:
 def _check_evidence(evidence: Mapping, name: str) -> None:
     """Raise InputError if evidence has an unknown kind, does not expect exactly one thing, or has a
     bound that is not a number: `cases` can cause these faults after the schema was checked."""
-    from modality_gap.paper.claims import KINDS  # here: every Snakemake reads this file
-
     if evidence["kind"] not in KINDS:
         raise InputError(
             f"{name} has evidence of the kind {evidence['kind']!r}; use one of {', '.join(KINDS)}."

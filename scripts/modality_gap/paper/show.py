@@ -15,12 +15,12 @@ from modality_gap.paper.claims import (
     CONSISTENT,
     DIFFERS,
     INCONCLUSIVE,
-    KINDS,
     NOT_RUN,
     NOT_SEEN,
     REPRODUCED,
     SAME,
 )
+from modality_gap.paper.ledger import KINDS
 
 # Each verdict with the class that marks it on a page.
 MARKS = {
