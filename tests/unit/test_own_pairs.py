@@ -228,6 +228,8 @@ def test_ids_are_matched_by_value(ids, kind, written, tmp_path, monkeypatch):
 
 def test_ids_of_arrays_and_a_file_without_ids(tmp_path):
     np.savez(tmp_path / "a.npz", x=A, ids=np.array(IDS))
+    np.savez(tmp_path / "c.npz", x=A, ids=np.arange(N).astype(">i4"))
+    assert open_source(str(tmp_path / "c.npz"), {"key": "x", "ids": "ids"}).ids[9].as_py() == "9"
     hdf5(tmp_path / "b.h5", x=B[SHUFFLED], ids=np.array([IDS[row] for row in SHUFFLED], dtype="S9"))
     both = ("a.npz", {"ids": "ids", "key": "x"}), ("b.h5", {"ids": "ids"})
     image, text = imported(tmp_path, *both)

@@ -144,13 +144,12 @@ def _of_studies(config: dict, known: Known) -> Iterator[Reference]:
 def _of_tables(config: dict, known: Known) -> Iterator[Reference]:
     for name, entry in config["tasks"].items():
         yield f"tasks.{name}.inputs", entry["inputs"], known.pictures, PICTURES
-    # Without a set of a model, Tables 1 and 2 leave themselves out.
-    for number, name in enumerate(config["table1"]["sets"] if known.with_encoder else ()):
+    for number, name in enumerate(config["table1"]["sets"]):
         yield f"table1.sets[{number}]", name, known.with_encoder, WITH_ENCODER
     for number, name in enumerate(config["table1"]["tasks"]):
         yield f"table1.tasks[{number}]", name, list(config["tasks"]), "task"
     table2 = config["table2"]
-    if known.with_encoder:
+    if known.with_encoder:  # otherwise Table 2 is left out
         yield "table2.set", table2["set"], known.with_encoder, WITH_ENCODER
     yield "table2.inputs", table2["inputs"], known.pictures, PICTURES
 

@@ -13,7 +13,7 @@ def with_rows(config: dict) -> dict:
     """The configuration with its rows of `models` and `pairs` expanded into the entries of
     `encoders`, `projections` and `sets` that they stand for. The options of an encoder are moved
     beside its other keys, where the functions that build encoders expect them. A set without
-    modalities gets image and text.
+    modalities gets image and text. Without a set of a model, Table 1 has no set.
 
     Raises InputError if a row would make an entry that exists already.
     """
@@ -35,7 +35,11 @@ def with_rows(config: dict) -> dict:
                     )
             expanded[section] |= of_section
     expanded["encoders"] = {name: _flat(spec) for name, spec in expanded["encoders"].items()}
-    return {**config, **expanded, "models": {}, "pairs": {}}
+    expanded |= {"models": {}, "pairs": {}}
+    # Table 1 is left out if no set has a model.
+    if not any({"encoder", "projection"} & entry.keys() for entry in expanded["sets"].values()):
+        expanded["table1"] = {**config.get("table1", {}), "sets": []}
+    return {**config, **expanded}
 
 
 def _flat(spec: dict) -> dict:

@@ -124,6 +124,9 @@ def ids_of_array(path: str, ids: np.ndarray, items: int) -> pa.ChunkedArray:
         raise InputError(f"{path}: has ids of shape {ids.shape} for {items} items; give one each.")
     if ids.dtype.kind not in "iuUSO":
         raise InputError(f"{path}: has ids of type {ids.dtype}; give whole numbers or texts.")
+    if ids.dtype.kind in "iu":
+        native = ids.astype(ids.dtype.newbyteorder("="))
+        return pa.chunked_array([pa.array(native).cast(pa.large_string())])
     texts = [one.decode() if isinstance(one, bytes) else str(one) for one in ids.tolist()]
     return pa.chunked_array([pa.array(texts, pa.large_string())])
 

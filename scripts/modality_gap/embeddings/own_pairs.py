@@ -14,7 +14,13 @@ import pyarrow as pa
 from modality_gap.config.rows import OF_ITEM
 from modality_gap.data.tiles import TILE
 from modality_gap.data.vectors import LISTED, Source
-from modality_gap.embeddings.sets import METADATA_KEY, EmbeddingWriter, hash_ids, ids_and_vectors
+from modality_gap.embeddings.sets import (
+    METADATA_KEY,
+    EmbeddingWriter,
+    first_repeated,
+    hash_ids,
+    ids_and_vectors,
+)
 from modality_gap.errors import InputError
 
 
@@ -90,8 +96,10 @@ def _keys(
     """For each side the id of each vector and a number that is equal for equal ids."""
     repeats = [_repeats(one) for one in (a, b)]
     if a.ids is not None and b.ids is not None:
-        own = (a.ids, b.ids)
-        ids = [known.take(pa.array(of)) for known, of in zip(own, repeats, strict=True)]
+        ids = [
+            known if one.counts is None else known.take(pa.array(of))
+            for one, known, of in zip((a, b), (a.ids, b.ids), repeats, strict=True)
+        ]
         return ids, (_hashes(ids[0]), _hashes(ids[1]))
     if a.items != b.items:
         few, many = sorted((a, b), key=lambda one: one.items)
@@ -134,10 +142,8 @@ def _hashes(ids: pa.ChunkedArray) -> np.ndarray:
 
 def _refuse_several(source: Source, keys: np.ndarray, names: pa.ChunkedArray) -> None:
     """Raises InputError that names the first item with several vectors."""
-    _, first, counts = np.unique(keys, return_index=True, return_counts=True)
-    repeated = first[counts > 1]
-    if len(repeated):
-        row = int(repeated.min())
+    row = first_repeated(keys)
+    if row is not None:
         raise InputError(
             f"{source.path}: item_id {names[row].as_py()!r} occurs more than once "
             f"({(keys == keys[row]).sum()} times); make the ids unique, or say by `several` which "
