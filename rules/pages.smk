@@ -69,6 +69,7 @@ rule write_figures:
                 if ITEMS[name].kind == "figure" and name not in NOT_RUN
             ]
         ),
+        texts=[f"results/{ITEMS[name].path}" for name in names_of(ITEMS, "text")],
         tables=tables_of_page,
         curves=[
             f"results/statistics/training/{model}.csv"

@@ -78,21 +78,21 @@ use rule plot_figure2c as plot_supplementary7 with:
         published={},
 
 
-rule draw_supplementary12:
+rule write_supplementary12:
     """Supplementary 12: the contrastive loss as a text that runs, and as it was released."""
     input:
         shipped("scripts/supplement/contrastive_loss.py"),
-        code=code("supplement/draw_supplementary12"),
+        code=code("supplement/write_supplementary12"),
     output:
-        **figure("supplementary12"),
+        in_report("supplementary12"),
     log:
-        "results/logs/draw_supplementary12.log",
+        "results/logs/write_supplementary12.log",
     benchmark:
-        "results/benchmarks/draw_supplementary12.tsv"
+        "results/benchmarks/write_supplementary12.tsv"
     conda:
         "../envs/figures.yaml"
     script:
-        "../scripts/supplement/draw_supplementary12.py"
+        "../scripts/supplement/write_supplementary12.py"
 
 
 use rule project_initialisations as project_seed_study with:

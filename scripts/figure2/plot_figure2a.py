@@ -46,7 +46,8 @@ def draw_encoder(ax: Axes, encoder: str, layout: Layout) -> None:
         tick.set_color(color)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.set(xlim=snakemake.params.axis, ylim=(-0.05, 3), title=encoder)
+    ax.set_xlim(snakemake.params.axis)
+    ax.set(ylim=(-0.05, 3), title=encoder)
 
 
 def draw(layout: Layout) -> Figure:

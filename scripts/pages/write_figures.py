@@ -5,6 +5,7 @@ from modality_gap.logs import log_to
 log_to(snakemake)
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -64,6 +65,8 @@ sections = paper.sections(
     errata["errata"],
     {name: not_run[name] for name in params.not_run},
 )
+codes = {Path(path).stem: text(path) for path in inputs.texts}
+sections = [replace(section, code=codes.get(section.id, "")) for section in sections]
 record = Path(params.record)
 html = render.render_page(
     {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},

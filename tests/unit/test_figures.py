@@ -750,3 +750,16 @@ def test_experiment_same_modality(draw):
         assert f"{modality}s twice: separable {row['separability_after']:.2f}" in text.get_text()
         recall = sorted(row[[f"recall1_{way}_after" for way in ("ab", "ba")]])
         assert f"recall@1 {recall[0]:.2f} to {recall[1]:.2f}" in text.get_text()
+
+
+def test_supplementary12_is_text(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(logs, "log_to", lambda _: None)
+    (tmp_path / "code.py").write_text(
+        "# about\ndef f(x):\n    return x  # same\n\n\n# --- released\n\n\ndef g(y):\n    pass\n"
+    )
+    files = {"input": [tmp_path / "code.py"], "output": [tmp_path / "code.txt"], "log": ["log"]}
+    script = script_path(root, "write_supplementary12")
+    runpy.run_path(str(script), {"snakemake": SimpleNamespace(**files)})
+    assert (tmp_path / "code.txt").read_text() == (
+        "# (a)\ndef f(x):\n    return x  # same\n\n# (b)\ndef g(y):\n    pass\n"
+    )

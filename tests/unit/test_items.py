@@ -204,7 +204,7 @@ def test_snakemakes_report_lists_every_item_by_its_title(plan):
     _, planned = plan
     for name, item in ITEMS.items():
         if not item.when:
-            label = "figure" if item.kind == "figure" else "table"
+            label = item.kind.split()[-1]
             listed = planned["listed"][f"results/{item.path}"]
             assert listed == [item.part, {"result": item.title, "kind": label}], name
 
@@ -251,7 +251,7 @@ def test_an_item_like_another_is_made_of_the_same():
         ({"rule": "plot_a"}, "unknown key rule"),
         ({"made_of": {"models": "x"}}, "unknown key models"),
         ({"like": "b"}, "like names b, which is not an item"),
-        ({"kind": "film"}, "kind is 'film'; choose from figure, table, plain table"),
+        ({"kind": "film"}, "kind is 'film'; choose from figure, table, plain table, text"),
         ({"page": "run"}, "unknown key page"),
         ({"title": ""}, "title is missing"),
         ({"part": None}, "part is missing"),

@@ -132,7 +132,7 @@ def test_pages_are_written_again_for_every_file_that_they_are_made_of(all_jobs, 
         assert "report/style.css" in given
         for figure in (path for path in given if path.startswith("results/figures/")):
             assert f"report/captions/{Path(figure).stem}.rst" in given, rule
-    assert "scripts/supplement/contrastive_loss.py" in inputs["draw_supplementary12"]
+    assert "scripts/supplement/contrastive_loss.py" in inputs["write_supplementary12"]
     assert inputs["check_claims"] >= {"config/ledger/parts.yaml", "config/schema/claims.yaml"}
     assert "config/ledger/errata.yaml" in inputs["write_claims_pages"]
     # What is read is an input: no script and no module knows a file of the project by its name.

@@ -103,18 +103,6 @@ def save(draw: Draw, output: Any) -> None:
         plt.close(figure)
 
 
-def use_style() -> None:
-    """Set the style of all figures for the wide layout."""
-    mpl.use("Agg")
-    mpl.rcParams.update({**STYLE, "font.size": WIDE.font})
-
-
-def save_same(figure: Figure, output: Any) -> None:
-    """Write one drawing, not yet made for two layouts, as the figure for both."""
-    figure.set_size_inches(*(figure.get_size_inches() * WIDE.width / 72 / figure.get_figwidth()))
-    save(lambda layout: figure, output)
-
-
 def plain(text: str, width: int = 28) -> str:
     """A user's text shown literally: no dollar sign begins a formula. Long texts are broken into
     lines of `width` characters, which fit one of four panels."""

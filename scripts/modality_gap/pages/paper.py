@@ -80,6 +80,7 @@ class Section:
     found: list[tuple[Finding, list[Mark]]]
     made_by: Making
     picture: Picture | None = None
+    code: str = ""  # of an item that is a text
     method: str = ""  # as HTML
     origins: Origins = field(default_factory=lambda: Origins([], [], []))
     tables: list[Table] = field(default_factory=list)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from modality_gap.config.load import load_yaml
 from modality_gap.errors import InputError
 
-KINDS = ("figure", "table", "plain table")
+KINDS = ("figure", "table", "plain table", "text")
 MADE_OF = ("inputs", "encoders", "files", "tasks", "sets", "encoders_of_sets", "projections")
 ALL, TRAINED = "all", "trained"  # what `sets` may be besides a place in the configuration
 
@@ -37,6 +37,8 @@ class Item:
         """Its main file, below results/."""
         if self.kind == "figure":
             return f"figures/{self.id}.svg"
+        if self.kind == "text":
+            return f"texts/{self.id}.txt"
         return self.file or f"tables/{self.id}.csv"
 
     @property
