@@ -22,6 +22,7 @@ from modality_gap.measures import gap
 from modality_gap.measures.intervals import t_interval, t_quantile
 from modality_gap.measures.posthoc.measures import uniformity as both_uniformities
 from modality_gap.measures.retrieval import recall_at
+from modality_gap.measures.separability import linear_separability
 from modality_gap.measures.significance import holm
 from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
 from modality_gap.training.losses.registry import Batch, FollowUpLoss
@@ -233,7 +234,7 @@ def measure_model(
         "floor": float(np.sqrt(variance / n)),
         "train_gap": gap.gap(*train),
         "rmg": partners / 2 / (1 - float(np.mean(inside)) + partners / 2),
-        "separability": gap.linear_separability(x, y, seed)[0],
+        "separability": linear_separability(x, y, seed),
         "uniformity_a": float(potentials[0]),
         "uniformity_b": float(potentials[1]),
         "uniformity_across": both_uniformities(x, y)["uniformity_across"],
