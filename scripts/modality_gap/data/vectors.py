@@ -152,16 +152,7 @@ def of_table(
     import pyarrow as pa
 
     lists = [one.name for one in schema if number_of_list(one.type) is not None]
-    if not column:
-        column = "vector" if "vector" in schema.names else only(path, lists, "vectors", "column")
-    named(path, schema.names, column, "column")
-    if twice := next((name for name in schema.names if schema.names.count(name) > 1), ""):
-        raise InputError(f"{path}: has two columns {twice!r}; give each a name of its own.")
-    if column not in lists:
-        raise InputError(
-            f"{path}: column {column!r} is {schema.field(column).type}, not one list of numbers "
-            "per item; write it so."
-        )
+    column = _vector_column(path, schema, column, lists)
     id_column = _id_column(path, schema, ids)
     nested = _depth(schema.field(column).type) > 1
     labels = [
@@ -195,6 +186,21 @@ def of_table(
         pa.schema([schema.field(name) for name in labels]),
         metadata or {},
     )
+
+
+def _vector_column(path: str, schema: pa.Schema, column: str, lists: list[str]) -> str:
+    """The column of vectors: the one that is named, the usual one, or the only one of `lists`."""
+    if not column:
+        column = "vector" if "vector" in schema.names else only(path, lists, "vectors", "column")
+    named(path, schema.names, column, "column")
+    if twice := next((name for name in schema.names if schema.names.count(name) > 1), ""):
+        raise InputError(f"{path}: has two columns {twice!r}; give each a name of its own.")
+    if column not in lists:
+        raise InputError(
+            f"{path}: column {column!r} is {schema.field(column).type}, not one list of numbers "
+            "per item; write it so."
+        )
+    return column
 
 
 def number_of_list(kind: pa.DataType) -> pa.DataType | None:
