@@ -77,7 +77,11 @@ rule plot_table1:
     conda:
         "../envs/figures.yaml"
     params:
-        names={name: SETS[name]["label"] for name in config["table1"]["sets"]},
+        names={
+            name: SETS[name]["label"]
+            for name in config["table1"]["sets"]
+            if name in SETS
+        },
         published=printed(
             {
                 f"{state} {task}": f"table1.{state}.{task}"
