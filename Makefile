@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Snakemake's report is written when a job has run since (the page of the run is always the last),
 # or the captions or rules have changed; whole or not at all.
 define write_report
-@if [ ! -e results/report.zip ] || [ -n "$$(find results/run.html Snakefile rules report \
+@if [ ! -e results/report.zip ] || [ -n "$$(find results/methods.html Snakefile rules report \
   -newer results/report.zip -print -quit)" ]; then \
   echo "snakemake $(1) --report results/report.zip"; \
   mkdir -p results/unfinished \
@@ -31,7 +31,7 @@ endef
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 
-report: $(ENV)  ## run the default configuration; write results/paper.html and results/report.zip
+report: $(ENV)  ## run the default configuration; write results/index.html and results/report.zip
 	@python scripts/sources/fetch_released.py
 	snakemake
 	$(call write_report,)

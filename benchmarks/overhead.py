@@ -24,7 +24,7 @@ import pandas as pd
 from bench import CORES, FOLDER, ROOT, Clock, measured, save, say
 
 LARGE = ("torch", "sklearn", "scipy", "umap", "timm", "open_clip", "snakemake.workflow")
-PAGE = "write_run_page"  # which writes run.csv, without itself
+PAGE = "write_methods"  # which writes run.csv, without itself
 BESIDE_SNAKEMAKE = "from snakemake import script"  # at the head of what Snakemake runs
 
 

@@ -178,7 +178,10 @@ rule write_methods:
     """Models, data, statistics, licences and this run: software, machine, time of each rule."""
     input:
         # The last job: these need all others.
-        pages=[f"results/{name}.html" for name in ("index", "evidence", "figures")],
+        pages=[
+            f"results/{name}.html"
+            for name in ("index", "evidence", "figures", "paper")
+        ],
         pairs=PAIR_FILES,
         not_run=shipped("config/ledger/not_run.yaml"),
         glossary=shipped("config/ledger/glossary.yaml"),

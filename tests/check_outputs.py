@@ -27,7 +27,7 @@ VERDICTS = {
     "differs",
     "not run",
 }
-LIMIT_BYTES = 15_000_000
+LIMIT_BYTES = 6_000_000
 
 
 def expected_items() -> dict[str, "Item"]:
@@ -43,7 +43,7 @@ def faults(results: Path) -> list[str]:
     """What is wrong with the results of a run, one sentence each; empty if nothing is."""
     found = []
     pages = {}
-    for name in ("paper.html", "models.html", "run.html"):
+    for name in ("index.html", "evidence.html", "figures.html", "methods.html"):
         if not (results / name).is_file():
             return [f"{name} is missing"]
         pages[name] = (results / name).read_text(encoding="utf-8")
@@ -52,15 +52,18 @@ def faults(results: Path) -> list[str]:
             pages["report.html"] = archive.read("report/report.html").decode("utf-8")
     except (OSError, zipfile.BadZipFile, KeyError):
         return ["report.zip is missing or damaged"]
-    if len(pages["paper.html"].encode()) > LIMIT_BYTES:
-        found.append("paper.html is over 15 MB")
+    found += [
+        f"{name} is over 6 MB"
+        for name, page in pages.items()
+        if name != "report.html" and len(page.encode()) > LIMIT_BYTES
+    ]
     for item in expected_items().values():
         found += item_faults(item, results, pages)
     return (
         found
         + table_faults(results)
         + ledger_faults(results)
-        + run_faults(results, pages["run.html"])
+        + run_faults(results, pages["methods.html"])
     )
 
 
@@ -73,7 +76,7 @@ def item_faults(item: "Item", results: Path, pages: dict[str, str]) -> list[str]
         if not (svg.is_file() and pdf.is_file() and pdf.read_bytes().startswith(b"%PDF")):
             return [f"figure {item.id} is missing as SVG or PDF"]
         xml.etree.ElementTree.parse(svg)
-    found = [] if shown in pages[f"{item.page}.html"] else [f"{item.page}.html lacks {path}"]
+    found = [] if shown in pages["figures.html"] else [f"figures.html lacks {path}"]
     return found + ([] if path in pages["report.html"] else [f"report.zip does not list {path}"])
 
 
@@ -124,16 +127,18 @@ def run_faults(results: Path, page: str) -> list[str]:
     with (results / "run.csv").open(newline="", encoding="utf-8") as file:
         jobs = {row["job"]: row["rule"] for row in csv.DictReader(file)}
     logs = {path.relative_to(results / "logs") for path in (results / "logs").rglob("*.log")}
-    missing = {log.with_suffix("").as_posix() for log in logs} - {"write_run_page"} - jobs.keys()
+    missing = {log.with_suffix("").as_posix() for log in logs} - {"write_methods"} - jobs.keys()
     found += [f"run.csv does not list {job}" for job in sorted(missing)]
     return found + [
-        f"run.html does not show {rule}" for rule in sorted(set(jobs.values())) if rule not in page
+        f"methods.html does not show {rule}"
+        for rule in sorted(set(jobs.values()))
+        if rule not in page
     ]
 
 
 def ledger_faults(results: Path) -> list[str]:
     """What is wrong with the claims ledger and its pages."""
-    missing = [name for name in ("claims.html", "errata.html") if not (results / name).is_file()]
+    missing = [name for name in ("evidence.html", "errata.html") if not (results / name).is_file()]
     if missing or not (results / "claims.csv").is_file():
         return [f"{', '.join(missing) or 'claims.csv'} is missing"]
     with (results / "claims.csv").open(newline="", encoding="utf-8") as file:
@@ -150,10 +155,10 @@ def ledger_faults(results: Path) -> list[str]:
     ]
     if len(rows) < 60:
         found.append(f"claims.csv holds {len(rows)} claims only")
-    page = (results / "paper.html").read_text(encoding="utf-8")
+    page = (results / "evidence.html").read_text(encoding="utf-8")
     own = {row["id"] for row in rows if row["whose"] in ("paper", "notebook")}
     if f"Of {len(own)} claims of the paper" not in page:
-        found.append("paper.html does not sum the claims up")
+        found.append("evidence.html does not sum the claims up")
     return found
 
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.faults
 KILLS = 12
 CORES = 2
 CONFIG = ("--configfile", "tests/small.yaml", "tests/faults/small.yaml", "--")
-TARGETS = ("results/models.html", "results/figures/supplementary4.svg")
+TARGETS = ("results/figures/models.svg", "results/figures/supplementary4.svg")
 HOLD = """\
 import os, time
 while os.path.exists(os.path.basename(snakemake.log[0])):
@@ -115,7 +115,7 @@ def test_twelve_kills_of_the_workflow(tmp_path, snakemake, mirror, whole, faults
     moments = sorted(chance.sample(range(jobs - 12), KILLS))
     copy(tmp_path)
     # No run ends before its kill, however fast the machine.
-    held = hold(tmp_path, "write_models_page", "write_models_page.log")
+    held = hold(tmp_path, "plot_models", "plot_models.log")
     finished: dict[str, tuple[int, int] | None] = {}
     begun: list[str] = []
     lost: list[str] = []

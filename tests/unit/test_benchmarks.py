@@ -193,16 +193,16 @@ def test_last_run_is_none_where_another_was_begun_since(tmp_path):
                     ("first", "first"),
                     ("second", "second/a.b"),
                     ("third", "third"),
-                    ("write_run_page", "write_run_page"),
+                    ("write_methods", "write_methods"),
                 ]
             ],
         }
         (tmp_path / "run.json").write_text(json.dumps(record))
 
-    begin("first", "second", "write_run_page")
+    begin("first", "second", "write_methods")
     found, wall, cores = overhead.last_run(tmp_path)
     assert (list(found["rule"]), wall, cores) == (["first", "second"], 120, 2)
-    begin("second", "write_run_page")
+    begin("second", "write_methods")
     assert overhead.last_run(tmp_path) is None
     begin("first", "second", later=3600)
     assert overhead.last_run(tmp_path) is None

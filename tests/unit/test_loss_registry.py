@@ -162,10 +162,10 @@ def test_a_loss_takes_three_files_and_is_swept_trained_and_shown(project):
 
 def test_the_rules_sweep_it_and_the_page_shows_it(project):
     snakemake = [str(Path(sys.executable).with_name("snakemake")), "-n", "--configfile", "own.yaml"]
-    plan = output_of([*snakemake, "--", "results/models.html"], project)
+    plan = output_of([*snakemake, "--", "results/figures.html"], project)
     assert "results/statistics/margin_minimum.csv, results/statistics/margin_shape.csv" in plan
     assert "wildcards: loss=margin" in plan
-    (page,) = [line for line in plan.splitlines() if "report/templates/models.html.j2" in line]
+    (page,) = [line for line in plan.splitlines() if "report/templates/figures.html.j2" in line]
     assert "results/statistics/margin_minimum.csv" in page
     assert "sigmoid" not in page
 

@@ -18,7 +18,7 @@ def project(root, tmp_path) -> Path:
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "requirements.txt").touch()
     (tmp_path / "report" / "captions" / "figure1.rst").touch()
-    (tmp_path / "results" / "run.html").touch()
+    (tmp_path / "results" / "methods.html").touch()
     for name in ("python", "snakemake"):
         program = tmp_path / ".venv" / "bin" / name
         program.write_text(
@@ -56,7 +56,7 @@ def test_snakemake_s_report_is_written_when_something_changed(project):
     report = project / "results" / "report.zip"
     assert report.exists() and not (project / "results" / "unfinished").exists()
     assert reports(project) == []
-    for changed in ("results/run.html", "report/captions/figure1.rst", "Snakefile"):
+    for changed in ("results/methods.html", "report/captions/figure1.rst", "Snakefile"):
         os.utime(report, (2_000_000, 2_000_000))
         os.utime(project / changed, (3_000_000, 3_000_000))
         assert len(reports(project)) == 1, changed
@@ -180,7 +180,7 @@ def test_links_within_results_are_named_and_what_they_point_to_stays(project):
     assert "results/embeddings is a link to " + str(shared) in done.stdout
     assert ".snakemake is a link to " + str(shared) in done.stdout
     assert (shared / "sub" / "a.parquet").exists()
-    assert not (project / "results" / "run.html").exists()
+    assert not (project / "results" / "methods.html").exists()
     assert not (project / "results" / "embeddings").is_symlink()
     assert not (project / ".snakemake").is_symlink()
     # Again, with nothing left to do.

@@ -29,7 +29,7 @@ def test_every_output_is_there_and_whole(small_run):
 def test_a_dry_run_works_with_nothing_downloaded(tmp_path):
     planned = jobs(copy_project(tmp_path, None).snakemake("-n"))
     assert planned["download_asset"] == 5
-    assert planned["write_paper_page"] == 1
+    assert planned["write_index"] == planned["write_figures"] == 1
     assert "convert_released" not in planned
 
 
@@ -45,11 +45,12 @@ def test_a_changed_plot_redraws_that_plot_alone(small_run):
         planned = jobs(small_run.snakemake("-n"))
     finally:
         script.write_text(before)
-    # The page shows the figure, so it is written again too, and the page of the run is always last.
+    # The page shows the figure, so it is written again too, and the page of methods is always last.
     assert planned.keys() - {"all", "total"} == {
         "plot_figure2b",
-        "write_paper_page",
-        "write_run_page",
+        "write_index",
+        "write_figures",
+        "write_methods",
     }
 
 
@@ -206,7 +207,7 @@ def test_the_mirrors_real_pictures_take_part(tmp_path, mirror, warm):
     planned = jobs(plan)
     assert planned["make_dataset"] == 5
     assert planned["convert_released"] == 16
-    assert planned["write_models_page"] == planned["make_table2"] == 1
+    assert planned["write_figures"] == planned["make_table2"] == 1
     for made in ("stitched_photographs/image", "clip_vit_b16_int8.fairface/image"):
         assert f"results/embeddings/{made}.parquet" in plan
 
