@@ -1,4 +1,4 @@
-"""Both pages in headless Chromium: offline, no error, every picture drawn, no dead link inside."""
+"""The pages in headless Chromium: offline, accessible, legible at every width, no dead link."""
 
 import os
 import shutil
@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import pandas as pd
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -73,117 +75,249 @@ def visit(browser):
         each.context.close()
 
 
-@pytest.mark.parametrize(
-    "context",
-    [
-        {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
-        {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
-        {"viewport": {"width": 375, "height": 700}, "color_scheme": "light"},
-    ],
-    ids=["light", "dark", "phone"],
-)
-def test_paper_page(small_run, visit, context):
-    path = small_run.folder / "results" / "paper.html"
-    seen = visit(path, **context)
+PAGES = ("index", "evidence", "figures", "errata", "methods")
+FORWARDS = {"paper": "figures", "claims": "evidence", "models": "figures", "run": "methods"}
+# The smallest type of a page, in HTML and in its drawings, in CSS pixels.
+SMALLEST = """() => {
+    const sizes = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const parent = walker.currentNode.parentElement;
+        if (!walker.currentNode.textContent.trim()) continue;
+        if (parent.closest(".unseen, script, math")) continue;
+        if (!parent.checkVisibility()) continue;
+        let size = parseFloat(getComputedStyle(parent).fontSize);
+        const svg = parent.closest("svg");
+        if (svg) size *= svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+        sizes.push([size, walker.currentNode.textContent.trim().slice(0, 40)]);
+    }
+    for (const image of document.querySelectorAll("picture img")) {
+        if (!image.checkVisibility()) continue;
+        const address = image.currentSrc;
+        const source = decodeURIComponent(address.slice(address.indexOf(",") + 1));
+        const drawn = new DOMParser().parseFromString(source, "image/svg+xml").documentElement;
+        const scale = image.getBoundingClientRect().width / drawn.viewBox.baseVal.width;
+        for (const text of drawn.querySelectorAll("text")) {
+            const found = (text.getAttribute("style") ?? "").match(/([\\d.]+)px/);
+            const size = parseFloat(text.getAttribute("font-size") ?? found?.[1] ?? "0");
+            sizes.push([size * scale, `${image.alt.slice(0, 30)}: ${text.textContent}`]);
+        }
+    }
+    return sizes.sort((a, b) => a[0] - b[0])[0];
+}"""
+WORDS = """() => {
+    for (const unseen of document.querySelectorAll(".unseen")) unseen.remove();
+    return [...document.querySelectorAll(".page-head, main")]
+        .map(part => part.innerText.split(/\\s+/).length).reduce((a, b) => a + b);
+}"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_is_accessible_quiet_and_offline(small_run, visit, name, scheme):
+    seen = visit(small_run.folder / "results" / f"{name}.html", color_scheme=scheme)
     page = seen.page
-    assert seen.network == []
-    assert seen.errors == []
-    assert page.evaluate("document.images.length") >= 10
-    # Pictures further down are drawn when they are needed at the latest.
-    page.evaluate("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
+    # Folds are open, so that what is in them is looked at too.
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
     page.wait_for_function(f"({UNDRAWN})().length === 0")
+    violations = Axe().run(page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in violations] == []
+    assert (seen.network, seen.errors) == ([], [])
     assert all(page.evaluate("[...document.images].map(image => image.alt.length > 10)"))
-    # No sideways scrolling of the page as a whole.
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(("width", "least"), [(390, 9), (768, 0), (1280, 11), (1920, 11)])
+def test_a_page_fits_every_width_with_type_that_can_be_read(small_run, visit, name, width, least):
+    path = small_run.folder / "results" / f"{name}.html"
+    page = visit(path, viewport={"width": width, "height": 900}).page
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    size, where = page.evaluate(SMALLEST)
+    assert size >= least - 0.05, where
 
 
-@pytest.mark.parametrize("name", ["claims", "errata", "models", "run"])
-@pytest.mark.parametrize("width", [1280, 375])
-def test_the_other_pages(small_run, visit, name, width):
+@pytest.mark.parametrize(("name", "budget"), [("index", 1500), ("figures", 5000)])
+def test_a_page_keeps_to_its_number_of_words(small_run, visit, name, budget):
+    path = small_run.folder / "results" / f"{name}.html"
+    words = visit(path, viewport={"width": 1280, "height": 900}).page.evaluate(WORDS)
+    assert 300 < words <= budget
+
+
+def test_every_link_leads_somewhere(small_run, visit):
     results = small_run.folder / "results"
-    seen = visit(results / f"{name}.html", viewport={"width": width, "height": 800})
-    page = seen.page
-    assert seen.network == []
-    assert seen.errors == []
-    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
-    links = page.evaluate("[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))")
-    paper = (results / "paper.html").read_text(encoding="utf-8")
-    assert len(links) > 10
-    for link in set(links):
-        path, _, anchor = link.partition("#")
-        if path:
-            assert (results / path).is_file(), link
-        text = paper if path == "paper.html" else (results / f"{name}.html").read_text("utf-8")
-        assert not anchor or f'id="{anchor}"' in text, link
-
-
-def test_links_from_the_paper_page_lead_to_their_claims(small_run, visit):
-    results = small_run.folder / "results"
-    page = visit(results / "paper.html").page
-    links = page.evaluate(
-        "[...document.querySelectorAll('a[href^=\"claims.html#\"]')].map(a => a.href)"
-    )
-    assert len(links) > 60
-    claims = (results / "claims.html").read_text(encoding="utf-8")
-    for link in links:
-        assert f'id="{unquote(urlparse(link).fragment)}"' in claims, link
-
-
-def test_paper_page_turns_dark(small_run, visit):
-    path = small_run.folder / "results" / "paper.html"
-    light, dark = (
-        visit(path, color_scheme=scheme).page.evaluate(
-            "getComputedStyle(document.body).backgroundColor"
-        )
-        for scheme in ("light", "dark")
-    )
-    assert light != dark
-
-
-def test_every_link_of_the_paper_page_leads_somewhere(small_run, visit):
-    path = small_run.folder / "results" / "paper.html"
-    page = visit(path).page
-    links = page.evaluate("[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))")
-    inside = [link for link in links if link.startswith("#")]
-    files = [link for link in links if not urlparse(link).scheme and not link.startswith("#")]
-    assert len(inside) >= 10
-    assert len(files) >= 15
-    dead = [
-        link
-        for link in inside
-        if not page.evaluate("id => !!document.getElementById(id)", link[1:])
-    ]
-    dead += [link for link in files if not (path.parent / unquote(urlparse(link).path)).is_file()]
+    ids: dict[str, set[str]] = {}
+    for name in PAGES:
+        page = visit(results / f"{name}.html").page
+        ids[name] = set(page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)"))
+        links = page.evaluate("[...document.links].map(a => a.getAttribute('href'))")
+        ids[name + " links"] = set(links)
+    dead = []
+    for name in PAGES:
+        assert len(ids[name + " links"]) > 10
+        for link in ids[name + " links"]:
+            path, _, anchor = link.partition("#")
+            if urlparse(link).scheme:
+                continue
+            if path and not (results / unquote(path)).is_file():
+                dead.append((name, link))
+            to = path.removesuffix(".html") if path else name
+            chosen = to == "evidence" and ("verdict=" in anchor or anchor == "own")
+            if anchor and not chosen and unquote(anchor) not in ids[to]:
+                dead.append((name, link))
     assert dead == []
 
 
-def test_paper_page_shows_each_figure_and_table_in_the_papers_order(small_run, visit):
-    page = visit(small_run.folder / "results" / "paper.html").page
-    headings = page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map(h => h.textContent)")
-    text = "\n".join(headings)
-    places = [
-        text.find(name) for name in ("Figure 1", "Figure 2", "Figure 3", "Table 1", "Table 2")
-    ]
-    assert -1 not in places
-    assert places == sorted(places)
-    body = page.inner_text("body")
-    assert "could not be fetched" in body
-    assert "stand-in" in body.lower()
+@pytest.mark.parametrize(("name", "to"), FORWARDS.items())
+def test_a_page_of_an_earlier_name_leads_to_its_successor(small_run, visit, name, to):
+    page = visit(small_run.folder / "results" / f"{name}.html").page
+    page.wait_for_url(f"**/{to}.html")
+    expect(page.locator("h1")).to_be_visible()
+
+
+def test_the_switch_changes_the_colours_and_is_remembered(small_run, visit):
+    seen = visit(small_run.folder / "results" / "index.html", color_scheme="light")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = seen.page.evaluate(ground)
+    switch = seen.page.locator("#theme")
+    switch.click()
+    assert seen.page.evaluate(ground) == light  # light, by choice
+    switch.click()
+    dark = seen.page.evaluate(ground)
+    assert dark != light
+    seen.page.reload()
+    assert seen.page.evaluate(ground) == dark
+    expect(seen.page.locator("#theme")).to_contain_text("dark")
+
+
+def test_a_figure_opens_larger_and_closes_with_the_keyboard(small_run, visit):
+    page = visit(small_run.folder / "results" / "figures.html").page
+    page.locator("#figure2b .enlarge").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#enlarged img")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#enlarged img")).to_be_hidden()
+
+
+# The evidence
+
+
+def shown(page: Page) -> list[str]:
+    return page.evaluate(
+        """[...document.querySelectorAll('#checks tbody tr:not([hidden])')]
+            .map(row => row.dataset.verdict)"""
+    )
+
+
+def test_checks_are_filtered_searched_and_sorted(small_run, visit):
+    results = small_run.folder / "results"
+    claims = pd.read_csv(results / "claims.csv", dtype=str, keep_default_na=False)
+    page = visit(results / "evidence.html").page
+    assert len(shown(page)) == len(claims)
+    against = [one in ("differs", "not-seen") for one in shown(page)]
+    assert against == sorted(against, reverse=True)  # these come first
+    page.locator("[name=verdict][value=reproduced]").check()
+    assert set(shown(page)) == {"reproduced"}
+    page.locator("[name=own]").check()
+    own = claims[claims["whose"].isin(["paper", "notebook"])]
+    wanted = own[own["verdict"] == "reproduced"]
+    assert len(shown(page)) == len(wanted)
+    page.locator("[name=q]").fill("temperature")
+    assert 0 < len(shown(page)) < len(wanted)
+    expect(page.locator("#found")).to_have_text(f"{len(shown(page))} of {len(claims)} checks")
+    # The choice is in the address.
+    page.reload()
+    assert 0 < len(shown(page)) < len(wanted)
+    page.get_by_role("button", name="show all").click()
+    page.wait_for_function(
+        f"document.querySelectorAll('#checks tbody tr:not([hidden])').length === {len(claims)}"
+    )
+    page.locator("[name=part]").select_option("Theory")
+    assert len(shown(page)) == (claims["part"] == "Theory").sum()
+    page.locator("[name=part]").select_option("")
+    heading = page.locator("th[data-key=statement]")
+    statements = "[...document.querySelectorAll('#checks tbody tr')].map(r => r.dataset.statement)"
+    for way in ("ascending", "descending"):
+        heading.get_by_role("button").click()
+        assert heading.get_attribute("aria-sort") == way
+        sorted_ones = page.evaluate(
+            f"{statements}.every((s, i, all) => !i || "
+            + ("" if way == "ascending" else "-")
+            + "new Intl.Collator('en', {numeric: true}).compare(all[i - 1], s) <= 0)"
+        )
+        assert sorted_ones
+
+
+def test_a_link_to_a_check_shows_it(small_run, visit):
+    path = small_run.folder / "results" / "evidence.html"
+    page = visit(path).page
+    name = page.evaluate("[...document.querySelectorAll('#checks tbody tr')].at(-1).id")
+    page.goto(f"{path.as_uri()}#{name}")
+    expect(page.locator(f'[id="{name}"]')).to_be_in_viewport()
+
+
+def test_everything_can_be_read_without_scripts(small_run, visit):
+    results = small_run.folder / "results"
+    claims = pd.read_csv(results / "claims.csv")
+    page = visit(results / "evidence.html", java_script_enabled=False).page
+    assert page.locator("#checks tbody tr").count() == len(claims)
+    expect(page.locator("#checks tbody tr").last).to_be_visible()
+    expect(page.locator("#choose")).to_be_hidden()
+    for name in PAGES:
+        page.goto((results / f"{name}.html").as_uri())
+        expect(page.locator("h1")).to_be_visible()
+        assert page.locator(".only-scripted:visible").count() == 0
 
 
 def test_what_speaks_against_the_paper_is_on_the_first_screens(small_run, visit):
-    page = visit(
-        small_run.folder / "results" / "paper.html", viewport={"width": 1280, "height": 900}
-    ).page
-    for heading in ("Against the paper", "In agreement"):
-        box = page.get_by_role("heading", name=heading, exact=True).bounding_box()
-        assert box["y"] < 2 * 900, heading
+    size = {"width": 1280, "height": 900}
+    page = visit(small_run.folder / "results" / "evidence.html", viewport=size).page
+    heading = page.get_by_role("heading", name="Against the paper", exact=True)
+    assert heading.bounding_box()["y"] < 900
+    page = visit(small_run.folder / "results" / "index.html", viewport=size).page
+    assert page.get_by_role("heading", level=1).bounding_box()["y"] < 300
+    assert page.get_by_text("Does it matter?", exact=True).first.bounding_box()["y"] < 2 * 900
     # The ledger's words have shapes of their own.
+    page = visit(small_run.folder / "results" / "methods.html").page
     shapes = page.evaluate(
-        """() => Object.fromEntries([...document.querySelectorAll('#reading .verdict')]
+        """() => Object.fromEntries([...document.querySelectorAll('#verdicts .verdict')]
             .map(mark => [mark.textContent, getComputedStyle(mark, '::before').content]))"""
     )
     assert len(shapes) == len(set(shapes.values())) == 7
+
+
+def test_no_internal_name_is_a_title(small_run, visit):
+    config = yaml.safe_load((small_run.folder / "config/config.yaml").read_text(encoding="utf-8"))
+    for name in ("index", "figures"):
+        page = visit(small_run.folder / "results" / f"{name}.html").page
+        titles = page.locator("h1, h2, h3, h4, .gaps th").all_inner_texts()
+        titles += page.evaluate(
+            """() => [...document.querySelectorAll('picture img')].flatMap(image => {
+                const source = decodeURIComponent(image.src.slice(image.src.indexOf(',') + 1));
+                const drawn = new DOMParser().parseFromString(source, 'image/svg+xml');
+                return [...drawn.querySelectorAll('text')].map(text => text.textContent.trim());
+            })"""
+        )
+        assert len(titles) > 20
+        assert not {*titles} & {set_ for set_ in config["sets"] if "_" in set_}, name
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_print_keeps_headings_with_what_follows_and_numbers_its_pages(small_run, visit, name):
+    page = visit(small_run.folder / "results" / f"{name}.html", color_scheme="dark").page
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    breaks = page.evaluate(
+        "[...document.querySelectorAll('h2, h3, h4')].map(h => getComputedStyle(h).breakAfter)"
+    )
+    assert {*breaks} == {"avoid"}
+    assert page.locator(".bar:visible, button:visible, .toc-wide:visible").count() == 0
+    boxes = page.evaluate(
+        """() => [...document.styleSheets[0].cssRules].filter(rule => rule instanceof CSSPageRule)
+            .map(rule => rule.cssText).join(' ')"""
+    )
+    source = page.content()
+    assert "@page" in boxes and "counter(page)" in source and "commit" in source
+    assert len(page.pdf(format="A4")) > 20_000
 
 
 def test_report_lists_and_draws_every_result(small_run, visit):
