@@ -143,21 +143,12 @@ def test_the_default_as_a_module_finds_every_file(root, tmp_path):
         MODULE.format(
             snakefile=repr(str(root / "Snakefile")),
             prefix='replace_prefix: {"results/": "out/"}',
-<<<<<<< HEAD
             result="out/index.html",
         )
     )
     said = run(tmp_path, "--dry-run")
     assert "gap_write_index" in said
     assert "output: out/index.html" in said
-=======
-            result="out/figures.html",
-        )
-    )
-    said = run(tmp_path, "--dry-run")
-    assert "gap_write_figures" in said
-    assert "output: out/figures.html" in said
->>>>>>> dfeb5ec (Links, guides and tests name the new pages)
 
 
 @pytest.fixture

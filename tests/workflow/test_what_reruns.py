@@ -130,18 +130,12 @@ def test_pages_are_written_again_for_every_file_that_they_are_made_of(all_jobs, 
         given = inputs[rule]
         assert {path for path in given if path.endswith(".j2")} == templates, rule
         assert "report/style.css" in given
-<<<<<<< HEAD
-        for figure in (path for path in given if path.startswith("results/figures/")):
-            assert f"report/captions/{Path(figure).stem}.rst" in given, rule
-    assert "scripts/supplement/contrastive_loss.py" in inputs["write_supplementary12"]
-=======
         assert {"report/scripts/theme.js", "report/scripts/page.js"} <= given
         if rule == "write_figures":
             for figure in (path for path in given if path.startswith("results/figures/")):
                 name = Path(figure).name.partition(".")[0]
                 assert f"report/captions/{name}.rst" in given, name
-    assert "scripts/supplement/contrastive_loss.py" in inputs["draw_supplementary12"]
->>>>>>> dfeb5ec (Links, guides and tests name the new pages)
+    assert "scripts/supplement/contrastive_loss.py" in inputs["write_supplementary12"]
     assert inputs["check_claims"] >= {"config/ledger/parts.yaml", "config/schema/claims.yaml"}
     assert "config/ledger/errata.yaml" in inputs["write_evidence"]
     # What is read is an input: no script and no module knows a file of the project by its name.
