@@ -119,5 +119,6 @@ def test_a_figure_is_drawn_alone_and_no_result_is_touched(root, project):
     assert done.returncode == 0, done.stderr
     made = {path.relative_to(project).as_posix() for path in (project / "results").rglob("*.*")}
     figure = "results/debug/figures/lemma3"
-    assert made == {f"{figure}.svg", f"{figure}.pdf", "results/statistics/lemma3.csv"}
+    drawn = {f"{figure}{end}" for end in (".svg", ".narrow.svg", ".pdf")}
+    assert made == {*drawn, "results/statistics/lemma3.csv"}
     assert (project / f"{figure}.svg").read_text().rstrip().endswith("</svg>")

@@ -152,7 +152,7 @@ PANEL = {"modality": "image", "inputs": "emoji_sample"}
     [
         ({**PANEL, "encoders": ["resnet18_seeds"]}, None),
         ({**PANEL, "encoders": ["clip_vit_b16_random", "openclip_random"]}, None),
-        ({**PANEL, "encoders": ["clip_vit_b16_random"]}, "one encoder with seeds or several"),
+        ({**PANEL, "encoders": ["clip_vit_b16_random"]}, "one encoder with seeds, or several"),
         ({**PANEL, "encoders": ["resnet18_seeds", "openclip_random"]}, "one encoder with seeds"),
         ({**PANEL, "encoders": ["resnet"]}, "encoders[0]: 'resnet' is not a known encoder"),
         ({"encoders": ["resnet18_seeds"]}, "needs 'inputs' beside it"),

@@ -64,8 +64,10 @@ def test_files_of_ones_own(run, tmp_path, row):
     sides = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("f4")
     for name, side in zip("ab", sides, strict=True):
         np.save(tmp_path / f"{name}.npy", side)
-    given = {"pair": [tmp_path / f"{name}.npy" for name in "ab"]}
-    run("import_files", given, {"file": tmp_path / "out.parquet"}, row=row)
+    files = [str(tmp_path / f"{name}.npy") for name in "ab"]
+    reading = {"sources": [(file, {}) for file in files], "labels": [], "several": ""}
+    rest = {"row": row, "modality": "ab"[row], "batch_size": 5}
+    run("import_files", {"pair": files}, {"file": tmp_path / "out.parquet"}, **reading, **rest)
     np.testing.assert_array_equal(read(tmp_path / "out.parquet").vectors, sides[row])
 
 
