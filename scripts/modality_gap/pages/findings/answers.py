@@ -62,8 +62,13 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
 
 def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
     trained = gap[gap["weights"] == "trained"]
-    able = trained[retrieves(trained)].set_index("set")["model"]
+    # The model that retrieves best comes first.
+    best_first = trained[retrieves(trained)].sort_values("recall1_ab", ascending=False)
+    able = best_first.set_index("set")["model"]
     rows = minimum[minimum["set"].isin(able.index)]
+    rows = rows.sort_values(
+        "set", key=lambda names: names.map(list(able.index).index), kind="stable"
+    )
     if not len(rows):
         return ["No trained model of this run retrieves well above chance."]
     sentences = []
