@@ -40,7 +40,7 @@ def test_closing_and_the_best_shift(tables):
         "[-18.0, -14.0] points, n 1,500)."
     )
     assert closed.claims == ("figure3.closing_lowers_recall",)
-    assert "gains 4.0 [-1.0, 3.0] points (First), p 0.25" in best.text
+    assert "gains 4.0 [-1.0, 3.0] points (First, n 1,500): p 0.25" in best.text
     (table,) = recall_tables(*tables)
     assert [row[1] for row in table.rows] == ["to texts", "from texts"]
     assert all(len(row) == len(table.head) for row in table.rows)

@@ -46,8 +46,8 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
     table = mlp[(mlp["layer"] == deepest) & mlp["bias"]].set_index("activation")["mean_cosine"]
     curved = table.drop(index="linear", errors="ignore")
     sentences = [
-        f"After {deepest} random layers the mean cosine is {number(curved.min(), 2)} to "
-        f"{number(curved.max(), 2)} with a non-linearity"
+        f"After {deepest} random layers with biases the mean cosine is "
+        f"{number(curved.min(), 2)} to {number(curved.max(), 2)} with a non-linearity"
         + (f" and {number(table['linear'], 2)} without." if "linear" in table else ".")
     ]
     rotated = starts[(starts["start"] == "rotated") & (starts["temperature_mode"] == "fixed")]
@@ -74,15 +74,22 @@ def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
     sentences = []
     for temperature in (rows["temperature"].min(), rows["temperature"].max()):
         places = [
-            f"{'beyond the sweep' if row['at_end'] else number(row['distance'], 2)} in "
-            f"{able[row['set']]} (own gap {number(row['gap'], 2)})"
+            f"{_place(row)} in {able[row['set']]} (own gap {number(row['gap'], 2)})"
             for _, row in rows[rows["temperature"] == temperature].iterrows()
         ]
         sentences.append(
             f"At temperature {fraction(temperature)} the loss is smallest at distance "
-            f"{listed(places)}."
+            f"{listed(places, '; ')}."
         )
     return sentences
+
+
+def _place(row: pd.Series) -> str:
+    """The distance of a minimum with its interval."""
+    if row["at_end"]:
+        return "beyond the sweep"
+    ends = interval(row["distance_low"], row["distance_high"], 2)
+    return f"{number(row['distance'], 2)} {ends}"
 
 
 def _matters(table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame) -> list[str]:
