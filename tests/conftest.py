@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from runs import Snakemake
 
+pytest_plugins = ["browsing"]
+
 ROOT = Path(__file__).resolve().parent.parent
 # What holds a whole run of the workflow, or the process that begins runs > its group of tests.
 RUNS = {"archives": "archives", "small_run": "small_run", "warm": "small_run"}

@@ -154,7 +154,7 @@ def test_more_threads_of_an_extraction_embed_nothing_again(small_run, tmp_path):
     (tmp_path / "more.yaml").write_text(yaml.safe_dump({"extraction": {"workers": 5}}))
     planned = Job.all_in(small_run.snakemake(str(tmp_path / "more.yaml"), "-n"))
     # The pages show the configuration.
-    assert {job.rule for job in planned} <= {f"write_{name}_page" for name in PAGES}
+    assert all(job.rule.startswith("write_") for job in planned)
 
 
 @pytest.fixture(scope="module")
