@@ -24,7 +24,6 @@ from modality_gap.embeddings.stored import read
 from modality_gap.imports import EXCEPTIONS
 
 AT_ONCE = 2
-PAGES = ("paper", "models", "run")
 
 
 def copy_of(project, folder: Path):
