@@ -67,8 +67,8 @@ def test_a_statement_has_each_evidence_with_its_values():
     assert (made.says, made.claim, made.published) == ("It is so.", "a.x", "0.52")
     assert [(one.mark.verdict, one.value) for one in made.measured] == [
         ("reproduced", "0.5 [0.4,\u00a00.6]"),
-        ("same on a stand-in", "2 to 10"),
-        ("differs", ""),  # of two quantities
+        ("same on a stand-in", "ratio: 2 to 10"),
+        ("differs", "x: 1 [0.4,\u00a00.6]"),  # the first of two quantities
     ]
     (other,) = summary.statements([entry | {"says": "All are so."}], rows)
     assert other.says == "All are so."

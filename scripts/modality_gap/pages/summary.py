@@ -128,18 +128,20 @@ def statements(entries: Sequence[Mapping], claims: pd.DataFrame) -> list[Stateme
 
 
 def _values(mark: Mark, rows: Iterable[Mapping]) -> str:
-    """The measured values behind a mark: one with its interval, or the span of several."""
+    """The measured values behind a mark, of the first quantity, which is named: one value with its
+    interval, or the span of several."""
     kind = mark.on.partition(":")[0]
     behind = [
         row
         for row in rows
         if row["verdict"] == mark.verdict and row["evidence"].partition(":")[0] == kind
     ]
-    if len({row["quantity"] for row in behind}) > 1:
-        return ""
+    what = behind[0]["quantity"]
+    behind = [row for row in behind if row["quantity"] == what]
+    value = _span([row["measured"] for row in behind])
     if len(behind) == 1:
-        return f"{behind[0]['measured']} {behind[0]['interval']}".strip()
-    return _span([row["measured"] for row in behind])
+        value = f"{behind[0]['measured']} {behind[0]['interval']}".strip()
+    return f"{what}: {value}" if what and value else value
 
 
 def _span(texts: Iterable[str]) -> str:

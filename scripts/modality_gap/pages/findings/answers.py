@@ -103,7 +103,7 @@ def _matters(table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame) -> l
         )
     hot = tuned.loc[tuned["temperature"].idxmax()]
     sentence = (
-        f"Trained on at temperature {fraction(hot['temperature'])}, a gap goes from "
+        f"Fine-tuning at temperature {fraction(hot['temperature'])} takes a gap from "
         f"{number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)}"
     )
     if "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"]):
@@ -112,4 +112,5 @@ def _matters(table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame) -> l
             f", and zero-shot accuracy from {percent(hot['zero_shot_before'])} to "
             f"{percent(hot['zero_shot_after'])} {interval(low, high, 1)}"
         )
-    return [*sentences, f"{sentence} ({count(int(hot['n']), 'seed')})."]
+    seeds = count(int(hot["n"]), "seed")
+    return [*sentences, f"{sentence} (over {seeds}); it changes more than the gap."]
