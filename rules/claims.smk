@@ -14,7 +14,7 @@ rule check_claims:
             "results/claims.csv",
             caption=caption("claims"),
             category="Claims",
-            labels={"result": "every claim, with a verdict", "kind": "table"},
+            labels={"result": "every claim, with a verdict"},
         ),
     log:
         "results/logs/check_claims.log",

@@ -262,7 +262,7 @@ def in_report(name):
         f"results/{ITEMS[name].path}",
         caption=caption(name),
         category=ITEMS[name].part,
-        labels={"result": ITEMS[name].title, "kind": ITEMS[name].kind.split()[-1]},
+        labels={"result": ITEMS[name].title},
     )
 
 
@@ -274,7 +274,7 @@ def minimum_in_report(path):
         name = LOSS_OF[wildcards.loss]
         label = DECLARED_LOSSES[name].label
         title = item.title if name == "softmax" else f"{item.title} ({label})"
-        return {"result": title, "kind": "table"}
+        return {"result": title}
 
     return report(
         path,

@@ -43,7 +43,7 @@ rule write_index:
             "results/index.html",
             caption=caption("index"),
             category="The pages",
-            labels={"result": "summary", "kind": "page"},
+            labels={"result": "summary"},
         ),
     log:
         "results/logs/write_index.log",
@@ -100,7 +100,6 @@ rule write_figures:
             category="The pages",
             labels={
                 "result": "every figure and table beside the paper",
-                "kind": "page",
             },
         ),
     log:
@@ -140,13 +139,13 @@ rule write_evidence:
             "results/evidence.html",
             caption=caption("evidence"),
             category="The pages",
-            labels={"result": "every check, with its verdict", "kind": "page"},
+            labels={"result": "every check, with its verdict"},
         ),
         errata=report(
             "results/errata.html",
             caption=caption("errata"),
             category="The pages",
-            labels={"result": "errata of paper and code", "kind": "page"},
+            labels={"result": "errata of paper and code"},
         ),
     log:
         "results/logs/write_evidence.log",
@@ -198,7 +197,7 @@ rule write_methods:
             "results/methods.html",
             caption=caption("methods"),
             category="The pages",
-            labels={"result": "methods, sources and this run", "kind": "page"},
+            labels={"result": "methods, sources and this run"},
         ),
         jobs="results/run.csv",
     log:

@@ -5,6 +5,7 @@ the default configuration to tests/regression.yaml too: python tests/check_outpu
 """
 
 import csv
+import html
 import sys
 import xml.etree.ElementTree
 import zipfile
@@ -76,6 +77,8 @@ def item_faults(item: "Item", results: Path, pages: dict[str, str]) -> list[str]
         if not (svg.is_file() and pdf.is_file() and pdf.read_bytes().startswith(b"%PDF")):
             return [f"figure {item.id} is missing as SVG or PDF"]
         xml.etree.ElementTree.parse(svg)
+    if item.kind == "text":  # the page shows what it says
+        shown = html.escape((results / path).read_text(encoding="utf-8").splitlines()[-1])
     found = [] if shown in pages["figures.html"] else [f"figures.html lacks {path}"]
     return found + ([] if path in pages["report.html"] else [f"report.zip does not list {path}"])
 

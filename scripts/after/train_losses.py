@@ -17,7 +17,8 @@ splits = image.labels["split"].to_numpy()
 vectors = (torch.from_numpy(side.normalised()).float() for side in (image, text))
 rows = (torch.from_numpy((splits == part).nonzero()[0]) for part in ("train", "test"))
 column = params.study["group_label"]
-labels = image.labels[column].to_numpy()[splits == "test"] if column else None
+known = column in image.labels
+labels = image.labels[column].to_numpy()[splits == "test"] if known else None
 runs, steps = run_study(params.study, Pairs(*vectors, *rows), labels, params.seed)
 runs.to_csv(output.runs, index=False)
 steps.to_csv(output.steps, index=False)

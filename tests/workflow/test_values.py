@@ -227,14 +227,14 @@ def test_normalisation(run):
         points.append(plain.uncentred(*run.some(folder)))
     same(run.table("statistics/normalisation.csv"), rows)
     found = run.table("statistics/normalisation_svd.parquet")
-    same_points(found, "svd", [row["encoder"] for row in rows], points, "encoder")
+    same_points(found, ("svd_1", "svd_2"), [row["encoder"] for row in rows], points, "encoder")
 
 
-def same_points(found, kind, names, points, key="set"):
+def same_points(found, places, names, points, key="set"):
     """Rows of a projection: the first modality's and then the second's, of each set."""
-    assert list(found.columns) == [key, "side", f"{kind}_1", f"{kind}_2"]
+    assert list(found.columns) == [key, "side", *places]
     placed = np.concatenate(points)
-    np.testing.assert_allclose(found[[f"{kind}_1", f"{kind}_2"]], placed, atol=1e-7)
+    np.testing.assert_allclose(found[[*places]], placed, atol=1e-7)
     halves = [len(part) // 2 for part in points]
     assert list(found["side"]) == [s for n in halves for s in "a" * n + "b" * n]
     assert list(found[key]) == list(np.repeat(names, [2 * n for n in halves]))
@@ -242,13 +242,13 @@ def same_points(found, kind, names, points, key="set"):
 
 def test_svd(run):
     points = [plain.uncentred(*run.some(name)) for name in run.sets]
-    same_points(run.table("statistics/svd.parquet"), "svd", list(run.sets), points)
+    same_points(run.table("statistics/svd.parquet"), ("svd_1", "svd_2"), list(run.sets), points)
 
 
 def test_principal_components_and_the_path_of_the_shift(run):
     trained = [name for name, entry in run.sets.items() if entry["weights"] == "trained"]
     paths, points = zip(*(plain.shift_path(*run.some(name)) for name in trained), strict=True)
-    same_points(run.table("statistics/pca.parquet"), "pc", trained, points)
+    same_points(run.table("statistics/pca.parquet"), ("along_gap", "across_gap"), trained, points)
     expected = pd.concat(path.assign(set=name) for name, path in zip(trained, paths, strict=True))
     same(run.table("statistics/pca_shifts.csv"), expected, tolerance=1e-7)
 

@@ -158,7 +158,7 @@ def test_own_pairs_that_do_not_fit_are_refused(changed_copy):
         empty=(a, np.where(b == b[3], 0, b)),
     )
     targets = {
-        f"results/embeddings/{name}/image.parquet": words
+        f"results/embeddings/{name}/{'text' if name == 'empty' else 'image'}.parquet": words
         for name, words in {
             "fewer": "60 items against 59",
             "flatter": "16 dimensions against 15",
@@ -170,9 +170,8 @@ def test_own_pairs_that_do_not_fit_are_refused(changed_copy):
     for target, words in targets.items():
         # Snakemake shows the job's own log, which holds the traceback and, last, what to do.
         assert words in said
-        log = (
-            changed_copy.folder / f"results/logs/import_files/{Path(target).parent.name}.image.log"
-        )
+        log = f"{Path(target).parent.name}.{Path(target).stem}.log"
+        log = changed_copy.folder / "results/logs/import_files" / log
         assert "Traceback (most recent call last):" in log.read_text()
         assert words in log.read_text().splitlines()[-1]
         assert not (changed_copy.folder / target).exists()
