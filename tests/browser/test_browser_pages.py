@@ -274,9 +274,10 @@ def test_report_lists_and_draws_every_result(small_run, visit):
         ("Training", 1),
         ("Training experiments", 4),
         ("Theory", 4),
-        ("Supplement", 8),
-        ("Beyond the paper", 4),
-        ("Claims", 3),
+        ("Supplement", 7),
+        ("Beyond the paper", 5),
+        ("Claims", 1),
+        ("The pages", 5),
         ("Figure 1", 1),
     ):
         page.reload(wait_until="load")
