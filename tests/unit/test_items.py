@@ -144,7 +144,7 @@ def test_a_figure_takes_five_files_and_is_on_the_page(plan):
     }
     assert planned["listed"]["results/figures/dummy.svg"] == [
         "Beyond the paper",
-        {"result": "A dummy?", "kind": "figure"},
+        {"result": "A dummy?"},
     ]
     people = "Stand-ins: emoji of people for FairFace's photographs."
     assert planned["stand_ins"]["dummy"] == people
@@ -204,9 +204,8 @@ def test_snakemakes_report_lists_every_item_by_its_title(plan):
     _, planned = plan
     for name, item in ITEMS.items():
         if not item.when:
-            label = item.kind.split()[-1]
             listed = planned["listed"][f"results/{item.path}"]
-            assert listed == [item.part, {"result": item.title, "kind": label}], name
+            assert listed == [item.part, {"result": item.title}], name
 
 
 def test_the_configuration_of_rules_holds_settings_alone(plan):
