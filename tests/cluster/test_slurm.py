@@ -28,8 +28,7 @@ MLP_CONE = "results/statistics/mlp_cone.csv"
 THEORY = "results/statistics/theorem2.csv"
 EMBEDDINGS = "results/embeddings/emoji_clip_random.digits/image.parquet"
 # From the data set to a page: a model that is trained, embeddings, statistics, a figure.
-PAGE = "results/figures/models.svg"
-FIGURE = "results/figures/models.svg"
+FIGURES = ("results/figures/models.svg", "results/figures/diagnostics.svg")
 STATISTICS = tuple(
     f"results/statistics/{name}.csv"
     for name in ("training/emoji_clip", "gap", "diagnostics", "loss_landscape", "loss_minimum")
@@ -167,13 +166,13 @@ def wait_for(what, process: subprocess.Popen | None = None) -> None:
 
 def here(cluster: Cluster) -> Run:
     """No cluster at all, and no shards: the numbers to compare with."""
-    targets = (PAGE, SPHERE, MLP_CONE, THEORY, EMBEDDINGS)
+    targets = (*FIGURES, SPHERE, MLP_CONE, THEORY, EMBEDDINGS)
     return cluster.run(cluster.copy("here"), "--cores", "2", "--", *targets, profile="default")
 
 
 def end_to_end(cluster: Cluster) -> Run:
     """A small configuration from its data to a page, every step but downloads a SLURM job."""
-    return cluster.run(cluster.copy("end_to_end"), "--", PAGE)
+    return cluster.run(cluster.copy("end_to_end"), "--", *FIGURES)
 
 
 def whole(cluster: Cluster) -> tuple[Run, list[str], np.ndarray, Run, str]:
@@ -272,10 +271,10 @@ def test_a_small_configuration_from_end_to_end_equals_a_local_run(runs, local, c
     )
     assert submitted == {
         **dict.fromkeys(("make_emoji_dataset", "train_clip", "measure_gaps", "sweep_loss"), 1),
-        **dict.fromkeys(("measure_diagnostics", "plot_models"), 1),
+        **dict.fromkeys(("measure_diagnostics", "plot_diagnostics", "plot_models"), 1),
         "extract_pair": 2,
     }
-    for path in (PAGE, FIGURE, *STATISTICS):
+    for path in (*FIGURES, *STATISTICS):
         assert (run.folder / path).read_bytes() == (local / path).read_bytes(), path
 
 
