@@ -13,6 +13,8 @@ from rehearsal import RACES, finished_jobs, of_the_file, planned_jobs, prepare
 
 # Rules of what stands in for the paper's data and models, and of what a user adds to it or cuts.
 NOT_IN_THE_PAPER = {
+    "write_pairs_page",
+    "fetch_model",
     "make_emoji_dataset", "make_digits_dataset", "train_clip", "project_embeddings",
     "import_files", "plot_sigmoid_loss", "extract_shard", "merge_shards",
 }  # fmt: skip
