@@ -108,7 +108,7 @@ def test_a_site_sets_its_names_in_one_place():
 
 
 class Sized:
-    """Input files of so many MB."""
+    """Input files whose sizes, in MB, are given."""
 
     def __init__(self, size_mb: float):
         self.size_mb = size_mb
