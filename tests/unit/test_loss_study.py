@@ -123,6 +123,9 @@ def test_measures_of_a_model_against_plain_numpy(pairs):
     assert row["gap_squared"] == pytest.approx(mean @ mean - spread / n)
     assert row["floor"] == pytest.approx(np.sqrt(spread / n))
     cosines = x @ y.T
+    within = np.mean([(side @ side.T).sum() - n for side in (x, y)]) / (n * (n - 1))
+    apart = 1 - np.trace(cosines) / n
+    assert row["rmg"] == pytest.approx(apart / (1 - within + apart))
     assert row["partner_cosine"] == pytest.approx(np.trace(cosines) / n)
     assert row["mean_cosine_across"] == pytest.approx(
         (cosines.sum() - np.trace(cosines)) / (n * (n - 1))

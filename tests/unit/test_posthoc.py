@@ -27,6 +27,7 @@ from modality_gap.measures.posthoc.tasks import (
     cross_modal,
     directions,
     expected,
+    geometry,
     hub_skewness,
     mixed_gallery,
     u_curve,
@@ -239,6 +240,30 @@ def test_kind_bias_against_a_plain_count():
         kinds += [(-own[i, j], 0) for j in range(14) if j != i]
         share.append(np.mean([kind for _, kind in sorted(kinds)[:10]]))
     assert result["kind_share10"] == pytest.approx(np.mean(share))
+
+
+def test_geometry_of_what_a_map_leaves_against_plain_numpy(pairs):
+    x, y, a, b = pairs
+    fitted = METHODS["centre"].fitted(x, y)
+    found = geometry(fitted, a, b)
+    moved = unit(a - x.mean(axis=0)), unit(b - y.mean(axis=0))
+    difference, n = moved[0] - moved[1], len(a)
+    mean = difference.mean(axis=0)
+    assert found["gap"] == pytest.approx(np.linalg.norm(mean))
+    noise = np.trace(np.cov(difference, rowvar=False)) / n
+    assert found["gap_squared"] == pytest.approx(mean @ mean - noise)
+    within = np.mean([(side @ side.T).sum() - n for side in moved]) / (n * (n - 1))
+    apart = 1 - (moved[0] * moved[1]).sum(axis=1).mean()
+    assert found["relative_gap"] == pytest.approx(apart / (1 - within + apart))
+    assert found["partner_cosine"] == pytest.approx(1 - apart)
+    kept = []
+    for before, after in zip(a, moved[0], strict=True):
+        own = [
+            set(np.argsort(-(rows @ row))[1:11]) for rows, row in ((a, before), (moved[0], after))
+        ]
+        kept.append(len(own[0] & own[1]) / 10)
+    assert found["neighbours_kept_x"] == pytest.approx(np.mean(kept))
+    assert geometry(METHODS["none"].fitted(x, y), a, b)["separability"] == 1 > found["separability"]
 
 
 def test_expected_results_against_a_convolution():

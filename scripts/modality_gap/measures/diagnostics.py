@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from modality_gap.errors import InputError
+from modality_gap.measures.gap import relative_gap
 from modality_gap.measures.intervals import bootstrap_interval, count_clusters, sums_by
 
 LEAST = 6  # units of a bootstrap: of fewer, a resample too often holds one alone
@@ -37,19 +38,9 @@ class Means:
     log_potentials: np.ndarray
 
 
-def relative_gap(means: Means) -> np.ndarray:
-    """The relative modality gap D / (W + D), (B,): D is the mean cosine distance of partners and W
-    that of two different items of one modality, averaged over both modalities. It is 1 where each
-    modality is one point apart from the other, and 0 where partners coincide, whatever their
-    spread. Source: Schrodi et al., 2024."""
-    partners = means.squared_distance / 2
-    whole = 1 - (means.cosines[0] + means.cosines[1]) / 2 + partners
-    return np.divide(partners, whole, out=np.zeros_like(whole), where=partners > 0)
-
-
 # Every quantity with a bootstrap interval. Alignment and uniformity: Wang and Isola, 2020.
 QUANTITIES: dict[str, Callable[[Means], np.ndarray]] = {
-    "rmg": relative_gap,
+    "rmg": lambda means: relative_gap(means.squared_distance / 2, means.cosines.mean(axis=0)),
     "alignment": lambda means: means.squared_distance,
     "uniformity_a": lambda means: means.log_potentials[0],
     "uniformity_b": lambda means: means.log_potentials[1],

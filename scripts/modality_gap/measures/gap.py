@@ -41,6 +41,16 @@ def mean_cosine(x: np.ndarray) -> float:
     return float((total @ total - squares.sum()) / (n * (n - 1)))
 
 
+def relative_gap(partners: np.ndarray | float, within: np.ndarray | float) -> np.ndarray:
+    """The relative modality gap D / (W + D) of `partners`, the mean cosine distance D of partners,
+    and `within`, the mean cosine 1 - W of two different items of one modality, averaged over both.
+    It is 1 where each modality is one point apart from the other, and 0 where partners coincide,
+    whatever their spread. Source: Schrodi et al., 2024."""
+    partners = np.asarray(partners, dtype=np.float64)
+    whole = 1 - within + partners
+    return np.divide(partners, whole, out=np.zeros_like(whole), where=partners > 0)
+
+
 def largest_share(vector: np.ndarray, dimensions: int = 5) -> float:
     """Share of a vector's squared length that lies in its largest dimensions."""
     squares = np.sort(vector**2)[::-1]

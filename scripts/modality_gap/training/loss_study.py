@@ -233,7 +233,7 @@ def measure_model(
         "gap_squared": float(mean @ mean - variance / n),
         "floor": float(np.sqrt(variance / n)),
         "train_gap": gap.gap(*train),
-        "rmg": partners / 2 / (1 - float(np.mean(inside)) + partners / 2),
+        "rmg": float(gap.relative_gap(partners / 2, float(np.mean(inside)))),
         "separability": linear_separability(x, y, seed),
         "uniformity_a": float(potentials[0]),
         "uniformity_b": float(potentials[1]),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modality_gap.measures.gap import mean_cosine, relative_gap
 from modality_gap.measures.posthoc.ranks import partner_ranks
 from modality_gap.measures.posthoc.registry import unit
 
@@ -115,19 +116,17 @@ def few_dimensions(x: np.ndarray, y: np.ndarray) -> Values:
         values |= {
             f"share_{k}": float(squares[:k].sum() / squares.sum()) if squares.sum() else 0.0,
             f"gap_without_{k}": float(np.linalg.norm(a.mean(axis=0) - b.mean(axis=0))),
-            f"relative_gap_without_{k}": relative_gap(a, b),
+            f"relative_gap_without_{k}": relative_gap_of(a, b),
             f"recall1_xy_without_{k}": float((partner_ranks(cosines) == 1).mean()),
             f"recall1_yx_without_{k}": float((partner_ranks(cosines.T) == 1).mean()),
         }
     return values
 
 
-def relative_gap(x: np.ndarray, y: np.ndarray) -> float:
-    """The relative modality gap, as diagnostics.py has it, of unit vectors."""
-    n = len(x)
-    partners = float(((x - y) ** 2).sum(axis=1).mean() / 2)
-    inside = [(s.sum(axis=0) @ s.sum(axis=0) - (s * s).sum()) / (n * (n - 1)) for s in (x, y)]
-    return partners / (1 - float(np.mean(inside)) + partners) if partners else 0.0
+def relative_gap_of(x: np.ndarray, y: np.ndarray) -> float:
+    """The relative modality gap of pairs x, y (n, d)."""
+    partners = ((x - y) ** 2).sum(axis=1).mean() / 2
+    return float(relative_gap(partners, (mean_cosine(x) + mean_cosine(y)) / 2))
 
 
 @measure("frechet", "Fréchet distance, MIR", "MIR (2410.07167)")

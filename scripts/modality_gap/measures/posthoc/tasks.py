@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modality_gap.measures.gap import mean_cosine, relative_gap
 from modality_gap.measures.posthoc.ranks import beats, ndcg10, partner_ranks, ranks_of
 from modality_gap.measures.posthoc.registry import Fitted, Maps
 
@@ -163,7 +164,6 @@ def geometry(fitted: Maps, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
     mean = difference.mean(axis=0)
     spread = ((difference - mean) ** 2).sum() / (n - 1)
     partners = (difference**2).sum(axis=1).mean() / 2
-    inside = [(s.sum(axis=0) @ s.sum(axis=0) - n) / (n * (n - 1)) for s in (x, y)]
     half = n // 2
     rows, of = np.concatenate([x, y]), np.repeat([0, 1], n)
     fits = np.tile(np.arange(n) < half, 2)
@@ -171,7 +171,7 @@ def geometry(fitted: Maps, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
     return {
         "gap": float(np.linalg.norm(mean)),
         "gap_squared": float(mean @ mean - spread / n),
-        "relative_gap": float(partners / (1 - np.mean(inside) + partners)) if partners else 0.0,
+        "relative_gap": float(relative_gap(partners, (mean_cosine(x) + mean_cosine(y)) / 2)),
         "partner_cosine": float((x * y).sum(axis=1).mean()),
         "separability": float(model.score(rows[~fits], of[~fits])),
         "neighbours_kept_x": neighbours_kept(fitted, "x", a),
