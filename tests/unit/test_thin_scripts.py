@@ -254,3 +254,90 @@ def test_cones_go_by_clusters_of_real_items_alone(run, tmp_path):
             near = 2e-4 if name[:2] in ("q1", "me", "q3") and name != "mean_cosine" else 1e-9
             assert row[name] == pytest.approx(value, abs=near), name
         np.testing.assert_array_equal(pairs, histogram)
+
+
+def test_post_hoc_methods_and_measures_of_sets(run, tmp_path):
+    """One set of each kind of weights, of which a sample takes part; recalls and cosines in plain
+    numpy."""
+    paths = [*pair(tmp_path, "one"), *pair(tmp_path, "three")]
+    output = {name: tmp_path / f"{name}.csv" for name in ("methods", "differences", "measures")}
+    posthoc = {"pairs": 30, "halves": 3, "all_methods": False, "methods": {}}
+    sets = {"one": "trained", "three": "random"}
+    params = {"clusters": {}, "posthoc": posthoc, "confidence": 0.8, "seed": 3}
+    run("study_posthoc", {"pairs": paths}, output, sets=sets, **params)
+    methods, differences, measures = (pd.read_csv(path) for path in output.values())
+    assert set(methods["set"]) == set(differences["set"]) == {"one"}
+    assert set(measures["set"]) == {"one", "three"} and set(measures["n"]) == {30}
+    assert set(methods["split"]) == {"even_odd", "half_0", "half_1", "half_2"}
+    x, y = (plain.unit(read(file).vectors)[plain.sample(40, 30, 3)] for file in paths[:2])
+    cosines = x[1::2] @ y[1::2].T
+    value = methods[methods["split"].eq("even_odd") & methods["task"].eq("T1")]
+    value = value.set_index(["method", "metric"])["value"]
+    for direction, axis in (("xy", 1), ("yx", 0)):
+        first = (cosines.argmax(axis=axis) == np.arange(15)).mean()
+        assert value["none", f"recall1_{direction}"] == pytest.approx(first)
+    moved = [side[1::2] - side[::2].mean(axis=0) for side in (x, y)]
+    cosines = plain.unit(moved[0]) @ plain.unit(moved[1]).T
+    assert value["centre", "recall1_xy"] == pytest.approx(
+        (cosines.argmax(axis=1) == np.arange(15)).mean()
+    )
+    found = measures[measures["set"] == "one"].set_index("measure")["value"]
+    assert found["partner_cosine"] == pytest.approx((x * y).sum(axis=1).mean())
+    assert found["mean_xx"] == pytest.approx(((x @ x.T).sum() - 30) / (30 * 29))
+
+
+def test_training_with_losses(run, tmp_path):
+    """Trained on the one split and measured on the other, by the settings that the run has."""
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(60, 4))
+    labels = pd.DataFrame({"split": ["train", "test", "train"] * 20, "group": ["x", "y"] * 30})
+    paths = {}
+    for side, dim in (("image", 7), ("text", 5)):
+        vectors = (shared @ rng.normal(size=(4, dim))).astype("f4")
+        ids = np.array([f"{row:03d}" for row in range(60)], dtype=object)
+        paths[side] = tmp_path / f"{side}.parquet"
+        write(EmbeddingSet(ids, vectors, labels=labels), paths[side])
+    optimisation = {
+        "optimiser": "adamw",
+        "betas": [0.9, 0.98],
+        "epsilon": 1e-6,
+        "weight_decay": 0.1,
+        "batch_size": 10,
+        "learning_rate": 0.01,
+        "warmup": 1,
+        "decay": "cosine",
+        "steps": 60,
+        "record_every": 30,
+    }
+    study = {
+        "baseline": "clip",
+        "seeds": 2,
+        "hidden_layers": 0,
+        "width": 4,
+        "dim": 4,
+        "group_label": "group",
+        "optimisation": optimisation,
+        "after_training": {"steps": 4},
+        "methods": {
+            "clip": {"loss": "clip", "temperature": {"fixed": 0.1}},
+            "dcl": {"loss": "dcl"},
+        },
+    }
+    output = {name: tmp_path / f"{name}.csv" for name in ("runs", "steps", "difference")}
+    run("train_losses", paths, output, study=study, confidence=0.8, seed=5)
+    runs, steps, difference = (pd.read_csv(path) for path in output.values())
+    assert list(zip(runs["method"], runs["seed"], strict=True)) == [
+        *(("clip", 5), ("clip", 6)),
+        *(("dcl", 5), ("dcl", 6)),
+    ]
+    # Of 20 held-out pairs: shares of recall are twentieths.
+    assert np.allclose(runs["recall1_ab"] * 20, (runs["recall1_ab"] * 20).round())
+    assert runs["v_measure"].notna().all()
+    wide = runs.pivot(index="seed", columns="method", values="gap")
+    row = difference.set_index(["method", "metric"]).loc[("dcl", "gap")]
+    assert row["difference"] == pytest.approx((wide["dcl"] - wide["clip"]).mean())
+    curve = steps[steps["method"] == "clip"].groupby("step")["recall1"].mean()
+    assert list(curve.index) == [0, 30, 60] and curve[60] > 2 * curve[0]
+    study["group_label"] = "absent"
+    run("train_losses", paths, output, study=study, confidence=0.8, seed=5)
+    assert pd.read_csv(output["runs"])["v_measure"].isna().all()
