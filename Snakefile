@@ -53,9 +53,4 @@ rule all:
     input:
         "results/pairs.html"
         if PAIRS_ALONE
-        else [
-            "results/index.html",
-            "results/methods.html",
-            "results/after/methods.csv",
-            "results/after/losses.csv",
-        ],
+        else ["results/index.html", "results/methods.html", *AFTER],

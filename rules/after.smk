@@ -1,5 +1,8 @@
 # After the paper: what its follow-ups measure, what they do to finished embeddings, and their losses.
 
+# What a whole run makes of them.
+AFTER = ["results/after/methods.csv", "results/after/losses.csv"]
+
 
 rule study_posthoc:
     """Methods that move the gap without training, and the measures of follow-ups, on every set."""

@@ -181,6 +181,7 @@ rule write_methods:
             f"results/{name}.html"
             for name in ("index", "evidence", "figures", "paper")
         ],
+        after=AFTER,
         pairs=PAIR_FILES,
         not_run=shipped("config/ledger/not_run.yaml"),
         glossary=shipped("config/ledger/glossary.yaml"),
