@@ -14,6 +14,7 @@ rule study_posthoc:
         methods="results/after/methods.csv",
         differences="results/after/differences.csv",
         measures="results/after/measures.csv",
+        names="results/after/method_names.csv",
     log:
         "results/logs/study_posthoc.log",
     benchmark:

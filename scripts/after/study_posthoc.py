@@ -1,4 +1,4 @@
-"""Post-hoc methods and measures of the follow-ups on every set: methods, differences, measures.
+"""Post-hoc methods and measures of the follow-ups on every set, and what the methods are called.
 
 Of a large set a sample of pairs takes part, as n says. Methods are compared where retrieval works.
 """
@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from modality_gap.data.tiles import chosen, sample_rows
 from modality_gap.embeddings.stored import open_pairs
-from modality_gap.measures.posthoc.own import chosen_methods
+from modality_gap.measures.posthoc.own import chosen_methods, names_of_methods
 from modality_gap.measures.posthoc.study import (
     DIFFERENCES,
     MEASURED,
@@ -25,6 +25,7 @@ from modality_gap.measures.posthoc.study import (
 sets, params = snakemake.params.sets, snakemake.params
 settings = params.posthoc
 methods = chosen_methods(settings)
+names_of_methods(methods).to_csv(snakemake.output.names, index=False)
 results, differences, measures = [], [], []
 for name, x, y in tqdm(open_pairs(sets, snakemake.input.pairs), total=len(sets), desc="sets"):
     some = sample_rows(len(x), settings["pairs"], params.seed)

@@ -260,12 +260,17 @@ def test_post_hoc_methods_and_measures_of_sets(run, tmp_path):
     """One set of each kind of weights, of which a sample takes part; recalls and cosines in plain
     numpy."""
     paths = [*pair(tmp_path, "one"), *pair(tmp_path, "three")]
-    output = {name: tmp_path / f"{name}.csv" for name in ("methods", "differences", "measures")}
+    kinds = ("methods", "differences", "measures", "names")
+    output = {name: tmp_path / f"{name}.csv" for name in kinds}
     posthoc = {"pairs": 30, "halves": 3, "all_methods": False, "methods": {}}
     sets = {"one": "trained", "three": "random"}
     params = {"clusters": {}, "posthoc": posthoc, "confidence": 0.8, "seed": 3}
     run("study_posthoc", {"pairs": paths}, output, sets=sets, **params)
-    methods, differences, measures = (pd.read_csv(path) for path in output.values())
+    methods, differences, measures, names = (pd.read_csv(path) for path in output.values())
+    assert list(names["method"]) == list(dict.fromkeys(methods["method"]))
+    starred = names.set_index("method")["star"]
+    assert starred["sinkhorn"] and not starred["centre"]
+    assert names.set_index("method").loc["centre", "label"] == "centring"
     assert set(methods["set"]) == set(differences["set"]) == {"one"}
     assert set(measures["set"]) == {"one", "three"} and set(measures["n"]) == {30}
     assert set(methods["split"]) == {"even_odd", "half_0", "half_1", "half_2"}
@@ -333,6 +338,7 @@ def test_training_with_losses(run, tmp_path):
     # Of 20 held-out pairs: shares of recall are twentieths.
     assert np.allclose(runs["recall1_ab"] * 20, (runs["recall1_ab"] * 20).round())
     assert runs["v_measure"].notna().all()
+    assert list(runs["label"].unique()) == ["CLIP's loss", "decoupled contrast"]
     wide = runs.pivot(index="seed", columns="method", values="gap")
     row = difference.set_index(["method", "metric"]).loc[("dcl", "gap")]
     assert row["difference"] == pytest.approx((wide["dcl"] - wide["clip"]).mean())

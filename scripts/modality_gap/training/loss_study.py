@@ -279,7 +279,9 @@ def run_study(
         model, curve, ends = train_method(recipe, pairs, study, one, trained)
         if recipe.name == study["baseline"]:
             starts[one] = model
-        rows.append({**key, **measure_model(model, pairs, labels, one), **ends})
+        rows.append(
+            {**key, "label": recipe.label, **measure_model(model, pairs, labels, one), **ends}
+        )
         curves += [{**key, **point} for point in curve]
     return pd.DataFrame(rows), pd.DataFrame(curves)
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import pandas as pd
+
 from modality_gap.errors import InputError
 from modality_gap.measures.posthoc.catalogue import METHODS
 from modality_gap.measures.posthoc.registry import Fitted, Method
@@ -20,6 +22,13 @@ def chosen_methods(settings: Mapping) -> dict[str, Method]:
     for name, entry in settings["methods"].items():
         methods[name] = _own(f"posthoc.methods.{name}", name, entry)
     return methods
+
+
+def names_of_methods(methods: Mapping[str, Method]) -> pd.DataFrame:
+    """What methods are called, in their order: method, label, source, and whether each is one with
+    a star, which uses other scored items too."""
+    rows = [(one.name, one.label, one.source, one.sees == "all") for one in methods.values()]
+    return pd.DataFrame(rows, columns=["method", "label", "source", "star"])
 
 
 def _own(key: str, name: str, entry: Mapping) -> Method:
