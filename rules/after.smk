@@ -36,6 +36,7 @@ rule train_losses:
     input:
         image=experiment_embeddings("image"),
         text=experiment_embeddings("text"),
+        own=[yours(path) for path in loss_files(config["loss_study"])],
         code=code("after/train_losses"),
     output:
         runs="results/after/losses.csv",

@@ -70,7 +70,12 @@ from modality_gap.data.vector_formats import VECTOR_FORMATS
 from modality_gap.encoders.build import ENCODERS as LIBRARIES
 from modality_gap.errors import InputError
 from modality_gap.imports import files_of, measures_of
-from modality_gap.config.model_files import file_digests, method_files, model_files
+from modality_gap.config.model_files import (
+    file_digests,
+    loss_files,
+    method_files,
+    model_files,
+)
 from modality_gap.paper.ledger import (
     ledger_files,
     load_ledger,

@@ -7,7 +7,8 @@ log_to(snakemake)
 import torch
 
 from modality_gap.embeddings.stored import read_pair
-from modality_gap.training.loss_study import differences, run_study
+from modality_gap.training.loss_study import run_study
+from modality_gap.training.loss_tables import differences
 from modality_gap.training.pairs import Pairs
 
 torch.set_num_threads(snakemake.threads)

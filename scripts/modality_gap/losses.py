@@ -35,11 +35,10 @@ def evaluate(
     and y: a, b (frozen inputs), view_x, view_y, teacher_x, teacher_y; by default x and y."""
     import torch
 
-    from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
+    from modality_gap.training.losses.own import loss_of
     from modality_gap.training.losses.registry import Batch
 
-    if name not in FOLLOW_UP_LOSSES:
-        raise InputError(f"{name} is no loss; give one of {', '.join(sorted(FOLLOW_UP_LOSSES))}.")
+    known = loss_of("the loss", name)
     raw = {key: torch.from_numpy(rows_of(path)) for key, path in files.items() if path}
     unit = {key: torch.nn.functional.normalize(rows, dim=1) for key, rows in raw.items()}
     x, y = (unit[side].clone().requires_grad_() for side in ("x", "y"))
@@ -56,7 +55,6 @@ def evaluate(
         make_teacher=lambda: pair("teacher_x", "teacher_y"),
         bias=bias,
     )
-    known = FOLLOW_UP_LOSSES[name]
     chosen = known.settings | settings
     if known.has_state:
         value = known.of(len(x), x.shape[1], seed, **chosen)(x, y, scale, batch)
@@ -69,7 +67,7 @@ def evaluate(
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m modality_gap.losses", description=__doc__)
-    parser.add_argument("name", help="name of the loss")
+    parser.add_argument("name", help="name of the loss, or FILE.py:FUNCTION")
     sides = ("x", "y", "a", "b", "view_x", "view_y", "teacher_x", "teacher_y")
     for side in sides:
         parser.add_argument(f"--{side.replace('_', '-')}", type=Path, required=side in ("x", "y"))
@@ -88,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
         value, of_x, of_y = evaluate(args.name, files, args.scale, args.bias, settings, args.seed)
     except (InputError, ValueError, TypeError) as error:
         sys.exit(f"error: {error}")
-    path = args.gradient or Path(f"gradient_{args.name}.npz")
+    path = args.gradient or Path(f"gradient_{args.name.rpartition(':')[2]}.npz")
     np.savez(path, x=of_x, y=of_y)
     print(f"{value:.15g}")
 

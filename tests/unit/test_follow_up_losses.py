@@ -412,7 +412,7 @@ def test_command_prints_the_value_and_saves_the_gradient(tmp_path, capsys):
     )
     assert value == pytest.approx(PLAIN["m2mix"](GIVEN["x"], GIVEN["y"]))
     assert of_y.shape == (6, 4)
-    with pytest.raises(SystemExit, match="nothing is no loss; give one of"):
+    with pytest.raises(SystemExit, match="the loss is 'nothing'; give one of"):
         main(["nothing", *files, "--scale", "7"])
     with pytest.raises(SystemExit, match=r"cannot be read as \.npy"):
         main(["clip", files[0], f"--y={target}.no", "--scale", "7"])

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from check_outputs import faults
 from conftest import ROOT, copy_project
+from plan import Job
 
 from modality_gap.embeddings.stored import read, read_pair
 
@@ -218,3 +219,16 @@ def test_more_models_are_rows_alone(tmp_path, warm):
     assert planned["train_projections"] == 2
     assert planned["sweep_loss"] == 2
     assert planned["plot_sigmoid_loss"] == 1
+
+
+def test_a_loss_of_ones_own_is_a_file_and_an_entry(tmp_path, warm):
+    """The plan has its file as an input of the training, which so runs again when it changes."""
+    project = copy_project(tmp_path, None, warm=warm)
+    (tmp_path / "my_losses.py").write_text(
+        "def theirs(x, y, logit_scale, batch):\n    return ((x - y) ** 2).sum()\n"
+    )
+    entry = {"loss_study": {"methods": {"theirs": {"loss": "my_losses.py:theirs"}}}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(entry))
+    plan = project.snakemake("mine.yaml", "-n", "--", "results/after/losses.csv")
+    (job,) = [job for job in Job.all_in(plan) if job.rule == "train_losses"]
+    assert "my_losses.py" in job.inputs

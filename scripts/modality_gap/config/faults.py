@@ -10,6 +10,7 @@ from pathlib import Path
 
 from modality_gap.config.losses import DECLARED_LOSSES, all_keys
 from modality_gap.config.names import MADE_HERE, names_in_tables, seed_studies
+from modality_gap.config.own_functions import missing_file
 from modality_gap.config.schema import listed_words, unknown_name
 
 # Words that pandas takes for an empty cell of a table.
@@ -168,6 +169,14 @@ def _of_loss_landscape(config: dict) -> Iterator[str]:
         )
 
 
+def _of_own_functions(config: dict) -> Iterator[str]:
+    for section, key in (("posthoc", "method"), ("loss_study", "loss")):
+        for name, entry in config[section]["methods"].items():
+            fault = missing_file(f"{section}.methods.{name}.{key}", entry[key])
+            if fault:
+                yield fault
+
+
 FAULTS: tuple[Callable[[dict], Iterator[str]], ...] = (
     _of_training,
     _of_experiments,
@@ -177,6 +186,7 @@ FAULTS: tuple[Callable[[dict], Iterator[str]], ...] = (
     _of_preprocessing,
     _of_supplement,
     _of_loss_landscape,
+    _of_own_functions,
 )
 
 

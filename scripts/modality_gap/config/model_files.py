@@ -9,6 +9,8 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+from modality_gap.config.own_functions import file_of
+
 
 def model_files(spec: Mapping) -> list[str]:
     """Paths of all files that an entry of `encoders` in the config names: weights under
@@ -58,5 +60,13 @@ def _digest(path: str, _mtime_ns: int) -> str:
 
 def method_files(settings: Mapping) -> list[str]:
     """The user's files with post-hoc methods that `posthoc` of the configuration names."""
-    places = [entry["method"].rpartition(":")[0] for entry in settings["methods"].values()]
-    return sorted({path for path in places if path})
+    return _own_files(settings["methods"], "method")
+
+
+def loss_files(study: Mapping) -> list[str]:
+    """The user's files with losses that `loss_study` of the configuration names."""
+    return _own_files(study["methods"], "loss")
+
+
+def _own_files(entries: Mapping, key: str) -> list[str]:
+    return sorted({path for entry in entries.values() if (path := file_of(entry[key]))})

@@ -39,8 +39,12 @@ class Towers(torch.nn.Module):
 
     def forward(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Unit vectors x, y (m, dim) of embeddings a (m, d_a) and b (m, d_b) of unit length."""
-        x, y = self.first(a * a.shape[1] ** 0.5), self.second(b * b.shape[1] ** 0.5)
+        x, y = self.raw(a, b)
         return functional.normalize(x), functional.normalize(y) @ self.rotation
+
+    def raw(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the towers give before normalising, (m, dim) each."""
+        return self.first(a * a.shape[1] ** 0.5), self.second(b * b.shape[1] ** 0.5)
 
 
 def _network(sizes: list[int], generator: torch.Generator) -> torch.nn.Sequential:

@@ -1,14 +1,13 @@
 """The methods of a run: those of the project and those in files of the user's."""
 
-from collections.abc import Callable, Mapping
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
+from collections.abc import Mapping
 
 import pandas as pd
 
+from modality_gap.config.own_functions import own_function
 from modality_gap.errors import InputError
 from modality_gap.measures.posthoc.catalogue import METHODS
-from modality_gap.measures.posthoc.registry import Fitted, Method
+from modality_gap.measures.posthoc.registry import Method
 
 
 def chosen_methods(settings: Mapping) -> dict[str, Method]:
@@ -37,7 +36,7 @@ def _own(key: str, name: str, entry: Mapping) -> Method:
     base, options = entry["method"], dict(entry.get("settings", {}))
     label = entry.get("label", name)
     if ":" in base:
-        fit = _function(key, base)
+        fit = own_function(f"{key}.method", base)
         return Method(name, label, base, fit, options, entry.get("sees", "fit"))
     if base not in METHODS:
         raise InputError(
@@ -45,18 +44,3 @@ def _own(key: str, name: str, entry: Mapping) -> Method:
         )
     known = METHODS[base]
     return Method(name, label, known.source, known.fit, known.settings | options, known.sees)
-
-
-def _function(key: str, place: str) -> Callable[..., Fitted]:
-    """The function that FILE.py:FUNCTION names."""
-    path, _, function = place.rpartition(":")
-    if not Path(path).is_file():
-        raise InputError(f"{key}.method names {path}, which is no file; correct the path.")
-    spec = spec_from_file_location(Path(path).stem, path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{key}.method names {path}, which is no Python file; name one.")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not callable(getattr(module, function, None)):
-        raise InputError(f"{key}.method: {path} has no function {function}; correct the name.")
-    return getattr(module, function)

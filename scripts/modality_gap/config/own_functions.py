@@ -1,0 +1,43 @@
+"""Functions in files of the user's, which the configuration names as FILE.py:FUNCTION."""
+
+from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+from modality_gap.errors import InputError
+
+
+def file_of(place: str) -> str:
+    """The file of FILE.py:FUNCTION; an empty text for a name of the project."""
+    return place.rpartition(":")[0]
+
+
+def missing_file(key: str, place: str) -> str | None:
+    """The sentence about FILE.py:FUNCTION under `key` where there is no such file, or None."""
+    path = file_of(place)
+    if path and not Path(path).is_file():
+        return f"{key} names {path}, which is no file; correct the path."
+    return None
+
+
+def own_function(key: str, place: str) -> Callable[..., Any]:
+    """The function or class that FILE.py:FUNCTION names. Raises InputError, one sentence that names
+    `key`, where there is none or the file cannot be run."""
+    path, _, function = place.rpartition(":")
+    fault = missing_file(key, place)
+    if fault:
+        raise InputError(fault)
+    spec = spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{key} names {path}, which is no Python file; name one.")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InputError(
+            f"{key}: {path} cannot be run ({type(error).__name__}: {error}); correct it."
+        ) from error
+    if not callable(getattr(module, function, None)):
+        raise InputError(f"{key}: {path} has no function {function}; correct the name.")
+    return getattr(module, function)

@@ -1,0 +1,75 @@
+"""What is measured of a model of the study of losses."""
+
+import numpy as np
+import torch
+
+from modality_gap.measures import gap
+from modality_gap.measures.posthoc.measures import uniformity as both_uniformities
+from modality_gap.measures.retrieval import recall_at
+from modality_gap.measures.separability import linear_separability
+from modality_gap.training.pairs import Pairs, embed, held_out
+from modality_gap.training.towers import Towers
+
+
+@torch.no_grad()
+def curve_point(step: int, model: Towers, pairs: Pairs) -> dict[str, float]:
+    """Gap and recall at 1, mean of both ways, on held-out pairs, and recall on training pairs."""
+    x, y = held_out(model, pairs)
+    train_x, train_y = (side.double().numpy() for side in embed(model, pairs, pairs.train))
+    return {
+        "step": step,
+        "gap": gap.gap(x, y),
+        "recall1": float(np.mean(recall_at(x, y, 1))),
+        "train_recall1": float(np.mean(recall_at(train_x, train_y, 1))),
+    }
+
+
+def measure_model(
+    model: Towers, pairs: Pairs, labels: np.ndarray | None, seed: int
+) -> dict[str, float]:
+    """All measures of a trained model, on held-out pairs unless the name begins with train."""
+    x, y = held_out(model, pairs)
+    n = len(x)
+    difference = x - y
+    mean = difference.mean(axis=0)
+    variance = float(((difference - mean) ** 2).sum() / (n - 1))
+    train = [side.double().numpy() for side in embed(model, pairs, pairs.train)]
+    cosines = x @ y.T
+    off = ~np.eye(n, dtype=bool)
+    spread = np.mean([1 - side.mean(axis=0) @ side.mean(axis=0) for side in (x, y)])
+    inside = [gap.mean_cosine(side) for side in (x, y)]
+    partners = float((difference**2).sum(axis=1).mean())
+    potentials = [np.log(np.exp(4 * (s @ s.T)[off] - 4).mean()) for s in (x, y)]
+    row: dict[str, float] = {
+        "gap": float(np.linalg.norm(mean)),
+        "gap_squared": float(mean @ mean - variance / n),
+        "floor": float(np.sqrt(variance / n)),
+        "train_gap": gap.gap(*train),
+        "rmg": float(gap.relative_gap(partners / 2, float(np.mean(inside)))),
+        "separability": linear_separability(x, y, seed),
+        "uniformity_a": float(potentials[0]),
+        "uniformity_b": float(potentials[1]),
+        "uniformity_across": both_uniformities(x, y)["uniformity_across"],
+        "alignment": partners,
+        "gap_over_spread": float(np.linalg.norm(mean) / np.sqrt(spread)),
+        "partner_cosine": float(np.diagonal(cosines).mean()),
+        "mean_cosine_a": inside[0],
+        "mean_cosine_b": inside[1],
+        "mean_cosine_across": float(cosines[off].mean()),
+    }
+    for k in (1, 5, 10):
+        row[f"recall{k}_ab"], row[f"recall{k}_ba"] = recall_at(x, y, k)
+    row["recall1"] = (row["recall1_ab"] + row["recall1_ba"]) / 2
+    row["v_measure"] = np.nan if labels is None else v_measure(x, y, labels, seed)
+    return row
+
+
+def v_measure(x: np.ndarray, y: np.ndarray, labels: np.ndarray, seed: int) -> float:
+    """V-measure of k-means over both modalities together against the labels (n,), k their number,
+    10 starts."""
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import v_measure_score
+
+    count = len(np.unique(labels))
+    found = KMeans(count, n_init=10, random_state=seed).fit_predict(np.concatenate([x, y]))
+    return float(v_measure_score(np.concatenate([labels, labels]), found))

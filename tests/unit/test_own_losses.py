@@ -1,0 +1,208 @@
+"""A loss of the user's from a file: what it may be, what is refused, and that it needs nothing but
+the file and an entry of the configuration."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from modality_gap.config.faults import faults_of
+from modality_gap.config.load import load_yaml
+from modality_gap.config.model_files import loss_files, method_files
+from modality_gap.config.rows import with_rows
+from modality_gap.errors import InputError
+from modality_gap.losses import main
+from modality_gap.training.loss_study import run_study
+from modality_gap.training.loss_tables import differences
+from modality_gap.training.pairs import Pairs
+
+STUDY = {
+    "baseline": "clip",
+    "seeds": 2,
+    "hidden_layers": 0,
+    "width": 8,
+    "dim": 6,
+    "optimisation": {
+        "optimiser": "adamw",
+        "betas": [0.9, 0.98],
+        "epsilon": 1e-6,
+        "weight_decay": 0.1,
+        "batch_size": 16,
+        "learning_rate": 0.01,
+        "steps": 4,
+        "warmup": 2,
+        "decay": "cosine",
+        "record_every": 2,
+    },
+    "after_training": {"steps": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    generator = torch.Generator().manual_seed(0)
+    shared = torch.randn(40, 5, generator=generator)
+    sides = [shared @ torch.randn(5, d, generator=generator) for d in (8, 7)]
+    sides = [torch.nn.functional.normalize(side, dim=1) for side in sides]
+    return Pairs(*sides, torch.arange(28), torch.arange(28, 40))
+
+
+@pytest.fixture(scope="module")
+def guide(root):
+    """The example of the guide: the file and the entry of the configuration."""
+    text = (root / "docs/guide/after.md").read_text(encoding="utf-8")
+    code = next(
+        block
+        for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+        if block.startswith("# my_losses.py")
+    )
+    entry = next(
+        block
+        for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+        if block.startswith("loss_study:")
+    )
+    return code, yaml.safe_load(entry)["loss_study"]["methods"]
+
+
+def study(**methods) -> dict:
+    return {**STUDY, "methods": {"clip": {"loss": "clip"}, **methods}}
+
+
+def test_the_example_of_the_guide_is_in_every_table(guide, pairs, tmp_path, monkeypatch):
+    code, methods = guide
+    (tmp_path / "my_losses.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    ((name, entry),) = methods.items()
+    asked = study(**methods)
+    runs, steps = run_study(asked, pairs, None, 3)
+    changes = differences(runs, asked, 0.95)
+    for table in (runs, steps, changes):
+        assert name in set(table["method"])
+    plain, _ = run_study(study(), pairs, None, 3)
+    # The others are as they were.
+    pd.testing.assert_frame_equal(runs[runs["method"] == "clip"], plain)
+    assert loss_files(asked) == ["my_losses.py"]
+    assert entry["loss"].startswith("my_losses.py:") and entry["settings"]
+    # Its setting has an effect.
+    other = {name: {**entry, "settings": dict.fromkeys(entry["settings"], 3.0)}}
+    again, _ = run_study(study(**other), pairs, None, 3)
+    of = [table[table["method"] == name]["gap"].to_numpy() for table in (runs, again)]
+    assert not np.allclose(*of)
+
+
+WRITTEN = """
+import torch
+
+def fine(x, y, logit_scale, batch, weight=1.0):
+    return weight * ((x - y) ** 2).sum(dim=1).mean()
+
+def drawn(x, y, logit_scale, batch):
+    return (x * y * torch.rand(x.shape)).mean()
+
+def raising(x, y, logit_scale, batch):
+    return x @ y
+
+def a_matrix(x, y, logit_scale, batch):
+    return x @ y.T
+
+def a_number(x, y, logit_scale, batch):
+    return 3.0
+
+def not_finite(x, y, logit_scale, batch):
+    return (x * y).sum() * torch.nan
+
+def one_side(x, y, logit_scale, batch):
+    return (x**2)[:, 0].mean()
+
+def no_side(x, y, logit_scale, batch):
+    return torch.tensor(1.0)
+
+class WithState:
+    def __init__(self, items, dim, seed, rate=0.5):
+        self.seen = torch.zeros(items)
+        self.rate = rate
+
+    def __call__(self, x, y, logit_scale, batch):
+        self.seen[batch.rows] += self.rate
+        return (x * y).sum(dim=1).mean() * self.seen.max()
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(WRITTEN)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("loss", "settings", "sentence"),
+    [
+        ("nothing.py:f", {}, "mine.loss names {folder}/nothing.py, which is no file; correct"),
+        ("mine.py:absent", {}, "mine.loss: {folder}/mine.py has no function absent; correct"),
+        ("broken.py:f", {}, "mine.loss: {folder}/broken.py cannot be run (SyntaxError: "),
+        ("mine.py:raising", {}, "mine.loss: {folder}/mine.py:raising raises RuntimeError ("),
+        ("mine.py:a_matrix", {}, "the loss gives an array of the shape (16, 16) at step 0; return"),
+        ("mine.py:a_number", {}, "the loss gives float at step 0; return one finite number"),
+        ("mine.py:not_finite", {}, "the loss gives nan at step 0; return one finite number"),
+        ("mine.py:one_side", {}, "the loss has no gradient with respect to y; compute it from"),
+        ("mine.py:no_side", {}, "the loss has no gradient with respect to x; compute it from"),
+        (
+            "mine.py:fine",
+            {"wait": 2},
+            "settings.wait: the loss has no such setting; give one of we",
+        ),
+        ("mine.py:raising", {"wait": 2}, "settings.wait: the loss has no such setting; remove it."),
+    ],
+)
+def test_what_is_no_loss_is_refused_before_any_training(file, pairs, loss, settings, sentence):
+    (file.parent / "broken.py").write_text("def f(:\n")
+    asked = study(mine={"loss": f"{file.parent}/{loss}", "settings": settings})
+    with pytest.raises(InputError) as caught:
+        run_study({**asked, "optimisation": None}, pairs, None, 3)
+    text = str(caught.value)
+    assert text.startswith("loss_study.methods.mine.")
+    assert sentence.format(folder=file.parent) in text
+    assert "\n" not in text
+
+
+def test_a_missing_file_is_found_with_the_configuration(root, file):
+    config = with_rows(load_yaml(root / "config/config.yaml"))
+    config["loss_study"]["methods"]["mine"] = {"loss": f"{file}:fine"}
+    config["posthoc"]["methods"]["moved"] = {"method": f"{file}:fine"}
+    assert loss_files(config["loss_study"]) == method_files(config["posthoc"]) == [str(file)]
+    assert not [fault for fault in faults_of(config) if "no file" in fault]
+    file.unlink()
+    assert [fault for fault in faults_of(config) if "no file" in fault] == [
+        f"posthoc.methods.moved.method names {file}, which is no file; correct the path.",
+        f"loss_study.methods.mine.loss names {file}, which is no file; correct the path.",
+    ]
+
+
+def test_a_class_and_a_loss_that_draws_for_itself(file, pairs):
+    asked = study(
+        state={"loss": f"{file}:WithState", "settings": {"rate": 0.1}, "label": "With a state"},
+        drawn={"loss": f"{file}:drawn"},
+    )
+    one, other = (run_study(asked, pairs, None, 3)[0] for _ in range(2))
+    pd.testing.assert_frame_equal(one, other)
+    assert one.groupby("method").size().to_dict() == {"clip": 2, "drawn": 2, "state": 2}
+
+
+def test_the_command_takes_a_file(file, tmp_path, capsys):
+    rows = np.random.default_rng(0).normal(size=(2, 6, 4))
+    for side, values in zip("xy", rows, strict=True):
+        np.save(tmp_path / f"{side}.npy", values)
+    given = [f"--{side}={tmp_path / side}.npy" for side in "xy"]
+    target = tmp_path / "g.npz"
+    more = ["--scale", "7", "--set", "weight=2", "--gradient", str(target)]
+    main([f"{file}:fine", *given, *more])
+    x, y = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in rows)
+    expected = 2 * ((x - y) ** 2).sum(axis=1).mean()
+    assert float(capsys.readouterr().out) == pytest.approx(expected)
+    assert np.allclose(np.load(target)["x"], 4 * (x - y) / 6)
+    with pytest.raises(SystemExit, match=r"error: the loss: .* has no function no; correct"):
+        main([f"{file}:no", *given, "--scale", "7"])
