@@ -9,7 +9,7 @@ from modality_gap.config.declarations import Format, Library, VectorFormat, comp
 from modality_gap.config.faults import faults_of
 from modality_gap.config.load import load_yaml
 from modality_gap.config.names import encoder_entries
-from modality_gap.config.own_files import source_faults
+from modality_gap.config.own_files import source_faults, wildcard_in
 from modality_gap.config.references import (
     check_references,
     column_references,
@@ -38,6 +38,7 @@ def check_config(
     Raises InputError, one sentence that names the first faulty key.
     """
     _raise_first(_character_faults(config))
+    _raise_first(_brace_faults(config))
     _raise_first(renamed_faults(config))
     _raise_first(_moved_keys(config, libraries))
     fault = schema_fault(
@@ -81,6 +82,21 @@ def _character_faults(value: object, path: tuple = ()) -> Iterator[str]:
         bad = next((c for c in value if category(c) in ("Cc", "Cs") and c not in "\n\t"), None)
         if bad:
             yield f"{dotted(path)} contains the character U+{ord(bad):04X}; remove it."
+
+
+def _brace_faults(value: object, path: tuple = ()) -> Iterator[str]:
+    """Paths of files in which Snakemake would fill in a wildcard."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _brace_faults(entry, (*path, str(key)))
+    elif isinstance(value, list):
+        for number, entry in enumerate(value):
+            yield from _brace_faults(entry, (*path, number))
+    elif isinstance(value, str) and (found := wildcard_in(value)) and Path(value).exists():
+        yield (
+            f"{dotted(path)} is {value!r}, in which Snakemake reads {found} as a wildcard; rename "
+            "the file or folder."
+        )
 
 
 def _moved_keys(config: dict, libraries: Mapping[str, Library]) -> Iterator[str]:

@@ -25,6 +25,12 @@ def own_path(text: str) -> str:
     return path
 
 
+def wildcard_in(path: str) -> str:
+    """The first part of a path that Snakemake reads as a wildcard, such as {x}; empty if none."""
+    found = re.search(r"\{\s*\w+\s*(,[^{}]*)?\}", path)
+    return found[0] if found else ""
+
+
 def in_number_order(path: Path) -> list:
     """A key that sorts part_2 before part_10."""
     return [
@@ -83,10 +89,13 @@ def source_faults(key: str, value: Any, formats: Mapping[str, VectorFormat]) -> 
     """Faults of one side of a row of `pairs`: a path, or a mapping with `file` and options."""
     entry = value if isinstance(value, dict) else {"file": value}
     try:
-        name, _ = format_of(own_path(entry["file"]), formats)
+        name, files = format_of(own_path(entry["file"]), formats)
     except InputError as error:
         yield f"{key} is {error}"
         return
+    for file in files:
+        if found := wildcard_in(str(file)):
+            yield f"{key} has {file}, in which Snakemake reads {found} as a wildcard; rename it."
     known = options_of(formats[name])
     for option in entry.keys() - {"file", *known}:
         yield f"{key}.{option} is not an option of {name} files; " + choice(

@@ -25,12 +25,14 @@ from modality_gap.data.vector_readers import (
     read_safetensors,
     read_torch,
 )
-from modality_gap.data.vectors import Source
+from modality_gap.data.vectors import Source, as_types, common_types
 from modality_gap.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+OF_VECTORS = ("item_id", "vector")  # columns of an embedding set that are no labels
 
 VECTOR_FORMATS = {
     "npy": VectorFormat(read_npy, (".npy",), said="numpy"),
@@ -69,10 +71,16 @@ def open_labels(path: str) -> pa.Table:
     name, files = format_of(path, VECTOR_FORMATS)
     if name != "parquet":
         raise InputError(f"{path}: holds {name} files; give labels as Parquet.")
-    with reading_parquet(path):
-        table = pa.concat_tables(pq.read_table(file) for file in files)
-    plain = [one.name for one in table.schema if not pa.types.is_nested(one.type)]
-    return table.select([name for name in plain if name not in ("item_id", "vector")])
+    parts = {}
+    for file in files:
+        with reading_parquet(file):
+            table = pq.read_table(file)
+        plain = [one.name for one in table.schema if not pa.types.is_nested(one.type)]
+        parts[str(file)] = table.select([name for name in plain if name not in OF_VECTORS])
+    if not any(table.column_names for table in parts.values()):
+        raise InputError(f"{path}: has no column of labels; give another file.")
+    kinds = common_types({file: table.schema for file, table in parts.items()})
+    return pa.concat_tables(as_types(table, kinds) for table in parts.values())
 
 
 def with_labels(source: Source, path: str) -> Source:

@@ -10,11 +10,22 @@ import json
 import math
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
-from modality_gap.data.vectors import Source, named, of_array, of_table, only, tiles_of
+from modality_gap.data.vectors import (
+    Source,
+    as_types,
+    common_types,
+    named,
+    of_array,
+    of_table,
+    only,
+    tiles_of,
+)
 from modality_gap.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +50,18 @@ def _unreadable(path: str, kind: str, error: Exception) -> InputError:
     return InputError(f"{path}: cannot be read as {kind} ({reason}); save it again.")
 
 
+@contextmanager
+def _reading(path: str, kind: str) -> Iterator[None]:
+    """Turn what reading a damaged file raises into an InputError that names it."""
+    damaged = (TypeError, ValueError, LookupError, OSError, EOFError, RuntimeError)
+    try:
+        yield
+    except InputError:
+        raise
+    except (*damaged, zipfile.BadZipFile, zlib.error) as error:
+        raise _unreadable(path, kind, error) from error
+
+
 # --- numpy ------------------------------------------------------------------------------------
 
 
@@ -46,10 +69,8 @@ def read_npy(path: str) -> Source:
     """An array of numpy.save, of which only the rows that are read are in memory."""
     import numpy as np
 
-    try:
+    with _reading(path, "a numeric .npy array"):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise _unreadable(path, "a numeric .npy array", error) from error
     if isinstance(array, np.lib.npyio.NpzFile):
         raise InputError(f"{path}: is an .npz archive; give its name this ending.")
     return of_array(path, array.shape, array.dtype.name, tiles_of(array))
@@ -61,7 +82,7 @@ def read_npz(path: str, key: Key = "", ids: IdKey = "") -> Source:
 
     from modality_gap.data.tiles import TILE
 
-    try:
+    with _reading(path, "an .npz archive"):
         with np.load(path, allow_pickle=False) as archive:
             names = list(archive.files)
         with zipfile.ZipFile(path) as archive:
@@ -71,25 +92,27 @@ def read_npz(path: str, key: Key = "", ids: IdKey = "") -> Source:
                 key = only(path, arrays, "array of vectors", "key")
             named(path, names, key, "array")
             shape, fortran, kind = _npy_header(archive, key)
+            if ids and _npy_header(archive, named(path, names, ids, "array"))[2].hasobject:
+                raise InputError(
+                    f"{path}: array {ids!r} holds Python objects; save it as texts, by "
+                    f"{ids}.astype(str)."
+                )
         with np.load(path, allow_pickle=False) as arrays:
-            texts = arrays[named(path, names, ids, "array")] if ids else None
-    except InputError:
-        raise
-    except (TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, "an .npz archive", error) from error
+            texts = arrays[ids] if ids else None
 
     def tiles() -> Iterator[np.ndarray]:
-        if fortran:  # its rows are not together
-            with np.load(path, allow_pickle=False) as arrays:
-                yield from tiles_of(arrays[key])()
-            return
-        size = math.prod(shape[1:])
-        with zipfile.ZipFile(path) as archive, archive.open(_member(archive, key)) as file:
-            _header_of(file)
-            for start in range(0, shape[0], TILE):
-                rows = min(TILE, shape[0] - start)
-                content = file.read(rows * size * kind.itemsize)
-                yield np.frombuffer(content, kind).reshape(rows, *shape[1:])
+        with _reading(path, "an .npz archive"):
+            if fortran:  # its rows are not together
+                with np.load(path, allow_pickle=False) as arrays:
+                    yield from tiles_of(arrays[key])()
+                return
+            size = math.prod(shape[1:])
+            with zipfile.ZipFile(path) as archive, archive.open(_member(archive, key)) as file:
+                _header_of(file)
+                for start in range(0, shape[0], TILE):
+                    rows = min(TILE, shape[0] - start)
+                    content = file.read(rows * size * kind.itemsize)
+                    yield np.frombuffer(content, kind).reshape(rows, *shape[1:])
 
     return of_array(path, shape, kind.name, tiles, texts)
 
@@ -118,6 +141,7 @@ def _header_of(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 def read_torch(path: str, key: Key = "") -> Source:
     """A tensor of torch.save, alone or in a dictionary. Only tensors are loaded, and no code."""
+    import numpy as np
     import torch
 
     from modality_gap.data.tiles import TILE
@@ -145,11 +169,11 @@ def read_torch(path: str, key: Key = "") -> Source:
 
     def tiles() -> Iterator[np.ndarray]:
         for start in range(0, len(tensor), TILE):
-            yield tensor[start : start + TILE].float().numpy()
+            rows = tensor[start : start + TILE]
+            yield (rows.numpy() if known else rows.float().numpy())
 
-    if kind == "bfloat16":
-        kind = "float32"
-    return of_array(path, tuple(tensor.shape), kind, tiles)
+    known = hasattr(np, kind)  # not the 8 or 16 bits of training
+    return of_array(path, tuple(tensor.shape), kind if known else "float32", tiles)
 
 
 def read_safetensors(path: str, key: Key = "") -> Source:
@@ -202,26 +226,23 @@ def read_hdf5(path: str, key: Key = "", ids: IdKey = "") -> Source:
     """A dataset of an HDF5 file, of which only the rows that are read are in memory."""
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            shapes: dict[str, tuple[int, ...]] = {}
+    with _reading(path, "HDF5"), h5py.File(path, "r") as file:
+        shapes: dict[str, tuple[int, ...]] = {}
 
-            def collect(name: str, entry: Any) -> None:
-                if isinstance(entry, h5py.Dataset):
-                    shapes[name] = entry.shape or ()
+        def collect(name: str, entry: Any) -> None:
+            if isinstance(entry, h5py.Dataset):
+                shapes[name] = entry.shape or ()
 
-            file.visititems(collect)
-            arrays = [name for name, shape in shapes.items() if len(shape) > 1]
-            key = (key or only(path, arrays, "array of vectors", "key")).strip("/")
-            ids = ids.strip("/")
-            array = file[named(path, list(shapes), key, "array")]
-            shape, kind = array.shape, array.dtype.name
-            texts = file[named(path, list(shapes), ids, "array")][()] if ids else None
-    except OSError as error:
-        raise _unreadable(path, "HDF5", error) from error
+        file.visititems(collect)
+        arrays = [name for name, shape in shapes.items() if len(shape) > 1]
+        key = (key or only(path, arrays, "array of vectors", "key")).strip("/")
+        ids = ids.strip("/")
+        array = file[named(path, list(shapes), key, "array")]
+        shape, kind = array.shape, array.dtype.name
+        texts = file[named(path, list(shapes), ids, "array")][()] if ids else None
 
     def tiles() -> Iterator[np.ndarray]:
-        with h5py.File(path, "r") as file:
+        with _reading(path, "HDF5"), h5py.File(path, "r") as file:
             yield from tiles_of(file[key])()
 
     return of_array(path, shape, kind, tiles, texts)
@@ -259,17 +280,16 @@ def read_datasets(
 ) -> Source:
     """A column of a folder that Hugging Face's `save_to_disk` wrote."""
     folder = Path(path)
-    if (folder / "dataset_dict.json").is_file():
-        splits = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
-        split = named(path, splits, split or only(path, splits, "split", "split"), "split")
-        folder /= split
-    elif split:
-        raise InputError(f"{path}: the folder has no splits; remove `split`.")
-    try:
+    with _reading(path, "a folder of datasets"):
+        if (folder / "dataset_dict.json").is_file():
+            told = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))
+            splits = told["splits"]
+            split = named(path, splits, split or only(path, splits, "split", "split"), "split")
+            folder /= split
+        elif split:
+            raise InputError(f"{path}: the folder has no splits; remove `split`.")
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         files = [str(folder / one["filename"]) for one in state["_data_files"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _unreadable(path, "a folder of datasets", error) from error
     if state.get("_indices_data_files"):
         raise InputError(f"{path}: the rows are only selected; save after flatten_indices().")
     return _of_arrow_files(path, files, column, ids)
@@ -334,14 +354,18 @@ def joined_parts(path: str, parts: list[Source], numbers: list[tuple[int, ...]])
                 f"{part.path}: {part.dim} dimensions, but {first.path} has {first.dim}; give parts "
                 "of one model."
             )
-        if (part.ids is None) != (first.ids is None) or part.label_types != first.label_types:
+        if (part.ids is None) != (first.ids is None):
             raise InputError(
                 f"{part.path}: has other columns than {first.path}; give parts of one kind."
             )
+    kinds = first.label_types
+    if kinds is not None:
+        kinds = common_types({part.path: part.label_types for part in whole})
 
     def batches() -> Iterator:
         for part in whole:
-            yield from part.batches()
+            for vectors, labels in part.batches():
+                yield vectors, None if labels is None else as_types(labels, kinds)
 
     counts = None
     if any(part.counts is not None for part in whole):
@@ -358,6 +382,6 @@ def joined_parts(path: str, parts: list[Source], numbers: list[tuple[int, ...]])
         batches,
         ids,
         counts,
-        first.label_types,
+        kinds,
         parts=tuple(zip(numbers, (part.items for part in parts), strict=True)),
     )

@@ -127,7 +127,10 @@ def ids_of_array(path: str, ids: np.ndarray, items: int) -> pa.ChunkedArray:
     if ids.dtype.kind in "iu":
         native = ids.astype(ids.dtype.newbyteorder("="))
         return pa.chunked_array([pa.array(native).cast(pa.large_string())])
-    texts = [one.decode() if isinstance(one, bytes) else str(one) for one in ids.tolist()]
+    try:
+        texts = [one.decode() if isinstance(one, bytes) else str(one) for one in ids.tolist()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: has ids that are not UTF-8; write them so.") from error
     return pa.chunked_array([pa.array(texts, pa.large_string())])
 
 
@@ -162,6 +165,9 @@ def of_table(
         and not pa.types.is_struct(one.type)
     ]
 
+    kinds = pa.schema([schema.field(name).with_type(_kept_as(schema.field(name).type))
+                       for name in labels])  # fmt: skip
+
     def batches() -> Iterator[tuple[np.ndarray, pa.RecordBatch | None]]:
         dim = None
         for batch in read([column, *labels]):
@@ -169,7 +175,7 @@ def of_table(
             dim = vectors.shape[1] if dim is None else dim
             if vectors.shape[1] != dim:
                 raise _lengths(path, column)
-            yield vectors, batch.select(labels) if labels else None
+            yield vectors, as_types(batch, kinds) if labels else None
 
     first = next((vectors for vectors, _ in batches()), np.empty((0, 0)))
     counts = None
@@ -183,7 +189,7 @@ def of_table(
         batches,
         ids_of_table(path, id_column, read) if id_column else None,
         None if counts is None or (counts == 1).all() else counts,
-        pa.schema([schema.field(name) for name in labels]),
+        kinds,
         metadata or {},
     )
 
@@ -220,7 +226,8 @@ def _is_list(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
     known = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return any(is_such(kind) for is_such in known)
+    views = (pa.types.is_list_view, pa.types.is_large_list_view)
+    return any(is_such(kind) for is_such in (*known, *views))
 
 
 def _depth(kind: pa.DataType) -> int:
@@ -228,6 +235,60 @@ def _depth(kind: pa.DataType) -> int:
         return len(shape)
     kind = getattr(kind, "storage_type", kind)
     return 1 + _depth(kind.value_type) if _is_list(kind) else 0
+
+
+def _kept_as(kind: pa.DataType) -> pa.DataType:
+    """The type in which a label is kept: views, of which rows cannot be taken, are copied."""
+    import pyarrow as pa
+
+    views = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    return views.get(kind, kind)
+
+
+def common_types(parts: Mapping[str, pa.Schema]) -> pa.Schema:
+    """The types that hold the columns of all parts: the wider of two, and any for one of nulls.
+
+    Raises InputError that names a part whose columns have other names than those of the first, or
+    types that have nothing in common. Whole numbers do not become floating-point ones, which would
+    change large ones.
+    """
+    import pyarrow as pa
+
+    (at, first), *others = parts.items()
+    kinds = {field.name: _kept_as(field.type) for field in first}
+    for path, schema in others:
+        if sorted(schema.names) != sorted(first.names):
+            raise InputError(f"{path}: has other columns than {at}; give parts of one kind.")
+        for name, kind in kinds.items():
+            here = _kept_as(schema.field(name).type)
+            wider = _wider(kind, here)
+            if wider is None:
+                raise InputError(
+                    f"{path}: column {name!r} is {here}, but {kind} in {at}; write both alike."
+                )
+            kinds[name] = wider
+    return pa.schema(kinds.items())
+
+
+def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """The type that holds the values of both, or None."""
+    import pyarrow as pa
+
+    if one == other:
+        return one
+    both = [pa.schema([("", kind)]) for kind in (one, other)]
+    try:
+        wider = pa.unify_schemas(both, promote_options="permissive").field(0).type
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return None
+    changes = pa.types.is_floating(wider) and any(map(pa.types.is_integer, (one, other)))
+    return None if changes else wider
+
+
+def as_types(rows: Any, kinds: pa.Schema) -> Any:
+    """The columns of `kinds` of a table or batch, in these types."""
+    return type(rows).from_arrays([rows[field.name].cast(field.type) for field in kinds],
+                                  schema=kinds)  # fmt: skip
 
 
 def _id_column(path: str, schema: pa.Schema, ids: str) -> str:

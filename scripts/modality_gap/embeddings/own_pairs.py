@@ -105,7 +105,9 @@ def _keys(
         few, many = sorted((a, b), key=lambda one: one.items)
         times, rest = divmod(many.items, few.items)
         if rest or not several or a.ids or b.ids or few.counts is not None:
-            hint = f", or say `several` if each item has {times} rows in order" if not rest else ""
+            hint = "" if rest else f", or say `several` if each item has {times} rows in order"
+            if several:
+                hint = "" if rest else ", or ids on both sides"
             raise InputError(
                 f"{a.path} and {b.path}: {a.items} items against {b.items}, and without ids row i "
                 f"of both is pair i; give both the same rows{hint}."
@@ -192,17 +194,29 @@ def _joined(
 
 
 def _numbered(ids: pa.ChunkedArray, keys: np.ndarray) -> pa.ChunkedArray:
-    """The ids with #1, #2, ... behind those that occur more than once."""
+    """The ids with #1, #2, ... behind those that occur more than once; with ##1, ... where another
+    item has such a name."""
     order = np.argsort(keys, kind="stable")
     _, group, size = np.unique(keys, return_inverse=True, return_counts=True)
     place = np.empty(len(keys), int)
     place[order] = np.arange(len(keys)) - np.searchsorted(keys[order], keys[order], "left")
+    named, mark = _marked(ids, place, size[group] > 1, "#"), "#"
+    while first_repeated(_hashes(named)) is not None:
+        mark += "#"
+        named = _marked(ids, place, size[group] > 1, mark)
+    return named
+
+
+def _marked(
+    ids: pa.ChunkedArray, place: np.ndarray, several: np.ndarray, mark: str
+) -> pa.ChunkedArray:
+    """The ids (n,) with `mark` and place + 1 behind those where `several` holds."""
     chunks = []
     for start in range(0, len(ids), TILE):
         rows = range(start, min(start + TILE, len(ids)))
         texts = ids.slice(start, TILE).to_pylist()
         named = [
-            f"{text}#{place[row] + 1}" if size[group[row]] > 1 else text
+            f"{text}{mark}{place[row] + 1}" if several[row] else text
             for row, text in zip(rows, texts, strict=True)
         ]
         chunks.append(pa.array(named, pa.large_string()))
