@@ -41,7 +41,9 @@ def pages(rules: list[dict]) -> dict[str, str]:
     titles = {name: item.title for name, item in load_items(ledger / "items.yaml").items()}
     return {
         "reference/map.md": rule_map(rules, ROOT, titles),
-        "reference/tables.md": tables_page(CONFIG / "tables.yaml", rules, registry.columns()),
+        "reference/tables.md": tables_page(
+            CONFIG / "tables.yaml", rules, registry.columns(), ledger / "items.yaml"
+        ),
         "reference/configuration.md": configuration_page(schema, CONFIG / "config.yaml"),
         "reference/stand-ins.md": stand_ins_page(ledger, CONFIG / "config.yaml"),
         "reference/imports.md": imports_page(ROOT / "scripts"),

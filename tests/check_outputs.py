@@ -89,7 +89,10 @@ def table_faults(results: Path) -> list[str]:
     from modality_gap.config.tables import load_tables
     from modality_gap.measures import registry
 
-    _, tables = load_tables(ROOT / "config/tables.yaml", registry.columns())
+    config = ROOT / "config"
+    _, tables = load_tables(
+        config / "tables.yaml", registry.columns(), config / "ledger/items.yaml"
+    )
     paths = [*results.glob("*.csv")]
     for folder in ("statistics", "tables", "after"):
         paths += [path for path in (results / folder).rglob("*") if path.is_file()]

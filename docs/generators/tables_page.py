@@ -1,4 +1,4 @@
-"""The reference of tables, from config/tables.yaml."""
+"""The reference of tables, from config/tables.yaml and the items of the report."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +15,15 @@ columns, with `_low` and `_high` after the name, hold the ends of its interval.
 """
 
 
-def tables_page(registry: Path, rules: list[dict], measures: Mapping[str, list[Column]]) -> str:
+def tables_page(
+    registry: Path,
+    rules: list[dict],
+    measures: Mapping[str, list[Column]],
+    items: Path | None = None,
+) -> str:
     """The page: the units, an overview, and the columns of every table; `measures` are those that
-    the registry of measures has."""
-    units, tables = load_tables(registry, measures)
+    the registry of measures has, `items` is the file of the report's items."""
+    units, tables = load_tables(registry, measures, items)
     check_rules(tables, rules)
     overview = [
         [f"[`{one.path}`](#{anchor(one.path)})", one.about, rule_of(one, rules)] for one in tables
@@ -38,7 +43,7 @@ def check_rules(tables: list[Table], rules: list[dict]) -> None:
     paths = {path.removeprefix("results/") for rule in rules for path in rule["outputs"]}
     for path in sorted(paths):
         if (
-            path.startswith(("statistics/", "tables/"))
+            path.startswith(("statistics/", "tables/", "after/"))
             and "{study}" not in path
             and not any(writes(path, one) for one in tables)
         ):

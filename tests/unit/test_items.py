@@ -10,7 +10,9 @@ import pytest
 import yaml
 from conftest import copy_project
 
+from modality_gap.config.tables import load_tables
 from modality_gap.errors import InputError
+from modality_gap.measures import registry
 from modality_gap.paper.items import load_items, makings, names_of, read_items
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +71,10 @@ dummy:
   made_of:
     inputs: table2.inputs
   alt: Nothing.
+  tables:
+    statistics/dummy.csv:
+      about: A table of its own.
+      columns: [set, {size±: [length, a size]}]
 """,
 }
 # What a dry run knows, read from Snakemake itself.
@@ -132,7 +138,7 @@ def plan(tmp_path_factory):
     return folder, json.loads((folder / "plan.json").read_text(encoding="utf-8"))
 
 
-def test_a_figure_takes_five_files_and_is_on_the_page(plan):
+def test_a_figure_and_its_table_take_five_files_and_are_on_the_page(plan):
     _, planned = plan
     assert len(NEW) + len(LONGER) == 5
     assert {"results/figures/dummy.svg", "report/captions/dummy.rst"} <= {*planned["input"]}
@@ -167,6 +173,35 @@ def test_a_figure_more_is_one_that_the_check_of_a_run_expects(plan):
     assert [*ITEMS, "dummy"] == sorted(
         [*expected, *left_out, "sigmoid_loss"], key=[*ITEMS, "dummy"].index
     )
+
+
+def test_the_table_of_a_figure_is_documented_and_checked(plan):
+    folder, planned = plan
+    _, tables = load_tables(
+        folder / "config/tables.yaml", registry.columns(), folder / "config/ledger/items.yaml"
+    )
+    (described,) = (table for table in tables if table.path == planned["made_by"]["dummy"]["data"][0])
+    assert described.names == ["set", "size", "size_low", "size_high"]
+    results = folder / "results"
+    (results / "statistics").mkdir()
+    (results / "statistics/dummy.csv").write_text("set,size,size_low\nx,1,0\n", encoding="utf-8")
+    ask = "import check_outputs as c, pathlib; print(*c.table_faults(pathlib.Path('../results')))"
+    done = subprocess.run(
+        [sys.executable, "-c", ask],
+        cwd=folder / "tests",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "statistics/dummy.csv has no column size_high" in done.stdout
+    assert "statistics/gap.csv is missing" in done.stdout
+    # In one place alone.
+    path = folder / "config/ledger/items.yaml"
+    twice = path.read_text(encoding="utf-8").replace("statistics/dummy.csv", "statistics/gap.csv")
+    other = folder / "items.yaml"
+    other.write_text(twice, encoding="utf-8")
+    with pytest.raises(InputError, match=r"dummy: statistics/gap.csv is described twice"):
+        load_tables(folder / "config/tables.yaml", registry.columns(), other)
 
 
 def test_each_item_of_the_page_says_what_made_it(plan):

@@ -1,5 +1,6 @@
-"""The registry of tables, config/tables.yaml: which columns each table of a run has, and their
-meaning. The documentation shows it, and tests compare it with what a run writes."""
+"""The registry of tables, config/tables.yaml and the items of the report: which columns each table
+of a run has, and their meaning. The documentation shows it, and tests compare it with what a run
+writes."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -58,16 +59,24 @@ class Table:
 
 
 def load_tables(
-    path: Path, measures: Mapping[str, list[Column]] | None = None
+    path: Path,
+    measures: Mapping[str, list[Column]] | None = None,
+    items: Path | None = None,
 ) -> tuple[dict[str, str], list[Table]]:
     """Units with their meaning, and all tables in their order. `measures`: the columns of the
-    registry of measures, which `{measures: name}` lists and whose meanings other tables share. A
-    path with {loss} stands for a table of each declared loss that has no entry of its own.
+    registry of measures, which `{measures: name}` lists and whose meanings other tables share.
+    `items`: the file of the report's items, each of which may describe tables of its own. A path
+    with {loss} stands for a table of each declared loss that has no entry of its own.
 
-    Raises InputError for a column without a meaning, an unknown unit, a column that is listed twice
-    or a reason for empty cells of no column.
+    Raises InputError for a column without a meaning, an unknown unit, a column or a table that is
+    listed twice, or a reason for empty cells of no column.
     """
     registry = load_yaml(path)
+    for item, entry in load_yaml(items).items() if items else ():
+        for name, table in entry.get("tables", {}).items():
+            if name in registry["tables"]:
+                raise InputError(f"{items}, {item}: {name} is described twice; remove one.")
+            registry["tables"][name] = table
     registry["measures"] = measures = measures or {}
     registry["columns"] |= {
         column.name: [column.unit, column.meaning]

@@ -31,6 +31,7 @@ class Item:
     alt: str = ""
     paper: tuple[str, ...] = ()
     method: str = ""
+    tables: Mapping[str, Mapping] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def path(self) -> str:
