@@ -180,7 +180,8 @@ def test_the_table_of_a_figure_is_documented_and_checked(plan):
     _, tables = load_tables(
         folder / "config/tables.yaml", registry.columns(), folder / "config/ledger/items.yaml"
     )
-    (described,) = (table for table in tables if table.path == planned["made_by"]["dummy"]["data"][0])
+    (path,) = planned["made_by"]["dummy"]["data"]
+    (described,) = (table for table in tables if table.path == path)
     assert described.names == ["set", "size", "size_low", "size_high"]
     results = folder / "results"
     (results / "statistics").mkdir()
