@@ -343,9 +343,9 @@ def test_vectors_may_be_any_list_of_numbers(tmp_path, kind):
     ("vectors", "words"),
     [
         ([[[1.0, 2.0]], [[3.0, 4.0]], [[5.0, 6.0]]], "take the inner list"),
-        ([["1", "2"], ["3", "4"], ["5", "6"]], "not one list of numbers per item; write it so"),
-        ([1.0, 2.0, 3.0], "not one list of numbers per item; write it so"),
-        (["1 2", "3 4", "5 6"], "not one list of numbers per item; write it so"),
+        ([["1", "2"], ["3", "4"], ["5", "6"]], "not one list of numbers per item; write one"),
+        ([1.0, 2.0, 3.0], "not one list of numbers per item; write one"),
+        (["1 2", "3 4", "5 6"], "not one list of numbers per item; write one"),
     ],
 )
 def test_vectors_of_another_kind_are_refused(tmp_path, vectors, words):

@@ -301,7 +301,9 @@ def test_the_first_class_without_a_prompt_is_named(task):
     images, prompts, along = task
     names = [f"class{number:02d}" for number in range(30)]
     images.labels["kind"] = np.resize(names[::-1], 90)
-    with pytest.raises(InputError, match=r"tasks\.mine\.prompts has none for the class 'class00'"):
+    with pytest.raises(
+        InputError, match=r"tasks\.mine\.prompts has no prompt for the class 'class00'"
+    ):
         measure_task(
             "mine", {"label": "kind"}, images, prompts, along, DELTAS, DISTANCES, **SETTINGS
         )

@@ -72,7 +72,7 @@ def read_npy(path: str) -> Source:
     with _reading(path, "a numeric .npy array"):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     if isinstance(array, np.lib.npyio.NpzFile):
-        raise InputError(f"{path}: is an .npz archive; give its name this ending.")
+        raise InputError(f"{path}: is an .npz archive; rename it to end in .npz.")
     return of_array(path, array.shape, array.dtype.name, tiles_of(array))
 
 
@@ -163,7 +163,7 @@ def read_torch(path: str, key: Key = "") -> Source:
     is_tensor = isinstance(content, torch.Tensor) and content.layout == torch.strided
     if not is_tensor or content.is_nested or content.is_meta:
         called = type(content).__name__
-        raise InputError(f"{path}: holds a {called}, not a tensor of shape (n, d); save that.")
+        raise InputError(f"{path}: holds a {called}, not a tensor of shape (n, d); save one.")
     kind = str(content.dtype).removeprefix("torch.")
     tensor = content.detach()
 
@@ -291,7 +291,7 @@ def read_datasets(
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         files = [str(folder / one["filename"]) for one in state["_data_files"]]
     if state.get("_indices_data_files"):
-        raise InputError(f"{path}: the rows are only selected; save after flatten_indices().")
+        raise InputError(f"{path}: the rows are a selection; save after flatten_indices().")
     return _of_arrow_files(path, files, column, ids)
 
 
@@ -329,7 +329,7 @@ def _of_arrow_files(path: str, files: list[str], column: str, ids: str) -> Sourc
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, "Arrow", error) from error
     if schema is None:
-        raise InputError(f"{path}: holds no file of rows; save it again.")
+        raise InputError(f"{path}: has no file with rows; save it again.")
     return of_table(path, schema, items, read, column, ids)
 
 

@@ -204,7 +204,7 @@ def _vector_column(path: str, schema: pa.Schema, column: str, lists: list[str]) 
     if column not in lists:
         raise InputError(
             f"{path}: column {column!r} is {schema.field(column).type}, not one list of numbers "
-            "per item; write it so."
+            "per item; write one."
         )
     return column
 
@@ -324,7 +324,7 @@ def ids_of_table(
         if not _is_id(_values(ids.type)):
             raise InputError(
                 f"{path}: column {column!r} is {ids.type}, but ids are whole numbers or texts; "
-                "write it so, or name another column by `ids`."
+                "convert it, or name another column by `ids`."
             )
         if ids.null_count:
             raise InputError(f"{path}: column {column!r} holds nulls; give every item an id.")

@@ -171,7 +171,7 @@ class _ParquetFile:
         of = getattr(getattr(kind, "storage_type", kind), "value_type", None)
         if of is None or not (pa.types.is_floating(of) or pa.types.is_integer(of)):
             lists = of is not None and hasattr(of, "value_type")
-            remedy = "take the inner list" if lists else "write it so"
+            remedy = "take the inner list" if lists else "write one"
             raise InputError(
                 f"{path}: column 'vector' is {kind}, not one list of numbers per item; {remedy}."
             )

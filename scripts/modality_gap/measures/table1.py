@@ -36,7 +36,9 @@ def measure_task(
     classes = own.labels["label"].to_numpy()
     truth = images.labels[task["label"]].to_numpy()
     if unknown := sorted(set(truth) - set(classes)):
-        raise InputError(f"tasks.{name}.prompts has none for the class {unknown[0]!r}; add it.")
+        raise InputError(
+            f"tasks.{name}.prompts has no prompt for the class {unknown[0]!r}; add it."
+        )
     vectors = images.normalised(), own.normalised()
     metric = task.get("metric", "accuracy")
     if metric == "roc_auc":

@@ -44,14 +44,14 @@ class Batch:
     def views(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Second views x', y' (B, d), unit rows."""
         if self.make_views is None:
-            raise InputError("the loss needs second views of the batch; give them.")
+            raise InputError("this loss needs second views of the batch; give `make_views`.")
         return self.make_views()
 
     @cached_property
     def teacher(self) -> tuple[torch.Tensor, torch.Tensor]:
         """x, y (B, d) of the model before training, without gradient."""
         if self.make_teacher is None:
-            raise InputError("the loss needs the vectors of a trained start; give them.")
+            raise InputError("this loss starts from a trained model; give `make_teacher`.")
         with torch.no_grad():
             return self.make_teacher()
 
