@@ -377,6 +377,10 @@ def test_every_example_of_a_configuration_is_accepted(root, tmp_path, monkeypatc
         for text in blocks(page, "yaml")
         if page.name != "cluster.md"  # which has profiles
     ]
+    # Code that an example names is on the same page and begins with the name of its file.
+    for text in (text for page in pages for text in blocks(page, "python")):
+        if named := re.match(r"# (\w+\.py)\n", text):
+            (tmp_path / named[1]).write_text(text, encoding="utf-8")
     # A task of birds needs the data set of the other page.
     birds = next(example for name, example in examples if name == "data-sets.md")
     assert len(examples) >= 7
