@@ -822,7 +822,6 @@ def p_value_row(row, shifts, confidence):
         "difference_low": q - p - z * error,
         "difference_high": q - p + z * error,
         "p_published": row["p_value"],
-        "p_source": row["p_source"],
         "p_recomputed": again,
         "shifts": shifts,
         "p_corrected": min(1, shifts * again),

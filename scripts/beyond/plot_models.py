@@ -20,9 +20,16 @@ models = models_in_order(gaps, snakemake.params.papers, retrieves(gaps))
 swept = models[models["trained"].isin({*minimum["set"]})]
 shown = swept[swept["learnt"]] if swept["learnt"].any() else swept
 temperatures = sorted(minimum["temperature"].unique())
+inside = minimum[minimum["set"].isin(shown["trained"]) & ~minimum["at_end"]]
+# What the axis shows, about, with the names of the models beside it.
+SPAN = 1.6 * (max(inside["distance_high"].max(), gaps["gap"].max()) - inside["distance_low"].min())
 
 
-def draw_model(ax: Axes, name: str, base: float) -> None:
+ROW = 1.25  # height of a model's row; its marks and its gap's line take 1
+
+
+def draw_model(ax: Axes, name: str, base: float, layout: Layout) -> None:
+    own, letter = gaps.loc[name, "gap"], 0.62 * 0.833 * layout.font  # pixels
     for number, temperature in enumerate(temperatures):
         color, place = RAMP[number % len(RAMP)], base + 0.84 * (1 - number / len(temperatures))
         part = minimum[(minimum["set"] == name) & (minimum["temperature"] == temperature)]
@@ -30,21 +37,23 @@ def draw_model(ax: Axes, name: str, base: float) -> None:
             ax.plot([row["distance_low"], row["distance_high"]], [place] * 2, color=color, lw=3,
                     alpha=0.4, solid_capstyle="butt")  # fmt: skip
             ax.plot(row["distance"], place, "o", ms=6, color=color)
-            end = row[["distance", "distance_high"]].max()
-            label_line(ax, fraction(temperature), (end, place), color)
-    own = gaps.loc[name, "gap"]
-    ax.plot([own] * 2, [base + 0.05, base + 0.93], color=INK, lw=1.6)
-    label_line(
-        ax, f"gap {own:.2f}", (own, base + 0.93), INK, xytext=(0, 1), ha="center", va="bottom"
-    )
+            words = fraction(temperature)
+            ends = row[["distance", "distance_low", "distance_high"]]
+            # A label that the line of the gap would cross is on the other side of its mark.
+            room = (12 + letter * len(words)) / layout.width * SPAN
+            left = ends.max() - 0.01 < own < ends.max() + room
+            look = {"xytext": (-6, 0), "ha": "right"} if left else {}
+            label_line(ax, words, (ends.min() if left else ends.max(), place), color, **look)
+    ax.plot([own] * 2, [base + 0.05, base + 1], color=INK, lw=1.6)
+    label_line(ax, f"gap {own:.2f}", (own, base + 1), INK, xytext=(0, 1), ha="center", va="bottom")
 
 
 def draw(layout: Layout) -> Figure:
-    figure = layout.figure(40 + (115 if layout.narrow else 120) * len(shown))
+    figure = layout.figure(40 + 125 * len(shown))
     ax = figure.add_subplot()
-    places = 1.12 * np.arange(len(shown))[::-1]
+    places = ROW * np.arange(len(shown))[::-1]
     for base, name in zip(places, shown["trained"], strict=True):
-        draw_model(ax, name, base)
+        draw_model(ax, name, base, layout)
     width = 12 if layout.narrow else 24
     ax.set_yticks(places + 0.5, [plain(name, width) for name in shown["model"]])
     ax.tick_params(axis="y", length=0)

@@ -45,7 +45,7 @@ def draw_model(ax: Axes, name: str, layout: Layout) -> None:
     ax.axvline(own, color=INK, lw=1.2, ls=":")
     ax.text(own, 1.005, f"gap {own:.2f}", ha="center", va="bottom", fontsize="small",
             transform=ax.get_xaxis_transform())  # fmt: skip
-    heights = spread([end[1] for end in ends], TOP / (14 if layout.narrow else 18))
+    heights = spread([end[1] for end in ends], TOP / (12 if layout.narrow else 15))
     for number, (temperature, end, height) in enumerate(
         zip(temperatures, ends, heights, strict=True)
     ):

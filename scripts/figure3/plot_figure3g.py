@@ -13,6 +13,7 @@ from modality_gap.figures.palette import PALETTE
 from modality_gap.figures.schematics import draw_sphere
 from modality_gap.figures.style import Layout, fraction, label_line, save
 
+ROOM, STEEP = 30, 0.5  # degrees and loss beside a minimum that a label needs
 CURVES = {True: ("two pairs exchanged", PALETTE[1], "-"), False: ("all matched", PALETTE[0], "--")}
 
 table = pd.read_csv(snakemake.input[0])
@@ -26,10 +27,14 @@ def draw_curves(ax: Axes, part: pd.DataFrame, named: bool) -> None:
         ax.plot(curve["delta_theta_deg"], curve["loss"], color=color, ls=line)
         lowest = curve[curve["loss"] <= curve["loss"].min() + 1e-9]
         ax.plot(lowest["delta_theta_deg"], lowest["loss"], "v", color=color, ms=7)
+        # Where the curve rises steeply from its minimum there is no room above it.
+        near = curve["delta_theta_deg"].abs() < lowest["delta_theta_deg"].abs().min() - ROOM
+        steep = (curve["loss"][near] > curve["loss"].min() + STEEP).all() if near.any() else False
+        above = mismatched and not steep
         for angle, loss in lowest[["delta_theta_deg", "loss"]].to_numpy():
             label_line(ax, f"{angle:.0f}°", (angle, loss), color, ha="center",
-                       xytext=(-0.12 * angle, 7 if mismatched else -8),
-                       va="bottom" if mismatched else "top")  # fmt: skip
+                       xytext=(-(0.12 if above else 0.16) * angle, 7 if above else -8),
+                       va="bottom" if above else "top")  # fmt: skip
         if named:
             ax.text(0.03, 0.3 if mismatched else 0.16, words, color=color, va="top",
                     fontsize="small", transform=ax.transAxes)  # fmt: skip
@@ -56,7 +61,8 @@ def draw(layout: Layout) -> Figure:
             here = (table["spacing_deg"] == spacing) & (table["temperature"] == temperature)
             draw_curves(ax, table[here], named=number == 0)
             ax.set_title(f"temperature {fraction(temperature)}", weight="normal", fontsize="small")
-            ax.set_ylim(-0.12 * top, top)
+            ax.set_ylim(-0.3 * top, top)
+            ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= top])
         part.suptitle(f"{'(g) ' * (line == 0)}points {spacing}° apart", x=0.01, ha="left",
                       weight="bold", fontsize="medium")  # fmt: skip
         part.supxlabel("Δθ between images and texts (degrees)", fontsize="small")

@@ -28,6 +28,7 @@ scripts = [text(path) for path in inputs.scripts]
 record = Path(params.record)
 about = stamp(json.loads(text(record)) if record.exists() else {}, params.version)
 claims = read_claims(inputs.claims)
+balance = paper.balance(claims, temperature_findings(pd.read_csv(inputs.tuned)))
 html = render.render_page(
     templates,
     "evidence",
@@ -35,7 +36,8 @@ html = render.render_page(
     about,
     style=style,
     summary=summary(claims),
-    balance=paper.balance(claims, temperature_findings(pd.read_csv(inputs.tuned))),
+    balance=balance,
+    against=paper.against_in_words(balance, claims),
     rows=evidence.rows(claims),
     parts=list(dict.fromkeys(claims["part"])),
     tally=claims["verdict"].value_counts().reindex(list(MARKS), fill_value=0).to_dict(),

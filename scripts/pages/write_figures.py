@@ -17,6 +17,7 @@ from modality_gap.errors import InputError
 from modality_gap.pages import models, paper, render
 from modality_gap.pages.cite import stamp
 from modality_gap.pages.findings.results import results
+from modality_gap.pages.labels import labelled, set_labels
 from modality_gap.paper.items import load_items, names_of
 from modality_gap.paper.ledger import load_ledger, published
 from modality_gap.paper.show import MARKS, read_claims
@@ -36,6 +37,8 @@ relations, report, not_run, errata = (
 )
 data = {Path(path).stem: pd.read_csv(path) for path in inputs.tables}
 data["training"] = pd.concat(pd.read_csv(path) for path in inputs.curves)
+labels = set_labels(params.sets)
+data = labelled(data, labels)
 claims = read_claims(inputs.claims)
 ledger = load_ledger(Path(inputs.ledger), Path(inputs.ledger_schema))
 numbers = {name: claim.get("published") for name, claim in ledger["claims"].items()}
@@ -44,11 +47,13 @@ tables = data["gap"], data["diagnostics"], data["loss_minimum"]
 measured["models"] = models.models_findings(*tables), [*models.models_tables(*tables).values()]
 for name, path in zip(params.own_losses, inputs.own_losses, strict=True):
     loss = DECLARED_LOSSES[name]
-    table = models.own_loss_table(loss, pd.read_csv(path))
+    minimum = labelled({"minimum": pd.read_csv(path)}, labels)["minimum"]
+    table = models.own_loss_table(loss, minimum)
     measured[f"{loss.prefix}_loss"] = ([], [table])
 for name in names_of(items, "plain table"):
     table = data[Path(items[name].path).stem]
-    measured.setdefault(name, ([], [render.plain_table(table, items[name].title)]))
+    found, tables = measured.setdefault(name, ([], []))
+    tables += [] if tables else [render.plain_table(table, items[name].title)]
 sections = paper.sections(
     items,
     {name: paper.Making(**one) for name, one in params.made_by.items()},

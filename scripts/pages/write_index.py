@@ -14,6 +14,7 @@ from modality_gap.pages import explorer, paper, render, summary
 from modality_gap.pages.cite import cited, stamp
 from modality_gap.pages.findings.answers import answers
 from modality_gap.paper.items import load_items
+from modality_gap.paper.ledger import KINDS
 from modality_gap.paper.show import MARKS, read_claims
 
 
@@ -40,9 +41,10 @@ html = render.render_page(
     questions=summary.questions(report["questions"], claims, answers(data)),
     statements=summary.statements(report["statements"], claims),
     counts=summary.own_counts(claims),
-    against=len(paper.balance(claims, []).against),
+    against=paper.against_in_words(paper.balance(claims, []), claims),
     parts=summary.parts(claims),
-    stand_ins=any(claims["evidence"].str.startswith("stand-in")),
+    stand_ins=any(claims["evidence"].str.startswith(KINDS["stand_in"])),
+    neighbours=any(claims["evidence"].str.startswith(KINDS["neighbouring"])),
     gaps=gaps,
     axis_end=f"{axis_end:g}",
     styles=MARKS,

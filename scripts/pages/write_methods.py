@@ -17,6 +17,7 @@ from modality_gap.embeddings.sets import METADATA_KEY
 from modality_gap.pages import paper, provenance, render, run
 from modality_gap.pages.cite import stamp
 from modality_gap.pages.findings.figure1 import SEPARATE
+from modality_gap.pages.labels import set_labels
 from modality_gap.paper.chance import WELL_ABOVE
 from modality_gap.paper.claims import MEANINGS
 from modality_gap.paper.items import load_items
@@ -86,6 +87,7 @@ html = render.render_page(
     ),
     sets=params.sets,
     absent=params.absent,
+    labels=set_labels({**params.absent, **params.sets}),
     left_out={name: not_run[name] for name in params.not_run},
     missing=params.missing,
     assets=assets,

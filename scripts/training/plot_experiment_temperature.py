@@ -4,6 +4,8 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -51,6 +53,11 @@ def draw_panel(ax: Axes, quantities: dict[str, str]) -> None:
         ax.text(temperatures.max(), before[name], "before", ha="right", va="bottom",
                 fontsize="small", color=MUTED)  # fmt: skip
     ax.set(xscale="log", ylim=(0, None), xlabel="temperature")
+    if "zero_shot" in quantities:
+        # Changes are small beside the accuracy, so this axis begins above 0 and says so.
+        shown = [runs["zero_shot_after"].min(), summary["zero_shot_after_low"].min()]
+        start = math.floor(10 * min(*shown, before["zero_shot"])) / 10
+        ax.set(ylim=(start, None), ylabel=f"axis begins at {start:g}" if start > 0 else "")
     ax.set_xticks(temperatures, [fraction(one) for one in temperatures])
     ax.minorticks_off()
 

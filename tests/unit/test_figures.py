@@ -64,11 +64,42 @@ def assert_inside(figure):
         assert inside or not text.get_text().strip(), (text.get_text(), box)
 
 
+def touching(figure) -> list[tuple[str, str]]:
+    """Pairs of labels of one panel that touch, and labels that a vertical line of it crosses."""
+    figure.draw_without_rendering()
+    found = []
+    for ax in figure.axes:
+        boxes = [
+            (text.get_text(), text.get_window_extent().padded(-1))
+            for text in ax.texts
+            if text.get_text().strip()
+        ]
+        found += [
+            (one, other)
+            for place, (one, box) in enumerate(boxes)
+            for other, its in boxes[:place]
+            if box.overlaps(its)
+        ]
+        for line in ax.lines:
+            across = np.unique(np.asarray(line.get_xdata(), dtype=float))
+            if len(across) != 1 or len(line.get_xdata()) != 2 or ax.name == "3d":
+                continue
+            (x, low), (_, high) = line.get_transform().transform(
+                [(across[0], y) for y in sorted(line.get_ydata())]
+            )
+            found += [
+                (words, "line")
+                for words, box in boxes
+                if box.x0 < x < box.x1 and low < box.y1 and high > box.y0
+            ]
+    return found
+
+
 @pytest.fixture
 def draw(root, tmp_path, monkeypatch):
     """Run a drawing script on frames by the name of the rule's input; its axes, and the figure, for
     the wide layout; both files are checked."""
-    drawn, real = [], style.save
+    drawn, real, untouched = [], style.save, {}
 
     def save(draw, output):
         for kind in style.LAYOUTS:
@@ -78,6 +109,7 @@ def draw(root, tmp_path, monkeypatch):
         for kind, layout in style.LAYOUTS.items():
             assert_legible(output[kind], layout)
             assert_inside(style.drawn(draw, layout))
+            untouched[layout] = touching(style.drawn(draw, layout))
         drawn.append(style.drawn(draw, style.WIDE))
 
     monkeypatch.setattr(style, "save", save)
@@ -100,6 +132,7 @@ def draw(root, tmp_path, monkeypatch):
             log=["log"],
         )
         runpy.run_path(str(script_path(root, script)), {"snakemake": snakemake})
+        run.touching = dict(untouched)
         return drawn[-1].axes, drawn[-1]
 
     yield run
@@ -443,6 +476,64 @@ def test_figure3g(draw):
     assert "two pairs exchanged" in words(axes[1]) and "all matched" in words(axes[1])
 
 
+def test_labels_of_minima_do_not_touch(draw):
+    """Figures 3(g), 3(b-d) and "All models" with minima as a run has them."""
+    sphere = [
+        (spacing, mismatched, temperature, angle)
+        for spacing in (20, 15)
+        for mismatched in (False, True)
+        for temperature in (1.0, 0.2, 1 / 35, 0.02, 0.01)
+        for angle in range(-90, 91)
+    ]
+    table = pd.DataFrame(
+        sphere, columns=["spacing_deg", "mismatched", "temperature", "delta_theta_deg"]
+    )
+    table["loss"] = sphere_loss(table)
+    draw("plot_figure3g", table=table)
+    assert draw.touching == {layout: [] for layout in SMALLEST}
+
+    names, temperatures = ("one", "two", "three"), (1.0, 0.1, 0.05, 1 / 30, 0.02, 0.01)
+    places = {
+        "one": (0.02, 0.21, 0.41, 0.57, 0.73, 0.86),
+        "two": (0.09, 0.29, 0.49, 0.61, 0.75, 0.88),
+        "three": (0.02, 0.09, 0.29, 0.53, 1.38, 1.75),
+    }
+    minimum = pd.DataFrame(
+        {"set": name, "temperature": temperature, "distance": place, "at_end": False}
+        | {"distance_low": place - 0.03, "distance_high": place + 0.03}
+        for name in names
+        for temperature, place in zip(temperatures, places[name], strict=True)
+    )
+    gap = gaps().assign(
+        weights="trained", model=["CLIP", "VideoCLIP", "CLIP images + MiniLM texts"]
+    )
+    gap = gap.assign(gap=[0.85, 1.07, 0.52], recall1_chance=0.001)
+    draw("plot_models", {"papers": ["one", "two"]}, gap=gap, minimum=minimum)
+    assert draw.touching == {layout: [] for layout in SMALLEST}
+
+    table = pd.DataFrame(
+        {"set": name, "temperature": temperature, "delta": -distance, "distance": distance}
+        | {"loss": (distance - place) ** 2 * height, "loss_as_released": 0.0}
+        for name in names
+        for temperature, place, height in zip(
+            temperatures, places[name], (0.03, 0.5, 0.9, 1.1, 1.15, 1.05), strict=True
+        )
+        for distance in np.linspace(1.9, -1.8, 30)
+    )
+    params = {"papers": ["one", "two"], "marked": None, "published": {}}
+    draw("plot_figure3bcd", params, landscape=table, gap=gap)
+    assert draw.touching == {layout: [] for layout in SMALLEST}
+
+
+def sphere_loss(table):
+    """A loss with the minima that the simulation has: at 0, or where two pairs are exchanged."""
+    at = {0.2: 0, 1 / 35: 53, 0.02: 65, 0.01: 78}
+    apart = table["temperature"].map(at).fillna(0) * table["mismatched"]
+    steep = (table["delta_theta_deg"].abs() - apart) ** 2
+    hump = table["temperature"].map({0.01: 2.0}).fillna(0.6)
+    return 0.8 * table["mismatched"] + hump * steep / np.maximum(apart, 60) ** 2
+
+
 def test_lemma3(draw):
     keys = {"norm_ratio": [1.0, 0.5], "cosine": [-1.0, 0.0, 1.0]}
     names = ("product", "rectified")
@@ -511,7 +602,7 @@ def test_models(draw):
         (text,) = (text for text in ax.texts if text.get_text() == label)
         assert same_color(text.get_color(), color)
     own = gap["gap"].iloc[0]
-    assert lines(ax, [own] * 2, [0.05, 0.93], INK)
+    assert lines(ax, [own] * 2, [0.05, 1], INK)
     assert f"gap {own:.2f}" in words(ax)
 
 

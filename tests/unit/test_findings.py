@@ -9,12 +9,16 @@ from invented import (
     ROOT,
     cone_table,
     data,
+    dimension_summary,
     gap_row,
     gap_table,
     initialisation_tables,
     landscape_table,
     minimum_table,
     mlp_table,
+    p_values_table,
+    published_table2,
+    same_modality_summary,
     shifts_table,
     spectrum_table,
     sphere_table,
@@ -27,6 +31,7 @@ from invented import (
 
 from modality_gap.pages import render
 from modality_gap.pages.findings import figure1, figure2, figure3, results, training
+from modality_gap.pages.findings.published import p_values_findings, published_table2_findings
 from modality_gap.pages.findings.tables import (
     table1_curves_findings,
     table1_findings,
@@ -34,6 +39,7 @@ from modality_gap.pages.findings.tables import (
     table2_findings,
     table2_tables,
 )
+from modality_gap.pages.labels import labelled, set_labels
 from modality_gap.paper.ledger import load_ledger
 
 LEDGER = load_ledger(ROOT / "config/ledger/parts.yaml", ROOT / "config/schema/claims.yaml")
@@ -132,8 +138,7 @@ def test_each_column_of_figure_1s_table_is_its_own():
         row |= {name: place / 10, f"{name}_low": place / 20, f"{name}_high": place / 5}
     (table,) = figure1.figure1_tables(pd.DataFrame([row]))
     assert dict(zip(table.head, table.rows[0], strict=True)) == {
-        "set": "toy",
-        "weights": "trained",
+        "model": "toy",
         "n": "100",
         "gap": "0.100 [0.050, 0.200]",
         "squared gap without bias": "0.200 [0.100, 0.400]",
@@ -356,27 +361,27 @@ def test_the_minimum_is_that_of_the_fine_sweep_and_none_at_its_end():
 
 def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
     gaps = pd.DataFrame(
-        [gap_row("clasp"), gap_row("toy"), gap_row("weak", recall=0.06), gap_row("twin", "random")]
+        [gap_row("CLASP"), gap_row("toy"), gap_row("weak", recall=0.06), gap_row("twin", "random")]
     )
     sweeps = pd.concat(
         minimum_table(cold, hot).assign(set=name, gap=gap, n=n)
         for name, cold, hot, gap, n in (
             ("toy", 0.8, 0.1, 0.81, 100),
-            ("clasp", 0.6, 0.2, 0.62, 50),
+            ("CLASP", 0.6, 0.2, 0.62, 50),
             ("weak", 0.5, 0.3, 0.4, 10),
             ("twin", 0.3, 0.3, 0.4, 10),
         )
     )
-    names = ("toy", "clasp", "weak")
+    names = ("toy", "CLASP", "weak")
     grids = pd.concat([landscape_table().assign(set=name) for name in names], ignore_index=True)
     # Of one curve the released loss moves the minimum; that of the weak set is not counted.
     moved = (grids["set"] != "toy") & (grids["temperature"] == 1) & (grids["delta"] == 0.5)
     grids.loc[moved, "loss_as_released"] = 0.1625
     found = figure3.figure3bcd_findings(grids, sweeps, gaps)
     assert [finding.text for finding in found] == [
-        "At temperature 1/100 the loss is smallest at distance 0.600 [0.500, 0.700] in clasp (own "
+        "At temperature 1/100 the loss is smallest at distance 0.600 [0.500, 0.700] in CLASP (own "
         "gap 0.620, n 50) and at distance 0.800 [0.700, 0.900] in toy (own gap 0.810, n 100).",
-        "At temperature 1 it is smallest at distance 0.200 in clasp and at distance 0.100 in toy. "
+        "At temperature 1 it is smallest at distance 0.200 in CLASP and at distance 0.100 in toy. "
         "The table below has all temperatures.",
         "Computing the loss as in the released code moves the minimum on the figure's grid in 1 "
         "of 4 curves and changes the loss by at most 0.200.",
@@ -390,10 +395,10 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
         "figure3b.at_its_gap_too.clasp",
     )
     (table,) = figure3.figure3bcd_tables(sweeps, gaps)
-    assert table.head == ["set", "n", "gap", "at 1/100", "at 1"]
-    assert [row[0] for row in table.rows] == ["toy", "clasp", "weak"]
+    assert table.head == ["model", "n", "gap", "at 1/100", "at 1"]
+    assert [row[0] for row in table.rows] == ["toy", "CLASP", "weak"]
     assert table.rows[1] == [
-        *("clasp", "50 in 2 batches", "0.620", "0.600 [0.500, 0.700]", "0.200 [0.100, 0.300]")
+        *("CLASP", "50 in 2 batches", "0.620", "0.600 [0.500, 0.700]", "0.200 [0.100, 0.300]")
     ]
     assert [row[0] for row in figure3.all_minima_table(sweeps).rows][-1] == "twin"
     one = figure3.all_minima_table(sweeps.assign(batches=1)).rows[0]
@@ -509,7 +514,7 @@ def test_each_column_of_table_1_is_its_own():
         "each other."
     )
     assert dict(zip(table.head, table.rows[0], strict=True)) == {
-        "set, task": "toy, a task",
+        "model, task": "toy, a task",
         "n": "1",
         "classes": "2",
         "chance": "0.125",
@@ -680,7 +685,10 @@ def test_what_temperature_1_does_is_told_and_only_what_the_intervals_carry():
     without = temperature_summary().assign(**dict.fromkeys(missing, float("nan")))
     assert len(training.temperature_findings(without)) == 2
     named = temperature_summary().assign(model="projections")
-    assert "of stitched's projections at" in training.temperature_findings(named)[0].text
+    assert (
+        "of CLIP images + MiniLM texts (the two projections) at"
+        in training.temperature_findings(named)[0].text
+    )
 
 
 def test_two_temperatures_are_told_apart_by_intervals_that_do_not_touch():
@@ -722,6 +730,83 @@ def test_what_is_left_of_the_gap_from_another_start():
         "0.800 [0.750, 0.850], from the rotated start from 0.100 [0.050, 0.150] to 0.600 [0.550, "
         "0.650], which is 75 % [70, 80] of it (3 seeds)."
     )
+
+
+def test_the_gap_by_dimension_is_told_with_its_ends():
+    after, before = training.dimension_findings(dimension_summary())
+    assert after.text == (
+        "After training the gap is smallest in 128 dimensions, 0.500 [0.450, 0.550], and largest "
+        "in 32, 0.900 [0.850, 0.950] (mean and interval over 3 seeds)."
+    )
+    assert before.text == (
+        "Before training it is 1.100 [1.050, 1.150] in 32 dimensions and 1.100 [1.050, 1.150] in "
+        "128."
+    )
+    (alone,) = training.dimension_findings(dimension_summary().head(1))
+    assert alone.text.startswith("In 128 dimensions the gap after training is 0.500 [0.450,")
+
+
+def test_the_control_is_told_for_each_modality():
+    image, text = training.same_modality_findings(same_modality_summary())
+    assert image.text == (
+        "Two networks fed the same images: the gap goes from 1.000 [0.950, 1.050] to 0.600 "
+        "[0.550, 0.650]; a linear classifier tells them apart with accuracy 0.900 [0.850, 0.950] "
+        "before and 1.000 [0.950, 1.050] after (mean and interval over 3 seeds)."
+    )
+    assert text.claims[0] == "training.same_modality.text"
+
+
+def test_printed_p_values_are_told_with_what_is_left_of_them():
+    printed, other = p_values_findings(p_values_table())
+    assert printed.text == (
+        "The published accuracies give the published p in all 2 rows to within 0.1 %. Corrected "
+        "for the choice among 40 shifts, CIFAR10 stays below 0.05."
+    )
+    assert other.text == (
+        "With the test pictures alone p is 0.1 for CIFAR10 (difference 0.1000 [0.0500, 0.1500], "
+        "n 10,000); the paper gives no p for these."
+    )
+    assert "none stays below" in p_values_findings(p_values_table().iloc[[1]])[0].text
+
+
+def test_printed_counts_are_told_with_what_tests_can_show():
+    groups, whole = published_table2_findings(published_table2())
+    assert groups.text == (
+        "The count falls in 2 of 3 groups. With Holm's correction the drop is clear in 1 of 3 by "
+        "Fisher's test, as if other faces were scored, and in at most 2 of 3 by any paired test "
+        "that these counts allow."
+    )
+    assert whole.text == (
+        "Over all groups 47 of 300 faces get an offensive label before and 21 after: change -8.67 "
+        "[-9.67, -7.67] percentage points, p 0.002 by Fisher's test."
+    )
+
+
+def test_a_set_has_one_name_and_two_sets_never_the_same():
+    sets = {
+        "a_set": {"label": "CLIP", "weights": "trained"},
+        "b_set": {"label": "CLIP", "weights": "random"},
+        "c_set": {"label": "CLIP on dogs", "weights": "trained"},
+        "d_set": {"label": "CLIP on dogs", "weights": "trained"},
+    }
+    labels = set_labels(sets)
+    assert labels == {
+        "a_set": "CLIP",
+        "b_set": "CLIP, random weights",
+        "c_set": "CLIP on dogs (c_set)",
+        "d_set": "CLIP on dogs (d_set)",
+    }
+    tables = {
+        "gap": pd.DataFrame({"set": ["a_set", "b_set"], "model": ["CLIP", "a_set"]}),
+        "training": pd.DataFrame({"model": ["a_set", "own"], "step": [0, 0]}),
+        "mlp": pd.DataFrame({"layer": [1]}),
+    }
+    made = labelled(tables, labels)
+    assert list(made["gap"]["set"]) == ["CLIP", "CLIP, random weights"]
+    assert list(made["gap"]["model"]) == ["CLIP", "a_set"]
+    assert list(made["training"]["model"]) == ["CLIP", "own"]
+    assert made["mlp"] is tables["mlp"]
+    assert list(tables["gap"]["set"]) == ["a_set", "b_set"]
 
 
 def test_every_claim_that_a_sentence_names_is_in_the_ledger():

@@ -66,21 +66,21 @@ def test_every_cell_comes_from_its_column(tables):
 
     one, more = gap.iloc[0], diagnostics.iloc[0].copy()
     assert made["gap"].rows[0] == [
-        *("one", "One", "trained", "60", "16", written(one, "gap")),
+        *("one", "60", "16", written(one, "gap")),
         *(written(one, "mean_cosine_a"), written(one, "mean_cosine_b"), written(more, "rmg")),
     ]
     assert made["gap"].head == [
-        *("set", "model", "weights", "n", "dimensions", "gap"),
+        *("model", "n", "dimensions", "gap"),
         *("mean cosine a", "mean cosine b", "relative gap"),
     ]
     diagnostics["effective_dimension_a"], diagnostics["effective_dimension_both"] = [3, 4], [5, 6]
     made = models_tables(gap, diagnostics, minimum)
     assert made["recall"].rows[0] == [
-        *("one", "trained", "60", "16", written(one, "recall1_ab"), written(one, "recall1_ba")),
+        *("one", "60", "16", written(one, "recall1_ab"), written(one, "recall1_ba")),
         *(written(more, "alignment"), "3", "9", "5"),
     ]
     assert made["recall"].head == [
-        *("set", "weights", "n", "dimensions", "recall@1 a to b", "recall@1 b to a"),
+        *("model", "n", "dimensions", "recall@1 a to b", "recall@1 b to a"),
         *("alignment", "effective dimension a", "effective dimension b"),
         "effective dimension both",
     ]
@@ -162,7 +162,7 @@ def test_the_sigmoid_loss_is_told_at_the_models_own_scale(tables):
     table = own_loss_table(DECLARED_LOSSES["sigmoid"], minimum)
     assert table.caption.startswith("Where the sigmoid loss is smallest.")
     assert table.head == [
-        *("set", "logit scale", "bias", "n", "gap", "minimum at"),
+        *("model", "logit scale", "bias", "n", "gap", "minimum at"),
         *("loss at the gap", "loss at the minimum"),
     ]
     assert table.rows[:2] == [

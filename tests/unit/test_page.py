@@ -28,6 +28,7 @@ from modality_gap.pages.findings.base import Finding, Table
 from modality_gap.pages.findings.figure1 import SEPARATE
 from modality_gap.pages.findings.results import results
 from modality_gap.pages.findings.training import temperature_findings
+from modality_gap.pages.labels import set_labels
 from modality_gap.pages.render import caption_html, plain_table, render_page
 from modality_gap.paper import ledger, show
 from modality_gap.paper.chance import WELL_ABOVE
@@ -104,12 +105,14 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
 
 def render_evidence(rows=CLAIMS):
     """The page of evidence from invented claims."""
+    balance = paper_module.balance(rows, temperature_findings(data()["temperature_summary"]))
     return render_page(
         TEMPLATES,
         "evidence",
         style=STYLE,
         summary=show.summary(rows),
-        balance=paper_module.balance(rows, temperature_findings(data()["temperature_summary"])),
+        balance=balance,
+        against=paper_module.against_in_words(balance, rows),
         rows=evidence.rows(rows),
         parts=[*dict.fromkeys(rows["part"])],
         tally=rows["verdict"].value_counts().reindex([*show.MARKS], fill_value=0).to_dict(),
@@ -140,6 +143,7 @@ def render_methods(note="a note", absent=None, of=CONFIG, **more):
         ),
         "sets": sets,
         "absent": absent or {},
+        "labels": set_labels({**(absent or {}), **sets}),
         "left_out": NOT_RUN,
         "missing": {"table1.tasks HatefulMemes": ["hateful_memes"]},
         "assets": ASSETS,
@@ -240,7 +244,7 @@ def test_a_plain_table_has_intervals_beside_values_and_no_source():
             "gap": [0.123456, 1.0],
             "gap_low": [0.1, 0.98765],
             "gap_high": [0.2, 1234.5],
-            "high": [1.5, 2.5],
+            "high": [1.5, float("nan")],
             "other_low": [1, 2],
         }
     )
@@ -249,7 +253,7 @@ def test_a_plain_table_has_intervals_beside_values_and_no_source():
     assert made.head == ["set name", "n", "gap", "high", "other low"]
     assert made.rows == [
         ["a", "12345", "0.1235 [0.1, 0.2]", "1.5", "1"],
-        ["b", "6", "1 [0.9877, 1234]", "2.5", "2"],
+        ["b", "6", "1 [0.9877, 1234]", "–", "2"],
     ]
 
 
@@ -605,6 +609,31 @@ def test_what_differs_stands_before_what_a_stand_in_does_not_show():
     assert [(one.text, [mark.claim for mark in marks]) for one, marks in found.besides] == [
         ("Alone.", ["e"])
     ]
+
+
+def test_one_sentence_counts_what_speaks_against_the_paper_and_what_the_verdicts_count():
+    rows = claims(
+        claim("a", "differs"),
+        claim("b", "reproduced"),
+        claim("b", "not seen on a stand-in", evidence="stand-in: emoji"),
+        claim("c", "not seen on a stand-in", whose="notebook", evidence="stand-in: emoji"),
+        claim("d", "differs", whose="recomputed", evidence="printed numbers: two"),
+        claim("e", "reproduced"),
+        claim("f", "differs", whose="ours"),
+    )
+
+    def words(some):
+        return paper_module.against_in_words(paper_module.balance(some, []), some)
+
+    assert words(rows) == (
+        "Some evidence of this run is against 4 statements: 2 of the paper's claims by their "
+        "strongest evidence, as the verdicts are counted, 1 of the paper's claims by weaker "
+        "evidence only and 1 where the paper's numbers or settings are computed again."
+    )
+    counted = show.counts(rows[rows["whose"].isin(show.PAPERS_OWN)])
+    assert counted["differs"] + counted["not seen on a stand-in"] == 2
+    assert words(rows[rows["id"] == "e"]) == ("Some evidence of this run is against 0 statements.")
+    assert words(rows) in re.sub(r"&#39;", "'", render_evidence(rows))
 
 
 def test_what_differs_in_the_papers_own_settings_is_against_it_and_what_agrees_is_not_counted():

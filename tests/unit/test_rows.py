@@ -277,7 +277,7 @@ def test_initialisations(pair):
 
 def test_published_p_values():
     row = {"task": "t", "accuracies": "a", "pictures": "p", "n": 500, "default": 0.5}
-    row |= {"modified": 0.53, "p_value": 0.01, "p_source": "printed"}
+    row |= {"modified": 0.53, "p_value": 0.01}
     for shifts in (40, 2):
         table = p_values.recompute({"comparisons": [row], "shifts": shifts}, CONFIDENCE)
         close(table.iloc[0].to_dict(), plain.p_value_row(row, shifts, CONFIDENCE))

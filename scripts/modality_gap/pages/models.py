@@ -33,7 +33,7 @@ def models_tables(
             ],
         )
 
-    about = {"set": "set", "model": "model", "weights": "weights", "n": "n", "dim": "dimensions"}
+    about = {"set": "model", "n": "n", "dim": "dimensions"}
     return {
         "gap": table(
             "Gap and cones. a is the image (video, protein) side, b the text side.",
@@ -43,7 +43,7 @@ def models_tables(
         "recall": table(
             "Recall and dimension. Chance of recall@1: one in n. Effective dimension: components "
             "that hold 99 % of the variance.",
-            {name: label for name, label in about.items() if name != "model"},
+            about,
             registry.MODELS_RECALL,
         ),
         "minimum": all_minima_table(minimum),
@@ -72,7 +72,7 @@ def own_loss_table(loss: DeclaredLoss, minimum: pd.DataFrame) -> Table:
         f"Where the {loss.label} is smallest. Scale: what cosines are multiplied by, one over the "
         "temperature. No number where the loss still falls at the sweep's end.",
         [
-            *("set", "logit scale", *loss.parameters, "n", "gap", "minimum at"),
+            *("model", "logit scale", *loss.parameters, "n", "gap", "minimum at"),
             *("loss at the gap", "loss at the minimum"),
         ],
         rows,

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from modality_gap.pages.findings.base import Finding, Table
 from modality_gap.pages.render import Picture, caption_html, picture
-from modality_gap.pages.words import listed
+from modality_gap.pages.words import count, listed
 from modality_gap.paper import show as ledger
 from modality_gap.paper.claims import INCONCLUSIVE
 from modality_gap.paper.items import Item, makings
@@ -209,6 +209,25 @@ def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
     # Evidence from the paper's own models, or their neighbours, comes before that from stand-ins.
     order = sorted(against.values(), key=lambda entry: AGAINST.index(_strongest(entry[1])))
     return Balance(order, agreeing, besides)
+
+
+def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
+    """A sentence on how many statements evidence is against, and how many of them the counts of
+    verdicts have too, in which a claim counts by its strongest evidence alone."""
+    overall = ledger.overall(claims).set_index("id")["verdict"]
+    names = [
+        claim.id for claim, _, _ in balanced.against if claim.rows[0]["whose"] in ledger.PAPERS_OWN
+    ]
+    whole = len(balanced.against)
+    strongest = sum(overall[name] in AGAINST for name in names)
+    parts = {
+        "of the paper's claims by their strongest evidence, as the verdicts are counted": strongest,
+        "of the paper's claims by weaker evidence only": len(names) - strongest,
+        "where the paper's numbers or settings are computed again": whole - len(names),
+    }
+    shares = listed(f"{n} {words}" for words, n in parts.items() if n)
+    text = f"Some evidence of this run is against {count(whole, 'statement')}"
+    return f"{text}: {shares}." if whole else f"{text}."
 
 
 def _strongest(rows: Iterable[Mapping]) -> str:

@@ -15,12 +15,13 @@ from markupsafe import Markup
 
 from modality_gap.errors import InputError
 from modality_gap.pages.findings.base import Table
+from modality_gap.pages.words import NONE
 from modality_gap.paper.stand_ins import plain
 
 
 def plain_table(table: pd.DataFrame, caption: str) -> Table:
-    """A table as in its file, but numbers with four digits, intervals beside their values, and no
-    `source`, which is the same in every row."""
+    """A table as in its file, but numbers with four digits, a dash for an empty cell, intervals
+    beside their values, and no `source`, which is the same in every row."""
     bounds = {f"{name}_{end}" for name in table for end in ("low", "high")} & {*table}
     columns = [name for name in table if name not in bounds and name != "source"]
     rows = []
@@ -29,6 +30,8 @@ def plain_table(table: pd.DataFrame, caption: str) -> Table:
         for name in columns:
             value = row[name]
             text = f"{value:.4g}" if isinstance(value, float) else str(value)
+            if pd.isna(value):
+                text = NONE
             if f"{name}_low" in bounds:
                 text += f" [{row[f'{name}_low']:.4g}, {row[f'{name}_high']:.4g}]"
             cells.append(text)

@@ -102,6 +102,7 @@ def _matters(table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame) -> l
             f"{of_all(int(clear.sum()), len(judged), 'test')}."
         )
     hot = tuned.loc[tuned["temperature"].idxmax()]
+    over = f"means over {count(int(hot['n']), 'seed')}"
     sentence = (
         f"Fine-tuning at temperature {fraction(hot['temperature'])} takes a gap from "
         f"{number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)}"
@@ -109,8 +110,8 @@ def _matters(table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame) -> l
     if "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"]):
         low, high = (100 * hot[f"zero_shot_after_{end}"] for end in ("low", "high"))
         sentence += (
-            f", and zero-shot accuracy from {percent(hot['zero_shot_before'])} to "
-            f"{percent(hot['zero_shot_after'])} {interval(low, high, 1)}"
+            f" and zero-shot accuracy from {percent(hot['zero_shot_before'])} to "
+            f"{percent(hot['zero_shot_after'])}"
         )
-    seeds = count(int(hot["n"]), "seed")
-    return [*sentences, f"{sentence} (over {seeds}); it changes more than the gap."]
+        over += f"; interval over the seeds, not over pictures: {interval(low, high, 1)}"
+    return [*sentences, f"{sentence} ({over}); it changes more than the gap."]

@@ -113,11 +113,10 @@ def figure1_tables(gap: pd.DataFrame) -> list[Table]:
     return [
         Table(
             "All sets of this run; a is the image (video, protein) side, b the text side.",
-            ["set", "weights", "n", *(column.label for column in columns)],
+            ["model", "n", *(column.label for column in columns)],
             [
                 [
                     str(row["set"]),
-                    str(row["weights"]),
                     size(row).removeprefix("n "),
                     *(cell(row, column) for column in columns),
                 ]

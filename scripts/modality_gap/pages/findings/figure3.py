@@ -50,7 +50,7 @@ def figure3a_tables(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Table]:
             "The drawn plane of each set. Distances of the centres in the plane, as they are and "
             "after a shift by the whole gap.",
             [
-                *("set", "n", "variance in component 1", "in components 1 to 6", "gap"),
+                *("model", "n", "variance in component 1", "in components 1 to 6", "gap"),
                 *("in the plane", "after the shift"),
             ],
             [
@@ -125,7 +125,11 @@ def figure3bcd_findings(
                 (
                     "figure3b.minimum_at_the_gap",
                     "figure3b.closing_raises_the_loss",
-                    *(f"figure3b.at_its_gap_too.{name}" for name in rows if name in OTHER_MODELS),
+                    *(
+                        f"figure3b.at_its_gap_too.{name.lower()}"
+                        for name in rows
+                        if name in OTHER_MODELS
+                    ),
                 ),
             )
         )
@@ -195,7 +199,7 @@ def minimum_table(minimum: pd.DataFrame, caption: str) -> Table:
             ]
         )
     heads = [f"at {fraction(temperature)}" for temperature in temperatures]
-    return Table(caption, ["set", "n", "gap", *heads], rows)
+    return Table(caption, ["model", "n", "gap", *heads], rows)
 
 
 def place(row: Mapping) -> str:
@@ -240,7 +244,7 @@ def sphere_minima(sphere: pd.DataFrame) -> pd.DataFrame:
 
 
 # Models of Figure 1 beside CLIP, of whose loss the paper says nothing.
-OTHER_MODELS = ("videoclip", "convirt", "clasp")
+OTHER_MODELS = ("VideoCLIP", "ConVIRT", "CLASP")
 
 # By spacing and whether two pairs are exchanged, what the ledger says of the sphere.
 SPHERE_CLAIMS = {

@@ -27,6 +27,10 @@ from modality_gap.pages.findings.figure3 import (
     figure3g_findings,
     figure3g_tables,
 )
+from modality_gap.pages.findings.published import (
+    p_values_findings,
+    published_table2_findings,
+)
 from modality_gap.pages.findings.recall import recall_findings, recall_tables
 from modality_gap.pages.findings.tables import (
     table1_curves_findings,
@@ -36,7 +40,9 @@ from modality_gap.pages.findings.tables import (
     table2_tables,
 )
 from modality_gap.pages.findings.training import (
+    dimension_findings,
     initialisation_findings,
+    same_modality_findings,
     temperature_findings,
     training_findings,
 )
@@ -84,4 +90,11 @@ def results(
             ),
             [],
         ),
+        "experiment_dimension": (dimension_findings(data["dimension_summary"]), []),
+        "experiment_same_modality": (
+            same_modality_findings(data["same_modality_summary"]),
+            [],
+        ),
+        "supplementary_p_values": (p_values_findings(data["supplementary_p_values"]), []),
+        "published_table2": (published_table2_findings(data["published_table2"]), []),
     }

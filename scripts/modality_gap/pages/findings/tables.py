@@ -98,7 +98,7 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
             )
             + "Gap: signed distance of the centres, negative once they have passed each other.",
             [
-                *("set, task", "n", "classes", "chance", "default", "best shift", "delta"),
+                *("model, task", "n", "classes", "chance", "default", "best shift", "delta"),
                 *("gap, default to best shift", "p", "p of the best of all"),
                 *("held out", "gained / lost", "p held out"),
             ],

@@ -34,7 +34,7 @@ def training_findings(curves: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-TUNED = {"projections": "stitched's projections"}
+TUNED = {"projections": "CLIP images + MiniLM texts (the two projections)"}
 
 
 def _beside(row: Mapping, other: Mapping, name: str) -> str:
@@ -117,3 +117,43 @@ def initialisation_findings(summary: pd.DataFrame, difference: pd.DataFrame) -> 
             )
         )
     return findings
+
+
+def dimension_findings(summary: pd.DataFrame) -> list[Finding]:
+    """The gap after training by the dimension of the shared space; `summary` is
+    dimension_summary.csv."""
+    rows = summary.sort_values("dim")
+    low, high = (rows.loc[rows["gap_after"].agg(end)] for end in ("idxmin", "idxmax"))
+    seeds = f"mean and interval over {count(int(rows['n'].iloc[0]), 'seed')}"
+    if len(rows) == 1:
+        text = f"In {low['dim']:.0f} dimensions the gap after training is "
+        return [Finding(f"{text}{estimate(low, 'gap_after')} ({seeds}).", ("training.dimension",))]
+    first, *_, last = (row for _, row in rows.iterrows())
+    return [
+        Finding(
+            f"After training the gap is smallest in {low['dim']:.0f} dimensions, "
+            f"{estimate(low, 'gap_after')}, and largest in {high['dim']:.0f}, "
+            f"{estimate(high, 'gap_after')} ({seeds}).",
+            ("training.dimension", "training.dimension_32"),
+        ),
+        Finding(
+            f"Before training it is {estimate(first, 'gap_before')} in {first['dim']:.0f} "
+            f"dimensions and {estimate(last, 'gap_before')} in {last['dim']:.0f}."
+        ),
+    ]
+
+
+def same_modality_findings(summary: pd.DataFrame) -> list[Finding]:
+    """The gap between two networks of one modality, before and after training, and whether a
+    classifier tells them apart; `summary` is same_modality_summary.csv."""
+    return [
+        Finding(
+            f"Two networks fed the same {row['modality']}s: the gap goes from "
+            f"{estimate(row, 'gap_before')} to {estimate(row, 'gap_after')}; a linear classifier "
+            f"tells them apart with accuracy {estimate(row, 'separability_before')} before and "
+            f"{estimate(row, 'separability_after')} after (mean and interval over "
+            f"{count(int(row['n']), 'seed')}).",
+            (f"training.same_modality.{row['modality']}", "figure2c.one_modality_has_a_gap"),
+        )
+        for _, row in summary.iterrows()
+    ]
