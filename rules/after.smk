@@ -1,7 +1,10 @@
 # After the paper: what its follow-ups measure, what they do to finished embeddings, and their losses.
 
 # What a whole run makes of them.
-AFTER = ["results/after/methods.csv", "results/after/losses.csv"]
+AFTER = ["results/after.html"]
+# The methods of the study of losses that differ in temperature alone, and those that start trained.
+LOSS_METHODS = config["loss_study"]["methods"]
+TEMPERATURE_ALONE = temperature_family(LOSS_METHODS, config["loss_study"]["baseline"])
 
 
 rule study_posthoc:
@@ -55,3 +58,66 @@ rule train_losses:
         seed=config["seed"],
     script:
         "../scripts/after/train_losses.py"
+
+
+rule summarise_losses:
+    """Means and intervals over the seeds of the study of losses."""
+    input:
+        runs="results/after/losses.csv",
+        code=code("after/summarise_losses"),
+    output:
+        "results/after/losses_summary.csv",
+    log:
+        "results/logs/summarise_losses.log",
+    benchmark:
+        "results/benchmarks/summarise_losses.tsv"
+    conda:
+        "../envs/embeddings.yaml"
+    params:
+        confidence=config["confidence"],
+    script:
+        "../scripts/after/summarise_losses.py"
+
+
+rule plot_mixed_gallery:
+    """What post-hoc methods do in a gallery of both modalities."""
+    input:
+        methods="results/after/methods.csv",
+        code=code("after/plot_mixed_gallery"),
+    output:
+        **figure("mixed_gallery"),
+    log:
+        "results/logs/plot_mixed_gallery.log",
+    benchmark:
+        "results/benchmarks/plot_mixed_gallery.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        sets={name: entry["label"] for name, entry in SETS.items()},
+    script:
+        "../scripts/after/plot_mixed_gallery.py"
+
+
+rule plot_follow_up_losses:
+    """Recall against gap of models trained with the losses of follow-ups."""
+    input:
+        runs="results/after/losses.csv",
+        summary="results/after/losses_summary.csv",
+        code=code("after/plot_follow_up_losses"),
+    output:
+        **figure("follow_up_losses"),
+    log:
+        "results/logs/plot_follow_up_losses.log",
+    benchmark:
+        "results/benchmarks/plot_follow_up_losses.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        family=TEMPERATURE_ALONE,
+        after_training=[
+            name
+            for name, entry in LOSS_METHODS.items()
+            if entry.get("start") == "trained"
+        ],
+    script:
+        "../scripts/after/plot_follow_up_losses.py"

@@ -59,6 +59,7 @@ from modality_gap.config.load import (
     with_shipped_files,
     without_nulls,
 )
+from modality_gap.config.follow_ups import temperature_family
 from modality_gap.config.losses import DECLARED_LOSSES, trained_with
 from modality_gap.config.names import without_absent
 from modality_gap.config.renamed import with_new_names
@@ -82,7 +83,7 @@ from modality_gap.paper.ledger import (
     published,
     read_ledger,
 )
-from modality_gap.paper.items import load_items, names_of
+from modality_gap.paper.items import load_items, names_of, names_on
 from modality_gap.paper.stand_ins import own_sets, sentences
 from modality_gap.pages.run_record import code_state, machine
 

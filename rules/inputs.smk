@@ -372,7 +372,7 @@ def printed(ids):
 LOSSES_OF_NO_SET = {
     f"{prefix}_loss" for prefix, loss in LOSS_OF.items() if loss not in OWN_LOSSES
 }
-ON_PAGE = [name for name in ITEMS if name not in LOSSES_OF_NO_SET]
+ON_PAGE = [name for name in names_on(ITEMS, "figures") if name not in LOSSES_OF_NO_SET]
 
 
 def tables_of_page(wildcards):

@@ -121,6 +121,51 @@ rule write_figures:
         "../scripts/pages/write_figures.py"
 
 
+rule write_after:
+    """What follow-up papers measure, do to finished embeddings and train with."""
+    input:
+        tables=[
+            f"results/after/{name}.csv"
+            for name in (
+                *("methods", "differences", "method_names", "measures"),
+                *("losses_summary", "losses_difference"),
+            )
+        ],
+        gap="results/statistics/gap.csv",
+        figures=svg_files(names_on(ITEMS, "after")),
+        captions=[
+            shipped(f"report/captions/{name}.rst") for name in names_on(ITEMS, "after")
+        ],
+        follow_ups=shipped("config/ledger/follow_ups.yaml"),
+        items_file=shipped("config/ledger/items.yaml"),
+        stand_ins=shipped("config/ledger/stand_ins.yaml"),
+        templates=page_templates("after"),
+        scripts=PAGE_SCRIPTS,
+        style=shipped("report/style.css"),
+        code=code("pages/write_after"),
+    output:
+        report(
+            "results/after.html",
+            caption=caption("after"),
+            category="The pages",
+            labels={"result": "after the paper: its follow-ups"},
+        ),
+    log:
+        "results/logs/write_after.log",
+    benchmark:
+        "results/benchmarks/write_after.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        config=config,
+        version=VERSION,
+        record=f"{RESULTS}/run.json",
+        sets=SETS,
+        temperature_alone=TEMPERATURE_ALONE,
+    script:
+        "../scripts/pages/write_after.py"
+
+
 rule write_evidence:
     """Every check with its verdict, and the errata of paper and code, each as a page."""
     input:

@@ -44,7 +44,7 @@ def faults(results: Path) -> list[str]:
     """What is wrong with the results of a run, one sentence each; empty if nothing is."""
     found = []
     pages = {}
-    for name in ("index.html", "evidence.html", "figures.html", "methods.html"):
+    for name in ("index.html", "evidence.html", "figures.html", "after.html", "methods.html"):
         if not (results / name).is_file():
             return [f"{name} is missing"]
         pages[name] = (results / name).read_text(encoding="utf-8")
@@ -79,7 +79,11 @@ def item_faults(item: "Item", results: Path, pages: dict[str, str]) -> list[str]
         xml.etree.ElementTree.parse(svg)
     if item.kind == "text":  # the page shows what it says
         shown = html.escape((results / path).read_text(encoding="utf-8").splitlines()[-1])
-    found = [] if shown in pages["figures.html"] else [f"figures.html lacks {path}"]
+    if item.page == "figures":
+        found = [] if shown in pages["figures.html"] else [f"figures.html lacks {path}"]
+    else:  # another page embeds its drawing, with the words of its alternative text
+        alt = html.escape(item.alt)
+        found = [] if alt in pages[f"{item.page}.html"] else [f"{item.page}.html lacks {path}"]
     return found + ([] if path in pages["report.html"] else [f"report.zip does not list {path}"])
 
 

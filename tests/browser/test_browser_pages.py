@@ -18,7 +18,7 @@ UNDRAWN = """() => [...document.images]
     .map(image => image.alt || image.src.slice(0, 80))"""
 
 
-PAGES = ("index", "evidence", "figures", "errata", "methods")
+PAGES = ("index", "evidence", "figures", "after", "errata", "methods")
 FORWARDS = {"paper": "figures", "claims": "evidence", "models": "figures", "run": "methods"}
 # The smallest type of a page, in HTML and in its drawings, in CSS pixels.
 SMALLEST = """() => {
@@ -79,7 +79,7 @@ def test_a_page_fits_every_width_with_type_that_can_be_read(small_run, visit, na
     assert size >= least - 0.05, where
 
 
-@pytest.mark.parametrize(("name", "budget"), [("index", 1500), ("figures", 5000)])
+@pytest.mark.parametrize(("name", "budget"), [("index", 1500), ("figures", 5000), ("after", 2500)])
 def test_a_page_keeps_to_its_number_of_words(small_run, visit, name, budget):
     path = small_run.folder / "results" / f"{name}.html"
     words = visit(path, viewport={"width": 1280, "height": 900}).page.evaluate(WORDS)

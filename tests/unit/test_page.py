@@ -33,7 +33,7 @@ from modality_gap.pages.render import caption_html, plain_table, render_page
 from modality_gap.paper import ledger, show
 from modality_gap.paper.chance import WELL_ABOVE
 from modality_gap.paper.claims import MEANINGS
-from modality_gap.paper.items import load_items, makings, names_of, read_items
+from modality_gap.paper.items import load_items, makings, names_of, names_on, read_items
 from modality_gap.paper.stand_ins import NEITHER, sentences, stand_ins
 
 ROOT = Path(__file__).parents[2]
@@ -43,9 +43,9 @@ KNOWN = yaml.safe_load((ROOT / "config/ledger/stand_ins.yaml").read_text(encodin
 SENTENCES = sentences(ITEMS, KNOWN, CONFIG["sets"], CONFIG)
 ASSETS = yaml.safe_load((ROOT / "config/assets.yaml").read_text(encoding="utf-8"))
 NOT_RUN = yaml.safe_load((ROOT / "config/ledger/not_run.yaml").read_text(encoding="utf-8"))
-FIGURES = [name for name in names_of(ITEMS, "figure") if name not in NOT_RUN]
+PARTS = names_on(ITEMS, "figures")
+FIGURES = [name for name in names_of(ITEMS, "figure") if name in PARTS and name not in NOT_RUN]
 PLAIN_TABLES = names_of(ITEMS, "plain table")
-PARTS = [*ITEMS]
 REPORT = yaml.safe_load((ROOT / "config/ledger/report.yaml").read_text(encoding="utf-8"))
 MAKING = paper_module.Making("r", "s", ["a"], ["tables/d.csv"])
 TEMPLATES = {
@@ -731,7 +731,10 @@ def test_data_is_shown_as_text():
     assert "<i>s" not in render_evidence(odd) and "<i>w" not in render_evidence(odd)
 
 
-PAGES = ("index.html", "evidence.html", "figures.html", "errata.html", "methods.html")
+PAGES = (
+    *("index.html", "evidence.html", "figures.html", "after.html", "errata.html"),
+    "methods.html",
+)
 
 
 @pytest.mark.parametrize("make", [render, render_evidence, render_methods])
@@ -793,7 +796,7 @@ def test_what_is_not_there_leaves_no_heading_and_no_caption(html):
 
 def test_sections_are_in_the_order_of_the_argument_and_each_once(html):
     listed = [name for group in REPORT["groups"].values() for name in group["items"]]
-    assert len(listed) == len({*listed}) and {*listed} == {*ITEMS}
+    assert len(listed) == len({*listed}) and {*listed} == {*PARTS}
     shown = re.findall(r'<(?:article|details) id="(\w+)"', html)
     assert shown == listed
     assert {*REPORT["folded"]} <= {*ITEMS}

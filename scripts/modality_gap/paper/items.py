@@ -12,6 +12,7 @@ from modality_gap.config.load import load_yaml
 from modality_gap.errors import InputError
 
 KINDS = ("figure", "table", "plain table", "text")
+PAGES = ("figures", "after")
 MADE_OF = ("inputs", "encoders", "files", "tasks", "sets", "encoders_of_sets", "projections")
 ALL, TRAINED = "all", "trained"  # what `sets` may be besides a place in the configuration
 
@@ -32,6 +33,7 @@ class Item:
     paper: tuple[str, ...] = ()
     method: str = ""
     tables: Mapping[str, Mapping] = field(default_factory=lambda: MappingProxyType({}))
+    page: str = "figures"
 
     @property
     def path(self) -> str:
@@ -84,12 +86,19 @@ def _item(name: str, entry: Mapping, entries: Mapping[str, Mapping]) -> Item:
         raise refuse(f"{missing[0]} is missing; add it")
     if values["kind"] not in KINDS:
         raise refuse(f"kind is {values['kind']!r}; choose from {', '.join(KINDS)}")
+    if values.get("page", PAGES[0]) not in PAGES:
+        raise refuse(f"page is {values['page']!r}; choose from {', '.join(PAGES)}")
     return Item(id=name, **(values | {"paper": tuple(values.get("paper", ()))}))
 
 
 def names_of(items: Mapping[str, Item], kind: str) -> list[str]:
     """The names of the items of a kind, in the order of the list."""
     return [name for name, item in items.items() if item.kind == kind]
+
+
+def names_on(items: Mapping[str, Item], page: str) -> list[str]:
+    """The names of the items that a page shows, in the order of the list."""
+    return [name for name, item in items.items() if item.page == page]
 
 
 # What an item is made of

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from modality_gap.measures.intervals import t_interval, t_quantile
+from modality_gap.measures.posthoc.ranks import MARGIN
 from modality_gap.measures.significance import holm
 from modality_gap.training.recipes import recipes
 
 COMPARED = ("gap", "gap_squared", "separability", "recall1", "partner_cosine", "v_measure", "rmg")
-MARGIN = 0.03  # of recall: smaller differences count as unchanged
 
 
 def differences(table: pd.DataFrame, study: Mapping[str, Any], confidence: float) -> pd.DataFrame:

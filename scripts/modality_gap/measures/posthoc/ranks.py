@@ -12,6 +12,9 @@ from modality_gap.measures.retrieval import TIE
 if TYPE_CHECKING:
     from modality_gap.measures.posthoc.registry import Fitted
 
+LEAST_RECALL = 0.05  # of what is compared by its retrieval; below, a difference is of a few pairs
+MARGIN = 0.03  # of recall: smaller differences count as unchanged
+
 
 def beats(scores: np.ndarray, wanted: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Which scores (n, k) come before that of the wanted item, `wanted` (n,), which stands at

@@ -12,7 +12,7 @@ import pandas as pd
 from modality_gap.errors import InputError
 from modality_gap.measures.intervals import jackknife_interval, t_interval
 from modality_gap.measures.posthoc.measures import FOLLOW_UP_MEASURES, FollowUpMeasure
-from modality_gap.measures.posthoc.ranks import partner_ranks
+from modality_gap.measures.posthoc.ranks import LEAST_RECALL, partner_ranks
 from modality_gap.measures.posthoc.registry import ACROSS, Fitted, Maps, Method
 from modality_gap.measures.posthoc.tasks import (
     cross_modal,
@@ -23,7 +23,6 @@ from modality_gap.measures.posthoc.tasks import (
 from modality_gap.measures.significance import holm, mcnemar
 
 FIXED = "even_odd"  # the split whose results have intervals and tests
-LEAST_RECALL = 0.05  # of a set whose retrieval is compared; below, a difference is of a few pairs
 RESULTS = ("split", "method", "task", "metric", "value", "n_fit", "n_scored")
 DIFFERENCES = (
     *("method", "star", "metric", "difference", "difference_low", "difference_high", "p", "p_holm"),

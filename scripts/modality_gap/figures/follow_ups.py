@@ -1,0 +1,44 @@
+"""What the figures of the follow-ups draw, from their tables."""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIXED = "even_odd"
+FORMS = ("caption", "picture", "fused")
+CURVE = re.compile(r"ndcg10_(\d[\d.]*)(?:_(?:xy|yx))?")
+
+
+def sets_in_order(methods: "pd.DataFrame") -> list[str]:
+    """The sets of methods.csv; those with several captions per picture come first."""
+    several = methods.loc[methods["task"] == "T2c", "set"].unique()
+    return sorted(methods["set"].unique(), key=lambda name: name not in several)
+
+
+def mixed_curves(methods: "pd.DataFrame", name: str) -> "pd.DataFrame":
+    """NDCG at 10 of a set on the fixed split by the share of the other modality, a column per
+    method: with several captions per picture that of T2c, else that of T2b, mean of both ways."""
+    rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
+    task = "T2c" if "T2c" in set(rows["task"]) else "T2b"
+    rows = rows[rows["task"] == task]
+    shares = rows["metric"].str.extract(f"^{CURVE.pattern}$", expand=False).astype(float)
+    rows = rows.assign(share=shares).dropna(subset=["share"])
+    return rows.pivot_table(index="share", columns="method", values="value").sort_index()
+
+
+def by_form(methods: "pd.DataFrame", name: str) -> "pd.DataFrame":
+    """NDCG at 10 of a set by the form of the wanted document, a row per method; no row for a set
+    with one caption per picture."""
+    rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
+    metrics = [f"ndcg10_{form}" for form in FORMS]
+    rows = rows[(rows["task"] == "T2c") & rows["metric"].isin(metrics)]
+    wide = rows.pivot_table(index="method", columns="metric", values="value")
+    return wide.reindex(columns=metrics).set_axis([*FORMS], axis="columns")
+
+
+def short_label(label: str) -> str:
+    """A label, or the name in round brackets that it ends with."""
+    found = re.search(r"\(([^()]+)\)$", label)
+    return found[1] if found else label

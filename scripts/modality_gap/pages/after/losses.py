@@ -1,0 +1,124 @@
+"""Losses of follow-ups on the page: gap, recall, and whether recall is shown to be unchanged.
+
+`summary` is results/after/losses_summary.csv and `differences` losses_difference.csv.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from modality_gap.measures.posthoc.ranks import LEAST_RECALL, MARGIN
+from modality_gap.pages.findings.base import Table
+from modality_gap.pages.words import NONE, count, estimate, number, percent
+
+UNCHANGED, CHANGED, UNDECIDED = "unchanged", "changed", "undecided"
+AT_CHANCE = "no verdict"
+
+
+def at_chance(summary: pd.DataFrame, baseline: str) -> bool:
+    """Whether the baseline finds so few partners that nothing can be said of recall."""
+    recall = summary.set_index("method")["recall1"]
+    return bool(recall[baseline] < LEAST_RECALL)
+
+
+def recall_verdict(row: Mapping | None, chance: bool, level: float) -> str:
+    """What a row of losses_difference.csv for recall shows: equivalence, a difference after Holm's
+    correction, or neither; nothing where the baseline is near chance."""
+    if row is None:
+        return NONE
+    if chance:
+        return AT_CHANCE
+    if row["unchanged"]:
+        return UNCHANGED
+    return CHANGED if row["p_holm"] < level else UNDECIDED
+
+
+def table(
+    summary: pd.DataFrame, differences: pd.DataFrame, baseline: str, confidence: float
+) -> Table:
+    """Every method: gap and recall, their change against the method that it is compared with, and
+    whether recall is shown to be unchanged."""
+    changes = {(row["method"], row["metric"]): row for row in differences.to_dict("records")}
+    chance = at_chance(summary, baseline)
+    rows = []
+    for row in summary.to_dict("records"):
+        gap, recall = (changes.get((row["method"], name)) for name in ("gap", "recall1"))
+        rows.append(
+            [
+                str(row["label"]),
+                number(row["temperature"]),
+                estimate(row, "gap"),
+                number(row["gap_squared"]),
+                estimate(gap, "difference") if gap else NONE,
+                estimate(row, "recall1"),
+                estimate(recall, "difference") if recall else NONE,
+                recall_verdict(recall, chance, 1 - confidence),
+            ]
+        )
+    head = ["method", "temperature", "gap", "gap², unbiased", "gap, change", "R@1", "R@1, change"]
+    head.append(f"R@1 within {MARGIN:g}")
+    seeds = count(int(summary["n"].max()), "seed")
+    return Table(f"Held-out pairs, means over {seeds}; changes are paired by seed.", head, rows)
+
+
+def sentences(
+    summary: pd.DataFrame, differences: pd.DataFrame, baseline: str, confidence: float
+) -> list[str]:
+    """How many methods lower the gap, and of those how many are shown to leave recall unchanged."""
+    if differences.empty:
+        return []
+    chance, level = at_chance(summary, baseline), 1 - confidence
+    wide = {metric: rows.set_index("method") for metric, rows in differences.groupby("metric")}
+    gap, recall = wide["gap"], wide["recall1"]
+    lower = gap[(gap["p_holm"] < level) & (gap["difference"] < 0)].index
+    verdicts = [recall_verdict(recall.loc[one], chance, level) for one in lower]
+    found = [
+        f"{len(lower)} of {count(len(gap), 'method')} narrow the gap (paired by seed, after Holm's "
+        "correction)."
+    ]
+    if chance:
+        found.append(
+            f"The baseline finds fewer than {percent(LEAST_RECALL, 0)} of partners, so there is no "
+            "verdict on recall."
+        )
+    elif len(lower):
+        found.append(
+            f"Of these, {verdicts.count(UNCHANGED)} are shown to leave recall@1 within {MARGIN:g} "
+            f"(two one-sided tests), {verdicts.count(CHANGED)} change it, and "
+            f"{verdicts.count(UNDECIDED)} are undecided."
+        )
+    return found
+
+
+def family_sentence(summary: pd.DataFrame, names: list[str]) -> str:
+    """Gap and recall along temperature alone; empty with one temperature."""
+    rows = summary[summary["method"].isin(names)].sort_values("temperature")
+    if len(rows) < 2 or np.isclose(rows["temperature"].min(), rows["temperature"].max()):
+        return ""
+    first, last = rows.iloc[0], rows.iloc[-1]
+    return (
+        f"Temperature alone, {number(first['temperature'])} to {number(last['temperature'])}: gap "
+        f"{estimate(first, 'gap')} to {estimate(last, 'gap')}, recall@1 "
+        f"{estimate(first, 'recall1')} to {estimate(last, 'recall1')}."
+    )
+
+
+class Shown(NamedTuple):
+    """What the page shows of the losses."""
+
+    sentences: list[str]
+    table: Table
+
+
+def shown(
+    data: Mapping[str, pd.DataFrame], baseline: str, confidence: float, family: list[str]
+) -> Shown:
+    """All of it, from the tables by name; `family` are the methods of the temperature alone."""
+    summary, differences = data["losses_summary"], data["losses_difference"]
+    texts = sentences(summary, differences, baseline, confidence)
+    along = family_sentence(summary, family)
+    return Shown(
+        [*texts, *([along] if along else [])], table(summary, differences, baseline, confidence)
+    )

@@ -1,0 +1,156 @@
+"""Measures of follow-ups on the page: values beside chance, and which order the models alike.
+
+`measures` is results/after/measures.csv, `gaps` results/statistics/gap.csv by set.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from modality_gap.pages.findings.base import Table
+from modality_gap.pages.words import NONE, count, interval, listed, number
+from modality_gap.paper.chance import retrieves
+
+
+class Shown(NamedTuple):
+    """A measure of the table: its name in measures.csv and its heading; `better` is 1 where more is
+    closer, -1 where less is."""
+
+    name: str
+    head: str
+    better: int
+
+
+SHOWN = (
+    Shown("mutual_knn", "mutual nearest neighbours", 1),
+    Shown("cka_unbiased", "CKA, unbiased", 1),
+    Shown("kendall_distance", "Kendall distance", -1),
+    Shown("frechet", "Fréchet distance", -1),
+    Shown("uniformity_across", "uniformity across", -1),
+    Shown("effective_rank_x", "effective rank, first", 1),
+    Shown("skewness10_xy", "hubs, skewness", -1),
+    Shown("own_first_x", "nearest is of own kind", -1),
+    Shown("variance_along_x", "variance along the gap", 1),
+    Shown("two_separate", "two coordinates separate", -1),
+)
+STRUCTURE = {"cka_unbiased": "CKA", "kendall_distance": "Kendall distance"}
+
+
+def table(measures: pd.DataFrame, names: list[str], labels: Mapping[str, str]) -> Table:
+    """Measures by set: value, interval where it has one, and its chance where there is one."""
+    wide = measures.set_index(["measure", "set"])
+    rows = []
+    for one in SHOWN:
+        cells = [
+            _cell(wide.loc[(one.name, name)]) if (one.name, name) in wide.index else NONE
+            for name in names
+        ]
+        if any(cell != NONE for cell in cells):
+            rows.append([one.head, *cells])
+    counts = measures.groupby("set")["n"].first()
+    head = ["measure", *(f"{labels[name]}, n {int(counts[name]):,}" for name in names)]
+    return Table("Value, interval where the measure has one, and chance in round brackets.", head,
+                 rows)  # fmt: skip
+
+
+def _cell(row: Mapping) -> str:
+    text = f"{number(row['value'])} {interval(row['low'], row['high'])}".strip()
+    return f"{text} ({number(row['chance'])})" if np.isfinite(row["chance"]) else text
+
+
+def agreement(measures: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+    """By measure, in the order of SHOWN, Kendall's correlation with recall at 1 over the sets,
+    positive where a measure orders them as recall does, and how many sets that is; also of the gap
+    itself. Measures that are the same everywhere have 0."""
+    recall = gaps[["recall1_ab", "recall1_ba"]].mean(axis=1)
+    wide = measures.pivot_table(index="set", columns="measure", values="value")
+    found = {one.head: (wide[one.name], one.better) for one in SHOWN if one.name in wide}
+    rows = []
+    for head, (column, better) in {"gap": (gaps["gap"], -1), **found}.items():
+        both = pd.DataFrame({"one": column * better, "recall": recall}).dropna()
+        if len(both) > 2:
+            tau = both.corr(method="kendall").loc["one", "recall"]
+            rows.append((head, float(tau) if np.isfinite(tau) else 0.0, len(both)))
+    return pd.DataFrame(rows, columns=["measure", "tau", "sets"])
+
+
+def agreement_sentences(ordered: pd.DataFrame) -> list[str]:
+    """Which measures order the sets as recall does, and which the other way."""
+    if ordered.empty:
+        return []
+    ranked = ordered.sort_values("tau", ascending=False, kind="stable")
+
+    def of(rows: pd.DataFrame) -> str:
+        return listed([f"{row['measure']} {number(row['tau'], 2)}" for _, row in rows.iterrows()])
+
+    alike, against = ranked[ranked["tau"] >= 0.5], ranked[ranked["tau"] <= 0]
+    sentences = []
+    if len(alike):
+        sentences.append(f"Ordering the sets much as recall@1 does (Kendall's τ): {of(alike)}.")
+    if len(against):
+        sentences.append(f"Not, or the other way: {of(against)}.")
+    n = int(ordered["sets"].max())
+    where = f"Over {count(n, 'set')}, trained and untrained; τ has no interval here."
+    return [*sentences, where] if sentences else []
+
+
+def misleading(measures: pd.DataFrame, gaps: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
+    """Trained sets at chance that CKA or Kendall distance put beside one that retrieves: a sentence
+    each, with the share of common neighbours."""
+    able = retrieves(gaps)
+    trained = gaps.index[gaps["weights"] == "trained"]
+    good = [name for name in trained if able[name]]
+    wide = measures.pivot_table(index="set", columns="measure", values="value")
+    sentences = []
+    for name in trained:
+        if able[name] or name not in wide.index:
+            continue
+        for measure, words in STRUCTURE.items():
+            sign = -1 if measure == "kendall_distance" else 1
+            beaten = [
+                one
+                for one in good
+                if one in wide.index
+                and sign * wide.loc[name, measure] >= sign * wide.loc[one, measure]
+            ]
+            if beaten:
+                one = beaten[0]
+                sentences.append(
+                    f"{words} puts {labels[name]} ({number(wide.loc[name, measure])}) level with "
+                    f"or above {labels[one]} ({number(wide.loc[one, measure])}), though "
+                    f"{labels[name]} retrieves near chance; mutual nearest neighbours are "
+                    f"{number(wide.loc[name, 'mutual_knn'])} and "
+                    f"{number(wide.loc[one, 'mutual_knn'])}."
+                )
+    return sentences
+
+
+class OnPage(NamedTuple):
+    """What the page shows of the measures; `untrained` is None without such a set."""
+
+    sentences: list[str]
+    table: Table
+    untrained: Table | None
+
+
+def shown(measures: pd.DataFrame, gaps: pd.DataFrame, sets: Mapping) -> OnPage:
+    """All of it, from measures.csv, gap.csv by set and the sets of the configuration."""
+    labels = {name: entry["label"] for name, entry in sets.items()}
+    names = {
+        weights: [
+            name
+            for name in dict.fromkeys(measures["set"])
+            if (sets[name]["weights"] == "trained") == (weights == "trained")
+        ]
+        for weights in ("trained", "random")
+    }
+    return OnPage(
+        [
+            *agreement_sentences(agreement(measures, gaps)),
+            *misleading(measures, gaps, labels),
+        ],
+        table(measures, names["trained"], labels),
+        table(measures, names["random"], labels) if names["random"] else None,
+    )
