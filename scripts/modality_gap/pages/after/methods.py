@@ -225,7 +225,8 @@ def matrix(
         if found.notna().any():
             columns[one.head] = found
     labels, stars = labels_of(names), dict(zip(names["method"], names["star"], strict=True))
-    compared, starred = [], []
+    compared: list[list[str]] = []
+    starred: list[list[str]] = []
     for method in wide.index:
         changed = _of(differences, name, method).set_index("metric")
         row = [f"{labels[method]}{' *' if stars[method] else ''}"]
