@@ -1,5 +1,5 @@
-# `make report`, `make full` and `make test`. They install everything they need into .venv.
-.PHONY: report pairs full paper rehearsal test unit test-faults test-cluster docs docs/faults.md
+# `make report`, `make laptop`, `make full` and `make test`. They install everything they need into .venv.
+.PHONY: report pairs laptop full paper rehearsal test unit test-faults test-cluster docs docs/faults.md
 .PHONY: bench lint lock wheelhouse browser slurm clean help
 
 ENV := .venv/installed
@@ -38,6 +38,11 @@ report: $(ENV)  ## run the default configuration; write results/index.html and r
 
 pairs: $(ENV)  ## measure your own pairs (config/own_pairs.yaml) alone; write results/pairs.html
 	snakemake --configfile config/own_pairs.yaml
+
+laptop: $(ENV)  ## the paper's own numbers without a GPU: internet, four cores, 90 minutes
+	@python scripts/sources/fetch_released.py
+	snakemake --configfile config/full.yaml config/laptop.yaml
+	$(call write_report,--configfile config/full.yaml config/laptop.yaml)
 
 full: $(ENV)  ## the same with the paper's own data and models: internet, a GPU, 60 GB of disk
 	@python scripts/sources/fetch_released.py

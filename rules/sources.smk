@@ -25,6 +25,32 @@ rule download_asset:
         "../scripts/sources/download_asset.py"
 
 
+def not_downloaded():
+    """The assets that this run tried to download and did not get."""
+    jobs = [job for job in workflow.dag.jobs if job.rule.name == "download_asset"]
+    paths = {
+        job.wildcards.path
+        for job in jobs
+        if Path(str(job.log[0])).exists() and not Path(str(job.output[0])).exists()
+    }
+    return [asset for asset in ASSETS.values() if asset.path in paths]
+
+
+onerror:
+    # Each has failed with a sentence of its own; this one says all that a mirror has to hold.
+    with suppress(AttributeError):  # not documented by Snakemake
+        if lacking := not_downloaded():
+            logger.error(
+                "Not downloaded: "
+                + ", ".join(
+                    f"{one.path} ({one.size / 1e6:.0f} MB)" for one in lacking
+                )
+                + ". Run again where the network reaches the addresses in config/assets.yaml, or put "
+                "these files into a folder under these paths, and run again with "
+                "MODALITY_GAP_MIRROR=FOLDER before the command."
+            )
+
+
 rule fetch_model:
     """Bring what an encoder reads from a model hub into the cache of the hub's client."""
     input:

@@ -126,7 +126,8 @@ results = run_missing(
 if "model" in settings:
     trained = settings["model"]["encoder"]
 else:
-    trained = "towers" if start is None else "projections"
+    kind = "towers" if start is None else "projections"
+    trained = f"{params.experiments['projection']} {kind}"
 for key, table in experiment_tables(name, results, params.confidence).items():
     table.insert(0, "model", trained)
     table.to_csv(output[key], index=False)

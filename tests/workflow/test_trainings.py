@@ -305,7 +305,8 @@ def conducted(run, name, conditions, one):
             row, own = one(condition, seed)
             rows.append({**condition, "seed": seed, **row})
             steps += [{**condition, "seed": seed, **step} for step in own]
-    model = "projections" if name == "temperature" else "towers"
+    kind = "projections" if name == "temperature" else "towers"
+    model = f"{run.config['experiments']['projection']} {kind}"
     folder = "statistics/experiments"
     runs = pd.DataFrame(rows).assign(model=model)
     same(run.table(f"{folder}/{name}.csv"), runs, tolerance=5e-4)
@@ -404,15 +405,17 @@ def test_temperature(run):
     conditions = [{"temperature": value} for value in settings["temperatures"]]
     found = conducted(run, "temperature", conditions, one)
     names = [f"{name}_after" for name in ("gap", "recall1_ab", "recall1_ba", "zero_shot")]
-    expected = pd.DataFrame(kendall(found, "temperature", names)).assign(model="projections")
+    expected = pd.DataFrame(kendall(found, "temperature", names)).assign(
+        model="stitched projections"
+    )
     same(run.table("statistics/experiments/temperature_trend.csv"), expected)
-    expected = paired(found, "temperature", names, "projections", run.confidence)
+    expected = paired(found, "temperature", names, "stitched projections", run.confidence)
     same(run.table("statistics/experiments/temperature_difference.csv"), expected)
 
     x, y = map(normalised, Projections(weights)(a[test], b[test]))
     untouched = run.table("statistics/experiments/temperature_untouched.csv")
     expected = {
-        "model": "projections",
+        "model": "stitched projections",
         "temperature": run.config["projections"]["stitched"]["temperature"],
         "n": len(test),
         "gap": plain.gap(x, y),
@@ -464,7 +467,9 @@ def test_initialisation(run):
             plain.student(sides[0] - sides[1], run.confidence),
         )
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
-        expected.append({"model": "towers", "temperature_mode": mode, "n": len(sides[0]), **row})
+        expected.append(
+            {"model": "stitched towers", "temperature_mode": mode, "n": len(sides[0]), **row}
+        )
     same(run.table("statistics/experiments/initialisation_difference.csv"), expected)
 
 
@@ -479,16 +484,19 @@ def test_dimension(run):
 
     found = conducted(run, "dimension", [{"dim": dim} for dim in settings["dims"]], one)
     expected = pd.DataFrame(kendall(found, "dim", ["gap_before", "gap_after"]))
-    same(run.table("statistics/experiments/dimension_trend.csv"), expected.assign(model="towers"))
+    same(
+        run.table("statistics/experiments/dimension_trend.csv"),
+        expected.assign(model="stitched towers"),
+    )
     quantities = ["gap_before", "gap_after"]
-    expected = paired(found, "dim", quantities, "towers", run.confidence)
+    expected = paired(found, "dim", quantities, "stitched towers", run.confidence)
     same(run.table("statistics/experiments/dimension_difference.csv"), expected)
     expected = []
     for name in quantities:
         by = {dim: part.sort_values("seed")[name].to_numpy() for dim, part in found.groupby("dim")}
         for low, high in combinations(sorted(by), 2):
             values = [by[dim] for dim in sorted(by) if low <= dim <= high]
-            row = {"model": "towers", "quantity": name, "dim_from": low, "dim_to": high}
+            row = {"model": "stitched towers", "quantity": name, "dim_from": low, "dim_to": high}
             row |= {"conditions": len(values), "n": len(values[0])}
             ends = largest_ratio(values, run.confidence)
             names = (f"largest_over_smallest{end}" for end in ("", "_low", "_high"))

@@ -34,7 +34,7 @@ def training_findings(curves: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-TUNED = {"projections": "CLIP images + MiniLM texts (the two projections)"}
+TUNED = {"stitched projections": "CLIP images + MiniLM texts (the two projections)"}
 
 
 def _beside(row: Mapping, other: Mapping, name: str) -> str:
