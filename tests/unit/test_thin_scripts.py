@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from plan import script_path
+from scipy import stats
 
 from modality_gap import logs
 from modality_gap.embeddings.sets import EmbeddingSet, write
@@ -289,6 +290,60 @@ def test_post_hoc_methods_and_measures_of_sets(run, tmp_path):
     found = measures[measures["set"] == "one"].set_index("measure")["value"]
     assert found["partner_cosine"] == pytest.approx((x * y).sum(axis=1).mean())
     assert found["mean_xx"] == pytest.approx(((x @ x.T).sum() - 30) / (30 * 29))
+
+
+def test_post_hoc_intervals_leave_out_clusters(run, tmp_path):
+    """Of a set with clusters; one that does not retrieve takes no part. In plain numpy."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(40, 8))
+    groups = np.arange(40) % 25
+    labels = pd.DataFrame({"group": [f"g{group:02d}" for group in groups]})
+    ids = np.array([f"{row:03d}" for row in range(40)], dtype=object)
+    paths = []
+    for name, sign in (("found", 1), ("lost", -1)):
+        for side, vectors in (("a", x), ("b", sign * x + 1.2 * rng.normal(size=x.shape) + 1.5)):
+            paths.append(tmp_path / f"{name}.{side}.parquet")
+            write(EmbeddingSet(ids, vectors.astype("f4"), labels=labels), paths[-1])
+    kinds = ("methods", "differences", "measures", "names")
+    output = {name: tmp_path / f"{name}.csv" for name in kinds}
+    run(
+        "study_posthoc",
+        {"pairs": paths},
+        output,
+        sets={"found": "trained", "lost": "trained"},
+        clusters={"found": "group"},
+        posthoc={"pairs": 40, "halves": 2, "all_methods": False, "methods": {}},
+        confidence=0.8,
+        seed=3,
+    )
+    methods, differences, measures = (pd.read_csv(output[kind]) for kind in kinds[:3])
+    assert set(methods["set"]) == set(differences["set"]) == {"found"}
+    assert set(measures["set"]) == {"found", "lost"}
+    x, y = (plain.unit(read(path).vectors) for path in paths[:2])
+
+    def interval(values, groups):
+        """Leaving out one group at a time, at 80 %."""
+        k = len(set(groups))
+        without = np.array([values[groups != one].mean() for one in sorted(set(groups))])
+        error = np.sqrt((k - 1) / k * ((without - without.mean()) ** 2).sum())
+        return values.mean() + np.array([-1, 1]) * stats.t.ppf(0.9, k - 1) * error
+
+    # Twenty random groups of clusters, as the seed draws them.
+    drawn = np.random.default_rng(3).permutation(25)[groups] % 20
+    row = measures.set_index(["set", "measure"]).loc[("found", "partner_cosine")]
+    np.testing.assert_allclose(row[["low", "high"]].astype(float), interval((x * y).sum(1), drawn))
+    fit, score = groups % 2 == 0, groups % 2 == 1
+    hits = []
+    for centres in ((0, 0), (x[fit].mean(axis=0), y[fit].mean(axis=0))):
+        a, b = (plain.unit(side[score] - one) for side, one in zip((x, y), centres, strict=True))
+        hits.append((a @ b.T).argmax(axis=1) == np.arange(score.sum()))
+    change = hits[1].astype(float) - hits[0]
+    assert change.any()
+    row = differences.set_index(["method", "metric"]).loc[("centre", "recall1_xy")]
+    assert row["difference"] == pytest.approx(change.mean())
+    np.testing.assert_allclose(
+        row[["difference_low", "difference_high"]].astype(float), interval(change, groups[score])
+    )
 
 
 def test_training_with_losses(run, tmp_path):

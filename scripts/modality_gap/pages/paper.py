@@ -15,14 +15,21 @@ from modality_gap.pages.findings.base import Finding, Table
 from modality_gap.pages.render import Picture, caption_html, picture
 from modality_gap.pages.words import count, listed
 from modality_gap.paper import show as ledger
-from modality_gap.paper.claims import INCONCLUSIVE
+from modality_gap.paper.claims import (
+    CONSISTENT,
+    DIFFERS,
+    INCONCLUSIVE,
+    NOT_SEEN,
+    REPRODUCED,
+    SAME,
+)
 from modality_gap.paper.items import Item, makings
 from modality_gap.paper.ledger import KINDS
 from modality_gap.paper.stand_ins import Origins, stand_ins
 
 # Verdicts for and against the paper; the others are neither.
-AGREEING = ("reproduced", "consistent", "same on a stand-in")
-AGAINST = ("differs", "not seen on a stand-in")
+AGREEING = (REPRODUCED, CONSISTENT, SAME)
+AGAINST = (DIFFERS, NOT_SEEN)
 PRINTED = KINDS["printed"]
 PLACEHOLDER = re.compile(r"\{([^{}|]+)(?:\|([^{}|]*))?\}")
 
