@@ -7,7 +7,12 @@ from scipy import linalg, stats
 from scipy.spatial.transform import Rotation
 
 from modality_gap.errors import InputError
-from modality_gap.measures.posthoc.captions import form_curve, mixed_forms
+from modality_gap.measures.posthoc.captions import (
+    form_curve,
+    form_scores,
+    fusion_curve,
+    mixed_forms,
+)
 from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS, structure
 from modality_gap.measures.posthoc.linear_maps import procrustes
 from modality_gap.measures.posthoc.own import chosen_methods
@@ -313,6 +318,37 @@ def test_mixed_forms_agree_with_drawn_galleries():
         mixed.append(((captions[:, q] @ drawn.T).argmax(axis=1) == np.arange(12)).mean())
     assert result["recall1"] == pytest.approx(np.mean(rates), abs=4 * stats.sem(rates))
     assert curve["recall1_0.25"] == pytest.approx(np.mean(mixed), abs=4 * stats.sem(mixed))
+
+
+def test_forms_are_moved_by_the_map_of_their_modality():
+    """Captions are modality y and pictures x; a fusion is taken between what the maps give."""
+    rng = np.random.default_rng(1)
+    pictures = unit(rng.normal(size=(15, 5)))
+    captions = unit(pictures[:, None] + 0.7 * rng.normal(size=(15, 2, 5)))
+    queries, others = captions[:, 0], captions[:, 1]
+    fitted = Maps(x=lambda rows: rows + 0.3, y=lambda rows: rows * np.arange(1, 6))
+    moved = {name: rows * np.arange(1, 6) for name, rows in (("q", queries), ("c", others))}
+    scores = form_scores(fitted, queries, others, pictures)
+    wanted = {"caption": moved["c"], "picture": pictures + 0.3}
+    wanted["fused"] = (moved["c"] + pictures + 0.3) / 2
+    for form, rows in wanted.items():
+        np.testing.assert_allclose(scores[form], unit(moved["q"]) @ unit(rows).T, atol=1e-12)
+    curve = fusion_curve(fitted, pictures, captions)
+    assert list(curve) == [f"ndcg10_fused_{part}" for part in ("0", "0.25", "0.5", "0.75", "1")]
+    ends = {"0": "picture", "1": "caption"}
+    for part, form in ends.items():
+        found = [
+            ndcg10(partner_ranks(form_scores(fitted, q, c, pictures)[form])).mean()
+            for q, c in ((queries, others), (others, queries))
+        ]
+        assert curve[f"ndcg10_fused_{part}"] == pytest.approx(np.mean(found))
+
+
+def test_curves_go_from_no_other_modality_to_nothing_else(pairs):
+    x, y, a, b = (rows[:20] for rows in pairs)
+    curve = u_curve(directions(METHODS["centre"].fitted(x, y), a, b)[0])
+    shares = [name.removeprefix("recall1_") for name in curve if name.startswith("recall1_")]
+    assert shares == [*(f"{part / 10:g}" for part in range(10)), "0.95", "0.99", "1"]
 
 
 def test_preferring_pictures_wins_a_third_at_most():
