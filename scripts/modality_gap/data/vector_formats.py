@@ -106,8 +106,8 @@ def with_labels(source: Source, path: str) -> Source:
 
 
 def numbers_of(stems: list[str]) -> list[tuple[int, ...]]:
-    """The numbers in the names of parts, without those that all of them share; empty where the
-    names have not equally many, as with random names."""
+    """The numbers in the names of parts, except those that all names share; empty unless every name
+    has the same count of them (random names do not)."""
     found = [tuple(map(int, re.findall(r"\d+", stem))) for stem in stems]
     if len({len(one) for one in found}) != 1:
         return [() for _ in stems]

@@ -74,9 +74,10 @@ def minima(
     loss: Loss = LOSSES["softmax"],
     own: dict[str, float] | None = None,
 ) -> tuple[pd.DataFrame, list[dict], list[dict]]:
-    """A set's curves of a loss at the shifts of Figure 3(b-d), its rows of loss_minimum.csv, one
-    per temperature, and of loss_shape.csv, which has those whose loss has a hump behind the gap;
-    all from the fine grid. Intervals are over pairs, or over `clusters` (n,) of them.
+    """The loss of a set along the shift, computed on the fine grid: its curves at the shifts of
+    Figure 3(b-d); its rows of loss_minimum.csv, one per temperature; its rows of loss_shape.csv,
+    one per temperature at which the loss has a hump behind the gap. Intervals are over pairs, or
+    over `clusters` (n,) of them.
 
     `own` has the model's temperature, which then comes first, and the parameters of the loss.
     """

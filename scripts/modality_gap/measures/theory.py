@@ -384,8 +384,9 @@ def log2_cap_fraction(half_angle: float, dimensions: int) -> float:
 
 
 def cone_areas_table(settings: dict) -> pd.DataFrame:
-    """cone_areas.csv: the share of the sphere that the cone of `theory.cone_areas` in the config
-    covers, its cosine read as that of the half angle and as that of the whole."""
+    """cone_areas.csv: the share of the sphere that a cone covers, for the cosine of
+    `theory.cone_areas` in the config. Two readings of that cosine: of the half angle of the cone,
+    and of the whole angle."""
     angle = np.arccos(settings["cosine"])
     rows = []
     for reading, half_angle in (("half angle", angle), ("whole angle", angle / 2)):

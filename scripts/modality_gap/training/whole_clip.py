@@ -105,8 +105,8 @@ def read_pairs(
     workers: int,
     device: torch.device,
 ) -> Pairs:
-    """Pictures and captions of a dataset: of its split `train` `pairs` that the seed draws (all
-    where None), and the whole of its split `test`."""
+    """Pictures and captions of a dataset: `pairs` rows of its split `train`, drawn with the seed
+    (None: all of them), and its whole split `test`."""
     with reading_parquet(path):
         labels = pd.read_parquet(path, columns=["split"])
     train: InputSpec = {"where": {"split": ["train"]}}

@@ -133,7 +133,7 @@ def neighbours_kept(fitted: Maps, side: str, rows: np.ndarray) -> float:
 
 
 def nearest(scores: np.ndarray, k: int) -> np.ndarray:
-    """The k items of highest score (n, k) of each row, itself left out."""
+    """Indices (n, k) of the k highest scores of each row, the diagonal left out."""
     scores = scores.copy()
     np.fill_diagonal(scores, -np.inf)
     return np.argsort(-scores, axis=1, kind="stable")[:, :k]
