@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
@@ -377,6 +378,161 @@ print(json.dumps([refusals, next(source.batches())[0].tolist()]))
     assert refusals[3] == (
         "pairs.mine.image.key is not an option of lines files; remove it, or use one of mark."
     )
+
+
+REACH = '''"""How far the farthest item is from the centre of both modalities."""
+
+import numpy as np
+
+
+def reach(pairs):
+    lengths = np.linalg.norm(np.concatenate([pairs.x, pairs.y]) - pairs.x.mean(axis=0), axis=1)
+    return {"reach": lengths.max(), "reach_low": lengths.min(), "reach_high": 2.0}
+'''
+ENTRY = """    Measure(
+        reach,
+        (_column(*("reach±", "length", "farthest item", "reach", FIGURE1, MODELS_GAP)),),
+    ),
+)
+# The columns of diagnostics.csv"""
+
+
+def test_a_measure_is_added_by_a_function_and_an_entry(project):
+    end = ")\n# The columns of diagnostics.csv"
+    add(project, "measures/reach.py", REACH, "measures/registry.py", end, ENTRY)
+    registry = project / "scripts" / "modality_gap" / "measures" / "registry.py"
+    text = registry.read_text(encoding="utf-8")
+    line = "from modality_gap.measures.retrieval import"
+    assert text.count(line) == 1
+    registry.write_text(
+        text.replace(line, f"from modality_gap.measures.reach import reach\n{line}"),
+        encoding="utf-8",
+    )
+    # With a test, three files.
+    assert touched(project) == {
+        "scripts/modality_gap/measures/reach.py",
+        "scripts/modality_gap/measures/registry.py",
+    }
+    row, documented, labels = run(
+        project,
+        """
+import numpy as np
+from modality_gap.config.tables import load_tables
+from modality_gap.measures import registry
+from modality_gap.measures.tables import measure_set
+x, y = np.eye(3)[[0, 1, 2, 0]], np.eye(3)[[1, 1, 2, 2]]
+row = measure_set(registry.Pairs(x, y, 0.95, 4, 0))
+config = Path("config")
+_, tables = load_tables(config / "tables.yaml", registry.columns(), config / "ledger/items.yaml")
+gap = next(table for table in tables if table.path == "statistics/gap.csv")
+places = (registry.FIGURE1, registry.MODELS_GAP)
+print(json.dumps([
+    {name: value for name, value in row.items() if name.startswith("reach")},
+    gap.names[-3:], [registry.shown(place)[-1].label for place in places],
+]))
+""",
+    )
+    farthest = np.linalg.norm([0.5 - 0, 0.25, 0.25 - 1])
+    assert row["reach"] == pytest.approx(farthest) and row["reach_high"] == 2
+    assert documented == ["reach", "reach_low", "reach_high"]
+    assert labels[0] == "reach"
+
+
+CLAIM = """
+- id: mine
+  part: Figure 1
+  where: Figure 1(b)
+  whose: paper
+  statement: The gap of mine is .5.
+  published: .5
+  source: "[P]"
+  figure: figure1
+  needs: released
+  evidence:
+    - table: statistics/gap.csv
+      where: {set: mine}
+      column: gap
+      expect: {equals: .5, within: .01}
+      because: as an example
+      kind: own
+      "on": mine
+"""
+
+
+def test_a_claim_on_a_table_that_exists_is_one_file(project):
+    ledger = project / "config" / "ledger" / "claims" / "figure1.yaml"
+    with ledger.open("a", encoding="utf-8") as file:
+        file.write(CLAIM)
+    assert touched(project) == {"config/ledger/claims/figure1.yaml"}
+    found = run(
+        project,
+        """
+import pandas as pd
+from modality_gap.paper.claims import judge
+from modality_gap.paper.ledger import load_ledger
+ledger = load_ledger(Path("config/ledger/parts.yaml"), Path("config/schema/claims.yaml"))
+rows = []
+for value in (0.505, 0.52):
+    row = {"set": "mine", "gap": value, "gap_low": value, "gap_high": value, "n": 9}
+    table = pd.DataFrame([row])
+    rows += judge(ledger["claims"]["mine"], ledger["needs"], {"statistics/gap.csv": table})
+print(json.dumps([row["verdict"] for row in rows]))
+""",
+    )
+    assert found == ["reproduced", "differs"]
+
+
+@pytest.mark.parametrize(
+    ("section", "entry", "made"),
+    [
+        (
+            "sets",
+            {
+                "label": "My CLIP",
+                "weights": "trained",
+                "encoder": "emoji_clip",
+                "inputs": "emoji_test",
+            },
+            {"mine"},
+        ),
+        (
+            "models",
+            {
+                "library": "open_clip",
+                "architecture": "ViT-B-32",
+                "pretrained": "laion2b_s34b_b79k",
+                "inputs": "emoji_test",
+            },
+            {"mine", "mine_random"},
+        ),
+        (
+            "pairs",
+            {
+                "image": "config/example_pairs/image.npy",
+                "text": "config/example_pairs/text.npy",
+            },
+            {"mine"},
+        ),
+    ],
+)
+def test_a_set_a_model_and_own_pairs_are_one_file_of_the_users(project, section, entry, made):
+    (project / "mine.yaml").write_text(yaml.safe_dump({section: {"mine": entry}}), encoding="utf-8")
+    assert touched(project) == set()
+    fault, sets = run(
+        project,
+        """
+from snakemake.utils import update_config
+config = copy.deepcopy(SHIPPED)
+update_config(config, yaml.safe_load(Path("mine.yaml").read_text()))
+fault = None
+try:
+    check_config(config, Path("config/schema/config.yaml"), ENCODERS, FORMATS)
+except InputError as error:
+    fault = str(error)
+print(json.dumps([fault, sorted(with_rows(config)["sets"].keys() - SHIPPED["sets"].keys())]))
+""",
+    )
+    assert (fault, set(sets)) == (None, made)
 
 
 # --- what libraries declare -----------------------------------------------------------------------
