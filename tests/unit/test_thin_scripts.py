@@ -7,6 +7,7 @@ import independent as plain
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from plan import script_path
 from scipy import stats
 
@@ -14,6 +15,8 @@ from modality_gap import logs
 from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.embeddings.stored import read
 from modality_gap.errors import InputError
+from modality_gap.training.loss_study import run_study
+from modality_gap.training.pairs import Pairs
 
 
 class Named(dict):
@@ -396,7 +399,19 @@ def test_training_with_losses(run, tmp_path):
     assert list(runs["label"].unique()) == ["CLIP's loss", "decoupled contrast"]
     wide = runs.pivot(index="seed", columns="method", values="gap")
     row = difference.set_index(["method", "metric"]).loc[("dcl", "gap")]
-    assert row["difference"] == pytest.approx((wide["dcl"] - wide["clip"]).mean())
+    change = wide["dcl"] - wide["clip"]
+    margin = stats.t.ppf(0.9, 1) * change.std() / np.sqrt(2)  # at 80 %, of two seeds
+    found = row[["difference", "difference_low", "difference_high"]].astype(float)
+    mean = change.mean()
+    np.testing.assert_allclose(found, [mean, mean - margin, mean + margin])
+    # The pictures are the first modality.
+    splits = labels["split"].to_numpy()
+    sides = [torch.from_numpy(plain.unit(read(paths[side]).vectors)).float() for side in paths]
+    rows = [torch.from_numpy(np.flatnonzero(splits == part)) for part in ("train", "test")]
+    again, _ = run_study(study, Pairs(*sides, *rows), None, 5)
+    for name in ("uniformity_a", "uniformity_b", "recall1_ab", "recall1_ba"):
+        np.testing.assert_allclose(runs[name], again[name], atol=1e-4, err_msg=name)
+    assert abs(runs["uniformity_a"] - runs["uniformity_b"]).max() > 0.01
     curve = steps[steps["method"] == "clip"].groupby("step")["recall1"].mean()
     assert list(curve.index) == [0, 30, 60] and curve[60] > 2 * curve[0]
     study["group_label"] = "absent"
