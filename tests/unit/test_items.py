@@ -287,7 +287,7 @@ def test_an_item_like_another_is_made_of_the_same():
         ({"made_of": {"models": "x"}}, "unknown key models"),
         ({"like": "b"}, "like names b, which is not an item"),
         ({"kind": "film"}, "kind is 'film'; choose from figure, table, plain table, text"),
-        ({"page": "run"}, "unknown key page"),
+        ({"page": "run"}, "page is 'run'; choose from figures"),
         ({"title": ""}, "title is missing"),
         ({"part": None}, "part is missing"),
         ({"alt": ""}, "alt is missing"),
