@@ -63,7 +63,13 @@ from modality_gap.config.follow_ups import temperature_family
 from modality_gap.config.losses import DECLARED_LOSSES, trained_with
 from modality_gap.config.names import without_absent
 from modality_gap.config.renamed import with_new_names
-from modality_gap.config.rows import cluster_column, set_clusters, with_rows
+from modality_gap.config.rows import (
+    cluster_column,
+    of_others,
+    published_files,
+    set_clusters,
+    with_rows,
+)
 from modality_gap.config.own_files import format_of
 from modality_gap.data.files import folder_states, several
 from modality_gap.data.formats import FORMATS
@@ -187,13 +193,17 @@ TASKS = {
     if name in config["table1"]["tasks"]
     or name == config["experiments"]["temperature"]["task"]
 }
-# The authors' features take part if they are available; nothing else depends on them.
+# Published embeddings take part if they are available; nothing else depends on them.
 SETS = {
     name: entry
     for name, entry in config["sets"].items()
-    if "released" not in entry
-    or is_available(ASSETS[entry["released"]], Path(RESOURCES), MIRROR)
+    if all(
+        is_available(ASSETS[asset], Path(RESOURCES), MIRROR)
+        for asset in published_files(entry)
+    )
 }
+# Models of others come before those of this project, as the paper's own do in every figure.
+SETS = dict(sorted(SETS.items(), key=lambda one: not of_others(one[1])))
 # Your own pairs alone need nothing of the paper: no model, no download and no other page.
 PAIRS_ALONE = all("files" in entry for entry in SETS.values())
 # By set and by inputs, the label column that names the cluster of items that are not independent.

@@ -147,9 +147,9 @@ rule project_embeddings:
 
 
 rule convert_released:
-    """One modality of the authors' released features as an embedding set."""
+    """One modality of published embeddings, the authors' or those of others, as an embedding set."""
     input:
-        lambda w: asset_path(SETS[w.set]["released"]),
+        files=lambda w: [asset_path(name) for name in published_files(SETS[w.set])],
         code=code("embeddings/convert_released"),
     output:
         "results/embeddings/{set}/{modality}.parquet",

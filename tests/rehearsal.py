@@ -96,6 +96,8 @@ def write_archives(paths: dict[str, Path], mirror: Path | None) -> None:
     for name, (n, dim) in RELEASED.items():
         for seed, asset in enumerate((f"released_{name}", f"released_{name}_random")):
             write_released(paths[asset], n, dim, seed, mirror)
+    write_published(paths, "clap_esc50", ["audio", "text"], "class_name", 10, prompts=True)
+    write_published(paths, "flickr8k_b32", ["image", "text"], "image_id", 5)
 
 
 def write_coco(paths: dict[str, Path], mirror: Path | None) -> None:
@@ -189,6 +191,30 @@ def write_released(path: Path, n: int, dim: int, seed: int, mirror: Path | None)
     rng = np.random.default_rng(seed)
     pairs = rng.normal(size=(n, dim)) + rng.normal(size=(2, n, dim)) + rng.normal(size=(2, 1, dim))
     np.save(path, (pairs / np.linalg.norm(pairs, axis=2, keepdims=True)).astype(np.float32))
+
+
+def write_published(
+    paths: dict[str, Path],
+    name: str,
+    sides: list[str],
+    column: str,
+    times: int,
+    prompts: bool = False,
+) -> None:
+    """Made up pairs of 20 clusters, `times` of each, in the files of a set that others published:
+    with one prompt for each cluster, or with one vector of the first side for each."""
+    rng, of = np.random.default_rng(times), np.repeat(np.arange(20), times)
+    means = rng.normal(size=(20, 512))
+    alone = means + rng.normal(size=(20, 512)) + rng.normal(size=512)
+    many = means[of] + rng.normal(size=(len(of), 512)) + rng.normal(size=512)
+    vectors = dict(zip(sides, (many, alone) if prompts else (alone[of], many), strict=True))
+    for side, rows in vectors.items():
+        path = paths[f"{name}_{side}"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, (rows / np.linalg.norm(rows, axis=1)[:, None]).astype(np.float32))
+    lines = [f"item{cluster:02d},{1 + row % 5}" for row, cluster in enumerate(of)]
+    text = "\n".join([f"{column},fold", *lines, ""])
+    paths[f"{name}_items"].write_text(text, encoding="utf-8")
 
 
 # --- The rehearsal ----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from modality_gap.config.declarations import Format
 from modality_gap.config.names import MADE_HERE, columns_of, seed_studies
-from modality_gap.config.rows import rows_of
+from modality_gap.config.rows import published_files, rows_of
 from modality_gap.config.schema import unknown_choice, unknown_name
 from modality_gap.errors import InputError
 
@@ -103,9 +103,11 @@ def _of_sets(config: dict, known: Known) -> Iterator[Reference]:
         "encoder": (known.encoders, "encoder"),
         "projection": (list(config["projections"]), "projection"),
         "inputs": (known.pictures, PICTURES),
-        "released": (known.of_kind("file"), "asset of kind file"),
     }
+    files = known.of_kind("file")
     for name, entry in config["sets"].items():
+        for asset in published_files(entry):
+            yield f"sets.{name}.released", asset, files, "asset of kind file"
         for key, (names, kind) in kinds.items():
             if key in entry:
                 yield f"sets.{name}.{key}", entry[key], names, kind

@@ -1,6 +1,6 @@
 """Rows of `models` and of pairs, expanded to the entries that they stand for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from modality_gap.config.losses import all_keys
@@ -62,6 +62,18 @@ def set_clusters(config: dict) -> dict[str, str]:
         for name, entry in config["sets"].items()
     }
     return {name: column for name, column in columns.items() if column}
+
+
+def published_files(entry: Mapping) -> list[str]:
+    """The assets of a set that was published: the authors' one file, or those of others."""
+    if of_others(entry):
+        return [*entry["released"]["files"], entry["released"]["items"]]
+    return [entry["released"]] if "released" in entry else []
+
+
+def of_others(entry: Mapping) -> bool:
+    """Whether a set was published by others than the paper's authors."""
+    return isinstance(entry.get("released"), Mapping)
 
 
 # --- the rows of models and pairs -------------------------------------------------------------

@@ -17,6 +17,7 @@ import pandas as pd
 from modality_gap.errors import InputError
 from modality_gap.measures.gap import relative_gap
 from modality_gap.measures.intervals import bootstrap_interval, count_clusters, sums_by
+from modality_gap.measures.retrieval import times_in_cluster
 
 LEAST = 6  # units of a bootstrap: of fewer, a resample too often holds one alone
 
@@ -59,13 +60,18 @@ def diagnostics(
     # Of each side: sums of cosines of different items, within clusters and by vector sums.
     totals = [sums_by(side, codes, count) for side in (x, y)]
     lengths = [(total**2).sum(axis=1) for total in totals]
+    # Rows of a cluster that are one item are not two different ones.
+    same = [times_in_cluster(side, clusters) for side in (x, y)]
+    repeats = [np.bincount(codes, counts) for counts in same]
     inner = [
-        length - np.bincount(codes, (side**2).sum(axis=1))
-        for length, side in zip(lengths, (x, y), strict=True)
+        length - np.bincount(codes, (side**2).sum(axis=1) * counts)
+        for length, side, counts in zip(lengths, (x, y), same, strict=True)
     ]
     potentials = []
-    for side in (x, y):
+    for side, counts in zip((x, y), same, strict=True):
         potential = pair_potential(side)
+        # Of a row and itself it is 0 already, of a row and another of its item exp(0) = 1.
+        np.fill_diagonal(potential, 1 - counts)
         if clusters is not None:
             potential = sums_by(sums_by(potential, codes, count).T, codes, count)
         potentials.append(potential)
@@ -78,16 +84,16 @@ def diagnostics(
             return everything - squares @ own + weights @ inside
 
         drawn = weights @ sizes
-        pairs = of_different(drawn**2, sizes**2, sizes * (sizes - 1))
+        pairs = [of_different(drawn**2, sizes**2, sizes**2 - repeat) for repeat in repeats]
         cosines = [
-            of_different(((weights @ total) ** 2).sum(axis=1), length, inside) / pairs
-            for total, length, inside in zip(totals, lengths, inner, strict=True)
+            of_different(((weights @ total) ** 2).sum(axis=1), length, inside) / count
+            for total, length, inside, count in zip(totals, lengths, inner, pairs, strict=True)
         ]
         potentials_of_pairs = []
-        for potential in potentials:
+        for potential, count in zip(potentials, pairs, strict=True):
             own = np.diagonal(potential)
             everything = ((weights @ potential) * weights).sum(axis=1)
-            potentials_of_pairs.append(np.log(of_different(everything, own, own) / pairs))
+            potentials_of_pairs.append(np.log(of_different(everything, own, own) / count))
         means = Means(weights @ distances / drawn, np.stack(cosines), np.stack(potentials_of_pairs))
         return np.stack([quantity(means) for quantity in QUANTITIES.values()])
 

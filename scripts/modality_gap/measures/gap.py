@@ -34,11 +34,13 @@ def total_and_squares(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return sum(totals), np.concatenate(squares)
 
 
-def mean_cosine(x: np.ndarray) -> float:
-    """Mean cosine over all n(n-1) pairs of different rows, from the sum of vectors in O(n d)."""
+def mean_cosine(x: np.ndarray, same: np.ndarray | None = None) -> float:
+    """Mean cosine over all pairs of different rows, from the sum of vectors in O(n d). With `same`
+    (n,), over the pairs of rows that are not one item twice: how many rows are the item of each."""
     n = len(x)
     total, squares = total_and_squares(x)
-    return float((total @ total - squares.sum()) / (n * (n - 1)))
+    counts = np.ones(n) if same is None else same
+    return float((total @ total - squares @ counts) / (n * n - counts.sum()))
 
 
 def relative_gap(partners: np.ndarray | float, within: np.ndarray | float) -> np.ndarray:

@@ -118,13 +118,18 @@ def measure_gap(
 
 
 def mean_cosine_interval(
-    x: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+    x: np.ndarray,
+    confidence: float,
+    clusters: np.ndarray | None = None,
+    same: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Interval of the mean cosine over items, or over clusters of them, by the jackknife, which
-    leaves one out at a time."""
+    leaves one out at a time. With `same` (n,) as in `gap.mean_cosine`, of clusters that hold all
+    rows of an item."""
     n = len(x)
     total, squares = total_and_squares(x)
-    mean = (total @ total - squares.sum()) / (n * (n - 1))
+    counts = np.ones(n) if same is None else same
+    mean = (total @ total - squares @ counts) / (n * n - counts.sum())
     if clusters is None:
         check_units(n)
         along = np.concatenate([rows @ total for (rows,) in tiles(x)])
@@ -138,5 +143,6 @@ def mean_cosine_interval(
         np.add.at(totals, codes, rows)
     rest = ((total - totals) ** 2).sum(axis=1)
     kept = n - sizes
-    squares_kept = squares.sum() - np.bincount(clusters, squares)
-    return jackknife_interval(mean, (rest - squares_kept) / (kept * (kept - 1)), confidence)
+    squares_kept = squares @ counts - np.bincount(clusters, squares * counts)
+    counts_kept = counts.sum() - np.bincount(clusters, counts)
+    return jackknife_interval(mean, (rest - squares_kept) / (kept**2 - counts_kept), confidence)

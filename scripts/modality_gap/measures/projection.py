@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from modality_gap.data.tiles import tiles
+from modality_gap.measures.retrieval import identical_rows
 
 # From as many points on, UMAP itself would look for approximate neighbours, which takes longer.
 EXACT_FROM = 4096
@@ -52,9 +53,12 @@ def umap_2d(x: np.ndarray, n_neighbors: int, min_dist: float, seed: int) -> np.n
 
 
 def pair_umap_2d(x: np.ndarray, y: np.ndarray, settings: dict, seed: int) -> pd.DataFrame:
-    """UMAP of both modalities x, y (n, d) of a set together: side (a or b), umap_1, umap_2.
-    `settings` are `umap` of the config. Source: Figure 1(b, c)."""
-    points = umap_2d(np.concatenate([x, y]), **settings, seed=seed)
+    """UMAP of both modalities x, y (n, d) of a set together, in which identical rows are one point:
+    side (a or b), umap_1, umap_2. `settings` are `umap` of the config. Source: Figure 1(b, c)."""
+    both = np.concatenate([x, y])
+    first = np.concatenate([identical_rows(x), len(x) + identical_rows(y)])
+    rows, point = np.unique(first, return_inverse=True)
+    points = umap_2d(both[rows], **settings, seed=seed)[point]
     sides = np.repeat(["a", "b"], len(x))
     return pd.DataFrame({"side": sides, "umap_1": points[:, 0], "umap_2": points[:, 1]})
 

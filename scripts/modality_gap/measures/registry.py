@@ -13,9 +13,9 @@ from modality_gap.config.tables import INTERVAL, Column
 from modality_gap.data.tiles import chosen, sample_rows
 from modality_gap.measures.cone import cosine_distribution
 from modality_gap.measures.diagnostics import effective_dimension, resampled
-from modality_gap.measures.gap import gap, gap_vector, largest_share
+from modality_gap.measures.gap import gap, gap_vector, largest_share, mean_cosine
 from modality_gap.measures.gap_intervals import mean_cosine_interval, measure_gap
-from modality_gap.measures.retrieval import measure_recall
+from modality_gap.measures.retrieval import measure_recall, times_in_cluster
 from modality_gap.measures.separability import measure_separability
 
 # Where a page shows a column: the table of Figure 1, and two tables of the page of all models.
@@ -62,9 +62,10 @@ def _cone(side: str) -> Callable[[Pairs], dict]:
     def of(pairs: Pairs) -> dict:
         vectors = {"a": pairs.x, "b": pairs.y}[side]
         cosines = cosine_distribution(vectors, bins=1, threads=pairs.threads)
-        low, high = mean_cosine_interval(vectors, pairs.confidence, pairs.clusters)
+        same = times_in_cluster(vectors, pairs.clusters)
+        low, high = mean_cosine_interval(vectors, pairs.confidence, pairs.clusters, same)
         return {
-            f"mean_cosine_{side}": cosines.mean,
+            f"mean_cosine_{side}": mean_cosine(vectors, same),
             f"mean_cosine_{side}_low": low,
             f"mean_cosine_{side}_high": high,
             f"min_cosine_{side}": cosines.minimum,

@@ -29,6 +29,16 @@ def identical_rows(x: np.ndarray) -> np.ndarray:
     return first[group]
 
 
+def times_in_cluster(x: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
+    """How many rows of its cluster are identical to each row of x (n, d), itself among them, (n,):
+    a picture with five captions is one item five times. 1 where there are no clusters."""
+    if clusters is None:
+        return np.ones(len(x))
+    both = np.stack([identical_rows(x), clusters], axis=1)
+    _, item, counts = np.unique(both, axis=0, return_inverse=True, return_counts=True)
+    return counts[item.ravel()]
+
+
 def partner_ranks(
     x: np.ndarray,
     y: np.ndarray,

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 
+from modality_gap.config.rows import published_files
 from modality_gap.pages.words import NONE, listed, number
 from modality_gap.paper.items import Item, makings, makings_of_sets
 from modality_gap.paper.stand_ins import Origins, stand_ins
@@ -97,7 +98,7 @@ def used_assets(items: Iterable[Item], config: Mapping) -> set[str]:
     encoders += [model["encoder"] for model in experiments["models"].values()]
     datasets = [config["inputs"][name]["dataset"] for name in inputs if name in config["inputs"]]
     datasets += [model["dataset"] for model in experiments["models"].values()]
-    used = {entry["released"] for entry in config["sets"].values() if "released" in entry}
+    used = {file for entry in config["sets"].values() for file in published_files(entry)}
     for name in encoders:
         spec = config["encoders"].get(name, {})
         used |= {spec[key] for key in ("wheel", "weights") if key in spec}

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from modality_gap.config.load import load_yaml
+from modality_gap.config.rows import of_others
 from modality_gap.errors import InputError
 
 KINDS = ("figure", "table", "plain table", "text")
@@ -139,7 +140,9 @@ def makings_of_sets(sets: Iterable[Mapping], config: Mapping) -> tuple[list[str]
             inputs.append(entry["inputs"])
         if "projection" in entry:
             encoders += config["projections"][entry["projection"]]["encoders"].values()
-        if "released" in entry:
+        if of_others(entry):
+            encoders.append(entry["label"])
+        elif "released" in entry:
             encoders.append(entry["released"])
         if "encoder" in entry:
             encoders.append(entry["encoder"])

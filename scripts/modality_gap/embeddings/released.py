@@ -1,0 +1,87 @@
+"""Embeddings that others published: the paper's authors, in one file of both modalities, or anyone
+else, in a file of each with a table of the items."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from modality_gap.embeddings.sets import EmbeddingSet
+from modality_gap.errors import InputError
+
+
+def of_authors(path: str | Path, row: int, entry: Mapping) -> EmbeddingSet:
+    """Modality `row` of the authors' features, (2, n, d), of the set whose entry in the config is
+    `entry`."""
+    features = np.load(path, allow_pickle=False)[row]
+    ids = [f"{item:05d}" for item in range(len(features))]
+    where = "released by the authors at commit 8e20cb2"
+    return EmbeddingSet(
+        np.array(ids, dtype=object), features, metadata=_about(features, entry, where)
+    )
+
+
+def of_files(paths: Sequence[str | Path], row: int, entry: Mapping) -> EmbeddingSet:
+    """Modality `row` of a set whose files `paths` are a matrix of each modality and a CSV table of
+    the n items. A matrix has n rows, or one for each value of the set's `cluster` column, in
+    alphabetical order: the prompts of classes.
+
+    The pairs come in rounds: first one of each cluster, then the second of each and so on. So a
+    batch of the loss, which takes its pairs in their order, does not hold one picture or prompt
+    twice as long as it has no more pairs than there are clusters of equal size.
+
+    Raises InputError for files that do not fit each other.
+    """
+    *matrices, table = map(Path, paths)
+    items = pd.read_csv(table, dtype=str, keep_default_na=False)
+    column = entry["cluster"]
+    for name in labels_of(entry):
+        if name not in items:
+            has = ", ".join(map(str, items)) or "none"
+            raise InputError(f"{table}: has no column {name!r}, which the set names; it has {has}.")
+    codes, values = pd.factorize(items[column], sort=True)
+    vectors = _matrix(matrices[row])
+    if len(vectors) == len(values) < len(items):
+        vectors = vectors[codes]
+    elif len(vectors) != len(items):
+        raise InputError(
+            f"{matrices[row]}: has {len(vectors)} rows, but {table.name} has {len(items)} items in "
+            f"{len(values)} values of {column}; give a row for each of either."
+        )
+    place = items.groupby(column).cumcount().to_numpy()
+    order = np.argsort(place, kind="stable")
+    ids = [f"{value}#{number + 1}" for value, number in zip(items[column], place, strict=True)]
+    where = f"published as {entry['released']['files'][row]} of config/assets.yaml"
+    return EmbeddingSet(
+        np.array(ids, dtype=object)[order],
+        vectors[order],
+        items[labels_of(entry)].iloc[order].reset_index(drop=True),
+        _about(vectors, entry, where),
+    )
+
+
+def labels_of(entry: Mapping) -> list[str]:
+    """The columns of a set's items that its entry in the config names."""
+    return [entry[key] for key in ("cluster", "fold") if key in entry]
+
+
+def _matrix(path: Path) -> np.ndarray:
+    try:
+        matrix = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be read as a numeric .npy array ({error}).") from error
+    if matrix.ndim != 2 or matrix.dtype.kind != "f":
+        raise InputError(
+            f"{path}: holds {matrix.dtype} of shape {matrix.shape}; give a float matrix (n, d)."
+        )
+    return matrix
+
+
+def _about(vectors: np.ndarray, entry: Mapping, where: str) -> dict:
+    return {
+        "model": entry["label"],
+        "weights": entry["weights"],
+        "dataset": where,
+        "dtype": str(vectors.dtype),
+    }
