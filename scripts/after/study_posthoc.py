@@ -7,11 +7,13 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from modality_gap.data.tiles import chosen, sample_rows
 from modality_gap.embeddings.stored import open_pairs
+from modality_gap.measures.posthoc.kinds import PAIRS, first_of_each, kind_of
 from modality_gap.measures.posthoc.own import chosen_methods, names_of_methods
 from modality_gap.measures.posthoc.study import (
     DIFFERENCES,
@@ -27,9 +29,18 @@ settings = params.posthoc
 methods = chosen_methods(settings)
 names_of_methods(methods).to_csv(snakemake.output.names, index=False)
 results, differences, measures = [], [], []
+
+
+def limits(rows: np.ndarray) -> tuple[int, int, int]:
+    return len(rows), settings["pairs"], params.seed
+
+
 for name, x, y in tqdm(open_pairs(sets, snakemake.input.pairs), total=len(sets), desc="sets"):
-    some = sample_rows(len(x), settings["pairs"], params.seed)
-    clusters = chosen(x.clusters(params.clusters.get(name)), some)
+    clusters, some = x.clusters(params.clusters.get(name)), sample_rows(*limits(x))
+    if kind_of(x, y, clusters) != PAIRS:
+        # One pair of each picture or class: in pairs, no item is there twice.
+        some = first_of_each(clusters)[sample_rows(*limits(np.unique(clusters)))]
+    clusters = chosen(clusters, some)
     x, y = x[some], y[some]
     measures.append(measured(x, y, clusters, params.confidence, params.seed).assign(set=name))
     if sets[name] == "trained" and retrieves(x, y):

@@ -20,6 +20,7 @@ from modality_gap.measures.diagnostics import diagnostics
 from modality_gap.measures.gap import gap, mean_cosine
 from modality_gap.measures.gap_intervals import mean_cosine_interval
 from modality_gap.measures.loss_sweep import loss_landscape
+from modality_gap.measures.posthoc.kinds import CAPTIONS, CLASSES, PAIRS, first_of_each, kind_of
 from modality_gap.measures.recall_sweep import recall_hits
 from modality_gap.measures.registry import GAP, Pairs, measured
 from modality_gap.measures.retrieval import identical_rows, recall_at, times_in_cluster
@@ -255,3 +256,25 @@ def test_diagnostics_leave_out_an_item_and_itself(repeated):
         within = sum(total["cosine"]) / 2 / total["pairs"]
         distance = (((x - y) ** 2).sum(axis=1) * times)[rows].sum() / times[rows].sum() / 2
         assert values[0, at] == pytest.approx(distance / (1 - within + distance), rel=1e-10)
+
+
+def test_the_kind_of_pairs_is_read_from_their_vectors():
+    rng = np.random.default_rng(2)
+    clusters = np.array([0, 1, 2, 0, 1, 2, 0])
+    x, y = rng.normal(size=(2, 7, 4))
+    shared = x[clusters]
+    assert kind_of(x, y, None) == kind_of(x, y, clusters) == PAIRS
+    assert kind_of(shared, y, None) == PAIRS
+    assert kind_of(shared, y, clusters) == CAPTIONS
+    assert kind_of(x, shared, clusters) == CLASSES
+    # One picture with a single caption, or with two vectors, and the rule does not apply.
+    assert kind_of(shared[:5], y[:5], clusters[:5]) == PAIRS
+    odd = shared.copy()
+    odd[0] = x[1]
+    assert kind_of(odd, y, clusters) == PAIRS
+    assert list(first_of_each(np.array([1, 0, 1, 2, 0]))) == [0, 1, 3]
+
+
+def test_the_real_sets_are_of_their_kinds(clap, flickr):
+    assert kind_of(*clap[:2], codes(clap[2], "class_name")) == CLASSES
+    assert kind_of(*flickr[:2], codes(flickr[2], "image_id")) == CAPTIONS

@@ -71,6 +71,11 @@ def published_files(entry: Mapping) -> list[str]:
     return [entry["released"]] if "released" in entry else []
 
 
+def of_authors(entry: Mapping) -> bool:
+    """Whether a set was published by the paper's authors."""
+    return isinstance(entry.get("released"), str)
+
+
 def of_others(entry: Mapping) -> bool:
     """Whether a set was published by others than the paper's authors."""
     return isinstance(entry.get("released"), Mapping)

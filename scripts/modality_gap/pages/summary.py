@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from modality_gap.config.rows import of_authors
 from modality_gap.errors import InputError
 from modality_gap.pages.paper import AGREEING, Mark, by_claim, marks
 from modality_gap.pages.words import number
@@ -184,7 +185,7 @@ def gaps(gap: pd.DataFrame, sets: Mapping[str, Mapping]) -> tuple[list[Gaps], fl
         rows.append(
             Gaps(
                 str(model),
-                all("released" in sets[name] for name in part["set"]),
+                all(of_authors(sets[name]) for name in part["set"]),
                 bool(able[part.index][part["weights"] == "trained"].any()),
                 {kind: number(row["gap"], 2) for kind, row in weights.iterrows()},
                 {kind: 100 * row["gap"] / end for kind, row in weights.iterrows()},
