@@ -933,12 +933,12 @@ def test_a_row_holds_what_was_measured_and_a_page_shows_it_rounded():
     assert (row["measured"], row["low"], row["high"], row["n"]) == (0.9, 0.8, 1.0, 10)
     assert (row["tolerance"], row["because"], row["column"]) == (0.3, "b", "gap")
     assert (row["test"], row["bound"]) == ("equals", 0.91)
-    shown = show.shown(row)
+    shown = show.page_row(row)
     assert (shown["measured"], shown["published"]) == ("0.9", "0.9123")
     assert (shown["interval"], shown["css"]) == ("[0.8,\u00a01]", "reproduced")
     (row,) = judged(cell(FAILS, kind="printed", point=True))
     assert (row["low"], row["high"], row["tolerance"]) == ("", "", "")
-    assert (show.shown(row)["interval"], show.shown(row)["css"]) == ("", "differs")
+    assert (show.page_row(row)["interval"], show.page_row(row)["css"]) == ("", "differs")
 
 
 def test_each_verdict_has_a_mark_of_its_own():

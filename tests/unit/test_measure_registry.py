@@ -34,7 +34,7 @@ def test_every_name_is_a_column_and_every_column_has_a_value():
         for measure in measures:
             names = {name for column in measure.columns for name in column.names}
             assert measure.of(pairs).keys() == names
-    labels = [column.label for column in registry.shown(FIGURE1)]
+    labels = [column.label for column in registry.columns_at(FIGURE1)]
     assert len(labels) == len(set(labels)) > 5
     assert all(labels)
 

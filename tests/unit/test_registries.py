@@ -428,7 +428,7 @@ gap = next(table for table in tables if table.path == "statistics/gap.csv")
 places = (registry.FIGURE1, registry.MODELS_GAP)
 print(json.dumps([
     {name: value for name, value in row.items() if name.startswith("reach")},
-    gap.names[-3:], [registry.shown(place)[-1].label for place in places],
+    gap.names[-3:], [registry.columns_at(place)[-1].label for place in places],
 ]))
 """,
     )

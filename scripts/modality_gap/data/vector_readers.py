@@ -282,8 +282,8 @@ def read_datasets(
     folder = Path(path)
     with _reading(path, "a folder of datasets"):
         if (folder / "dataset_dict.json").is_file():
-            told = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))
-            splits = told["splits"]
+            about = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))
+            splits = about["splits"]
             split = named(path, splits, split or only(path, splits, "split", "split"), "split")
             folder /= split
         elif split:

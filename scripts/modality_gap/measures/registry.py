@@ -244,6 +244,6 @@ def label(name: str) -> str:
     return labels[name]
 
 
-def shown(place: str) -> list[Column]:
+def columns_at(place: str) -> list[Column]:
     """The columns that a page shows at `place`, in their order."""
     return [column for some in columns().values() for column in some if place in column.shown]

@@ -33,7 +33,7 @@ class Drawn(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A check: its row of results/claims.csv as `show.shown` has it, its place on the page, and
+    """A check: its row of results/claims.csv as `show.page_row` has it, its place on the page, and
     its drawing if it has a number."""
 
     id: str
@@ -52,7 +52,7 @@ def rows(claims: pd.DataFrame) -> list[Row]:
         result.append(
             Row(
                 anchor(row["id"]) + (f"~{place}" if place > 1 else ""),
-                show.shown(row),
+                show.page_row(row),
                 row["whose"] in show.PAPERS_OWN,
                 ORDER.index(row["verdict"]),
                 drawn(row),

@@ -23,7 +23,7 @@ def models_tables(
     rows = [row for _, row in gap.join(extra, on="set").iterrows()]
 
     def table(caption: str, head: Mapping[str, str], where: str) -> Table:
-        columns = registry.shown(where)
+        columns = registry.columns_at(where)
         return Table(
             caption,
             [*head.values(), *(column.label for column in columns)],

@@ -57,7 +57,7 @@ class Making:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the ledger with all its evidence, in rows of `show.shown`."""
+    """A claim of the ledger with all its evidence, in rows of `show.page_row`."""
 
     id: str
     statement: str
@@ -122,7 +122,7 @@ def by_claim(claims: pd.DataFrame) -> dict[str, Claim]:
     by_id: dict[str, Claim] = {}
     for row in claims.to_dict("records"):
         claim = by_id.setdefault(row["id"], Claim(row["id"], row["statement"], []))
-        claim.rows.append(ledger.shown(row))
+        claim.rows.append(ledger.page_row(row))
     return by_id
 
 

@@ -129,7 +129,7 @@ def _counted(claims: pd.DataFrame, words: Iterable[str]) -> str:
 # --- showing ----------------------------------------------------------------------------------
 
 
-def shown(row: Mapping) -> dict:
+def page_row(row: Mapping) -> dict:
     """A row of results/claims.csv for a page: numbers with four significant digits, an interval
     in square brackets, `css` the class of its verdict; `quantity` is what was measured, the part of
     the evidence behind its last semicolon."""

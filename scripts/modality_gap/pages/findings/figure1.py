@@ -109,7 +109,7 @@ def _retrieval(trained: pd.DataFrame) -> list[Finding]:
 
 def figure1_tables(gap: pd.DataFrame) -> list[Table]:
     """All sets, with the measures that the registry shows here."""
-    columns = registry.shown(registry.FIGURE1)
+    columns = registry.columns_at(registry.FIGURE1)
     return [
         Table(
             "All sets of this run; a is the image (video, protein) side, b the text side.",
