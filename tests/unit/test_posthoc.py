@@ -35,6 +35,7 @@ from modality_gap.measures.posthoc.tasks import (
     geometry,
     hub_skewness,
     mixed_gallery,
+    robustness,
     u_curve,
 )
 from modality_gap.measures.posthoc.vectors import distribution_normalisation, shift
@@ -349,6 +350,24 @@ def test_curves_go_from_no_other_modality_to_nothing_else(pairs):
     curve = u_curve(directions(METHODS["centre"].fitted(x, y), a, b)[0])
     shares = [name.removeprefix("recall1_") for name in curve if name.startswith("recall1_")]
     assert shares == [*(f"{part / 10:g}" for part in range(10)), "0.95", "0.99", "1"]
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_robustness_to_noise_in_plain_numpy(pairs, seed):
+    x, y, a, b = pairs
+    found = dict(robustness(METHODS["centre"].fitted(x, y), a, b, seed))
+    assert list(found) == ["xy", "yx"]
+    moved = unit(a - x.mean(axis=0)), unit(b - y.mean(axis=0))
+    for name, (q, z), before in (("xy", moved, a @ b.T), ("yx", moved[::-1], b @ a.T)):
+        clean, places = (q @ z.T).argmax(axis=1), np.arange(len(q))
+        for variance in (0.0001, 0.001):
+            noise = np.random.default_rng(seed).standard_normal(z.shape) * variance**0.5
+            nearest = (q @ (z + noise).T).argmax(axis=1)
+            wanted = {"stays": clean, "recall1": places, "unmoved": before.argmax(axis=1)}
+            for kind, other in wanted.items():
+                value = found[name][f"{kind}_{variance:g}"]
+                assert value == pytest.approx((nearest == other).mean()), (name, kind)
+    assert found["xy"]["stays_0.001"] < 1
 
 
 def test_preferring_pictures_wins_a_third_at_most():
