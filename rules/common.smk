@@ -338,6 +338,17 @@ def start_of_run():
     }
 
 
+def not_downloaded():
+    """The assets that this run tried to download and did not get."""
+    jobs = [job for job in workflow.dag.jobs if job.rule.name == "download_asset"]
+    paths = {
+        job.wildcards.path
+        for job in jobs
+        if Path(str(job.log[0])).exists() and not Path(str(job.output[0])).exists()
+    }
+    return [asset for asset in ASSETS.values() if asset.path in paths]
+
+
 wildcard_constraints:
     loss="|".join(LOSS_OF),
     set="|".join(SETS) or "(?!)",

@@ -25,17 +25,6 @@ rule download_asset:
         "../scripts/sources/download_asset.py"
 
 
-def not_downloaded():
-    """The assets that this run tried to download and did not get."""
-    jobs = [job for job in workflow.dag.jobs if job.rule.name == "download_asset"]
-    paths = {
-        job.wildcards.path
-        for job in jobs
-        if Path(str(job.log[0])).exists() and not Path(str(job.output[0])).exists()
-    }
-    return [asset for asset in ASSETS.values() if asset.path in paths]
-
-
 onerror:
     # Each has failed with a sentence of its own; this one says all that a mirror has to hold.
     with suppress(AttributeError):  # not documented by Snakemake
