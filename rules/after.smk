@@ -121,3 +121,24 @@ rule plot_follow_up_losses:
         ],
     script:
         "../scripts/after/plot_follow_up_losses.py"
+
+
+rule check_follow_ups:
+    """The statements of follow-up papers against the tables of this run."""
+    input:
+        tables=[
+            f"results/{path}"
+            for path in tables_of(load_yaml(LEDGER / "follow_ups.yaml")["papers"])
+        ],
+        ledger=shipped("config/ledger/follow_ups.yaml"),
+        code=code("after/check_follow_ups"),
+    output:
+        "results/after/follow_ups.csv",
+    log:
+        "results/logs/check_follow_ups.log",
+    benchmark:
+        "results/benchmarks/check_follow_ups.tsv"
+    conda:
+        "../envs/report.yaml"
+    script:
+        "../scripts/after/check_follow_ups.py"

@@ -136,6 +136,7 @@ rule write_after:
         captions=[
             shipped(f"report/captions/{name}.rst") for name in names_on(ITEMS, "after")
         ],
+        judged="results/after/follow_ups.csv",
         follow_ups=shipped("config/ledger/follow_ups.yaml"),
         items_file=shipped("config/ledger/items.yaml"),
         stand_ins=shipped("config/ledger/stand_ins.yaml"),

@@ -11,10 +11,11 @@ import pandas as pd
 import yaml
 
 from modality_gap.pages import render
-from modality_gap.pages.after import losses, measures, methods
+from modality_gap.pages.after import follow_ups, losses, measures, methods
 from modality_gap.pages.cite import stamp
+from modality_gap.paper.follow_ups import load_follow_ups
 from modality_gap.paper.items import load_items, names_on
-from modality_gap.paper.show import MARKS
+from modality_gap.paper.show import MARKS, read_claims
 from modality_gap.paper.stand_ins import sentences
 
 
@@ -30,7 +31,7 @@ shown = names_on(items, "after")
 stand_ins = sentences(items, yaml.safe_load(text(inputs.stand_ins)), params.sets, params.config)
 captions = {Path(path).stem: text(path) for path in inputs.captions}
 drawings = {Path(path).name: Path(path).read_bytes() for path in inputs.figures}
-follow_ups = yaml.safe_load(text(inputs.follow_ups))
+ledger = load_follow_ups(Path(inputs.follow_ups))
 record = Path(params.record)
 study = params.config["loss_study"]
 html = render.render_page(
@@ -55,7 +56,9 @@ html = render.render_page(
         data, study["baseline"], params.config["confidence"], params.temperature_alone
     ),
     measures=measures.shown(data["measures"], gaps, params.sets),
-    not_claimed=follow_ups["not_claimed"],
+    sections=follow_ups.sections(ledger, read_claims(inputs.judged)),
+    untestable=ledger["untestable"],
+    not_claimed=ledger["not_claimed"],
     styles=MARKS,
 )
 Path(snakemake.output[0]).write_text(html, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +48,27 @@ def load_ledger(path: Path, schema_path: Path) -> dict:
     fault = schema_fault(ledger, yaml.safe_load(schema_path.read_text(encoding="utf-8")))
     if fault:
         raise InputError(f"{path.name}: {fault}")
-    claims = {}
-    for entry in ledger["claims"]:
+    claims = written_out(ledger["claims"], ledger["needs"], path.name)
+    return {"needs": ledger["needs"], "claims": claims}
+
+
+def written_out(entries: Iterable[dict], needs: Mapping, name: str) -> dict[str, dict]:
+    """Entries of the ledger `name` with their `cases` written out, by their ids. Raises InputError
+    where an id comes twice, a need is unknown or an expected value is no number."""
+    claims: dict[str, dict] = {}
+    for entry in entries:
         for claim in _cases(entry):
             if claim["id"] in claims:
-                raise InputError(f"{path.name}: the id {claim['id']} comes twice; rename one.")
-            if claim.get("needs", "nothing") not in {"nothing", *ledger["needs"]}:
+                raise InputError(f"{name}: the id {claim['id']} comes twice; rename one.")
+            if claim.get("needs", "nothing") not in {"nothing", *needs}:
                 raise InputError(
-                    f"{path.name}: {claim['id']} needs {claim['needs']!r}, which `needs` does not "
-                    f"describe; use one of {', '.join(ledger['needs'])}."
+                    f"{name}: {claim['id']} needs {claim['needs']!r}, which `needs` does not "
+                    f"describe; use one of {', '.join(needs)}."
                 )
             for evidence in claim.get("evidence", []):
-                _check_evidence(evidence, f"{path.name}: {claim['id']}")
+                _check_evidence(evidence, f"{name}: {claim['id']}")
             claims[claim["id"]] = claim
-    return {"needs": ledger["needs"], "claims": claims}
+    return claims
 
 
 def _check_evidence(evidence: Mapping, name: str) -> None:

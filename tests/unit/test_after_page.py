@@ -1,0 +1,446 @@
+"""The page of what came after the paper: tables, sentences, and the ledger of the follow-ups."""
+
+import copy
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from markupsafe import escape
+
+from modality_gap.config.follow_ups import temperature_family
+from modality_gap.config.load import tables_of
+from modality_gap.config.tables import load_tables
+from modality_gap.errors import InputError
+from modality_gap.figures.follow_ups import by_form, mixed_curves, sets_in_order, short_label
+from modality_gap.measures import registry
+from modality_gap.pages.after import follow_ups, losses, measures, methods
+from modality_gap.pages.render import picture, render_page
+from modality_gap.paper.claims import COLUMNS, INCONCLUSIVE, NOT_RUN, NOT_SEEN, REPRODUCED, SAME
+from modality_gap.paper.follow_ups import (
+    check_follow_ups,
+    load_follow_ups,
+    published_words,
+    statements,
+)
+from modality_gap.paper.show import MARKS
+
+ROOT = Path(__file__).parents[2]
+LEDGER_FILE = ROOT / "config/ledger/follow_ups.yaml"
+LEDGER = load_follow_ups(LEDGER_FILE)
+TEMPLATES = {
+    name: (ROOT / f"report/templates/{name}.html.j2").read_text(encoding="utf-8")
+    for name in ("base", "parts", "after")
+}
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
+SETS = {
+    name: {"label": f"<i>{name}</i>", "weights": weights}
+    for name, weights in (("one", "trained"), ("two", "trained"), ("none", "random"))
+}
+NAMES = pd.DataFrame(
+    {
+        "method": ["none", "other_first", "shift", "centre", "sinkhorn"],
+        "label": ["no change", "control", "shift", "centring", "Sinkhorn"],
+        "source": ["ours", "ours", "paper", "paper", "paper"],
+        "star": [False, False, False, False, True],
+    }
+)
+VALUES = {"none": 0.5, "other_first": 0.5, "shift": 0.3, "centre": 0.48, "sinkhorn": 0.7}
+
+
+def result(method, task, metric, value, split="even_odd", name="one"):
+    return {
+        "set": name,
+        "split": split,
+        "method": method,
+        "task": task,
+        "metric": metric,
+        "value": value,
+        "n_fit": 20,
+        "n_scored": 30,
+    }
+
+
+def results(name="one"):
+    """methods.csv of one set: the mean of both ways is the value."""
+    rows = []
+    for method, value in VALUES.items():
+        for side, step in (("xy", 0.1), ("yx", -0.1)):
+            rows.append(result(method, "T1", f"recall1_{side}", value + step, name=name))
+            if method == "sinkhorn":
+                continue
+            for metric in ("ndcg10", "kind_auc", "kind_share10"):
+                rows.append(result(method, "T2a", f"{metric}_{side}", value + step, name=name))
+            for share in ("0", "0.4", "1"):
+                rows.append(
+                    result(method, "T2b", f"ndcg10_{share}_{side}", value + step, name=name)
+                )
+        if method not in ("other_first", "sinkhorn"):
+            rows.append(result(method, "T6", "gap", value / 2, name=name))
+            rows += [
+                result(method, "T6", "gap", value / 2 + shift, f"half_{number}", name)
+                for number, shift in enumerate((-0.01, 0.01))
+            ]
+            rows += [
+                result(method, "T6", f"neighbours_kept_{side}", 0.9, name=name) for side in "xy"
+            ]
+    return pd.DataFrame(rows)
+
+
+def changes(name="one"):
+    rows = [
+        {
+            "set": name,
+            "method": method,
+            "star": method == "sinkhorn",
+            "metric": f"recall1_{side}",
+            "difference": value - 0.5,
+            "difference_low": value - 0.6,
+            "difference_high": value - 0.4,
+            "n": 30,
+        }
+        for method, value in VALUES.items()
+        if method != "none"
+        for side in ("xy", "yx")
+    ]
+    return pd.DataFrame(rows)
+
+
+GAPS = pd.DataFrame(
+    {
+        "set": ["one", "two", "none"],
+        "weights": ["trained", "trained", "random"],
+        "dim": [40, 40, 40],
+        "gap": [0.8, 0.5, 1.0],
+        "recall1_ab": [0.5, 0.01, 0.01],
+        "recall1_ba": [0.5, 0.01, 0.0],
+        "recall1_ab_low": [0.4, 0.0, 0.0],
+        "recall1_ba_low": [0.4, 0.0, 0.0],
+        "recall1_chance": [0.01] * 3,
+    }
+).set_index("set")
+
+
+def measured():
+    """measures.csv: the set at chance has more CKA than the one that retrieves."""
+    values = {
+        "mutual_knn": (0.4, 0.1, 0.05),
+        "cka_unbiased": (0.3, 0.31, 0.0),
+        "kendall_distance": (0.2, 0.4, 0.5),
+        "frechet": (1.0, 2.0, 3.0),
+    }
+    return pd.DataFrame(
+        [
+            {"set": name, "measure": one, "value": of[place], "low": np.nan, "high": np.nan,
+             "chance": 0.02 if one == "mutual_knn" else np.nan, "n": 60}
+            for one, of in values.items()
+            for place, name in enumerate(SETS)
+        ]
+    )  # fmt: skip
+
+
+def trained(recall=0.4, unchanged=True, p=0.5):
+    """losses_summary.csv and losses_difference.csv of a baseline and one other loss."""
+    rows = []
+    for method, gap in (("clip", 0.8), ("cua", 0.2)):
+        row = {"method": method, "label": f"<b>{method}</b>", "n": 5}
+        for column, value in (("temperature", 0.01 if method == "clip" else 0.05), ("gap", gap),
+                              ("gap_squared", gap**2), ("recall1", recall)):  # fmt: skip
+            row |= {column: value, f"{column}_low": value - 0.01, f"{column}_high": value + 0.01}
+        rows.append(row)
+    differences = pd.DataFrame(
+        [
+            {"method": "cua", "than": "clip", "metric": metric, "difference": value,
+             "difference_low": value - 0.01, "difference_high": value + 0.01, "p_holm": of,
+             "n": 5, "unchanged": same}
+            for metric, value, of, same in (
+                ("gap", -0.6, 0.001, False), ("recall1", 0.001, p, unchanged)
+            )
+        ]
+    )  # fmt: skip
+    return pd.DataFrame(rows), differences
+
+
+def tables(*names):
+    found = [results(name) for name in names], [changes(name) for name in names]
+    none = results().iloc[:0], changes().iloc[:0]
+    summary, differences = trained()
+    return {
+        "methods": pd.concat(found[0]) if names else none[0],
+        "differences": pd.concat(found[1]) if names else none[1],
+        "method_names": NAMES,
+        "losses_summary": summary,
+        "losses_difference": differences,
+    }
+
+
+def render(*names):
+    data = tables(*names)
+    judged = check_follow_ups(LEDGER, {}).astype(str)
+    return render_page(
+        TEMPLATES,
+        "after",
+        style="",
+        items={},
+        pictures=dict.fromkeys(
+            ("mixed_gallery", "follow_up_losses"), picture("p", "A drawing of something.", SVG)
+        ),
+        captions=dict.fromkeys(("mixed_gallery", "follow_up_losses"), "A caption."),
+        methods=methods.shown(data, GAPS, SETS),
+        losses=losses.shown(data, "clip", 0.95, ["clip", "cua"]),
+        measures=measures.shown(measured(), GAPS, SETS),
+        sections=follow_ups.sections(LEDGER, judged),
+        untestable=LEDGER["untestable"],
+        not_claimed=LEDGER["not_claimed"],
+        styles=MARKS,
+    )
+
+
+# --- methods ------------------------------------------------------------------------------------
+
+
+def test_the_matrix_has_changes_with_intervals_and_starred_methods_apart():
+    found = methods.matrix(results(), changes(), NAMES, "one", "One", 40)
+    assert found.table.caption == (
+        "One. Fitted on 20 pairs, 0.50 per dimension (n_fit/d, d 40), scored on 30 others."
+    )
+    assert [row[0] for row in found.table.rows] == ["no change", "control", "shift", "centring"]
+    assert [row[0] for row in found.starred] == ["Sinkhorn *"]
+    cells = dict(zip(found.table.head, found.table.rows[2], strict=True))
+    assert cells["R@1 x to y, change"] == "-0.200 [-0.300, -0.100]"
+    assert cells["NDCG@10, mixed"] == "0.300" and cells["gap left"] == "0.150"
+    assert found.table.rows[0][1] == "–"  # no change has no change
+    starred = dict(zip(found.table.head, found.starred[0], strict=True))
+    assert starred["NDCG@10, mixed"] == starred["gap left"] == "–"
+    assert "hub skewness" not in found.table.head  # nothing of it in the table
+
+
+def test_methods_that_leave_the_same_gap_are_beside_each_other():
+    table = methods.same_gap_table(results(), NAMES, "one")
+    assert [row[0] for row in table.rows] == ["no change", "shift", "centring"]
+    assert table.rows[1][:4] == ["shift", "0.150 ±0.014", "0.400", "0.200"]
+    text = methods.same_gap_sentence(results(), changes(), "one", "One")
+    assert "of a gap of 0.250 the shift leaves 0.150" in text
+    assert "-0.200 [-0.300, -0.100] and -0.200" in text and "n 30" in text
+    alone = results()[results()["method"].isin(["none", "shift"])]
+    assert methods.same_gap_table(alone, NAMES, "one") is None
+    assert methods.same_gap_sentence(alone, changes(), "one", "One") == ""
+
+
+def test_a_set_with_several_captions_leads():
+    both = pd.concat([results("one"), results("two")])
+    rows = [result("none", "T2c", "ndcg10", 0.3, name="two")]
+    rows += [result("none", "T2c", f"ndcg10_{form}", 0.1, name="two") for form in
+             ("caption", "picture", "fused")]  # fmt: skip
+    rows += [result("none", "T2c", f"ndcg10_{share}", 0.2, name="two") for share in ("0", "0.5")]
+    both = pd.concat([both, pd.DataFrame(rows)])
+    assert methods.sets_in_order(both) == sets_in_order(both) == ["two", "one"]
+    assert list(mixed_curves(both, "two").index) == [0, 0.5]
+    assert list(mixed_curves(both, "one").index) == [0, 0.4, 1]
+    assert mixed_curves(both, "one").loc[0.4, "shift"] == pytest.approx(0.3)
+    assert by_form(both, "two").loc["none", "fused"] == 0.1 and by_form(both, "one").empty
+    (text,) = methods.mixed_sentences(both, "two", "Two")
+    assert "a caption, a picture or both (n 30): no change 0.300" in text
+
+
+# --- losses -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recall", "unchanged", "p", "verdict"),
+    [
+        (0.4, True, 0.5, "unchanged"),
+        (0.4, True, 0.001, "unchanged"),  # both: a small change is within the margin
+        (0.4, False, 0.001, "changed"),
+        (0.4, False, 0.5, "undecided"),
+        (0.04, True, 0.5, "no verdict"),
+        (0.04, False, 0.001, "no verdict"),
+    ],
+)
+def test_unchanged_is_shown_and_not_the_lack_of_a_difference(recall, unchanged, p, verdict):
+    summary, differences = trained(recall, unchanged, p)
+    table = losses.table(summary, differences, "clip", 0.95)
+    assert [row[-1] for row in table.rows] == ["–", verdict]
+    assert table.rows[1][2] == "0.200 [0.190, 0.210]"
+    texts = losses.sentences(summary, differences, "clip", 0.95)
+    assert texts[0].startswith("1 of 1 method narrow")
+    assert ("no verdict on recall" in texts[1]) == (verdict == "no verdict")
+    if verdict == "unchanged":
+        assert "Of these, 1 are shown to leave recall@1 within 0.03" in texts[1]
+
+
+def test_the_family_differs_in_temperature_alone():
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    entries = config["loss_study"]["methods"]
+    assert temperature_family(entries, "clip") == [
+        *("clip", "clip_tau_05", "clip_learnt", "schedule_s3"),
+    ]
+    summary, _ = trained()
+    text = losses.family_sentence(summary, ["clip", "cua"])
+    assert text.startswith("Temperature alone, 0.010 to 0.050: gap 0.800 [0.790, 0.810] to 0.200")
+    assert losses.family_sentence(summary, ["clip"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("label", "short"),
+    [("with uniformity (CUA)", "CUA"), ("CLIP", "CLIP"), ("a (b) c", "a (b) c")],
+)
+def test_long_labels_are_called_by_the_name_in_brackets(label, short):
+    assert short_label(label) == short
+
+
+# --- measures -----------------------------------------------------------------------------------
+
+
+def test_measures_have_their_chance_and_order_the_sets():
+    table = measures.table(measured(), ["one", "two"], {"one": "One", "two": "Two"})
+    assert table.head == ["measure", "One, n 60", "Two, n 60"]
+    assert table.rows[0] == ["mutual nearest neighbours", "0.400 (0.020)", "0.100 (0.020)"]
+    found = measures.agreement(measured(), GAPS).set_index("measure")
+    # By hand: of three sets recall orders one > two > none.
+    assert found.loc["mutual nearest neighbours", "tau"] == pytest.approx(1)
+    assert found.loc["CKA, unbiased", "tau"] == pytest.approx(1 / 3)
+    assert found.loc["gap", "tau"] == pytest.approx(1 / 3)
+    assert set(found["sets"]) == {3}
+    texts = measures.agreement_sentences(found.reset_index())
+    assert "mutual nearest neighbours 1.00" in texts[0] and "CKA" not in texts[0]
+
+
+def test_a_model_at_chance_that_a_measure_puts_above_is_named():
+    (text,) = measures.misleading(measured(), GAPS, {"one": "One", "two": "Two"})
+    assert text.startswith("CKA puts Two (0.310) level with or above One (0.300)")
+    assert "0.100 and 0.400" in text
+
+
+# --- the ledger of the follow-ups ---------------------------------------------------------------
+
+
+def test_every_statement_is_measured_in_columns_that_there_are():
+    _, known = load_tables(ROOT / "config/tables.yaml", registry.columns())
+    columns = {table.path: table.names for table in known}
+    for path in tables_of(LEDGER["papers"]):
+        assert path in columns, path
+    renamed = {"value", "difference", "recall1"}
+    for name, claim in statements(LEDGER).items():
+        for piece in claim.get("evidence", []):
+            assert piece["column"] in renamed and piece["column"] in columns[piece["table"]], name
+            assert {*piece["where"]} <= {*columns[piece["table"]]}, name
+    assert len(LEDGER["papers"]) > 12 and len(LEDGER["untestable"]) > 8
+
+
+def test_no_statement_is_the_papers():
+    found = check_follow_ups(LEDGER, {})
+    assert set(found["whose"]) == {"follow-up"} and set(found["verdict"]) == {NOT_RUN}
+    assert list(found) == COLUMNS
+    listed = yaml.safe_load((ROOT / "config/ledger/parts.yaml").read_text(encoding="utf-8"))
+    assert "follow_ups" not in listed["parts"]
+
+
+def judged(difference, low, high, name="clip", recall=0.4):
+    row = {"set": name, "method": "centre", "metric": "recall1_xy", "n": 9}
+    ends = {"difference": difference, "difference_low": low, "difference_high": high}
+    summary, losses_difference = trained(recall)
+    found = check_follow_ups(
+        LEDGER,
+        {
+            "after/differences.csv": pd.DataFrame([row | ends]),
+            "after/losses_summary.csv": summary,
+            "after/losses_difference.csv": losses_difference,
+        },
+    )
+    return found.set_index("id")["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "name", "verdict"),
+    [
+        ((0.0, -0.01, 0.01), "clip", REPRODUCED),
+        ((0.0, -0.01, 0.01), "stitched", SAME),
+        ((0.0, -0.04, 0.01), "clip", INCONCLUSIVE),
+        ((0.2, 0.1, 0.3), "stitched", NOT_SEEN),
+    ],
+)
+def test_a_verdict_needs_the_whole_interval(ends, name, verdict):
+    assert judged(*ends, name=name)["i0t.centring_keeps_recall"] == verdict
+
+
+@pytest.mark.parametrize(("recall", "verdict"), [(0.4, SAME), (0.04, INCONCLUSIVE)])
+def test_losses_of_models_at_chance_have_no_verdict(recall, verdict):
+    found = judged(0.0, -0.01, 0.01, recall=recall)
+    assert found["contrastive_gap.cua_narrows"] == verdict
+    assert found["contrastive_gap.cua_keeps_recall"] == verdict
+
+
+def test_the_value_of_a_method_without_an_interval_is_judged_with_its_n():
+    rows = [
+        result(method, "T2a", "ndcg10_xy", value, name="clip")
+        for method, value in (("none", 0.1), ("centre", 0.4))
+    ]
+    found = check_follow_ups(LEDGER, {"after/methods.csv": pd.DataFrame(rows)})
+    row = found.set_index("id").loc["gr_clip.centring_helps_a_mixed_gallery"]
+    assert row["verdict"] == REPRODUCED and row["n"] == 30
+    assert row["measured"] == pytest.approx(0.3)
+
+
+def test_what_is_second_hand_says_so():
+    assert published_words(".5", "[N]") == ".5, as reported in notes"
+    assert published_words(".5", "[P]") == ".5"
+    for section in LEDGER["papers"]:
+        for entry in section["statements"]:
+            assert re.fullmatch(r"\[[PACN]\]", entry["mark"]), entry["id"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda entry: entry.pop("mark"), "mark is missing"),
+        (lambda entry: entry.update(colour="red"), "unknown key colour"),
+    ],
+)
+def test_a_faulty_statement_is_refused(tmp_path, change, words):
+    ledger = copy.deepcopy(yaml.safe_load(LEDGER_FILE.read_text(encoding="utf-8")))
+    change(ledger["papers"][0]["statements"][0])
+    path = tmp_path / "follow_ups.yaml"
+    path.write_text(yaml.safe_dump(ledger), encoding="utf-8")
+    with pytest.raises(InputError, match=words):
+        load_follow_ups(path)
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+
+def test_the_page_has_its_parts_in_order_and_escapes_what_is_data():
+    html = render("one", "two")
+    ids = re.findall(r'<section id="([\w-]+)"', html)
+    assert ids == ["mixed", "same-gap", "matrix", "losses", "measures", "follow-ups", "not-claimed"]
+    assert "<i>one</i>" not in html and "&lt;i&gt;one&lt;/i&gt;" in html
+    assert "<b>cua</b>" not in html
+    levels = [int(level) for level in re.findall(r"<h([1-6])", html)]
+    assert levels[0] == 1 and all(b - a <= 1 for a, b in itertools.pairwise(levels))
+    every = re.findall(r' id="([^"]+)"', html)
+    assert len(every) == len(set(every))
+    assert not re.search(r"\b(nan|None)\b", html)
+    for text in LEDGER["not_claimed"]:
+        assert str(escape(text)) in html
+
+
+def test_a_paper_is_folded_under_its_verdicts():
+    summary, differences = trained()
+    found = check_follow_ups(
+        LEDGER, {"after/losses_summary.csv": summary, "after/losses_difference.csv": differences}
+    )
+    sections = {one.paper: one for one in follow_ups.sections(LEDGER, found.astype(str))}
+    assert sections["It's Not a Modality Gap"].tally == {SAME: 2, NOT_RUN: 1}
+    assert sections["GR-CLIP"].tally == {NOT_RUN: 2}
+    html = render("one")
+    assert html.count('<details class="fold">') == len(LEDGER["papers"])
+
+
+def test_a_page_with_no_set_to_compare_says_so():
+    html = render()
+    assert "no method is compared in this run" in html
+    assert "No method was compared in this run." in html
+    assert html.count("<figure>") == 1  # of the losses
