@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from modality_gap.figures.follow_ups import FORMS, by_form, mixed_curves, sets_in_order
+from modality_gap.figures.follow_ups import FORMS, by_form, mixed_curves, scored, sets_in_order
 from modality_gap.figures.palette import INK, MUTED, PALETTE
 from modality_gap.figures.style import Layout, label_line, plain, save, spread
 
@@ -61,17 +61,18 @@ def draw(layout: Layout) -> Figure:
     panels = [
         (kind, name)
         for name in names
-        for kind in ((draw_curves, draw_forms) if len(by_form(methods, name)) else (draw_curves,))
+        for kind in (draw_curves, draw_forms)
+        if len((mixed_curves if kind is draw_curves else by_form)(methods, name))
     ]
     if not panels:
         figure = layout.figure(60)
-        figure.text(0.02, 0.5, "No trained set retrieves one item in twenty.", color=INK)
+        figure.text(0.02, 0.5, "No set of this run has a mixed gallery.", color=INK)
         return figure
     columns = 1 if layout.narrow else min(2, len(panels))
     figure, axes = layout.grid(len(panels), columns, 230 if layout.narrow else 300)
     for place, (ax, (kind, name)) in enumerate(zip(axes, panels, strict=True)):
         kind(ax, name)
-        n = methods.loc[methods["set"] == name, "n_scored"].iloc[0]
+        n = scored(methods, name)
         ax.set_title(plain(f"{sets[name]}, n {n:,}", 40))
         if place % columns == 0:
             ax.set_ylabel("NDCG@10")

@@ -15,7 +15,13 @@ from modality_gap.config.follow_ups import temperature_family
 from modality_gap.config.load import tables_of
 from modality_gap.config.tables import load_tables
 from modality_gap.errors import InputError
-from modality_gap.figures.follow_ups import by_form, mixed_curves, sets_in_order, short_label
+from modality_gap.figures.follow_ups import (
+    by_form,
+    mixed_curves,
+    scored,
+    sets_in_order,
+    short_label,
+)
 from modality_gap.measures import registry
 from modality_gap.pages.after import follow_ups, losses, measures, methods
 from modality_gap.pages.render import picture, render_page
@@ -244,6 +250,10 @@ def test_a_set_with_several_captions_leads():
     assert by_form(both, "two").loc["none", "fused"] == 0.1 and by_form(both, "one").empty
     (text,) = methods.mixed_sentences(both, "two", "Two")
     assert "a caption, a picture or both (n 30): no change 0.300" in text
+    assert scored(both, "two") == scored(both, "one") == 30
+    # A set of which nothing but zero-shot accuracy is known has no gallery.
+    alone = pd.DataFrame([result("none", "T3", "accuracy", 0.9, name="two")])
+    assert mixed_curves(alone, "two").empty and methods.mixed_sentences(alone, "two", "Two") == []
 
 
 # --- losses -------------------------------------------------------------------------------------
@@ -379,10 +389,13 @@ def test_the_value_of_a_method_without_an_interval_is_judged_with_its_n():
         result(method, "T2a", "ndcg10_xy", value, name="clip")
         for method, value in (("none", 0.1), ("centre", 0.4))
     ]
-    found = check_follow_ups(LEDGER, {"after/methods.csv": pd.DataFrame(rows)})
-    row = found.set_index("id").loc["gr_clip.centring_helps_a_mixed_gallery"]
-    assert row["verdict"] == REPRODUCED and row["n"] == 30
-    assert row["measured"] == pytest.approx(0.3)
+    for bias, verdict in ((0.53, REPRODUCED), (0.9, INCONCLUSIVE)):
+        preference = result("centre", "T2a", "kind_auc_xy", bias, name="clip")
+        table = pd.DataFrame([*rows, preference])
+        found = check_follow_ups(LEDGER, {"after/methods.csv": table})
+        row = found.set_index("id").loc["gr_clip.centring_helps_a_mixed_gallery"]
+        assert row["verdict"] == verdict and row["n"] == 30
+        assert row["measured"] == pytest.approx(0.3)
 
 
 def test_what_is_second_hand_says_so():

@@ -17,6 +17,13 @@ def sets_in_order(methods: "pd.DataFrame") -> list[str]:
     return sorted(methods["set"].unique(), key=lambda name: name not in several)
 
 
+def scored(methods: "pd.DataFrame", name: str) -> int:
+    """How many pairs of a set the mixed gallery was scored on: those of T2c where it has that."""
+    rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
+    task = "T2c" if "T2c" in set(rows["task"]) else "T2b"
+    return int(rows.loc[rows["task"] == task, "n_scored"].iloc[0])
+
+
 def mixed_curves(methods: "pd.DataFrame", name: str) -> "pd.DataFrame":
     """NDCG at 10 of a set on the fixed split by the share of the other modality, a column per
     method: with several captions per picture that of T2c, else that of T2b, mean of both ways."""

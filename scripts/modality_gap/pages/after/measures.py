@@ -56,7 +56,9 @@ def table(measures: pd.DataFrame, names: list[str], labels: Mapping[str, str]) -
 
 
 def _cell(row: Mapping) -> str:
-    text = f"{number(row['value'])} {interval(row['low'], row['high'])}".strip()
+    size = abs(row["value"])
+    digits = 3 - sum(size >= limit for limit in (1, 10, 100))  # three significant ones
+    text = f"{number(row['value'], digits)} {interval(row['low'], row['high'], digits)}".strip()
     return f"{text} ({number(row['chance'])})" if np.isfinite(row["chance"]) else text
 
 

@@ -98,8 +98,11 @@ def mixed_sentences(methods: pd.DataFrame, name: str, label: str) -> list[str]:
         )
         if method in found.index and np.isfinite(found[method])
     ]
-    n = int(methods.loc[methods["set"] == name, "n_scored"].iloc[0])
-    return [f"{label}: {what} (n {n:,}): {listed(parts, '; ')}."] if parts else []
+    if not parts:
+        return []
+    of = methods[(methods["set"] == name) & (methods["task"] == task)]
+    n = int(of.loc[of["split"] == FIXED, "n_scored"].iloc[0])
+    return [f"{label}: {what} (n {n:,}): {listed(parts, '; ')}."]
 
 
 # --- about the same gap left --------------------------------------------------------------------
@@ -135,13 +138,15 @@ def same_gap_sentence(
 ) -> str:
     """Whether the shift and centring leave about the same gap, and what each does to recall."""
     wide = values(methods, name)
-    if not {"shift", "centre"} <= {*wide.index} or ("T6", "gap") not in wide:
+    changed = {"recall1_xy", "recall1_yx"} <= {*_of(differences, name, "shift")["metric"]}
+    if not {"shift", "centre"} <= {*wide.index} or ("T6", "gap") not in wide or not changed:
         return ""
     gaps = wide["T6", "gap"]
     changes = {
         one: listed(
             f"{number(row['difference'])} {interval(row['difference_low'], row['difference_high'])}"
             for _, row in _of(differences, name, one).iterrows()
+            if row["metric"].startswith("recall1")
         )
         for one in ("shift", "centre")
     }
