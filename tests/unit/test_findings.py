@@ -653,6 +653,9 @@ def test_training():
     assert "over 2 steps the gap goes from 1.200 to 1.300" in found.text
     assert "loss from 4.00 to 2.00" in found.text and "0.010 to 0.200" in found.text
     assert found.claims == ()  # the paper has no such experiment
+    longer = training_table().iloc[[-1]].assign(step=3, loss=1.5)
+    (found,) = training.training_findings(pd.concat([training_table(), longer]))
+    assert "over 3 steps" in found.text and "loss from 4.00 to 1.50" in found.text
     other = training_table().assign(model="a", recall1=[0.05, None, 0.1])
     shuffled = pd.concat([training_table()[::-1], other])
     assert [finding.text for finding in training.training_findings(shuffled)] == [
