@@ -7,12 +7,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from modality_gap.paper.follow_ups import published_words
-from modality_gap.paper.show import shown
+from modality_gap.paper.show import page_row
 
 
 class Statement(NamedTuple):
-    """A statement of a paper: the published value in words, rows of `show.shown`, one per piece of
-    evidence, and what more would need."""
+    """A statement of a paper: the published value in words, rows of `show.page_row`, one for each
+    piece of evidence, and what more would need."""
 
     id: str
     says: str
@@ -39,7 +39,7 @@ def sections(ledger: Mapping, judged: pd.DataFrame) -> list[Section]:
     texts."""
     by_id: dict[str, list[dict]] = {}
     for row in judged.to_dict("records"):
-        by_id.setdefault(row["id"], []).append(shown(row))
+        by_id.setdefault(row["id"], []).append(page_row(row))
     return [
         Section(
             section["paper"],
