@@ -27,6 +27,9 @@ rule study_posthoc:
     params:
         sets={name: entry["weights"] for name, entry in SETS.items()},
         clusters=CLUSTERS,
+        folds={
+            name: entry["fold"] for name, entry in SETS.items() if "fold" in entry
+        },
         posthoc=config["posthoc"],
         confidence=config["confidence"],
         seed=config["seed"],

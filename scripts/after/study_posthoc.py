@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from modality_gap.data.tiles import chosen, sample_rows
 from modality_gap.embeddings.stored import open_pairs
+from modality_gap.measures.posthoc.grouped import grouped_study
 from modality_gap.measures.posthoc.kinds import PAIRS, first_of_each, kind_of
 from modality_gap.measures.posthoc.own import chosen_methods, names_of_methods
 from modality_gap.measures.posthoc.study import (
@@ -37,7 +38,10 @@ def limits(rows: np.ndarray) -> tuple[int, int, int]:
 
 for name, x, y in tqdm(open_pairs(sets, snakemake.input.pairs), total=len(sets), desc="sets"):
     clusters, some = x.clusters(params.clusters.get(name)), sample_rows(*limits(x))
-    if kind_of(x, y, clusters) != PAIRS:
+    kind = kind_of(x, y, clusters)
+    if kind != PAIRS:
+        column = params.folds.get(name)
+        whole = x[:], y[:], clusters, kind, None if column is None else x.label(column)
         # One pair of each picture or class: in pairs, no item is there twice.
         some = first_of_each(clusters)[sample_rows(*limits(np.unique(clusters)))]
     clusters = chosen(clusters, some)
@@ -47,6 +51,10 @@ for name, x, y in tqdm(open_pairs(sets, snakemake.input.pairs), total=len(sets),
         of_set = study(methods, x, y, clusters, settings["halves"], params.confidence)
         results.append(of_set[0].assign(set=name))
         differences.append(of_set[1].assign(set=name))
+        if kind != PAIRS:
+            of_set = grouped_study(methods, *whole, params.confidence, params.seed)
+            results.append(of_set[0].assign(set=name))
+            differences.append(of_set[1].assign(set=name))
 for tables, columns, path in (
     (results, RESULTS, snakemake.output.methods),
     (differences, DIFFERENCES, snakemake.output.differences),

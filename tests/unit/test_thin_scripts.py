@@ -268,7 +268,7 @@ def test_post_hoc_methods_and_measures_of_sets(run, tmp_path):
     output = {name: tmp_path / f"{name}.csv" for name in kinds}
     posthoc = {"pairs": 30, "halves": 3, "all_methods": False, "methods": {}}
     sets = {"one": "trained", "three": "random"}
-    params = {"clusters": {}, "posthoc": posthoc, "confidence": 0.8, "seed": 3}
+    params = {"clusters": {}, "folds": {}, "posthoc": posthoc, "confidence": 0.8, "seed": 3}
     run("study_posthoc", {"pairs": paths}, output, sets=sets, **params)
     methods, differences, measures, names = (pd.read_csv(path) for path in output.values())
     assert list(names["method"]) == list(dict.fromkeys(methods["method"]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modality_gap.measures.retrieval import TIE
+from modality_gap.measures.retrieval import TIE, identical_rows
 
 if TYPE_CHECKING:
     from modality_gap.measures.posthoc.registry import Fitted
@@ -35,18 +35,38 @@ def partner_ranks(scores: np.ndarray) -> np.ndarray:
     return ranks_of(scores, np.arange(len(scores)))
 
 
+def group_ranks(scores: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Rank (n,) of the best of the `own` (n, k) items of each row of scores (n, k) among the
+    others; a row has at least one."""
+    rows = np.arange(len(scores))
+    best = np.where(own, scores, -np.inf)
+    place = best.argmax(axis=1)
+    others = np.where(own, -np.inf, scores)
+    others[rows, place] = best[rows, place]
+    return ranks_of(others, place)
+
+
 def ndcg10(ranks: np.ndarray) -> np.ndarray:
     """NDCG at 10 with one relevant item: 1 / log2(1 + rank), 0 beyond rank 10."""
     return np.where(ranks <= 10, 1 / np.log2(1.0 + ranks), 0.0)
 
 
-def mean_recall(fitted: "Fitted", x: np.ndarray, y: np.ndarray) -> float:
-    """Recall at 1 of pairs x, y (n, d), mean of both directions."""
-    return float(
-        np.mean(
-            [
-                partner_ranks(fitted.scores(x, y, ("x", "y"))) == 1,
-                partner_ranks(fitted.scores(y, x, ("y", "x"))) == 1,
-            ]
-        )
-    )
+def mean_recall(fitted: "Fitted", x: np.ndarray, y: np.ndarray, own: np.ndarray) -> float:
+    """Recall at 1 of items x (n, d) and y (k, d), mean of both directions; `own` (n, k) says which
+    are partners, as from `different_items`."""
+    to_y = group_ranks(fitted.scores(x, y, ("x", "y")), own)
+    to_x = group_ranks(fitted.scores(y, x, ("y", "x")), own.T)
+    return float(((to_y == 1).mean() + (to_x == 1).mean()) / 2)
+
+
+def different_items(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The different vectors of each side of pairs x, y (n, d), and which of them are partners: a
+    picture has all its captions, the prompt of a class all items of the class."""
+    sides, places = [], []
+    for side in (x, y):
+        rows, place = np.unique(identical_rows(side), return_inverse=True)
+        sides.append(side[rows])
+        places.append(place)
+    own = np.zeros((len(sides[0]), len(sides[1])), dtype=bool)
+    own[places[0], places[1]] = True
+    return sides[0], sides[1], own

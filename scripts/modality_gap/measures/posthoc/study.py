@@ -143,19 +143,8 @@ def _differences(
         for name, method in methods.items():
             if name == "none":
                 continue
-            own = hits[name][direction]
-            change = own.astype(float) - plain
-            if clusters is None:
-                low, high = t_interval(change, confidence)
-            else:
-                low, high = _cluster_interval(change, clusters, confidence)
             row = {"method": name, "star": method.sees == "all", "metric": metric}
-            row |= {
-                "difference": float(change.mean()),
-                "difference_low": low,
-                "difference_high": high,
-            }
-            row |= {"p": mcnemar(plain, own, clusters), "n": len(own)}
+            row |= change_of(plain, hits[name][direction], clusters, confidence)
             if of_halves:
                 spread = of_halves[name, metric] - of_halves["none", metric]
                 row |= {"halves_mean": spread.mean(), "halves_sd": spread.std(ddof=1)}
@@ -165,6 +154,20 @@ def _differences(
     for _, of in differences.groupby("metric"):
         differences.loc[of.index, "p_holm"] = holm(of["p"].to_numpy())
     return differences
+
+
+def change_of(
+    before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None, confidence: float
+) -> dict[str, float]:
+    """The paired difference of two results of the same items (n,), right or wrong, with interval,
+    McNemar's p and n; over `clusters` (n,) of items where there are any."""
+    change = after.astype(float) - before
+    if clusters is None:
+        low, high = t_interval(change, confidence)
+    else:
+        low, high = _cluster_interval(change, clusters, confidence)
+    ends = {"difference": float(change.mean()), "difference_low": low, "difference_high": high}
+    return ends | {"p": mcnemar(before, after, clusters), "n": len(after)}
 
 
 def _cluster_interval(

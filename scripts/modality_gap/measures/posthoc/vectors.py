@@ -5,7 +5,7 @@ x, y: (m, d) unit vectors (float64) of the fit pairs. g = mean x - mean y is the
 
 import numpy as np
 
-from modality_gap.measures.posthoc.ranks import mean_recall
+from modality_gap.measures.posthoc.ranks import different_items, mean_recall
 from modality_gap.measures.posthoc.registry import KINDS, Maps, Scores, Vectors, method, unit
 
 PAPER = "Liang et al., 2022"
@@ -50,7 +50,8 @@ def shift_chosen(x: np.ndarray, y: np.ndarray) -> Maps:
     of equal ones the smallest."""
     direction, _ = _gap(x, y)
     steps = sorted(np.arange(-20, 31) / 20, key=lambda step: (abs(step), step))
-    best = max(steps, key=lambda step: mean_recall(_shifted(direction, step), x, y))
+    items = different_items(x, y)
+    best = max(steps, key=lambda step: mean_recall(_shifted(direction, step), *items))
     return _shifted(direction, float(best))
 
 

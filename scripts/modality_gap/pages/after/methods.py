@@ -198,6 +198,8 @@ class Task(NamedTuple):
 
 TASKS = (
     Task("NDCG@10, mixed, by form", MULTI_CAPTION, "ndcg10", ""),
+    Task("R@1, all captions", "T1c", "recall1"),
+    Task("zero-shot accuracy", "T3", "accuracy", ""),
     Task("NDCG@10, mixed", "T2a", "ndcg10"),
     Task("kind AUC", "T2a", "kind_auc"),
     Task("other kind in first 10", "T2a", "kind_share10"),

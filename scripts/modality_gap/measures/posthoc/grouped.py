@@ -1,0 +1,162 @@
+"""The tasks of sets whose pairs share items: pictures with several captions (T1c, T2c), and the
+prompts of classes (T3 to T5).
+
+x, y: (n, d) unit vectors (float64), row i of both is one pair; `clusters` (n,): its picture or its
+class, 0 to C - 1. A method is fitted on some rows and judged on items that none of them has; the
+prompts of classes alone are on both sides, as a classifier knows them.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from modality_gap.measures.posthoc.captions import form_curve, fusion_curve, mixed_forms
+from modality_gap.measures.posthoc.kinds import CAPTIONS, first_of_each
+from modality_gap.measures.posthoc.ranks import group_ranks
+from modality_gap.measures.posthoc.registry import Fitted, Maps, Method
+from modality_gap.measures.posthoc.study import DIFFERENCES, FIXED, RESULTS, change_of
+from modality_gap.measures.posthoc.tasks import neighbours_kept
+from modality_gap.measures.significance import holm
+
+Rows = Iterator[tuple[str, str, float]]
+STARTS = 3  # of k-means, of which the best counts
+
+
+def grouped_study(
+    methods: Mapping[str, Method],
+    x: np.ndarray,
+    y: np.ndarray,
+    clusters: np.ndarray,
+    kind: str,
+    folds: np.ndarray | None,
+    confidence: float,
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Results of every method, and for prompts of classes the differences in accuracy to no method,
+    with the columns of `study.study`. `folds` (n,) as in `fit_rows`."""
+    fits = fit_rows(clusters, kind, folds)
+    fit, score = np.flatnonzero(fits), np.flatnonzero(~fits)
+    rows, right = [], {}
+    for name, method in methods.items():
+        fitted = method.fitted(x[fit], y[fit])
+        if kind == CAPTIONS:
+            found = list(of_captions(fitted, x[score], y[score], clusters[score]))
+        else:
+            prompts = y[first_of_code(clusters)]
+            found = list(of_classes(fitted, x[score], prompts, clusters[score], seed))
+            right[name] = predicted(fitted, x[score], prompts) == clusters[score]
+        rows += [(FIXED, name, *one, len(fit), len(score)) for one in found]
+    differences = []
+    for name, hits in right.items():
+        if name != "none":
+            row = {"method": name, "star": methods[name].sees == "all", "metric": "accuracy"}
+            change = change_of(right["none"], hits, clusters[score], confidence)
+            differences.append(row | change)
+    table = pd.DataFrame(differences, columns=None if differences else list(DIFFERENCES))
+    if differences:
+        table["p_holm"] = holm(table["p"].to_numpy())
+    return pd.DataFrame(rows, columns=list(RESULTS)), table.reindex(columns=list(DIFFERENCES))
+
+
+def fit_rows(clusters: np.ndarray, kind: str, folds: np.ndarray | None) -> np.ndarray:
+    """Which pairs a method is fitted on, (n,): of pictures with captions the even ones; of classes
+    the items of the first two folds, or, without folds, every second item of each class."""
+    if kind == CAPTIONS:
+        return clusters % 2 == 0
+    if folds is not None:
+        return np.isin(folds, np.unique(folds)[:2])
+    place = pd.Series(clusters).groupby(clusters).cumcount().to_numpy()
+    return place % 2 == 0
+
+
+def first_of_code(clusters: np.ndarray) -> np.ndarray:
+    """The first row of each cluster, by its number."""
+    return np.unique(clusters, return_index=True)[1]
+
+
+def of_captions(fitted: Fitted, x: np.ndarray, y: np.ndarray, clusters: np.ndarray) -> Rows:
+    """Tasks of pictures with several captions, as (task, metric, value): recall at 1 where any own
+    caption of a picture counts (T1c), and documents of several forms (T2c)."""
+    first = first_of_each(clusters)
+    pictures, of_picture = x[first], clusters[first]
+    own = of_picture[:, None] == clusters
+    to_captions = group_ranks(fitted.scores(pictures, y, ("x", "y")), own)
+    to_pictures = group_ranks(fitted.scores(y, pictures, ("y", "x")), own.T)
+    for k in (1, 5, 10):
+        yield "T1c", f"recall{k}_xy", float((to_captions <= k).mean())
+        yield "T1c", f"recall{k}_yx", float((to_pictures <= k).mean())
+    if {("y", "y"), ("y", "x")} <= {*fitted.kinds}:
+        least = int(own.sum(axis=1).min())
+        captions = np.stack([y[clusters == one][:least] for one in of_picture])
+        results = mixed_forms(fitted, pictures, captions) | form_curve(fitted, pictures, captions)
+        if isinstance(fitted, Maps):
+            results |= fusion_curve(fitted, pictures, captions)
+        yield from (("T2c", name, value) for name, value in results.items())
+
+
+def predicted(fitted: Fitted, items: np.ndarray, prompts: np.ndarray) -> np.ndarray:
+    """The class (n,) whose prompt scores highest for each item."""
+    return fitted.scores(items, prompts, ("x", "y")).argmax(axis=1)
+
+
+def of_classes(
+    fitted: Fitted, items: np.ndarray, prompts: np.ndarray, labels: np.ndarray, seed: int
+) -> Rows:
+    """Tasks of items with labels (n,) and one prompt (C, d) for each class, as (task, metric,
+    value): zero-shot classification (T3), the items among themselves (T4), both modalities pooled
+    (T5), and the gap of items and their prompts."""
+    from scipy import stats
+
+    choice = predicted(fitted, items, prompts)
+    counts = np.bincount(choice, minlength=len(prompts))
+    yield "T3", "accuracy", float((choice == labels).mean())
+    yield "T3", "count_skewness", float(stats.skew(counts)) if counts.std() > 0 else 0.0
+    own = np.arange(len(prompts))[:, None] == labels
+    back = group_ranks(fitted.scores(prompts, items, ("y", "x")), own)
+    yield "T3", "prompt_recall1", float((back == 1).mean())
+    if ("x", "x") in fitted.kinds:
+        inside = fitted.scores(items, items, ("x", "x")).copy()
+        np.fill_diagonal(inside, -np.inf)
+        same = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
+        yield "T4", "map", mean_average_precision(inside, same)
+        yield "T4", "recall1", float(np.mean(labels[inside.argmax(axis=1)] == labels))
+        across = fitted.scores(items, prompts, ("x", "y"))
+        wanted = across[np.arange(len(labels)), labels]
+        ahead = (across > wanted[:, None]).sum(axis=1) + (inside > wanted[:, None]).sum(axis=1)
+        yield "T4", "prompt_median_rank", float(np.median(1 + ahead))
+    if isinstance(fitted, Maps):
+        yield "T4", "neighbours_kept_x", neighbours_kept(fitted, "x", items)
+        yield from pooled(fitted, items, prompts, labels, seed)
+
+
+def pooled(
+    fitted: Maps, items: np.ndarray, prompts: np.ndarray, labels: np.ndarray, seed: int
+) -> Rows:
+    """T5 and the gap, of moved items and prompts on the unit sphere: the V-measure of k-means with
+    as many groups as classes over every item and its prompt, and the mean average precision of
+    items and prompts, each once, among each other."""
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import v_measure_score
+
+    from modality_gap.measures.posthoc.registry import unit
+
+    a, b = unit(fitted.vectors("x", items)), unit(fitted.vectors("y", prompts))
+    yield "T3", "gap", float(np.linalg.norm(a.mean(axis=0) - b[labels].mean(axis=0)))
+    pairs, twice = np.concatenate([a, b[labels]]), np.tile(labels, 2)
+    groups = KMeans(len(prompts), n_init=STARTS, random_state=seed).fit_predict(pairs)
+    yield "T5", "v_measure", float(v_measure_score(twice, groups))
+    both, of = np.concatenate([a, b]), np.concatenate([labels, np.arange(len(prompts))])
+    scores = both @ both.T
+    np.fill_diagonal(scores, -np.inf)
+    yield "T5", "map", mean_average_precision(scores, (of[:, None] == of) & (scores > -np.inf))
+
+
+def mean_average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
+    """Mean average precision of the `relevant` (n, k) items in the order of the scores (n, k), of
+    rows with a relevant item; an item of score -inf comes last."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    hits = np.take_along_axis(relevant, order, axis=1)
+    hits = hits[hits.any(axis=1)]
+    precision = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
+    return float(((precision * hits).sum(axis=1) / hits.sum(axis=1)).mean())
