@@ -167,3 +167,16 @@ def test_which_pairs_fit():
     assert list(fit_rows(clusters, CLASSES, None)) == [True, False] * 3
     folds = np.array(["2", "1", "3", "4", "2", "3"])
     assert list(fit_rows(clusters, CLASSES, folds)) == [True, True, False, False, True, False]
+
+
+def test_every_default_method_has_all_tasks_of_classes(classes):
+    items, prompts, labels = classes
+    methods = {name: one for name, one in METHODS.items() if one.default}
+    found, differences = grouped_study(
+        methods, items, prompts[labels], labels, CLASSES, None, 0.95, 0
+    )
+    assert found["value"].notna().all()
+    accuracy = found[found["metric"] == "accuracy"].set_index("method")["value"]
+    assert set(accuracy.index) == {*methods}
+    assert set(differences["method"]) == {*methods} - {"none"}
+    assert not differences[["difference", "p", "p_holm", "n"]].isna().any(axis=None)
