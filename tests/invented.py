@@ -272,6 +272,7 @@ def data():
         "cone": cone_table(),
         "mlp_cone_interval": mlp_table(),
         "initialisation_spectrum": spectrum_table(),
+        "initialisation_noise_spectrum": spectrum_table(),
         "pca_shifts": shifts_table(),
         "loss_landscape": landscape_table(),
         "loss_minimum": minimum_table(),

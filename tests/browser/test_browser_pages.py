@@ -242,6 +242,47 @@ def test_no_internal_name_is_a_title(small_run, visit):
         )
         assert len(titles) > 20
         assert not {*titles} & {set_ for set_ in config["sets"] if "_" in set_}, name
+        # Nor is it anywhere else in the text, but in what is written as code, files and links.
+        page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+        said = page.evaluate(
+            """() => {
+                const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+                const texts = [];
+                while (walker.nextNode()) {
+                    const text = walker.currentNode;
+                    const outside = !text.parentElement.closest("a, code, pre, script, style");
+                    if (outside) texts.push(text.textContent);
+                }
+                return texts.join(" ").split(/[^\\w]+/);
+            }"""
+        )
+        internal = {one for one in config["sets"] if "_" in one or one == "stitched"}
+        assert not {*said} & internal, name
+
+
+@pytest.mark.parametrize("name", ["figures", "methods"])
+def test_no_table_is_cut_off_on_a_wide_screen(small_run, visit, name):
+    path = small_run.folder / "results" / f"{name}.html"
+    page = visit(path, viewport={"width": 1280, "height": 900}).page
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    wider = page.evaluate(
+        """() => [...document.querySelectorAll(".scroll")]
+            .filter(region => region.scrollWidth > region.clientWidth)
+            .map(region => [region.getAttribute("aria-label"), region.scrollWidth])"""
+    )
+    assert wider == []
+
+
+def test_a_main_statement_is_a_card_on_a_phone(small_run, visit):
+    path = small_run.folder / "results" / "index.html"
+    page = visit(path, viewport={"width": 390, "height": 900}).page
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll(".statements tr > *")]
+            .filter(cell => cell.checkVisibility())
+            .map(cell => [cell.getBoundingClientRect().left, cell.getBoundingClientRect().right])"""
+    )
+    assert len(sizes) > 20
+    assert len({left for left, _ in sizes}) == 1 and max(right for _, right in sizes) <= 390
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -3,6 +3,7 @@ they are."""
 
 from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -22,13 +23,18 @@ def set_labels(sets: Mapping[str, Mapping]) -> dict[str, str]:
     }
 
 
-def labelled(tables: Mapping[str, pd.DataFrame], labels: Mapping[str, str]) -> dict:
-    """Tables by their names with the labels of the sets in the column `set`, if they have one.
-    Models trained here, in `training`, are called as their sets are."""
-    column = {name: "model" if name == "training" else "set" for name in tables}
-    return {
-        name: table.assign(**{column[name]: table[column[name]].replace(dict(labels))})
-        if column[name] in table
-        else table
-        for name, table in tables.items()
-    }
+def labelled(
+    tables: Mapping[str, pd.DataFrame],
+    labels: Mapping[str, str],
+    encoders: Mapping[str, Mapping] = MappingProxyType({}),
+) -> dict[str, pd.DataFrame]:
+    """Tables by their names with the labels of the sets in the column `set`, and those of
+    `encoders`, the entries of the configuration, in the column `encoder`, if they have one. Models
+    trained here, in `training`, are called as their sets are."""
+    called = {name: str(entry["label"]) for name, entry in encoders.items()}
+    result = {}
+    for name, table in tables.items():
+        names = {"model" if name == "training" else "set": dict(labels), "encoder": called}
+        columns = {key: table[key].replace(words) for key, words in names.items() if key in table}
+        result[name] = table.assign(**columns) if columns else table
+    return result

@@ -364,4 +364,4 @@ def _reason(name: str, not_run: Mapping[str, Mapping], absent: Mapping) -> str:
     """Why an item was not run; empty if it was."""
     if name in not_run:
         return f"Not run. {not_run[name]['reason']} It needs: {not_run[name]['needs']}"
-    return f"Not run: could not be fetched: {listed(absent)}." if absent else ""
+    return f"Not run: {count(len(absent), 'set')} could not be fetched." if absent else ""

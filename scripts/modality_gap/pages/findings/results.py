@@ -65,6 +65,7 @@ def results(
             figure2c_findings(data["initialisation_spectrum"]),
             figure2c_tables(data["initialisation_spectrum"]),
         ),
+        "supplementary5": (figure2c_findings(data["initialisation_noise_spectrum"], False), []),
         "figure3a": (
             figure3a_findings(data["pca_shifts"], gap),
             figure3a_tables(data["pca_shifts"], gap),

@@ -11,6 +11,7 @@ from modality_gap.pages.words import (
     estimate,
     fraction,
     interval,
+    listed,
     number,
     percent,
 )
@@ -128,32 +129,30 @@ def dimension_findings(summary: pd.DataFrame) -> list[Finding]:
     if len(rows) == 1:
         text = f"In {low['dim']:.0f} dimensions the gap after training is "
         return [Finding(f"{text}{estimate(low, 'gap_after')} ({seeds}).", ("training.dimension",))]
-    first, *_, last = (row for _, row in rows.iterrows())
     return [
         Finding(
             f"After training the gap is smallest in {low['dim']:.0f} dimensions, "
             f"{estimate(low, 'gap_after')}, and largest in {high['dim']:.0f}, "
             f"{estimate(high, 'gap_after')} ({seeds}).",
             ("training.dimension", "training.dimension_32"),
-        ),
-        Finding(
-            f"Before training it is {estimate(first, 'gap_before')} in {first['dim']:.0f} "
-            f"dimensions and {estimate(last, 'gap_before')} in {last['dim']:.0f}."
-        ),
+        )
     ]
 
 
 def same_modality_findings(summary: pd.DataFrame) -> list[Finding]:
     """The gap between two networks of one modality, before and after training, and whether a
     classifier tells them apart; `summary` is same_modality_summary.csv."""
+    rows = [row for _, row in summary.iterrows()]
+    gaps = listed(
+        f"{estimate(row, 'gap_before')} to {estimate(row, 'gap_after')} ({row['modality']}s)"
+        for row in rows
+    )
+    apart = listed(f"{estimate(row, 'separability_after')} ({row['modality']}s)" for row in rows)
     return [
         Finding(
-            f"Two networks fed the same {row['modality']}s: the gap goes from "
-            f"{estimate(row, 'gap_before')} to {estimate(row, 'gap_after')}; a linear classifier "
-            f"tells them apart with accuracy {estimate(row, 'separability_before')} before and "
-            f"{estimate(row, 'separability_after')} after (mean and interval over "
-            f"{count(int(row['n']), 'seed')}).",
-            (f"training.same_modality.{row['modality']}", "figure2c.one_modality_has_a_gap"),
+            f"Between two networks fed the same items the gap goes from {gaps}. After training a "
+            f"linear classifier tells them apart with accuracy {apart} (mean and interval over "
+            f"{count(int(rows[0]['n']), 'seed')}).",
+            tuple(f"training.same_modality.{row['modality']}" for row in rows),
         )
-        for _, row in summary.iterrows()
     ]
