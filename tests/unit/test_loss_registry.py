@@ -156,7 +156,7 @@ def test_a_loss_takes_three_files_and_is_swept_trained_and_shown(project):
     assert found["at_gap"] == pytest.approx(found["wanted"])
     assert found["losses"][-1] < 0.5 * found["losses"][0]
     assert found["caption"].startswith("Where the margin loss is smallest.")
-    assert found["head"][:4] == ["set", "logit scale", "margin", "n"]
+    assert found["head"][:4] == ["model", "logit scale", "margin", "n"]
     assert found["rows"][0][:4] == ["mine", "5.00, the model's own", "0.30", "40"]
 
 

@@ -39,8 +39,9 @@ def mean_cosine(x: np.ndarray, same: np.ndarray | None = None) -> float:
     (n,), over the pairs of rows that are not one item twice: how many rows are the item of each."""
     n = len(x)
     total, squares = total_and_squares(x)
-    counts = np.ones(n) if same is None else same
-    return float((total @ total - squares @ counts) / (n * n - counts.sum()))
+    if same is None:
+        return float((total @ total - squares.sum()) / (n * (n - 1)))
+    return float((total @ total - squares @ same) / (n * n - same.sum()))
 
 
 def relative_gap(partners: np.ndarray | float, within: np.ndarray | float) -> np.ndarray:

@@ -124,13 +124,12 @@ def mean_cosine_interval(
     same: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Interval of the mean cosine over items, or over clusters of them, by the jackknife, which
-    leaves one out at a time. With `same` (n,) as in `gap.mean_cosine`, of clusters that hold all
-    rows of an item."""
+    leaves one out at a time. `same` (n,) as in `gap.mean_cosine`, where clusters hold all rows of
+    an item."""
     n = len(x)
     total, squares = total_and_squares(x)
-    counts = np.ones(n) if same is None else same
-    mean = (total @ total - squares @ counts) / (n * n - counts.sum())
     if clusters is None:
+        mean = (total @ total - squares.sum()) / (n * (n - 1))
         check_units(n)
         along = np.concatenate([rows @ total for (rows,) in tiles(x)])
         rest = total @ total - 2 * along + squares  # |sum without row i|^2
@@ -143,6 +142,8 @@ def mean_cosine_interval(
         np.add.at(totals, codes, rows)
     rest = ((total - totals) ** 2).sum(axis=1)
     kept = n - sizes
+    counts = np.ones(n) if same is None else same
+    mean = (total @ total - squares @ counts) / (n * n - counts.sum())
     squares_kept = squares @ counts - np.bincount(clusters, squares * counts)
     counts_kept = counts.sum() - np.bincount(clusters, counts)
     return jackknife_interval(mean, (rest - squares_kept) / (kept**2 - counts_kept), confidence)
