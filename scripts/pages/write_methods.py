@@ -87,6 +87,7 @@ html = render.render_page(
     ),
     sets=params.sets,
     absent=params.absent,
+    mirrored=provenance.mirrored(params.absent, assets),
     labels=set_labels({**params.absent, **params.sets}),
     left_out={name: not_run[name] for name in params.not_run},
     missing=params.missing,

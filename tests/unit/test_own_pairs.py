@@ -401,7 +401,7 @@ REFUSED = {
     "no_vectors.npy": (lambda p: np.save(p, np.ones((N, 0, D))), "give numbers of shape"),
     "no_numbers.npy": (lambda p: np.save(p, A[:, :0]), r"shape \(30, 0\); give numbers"),
     "array.npz": (lambda p: np.save(p.open("wb"), A), "cannot be read as an .npz archive"),
-    "archive.npy": (lambda p: np.savez(p.open("wb"), A), "is an .npz archive; rename it to end in .npz"),
+    "archive.npy": (lambda p: np.savez(p.open("wb"), A), "npz archive; rename it to end in .npz"),
     "abstract.pt": (lambda p: torch.save(torch.ones(N, D, device="meta"), p), "not a tensor of"),
     "float_id.parquet": (
         lambda p: parquet(p, lists(A, ONE), id=np.arange(N) / 2), "'id' is double, but ids are"

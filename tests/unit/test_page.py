@@ -16,7 +16,7 @@ from invented import claim, claims, data
 from snakemake.utils import update_config
 
 from modality_gap.config.load import without_nulls
-from modality_gap.config.rows import with_rows
+from modality_gap.config.rows import of_others, with_rows
 from modality_gap.errors import InputError
 from modality_gap.figures.pairs import MOST_PAIRS
 from modality_gap.pages import evidence, provenance, summary
@@ -34,7 +34,7 @@ from modality_gap.paper import ledger, show
 from modality_gap.paper.chance import WELL_ABOVE
 from modality_gap.paper.claims import MEANINGS
 from modality_gap.paper.items import load_items, makings, names_of, names_on, read_items
-from modality_gap.paper.stand_ins import NEITHER, sentences, stand_ins
+from modality_gap.paper.stand_ins import NEITHER, plain, sentences, stand_ins
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
@@ -143,6 +143,7 @@ def render_methods(note="a note", absent=None, of=CONFIG, **more):
         ),
         "sets": sets,
         "absent": absent or {},
+        "mirrored": provenance.mirrored(absent or {}, ASSETS),
         "labels": set_labels({**(absent or {}), **sets}),
         "left_out": NOT_RUN,
         "missing": {"table1.tasks HatefulMemes": ["hateful_memes"]},
@@ -823,7 +824,7 @@ def test_the_page_calls_the_papers_own_what_is_so():
     config = copy.deepcopy(CONFIG)
     config["encoders"]["hub"] = {"library": "hugging_face", "label": "<i>hub</i>"}
     config["cone"]["encoders"]["text transformer"]["trained"] = "hub"
-    named = "Neither the paper's nor a listed stand-in: &lt;i&gt;hub&lt;/i&gt;."
+    named = "Beyond the paper: &lt;i&gt;hub&lt;/i&gt;."
     html = render_methods(of=config)
     assert own not in html and html.count(named) == 1
     assert render(config=config).count(named) == 2  # Figure 2(a), Supplementary 6
@@ -904,9 +905,11 @@ def paper_config():
     return overlaid(yaml.safe_load((ROOT / "config/full.yaml").read_text(encoding="utf-8")))
 
 
-def test_in_the_default_nothing_is_left_without_an_origin():
+def test_in_the_default_only_what_others_published_is_beyond_the_paper():
+    of_them = {plain(entry["label"]) for entry in CONFIG["sets"].values() if of_others(entry)}
     for name, text in SENTENCES.items():
-        assert NEITHER not in text, name
+        beyond = text.partition(f"{NEITHER}: ")[2].rstrip(".")
+        assert not beyond or {*beyond.split("; ")} <= of_them, name
     for name, said in (
         ("figure2a", "for CLIP ViT-B/32 in full precision"),
         ("figure2a", "ViT-B/16 for ViT-B/32"),

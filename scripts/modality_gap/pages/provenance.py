@@ -153,3 +153,11 @@ def versions(requirements: str, names: Iterable[str]) -> dict[str, str]:
         if "==" in line and not line.startswith((" ", "#", "\t"))
     )
     return {name: locked[name] for name in names if name in locked}
+
+
+def mirrored(absent: Mapping[str, Mapping], assets: Mapping) -> dict[str, list[str]]:
+    """By the names of sets that were not run, where a mirror has their files."""
+    return {
+        name: [assets[file]["path"] for file in published_files(entry) if file in assets]
+        for name, entry in absent.items()
+    }

@@ -12,7 +12,7 @@ from modality_gap.paper.items import Item, makings, makings_of_sets
 
 RELEASED = "released_"  # how the names of the authors' own files begin in config/assets.yaml
 NOTHING = "The data and the encoders are the paper's own."
-NEITHER = "Neither the paper's nor a listed stand-in"
+NEITHER = "Beyond the paper"  # neither its own nor a listed stand-in
 
 
 class Origins(NamedTuple):
