@@ -41,9 +41,9 @@ rule train_projections:
 
 
 rule train_clip:
-    """`emoji_clip`: a small CLIP, both towers from scratch."""
+    """A small CLIP, both towers from scratch."""
     input:
-        dataset="results/datasets/emoji.parquet",
+        dataset=lambda w: f"results/datasets/{config['training'][w.model]['dataset']}.parquet",
         model=lambda w: files_of_models(ENCODERS[w.model]),
         hub=lambda w: fetched_models(w.model),
         code=code("training/train_clip"),

@@ -1,4 +1,4 @@
-"""Train a small CLIP from scratch on the train pairs of the emoji."""
+"""Train a small CLIP from scratch on the train pairs of a dataset."""
 
 from modality_gap.logs import log_to
 

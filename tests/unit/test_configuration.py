@@ -228,6 +228,7 @@ NAMES = {
     "sets/clip/released": "asset of kind file",
     "encoders/minilm/wheel": "asset of kind wheel",
     "encoders/emoji_clip/checkpoint": "model under training",
+    "training/emoji_clip/dataset": "dataset with pictures and captions",
     "cone/encoders/vision transformer/trained": "encoder",
     "cone/encoders/vision transformer/trained_inputs": "input",
     "cone/encoders/vision transformer/random": "encoder",

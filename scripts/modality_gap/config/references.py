@@ -15,6 +15,7 @@ Reference = tuple[str, str, list[str], str]  # key, name, known names, what they
 # --- what is known ----------------------------------------------------------------------------
 
 PICTURES = "input with pictures"
+CAPTIONED = "dataset with pictures and captions"
 NOISE = "input with noise"
 WITH_ENCODER = "set with an encoder or a projection"
 
@@ -98,6 +99,23 @@ def _of_projections(config: dict, known: Known) -> Iterator[Reference]:
         yield f"projections.{name}.inputs", entry["inputs"], known.pictures, PICTURES
 
 
+def _captioned(config: dict, known: Known) -> list[str]:
+    """The datasets of pictures and captions with a train and a test split."""
+    return [
+        "emoji",
+        *(
+            name
+            for name, entry in config["datasets"].items()
+            if {"text", "split"} <= {*(known.formats[entry["format"]].columns_of(entry) or ())}
+        ),
+    ]
+
+
+def _of_training(config: dict, known: Known) -> Iterator[Reference]:
+    for name, entry in config["training"].items():
+        yield f"training.{name}.dataset", entry["dataset"], _captioned(config, known), CAPTIONED
+
+
 def _of_sets(config: dict, known: Known) -> Iterator[Reference]:
     kinds = {
         "encoder": (known.encoders, "encoder"),
@@ -163,11 +181,6 @@ def _of_experiments(config: dict, known: Known) -> Iterator[Reference]:
     tasks = [name for name, task in config["tasks"].items() if task.get("metric") != "roc_auc"]
     key = "experiments.temperature.task"
     yield key, experiments["temperature"]["task"], tasks, "task scored by accuracy"
-    captioned = [
-        name
-        for name, entry in config["datasets"].items()
-        if {"text", "split"} <= {*(known.formats[entry["format"]].columns_of(entry) or ())}
-    ]
     whole = [
         name
         for name in known.open_clip
@@ -176,14 +189,14 @@ def _of_experiments(config: dict, known: Known) -> Iterator[Reference]:
     for name, entry in experiments["models"].items():
         key, kind = f"experiments.models.{name}", "open_clip encoder of both modalities"
         yield f"{key}.encoder", entry["encoder"], whole, kind
-        kind = "dataset with pictures and captions"
-        yield f"{key}.dataset", entry["dataset"], ["emoji", *captioned], kind
+        yield f"{key}.dataset", entry["dataset"], _captioned(config, known), CAPTIONED
 
 
 REFERENCES: tuple[Callable[[dict, Known], Iterator[Reference]], ...] = (
     _of_encoders,
     _of_datasets,
     _of_projections,
+    _of_training,
     _of_sets,
     _of_cones,
     _of_studies,

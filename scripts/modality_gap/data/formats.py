@@ -15,6 +15,7 @@ from modality_gap.data.captioned import (
     read_table,
     read_webdataset,
 )
+from modality_gap.data.placed_digits import COLUMNS, read_placed_digits
 from modality_gap.data.readers import (
     read_cifar,
     read_class_folders,
@@ -38,5 +39,6 @@ FORMATS = {
     "csv": Format(read_table, ("table",), columns_of_table, optional=("pictures",)),
     "webdataset": Format(read_webdataset, (), ("text", "label"), more=1, patterns=TARS),
     "parquet": Format(read_parquet, (), columns_of_parquet, more=1, patterns=PARQUET_FILES),
+    "placed_digits": Format(read_placed_digits, (), COLUMNS),
     "union": Format(read_union, (), ("source",), more=2),
 }
