@@ -37,17 +37,36 @@ rule study_posthoc:
         "../scripts/after/study_posthoc.py"
 
 
+LOSS_STUDY = config["loss_study"]
+LOSS_PARTS = LOSS_STUDY["jobs"]
+
+
 rule train_losses:
     """The losses of follow-ups, each trained on the same pairs with the same seeds."""
     input:
         image=experiment_embeddings("image"),
         text=experiment_embeddings("text"),
-        own=[yours(path) for path in loss_files(config["loss_study"])],
+        own=[yours(path) for path in loss_files(LOSS_STUDY)],
+        parts=[
+            f"results/shards/losses/{number + 1}-of-{LOSS_PARTS}.json"
+            for number in range(LOSS_PARTS if LOSS_PARTS > 1 else 0)
+        ],
         code=code("after/train_losses"),
     output:
+        **(
+            {"selection": "results/after/losses_selection.csv"}
+            if "selection" in LOSS_STUDY
+            else {}
+        ),
+        **(
+            {"splits": "results/after/losses_splits.csv"}
+            if LOSS_STUDY["splits"] > 1
+            else {}
+        ),
         runs="results/after/losses.csv",
         steps="results/after/losses_steps.csv",
         difference="results/after/losses_difference.csv",
+        methods="results/after/losses_methods.csv",
     log:
         "results/logs/train_losses.log",
     benchmark:
@@ -56,11 +75,37 @@ rule train_losses:
         "../envs/embeddings.yaml"
     threads: 1
     params:
-        study=config["loss_study"],
+        study=LOSS_STUDY,
+        cluster=cluster_column(config, EXPERIMENT_PAIRS["inputs"]),
+        journal=f"{RESULTS}/runs/losses",
         confidence=config["confidence"],
         seed=config["seed"],
     script:
         "../scripts/after/train_losses.py"
+
+
+use rule train_losses as train_losses_part with:
+    # A part of the losses, as one of several jobs (loss_study.jobs).
+    input:
+        image=experiment_embeddings("image"),
+        text=experiment_embeddings("text"),
+        own=[yours(path) for path in loss_files(LOSS_STUDY)],
+        code=code("after/train_losses"),
+    output:
+        part=temp("results/shards/losses/{number}-of-{jobs}.json"),
+    log:
+        "results/logs/train_losses_part/{number}-of-{jobs}.log",
+    benchmark:
+        "results/benchmarks/train_losses_part/{number}-of-{jobs}.tsv"
+    wildcard_constraints:
+        number=r"\d+",
+        jobs=str(LOSS_PARTS) if LOSS_PARTS > 1 else "(?!)",
+    params:
+        study=LOSS_STUDY,
+        cluster=cluster_column(config, EXPERIMENT_PAIRS["inputs"]),
+        journal=f"{RESULTS}/runs/losses",
+        part=lambda w: (int(w.number), int(w.jobs)),
+        seed=config["seed"],
 
 
 rule summarise_losses:

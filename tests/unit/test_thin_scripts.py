@@ -386,9 +386,11 @@ def test_training_with_losses(run, tmp_path):
             "dcl": {"loss": "dcl"},
         },
     }
-    output = {name: tmp_path / f"{name}.csv" for name in ("runs", "steps", "difference")}
-    run("train_losses", paths, output, study=study, confidence=0.8, seed=5)
-    runs, steps, difference = (pd.read_csv(path) for path in output.values())
+    output = {name: tmp_path / f"{name}.csv" for name in ("runs", "steps", "difference", "methods")}
+    params = {"confidence": 0.8, "seed": 5, "journal": tmp_path / "runs", "cluster": None}
+    run("train_losses", paths, output, study=study, **params)
+    runs, steps, difference, methods = (pd.read_csv(path) for path in output.values())
+    assert list(methods["method"]) == ["clip", "dcl"] and not methods["same_temperature"][1]
     assert list(zip(runs["method"], runs["seed"], strict=True)) == [
         *(("clip", 5), ("clip", 6)),
         *(("dcl", 5), ("dcl", 6)),
@@ -415,5 +417,5 @@ def test_training_with_losses(run, tmp_path):
     curve = steps[steps["method"] == "clip"].groupby("step")["recall1"].mean()
     assert list(curve.index) == [0, 30, 60] and curve[60] > 2 * curve[0]
     study["group_label"] = "absent"
-    run("train_losses", paths, output, study=study, confidence=0.8, seed=5)
+    run("train_losses", paths, output, study=study, **params)
     assert pd.read_csv(output["runs"])["v_measure"].isna().all()
