@@ -3,8 +3,10 @@
 # What a whole run makes of them.
 AFTER = ["results/after.html"]
 # The methods of the study of losses that differ in temperature alone, and those that start trained.
-LOSS_METHODS = config["loss_study"]["methods"]
-TEMPERATURE_ALONE = temperature_family(LOSS_METHODS, config["loss_study"]["baseline"])
+LOSS_STUDY = config["loss_study"]
+LOSS_METHODS = LOSS_STUDY["methods"]
+TEMPERATURE_ALONE = temperature_family(LOSS_METHODS, LOSS_STUDY["baseline"])
+LOSS_PARTS = LOSS_STUDY["jobs"]
 
 
 rule study_posthoc:
@@ -37,10 +39,6 @@ rule study_posthoc:
         "../scripts/after/study_posthoc.py"
 
 
-LOSS_STUDY = config["loss_study"]
-LOSS_PARTS = LOSS_STUDY["jobs"]
-
-
 rule train_losses:
     """The losses of follow-ups, each trained on the same pairs with the same seeds."""
     input:
@@ -53,20 +51,12 @@ rule train_losses:
         ],
         code=code("after/train_losses"),
     output:
-        **(
-            {"selection": "results/after/losses_selection.csv"}
-            if "selection" in LOSS_STUDY
-            else {}
-        ),
-        **(
-            {"splits": "results/after/losses_splits.csv"}
-            if LOSS_STUDY["splits"] > 1
-            else {}
-        ),
         runs="results/after/losses.csv",
         steps="results/after/losses_steps.csv",
         difference="results/after/losses_difference.csv",
         methods="results/after/losses_methods.csv",
+        selection="results/after/losses_selection.csv",
+        splits="results/after/losses_splits.csv",
     log:
         "results/logs/train_losses.log",
     benchmark:
@@ -106,6 +96,26 @@ use rule train_losses as train_losses_part with:
         journal=f"{RESULTS}/runs/losses",
         part=lambda w: (int(w.number), int(w.jobs)),
         seed=config["seed"],
+
+
+rule train_xor:
+    """A loss of three modalities and one of pairs on bits of which any two are independent."""
+    input:
+        code=code("after/train_xor"),
+    output:
+        file="results/after/xor.csv",
+    log:
+        "results/logs/train_xor.log",
+    benchmark:
+        "results/benchmarks/train_xor.tsv"
+    conda:
+        "../envs/embeddings.yaml"
+    threads: 1
+    params:
+        seeds=LOSS_STUDY["seeds"],
+        seed=config["seed"],
+    script:
+        "../scripts/after/train_xor.py"
 
 
 rule summarise_losses:

@@ -1,6 +1,5 @@
 """Train with every loss of the study and every seed, or with a part of the losses as one of several
-jobs: losses.csv, its steps, differences and methods; what was tried and other splits, if asked for.
-"""
+jobs: losses.csv, its steps, differences and methods, what was tried, and the splits."""
 
 from modality_gap.logs import log_to
 
@@ -15,7 +14,7 @@ import torch
 from modality_gap.config.model_files import file_digests
 from modality_gap.embeddings.sets import cluster_codes
 from modality_gap.embeddings.stored import read_pair
-from modality_gap.training.loss_runs import LossRuns
+from modality_gap.training.loss_runs import CHOICES, LossRuns
 from modality_gap.training.loss_tables import differences, methods_table, splits_table
 from modality_gap.training.pairs import Pairs
 
@@ -58,7 +57,6 @@ else:
     changes.to_csv(output.difference, index=False)
     said = methods_table(table, runs.methods, runs.traits, study, params.confidence)
     said.to_csv(output.methods, index=False)
-if output.get("splits"):
     splits_table(table, runs.methods, study).to_csv(output.splits, index=False)
-if output.get("selection"):
-    pd.DataFrame(runs.choices).to_csv(output.selection, index=False)
+    tried = pd.DataFrame(runs.choices, columns=CHOICES)
+    tried.to_csv(output.selection, index=False)

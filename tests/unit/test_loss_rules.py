@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.special import logsumexp
 
 from modality_gap.config.load import load_yaml
 from modality_gap.errors import InputError
@@ -15,10 +16,12 @@ from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.loss_study import swapped
 from modality_gap.training.loss_tables import differences, is_closed, methods_table
 from modality_gap.training.loss_trial import try_losses
+from modality_gap.training.losses.beside import symile_sampled
 from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
 from modality_gap.training.pairs import Pairs
 from modality_gap.training.recipes import Scale, compared_with, recipes
 from modality_gap.training.towers import Towers, share_layers
+from modality_gap.training.xor import EVERY, xor_table
 
 STUDY = {
     "baseline": "clip",
@@ -279,6 +282,32 @@ def test_what_does_not_fit_together_is_refused(entry, sentence):
     asked["optimisation"] = {**STUDY["optimisation"], "steps": 20}
     with pytest.raises(InputError, match=re.escape(f"loss_study.methods.{sentence}")):
         recipes(asked)
+
+
+def test_symile_with_shuffled_others_against_loops():
+    rows = np.random.default_rng(0).normal(size=(3, 6, 4))
+    rows /= np.linalg.norm(rows, axis=2, keepdims=True)
+    a, b, c = rows
+    generator = torch.Generator().manual_seed(1)
+    total = 0.0
+    for one, two, three in ((a, b, c), (b, a, c), (c, a, b)):
+        first, second = (torch.randperm(6, generator=generator).numpy() for _ in range(2))
+        for i in range(6):
+            logits = [7 * (one[i] * two[first[j]] * three[second[j]]).sum() for j in range(6)]
+            logits[i] = 7 * (one[i] * two[i] * three[i]).sum()
+            total += (logsumexp(logits) - logits[i]) / 18
+    sides = [torch.from_numpy(side) for side in rows]
+    value = symile_sampled(*sides, 7.0, torch.Generator().manual_seed(1))
+    assert float(value) == pytest.approx(total, abs=1e-9)
+
+
+def test_a_loss_of_three_modalities_finds_what_no_pair_shows():
+    table = xor_table(range(3, 6))
+    means = table.groupby("loss")["accuracy"].mean()
+    assert means["symile"] == 1 and means["pairwise"] < 0.8
+    assert set(table["accuracy"] * 8 % 1) == {0.0}
+    a, b, c = EVERY.T
+    assert torch.equal(c, a ^ b) and len(EVERY.unique(dim=0)) == 4
 
 
 # --- the large run --------------------------------------------------------------------------------

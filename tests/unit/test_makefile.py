@@ -68,12 +68,13 @@ def test_snakemake_s_report_is_written_when_something_changed(project):
 
 
 @pytest.mark.parametrize(
-    ("target", "asked"), [("after", "after/methods.csv"), ("losses", "after/losses.csv")]
+    ("target", "asked"),
+    [("after", "after/methods.csv"), ("losses", "after/losses.csv results/after/xor.csv")],
 )
 def test_targets_of_the_follow_ups_make_their_tables(project, target, asked):
     assert make(project, target).returncode == 0
     last = (project / "called").read_text().splitlines()[-1]
-    assert last == f"snakemake --configfile config/{target}.yaml -- results/{asked}"
+    assert last == f"snakemake --configfile config/{target}.yaml -- results/after/{asked}"
     said = make(project, "help").stdout
     assert f"(config/{target}.yaml)" in said
 

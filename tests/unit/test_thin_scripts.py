@@ -386,10 +386,13 @@ def test_training_with_losses(run, tmp_path):
             "dcl": {"loss": "dcl"},
         },
     }
-    output = {name: tmp_path / f"{name}.csv" for name in ("runs", "steps", "difference", "methods")}
+    names = ("runs", "steps", "difference", "methods", "selection", "splits")
+    output = {name: tmp_path / f"{name}.csv" for name in names}
     params = {"confidence": 0.8, "seed": 5, "journal": tmp_path / "runs", "cluster": None}
     run("train_losses", paths, output, study=study, **params)
-    runs, steps, difference, methods = (pd.read_csv(path) for path in output.values())
+    tables = [pd.read_csv(path) for path in output.values()]
+    runs, steps, difference, methods, selection, splits = tables
+    assert selection.empty and set(splits["split"]) == {0}
     assert list(methods["method"]) == ["clip", "dcl"] and not methods["same_temperature"][1]
     assert list(zip(runs["method"], runs["seed"], strict=True)) == [
         *(("clip", 5), ("clip", 6)),

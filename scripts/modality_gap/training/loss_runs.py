@@ -24,6 +24,8 @@ from modality_gap.training.towers import Towers
 TRIES = (1.0, 0.3, 3.0)  # learning rates that are tried beside a grid, in units of the method's
 MORE_TRIES = (0.1, 0.2, 0.5, 2.0, 5.0, 10.0)  # those of a method without a grid, beside TRIES
 
+CHOICES = ["method", "setting", "learning_rate", "recall1", "n", "chosen"]
+
 
 @dataclass
 class LossRuns:

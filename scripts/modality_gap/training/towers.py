@@ -48,7 +48,7 @@ class Towers(torch.nn.Module):
 
 
 def share_layers(model: Towers) -> None:
-    """Give both towers the layers of the first one, but for those that read the inputs."""
+    """Give both towers the layers of the first one, except for those that read the inputs."""
     model.second = torch.nn.Sequential(model.second[0], *list(model.first)[1:])
 
 
