@@ -11,7 +11,7 @@ from scipy import stats
 from modality_gap.errors import InputError
 from modality_gap.training.loss_measures import measure_model
 from modality_gap.training.loss_runs import LossRuns
-from modality_gap.training.loss_tables import COMPARED, MARGIN
+from modality_gap.training.loss_tables import MARGIN, PAIRED
 from modality_gap.training.loss_tables import differences as of_methods
 from modality_gap.training.pairs import Pairs, held_out
 from modality_gap.training.recipes import Scale, recipes
@@ -176,7 +176,7 @@ def test_differences_are_paired_by_seed_and_corrected():
     assert (result["p_holm"] >= result["p"]).all()
 
 
-METRICS = COMPARED
+METRICS = PAIRED
 
 
 def test_unchanged_is_equivalence_not_a_large_p():

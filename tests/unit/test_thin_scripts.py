@@ -15,7 +15,7 @@ from modality_gap import logs
 from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.embeddings.stored import read
 from modality_gap.errors import InputError
-from modality_gap.training.loss_study import run_study
+from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.pairs import Pairs
 
 
@@ -413,7 +413,7 @@ def test_training_with_losses(run, tmp_path):
     splits = labels["split"].to_numpy()
     sides = [torch.from_numpy(plain.unit(read(paths[side]).vectors)).float() for side in paths]
     rows = [torch.from_numpy(np.flatnonzero(splits == part)) for part in ("train", "test")]
-    again, _ = run_study(study, Pairs(*sides, *rows), None, 5)
+    again, _ = LossRuns(study, Pairs(*sides, *rows), 5).run()
     for name in ("uniformity_a", "uniformity_b", "recall1_ab", "recall1_ba"):
         np.testing.assert_allclose(runs[name], again[name], atol=1e-4, err_msg=name)
     assert abs(runs["uniformity_a"] - runs["uniformity_b"]).max() > 0.01

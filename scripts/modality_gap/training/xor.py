@@ -52,11 +52,11 @@ def train_xor(loss: str, seed: int) -> float:
     for _ in range(STEPS):
         rows = EVERY[torch.randint(len(EVERY), (BATCH,), generator=generator)]
         optimiser.zero_grad()
-        sides = embedded(encoders, rows)
+        a, b, c = embedded(encoders, rows)
         if loss == "symile":
-            value = symile_sampled(*sides, SCALE, generator)
+            value = symile_sampled(a, b, c, SCALE, generator)
         else:
-            value = pairwise(*sides, SCALE)
+            value = pairwise(a, b, c, SCALE)
         value.backward()
         optimiser.step()
     return accuracy(encoders, loss)
