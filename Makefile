@@ -1,5 +1,6 @@
 # `make report`, `make laptop`, `make full` and `make test`. They install everything they need into .venv.
-.PHONY: report pairs laptop full paper rehearsal test unit test-faults test-cluster docs docs/faults.md
+.PHONY: report pairs laptop full paper after losses rehearsal test unit test-faults test-cluster docs
+.PHONY: docs/faults.md
 .PHONY: bench lint lock wheelhouse browser slurm clean help
 
 ENV := .venv/installed
@@ -51,6 +52,13 @@ full: $(ENV)  ## the same with the paper's own data and models: internet, a GPU,
 
 # The former name.
 paper: full
+
+after: $(ENV)  ## all methods of follow-up papers that move the gap (config/after.yaml), not the report
+	@python scripts/sources/fetch_released.py
+	snakemake --configfile config/after.yaml -- results/after/methods.csv
+
+losses: $(ENV)  ## all losses of follow-up papers at length (config/losses.yaml): some core-hours
+	snakemake --configfile config/losses.yaml -- results/after/losses.csv results/after/xor.csv
 
 rehearsal: $(ENV)  ## the rules of `make full` on small archives in the official formats
 	python tests/rehearsal.py

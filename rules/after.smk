@@ -3,8 +3,10 @@
 # What a whole run makes of them.
 AFTER = ["results/after.html"]
 # The methods of the study of losses that differ in temperature alone, and those that start trained.
-LOSS_METHODS = config["loss_study"]["methods"]
-TEMPERATURE_ALONE = temperature_family(LOSS_METHODS, config["loss_study"]["baseline"])
+LOSS_STUDY = config["loss_study"]
+LOSS_METHODS = LOSS_STUDY["methods"]
+TEMPERATURE_ALONE = temperature_family(LOSS_METHODS, LOSS_STUDY["baseline"])
+LOSS_PARTS = LOSS_STUDY["jobs"]
 
 
 rule study_posthoc:
@@ -27,9 +29,7 @@ rule study_posthoc:
     params:
         sets={name: entry["weights"] for name, entry in SETS.items()},
         clusters=CLUSTERS,
-        folds={
-            name: entry["fold"] for name, entry in SETS.items() if "fold" in entry
-        },
+        folds={name: entry["fold"] for name, entry in SETS.items() if "fold" in entry},
         posthoc=config["posthoc"],
         confidence=config["confidence"],
         seed=config["seed"],
@@ -42,12 +42,19 @@ rule train_losses:
     input:
         image=experiment_embeddings("image"),
         text=experiment_embeddings("text"),
-        own=[yours(path) for path in loss_files(config["loss_study"])],
+        own=[yours(path) for path in loss_files(LOSS_STUDY)],
+        parts=[
+            f"results/shards/losses/{number + 1}-of-{LOSS_PARTS}.json"
+            for number in range(LOSS_PARTS if LOSS_PARTS > 1 else 0)
+        ],
         code=code("after/train_losses"),
     output:
         runs="results/after/losses.csv",
         steps="results/after/losses_steps.csv",
         difference="results/after/losses_difference.csv",
+        methods="results/after/losses_methods.csv",
+        selection="results/after/losses_selection.csv",
+        splits="results/after/losses_splits.csv",
     log:
         "results/logs/train_losses.log",
     benchmark:
@@ -56,11 +63,57 @@ rule train_losses:
         "../envs/embeddings.yaml"
     threads: 1
     params:
-        study=config["loss_study"],
+        study=LOSS_STUDY,
+        cluster=cluster_column(config, EXPERIMENT_PAIRS["inputs"]),
+        journal=f"{RESULTS}/runs/losses",
         confidence=config["confidence"],
         seed=config["seed"],
     script:
         "../scripts/after/train_losses.py"
+
+
+use rule train_losses as train_losses_part with:
+    # A part of the losses, as one of several jobs (loss_study.jobs).
+    input:
+        image=experiment_embeddings("image"),
+        text=experiment_embeddings("text"),
+        own=[yours(path) for path in loss_files(LOSS_STUDY)],
+        code=code("after/train_losses"),
+    output:
+        part=temp("results/shards/losses/{number}-of-{jobs}.json"),
+    log:
+        "results/logs/train_losses_part/{number}-of-{jobs}.log",
+    benchmark:
+        "results/benchmarks/train_losses_part/{number}-of-{jobs}.tsv"
+    wildcard_constraints:
+        number=r"\d+",
+        jobs=str(LOSS_PARTS) if LOSS_PARTS > 1 else "(?!)",
+    params:
+        study=LOSS_STUDY,
+        cluster=cluster_column(config, EXPERIMENT_PAIRS["inputs"]),
+        journal=f"{RESULTS}/runs/losses",
+        part=lambda w: (int(w.number), int(w.jobs)),
+        seed=config["seed"],
+
+
+rule train_xor:
+    """A loss of three modalities and one of pairs on bits of which any two are independent."""
+    input:
+        code=code("after/train_xor"),
+    output:
+        file="results/after/xor.csv",
+    log:
+        "results/logs/train_xor.log",
+    benchmark:
+        "results/benchmarks/train_xor.tsv"
+    conda:
+        "../envs/embeddings.yaml"
+    threads: 1
+    params:
+        seeds=LOSS_STUDY["seeds"],
+        seed=config["seed"],
+    script:
+        "../scripts/after/train_xor.py"
 
 
 rule summarise_losses:

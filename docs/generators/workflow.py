@@ -32,6 +32,7 @@ CONFIGURATIONS: tuple[tuple[list[str], dict], ...] = (
     ([], {"extraction": {"shards": 2}}),
     (["config/full.yaml"], {}),
     (["config/models.yaml"], {}),
+    (["config/losses.yaml"], {}),
 )
 
 

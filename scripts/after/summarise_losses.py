@@ -10,6 +10,7 @@ from modality_gap.training.loss_tables import COMPARED
 from modality_gap.training.tables import summarise
 
 runs = pd.read_csv(snakemake.input.runs)
+runs = runs[runs["split"] == 0]
 keys = ["method", "label"]
 summary = summarise(
     runs[[*keys, "seed", "temperature", *COMPARED]], keys, snakemake.params.confidence

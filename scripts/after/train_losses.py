@@ -1,26 +1,62 @@
-"""Train with every loss of the study and every seed: losses.csv, its steps and differences."""
+"""Train with every loss of the study and every seed, or with a part of the losses as one of several
+jobs: losses.csv, its steps, differences and methods, what was tried, and the splits."""
 
 from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import json
+from pathlib import Path
+
+import pandas as pd
 import torch
 
+from modality_gap.config.model_files import file_digests
+from modality_gap.embeddings.sets import cluster_codes
 from modality_gap.embeddings.stored import read_pair
-from modality_gap.training.loss_study import run_study
-from modality_gap.training.loss_tables import differences
+from modality_gap.training.loss_runs import CHOICES, LossRuns
+from modality_gap.training.loss_tables import differences, methods_table, splits_table
 from modality_gap.training.pairs import Pairs
 
 torch.set_num_threads(snakemake.threads)
-params, output = snakemake.params, snakemake.output
-image, text = read_pair(snakemake.input.image, snakemake.input.text, one_space=False)
+given, params, output = snakemake.input, snakemake.params, snakemake.output
+image, text = read_pair(given.image, given.text, one_space=False)
 splits = image.labels["split"].to_numpy()
 vectors = (torch.from_numpy(side.normalised()).float() for side in (image, text))
 rows = (torch.from_numpy((splits == part).nonzero()[0]) for part in ("train", "test"))
-column = params.study["group_label"]
-known = column in image.labels
-labels = image.labels[column].to_numpy()[splits == "test"] if known else None
-runs, steps = run_study(params.study, Pairs(*vectors, *rows), labels, params.seed)
-runs.to_csv(output.runs, index=False)
-steps.to_csv(output.steps, index=False)
-differences(runs, params.study, params.confidence).to_csv(output.difference, index=False)
+study = params.study
+column = study["group_label"]
+shared = ("width", "group_label", "optimisation", "after_training")
+# The losses' own code counts for their runs alone.
+core = [path for path in given.get("code", []) if "/training/losses/" not in str(path)]
+runs = LossRuns(
+    study,
+    Pairs(*vectors, *rows),
+    params.seed,
+    groups=image.labels[column].to_numpy() if column in image.labels else None,
+    clusters=cluster_codes(image.labels, params.cluster, given.image),
+    journal=Path(params.journal),
+    origin={
+        "study": {name: study[name] for name in shared},
+        "cluster": params.cluster,
+        "seed": params.seed,
+        "files": file_digests([given.image, given.text, *core]),
+        "torch": torch.__version__,
+        "threads": snakemake.threads,
+    },
+)
+for path in given.get("parts", []):
+    runs.known |= json.loads(Path(path).read_text(encoding="utf-8"))
+table, steps = runs.run(params.get("part"))
+if output.get("part"):
+    Path(output.part).write_text(json.dumps(runs.done), encoding="utf-8")
+else:
+    table.to_csv(output.runs, index=False)
+    steps.to_csv(output.steps, index=False)
+    changes = differences(table, runs.methods, study, params.confidence)
+    changes.to_csv(output.difference, index=False)
+    said = methods_table(table, runs.methods, runs.traits, study, params.confidence)
+    said.to_csv(output.methods, index=False)
+    splits_table(table, runs.methods, study).to_csv(output.splits, index=False)
+    tried = pd.DataFrame(runs.choices, columns=CHOICES)
+    tried.to_csv(output.selection, index=False)

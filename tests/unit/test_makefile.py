@@ -67,6 +67,18 @@ def test_snakemake_s_report_is_written_when_something_changed(project):
         assert "--configfile config/full.yaml" in reports(project, target)[0]
 
 
+@pytest.mark.parametrize(
+    ("target", "asked"),
+    [("after", "after/methods.csv"), ("losses", "after/losses.csv results/after/xor.csv")],
+)
+def test_targets_of_the_follow_ups_make_their_tables(project, target, asked):
+    assert make(project, target).returncode == 0
+    last = (project / "called").read_text().splitlines()[-1]
+    assert last == f"snakemake --configfile config/{target}.yaml -- results/{asked}"
+    said = make(project, "help").stdout
+    assert f"(config/{target}.yaml)" in said
+
+
 def test_a_report_that_fails_leaves_none_that_looks_finished(project):
     program = project / ".venv" / "bin" / "snakemake"
     program.write_text(program.read_text() + 'case "$*" in *--report*) exit 1;; esac\n')

@@ -15,9 +15,10 @@ from modality_gap.config.model_files import loss_files, method_files
 from modality_gap.config.rows import with_rows
 from modality_gap.errors import InputError
 from modality_gap.losses import main
-from modality_gap.training.loss_study import run_study
+from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.loss_tables import differences
 from modality_gap.training.pairs import Pairs
+from modality_gap.training.recipes import recipes
 
 STUDY = {
     "baseline": "clip",
@@ -67,6 +68,10 @@ def guide(root):
     return code, yaml.safe_load(entry)["loss_study"]["methods"]
 
 
+def run_study(study, pairs, seed):
+    return LossRuns(study, pairs, seed).run()
+
+
 def study(**methods) -> dict:
     return {**STUDY, "methods": {"clip": {"loss": "clip"}, **methods}}
 
@@ -77,18 +82,18 @@ def test_the_example_of_the_guide_is_in_every_table(guide, pairs, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     ((name, entry),) = methods.items()
     asked = study(**methods)
-    runs, steps = run_study(asked, pairs, None, 3)
-    changes = differences(runs, asked, 0.95)
+    runs, steps = run_study(asked, pairs, 3)
+    changes = differences(runs, recipes(asked), asked, 0.95)
     for table in (runs, steps, changes):
         assert name in set(table["method"])
-    plain, _ = run_study(study(), pairs, None, 3)
+    plain, _ = run_study(study(), pairs, 3)
     # The others are as they were.
     pd.testing.assert_frame_equal(runs[runs["method"] == "clip"], plain)
     assert loss_files(asked) == ["my_losses.py"]
     assert entry["loss"].startswith("my_losses.py:") and entry["settings"]
     # Its setting has an effect.
     other = {name: {**entry, "settings": dict.fromkeys(entry["settings"], 3.0)}}
-    again, _ = run_study(study(**other), pairs, None, 3)
+    again, _ = run_study(study(**other), pairs, 3)
     of = [table[table["method"] == name]["gap"].to_numpy() for table in (runs, again)]
     assert not np.allclose(*of)
 
@@ -162,7 +167,7 @@ def test_what_is_no_loss_is_refused_before_any_training(file, pairs, loss, setti
     (file.parent / "broken.py").write_text("def f(:\n")
     asked = study(mine={"loss": f"{file.parent}/{loss}", "settings": settings})
     with pytest.raises(InputError) as caught:
-        run_study({**asked, "optimisation": None}, pairs, None, 3)
+        run_study({**asked, "optimisation": None}, pairs, 3)
     text = str(caught.value)
     assert text.startswith("loss_study.methods.mine.")
     assert sentence.format(folder=file.parent) in text
@@ -187,7 +192,7 @@ def test_a_class_and_a_loss_that_draws_for_itself(file, pairs):
         state={"loss": f"{file}:WithState", "settings": {"rate": 0.1}, "label": "With a state"},
         drawn={"loss": f"{file}:drawn"},
     )
-    one, other = (run_study(asked, pairs, None, 3)[0] for _ in range(2))
+    one, other = (run_study(asked, pairs, 3)[0] for _ in range(2))
     pd.testing.assert_frame_equal(one, other)
     assert one.groupby("method").size().to_dict() == {"clip": 2, "drawn": 2, "state": 2}
 

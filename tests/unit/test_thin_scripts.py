@@ -15,7 +15,7 @@ from modality_gap import logs
 from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.embeddings.stored import read
 from modality_gap.errors import InputError
-from modality_gap.training.loss_study import run_study
+from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.pairs import Pairs
 
 
@@ -386,9 +386,14 @@ def test_training_with_losses(run, tmp_path):
             "dcl": {"loss": "dcl"},
         },
     }
-    output = {name: tmp_path / f"{name}.csv" for name in ("runs", "steps", "difference")}
-    run("train_losses", paths, output, study=study, confidence=0.8, seed=5)
-    runs, steps, difference = (pd.read_csv(path) for path in output.values())
+    names = ("runs", "steps", "difference", "methods", "selection", "splits")
+    output = {name: tmp_path / f"{name}.csv" for name in names}
+    params = {"confidence": 0.8, "seed": 5, "journal": tmp_path / "runs", "cluster": None}
+    run("train_losses", paths, output, study=study, **params)
+    tables = [pd.read_csv(path) for path in output.values()]
+    runs, steps, difference, methods, selection, splits = tables
+    assert selection.empty and set(splits["split"]) == {0}
+    assert list(methods["method"]) == ["clip", "dcl"] and not methods["same_temperature"][1]
     assert list(zip(runs["method"], runs["seed"], strict=True)) == [
         *(("clip", 5), ("clip", 6)),
         *(("dcl", 5), ("dcl", 6)),
@@ -408,12 +413,12 @@ def test_training_with_losses(run, tmp_path):
     splits = labels["split"].to_numpy()
     sides = [torch.from_numpy(plain.unit(read(paths[side]).vectors)).float() for side in paths]
     rows = [torch.from_numpy(np.flatnonzero(splits == part)) for part in ("train", "test")]
-    again, _ = run_study(study, Pairs(*sides, *rows), None, 5)
+    again, _ = LossRuns(study, Pairs(*sides, *rows), 5).run()
     for name in ("uniformity_a", "uniformity_b", "recall1_ab", "recall1_ba"):
         np.testing.assert_allclose(runs[name], again[name], atol=1e-4, err_msg=name)
     assert abs(runs["uniformity_a"] - runs["uniformity_b"]).max() > 0.01
     curve = steps[steps["method"] == "clip"].groupby("step")["recall1"].mean()
     assert list(curve.index) == [0, 30, 60] and curve[60] > 2 * curve[0]
     study["group_label"] = "absent"
-    run("train_losses", paths, output, study=study, confidence=0.8, seed=5)
+    run("train_losses", paths, output, study=study, **params)
     assert pd.read_csv(output["runs"])["v_measure"].isna().all()

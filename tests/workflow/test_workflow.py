@@ -234,3 +234,14 @@ def test_a_loss_of_ones_own_is_a_file_and_an_entry(tmp_path, warm):
     plan = project.snakemake("mine.yaml", "-n", "--", "results/after/losses.csv")
     (job,) = [job for job in Job.all_in(plan) if job.rule == "train_losses"]
     assert "my_losses.py" in job.inputs
+
+
+def test_the_follow_ups_at_length_are_jobs_of_their_own(tmp_path, warm):
+    project = copy_project(tmp_path, None, warm=warm)
+    after = project.snakemake("config/after.yaml", "-n", "--", "results/after/methods.csv")
+    assert jobs(after)["study_posthoc"] == 1 and "train_losses" not in jobs(after)
+    plan = project.snakemake("config/losses.yaml", "-n", "--", "results/after/losses.csv")
+    planned = jobs(plan)
+    assert planned["train_losses_part"] == 8 and planned["train_losses"] == 1
+    (job,) = [job for job in Job.all_in(plan) if job.rule == "train_losses"]
+    assert "results/shards/losses/8-of-8.json" in job.inputs

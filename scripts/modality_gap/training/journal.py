@@ -22,30 +22,37 @@ def run_missing(
     folder: Path,
     origin: dict,
     say: Callable[[str], None] = print,
+    told: Callable[[dict], str] | None = None,
 ) -> list[dict]:
     """Results of all runs in their order: those of the journal `folder`, the others by `train`.
 
     A result is in the journal as soon as its run has finished, under a name made of the run and
     `origin` (settings, digests of the inputs and the code, ...), and never half written: what was
     made in another way is not picked up. Even new results are read back from there, so that an
-    interrupted experiment gives the same tables as one that went through.
+    interrupted experiment gives the same tables as one that went through. `told` gives the words of
+    the log about a result.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{run_key(run, origin)}.json" for run in runs]
     missing = [number for number, path in enumerate(paths) if not path.is_file()]
     say(f"{len(runs) - len(missing)} of {len(runs)} runs were finished before, in {folder}")
-    begin = time.monotonic()
+    begin, told = time.monotonic(), told or _before_and_after
     for number in missing:
         result = train(runs[number])
         partial = paths[number].with_suffix(".part")
         partial.write_text(json.dumps({"run": runs[number], **result}), encoding="utf-8")
         os.replace(partial, paths[number])
         named = ", ".join(f"{key} {value}" for key, value in runs[number]["condition"].items())
-        row = result["row"]
         say(
             f"run {number + 1} of {len(runs)} ({named}, seed {runs[number]['seed']}): "
-            f"gap {row['gap_before']:.3f} > {row['gap_after']:.3f}, "
-            f"loss {row['loss_before']:.3f} > {row['loss_after']:.3f}; "
-            f"{time.monotonic() - begin:.0f} s since the start"
+            f"{told(result)}; {time.monotonic() - begin:.0f} s since the start"
         )
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def _before_and_after(result: dict) -> str:
+    row = result["row"]
+    return (
+        f"gap {row['gap_before']:.3f} > {row['gap_after']:.3f}, "
+        f"loss {row['loss_before']:.3f} > {row['loss_after']:.3f}"
+    )

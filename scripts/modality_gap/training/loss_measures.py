@@ -1,5 +1,7 @@
 """What is measured of a model of the study of losses."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 
@@ -8,11 +10,10 @@ from modality_gap.measures.posthoc.measures import uniformity as both_uniformiti
 from modality_gap.measures.retrieval import recall_at
 from modality_gap.measures.separability import linear_separability
 from modality_gap.training.pairs import Pairs, embed, held_out
-from modality_gap.training.towers import Towers
 
 
 @torch.no_grad()
-def curve_point(step: int, model: Towers, pairs: Pairs) -> dict[str, float]:
+def curve_point(step: int, model: torch.nn.Module, pairs: Pairs) -> dict[str, float]:
     """Gap and recall at 1, mean of both ways, on held-out pairs, and recall on training pairs."""
     x, y = held_out(model, pairs)
     train_x, train_y = (side.double().numpy() for side in embed(model, pairs, pairs.train))
@@ -25,7 +26,7 @@ def curve_point(step: int, model: Towers, pairs: Pairs) -> dict[str, float]:
 
 
 def measure_model(
-    model: Towers, pairs: Pairs, labels: np.ndarray | None, seed: int
+    model: torch.nn.Module, pairs: Pairs, labels: np.ndarray | None, seed: int
 ) -> dict[str, float]:
     """All measures of a trained model, on held-out pairs unless the name begins with train."""
     x, y = held_out(model, pairs)
@@ -60,8 +61,39 @@ def measure_model(
     for k in (1, 5, 10):
         row[f"recall{k}_ab"], row[f"recall{k}_ba"] = recall_at(x, y, k)
     row["recall1"] = (row["recall1_ab"] + row["recall1_ba"]) / 2
+    row["recall1_absolute"] = float(np.mean(share_of_first(np.abs(cosines))))
+    row["effective_rank_a"], row["effective_rank_b"] = (effective_rank(side) for side in (x, y))
     row["v_measure"] = np.nan if labels is None else v_measure(x, y, labels, seed)
     return row
+
+
+def share_of_first(scores: np.ndarray) -> tuple[float, float]:
+    """Recall at 1 by scores (n, n) of all pairs, from rows to columns and back; a partner that ties
+    with another item counts in part."""
+    partner = np.diagonal(scores)
+    shares = []
+    for axis, own in ((1, partner[:, None]), (0, partner[None])):
+        ties = (scores == own).sum(axis=axis)
+        shares.append(float((~(scores > own).any(axis=axis) / ties).mean()))
+    return shares[0], shares[1]
+
+
+def effective_rank(rows: np.ndarray) -> float:
+    """exp of the entropy of the singular values of centred rows (n, d), as shares of their sum.
+    Source: Roy and Vetterli, 2007."""
+    values = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
+    shares = values[values > 0] / values.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def at_progress(curve: list[dict], recall: float = 0.5) -> float:
+    """The gap where the training recall at 1 first reaches `recall`, linear between the recorded
+    steps; NaN where it never does, or begins there."""
+    for one, other in pairwise(curve):
+        if one["train_recall1"] < recall <= other["train_recall1"]:
+            part = (recall - one["train_recall1"]) / (other["train_recall1"] - one["train_recall1"])
+            return one["gap"] + part * (other["gap"] - one["gap"])
+    return float("nan")
 
 
 def v_measure(x: np.ndarray, y: np.ndarray, labels: np.ndarray, seed: int) -> float:

@@ -1,4 +1,9 @@
-"""How the methods of the study of losses differ from their baseline."""
+"""What the runs of the study of losses say by method: differences to a baseline, under rules that
+keep a comparison fair.
+
+A loss is compared at equal temperature, towers and start; the gap also at equal progress; a gap
+counts as closed only against what this number of pairs lets one see.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,42 +14,119 @@ import pandas as pd
 from modality_gap.measures.intervals import t_interval, t_quantile
 from modality_gap.measures.posthoc.ranks import MARGIN
 from modality_gap.measures.significance import holm
-from modality_gap.training.recipes import recipes
+from modality_gap.training.recipes import Recipe, compared_with
 
 COMPARED = ("gap", "gap_squared", "separability", "recall1", "partner_cosine", "v_measure", "rmg")
+PAIRED = (*COMPARED, "gap_equal_progress")
+CONE = 0.8  # mean cosine within a modality from which everything is in one narrow cone
 
 
-def differences(table: pd.DataFrame, study: Mapping[str, Any], confidence: float) -> pd.DataFrame:
-    """By method and metric, the difference to the baseline paired by seed: mean, t interval, p and
-    Holm's correction over the methods; for recall also whether it is shown to be unchanged (TOST
-    with MARGIN). A method that starts from the trained baseline is compared with the one named
-    `continued`, if there is one."""
+def differences(
+    table: pd.DataFrame,
+    methods: Mapping[str, Recipe],
+    study: Mapping[str, Any],
+    confidence: float,
+) -> pd.DataFrame:
+    """By method and metric, the difference to `compared_with`, paired by seed, on the pairs' own
+    split: mean, t interval, p and Holm's correction over the methods; for recall also whether it is
+    shown to be unchanged (TOST with MARGIN). `same_temperature` is false where the temperature
+    differs too: the difference is then no effect of the loss alone."""
     from scipy import stats
 
-    methods = recipes(study)
-    wide = table.set_index(["method", "seed"])
+    wide = table[table["split"] == 0].set_index(["method", "seed"])
     rows = []
-    for name, recipe in methods.items():
-        base = study["baseline"]
-        if recipe.start == "trained" and "continued" in methods:
-            base = "continued"
-        if name == base:
+    for name in wide.index.unique("method"):
+        recipe = methods[name.removesuffix(".towers")]
+        base = compared_with(recipe, methods, study)
+        if name == base.name:
             continue
-        for metric in COMPARED:
-            change = (wide.loc[name, metric] - wide.loc[base, metric]).to_numpy()
+        for metric in PAIRED:
+            change = (wide.loc[name, metric] - wide.loc[base.name, metric]).to_numpy()
             if np.isnan(change).any():
                 continue
             low, high = t_interval(change, confidence)
             same = np.ptp(change) == 0
             p = float(same and change[0] == 0) if same else stats.ttest_1samp(change, 0).pvalue
-            row = {"method": name, "than": base, "metric": metric, "difference": change.mean()}
+            row = {"method": name, "than": base.name, "metric": metric, "difference": change.mean()}
             row |= {"difference_low": low, "difference_high": high, "p": p, "n": len(change)}
             row["unchanged"] = metric == "recall1" and _equivalent(change, confidence)
+            row["same_temperature"] = recipe.temperature == base.temperature
             rows.append(row)
     result = pd.DataFrame(rows)
     for _, of in result.groupby("metric"):
         result.loc[of.index, "p_holm"] = holm(of["p"].to_numpy())
     return result
+
+
+def splits_table(
+    table: pd.DataFrame, methods: Mapping[str, Recipe], study: Mapping[str, Any]
+) -> pd.DataFrame:
+    """The same differences on every split, each the mean over seeds: method, than, metric, split,
+    difference, n. How far they are apart says what the choice of held-out pairs does."""
+    wide = table.set_index(["split", "method", "seed"]).sort_index()
+    rows = []
+    for split, name in wide.index.droplevel("seed").unique():
+        recipe = methods[name.removesuffix(".towers")]
+        base = compared_with(recipe, methods, study)
+        if name == base.name:
+            continue
+        for metric in PAIRED:
+            change = wide.loc[(split, name), metric] - wide.loc[(split, base.name), metric]
+            row = {"method": name, "than": base.name, "metric": metric, "split": split}
+            rows.append({**row, "difference": change.mean(skipna=False), "n": len(change)})
+    return pd.DataFrame(rows)
+
+
+def is_closed(gap: float, floor: float, low: float, high: float) -> bool:
+    """Whether chance explains a gap: the interval of its square without the bias of a finite sample
+    covers 0, or it is at most twice what such pairs have without a gap."""
+    return low <= 0 <= high or gap <= 2 * floor
+
+
+def methods_table(
+    table: pd.DataFrame,
+    methods: Mapping[str, Recipe],
+    traits: Mapping[str, Mapping[str, bool]],
+    study: Mapping[str, Any],
+    confidence: float,
+) -> pd.DataFrame:
+    """What each method is, and what may be said of its gap: one row per method, on the pairs' own
+    split. `traits` are those of try_losses."""
+    rows = []
+    for name, runs in table[table["split"] == 0].groupby("method", sort=False):
+        recipe = methods[name.removesuffix(".towers")]
+        base = compared_with(recipe, methods, study)
+        predictors = table["method"].eq(f"{name}.towers").any()
+        low, high = t_interval(runs["gap_squared"].to_numpy(), confidence)
+        gap, floor = runs["gap"].mean(), runs["floor"].mean()
+        cosine = runs[["mean_cosine_a", "mean_cosine_b"]].mean().mean()
+        setting = recipe.temperature
+        rows.append(
+            {
+                "method": name,
+                "label": runs["label"].iloc[0],
+                "loss": recipe.loss.name,
+                "source": recipe.loss.source,
+                "temperature_setting": ", ".join(f"{key} {setting[key]:g}" for key in setting),
+                "start": recipe.start,
+                "hidden_layers": recipe.hidden_layers,
+                "dim": recipe.dim,
+                "passes": recipe.loss.passes,
+                "than": base.name,
+                "same_temperature": recipe.temperature == base.temperature,
+                "embedded": "predictions" if predictors else "towers",
+                **traits[recipe.name],
+                "n": len(runs),
+                "gap": gap,
+                "gap_squared": runs["gap_squared"].mean(),
+                "gap_squared_low": low,
+                "gap_squared_high": high,
+                "floor": floor,
+                "closed": is_closed(gap, floor, low, high),
+                "one_cone": bool(cosine >= CONE),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _equivalent(change: np.ndarray, confidence: float) -> bool:

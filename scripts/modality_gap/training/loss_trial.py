@@ -46,30 +46,35 @@ def check_value(recipe: Recipe, value: Any, step: int) -> None:
 
 def try_losses(
     methods: Mapping[str, Recipe], pairs: Pairs, study: Mapping[str, Any], seed: int
-) -> None:
-    """Compute every loss once with its gradient. Raises InputError, one sentence that names the
-    key, for a loss that raises an error, is no finite number, or does not depend on both sides."""
+) -> dict[str, dict[str, bool]]:
+    """Compute every loss once with its gradient, and return what it is like by method: `sign_blind`
+    where y and -y are the same to it, `raw` where it sees lengths of the outputs. Raises
+    InputError, one sentence that names the key, for a loss that raises an error, is no finite
+    number, or does not depend on both sides."""
+    return {name: _try(recipe, pairs, study, seed) for name, recipe in methods.items()}
+
+
+def _try(recipe: Recipe, pairs: Pairs, study: Mapping[str, Any], seed: int) -> dict[str, bool]:
     rows = pairs.train[:TRIAL]
     a, b = pairs.a[rows], pairs.b[rows]
-    dims = a.shape[1], b.shape[1]
-    models = [
-        Towers(dims, study["hidden_layers"], study["width"], study["dim"], seed + more)
-        for more in (0, 1)
-    ]
-    for recipe in methods.values():
-        with torch.no_grad():
-            raw = models[0].raw(a, b)
-        raw_x, raw_y = (side.requires_grad_() for side in raw)
-        scale = Scale(recipe)
+    sizes = (a.shape[1], b.shape[1]), recipe.hidden_layers, study["width"], recipe.dim
+    model, other = (Towers(*sizes, seed + more) for more in (0, 1))
+    with torch.no_grad():
+        raw = model.raw(a, b)
+
+    def value(raw_x: torch.Tensor, raw_y: torch.Tensor) -> Any:
+        loss, scale = made(recipe, len(pairs.a), recipe.dim, seed), Scale(recipe)
+        if hasattr(loss, "begin"):
+            loss.begin(other)
         batch = Batch(
             *(rows, a, b, raw_x, raw_y, torch.Generator().manual_seed(seed)),
-            make_views=lambda: models[0](a, b),
-            make_teacher=(lambda: models[1](a, b)) if recipe.start == "trained" else None,
+            make_views=lambda: model(a, b),
+            make_teacher=teacher_of(recipe, loss, other, a, b),
             bias=scale.offset(),
         )
         x, y = functional.normalize(raw_x), functional.normalize(raw_y)
         try:
-            value = made(recipe, len(pairs.a), study["dim"], seed)(x, y, scale.at(0, 1), batch)
+            return loss(x, y, scale.at(0, 1), batch)
         except InputError as error:
             raise InputError(f"{recipe.key}.loss: {error}") from error
         except Exception as error:
@@ -77,12 +82,32 @@ def try_losses(
                 f"{recipe.key}.loss: {recipe.loss.source} raises {type(error).__name__} "
                 f"({error}); correct it."
             ) from error
-        check_value(recipe, value, 0)
-        if value.requires_grad:
-            value.backward()
-        for name, side in (("x", raw_x), ("y", raw_y)):
-            if side.grad is None or not side.grad.any():
-                raise InputError(
-                    f"{recipe.key}.loss: the loss has no gradient with respect to {name}; compute "
-                    "it from both sides."
-                )
+
+    sides = [side.clone().requires_grad_() for side in raw]
+    first = value(*sides)
+    check_value(recipe, first, 0)
+    if first.requires_grad:
+        first.backward()
+    for name, side in zip("xy", sides, strict=True):
+        if side.grad is None or not side.grad.any():
+            raise InputError(
+                f"{recipe.key}.loss: the loss has no gradient with respect to {name}; compute it "
+                "from both sides."
+            )
+    turned, longer = value(raw[0], -raw[1]), value(2 * raw[0], 2 * raw[1])
+    return {
+        "sign_blind": bool(torch.isclose(turned, first, rtol=1e-4)),
+        "raw": not torch.isclose(longer, first, rtol=1e-4),
+    }
+
+
+def teacher_of(
+    recipe: Recipe, loss: Any, start: Towers | None, a: torch.Tensor, b: torch.Tensor
+) -> Callable[[], tuple[torch.Tensor, torch.Tensor]] | None:
+    """What a batch calls for the vectors of a teacher: the loss's own, where it has one, or the
+    trained start of the method."""
+    if hasattr(loss, "teacher"):
+        return lambda: loss.teacher(a, b)
+    if recipe.start == "trained" and start is not None:
+        return lambda: start(a, b)
+    return None

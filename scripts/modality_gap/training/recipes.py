@@ -2,23 +2,28 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
 
 from modality_gap.errors import InputError
-from modality_gap.training.losses.own import check_settings, loss_of
+from modality_gap.training.losses.own import check_settings, loss_of, source_of
 from modality_gap.training.losses.registry import FollowUpLoss
+
+SWAPPED_STEPS = 15  # a share of swapped steps that gives fewer would never be seen
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A method of the study.
 
-    `temperature`: {"fixed": t}, {"learnt": t, "largest_scale": s} or {"from": t, "to": t}, linear
-    in the steps. `bias`: None, or the start of a learnt bias; `fixed_bias` for one that stays.
-    `start`: "scratch", or "trained" for the finished baseline of the same seed.
+    `temperature`: {"fixed": t}, {"learnt": t, "largest_scale": s, "rate": r}, {"softplus": t}, or
+    {"from": t, "to": t}, linear in the steps. `bias`: None, or the start of a learnt bias;
+    `fixed_bias` for one that stays. `start`: "scratch", or "trained" for the finished baseline of
+    the same seed. `augment`: length of the noise on the inputs. `swap`: {"kind": "hard" or "soft",
+    "share": of steps}. `shared`: both towers share all layers but the first. `grid`: the values of
+    one setting, or of the temperature, that a selection tries; `selected`: made by one.
     """
 
     name: str
@@ -29,6 +34,15 @@ class Recipe:
     bias: float | None = None
     fixed_bias: float = 0.0
     start: str = "scratch"
+    hidden_layers: int = 0
+    dim: int = 128
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    augment: float = 0.0
+    swap: dict = field(default_factory=dict)
+    shared: bool = False
+    grid: dict = field(default_factory=dict)
+    selected: bool = False
 
     @property
     def key(self) -> str:
@@ -40,48 +54,132 @@ class Recipe:
         """The loss's settings, those of the configuration first."""
         return self.loss.settings | self.settings
 
+    def identity(self) -> dict:
+        """All that determines its training runs, beside the study's own settings: JSON."""
+        left_out = ("name", "label", "loss", "grid", "selected")
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        own = {name: value for name, value in own.items() if name not in left_out}
+        return own | {"settings": self.all_settings, "loss": source_of(self.loss)}
+
 
 def recipes(study: Mapping[str, Any]) -> dict[str, Recipe]:
-    """The methods of the configuration by name. Raises InputError for an unknown loss or setting,
-    or a baseline that is not there."""
-    chosen = {}
+    """The methods of the configuration by name, then the same with other towers where `towers`
+    lists some. Raises InputError for an unknown loss or setting, a baseline that is not there, or
+    what does not fit together."""
+    chosen: dict[str, Recipe] = {}
     for name, entry in study["methods"].items():
         key = f"loss_study.methods.{name}"
         loss = loss_of(f"{key}.loss", entry["loss"])
         check_settings(f"{key}.settings", loss, entry.get("settings", {}))
-        rest = {key: value for key, value in entry.items() if key not in ("loss", "label")}
+        rest = {one: study[one] for one in ("hidden_layers", "dim")}
+        rest |= {one: value for one, value in entry.items() if one not in ("loss", "label")}
         chosen[name] = Recipe(name, entry.get("label", loss.label or name), loss, **rest)
+        _check(chosen[name], study)
     if study["baseline"] not in chosen:
         raise InputError(
             f"loss_study.baseline is {study['baseline']!r}, which is no method; name one."
         )
-    return chosen
+    other = {}
+    for towers in study.get("towers", ()):
+        layers, dim = towers["hidden_layers"], towers["dim"]
+        for name, recipe in chosen.items():
+            if "hidden_layers" not in study["methods"][name]:
+                new = f"{name}_{layers}x{dim}"
+                label = f"{recipe.label}, {layers} hidden layers, {dim} dimensions"
+                other[new] = replace(recipe, name=new, label=label, **towers)
+    return chosen | other
+
+
+def _check(recipe: Recipe, study: Mapping[str, Any]) -> None:
+    if recipe.shared and not recipe.hidden_layers:
+        raise InputError(
+            f"{recipe.key}.shared needs towers with hidden layers; give hidden_layers: 1."
+        )
+    if recipe.swap:
+        steps = budget(recipe, study)["steps"]
+        least = SWAPPED_STEPS / steps
+        if recipe.swap["share"] < least:
+            raise InputError(
+                f"{recipe.key}.swap.share is {recipe.swap['share']}, too little for {steps} steps; "
+                f"give at least {least:.3g}."
+            )
+    if recipe.grid and len(recipe.grid) != 1:
+        raise InputError(f"{recipe.key}.grid has {len(recipe.grid)} settings; give one.")
+    knob = {name for name in recipe.grid if name != "temperature"}
+    check_settings(f"{recipe.key}.grid", recipe.loss, dict.fromkeys(knob))
+
+
+def budget(recipe: Recipe, study: Mapping[str, Any]) -> dict[str, Any]:
+    """Optimiser, batches and steps of a method."""
+    chosen = dict(study["optimisation"])
+    if recipe.start == "trained":
+        chosen |= study["after_training"]
+    own = {"batch_size": recipe.batch_size, "learning_rate": recipe.learning_rate}
+    return chosen | {name: value for name, value in own.items() if value is not None}
+
+
+SAME_TRAINING = ("start", "hidden_layers", "dim", "selected")
+# What must be equal where two losses are compared, beside the towers and the start.
+SAME_BUT_LOSS = ("temperature", "batch_size", "augment", "swap", "shared")
+
+
+def compared_with(recipe: Recipe, methods: Mapping[str, Recipe], study: Mapping) -> Recipe:
+    """The method that another is compared with: of the baseline's loss, with the same towers and
+    start. For another loss it is one of the same temperature, batch size, augmentation and
+    sharing where there is one; for the baseline's own loss, the one that differs in these alone.
+    """
+    base = methods[study["baseline"]]
+
+    def like(one: Recipe, other: Recipe, names: tuple[str, ...]) -> bool:
+        return all(getattr(one, name) == getattr(other, name) for name in names)
+
+    plain = [
+        one
+        for one in methods.values()
+        if one.loss.name == base.loss.name and like(one, recipe, SAME_TRAINING)
+    ]
+    of_loss = [one for one in plain if like(one, recipe, SAME_BUT_LOSS)]
+    of_base = [one for one in plain if like(one, base, SAME_BUT_LOSS)]
+    found = of_base if recipe.loss.name == base.loss.name else of_loss or of_base
+    if recipe.selected:
+        towers = f"_{recipe.hidden_layers}x{recipe.dim}"
+        names = {f"{base.name}{more}_selected" for more in ("", towers)}
+        found = [one for one in plain if one.name in names] or found
+    return found[0] if found else base
 
 
 class Scale:
     """The logit scale and the bias of a run, with what of them is learnt."""
 
     def __init__(self, recipe: Recipe):
+        self.setting = setting = recipe.temperature
         self.recipe = recipe
-        start = recipe.temperature.get("fixed", recipe.temperature.get("learnt", 1.0))
-        self.log_scale = torch.nn.Parameter(torch.tensor(-math.log(start)))
+        self.softplus = "softplus" in setting
+        start = setting.get("softplus", setting.get("fixed", setting.get("learnt", 1.0)))
+        # What is learnt: the logarithm of the scale, or the number whose softplus it is.
+        self.learnt = torch.nn.Parameter(torch.tensor(self._inverse(1 / start)))
         self.bias = torch.nn.Parameter(torch.tensor(float(recipe.bias or 0)))
-        self.largest = math.log(recipe.temperature.get("largest_scale", 100.0))
+        self.largest = self._inverse(setting.get("largest_scale", 100.0))
+        self.rate = setting.get("rate", 1.0)
+
+    def _inverse(self, scale: float) -> float:
+        return scale + math.log(-math.expm1(-scale)) if self.softplus else math.log(scale)
 
     def learning(self) -> list[torch.nn.Parameter]:
         """The learnt ones."""
-        learnt = [self.log_scale] if "learnt" in self.recipe.temperature else []
-        return learnt + ([self.bias] if self.recipe.bias is not None else [])
+        learns = self.softplus or "learnt" in self.setting
+        return [self.learnt] * learns + ([self.bias] if self.recipe.bias is not None else [])
 
     def at(self, step: int, steps: int) -> torch.Tensor | float:
         """The logit scale at a step, counted from 0."""
-        setting = self.recipe.temperature
-        if "learnt" in setting:
-            return self.log_scale.exp()
-        if "fixed" in setting:
-            return 1 / setting["fixed"]
+        if self.softplus:
+            return torch.nn.functional.softplus(self.learnt)
+        if "learnt" in self.setting:
+            return self.learnt.exp()
+        if "fixed" in self.setting:
+            return 1 / self.setting["fixed"]
         part = step / max(1, steps - 1)
-        return 1 / (setting["from"] + (setting["to"] - setting["from"]) * part)
+        return 1 / (self.setting["from"] + (self.setting["to"] - self.setting["from"]) * part)
 
     def offset(self) -> torch.Tensor | float:
         """The bias."""
@@ -90,4 +188,4 @@ class Scale:
     @torch.no_grad()
     def clamp(self) -> None:
         """Limit a learnt scale; called after every step."""
-        self.log_scale.clamp_(max=self.largest)
+        self.learnt.clamp_(max=self.largest)

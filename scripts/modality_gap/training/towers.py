@@ -47,6 +47,11 @@ class Towers(torch.nn.Module):
         return self.first(a * a.shape[1] ** 0.5), self.second(b * b.shape[1] ** 0.5)
 
 
+def share_layers(model: Towers) -> None:
+    """Give both towers the layers of the first one, except for those that read the inputs."""
+    model.second = torch.nn.Sequential(model.second[0], *list(model.first)[1:])
+
+
 def _network(sizes: list[int], generator: torch.Generator) -> torch.nn.Sequential:
     layers = []
     for inputs, outputs in pairwise(sizes):

@@ -5,7 +5,12 @@ x, y (B, d), `logit_scale` and `batch` as in registry.py; C is x y^T.
 
 import torch
 
-from modality_gap.training.losses.parts import alignment, cross_entropy, symmetric
+from modality_gap.training.losses.parts import (
+    alignment,
+    cross_entropy,
+    symmetric,
+    with_diagonal,
+)
 from modality_gap.training.losses.registry import Batch, loss
 
 Tensor = torch.Tensor
@@ -105,4 +110,18 @@ def symile(a: Tensor, b: Tensor, c: Tensor, logit_scale: Scale) -> Tensor:
         logits = logit_scale * one @ products.T
         right = torch.arange(n) * (n + 1)
         value = value + torch.nn.functional.cross_entropy(logits, right) / 3
+    return value
+
+
+def symile_sampled(
+    a: Tensor, b: Tensor, c: Tensor, logit_scale: Scale, generator: torch.Generator
+) -> Tensor:
+    """The same with B combinations for each modality, as the released code does by default: the
+    two others shuffled, each by itself, and the true triple on the diagonal."""
+    value = torch.zeros((), dtype=a.dtype)
+    for one, two, three in ((a, b, c), (b, a, c), (c, a, b)):
+        orders = [torch.randperm(len(a), generator=generator) for _ in range(2)]
+        cosines = one @ (two[orders[0]] * three[orders[1]]).T
+        true = (one * two * three).sum(dim=1)
+        value = value + cross_entropy(logit_scale * with_diagonal(cosines, true)) / 3
     return value

@@ -1,9 +1,14 @@
 """Losses by the name that the configuration gives: those of the project and those in files of the
 user's."""
 
+import hashlib
 import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any
 
-from modality_gap.config.own_functions import own_function
+from modality_gap.config.own_functions import file_of, own_function
 from modality_gap.errors import InputError
 from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
 from modality_gap.training.losses.registry import FollowUpLoss
@@ -34,3 +39,23 @@ def check_settings(key: str, loss: FollowUpLoss, settings: dict) -> None:
         if name not in known:
             there = f"give one of {', '.join(known)}" if known else "remove it"
             raise InputError(f"{key}.{name}: the loss has no such setting; {there}.")
+
+
+def source_of(loss: FollowUpLoss) -> str:
+    """Digest of the source of a loss and of the functions of the project that it names, directly or
+    through others; of a file of the user's, of the whole file."""
+    path = file_of(loss.name)
+    if path:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    found: dict[str, str] = {}
+    todo: list[Any] = [loss.of]
+    while todo:
+        one = todo.pop()
+        place = f"{one.__module__}.{one.__qualname__}"
+        if place not in found:
+            found[place] = inspect.getsource(one)
+            there = vars(sys.modules[one.__module__])
+            names = there.keys() & set(re.findall(r"\w+", found[place]))
+            functions = (there[name] for name in names if inspect.isfunction(there[name]))
+            todo += [of for of in functions if of.__module__.startswith("modality_gap.")]
+    return hashlib.sha256("\n".join(found[place] for place in sorted(found)).encode()).hexdigest()

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from modality_gap.errors import InputError
 from modality_gap.training.losses.registry import Batch, loss
 
 Tensor = torch.Tensor
@@ -69,8 +70,7 @@ class ISogCLR:
 @loss("slap", "no negatives", "SLAP (2506.17815)", passes=2)
 class Slap:
     """A predictor of each modality guesses the vectors that moving averages of both towers give.
-    What the method embeds are the predictions. `averages` returns both towers' vectors under their
-    moving averages; the training loop sets it and calls `after_step`."""
+    What the method embeds are the predictions."""
 
     def __init__(self, items: int, dim: int, seed: int, part: float = 0.5, rate: float = 0.995):
         self.part, self.rate = part, rate
@@ -94,17 +94,28 @@ class Slap:
         )
         return q_x, q_y
 
+    def begin(self, model: nn.Module) -> None:
+        """Start the averages from the towers."""
+        self.average = copy.deepcopy(model)
+
+    def teacher(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """The vectors of frozen inputs under the averages of both towers."""
+        if self.average is None:
+            raise InputError("the averages have not begun; call begin first.")
+        return self.average(a, b)
+
     def after_step(self, model: nn.Module) -> None:
         """Move the averages of the towers a step towards them."""
         if self.average is None:
-            self.average = copy.deepcopy(model)
+            self.begin(model)
+            return
         with torch.no_grad():
             for old, new in zip(self.average.parameters(), model.parameters(), strict=True):
                 old.lerp_(new, 1 - self.rate)
 
     def __call__(self, x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
         q_x, q_y = self.embed(x, y)
-        target_x, target_y = batch.teacher if batch.make_teacher else (x.detach(), y.detach())
+        target_x, target_y = batch.teacher
         across = 2 - (q_x * target_y).sum(dim=1) - (q_y * target_x).sum(dim=1)
         inside = 2 - (q_x * target_x).sum(dim=1) - (q_y * target_y).sum(dim=1)
         return (self.part * across + (1 - self.part) * inside).mean()

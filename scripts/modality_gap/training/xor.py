@@ -1,0 +1,72 @@
+"""Three bits, the third of which is the exclusive or of two others: no two of them say anything of
+each other, and a loss of pairs has nothing to learn. Source: Symile (2411.01053)."""
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional
+
+from modality_gap.training.losses.beside import symile_sampled
+from modality_gap.training.losses.parts import symmetric
+
+STEPS, BATCH, DIM, RATE, SCALE = 300, 128, 16, 0.01, 1 / 0.07
+EVERY = torch.tensor([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]])  # a, b and a xor b
+
+
+def pairwise(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, scale: float) -> torch.Tensor:
+    """The mean of CLIP's loss over the three pairs of modalities (B, d)."""
+    pairs = ((a, b), (a, c), (b, c))
+    return torch.stack([symmetric(scale * one @ other.T) for one, other in pairs]).mean()
+
+
+def embedded(encoders: torch.nn.ModuleList, bits: torch.Tensor) -> list[torch.Tensor]:
+    """Unit vectors (n, DIM) of each of three bits (n, 3), which an encoder sees as -1 or 1."""
+    sides = (2.0 * bits - 1).T[..., None]
+    return [
+        functional.normalize(encoder(side), dim=1)
+        for encoder, side in zip(encoders, sides, strict=True)
+    ]
+
+
+def accuracy(encoders: torch.nn.ModuleList, loss: str) -> float:
+    """Share of the four cases in which a is found from b and c: the better of the scores of both
+    values of a. Equal scores count as half."""
+    right = 0.0
+    with torch.no_grad():
+        _, b, c = embedded(encoders, EVERY)
+        values = embedded(encoders, torch.tensor([[0, 0, 0], [1, 1, 1]]))[0]
+        scores = (b * c if loss == "symile" else b + c) @ values.T
+        for row, answer in zip(scores.double(), EVERY[:, 0], strict=True):
+            difference = float(row[answer] - row[1 - answer])
+            right += 0.5 if abs(difference) < 1e-6 else float(difference > 0)
+    return right / len(EVERY)
+
+
+def train_xor(loss: str, seed: int) -> float:
+    """The accuracy after training linear encoders of the three bits with `symile` or `pairwise`."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        encoders = torch.nn.ModuleList(torch.nn.Linear(1, DIM) for _ in range(3))
+    optimiser = torch.optim.AdamW(encoders.parameters(), lr=RATE)
+    for _ in range(STEPS):
+        rows = EVERY[torch.randint(len(EVERY), (BATCH,), generator=generator)]
+        optimiser.zero_grad()
+        a, b, c = embedded(encoders, rows)
+        if loss == "symile":
+            value = symile_sampled(a, b, c, SCALE, generator)
+        else:
+            value = pairwise(a, b, c, SCALE)
+        value.backward()
+        optimiser.step()
+    return accuracy(encoders, loss)
+
+
+def xor_table(seeds: range) -> pd.DataFrame:
+    """The accuracy of both losses by seed: loss, seed, accuracy, chance."""
+    rows = [
+        {"loss": loss, "seed": seed, "accuracy": train_xor(loss, seed), "chance": 0.5}
+        for loss in ("symile", "pairwise")
+        for seed in seeds
+    ]
+    return pd.DataFrame(rows).astype({"accuracy": np.float64})
