@@ -131,6 +131,16 @@ def test_a_file_without_labels_is_refused(tmp_path):
         imported(tmp_path, "a.npy", "a.npy", labels="labels")
 
 
+def test_labels_of_another_file_join_those_of_the_vectors(tmp_path):
+    parquet(tmp_path / "a.parquet", vector=vectors(A), named=["old"] * N, own=range(N))
+    np.save(tmp_path / "b.npy", B)
+    parquet(tmp_path / "labels.parquet", named=IDS)
+    image, text = imported(tmp_path, "a.parquet", "b.npy", labels="labels.parquet")
+    assert image.column_names == ["item_id", "vector", "named", "own"]
+    assert image["own"].to_pylist() == list(range(N))
+    assert image["named"].to_pylist() == text["named"].to_pylist() == IDS
+
+
 # --- ids ------------------------------------------------------------------------------------------
 
 

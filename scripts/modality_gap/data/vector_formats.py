@@ -84,25 +84,31 @@ def open_labels(path: str) -> pa.Table:
 
 
 def with_labels(source: Source, path: str) -> Source:
-    """A Source with the columns of another file beside it, row by row.
+    """A Source with the columns of another file beside its own, row by row. A column that both
+    have is that of the file.
 
     Raises InputError if that has another number of rows.
     """
+    import pyarrow as pa
+
     table = open_labels(path)
     if len(table) != source.items or source.counts is not None:
         raise InputError(
             f"{path}: {len(table)} rows, but {source.path} has {source.vectors} vectors; give "
             "one row for each."
         )
+    own = [field for field in source.label_types or () if field.name not in table.column_names]
+    kinds = pa.schema([*table.schema.remove_metadata(), *own])
 
     def batches() -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
         start = 0
-        for vectors, _ in source.batches():
-            here = table.slice(start, len(vectors)).combine_chunks().to_batches()
-            yield vectors, here[0]
+        for vectors, labels in source.batches():
+            here = table.slice(start, len(vectors)).combine_chunks().to_batches()[0]
+            columns = [*here.columns, *(labels[one.name] for one in own if labels is not None)]
+            yield vectors, pa.RecordBatch.from_arrays(columns, schema=kinds)
             start += len(vectors)
 
-    return replace(source, batches=batches, label_types=table.schema.remove_metadata())
+    return replace(source, batches=batches, label_types=kinds)
 
 
 def numbers_of(stems: list[str]) -> list[tuple[int, ...]]:

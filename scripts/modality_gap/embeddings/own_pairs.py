@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modality_gap.config.rows import OF_ITEM
 from modality_gap.data.tiles import TILE
@@ -124,11 +125,13 @@ def _keys(
     known = a.ids if a.ids is not None else b.ids
     if known is None:
         numbers = np.arange(1 + max(of.max() for of in repeats))
-        known = pa.chunked_array([pa.array([f"{row:06d}" for row in numbers], pa.large_string())])
+        written = pc.utf8_lpad(pa.array(numbers).cast(pa.large_string()), 6, "0")
+        known = pa.chunked_array([written])
         return [known.take(pa.array(of)) for of in repeats], (repeats[0], repeats[1])
     print("one file has no ids: row i of both is pair i", file=sys.stderr)
+    hashes = _hashes(known)
     ids = [known.take(pa.array(of)) for of in repeats]
-    return ids, (_hashes(ids[0]), _hashes(ids[1]))
+    return ids, (hashes[repeats[0]], hashes[repeats[1]])
 
 
 def _repeats(source: Source) -> np.ndarray:
