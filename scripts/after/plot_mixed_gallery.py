@@ -20,7 +20,7 @@ STYLES = {
     "other_first": (MUTED, ":", "control: other first"),
 }
 MARKS = "osD^v"
-LABELLED = 0.4  # the share at which lines have their labels
+TICKS = [0, 0.25, 0.5, 0.75, 1]
 
 methods = pd.read_csv(snakemake.input.methods)
 names = sets_in_order(methods)
@@ -30,31 +30,31 @@ sets = snakemake.params.sets
 def draw_curves(ax: Axes, name: str) -> None:
     curves = mixed_curves(methods, name)
     shown = [one for one in STYLES if one in curves]
-    at = curves.index[(curves.index - LABELLED).to_series().abs().argmin()]
-    places = spread([curves.loc[at, one] for one in shown], 0.085)
+    places = spread([curves[one].tail(3).mean() for one in shown], 0.09)
     for one, place in zip(shown, places, strict=True):
         color, dashes, words = STYLES[one]
         ax.plot(curves.index, curves[one], color=color, ls=dashes)
-        # Just above its own line, or below it: that of the shift is close to the next one.
-        away = -10 if one == "shift" else 9
-        label_line(ax, words, (at, place), color, xytext=(0, away), ha="center")
-    ax.set(xlim=(0, 1), ylim=(-0.03, 1.12), xlabel="share of the other modality")
+        label_line(ax, words, (1, place), color)
+    ax.set_xticks(TICKS)
+    ax.set(xlim=(0, 1.5), ylim=(-0.03, 1.25), xlabel="share of the other modality")
+    ax.set_yticks(TICKS)
+    ax.spines["bottom"].set_bounds(0, 1)
 
 
 def draw_forms(ax: Axes, name: str) -> None:
     table = by_form(methods, name)
     shown = [one for one in STYLES if one in table.index]
-    for place, form in enumerate(FORMS):
-        for number, one in enumerate(shown):
-            color = STYLES[one][0]
-            at = place + 0.13 * (number - (len(shown) - 1) / 2)
-            ax.plot(at, table.loc[one, form], MARKS[number], ms=7, color=color)
-    ax.set_xticks(range(len(FORMS)), [f"wanted: {form}" for form in FORMS])
-    ax.set(ylim=(-0.03, 1.12))
-    for number, one in enumerate(shown):
+    places = spread([table.loc[one, FORMS[-1]] for one in shown], 0.09)
+    last = len(FORMS) - 1
+    for number, (one, place) in enumerate(zip(shown, places, strict=True)):
         color, _, words = STYLES[one]
-        ax.text(0.02 + 0.34 * (number % 3), 0.98 - 0.09 * (number // 3), words, color=color,
-                fontsize="small", transform=ax.transAxes, va="top")  # fmt: skip
+        step = 0.13 * (number - (len(shown) - 1) / 2)
+        for at, form in enumerate(FORMS):
+            ax.plot(at + step, table.loc[one, form], MARKS[number], ms=7, color=color)
+        label_line(ax, words, (last + 0.35, place), color)
+    ax.set_xticks(range(len(FORMS)), [f"wanted:\n{form}" for form in FORMS])
+    ax.set(xlim=(-0.5, last + 1.5), ylim=(-0.03, 1.25))
+    ax.set_yticks(TICKS)
 
 
 def draw(layout: Layout) -> Figure:
