@@ -15,7 +15,9 @@ from modality_gap.figures.style import Layout, plain, save, spread
 runs = pd.read_csv(snakemake.input.runs)
 methods = pd.read_csv(snakemake.input.summary, index_col="method")
 params = snakemake.params
-temperatures = methods[methods.index.isin(params.family)].sort_values("temperature")
+temperatures = methods[methods.index.isin(params.family)].sort_values(
+    ["temperature", "gap"], ascending=[True, False]
+)
 
 
 def color_of(name: str) -> str:

@@ -90,9 +90,11 @@ def agreement_sentences(ordered: pd.DataFrame) -> list[str]:
     alike, against = ranked[ranked["tau"] >= 0.5], ranked[ranked["tau"] <= 0]
     sentences = []
     if len(alike):
-        sentences.append(f"Ordering the sets much as recall@1 does (Kendall's τ): {of(alike)}.")
+        sentences.append(
+            f"Measures that order the sets as recall@1 does (Kendall's τ): {of(alike)}."
+        )
     if len(against):
-        sentences.append(f"Not, or the other way: {of(against)}.")
+        sentences.append(f"Measures that do not, or reverse the order: {of(against)}.")
     n = int(ordered["sets"].max())
     where = f"Over {count(n, 'set')}, trained and untrained; τ has no interval here."
     return [*sentences, where] if sentences else []
