@@ -821,7 +821,7 @@ def p_value_row(row, shifts, confidence):
         "difference": q - p,
         "difference_low": q - p - z * error,
         "difference_high": q - p + z * error,
-        "p_published": row["p_value"],
+        "p_published": row.get("p_value"),
         "p_recomputed": again,
         "shifts": shifts,
         "p_corrected": min(1, shifts * again),

@@ -318,7 +318,7 @@ def test_report_lists_and_draws_every_result(small_run, visit):
         ("Supplement", 7),
         ("Beyond the paper", 5),
         ("Claims", 1),
-        ("The pages", 5),
+        ("The pages", 6),
         ("Figure 1", 1),
     ):
         page.reload(wait_until="load")
