@@ -24,7 +24,8 @@ NOT_IN_THE_PAPER = {
     "write_pairs_page",
     "fetch_model",
     "make_emoji_dataset", "make_digits_dataset", "train_clip", "project_embeddings",
-    "train_losses_part", "train_xor", "import_files", "plot_sigmoid_loss", "extract_shard", "merge_shards",
+    "train_losses_part", "train_xor",
+    "import_files", "plot_sigmoid_loss", "extract_shard", "merge_shards",
 }  # fmt: skip
 
 
