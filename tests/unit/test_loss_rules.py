@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy.special import logsumexp
+from small_study import STUDY, small_pairs
 
 from modality_gap.config.load import load_yaml
 from modality_gap.errors import InputError
@@ -23,27 +24,6 @@ from modality_gap.training.recipes import Scale, compared_with, recipes
 from modality_gap.training.towers import Towers, share_layers
 from modality_gap.training.xor import EVERY, xor_table
 
-STUDY = {
-    "baseline": "clip",
-    "seeds": 2,
-    "hidden_layers": 0,
-    "width": 8,
-    "dim": 6,
-    "optimisation": {
-        "optimiser": "adamw",
-        "betas": [0.9, 0.98],
-        "epsilon": 1e-6,
-        "weight_decay": 0.1,
-        "batch_size": 16,
-        "learning_rate": 0.01,
-        "steps": 4,
-        "warmup": 2,
-        "decay": "cosine",
-        "record_every": 2,
-    },
-    "after_training": {"steps": 2},
-}
-
 
 def study(**methods) -> dict:
     return {**STUDY, "methods": {"clip": {"loss": "clip"}, **methods}}
@@ -51,11 +31,7 @@ def study(**methods) -> dict:
 
 @pytest.fixture(scope="module")
 def pairs():
-    generator = torch.Generator().manual_seed(0)
-    shared = torch.randn(40, 5, generator=generator)
-    sides = [shared @ torch.randn(5, d, generator=generator) for d in (8, 7)]
-    sides = [torch.nn.functional.normalize(side, dim=1) for side in sides]
-    return Pairs(*sides, torch.arange(28), torch.arange(28, 40))
+    return small_pairs()
 
 
 class AsGiven(torch.nn.Module):

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 import yaml
+from small_study import STUDY, small_pairs
 
 from modality_gap.config.faults import faults_of
 from modality_gap.config.load import load_yaml
@@ -17,38 +17,12 @@ from modality_gap.errors import InputError
 from modality_gap.losses import main
 from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.loss_tables import differences
-from modality_gap.training.pairs import Pairs
 from modality_gap.training.recipes import recipes
-
-STUDY = {
-    "baseline": "clip",
-    "seeds": 2,
-    "hidden_layers": 0,
-    "width": 8,
-    "dim": 6,
-    "optimisation": {
-        "optimiser": "adamw",
-        "betas": [0.9, 0.98],
-        "epsilon": 1e-6,
-        "weight_decay": 0.1,
-        "batch_size": 16,
-        "learning_rate": 0.01,
-        "steps": 4,
-        "warmup": 2,
-        "decay": "cosine",
-        "record_every": 2,
-    },
-    "after_training": {"steps": 2},
-}
 
 
 @pytest.fixture(scope="module")
 def pairs():
-    generator = torch.Generator().manual_seed(0)
-    shared = torch.randn(40, 5, generator=generator)
-    sides = [shared @ torch.randn(5, d, generator=generator) for d in (8, 7)]
-    sides = [torch.nn.functional.normalize(side, dim=1) for side in sides]
-    return Pairs(*sides, torch.arange(28), torch.arange(28, 40))
+    return small_pairs()
 
 
 @pytest.fixture(scope="module")
