@@ -269,6 +269,8 @@ def test_geometry_of_what_a_map_leaves_against_plain_numpy(pairs):
         ]
         kept.append(len(own[0] & own[1]) / 10)
     assert found["neighbours_kept_x"] == pytest.approx(np.mean(kept))
+    both = [[set(np.argsort(-(v @ v[i]))[1:11]) for v in moved] for i in range(n)]
+    assert found["mutual_knn"] == pytest.approx(np.mean([len(p & q) / 10 for p, q in both]))
     assert geometry(METHODS["none"].fitted(x, y), a, b)["separability"] == 1 > found["separability"]
 
 
@@ -449,7 +451,7 @@ def test_measures_of_one_cloud_twice():
     assert values["kendall_distance"] == pytest.approx(0)
     assert values["volume"] == pytest.approx(0, abs=1e-7)
     assert values["partner_cosine"] == pytest.approx(1)
-    assert values["itr_x"] * values["tir_x"] == pytest.approx(1, rel=0.05)
+    assert values["itr"] == values["tir"] < 1  # an item's own copy is of the other modality
 
 
 def test_measures_of_unrelated_clouds_are_at_chance():
@@ -461,6 +463,19 @@ def test_measures_of_unrelated_clouds_are_at_chance():
     assert table.loc["cka_unbiased", "value"] == pytest.approx(0, abs=0.02)
     assert table.loc["kendall_distance", "value"] == pytest.approx(0.5, abs=0.01)
     assert table.loc["cka", "value"] > 0.1  # the biased one is not
+    for one in ("cka", "cka_rbf"):
+        assert table.loc[one, "value"] == pytest.approx(table.loc[one, "chance"], rel=0.1)
+    for one, within in (("own_first_x", 0.1), ("other_share10_y", 0.05), ("imr", 0.25)):
+        assert table.loc[one, "value"] == pytest.approx(table.loc[one, "chance"], abs=within)
+
+
+def test_chance_of_the_biased_alignment_is_that_of_random_pairs():
+    x, y = cloud(12, 6, 3)
+    k, m = structure.rbf_kernel(x), y @ y.T
+    orders = [np.random.default_rng(seed).permutation(12) for seed in range(3000)]
+    found = [structure.cka(k, m[np.ix_(order, order)])[0] for order in orders]
+    error = np.std(found) / np.sqrt(len(found))
+    assert structure.cka_by_chance(k, m) == pytest.approx(np.mean(found), abs=4 * error)
 
 
 def test_frechet_distance_against_the_matrix_root():
@@ -545,7 +560,9 @@ def test_few_coordinates_of_a_planted_gap():
     y[:, 11] += 2
     x, y = unit(x), unit(y)
     values = values_of(x, y)
-    assert values["two_separate"] == 1
+    assert values["two_separate"] == values["two_separability"] == 1
+    ahead = unit(x + 9 * np.eye(20)[0]), unit(y + 9 * np.eye(20)[0])  # one largest coordinate
+    assert values_of(*ahead)["two_separate"] == 0.5
     assert values["share_2"] > 0.99
     assert values["gap_without_2"] < 0.3 < values["gap_without_1"]
 
@@ -568,7 +585,10 @@ def test_counts_of_a_mixed_gallery_by_hand():
     y = unit(np.array([[0, 0.1, 1.0], [0.1, 0, 1.0], [0, 1.0, 0.1]]))
     values = FOLLOW_UP_MEASURES["own_nearest"].of(x, y)
     assert values["own_first_x"] == pytest.approx(2 / 3)
-    assert values["imr_x"] == pytest.approx((2 + 2 + 1) / 3)
+    assert values["imr"] == pytest.approx((2 + 2 + 1) / 3)
+    own = [max(y[i] @ y[j] for j in range(3) if j != i) for i in range(3)]
+    ratios = [own[i] / max(y[i] @ x[j] for j in range(3)) for i in range(3)]
+    assert values["tir"] == pytest.approx(np.mean(ratios))
 
 
 def test_intervals_of_smooth_measures_cover():

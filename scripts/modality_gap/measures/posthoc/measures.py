@@ -13,6 +13,7 @@ import numpy as np
 from modality_gap.measures.gap import mean_cosine, relative_gap
 from modality_gap.measures.posthoc.ranks import partner_ranks
 from modality_gap.measures.posthoc.registry import unit
+from modality_gap.measures.posthoc.tasks import separability_of_halves
 
 Values = Mapping[str, float]
 FEW = (1, 2, 5, 10, 20)  # of the gap's largest coordinates
@@ -23,14 +24,15 @@ GROUP = 100  # pairs, in file order, in C3's groups
 @dataclass(frozen=True)
 class FollowUpMeasure:
     """`of(x, y)` returns values by name, and `chance(n, d)` what some of them are for unrelated or
-    random vectors. `smooth`: a function of means, so that leaving out groups of pairs gives an
-    interval."""
+    random vectors, `chance_of(x, y)` what it is for these vectors in random pairs. `smooth`: a
+    function of means, so that leaving out groups of pairs gives an interval."""
 
     name: str
     label: str
     source: str
     of: Callable[[np.ndarray, np.ndarray], Values]
     chance: Callable[[int, int], Values]
+    chance_of: Callable[[np.ndarray, np.ndarray], Values]
     smooth: bool
 
 
@@ -42,12 +44,15 @@ def measure(
     label: str,
     source: str,
     chance: Callable[[int, int], Values] = lambda n, d: {},
+    chance_of: Callable[[np.ndarray, np.ndarray], Values] = lambda x, y: {},
     smooth: bool = False,
 ) -> Callable[[Callable[..., Values]], Callable[..., Values]]:
     """Decorator: register a function of x and y under a name."""
 
     def register(of: Callable[..., Values]) -> Callable[..., Values]:
-        FOLLOW_UP_MEASURES[name] = FollowUpMeasure(name, label, source, of, chance, smooth)
+        FOLLOW_UP_MEASURES[name] = FollowUpMeasure(
+            name, label, source, of, chance, chance_of, smooth
+        )
         return of
 
     return register
@@ -72,14 +77,26 @@ def kind_moments(x: np.ndarray, y: np.ndarray) -> Values:
     return values | {"partner_cosine": partner, "ranking_bias": bias}
 
 
-@measure("own_nearest", "nearest item of the own modality", "2505.03703")
+def _chance_of_counts(n: int, d: int) -> Values:
+    # Of the 2 n - 1 other items n are of the other modality; before the first of them stand on
+    # average (n - 1) / (n + 1) of the n - 1 own ones.
+    own, first = (n - 1) / (2 * n - 1), 1 + (n - 1) / (n + 1)
+    values = {f"own_first_{side}": own for side in "xy"}
+    values |= {f"other_share10_{side}": 1 - own for side in "xy"}
+    return values | {"imr": first, "tmr": first}
+
+
+@measure("own_nearest", "nearest item of the own modality", "2505.03703", _chance_of_counts)
 def mixed_counts(x: np.ndarray, y: np.ndarray) -> Values:
     """S8, of queries x and y in a gallery of all other items: share whose nearest item is of the
-    own modality; mean of the nearest cosine of the own over that of the other modality (`itr`) and
-    its inverse (`tir`); 1 + how many items of the own modality come before the first of the other
-    (`imr`, at most n); share of the other modality in the first 10."""
+    own modality; mean of the nearest cosine of the own over that of the other modality (`itr` of
+    queries x, `tir` of y); 1 + how many items of the own modality come before the first of the
+    other (`imr` and `tmr`, at most n); share of the other modality in the first 10."""
     values: dict[str, float] = {}
-    for name, own, across in (("x", x @ x.T, x @ y.T), ("y", y @ y.T, y @ x.T)):
+    for name, ratio, rank, own, across in (
+        ("x", "itr", "imr", x @ x.T, x @ y.T),
+        ("y", "tir", "tmr", y @ y.T, y @ x.T),
+    ):
         n = len(own)
         own = own.copy()
         np.fill_diagonal(own, -np.inf)
@@ -87,9 +104,8 @@ def mixed_counts(x: np.ndarray, y: np.ndarray) -> Values:
         first = np.argsort(-np.concatenate([across, own], axis=1), axis=1, kind="stable")
         values |= {
             f"own_first_{name}": float((best_own > best_other).mean()),
-            f"itr_{name}": float((best_own / best_other).mean()),
-            f"tir_{name}": float((best_other / best_own).mean()),
-            f"imr_{name}": float(1 + (own > best_other[:, None]).sum(axis=1).mean()),
+            ratio: float((best_own / best_other).mean()),
+            rank: float(1 + (own > best_other[:, None]).sum(axis=1).mean()),
             f"other_share10_{name}": float((first[:, :NEIGHBOURS] < n).mean()),
         }
     return values
@@ -98,16 +114,19 @@ def mixed_counts(x: np.ndarray, y: np.ndarray) -> Values:
 @measure("few_dimensions", "few coordinates", "2404.07983")
 def few_dimensions(x: np.ndarray, y: np.ndarray) -> Values:
     """S2: share of the squared gap in its k largest coordinates; share of vectors that the larger
-    of the coordinates (argmax of mean x, argmax of mean y) assigns to the right modality; gap,
-    relative gap and recall at 1 both ways when the k largest are left out. Not invariant to a
-    rotation."""
+    of the coordinates (argmax of mean x, argmax of mean y) assigns to the right modality, half
+    where they are one, and separability by these two alone; gap, relative gap and recall at 1 both
+    ways when the k largest are left out. Not invariant to a rotation."""
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
     difference = mean_x - mean_y
     order = np.argsort(-np.abs(difference), kind="stable")
     squares = difference[order] ** 2
     i, j = int(mean_x.argmax()), int(mean_y.argmax())
-    right = np.concatenate([x[:, i] > x[:, j], y[:, j] > y[:, i]])
-    values = {"two_separate": float(right.mean())}
+    lead = np.concatenate([x[:, i] - x[:, j], y[:, j] - y[:, i]])
+    values = {
+        "two_separate": float(((lead > 0) + (lead == 0) / 2).mean()),
+        "two_separability": separability_of_halves(x[:, [i, j]], y[:, [i, j]]),
+    }
     for k in FEW:
         keep = np.ones(x.shape[1])
         keep[order[:k]] = 0

@@ -12,7 +12,7 @@ from modality_gap.measures.posthoc.measures import (
     measure,
 )
 from modality_gap.measures.posthoc.registry import unit
-from modality_gap.measures.posthoc.tasks import nearest
+from modality_gap.measures.posthoc.tasks import mutual_neighbours
 
 PLATONIC = "Platonic Representation (2405.07987)"
 
@@ -21,6 +21,7 @@ def _chance_of_structure(n: int, d: int) -> Values:
     return {
         "mutual_knn": min(NEIGHBOURS, n - 1) / (n - 1),
         "cka_unbiased": 0.0,
+        "cka_rbf_unbiased": 0.0,
         "kendall_distance": 0.5,
     }
 
@@ -50,6 +51,21 @@ def cka(k: np.ndarray, m: np.ndarray) -> tuple[float, float]:
     return float(biased), hsic_unbiased(k, m) / float(np.sqrt(own))
 
 
+def cka_by_chance(k: np.ndarray, m: np.ndarray) -> float:
+    """The biased alignment of two kernels (n, n) that pairs in random order have on average: tr K'
+    tr M' / ((n - 1) |K'| |M'|) of the centred kernels K', M'. It is far from 0 where n is small."""
+    of_k, of_m = centred_kernel(k), centred_kernel(m)
+    lengths = np.linalg.norm(of_k) * np.linalg.norm(of_m)
+    return float(np.trace(of_k) * np.trace(of_m) / ((len(k) - 1) * lengths))
+
+
+def _chance_of_kernels(x: np.ndarray, y: np.ndarray) -> Values:
+    return {
+        "cka": cka_by_chance(x @ x.T, y @ y.T),
+        "cka_rbf": cka_by_chance(rbf_kernel(x), rbf_kernel(y)),
+    }
+
+
 def rbf_kernel(rows: np.ndarray) -> np.ndarray:
     """exp(-|x_i - x_j|^2 / (2 s^2)), s^2 half the median squared distance of different rows."""
     squares = np.maximum(0, 2 - 2 * rows @ rows.T)
@@ -68,20 +84,15 @@ def kendall_distance(k: np.ndarray, m: np.ndarray) -> float:
     return float((1 - np.mean(taus)) / 2)
 
 
-@measure("structure", "structure shared", PLATONIC, _chance_of_structure)
+@measure("structure", "structure shared", PLATONIC, _chance_of_structure, _chance_of_kernels)
 def structure(x: np.ndarray, y: np.ndarray) -> Values:
     """S7: share of the 10 nearest neighbours that an item has in both modalities; linear and RBF
     centred kernel alignment; Kendall distance. For n > 3."""
     own_x, own_y = x @ x.T, y @ y.T
-    k = min(NEIGHBOURS, len(x) - 1)
-    shared = [
-        len(np.intersect1d(*pair)) / k
-        for pair in zip(nearest(own_x, k), nearest(own_y, k), strict=True)
-    ]
     biased, unbiased = cka(own_x, own_y)
     rbf, rbf_unbiased = cka(rbf_kernel(x), rbf_kernel(y))
     return {
-        "mutual_knn": float(np.mean(shared)),
+        "mutual_knn": mutual_neighbours(own_x, own_y),
         "cka": biased,
         "cka_unbiased": unbiased,
         "cka_rbf": rbf,

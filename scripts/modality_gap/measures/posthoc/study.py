@@ -13,7 +13,7 @@ from modality_gap.errors import InputError
 from modality_gap.measures.intervals import jackknife_interval, t_interval
 from modality_gap.measures.posthoc.measures import FOLLOW_UP_MEASURES, FollowUpMeasure
 from modality_gap.measures.posthoc.ranks import LEAST_RECALL, partner_ranks
-from modality_gap.measures.posthoc.registry import ACROSS, Fitted, Maps, Method
+from modality_gap.measures.posthoc.registry import ACROSS, Fitted, Maps, Method, unit
 from modality_gap.measures.posthoc.tasks import (
     cross_modal,
     directions,
@@ -122,8 +122,9 @@ def _short(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[tuple[str, str,
             tasks["T2a"] = mixed_gallery(one)
         rows += [(task, one.name, *item) for task, of in tasks.items() for item in of.items()]
     if isinstance(fitted, Maps):
-        difference = fitted.vectors("x", a).mean(axis=0) - fitted.vectors("y", b).mean(axis=0)
-        rows.append(("T6", "both", "gap", float(np.linalg.norm(difference))))
+        moved = unit(fitted.vectors("x", a)), unit(fitted.vectors("y", b))
+        gap = np.linalg.norm(moved[0].mean(axis=0) - moved[1].mean(axis=0))
+        rows.append(("T6", "both", "gap", float(gap)))
     return rows
 
 
@@ -199,7 +200,7 @@ def measured(
     rows = []
     for measure in measures.values():
         values = measure.of(x, y)
-        chance = measure.chance(n, d)
+        chance = {**measure.chance(n, d), **measure.chance_of(x, y)}
         ends = {}
         if measure.smooth:
             without = [measure.of(x[groups != g], y[groups != g]) for g in range(groups.max() + 1)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from modality_gap.measures.gap import mean_cosine, relative_gap
 from modality_gap.measures.posthoc.ranks import beats, ndcg10, partner_ranks, ranks_of
-from modality_gap.measures.posthoc.registry import Fitted, Maps
+from modality_gap.measures.posthoc.registry import Fitted, Maps, unit
 
 NEIGHBOURS = 10
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
@@ -122,14 +122,16 @@ def expected(
 
 def neighbours_kept(fitted: Maps, side: str, rows: np.ndarray) -> float:
     """Share of each item's 10 nearest neighbours of its own modality that a map keeps, mean."""
-    n = len(rows)
-    k = min(NEIGHBOURS, n - 1)
-    before = nearest(rows @ rows.T, k)
     moved = fitted.vectors(side, rows)
-    after = nearest(moved @ moved.T, k)
-    return float(
-        np.mean([len(np.intersect1d(*pair)) / k for pair in zip(before, after, strict=True)])
-    )
+    return mutual_neighbours(rows @ rows.T, moved @ moved.T)
+
+
+def mutual_neighbours(own_x: np.ndarray, own_y: np.ndarray) -> float:
+    """Share of the 10 nearest neighbours that an item has in both modalities, mean, of the cosines
+    (n, n) within each."""
+    k = min(NEIGHBOURS, len(own_x) - 1)
+    pairs = zip(nearest(own_x, k), nearest(own_y, k), strict=True)
+    return float(np.mean([len(np.intersect1d(*pair)) / k for pair in pairs]))
 
 
 def nearest(scores: np.ndarray, k: int) -> np.ndarray:
@@ -151,32 +153,38 @@ def hub_skewness(scores: np.ndarray, k: int = NEIGHBOURS) -> float:
 
 def geometry(fitted: Maps, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
     """T6, of the moved scored pairs: gap, squared gap without bias, relative gap, cosine of
-    partners, separability (first half of the pairs fits, the second scores), and of each modality
-    the share of neighbours kept. Lengths are of unit vectors, so a method without normalising is
-    measured on unit vectors too."""
-    from sklearn.linear_model import LogisticRegression
-
-    from modality_gap.measures.posthoc.registry import unit
-
+    partners, separability (first half of the pairs fits, the second scores), share of the 10
+    nearest neighbours that an item has in both modalities, and of each modality the share of
+    neighbours kept. Lengths are of unit vectors, so a method without normalising is measured on
+    unit vectors too."""
     x, y = unit(fitted.vectors("x", a)), unit(fitted.vectors("y", b))
     n = len(x)
     difference = x - y
     mean = difference.mean(axis=0)
     spread = ((difference - mean) ** 2).sum() / (n - 1)
     partners = (difference**2).sum(axis=1).mean() / 2
-    half = n // 2
-    rows, of = np.concatenate([x, y]), np.repeat([0, 1], n)
-    fits = np.tile(np.arange(n) < half, 2)
-    model = LogisticRegression(max_iter=1000).fit(rows[fits], of[fits])
     return {
         "gap": float(np.linalg.norm(mean)),
         "gap_squared": float(mean @ mean - spread / n),
         "relative_gap": float(relative_gap(partners, (mean_cosine(x) + mean_cosine(y)) / 2)),
         "partner_cosine": float((x * y).sum(axis=1).mean()),
-        "separability": float(model.score(rows[~fits], of[~fits])),
+        "separability": separability_of_halves(x, y),
+        "mutual_knn": mutual_neighbours(x @ x.T, y @ y.T),
         "neighbours_kept_x": neighbours_kept(fitted, "x", a),
         "neighbours_kept_y": neighbours_kept(fitted, "y", b),
     }
+
+
+def separability_of_halves(x: np.ndarray, y: np.ndarray) -> float:
+    """Share of the second half of pairs x, y (n, d) that a logistic regression of the first half
+    assigns to the right modality."""
+    from sklearn.linear_model import LogisticRegression
+
+    n = len(x)
+    rows, of = np.concatenate([x, y]), np.repeat([0, 1], n)
+    fits = np.tile(np.arange(n) < n // 2, 2)
+    model = LogisticRegression(max_iter=1000).fit(rows[fits], of[fits])
+    return float(model.score(rows[~fits], of[~fits]))
 
 
 def robustness(fitted: Maps, a: np.ndarray, b: np.ndarray, seed: int) -> Iterator[tuple[str, dict]]:
