@@ -384,18 +384,21 @@ def test_losses_of_models_at_chance_have_no_verdict(recall, verdict):
     assert found["contrastive_gap.cua_keeps_recall"] == verdict
 
 
-def test_the_value_of_a_method_without_an_interval_is_judged_with_its_n():
-    rows = [
-        result(method, "T2a", "ndcg10_xy", value, name="clip")
-        for method, value in (("none", 0.1), ("centre", 0.4))
-    ]
-    for bias, verdict in ((0.53, REPRODUCED), (0.9, INCONCLUSIVE)):
-        preference = result("centre", "T2a", "kind_auc_xy", bias, name="clip")
-        table = pd.DataFrame([*rows, preference])
-        found = check_follow_ups(LEDGER, {"after/methods.csv": table})
-        row = found.set_index("id").loc["gr_clip.centring_helps_a_mixed_gallery"]
-        assert row["verdict"] == verdict and row["n"] == 30
-        assert row["measured"] == pytest.approx(0.3)
+def test_a_gain_in_a_mixed_gallery_counts_without_preference_and_with_an_interval():
+    row = {"set": "clip", "method": "centre", "metric": "mixed_ndcg10_xy", "n": 30}
+    row |= {"difference": 0.3, "difference_low": 0.2, "difference_high": 0.4}
+    bare = row | {"difference_low": np.nan, "difference_high": np.nan}
+    for change, bias, verdict in (
+        (row, 0.53, REPRODUCED),
+        (row, 0.9, INCONCLUSIVE),
+        (bare, 0.53, INCONCLUSIVE),
+    ):
+        preference = pd.DataFrame([result("centre", "T2a", "kind_auc_xy", bias, name="clip")])
+        tables = {"after/methods.csv": preference, "after/differences.csv": pd.DataFrame([change])}
+        found = check_follow_ups(LEDGER, tables).set_index("id")
+        found = found.loc["gr_clip.centring_helps_a_mixed_gallery"]
+        assert found["verdict"] == verdict and found["n"] == 30
+    assert found["why"].startswith("the value has no interval")
 
 
 def test_what_is_second_hand_says_so():

@@ -14,6 +14,7 @@ from modality_gap.measures.posthoc.captions import (
     mixed_forms,
 )
 from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS, structure
+from modality_gap.measures.posthoc.changes import hub_change
 from modality_gap.measures.posthoc.linear_maps import procrustes
 from modality_gap.measures.posthoc.own import chosen_methods
 from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
@@ -309,8 +310,8 @@ def test_mixed_forms_agree_with_drawn_galleries():
     pictures = unit(rng.normal(size=(12, 6)))
     captions = unit(pictures[:, None] + 0.8 * rng.normal(size=(12, 3, 6)))
     fitted = Maps()
-    result = mixed_forms(fitted, pictures, captions)
-    curve = form_curve(fitted, pictures, captions, (0.25,))
+    result = {k: v.mean() for k, v in mixed_forms(fitted, pictures, captions).items()}
+    curve = {k: v.mean() for k, v in form_curve(fitted, pictures, captions, (0.25,)).items()}
     rates, mixed = [], []
     for _ in range(3000):
         q, c = rng.permutation(3)[:2]
@@ -379,8 +380,8 @@ def test_preferring_pictures_wins_a_third_at_most():
     result = mixed_forms(
         METHODS["other_first"].fitted(pictures, captions[:, 0]), pictures, captions
     )
-    assert result["recall1"] < 0.34
-    assert result["recall1_picture"] > 0.9
+    assert result["recall1"].mean() < 0.34
+    assert result["recall1_picture"].mean() > 0.9
 
 
 def test_study_splits_by_cluster_and_compares_with_no_method():
@@ -394,7 +395,23 @@ def test_study_splits_by_cluster_and_compares_with_no_method():
     assert set(table["split"]) == {FIXED, "half_0", "half_1"}
     assert set(table["n_fit"]) == {60}
     value = table[table["task"] == "T1"].set_index(["split", "method", "metric"])["value"]
-    for _, row in differences.iterrows():
+    other = table.set_index(["split", "method", "task", "metric"])["value"][FIXED]
+    for task, metric in (("T2a", "ndcg10"), ("T6", "hub_skewness10")):
+        prefix = "mixed_" if task == "T2a" else ""
+        for side in ("xy", "yx"):
+            row = differences.set_index(["method", "metric"]).loc[
+                "centre", f"{prefix}{metric}_{side}"
+            ]
+            change = np.subtract(
+                *(other[one, task, f"{metric}_{side}"] for one in ("centre", "none"))
+            )
+            assert row["difference"] == pytest.approx(change)
+            assert row["difference_low"] < row["difference"] < row["difference_high"]
+            assert row["n"] == 60
+    assert not (
+        (differences["method"] == "sinkhorn") & differences["metric"].str.startswith("mixed")
+    ).any()
+    for _, row in differences[differences["metric"].str.startswith("recall1")].iterrows():
         expected_change = (
             value[FIXED, row["method"], row["metric"]] - value[FIXED, "none", row["metric"]]
         )
@@ -411,6 +428,36 @@ def test_study_splits_by_cluster_and_compares_with_no_method():
         "centre": False,
         "sinkhorn": True,
     }
+
+
+def test_intervals_of_means_over_pairs_are_the_means():
+    """Of a measure that gives a number per pair; of clusters, those of means by cluster."""
+    x, y = cloud(60, 8, 5)
+    table = measured(x, y, None, 0.95, 0).set_index("measure").loc["kendall_distance"]
+    each = structure.kendall_distances(x @ x.T, y @ y.T)
+    ends = stats.ttest_1samp(each, 0).confidence_interval(0.95)
+    assert table["value"] == pytest.approx(each.mean())
+    assert (table["low"], table["high"]) == pytest.approx((ends.low, ends.high))
+    twice = measured(x, y, np.arange(60) // 2, 0.95, 0).set_index("measure").loc["kendall_distance"]
+    pairs_of = stats.ttest_1samp(each.reshape(30, 2).mean(axis=1), 0).confidence_interval(0.95)
+    assert twice["low"] == pytest.approx(pairs_of.low, abs=2e-4)
+
+
+def test_interval_of_a_change_in_hubs_covers():
+    """Both directions of a pair of galleries drawn anew: the long-run difference lies inside."""
+    rng = np.random.default_rng(0)
+
+    def found(chances, n=200):
+        return (rng.random((n, 40)) < chances).astype(int)
+
+    few, many = np.full(40, 0.25), np.where(np.arange(40) < 4, 0.9, 0.2)
+    truth = hub_change(found(few, 200000), found(many, 200000), None, 0.95)["difference"]
+    inside = []
+    for _ in range(200):
+        row = hub_change(found(few), found(many), None, 0.95)
+        inside.append(row["difference_low"] <= truth <= row["difference_high"])
+    assert truth > 1
+    assert 0.85 < np.mean(inside) <= 1
 
 
 def test_fixed_split_is_of_even_and_odd_rows():
@@ -438,7 +485,9 @@ def test_planted_leak_is_refused(pairs):
 
 def values_of(x, y):
     return {
-        name: value for one in FOLLOW_UP_MEASURES.values() for name, value in one.of(x, y).items()
+        name: np.mean(value)
+        for one in FOLLOW_UP_MEASURES.values()
+        for name, value in one.of(x, y).items()
     }
 
 
@@ -583,7 +632,8 @@ def test_direction_of_a_gap_that_is_orthogonal_to_what_varies():
 def test_counts_of_a_mixed_gallery_by_hand():
     x = unit(np.array([[1.0, 0, 0], [0.9, 0.1, 0], [0, 1.0, 0.2]]))
     y = unit(np.array([[0, 0.1, 1.0], [0.1, 0, 1.0], [0, 1.0, 0.1]]))
-    values = FOLLOW_UP_MEASURES["own_nearest"].of(x, y)
+    found = FOLLOW_UP_MEASURES["own_nearest"].of(x, y)
+    values = {name: np.mean(value) for name, value in found.items()}
     assert values["own_first_x"] == pytest.approx(2 / 3)
     assert values["imr"] == pytest.approx((2 + 2 + 1) / 3)
     own = [max(y[i] @ y[j] for j in range(3) if j != i) for i in range(3)]

@@ -11,6 +11,7 @@ from modality_gap.config.rows import published_files
 from modality_gap.embeddings.released import of_files
 from modality_gap.measures.posthoc.catalogue import METHODS
 from modality_gap.measures.posthoc.grouped import (
+    by_picture,
     fit_rows,
     grouped_study,
     mean_average_precision,
@@ -59,7 +60,16 @@ def test_closing_claps_gap_raises_its_held_out_accuracy(mirror):
 def test_flickrs_captions_under_methods(mirror):
     methods = ("none", "other_first", "centre", "centre_z_score")
     values, differences, table = results("flickr8k_b32", mirror, CAPTIONS, methods)
-    assert len(differences) == 0
+    changes = differences.set_index(["method", "metric"])
+    assert set(changes.index.get_level_values("metric")) == {
+        *("forms_ndcg10", "half_less_captions", "half_less_pictures")
+    }
+    for end, share in (("captions", "0"), ("pictures", "1")):
+        row = changes.loc["none", f"half_less_{end}"]
+        curve = [values["none", "T2c", f"ndcg10_{point}"] for point in ("0.5", share)]
+        assert row["difference"] == pytest.approx(curve[0] - curve[1])
+        assert row["n"] == 50 and row["difference_high"] < 0  # the published curve's form
+    assert changes.loc["centre", "forms_ndcg10"]["difference_low"] > 0.2
     assert set(zip(table["n_fit"], table["n_scored"], strict=True)) == {(250, 250)}
     # Measured apart from this project, to two digits.
     assert values["none", "T2c", "ndcg10"] == pytest.approx(0.58, abs=0.01)
@@ -153,12 +163,19 @@ def test_captions_of_a_picture_all_count():
     clusters = np.repeat(np.arange(8), 3)
     pictures = unit(rng.normal(size=(8, 12)))
     captions = unit(pictures[clusters] + 0.9 * rng.normal(size=(24, 12)) / np.sqrt(12))
-    found = {(task, metric): value for task, metric, value in
-             of_captions(Maps(), pictures[clusters], captions, clusters)}  # fmt: skip
+    pairs = pictures[clusters], captions, clusters
+    forms = by_picture(Maps(), *pairs)
+    rows = of_captions(Maps(), *pairs, forms)
+    found = {(task, metric): value for task, metric, value in rows}
     cosines = pictures @ captions.T
     assert found["T1c", "recall1_xy"] == np.mean(clusters[cosines.argmax(axis=1)] == np.arange(8))
     assert found["T1c", "recall1_yx"] == np.mean(cosines.argmax(axis=0) == clusters)
     assert 0 < found["T2c", "recall1"] < 1
+    assert forms["recall1"].shape == (8,)
+    rank = [1 + (cosines[:, i] > cosines[clusters[i], i]).sum() for i in range(24)]
+    by = np.array(rank).reshape(8, 3)
+    assert found["T1c", "rank_variance_yx"] == pytest.approx(by.var(axis=1).mean())
+    assert found["T1c", "rank_deviation_yx"] == pytest.approx(by.std(axis=1).mean())
 
 
 def test_which_pairs_fit():

@@ -12,10 +12,11 @@ import pandas as pd
 import yaml
 
 from modality_gap.errors import InputError
-from modality_gap.paper.claims import COLUMNS, judge
+from modality_gap.paper.claims import COLUMNS, INCONCLUSIVE, NOT_RUN, judge
 from modality_gap.paper.ledger import written_out
 
 SECOND_HAND = "[N]"  # the mark of a published value that is known from notes alone
+NO_INTERVAL = "the value has no interval"
 OF_A_PAPER = {"paper", "source", "statements"}
 OF_A_STATEMENT = {"id", "statement", "published", "mark", "needs", "more", "cases", "evidence"}
 # Columns of the tables that the ledger's code knows by other names.
@@ -61,10 +62,13 @@ def statements(ledger: Mapping) -> dict[str, dict]:
 
 def check_follow_ups(ledger: Mapping, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Every statement with its verdicts, a row for each piece of evidence; `tables` by their paths
-    below results/."""
+    below results/. A value without an interval decides nothing."""
     known = {path: table.rename(columns=RENAMED.get(path, {})) for path, table in tables.items()}
     claims = statements(ledger)
     rows = [row for claim in claims.values() for row in judge(claim, ledger["needs"], known)]
+    for row in rows:
+        if row["verdict"] not in (INCONCLUSIVE, NOT_RUN) and row["low"] == "":
+            row |= {"verdict": INCONCLUSIVE, "why": f"{NO_INTERVAL} ({row['why']})"}
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -50,7 +50,7 @@ def measure_model(
         "separability": linear_separability(x, y, seed),
         "uniformity_a": float(potentials[0]),
         "uniformity_b": float(potentials[1]),
-        "uniformity_across": both_uniformities(x, y)["uniformity_across"],
+        "uniformity_across": float(both_uniformities(x, y)["uniformity_across"]),
         "alignment": partners,
         "gap_over_spread": float(np.linalg.norm(mean) / np.sqrt(spread)),
         "partner_cosine": float(np.diagonal(cosines).mean()),

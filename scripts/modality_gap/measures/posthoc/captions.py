@@ -56,9 +56,12 @@ def ordered_pairs(
         yield form_scores(fitted, captions[:, q], captions[:, c], pictures)
 
 
-def mixed_forms(fitted: Fitted, pictures: np.ndarray, captions: np.ndarray) -> dict[str, float]:
-    """Exactly expected recall at 1 and NDCG at 10 where every document has each form with chance
-    1/3, over all ordered pairs of captions, and by the form of the wanted document."""
+def mixed_forms(
+    fitted: Fitted, pictures: np.ndarray, captions: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Exactly expected recall at 1 and NDCG at 10 by picture (n,) where every document has each
+    form with chance 1/3, over all ordered pairs of captions, and by the form of the wanted
+    document."""
     parts: dict[str, list] = {form: [] for form in FORMS}
     for scores in ordered_pairs(fitted, pictures, captions):
         for form in FORMS:
@@ -68,25 +71,26 @@ def mixed_forms(fitted: Fitted, pictures: np.ndarray, captions: np.ndarray) -> d
             )
             counts = [(ahead == forms).sum(axis=1) for forms in (1, 2, 3)]
             recall, ndcg = expected(counts, (1 / 3, 2 / 3, 1.0))
-            parts[form].append((recall.mean(), ndcg.mean()))
-    values: dict[str, float] = {}
+            parts[form].append((recall, ndcg))
+    values: dict[str, np.ndarray] = {}
     for form, results in parts.items():
         recall, ndcg = np.mean(results, axis=0)
-        values |= {f"recall1_{form}": float(recall), f"ndcg10_{form}": float(ndcg)}
+        values |= {f"recall1_{form}": recall, f"ndcg10_{form}": ndcg}
     for metric in ("recall1", "ndcg10"):
-        values[metric] = float(np.mean([values[f"{metric}_{form}"] for form in FORMS]))
+        values[metric] = np.mean([values[f"{metric}_{form}"] for form in FORMS], axis=0)
     return values
 
 
 def form_curve(
     fitted: Fitted, pictures: np.ndarray, captions: np.ndarray, shares: Sequence[float] = SHARES
-) -> dict[str, float]:
-    """Exactly expected recall at 1 and NDCG at 10 where every document, the wanted one too, is the
-    picture with probability p and another caption otherwise, by p: `recall1_p`, `ndcg10_p`."""
+) -> dict[str, np.ndarray]:
+    """Exactly expected recall at 1 and NDCG at 10 by picture (n,) where every document, the wanted
+    one too, is the picture with probability p and another caption otherwise, by p: `recall1_p`,
+    `ndcg10_p`."""
     totals: dict[str, list] = {}
     for scores in ordered_pairs(fitted, pictures, captions):
         for p in shares:
-            recall, ndcg = np.zeros(2), np.zeros(2)
+            recall, ndcg = np.zeros((2, 2, len(pictures)))
             for i, (form, chance) in enumerate((("picture", p), ("caption", 1 - p))):
                 if chance == 0:
                     continue
@@ -96,10 +100,10 @@ def form_curve(
                 counts = [(first & second).sum(axis=1), (first & ~second).sum(axis=1)]
                 counts.append((second & ~first).sum(axis=1))
                 of_items = expected(counts, (1.0, p, 1 - p))
-                recall[i], ndcg[i] = (chance * part.mean() for part in of_items)
-            totals.setdefault(f"recall1_{p:g}", []).append(recall.sum())
-            totals.setdefault(f"ndcg10_{p:g}", []).append(ndcg.sum())
-    return {name: float(np.mean(values)) for name, values in totals.items()}
+                recall[i], ndcg[i] = (chance * part for part in of_items)
+            totals.setdefault(f"recall1_{p:g}", []).append(recall.sum(axis=0))
+            totals.setdefault(f"ndcg10_{p:g}", []).append(ndcg.sum(axis=0))
+    return {name: np.mean(values, axis=0) for name, values in totals.items()}
 
 
 def fusion_curve(

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from modality_gap.measures.posthoc.captions import form_curve, fusion_curve, mixed_forms
+from modality_gap.measures.posthoc.changes import change_of, mean_change, with_holm
 from modality_gap.measures.posthoc.kinds import CAPTIONS, first_of_each
 from modality_gap.measures.posthoc.ranks import group_ranks
 from modality_gap.measures.posthoc.registry import Fitted, Maps, Method
-from modality_gap.measures.posthoc.study import DIFFERENCES, FIXED, RESULTS, change_of
+from modality_gap.measures.posthoc.study import DIFFERENCES, FIXED, RESULTS
 from modality_gap.measures.posthoc.tasks import neighbours_kept
-from modality_gap.measures.significance import holm
 
 Rows = Iterator[tuple[str, str, float]]
 STARTS = 3  # of k-means, of which the best counts
@@ -37,26 +37,49 @@ def grouped_study(
     with the columns of `study.study`. `folds` (n,) as in `fit_rows`."""
     fits = fit_rows(clusters, kind, folds)
     fit, score = np.flatnonzero(fits), np.flatnonzero(~fits)
-    rows, right = [], {}
+    rows: list[tuple] = []
+    right: dict[str, np.ndarray] = {}
+    forms: dict[str, dict[str, np.ndarray]] = {}
     for name, method in methods.items():
         fitted = method.fitted(x[fit], y[fit])
         if kind == CAPTIONS:
-            found = list(of_captions(fitted, x[score], y[score], clusters[score]))
+            of = x[score], y[score], clusters[score]
+            forms[name] = by_picture(fitted, *of)
+            found = list(of_captions(fitted, *of, forms[name]))
         else:
             prompts = y[first_of_code(clusters)]
             found = list(of_classes(fitted, x[score], prompts, clusters[score], seed))
             right[name] = predicted(fitted, x[score], prompts) == clusters[score]
         rows += [(FIXED, name, *one, len(fit), len(score)) for one in found]
-    differences = []
+    differences = form_differences(methods, forms, confidence)
     for name, hits in right.items():
         if name != "none":
             row = {"method": name, "star": methods[name].sees == "all", "metric": "accuracy"}
             change = change_of(right["none"], hits, clusters[score], confidence)
             differences.append(row | change)
     table = pd.DataFrame(differences, columns=None if differences else list(DIFFERENCES))
-    if differences:
-        table["p_holm"] = holm(table["p"].to_numpy())
-    return pd.DataFrame(rows, columns=list(RESULTS)), table.reindex(columns=list(DIFFERENCES))
+    return pd.DataFrame(rows, columns=list(RESULTS)), with_holm(table).reindex(
+        columns=list(DIFFERENCES)
+    )
+
+
+def form_differences(
+    methods: Mapping[str, Method], forms: Mapping[str, dict[str, np.ndarray]], confidence: float
+) -> list[dict]:
+    """Differences over pictures with intervals: each method's NDCG at 10 of documents of three
+    forms less that of no method (`forms_ndcg10`), and, without a method, that of half pictures and
+    half captions less that of either alone (`half_less_captions`, `half_less_pictures`)."""
+    rows = []
+    plain = forms.get("none", {})
+    for name, values in forms.items():
+        star = methods[name].sees == "all"
+        if name != "none" and values and plain:
+            change = mean_change(plain["ndcg10"], values["ndcg10"], None, confidence)
+            rows.append({"method": name, "star": star, "metric": "forms_ndcg10"} | change)
+    for end, share in (("captions", "0"), ("pictures", "1")) if plain else ():
+        change = mean_change(plain[f"ndcg10_{share}"], plain["ndcg10_0.5"], None, confidence)
+        rows.append({"method": "none", "star": False, "metric": f"half_less_{end}"} | change)
+    return rows
 
 
 def fit_rows(clusters: np.ndarray, kind: str, folds: np.ndarray | None) -> np.ndarray:
@@ -75,9 +98,36 @@ def first_of_code(clusters: np.ndarray) -> np.ndarray:
     return np.unique(clusters, return_index=True)[1]
 
 
-def of_captions(fitted: Fitted, x: np.ndarray, y: np.ndarray, clusters: np.ndarray) -> Rows:
+def by_picture(
+    fitted: Fitted, x: np.ndarray, y: np.ndarray, clusters: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Documents of several forms (T2c), by metric a number per picture (P,); empty for a method
+    without scores within captions."""
+    if not {("y", "y"), ("y", "x")} <= {*fitted.kinds}:
+        return {}
+    pictures, captions = _of_pictures(x, y, clusters)
+    return mixed_forms(fitted, pictures, captions) | form_curve(fitted, pictures, captions)
+
+
+def _of_pictures(
+    x: np.ndarray, y: np.ndarray, clusters: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    first = first_of_each(clusters)
+    least = int(np.bincount(clusters)[clusters[first]].min())
+    return x[first], np.stack([y[clusters == one][:least] for one in clusters[first]])
+
+
+def of_captions(
+    fitted: Fitted,
+    x: np.ndarray,
+    y: np.ndarray,
+    clusters: np.ndarray,
+    forms: Mapping[str, np.ndarray],
+) -> Rows:
     """Tasks of pictures with several captions, as (task, metric, value): recall at 1 where any own
-    caption of a picture counts (T1c), and documents of several forms (T2c)."""
+    caption of a picture counts and how far the ranks of its captions' picture differ, as a mean
+    variance and, as 1-to-K's code has it, a mean standard deviation (T1c); documents of several
+    `forms`, as from `by_picture`, and those that are all fused (T2c)."""
     first = first_of_each(clusters)
     pictures, of_picture = x[first], clusters[first]
     own = of_picture[:, None] == clusters
@@ -86,12 +136,12 @@ def of_captions(fitted: Fitted, x: np.ndarray, y: np.ndarray, clusters: np.ndarr
     for k in (1, 5, 10):
         yield "T1c", f"recall{k}_xy", float((to_captions <= k).mean())
         yield "T1c", f"recall{k}_yx", float((to_pictures <= k).mean())
-    if {("y", "y"), ("y", "x")} <= {*fitted.kinds}:
-        least = int(own.sum(axis=1).min())
-        captions = np.stack([y[clusters == one][:least] for one in of_picture])
-        results = mixed_forms(fitted, pictures, captions) | form_curve(fitted, pictures, captions)
-        if isinstance(fitted, Maps):
-            results |= fusion_curve(fitted, pictures, captions)
+    ranks = [to_pictures[clusters == one] for one in of_picture]
+    yield "T1c", "rank_variance_yx", float(np.mean([np.var(of) for of in ranks]))
+    yield "T1c", "rank_deviation_yx", float(np.mean([np.std(of) for of in ranks]))
+    yield from (("T2c", name, float(value.mean())) for name, value in forms.items())
+    if forms and isinstance(fitted, Maps):
+        results = fusion_curve(fitted, *_of_pictures(x, y, clusters))
         yield from (("T2c", name, value) for name, value in results.items())
 
 

@@ -16,6 +16,7 @@ from modality_gap.measures.posthoc.registry import unit
 from modality_gap.measures.posthoc.tasks import separability_of_halves
 
 Values = Mapping[str, float]
+Each = Mapping[str, float | np.ndarray]  # one number per pair, of a measure that is their mean
 FEW = (1, 2, 5, 10, 20)  # of the gap's largest coordinates
 NEIGHBOURS = 10
 GROUP = 100  # pairs, in file order, in C3's groups
@@ -23,14 +24,15 @@ GROUP = 100  # pairs, in file order, in C3's groups
 
 @dataclass(frozen=True)
 class FollowUpMeasure:
-    """`of(x, y)` returns values by name, and `chance(n, d)` what some of them are for unrelated or
-    random vectors, `chance_of(x, y)` what it is for these vectors in random pairs. `smooth`: a
-    function of means, so that leaving out groups of pairs gives an interval."""
+    """`of(x, y)` returns values by name, each a number, or one per pair (n,) or per vector (2n,)
+    whose mean counts. `chance(n, d)` says what some of them are for unrelated or random vectors,
+    and `chance_of(x, y)` for these vectors in random pairs. `smooth`: a function of means, so that
+    leaving out groups of pairs gives an interval."""
 
     name: str
     label: str
     source: str
-    of: Callable[[np.ndarray, np.ndarray], Values]
+    of: Callable[[np.ndarray, np.ndarray], Each]
     chance: Callable[[int, int], Values]
     chance_of: Callable[[np.ndarray, np.ndarray], Values]
     smooth: bool
@@ -46,10 +48,10 @@ def measure(
     chance: Callable[[int, int], Values] = lambda n, d: {},
     chance_of: Callable[[np.ndarray, np.ndarray], Values] = lambda x, y: {},
     smooth: bool = False,
-) -> Callable[[Callable[..., Values]], Callable[..., Values]]:
+) -> Callable[[Callable[..., Each]], Callable[..., Each]]:
     """Decorator: register a function of x and y under a name."""
 
-    def register(of: Callable[..., Values]) -> Callable[..., Values]:
+    def register(of: Callable[..., Each]) -> Callable[..., Each]:
         FOLLOW_UP_MEASURES[name] = FollowUpMeasure(
             name, label, source, of, chance, chance_of, smooth
         )
@@ -87,12 +89,12 @@ def _chance_of_counts(n: int, d: int) -> Values:
 
 
 @measure("own_nearest", "nearest item of the own modality", "2505.03703", _chance_of_counts)
-def mixed_counts(x: np.ndarray, y: np.ndarray) -> Values:
+def mixed_counts(x: np.ndarray, y: np.ndarray) -> Each:
     """S8, of queries x and y in a gallery of all other items: share whose nearest item is of the
     own modality; mean of the nearest cosine of the own over that of the other modality (`itr` of
     queries x, `tir` of y); 1 + how many items of the own modality come before the first of the
     other (`imr` and `tmr`, at most n); share of the other modality in the first 10."""
-    values: dict[str, float] = {}
+    values: dict[str, np.ndarray] = {}
     for name, ratio, rank, own, across in (
         ("x", "itr", "imr", x @ x.T, x @ y.T),
         ("y", "tir", "tmr", y @ y.T, y @ x.T),
@@ -103,16 +105,16 @@ def mixed_counts(x: np.ndarray, y: np.ndarray) -> Values:
         best_own, best_other = own.max(axis=1), across.max(axis=1)
         first = np.argsort(-np.concatenate([across, own], axis=1), axis=1, kind="stable")
         values |= {
-            f"own_first_{name}": float((best_own > best_other).mean()),
-            ratio: float((best_own / best_other).mean()),
-            rank: float(1 + (own > best_other[:, None]).sum(axis=1).mean()),
-            f"other_share10_{name}": float((first[:, :NEIGHBOURS] < n).mean()),
+            f"own_first_{name}": (best_own > best_other).astype(float),
+            ratio: best_own / best_other,
+            rank: 1.0 + (own > best_other[:, None]).sum(axis=1),
+            f"other_share10_{name}": (first[:, :NEIGHBOURS] < n).mean(axis=1),
         }
     return values
 
 
 @measure("few_dimensions", "few coordinates", "2404.07983")
-def few_dimensions(x: np.ndarray, y: np.ndarray) -> Values:
+def few_dimensions(x: np.ndarray, y: np.ndarray) -> Each:
     """S2: share of the squared gap in its k largest coordinates; share of vectors that the larger
     of the coordinates (argmax of mean x, argmax of mean y) assigns to the right modality, half
     where they are one, and separability by these two alone; gap, relative gap and recall at 1 both
@@ -123,8 +125,8 @@ def few_dimensions(x: np.ndarray, y: np.ndarray) -> Values:
     squares = difference[order] ** 2
     i, j = int(mean_x.argmax()), int(mean_y.argmax())
     lead = np.concatenate([x[:, i] - x[:, j], y[:, j] - y[:, i]])
-    values = {
-        "two_separate": float(((lead > 0) + (lead == 0) / 2).mean()),
+    values: dict[str, float | np.ndarray] = {
+        "two_separate": (lead > 0) + (lead == 0) / 2,
         "two_separability": separability_of_halves(x[:, [i, j]], y[:, [i, j]]),
     }
     for k in FEW:
@@ -136,8 +138,8 @@ def few_dimensions(x: np.ndarray, y: np.ndarray) -> Values:
             f"share_{k}": float(squares[:k].sum() / squares.sum()) if squares.sum() else 0.0,
             f"gap_without_{k}": float(np.linalg.norm(a.mean(axis=0) - b.mean(axis=0))),
             f"relative_gap_without_{k}": relative_gap_of(a, b),
-            f"recall1_xy_without_{k}": float((partner_ranks(cosines) == 1).mean()),
-            f"recall1_yx_without_{k}": float((partner_ranks(cosines.T) == 1).mean()),
+            f"recall1_xy_without_{k}": (partner_ranks(cosines) == 1).astype(float),
+            f"recall1_yx_without_{k}": (partner_ranks(cosines.T) == 1).astype(float),
         }
     return values
 

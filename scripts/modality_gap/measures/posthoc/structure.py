@@ -8,11 +8,12 @@ import numpy as np
 from modality_gap.measures.posthoc.measures import (
     GROUP,
     NEIGHBOURS,
+    Each,
     Values,
     measure,
 )
 from modality_gap.measures.posthoc.registry import unit
-from modality_gap.measures.posthoc.tasks import mutual_neighbours
+from modality_gap.measures.posthoc.tasks import shared_neighbours
 
 PLATONIC = "Platonic Representation (2405.07987)"
 
@@ -73,41 +74,40 @@ def rbf_kernel(rows: np.ndarray) -> np.ndarray:
     return np.exp(-squares / median)
 
 
-def kendall_distance(k: np.ndarray, m: np.ndarray) -> float:
-    """(1 - tau) / 2, tau Kendall's correlation of each item's cosines to all others in the two
-    modalities, mean over items; from similarities, not from orders."""
+def kendall_distances(k: np.ndarray, m: np.ndarray) -> np.ndarray:
+    """(1 - tau) / 2 of each item (n,), tau Kendall's correlation of its cosines to all others in
+    the two modalities; from similarities, not from orders."""
     from scipy import stats
 
     n = len(k)
     others = ~np.eye(n, dtype=bool)
     taus = [stats.kendalltau(k[i, others[i]], m[i, others[i]]).statistic for i in range(n)]
-    return float((1 - np.mean(taus)) / 2)
+    return (1 - np.array(taus)) / 2
 
 
 @measure("structure", "structure shared", PLATONIC, _chance_of_structure, _chance_of_kernels)
-def structure(x: np.ndarray, y: np.ndarray) -> Values:
+def structure(x: np.ndarray, y: np.ndarray) -> Each:
     """S7: share of the 10 nearest neighbours that an item has in both modalities; linear and RBF
     centred kernel alignment; Kendall distance. For n > 3."""
     own_x, own_y = x @ x.T, y @ y.T
     biased, unbiased = cka(own_x, own_y)
     rbf, rbf_unbiased = cka(rbf_kernel(x), rbf_kernel(y))
     return {
-        "mutual_knn": mutual_neighbours(own_x, own_y),
+        "mutual_knn": shared_neighbours(own_x, own_y),
         "cka": biased,
         "cka_unbiased": unbiased,
         "cka_rbf": rbf,
         "cka_rbf_unbiased": rbf_unbiased,
-        "kendall_distance": kendall_distance(own_x, own_y),
+        "kendall_distance": kendall_distances(own_x, own_y),
     }
 
 
-@measure("gap_direction", "direction of the gap", "C3 (2401.08567)")
+@measure("gap_direction", "direction of the gap", "C3 (2401.08567)", smooth=True)
 def gap_direction(x: np.ndarray, y: np.ndarray) -> Values:
     """S9. C3's: in groups of 100 pairs in file order, mean length of the gap and mean cosine of the
     gaps of successive groups; cosine of x_{i+1} - x_i with the gap, mean and standard deviation;
     standard deviation of a coordinate of (x - y) less its mean. Added, since the third is 0 for any
-    order by chance: variance along the gap relative to an average direction, and the gap's share in
-    the leading directions that hold 90 % and 99 % of the variance."""
+    order by chance: variance along the gap relative to an average direction."""
     difference = x - y
     mean = difference.mean(axis=0)
     direction = unit(mean)
@@ -123,8 +123,6 @@ def gap_direction(x: np.ndarray, y: np.ndarray) -> Values:
     for name, rows in (("x", x), ("y", y)):
         steps = unit(np.diff(rows, axis=0)) @ direction
         of = rows - rows.mean(axis=0)
-        _, singular, directions = np.linalg.svd(of, full_matrices=False)
-        held = np.cumsum(singular**2) / (singular**2).sum()
         values |= {
             f"orthogonality_{name}": float(steps.mean()),
             f"orthogonality_sd_{name}": float(steps.std()),
@@ -132,27 +130,39 @@ def gap_direction(x: np.ndarray, y: np.ndarray) -> Values:
                 ((of @ direction) ** 2).mean() / ((of**2).sum() / of.size)
             ),
         }
+    return values
+
+
+@measure("gap_in_span", "gap within the leading directions", "C3 (2401.08567), ours")
+def gap_in_span(x: np.ndarray, y: np.ndarray) -> Values:
+    """S9, of each modality: the share of the gap's direction in the leading directions that hold 90
+    % and 99 % of the variance."""
+    direction = unit((x - y).mean(axis=0))
+    values: dict[str, float] = {}
+    for name, rows in (("x", x), ("y", y)):
+        _, singular, directions = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+        held = np.cumsum(singular**2) / (singular**2).sum()
         for share in (90, 99):
             k = int(np.searchsorted(held, share / 100) + 1)
             values[f"in_span{share}_{name}"] = float(((directions[:k] @ direction) ** 2).sum())
     return values
 
 
-@measure("volume", "volume", "GRAM (2412.11959)", smooth=True)
-def volume(x: np.ndarray, y: np.ndarray) -> Values:
+@measure("volume", "volume", "GRAM (2412.11959)")
+def volume(x: np.ndarray, y: np.ndarray) -> Each:
     """Mean volume sqrt(1 - cos^2) of the two vectors of a pair."""
     cosines = (x * y).sum(axis=1)
-    return {"volume": float(np.sqrt(np.maximum(0, 1 - cosines**2)).mean())}
+    return {"volume": np.sqrt(np.maximum(0, 1 - cosines**2))}
 
 
 @measure("relative_alignment", "relative alignment", "m2-mix (2203.03897)")
-def relative_alignment(x: np.ndarray, y: np.ndarray) -> Values:
+def relative_alignment(x: np.ndarray, y: np.ndarray) -> Each:
     """Mean of a pair's squared distance less that to the nearest other item, both ways."""
     squares = 2 - 2 * x @ y.T
     own = np.diagonal(squares).copy()
     others = squares.copy()
     np.fill_diagonal(others, np.inf)
     return {
-        "relative_alignment_xy": float((own - others.min(axis=1)).mean()),
-        "relative_alignment_yx": float((own - others.min(axis=0)).mean()),
+        "relative_alignment_xy": own - others.min(axis=1),
+        "relative_alignment_yx": own - others.min(axis=0),
     }

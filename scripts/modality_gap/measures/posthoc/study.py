@@ -10,7 +10,16 @@ import numpy as np
 import pandas as pd
 
 from modality_gap.errors import InputError
-from modality_gap.measures.intervals import jackknife_interval, t_interval
+from modality_gap.measures.intervals import jackknife_interval
+from modality_gap.measures.posthoc.changes import (
+    GROUPS,
+    Outcome,
+    change_of,
+    mean_interval,
+    other_changes,
+    outcome,
+    with_holm,
+)
 from modality_gap.measures.posthoc.measures import FOLLOW_UP_MEASURES, FollowUpMeasure
 from modality_gap.measures.posthoc.ranks import LEAST_RECALL, partner_ranks
 from modality_gap.measures.posthoc.registry import ACROSS, Fitted, Maps, Method, unit
@@ -20,7 +29,6 @@ from modality_gap.measures.posthoc.tasks import (
     mixed_gallery,
     on_pairs,
 )
-from modality_gap.measures.significance import holm, mcnemar
 
 FIXED = "even_odd"  # the split whose results have intervals and tests
 RESULTS = ("split", "method", "task", "metric", "value", "n_fit", "n_scored")
@@ -29,7 +37,6 @@ DIFFERENCES = (
     *("halves_mean", "halves_sd", "n"),
 )
 MEASURED = ("measure", "value", "low", "high", "chance", "n")
-GROUPS = 20  # that the jackknife of a measure leaves out one of
 
 
 def splits(clusters: np.ndarray, halves: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -89,21 +96,20 @@ def study(
     """Results of every method on pairs x, y (n, d), and the differences to no method.
 
     Results have the columns split, method, task, metric, value, n_fit, n_scored. The fixed split
-    has every task, random halves T1, T2a and the gap alone. Differences are those in recall at 1,
-    by method and direction: on the fixed split with interval, McNemar's p and Holm's correction of
-    it over the methods, and mean and standard deviation over the halves.
+    has every task, random halves T1, T2a and the gap alone. Differences on the fixed split, by
+    method and direction, have intervals: those in recall at 1 with McNemar's p, Holm's correction
+    of it over the methods, and mean and standard deviation over the halves; those in NDCG at 10 of
+    the mixed gallery; and those in the hubs' skewness.
     """
     codes = np.arange(len(x)) if clusters is None else clusters
-    rows, hits = [], {}
+    rows, found = [], {}
     for split, fit, score in splits(codes, halves):
         a, b = x[score], y[score]
         for name, method in methods.items():
             fitted = method.fitted(x[fit], y[fit])
             if split == FIXED:
                 check_fitted(method, fitted, a, b)
-                hits[name] = {
-                    one.name: partner_ranks(one.across) == 1 for one in directions(fitted, a, b)
-                }
+                found[name] = {one.name: outcome(one) for one in directions(fitted, a, b)}
             results = on_pairs(fitted, a, b) if split == FIXED else _short(fitted, a, b)
             for task, direction, metric, value in results:
                 full = metric if direction == "both" else f"{metric}_{direction}"
@@ -111,7 +117,7 @@ def study(
     table = pd.DataFrame(rows, columns=list(RESULTS))
     _, _, score = next(splits(codes, 0))
     scored = None if clusters is None else np.unique(clusters[score], return_inverse=True)[1]
-    return table, _differences(table, hits, methods, scored, confidence)
+    return table, _differences(table, found, methods, scored, confidence)
 
 
 def _short(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[tuple[str, str, str, float]]:
@@ -130,7 +136,7 @@ def _short(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[tuple[str, str,
 
 def _differences(
     table: pd.DataFrame,
-    hits: dict[str, dict[str, np.ndarray]],
+    found: dict[str, dict[str, Outcome]],
     methods: Mapping[str, Method],
     clusters: np.ndarray | None,
     confidence: float,
@@ -139,46 +145,22 @@ def _differences(
     of_halves = {name: of["value"].to_numpy() for name, of in halves.groupby(["method", "metric"])}
     rows = []
     for direction in ("xy", "yx"):
-        metric = f"recall1_{direction}"
-        plain = hits["none"][direction]
+        metric, plain = f"recall1_{direction}", found["none"][direction]
         for name, method in methods.items():
             if name == "none":
                 continue
-            row = {"method": name, "star": method.sees == "all", "metric": metric}
-            row |= change_of(plain, hits[name][direction], clusters, confidence)
+            one, star = found[name][direction], method.sees == "all"
+            row = {"method": name, "star": star, "metric": metric}
+            row |= change_of(plain.first, one.first, clusters, confidence)
             if of_halves:
                 spread = of_halves[name, metric] - of_halves["none", metric]
                 row |= {"halves_mean": spread.mean(), "halves_sd": spread.std(ddof=1)}
             rows.append(row)
-    differences = pd.DataFrame(rows)
-    differences["p_holm"] = np.nan
-    for _, of in differences.groupby("metric"):
-        differences.loc[of.index, "p_holm"] = holm(of["p"].to_numpy())
-    return differences
-
-
-def change_of(
-    before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None, confidence: float
-) -> dict[str, float]:
-    """The paired difference of two results of the same items (n,), right or wrong, with interval,
-    McNemar's p and n; over `clusters` (n,) of items where there are any."""
-    change = after.astype(float) - before
-    if clusters is None:
-        low, high = t_interval(change, confidence)
-    else:
-        low, high = _cluster_interval(change, clusters, confidence)
-    ends = {"difference": float(change.mean()), "difference_low": low, "difference_high": high}
-    return ends | {"p": mcnemar(before, after, clusters), "n": len(after)}
-
-
-def _cluster_interval(
-    change: np.ndarray, clusters: np.ndarray, confidence: float
-) -> tuple[float, float]:
-    """Jackknife interval of a mean over items in clusters."""
-    sums, sizes = np.bincount(clusters, change), np.bincount(clusters)
-    without = (change.sum() - sums) / (len(change) - sizes)
-    low, high = jackknife_interval(change.mean(), without, confidence)
-    return float(low), float(high)
+            for other, change in other_changes(plain, one, clusters, confidence).items():
+                rows.append(
+                    {"method": name, "star": star, "metric": f"{other}_{direction}"} | change
+                )
+    return with_holm(pd.DataFrame(rows))
 
 
 def measured(
@@ -190,8 +172,8 @@ def measured(
     measures: Mapping[str, FollowUpMeasure] = FOLLOW_UP_MEASURES,
 ) -> pd.DataFrame:
     """Every measure of the follow-ups of pairs x, y (n, d), n > 3: measure, value, low, high,
-    chance, n. Intervals, of smooth measures alone, leave out one of 20 random groups of pairs or of
-    clusters at a time."""
+    chance, n. Intervals of means over pairs are those of a mean; those of smooth measures leave out
+    one of 20 random groups of pairs or of clusters at a time; the rest have none."""
     n, d = x.shape
     codes = np.arange(n) if clusters is None else clusters
     count = int(codes.max()) + 1
@@ -205,9 +187,13 @@ def measured(
         if measure.smooth:
             without = [measure.of(x[groups != g], y[groups != g]) for g in range(groups.max() + 1)]
             for name, value in values.items():
-                parts = np.array([part[name] for part in without])
-                ends[name] = jackknife_interval(value, parts, confidence)
+                if all(name in part for part in without):
+                    parts = np.array([part[name] for part in without])
+                    ends[name] = jackknife_interval(value, parts, confidence)
         for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                units = clusters if len(value) == n else np.tile(codes, 2)
+                ends[name] = mean_interval(value, units, confidence)
             low, high = ends.get(name, (np.nan, np.nan))
-            rows.append((name, value, low, high, chance.get(name, np.nan), n))
+            rows.append((name, np.mean(value), low, high, chance.get(name, np.nan), n))
     return pd.DataFrame(rows, columns=list(MEASURED))

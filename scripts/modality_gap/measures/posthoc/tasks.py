@@ -57,10 +57,7 @@ def mixed_gallery(scores: Direction) -> dict[str, float]:
     scores higher than one of the query's own (`kind_auc`) and the share of the other modality in
     the first 10 (`kind_share10`), both without the partner."""
     n = len(scores.across)
-    own = scores.inside.copy()
-    np.fill_diagonal(own, -np.inf)
-    gallery = np.concatenate([scores.across, own], axis=1)
-    ranks = ranks_of(gallery, np.arange(n))
+    ranks = mixed_ranks(scores)
     others = ~np.eye(n, dtype=bool)
     across, inside = (part[others].reshape(n, n - 1) for part in (scores.across, scores.inside))
     both = np.concatenate([across, inside], axis=1)
@@ -73,6 +70,13 @@ def mixed_gallery(scores: Direction) -> dict[str, float]:
         "kind_auc": _auc(across, inside),
         "kind_share10": float((first < n - 1).mean()),
     }
+
+
+def mixed_ranks(scores: Direction) -> np.ndarray:
+    """Rank (n,) of each query's partner among all other items of both modalities."""
+    own = scores.inside.copy()
+    np.fill_diagonal(own, -np.inf)
+    return ranks_of(np.concatenate([scores.across, own], axis=1), np.arange(len(own)))
 
 
 def _auc(higher: np.ndarray, lower: np.ndarray) -> float:
@@ -123,15 +127,15 @@ def expected(
 def neighbours_kept(fitted: Maps, side: str, rows: np.ndarray) -> float:
     """Share of each item's 10 nearest neighbours of its own modality that a map keeps, mean."""
     moved = fitted.vectors(side, rows)
-    return mutual_neighbours(rows @ rows.T, moved @ moved.T)
+    return float(shared_neighbours(rows @ rows.T, moved @ moved.T).mean())
 
 
-def mutual_neighbours(own_x: np.ndarray, own_y: np.ndarray) -> float:
-    """Share of the 10 nearest neighbours that an item has in both modalities, mean, of the cosines
+def shared_neighbours(own_x: np.ndarray, own_y: np.ndarray) -> np.ndarray:
+    """Share (n,) of the 10 nearest neighbours that each item has in both modalities, of the cosines
     (n, n) within each."""
     k = min(NEIGHBOURS, len(own_x) - 1)
     pairs = zip(nearest(own_x, k), nearest(own_y, k), strict=True)
-    return float(np.mean([len(np.intersect1d(*pair)) / k for pair in pairs]))
+    return np.array([len(np.intersect1d(*pair)) / k for pair in pairs])
 
 
 def nearest(scores: np.ndarray, k: int) -> np.ndarray:
@@ -143,11 +147,21 @@ def nearest(scores: np.ndarray, k: int) -> np.ndarray:
 
 def hub_skewness(scores: np.ndarray, k: int = NEIGHBOURS) -> float:
     """Population skewness of how often each item is among the k nearest of the queries."""
+    return skewness(times_found(scores, k).sum(axis=0))
+
+
+def times_found(scores: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
+    """Whether each item is among the k nearest of each query, (n, items), 0 or 1."""
+    found = np.zeros(scores.shape, dtype=int)
+    first = np.argsort(-scores, axis=1, kind="stable")[:, : min(k, scores.shape[1])]
+    np.put_along_axis(found, first, 1, axis=1)
+    return found
+
+
+def skewness(counts: np.ndarray) -> float:
+    """Population skewness of counts (n,), 0 where all are equal."""
     from scipy import stats
 
-    k = min(k, scores.shape[1])
-    first = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    counts = np.bincount(first.ravel(), minlength=scores.shape[1])
     return float(stats.skew(counts)) if counts.std() > 0 else 0.0
 
 
@@ -169,7 +183,7 @@ def geometry(fitted: Maps, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
         "relative_gap": float(relative_gap(partners, (mean_cosine(x) + mean_cosine(y)) / 2)),
         "partner_cosine": float((x * y).sum(axis=1).mean()),
         "separability": separability_of_halves(x, y),
-        "mutual_knn": mutual_neighbours(x @ x.T, y @ y.T),
+        "mutual_knn": float(shared_neighbours(x @ x.T, y @ y.T).mean()),
         "neighbours_kept_x": neighbours_kept(fitted, "x", a),
         "neighbours_kept_y": neighbours_kept(fitted, "y", b),
     }

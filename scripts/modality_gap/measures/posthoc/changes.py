@@ -1,0 +1,104 @@
+"""What a method changes on the same scored items, with intervals: differences to no method.
+
+Items may share a picture or a class, `clusters` (n,), which intervals then leave out one of.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from modality_gap.measures.intervals import jackknife_interval, share_interval, t_interval
+from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
+from modality_gap.measures.posthoc.tasks import Direction, mixed_ranks, skewness, times_found
+from modality_gap.measures.significance import holm, mcnemar
+
+GROUPS = 20  # that a jackknife leaves out one of
+
+
+class Outcome(NamedTuple):
+    """What one direction gives by query: whether the partner comes first (n,), its NDCG at 10 in
+    the mixed gallery (n,), None without one, and which items are among the 10 nearest (n, n)."""
+
+    first: np.ndarray
+    mixed: np.ndarray | None
+    found: np.ndarray
+
+
+def outcome(scores: Direction) -> Outcome:
+    """Of the scores of a direction."""
+    mixed = None if scores.own is None else ndcg10(mixed_ranks(scores))
+    return Outcome(partner_ranks(scores.across) == 1, mixed, times_found(scores.across))
+
+
+def change_of(
+    before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None, confidence: float
+) -> dict[str, float]:
+    """The paired difference of two results of the same items (n,), right or wrong, with interval,
+    McNemar's p and n."""
+    change = mean_change(before, after, clusters, confidence)
+    return change | {"p": mcnemar(before, after, clusters)}
+
+
+def mean_change(
+    before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None, confidence: float
+) -> dict[str, float]:
+    """The mean difference of two results of the same items (n,) with its interval and n."""
+    change = after.astype(float) - before
+    low, high = mean_interval(change, clusters, confidence)
+    ends = {"difference": float(change.mean()), "difference_low": low, "difference_high": high}
+    return ends | {"n": len(after)}
+
+
+def mean_interval(
+    values: np.ndarray, clusters: np.ndarray | None, confidence: float
+) -> tuple[float, float]:
+    """Interval of the mean of values (n,): of a share if all are 0 or 1, else Student's, or of
+    clusters the jackknife's."""
+    if np.isin(values, (0, 1)).all():
+        return share_interval(values == 1, confidence, clusters)
+    if clusters is None:
+        return t_interval(values, confidence)
+    sums, sizes = np.bincount(clusters, values), np.bincount(clusters)
+    without = (values.sum() - sums) / (len(values) - sizes)
+    low, high = jackknife_interval(values.mean(), without, confidence)
+    return float(low), float(high)
+
+
+def hub_change(
+    before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None, confidence: float
+) -> dict[str, float]:
+    """The difference in the skewness of how often items are found, `before` and `after` (n, items)
+    by query; its interval leaves out one of 20 groups of queries at a time."""
+    codes = np.arange(len(before)) if clusters is None else clusters
+    groups = codes % min(GROUPS, int(codes.max()) + 1)
+
+    def difference(rows: np.ndarray) -> float:
+        return skewness(after[rows].sum(axis=0)) - skewness(before[rows].sum(axis=0))
+
+    value = difference(np.ones(len(before), dtype=bool))
+    parts = np.array([difference(groups != group) for group in range(groups.max() + 1)])
+    low, high = jackknife_interval(value, parts, confidence)
+    ends = {"difference": value, "difference_low": float(low), "difference_high": float(high)}
+    return ends | {"n": len(before)}
+
+
+def other_changes(
+    before: Outcome, after: Outcome, clusters: np.ndarray | None, confidence: float
+) -> dict[str, dict[str, float]]:
+    """Beside recall, by metric: NDCG at 10 of the mixed gallery (`mixed_ndcg10`), where there is
+    one, and the hubs' skewness (`hub_skewness10`)."""
+    changes = {}
+    if before.mixed is not None and after.mixed is not None:
+        changes["mixed_ndcg10"] = mean_change(before.mixed, after.mixed, clusters, confidence)
+    changes["hub_skewness10"] = hub_change(before.found, after.found, clusters, confidence)
+    return changes
+
+
+def with_holm(differences: pd.DataFrame) -> pd.DataFrame:
+    """The table with p_holm, Holm's correction of p over the rows of a metric that have one."""
+    differences["p_holm"] = np.nan
+    tested = differences[differences["p"].notna()] if "p" in differences else differences[:0]
+    for _, of in tested.groupby("metric"):
+        differences.loc[of.index, "p_holm"] = holm(of["p"].to_numpy())
+    return differences
