@@ -202,8 +202,14 @@ SETS = {
         for asset in published_files(entry)
     )
 }
-# Models of others come before those of this project, as the paper's own do in every figure.
-SETS = dict(sorted(SETS.items(), key=lambda one: not of_others(one[1])))
+# In every table and figure the paper's own models come first, then those of others.
+PAPERS_SETS = own_sets(STAND_INS, SETS, config)
+SETS = {
+    name: SETS[name]
+    for name in sorted(
+        SETS, key=lambda name: (name not in PAPERS_SETS, not of_others(SETS[name]))
+    )
+}
 # Your own pairs alone need nothing of the paper: no model, no download and no other page.
 PAIRS_ALONE = all("files" in entry for entry in SETS.values())
 # By set and by inputs, the label column that names the cluster of items that are not independent.

@@ -54,9 +54,9 @@ rule sweep_loss:
         minimum=minimum_in_report("results/statistics/{loss}_minimum.csv"),
         shape="results/statistics/{loss}_shape.csv",
     log:
-        "results/logs/sweep_loss/{loss}.log",
+        "results/logs/sweep_{loss}.log",
     benchmark:
-        "results/benchmarks/sweep_loss/{loss}.tsv"
+        "results/benchmarks/sweep_{loss}.tsv"
     conda:
         "../envs/statistics.yaml"
     threads: SHARE_OF_CORES

@@ -349,10 +349,6 @@ def made_by(name):
     }
 
 
-# The sets of the paper's own models, which come first in every figure.
-PAPERS_SETS = own_sets(STAND_INS, SETS, config)
-
-
 @cache
 def checked_ledger():
     return load_ledger(

@@ -52,7 +52,7 @@ rule write_index:
     conda:
         "../envs/report.yaml"
     params:
-        sets=SETS,
+        papers=PAPERS_SETS,
         version=VERSION,
         record=f"{RESULTS}/run.json",
     script:

@@ -6,6 +6,7 @@ the default configuration to tests/regression.yaml too: python tests/check_outpu
 
 import csv
 import html
+import re
 import sys
 import xml.etree.ElementTree
 import zipfile
@@ -65,7 +66,19 @@ def faults(results: Path) -> list[str]:
         + table_faults(results)
         + ledger_faults(results)
         + run_faults(results, pages["methods.html"])
+        + undescribed(results)
     )
+
+
+def undescribed(results: Path) -> list[str]:
+    """What lies in the results and has no line in results/README.md."""
+    text = (ROOT / "results/README.md").read_text(encoding="utf-8")
+    named = {"README.md", *re.findall(r"`([\w.]+)/?`", text)}
+    return [
+        f"results/README.md does not describe {path.name}"
+        for path in sorted(results.iterdir())
+        if path.name not in named
+    ]
 
 
 def item_faults(item: "Item", results: Path, pages: dict[str, str]) -> list[str]:

@@ -29,7 +29,7 @@ by_id = paper.by_claim(claims)
 data = {Path(path).stem: pd.read_csv(path) for path in inputs.tables}
 record = Path(params.record)
 charts = json.loads(text(inputs.explorer))  # empty if no set has a gap
-gaps, axis_end = summary.gaps(data["gap"], params.sets)
+gaps, axis_end = summary.gaps(data["gap"], params.papers)
 drawn = {Path(path).name: Path(path).read_bytes() for path in inputs.figures}
 html = render.render_page(
     {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},

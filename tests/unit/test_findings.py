@@ -1,5 +1,6 @@
 """What a run found: the numbers of its tables, and words that switch with them; no verdict."""
 
+import math
 import re
 
 import pandas as pd
@@ -340,23 +341,40 @@ def test_the_drawn_shift_is_the_one_by_the_whole_gap():
 def test_figure3bcd():
     found = figure3.figure3bcd_findings(landscape_table(), minimum_table(), gap_table())
     assert found[0].text == (
-        "At temperature 1/100 the loss is smallest at distance 0.800 [0.700, 0.900] in toy (own "
-        "gap 0.800, n 100)."
+        "At temperature 1/100 the loss of toy is smallest at distance 0.80 [0.70, 0.90]; its own "
+        "gap is 0.80 (n 100). At temperature 1 the loss is smallest with the centres at most 0.05 "
+        "apart."
     )
-    assert "At temperature 1 it is smallest at distance 0.050 in toy." in found[1].text
-    assert "in 0 of 2 curves and changes the loss by at most 0.100" in found[2].text
+    assert "in 0 of 2 curves and changes the loss by at most 0.100" in found[1].text
 
 
 def test_the_minimum_is_that_of_the_fine_sweep_and_none_at_its_end():
     """The coarse grid has its minimum at 0.800 here; the sentence must not quote it."""
     found = figure3.figure3bcd_findings(landscape_table(), minimum_table(cold=0.765), gap_table())
-    assert "at distance 0.765" in found[0].text and "0.800 [" not in found[0].text
+    assert "at distance 0.77 [0.67, 0.86]" in found[0].text and "0.80 [" not in found[0].text
     ends = minimum_table(cold=1.9, at_end=True)
     found = figure3.figure3bcd_findings(landscape_table(), ends, gap_table())
-    assert "smallest beyond the end of the sweep in toy" in found[0].text
-    assert "1.900" not in found[0].text
+    assert "the loss of toy is smallest beyond the end of the sweep;" in found[0].text
+    assert "1.90" not in found[0].text
     (table,) = figure3.figure3bcd_tables(ends, gap_table())
     assert table.rows[0][3:] == ["none in the sweep", "0.050 [-0.050, 0.150]"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ((0.75, 0.85), "contains the model's own gap in 1 (B)"),
+        ((0.5, 0.79), "does not contain the model's own gap in 1 (B)"),
+        ((-0.1, 0.81), "contains both the model's own gap and 0 in 1 (B)"),
+        ((math.nan, math.nan), "is not known in 1 (B)"),
+    ],
+)
+def test_an_interval_across_zero_says_nothing_of_the_gap(ends, words):
+    other = minimum_table().assign(distance_low=ends[0], distance_high=ends[1], model="B")
+    rows = pd.concat([minimum_table().assign(model="A"), other])
+    assert figure3.smallest_loss(rows)[1].endswith(f"the interval of that distance {words}.")
+    alone = " ".join(figure3.smallest_loss(other))
+    assert ("so it decides nothing" in alone) == ("and 0" in words)
 
 
 def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
@@ -379,10 +397,10 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
     grids.loc[moved, "loss_as_released"] = 0.1625
     found = figure3.figure3bcd_findings(grids, sweeps, gaps)
     assert [finding.text for finding in found] == [
-        "At temperature 1/100 the loss is smallest at distance 0.600 [0.500, 0.700] in CLASP (own "
-        "gap 0.620, n 50) and at distance 0.800 [0.700, 0.900] in toy (own gap 0.810, n 100).",
-        "At temperature 1 it is smallest at distance 0.200 in CLASP and at distance 0.100 in toy. "
-        "The table below has all temperatures.",
+        "At temperature 1/100 the loss of CLASP is smallest at distance 0.60 [0.50, 0.70]; its own "
+        "gap is 0.62 (n 50). Among the other models that retrieve well above chance, the interval "
+        "of that distance contains the model's own gap in 1 (toy). At temperature 1 the loss is "
+        "smallest with the centres at most 0.20 apart in all 2 models.",
         "Computing the loss as in the released code moves the minimum on the figure's grid in 1 "
         "of 4 curves and changes the loss by at most 0.200.",
         "No verdict from weak: retrieval near chance (the lower end of recall@1 is below 5 times "
@@ -393,6 +411,8 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
         "figure3b.minimum_at_the_gap",
         "figure3b.closing_raises_the_loss",
         "figure3b.at_its_gap_too.clasp",
+        "figure3bcd.falls_with_temperature",
+        "figure3d.no_gap_at_temperature_1",
     )
     (table,) = figure3.figure3bcd_tables(sweeps, gaps)
     assert table.head == ["model", "n", "gap", "at 1/100", "at 1"]

@@ -83,9 +83,7 @@ def test_each_model_has_its_gap_in_its_place_and_the_papers_come_first():
             gap_row("clip_random", "random", gap=1.0, model="CLIP"),
         ]
     )
-    released = {"released": "x"}
-    sets = {"own": {}, "weak": {}, "clip": released, "clip_random": released}
-    rows, end = summary.gaps(gap, sets)
+    rows, end = summary.gaps(gap, ["clip", "clip_random"])
     assert end == 2.0  # the next half above the widest
     assert [(row.model, row.own, row.learnt) for row in rows] == [
         ("CLIP", True, True),
@@ -114,8 +112,8 @@ def test_parts_count_the_papers_own_claims_once():
 def test_answers_come_from_the_tables():
     told = answers(data())
     assert {*told} == {"there", "origin", "moves", "matters"}
-    assert told["there"][0].startswith("In all 2 sets the gap is clearly above 0")
-    assert "own gap 0.80" in told["moves"][0]
+    assert told["there"][0].startswith("In all 2 sets of embeddings the gap is clearly above 0")
+    assert "its own gap is 0.80" in told["moves"][0]
     text = " ".join(one for sentences in told.values() for one in sentences)
     assert "nan" not in text and "None" not in text
 

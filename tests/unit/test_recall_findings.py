@@ -36,8 +36,8 @@ def test_models_near_chance_and_random_weights_say_nothing(tables):
 def test_closing_and_the_best_shift(tables):
     closed, best = recall_findings(*tables)
     assert closed.text == (
-        "With the gap closed, recall@1 goes from 50.0 % to 35.0 % in First (change -15.0 "
-        "[-18.0, -14.0] points, n 1,500)."
+        "With the gap closed, recall@1 (to texts) of First goes from 50.0 % to 35.0 % (change "
+        "-15.0 [-18.0, -14.0] points, n 1,500)."
     )
     assert closed.claims == ("figure3.closing_lowers_recall",)
     assert "gains 4.0 [-1.0, 3.0] points (First, n 1,500): p 0.25" in best.text
@@ -45,3 +45,16 @@ def test_closing_and_the_best_shift(tables):
     assert [row[1] for row in table.rows] == ["to texts", "from texts"]
     assert all(len(row) == len(table.head) for row in table.rows)
     assert table.rows[0][3:6] == ["50.0 %", "35.0 %", "-15.0 [-18.0, -14.0]"]
+
+
+def test_the_other_models_are_sorted_by_their_intervals():
+    row = peak_table().iloc[:1]  # from -0.18 to -0.14
+    ends = {"A": (-0.2, -0.1), "B": (-0.1, 0.1), "C": (-0.3, -0.2), "D": (0.01, 0.2)}
+    rows = [
+        row.assign(model=name, change_closed_low=low, change_closed_high=high)
+        for name, (low, high) in ends.items()
+    ]
+    assert closing(pd.concat(rows)).endswith(
+        "n 1,500). Among the other models it does not clearly change in 1 (B), clearly falls in 1 "
+        "(C) and clearly rises in 1 (D)."
+    )

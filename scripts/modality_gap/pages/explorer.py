@@ -14,7 +14,6 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
-from modality_gap.config.rows import of_authors
 from modality_gap.pages.words import fraction
 from modality_gap.paper.chance import retrieves
 
@@ -30,9 +29,9 @@ LIBRARY = "window.vegaEmbed = vegaEmbed;"  # what the page needs of the bundle
 
 def models(found: Mapping[str, dict], sets: Mapping[str, dict], gap: pd.DataFrame) -> list[dict]:
     """What the page has of each trained set with a gap: the measured values and its words. Models
-    that retrieve well above chance come first, the authors' before others."""
+    that retrieve well above chance come first, each part in the order of `sets`."""
     able, named = {*gap["set"][retrieves(gap)]}, gap.set_index("set")["model"]
-    order = sorted(sets, key=lambda name: (name not in able, not of_authors(sets[name])))
+    order = sorted(sets, key=lambda name: name not in able)
     result = []
     for name in order:
         if found[name]["deltas"]:

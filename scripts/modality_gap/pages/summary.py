@@ -4,13 +4,12 @@ What is shown, in which order, is config/ledger/report.yaml; verdicts are looked
 results/claims.csv by the ids of its claims, and every number comes from a table.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import pandas as pd
 
-from modality_gap.config.rows import of_authors
 from modality_gap.errors import InputError
 from modality_gap.pages.paper import AGREEING, Mark, by_claim, marks
 from modality_gap.pages.words import number
@@ -174,9 +173,9 @@ class Gaps(NamedTuple):
 AXIS = 1.5  # the axis goes to it, or to the next half above the widest gap
 
 
-def gaps(gap: pd.DataFrame, sets: Mapping[str, Mapping]) -> tuple[list[Gaps], float]:
-    """Rows of the summary's first drawing, the paper's own models first, and the axis' end; `gap`
-    is statistics/gap.csv. Lengths on the unit sphere."""
+def gaps(gap: pd.DataFrame, papers: Collection[str]) -> tuple[list[Gaps], float]:
+    """Rows of the summary's first drawing and the axis' end; `gap` is statistics/gap.csv, `papers`
+    names the sets of the paper's own models, which come first. Lengths on the unit sphere."""
     end = max(AXIS, -(-gap["gap"].max() // 0.5) * 0.5)
     rows = []
     able = retrieves(gap)
@@ -185,7 +184,7 @@ def gaps(gap: pd.DataFrame, sets: Mapping[str, Mapping]) -> tuple[list[Gaps], fl
         rows.append(
             Gaps(
                 str(model),
-                all(of_authors(sets[name]) for name in part["set"]),
+                bool(part["set"].isin(papers).all()),
                 bool(able[part.index][part["weights"] == "trained"].any()),
                 {kind: number(row["gap"], 2) for kind, row in weights.iterrows()},
                 {kind: 100 * row["gap"] / end for kind, row in weights.iterrows()},

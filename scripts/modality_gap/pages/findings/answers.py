@@ -5,10 +5,18 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modality_gap.pages.findings.figure1 import SEPARATE
+from modality_gap.pages.findings.figure3 import able_minima, smallest_loss
 from modality_gap.pages.findings.recall import able_peaks, closing
 from modality_gap.pages.findings.tables import SIGNIFICANT
-from modality_gap.pages.words import count, fraction, interval, listed, number, of_all, percent
-from modality_gap.paper.chance import classifies, retrieves
+from modality_gap.pages.words import (
+    count,
+    fraction,
+    interval,
+    number,
+    of_all,
+    percent,
+)
+from modality_gap.paper.chance import classifies
 
 
 def answers(data: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
@@ -27,8 +35,8 @@ def answers(data: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
 def _there(gap: pd.DataFrame) -> list[str]:
     apart = (gap["gap_low"] > 0) & (gap["separability"] >= SEPARATE)
     sentences = [
-        f"In {of_all(int(apart.sum()), len(gap), 'set')} the gap is clearly above 0 and a line "
-        "separates the two modalities."
+        f"In {of_all(int(apart.sum()), len(gap), 'set')} of embeddings the gap is clearly above 0 "
+        "and a linear classifier separates the two modalities."
     ]
     for weights in ("trained", "random"):
         part = gap[gap["weights"] == weights]
@@ -61,35 +69,10 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
 
 
 def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
-    trained = gap[gap["weights"] == "trained"]
-    # The model that retrieves best comes first.
-    best_first = trained[retrieves(trained)].sort_values("recall1_ab", ascending=False)
-    able = best_first.set_index("set")["model"]
-    rows = minimum[minimum["set"].isin(able.index)]
-    rows = rows.sort_values(
-        "set", key=lambda names: names.map(list(able.index).index), kind="stable"
-    )
+    rows = able_minima(minimum, gap)
     if not len(rows):
         return ["No trained model of this run retrieves well above chance."]
-    sentences = []
-    for temperature in (rows["temperature"].min(), rows["temperature"].max()):
-        places = [
-            f"{_place(row)} in {able[row['set']]} (own gap {number(row['gap'], 2)})"
-            for _, row in rows[rows["temperature"] == temperature].iterrows()
-        ]
-        sentences.append(
-            f"At temperature {fraction(temperature)} the loss is smallest at distance "
-            f"{listed(places, '; ')}."
-        )
-    return sentences
-
-
-def _place(row: pd.Series) -> str:
-    """The distance of a minimum with its interval."""
-    if row["at_end"]:
-        return "beyond the sweep"
-    ends = interval(row["distance_low"], row["distance_high"], 2)
-    return f"{number(row['distance'], 2)} {ends}"
+    return smallest_loss(rows)
 
 
 def _matters(table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame) -> list[str]:

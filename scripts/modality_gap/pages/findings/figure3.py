@@ -1,7 +1,7 @@
 """What this run found for Figure 3."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from modality_gap.pages.words import (
     count,
     estimate,
     fraction,
+    in_cases,
     listed,
     number,
     of_all,
@@ -99,69 +100,103 @@ def _centres_apart(rows: pd.DataFrame) -> float:
     return float(math.dist(a, b))
 
 
+UNDECIDED = "contains both the model's own gap and 0"
+
+
+def smallest_loss(rows: pd.DataFrame) -> list[str]:
+    """Where the loss is smallest at the lowest and at the highest temperature, as three sentences:
+    the first model's distance, how the others compare, and the highest temperature. `rows` are
+    those of loss_minimum.csv with the `model` that a reader knows, in the order of the models."""
+    cold, hot = (
+        rows[rows["temperature"] == rows["temperature"].agg(end)] for end in ("min", "max")
+    )
+    first, others = cold.iloc[0], cold.iloc[1:]
+    sentences = [
+        f"At temperature {fraction(first['temperature'])} the loss of {first['model']} is smallest "
+        f"{_at_minimum(first)}; its own gap is {number(first['gap'], 2)} (n {first['n']:,})."
+    ]
+    if _at_its_gap(first) == UNDECIDED:
+        sentences[0] += " The interval contains 0 too, so it decides nothing."
+    if len(others):
+        sentences.append(
+            "Among the other models that retrieve well above chance, the interval of that distance "
+            f"{in_cases(others['model'], map(_at_its_gap, others.to_dict('records')))}."
+        )
+    near = hot["distance"].abs()[~hot["at_end"].astype(bool)]
+    if len(near):
+        sentences.append(
+            f"At temperature {fraction(hot['temperature'].iloc[0])} the loss is smallest with the "
+            f"centres at most {number(near.max(), 2)} apart"
+            + (f" in {of_all(len(near), len(hot), 'model')}." if len(hot) > 1 else ".")
+        )
+    return sentences
+
+
+def _at_minimum(row: Mapping) -> str:
+    """Where the loss of one set and temperature is smallest, in words."""
+    if row["at_end"]:
+        return "beyond the end of the sweep"
+    return f"at distance {estimate(row, 'distance', 2)}"
+
+
+def _at_its_gap(row: Mapping) -> str:
+    """What the interval of a minimum's distance says of the model's own gap. One that contains the
+    closed gap too tells neither from the other."""
+    low, high = row["distance_low"], row["distance_high"]
+    if row["at_end"] or math.isnan(low):
+        return "is not known"
+    if not low <= row["gap"] <= high:
+        return "does not contain the model's own gap"
+    return UNDECIDED if low <= 0 else "contains the model's own gap"
+
+
+def able_minima(minimum: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
+    """The rows of loss_minimum.csv of the trained sets that retrieve well above chance, in the
+    order of gap.csv, with their `model`."""
+    trained = gap[gap["weights"] == "trained"]
+    able = trained[retrieves(trained)].set_index("set")["model"]
+    rows = minimum[minimum["set"].isin(able.index)]
+    rows = rows.assign(model=rows["set"].map(able))
+    place = {name: k for k, name in enumerate(able.index)}
+    return rows.sort_values("set", key=lambda names: names.map(place), kind="stable")
+
+
 def figure3bcd_findings(
     landscape: pd.DataFrame, minimum: pd.DataFrame, gap: pd.DataFrame
 ) -> list[Finding]:
     """Where the loss is smallest in each trained set that retrieves, by the fine sweep (`minimum`),
     and what the released loss changes on the coarse grid of the figure (`landscape`)."""
-    trained = gap[(gap["weights"] == "trained") & gap["set"].isin(minimum["set"])]
-    able = list(trained["set"][retrieves(trained)])
-    weak = [name for name in trained["set"] if name not in able]
+    rows = able_minima(minimum, gap)
+    rows = rows.assign(model=rows["set"])  # on the page of figures a set has the name of its model
+    swept = gap[(gap["weights"] == "trained") & gap["set"].isin(minimum["set"])]
+    weak = swept[~swept["set"].isin(rows["set"])]
     findings = []
-    if able:
-        rows = {
-            name: minimum[minimum["set"] == name].set_index("temperature").sort_index()
-            for name in able
-        }
-        cold, hot = minimum["temperature"].min(), minimum["temperature"].max()
-        places = [
-            f"{_at_minimum(table.loc[cold])} in {name} (own gap {number(table['gap'].iloc[0])}, "
-            f"n {table['n'].iloc[0]})"
-            for name, table in rows.items()
+    if len(rows):
+        findings += [
+            Finding(" ".join(smallest_loss(rows)), _minimum_claims(rows["model"])),
+            *_released_loss(landscape[landscape["set"].isin(rows["set"])]),
         ]
+    if len(weak):
         findings.append(
             Finding(
-                f"At temperature {fraction(cold)} the loss is smallest {listed(places, '; ')}.",
-                (
-                    "figure3b.minimum_at_the_gap",
-                    "figure3b.closing_raises_the_loss",
-                    *(
-                        f"figure3b.at_its_gap_too.{name.lower()}"
-                        for name in rows
-                        if name in OTHER_MODELS
-                    ),
-                ),
-            )
-        )
-        places = [
-            f"{_at_minimum(table.loc[hot], interval_too=False)} in {name}"
-            for name, table in rows.items()
-        ]
-        findings.append(
-            Finding(
-                f"At temperature {fraction(hot)} it is smallest {listed(places, '; ')}. The table "
-                "below has all temperatures.",
-                ("figure3bcd.falls_with_temperature", "figure3d.no_gap_at_temperature_1"),
-            )
-        )
-        findings += _released_loss(landscape[landscape["set"].isin(able)])
-    if weak:
-        findings.append(
-            Finding(
-                f"No verdict from {listed(weak)}: retrieval near chance (the lower end of recall@1 "
-                f"is below {WELL_ABOVE:g} times chance in at least one direction), so the place of "
-                "the smallest loss says nothing of a model that has learnt to match."
+                f"No verdict from {listed(weak['set'])}: retrieval near chance (the lower end of "
+                f"recall@1 is below {WELL_ABOVE:g} times chance in at least one direction), so the "
+                "place of the smallest loss says nothing of a model that has learnt to match."
             )
         )
     return findings
 
 
-def _at_minimum(row: Mapping, interval_too: bool = True) -> str:
-    """Where the loss of one set and temperature is smallest, in words."""
-    if row["at_end"]:
-        return "beyond the end of the sweep"
-    value = estimate(row, "distance") if interval_too else number(row["distance"])
-    return f"at distance {value}"
+def _minimum_claims(models: Iterable[str]) -> tuple[str, ...]:
+    """What the ledger says of the place of the smallest loss in these models."""
+    others = [model.lower() for model in dict.fromkeys(models) if model in OTHER_MODELS]
+    return (
+        "figure3b.minimum_at_the_gap",
+        "figure3b.closing_raises_the_loss",
+        *(f"figure3b.at_its_gap_too.{model}" for model in others),
+        "figure3bcd.falls_with_temperature",
+        "figure3d.no_gap_at_temperature_1",
+    )
 
 
 def _released_loss(landscape: pd.DataFrame) -> list[Finding]:

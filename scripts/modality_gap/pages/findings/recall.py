@@ -1,9 +1,11 @@
 """What this run found of recall@1 under the shift along the gap."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from modality_gap.pages.findings.base import Finding, Table
-from modality_gap.pages.words import interval, listed, number, p_value, percent
+from modality_gap.pages.words import in_cases, interval, number, p_value, percent
 from modality_gap.paper.chance import retrieves
 
 
@@ -17,15 +19,28 @@ def able_peaks(peak: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
 
 
 def closing(rows: pd.DataFrame) -> str:
-    """What closing the gap does to recall@1 from the first to the second modality, as a sentence,
-    the model that retrieves best first; empty if there is no row."""
-    to_texts = rows[rows["direction"] == "ab"].sort_values("recall_at_gap", ascending=False)
-    places = [
-        f"{percent(row['recall_at_gap'])} to {percent(row['recall_closed'])} in {row['model']} "
-        f"(change {points(row, 'change_closed')} points, n {row['n']:,})"
-        for _, row in to_texts.iterrows()
-    ]
-    return f"With the gap closed, recall@1 goes from {listed(places, '; ')}." if places else ""
+    """What closing the gap does to recall@1 of the second modality: the first model's values, and
+    the direction of the change in the others. Empty if there is no row."""
+    to_texts = rows[rows["direction"] == "ab"]
+    if not len(to_texts):
+        return ""
+    first, others = to_texts.iloc[0], to_texts.iloc[1:]
+    words = (
+        f"With the gap closed, recall@1 (to texts) of {first['model']} goes from "
+        f"{percent(first['recall_at_gap'])} to {percent(first['recall_closed'])} "
+        f"(change {points(first, 'change_closed')} points, n {first['n']:,})."
+    )
+    if len(others):
+        changes = in_cases(others["model"], map(_change, others.to_dict("records")))
+        words += f" Among the other models it {changes}."
+    return words
+
+
+def _change(row: Mapping) -> str:
+    """What the interval of a change says."""
+    if row["change_closed_high"] < 0:
+        return "clearly falls"
+    return "clearly rises" if row["change_closed_low"] > 0 else "does not clearly change"
 
 
 def points(row: pd.Series, name: str) -> str:
