@@ -1,4 +1,4 @@
-"""Draw Theorem 1: share of violations, in units in which all cases have one bound."""
+"""Draw Theorem 1: how often a layer fails to raise the cosine, on an axis with one bound."""
 
 from modality_gap.logs import log_to
 
@@ -38,7 +38,7 @@ def draw(layout: Layout) -> Figure:
     label_line(ax, "bound, O(1/d_out)", (middle["d_out_scaled"], middle["bound"]), INK,
                xytext=(4, 8), va="bottom")  # fmt: skip
     ax.set(xscale="log", yscale="log", xlabel="number of units · m² / V",
-           ylabel="share of violations", title=f"|v|/|u| = {ratio:g}")  # fmt: skip
+           ylabel="share of layers without a rise", title=f"|v|/|u| = {ratio:g}")  # fmt: skip
     ax.set_ylim(seen["violation_share_low"].min() / 1.5, 1.6)
     decimals(ax.xaxis, ax.yaxis)
     return figure

@@ -1,4 +1,4 @@
-"""Draw Theorem 2: what of the variance the weights do not make, by depth, and its bounds."""
+"""Draw Theorem 2: the share of variance not due to the weights, by depth, and its bounds."""
 
 from modality_gap.logs import log_to
 
@@ -39,8 +39,8 @@ def draw(layout: Layout) -> Figure:
         label_line(
             ax, f"{words} {value:.1%}", (part["layer"].max(), 100 * end), color, xytext=(9, 0)
         )
-    ax.set(yscale="log", xlabel="layer", ylabel="1 − share of the weights, %", xticks=part["layer"],
-           title=f"width {width}")  # fmt: skip
+    ax.set(yscale="log", xlabel="layer", ylabel="variance not due to the weights, %",
+           xticks=part["layer"], title=f"width {width}")  # fmt: skip
     ax.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
     ax.minorticks_off()
     return figure

@@ -27,8 +27,8 @@ def figure3a_findings(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
     holding = [row for row in rows if row["held"] >= HOLDS_THE_GAP]
     findings = [
         Finding(
-            f"The plane of the first two components holds at least {percent(HOLDS_THE_GAP, 0)} of "
-            f"the gap in {of_all(len(holding), len(rows), 'set')}."
+            "The paper's plane, that of the first two principal components, contains at least "
+            f"{percent(HOLDS_THE_GAP, 0)} of the gap in {of_all(len(holding), len(rows), 'set')}."
         )
     ]
     if holding:
@@ -48,8 +48,8 @@ def figure3a_tables(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Table]:
     """The plane of each set: its share of the variance and of the gap, before and after a shift."""
     return [
         Table(
-            "The drawn plane of each set. Distances of the centres in the plane, as they are and "
-            "after a shift by the whole gap.",
+            "The plane of the first two principal components, as in the paper. Distances of the "
+            "centres in the plane, as they are and after a shift by the whole gap.",
             [
                 *("model", "n", "variance in component 1", "in components 1 to 6", "gap"),
                 *("in the plane", "after the shift"),
