@@ -38,6 +38,18 @@ def test_the_headline_follows_the_verdicts(verdict, words):
     assert summary.headline(CLAUSES, rows) == f"{words}; b does not."
 
 
+def test_one_word_names_the_stand_ins_where_all_is_from_them():
+    rows = claims(
+        claim("a", "same on a stand-in", evidence="stand-in: emoji"),
+        claim("b", "not seen on a stand-in", evidence="stand-in: emoji"),
+        claim("c", "inconclusive", evidence="stand-in: emoji"),
+    )
+    third = {"claim": "c", "holds": "c holds", "fails": "c fails", "about": "c holds"}
+    assert summary.headline([*CLAUSES, third], rows) == (
+        "On stand-ins: it holds; b does not; whether c holds stays undecided."
+    )
+
+
 def test_the_strongest_evidence_speaks_in_the_headline():
     rows = claims(
         claim("a", "not seen on a stand-in", evidence="stand-in: emoji"),
@@ -112,7 +124,7 @@ def test_parts_count_the_papers_own_claims_once():
 def test_answers_come_from_the_tables():
     told = answers(data())
     assert {*told} == {"there", "origin", "moves", "matters"}
-    assert told["there"][0].startswith("In all 2 sets of embeddings the gap is clearly above 0")
+    assert told["there"][0].startswith("In all 2 sets of embeddings (1 with ")
     assert "its own gap is 0.80" in told["moves"][0]
     text = " ".join(one for sentences in told.values() for one in sentences)
     assert "nan" not in text and "None" not in text

@@ -30,6 +30,7 @@ from modality_gap.paper.stand_ins import Origins, stand_ins
 # Verdicts for and against the paper; the others are neither.
 AGREEING = (REPRODUCED, CONSISTENT, SAME)
 AGAINST = (DIFFERS, NOT_SEEN)
+AGAINST_WORDS = {DIFFERS: "differ", NOT_SEEN: "were not seen on a stand-in"}
 PRINTED = KINDS["printed"]
 PLACEHOLDER = re.compile(r"\{([^{}|]+)(?:\|([^{}|]*))?\}")
 
@@ -99,6 +100,11 @@ class Section:
     def verdicts(self) -> list[tuple[Mark, int]]:
         """The verdicts of its claims, each with the number of claims."""
         return tally(self.claims)
+
+    @property
+    def several(self) -> int:
+        """The number of claims with more than one verdict."""
+        return sum(len({mark.verdict for mark in its}) > 1 for _, its in self.claims)
 
 
 class Group(NamedTuple):
@@ -219,22 +225,26 @@ def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
 
 
 def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
-    """A sentence on how many statements evidence is against, and how many of them the counts of
-    verdicts have too, in which a claim counts by its strongest evidence alone."""
+    """Sentences on how many statements evidence is against, by verdict, and why the counts of
+    verdicts, in which a claim counts by its strongest evidence alone, have fewer."""
     overall = ledger.overall(claims).set_index("id")["verdict"]
     names = [
         claim.id for claim, _, _ in balanced.against if claim.rows[0]["whose"] in ledger.PAPERS_OWN
     ]
     whole = len(balanced.against)
-    strongest = sum(overall[name] in AGAINST for name in names)
-    parts = {
-        "of the paper's claims by their strongest evidence, as the verdicts are counted": strongest,
-        "of the paper's claims by weaker evidence only": len(names) - strongest,
-        "where the paper's numbers or settings are computed again": whole - len(names),
-    }
-    shares = listed(f"{n} {words}" for words, n in parts.items() if n)
-    text = f"Some evidence of this run is against {count(whole, 'statement')}"
-    return f"{text}: {shares}." if whole else f"{text}."
+    if not whole:
+        return "Nothing that this run measured is against a statement of the paper."
+    by_verdict = {word: len(those) for word, those in balanced.against_by_verdict().items()}
+    counted = listed(f"{n} {AGAINST_WORDS[word]}" for word, n in by_verdict.items())
+    sentences = [f"This run has evidence against {count(whole, 'statement')}: {counted}."]
+    if better := len(names) - sum(overall[name] in AGAINST for name in names):
+        sentences.append(f"For {better} of them stronger evidence is not against it.")
+    if recomputed := whole - len(names):
+        sentences.append(
+            f"In {recomputed} the paper's own numbers or settings are computed again; the counts "
+            "of claims leave this out."
+        )
+    return " ".join(sentences)
 
 
 def _strongest(rows: Iterable[Mapping]) -> str:

@@ -4,6 +4,7 @@ What is shown, in which order, is config/ledger/report.yaml; verdicts are looked
 results/claims.csv by the ids of its claims, and every number comes from a table.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -38,22 +39,26 @@ def matching(patterns: Iterable[str], ids: Iterable[str]) -> list[str]:
 def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
     """The verdict of the run in one sentence: clauses, each as the verdict on its claim has it."""
     verdicts = dict(zip(*(show.overall(claims)[key] for key in ("id", "verdict")), strict=True))
-    words = []
-    for clause in clauses:
-        (name,) = matching([clause["claim"]], verdicts)
-        words.append(_clause(clause, verdicts[name]))
+    found = [verdicts[matching([clause["claim"]], verdicts)[0]] for clause in clauses]
+    decided = {verdict for verdict in found if verdict not in (INCONCLUSIVE, NOT_RUN)}
+    # Where all that was decided was decided on stand-ins, one word says so.
+    alike = len(clauses) > 1 and decided and decided <= {SAME, NOT_SEEN}
+    words = [
+        _clause(clause, verdict, named=not alike)
+        for clause, verdict in zip(clauses, found, strict=True)
+    ]
     text = "; ".join(words)
-    return f"{text[0].upper()}{text[1:]}."
+    return f"On stand-ins: {text}." if alike else f"{text[0].upper()}{text[1:]}."
 
 
-def _clause(clause: Mapping, verdict: str) -> str:
-    """What a clause says under a verdict; a stand-in is named."""
+def _clause(clause: Mapping, verdict: str, named: bool) -> str:
+    """What a clause says under a verdict; a stand-in is `named` in it."""
     if verdict == INCONCLUSIVE:
         return f"whether {clause['about']} stays undecided"
     if verdict == NOT_RUN:
         return f"whether {clause['about']} was not tested"
     words = clause["holds" if verdict in AGREEING else "fails"]
-    return f"on a stand-in, {words}" if verdict in (SAME, NOT_SEEN) else words
+    return f"on a stand-in, {words}" if named and verdict in (SAME, NOT_SEEN) else words
 
 
 # The four questions and the main statements
@@ -141,6 +146,8 @@ def _values(mark: Mark, rows: Iterable[Mapping]) -> str:
     value = _span([row["measured"] for row in behind])
     if len(behind) == 1:
         value = f"{behind[0]['measured']} {behind[0]['interval']}".strip()
+    # Three digits are enough here; the evidence has more.
+    value = re.sub(r"\d+\.\d+(e-?\d+)?", lambda match: f"{float(match[0]):.3g}", value)
     return f"{what}: {value}" if what and value else value
 
 

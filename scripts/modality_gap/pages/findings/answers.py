@@ -12,6 +12,7 @@ from modality_gap.pages.words import (
     count,
     fraction,
     interval,
+    listed,
     number,
     of_all,
     percent,
@@ -34,9 +35,12 @@ def answers(data: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
 
 def _there(gap: pd.DataFrame) -> list[str]:
     apart = (gap["gap_low"] > 0) & (gap["separability"] >= SEPARATE)
+    kinds = listed(
+        f"{n} with {weights} weights" for weights, n in gap["weights"].value_counts().items()
+    )
     sentences = [
-        f"In {of_all(int(apart.sum()), len(gap), 'set')} of embeddings the gap is clearly above 0 "
-        "and a linear classifier separates the two modalities."
+        f"In {of_all(int(apart.sum()), len(gap), 'set')} of embeddings ({kinds}) the gap is "
+        "clearly above 0 and a linear classifier separates the two modalities."
     ]
     for weights in ("trained", "random"):
         part = gap[gap["weights"] == weights]
@@ -54,15 +58,16 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
     table = mlp[(mlp["layer"] == deepest) & mlp["bias"]].set_index("activation")["mean_cosine"]
     curved = table.drop(index="linear", errors="ignore")
     sentences = [
-        f"After {deepest} random layers with biases the mean cosine is "
+        f"After {deepest} random layers with biases, the mean cosine of two outputs is "
         f"{number(curved.min(), 2)} to {number(curved.max(), 2)} with a non-linearity"
-        + (f" and {number(table['linear'], 2)} without." if "linear" in table else ".")
+        + (f" and {number(table['linear'], 2)} without" if "linear" in table else "")
+        + "; the closer to 1, the narrower the cone that a network maps into."
     ]
     rotated = starts[(starts["start"] == "rotated") & (starts["temperature_mode"] == "fixed")]
     for _, row in rotated.iterrows():
         sentences.append(
-            f"Started with a gap of {number(row['gap_before'], 2)}, training opens one of "
-            f"{number(row['gap_after'], 2)} "
+            f"With the gap closed before training ({number(row['gap_before'], 2)}), training "
+            f"opens one of {number(row['gap_after'], 2)} "
             f"{interval(row['gap_after_low'], row['gap_after_high'], 2)}."
         )
     return sentences
@@ -81,13 +86,13 @@ def _matters(table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame) -> l
     if len(judged):
         clear = judged["p_held_out"] < SIGNIFICANT / len(judged)
         sentences.append(
-            "A shift chosen on half of the pictures clearly changes accuracy on the others in "
-            f"{of_all(int(clear.sum()), len(judged), 'test')}."
+            "With the best shift chosen on half of the pictures and scored on the other half, "
+            f"accuracy clearly changes in {of_all(int(clear.sum()), len(judged), 'test')}."
         )
     hot = tuned.loc[tuned["temperature"].idxmax()]
     over = f"means over {count(int(hot['n']), 'seed')}"
     sentence = (
-        f"Fine-tuning at temperature {fraction(hot['temperature'])} takes a gap from "
+        f"Fine-tuning at temperature {fraction(hot['temperature'])} takes the gap from "
         f"{number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)}"
     )
     if "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"]):
@@ -97,4 +102,5 @@ def _matters(table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame) -> l
             f"{percent(hot['zero_shot_after'])}"
         )
         over += f"; interval over the seeds, not over pictures: {interval(low, high, 1)}"
-    return [*sentences, f"{sentence} ({over}); it changes more than the gap."]
+    more = "Fine-tuning changes more than the gap, so the gap need not be the cause."
+    return [*sentences, f"{sentence} ({over}). {more}"]
