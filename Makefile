@@ -40,12 +40,12 @@ report: $(ENV)  ## run the default configuration; write results/index.html and r
 pairs: $(ENV)  ## measure your own pairs (config/own_pairs.yaml) alone; write results/pairs.html
 	snakemake --configfile config/own_pairs.yaml
 
-laptop: $(ENV)  ## the paper's own numbers without a GPU: internet, four cores, 90 minutes
+laptop: $(ENV)  ## the paper's own numbers without a GPU: internet, four cores, 80 minutes
 	@python scripts/sources/fetch_released.py
 	snakemake --configfile config/full.yaml config/laptop.yaml
 	$(call write_report,--configfile config/full.yaml config/laptop.yaml)
 
-full: $(ENV)  ## the same with the paper's own data and models: internet, a GPU, 60 GB of disk
+full: $(ENV)  ## everything with the paper's own models and data: internet, a GPU, 60 GB of disk
 	@python scripts/sources/fetch_released.py
 	snakemake --configfile config/full.yaml
 	$(call write_report,--configfile config/full.yaml)
@@ -53,29 +53,29 @@ full: $(ENV)  ## the same with the paper's own data and models: internet, a GPU,
 # The former name.
 paper: full
 
-after: $(ENV)  ## all methods of follow-up papers that move the gap (config/after.yaml), not the report
+after: $(ENV)  ## compare all methods that move the gap (config/after.yaml); write results/after/methods.csv
 	@python scripts/sources/fetch_released.py
 	snakemake --configfile config/after.yaml -- results/after/methods.csv
 
-losses: $(ENV)  ## all losses of follow-up papers at length (config/losses.yaml): some core-hours
+losses: $(ENV)  ## compare all losses of follow-up papers (config/losses.yaml): some core-hours
 	snakemake --configfile config/losses.yaml -- results/after/losses.csv results/after/xor.csv
 
 rehearsal: $(ENV)  ## the rules of `make full` on small archives in the official formats
 	python tests/rehearsal.py
 
-test: $(ENV)  ## run the tests, but those of test-faults and test-cluster
+test: $(ENV)  ## run all tests except those of test-faults and test-cluster
 	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
-unit: $(ENV)  ## run the unit tests alone
+unit: $(ENV)  ## run only the unit tests
 	python -m pytest --numprocesses auto --maxprocesses 4 tests/unit
 
 docs: $(ENV)  ## write the documentation's pages into site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
-test-cluster: $(ENV)  ## run the tests on a real SLURM of one node alone
+test-cluster: $(ENV)  ## run only the tests on a real SLURM of one node
 	python -m pytest -m cluster
 
-test-faults: $(ENV)  ## kill runs, fill a disk, give bad files; root for all of them
+test-faults: $(ENV)  ## run only the tests that kill runs, fill a disk, give bad files; some need root
 	python -m pytest -m faults
 
 docs/faults.md: $(ENV)

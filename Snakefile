@@ -1,5 +1,5 @@
 # "Mind the Gap" (Liang et al., NeurIPS 2022): from sources to the page that a reader opens.
-# sources -> embeddings -> statistics -> figures and tables -> report
+# sources > embeddings > measures > figures > claims > pages
 from os.path import exists
 
 from snakemake.utils import min_version

@@ -1,6 +1,6 @@
 # After the paper: what its follow-ups measure, what they do to finished embeddings, and their losses.
 
-# What a whole run makes of them.
+# The target of a default run.
 AFTER = ["results/after.html"]
 # The methods of the study of losses that differ in temperature alone, and those that start trained.
 LOSS_STUDY = config["loss_study"]

@@ -215,8 +215,8 @@ PAIRS_ALONE = all("files" in entry for entry in SETS.values())
 # By set and by inputs, the label column that names the cluster of items that are not independent.
 CLUSTERS = set_clusters({**config, "sets": SETS})
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
-# Each loss by the prefix of its tables; those that are swept only over sets that were trained with
-# them, where there are such sets.
+# LOSS_OF: the loss by the prefix of its tables. OWN_LOSSES: losses that are swept only over sets
+# trained with them.
 LOSS_OF = {loss.prefix: name for name, loss in DECLARED_LOSSES.items()}
 OWN_LOSSES = [
     name
@@ -232,7 +232,7 @@ except WorkflowError:  # no number of cores is given, as for a report
 
 
 def needs(memory_mb, minutes, for_each_mb=0, gpu=0):
-    """Resources of jobs that need more than most: MB of memory, with so many for each MB of their
+    """Resources of jobs that need more than most: MB of memory plus `for_each_mb` per MB of
     input, minutes, and GPUs. A second attempt gets twice as much, a third three times.
 
     The numbers are the peaks of a default run on two cores, written beside them, and what a job has
@@ -273,8 +273,8 @@ def table(name):
 
 
 def caption(name):
-    """The caption of a result in Snakemake's report, which reads the configuration: that of a
-    workflow which imports this one is another one."""
+    """The caption of a result in Snakemake's report. It reads the configuration, and a workflow that
+    imports this one has another, so it gets no captions."""
     return None if IMPORTED else f"../report/captions/{name}.rst"
 
 

@@ -1,6 +1,6 @@
-# Embeddings: every forward pass and every training run happens here, once.
+# Embeddings: every encoder runs here, once.
 
-# What decides the vectors: in how many threads and jobs they are made does not.
+# The settings that affect the vectors; the number of threads and jobs does not.
 EXTRACTION = by_key(
     {
         key: value

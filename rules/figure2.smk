@@ -167,8 +167,8 @@ rule project_initialisations:
         "../scripts/figure2/project_initialisations.py"
 
 
-# What the paper gives, by the labels of its encoders and of those that stand in for them: how far
-# the singular values fall; and by its own encoders the two values.
+# By the label of an encoder, the paper's or a stand-in, the claim on how far the singular values
+# fall; by the paper's encoders, its two values.
 OWN_CONES = {
     "CLIP ViT-B/32 image": "ViT-S/32",
     "CLIP ViT-B/32 text": "MiniLM-L6 (text)",

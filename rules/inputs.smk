@@ -116,7 +116,7 @@ def cone_files(weights):
 
 
 def embeddings_by_model(name, inputs, modality):
-    """The embeddings of some inputs by the model of a set; of its own inputs, the set's file."""
+    """The embeddings of some inputs by the model of a set; the set's file if they are its own."""
     if SETS[name]["inputs"] == inputs:
         return f"results/embeddings/{name}/{modality}.parquet"
     return embeddings_of(SETS[name].get("encoder", name), inputs, modality)

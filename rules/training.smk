@@ -1,6 +1,7 @@
 # Training experiments: what temperature, start and dimension do to the gap, and one modality twice.
 # On cached embeddings, or whole models from pixels where experiments.models names them.
-# A job is one experiment; its finished runs lie in results/runs, where an interrupted job goes on.
+# A job is one experiment; its finished training runs are kept in results/runs, so an interrupted
+# job resumes.
 
 
 rule train_projections:

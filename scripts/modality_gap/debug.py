@@ -1,7 +1,7 @@
 """Run the script of one rule outside Snakemake, under a debugger if asked.
 
     python -m modality_gap.debug plot_figure2b
-    python -m modality_gap.debug sweep_zero_shot model=stitched --configfile tests/small.yaml --pdb
+    python -m modality_gap.debug sweep_zero_shot set=stitched --configfile tests/small.yaml --pdb
 
 The script gets the `snakemake` object of its job, and so the inputs that a run has made. It writes
 below results/debug/ instead of results/, and to the terminal instead of a log.

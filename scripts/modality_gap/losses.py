@@ -43,7 +43,9 @@ def evaluate(
     unit = {key: torch.nn.functional.normalize(rows, dim=1) for key, rows in raw.items()}
     x, y = (unit[side].clone().requires_grad_() for side in ("x", "y"))
     if x.shape != y.shape:
-        raise InputError(f"{files['x']} and {files['y']} differ in shape; give pairs.")
+        raise InputError(
+            f"{files['x']} and {files['y']} differ in shape; give two matrices of one shape."
+        )
 
     def pair(one: str, other: str) -> tuple[torch.Tensor, torch.Tensor]:
         return unit.get(one, unit["x"]), unit.get(other, unit["y"])

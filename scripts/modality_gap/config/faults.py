@@ -22,7 +22,10 @@ def _of_training(config: dict) -> Iterator[str]:
     for name in config["training"]:
         key, entry = f"training.{name}", encoders.get(name, {})
         if not entry.get("architecture", "").endswith(".json"):
-            yield f"{key} needs an encoder {name} whose architecture is a .json file; add it."
+            yield (
+                f"{key} needs encoders.{name} with a .json file as its architecture; "
+                "add it or correct its architecture."
+            )
         if entry.get("checkpoint") != name:
             yield f"{key} needs encoders.{name}.checkpoint to be {name}; correct it."
         if "seed" not in encoders.get(f"{name}_random", {}):

@@ -130,7 +130,7 @@ def ids_of_array(path: str, ids: np.ndarray, items: int) -> pa.ChunkedArray:
     try:
         texts = [one.decode() if isinstance(one, bytes) else str(one) for one in ids.tolist()]
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: has ids that are not UTF-8; write them so.") from error
+        raise InputError(f"{path}: has ids that are not UTF-8; write them in UTF-8.") from error
     return pa.chunked_array([pa.array(texts, pa.large_string())])
 
 
