@@ -37,6 +37,36 @@ rule study_posthoc:
         "../scripts/after/study_posthoc.py"
 
 
+ERRATA_AFTER = load_yaml(LEDGER / "follow_up_errata.yaml")["errata"]
+RELEASED_SETS = [
+    name for name in sets_of(ERRATA_AFTER, "after/released.csv") if name in SETS
+]
+
+
+rule measure_released:
+    """What the released code of follow-ups computes where it differs from what they say."""
+    input:
+        pairs=pair_files(RELEASED_SETS),
+        ledger=shipped("config/ledger/follow_up_errata.yaml"),
+        code=code("after/measure_released"),
+    output:
+        "results/after/released.csv",
+    log:
+        "results/logs/measure_released.log",
+    benchmark:
+        "results/benchmarks/measure_released.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        sets=RELEASED_SETS,
+        clusters=CLUSTERS,
+        pairs=config["posthoc"]["pairs"],
+        confidence=config["confidence"],
+        seed=config["seed"],
+    script:
+        "../scripts/after/measure_released.py"
+
+
 rule train_losses:
     """The losses of follow-ups, each trained on the same pairs with the same seeds."""
     input:

@@ -55,6 +55,7 @@ from modality_gap.config.command_line import with_expanded_paths, with_types
 from modality_gap.config.declarations import complete_schema
 from modality_gap.config.load import (
     load_yaml,
+    sets_of,
     tables_of,
     with_shipped_files,
     without_nulls,

@@ -174,7 +174,10 @@ rule write_evidence:
         # The sentences that lead are of this table.
         tuned="results/statistics/experiments/temperature_summary.csv",
         errata=shipped("config/ledger/errata.yaml"),
-        tables=tables_measured_in(load_yaml(LEDGER / "errata.yaml")["errata"]),
+        errata_after=shipped("config/ledger/follow_up_errata.yaml"),
+        tables=tables_measured_in(
+            [*load_yaml(LEDGER / "errata.yaml")["errata"], *ERRATA_AFTER]
+        ),
         templates=page_templates("evidence", "errata"),
         scripts=PAGE_SCRIPTS,
         own_script=shipped("report/scripts/evidence.js"),

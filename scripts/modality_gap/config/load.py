@@ -55,6 +55,18 @@ def with_shipped_files(value: Any, folder: Path) -> Any:
     return value
 
 
+def sets_of(entries: object, table: str) -> list[str]:
+    """The sets that entries of the ledger or of its errata name where they read a table, at any
+    depth."""
+    if isinstance(entries, dict):
+        one = entries.get("where", {}).get("set") if entries.get("table") == table else None
+        own = {one} if isinstance(one, str) else set()
+        return sorted(own.union(*(sets_of(part, table) for part in entries.values())))
+    if isinstance(entries, list):
+        return sorted(set().union(*(sets_of(part, table) for part in entries)))
+    return []
+
+
 def tables_of(entries: object) -> list[str]:
     """Paths under results/ of every table that entries of the ledger or of its errata read: the
     value of each `table` key, at any depth."""

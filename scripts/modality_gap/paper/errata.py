@@ -1,4 +1,4 @@
-"""The paper's errata, computed."""
+"""Errata of the paper and of its follow-ups, computed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from modality_gap.paper.show import digits
 
 
 def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -> list[dict]:
-    """Entries of config/ledger/errata.yaml with what this run computes of each, as texts. Of a list
-    within `computed`, the first that this run has is shown, or else the last, as not run."""
+    """Entries of the errata in config/ledger with what this run computes of each, as texts. Of a
+    list within `computed`, the first that this run has is shown, or else the last, as not run."""
     entries = []
     for entry in errata:
         rows = []
@@ -24,7 +24,7 @@ def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -
                     measured = measure(choice, tables)
                 except InputError as error:
                     raise InputError(
-                        f"config/ledger/errata.yaml, {entry['id']}: {error}"
+                        f"the erratum {entry['id']} in config/ledger: {error}"
                     ) from error
                 if measured:
                     break

@@ -20,8 +20,10 @@ NO_INTERVAL = "the value has no interval"
 OF_A_PAPER = {"paper", "source", "statements"}
 OF_A_STATEMENT = {"id", "statement", "published", "mark", "needs", "more", "cases", "evidence"}
 # Columns of the tables that the ledger's code knows by other names.
+BOUNDS = {"low": "value_low", "high": "value_high"}
 RENAMED = {
-    "after/measures.csv": {"low": "value_low", "high": "value_high"},
+    "after/measures.csv": BOUNDS,
+    "after/released.csv": BOUNDS,
     "after/methods.csv": {"n_scored": "n"},
 }
 
@@ -63,13 +65,18 @@ def statements(ledger: Mapping) -> dict[str, dict]:
 def check_follow_ups(ledger: Mapping, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Every statement with its verdicts, a row for each piece of evidence; `tables` by their paths
     below results/. A value without an interval decides nothing."""
-    known = {path: table.rename(columns=RENAMED.get(path, {})) for path, table in tables.items()}
+    known = with_bounds(tables)
     claims = statements(ledger)
     rows = [row for claim in claims.values() for row in judge(claim, ledger["needs"], known)]
     for row in rows:
         if row["verdict"] not in (INCONCLUSIVE, NOT_RUN) and row["low"] == "":
             row |= {"verdict": INCONCLUSIVE, "why": f"{NO_INTERVAL} ({row['why']})"}
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def with_bounds(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The tables by their paths below results/, with the columns that `measure` looks for."""
+    return {path: table.rename(columns=RENAMED.get(path, {})) for path, table in tables.items()}
 
 
 def published_words(published: object, mark: str) -> str:

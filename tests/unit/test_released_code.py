@@ -1,0 +1,191 @@
+"""What the released code of follow-ups computes, against that code's own steps in plain form."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+from scipy import linalg
+
+from modality_gap.config.load import sets_of, tables_of
+from modality_gap.measures.posthoc.ranks import partner_ranks
+from modality_gap.measures.posthoc.registry import unit
+from modality_gap.measures.posthoc.released import (
+    COLUMNS,
+    as_released,
+    by_batch,
+    completed_rotations,
+    constants,
+    kendall_of_ranks,
+    mir_without_root,
+    uniformities,
+    whitened,
+)
+from modality_gap.measures.posthoc.structure import kendall_distances
+from modality_gap.paper.errata import computed_errata
+from modality_gap.paper.follow_ups import with_bounds
+
+FILE = ROOT / "config/ledger/follow_up_errata.yaml"
+ERRATA = yaml.safe_load(FILE.read_text(encoding="utf-8"))["errata"]
+
+
+def cloud(n, d, seed, noise=0.6):
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=(n, d))
+    x, y = (shared + noise * rng.normal(size=(n, d)) for _ in range(2))
+    x[:, 0] += np.sqrt(d)
+    y[:, 0] -= np.sqrt(d)
+    return unit(x), unit(y)
+
+
+def test_mir_stays_where_its_iteration_starts():
+    x, y = cloud(80, 6, 0)
+    covariances = [np.cov(side, rowvar=False) for side in (x, y)]
+    start = covariances[0] @ covariances[1]
+    root, inverse = start, np.eye(6)
+    for _ in range(5):
+        root = (root + linalg.inv(inverse) @ start) / 2
+        inverse = (inverse + linalg.inv(root) @ start) / 2
+    difference = x.mean(axis=0) - y.mean(axis=0)
+    distance = difference @ difference + sum(map(np.trace, covariances)) - 2 * np.trace(root)
+    assert mir_without_root(x, y) == pytest.approx(np.log10(distance), abs=1e-9)
+
+
+def test_kendall_of_ranks_is_the_published_count():
+    x, y = cloud(9, 5, 1)
+    k, m = x @ x.T, y @ y.T
+
+    def distance(one, other):  # of orders: lists of items from 1 to n
+        pairs = list(combinations(range(1, 10), 2))
+        found = [
+            (one.index(a) - one.index(b)) * (other.index(a) - other.index(b)) < 0 for a, b in pairs
+        ]
+        return np.mean(found)
+
+    order = np.random.default_rng(0).permutation(9)
+    for numbers in (np.arange(9), order):
+        ranks = [
+            [list(1 + np.argsort(np.argsort(row))) for row in side[np.ix_(numbers, numbers)]]
+            for side in (k, m)
+        ]
+        expected = [distance(*pair) for pair in zip(*ranks, strict=True)]
+        assert kendall_of_ranks(k, m, numbers) == pytest.approx(expected)
+    assert kendall_of_ranks(k, m, np.arange(9)).mean() != pytest.approx(
+        kendall_of_ranks(k, m, order).mean()
+    )
+    true = kendall_distances(k, m).mean()
+    renumbered = kendall_distances(*(side[np.ix_(order, order)] for side in (k, m))).mean()
+    assert true == pytest.approx(renumbered)
+
+
+def test_own_axes_whiten_as_well_and_lose_the_common_space():
+    x, y = cloud(400, 16, 2, noise=0.3)
+    fit, score = slice(0, 200), slice(200, 400)
+    found = {}
+    for own in (True, False):
+        maps = whitened(x[fit], y[fit], own)
+        covariance = np.cov(maps.x(x[fit]), rowvar=False)
+        off = covariance - np.diag(np.diagonal(covariance))
+        found[own] = (partner_ranks(maps.scores(x[score], y[score], ("x", "y"))) == 1).mean()
+        assert np.diagonal(covariance).max() < 2
+        if own:
+            assert abs(off).max() < 1e-9
+    assert found[True] < 0.1 < 0.7 < found[False]
+
+
+def test_completed_rotations_are_equally_good():
+    x, y = cloud(12, 30, 3)
+    maps = completed_rotations(x, y, 0)
+    assert len(maps) == 8
+    moment = (x - x.mean(axis=0)).T @ (y - y.mean(axis=0))
+    rotations = [one.x(np.eye(30) + x.mean(axis=0)) for one in maps]
+    for rotation in rotations:
+        assert rotation.T @ rotation == pytest.approx(np.eye(30), abs=1e-9)
+        assert np.trace(rotation.T @ moment) == pytest.approx(np.linalg.svd(moment)[1].sum())
+    assert not np.allclose(rotations[0], rotations[1])
+    assert len(completed_rotations(*cloud(80, 6, 0), 0)) == 1
+
+
+def test_uniformities_in_plain_loops():
+    x, y = cloud(7, 4, 4)
+    for name, rows in (("uniformity_of_both", [*x, *y]), ("uniformity_of_images_twice", [*x, *x])):
+        potentials = [np.exp(-2 * ((u - v) ** 2).sum()) for u, v in combinations(rows, 2)]
+        assert uniformities(x, y)[name] == pytest.approx(np.log(np.mean(potentials)))
+
+
+def test_gradient_that_the_printed_uniformity_leaves():
+    import torch
+
+    x, _ = cloud(64, 8, 5)
+    gradients = []
+    for itself in (True, False):
+        rows = torch.tensor(x, requires_grad=True)
+        potentials = torch.exp(-2 * (2 - 2 * rows @ rows.T))
+        if not itself:
+            potentials = potentials[~torch.eye(64, dtype=torch.bool)]
+            potentials.sum().log().backward()
+        else:
+            constant = 64 - potentials.diagonal().sum().detach()
+            off = potentials[~torch.eye(64, dtype=torch.bool)].sum()
+            (off + 64 + 0 * constant).log().backward()
+        gradients.append(rows.grad.norm())
+    (left,) = by_batch(x)["uniformity_gradient_left"]
+    assert left == pytest.approx(float(gradients[0] / gradients[1]))
+    (own,) = by_batch(x)["cwcl_partner_weight"]
+    weights = [[0.5 + 0.5 * u @ v for v in x] for u in x]
+    assert own == pytest.approx(np.mean([1 / sum(row) for row in weights]))
+
+
+def test_limits_of_single_precision_and_of_rho():
+    lowest = np.float32(constants()["float32_temperature"])
+    with np.errstate(over="ignore"):
+        assert np.isfinite(np.exp(1 / (lowest * np.float32(1.001))))
+        assert np.isinf(np.exp(1 / (lowest * np.float32(0.999))))
+    assert constants()["isogclr_rho"] == pytest.approx(4.143, abs=1e-3)
+
+
+def test_authors_features_give_the_numbers_measured_apart(mirror):
+    """MIR .04 and .22; separability .33 after centring on the scored items, about .6 otherwise."""
+    x, y = unit(np.load(mirror / "released/features_clip.npy").astype(float))
+    table = as_released(x, y, None, 0.95, 0).set_index("quantity")
+    assert list(table.columns) == list(COLUMNS[1:])
+    for name, value, within in (
+        ("mir", 0.04, 0.005),
+        ("mir_without_root", 0.22, 0.005),
+        ("separability_centred_inside", 0.33, 0.02),
+        ("separability_centred_outside", 0.6, 0.03),
+        ("recall1_whitened_own_axes", 1 / 250, 0.01),
+    ):
+        row = table.loc[name]
+        assert row["value"] == pytest.approx(value, abs=within), name
+        assert row["low"] <= row["value"] <= row["high"]
+    doubled = as_released(x[:120], y[:120], np.arange(120) // 2, 0.95, 0)
+    assert (doubled["low"].fillna(-9) <= doubled["value"]).all()
+
+
+def test_errata_are_whole_and_computed():
+    paper = yaml.safe_load((ROOT / "config/ledger/errata.yaml").read_text(encoding="utf-8"))
+    names = [entry["id"] for entry in [*ERRATA, *paper["errata"]]]
+    assert len({*names}) == len(names)
+    sections = (ROOT / "report/templates/after.html.j2").read_text(encoding="utf-8")
+    for entry in ERRATA:
+        assert {"id", "in", "where", "section", "says", "is", "effect"} <= entry.keys()
+        assert entry["in"] == "follow-ups"
+        assert f'<section id="{entry["section"]}"' in sections
+    x, y = cloud(120, 10, 0)
+    released = pd.concat(
+        as_released(x, y, None, 0.95, 0).assign(set=name) for name in ("clip", "stitched")
+    )
+    found = computed_errata(ERRATA, with_bounds({"after/released.csv": released}))
+    rows = {
+        (entry["id"], row["label"]): row["computed"] for entry in found for row in entry["rows"]
+    }
+    of_table = [entry for entry in ERRATA if tables_of([entry]) == ["after/released.csv"]]
+    assert len(of_table) >= 10
+    for entry in of_table:
+        assert all(
+            value != "not run" for (name, _), value in rows.items() if name == entry["id"]
+        ), entry["id"]
+    assert sets_of(ERRATA, "after/released.csv") == ["clip", "stitched"]
