@@ -33,10 +33,11 @@ import torch
 from bench import CORES, FOLDER, Clock, reset_peak_memory, save, say
 from PIL import Image
 
+from modality_gap.embeddings import decisions
 from modality_gap.embeddings.extraction import extract, peak_memory_mb, prepare_items, read_batches
 from modality_gap.embeddings.sets import EmbeddingWriter, normalise
 from modality_gap.embeddings.stored import read
-from modality_gap.encoders.base import choose_device, choose_dtype
+from modality_gap.encoders.base import choose_device
 from modality_gap.encoders.build import build_encoder
 from modality_gap.encoders.open_clip import load_open_clip
 from modality_gap.encoders.pictures import open_picture
@@ -193,6 +194,20 @@ class Bench:
             np.save(self.folder / f"dataloader.{precision}.npy", np.concatenate(vectors))
         return speed(clock, self.settings.items)
 
+    def auto(self) -> str:
+        """The number format that extraction.precision: auto chooses for the first pictures."""
+        rows, batch_size = np.arange(self.settings.items), self.settings.batch_size
+        number = decisions.sample_size(batch_size)
+        items = decisions.first_items(self.dataset, "image", rows, number)
+        found = decisions.measure_precision(
+            lambda precision: build_encoder(
+                self.spec, "image", {"seed": self.settings.seed}, precision
+            ),
+            lambda encoder: decisions.prepared_sample(encoder, "image", "fail", items),
+        )
+        say(decisions.precision_in_words(found))
+        return found["chosen"]
+
     def cosines(self) -> list[tuple[str, np.ndarray]]:
         """Cosines of the same pictures' embeddings, computed in two ways."""
         mine = {
@@ -277,7 +292,7 @@ def about(settings: argparse.Namespace, bench: Bench) -> dict[str, str]:
         if cuda
         else f"CPU, {torch.backends.cpu.get_cpu_capability()}",
         "architecture": settings.architecture,
-        "auto_precision": str(choose_dtype("auto", bench.device)).removeprefix("torch."),
+        "auto_precision": bench.auto(),
         "pictures": str(settings.items),
         "picture_kb": f"{bench.picture_kb:.0f}",
         "batch_size": str(settings.batch_size),

@@ -10,6 +10,36 @@ EXTRACTION = by_key(
 )
 
 
+rule decide_extraction:
+    """Measure on a few items how an extraction is best done, for all its shards."""
+    input:
+        unpack(encoder_inputs),
+        code=code("embeddings/decide_extraction"),
+    output:
+        "results/decisions/{encoded}/{modality}.json",
+    log:
+        "results/logs/decide_extraction/{encoded}.{modality}.log",
+    benchmark:
+        "results/benchmarks/decide_extraction/{encoded}.{modality}.tsv"
+    wildcard_constraints:
+        encoded=ENCODED,
+    priority: 10
+    conda:
+        "../envs/embeddings.yaml"
+    # As many as the extraction has, so that it is measured under the same conditions.
+    threads: SHARE_OF_CORES
+    resources:
+        **needs(10000, 30, gpu=1),
+    params:
+        encoder=lambda wildcards: by_key(ENCODERS[encoded(wildcards)[0]]),
+        digests=lambda wildcards: digests_of(ENCODERS[encoded(wildcards)[0]]),
+        inputs=lambda wildcards: by_key(INPUTS[encoded(wildcards)[1]]),
+        extraction=EXTRACTION,
+        seed=config["seed"],
+    script:
+        "../scripts/embeddings/decide_extraction.py"
+
+
 rule extract_embeddings:
     """Embed one modality of some inputs with one encoder."""
     input:
@@ -62,6 +92,11 @@ use rule extract_embeddings as extract_variants with:
         model=files_of_models(*VARIANTS.values()),
         hub=fetched_models(*NORMALISATION["encoders"]),
         code=code("embeddings/extract_embeddings"),
+        decisions=[
+            path
+            for variant, spec in VARIANTS.items()
+            for path in decisions(variant, spec, ["image", "text"])
+        ],
     output:
         expand(
             "results/embeddings/{variant}/{modality}.parquet",

@@ -44,12 +44,29 @@ def encoded(wildcards):
 
 
 def extraction_inputs(wildcards):
+    encoder, _ = encoded(wildcards)
+    modalities = wildcards.get("modality", ["image", "text"])
+    return {
+        **encoder_inputs(wildcards),
+        "code": code("embeddings/extract_embeddings")(wildcards),
+        "decisions": [*decisions(wildcards.encoded, ENCODERS[encoder], modalities)],
+    }
+
+
+def decisions(folder, spec, modalities):
+    """The files with what was measured before the extractions of one encoder into a folder, if
+    anything has to be. A newer one embeds nothing again."""
+    if config["extraction"]["precision"] == "auto":
+        if not LIBRARIES[spec["library"]].one_precision:
+            for modality in [modalities] if isinstance(modalities, str) else modalities:
+                yield ancient(f"results/decisions/{folder}/{modality}.json")
+
+
+def encoder_inputs(wildcards):
+    """The dataset of an extraction and the files of its encoder."""
     encoder, inputs = encoded(wildcards)
     spec = ENCODERS[encoder]
-    files = {
-        "dataset": f"results/datasets/{INPUTS[inputs]['dataset']}.parquet",
-        "code": code("embeddings/extract_embeddings")(wildcards),
-    }
+    files = {"dataset": f"results/datasets/{INPUTS[inputs]['dataset']}.parquet"}
     if "wheel" in spec:
         files["wheel"] = asset_path(spec["wheel"])
     if "weights" in spec:

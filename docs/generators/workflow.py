@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Together they have jobs of every rule: files of --configfile, and what --config would say.
 CONFIGURATIONS: tuple[tuple[list[str], dict], ...] = (
     ([], {}),
-    ([], {"extraction": {"shards": 2}}),
+    ([], {"extraction": {"shards": 2, "precision": "auto"}}),
     (["config/full.yaml"], {}),
     (["config/models.yaml"], {}),
     (["config/losses.yaml"], {}),

@@ -61,6 +61,19 @@ def test_every_column_of_models_and_data():
     assert (own["model"], own["dataset"], own["n"]) == ("theirs", "a file", "7")
 
 
+def test_a_measured_precision_says_what_was_measured():
+    found = {"chosen": "bfloat16", "times": 1.973, "lowest_cosine": 0.9999512, "n": 16}
+    for dtype, more, words in (
+        ("bfloat16", {"precision": found},
+         "bfloat16 (bfloat16 is 1.97 times as fast, lowest cosine 0.99995, n = 16)"),
+        ("float32", {"precision": {"chosen": "float32", "reason": "none"}}, "float32"),
+        ("int8", {}, "int8"),
+    ):  # fmt: skip
+        about = {("whole", "image"): {"dtype": dtype, **more}}
+        (row,) = provenance.models_rows(SETS, about, {("whole", "image"): 4}, KNOWN, CONFIG)
+        assert row["precision"] == words
+
+
 def test_what_is_not_known_of_a_set_has_a_dash():
     about = {("own", "image"): {}, ("other", "text"): {"extraction": {"items_per_s": 2.0}}}
     sets = {"own": SETS["own"], "other": {"inputs": "all", "encoder": "enc9"}}

@@ -166,8 +166,7 @@ def test_the_faults_of_shards_are_named(tmp_path):
     refused(f"{re.escape(str(other))}: its weights_sha256 is 'cd', but .* has 'ab'", one, other)
     write(part(30, 60, dtype="bfloat16"), other)
     refused(
-        "its dtype is 'bfloat16', but .* has 'float32', .*; set extraction.precision, to bfloat16 "
-        "or float32, and run again",
+        "its dtype is 'bfloat16', but .* has 'float32', .*; delete both and run again",
         one,
         other,
     )

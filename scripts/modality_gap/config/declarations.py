@@ -39,7 +39,8 @@ class Library:
     describes those of its own; of both, `required` must be there, and exactly one of `one_of`.
     `options` describes what may be below the key `options`. `faults(key, entry)` yields a sentence
     for each fault of an entry that the schema cannot see. `reads_hub(entry)` says whether an
-    encoder is built from files of a model hub, which a rule then downloads beforehand.
+    encoder is built from files of a model hub, which a rule then downloads beforehand. With
+    `one_precision` its encoders compute as their files say, whatever extraction.precision is.
     """
 
     build: Callable[[dict, str, dict, str], Any]
@@ -51,6 +52,7 @@ class Library:
     options: Mapping[str, dict] = field(default_factory=dict)
     faults: Callable[[str, Mapping], Iterator[str]] = no_faults
     reads_hub: Callable[[Mapping], bool] = reads_no_hub
+    one_precision: bool = False
 
 
 @dataclass(frozen=True)

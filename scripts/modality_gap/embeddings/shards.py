@@ -72,15 +72,9 @@ def _check_same_origin(path: str | Path, first: str | Path, parts: dict[str | Pa
     for key in sorted((about.keys() | expected_about.keys()) - {*own}):
         mine, theirs = about.get(key), expected_about.get(key)
         if mine != theirs:
-            # With precision auto it is the processor that decides, and the nodes may have several.
-            remedy = (
-                f"set extraction.precision, to {mine} or {theirs}, and run again."
-                if key == "dtype"
-                else "delete both and run again."
-            )
             raise InputError(
                 f"{path}: its {key} is {mine!r}, but {first} has {theirs!r}, so they are not "
-                f"shards of the same extraction; {remedy}"
+                "shards of the same extraction; delete both and run again."
             )
 
 

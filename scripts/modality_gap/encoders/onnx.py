@@ -51,4 +51,5 @@ LIBRARY = Library(
     preprocessing=PREPROCESSING,
     shared=("wheel", "member"),
     required=("wheel", "member"),
+    one_precision=True,
 )

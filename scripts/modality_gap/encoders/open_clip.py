@@ -17,8 +17,8 @@ from modality_gap.data.assets import read_member
 from modality_gap.encoders.base import (
     Encoder,
     choose_device,
-    choose_dtype,
     describe_preprocessing,
+    dtype_of,
     hub_remedy,
     nearest_names,
     not_its_weights,
@@ -286,7 +286,7 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
             "logit_bias": model.logit_bias.item(),
         }
     device = choose_device()
-    dtype = choose_dtype(precision, device)
+    dtype = dtype_of(precision)
     model = model.to(device=device, dtype=dtype)
 
     def metadata(preprocessing: str) -> dict:

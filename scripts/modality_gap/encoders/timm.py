@@ -11,8 +11,8 @@ from modality_gap.data.assets import read_member
 from modality_gap.encoders.base import (
     Encoder,
     choose_device,
-    choose_dtype,
     describe_preprocessing,
+    dtype_of,
     nearest_names,
     not_its_weights,
     raise_if_download_failed,
@@ -47,7 +47,7 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     if tag:
         weights = {"tag": f"{name} ({model.pretrained_cfg.get('hf_hub_id') or 'timm'})"}
     device = choose_device()
-    dtype = choose_dtype(precision, device)
+    dtype = dtype_of(precision)
     model = model.to(device=device, dtype=dtype, memory_format=torch.channels_last).eval()
     settings = timm.data.resolve_model_data_config(model)
     if size := spec.get("image_size"):

@@ -1,0 +1,152 @@
+"""What a short measurement decides about an extraction before it begins.
+
+There is one file per encoder, inputs and modality, and every shard reads it: what is measured may
+differ between two machines, or between two minutes on one, and the embeddings follow the file.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from modality_gap.embeddings.extraction import prepare_items, read_batches
+from modality_gap.embeddings.sets import normalise
+from modality_gap.encoders.base import Encoder
+from modality_gap.errors import InputError
+
+PRECISIONS = ("float32", "bfloat16")
+FASTER = 1.2  # times as fast as float32 that bfloat16 must be
+ALIKE = 0.9999  # the lowest cosine of an item's embedding to that in float32
+ROUNDS = 3
+ROUND_S = 0.2  # seconds that a round takes at least, so that it can be timed
+ITEMS_ON_CPU = 16
+
+
+def sample_size(batch_size: int) -> int:
+    """Items that are measured with: on a GPU a whole batch, which it needs to be at full speed."""
+    return batch_size if torch.cuda.is_available() else min(ITEMS_ON_CPU, batch_size)
+
+
+def first_items(path: str, modality: str, rows: np.ndarray, number: int) -> list[tuple]:
+    """The first `number` of the `rows` of a dataset's file, as (item_id, content)."""
+    items: list[tuple] = []
+    for frame in read_batches(path, modality, rows[:number], number):
+        items += zip(frame["item_id"], frame[modality], strict=True)
+    return items
+
+
+def prepared_sample(
+    encoder: Encoder, modality: str, unreadable: str, items: list[tuple]
+) -> list[torch.Tensor]:
+    """The encoder's inputs for some (item_id, content). Where none can be decoded, as many random
+    inputs. Raises InputError for one that cannot, unless `unreadable` is "skip"."""
+    prepared = prepare_items(encoder, modality, unreadable, items)
+    readable = [item for item in prepared if not isinstance(item, InputError)]
+    rng = np.random.default_rng(0)
+    return readable or [encoder.noise(rng) for _ in items]
+
+
+def items_per_s(encode: Callable[[list], np.ndarray], inputs: list) -> float:
+    """Items per second that `encode` embeds, over as many passes as take ROUND_S seconds."""
+    start, passes = time.perf_counter(), 0
+    while (seconds := time.perf_counter() - start) < ROUND_S or not passes:
+        encode(inputs)
+        passes += 1
+    return passes * len(inputs) / seconds
+
+
+def choose_precision(rates: Mapping[str, Sequence[float]], lowest_cosine: float) -> str:
+    """The number format to compute in, from the items per second of each round: bfloat16 if its
+    median is at least FASTER times that of float32 and no cosine to float32 is below ALIKE. A
+    cosine that is not a number chooses float32."""
+    times = statistics.median(rates["bfloat16"]) / statistics.median(rates["float32"])
+    return "bfloat16" if times >= FASTER and lowest_cosine >= ALIKE else "float32"
+
+
+def measure_precision(
+    build: Callable[[str], Encoder], prepare: Callable[[Encoder], list[torch.Tensor]]
+) -> dict:
+    """Which number format an encoder computes in, and why: `chosen`, the median `items_per_s` of
+    each format, how many `times` as fast bfloat16 is, the lowest cosine of an item's two
+    embeddings, n items, rounds and device.
+
+    `build` makes the encoder in a format, `prepare` its inputs. The formats take turns, after a
+    pass of each that is not timed, so that what slows the machine for a while slows both. A model
+    that cannot compute in bfloat16 gives the reason instead of rates.
+    """
+    about = {"n": 0, "rounds": ROUNDS, **device_used()}
+    whole = build("float32")
+    inputs = prepare(whole)
+    vectors = {"float32": whole.encode(inputs)}
+    try:
+        half = build("bfloat16")
+        vectors["bfloat16"] = half.encode(inputs)
+    except (RuntimeError, TypeError) as error:  # an operation that has no bfloat16
+        reason = " ".join(str(error).split())
+        return {"chosen": "float32", "reason": f"bfloat16 does not run: {reason:.200}", **about}
+    encoders = {"float32": whole, "bfloat16": half}
+    rates: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
+    for _ in range(ROUNDS):
+        for precision, encoder in encoders.items():
+            rates[precision].append(items_per_s(encoder.encode, inputs))
+    lowest = float(cosines(vectors["float32"], vectors["bfloat16"]).min())
+    medians = {precision: statistics.median(values) for precision, values in rates.items()}
+    return {
+        "chosen": choose_precision(rates, lowest),
+        "items_per_s": {precision: round(rate, 2) for precision, rate in medians.items()},
+        "times": round(medians["bfloat16"] / medians["float32"], 3),
+        "lowest_cosine": round(lowest, 7),
+        **about,
+        "n": len(inputs),
+    }
+
+
+def cosines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Cosine (n,) of each row of x (n, d) with that of y (n, d), in float64."""
+    a, b = (normalise(vectors.astype(np.float64)) for vectors in (x, y))
+    return (a * b).sum(axis=1)
+
+
+def device_used() -> dict[str, str]:
+    """What the encoders run on: device, and gpu where it is one."""
+    if not torch.cuda.is_available():
+        return {"device": "cpu"}
+    return {"device": "cuda", "gpu": torch.cuda.get_device_name()}
+
+
+def precision_in_words(found: dict) -> str:
+    """What was found on the number formats, as a sentence of a log."""
+    if "reason" in found:
+        return f"precision: {found['chosen']}, since {found['reason']}"
+    rates = found["items_per_s"]
+    return (
+        f"precision: {found['chosen']}; bfloat16 is {found['times']:.2f} times as fast as float32 "
+        f"({rates['bfloat16']:.4g} against {rates['float32']:.4g} items/s, median of "
+        f"{found['rounds']} rounds of {found['n']} items), lowest cosine {found['lowest_cosine']}"
+    )
+
+
+def read_decision(paths: Sequence[str], output: str) -> dict:
+    """The decisions on the embeddings at `output` (FOLDER/MODALITY.parquet or a shard of it), which
+    are in the one of `paths` called FOLDER/MODALITY.json; none where there is no such file.
+
+    Raises InputError for a file that holds no decision.
+    """
+    wanted = (Path(output).parent.name, Path(output).name.partition(".")[0])
+    for path in map(Path, paths):
+        if (path.parent.name, path.stem) == wanted:
+            try:
+                found = json.loads(path.read_text(encoding="utf-8"))
+                if found.get("precision", {"chosen": PRECISIONS[0]})["chosen"] in PRECISIONS:
+                    return found
+            except (ValueError, KeyError, AttributeError, TypeError):
+                pass
+            raise InputError(
+                f"{path}: does not say what was decided; delete it and run again, so that it is "
+                "measured again."
+            )
+    return {}

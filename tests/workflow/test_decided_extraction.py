@@ -1,0 +1,62 @@
+"""With extraction.precision: auto a measurement decides once, and all shards follow its file."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from conftest import ROOT, copy_project
+
+from modality_gap.embeddings.stored import read
+
+TEXT = "results/embeddings/emoji_clip_random/text.parquet"
+DECISION = "results/decisions/emoji_clip_random/text.json"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, wheels, warm):
+    folder = tmp_path_factory.mktemp("auto")
+    settings = {"extraction": {"precision": "auto", "shards": 2}}
+    (folder / "auto.yaml").write_text(yaml.safe_dump(settings))
+    project = copy_project(
+        folder, ROOT / "resources", configs=("tests/small.yaml", "auto.yaml"), warm=warm
+    )
+    project.snakemake("--", TEXT)
+    return project
+
+
+def test_the_measurement_is_kept_and_followed_by_every_shard(project):
+    decided = json.loads((project.folder / DECISION).read_text())["precision"]
+    assert set(decided["items_per_s"]) == {"float32", "bfloat16"}
+    assert decided["n"] == 16 and decided["lowest_cosine"] > 0.999
+    assert decided["chosen"] == "float32" or decided["times"] >= 1.2
+    about = read(project.folder / TEXT).metadata
+    assert about["extraction"]["shards"] == 2
+    assert (about["dtype"], about["precision"]) == (decided["chosen"], decided)
+    log = project.folder / "results/logs/decide_extraction/emoji_clip_random.text.log"
+    assert f"precision: {decided['chosen']}; bfloat16 is " in log.read_text()
+
+
+def test_the_same_decision_gives_the_same_embeddings_and_a_new_one_no_rerun(project):
+    path = project.folder / DECISION
+    decided, vectors = json.loads(path.read_text()), {}
+    for precision in ("bfloat16", "float32", "bfloat16"):
+        decided["precision"]["chosen"] = precision
+        path.write_text(json.dumps(decided))
+        assert "Nothing to be done" in project.snakemake("--", TEXT)
+        (project.folder / TEXT).unlink()
+        said = project.snakemake("--", TEXT)
+        assert "rule decide_extraction:" not in said and said.count("rule extract_shard:") == 2
+        table = pq.read_table(project.folder / TEXT)
+        assert read(project.folder / TEXT).metadata["dtype"] == precision
+        found = np.stack(table["vector"].to_numpy())
+        if precision in vectors:
+            np.testing.assert_array_equal(vectors[precision], found)
+        vectors[precision] = found
+    assert np.abs(vectors["bfloat16"] - vectors["float32"]).max() > 1e-4
+
+
+def test_pinned_precision_measures_nothing(project):
+    said = project.snakemake("-n", "--config", "extraction={precision: float32}", "--", TEXT)
+    assert "decide_extraction" not in said and "extract_shard" in said
