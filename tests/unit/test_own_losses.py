@@ -1,7 +1,9 @@
 """A loss of the user's from a file: what it may be, what is refused, and that it needs nothing but
 the file and an entry of the configuration."""
 
+import importlib.util
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,8 @@ from modality_gap.errors import InputError
 from modality_gap.losses import main
 from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.loss_tables import differences
+from modality_gap.training.losses.own import source_of
+from modality_gap.training.losses.registry import FollowUpLoss
 from modality_gap.training.recipes import recipes
 
 
@@ -185,3 +189,36 @@ def test_the_command_takes_a_file(file, tmp_path, capsys):
     assert np.allclose(np.load(target)["x"], 4 * (x - y) / 6)
     with pytest.raises(SystemExit, match=r"error: the loss: .* has no function no; correct"):
         main([f"{file}:no", *given, "--scale", "7"])
+
+
+PROJECT_FILE = """
+WEIGHT = 2.0
+class Part:
+    half = 0.5
+def helper(x): return x * Part.half
+def mine(x, y): return WEIGHT * helper(x)
+def other(x, y): return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        ("WEIGHT = 2.0", "WEIGHT = 3.0", True),
+        ("half = 0.5", "half = 0.25", True),
+        ("return x * Part", "return -x * Part", True),
+        ("y): return x\n", "y): return y\n", False),
+    ],
+)
+def test_a_loss_is_trained_again_when_anything_that_it_uses_changes(tmp_path, old, new, changes):
+    digests = set()
+    for number, text in enumerate((PROJECT_FILE, PROJECT_FILE.replace(old, new))):
+        path = tmp_path / f"made_{number}.py"
+        path.write_text(text)
+        spec = importlib.util.spec_from_file_location("modality_gap.training.losses.made", path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        digests.add(source_of(FollowUpLoss("mine", "", "mine", module.mine)))
+    del sys.modules["modality_gap.training.losses.made"]
+    assert len(digests) == (2 if changes else 1)

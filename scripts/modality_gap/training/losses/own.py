@@ -13,6 +13,7 @@ from modality_gap.errors import InputError
 from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
 from modality_gap.training.losses.registry import FollowUpLoss
 
+CONSTANTS = (bool, int, float, str, bytes, tuple)
 GIVEN = {"self", "x", "y", "logit_scale", "batch", "items", "dim", "seed"}
 
 
@@ -42,8 +43,8 @@ def check_settings(key: str, loss: FollowUpLoss, settings: dict) -> None:
 
 
 def source_of(loss: FollowUpLoss) -> str:
-    """Digest of the source of a loss and of the functions of the project that it names, directly or
-    through others; of a file of the user's, of the whole file."""
+    """Digest of the source of a loss and of what it names of the project (functions, classes,
+    constants), directly or through others; of a file of the user's, of the whole file."""
     path = file_of(loss.name)
     if path:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
@@ -56,6 +57,9 @@ def source_of(loss: FollowUpLoss) -> str:
             found[place] = inspect.getsource(one)
             there = vars(sys.modules[one.__module__])
             names = there.keys() & set(re.findall(r"\w+", found[place]))
-            functions = (there[name] for name in names if inspect.isfunction(there[name]))
-            todo += [of for of in functions if of.__module__.startswith("modality_gap.")]
+            for name, value in ((name, there[name]) for name in names):
+                if isinstance(value, CONSTANTS):
+                    found[f"{one.__module__}.{name}"] = repr(value)
+                elif inspect.isfunction(value) or inspect.isclass(value):
+                    todo += [value] if value.__module__.startswith("modality_gap.") else []
     return hashlib.sha256("\n".join(found[place] for place in sorted(found)).encode()).hexdigest()
