@@ -5,6 +5,8 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import math
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -22,7 +24,7 @@ models = models_in_order(gaps, params.papers, retrieves(gaps))
 
 def draw(layout: Layout) -> Figure:
     dots = 60 + (30 if layout.narrow else 25) * len(models)
-    rows = -(-len(models) // (4 if layout.narrow else 7))
+    rows = math.ceil(len(models) / (4 if layout.narrow else 7))
     panels = rows * (2 * (85 if layout.narrow else 120) + 50) + 20
     heights = [dots, 165, panels] if layout.narrow else [dots, panels]
     figure = layout.figure(sum(heights))

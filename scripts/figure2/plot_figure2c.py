@@ -6,6 +6,8 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -61,7 +63,7 @@ def draw(layout: Layout) -> Figure:
     columns = 1 if layout.narrow else len(clouds)
     each = [230, 150] if layout.narrow else [280, 190]
     each = each if spectra_too else each[:1]
-    blocks = -(-len(clouds) // columns)
+    blocks = math.ceil(len(clouds) / columns)
     figure = layout.figure(sum(each) * blocks)
     axes = figure.subplots(len(each) * blocks, columns, height_ratios=each * blocks, squeeze=False)
     for number, (cloud, spectrum) in enumerate(zip(clouds, spectra, strict=True)):

@@ -4,6 +4,8 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,7 +29,7 @@ PLANE = ["along_gap", "across_gap"]
 def draw_set(ax: Axes, name: str) -> None:
     for side, color in COLORS.items():
         cloud = points.loc[(points["set"] == name) & (points["side"] == side), PLANE].to_numpy()
-        draw_dots(ax, cloud[:: -(-len(cloud) // MOST_PAIRS)], 3, color, alpha=0.5)
+        draw_dots(ax, cloud[:: math.ceil(len(cloud) / MOST_PAIRS)], 3, color, alpha=0.5)
     for side, color in COLORS.items():
         path = shifts[(shifts["set"] == name) & (shifts["side"] == side)]
         ax.plot(path["along_gap"], path["across_gap"], color=INK, lw=1)

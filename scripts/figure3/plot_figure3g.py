@@ -5,6 +5,8 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -43,7 +45,7 @@ def draw_curves(ax: Axes, part: pd.DataFrame, named: bool) -> None:
 
 def draw(layout: Layout) -> Figure:
     columns = 2 if layout.narrow else len(temperatures)
-    rows = -(-len(temperatures) // columns)
+    rows = math.ceil(len(temperatures) / columns)
     each, sphere = (130 if layout.narrow else 175), 220
     height = rows * each + 30
     heights = [sphere, *[height] * len(spacings)]

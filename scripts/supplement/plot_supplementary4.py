@@ -4,6 +4,8 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import math
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -18,7 +20,7 @@ models = models_in_order(gaps, snakemake.params.papers, retrieves(gaps))
 
 
 def draw(layout: Layout) -> Figure:
-    rows = -(-len(models) // (4 if layout.narrow else 7))
+    rows = math.ceil(len(models) / (4 if layout.narrow else 7))
     figure = layout.figure(rows * (2 * (85 if layout.narrow else 120) + 50) + 20)
     draw_sets(figure, layout, models, points, {"trained": "(a)", "random": "(b)"})
     modalities_legend(figure)

@@ -1,5 +1,6 @@
 """Both modalities of a set in the plane, a line per pair (Figure 1; Supplementary 4 and 15)."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def draw_pairs(ax: Axes, points: "pd.DataFrame", size: float = 3) -> None:
     set, side and the two coordinates; the rows of each side are in the order of the pairs."""
     coordinates = points.columns[2:4]
     sides = {side: part[coordinates].to_numpy() for side, part in points.groupby("side")}
-    step = -(-len(sides["a"]) // MOST_PAIRS)
+    step = math.ceil(len(sides["a"]) / MOST_PAIRS)
     sides = {side: part[::step] for side, part in sides.items()}
     draw_lines(ax, np.stack([sides["a"], sides["b"]], axis=1), lw=0.4, color=FAINT, alpha=0.35)
     for side, part in sides.items():

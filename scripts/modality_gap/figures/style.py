@@ -1,5 +1,6 @@
 """The style of every figure, its two layouts, and files that are reproducible byte for byte."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -68,7 +69,7 @@ class Layout:
     def grid(self, count: int, columns: int, height: float, **options: Any) -> tuple[Figure, list]:
         """A figure of `count` panels, `height` pixels each, in rows of `columns`; its axes."""
         columns = max(1, min(columns, count))
-        rows = max(1, -(-count // columns))
+        rows = max(1, math.ceil(count / columns))
         figure = self.figure(height * rows)
         axes = figure.subplots(rows, columns, squeeze=False, **options).ravel()
         for ax in axes[count:]:

@@ -4,6 +4,7 @@ What is shown, in which order, is config/ledger/report.yaml; verdicts are looked
 results/claims.csv by the ids of its claims, and every number comes from a table.
 """
 
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -183,7 +184,7 @@ AXIS = 1.5  # the axis goes to it, or to the next half above the widest gap
 def gaps(gap: pd.DataFrame, papers: Collection[str]) -> tuple[list[Gaps], float]:
     """Rows of the summary's first drawing and the axis' end; `gap` is statistics/gap.csv, `papers`
     names the sets of the paper's own models, which come first. Lengths on the unit sphere."""
-    end = max(AXIS, -(-gap["gap"].max() // 0.5) * 0.5)
+    end = max(AXIS, math.ceil(gap["gap"].max() / 0.5) * 0.5)
     rows = []
     able = retrieves(gap)
     for model, part in gap.groupby("model", sort=False):
