@@ -47,7 +47,7 @@ def check_value(recipe: Recipe, value: Any, step: int) -> None:
 def try_losses(
     methods: Mapping[str, Recipe], pairs: Pairs, study: Mapping[str, Any], seed: int
 ) -> dict[str, dict[str, bool]]:
-    """Compute every loss once with its gradient, and return what it is like by method: `sign_blind`
+    """Compute every loss once with its gradient, and return its traits by method: `sign_blind`
     where y and -y are the same to it, `raw` where it sees lengths of the outputs. Raises
     InputError, one sentence that names the key, for a loss that raises an error, is no finite
     number, or does not depend on both sides."""

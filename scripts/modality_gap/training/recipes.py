@@ -1,4 +1,4 @@
-"""The methods of the study of losses: a loss with all that is not the loss."""
+"""The methods of the study of losses: a loss with its temperature, start, towers and optimiser."""
 
 import math
 from collections.abc import Mapping
