@@ -24,6 +24,7 @@ from modality_gap.measures.posthoc.released import (
     whitened,
 )
 from modality_gap.measures.posthoc.structure import kendall_distances
+from modality_gap.pages.render import render_page
 from modality_gap.paper.errata import computed_errata
 from modality_gap.paper.follow_ups import with_bounds
 
@@ -189,3 +190,17 @@ def test_errata_are_whole_and_computed():
             value != "not run" for (name, _), value in rows.items() if name == entry["id"]
         ), entry["id"]
     assert sets_of(ERRATA, "after/released.csv") == ["clip", "stitched"]
+
+
+def test_page_of_errata_links_to_the_sections_of_both_pages():
+    templates = {
+        name: (ROOT / f"report/templates/{name}.html.j2").read_text(encoding="utf-8")
+        for name in ("base", "parts", "errata")
+    }
+    path = ROOT / "config/ledger/errata.yaml"
+    paper = yaml.safe_load(path.read_text(encoding="utf-8"))["errata"]
+    errata = computed_errata([*paper, *ERRATA], {})
+    html = render_page(templates, "errata", style="", errata=errata)
+    assert html.count("<article") == len(errata)
+    assert f"{len(paper)} places" in html
+    assert 'href="after.html#losses"' in html and 'href="figures.html#table2"' in html
