@@ -8,10 +8,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from modality_gap.measures.intervals import jackknife_interval, share_interval, t_interval
+from modality_gap.measures.intervals import (
+    count_clusters,
+    exact_interval,
+    jackknife_interval,
+    share_interval,
+    t_interval,
+)
 from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
 from modality_gap.measures.posthoc.tasks import Direction, mixed_ranks, skewness, times_found
-from modality_gap.measures.significance import holm, mcnemar
+from modality_gap.measures.significance import holm, mcnemar, paired_change
 
 GROUPS = 20  # that a jackknife leaves out one of
 
@@ -35,17 +41,28 @@ def change_of(
     before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None, confidence: float
 ) -> dict[str, float]:
     """The paired difference of two results of the same items (n,), right or wrong, with interval,
-    McNemar's p and n."""
-    change = mean_change(before, after, clusters, confidence)
-    return change | {"p": mcnemar(before, after, clusters)}
+    McNemar's p and n. The interval reaches as far as the exact one given the number of items that
+    change, and never excludes 0 where McNemar's exact test does not: few changes decide nothing."""
+    change, p = mean_change(before, after, clusters, confidence), mcnemar(before, after, clusters)
+    _, low, high = paired_change(before == 1, after == 1, confidence, clusters)
+    low, high = min(low, change["difference_low"]), max(high, change["difference_high"])
+    if p >= 1 - confidence:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return change | {"difference_low": low, "difference_high": high, "p": p}
 
 
 def mean_change(
     before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None, confidence: float
 ) -> dict[str, float]:
-    """The mean difference of two results of the same items (n,) with its interval and n."""
+    """The mean difference of two results of the same items (n,), each from 0 to 1, with its
+    interval and n. Where no item changes, the interval is the exact one of the share of items that
+    change, upwards or downwards."""
     change = after.astype(float) - before
-    low, high = mean_interval(change, clusters, confidence)
+    if change.any():
+        low, high = mean_interval(change, clusters, confidence)
+    else:
+        high = exact_interval(0, count_clusters(len(change), clusters), confidence)[1]
+        low = -high
     ends = {"difference": float(change.mean()), "difference_low": low, "difference_high": high}
     return ends | {"n": len(after)}
 
@@ -53,16 +70,23 @@ def mean_change(
 def mean_interval(
     values: np.ndarray, clusters: np.ndarray | None, confidence: float
 ) -> tuple[float, float]:
-    """Interval of the mean of values (n,): of a share if all are 0 or 1, else Student's, or of
-    clusters the jackknife's."""
-    if np.isin(values, (0, 1)).all():
-        return share_interval(values == 1, confidence, clusters)
+    """Interval of the mean of values (n,): Student's, or of clusters the jackknife's."""
     if clusters is None:
         return t_interval(values, confidence)
     sums, sizes = np.bincount(clusters, values), np.bincount(clusters)
     without = (values.sum() - sums) / (len(values) - sizes)
     low, high = jackknife_interval(values.mean(), without, confidence)
     return float(low), float(high)
+
+
+def measure_interval(
+    values: np.ndarray, clusters: np.ndarray | None, confidence: float
+) -> tuple[float, float]:
+    """Interval of what a measure gives of each item (n,): Wilson's of the share of truth values,
+    else that of the mean."""
+    if values.dtype == bool:
+        return share_interval(values, confidence, clusters)
+    return mean_interval(values, clusters, confidence)
 
 
 def hub_change(

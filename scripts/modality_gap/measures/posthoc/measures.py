@@ -25,9 +25,9 @@ GROUP = 100  # pairs, in file order, in C3's groups
 @dataclass(frozen=True)
 class FollowUpMeasure:
     """`of(x, y)` returns values by name, each a number, or one per pair (n,) or per vector (2n,)
-    whose mean counts. `chance(n, d)` says what some of them are for unrelated or random vectors,
-    and `chance_of(x, y)` for these vectors in random pairs. `smooth`: a function of means, so that
-    leaving out groups of pairs gives an interval."""
+    whose mean counts: truth values where that is a share. `chance(n, d)` says what some of them are
+    for unrelated or random vectors, and `chance_of(x, y)` for these vectors in random pairs.
+    `smooth`: a function of means, so that leaving out groups of pairs gives an interval."""
 
     name: str
     label: str
@@ -105,7 +105,7 @@ def mixed_counts(x: np.ndarray, y: np.ndarray) -> Each:
         best_own, best_other = own.max(axis=1), across.max(axis=1)
         first = np.argsort(-np.concatenate([across, own], axis=1), axis=1, kind="stable")
         values |= {
-            f"own_first_{name}": (best_own > best_other).astype(float),
+            f"own_first_{name}": best_own > best_other,
             ratio: best_own / best_other,
             rank: 1.0 + (own > best_other[:, None]).sum(axis=1),
             f"other_share10_{name}": (first[:, :NEIGHBOURS] < n).mean(axis=1),
@@ -126,7 +126,7 @@ def few_dimensions(x: np.ndarray, y: np.ndarray) -> Each:
     i, j = int(mean_x.argmax()), int(mean_y.argmax())
     lead = np.concatenate([x[:, i] - x[:, j], y[:, j] - y[:, i]])
     values: dict[str, float | np.ndarray] = {
-        "two_separate": (lead > 0) + (lead == 0) / 2,
+        "two_separate": (lead > 0) + (lead == 0) / 2 if (lead == 0).any() else lead > 0,
         "two_separability": separability_of_halves(x[:, [i, j]], y[:, [i, j]]),
     }
     for k in FEW:
@@ -138,8 +138,8 @@ def few_dimensions(x: np.ndarray, y: np.ndarray) -> Each:
             f"share_{k}": float(squares[:k].sum() / squares.sum()) if squares.sum() else 0.0,
             f"gap_without_{k}": float(np.linalg.norm(a.mean(axis=0) - b.mean(axis=0))),
             f"relative_gap_without_{k}": relative_gap_of(a, b),
-            f"recall1_xy_without_{k}": (partner_ranks(cosines) == 1).astype(float),
-            f"recall1_yx_without_{k}": (partner_ranks(cosines.T) == 1).astype(float),
+            f"recall1_xy_without_{k}": partner_ranks(cosines) == 1,
+            f"recall1_yx_without_{k}": partner_ranks(cosines.T) == 1,
         }
     return values
 

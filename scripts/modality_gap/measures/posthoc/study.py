@@ -15,7 +15,7 @@ from modality_gap.measures.posthoc.changes import (
     GROUPS,
     Outcome,
     change_of,
-    mean_interval,
+    measure_interval,
     other_changes,
     outcome,
     with_holm,
@@ -193,7 +193,7 @@ def measured(
         for name, value in values.items():
             if isinstance(value, np.ndarray):
                 units = clusters if len(value) == n else np.tile(codes, 2)
-                ends[name] = mean_interval(value, units, confidence)
+                ends[name] = measure_interval(value, units, confidence)
             low, high = ends.get(name, (np.nan, np.nan))
             rows.append((name, np.mean(value), low, high, chance.get(name, np.nan), n))
     return pd.DataFrame(rows, columns=list(MEASURED))
