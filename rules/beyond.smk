@@ -140,6 +140,9 @@ rule draw_explorer:
     input:
         sets=[f"results/explorer/{name}.json" for name in TRAINED_SETS],
         gap="results/statistics/gap.csv",
+        methods="results/after/methods.csv",
+        differences="results/after/differences.csv",
+        names="results/after/method_names.csv",
         code=code("beyond/draw_explorer"),
     output:
         charts="results/explorer/charts.json",

@@ -4,7 +4,7 @@
   const source = document.querySelector("#explorer-data");
   if (!source || !globalThis.vegaEmbed) return;
   const { models, charts, styles } = JSON.parse(source.textContent);
-  const [menu, slider, now] = ["model", "shift", "now"].map((id) =>
+  const [menu, slider, now, remedy, after] = ["model", "shift", "now", "remedy", "after"].map((id) =>
     document.querySelector(`#explorer-${id}`),
   );
   const views = new Map();
@@ -113,6 +113,40 @@
     now.textContent = `${model.label}, distance ${shown}: ${where}. Recall@1 ${there}; ${back}.`;
   };
 
+  // What a remedy does, as modality_gap/pages/remedies.py says it.
+  const points = (value) => {
+    const text = (100 * value).toFixed(1);
+    return text.startsWith("-") ? text.replace("-", "−") : `+${text}`;
+  };
+  const said = (one) => {
+    const [plain] = model.remedies;
+    const parts = ways(model).map(([key, way]) => {
+      const change = one.change[key]?.map(points);
+      const more = change ? ` (${change[0]} points [${change[1]}, ${change[2]}])` : "";
+      return `recall@1 ${way} ${share(one[key])} %${more}`;
+    });
+    for (const [key, words] of [["gap", "gap"], ["loss", "loss at 1/100"]])
+      if (key in one && key in plain)
+        parts.push(`${words} ${one[key].toFixed(2)} (without ${plain[key].toFixed(2)})`);
+    const label = one.label[0].toUpperCase() + one.label.slice(1);
+    const [fit, scored] = [one.n_fit, one.n_scored].map((n) => n.toLocaleString("en"));
+    return `${label}, fitted on ${fit} pairs, scored on ${scored} others: ${parts.join("; ")}.`;
+  };
+  const apply = () => {
+    const one = model.remedies.find(({ method }) => method === remedy.value);
+    after.textContent = one ? said(one) : "";
+  };
+  const offer = () => {
+    const chosen = remedy.value;
+    remedy.replaceChildren(
+      new Option("the shift alone", ""),
+      ...model.remedies.slice(1).map(({ label, method }) => new Option(label, method)),
+    );
+    remedy.closest("label").hidden = !model.remedies.length;
+    if (model.remedies.some(({ method }) => method === chosen)) remedy.value = chosen;
+    apply();
+  };
+
   const move = () => {
     tell();
     for (const view of views.values())
@@ -136,6 +170,7 @@
     document.querySelector("#explorer-points .readout .quiet").textContent =
       `${one.cloud.a.points.length} of ${one.n.toLocaleString("en")} pairs drawn`;
     place();
+    offer();
     const data = rows(one);
     for (const view of views.values()) {
       const state = view.getState({ data: () => true, signals: () => false }).data;
@@ -206,6 +241,7 @@
     const one = models.find(({ set }) => set === menu.value);
     go(one, own(one));
   });
+  remedy.addEventListener("change", apply);
   document.querySelector("#explorer-back").addEventListener("click", () => go(model, own(model)));
   document.querySelector("#explorer-close").addEventListener("click", () => go(model, closed(model)));
   addEventListener("resize", fit);

@@ -10,12 +10,15 @@ from pathlib import Path
 import pandas as pd
 
 from modality_gap.pages import explorer
+from modality_gap.pages.remedies import remedies
 
 found = {
     Path(path).stem: json.loads(Path(path).read_text(encoding="utf-8"))
     for path in snakemake.input.sets
 }
-models = explorer.models(found, snakemake.params.sets, pd.read_csv(snakemake.input.gap))
+tables = [pd.read_csv(snakemake.input[name]) for name in ("methods", "differences", "names")]
+gap = pd.read_csv(snakemake.input.gap)
+models = explorer.models(found, snakemake.params.sets, gap, remedies(*tables))
 Path(snakemake.output.charts).write_text(
     json.dumps(explorer.drawn(models), ensure_ascii=False, separators=(",", ":")), encoding="utf-8"
 )

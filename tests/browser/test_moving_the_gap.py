@@ -15,7 +15,7 @@ from modality_gap.measures import explorer as measured
 from modality_gap.measures.loss_sweep import loss_landscape
 from modality_gap.measures.recall_sweep import recall_under_shift
 from modality_gap.measures.shift import unit_gap_vector
-from modality_gap.pages import explorer, render
+from modality_gap.pages import explorer, remedies, render
 
 ROOT = Path(__file__).parents[2]
 DELTAS = plain.grid({"delta_start": -2, "delta_stop": 2.5, "delta_step": 0.25})
@@ -69,7 +69,8 @@ def page(models, tmp_path_factory) -> Path:
         recall1_ab_low=0.5, recall1_ba_low=0.5, recall1_chance=1 / 60
     )
     found = {name: model.found for name, model in models.items()}
-    drawn = explorer.drawn(explorer.models(found, {name: {} for name in models}, gap))
+    of = {"one": REMEDIES}
+    drawn = explorer.drawn(explorer.models(found, {name: {} for name in models}, gap, of))
     report = ROOT / "report"
     scripts = [report / f"scripts/{name}.js" for name in ("theme", "page", "explorer")]
     theme, own, moving = (script.read_text(encoding="utf-8") for script in scripts)
@@ -87,6 +88,25 @@ def page(models, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("explorer") / "page.html"
     path.write_text(html, encoding="utf-8")
     return path
+
+
+REMEDIES = [
+    {
+        "method": method,
+        "label": label,
+        "n_fit": 1250,
+        "n_scored": 1200,
+        "ab": 0.4,
+        "ba": 0.3127,
+        "change": change,
+        "gap": gap,
+        "loss": gap + 1,
+    }
+    for method, label, change, gap in (
+        ("none", "no change", {}, 0.8),
+        ("z", "z-score", {"ab": [-0.1, -0.15, 0.002], "ba": [0.05, 0.01, 0.09]}, 0.1234),
+    )
+]
 
 
 def opened(seen):
@@ -178,6 +198,21 @@ def test_the_slider_moves_points_and_readout_to_what_the_tables_have(page, model
     np.testing.assert_allclose(
         np.array(moved[1])[:, 0], [slope * side.mean() + start for side in centres], atol=0.05
     )
+    assert not seen.errors and not seen.network
+
+
+def test_a_remedy_is_said_as_the_tables_have_it(page, visit):
+    seen = visit(page, **WIDE)
+    tab = opened(seen)
+    menu, after = tab.locator("#explorer-remedy"), tab.locator("#explorer-after")
+    assert menu.locator("option").all_text_contents() == ["the shift alone", "z-score"]
+    expect(after).to_be_hidden()
+    menu.select_option("z")
+    model = {"first": "image", "second": "text", "remedies": REMEDIES}
+    expect(after).to_have_text(remedies.sentence(model, REMEDIES[1]))
+    tab.locator("#explorer-model").select_option("two")
+    expect(menu).to_be_hidden()
+    expect(after).to_be_hidden()
     assert not seen.errors and not seen.network
 
 

@@ -11,8 +11,35 @@ import pytest
 from modality_gap.embeddings.sets import EmbeddingSet
 from modality_gap.embeddings.stored import StoredVectors
 from modality_gap.measures import explorer as measured
-from modality_gap.pages import explorer
+from modality_gap.pages import explorer, remedies
 
+METHODS, DIFFERENCES, NAMES = (
+    pd.DataFrame(rows)
+    for rows in (
+        [
+            {"set": "clip", "split": split, "method": method, "task": task, "metric": metric,
+             "value": value + offset, "n_fit": 1250, "n_scored": 1200}
+            for split, offset in (("even_odd", 0), ("half_0", 0.1))
+            for method, recall, gap in (("none", 0.5, 0.8), ("other_first", 0.5, None),
+                                        ("centre", 0.4, 0.1), ("nnn", 0.6, None),
+                                        ("sinkhorn", 0.9, None))
+            for task, metric, value in (("T1", "recall1_xy", recall), ("T1", "recall1_yx", recall),
+                                        ("T6", "gap", gap), ("T6", "loss", gap))
+            if value is not None
+        ],
+        [
+            {"set": "clip", "method": "centre", "metric": "recall1_xy", "difference": -0.1,
+             "difference_low": -0.15, "difference_high": 0.002},
+        ],
+        [
+            {"method": method, "label": label, "star": method == "sinkhorn"}
+            for method, label in (("none", "no change"), ("other_first", "control"),
+                                  ("centre", "centring"), ("nnn", "z-normalisation"),
+                                  ("sinkhorn", "Sinkhorn"))
+        ],
+    )
+)  # fmt: skip
+REMEDIES = remedies.remedies(METHODS, DIFFERENCES, NAMES)
 DELTAS = [-1.0, -0.5, 0.0, 0.5, 1.0]
 
 
@@ -88,7 +115,7 @@ def models():
     gap["recall1_chance"] = 0.01
     for column in ("recall1_ab_low", "recall1_ba_low"):
         gap[column] = [0.2, 0.2, 0.01, 0.2]
-    return explorer.models(found, sets, gap)
+    return explorer.models(found, sets, gap, {"theirs": REMEDIES["clip"]})
 
 
 def test_models_that_retrieve_come_first_and_a_set_without_a_gap_is_left_out(models):
@@ -143,3 +170,30 @@ def test_curves_have_three_to_one_on_light_and_on_dark():
         light, dark, own = map(luminance, ("#fdfcfa", "#15181c", color))
         assert (light + 0.05) / (own + 0.05) >= 3, color
         assert (own + 0.05) / (dark + 0.05) >= 3, color
+
+
+def test_remedies_have_the_values_of_the_tables(models):
+    """Those of the fixed split; a method of scores has no gap; no control, no starred method."""
+    rows = {row["method"]: row for row in REMEDIES["clip"]}
+    assert [*rows] == ["none", "centre", "nnn"]
+    assert rows["centre"] == {
+        "method": "centre",
+        "label": "centring",
+        "n_fit": 1250,
+        "n_scored": 1200,
+        "ab": 0.4,
+        "ba": 0.4,
+        "gap": 0.1,
+        "loss": 0.1,
+        "change": {"ab": [-0.1, -0.15, 0.002]},
+    }
+    assert "gap" not in rows["nnn"]
+    assert [len(model["remedies"]) for model in models] == [3, 0, 0]
+    assert remedies.sentence(models[0], rows["centre"]) == (
+        "Centring, fitted on 1,250 pairs, scored on 1,200 others: recall@1 video → text 40.0 % "
+        "(−10.0 points [−15.0, +0.2]); recall@1 text → video 40.0 %; gap 0.10 (without 0.80); "
+        "loss at 1/100 0.10 (without 0.80)."
+    )
+    assert remedies.sentence(models[0], rows["nnn"]).endswith("text → video 60.0 %.")
+    empty = METHODS[:0]
+    assert remedies.remedies(empty, DIFFERENCES, NAMES) == {}

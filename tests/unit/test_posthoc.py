@@ -3,7 +3,7 @@ the follow-ups, against closed forms, identities and independent computations.""
 
 import numpy as np
 import pytest
-from scipy import linalg, stats
+from scipy import linalg, special, stats
 from scipy.spatial.transform import Rotation
 
 from modality_gap.errors import InputError
@@ -263,6 +263,9 @@ def test_geometry_of_what_a_map_leaves_against_plain_numpy(pairs):
     apart = 1 - (moved[0] * moved[1]).sum(axis=1).mean()
     assert found["relative_gap"] == pytest.approx(apart / (1 - within + apart))
     assert found["partner_cosine"] == pytest.approx(1 - apart)
+    logits = moved[0] @ moved[1].T / 0.01
+    losses = [-np.log(special.softmax(logits, axis=axis).diagonal()).mean() for axis in (0, 1)]
+    assert found["loss"] == pytest.approx(np.mean(losses))
     kept = []
     for before, after in zip(a, moved[0], strict=True):
         own = [

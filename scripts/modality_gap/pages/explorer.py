@@ -27,8 +27,14 @@ INK = "currentColor"
 LIBRARY = "window.vegaEmbed = vegaEmbed;"  # what the page needs of the bundle
 
 
-def models(found: Mapping[str, dict], sets: Mapping[str, dict], gap: pd.DataFrame) -> list[dict]:
-    """What the page has of each trained set with a gap: the measured values and its words. Models
+def models(
+    found: Mapping[str, dict],
+    sets: Mapping[str, dict],
+    gap: pd.DataFrame,
+    remedies: Mapping[str, list[dict]],
+) -> list[dict]:
+    """What the page has of each trained set with a gap: the measured values, its words, and its
+    `remedies`, as from remedies.py. Models
     that retrieve well above chance come first, each part in the order of `sets`."""
     able, named = {*gap["set"][retrieves(gap)]}, gap.set_index("set")["model"]
     order = sorted(sets, key=lambda name: name not in able)
@@ -37,7 +43,8 @@ def models(found: Mapping[str, dict], sets: Mapping[str, dict], gap: pd.DataFram
         if found[name]["deltas"]:
             one, other = sets[name].get("modalities", ("image", "text"))
             label = named[name] + ("" if name in able else " (near chance)")
-            result.append({**found[name], "label": label, "first": one, "second": other})
+            about = {"label": label, "first": one, "second": other}
+            result.append({**found[name], **about, "remedies": remedies.get(name, [])})
     return result
 
 

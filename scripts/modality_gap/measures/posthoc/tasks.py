@@ -14,6 +14,7 @@ from modality_gap.measures.posthoc.ranks import beats, ndcg10, partner_ranks, ra
 from modality_gap.measures.posthoc.registry import Fitted, Maps, unit
 
 NEIGHBOURS = 10
+LOSS_TEMPERATURE = 0.01  # CLIP's
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 
@@ -166,11 +167,11 @@ def skewness(counts: np.ndarray) -> float:
 
 
 def geometry(fitted: Maps, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
-    """T6, of the moved scored pairs: gap, squared gap without bias, relative gap, cosine of
-    partners, separability (first half of the pairs fits, the second scores), share of the 10
-    nearest neighbours that an item has in both modalities, and of each modality the share of
-    neighbours kept. Lengths are of unit vectors, so a method without normalising is measured on
-    unit vectors too."""
+    """T6, of the moved scored pairs: gap, squared gap without bias, relative gap, contrastive loss
+    of all pairs at LOSS_TEMPERATURE, cosine of partners, separability (first half of the pairs
+    fits, the second scores), share of the 10 nearest neighbours that an item has in both
+    modalities, and of each modality the share of neighbours kept. Lengths are of unit vectors, so
+    a method without normalising is measured on unit vectors too."""
     x, y = unit(fitted.vectors("x", a)), unit(fitted.vectors("y", b))
     n = len(x)
     difference = x - y
@@ -181,12 +182,22 @@ def geometry(fitted: Maps, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
         "gap": float(np.linalg.norm(mean)),
         "gap_squared": float(mean @ mean - spread / n),
         "relative_gap": float(relative_gap(partners, (mean_cosine(x) + mean_cosine(y)) / 2)),
+        "loss": contrastive_loss(x @ y.T / LOSS_TEMPERATURE),
         "partner_cosine": float((x * y).sum(axis=1).mean()),
         "separability": separability_of_halves(x, y),
         "mutual_knn": float(shared_neighbours(x @ x.T, y @ y.T).mean()),
         "neighbours_kept_x": neighbours_kept(fitted, "x", a),
         "neighbours_kept_y": neighbours_kept(fitted, "y", b),
     }
+
+
+def contrastive_loss(logits: np.ndarray) -> float:
+    """Mean cross-entropy of both directions of scaled cosines (n, n), all pairs as one batch."""
+    from scipy.special import logsumexp
+
+    partners = np.diagonal(logits)
+    sums = [logsumexp(logits, axis=axis) for axis in (0, 1)]
+    return float((sums[0] + sums[1]).mean() / 2 - partners.mean())
 
 
 def separability_of_halves(x: np.ndarray, y: np.ndarray) -> float:

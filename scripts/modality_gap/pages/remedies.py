@@ -1,0 +1,92 @@
+"""The remedies of the explorer: what a post-hoc method does to a set, from the methods' tables.
+
+`methods`, `differences` and `names` are results/after/methods.csv, differences.csv and
+method_names.csv. All is of the fixed split: fitted on some pairs, scored on others.
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from modality_gap.measures.posthoc.study import FIXED
+from modality_gap.measures.posthoc.tasks import LOSS_TEMPERATURE
+from modality_gap.pages.words import fraction
+
+PLAIN, CONTROL = "none", "other_first"
+# What a remedy shows: its key on the page, and task and metric in methods.csv.
+SHOWN = {
+    "ab": ("T1", "recall1_xy"),
+    "ba": ("T1", "recall1_yx"),
+    "gap": ("T6", "gap"),
+    "loss": ("T6", "loss"),
+}
+CHANGES = {"ab": "recall1_xy", "ba": "recall1_yx"}
+DIGITS = 5  # behind the point, of what the page shows with three at most
+
+
+def remedies(
+    methods: pd.DataFrame, differences: pd.DataFrame, names: pd.DataFrame
+) -> dict[str, list[dict]]:
+    """By set the methods in their order, no method first: name, label, n_fit, n_scored, the values
+    of SHOWN (without those that a method of scores does not have), and for `change` recall's
+    difference to no method with its interval. Without the control and methods with a star."""
+    fixed = methods[methods["split"] == FIXED]
+    compared = names[~names["star"] & (names["method"] != CONTROL)]
+    result: dict[str, list[dict]] = {}
+    for name, of_set in fixed.groupby("set", sort=False):
+        changes = differences[differences["set"] == name].set_index(["method", "metric"])
+        rows = []
+        for method, label in zip(compared["method"], compared["label"], strict=True):
+            of = of_set[of_set["method"] == method].set_index(["task", "metric"])
+            if ("T1", "recall1_xy") not in of.index:
+                continue
+            first = of.loc[("T1", "recall1_xy")]
+            row = {"method": method, "label": label, "change": _changes(changes, method)}
+            row |= {key: int(first[key]) for key in ("n_fit", "n_scored")}
+            row |= {
+                key: round(float(of.loc[place, "value"]), DIGITS)
+                for key, place in SHOWN.items()
+                if place in of.index
+            }
+            rows.append(row)
+        if len(rows) > 1 and rows[0]["method"] == PLAIN:
+            result[str(name)] = rows
+    return result
+
+
+def _changes(changes: pd.DataFrame, method: str) -> dict[str, list[float]]:
+    found = {}
+    for key, metric in CHANGES.items():
+        if (method, metric) in changes.index:
+            row = changes.loc[(method, metric)]
+            ends = (row["difference"], row["difference_low"], row["difference_high"])
+            found[key] = [round(float(end), DIGITS) for end in ends]
+    return found
+
+
+def sentence(model: Mapping, remedy: Mapping) -> str:
+    """What the page says of a remedy of an explorer's model; report/scripts/explorer.js says the
+    same."""
+    plain = model["remedies"][0]
+    ways = {
+        "ab": f"{model['first']} → {model['second']}",
+        "ba": f"{model['second']} → {model['first']}",
+    }
+    parts = []
+    for key, way in ways.items():
+        text = f"recall@1 {way} {100 * remedy[key]:.1f} %"
+        if key in remedy["change"]:
+            difference, low, high = map(_points, remedy["change"][key])
+            text += f" ({difference} points [{low}, {high}])"
+        parts.append(text)
+    for key, words in (("gap", "gap"), ("loss", f"loss at {fraction(LOSS_TEMPERATURE)}")):
+        if key in remedy and key in plain:
+            parts.append(f"{words} {remedy[key]:.2f} (without {plain[key]:.2f})")
+    label = remedy["label"][0].upper() + remedy["label"][1:]
+    about = f"{label}, fitted on {remedy['n_fit']:,} pairs, "
+    about += f"scored on {remedy['n_scored']:,} others"
+    return f"{about}: {'; '.join(parts)}."
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
