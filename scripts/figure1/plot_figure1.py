@@ -23,7 +23,8 @@ models = models_in_order(gaps, params.papers, retrieves(gaps))
 
 
 def draw(layout: Layout) -> Figure:
-    dots = 60 + (30 if layout.narrow else 25) * len(models)
+    # Beside it, the two encoders need 200 pixels, however few models there are.
+    dots = 60 + 30 * len(models) if layout.narrow else max(200, 60 + 25 * len(models))
     rows = math.ceil(len(models) / (4 if layout.narrow else 7))
     panels = rows * (2 * (85 if layout.narrow else 120) + 50) + 20
     heights = [dots, 165, panels] if layout.narrow else [dots, panels]
@@ -34,7 +35,8 @@ def draw(layout: Layout) -> Figure:
     else:
         drawing, change = parts[0].subplots(1, 2, width_ratios=[1, 1.25])
     draw_gap_change(change, layout, models, gaps, params.published)
-    change.set_title("Gap: random weights ○ → trained ●, paper ◇")
+    of_the_paper = ", paper ◇" if {*params.published} & {*gaps.index} else ""
+    change.set_title(f"Gap: random weights ○ → trained ●{of_the_paper}")
     draw_two_encoders(drawing)
     drawing.set_title("(a)")
     draw_sets(parts[-1], layout, models, points, {"trained": "(b)", "random": "(c)"})

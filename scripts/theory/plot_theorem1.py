@@ -31,7 +31,9 @@ def draw(layout: Layout) -> Figure:
             if not named:
                 end = case.iloc[0 if cosine == cosines[-1] else -1]
                 at = end["d_out_scaled"], end["violation_share"]
-                label_line(ax, f"cosine {cosine:g}", at, color, xytext=(2, -10))
+                low = cosine == cosines[0]  # left of its end, where no other curve is
+                label_line(ax, f"cosine {cosine:g}", at, color, xytext=(-9, 0) if low else (2, -10),
+                           ha="right" if low else "left")  # fmt: skip
                 named = True
     ax.plot(part["d_out_scaled"], part["bound"], "--", color=INK)
     middle = part.iloc[2 * len(part) // 3]

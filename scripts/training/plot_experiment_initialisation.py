@@ -53,7 +53,7 @@ def draw(layout: Layout) -> Figure:
     for start, color, line in zip(summary["start"].unique(), PALETTE, ("-", "--"), strict=False):
         draw_start(ax, start, color, line)
     ax.set(xlabel="training step", ylabel="gap, held-out pairs", ylim=(0, None))
-    ax.set_xlim((-0.34 if layout.narrow else -0.15) * last, None)
+    ax.set_xlim((-0.42 if layout.narrow else -0.15) * last, None)
     ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= last])
     ax.set_title(f"Gap by step, temperature {mode}")
     return figure
