@@ -1,6 +1,6 @@
 """The claims ledger: what the paper states, where this run measures it, and the verdict.
 
-config/ledger/parts.yaml holds a claim an entry: its place in the paper, whose statement it is, the
+config/ledger/claims/ holds a claim an entry: its place in the paper, whose statement it is, the
 statement in our words, the published value with its source, and the evidence. A piece of evidence
 is a cell of a table that a run writes (a `selector`), what it is measured on (`kind`, `on`), what
 is expected of it, what has to be so for it to say anything (`provided`), and why the tolerance is
@@ -43,6 +43,7 @@ WORDS = {
 }
 TESTS = ("equals", "above", "below")  # what can be expected of a value
 STILL_FALLS = "the loss still falls at the sweep's end"
+COMPARED = "; a printed number, compared as it stands, without an interval"
 
 
 # --- judging ----------------------------------------------------------------------------------
@@ -128,9 +129,11 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
             continue
         expected = _expected(evidence["expect"], measured.against)
         holds, why = meets(measured, expected)
-        shown = _with_interval(measured, evidence, tables)
-        if measured.at_end:  # a number there would be the sweep's, not the loss's
-            measured, holds, unmet = Measured(math.nan, n=measured.n), None, STILL_FALLS
+        shown, at_end = _with_interval(measured, evidence, tables), measured.at_end
+        if evidence["kind"] == "printed" and shown.low is None:
+            why += COMPARED
+        if at_end:  # a number there would be the sweep's, not the loss's
+            measured, holds, unmet = Measured(math.nan, n=measured.n), None, unmet or STILL_FALLS
             shown = measured
         elif measured.against is not None:
             why += f", its {evidence['against'].replace('_', ' ')}"
@@ -141,7 +144,7 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
                 "where": ", ".join(filter(None, (about["where"], str(piece)))),
                 "published": evidence.get("published", about["published"]),
                 "verdict": verdict(None if unmet else holds, evidence["kind"]),
-                "measured": "" if unmet == STILL_FALLS else measured.value,
+                "measured": "" if at_end else measured.value,
                 "low": "" if shown.low is None else shown.low,
                 "high": "" if shown.high is None else shown.high,
                 "n": "" if measured.n is None else measured.n,

@@ -133,8 +133,8 @@ def published(ledger: Mapping, name: str) -> float:
     claim = ledger["claims"].get(claim_id)
     pieces = {str(e["piece"]): e for e in (claim or {}).get("evidence", []) if "piece" in e}
     if claim is None or (piece and piece not in pieces):
-        raise InputError(f"config/ledger/parts.yaml has no claim {name}; correct the id.")
+        raise InputError(f"config/ledger/claims/ has no claim {name}; correct the id.")
     value = (pieces[piece] if piece else claim).get("published")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"config/ledger/parts.yaml: {name} has no published number; add one.")
+        raise InputError(f"config/ledger/claims/: {name} has no published number; add one.")
     return value

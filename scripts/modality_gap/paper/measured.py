@@ -42,8 +42,9 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
     table, where, column: the cell (a list in `where`: rows of all of its values); with `less`, each
     row's cell less that of another column; with `against`, the cell itself, and what is expected
     counts from another column of its row, which is its own bound. `take` says which of several
-    rows: the smallest or largest of these (with `against`, of the differences from the bound), the
-    one at the smallest of the column `along`, or (kendall) the rank correlation of the two columns.
+    rows: the smallest or largest of these (with `against`, of the differences from the bound, or
+    with largest_share of the shares of it), the one at the smallest of the column `along`, or
+    (kendall) the rank correlation of the two columns.
     `absolute` drops the cell's sign (with kendall that of every row). `over` and `minus` are
     selectors of a second value, with an `absolute` of their own, applied in this order. `point`
     leaves the interval out: the value alone is judged. `value` alone is a published
@@ -98,8 +99,10 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
         if along.isna().all():
             return Measured(math.nan)
         rows = rows.loc[[along.idxmin()]]
-    elif take in ("smallest", "largest"):
-        values = rows[column] if other is None else rows[column] - rows[other]
+    elif take in ("smallest", "largest", "largest_share"):
+        values = rows[column]
+        if other is not None:
+            values = values / rows[other] if take == "largest_share" else values - rows[other]
         if values.isna().any():  # of an undefined value nobody knows whether it is the worst
             return Measured(math.nan)
         rows = rows.loc[[values.idxmin() if take == "smallest" else values.idxmax()]]

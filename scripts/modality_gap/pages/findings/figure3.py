@@ -189,11 +189,11 @@ def figure3bcd_findings(
 
 def _minimum_claims(models: Iterable[str]) -> tuple[str, ...]:
     """What the ledger says of the place of the smallest loss in these models."""
-    others = [model.lower() for model in dict.fromkeys(models) if model in OTHER_MODELS]
+    others = [OTHER_MODELS[model] for model in dict.fromkeys(models) if model in OTHER_MODELS]
     return (
         "figure3b.minimum_at_the_gap",
         "figure3b.closing_raises_the_loss",
-        *(f"figure3b.at_its_gap_too.{model}" for model in others),
+        *(f"figure3b.at_its_gap_too.{name}" for name in others),
         "figure3bcd.falls_with_temperature",
         "figure3d.no_gap_at_temperature_1",
     )
@@ -278,8 +278,13 @@ def sphere_minima(sphere: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-# Models of Figure 1 beside CLIP, of whose loss the paper says nothing.
-OTHER_MODELS = ("VideoCLIP", "ConVIRT", "CLASP")
+# Models beside CLIP, of whose loss the paper says nothing, and what the ledger calls each.
+OTHER_MODELS = {
+    "VideoCLIP": "videoclip",
+    "ConVIRT": "convirt",
+    "CLASP": "clasp",
+    "LAION-CLAP": "clap_esc50",
+}
 
 # By spacing and whether two pairs are exchanged, what the ledger says of the sphere.
 SPHERE_CLAIMS = {
