@@ -11,7 +11,14 @@ import pandas as pd
 from generators.markdown import table
 from modality_gap import __version__
 from modality_gap.paper.claims import MEANINGS
-from modality_gap.paper.show import PAPERS_OWN, VERDICTS, overall, read_claims
+from modality_gap.paper.show import (
+    MEANINGS_OF_OURS,
+    PAPERS_OWN,
+    STYLES,
+    VERDICTS,
+    overall,
+    read_claims,
+)
 
 MARKED = re.compile(r"(<!-- verdicts -->\n).*(<!-- /verdicts -->)", re.DOTALL)
 
@@ -51,5 +58,6 @@ def write_verdicts(readme: Path, results: Path) -> None:
 
 
 def meanings() -> str:
-    """The verdicts with their meaning."""
-    return table(["verdict", "meaning"], [[f"*{word}*", MEANINGS[word]] for word in VERDICTS])
+    """The verdicts with their meaning, and the words for statements of our own."""
+    words = MEANINGS | MEANINGS_OF_OURS
+    return table(["verdict", "meaning"], [[f"*{word}*", words[word]] for word in STYLES])

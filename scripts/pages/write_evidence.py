@@ -15,7 +15,7 @@ from modality_gap.pages.cite import stamp
 from modality_gap.pages.findings.training import temperature_findings
 from modality_gap.paper.errata import computed_errata
 from modality_gap.paper.follow_ups import with_bounds
-from modality_gap.paper.show import MARKS, WHOSE, read_claims, summary
+from modality_gap.paper.show import STYLES, WHOSE, read_claims, summary
 
 
 def text(path: str) -> str:
@@ -41,9 +41,9 @@ html = render.render_page(
     against=paper.against_in_words(balance, claims),
     rows=evidence.rows(claims),
     parts=list(dict.fromkeys(claims["part"])),
-    tally=claims["verdict"].value_counts().reindex(list(MARKS), fill_value=0).to_dict(),
+    tally=evidence.tally(claims),
     whose=WHOSE,
-    styles=MARKS,
+    styles=STYLES,
     confidence=f"{100 * params.confidence:g} %",
 )
 Path(snakemake.output.evidence).write_text(html, encoding="utf-8")

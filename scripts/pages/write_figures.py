@@ -20,7 +20,7 @@ from modality_gap.pages.findings.results import results
 from modality_gap.pages.labels import labelled, set_labels
 from modality_gap.paper.items import load_items, names_of
 from modality_gap.paper.ledger import load_ledger, published
-from modality_gap.paper.show import MARKS, read_claims
+from modality_gap.paper.show import STYLES, read_claims
 
 LIMIT_MB = 15
 
@@ -80,7 +80,7 @@ html = render.render_page(
     stamp(json.loads(text(record)) if record.exists() else {}, params.version),
     style=paper.Markup(text(inputs.style)),
     groups=paper.grouped(sections, report["groups"]),
-    styles=MARKS,
+    styles=STYLES,
 )
 size_mb = len(html.encode()) / 1e6
 if size_mb >= LIMIT_MB:

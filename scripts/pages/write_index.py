@@ -15,7 +15,7 @@ from modality_gap.pages.cite import cited, stamp
 from modality_gap.pages.findings.answers import answers
 from modality_gap.paper.items import load_items
 from modality_gap.paper.ledger import KINDS
-from modality_gap.paper.show import MARKS, read_claims
+from modality_gap.paper.show import STYLES, read_claims
 
 
 def text(path: str) -> str:
@@ -47,7 +47,7 @@ html = render.render_page(
     neighbours=any(claims["evidence"].str.startswith(KINDS["neighbouring"])),
     gaps=gaps,
     axis_end=f"{axis_end:g}",
-    styles=MARKS,
+    styles=STYLES,
     explorer=explorer.embedded(charts) if charts else None,
     key=[
         {

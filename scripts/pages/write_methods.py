@@ -21,7 +21,7 @@ from modality_gap.pages.labels import set_labels
 from modality_gap.paper.chance import WELL_ABOVE
 from modality_gap.paper.claims import MEANINGS
 from modality_gap.paper.items import load_items
-from modality_gap.paper.show import MARKS
+from modality_gap.paper.show import MEANINGS_OF_OURS, STYLES
 
 
 def text(path: str) -> str:
@@ -66,8 +66,8 @@ html = render.render_page(
     [text(path) for path in inputs.scripts],
     stamp(record, params.version),
     style=paper.Markup(text(inputs.style)),
-    styles=MARKS,
-    meanings=MEANINGS,
+    styles=STYLES,
+    meanings=MEANINGS | MEANINGS_OF_OURS,
     glossary=glossary,
     confidence=f"{100 * config['confidence']:g} %",
     separate=SEPARATE,

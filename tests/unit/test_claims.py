@@ -894,7 +894,7 @@ def test_the_headline_counts_the_papers_own_claims_alone_and_each_once():
     assert rest == [
         "The paper's numbers and settings computed again, 1 more: consistent 1.",
         "Follow-up papers, 1 more: differs 1.",
-        "Our own, 1 more: reproduced 1 (1 by running a simulation or theorem again).",
+        "Our own, 1 more: seen 1.",
     ]
 
 

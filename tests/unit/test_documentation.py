@@ -30,7 +30,7 @@ from modality_gap.encoders.build import ENCODERS
 from modality_gap.errors import InputError
 from modality_gap.paper.claims import COLUMNS
 from modality_gap.paper.ledger import load_ledger
-from modality_gap.paper.show import PAPERS_OWN, VERDICTS
+from modality_gap.paper.show import PAPERS_OWN, STYLES
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -150,7 +150,7 @@ def test_the_result_table_stands_between_its_markers(tmp_path):
 
 def test_every_verdict_has_its_meaning_in_the_guide(root):
     text = verdicts.meanings()
-    assert all(f"| *{word}* | " in text for word in VERDICTS)
+    assert all(f"| *{word}* | " in text for word in STYLES)
     assert "<!-- generated: verdicts -->" in (root / "docs/guide/reading.md").read_text()
 
 

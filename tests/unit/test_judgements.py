@@ -153,7 +153,12 @@ def test_every_temperature_of_the_fine_tuning_is_judged(ledger):
     same, unseen = "same on a stand-in", "not seen on a stand-in"
     # More than half is left at 1/50 and 1/100 alone; the paper's is at 1/20 and 1/30 too.
     assert by_place == {
-        **{"1": same, "1/10": same, "1/20": unseen, "1/30": unseen, "1/50": same, "1/100": same}
+        "1": same,
+        "1/10": same,
+        "1/20": unseen,
+        "1/30": unseen,
+        "1/50": same,
+        "1/100": same,
     }
     clip = [row | {"model": "clip_vit_b16_openai"} for row in rows]
     own = judged(ledger, "training.high_temperatures_close_the_gap", {table: clip})

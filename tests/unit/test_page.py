@@ -99,7 +99,7 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
         "figures",
         style=STYLE,
         groups=paper_module.grouped(made, REPORT["groups"]),
-        styles=show.MARKS,
+        styles=show.STYLES,
     )
 
 
@@ -115,9 +115,9 @@ def render_evidence(rows=CLAIMS):
         against=paper_module.against_in_words(balance, rows),
         rows=evidence.rows(rows),
         parts=[*dict.fromkeys(rows["part"])],
-        tally=rows["verdict"].value_counts().reindex([*show.MARKS], fill_value=0).to_dict(),
+        tally=evidence.tally(rows),
         whose=show.WHOSE,
-        styles=show.MARKS,
+        styles=show.STYLES,
         confidence="95 %",
     )
 
@@ -129,7 +129,7 @@ def render_methods(note="a note", absent=None, of=CONFIG, **more):
     nothing = pd.DataFrame(columns=run_page.JOB_COLUMNS).astype({"in_this_run": bool})
     values = {
         "style": STYLE,
-        "styles": show.MARKS,
+        "styles": show.STYLES,
         "meanings": MEANINGS,
         "glossary": yaml.safe_load((ROOT / "config/ledger/glossary.yaml").read_text("utf-8")),
         "confidence": "95 %",
@@ -546,10 +546,10 @@ def test_every_verdict_has_a_look_of_its_own():
     style = (ROOT / "report/style.css").read_text(encoding="utf-8")
     shapes = [
         re.search(rf"\.verdict\.{css}::before {{ content: (\S+);", style)[1]
-        for css in show.MARKS.values()
+        for css in show.STYLES.values()
     ]
-    assert len(set(shapes)) == len(show.MARKS) == 7
-    for css in show.MARKS.values():
+    assert len(set(shapes)) == len(show.STYLES) == 9
+    for css in show.STYLES.values():
         assert re.search(rf"^\.verdict\.{css} {{", style, re.MULTILINE), css
     assert {*paper_module.AGREEING, *paper_module.AGAINST} <= set(show.VERDICTS)
 
@@ -575,7 +575,6 @@ def test_what_speaks_against_the_paper_stands_beside_what_agrees():
     ]
     assert [row["evidence"] for row in found.against[0][1]] == ["stand-in: emoji"]
     assert [sentences for _, _, sentences in found.against] == [[], ["Recall rises."]]
-    assert found.besides == []
     agreeing = {
         part: [(one.id, [mark.verdict for mark in marks]) for one, marks in those]
         for part, those in found.agreeing.items()
@@ -608,10 +607,8 @@ def test_what_differs_stands_before_what_a_stand_in_does_not_show():
         ("differs", ["b", "c"]),
         ("not seen on a stand-in", ["a"]),
     ]
-    # A sentence alone shows the verdicts of any claim, the paper's or another's.
-    assert [(one.text, [mark.claim for mark in marks]) for one, marks in found.besides] == [
-        ("Alone.", ["e"])
-    ]
+    # What bears on no statement that the run is against is not under "Against the paper".
+    assert "Alone." not in str(found)
 
 
 def test_one_sentence_counts_what_speaks_against_the_paper_and_what_the_verdicts_count():
@@ -681,22 +678,24 @@ def test_the_place_of_a_claim_with_pieces_is_what_they_share():
     )
 
 
-def test_a_leading_sentence_is_told_at_the_head_whatever_the_verdict():
-    ids = ("training.recall_falls_at_temperature_1",)
-    told = Finding("Accuracy rises.", ids, lead=True)
-    rows = claims(
-        claim(ids[0], "inconclusive"), claim("b", "not seen on a stand-in"), claim("a", "differs")
-    )
-    found = paper_module.balance(rows, [told, Finding("Not this.", ("a",))])
-    assert [one.id for one, _, _ in found.against] == ["a", "b"]
-    assert [(one.text, marks[0].verdict) for one, marks in found.besides] == [
-        ("Accuracy rises.", "inconclusive")
-    ]
-    html = render_evidence(rows)
-    assert html.index("Other findings") < html.index(
-        "After fine-tuning of toy at temperature 1 the gap"
-    )
-    assert html.index("After fine-tuning of toy at temperature 1 the gap") < html.index('id="all"')
+@pytest.mark.parametrize(
+    ("verdict", "against"),
+    [
+        ("not seen on a stand-in", True),
+        ("differs", True),
+        ("inconclusive", False),
+        ("same on a stand-in", False),
+        ("reproduced", False),
+    ],
+)
+def test_a_leading_sentence_is_at_the_head_only_where_its_claim_is_against(verdict, against):
+    name = "training.recall_falls_at_temperature_1"
+    found = temperature_findings(data()["temperature_summary"])
+    (sentence,) = [one.text for one in found if name in one.claims]
+    html = render_evidence(claims(claim(name, verdict), claim("a", "differs")))
+    part = re.search(r'<section id="against"(.*?)</section>', html, re.DOTALL)[1]
+    assert (sentence in part) == against
+    assert "Other findings" not in html
 
 
 def test_the_page_tells_what_speaks_against_the_paper():
@@ -704,7 +703,7 @@ def test_the_page_tells_what_speaks_against_the_paper():
     part = re.search(r'<section id="against"(.*?)</section>', html, re.DOTALL)[1]
     assert part.index("Against the paper") < part.index("The gap is there.")
     assert "Our own earlier number." not in part
-    assert "After fine-tuning of toy at temperature 1 the gap is" in part
+    assert "After fine-tuning of toy at temperature 1 recall@1" in part
     assert html.index('id="against"') < html.index('id="all"')
     # The headline counts the paper's own claims alone.
     assert re.search(r"<strong>Of 5 claims of the paper", html)
@@ -1000,3 +999,60 @@ def test_under_the_paper_configuration_nothing_is_called_a_stand_in():
         # Models of others stand beside the paper's own, not for them.
         assert section.origins.others in ([], PUBLISHED), section.id
         assert not re.search("emoji|stitched|MiniLM|8 bit", section.caption), section.id
+
+
+# What no paper stated
+
+
+OURS = claims(
+    claim("a", "reproduced", whose="ours"),
+    claim("b", "same on a stand-in", whose="ours", evidence="stand-in: emoji"),
+    claim("c", "consistent", whose="ours", evidence="printed numbers: two"),
+    claim("d", "differs", whose="ours"),
+    claim("e", "not seen on a stand-in", whose="ours", evidence="stand-in: emoji"),
+    claim("f", "inconclusive", whose="ours"),
+    claim("g", "not run", whose="ours", evidence=""),
+    claim("h", "reproduced"),
+)
+
+
+def test_a_statement_that_no_paper_made_is_seen_or_not_seen():
+    words = [*["seen"] * 3, *["not seen"] * 2, "inconclusive", "not run", "reproduced"]
+    by_id = paper_module.by_claim(OURS)
+    assert [one.rows[0]["verdict"] for one in by_id.values()] == words
+    assert [one.rows[0]["judged"] for one in by_id.values()] == [*OURS["verdict"]]
+    found = [paper_module.marks([name], by_id)[0] for name in by_id]
+    assert [mark.verdict for mark in found] == words
+    assert [mark.css for mark in found][:5] == [*["seen"] * 3, *["ours-not-seen"] * 2]
+    assert (
+        show.summary(OURS)[1] == "Our own, 7 more: inconclusive 1, not run 1, seen 3, not seen 2."
+    )
+    # Those of ours are not against the paper; a filter finds each word by itself.
+    html = render_evidence(OURS)
+    assert "Nothing that this run measured is against a statement of the paper." in html
+    assert evidence.tally(OURS)["seen"] == 3 and evidence.tally(OURS)["reproduced"] == 1
+    assert html.count('data-verdict="seen"') == 3
+    assert html.count('data-verdict="reproduced"') == 1
+    ranks = {row.claim["id"]: row.rank for row in evidence.rows(OURS)}
+    assert ranks["d"] == ranks["e"] < ranks["h"] < ranks["a"]
+
+
+def test_a_section_counts_each_claim_once_and_says_whose_it_is():
+    rows = claims(
+        claim("a", "reproduced", figure="one"),
+        claim("a", "not seen on a stand-in", figure="one", evidence="stand-in: emoji"),
+        claim("b", "same on a stand-in", figure="one", evidence="stand-in: emoji"),
+        claim("c", "reproduced", figure="one", whose="notebook"),
+        claim("d", "differs", figure="one", whose="ours"),
+        claim("e", "consistent", figure="one", whose="recomputed"),
+    )
+    section = one_section(claims=rows)
+    assert section.of_whom == (
+        "3 claims of the paper, 1 of its numbers and settings computed again, 1 of our own"
+    )
+    counted = {mark.verdict: n for mark, n in section.verdicts}
+    assert counted == {"reproduced": 2, "same on a stand-in": 1, "not seen": 1, "consistent": 1}
+    assert sum(counted.values()) == len(section.claims)
+    assert section.several == 1
+    assert show.of_whom(["ours"]) == "1 claim of our own"
+    assert show.of_whom(["ours", "paper", "ours"]) == "1 claim of the paper, 2 of our own"

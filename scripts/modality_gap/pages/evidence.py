@@ -1,6 +1,7 @@
 """The page of all checks: rows in their order, and where a value lies in its tolerance."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -19,7 +20,10 @@ from modality_gap.paper.claims import (
 )
 
 # What is against the paper comes first.
-ORDER = (DIFFERS, NOT_SEEN, INCONCLUSIVE, SAME, REPRODUCED, CONSISTENT, NOT_RUN)
+ORDER = (
+    *(DIFFERS, NOT_SEEN, INCONCLUSIVE, show.UNSEEN),
+    *(SAME, REPRODUCED, CONSISTENT, show.SEEN, NOT_RUN),
+)
 
 
 class Drawn(NamedTuple):
@@ -54,11 +58,17 @@ def rows(claims: pd.DataFrame) -> list[Row]:
                 anchor(row["id"]) + (f"~{place}" if place > 1 else ""),
                 show.page_row(row),
                 row["whose"] in show.PAPERS_OWN,
-                ORDER.index(row["verdict"]),
+                ORDER.index(show.shown(row)),
                 drawn(row),
             )
         )
     return sorted(result, key=lambda row: row.rank)
+
+
+def tally(claims: pd.DataFrame) -> dict[str, int]:
+    """How many checks have which verdict, by the words that are shown."""
+    numbers = Counter(show.shown(row) for row in claims.to_dict("records"))
+    return {word: numbers[word] for word in show.STYLES}
 
 
 MARGIN = 0.1  # of the drawing's width, on either side of what it shows

@@ -98,8 +98,14 @@ class Section:
 
     @property
     def verdicts(self) -> list[tuple[Mark, int]]:
-        """The verdicts of its claims, each with the number of claims."""
+        """The verdicts of its claims, each with the number of claims; a claim counts once, by its
+        strongest evidence."""
         return tally(self.claims)
+
+    @property
+    def of_whom(self) -> str:
+        """How many of its claims are whose."""
+        return ledger.of_whom(claim.rows[0]["whose"] for claim, _ in self.claims)
 
     @property
     def several(self) -> int:
@@ -149,7 +155,7 @@ def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
     return [
         Mark(
             verdict,
-            ledger.MARKS[verdict],
+            ledger.STYLES[verdict],
             anchor(rows[0]["id"]),
             _judged_on(kind, [row["evidence"] for row in rows]),
             len({row["id"] for row in rows}),
@@ -159,11 +165,13 @@ def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
 
 
 def tally(found: Iterable[tuple[Claim, list[Mark]]]) -> list[tuple[Mark, int]]:
-    """The verdicts of some claims, each with the number of claims that have it."""
+    """The verdicts of some claims, each with the number of claims of which it is the one verdict,
+    that of their strongest evidence."""
     groups: dict[str, list[Mark]] = {}
-    for _, its_marks in found:
-        for mark in {one.verdict: one for one in its_marks}.values():
-            groups.setdefault(mark.verdict, []).append(mark)
+    for claim, its_marks in found:
+        verdict = ledger.strongest(claim.rows)["verdict"]
+        mark = next(mark for mark in its_marks if mark.verdict == verdict)
+        groups.setdefault(verdict, []).append(mark)
     return [(those[0], len(those)) for those in groups.values()]
 
 
@@ -186,7 +194,6 @@ class Balance(NamedTuple):
 
     against: list[tuple[Claim, list[dict], list[str]]]  # with the rows, and sentences beside them
     agreeing: dict[str, list[tuple[Claim, list[Mark]]]]
-    besides: list[tuple[Finding, list[Mark]]]  # leading sentences that stand beside no claim
 
     def against_by_verdict(self) -> dict[str, list[tuple[Claim, list[dict], list[str]]]]:
         """`against`, grouped by the strongest verdict of each claim: `differs` first."""
@@ -199,7 +206,7 @@ class Balance(NamedTuple):
 def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
     """The paper's own claims, from its text and notebooks, by the result of this run. A claim with
     evidence on both sides is in both groups. A leading sentence of `findings` is shown beside the
-    first of its claims that the run is against, or else by itself."""
+    first of its claims that the run is against; one that is against none is left out."""
     own = by_claim(claims[claims["whose"].isin(ledger.PAPERS_OWN)])
     bearing = by_claim(claims[claims["whose"].isin(ledger.BEARING)])
     against: dict[str, tuple[Claim, list[dict], list[str]]] = {}
@@ -212,16 +219,13 @@ def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
         seen = [mark for mark in marks([claim.id], own) if mark.verdict in AGREEING]
         if seen:
             agreeing.setdefault(claim.rows[0]["part"], []).append((claim, seen))
-    every_claim, besides = by_claim(claims), []
     for finding in findings:
         beside = [name for name in finding.claims if name in against]
         if finding.lead and beside:
             against[beside[0]][2].append(finding.text)
-        elif finding.lead:
-            besides.append((finding, marks(finding.claims, every_claim)))
     # Evidence from the paper's own models, or their neighbours, comes before that from stand-ins.
     order = sorted(against.values(), key=lambda entry: AGAINST.index(_strongest(entry[1])))
-    return Balance(order, agreeing, besides)
+    return Balance(order, agreeing)
 
 
 def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:

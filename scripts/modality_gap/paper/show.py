@@ -34,6 +34,16 @@ MARKS = {
 }
 VERDICTS = tuple(MARKS)
 
+# A statement that no paper made has nothing to be reproduced or confirmed: the pages show whether
+# it is seen. results/claims.csv has the seven verdicts of all statements.
+SEEN, UNSEEN = "seen", "not seen"
+OF_OURS = {REPRODUCED: SEEN, CONSISTENT: SEEN, SAME: SEEN, DIFFERS: UNSEEN, NOT_SEEN: UNSEEN}
+MEANINGS_OF_OURS = {
+    SEEN: "a statement of our own, which no paper made, holds on the evidence that is named.",
+    UNSEEN: "a statement of our own does not hold on the evidence that is named.",
+}
+STYLES = MARKS | {SEEN: "seen", UNSEEN: "ours-not-seen"}
+
 # Whose statement a claim is, in the order in which they are counted, with the words for them.
 WHOSE = {
     "paper": "The paper's text",
@@ -43,6 +53,15 @@ WHOSE = {
     "ours": "Our own",
 }
 PAPERS_OWN = ("paper", "notebook")
+OURS = "ours"
+# What a number of claims is followed by, in the same order.
+OF_WHOM = {
+    "paper": "of the paper",
+    "notebook": "of the paper",
+    "recomputed": "of its numbers and settings computed again",
+    "follow-up": "of follow-up papers",
+    OURS: "of our own",
+}
 # What differs counts against the paper also where its numbers and settings are computed again.
 BEARING = (*PAPERS_OWN, "recomputed")
 
@@ -61,6 +80,12 @@ def kind_of(row: Mapping) -> str:
     return next((kind for kind, its_words in KINDS.items() if its_words == words), "")
 
 
+def shown(row: Mapping) -> str:
+    """The word that a page shows for the verdict of a row of results/claims.csv."""
+    verdict = str(row["verdict"])
+    return OF_OURS.get(verdict, verdict) if row["whose"] == OURS else verdict
+
+
 # Of several pieces of one kind the least favourable speaks for all.
 FAVOUR = (DIFFERS, NOT_SEEN, INCONCLUSIVE, REPRODUCED, CONSISTENT, SAME, NOT_RUN)
 
@@ -68,21 +93,43 @@ FAVOUR = (DIFFERS, NOT_SEEN, INCONCLUSIVE, REPRODUCED, CONSISTENT, SAME, NOT_RUN
 def overall(claims: pd.DataFrame) -> pd.DataFrame:
     """One row for each claim, in their order: that of its strongest evidence (the first of KINDS),
     or of several of one kind the least favourable. `others` sums up all other evidence."""
-    kinds = [*KINDS, ""]
     rows = []
     for _, group in claims.groupby("id", sort=False):
         evidence = group.to_dict("records")
-        first = min(
-            evidence, key=lambda row: (kinds.index(kind_of(row)), FAVOUR.index(row["verdict"]))
-        )
+        first = strongest(evidence)
         numbers = Counter(
             f"{row['verdict']} ({row['evidence']})" for row in evidence if row is not first
         )
         others = "; ".join(
             f"{number} x {text}" if number > 1 else text for text, number in numbers.items()
         )
-        rows.append(first | {"others": others or first.get("others", "")})
+        rows.append({**first, "others": others or first.get("others", "")})
     return pd.DataFrame(rows, columns=[*COLUMNS, "others"])
+
+
+def strongest(rows: Iterable[Mapping]) -> Mapping:
+    """Of the rows of one claim, of results/claims.csv or of `page_row`, that whose verdict is the
+    claim's."""
+    kinds = [*KINDS, ""]
+    return min(
+        rows,
+        key=lambda row: (
+            kinds.index(kind_of(row)),
+            FAVOUR.index(row.get("judged", row["verdict"])),
+        ),
+    )
+
+
+def of_whom(whose: Iterable[str]) -> str:
+    """How many claims are whose: `13 claims of the paper, 3 of our own`."""
+    numbers = Counter(OF_WHOM[one] for one in whose)
+    parts = [
+        f"{numbers[words]} {words}" for words in dict.fromkeys(OF_WHOM.values()) if numbers[words]
+    ]
+    first, *others = parts
+    number, _, words = first.partition(" ")
+    noun = "claim" if number == "1" else "claims"
+    return ", ".join([f"{number} {noun} {words}", *others])
 
 
 def counts(claims: pd.DataFrame) -> dict[str, int]:
@@ -100,9 +147,8 @@ def summary(claims: pd.DataFrame) -> list[str]:
     for whose, words in WHOSE.items():
         rows = claims[claims["whose"] == whose]
         if whose not in PAPERS_OWN and len(rows):
-            present = [word for word, number in counts(rows).items() if number]
             number = f"{rows['id'].nunique()} more"
-            sentences.append(f"{words}, {number}: {_counted(rows, present)}.")
+            sentences.append(f"{words}, {number}: {_counted(rows)}.")
     return sentences
 
 
@@ -113,16 +159,18 @@ REST_ON = {
 }
 
 
-def _counted(claims: pd.DataFrame, words: Iterable[str]) -> str:
-    """The counts of some verdicts, and what those reproduced rest on."""
-    number, parts = counts(claims), []
-    for word in words:
-        split = ""
-        if word == REPRODUCED and number[word]:
-            rows = overall(claims)
-            kinds = [kind_of(row) for row in rows[rows["verdict"] == word].to_dict("records")]
-            split = ", ".join(f"{kinds.count(k)} {on}" for k, on in REST_ON.items() if k in kinds)
-        parts.append(f"{word} {number[word]}{f' ({split})' if split else ''}")
+def _counted(claims: pd.DataFrame, words: Iterable[str] = ()) -> str:
+    """The counts of some verdicts, or else of those that any claim has, and what those reproduced
+    rest on; by the words that are shown."""
+    kinds: dict[str, list[str]] = {}
+    for row in overall(claims).to_dict("records"):
+        kinds.setdefault(shown(row), []).append(kind_of(row))
+    parts = []
+    for word in words or [word for word in STYLES if word in kinds]:
+        these, split = kinds.get(word, []), ""
+        if word == REPRODUCED and these:
+            split = ", ".join(f"{these.count(k)} {on}" for k, on in REST_ON.items() if k in these)
+        parts.append(f"{word} {len(these)}{f' ({split})' if split else ''}")
     return ", ".join(parts)
 
 
@@ -131,8 +179,9 @@ def _counted(claims: pd.DataFrame, words: Iterable[str]) -> str:
 
 def page_row(row: Mapping) -> dict:
     """A row of results/claims.csv for a page: numbers with four significant digits, an interval
-    in square brackets, `css` the class of its verdict; `quantity` is what was measured, the part of
-    the evidence behind its last semicolon."""
+    in square brackets; `verdict` the word that is shown, `judged` that of the file and `css` the
+    class of the first; `quantity` is what was measured, the part of the evidence behind its last
+    semicolon."""
     low, high = digits(row["low"]), digits(row["high"])
     evidence, _, quantity = str(row["evidence"]).rpartition("; ")
     return dict(row) | {
@@ -141,7 +190,9 @@ def page_row(row: Mapping) -> dict:
         "measured": digits(row["measured"]),
         "interval": f"[{low},\u00a0{high}]" if low and high else "",
         "published": digits(row["published"]),
-        "css": MARKS[row["verdict"]],
+        "verdict": shown(row),
+        "judged": row["verdict"],
+        "css": STYLES[shown(row)],
     }
 
 
