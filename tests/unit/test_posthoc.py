@@ -26,7 +26,7 @@ from modality_gap.measures.posthoc.registry import (
     Scores,
     unit,
 )
-from modality_gap.measures.posthoc.scores import nearest_neighbour, sinkhorn_plan
+from modality_gap.measures.posthoc.scores import _sinkhorn_in_logs, nearest_neighbour, sinkhorn_plan
 from modality_gap.measures.posthoc.study import FIXED, check_fitted, measured, splits, study
 from modality_gap.measures.posthoc.tasks import (
     Direction,
@@ -190,6 +190,16 @@ def test_sinkhorn_has_equal_sums():
     rng = np.random.default_rng(0)
     plan = np.exp(sinkhorn_plan(rng.normal(size=(6, 6)), 200))
     assert np.allclose(plan.sum(axis=0), 1) and np.allclose(plan.sum(axis=1), 1)
+
+
+def test_sinkhorn_in_factors_is_that_in_logarithms():
+    rng = np.random.default_rng(3)
+    for size in (1.0, 30.0):
+        logits = size * rng.normal(size=(30, 20))
+        one, other = sinkhorn_plan(logits, 200), _sinkhorn_in_logs(logits, 200)
+        assert one == pytest.approx(other, abs=1e-8)
+    far = np.diag(np.full(5, 900.0))
+    assert np.isfinite(sinkhorn_plan(far, 50)).all()
 
 
 def test_whitening_makes_the_shrunk_covariance_the_identity(pairs):

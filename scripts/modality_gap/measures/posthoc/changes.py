@@ -16,7 +16,13 @@ from modality_gap.measures.intervals import (
     t_interval,
 )
 from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
-from modality_gap.measures.posthoc.tasks import Direction, mixed_ranks, skewness, times_found
+from modality_gap.measures.posthoc.tasks import (
+    Direction,
+    mixed_ranks,
+    skewness,
+    skewnesses,
+    times_found,
+)
 from modality_gap.measures.significance import holm, mcnemar, paired_change
 
 GROUPS = 20  # that a jackknife leaves out one of
@@ -96,12 +102,10 @@ def hub_change(
     by query; its interval leaves out one of 20 groups of queries at a time."""
     codes = np.arange(len(before)) if clusters is None else clusters
     groups = codes % min(GROUPS, int(codes.max()) + 1)
-
-    def difference(rows: np.ndarray) -> float:
-        return skewness(after[rows].sum(axis=0)) - skewness(before[rows].sum(axis=0))
-
-    value = difference(np.ones(len(before), dtype=bool))
-    parts = np.array([difference(groups != group) for group in range(groups.max() + 1)])
+    of_group = groups == np.arange(groups.max() + 1)[:, None]  # (20, n)
+    counts = [found.sum(axis=0) - of_group @ found for found in (before, after)]
+    value = skewness(after.sum(axis=0)) - skewness(before.sum(axis=0))
+    parts = skewnesses(counts[1]) - skewnesses(counts[0])
     low, high = jackknife_interval(value, parts, confidence)
     ends = {"difference": value, "difference_low": float(low), "difference_high": float(high)}
     return ends | {"n": len(before)}

@@ -20,6 +20,7 @@ from modality_gap.measures.posthoc.registry import (
 from modality_gap.measures.posthoc.vectors import centre
 
 NNN_SOURCE = "NNN (2410.24114)"
+SAFE = 300.0  # range of logits whose exponentials, and the factors of a plan, are finite
 INVGC_SOURCE = "InvGC (2310.13276)"
 
 
@@ -186,6 +187,18 @@ def sinkhorn(x: np.ndarray, y: np.ndarray, temperature: float = 0.01, rounds: in
 def sinkhorn_plan(logits: np.ndarray, rounds: int) -> np.ndarray:
     """Logarithm of the matrix (n, k) whose rows sum to 1 and whose columns sum to n / k, after
     `rounds` of scaling rows, then columns."""
+    n, k = logits.shape
+    top = logits.max()
+    if top - logits.min() > SAFE:
+        return _sinkhorn_in_logs(logits, rounds)
+    plan, columns = np.exp(logits - top), np.ones(k)
+    for _ in range(rounds):
+        rows = 1 / (plan @ columns)
+        columns = n / k / (rows @ plan)
+    return logits - top + np.log(rows)[:, None] + np.log(columns)
+
+
+def _sinkhorn_in_logs(logits: np.ndarray, rounds: int) -> np.ndarray:
     n, k = logits.shape
     plan = logits
     for _ in range(rounds):

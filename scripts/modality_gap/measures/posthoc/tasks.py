@@ -161,9 +161,15 @@ def times_found(scores: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
 
 def skewness(counts: np.ndarray) -> float:
     """Population skewness of counts (n,), 0 where all are equal."""
-    from scipy import stats
+    return float(skewnesses(counts[None])[0])
 
-    return float(stats.skew(counts)) if counts.std() > 0 else 0.0
+
+def skewnesses(counts: np.ndarray) -> np.ndarray:
+    """Population skewness (m,) of each row of counts (m, n), 0 where all are equal."""
+    centred = counts - counts.mean(axis=1, keepdims=True)
+    spread = (centred**2).mean(axis=1)
+    cubes = (centred**3).mean(axis=1)
+    return np.divide(cubes, spread**1.5, out=np.zeros(len(counts)), where=spread > 0)
 
 
 def geometry(fitted: Maps, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
