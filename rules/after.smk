@@ -20,6 +20,7 @@ rule study_posthoc:
         differences="results/after/differences.csv",
         measures="results/after/measures.csv",
         names="results/after/method_names.csv",
+        sizes="results/after/fit_sizes.csv",
     log:
         "results/logs/study_posthoc.log",
     benchmark:

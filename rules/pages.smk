@@ -127,7 +127,7 @@ rule write_after:
         tables=[
             f"results/after/{name}.csv"
             for name in (
-                *("methods", "differences", "method_names", "measures"),
+                *("methods", "differences", "method_names", "fit_sizes", "measures"),
                 *("losses_summary", "losses_difference"),
             )
         ],

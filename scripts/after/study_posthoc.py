@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from modality_gap.data.tiles import chosen, sample_rows
 from modality_gap.embeddings.stored import open_pairs
+from modality_gap.measures.posthoc.fit_sizes import COLUMNS, fit_sizes
 from modality_gap.measures.posthoc.grouped import grouped_study
 from modality_gap.measures.posthoc.kinds import PAIRS, first_of_each, kind_of
 from modality_gap.measures.posthoc.own import chosen_methods, names_of_methods
@@ -29,7 +30,7 @@ sets, params = snakemake.params.sets, snakemake.params
 settings = params.posthoc
 methods = chosen_methods(settings)
 names_of_methods(methods).to_csv(snakemake.output.names, index=False)
-results, differences, measures = [], [], []
+results, differences, measures, sizes = [], [], [], []
 
 
 def limits(rows: np.ndarray) -> tuple[int, int, int]:
@@ -51,6 +52,8 @@ for name, x, y in tqdm(open_pairs(sets, snakemake.input.pairs), total=len(sets),
         of_set = study(methods, x, y, clusters, settings["halves"], params.confidence)
         results.append(of_set[0].assign(set=name))
         differences.append(of_set[1].assign(set=name))
+        of_sizes = fit_sizes(methods, x, y, clusters, params.confidence, params.seed)
+        sizes.append(of_sizes.assign(set=name))
         if kind != PAIRS:
             of_set = grouped_study(methods, *whole, params.confidence, params.seed)
             results.append(of_set[0].assign(set=name))
@@ -59,6 +62,7 @@ for tables, columns, path in (
     (results, RESULTS, snakemake.output.methods),
     (differences, DIFFERENCES, snakemake.output.differences),
     (measures, MEASURED, snakemake.output.measures),
+    (sizes, COLUMNS, snakemake.output.sizes),
 ):
     joined = pd.concat(tables) if tables else pd.DataFrame()
     joined.reindex(columns=["set", *columns]).to_csv(path, index=False)

@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from modality_gap.pages import render
-from modality_gap.pages.after import follow_ups, losses, measures, methods
+from modality_gap.pages.after import fit_sizes, follow_ups, losses, measures, methods
 from modality_gap.pages.cite import stamp
 from modality_gap.paper.follow_ups import load_follow_ups
 from modality_gap.paper.items import load_items, names_on
@@ -33,6 +33,7 @@ captions = {Path(path).stem: text(path) for path in inputs.captions}
 drawings = {Path(path).name: Path(path).read_bytes() for path in inputs.figures}
 ledger = load_follow_ups(Path(inputs.follow_ups))
 record = Path(params.record)
+labels = {name: entry["label"] for name, entry in params.sets.items()}
 study = params.config["loss_study"]
 html = render.render_page(
     {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},
@@ -52,6 +53,7 @@ html = render.render_page(
         for name in shown
     },
     methods=methods.shown(data, gaps, params.sets),
+    fit_sizes=fit_sizes.tables(data["fit_sizes"], data["method_names"], labels),
     losses=losses.shown(
         data, study["baseline"], params.config["confidence"], params.temperature_alone
     ),

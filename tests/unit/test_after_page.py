@@ -23,7 +23,7 @@ from modality_gap.figures.follow_ups import (
     short_label,
 )
 from modality_gap.measures import registry
-from modality_gap.pages.after import follow_ups, losses, measures, methods
+from modality_gap.pages.after import fit_sizes, follow_ups, losses, measures, methods
 from modality_gap.pages.render import picture, render_page
 from modality_gap.paper.claims import COLUMNS, INCONCLUSIVE, NOT_RUN, NOT_SEEN, REPRODUCED, SAME
 from modality_gap.paper.follow_ups import (
@@ -183,6 +183,16 @@ def tables(*names):
     }
 
 
+def sizes():
+    rows = [
+        {"set": "one", "method": "centre", "n_fit": n_fit, "ratio": n_fit / 64, "metric": metric,
+         "value": value, "value_low": value - 0.1, "value_high": value + 0.1, "draws": 5, "n": 30}
+        for n_fit in (32, 64)
+        for metric, value in (("gap", 8 / n_fit), ("recall1_xy", 0.5), ("recall1_yx", 0.4))
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def render(*names):
     data = tables(*names)
     judged = check_follow_ups(LEDGER, {}).astype(str)
@@ -196,6 +206,7 @@ def render(*names):
         ),
         captions=dict.fromkeys(("mixed_gallery", "follow_up_losses"), "A caption."),
         methods=methods.shown(data, GAPS, SETS),
+        fit_sizes=fit_sizes.tables(sizes(), NAMES, {"one": "<i>one</i>"}),
         losses=losses.shown(data, "clip", 0.95, ["clip", "cua"]),
         measures=measures.shown(measured(), GAPS, SETS),
         sections=follow_ups.sections(LEDGER, judged),
@@ -222,6 +233,23 @@ def test_the_matrix_has_changes_with_intervals_and_starred_methods_apart():
     starred = dict(zip(found.table.head, found.starred[0], strict=True))
     assert starred["NDCG@10, mixed"] == starred["gap left"] == "–"
     assert "hub skewness" not in found.table.head  # nothing of it in the table
+
+
+def test_a_method_that_learns_from_labels_is_called_few_shot():
+    taught = [result(one, "T3", "few_shot", float(one == "centre")) for one in ("none", "centre")]
+    table = pd.concat([results(), pd.DataFrame(taught)])
+    found = methods.matrix(table, changes(), NAMES, "one", "One", 40).table
+    assert [row[0] for row in found.rows] == ["no change", "control", "shift", "centring, few-shot"]
+
+
+def test_the_curve_over_fit_pairs_has_their_number_over_the_dimension():
+    (found,) = fit_sizes.tables(sizes(), NAMES, {"one": "One"})
+    assert found.table.head == ["method", "", "32 (n_fit/d 0.50)", "64 (n_fit/d 1.00)"]
+    assert found.table.rows[0] == [
+        *("centring", "gap left", "0.250 [0.150, 0.350]", "0.125 [0.025, 0.225]")
+    ]
+    assert "5 draws" in found.table.caption and "30 others" in found.table.caption
+    assert fit_sizes.tables(sizes()[:3], NAMES, {"one": "One"}) == []
 
 
 def test_methods_that_leave_the_same_gap_are_beside_each_other():
@@ -431,7 +459,9 @@ def test_a_faulty_statement_is_refused(tmp_path, change, words):
 def test_the_page_has_its_parts_in_order_and_escapes_what_is_data():
     html = render("one", "two")
     ids = re.findall(r'<section id="([\w-]+)"', html)
-    assert ids == ["mixed", "same-gap", "matrix", "losses", "measures", "follow-ups", "not-claimed"]
+    assert ids == [
+        *("mixed", "same-gap", "matrix", "sizes", "losses", "measures", "follow-ups", "not-claimed")
+    ]
     assert "<i>one</i>" not in html and "&lt;i&gt;one&lt;/i&gt;" in html
     assert "<b>cua</b>" not in html
     levels = [int(level) for level in re.findall(r"<h([1-6])", html)]

@@ -2,6 +2,7 @@
 the follow-ups, against closed forms, identities and independent computations."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import linalg, special, stats
 from scipy.spatial.transform import Rotation
@@ -15,6 +16,7 @@ from modality_gap.measures.posthoc.captions import (
 )
 from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS, structure
 from modality_gap.measures.posthoc.changes import hub_change
+from modality_gap.measures.posthoc.fit_sizes import fit_sizes
 from modality_gap.measures.posthoc.linear_maps import procrustes
 from modality_gap.measures.posthoc.own import chosen_methods
 from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
@@ -471,6 +473,24 @@ def test_interval_of_a_change_in_hubs_covers():
         inside.append(row["difference_low"] <= truth <= row["difference_high"])
     assert truth > 1
     assert 0.85 < np.mean(inside) <= 1
+
+
+def test_gap_that_means_of_few_pairs_leave():
+    """Its square falls as 1/m: the mean of m differences of a modality and the scored mean."""
+    rng = np.random.default_rng(0)
+    x, y = unit(rng.normal(size=(2, 1200, 48)))
+    some = {name: METHODS[name] for name in ("none", "centre", "nnn")}
+    table = fit_sizes(some, x, y, None, 0.95, 0)
+    assert set(table["method"]) == {"centre"} and set(table["n"]) == {600}
+    gaps = table[table["metric"] == "gap"].set_index("n_fit")
+    assert list(gaps.index) == [32, 64, 128, 256, 512]
+    for size, row in gaps.iterrows():
+        expected = np.sqrt(2 / size + 2 / 600)
+        assert row["value"] == pytest.approx(expected, rel=0.12)
+        assert row["ratio"] == size / 48
+        assert row["value_low"] < row["value"] < row["value_high"]
+    again = fit_sizes(some, x, y, None, 0.95, 0)
+    pd.testing.assert_frame_equal(table, again)
 
 
 def test_fixed_split_is_of_even_and_odd_rows():

@@ -196,4 +196,8 @@ def test_every_default_method_has_all_tasks_of_classes(classes):
     accuracy = found[found["metric"] == "accuracy"].set_index("method")["value"]
     assert set(accuracy.index) == {*methods}
     assert set(differences["method"]) == {*methods} - {"none"}
+    taught = found[found["metric"] == "few_shot"].set_index("method")["value"]
+    assert {name for name in methods if taught[name]} >= {"procrustes_to_identity"}
+    for name in ("none", "centre", "shift", "standardise", "nnn", "z_score", "sinkhorn"):
+        assert not taught[name], name
     assert not differences[["difference", "p", "p_holm", "n"]].isna().any(axis=None)

@@ -20,6 +20,7 @@ from modality_gap.measures.posthoc.study import DIFFERENCES, FIXED, RESULTS
 from modality_gap.measures.posthoc.tasks import neighbours_kept
 
 Rows = Iterator[tuple[str, str, float]]
+SAME_ORDER = 1e-3  # share of ranks that rounding may exchange
 STARTS = 3  # of k-means, of which the best counts
 
 
@@ -50,6 +51,8 @@ def grouped_study(
             prompts = y[first_of_code(clusters)]
             found = list(of_classes(fitted, x[score], prompts, clusters[score], seed))
             right[name] = predicted(fitted, x[score], prompts) == clusters[score]
+            taught = learns_from_labels(method, (x[fit], y[fit]), (x[score], prompts), seed)
+            found.append(("T3", "few_shot", float(taught)))
         rows += [(FIXED, name, *one, len(fit), len(score)) for one in found]
     differences = form_differences(methods, forms, confidence)
     for name, hits in right.items():
@@ -91,6 +94,23 @@ def fit_rows(clusters: np.ndarray, kind: str, folds: np.ndarray | None) -> np.nd
         return np.isin(folds, np.unique(folds)[:2])
     place = pd.Series(clusters).groupby(clusters).cumcount().to_numpy()
     return place % 2 == 0
+
+
+def learns_from_labels(
+    method: Method,
+    fit: tuple[np.ndarray, np.ndarray],
+    scored: tuple[np.ndarray, np.ndarray],
+    seed: int,
+) -> bool:
+    """Whether a method orders the prompts otherwise if it is fitted on pairs in random order: then
+    it learns which item belongs to which class, which is few-shot and not zero-shot."""
+    x, y = fit
+    shuffled = y[np.random.default_rng(seed).permutation(len(y))]
+    orders = [
+        method.fitted(x, second).scores(*scored, ("x", "y")).argsort(axis=1)
+        for second in (y, shuffled)
+    ]
+    return bool((orders[0] != orders[1]).mean() > SAME_ORDER)
 
 
 def first_of_code(clusters: np.ndarray) -> np.ndarray:

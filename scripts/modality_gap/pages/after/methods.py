@@ -16,6 +16,7 @@ from modality_gap.pages.words import NONE, interval, listed, number
 
 FIXED = "even_odd"
 PLAIN, CONTROL = "none", "other_first"
+FEW_SHOT = ("T3", "few_shot")  # 1 where a method learns from labels
 MULTI_CAPTION = "T2c"
 # Methods that leave about the same gap, in the order of the table.
 SAME_GAP = (
@@ -219,7 +220,8 @@ def matrix(
     dim: int | None,
 ) -> Matrix:
     """Every method of a set by task. The first columns are paired differences to no change with
-    their intervals; the others are values. A task that no method of the set has is left out."""
+    their intervals; the others are values. A task that no method of the set has is left out. Of
+    prompts of classes, a method that learns from labels is called few-shot."""
     wide = values(methods, name)
     columns = {}
     for one in TASKS:
@@ -236,7 +238,8 @@ def matrix(
     starred: list[list[str]] = []
     for method in wide.index:
         changed = _of(differences, name, method).set_index("metric")
-        row = [f"{labels[method]}{' *' if stars[method] else ''}"]
+        few_shot = FEW_SHOT in wide and wide.loc[method, FEW_SHOT] == 1
+        row = [f"{labels[method]}{', few-shot' if few_shot else ''}{' *' if stars[method] else ''}"]
         row += [_change(changed, metric) for metric in CHANGES]
         row += [number(column[method]) for column in columns.values()]
         (starred if stars[method] else compared).append(row)

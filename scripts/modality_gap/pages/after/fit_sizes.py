@@ -1,0 +1,46 @@
+"""The curve over the number of fit pairs on the page: gap left and recall, by method.
+
+`sizes` and `names` are results/after/fit_sizes.csv and method_names.csv.
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from modality_gap.pages.after.methods import Labelled, labels_of
+from modality_gap.pages.findings.base import Table
+from modality_gap.pages.words import NONE, count, interval, number
+
+METRICS = {"gap": "gap left", "recall1_xy": "R@1 x to y", "recall1_yx": "R@1 y to x"}
+
+
+def tables(sizes: pd.DataFrame, names: pd.DataFrame, labels: Mapping[str, str]) -> list[Labelled]:
+    """A table for each set that has more than one size, in their order."""
+    called = labels_of(names)
+    found = []
+    for name, rows in sizes.groupby("set", sort=False):
+        columns = rows.drop_duplicates("n_fit")[["n_fit", "ratio"]]
+        if len(columns) > 1:
+            draws, n = count(int(rows["draws"].iloc[0]), "draw"), int(rows["n"].iloc[0])
+            caption = f"Means over {draws} of the fit pairs, scored on {n:,} others."
+            pairs = zip(columns["n_fit"], columns["ratio"], strict=True)
+            head = [f"{n_fit:,} (n_fit/d {number(ratio, 2)})" for n_fit, ratio in pairs]
+            table = Table(caption, ["method", "", *head], _rows(rows, called, columns["n_fit"]))
+            found.append(Labelled(labels[str(name)], table))
+    return found
+
+
+def _rows(rows: pd.DataFrame, called: Mapping[str, str], columns: pd.Series) -> list[list[str]]:
+    cells = rows.set_index(["method", "metric", "n_fit"])
+    return [
+        [called[method], words, *(_cell(cells, (method, metric, n_fit)) for n_fit in columns)]
+        for method in rows["method"].unique()
+        for metric, words in METRICS.items()
+    ]
+
+
+def _cell(cells: pd.DataFrame, place: tuple) -> str:
+    if place not in cells.index:
+        return NONE
+    row = cells.loc[place]
+    return f"{number(row['value'])} {interval(row['value_low'], row['value_high'])}".strip()
