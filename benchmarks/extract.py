@@ -34,7 +34,8 @@ from bench import CORES, FOLDER, Clock, reset_peak_memory, save, say
 from PIL import Image
 
 from modality_gap.embeddings import decisions
-from modality_gap.embeddings.extraction import extract, peak_memory_mb, prepare_items, read_batches
+from modality_gap.embeddings.decoding import prepare_items
+from modality_gap.embeddings.extraction import extract, peak_memory_mb, read_batches
 from modality_gap.embeddings.sets import EmbeddingWriter, normalise
 from modality_gap.embeddings.stored import read
 from modality_gap.encoders.base import choose_device

@@ -54,12 +54,14 @@ def extraction_inputs(wildcards):
 
 
 def decisions(folder, spec, modalities):
-    """The files with what was measured before the extractions of one encoder into a folder, if
-    anything has to be. A newer one embeds nothing again."""
-    if config["extraction"]["precision"] == "auto":
-        if not LIBRARIES[spec["library"]].one_precision:
-            for modality in [modalities] if isinstance(modalities, str) else modalities:
-                yield ancient(f"results/decisions/{folder}/{modality}.json")
+    """The files with what was measured before the extractions of one encoder into a folder, of each
+    modality where anything has to be. A newer one embeds nothing again."""
+    settings = config["extraction"]
+    measured = settings["precision"] == "auto"
+    measured &= not LIBRARIES[spec["library"]].one_precision
+    for modality in [modalities] if isinstance(modalities, str) else modalities:
+        if measured or (settings["decode"] != "exact" and modality == "image"):
+            yield ancient(f"results/decisions/{folder}/{modality}.json")
 
 
 def encoder_inputs(wildcards):

@@ -12,30 +12,39 @@ from pathlib import Path
 import torch
 
 from modality_gap.embeddings import decisions
+from modality_gap.embeddings.decoding import check_decoder
 from modality_gap.embeddings.extraction import select_rows
-from modality_gap.encoders.build import build_initialised, weight_files
+from modality_gap.encoders.base import Encoder
+from modality_gap.encoders.build import ENCODERS, build_initialised, weight_files
 from modality_gap.encoders.pictures import allow_pixels
 
 torch.set_num_threads(snakemake.threads)
 spec, settings = snakemake.params.encoder, snakemake.params.extraction
 allow_pixels(settings["max_pixels"])
+check_decoder(settings["decode"])
 dataset, modality = snakemake.input.dataset, snakemake.wildcards.modality
 rows = select_rows(dataset, snakemake.params.inputs, snakemake.params.seed)
-number = decisions.sample_size(settings["batch_size"])
-items = decisions.first_items(dataset, modality, rows, number)
-
 files = weight_files(snakemake.input)
-init = 0 if "seeds" in spec else None
-found = {
-    "precision": decisions.measure_precision(
-        lambda precision: build_initialised(spec, modality, precision, files, init),
-        partial(
-            decisions.prepared_sample,
-            modality=modality,
-            unreadable=settings["unreadable"],
-            items=items,
-        ),
+build = partial(build_initialised, spec, modality, files=files, init=0 if "seeds" in spec else None)
+
+
+def inputs_of(encoder: Encoder, number: int, decode: str = "exact") -> list:
+    """What the encoder takes for the first items."""
+    items = decisions.first_items(dataset, modality, rows, number)
+    return decisions.prepared_sample(encoder, modality, settings["unreadable"], items, decode)
+
+
+found, precision = {}, settings["precision"]
+if precision == "auto" and not ENCODERS[spec["library"]].one_precision:
+    number = decisions.sample_size(settings["batch_size"])
+    found["precision"] = decisions.measure_precision(build, partial(inputs_of, number=number))
+    precision = found["precision"]["chosen"]
+    print(decisions.precision_in_words(found["precision"]), file=sys.stderr)
+if modality == "image" and settings["decode"] != "exact":
+    found["decode"] = decisions.measure_decoding(
+        build(precision),
+        settings["decode"],
+        lambda encoder, way: inputs_of(encoder, decisions.PICTURES, way),
     )
-}
-print(decisions.precision_in_words(found["precision"]), file=sys.stderr)
+    print(decisions.decoding_in_words(found["decode"]), file=sys.stderr)
 Path(snakemake.output[0]).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -18,6 +18,7 @@ import torch
 
 from modality_gap import __version__
 from modality_gap.embeddings.decisions import device_used, read_decision
+from modality_gap.embeddings.decoding import check_decoder
 from modality_gap.embeddings.extraction import (
     embed,
     label_columns,
@@ -35,6 +36,7 @@ inputs, seed = snakemake.params.inputs, snakemake.params.seed
 workers = {"workers": snakemake.config["extraction"]["workers"]}
 settings = snakemake.params.extraction | workers
 allow_pixels(settings["max_pixels"])
+check_decoder(settings["decode"])
 dataset, files = snakemake.input.dataset, weight_files(snakemake.input)
 shard = tuple(map(int, snakemake.wildcards.get("scatteritem", "1-of-1").split("-of-")))
 
@@ -43,8 +45,7 @@ for path in snakemake.output:
     spec = snakemake.params.encoders[Path(path).parent.name]
     modality = Path(path).name.partition(".")[0]
     decided = read_decision(snakemake.input.get("decisions", []), path)
-    # A library with one precision has no decision.
-    precision = decided["precision"]["chosen"] if decided else settings["precision"]
+    precision = decided.get("precision", {}).get("chosen", settings["precision"])
     inits = range(spec["seeds"]) if "seeds" in spec else [None]
     rows, noise = select_rows(dataset, inputs, seed), inputs.get("noise", 0)
     todo = plan_batches(rows, noise, settings["batch_size"], inits, *shard)

@@ -48,8 +48,8 @@ def test_every_column_of_models_and_data():
     assert whole == {
         "set": "whole", "modality": "image", "model": "Whole", "weights": "laion",
         "encoder_weights": "", "sha256": "0123456789ab", "dataset": "coco",
-        "precision": "float32", "n": "1,234", "per_s": "31.3", "forward_per_s": "75.0",
-        "device": "CPU", "note": "a note",
+        "precision": "float32", "decoding": "exact", "n": "1,234",
+        "per_s": "31.3", "forward_per_s": "75.0", "device": "CPU", "note": "a note",
     }  # fmt: skip
     # Of the two encoders that of the modality, and what it is projected to.
     assert joined["model"] == "Bert, projected to 64"
@@ -74,6 +74,19 @@ def test_a_measured_precision_says_what_was_measured():
         assert row["precision"] == words
 
 
+def test_the_way_pictures_are_decoded_is_shown_with_its_cosine():
+    found = {"way": "scaled", "lowest_cosine": 0.99812, "median_cosine": 0.9995, "n": 64}
+    for modality, more, words in (
+        ("image", {"decode": found}, "scaled (lowest cosine to exact 0.9981, n = 64)"),
+        ("image", {"decode": {"way": "exact"}}, "exact"),
+        ("image", {}, "exact"),
+        ("text", {}, NONE),
+    ):
+        about = {("whole", modality): {"extraction": {"items": 4}, **more}}
+        (row,) = provenance.models_rows(SETS, about, {("whole", modality): 4}, KNOWN, CONFIG)
+        assert row["decoding"] == words
+
+
 def test_what_is_not_known_of_a_set_has_a_dash():
     about = {("own", "image"): {}, ("other", "text"): {"extraction": {"items_per_s": 2.0}}}
     sets = {"own": SETS["own"], "other": {"inputs": "all", "encoder": "enc9"}}
@@ -81,8 +94,8 @@ def test_what_is_not_known_of_a_set_has_a_dash():
     own, other = provenance.models_rows(sets, about, sizes, KNOWN, CONFIG)
     assert {key: own[key] for key in own.keys() - {"origins", "set", "modality"}} == {
         "model": NONE, "weights": NONE, "encoder_weights": "", "sha256": NONE, "dataset": NONE,
-        "precision": NONE, "n": "2", "per_s": NONE, "forward_per_s": NONE, "device": NONE,
-        "note": "",
+        "precision": NONE, "decoding": NONE, "n": "2", "per_s": NONE,
+        "forward_per_s": NONE, "device": NONE, "note": "",
     }  # fmt: skip
     assert (other["set"], other["modality"], other["model"]) == ("other", "text", NONE)
     assert (other["dataset"], other["n"], other["per_s"]) == ("coco", "1,234,567", "2.0")

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 from conftest import ROOT, copy_project
 
@@ -60,3 +61,25 @@ def test_the_same_decision_gives_the_same_embeddings_and_a_new_one_no_rerun(proj
 def test_pinned_precision_measures_nothing(project):
     said = project.snakemake("-n", "--config", "extraction={precision: float32}", "--", TEXT)
     assert "decide_extraction" not in said and "extract_shard" in said
+
+
+def test_another_decoder_is_measured_on_pictures_and_noted(project):
+    image = TEXT.replace("text.", "image.")
+    setting = ("--config", "extraction={precision: float32, decode: scaled}")
+    assert "decide_extraction" not in project.snakemake("-n", *setting, "--", TEXT)
+    project.snakemake(*setting, "--", image)
+    about = read(project.folder / image).metadata
+    # Drawings are no JPEGs: Pillow decodes them as ever.
+    assert about["decode"] == {
+        "way": "scaled", "lowest_cosine": 1.0, "median_cosine": 1.0, "n": about["decode"]["n"]
+    }  # fmt: skip
+    assert 1 < about["decode"]["n"] <= 64 and "precision" not in about
+
+
+def test_a_gpus_decoder_is_refused_without_a_gpu(project):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    setting = ("--config", "extraction={precision: float32, decode: gpu}")
+    image = TEXT.replace("text.", "image.")
+    said = project.snakemake(*setting, "--", image, check=False)
+    assert "extraction.decode is gpu, but PyTorch finds no CUDA GPU on this machine" in said

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from modality_gap.embeddings.extraction import prepare_items, read_batches
+from modality_gap.embeddings.decoding import prepare_items, way_of
+from modality_gap.embeddings.extraction import read_batches
 from modality_gap.embeddings.sets import normalise
 from modality_gap.encoders.base import Encoder
 from modality_gap.errors import InputError
@@ -24,6 +25,7 @@ ALIKE = 0.9999  # the lowest cosine of an item's embedding to that in float32
 ROUNDS = 3
 ROUND_S = 0.2  # seconds that a round takes at least, so that it can be timed
 ITEMS_ON_CPU = 16
+PICTURES = 64  # that are decoded in two ways
 
 
 def sample_size(batch_size: int) -> int:
@@ -34,20 +36,22 @@ def sample_size(batch_size: int) -> int:
 def first_items(path: str, modality: str, rows: np.ndarray, number: int) -> list[tuple]:
     """The first `number` of the `rows` of a dataset's file, as (item_id, content)."""
     items: list[tuple] = []
+    if not len(rows):
+        return items
     for frame in read_batches(path, modality, rows[:number], number):
         items += zip(frame["item_id"], frame[modality], strict=True)
     return items
 
 
 def prepared_sample(
-    encoder: Encoder, modality: str, unreadable: str, items: list[tuple]
+    encoder: Encoder, modality: str, unreadable: str, items: list[tuple], decode: str = "exact"
 ) -> list[torch.Tensor]:
     """The encoder's inputs for some (item_id, content). Where none can be decoded, as many random
     inputs. Raises InputError for one that cannot, unless `unreadable` is "skip"."""
-    prepared = prepare_items(encoder, modality, unreadable, items)
+    prepared = prepare_items(encoder, modality, unreadable, items, decode)
     readable = [item for item in prepared if not isinstance(item, InputError)]
     rng = np.random.default_rng(0)
-    return readable or [encoder.noise(rng) for _ in items]
+    return readable or [encoder.noise(rng) for _ in range(max(1, len(items)))]
 
 
 def items_per_s(encode: Callable[[list], np.ndarray], inputs: list) -> float:
@@ -103,6 +107,38 @@ def measure_precision(
         **about,
         "n": len(inputs),
     }
+
+
+def measure_decoding(
+    encoder: Encoder, decode: str, prepare: Callable[[Encoder, str], list[torch.Tensor]]
+) -> dict:
+    """What it costs to decode pictures in the way `decode` and not exactly: the `way`, the lowest
+    and the median cosine of a picture's embeddings in both ways, and n pictures.
+
+    `prepare` makes the inputs of some pictures in a way. Where the encoder cannot take pictures
+    that were decoded like that, the way is exact, and there is nothing to compare.
+    """
+    way = way_of(decode, encoder)
+    if way == "exact":
+        return {"way": way}
+    ways = [encoder.encode(prepare(encoder, one)) for one in (way, "exact")]
+    found = cosines(*ways)
+    return {
+        "way": way,
+        "lowest_cosine": round(float(found.min()), 7),
+        "median_cosine": round(float(np.median(found)), 7),
+        "n": len(found),
+    }
+
+
+def decoding_in_words(found: dict) -> str:
+    """What was found on decoding, as a sentence of a log."""
+    if found["way"] == "exact":
+        return "decoding: exact, as this encoder takes no other pictures"
+    return (
+        f"decoding: {found['way']}, lowest cosine to exact {found['lowest_cosine']}, median "
+        f"{found['median_cosine']} ({found['n']} pictures)"
+    )
 
 
 def cosines(x: np.ndarray, y: np.ndarray) -> np.ndarray:

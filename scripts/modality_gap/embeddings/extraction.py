@@ -19,9 +19,9 @@ import torch
 from tqdm import tqdm
 
 from modality_gap.data.parquet import InputSpec, choose_rows, open_parquet, reading_parquet
+from modality_gap.embeddings.decoding import prepare_items
 from modality_gap.embeddings.sets import EmbeddingWriter, exact_frame
 from modality_gap.encoders.base import Encoder
-from modality_gap.encoders.pictures import open_picture
 from modality_gap.errors import InputError
 from modality_gap.logs import peak_mb
 
@@ -139,24 +139,6 @@ def read_batches(
         yield exact_frame(pa.Table.from_batches([part for _, part in parts]))
 
 
-def prepare_items(
-    encoder: Encoder, modality: str, unreadable: str, items: list[tuple]
-) -> list[torch.Tensor | InputError]:
-    """The encoder's inputs for some (item_id, content); if `unreadable` is "skip", a picture that
-    cannot be decoded is replaced by the error."""
-    prepared: list[torch.Tensor | InputError] = []
-    for item_id, content in items:
-        try:
-            item = open_picture(content, item_id) if modality == "image" else content
-        except InputError as error:
-            if unreadable == "fail":
-                raise
-            prepared.append(error)
-        else:
-            prepared.append(encoder.prepare(item))
-    return prepared
-
-
 def prepare_ahead(
     batches: Iterator[pd.DataFrame], modality: str, submit: Callable[[list], Future], workers: int
 ) -> Iterator[tuple[pd.DataFrame, list[Future]]]:
@@ -181,6 +163,7 @@ def extract(
     writer: EmbeddingWriter,
     workers: int,
     unreadable: str,
+    decode: str = "exact",
 ) -> Timing:
     """Embed every row of `batches` and write it; threads decode ahead of inference.
 
@@ -189,7 +172,8 @@ def extract(
     main one a quarter of that time.
 
     With `unreadable` "fail" a picture that cannot be decoded ends the run by name; with "skip" it
-    is left out, and `writer.metadata["skipped"]` lists it.
+    is left out, and `writer.metadata["skipped"]` lists it. `decode` is a way of
+    embeddings/decoding.py.
     """
     timing = Timing()
     skipped: list[str] = []
@@ -197,7 +181,7 @@ def extract(
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=items, unit=modality, mininterval=2, file=sys.stderr) as progress,
     ):
-        prepare = partial(prepare_items, encoder, modality, unreadable)
+        prepare = partial(prepare_items, encoder, modality, unreadable, decode=decode)
         clock = time.perf_counter()
         submit = partial(pool.submit, prepare)
         for frame, futures in prepare_ahead(batches, modality, submit, workers):
@@ -291,6 +275,7 @@ def embed(
                 writer,
                 settings["workers"],
                 settings["unreadable"],
+                settings.get("decode", "exact"),
             )
     return count, timing
 

@@ -30,6 +30,10 @@ class Encoder:
 
     If images are prepared as pixels (3, height, width) uint8, `encode` first applies `normalise` to
     them, on the device.
+
+    `prepare` makes no side of a picture smaller than `resized_to` (width, height), before it cuts
+    out the centre; `resize` does the same to pixels (3, H, W) uint8 on any device. None where a
+    library prepares pictures in another way, and for texts.
     """
 
     prepare: Callable
@@ -37,6 +41,8 @@ class Encoder:
     noise: Callable[[np.random.Generator], torch.Tensor]
     metadata: dict = field(default_factory=dict)
     normalise: Callable[[torch.Tensor], torch.Tensor] | None = None
+    resized_to: tuple[int, int] | None = None
+    resize: Callable[[torch.Tensor], torch.Tensor] | None = None
 
 
 def choose_device() -> torch.device:

@@ -43,6 +43,7 @@ def build_onnx(spec: dict, modality: str, weights: dict, precision: str) -> Enco
         metadata=weights_metadata(
             spec, weights, PREPROCESSING[modality].format(pixels=size), "int8"
         ),
+        resized_to=(size, size),
     )
 
 

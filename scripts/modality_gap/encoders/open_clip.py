@@ -273,7 +273,7 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
     """One tower of an open_clip model."""
     import torch
 
-    from modality_gap.encoders.pictures import normal_picture, split_transform
+    from modality_gap.encoders.pictures import normal_picture, resizing, split_transform
 
     model, transform, tokenizer = load_open_clip(spec, weights)
     if clip_models.brings_weights(spec["architecture"]) and "tag" in weights:
@@ -305,6 +305,7 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
             noise=lambda rng: normal_picture(rng, height, width),
             metadata=metadata(describe_preprocessing(PREPROCESSING["image"], spec)),
             normalise=normalise,
+            **resizing(transform),
         )
     inner = getattr(tokenizer, "tokenizer", None)  # of transformers
     if hasattr(inner, "all_special_ids") and not knows_words(inner):

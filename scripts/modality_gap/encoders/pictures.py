@@ -49,6 +49,24 @@ def split_transform(transform: Any) -> tuple[Callable, Callable]:
     return Compose([*geometry, PILToTensor()]), lambda pixels: normalise(pixels.float() / 255)
 
 
+def resizing(transform: Any) -> dict[str, Any]:
+    """`resized_to` and `resize` of an Encoder with a picture transform of open_clip or timm;
+    neither if that does more than to resize and to cut out the centre.
+    """
+    from torchvision.transforms import CenterCrop, Compose, Resize
+
+    *geometry, _, _ = transform.transforms
+    # What is left out makes a picture RGB, which pixels are.
+    steps = [step for step in geometry if "convert" not in repr(step).lower()]
+    if not steps or not isinstance(steps[0], Resize):
+        return {}
+    if not all(isinstance(step, CenterCrop) for step in steps[1:]):
+        return {}
+    size = steps[0].size
+    height, width = (size, size) if isinstance(size, int) else (size[0], size[-1])
+    return {"resized_to": (width, height), "resize": Compose(steps)}
+
+
 def normal_picture(rng: np.random.Generator, height: int, width: int) -> torch.Tensor:
     """Standard normal noise instead of a normalised picture (Figure 2(a), bottom row)."""
     return torch.from_numpy(rng.standard_normal((3, height, width), dtype=np.float32))
@@ -74,9 +92,19 @@ def allow_pixels(number: int) -> None:
     Image.MAX_IMAGE_PIXELS = number
 
 
-def open_picture(data: bytes, item_id: str) -> Image.Image:
+def read_header(data: bytes) -> Image.Image:
+    """A picture whose pixels are not decoded yet."""
+    with warnings.catch_warnings():  # of pictures above the limit, which are refused later
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(data))
+
+
+def open_picture(data: bytes, item_id: str, at_least: tuple[int, int] | None = None) -> Image.Image:
     """Decode a picture to RGB, the first frame where it has several. It is not turned as its EXIF
     data may say: open_clip and torchvision do not turn it either.
+
+    With `at_least` (width, height), libjpeg decodes a JPEG at the smallest of a half, a quarter or
+    an eighth of its size that is as large as this: quicker, and not quite the same picture.
 
     Raises InputError that names the item if it cannot be decoded, if it is grey with more than 8
     bits and the file does not say which value is white, or if it has more pixels than allowed: a
@@ -84,11 +112,11 @@ def open_picture(data: bytes, item_id: str) -> Image.Image:
     """
     limit = Image.MAX_IMAGE_PIXELS or math.inf
     try:
-        with warnings.catch_warnings():  # of pictures above the limit, which is an error here
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture: Image.Image = Image.open(io.BytesIO(data))
+        picture = read_header(data)
         if picture.width * picture.height > limit:
             raise Image.DecompressionBombError(f"({picture.width * picture.height} pixels)")
+        if at_least:
+            picture.draft(picture.mode, at_least)
         picture.load()
         if picture.mode == "F" or picture.mode.startswith("I"):
             picture = _eight_bits(picture)

@@ -37,7 +37,12 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     import timm
     import torch
 
-    from modality_gap.encoders.pictures import normal_picture, pixel_statistics, split_transform
+    from modality_gap.encoders.pictures import (
+        normal_picture,
+        pixel_statistics,
+        resizing,
+        split_transform,
+    )
 
     # timm appends a tag of weights to the architecture: resnet50.a1_in1k.
     tag = weights.get("tag")
@@ -55,7 +60,8 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     if statistics := pixel_statistics(spec):
         settings["mean"], settings["std"] = statistics
     _, height, width = settings["input_size"]
-    prepare, normalise = split_transform(timm.data.create_transform(**settings, is_training=False))
+    transform = timm.data.create_transform(**settings, is_training=False)
+    prepare, normalise = split_transform(transform)
     preprocessing = describe_preprocessing(PREPROCESSING["image"].format(pixels=height), spec)
     return Encoder(
         prepare=prepare,
@@ -63,6 +69,7 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
         noise=lambda rng: normal_picture(rng, height, width),
         metadata=weights_metadata(spec, weights, preprocessing, dtype),
         normalise=normalise,
+        **resizing(transform),
     )
 
 

@@ -51,6 +51,7 @@ def models_rows(
                 "sha256": " over ".join(sha[:12] for sha in digests if sha) or NONE,
                 "dataset": _described(config["inputs"].get(entry.get("inputs")), about),
                 "precision": _precision(about),
+                "decoding": _decoding(about, modality),
                 "n": f"{sizes[name, modality]:,}",
                 "per_s": number(speed.get("items_per_s"), 1),
                 "forward_per_s": number(speed["items"] / inferring, 1) if inferring else NONE,
@@ -70,6 +71,19 @@ def _precision(about: Mapping) -> str:
     return (
         f"{about['dtype']} (bfloat16 is {number(found['times'], 2)} times as fast, lowest cosine "
         f"{number(found['lowest_cosine'], 5)}, n = {found['n']})"
+    )
+
+
+def _decoding(about: Mapping, modality: str) -> str:
+    """How the pictures of a set were decoded, with the cosine to exact where that is not exact."""
+    if modality != "image" or "extraction" not in about:
+        return NONE
+    found = about.get("decode", {"way": "exact"})
+    if "lowest_cosine" not in found:
+        return found["way"]
+    return (
+        f"{found['way']} (lowest cosine to exact {number(found['lowest_cosine'], 4)}, "
+        f"n = {found['n']})"
     )
 
 

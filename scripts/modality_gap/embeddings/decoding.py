@@ -1,0 +1,123 @@
+"""Inputs of an encoder from items of a dataset; pictures are decoded in one of three ways.
+
+exact   Pillow's pixels, resized as the encoder's library does
+scaled  JPEGs are decoded by libjpeg at a half, a quarter or an eighth of their size, as long as no
+        side gets smaller than what they are resized to; then as exact
+gpu     JPEGs are decoded by nvJPEG (torchvision) and resized on the GPU
+
+Only `exact` gives the same pixels on every machine. What the others cannot decode (other formats,
+encoders whose library resizes in another way) is decoded as exact.
+"""
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+
+from modality_gap.encoders.base import Encoder
+from modality_gap.encoders.pictures import open_picture, read_header
+from modality_gap.errors import InputError
+
+PLAIN_MODES = ("RGB", "L")  # of a JPEG that nvJPEG decodes to the same colours as Pillow
+
+
+def prepare_items(
+    encoder: Encoder, modality: str, unreadable: str, items: list[tuple], decode: str = "exact"
+) -> list[torch.Tensor | InputError]:
+    """The encoder's inputs for some (item_id, content); if `unreadable` is "skip", a picture that
+    cannot be decoded is replaced by the error."""
+    if modality == "image" and decode == "gpu" and encoder.resize:
+        return _on_device(encoder, unreadable, items, torch.device("cuda"))
+    at_least = encoder.resized_to if decode == "scaled" else None
+    return [_prepared(encoder, modality, unreadable, item, at_least) for item in items]
+
+
+def _prepared(
+    encoder: Encoder,
+    modality: str,
+    unreadable: str,
+    item: tuple,
+    at_least: tuple[int, int] | None = None,
+) -> torch.Tensor | InputError:
+    item_id, content = item
+    if modality == "image":
+        try:
+            content = open_picture(content, item_id, at_least)
+        except InputError as error:
+            if unreadable == "fail":
+                raise
+            return error
+    return encoder.prepare(content)
+
+
+def _on_device(
+    encoder: Encoder, unreadable: str, items: list[tuple], device: torch.device
+) -> list[torch.Tensor | InputError]:
+    """Pixels (3, height, width) uint8 on the device: of plain JPEGs decoded and resized there."""
+    assert encoder.resize
+    plain = [number for number, (_, data) in enumerate(items) if is_plain_jpeg(data)]
+    decoded: dict[int, torch.Tensor] = {}
+    try:
+        pictures = decode_jpegs([items[number][1] for number in plain], device)
+        decoded = dict(zip(plain, pictures, strict=True))
+    except RuntimeError:  # one is broken; it does not say which, and Pillow does
+        decoded = {}
+    return [
+        encoder.resize(decoded[number])
+        if number in decoded
+        else _moved(_prepared(encoder, "image", unreadable, item), device)
+        for number, item in enumerate(items)
+    ]
+
+
+def _moved(prepared: torch.Tensor | InputError, device: torch.device) -> torch.Tensor | InputError:
+    return prepared if isinstance(prepared, InputError) else prepared.to(device)
+
+
+def is_plain_jpeg(data: bytes) -> bool:
+    """Whether a picture is a JPEG in colour or grey, no larger than allowed. Reads its header."""
+    try:
+        with read_header(data) as picture:
+            small = picture.width * picture.height <= (Image.MAX_IMAGE_PIXELS or np.inf)
+            return picture.format in ("JPEG", "MPO") and picture.mode in PLAIN_MODES and small
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+
+
+def decode_jpegs(jpegs: list[bytes], device: torch.device) -> list[torch.Tensor]:
+    """JPEGs as pixels (3, height, width) uint8 on the device, by nvJPEG if it is a GPU. Raises
+    RuntimeError if one of them is broken."""
+    from torchvision.io import ImageReadMode, decode_jpeg
+
+    if not jpegs:
+        return []
+    data = [torch.from_numpy(np.frombuffer(jpeg, dtype=np.uint8).copy()) for jpeg in jpegs]
+    return decode_jpeg(data, mode=ImageReadMode.RGB, device=device)
+
+
+def check_decoder(decode: str) -> None:
+    """Raises InputError if extraction.decode is gpu, and nothing here decodes on a GPU."""
+    if decode != "gpu":
+        return
+    remedy = "set it to exact or scaled."
+    if not torch.cuda.is_available():
+        raise InputError(
+            f"extraction.decode is gpu, but PyTorch finds no CUDA GPU on this machine; {remedy}"
+        )
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(buffer, format="JPEG")
+    try:
+        decode_jpegs([buffer.getvalue()], torch.device("cuda"))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise InputError(
+            f"extraction.decode is gpu, but torchvision cannot decode with nvJPEG here "
+            f"({reason:.200}); {remedy}"
+        ) from error
+
+
+def way_of(decode: str, encoder: Encoder) -> str:
+    """How pictures are decoded for an encoder where extraction.decode is `decode`."""
+    able = {"scaled": encoder.resized_to, "gpu": encoder.resize}
+    return decode if able.get(decode) else "exact"
