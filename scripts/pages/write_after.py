@@ -15,7 +15,7 @@ from modality_gap.pages.after import fit_sizes, follow_ups, losses, measures, me
 from modality_gap.pages.cite import stamp
 from modality_gap.paper.follow_ups import load_follow_ups
 from modality_gap.paper.items import load_items, names_on
-from modality_gap.paper.show import MARKS, read_claims
+from modality_gap.paper.show import read_claims
 from modality_gap.paper.stand_ins import sentences
 
 
@@ -57,10 +57,9 @@ html = render.render_page(
     losses=losses.shown(
         data, study["baseline"], params.config["confidence"], params.temperature_alone
     ),
-    measures=measures.shown(data["measures"], gaps, params.sets),
+    measures=measures.shown(data["measures"], gaps, params.sets, params.config["confidence"]),
     sections=follow_ups.sections(ledger, read_claims(inputs.judged)),
     untestable=ledger["untestable"],
     not_claimed=ledger["not_claimed"],
-    styles=MARKS,
 )
 Path(snakemake.output[0]).write_text(html, encoding="utf-8")

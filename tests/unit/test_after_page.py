@@ -16,6 +16,7 @@ from modality_gap.config.load import tables_of
 from modality_gap.config.tables import load_tables
 from modality_gap.errors import InputError
 from modality_gap.figures.follow_ups import (
+    PAIR_GALLERY,
     by_form,
     mixed_curves,
     scored,
@@ -25,14 +26,13 @@ from modality_gap.figures.follow_ups import (
 from modality_gap.measures import registry
 from modality_gap.pages.after import fit_sizes, follow_ups, losses, measures, methods
 from modality_gap.pages.render import picture, render_page
-from modality_gap.paper.claims import COLUMNS, INCONCLUSIVE, NOT_RUN, NOT_SEEN, REPRODUCED, SAME
+from modality_gap.paper.claims import COLUMNS, INCONCLUSIVE, NOT_RUN, NOT_SEEN, SAME
 from modality_gap.paper.follow_ups import (
     check_follow_ups,
     load_follow_ups,
     published_words,
     statements,
 )
-from modality_gap.paper.show import MARKS
 
 ROOT = Path(__file__).parents[2]
 LEDGER_FILE = ROOT / "config/ledger/follow_ups.yaml"
@@ -148,7 +148,7 @@ def measured():
     )  # fmt: skip
 
 
-def trained(recall=0.4, unchanged=True, p=0.5):
+def trained(recall=0.4, change=(0.001, -0.009, 0.011)):
     """losses_summary.csv and losses_difference.csv of a baseline and one other loss."""
     rows = []
     for method, gap in (("clip", 0.8), ("cua", 0.2)):
@@ -160,11 +160,8 @@ def trained(recall=0.4, unchanged=True, p=0.5):
     differences = pd.DataFrame(
         [
             {"method": "cua", "than": "clip", "metric": metric, "difference": value,
-             "difference_low": value - 0.01, "difference_high": value + 0.01, "p_holm": of,
-             "n": 5, "unchanged": same}
-            for metric, value, of, same in (
-                ("gap", -0.6, 0.001, False), ("recall1", 0.001, p, unchanged)
-            )
+             "difference_low": low, "difference_high": high, "p_holm": 0.001, "n": 5}
+            for metric, (value, low, high) in (("gap", (-0.6, -0.61, -0.59)), ("recall1", change))
         ]
     )  # fmt: skip
     return pd.DataFrame(rows), differences
@@ -208,11 +205,10 @@ def render(*names):
         methods=methods.shown(data, GAPS, SETS),
         fit_sizes=fit_sizes.tables(sizes(), NAMES, {"one": "<i>one</i>"}),
         losses=losses.shown(data, "clip", 0.95, ["clip", "cua"]),
-        measures=measures.shown(measured(), GAPS, SETS),
+        measures=measures.shown(measured(), GAPS, SETS, 0.95),
         sections=follow_ups.sections(LEDGER, judged),
         untestable=LEDGER["untestable"],
         not_claimed=LEDGER["not_claimed"],
-        styles=MARKS,
     )
 
 
@@ -257,7 +253,7 @@ def test_methods_that_leave_the_same_gap_are_beside_each_other():
     assert [row[0] for row in table.rows] == ["no change", "shift", "centring"]
     assert table.rows[1][:4] == ["shift", "0.150 ±0.014", "0.400", "0.200"]
     text = methods.same_gap_sentence(results(), changes(), "one", "One")
-    assert "of a gap of 0.250 the shift leaves 0.150" in text
+    assert "of a gap of 0.250 the fitted shift leaves 0.150" in text
     assert "-0.200 [-0.300, -0.100] and -0.200" in text and "n 30" in text
     alone = results()[results()["method"].isin(["none", "shift"])]
     assert methods.same_gap_table(alone, NAMES, "one") is None
@@ -284,30 +280,64 @@ def test_a_set_with_several_captions_leads():
     assert mixed_curves(alone, "two").empty and methods.mixed_sentences(alone, "two", "Two") == []
 
 
+def test_the_share_from_which_a_method_beats_the_control_is_computed():
+    labels = {"one": "One", "two": "Two"}
+    given = results()
+    assert methods.control_sentences(given, NAMES, ["one"], labels) == [
+        methods.CONTROL_WORDS.format("at none in One")
+    ]
+    # Centring gains at one share alone; a starred method counts for nothing.
+    wins = (given["method"] == "centre") & given["metric"].str.startswith("ndcg10_0.4")
+    given.loc[wins & (given["task"] == PAIR_GALLERY), "value"] += 0.1
+    star = [result("sinkhorn", PAIR_GALLERY, f"ndcg10_0_{side}", 0.9) for side in ("xy", "yx")]
+    given = pd.concat([given, pd.DataFrame(star)])
+    (text,) = methods.control_sentences(given, NAMES, ["one"], labels)
+    assert text.endswith("better: from 0.4 in One (centring 0.580, control 0.500).")
+    without = given[given["method"] != "other_first"]
+    assert methods.control_sentences(without, NAMES, ["one"], labels) == []
+
+
+def test_a_column_says_on_how_many_pairs_it_was_fitted():
+    given = results().assign(n_fit=25, n_scored=25)
+    accuracy = [result(one, "T3", "accuracy", 0.9) | {"n_fit": 800, "n_scored": 1200}
+                for one in VALUES]  # fmt: skip
+    given = pd.concat([given, pd.DataFrame(accuracy)])
+    found = methods.matrix(given, changes(), NAMES, "one", "One", 40).table
+    assert "zero-shot accuracy (fitted on 800, scored on 1,200)" in found.head
+    assert "gap left" in found.head and "scored on 25 others" in found.caption
+    gaps = GAPS.assign(n=2000)
+    assert methods.whole_gap(gaps, "one").endswith("that of all 2,000 pairs is 0.800.")
+    assert methods.whole_gap(gaps, "absent") == ""
+
+
 # --- losses -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("recall", "unchanged", "p", "verdict"),
+    ("recall", "change", "verdict"),
     [
-        (0.4, True, 0.5, "unchanged"),
-        (0.4, True, 0.001, "unchanged"),  # both: a small change is within the margin
-        (0.4, False, 0.001, "changed"),
-        (0.4, False, 0.5, "undecided"),
-        (0.04, True, 0.5, "no verdict"),
-        (0.04, False, 0.001, "no verdict"),
+        (0.4, (0.001, -0.009, 0.011), "unchanged"),
+        (0.4, (0.012, 0.005, 0.019), "unchanged"),  # not 0, and within the margin
+        (0.4, (0.085, 0.07, 0.1), "changed"),
+        (0.4, (0.0306, 0.014, 0.047), "inconclusive"),  # not 0, and perhaps within the margin
+        (0.4, (0.0, -0.05, 0.05), "inconclusive"),
+        (0.04, (0.001, -0.009, 0.011), "no verdict"),
+        (0.04, (0.085, 0.07, 0.1), "no verdict"),
     ],
 )
-def test_unchanged_is_shown_and_not_the_lack_of_a_difference(recall, unchanged, p, verdict):
-    summary, differences = trained(recall, unchanged, p)
-    table = losses.table(summary, differences, "clip", 0.95)
+def test_recall_has_one_verdict_among_the_losses_and_in_the_ledger(recall, change, verdict):
+    summary, differences = trained(recall, change)
+    table = losses.table(summary, differences, "clip")
     assert [row[-1] for row in table.rows] == ["–", verdict]
     assert table.rows[1][2] == "0.200 [0.190, 0.210]"
     texts = losses.sentences(summary, differences, "clip", 0.95)
-    assert texts[0].startswith("1 of 1 method narrow")
+    assert texts[0].startswith("1 of 1 method narrows the gap")
     assert ("no verdict on recall" in texts[1]) == (verdict == "no verdict")
-    if verdict == "unchanged":
-        assert "Of these, 1 are shown to leave recall@1 within 0.03" in texts[1]
+    assert (f"{verdict} 1" in texts[1]) == (verdict != "no verdict")
+    tables = {"after/losses_summary.csv": summary, "after/losses_difference.csv": differences}
+    found = check_follow_ups(LEDGER, tables).set_index("id")["verdict"]
+    same = {"unchanged": SAME, "changed": NOT_SEEN}
+    assert found["contrastive_gap.cua_keeps_recall"] == same.get(verdict, INCONCLUSIVE)
 
 
 def test_the_family_differs_in_temperature_alone():
@@ -333,18 +363,60 @@ def test_long_labels_are_called_by_the_name_in_brackets(label, short):
 # --- measures -----------------------------------------------------------------------------------
 
 
-def test_measures_have_their_chance_and_order_the_sets():
+def test_measures_have_their_chance():
     table = measures.table(measured(), ["one", "two"], {"one": "One", "two": "Two"})
     assert table.head == ["measure", "One, n 60", "Two, n 60"]
     assert table.rows[0] == ["mutual nearest neighbours", "0.400 (0.020)", "0.100 (0.020)"]
-    found = measures.agreement(measured(), GAPS).set_index("measure")
-    # By hand: of three sets recall orders one > two > none.
+
+
+def ordered_sets(values, recall):
+    """measures.csv and gap.csv of trained sets, and an untrained one that would lead any order."""
+    names = [f"set{number}" for number in range(len(recall))]
+    gaps = pd.DataFrame(
+        {"set": [*names, "random"], "weights": [*["trained"] * len(names), "random"],
+         "gap": 0.5, "recall1_ab": [*recall, 0.0], "recall1_ba": [*recall, 0.0]}
+    ).set_index("set")  # fmt: skip
+    rows = [
+        {"set": name, "measure": measure, "value": value}
+        for measure, of in values.items()
+        for name, value in zip(gaps.index, [*of, 9.0], strict=True)
+    ]
+    return pd.DataFrame(rows), gaps
+
+
+def test_the_order_of_the_sets_is_that_of_trained_ones_with_p():
+    recall = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2]
+    mixed = [0.3, 0.1, 0.4, 0.2, 0.6, 0.5, 0.8, 0.7]
+    given, gaps = ordered_sets(
+        {"mutual_knn": recall, "kendall_distance": mixed, "two_separate": [1.0] * 8}, recall
+    )
+    found = measures.agreement(given, gaps).set_index("measure")
+    # Of a measure that is 1 everywhere, and of the gap, .5 everywhere, no order is defined.
+    assert [*found.index] == ["mutual nearest neighbours", "Kendall distance"]
+    assert set(found["sets"]) == {8}
+    # All 28 pairs agree, of 8! orders: p is 2 / 8!. Of the other, 28 - 2 * 5 pairs, by hand.
     assert found.loc["mutual nearest neighbours", "tau"] == pytest.approx(1)
-    assert found.loc["CKA, unbiased", "tau"] == pytest.approx(1 / 3)
-    assert found.loc["gap", "tau"] == pytest.approx(1 / 3)
-    assert set(found["sets"]) == {3}
-    texts = measures.agreement_sentences(found.reset_index())
-    assert "mutual nearest neighbours 1.00" in texts[0] and "CKA" not in texts[0]
+    assert found.loc["mutual nearest neighbours", "p"] == pytest.approx(2 / 40320)
+    assert found.loc["mutual nearest neighbours", "p_holm"] == pytest.approx(4 / 40320)
+    pairs = list(itertools.combinations(mixed, 2))
+    tau = sum(np.sign(b - a) for a, b in pairs) / len(pairs)
+    assert found.loc["Kendall distance", "tau"] == pytest.approx(tau)
+    (text,) = measures.agreement_sentences(found.reset_index(), 0.05)
+    assert text.startswith("How 2 measures order 8 trained sets")
+    assert "2 as recall@1 does (mutual nearest neighbours 1.00 and Kendall distance 0.64)" in text
+    assert "none in reverse" in text
+    found["p_holm"] = [0.04, 0.06]
+    (text,) = measures.agreement_sentences(found.reset_index(), 0.05)
+    assert "1 as recall@1 does (mutual nearest neighbours 1.00) and none in reverse" in text
+    table = measures.agreement_table(found.reset_index())
+    assert table.rows[0] == ["mutual nearest neighbours", "1.00", "<\u00a0.0001", "0.04", "8"]
+
+
+def test_fewer_than_eight_sets_have_no_order():
+    recall = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
+    found = measures.agreement(*ordered_sets({"mutual_knn": recall}, recall))
+    assert found.empty and measures.agreement_table(found) is None
+    assert measures.agreement_sentences(found, 0.05) == []
 
 
 def test_a_model_at_chance_that_a_measure_puts_above_is_named():
@@ -395,10 +467,11 @@ def judged(difference, low, high, name="clip", recall=0.4):
 @pytest.mark.parametrize(
     ("ends", "name", "verdict"),
     [
-        ((0.0, -0.01, 0.01), "clip", REPRODUCED),
+        ((0.0, -0.01, 0.01), "clip", SAME),  # other data: nothing is reproduced
         ((0.0, -0.01, 0.01), "stitched", SAME),
         ((0.0, -0.04, 0.01), "clip", INCONCLUSIVE),
         ((0.2, 0.1, 0.3), "stitched", NOT_SEEN),
+        ((0.2, 0.1, 0.3), "clip", NOT_SEEN),
     ],
 )
 def test_a_verdict_needs_the_whole_interval(ends, name, verdict):
@@ -417,16 +490,46 @@ def test_a_gain_in_a_mixed_gallery_counts_without_preference_and_with_an_interva
     row |= {"difference": 0.3, "difference_low": 0.2, "difference_high": 0.4}
     bare = row | {"difference_low": np.nan, "difference_high": np.nan}
     for change, bias, verdict in (
-        (row, 0.53, REPRODUCED),
+        (row, 0.53, SAME),
         (row, 0.9, INCONCLUSIVE),
         (bare, 0.53, INCONCLUSIVE),
     ):
         preference = pd.DataFrame([result("centre", "T2a", "kind_auc_xy", bias, name="clip")])
-        tables = {"after/methods.csv": preference, "after/differences.csv": pd.DataFrame([change])}
+        control = row | {"method": "other_first", "difference": 0.78}
+        changed = pd.DataFrame([change, control])
+        tables = {"after/methods.csv": preference, "after/differences.csv": changed}
         found = check_follow_ups(LEDGER, tables).set_index("id")
         found = found.loc["gr_clip.centring_helps_a_mixed_gallery"]
         assert found["verdict"] == verdict and found["n"] == 30
+        beside = f"(control, other modality first: 0.78, kind AUC with centring: {bias})"
+        assert found["evidence"].endswith(f"change of NDCG@10 {beside}")
     assert found["why"].startswith("the value has no interval")
+
+
+def test_a_test_that_cannot_fail_has_a_note_and_no_badge():
+    rows = [
+        {"set": "clip", "measure": measure, "value": value, "low": value - 0.01, "n": 500,
+         "high": value + 0.01}
+        for measure, value in (
+            ("group_cosine", 0.99), ("orthogonality_x", 0.0), ("variance_along_x", 2.5)
+        )
+    ]  # fmt: skip
+    found = check_follow_ups(LEDGER, {"after/measures.csv": pd.DataFrame(rows)})
+    (section,) = (
+        one for one in follow_ups.sections(LEDGER, found.astype(str)) if one.paper == "C3"
+    )
+    rows = [row for one in section.statements for row in one.rows]
+    assert [row["badge"] and row["badge"].word for row in rows] == [None, None, "not seen here"]
+    assert "random" in rows[0]["why"] and rows[0]["verdict"] == INCONCLUSIVE
+    assert [(badge.word, n) for badge, n in section.tally.items()] == [("not seen here", 1)]
+
+
+def test_a_badge_speaks_of_the_direction():
+    row = {"verdict": SAME, "why": "", "test": "above"}
+    assert follow_ups.badge_of(row).word == "same direction"
+    assert follow_ups.badge_of(row | {"test": "equals"}).word == "unchanged here too"
+    assert follow_ups.badge_of(row | {"verdict": NOT_SEEN}).word == "not seen here"
+    assert {*follow_ups.BADGES} == {SAME, NOT_SEEN, INCONCLUSIVE, NOT_RUN}
 
 
 def test_what_is_second_hand_says_so():
@@ -479,8 +582,12 @@ def test_a_paper_is_folded_under_its_verdicts():
         LEDGER, {"after/losses_summary.csv": summary, "after/losses_difference.csv": differences}
     )
     sections = {one.paper: one for one in follow_ups.sections(LEDGER, found.astype(str))}
-    assert sections["It's Not a Modality Gap"].tally == {SAME: 2, NOT_RUN: 1}
-    assert sections["GR-CLIP"].tally == {NOT_RUN: 2}
+    tallies = {
+        name: {badge.word: n for badge, n in one.tally.items()} for name, one in sections.items()
+    }
+    assert tallies["It's Not a Modality Gap"] == {"same direction": 1, "unchanged here too": 1,
+                                                  "not run": 1}  # fmt: skip
+    assert tallies["GR-CLIP"] == {"not run": 2}
     html = render("one")
     assert html.count('<details class="fold">') == len(LEDGER["papers"])
 

@@ -7,29 +7,35 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIXED = "even_odd"
+# Tasks of methods.csv: the mixed gallery of pairs by share, and that of documents of several forms.
+PAIR_GALLERY, CAPTION_GALLERY = "T2b", "T2c"
 FORMS = ("caption", "picture", "fused")
 CURVE = re.compile(r"ndcg10_(\d[\d.]*)(?:_(?:xy|yx))?")
 
 
 def sets_in_order(methods: "pd.DataFrame") -> list[str]:
     """The sets of methods.csv; those with several captions per picture come first."""
-    several = methods.loc[methods["task"] == "T2c", "set"].unique()
+    several = methods.loc[methods["task"] == CAPTION_GALLERY, "set"].unique()
     return sorted(methods["set"].unique(), key=lambda name: name not in several)
 
 
+def gallery_of(methods: "pd.DataFrame", name: str) -> str:
+    """The task of a set's mixed gallery: with several captions per picture that of documents."""
+    of_documents = (methods["set"] == name) & (methods["task"] == CAPTION_GALLERY)
+    return CAPTION_GALLERY if of_documents.any() else PAIR_GALLERY
+
+
 def scored(methods: "pd.DataFrame", name: str) -> int:
-    """How many pairs of a set the mixed gallery was scored on: those of T2c where it has that."""
+    """How many pairs of a set the mixed gallery was scored on."""
     rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
-    task = "T2c" if "T2c" in set(rows["task"]) else "T2b"
-    return int(rows.loc[rows["task"] == task, "n_scored"].iloc[0])
+    return int(rows.loc[rows["task"] == gallery_of(methods, name), "n_scored"].iloc[0])
 
 
-def mixed_curves(methods: "pd.DataFrame", name: str) -> "pd.DataFrame":
+def mixed_curves(methods: "pd.DataFrame", name: str, task: str = "") -> "pd.DataFrame":
     """NDCG at 10 of a set on the fixed split by the share of the other modality, a column per
-    method: with several captions per picture that of T2c, else that of T2b, mean of both ways."""
+    method: of a task, or that of `gallery_of`; of pairs the mean of both ways."""
     rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
-    task = "T2c" if "T2c" in set(rows["task"]) else "T2b"
-    rows = rows[rows["task"] == task]
+    rows = rows[rows["task"] == (task or gallery_of(methods, name))]
     shares = rows["metric"].str.extract(f"^{CURVE.pattern}$", expand=False).astype(float)
     rows = rows.assign(share=shares).dropna(subset=["share"])
     return rows.pivot_table(index="share", columns="method", values="value").sort_index()
@@ -40,7 +46,7 @@ def by_form(methods: "pd.DataFrame", name: str) -> "pd.DataFrame":
     with one caption per picture."""
     rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
     metrics = [f"ndcg10_{form}" for form in FORMS]
-    rows = rows[(rows["task"] == "T2c") & rows["metric"].isin(metrics)]
+    rows = rows[(rows["task"] == CAPTION_GALLERY) & rows["metric"].isin(metrics)]
     wide = rows.pivot_table(index="method", columns="metric", values="value")
     return wide.reindex(columns=metrics).set_axis([*FORMS], axis="columns")
 

@@ -12,13 +12,36 @@ import pandas as pd
 import yaml
 
 from modality_gap.errors import InputError
-from modality_gap.paper.claims import COLUMNS, INCONCLUSIVE, NOT_RUN, judge
+from modality_gap.paper.claims import (
+    COLUMNS,
+    DIFFERS,
+    INCONCLUSIVE,
+    NOT_RUN,
+    NOT_SEEN,
+    REPRODUCED,
+    SAME,
+    judge,
+)
 from modality_gap.paper.ledger import written_out
+from modality_gap.paper.measured import measure
+from modality_gap.paper.show import digits
 
 SECOND_HAND = "[N]"  # the mark of a published value that is known from notes alone
 NO_INTERVAL = "the value has no interval"
+NO_VERDICT = "no verdict"  # begins the reason where a test could not fail
+# Models, data and sizes are never a follow-up's own, so no number of one is reproduced.
+OF_OTHERS = {REPRODUCED: SAME, DIFFERS: NOT_SEEN}
 OF_A_PAPER = {"paper", "source", "statements"}
-OF_A_STATEMENT = {"id", "statement", "published", "mark", "needs", "more", "cases", "evidence"}
+OF_A_STATEMENT = {
+    "id",
+    "statement",
+    "published",
+    "mark",
+    "needs",
+    "not_tested",
+    "cases",
+    "evidence",
+}
 # Columns of the tables that the ledger's code knows by other names.
 BOUNDS = {"low": "value_low", "high": "value_high"}
 RENAMED = {
@@ -51,7 +74,7 @@ def statements(ledger: Mapping) -> dict[str, dict]:
     """The statements of all papers as claims of the ledger, by their ids."""
     entries = [
         {
-            **{key: value for key, value in entry.items() if key not in ("mark", "more")},
+            **{key: value for key, value in entry.items() if key not in ("mark", "not_tested")},
             "part": section["paper"],
             "whose": "follow-up",
             "source": entry["mark"],
@@ -64,19 +87,36 @@ def statements(ledger: Mapping) -> dict[str, dict]:
 
 def check_follow_ups(ledger: Mapping, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Every statement with its verdicts, a row for each piece of evidence; `tables` by their paths
-    below results/. A value without an interval decides nothing."""
-    known = with_bounds(tables)
-    claims = statements(ledger)
-    rows = [row for claim in claims.values() for row in judge(claim, ledger["needs"], known)]
-    for row in rows:
-        if row["verdict"] not in (INCONCLUSIVE, NOT_RUN) and row["low"] == "":
-            row |= {"verdict": INCONCLUSIVE, "why": f"{NO_INTERVAL} ({row['why']})"}
+    below results/. A value without an interval decides nothing, and no value is reproduced."""
+    known = {path: table.rename(columns=RENAMED.get(path, {})) for path, table in tables.items()}
+    rows = []
+    for claim in statements(ledger).values():
+        found = [
+            _judged(claim, piece, ledger["needs"], known) for piece in claim.get("evidence", [])
+        ]
+        measured = [row for row in found if row["verdict"] != NOT_RUN]
+        rows += measured or judge(claim | {"evidence": []}, ledger["needs"], known)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def with_bounds(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The tables by their paths below results/, with the columns that `measure` looks for."""
-    return {path: table.rename(columns=RENAMED.get(path, {})) for path, table in tables.items()}
+def _judged(
+    claim: Mapping, piece: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]
+) -> dict:
+    """The row of one piece of evidence. `cannot_fail` says why a test decides nothing; `beside` are
+    selectors of what has to be seen beside the value, each with its `words`."""
+    (row,) = judge({**claim, "evidence": [piece]}, needs, tables)
+    if row["verdict"] == NOT_RUN:
+        return row
+    row["verdict"] = OF_OTHERS.get(row["verdict"], row["verdict"])
+    if "cannot_fail" in piece:
+        row |= {"verdict": INCONCLUSIVE, "why": f"{NO_VERDICT}: {piece['cannot_fail']}"}
+    elif row["verdict"] != INCONCLUSIVE and row["low"] == "":
+        row |= {"verdict": INCONCLUSIVE, "why": f"{NO_INTERVAL} ({row['why']})"}
+    others = {one["words"]: measure(one, tables) for one in piece.get("beside", [])}
+    shown = [f"{words} {digits(found.value)}" for words, found in others.items() if found]
+    if shown:
+        row["evidence"] += f" ({', '.join(shown)})"
+    return row
 
 
 def published_words(published: object, mark: str) -> str:

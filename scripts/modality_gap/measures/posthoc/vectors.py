@@ -36,7 +36,7 @@ def other_first(x: np.ndarray, y: np.ndarray) -> Scores:
     return Scores(lambda q, z, kind: q @ z.T + (OTHER_FIRST if kind[0] != kind[1] else 0.0), KINDS)
 
 
-@method("shift", "shift that closes the gap", PAPER)
+@method("shift", "shift fitted to close the gap", PAPER)
 def shift(x: np.ndarray, y: np.ndarray, delta: float | None = None) -> Maps:
     """Each modality moved half of `delta` along the gap, towards the other; None: the whole gap.
     Source: section 4.2."""

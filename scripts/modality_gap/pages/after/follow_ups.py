@@ -1,4 +1,7 @@
-"""The ledger of the follow-ups on the page: a section per paper, with verdicts of the run."""
+"""The ledger of the follow-ups on the page: a section per paper, with verdicts of the run.
+
+Models and data are never those of the follow-up, so a badge speaks of the direction alone.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,19 +9,45 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from modality_gap.paper.follow_ups import published_words
-from modality_gap.paper.show import page_row
+from modality_gap.paper.claims import INCONCLUSIVE, NOT_RUN, NOT_SEEN, SAME
+from modality_gap.paper.follow_ups import NO_VERDICT, published_words
+from modality_gap.paper.show import MARKS, page_row
+
+UNCHANGED = "unchanged here too"  # of a statement that something stays as it was
+# Each verdict of the ledger as a badge of this page.
+BADGES = {
+    SAME: "same direction",
+    NOT_SEEN: "not seen here",
+    INCONCLUSIVE: INCONCLUSIVE,
+    NOT_RUN: NOT_RUN,
+}
+
+
+class Badge(NamedTuple):
+    """What a badge says, and the class that marks it."""
+
+    word: str
+    css: str
+
+
+def badge_of(row: Mapping) -> Badge | None:
+    """The badge of a row of follow_ups.csv; None where its test could not fail."""
+    if row["why"].startswith(NO_VERDICT):
+        return None
+    verdict = row["verdict"]
+    stays = verdict == SAME and row["test"] == "equals"
+    return Badge(UNCHANGED if stays else BADGES[verdict], MARKS[verdict])
 
 
 class Statement(NamedTuple):
     """A statement of a paper: the published value in words, rows of `show.page_row`, one for each
-    piece of evidence, and what more would need."""
+    piece of evidence, each with its `badge`, and what was not tested."""
 
     id: str
     says: str
     published: str
     rows: list[dict]
-    more: str
+    not_tested: str
 
 
 class Section(NamedTuple):
@@ -29,9 +58,10 @@ class Section(NamedTuple):
     statements: list[Statement]
 
     @property
-    def tally(self) -> dict[str, int]:
-        """How many pieces of evidence have each verdict, in the order of the page."""
-        return dict(Counter(row["verdict"] for one in self.statements for row in one.rows))
+    def tally(self) -> dict[Badge, int]:
+        """How many pieces of evidence have each badge, in the order of the page."""
+        badges = (row["badge"] for one in self.statements for row in one.rows)
+        return dict(Counter(badge for badge in badges if badge))
 
 
 def sections(ledger: Mapping, judged: pd.DataFrame) -> list[Section]:
@@ -39,7 +69,7 @@ def sections(ledger: Mapping, judged: pd.DataFrame) -> list[Section]:
     texts."""
     by_id: dict[str, list[dict]] = {}
     for row in judged.to_dict("records"):
-        by_id.setdefault(row["id"], []).append(page_row(row))
+        by_id.setdefault(row["id"], []).append(page_row(row) | {"badge": badge_of(row)})
     return [
         Section(
             section["paper"],
@@ -50,7 +80,7 @@ def sections(ledger: Mapping, judged: pd.DataFrame) -> list[Section]:
                     entry["statement"],
                     published_words(entry["published"], entry["mark"]),
                     by_id.get(entry["id"], []),
-                    entry.get("more", ""),
+                    entry.get("not_tested", ""),
                 )
                 for entry in section["statements"]
             ],

@@ -1,6 +1,8 @@
 """Losses of follow-ups on the page: gap, recall, and whether recall is shown to be unchanged.
 
-`summary` is results/after/losses_summary.csv and `differences` losses_difference.csv.
+Recall is judged as in the ledger of the follow-ups: by whether the whole interval of its change is
+within MARGIN. `summary` is results/after/losses_summary.csv, `differences`
+losses_difference.csv.
 """
 
 from collections.abc import Mapping
@@ -12,8 +14,10 @@ import pandas as pd
 from modality_gap.measures.posthoc.ranks import LEAST_RECALL, MARGIN
 from modality_gap.pages.findings.base import Table
 from modality_gap.pages.words import NONE, count, estimate, number, percent
+from modality_gap.paper.claims import INCONCLUSIVE, meets
+from modality_gap.paper.measured import Measured
 
-UNCHANGED, CHANGED, UNDECIDED = "unchanged", "changed", "undecided"
+UNCHANGED, CHANGED = "unchanged", "changed"
 AT_CHANCE = "no verdict"
 
 
@@ -23,21 +27,19 @@ def at_chance(summary: pd.DataFrame, baseline: str) -> bool:
     return bool(recall[baseline] < LEAST_RECALL)
 
 
-def recall_verdict(row: Mapping | None, chance: bool, level: float) -> str:
-    """What a row of losses_difference.csv for recall shows: equivalence, a difference after Holm's
-    correction, or neither; nothing where the baseline is near chance."""
+def recall_verdict(row: Mapping | None, chance: bool) -> str:
+    """What a row of losses_difference.csv for recall shows: a change wholly within MARGIN, one
+    wholly beyond it, or neither; nothing where the baseline is near chance."""
     if row is None:
         return NONE
     if chance:
         return AT_CHANCE
-    if row["unchanged"]:
-        return UNCHANGED
-    return CHANGED if row["p_holm"] < level else UNDECIDED
+    change = Measured(*(row[f"difference{end}"] for end in ("", "_low", "_high")))
+    within, _ = meets(change, {"equals": 0, "within": MARGIN})
+    return {True: UNCHANGED, False: CHANGED, None: INCONCLUSIVE}[within]
 
 
-def table(
-    summary: pd.DataFrame, differences: pd.DataFrame, baseline: str, confidence: float
-) -> Table:
+def table(summary: pd.DataFrame, differences: pd.DataFrame, baseline: str) -> Table:
     """Every method: gap and recall, their change against the method that it is compared with, and
     whether recall is shown to be unchanged."""
     changes = {(row["method"], row["metric"]): row for row in differences.to_dict("records")}
@@ -54,7 +56,7 @@ def table(
                 estimate(gap, "difference") if gap else NONE,
                 estimate(row, "recall1"),
                 estimate(recall, "difference") if recall else NONE,
-                recall_verdict(recall, chance, 1 - confidence),
+                recall_verdict(recall, chance),
             ]
         )
     head = ["method", "temperature", "gap", "gap², unbiased", "gap, change", "R@1", "R@1, change"]
@@ -73,10 +75,10 @@ def sentences(
     wide = {metric: rows.set_index("method") for metric, rows in differences.groupby("metric")}
     gap, recall = wide["gap"], wide["recall1"]
     lower = gap[(gap["p_holm"] < level) & (gap["difference"] < 0)].index
-    verdicts = [recall_verdict(recall.loc[one], chance, level) for one in lower]
+    verdicts = [recall_verdict(recall.loc[one], chance) for one in lower]
     found = [
-        f"{len(lower)} of {count(len(gap), 'method')} narrow the gap (paired by seed, after Holm's "
-        "correction)."
+        f"{len(lower)} of {count(len(gap), 'method')} {'narrows' if len(lower) == 1 else 'narrow'} "
+        "the gap (paired by seed, after Holm's correction)."
     ]
     if chance:
         found.append(
@@ -85,9 +87,9 @@ def sentences(
         )
     elif len(lower):
         found.append(
-            f"Of these, {verdicts.count(UNCHANGED)} are shown to leave recall@1 within {MARGIN:g} "
-            f"(two one-sided tests), {verdicts.count(CHANGED)} change it, and "
-            f"{verdicts.count(UNDECIDED)} are undecided."
+            f"By the whole interval of the change in recall@1, within {MARGIN:g} or beyond: "
+            f"{UNCHANGED} {verdicts.count(UNCHANGED)}, {CHANGED} {verdicts.count(CHANGED)}, "
+            f"{INCONCLUSIVE} {verdicts.count(INCONCLUSIVE)} of these."
         )
     return found
 
@@ -119,6 +121,4 @@ def shown(
     summary, differences = data["losses_summary"], data["losses_difference"]
     texts = sentences(summary, differences, baseline, confidence)
     along = family_sentence(summary, family)
-    return Shown(
-        [*texts, *([along] if along else [])], table(summary, differences, baseline, confidence)
-    )
+    return Shown([*texts, *([along] if along else [])], table(summary, differences, baseline))

@@ -1,4 +1,4 @@
-"""Measures of follow-ups on the page: values beside chance, and which order the models alike.
+"""Measures of follow-ups on the page: values beside chance, and how they order the trained sets.
 
 `measures` is results/after/measures.csv, `gaps` results/statistics/gap.csv by set.
 """
@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from modality_gap.measures.significance import holm
 from modality_gap.pages.findings.base import Table
-from modality_gap.pages.words import NONE, count, interval, listed, number
+from modality_gap.pages.words import NONE, count, interval, listed, number, p_value
 from modality_gap.paper.chance import retrieves
 
 
@@ -35,6 +36,7 @@ SHOWN = (
     Shown("variance_along_x", "variance along the gap", 1),
     Shown("two_separate", "two coordinates separate", -1),
 )
+FEWEST = 8  # sets: with fewer, an order of sets says nothing
 STRUCTURE = {"cka_unbiased": "CKA", "kendall_distance": "Kendall distance"}
 
 
@@ -63,41 +65,59 @@ def _cell(row: Mapping) -> str:
 
 
 def agreement(measures: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
-    """By measure, in the order of SHOWN, Kendall's correlation with recall at 1 over the sets,
-    positive where a measure orders them as recall does, and how many sets that is; also of the gap
-    itself. Measures that are the same everywhere have 0."""
+    """By measure, in the order of SHOWN, Kendall's τ with recall at 1 over the trained sets, its p
+    and p after Holm's correction, and how many sets that is; also of the gap itself. τ is positive
+    where a measure orders the sets as recall does. A measure that is the same everywhere has no τ
+    and no row, nor has any with fewer than FEWEST sets."""
+    from scipy import stats
+
+    gaps = gaps[gaps["weights"] == "trained"]
     recall = gaps[["recall1_ab", "recall1_ba"]].mean(axis=1)
     wide = measures.pivot_table(index="set", columns="measure", values="value")
     found = {one.head: (wide[one.name], one.better) for one in SHOWN if one.name in wide}
     rows = []
     for head, (column, better) in {"gap": (gaps["gap"], -1), **found}.items():
         both = pd.DataFrame({"one": column * better, "recall": recall}).dropna()
-        if len(both) > 2:
-            tau = both.corr(method="kendall").loc["one", "recall"]
-            rows.append((head, float(tau) if np.isfinite(tau) else 0.0, len(both)))
-    return pd.DataFrame(rows, columns=["measure", "tau", "sets"])
+        if len(both) >= FEWEST:
+            tau = stats.kendalltau(both["one"], both["recall"])
+            if np.isfinite(tau.statistic):
+                rows.append((head, float(tau.statistic), float(tau.pvalue), len(both)))
+    table = pd.DataFrame(rows, columns=["measure", "tau", "p", "sets"])
+    return table.assign(p_holm=holm(table["p"].to_numpy()) if rows else [])
 
 
-def agreement_sentences(ordered: pd.DataFrame) -> list[str]:
-    """Which measures order the sets as recall does, and which the other way."""
+def agreement_sentences(ordered: pd.DataFrame, level: float) -> list[str]:
+    """How many measures order the sets as recall does, or in reverse, after Holm's correction."""
     if ordered.empty:
         return []
-    ranked = ordered.sort_values("tau", ascending=False, kind="stable")
+    found = ordered[ordered["p_holm"] < level]
+    parts = []
+    for of, verb in (
+        (found[found["tau"] > 0], "as recall@1 does"),
+        (found[found["tau"] < 0], "in reverse"),
+    ):
+        names = listed(f"{row.measure} {number(row.tau, 2)}" for row in of.itertuples())
+        parts.append(f"{len(of)} {verb} ({names})" if len(of) else f"none {verb}")
+    sets = count(int(ordered["sets"].max()), "trained set")
+    return [
+        f"How {count(len(ordered), 'measure')} order {sets}, by Kendall's τ with p below "
+        f"{level:.2g} after Holm's correction: {listed(parts, '; ')}. Of the rest nothing is shown."
+    ]
 
-    def of(rows: pd.DataFrame) -> str:
-        return listed([f"{row['measure']} {number(row['tau'], 2)}" for _, row in rows.iterrows()])
 
-    alike, against = ranked[ranked["tau"] >= 0.5], ranked[ranked["tau"] <= 0]
-    sentences = []
-    if len(alike):
-        sentences.append(
-            f"Measures that order the sets as recall@1 does (Kendall's τ): {of(alike)}."
-        )
-    if len(against):
-        sentences.append(f"Measures that do not, or reverse the order: {of(against)}.")
-    n = int(ordered["sets"].max())
-    where = f"Over {count(n, 'set')}, trained and untrained; τ has no interval here."
-    return [*sentences, where] if sentences else []
+def agreement_table(ordered: pd.DataFrame) -> Table | None:
+    """Kendall's τ of every measure; None where there are too few sets."""
+    if ordered.empty:
+        return None
+    rows = [
+        [row.measure, number(row.tau, 2), p_value(row.p), p_value(row.p_holm), f"{row.sets}"]
+        for row in ordered.itertuples()
+    ]
+    caption = (
+        "Order of the trained sets: Kendall's τ with recall@1, positive where the measure calls "
+        "closer what retrieves better."
+    )
+    return Table(caption, ["measure", "τ", "p", "p, Holm", "sets"], rows)
 
 
 def misleading(measures: pd.DataFrame, gaps: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
@@ -132,15 +152,18 @@ def misleading(measures: pd.DataFrame, gaps: pd.DataFrame, labels: Mapping[str, 
 
 
 class OnPage(NamedTuple):
-    """What the page shows of the measures; `untrained` is None without such a set."""
+    """What the page shows of the measures; `untrained` is None without such a set, `order` without
+    enough trained ones."""
 
     sentences: list[str]
     table: Table
     untrained: Table | None
+    order: Table | None
 
 
-def shown(measures: pd.DataFrame, gaps: pd.DataFrame, sets: Mapping) -> OnPage:
+def shown(measures: pd.DataFrame, gaps: pd.DataFrame, sets: Mapping, confidence: float) -> OnPage:
     """All of it, from measures.csv, gap.csv by set and the sets of the configuration."""
+    ordered = agreement(measures, gaps)
     labels = {name: entry["label"] for name, entry in sets.items()}
     names = {
         weights: [
@@ -152,9 +175,10 @@ def shown(measures: pd.DataFrame, gaps: pd.DataFrame, sets: Mapping) -> OnPage:
     }
     return OnPage(
         [
-            *agreement_sentences(agreement(measures, gaps)),
+            *agreement_sentences(ordered, 1 - confidence),
             *misleading(measures, gaps, labels),
         ],
         table(measures, names["trained"], labels),
         table(measures, names["random"], labels) if names["random"] else None,
+        agreement_table(ordered),
     )

@@ -1,4 +1,4 @@
-"""Post-hoc methods on the page: what a mixed gallery shows, equal gaps, and the matrix of methods.
+"""Post-hoc methods on the page: a mixed gallery, what is left of the gap, the matrix of methods.
 
 `methods`, `differences` and `names` are results/after/methods.csv, differences.csv and
 method_names.csv. Values are those of the fixed split; random halves give a spread, which is no
@@ -11,14 +11,21 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from modality_gap.figures.follow_ups import (
+    CAPTION_GALLERY,
+    FIXED,
+    PAIR_GALLERY,
+    mixed_curves,
+    sets_in_order,
+)
 from modality_gap.pages.findings.base import Table
 from modality_gap.pages.words import NONE, interval, listed, number
 
-FIXED = "even_odd"
 PLAIN, CONTROL = "none", "other_first"
 FEW_SHOT = ("T3", "few_shot")  # 1 where a method learns from labels
-MULTI_CAPTION = "T2c"
-# Methods that leave about the same gap, in the order of the table.
+ROUNDING = 1e-9  # of NDCG: less is no difference
+RETRIEVAL, MIXED, GEOMETRY = "T1", "T2a", "T6"
+# Methods that leave little of the gap, in the order of the table.
 SAME_GAP = (
     *("none", "shift", "translate", "project_out", "centre", "standardise"),
     "procrustes_to_identity",
@@ -32,12 +39,6 @@ class Matrix(NamedTuple):
     label: str
     table: Table
     starred: list[list[str]]
-
-
-def sets_in_order(methods: pd.DataFrame) -> list[str]:
-    """The sets of methods.csv; those with several captions per picture come first."""
-    several = methods.loc[methods["task"] == MULTI_CAPTION, "set"].unique()
-    return sorted(methods["set"].unique(), key=lambda name: (name not in several,))
 
 
 def values(methods: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -77,61 +78,111 @@ def labels_of(names: pd.DataFrame) -> dict[str, str]:
 # --- a mixed gallery ----------------------------------------------------------------------------
 
 
+MIXED_WORDS = {
+    PLAIN: "no change",
+    "shift": "the shift fitted to close the gap",
+    "centre": "centring",
+    "centre_z_score": "centring with z-scores by kind",
+    CONTROL: "the control that puts the other modality first",
+}
+
+
 def mixed_sentences(methods: pd.DataFrame, name: str, label: str) -> list[str]:
     """What a mixed gallery does to a set: without a method, with centring, with both controls of
     bias; all on the fixed split."""
     wide = values(methods, name)
-    task = MULTI_CAPTION if (MULTI_CAPTION, "ndcg10") in wide else "T2a"
-    if task == "T2a":
+    task = CAPTION_GALLERY if (CAPTION_GALLERY, "ndcg10") in wide else MIXED
+    if task == MIXED:
         found = _mean(wide, task, "ndcg10")
         what = "NDCG@10 in a gallery of both modalities, where the wanted item is of the other one"
     else:
-        found = wide[MULTI_CAPTION, "ndcg10"]
+        found = wide[task, "ndcg10"]
         what = "NDCG@10 where each document, the wanted one too, is a caption, a picture or both"
     parts = [
         f"{words} {number(found[method])}"
-        for method, words in (
-            (PLAIN, "no change"),
-            ("shift", "the shift that closes the gap"),
-            ("centre", "centring"),
-            ("centre_z_score", "centring with z-scores by kind"),
-            (CONTROL, "the control that puts the other modality first"),
-        )
+        for method, words in MIXED_WORDS.items()
         if method in found.index and np.isfinite(found[method])
     ]
     if not parts:
         return []
-    of = methods[(methods["set"] == name) & (methods["task"] == task)]
-    n = int(of.loc[of["split"] == FIXED, "n_scored"].iloc[0])
+    _, n = _sizes(methods, name, task)
     return [f"{label}: {what} (n {n:,}): {listed(parts, '; ')}."]
 
 
-# --- about the same gap left --------------------------------------------------------------------
+CONTROL_WORDS = (
+    "The control puts the modality of the wanted item first, so it shows how much of a gain bias "
+    "alone could be. By the share of that modality among the other items, some method does "
+    "better: {}."
+)
 
 
-def same_gap_table(methods: pd.DataFrame, names: pd.DataFrame, name: str) -> Table | None:
-    """Gap left, recall and bias of methods that close the gap in other ways; None if a set has
-    fewer than two of them."""
+def control_sentences(
+    methods: pd.DataFrame, names: pd.DataFrame, order: list[str], labels: Mapping[str, str]
+) -> list[str]:
+    """From which share of the other modality on some method does better than the control, by set;
+    none without a set whose wanted item is always of the other modality."""
+    called, stars = labels_of(names), names.set_index("method")["star"]
+    found = []
+    for name in order:
+        curves = mixed_curves(methods, name, PAIR_GALLERY)
+        if CONTROL not in curves:
+            continue
+        rivals = [one for one in curves if one != CONTROL and not stars.get(one, False)]
+        better = curves[rivals].gt(curves[CONTROL] + ROUNDING, axis=0)
+        if not better.to_numpy().any():
+            found.append(f"at none in {labels[name]}")
+            continue
+        share = better.index[better.any(axis=1)][0]
+        best = curves.loc[share, rivals].idxmax()
+        scores = number(curves.loc[share, best]), number(curves.loc[share, CONTROL])
+        found.append(
+            f"from {share:g} in {labels[name]} ({called[best]} {scores[0]}, control {scores[1]})"
+        )
+    return [CONTROL_WORDS.format(listed(found, "; "))] if found else []
+
+
+# --- what is left of the gap --------------------------------------------------------------------
+
+
+def same_gap_table(
+    methods: pd.DataFrame, names: pd.DataFrame, name: str, whole: str = ""
+) -> Table | None:
+    """Gap left, recall and bias of methods that narrow the gap in other ways; None if a set has
+    fewer than two of them. `whole` is a sentence on the gap of all pairs."""
     wide, spread, labels = values(methods, name), spreads(methods, name), labels_of(names)
     shown = [one for one in SAME_GAP if one in wide.index]
-    if len(shown) < 3 or ("T6", "gap") not in wide:
+    if len(shown) < 3 or (GEOMETRY, "gap") not in wide:
         return None
-    mixed, auc = _mean(wide, "T2a", "ndcg10"), _mean(wide, "T2a", "kind_auc")
-    first, kept = _mean(wide, "T2a", "kind_share10"), _mean(wide, "T6", "neighbours_kept", "x y")
+    mixed, auc = _mean(wide, MIXED, "ndcg10"), _mean(wide, MIXED, "kind_auc")
+    first, kept = (
+        _mean(wide, MIXED, "kind_share10"),
+        _mean(wide, GEOMETRY, "neighbours_kept", "x y"),
+    )
     rows = []
     for one in shown:
-        recalls = (_cell(wide, one, "T1", f"recall1_{side}") for side in ("xy", "yx"))
+        recalls = (_cell(wide, one, RETRIEVAL, f"recall1_{side}") for side in ("xy", "yx"))
         rows.append(
             [
                 labels[one],
-                _with_spread(wide, spread, one, "T6", "gap"),
+                _with_spread(wide, spread, one, GEOMETRY, "gap"),
                 *(number(value) for value in recalls),
                 *(number(column[one]) for column in (mixed, auc, first, kept)),
             ]
         )
     head = ["method", "gap left", "R@1 x to y", "R@1 y to x", "NDCG@10, mixed", "kind AUC"]
     head += ["other kind in first 10", "own neighbours kept"]
-    return Table(f"{_fitted(methods, name)}.", head, rows)
+    return Table(f"{_fitted(methods, name)}.{whole}", head, rows)
+
+
+def whole_gap(gaps: pd.DataFrame, name: str) -> str:
+    """A sentence on the gap of all pairs of a set, which that of the scored ones is beside."""
+    if name not in gaps.index or "n" not in gaps:
+        return ""
+    row = gaps.loc[name]
+    return (
+        f" Every gap here is of the scored pairs; that of all {int(row['n']):,} pairs is "
+        f"{number(row['gap'])}."
+    )
 
 
 def same_gap_sentence(
@@ -140,9 +191,9 @@ def same_gap_sentence(
     """Whether the shift and centring leave about the same gap, and what each does to recall."""
     wide = values(methods, name)
     changed = {"recall1_xy", "recall1_yx"} <= {*_of(differences, name, "shift")["metric"]}
-    if not {"shift", "centre"} <= {*wide.index} or ("T6", "gap") not in wide or not changed:
+    if not {"shift", "centre"} <= {*wide.index} or (GEOMETRY, "gap") not in wide or not changed:
         return ""
-    gaps = wide["T6", "gap"]
+    gaps = wide[GEOMETRY, "gap"]
     changes = {
         one: listed(
             f"{number(row['difference'])} {interval(row['difference_low'], row['difference_high'])}"
@@ -152,9 +203,10 @@ def same_gap_sentence(
         for one in ("shift", "centre")
     }
     return (
-        f"{label}: of a gap of {number(gaps[PLAIN])} the shift leaves {number(gaps['shift'])} and "
-        f"changes recall@1 by {changes['shift']}; centring leaves {number(gaps['centre'])} and "
-        f"changes it by {changes['centre']} (both ways; n {_scored(methods, name):,})."
+        f"{label}: of a gap of {number(gaps[PLAIN])} the fitted shift leaves "
+        f"{number(gaps['shift'])} and changes recall@1 by {changes['shift']}; centring leaves "
+        f"{number(gaps['centre'])} and changes it by {changes['centre']} (both ways; "
+        f"n {_sizes(methods, name)[1]:,})."
     )
 
 
@@ -163,15 +215,16 @@ def _of(differences: pd.DataFrame, name: str, method: str) -> pd.DataFrame:
     return rows.sort_values("metric")
 
 
-def _scored(methods: pd.DataFrame, name: str) -> int:
+def _sizes(methods: pd.DataFrame, name: str, task: str = RETRIEVAL) -> tuple[int, int]:
+    """How many pairs the methods of a set were fitted on, and on how many a task was scored."""
     rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
-    return int(rows["n_scored"].iloc[0])
+    rows = rows[rows["task"] == task] if (rows["task"] == task).any() else rows
+    return int(rows["n_fit"].iloc[0]), int(rows["n_scored"].iloc[0])
 
 
 def _fitted(methods: pd.DataFrame, name: str, dim: int | None = None) -> str:
     """On how many pairs methods were fitted and scored, and how many that is per dimension."""
-    rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
-    fit, scored = int(rows["n_fit"].iloc[0]), int(rows["n_scored"].iloc[0])
+    fit, scored = _sizes(methods, name)
     per = "" if dim is None else f", {number(fit / dim, 2)} per dimension (n_fit/d, d {dim:,})"
     return f"Fitted on {fit:,} pairs{per}, scored on {scored:,} others"
 
@@ -198,15 +251,15 @@ class Task(NamedTuple):
 
 
 TASKS = (
-    Task("NDCG@10, mixed, by form", MULTI_CAPTION, "ndcg10", ""),
+    Task("NDCG@10, mixed, by form", CAPTION_GALLERY, "ndcg10", ""),
     Task("R@1, all captions", "T1c", "recall1"),
     Task("zero-shot accuracy", "T3", "accuracy", ""),
-    Task("NDCG@10, mixed", "T2a", "ndcg10"),
-    Task("kind AUC", "T2a", "kind_auc"),
-    Task("other kind in first 10", "T2a", "kind_share10"),
-    Task("hub skewness", "T6", "hub_skewness10"),
-    Task("gap left", "T6", "gap", ""),
-    Task("own neighbours kept", "T6", "neighbours_kept", "x y"),
+    Task("NDCG@10, mixed", MIXED, "ndcg10"),
+    Task("kind AUC", MIXED, "kind_auc"),
+    Task("other kind in first 10", MIXED, "kind_share10"),
+    Task("hub skewness", GEOMETRY, "hub_skewness10"),
+    Task("gap left", GEOMETRY, "gap", ""),
+    Task("own neighbours kept", GEOMETRY, "neighbours_kept", "x y"),
 )
 CHANGES = {"recall1_xy": "R@1 x to y, change", "recall1_yx": "R@1 y to x, change"}
 
@@ -232,7 +285,7 @@ def matrix(
         else:
             continue
         if found.notna().any():
-            columns[one.head] = found
+            columns[one.head + _other_sizes(methods, name, one.task)] = found
     labels, stars = labels_of(names), dict(zip(names["method"], names["star"], strict=True))
     compared: list[list[str]] = []
     starred: list[list[str]] = []
@@ -246,6 +299,14 @@ def matrix(
     head = ["method", *CHANGES.values(), *columns]
     about = f"{label}. {_fitted(methods, name, dim)}"
     return Matrix(label, Table(f"{about}.", head, compared), starred)
+
+
+def _other_sizes(methods: pd.DataFrame, name: str, task: str) -> str:
+    """The sizes of a task that differ from those in the caption, in round brackets."""
+    sizes = _sizes(methods, name, task)
+    if sizes == _sizes(methods, name):
+        return ""
+    return f" (fitted on {sizes[0]:,}, scored on {sizes[1]:,})"
 
 
 def _change(rows: pd.DataFrame, metric: str) -> str:
@@ -269,6 +330,7 @@ class Shown(NamedTuple):
 
     sets: list[str]
     mixed: list[str]
+    control: list[str]
     same_gap_sentences: list[str]
     same_gap: list[Labelled]
     matrices: list[Matrix]
@@ -282,11 +344,12 @@ def shown(data: Mapping[str, pd.DataFrame], gaps: pd.DataFrame, sets: Mapping) -
     )
     order = sets_in_order(methods)
     labels = {name: sets[name]["label"] for name in order}
-    tables = {name: same_gap_table(methods, names, name) for name in order}
+    tables = {name: same_gap_table(methods, names, name, whole_gap(gaps, name)) for name in order}
     dims = {name: int(gaps.loc[name, "dim"]) if name in gaps.index else None for name in order}
     return Shown(
         order,
         [text for name in order for text in mixed_sentences(methods, name, labels[name])],
+        control_sentences(methods, names, order, labels),
         [
             text
             for name in order
