@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from modality_gap.measures.significance import holm
 from modality_gap.pages.findings.base import Table
 from modality_gap.pages.words import NONE, count, interval, listed, number, p_value
 from modality_gap.paper.chance import retrieves
@@ -70,6 +69,8 @@ def agreement(measures: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     where a measure orders the sets as recall does. A measure that is the same everywhere has no τ
     and no row, nor has any with fewer than FEWEST sets."""
     from scipy import stats
+
+    from modality_gap.measures.significance import holm
 
     gaps = gaps[gaps["weights"] == "trained"]
     recall = gaps[["recall1_ab", "recall1_ba"]].mean(axis=1)
