@@ -227,5 +227,7 @@ rule check_follow_ups:
         "results/benchmarks/check_follow_ups.tsv"
     conda:
         "../envs/report.yaml"
+    params:
+        methods=LOSS_METHODS,
     script:
         "../scripts/after/check_follow_ups.py"

@@ -13,7 +13,7 @@ import yaml
 from modality_gap.pages import render
 from modality_gap.pages.after import fit_sizes, follow_ups, losses, measures, methods
 from modality_gap.pages.cite import stamp
-from modality_gap.paper.follow_ups import load_follow_ups
+from modality_gap.paper.follow_ups import load_follow_ups, with_own_claims
 from modality_gap.paper.items import load_items, names_on
 from modality_gap.paper.show import read_claims
 from modality_gap.paper.stand_ins import sentences
@@ -31,7 +31,9 @@ shown = names_on(items, "after")
 stand_ins = sentences(items, yaml.safe_load(text(inputs.stand_ins)), params.sets, params.config)
 captions = {Path(path).stem: text(path) for path in inputs.captions}
 drawings = {Path(path).name: Path(path).read_bytes() for path in inputs.figures}
-ledger = load_follow_ups(Path(inputs.follow_ups))
+ledger = with_own_claims(
+    load_follow_ups(Path(inputs.follow_ups)), params.config["loss_study"]["methods"]
+)
 record = Path(params.record)
 labels = {name: entry["label"] for name, entry in params.sets.items()}
 study = params.config["loss_study"]

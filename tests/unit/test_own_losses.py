@@ -2,7 +2,9 @@
 the file and an entry of the configuration."""
 
 import importlib.util
+import os
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -12,16 +14,21 @@ import yaml
 from small_study import STUDY, small_pairs
 
 from modality_gap.config.faults import faults_of
+from modality_gap.config.follow_ups import temperature_family
 from modality_gap.config.load import load_yaml
 from modality_gap.config.model_files import loss_files, method_files
 from modality_gap.config.rows import with_rows
+from modality_gap.config.schema import schema_fault
 from modality_gap.errors import InputError
 from modality_gap.losses import main
+from modality_gap.pages.after import follow_ups, losses
+from modality_gap.paper.follow_ups import check_follow_ups, load_follow_ups, with_own_claims
 from modality_gap.training.loss_runs import LossRuns
-from modality_gap.training.loss_tables import differences
+from modality_gap.training.loss_tables import COMPARED, PAIRED, differences
 from modality_gap.training.losses.own import source_of
 from modality_gap.training.losses.registry import FollowUpLoss
 from modality_gap.training.recipes import recipes
+from modality_gap.training.tables import summarise
 
 
 @pytest.fixture(scope="module")
@@ -222,3 +229,82 @@ def test_a_loss_is_trained_again_when_anything_that_it_uses_changes(tmp_path, ol
         digests.add(source_of(FollowUpLoss("mine", "", "mine", module.mine)))
     del sys.modules["modality_gap.training.losses.made"]
     assert len(digests) == (2 if changes else 1)
+
+
+DRAW = """
+import runpy
+from types import SimpleNamespace
+
+
+class Files(SimpleNamespace):
+    def __iter__(self):
+        return iter(vars(self).values())
+
+
+runpy.run_path({script!r}, init_globals={{"snakemake": SimpleNamespace(
+    input=Files(runs="runs.csv", summary="summary.csv"),
+    output=Files(svg="loss.svg", narrow="loss.narrow.svg", pdf="loss.pdf"),
+    params=Files(family=["clip"], after_training=[]), log=["log"],
+)}})
+"""
+
+
+def test_a_loss_from_a_file_is_in_table_figure_page_and_ledger(
+    root, pairs, file, tmp_path, monkeypatch
+):
+    """With nothing but its entry in the configuration, which claims something of it."""
+    monkeypatch.chdir(tmp_path)
+    claims = [
+        {"metric": "gap", "is": "lower"},
+        {"metric": "recall1", "than": "clip", "is": "higher"},
+    ]
+    entry = {"loss": "mine.py:fine", "label": "My & own loss", "claims": claims}
+    asked = study(theirs=entry)
+    schema = load_yaml(root / "config/schema/config.yaml")["properties"]["loss_study"]
+    of_methods = schema["properties"]["methods"]
+    assert schema_fault({"clip": {"loss": "clip"}, "theirs": entry}, of_methods) is None
+    metric = of_methods["additionalProperties"]["properties"]["claims"]["items"]["properties"]
+    assert metric["metric"]["enum"] == [*PAIRED]
+    wrong = {**entry, "claims": [{"metric": "g", "is": "lower"}]}
+    assert "g" in schema_fault({"clip": {"loss": "clip"}, "theirs": wrong}, of_methods)
+    runs, _ = run_study(asked, pairs, 3)
+    chosen = recipes(asked)
+    assert (
+        chosen["theirs"].identity()
+        == recipes(study(theirs={**entry, "claims": []}))["theirs"].identity()
+    )
+    names = ["method", "label", "seed", "temperature", *COMPARED]
+    changes, summary = (
+        differences(runs, chosen, asked, 0.95),
+        summarise(runs[names], names[:2], 0.95),
+    )
+    for table in (runs, changes, summary):
+        assert "theirs" in set(table["method"])
+    # The figure.
+    runs.to_csv("runs.csv", index=False)
+    summary.to_csv("summary.csv", index=False)
+    code = DRAW.format(script=str(root / "scripts/after/plot_follow_up_losses.py"))
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(root / "scripts")},
+    )
+    assert "My &amp; own loss" in (tmp_path / "loss.svg").read_text(encoding="utf-8")
+    # The page.
+    shown = losses.shown(
+        {"losses_summary": summary, "losses_difference": changes}, "clip", 0.95, ["clip"]
+    )
+    assert "My & own loss" in [row[0] for row in shown.table.rows]
+    # The ledger.
+    known = load_follow_ups(root / "config/ledger/follow_ups.yaml")
+    ledger = with_own_claims(known, asked["methods"])
+    judged = check_follow_ups(ledger, {"after/losses_difference.csv": changes})
+    rows = judged.set_index("id").loc[["own.theirs.1", "own.theirs.2"]]
+    change = changes[(changes["method"] == "theirs")].set_index("metric").loc["gap"]
+    assert rows["measured"].iloc[0] == pytest.approx(change["difference"])
+    assert set(rows["part"]) == {"Your configuration"} and not set(rows["verdict"]) & {"not run"}
+    (section,) = follow_ups.sections(ledger, judged.astype(str))[-1:]
+    assert section.statements[0].says == "My & own loss: gap is lower than with its baseline."
+    assert section.statements[1].says == "My & own loss: recall1 is higher than with clip."
+    assert with_own_claims(known, {"clip": {"loss": "clip"}}) == known
+    assert temperature_family({**asked["methods"], "theirs": {**entry, "loss": "clip"}}, "clip")

@@ -13,5 +13,5 @@ def temperature_family(methods: Mapping[str, Mapping], baseline: str) -> list[st
     return [
         name
         for name, entry in methods.items()
-        if entry["loss"] == loss and {*entry} <= {"loss", "label", "temperature", "grid"}
+        if entry["loss"] == loss and {*entry} <= {"loss", "label", "temperature", "grid", "claims"}
     ]

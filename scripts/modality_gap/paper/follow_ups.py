@@ -26,6 +26,12 @@ from modality_gap.paper.ledger import written_out
 from modality_gap.paper.measured import measure
 from modality_gap.paper.show import digits
 
+OWN = "Your configuration"
+EXPECTED = {
+    "lower": {"below": 0},
+    "higher": {"above": 0},
+    "unchanged": {"equals": 0, "within": 0.03},
+}
 SECOND_HAND = "[N]"  # the mark of a published value that is known from notes alone
 NO_INTERVAL = "the value has no interval"
 NO_VERDICT = "no verdict"  # begins the reason where a test could not fail
@@ -68,6 +74,37 @@ def _check(entry: Mapping, needed: set[str], known: set[str], where: str) -> Non
         raise InputError(f"{where}: {key} is missing; add it.")
     for key in sorted(entry.keys() - known):
         raise InputError(f"{where}: unknown key {key}; correct or remove it.")
+
+
+def with_own_claims(ledger: Mapping, methods: Mapping[str, Mapping]) -> dict[str, Any]:
+    """The ledger with a last section of what `loss_study.methods` of the configuration claim, if
+    any do; each is judged by the differences of losses."""
+    entries = []
+    for name, entry in methods.items():
+        for number, claim in enumerate(entry.get("claims", [])):
+            where = {key: claim[key] for key in ("metric", "than") if key in claim}
+            evidence = {
+                "table": "after/losses_difference.csv",
+                "where": {"method": name, **where},
+                "column": "difference",
+                "expect": EXPECTED[claim["is"]],
+                "kind": "stand_in",
+                "on": "small towers; change, paired by seed",
+            }
+            label, metric = entry.get("label", name), claim["metric"].replace("_", " ")
+            than = f"than with {claim['than']}" if "than" in claim else "than with its baseline"
+            words = "unchanged" if claim["is"] == "unchanged" else f"{claim['is']} {than}"
+            entries.append(
+                {
+                    "id": f"own.{name}.{number + 1}",
+                    "statement": f"{label}: {metric} is {words}.",
+                    "published": "nothing",
+                    "mark": "configuration",
+                    "evidence": [evidence],
+                }
+            )
+    own = {"paper": OWN, "source": "loss_study.methods", "statements": entries}
+    return {**ledger, "papers": [*ledger["papers"], *([own] if entries else [])]}
 
 
 def statements(ledger: Mapping) -> dict[str, dict]:

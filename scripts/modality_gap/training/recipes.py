@@ -72,7 +72,9 @@ def recipes(study: Mapping[str, Any]) -> dict[str, Recipe]:
         loss = loss_of(f"{key}.loss", entry["loss"])
         check_settings(f"{key}.settings", loss, entry.get("settings", {}))
         rest = {one: study[one] for one in ("hidden_layers", "dim")}
-        rest |= {one: value for one, value in entry.items() if one not in ("loss", "label")}
+        rest |= {
+            one: value for one, value in entry.items() if one not in ("loss", "label", "claims")
+        }
         chosen[name] = Recipe(name, entry.get("label", loss.label or name), loss, **rest)
         _check(chosen[name], study)
     if study["baseline"] not in chosen:
