@@ -29,34 +29,35 @@
 
   // The charts' data, as modality_gap/pages/explorer.py makes them for the still pictures.
   const rows = (one) => {
+    // `place` counts the curves, in the order of their styles.
     const sides = [
-      ["a", one.first, -1],
-      ["b", one.second, 1],
+      ["a", one.first],
+      ["b", one.second],
     ];
     const curve = (values, more) =>
       values.map((value, k) => ({ k, distance: one.distances[k], ...more(value, k) }));
     return {
-      points: sides.flatMap(([key, side, sign]) =>
-        one.cloud[key].points.map(([along, across], place) => {
-          return { side, sign, along, across, item: one.names[key][place] };
+      points: sides.flatMap(([key, side], place) =>
+        one.cloud[key].points.map(([along, across], number) => {
+          return { side, sign: 2 * place - 1, place, along, across, item: one.names[key][number] };
         }),
       ),
-      centres: sides.flatMap(([key, side]) =>
-        one.cloud[key].centres.map(([along, across], k) => ({ k, side, along, across })),
+      centres: sides.flatMap(([key, side], place) =>
+        one.cloud[key].centres.map(([along, across], k) => ({ k, side, place, along, across })),
       ),
       own: [{ distance: one.distances[own(one)] }],
-      loss: one.losses.flatMap(({ temperature, values }) => {
-        const [least, place] = [Math.min(...values), lowest(values)];
+      loss: one.losses.flatMap(({ temperature, values }, place) => {
+        const [least, at] = [Math.min(...values), lowest(values)];
         return curve(values, (value, k) => {
-          return { temperature: fraction(temperature), above: value - least, lowest: k === place };
+          return { place, temperature: fraction(temperature), above: value - least, lowest: k === at };
         });
       }),
-      recall: ways(one).flatMap(([key, way]) => {
+      recall: ways(one).flatMap(([key, way], place) => {
         const { values, low, high } = one.recall[key];
-        return curve(values, (value, k) => ({ way, value, low: low[k], high: high[k] }));
+        return curve(values, (value, k) => ({ place, way, value, low: low[k], high: high[k] }));
       }),
-      score: one.scores.flatMap(({ task, values }) =>
-        curve(values, (value) => ({ task: words(task), value })),
+      score: one.scores.flatMap(({ task, values }, place) =>
+        curve(values, (value) => ({ place, task: words(task), value })),
       ),
     };
   };

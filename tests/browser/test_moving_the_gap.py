@@ -70,7 +70,8 @@ def page(models, tmp_path_factory) -> Path:
     )
     found = {name: model.found for name, model in models.items()}
     of = {"one": REMEDIES}
-    drawn = explorer.drawn(explorer.models(found, {name: {} for name in models}, gap, of))
+    sets = {"one": {}, "two": {"modalities": ["audio", "text"]}}
+    drawn = explorer.drawn(explorer.models(found, sets, gap, of))
     report = ROOT / "report"
     scripts = [report / f"scripts/{name}.js" for name in ("theme", "page", "explorer")]
     theme, own, moving = (script.read_text(encoding="utf-8") for script in scripts)
@@ -213,6 +214,35 @@ def test_a_remedy_is_said_as_the_tables_have_it(page, visit):
     tab.locator("#explorer-model").select_option("two")
     expect(menu).to_be_hidden()
     expect(after).to_be_hidden()
+    assert not seen.errors and not seen.network
+
+
+def styles(page) -> dict[str, list[list[str | None]]]:
+    """Colour, dash and shape of what is drawn, by chart, in the order of the data."""
+    return page.evaluate(
+        """() => Object.fromEntries(["points", "recall"].map(name => [
+          name,
+          [...document.querySelectorAll(
+            `#explorer-${name} g.mark-symbol path, #explorer-${name} g.mark-line path`
+          )].map(path => [
+            path.getAttribute("fill"), path.getAttribute("stroke"),
+            path.getAttribute("stroke-dasharray"),
+            name === "points" ? (path.getAttribute("d").match(/[A-Za-z]/g) ?? []).join("") : "",
+          ]),
+        ]))"""
+    )
+
+
+def test_each_side_keeps_its_style_when_the_model_changes(page, visit):
+    seen = visit(page, **WIDE)
+    tab = opened(seen)
+    before = styles(tab)
+    assert {fill for fill, *_ in before["points"]} == {explorer.IMAGE, explorer.TEXT}
+    menu = tab.locator("#explorer-model")
+    for name in ("two", "one", "two", "one"):
+        menu.select_option(name)
+        tab.wait_for_timeout(300)
+        assert styles(tab) == before, name
     assert not seen.errors and not seen.network
 
 

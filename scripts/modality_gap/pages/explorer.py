@@ -49,8 +49,8 @@ def models(
 
 
 def rows(model: Mapping[str, Any]) -> dict[str, list[dict]]:
-    """The charts' data of a model by their names. `k` counts the shifts. report/scripts/explorer.js
-    makes the same rows."""
+    """The charts' data of a model by their names. `k` counts the shifts, `place` the curves, in the
+    order of their styles. report/scripts/explorer.js makes the same rows."""
     cloud, distances, recall = model["cloud"], model["distances"], model["recall"]
     own = model["deltas"].index(0)
     ways = {
@@ -60,15 +60,16 @@ def rows(model: Mapping[str, Any]) -> dict[str, list[dict]]:
     sides = {"a": model["first"], "b": model["second"]}
     return {
         "points": [
-            {"side": words, "sign": sign, "along": along, "across": across, "item": item}
-            for (side, words), sign in zip(sides.items(), (-1, 1), strict=True)
+            {"side": words, "sign": 2 * place - 1, "place": place, "along": along, "across": across}
+            | {"item": item}
+            for place, (side, words) in enumerate(sides.items())
             for (along, across), item in zip(
                 cloud[side]["points"], model["names"][side], strict=True
             )
         ],
         "centres": [
-            {"k": k, "side": words, "along": along, "across": across}
-            for side, words in sides.items()
+            {"k": k, "side": words, "place": place, "along": along, "across": across}
+            for place, (side, words) in enumerate(sides.items())
             for k, (along, across) in enumerate(cloud[side]["centres"])
         ],
         "own": [{"distance": distances[own]}],
@@ -76,16 +77,18 @@ def rows(model: Mapping[str, Any]) -> dict[str, list[dict]]:
             {
                 "k": k,
                 "distance": distances[k],
+                "place": place,
                 "temperature": fraction(one["temperature"]),
                 "above": value - min(one["values"]),
                 "lowest": k == lowest(one["values"]),
             }
-            for one in model["losses"]
+            for place, one in enumerate(model["losses"])
             for k, value in enumerate(one["values"])
         ],
         "recall": [
-            {"k": k, "distance": distances[k], "way": way, "value": value, "low": low, "high": high}
-            for direction, way in ways.items()
+            {"k": k, "distance": distances[k], "place": place, "way": way}
+            | {"value": value, "low": low, "high": high}
+            for place, (direction, way) in enumerate(ways.items())
             for k, (value, low, high) in enumerate(
                 zip(*(recall[direction][key] for key in ("values", "low", "high")), strict=True)
             )
@@ -94,10 +97,11 @@ def rows(model: Mapping[str, Any]) -> dict[str, list[dict]]:
             {
                 "k": k,
                 "distance": distances[k],
+                "place": place,
                 "task": one["task"].replace("_", " "),
                 "value": value,
             }
-            for one in model["scores"]
+            for place, one in enumerate(model["scores"])
             for k, value in enumerate(one["values"])
         ],
     }
@@ -153,13 +157,15 @@ USES = {
 
 
 def _scale(*values: Any) -> alt.Scale:
-    return alt.Scale(range=list(values))
+    """Each curve has the style of its place: the order of the data, which changes with the model,
+    decides nothing."""
+    return alt.Scale(domain=list(range(len(values))), range=list(values))
 
 
-def _styles(field: str, colors: list[str]) -> tuple[alt.Color, alt.StrokeDash]:
-    """A colour and a dash for each value of a field. The page has the legend, with the values."""
-    dashes = alt.StrokeDash(field, scale=_scale(*DASHES[: len(colors)]), sort=None, legend=None)
-    return alt.Color(field, scale=_scale(*colors), sort=None, legend=None), dashes
+def _styles(colors: list[str]) -> tuple[alt.Color, alt.StrokeDash]:
+    """A colour and a dash for each curve. The page has the legend, with the values."""
+    dashes = alt.StrokeDash("place:O", scale=_scale(*DASHES[: len(colors)]), legend=None)
+    return alt.Color("place:O", scale=_scale(*colors), legend=None), dashes
 
 
 def _distance(title: str | None = "distance of the centres") -> alt.X:
@@ -184,8 +190,8 @@ def _points() -> alt.LayerChart:
         scale=alt.Scale(domain=[-0.8, 0.8], nice=False),
     )
     side = {
-        "color": alt.Color("side:N", scale=_scale(IMAGE, TEXT), sort=None, legend=None),
-        "shape": alt.Shape("side:N", scale=_scale("circle", "triangle-up"), sort=None, legend=None),
+        "color": alt.Color("place:O", scale=_scale(IMAGE, TEXT), legend=None),
+        "shape": alt.Shape("place:O", scale=_scale("circle", "triangle-up"), legend=None),
     }
     points = (
         alt.Chart(alt.NamedData("points"))
@@ -220,7 +226,7 @@ def _curves(name: str, y: alt.Y, color: alt.Color, dash: alt.StrokeDash) -> list
 
 def _loss() -> alt.LayerChart | alt.FacetChart:
     y = alt.Y("above:Q", title="loss above its minimum")
-    color, dash = _styles("temperature:N", TEMPERATURES)
+    color, dash = _styles(TEMPERATURES)
     minima = (
         alt.Chart(alt.NamedData("loss"))
         .transform_filter("datum.lowest")
@@ -232,7 +238,7 @@ def _loss() -> alt.LayerChart | alt.FacetChart:
 
 def _recall() -> alt.LayerChart | alt.FacetChart:
     y = alt.Y("value:Q", title="recall@1", axis=alt.Axis(format=".0%", tickCount=4))
-    color, dash = _styles("way:N", [IMAGE, TEXT])
+    color, dash = _styles([IMAGE, TEXT])
     band = (
         alt.Chart(alt.NamedData("recall"))
         .mark_area(opacity=0.18)
@@ -243,7 +249,7 @@ def _recall() -> alt.LayerChart | alt.FacetChart:
 
 def _score() -> alt.LayerChart | alt.FacetChart:
     y = alt.Y("value:Q", title="zero-shot score", axis=alt.Axis(format=".0%", tickCount=4))
-    color, dash = _styles("task:N", TASKS)
+    color, dash = _styles(TASKS)
     return alt.layer(*_curves("score", y, color, dash)).properties(height=150)
 
 
