@@ -96,15 +96,8 @@ rule measure_explorer:
     input:
         pair=lambda w: pair_files([w.set]),
         curve="results/statistics/recall_under_shift.csv",
-        images=lambda w: [
-            embeddings_by_model(w.set, TASKS[task]["inputs"], "image")
-            for task in explorer_tasks(w.set)
-        ],
-        prompts=lambda w: (
-            embeddings_by_model(w.set, "prompts", "text")
-            if explorer_tasks(w.set)
-            else []
-        ),
+        images=lambda w: task_images(w.set),
+        prompts=lambda w: prompts_by_model(w.set) if tasks_of(w.set) else [],
         names=lambda w: (
             "results/datasets/emoji.parquet"
             if INPUTS.get(SETS[w.set].get("inputs"), {}).get("dataset") == "emoji"
@@ -121,11 +114,8 @@ rule measure_explorer:
         "../envs/statistics.yaml"
     threads: SHARE_OF_CORES
     params:
-        tasks=lambda w: {task: TASKS[task] for task in explorer_tasks(w.set)},
-        task_clusters=lambda w: {
-            task: cluster_column(config, TASKS[task]["inputs"])
-            for task in explorer_tasks(w.set)
-        },
+        tasks=lambda w: tasks_of(w.set),
+        task_clusters=lambda w: task_clusters(w.set),
         landscape=config["loss_landscape"],
         pairs=config["explorer"]["pairs"],
         confidence=config["confidence"],

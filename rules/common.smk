@@ -66,9 +66,12 @@ from modality_gap.config.names import without_absent
 from modality_gap.config.renamed import with_new_names
 from modality_gap.config.rows import (
     cluster_column,
+    has_model,
     of_others,
+    own_prompts,
     published_files,
     set_clusters,
+    tasks_of_set,
     with_rows,
 )
 from modality_gap.config.own_files import format_of
@@ -83,6 +86,7 @@ from modality_gap.config.model_files import (
     loss_files,
     method_files,
     model_files,
+    tables_of_vectors,
 )
 from modality_gap.paper.ledger import (
     ledger_files,
@@ -188,12 +192,12 @@ ENCODERS = config["encoders"]
 INPUTS = config["inputs"]
 DATASETS = config["datasets"]
 # The zero-shot tasks that this configuration measures; the others need no data.
-TASKS = {
-    name: task
-    for name, task in config["tasks"].items()
-    if name in config["table1"]["tasks"]
-    or name == config["experiments"]["temperature"]["task"]
+MEASURED_TASKS = {
+    config["experiments"]["temperature"]["task"],
+    *config["table1"]["tasks"],
+    *(task for name in config["table1"]["sets"] for task in tasks_of_set(config, name)),
 }
+TASKS = {name: task for name, task in config["tasks"].items() if name in MEASURED_TASKS}
 # Published embeddings take part if they are available; nothing else depends on them.
 SETS = {
     name: entry

@@ -154,6 +154,25 @@ rule merge_shards:
         "../scripts/embeddings/merge_shards.py"
 
 
+use rule merge_shards as join_towers with:
+    # A set of two encoders has what each of them embedded.
+    input:
+        shards=lambda w: [
+            embeddings_of(
+                SETS[w.set]["encoders"][w.modality], SETS[w.set]["inputs"], w.modality
+            )
+        ],
+        code=code("embeddings/merge_shards"),
+    output:
+        "results/embeddings/{set}/{modality}.parquet",
+    log:
+        "results/logs/join_towers/{set}.{modality}.log",
+    benchmark:
+        "results/benchmarks/join_towers/{set}.{modality}.tsv"
+    wildcard_constraints:
+        set=sets_from("encoders"),
+
+
 ruleorder: merge_shards > extract_variants > extract_pair > extract_embeddings
 
 

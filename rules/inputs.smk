@@ -28,7 +28,7 @@ PAIR_FILES = pair_files(SETS)
 
 def set_of_model(name):
     """The name of a set of Tables 1 and 2, which embed prompts with its model."""
-    if {"encoder", "projection"} & SETS.get(name, {}).keys():
+    if has_model(SETS.get(name, {})):
         return name
     raise WorkflowError(
         f"{name} is no set with an encoder or a projection, so Tables 1 and 2 have no model; add "
@@ -73,6 +73,11 @@ def encoder_inputs(wildcards):
         files["wheel"] = asset_path(spec["wheel"])
     if "weights" in spec:
         files["weights"] = asset_path(spec["weights"])
+    if "vectors" in spec:
+        files["tables"] = [
+            asset_path(name) if name in ASSETS else yours(name)
+            for name in tables_of_vectors(spec)
+        ]
     if "checkpoint" in spec:
         files["checkpoint"] = f"results/models/{spec['checkpoint']}.safetensors"
     files["model"] = files_of_models(spec)
@@ -138,12 +143,35 @@ def embeddings_by_model(name, inputs, modality):
     """The embeddings of some inputs by the model of a set; the set's file if they are its own."""
     if SETS[name]["inputs"] == inputs:
         return f"results/embeddings/{name}/{modality}.parquet"
-    return embeddings_of(SETS[name].get("encoder", name), inputs, modality)
+    encoder = SETS[name].get("encoders", {}).get(modality) or SETS[name].get("encoder")
+    return embeddings_of(encoder or name, inputs, modality)
 
 
-def explorer_tasks(name):
-    """The zero-shot tasks that are measured with a set's model."""
-    return config["table1"]["tasks"] if name in config["table1"]["sets"] else []
+def prompts_by_model(name):
+    """The embeddings of the prompts by the model of a set: of its own tasks, if it has some."""
+    inputs = own_prompts(name) if "tasks" in SETS[name] else "prompts"
+    return embeddings_by_model(name, inputs, "text")
+
+
+def tasks_of(name):
+    """The zero-shot tasks that are measured with a set's model, by their names."""
+    return {task: TASKS[task] for task in tasks_of_set(config, name)}
+
+
+def task_images(name):
+    """The embeddings of the pictures of each of these tasks by the set's model."""
+    return [
+        embeddings_by_model(name, task["inputs"], "image")
+        for task in tasks_of(name).values()
+    ]
+
+
+def task_clusters(name):
+    """The label column of the pictures of each task that are not independent, if they have one."""
+    return {
+        task: cluster_column(config, entry["inputs"])
+        for task, entry in tasks_of(name).items()
+    }
 
 
 def table2_inputs(wildcards):

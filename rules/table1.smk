@@ -5,11 +5,8 @@ rule sweep_zero_shot:
     """Every zero-shot task of one set, over the shifts."""
     input:
         pair=lambda w: pair_files([set_of_model(w.set)]),
-        images=lambda w: [
-            embeddings_by_model(w.set, TASKS[task]["inputs"], "image")
-            for task in config["table1"]["tasks"]
-        ],
-        prompts=lambda w: embeddings_by_model(w.set, "prompts", "text"),
+        images=lambda w: task_images(w.set),
+        prompts=lambda w: prompts_by_model(w.set),
         code=code("table1/sweep_zero_shot"),
     output:
         table="results/statistics/zero_shot/{set}.csv",
@@ -21,11 +18,8 @@ rule sweep_zero_shot:
     conda:
         "../envs/statistics.yaml"
     params:
-        tasks={task: TASKS[task] for task in config["table1"]["tasks"]},
-        clusters={
-            task: cluster_column(config, TASKS[task]["inputs"])
-            for task in config["table1"]["tasks"]
-        },
+        tasks=lambda w: tasks_of(w.set),
+        clusters=lambda w: task_clusters(w.set),
         landscape=config["loss_landscape"],
         confidence=config["confidence"],
         permutations=config["permutations"],
@@ -85,7 +79,7 @@ rule plot_table1:
         published=printed(
             {
                 f"{state} {task}": f"table1.{state}.{task}"
-                for task in config["table1"]["tasks"]
+                for task in TASKS
                 if task in TASKS_OF_THE_PAPER
                 for state in ("default", "modified")
             }

@@ -13,7 +13,7 @@ import torch
 
 from modality_gap.embeddings import decisions
 from modality_gap.embeddings.decoding import check_decoder
-from modality_gap.embeddings.extraction import select_rows
+from modality_gap.embeddings.extraction import content_column, select_rows
 from modality_gap.encoders.base import Encoder
 from modality_gap.encoders.build import ENCODERS, build_initialised, weight_files
 from modality_gap.encoders.pictures import allow_pixels
@@ -24,13 +24,14 @@ allow_pixels(settings["max_pixels"])
 check_decoder(settings["decode"])
 dataset, modality = snakemake.input.dataset, snakemake.wildcards.modality
 rows = select_rows(dataset, snakemake.params.inputs, snakemake.params.seed)
+column = content_column(snakemake.params.inputs, modality)
 files = weight_files(snakemake.input)
 build = partial(build_initialised, spec, modality, files=files, init=0 if "seeds" in spec else None)
 
 
 def inputs_of(encoder: Encoder, number: int, decode: str = "exact") -> list:
     """What the encoder takes for the first items."""
-    items = decisions.first_items(dataset, modality, rows, number)
+    items = decisions.first_items(dataset, modality, rows, number, column)
     return decisions.prepared_sample(encoder, modality, settings["unreadable"], items, decode)
 
 

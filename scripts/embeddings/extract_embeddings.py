@@ -20,6 +20,7 @@ from modality_gap import __version__
 from modality_gap.embeddings.decisions import device_used, read_decision
 from modality_gap.embeddings.decoding import check_decoder
 from modality_gap.embeddings.extraction import (
+    content_column,
     embed,
     label_columns,
     peak_memory_mb,
@@ -44,6 +45,7 @@ shard = tuple(map(int, snakemake.wildcards.get("scatteritem", "1-of-1").split("-
 for path in snakemake.output:
     spec = snakemake.params.encoders[Path(path).parent.name]
     modality = Path(path).name.partition(".")[0]
+    column = content_column(inputs, modality)
     decided = read_decision(snakemake.input.get("decisions", []), path)
     precision = decided.get("precision", {}).get("chosen", settings["precision"])
     inits = range(spec["seeds"]) if "seeds" in spec else [None]
@@ -54,7 +56,7 @@ for path in snakemake.output:
         started = time.perf_counter()
         writer.metadata |= {"code": __version__, "inputs": inputs, **decided}
         build = partial(build_initialised, spec, modality, precision, files)
-        count, timing = embed(todo, build, dataset, modality, writer, settings, seed)
+        count, timing = embed(todo, build, dataset, modality, writer, settings, seed, column)
         seconds = time.perf_counter() - started
         writer.metadata["extraction"] = {
             "items": count,

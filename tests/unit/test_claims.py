@@ -1017,10 +1017,12 @@ def lacking(config: dict) -> Callable[[dict], list]:
 
 
 def test_every_claim_that_needs_more_is_measured_under_the_paper_configuration(root, ledger):
-    misses = lacking(configuration(root, "full.yaml"))
+    full = lacking(configuration(root, "full.yaml"))
+    names = lacking(configuration(root, "text_vectors.yaml"))
     checked = 0
     for claim in ledger["claims"].values():
         evidence = claim.get("evidence", [])
+        misses = names if claim.get("needs") == "text_vectors" else full
         if claim.get("needs", "released") == "released" or not evidence:
             continue
         # What the paper did elsewhere is measured, if at all, as another experiment.

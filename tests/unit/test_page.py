@@ -962,7 +962,11 @@ def test_the_sources_are_those_of_the_configuration():
     released = {name for name, asset in ASSETS.items() if asset.get("optional")}
     wheels = {name for name, asset in ASSETS.items() if asset["kind"] == "wheel"}
     assert default == wheels | released
-    assert paper == {name for name in ASSETS.keys() - wheels if "_sample" not in name}
+    vectors = {"clip_vit_b16_lvis", "clip_vit_b16_coco"}  # of config/text_vectors.yaml
+    others = ASSETS.keys() - wheels - vectors
+    assert paper == {name for name in others if "_sample" not in name}
+    overlay = yaml.safe_load((ROOT / "config/text_vectors.yaml").read_text(encoding="utf-8"))
+    assert provenance.used_assets(ITEMS.values(), overlaid(overlay)) >= vectors
     rows = provenance.sources_rows(ASSETS, paper)
     (resnets,) = (row for row in rows if "ResNet-50" in row["purpose"])
     assert resnets["name"] == "resnet50_seed01 to resnet50_seed11"

@@ -14,8 +14,8 @@ from modality_gap.config.own_functions import file_of
 
 def model_files(spec: Mapping) -> list[str]:
     """Paths of all files that an entry of `encoders` in the config names: weights under
-    `pretrained`, an architecture, and all files in the folder of a model, also if the architecture
-    names that folder or is one (`local-dir:` of open_clip).
+    `pretrained`, finished vectors, an architecture, and all files in the folder of a model, also if
+    the architecture names that folder or is one (`local-dir:` of open_clip).
 
     Hidden files are left out (a hub's client keeps notes there). Sorted, so that the list is the
     same on every file system.
@@ -34,7 +34,13 @@ def model_files(spec: Mapping) -> list[str]:
         # What open_clip writes of weights, beside them.
         files.append(str(Path(files[0]).with_name("open_clip_config.json")))
     present = {str(Path(name)) for name in files if isinstance(name, str) and Path(name).is_file()}
+    present |= {name for name in tables_of_vectors(spec) if Path(name).is_file()}
     return sorted(present.union(*(_inside(Path(name)) for name in folders if name)))
+
+
+def tables_of_vectors(spec: Mapping) -> list[str]:
+    """Assets or paths of an encoder's finished vectors, each file with its names after it."""
+    return [entry[key] for entry in spec.get("vectors", []) for key in ("file", "names")]
 
 
 def _inside(folder: Path) -> set[str]:
@@ -50,6 +56,14 @@ def _inside(folder: Path) -> set[str]:
 def file_digests(paths: Iterable[str | Path]) -> dict[str, str]:
     """SHA-256 of each file, by its path."""
     return {str(path): _digest(str(path), Path(path).stat().st_mtime_ns) for path in paths}
+
+
+def digest_of(digests: Mapping[str, str]) -> str:
+    """The sha256 of one file or, of several, that of what `sha256sum` prints for them in order."""
+    if len(digests) == 1:
+        return next(iter(digests.values()))
+    lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 @lru_cache

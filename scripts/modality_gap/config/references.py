@@ -6,7 +6,7 @@ from pathlib import Path
 
 from modality_gap.config.declarations import Format
 from modality_gap.config.names import MADE_HERE, columns_of, seed_studies
-from modality_gap.config.rows import published_files, rows_of
+from modality_gap.config.rows import has_model, published_files, rows_of
 from modality_gap.config.schema import unknown_choice, unknown_name
 from modality_gap.errors import InputError
 
@@ -52,11 +52,7 @@ def _known(config: dict, assets: Mapping[str, dict], formats: Mapping[str, Forma
         open_clip=[name for name, spec in encoders.items() if spec["library"] == "open_clip"],
         pictures=_pictures(config),
         noise=[name for name, entry in config["inputs"].items() if "noise" in entry],
-        with_encoder=[
-            name
-            for name, entry in config["sets"].items()
-            if {"encoder", "projection"} & entry.keys()
-        ],
+        with_encoder=[name for name, entry in config["sets"].items() if has_model(entry)],
     )
 
 
@@ -74,6 +70,17 @@ def _of_encoders(config: dict, known: Known) -> Iterator[Reference]:
         if "checkpoint" in entry:
             trained = list(config["training"])
             yield f"{key}.checkpoint", entry["checkpoint"], trained, "model under training"
+        for number, table in enumerate(entry.get("vectors", [])):
+            for part in ("file", "names"):
+                yield from _file(f"{key}.vectors[{number}].{part}", table[part], known)
+
+
+def _file(key: str, file: str, known: Known) -> Iterator[Reference]:
+    """The name of an asset, if it is no path of a file."""
+    if "/" not in file and file not in known.assets and not Path(file).exists():
+        if "." in file:
+            raise InputError(unknown_name(key, file))
+        yield key, file, list(known.assets), "asset or path"
 
 
 def _of_datasets(config: dict, known: Known) -> Iterator[Reference]:
@@ -82,10 +89,8 @@ def _of_datasets(config: dict, known: Known) -> Iterator[Reference]:
             key = f"datasets.{name}.files.{role}"
             if entry["format"] == "union":
                 yield key, file, [other for other in known.datasets if other != name], "dataset"
-            elif "/" not in file and file not in known.assets and not Path(file).exists():
-                if "." in file:
-                    raise InputError(unknown_name(key, file))
-                yield key, file, list(known.assets), "asset or path"
+            else:
+                yield from _file(key, file, known)
     for name in config["clusters"]:
         yield f"clusters.{name}", name, known.datasets, "dataset"
     for name, entry in config["inputs"].items():
@@ -129,6 +134,10 @@ def _of_sets(config: dict, known: Known) -> Iterator[Reference]:
         for key, (names, kind) in kinds.items():
             if key in entry:
                 yield f"sets.{name}.{key}", entry[key], names, kind
+        for modality, encoder in entry.get("encoders", {}).items():
+            yield f"sets.{name}.encoders.{modality}", encoder, known.encoders, "encoder"
+        for number, task in enumerate(entry.get("tasks", [])):
+            yield f"sets.{name}.tasks[{number}]", task, list(config["tasks"]), "task"
 
 
 def _of_cones(config: dict, known: Known) -> Iterator[Reference]:
@@ -234,6 +243,8 @@ def column_references(config: dict, formats: Mapping[str, Format]) -> Iterator[R
         for name, entry in config["inputs"].items():
             for key in entry.get("where", ()):
                 yield f"inputs.{name}.where.{key}", key, entry["dataset"]
+            if "text" in entry:
+                yield f"inputs.{name}.text", entry["text"], entry["dataset"]
         for name, column in config.get("clusters", {}).items():
             yield f"clusters.{name}", column, name
         for name, entry in config["tasks"].items():

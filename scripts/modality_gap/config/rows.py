@@ -13,7 +13,8 @@ def with_rows(config: dict) -> dict:
     """The configuration with its rows of `models` and `pairs` expanded into the entries of
     `encoders`, `projections` and `sets` that they stand for. The options of an encoder are moved
     beside its other keys, where the functions that build encoders expect them. A set without
-    modalities gets image and text. Without a set of a model, Table 1 has no set.
+    modalities gets image and text; one with tasks of its own gets inputs of their prompts. If no
+    set has a model, Table 1 has no set.
 
     Raises InputError if a row would make an entry that exists already.
     """
@@ -37,9 +38,32 @@ def with_rows(config: dict) -> dict:
     expanded["encoders"] = {name: _flat(spec) for name, spec in expanded["encoders"].items()}
     expanded |= {"models": {}, "pairs": {}}
     # Table 1 is left out if no set has a model.
-    if not any({"encoder", "projection"} & entry.keys() for entry in expanded["sets"].values()):
+    if not any(map(has_model, expanded["sets"].values())):
         expanded["table1"] = {**config.get("table1", {}), "sets": []}
-    return {**config, **expanded}
+    # Of a set with tasks of its own, the model embeds the prompts of these alone.
+    own = {
+        own_prompts(name): {"dataset": "prompts", "where": {"task": entry["tasks"]}}
+        for name, entry in expanded["sets"].items()
+        if "tasks" in entry
+    }
+    return {**config, **expanded, **({"inputs": config["inputs"] | own} if own else {})}
+
+
+def has_model(entry: Mapping) -> bool:
+    """Whether a set comes from a model, which embeds other inputs too."""
+    return bool({"encoder", "encoders", "projection"} & entry.keys())
+
+
+def tasks_of_set(config: Mapping, name: str) -> list[str]:
+    """The zero-shot tasks that Table 1 measures with the model of a set."""
+    if name not in config["table1"]["sets"]:
+        return []
+    return config["sets"].get(name, {}).get("tasks", config["table1"]["tasks"])
+
+
+def own_prompts(name: str) -> str:
+    """The name of the inputs that are the prompts of a set's own tasks."""
+    return f"prompts_{name}"
 
 
 def _flat(spec: dict) -> dict:

@@ -15,6 +15,7 @@ from modality_gap.data.captioned import (
     read_table,
     read_webdataset,
 )
+from modality_gap.data.named_pictures import read_coco_names
 from modality_gap.data.placed_digits import COLUMNS, read_placed_digits
 from modality_gap.data.readers import (
     read_cifar,
@@ -29,6 +30,7 @@ from modality_gap.data.readers import (
 
 FORMATS = {
     "coco": Format(read_coco, ("annotations",), ("text", "split"), more=1),
+    "coco_names": Format(read_coco_names, ("annotations", "pictures", "names"), ("label",)),
     "cifar": Format(read_cifar, ("archive",), ("label", "split")),
     "class_folders": Format(read_class_folders, ("archive",), ("label",)),
     "svhn": Format(read_svhn, ("pictures",), ("label",)),

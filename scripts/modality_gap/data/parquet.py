@@ -17,9 +17,11 @@ BUFFER = 2**20  # bytes of a column that are read at once
 
 
 class InputSpec(TypedDict, total=False):
-    """An entry of `inputs` in the config: rows of a dataset, and how many items of noise."""
+    """An entry of `inputs` in the config: rows of a dataset, the column that is its text if not
+    `text`, and how many items of noise."""
 
     dataset: str
+    text: str
     where: dict[str, list[str]]
     sample: int
     noise: int

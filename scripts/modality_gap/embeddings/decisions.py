@@ -33,12 +33,14 @@ def sample_size(batch_size: int) -> int:
     return batch_size if torch.cuda.is_available() else min(ITEMS_ON_CPU, batch_size)
 
 
-def first_items(path: str, modality: str, rows: np.ndarray, number: int) -> list[tuple]:
+def first_items(
+    path: str, modality: str, rows: np.ndarray, number: int, column: str | None = None
+) -> list[tuple]:
     """The first `number` of the `rows` of a dataset's file, as (item_id, content)."""
     items: list[tuple] = []
     if not len(rows):
         return items
-    for frame in read_batches(path, modality, rows[:number], number):
+    for frame in read_batches(path, modality, rows[:number], number, column):
         items += zip(frame["item_id"], frame[modality], strict=True)
     return items
 

@@ -59,6 +59,12 @@ def select_rows(path: str, inputs: InputSpec, seed: int) -> np.ndarray:
     return np.flatnonzero(choose_rows(table, inputs, seed))
 
 
+def content_column(inputs: InputSpec, modality: str) -> str:
+    """The column of the dataset that is embedded: the one named like the modality, or, of texts,
+    what `text` of the inputs names."""
+    return inputs.get("text", modality) if modality == "text" else modality
+
+
 def label_columns(path: str, inputs: InputSpec, spec: dict) -> pa.Schema:
     """Names and types of the labels of the embedded items: the dataset's own, whether an item is
     noise (if some are), and the initialisation (if the encoder has several)."""
@@ -112,15 +118,16 @@ def plan_batches(
 
 
 def read_batches(
-    path: str, modality: str, rows: np.ndarray, batch_size: int
+    path: str, modality: str, rows: np.ndarray, batch_size: int, column: str | None = None
 ) -> Iterator[pd.DataFrame]:
     """The `rows` of a dataset's file, as one frame for each `batch_size` consecutive rows of the
     file. Only one frame is in memory, and row groups before the first and after the last row are
-    not read."""
-    file = open_parquet(path)
-    if modality not in file.schema_arrow.names:
-        raise InputError(f"{path}: the dataset has no {modality}; embed another modality of it.")
-    columns = [name for name in file.schema_arrow.names if name == modality or name not in CONTENT]
+    not read. `column`: that of what is embedded, if not the one named like the modality; a label
+    stays one."""
+    file, column = open_parquet(path), column or modality
+    if column not in file.schema_arrow.names:
+        raise InputError(f"{path}: the dataset has no {column}; embed another modality of it.")
+    columns = [name for name in file.schema_arrow.names if name == column or name not in CONTENT]
     groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
     starts = np.cumsum([0, *groups])
     first, last = np.searchsorted(starts, rows[[0, -1]], side="right") - 1
@@ -136,7 +143,8 @@ def read_batches(
 
     # Where the first row group that is read begins within a batch, a batch comes in two pieces.
     for _, parts in groupby(pieces(), key=itemgetter(0)):
-        yield exact_frame(pa.Table.from_batches([part for _, part in parts]))
+        frame = exact_frame(pa.Table.from_batches([part for _, part in parts]))
+        yield frame if column == modality else frame.assign(**{modality: frame[column]})
 
 
 def prepare_ahead(
@@ -251,9 +259,11 @@ def embed(
     writer: EmbeddingWriter,
     settings: dict,
     seed: int,
+    column: str | None = None,
 ) -> tuple[int, Timing]:
     """Embed the batches `todo` of a dataset and of the noise that `seed` draws, with the encoder
-    that `build` gives for each initialisation; `settings` are the config's section extraction.
+    that `build` gives for each initialisation; `settings` are the config's section extraction,
+    `column` is as in `read_batches`.
     Returns the number of items and the time taken."""
     count, timing = 0, Timing()
     for init, batches in groupby(todo, key=attrgetter("init")):
@@ -266,7 +276,7 @@ def embed(
             if noise:
                 timing += extract_noise(rows, encoder, writer, settings["batch_size"], seed, label)
                 continue
-            frames = read_batches(dataset, modality, rows, settings["batch_size"])
+            frames = read_batches(dataset, modality, rows, settings["batch_size"], column)
             timing += extract(
                 (label(frame.assign(noise=False)) for frame in frames),
                 len(rows),

@@ -7,7 +7,6 @@ one. Imports are light: every Snakemake reads the libraries' files, and torch ta
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modality_gap.config.model_files import file_digests, model_files
+from modality_gap.config.model_files import digest_of, file_digests, model_files
 from modality_gap.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,11 +76,9 @@ def describe_weights(weights: dict) -> dict:
         if not digests:  # a name on the hub
             return {"weights": weights["folder"], "weights_sha256": None}
         names = [name for name in digests if name.endswith(".safetensors")]
-        lines = "".join(f"{digests[name]}  {name}\n" for name in names)
-        of_all = hashlib.sha256(lines.encode()).hexdigest()
         return {
             "weights": f"{folder.name}/{names[0]}" if len(names) == 1 else folder.name,
-            "weights_sha256": digests[names[0]] if len(names) == 1 else of_all,
+            "weights_sha256": digest_of({name: digests[name] for name in names}),
             "files_sha256": digests,
         }
     if "tag" in weights and not Path(weights["tag"]).is_file():

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modality_gap.config.declarations import Library
-from modality_gap.encoders import hugging_face, minilm, onnx, open_clip, timm
+from modality_gap.encoders import hugging_face, minilm, onnx, open_clip, timm, vectors
 from modality_gap.encoders.base import Encoder
 from modality_gap.errors import InputError
 
@@ -18,6 +18,7 @@ ENCODERS: dict[str, Library] = {
     "minilm": minilm.LIBRARY,
     "hugging_face": hugging_face.LIBRARY,
     "onnx": onnx.LIBRARY,
+    "vectors": vectors.LIBRARY,
 }
 
 
@@ -27,10 +28,10 @@ def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "fl
 
     `weights` is one of {"seed": int} (random), {"file": path} (an asset, as its authors published
     it), {"tag": str} (a download of the library), {"wheel": path, "member": name} (read from the
-    archive: no code of the package runs), {"folder": path} (a Hugging Face model) and
-    {"checkpoint": path} (trained here). `precision` is float32 or bfloat16. Raises InputError for a
-    modality or an architecture that the library does not have, and for weights of another
-    architecture.
+    archive: no code of the package runs), {"folder": path} (a Hugging Face model), {"checkpoint":
+    path} (trained here) and {"tables": paths} (finished vectors and their names, in turn).
+    `precision` is float32 or bfloat16. Raises InputError for a modality or an architecture that the
+    library does not have, and for weights of another architecture.
     """
     import torch
 
@@ -45,17 +46,18 @@ def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "fl
     return library.build(spec, modality, weights, precision)
 
 
-def weight_files(inputs: Any) -> dict[str, str]:
+def weight_files(inputs: Any) -> dict[str, Any]:
     """The files of an encoder's weights among the named inputs of a job, for `weights_of`."""
-    named = {kind: inputs.get(kind) for kind in ("checkpoint", "weights", "wheel")}
+    named = {kind: inputs.get(kind) for kind in ("checkpoint", "weights", "wheel", "tables")}
     return {kind: path for kind, path in named.items() if path}
 
 
-def weights_of(spec: dict, seed: int | None, files: Mapping[str, str]) -> dict:
+def weights_of(spec: dict, seed: int | None, files: Mapping[str, Any]) -> dict:
     """The source of an encoder's weights, in the form that `build_encoder` expects.
 
-    Random ones if there is a `seed`, else those of one of `files` (paths by checkpoint, weights and
-    wheel, as far as the encoder has them), else those of the folder or tag that `spec` names.
+    Random ones if there is a `seed`, else those of one of `files` (paths by checkpoint, weights,
+    wheel and tables, as far as the encoder has them), else those of the folder or tag that `spec`
+    names.
     """
     if seed is not None:
         return {"seed": seed}
@@ -68,13 +70,15 @@ def weights_of(spec: dict, seed: int | None, files: Mapping[str, str]) -> dict:
             "wheel": files["wheel"],
             "member": spec.get("member", spec.get("wheel_folder")),
         }
+    if "tables" in files:
+        return {"tables": list(files["tables"])}
     if "model" in spec:
         return {"folder": spec["model"]}
     return {"tag": spec["pretrained"]}
 
 
 def build_initialised(
-    spec: dict, modality: str, precision: str, files: Mapping[str, str], init: int | None
+    spec: dict, modality: str, precision: str, files: Mapping[str, Any], init: int | None
 ) -> Encoder:
     """An encoder of a job of the workflow, whose input `files` are those of `weights_of`, under the
     initialisation `init` where it has several."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 
+from modality_gap.config.model_files import tables_of_vectors
 from modality_gap.config.rows import published_files
 from modality_gap.pages.words import NONE, listed, number
 from modality_gap.paper.items import Item, makings, makings_of_sets
@@ -31,6 +32,8 @@ def models_rows(
         inputs, encoders = makings_of_sets([entry], config)
         if "projection" in entry:
             encoders = [config["projections"][entry["projection"]]["encoders"][modality]]
+        if "encoders" in entry:
+            encoders = [entry["encoders"][modality]]
         labels = [
             config["encoders"][encoder]["label"]
             for encoder in encoders
@@ -127,6 +130,7 @@ def used_assets(items: Iterable[Item], config: Mapping) -> set[str]:
     for name in encoders:
         spec = config["encoders"].get(name, {})
         used |= {spec[key] for key in ("wheel", "weights") if key in spec}
+        used |= {*tables_of_vectors(spec)}
     while datasets:
         name = datasets.pop()
         entry = config["datasets"].get(name, {"files": MADE_OF.get(name, {})})

@@ -126,6 +126,7 @@ def makings(item: Item, sets: Mapping, config: Mapping) -> tuple[list[str], list
     encoders += of_sets[1]
     others = [sets[name] for name in named("encoders_of_sets") if name in sets]
     encoders += makings_of_sets(others, config)[1]
+    inputs += [config["tasks"][task]["inputs"] for one in others for task in one.get("tasks", [])]
     for name in named("projections"):
         inputs.append(config["projections"][name]["inputs"])
         encoders += config["projections"][name]["encoders"].values()
@@ -146,6 +147,7 @@ def makings_of_sets(sets: Iterable[Mapping], config: Mapping) -> tuple[list[str]
             encoders.append(entry["released"])
         if "encoder" in entry:
             encoders.append(entry["encoder"])
+        encoders += entry.get("encoders", {}).values()
         if "files" in entry:  # a user's own embeddings; a name of the configuration has no space
             encoders.append(f"embeddings of {entry['label']}")
     return inputs, encoders

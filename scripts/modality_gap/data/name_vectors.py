@@ -1,0 +1,84 @@
+"""Finished embeddings of names: the files that others published, read without pickle."""
+
+import zipfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from modality_gap.errors import InputError
+
+# How far from 1 the length of a vector may be that counts as normalised: float16 has three digits.
+UNIT = 2e-3
+
+
+def read_names(path: str | Path) -> list[str]:
+    """The names of a list, a line each, in the order of the vectors. Raises InputError for a file
+    that is no such list, and for a name that comes twice."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: is no list of names ({error}); give a UTF-8 text file with one name per line."
+        ) from error
+    names = [line.strip() for line in lines if line.strip()]
+    if not names:
+        raise InputError(f"{path}: holds no name; write one per line.")
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{path}: has the name {name!r} {times} times; keep one.")
+    return names
+
+
+def read_matrix(path: str | Path, member: str = "", dtype: str = "float32") -> np.ndarray:
+    """A matrix (n, d) of an .npy file; of a zip archive such as torch's the numbers of a `member`
+    in their order, little-endian of `dtype`, which have no shape: (1, n * d). Raises InputError for
+    other files: nothing is unpickled."""
+    try:
+        if member:
+            with zipfile.ZipFile(path) as archive:
+                stored = archive.read(member)
+            return np.frombuffer(stored, np.dtype(dtype).newbyteorder("<"))[None]
+        matrix = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split()).strip("\"'.")
+        raise InputError(
+            f"{path}: holds no vectors that can be read without pickle ({reason}); give an .npy "
+            "file, or name the member of a zip archive that holds the numbers."
+        ) from error
+    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind != "f":
+        raise InputError(
+            f"{path}: is no matrix of real numbers; save one with a row for each name."
+        )
+    return matrix
+
+
+def read_vectors(path: str | Path, names_path: str | Path, entry: Mapping) -> dict[str, np.ndarray]:
+    """The vectors (d,) float32 of a file by their names, which are a list of its rows in order.
+
+    `entry` says whether they are `normalised`, and may give the `rows` from the first that the
+    names are of, where the file has more, and `member` and `type` as in `read_matrix`. Raises
+    InputError where numbers of rows and names differ, and where the lengths are not as said.
+    """
+    names = read_names(names_path)
+    matrix = read_matrix(path, entry.get("member", ""), entry.get("type", "float32"))
+    if "member" in entry and not matrix.size % len(names):
+        matrix = matrix.reshape(len(names), -1)
+    matrix = matrix[: entry.get("rows")]
+    if len(matrix) != len(names):
+        raise InputError(
+            f"{path}: has {len(matrix)} rows, but {names_path} has {len(names)} names; give the "
+            "names in the order of the rows, or `rows`."
+        )
+    matrix = matrix.astype(np.float32)
+    lengths = np.linalg.norm(matrix, axis=1)
+    unit = bool((np.abs(lengths - 1) < UNIT).all())
+    if not np.isfinite(lengths).all() or not lengths.all():
+        raise InputError(f"{path}: has a vector without a length; make the file again.")
+    if unit != entry["normalised"]:
+        raise InputError(
+            f"{path}: its vectors are {lengths.min():.3g} to {lengths.max():.3g} long, so "
+            f"`normalised` is {str(unit).lower()}; correct it."
+        )
+    return dict(zip(names, matrix, strict=True))
