@@ -188,7 +188,6 @@ rule plot_mixed_gallery:
 rule plot_follow_up_losses:
     """Recall against gap of models trained with the losses of follow-ups."""
     input:
-        runs="results/after/losses.csv",
         summary="results/after/losses_summary.csv",
         code=code("after/plot_follow_up_losses"),
     output:

@@ -19,9 +19,9 @@ from modality_gap.figures.follow_ups import (
     PAIR_GALLERY,
     by_form,
     mixed_curves,
+    places_beside,
     scored,
     sets_in_order,
-    short_label,
 )
 from modality_gap.measures import registry
 from modality_gap.pages.after import fit_sizes, follow_ups, losses, measures, methods
@@ -352,12 +352,19 @@ def test_the_family_differs_in_temperature_alone():
     assert losses.family_sentence(summary, ["clip"]) == ""
 
 
-@pytest.mark.parametrize(
-    ("label", "short"),
-    [("with uniformity (CUA)", "CUA"), ("CLIP", "CLIP"), ("a (b) c", "a (b) c")],
-)
-def test_long_labels_are_called_by_the_name_in_brackets(label, short):
-    assert short_label(label) == short
+def test_numbers_stand_beside_their_marks_and_apart():
+    size = 10
+    marks = np.array([[0, 0], [100, 0], [104, 2], [108, -2], [300, 40]], dtype=float)
+    bar = np.stack([np.full(41, 300.0), np.arange(20, 61)], axis=1)
+    places = marks + places_beside(marks, np.concatenate([marks, bar]), size)
+    far = np.linalg.norm(places - marks, axis=1)
+    assert (far < 3 * size).all() and far[0] == pytest.approx(1.1 * size)
+    for a, b in itertools.combinations(places, 2):
+        assert np.abs(a - b).max() >= 1.2 * size
+    for place in places:
+        assert (np.abs(marks - place).max(axis=1) >= 0.7 * size).all()
+    assert abs(places[4, 0] - 300) >= 0.7 * size  # beside its bar
+    assert places_beside(marks[:0], marks[:0], size).shape == (0, 2)
 
 
 # --- measures -----------------------------------------------------------------------------------

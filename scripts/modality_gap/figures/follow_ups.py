@@ -3,6 +3,8 @@
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -51,7 +53,22 @@ def by_form(methods: "pd.DataFrame", name: str) -> "pd.DataFrame":
     return wide.reindex(columns=metrics).set_axis([*FORMS], axis="columns")
 
 
-def short_label(label: str) -> str:
-    """A label, or the name in round brackets that it ends with."""
-    found = re.search(r"\(([^()]+)\)$", label)
-    return found[1] if found else label
+def places_beside(points: np.ndarray, drawn: np.ndarray, size: float) -> np.ndarray:
+    """Where to write a number of `size` pixels beside each of points (n, 2), as offsets (n, 2) in
+    pixels: of places around it, diagonal ones first, the nearest that covers neither what is
+    `drawn` (k, 2) nor a number, or else that which covers the least."""
+    angles = np.pi / 4 * np.array([1, 3, 5, 7, 0, 4, 2, 6])
+    around = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    offsets = np.concatenate([around * size * far for far in (1.1, 1.6, 2.2, 2.9)])
+    written = np.empty((0, 2))
+    found = []
+    for point in points:
+        places = point + offsets
+        over = np.zeros(len(offsets))
+        for others, apart in ((drawn, 0.7), (written, 1.2)):
+            away = np.abs(places[:, None] - others[None]).max(axis=2)
+            over += (away < apart * size).sum(axis=1)
+        best = int(over.argmin())
+        found.append(offsets[best])
+        written = np.concatenate([written, places[best : best + 1]])
+    return np.array(found).reshape(-1, 2)
