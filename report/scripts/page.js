@@ -22,11 +22,13 @@
   const dialog = document.querySelector("#enlarged");
   for (const opener of document.querySelectorAll(".enlarge")) {
     opener.addEventListener("click", () => {
+      // On a phone what is shown; else the wide drawing, whichever is shown.
       const image = opener.closest("figure").querySelector("picture img");
+      const phone = matchMedia("(max-width: 40rem)").matches;
       const copy = new Image();
-      copy.src = image.src;
+      copy.src = phone ? image.currentSrc : image.src;
       copy.alt = image.alt;
-      copy.width = image.getAttribute("width") || image.naturalWidth;
+      copy.width = (!phone && image.getAttribute("width")) || image.naturalWidth;
       dialog.querySelector("div").replaceChildren(copy);
       dialog.showModal();
     });

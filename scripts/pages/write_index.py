@@ -51,8 +51,9 @@ html = render.render_page(
     explorer=explorer.embedded(charts) if charts else None,
     key=[
         {
-            # Two beside each other: the drawing for narrow screens is legible there too.
-            "picture": render.picture(name, items[name].alt, drawn[f"{name}.narrow.svg"]),
+            "picture": render.picture(
+                name, items[name].alt, drawn[f"{name}.svg"], drawn[f"{name}.narrow.svg"]
+            ),
             "title": items[name].title,
             "marks": summary.one_of_each(paper.marks(summary.matching([claim], by_id), by_id)),
         }

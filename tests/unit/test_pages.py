@@ -48,6 +48,10 @@ def test_one_word_names_the_stand_ins_where_all_is_from_them():
     assert summary.headline([*CLAUSES, third], rows) == (
         "On stand-ins: it holds; b does not; whether c holds stays undecided."
     )
+    undecided = rows.assign(verdict=["same on a stand-in", "inconclusive", "inconclusive"])
+    assert summary.headline([*CLAUSES, third], undecided) == (
+        "On stand-ins: it holds; whether b does and whether c holds stay undecided."
+    )
 
 
 def test_the_strongest_evidence_speaks_in_the_headline():

@@ -313,7 +313,7 @@ def sections(
                 tables=tables,
                 claims=_claims_of(name, by_id),
                 made_by=made_by[name],
-                picture=_drawing(item, figures, narrow=not why),
+                picture=_drawing(item, figures),
                 method=caption_html(item.method, config, name) if item.method else "",
                 origins=stand_ins(
                     relations, *makings(item, sets, config), config, vit_b32=item.vit_b32
@@ -331,12 +331,11 @@ def _claims_of(name: str, by_id: Mapping[str, Claim]) -> list[tuple[Claim, list[
     return [(claim, marks([claim.id], by_id)) for claim in shown]
 
 
-def _drawing(item: Item, figures: Mapping[str, bytes], narrow: bool) -> Picture | None:
-    """The drawing of a figure; a folded one has no `narrow` drawing, which keeps the page small."""
+def _drawing(item: Item, figures: Mapping[str, bytes]) -> Picture | None:
+    """The drawing of a figure, for wide and for narrow screens."""
     if item.id not in figures:
         return None
-    other = figures.get(f"{item.id}.narrow") if narrow else None
-    return picture(item.id, item.alt, figures[item.id], other)
+    return picture(item.id, item.alt, figures[item.id], figures.get(f"{item.id}.narrow"))
 
 
 def _why_folded(

@@ -8,13 +8,14 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import groupby
 from typing import NamedTuple
 
 import pandas as pd
 
 from modality_gap.errors import InputError
 from modality_gap.pages.paper import AGREEING, Mark, by_claim, marks
-from modality_gap.pages.words import number
+from modality_gap.pages.words import listed, number
 from modality_gap.paper import show
 from modality_gap.paper.chance import retrieves
 from modality_gap.paper.claims import INCONCLUSIVE, NOT_RUN, NOT_SEEN, SAME
@@ -36,6 +37,12 @@ def matching(patterns: Iterable[str], ids: Iterable[str]) -> list[str]:
 
 # The sentence at the head
 
+# What is said of one clause and of several.
+UNDECIDED = {
+    INCONCLUSIVE: ("stays undecided", "stay undecided"),
+    NOT_RUN: ("was not tested", "were not tested"),
+}
+
 
 def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
     """The verdict of the run in one sentence: clauses, each as the verdict on its claim has it."""
@@ -44,20 +51,20 @@ def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
     decided = {verdict for verdict in found if verdict not in (INCONCLUSIVE, NOT_RUN)}
     # Where all that was decided was decided on stand-ins, one word says so.
     alike = len(clauses) > 1 and decided and decided <= {SAME, NOT_SEEN}
-    words = [
-        _clause(clause, verdict, named=not alike)
-        for clause, verdict in zip(clauses, found, strict=True)
-    ]
+    words = []
+    for verdict, those in groupby(zip(clauses, found, strict=True), key=lambda one: one[1]):
+        group = [clause for clause, _ in those]
+        if verdict in UNDECIDED:
+            about = listed(f"whether {clause['about']}" for clause in group)
+            words.append(f"{about} {UNDECIDED[verdict][len(group) > 1]}")
+        else:
+            words += [_clause(clause, verdict, named=not alike) for clause in group]
     text = "; ".join(words)
     return f"On stand-ins: {text}." if alike else f"{text[0].upper()}{text[1:]}."
 
 
 def _clause(clause: Mapping, verdict: str, named: bool) -> str:
-    """What a clause says under a verdict; a stand-in is `named` in it."""
-    if verdict == INCONCLUSIVE:
-        return f"whether {clause['about']} stays undecided"
-    if verdict == NOT_RUN:
-        return f"whether {clause['about']} was not tested"
+    """What a decided clause says; a stand-in is `named` in it."""
     words = clause["holds" if verdict in AGREEING else "fails"]
     return f"on a stand-in, {words}" if named and verdict in (SAME, NOT_SEEN) else words
 
