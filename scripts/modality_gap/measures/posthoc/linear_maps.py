@@ -111,14 +111,14 @@ def leading(x: np.ndarray, y: np.ndarray, part: float = 0.5) -> Maps:
 @method(
     "orthogonal_shift_99",
     "shift orthogonal to 99 % of the second",
-    "2603.29080",
+    "Orthogonal shift (2603.29080)",
     default=False,
     share=0.99,
 )
 @method(
     "orthogonal_shift_90",
     "shift orthogonal to 90 % of the second",
-    "2603.29080",
+    "Orthogonal shift (2603.29080)",
     default=False,
     share=0.9,
 )

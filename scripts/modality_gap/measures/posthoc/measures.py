@@ -67,7 +67,7 @@ def off_diagonal(matrix: np.ndarray) -> np.ndarray:
 
 @measure("kind_moments", "cosines by kind", "ours", smooth=True)
 def kind_moments(x: np.ndarray, y: np.ndarray) -> Values:
-    """S1: mean and population standard deviation of the cosines of different items, by kind; mean
+    """Mean and population standard deviation of the cosines of different items, by kind; mean
     cosine of partners; ranking bias, the mean cosine within a modality less that of partners."""
     cosines = {"xx": x @ x.T, "yy": y @ y.T, "xy": x @ y.T}
     values: dict[str, float] = {}
@@ -88,9 +88,14 @@ def _chance_of_counts(n: int, d: int) -> Values:
     return values | {"imr": first, "tmr": first}
 
 
-@measure("own_nearest", "nearest item of the own modality", "2505.03703", _chance_of_counts)
+@measure(
+    "own_nearest",
+    "nearest item of the own modality",
+    "Fill the Gap (2505.03703)",
+    _chance_of_counts,
+)
 def mixed_counts(x: np.ndarray, y: np.ndarray) -> Each:
-    """S8, of queries x and y in a gallery of all other items: share whose nearest item is of the
+    """Of queries x and y in a gallery of all other items: share whose nearest item is of the
     own modality; mean of the nearest cosine of the own over that of the other modality (`itr` of
     queries x, `tir` of y); 1 + how many items of the own modality come before the first of the
     other (`imr` and `tmr`, at most n); share of the other modality in the first 10."""
@@ -113,9 +118,9 @@ def mixed_counts(x: np.ndarray, y: np.ndarray) -> Each:
     return values
 
 
-@measure("few_dimensions", "few coordinates", "2404.07983")
+@measure("few_dimensions", "few coordinates", "Two Effects, One Trigger (2404.07983)")
 def few_dimensions(x: np.ndarray, y: np.ndarray) -> Each:
-    """S2: share of the squared gap in its k largest coordinates; share of vectors that the larger
+    """Share of the squared gap in its k largest coordinates; share of vectors that the larger
     of the coordinates (argmax of mean x, argmax of mean y) assigns to the right modality, half
     where they are one, and separability by these two alone; gap, relative gap and recall at 1 both
     ways when the k largest are left out. Not invariant to a rotation."""
@@ -152,8 +157,8 @@ def relative_gap_of(x: np.ndarray, y: np.ndarray) -> float:
 
 @measure("frechet", "Fréchet distance, MIR", "MIR (2410.07167)")
 def frechet(x: np.ndarray, y: np.ndarray) -> Values:
-    """S3: |g|^2 + tr S_x + tr S_y - 2 tr (S_x S_y)^(1/2), its logarithm to base 10, and the share
-    of |g|^2. The trace of the root is the nuclear norm of Xc Yc' / (n - 1)."""
+    """Fréchet distance |g|^2 + tr S_x + tr S_y - 2 tr (S_x S_y)^(1/2), its logarithm to base 10,
+    and the share of |g|^2. The trace of the root is the nuclear norm of Xc Yc' / (n - 1)."""
     n = len(x)
     difference = x.mean(axis=0) - y.mean(axis=0)
     of_x, of_y = x - x.mean(axis=0), y - y.mean(axis=0)
@@ -169,10 +174,13 @@ def frechet(x: np.ndarray, y: np.ndarray) -> Values:
 
 
 @measure(
-    "uniformity", "uniformity across and of both", "2405.18570, ModGap (2601.18525)", smooth=True
+    "uniformity",
+    "uniformity across and of both",
+    "It's Not a Modality Gap (2405.18570), ModGap (2601.18525)",
+    smooth=True,
 )
 def uniformity(x: np.ndarray, y: np.ndarray) -> Values:
-    """S4: log mean exp(-2 |x_i - y_j|^2) over i != j; Wasserstein uniformity of all vectors, minus
+    """Log mean exp(-2 |x_i - y_j|^2) over i != j; Wasserstein uniformity of all vectors, minus
     the root of |mean|^2 + 1 + tr S - (2 / sqrt d) tr S^(1/2), with the population covariance."""
     both = np.concatenate([x, y])
     mean = both.mean(axis=0)
@@ -185,9 +193,9 @@ def uniformity(x: np.ndarray, y: np.ndarray) -> Values:
     }
 
 
-@measure("spread", "effective rank, participation ratio, IsoScore", "2108.07344")
+@measure("spread", "effective rank, participation ratio, IsoScore", "IsoScore (2108.07344)")
 def spread(x: np.ndarray, y: np.ndarray) -> Values:
-    """S5, of each modality: effective rank exp(H(s / sum s)) of the singular values s of the
+    """Of each modality: effective rank exp(H(s / sum s)) of the singular values s of the
     centred rows, participation ratio (sum l)^2 / sum l^2 of the eigenvalues l, IsoScore, which is
     (ratio - 1) / (d - 1). All at most n - 1."""
     values: dict[str, float] = {}
@@ -206,7 +214,7 @@ def spread(x: np.ndarray, y: np.ndarray) -> Values:
 
 @measure("hubs", "hubs", "NNN (2410.24114)")
 def hubs(x: np.ndarray, y: np.ndarray) -> Values:
-    """S6, of how often each item of the gallery is among the k nearest, k = 1 and 10: population
+    """Of how often each item of the gallery is among the k nearest, k = 1 and 10: population
     skewness, largest count, share never returned, excess kurtosis, mean |count - mean|."""
     from scipy import stats
 

@@ -161,7 +161,7 @@ method("z_score", "z-score by kind of score", "ours")(_kind_method(_as_they_are,
 method("centre_z_score", "centring and z-score", "ours")(_kind_method(centre, True))
 
 
-@method("dual_softmax", "dual softmax", "2109.04290", sees="all", default=False)
+@method("dual_softmax", "dual softmax", "Dual Softmax Loss (2109.04290)", sees="all", default=False)
 def dual_softmax(x: np.ndarray, y: np.ndarray, temperature: float = 0.01) -> Scores:
     """The score times its share among all scored queries: it knows the other queries."""
 

@@ -87,7 +87,7 @@ def kendall_distances(k: np.ndarray, m: np.ndarray) -> np.ndarray:
 
 @measure("structure", "structure shared", PLATONIC, _chance_of_structure, _chance_of_kernels)
 def structure(x: np.ndarray, y: np.ndarray) -> Each:
-    """S7: share of the 10 nearest neighbours that an item has in both modalities; linear and RBF
+    """Share of the 10 nearest neighbours that an item has in both modalities; linear and RBF
     centred kernel alignment; Kendall distance. For n > 3."""
     own_x, own_y = x @ x.T, y @ y.T
     biased, unbiased = cka(own_x, own_y)
@@ -104,7 +104,7 @@ def structure(x: np.ndarray, y: np.ndarray) -> Each:
 
 @measure("gap_direction", "direction of the gap", "C3 (2401.08567)", smooth=True)
 def gap_direction(x: np.ndarray, y: np.ndarray) -> Values:
-    """S9. C3's: in groups of 100 pairs in file order, mean length of the gap and mean cosine of the
+    """C3's: in groups of 100 pairs in file order, mean length of the gap and mean cosine of the
     gaps of successive groups; cosine of x_{i+1} - x_i with the gap, mean and standard deviation;
     standard deviation of a coordinate of (x - y) less its mean. Added, since the third is 0 for any
     order by chance: variance along the gap relative to an average direction."""
@@ -135,7 +135,7 @@ def gap_direction(x: np.ndarray, y: np.ndarray) -> Values:
 
 @measure("gap_in_span", "gap within the leading directions", "C3 (2401.08567), ours")
 def gap_in_span(x: np.ndarray, y: np.ndarray) -> Values:
-    """S9, of each modality: the share of the gap's direction in the leading directions that hold 90
+    """Of each modality: the share of the gap's direction in the leading directions that hold 90
     % and 99 % of the variance."""
     direction = unit((x - y).mean(axis=0))
     values: dict[str, float] = {}

@@ -111,7 +111,7 @@ for k in (1, 2, 5, 10, 20):
     method(
         f"drop{k}",
         f"largest coordinates of the gap left out: {k}",
-        "2404.07983",
+        "Two Effects, One Trigger (2404.07983)",
         default=k == 2,
         k=k,
     )(drop)

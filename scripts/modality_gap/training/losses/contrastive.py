@@ -21,7 +21,7 @@ from modality_gap.training.losses.registry import Batch, loss
 
 Tensor = torch.Tensor
 Scale = torch.Tensor | float
-CUA = "2405.18570"
+CUA = "It's Not a Modality Gap (2405.18570)"
 
 
 @loss("clip", "CLIP's loss", "CLIP (2103.00020)")
