@@ -19,6 +19,7 @@ STYLES = {
     "centre": (PALETTE[0], "-", "D", "centring"),
     "centre_z_score": (PALETTE[2], "-", "^", "centring, z-scores by kind"),
     "other_first": (MUTED, ":", "v", "control: other modality first"),
+    "own_first": (MUTED, "-.", "X", "control: own modality first"),
 }
 TICKS = [0, 0.25, 0.5, 0.75, 1]
 

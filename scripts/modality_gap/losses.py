@@ -1,6 +1,8 @@
 """The value and gradient of a loss of the study, of two files: python -m modality_gap.losses NAME.
 
-x and y are normalised first; the gradient is with respect to the unit rows.
+x and y are normalised first. The file has the gradient at the unit rows (x, y), and its part along
+the sphere (x_sphere, y_sphere). A loss of raw outputs gets the rows as they are in the files, and
+the gradient is that at these rows.
 """
 
 import argparse
@@ -31,8 +33,9 @@ def evaluate(
     settings: dict[str, float],
     seed: int,
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Value of a loss, and its gradients (n, d) at unit rows x and y. `files` may have, beside x
-    and y: a, b (frozen inputs), view_x, view_y, teacher_x, teacher_y; by default x and y."""
+    """Value of a loss, and its gradients (n, d) at unit rows x and y; what it takes of raw rows
+    counts at these. `files` may have, beside x and y: a, b (frozen inputs), view_x, view_y,
+    teacher_x, teacher_y; by default x and y."""
     import torch
 
     from modality_gap.training.losses.own import loss_of
@@ -42,6 +45,7 @@ def evaluate(
     raw = {key: torch.from_numpy(rows_of(path)) for key, path in files.items() if path}
     unit = {key: torch.nn.functional.normalize(rows, dim=1) for key, rows in raw.items()}
     x, y = (unit[side].clone().requires_grad_() for side in ("x", "y"))
+    raw_x, raw_y = (raw[side].clone().requires_grad_() for side in ("x", "y"))
     if x.shape != y.shape:
         raise InputError(
             f"{files['x']} and {files['y']} differ in shape; give two matrices of one shape."
@@ -52,7 +56,7 @@ def evaluate(
 
     a, b = pair("a", "b")
     batch = Batch(
-        *(torch.arange(len(x)), a, b, x, y, torch.Generator().manual_seed(seed)),
+        *(torch.arange(len(x)), a, b, raw_x, raw_y, torch.Generator().manual_seed(seed)),
         make_views=lambda: pair("view_x", "view_y"),
         make_teacher=lambda: pair("teacher_x", "teacher_y"),
         bias=bias,
@@ -63,8 +67,17 @@ def evaluate(
     else:
         value = known.of(x, y, scale, batch, **chosen)
     value.backward()
-    of_x, of_y = (np.zeros(v.shape) if v.grad is None else v.grad.numpy() for v in (x, y))
+    of_x, of_y = (
+        np.sum([v.grad.numpy() for v in leaves if v.grad is not None], axis=0) + np.zeros(x.shape)
+        for leaves in ((x, raw_x), (y, raw_y))
+    )
     return float(value.detach()), of_x, of_y
+
+
+def along_sphere(rows: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """The gradient (n, d) at unit rows (n, d) without its part along each row."""
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return gradient - (gradient * unit).sum(axis=1, keepdims=True) * unit
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -89,7 +102,8 @@ def main(arguments: list[str] | None = None) -> None:
     except (InputError, ValueError, TypeError) as error:
         sys.exit(f"error: {error}")
     path = args.gradient or Path(f"gradient_{args.name.rpartition(':')[2]}.npz")
-    np.savez(path, x=of_x, y=of_y)
+    tangents = [along_sphere(rows_of(f), g) for f, g in ((args.x, of_x), (args.y, of_y))]
+    np.savez(path, x=of_x, y=of_y, x_sphere=tangents[0], y_sphere=tangents[1])
     print(f"{value:.15g}")
 
 

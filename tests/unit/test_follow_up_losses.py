@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.special import log_softmax, logsumexp, softmax
 
-from modality_gap.losses import evaluate, main
+from modality_gap.losses import along_sphere, evaluate, main
 from modality_gap.training.losses.beside import symile
 from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
 from modality_gap.training.losses.registry import Batch
@@ -416,3 +416,36 @@ def test_command_prints_the_value_and_saves_the_gradient(tmp_path, capsys):
         main(["nothing", *files, "--scale", "7"])
     with pytest.raises(SystemExit, match=r"cannot be read as \.npy"):
         main(["clip", files[0], f"--y={target}.no", "--scale", "7"])
+
+
+def test_gradient_along_the_sphere_and_at_raw_rows(tmp_path):
+    """Differences of the value when rows turn, and of a loss of raw outputs when they move."""
+    rng = np.random.default_rng(4)
+    rows = {side: 2 * rng.normal(size=(6, 4)) for side in "xy"}
+    files = {side: tmp_path / f"{side}.npy" for side in "xy"}
+
+    def value(name, side, moved):
+        for one in "xy":
+            np.save(files[one], moved if one == side else rows[one])
+        return evaluate(name, files, 7.0, -10.0, {}, 0)
+
+    for name in ("cua", "vicreg"):
+        _, *gradients = value(name, "", None)
+        for side, gradient in zip("xy", gradients, strict=True):
+            step = rng.normal(size=(6, 4))
+            if name == "cua":
+                length = np.linalg.norm(rows[side], axis=1, keepdims=True)
+                expected = (along_sphere(rows[side], gradient) * step / length).sum()
+            else:
+                expected = (gradient * step).sum()
+            ends = [value(name, side, rows[side] + sign * 1e-6 * step)[0] for sign in (1, -1)]
+            assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(expected, rel=1e-6), name
+    for side in "xy":
+        np.save(files[side], rows[side])
+    target = tmp_path / "g.npz"
+    main(
+        ["cua", f"--x={files['x']}", f"--y={files['y']}", "--scale", "7", "--gradient", str(target)]
+    )
+    saved = np.load(target)
+    assert set(saved) == {"x", "y", "x_sphere", "y_sphere"}
+    assert (saved["x_sphere"] * rows["x"]).sum(axis=1) == pytest.approx(np.zeros(6), abs=1e-12)

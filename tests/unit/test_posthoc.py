@@ -125,7 +125,7 @@ def test_whole_mean_of_distribution_normalisation_ranks_as_the_whole_bank(pairs)
 def test_scores_by_kind_leave_the_ranks_within_a_kind(pairs):
     x, y, a, b = pairs
     plain = ranks(METHODS["none"].fitted(x, y), a, b)
-    for name in ("offset", "z_score", "other_first"):
+    for name in ("offset", "z_score", "other_first", "own_first"):
         assert np.array_equal(plain, ranks(METHODS[name].fitted(x, y), a, b))
 
 
@@ -145,6 +145,29 @@ def test_control_is_the_ceiling_of_the_mixed_gallery_and_all_bias(pairs):
         mixed, cross = mixed_gallery(one), cross_modal(one)
         assert mixed["ndcg10"] == pytest.approx(cross["ndcg10"])
         assert (mixed["kind_auc"], mixed["kind_share10"]) == (1, 1)
+
+
+def test_opposite_control_is_the_floor_of_the_mixed_gallery(pairs):
+    x, y, a, b = pairs
+    for one in directions(METHODS["own_first"].fitted(x, y), a, b):
+        mixed = mixed_gallery(one)
+        assert mixed["ndcg10"] == mixed["kind_auc"] == mixed["kind_share10"] == 0
+        assert mixed["median_rank"] > len(a) - 1
+        plain = Maps().scores(*((a, b) if one.name == "xy" else (b, a)), tuple(one.name))
+        assert (partner_ranks(one.across) == partner_ranks(plain)).all()
+
+
+def test_preferring_either_form_wins_less_than_no_preference():
+    rng = np.random.default_rng(1)
+    pictures = unit(rng.normal(size=(30, 8)))
+    captions = unit(pictures[:, None] + 0.1 * rng.normal(size=(30, 2, 8)))
+    found = {
+        name: mixed_forms(METHODS[name].fitted(pictures, captions[:, 0]), pictures, captions)
+        for name in ("none", "own_first", "other_first")
+    }
+    best = found["none"]["ndcg10"].mean()
+    for name in ("own_first", "other_first"):
+        assert found[name]["ndcg10"].mean() < 0.7 * best
 
 
 def test_gap_closed_by_shift_and_by_centring_alike():

@@ -12,7 +12,7 @@ from modality_gap.measures.posthoc.study import FIXED
 from modality_gap.measures.posthoc.tasks import LOSS_TEMPERATURE
 from modality_gap.pages.words import fraction
 
-PLAIN, CONTROL = "none", "other_first"
+PLAIN, CONTROLS = "none", ("other_first", "own_first")
 # What a remedy shows: its key on the page, and task and metric in methods.csv.
 SHOWN = {
     "ab": ("T1", "recall1_xy"),
@@ -29,9 +29,9 @@ def remedies(
 ) -> dict[str, list[dict]]:
     """By set the methods in their order, no method first: name, label, n_fit, n_scored, the values
     of SHOWN (without those that a method of scores does not have), and for `change` recall's
-    difference to no method with its interval. Without the control and methods with a star."""
+    difference to no method with its interval. Without the controls and methods with a star."""
     fixed = methods[methods["split"] == FIXED]
-    compared = names[~names["star"] & (names["method"] != CONTROL)]
+    compared = names[~names["star"] & ~names["method"].isin(CONTROLS)]
     result: dict[str, list[dict]] = {}
     for name, of_set in fixed.groupby("set", sort=False):
         changes = differences[differences["set"] == name].set_index(["method", "metric"])

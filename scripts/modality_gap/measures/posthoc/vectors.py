@@ -36,6 +36,13 @@ def other_first(x: np.ndarray, y: np.ndarray) -> Scores:
     return Scores(lambda q, z, kind: q @ z.T + (OTHER_FIRST if kind[0] != kind[1] else 0.0), KINDS)
 
 
+@method("own_first", "control: own modality first", "ours")
+def own_first(x: np.ndarray, y: np.ndarray) -> Scores:
+    """Every item of the query's own modality before every item of the other: the opposite control.
+    Where the form of the wanted item is drawn too, neither wins."""
+    return Scores(lambda q, z, kind: q @ z.T + (OTHER_FIRST if kind[0] == kind[1] else 0.0), KINDS)
+
+
 @method("shift", "shift fitted to close the gap", PAPER)
 def shift(x: np.ndarray, y: np.ndarray, delta: float | None = None) -> Maps:
     """Each modality moved half of `delta` along the gap, towards the other; None: the whole gap.
