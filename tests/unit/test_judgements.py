@@ -2,15 +2,20 @@
 the value that it has to come to."""
 
 import math
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from scipy import special
 
 from modality_gap.errors import InputError
 from modality_gap.pages.findings import figure3
+from modality_gap.pages.render import render_page
 from modality_gap.paper import claims, measured, show
 from modality_gap.paper import ledger as ledger_module
+from modality_gap.paper.errata import computed_errata
 
 
 @pytest.fixture(scope="module")
@@ -288,3 +293,93 @@ def test_the_paper_states_an_inequality_and_we_an_equality(ledger, product, word
         assert one["verdict"] == word
     assert ledger["claims"]["lemma3.at_least"]["whose"] == "paper"
     assert ledger["claims"]["lemma3.equality"]["whose"] == "ours"
+
+
+# Errata
+
+ERRATA = Path(__file__).parents[2] / "config/ledger/errata.yaml"
+# What tells a result of a run rather than what is to be measured.
+TYPED = re.compile(
+    r"comes back|stays high|falls to|as narrow|(either|both) (caption|setting|way)s? shows?"
+    r"|smallest with (less|none)|above \.05,|cannot be seen|in both\b"
+)
+# Words for what a label's number is measured on, where it is none of the paper's own.
+STAND_INS = ("MiniLM", "small towers", "open_clip", "emoji")
+
+
+@pytest.fixture(scope="module")
+def errata():
+    return {one["id"]: one for one in yaml.safe_load(ERRATA.read_text("utf-8"))["errata"]}
+
+
+def choices(entry):
+    """Of each line of an erratum the selectors among which the first that a run has is shown."""
+    return [one if isinstance(one, list) else [one] for one in entry.get("computed", [])]
+
+
+def test_errata_type_no_result_and_name_what_stands_in(errata):
+    for name, entry in errata.items():
+        assert not TYPED.search(f"{entry['is']} {entry['effect']}"), name
+        for line in choices(entry):
+            for place, one in enumerate(line):
+                foreign = any(word in one["label"] for word in STAND_INS)
+                assert foreign == ("(stand-in)" in one["label"]), one["label"]
+                # The paper's own comes first, a stand-in last.
+                assert not foreign or place == len(line) - 1, one["label"]
+            assert len(line) == 1 or any(word in line[-1]["label"] for word in STAND_INS)
+    assert TYPED.search("with both ways run here, the gap comes back in both")
+    assert TYPED.search("None: the cone is as narrow with either")
+
+
+def test_errata_of_a_model_show_the_papers_own_where_the_run_has_it(errata):
+    tables = {
+        "statistics/gap.csv": [
+            {"set": name, "gap": gap, "gap_squared": gap**2}
+            for name, gap in (("stitched", 0.5), ("clip", 0.8))
+        ],
+        "statistics/loss_landscape.csv": [
+            {"set": name, "temperature": 0.01, "distance": at, "loss": loss, "loss_as_released": 1}
+            for name, at, loss in (("stitched", 0.1, 1.6), ("clip", 0.2, 0.5), ("clip", 0.9, 0.6))
+        ],
+    }
+    frames = {path: pd.DataFrame(rows) for path, rows in tables.items()}
+    names = ("squared_distance", "transposed_twice")
+    square, twice = computed_errata([errata[name] for name in names], frames)
+    assert [row["computed"] for row in square["rows"]] == ["0.8", "0.64"]
+    assert [row["computed"] for row in twice["rows"]] == ["0.5", "1", "0.2", "0.2"]
+    assert all("CLIP ViT-B/16" in row["label"] for row in [*square["rows"], *twice["rows"]])
+    del frames["statistics/loss_landscape.csv"]
+    (found,) = computed_errata(
+        [errata["squared_distance"]], {"statistics/gap.csv": frames["statistics/gap.csv"][:1]}
+    )
+    assert [row["computed"] for row in found["rows"]] == ["0.5", "0.25"]
+    assert all("(stand-in)" in row["label"] for row in found["rows"])
+
+
+def test_the_cone_of_the_whole_angle_is_above_the_bound(errata):
+    """Computed here from the incomplete beta function, of which the table is made elsewhere."""
+    rows = []
+    for reading, degrees in (("whole angle", 55.944 / 2), ("half angle", 55.944)):
+        share = special.betainc(511 / 2, 1 / 2, math.sin(math.radians(degrees)) ** 2) / 2
+        rows.append({"dimensions": 512, "reading": reading, "log2_fraction": math.log2(share)})
+    (found,) = computed_errata(
+        [errata["cone_half_angle"]], {"statistics/cone_areas.csv": pd.DataFrame(rows)}
+    )
+    half, whole = (float(row["computed"]) for row in found["rows"])
+    assert (half, whole) == pytest.approx((-563.8, -143.7), abs=0.1)
+    assert half < -512 < whole
+
+
+def test_the_page_counts_as_errata_only_what_disagrees(errata):
+    remarks = {name for name, entry in errata.items() if entry.get("agrees")}
+    assert remarks == {"lemma3_equality", "uncorrected_p", "imagenet_normalisation"}
+    folder = ERRATA.parents[2] / "report/templates"
+    templates = {
+        name: (folder / f"{name}.html.j2").read_text("utf-8")
+        for name in ("base", "parts", "errata")
+    }
+    entries = computed_errata([*errata.values()], {})
+    html = " ".join(render_page(templates, "errata", style="", errata=entries).split())
+    assert f"disagree: {len(errata) - len(remarks)} places" in html
+    assert "3 remarks where nothing disagrees" in html
+    assert html.count("Remark: ") == 3
