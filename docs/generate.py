@@ -13,6 +13,7 @@ sys.path[:0] = [str(DOCS), str(ROOT / "scripts")]
 
 from generators.api_pages import api_pages
 from generators.configuration_page import configuration_page
+from generators.glossary import glossary
 from generators.imports_page import imports_page
 from generators.rule_map import rule_map
 from generators.stand_ins_page import stand_ins_page
@@ -29,6 +30,7 @@ from modality_gap.paper.items import load_items
 
 CONFIG = ROOT / "config"
 VERDICTS = "<!-- generated: verdicts -->"
+GLOSSARY = "<!-- generated: glossary -->"
 SOURCE = '<details class="mkdocstrings-source"'
 
 
@@ -71,8 +73,9 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, **_):
-    """Called by mkdocs with the text of each page: fills in the meaning of the verdicts."""
-    return markdown.replace(VERDICTS, meanings())
+    """Called by mkdocs with the text of each page: fills in the meaning of verdicts and words."""
+    words = glossary(CONFIG / "ledger" / "glossary.yaml")
+    return markdown.replace(VERDICTS, meanings()).replace(GLOSSARY, words)
 
 
 def on_page_content(html, **_):

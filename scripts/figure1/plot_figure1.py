@@ -36,7 +36,7 @@ def draw(layout: Layout) -> Figure:
         drawing, change = parts[0].subplots(1, 2, width_ratios=[1, 1.25])
     draw_gap_change(change, layout, models, gaps, params.published)
     of_the_paper = ", paper ◇" if {*params.published} & {*gaps.index} else ""
-    change.set_title(f"Gap: random weights ○ → trained ●{of_the_paper}")
+    change.set_title(f"Gap: untrained ○ → trained ●{of_the_paper}")
     draw_two_encoders(drawing)
     drawing.set_title("(a)")
     draw_sets(parts[-1], layout, models, points, {"trained": "(b)", "random": "(c)"})

@@ -17,7 +17,7 @@ from modality_gap.errors import InputError
 from modality_gap.pages import models, paper, render
 from modality_gap.pages.cite import stamp
 from modality_gap.pages.findings.results import results
-from modality_gap.pages.labels import labelled, set_labels
+from modality_gap.pages.labels import labelled, set_labels, with_weights
 from modality_gap.paper.items import load_items, names_of
 from modality_gap.paper.ledger import load_ledger, published
 from modality_gap.paper.show import STYLES, read_claims
@@ -37,6 +37,7 @@ relations, report, not_run, errata = (
 )
 data = {Path(path).stem: pd.read_csv(path) for path in inputs.tables}
 data["training"] = pd.concat(pd.read_csv(path) for path in inputs.curves)
+data["gap"] = with_weights(data["gap"], params.sets)
 labels = set_labels(params.sets)
 data = labelled(data, labels, params.config["encoders"])
 claims = read_claims(inputs.claims)

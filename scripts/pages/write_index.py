@@ -13,6 +13,7 @@ import yaml
 from modality_gap.pages import explorer, paper, render, summary
 from modality_gap.pages.cite import cited, stamp
 from modality_gap.pages.findings.answers import answers
+from modality_gap.pages.labels import with_weights
 from modality_gap.paper.items import load_items
 from modality_gap.paper.ledger import KINDS
 from modality_gap.paper.show import STYLES, read_claims
@@ -27,6 +28,7 @@ report, items = yaml.safe_load(text(inputs.report)), load_items(Path(inputs.item
 claims = read_claims(inputs.claims)
 by_id = paper.by_claim(claims)
 data = {Path(path).stem: pd.read_csv(path) for path in inputs.tables}
+data["gap"] = with_weights(data["gap"], params.sets)
 record = Path(params.record)
 charts = json.loads(text(inputs.explorer))  # empty if no set has a gap
 gaps, axis_end = summary.gaps(data["gap"], params.papers)

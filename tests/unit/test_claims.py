@@ -887,7 +887,7 @@ def test_the_headline_counts_the_papers_own_claims_alone_and_each_once():
     )
     first, *rest = show.summary(table)
     assert first == (
-        "Of 3 claims of the paper: reproduced 2 (1 on the paper's own model or data, 1 on a "
+        "Of 3 claims of the paper: reproduced 2 (1 on the paper's own model and data, 1 on a "
         "neighbouring model), consistent 0, same on a stand-in 0, not seen on a stand-in 0, "
         "inconclusive 0, differs 0, not run 1."
     )

@@ -20,6 +20,7 @@ from generators import (
     tables_page,
     verdicts,
 )
+from generators.glossary import glossary
 from modality_gap.config.check import check_config
 from modality_gap.config.declarations import complete_schema
 from modality_gap.config.load import load_yaml, without_nulls
@@ -152,6 +153,14 @@ def test_every_verdict_has_its_meaning_in_the_guide(root):
     text = verdicts.meanings()
     assert all(f"| *{word}* | " in text for word in STYLES)
     assert "<!-- generated: verdicts -->" in (root / "docs/guide/reading.md").read_text()
+
+
+def test_the_glossary_has_the_words_of_the_pages_and_of_the_workflow(root):
+    text = glossary(root / "config/ledger/glossary.yaml")
+    for word in ("modality gap", "gap vector", "delta", "neighbouring model", "asset", "twin"):
+        assert text.count(f"| **{word}** | ") == 1
+    page = (root / "docs/explanation/glossary.md").read_text(encoding="utf-8")
+    assert "<!-- generated: glossary -->" in page and "|" not in page
 
 
 # The registry of tables

@@ -131,7 +131,9 @@ def render_methods(note="a note", absent=None, of=CONFIG, **more):
         "style": STYLE,
         "styles": show.STYLES,
         "meanings": MEANINGS,
-        "glossary": yaml.safe_load((ROOT / "config/ledger/glossary.yaml").read_text("utf-8")),
+        "glossary": yaml.safe_load((ROOT / "config/ledger/glossary.yaml").read_text("utf-8"))[
+            "report"
+        ],
         "confidence": "95 %",
         "separate": SEPARATE,
         "well_above": WELL_ABOVE,

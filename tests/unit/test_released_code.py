@@ -202,5 +202,6 @@ def test_page_of_errata_links_to_the_sections_of_both_pages():
     errata = computed_errata([*paper, *ERRATA], {})
     html = render_page(templates, "errata", style="", errata=errata)
     assert html.count("<article") == len(errata)
-    assert f"{len(paper)} places" in html
+    disagreeing = [entry for entry in paper if "agrees" not in entry]
+    assert f"{len(disagreeing)} places" in html
     assert 'href="after.html#losses"' in html and 'href="figures.html#table2"' in html

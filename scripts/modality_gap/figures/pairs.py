@@ -79,7 +79,8 @@ def draw_sets(
                     ax.set_title(plain(row["model"], width), loc="center", weight="normal",
                                  fontsize="small")  # fmt: skip
                 if column == 0:
-                    ax.set_ylabel(f"{letter} {weights}", fontsize="small")
+                    words = {"random": "untrained"}.get(weights, weights)
+                    ax.set_ylabel(f"{letter} {words}", fontsize="small")
 
 
 def modalities_legend(figure: Figure | SubFigure) -> None:

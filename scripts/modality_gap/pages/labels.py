@@ -1,11 +1,29 @@
-"""One name for each set wherever a person reads: the label of its model, and "random weights" where
-they are."""
+"""One name for each set wherever a person reads: the label of its model, and which of its weights
+are untrained."""
 
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import pandas as pd
+
+# What the pages call the weights of a set. Those of a projection alone are no random weights: the
+# towers below it are trained.
+TRAINED, RANDOM, PROJECTIONS = "trained", "random", "untrained projections"
+WEIGHTS = {TRAINED: "trained weights", RANDOM: "random weights", PROJECTIONS: PROJECTIONS}
+
+
+def weights_of(entry: Mapping) -> str:
+    """Which weights a set has, a key of WEIGHTS; `entry` is its entry of the configuration."""
+    if entry["weights"] == RANDOM and "projection" in entry:
+        return PROJECTIONS
+    return str(entry["weights"])
+
+
+def with_weights(gap: pd.DataFrame, sets: Mapping[str, Mapping]) -> pd.DataFrame:
+    """statistics/gap.csv, in whose column `weights` sets with untrained projections have those."""
+    known = {name: weights_of(entry) for name, entry in sets.items()}
+    return gap.assign(weights=gap["set"].map(known).fillna(gap["weights"]))
 
 
 def set_labels(sets: Mapping[str, Mapping]) -> dict[str, str]:
@@ -14,7 +32,8 @@ def set_labels(sets: Mapping[str, Mapping]) -> dict[str, str]:
     `sets`: entries of the configuration with `label` and `weights`, by their names.
     """
     labels = {
-        name: str(entry["label"]) + (", random weights" if entry["weights"] == "random" else "")
+        name: str(entry["label"])
+        + (f", {WEIGHTS[weights]}" if (weights := weights_of(entry)) != TRAINED else "")
         for name, entry in sets.items()
     }
     times = Counter(labels.values())

@@ -8,6 +8,7 @@ from modality_gap.config.losses import DeclaredLoss
 from modality_gap.measures import registry
 from modality_gap.pages.findings.base import Finding, Table
 from modality_gap.pages.findings.figure3 import all_minima_table, place
+from modality_gap.pages.labels import PROJECTIONS, RANDOM, TRAINED, WEIGHTS
 from modality_gap.pages.words import cell, count, estimate, fraction, listed, number, of_all
 from modality_gap.paper.chance import WELL_ABOVE, retrieves
 
@@ -41,8 +42,8 @@ def models_tables(
             registry.MODELS_GAP,
         ),
         "recall": table(
-            "Recall and dimension. Chance of recall@1: one in n. Effective dimension: components "
-            "that hold 99 % of the variance.",
+            "Recall and dimension. Chance: recall@1 of a random choice, which every partner of an "
+            "item raises. Effective dimension: components that hold 99 % of the variance.",
             about,
             registry.MODELS_RECALL,
         ),
@@ -84,14 +85,15 @@ def models_findings(
 ) -> list[Finding]:
     """What holds over all models: a gap, what training does to it, what the temperature does."""
     findings = []
-    random, trained = (gap[gap["weights"] == kind] for kind in ("random", "trained"))
-    for kind, part in (("random", random), ("trained", trained)):
+    trained = gap[gap["weights"] == TRAINED]
+    for kind in (RANDOM, PROJECTIONS, TRAINED):
+        part = gap[gap["weights"] == kind]
         if len(part):
             widest, narrowest = part.loc[part["gap"].idxmax()], part.loc[part["gap"].idxmin()]
             clear = (part["gap_low"] > 0).sum()
             findings.append(
                 Finding(
-                    f"In {of_all(clear, len(part), 'set')} with {kind} weights the gap is clearly "
+                    f"In {of_all(clear, len(part), 'set')} with {WEIGHTS[kind]} the gap is clearly "
                     f"above 0: from {estimate(narrowest, 'gap')} ({narrowest['set']}, "
                     f"n {narrowest['n']}) to {estimate(widest, 'gap')} ({widest['set']}, "
                     f"n {widest['n']})."
@@ -112,8 +114,8 @@ def models_findings(
             Finding(
                 f"Of {count(len(trained), 'set')} with trained weights "
                 f"{listed(able) if len(able) else 'none'} "
-                f"{'retrieve' if len(able) > 1 else 'retrieves'} well above chance (recall@1 at "
-                f"least {WELL_ABOVE:g} times chance in both directions)."
+                f"{'retrieve' if len(able) > 1 else 'retrieves'} well above chance (the lower "
+                f"end of recall@1 is at least {WELL_ABOVE:g} times chance in both directions)."
             )
         )
     judged = minimum[minimum["set"].isin(able)]

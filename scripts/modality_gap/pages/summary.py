@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from modality_gap.errors import InputError
+from modality_gap.pages.labels import PROJECTIONS, RANDOM, WEIGHTS
 from modality_gap.pages.paper import AGREEING, Mark, by_claim, marks
 from modality_gap.pages.words import listed, number
 from modality_gap.paper import show
@@ -176,26 +177,30 @@ def _span(texts: Iterable[str]) -> str:
 
 class Gaps(NamedTuple):
     """The gap of a model with random and with trained weights, as texts and as places in per cent
-    of the axis; empty texts where a run has no such weights."""
+    of the axis; empty texts where a run has no such weights. `start` says what the former are where
+    they are not random weights."""
 
     model: str
     own: bool
     learnt: bool
     texts: dict[str, str]
     places: dict[str, float]
+    start: str = ""
 
 
 AXIS = 1.5  # the axis goes to it, or to the next half above the widest gap
 
 
 def gaps(gap: pd.DataFrame, papers: Collection[str]) -> tuple[list[Gaps], float]:
-    """Rows of the summary's first drawing and the axis' end; `gap` is statistics/gap.csv, `papers`
-    names the sets of the paper's own models, which come first. Lengths on the unit sphere."""
+    """Rows of the summary's first drawing and the axis' end; `gap` is statistics/gap.csv as
+    labels.with_weights makes it, `papers` names the sets of the paper's own models, which come
+    first. Lengths on the unit sphere."""
     end = max(AXIS, math.ceil(gap["gap"].max() / 0.5) * 0.5)
     rows = []
     able = retrieves(gap)
     for model, part in gap.groupby("model", sort=False):
-        weights = part.set_index("weights")
+        start = WEIGHTS[PROJECTIONS] if (part["weights"] == PROJECTIONS).any() else ""
+        weights = part.set_index(part["weights"].replace(PROJECTIONS, RANDOM))
         rows.append(
             Gaps(
                 str(model),
@@ -203,6 +208,7 @@ def gaps(gap: pd.DataFrame, papers: Collection[str]) -> tuple[list[Gaps], float]
                 bool(able[part.index][part["weights"] == "trained"].any()),
                 {kind: number(row["gap"], 2) for kind, row in weights.iterrows()},
                 {kind: 100 * row["gap"] / end for kind, row in weights.iterrows()},
+                start,
             )
         )
     return sorted(rows, key=lambda row: (not row.own, not row.learnt)), float(end)

@@ -153,7 +153,7 @@ def summary(claims: pd.DataFrame) -> list[str]:
 
 
 REST_ON = {
-    "own": "on the paper's own model or data",
+    "own": "on the paper's own model and data",
     "neighbouring": "on a neighbouring model",
     "simulation": "by running a simulation or theorem again",
 }

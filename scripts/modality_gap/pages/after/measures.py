@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from modality_gap.pages.findings.base import Table
+from modality_gap.pages.labels import PROJECTIONS, weights_of
 from modality_gap.pages.words import NONE, count, interval, listed, number, p_value
 from modality_gap.paper.chance import retrieves
 
@@ -165,7 +166,10 @@ class OnPage(NamedTuple):
 def shown(measures: pd.DataFrame, gaps: pd.DataFrame, sets: Mapping, confidence: float) -> OnPage:
     """All of it, from measures.csv, gap.csv by set and the sets of the configuration."""
     ordered = agreement(measures, gaps)
-    labels = {name: entry["label"] for name, entry in sets.items()}
+    labels = {
+        name: str(entry["label"]) + (f", {PROJECTIONS}" if weights_of(entry) == PROJECTIONS else "")
+        for name, entry in sets.items()
+    }
     names = {
         weights: [
             name

@@ -8,6 +8,7 @@ from modality_gap.pages.findings.figure1 import SEPARATE
 from modality_gap.pages.findings.figure3 import able_minima, smallest_loss
 from modality_gap.pages.findings.recall import able_peaks, closing
 from modality_gap.pages.findings.tables import SIGNIFICANT
+from modality_gap.pages.labels import WEIGHTS
 from modality_gap.pages.words import (
     count,
     fraction,
@@ -36,20 +37,20 @@ def answers(data: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
 def _there(gap: pd.DataFrame) -> list[str]:
     apart = (gap["gap_low"] > 0) & (gap["separability"] >= SEPARATE)
     kinds = listed(
-        f"{n} with {weights} weights" for weights, n in gap["weights"].value_counts().items()
+        f"{n} with {WEIGHTS[weights]}" for weights, n in gap["weights"].value_counts().items()
     )
     sentences = [
         f"In {of_all(int(apart.sum()), len(gap), 'set')} of embeddings ({kinds}) the gap is "
         "clearly above 0 and a linear classifier separates the two modalities."
     ]
-    for weights in ("trained", "random"):
+    for weights, words in WEIGHTS.items():
         part = gap[gap["weights"] == weights]
         if len(part):
             low, high = (part.loc[part["gap"].agg(end)] for end in ("idxmin", "idxmax"))
             span = f"{number(low['gap'], 2)} ({low['model']})"
             if len(part) > 1:
                 span = f"from {span} to {number(high['gap'], 2)} ({high['model']})"
-            sentences.append(f"With {weights} weights it is {span}.")
+            sentences.append(f"With {words} it is {span}.")
     return sentences
 
 

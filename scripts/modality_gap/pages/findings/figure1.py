@@ -6,6 +6,7 @@ import pandas as pd
 
 from modality_gap.measures import registry
 from modality_gap.pages.findings.base import Finding, Table
+from modality_gap.pages.labels import PROJECTIONS, RANDOM, TRAINED, WEIGHTS
 from modality_gap.pages.words import cell, count, estimate, listed, number, of_all
 from modality_gap.paper.chance import WELL_ABOVE, retrieves
 
@@ -25,8 +26,11 @@ def figure1_findings(gap: pd.DataFrame) -> list[Finding]:
     hardest = gap.loc[gap["separability"].idxmin()]
     classifier = "the classifier makes no error in any set"
     if hardest["separability"] < 1:
+        lowest = number(hardest["separability"])
+        # What is not quite 1 is not shown as 1.
         classifier = (
-            f"the lowest accuracy of the classifier is {number(hardest['separability'])} "
+            "the lowest accuracy of the classifier is "
+            f"{'at least 99.9 %' if float(lowest) == 1 else lowest} "
             f"({hardest['set']}, n {hardest['separability_n']} vectors)"
         )
     findings = [
@@ -42,7 +46,7 @@ def figure1_findings(gap: pd.DataFrame) -> list[Finding]:
             ),
         )
     ]
-    untrained = gap[gap["weights"] == "random"]
+    untrained = gap[gap["weights"] == RANDOM]
     if len(untrained):
         low, high = (untrained.loc[untrained["gap"].agg(end)] for end in ("idxmin", "idxmax"))
         span = f"{estimate(low, 'gap')} in {low['set']} ({size(low)})"
@@ -61,9 +65,10 @@ def _training_and_gap(gap: pd.DataFrame) -> list[Finding]:
     changes: dict[str, list[str]] = {}
     for model, pair in gap.groupby("model", sort=False):
         sides = {row["weights"]: row for _, row in pair.iterrows()}
-        if not {"trained", "random"} <= sides.keys():
+        start = next((one for one in (RANDOM, PROJECTIONS) if one in sides), None)
+        if start is None or TRAINED not in sides:
             continue
-        before, after = sides["random"], sides["trained"]
+        before, after = sides[start], sides[TRAINED]
         if after["gap_high"] < before["gap_low"]:
             change = "narrower"
         elif after["gap_low"] > before["gap_high"]:
@@ -71,7 +76,8 @@ def _training_and_gap(gap: pd.DataFrame) -> list[Finding]:
         else:
             change = "not clearly different"
         changes.setdefault(change, []).append(
-            f"{model} ({number(before['gap'])} to {number(after['gap'])})"
+            f"{model}{'' if start == RANDOM else f', from {WEIGHTS[start]}'} "
+            f"({number(before['gap'])} to {number(after['gap'])})"
         )
     parts = [f"{change} for {listed(models)}" for change, models in changes.items()]
     return [Finding(f"After training the gap is {listed(parts, '; ')}.")] if parts else []
