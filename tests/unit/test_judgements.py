@@ -383,3 +383,48 @@ def test_the_page_counts_as_errata_only_what_disagrees(errata):
     assert f"disagree: {len(errata) - len(remarks)} places" in html
     assert "3 remarks where nothing disagrees" in html
     assert html.count("Remark: ") == 3
+
+
+# What the summary rests on, and words that state no finding
+
+
+def test_the_summary_rests_on_statements_of_the_paper(ledger, root):
+    report = yaml.safe_load((root / "config/ledger/report.yaml").read_text("utf-8"))
+    questions = report["questions"]
+    assert "figure3b.minimum_at_the_gap" in questions["moves"]["claims"]
+    assert questions["matters"]["claims"] == [
+        *("table1.shift_improves", "table2.all_groups_improve", "figure3.closing_lowers_recall")
+    ]
+    assert report["key"]["experiment_temperature"] == "training.gap_falls_with_temperature"
+    # A statement of our own is there only where the paper asks the question and has no answer.
+    named = [name for one in questions.values() for name in one["claims"]]
+    named += [name for one in report["statements"] for name in one["claims"]]
+    named += report["key"].values()
+    ours = {name for name in named if ledger["claims"].get(name, {}).get("whose") == "ours"}
+    assert ours == {"figure3.closing_lowers_recall"}
+    titles = [group["title"] for group in report["groups"].values()]
+    assert "What is proved?" not in titles
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["experiment_temperature", "figure2c", "supplementary5", "supplementary7", "supplementary14"],
+)
+def test_a_caption_begins_with_what_is_shown_not_with_what_was_found(root, name):
+    text = (root / f"report/captions/{name}.rst").read_text("utf-8")
+    heading = re.match(r"\*\*(.*?)\*\*", text)[1]
+    assert not re.search(r"\bone cone\b|narrower|higher|wider|are separate", heading, re.IGNORECASE)
+    assert "overlap here are separate" not in text
+
+
+def test_what_is_said_of_chance_and_of_tests_is_whole(root):
+    page = " ".join((root / "report/templates/methods.html.j2").read_text("utf-8").split())
+    for words in (
+        "every partner of an item raises it",
+        "of Table 1 and of recall are one-sided",
+        "two one-sided tests",
+        "One row per job whose benchmark exists",
+        "Printed numbers that are compared as they stand have no interval",
+    ):
+        assert words in page
+    assert "two exceptions" not in page and "one in n" not in page
