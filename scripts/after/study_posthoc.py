@@ -49,7 +49,7 @@ for name, x, y in tqdm(open_pairs(sets, snakemake.input.pairs), total=len(sets),
     x, y = x[some], y[some]
     measures.append(measured(x, y, clusters, params.confidence, params.seed).assign(set=name))
     if sets[name] == "trained" and retrieves(x, y):
-        of_set = study(methods, x, y, clusters, settings["halves"], params.confidence)
+        of_set = study(methods, x, y, clusters, settings["halves"], params.confidence, params.seed)
         results.append(of_set[0].assign(set=name))
         differences.append(of_set[1].assign(set=name))
         of_sizes = fit_sizes(methods, x, y, clusters, params.confidence, params.seed)

@@ -432,6 +432,11 @@ def test_study_splits_by_cluster_and_compares_with_no_method():
     table, differences = study(some, x, y, clusters, 2, 0.95)
     assert set(table["split"]) == {FIXED, "half_0", "half_1"}
     assert set(table["n_fit"]) == {60}
+    noisy = table[table["task"] == "T7"].set_index(["method", "metric"])["value"]
+    assert set(noisy.index.get_level_values("method")) == {"none", "centre"}
+    plain, _ = study(some, x, y, clusters, 0, 0.95, seed=1)
+    other = plain[plain["task"] == "T7"].set_index(["method", "metric"])["value"]
+    assert (other.index == noisy.index).all() and (other != noisy).any()
     value = table[table["task"] == "T1"].set_index(["split", "method", "metric"])["value"]
     other = table.set_index(["split", "method", "task", "metric"])["value"][FIXED]
     for task, metric in (("T2a", "ndcg10"), ("T6", "hub_skewness10")):

@@ -28,6 +28,7 @@ from modality_gap.measures.posthoc.tasks import (
     directions,
     mixed_gallery,
     on_pairs,
+    robustness,
 )
 
 FIXED = "even_odd"  # the split whose results have intervals and tests
@@ -92,14 +93,15 @@ def study(
     clusters: np.ndarray | None,
     halves: int,
     confidence: float,
+    seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Results of every method on pairs x, y (n, d), and the differences to no method.
 
     Results have the columns split, method, task, metric, value, n_fit, n_scored. The fixed split
-    has every task, random halves T1, T2a and the gap alone. Differences on the fixed split, by
-    method and direction, have intervals: those in recall at 1 with McNemar's p, Holm's correction
-    of it over the methods, and mean and standard deviation over the halves; those in NDCG at 10 of
-    the mixed gallery; and those in the hubs' skewness.
+    has every task (`seed` draws the noise of T7), random halves T1, T2a and the gap alone.
+    Differences on the fixed split, by method and direction, have intervals: those in recall at 1
+    with McNemar's p, Holm's correction of it over the methods, and mean and standard deviation over
+    the halves; those in NDCG at 10 of the mixed gallery; and those in the hubs' skewness.
     """
     codes = np.arange(len(x)) if clusters is None else clusters
     rows, found = [], {}
@@ -110,7 +112,7 @@ def study(
             if split == FIXED:
                 check_fitted(method, fitted, a, b)
                 found[name] = {one.name: outcome(one) for one in directions(fitted, a, b)}
-            results = on_pairs(fitted, a, b) if split == FIXED else _short(fitted, a, b)
+            results = _all(fitted, a, b, seed) if split == FIXED else _short(fitted, a, b)
             for task, direction, metric, value in results:
                 full = metric if direction == "both" else f"{metric}_{direction}"
                 rows.append((split, name, task, full, value, len(fit), len(score)))
@@ -118,6 +120,16 @@ def study(
     _, _, score = next(splits(codes, 0))
     scored = None if clusters is None else np.unique(clusters[score], return_inverse=True)[1]
     return table, _differences(table, found, methods, scored, confidence)
+
+
+def _all(
+    fitted: Fitted, a: np.ndarray, b: np.ndarray, seed: int
+) -> list[tuple[str, str, str, float]]:
+    rows = on_pairs(fitted, a, b)
+    if isinstance(fitted, Maps):
+        for direction, values in robustness(fitted, a, b, seed):
+            rows += [("T7", direction, *item) for item in values.items()]
+    return rows
 
 
 def _short(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[tuple[str, str, str, float]]:
