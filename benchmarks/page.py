@@ -17,6 +17,7 @@ TITLES = {
     "growth_exponents": "Growth with the number of pairs: exponents",
     "growth": "Growth with the number of pairs: time and memory",
     "extract": "Extraction against a plain loop",
+    "decode": "Decoding by workers, and the ceilings of an extraction",
     "overhead": "Snakemake's own part of a run",
     "startup": "Start-up of each script",
     "dag": "Ten thousand shard jobs",

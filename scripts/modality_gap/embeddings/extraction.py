@@ -5,7 +5,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -21,12 +21,12 @@ from tqdm import tqdm
 from modality_gap.data.parquet import InputSpec, choose_rows, open_parquet, reading_parquet
 from modality_gap.embeddings.decoding import prepare_items
 from modality_gap.embeddings.sets import EmbeddingWriter, exact_frame
+from modality_gap.embeddings.workers import AT_ONCE, choose_kind, pool, unpacked
 from modality_gap.encoders.base import Encoder
 from modality_gap.errors import InputError
 from modality_gap.logs import peak_mb
 
 CONTENT = ("image", "text")  # what is embedded; every other column is a label
-AT_ONCE = 16  # items that a thread is handed: a batch of 32 is work for two
 
 
 @dataclass
@@ -173,11 +173,8 @@ def extract(
     unreadable: str,
     decode: str = "exact",
 ) -> Timing:
-    """Embed every row of `batches` and write it; threads decode ahead of inference.
-
-    Threads and not processes: decoding and resizing let go of the interpreter's lock, which a
-    picture holds for about a tenth of its time, while to send it between processes costs the
-    main one a quarter of that time.
+    """Embed every row of `batches` and write it; `workers` threads or processes decode ahead of
+    inference (embeddings/workers.py; a GPU decodes in threads).
 
     With `unreadable` "fail" a picture that cannot be decoded ends the run by name; with "skip" it
     is left out, and `writer.metadata["skipped"]` lists it. `decode` is a way of
@@ -185,15 +182,17 @@ def extract(
     """
     timing = Timing()
     skipped: list[str] = []
+    kind = "threads"
+    prepare = partial(prepare_items, encoder, modality, unreadable, decode=decode)
+    if decode != "gpu":
+        kind, batches = choose_kind(workers, prepare, batches, modality, items)
     with (
-        ThreadPoolExecutor(workers) as pool,
+        pool(kind, workers, prepare) as submit,
         tqdm(total=items, unit=modality, mininterval=2, file=sys.stderr) as progress,
     ):
-        prepare = partial(prepare_items, encoder, modality, unreadable, decode=decode)
         clock = time.perf_counter()
-        submit = partial(pool.submit, prepare)
         for frame, futures in prepare_ahead(batches, modality, submit, workers):
-            prepared = [item for future in futures for item in future.result()]
+            prepared = [item for future in futures for item in unpacked(future)]
             readable = np.array([not isinstance(item, InputError) for item in prepared])
             for item_id, error in zip(frame["item_id"], prepared, strict=True):
                 if isinstance(error, InputError):

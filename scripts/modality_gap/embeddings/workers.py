@@ -1,0 +1,141 @@
+"""Workers that prepare inputs ahead of the encoder: threads, or processes where those are faster.
+
+Threads are the simpler. Decoding lets go of the interpreter's lock, which a picture holds for about
+a tenth of its time, so that some ten threads are the most that help. Processes have a lock each and
+give their pixels back in shared memory. Both make the same pixels.
+"""
+
+import multiprocessing
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+import pandas as pd
+import torch
+import torch.multiprocessing  # tensors go between processes in shared memory
+
+from modality_gap.errors import InputError
+
+KINDS = ("threads", "processes")
+AT_ONCE = 16  # items that a worker is handed: a batch of 32 is work for two
+FEW = 4  # workers that threads are always good enough for
+MANY = 5_000  # items that a measurement of some seconds is worth
+ROUNDS = 3
+FASTER = 1.1  # times as fast as threads that processes must be
+TASKS = 4  # of a worker, in a round
+SHARED = Path("/dev/shm")
+
+Prepare = Callable[[list], list]
+Packed = tuple[torch.Tensor, dict[int, InputError]]
+
+_prepare: Prepare | None = None  # what a process of `pool` prepares with
+
+
+def _begin(prepare: Prepare) -> None:
+    """The first thing that a process does."""
+    global _prepare
+    torch.set_num_threads(1)
+    _prepare = prepare
+
+
+def _packed(items: list) -> Packed | list:
+    """What a process prepares of some items: one tensor, which is shared and not copied, and the
+    errors by number."""
+    assert _prepare
+    prepared = _prepare(items)
+    errors = {n: item for n, item in enumerate(prepared) if isinstance(item, InputError)}
+    tensors = [item for item in prepared if not isinstance(item, InputError)]
+    if len({(item.shape, item.dtype) for item in tensors}) != 1:
+        return prepared
+    return torch.stack(tensors), errors
+
+
+def unpacked(future: Future) -> list[torch.Tensor | InputError]:
+    """The prepared items of a task of `pool`, in their order."""
+    try:
+        result = future.result()
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a process that decodes pictures was killed, perhaps because memory is too "
+            "small; lower extraction.workers, and run again."
+        ) from error
+    if isinstance(result, list):
+        return result
+    stack, errors = result
+    tensors = iter(stack)
+    return [errors.get(n) or next(tensors) for n in range(len(stack) + len(errors))]
+
+
+@contextmanager
+def pool(kind: str, number: int, prepare: Prepare) -> Iterator[Callable[[list], Future]]:
+    """A function that hands a list of items to one of `number` workers, threads or processes, each
+    of which prepares them. `unpacked` gives what became of them.
+
+    Processes are forked, so that nothing of the encoder is copied; they must not use a GPU.
+    """
+    if kind == "threads":
+        with ThreadPoolExecutor(number) as threads:
+            yield lambda items: threads.submit(prepare, items)
+        return
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(number, context, _begin, (prepare,)) as processes:
+        yield lambda items: processes.submit(_packed, items)
+
+
+def rate(submit: Callable[[list], Future], tasks: list[list]) -> float:
+    """Items per second that a pool prepares, from the first task to the last."""
+    start = time.perf_counter()
+    for future in [submit(task) for task in tasks]:
+        unpacked(future)
+    return sum(map(len, tasks)) / (time.perf_counter() - start)
+
+
+def faster_kind(number: int, prepare: Prepare, items: list) -> tuple[str, dict[str, float]]:
+    """Which kind of workers prepares the items faster, and the median items per second of both, in
+    rounds that take turns. Threads where too little memory can be shared."""
+    task = (items * AT_ONCE)[:AT_ONCE]
+    tasks = [task] * (TASKS * number)
+    if not _fits(number, prepare(task)):
+        return "threads", {}
+    rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    with pool("processes", number, prepare) as forked, pool("threads", number, prepare) as threads:
+        submit = {"threads": threads, "processes": forked}
+        # Once for nothing, so that all workers are there; a fork comes best before threads.
+        for kind in reversed(KINDS):
+            rate(submit[kind], tasks[:number])
+        for _ in range(ROUNDS):
+            for kind in KINDS:
+                rates[kind].append(rate(submit[kind], tasks))
+    medians = {kind: statistics.median(values) for kind, values in rates.items()}
+    faster = medians["processes"] >= FASTER * medians["threads"]
+    return ("processes" if faster else "threads"), medians
+
+
+def choose_kind(
+    number: int, prepare: Prepare, batches: Iterator[pd.DataFrame], modality: str, items: int
+) -> tuple[str, Iterator[pd.DataFrame]]:
+    """Which kind of workers prepares the pictures of some batches, and all the batches: measured on
+    the first one where there are more than FEW workers and at least MANY items, else threads."""
+    if modality != "image" or number <= FEW or items < MANY:
+        return "threads", batches
+    first = next(batches)
+    task = list(zip(first["item_id"], first[modality], strict=True))
+    kind, rates = faster_kind(number, prepare, task)
+    said = ", ".join(f"{rate:.0f} pictures per second in {name}" for name, rate in rates.items())
+    reason = said or "too little memory can be shared for processes"
+    print(f"workers: {number} {kind} ({reason})", file=sys.stderr)
+    return kind, chain([first], batches)
+
+
+def _fits(number: int, prepared: list) -> bool:
+    """Whether the tasks that lie ready fit twice into the memory that processes share."""
+    size = sum(item.nbytes for item in prepared if isinstance(item, torch.Tensor))
+    tasks = TASKS * number
+    return SHARED.is_dir() and shutil.disk_usage(SHARED).free > 2 * tasks * size
