@@ -409,12 +409,14 @@ def test_the_order_of_the_sets_is_that_of_trained_ones_with_p():
     tau = sum(np.sign(b - a) for a, b in pairs) / len(pairs)
     assert found.loc["Kendall distance", "tau"] == pytest.approx(tau)
     (text,) = measures.agreement_sentences(found.reset_index(), 0.05)
-    assert text.startswith("How 2 measures order 8 trained sets")
-    assert "2 as recall@1 does (mutual nearest neighbours 1.00 and Kendall distance 0.64)" in text
-    assert "none in reverse" in text
+    both = "mutual nearest neighbours (τ 1.00) and Kendall distance (τ 0.64)"
+    assert text.startswith(f"The 8 trained sets are ordered as by recall@1 by {both} (Kendall's")
+    reverse = found.assign(p_holm=[0.04, 0.03], tau=[1.0, -0.9]).reset_index()
+    (text,) = measures.agreement_sentences(reverse, 0.05)
+    assert "neighbours (τ 1.00) and in the reverse order by Kendall distance (τ -0.90)" in text
     found["p_holm"] = [0.04, 0.06]
-    (text,) = measures.agreement_sentences(found.reset_index(), 0.05)
-    assert "1 as recall@1 does (mutual nearest neighbours 1.00) and none in reverse" in text
+    (text,) = measures.agreement_sentences(found.assign(p_holm=1.0).reset_index(), 0.05)
+    assert text.startswith("No measure is shown to order the 8 trained sets as recall@1 does")
     table = measures.agreement_table(found.reset_index())
     assert table.rows[0] == ["mutual nearest neighbours", "1.00", "<\u00a0.0001", "0.04", "8"]
 

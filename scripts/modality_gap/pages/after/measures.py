@@ -93,18 +93,22 @@ def agreement_sentences(ordered: pd.DataFrame, level: float) -> list[str]:
     if ordered.empty:
         return []
     found = ordered[ordered["p_holm"] < level]
-    parts = []
-    for of, verb in (
-        (found[found["tau"] > 0], "as recall@1 does"),
-        (found[found["tau"] < 0], "in reverse"),
-    ):
-        names = listed(f"{row.measure} {number(row.tau, 2)}" for row in of.itertuples())
-        parts.append(f"{len(of)} {verb} ({names})" if len(of) else f"none {verb}")
-    sets = count(int(ordered["sets"].max()), "trained set")
-    return [
-        f"How {count(len(ordered), 'measure')} order {sets}, by Kendall's τ with p below "
-        f"{level:.2g} after Holm's correction: {listed(parts, '; ')}. Of the rest nothing is shown."
+    words = {
+        "ordered as by recall@1": found[found["tau"] > 0],
+        "in the reverse order": found[found["tau"] < 0],
+    }
+    parts = [
+        f"{verb} by {listed(f'{row.measure} (τ {number(row.tau, 2)})' for row in of.itertuples())}"
+        for verb, of in words.items()
+        if len(of)
     ]
+    sets = count(int(ordered["sets"].max()), "trained set")
+    test = f"Kendall's τ of {count(len(ordered), 'measure')}, p below {level:.2g} by Holm's method"
+    if not parts:
+        return [
+            f"No measure is shown to order the {sets} as recall@1 does, or in reverse ({test})."
+        ]
+    return [f"The {sets} are {listed(parts, '; ')} ({test}); of other measures nothing is shown."]
 
 
 def agreement_table(ordered: pd.DataFrame) -> Table | None:
