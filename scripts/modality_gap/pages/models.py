@@ -91,12 +91,15 @@ def models_findings(
         if len(part):
             widest, narrowest = part.loc[part["gap"].idxmax()], part.loc[part["gap"].idxmin()]
             clear = (part["gap_low"] > 0).sum()
+            ends = [
+                f"{estimate(row, 'gap')} ({row['set']}, n {row['n']})"
+                for row in (narrowest, widest)
+            ]
+            span = ends[0] if len(part) == 1 else f"from {ends[0]} to {ends[1]}"
             findings.append(
                 Finding(
                     f"In {of_all(clear, len(part), 'set')} with {WEIGHTS[kind]} the gap is clearly "
-                    f"above 0: from {estimate(narrowest, 'gap')} ({narrowest['set']}, "
-                    f"n {narrowest['n']}) to {estimate(widest, 'gap')} ({widest['set']}, "
-                    f"n {widest['n']})."
+                    f"above 0: {span}."
                 )
             )
     ranks = diagnostics.set_index("set")

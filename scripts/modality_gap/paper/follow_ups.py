@@ -125,7 +125,7 @@ def statements(ledger: Mapping) -> dict[str, dict]:
 def check_follow_ups(ledger: Mapping, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Every statement with its verdicts, a row for each piece of evidence; `tables` by their paths
     below results/. A value without an interval decides nothing, and no value is reproduced."""
-    known = {path: table.rename(columns=RENAMED.get(path, {})) for path, table in tables.items()}
+    known = with_bounds(tables)
     rows = []
     for claim in statements(ledger).values():
         found = [
@@ -134,6 +134,11 @@ def check_follow_ups(ledger: Mapping, tables: Mapping[str, pd.DataFrame]) -> pd.
         measured = [row for row in found if row["verdict"] != NOT_RUN]
         rows += measured or judge(claim | {"evidence": []}, ledger["needs"], known)
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def with_bounds(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The tables by their paths below results/, with the columns that `measure` looks for."""
+    return {path: table.rename(columns=RENAMED.get(path, {})) for path, table in tables.items()}
 
 
 def _judged(
