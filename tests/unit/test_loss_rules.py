@@ -17,7 +17,7 @@ from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.loss_study import swapped
 from modality_gap.training.loss_tables import differences, is_closed, methods_table
 from modality_gap.training.loss_trial import try_losses
-from modality_gap.training.losses.beside import symile_sampled
+from modality_gap.training.losses.beside import gram_triples, symile_sampled, volumes
 from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
 from modality_gap.training.pairs import Pairs
 from modality_gap.training.recipes import Scale, compared_with, recipes
@@ -277,10 +277,34 @@ def test_symile_with_shuffled_others_against_loops():
     assert float(value) == pytest.approx(total, abs=1e-9)
 
 
+def test_volumes_of_triples_are_roots_of_determinants():
+    rng = np.random.default_rng(2)
+    a, b, c = rng.normal(size=(3, 6, 4))
+    a, b, c = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (a, b, c))
+    rows = [
+        [np.sqrt(np.linalg.det(np.stack(one) @ np.stack(one).T)) for one in
+         ((a[i], b[j], c[j]) for j in range(6))]
+        for i in range(6)
+    ]  # fmt: skip
+    sides = [torch.from_numpy(side).requires_grad_() for side in (a, b, c)]
+    assert volumes(*sides).detach().numpy() == pytest.approx(np.array(rows), abs=1e-9)
+    logits, value = -7 * np.array(rows), 0.0
+    for one in (logits, logits.T):
+        log_p = one - logsumexp(one, axis=1, keepdims=True)
+        value -= (0.9 * log_p.diagonal() + 0.1 * log_p.mean(axis=1)).mean() / 2
+    loss = gram_triples(*sides, 7.0)
+    assert float(loss.detach()) == pytest.approx(value, abs=1e-9)
+    with torch.no_grad():  # blind to the sign of each side
+        turned = gram_triples(-sides[0], *sides[1:], 7.0), gram_triples(*sides[:2], -sides[2], 7.0)
+    assert [float(one) for one in turned] == pytest.approx([value] * 2)
+    loss.backward()
+    assert all(side.grad.abs().sum() > 0 for side in sides)
+
+
 def test_a_loss_of_three_modalities_finds_what_no_pair_shows():
     table = xor_table(range(3, 6))
     means = table.groupby("loss")["accuracy"].mean()
-    assert means["symile"] == 1 and means["pairwise"] < 0.8
+    assert means["symile"] == means["gram"] == 1 and means["pairwise"] < 0.8
     assert set(table["accuracy"] * 8 % 1) == {0.0}
     a, b, c = EVERY.T
     assert torch.equal(c, a ^ b) and len(EVERY.unique(dim=0)) == 4

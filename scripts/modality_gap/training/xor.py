@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from modality_gap.training.losses.beside import symile_sampled
+from modality_gap.training.losses.beside import gram_triples, symile_sampled, volumes
 from modality_gap.training.losses.parts import symmetric
 
 STEPS, BATCH, DIM, RATE, SCALE = 300, 128, 16, 0.01, 1 / 0.07
@@ -35,7 +35,10 @@ def accuracy(encoders: torch.nn.ModuleList, loss: str) -> float:
     with torch.no_grad():
         _, b, c = embedded(encoders, EVERY)
         values = embedded(encoders, torch.tensor([[0, 0, 0], [1, 1, 1]]))[0]
-        scores = (b * c if loss == "symile" else b + c) @ values.T
+        if loss == "gram":
+            scores = -volumes(values, b, c).T
+        else:
+            scores = (b * c if loss == "symile" else b + c) @ values.T
         for row, answer in zip(scores.double(), EVERY[:, 0], strict=True):
             difference = float(row[answer] - row[1 - answer])
             right += 0.5 if abs(difference) < 1e-6 else float(difference > 0)
@@ -43,7 +46,8 @@ def accuracy(encoders: torch.nn.ModuleList, loss: str) -> float:
 
 
 def train_xor(loss: str, seed: int) -> float:
-    """The accuracy after training linear encoders of the three bits with `symile` or `pairwise`."""
+    """The accuracy after training linear encoders of the three bits with `symile`, `gram` or
+    `pairwise`."""
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -55,6 +59,8 @@ def train_xor(loss: str, seed: int) -> float:
         a, b, c = embedded(encoders, rows)
         if loss == "symile":
             value = symile_sampled(a, b, c, SCALE, generator)
+        elif loss == "gram":
+            value = gram_triples(a, b, c, SCALE)
         else:
             value = pairwise(a, b, c, SCALE)
         value.backward()
@@ -63,10 +69,10 @@ def train_xor(loss: str, seed: int) -> float:
 
 
 def xor_table(seeds: range) -> pd.DataFrame:
-    """The accuracy of both losses by seed: loss, seed, accuracy, chance."""
+    """The accuracy of the losses by seed: loss, seed, accuracy, chance."""
     rows = [
         {"loss": loss, "seed": seed, "accuracy": train_xor(loss, seed), "chance": 0.5}
-        for loss in ("symile", "pairwise")
+        for loss in ("symile", "gram", "pairwise")
         for seed in seeds
     ]
     return pd.DataFrame(rows).astype({"accuracy": np.float64})

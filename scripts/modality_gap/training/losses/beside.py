@@ -125,3 +125,21 @@ def symile_sampled(
         true = (one * two * three).sum(dim=1)
         value = value + cross_entropy(logit_scale * with_diagonal(cosines, true)) / 3
     return value
+
+
+def volumes(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """Volume (n, B) that each unit vector a (n, d) spans with each pair b, c (B, d): the root of
+    the determinant of their Gram matrix. Source: GRAM, 2412.11959."""
+    ab, ac, bc = a @ b.T, a @ c.T, (b * c).sum(dim=1)
+    determinant = 1 + 2 * ab * ac * bc - ab**2 - ac**2 - bc**2
+    return determinant.abs().clamp_min(1e-12).sqrt()
+
+
+def gram_triples(
+    a: Tensor, b: Tensor, c: Tensor, logit_scale: Scale, smoothing: float = 0.1
+) -> Tensor:
+    """sym(-s V) of triples (B, d) with label smoothing, V the volume of each a with each pair b, c;
+    blind to the sign of a vector."""
+    logits, n = -logit_scale * volumes(a, b, c), len(a)
+    target = (1 - smoothing) * torch.eye(n, dtype=a.dtype, device=a.device) + smoothing / n
+    return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
