@@ -166,6 +166,27 @@ rule summarise_losses:
         "../scripts/after/summarise_losses.py"
 
 
+rule plot_closing_the_gap:
+    """Recall and zero-shot accuracy of several models against the distance of their centres."""
+    input:
+        curve="results/statistics/recall_under_shift.csv",
+        peak="results/statistics/recall_peak.csv",
+        gap="results/statistics/gap.csv",
+        code=code("after/plot_closing_the_gap"),
+    output:
+        **figure("closing_the_gap"),
+    log:
+        "results/logs/plot_closing_the_gap.log",
+    benchmark:
+        "results/benchmarks/plot_closing_the_gap.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        published=PUBLISHED_SETS,
+    script:
+        "../scripts/after/plot_closing_the_gap.py"
+
+
 rule plot_mixed_gallery:
     """What post-hoc methods do in a gallery of both modalities."""
     input:

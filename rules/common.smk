@@ -219,6 +219,7 @@ SETS = {
 PAIRS_ALONE = all("files" in entry for entry in SETS.values())
 # By set and by inputs, the label column that names the cluster of items that are not independent.
 CLUSTERS = set_clusters({**config, "sets": SETS})
+PUBLISHED_SETS = [name for name, entry in SETS.items() if published_files(entry)]
 TRAINED_SETS = [name for name, entry in SETS.items() if entry["weights"] == "trained"]
 # LOSS_OF: the loss by the prefix of its tables. OWN_LOSSES: losses that are swept only over sets
 # trained with them.

@@ -133,6 +133,7 @@ rule write_after:
             )
         ],
         gap="results/statistics/gap.csv",
+        peak="results/statistics/recall_peak.csv",
         figures=svg_files(names_on(ITEMS, "after")),
         captions=[
             shipped(f"report/captions/{name}.rst") for name in names_on(ITEMS, "after")
@@ -163,6 +164,7 @@ rule write_after:
         version=VERSION,
         record=f"{RESULTS}/run.json",
         sets=SETS,
+        published=PUBLISHED_SETS,
         temperature_alone=TEMPERATURE_ALONE,
     script:
         "../scripts/pages/write_after.py"

@@ -11,8 +11,9 @@ import pandas as pd
 import yaml
 
 from modality_gap.pages import render
-from modality_gap.pages.after import fit_sizes, follow_ups, losses, measures, methods
+from modality_gap.pages.after import closing, fit_sizes, follow_ups, losses, measures, methods
 from modality_gap.pages.cite import stamp
+from modality_gap.paper.closing import closings
 from modality_gap.paper.follow_ups import load_follow_ups, with_own_claims
 from modality_gap.paper.items import load_items, names_on
 from modality_gap.paper.show import read_claims
@@ -54,6 +55,7 @@ html = render.render_page(
         name: render.caption_html(captions[name], params.config, name, stand_ins[name])
         for name in shown
     },
+    closing=closing.sentences(closings(gaps, pd.read_csv(inputs.peak), params.published), data),
     methods=methods.shown(data, gaps, params.sets),
     fit_sizes=fit_sizes.tables(data["fit_sizes"], data["method_names"], labels),
     losses=losses.shown(

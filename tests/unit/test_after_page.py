@@ -199,9 +199,13 @@ def render(*names):
         style="",
         items={},
         pictures=dict.fromkeys(
-            ("mixed_gallery", "follow_up_losses"), picture("p", "A drawing of something.", SVG)
+            ("closing_the_gap", "mixed_gallery", "follow_up_losses"),
+            picture("p", "A drawing of something.", SVG),
         ),
-        captions=dict.fromkeys(("mixed_gallery", "follow_up_losses"), "A caption."),
+        captions=dict.fromkeys(
+            ("closing_the_gap", "mixed_gallery", "follow_up_losses"), "A caption."
+        ),
+        closing=["<b>A model</b>: recall@1."] if names else [],
         methods=methods.shown(data, GAPS, SETS),
         fit_sizes=fit_sizes.tables(sizes(), NAMES, {"one": "<i>one</i>"}),
         losses=losses.shown(data, "clip", 0.95, ["clip", "cua"]),
@@ -572,8 +576,10 @@ def test_the_page_has_its_parts_in_order_and_escapes_what_is_data():
     html = render("one", "two")
     ids = re.findall(r'<section id="([\w-]+)"', html)
     assert ids == [
-        *("mixed", "same-gap", "matrix", "sizes", "losses", "measures", "follow-ups", "not-claimed")
+        *("closing", "mixed", "same-gap", "matrix", "sizes", "losses", "measures", "follow-ups"),
+        "not-claimed",
     ]
+    assert "&lt;b&gt;A model&lt;/b&gt;: recall@1." in html
     assert "<i>one</i>" not in html and "&lt;i&gt;one&lt;/i&gt;" in html
     assert "<b>cua</b>" not in html
     levels = [int(level) for level in re.findall(r"<h([1-6])", html)]

@@ -636,6 +636,31 @@ def test_recall_under_shift(draw):
         assert label in words(ax)
 
 
+def test_closing_the_gap(draw):
+    gap = gaps().assign(recall_items_a=20, recall_items_b=4, clusters=4)
+    curve = made({"set": ["one", "three"], "delta": [-1.0, 0.0, 1.0, 2.0]}, ends=("recall1_ab",))
+    curve["distance"] = [0.9, 0.5, 0.02, -0.4] * 2
+    peak = made({"set": ["one"], "direction": ["ab", "ba"]}, ends=("recall_at_gap",), seed=1)
+    peak = peak.assign(gap=0.5, closed_distance=0.02, recall_closed=[0.31, 0.32])
+    tables = {"curve": curve, "peak": peak, "gap": gap}
+    (ax,), _ = draw("plot_closing_the_gap", {"published": ["one", "three"]}, **tables)
+    # From the closed gap to a little beyond the model's own; nothing of a model at chance.
+    part = pick(curve, set="one").sort_values("distance").iloc[1:3]
+    assert lines(ax, part["distance"], part["recall1_ab"], PALETTE[0])
+    assert has_band(
+        ax, part["distance"], part["recall1_ab_low"], part["recall1_ab_high"], PALETTE[0]
+    )
+    (own,) = lines(ax, 0.5, peak["recall_at_gap"][0], PALETTE[0])
+    (closed,) = lines(ax, 0.02, 0.31, PALETTE[0])
+    assert same_color(own.get_markerfacecolor(), PALETTE[0])
+    assert same_color(closed.get_markerfacecolor(), "#ffffff")
+    assert len(ax.lines) == 3 and words(ax).split() == ["M,", "zero-shot", "accuracy"]
+    _, figure = draw("plot_closing_the_gap", {"published": []}, **tables)
+    assert [text.get_text() for text in figure.texts] == [
+        "No published model takes part in this run."
+    ]
+
+
 @pytest.mark.parametrize(("label", "parameters"), [("sigmoid loss", ["bias"]), ("a loss", [])])
 def test_a_loss_that_sets_were_trained_with(draw, label, parameters):
     keys = {"set": ["three", "one"], "temperature": [0.05, 0.01], "delta": [-1.0, 0.0, 1.0]}

@@ -9,13 +9,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from modality_gap.config.load import load_yaml
-from modality_gap.config.rows import of_others
+from modality_gap.config.rows import of_others, published_files
 from modality_gap.errors import InputError
 
 KINDS = ("figure", "table", "plain table", "text")
 PAGES = ("figures", "after")
 MADE_OF = ("inputs", "encoders", "files", "tasks", "sets", "encoders_of_sets", "projections")
-ALL, TRAINED = "all", "trained"  # what `sets` may be besides a place in the configuration
+# What `sets` may be besides a place in the configuration; published ones are trained too.
+ALL, TRAINED, PUBLISHED = "all", "trained", "published"
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Item:
 
     @property
     def shows_sets(self) -> bool:
-        """Whether it shows every set, or every trained one, that takes part."""
-        return self.made_of.get("sets") in (ALL, TRAINED)
+        """Whether it shows every set, every trained or every published one, that takes part."""
+        return self.made_of.get("sets") in (ALL, TRAINED, PUBLISHED)
 
 
 def load_items(path: Path) -> dict[str, Item]:
@@ -117,8 +118,9 @@ def makings(item: Item, sets: Mapping, config: Mapping) -> tuple[list[str], list
     encoders += [f"file {path}" for path in named("files")]
     inputs += [config["tasks"][task]["inputs"] for task in named("tasks")]
     if item.shows_sets:
-        trained = made_of["sets"] == TRAINED
-        shown = [one for one in sets.values() if not trained or one["weights"] == TRAINED]
+        which = made_of["sets"]
+        shown = [one for one in sets.values() if which == ALL or one["weights"] == TRAINED]
+        shown = [one for one in shown if which != PUBLISHED or published_files(one)]
     else:
         shown = [sets[name] for name in named("sets") if name in sets]
     of_sets = makings_of_sets(shown, config)

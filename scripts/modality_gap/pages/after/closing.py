@@ -1,0 +1,45 @@
+"""What closing the gap does to recall and to zero-shot accuracy, in sentences."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from modality_gap.pages.after.methods import FIXED, PLAIN
+from modality_gap.pages.words import count, estimate, interval, number, p_value
+
+
+def sentences(rows: pd.DataFrame, data: Mapping[str, pd.DataFrame]) -> list[str]:
+    """A sentence for each row of `paper.closing.closings`. `data`: methods.csv and differences.csv,
+    whose accuracy on other items than the shift was fitted on follows, where they have one."""
+    return [
+        f"{row['model']}: {row['score']} {number(row['recall_at_gap'])} at its own gap of "
+        f"{number(row['gap'])}, {number(row['recall_closed'])} with the gap closed, a change of "
+        f"{estimate(row, 'change_closed')} (p {p_value(row['p_closed'])}; {_counts(row)})."
+        f"{_held_out(name, data)}"
+        for name, row in rows.iterrows()
+    ]
+
+
+def _counts(row: Mapping) -> str:
+    of = "" if row["clusters"] == row["n"] else f" in {count(int(row['clusters']), 'cluster')}"
+    return f"n {int(row['n']):,}{of}"
+
+
+def _held_out(name: object, data: Mapping[str, pd.DataFrame]) -> str:
+    methods, differences = (data[key] for key in ("methods", "differences"))
+    methods = methods[methods["set"] == name]
+    differences = differences[differences["set"] == name]
+    of = methods[(methods["metric"] == "accuracy") & (methods["split"] == FIXED)]
+    values = of.set_index("method")["value"]
+    changed = differences[
+        (differences["metric"] == "accuracy") & (differences["method"] == "shift")
+    ]
+    if changed.empty or not {PLAIN, "shift"} <= {*values.index}:
+        return ""
+    row = changed.iloc[0]
+    bounds = interval(row["difference_low"], row["difference_high"])
+    return (
+        f" With the shift fitted on other items: {number(values[PLAIN])} to "
+        f"{number(values['shift'])}, a change of {number(row['difference'])} {bounds} "
+        f"(n {int(row['n']):,})."
+    )

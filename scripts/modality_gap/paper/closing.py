@@ -1,0 +1,34 @@
+"""What becomes of a model's score when its gap is closed: recall, or accuracy over classes.
+
+`gaps` is statistics/gap.csv by set, `peaks` statistics/recall_peak.csv, of which the direction from
+the first modality to the second counts, and `published` the sets of models that others trained.
+"""
+
+from collections.abc import Collection
+
+import pandas as pd
+
+from modality_gap.paper.chance import retrieves
+
+RECALL, ACCURACY = "recall@1", "zero-shot accuracy"
+COLUMN = "recall1_ab"  # of recall_under_shift.csv
+
+
+def closings(gaps: pd.DataFrame, peaks: pd.DataFrame, published: Collection[str]) -> pd.DataFrame:
+    """A row for each published, trained model that retrieves well above chance, in the order of
+    `gaps`, with the columns model, score (what recall@1 is of this set) and those of `peaks`, by
+    set. Of a model that is trained here on few data a change says little.
+    """
+    able = gaps.index[retrieves(gaps) & (gaps["weights"] == "trained")]
+    swept = peaks[peaks["direction"] == "ab"].set_index("set")
+    names = [name for name in able if name in swept.index and name in published]
+    found = swept.loc[names].copy()
+    found.insert(0, "model", gaps.loc[names, "model"])
+    found.insert(1, "score", [ACCURACY if of_classes(gaps.loc[name]) else RECALL for name in names])
+    return found
+
+
+def of_classes(row: pd.Series) -> bool:
+    """Whether the second modality of a set has one item for each cluster, and the first several:
+    the prompts of classes, of which the nearest one is a zero-shot prediction."""
+    return bool(row["recall_items_b"] == row["clusters"] < row["recall_items_a"])
