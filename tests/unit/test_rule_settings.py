@@ -1,6 +1,7 @@
 """What rules give their scripts: settings of the configuration, and files in their roles."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -32,9 +33,19 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
         {{
             "rule": job.rule.name,
             "params": dict(job.params.items()),
-            "input": {{
-                name: [str(path) for path in ([files] if isinstance(files, str) else files)]
-                for name, files in job.input.items()
+            **{{
+                kind: {{
+                    name: [str(path) for path in ([files] if isinstance(files, str) else files)]
+                    for name, files in of.items()
+                }}
+                for kind, of in (("input", job.input), ("output", job.output))
+            }},
+            "files": [str(path) for path in job.output],
+            "first": str(job.input[0]) if job.input else "",
+            "resources": {{
+                name: value
+                for name, value in job.resources.items()
+                if name in ("mem_mb", "runtime", "gpu")
             }},
         }}
         for job in workflow.dag.jobs
@@ -43,16 +54,35 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
 """
 
 
-@pytest.fixture(scope="module")
-def jobs(tmp_path_factory) -> list[dict]:
+def planned(folder, mirror="") -> list[dict]:
     """Rule, params and named inputs of every job of a default run with SETTINGS."""
-    folder = tmp_path_factory.mktemp("settings")
     copy_project(folder, None)
     done = subprocess.run(
-        [sys.executable, "-c", PLAN], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PLAN],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"MODALITY_GAP_MIRROR": str(mirror)},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((folder / "jobs.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory) -> list[dict]:
+    return planned(tmp_path_factory.mktemp("settings"))
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory, mirror) -> list[dict]:
+    """The same where the features that others released are at hand."""
+    return planned(tmp_path_factory.mktemp("released"), mirror)
+
+
+@pytest.fixture(scope="module")
+def config(root) -> dict:
+    return yaml.safe_load((root / "config/config.yaml").read_text(encoding="utf-8"))
 
 
 def test_shared_settings_are_those_of_the_configuration(jobs):
@@ -65,8 +95,7 @@ def test_shared_settings_are_those_of_the_configuration(jobs):
     assert {"study_posthoc", "train_losses"} <= seen["seed"] & seen["confidence"]
 
 
-def test_the_follow_ups_have_every_set_and_the_study_of_losses(jobs, root):
-    config = yaml.safe_load((root / "config/config.yaml").read_text(encoding="utf-8"))
+def test_the_follow_ups_have_every_set_and_the_study_of_losses(jobs, config):
     (posthoc,) = (job for job in jobs if job["rule"] == "study_posthoc")
     names = list(posthoc["params"]["sets"])
     assert {"stitched", "emoji_clip", "stitched_random"} <= {*names}
@@ -90,3 +119,376 @@ def test_the_follow_ups_have_every_set_and_the_study_of_losses(jobs, root):
     assert drawn["params"]["after_training"] == trained
     (gallery,) = (job for job in jobs if job["rule"] == "plot_mixed_gallery")
     assert gallery["params"]["sets"] == {name: config["sets"][name]["label"] for name in names}
+
+
+# --- every other parameter, and files in their roles ----------------------------------------------
+
+# The part of the configuration that a parameter is, by its name, or by its rule and its name.
+PARTS = {
+    **{name: name for name in ("umap", "bootstrap", "emoji", "digits", "sphere", "theory")},
+    **{name: name for name in ("table2", "posthoc")},
+    "landscape": "loss_landscape",
+    "mlp": "mlp_cone",
+    "study": "loss_study",
+    "bins": "cone.bins",
+    "axis": "cone.axis",
+    "step": "explorer.step",
+    "measure_explorer.pairs": "explorer.pairs",
+    "measure_released.pairs": "posthoc.pairs",
+    "train_xor.seeds": "loss_study.seeds",
+    "train_projections.settings": "projections.stitched",
+    "train_clip.settings": "training.emoji_clip",
+    "train_clip.untrained_seed": "encoders.emoji_clip_random.seed",
+    "train_temperature.start_temperature": "projections.stitched.temperature",
+    "train_temperature.task_inputs": "inputs.emoji_test",
+    "train_temperature.task_label": "tasks.emoji_groups.label",
+}
+# Tables and vectors by their roles, below results/; {} is the wildcard of the job.
+ROLES = """
+measure_cones trained embeddings/efficientnet_lite0.emoji_sample/image.parquet \
+ embeddings/clip_vit_b16_int8.emoji/image.parquet embeddings/minilm.emoji/text.parquet
+measure_cones random embeddings/efficientnet_lite0_random.emoji_sample_and_noise/image.parquet \
+ embeddings/clip_vit_b16_random.emoji_sample_and_noise/image.parquet \
+ embeddings/minilm_random.emoji_sample_and_noise/text.parquet
+measure_preprocessing images embeddings/openclip_random/image.parquet \
+ embeddings/openclip_random_imagenet.emoji_test_sample/image.parquet
+measure_preprocessing text embeddings/openclip_random/text.parquet
+project_initialisations embeddings \
+ embeddings/resnet18_seeds.emoji_few_and_noise/image.parquet \
+ embeddings/vit_small_seeds.emoji_few_and_noise/image.parquet \
+ embeddings/minilm_seeds.emoji_few_and_noise/text.parquet
+project_pca pairs embeddings/stitched/image.parquet embeddings/stitched/text.parquet \
+ embeddings/emoji_clip/image.parquet embeddings/emoji_clip/text.parquet
+make_table2 pair embeddings/stitched/image.parquet embeddings/stitched/text.parquet
+make_table2 images embeddings/stitched.emoji_people/image.parquet
+make_table2 prompts embeddings/stitched.prompts/text.parquet
+make_table1 tables statistics/zero_shot/stitched.csv statistics/zero_shot/emoji_clip.csv
+make_table1 sweeps statistics/zero_shot/stitched.sweep.csv \
+ statistics/zero_shot/emoji_clip.sweep.csv
+plot_table1 sweep statistics/zero_shot.csv
+plot_table1 table tables/table1.csv
+plot_figure2b table statistics/mlp_cone_interval.csv
+plot_figure2b closed_form statistics/mlp_cone_closed_form.csv
+plot_figure2c points statistics/initialisation_umap.parquet
+plot_figure2c spectrum statistics/initialisation_spectrum.csv
+plot_supplementary5 points statistics/initialisation_noise_umap.parquet
+plot_supplementary5 spectrum statistics/initialisation_noise_spectrum.csv
+plot_supplementary7 points statistics/initialisation_pca.parquet
+plot_supplementary7 spectrum statistics/initialisation_spectrum.csv
+plot_recall_under_shift curve statistics/recall_under_shift.csv
+plot_recall_under_shift peak statistics/recall_peak.csv
+plot_follow_up_losses runs after/losses.csv
+plot_follow_up_losses summary after/losses_summary.csv
+plot_mixed_gallery methods after/methods.csv
+plot_training curves statistics/training/stitched.csv statistics/training/emoji_clip.csv
+plot_experiment_temperature runs statistics/experiments/temperature.csv
+plot_experiment_temperature summary statistics/experiments/temperature_summary.csv
+plot_experiment_temperature untouched statistics/experiments/temperature_untouched.csv
+plot_experiment_initialisation steps statistics/experiments/initialisation_steps.csv
+plot_experiment_initialisation summary statistics/experiments/initialisation_summary.csv
+plot_experiment_initialisation difference statistics/experiments/initialisation_difference.csv
+plot_experiment_dimension runs statistics/experiments/dimension.csv
+plot_experiment_dimension summary statistics/experiments/dimension_summary.csv
+plot_experiment_same_modality steps statistics/experiments/same_modality_steps.csv
+plot_experiment_same_modality runs statistics/experiments/same_modality.csv
+plot_experiment_same_modality summary statistics/experiments/same_modality_summary.csv
+summarise_losses runs after/losses.csv
+check_follow_ups tables after/differences.csv after/fit_sizes.csv after/losses_difference.csv \
+ after/losses_summary.csv after/measures.csv after/methods.csv
+write_after tables after/methods.csv after/differences.csv after/method_names.csv \
+ after/fit_sizes.csv after/measures.csv after/losses_summary.csv after/losses_difference.csv
+write_after judged after/follow_ups.csv
+write_evidence tuned statistics/experiments/temperature_summary.csv
+write_index tables statistics/gap.csv statistics/loss_minimum.csv statistics/recall_peak.csv \
+ statistics/mlp_cone_interval.csv statistics/experiments/initialisation_summary.csv \
+ statistics/experiments/temperature_summary.csv tables/table1.csv
+write_figures curves statistics/training/stitched.csv statistics/training/emoji_clip.csv
+draw_explorer sets explorer/stitched.json explorer/emoji_clip.json
+train_temperature model models/stitched.trained.safetensors
+train_temperature prompts embeddings/minilm.prompts/text.parquet
+train_temperature task_images embeddings/clip_vit_b16_int8.emoji/image.parquet
+"""
+# What the paper gives for its own models, as the figures mark it (see the claims ledger).
+PRINTED = {
+    "plot_figure1": {"clip": 0.8262, "coco_b32": 0.8221},
+    "plot_figure2a": {
+        f"{encoder}, {setting}": value
+        for encoder, values in {
+            "convolutional network": (0.5556, 0.9932, 0.99928),
+            "vision transformer": (0.4679, 0.7172, 0.9366),
+            "text transformer": (0.5080, 0.6721, 0.4112),
+        }.items()
+        for setting, value in zip(
+            ("trained, real", "random, real", "random, noise"), values, strict=True
+        )
+    },
+    # Singular values 24 and 25 of 25 initialisations.
+    "plot_figure2c": {
+        name: high / low
+        for names, high, low in (
+            (("CLIP ViT-B/32 image", "ViT-S/32"), 49.77, 34.15),
+            (("CLIP ViT-B/32 text", "MiniLM-L6 (text)"), 48.49, 16.07),
+            (("ResNet-18 (224 px)", "ResNet-18"), 39.61, 4.87),
+        )
+        for name in names
+    },
+    "plot_figure3bcd": {
+        "least": 0.33,
+        "hump_distance": -0.9,
+        "hump_loss": 2.4,
+        "back_distance": -1.7,
+        "back_loss": 1.2,
+    },
+    "plot_experiment_temperature": {
+        f"{column} {temperature}": value
+        for column, values in {
+            "gap": (0.2384, 0.3028, 0.5524, 0.6352, 0.7961, 1.0006),
+            # Text is what a picture looks for.
+            "recall1_ab": (0.0170, 0.1660, 0.1740, 0.2098, 0.2036, 0.1894),
+            "recall1_ba": (0.0214, 0.1896, 0.1772, 0.2048, 0.2090, 0.1836),
+        }.items()
+        for temperature, value in zip(
+            ("1", "1/10", "1/20", "1/30", "1/50", "1/100"), values, strict=True
+        )
+    },
+    "plot_training": {
+        "original before": 1.1891,
+        "original after": 1.2991,
+        "rotated before": 0.0388,
+        "rotated after": 0.7457,
+    },
+}
+PRINTED["plot_experiment_initialisation"] = PRINTED["plot_training"] | {"share": 0.57}
+
+
+def by_rule(jobs) -> dict[str, list[dict]]:
+    found = {}
+    for job in jobs:
+        found.setdefault(job["rule"], []).append(job)
+    return found
+
+
+def part_of(config, path):
+    for key in path.split("."):
+        config = config[key]
+    return config
+
+
+def spec_of(entry) -> dict:
+    """An encoder as rules see it: with its options beside the rest."""
+    return {key: one for key, one in entry.items() if key != "options"} | entry.get("options", {})
+
+
+def test_every_part_of_the_configuration_goes_where_it_belongs(jobs, config):
+    for name, entry in config["encoders"].items():
+        config["encoders"][name] = spec_of(entry)
+    seen = set()
+    for job in jobs:
+        for name, value in job["params"].items():
+            key = next((one for one in (f"{job['rule']}.{name}", name) if one in PARTS), None)
+            if key:
+                wanted = part_of(config, PARTS[key])
+                assert json.loads(json.dumps(wanted)) == value, (job["rule"], name)
+                seen.add(key)
+    assert seen >= PARTS.keys() - {"train_xor.seeds"}  # a rule that nothing else needs
+
+
+def test_sets_are_measured_with_their_names_weights_and_clusters(jobs, config):
+    names = [name for name, entry in config["sets"].items() if "released" not in entry]
+    trained = [name for name in names if config["sets"][name]["weights"] == "trained"]
+    rules = by_rule(jobs)
+    for rule in ("measure_gaps", "measure_diagnostics"):
+        (job,) = rules[rule]
+        assert job["params"]["sets"] == {
+            name: [config["sets"][name]["label"], config["sets"][name]["weights"]] for name in names
+        }
+    for rule in ("project_umap", "project_svd", "sweep_recall", "sweep_loss"):
+        (job,) = rules[rule]
+        assert [*job["params"]["sets"]] == names, rule
+    assert rules["project_pca"][0]["params"]["sets"] == trained
+    both = [
+        f"results/embeddings/{name}/{side}.parquet" for name in names for side in ("image", "text")
+    ]
+    for rule in ("measure_gaps", "measure_diagnostics", "project_umap", "project_svd",
+                 "sweep_recall", "sweep_loss", "write_methods"):  # fmt: skip
+        assert rules[rule][0]["input"]["pairs"] == both, rule
+    for job in jobs:
+        for name in {"clusters", "cluster", "task_cluster", "task_clusters"} & job["params"].keys():
+            value = job["params"][name]
+            if job["rule"] in ("sweep_zero_shot", "measure_explorer"):
+                wanted = {"emoji_groups": "concept", "emoji_sub_groups": "concept", "digits": None}
+                assert value == wanted, job["rule"]
+            elif isinstance(value, dict):
+                assert value == dict.fromkeys(names, "concept"), job["rule"]
+            else:
+                assert {*([value] if isinstance(value, str) else value)} == {"concept"}, job["rule"]
+    labels = [config["encoders"][name]["label"] for name in config["initialisation_cones"]]
+    assert rules["project_initialisations"][0]["params"]["labels"] == labels
+    assert rules["measure_cones"][0]["params"]["encoders"] == [*config["cone"]["encoders"]]
+    for rule in ("plot_table1", "plot_training"):
+        for name, label in rules[rule][0]["params"]["names"].items():
+            assert label == config["sets"][name]["label"]
+    for rule in ("draw_explorer", "write_figures", "write_after", "write_methods"):
+        wanted = trained if rule == "draw_explorer" else names
+        assert [*rules[rule][0]["params"]["sets"]] == wanted, rule
+
+
+def test_files_have_their_roles(jobs):
+    rules = by_rule(jobs)
+    for line in ROLES.replace("\\\n", "").strip().splitlines():
+        rule, role, *files = line.split()
+        (job,) = rules[rule]
+        assert job["input"][role] == [f"results/{path}" for path in files], (rule, role)
+    for rule, wanted in PRINTED.items():
+        (job,) = rules[rule]
+        assert job["params"]["published"] == pytest.approx(wanted, rel=4e-3), rule
+    for job in jobs:
+        if job["rule"].startswith("plot_") and "svg" in job["output"]:
+            name = job["output"]["svg"][0].removesuffix(".svg")
+            assert job["output"]["narrow"] == [f"{name}.narrow.svg"]
+            assert job["output"]["pdf"] == [f"{name}.pdf"]
+            assert name.removeprefix("results/figures/") in job["rule"] + "_curves"
+    for rule, table in (
+        ("plot_diagnostics", "statistics/diagnostics.csv"),
+        ("plot_figure3g", "statistics/sphere.csv"),
+        ("plot_lemma3", "statistics/lemma3.csv"),
+        ("plot_theorem1", "statistics/theorem1.csv"),
+        ("plot_theorem2", "statistics/theorem2.csv"),
+    ):
+        assert rules[rule][0]["first"] == f"results/{table}"
+
+
+def test_jobs_of_a_set_have_its_own_files(jobs, config):
+    rules = by_rule(jobs)
+    tasks = config["table1"]["tasks"]
+    for rule in ("sweep_zero_shot", "measure_explorer"):
+        assert len(rules[rule]) == 2
+        for job in rules[rule]:
+            name = job["files"][0].split("/")[-1].split(".")[0]
+            folder = f"results/embeddings/{name}"
+            assert job["input"]["pair"] == [f"{folder}/image.parquet", f"{folder}/text.parquet"]
+            assert job["input"]["prompts"] == [f"{folder}.prompts/text.parquet"]
+            assert job["input"]["images"] == [
+                f"{folder}{'.digits' if task == 'digits' else ''}/image.parquet" for task in tasks
+            ]
+            assert [*job["params"]["tasks"]] == tasks
+            for task, entry in job["params"]["tasks"].items():
+                assert entry["label"] == config["tasks"][task]["label"]
+    frozen = config["projections"]["stitched"]["encoders"]
+    for job in rules["project_embeddings"]:
+        folder, side = job["files"][0].split("/")[-2:]
+        name, _, inputs = folder.partition(".")
+        (source,), (projection,) = job["input"]["embeddings"], job["input"]["projection"]
+        data = inputs if inputs in ("digits", "prompts") else "emoji"
+        assert source == f"results/embeddings/{frozen[side.split('.')[0]]}.{data}/{side}"
+        weights = config["sets"][name]["weights"]
+        assert projection == f"results/models/stitched.{weights}.safetensors"
+        wanted = config["inputs"][inputs or config["sets"][name]["inputs"]]
+        assert job["params"]["inputs"] == wanted
+    for rule in ("train_projections", "train_temperature", "train_initialisation",
+                 "train_dimension", "train_same_modality", "train_losses"):  # fmt: skip
+        (job,) = rules[rule]
+        for side in ("image", "text"):
+            wanted = f"results/embeddings/{frozen[side]}.emoji/{side}.parquet"
+            assert job["input"][side] == [wanted], rule
+        if "experiment" in job["params"]:
+            name = rule.removeprefix("train_")
+            assert job["params"]["experiment"] == name
+            settings = job["params"]["experiments"]
+            assert settings == {
+                key: config["experiments"][key]
+                for key in ("projection", "seeds", "optimisation", "towers", name)
+            } | {"models": {}}
+            assert job["params"]["journal"] == f"results/runs/{name}"
+    for rule in ("extract_embeddings", "extract_pair", "extract_variants"):
+        for job in rules[rule]:
+            for path in job["files"]:
+                folder = path.split("/")[-2]
+                name, _, inputs = folder.partition(".")
+                spec = spec_of(config["encoders"][name])
+                assert job["params"]["encoders"][folder] == spec
+                inputs = config["inputs"][inputs or config["sets"][folder]["inputs"]]
+                assert job["params"]["inputs"] == inputs
+                (data,) = job["input"]["dataset"]
+                assert data == f"results/datasets/{inputs['dataset']}.parquet"
+                if "checkpoint" in spec:
+                    (checkpoint,) = job["input"]["checkpoint"]
+                    assert checkpoint == f"results/models/{spec['checkpoint']}.safetensors"
+                assert ("wheel" in job["input"]) == ("wheel" in spec)
+            assert {"workers", "shards"}.isdisjoint(job["params"]["extraction"])
+            assert job["params"]["extraction"].items() <= config["extraction"].items()
+    for folder in ("normalisation", "preprocessing"):
+        (job,) = rules[f"measure_{folder}"]
+        where = config["supplement"] if folder == "normalisation" else config["cone"]
+        assert [*job["params"]["encoders"]] == where[folder]["encoders"]
+        for name, spec in job["params"]["encoders"].items():
+            assert spec == spec_of(config["encoders"][name])
+    for name in ("image", "text"):
+        of = [path for path in rules["measure_normalisation"][0]["input"]["pairs"] if name in path]
+        assert [path.split("/")[2].split(".")[0] for path in of] == [
+            *config["supplement"]["normalisation"]["encoders"]
+        ]
+
+
+def test_pages_have_the_whole_configuration_and_what_takes_no_part(jobs, config):
+    rules = by_rule(jobs)
+    absent = [name for name, entry in config["sets"].items() if "released" in entry]
+    for rule in ("write_figures", "write_after", "write_methods"):
+        params = rules[rule][0]["params"]
+        assert {name: params["config"][name] for name in SETTINGS} == SETTINGS, rule
+        if rule != "write_after":
+            assert [*params["absent"]] == absent, rule
+            assert params["not_run"] == ["supplementary13", "supplementary14"], rule
+    (methods,) = rules["write_methods"]
+    assert methods["params"]["default"]["seed"] == config["seed"] != SETTINGS["seed"]
+    (forwards,) = rules["write_forwards"]
+    assert forwards["files"] == [f"results/{name}.html" for name in forwards["params"]["forwards"]]
+
+
+def test_jobs_ask_for_what_they_need(jobs):
+    """Minutes and GPUs of the first attempt."""
+    rules = by_rule(jobs)
+    gpus = {rule for rule, (job, *_) in rules.items() if job["resources"].get("gpu")}
+    assert gpus == {
+        *("extract_embeddings", "extract_pair", "extract_variants", "train_clip"),
+        *("train_temperature", "train_initialisation", "train_dimension", "train_same_modality"),
+    }
+    for rule in gpus:
+        resources = rules[rule][0]["resources"]
+        assert resources["gpu"] == 1 and resources["runtime"] >= 240, rule
+
+
+def test_released_features_are_the_papers_own_and_keep_their_sides(released, config, root):
+    """With them Figure 3(b) marks the paper's curve, and CLIP comes first."""
+    rules = by_rule(released)
+    assets = yaml.safe_load((root / "config/assets.yaml").read_text(encoding="utf-8"))
+    seen = set()
+    for job in rules["convert_released"]:
+        name, side = job["files"][0].removesuffix(".parquet").split("/")[-2:]
+        entry = config["sets"][name]
+        sides = entry.get("modalities", ["image", "text"])
+        assert job["params"]["row"] == sides.index(side)
+        assert job["params"]["entry"]["label"] == entry["label"]
+        if isinstance(entry["released"], str):
+            assert job["input"]["files"] == [f"resources/{assets[entry['released']]['path']}"]
+        seen.add((name, side))
+    assert {("videoclip", "video"), ("videoclip", "text"), ("clip", "image")} <= seen
+    for rule in ("plot_figure1", "plot_figure3a", "plot_figure3bcd", "plot_models"):
+        papers = rules[rule][0]["params"]["papers"]
+        assert {"clip", "clip_random", "videoclip"} <= {*papers}, rule
+        assert not {"stitched", "emoji_clip", "openclip_random"} & {*papers}, rule
+    marked = rules["plot_figure3bcd"][0]["params"]["marked"]
+    names = [*rules["project_umap"][0]["params"]["sets"]]
+    assert marked == ("coco_b32" if "coco_b32" in names else "clip")
+    # The paper's own models come first, then those of others.
+    assert {*names[: len(papers)]} == {*papers}
+    rest = [isinstance(config["sets"][name].get("released"), dict) for name in names[len(papers) :]]
+    assert any(rest) and rest == sorted(rest, reverse=True)
+    assert rules["write_index"][0]["params"]["papers"] == papers
+    (posthoc,) = rules["study_posthoc"]
+    assert posthoc["params"]["folds"] == {
+        name: entry["fold"] for name, entry in config["sets"].items() if "fold" in entry
+    }
+    for name, column in posthoc["params"]["clusters"].items():
+        entry = config["sets"][name]
+        assert column == (entry.get("cluster") if "released" in entry else "concept"), name
