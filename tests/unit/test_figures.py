@@ -879,3 +879,117 @@ def test_supplementary12_is_text(root, tmp_path, monkeypatch):
     assert (tmp_path / "code.txt").read_text() == (
         "# (a)\ndef f(x):\n    return x  # same\n\n# (b)\ndef g(y):\n    pass\n"
     )
+
+
+# --- follow-ups -----------------------------------------------------------------------------------
+
+
+def labels_by_words(ax):
+    return {text.get_text(): text for text in ax.texts if text.get_text().strip()}
+
+
+def test_follow_up_losses(draw):
+    names = {"plain": "P", "hot": "H", "after": "A", "other": "a loss (OTHER)"}
+    names |= {f"more{number}": f"more {number}" for number in range(5)}
+    summary = made({"method": list(names)}, "temperature", ends=("gap", "recall1"), seed=2)
+    summary = summary.assign(label=list(names.values()), temperature=[0.01, 0.5, *[0.01] * 7])
+    runs = made({"method": list(names), "seed": [7, 8]}, "gap", "recall1", seed=1)
+    params = {"family": ["hot", "plain"], "after_training": ["after"]}
+    (ax,), _ = draw("plot_follow_up_losses", params, runs=runs, summary=summary)
+    rows = summary.set_index("method")
+    family = rows.loc[["plain", "hot"]]  # by temperature
+    assert lines(ax, family["gap"], family["recall1"], INK)
+    words = labels_by_words(ax)
+    order = []
+    for name, color, marker in (
+        ("plain", INK, "s"),
+        ("hot", INK, "s"),
+        ("after", PALETTE[1], "D"),
+        ("other", PALETTE[0], "o"),
+        *((f"more{number}", PALETTE[0], "o") for number in range(5)),
+    ):
+        row, own = rows.loc[name], pick(runs, method=name)
+        assert lines(ax, own["gap"], own["recall1"], color)
+        assert lines(ax, [row["gap_low"], row["gap_high"]], [row["recall1"]] * 2, color)
+        assert lines(ax, [row["gap"]] * 2, [row["recall1_low"], row["recall1_high"]], color)
+        (mark,) = lines(ax, row["gap"], row["recall1"], color)
+        assert mark.get_marker() == marker
+        label = words["OTHER" if name == "other" else names[name]]
+        assert label.xy == pytest.approx((row["gap"], row["recall1"]))
+        assert same_color(label.get_color(), color)
+        order.append((row["recall1"], label.xyann[1]))
+    heights = [height for _, height in sorted(order)]
+    assert heights == sorted(heights)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("gap", "recall@1, mean of both ways")
+
+
+def gallery():
+    """methods.csv: `captions` has several forms, `pairs` has two directions; a half beside each."""
+    named = {"none": "no change", "shift": "shift", "centre": "centring"}
+    shares = ["0", "0.5", "0.9", "1"]
+    several = made(
+        {
+            "set": ["captions"],
+            "split": ["even_odd", "half_0"],
+            "method": list(named),
+            "metric": [f"ndcg10_{end}" for end in (*shares, "caption", "picture", "fused")],
+        },
+        "value",
+        task="T2c",
+        n_scored=31,
+    )
+    pairs = made(
+        {
+            "set": ["pairs"],
+            "split": ["even_odd", "half_0"],
+            "method": [*named, "csls"],
+            "metric": [f"ndcg10_{end}_{way}" for end in shares for way in ("xy", "yx")],
+        },
+        "value",
+        seed=1,
+        task="T2b",
+        n_scored=47,
+    )
+    other = made({"set": ["pairs", "captions"], "split": ["even_odd"], "method": ["none"]}, "value",
+                 metric="recall1_xy", task="T1", n_scored=99)  # fmt: skip
+    return named, shares, pd.concat([pairs, several, other])
+
+
+def test_mixed_gallery(draw):
+    named, shares, methods = gallery()
+    params = {"sets": {"captions": "Pictures with captions", "pairs": "Pairs"}}
+    axes, _ = draw("plot_mixed_gallery", params, methods=methods)
+    panels = [ax for ax in axes if ax.axison]
+    # Several captions first, with a second panel by the form of the wanted document.
+    assert [title(ax) for ax in panels] == [
+        *["Pictures with captions, n 31"] * 2,
+        "Pairs, n 47",
+    ]
+    colors = {"none": INK, "shift": PALETTE[1], "centre": PALETTE[0]}
+    fixed = methods[methods["split"] == "even_odd"].set_index(["set", "method", "metric"])["value"]
+    for ax, name in ((panels[0], "captions"), (panels[2], "pairs")):
+        assert {*labels_by_words(ax)} == {*named.values()}
+        heights = []
+        for method, words in named.items():
+            if name == "captions":
+                values = [fixed[name, method, f"ndcg10_{share}"] for share in shares]
+            else:
+                values = [
+                    np.mean([fixed[name, method, f"ndcg10_{share}_{way}"] for way in ("xy", "yx")])
+                    for share in shares
+                ]
+            assert lines(ax, [float(share) for share in shares], values, colors[method])
+            label = labels_by_words(ax)[words]
+            assert same_color(label.get_color(), colors[method])
+            heights.append((np.mean(values[-3:]), label.xy[1]))
+        assert [one for _, one in sorted(heights)] == sorted(one for _, one in heights)
+    forms = panels[1]
+    ticks = [tick.get_text() for tick in forms.get_xticklabels()]
+    assert ticks == [f"wanted:\n{form}" for form in ("caption", "picture", "fused")]
+    for number, method in enumerate(named):
+        for at, form in enumerate(("caption", "picture", "fused")):
+            place = at + 0.13 * (number - 1)
+            value = fixed["captions", method, f"ndcg10_{form}"]
+            (mark,) = lines(forms, place, value, colors[method])
+            assert mark.get_marker() == "osD"[number]
+    assert panels[0].get_ylabel() == "NDCG@10"
