@@ -893,39 +893,35 @@ def test_follow_up_losses(draw):
     names |= {f"more{number}": f"more {number}" for number in range(5)}
     summary = made({"method": list(names)}, "temperature", ends=("gap", "recall1"), seed=2)
     summary = summary.assign(label=list(names.values()), temperature=[0.01, 0.5, *[0.01] * 7])
-    runs = made({"method": list(names), "seed": [7, 8]}, "gap", "recall1", seed=1)
     params = {"family": ["hot", "plain"], "after_training": ["after"]}
-    (ax,), _ = draw("plot_follow_up_losses", params, runs=runs, summary=summary)
+    (ax, key), _ = draw("plot_follow_up_losses", params, summary=summary)
     rows = summary.set_index("method")
     family = rows.loc[["plain", "hot"]]  # by temperature
     assert lines(ax, family["gap"], family["recall1"], INK)
-    words = labels_by_words(ax)
-    order = []
-    for name, color, marker in (
-        ("plain", INK, "s"),
-        ("hot", INK, "s"),
-        ("after", PALETTE[1], "D"),
-        ("other", PALETTE[0], "o"),
-        *((f"more{number}", PALETTE[0], "o") for number in range(5)),
-    ):
-        row, own = rows.loc[name], pick(runs, method=name)
-        assert lines(ax, own["gap"], own["recall1"], color)
+    styles = {
+        **dict.fromkeys(["plain", "hot"], (INK, "s")),
+        "after": (PALETTE[1], "D"),
+        **dict.fromkeys(["other", *list(names)[4:]], (PALETTE[0], "o")),
+    }
+    # Numbered from the smallest gap to the largest, in the panel and in the key beside it.
+    for number, (name, row) in enumerate(rows.sort_values("gap").iterrows(), start=1):
+        color, marker = styles[name]
         assert lines(ax, [row["gap_low"], row["gap_high"]], [row["recall1"]] * 2, color)
         assert lines(ax, [row["gap"]] * 2, [row["recall1_low"], row["recall1_high"]], color)
         (mark,) = lines(ax, row["gap"], row["recall1"], color)
         assert mark.get_marker() == marker
-        label = words["OTHER" if name == "other" else names[name]]
+        label = labels_by_words(ax)[str(number)]
         assert label.xy == pytest.approx((row["gap"], row["recall1"]))
         assert same_color(label.get_color(), color)
-        order.append((row["recall1"], label.xyann[1]))
-    heights = [height for _, height in sorted(order)]
-    assert heights == sorted(heights)
+        assert same_color(labels_by_words(key)[f"{number}  {names[name]}"].get_color(), color)
+    shapes = {line.get_marker(): mcolors.to_hex(line.get_color()) for line in key.lines}
+    assert shapes == {marker: mcolors.to_hex(color) for color, marker in styles.values()}
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("gap", "recall@1, mean of both ways")
 
 
 def gallery():
     """methods.csv: `captions` has several forms, `pairs` has two directions; a half beside each."""
-    named = {"none": "no change", "shift": "shift", "centre": "centring"}
+    named = {"none": "no change", "shift": "shift fitted to close the gap", "centre": "centring"}
     shares = ["0", "0.5", "0.9", "1"]
     several = made(
         {
@@ -958,7 +954,7 @@ def gallery():
 def test_mixed_gallery(draw):
     named, shares, methods = gallery()
     params = {"sets": {"captions": "Pictures with captions", "pairs": "Pairs"}}
-    axes, _ = draw("plot_mixed_gallery", params, methods=methods)
+    axes, figure = draw("plot_mixed_gallery", params, methods=methods)
     panels = [ax for ax in axes if ax.axison]
     # Several captions first, with a second panel by the form of the wanted document.
     assert [title(ax) for ax in panels] == [
@@ -968,9 +964,7 @@ def test_mixed_gallery(draw):
     colors = {"none": INK, "shift": PALETTE[1], "centre": PALETTE[0]}
     fixed = methods[methods["split"] == "even_odd"].set_index(["set", "method", "metric"])["value"]
     for ax, name in ((panels[0], "captions"), (panels[2], "pairs")):
-        assert {*labels_by_words(ax)} == {*named.values()}
-        heights = []
-        for method, words in named.items():
+        for method in named:
             if name == "captions":
                 values = [fixed[name, method, f"ndcg10_{share}"] for share in shares]
             else:
@@ -979,17 +973,18 @@ def test_mixed_gallery(draw):
                     for share in shares
                 ]
             assert lines(ax, [float(share) for share in shares], values, colors[method])
-            label = labels_by_words(ax)[words]
-            assert same_color(label.get_color(), colors[method])
-            heights.append((np.mean(values[-3:]), label.xy[1]))
-        assert [one for _, one in sorted(heights)] == sorted(one for _, one in heights)
     forms = panels[1]
     ticks = [tick.get_text() for tick in forms.get_xticklabels()]
-    assert ticks == [f"wanted:\n{form}" for form in ("caption", "picture", "fused")]
+    assert ticks == ["caption", "picture", "fused"]
     for number, method in enumerate(named):
-        for at, form in enumerate(("caption", "picture", "fused")):
-            place = at + 0.13 * (number - 1)
+        for at, form in enumerate(ticks):
             value = fixed["captions", method, f"ndcg10_{form}"]
-            (mark,) = lines(forms, place, value, colors[method])
+            (mark,) = lines(forms, at + 0.13 * (number - 1), value, colors[method])
             assert mark.get_marker() == "osD"[number]
     assert panels[0].get_ylabel() == "NDCG@10"
+    (legend,) = figure.legends
+    told = {
+        text.get_text(): mcolors.to_hex(line.get_color())
+        for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)
+    }
+    assert told == {words: mcolors.to_hex(colors[method]) for method, words in named.items()}

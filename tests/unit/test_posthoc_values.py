@@ -228,9 +228,9 @@ PLAIN = {
     "sinkhorn": scaled_to_equal_sums,
 }
 SEE_ALL = {"qb_norm", "dual_softmax", "sinkhorn"}
-# Chosen on the fit pairs, and a control: tested by themselves.
-BY_THEMSELVES = {"shift_chosen", "other_first"}
-DEFAULT = """none other_first shift shift_chosen translate translate_x centre dn standardise drop2
+# Chosen on the fit pairs, and two controls: tested by themselves.
+BY_THEMSELVES = {"shift_chosen", "other_first", "own_first"}
+DEFAULT = """none other_first own_first shift shift_chosen translate translate_x centre dn standardise drop2
 project_out procrustes_to_identity nnn inverted_softmax z_score centre_z_score sinkhorn"""
 
 
@@ -259,12 +259,13 @@ def test_hubs_change_some_queries_and_not_others():
     assert 0 < sum(active) < len(active)
 
 
-def test_the_control_puts_the_other_modality_first():
-    fitted = METHODS["other_first"].fitted(*FIT)
+@pytest.mark.parametrize(("name", "first"), [("other_first", ACROSS), ("own_first", KINDS[2:])])
+def test_a_control_puts_one_modality_first(name, first):
+    fitted = METHODS[name].fitted(*FIT)
     for kind in KINDS:
         more = fitted.scores(*SCORED, kind) - SCORED[0] @ SCORED[1].T
         assert np.ptp(more) < 1e-12
-        assert more[0, 0] > 2 if kind in ACROSS else more[0, 0] == 0
+        assert more[0, 0] > 2 if kind in first else more[0, 0] == 0
 
 
 def test_of_shifts_that_find_as_much_the_smallest_is_chosen():

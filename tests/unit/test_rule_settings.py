@@ -177,7 +177,6 @@ plot_supplementary7 points statistics/initialisation_pca.parquet
 plot_supplementary7 spectrum statistics/initialisation_spectrum.csv
 plot_recall_under_shift curve statistics/recall_under_shift.csv
 plot_recall_under_shift peak statistics/recall_peak.csv
-plot_follow_up_losses runs after/losses.csv
 plot_follow_up_losses summary after/losses_summary.csv
 plot_mixed_gallery methods after/methods.csv
 plot_training curves statistics/training/stitched.csv statistics/training/emoji_clip.csv
