@@ -230,8 +230,9 @@ PLAIN = {
 SEE_ALL = {"qb_norm", "dual_softmax", "sinkhorn"}
 # Chosen on the fit pairs, and two controls: tested by themselves.
 BY_THEMSELVES = {"shift_chosen", "other_first", "own_first"}
-DEFAULT = """none other_first own_first shift shift_chosen translate translate_x centre dn standardise drop2
-project_out procrustes_to_identity nnn inverted_softmax z_score centre_z_score sinkhorn"""
+DEFAULT = """none other_first own_first shift shift_chosen translate
+translate_x centre dn standardise drop2 project_out
+procrustes_to_identity nnn inverted_softmax z_score centre_z_score sinkhorn"""
 
 
 def test_every_method_is_tested():
