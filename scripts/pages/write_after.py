@@ -57,6 +57,7 @@ html = render.render_page(
     },
     closing=closing.sentences(closings(gaps, pd.read_csv(inputs.peak), params.published), data),
     methods=methods.shown(data, gaps, params.sets),
+    fit_sentence=fit_sizes.sentence(data["fit_sizes"], labels),
     fit_sizes=fit_sizes.tables(data["fit_sizes"], data["method_names"], labels),
     losses=losses.shown(
         data, study["baseline"], params.config["confidence"], params.temperature_alone

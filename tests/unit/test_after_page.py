@@ -207,6 +207,7 @@ def render(*names):
         ),
         closing=["<b>A model</b>: recall@1."] if names else [],
         methods=methods.shown(data, GAPS, SETS),
+        fit_sentence=fit_sizes.sentence(sizes(), {"one": "One"}),
         fit_sizes=fit_sizes.tables(sizes(), NAMES, {"one": "<i>one</i>"}),
         losses=losses.shown(data, "clip", 0.95, ["clip", "cua"]),
         measures=measures.shown(measured(), GAPS, SETS, 0.95),
@@ -250,6 +251,11 @@ def test_the_curve_over_fit_pairs_has_their_number_over_the_dimension():
     ]
     assert "5 draws" in found.table.caption and "30 others" in found.table.caption
     assert fit_sizes.tables(sizes()[:3], NAMES, {"one": "One"}) == []
+    assert fit_sizes.sentence(sizes(), {"one": "One"}) == (
+        "One: centring leaves 0.250 [0.150, 0.350] with 32 pairs, 0.125 [0.025, 0.225] with 64."
+    )
+    assert fit_sizes.sentence(sizes()[:3], {"one": "One"}) == ""
+    assert fit_sizes.sentence(sizes()[:0], {}) == ""
 
 
 def test_methods_that_leave_the_same_gap_are_beside_each_other():

@@ -13,6 +13,11 @@ from modality_gap.measures.posthoc.tasks import LOSS_TEMPERATURE
 from modality_gap.pages.words import fraction
 
 PLAIN, CONTROLS = "none", ("other_first", "own_first")
+# The slider has the shift; a score by kind leaves recall as it is.
+LEFT_OUT = (
+    *("shift", "shift_chosen", "translate", "translate_x", "drop2"),
+    *("offset", "z_score", "centre_z_score"),
+)
 # What a remedy shows: its key on the page, and task and metric in methods.csv.
 SHOWN = {
     "ab": ("T1", "recall1_xy"),
@@ -29,9 +34,10 @@ def remedies(
 ) -> dict[str, list[dict]]:
     """By set the methods in their order, no method first: name, label, n_fit, n_scored, the values
     of SHOWN (without those that a method of scores does not have), and for `change` recall's
-    difference to no method with its interval. Without the controls and methods with a star."""
+    difference to no method with its interval. Without the controls, LEFT_OUT and methods
+    with a star."""
     fixed = methods[methods["split"] == FIXED]
-    compared = names[~names["star"] & ~names["method"].isin(CONTROLS)]
+    compared = names[~names["star"] & ~names["method"].isin(CONTROLS + LEFT_OUT)]
     result: dict[str, list[dict]] = {}
     for name, of_set in fixed.groupby("set", sort=False):
         changes = differences[differences["set"] == name].set_index(["method", "metric"])

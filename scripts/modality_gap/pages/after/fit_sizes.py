@@ -42,5 +42,19 @@ def _rows(rows: pd.DataFrame, called: Mapping[str, str], columns: pd.Series) -> 
 def _cell(cells: pd.DataFrame, place: tuple) -> str:
     if place not in cells.index:
         return NONE
-    row = cells.loc[place]
+    return _value(cells.loc[place])
+
+
+def _value(row: Mapping) -> str:
     return f"{number(row['value'])} {interval(row['value_low'], row['value_high'])}".strip()
+
+
+def sentence(sizes: pd.DataFrame, labels: Mapping[str, str]) -> str:
+    """What centring leaves of the first set's gap with the fewest and the most fit pairs; empty
+    where there are not two sizes."""
+    rows = sizes[(sizes["method"] == "centre") & (sizes["metric"] == "gap")]
+    rows = rows[rows["set"] == rows["set"].iloc[0]] if len(rows) else rows
+    if len(rows) < 2:
+        return ""
+    parts = [f"{_value(row)} with {row['n_fit']:,}" for _, row in rows.iloc[[0, -1]].iterrows()]
+    return f"{labels[rows['set'].iloc[0]]}: centring leaves {' pairs, '.join(parts)}."
