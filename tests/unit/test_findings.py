@@ -225,11 +225,11 @@ def test_cones_are_compared_by_intervals_that_do_not_touch():
     assert same.text == (
         "Random weights give no clearly different cone in the encoder 0 on real inputs (0.700 "
         "[0.600, 0.800] against 0.500 [0.400, 0.600], n 8 and 9) and the encoder 0 on noise "
-        "inputs (0.300 [0.200, 0.400] against 0.500 [0.400, 0.600], n 1234 and 9)."
+        "inputs (0.300 [0.200, 0.400] against 0.500 [0.400, 0.600], n 1,234 and 9)."
     )
     assert wider.text == (
         "Random weights give a wider cone than training in the encoder 1 on noise inputs (0.100 "
-        "[0.000, 0.200] against 0.500 [0.400, 0.600], n 1234 and 9)."
+        "[0.000, 0.200] against 0.500 [0.400, 0.600], n 1,234 and 9)."
     )
     # Claims stand beside one sentence, the first that compares.
     assert len(narrower.claims) == 3 and same.claims == wider.claims == ()

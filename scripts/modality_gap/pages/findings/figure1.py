@@ -31,7 +31,7 @@ def figure1_findings(gap: pd.DataFrame) -> list[Finding]:
         classifier = (
             "the lowest accuracy of the classifier is "
             f"{'at least 99.9 %' if float(lowest) == 1 else lowest} "
-            f"({hardest['set']}, n {hardest['separability_n']} vectors)"
+            f"({hardest['set']}, n {hardest['separability_n']:,} vectors)"
         )
     findings = [
         Finding(

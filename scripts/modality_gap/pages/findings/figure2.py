@@ -52,7 +52,7 @@ def figure2a_findings(cone: pd.DataFrame) -> list[Finding]:
             word = "a wider cone than training" if wider else "no clearly different cone"
             others.setdefault(word, []).append(
                 f"the {encoder} on {inputs} inputs ({estimate(random, 'mean_cosine')} against "
-                f"{estimate(trained, 'mean_cosine')}, n {random['n']} and {trained['n']})"
+                f"{estimate(trained, 'mean_cosine')}, n {random['n']:,} and {trained['n']:,})"
             )
     if narrower:
         spans = [

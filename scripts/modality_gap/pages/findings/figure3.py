@@ -228,7 +228,7 @@ def minimum_table(minimum: pd.DataFrame, caption: str) -> Table:
         rows.append(
             [
                 str(name),
-                f"{first['n']} in {count(first['batches'], 'batch', 'batches')}",
+                f"{first['n']:,} in {count(first['batches'], 'batch', 'batches')}",
                 number(first["gap"]),
                 *(place(cells.loc[temperature]) for temperature in temperatures),
             ]

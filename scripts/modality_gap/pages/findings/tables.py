@@ -73,7 +73,7 @@ def _held_out(judged: pd.DataFrame) -> list[Finding]:
         words.setdefault(word, []).append(
             f"{row['set']} on {_task(row)} ({METRICS[row['metric']]} {estimate(row, 'default')} "
             f"to {estimate(row, 'held_out')}; {count(row['held_out_won'], things, several)} gained "
-            f"and {row['held_out_lost']} lost, p {p_value(row['p_held_out'])}, n {row['n']})"
+            f"and {row['held_out_lost']} lost, p {p_value(row['p_held_out'])}, n {row['n']:,})"
         )
     return [
         Finding(
@@ -136,7 +136,7 @@ def table1_curves_findings(sweep: pd.DataFrame, table: pd.DataFrame) -> list[Fin
             low, high = part["score"].min(), part["score"].max()
             texts.setdefault(METRICS[part["metric"].iloc[0]], []).append(
                 f"{number(low)} to {number(high)} for {name} on {task.replace('_', ' ')} "
-                f"({number(default)} without a shift, n {part['n'].iloc[0]})"
+                f"({number(default)} without a shift, n {part['n'].iloc[0]:,})"
             )
     shifts = count(sweep.loc[sweep["delta"] != 0, "delta"].nunique(), "shift")
     curves, described = sweep.groupby(["set", "task"]).ngroups, sum(map(len, texts.values()))
