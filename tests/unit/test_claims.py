@@ -1,5 +1,6 @@
 """The claims ledger: a verdict of each kind on invented values, and the real ledger as a whole."""
 
+import io
 import math
 import re
 from collections import Counter
@@ -276,6 +277,13 @@ def test_a_name_that_yaml_reads_as_no_text_is_told(written):
     # In a column of numbers and texts a number is one.
     column = pd.Series(["10", "all"], name="layer")
     assert list(measured._matches(column, 10)) == [True, False]
+
+
+def test_a_table_without_rows_measures_nothing():
+    """A run that is too small for a table writes its columns alone; they hold no texts."""
+    table = pd.read_csv(io.StringIO("set,n_fit,value\n"))
+    cell = {"table": "t.csv", "column": "value", "where": {"set": "a", "n_fit": 128}}
+    assert measured.measure(cell, {"t.csv": table}) is None
 
 
 def test_one_of_several_rows():

@@ -140,7 +140,8 @@ def _matches(column: pd.Series, wanted: object) -> pd.Series:
     """Mask of the rows whose column has the value in `where`. Raises InputError if YAML does not
     read the value as a text and the column holds texts."""
     each = wanted if isinstance(wanted, list) else [wanted]
-    if pd.api.types.is_string_dtype(column) and not all(isinstance(one, str) for one in each):
+    texts = pd.api.types.is_string_dtype(column) and len(column)  # an empty column has no kind
+    if texts and not all(isinstance(one, str) for one in each):
         numbers = pd.to_numeric(column, errors="coerce").notna().any()
         for one in each:
             is_number = isinstance(one, int | float) and not isinstance(one, bool)
