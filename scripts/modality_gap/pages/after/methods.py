@@ -21,7 +21,7 @@ from modality_gap.figures.follow_ups import (
 from modality_gap.pages.findings.base import Table
 from modality_gap.pages.words import NONE, interval, listed, number
 
-PLAIN, CONTROL = "none", "other_first"
+PLAIN, CONTROL, OWN_CONTROL = "none", "other_first", "own_first"
 FEW_SHOT = ("T3", "few_shot")  # 1 where a method learns from labels
 ROUNDING = 1e-9  # of NDCG: less is no difference
 RETRIEVAL, MIXED, GEOMETRY = "T1", "T2a", "T6"
@@ -84,6 +84,7 @@ MIXED_WORDS = {
     "centre": "centring",
     "centre_z_score": "centring with z-scores by kind",
     CONTROL: "the control that puts the other modality first",
+    OWN_CONTROL: "the control that puts the own modality first",
 }
 
 
@@ -101,7 +102,10 @@ def mixed_sentences(methods: pd.DataFrame, name: str, label: str) -> list[str]:
     parts = [
         f"{words} {number(found[method])}"
         for method, words in MIXED_WORDS.items()
-        if method in found.index and np.isfinite(found[method])
+        if method in found.index
+        and np.isfinite(found[method])
+        # Where the wanted item is always of the other modality, this control finds nothing.
+        and (task == CAPTION_GALLERY or method != OWN_CONTROL)
     ]
     if not parts:
         return []
@@ -127,7 +131,9 @@ def control_sentences(
         curves = mixed_curves(methods, name, PAIR_GALLERY)
         if CONTROL not in curves:
             continue
-        rivals = [one for one in curves if one != CONTROL and not stars.get(one, False)]
+        rivals = [
+            one for one in curves if one not in (CONTROL, OWN_CONTROL) and not stars.get(one, False)
+        ]
         better = curves[rivals].gt(curves[CONTROL] + ROUNDING, axis=0)
         if not better.to_numpy().any():
             found.append(f"at none in {labels[name]}")
