@@ -15,6 +15,7 @@ from modality_gap import logs
 from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.embeddings.stored import read
 from modality_gap.errors import InputError
+from modality_gap.measures.significance import paired_change
 from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.pairs import Pairs
 
@@ -264,13 +265,14 @@ def test_post_hoc_methods_and_measures_of_sets(run, tmp_path):
     """One set of each kind of weights, of which a sample takes part; recalls and cosines in plain
     numpy."""
     paths = [*pair(tmp_path, "one"), *pair(tmp_path, "three")]
-    kinds = ("methods", "differences", "measures", "names")
+    kinds = ("methods", "differences", "measures", "names", "sizes")
     output = {name: tmp_path / f"{name}.csv" for name in kinds}
     posthoc = {"pairs": 30, "halves": 3, "all_methods": False, "methods": {}}
     sets = {"one": "trained", "three": "random"}
     params = {"clusters": {}, "folds": {}, "posthoc": posthoc, "confidence": 0.8, "seed": 3}
     run("study_posthoc", {"pairs": paths}, output, sets=sets, **params)
-    methods, differences, measures, names = (pd.read_csv(path) for path in output.values())
+    methods, differences, measures, names = (pd.read_csv(output[kind]) for kind in kinds[:4])
+    assert {*pd.read_csv(output["sizes"])["set"]} <= {"one"}
     assert list(names["method"]) == list(dict.fromkeys(methods["method"]))
     starred = names.set_index("method")["star"]
     assert starred["sinkhorn"] and not starred["centre"]
@@ -307,7 +309,7 @@ def test_post_hoc_intervals_leave_out_clusters(run, tmp_path):
         for side, vectors in (("a", x), ("b", sign * x + 1.2 * rng.normal(size=x.shape) + 1.5)):
             paths.append(tmp_path / f"{name}.{side}.parquet")
             write(EmbeddingSet(ids, vectors.astype("f4"), labels=labels), paths[-1])
-    kinds = ("methods", "differences", "measures", "names")
+    kinds = ("methods", "differences", "measures", "names", "sizes")
     output = {name: tmp_path / f"{name}.csv" for name in kinds}
     run(
         "study_posthoc",
@@ -344,9 +346,11 @@ def test_post_hoc_intervals_leave_out_clusters(run, tmp_path):
     assert change.any()
     row = differences.set_index(["method", "metric"]).loc[("centre", "recall1_xy")]
     assert row["difference"] == pytest.approx(change.mean())
-    np.testing.assert_allclose(
-        row[["difference_low", "difference_high"]].astype(float), interval(change, groups[score])
-    )
+    # As far as the exact interval given the number of changes, which test_significance.py checks.
+    both = [interval(change, groups[score]), paired_change(*hits, 0.8, groups[score])[1:]]
+    low, high = np.min(both, axis=0)[0], np.max(both, axis=0)[1]
+    ends = row[["difference_low", "difference_high"]].astype(float)
+    np.testing.assert_allclose(ends, [low, high])
 
 
 def test_training_with_losses(run, tmp_path):

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modality_gap.measures.posthoc.registry import FIXED
+
 if TYPE_CHECKING:
     import pandas as pd
 
-FIXED = "even_odd"
 # Tasks of methods.csv: the mixed gallery of pairs by share, and that of documents of several forms.
 PAIR_GALLERY, CAPTION_GALLERY = "T2b", "T2c"
 FORMS = ("caption", "picture", "fused")

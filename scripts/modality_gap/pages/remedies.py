@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from modality_gap.measures.posthoc.study import FIXED
-from modality_gap.measures.posthoc.tasks import LOSS_TEMPERATURE
+from modality_gap.measures.posthoc.registry import FIXED, LOSS_TEMPERATURE
 from modality_gap.pages.words import fraction
 
 PLAIN, CONTROLS = "none", ("other_first", "own_first")

@@ -15,8 +15,8 @@ from modality_gap.measures.posthoc.captions import form_curve, fusion_curve, mix
 from modality_gap.measures.posthoc.changes import change_of, mean_change, with_holm
 from modality_gap.measures.posthoc.kinds import CAPTIONS, first_of_each
 from modality_gap.measures.posthoc.ranks import group_ranks
-from modality_gap.measures.posthoc.registry import Fitted, Maps, Method
-from modality_gap.measures.posthoc.study import DIFFERENCES, FIXED, RESULTS
+from modality_gap.measures.posthoc.registry import FIXED, Fitted, Maps, Method
+from modality_gap.measures.posthoc.study import DIFFERENCES, RESULTS
 from modality_gap.measures.posthoc.tasks import neighbours_kept
 
 Rows = Iterator[tuple[str, str, float]]

@@ -15,6 +15,9 @@ import numpy as np
 
 from modality_gap.errors import InputError
 
+FIXED = "even_odd"  # the split whose results have intervals and tests
+LOSS_TEMPERATURE = 0.01  # CLIP's; that of the loss in the table of methods
+
 Vectors = Callable[[np.ndarray], np.ndarray]
 KINDS = (("x", "y"), ("y", "x"), ("x", "x"), ("y", "y"))
 ACROSS = KINDS[:2]

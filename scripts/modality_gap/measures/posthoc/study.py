@@ -22,7 +22,7 @@ from modality_gap.measures.posthoc.changes import (
 )
 from modality_gap.measures.posthoc.measures import FOLLOW_UP_MEASURES, FollowUpMeasure
 from modality_gap.measures.posthoc.ranks import LEAST_RECALL, partner_ranks
-from modality_gap.measures.posthoc.registry import ACROSS, Fitted, Maps, Method, unit
+from modality_gap.measures.posthoc.registry import ACROSS, FIXED, Fitted, Maps, Method, unit
 from modality_gap.measures.posthoc.tasks import (
     cross_modal,
     directions,
@@ -31,7 +31,6 @@ from modality_gap.measures.posthoc.tasks import (
     robustness,
 )
 
-FIXED = "even_odd"  # the split whose results have intervals and tests
 RESULTS = ("split", "method", "task", "metric", "value", "n_fit", "n_scored")
 DIFFERENCES = (
     *("method", "star", "metric", "difference", "difference_low", "difference_high", "p", "p_holm"),

@@ -11,10 +11,9 @@ import numpy as np
 
 from modality_gap.measures.gap import mean_cosine, relative_gap
 from modality_gap.measures.posthoc.ranks import beats, ndcg10, partner_ranks, ranks_of
-from modality_gap.measures.posthoc.registry import Fitted, Maps, unit
+from modality_gap.measures.posthoc.registry import LOSS_TEMPERATURE, Fitted, Maps, unit
 
 NEIGHBOURS = 10
-LOSS_TEMPERATURE = 0.01  # CLIP's
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 

@@ -13,11 +13,11 @@ import pandas as pd
 
 from modality_gap.figures.follow_ups import (
     CAPTION_GALLERY,
-    FIXED,
     PAIR_GALLERY,
     mixed_curves,
     sets_in_order,
 )
+from modality_gap.measures.posthoc.registry import FIXED
 from modality_gap.pages.findings.base import Table
 from modality_gap.pages.words import NONE, interval, listed, number
 
