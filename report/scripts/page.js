@@ -44,6 +44,7 @@
       try {
         await navigator.clipboard.writeText(source.textContent.trim());
       } catch {
+        source.closest("details")?.setAttribute("open", "");
         getSelection().selectAllChildren(source);
         said = "selected, press Ctrl+C";
       }
