@@ -87,6 +87,7 @@ rule plot_recall_under_shift:
         "../envs/figures.yaml"
     params:
         papers=PAPERS_SETS,
+        modalities=MODALITIES,
     script:
         "../scripts/beyond/plot_recall_under_shift.py"
 

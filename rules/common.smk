@@ -208,6 +208,7 @@ SETS = {
     )
 }
 # In every table and figure the paper's own models come first, then those of others.
+MODALITIES = {name: entry["modalities"] for name, entry in SETS.items()}
 PAPERS_SETS = own_sets(STAND_INS, SETS, config)
 SETS = {
     name: SETS[name]

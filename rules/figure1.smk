@@ -70,6 +70,7 @@ rule plot_figure1:
         "../envs/figures.yaml"
     params:
         papers=PAPERS_SETS,
+        modalities=MODALITIES,
         published=printed(GAPS_OF_THE_PAPER),
     script:
         "../scripts/figure1/plot_figure1.py"

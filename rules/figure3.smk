@@ -40,6 +40,7 @@ rule plot_figure3a:
         "../envs/figures.yaml"
     params:
         papers=PAPERS_SETS,
+        modalities=MODALITIES,
     script:
         "../scripts/figure3/plot_figure3a.py"
 
@@ -78,6 +79,7 @@ rule plot_figure3bcd:
     """Figure 3(b-d): loss against gap distance, six temperatures."""
     input:
         landscape="results/statistics/loss_landscape.csv",
+        minimum="results/statistics/loss_minimum.csv",
         gap="results/statistics/gap.csv",
         code=code("figure3/plot_figure3bcd"),
     output:
@@ -95,6 +97,8 @@ rule plot_figure3bcd:
         published=printed(
             {
                 "least": "figure3b.minimum_loss",
+                "1/50": "figure3c.minimum_at_1_50",
+                "1": "figure3d.no_gap_at_temperature_1",
                 **{
                     name: f"figure3b.shape.{name}"
                     for name in (

@@ -38,6 +38,7 @@ rule plot_supplementary4:
         "../envs/figures.yaml"
     params:
         papers=PAPERS_SETS,
+        modalities=MODALITIES,
     script:
         "../scripts/supplement/plot_supplementary4.py"
 

@@ -5,13 +5,11 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
-import math
-
 import pandas as pd
 from matplotlib.figure import Figure
 
 from modality_gap.figures.models import draw_gap_change, models_in_order
-from modality_gap.figures.pairs import draw_sets, modalities_legend
+from modality_gap.figures.pairs import draw_sets, modalities_legend, strips
 from modality_gap.figures.schematics import draw_two_encoders
 from modality_gap.figures.style import Layout, save
 from modality_gap.paper.chance import retrieves
@@ -25,7 +23,7 @@ models = models_in_order(gaps, params.papers, retrieves(gaps))
 def draw(layout: Layout) -> Figure:
     # Beside it, the two encoders need 200 pixels, however few models there are.
     dots = 60 + 30 * len(models) if layout.narrow else max(200, 60 + 25 * len(models))
-    rows = math.ceil(len(models) / (4 if layout.narrow else 7))
+    rows, _ = strips(len(models), layout)
     panels = rows * (2 * (85 if layout.narrow else 120) + 50) + 20
     heights = [dots, 165, panels] if layout.narrow else [dots, panels]
     figure = layout.figure(sum(heights))
@@ -40,7 +38,7 @@ def draw(layout: Layout) -> Figure:
     draw_two_encoders(drawing)
     drawing.set_title("(a)")
     draw_sets(parts[-1], layout, models, points, {"trained": "(b)", "random": "(c)"})
-    modalities_legend(parts[-1])
+    modalities_legend(parts[-1], (params.modalities[name] for name in gaps.index))
     return figure
 
 

@@ -39,8 +39,9 @@ def draw_encoder(ax: Axes, encoder: str, layout: Layout) -> None:
         ax.plot([row["mean_cosine"]] * 2, [base, base + RIDGE], color=INK, ls="--", lw=1.2)
         paper = published.get(f"{encoder}, {weights}, {inputs}")
         if paper is not None:
-            ax.plot(paper, base + 0.12, color=MUTED, **DIAMOND)
-        labels.append(f"{words}\nmean {row['mean_cosine']:.3f}, n {row['n']:,}")
+            ax.plot(paper, base + 0.12, color=MUTED, clip_on=False, **DIAMOND)
+        own = f"{words}\nmean {row['mean_cosine']:.3f}, n {row['n']:,}"
+        labels.append(own if paper is None else f"{own}\npaper {paper:.3f}")
     ax.set_yticks([2.4, 1.4, 0.4], labels)
     for tick, color in zip(ax.get_yticklabels(), PALETTE, strict=False):
         tick.set_color(color)

@@ -46,12 +46,13 @@ def draw_bias(ax, bias: bool) -> None:
         label_line(ax, f"{name} {end:z.2f}", (part["layer"].max(), height), color)
     for layer, value in published.items() if bias else ():
         ax.plot(int(layer), value, color=MUTED, **DIAMOND)
-        label_line(ax, f"paper {value:.2f}", (int(layer), value), MUTED, xytext=(9, 7))
+        label_line(ax, f"paper {value:.2f}", (int(layer), value), MUTED, xytext=(9, 13))
     ax.set(
         title="weights and biases from N(0, 1/width)" if bias else "no bias",
         xlabel="layer",
         ylabel="mean cosine similarity",
-        ylim=(-0.05, 1.08),
+        ylim=(-0.12, 1.16),
+        yticks=[0, 0.2, 0.4, 0.6, 0.8, 1],
         xticks=range(0, int(table["layer"].max()) + 1, 5),
     )
 

@@ -8,13 +8,14 @@ log_to(snakemake)
 
 import math
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modality_gap.figures.pairs import draw_dots
 from modality_gap.figures.palette import FAINT, INK, MUTED, PALETTE
-from modality_gap.figures.style import Layout, label_line, letter, plain, save
+from modality_gap.figures.style import Layout, apart, label_line, letter, plain, save
 
 clouds, spectra = (
     [part for _, part in table.groupby("encoder", sort=False)]
@@ -29,17 +30,23 @@ def axis_label(cloud: pd.DataFrame, name: str) -> str:
     return f"{kind.upper()} {number}{share}"
 
 
-def draw_cloud(ax: Axes, cloud: pd.DataFrame, numbers: pd.Series) -> None:
+def draw_cloud(ax: Axes, cloud: pd.DataFrame, numbers: pd.Series, size: np.ndarray) -> None:
     first, second = cloud.columns[2:4]  # behind the encoder and the seed
     draw_dots(ax, cloud[[first, second]].to_numpy(), 3.5, FAINT)
-    for seed, part in cloud.groupby("seed"):
-        middle = part[[first, second]].median()
-        ax.annotate(str(seed), middle, xytext=(0, 2), textcoords="offset points",
-                    fontsize="small", ha="center", va="bottom")  # fmt: skip
+    middles = cloud.groupby("seed")[[first, second]].median()
     ax.autoscale_view()
-    ax.set(xticks=[], yticks=[], xlabel=axis_label(cloud, first), ylabel=axis_label(cloud, second))
-    words = f"{numbers['encoder']}: {numbers['initialisations']} seeds x {numbers['items']} items"
-    ax.set_title(plain(words, 40))
+    # Pixels of the panel, about, by the range that it shows.
+    sizes = size / np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
+    places = apart(middles.to_numpy() * sizes, np.array([16, 13]))
+    for seed, middle, place in zip(middles.index, middles.to_numpy(), places, strict=True):
+        ax.annotate(str(seed), middle, xytext=place, textcoords="offset points",
+                    fontsize="small", ha="center", va="center",
+                    arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 0.6, "shrinkA": 0,
+                                "shrinkB": 0} if np.hypot(*place) > 12 else None)  # fmt: skip
+    both = f"{numbers['initialisations']} seeds × {numbers['items']} items"
+    ax.set(xticks=[], yticks=[], xlabel=f"{axis_label(cloud, first)}\n{both}",
+           ylabel=axis_label(cloud, second))  # fmt: skip
+    ax.set_title(plain(numbers["encoder"], 34))
 
 
 def draw_spectrum(ax: Axes, spectrum: pd.DataFrame) -> None:
@@ -66,9 +73,10 @@ def draw(layout: Layout) -> Figure:
     blocks = math.ceil(len(clouds) / columns)
     figure = layout.figure(sum(each) * blocks)
     axes = figure.subplots(len(each) * blocks, columns, height_ratios=each * blocks, squeeze=False)
+    size = np.array([0.85 * layout.width / columns, 0.75 * each[0]])
     for number, (cloud, spectrum) in enumerate(zip(clouds, spectra, strict=True)):
         block, column = divmod(number, columns)
-        draw_cloud(axes[len(each) * block, column], cloud, spectrum.iloc[0])
+        draw_cloud(axes[len(each) * block, column], cloud, spectrum.iloc[0], size)
         if spectra_too:
             draw_spectrum(axes[len(each) * block + 1, column], spectrum)
     if params.letter:

@@ -29,17 +29,19 @@ PLANE = ["along_gap", "across_gap"]
 def draw_set(ax: Axes, name: str) -> None:
     for side, color in COLORS.items():
         cloud = points.loc[(points["set"] == name) & (points["side"] == side), PLANE].to_numpy()
-        draw_dots(ax, cloud[:: math.ceil(len(cloud) / MOST_PAIRS)], 3, color, alpha=0.5)
+        draw_dots(ax, cloud[:: math.ceil(len(cloud) / MOST_PAIRS)], 3, color, alpha=0.8)
     for side, color in COLORS.items():
         path = shifts[(shifts["set"] == name) & (shifts["side"] == side)]
         ax.plot(path["along_gap"], path["across_gap"], color=INK, lw=1)
-        ax.annotate("", path[PLANE].iloc[-1], path[PLANE].iloc[-2],
-                    arrowprops={"arrowstyle": "->", "color": INK})  # fmt: skip
         start = path.loc[path["delta"].abs().idxmin()]
+        # An arrow per side, from the centre half of the way to where the gap is closed.
+        half = path.loc[(path["delta"] - gaps.loc[name, "gap"] / 2).abs().idxmin()]
+        ax.annotate("", half[PLANE], start[PLANE],
+                    arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 1.6, "shrinkA": 5,
+                                "shrinkB": 0, "mutation_scale": 13})  # fmt: skip
         ax.plot(start["along_gap"], start["across_gap"], "o", ms=10, mfc=color, mec=GROUND, mew=1.5)
     ax.autoscale_view()
-    ax.set(aspect="equal", ylabel="across it")
-    ax.set_adjustable("datalim")
+    ax.set(aspect="equal", anchor="NW", ylabel="across it")
 
 
 def draw(layout: Layout) -> Figure:
@@ -50,7 +52,8 @@ def draw(layout: Layout) -> Figure:
         ax.set_title(plain(row["model"], 34))
         ax.set_xlabel(f"along the gap ({gaps.loc[row['trained'], 'n']} pairs)")
     letter(axes[0], "(a)")
-    modalities_legend(figure)
+    modalities = snakemake.params.modalities
+    modalities_legend(figure, (modalities[name] for name in shown["trained"]))
     return figure
 
 

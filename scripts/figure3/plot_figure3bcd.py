@@ -10,21 +10,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND, models_in_order
-from modality_gap.figures.palette import GRID, INK, MUTED, RAMP
-from modality_gap.figures.style import Layout, fraction, label_line, minima, plain, save, spread
+from modality_gap.figures.palette import GRID, INK, RAMP
+from modality_gap.figures.style import Layout, fraction, label_line, plain, save, spread
 from modality_gap.paper.chance import retrieves
 
 STYLES = ["-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (3, 3)), (0, (9, 2))]
 
 landscape = pd.read_csv(snakemake.input.landscape)
+minimum = pd.read_csv(snakemake.input.minimum)
 gaps = pd.read_csv(snakemake.input.gap, index_col="set")
 params = snakemake.params
 models = models_in_order(gaps, params.papers, retrieves(gaps))
 # A set without a gap has no shifts; a model at chance comes last, or is left out beside others.
 swept = models[models["trained"].isin(set(landscape["set"]))]
 shown = swept[swept["learnt"]] if swept["learnt"].any() else swept
-above = landscape["loss"] - landscape.groupby(["set", "temperature"])["loss"].transform("min")
+KEYS = ["set", "temperature"]
+# The curve has coarse steps, the minimum fine ones, so the lower of the two is the minimum.
+fine = landscape[KEYS].merge(minimum[[*KEYS, "loss"]], how="left")["loss"].to_numpy()
+landscape["least"] = landscape.groupby(KEYS)["loss"].transform("min").clip(upper=fine)
+above = landscape["loss"] - landscape["least"]
 TOP = 1.08 * above[landscape["set"].isin(shown["trained"])].max()
+BELOW = -0.075 * TOP if params.marked in {*shown["trained"]} else 0.0  # the paper's minima
 temperatures = sorted(landscape["temperature"].unique())
 
 
@@ -35,10 +41,12 @@ def draw_model(ax: Axes, name: str, layout: Layout) -> None:
         curve = landscape[
             (landscape["set"] == name) & (landscape["temperature"] == temperature)
         ].sort_values("delta")
-        above = curve["loss"] - curve["loss"].min()
+        least = curve["least"].iloc[0]
+        above = curve["loss"] - least
         ax.plot(curve["distance"], above, color=color, ls=STYLES[number % len(STYLES)], lw=1.8)
-        for low in minima(curve).to_dict("records"):
-            at = low["distance"], low["loss"] - curve["loss"].min()
+        found = minimum[(minimum["set"] == name) & (minimum["temperature"] == temperature)]
+        for _, low in found[~found["at_end"]].iterrows():
+            at = low["distance"], low["loss"] - least
             ax.plot(*at, "v", ms=8, color=color, clip_on=False, zorder=4)
         ends.append((curve["distance"].iloc[0], above.iloc[0]))
     own = gaps.loc[name, "gap"]
@@ -50,19 +58,28 @@ def draw_model(ax: Axes, name: str, layout: Layout) -> None:
         zip(temperatures, ends, heights, strict=True)
     ):
         label_line(ax, fraction(temperature), (max(end[0], 1.9), height), RAMP[number % len(RAMP)])
-    for distance, height in published(name):
-        ax.plot(distance, height, color=MUTED, **DIAMOND)
-    ax.set(ylim=(0, TOP), xlim=(-2, 2), xticks=range(-2, 3))
+    draw_published(ax, name)
+    ax.set(ylim=(1.6 * BELOW, TOP), xlim=(-2, 2), xticks=range(-2, 3))
     ax.grid(axis="y", color=GRID, lw=1)
     ax.set_axisbelow(True)
 
 
-def published(name: str) -> list[tuple[float, float]]:
-    """What the paper gives of CLIP at 1/100: distance and loss above the minimum."""
+def draw_published(ax: Axes, name: str) -> None:
+    """What the paper gives of CLIP: hump and second minimum at 1/100, minima at 1/50 and 1."""
     if name != params.marked:
-        return []
+        return
     read = params.published
-    return [(read[f"{at}_distance"], read[f"{at}_loss"] - read["least"]) for at in ("hump", "back")]
+    marks = [
+        ("1/100", read[f"{at}_distance"], read[f"{at}_loss"] - read["least"])
+        for at in ("hump", "back")
+    ]
+    marks += [(at, read[at], BELOW) for at in ("1/50", "1")]
+    colors = {fraction(one): RAMP[at % len(RAMP)] for at, one in enumerate(temperatures)}
+    for temperature, distance, height in marks:
+        color = colors.get(temperature, INK)
+        ax.plot(distance, height, color=color, clip_on=False, **DIAMOND)
+    label_line(ax, "paper", marks[0][1:], colors.get("1/100", INK), xytext=(3, -9), ha="center",
+               va="top")  # fmt: skip
 
 
 def draw(layout: Layout) -> Figure:

@@ -4,13 +4,11 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
-import math
-
 import pandas as pd
 from matplotlib.figure import Figure
 
 from modality_gap.figures.models import models_in_order
-from modality_gap.figures.pairs import draw_sets, modalities_legend
+from modality_gap.figures.pairs import draw_sets, modalities_legend, strips
 from modality_gap.figures.style import Layout, save
 from modality_gap.paper.chance import retrieves
 
@@ -20,10 +18,11 @@ models = models_in_order(gaps, snakemake.params.papers, retrieves(gaps))
 
 
 def draw(layout: Layout) -> Figure:
-    rows = math.ceil(len(models) / (4 if layout.narrow else 7))
+    rows, _ = strips(len(models), layout)
     figure = layout.figure(rows * (2 * (85 if layout.narrow else 120) + 50) + 20)
     draw_sets(figure, layout, models, points, {"trained": "(a)", "random": "(b)"})
-    modalities_legend(figure)
+    modalities = snakemake.params.modalities
+    modalities_legend(figure, (modalities[name] for name in gaps.index))
     return figure
 
 

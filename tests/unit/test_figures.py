@@ -234,6 +234,7 @@ def title(ax) -> str:
     return ax.get_title(loc="left").partition(") ")[2] or ax.get_title(loc="left")
 
 
+MODALITIES = {"one": ["image", "text"], "two": ["image", "text"], "three": ["audio", "text"]}
 SETS = {"one": ("M", "trained"), "two": ("M", "random"), "three": ("N", "trained")}
 GAP_ENDS = ("gap", "mean_cosine_a", "mean_cosine_b", "recall1_ab", "recall1_ba")
 
@@ -258,7 +259,7 @@ def points(kind, key="set", names=tuple(SETS), per_side=4):
 )
 def test_sets_in_the_plane(draw, script, kind):
     table, cloud = gaps(), points(kind)
-    params = {"papers": ["three"], "published": {"one": 0.77}}
+    params = {"papers": ["three"], "published": {"one": 0.77}, "modalities": MODALITIES}
     axes, figure = draw(script, params, gap=table, **{kind: cloud})
     panels = [ax for ax in axes if clouds(ax)]
     shown = ["three", "one", "two"]  # the paper's own first; trained above random
@@ -274,7 +275,7 @@ def test_sets_in_the_plane(draw, script, kind):
     assert panels[1].get_position().y0 > panels[2].get_position().y0
     everything = " ".join(text.get_text() for text in figure.findobj(Text))
     assert "no random" in everything
-    assert "images" in everything and "texts" in everything
+    assert "images, audio" in everything and "texts" in everything and "videos" not in everything
     letters = "abc" if script == "plot_figure1" else "ab"
     assert all(f"({letter})" in everything for letter in letters)
     if script == "plot_figure1":
@@ -293,7 +294,8 @@ def test_sets_in_the_plane(draw, script, kind):
 
 def test_large_sets_are_thinned(draw):
     cloud = points("umap", per_side=1100)
-    axes, _ = draw("plot_figure1", {"papers": [], "published": {}}, gap=gaps(), umap=cloud)
+    params = {"papers": [], "published": {}, "modalities": MODALITIES}
+    axes, _ = draw("plot_figure1", params, gap=gaps(), umap=cloud)
     for ax in axes:
         for ends in clouds(ax).values():
             assert len(ends) == 367  # every third
@@ -323,6 +325,8 @@ def test_figure2a(draw):
             assert f"mean {row['mean_cosine']:.3f}, n {row['n']}" in labels[number]
             assert labels[number].startswith(weights)
             assert ("noise" in labels[number]) == (inputs == "noise")
+            paper = params["published"].get(f"{encoder}, {weights}, {inputs}")
+            assert ("paper 0.110" in labels[number]) == (paper is not None)
         assert ax.get_xlim() == (-0.7, 1.0)
         assert title(ax) == encoder
         assert diamonds(ax) == ([(0.11, 1.12)] if encoder == "f" else [])
@@ -374,9 +378,10 @@ def test_figure2c(draw, kind):
         for seed, own in part.groupby("seed"):
             (text,) = (text for text in above.texts if text.get_text() == str(seed))
             np.testing.assert_allclose(text.xy, own.iloc[:, 2:4].median())
-        assert title(above) == f"{encoder}: 3 seeds x 2 items"
+        assert title(above) == encoder
+        assert above.get_xlabel().endswith("\n3 seeds × 2 items")
         if kind == "pc":
-            assert above.get_xlabel() == f"PC 1 ({40 + 10 * column}.0% of variance)"
+            assert above.get_xlabel().startswith(f"PC 1 ({40 + 10 * column}.0% of variance)")
             assert above.get_ylabel() == "PC 2 (12.3% of variance)"
             continue
         below = axes[2 + column]
@@ -398,7 +403,8 @@ def test_figure3a(draw):
     deltas = [-0.4, 0.0, 0.4, 0.8]
     keys = {"set": ["one", "three"], "side": ["a", "b"], "delta": deltas}
     path = made(keys, "along_gap", "across_gap", seed=8)
-    axes, figure = draw("plot_figure3a", {"papers": []}, points=cloud.drop(columns="row"),
+    params = {"papers": [], "modalities": MODALITIES}
+    axes, figure = draw("plot_figure3a", params, points=cloud.drop(columns="row"),
                         shifts=path, gap=gaps())  # fmt: skip
     (ax,) = axes  # `three` is at chance
     assert title(ax) == "M"
@@ -411,9 +417,13 @@ def test_figure3a(draw):
         assert lines(ax, own["along_gap"], own["across_gap"], INK)
         (dot,) = lines(ax, own["along_gap"].iloc[1], own["across_gap"].iloc[1])  # delta 0
         assert dot.get_markerfacecolor() == color
-    ends = path[path["set"] == "one"].groupby("side").tail(1)
-    arrows = [text.xy for text in ax.texts if text.arrow_patch]
-    np.testing.assert_allclose(arrows, ends[["along_gap", "across_gap"]])
+    # The gap is about .5, so that half of it is nearest to .4: inwards from the dot at 0.
+    half, start = (pick(path, set="one", delta=delta) for delta in (0.4, 0.0))
+    arrows = [text for text in ax.texts if text.arrow_patch]
+    np.testing.assert_allclose([one.xy for one in arrows], half[["along_gap", "across_gap"]])
+    np.testing.assert_allclose(
+        [one.get_position() for one in arrows], start[["along_gap", "across_gap"]]
+    )
     assert {text.get_text() for text in figure.legends[0].get_texts()} >= {"texts"}
 
 
@@ -427,31 +437,49 @@ def landscape():
 
 
 PUBLISHED = {"least": 0.1, "hump_distance": -0.9, "hump_loss": 0.3, "back_distance": -1.7}
+PUBLISHED |= {"1/50": 0.61, "1": 0.07}
+
+
+def fine_minimum(curves):
+    """The minimum of each curve as a finer sweep finds it: beside the coarse one, and lower."""
+    lowest = curves.loc[curves.groupby(["set", "temperature"])["loss"].idxmin()]
+    return lowest.assign(
+        distance=lowest["distance"] + 0.13, loss=lowest["loss"] - 0.05, at_end=False
+    )
 
 
 def test_figure3bcd(draw):
     table, gap = landscape().sample(frac=1, random_state=0), gaps()
+    minimum = fine_minimum(table)
+    minimum["at_end"] = (minimum["set"] == "one") & (minimum["temperature"] == 0.01)
     params = {"papers": [], "marked": "one", "published": {**PUBLISHED, "back_loss": 0.2}}
-    (ax,), _ = draw("plot_figure3bcd", params, landscape=table, gap=gap)
+    (ax,), _ = draw("plot_figure3bcd", params, landscape=table, minimum=minimum, gap=gap)
     assert title(ax) == "M"  # `three` is at chance
     for temperature, color, label in ((0.01, RAMP[0], "1/100"), (1.0, RAMP[1], "1")):
         part = pick(table, set="one", temperature=temperature).sort_values("delta")
-        above = part["loss"] - part["loss"].min()
-        assert lines(ax, part["distance"], above, color)
-        (mark,) = lines(ax, part["distance"].iloc[1], 0, color)
-        assert mark.get_marker() == "v"
+        least = pick(minimum, set="one", temperature=temperature).iloc[0]
+        assert lines(ax, part["distance"], part["loss"] - least["loss"], color)
+        marks = lines(ax, least["distance"], 0, color)
+        # None at an end of the sweep, and none on the coarse one.
+        assert [mark.get_marker() for mark in marks] == ([] if least["at_end"] else ["v"])
+        assert not lines(ax, part["distance"].iloc[1], 0.05, color)
         (text,) = (text for text in ax.texts if text.get_text() == label)
         assert same_color(text.get_color(), color)
     own = gap["gap"].iloc[0]
     assert lines(ax, [own, own], [0, 1])
     assert f"gap {own:.2f}" in words(ax)
-    assert diamonds(ax) == [(-0.9, pytest.approx(0.2)), (-1.7, pytest.approx(0.1))]
+    hump, back, *minima = diamonds(ax)
+    assert (hump, back) == ((-0.9, pytest.approx(0.2)), (-1.7, pytest.approx(0.1)))
+    assert [distance for distance, _ in minima] == [0.61, 0.07]
+    assert all(ax.get_ylim()[0] < height < 0 for _, height in minima)  # below the curves
+    assert "paper" in words(ax).split("\n")
 
 
 def test_models_at_chance_are_shown_where_there_is_no_other(draw):
     table, gap = landscape(), gaps().assign(recall1_chance=0.5)
     params = {"papers": ["three"], "marked": None, "published": {}}
-    axes, _ = draw("plot_figure3bcd", params, landscape=table, gap=gap)
+    tables = {"landscape": table, "minimum": fine_minimum(table), "gap": gap}
+    axes, _ = draw("plot_figure3bcd", params, **tables)
     assert [title(ax) for ax in axes] == ["N", "M"]
     assert axes[0].get_ylim() == axes[1].get_ylim()
 
@@ -521,7 +549,7 @@ def test_labels_of_minima_do_not_touch(draw):
         for distance in np.linspace(1.9, -1.8, 30)
     )
     params = {"papers": ["one", "two"], "marked": None, "published": {}}
-    draw("plot_figure3bcd", params, landscape=table, gap=gap)
+    draw("plot_figure3bcd", params, landscape=table, minimum=fine_minimum(table), gap=gap)
     assert draw.touching == {layout: [] for layout in SMALLEST}
 
 

@@ -1,6 +1,7 @@
 """Both modalities of a set in the plane, a line per pair (Figure 1; Supplementary 4 and 15)."""
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def draw_sets(
     `models` is what `models_in_order` makes, `points` as `draw_pairs` takes it for all sets,
     `letters` by weights the letter of the row.
     """
-    columns = min(len(models), 4 if layout.narrow else 7)
+    columns = strips(len(models), layout)[1]
     blocks = [models[start : start + columns] for start in range(0, len(models), columns)]
     grid = figure.add_gridspec(2 * len(blocks), columns)
     for block, part in enumerate(blocks):
@@ -69,7 +70,8 @@ def draw_sets(
             for column, row in enumerate(part.to_dict("records")):
                 ax = figure.add_subplot(grid[2 * block + line, column])
                 if row[weights] is None:
-                    ax.set_axis_off()
+                    ax.set(xticks=[], yticks=[])
+                    ax.spines[:].set_visible(False)
                     ax.text(0.5, 0.5, f"no {weights}\nweights", ha="center", va="center",
                             color=MUTED, fontsize="small", transform=ax.transAxes)  # fmt: skip
                 else:
@@ -83,9 +85,26 @@ def draw_sets(
                     ax.set_ylabel(f"{letter} {words}", fontsize="small")
 
 
-def modalities_legend(figure: Figure | SubFigure) -> None:
-    """Which colour is which modality, below the panels."""
-    names = {"a": "images, videos, proteins", "b": "texts"}
+def strips(count: int, layout: Layout) -> tuple[int, int]:
+    """In how many strips `draw_sets` puts models, and how many are in the first: all hold as many,
+    or one less."""
+    rows = max(1, math.ceil(count / (4 if layout.narrow else 7)))
+    return rows, max(1, math.ceil(count / rows))
+
+
+def plural(modality: str) -> str:
+    """Items of a modality: images, or audio."""
+    return modality if modality == "audio" else f"{modality}s"
+
+
+def modalities_legend(figure: Figure | SubFigure, modalities: Iterable[Sequence[str]]) -> None:
+    """Which colour is which modality, below the panels: of both sides of the sets that are drawn,
+    each modality once."""
+    sides = zip(*modalities, strict=True)
+    names = {
+        side: ", ".join(plural(one) for one in dict.fromkeys(part))
+        for side, part in zip(COLORS, sides, strict=True)
+    }
     handles = [
         Line2D([], [], marker="o", ls="", ms=6, color=COLORS[side], label=name)
         for side, name in names.items()

@@ -20,6 +20,7 @@ from modality_gap.figures.palette import FAINT, GROUND, INK, PALETTE
 from modality_gap.figures.svg import themed
 
 if TYPE_CHECKING:  # only some figures are drawn from tables, and pandas takes a second to import
+    import numpy as np
     import pandas as pd
 
 STYLE: dict[Any, Any] = {
@@ -152,6 +153,29 @@ def spread(places: list[float], apart: float) -> list[float]:
     for wanted, members in groups:
         for number, at in enumerate(members):
             found[at] = wanted / len(members) + apart * number
+    return found
+
+
+def apart(points: "np.ndarray", size: "np.ndarray") -> list[tuple[float, float]]:
+    """Where labels of a size (width, height) go so that they do not touch, as offsets from their
+    points (n, 2), all in pixels: the first free place above the point, or about it. A label that
+    finds none stays above its point."""
+    import numpy as np
+
+    around = [(0.0, 8.0)]
+    for radius in (10, 17, 24, 32):
+        angles = np.radians(90 + np.arange(0, 360, 30))
+        around += list(zip(radius * np.cos(angles), radius * np.sin(angles), strict=True))
+    placed: list[np.ndarray] = []
+    found = []
+    for point in points:
+        free = [
+            one
+            for one in around
+            if all((np.abs(point + one - other) >= size).any() for other in placed)
+        ]
+        found.append((free or around)[0])
+        placed.append(point + found[-1])
     return found
 
 
