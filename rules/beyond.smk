@@ -188,5 +188,7 @@ rule plot_models:
         "../envs/figures.yaml"
     params:
         papers=PAPERS_SETS,
+        marked=MARKED,
+        published=printed(MINIMA_OF_THE_PAPER),
     script:
         "../scripts/beyond/plot_models.py"

@@ -75,6 +75,15 @@ rule sweep_loss:
         "../scripts/figure3/sweep_loss.py"
 
 
+# The first of these sets that takes part has the marks of the paper's curves; by temperature, the
+# claims on where their minima are.
+MARKED = next((name for name in ("coco_b32", "clip") if name in SETS), None)
+MINIMA_OF_THE_PAPER = {
+    "1/50": "figure3c.minimum_at_1_50",
+    "1": "figure3d.no_gap_at_temperature_1",
+}
+
+
 rule plot_figure3bcd:
     """Figure 3(b-d): loss against gap distance, six temperatures."""
     input:
@@ -92,13 +101,11 @@ rule plot_figure3bcd:
         "../envs/figures.yaml"
     params:
         papers=PAPERS_SETS,
-        # The first of these sets that takes part has the marks of the paper's curve.
-        marked=next((name for name in ("coco_b32", "clip") if name in SETS), None),
+        marked=MARKED,
         published=printed(
             {
                 "least": "figure3b.minimum_loss",
-                "1/50": "figure3c.minimum_at_1_50",
-                "1": "figure3d.no_gap_at_temperature_1",
+                **MINIMA_OF_THE_PAPER,
                 **{
                     name: f"figure3b.shape.{name}"
                     for name in (

@@ -245,7 +245,8 @@ rule plot_experiment_temperature:
         "../envs/figures.yaml"
     params:
         published=printed(
-            {
+            {"untouched": "training.untouched_gap"}
+            | {
                 f"{column} {temperature}": f"training.fine_tuned.{words}#temperature {temperature}"
                 for column, words in (
                     ("gap", "gap"),

@@ -30,7 +30,7 @@ def draw(layout: Layout) -> Figure:
         for place, rows in table.groupby(rank):  # sets of equal rank share a line of text
             names = [f"{row['model']}, {row['weights']}" for _, row in rows.iterrows()]
             value = f"{rows[measure].iloc[0]:.2f}"
-            words = f"{place}  {value}" if side else f"{'; '.join(names)}  {value}  {place}"
+            words = f"{place}  ({value})" if side else f"{'; '.join(names)} ({value})  {place}"
             label_line(ax, words, (side, place), INK, xytext=(10, 0) if side else (-10, 0),
                        ha="left" if side else "right")  # fmt: skip
     ax.set(xlim=(-0.1, 1.1), ylim=(len(table) + 0.6, 0.4), yticks=[])

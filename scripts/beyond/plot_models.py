@@ -9,14 +9,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from modality_gap.figures.models import models_in_order
+from modality_gap.figures.models import DIAMOND, models_in_order
 from modality_gap.figures.palette import GRID, INK, RAMP
-from modality_gap.figures.style import Layout, fraction, label_line, plain, save
+from modality_gap.figures.style import BAR, Layout, fraction, label_line, plain, save
 from modality_gap.paper.chance import retrieves
 
 gaps = pd.read_csv(snakemake.input.gap, index_col="set")
 minimum = pd.read_csv(snakemake.input.minimum)
-models = models_in_order(gaps, snakemake.params.papers, retrieves(gaps))
+params = snakemake.params
+models = models_in_order(gaps, params.papers, retrieves(gaps))
 swept = models[models["trained"].isin({*minimum["set"]})]
 shown = swept[swept["learnt"]] if swept["learnt"].any() else swept
 temperatures = sorted(minimum["temperature"].unique())
@@ -35,10 +36,14 @@ def draw_model(ax: Axes, name: str, base: float, layout: Layout) -> None:
         part = minimum[(minimum["set"] == name) & (minimum["temperature"] == temperature)]
         for _, row in part[~part["at_end"]].iterrows():
             ax.plot([row["distance_low"], row["distance_high"]], [place] * 2, color=color, lw=3,
-                    alpha=0.4, solid_capstyle="butt")  # fmt: skip
+                    alpha=BAR, solid_capstyle="butt")  # fmt: skip
             ax.plot(row["distance"], place, "o", ms=6, color=color)
             words = fraction(temperature)
             ends = row[["distance", "distance_low", "distance_high"]]
+            if name == params.marked and words in params.published:
+                paper = params.published[words]
+                ax.plot(paper, place, color=color, **DIAMOND | {"ms": 6})
+                ends["paper"] = paper
             # A label that the line of the gap would cross is on the other side of its mark.
             room = (12 + letter * len(words)) / layout.width * SPAN
             left = ends.max() - 0.01 < own < ends.max() + room
@@ -58,7 +63,7 @@ def draw(layout: Layout) -> Figure:
     ax.set_yticks(places + 0.5, [plain(name, width) for name in shown["model"]])
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.axvline(0, color=GRID, lw=1.5)
+    ax.axvline(0, color=GRID, lw=1.5, zorder=0)
     ax.set(xlabel="distance of the centres at which the loss is smallest", ylim=(-0.05, None))
     return figure
 

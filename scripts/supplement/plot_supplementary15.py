@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modality_gap.figures.palette import GRID, PALETTE
-from modality_gap.figures.style import Layout, label_line, save
+from modality_gap.figures.style import BAR, Layout, label_line, save
 
 table = pd.read_csv(snakemake.input.table)
 places = np.arange(len(table))[::-1]
@@ -20,7 +20,7 @@ def draw(layout: Layout) -> Figure:
     ax = figure.add_subplot()
     names = []
     for place, row in zip(places, table.to_dict("records"), strict=True):
-        ax.plot([row["gap_low"], row["gap_high"]], [place] * 2, color=PALETTE[0], lw=4, alpha=0.35)
+        ax.plot([row["gap_low"], row["gap_high"]], [place] * 2, color=PALETTE[0], lw=4, alpha=BAR)
         ax.plot(row["gap"], place, "o", ms=8, color=PALETTE[0])
         label_line(ax, f"{row['gap']:.2f}", (row["gap_low"], place), PALETTE[0], weight="bold",
                    xytext=(-9, 0), ha="right")  # fmt: skip

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND
 from modality_gap.figures.palette import INK, MUTED, PALETTE
-from modality_gap.figures.style import Layout, label_line, plain, save
+from modality_gap.figures.style import BAR, Layout, label_line, plain, save
 from modality_gap.paper.chance import classifies
 
 WORDS = {"accuracy": "zero-shot accuracy", "roc_auc": "ROC-AUC"}
@@ -27,6 +27,8 @@ def draw_task(ax: Axes, row: dict) -> None:
     curve = sweep[(sweep["set"] == row["set"]) & (sweep["task"] == row["task"])]
     curve = curve.sort_values("delta")
     ax.axhspan(row["default_low"], row["default_high"], color=PALETTE[0], alpha=0.15, lw=0)
+    for edge in ("default_low", "default_high"):
+        ax.axhline(row[edge], color=PALETTE[0], lw=0.7, alpha=BAR)
     ax.plot(curve["distance"], curve["score"], color=PALETTE[0])
     default, best = (curve[curve["delta"] == delta].iloc[0] for delta in (0, row["delta"]))
     ax.axvline(default["distance"], color=INK, ls=":", lw=1.2)

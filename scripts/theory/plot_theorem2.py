@@ -37,7 +37,7 @@ def draw(layout: Layout) -> Figure:
     heights = 10 ** np.array(spread([np.log10(end[2]) for end in ends], 0.11))
     for (words, color, value), end in zip(ends, heights, strict=True):
         label_line(
-            ax, f"{words} {value:.1%}", (part["layer"].max(), 100 * end), color, xytext=(9, 0)
+            ax, f"{words} {value:.2%}", (part["layer"].max(), 100 * end), color, xytext=(9, 0)
         )
     ax.set(yscale="log", xlabel="layer", ylabel="variance not due to the weights, %",
            xticks=part["layer"], title=f"width {width}")  # fmt: skip

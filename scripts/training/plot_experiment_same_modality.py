@@ -4,14 +4,16 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modality_gap.figures.palette import MODALITY_COLORS
-from modality_gap.figures.style import Layout, decimals, label_line, save
+from modality_gap.figures.style import Layout, decimals, label_line, save, spread
 
 PANELS = {"gap": "gap, held-out items", "loss": "training loss, full pass"}
+TITLES = {"gap": "Gap", "loss": "Loss"}
 LINES = {"image": "-", "text": "--"}
 
 steps, runs, summary = (pd.read_csv(snakemake.input[name]) for name in ("steps", "runs", "summary"))
@@ -33,12 +35,22 @@ def draw_panel(ax: Axes, name: str) -> None:
             up = modality == summary.loc[summary["gap_after"].idxmax(), "modality"]
             label_line(ax, words, (middle.name, middle["max" if up else "min"]), color,
                        xytext=(0, 8 if up else -8), va="bottom" if up else "top")  # fmt: skip
-    ax.set(xlabel="training step", ylabel=PANELS[name])
+    ax.set(xlabel="training step", ylabel=PANELS[name], title=TITLES[name])
     if name == "gap":
         ax.set_ylim(0, 1.25 * steps["gap"].max())
     else:
         ax.set_yscale("log")
         decimals(ax.yaxis)
+        label_ends(ax)
+
+
+def label_ends(ax: Axes) -> None:
+    """Names at the ends of the curves of the loss."""
+    last = steps[steps["step"] == steps["step"].max()].groupby("modality")["loss"].mean()
+    heights = spread([*np.log10(last)], 0.07 * float(np.ptp(np.log10(ax.get_ylim()))))
+    for modality, height in zip(last.index, heights, strict=True):
+        label_line(ax, f"{modality}s", (steps["step"].max(), 10**height),
+                   MODALITY_COLORS[modality])  # fmt: skip
 
 
 def draw(layout: Layout) -> Figure:

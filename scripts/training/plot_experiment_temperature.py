@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND
 from modality_gap.figures.palette import MUTED, PALETTE
-from modality_gap.figures.style import Layout, fraction, label_line, save
+from modality_gap.figures.style import Layout, fraction, label_line, save, spread
 
 PANELS = {
     "Gap": {"gap": "gap"},
-    "Recall@1": {"recall1_ab": "image to text", "recall1_ba": "text to image"},
-    "Zero-shot accuracy": {"zero_shot": "accuracy"},
+    "Recall@1": {"recall1_ab": "image → text", "recall1_ba": "text → image"},
+    "Zero-shot": {"zero_shot": "accuracy"},
 }
 
 runs, summary, untouched = (
@@ -29,8 +29,15 @@ before = untouched.iloc[0]
 temperatures = summary["temperature"]
 
 
+YLABELS = {
+    "Gap": "gap, held-out pairs",
+    "Recall@1": "recall@1, held-out pairs",
+    "Zero-shot": "zero-shot accuracy",
+}
+
+
 def draw_panel(ax: Axes, quantities: dict[str, str]) -> None:
-    for number, (name, words) in enumerate(quantities.items()):
+    for number, name in enumerate(quantities):
         color, column = PALETTE[number], f"{name}_after"
         ax.plot(runs["temperature"], runs[column], ".", color=color, ms=4, alpha=0.5)
         ax.plot(
@@ -46,18 +53,24 @@ def draw_panel(ax: Axes, quantities: dict[str, str]) -> None:
         at = [one for one in temperatures if fraction(one) in paper]
         ax.plot(at, [paper[fraction(one)] for one in at], color=color,
                 **DIAMOND | {"marker": "Ds"[number]})  # fmt: skip
-        if len(quantities) > 1:
-            label_line(ax, words, (temperatures.iloc[-2], summary[column].iloc[-2]), color,
-                       xytext=(0, -34 if number == 0 else 16), ha="center")  # fmt: skip
     if name == "gap":
-        ax.text(temperatures.max(), before[name], "before", ha="right", va="bottom",
-                fontsize="small", color=MUTED)  # fmt: skip
+        paper = published["untouched"]
+        ax.axhline(paper, color=MUTED, lw=1, ls=":")
+        label_line(ax, f"paper, before: {paper:.2f}", (temperatures.max(), paper), MUTED,
+                   xytext=(0, 3), ha="right", va="bottom")  # fmt: skip
     ax.set(xscale="log", ylim=(0, None), xlabel="temperature")
+    if len(quantities) > 1:  # names at the ends, away from the dotted lines
+        ends = [summary[f"{name}_after"].iloc[-1] for name in quantities]
+        heights = spread(ends, ax.get_ylim()[1] / 12)
+        for words, height, color in zip(quantities.values(), heights, PALETTE, strict=False):
+            label_line(ax, words, (temperatures.max(), height), color, xytext=(9, 0))
     if "zero_shot" in quantities:
         # Changes are small beside the accuracy, so this axis begins above 0 and says so.
         shown = [runs["zero_shot_after"].min(), summary["zero_shot_after_low"].min()]
         start = math.floor(10 * min(*shown, before["zero_shot"])) / 10
-        ax.set(ylim=(start, None), ylabel=f"axis begins at {start:g}" if start > 0 else "")
+        ax.set_ylim(start, None)
+        if start > 0:
+            ax.set_title(f"Zero-shot (axis starts at {start:g})")
     ax.set_xticks(temperatures, [fraction(one) for one in temperatures])
     ax.minorticks_off()
 
@@ -65,9 +78,9 @@ def draw_panel(ax: Axes, quantities: dict[str, str]) -> None:
 def draw(layout: Layout) -> Figure:
     figure, axes = layout.grid(3, 1 if layout.narrow else 3, 200 if layout.narrow else 290)
     for ax, (title, quantities) in zip(axes, PANELS.items(), strict=True):
+        ax.set(title=title, ylabel=YLABELS[title])
         draw_panel(ax, quantities)
-        ax.set_title(title)
-        ax.tick_params(axis="x", rotation=0 if layout.narrow else 40)
+        ax.tick_params(axis="x", rotation=40)
     return figure
 
 

@@ -32,7 +32,11 @@ def draw(layout: Layout) -> Figure:
         label_line(ax, f"{name}\n{end:.2f}, {steps:,} steps", (1, place), color)
     for at, when in ((0, "before"), (1, "after")):
         ax.plot(at, params.published[f"original {when}"], color=MUTED, **DIAMOND)
-    label_line(ax, "paper's CLIP", (1, params.published["original after"]), MUTED, xytext=(9, 0))
+    before, after = (params.published[f"original {when}"] for when in ("before", "after"))
+    label_line(ax, f"{before:.2f}", (0, before), MUTED, xytext=(-9, 0), ha="right")
+    label_line(ax, f"paper's CLIP\n{after:.2f}", (1, after), MUTED, xytext=(9, 0))
+    ax.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    ax.set_xlim((-0.2 if layout.narrow else -0.09, None))
     ax.set(ylim=(0, None), ylabel="gap, held-out pairs", xlabel="share of the training steps")
     return figure
 

@@ -19,7 +19,17 @@ from plan import script_path
 
 from modality_gap import logs
 from modality_gap.figures import style
-from modality_gap.figures.palette import DARK, IMAGE_COLOR, INK, MUTED, PALETTE, RAMP, TEXT_COLOR
+from modality_gap.figures.palette import (
+    DARK,
+    GROUND,
+    IMAGE_COLOR,
+    INK,
+    MUTED,
+    PALETTE,
+    RAMP,
+    TEXT_COLOR,
+    contrast,
+)
 from modality_gap.figures.svg import SVG
 
 ENDS = "", "_low", "_high"
@@ -106,6 +116,7 @@ def draw(root, tmp_path, monkeypatch):
             output[kind] = tmp_path / f"figure.{kind}.svg"
         output["pdf"] = tmp_path / "figure.pdf"
         real(draw, output)
+        assert b"/Title (Mind the Gap, reproduced: figure" in output["pdf"].read_bytes()
         for kind, layout in style.LAYOUTS.items():
             assert_legible(output[kind], layout)
             assert_inside(style.drawn(draw, layout))
@@ -427,6 +438,24 @@ def test_figure3a(draw):
     assert {text.get_text() for text in figure.legends[0].get_texts()} >= {"texts"}
 
 
+def test_bars_of_intervals_have_contrast_on_both_grounds():
+    for color, ground in product([*PALETTE, *RAMP, INK], (GROUND, DARK[GROUND])):
+        shown = color if ground == GROUND else DARK[color]
+        parts = zip(mcolors.to_rgb(shown), mcolors.to_rgb(ground), strict=True)
+        mixed = mcolors.to_hex([style.BAR * a + (1 - style.BAR) * b for a, b in parts])
+        assert contrast(mixed, ground) >= 3, color
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_apart_do_not_touch(seed):
+    points = np.random.default_rng(seed).uniform(0, 120, (20, 2))
+    places = points + style.apart(points, np.array([16, 13]))
+    for number, place in enumerate(places):
+        away = np.abs(np.delete(places, number, axis=0) - place)
+        assert (away >= [16, 13]).any(axis=1).all()
+    assert style.apart(np.array([[0.0, 0.0]]), np.array([16, 13])) == [(0.0, 8.0)]
+
+
 def landscape():
     """Loss by distance with the smallest inside the sweep."""
     keys = {"set": list(SETS), "temperature": [1.0, 0.01], "delta": [-1.0, 0.0, 1.0]}
@@ -536,7 +565,8 @@ def test_labels_of_minima_do_not_touch(draw):
         weights="trained", model=["CLIP", "VideoCLIP", "CLIP images + MiniLM texts"]
     )
     gap = gap.assign(gap=[0.85, 1.07, 0.52], recall1_chance=0.001)
-    draw("plot_models", {"papers": ["one", "two"]}, gap=gap, minimum=minimum)
+    params = {"papers": ["one", "two"], "marked": "one", "published": {"1/50": 0.6, "1": 0.08}}
+    draw("plot_models", params, gap=gap, minimum=minimum)
     assert draw.touching == {layout: [] for layout in SMALLEST}
 
     table = pd.DataFrame(
@@ -591,7 +621,7 @@ def test_theorem2(draw):
             ends = (100 * (1 - part[f"{name}_{end}"]) for end in ("high", "low"))
             assert has_bars(ax, part["layer"], *ends)
         (text,) = (text for text in ax.texts if text.get_text().startswith(label))
-        assert text.get_text() == f"{label} {1 - part[name].iloc[-1]:.1%}"
+        assert text.get_text() == f"{label} {1 - part[name].iloc[-1]:.2%}"
         assert same_color(text.get_color(), color)
 
 
@@ -618,7 +648,11 @@ def test_models(draw):
     gap = gaps()
     minimum = made({"set": list(SETS), "temperature": [1.0, 0.01]}, ends=("distance",), seed=4)
     minimum["at_end"] = False
-    (ax,), _ = draw("plot_models", {"papers": []}, gap=gap, minimum=minimum)
+    params = {"papers": [], "marked": "one", "published": {"1/50": 0.61, "1": 0.07}}
+    (ax,), _ = draw("plot_models", params, gap=gap, minimum=minimum)
+    assert diamonds(ax) == [(0.07, 0.42)]  # nothing is drawn at 1/50
+    (zero,) = lines(ax, [0, 0], [0, 1])
+    assert zero.get_zorder() < min(line.get_zorder() for line in ax.lines if line is not zero)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["M"]  # the others did not learn
     for temperature, color, place, label in (
         (0.01, RAMP[0], 0.84, "1/100"),
@@ -637,7 +671,8 @@ def test_models(draw):
 def test_the_end_of_a_sweep_has_no_mark(draw):
     minimum = made({"set": ["one"], "temperature": [1.0, 0.01]}, ends=("distance",), seed=4)
     minimum["at_end"] = minimum["temperature"] == 1
-    (ax,), _ = draw("plot_models", {"papers": []}, gap=gaps(), minimum=minimum)
+    params = {"papers": [], "marked": None, "published": {}}
+    (ax,), _ = draw("plot_models", params, gap=gaps(), minimum=minimum)
     assert [text.get_text() for text in ax.texts][:-1] == ["1/100"]
 
 
@@ -648,16 +683,20 @@ def test_recall_under_shift(draw):
         {"set": ["one", "three"], "direction": ["ab", "ba"]}, "best_distance", "recall_best"
     )
     peak["best_at_end"] = peak["direction"] == "ba"
-    (ax,), _ = draw("plot_recall_under_shift", {"papers": []}, curve=curve, peak=peak, gap=gaps())
+    params = {"papers": [], "modalities": {**MODALITIES, "one": ["audio", "text"]}}
+    (ax,), _ = draw("plot_recall_under_shift", params, curve=curve, peak=peak, gap=gaps())
     assert title(ax) == "M, n 7"
+    assert ax.get_ylim() == (0, 1.03)  # of every panel
     part = curve[curve["set"] == "one"].sort_values("distance")
     for direction, color, label in (
-        ("ab", PALETTE[0], "to texts"),
-        ("ba", PALETTE[1], "from texts"),
+        ("ab", PALETTE[0], "audio → text"),
+        ("ba", PALETTE[1], "text → audio"),
     ):
         column = f"recall1_{direction}"
         assert lines(ax, part["distance"], part[column], color)
-        assert has_band(ax, part["distance"], part[f"{column}_low"], part[f"{column}_high"], color)
+        ends = part[f"{column}_low"], part[f"{column}_high"]
+        assert has_band(ax, part["distance"], *ends, color)
+        assert all(lines(ax, part["distance"], end, color) for end in ends)
         row = pick(peak, set="one", direction=direction).iloc[0]
         found = lines(ax, row["best_distance"], row["recall_best"], color)
         assert bool(found) == (direction == "ab")
@@ -773,6 +812,7 @@ def test_training(draw):
         assert text.get_text() == f"{name}\n{part['gap'].iloc[-1]:.2f}, 3 steps"
         assert same_color(text.get_color(), color)
     assert diamonds(ax) == [(0.0, 0.21), (1.0, 0.73)]
+    assert "0.21" in words(ax) and "paper's CLIP\n0.73" in words(ax)
 
 
 def test_diagnostics(draw):
@@ -785,9 +825,9 @@ def test_diagnostics(draw):
         color = PALETTE[1] if moved else INK
         (line,) = lines(ax, [0, 1], [row["gap_rank"], row["rmg_rank"]], color)
         assert (mcolors.to_hex(line.get_mfc()) == "#ffffff") == (row["weights"] == "random")
-        left = f"{row['model']}, {row['weights']}  {row['gap']:.2f}  {row['gap_rank']}"
+        left = f"{row['model']}, {row['weights']} ({row['gap']:.2f})  {row['gap_rank']}"
         assert left in words(ax)
-        assert f"{row['rmg_rank']}  {row['rmg']:.2f}" in words(ax)
+        assert f"{row['rmg_rank']}  ({row['rmg']:.2f})" in words(ax)
     ticks = [tick.get_text() for tick in ax.get_xticklabels()]
     assert ticks == ["rank by gap", "rank by relative gap"]
 
@@ -815,12 +855,12 @@ def test_experiment_temperature(draw):
     names = ("gap", "recall1_ab", "recall1_ba", "zero_shot")
     runs, summary = experiment({"temperature": [1.0, 0.1, 0.01]}, names)
     untouched = made({"model": ["m"]}, *names, seed=3)
-    params = {"published": {"gap 1/10": 0.17, "recall1_ba 1": 0.19}}
+    params = {"published": {"gap 1/10": 0.17, "recall1_ba 1": 0.19, "untouched": 0.83}}
     axes, _ = draw("plot_experiment_temperature", params, runs=runs, summary=summary,
                    untouched=untouched)  # fmt: skip
     panels = [
         {"gap": ""},
-        {"recall1_ab": "image to text", "recall1_ba": "text to image"},
+        {"recall1_ab": "image → text", "recall1_ba": "text → image"},
         {"zero_shot": ""},
     ]
     for ax, quantities in zip(axes, panels, strict=True):
@@ -833,7 +873,9 @@ def test_experiment_temperature(draw):
                 assert same_color(text.get_color(), line.get_color())
         ticks = [tick.get_text() for tick in ax.get_xticklabels()]
         assert ticks == ["1/100", "1/10", "1"]
-    assert [title(ax) for ax in axes] == ["Gap", "Recall@1", "Zero-shot accuracy"]
+    assert [title(ax) for ax in axes] == ["Gap", "Recall@1", "Zero-shot (axis starts at 0.3)"]
+    assert axes[2].get_ylim()[0] == 0.3 and axes[2].get_ylabel() == "zero-shot accuracy"
+    assert lines(axes[0], [0, 1], [0.83, 0.83]) and "paper, before: 0.83" in words(axes[0])
     assert [diamonds(ax) for ax in axes] == [[(0.1, 0.17)], [(1.0, 0.19)], []]
 
 
@@ -890,6 +932,8 @@ def test_experiment_same_modality(draw):
             assert lines(ax, [0, 3], by_step.mean(), color)
             assert has_band(ax, [0, 3], by_step.min(), by_step.max(), color)
         row = summary[summary["modality"] == modality].iloc[0]
+        (name,) = (text for text in axes[1].texts if same_color(text.get_color(), color))
+        assert name.get_text() == f"{modality}s"
         (text,) = (text for text in axes[0].texts if same_color(text.get_color(), color))
         assert f"{modality}s twice: separable {row['separability_after']:.2f}" in text.get_text()
         recall = sorted(row[[f"recall1_{way}_after" for way in ("ab", "ba")]])

@@ -237,7 +237,10 @@ PRINTED = {
         "hump_loss": 2.4,
         "back_distance": -1.7,
         "back_loss": 1.2,
+        "1/50": 0.6,
+        "1": 0.08,
     },
+    "plot_models": {"1/50": 0.6, "1": 0.08},
     "plot_experiment_temperature": {
         f"{column} {temperature}": value
         for column, values in {
@@ -249,7 +252,8 @@ PRINTED = {
         for temperature, value in zip(
             ("1", "1/10", "1/20", "1/30", "1/50", "1/100"), values, strict=True
         )
-    },
+    }
+    | {"untouched": 0.8262},
     "plot_training": {
         "original before": 1.1891,
         "original after": 1.2991,

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from modality_gap.figures.palette import GRID, GROUND, INK, MUTED, PALETTE
-from modality_gap.figures.style import Layout, label_line, plain
+from modality_gap.figures.style import BAR, Layout, label_line, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ def draw_gap_change(
                         arrowprops={"arrowstyle": "->", "color": color, "lw": 1.4, "shrinkA": 5,
                                     "shrinkB": 5})  # fmt: skip
         for weights, one in ends.items():
-            ax.hlines(place, one["gap_low"], one["gap_high"], color=color, lw=4, alpha=0.35)
+            ax.hlines(place, one["gap_low"], one["gap_high"], color=color, lw=4, alpha=BAR)
             ax.plot(one["gap"], place, "o", ms=8, color=color, mew=1.6,
                     mfc=color if weights == "trained" else GROUND)  # fmt: skip
         if row["trained"] in published:

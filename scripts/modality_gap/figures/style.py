@@ -54,6 +54,9 @@ STYLE: dict[Any, Any] = {
 }
 
 
+BAR = 0.75  # opacity of bars of intervals, at which every colour keeps a contrast of 3
+
+
 @dataclass(frozen=True)
 class Layout:
     """A width that figures are drawn for, and the size of their type, in pixels."""
@@ -101,7 +104,9 @@ def save(draw: Draw, output: Any) -> None:
             figure.savefig(written, format="svg", metadata={"Date": None})
             path.write_text(themed(written.getvalue()), encoding="utf-8")
             if layout is WIDE:
-                figure.savefig(output.pdf, format="pdf", metadata={"CreationDate": None})
+                title = f"Mind the Gap, reproduced: {path.stem.replace('_', ' ')}"
+                about = {"CreationDate": None, "Title": title}
+                figure.savefig(output.pdf, format="pdf", metadata=about)
         plt.close(figure)
 
 
@@ -126,6 +131,13 @@ def decimals(*axes: Axis) -> None:
     for axis in axes:
         axis.set_major_formatter(lambda value, _: f"{value:.9f}".rstrip("0").rstrip("."))
         axis.set_minor_locator(NullLocator())
+
+
+def draw_band(ax: Axes, x: Any, low: Any, high: Any, color: str) -> None:
+    """Fill an interval about a curve, with a thin line along each edge."""
+    ax.fill_between(x, low, high, color=color, alpha=0.15, lw=0)
+    for edge in (low, high):
+        ax.plot(x, edge, color=color, lw=0.7, alpha=BAR, zorder=1.5)
 
 
 def label_line(ax: Axes, text: str, at: tuple[float, float], color: str, **options: Any) -> None:
