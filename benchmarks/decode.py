@@ -6,6 +6,9 @@ one worker. Then the whole extraction, from Parquet to Parquet, is held against 
 ceilings: decoding alone with as many workers, and the bare model. All take turns in each round,
 and a ratio is of one round, so that other work on the machine slows both of its parts.
 
+Where other programs use the cores, two workers may get no more of them than one. "By processor
+time" says how many times as fast they would be on idle cores, if none waited for another.
+
 On a CPU decoding and the model share the cores, so that the ceiling cannot be reached quite.
 
 Writes results/bench/decode.csv.
@@ -19,7 +22,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from bench import CORES, FOLDER, measured, save, say
+from bench import CORES, FOLDER, Clock, measured, save, say
 from extract import Bench
 
 from modality_gap.embeddings import workers
@@ -63,29 +66,34 @@ class Decoding:
         self.values.setdefault((subject, quantity), []).append(value)
         return value
 
-    def decode(self, kind: str, number: int, decode: str = "exact") -> float:
-        """Pictures per second that some workers decode, after a task of each for nothing."""
+    def decode(self, kind: str, number: int, decode: str = "exact") -> tuple[float, float]:
+        """Pictures per second that some workers decode, after a task of each for nothing; and
+        processor seconds per picture, of these too."""
         size = workers.AT_ONCE
         whole = self.pictures * max(1, self.settings.decoded // len(self.pictures))
         tasks = [whole[at : at + size] for at in range(0, len(whole), size)]
         prepare = partial(prepare_items, self.encoder, "image", "fail", decode=decode)
+        clock = Clock()
         with workers.pool(kind, number, prepare) as submit:
             workers.rate(submit, tasks[:number])
-            return workers.rate(submit, tasks)
+            rate = workers.rate(submit, tasks)
+        return rate, clock.processor_seconds() / sum(map(len, [*tasks, *tasks[:number]]))
 
     def round(self) -> None:
         """Everything once."""
         most = self.settings.workers
         for kind in workers.KINDS:
-            rates = {
-                number: self.note(subject(kind, number), RATE, self.decode(kind, number))
-                for number in numbers_of_workers(most)
-            }
-            for one, more in pairwise(rates):
-                ratio = rates[more] / rates[one]
-                self.note(subject(kind, more), f"times {subject(kind, one)}", ratio)
+            found = {number: self.decode(kind, number) for number in numbers_of_workers(most)}
+            for number, (rate, _) in found.items():
+                self.note(subject(kind, number), RATE, rate)
+            for one, more in pairwise(found):
+                (rate, seconds), (rate_of_more, seconds_of_more) = found[one], found[more]
+                times = f"times {subject(kind, one)}"
+                self.note(subject(kind, more), times, rate_of_more / rate)
+                ideal = more / one * seconds / seconds_of_more
+                self.note(subject(kind, more), f"{times}, by processor time", ideal)
         for decode in decoders():
-            self.note(f"decode: {decode}", RATE, self.decode("threads", 1, decode))
+            self.note(f"decode: {decode}", RATE, self.decode("threads", 1, decode)[0])
         ceiling = max(self.values[subject(kind, most), RATE][-1] for kind in workers.KINDS)
         model = self.note("model alone", RATE, self.bench.ceiling("float32")["images_per_s"])
         whole = self.note("extraction", RATE, self.bench.project("float32")["images_per_s"])

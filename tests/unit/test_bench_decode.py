@@ -45,6 +45,7 @@ def test_ratios_are_of_the_rates_and_no_cell_is_empty(bench, tmp_path):
     for kind, one in (("threads", "1 thread"), ("processes", "1 process")):
         ratio = values[f"2 {kind}", rate] / values[one, rate]
         assert values[f"2 {kind}", f"times {one}"] == pytest.approx(ratio)
+        assert values[f"2 {kind}", f"times {one}, by processor time"] > 0
     ceiling = max(values["2 threads", rate], values["2 processes", rate])
     ceiling = min(ceiling, values["model alone", rate])
     share = values["extraction", "share of ceiling"]
