@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modality_gap.figures.palette import GROUND, INK, PALETTE
-from modality_gap.figures.style import Layout, label_line, plain, save, spread
+from modality_gap.figures.style import Layout, draw_band, label_line, plain, save, spread
 from modality_gap.paper.closing import ACCURACY, COLUMN, closings
 
 BEYOND = 1.15  # how far beyond the widest gap the curves are drawn
@@ -28,7 +28,7 @@ def curve_of(name: str, widest: float) -> pd.DataFrame:
 def draw_model(ax: Axes, row: pd.Series, curve: pd.DataFrame, color: str) -> None:
     dashes = "-" if row["score"] == ACCURACY else "--"
     ends = curve[f"{COLUMN}_low"], curve[f"{COLUMN}_high"]
-    ax.fill_between(curve["distance"], *ends, color=color, alpha=0.13, lw=0)
+    draw_band(ax, curve["distance"], *ends, color)
     ax.plot(curve["distance"], curve[COLUMN], color=color, ls=dashes)
     ax.plot(row["gap"], row["recall_at_gap"], "o", ms=8, color=color)
     ax.plot(row["closed_distance"], row["recall_closed"], "o", ms=8, mew=1.6, mfc=GROUND,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND
 from modality_gap.figures.palette import INK, MUTED, PALETTE
-from modality_gap.figures.style import Layout, label_line, letter, save, spread
+from modality_gap.figures.style import Layout, draw_band, label_line, letter, save, spread
 
 NAMES = {
     "sigmoid": "sigmoid",
@@ -33,7 +33,7 @@ def draw_bias(ax, bias: bool) -> None:
         ax.plot(part["layer"], part["mean_cosine"], color=color, marker=marker,
                 ms=0 if leaky else 4, lw=1 if leaky else 2, zorder=3 if leaky else 2)  # fmt: skip
         band = part["mean_cosine_low"], part["mean_cosine_high"]
-        ax.fill_between(part["layer"], *band, color=color, alpha=0.2, lw=0)
+        draw_band(ax, part["layer"], *band, color)
         ends.append((NAMES[name], color, part["mean_cosine"].iloc[-1]))
     part = closed_form[closed_form["bias"] == bias]
     ax.plot(part["layer"], part["mean_cosine"], ls=(0, (2, 2)), color=INK, lw=1.2, zorder=5)

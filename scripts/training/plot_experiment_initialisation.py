@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND
 from modality_gap.figures.palette import PALETTE
-from modality_gap.figures.style import Layout, label_line, save
+from modality_gap.figures.style import Layout, draw_band, label_line, save
 
 steps, summary, difference = (
     pd.read_csv(snakemake.input[name]) for name in ("steps", "summary", "difference")
@@ -24,7 +24,7 @@ last = steps["step"].max()
 def draw_start(ax: Axes, start: str, color: str, line: str) -> None:
     chosen = steps[(steps["temperature_mode"] == mode) & (steps["start"] == start)]
     band = chosen.groupby("step")["gap"].agg(["min", "max", "mean"])
-    ax.fill_between(band.index, band["min"], band["max"], color=color, alpha=0.2, lw=0)
+    draw_band(ax, band.index, band["min"], band["max"], color)
     ax.plot(band.index, band["mean"], color=color, ls=line)
     row = summary[(summary["temperature_mode"] == mode) & (summary["start"] == start)].iloc[0]
     for at, when in ((0, "before"), (last, "after")):

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modality_gap.figures.palette import MODALITY_COLORS
-from modality_gap.figures.style import Layout, decimals, label_line, save, spread
+from modality_gap.figures.style import Layout, decimals, draw_band, label_line, save, spread
 
 PANELS = {"gap": "gap, held-out items", "loss": "training loss, full pass"}
 TITLES = {"gap": "Gap", "loss": "Loss"}
@@ -25,7 +25,7 @@ def draw_panel(ax: Axes, name: str) -> None:
         color = MODALITY_COLORS[modality]
         chosen = steps[steps["modality"] == modality]
         band = chosen.groupby("step")[name].agg(["min", "max", "mean"])
-        ax.fill_between(band.index, band["min"], band["max"], color=color, alpha=0.2, lw=0)
+        draw_band(ax, band.index, band["min"], band["max"], color)
         ax.plot(band.index, band["mean"], color=color, ls=LINES[modality])
         if name == "gap":
             recall = [row[f"recall1_{way}_after"] for way in ("ab", "ba")]

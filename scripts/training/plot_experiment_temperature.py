@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND
 from modality_gap.figures.palette import MUTED, PALETTE
-from modality_gap.figures.style import Layout, fraction, label_line, save, spread
+from modality_gap.figures.style import Layout, draw_band, fraction, label_line, save, spread
 
 PANELS = {
     "Gap": {"gap": "gap"},
@@ -44,7 +44,7 @@ def draw_panel(ax: Axes, quantities: dict[str, str]) -> None:
             temperatures, summary[column], "os"[number] + ("-", "--")[number], ms=6, color=color
         )
         ends = summary[f"{column}_low"], summary[f"{column}_high"]
-        ax.fill_between(temperatures, *ends, color=color, alpha=0.2, lw=0)
+        draw_band(ax, temperatures, *ends, color)
         ax.plot([temperatures.min(), temperatures.max()], [before[name]] * 2, color=color, lw=1,
                 ls=":")  # fmt: skip
         paper = {

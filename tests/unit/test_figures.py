@@ -721,7 +721,8 @@ def test_closing_the_gap(draw):
     (closed,) = lines(ax, 0.02, 0.31, PALETTE[0])
     assert same_color(own.get_markerfacecolor(), PALETTE[0])
     assert same_color(closed.get_markerfacecolor(), "#ffffff")
-    assert len(ax.lines) == 3 and words(ax).split() == ["M,", "zero-shot", "accuracy"]
+    # A curve, the edges of its band and two marks.
+    assert len(ax.lines) == 5 and words(ax).split() == ["M,", "zero-shot", "accuracy"]
     _, figure = draw("plot_closing_the_gap", {"published": []}, **tables)
     assert [text.get_text() for text in figure.texts] == [
         "No published model takes part in this run."
