@@ -240,9 +240,12 @@ class Files(SimpleNamespace):
     def __iter__(self):
         return iter(vars(self).values())
 
+    def __getitem__(self, name):
+        return vars(self)[name]
+
 
 runpy.run_path({script!r}, init_globals={{"snakemake": SimpleNamespace(
-    input=Files(runs="runs.csv", summary="summary.csv"),
+    input=Files(summary="summary.csv"),
     output=Files(svg="loss.svg", narrow="loss.narrow.svg", pdf="loss.pdf"),
     params=Files(family=["clip"], after_training=[]), log=["log"],
 )}})
