@@ -83,8 +83,9 @@ def run(folder: str, environment: dict[str, str], arguments: list[str], said: st
             process, record = job.recv(), self.bench_record
             with benchmarked(process, record) if record else nullcontext():
                 try:
+                    job.send("go")  # not before the benchmark has found the process
                     code = job.recv()
-                except EOFError:
+                except (EOFError, OSError):
                     code = -signal.SIGKILL
         if code:
             raise subprocess.CalledProcessError(code, [sys.executable, fname])
@@ -108,6 +109,7 @@ def serve_jobs(listener: Listener) -> None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             given = job.recv()
             job.send(os.getpid())
+            job.recv()
             code = run_script(*given)
             atexit._run_exitfuncs()
             job.send(code)

@@ -1054,11 +1054,11 @@ def test_a_section_counts_each_claim_once_and_says_whose_it_is():
     )
     section = one_section(claims=rows)
     assert section.of_whom == (
-        "3 claims of the paper, 1 of its numbers and settings computed again, 1 of our own"
+        "3 claims, 1 of its numbers and settings computed again, 1 of our own"
     )
     counted = {mark.verdict: n for mark, n in section.verdicts}
     assert counted == {"reproduced": 2, "same on a stand-in": 1, "not seen": 1, "consistent": 1}
     assert sum(counted.values()) == len(section.claims)
     assert section.several == 1
     assert show.of_whom(["ours"]) == "1 claim of our own"
-    assert show.of_whom(["ours", "paper", "ours"]) == "1 claim of the paper, 2 of our own"
+    assert show.of_whom(["ours", "paper", "ours"]) == "1 claim, 2 of our own"

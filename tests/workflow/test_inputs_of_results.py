@@ -44,7 +44,7 @@ FIGURES = {
     "figure2b": "mlp_cone_interval.csv mlp_cone_closed_form.csv",
     "figure2c": "initialisation_umap.parquet initialisation_spectrum.csv",
     "figure3a": "pca.parquet pca_shifts.csv gap.csv",
-    "figure3bcd": "loss_landscape.csv gap.csv",
+    "figure3bcd": "loss_landscape.csv loss_minimum.csv gap.csv",
     "figure3g": "sphere.csv",
     "supplementary4": "gap.csv svd.parquet",
     "supplementary5": "initialisation_noise_umap.parquet initialisation_noise_spectrum.csv",

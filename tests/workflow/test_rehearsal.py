@@ -26,6 +26,7 @@ NOT_IN_THE_PAPER = {
     "make_emoji_dataset", "make_digits_dataset", "train_clip", "project_embeddings",
     "train_losses_part", "train_xor",
     "import_files", "plot_sigmoid_loss", "extract_shard", "merge_shards",
+    "decide_extraction", "join_towers",
 }  # fmt: skip
 
 
@@ -73,7 +74,9 @@ def test_the_tables_hold_the_rows_of_the_paper(rehearsed):
     run = {row["id"]: row["verdict"] != "not run" for row in rows(project, "claims.csv")}
     left = {name for name, measured in run.items() if name.startswith("table") and not measured}
     # The paper does not name the pictures of EuroSAT that Table 1 was scored on.
-    assert left == {"table1.default.EuroSAT", "table1.modified.EuroSAT"}
+    no_pictures = {"table1.default.EuroSAT", "table1.modified.EuroSAT"}
+    # Finished text vectors are a configuration of their own.
+    assert left == no_pictures | {"table1.names.CIFAR10"}
 
 
 def test_a_second_run_has_nothing_to_do(rehearsed):
