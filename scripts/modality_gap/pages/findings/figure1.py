@@ -96,12 +96,7 @@ def _retrieval(trained: pd.DataFrame) -> list[Finding]:
 
     findings = []
     if able.any():
-        findings.append(
-            Finding(
-                f"Retrieval is well above chance in {models(trained[able])}; intervals are in the "
-                "table."
-            )
-        )
+        findings.append(Finding(f"Retrieval is well above chance in {models(trained[able])}."))
     if not able.all():
         findings.append(
             Finding(

@@ -58,7 +58,7 @@ def recall_findings(peak: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
     return [
         Finding(closing(rows), ("figure3.closing_lowers_recall",)),
         Finding(
-            "Of trained models that retrieve well above chance, the best shift with the smallest p "
+            "The best shift with the smallest p "
             f"gains {points(best, 'gain')} points ({best['model']}, n {best['n']:,}): p "
             f"{p_value(best['p_max_statistic'])}, corrected for the choice of the shift, not of "
             "the model.",
