@@ -57,10 +57,10 @@ after: $(ENV)  ## compare all methods that move the gap (config/after.yaml); wri
 	@python scripts/sources/fetch_released.py
 	snakemake --configfile config/after.yaml -- results/after/methods.csv
 
-losses: $(ENV)  ## compare all losses of follow-up papers (config/losses.yaml): some core-hours
+losses: $(ENV)  ## compare all losses of follow-up papers (config/losses.yaml): several core-hours
 	snakemake --configfile config/losses.yaml -- results/after/losses.csv results/after/xor.csv
 
-rehearsal: $(ENV)  ## the rules of `make full` on small archives in the official formats
+rehearsal: $(ENV)  ## run the rules of `make full` on small archives in the official formats
 	python tests/rehearsal.py
 
 test: $(ENV)  ## run all tests except those of test-faults and test-cluster
@@ -72,7 +72,7 @@ unit: $(ENV)  ## run only the unit tests
 docs: $(ENV)  ## write the documentation's pages into site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
-test-cluster: $(ENV)  ## run only the tests on a real SLURM of one node
+test-cluster: $(ENV)  ## run only the tests on a real one-node SLURM
 	python -m pytest -m cluster
 
 test-faults: $(ENV)  ## run only the tests that kill runs, fill a disk, give bad files; some need root
@@ -106,7 +106,7 @@ lock: $(ENV)  ## resolve requirements.in into the hashed lock requirements.txt
 	  --no-annotate --no-emit-index-url requirements.in --output-file requirements.txt
 
 # connection-pool has no wheel: setuptools builds it.
-wheelhouse: $(ENV)  ## download the software for a machine without a network into wheelhouse/
+wheelhouse: $(ENV)  ## download into wheelhouse/ the software for a machine without a network
 	python -m pip download --quiet --no-deps --require-hashes --dest wheelhouse \
 	  --requirement requirements.txt
 	python -m pip download --quiet --dest wheelhouse $(UV) 'setuptools>=77'
@@ -119,7 +119,7 @@ slurm:  ## install the SLURM that the cluster tests start (Debian, as root); not
 	apt-get update --quiet
 	apt-get install --yes --quiet --no-install-recommends munge slurm-wlm
 
-clean:  ## remove what runs made; downloads, benches and the environment stay
+clean:  ## remove what runs made; downloads, benchmark results and the environment stay
 	@[ ! -L results ] || [ -d results ] || { echo "results is a link to $$(readlink results)," \
 	  "which is not there; correct or remove the link." >&2; exit 1; }
 	@[ ! -d results ] || find results/ .snakemake -type l ! -path 'results/bench*' 2>/dev/null \

@@ -157,7 +157,7 @@ def device_used() -> dict[str, str]:
 
 
 def precision_in_words(found: dict) -> str:
-    """What was found on the number formats, as a sentence of a log."""
+    """What was found about the number formats, as a sentence of a log."""
     if "reason" in found:
         return f"precision: {found['chosen']}, since {found['reason']}"
     rates = found["items_per_s"]

@@ -233,7 +233,7 @@ def lemma3_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
 def network_moments(
     width: int, layers: int, vectors: int, draws: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Moments of random ReLU networks' units, (draws, layers, 4), a draw of all weights Theta each.
+    """Moments of random ReLU networks' units, (draws, layers, 4), one draw of all weights per row.
 
     h = phi(W h' + b), where h' is the layer before, scaled to length 1, or one of the `vectors`
     inputs: a random unit vector. Means over units k and inputs of: h_k(x) h_k(x') over pairs of

@@ -114,7 +114,7 @@ def lowest(values: list[float]) -> int | None:
 
 
 def charts(model: Mapping[str, Any], width: int) -> dict[str, dict]:
-    """By name the Vega-Lite specifications, with a model's data, shown without a shift."""
+    """The Vega-Lite specifications by name, with a model's data, shown without a shift."""
     data, own = rows(model), model["deltas"].index(0)
     drawn = {"points": _points(), "loss": _loss(), "recall": _recall(), "score": _score()}
     specifications = {}

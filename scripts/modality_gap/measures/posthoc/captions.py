@@ -59,7 +59,7 @@ def ordered_pairs(
 def mixed_forms(
     fitted: Fitted, pictures: np.ndarray, captions: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Exactly expected recall at 1 and NDCG at 10 by picture (n,) where every document has each
+    """Exact expected recall at 1 and NDCG at 10 by picture (n,) where every document has each
     form with chance 1/3, over all ordered pairs of captions, and by the form of the wanted
     document."""
     parts: dict[str, list] = {form: [] for form in FORMS}
@@ -84,7 +84,7 @@ def mixed_forms(
 def form_curve(
     fitted: Fitted, pictures: np.ndarray, captions: np.ndarray, shares: Sequence[float] = SHARES
 ) -> dict[str, np.ndarray]:
-    """Exactly expected recall at 1 and NDCG at 10 by picture (n,) where every document, the wanted
+    """Exact expected recall at 1 and NDCG at 10 by picture (n,) where every document, the wanted
     one too, is the picture with probability p and another caption otherwise, by p: `recall1_p`,
     `ndcg10_p`."""
     totals: dict[str, list] = {}

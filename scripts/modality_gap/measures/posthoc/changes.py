@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 
 
 def outcome(scores: Direction) -> Outcome:
-    """Of the scores of a direction."""
+    """The outcome of one direction's scores."""
     mixed = None if scores.own is None else ndcg10(mixed_ranks(scores))
     return Outcome(partner_ranks(scores.across) == 1, mixed, times_found(scores.across))
 

@@ -214,7 +214,7 @@ def spread(x: np.ndarray, y: np.ndarray) -> Values:
 
 @measure("hubs", "hubs", "NNN (2410.24114)")
 def hubs(x: np.ndarray, y: np.ndarray) -> Values:
-    """Of how often each item of the gallery is among the k nearest, k = 1 and 10: population
+    """How often each item of the gallery is among the k nearest, k = 1 and 10: population
     skewness, largest count, share never returned, excess kurtosis, mean |count - mean|."""
     from scipy import stats
 
