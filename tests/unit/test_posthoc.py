@@ -487,7 +487,7 @@ def test_intervals_of_means_over_pairs_are_the_means():
 
 
 def test_interval_of_a_change_in_hubs_covers():
-    """Both directions of a pair of galleries drawn anew: the long-run difference lies inside."""
+    """Both directions of a pair of newly drawn galleries: the long-run difference lies inside."""
     rng = np.random.default_rng(0)
 
     def found(chances, n=200):
