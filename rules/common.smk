@@ -207,8 +207,8 @@ SETS = {
         for asset in published_files(entry)
     )
 }
-# In every table and figure the paper's own models come first, then those of others.
 MODALITIES = {name: entry["modalities"] for name, entry in SETS.items()}
+# In every table and figure the paper's own models come first, then those of others.
 PAPERS_SETS = own_sets(STAND_INS, SETS, config)
 SETS = {
     name: SETS[name]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy import stats
+from small_study import STUDY as SHORT
 
 from modality_gap.errors import InputError
 from modality_gap.training.loss_measures import measure_model
@@ -17,19 +18,6 @@ from modality_gap.training.pairs import Pairs, held_out
 from modality_gap.training.recipes import Scale, recipes
 from modality_gap.training.towers import Towers
 
-OPTIMISATION = {
-    "optimiser": "adamw",
-    "betas": [0.9, 0.98],
-    "epsilon": 1e-6,
-    "weight_decay": 0.1,
-    "batch_size": 16,
-    "learning_rate": 0.001,
-    "steps": 6,
-    "warmup": 2,
-    "decay": "cosine",
-    "record_every": 3,
-}
-
 
 def run_study(study, pairs, groups, seed):
     return LossRuns(study, pairs, seed, groups).run()
@@ -39,13 +27,9 @@ def differences(table, study, confidence):
     return of_methods(table.assign(split=0), recipes(study), study, confidence)
 
 
-STUDY = {
-    "baseline": "clip",
-    "seeds": 2,
-    "hidden_layers": 0,
-    "width": 8,
-    "dim": 6,
-    "optimisation": OPTIMISATION,
+LONGER = {"learning_rate": 0.001, "steps": 6, "record_every": 3}
+STUDY = SHORT | {
+    "optimisation": SHORT["optimisation"] | LONGER,
     "after_training": {"steps": 4},
     "methods": {
         "continued": {"loss": "clip", "start": "trained"},

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from modality_gap.pages import words
-from modality_gap.pages.words import NONE
+from modality_gap.pages.words import NONE, in_cases
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,9 @@ def test_parts_of_a_whole():
     assert words.of_all(4, 5, "set") == "4 of 5 sets"
     assert words.of_all(0, 5, "set") == "none of 5 sets"
     assert words.of_all(0, 1, "set") == "none of 1 set"
+
+
+def test_the_commonest_case_comes_first():
+    assert in_cases("ABCD", ["rises", "falls", "is flat", "falls"]) == (
+        "falls in 2 (B, D), rises in 1 (A) and is flat in 1 (C)"
+    )

@@ -100,7 +100,7 @@ def _centres_apart(rows: pd.DataFrame) -> float:
     return float(math.dist(a, b))
 
 
-UNDECIDED = "contains both the model's own gap and 0"
+ACROSS_ZERO = "contains both the model's own gap and 0"
 
 
 def smallest_loss(rows: pd.DataFrame) -> list[str]:
@@ -115,7 +115,7 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
         f"At temperature {fraction(first['temperature'])} the loss of {first['model']} is smallest "
         f"{_at_minimum(first)}; its own gap is {number(first['gap'], 2)} (n {first['n']:,})."
     ]
-    if _at_its_gap(first) == UNDECIDED:
+    if _at_its_gap(first) == ACROSS_ZERO:
         sentences[0] += " The interval contains 0 too, so it decides nothing."
     if len(others):
         sentences.append(
@@ -147,7 +147,7 @@ def _at_its_gap(row: Mapping) -> str:
         return "is not known"
     if not low <= row["gap"] <= high:
         return "does not contain the model's own gap"
-    return UNDECIDED if low <= 0 else "contains the model's own gap"
+    return ACROSS_ZERO if low <= 0 else "contains the model's own gap"
 
 
 def able_minima(minimum: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
