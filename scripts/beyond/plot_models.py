@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND, models_in_order
 from modality_gap.figures.palette import GRID, INK, RAMP
-from modality_gap.figures.style import BAR, Layout, fraction, label_line, plain, save
+from modality_gap.figures.style import BAR, Layout, label_line, plain, save
+from modality_gap.pages.words import fraction
 from modality_gap.paper.chance import retrieves
 
 gaps = pd.read_csv(snakemake.input.gap, index_col="set")

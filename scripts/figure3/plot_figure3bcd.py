@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND, models_in_order
 from modality_gap.figures.palette import GRID, INK, RAMP
-from modality_gap.figures.style import Layout, fraction, label_line, plain, save, spread
+from modality_gap.figures.style import Layout, label_line, plain, save, spread
+from modality_gap.pages.words import fraction
 from modality_gap.paper.chance import retrieves
 
 STYLES = ["-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (3, 3)), (0, (9, 2))]

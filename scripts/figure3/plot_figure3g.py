@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.palette import PALETTE
 from modality_gap.figures.schematics import draw_sphere
-from modality_gap.figures.style import Layout, fraction, label_line, save
+from modality_gap.figures.style import Layout, label_line, save
+from modality_gap.pages.words import fraction
 
 ROOM, STEEP = 30, 0.5  # degrees and loss beside a minimum that a label needs
 CURVES = {True: ("two pairs exchanged", PALETTE[1], "-"), False: ("all matched", PALETTE[0], "--")}

@@ -13,7 +13,7 @@ from modality_gap.errors import InputError
 wanted = snakemake.wildcards.path
 assets = {asset.path: asset for asset in load_assets(snakemake.input.assets).values()}
 if wanted not in assets:
-    raise InputError(f"{snakemake.input.assets} has no asset with the path {wanted}; add it there")
+    raise InputError(f"{snakemake.input.assets} has no asset with the path {wanted}; add it.")
 source = fetch(
     assets[wanted],
     Path(snakemake.output[0]),

