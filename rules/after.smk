@@ -249,5 +249,6 @@ rule check_follow_ups:
         "../envs/report.yaml"
     params:
         methods=LOSS_METHODS,
+        results=RESULTS,
     script:
         "../scripts/after/check_follow_ups.py"

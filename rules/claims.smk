@@ -22,5 +22,7 @@ rule check_claims:
         "results/benchmarks/check_claims.tsv"
     conda:
         "../envs/report.yaml"
+    params:
+        results=RESULTS,
     script:
         "../scripts/claims/check_claims.py"

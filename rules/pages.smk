@@ -208,6 +208,7 @@ rule write_evidence:
     params:
         confidence=config["confidence"],
         version=VERSION,
+        results=RESULTS,
         record=f"{RESULTS}/run.json",
     script:
         "../scripts/pages/write_evidence.py"
@@ -263,6 +264,7 @@ rule write_methods:
         config=config,
         version=VERSION,
         default=with_rows(DEFAULT_CONFIG),
+        results=RESULTS,
         record=f"{RESULTS}/run.json",
         sets=SETS,
         not_run=NOT_RUN,

@@ -15,6 +15,7 @@ from modality_gap.pages.cite import stamp
 from modality_gap.pages.findings.training import temperature_findings
 from modality_gap.paper.errata import computed_errata
 from modality_gap.paper.follow_ups import with_bounds
+from modality_gap.paper.measured import read_tables
 from modality_gap.paper.show import STYLES, WHOSE, read_claims, summary
 
 
@@ -48,12 +49,11 @@ html = render.render_page(
 )
 Path(snakemake.output.evidence).write_text(html, encoding="utf-8")
 
-results = Path(snakemake.output.errata).parent
-tables = {Path(path).relative_to(results).as_posix(): pd.read_csv(path) for path in inputs.tables}
+tables = with_bounds(read_tables(inputs.tables, params.results))
 errata = [
     entry
     for path in (inputs.errata, inputs.errata_after)
-    for entry in computed_errata(yaml.safe_load(text(path))["errata"], with_bounds(tables))
+    for entry in computed_errata(yaml.safe_load(text(path))["errata"], tables)
 ]
 html = render.render_page(templates, "errata", scripts, about, style=style, errata=errata)
 Path(snakemake.output.errata).write_text(html, encoding="utf-8")

@@ -29,7 +29,7 @@ def text(path: str) -> str:
 
 
 inputs, params = snakemake.input, snakemake.params
-config, results = params.config, Path(snakemake.output.page).parent
+config, results = params.config, Path(params.results)
 # Without a shared file system, or with --no-hooks, there is no record.
 record = json.loads(text(params.record)) if Path(params.record).exists() else {}
 ended = time.time()

@@ -95,6 +95,12 @@ def test_shared_settings_are_those_of_the_configuration(jobs):
     assert {"study_posthoc", "train_losses"} <= seen["seed"] & seen["confidence"]
 
 
+def test_what_reads_tables_by_their_paths_knows_the_folder_of_results(jobs):
+    found = {job["rule"]: job["params"]["results"] for job in jobs if "results" in job["params"]}
+    rules = ("check_claims", "check_follow_ups", "write_evidence", "write_methods")
+    assert found == dict.fromkeys(rules, "results")
+
+
 def test_the_follow_ups_have_every_set_and_the_study_of_losses(jobs, config):
     (posthoc,) = (job for job in jobs if job["rule"] == "study_posthoc")
     names = list(posthoc["params"]["sets"])

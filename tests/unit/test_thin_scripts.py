@@ -1,5 +1,6 @@
 """Scripts that the small run leaves out, run as Snakemake runs them."""
 
+import ast
 import runpy
 from types import SimpleNamespace
 
@@ -351,6 +352,26 @@ def test_post_hoc_intervals_leave_out_clusters(run, tmp_path):
     low, high = np.min(both, axis=0)[0], np.max(both, axis=0)[1]
     ends = row[["difference_low", "difference_high"]].astype(float)
     np.testing.assert_allclose(ends, [low, high])
+
+
+def test_tables_are_known_by_the_folder_of_results_wherever_a_script_writes(run, root, tmp_path):
+    """modality_gap.debug lets the script of one rule write to results/debug."""
+    path = tmp_path / "results" / "after" / "losses_difference.csv"
+    path.parent.mkdir(parents=True)
+    row = {"difference": -0.3, "difference_low": -0.4, "difference_high": -0.2, "n": 5}
+    pd.DataFrame([{"method": "cua", "metric": "gap"} | row]).to_csv(path, index=False)
+    given = {"tables": [str(path)], "ledger": root / "config/ledger/follow_ups.yaml"}
+    output = {"file": tmp_path / "elsewhere.csv"}
+    run("check_follow_ups", given, output, results=str(tmp_path / "results"), methods={})
+    found = pd.read_csv(output["file"]).set_index("id")
+    assert found.loc["contrastive_gap.cua_narrows", "measured"] == -0.3
+
+
+def test_no_script_takes_a_folder_from_where_it_writes(root):
+    for path in sorted((root / "scripts").glob("*/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in ("parent", "parents"):
+                assert "output" not in ast.unparse(node), f"{path.name}: {ast.unparse(node)}"
 
 
 def test_training_with_losses(run, tmp_path):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 
@@ -31,6 +32,11 @@ class Measured:
 OF_A_MINIMUM = ("delta", "distance", "loss", "loss_excess")
 
 COUNTED = ("n", "initialisations")  # columns that say how many a row is based on
+
+
+def read_tables(paths: Iterable[str], results: str) -> dict[str, pd.DataFrame]:
+    """The tables of a run by their paths below `results`, the folder that it writes to."""
+    return {Path(path).relative_to(results).as_posix(): pd.read_csv(path) for path in paths}
 
 
 # --- measuring --------------------------------------------------------------------------------
