@@ -608,6 +608,12 @@ FAULTS = {
         "true or false",
     ),
     "unprintable": ("sets/emoji_clip/note", "bell \x07", "sets.emoji_clip.note", "U+0007; remove"),
+    "unprintable in a list": (
+        "emoji/leave_out_groups",
+        ["Flags", "bell \x07"],
+        "emoji.leave_out_groups[1]",
+        "U+0007; remove",
+    ),
     "half a character": ("sets/clip/label", "\ud83d", "sets.clip.label", "U+D83D; remove"),
     "column of another dataset": (
         "inputs/digits/where",

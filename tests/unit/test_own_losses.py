@@ -134,6 +134,7 @@ def file(tmp_path):
         ("nothing.py:f", {}, "mine.loss names {folder}/nothing.py, which is no file; correct"),
         ("mine.py:absent", {}, "mine.loss: {folder}/mine.py has no function absent; correct"),
         ("broken.py:f", {}, "mine.loss: {folder}/broken.py cannot be run (SyntaxError: "),
+        ("mine.txt:f", {}, "mine.loss names {folder}/mine.txt, which is no Python file; name one."),
         ("mine.py:raising", {}, "mine.loss: {folder}/mine.py:raising raises RuntimeError ("),
         ("mine.py:a_matrix", {}, "the loss gives an array of the shape (16, 16) at step 0; return"),
         ("mine.py:a_number", {}, "the loss gives float at step 0; return one finite number"),
@@ -150,6 +151,7 @@ def file(tmp_path):
 )
 def test_what_is_no_loss_is_refused_before_any_training(file, pairs, loss, settings, sentence):
     (file.parent / "broken.py").write_text("def f(:\n")
+    (file.parent / "mine.txt").write_text("def f(x, y, logit_scale, batch):\n    return x.mean()\n")
     asked = study(mine={"loss": f"{file.parent}/{loss}", "settings": settings})
     with pytest.raises(InputError) as caught:
         run_study({**asked, "optimisation": None}, pairs, 3)

@@ -162,7 +162,7 @@ def test_every_file_of_others_is_pinned():
 def made(tmp_path):
     """Files of 12 items in 3 classes, not in order, whose texts are prompts of the classes."""
     rng = np.random.default_rng(0)
-    names = ["b", "c", "a", "a", "b", "c", "c", "a", "b", "b", "a", "c"]
+    names = ["b", "c", "NA", "NA", "b", "c", "c", "NA", "b", "b", "NA", "c"]
     np.save(tmp_path / "x.npy", rng.normal(size=(12, 4)).astype("f4"))
     np.save(tmp_path / "y.npy", np.arange(12, dtype="f4").reshape(3, 4) + 1)
     table = pd.DataFrame({"kind": names, "part": [1, 2] * 6, "rest": "x"})
@@ -175,13 +175,18 @@ def made(tmp_path):
 def test_a_row_for_each_class_is_in_alphabetical_order(made):
     paths, entry = made
     a, b = (of_files(paths, row, entry) for row in (0, 1))
-    assert list(a.item_ids[:4]) == ["b#1", "c#1", "a#1", "a#2"]
+    assert list(a.item_ids[:4]) == ["b#1", "c#1", "NA#1", "NA#2"]
     assert list(a.labels.columns) == ["kind", "part"]
     for name, vector in zip(b.labels["kind"], b.vectors, strict=True):
-        assert vector[0] == {"a": 1, "b": 5, "c": 9}[name]
+        assert vector[0] == {"NA": 1, "b": 5, "c": 9}[name]
     rows = {tuple(row) for row in a.vectors.tolist()}
     assert rows == {tuple(row) for row in np.load(paths[0]).tolist()}
-    assert a.metadata["dataset"] == "published as one of config/assets.yaml"
+    assert a.metadata == {
+        "model": "M",
+        "weights": "trained",
+        "dataset": "published as one of config/assets.yaml",
+        "dtype": "float32",
+    }
 
 
 @pytest.mark.parametrize(
@@ -189,6 +194,7 @@ def test_a_row_for_each_class_is_in_alphabetical_order(made):
     [
         (lambda paths, _: np.save(paths[1], np.ones((4, 4), "f4")), "has 4 rows, but items.csv"),
         (lambda paths, _: np.save(paths[0], np.ones(4, "f4")), "holds float32 of shape (4,)"),
+        (lambda paths, _: np.save(paths[0], np.ones((9, 4), int)), "holds int64 of shape (9, 4)"),
         (lambda paths, _: np.save(paths[0], np.array([{}])), "cannot be read as a numeric"),
         (lambda _, entry: entry.update(fold="Part"), "has no column 'Part'"),
     ],

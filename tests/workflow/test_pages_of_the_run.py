@@ -303,6 +303,14 @@ def test_sentences_on_the_figures_have_the_numbers_of_the_tables(run, pages):
     trained = gap[gap["weights"] == "trained"]
     for extreme in (trained["gap"].min(), trained["gap"].max()):
         assert f"{extreme:.2f}" in text
+    # What the authors' notebooks print.
+    rows = {row[0]: row[-1] for row in cells(section(pages["figures"], "figure2a"))}
+    for encoder, mean in (
+        ("convolutional network", "0.9993"),
+        ("vision transformer", "0.9366"),
+        ("text transformer", "0.4112"),
+    ):
+        assert rows[f"{encoder}, random weights, noise inputs"] == mean
     text = plain(section(pages["figures"], "training"))
     for model in ("stitched", "emoji_clip"):
         curve = run.table(f"statistics/training/{model}.csv").dropna(subset=["gap"])
