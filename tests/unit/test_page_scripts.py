@@ -50,8 +50,9 @@ def evidence(root, tmp_path, monkeypatch):
         own_script=report / "scripts/evidence.js",
         style=report / "style.css",
     )
-    output = SimpleNamespace(evidence=results / "evidence.html", errata=results / "errata.html")
+    output = SimpleNamespace(evidence=tmp_path / "1.html", errata=tmp_path / "2.html")
     params = SimpleNamespace(confidence=0.8, version="7", record=tmp_path / "run.json")
+    params.results = results
     params.record.write_text('{"started": 0, "code": {"commit": "0123456789abcdef"}}')
     snakemake = SimpleNamespace(input=inputs, output=output, params=params)
     runpy.run_path(str(script_path(root, "write_evidence")), {"snakemake": snakemake})
