@@ -111,9 +111,9 @@ wheelhouse: $(ENV)  ## download into wheelhouse/ the software for a machine with
 	  --requirement requirements.txt
 	python -m pip download --quiet --dest wheelhouse $(UV) 'setuptools>=77'
 
-browser:  ## install the Chromium that the browser test drives (Debian, as root)
+browser:  ## install Chromium and Firefox, which the browser tests drive (Debian, as root)
 	apt-get update --quiet
-	apt-get install --yes --quiet --no-install-recommends chromium
+	apt-get install --yes --quiet --no-install-recommends chromium firefox-esr
 
 slurm:  ## install the SLURM that the cluster tests start (Debian, as root); nothing is configured
 	apt-get update --quiet
