@@ -7,6 +7,12 @@ LOSS_STUDY = config["loss_study"]
 LOSS_METHODS = LOSS_STUDY["methods"]
 TEMPERATURE_ALONE = temperature_family(LOSS_METHODS, LOSS_STUDY["baseline"])
 LOSS_PARTS = LOSS_STUDY["jobs"]
+# The zero-shot task of the experiment on temperature.
+LOSS_TASK = {
+    "name": EXPERIMENTS["temperature"]["task"],
+    "label": config["tasks"][EXPERIMENTS["temperature"]["task"]]["label"],
+    "inputs": config["tasks"][EXPERIMENTS["temperature"]["task"]]["inputs"],
+}
 
 
 rule study_posthoc:
@@ -73,6 +79,8 @@ rule train_losses:
     input:
         image=experiment_embeddings("image"),
         text=experiment_embeddings("text"),
+        prompts=experiment_embeddings("text", "prompts"),
+        task_images=experiment_embeddings("image", LOSS_TASK["inputs"]),
         own=[yours(path) for path in loss_files(LOSS_STUDY)],
         parts=[
             f"results/shards/losses/{number + 1}-of-{LOSS_PARTS}.json"
@@ -95,6 +103,8 @@ rule train_losses:
     threads: 1
     params:
         study=LOSS_STUDY,
+        task=LOSS_TASK,
+        task_inputs=INPUTS[LOSS_TASK["inputs"]],
         cluster=cluster_column(config, EXPERIMENT_PAIRS["inputs"]),
         journal=f"{RESULTS}/runs/losses",
         confidence=config["confidence"],
@@ -108,6 +118,8 @@ use rule train_losses as train_losses_part with:
     input:
         image=experiment_embeddings("image"),
         text=experiment_embeddings("text"),
+        prompts=experiment_embeddings("text", "prompts"),
+        task_images=experiment_embeddings("image", LOSS_TASK["inputs"]),
         own=[yours(path) for path in loss_files(LOSS_STUDY)],
         code=code("after/train_losses"),
     output:
@@ -121,6 +133,8 @@ use rule train_losses as train_losses_part with:
         jobs=str(LOSS_PARTS) if LOSS_PARTS > 1 else "(?!)",
     params:
         study=LOSS_STUDY,
+        task=LOSS_TASK,
+        task_inputs=INPUTS[LOSS_TASK["inputs"]],
         cluster=cluster_column(config, EXPERIMENT_PAIRS["inputs"]),
         journal=f"{RESULTS}/runs/losses",
         part=lambda w: (int(w.number), int(w.jobs)),

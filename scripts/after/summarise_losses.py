@@ -15,4 +15,6 @@ keys = ["method", "label"]
 summary = summarise(
     runs[[*keys, "seed", "temperature", *COMPARED]], keys, snakemake.params.confidence
 )
+of_task = runs.groupby("method")[["zero_shot_n", "zero_shot_chance"]].first()
+summary = summary.join(of_task, on="method")
 summary.to_csv(snakemake.output[0], index=False)

@@ -17,6 +17,7 @@ from modality_gap.embeddings.stored import read_pair
 from modality_gap.training.loss_runs import CHOICES, LossRuns
 from modality_gap.training.loss_tables import differences, methods_table, splits_table
 from modality_gap.training.pairs import Pairs
+from modality_gap.training.tasks import read_task
 
 torch.set_num_threads(snakemake.threads)
 given, params, output = snakemake.input, snakemake.params, snakemake.output
@@ -24,9 +25,17 @@ image, text = read_pair(given.image, given.text, one_space=False)
 splits = image.labels["split"].to_numpy()
 vectors = (torch.from_numpy(side.normalised()).float() for side in (image, text))
 rows = (torch.from_numpy((splits == part).nonzero()[0]) for part in ("train", "test"))
+task = None
+if given.get("prompts"):
+    own = image.item_ids if given.task_images == given.image else None
+    about = params.task["name"], params.task["label"], params.task_inputs, params.seed
+    task = read_task(given.task_images, given.prompts, *about, own)
 study = params.study
 column = study["group_label"]
 shared = ("width", "group_label", "optimisation", "after_training")
+embeddings = [
+    given[name] for name in ("image", "text", "prompts", "task_images") if given.get(name)
+]
 # The losses' own code counts for their runs alone.
 core = [path for path in given.get("code", []) if "/training/losses/" not in str(path)]
 runs = LossRuns(
@@ -35,12 +44,14 @@ runs = LossRuns(
     params.seed,
     groups=image.labels[column].to_numpy() if column in image.labels else None,
     clusters=cluster_codes(image.labels, params.cluster, given.image),
+    task=task,
     journal=Path(params.journal),
     origin={
         "study": {name: study[name] for name in shared},
         "cluster": params.cluster,
         "seed": params.seed,
-        "files": file_digests([given.image, given.text, *core]),
+        "task": [params.get("task"), params.get("task_inputs")],
+        "files": file_digests([*embeddings, *core]),
         "torch": torch.__version__,
         "threads": snakemake.threads,
     },

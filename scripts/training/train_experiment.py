@@ -15,24 +15,23 @@ from safetensors.torch import load_file
 from modality_gap.config.model_files import file_digests
 from modality_gap.data.parquet import choose_rows
 from modality_gap.embeddings.sets import cluster_codes
-from modality_gap.embeddings.stored import read, read_pair
+from modality_gap.embeddings.stored import read_pair
 from modality_gap.encoders.base import choose_device
 from modality_gap.encoders.open_clip import load_open_clip
 from modality_gap.encoders.pictures import allow_pixels
 from modality_gap.measures.separability import linear_separability
 from modality_gap.training.experiments import (
-    embed_task,
     measure_untouched,
     plan_runs,
     run_settings,
     share,
     train_run,
-    zero_shot_hits,
 )
 from modality_gap.training.journal import run_missing
 from modality_gap.training.loop import LinearProjections
 from modality_gap.training.pairs import Pairs, held_out
 from modality_gap.training.tables import experiment_tables
+from modality_gap.training.tasks import Task, read_task
 from modality_gap.training.whole_clip import Clip, build_clip, read_items, read_pairs, start_weights
 
 torch.set_num_threads(snakemake.threads)
@@ -72,7 +71,7 @@ if name == "temperature" and "model" in settings:
     prompts = pd.read_parquet(snakemake.input.prompts)
     prompts = prompts[prompts["task"] == settings["task"]]
     classes, right = prompts["label"].to_numpy(), labels[params.task_label].to_numpy()
-    task = pixels, tokenizer(list(prompts["text"])).to(device)
+    task = Task(pixels, tokenizer(list(prompts["text"])).to(device), classes, right, labels)
 elif name == "temperature":
     weights = load_file(snakemake.input.model)
     start = LinearProjections(
@@ -81,24 +80,18 @@ elif name == "temperature":
     )
     start.load_state_dict(weights)
     start.to(device)
-    pictures = read(snakemake.input.task_images).choose(params.task_inputs, params.seed)
-    prompts = read(snakemake.input.prompts)
-    prompts = prompts.select((prompts.labels["task"] == settings["task"]).to_numpy())
-    classes = prompts.labels["label"].to_numpy()
-    right = pictures.labels[params.task_label].to_numpy()
+    files = snakemake.input.task_images, snakemake.input.prompts
+    about = settings["task"], params.task_label, params.task_inputs, params.seed
+    task = read_task(*files, *about).on(device)
     task_clusters = cluster_codes(
-        pictures.labels, params.get("task_cluster"), snakemake.input.task_images
+        task.labels, params.get("task_cluster"), snakemake.input.task_images
     )
-    task = [torch.from_numpy(side.normalised()).float().to(device) for side in (pictures, prompts)]
 
 
 if name == "temperature":
 
-    def hits(model):
-        return zero_shot_hits(*embed_task(model, *task, pairs.at_once), classes, right)
-
     def more(model, x, y) -> dict[str, float]:
-        return {"zero_shot": float(hits(model).mean())}
+        return {"zero_shot": float(task.hits(model, pairs.at_once).mean())}
 
 
 if name == "same_modality":
@@ -136,7 +129,7 @@ if start is not None:
         "model": trained,
         "temperature": start.temperature() if "model" in settings else params.start_temperature,
         **measure_untouched(*held_out(start, pairs), params.confidence, clusters),
-        "zero_shot_n": len(right),
-        **share("zero_shot", hits(start), params.confidence, task_clusters),
+        "zero_shot_n": len(task.right),
+        **share("zero_shot", task.hits(start, pairs.at_once), params.confidence, task_clusters),
     }
     pd.DataFrame([untouched]).to_csv(output.untouched, index=False)

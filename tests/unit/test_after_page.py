@@ -153,15 +153,18 @@ def trained(recall=0.4, change=(0.001, -0.009, 0.011)):
     rows = []
     for method, gap in (("clip", 0.8), ("cua", 0.2)):
         row = {"method": method, "label": f"<b>{method}</b>", "n": 5}
+        row |= {"zero_shot_n": 415, "zero_shot_chance": 0.2}
         for column, value in (("temperature", 0.01 if method == "clip" else 0.05), ("gap", gap),
-                              ("gap_squared", gap**2), ("recall1", recall)):  # fmt: skip
+                              ("gap_squared", gap**2), ("recall1", recall),
+                              ("zero_shot", 0.5 + gap / 10)):  # fmt: skip
             row |= {column: value, f"{column}_low": value - 0.01, f"{column}_high": value + 0.01}
         rows.append(row)
     differences = pd.DataFrame(
         [
             {"method": "cua", "than": "clip", "metric": metric, "difference": value,
              "difference_low": low, "difference_high": high, "p_holm": 0.001, "n": 5}
-            for metric, (value, low, high) in (("gap", (-0.6, -0.61, -0.59)), ("recall1", change))
+            for metric, (value, low, high) in (("gap", (-0.6, -0.61, -0.59)), ("recall1", change),
+                                               ("zero_shot", (-0.06, -0.07, -0.05)))
         ]
     )  # fmt: skip
     return pd.DataFrame(rows), differences
@@ -338,7 +341,7 @@ def test_a_column_says_on_how_many_pairs_it_was_fitted():
 def test_recall_has_one_verdict_among_the_losses_and_in_the_ledger(recall, change, verdict):
     summary, differences = trained(recall, change)
     table = losses.table(summary, differences, "clip")
-    assert [row[-1] for row in table.rows] == ["–", verdict]
+    assert [row[-3] for row in table.rows] == ["–", verdict]
     assert table.rows[1][2] == "0.200 [0.190, 0.210]"
     texts = losses.sentences(summary, differences, "clip", 0.95)
     assert texts[0].startswith("1 of 1 method narrows the gap")
@@ -348,6 +351,20 @@ def test_recall_has_one_verdict_among_the_losses_and_in_the_ledger(recall, chang
     found = check_follow_ups(LEDGER, tables).set_index("id")["verdict"]
     same = {"unchanged": SAME, "changed": NOT_SEEN}
     assert found["contrastive_gap.cua_keeps_recall"] == same.get(verdict, INCONCLUSIVE)
+
+
+def test_zero_shot_accuracy_has_its_columns_and_its_guess_beside():
+    summary, differences = trained()
+    table = losses.table(summary, differences, "clip")
+    assert table.head[-2:] == ["zero-shot", "zero-shot, change"]
+    assert table.rows[0][-2:] == ["0.580 [0.570, 0.590]", "–"]
+    assert table.rows[1][-1].replace("−", "-").startswith("-0.060 [-0.070")
+    text = losses.zero_shot_sentence(summary, differences, 0.95)
+    assert "of 415 pictures" in text and "(a guess: 0.200)" in text
+    assert "raised by 0 and lowered by 1 of 1 method" in text
+    without = summary.assign(zero_shot=np.nan)
+    assert losses.zero_shot_sentence(without, differences, 0.95) == ""
+    assert "zero-shot" not in losses.table(without, differences, "clip").head
 
 
 def test_the_family_differs_in_temperature_alone():
@@ -607,7 +624,7 @@ def test_a_paper_is_folded_under_its_verdicts():
         name: {badge.word: n for badge, n in one.tally.items()} for name, one in sections.items()
     }
     assert tallies["It's Not a Modality Gap"] == {"same direction": 1, "unchanged here too": 1,
-                                                  "not run": 1}  # fmt: skip
+                                                  "not run": 2, "not seen here": 1}  # fmt: skip
     assert tallies["GR-CLIP"] == {"not run": 2}
     html = render("one")
     assert html.count('<details class="fold">') == len(LEDGER["papers"])

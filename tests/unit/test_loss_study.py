@@ -1,6 +1,7 @@
 """The controlled study of losses: what methods share, what they end with, how they are compared."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from modality_gap.training.loss_tables import MARGIN, PAIRED
 from modality_gap.training.loss_tables import differences as of_methods
 from modality_gap.training.pairs import Pairs, held_out
 from modality_gap.training.recipes import Scale, recipes
+from modality_gap.training.tasks import Task
 from modality_gap.training.towers import Towers
 
 
@@ -129,6 +131,34 @@ def test_measures_of_a_model_against_plain_numpy(pairs):
     assert 0 < row["v_measure"] < 1
 
 
+def task_of(pairs, rows):
+    """Three classes, the pictures of some pairs, and prompts near what the classes' texts are."""
+    right = np.arange(60)[rows] % 3
+    prompts = torch.stack([pairs.b[torch.arange(60) % 3 == one].mean(dim=0) for one in range(3)])
+    prompts = torch.nn.functional.normalize(prompts, dim=1)
+    names = np.array(["c", "a", "b"])
+    return Task(pairs.a[rows], prompts, names, names[right], pd.DataFrame({"n": rows}), rows)
+
+
+def test_zero_shot_accuracy_is_of_pictures_that_are_not_trained_on(pairs):
+    rows = np.arange(30, 60)  # the last twenty are held out
+    model, task = Towers((12, 9), 0, 8, 6, 3), task_of(pairs, rows)
+    row = measure_model(model, pairs, None, 0, task)
+    with torch.no_grad():
+        x, prompts = (side.double().numpy() for side in model(pairs.a[40:], task.prompts))
+    nearest = [max(range(3), key=lambda k, v=v: v @ prompts[k]) for v in x]
+    assert row["zero_shot"] == np.mean(nearest == np.arange(40, 60) % 3)
+    assert (row["zero_shot_n"], row["zero_shot_chance"]) == (20, pytest.approx(1 / 3))
+    # Pictures of another file are all measured; those of a split are the ones that it holds out.
+    assert measure_model(model, pairs, None, 0, replace(task, rows=None))["zero_shot_n"] == 30
+    held = task.held_out(torch.arange(30, 35))
+    assert list(held.rows) == list(held.labels["n"]) == [30, 31, 32, 33, 34]
+    assert torch.equal(held.pictures, pairs.a[30:35]) and list(held.right) == list("cabca")
+    none = measure_model(model, pairs, None, 0, task.held_out(torch.arange(5)))
+    assert np.isnan(none["zero_shot"]) and none["zero_shot_n"] == 0
+    assert np.isnan(measure_model(model, pairs, None, 0)["zero_shot"])
+
+
 def test_differences_are_paired_by_seed_and_corrected():
     rng = np.random.default_rng(0)
     study = {
@@ -175,7 +205,9 @@ def test_unchanged_is_equivalence_not_a_large_p():
                     {"method": method, "seed": seed, **dict.fromkeys(METRICS, noise * rng.normal())}
                 )
         result = differences(pd.DataFrame(rows), study, 0.95)
-        assert result.set_index("metric").loc["recall1", "unchanged"] == expected
+        unchanged = result.set_index("metric")["unchanged"]
+        assert unchanged["recall1"] == unchanged["zero_shot"] == expected
+        assert not unchanged["gap"]
 
 
 def test_faults_name_the_key():

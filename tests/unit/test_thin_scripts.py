@@ -425,7 +425,7 @@ def test_training_with_losses(run, tmp_path):
     ]
     # Of 20 held-out pairs: shares of recall are twentieths.
     assert np.allclose(runs["recall1_ab"] * 20, (runs["recall1_ab"] * 20).round())
-    assert runs["v_measure"].notna().all()
+    assert runs["v_measure"].notna().all() and runs["zero_shot"].isna().all()
     assert list(runs["label"].unique()) == ["CLIP's loss", "decoupled contrast"]
     wide = runs.pivot(index="seed", columns="method", values="gap")
     row = difference.set_index(["method", "metric"]).loc[("dcl", "gap")]
@@ -445,5 +445,17 @@ def test_training_with_losses(run, tmp_path):
     curve = steps[steps["method"] == "clip"].groupby("step")["recall1"].mean()
     assert list(curve.index) == [0, 30, 60] and curve[60] > 2 * curve[0]
     study["group_label"] = "absent"
+    paths |= {"prompts": tmp_path / "prompts.parquet", "task_images": paths["image"]}
+    about = {"task": ["other", "groups", "groups"], "label": ["x", "y", "x"]}
+    prompts = rng.normal(size=(3, 5)).astype("f4")
+    ids = np.array(["0", "1", "2"], dtype=object)
+    write(EmbeddingSet(ids, prompts, labels=pd.DataFrame(about)), paths["prompts"])
+    params |= {"task": {"name": "groups", "label": "group", "inputs": "some"}}
+    params |= {"task_inputs": {"dataset": "d", "where": {"group": ["x"]}}}
     run("train_losses", paths, output, study=study, **params)
-    assert pd.read_csv(output["runs"])["v_measure"].isna().all()
+    found = pd.read_csv(output["runs"])
+    assert found["v_measure"].isna().all()
+    # Ten of the twenty held-out pairs are of the group x, of two prompts of the task.
+    assert {*found["zero_shot_n"]} == {10} and {*found["zero_shot_chance"]} == {0.5}
+    assert found["zero_shot"].between(0, 1).all()
+    np.testing.assert_allclose(found["recall1"], runs["recall1"])

@@ -191,10 +191,11 @@ def test_the_page_of_follow_ups_has_the_tables_of_the_losses(run, pages):
     base = run.config["loss_study"]["baseline"]
     found = {row[0]: row for row in cells(section(pages["after"], "losses"))[1:]}
     for name, row in summary.iterrows():
-        _, temperature, gap, squared, change, recall, _, verdict = found[row["label"]]
+        _, temperature, gap, squared, change, recall, _, verdict, accuracy, _ = found[row["label"]]
         ends = (f"{row[f'gap{end}']:.3f}" for end in ("", "_low", "_high"))
         assert gap == "{} [{}, {}]".format(*ends)
         assert recall.split()[0] == f"{row['recall1']:.3f}"
+        assert accuracy.split()[0] == f"{row['zero_shot']:.3f}"
         assert float(temperature) == pytest.approx(row["temperature"], abs=6e-4)
         assert float(squared.replace("−", "-")) == pytest.approx(row["gap_squared"], abs=6e-4)
         if (name, "gap") not in changes.index:

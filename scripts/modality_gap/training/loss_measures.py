@@ -10,6 +10,7 @@ from modality_gap.measures.posthoc.measures import uniformity as both_uniformiti
 from modality_gap.measures.retrieval import recall_at
 from modality_gap.measures.separability import linear_separability
 from modality_gap.training.pairs import Pairs, embed, held_out
+from modality_gap.training.tasks import Task
 
 
 @torch.no_grad()
@@ -26,9 +27,14 @@ def curve_point(step: int, model: torch.nn.Module, pairs: Pairs) -> dict[str, fl
 
 
 def measure_model(
-    model: torch.nn.Module, pairs: Pairs, labels: np.ndarray | None, seed: int
+    model: torch.nn.Module,
+    pairs: Pairs,
+    labels: np.ndarray | None,
+    seed: int,
+    task: Task | None = None,
 ) -> dict[str, float]:
-    """All measures of a trained model, on held-out pairs unless the name begins with train."""
+    """All measures of a trained model, on held-out pairs unless the name begins with train; with a
+    task, the zero-shot accuracy on those of its pictures that are not trained on."""
     x, y = held_out(model, pairs)
     n = len(x)
     difference = x - y
@@ -64,7 +70,20 @@ def measure_model(
     row["recall1_absolute"] = float(np.mean(share_of_first(np.abs(cosines))))
     row["effective_rank_a"], row["effective_rank_b"] = (effective_rank(side) for side in (x, y))
     row["v_measure"] = np.nan if labels is None else v_measure(x, y, labels, seed)
-    return row
+    return row | zero_shot(model, pairs, task)
+
+
+def zero_shot(model: torch.nn.Module, pairs: Pairs, task: Task | None) -> dict[str, float]:
+    """Share of the pictures of a task whose nearest prompt is that of their class, of how many
+    pictures, and the share of a guess; without pictures that are not trained on no share."""
+    if task is None:
+        return {"zero_shot": np.nan, "zero_shot_n": 0, "zero_shot_chance": np.nan}
+    hits = task.held_out(pairs.test).hits(model, pairs.at_once)
+    return {
+        "zero_shot": float(hits.mean()) if len(hits) else np.nan,
+        "zero_shot_n": len(hits),
+        "zero_shot_chance": 1 / len(task.classes),
+    }
 
 
 def share_of_first(scores: np.ndarray) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from modality_gap.training.loss_study import Trained, train_method
 from modality_gap.training.loss_trial import try_losses
 from modality_gap.training.pairs import Pairs
 from modality_gap.training.recipes import Recipe, budget, recipes
+from modality_gap.training.tasks import Task
 from modality_gap.training.towers import Towers
 
 TRIES = (1.0, 0.3, 3.0)  # learning rates that are tried beside a grid, in units of the method's
@@ -30,14 +31,16 @@ CHOICES = ["method", "setting", "learning_rate", "recall1", "n", "chosen"]
 @dataclass
 class LossRuns:
     """The runs over some pairs. `groups` (n,): of the pairs, for the V-measure; `clusters` (n,):
-    pairs that no split separates; `journal`: the folder of finished runs, `origin`: what determines
-    a run beside the configuration, JSON; `known`: results by key, of other jobs."""
+    pairs that no split separates; `task`: what zero-shot accuracy is measured on; `journal`: the
+    folder of finished runs, `origin`: what determines a run beside the configuration, JSON;
+    `known`: results by key, of other jobs."""
 
     study: Mapping[str, Any]
     pairs: Pairs
     seed: int
     groups: np.ndarray | None = None
     clusters: np.ndarray | None = None
+    task: Task | None = None
     journal: Path | None = None
     origin: dict = field(default_factory=dict)
     known: dict[str, dict] = field(default_factory=dict)
@@ -138,7 +141,12 @@ class LossRuns:
         if trained.embeds is not trained.towers:
             seen[f"{recipe.name}.towers"] = trained.towers
         rows = [
-            {**key, "method": name, **measure_model(model, pairs, groups, seed), **trained.ends}
+            {
+                **key,
+                "method": name,
+                **measure_model(model, pairs, groups, seed, self.task),
+                **trained.ends,
+            }
             for name, model in seen.items()
         ]
         rows[0]["gap_equal_progress"] = at_progress(trained.curve)

@@ -16,7 +16,11 @@ from modality_gap.measures.posthoc.ranks import MARGIN
 from modality_gap.measures.significance import holm
 from modality_gap.training.recipes import Recipe, compared_with
 
-COMPARED = ("gap", "gap_squared", "separability", "recall1", "partner_cosine", "v_measure", "rmg")
+COMPARED = (
+    *("gap", "gap_squared", "separability", "recall1", "zero_shot", "partner_cosine"),
+    *("v_measure", "rmg"),
+)
+ACCURACIES = ("recall1", "zero_shot")  # of which MARGIN says what counts as unchanged
 PAIRED = (*COMPARED, "gap_equal_progress")
 CONE = 0.8  # mean cosine within a modality from which everything is in one narrow cone
 
@@ -28,9 +32,9 @@ def differences(
     confidence: float,
 ) -> pd.DataFrame:
     """By method and metric, the difference to `compared_with`, paired by seed, on the pairs' own
-    split: mean, t interval, p and Holm's correction over the methods; for recall also whether it is
-    shown to be unchanged (TOST with MARGIN). `same_temperature` is false where the temperature
-    differs too: the difference is then no effect of the loss alone."""
+    split: mean, t interval, p and Holm's correction over the methods; for ACCURACIES also whether
+    they are shown to be unchanged (TOST with MARGIN). `same_temperature` is false where the
+    temperature differs too: the difference is then no effect of the loss alone."""
     from scipy import stats
 
     wide = table[table["split"] == 0].set_index(["method", "seed"])
@@ -49,7 +53,7 @@ def differences(
             p = float(same and change[0] == 0) if same else stats.ttest_1samp(change, 0).pvalue
             row = {"method": name, "than": base.name, "metric": metric, "difference": change.mean()}
             row |= {"difference_low": low, "difference_high": high, "p": p, "n": len(change)}
-            row["unchanged"] = metric == "recall1" and _equivalent(change, confidence)
+            row["unchanged"] = metric in ACCURACIES and _equivalent(change, confidence)
             row["same_temperature"] = recipe.temperature == base.temperature
             rows.append(row)
     result = pd.DataFrame(rows)

@@ -27,6 +27,11 @@ def at_chance(summary: pd.DataFrame, baseline: str) -> bool:
     return bool(recall[baseline] < LEAST_RECALL)
 
 
+def has_task(summary: pd.DataFrame) -> bool:
+    """Whether the run measured zero-shot accuracy."""
+    return bool(summary["zero_shot"].notna().any())
+
+
 def recall_verdict(row: Mapping | None, chance: bool) -> str:
     """What a row of losses_difference.csv for recall shows: a change wholly within MARGIN, one
     wholly beyond it, or neither; nothing where the baseline is near chance."""
@@ -40,13 +45,15 @@ def recall_verdict(row: Mapping | None, chance: bool) -> str:
 
 
 def table(summary: pd.DataFrame, differences: pd.DataFrame, baseline: str) -> Table:
-    """Every method: gap and recall, their change against the method that it is compared with, and
-    whether recall is shown to be unchanged."""
+    """Every method: gap, recall and, where the run measured it, zero-shot accuracy, their change
+    against the method that it is compared with, and whether recall is shown to be unchanged."""
     changes = {(row["method"], row["metric"]): row for row in differences.to_dict("records")}
-    chance = at_chance(summary, baseline)
+    chance, task = at_chance(summary, baseline), has_task(summary)
     rows = []
     for row in summary.to_dict("records"):
-        gap, recall = (changes.get((row["method"], name)) for name in ("gap", "recall1"))
+        gap, recall, accuracy = (
+            changes.get((row["method"], name)) for name in ("gap", "recall1", "zero_shot")
+        )
         rows.append(
             [
                 str(row["label"]),
@@ -59,8 +66,12 @@ def table(summary: pd.DataFrame, differences: pd.DataFrame, baseline: str) -> Ta
                 recall_verdict(recall, chance),
             ]
         )
+        if task:
+            change = estimate(accuracy, "difference") if accuracy else NONE
+            rows[-1] += [estimate(row, "zero_shot"), change]
     head = ["method", "temperature", "gap", "gap², unbiased", "gap, change", "R@1", "R@1, change"]
     head.append(f"R@1 within {MARGIN:g}")
+    head += ["zero-shot", "zero-shot, change"] if task else []
     seeds = count(int(summary["n"].max()), "seed")
     return Table(f"Held-out pairs, means over {seeds}; changes are paired by seed.", head, rows)
 
@@ -94,6 +105,21 @@ def sentences(
     return found
 
 
+def zero_shot_sentence(summary: pd.DataFrame, differences: pd.DataFrame, confidence: float) -> str:
+    """How many methods raise and lower zero-shot accuracy, beside that of a guess; empty where the
+    run did not measure it."""
+    rows = differences[differences["metric"] == "zero_shot"] if len(differences) else differences
+    if not has_task(summary) or rows.empty:
+        return ""
+    clear = rows[rows["p_holm"] < 1 - confidence]["difference"]
+    first = summary[summary["zero_shot"].notna()].iloc[0]
+    return (
+        f"Zero-shot accuracy, of {int(first['zero_shot_n']):,} pictures that are not trained on (a "
+        f"guess: {number(first['zero_shot_chance'])}): raised by {int((clear > 0).sum())} and "
+        f"lowered by {int((clear < 0).sum())} of {count(len(rows), 'method')}, likewise."
+    )
+
+
 def family_sentence(summary: pd.DataFrame, names: list[str]) -> str:
     """Gap and recall along temperature alone; empty with one temperature."""
     rows = summary[summary["method"].isin(names)].sort_values("temperature")
@@ -120,5 +146,5 @@ def shown(
     """All of it, from the tables by name; `family` are the methods of the temperature alone."""
     summary, differences = data["losses_summary"], data["losses_difference"]
     texts = sentences(summary, differences, baseline, confidence)
-    along = family_sentence(summary, family)
-    return Shown([*texts, *([along] if along else [])], table(summary, differences, baseline))
+    more = zero_shot_sentence(summary, differences, confidence), family_sentence(summary, family)
+    return Shown([*texts, *filter(None, more)], table(summary, differences, baseline))
