@@ -89,6 +89,7 @@ rule write_figures:
         not_run=shipped("config/ledger/not_run.yaml"),
         report=shipped("config/ledger/report.yaml"),
         items_file=shipped("config/ledger/items.yaml"),
+        tables_file=shipped("config/tables.yaml"),
         stand_ins=shipped("config/ledger/stand_ins.yaml"),
         templates=page_templates("figures"),
         scripts=PAGE_SCRIPTS,

@@ -13,7 +13,9 @@ import pandas as pd
 import yaml
 
 from modality_gap.config.losses import DECLARED_LOSSES
+from modality_gap.config.tables import load_tables
 from modality_gap.errors import InputError
+from modality_gap.measures import registry
 from modality_gap.pages import models, paper, render
 from modality_gap.pages.cite import stamp
 from modality_gap.pages.findings.results import results
@@ -51,10 +53,13 @@ for name, path in zip(params.own_losses, inputs.own_losses, strict=True):
     minimum = labelled({"minimum": pd.read_csv(path)}, labels)["minimum"]
     table = models.own_loss_table(loss, minimum)
     measured[f"{loss.prefix}_loss"] = ([], [table])
+files = Path(inputs.tables_file), registry.columns(), Path(inputs.items_file)
+documented = load_tables(*files)[1]
 for name in names_of(items, "plain table"):
     table = data[Path(items[name].path).stem]
+    columns = next(one.columns for one in documented if one.is_at(items[name].path))
     found, tables = measured.setdefault(name, ([], []))
-    tables += [] if tables else [render.plain_table(table, items[name].title)]
+    tables += [] if tables else [render.plain_table(table, columns, items[name].title)]
 sections = paper.sections(
     items,
     {name: paper.Making(**one) for name, one in params.made_by.items()},

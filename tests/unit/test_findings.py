@@ -544,7 +544,7 @@ def test_each_column_of_table_1_is_its_own():
         "p of the best of all": "0.02",
         "held out": "0.600 [0.530, 0.670]",
         "gained / lost": "3\u00a0/\u00a04",
-        "p held out": "0.03",
+        "p, held out": "0.03",
     }
     for delta, text in ((0.0, "0"), (0.25, "+0.25")):
         (table,) = table1_tables(table1().assign(delta=delta))

@@ -49,7 +49,7 @@ def test_figures_and_pages_call_a_measure_the_same(one_more):
     assert registry.label("size") == "size of it"
     assert (registry.label("gap"), registry.label("rmg")) == ("gap", "relative gap")
     with pytest.raises(LookupError):
-        registry.label("min_cosine_a")
+        registry.label("unknown")
 
 
 def test_a_new_measure_is_documented(one_more, root):

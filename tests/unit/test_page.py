@@ -4,6 +4,7 @@ import copy
 import fnmatch
 import itertools
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,8 +18,10 @@ from snakemake.utils import update_config
 
 from modality_gap.config.load import without_nulls
 from modality_gap.config.rows import of_others, with_rows
+from modality_gap.config.tables import Column, load_tables
 from modality_gap.errors import InputError
 from modality_gap.figures.pairs import MOST_PAIRS
+from modality_gap.measures import registry
 from modality_gap.pages import evidence, provenance, summary
 from modality_gap.pages import paper as paper_module
 from modality_gap.pages import render as render_module
@@ -77,7 +80,8 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
         name: (ROOT / f"report/captions/{name}.rst").read_text() for name in PARTS
     }
     measured = results(tables or data(), {}, config)
-    plain = plain_table(pd.DataFrame({"x": [0.5], "x_low": [0.4], "x_high": [0.6]}), "plain")
+    values = pd.DataFrame({"x": [0.5], "x_low": [0.4], "x_high": [0.6]})
+    plain = plain_table(values, [Column("x", "share", "", interval=True)], "plain")
     made = paper_module.sections(
         ITEMS,
         dict.fromkeys(PARTS, MAKING),
@@ -238,7 +242,7 @@ def test_headings_of_a_text_begin_below_those_of_the_page():
         caption_html("A long title\n=====\n\nThe line under it is too short.", {}, "f")
 
 
-def test_a_plain_table_has_intervals_beside_values_and_no_source():
+def test_a_plain_table_has_headings_intervals_beside_values_and_no_source():
     table = pd.DataFrame(
         {
             "source": ["s", "s"],
@@ -251,13 +255,39 @@ def test_a_plain_table_has_intervals_beside_values_and_no_source():
             "other_low": [1, 2],
         }
     )
-    made = plain_table(table, "Words.")
+    columns = [
+        Column("source", "text", "where it is from"),
+        Column("set_name", "name", "its name", label="called"),
+        Column("n", "count", "how many"),
+        Column("gap", "length", "how far", interval=True),
+        Column("high", "number", "how high"),
+        Column("other_low", "number", "how low", label="how low"),
+    ]
+    made = plain_table(table, columns, "Words.")
     assert made.caption == "Words."
-    assert made.head == ["set name", "n", "gap", "high", "other low"]
+    assert made.head == ["called", "n", "gap", "high", "how low"]
     assert made.rows == [
         ["a", "12345", "0.1235 [0.1, 0.2]", "1.5", "1"],
         ["b", "6", "1 [0.9877, 1234]", "–", "2"],
     ]
+    nameless = [replace(column, label="") for column in columns]
+    with pytest.raises(InputError, match=r"^Column set_name is on a page without a heading; "):
+        plain_table(table, nameless, "Words.")
+
+
+def test_what_a_page_shows_of_a_table_has_headings():
+    files = ROOT / "config/tables.yaml", registry.columns(), ROOT / "config/ledger/items.yaml"
+    _, documented = load_tables(*files)
+    shown = [
+        next(table.columns for table in documented if table.is_at(ITEMS[name].path))
+        for name in PLAIN_TABLES
+    ]
+    assert len(shown) == len(PLAIN_TABLES) > 4
+    for columns in (*shown, *registry.columns().values()):
+        headings = [column.heading for column in columns if column.name != "source"]
+        assert len({*headings}) == len(headings)
+        assert not any("_" in heading for heading in headings)
+    assert "half angle, degrees" in [column.heading for columns in shown for column in columns]
 
 
 def one_section(name="one", entry=None, found=(), **more):

@@ -11,6 +11,9 @@ import yaml
 from conftest import ROOT
 from test_values import Run
 
+from modality_gap.config.tables import load_tables
+from modality_gap.measures import registry
+
 # What the pages call the verdict on a statement of our own.
 OURS = {
     **dict.fromkeys(("reproduced", "consistent", "same on a stand-in"), "seen"),
@@ -64,6 +67,19 @@ def cells(page: str) -> list[list[str]]:
         [plain(cell) for cell in re.findall(r"<t[hd]\b.*?</t[hd]>", row, re.DOTALL)]
         for row in re.findall(r"<tr\b.*?</tr>", page, re.DOTALL)
     ]
+
+
+def test_no_heading_is_the_name_of_a_column(run, pages):
+    folder = run.results.parent / "config"
+    files = folder / "tables.yaml", registry.columns(), folder / "ledger/items.yaml"
+    columns = [column for table in load_tables(*files)[1] for column in table.columns]
+    chosen = {column.label for column in columns}
+    raw = {name for one in columns for name in one.names if "_" in name}
+    names = raw | {name.replace("_", " ") for name in raw}
+    assert "p mcnemar least holm" in names
+    for page in pages.values():
+        headings = {plain(one) for one in re.findall(r"<th scope=\"col\".*?</th>", page, re.DOTALL)}
+        assert sorted(headings & (names - chosen)) == []
 
 
 def test_intervals_are_of_the_confidence_of_the_run(run, pages):

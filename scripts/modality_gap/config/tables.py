@@ -16,8 +16,9 @@ INTERVAL = "±"  # after the name of a column: it has its interval in the column
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; `interval`: two more hold the ends of its interval. `label`: its heading
-    on a page, in the tables that `shown` names. `empty`: when a cell is empty, if one can be."""
+    """A column of a table; `interval`: two more hold the ends of its interval. `label`: what pages
+    call it, where that is not its name; `shown`: tables of the pages that have it. `empty`: when a
+    cell is empty, if one can be."""
 
     name: str
     unit: str
@@ -32,6 +33,13 @@ class Column:
         """The names of the columns in the file."""
         ends = ["_low", "_high"] if self.interval else []
         return [self.name, *(self.name + end for end in ends)]
+
+    @property
+    def heading(self) -> str:
+        """Its heading on a page. Raises InputError where that would be a name of several words."""
+        if not self.label and "_" in self.name:
+            raise InputError(f"Column {self.name} is on a page without a heading; write one.")
+        return self.label or self.name
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ def load_tables(
             registry["tables"][name] = table
     registry["measures"] = measures = measures or {}
     registry["columns"] |= {
-        column.name: [column.unit, column.meaning]
+        column.name: [column.unit, column.meaning, column.label]
         for columns in measures.values()
         for column in columns
     }
@@ -122,7 +130,8 @@ def _with_losses(tables: dict) -> Iterator[tuple[str, dict]]:
 
 
 def _columns(listed: list, registry: dict, where: str) -> Iterator[Column]:
-    """The columns of a list that contains names, {name: [unit, meaning]}, or such lists."""
+    """The columns of a list that contains names, {name: [unit, meaning]} or {name: [unit, meaning,
+    heading]}, or such lists."""
     for item in listed:
         if isinstance(item, list):
             yield from _columns(item, registry, where)
@@ -135,9 +144,9 @@ def _columns(listed: list, registry: dict, where: str) -> Iterator[Column]:
         about = about or registry["columns"].get(name)
         if about is None:
             raise InputError(f"{where}: {name} has no meaning; add it under columns.")
-        unit, meaning = about
+        unit, meaning, *label = about
         if not isinstance(meaning, str):
             raise InputError(f"{where}: the meaning of {name} is not a text; put it in quotes.")
         if unit not in registry["units"]:
             raise InputError(f"{where}: the unit of {name}, {unit}, is not one of units; add it.")
-        yield Column(name, unit, meaning, named.endswith(INTERVAL))
+        yield Column(name, unit, meaning, named.endswith(INTERVAL), *label)

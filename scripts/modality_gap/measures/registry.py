@@ -119,6 +119,7 @@ GAP = (
                 _column(
                     *(f"min_cosine_{side}", "cosine"),
                     f"smallest cosine of two different items of the {which} modality",
+                    f"smallest cosine {side}",
                 ),
             ),
         )
@@ -130,9 +131,15 @@ GAP = (
             _column(
                 *("recall_items_a", "count"),
                 "different vectors of the first modality; identical ones are one item of retrieval",
+                "different vectors a",
             ),
-            _column("recall_items_b", "count", "different vectors of the second modality"),
-            _column("recall1_chance", "share", "recall at 1 of a random choice"),
+            _column(
+                *("recall_items_b", "count", "different vectors of the second modality"),
+                "different vectors b",
+            ),
+            _column(
+                *("recall1_chance", "share", "recall at 1 of a random choice", "chance of recall@1")
+            ),
             *(
                 _column(
                     *(f"recall{k}_{sides}±", "share"),
@@ -154,7 +161,10 @@ GAP = (
                 "held-out vectors that a linear classifier assigns to the right modality",
                 *("separability", FIGURE1),
             ),
-            _column("separability_n", "count", "vectors that the classifier was scored on"),
+            _column(
+                *("separability_n", "count", "vectors that the classifier was scored on"),
+                "vectors of the separability",
+            ),
         ),
     ),
     Measure(
@@ -194,8 +204,9 @@ DIAGNOSTICS = (
             _column(
                 *("uniformity_a±", "nats"),
                 "log of the mean of exp(-2 squared distance) of two items of the first modality",
+                "uniformity a",
             ),
-            _column("uniformity_b±", "nats", "the same for the second modality"),
+            _column("uniformity_b±", "nats", "the same for the second modality", "uniformity b"),
         ),
     ),
     Measure(

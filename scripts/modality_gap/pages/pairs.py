@@ -15,9 +15,8 @@ def measures_table(gap: pd.DataFrame, diagnostics: pd.DataFrame) -> Table:
     shown: dict[str, list[str]] = {}
     for name, columns in registry.columns().items():
         for column in columns:
-            heading = column.label or column.name.replace("_", " ")
             values = [cell(row, column) for _, row in tables[name].iterrows()]
-            shown.setdefault(heading, [heading, *values, column.meaning])
+            shown.setdefault(column.heading, [column.heading, *values, column.meaning])
     return Table(
         "Every measure, with its interval in square brackets where it has one. a is the first "
         "modality of a set, b the second.",

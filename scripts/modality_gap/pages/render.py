@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -13,30 +13,32 @@ from docutils.core import publish_parts
 from docutils.utils import SystemMessage
 from markupsafe import Markup
 
+from modality_gap.config.tables import Column
 from modality_gap.errors import InputError
 from modality_gap.pages.findings.base import Table
 from modality_gap.pages.words import NONE
 from modality_gap.paper.stand_ins import plain
 
 
-def plain_table(table: pd.DataFrame, caption: str) -> Table:
-    """A table as in its file, but numbers with four digits, a dash for an empty cell, intervals
-    beside their values, and no `source`, which is the same in every row."""
-    bounds = {f"{name}_{end}" for name in table for end in ("low", "high")} & {*table}
-    columns = [name for name in table if name not in bounds and name != "source"]
+def plain_table(table: pd.DataFrame, columns: Iterable[Column], caption: str) -> Table:
+    """A table as in its file, but with the headings of its `columns`, numbers with four digits, a
+    dash for an empty cell, intervals beside their values, and no `source`, which is the same in
+    every row. Raises InputError for a column without a heading."""
+    shown = [column for column in columns if column.name != "source"]
     rows = []
     for _, row in table.iterrows():
         cells = []
-        for name in columns:
+        for column in shown:
+            name = column.name
             value = row[name]
             text = f"{value:.4g}" if isinstance(value, float) else str(value)
             if pd.isna(value):
                 text = NONE
-            if f"{name}_low" in bounds:
+            if column.interval:
                 text += f" [{row[f'{name}_low']:.4g}, {row[f'{name}_high']:.4g}]"
             cells.append(text)
         rows.append(cells)
-    return Table(caption, [name.replace("_", " ") for name in columns], rows)
+    return Table(caption, [column.heading for column in shown], rows)
 
 
 def caption_html(source: str, config: Mapping, name: str, stand_ins: str = "") -> Markup:

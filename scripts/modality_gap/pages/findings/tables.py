@@ -100,7 +100,7 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
             [
                 *("model, task", "n", "classes", "chance", "default", "best shift", "delta"),
                 *("gap, default to best shift", "p", "p of the best of all"),
-                *("held out", "gained / lost", "p held out"),
+                *("held out", "gained / lost", "p, held out"),
             ],
             [
                 [
