@@ -21,6 +21,7 @@ TITLES = {
     "overhead": "Snakemake's own part of a run",
     "startup": "Start-up of each script",
     "dag": "Ten thousand shard jobs",
+    "load": "The pages of a run in a browser",
 }
 CAPTION = "What was measured; n is what was counted or fitted, low and high are extremes or errors."
 FACTS = ("machine", "versions", "date")

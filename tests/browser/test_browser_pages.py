@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import load
 import pandas as pd
 import pytest
 import yaml
@@ -350,6 +351,22 @@ def test_report_lists_and_draws_every_result(small_run, visit):
     page.wait_for_function(f"({UNDRAWN})().length === 0")
     assert seen.network == []
     assert seen.errors == []
+
+
+def test_the_wait_for_a_page_ends_when_all_is_drawn(browser, tmp_path, capsys):
+    page, late = tmp_path / "index.html", 0.4
+    page.write_text(
+        f"""<!doctype html><title>late</title><b id="explorer-data"></b><div id="explorer"></div>
+        <script>setTimeout(() => {{ document.querySelector("#explorer").innerHTML =
+            '<p class="vega-embed">' + '<svg class="marks"></svg>'.repeat(4) + '</p>';
+        }}, {1000 * late})</script>""",
+        encoding="utf-8",
+    )
+    loaded, drawn, used = load.waited(browser, page)
+    assert 0 < loaded < drawn and late <= drawn and used > 0
+    load.main(["--results", str(tmp_path / "none"), "--folder", str(tmp_path)])
+    assert "nothing is measured" in capsys.readouterr().out
+    assert not (tmp_path / "load.csv").exists()
 
 
 # The documentation
