@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -66,51 +67,71 @@ def all_jobs(finished) -> list[Job]:
     return plan_after_change(finished, [], "--forceall")
 
 
-def modules_for_which(job: Job) -> set[str]:
-    """The package's modules that Snakemake gives as the reason of a job."""
-    updated = re.search(r"Updated input files: ([^;]*)", job.reason)
-    files = updated[1].split(", ") if updated else []
+def modules(files: Iterable[str]) -> set[str]:
+    """Those of some files that are modules of the package, below scripts/."""
     return {file.removeprefix("scripts/") for file in files if "/modality_gap/" in file}
 
 
-def test_a_changed_module_reruns_what_imports_it_and_nothing_else(finished, all_jobs):
+@pytest.fixture(scope="module")
+def needed(finished, all_jobs) -> dict[Job, set[str]]:
+    """Job > the modules that its script imports, but for the exceptions."""
     scripts = scripts_of_rules(finished)
     needs = {name: imported(finished / f"scripts/{name}.py") for name in scripts.values()}
-    for modules, some, _ in EXCEPTIONS:
+    for without, some, _ in EXCEPTIONS:
         for name in some or needs:
-            needs[name] -= {f"modality_gap/{module.replace('.', '/')}.py" for module in modules}
-    folder = finished / "scripts"
-    modules = [path.relative_to(folder).as_posix() for path in folder.glob("modality_gap/**/*.py")]
-    # The package's own names are imported where the version is told; a new one nowhere.
+            needs[name] -= {f"modality_gap/{module.replace('.', '/')}.py" for module in without}
+    # The package's own names are imported where the version is named; those of its parts nowhere.
     for name in needs:
-        if not re.search(r"import .*\b__version__", (folder / f"{name}.py").read_text()):
+        if not re.search(r"import .*\b__version__", (finished / f"scripts/{name}.py").read_text()):
             needs[name].discard("modality_gap/__init__.py")
         needs[name] -= {
-            path for path in modules if path.count("/") > 1 and path.endswith("__init__.py")
+            path for path in needs[name] if path.count("/") > 1 and path.endswith("__init__.py")
         }
-        needs[name] &= {*modules}
-    assert len(modules) > 30
-    planned = plan_after_change(finished, [f"scripts/{module}" for module in modules])
-    reasons = {job.outputs: modules_for_which(job) for job in planned}
-    for job in all_jobs:
-        assert reasons.pop(job.outputs, set()) == needs[scripts[job.rule]], job
-    assert not reasons
+        needs[name] = {path for path in needs[name] if path.startswith("modality_gap/")}
+    return {job: needs[scripts[job.rule]] for job in all_jobs}
 
 
-def test_what_depends_on_a_changed_module_is_made_again(finished, all_jobs):
-    """Also over other jobs; what nothing imports, and what only words a log, changes nothing."""
-    unseen = ["scripts/modality_gap/of_nobody.py", "scripts/modality_gap/logs.py"]
-    assert not plan_after_change(finished, unseen)
-    for module, least in (("figures/style.py", 25), ("measures/gap.py", 40)):
-        planned = plan_after_change(finished, [f"scripts/modality_gap/{module}"])
-        first = {
-            job
-            for job in all_jobs
-            if any(job.outputs == one.outputs and modules_for_which(one) for one in planned)
-        }
+def test_the_modules_that_a_script_imports_are_inputs_of_its_job(needed):
+    assert len(set.union(*needed.values())) > 100
+    for job, expected in needed.items():
+        assert modules(job.inputs) == expected, job.rule
+
+
+STAGES = [
+    "config",
+    "data",
+    "encoders",
+    "embeddings",
+    "measures",
+    "training",
+    "figures",
+    "paper",
+    "pages",
+]
+
+
+def test_a_changed_module_reruns_what_imports_it_and_nothing_else(finished, all_jobs, needed):
+    """One module of each stage alone, then all at once."""
+    folder = finished / "scripts"
+    every = sorted(
+        path.relative_to(folder).as_posix() for path in folder.glob("modality_gap/**/*.py")
+    )
+    # Of each stage the module that fewest jobs need, for a job too many is seen best there.
+    number = {one: sum(one in modules for modules in needed.values()) for one in every}
+    chosen = [
+        min((one for one in every if f"/{stage}/" in one and number[one]), key=number.__getitem__)
+        for stage in STAGES
+    ]
+    for changed in (
+        ["modality_gap/of_nobody.py", "modality_gap/logs.py"],
+        *([one] for one in chosen),
+        every,
+    ):
+        planned = plan_after_change(finished, [f"scripts/{module}" for module in changed])
+        first = {job for job, modules in needed.items() if modules & {*changed}}
         expected = with_what_depends(all_jobs, first)
-        assert {job.outputs for job in planned} == {job.outputs for job in expected}, module
-        assert len(planned) > least
+        assert {job.outputs for job in planned} == {job.outputs for job in expected}, changed
+    assert len(planned) > 80
 
 
 def test_pages_are_written_again_for_every_file_that_they_are_made_of(all_jobs, root):
