@@ -154,7 +154,9 @@ rule plot_sigmoid_loss:
     """The sigmoid loss against the gap, beside the softmax loss of the same set."""
     input:
         landscape="results/statistics/sigmoid_landscape.csv",
+        minimum="results/statistics/sigmoid_minimum.csv",
         softmax="results/statistics/loss_landscape.csv",
+        softmax_minimum="results/statistics/loss_minimum.csv",
         gap="results/statistics/gap.csv",
         code=code("beyond/plot_own_loss"),
     output:

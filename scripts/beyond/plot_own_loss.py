@@ -10,28 +10,28 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modality_gap.figures.palette import INK, RAMP
-from modality_gap.figures.style import Layout, label_line, minima, plain, save, spread
+from modality_gap.figures.style import Layout, above_minima, label_line, plain, save, spread
 
 label, parameters = snakemake.params.label, snakemake.params.parameters
-landscapes = {
-    label: pd.read_csv(snakemake.input.landscape),
-    "softmax loss": pd.read_csv(snakemake.input.softmax),
+inputs = snakemake.input
+losses = {
+    label: above_minima(pd.read_csv(inputs.landscape), pd.read_csv(inputs.minimum)),
+    "softmax loss": above_minima(pd.read_csv(inputs.softmax), pd.read_csv(inputs.softmax_minimum)),
 }
-gaps = pd.read_csv(snakemake.input.gap, index_col="set")
-names = list(dict.fromkeys(landscapes[label]["set"]))
+gaps = pd.read_csv(inputs.gap, index_col="set")
+names = list(dict.fromkeys(losses[label][0]["set"]))
 
 
-def draw_loss(ax: Axes, curves: pd.DataFrame, name: str) -> None:
+def draw_loss(ax: Axes, curves: pd.DataFrame, minimum: pd.DataFrame, name: str) -> None:
     ends = []
     for number, (temperature, part) in enumerate(curves.groupby("temperature")):
         curve = part.sort_values("delta")
-        above, color = curve["loss"] - curve["loss"].min(), RAMP[number % len(RAMP)]
-        ax.plot(curve["distance"], above, color=color)
-        for low in minima(curve).to_dict("records"):
-            at = low["distance"], low["loss"] - curve["loss"].min()
-            ax.plot(*at, "v", ms=8, color=color, clip_on=False, zorder=4)
+        color = RAMP[number % len(RAMP)]
+        ax.plot(curve["distance"], curve["above"], color=color)
+        low = minimum[(minimum["set"] == name) & (minimum["temperature"] == temperature)]
+        ax.plot(low["distance"], low["above"], "v", ms=8, color=color, clip_on=False, zorder=4)
         own = " (own)" if "own" in curve and curve["own"].iloc[0] else ""
-        ends.append((f"scale {1 / temperature:.4g}{own}", color, above.iloc[0]))
+        ends.append((f"scale {1 / temperature:.4g}{own}", color, curve["above"].iloc[0]))
     ax.axvline(gaps.loc[name, "gap"], color=INK, ls=":", lw=1.2)
     ax.set_ylim(0, None)
     heights = spread([end[2] for end in ends], ax.get_ylim()[1] / 13)
@@ -45,9 +45,9 @@ def draw(layout: Layout) -> Figure:
     figure, axes = layout.grid(2 * len(names), columns, 240 if layout.narrow else 300)
     panels = iter(axes)
     for model in names:
-        for words, table in landscapes.items():
+        for words, (table, minimum) in losses.items():
             ax, curves = next(panels), table[table["set"] == model]
-            draw_loss(ax, curves, model)
+            draw_loss(ax, curves, minimum, model)
             title = f"{gaps.loc[model, 'model']}, {words}"
             if words == label:
                 first = curves.iloc[0]

@@ -11,26 +11,22 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND, models_in_order
 from modality_gap.figures.palette import GRID, INK, RAMP
-from modality_gap.figures.style import Layout, label_line, plain, save, spread
+from modality_gap.figures.style import Layout, above_minima, label_line, plain, save, spread
 from modality_gap.pages.words import fraction
 from modality_gap.paper.chance import retrieves
 
 STYLES = ["-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (3, 3)), (0, (9, 2))]
 
-landscape = pd.read_csv(snakemake.input.landscape)
-minimum = pd.read_csv(snakemake.input.minimum)
+landscape, minimum = above_minima(
+    pd.read_csv(snakemake.input.landscape), pd.read_csv(snakemake.input.minimum)
+)
 gaps = pd.read_csv(snakemake.input.gap, index_col="set")
 params = snakemake.params
 models = models_in_order(gaps, params.papers, retrieves(gaps))
 # A set without a gap has no shifts; a model at chance comes last, or is left out beside others.
 swept = models[models["trained"].isin(set(landscape["set"]))]
 shown = swept[swept["learnt"]] if swept["learnt"].any() else swept
-KEYS = ["set", "temperature"]
-# The curve has coarse steps, the minimum fine ones, so the lower of the two is the minimum.
-fine = landscape[KEYS].merge(minimum[[*KEYS, "loss"]], how="left")["loss"].to_numpy()
-landscape["least"] = landscape.groupby(KEYS)["loss"].transform("min").clip(upper=fine)
-above = landscape["loss"] - landscape["least"]
-TOP = 1.08 * above[landscape["set"].isin(shown["trained"])].max()
+TOP = 1.08 * landscape["above"][landscape["set"].isin(shown["trained"])].max()
 BELOW = -0.075 * TOP if params.marked in {*shown["trained"]} else 0.0  # the paper's minima
 temperatures = sorted(landscape["temperature"].unique())
 
@@ -42,14 +38,11 @@ def draw_model(ax: Axes, name: str, layout: Layout) -> None:
         curve = landscape[
             (landscape["set"] == name) & (landscape["temperature"] == temperature)
         ].sort_values("delta")
-        least = curve["least"].iloc[0]
-        above = curve["loss"] - least
-        ax.plot(curve["distance"], above, color=color, ls=STYLES[number % len(STYLES)], lw=1.8)
-        found = minimum[(minimum["set"] == name) & (minimum["temperature"] == temperature)]
-        for _, low in found[~found["at_end"]].iterrows():
-            at = low["distance"], low["loss"] - least
-            ax.plot(*at, "v", ms=8, color=color, clip_on=False, zorder=4)
-        ends.append((curve["distance"].iloc[0], above.iloc[0]))
+        style = STYLES[number % len(STYLES)]
+        ax.plot(curve["distance"], curve["above"], color=color, ls=style, lw=1.8)
+        low = minimum[(minimum["set"] == name) & (minimum["temperature"] == temperature)]
+        ax.plot(low["distance"], low["above"], "v", ms=8, color=color, clip_on=False, zorder=4)
+        ends.append((curve["distance"].iloc[0], curve["above"].iloc[0]))
     own = gaps.loc[name, "gap"]
     ax.axvline(own, color=INK, lw=1.2, ls=":")
     ax.text(own, 1.005, f"gap {own:.2f}", ha="center", va="bottom", fontsize="small",

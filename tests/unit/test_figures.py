@@ -737,12 +737,18 @@ def test_a_loss_that_sets_were_trained_with(draw, label, parameters):
     table["bias"] = np.where(table["set"] == "one", -10.0, -12.0)
     softmax, gap = landscape(), gaps()
     params = {"label": label, "parameters": parameters}
-    axes, _ = draw("plot_own_loss", params, landscape=table, softmax=softmax, gap=gap)
-    for ax, (name, one) in zip(axes, product(keys["set"], (table, softmax)), strict=True):
+    minimum, softmax_minimum = fine_minimum(table), fine_minimum(softmax)
+    minimum["at_end"] = (minimum["set"] == "one") & (minimum["temperature"] == 0.01)
+    tables = {"landscape": table, "minimum": minimum, "softmax": softmax, "gap": gap}
+    axes, _ = draw("plot_own_loss", params, **tables, softmax_minimum=softmax_minimum)
+    of = ((table, minimum), (softmax, softmax_minimum))
+    for ax, (name, (one, fine)) in zip(axes, product(keys["set"], of), strict=True):
         for number, temperature in enumerate(sorted(one["temperature"].unique())):
             part = pick(one, set=name, temperature=temperature)
-            above = part["loss"] - part["loss"].min()
-            assert lines(ax, part["distance"], above, RAMP[number])
+            low = pick(fine, set=name, temperature=temperature).iloc[0]
+            assert lines(ax, part["distance"], part["loss"] - low["loss"], RAMP[number])
+            marks = lines(ax, low["distance"], 0, RAMP[number])
+            assert [mark.get_marker() for mark in marks] == ([] if low["at_end"] else ["v"])
             own = " (own)" if one is table and temperature == 0.05 else ""
             assert f"scale {1 / temperature:.4g}{own}" in words(ax).split("\n")
         own = gap.loc[gap["set"] == name, "gap"].iloc[0]

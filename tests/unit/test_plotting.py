@@ -1,10 +1,10 @@
-"""What figures share: words that a user chose are drawn as they are; an end is no minimum."""
+"""What figures share: words of a user are drawn as they are; minima are those of the fine sweep."""
 
 import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from modality_gap.figures.style import minima, plain
+from modality_gap.figures.style import above_minima, plain
 
 
 @pytest.mark.parametrize("words", ["$x^2$", r"$\frac{", "a $ b", r"\$x$ and \alpha", "_{2}"])
@@ -26,20 +26,18 @@ def test_lines_are_as_long_as_is_asked_for_and_dollars_stay():
     assert plain(f"{'x' * 14} {'y' * 14}") == f"{'x' * 14}\n{'y' * 14}"
 
 
-@pytest.mark.parametrize(
-    ("losses", "places"),
-    [
-        ([3, 1, 2], [1]),
-        ([1, 2, 3], []),
-        ([3, 2, 1], []),
-        ([3, 1, 2, 1, 4], [1, 3]),  # two of them
-        ([1, 1, 2], [1]),  # flat up to an end
-        ([2, 3, 2], []),
-        ([1, 3, 1, 2], [2]),
-    ],
-)
-def test_the_end_of_a_sweep_is_no_minimum(losses, places):
-    curve = pd.DataFrame(
-        {"loss": losses, "distance": range(len(losses))}, index=[7, 3, 5, 9, 1][: len(losses)]
+def test_losses_are_drawn_above_the_minimum_of_the_fine_sweep():
+    keys = ["set", "temperature", "loss"]
+    curves = pd.DataFrame(
+        [["one", 0.1, 3.0], ["one", 0.1, 1.0], ["two", 0.1, 0.5], ["one", 1.0, 2.0]], columns=keys
     )
-    assert list(minima(curve)["distance"]) == places
+    minimum = pd.DataFrame(
+        [["two", 0.1, 0.7, False], ["one", 0.1, 0.75, False], ["one", 1.0, 1.5, True]],
+        columns=[*keys, "at_end"],
+        index=[7, 3, 5],
+    )
+    drawn, lows = above_minima(curves, minimum)
+    # Of `two` the coarse sweep found less.
+    assert drawn["above"].tolist() == [2.25, 0.25, 0.0, 0.5]
+    found = lows.set_index("set")["above"]
+    assert found.to_dict() == {"one": 0.0, "two": pytest.approx(0.2)}  # none at an end

@@ -186,8 +186,20 @@ def apart(points: "np.ndarray", size: "np.ndarray") -> list[tuple[float, float]]
     return found
 
 
-def minima(curve: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows of a sweep, in its order, with the smallest `loss`, except those at its ends, beyond
-    which the loss may fall further."""
-    lowest = curve[curve["loss"] == curve["loss"].min()]
-    return lowest.drop(index=[curve.index[0], curve.index[-1]], errors="ignore")
+def above_minima(
+    landscape: "pd.DataFrame", minimum: "pd.DataFrame"
+) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """Losses by shift, and their minima but for those at an end of the sweep, beyond which the loss
+    may fall further; both with a column `above`, the loss above the smallest of the set and
+    temperature.
+
+    `landscape`: the sweep, in coarse steps; `minimum`: what a fine one found. The lower of the two
+    is the smallest.
+    """
+    keys = ["set", "temperature"]
+    fine = landscape[keys].merge(minimum[[*keys, "loss"]], how="left")["loss"].to_numpy()
+    least = landscape.groupby(keys)["loss"].transform("min").clip(upper=fine)
+    curves = landscape.assign(least=least, above=landscape["loss"] - least)
+    smallest = curves[[*keys, "least"]].drop_duplicates()
+    lows = minimum[~minimum["at_end"].astype(bool)].merge(smallest)
+    return curves, lows.assign(above=lows["loss"] - lows["least"])
