@@ -61,8 +61,7 @@ def assert_legible(path, layout):
 
 
 def assert_inside(figure):
-    """No word leaves the figure."""
-    figure.draw_without_rendering()
+    """No word leaves the figure, which is laid out."""
     width, height = figure.bbox.size
     texts = [*figure.texts, *(text for part in figure.subfigs for text in part.texts)]
     for ax in figure.axes:
@@ -76,7 +75,6 @@ def assert_inside(figure):
 
 def touching(figure) -> list[tuple[str, str]]:
     """Pairs of labels of one panel that touch, and labels that a vertical line of it crosses."""
-    figure.draw_without_rendering()
     found = []
     for ax in figure.axes:
         boxes = [
@@ -105,11 +103,96 @@ def touching(figure) -> list[tuple[str, str]]:
     return found
 
 
+# Words at the axes of each panel, x and y, its logarithmic axes, and the ends of its axes that do
+# not follow the data (None for those that do).
+DISTANCE, HELD_OUT = "distance of the centres", "gap, held-out pairs"
+LOSS, LAYER, RIGHT = "loss above its minimum", "layer", "share of queries answered right"
+AXES = {
+    "plot_closing_the_gap": [
+        (f"{DISTANCE} (0: the gap is closed)", RIGHT, "", (-0.05, None), (0, 1.05)),
+    ],
+    "plot_diagnostics": [("", "", "", (-0.1, 1.1), (3.6, 0.4))],
+    "plot_experiment_dimension": [("dimensions of the shared space", HELD_OUT, "x", (), (0, None))],
+    "plot_experiment_initialisation": [("training step", HELD_OUT, "", (), (0, None))],
+    "plot_experiment_same_modality": [
+        ("training step", "gap, held-out items", "", (), (0, None)),
+        ("training step", "training loss, full pass", "y", (), ()),
+    ],
+    "plot_experiment_temperature": [
+        ("temperature", HELD_OUT, "x", (), (0, None)),
+        ("temperature", "recall@1, held-out pairs", "x", (), (0, None)),
+        ("temperature", "zero-shot accuracy", "x", (), (0.3, None)),
+    ],
+    "plot_figure1": [
+        *[("", words, "", (), ()) for words in ("", "(b) trained", "(c) untrained")],
+        ("gap (distance of the centres)", "", "", (0, 1.6), (-0.7, None)),
+    ],
+    "plot_figure2a": [
+        (words, "", "", (-0.7, 1), (-0.05, 3)) for words in ("", "cosine similarity")
+    ],
+    "plot_figure2b": [(LAYER, "mean cosine similarity", "", (), (-0.12, 1.16))],
+    "plot_figure2c": [
+        ("UMAP 1", "UMAP 2", "", (), ()),
+        ("component", "singular value", "", (), (0, None)),
+        ("PC 1", "PC 2 (12.3% of variance)", "", (), ()),
+    ],
+    "plot_figure3a": [("along the gap (11 pairs)", "across it", "", (), ())],
+    "plot_figure3bcd": [(DISTANCE, words, "", (-2, 2), ()) for words in ("", LOSS)],
+    "plot_figure3g": [("", "", "", (-99, 99), ())],
+    "plot_follow_up_losses": [("gap", "recall@1, mean of both ways", "", (0, None), (0, None))],
+    "plot_lemma3": [("cosine of u and v", "expected inner product", "", (), (-0.05, None))],
+    "plot_mixed_gallery": [
+        ("form of the wanted document", "", "", (-0.5, 2.5), (-0.03, 1.03)),
+        ("share of the other modality", "NDCG@10", "", (0, 1), (-0.03, 1.03)),
+    ],
+    "plot_models": [(f"{DISTANCE} at which the loss is smallest", "", "", (), (-0.05, None))],
+    "plot_own_loss": [(DISTANCE, LOSS, "", (), (0, None))],
+    "plot_recall_under_shift": [(DISTANCE, "recall@1", "", (-2, 2), (0, 1.03))],
+    "plot_supplementary15": [("gap without training", "", "", (0, None), (-0.6, 1.6))],
+    "plot_supplementary4": [
+        ("", words, "", (), ()) for words in ("", "(a) trained", "(b) untrained")
+    ],
+    "plot_table1": [(DISTANCE, words, "", (), ()) for words in ("ROC-AUC", "zero-shot accuracy")],
+    "plot_theorem1": [
+        ("number of units · m² / V", "share of layers without a rise", "xy", (), (None, 1.6))
+    ],
+    "plot_theorem2": [(LAYER, "variance not due to the weights, %", "y", (), ())],
+    "plot_training": [("share of the training steps", HELD_OUT, "", (), (0, None))],
+}
+
+
+def assert_axes(script, figure):
+    """Axes are named as they should be, and show all points of all lines."""
+    for ax in figure.axes:
+        if not ax.axison or ax.name == "3d":
+            continue
+        named = (ax.get_xlabel(), ax.get_ylabel())
+        begins = [one for one in AXES[script] if named[1] == one[1] and named[0].startswith(one[0])]
+        assert begins, (script, named)
+        _, _, logarithmic, *limits = max(begins, key=lambda one: len(one[0]))
+        scales = {"x": ax.get_xscale(), "y": ax.get_yscale()}
+        assert "".join(key for key, scale in scales.items() if scale == "log") == logarithmic
+        shown = ax.get_xlim(), ax.get_ylim()
+        for wanted, found in zip(limits, shown, strict=True):
+            for want, end in zip(wanted, found, strict=False):
+                assert want is None or end == pytest.approx(want), (script, named, found)
+        for line in ax.lines:
+            of_data = line.get_transform().contains_branch_seperately(ax.transData)
+            for values, ends, follows in zip(line.get_data(), shown, of_data, strict=True):
+                values = np.asarray(values, dtype=float)
+                low, high = min(ends) - 1e-9, max(ends) + 1e-9
+                assert not follows or ((values >= low) & (values <= high)).all(), (script, named)
+
+
 @pytest.fixture
 def draw(root, tmp_path, monkeypatch):
     """Run a drawing script on frames by the name of the rule's input; its axes, and the figure, for
     the wide layout; both files are checked."""
-    drawn, real, untouched = [], style.save, {}
+    real, first, figures, untouched = style.save, style.drawn, {}, {}
+
+    def keep(draw, layout):
+        figures[layout] = first(draw, layout)
+        return figures[layout]
 
     def save(draw, output):
         for kind in style.LAYOUTS:
@@ -119,11 +202,12 @@ def draw(root, tmp_path, monkeypatch):
         assert b"/Title (Mind the Gap, reproduced: figure" in output["pdf"].read_bytes()
         for kind, layout in style.LAYOUTS.items():
             assert_legible(output[kind], layout)
-            assert_inside(style.drawn(draw, layout))
-            untouched[layout] = touching(style.drawn(draw, layout))
-        drawn.append(style.drawn(draw, style.WIDE))
+            figures[layout].draw_without_rendering()
+            assert_inside(figures[layout])
+            untouched[layout] = touching(figures[layout])
 
     monkeypatch.setattr(style, "save", save)
+    monkeypatch.setattr(style, "drawn", keep)
     monkeypatch.setattr(logs, "log_to", lambda _: None)
 
     def written(name, table):
@@ -144,7 +228,8 @@ def draw(root, tmp_path, monkeypatch):
         )
         runpy.run_path(str(script_path(root, script)), {"snakemake": snakemake})
         run.touching = dict(untouched)
-        return drawn[-1].axes, drawn[-1]
+        assert_axes(script, figures[style.WIDE])
+        return figures[style.WIDE].axes, figures[style.WIDE]
 
     yield run
     plt.close("all")
