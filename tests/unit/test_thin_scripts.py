@@ -731,18 +731,21 @@ def test_a_projection_is_a_product_with_its_matrix(run, tmp_path, modality):
 
 
 def test_losses_are_summed_up_on_the_pairs_own_split(run, tmp_path):
-    names = ("gap", "gap_squared", "separability", "recall1", "partner_cosine", "v_measure", "rmg")
+    names = ["gap", "gap_squared", "separability", "recall1", "zero_shot", "partner_cosine"]
+    names += ["v_measure", "rmg"]
     rng = np.random.default_rng(0)
     keys = [(m, split, seed) for m in ("b", "a") for split in (0, 1) for seed in (5, 6, 7)]
     runs = pd.DataFrame(keys, columns=["method", "split", "seed"])
     runs = runs.assign(label=runs["method"].str.upper(), temperature=0.5, loss=9.0)
-    runs[list(names)] = rng.uniform(size=(len(runs), len(names)))
+    runs = runs.assign(zero_shot_n=runs["method"].map({"a": 8, "b": 9}), zero_shot_chance=0.25)
+    runs[names] = rng.uniform(size=(len(runs), len(names)))
     runs.to_csv(tmp_path / "runs.csv", index=False)
     output = {"file": tmp_path / "summary.csv"}
     run("summarise_losses", {"runs": tmp_path / "runs.csv"}, output, confidence=0.8)
     found = pd.read_csv(output["file"])
     assert list(found["method"]) == ["b", "a"] and list(found["label"]) == ["B", "A"]
     assert set(found["n"]) == {3} and set(found["temperature"]) == {0.5}
+    assert list(found["zero_shot_n"]) == [9, 8] and set(found["zero_shot_chance"]) == {0.25}
     for row in found.to_dict("records"):
         part = runs[(runs["method"] == row["method"]) & (runs["split"] == 0)]
         for name in names:
