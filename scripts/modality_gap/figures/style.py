@@ -189,7 +189,7 @@ def apart(points: "np.ndarray", size: "np.ndarray") -> list[tuple[float, float]]
 def above_minima(
     landscape: "pd.DataFrame", minimum: "pd.DataFrame"
 ) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    """Losses by shift, and their minima but for those at an end of the sweep, beyond which the loss
+    """Losses by shift, and their minima, except those at an end of the sweep, beyond which the loss
     may fall further; both with a column `above`, the loss above the smallest of the set and
     temperature.
 
