@@ -196,7 +196,6 @@ rule plot_figure2c:
     conda:
         "../envs/figures.yaml"
     params:
-        letter="(c)",
         spectra=True,
         published=printed(DROPS),
     script:

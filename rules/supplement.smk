@@ -56,7 +56,6 @@ use rule plot_figure2c as plot_supplementary5 with:
     benchmark:
         "results/benchmarks/plot_supplementary5.tsv"
     params:
-        letter="",
         spectra=True,
         published={},
 
@@ -74,7 +73,6 @@ use rule plot_figure2c as plot_supplementary7 with:
     benchmark:
         "results/benchmarks/plot_supplementary7.tsv"
     params:
-        letter="",
         spectra=False,
         published={},
 
@@ -129,7 +127,6 @@ use rule plot_figure2c as plot_supplementary13 with:
     benchmark:
         "results/benchmarks/plot_supplementary13.tsv"
     params:
-        letter="",
         spectra=True,
         published={},
 
@@ -147,7 +144,6 @@ use rule plot_figure2c as plot_supplementary14 with:
     benchmark:
         "results/benchmarks/plot_supplementary14.tsv"
     params:
-        letter="",
         spectra=True,
         published={},
 

@@ -27,6 +27,7 @@
       if (!row.hidden) shown += 1;
     }
     said.textContent = `${shown} of ${rows.length} checks`;
+    if (!shown) said.textContent += ". None fits all that is chosen: choose less, or show all.";
   };
 
   const sort = () => {

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND
 from modality_gap.figures.palette import INK, MUTED, PALETTE
-from modality_gap.figures.style import Layout, letter, save
+from modality_gap.figures.style import Layout, save
 
 SETTINGS = {
     ("trained", "real"): "trained, real inputs",
@@ -61,7 +61,6 @@ def draw(layout: Layout) -> Figure:
         [100, 90, 75, 60, 45, 30, 0], [f"{at}°" for at in (100, 90, 75, 60, 45, 30, 0)]
     )
     angles.set_xlabel("angle")
-    letter(axes[0], "(a)")
     return figure
 
 

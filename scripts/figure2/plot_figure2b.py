@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND
 from modality_gap.figures.palette import INK, MUTED, PALETTE
-from modality_gap.figures.style import Layout, draw_band, label_line, letter, save, spread
+from modality_gap.figures.style import Layout, draw_band, label_line, save, spread
 
 NAMES = {
     "sigmoid": "sigmoid",
@@ -62,7 +62,6 @@ def draw(layout: Layout) -> Figure:
                                sharey=True)  # fmt: skip
     for ax, bias in zip(axes, (True, False), strict=True):
         draw_bias(ax, bias)
-    letter(axes[0], "(b)")
     return figure
 
 

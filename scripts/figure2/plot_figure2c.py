@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.pairs import draw_dots
 from modality_gap.figures.palette import FAINT, INK, MUTED, PALETTE
-from modality_gap.figures.style import Layout, apart, label_line, letter, plain, save
+from modality_gap.figures.style import Layout, apart, label_line, plain, save
 
 clouds, spectra = (
     [part for _, part in table.groupby("encoder", sort=False)]
@@ -79,8 +79,6 @@ def draw(layout: Layout) -> Figure:
         draw_cloud(axes[len(each) * block, column], cloud, spectrum.iloc[0], size)
         if spectra_too:
             draw_spectrum(axes[len(each) * block + 1, column], spectrum)
-    if params.letter:
-        letter(axes[0, 0], params.letter)
     return figure
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from modality_gap.figures.models import models_in_order
 from modality_gap.figures.pairs import COLORS, MOST_PAIRS, draw_dots, modalities_legend
 from modality_gap.figures.palette import GROUND, INK
-from modality_gap.figures.style import Layout, letter, plain, save
+from modality_gap.figures.style import Layout, plain, save
 from modality_gap.paper.chance import retrieves
 
 points = pd.read_parquet(snakemake.input.points)
@@ -51,7 +51,6 @@ def draw(layout: Layout) -> Figure:
         draw_set(ax, row["trained"])
         ax.set_title(plain(row["model"], 34))
         ax.set_xlabel(f"along the gap ({gaps.loc[row['trained'], 'n']} pairs)")
-    letter(axes[0], "(a)")
     modalities = snakemake.params.modalities
     modalities_legend(figure, (modalities[name] for name in shown["trained"]))
     return figure

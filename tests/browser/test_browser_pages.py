@@ -188,6 +188,9 @@ def test_checks_are_filtered_searched_and_sorted(small_run, visit):
     # The choice is in the address.
     page.reload()
     assert 0 < len(shown(page)) < len(wanted)
+    page.locator("[name=q]").fill("temperature zzz")
+    assert shown(page) == []
+    expect(page.locator("#found")).to_contain_text(f"0 of {len(claims)} checks. None fits all")
     page.get_by_role("button", name="show all").click()
     page.wait_for_function(
         f"document.querySelectorAll('#checks tbody tr:not([hidden])').length === {len(claims)}"

@@ -24,7 +24,6 @@ def draw(layout):
     ax.plot([1, 2, 3], [2, 1, 3], marker="o", label="words")
     ax.set(title="a title", xlabel="across", ylabel="up")
     style.label_line(ax, "at the end", (3, 3), PALETTE[0])
-    style.letter(ax, "(d)")
     return figure
 
 
@@ -51,7 +50,7 @@ def test_text_is_text_and_never_too_small(tmp_path):
     output = written(tmp_path)
     for layout, path in ((style.WIDE, output.svg), (style.NARROW, output.narrow)):
         found = texts(path)
-        assert {"(d) a title", "across", "up", "at the end"} <= found.keys()
+        assert {"a title", "across", "up", "at the end"} <= found.keys()
         column, smallest = COLUMNS[layout]
         scale = column / float(ElementTree.parse(path).getroot().get("width"))
         assert min(found.values()) * scale >= smallest

@@ -463,7 +463,7 @@ def test_figure2c(draw, kind):
     spectrum = spectrum.assign(
         initialisations=3, items=2, between_share=np.where(spectrum["encoder"] == "e", 0.71, 0.82)
     )
-    params = {"letter": "(c)", "spectra": kind == "umap", "published": {"f": 7.77}}
+    params = {"spectra": kind == "umap", "published": {"f": 7.77}}
     axes, _ = draw("plot_figure2c", params, points=cloud, spectrum=spectrum)
     assert len(axes) == (4 if kind == "umap" else 2)
     for column, encoder in enumerate("ef"):
@@ -489,7 +489,6 @@ def test_figure2c(draw, kind):
         assert f"drop ×{values[1] / values[2]:.1f}" in words(below)
         assert ("(paper ×7.8)" in words(below)) == (encoder == "f")
         assert f"{71 + 11 * column}%" in words(below)
-    assert axes[0].get_title(loc="left").startswith("(c) ")
 
 
 def test_figure3a(draw):

@@ -116,11 +116,6 @@ def plain(text: str, width: int = 28) -> str:
     return "\n".join(wrap(text, width)).replace("$", r"\$")
 
 
-def letter(ax: Axes, label: str) -> None:
-    """Put a panel letter such as "(a)" before the title."""
-    ax.set_title(f"{label} {ax.get_title(loc='left')}".rstrip())
-
-
 def decimals(*axes: Axis) -> None:
     """Label the powers of ten of logarithmic axes as decimals: exponents are too small to read."""
     for axis in axes:
