@@ -402,7 +402,7 @@ def test_folders_with_classes_are_named_if_the_given_one_has_none(tmp_path):
     members = {"all/train/owl/1.png": OWL, "all/test/tit/2.png": TIT, "top/3.png": JAY}
     files = {"archive": in_zip(tmp_path / "a.zip", members)}
     told = refused(tmp_path, "class_folders", files, folder="birds")
-    assert "set `folder` to one that contains the folders of the classes: all/" in told
-    assert {"all/train", "all/test", "."} == {*told.rpartition(": ")[2][:-1].split(", ")}
+    assert "set `folder` to a folder of class folders, such as all/" in told
+    assert {"all/train", "all/test", "."} == {*told.rpartition("such as ")[2][:-1].split(", ")}
     table = made(tmp_path, "class_folders", files, folder=".")
     assert list(table["label"]) == ["top"]

@@ -103,7 +103,7 @@ def test_parts_whose_types_differ_keep_their_labels(name, tmp_path):
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"named": [1.5] * 20}, "column 'named' is double, but int64 in .*part_0.parquet; write"),
+        ({"named": [1.5] * 20}, "column 'named' is double, but int64 in .*part_0.parquet; give"),
         ({"named": ["x"] * 20}, "column 'named' is string, but int64 in"),
         (
             {"other": [1] * 20},
@@ -129,6 +129,14 @@ def test_a_file_without_labels_is_refused(tmp_path):
     parquet(tmp_path / "labels" / "part_0.parquet", item_id=IDS)
     with pytest.raises(InputError, match="labels: has no column of labels; give another file"):
         imported(tmp_path, "a.npy", "a.npy", labels="labels")
+
+
+def test_labels_of_items_with_several_vectors_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", A)
+    np.save(tmp_path / "b.npy", np.stack([B, A], axis=1))
+    parquet(tmp_path / "labels.parquet", named=IDS)
+    with pytest.raises(InputError, match=r"b\.npy: an item has several vectors, so that `labels`"):
+        imported(tmp_path, "a.npy", "b.npy", "first", labels="labels.parquet")
 
 
 def test_labels_of_another_file_join_those_of_the_vectors(tmp_path):

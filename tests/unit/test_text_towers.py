@@ -153,7 +153,7 @@ def test_a_model_without_a_vector_of_a_sentence_is_refused(monkeypatch):
             pass
 
     monkeypatch.setattr(transformers.AutoModel, "from_config", Reader)
-    with pytest.raises(ValueError, match="a llava has no vector of a sentence"):
+    with pytest.raises(ValueError, match="llava models do not embed sentences"):
         load_text_tower("x", transformers.LlavaConfig(), None, 0, {})
 
 

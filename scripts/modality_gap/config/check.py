@@ -29,8 +29,8 @@ def check_config(
     formats: Mapping[str, Format],
     vector_formats: Mapping[str, VectorFormat] | None = None,
 ) -> None:
-    """Check the configuration as written against the schema, then that all names exist, also in the
-    entries that the rows of `models` and `pairs` stand for.
+    """Check the written configuration against the schema; then check that all names exist, also in
+    the entries that `models` and `pairs` stand for.
 
     `libraries`, `formats` and `vector_formats` are the registries ENCODERS, FORMATS and
     VECTOR_FORMATS; without the last, files of pairs need only exist. The assets are those of

@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path, PurePosixPath
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import requests
 import yaml
@@ -26,6 +26,8 @@ from modality_gap.errors import InputError
 CHUNK_BYTES = 1 << 18
 URL_PREFIXES = ("http://", "https://")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+# How a message names what a field of an asset can be.
+WANTED = {str: "a text that is not empty", int: "a whole number", bool: "true or false"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,10 @@ class Asset:
             if isinstance(value, bool) and kind is not bool:  # to Python, True is a whole number
                 fits = False
             if not fits or value == "":
-                raise InputError(f"`{name}` is {value!r}, which is not a {kind}")
+                wanted = " or ".join(
+                    WANTED[one] for one in get_args(kind) or [kind] if one in WANTED
+                )
+                raise InputError(f"`{name}` is {value!r}; give {wanted}")
         if self.kind not in ("wheel", "file", "placed"):
             raise InputError(f"`kind` is {self.kind!r}, which is not wheel, file or placed")
         source, other = self.url, self.requirement

@@ -274,8 +274,8 @@ def _no_classes(path: str, folder: str, members: list[PurePosixPath]) -> InputEr
         return absent_member(path, f"picture in a folder of {folder}")
     there = ", ".join(name for name, _ in tops.most_common(5))
     return InputError(
-        f"{path} has no picture in a folder of {folder!r}; set `folder` to one that contains the "
-        f"folders of the classes: {there}."
+        f"{path} has no picture in a subfolder of {folder!r}; set `folder` to a folder of class "
+        f"folders, such as {there}."
     )
 
 
@@ -373,7 +373,7 @@ def imagenet_classes(path: str | Path) -> tuple[dict[int, str], list[int]]:
         elif name.name == "ILSVRC2012_validation_ground_truth.txt":
             truth = [int(number) for number in read().split()]
     if meta is None or truth is None:
-        raise absent_member(path, "synsets with the validation labels")
+        raise absent_member(path, "meta.mat with the validation labels")
     # Synsets with children are not among the 1,000 classes.
     synsets = [synset for synset in meta if synset["num_children"] == 0]
     often = Counter(str(synset["words"]) for synset in synsets)

@@ -62,7 +62,7 @@ def open_source(path: str, options: Mapping[str, str]) -> Source:
 
 
 def open_labels(path: str) -> pa.Table:
-    """The columns of a Parquet file, or of a folder of its parts, but nested ones."""
+    """The label columns of a Parquet file or a folder of parts; nested ones are left out."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -84,15 +84,20 @@ def open_labels(path: str) -> pa.Table:
 
 
 def with_labels(source: Source, path: str) -> Source:
-    """A Source with the columns of another file beside its own, row by row. A column that both
-    have is that of the file.
+    """A Source with the columns of another file beside its own, row by row. Of a column that
+    both have, the other file's counts.
 
-    Raises InputError if that has another number of rows.
+    Raises InputError if that has another number of rows, or an item several vectors.
     """
     import pyarrow as pa
 
     table = open_labels(path)
-    if len(table) != source.items or source.counts is not None:
+    if source.counts is not None:
+        raise InputError(
+            f"{source.path}: an item has several vectors, so that `labels` cannot be used; leave "
+            "`labels` out, or give one vector per item."
+        )
+    if len(table) != source.items:
         raise InputError(
             f"{path}: {len(table)} rows, but {source.path} has {source.vectors} vectors; give "
             "one row for each."

@@ -264,7 +264,7 @@ def common_types(parts: Mapping[str, pa.Schema]) -> pa.Schema:
             wider = _wider(kind, here)
             if wider is None:
                 raise InputError(
-                    f"{path}: column {name!r} is {here}, but {kind} in {at}; write both alike."
+                    f"{path}: column {name!r} is {here}, but {kind} in {at}; give it one type."
                 )
             kinds[name] = wider
     return pa.schema(kinds.items())

@@ -319,7 +319,7 @@ def open_pair(
         a, b = (side.select(~np.isin(side.item_hashes, gone)) for side in (a, b))
     if len(a) != len(b):
         raise InputError(
-            f"{path_a} and {path_b}: {len(a)} items against {len(b)}; a pair needs the same items."
+            f"{path_a} and {path_b}: {len(a)} items against {len(b)}; give both the same items."
         )
     differ = np.flatnonzero(a.item_hashes != b.item_hashes)
     if len(differ):

@@ -161,8 +161,8 @@ def _show_transformers() -> None:
 
 
 def _registered_architecture(name: str, tag: str | bool | None) -> str:
-    """open_clip's name of an architecture, which may be the path of a .json. Raises InputError if
-    open_clip does not know it, or does not know the tag."""
+    """open_clip's name of an architecture, given by name or by the path of a .json. Raises
+    InputError if open_clip does not know it, or does not know the tag."""
     import open_clip
 
     if clip_models.brings_weights(name):

@@ -59,7 +59,7 @@ def load_text_tower(name: str, config: Any, tokenizer: Any, seed: int | None, th
     joint = hasattr(config, "text_config")
     if joint:
         if not hasattr(model, "get_text_features"):
-            raise ValueError(f"a {config.model_type} has no vector of a sentence")
+            raise ValueError(f"{config.model_type} models do not embed sentences")
         missing = [key for key in missing if not key.startswith(ELSEWHERE)]
         return _tower(model, model.get_text_features, config.text_config, True, missing, tokenizer)
     return _tower(model, model, config, alone, missing, tokenizer)

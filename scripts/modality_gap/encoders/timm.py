@@ -119,8 +119,8 @@ def _wrong_size(name: str, size: int, error: Exception) -> InputError:
         return error
     reason = " ".join(str(error).split()).rstrip(".")
     return InputError(
-        f"encoders: timm's {name} cannot take images of {size} pixels ({reason:.200}); change "
-        "options.image_size to a multiple of its patches, or remove it."
+        f"encoders: timm's {name} cannot take images of {size} pixels ({reason:.200}); set "
+        "options.image_size to a multiple of the patch size, or remove the key."
     )
 
 

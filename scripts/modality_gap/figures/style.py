@@ -159,9 +159,9 @@ def spread(places: list[float], apart: float) -> list[float]:
 
 
 def apart(points: "np.ndarray", size: "np.ndarray") -> list[tuple[float, float]]:
-    """Where labels of a size (width, height) go so that they do not touch, as offsets from their
-    points (n, 2), all in pixels: the first free place above the point, or about it. A label that
-    finds none stays above its point."""
+    """Offsets in pixels from points (n, 2) to labels of one size (width, height) that do not touch:
+    the first free place above the point, or around it. A label that finds none stays above its
+    point."""
     import numpy as np
 
     around = [(0.0, 8.0)]

@@ -80,8 +80,8 @@ def partner_ranks(
 def _nearest_partner(
     own: np.ndarray, first: np.ndarray, partner: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each item, in its first row: the cosine `own` (n,) of its nearest partner and the
-    partner's row; of equally near ones the first."""
+    """Cosine of each item's nearest partner and that partner's row (of ties the first), stored at
+    the item's first row. `own` (n,) are the cosines of all partners."""
     nearest = np.full(len(own), -np.inf)
     np.maximum.at(nearest, first, own)
     place = np.full(len(own), len(own))

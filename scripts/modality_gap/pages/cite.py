@@ -50,8 +50,8 @@ def cited(citation: Mapping) -> dict[str, str]:
 
 
 def stamp(record: Mapping, version: str) -> dict[str, str]:
-    """Date, commit and configuration of a run, from results/run.json; words that say so where
-    nothing was recorded."""
+    """Date, commit and configuration of a run, from results/run.json; "not recorded" where one is
+    missing."""
     code = record.get("code", {})
     commit = code.get("commit", "")[:LETTERS_OF_A_COMMIT] or "not recorded"
     if code.get("changes"):

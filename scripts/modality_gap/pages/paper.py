@@ -66,7 +66,7 @@ class Claim:
 
     @property
     def where(self) -> str:
-        """Its place in the paper: the parts that the places of all rows begin with."""
+        """The claim's place in the paper: the leading parts that all its rows share."""
         first, *others = (row["where"].split(", ") for row in self.rows)
         alike = [
             part

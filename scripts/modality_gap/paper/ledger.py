@@ -87,7 +87,7 @@ def _check_evidence(evidence: Mapping, name: str) -> None:
             if not isinstance(expected[key], int | float):
                 raise InputError(
                     f"{name} expects {key} {expected[key]!r}, which is not a number; "
-                    "YAML reads -.5 as a text, write -0.5."
+                    "give one, such as -0.5 (to YAML, -.5 is text)."
                 )
 
 

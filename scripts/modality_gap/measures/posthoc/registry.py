@@ -90,7 +90,7 @@ class Method:
     default: bool = True
 
     def fitted(self, x: np.ndarray, y: np.ndarray) -> Fitted:
-        """The method fitted on pairs x, y (m, d). Raises InputError for what it cannot be."""
+        """The method fitted on pairs x, y (m, d)."""
         return self.fit(x, y, **self.settings)
 
 

@@ -101,7 +101,7 @@ class Slap:
     def teacher(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """The vectors of frozen inputs under the averages of both towers."""
         if self.average is None:
-            raise InputError("the averages have not begun; call begin first.")
+            raise InputError("there are no averaged towers yet; call begin first.")
         return self.average(a, b)
 
     def after_step(self, model: nn.Module) -> None:
