@@ -38,6 +38,7 @@ ledger = with_own_claims(
 record = Path(params.record)
 labels = {name: entry["label"] for name, entry in params.sets.items()}
 study = params.config["loss_study"]
+closed = closings(gaps, pd.read_csv(inputs.peak), params.published)
 html = render.render_page(
     {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},
     "after",
@@ -55,7 +56,8 @@ html = render.render_page(
         name: render.caption_html(captions[name], params.config, name, stand_ins[name])
         for name in shown
     },
-    closing=closing.sentences(closings(gaps, pd.read_csv(inputs.peak), params.published), data),
+    closing=closing.sentences(closed, data),
+    closing_summary=closing.summary(closed),
     methods=methods.shown(data, gaps, params.sets),
     fit_sentence=fit_sizes.sentence(data["fit_sizes"], labels),
     fit_sizes=fit_sizes.tables(data["fit_sizes"], data["method_names"], labels),

@@ -209,6 +209,7 @@ def render(*names):
             ("closing_the_gap", "mixed_gallery", "follow_up_losses"), "A caption."
         ),
         closing=["<b>A model</b>: recall@1."] if names else [],
+        closing_summary="",
         methods=methods.shown(data, GAPS, SETS),
         fit_sentence=fit_sizes.sentence(sizes(), {"one": "One"}),
         fit_sizes=fit_sizes.tables(sizes(), NAMES, {"one": "<i>one</i>"}),
@@ -291,6 +292,25 @@ def test_a_set_with_several_captions_leads():
     # A set of which nothing but zero-shot accuracy is known has no gallery.
     alone = pd.DataFrame([result("none", "T3", "accuracy", 0.9, name="two")])
     assert mixed_curves(alone, "two").empty and methods.mixed_sentences(alone, "two", "Two") == []
+
+
+def test_several_sets_have_one_sentence_with_each_behind_it():
+    other = results("two")
+    centred = other["method"] == "centre"
+    other.loc[centred & other["metric"].str.startswith("ndcg10"), "value"] = 0.6
+    other.loc[centred & (other["metric"] == "gap"), "value"] = 0.1
+    both = pd.concat([results(), other])
+    # Of .5 the shift leaves .3, centring .48; of the second set's .25 centring leaves .1.
+    assert methods.mixed_summary(both, ["one", "two"]) == (
+        "NDCG@10 is higher than without a method with the shift fitted to close the gap in none of "
+        "2 sets and with centring in 1 of 2 sets."
+    )
+    assert methods.same_gap_summary(both, ["one", "two"]) == (
+        "Of the gap of 2 sets the fitted shift leaves 60 % and centring 40 % to 96 %."
+    )
+    assert methods.mixed_summary(both, ["one"]) == methods.same_gap_summary(both, ["one"]) == ""
+    html = render("one", "two")
+    assert html.count("<summary>Each set, ") == 2
 
 
 def test_the_share_from_which_a_method_beats_the_control_is_computed():

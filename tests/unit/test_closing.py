@@ -6,7 +6,7 @@ import pytest
 
 from modality_gap.embeddings.sets import normalise
 from modality_gap.measures.recall_sweep import recall_under_shift
-from modality_gap.pages.after.closing import sentences
+from modality_gap.pages.after.closing import sentences, summary
 from modality_gap.paper.closing import ACCURACY, RECALL, closings
 
 
@@ -102,3 +102,13 @@ def test_clap_gains_and_clip_loses_when_the_gap_is_closed(mirror, name, files, b
     moved = normalise(x - step), normalise(y + step)
     right = codes[(moved[0] @ moved[1].T).argmax(axis=1)] == codes
     assert right.mean() == pytest.approx(after)
+
+
+def test_several_models_have_one_sentence():
+    rows = closings(GAPS, ALL, ["clap", "captions", "pairs"])
+    rows["change_closed_low"], rows["change_closed_high"] = [-0.2, 0.01, -0.1], [-0.1, 0.03, 0.2]
+    assert summary(rows) == (
+        "With the gap closed the score falls in 1 (CLAP), rises in 1 (CAPTIONS) and is not shown "
+        "to change in 1 (PAIRS)."
+    )
+    assert summary(rows[:1]) == ""

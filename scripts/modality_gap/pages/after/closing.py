@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modality_gap.pages.after.methods import FIXED, PLAIN
-from modality_gap.pages.words import count, estimate, interval, number, p_value
+from modality_gap.pages.words import count, estimate, in_cases, interval, number, p_value
 
 
 def sentences(rows: pd.DataFrame, data: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -18,6 +18,15 @@ def sentences(rows: pd.DataFrame, data: Mapping[str, pd.DataFrame]) -> list[str]
         f"{_held_out(name, data)}"
         for name, row in rows.iterrows()
     ]
+
+
+def summary(rows: pd.DataFrame) -> str:
+    """In which of several models the score changes, by the interval of the change; empty of one."""
+    if len(rows) < 2:
+        return ""
+    falls, rises = rows["change_closed_high"] < 0, rows["change_closed_low"] > 0
+    cases = falls.map({True: "falls", False: "is not shown to change"}).mask(rises, "rises")
+    return f"With the gap closed the score {in_cases(rows['model'], cases)}."
 
 
 def _counts(row: Mapping) -> str:

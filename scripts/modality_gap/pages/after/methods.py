@@ -19,7 +19,7 @@ from modality_gap.figures.follow_ups import (
 )
 from modality_gap.measures.posthoc.registry import FIXED
 from modality_gap.pages.findings.base import Table
-from modality_gap.pages.words import NONE, interval, listed, number
+from modality_gap.pages.words import NONE, count, interval, listed, number, of_all, percent
 
 PLAIN, CONTROL, OWN_CONTROL = "none", "other_first", "own_first"
 FEW_SHOT = ("T3", "few_shot")  # 1 where a method learns from labels
@@ -111,6 +111,26 @@ def mixed_sentences(methods: pd.DataFrame, name: str, label: str) -> list[str]:
         return []
     _, n = _sizes(methods, name, task)
     return [f"{label}: {what} (n {n:,}): {listed(parts, '; ')}."]
+
+
+def mixed_summary(methods: pd.DataFrame, order: list[str]) -> str:
+    """In how many of several sets each method finds more than no change does; empty for one set."""
+    found = []
+    for name in order:
+        wide = values(methods, name)
+        form = (CAPTION_GALLERY, "ndcg10") in wide
+        scores = wide[CAPTION_GALLERY, "ndcg10"] if form else _mean(wide, MIXED, "ndcg10")
+        if np.isfinite(scores.get(PLAIN, np.nan)):
+            found.append(scores.drop(PLAIN) - scores[PLAIN])
+    if len(found) < 2:
+        return ""
+    parts = []
+    for method in ("shift", "centre", "centre_z_score"):
+        gains = pd.Series([one.get(method, np.nan) for one in found]).dropna()
+        if len(gains):
+            more = of_all(int((gains > ROUNDING).sum()), len(gains), "set")
+            parts.append(f"with {MIXED_WORDS[method]} in {more}")
+    return f"NDCG@10 is higher than without a method {listed(parts, '; ')}." if parts else ""
 
 
 CONTROL_WORDS = (
@@ -213,6 +233,25 @@ def same_gap_sentence(
         f"{number(gaps['shift'])} and changes recall@1 by {changes['shift']}; centring leaves "
         f"{number(gaps['centre'])} and changes it by {changes['centre']} (both ways; "
         f"n {_sizes(methods, name)[1]:,})."
+    )
+
+
+def same_gap_summary(methods: pd.DataFrame, order: list[str]) -> str:
+    """What the fitted shift and centring leave of the gap of several sets; empty for one set."""
+    parts = [
+        (wide[GEOMETRY, "gap"].loc[["shift", "centre"]] / wide.loc[PLAIN, (GEOMETRY, "gap")])
+        for name in order
+        if {PLAIN, "shift", "centre"} <= {*(wide := values(methods, name)).index}
+        and (GEOMETRY, "gap") in wide
+    ]
+    if len(parts) < 2:
+        return ""
+    left = pd.DataFrame(parts)
+    ends = [[percent(end, 0) for end in (left[one].min(), left[one].max())] for one in left]
+    spans = [" to ".join(dict.fromkeys(pair)) for pair in ends]
+    return (
+        f"Of the gap of {count(len(left), 'set')} the fitted shift leaves {spans[0]} and centring "
+        f"{spans[1]}."
     )
 
 
@@ -335,8 +374,10 @@ class Shown(NamedTuple):
     """What the page shows of the methods; empty lists where no set is compared."""
 
     sets: list[str]
+    mixed_summary: str
     mixed: list[str]
     control: list[str]
+    same_gap_summary: str
     same_gap_sentences: list[str]
     same_gap: list[Labelled]
     matrices: list[Matrix]
@@ -354,8 +395,10 @@ def shown(data: Mapping[str, pd.DataFrame], gaps: pd.DataFrame, sets: Mapping) -
     dims = {name: int(gaps.loc[name, "dim"]) if name in gaps.index else None for name in order}
     return Shown(
         order,
+        mixed_summary(methods, order),
         [text for name in order for text in mixed_sentences(methods, name, labels[name])],
         control_sentences(methods, names, order, labels),
+        same_gap_summary(methods, order),
         [
             text
             for name in order
