@@ -86,6 +86,7 @@ html = render.render_page(
     stamp(json.loads(text(record)) if record.exists() else {}, params.version),
     style=paper.Markup(text(inputs.style)),
     groups=paper.grouped(sections, report["groups"]),
+    plain=names_of(items, "plain table"),
     styles=STYLES,
 )
 size_mb = len(html.encode()) / 1e6

@@ -103,6 +103,7 @@ def render(note="a note", absent=None, captions=None, tables=None, config=CONFIG
         "figures",
         style=STYLE,
         groups=paper_module.grouped(made, REPORT["groups"]),
+        plain=PLAIN_TABLES,
         styles=show.STYLES,
     )
 

@@ -295,7 +295,7 @@ SPHERE_CLAIMS = {
 
 def figure3g_findings(sphere: pd.DataFrame) -> list[Finding]:
     """Where the loss is smallest, with and without mismatched pairs."""
-    findings = []
+    found: dict[tuple[bool, str], list[int]] = {}
     for (spacing, mismatched), part in sphere_minima(sphere).groupby(
         ["spacing_deg", "mismatched"], sort=False
     ):
@@ -303,12 +303,17 @@ def figure3g_findings(sphere: pd.DataFrame) -> list[Finding]:
         for _, row in part.sort_values("temperature", ascending=False).iterrows():
             alike.setdefault(row["minimum_at"], []).append(fraction(row["temperature"]))
         places = listed(f"{at}° for {listed(names)}" for at, names in alike.items())
+        found.setdefault((bool(mismatched), places), []).append(int(spacing))
+    findings = []
+    for (mismatched, places), spacings in found.items():
         words = "two pairs mismatched" if mismatched else "all pairs matched"
-        claims = SPHERE_CLAIMS.get((spacing, bool(mismatched)), ())
+        claims = tuple(
+            claim for spacing in spacings for claim in SPHERE_CLAIMS.get((spacing, mismatched), ())
+        )
+        apart = listed(f"{spacing}°" for spacing in spacings)
         findings.append(
             Finding(
-                f"Points {spacing}° apart, {words}: by temperature, the loss is smallest at "
-                f"{places}.",
+                f"Points {apart} apart, {words}: by temperature, the loss is smallest at {places}.",
                 claims,
                 # A recomputed claim: the head shows it by this sentence alone.
                 lead="figure3g.gap_at_15_degrees" in claims,

@@ -60,6 +60,9 @@ def _task(row: Mapping) -> str:
     return str(row["task"]).replace("_", " ")
 
 
+UNCLEAR = "no clear change"
+
+
 def _held_out(judged: pd.DataFrame) -> list[Finding]:
     """What the shift does that was chosen on the other half, grouped by what is clear of it."""
     level = SIGNIFICANT / len(judged)
@@ -67,14 +70,17 @@ def _held_out(judged: pd.DataFrame) -> list[Finding]:
     for _, row in judged.iterrows():
         things = "picture" if row["metric"] == "accuracy" else "pair of pictures"
         several = "" if row["metric"] == "accuracy" else "pairs of pictures"
-        word = "no clear change"
+        word = UNCLEAR
         if row["p_held_out"] < level:
             word = "an improvement" if row["held_out"] > row["default"] else "a loss"
-        words.setdefault(word, []).append(
-            f"{row['set']} on {_task(row)} ({METRICS[row['metric']]} {estimate(row, 'default')} "
-            f"to {estimate(row, 'held_out')}; {count(row['held_out_won'], things, several)} gained "
+        # What did not change has its numbers in the table alone.
+        numbers = (
+            f" ({METRICS[row['metric']]} {estimate(row, 'default')} to "
+            f"{estimate(row, 'held_out')}; {count(row['held_out_won'], things, several)} gained "
             f"and {row['held_out_lost']} lost, p {p_value(row['p_held_out'])}, n {row['n']:,})"
         )
+        case = f"{row['set']} on {_task(row)}"
+        words.setdefault(word, []).append(case if word == UNCLEAR else case + numbers)
     return [
         Finding(
             f"With the shift chosen on the other half there is {word} in {listed(cases, '; ')}; "
