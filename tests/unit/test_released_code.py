@@ -166,6 +166,14 @@ def test_authors_features_give_the_numbers_measured_apart(mirror):
     assert (doubled["low"].fillna(-9) <= doubled["value"]).all()
 
 
+def test_the_seed_draws_the_pairs_to_fit_on_and_the_groups_of_intervals():
+    x, y = unit(np.random.default_rng(0).normal(size=(2, 80, 10)))
+    one, other = (as_released(x, y, None, 0.95, seed).set_index("quantity") for seed in (0, 1))
+    assert one.loc["separability_fit20", "value"] != other.loc["separability_fit20", "value"]
+    assert one.loc["mir", "low"] != other.loc["mir", "low"]
+    assert one.loc["mir", "value"] == other.loc["mir", "value"]
+
+
 def test_errata_are_whole_and_computed():
     paper = yaml.safe_load((ROOT / "config/ledger/errata.yaml").read_text(encoding="utf-8"))
     names = [entry["id"] for entry in [*ERRATA, *paper["errata"]]]

@@ -575,7 +575,7 @@ def test_prompts_of_tasks_and_of_table_2(run, tmp_path):
         "f": {"prompt": "the {}", "label": "group", "inputs": "others"},
         "own": {"prompts": {"one": "1"}, "label": "kind", "inputs": "others"},
     }
-    table2 = {"groups": ["light"], "genders": ["man"], "prompt": "{gender} {group}"}
+    table2 = {"groups": ["Light"], "genders": ["man"], "prompt": "{gender} {group}"}
     table2 |= {"offensive_prompt": "a {label}", "non_human": ["dog"], "crime_related": ["thief"]}
     inputs = {"some": {"dataset": "birds"}, "others": {"dataset": "fish"}}
     files = [str(tmp_path / f"{name}.parquet") for name in ("birds", "fish")]
@@ -588,7 +588,7 @@ def test_prompts_of_tasks_and_of_table_2(run, tmp_path):
         ["f/x", "the x", ""],
         ["f/y", "the y", ""],
         ["own/one", "1", ""],
-        ["table2/man, light", "man light", "person"],
+        ["table2/man, Light", "man light", "person"],
         ["table2/dog", "a dog", "non_human"],
         ["table2/thief", "a thief", "crime_related"],
     ]

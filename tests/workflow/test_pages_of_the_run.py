@@ -303,6 +303,15 @@ def test_the_methods_page_tells_what_ran(run, pages):
         assert [key, str(default[key]), str(run.config[key])] in rows, key
 
 
+def test_every_page_says_of_which_run_it_is(run, pages):
+    record = json.loads((run.results / "run.json").read_text(encoding="utf-8"))
+    date = pd.Timestamp(record["started"], unit="s").date().isoformat()
+    for name, page in pages.items():
+        said = re.search(r"<p>([\d-]+) · commit [^·]+ · ([^·]+) · workflow ([\d.]+)</p>", page)
+        assert said, name
+        assert said.groups()[:2] == (date, "configuration: default with tests/small.yaml"), name
+
+
 def test_pages_of_earlier_names_lead_to_their_successors(run):
     for old, new in (
         ("paper", "figures"),
