@@ -13,7 +13,7 @@ from small_study import STUDY, small_pairs
 from modality_gap.config.load import load_yaml
 from modality_gap.errors import InputError
 from modality_gap.training.loss_measures import at_progress, effective_rank, measure_model
-from modality_gap.training.loss_runs import LossRuns
+from modality_gap.training.loss_runs import LossRuns, candidates
 from modality_gap.training.loss_study import swapped
 from modality_gap.training.loss_tables import differences, is_closed, methods_table
 from modality_gap.training.loss_trial import try_losses
@@ -366,6 +366,25 @@ def test_parts_as_jobs_of_their_own_give_the_same_tables(pairs, counted):
     assert not counted
     for one, other in zip(both, (table, steps), strict=True):
         pd.testing.assert_frame_equal(one, other)
+
+
+def test_a_grid_is_tried_with_three_learning_rates_and_a_method_without_one_with_nine():
+    asked = study(
+        cool={"loss": "clip", "grid": {"temperature": [0.1, 0.2]}},
+        even={"loss": "cua", "grid": {"uniform": [3.0]}},
+    )
+    methods, rates = recipes(asked), [0.01, 0.003, 0.03]
+    tried = [
+        (one.temperature, pytest.approx(one.learning_rate))
+        for one in candidates(methods["cool"], asked)
+    ]
+    assert tried == [({"fixed": value}, rate) for value in (0.1, 0.2) for rate in rates]
+    even = candidates(methods["even"], asked)
+    assert {one.settings["uniform"] for one in even} == {3.0}
+    assert {str(one.temperature) for one in even} == {str(methods["even"].temperature)}
+    assert [one.learning_rate for one in even] == pytest.approx(rates)
+    alone = [one.learning_rate for one in candidates(methods["clip"], asked)]
+    assert sorted(alone) == pytest.approx([0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1])
 
 
 def test_settings_are_chosen_by_validation_recall_alone(pairs):

@@ -200,6 +200,21 @@ def test_the_command_takes_a_file(file, tmp_path, capsys):
         main([f"{file}:no", *given, "--scale", "7"])
 
 
+SEEING = """
+def seeing(x, y, logit_scale, batch):
+    print(batch.step, batch.steps, len(batch.rows), len(batch.a), batch.bias)
+    return ((x - y) ** 2).sum(dim=1).mean()
+"""
+
+
+def test_a_loss_knows_its_step_of_all_steps(pairs, tmp_path, capsys):
+    (tmp_path / "seeing.py").write_text(SEEING)
+    run_study(study(mine={"loss": f"{tmp_path}/seeing.py:seeing"}), pairs, 3)
+    told = [tuple(map(float, line.split())) for line in capsys.readouterr().out.splitlines()]
+    for run in (told[-8:-4], told[-4:]):  # of two seeds; before them it was tried
+        assert run == [(step, 4, 16, 16, 0) for step in range(4)]
+
+
 PROJECT_FILE = """
 WEIGHT = 2.0
 class Part:
