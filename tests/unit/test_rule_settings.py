@@ -21,7 +21,7 @@ from snakemake.settings.types import (
 
 with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
     found = api.workflow(
-        resource_settings=ResourceSettings(cores=2),
+        resource_settings=ResourceSettings(cores=CORES),
         config_settings=ConfigSettings(config={SETTINGS!r}),
         snakefile=Path("Snakefile").resolve(),
         workdir=Path().resolve(),
@@ -42,6 +42,7 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
             }},
             "files": [str(path) for path in job.output],
             "first": str(job.input[0]) if job.input else "",
+            "threads": job.threads,
             "resources": {{
                 name: value
                 for name, value in job.resources.items()
@@ -54,11 +55,11 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
 """
 
 
-def planned(folder, mirror="") -> list[dict]:
+def planned(folder, mirror="", cores=2) -> list[dict]:
     """Rule, params and named inputs of every job of a default run with SETTINGS."""
     copy_project(folder, None)
     done = subprocess.run(
-        [sys.executable, "-c", PLAN],
+        [sys.executable, "-c", PLAN.replace("CORES", str(cores))],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -77,7 +78,7 @@ def jobs(tmp_path_factory) -> list[dict]:
 @pytest.fixture(scope="module")
 def released(tmp_path_factory, mirror) -> list[dict]:
     """The same where the features that others released are at hand."""
-    return planned(tmp_path_factory.mktemp("released"), mirror)
+    return planned(tmp_path_factory.mktemp("released"), mirror, cores=20)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,19 @@ def test_the_follow_ups_have_every_set_and_the_study_of_losses(jobs, config):
     methods = config["loss_study"]["methods"]
     trained = [name for name, entry in methods.items() if entry.get("start") == "trained"]
     assert drawn["params"]["after_training"] == trained
+    base = methods[config["loss_study"]["baseline"]]["loss"]
+    family = {
+        name
+        for name, entry in methods.items()
+        if entry["loss"] == base and entry.keys() <= {"loss", "temperature", "label"}
+    }
+    (page,) = (job for job in jobs if job["rule"] == "write_after")
+    assert {*drawn["params"]["family"]} == {*page["params"]["temperature_alone"]} == family
+    assert losses["params"]["journal"] == "results/runs/losses"
+    (judged,) = (job for job in jobs if job["rule"] == "check_follow_ups")
+    assert judged["params"]["methods"] == methods
+    (released,) = (job for job in jobs if job["rule"] == "measure_released")
+    assert released["params"]["sets"] == ["stitched"]
     (gallery,) = (job for job in jobs if job["rule"] == "plot_mixed_gallery")
     assert gallery["params"]["sets"] == {name: config["sets"][name]["label"] for name in names}
 
@@ -181,6 +195,27 @@ plot_supplementary5 points statistics/initialisation_noise_umap.parquet
 plot_supplementary5 spectrum statistics/initialisation_noise_spectrum.csv
 plot_supplementary7 points statistics/initialisation_pca.parquet
 plot_supplementary7 spectrum statistics/initialisation_spectrum.csv
+measure_released pairs embeddings/stitched/image.parquet embeddings/stitched/text.parquet
+make_prompts datasets datasets/digits.parquet datasets/emoji.parquet
+plot_figure1 gap statistics/gap.csv
+plot_figure1 umap statistics/umap.parquet
+plot_figure2a table statistics/cone.csv
+plot_figure2a histogram statistics/cone_histogram.csv
+plot_figure3a points statistics/pca.parquet
+plot_figure3a shifts statistics/pca_shifts.csv
+plot_figure3a gap statistics/gap.csv
+plot_figure3bcd landscape statistics/loss_landscape.csv
+plot_figure3bcd minimum statistics/loss_minimum.csv
+plot_figure3bcd gap statistics/gap.csv
+plot_models gap statistics/gap.csv
+plot_models minimum statistics/loss_minimum.csv
+plot_supplementary4 gap statistics/gap.csv
+plot_supplementary4 svd statistics/svd.parquet
+plot_supplementary15 table statistics/normalisation.csv
+plot_closing_the_gap curve statistics/recall_under_shift.csv
+plot_closing_the_gap peak statistics/recall_peak.csv
+plot_closing_the_gap gap statistics/gap.csv
+plot_recall_under_shift gap statistics/gap.csv
 plot_recall_under_shift curve statistics/recall_under_shift.csv
 plot_recall_under_shift peak statistics/recall_peak.csv
 plot_follow_up_losses summary after/losses_summary.csv
@@ -203,11 +238,20 @@ check_follow_ups tables after/differences.csv after/fit_sizes.csv after/losses_d
 write_after tables after/methods.csv after/differences.csv after/method_names.csv \
  after/fit_sizes.csv after/measures.csv after/losses_summary.csv after/losses_difference.csv
 write_after judged after/follow_ups.csv
+write_after gap statistics/gap.csv
+write_after peak statistics/recall_peak.csv
+write_evidence claims claims.csv
+write_index claims claims.csv
+write_index explorer explorer/charts.json
 write_evidence tuned statistics/experiments/temperature_summary.csv
 write_index tables statistics/gap.csv statistics/loss_minimum.csv statistics/recall_peak.csv \
  statistics/mlp_cone_interval.csv statistics/experiments/initialisation_summary.csv \
  statistics/experiments/temperature_summary.csv tables/table1.csv
 write_figures curves statistics/training/stitched.csv statistics/training/emoji_clip.csv
+draw_explorer gap statistics/gap.csv
+draw_explorer methods after/methods.csv
+draw_explorer differences after/differences.csv
+draw_explorer names after/method_names.csv
 draw_explorer sets explorer/stitched.json explorer/emoji_clip.json
 train_temperature model models/stitched.trained.safetensors
 train_temperature prompts embeddings/minilm.prompts/text.parquet
@@ -380,6 +424,9 @@ def test_jobs_of_a_set_have_its_own_files(jobs, config):
             assert job["input"]["images"] == [
                 f"{folder}{'.digits' if task == 'digits' else ''}/image.parquet" for task in tasks
             ]
+            if rule == "measure_explorer":
+                assert job["input"]["names"] == ["results/datasets/emoji.parquet"]
+                assert job["input"]["curve"] == ["results/statistics/recall_under_shift.csv"]
             assert [*job["params"]["tasks"]] == tasks
             for task, entry in job["params"]["tasks"].items():
                 assert entry["label"] == config["tasks"][task]["label"]
@@ -455,16 +502,55 @@ def test_pages_have_the_whole_configuration_and_what_takes_no_part(jobs, config)
 
 
 def test_jobs_ask_for_what_they_need(jobs):
-    """Minutes and GPUs of the first attempt."""
+    """Memory, minutes and GPUs of the first attempt."""
     rules = by_rule(jobs)
     gpus = {rule for rule, (job, *_) in rules.items() if job["resources"].get("gpu")}
     assert gpus == {
         *("extract_embeddings", "extract_pair", "extract_variants", "train_clip"),
         *("train_temperature", "train_initialisation", "train_dimension", "train_same_modality"),
     }
-    for rule in gpus:
-        resources = rules[rule][0]["resources"]
-        assert resources["gpu"] == 1 and resources["runtime"] >= 240, rule
+    # MB (none where they follow the size of the inputs, which are not there yet) and minutes.
+    extraction, experiment, projection = (8000, 240), (None, 480), (None, 120)
+    wanted = {
+        **{rule: experiment if rule.startswith("train_") else extraction for rule in gpus},
+        **dict.fromkeys(("project_umap", "project_initialisations"), projection),
+        "train_clip": (6000, 240),
+        "train_projections": (2000, 60),
+        "make_prompts": (2000, 60),
+        "make_emoji_dataset": (1000, 60),
+    }
+    found = {}
+    for rule, (job, *_) in rules.items():
+        memory, minutes = (job["resources"].get(name) for name in ("mem_mb", "runtime"))
+        if minutes:
+            found[rule] = memory if isinstance(memory, int) else None, minutes
+        assert job["resources"].get("gpu", 1) == 1
+    assert found == wanted
+
+
+def test_prompts_are_of_the_tasks_that_are_measured(jobs, config):
+    (job,) = by_rule(jobs)["make_prompts"]
+    names = {*config["table1"]["tasks"], config["experiments"]["temperature"]["task"]}
+    assert job["params"]["tasks"] == {name: config["tasks"][name] for name in names}
+    used = {config["tasks"][name]["inputs"] for name in names}
+    assert job["params"]["inputs"] == {name: config["inputs"][name] for name in used}
+
+
+def test_a_download_may_break_off_three_times(jobs):
+    found = [job["params"] for job in jobs if job["rule"] == "download_asset"]
+    assert len(found) == 5 and all(one == {"timeout_s": 60, "retries": 3} for one in found)
+
+
+def test_half_of_the_cores_but_eight_at_most(jobs, released):
+    for plan, share in ((jobs, 1), (released, 8)):
+        shared = {job["rule"] for job in plan if job["threads"] > 1 or share == 1}
+        assert {job["threads"] for job in plan if job["rule"] in shared} == {share}
+    assert shared == {
+        *("measure_explorer", "measure_gaps", "measure_cones", "measure_preprocessing"),
+        *("extract_embeddings", "extract_pair", "extract_variants", "sweep_loss"),
+        *("train_projections", "train_clip", "train_temperature", "train_initialisation"),
+        *("train_dimension", "train_same_modality"),
+    }
 
 
 def test_released_features_are_the_papers_own_and_keep_their_sides(released, config, root):
@@ -482,7 +568,8 @@ def test_released_features_are_the_papers_own_and_keep_their_sides(released, con
             assert job["input"]["files"] == [f"resources/{assets[entry['released']]['path']}"]
         seen.add((name, side))
     assert {("videoclip", "video"), ("videoclip", "text"), ("clip", "image")} <= seen
-    for rule in ("plot_figure1", "plot_figure3a", "plot_figure3bcd", "plot_models"):
+    for rule in ("plot_figure1", "plot_figure3a", "plot_figure3bcd", "plot_models",
+                 "plot_supplementary4", "plot_recall_under_shift"):  # fmt: skip
         papers = rules[rule][0]["params"]["papers"]
         assert {"clip", "clip_random", "videoclip"} <= {*papers}, rule
         assert not {"stitched", "emoji_clip", "openclip_random"} & {*papers}, rule
@@ -501,3 +588,12 @@ def test_released_features_are_the_papers_own_and_keep_their_sides(released, con
     for name, column in posthoc["params"]["clusters"].items():
         entry = config["sets"][name]
         assert column == (entry.get("cluster") if "released" in entry else "concept"), name
+    published = [name for name in names if "released" in config["sets"][name]]
+    for rule in ("plot_closing_the_gap", "write_after"):
+        assert rules[rule][0]["params"]["published"] == published, rule
+    (measured,) = rules["measure_released"]
+    assert measured["params"]["sets"] == ["clip", "stitched"]
+    for rule in ("plot_figure1", "plot_figure3a", "plot_supplementary4", "plot_recall_under_shift"):
+        assert rules[rule][0]["params"]["modalities"] == {
+            name: config["sets"][name].get("modalities", ["image", "text"]) for name in names
+        }
