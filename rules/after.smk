@@ -50,6 +50,16 @@ RELEASED_SETS = [
 ]
 
 
+def label_columns(name):
+    """Columns with a class of each item of a set: those of the tasks of Table 1 on its inputs, or
+    that of its prompts of classes."""
+    entry, tasks = SETS[name], [
+        config["tasks"][one] for one in config["table1"]["tasks"]
+    ]
+    found = [task["label"] for task in tasks if task["inputs"] == entry.get("inputs")]
+    return found or ([entry["cluster"]] if "fold" in entry else [])
+
+
 rule measure_released:
     """What the released code of follow-ups computes where it differs from what they say."""
     input:
@@ -66,6 +76,7 @@ rule measure_released:
         "../envs/statistics.yaml"
     params:
         sets=RELEASED_SETS,
+        labels={name: label_columns(name) for name in RELEASED_SETS},
         clusters=CLUSTERS,
         pairs=config["posthoc"]["pairs"],
         confidence=config["confidence"],

@@ -55,7 +55,8 @@ for name, x, y in tqdm(open_pairs(sets, snakemake.input.pairs), total=len(sets),
         of_sizes = fit_sizes(methods, x, y, clusters, params.confidence, params.seed)
         sizes.append(of_sizes.assign(set=name))
         if kind != PAIRS:
-            of_set = grouped_study(methods, *whole, params.confidence, params.seed)
+            shared = settings["halves"], params.confidence, params.seed
+            of_set = grouped_study(methods, *whole, *shared)
             results.append(of_set[0].assign(set=name))
             differences.append(of_set[1].assign(set=name))
 for tables, columns, path in (

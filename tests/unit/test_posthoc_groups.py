@@ -35,7 +35,7 @@ def results(name, mirror, kind, methods):
     folds = a.labels[entry["fold"]].to_numpy() if "fold" in entry else None
     chosen = {one: METHODS[one] for one in methods}
     found, differences = grouped_study(
-        chosen, a.normalised(), b.normalised(), clusters, kind, folds, 0.95, 0
+        chosen, a.normalised(), b.normalised(), clusters, kind, folds, 0, 0.95, 0
     )
     return found.set_index(["method", "task", "metric"])["value"], differences, found
 
@@ -43,7 +43,8 @@ def results(name, mirror, kind, methods):
 def test_closing_claps_gap_raises_its_held_out_accuracy(mirror):
     methods = ("none", "shift", "shift_chosen", "centre")
     values, differences, table = results("clap_esc50", mirror, CLASSES, methods)
-    assert set(zip(table["n_fit"], table["n_scored"], strict=True)) == {(800, 1200)}
+    sizes = table.groupby("task")[["n_fit", "n_scored"]].first()
+    assert sizes.loc["T3"].tolist() == [800, 1200] and sizes.loc["T3o"].tolist() == [400, 1200]
     # Measured apart from this project, to three digits.
     assert values["none", "T3", "accuracy"] == pytest.approx(0.914, abs=6e-4)
     assert values["shift", "T3", "accuracy"] == pytest.approx(0.933, abs=2e-3)
@@ -190,7 +191,7 @@ def test_every_default_method_has_all_tasks_of_classes(classes):
     items, prompts, labels = classes
     methods = {name: one for name, one in METHODS.items() if one.default}
     found, differences = grouped_study(
-        methods, items, prompts[labels], labels, CLASSES, None, 0.95, 0
+        methods, items, prompts[labels], labels, CLASSES, None, 0, 0.95, 0
     )
     assert found["value"].notna().all()
     accuracy = found[found["metric"] == "accuracy"].set_index("method")["value"]

@@ -16,8 +16,10 @@ from modality_gap.measures.posthoc.released import (
     COLUMNS,
     as_released,
     by_batch,
+    clusters_found,
     completed_rotations,
     constants,
+    dn_of_package,
     kendall_of_ranks,
     mir_without_root,
     uniformities,
@@ -94,6 +96,36 @@ def test_own_axes_whiten_as_well_and_lose_the_common_space():
         if own:
             assert abs(off).max() < 1e-9
     assert found[True] < 0.1 < 0.7 < found[False]
+
+
+def test_dn_of_nnns_package_step_by_step():
+    """Its ranker and retriever: 256 nearest of the bank, half of their mean, both sides moved."""
+    x, y = cloud(300, 12, 6)
+    a, b = cloud(20, 12, 7)
+    fitted = dn_of_package(x, y)
+    for query, items, bank, gallery_bank, kind in ((a, b, x, y, "xy"), (b, a, y, x, "yx")):
+        gallery = items - 0.5 * gallery_bank.mean(axis=0)
+        reference = bank - 0.5 * bank.mean(axis=0)
+        scores = np.empty((20, 20))
+        for j, one in enumerate(gallery):
+            nearest = sorted((float(one @ other) for other in reference), reverse=True)[:256]
+            for i, other in enumerate(query - 0.5 * bank.mean(axis=0)):
+                scores[i, j] = other @ one - 0.5 * np.mean(nearest)
+        assert fitted.scores(query, items, tuple(kind)) == pytest.approx(scores, abs=1e-12)
+
+
+def test_ten_clusters_merge_more_classes_than_ten():
+    rng = np.random.default_rng(8)
+    centres = unit(rng.normal(size=(30, 40)))
+    labels = np.repeat(np.arange(30), 12)
+    x, y = (unit(centres[labels] + 0.02 * rng.normal(size=(360, 40))) for _ in range(2))
+    names = np.array([f"class {one}" for one in labels])
+    found = clusters_found(x, y, names, 0).set_index("quantity")["value"]
+    assert found["classes"] == 30 and found["v_measure_classes"] > 0.95
+    # Whole classes in ten clusters: complete, and at most log 10 of log 30 homogeneous.
+    share = np.log(10) / np.log(30)
+    assert found["v_measure_ten"] <= 2 * share / (1 + share) + 1e-9
+    assert found["v_measure_ten"] > 0.7
 
 
 def test_completed_rotations_are_equally_good():
@@ -187,6 +219,8 @@ def test_errata_are_whole_and_computed():
     released = pd.concat(
         as_released(x, y, None, 0.95, 0).assign(set=name) for name in ("clip", "stitched")
     )
+    of_labels = clusters_found(x, y, np.arange(120) % 12, 0).assign(set="stitched")
+    released = pd.concat([released, of_labels])
     found = computed_errata(ERRATA, with_bounds({"after/released.csv": released}))
     rows = {
         (entry["id"], row["label"]): row["computed"] for entry in found for row in entry["rows"]
@@ -197,7 +231,7 @@ def test_errata_are_whole_and_computed():
         assert all(
             value != "not run" for (name, _), value in rows.items() if name == entry["id"]
         ), entry["id"]
-    assert sets_of(ERRATA, "after/released.csv") == ["clip", "stitched"]
+    assert sets_of(ERRATA, "after/released.csv") == ["clap_esc50", "clip", "stitched"]
 
 
 def test_page_of_errata_links_to_the_sections_of_both_pages():

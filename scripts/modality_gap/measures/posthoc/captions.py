@@ -31,17 +31,17 @@ def fuse(
 def form_scores(
     fitted: Fitted, queries: np.ndarray, captions: np.ndarray, pictures: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Scores (n, n) of caption queries and the documents in each form. A fusion lies between the
-    modalities; a method of scores judges it as a mean of its two kinds of score."""
+    """Scores (m, k) of caption queries (m, d) and the documents in each form, of captions (k, d)
+    and their pictures (k, d). A fusion lies between the modalities; a method of scores judges it as
+    a mean of its two kinds of score."""
     scores = {
         "caption": fitted.scores(queries, captions, ("y", "y")),
         "picture": fitted.scores(queries, pictures, ("y", "x")),
     }
+    fused = fuse(fitted, captions, pictures)
     if isinstance(fitted, Maps):
-        fused = fuse(fitted, captions, pictures)
         scores["fused"] = fitted.vectors("y", queries) @ fused.T
     else:
-        fused = fuse(fitted, captions, pictures)
         kinds = (("y", "y"), ("y", "x"))
         parts = [fitted.scores(queries, fused, kind) for kind in kinds]
         scores["fused"] = (parts[0] + parts[1]) / 2
@@ -51,9 +51,14 @@ def form_scores(
 def ordered_pairs(
     fitted: Fitted, pictures: np.ndarray, captions: np.ndarray
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The scores by form for every ordered pair of different captions: query and document."""
-    for q, c in permutations(range(captions.shape[1]), 2):
-        yield form_scores(fitted, captions[:, q], captions[:, c], pictures)
+    """The scores (n, n) by form for every ordered pair of different captions: query and
+    document."""
+    n, k, d = captions.shape
+    flat, beside = captions.reshape(n * k, d), np.repeat(pictures, k, axis=0)
+    scores = form_scores(fitted, flat, flat, beside)
+    apart = {form: values.reshape(n, k, n, k) for form, values in scores.items()}
+    for q, c in permutations(range(k), 2):
+        yield {form: values[:, q, :, c] for form, values in apart.items()}
 
 
 def mixed_forms(
@@ -69,12 +74,10 @@ def mixed_forms(
             ahead = np.sum(
                 [beats(scores[f], wanted, np.arange(len(wanted))) for f in FORMS], axis=0
             )
-            counts = [(ahead == forms).sum(axis=1) for forms in (1, 2, 3)]
-            recall, ndcg = expected(counts, (1 / 3, 2 / 3, 1.0))
-            parts[form].append((recall, ndcg))
+            parts[form].append([(ahead == forms).sum(axis=1) for forms in (1, 2, 3)])
     values: dict[str, np.ndarray] = {}
-    for form, results in parts.items():
-        recall, ndcg = np.mean(results, axis=0)
+    for form, counts in parts.items():
+        recall, ndcg = _mean_of_pairs(counts, (1 / 3, 2 / 3, 1.0))
         values |= {f"recall1_{form}": recall, f"ndcg10_{form}": ndcg}
     for metric in ("recall1", "ndcg10"):
         values[metric] = np.mean([values[f"{metric}_{form}"] for form in FORMS], axis=0)
@@ -87,23 +90,35 @@ def form_curve(
     """Exact expected recall at 1 and NDCG at 10 by picture (n,) where every document, the wanted
     one too, is the picture with probability p and another caption otherwise, by p: `recall1_p`,
     `ndcg10_p`."""
-    totals: dict[str, list] = {}
+    counts: dict[str, list] = {"picture": [], "caption": []}
     for scores in ordered_pairs(fitted, pictures, captions):
-        for p in shares:
-            recall, ndcg = np.zeros((2, 2, len(pictures)))
-            for i, (form, chance) in enumerate((("picture", p), ("caption", 1 - p))):
-                if chance == 0:
-                    continue
-                wanted = np.diagonal(scores[form])
-                place = np.arange(len(wanted))
-                first, second = (beats(scores[f], wanted, place) for f in ("picture", "caption"))
-                counts = [(first & second).sum(axis=1), (first & ~second).sum(axis=1)]
-                counts.append((second & ~first).sum(axis=1))
-                of_items = expected(counts, (1.0, p, 1 - p))
-                recall[i], ndcg[i] = (chance * part for part in of_items)
-            totals.setdefault(f"recall1_{p:g}", []).append(recall.sum(axis=0))
-            totals.setdefault(f"ndcg10_{p:g}", []).append(ndcg.sum(axis=0))
-    return {name: np.mean(values, axis=0) for name, values in totals.items()}
+        for form, of_form in counts.items():
+            wanted = np.diagonal(scores[form])
+            place = np.arange(len(wanted))
+            first, second = (beats(scores[f], wanted, place) for f in ("picture", "caption"))
+            both = (first & second, first & ~second, second & ~first)
+            of_form.append([which.sum(axis=1) for which in both])
+    values: dict[str, np.ndarray] = {}
+    for p in shares:
+        chances = {"picture": p, "caption": 1 - p}
+        parts = [
+            chances[form] * np.array(_mean_of_pairs(of_form, (1.0, p, 1 - p)))
+            for form, of_form in counts.items()
+            if chances[form] > 0
+        ]
+        values[f"recall1_{p:g}"], values[f"ndcg10_{p:g}"] = np.sum(parts, axis=0)
+    return values
+
+
+def _mean_of_pairs(
+    counts: list[list[np.ndarray]], chances: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """`expected` of each picture (n,), mean over the pairs of captions that `counts` lists."""
+    each = np.array(counts)  # (pairs, kinds, n)
+    kinds = [*each.transpose(1, 0, 2).reshape(each.shape[1], -1)]
+    found = expected(kinds, chances)
+    recall, ndcg = (part.reshape(len(each), -1).mean(axis=0) for part in found)
+    return recall, ndcg
 
 
 def fusion_curve(

@@ -7,15 +7,17 @@ prompts of classes alone are on both sides, as a classifier knows them.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from modality_gap.measures.posthoc.captions import form_curve, fusion_curve, mixed_forms
 from modality_gap.measures.posthoc.changes import change_of, mean_change, with_holm
+from modality_gap.measures.posthoc.hidden import of_hidden_classes
 from modality_gap.measures.posthoc.kinds import CAPTIONS, first_of_each
 from modality_gap.measures.posthoc.ranks import group_ranks
-from modality_gap.measures.posthoc.registry import FIXED, Fitted, Maps, Method
+from modality_gap.measures.posthoc.registry import FIXED, Fitted, Maps, Method, unit
 from modality_gap.measures.posthoc.study import DIFFERENCES, RESULTS
 from modality_gap.measures.posthoc.tasks import neighbours_kept
 
@@ -31,12 +33,15 @@ def grouped_study(
     clusters: np.ndarray,
     kind: str,
     folds: np.ndarray | None,
+    halves: int,
     confidence: float,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Results of every method, and for prompts of classes the differences in accuracy to no method,
-    with the columns of `study.study`. `folds` (n,) as in `fit_rows`."""
-    fits = fit_rows(clusters, kind, folds)
+    """Results of every method, and the differences to no method, with the columns of
+    `study.study`: in accuracy for prompts of classes, in NDCG at 10 of documents of three forms for
+    captions. `folds` (n,) as in `fit_rows`. The fixed split has every task, up to `halves` others
+    those that differences are of, and the gap."""
+    (_, fits), *others = group_splits(clusters, kind, folds, halves)
     fit, score = np.flatnonzero(fits), np.flatnonzero(~fits)
     rows: list[tuple] = []
     right: dict[str, np.ndarray] = {}
@@ -53,7 +58,12 @@ def grouped_study(
             right[name] = predicted(fitted, x[score], prompts) == clusters[score]
             taught = learns_from_labels(method, (x[fit], y[fit]), (x[score], prompts), seed)
             found.append(("T3", "few_shot", float(taught)))
+            pairs = (x[fit], y[fit], clusters[fit]), (x[score], clusters[score])
+            values, n_fit = of_hidden_classes(method, *pairs, prompts)
+            rows += [(FIXED, name, "T3o", *one, n_fit, len(score)) for one in values.items()]
         rows += [(FIXED, name, *one, len(fit), len(score)) for one in found]
+    for split, fits in others:
+        rows += _short(methods, x, y, clusters, kind, split, fits)
     differences = form_differences(methods, forms, confidence)
     for name, hits in right.items():
         if name != "none":
@@ -61,9 +71,61 @@ def grouped_study(
             change = change_of(right["none"], hits, clusters[score], confidence)
             differences.append(row | change)
     table = pd.DataFrame(differences, columns=None if differences else list(DIFFERENCES))
-    return pd.DataFrame(rows, columns=list(RESULTS)), with_holm(table).reindex(
-        columns=list(DIFFERENCES)
-    )
+    results = pd.DataFrame(rows, columns=list(RESULTS))
+    changes = with_spread(with_holm(table), results)
+    return results, changes.reindex(columns=list(DIFFERENCES))
+
+
+def with_spread(differences: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """The differences with mean and standard deviation over the splits that are not fixed, for
+    those that have such splits."""
+    of = {"accuracy": ("T3", "accuracy"), "forms_ndcg10": ("T2c", "ndcg10")}
+    others = results[results["split"] != FIXED]
+    for place, row in differences.iterrows():
+        task, metric = of.get(row["metric"], ("", ""))
+        rows = others[(others["task"] == task) & (others["metric"] == metric)]
+        wide = rows.pivot(index="split", columns="method", values="value")
+        if {row["method"], "none"} <= {*wide} and len(wide) > 1:
+            spread = wide[row["method"]] - wide["none"]
+            differences.loc[place, ["halves_mean", "halves_sd"]] = spread.mean(), spread.std()
+    return differences
+
+
+def _short(
+    methods: Mapping[str, Method],
+    x: np.ndarray,
+    y: np.ndarray,
+    clusters: np.ndarray,
+    kind: str,
+    split: str,
+    fits: np.ndarray,
+) -> list[tuple]:
+    """Results on a split that is not fixed."""
+    a, b, of = x[~fits], y[~fits], clusters[~fits]
+    rows = []
+    for name, method in methods.items():
+        fitted = method.fitted(x[fits], y[fits])
+        if kind == CAPTIONS:
+            found = {("T2c", "ndcg10"): _mean_of_forms(fitted, a, b, of)}
+        else:
+            right = predicted(fitted, a, y[first_of_code(clusters)]) == of
+            found = {("T3", "accuracy"): float(right.mean())}
+            if isinstance(fitted, Maps):
+                moved = unit(fitted.vectors("x", a)), unit(fitted.vectors("y", b))
+                gap = np.linalg.norm(moved[0].mean(axis=0) - moved[1].mean(axis=0))
+                found["T3", "gap"] = float(gap)
+        sizes = int(fits.sum()), len(a)
+        rows += [(split, name, *of_what, value, *sizes)
+                 for of_what, value in found.items() if value is not None]  # fmt: skip
+    return rows
+
+
+def _mean_of_forms(
+    fitted: Fitted, x: np.ndarray, y: np.ndarray, clusters: np.ndarray
+) -> float | None:
+    if not has_forms(fitted):
+        return None
+    return float(mixed_forms(fitted, *_of_pictures(x, y, clusters))["ndcg10"].mean())
 
 
 def form_differences(
@@ -96,6 +158,29 @@ def fit_rows(clusters: np.ndarray, kind: str, folds: np.ndarray | None) -> np.nd
     return place % 2 == 0
 
 
+def group_splits(
+    clusters: np.ndarray, kind: str, folds: np.ndarray | None, halves: int
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and fit rows (n,) of each split: that of `fit_rows`, then up to `halves` others: random
+    halves of the pictures; or with folds every other two; or random halves of each class."""
+    yield FIXED, fit_rows(clusters, kind, folds)
+    if folds is not None and kind != CAPTIONS:
+        pairs = [*combinations(np.unique(folds), 2)][1 : halves + 1]
+        yield from ((f"half_{i}", np.isin(folds, pair)) for i, pair in enumerate(pairs))
+        return
+    for seed in range(halves):
+        rng = np.random.default_rng(seed)
+        if kind == CAPTIONS:
+            count = int(clusters.max()) + 1
+            fits = np.isin(clusters, rng.permutation(count)[: count // 2])
+        else:
+            order = rng.permutation(len(clusters))
+            place = pd.Series(clusters[order]).groupby(clusters[order]).cumcount().to_numpy()
+            fits = np.zeros(len(clusters), dtype=bool)
+            fits[order] = place < np.bincount(clusters)[clusters[order]] // 2
+        yield f"half_{seed}", fits
+
+
 def learns_from_labels(
     method: Method,
     fit: tuple[np.ndarray, np.ndarray],
@@ -118,12 +203,17 @@ def first_of_code(clusters: np.ndarray) -> np.ndarray:
     return np.unique(clusters, return_index=True)[1]
 
 
+def has_forms(fitted: Fitted) -> bool:
+    """Whether a method scores captions and pictures for queries that are captions."""
+    return {("y", "y"), ("y", "x")} <= {*fitted.kinds}
+
+
 def by_picture(
     fitted: Fitted, x: np.ndarray, y: np.ndarray, clusters: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Documents of several forms (T2c), by metric a number per picture (P,); empty for a method
     without scores within captions."""
-    if not {("y", "y"), ("y", "x")} <= {*fitted.kinds}:
+    if not has_forms(fitted):
         return {}
     pictures, captions = _of_pictures(x, y, clusters)
     return mixed_forms(fitted, pictures, captions) | form_curve(fitted, pictures, captions)
@@ -208,8 +298,6 @@ def pooled(
     items and prompts, each once, among each other."""
     from sklearn.cluster import KMeans
     from sklearn.metrics import v_measure_score
-
-    from modality_gap.measures.posthoc.registry import unit
 
     a, b = unit(fitted.vectors("x", items)), unit(fitted.vectors("y", prompts))
     yield "T3", "gap", float(np.linalg.norm(a.mean(axis=0) - b[labels].mean(axis=0)))

@@ -3,14 +3,9 @@
 A rank is 1 + how many items score higher + how many equal ones come before the wanted item.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from modality_gap.measures.retrieval import TIE, identical_rows
-
-if TYPE_CHECKING:
-    from modality_gap.measures.posthoc.registry import Fitted
 
 LEAST_RECALL = 0.05  # of what is compared by its retrieval; below, a difference is of a few pairs
 MARGIN = 0.03  # of recall: smaller differences count as unchanged
@@ -51,11 +46,10 @@ def ndcg10(ranks: np.ndarray) -> np.ndarray:
     return np.where(ranks <= 10, 1 / np.log2(1.0 + ranks), 0.0)
 
 
-def mean_recall(fitted: "Fitted", x: np.ndarray, y: np.ndarray, own: np.ndarray) -> float:
-    """Recall at 1 of items x (n, d) and y (k, d), mean of both directions; `own` (n, k) says which
-    are partners, as from `different_items`."""
-    to_y = group_ranks(fitted.scores(x, y, ("x", "y")), own)
-    to_x = group_ranks(fitted.scores(y, x, ("y", "x")), own.T)
+def recall_both_ways(scores: np.ndarray, own: np.ndarray) -> float:
+    """Recall at 1 by scores (n, k) of items x and y, mean of both directions; `own` (n, k) says
+    which are partners, as from `different_items`."""
+    to_y, to_x = group_ranks(scores, own), group_ranks(scores.T, own.T)
     return float(((to_y == 1).mean() + (to_x == 1).mean()) / 2)
 
 

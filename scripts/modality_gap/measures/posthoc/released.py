@@ -14,13 +14,16 @@ from modality_gap.measures.posthoc.changes import GROUPS, mean_interval
 from modality_gap.measures.posthoc.linear_maps import power, shrunk_covariance
 from modality_gap.measures.posthoc.measures import frechet
 from modality_gap.measures.posthoc.ranks import partner_ranks
-from modality_gap.measures.posthoc.registry import Maps, unit
+from modality_gap.measures.posthoc.registry import Maps, Scores, unit
+from modality_gap.measures.posthoc.scores import nearest_neighbour
 from modality_gap.measures.posthoc.structure import kendall_distances
 from modality_gap.measures.posthoc.study import splits
 from modality_gap.measures.posthoc.vectors import centre, distribution_normalisation
 
 COLUMNS = ("quantity", "value", "low", "high", "n")
 BATCH = 64  # pairs, of a training step
+CLUSTERS = 10  # of ModGap's k-means, whatever the labels
+STARTS = 3  # of k-means, of which the best counts
 COMPLETIONS = 8  # random ones of an undetermined rotation
 
 
@@ -126,9 +129,38 @@ def constants() -> dict[str, float]:
     return {"float32_temperature": 1 / largest, "isogclr_rho": float(np.log(BATCH - 1))}
 
 
-def _found(fitted: Maps, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    scores = fitted.scores(a, b, ("x", "y"))
-    return np.concatenate([partner_ranks(part) == 1 for part in (scores, scores.T)])
+def dn_of_package(x: np.ndarray, y: np.ndarray) -> Scores:
+    """What NNN's package calls DN: half of the means subtracted instead of a quarter, and then half
+    of the mean of an item's 256 largest similarities to the bank."""
+    moved = distribution_normalisation(x, y, part=0.5)
+    corrected = nearest_neighbour(moved.x(x), moved.y(y), k=256, alpha=0.5)
+
+    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        return corrected.of(moved.vectors(kind[0], q), moved.vectors(kind[1], z), kind)
+
+    return Scores(of)
+
+
+def clusters_found(x: np.ndarray, y: np.ndarray, labels: np.ndarray, seed: int) -> pd.DataFrame:
+    """V-measure of k-means over both modalities against the labels (n,), with as many clusters as
+    classes and with ten, and how many classes there are: the columns of `as_released`, without
+    intervals."""
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import v_measure_score
+
+    classes, codes = np.unique(labels, return_inverse=True)
+    both, of = np.concatenate([x, y]), np.concatenate([codes, codes])
+    values = {"classes": float(len(classes))}
+    for name, k in (("v_measure_ten", CLUSTERS), ("v_measure_classes", len(classes))):
+        found = KMeans(k, n_init=STARTS, random_state=seed).fit_predict(both)
+        values[name] = float(v_measure_score(of, found))
+    rows = [(name, value, np.nan, np.nan, len(x)) for name, value in values.items()]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _found(fitted: Maps | Scores, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    both = fitted.scores(a, b, ("x", "y")), fitted.scores(b, a, ("y", "x"))
+    return np.concatenate([partner_ranks(part) == 1 for part in both])
 
 
 def _on_other_pairs(
@@ -148,6 +180,7 @@ def _on_other_pairs(
         "recall1_procrustes_highest": turned[-1],
         "recall1_dn": _found(dn, a, b),
         "recall1_dn_normalised": _found(Maps(dn.x, dn.y), a, b),
+        "recall1_dn_package": _found(dn_of_package(*pairs), a, b),
     }
     result = {name: (hits, np.tile(codes[score], 2)) for name, hits in found.items()}
     first = np.arange(len(a)) < len(a) // 2

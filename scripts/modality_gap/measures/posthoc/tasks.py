@@ -6,6 +6,7 @@ fitted on other pairs. Scores are matrices (queries, items); "own" is the query'
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -61,14 +62,14 @@ def mixed_gallery(scores: Direction) -> dict[str, float]:
     others = ~np.eye(n, dtype=bool)
     across, inside = (part[others].reshape(n, n - 1) for part in (scores.across, scores.inside))
     both = np.concatenate([across, inside], axis=1)
-    first = np.argsort(-both, axis=1, kind="stable")[:, :NEIGHBOURS]
     return {
         "recall1": float((ranks == 1).mean()),
         "recall10": float((ranks <= 10).mean()),
         "ndcg10": float(ndcg10(ranks).mean()),
         "median_rank": float(np.median(ranks)),
         "kind_auc": _auc(across, inside),
-        "kind_share10": float((first < n - 1).mean()),
+        "kind_share10": float(among_first(both, NEIGHBOURS)[:, : n - 1].sum(axis=1).mean())
+        / min(NEIGHBOURS, both.shape[1]),
     }
 
 
@@ -111,17 +112,23 @@ def expected(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Expected recall at 1 and NDCG at 10, each (n,), where the number of items before the wanted
     one is a sum of independent binomials: `counts` (n,) trials, each with its chance."""
-    from scipy import stats
-
     ahead = np.arange(10)
     chance_of = np.zeros((len(counts[0]), 10))
     chance_of[:, 0] = 1
     for count, chance in zip(counts, chances, strict=True):
-        one = stats.binom.pmf(ahead, count[:, None], chance)
+        one = _binomial(1 << int(count.max()).bit_length(), chance)[count]
         chance_of = np.stack(
             [(chance_of[:, : k + 1] * one[:, k::-1]).sum(axis=1) for k in ahead], axis=1
         )
     return chance_of[:, 0], chance_of @ ndcg10(ahead + 1)
+
+
+@lru_cache(maxsize=128)
+def _binomial(trials: int, chance: float) -> np.ndarray:
+    """Chance of 0 to 9 successes in 0 to `trials` of them, (trials + 1, 10)."""
+    from scipy import stats
+
+    return stats.binom.pmf(np.arange(10), np.arange(trials + 1)[:, None], chance)
 
 
 def neighbours_kept(fitted: Maps, side: str, rows: np.ndarray) -> float:
@@ -134,15 +141,24 @@ def shared_neighbours(own_x: np.ndarray, own_y: np.ndarray) -> np.ndarray:
     """Share (n,) of the 10 nearest neighbours that each item has in both modalities, of the cosines
     (n, n) within each."""
     k = min(NEIGHBOURS, len(own_x) - 1)
-    pairs = zip(nearest(own_x, k), nearest(own_y, k), strict=True)
-    return np.array([len(np.intersect1d(*pair)) / k for pair in pairs])
+    return (neighbours(own_x, k) & neighbours(own_y, k)).sum(axis=1) / k
 
 
-def nearest(scores: np.ndarray, k: int) -> np.ndarray:
-    """Indices (n, k) of the k highest scores of each row, the diagonal left out."""
+def neighbours(scores: np.ndarray, k: int) -> np.ndarray:
+    """Which scores (n, n) are among the k highest of their row, the diagonal left out."""
     scores = scores.copy()
     np.fill_diagonal(scores, -np.inf)
-    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return among_first(scores, k)
+
+
+def among_first(scores: np.ndarray, k: int) -> np.ndarray:
+    """Which scores (n, m) are among the k highest of their row, equal ones in their order."""
+    if k >= scores.shape[1]:
+        return np.ones(scores.shape, dtype=bool)
+    least = np.partition(scores, -k, axis=1)[:, -k:].min(axis=1, keepdims=True)
+    above, equal = scores > least, scores == least
+    left = k - above.sum(axis=1, keepdims=True)
+    return above | (equal & (equal.cumsum(axis=1) <= left))
 
 
 def hub_skewness(scores: np.ndarray, k: int = NEIGHBOURS) -> float:
@@ -152,10 +168,7 @@ def hub_skewness(scores: np.ndarray, k: int = NEIGHBOURS) -> float:
 
 def times_found(scores: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
     """Whether each item is among the k nearest of each query, (n, items), 0 or 1."""
-    found = np.zeros(scores.shape, dtype=int)
-    first = np.argsort(-scores, axis=1, kind="stable")[:, : min(k, scores.shape[1])]
-    np.put_along_axis(found, first, 1, axis=1)
-    return found
+    return among_first(scores, k).astype(int)
 
 
 def skewness(counts: np.ndarray) -> float:

@@ -5,7 +5,7 @@ x, y: (m, d) unit vectors (float64) of the fit pairs. g = mean x - mean y is the
 
 import numpy as np
 
-from modality_gap.measures.posthoc.ranks import different_items, mean_recall
+from modality_gap.measures.posthoc.ranks import different_items, recall_both_ways
 from modality_gap.measures.posthoc.registry import KINDS, Maps, Scores, Vectors, method, unit
 
 PAPER = "Liang et al., 2022"
@@ -57,8 +57,17 @@ def shift_chosen(x: np.ndarray, y: np.ndarray) -> Maps:
     of equal ones the smallest."""
     direction, _ = _gap(x, y)
     steps = sorted(np.arange(-20, 31) / 20, key=lambda step: (abs(step), step))
-    items = different_items(x, y)
-    best = max(steps, key=lambda step: mean_recall(_shifted(direction, step), *items))
+    a, b, own = different_items(x, y)
+    cosines, of_a, of_b = a @ b.T, a @ direction, b @ direction
+
+    def recall(step: float) -> float:
+        """Recall with the shift, whose inner products and lengths follow from these."""
+        half = step / 2
+        lengths = [np.sqrt(1 - sign * step * of + half**2) for sign, of in ((1, of_a), (-1, of_b))]
+        moved = cosines + half * (of_a[:, None] - of_b) - half**2
+        return recall_both_ways(moved / lengths[0][:, None] / lengths[1], own)
+
+    best = max(steps, key=recall)
     return _shifted(direction, float(best))
 
 

@@ -299,6 +299,7 @@ TASKS = (
     Task("NDCG@10, mixed, by form", CAPTION_GALLERY, "ndcg10", ""),
     Task("R@1, all captions", "T1c", "recall1"),
     Task("zero-shot accuracy", "T3", "accuracy", ""),
+    Task("AUROC, hidden classes", "T3o", "auroc_cosine", ""),
     Task("NDCG@10, mixed", MIXED, "ndcg10"),
     Task("kind AUC", MIXED, "kind_auc"),
     Task("other kind in first 10", MIXED, "kind_share10"),

@@ -1,0 +1,71 @@
+"""The task of hidden classes (T3o): which items are of a class that no prompt names.
+
+Every second class is hidden: a method is fitted without its items, and its prompt is left out. A
+score per item then tells items of known classes (high) from those of hidden ones (low).
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from modality_gap.measures.posthoc.registry import Fitted, Method
+
+TEMPERATURES = {"mcm_1": 1.0, "mcm_001": 0.01}  # of the softmax in MCM (2211.13445)
+KEPT = 0.95  # share of the items of known classes that are kept
+
+
+def hidden_classes(labels: np.ndarray) -> np.ndarray:
+    """Whether each item's class (n,), numbered from 0, is hidden: the odd ones are."""
+    return labels % 2 == 1
+
+
+def confidences(
+    fitted: Fitted, items: np.ndarray, prompts: np.ndarray, fit_items: np.ndarray
+) -> dict[str, np.ndarray]:
+    """By score how sure it is that each item (n,) is of a class that the prompts (c, d) name: the
+    highest score; the highest softmax of the scores at both TEMPERATURES, as log odds, which order
+    the items alike and do not round to 1; and the highest z-score, where each prompt's scores have
+    the mean and the standard deviation that they have over the fit items (m, d)."""
+    from scipy.special import logsumexp
+
+    scores = fitted.scores(items, prompts, ("x", "y"))
+    known = fitted.scores(fit_items, prompts, ("x", "y"))
+    spread = known.std(axis=0)
+    spread[spread == 0] = 1
+    values = {"cosine": scores.max(axis=1)}
+    for name, temperature in TEMPERATURES.items():
+        ordered = np.sort(scores, axis=1)
+        lead = (ordered[:, :-1] - ordered[:, -1:]) / temperature
+        values[name] = -logsumexp(lead, axis=1)
+    return values | {"z": ((scores - known.mean(axis=0)) / spread).max(axis=1)}
+
+
+def separation(values: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
+    """Of values (n,) that are high for known classes: the chance that a known item has a higher one
+    than a hidden item (equal ones count half), and the share of hidden items that are kept where
+    the threshold keeps 95 % of the known ones."""
+    known, other = np.sort(values[~hidden]), values[hidden]
+    below = [np.searchsorted(known, other, side=side) for side in ("left", "right")]
+    auroc = 1 - (below[0] + below[1]).mean() / (2 * len(known))
+    threshold = known[len(known) - int(np.ceil(KEPT * len(known)))]
+    return float(auroc), float((other >= threshold).mean())
+
+
+def of_hidden_classes(
+    method: Method,
+    fit: tuple[np.ndarray, np.ndarray, np.ndarray],
+    scored: tuple[np.ndarray, np.ndarray],
+    prompts: np.ndarray,
+) -> tuple[Mapping[str, float], int]:
+    """AUROC and FPR95 of a method by score (`auroc_z`, `fpr95_z`, ...), and on how many pairs it
+    was fitted: `fit` are items, their prompts and classes, `scored` items and classes, `prompts`
+    (C, d) those of all classes."""
+    x, y, labels = fit
+    known = ~hidden_classes(labels)
+    fitted = method.fitted(x[known], y[known])
+    shown = prompts[~hidden_classes(np.arange(len(prompts)))]
+    values: dict[str, float] = {}
+    for name, sure in confidences(fitted, scored[0], shown, x[known]).items():
+        parts = separation(sure, hidden_classes(scored[1]))
+        values[f"auroc_{name}"], values[f"fpr95_{name}"] = parts
+    return values, int(known.sum())
