@@ -305,10 +305,14 @@ def test_several_sets_have_one_sentence_with_each_behind_it():
         "NDCG@10 is higher than without a method with the shift fitted to close the gap in none of "
         "2 sets and with centring in 1 of 2 sets."
     )
-    assert methods.same_gap_summary(both, ["one", "two"]) == (
-        "Of the gap of 2 sets the fitted shift leaves 60 % and centring 40 % to 96 %."
+    # By the shift recall falls by .1 to .3, by centring it may be the same.
+    changed = pd.concat([changes(), changes("two")])
+    assert methods.same_gap_summary(both, changed, ["one", "two"]) == (
+        "Of the gap of 2 sets the fitted shift leaves 60 % and centring 40 % to 96 %; recall@1 "
+        "falls in a direction in 2 and in 0 of them."
     )
-    assert methods.mixed_summary(both, ["one"]) == methods.same_gap_summary(both, ["one"]) == ""
+    assert methods.mixed_summary(both, ["one"]) == ""
+    assert methods.same_gap_summary(both, changed, ["one"]) == ""
     html = render("one", "two")
     assert html.count("<summary>Each set, ") == 2
 

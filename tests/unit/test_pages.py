@@ -128,7 +128,7 @@ def test_parts_count_the_papers_own_claims_once():
 def test_answers_come_from_the_tables():
     told = answers(data())
     assert {*told} == {"there", "origin", "moves", "matters"}
-    assert told["there"][0].startswith("In all 2 sets of embeddings (1 with ")
+    assert told["there"][0].startswith("In all 2 sets of embeddings the gap ")
     assert "its own gap is 0.80" in told["moves"][0]
     text = " ".join(one for sentences in told.values() for one in sentences)
     assert "nan" not in text and "None" not in text

@@ -130,7 +130,7 @@ def mixed_summary(methods: pd.DataFrame, order: list[str]) -> str:
         if len(gains):
             more = of_all(int((gains > ROUNDING).sum()), len(gains), "set")
             parts.append(f"with {MIXED_WORDS[method]} in {more}")
-    return f"NDCG@10 is higher than without a method {listed(parts, '; ')}." if parts else ""
+    return f"NDCG@10 is higher than without a method {listed(parts)}." if parts else ""
 
 
 CONTROL_WORDS = (
@@ -236,8 +236,9 @@ def same_gap_sentence(
     )
 
 
-def same_gap_summary(methods: pd.DataFrame, order: list[str]) -> str:
-    """What the fitted shift and centring leave of the gap of several sets; empty for one set."""
+def same_gap_summary(methods: pd.DataFrame, differences: pd.DataFrame, order: list[str]) -> str:
+    """What the fitted shift and centring leave of the gap of several sets, and in how many recall
+    falls in a direction or both, by the whole interval of its change; empty for one set."""
     parts = [
         (wide[GEOMETRY, "gap"].loc[["shift", "centre"]] / wide.loc[PLAIN, (GEOMETRY, "gap")])
         for name in order
@@ -249,9 +250,12 @@ def same_gap_summary(methods: pd.DataFrame, order: list[str]) -> str:
     left = pd.DataFrame(parts)
     ends = [[percent(end, 0) for end in (left[one].min(), left[one].max())] for one in left]
     spans = [" to ".join(dict.fromkeys(pair)) for pair in ends]
+    recall = differences[differences["metric"].isin(["recall1_xy", "recall1_yx"])]
+    worse = recall[recall["set"].isin(order) & (recall["difference_high"] < 0)]
+    falls = [worse.loc[worse["method"] == one, "set"].nunique() for one in left]
     return (
         f"Of the gap of {count(len(left), 'set')} the fitted shift leaves {spans[0]} and centring "
-        f"{spans[1]}."
+        f"{spans[1]}; recall@1 falls in a direction in {falls[0]} and in {falls[1]} of them."
     )
 
 
@@ -399,7 +403,7 @@ def shown(data: Mapping[str, pd.DataFrame], gaps: pd.DataFrame, sets: Mapping) -
         mixed_summary(methods, order),
         [text for name in order for text in mixed_sentences(methods, name, labels[name])],
         control_sentences(methods, names, order, labels),
-        same_gap_summary(methods, order),
+        same_gap_summary(methods, differences, order),
         [
             text
             for name in order

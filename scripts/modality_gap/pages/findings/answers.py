@@ -36,22 +36,20 @@ def answers(data: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
 
 def _there(gap: pd.DataFrame) -> list[str]:
     apart = (gap["gap_low"] > 0) & (gap["separability"] >= SEPARATE)
-    kinds = listed(
-        f"{n} with {WEIGHTS[weights]}" for weights, n in gap["weights"].value_counts().items()
-    )
-    sentences = [
-        f"In {of_all(int(apart.sum()), len(gap), 'set')} of embeddings ({kinds}) the gap is "
-        "clearly above 0 and a linear classifier separates the two modalities."
-    ]
+    spans = []
     for weights, words in WEIGHTS.items():
         part = gap[gap["weights"] == weights]
         if len(part):
             low, high = (part.loc[part["gap"].agg(end)] for end in ("idxmin", "idxmax"))
             span = f"{number(low['gap'], 2)} ({low['model']})"
             if len(part) > 1:
-                span = f"from {span} to {number(high['gap'], 2)} ({high['model']})"
-            sentences.append(f"With {words} it is {span}.")
-    return sentences
+                span += f" to {number(high['gap'], 2)} ({high['model']})"
+            spans.append(f"with {words} ({count(len(part), 'set')}) {span}")
+    return [
+        f"In {of_all(int(apart.sum()), len(gap), 'set')} of embeddings the gap is clearly above 0 "
+        "and a linear classifier separates the two modalities.",
+        f"The gap is {listed(spans)}.",
+    ]
 
 
 def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
@@ -87,11 +85,11 @@ def _matters(table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame) -> l
     if len(judged):
         clear = judged["p_held_out"] < SIGNIFICANT / len(judged)
         sentences.append(
-            "With the best shift chosen on half of the pictures and scored on the other half, "
-            f"accuracy clearly changes in {of_all(int(clear.sum()), len(judged), 'test')}."
+            "With the best shift chosen on half of the pictures, accuracy on the other half "
+            f"clearly changes in {of_all(int(clear.sum()), len(judged), 'test')}."
         )
     hot = tuned.loc[tuned["temperature"].idxmax()]
-    over = f"means over {count(int(hot['n']), 'seed')}"
+    over = f"means of {count(int(hot['n']), 'seed')}"
     sentence = (
         f"Fine-tuning at temperature {fraction(hot['temperature'])} takes the gap from "
         f"{number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)}"
@@ -102,6 +100,6 @@ def _matters(table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame) -> l
             f" and zero-shot accuracy from {percent(hot['zero_shot_before'])} to "
             f"{percent(hot['zero_shot_after'])}"
         )
-        over += f"; interval over the seeds, not over pictures: {interval(low, high, 1)}"
+        over += f", interval over seeds {interval(low, high, 1)}"
     more = "Fine-tuning changes more than the gap, so the gap need not be the cause."
     return [*sentences, f"{sentence} ({over}). {more}"]
