@@ -35,7 +35,8 @@ def evaluate(
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Value of a loss, and its gradients (n, d) at unit rows x and y; what it takes of raw rows
     counts at these. `files` may have, beside x and y: a, b (frozen inputs), view_x, view_y,
-    teacher_x, teacher_y; by default x and y."""
+    teacher_x, teacher_y; by default x and y. For a loss of several texts per picture y may have K
+    rows for each row of x, one picture after the other."""
     import torch
 
     from modality_gap.training.losses.own import loss_of
@@ -46,7 +47,8 @@ def evaluate(
     unit = {key: torch.nn.functional.normalize(rows, dim=1) for key, rows in raw.items()}
     x, y = (unit[side].clone().requires_grad_() for side in ("x", "y"))
     raw_x, raw_y = (raw[side].clone().requires_grad_() for side in ("x", "y"))
-    if x.shape != y.shape:
+    several = known.captions and x.shape[1] == y.shape[1] and len(y) % len(x) == 0
+    if x.shape != y.shape and not several:
         raise InputError(
             f"{files['x']} and {files['y']} differ in shape; give two matrices of one shape."
         )
@@ -68,7 +70,8 @@ def evaluate(
         value = known.of(x, y, scale, batch, **chosen)
     value.backward()
     of_x, of_y = (
-        np.sum([v.grad.numpy() for v in leaves if v.grad is not None], axis=0) + np.zeros(x.shape)
+        np.sum([v.grad.numpy() for v in leaves if v.grad is not None], axis=0)
+        + np.zeros(leaves[0].shape)
         for leaves in ((x, raw_x), (y, raw_y))
     )
     return float(value.detach()), of_x, of_y

@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.special import log_softmax, logsumexp, softmax
 
+from modality_gap.errors import InputError
 from modality_gap.losses import along_sphere, evaluate, main
 from modality_gap.training.losses.beside import symile
 from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
@@ -149,6 +150,15 @@ def c(x, y):
     return SCALE * x @ y.T
 
 
+def to_all_texts(x, y, k):
+    """Each picture over all texts, each text over all pictures, term by term."""
+    logits = c(x, y)
+    n = len(x)
+    to_texts = -sum(log_softmax(logits[i])[i * k + j] for i in range(n) for j in range(k)) / n
+    to_pictures = -sum(log_softmax(logits[:, j])[j // k] for j in range(n * k)) / (n * k)
+    return (to_texts + to_pictures) / 2 / k
+
+
 PLAIN = {
     "clip": lambda x, y: sym(c(x, y)),
     "cua": lambda x, y: sym(c(x, y)) + (uniform(x) + uniform(y)) / 2 + align(x, y),
@@ -183,7 +193,9 @@ PLAIN = {
     "self_distillation": lambda x, y: kl(x, y, 1e-300),
     "hycd_align": lambda x, y: kl(x, y, 0.5) + align(x, y),
     "vicreg": vicreg,
+    "one_to_k": lambda x, y: to_all_texts(x, y, 1),
 }
+
 DRAWN = {"rafa", "clip_refine", "m3co", "isogclr", "slap"}  # tested by themselves
 SETTINGS = {"m2mix": {"part": 0.3}}
 
@@ -395,6 +407,31 @@ def test_slap_asks_predictions_for_the_averages():
         model.weight += 1
     loss.after_step(model)
     assert torch.allclose(loss.average.weight, before + 0.005, atol=1e-6)
+
+
+def test_a_picture_against_all_its_texts(tmp_path):
+    """Three texts of each of four pictures; with one text it is CLIP's loss."""
+    rng = np.random.default_rng(5)
+    x, y = unit(rng.normal(size=(4, 5))), unit(rng.normal(size=(12, 5)))
+    for side, rows in (("x", x), ("y", y)):
+        np.save(tmp_path / f"{side}.npy", rows)
+    files = {side: tmp_path / f"{side}.npy" for side in "xy"}
+    value, of_x, of_y = evaluate("one_to_k", files, SCALE, 0.0, {}, 0)
+    assert value == pytest.approx(to_all_texts(x, y, 3), abs=1e-10)
+    assert (of_x.shape, of_y.shape) == ((4, 5), (12, 5))
+    step = 1e-6 * np.eye(5)[2]
+    for side, gradient, rows in (("x", of_x, x), ("y", of_y, y)):
+        ends = []
+        for sign in (1, -1):
+            moved = {"x": x.copy(), "y": y.copy()}
+            moved[side][1] += sign * step
+            ends.append(to_all_texts(**moved, k=3))
+        assert gradient[1, 2] == pytest.approx((ends[0] - ends[1]) / 2e-6, abs=1e-6), rows.shape
+    one = [evaluate(name, {"x": files["x"], "y": files["x"]}, SCALE, 0.0, {}, 0)[0]
+           for name in ("one_to_k", "clip")]  # fmt: skip
+    assert one[0] == pytest.approx(one[1], abs=1e-12)
+    with pytest.raises(InputError, match="differ in shape"):
+        evaluate("clip", files, SCALE, 0.0, {}, 0)
 
 
 def test_command_prints_the_value_and_saves_the_gradient(tmp_path, capsys):

@@ -11,11 +11,11 @@ from scipy import stats
 from small_study import STUDY as SHORT
 
 from modality_gap.errors import InputError
-from modality_gap.training.loss_measures import measure_model
+from modality_gap.training.loss_measures import measure_model, rank_variance
 from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.loss_tables import MARGIN, PAIRED
 from modality_gap.training.loss_tables import differences as of_methods
-from modality_gap.training.pairs import Pairs, held_out
+from modality_gap.training.pairs import Pairs, captions_of, held_out
 from modality_gap.training.recipes import Scale, recipes
 from modality_gap.training.tasks import Task
 from modality_gap.training.towers import Towers
@@ -157,6 +157,48 @@ def test_zero_shot_accuracy_is_of_pictures_that_are_not_trained_on(pairs):
     none = measure_model(model, pairs, None, 0, task.held_out(torch.arange(5)))
     assert np.isnan(none["zero_shot"]) and none["zero_shot_n"] == 0
     assert np.isnan(measure_model(model, pairs, None, 0)["zero_shot"])
+
+
+@pytest.fixture
+def captioned(pairs):
+    """Twenty pictures with three captions each, two of them in the first rows; the last five
+    pictures are held out."""
+    picture = np.tile(np.arange(20), 3)
+    split = torch.from_numpy(picture < 15)
+    rows = torch.arange(60)
+    return replace(pairs, a=pairs.a[picture], train=rows[split], test=rows[~split]), picture
+
+
+def test_a_loss_of_several_captions_is_trained_with_all_of_them(captioned, pairs):
+    given, picture = captioned
+    known = captions_of(given)
+    for one in range(15):
+        (code,) = {int(k) for k in known.picture[picture == one]}
+        assert {*known.rows[code].tolist()} == {*np.flatnonzero(picture == one)}
+    place, texts = known.of(torch.tensor([3, 23, 4, 43, 0]))
+    assert place.tolist() == [0, 2, 4]
+    assert picture[texts].tolist() == [3, 3, 3, 4, 4, 4, 0, 0, 0]
+    methods = {"clip": {"loss": "clip"}, "one_to_k": {"loss": "one_to_k"}}
+    runs, _ = run_study({**STUDY, "methods": methods}, given, None, 5)
+    gaps = runs.pivot(index="seed", columns="method", values="gap")
+    assert (gaps["clip"] != gaps["one_to_k"]).all()
+    assert runs["rank_variance"].notna().all()
+    with pytest.raises(InputError, match=r"one_to_k\.loss: 40 of 40 pictures have one caption"):
+        run_study({**STUDY, "methods": methods}, pairs, None, 5)
+
+
+def test_variance_of_the_ranks_of_a_picture():
+    rng = np.random.default_rng(3)
+    picture = np.array([0, 1, 1, 2, 0, 2, 2])
+    x, y = rng.normal(size=(3, 4))[picture], rng.normal(size=(7, 4))
+    variances = []
+    for one in range(3):
+        scores = [
+            [y[i] @ x[picture == k][0] for k in range(3)] for i in np.flatnonzero(picture == one)
+        ]
+        variances.append(np.var([1 + sum(s > row[one] for s in row) for row in scores]))
+    assert rank_variance(x, y, np.array([0, 1, 1, 3, 0, 3, 3])) == pytest.approx(np.mean(variances))
+    assert np.isnan(rank_variance(x, y, np.arange(7)))
 
 
 def test_differences_are_paired_by_seed_and_corrected():

@@ -7,7 +7,8 @@ import torch
 
 from modality_gap.measures import gap
 from modality_gap.measures.posthoc.measures import uniformity as both_uniformities
-from modality_gap.measures.retrieval import recall_at
+from modality_gap.measures.posthoc.ranks import ranks_of
+from modality_gap.measures.retrieval import identical_rows, recall_at
 from modality_gap.measures.separability import linear_separability
 from modality_gap.training.pairs import Pairs, embed, held_out
 from modality_gap.training.tasks import Task
@@ -70,7 +71,19 @@ def measure_model(
     row["recall1_absolute"] = float(np.mean(share_of_first(np.abs(cosines))))
     row["effective_rank_a"], row["effective_rank_b"] = (effective_rank(side) for side in (x, y))
     row["v_measure"] = np.nan if labels is None else v_measure(x, y, labels, seed)
+    row["rank_variance"] = rank_variance(x, y, identical_rows(pairs.a[pairs.test].cpu().numpy()))
     return row | zero_shot(model, pairs, task)
+
+
+def rank_variance(x: np.ndarray, y: np.ndarray, pictures: np.ndarray) -> float:
+    """Mean over pictures of the variance of the ranks that their captions y (n, d) give them among
+    all pictures; `pictures` (n,) says which row of x (n, d) each pair's is. NaN where each has one
+    caption. Source: 1-to-K (2406.18254)."""
+    rows, place = np.unique(pictures, return_inverse=True)
+    if len(rows) == len(pictures):
+        return float("nan")
+    ranks = ranks_of(y @ x[rows].T, place)
+    return float(np.mean([ranks[place == one].var() for one in range(len(rows))]))
 
 
 def zero_shot(model: torch.nn.Module, pairs: Pairs, task: Task | None) -> dict[str, float]:

@@ -6,7 +6,8 @@ results are paired.
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from modality_gap.errors import InputError
 from modality_gap.training.loss_measures import curve_point
 from modality_gap.training.loss_trial import check_value, made, teacher_of
 from modality_gap.training.losses.registry import Batch
-from modality_gap.training.pairs import Pairs, shuffled
+from modality_gap.training.pairs import Captions, Pairs, captions_of, shuffled
 from modality_gap.training.recipes import Recipe, Scale, budget
 from modality_gap.training.towers import Adam, Towers, learning_rate_factor, share_layers
 
@@ -98,8 +99,11 @@ def train_method(
     # Of noise, of the loss, of augmentation and of swaps: a method's draws change no other's.
     draws = [torch.Generator().manual_seed(seed * 7 + offset) for offset in (1, 2, 3, 4)]
     size = min(settings["batch_size"], len(pairs.train))
+    captions = captions_of(pairs) if recipe.loss.captions else None
     for step, rows in enumerate(shuffled(pairs.train, size, steps, seed)):
         batch = _batch(recipe, loss, model, start, pairs, rows, scale, draws, step, steps)
+        if captions:
+            batch = replace(batch, make_texts=partial(_texts, model, pairs, captions, rows))
         x, y = functional.normalize(batch.raw_x, dim=1), functional.normalize(batch.raw_y, dim=1)
         swap = recipe.swap
         if swap and float(torch.rand((), generator=draws[3])) < swap["share"]:
@@ -118,6 +122,13 @@ def train_method(
     with torch.no_grad():
         final = float(scale.at(steps - 1, steps)), float(scale.offset())
     return Trained(model, embeds, curve, {"temperature": 1 / final[0], "bias": final[1]})
+
+
+def _texts(
+    model: Towers, pairs: Pairs, captions: Captions, rows: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    place, all_texts = captions.of(rows)
+    return place, model(pairs.a[all_texts], pairs.b[all_texts])[1]
 
 
 def _batch(

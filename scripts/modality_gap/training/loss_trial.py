@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from modality_gap.errors import InputError
 from modality_gap.training.losses.registry import Batch
-from modality_gap.training.pairs import Pairs
+from modality_gap.training.pairs import Pairs, captions_of
 from modality_gap.training.recipes import Recipe, Scale
 from modality_gap.training.towers import Towers
 
@@ -55,6 +55,11 @@ def try_losses(
 
 
 def _try(recipe: Recipe, pairs: Pairs, study: Mapping[str, Any], seed: int) -> dict[str, bool]:
+    if recipe.loss.captions:
+        try:
+            captions_of(pairs)
+        except InputError as error:
+            raise InputError(f"{recipe.key}.loss: {error}") from None
     rows = pairs.train[:TRIAL]
     a, b = pairs.a[rows], pairs.b[rows]
     sizes = (a.shape[1], b.shape[1]), recipe.hidden_layers, study["width"], recipe.dim

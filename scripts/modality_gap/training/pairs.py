@@ -7,6 +7,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from modality_gap.errors import InputError
+from modality_gap.measures.retrieval import identical_rows
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -23,6 +26,40 @@ class Pairs:
     train: torch.Tensor
     test: torch.Tensor
     at_once: int | None = None
+
+
+@dataclass(frozen=True)
+class Captions:
+    """Which pairs share a picture: `picture` (n,) of each pair, and `rows` (P, K), the first K
+    training pairs of each picture, K the least number that a picture which is trained on has."""
+
+    picture: torch.Tensor
+    rows: torch.Tensor
+
+    def of(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Places (P,) of a batch of pairs, the first of each picture, and the pairs (P K,) with K
+        texts of each of these pictures."""
+        _, first = np.unique(self.picture[batch].numpy(), return_index=True)
+        place = torch.from_numpy(np.sort(first))
+        return place, self.rows[self.picture[batch[place]]].flatten()
+
+
+def captions_of(pairs: Pairs) -> Captions:
+    """The captions of pairs whose first input is the same vector for all captions of a picture.
+    Raises InputError where a picture that is trained on has a single one."""
+    codes = np.unique(identical_rows(pairs.a.numpy()), return_inverse=True)[1]
+    train = pairs.train.numpy()
+    of_train = codes[train]
+    names, counts = np.unique(of_train, return_counts=True)
+    if counts.min() < 2:
+        raise InputError(
+            f"{int((counts == 1).sum()):,} of {len(names):,} pictures have one caption; give pairs "
+            "in which every picture has several, a row for each."
+        )
+    rows = np.zeros((codes.max() + 1, counts.min()), dtype=np.int64)
+    for name in names:
+        rows[name] = train[of_train == name][: counts.min()]
+    return Captions(torch.from_numpy(codes), torch.from_numpy(rows))
 
 
 def shuffled(rows: torch.Tensor, size: int, steps: int, seed: int) -> Iterator[torch.Tensor]:

@@ -219,6 +219,20 @@ def gram(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, smoothing: floa
     return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
 
 
+@loss("one_to_k", "a picture against all its texts", "1-to-K (2406.18254)", passes=2, captions=True)
+def one_to_k(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
+    """With K texts of each picture: cross-entropy of pictures over all texts, with a target of 1
+    for each own text, and of texts over pictures; halved, and divided by K. Texts are those of
+    `batch.make_texts`, or else y (B K, d), picture by picture; with one it is CLIP's loss."""
+    if batch.make_texts is not None:
+        place, y = batch.make_texts()
+        x = x[place]
+    count = len(y) // len(x)
+    own = torch.eye(len(x), dtype=x.dtype, device=x.device).repeat_interleave(count, dim=1)
+    logits = logit_scale * x @ y.T
+    return (cross_entropy(logits, own) + cross_entropy(logits.T, own.T)) / (2 * count)
+
+
 @loss("m3co", "mixup of items", "M3CoL (2409.17777)")
 def m3co(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
     """Each side in turn mixed with a permutation of itself, x_i' = normalise(b_i x_i + (1 - b_i)

@@ -24,8 +24,9 @@ class Batch:
 
     `rows` (B,): indices of the training pairs; `a`, `b` (B, p), (B, q): unit frozen inputs of the
     two towers; `raw_x`, `raw_y` (B, d): outputs before normalising; `make_views`: returns second
-    views x', y'; `make_teacher`: returns x, y of the frozen start; `bias` that is added to scaled
-    cosines; `step` of `steps`; `generator`: the loss's own.
+    views x', y'; `make_teacher`: returns x, y of the frozen start; `make_texts`: returns places
+    (P,) in the batch, one of each picture, and K texts of each of these (P K, d), picture by
+    picture; `bias` that is added to scaled cosines; `step` of `steps`; `generator`: the loss's own.
     """
 
     rows: torch.Tensor
@@ -36,6 +37,7 @@ class Batch:
     generator: torch.Generator
     make_views: Callable[[], tuple[torch.Tensor, torch.Tensor]] | None = None
     make_teacher: Callable[[], tuple[torch.Tensor, torch.Tensor]] | None = None
+    make_texts: Callable[[], tuple[torch.Tensor, torch.Tensor]] | None = None
     bias: torch.Tensor | float = 0.0
     step: int = 0
     steps: int = 1
@@ -60,7 +62,8 @@ class Batch:
 class FollowUpLoss:
     """A loss by name: `of(x, y, logit_scale, batch, **settings)` returns a scalar. Of a class, `of`
     is the class, which is made once per training run with the settings, the number of training
-    pairs, the dimension and the seed. `passes`: forward passes per step."""
+    pairs, the dimension and the seed. `passes`: forward passes per step. `captions`: it needs
+    several texts per picture."""
 
     name: str
     label: str
@@ -68,6 +71,7 @@ class FollowUpLoss:
     of: Callable[..., Any]
     settings: dict = field(default_factory=dict)
     passes: int = 1
+    captions: bool = False
 
     @property
     def has_state(self) -> bool:
@@ -80,7 +84,12 @@ Of = TypeVar("Of", bound=Callable[..., Any])
 
 
 def loss(
-    name: str, label: str, source: str, passes: int = 1, **settings: object
+    name: str,
+    label: str,
+    source: str,
+    passes: int = 1,
+    captions: bool = False,
+    **settings: object,
 ) -> Callable[[Of], Of]:
     """Decorator: register a loss under a name. It may be used several times on one function, with
     other settings."""
@@ -88,7 +97,7 @@ def loss(
     def register(of: Of) -> Of:
         if name in FOLLOW_UP_LOSSES:
             raise InputError(f"there are two losses named {name}; rename one.")
-        FOLLOW_UP_LOSSES[name] = FollowUpLoss(name, label, source, of, settings, passes)
+        FOLLOW_UP_LOSSES[name] = FollowUpLoss(name, label, source, of, settings, passes, captions)
         return of
 
     return register
