@@ -63,6 +63,28 @@ def test_the_strongest_evidence_speaks_in_the_headline():
     assert summary.headline(CLAUSES, rows) == "It holds; whether b does stays undecided."
 
 
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ("not seen on a stand-in", "CLIP has it"),
+        ("inconclusive", "CLIP has it"),
+        ("same on a stand-in", "It holds"),
+        ("not run", "It holds"),
+    ],
+)
+def test_what_does_not_hold_of_every_model_is_said_of_the_papers(other, words):
+    rows = claims(
+        claim("a", "reproduced", evidence="paper's own: CLIP"),
+        claim("a", other, evidence="" if other == "not run" else "stand-in: emoji"),
+        claim("b", "differs"),
+    )
+    clauses = [CLAUSES[0] | {"mixed": "CLIP has it"}, CLAUSES[1]]
+    assert summary.headline(clauses, rows) == f"{words}; b does not."
+    # On a stand-in alone nothing is said of the paper's model.
+    rows = rows.assign(verdict="same on a stand-in", evidence="stand-in: emoji")
+    assert summary.headline(clauses, rows) == "On stand-ins: it holds; so does b."
+
+
 def test_an_unknown_claim_of_the_report_is_named():
     with pytest.raises(InputError, match=r"no claim is called a\.\*; correct the id"):
         summary.matching(["a.*"], ["b.c"])

@@ -19,7 +19,7 @@ from modality_gap.pages.paper import AGREEING, Mark, by_claim, marks
 from modality_gap.pages.words import listed, number
 from modality_gap.paper import show
 from modality_gap.paper.chance import retrieves
-from modality_gap.paper.claims import INCONCLUSIVE, NOT_RUN, NOT_SEEN, SAME
+from modality_gap.paper.claims import CONSISTENT, INCONCLUSIVE, NOT_RUN, NOT_SEEN, REPRODUCED, SAME
 
 
 def matching(patterns: Iterable[str], ids: Iterable[str]) -> list[str]:
@@ -48,7 +48,17 @@ UNDECIDED = {
 def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
     """The verdict of the run in one sentence: clauses, each as the verdict on its claim has it."""
     verdicts = dict(zip(*(show.overall(claims)[key] for key in ("id", "verdict")), strict=True))
-    found = [verdicts[matching([clause["claim"]], verdicts)[0]] for clause in clauses]
+    ids = [matching([clause["claim"]], verdicts)[0] for clause in clauses]
+    found = [verdicts[name] for name in ids]
+    others = {
+        name: {*rows["verdict"]} - {*AGREEING, NOT_RUN} for name, rows in claims.groupby("id")
+    }
+    clauses = [
+        clause | {"holds": clause["mixed"]}
+        if "mixed" in clause and verdict in (REPRODUCED, CONSISTENT) and others[name]
+        else clause
+        for clause, name, verdict in zip(clauses, ids, found, strict=True)
+    ]
     decided = {verdict for verdict in found if verdict not in (INCONCLUSIVE, NOT_RUN)}
     # Where all that was decided was decided on stand-ins, one word says so.
     alike = len(clauses) > 1 and decided and decided <= {SAME, NOT_SEEN}

@@ -100,7 +100,8 @@ def _centres_apart(rows: pd.DataFrame) -> float:
     return float(math.dist(a, b))
 
 
-ACROSS_ZERO = "contains both the model's own gap and 0"
+# Resamples have their minima on both sides of 0, perhaps far from it.
+ACROSS_ZERO = "reaches from one side of 0 to the other and does not place the minimum"
 
 
 def smallest_loss(rows: pd.DataFrame) -> list[str]:
@@ -116,7 +117,9 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
         f"{_at_minimum(first)}; its own gap is {number(first['gap'], 2)} (n {first['n']:,})."
     ]
     if _at_its_gap(first) == ACROSS_ZERO:
-        sentences[0] += " The interval contains 0 too, so it decides nothing."
+        sentences[0] += (
+            " The interval reaches to the other side of 0, so it does not place the minimum."
+        )
     if len(others):
         sentences.append(
             "Among the other models that retrieve, the interval of that distance "
@@ -140,8 +143,8 @@ def _at_minimum(row: Mapping) -> str:
 
 
 def _at_its_gap(row: Mapping) -> str:
-    """What the interval of a minimum's distance says of the model's own gap. One that contains the
-    closed gap too tells neither from the other."""
+    """What the interval of a minimum's distance says of the model's own gap: nothing, if it has 0
+    inside."""
     low, high = row["distance_low"], row["distance_high"]
     if row["at_end"] or math.isnan(low):
         return "is not known"
