@@ -381,6 +381,10 @@ def test_imagenets_statistics_replace_the_models_own(published, spec):
         pixel, [(1 - 0.485) / 0.229, -0.456 / 0.224, (0.2 - 0.406) / 0.225], atol=1e-5
     )
     assert "ImageNet's mean and standard deviation" in encoder.metadata["preprocessing"]
+    # Those of the timm model are ImageNet's anyway.
+    encoder = build_encoder(spec | {"input_normalisation": False}, "image", {"seed": 0}, "float32")
+    pixel = encoder.normalise(encoder.prepare(picture))[:, 9, 9]
+    np.testing.assert_allclose(pixel, [1, 0, 0.2], atol=1e-5)
 
 
 @pytest.mark.parametrize(
