@@ -663,6 +663,26 @@ FAULTS = {
         "encoders.clip_vit_b16.architecture",
         "give ViT-B-16-quickgelu.",
     ),
+    "absent vectors of names": (
+        "encoders/mine",
+        {
+            "library": "vectors",
+            "prompts": "photographs",
+            "vectors": [{"file": "./absent.npy", "names": "./names.txt", "normalised": True}],
+        },
+        "encoders.mine.vectors",
+        "'./absent.npy'",
+    ),
+    "vectors without their length": (
+        "encoders/mine",
+        {
+            "library": "vectors",
+            "prompts": "photographs",
+            "vectors": [{"file": "clip_vit_b16_lvis", "names": "config/names/lvis_v1.txt"}],
+        },
+        "encoders.mine.vectors",
+        "normalised",
+    ),
     "absent model": (
         "encoders/mine",
         {"library": "hugging_face", "model": "./absent"},
