@@ -3,12 +3,17 @@
 import re
 import runpy
 from types import SimpleNamespace
+from urllib.parse import unquote
 
+import numpy as np
+import pandas as pd
 import pytest
-from invented import claim, claims, temperature_summary
+from invented import claim, claims, minimum_table, temperature_summary
 from plan import script_path
 
 from modality_gap import logs
+from modality_gap.embeddings.sets import EmbeddingSet, write
+from modality_gap.measures import registry
 
 AGAINST = "training.high_temperatures_close_the_gap"
 
@@ -84,3 +89,53 @@ def test_the_page_of_errata(evidence):
         assert "<td>0.125 [0.115, 0.135]</td>" in article
     assert "arithmetic disagree: 1 places" in page and 'and 1 of its <a href="after.html">' in page
     assert "1970-01-01 · commit 0123456" in page and "workflow 7" in page
+
+
+def test_the_page_of_own_pairs(root, tmp_path, monkeypatch):
+    """Each file is told on its own side, and each loss from its own table."""
+    monkeypatch.setattr(logs, "log_to", lambda _: None)
+    sets = {"toy": {"label": "T", "note": "A note."}, "other": {"label": "O"}}
+    paths = [tmp_path / f"{name}.{side}.parquet" for name in sets for side in ("audio", "text")]
+    for number, path in enumerate(paths):
+        about = {"modality": path.stem.split(".")[1], "file": f"file{number}.npy", "vectors": 7}
+        ids = np.array(["a"], dtype=object)
+        write(EmbeddingSet(ids, np.ones((1, 3), "f4"), metadata=about), path)
+    own = minimum_table().assign(own=[True, False], bias=-7.5, temperature=[0.125, 1.0])
+    tables = {"minimum": minimum_table(), "own": own}
+    for name, columns in registry.columns().items():
+        ends = [f"{column.name}{end}" for column in columns for end in ("", "_low", "_high")]
+        values = pd.DataFrame({end: [0.25 if name == "gap" else 0.75] * 2 for end in ends})
+        tables[name] = values.assign(set=list(sets), n=[62, 63], dim=[12, 13])
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    for name in ("figure1", "figure3a", "figure3bcd"):
+        (tmp_path / f"{name}.svg").write_text(f"<svg>{name}</svg>")
+    templates = [root / f"report/templates/{name}.html.j2" for name in ("parts", "pairs")]
+    inputs = SimpleNamespace(
+        **{name: tmp_path / f"{name}.csv" for name in ("gap", "diagnostics", "minimum")},
+        pairs=paths,
+        own_losses=[tmp_path / "own.csv"],
+        figures=[tmp_path / f"{name}.svg" for name in ("figure1", "figure3a", "figure3bcd")],
+        templates=templates,
+        style=root / "report/style.css",
+        items_file=root / "config/ledger/items.yaml",
+    )
+    params = SimpleNamespace(
+        sets=sets, own_losses=["sigmoid"], version="7", confidence=0.8, resamples=123
+    )
+    snakemake = SimpleNamespace(input=inputs, output=[tmp_path / "pairs.html"], params=params)
+    runpy.run_path(str(script_path(root, "write_pairs_page")), {"snakemake": snakemake})
+    page = spaced((tmp_path / "pairs.html").read_text("utf-8"))
+    rows = [
+        [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[hd].*?</t[hd]>", row)]
+        for row in re.findall(r"<tr.*?</tr>", page)
+    ]
+    for number, (name, side, n) in enumerate(
+        [("toy", "audio", 62), ("toy", "text", 62), ("other", "audio", 63), ("other", "text", 63)]
+    ):
+        found = [name, side, f"file{number}.npy", "7", "0", str(n), str(n - 50)]
+        assert found in rows
+    assert any(row[:3] == ["toy", "8.00, the model&#39;s own", "-7.50"] for row in rows)
+    assert "80 %" in page and "123" in page and "A note." in page
+    drawn = re.findall(r'<section id="(figure\w+)".*?<img src="data:image/svg[^,]*,([^"]*)"', page)
+    assert [name in unquote(data) for name, data in drawn] == [True] * 3
