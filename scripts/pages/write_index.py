@@ -16,7 +16,7 @@ from modality_gap.pages.findings.answers import answers
 from modality_gap.pages.labels import with_weights
 from modality_gap.paper.items import load_items
 from modality_gap.paper.ledger import KINDS
-from modality_gap.paper.show import STYLES, read_claims
+from modality_gap.paper.show import STYLES, read_claims, reproduced_on
 
 
 def text(path: str) -> str:
@@ -43,6 +43,7 @@ html = render.render_page(
     questions=summary.questions(report["questions"], claims, answers(data)),
     statements=summary.statements(report["statements"], claims),
     counts=summary.own_counts(claims),
+    reproduced_on=reproduced_on(claims),
     against=paper.against_in_words(paper.balance(claims, []), claims),
     parts=summary.parts(claims),
     stand_ins=any(claims["evidence"].str.startswith(KINDS["stand_in"])),

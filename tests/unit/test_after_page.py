@@ -370,7 +370,11 @@ def test_recall_has_one_verdict_among_the_losses_and_in_the_ledger(recall, chang
     texts = losses.sentences(summary, differences, "clip", 0.95)
     assert texts[0].startswith("1 of 1 method narrows the gap")
     assert ("no verdict on recall" in texts[1]) == (verdict == "no verdict")
-    assert (f"{verdict} 1" in texts[1]) == (verdict != "no verdict")
+    if verdict != "no verdict":
+        words = ["within 0.03 in {}", "rises by more in {}", "falls by more in {}", "; {} are"]
+        numbers = {"unchanged": (1, 0, 0, 0), "changed": (0, 1, 0, 0), "inconclusive": (0, 0, 0, 1)}
+        for text, number in zip(words, numbers[verdict], strict=True):
+            assert text.format(number) in texts[1]
     tables = {"after/losses_summary.csv": summary, "after/losses_difference.csv": differences}
     found = check_follow_ups(LEDGER, tables).set_index("id")["verdict"]
     same = {"unchanged": SAME, "changed": NOT_SEEN}
@@ -385,7 +389,12 @@ def test_zero_shot_accuracy_has_its_columns_and_its_guess_beside():
     assert table.rows[1][-1].replace("−", "-").startswith("-0.060 [-0.070")
     text = losses.zero_shot_sentence(summary, differences, 0.95)
     assert "of 415 pictures" in text and "(a guess: 0.200)" in text
-    assert "raised by 0 and lowered by 1 of 1 method" in text
+    label = summary["label"][1]
+    assert f"rises with 0 and falls with 1 ({label}) of 1 method after Holm's correction" in text
+    assert text.endswith("intervals of 0 more leave out 0.")
+    uncorrected = losses.zero_shot_sentence(summary, differences.assign(p_holm=0.2), 0.95)
+    assert "rises with 0 and falls with 0 of 1 method" in uncorrected
+    assert uncorrected.endswith("intervals of 1 more leave out 0.")
     without = summary.assign(zero_shot=np.nan)
     assert losses.zero_shot_sentence(without, differences, 0.95) == ""
     assert "zero-shot" not in losses.table(without, differences, "clip").head

@@ -660,8 +660,8 @@ def test_one_sentence_counts_what_speaks_against_the_paper_and_what_the_verdicts
 
     assert words(rows) == (
         "This run has evidence against 4 statements: 2 differ and 2 were not seen on a stand-in. "
-        "For 1 of them stronger evidence is not against it. In 1 the paper's own numbers or "
-        "settings are computed again; the counts of claims leave this out."
+        "Of these, 1 has stronger evidence on the other side and 1 computes the paper's own "
+        "numbers or settings again; the counts of claims leave them out."
     )
     counted = show.counts(rows[rows["whose"].isin(show.PAPERS_OWN)])
     assert counted["differs"] + counted["not seen on a stand-in"] == 2

@@ -241,13 +241,16 @@ def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
     by_verdict = {word: len(those) for word, those in balanced.against_by_verdict().items()}
     counted = listed(f"{n} {AGAINST_WORDS[word]}" for word, n in by_verdict.items())
     sentences = [f"This run has evidence against {count(whole, 'statement')}: {counted}."]
+    parts = []
     if better := len(names) - sum(overall[name] in AGAINST for name in names):
-        sentences.append(f"For {better} of them stronger evidence is not against it.")
-    if recomputed := whole - len(names):
-        sentences.append(
-            f"In {recomputed} the paper's own numbers or settings are computed again; the counts "
-            "of claims leave this out."
+        parts.append(
+            f"{better} {'has' if better == 1 else 'have'} stronger evidence on the other side"
         )
+    if recomputed := whole - len(names):
+        computes = "computes" if recomputed == 1 else "compute"
+        parts.append(f"{recomputed} {computes} the paper's own numbers or settings again")
+    if parts:
+        sentences.append(f"Of these, {listed(parts)}; the counts of claims leave them out.")
     return " ".join(sentences)
 
 

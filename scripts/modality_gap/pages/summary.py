@@ -54,7 +54,7 @@ def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
         name: {*rows["verdict"]} - {*AGREEING, NOT_RUN} for name, rows in claims.groupby("id")
     }
     clauses = [
-        clause | {"holds": clause["mixed"]}
+        {**clause, "holds": clause["mixed"]}
         if "mixed" in clause and verdict in (REPRODUCED, CONSISTENT) and others[name]
         else clause
         for clause, name, verdict in zip(clauses, ids, found, strict=True)

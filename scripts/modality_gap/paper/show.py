@@ -160,6 +160,16 @@ REST_ON = {
 }
 
 
+def reproduced_on(claims: pd.DataFrame) -> str:
+    """How many of the paper's own claims are reproduced on which kind of evidence, in words."""
+    rows = overall(claims[claims["whose"].isin(PAPERS_OWN)]).to_dict("records")
+    return _rests_on([kind_of(row) for row in rows if row["verdict"] == REPRODUCED])
+
+
+def _rests_on(kinds: list[str]) -> str:
+    return ", ".join(f"{kinds.count(kind)} {on}" for kind, on in REST_ON.items() if kind in kinds)
+
+
 def _counted(claims: pd.DataFrame, words: Iterable[str] = ()) -> str:
     """The counts of some verdicts, or else of those that any claim has, and what those reproduced
     rest on; by the words that are shown."""
@@ -170,7 +180,7 @@ def _counted(claims: pd.DataFrame, words: Iterable[str] = ()) -> str:
     for word in words or [word for word in STYLES if word in kinds]:
         these, split = kinds.get(word, []), ""
         if word == REPRODUCED and these:
-            split = ", ".join(f"{these.count(k)} {on}" for k, on in REST_ON.items() if k in these)
+            split = _rests_on(these)
         parts.append(f"{word} {len(these)}{f' ({split})' if split else ''}")
     return ", ".join(parts)
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from modality_gap.measures.posthoc.ranks import LEAST_RECALL, MARGIN
 from modality_gap.pages.findings.base import Table
-from modality_gap.pages.words import NONE, count, estimate, number, percent
+from modality_gap.pages.words import NONE, count, estimate, listed, number, percent
 from modality_gap.paper.claims import INCONCLUSIVE, meets
 from modality_gap.paper.measured import Measured
 
@@ -97,10 +97,12 @@ def sentences(
             "verdict on recall."
         )
     elif len(lower):
+        changed = [one for one, word in zip(lower, verdicts, strict=True) if word == CHANGED]
+        rises = int((recall.loc[changed, "difference"] > 0).sum())
         found.append(
-            f"By the whole interval of the change in recall@1, within {MARGIN:g} or beyond: "
-            f"{UNCHANGED} {verdicts.count(UNCHANGED)}, {CHANGED} {verdicts.count(CHANGED)}, "
-            f"{INCONCLUSIVE} {verdicts.count(INCONCLUSIVE)} of these."
+            f"Of these, recall@1 stays within {MARGIN:g} in {verdicts.count(UNCHANGED)}, rises by "
+            f"more in {rises} and falls by more in {len(changed) - rises}, each by the whole "
+            f"interval; {verdicts.count(INCONCLUSIVE)} are inconclusive."
         )
     return found
 
@@ -111,12 +113,20 @@ def zero_shot_sentence(summary: pd.DataFrame, differences: pd.DataFrame, confide
     rows = differences[differences["metric"] == "zero_shot"] if len(differences) else differences
     if not has_task(summary) or rows.empty:
         return ""
-    clear = rows[rows["p_holm"] < 1 - confidence]["difference"]
+    clear = rows[rows["p_holm"] < 1 - confidence]
+    labels = summary.set_index("method")["label"]
+    ways = []
+    for way, sign in (("rises", 1), ("falls", -1)):
+        those = clear[sign * clear["difference"] > 0]["method"]
+        names = f" ({listed(labels[those])})" if len(those) else ""
+        ways.append(f"{way} with {len(those)}{names}")
+    apart = (rows["difference_low"] > 0) | (rows["difference_high"] < 0)
     first = summary[summary["zero_shot"].notna()].iloc[0]
     return (
         f"Zero-shot accuracy, of {int(first['zero_shot_n']):,} pictures that are not trained on (a "
-        f"guess: {number(first['zero_shot_chance'])}): raised by {int((clear > 0).sum())} and "
-        f"lowered by {int((clear < 0).sum())} of {count(len(rows), 'method')}, likewise."
+        f"guess: {number(first['zero_shot_chance'])}), {' and '.join(ways)} of "
+        f"{count(len(rows), 'method')} after Holm's correction; without it, intervals of "
+        f"{int(apart.sum()) - len(clear)} more leave out 0."
     )
 
 
