@@ -11,6 +11,7 @@ from modality_gap.pages.findings.tables import SIGNIFICANT
 from modality_gap.pages.labels import WEIGHTS
 from modality_gap.pages.words import (
     count,
+    estimate,
     fraction,
     interval,
     listed,
@@ -52,9 +53,18 @@ def _there(gap: pd.DataFrame) -> list[str]:
     ]
 
 
+# What training does to the gap of each start.
+STARTS = {
+    "rotated": "With the gap closed before training ({before}), training opens one of {after}.",
+    "original": "From the original start, the gap goes from {before} to {after}.",
+}
+
+
 def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
     deepest = mlp["layer"].max()
-    table = mlp[(mlp["layer"] == deepest) & mlp["bias"]].set_index("activation")["mean_cosine"]
+    last = mlp[mlp["layer"] == deepest].set_index("activation")
+    biased = last["bias"].astype(bool)
+    table, without = last[biased]["mean_cosine"], last[~biased]["mean_cosine"]
     curved = table.drop(index="linear", errors="ignore")
     sentences = [
         f"After {deepest} random layers with biases, the mean cosine of two outputs is "
@@ -62,13 +72,13 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
         + (f" and {number(table['linear'], 2)} without" if "linear" in table else "")
         + "; the closer to 1, the narrower the cone that a network maps into."
     ]
-    rotated = starts[(starts["start"] == "rotated") & (starts["temperature_mode"] == "fixed")]
-    for _, row in rotated.iterrows():
-        sentences.append(
-            f"With the gap closed before training ({number(row['gap_before'], 2)}), training "
-            f"opens one of {number(row['gap_after'], 2)} "
-            f"{interval(row['gap_after_low'], row['gap_after_high'], 2)}."
-        )
+    if "tanh" in without:
+        sentences.append(f"For tanh it is {number(without['tanh'], 2)} without biases.")
+    fixed = starts[starts["temperature_mode"] == "fixed"]
+    for start, words in STARTS.items():
+        for _, row in fixed[fixed["start"] == start].iterrows():
+            after = estimate(row, "gap_after", 2)
+            sentences.append(words.format(before=number(row["gap_before"], 2), after=after))
     return sentences
 
 

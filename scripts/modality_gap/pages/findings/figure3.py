@@ -114,7 +114,8 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
     first, others = cold.iloc[0], cold.iloc[1:]
     sentences = [
         f"At temperature {fraction(first['temperature'])} the loss of {first['model']} is smallest "
-        f"{_at_minimum(first)}; its own gap is {number(first['gap'], 2)} (n {first['n']:,})."
+        f"{_at_minimum(first)}; its own gap is {number(first['gap'], 2)}, where the loss is "
+        f"{number(first['loss_at_gap'] - first['loss'])} larger (n {first['n']:,})."
     ]
     if _at_its_gap(first) == ACROSS_ZERO:
         sentences[0] += (
