@@ -15,8 +15,8 @@ from bench import FOLDER, ROOT, measured, save, say
 
 sys.path.append(str(ROOT / "tests"))
 
-from browsing import CHROMIUM, FLAGS
-from playwright.sync_api import Browser, sync_playwright
+from browsing import CHROMIUM, chromium
+from playwright.sync_api import Browser
 
 PAGES = ("index", "evidence", "figures", "after", "errata", "methods")
 SIZE = {"width": 1280, "height": 900}
@@ -59,15 +59,13 @@ def main(arguments: list[str] | None = None) -> None:
         say("no page of a run, or no Chromium: nothing is measured")
         return
     rows = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         waited(browser, paths[0])  # the browser's own start
         for path in paths:
             rounds = [waited(browser, path) for _ in range(settings.rounds)]
             for quantity, times in zip(QUANTITIES, zip(*rounds, strict=True), strict=True):
                 rows.append(measured(path.name, quantity, list(times), "s", path.stat().st_size))
         version = browser.version
-        browser.close()
     save("load", rows, settings.folder, browser=f"Chromium {version}")
 
 

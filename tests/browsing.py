@@ -1,10 +1,11 @@
 """A browser for tests, and the pages that a test visits; conftest.py offers both as fixtures."""
 
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -19,15 +20,49 @@ FLAGS = [
 # A wait ends when its condition holds; this ends only one that hangs.
 PATIENCE_MS = 120_000
 
+# The most words that a page shows as it is opened, at 1280 pixels.
+MOST_WORDS = {"index": 1500, "figures": 5000, "after": 2500}
+WORDS = """() => {
+    for (const unseen of document.querySelectorAll(".unseen")) unseen.remove();
+    return [...document.querySelectorAll(".page-head, main")]
+        .map(part => part.innerText.split(/\\s+/).length).reduce((a, b) => a + b);
+}"""
+
+
+def words_shown(browser: Browser, path: Path) -> int:
+    """How many words a page shows before a fold is opened."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(path.as_uri(), wait_until="load")
+    words = page.evaluate(WORDS)
+    page.close()
+    return words
+
+
+def words_faults(browser: Browser, results: Path) -> list[str]:
+    """The pages of a run that show too many words, a sentence each."""
+    shown = {name: words_shown(browser, results / f"{name}.html") for name in MOST_WORDS}
+    return [
+        f"{name}.html has {words:,} words, more than {MOST_WORDS[name]:,}"
+        for name, words in shown.items()
+        if words > MOST_WORDS[name]
+    ]
+
+
+@contextmanager
+def chromium():
+    """A headless Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
 
 @pytest.fixture(scope="session")
 def browser():
     if not CHROMIUM:
         pytest.skip("needs Chromium; `make browser` installs it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 class Visit:

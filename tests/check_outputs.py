@@ -1,7 +1,8 @@
 """Check what a run left in results/: every figure and table, in both pages, without a hole.
 
 The workflow tests call `faults`; .ci/run runs it after `make report`, and then holds the numbers of
-the default configuration to tests/regression.yaml too: python tests/check_outputs.py [DIR]
+the default configuration to tests/regression.yaml and the pages to their number of words too:
+python tests/check_outputs.py [DIR]
 """
 
 import csv
@@ -222,8 +223,18 @@ def regressions(results: Path) -> list[str]:
     return found + [f"{row.id}: {row.where}, {row.column}: {row.why}" for row in bad.itertuples()]
 
 
+def too_many_words(results: Path) -> list[str]:
+    """The pages that show more words than they should; none where there is no Chromium to ask."""
+    from browsing import CHROMIUM, chromium, words_faults
+
+    if not CHROMIUM:
+        return []
+    with chromium() as browser:
+        return words_faults(browser, results.resolve())
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
-    problems = faults(folder) + regressions(folder)
+    problems = faults(folder) + regressions(folder) + too_many_words(folder)
     print("\n".join(problems) or "every figure and table is there, without a hole")
     sys.exit(bool(problems))
