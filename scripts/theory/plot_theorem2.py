@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from modality_gap.figures.palette import PALETTE
 from modality_gap.figures.style import Layout, label_line, save, spread
 
-LABELS = {"ratio": "measured", "tighter_bound": "bound in the proof", "beta": "bound β"}
+LABELS = {"ratio": "measured", "tighter_bound": "bound in the proof", "beta": "bound 1 − β"}
 
 table = pd.read_csv(snakemake.input[0])
 widths = sorted(table["width"].unique())

@@ -699,7 +699,7 @@ def test_theorem2(draw):
     (ax,), _ = draw("plot_theorem2", table=table)
     part = table[table["width"] == 16]
     assert title(ax) == "width 16"
-    labels = {"ratio": "measured", "tighter_bound": "bound in the proof", "beta": "bound β"}
+    labels = {"ratio": "measured", "tighter_bound": "bound in the proof", "beta": "bound 1 − β"}
     for (name, label), color in zip(labels.items(), PALETTE, strict=False):
         assert lines(ax, part["layer"], 100 * (1 - part[f"{name}_closed_form"]), color)
         assert lines(ax, part["layer"], 100 * (1 - part[name]), color)
