@@ -160,6 +160,58 @@ def test_the_charts_stand_still_before_the_script(models):
     assert explorer.drawn([]) == {}
 
 
+# By chart its layers: the data, the mark, what it shows, and of which rows.
+STYLED, HERE = "color=place", "datum.k == k"
+CURVES = [
+    "own rule x=distance",
+    f"NAME line {STYLED} order=k strokeDash=place x=distance y=VALUE",
+    f"NAME rule x=distance {HERE}",
+    f"NAME point {STYLED} x=distance y=VALUE {HERE}",
+]
+LAYERS = {
+    "points": [
+        f"points point {STYLED} shape=place tooltip=item,side x=x y=y",
+        f"centres point {STYLED} shape=place x=x y=y {HERE}",
+    ],
+    "loss": [*CURVES, f"NAME point {STYLED} x=distance y=above datum.lowest"],
+    "recall": [f"NAME area {STYLED} x=distance y=low y2=high", *CURVES],
+    "score": CURVES,
+}
+
+
+def test_layers_of_the_charts_show_their_columns(models):
+    for name, chart in explorer.charts(models[0], 500).items():
+        value = "above" if name == "loss" else "value"
+        wanted = [line.replace("NAME", name).replace("VALUE", value) for line in LAYERS[name]]
+        found = []
+        for layer in chart["layer"]:
+            fields = {
+                channel: one["field"]
+                if isinstance(one, dict)
+                else ",".join(o["field"] for o in one)
+                for channel, one in layer["encoding"].items()
+            }
+            of = [one["filter"] for one in layer.get("transform", []) if "filter" in one]
+            words = [layer["data"]["name"], layer["mark"]["type"]]
+            words += [f"{channel}={field}" for channel, field in sorted(fields.items())]
+            found.append(" ".join([*words, *of]))
+        assert found == wanted
+        assert {one["name"]: one["value"] for one in chart["params"]} == {"k": 2, "delta": 0}
+        for layer in chart["layer"]:
+            if layer["mark"]["type"] != "rule":
+                axes = layer["encoding"]
+                wide = [-1.05, 1.05] if name == "points" else [-2, 2]
+                assert axes["x"]["scale"]["domain"] == wide
+                assert name != "points" or axes["y"]["scale"]["domain"] == [-0.8, 0.8]
+        size = (342, 259) if name == "points" else (500, 250 if name == "loss" else 150)
+        assert (chart["width"], chart["height"]) == size
+        styles = {"loss": explorer.TEMPERATURES, "score": explorer.TASKS}
+        colors = styles.get(name, [explorer.IMAGE, explorer.TEXT])
+        for layer in chart["layer"]:
+            if "color" in layer["encoding"]:
+                assert layer["encoding"]["color"]["scale"]["range"] == colors
+
+
 def test_curves_have_three_to_one_on_light_and_on_dark():
     def luminance(color):
         parts = (int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
