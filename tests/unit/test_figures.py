@@ -616,6 +616,7 @@ def test_figure3g(draw):
         assert title(ax) == ("temperature 1" if temperature == 1 else "temperature 1/100")
     named = " ".join(text.get_text() for text in figure.findobj(Text))
     assert f"(g) points {spacings[0]}° apart" in named
+    assert "Δθ between images and texts (degrees)" in named and "symmetric loss" in named
     assert "two pairs exchanged" in words(axes[1]) and "all matched" in words(axes[1])
 
 
