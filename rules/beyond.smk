@@ -191,6 +191,6 @@ rule plot_models:
     params:
         papers=PAPERS_SETS,
         marked=MARKED,
-        published=printed(MINIMA_OF_THE_PAPER),
+        published=minima_of_the_paper,
     script:
         "../scripts/beyond/plot_models.py"
