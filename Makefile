@@ -53,11 +53,11 @@ full: $(ENV)  ## everything with the paper's own models and data: internet, a GP
 # The former name.
 paper: full
 
-after: $(ENV)  ## compare all methods that move the gap (config/after.yaml); write results/after/methods.csv
+after: $(ENV)  ## compare all methods that move the gap (config/after.yaml): 10 minutes; write results/after/methods.csv
 	@python scripts/sources/fetch_released.py
 	snakemake --configfile config/after.yaml -- results/after/methods.csv
 
-losses: $(ENV)  ## compare all losses of follow-up papers (config/losses.yaml): several core-hours
+losses: $(ENV)  ## compare all losses of follow-up papers (config/losses.yaml): 10 core-hours
 	snakemake --configfile config/losses.yaml -- results/after/losses.csv results/after/xor.csv
 
 rehearsal: $(ENV)  ## run the rules of `make full` on small archives in the official formats
