@@ -93,7 +93,7 @@ def test_an_unknown_claim_of_the_report_is_named():
 
 def test_a_statement_has_each_evidence_with_its_values():
     rows = claims(
-        claim("a.x", "reproduced", evidence="paper's own: CLIP", measured="0.5", low="0.4",
+        claim("a.x", "reproduced", evidence="paper's own: CLIP", measured="1.27528", low="0.4",
               high="0.6", published="0.52", statement="It is so."),
         claim("a.y", "same on a stand-in", evidence="stand-in: emoji; ratio", measured="2"),
         claim("a.z", "same on a stand-in", evidence="stand-in: digits; ratio", measured="10"),
@@ -104,7 +104,7 @@ def test_a_statement_has_each_evidence_with_its_values():
     (made,) = summary.statements([entry], rows)
     assert (made.says, made.claim, made.published) == ("It is so.", "a.x", "0.52")
     assert [(one.mark.verdict, one.value) for one in made.measured] == [
-        ("reproduced", "0.5 [0.4,\u00a00.6]"),
+        ("reproduced", "1.28 [0.4,\u00a00.6]"),  # rounded once: 1.275 would be 1.27
         ("same on a stand-in", "ratio: 2 to 10"),
         ("differs", "x: 1 [0.4,\u00a00.6]"),  # the first of two quantities
     ]

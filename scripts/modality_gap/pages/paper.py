@@ -129,12 +129,13 @@ def anchor(name: str) -> str:
     return name.replace(" ", "_")
 
 
-def by_claim(claims: pd.DataFrame) -> dict[str, Claim]:
-    """The claims of results/claims.csv by their ids, in the order of the file."""
+def by_claim(claims: pd.DataFrame, figures: int = 4) -> dict[str, Claim]:
+    """The claims of results/claims.csv by their ids, in the order of the file; measured numbers
+    have `figures` significant digits."""
     by_id: dict[str, Claim] = {}
     for row in claims.to_dict("records"):
         claim = by_id.setdefault(row["id"], Claim(row["id"], row["statement"], []))
-        claim.rows.append(ledger.page_row(row))
+        claim.rows.append(ledger.page_row(row, figures))
     return by_id
 
 

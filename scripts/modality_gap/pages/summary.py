@@ -5,7 +5,6 @@ results/claims.csv by the ids of its claims, and every number comes from a table
 """
 
 import math
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import groupby
@@ -133,7 +132,7 @@ class Statement(NamedTuple):
 
 def statements(entries: Sequence[Mapping], claims: pd.DataFrame) -> list[Statement]:
     """The main statements with all evidence of the run, the strongest first."""
-    by_id = by_claim(claims)
+    by_id = by_claim(claims, figures=3)  # the evidence has more digits
     result = []
     for entry in entries:
         ids = matching(entry["claims"], by_id)
@@ -165,8 +164,6 @@ def _values(mark: Mark, rows: Iterable[Mapping]) -> str:
     value = _span([row["measured"] for row in behind])
     if len(behind) == 1:
         value = f"{behind[0]['measured']} {behind[0]['interval']}".strip()
-    # Three digits are enough here; the evidence has more.
-    value = re.sub(r"\d+\.\d+(e-?\d+)?", lambda match: f"{float(match[0]):.3g}", value)
     return f"{what}: {value}" if what and value else value
 
 

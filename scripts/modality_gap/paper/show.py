@@ -188,17 +188,17 @@ def _counted(claims: pd.DataFrame, words: Iterable[str] = ()) -> str:
 # --- showing ----------------------------------------------------------------------------------
 
 
-def page_row(row: Mapping) -> dict:
-    """A row of results/claims.csv for a page: numbers with four significant digits, an interval
-    in square brackets; `verdict` the word that is shown, `judged` that of the file and `css` the
-    class of the first; `quantity` is what was measured, the part of the evidence behind its last
-    semicolon."""
-    low, high = digits(row["low"]), digits(row["high"])
+def page_row(row: Mapping, figures: int = 4) -> dict:
+    """A row of results/claims.csv for a page: measured numbers with `figures` significant digits,
+    the published one with four, an interval in square brackets; `verdict` the word that is shown,
+    `judged` that of the file and `css` the class of the first; `quantity` is what was measured, the
+    part of the evidence behind its last semicolon."""
+    low, high = digits(row["low"], figures), digits(row["high"], figures)
     evidence, _, quantity = str(row["evidence"]).rpartition("; ")
     return dict(row) | {
         "evidence": evidence or row["evidence"],
         "quantity": quantity if evidence else "",
-        "measured": digits(row["measured"]),
+        "measured": digits(row["measured"], figures),
         "interval": f"[{low},\u00a0{high}]" if low and high else "",
         "published": digits(row["published"]),
         "verdict": shown(row),
@@ -207,11 +207,11 @@ def page_row(row: Mapping) -> dict:
     }
 
 
-def digits(value: Any) -> str:
-    """A number with four significant digits, or as a whole number from ten thousand on; any other
-    text unchanged."""
+def digits(value: Any, figures: int = 4) -> str:
+    """A number with `figures` significant digits, or as a whole number from ten thousand on; any
+    other text unchanged."""
     try:
         number = float(value)
     except (TypeError, ValueError):
         return str(value)
-    return f"{number:,.0f}" if 1e4 <= abs(number) < math.inf else f"{number:.4g}"
+    return f"{number:,.0f}" if 1e4 <= abs(number) < math.inf else f"{number:.{figures}g}"
