@@ -876,3 +876,10 @@ def test_a_set_has_the_clusters_of_its_dataset_or_its_own():
     assert "clip" not in columns  # the authors' features: independent, as far as is known
     assert cluster_column(config, "emoji_people") == "concept"
     assert cluster_column(config, "digits") is None
+
+
+def test_a_set_with_tasks_of_its_own_has_their_prompts_beside_all_other_inputs():
+    inputs = with_rows(changed(("sets/emoji_clip/tasks", ["digits"])))["inputs"]
+    own = {"dataset": "prompts", "where": {"task": ["digits"]}}
+    assert inputs == SHIPPED["inputs"] | {"prompts_emoji_clip": own}
+    assert with_rows(SHIPPED)["inputs"] == SHIPPED["inputs"]

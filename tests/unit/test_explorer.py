@@ -146,6 +146,13 @@ def test_the_charts_stand_still_before_the_script(models):
         assert svg.startswith("<svg") and "<text" in svg
         assert all(one.startswith(name) for one in re.findall(r'id="([^"]+)"', svg))
     assert stills["loss-narrow"] != stills["loss-wide"]
+    colors = {name: [one["color"] for one in own] for name, own in drawn["styles"].items()}
+    sides = [explorer.IMAGE, explorer.TEXT]
+    assert colors == {"points": sides, "recall": sides} | {
+        "loss": explorer.TEMPERATURES,
+        "score": explorer.TASKS,
+    }
+    assert [one["dashes"] for one in drawn["styles"]["recall"]] == ["1 0", "7 2"]
     # All points: two of each side, each with its centre.
     assert stills["points-wide"].count(explorer.IMAGE) == 3
     for chart in drawn["charts"].values():
@@ -203,6 +210,8 @@ def test_layers_of_the_charts_show_their_columns(models):
                 wide = [-1.05, 1.05] if name == "points" else [-2, 2]
                 assert axes["x"]["scale"]["domain"] == wide
                 assert name != "points" or axes["y"]["scale"]["domain"] == [-0.8, 0.8]
+            if axes.get("y", {}).get("field") == "value":
+                assert axes["y"]["axis"]["format"] == ".0%"
         size = (342, 259) if name == "points" else (500, 250 if name == "loss" else 150)
         assert (chart["width"], chart["height"]) == size
         styles = {"loss": explorer.TEMPERATURES, "score": explorer.TASKS}

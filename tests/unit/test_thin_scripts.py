@@ -24,6 +24,7 @@ from modality_gap.embeddings.stored import read
 from modality_gap.encoders.base import Encoder
 from modality_gap.errors import InputError
 from modality_gap.measures.significance import paired_change
+from modality_gap.pages.after.measures import SHOWN
 from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.pairs import Pairs
 
@@ -293,6 +294,7 @@ def test_post_hoc_methods_and_measures_of_sets(run, tmp_path):
     assert names.set_index("method").loc["centre", "label"] == "centring"
     assert set(methods["set"]) == set(differences["set"]) == {"one"}
     assert set(measures["set"]) == {"one", "three"} and set(measures["n"]) == {30}
+    assert {one.name for one in SHOWN} <= set(measures["measure"])  # on the page
     assert set(methods["split"]) == {"even_odd", "half_0", "half_1", "half_2"}
     x, y = (plain.unit(read(file).vectors)[plain.sample(40, 30, 3)] for file in paths[:2])
     cosines = x[1::2] @ y[1::2].T
