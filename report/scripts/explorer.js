@@ -131,7 +131,7 @@
         parts.push(`${words} ${one[key].toFixed(2)} (without ${plain[key].toFixed(2)})`);
     const label = one.label[0].toUpperCase() + one.label.slice(1);
     const [fit, scored] = [one.n_fit, one.n_scored].map((n) => n.toLocaleString("en"));
-    return `${label}, fitted on ${fit} pairs, scored on ${scored} others: ${parts.join("; ")}.`;
+    return `${label}, fitted on ${fit} pairs, scored on ${scored} others, fewer than in the plots: ${parts.join("; ")}.`;
   };
   const apply = () => {
     const one = model.remedies.find(({ method }) => method === remedy.value);

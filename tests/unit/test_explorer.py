@@ -251,7 +251,8 @@ def test_remedies_have_the_values_of_the_tables(models):
     assert "gap" not in rows["nnn"]
     assert [len(model["remedies"]) for model in models] == [3, 0, 0]
     assert remedies.sentence(models[0], rows["centre"]) == (
-        "Centring, fitted on 1,250 pairs, scored on 1,200 others: recall@1 video → text 40.0 % "
+        "Centring, fitted on 1,250 pairs, scored on 1,200 others, fewer than in the plots: "
+        "recall@1 video → text 40.0 % "
         "(−10.0 points [−15.0, +0.2]); recall@1 text → video 40.0 %; gap 0.10 (without 0.80); "
         "loss at 1/100 0.10 (without 0.80)."
     )

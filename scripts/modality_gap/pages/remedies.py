@@ -89,7 +89,7 @@ def sentence(model: Mapping, remedy: Mapping) -> str:
             parts.append(f"{words} {remedy[key]:.2f} (without {plain[key]:.2f})")
     label = remedy["label"][0].upper() + remedy["label"][1:]
     about = f"{label}, fitted on {remedy['n_fit']:,} pairs, "
-    about += f"scored on {remedy['n_scored']:,} others"
+    about += f"scored on {remedy['n_scored']:,} others, fewer than in the plots"
     return f"{about}: {'; '.join(parts)}."
 
 
