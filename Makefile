@@ -64,7 +64,8 @@ rehearsal: $(ENV)  ## run the rules of `make full` on small archives in the offi
 	python tests/rehearsal.py
 
 test: $(ENV)  ## run all tests except those of test-faults and test-cluster
-	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder \
+	  --durations=25
 
 unit: $(ENV)  ## run only the unit tests
 	python -m pytest --numprocesses auto --maxprocesses 4 tests/unit
