@@ -41,15 +41,13 @@ def _there(gap: pd.DataFrame) -> list[str]:
     for weights, words in WEIGHTS.items():
         part = gap[gap["weights"] == weights]
         if len(part):
-            low, high = (part.loc[part["gap"].agg(end)] for end in ("idxmin", "idxmax"))
-            span = f"{number(low['gap'], 2)} ({low['model']})"
-            if len(part) > 1:
-                span += f" to {number(high['gap'], 2)} ({high['model']})"
-            spans.append(f"with {words} ({count(len(part), 'set')}) {span}")
+            low, high = part["gap"].min(), part["gap"].max()
+            span = number(low, 2) + (f" to {number(high, 2)}" if len(part) > 1 else "")
+            spans.append(f"{span} with {words} ({count(len(part), 'set')})")
     return [
         f"In {of_all(int(apart.sum()), len(gap), 'set')} of embeddings the gap is clearly above 0 "
         "and a linear classifier separates the two modalities.",
-        f"The gap is {listed(spans)}.",
+        f"It is {listed(spans)}.",
     ]
 
 
