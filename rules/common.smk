@@ -75,7 +75,7 @@ from modality_gap.config.rows import (
     with_rows,
 )
 from modality_gap.config.own_files import format_of
-from modality_gap.data.files import folder_states, several
+from modality_gap.data.files import files_within, folder_states, several
 from modality_gap.data.formats import FORMATS
 from modality_gap.data.vector_formats import VECTOR_FORMATS
 from modality_gap.encoders.build import ENCODERS as LIBRARIES
@@ -238,6 +238,13 @@ except WorkflowError:  # no number of cores is given, as for a report
     SHARE_OF_CORES = 1
 
 
+def size_mb(files):
+    """The size of a job's input. Snakemake takes a folder of parts for as small as its own entry."""
+    folders = [path for path in files if os.path.isdir(path)]
+    inside = sum(path.stat().st_size for one in folders for path in files_within(one))
+    return files.size_mb + inside / 2**20
+
+
 def needs(memory_mb, minutes, for_each_mb=0, gpu=0):
     """Resources of jobs that need more than most: MB of memory plus `for_each_mb` per MB of
     input, minutes, and GPUs. A second attempt gets twice as much, a third three times.
@@ -248,21 +255,31 @@ def needs(memory_mb, minutes, for_each_mb=0, gpu=0):
     """
     return {
         "mem_mb": lambda wildcards, input, attempt: round(
-            (memory_mb + (for_each_mb and for_each_mb * input.size_mb)) * attempt
+            (memory_mb + (for_each_mb and for_each_mb * size_mb(input))) * attempt
         ),
         "runtime": lambda wildcards, attempt: minutes * attempt,
         **({"gpu": gpu} if gpu else {}),
     }
 
 
+def one_of(names):
+    """Regular expression of some names; of none, one that nothing matches."""
+    return "|".join(names) or "(?!)"
+
+
 def sets_from(origin):
     """Regular expression of the sets that come from an encoder, a projection, ..."""
-    return "|".join(name for name, entry in SETS.items() if origin in entry) or "(?!)"
+    return one_of(name for name, entry in SETS.items() if origin in entry)
 
 
 # Names of the folders in results/embeddings that an encoder writes: ENCODER.INPUTS, or a set.
 ENCODER_AND_INPUTS = f"(?:{'|'.join(ENCODERS)})[.](?:{'|'.join(INPUTS)})"
 ENCODED = f"{ENCODER_AND_INPUTS}|{sets_from('encoder')}"
+
+
+def in_shards(path):
+    """The output of what an extraction becomes: a folder if it is made in several shards."""
+    return directory(path) if config["extraction"]["shards"] > 1 else path
 
 
 def figure(name):

@@ -131,49 +131,53 @@ use rule extract_embeddings as extract_shard with:
         encoded=ENCODED,
 
 
-rule merge_shards:
-    """The shards of an extraction as one file, the same however many there are."""
+rule gather_shards:
+    """The shards of an extraction as a folder, of which every statistic reads one set; nothing is
+    written twice."""
     input:
         shards=gather.shards(
             "results/shards/{{encoded}}/{{modality}}.{scatteritem}.parquet"
         ),
-        code=code("embeddings/merge_shards"),
+        code=code("embeddings/gather_shards"),
     output:
-        "results/embeddings/{encoded}/{modality}.parquet",
+        directory("results/embeddings/{encoded}/{modality}.parquet"),
     log:
-        "results/logs/merge_shards/{encoded}.{modality}.log",
+        "results/logs/gather_shards/{encoded}.{modality}.log",
     benchmark:
-        "results/benchmarks/merge_shards/{encoded}.{modality}.tsv"
+        "results/benchmarks/gather_shards/{encoded}.{modality}.tsv"
     wildcard_constraints:
-        # One shard needs no merging: its extraction writes the file itself.
+        # One shard needs no folder: its extraction writes the file itself.
         encoded=ENCODED if config["extraction"]["shards"] > 1 else "(?!)",
     priority: 10
     conda:
         "../envs/statistics.yaml"
     script:
-        "../scripts/embeddings/merge_shards.py"
+        "../scripts/embeddings/gather_shards.py"
 
 
-use rule merge_shards as join_towers with:
-    # A set of two encoders has what each of them embedded.
+rule join_towers:
+    """A set of two encoders has what each of them embedded."""
     input:
-        shards=lambda w: [
-            embeddings_of(
-                SETS[w.set]["encoders"][w.modality], SETS[w.set]["inputs"], w.modality
-            )
-        ],
-        code=code("embeddings/merge_shards"),
+        embeddings=lambda w: embeddings_of(
+            SETS[w.set]["encoders"][w.modality], SETS[w.set]["inputs"], w.modality
+        ),
+        code=code("embeddings/join_towers"),
     output:
-        "results/embeddings/{set}/{modality}.parquet",
+        in_shards("results/embeddings/{set}/{modality}.parquet"),
     log:
         "results/logs/join_towers/{set}.{modality}.log",
     benchmark:
         "results/benchmarks/join_towers/{set}.{modality}.tsv"
     wildcard_constraints:
         set=sets_from("encoders"),
+    priority: 10
+    conda:
+        "../envs/statistics.yaml"
+    script:
+        "../scripts/embeddings/join_towers.py"
 
 
-ruleorder: merge_shards > extract_variants > extract_pair > extract_embeddings
+ruleorder: gather_shards > extract_variants > extract_pair > extract_embeddings
 
 
 rule project_embeddings:
@@ -234,7 +238,9 @@ rule import_files:
     benchmark:
         "results/benchmarks/import_files/{set}.{modality}.tsv"
     wildcard_constraints:
-        set=sets_from("files"),
+        set=one_of(
+            name for name in SETS if name not in BY_PART and "files" in SETS[name]
+        ),
     # A fault in your files is found before anything long begins.
     priority: 20
     conda:
@@ -253,3 +259,56 @@ rule import_files:
         batch_size=config["loss_landscape"]["batch_size"],
     script:
         "../scripts/embeddings/import_files.py"
+
+
+rule sum_part:
+    """Sums and a sample of one part of your own pairs, from one reading of its two files."""
+    input:
+        pair=lambda w: BY_PART[w.set][w.part],
+        code=code("embeddings/sum_part"),
+    output:
+        "results/parts/{set}/{part}.npz",
+    log:
+        "results/logs/sum_part/{set}.{part}.log",
+    benchmark:
+        "results/benchmarks/sum_part/{set}.{part}.tsv"
+    wildcard_constraints:
+        set=one_of(BY_PART),
+    conda:
+        "../envs/embeddings.yaml" if OWN_TENSORS else "../envs/statistics.yaml"
+    threads: SHARE_OF_CORES
+    params:
+        sources=lambda w, input: [
+            (path, SETS[w.set].get("reading", {}).get(modality, {}))
+            for path, modality in zip(
+                input.pair, SETS[w.set]["modalities"], strict=True
+            )
+        ],
+        sample=config["sample"],
+        seed=config["seed"],
+    script:
+        "../scripts/embeddings/sum_part.py"
+
+
+rule sample_parts:
+    """One modality of a random sample of such pairs, out of those of all parts."""
+    input:
+        parts=lambda w: sums_of_parts(w.set),
+        code=code("embeddings/sample_parts"),
+    output:
+        "results/embeddings/{set}/{modality}.parquet",
+    log:
+        "results/logs/sample_parts/{set}.{modality}.log",
+    benchmark:
+        "results/benchmarks/sample_parts/{set}.{modality}.tsv"
+    wildcard_constraints:
+        set=one_of(BY_PART),
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        folder=lambda w: SETS[w.set]["files"][w.modality],
+        side=lambda w: "ab"[SETS[w.set]["modalities"].index(w.modality)],
+        sample=config["sample"],
+        batch_size=config["loss_landscape"]["batch_size"],
+    script:
+        "../scripts/embeddings/sample_parts.py"

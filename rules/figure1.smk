@@ -8,6 +8,7 @@ GAPS_OF_THE_PAPER = {"clip": "training.untouched_gap", "coco_b32": "figure3a.gap
 rule measure_gaps:
     """Gap, cosines, recall and separability of every set."""
     input:
+        **{f"parts_{name}": sums_of_parts(name) for name in BY_PART},
         pairs=PAIR_FILES,
         code=code("figure1/measure_gaps"),
     output:
@@ -24,6 +25,7 @@ rule measure_gaps:
         clusters=CLUSTERS,
         confidence=config["confidence"],
         sample=config["sample"],
+        compare_at_most=config["compare_at_most"],
         seed=config["seed"],
     script:
         "../scripts/figure1/measure_gaps.py"

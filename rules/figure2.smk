@@ -25,6 +25,8 @@ rule measure_cones:
         ],
         bins=config["cone"]["bins"],
         confidence=config["confidence"],
+        compare_at_most=config["compare_at_most"],
+        seed=config["seed"],
     script:
         "../scripts/figure2/measure_cones.py"
 

@@ -192,6 +192,26 @@ OWN_TENSORS = any(
 )
 
 
+# Own pairs of which each part is read by a job of its own: by set and by the name of the first side's
+# file, the files of both sides.
+BY_PART = {
+    name: {
+        files[0].name: [yours(str(file)) for file in files]
+        for files in zip(
+            *(format_of(path, VECTOR_FORMATS)[1] for path in entry["files"].values()),
+            strict=True,
+        )
+    }
+    for name, entry in SETS.items()
+    if entry.get("by_part")
+}
+
+
+def sums_of_parts(name):
+    """What is kept of the parts of a set."""
+    return [f"results/parts/{name}/{part}.npz" for part in BY_PART[name]]
+
+
 def imported_files(wildcards):
     """Every file of your own pairs: those of both sides, and of their labels."""
     entry = SETS[wildcards.set]

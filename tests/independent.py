@@ -197,6 +197,7 @@ def set_row(x, y, confidence, most, seed, groups=None):
     for side, vectors in (("a", x), ("b", y)):
         row |= mean_cosine_columns(f"mean_cosine_{side}", vectors, confidence, groups)
         row[f"min_cosine_{side}"] = cosines(vectors).min()
+    row["compared_n"] = len(x)
     row |= recall_columns(x, y, confidence, shares)
     some = sample(len(x), most, seed)
     own = None if shares is None else np.asarray(shares)[some]
@@ -236,6 +237,7 @@ def panel(x, bins, confidence, groups):
     row = {
         "n": len(x),
         "clusters": len(np.unique(groups)),
+        "compared_n": len(x),
         **mean_cosine_columns("mean_cosine", x, confidence, groups),
         "min_cosine": values.min(),
         "max_cosine": values.max(),

@@ -6,6 +6,7 @@ log_to(snakemake)
 
 import pandas as pd
 
+from modality_gap.data.tiles import sample_rows
 from modality_gap.embeddings.stored import StoredVectors
 from modality_gap.measures.cone import measure_panel, panels
 
@@ -17,7 +18,8 @@ for encoder, column, *files in zip(
     for (weights, inputs), x in panels(*map(StoredVectors, files)).items():
         clusters = x.clusters(column) if inputs == "real" else None
         settings = params.bins, params.confidence, snakemake.threads
-        row, histogram = measure_panel(x, *settings, clusters)
+        compared = sample_rows(len(x), params.compare_at_most, params.seed)
+        row, histogram = measure_panel(x, *settings, clusters, compared)
         names = {"encoder": encoder, "weights": weights, "inputs": inputs}
         origin = {key: x.metadata[key] for key in ("model", "dtype")}
         rows.append({**names, **origin, **row})

@@ -33,9 +33,12 @@ EXCEPTIONS: tuple[tuple[set[str], set[str] | None, str], ...] = (
         "holds the version, which only the metadata of embeddings mention",
     ),
     (
-        {"embeddings.shards", "embeddings.sets", "embeddings.stored", "data.parquet", "data.tiles"},
-        {"embeddings/merge_shards"},
-        "shards are deleted once they are merged, so everything would be embedded again",
+        {
+            *("embeddings.shards", "embeddings.sets", "data.parquet", "config.own_files"),
+            *("config.declarations", "config.losses", "config.schema"),
+        },
+        {"embeddings/gather_shards"},
+        "shards are deleted once they are in a folder, so everything would be embedded again",
     ),
 )
 

@@ -10,10 +10,9 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 import yaml
 
-from modality_gap.embeddings.sets import METADATA_KEY
+from modality_gap.embeddings.shards import read_about
 from modality_gap.pages import paper, provenance, render, run
 from modality_gap.pages.cite import stamp
 from modality_gap.pages.findings.figure1 import SEPARATE
@@ -56,9 +55,7 @@ relations, assets, not_run, glossary = (
     for path in (inputs.stand_ins, inputs.assets, inputs.not_run, inputs.glossary)
 )
 # The footers only: the vectors are not read.
-footers = {
-    (Path(path).parent.name, Path(path).stem): pq.read_metadata(path) for path in inputs.pairs
-}
+footers = {(Path(path).parent.name, Path(path).stem): read_about(path) for path in inputs.pairs}
 origins = provenance.all_origins(items.values(), relations, params.sets, config)
 html = render.render_page(
     {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},
@@ -77,11 +74,8 @@ html = render.render_page(
     others=origins.others,
     models=provenance.models_rows(
         params.sets,
-        {
-            key: json.loads((foot.metadata or {}).get(METADATA_KEY, b"{}"))
-            for key, foot in footers.items()
-        },
-        {key: foot.num_rows for key, foot in footers.items()},
+        {key: about for key, (about, _) in footers.items()},
+        {key: rows for key, (_, rows) in footers.items()},
         relations,
         config,
     ),
@@ -109,10 +103,7 @@ html = render.render_page(
     elapsed=run.duration(ended - record.get("started", ended)),
     rules=run.rules_table(run.by_rule(jobs)),
     extractions=run.extraction_table(
-        {
-            name: json.loads((pq.read_metadata(path).metadata or {}).get(METADATA_KEY, b"{}"))
-            for name, path in sorted(embeddings.items())
-        },
+        {name: read_about(path)[0] for name, path in sorted(embeddings.items())},
         {name: path.stat().st_mtime for name, path in embeddings.items()},
     ),
     differences=run.differences(config, params.default),

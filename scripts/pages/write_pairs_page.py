@@ -10,8 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from modality_gap.config.losses import DECLARED_LOSSES
-from modality_gap.data.parquet import open_parquet
-from modality_gap.embeddings.sets import metadata_of
+from modality_gap.embeddings.shards import read_about
 from modality_gap.pages.findings.figure3 import all_minima_table
 from modality_gap.pages.models import own_loss_table
 from modality_gap.pages.pairs import measures_table, sources_table
@@ -27,7 +26,7 @@ inputs, params = snakemake.input, snakemake.params
 gap, diagnostics, minimum = (
     pd.read_csv(path) for path in (inputs.gap, inputs.diagnostics, inputs.minimum)
 )
-about = [metadata_of(open_parquet(path)) for path in inputs.pairs]
+about = [read_about(path)[0] for path in inputs.pairs]
 origins = dict(zip(params.sets, zip(about[::2], about[1::2], strict=True), strict=True))
 tables = {
     "sources": sources_table(origins, gap),

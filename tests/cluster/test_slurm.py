@@ -294,7 +294,7 @@ def test_only_gpu_jobs_ask_for_a_gpu(runs, cluster):
     assert Counter(rule for rule, _ in submissions) == {
         "make_digits_dataset": 1,
         "extract_shard": 2,
-        "merge_shards": 1,
+        "gather_shards": 1,
     }
     for rule, words in submissions:
         if rule == "extract_shard":

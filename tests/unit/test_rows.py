@@ -128,6 +128,18 @@ def test_a_panel_of_cosines(pair):
     np.testing.assert_allclose(histogram["cosine_high"], np.linspace(-0.95, 1, 40), atol=1e-12)
 
 
+def test_a_panel_of_a_large_set_has_the_mean_of_all_and_the_range_of_a_sample(pair):
+    x, _, _ = pair
+    rows = np.array([0, 3, 7, 11, 39])  # 3 and 11 are the same
+    found, histogram = cone.measure_panel(x, 40, CONFIDENCE, rows=rows)
+    whole, _ = cone.measure_panel(x, 40, CONFIDENCE)
+    some = x[rows] @ x[rows].T
+    assert (found["n"], found["compared_n"], histogram["pairs"].sum()) == (40, 5, 20)
+    for name in ("mean_cosine", "mean_cosine_low", "mean_cosine_high", "sd_cosine"):
+        assert found[name] == whole[name], name
+    assert found["min_cosine"] == pytest.approx(some.min()) and found["max_cosine"] == 1
+
+
 class Stored:
     """What `cone.panels` asks of stored vectors."""
 

@@ -193,6 +193,7 @@ def test_gaps_of_sets_that_no_line_tells_apart(run, tmp_path):
         confidence=0.8,
         sample=40,
         seed=3,
+        compare_at_most=1000,
     )
     found = pd.read_csv(tmp_path / "gap.csv", float_precision="round_trip")
     assert list(found["set"]) == ["one", "two"]
@@ -254,6 +255,8 @@ def test_cones_go_by_clusters_of_real_items_alone(run, tmp_path):
         clusters=["concept"],
         bins=20,
         confidence=0.8,
+        seed=3,
+        compare_at_most=1000,
     )
     found = pd.read_csv(output["table"], float_precision="round_trip")
     counts = pd.read_csv(output["histogram"])["pairs"].to_numpy().reshape(3, 20)

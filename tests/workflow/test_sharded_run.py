@@ -3,6 +3,8 @@
 import shutil
 from functools import cache
 
+import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -10,7 +12,8 @@ from conftest import ROOT, copy_project
 
 from modality_gap.embeddings.extraction import embed, label_columns, plan_batches, select_rows
 from modality_gap.embeddings.sets import EmbeddingWriter
-from modality_gap.embeddings.shards import merge
+from modality_gap.embeddings.shards import gather
+from modality_gap.embeddings.stored import StoredVectors, read
 from modality_gap.encoders.build import build_encoder
 
 SETTINGS = {"batch_size": 128, "workers": 2, "unreadable": "fail"}
@@ -50,11 +53,15 @@ def test_any_number_of_shards_gives_the_same_rows(emoji, tmp_path):
         paths = [tmp_path / f"{shard}-of-{shards}.parquet" for shard in range(1, shards + 1)]
         done = [extract_shard(emoji, path, n, shards) for n, path in enumerate(paths, 1)]
         assert max(done) - min(done) <= 1 and sum(done) == batches
-        merge(paths, tmp_path / "merged.parquet")
-        assert pq.read_table(tmp_path / "merged.parquet").equals(whole)
+        gather(paths, tmp_path / "parts.parquet")
+        parts, one = (StoredVectors(tmp_path / f"{name}.parquet") for name in ("parts", "whole"))
+        np.testing.assert_array_equal(parts[:], one[:])
+        np.testing.assert_array_equal(parts.item_hashes, one.item_hashes)
+        pd.testing.assert_frame_equal(parts.file.labels(), one.file.labels())
+        shutil.rmtree(tmp_path / "parts.parquet")
 
 
-def test_the_workflow_makes_shards_and_merges_them(small_run, emoji, tmp_path):
+def test_the_workflow_makes_shards_and_gathers_them(small_run, emoji, tmp_path):
     (tmp_path / "shards.yaml").write_text(yaml.safe_dump({"extraction": {"shards": 3}}))
     project = copy_project(
         tmp_path,
@@ -70,8 +77,13 @@ def test_the_workflow_makes_shards_and_merges_them(small_run, emoji, tmp_path):
         for folder in ("emoji_clip_random", "emoji_clip_raw_pixels.emoji_test")
     ]
     said = project.snakemake("--rerun-triggers", "mtime", "--", *paths)
-    assert said.count("rule extract_shard:") == 6 and said.count("rule merge_shards:") == 2
+    assert said.count("rule extract_shard:") == 6 and said.count("rule gather_shards:") == 2
     for path in paths:
-        assert pq.read_table(tmp_path / path).equals(pq.read_table(small_run.folder / path))
-    assert len(list((tmp_path / "results" / "embeddings").rglob("*.parquet"))) == 2
+        parts, whole = read(tmp_path / path), read(small_run.folder / path)
+        np.testing.assert_array_equal(parts.vectors, whole.vectors)
+        np.testing.assert_array_equal(parts.item_ids, whole.item_ids)
+        pd.testing.assert_frame_equal(parts.labels, whole.labels)
+        assert sorted(one.name for one in (tmp_path / path).glob("*.parquet")) == [
+            f"{number}-of-3.parquet" for number in (1, 2, 3)
+        ]
     assert not list((tmp_path / "results").glob("shards/*/*"))

@@ -9,7 +9,7 @@ from modality_gap.config.declarations import Format, Library, VectorFormat, comp
 from modality_gap.config.faults import faults_of
 from modality_gap.config.load import load_yaml
 from modality_gap.config.names import encoder_entries
-from modality_gap.config.own_files import source_faults, wildcard_in
+from modality_gap.config.own_files import by_part_faults, source_faults, wildcard_in
 from modality_gap.config.references import (
     check_references,
     column_references,
@@ -65,8 +65,11 @@ def _raise_first(faults: Iterator[str]) -> None:
 
 def _faults_of_sources(config: dict, formats: Mapping[str, VectorFormat]) -> Iterator[str]:
     for name, row in rows_of(config, "pairs"):
-        for modality in row.keys() - keys_of_pairs():
-            yield from source_faults(f"pairs.{name}.{modality}", row[modality], formats)
+        sides = {key: row[key] for key in row if key not in keys_of_pairs()}
+        for modality, side in sides.items():
+            yield from source_faults(f"pairs.{name}.{modality}", side, formats)
+        if row.get("by_part"):
+            yield from by_part_faults(f"pairs.{name}", row, sides, formats)
 
 
 def _character_faults(value: object, path: tuple = ()) -> Iterator[str]:

@@ -101,3 +101,24 @@ def source_faults(key: str, value: Any, formats: Mapping[str, VectorFormat]) -> 
         yield f"{key}.{option} is not an option of {name} files; " + choice(
             option, list(known), "remove it, or use one of"
         )
+
+
+def by_part_faults(
+    key: str, row: Mapping, sides: Mapping[str, Any], formats: Mapping[str, VectorFormat]
+) -> Iterator[str]:
+    """Faults of a row of `pairs` whose parts are read by jobs of their own."""
+    for other in ("several", "labels", "cluster"):
+        if other in row:
+            yield f"{key}.by_part cannot be combined with {other}; remove one of them."
+    counts = []
+    for side, value in sides.items():
+        path = own_path(value["file"] if isinstance(value, dict) else value)
+        name, files = format_of(path, formats)
+        if not Path(path).is_dir() or not formats[name].endings:
+            yield f"{key}.{side} must be a folder of parts, as {key}.by_part is set; correct it."
+        counts.append(f"{len(files)} of {side}")
+    if len({count.partition(" ")[0] for count in counts}) > 1:
+        yield (
+            f"{key}.by_part needs as many parts of each side, not {listed_words(counts, 'and')}; "
+            "correct the folders."
+        )

@@ -166,7 +166,17 @@ OF_ITEM = "of_item"
 
 def keys_of_pairs() -> set[str]:
     """Keys of a row of `pairs` that are no modality."""
-    return {"label", "weights", "note", "cluster", "loss", "several", "labels", *all_keys()}
+    return {
+        "label",
+        "weights",
+        "note",
+        "cluster",
+        "loss",
+        "several",
+        "labels",
+        "by_part",
+        *all_keys(),
+    }
 
 
 def _of_pairs(name: str, row: dict) -> dict[str, dict]:

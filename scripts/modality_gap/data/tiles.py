@@ -7,7 +7,7 @@ What is gone through is an array (n, d), or anything of that shape that gives an
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from itertools import islice
+from itertools import islice, repeat, takewhile
 
 import numpy as np
 
@@ -34,6 +34,13 @@ def map_ahead(pool: Executor, work: Callable, items: Iterable, ahead: int) -> It
         current = following.popleft().result()
         following.extend(pool.submit(work, item) for item in islice(items, 1))
         yield current
+
+
+def read_ahead(items: Iterator) -> Iterator:
+    """The items of an iterator, none of which is None; a thread takes the next two meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        taken = map_ahead(pool, lambda _: next(items, None), repeat(None), AHEAD)
+        yield from takewhile(lambda item: item is not None, taken)
 
 
 def chosen(clusters: np.ndarray | None, rows: slice | np.ndarray) -> np.ndarray | None:

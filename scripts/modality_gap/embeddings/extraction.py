@@ -46,16 +46,18 @@ class Timing:
 def select_rows(path: str, inputs: InputSpec, seed: int) -> np.ndarray:
     """Rows of a dataset's file, in its order, that an entry of `inputs` in the config takes."""
     with reading_parquet(path):
-        if not inputs.keys() & {"where", "sample"}:
-            return np.arange(pq.read_metadata(path).num_rows)
         file = pq.ParquetFile(path)
+        every = pd.DataFrame(index=range(file.metadata.num_rows))
+        if not inputs.keys() & {"where", "sample"}:
+            return every.index.to_numpy()
         if absent := inputs.get("where", {}).keys() - {*file.schema_arrow.names}:
             columns = [name for name in file.schema_arrow.names if name not in ("item_id", "image")]
             raise InputError(
                 f"{path}: the dataset has no column {sorted(absent)[0]!r}, which `where` names; "
                 f"its columns are {', '.join(columns)}."
             )
-        table = exact_frame(file.read([*{"item_id": ..., **inputs.get("where", {})}]))
+        # A sample is of rows: no column is read for it.
+        table = exact_frame(file.read([*inputs["where"]])) if inputs.get("where") else every
     return np.flatnonzero(choose_rows(table, inputs, seed))
 
 

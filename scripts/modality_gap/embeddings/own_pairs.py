@@ -296,11 +296,11 @@ def _in_file_order(
             table = pa.Table.from_batches([labels]).take(pa.array(at))
             item += len(labels)
         if len(wanted):
-            yield _float32(source.path, vectors[wanted - start]), table
+            yield as_float32(source.path, vectors[wanted - start]), table
         start = stop
 
 
-def _float32(path: str, vectors: np.ndarray) -> np.ndarray:
+def as_float32(path: str, vectors: np.ndarray) -> np.ndarray:
     """Vectors as float32. Raises InputError for values that it cannot hold."""
     with np.errstate(over="ignore"):
         result = vectors.astype(np.float32)

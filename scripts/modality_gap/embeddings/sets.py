@@ -1,4 +1,5 @@
-"""Embedding sets: one Parquet file per modality, the interface between the stages.
+"""Embedding sets, the interface between the stages: one Parquet file per modality, or a folder of
+such files as its parts (shards.py).
 
 Columns: `item_id` (string), `vector` (fixed-size list of float32, as the model gives it, not
 normalised) and any label columns. The file's metadata say where the vectors come from.
@@ -6,6 +7,7 @@ normalised) and any label columns. The file's metadata say where the vectors com
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -152,6 +154,8 @@ class EmbeddingWriter:
         assert self.writer
         self.writer.add_key_value_metadata({METADATA_KEY: json.dumps(self.metadata).encode()})
         self.writer.close()
+        if self.path.is_dir():  # a set in parts, as the configuration was before
+            shutil.rmtree(self.path)
         os.replace(self.partial, self.path)
 
 

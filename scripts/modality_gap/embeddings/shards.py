@@ -1,66 +1,62 @@
-"""Merging the shards of an extraction, each made by a job of its own."""
+"""Parts of one embedding set, each a Parquet file made by a job of its own, as a folder: what the
+parts must have in common, and what their metadata say of the whole."""
 
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from modality_gap.data.parquet import open_parquet, reading_parquet
-from modality_gap.embeddings.sets import EmbeddingWriter, first_repeated, hash_ids, metadata_of
+from modality_gap.config.own_files import in_number_order
+from modality_gap.data.parquet import open_parquet
+from modality_gap.embeddings.sets import metadata_of
 from modality_gap.errors import InputError
 
-
-def merge(paths: Sequence[str | Path], target: str | Path) -> None:
-    """Merge the shards of one embedding set, one row group at a time.
-
-    Shards without a row give what they skipped and the time they took. Raises InputError that names
-    the file where a shard cannot be read, where its columns or the origin of its vectors are not
-    the first one's, and the item where two shards have it.
-    """
-    parts = {}
-    for path in paths:
-        # One file is open at a time: there may be more shards than a process may open files.
-        with open_parquet(path) as file:
-            parts[path] = _Part(
-                metadata_of(file), file.schema_arrow.remove_metadata(), file.metadata.num_rows
-            )
-        if "extraction" not in parts[path].about:
-            raise InputError(f"{path}: is not a shard of an extraction; delete it and run again.")
-    filled = [path for path, part in parts.items() if part.rows]
-    hashes = []
-    with EmbeddingWriter(target, {}) as writer:
-        for path in filled:
-            _check_same_origin(path, filled[0], parts)
-            with open_parquet(path) as file:
-                for group in range(file.num_row_groups):
-                    with reading_parquet(path):
-                        table = file.read_row_group(group)
-                    hashes.append(hash_ids(table["item_id"].to_pylist()))
-                    writer.append(table.replace_schema_metadata())
-        if hashes and first_repeated(np.concatenate(hashes)) is not None:
-            _name_repeated(filled, target)
-        if filled:  # else the writer says that there is nothing
-            abouts = [part.about for part in parts.values()]
-            writer.metadata = {
-                **parts[filled[0]].about,
-                "skipped": [item for about in abouts for item in about.get("skipped", [])],
-                "extraction": _joined([about["extraction"] for about in abouts]),
-            }
+# What each part has for itself; all else of the metadata is the same in all parts of a set.
+OF_PART = ("skipped", "extraction", "vectors", "unmatched", "unmatched_named")
+NAMED = 10  # items that the metadata name
 
 
-class _Part(NamedTuple):
-    """Metadata of a shard's file."""
+class Part(NamedTuple):
+    """What the footer of a part's file says: metadata, columns, number of rows."""
 
     about: dict
     schema: pa.Schema
     rows: int
 
 
-def _check_same_origin(path: str | Path, first: str | Path, parts: dict[str | Path, _Part]) -> None:
-    """Raise InputError where a shard at `path` does not belong to the one at `first`."""
+def parts_of(folder: str | Path) -> list[Path]:
+    """The parts in a folder, in the order of their numbers: part_2 before part_10. Raises
+    InputError if there are none."""
+    found = [path for path in Path(folder).glob("*.parquet") if path.name[0] not in "._"]
+    if not found:
+        raise InputError(f"{folder}: the folder holds no Parquet file; give another.")
+    return sorted(found, key=in_number_order)
+
+
+def read_parts(paths: Iterable[str | Path]) -> dict[Path, Part]:
+    """The footers of the parts of one set, by path.
+
+    Raises InputError that names the part that cannot be read, and one whose columns or the origin
+    of whose vectors are not those of the first. Parts without a row may be of any origin.
+    """
+    parts: dict[Path, Part] = {}
+    for path in map(Path, paths):
+        # One file is open at a time: there may be more parts than a process may open files.
+        with open_parquet(path) as file:
+            schema = file.schema_arrow.remove_metadata()
+            parts[path] = Part(metadata_of(file), schema, file.metadata.num_rows)
+    filled = [path for path, part in parts.items() if part.rows]
+    for path in filled[1:]:
+        _check_same_origin(path, filled[0], parts)
+    return parts
+
+
+def _check_same_origin(path: Path, first: Path, parts: dict[Path, Part]) -> None:
+    """Raise InputError where the part at `path` does not belong to the one at `first`."""
     (about, schema, _), (expected_about, expected, _) = parts[path], parts[first]
     if schema != expected:
         differ = set(schema) ^ set(expected)
@@ -68,14 +64,30 @@ def _check_same_origin(path: str | Path, first: str | Path, parts: dict[str | Pa
         raise InputError(
             f"{path}: its columns are not those of {first} ({names}); delete both and run again."
         )
-    own = ("skipped", "extraction")  # what each shard has for itself
-    for key in sorted((about.keys() | expected_about.keys()) - {*own}):
+    for key in sorted((about.keys() | expected_about.keys()) - {*OF_PART}):
         mine, theirs = about.get(key), expected_about.get(key)
         if mine != theirs:
             raise InputError(
                 f"{path}: its {key} is {mine!r}, but {first} has {theirs!r}, so they are not "
-                "shards of the same extraction; delete both and run again."
+                "parts of the same set; delete both and run again."
             )
+
+
+def joined_metadata(parts: Sequence[Part]) -> dict:
+    """The metadata of a set from those of its parts: what all have in common, the items that any
+    skipped or found no partner for, and the speed of the extraction."""
+    abouts = [part.about for part in parts]
+    whole = dict(next((part.about for part in parts if part.rows), abouts[0]))
+    for key in ("skipped", "unmatched_named"):
+        if any(key in about for about in abouts):
+            whole[key] = [item for about in abouts for item in about.get(key, [])]
+    for key in ("vectors", "unmatched"):
+        if any(key in about for about in abouts):
+            whole[key] = sum(about.get(key, 0) for about in abouts)
+    if "unmatched_named" in whole:
+        whole["unmatched_named"] = whole["unmatched_named"][:NAMED]
+    timed = [about["extraction"] for about in abouts if "extraction" in about]
+    return whole | ({"extraction": _joined(timed)} if timed else {})
 
 
 def _joined(parts: list[dict]) -> dict:
@@ -86,7 +98,7 @@ def _joined(parts: list[dict]) -> dict:
     by_key = {key: [part[key] for part in parts if key in part] for part in parts for key in part}
     return {
         **total,
-        "items_per_s": round(total["items"] / total["seconds"], 1),
+        "items_per_s": round(total["items"] / max(total["seconds"], 0.01), 1),
         **{key: max(values) for key, values in by_key.items() if key.startswith("peak_")},
         **{key: ", ".join(sorted({*by_key[key]})) for key in ("device", "gpu") if key in by_key},
         "shards": len(parts),
@@ -97,14 +109,53 @@ def _adds_up(key: str) -> bool:
     return key in ("items", "seconds") or (key.endswith("_s") and key != "items_per_s")
 
 
-def _name_repeated(paths: Sequence[str | Path], target: str | Path) -> None:
-    """Raise InputError that names the first item that occurs twice in the files."""
-    where: dict[str, str | Path] = {}
-    for path in paths:
-        for item_id in pq.read_table(path, columns=["item_id"])["item_id"].to_pylist():
-            if item_id in where:
-                raise InputError(
-                    f"{target}: item {item_id!r} is in {where[item_id]} and in {path}; delete both "
-                    "and run again."
-                )
-            where[item_id] = path
+def read_about(path: str | Path) -> tuple[dict, int]:
+    """The metadata of an embedding set, a file or a folder of parts, and its number of rows; only
+    footers are read."""
+    if Path(path).is_dir():
+        parts = list(read_parts(parts_of(path)).values())
+        return joined_metadata(parts), sum(part.rows for part in parts)
+    with open_parquet(path) as file:
+        return metadata_of(file), file.metadata.num_rows
+
+
+def gather(paths: Sequence[str | Path], target: str | Path) -> None:
+    """Make the folder `target` of the parts of one set, in their order. Their bytes are not written
+    again where the file system has hard links, so the parts may then be deleted.
+
+    Raises InputError where the parts do not belong together (`read_parts`) or have no row.
+    """
+    if not any(part.rows for part in read_parts(paths).values()):
+        raise InputError(f"{target}: there is no item to embed; widen the selection.")
+    target = Path(target)
+    begun = target.with_name(target.name + ".part")
+    for folder in (begun, target):
+        shutil.rmtree(folder, ignore_errors=True)
+    begun.mkdir(parents=True)
+    try:
+        digits = len(str(len(paths)))
+        for number, path in enumerate(paths, start=1):
+            _link(Path(path), begun / f"{number:0{digits}d}-of-{len(paths)}.parquet")
+        os.replace(begun, target)
+    finally:
+        shutil.rmtree(begun, ignore_errors=True)
+
+
+def copy_set(path: str | Path, target: str | Path) -> None:
+    """Copy an embedding set, a file or a folder of parts; parts as in `gather`."""
+    if Path(path).is_dir():
+        gather(parts_of(path), target)
+        return
+    begun = Path(f"{target}.part")
+    try:
+        shutil.copyfile(path, begun)
+        os.replace(begun, target)
+    finally:
+        begun.unlink(missing_ok=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    with suppress(OSError):  # another file system, or one without links
+        os.link(source.resolve(), target)
+        return
+    shutil.copyfile(source, target)

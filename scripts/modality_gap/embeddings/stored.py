@@ -1,28 +1,22 @@
-"""Stored embeddings read tile by tile, whichever file holds them."""
+"""Stored embeddings read tile by tile, whichever files hold them."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from pathlib import Path
-from threading import local
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from modality_gap.data.parquet import open_parquet, reading_parquet
-from modality_gap.data.tiles import TILE
+from modality_gap.embeddings.row_files import rows_of
 from modality_gap.embeddings.sets import (
     EmbeddingSet,
     EmbeddingWriter,
     cluster_codes,
-    exact_frame,
     first_repeated,
     hash_ids,
     ids_and_vectors,
-    metadata_of,
     normalise,
 )
 from modality_gap.errors import InputError
@@ -32,8 +26,9 @@ class StoredVectors:
     """The unit vectors x (n, d) of an embedding file (x_i or y_i of the paper), in float64, and the
     items' other columns. `x[start:stop]` and `x[rows]` read only the rows they return.
 
-    Opening goes once through the file, a Parquet embedding set or an `.npy` matrix (n, d), and
-    checks it. What stays in memory is a hash of each item's id, `item_hashes` (n,).
+    Opening goes once through the file, a Parquet embedding set, a folder of the parts of one or an
+    `.npy` matrix (n, d), and checks it. What stays in memory is a hash of each item's id,
+    `item_hashes` (n,).
 
     Raises InputError that names the file (and item) for a file that is no embedding set,
     duplicate ids, a vector with NaN or infinity, or a zero vector (it has no direction).
@@ -41,14 +36,14 @@ class StoredVectors:
 
     def __init__(self, path: str | Path):
         self.path = path
-        self.file = _NpyFile(path) if str(path).endswith(".npy") else _ParquetFile(path)
+        self.file = rows_of(path)
         self.metadata = self.file.metadata
         self.rows: np.ndarray | None = None  # of the file, where some were left out
         if len(self.file) == 0:
             raise InputError(f"{path}: holds no embeddings; give a file with at least one row.")
         hashes = []
         for item_ids, vectors, _ in self.file.in_order():
-            _check_vectors(path, item_ids, vectors)
+            check_vectors(path, item_ids, vectors)
             hashes.append(hash_ids(item_ids))
         self.item_hashes = np.concatenate(hashes)
         self.dim = vectors.shape[1]
@@ -137,7 +132,7 @@ class StoredVectors:
                 start += len(item_ids)
 
 
-def _check_vectors(path: str | Path, item_ids: np.ndarray, vectors: np.ndarray) -> None:
+def check_vectors(path: str | Path, item_ids: np.ndarray, vectors: np.ndarray) -> None:
     """Raise InputError that names the first item whose vector has no direction."""
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
@@ -154,153 +149,6 @@ def _check_vectors(path: str | Path, item_ids: np.ndarray, vectors: np.ndarray) 
 def read(path: str | Path) -> EmbeddingSet:
     """A whole embedding set in memory, checked as by StoredVectors."""
     return StoredVectors(path).load()
-
-
-class _ParquetFile:
-    """Rows of a Parquet embedding set, read as they are wanted."""
-
-    def __init__(self, path: str | Path):
-        self.path = path
-        self.file = open_parquet(path)
-        self.metadata = metadata_of(self.file)
-        schema = self.file.schema_arrow
-        for column in ("item_id", "vector"):
-            if column not in schema.names:
-                raise InputError(f"{path}: has no column {column!r}; an embedding set needs one.")
-        kind = schema.field("vector").type
-        of = getattr(getattr(kind, "storage_type", kind), "value_type", None)
-        if of is None or not (pa.types.is_floating(of) or pa.types.is_integer(of)):
-            lists = of is not None and hasattr(of, "value_type")
-            remedy = "take the inner list" if lists else "write one"
-            raise InputError(
-                f"{path}: column 'vector' is {kind}, not one list of numbers per item; {remedy}."
-            )
-        about = self.file.metadata
-        groups = [about.row_group(group).num_rows for group in range(about.num_row_groups)]
-        self.starts = np.cumsum([0, *groups])
-        self.dim: int | None = None
-        self.label_types = pa.schema(
-            [column for column in schema if column.name not in ("item_id", "vector")]
-        )
-        self.of_thread = local()
-
-    def __len__(self) -> int:
-        return int(self.starts[-1])
-
-    def _opened(self) -> pq.ParquetFile:
-        """The file, opened once by each thread: threads that share a reader crash it."""
-        if not hasattr(self.of_thread, "file"):
-            self.of_thread.file = open_parquet(self.path, self.file.metadata)
-        return self.of_thread.file
-
-    def in_order(
-        self, labels: bool = False
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, pa.RecordBatch]]:
-        """Ids, float32 vectors and, where they are wanted, labels of the whole file, a tile of rows
-        at a time, however large its row groups are."""
-        names = self.label_types.names if labels else []
-        with reading_parquet(self.path):
-            for batch in self._opened().iter_batches(TILE, columns=["item_id", "vector", *names]):
-                yield self._ids(batch), self._vectors(batch), batch.select(names)
-
-    def parts(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """Float32 vectors of the rows from start to stop, a row group's at a time."""
-        first = int(np.searchsorted(self.starts, start, side="right")) - 1
-        last = int(np.searchsorted(self.starts, stop))
-        for group in range(first, min(last, len(self.starts) - 1)):
-            with reading_parquet(self.path):
-                table = self._opened().read_row_group(group, ["vector"])
-            skipped = max(0, start - self.starts[group])
-            yield self._vectors(table.slice(skipped, stop - self.starts[group] - skipped))
-
-    def vectors_of(self, rows: np.ndarray) -> np.ndarray:
-        """Float32 vectors of any rows, in the order asked for."""
-        result = np.empty((len(rows), self.dim or 0), dtype=np.float32)
-        groups = np.searchsorted(self.starts, rows, side="right") - 1
-        for group in np.unique(groups):
-            start, stop = self.starts[group : group + 2]
-            here = groups == group
-            (vectors,) = self.parts(start, stop)
-            result[here] = vectors[rows[here] - start]
-        return result
-
-    def item_id(self, row: int) -> str:
-        group = int(np.searchsorted(self.starts, row, side="right")) - 1
-        with reading_parquet(self.path):
-            table = self._opened().read_row_group(group, ["item_id"])
-        return self._ids(table.slice(row - self.starts[group], 1))[0]
-
-    def labels(self, names: list[str] | None = None) -> pd.DataFrame:
-        """The columns of these names; without any, all but ids and vectors."""
-        with reading_parquet(self.path):
-            return exact_frame(self._opened().read(names or self.label_types.names))
-
-    def _ids(self, rows: pa.Table | pa.RecordBatch) -> np.ndarray:
-        if rows["item_id"].null_count:
-            raise InputError(f"{self.path}: column 'item_id' holds nulls; give every item an id.")
-        return np.array(rows["item_id"].cast(pa.string()).to_pylist(), dtype=object)
-
-    def _vectors(self, rows: pa.Table | pa.RecordBatch) -> np.ndarray:
-        """(b, d) float32. Raises InputError for nulls and for vectors that differ in length."""
-        vectors = rows["vector"]
-        if isinstance(vectors, pa.ChunkedArray):
-            vectors = vectors.combine_chunks()
-        if isinstance(vectors, pa.ExtensionArray):  # a tensor
-            vectors = vectors.storage
-        if vectors.null_count or vectors.flatten().null_count:
-            raise InputError(f"{self.path}: column 'vector' holds nulls; fill or drop those rows.")
-        for length in pc.list_value_length(vectors).unique().to_pylist():
-            self.dim = length if self.dim is None else self.dim
-            if length != self.dim:
-                raise InputError(
-                    f"{self.path}: the vectors differ in length; give all the same dimension."
-                )
-        flat = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-        return flat.reshape(len(vectors), self.dim or 0)
-
-
-class _NpyFile:
-    """Rows of an `.npy` matrix (n, d), which are named by their numbers."""
-
-    def __init__(self, path: str | Path):
-        self.metadata = {"file": Path(path).name}
-        self.label_types = pa.schema([])
-        try:
-            self.matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError:
-            raise InputError(
-                f"{path}: there is no such file; check the path in the config."
-            ) from None
-        except (ValueError, OSError, EOFError) as error:
-            raise InputError(
-                f"{path}: cannot be read as a numeric .npy array ({error})."
-            ) from error
-        if self.matrix.ndim != 2 or self.matrix.dtype.kind not in "fiu":
-            raise InputError(
-                f"{path}: holds {self.matrix.dtype} of shape {self.matrix.shape}; "
-                "give a float matrix (n, d)."
-            )
-
-    def __len__(self) -> int:
-        return len(self.matrix)
-
-    def in_order(self, labels: bool = False) -> Iterator[tuple[np.ndarray, np.ndarray, None]]:
-        for start in range(0, len(self), TILE):
-            vectors = self.vectors_of(slice(start, start + TILE))
-            names = [self.item_id(row) for row in range(start, start + len(vectors))]
-            yield np.array(names, dtype=object), vectors, None
-
-    def parts(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        yield self.vectors_of(slice(start, stop))
-
-    def item_id(self, row: int) -> str:
-        return f"{row:06d}"
-
-    def vectors_of(self, rows: slice | np.ndarray) -> np.ndarray:
-        return self.matrix[rows].astype(np.float32)
-
-    def labels(self, names: list[str] | None = None) -> pd.DataFrame:
-        return pd.DataFrame(index=range(len(self)), columns=names)
 
 
 def open_pair(

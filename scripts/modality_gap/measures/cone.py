@@ -178,18 +178,22 @@ def measure_panel(
     confidence: float,
     threads: int = 1,
     clusters: np.ndarray | None = None,
+    rows: slice | np.ndarray = slice(None),
 ) -> tuple[dict, pd.DataFrame]:
     """One setting of Figure 2(a), of unit vectors x (n, d): a row of cone.csv (mean cosine with its
     interval, range, deviation and quartiles of all cosines) and its part of cone_histogram.csv
-    (cosine_low, cosine_high, pairs). All pairs are gone through once for both."""
-    fine = cosine_distribution(x, fine_bins(bins), threads=threads)
+    (cosine_low, cosine_high, pairs). Range, quartiles and histogram are of the cosines of `rows`,
+    which are gone through once for both."""
+    every = isinstance(rows, slice)
+    fine = cosine_distribution(x if every else x[rows], fine_bins(bins), threads=threads)
     cosines = fine.in_bins(bins)
     low, high = mean_cosine_interval(x, confidence, clusters)
     quartiles = cosine_quantiles(fine, np.array([0.25, 0.5, 0.75]))
     row = {
-        "n": cosines.n,
+        "n": len(x),
         "clusters": count_clusters(len(x), clusters),
-        "mean_cosine": cosines.mean,
+        "compared_n": cosines.n,
+        "mean_cosine": cosines.mean if every else mean_cosine(x),
         "mean_cosine_low": low,
         "mean_cosine_high": high,
         "min_cosine": cosines.minimum,

@@ -34,7 +34,20 @@ def gap_squared_interval(
     centre = gap_vector(x, y)
     n, deviations = _deviations(x, y, centre, clusters)
     length = float(centre @ centre)
-    along, trace, fourth, squares = _spread(deviations, centre, n, d)
+    return squared_interval(length, *_spread(deviations, centre, n, d), n, confidence)
+
+
+def squared_interval(
+    length: float,
+    along: float,
+    trace: float,
+    fourth: float,
+    squares: float,
+    n: int,
+    confidence: float,
+) -> tuple[float, float, float]:
+    """`gap_squared_interval` from the squared length of the mean of n differences and from what
+    `_spread` gives of their deviations from it."""
     estimate = length - trace / n
     squared_trace = squares
     if n > 3:  # without the bias of the square of an estimate (Himeno and Yamada, 2014)
@@ -106,9 +119,13 @@ def measure_gap(
     x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> dict[str, float]:
     """The gap and the squared gap without bias, each with its interval, as columns of a table."""
-    squared, low, high = gap_squared_interval(x, y, confidence, clusters)
+    return gap_columns(gap(x, y), *gap_squared_interval(x, y, confidence, clusters))
+
+
+def gap_columns(length: float, squared: float, low: float, high: float) -> dict[str, float]:
+    """The gap of this length, and the squared gap without bias with its interval, as columns."""
     return {
-        "gap": gap(x, y),
+        "gap": length,
         "gap_low": float(np.sqrt(max(0.0, low))),
         "gap_high": float(np.sqrt(max(0.0, high))),
         "gap_squared": squared,

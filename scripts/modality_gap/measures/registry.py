@@ -5,7 +5,8 @@ the pages and the documentation of the columns follow from the entry.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -15,6 +16,13 @@ from modality_gap.measures.cone import cosine_distribution
 from modality_gap.measures.diagnostics import effective_dimension, resampled
 from modality_gap.measures.gap import gap, gap_vector, largest_share, mean_cosine
 from modality_gap.measures.gap_intervals import mean_cosine_interval, measure_gap
+from modality_gap.measures.pair_sums import (
+    PairSums,
+    gap_of,
+    gap_vector_of,
+    mean_cosine_of,
+    measure_gap_of,
+)
 from modality_gap.measures.retrieval import measure_recall, times_in_cluster
 from modality_gap.measures.separability import measure_separability
 
@@ -27,7 +35,9 @@ class Pairs:
     """Unit vectors x, y (n, d), row i of both one pair, with the settings of the run.
 
     `clusters` (n,): which pairs belong together and are not independent, 0 to C - 1, None if all
-    are independent; `sample`: the largest number of pairs for a measure that does not stream.
+    are independent; `sample`: the largest number of pairs for a measure that does not stream;
+    `largest`: that for one that compares every pair with every other. Where `sums` are given, they
+    are of all pairs of the set, and x, y a sample of them.
     """
 
     x: np.ndarray
@@ -38,6 +48,17 @@ class Pairs:
     clusters: np.ndarray | None = None
     resamples: int = 0
     threads: int = 1
+    largest: int = 100_000
+    sums: PairSums | None = None
+
+    @cached_property
+    def compared(self) -> "Pairs":
+        """Those pairs, all or a seeded sample, that are compared with every other."""
+        if len(self.x) <= self.largest:
+            return self
+        some = sample_rows(len(self.x), self.largest, self.seed)
+        part = chosen(self.clusters, some)
+        return replace(self, x=self.x[some], y=self.y[some], clusters=part)
 
 
 @dataclass(frozen=True)
@@ -60,18 +81,34 @@ def _cone(side: str) -> Callable[[Pairs], dict]:
     """Mean cosine with its interval, and smallest cosine, of modality a or b."""
 
     def of(pairs: Pairs) -> dict:
-        vectors = {"a": pairs.x, "b": pairs.y}[side]
-        cosines = cosine_distribution(vectors, bins=1, threads=pairs.threads)
-        same = times_in_cluster(vectors, pairs.clusters)
-        low, high = mean_cosine_interval(vectors, pairs.confidence, pairs.clusters, same)
+        compared = {"a": pairs.compared.x, "b": pairs.compared.y}[side]
+        cosines = cosine_distribution(compared, bins=1, threads=pairs.threads)
+        if pairs.sums:
+            mean, low, high = mean_cosine_of(pairs.sums, side, pairs.confidence)
+        else:
+            vectors = {"a": pairs.x, "b": pairs.y}[side]
+            same = times_in_cluster(vectors, pairs.clusters)
+            low, high = mean_cosine_interval(vectors, pairs.confidence, pairs.clusters, same)
+            mean = mean_cosine(vectors, same)
         return {
-            f"mean_cosine_{side}": mean_cosine(vectors, same),
+            f"mean_cosine_{side}": mean,
             f"mean_cosine_{side}_low": low,
             f"mean_cosine_{side}_high": high,
             f"min_cosine_{side}": cosines.minimum,
         }
 
     return of
+
+
+def _gap(pairs: Pairs) -> dict:
+    if pairs.sums:
+        return measure_gap_of(pairs.sums, pairs.confidence)
+    return measure_gap(pairs.x, pairs.y, pairs.confidence, pairs.clusters)
+
+
+def _recall(pairs: Pairs) -> dict:
+    some = pairs.compared
+    return measure_recall(some.x, some.y, some.confidence, some.clusters)
 
 
 def _separability(pairs: Pairs) -> dict:
@@ -82,8 +119,9 @@ def _separability(pairs: Pairs) -> dict:
 
 
 def _largest_share(pairs: Pairs) -> dict:
-    vector = gap_vector(pairs.x, pairs.y) if gap(pairs.x, pairs.y) else None
-    return {"largest5_share": None if vector is None else largest_share(vector)}
+    length = gap_of(pairs.sums) if pairs.sums else gap(pairs.x, pairs.y)
+    vector = gap_vector_of(pairs.sums) if pairs.sums else gap_vector(pairs.x, pairs.y)
+    return {"largest5_share": largest_share(vector) if length else None}
 
 
 def _dimensions(pairs: Pairs) -> dict:
@@ -94,7 +132,7 @@ def _dimensions(pairs: Pairs) -> dict:
 # The columns of gap.csv. Every measure streams, except for the separability, which takes a sample.
 GAP = (
     Measure(
-        lambda pairs: measure_gap(pairs.x, pairs.y, pairs.confidence, pairs.clusters),
+        _gap,
         (
             _column(
                 *("gap±", "length", "distance between the mean vectors of the two modalities"),
@@ -126,7 +164,17 @@ GAP = (
         for side, which in (("a", "first"), ("b", "second"))
     ),
     Measure(
-        lambda pairs: measure_recall(pairs.x, pairs.y, pairs.confidence, pairs.clusters),
+        lambda pairs: {"compared_n": len(pairs.compared.x)},
+        (
+            _column(
+                *("compared_n", "count"),
+                "pairs that the smallest cosines and recall are based on: all, or a random sample "
+                "of a large set",
+            ),
+        ),
+    ),
+    Measure(
+        _recall,
         (
             _column(
                 *("recall_items_a", "count"),

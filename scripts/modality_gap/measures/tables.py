@@ -35,15 +35,16 @@ def measure_diagnostics(pairs: Pairs) -> dict:
 
 def _size(pairs: Pairs) -> dict:
     n, dim = pairs.x.shape
+    n = pairs.sums.n if pairs.sums else n
     return {"n": n, "clusters": count_clusters(n, pairs.clusters), "dim": dim}
 
 
 def say_repeated(row: dict) -> None:
     """Print to stderr whether vectors of a side repeat, according to a row of gap.csv."""
-    items = row["recall_items_a"], row["recall_items_b"]
-    if min(items) < row["n"]:
+    items, n = (row["recall_items_a"], row["recall_items_b"]), row["compared_n"]
+    if min(items) < n:
         print(
-            f"identical vectors count as one item of retrieval: {items[0]:,} of {row['n']:,} on "
+            f"identical vectors count as one item of retrieval: {items[0]:,} of {n:,} on "
             f"the first side, {items[1]:,} on the second; any partner of an item counts",
             file=sys.stderr,
         )

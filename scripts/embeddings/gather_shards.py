@@ -1,0 +1,9 @@
+"""The shards of one modality's embeddings as a folder."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake)
+
+from modality_gap.embeddings.shards import gather
+
+gather(snakemake.input.shards, snakemake.output[0])

@@ -1,0 +1,9 @@
+"""One modality of a set of two encoders: what one of them embedded."""
+
+from modality_gap.logs import log_to
+
+log_to(snakemake)
+
+from modality_gap.embeddings.shards import copy_set
+
+copy_set(snakemake.input.embeddings, snakemake.output[0])

@@ -1,0 +1,193 @@
+"""Own pairs of which each part is read once: sums and samples are those of all pairs together."""
+
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from modality_gap.config.check import check_config
+from modality_gap.config.load import load_yaml
+from modality_gap.data import tiles
+from modality_gap.data.formats import FORMATS
+from modality_gap.data.vector_formats import VECTOR_FORMATS, open_source
+from modality_gap.embeddings.sets import normalise
+from modality_gap.encoders.build import ENCODERS
+from modality_gap.errors import InputError
+from modality_gap.measures import by_part
+from modality_gap.measures.gap import gap, mean_cosine
+from modality_gap.measures.pair_sums import gap_of, mean_cosine_of
+from modality_gap.measures.registry import Pairs
+from modality_gap.measures.tables import measure_set
+
+N, D, CUTS = 900, 6, (0, 250, 700, 900)
+
+
+@pytest.fixture(autouse=True)
+def small_tiles(monkeypatch):
+    """Tiles so small that a part has several, and of other sizes than its row groups."""
+    monkeypatch.setattr(by_part, "TILE", 64)
+
+
+def vectors():
+    rng = np.random.default_rng(3)
+    return [(rng.normal(size=(N, D)) + shift).astype(np.float16) for shift in (1, -1)]
+
+
+def units():
+    return [normalise(side.astype(np.float32)) for side in vectors()]
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """Both folders, three parts each: Parquet with ids on one side, .npy on the other."""
+    image, text = vectors()
+    for name in ("image", "text"):
+        (tmp_path / name).mkdir()
+    for number, (start, stop) in enumerate(pairwise(CUTS), start=8):
+        ids = [f"item {row}" for row in range(start, stop)]
+        table = pa.table({"id": ids, "emb": list(image[start:stop])})
+        pq.write_table(table, tmp_path / f"image/part_{number}.parquet", row_group_size=50)
+        np.save(tmp_path / f"text/part_{number}.npy", text[start:stop])
+    return tmp_path
+
+
+def kept(folder, number, most=100, seed=5):
+    """The file with what is kept of a part."""
+    paths = folder / f"image/part_{number}.parquet", folder / f"text/part_{number}.npy"
+    sources = [open_source(str(path), {}) for path in paths]
+    path = folder / f"{number}.{seed}.npz"
+    by_part.write_part(path, *by_part.sum_part(*sources, paths[0].name, most, seed))
+    return path
+
+
+def test_the_sums_of_parts_are_those_of_all_pairs(parts):
+    sums = by_part.read_sums([kept(parts, number) for number in (8, 9, 10)])
+    x, y = units()
+    assert sums.n == N
+    assert gap_of(sums) == pytest.approx(gap(x, y), rel=1e-13)
+    for side, one in (("a", x), ("b", y)):
+        assert mean_cosine_of(sums, side, 0.9)[0] == pytest.approx(mean_cosine(one), rel=1e-12)
+
+
+def test_a_sample_is_of_pairs_and_a_part_keeps_the_same_whatever_others_there_are(parts):
+    paths = [kept(parts, number) for number in (8, 9, 10)]
+    a, b = (by_part.read_sample(paths, side, 100) for side in "ab")
+    assert len(a) == 100 and list(a.item_ids) == list(b.item_ids)
+    rows = np.array([int(name.split()[1]) for name in a.item_ids])
+    assert (np.diff(rows) > 0).all()  # in the order of the parts
+    for found, raw in zip((a, b), vectors(), strict=True):
+        np.testing.assert_array_equal(found.vectors, raw[rows].astype(np.float32))
+    # From all parts, in proportion: 250, 450 and 200 of 900.
+    assert (np.abs(np.histogram(rows, CUTS)[0] - [28, 50, 22]) < 20).all()
+    assert set(by_part.read_sample(paths, "a", 40).item_ids) < set(a.item_ids)
+    first_two = {f"item {row}" for row in range(700)}
+    fewer = by_part.read_sample(paths[:2], "a", 100)
+    assert set(a.item_ids) & first_two <= set(fewer.item_ids) <= first_two
+    before = paths[1].read_bytes()
+    assert kept(parts, 9).read_bytes() == before
+    other = by_part.read_sample([kept(parts, 9, seed=6)], "a", 100)
+    assert set(other.item_ids) != set(by_part.read_sample([paths[1]], "a", 100).item_ids)
+
+
+def test_a_sample_larger_than_the_set_is_the_set(parts):
+    paths = [kept(parts, number, most=5000) for number in (8, 9, 10)]
+    whole = by_part.read_sample(paths, "b", 5000)
+    np.testing.assert_array_equal(whole.vectors, vectors()[1].astype(np.float32))
+
+
+def test_the_gap_table_has_all_pairs_where_it_can_and_says_how_many_where_not(parts):
+    paths = [kept(parts, number) for number in (8, 9, 10)]
+    x, y = (by_part.read_sample(paths, side, 100).normalised() for side in "ab")
+    row = measure_set(Pairs(x, y, 0.95, 100, 0, sums=by_part.read_sums(paths)))
+    whole = measure_set(Pairs(*units(), 0.95, N, 0))
+    assert (row["n"], row["compared_n"], whole["compared_n"]) == (N, 100, N)
+    for name in ("gap", "gap_low", "gap_squared_high", "mean_cosine_a", "mean_cosine_b_low"):
+        assert row[name] == pytest.approx(whole[name], rel=1e-4), name
+    assert row["largest5_share"] == pytest.approx(whole["largest5_share"], rel=1e-9)
+    assert row["recall1_chance"] == pytest.approx(1 / 100)
+    # Of a set in one file: recall and smallest cosines of a sample of it, all else as ever.
+    some = measure_set(Pairs(*units(), 0.95, N, 0, largest=50))
+    assert (some["n"], some["compared_n"]) == (N, 50)
+    assert some["recall1_chance"] == pytest.approx(1 / 50)
+    assert some["min_cosine_a"] > whole["min_cosine_a"]
+    for name in ("gap", "gap_low", "mean_cosine_a", "mean_cosine_a_low", "separability"):
+        assert some[name] == whole[name], name
+
+
+def test_items_without_ids_are_named_by_part_and_row(tmp_path):
+    for side in "ab":
+        np.save(tmp_path / f"{side}.npy", vectors()[0][:3])
+    sources = [open_source(str(tmp_path / f"{side}.npy"), {}) for side in "ab"]
+    _, sample = by_part.sum_part(*sources, "part_1.npy", 9, 0)
+    assert list(sample.item_ids) == [f"part_1.npy:{row:06d}" for row in range(3)]
+
+
+def test_parts_that_do_not_match_are_refused(tmp_path):
+    raw = vectors()[0].astype(np.float32)
+
+    def refused(words, a, b, ids_a=None, ids_b=None):
+        paths = []
+        for side, of_side, ids in (("a", a, ids_a), ("b", b, ids_b)):
+            columns = {"emb": [one.tolist() for one in of_side]} | ({"id": ids} if ids else {})
+            paths.append(str(tmp_path / f"{side}.parquet"))
+            pq.write_table(pa.table(columns), paths[-1])
+        with pytest.raises(InputError, match=words):
+            by_part.sum_part(*(open_source(path, {}) for path in paths), "p", 9, 0)
+
+    two, three, ids = raw[:2], raw[:3], ["x", "y"]
+    refused("3 vectors of 6 dimensions against 2 of 6; with `by_part`", three, two)
+    refused("3 vectors of 6 dimensions against 3 of 5", three, three[:, :5])
+    refused("row 1 is item 'y' in one and 'z' in the other", two, two, ids, ["x", "z"])
+    refused("item_id 'x' occurs more than once", two, two, ["x", "x"])
+    refused("have several vectors; remove `by_part`", np.stack([three] * 2, axis=1), three)
+    spoilt = raw[:100].copy()
+    spoilt[77] = 0
+    refused("the vector of item 'p:000077' is all zeros", raw[:100], spoilt)
+    spoilt[77] = np.nan
+    refused("the vector of item 'p:000077' holds NaN or infinity", spoilt, raw[:100])
+
+
+def test_parts_of_two_models_are_refused(tmp_path):
+    paths = []
+    for d in (5, 6):
+        np.save(tmp_path / "a.npy", vectors()[0][:30, :d])
+        source = open_source(str(tmp_path / "a.npy"), {})
+        paths.append(tmp_path / f"{d}.npz")
+        by_part.write_part(paths[-1], *by_part.sum_part(source, source, f"{d}", 9, 0))
+    with pytest.raises(InputError, match=r"6\.npz: 6 dimensions, but .*5\.npz has 5"):
+        by_part.read_sums(paths)
+
+
+def test_rows_are_read_ahead_in_order_and_errors_come_through():
+    def rows():
+        yield from range(5)
+        raise InputError("no more")
+
+    ahead = tiles.read_ahead(rows())
+    assert [next(ahead) for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(InputError, match="no more"):
+        next(ahead)
+    assert list(tiles.read_ahead(iter("ab"))) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"several": "all"}, r"pairs\.mine\.by_part cannot be combined with several; remove"),
+        ({"labels": "{}/image"}, "by_part cannot be combined with labels"),
+        ({"text": "{}/text/part_8.npy"}, r"pairs\.mine\.text must be a folder of parts"),
+        ({"text": "{}/few"}, "needs as many parts of each side, not 3 of image and 1 of text"),
+    ],
+)
+def test_faults_of_the_configuration(parts, root, more, words):
+    (parts / "few").mkdir()
+    np.save(parts / "few/part_1.npy", vectors()[1])
+    registries = root / "config/schema/config.yaml", ENCODERS, FORMATS, VECTOR_FORMATS
+    config = load_yaml(root / "config/config.yaml")
+    row = {"image": f"{parts}/image", "text": f"{parts}/text", "by_part": True}
+    more = {key: value.format(parts) for key, value in more.items()}
+    check_config(config | {"pairs": {"mine": row}}, *registries)
+    with pytest.raises(InputError, match=words):
+        check_config(config | {"pairs": {"mine": row | more}}, *registries)
