@@ -170,6 +170,7 @@ GAP = (
                 *("compared_n", "count"),
                 "pairs that the smallest cosines and recall are based on: all, or a random sample "
                 "of a large set",
+                "pairs compared",
             ),
         ),
     ),
