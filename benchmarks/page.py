@@ -14,6 +14,7 @@ TITLES = {
     "loss_sweep": "The loss sweep against a plain loop",
     "cosines": "All-pairs cosines against a matrix product",
     "parquet_mean": "The mean of rows streamed from Parquet against pyarrow",
+    "parts": "Pairs in parts against reading their files",
     "growth_exponents": "Growth with the number of pairs: exponents",
     "growth": "Growth with the number of pairs: time and memory",
     "extract": "Extraction against a plain loop",

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from bench import FOLDER, Clock, measured, peak_since_reset_mb, reset_peak_memory, save, say
+from scale import SAMPLE
 
 from modality_gap.data.vector_formats import open_source
 from modality_gap.embeddings.sets import EmbeddingWriter
@@ -24,7 +25,6 @@ from modality_gap.measures.pair_sums import mean_cosine_of, measure_gap_of
 
 BLOCK = 8192
 SIDES = ("image", "text")
-SAMPLE = 5000  # `sample` of config/config.yaml
 
 
 def write_parts(folder: Path, number: int, rows: int, d: int) -> list[Path]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 from bench import FOLDER, ROOT
 
-PAIRS, SHARDS, DIMENSIONS = 400_000_000, 10_000, 512
-SAMPLE = 5000  # `sample` of config/config.yaml
+PAIRS, SHARDS, DIMENSIONS = 400_000_000, 1000, 512
+SAMPLE, LARGEST = 5000, 100_000  # `sample` and `compare_at_most` of config/config.yaml
 # Of one modality, by modality_gap.gap: one each for the gap and the mean cosine, two each for
 # their intervals, which need the sum of all before they can leave one out.
 READINGS = 6
@@ -39,12 +39,17 @@ def measured(folder: Path) -> dict:
 
     facts = pd.read_csv(folder / "dag.csv").iloc[0]
     streamed = "parquet_mean", f"rows of {DIMENSIONS} dimensions"
+    parts = f"pairs of {DIMENSIONS} dimensions"
     dag = pd.read_csv(folder / "dag.csv")
     return {
         "machine": facts["machine"],
         "date": facts["date"],
         "stream_gb_s": value(*streamed, "mean"),
         "open_gb_s": value(*streamed, "opening and checking"),
+        "parts_gb_s": value("parts", parts, "one part"),
+        "parts_times": value("parts", parts, "times of reading"),
+        "parts_mb": value("parts", parts, "memory"),
+        "parts_date": pd.read_csv(folder / "parts.csv")["date"].iloc[0],
         "pairs_s": value("cosines", "all-pairs cosines", "rate") * 1e9 / (2 * DIMENSIONS),
         "dag_s": value("dag", "dry run", "CPU time"),
         "dag_jobs": int(dag[dag["subject"] == "dry run"]["n"].iloc[0]),
@@ -58,6 +63,7 @@ def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
     """What `pairs` pairs take: GPU hours, hours, terabytes; from measured and assumed rates."""
     vectors_gb = 4 * pairs * DIMENSIONS / 1e9  # of one modality, float32
     jobs = 2 * SHARDS
+    sums_s = 2 * vectors_gb / rates["parts_gb_s"]
     per_image, per_text = 1 / ASSUMED["gpu_images"], 1 / ASSUMED["gpu_texts"]
     gpu_h = (pairs * (per_image + per_text) + jobs * ASSUMED["start_up_s"]) / HOUR
     per_job_s = (rates["dag_s"] - rates["start_s"]) / rates["dag_jobs"]
@@ -77,26 +83,32 @@ def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
         "sources_tb": pairs * (ASSUMED["picture_kb"] + ASSUMED["caption_kb"]) / 1e9,
         "side_tb": vectors_gb / 1000,
         "vectors_tb": 2 * vectors_gb / 1000,
-        "peak_tb": 2 * 2 * vectors_gb / 1000,  # shards and the merged files, until the merge ends
+        "sums_h": sums_s / HOUR,
+        "sums_min": sums_s / 60 / ASSUMED["gpus"],  # as many jobs at once
+        "part_min": sums_s / 60 / SHARDS,
+        # Of each part three matrices in float64 and a sample of both sides in float32.
+        "kept_gb": SHARDS * DIMENSIONS * (3 * 8 * DIMENSIONS + 2 * 4 * SAMPLE) / 1e9,
         "pass_h": pass_h,
         "open_h": open_h,
         "readings": READINGS,
         "statistics_h": open_h + READINGS * pass_h,
         "ids_gb": 8 * pairs / 1e9,
-        "interval_gb": 8 * INTERVAL_NUMBERS * pairs / 1e9,
         # Both modalities are open while an interval is computed.
         "memory_gb": 8 * (2 + INTERVAL_NUMBERS) * pairs / 1e9,
         "all_pairs_years": pairs * (pairs - 1) / 2 / rates["pairs_s"] / YEAR,
         "pairs_in_a_day_millions": (2 * rates["pairs_s"] * 24 * HOUR) ** 0.5 / 1e6,
-        "dag_min": (rates["start_s"] + jobs * per_job_s) / 60,
-        "scheduling_min": jobs * job_s / 60,
+        # One more for each part.
+        "dag_min": (rates["start_s"] + (jobs + SHARDS) * per_job_s) / 60,
+        "scheduling_min": (jobs + SHARDS) * job_s / 60,
     }
 
 
 def page(rates: dict) -> str:
     """docs/explanation/scale.md, from its text with places for numbers."""
     text = Path(__file__).with_name("scale.md.in").read_text(encoding="utf-8")
-    return text.format(**ASSUMED, **rates, **plan(rates), dimensions=DIMENSIONS, sample=SAMPLE)
+    return text.format(
+        **ASSUMED, **rates, **plan(rates), dimensions=DIMENSIONS, sample=SAMPLE, largest=LARGEST
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:

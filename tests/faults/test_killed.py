@@ -83,7 +83,9 @@ def hold(folder: Path, script: str, log: str) -> Path:
 
 def content(path: Path) -> object:
     """What two runs must agree in: the bytes, but of a Parquet file its columns, its rows and its
-    metadata without the time that the extraction took."""
+    metadata without the time that the extraction took; of a folder, that of its files."""
+    if path.is_dir():
+        return {one.name: content(one) for one in sorted(path.iterdir())}
     if path.suffix != ".parquet":
         return path.read_bytes()
     table = pq.read_table(path)
@@ -221,7 +223,7 @@ def test_a_kill_of_one_extraction_job(tmp_path, snakemake, mirror, whole, faults
         f"{error[1]} ... {error[2]}",
         run.code,
         "all other jobs continued and their files are there; the same command makes the one shard "
-        "and merges",
+        "and the set",
     )
 
 
@@ -231,7 +233,8 @@ def test_a_file_that_an_earlier_crash_cut_short(tmp_path, snakemake, mirror, who
     shutil.copytree(expected, tmp_path / "run", symlinks=True)
     folder = tmp_path / "run"
     table = "results/statistics/gap.csv"
-    spoilt = folder / "results/embeddings/emoji_clip/image.parquet"
+    embeddings = "results/embeddings/emoji_clip/image.parquet"
+    spoilt = folder / embeddings / "2-of-3.parquet"
     whole_bytes = spoilt.read_bytes()
     spoilt.write_bytes(whole_bytes[: len(whole_bytes) // 2])
     run = snakemake.run(folder, *CONFIG, table, mirror=mirror)
@@ -241,9 +244,14 @@ def test_a_file_that_an_earlier_crash_cut_short(tmp_path, snakemake, mirror, who
     left = "the other files; once it is deleted, the same command makes it and what needs it again"
     faults.add("Embeddings", "a truncated set of an earlier crash", reason, run.code, left, folder)
     spoilt.unlink()
+    run = snakemake.run(folder, *CONFIG, table, mirror=mirror)
+    assert "image.parquet: has 2 of 3 parts; delete it" in run.reason(
+        "results/logs/measure_gaps.log"
+    )
+    shutil.rmtree(folder / embeddings)
     again = snakemake.run(folder, *CONFIG, table, mirror=mirror)
     assert again.code == 0, again.said
-    for name in (table, "results/embeddings/emoji_clip/image.parquet"):
+    for name in (table, embeddings):
         assert content(folder / name) == content(expected / name)
 
     spoilt = folder / "results/datasets/emoji.parquet"

@@ -15,6 +15,7 @@ import overhead
 import page
 import pandas as pd
 import parquet_mean
+import parts
 import pytest
 import scale
 import yaml
@@ -138,6 +139,23 @@ def test_mean_streamed_from_a_file_is_the_mean_of_its_unit_vectors(tmp_path):
     assert (table["subject"] == "rows of 4 dimensions").all()
     share = table.loc["mean", "value"] / table.loc["pyarrow alone", "value"]
     assert table.loc["share of pyarrow alone", "value"] == pytest.approx(share, rel=1e-6)
+
+
+def test_parts_are_read_summed_and_put_together(tmp_path):
+    files = [parts.write_parts(tmp_path, number, 700, 8) for number in range(2)]
+    assert parts.read_alone(files[0]) == 1400
+    row = parts.put_together([parts.sum_files(paths) for paths in files])
+    sides = [
+        np.concatenate([StoredVectors(paths[side])[:] for paths in files]) for side in range(2)
+    ]
+    assert row["n"] == 1400
+    assert row["gap"] == pytest.approx(gap(*sides), rel=1e-12)
+    assert row["mean_cosine_b"] == pytest.approx(mean_cosine(sides[1]), rel=1e-12)
+    parts.main(f"--parts 2 --rows 500 --dimensions 4 --folder {tmp_path}".split())
+    table = pd.read_csv(tmp_path / "parts.csv").set_index("quantity")
+    assert (table["subject"] == "pairs of 4 dimensions").all()
+    assert set(table.index) > {"times of reading", "memory", "time for one part more"}
+    assert not list(tmp_path.glob("tmp*"))
 
 
 RULES = """
@@ -293,6 +311,10 @@ RATES = {
     "date": "2026-01-01",
     "stream_gb_s": 1.0,
     "open_gb_s": 0.5,
+    "parts_gb_s": 0.25,
+    "parts_times": 1.5,
+    "parts_mb": 300.0,
+    "parts_date": "2026-01-02",
     "pairs_s": 1e8,
     "dag_s": 34.0,
     "dag_jobs": 10_000,
@@ -304,19 +326,23 @@ RATES = {
 
 def test_plan_by_hand_and_every_number_of_its_page_is_there(root):
     found = scale.plan(RATES)
-    # 400 million / 2,000 + 400 million / 8,000 + 20,000 starts of 60 s.
-    assert found["gpu_h"] == pytest.approx((200_000 + 50_000 + 1_200_000) / 3600)
+    # 400 million / 2,000 + 400 million / 8,000 + 2,000 starts of 60 s.
+    assert found["gpu_h"] == pytest.approx((200_000 + 50_000 + 120_000) / 3600)
     assert found["vectors_tb"] == pytest.approx(1.6384)
     assert found["pass_h"] == pytest.approx(819.2 / 3600)
     assert found["statistics_h"] == pytest.approx((2 + 6) * 819.2 / 3600)
     assert found["memory_gb"] == pytest.approx(22.4)
-    assert found["dag_min"] == pytest.approx((4 + 2 * 30) / 60)
-    assert found["scheduling_min"] == pytest.approx(10)
+    assert found["sums_h"] == pytest.approx(1638.4 / 0.25 / 3600)
+    assert found["sums_min"] == pytest.approx(1638.4 / 0.25 / 60 / 64)
+    assert found["part_min"] == pytest.approx(1.6384 / 0.25 / 60)
+    assert found["kept_gb"] == pytest.approx(1000 * (3 * 2.097152e-3 + 2 * 1.024e-2))
+    assert found["dag_min"] == pytest.approx((4 + 0.3 * 30) / 60)
+    assert found["scheduling_min"] == pytest.approx(1.5)
     assert found["all_pairs_years"] == pytest.approx(8e16 / 1e8 / 3.1536e7, rel=1e-6)
     text = scale.page(RATES)
     assert "{" not in text and "nan" not in text
     config = yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8"))
-    assert config["sample"] == scale.SAMPLE
+    assert (config["sample"], config["compare_at_most"]) == (scale.SAMPLE, scale.LARGEST)
 
 
 def test_rates_are_read_from_the_measures(tmp_path):
@@ -331,11 +357,18 @@ def test_rates_are_read_from_the_measures(tmp_path):
     )
     rate = measured("all-pairs cosines", "rate", 102.4, "1e9 operations/s", 100)
     save("cosines", [rate], tmp_path)
+    values = {"one part": 0.3, "times of reading": 1.4, "memory": 200.0}
+    save(
+        "parts",
+        [measured("pairs of 512 dimensions", name, one, "", 9) for name, one in values.items()],
+        tmp_path,
+    )
     ways = {"start": (3.0, 1), "dry run": (33.0, 10_000), "run that does nothing": (9.0, 1000)}
     save("dag", [measured(way, "CPU time", s, "s", n) for way, (s, n) in ways.items()], tmp_path)
     found = scale.measured(tmp_path)
     assert (found["stream_gb_s"], found["open_gb_s"]) == (0.5, 0.1)
     assert found["pairs_s"] == pytest.approx(1e8)
+    assert [found[f"parts_{name}"] for name in ("gb_s", "times", "mb")] == [0.3, 1.4, 200]
     assert (found["run_jobs"], found["run_s"], found["dag_jobs"]) == (1000, 9, 10_000)
 
 

@@ -59,6 +59,36 @@ def test_gap_and_mean_cosines_are_those_of_all_pairs_at_once(apart, spread, cuts
         )
 
 
+def test_a_random_half_gives_the_same_estimates_and_intervals_that_are_about_as_wide():
+    x, y = pairs(6000, 24, 1.0, 1.0)
+    chosen = np.random.default_rng(1).random(6000) < 0.5
+    lengths = np.linspace(0.5, 2, 6000)[:, None]  # of vectors as files have them
+    sums = sum_pairs(x * lengths, y / lengths, chosen)
+    assert (sums.n, sums.m) == (6000, chosen.sum())
+    np.testing.assert_allclose(gap_vector_of(sums), gap_vector(x, y), rtol=0, atol=1e-14)
+    expected, found = measure_gap(x, y, 0.9), measure_gap_of(sums, 0.9)
+    for name in ("gap", "gap_squared"):
+        assert found[name] == pytest.approx(expected[name], rel=2e-6)
+    for name in ("gap", "gap_squared"):
+        widths = [row[f"{name}_high"] - row[f"{name}_low"] for row in (found, expected)]
+        assert widths[0] == pytest.approx(widths[1], rel=0.05)
+        assert widths[0] != pytest.approx(widths[1], rel=1e-4)
+    mean, low, high = mean_cosine_of(sums, "b", 0.9)
+    ends = mean_cosine_interval(y, 0.9)
+    assert mean == pytest.approx(mean_cosine(y), rel=1e-12)
+    assert high - low == pytest.approx(ends[1] - ends[0], rel=0.05)
+    # The variance of those chosen, not of the others.
+    np.testing.assert_allclose(covariance_of(sums, "a"), np.cov(x[chosen], rowvar=False), atol=1e-7)
+
+
+def test_no_pair_of_a_tile_may_be_chosen():
+    x, y = pairs(300, 8, 1.0, 1.0)
+    none = np.zeros(100, dtype=bool)
+    sums = sum_pairs(x[:100], y[:100], none) + sum_pairs(x[100:], y[100:])
+    assert (sums.n, sums.m) == (300, 200)
+    np.testing.assert_allclose(sums.x, x.sum(axis=0), atol=1e-12)
+
+
 def test_a_gap_of_nothing_is_nothing():
     x, _ = pairs(50, 8, 1.0, 1.0)
     sums = in_parts(x, x, 20)

@@ -302,6 +302,8 @@ def _in_file_order(
 
 def as_float32(path: str, vectors: np.ndarray) -> np.ndarray:
     """Vectors as float32. Raises InputError for values that it cannot hold."""
+    if np.can_cast(vectors.dtype, np.float32):
+        return vectors.astype(np.float32, copy=False)
     with np.errstate(over="ignore"):
         result = vectors.astype(np.float32)
     lost = (np.isfinite(vectors) & ~np.isfinite(result)).any()

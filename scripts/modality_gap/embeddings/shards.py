@@ -2,6 +2,7 @@
 parts must have in common, and what their metadata say of the whole."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -29,11 +30,19 @@ class Part(NamedTuple):
 
 
 def parts_of(folder: str | Path) -> list[Path]:
-    """The parts in a folder, in the order of their numbers: part_2 before part_10. Raises
-    InputError if there are none."""
+    """The parts in a folder, in the order of their numbers: part_2 before part_10.
+
+    Raises InputError if there are none, and if one that `gather` put there is not there any more.
+    """
     found = [path for path in Path(folder).glob("*.parquet") if path.name[0] not in "._"]
     if not found:
         raise InputError(f"{folder}: the folder holds no Parquet file; give another.")
+    counted = [re.fullmatch(r"\d+-of-(\d+)", path.stem) for path in found]
+    totals = {int(match[1]) for match in counted if match}
+    if all(counted) and totals != {len(found)}:
+        raise InputError(
+            f"{folder}: has {len(found)} of {max(totals)} parts; delete it and run again."
+        )
     return sorted(found, key=in_number_order)
 
 

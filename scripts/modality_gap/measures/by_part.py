@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from modality_gap.data.tiles import TILE, read_ahead
 from modality_gap.data.vectors import Source
 from modality_gap.embeddings.own_pairs import as_float32
-from modality_gap.embeddings.sets import EmbeddingSet, first_repeated, hash_ids, normalise
+from modality_gap.embeddings.sets import EmbeddingSet, first_repeated, hash_ids
 from modality_gap.embeddings.stored import check_vectors
 from modality_gap.errors import InputError
 from modality_gap.measures.pair_sums import PairSums, sum_pairs, total_of
 
+VARYING = 16_384  # pairs of a part, at random, from which intervals and covariances are
 SHOWN_IDS = "{part}:{row:06d}"  # of items without ids
 
 
@@ -66,13 +68,14 @@ def sum_part(a: Source, b: Source, name: str, most: int, seed: int) -> tuple[Pai
     start, limit = 0, 1.0  # no key that is not below it can be in the sample
     for of_a, of_b in _tiles(a, b):
         stop = start + len(of_a)
-        sides = []
         for source, vectors in ((a, of_a), (b, of_b)):
             check_vectors(source.path, ids[start:stop], vectors)
-            sides.append(normalise(vectors))
-        of_tile = sum_pairs(*sides)
-        sums = of_tile if sums is None else sums + of_tile
         keys = rng.random(stop - start)
+        some = None if a.items <= VARYING else keys < VARYING / a.items
+        # The two threads that read are at work beside; BLAS's own would wait for them.
+        with threadpool_limits(1, "blas"):
+            of_tile = sum_pairs(of_a, of_b, some)
+        sums = of_tile if sums is None else sums + of_tile
         low = keys < limit
         kept.append(PairSample(keys[low], ids[start:stop][low], of_a[low], of_b[low]))
         if sum(len(one.keys) for one in kept) > 2 * most:

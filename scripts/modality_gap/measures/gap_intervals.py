@@ -34,25 +34,26 @@ def gap_squared_interval(
     centre = gap_vector(x, y)
     n, deviations = _deviations(x, y, centre, clusters)
     length = float(centre @ centre)
-    return squared_interval(length, *_spread(deviations, centre, n, d), n, confidence)
+    along, trace, fourth, squares = _spread(deviations, centre, n, d)
+    unbiased = unbiased_squares(trace, fourth, squares, n)
+    return squared_interval(length, along, trace, unbiased, n, confidence)
+
+
+def unbiased_squares(trace: float, fourth: float, squares: float, n: int) -> float:
+    """tr S^2 without the bias of the square of an estimate, from what `_spread` gives of n
+    deviations. Source: Himeno and Yamada, 2014."""
+    if n <= 3:
+        return squares
+    unbiased = (n - 1) * (n - 2) * squares + trace**2 - n * fourth
+    return max(0.0, (n - 1) / (n * (n - 2) * (n - 3)) * unbiased)
 
 
 def squared_interval(
-    length: float,
-    along: float,
-    trace: float,
-    fourth: float,
-    squares: float,
-    n: int,
-    confidence: float,
+    length: float, along: float, trace: float, squared_trace: float, n: int, confidence: float
 ) -> tuple[float, float, float]:
-    """`gap_squared_interval` from the squared length of the mean of n differences and from what
-    `_spread` gives of their deviations from it."""
+    """`gap_squared_interval` from the squared length of the mean of n differences, and their
+    variance along it times that, tr S and tr S^2."""
     estimate = length - trace / n
-    squared_trace = squares
-    if n > 3:  # without the bias of the square of an estimate (Himeno and Yamada, 2014)
-        unbiased = (n - 1) * (n - 2) * squares + trace**2 - n * fourth
-        squared_trace = max(0.0, (n - 1) / (n * (n - 2) * (n - 3)) * unbiased)
     ratio = 0.0
     if length > NO_GAP**2:
         half = max(0.0, estimate) / length / 2

@@ -11,28 +11,33 @@ from typing import Any
 
 import numpy as np
 
+from modality_gap.embeddings.sets import normalise
 from modality_gap.measures.gap import NO_GAP
-from modality_gap.measures.gap_intervals import gap_columns, squared_interval
+from modality_gap.measures.gap_intervals import gap_columns, squared_interval, unbiased_squares
 from modality_gap.measures.intervals import check_units, t_quantile
+
+BLOCK = 1024  # rows whose float64 copy stays in a core's cache
 
 
 @dataclass(frozen=True)
 class PairSums:
-    """Sums over n pairs of x, y and their differences D = x - y.
+    """Sums over n pairs of x, y, `x` and `y` (d,); and, for how much they vary, sums over m of the
+    pairs, all or some at random, and their differences D = x - y.
 
-    `x`, `y` (d,): of the vectors. `xx`, `yy`, `dd` (d, d): of the products of x, y and D with
-    themselves. `squares` (2,): of the squared lengths of x and y. `lengths`, `fourth`: of the
-    squares and the fourth powers of the lengths of D; `weighted` (d,): of D times its squared
-    length. Two of them are added with +.
+    Of these m: `mx`, `my` (d,) of the vectors; `xx`, `yy`, `dd` (d, d) of the products of x, y and
+    D with themselves; `lengths`, `fourth` of the squares and the fourth powers of the lengths of D;
+    `weighted` (d,) of D times its squared length. Two PairSums are added with +.
     """
 
     n: int
     x: np.ndarray
     y: np.ndarray
+    m: int
+    mx: np.ndarray
+    my: np.ndarray
     xx: np.ndarray
     yy: np.ndarray
     dd: np.ndarray
-    squares: np.ndarray
     lengths: float
     fourth: float
     weighted: np.ndarray
@@ -52,32 +57,49 @@ class PairSums:
         return cls(*(value if value.ndim else value.item() for value in values))
 
 
-def sum_pairs(x: np.ndarray, y: np.ndarray) -> PairSums:
-    """The sums of some pairs.
+def sum_pairs(a: np.ndarray, b: np.ndarray, chosen: np.ndarray | None = None) -> PairSums:
+    """The sums of pairs whose vectors a, b (n, d) are of any length but 0; `chosen` (n,) says which
+    of them are among the m, all if it is None.
 
-    Products are of the deviations from these rows' own centre, in float32: they are needed for
-    intervals and covariances alone. It takes half the time of float64, and changes the width of an
-    interval by less than one part in 10,000.
+    Sums are in float64. Products are of the deviations from the centre of these rows, in float32:
+    they are needed for intervals and covariances alone. It takes half the time of float64, and
+    changes the width of an interval by less than one part in 10,000.
     """
-    n, apart = len(x), x - y
+    a_some, b_some = (a, b) if chosen is None else (a[chosen], b[chosen])
+    x, y = normalise(a_some), normalise(b_some)
+    m, apart = len(x), x - y
     lengths = np.einsum("ij,ij->i", apart, apart)
     of_x, of_y, of_both = x.sum(axis=0), y.sum(axis=0), apart.sum(axis=0)
     return PairSums(
-        n,
+        len(a),
+        of_x if chosen is None else _sum_of_units(a),
+        of_y if chosen is None else _sum_of_units(b),
+        m,
         of_x,
         of_y,
         _products(x, of_x),
         _products(y, of_y),
         _products(apart, of_both),
-        np.array([np.einsum("ij,ij->", side, side) for side in (x, y)]),
         float(lengths.sum()),
         float(lengths @ lengths),
         lengths @ apart,
     )
 
 
+def _sum_of_units(rows: np.ndarray) -> np.ndarray:
+    """Sum (d,) of the rows (n, d), each divided by its length, in float64; no more of it than
+    fits a core's cache is made at a time."""
+    total = np.zeros(rows.shape[1])
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK].astype(np.float64)
+        total += (1 / np.sqrt(np.einsum("ij,ij->i", block, block))) @ block
+    return total
+
+
 def _products(rows: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Sum of the products of rows (n, d) with themselves, (d, d); `total` (d,) is their sum."""
+    """Sum of the products of rows (m, d) with themselves, (d, d); `total` (d,) is their sum."""
+    if not len(rows):
+        return np.zeros((len(total), len(total)))
     deviations = (rows - total / len(rows)).astype(np.float32)
     return (deviations.T @ deviations).astype(np.float64) + np.outer(total, total) / len(rows)
 
@@ -104,26 +126,26 @@ def gap_of(sums: PairSums) -> float:
 
 def measure_gap_of(sums: PairSums, confidence: float) -> dict[str, float]:
     """The columns of `gap_intervals.measure_gap`, over pairs."""
-    check_units(sums.n)
-    n, centre = sums.n, gap_vector_of(sums)
+    check_units(sums.m)
+    m, gap_vector = sums.m, gap_vector_of(sums)
+    centre = (sums.mx - sums.my) / m
     length = float(centre @ centre)
-    along = float(centre @ sums.dd @ centre)  # of D, about 0; below, of D - centre
-    trace = sums.lengths - n * length
+    # Of the m differences less their centre, from those about 0.
+    product = sums.dd - m * np.outer(centre, centre)
     fourth = (
         sums.fourth
-        + 4 * along
-        - 3 * n * length**2
+        + 4 * float(centre @ sums.dd @ centre)
+        - 3 * m * length**2
         - 4 * float(centre @ sums.weighted)
         + 2 * length * sums.lengths
     )
-    product = sums.dd - n * np.outer(centre, centre)
+    trace = (sums.lengths - m * length) / (m - 1)
     squared = squared_interval(
-        length,
-        (along - n * length**2) / (n - 1),
-        trace / (n - 1),
-        fourth / (n - 1),
-        float((product**2).sum() / (n - 1) ** 2),
-        n,
+        float(gap_vector @ gap_vector),
+        float(gap_vector @ product @ gap_vector) / (m - 1),
+        trace,
+        unbiased_squares(trace, fourth / (m - 1), float((product**2).sum()) / (m - 1) ** 2, m),
+        sums.n,
         confidence,
     )
     return gap_columns(gap_of(sums), *squared)
@@ -133,26 +155,22 @@ def mean_cosine_of(sums: PairSums, side: str, confidence: float) -> tuple[float,
     """The mean cosine of two different items of a modality, "a" or "b", and its interval by the
     jackknife over items, as `gap.mean_cosine` and `gap_intervals.mean_cosine_interval`.
 
-    Without item i it is off by -2 (x_i.T - 1) / ((n - 1) (n - 2)) and a constant, T being the sum
-    of all: the squares of x_i.T add up to T'(xx)T.
+    Without item i it is off by -2 x_i.T / ((n - 1) (n - 2)) and a constant, T being the sum of all;
+    x_i.T varies by T'ST, where S is the covariance.
     """
     n = sums.n
-    check_units(n)
-    total, product, squares = {
-        "a": (sums.x, sums.xx, sums.squares[0]),
-        "b": (sums.y, sums.yy, sums.squares[1]),
-    }[side]
-    length = float(total @ total)
-    mean = (length - float(squares)) / (n * (n - 1))
+    check_units(sums.m)
+    total = {"a": sums.x, "b": sums.y}[side]
+    mean = (float(total @ total) - n) / (n * (n - 1))
     if n < 3:
         return mean, np.nan, np.nan
-    spread = max(0.0, float(total @ product @ total) - length**2 / n)
-    error = np.sqrt((n - 1) / n * spread) * 2 / ((n - 1) * (n - 2))
+    spread = max(0.0, float(total @ covariance_of(sums, side) @ total))
+    error = np.sqrt((n - 1) / n * spread * (n - 1)) * 2 / ((n - 1) * (n - 2))
     margin = t_quantile(confidence, n) * error
     return mean, float(mean - margin), float(mean + margin)
 
 
 def covariance_of(sums: PairSums, side: str) -> np.ndarray:
     """Covariance (d, d) of the vectors of a modality, "a" or "b"."""
-    total, product = {"a": (sums.x, sums.xx), "b": (sums.y, sums.yy)}[side]
-    return (product - np.outer(total, total) / sums.n) / (sums.n - 1)
+    total, product = {"a": (sums.mx, sums.xx), "b": (sums.my, sums.yy)}[side]
+    return (product - np.outer(total, total) / sums.m) / (sums.m - 1)
