@@ -73,6 +73,8 @@ def put_together(kept: list[Path]) -> dict[str, float]:
 def measure(folder: Path, parts: int, rows: int, d: int) -> list[dict]:
     """Measures of `parts` parts of `rows` pairs each."""
     times: dict[str, list[float]] = {"pyarrow alone": [], "one part": []}
+    work: list[float] = []  # seconds of processors
+    share: list[float] = []  # the same, times those of reading
     files = [write_parts(folder, number, rows, d) for number in range(parts)]
     gigabytes = sum(path.stat().st_size for paths in files for path in paths) / 1e9
     say(f"{parts} parts of {rows:,} x {d}, {gigabytes:.1f} GB on the disk")
@@ -81,9 +83,12 @@ def measure(folder: Path, parts: int, rows: int, d: int) -> list[dict]:
         clock = Clock()
         assert read_alone(paths) == len(SIDES) * rows
         times["pyarrow alone"].append(clock.seconds())
+        reading = clock.processor_seconds()
         clock = Clock()
         kept.append(sum_files(paths))
         times["one part"].append(clock.seconds())
+        work.append(clock.processor_seconds())
+        share.append(work[-1] / reading)
         both = ", ".join(f"{way} {seconds[-1]:.2f} s" for way, seconds in times.items())
         say(f"part {number + 1} of {parts}: {both}")
     clock = Clock()
@@ -101,6 +106,8 @@ def measure(folder: Path, parts: int, rows: int, d: int) -> list[dict]:
             for way, seconds in times.items()
         ),
         measured(subject, "times of reading", ratios, "ratio", n),
+        measured(subject, "rate of a core", [each / one for one in work], "GB/s", n),
+        measured(subject, "processor time, times of reading", share, "ratio", n),
         measured(subject, "time for one part more", times["one part"], "s", rows),
         measured(subject, "all parts together", together, "s", n),
         measured(subject, "memory", memory, "MB", n),

@@ -46,8 +46,8 @@ def measured(folder: Path) -> dict:
         "date": facts["date"],
         "stream_gb_s": value(*streamed, "mean"),
         "open_gb_s": value(*streamed, "opening and checking"),
-        "parts_gb_s": value("parts", parts, "one part"),
-        "parts_times": value("parts", parts, "times of reading"),
+        "parts_gb_s": value("parts", parts, "rate of a core"),
+        "parts_times": value("parts", parts, "processor time, times of reading"),
         "parts_mb": value("parts", parts, "memory"),
         "parts_date": pd.read_csv(folder / "parts.csv")["date"].iloc[0],
         "pairs_s": value("cosines", "all-pairs cosines", "rate") * 1e9 / (2 * DIMENSIONS),
@@ -84,7 +84,7 @@ def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
         "side_tb": vectors_gb / 1000,
         "vectors_tb": 2 * vectors_gb / 1000,
         "sums_h": sums_s / HOUR,
-        "sums_min": sums_s / 60 / ASSUMED["gpus"],  # as many jobs at once
+        "sums_min": sums_s / 60 / ASSUMED["gpus"],  # as many cores
         "part_min": sums_s / 60 / SHARDS,
         # Of each part three matrices in float64 and a sample of both sides in float32.
         "kept_gb": SHARDS * DIMENSIONS * (3 * 8 * DIMENSIONS + 2 * 4 * SAMPLE) / 1e9,

@@ -40,19 +40,6 @@ class PairSample:
     a: np.ndarray
     b: np.ndarray
 
-    def smallest(self, most: int) -> "PairSample":
-        """The sample of `most` pairs within this one, in the same order."""
-        if len(self.keys) <= most:
-            return self
-        rows = np.sort(np.argpartition(self.keys, most)[:most])
-        return PairSample(self.keys[rows], self.item_ids[rows], self.a[rows], self.b[rows])
-
-
-def joined(samples: Sequence[PairSample]) -> PairSample:
-    """Samples one after the other."""
-    names = ("keys", "item_ids", "a", "b")
-    return PairSample(*(np.concatenate([getattr(one, name) for one in samples]) for name in names))
-
 
 def sum_part(a: Source, b: Source, name: str, most: int, seed: int) -> tuple[PairSums, PairSample]:
     """The sums of the pairs of a part, and a sample of `most` of them, from one reading.
@@ -63,28 +50,27 @@ def sum_part(a: Source, b: Source, name: str, most: int, seed: int) -> tuple[Pai
     """
     ids = _ids(a, b, name)
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    keys = rng.random(a.items)
+    rows = np.sort(np.argsort(keys)[:most])
+    varying = None if a.items <= VARYING else keys < VARYING / a.items
     sums: PairSums | None = None
-    kept: list[PairSample] = []
-    start, limit = 0, 1.0  # no key that is not below it can be in the sample
+    kept: list[tuple[np.ndarray, np.ndarray]] = []
+    start = 0
     for of_a, of_b in _tiles(a, b):
         stop = start + len(of_a)
         for source, vectors in ((a, of_a), (b, of_b)):
             check_vectors(source.path, ids[start:stop], vectors)
-        keys = rng.random(stop - start)
-        some = None if a.items <= VARYING else keys < VARYING / a.items
         # The two threads that read are at work beside; BLAS's own would wait for them.
         with threadpool_limits(1, "blas"):
-            of_tile = sum_pairs(of_a, of_b, some)
+            of_tile = sum_pairs(of_a, of_b, None if varying is None else varying[start:stop])
         sums = of_tile if sums is None else sums + of_tile
-        low = keys < limit
-        kept.append(PairSample(keys[low], ids[start:stop][low], of_a[low], of_b[low]))
-        if sum(len(one.keys) for one in kept) > 2 * most:
-            kept = [joined(kept).smallest(most)]
-            limit = kept[0].keys.max()
+        here = rows[slice(*np.searchsorted(rows, [start, stop]))] - start
+        kept.append((of_a[here], of_b[here]))
         start = stop
     if sums is None:
         raise InputError(f"{a.path}: holds no embeddings; give parts with at least one row.")
-    return sums, joined(kept).smallest(most)
+    sides = [np.concatenate(side) for side in zip(*kept, strict=True)]
+    return sums, PairSample(keys[rows], ids[rows], *sides)
 
 
 def _ids(a: Source, b: Source, name: str) -> np.ndarray:
@@ -135,9 +121,9 @@ def _regular(source: Source) -> Iterator[np.ndarray]:
         while rows >= TILE:
             whole = np.concatenate(held) if len(held) > 1 else held[0]
             yield whole[:TILE]
-            held = [whole[TILE:]]
             rows -= TILE
-    if rows:
+            held = [whole[TILE:]] if rows else []
+    if held:
         yield np.concatenate(held)
 
 
