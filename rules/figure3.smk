@@ -79,19 +79,6 @@ rule sweep_loss:
 MARKED = next((name for name in ("coco_b32", "clip") if name in SETS), None)
 
 
-def minima_of_the_paper(wildcards):
-    """By temperature the distance at which the paper's curve is lowest; at 1/50 the ledger has it
-    as a share of the gap."""
-    found = printed(
-        {
-            "1/50": "figure3c.minimum_at_1_50",
-            "1": "figure3d.no_gap_at_temperature_1",
-            "gap": "figure3a.gap",
-        }
-    )(wildcards)
-    return {"1/50": found["1/50"] * found["gap"], "1": found["1"]}
-
-
 rule plot_figure3bcd:
     """Figure 3(b-d): loss against gap distance, six temperatures."""
     input:
