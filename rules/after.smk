@@ -50,16 +50,6 @@ RELEASED_SETS = [
 ]
 
 
-def label_columns(name):
-    """Columns with a class of each item of a set: those of the tasks of Table 1 on its inputs, or
-    that of its prompts of classes."""
-    entry, tasks = SETS[name], [
-        config["tasks"][one] for one in config["table1"]["tasks"]
-    ]
-    found = [task["label"] for task in tasks if task["inputs"] == entry.get("inputs")]
-    return found or ([entry["cluster"]] if "fold" in entry else [])
-
-
 rule measure_released:
     """What the released code of follow-ups computes where it differs from what they say."""
     input:
@@ -274,6 +264,6 @@ rule check_follow_ups:
         "../envs/report.yaml"
     params:
         methods=LOSS_METHODS,
-        results=RESULTS,
+        results=lambda wildcards: RESULTS,
     script:
         "../scripts/after/check_follow_ups.py"

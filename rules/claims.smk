@@ -23,6 +23,6 @@ rule check_claims:
     conda:
         "../envs/report.yaml"
     params:
-        results=RESULTS,
+        results=lambda wildcards: RESULTS,
     script:
         "../scripts/claims/check_claims.py"

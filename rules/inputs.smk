@@ -174,6 +174,16 @@ def task_clusters(name):
     }
 
 
+def label_columns(name):
+    """Columns with a class of each item of a set: those of the tasks of Table 1 on its inputs, or
+    that of its prompts of classes."""
+    entry, tasks = SETS[name], [
+        config["tasks"][one] for one in config["table1"]["tasks"]
+    ]
+    found = [task["label"] for task in tasks if task["inputs"] == entry.get("inputs")]
+    return found or ([entry["cluster"]] if "fold" in entry else [])
+
+
 def table2_inputs(wildcards):
     """The pairs of the set of Table 2, its people and the prompts."""
     name = set_of_model(config["table2"]["set"])

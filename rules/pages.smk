@@ -209,7 +209,7 @@ rule write_evidence:
     params:
         confidence=config["confidence"],
         version=VERSION,
-        results=RESULTS,
+        results=lambda wildcards: RESULTS,
         record=f"{RESULTS}/run.json",
     script:
         "../scripts/pages/write_evidence.py"
@@ -265,7 +265,7 @@ rule write_methods:
         config=config,
         version=VERSION,
         default=with_rows(DEFAULT_CONFIG),
-        results=RESULTS,
+        results=lambda wildcards: RESULTS,
         record=f"{RESULTS}/run.json",
         sets=SETS,
         not_run=NOT_RUN,
