@@ -249,7 +249,7 @@ def test_a_method_that_learns_from_labels_is_called_few_shot():
 
 def test_the_curve_over_fit_pairs_has_their_number_over_the_dimension():
     (found,) = fit_sizes.tables(sizes(), NAMES, {"one": "One"})
-    assert found.table.head == ["method", "", "32 (n_fit/d 0.50)", "64 (n_fit/d 1.00)"]
+    assert found.table.head == ["method", "measure", "32 (n_fit/d 0.50)", "64 (n_fit/d 1.00)"]
     assert found.table.rows[0] == [
         *("centring", "gap left", "0.250 [0.150, 0.350]", "0.125 [0.025, 0.225]")
     ]

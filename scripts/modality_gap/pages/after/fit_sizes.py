@@ -25,7 +25,8 @@ def tables(sizes: pd.DataFrame, names: pd.DataFrame, labels: Mapping[str, str]) 
             caption = f"Means over {draws} of the fit pairs, scored on {n:,} others."
             pairs = zip(columns["n_fit"], columns["ratio"], strict=True)
             head = [f"{n_fit:,} (n_fit/d {number(ratio, 2)})" for n_fit, ratio in pairs]
-            table = Table(caption, ["method", "", *head], _rows(rows, called, columns["n_fit"]))
+            cells = _rows(rows, called, columns["n_fit"])
+            table = Table(caption, ["method", "measure", *head], cells)
             found.append(Labelled(labels[str(name)], table))
     return found
 
