@@ -57,7 +57,7 @@ after: $(ENV)  ## compare all methods that move the gap (config/after.yaml): 10 
 	@python scripts/sources/fetch_released.py
 	snakemake --configfile config/after.yaml -- results/after/methods.csv
 
-losses: $(ENV)  ## compare all losses of follow-up papers (config/losses.yaml): 10 core-hours
+losses: $(ENV)  ## compare all losses of follow-up papers (config/losses.yaml): 8 core-hours
 	snakemake --configfile config/losses.yaml -- results/after/losses.csv results/after/xor.csv
 
 rehearsal: $(ENV)  ## run the rules of `make full` on small archives in the official formats
