@@ -341,7 +341,7 @@ def test_figure3bcd():
     found = figure3.figure3bcd_findings(landscape_table(), minimum_table(), gap_table())
     assert found[0].text == (
         "At temperature 1/100 the loss of toy is smallest at distance 0.80 [0.70, 0.90]; its own "
-        "gap is 0.80, where the loss is 0.100 larger (n 100). At temperature 1 the loss is "
+        "gap is 0.80, where the loss is 0.1000 larger (n 100). At temperature 1 the loss is "
         "smallest with the centres at most 0.05 apart."
     )
     assert "in 0 of 2 curves and changes the loss by at most 0.100" in found[1].text
@@ -400,7 +400,7 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
     found = figure3.figure3bcd_findings(grids, sweeps, gaps)
     assert [finding.text for finding in found] == [
         "At temperature 1/100 the loss of CLASP is smallest at distance 0.60 [0.50, 0.70]; its own "
-        "gap is 0.62, where the loss is 0.100 larger (n 50). Among the other models that "
+        "gap is 0.62, where the loss is 0.1000 larger (n 50). Among the other models that "
         "retrieve, the interval of that distance "
         "contains the model's own gap in 1 (toy). At temperature 1 the loss is "
         "smallest with the centres at most 0.20 apart in all 2 models.",

@@ -151,7 +151,7 @@ def test_answers_come_from_the_tables():
     told = answers(data())
     assert {*told} == {"there", "origin", "moves", "matters"}
     assert told["there"][0].startswith("In all 2 sets of embeddings the gap ")
-    assert "its own gap is 0.80, where the loss is 0.100 larger" in told["moves"][0]
+    assert "its own gap is 0.80, where the loss is 0.1000 larger" in told["moves"][0]
     assert told["origin"][-2:] == [
         "With the gap closed before training (0.10), training opens one of 0.60 [0.55, 0.65].",
         "From the original start, the gap goes from 1.20 to 0.80 [0.75, 0.85].",

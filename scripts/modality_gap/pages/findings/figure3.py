@@ -115,7 +115,7 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
     sentences = [
         f"At temperature {fraction(first['temperature'])} the loss of {first['model']} is smallest "
         f"{_at_minimum(first)}; its own gap is {number(first['gap'], 2)}, where the loss is "
-        f"{number(first['loss_at_gap'] - first['loss'])} larger (n {first['n']:,})."
+        f"{number(first['loss_at_gap'] - first['loss'], 4)} larger (n {first['n']:,})."
     ]
     if _at_its_gap(first) == ACROSS_ZERO:
         sentences[0] += (
