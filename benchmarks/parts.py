@@ -1,7 +1,7 @@
 """Own pairs in parts against reading the same files: time, memory, and what one part more costs.
 
 Both sides are folders of Parquet parts as the workflow's own writer makes them (zstd, row groups of
-1,024), of random pairs; made here and removed at the end. A part is read, checked, summed and
+1,024), of random pairs; each is made here and removed again. A part is read, checked, summed and
 sampled as by the rule `sum_part`, then all are put together as by `measure_gaps`: the gap and both
 mean cosines with their intervals, of every pair. Reading alone is pyarrow's, of the same columns of
 the same files a row group at a time, one side after the other; both take turns. Writes
@@ -75,11 +75,9 @@ def measure(folder: Path, parts: int, rows: int, d: int) -> list[dict]:
     times: dict[str, list[float]] = {"pyarrow alone": [], "one part": []}
     work: list[float] = []  # seconds of processors
     share: list[float] = []  # the same, times those of reading
-    files = [write_parts(folder, number, rows, d) for number in range(parts)]
-    gigabytes = sum(path.stat().st_size for paths in files for path in paths) / 1e9
-    say(f"{parts} parts of {rows:,} x {d}, {gigabytes:.1f} GB on the disk")
     before, kept = reset_peak_memory(), []
-    for number, paths in enumerate(files):
+    for number in range(parts):
+        paths = write_parts(folder, number, rows, d)
         clock = Clock()
         assert read_alone(paths) == len(SIDES) * rows
         times["pyarrow alone"].append(clock.seconds())
@@ -89,6 +87,8 @@ def measure(folder: Path, parts: int, rows: int, d: int) -> list[dict]:
         times["one part"].append(clock.seconds())
         work.append(clock.processor_seconds())
         share.append(work[-1] / reading)
+        for path in paths:
+            path.unlink()
         both = ", ".join(f"{way} {seconds[-1]:.2f} s" for way, seconds in times.items())
         say(f"part {number + 1} of {parts}: {both}")
     clock = Clock()
