@@ -26,10 +26,12 @@ from snakemake.settings.types import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
+# Any folder of embeddings, for the rules of pairs in parts.
+BY_PART = {**dict.fromkeys(("image", "text"), "config/example_pairs"), "by_part": True}
 # Together they have jobs of every rule: files of --configfile, and what --config would say.
 CONFIGURATIONS: tuple[tuple[list[str], dict], ...] = (
     ([], {}),
-    ([], {"extraction": {"shards": 2, "precision": "auto"}}),
+    ([], {"extraction": {"shards": 2, "precision": "auto"}, "pairs": {"parts": BY_PART}}),
     (["config/full.yaml"], {}),
     (["config/models.yaml"], {}),
     (["config/losses.yaml"], {}),
