@@ -43,7 +43,10 @@ class Named(dict):
 
 @pytest.fixture
 def run(root, monkeypatch):
+    """Runs a script in this process; what it sets for a whole process is as before afterwards."""
     monkeypatch.setattr(logs, "log_to", lambda _: None)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    threads = torch.get_num_threads()
 
     def run(script, given, output, wildcards=(), config=None, **params):
         snakemake = SimpleNamespace(
@@ -57,7 +60,8 @@ def run(root, monkeypatch):
         )
         runpy.run_path(str(script_path(root, script)), {"snakemake": snakemake})
 
-    return run
+    yield run
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("row", [0, 1])
