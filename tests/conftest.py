@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first: a slip shows before the workflow has run. Where several processes share
     the tests (`make test`), those that look at one run stay in one process, which makes it once."""
     order = ("unit", "workflow", "browser", "faults", "cluster")
-    items.sort(key=lambda item: order.index(item.path.parent.name))
+    items.sort(key=lambda item: order.index(item.path.relative_to(ROOT / "tests").parts[0]))
     for item in items:
         groups = [group for fixture, group in RUNS.items() if fixture in item.fixturenames]
         if groups:

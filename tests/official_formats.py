@@ -2,8 +2,8 @@
 """Small archives in the official formats of the paper's data sets and weights.
 
 Byte layout, member names, dtypes and the order of members are those of the published files; the
-content is whatever is given, or made up. tests/unit/test_official_formats.py reads them with
-torchvision's and open_clip's own readers. One function a format; nothing here reads.
+content is whatever is given, or made up. tests/unit/encoders/test_official_formats.py reads them
+with torchvision's and open_clip's own readers. One function a format; nothing here reads.
 """
 
 import csv

@@ -15,7 +15,7 @@ from modality_gap.errors import InputError
 from modality_gap.measures import registry
 from modality_gap.paper.items import load_items, makings, names_of, names_on, read_items
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ITEMS = load_items(ROOT / "config/ledger/items.yaml")
 ABOUT = {"title": "T?", "part": "P", "kind": "figure", "alt": "A"}
 

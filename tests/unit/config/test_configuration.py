@@ -21,7 +21,7 @@ from modality_gap.data.formats import FORMATS
 from modality_gap.encoders.build import ENCODERS
 from modality_gap.errors import InputError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SCHEMA_PATH = ROOT / "config" / "schema" / "config.yaml"
 SCHEMA = complete_schema(yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8")), ENCODERS, FORMATS)
 SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))

@@ -46,7 +46,7 @@ from modality_gap.training.towers import (
 )
 
 CONFIG = yaml.safe_load(
-    (Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8")
+    (Path(__file__).parents[3] / "config" / "config.yaml").read_text(encoding="utf-8")
 )
 # A training of milliseconds.
 SMALL = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[2] / "scripts" / "modality_gap"
+PACKAGE = Path(__file__).resolve().parents[3] / "scripts" / "modality_gap"
 LINES_OF_A_FILE = 430
 LINES_OF_A_FUNCTION = 60
 

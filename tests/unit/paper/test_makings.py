@@ -7,7 +7,7 @@ import pytest
 from modality_gap.paper.items import load_items, makings, makings_of_sets
 from modality_gap.paper.stand_ins import plain
 
-ITEMS = load_items(Path(__file__).parents[2] / "config/ledger/items.yaml")
+ITEMS = load_items(Path(__file__).parents[3] / "config/ledger/items.yaml")
 
 SETS = {
     "whole": {"inputs": "in1", "encoder": "enc1", "weights": "trained", "label": "W"},

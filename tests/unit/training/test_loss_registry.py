@@ -23,7 +23,7 @@ from modality_gap.measures.losses import LOSSES, symmetric_loss
 from modality_gap.measures.shift import unit_gap_vector
 from modality_gap.training.loop import training_loss
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SHIPPED = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
 PARAMETERS = {"softmax": {}, "sigmoid": {"bias": -3.0}}
 OWN = {"image": "config/example_pairs/image.npy", "text": "config/example_pairs/text.npy"}

@@ -34,7 +34,7 @@ from modality_gap.paper.follow_ups import (
     statements,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LEDGER_FILE = ROOT / "config/ledger/follow_ups.yaml"
 LEDGER = load_follow_ups(LEDGER_FILE)
 TEMPLATES = {

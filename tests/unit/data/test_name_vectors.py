@@ -12,7 +12,7 @@ from modality_gap.data.named_pictures import named_by, read_coco_names
 from modality_gap.encoders.build import build_encoder
 from modality_gap.errors import InputError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LVIS, COCO = (ROOT / "config" / "names" / f"{name}.txt" for name in ("lvis_v1", "coco"))
 UNIT = {"normalised": True}
 

@@ -24,7 +24,7 @@ from modality_gap.measures.gap import gap
 from modality_gap.measures.loss_sweep import batched_sweep
 from modality_gap.measures.losses import sigmoid_losses
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SCHEMA_PATH = ROOT / "config" / "schema" / "config.yaml"
 SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 WHOLE = {"library": "open_clip", "architecture": "ViT-B-32", "inputs": "emoji_test"}

@@ -297,7 +297,7 @@ def test_the_paper_states_an_inequality_and_we_an_equality(ledger, product, word
 
 # Errata
 
-ERRATA = Path(__file__).parents[2] / "config/ledger/errata.yaml"
+ERRATA = Path(__file__).parents[3] / "config/ledger/errata.yaml"
 # What tells a result of a run rather than what is to be measured.
 TYPED = re.compile(
     r"comes back|stays high|falls to|as narrow|(either|both) (caption|setting|way)s? shows?"

@@ -39,7 +39,7 @@ from modality_gap.paper.claims import MEANINGS
 from modality_gap.paper.items import load_items, makings, names_of, names_on, read_items
 from modality_gap.paper.stand_ins import NEITHER, plain, sentences, stand_ins
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
 ITEMS = load_items(ROOT / "config/ledger/items.yaml")
 KNOWN = yaml.safe_load((ROOT / "config/ledger/stand_ins.yaml").read_text(encoding="utf-8"))

@@ -30,7 +30,7 @@ from modality_gap.data.assets import (
 )
 from modality_gap.errors import InputError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONTENT = bytes(range(256)) * 4000
 PATH = "released/a.npy"
 FAST = {"timeout_s": 60.0, "retries": 2, "backoff_s": 0.01}

@@ -14,7 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 # The names of conda-forge that are not those of the package registry. The two "base" packages are
 # what the registry's package holds; conda-forge's plain ones add a GUI toolkit and statsmodels.

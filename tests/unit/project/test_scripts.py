@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 RECIPE = re.search(
-    r"^lint: .*\n((?:\t.*\n)+)", (Path(__file__).parents[2] / "Makefile").read_text(), re.MULTILINE
+    r"^lint: .*\n((?:\t.*\n)+)", (Path(__file__).parents[3] / "Makefile").read_text(), re.MULTILINE
 )[1]
 COMMANDS = RECIPE.replace("\t", "").splitlines()
 

@@ -28,7 +28,7 @@ from modality_gap.data.formats import FORMATS
 from modality_gap.encoders.build import ENCODERS, build_encoder
 from modality_gap.errors import InputError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "scripts" / "modality_gap"
 SCHEMA_PATH = ROOT / "config" / "schema" / "config.yaml"
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
