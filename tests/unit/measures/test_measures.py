@@ -122,11 +122,11 @@ def test_normalisation_and_preprocessing():
 
 
 def test_repeated_vectors_are_told_by_side(capsys):
-    say_repeated({"n": 1200, "recall_items_a": 1100, "recall_items_b": 1200})
+    say_repeated({"n": 5000, "compared_n": 1200, "recall_items_a": 1100, "recall_items_b": 1200})
     assert "1,100 of 1,200 on the first side, 1,200 on the second" in capsys.readouterr().err
-    say_repeated({"n": 5, "recall_items_a": 5, "recall_items_b": 4})
+    say_repeated({"n": 9, "compared_n": 5, "recall_items_a": 5, "recall_items_b": 4})
     assert capsys.readouterr().err
-    say_repeated({"n": 5, "recall_items_a": 5, "recall_items_b": 5})
+    say_repeated({"n": 9, "compared_n": 5, "recall_items_a": 5, "recall_items_b": 5})
     assert capsys.readouterr().err == ""
 
 

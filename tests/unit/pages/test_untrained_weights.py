@@ -48,12 +48,10 @@ def test_without_any_training_means_random_weights(gap):
 
 
 def test_the_answers_and_the_models_name_them(gap):
-    assert "1 with random weights" in answers._there(gap)[0]
-    assert f"1 with {WORDS}" in answers._there(gap)[0]
-    assert answers._there(gap)[2:] == [
-        "With random weights it is 1.20 (N).",
-        f"With {WORDS} it is 0.90 (M).",
-    ]
+    assert answers._there(gap)[1] == (
+        "It is 0.50 to 0.60 with trained weights (2 sets), 1.20 with random weights (1 set) and 0.90 "
+        f"with {WORDS} (1 set)."
+    )
     ranks = pd.DataFrame({"set": gap["set"], "gap_rank": 1, "rmg_rank": 1})
     minimum = pd.DataFrame({"set": [], "temperature": []})
     found = [one.text for one in models.models_findings(gap, ranks, minimum)]
