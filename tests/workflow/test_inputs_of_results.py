@@ -78,19 +78,6 @@ def test_figures_are_drawn_from_their_tables(made_of):
     assert made_of["results/figures/table1_curves.svg"] == table1
 
 
-def test_figures_bear_the_letters_of_the_paper(small_run):
-    """Three figures are drawn by one script, of which Figure 2(c) alone has a letter."""
-    folder = small_run.folder / ".snakemake/metadata"
-    for figure, letter in (("figure2c", "(c)"), ("supplementary5", ""), ("supplementary7", "")):
-        name = base64.b64encode(f"results/figures/{figure}.svg".encode()).decode()
-        (path,) = [
-            path
-            for path in folder.rglob("*")
-            if path.is_file() and path.relative_to(folder).as_posix().replace("/", "") == name
-        ]
-        assert repr(letter) in json.loads(path.read_text())["params"]
-
-
 # --- data sets ----------------------------------------------------------------------------------
 
 # How the emoji of the small configuration are split and ordered by its seed: the digest of
