@@ -12,8 +12,8 @@ import pytest
 from runs import Snakemake
 
 pytest_plugins = ["browsing"]
-# Processes that share the cores (`make test`) compute with one thread each, as do the runs that they
-# begin: threads of several processes that wait for each other take twice the time.
+# Processes that share the cores (`make test`) compute with one thread each, as do their runs:
+# threads of several processes that wait for each other take twice the time.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
