@@ -242,17 +242,18 @@ def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
     by_verdict = {word: len(those) for word, those in balanced.against_by_verdict().items()}
     counted = listed(f"{n} {AGAINST_WORDS[word]}" for word, n in by_verdict.items())
     sentences = [f"This run has evidence against {count(whole, 'statement')}: {counted}."]
-    parts = []
     if better := len(names) - sum(overall[name] in AGAINST for name in names):
-        parts.append(
-            f"{better} {'has' if better == 1 else 'have'} stronger evidence on the other side"
-        )
+        sentences.append(f"{better} of them {_counts(better)} by stronger evidence.")
     if recomputed := whole - len(names):
-        computes = "computes" if recomputed == 1 else "compute"
-        parts.append(f"{recomputed} {computes} the paper's own numbers or settings again")
-    if parts:
-        sentences.append(f"Of these, {listed(parts)}; the counts of claims leave them out.")
+        sentences.append(
+            f"{recomputed}, the paper's own numbers or settings computed again, "
+            f"{_counts(recomputed)} apart."
+        )
     return " ".join(sentences)
+
+
+def _counts(number: int) -> str:
+    return "counts" if number == 1 else "count"
 
 
 def _strongest(rows: Iterable[Mapping]) -> str:

@@ -48,16 +48,14 @@ def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
     """The verdict of the run in one sentence: clauses, each as the verdict on its claim has it."""
     verdicts = dict(zip(*(show.overall(claims)[key] for key in ("id", "verdict")), strict=True))
     ids = [matching([clause["claim"]], verdicts)[0] for clause in clauses]
-    found = [verdicts[name] for name in ids]
-    others = {
-        name: {*rows["verdict"]} - {*AGREEING, NOT_RUN} for name, rows in claims.groupby("id")
-    }
-    clauses = [
-        {**clause, "holds": clause["mixed"]}
-        if "mixed" in clause and verdict in (REPRODUCED, CONSISTENT) and others[name]
-        else clause
-        for clause, name, verdict in zip(clauses, ids, found, strict=True)
-    ]
+    rows = {name: part.to_dict("records") for name, part in claims.groupby("id")}
+    clauses, found = zip(
+        *(
+            _as_found(clause, verdicts[name], rows[name])
+            for clause, name in zip(clauses, ids, strict=True)
+        ),
+        strict=True,
+    )
     decided = {verdict for verdict in found if verdict not in (INCONCLUSIVE, NOT_RUN)}
     # Where all that was decided was decided on stand-ins, one word says so.
     alike = len(clauses) > 1 and decided and decided <= {SAME, NOT_SEEN}
@@ -71,6 +69,27 @@ def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
             words += [_clause(clause, verdict, named=not alike) for clause in group]
     text = "; ".join(words)
     return f"On stand-ins: {text}." if alike else f"{text[0].upper()}{text[1:]}."
+
+
+def _as_found(clause: Mapping, verdict: str, rows: Sequence[Mapping]) -> tuple[Mapping, str]:
+    """A clause and the verdict that it is worded by, from all evidence of its claim: `mixed` or
+    `partly` is in the place of `holds` where the models disagree."""
+    against = {row["verdict"] for row in rows} - {*AGREEING, NOT_RUN}
+    if "mixed" in clause and verdict in (REPRODUCED, CONSISTENT) and against:
+        return {**clause, "holds": clause["mixed"]}, verdict
+    if "partly" in clause and verdict == INCONCLUSIVE and _holds_of_one(rows):
+        return {**clause, "holds": clause["partly"]}, REPRODUCED
+    return clause, verdict
+
+
+def _holds_of_one(rows: Sequence[Mapping]) -> bool:
+    """Whether a claim holds of one of several models, of the kind of the strongest evidence."""
+    kind = show.kind_of(show.strongest(rows))
+    models: dict[str, set[str]] = {}
+    for row in rows:
+        if show.kind_of(row) == kind:
+            models.setdefault(row["evidence"].partition(";")[0], set()).add(row["verdict"])
+    return len(models) > 1 and any(verdicts <= {*AGREEING} for verdicts in models.values())
 
 
 def _clause(clause: Mapping, verdict: str, named: bool) -> str:

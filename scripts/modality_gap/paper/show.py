@@ -121,7 +121,7 @@ def strongest(rows: Iterable[Mapping]) -> Mapping:
 
 
 def of_whom(whose: Iterable[str]) -> str:
-    """How many claims are whose; of the paper's this is not said: `13 claims, 3 of our own`."""
+    """How many claims are whose; of the paper's this is not said: `13 claims plus 3 of our own`."""
     numbers = Counter(OF_WHOM[one] for one in whose)
     parts = [
         f"{numbers[words]} {words}" for words in dict.fromkeys(OF_WHOM.values()) if numbers[words]
@@ -130,7 +130,7 @@ def of_whom(whose: Iterable[str]) -> str:
     number, _, words = first.partition(" ")
     noun = "claim" if number == "1" else "claims"
     first = f"{number} {noun}" + (f" {words}" if words != OF_WHOM["paper"] else "")
-    return ", ".join([first, *others])
+    return " plus ".join([first, *others])
 
 
 def counts(claims: pd.DataFrame) -> dict[str, int]:

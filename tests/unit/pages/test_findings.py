@@ -366,7 +366,7 @@ def test_the_minimum_is_that_of_the_fine_sweep_and_none_at_its_end():
         ((0.5, 0.79), "does not contain the model's own gap in 1 (B)"),
         (
             (-0.1, 0.81),
-            "reaches from one side of 0 to the other and does not place the minimum in 1 (B)",
+            "spans the gap and 0 and places no minimum in 1 (B)",
         ),
         ((math.nan, math.nan), "is not known in 1 (B)"),
     ],
@@ -376,7 +376,24 @@ def test_an_interval_across_zero_says_nothing_of_the_gap(ends, words):
     rows = pd.concat([minimum_table().assign(model="A"), other])
     assert figure3.smallest_loss(rows)[1].endswith(f"the interval of that distance {words}.")
     alone = " ".join(figure3.smallest_loss(other))
-    assert ("reaches to the other side of 0" in alone) == ("side of 0" in words)
+    assert ("so it places no minimum" in alone) == ("gap and 0" in words)
+
+
+@pytest.mark.parametrize(
+    ("cost", "words"),
+    [
+        ((0.46, 0.31, 0.6), " Closing the gap raises it by 0.46 [0.31, 0.60]."),
+        ((-0.46, -0.6, -0.31), " Closing the gap lowers it by 0.46 [0.31, 0.60]."),
+        ((0.1, -0.1, 0.3), ""),
+        ((math.nan, math.nan, math.nan), ""),
+    ],
+)
+def test_what_closing_costs_is_said_where_it_is_clear(cost, words):
+    columns = dict(
+        zip(("closing_cost", "closing_cost_low", "closing_cost_high"), cost, strict=True)
+    )
+    rows = minimum_table().assign(model="A", **columns)
+    assert figure3.smallest_loss(rows)[0].partition("(n 100).")[2] == words
 
 
 def test_each_set_has_its_own_minimum_and_weak_ones_have_none():

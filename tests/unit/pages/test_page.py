@@ -660,8 +660,8 @@ def test_one_sentence_counts_what_speaks_against_the_paper_and_what_the_verdicts
 
     assert words(rows) == (
         "This run has evidence against 4 statements: 2 differ and 2 were not seen on a stand-in. "
-        "Of these, 1 has stronger evidence on the other side and 1 computes the paper's own "
-        "numbers or settings again; the counts of claims leave them out."
+        "1 of them counts by stronger evidence. 1, the paper's own numbers or settings computed "
+        "again, counts apart."
     )
     counted = show.counts(rows[rows["whose"].isin(show.PAPERS_OWN)])
     assert counted["differs"] + counted["not seen on a stand-in"] == 2
@@ -1085,11 +1085,11 @@ def test_a_section_counts_each_claim_once_and_says_whose_it_is():
     )
     section = one_section(claims=rows)
     assert section.of_whom == (
-        "3 claims, 1 of its numbers and settings computed again, 1 of our own"
+        "3 claims plus 1 of its numbers and settings computed again plus 1 of our own"
     )
     counted = {mark.verdict: n for mark, n in section.verdicts}
     assert counted == {"reproduced": 2, "same on a stand-in": 1, "not seen": 1, "consistent": 1}
     assert sum(counted.values()) == len(section.claims)
     assert section.several == 1
     assert show.of_whom(["ours"]) == "1 claim of our own"
-    assert show.of_whom(["ours", "paper", "ours"]) == "1 claim, 2 of our own"
+    assert show.of_whom(["ours", "paper", "ours"]) == "1 claim plus 2 of our own"

@@ -85,6 +85,22 @@ def test_what_does_not_hold_of_every_model_is_said_of_the_papers(other, words):
     assert summary.headline(clauses, rows) == "On stand-ins: it holds; so does b."
 
 
+def test_what_holds_of_one_of_two_models_is_said_so():
+    rows = claims(
+        claim("a", "reproduced", evidence="neighbouring model: B/16; place"),
+        claim("a", "reproduced", evidence="neighbouring model: B/16; depth"),
+        claim("a", "inconclusive", evidence="neighbouring model: B/32; place"),
+        claim("a", "reproduced", evidence="neighbouring model: B/32; depth"),
+        claim("a", "not seen on a stand-in", evidence="stand-in: emoji; place"),
+        claim("b", "differs"),
+    )
+    clauses = [CLAUSES[0] | {"partly": "one has it"}, CLAUSES[1]]
+    assert summary.headline(clauses, rows) == "One has it; b does not."
+    # Of one model the pieces of evidence are no several models.
+    alone = rows[~rows["evidence"].str.contains("B/16")]
+    assert summary.headline(clauses, alone) == "Whether it holds stays undecided; b does not."
+
+
 def test_an_unknown_claim_of_the_report_is_named():
     with pytest.raises(InputError, match=r"no claim is called a\.\*; correct the id"):
         summary.matching(["a.*"], ["b.c"])
@@ -150,10 +166,11 @@ def test_parts_count_the_papers_own_claims_once():
 def test_answers_come_from_the_tables():
     told = answers(data())
     assert {*told} == {"there", "origin", "moves", "matters"}
-    assert told["there"][0].startswith("In all 2 sets of embeddings the gap ")
+    assert told["there"][0].startswith("In all 2 sets the gap ")
     assert "its own gap is 0.80, where the loss is 0.1000 larger" in told["moves"][0]
     assert told["origin"][-2:] == [
-        "With the gap closed before training (0.10), training opens one of 0.60 [0.55, 0.65].",
+        "With the gap of toy closed before training (0.10), training opens one of 0.60 "
+        "[0.55, 0.65].",
         "From the original start, the gap goes from 1.20 to 0.80 [0.75, 0.85].",
     ]
     text = " ".join(one for sentences in told.values() for one in sentences)

@@ -30,7 +30,10 @@ def answers(data: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
         "origin": _origin(data["mlp_cone_interval"], data["initialisation_summary"]),
         "moves": _moves(data["loss_minimum"], gap),
         "matters": _matters(
-            data["table1"], data["temperature_summary"], able_peaks(data["recall_peak"], gap)
+            data["table1"],
+            data["temperature_summary"],
+            able_peaks(data["recall_peak"], gap),
+            gap.set_index("set")["model"],
         ),
     }
 
@@ -45,15 +48,17 @@ def _there(gap: pd.DataFrame) -> list[str]:
             span = number(low, 2) + (f" to {number(high, 2)}" if len(part) > 1 else "")
             spans.append(f"{span} with {words} ({count(len(part), 'set')})")
     return [
-        f"In {of_all(int(apart.sum()), len(gap), 'set')} of embeddings the gap is clearly above 0 "
-        "and a linear classifier separates the two modalities.",
+        f"In {of_all(int(apart.sum()), len(gap), 'set')} the gap is clearly above 0 and a linear "
+        "classifier separates the two modalities.",
         f"It is {listed(spans)}.",
     ]
 
 
 # What training does to the gap of each start.
 STARTS = {
-    "rotated": "With the gap closed before training ({before}), training opens one of {after}.",
+    "rotated": (
+        "With the gap of {model} closed before training ({before}), training opens one of {after}."
+    ),
     "original": "From the original start, the gap goes from {before} to {after}.",
 }
 
@@ -68,15 +73,15 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
         f"After {deepest} random layers with biases, the mean cosine of two outputs is "
         f"{number(curved.min(), 2)} to {number(curved.max(), 2)} with a non-linearity"
         + (f" and {number(table['linear'], 2)} without" if "linear" in table else "")
-        + "; the closer to 1, the narrower the cone that a network maps into."
+        + "; 1 is the narrowest cone."
     ]
     if "tanh" in without:
         sentences.append(f"For tanh it is {number(without['tanh'], 2)} without biases.")
     fixed = starts[starts["temperature_mode"] == "fixed"]
     for start, words in STARTS.items():
         for _, row in fixed[fixed["start"] == start].iterrows():
-            after = estimate(row, "gap_after", 2)
-            sentences.append(words.format(before=number(row["gap_before"], 2), after=after))
+            before, after = number(row["gap_before"], 2), estimate(row, "gap_after", 2)
+            sentences.append(words.format(model=row["model"], before=before, after=after))
     return sentences
 
 
@@ -87,20 +92,23 @@ def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
     return smallest_loss(rows)
 
 
-def _matters(table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame) -> list[str]:
+def _matters(
+    table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame, names: pd.Series
+) -> list[str]:
     sentences = [sentence] if (sentence := closing(peaks)) else []
     judged = table[table.apply(classifies, axis=1).astype(bool)]
     if len(judged):
         clear = judged["p_held_out"] < SIGNIFICANT / len(judged)
         sentences.append(
             "With the best shift chosen on half of the pictures, accuracy on the other half "
-            f"clearly changes in {of_all(int(clear.sum()), len(judged), 'test')}."
+            f"clearly changes in {of_all(int(clear.sum()), len(judged), 'test')} of "
+            f"{listed(dict.fromkeys(judged['set'].map(names)))}."
         )
     hot = tuned.loc[tuned["temperature"].idxmax()]
     over = f"means of {count(int(hot['n']), 'seed')}"
     sentence = (
-        f"Fine-tuning at temperature {fraction(hot['temperature'])} takes the gap from "
-        f"{number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)}"
+        f"Fine-tuning {hot['model']} at temperature {fraction(hot['temperature'])} takes the gap "
+        f"from {number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)}"
     )
     if "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"]):
         low, high = (100 * hot[f"zero_shot_after_{end}"] for end in ("low", "high"))

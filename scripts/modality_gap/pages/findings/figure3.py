@@ -11,6 +11,7 @@ from modality_gap.pages.words import (
     estimate,
     fraction,
     in_cases,
+    interval,
     listed,
     number,
     of_all,
@@ -101,7 +102,7 @@ def _centres_apart(rows: pd.DataFrame) -> float:
 
 
 # Resamples have their minima on both sides of 0, perhaps far from it.
-ACROSS_ZERO = "reaches from one side of 0 to the other and does not place the minimum"
+ACROSS_ZERO = "spans the gap and 0 and places no minimum"
 
 
 def smallest_loss(rows: pd.DataFrame) -> list[str]:
@@ -118,9 +119,9 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
         f"{number(first['loss_at_gap'] - first['loss'], 4)} larger (n {first['n']:,})."
     ]
     if _at_its_gap(first) == ACROSS_ZERO:
-        sentences[0] += (
-            " The interval reaches to the other side of 0, so it does not place the minimum."
-        )
+        sentences[0] += " The interval spans 0, so it places no minimum."
+    if "closing_cost" in first:
+        sentences[0] += _closing(first)
     if len(others):
         sentences.append(
             "Among the other models that retrieve, the interval of that distance "
@@ -134,6 +135,17 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
             + (f" in {of_all(len(near), len(hot), 'model')}." if len(hot) > 1 else ".")
         )
     return sentences
+
+
+def _closing(row: Mapping) -> str:
+    """What closing the gap does to the loss, if the interval leaves out 0."""
+    low, high = row["closing_cost_low"], row["closing_cost_high"]
+    if not low * high > 0:
+        return ""
+    way, ends = ("raises", (low, high)) if low > 0 else ("lowers", (-high, -low))
+    return (
+        f" Closing the gap {way} it by {number(abs(row['closing_cost']), 2)} {interval(*ends, 2)}."
+    )
 
 
 def _at_minimum(row: Mapping) -> str:
