@@ -54,6 +54,8 @@ def _there(gap: pd.DataFrame) -> list[str]:
     ]
 
 
+# What the summary calls the models that the experiments train.
+TRAINED_HERE = {"stitched projections": "the two projections", "stitched towers": "small towers"}
 # What training does to the gap of each start.
 STARTS = {
     "rotated": (
@@ -61,6 +63,10 @@ STARTS = {
     ),
     "original": "From the original start, the gap goes from {before} to {after}.",
 }
+
+
+def _called(row: Mapping) -> str:
+    return TRAINED_HERE.get(row["model"], str(row["model"]))
 
 
 def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
@@ -81,7 +87,7 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
     for start, words in STARTS.items():
         for _, row in fixed[fixed["start"] == start].iterrows():
             before, after = number(row["gap_before"], 2), estimate(row, "gap_after", 2)
-            sentences.append(words.format(model=row["model"], before=before, after=after))
+            sentences.append(words.format(model=_called(row), before=before, after=after))
     return sentences
 
 
@@ -107,7 +113,7 @@ def _matters(
     hot = tuned.loc[tuned["temperature"].idxmax()]
     over = f"means of {count(int(hot['n']), 'seed')}"
     sentence = (
-        f"Fine-tuning {hot['model']} at temperature {fraction(hot['temperature'])} takes the gap "
+        f"Fine-tuning {_called(hot)} at temperature {fraction(hot['temperature'])} takes the gap "
         f"from {number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)}"
     )
     if "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"]):
