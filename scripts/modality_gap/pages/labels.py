@@ -57,3 +57,15 @@ def labelled(
         columns = {key: table[key].replace(words) for key, words in names.items() if key in table}
         result[name] = table.assign(**columns) if columns else table
     return result
+
+
+# What the pages call the models that the experiments train.
+TRAINED_HERE = {
+    "stitched projections": "CLIP images + MiniLM texts (the two projections)",
+    "stitched towers": "small towers on frozen encoders",
+}
+
+
+def trained_here(model: str) -> str:
+    """A model of the experiments' tables, in words."""
+    return TRAINED_HERE.get(model, model)

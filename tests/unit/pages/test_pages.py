@@ -173,6 +173,9 @@ def test_answers_come_from_the_tables():
         "[0.55, 0.65].",
         "From the original start, the gap goes from 1.20 to 0.80 [0.75, 0.85].",
     ]
+    starts = data()["initialisation_summary"].assign(model="stitched towers")
+    named = answers(data() | {"initialisation_summary": starts})["origin"]
+    assert named[-2].startswith("With the gap of small towers on frozen encoders closed before")
     text = " ".join(one for sentences in told.values() for one in sentences)
     assert "nan" not in text and "None" not in text
 

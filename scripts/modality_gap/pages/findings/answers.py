@@ -8,7 +8,7 @@ from modality_gap.pages.findings.figure1 import SEPARATE
 from modality_gap.pages.findings.figure3 import able_minima, smallest_loss
 from modality_gap.pages.findings.recall import able_peaks, closing
 from modality_gap.pages.findings.tables import SIGNIFICANT
-from modality_gap.pages.labels import WEIGHTS
+from modality_gap.pages.labels import WEIGHTS, trained_here
 from modality_gap.pages.words import (
     count,
     estimate,
@@ -54,8 +54,6 @@ def _there(gap: pd.DataFrame) -> list[str]:
     ]
 
 
-# What the summary calls the models that the experiments train.
-TRAINED_HERE = {"stitched projections": "the two projections", "stitched towers": "small towers"}
 # What training does to the gap of each start.
 STARTS = {
     "rotated": (
@@ -63,10 +61,6 @@ STARTS = {
     ),
     "original": "From the original start, the gap goes from {before} to {after}.",
 }
-
-
-def _called(row: Mapping) -> str:
-    return TRAINED_HERE.get(row["model"], str(row["model"]))
 
 
 def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
@@ -87,7 +81,9 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
     for start, words in STARTS.items():
         for _, row in fixed[fixed["start"] == start].iterrows():
             before, after = number(row["gap_before"], 2), estimate(row, "gap_after", 2)
-            sentences.append(words.format(model=_called(row), before=before, after=after))
+            sentences.append(
+                words.format(model=trained_here(row["model"]), before=before, after=after)
+            )
     return sentences
 
 
@@ -113,7 +109,7 @@ def _matters(
     hot = tuned.loc[tuned["temperature"].idxmax()]
     over = f"means of {count(int(hot['n']), 'seed')}"
     sentence = (
-        f"Fine-tuning {_called(hot)} at temperature {fraction(hot['temperature'])} takes the gap "
+        f"Fine-tuning {trained_here(hot['model'])} at temperature {fraction(hot['temperature'])} takes the gap "
         f"from {number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)}"
     )
     if "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"]):
@@ -123,5 +119,5 @@ def _matters(
             f"{percent(hot['zero_shot_after'])}"
         )
         over += f", interval over seeds {interval(low, high, 1)}"
-    more = "Fine-tuning changes more than the gap, so the gap need not be the cause."
+    more = "Fine-tuning changes more than the gap."
     return [*sentences, f"{sentence} ({over}). {more}"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modality_gap.pages.findings.base import Finding
+from modality_gap.pages.labels import trained_here
 from modality_gap.pages.words import (
     count,
     estimate,
@@ -35,9 +36,6 @@ def training_findings(curves: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-TUNED = {"stitched projections": "CLIP images + MiniLM texts (the two projections)"}
-
-
 def _beside(row: Mapping, other: Mapping, name: str) -> str:
     """How a row's estimate lies to another's: higher or lower where their intervals are apart."""
     if row[f"{name}_low"] > other[f"{name}_high"]:
@@ -50,7 +48,7 @@ def temperature_findings(summary: pd.DataFrame) -> list[Finding]:
     lowest, a sentence each; the accuracy is not measured in every run."""
     rows = summary.set_index("temperature").sort_index()
     cold, hot = rows.iloc[0], rows.iloc[-1]
-    model = TUNED.get(hot["model"], hot["model"])
+    model = trained_here(hot["model"])
     start = f"After fine-tuning of {model} at temperature {fraction(rows.index[-1])}"
     end = f"after that at {fraction(rows.index[0])}"
     seeds = f"mean and interval over {count(int(hot['n']), 'seed')}"
