@@ -109,8 +109,9 @@ def _matters(
     hot = tuned.loc[tuned["temperature"].idxmax()]
     over = f"means of {count(int(hot['n']), 'seed')}"
     sentence = (
-        f"Fine-tuning {trained_here(hot['model'])} at temperature {fraction(hot['temperature'])} takes the gap "
-        f"from {number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)}"
+        f"Fine-tuning {trained_here(hot['model'])} at temperature "
+        f"{fraction(hot['temperature'])} takes the gap from {number(hot['gap_before'], 2)} to "
+        f"{number(hot['gap_after'], 2)}"
     )
     if "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"]):
         low, high = (100 * hot[f"zero_shot_after_{end}"] for end in ("low", "high"))
