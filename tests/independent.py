@@ -674,12 +674,16 @@ def task_row(correct, deltas, distances, confidence, permutations, seed, groups=
     held_out = np.empty(n, dtype=bool)
     held_out[second], held_out[first] = correct[chosen[0], second], correct[chosen[1], first]
     before, after = distances[zero], distances[best]
-    if before == after:
-        words = "unchanged"
-    elif before * after < 0:
-        words = "exchanged"
-    else:
-        words = "wider" if abs(after) > abs(before) else "narrower"
+    words = []
+    ties = np.flatnonzero(correct.mean(axis=1) == correct[best].mean())
+    for tie in [zero] if best == zero else sorted(ties, key=lambda tie: abs(deltas[tie])):
+        if before == distances[tie]:
+            words.append("unchanged")
+        elif before * distances[tie] < 0:
+            words.append("exchanged")
+        else:
+            words.append("wider" if abs(distances[tie]) > abs(before) else "narrower")
+    words = sorted(set(words), key=words.index)
     default = correct[zero]
     row = {
         "n": n,
@@ -689,7 +693,8 @@ def task_row(correct, deltas, distances, confidence, permutations, seed, groups=
         "delta": deltas[best],
         "distance_default": before,
         "distance_modified": after,
-        "direction": words,
+        "direction": " or ".join(words),
+        "directions": len(words),
         "p_in_sample": mcnemar(default, correct[best], groups),
         "held_out": held_out.mean(),
         "held_out_delta_1": deltas[chosen[0]],

@@ -13,7 +13,7 @@ from modality_gap.errors import InputError
 from modality_gap.measures.intervals import normal_quantile
 from modality_gap.measures.shift import unshifted
 from modality_gap.measures.significance import random_sign_test, two_sided
-from modality_gap.measures.zero_shot import best_shift, direction
+from modality_gap.measures.zero_shot import best_shift, directions
 
 
 def placements(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +102,7 @@ def shift_report(
     zero = unshifted(deltas)
     beaten, beating = placements(scores, positive)
     areas = beaten.mean(axis=1)
-    row = best_shift(areas, deltas)
+    row, effects = best_shift(areas, deltas), directions(areas, deltas, distances)
     held_out = held_out_gain(scores, positive, deltas, seed)
     gains = areas - areas[zero]
     differences = beaten - beaten[zero], beating - beating[zero]
@@ -118,7 +118,8 @@ def shift_report(
         "delta": deltas[row],
         "distance_default": distances[zero],
         "distance_modified": distances[row],
-        "direction": direction(distances[zero], distances[row]),
+        "direction": " or ".join(effects),
+        "directions": len(effects),
         "p_in_sample": two_sided(gains[row], variance(differences[0][row], differences[1][row])),
         "held_out": areas[zero] + held_out["gain"],
         "held_out_delta_1": held_out["delta_1"],

@@ -44,8 +44,13 @@ def scores(
 def best_shift(values: np.ndarray, deltas: np.ndarray) -> int:
     """Index of the shift with the highest of `values` (len(deltas),), such as accuracies; the
     smallest shift if several are equal."""
+    return int(best_shifts(values, deltas)[0])
+
+
+def best_shifts(values: np.ndarray, deltas: np.ndarray) -> np.ndarray:
+    """Indices of all shifts with the highest of `values` (len(deltas),), the smallest first."""
     best = np.flatnonzero(values == values.max())
-    return int(best[np.abs(deltas[best]).argmin()])
+    return best[np.argsort(np.abs(deltas[best]), kind="stable")]
 
 
 def held_out_choice(
@@ -77,6 +82,14 @@ def random_halves(
     return one, other
 
 
+def directions(values: np.ndarray, deltas: np.ndarray, distances: np.ndarray) -> list[str]:
+    """What the best shift by `values` (len(deltas),) does to the gap; several where equally good
+    shifts do different things, which decides nothing. `distances` as in shift_report."""
+    zero, best = unshifted(deltas), best_shifts(values, deltas)
+    rows = best[:1] if best[0] == zero else best
+    return list(dict.fromkeys(direction(distances[zero], distances[row]) for row in rows))
+
+
 def direction(before: float, after: float) -> str:
     """Effect of a shift on the gap, from the signed distances before and after: unchanged, wider,
     narrower, or exchanged if a large delta takes the centres past each other."""
@@ -103,18 +116,20 @@ def shift_report(
     over items, or over `clusters` (n,) of them."""
     zero = unshifted(deltas)
     default = correct[zero]
-    row = best_shift(correct.mean(axis=1), deltas)
+    accuracies = correct.mean(axis=1)
+    row, effects = best_shift(accuracies, deltas), directions(accuracies, deltas, distances)
     held_out, chosen = held_out_choice(correct, deltas, seed, clusters)
     alone, picked = permutation_test(correct, deltas, permutations, seed, clusters)
     report = {
         "n": correct.shape[1],
         "clusters": correct.shape[1] if clusters is None else int(clusters.max()) + 1,
         "default": default.mean(),
-        "modified": correct[row].mean(),
+        "modified": accuracies[row],
         "delta": deltas[row],
         "distance_default": distances[zero],
         "distance_modified": distances[row],
-        "direction": direction(distances[zero], distances[row]),
+        "direction": " or ".join(effects),
+        "directions": len(effects),
         "p_in_sample": mcnemar(default, correct[row], clusters),
         "held_out": held_out.mean(),
         "held_out_delta_1": chosen[0],

@@ -62,6 +62,7 @@ def test_every_column_of_a_report_of_right_answers(confidence, seed):
         "distance_default": 0.7,
         "distance_modified": DISTANCES[best],
         "direction": {3: "narrower", 4: "exchanged"}[best],
+        "directions": 1,
         "held_out": held_out.sum() / n,
         "held_out_delta_1": chosen[0],
         "held_out_delta_2": chosen[1],

@@ -88,6 +88,20 @@ def test_report_says_which_way():
     assert list(sweep(correct.mean(axis=1), DELTAS, 8)["score"]) == [0, 0, 3 / 8, 0, 5 / 8]
 
 
+def test_equally_good_shifts_of_both_ways_decide_no_direction():
+    correct = np.zeros((5, 8), dtype=bool)
+    correct[2, :3] = correct[1, :5] = correct[4, :5] = True
+    distances = 0.8 - DELTAS
+    report = shift_report(correct, DELTAS, distances, 0.95, 9, seed=0)
+    assert report["delta"] == -0.25
+    assert (report["direction"], report["directions"]) == ("wider or narrower", 2)
+    correct[0] = correct[1]  # a third that widens says nothing new
+    assert shift_report(correct, DELTAS, distances, 0.95, 9, seed=0)["directions"] == 2
+    correct[2] = correct[1]  # no shift is better than none, whatever else is as good
+    report = shift_report(correct, DELTAS, distances, 0.95, 9, seed=0)
+    assert (report["direction"], report["directions"]) == ("unchanged", 1)
+
+
 def test_permutation_test_is_the_enumeration_of_all_signs():
     rng = np.random.default_rng(4)
     correct = rng.random((5, 9)) < 0.5

@@ -173,6 +173,15 @@ def test_answers_come_from_the_tables():
         "[0.55, 0.65].",
         "From the original start, the gap goes from 1.20 to 0.80 [0.75, 0.85].",
     ]
+    gaps = "0.52 to 0.10 at temperature 1 and to 0.48 at 1/100"
+    fine_tuned = f"Fine-tuning toy takes the gap from {gaps}"
+    assert told["matters"][-1].startswith(f"{fine_tuned} (means of 3 seeds).")
+    tuned = data()["temperature_summary"].assign(zero_shot_before=0.6)
+    scored = answers(data() | {"temperature_summary": tuned})["matters"][-1]
+    assert scored.startswith(
+        f"{fine_tuned}, zero-shot accuracy from 60.0 % to 65.0 % [64.0, 66.0] and to 56.0 % "
+        "(means of 3 seeds, interval over seeds)."
+    )
     starts = data()["initialisation_summary"].assign(model="stitched towers")
     named = answers(data() | {"initialisation_summary": starts})["origin"]
     assert named[-2].startswith("With the gap of small towers on frozen encoders closed before")

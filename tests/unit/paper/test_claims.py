@@ -787,7 +787,7 @@ def of_the_ledger(ledger, name, tables):
     ("after", "wider"), [(1.5, True), (-1.5, True), (0.9, False), (-0.9, False), (1.2, None)]
 )
 def test_a_gap_is_wide_whichever_side_lies_where(ledger, after, wider):
-    row = {"set": "coco_b16", "distance_default": 1.2, "distance_modified": after}
+    row = {"set": "coco_b16", "distance_default": 1.2, "distance_modified": after, "directions": 1}
     for task, word in (("CIFAR10", True), ("SVHN", True), ("CIFAR100", False), ("EuroSAT", False)):
         tables = {"tables/table1.csv": [row | {"task": task}]}
         found = of_the_ledger(ledger, f"table1.direction.{task}", tables)["verdict"]
@@ -797,6 +797,14 @@ def test_a_gap_is_wide_whichever_side_lies_where(ledger, after, wider):
     tables = {"statistics/loss_minimum.csv": [minimum], "statistics/gap.csv": [ABLE]}
     found = of_the_ledger(ledger, "figure3c.minimum_at_1_50", tables)["verdict"]
     assert found == ("reproduced" if wider is False else "differs")
+
+
+def test_a_best_shift_that_ties_with_one_the_other_way_decides_no_direction(ledger):
+    row = {"set": "coco_b16", "task": "CIFAR10", "distance_default": 1.2, "distance_modified": 1.5}
+    tables = {"tables/table1.csv": [row | {"directions": 2}]}
+    found = of_the_ledger(ledger, "table1.direction.CIFAR10", tables)
+    assert found["verdict"] == "inconclusive"
+    assert "equally good shifts" in found["why"]
 
 
 GROUPS = ["Black", "White", "Indian", "Latino", "Middle Eastern", "Southeast Asian", "East Asian"]

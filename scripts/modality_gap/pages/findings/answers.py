@@ -106,19 +106,21 @@ def _matters(
             f"clearly changes in {of_all(int(clear.sum()), len(judged), 'test')} of "
             f"{listed(dict.fromkeys(judged['set'].map(names)))}."
         )
-    hot = tuned.loc[tuned["temperature"].idxmax()]
+    cold, hot = (tuned.loc[tuned["temperature"].agg(end)] for end in ("idxmin", "idxmax"))
     over = f"means of {count(int(hot['n']), 'seed')}"
     sentence = (
-        f"Fine-tuning {trained_here(hot['model'])} at temperature "
-        f"{fraction(hot['temperature'])} takes the gap from {number(hot['gap_before'], 2)} to "
-        f"{number(hot['gap_after'], 2)}"
+        f"Fine-tuning {trained_here(hot['model'])} takes the gap from "
+        f"{number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)} at temperature "
+        f"{fraction(hot['temperature'])} and to {number(cold['gap_after'], 2)} at "
+        f"{fraction(cold['temperature'])}"
     )
     if "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"]):
         low, high = (100 * hot[f"zero_shot_after_{end}"] for end in ("low", "high"))
         sentence += (
-            f" and zero-shot accuracy from {percent(hot['zero_shot_before'])} to "
-            f"{percent(hot['zero_shot_after'])}"
+            f", zero-shot accuracy from {percent(hot['zero_shot_before'])} to "
+            f"{percent(hot['zero_shot_after'])} {interval(low, high, 1)} and to "
+            f"{percent(cold['zero_shot_after'])}"
         )
-        over += f", interval over seeds {interval(low, high, 1)}"
+        over += ", interval over seeds"
     more = "Fine-tuning changes more than the gap."
     return [*sentences, f"{sentence} ({over}). {more}"]
