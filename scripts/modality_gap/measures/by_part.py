@@ -7,22 +7,23 @@ part are its sums (`PairSums`) and a random sample of its pairs.
 import os
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from modality_gap.data.tiles import TILE, read_ahead
+from modality_gap.data.tiles import read_ahead
 from modality_gap.data.vectors import Source
 from modality_gap.embeddings.own_pairs import as_float32
 from modality_gap.embeddings.sets import EmbeddingSet, first_repeated, hash_ids
 from modality_gap.embeddings.stored import check_vectors
 from modality_gap.errors import InputError
-from modality_gap.measures.pair_sums import PairSums, sum_pairs, total_of
+from modality_gap.measures.pair_sums import PairSums, sum_of_units, sum_pairs, total_of
 
-VARYING = 16_384  # pairs of a part, at random, from which intervals and covariances are
+VARYING = 4096  # pairs of a part, at random, from which intervals and covariances are
+ROWS = 1024  # pairs that are read and summed at a time
 SHOWN_IDS = "{part}:{row:06d}"  # of items without ids
 
 
@@ -48,29 +49,32 @@ def sum_part(a: Source, b: Source, name: str, most: int, seed: int) -> tuple[Pai
     follow. Raises InputError if the two sides do not hold the same items in the same order, for an
     id that repeats, and for a vector without a direction.
     """
+    if a.items == 0:
+        raise InputError(f"{a.path}: holds no embeddings; give parts with at least one row.")
     ids = _ids(a, b, name)
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     keys = rng.random(a.items)
-    rows = np.sort(np.argsort(keys)[:most])
-    varying = None if a.items <= VARYING else keys < VARYING / a.items
-    sums: PairSums | None = None
+    order = np.argsort(keys)
+    rows = np.sort(order[: max(most, VARYING)])
+    totals = np.zeros((2, a.dim))
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     start = 0
-    for of_a, of_b in _tiles(a, b):
-        stop = start + len(of_a)
-        for source, vectors in ((a, of_a), (b, of_b)):
-            check_vectors(source.path, ids[start:stop], vectors)
-        # The two threads that read are at work beside; BLAS's own would wait for them.
-        with threadpool_limits(1, "blas"):
-            of_tile = sum_pairs(of_a, of_b, None if varying is None else varying[start:stop])
-        sums = of_tile if sums is None else sums + of_tile
-        here = rows[slice(*np.searchsorted(rows, [start, stop]))] - start
-        kept.append((of_a[here], of_b[here]))
-        start = stop
-    if sums is None:
-        raise InputError(f"{a.path}: holds no embeddings; give parts with at least one row.")
-    sides = [np.concatenate(side) for side in zip(*kept, strict=True)]
-    return sums, PairSample(keys[rows], ids[rows], *sides)
+    # The two threads that read are at work beside; BLAS's own would wait for them.
+    with threadpool_limits(1, "blas"):
+        for pair in _tiles(a, b):
+            stop = start + len(pair[0])
+            for source, vectors, total in zip((a, b), pair, totals, strict=True):
+                total += sum_of_units(vectors)
+                if not np.isfinite(total).all():
+                    check_vectors(source.path, ids[start:stop], vectors)
+            here = rows[slice(*np.searchsorted(rows, [start, stop]))] - start
+            kept.append((pair[0][here], pair[1][here]))
+            start = stop
+    of_a, of_b = (np.concatenate(side) for side in zip(*kept, strict=True))
+    varying, sampled = (np.isin(rows, order[:number]) for number in (VARYING, most))
+    sums = replace(sum_pairs(of_a[varying], of_b[varying]), n=start, x=totals[0], y=totals[1])
+    chosen = rows[sampled]
+    return sums, PairSample(keys[chosen], ids[chosen], of_a[sampled], of_b[sampled])
 
 
 def _ids(a: Source, b: Source, name: str) -> np.ndarray:
@@ -107,22 +111,24 @@ def _ids(a: Source, b: Source, name: str) -> np.ndarray:
 
 
 def _tiles(a: Source, b: Source) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The vectors of both sides, float32, TILE rows at a time, the last tile smaller."""
+    """The vectors of both sides, float32, ROWS at a time, the last time fewer."""
     yield from zip(read_ahead(_regular(a)), read_ahead(_regular(b)), strict=True)
 
 
 def _regular(source: Source) -> Iterator[np.ndarray]:
-    """Vectors of a source, float32, in tiles of TILE rows, whatever its own batches are."""
+    """Vectors of a source, float32, ROWS at a time, whatever its own batches are."""
     held: list[np.ndarray] = []
     rows = 0
     for vectors, _ in source.batches():
         held.append(as_float32(source.path, vectors))
         rows += len(vectors)
-        while rows >= TILE:
+        if rows >= ROWS:
             whole = np.concatenate(held) if len(held) > 1 else held[0]
-            yield whole[:TILE]
-            rows -= TILE
-            held = [whole[TILE:]] if rows else []
+            last = rows - rows % ROWS
+            for start in range(0, last, ROWS):
+                yield whole[start : start + ROWS]
+            rows -= last
+            held = [whole[last:]] if rows else []
     if held:
         yield np.concatenate(held)
 

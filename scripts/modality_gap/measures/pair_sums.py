@@ -16,8 +16,6 @@ from modality_gap.measures.gap import NO_GAP
 from modality_gap.measures.gap_intervals import gap_columns, squared_interval, unbiased_squares
 from modality_gap.measures.intervals import check_units, t_quantile
 
-BLOCK = 1024  # rows whose float64 copy stays in a core's cache
-
 
 @dataclass(frozen=True)
 class PairSums:
@@ -57,49 +55,43 @@ class PairSums:
         return cls(*(value if value.ndim else value.item() for value in values))
 
 
-def sum_pairs(a: np.ndarray, b: np.ndarray, chosen: np.ndarray | None = None) -> PairSums:
-    """The sums of pairs whose vectors a, b (n, d) are of any length but 0; `chosen` (n,) says which
-    of them are among the m, all if it is None.
+def sum_pairs(a: np.ndarray, b: np.ndarray) -> PairSums:
+    """The sums of pairs whose vectors a, b (n, d) are of any length but 0, all of them among the m.
 
     Sums are in float64. Products are of the deviations from the centre of these rows, in float32:
     they are needed for intervals and covariances alone. It takes half the time of float64, and
     changes the width of an interval by less than one part in 10,000.
     """
-    a_some, b_some = (a, b) if chosen is None else (a[chosen], b[chosen])
-    x, y = normalise(a_some), normalise(b_some)
-    m, apart = len(x), x - y
+    x, y = normalise(a), normalise(b)
+    n, apart = len(x), x - y
     lengths = np.einsum("ij,ij->i", apart, apart)
-    of_x, of_y, of_both = x.sum(axis=0), y.sum(axis=0), apart.sum(axis=0)
+    of_x, of_y = x.sum(axis=0), y.sum(axis=0)
     return PairSums(
-        len(a),
-        of_x if chosen is None else _sum_of_units(a),
-        of_y if chosen is None else _sum_of_units(b),
-        m,
+        n,
+        of_x,
+        of_y,
+        n,
         of_x,
         of_y,
         _products(x, of_x),
         _products(y, of_y),
-        _products(apart, of_both),
+        _products(apart, of_x - of_y),
         float(lengths.sum()),
         float(lengths @ lengths),
         lengths @ apart,
     )
 
 
-def _sum_of_units(rows: np.ndarray) -> np.ndarray:
-    """Sum (d,) of the rows (n, d), each divided by its length, in float64; no more of it than
-    fits a core's cache is made at a time."""
-    total = np.zeros(rows.shape[1])
-    for start in range(0, len(rows), BLOCK):
-        block = rows[start : start + BLOCK].astype(np.float64)
-        total += (1 / np.sqrt(np.einsum("ij,ij->i", block, block))) @ block
-    return total
+def sum_of_units(rows: np.ndarray) -> np.ndarray:
+    """Sum (d,) of the rows (n, d), each divided by its length, in float64; not finite if a row has
+    no direction. Fastest for so few rows that their float64 copy stays in a core's cache."""
+    block = rows.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (1 / np.sqrt(np.einsum("ij,ij->i", block, block))) @ block
 
 
 def _products(rows: np.ndarray, total: np.ndarray) -> np.ndarray:
     """Sum of the products of rows (m, d) with themselves, (d, d); `total` (d,) is their sum."""
-    if not len(rows):
-        return np.zeros((len(total), len(total)))
     deviations = (rows - total / len(rows)).astype(np.float32)
     return (deviations.T @ deviations).astype(np.float64) + np.outer(total, total) / len(rows)
 

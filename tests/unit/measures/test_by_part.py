@@ -27,7 +27,7 @@ N, D, CUTS = 900, 6, (0, 250, 700, 900)
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
     """Tiles so small that a part has several, and of other sizes than its row groups."""
-    monkeypatch.setattr(by_part, "TILE", 64)
+    monkeypatch.setattr(by_part, "ROWS", 64)
 
 
 def vectors():
@@ -91,6 +91,20 @@ def test_a_sample_is_of_pairs_and_a_part_keeps_the_same_whatever_others_there_ar
     assert set(other.item_ids) != set(by_part.read_sample([paths[1]], "a", 100).item_ids)
 
 
+def test_of_a_large_part_some_pairs_say_how_much_all_vary(parts, monkeypatch):
+    whole = by_part.read_sums([kept(parts, 9)])
+    monkeypatch.setattr(by_part, "VARYING", 300)
+    some = by_part.read_sums([kept(parts, 9)])
+    assert (whole.n, whole.m, some.n, some.m) == (450, 450, 450, 300)
+    np.testing.assert_array_equal(some.x, whole.x)
+    x, _ = units()
+    rows = slice(CUTS[1], CUTS[2])
+    np.testing.assert_allclose(whole.mx, x[rows].sum(axis=0), atol=1e-12)
+    # The pairs that are sampled first, whatever the size of the sample.
+    sample = by_part.read_sample([kept(parts, 9, most=300)], "b", 300)
+    np.testing.assert_allclose(some.my, sample.normalised().sum(axis=0), atol=1e-12)
+
+
 def test_a_sample_larger_than_the_set_is_the_set(parts):
     paths = [kept(parts, number, most=5000) for number in (8, 9, 10)]
     whole = by_part.read_sample(paths, "b", 5000)
@@ -147,6 +161,13 @@ def test_parts_that_do_not_match_are_refused(tmp_path):
     refused("the vector of item 'p:000077' is all zeros", raw[:100], spoilt)
     spoilt[77] = np.nan
     refused("the vector of item 'p:000077' holds NaN or infinity", spoilt, raw[:100])
+
+
+def test_an_empty_part_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", vectors()[0][:0])
+    source = open_source(str(tmp_path / "a.npy"), {})
+    with pytest.raises(InputError, match=r"a\.npy: holds no embeddings; give parts with at least"):
+        by_part.sum_part(source, source, "p", 9, 0)
 
 
 def test_parts_of_two_models_are_refused(tmp_path):

@@ -1,6 +1,7 @@
 """Sums that add up over parts: what follows from them is what all the pairs at once give."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from modality_gap.measures.pair_sums import (
     gap_vector_of,
     mean_cosine_of,
     measure_gap_of,
+    sum_of_units,
     sum_pairs,
     total_of,
 )
@@ -63,8 +65,9 @@ def test_a_random_half_gives_the_same_estimates_and_intervals_that_are_about_as_
     x, y = pairs(6000, 24, 1.0, 1.0)
     chosen = np.random.default_rng(1).random(6000) < 0.5
     lengths = np.linspace(0.5, 2, 6000)[:, None]  # of vectors as files have them
-    sums = sum_pairs(x * lengths, y / lengths, chosen)
-    assert (sums.n, sums.m) == (6000, chosen.sum())
+    half = sum_pairs((x * lengths)[chosen], (y / lengths)[chosen])
+    totals = {"x": sum_of_units(x * lengths), "y": sum_of_units(y / lengths)}
+    sums = replace(half, n=6000, **totals)
     np.testing.assert_allclose(gap_vector_of(sums), gap_vector(x, y), rtol=0, atol=1e-14)
     expected, found = measure_gap(x, y, 0.9), measure_gap_of(sums, 0.9)
     for name in ("gap", "gap_squared"):
@@ -81,12 +84,12 @@ def test_a_random_half_gives_the_same_estimates_and_intervals_that_are_about_as_
     np.testing.assert_allclose(covariance_of(sums, "a"), np.cov(x[chosen], rowvar=False), atol=1e-7)
 
 
-def test_no_pair_of_a_tile_may_be_chosen():
-    x, y = pairs(300, 8, 1.0, 1.0)
-    none = np.zeros(100, dtype=bool)
-    sums = sum_pairs(x[:100], y[:100], none) + sum_pairs(x[100:], y[100:])
-    assert (sums.n, sums.m) == (300, 200)
-    np.testing.assert_allclose(sums.x, x.sum(axis=0), atol=1e-12)
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_a_row_without_a_direction_leaves_no_finite_sum(value):
+    x, _ = pairs(30, 8, 1.0, 1.0)
+    np.testing.assert_allclose(sum_of_units(7 * x), x.sum(axis=0), rtol=0, atol=1e-13)
+    x[20] = value
+    assert not np.isfinite(sum_of_units(x)).any()
 
 
 def test_a_gap_of_nothing_is_nothing():
