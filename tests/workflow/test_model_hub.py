@@ -47,6 +47,8 @@ for name in ("connect", "connect_ex", "sendto"):
     setattr(socket.socket, name, refuse)
 socket.getaddrinfo = refuse
 """
+# The hub's client asks six times and waits up to eight seconds between.
+NO_WAITING = "import time\n\ntime.sleep = lambda _: None\n"
 
 
 def models(folder: Path) -> dict[str, dict[str, bytes]]:
@@ -144,6 +146,8 @@ def test_what_comes_from_a_hub_is_fetched_by_a_local_rule_and_embedded_without_a
 
 
 def test_a_hub_that_is_silent_is_told_by_the_rule_that_asks_it(folder):
+    script = folder / "scripts/sources/fetch_model.py"
+    script.write_text(NO_WAITING + script.read_text())
     with refusing() as url:
         run = snakemake(folder, url, "resources/hub/of_absent.json")
     assert run.returncode == 1
