@@ -22,7 +22,7 @@ from bench import FOLDER, ROOT, Clock, measured, save, say
 
 NOTHING = "run that does nothing"
 LAID_OUT = "graph_laid_out"  # which the executor of noop/ leaves when it begins
-TARGET = "results/embeddings/emoji_clip_random/image.parquet"
+TARGET = "results/embeddings/digit_clip_random/image.parquet"
 PARTS = ["Snakefile", "config", "envs", "profiles", "report", "rules", "scripts"]
 
 

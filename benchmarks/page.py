@@ -23,6 +23,7 @@ TITLES = {
     "startup": "Start-up of each script",
     "dag": "Ten thousand shard jobs",
     "load": "The pages of a run in a browser",
+    "digits": "What the small CLIP learns, by seed",
 }
 CAPTION = "What was measured; n is what was counted or fitted, low and high are extremes or errors."
 FACTS = ("machine", "versions", "date")

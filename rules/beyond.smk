@@ -92,6 +92,10 @@ rule plot_recall_under_shift:
         "../scripts/beyond/plot_recall_under_shift.py"
 
 
+# Data sets of drawings whose captions the explorer shows; of photographs it shows the ids.
+SHOWN_CAPTIONS = ("emoji", "placed_digits")
+
+
 rule measure_explorer:
     """One trained set for the explorer: pairs, loss, recall and accuracy by shift."""
     input:
@@ -99,11 +103,11 @@ rule measure_explorer:
         curve="results/statistics/recall_under_shift.csv",
         images=lambda w: task_images(w.set),
         prompts=lambda w: prompts_by_model(w.set) if tasks_of(w.set) else [],
-        names=lambda w: (
-            "results/datasets/emoji.parquet"
-            if INPUTS.get(SETS[w.set].get("inputs"), {}).get("dataset") == "emoji"
-            else []
-        ),
+        names=lambda w: [
+            f"results/datasets/{name}.parquet"
+            for name in SHOWN_CAPTIONS
+            if INPUTS.get(SETS[w.set].get("inputs"), {}).get("dataset") == name
+        ],
         code=code("beyond/measure_explorer"),
     output:
         "results/explorer/{set}.json",

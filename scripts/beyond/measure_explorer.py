@@ -28,7 +28,7 @@ if len(curve):  # else there is no gap to shift along
     deltas, size = curve["delta"].to_numpy(), params.landscape["batch_size"]
     words = {}
     if inputs.names:
-        table = pd.read_parquet(inputs.names, columns=["item_id", "text"])
+        table = pd.read_parquet(inputs.names[0], columns=["item_id", "text"])
         words = dict(zip(table["item_id"], table["text"], strict=True))
     shown = sample_rows(len(x), params.pairs, params.seed)
     grid = params.landscape["temperatures"], size, snakemake.threads

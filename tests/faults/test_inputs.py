@@ -339,7 +339,7 @@ WRONG = {
     "a temperature of zero": {"loss_landscape": {"temperatures": [0.0, 1.0]}},
     "a task that does not exist": {"table1": {"tasks": ["emoji_grups"]}},
     "a set in a table that does not exist": {"table2": {"set": "stiched"}},
-    "an encoder that does not exist": {"sets": {"emoji_clip": {"encoder": "emoji_klip"}}},
+    "an encoder that does not exist": {"sets": {"digit_clip": {"encoder": "digit_klip"}}},
     "an architecture that does not exist": {
         "models": {
             "mine": {"library": "open_clip", "architecture": "ViT-B-33", "pretrained": "openai"}
@@ -349,7 +349,7 @@ WRONG = {
     "a missing file of your own pairs": {
         "pairs": {"mine": {"image": "a.npy", "text": "b.npy", "note": "made up"}}
     },
-    "a control character in a note": {"sets": {"emoji_clip": {"note": "bell \x07"}}},
+    "a control character in a note": {"sets": {"digit_clip": {"note": "bell \x07"}}},
 }
 
 

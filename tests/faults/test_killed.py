@@ -189,8 +189,8 @@ def holder_of(log: Path) -> int | None:
 def test_a_kill_of_one_extraction_job(tmp_path, snakemake, mirror, whole, faults):
     expected, _ = whole
     copy(tmp_path)
-    folder = "results/embeddings/emoji_clip_random"
-    log = "results/logs/extract_shard/emoji_clip_random.image.2-of-3.log"
+    folder = "results/embeddings/digit_clip_random"
+    log = "results/logs/extract_shard/digit_clip_random.image.2-of-3.log"
     held = hold(tmp_path, "extract_embeddings", Path(log).name)
     targets = [f"{folder}/image.parquet", f"{folder}/text.parquet"]
     run = snakemake.start(tmp_path, *CONFIG, *targets, mirror=mirror)
@@ -205,7 +205,7 @@ def test_a_kill_of_one_extraction_job(tmp_path, snakemake, mirror, whole, faults
     # The others went on.
     assert (tmp_path / targets[1]).exists()
     assert not (tmp_path / targets[0]).exists()
-    shards = (tmp_path / "results/shards/emoji_clip_random").iterdir()
+    shards = (tmp_path / "results/shards/digit_clip_random").iterdir()
     assert sorted(path.name for path in shards) == [
         f"image.{number}-of-3.parquet" for number in (1, 3)
     ]
@@ -213,7 +213,7 @@ def test_a_kill_of_one_extraction_job(tmp_path, snakemake, mirror, whole, faults
     assert again.code == 0, again.said
     assert sorted(again.jobs().values()) == [
         targets[0],
-        "results/shards/emoji_clip_random/image.2-of-3.parquet",
+        "results/shards/digit_clip_random/image.2-of-3.parquet",
     ]
     for name in targets:
         assert content(tmp_path / name) == content(expected / name)
@@ -233,7 +233,7 @@ def test_a_file_that_an_earlier_crash_cut_short(tmp_path, snakemake, mirror, who
     shutil.copytree(expected, tmp_path / "run", symlinks=True)
     folder = tmp_path / "run"
     table = "results/statistics/gap.csv"
-    embeddings = "results/embeddings/emoji_clip/image.parquet"
+    embeddings = "results/embeddings/digit_clip/image.parquet"
     spoilt = folder / embeddings / "2-of-3.parquet"
     whole_bytes = spoilt.read_bytes()
     spoilt.write_bytes(whole_bytes[: len(whole_bytes) // 2])

@@ -11,8 +11,8 @@ from conftest import ROOT, copy_project
 
 from modality_gap.embeddings.stored import read
 
-TEXT = "results/embeddings/emoji_clip_random/text.parquet"
-DECISION = "results/decisions/emoji_clip_random/text.json"
+TEXT = "results/embeddings/digit_clip_random/text.parquet"
+DECISION = "results/decisions/digit_clip_random/text.json"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_the_measurement_is_kept_and_followed_by_every_shard(project):
     about = read(project.folder / TEXT).metadata
     assert about["extraction"]["shards"] == 2
     assert (about["dtype"], about["precision"]) == (decided["chosen"], decided)
-    log = project.folder / "results/logs/decide_extraction/emoji_clip_random.text.log"
+    log = project.folder / "results/logs/decide_extraction/digit_clip_random.text.log"
     assert f"precision: {decided['chosen']}; bfloat16 is " in log.read_text()
 
 

@@ -56,7 +56,7 @@ FIGURES = {
     "diagnostics": "diagnostics.csv",
     "models": "gap.csv loss_minimum.csv",
     "recall_under_shift": "recall_under_shift.csv recall_peak.csv gap.csv",
-    "training": "training/stitched.csv training/emoji_clip.csv",
+    "training": "training/stitched.csv training/digit_clip.csv",
     **{
         f"experiment_{name}": " ".join(f"experiments/{name}{end}.csv" for end in ends)
         for name, ends in {
@@ -207,8 +207,8 @@ def test_what_was_embedded(run, made_of):
             if encoder:
                 assert f"datasets/{spec['dataset']}.parquet" in source
             models = {given for given in source if given.startswith("models/")}
-            if encoder == "emoji_clip":
-                assert models == {"models/emoji_clip.safetensors"}
+            if encoder == "digit_clip":
+                assert models == {"models/digit_clip.safetensors"}
             elif not encoder:
                 assert models == {f"models/stitched.{entry['weights']}.safetensors"}
             else:

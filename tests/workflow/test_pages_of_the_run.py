@@ -338,7 +338,7 @@ def test_sentences_on_the_figures_have_the_numbers_of_the_tables(run, pages):
     ):
         assert rows[f"{encoder}, random weights, noise inputs"] == mean
     text = plain(section(pages["figures"], "training"))
-    for model in ("stitched", "emoji_clip"):
+    for model in ("stitched", "digit_clip"):
         curve = run.table(f"statistics/training/{model}.csv").dropna(subset=["gap"])
         first, last = curve.iloc[0], curve.iloc[-1]
         for name in ("gap", "recall1"):

@@ -74,7 +74,7 @@ def test_the_workflow_makes_shards_and_gathers_them(small_run, emoji, tmp_path):
     # With one shard a job makes both modalities of the one, and another several models' like these.
     paths = [
         f"results/embeddings/{folder}/text.parquet"
-        for folder in ("emoji_clip_random", "emoji_clip_raw_pixels.emoji_test")
+        for folder in ("digit_clip_random", "emoji_clip_raw_pixels.emoji_test")
     ]
     said = project.snakemake("--rerun-triggers", "mtime", "--", *paths)
     assert said.count("rule extract_shard:") == 6 and said.count("rule gather_shards:") == 2

@@ -126,11 +126,11 @@ def test_projected_embeddings(run, weights):
 
 
 def test_the_small_clip_starts_untrained_and_ends_as_embedded(run):
-    settings = run.config["training"]["emoji_clip"]
-    curve = run.table("statistics/training/emoji_clip.csv")
-    assert list(curve["model"].unique()) == ["emoji_clip"]
+    settings = run.config["training"]["digit_clip"]
+    curve = run.table("statistics/training/digit_clip.csv")
+    assert list(curve["model"].unique()) == ["digit_clip"]
     assert list(curve["step"]) == list(range(settings["steps"] + 1))
-    for at, name in ((0, "emoji_clip_random"), (-1, "emoji_clip")):
+    for at, name in ((0, "digit_clip_random"), (-1, "digit_clip")):
         x, y = run.pair(name)
         row = curve.iloc[at]
         assert row["gap"] == pytest.approx(plain.gap(x, y), abs=1e-4)
@@ -145,19 +145,19 @@ def test_the_small_clip(run):
     import open_clip
     from PIL import Image
 
-    settings = run.config["training"]["emoji_clip"]
-    pairs = pd.read_parquet(run.results / "datasets/emoji.parquet")
+    settings = run.config["training"]["digit_clip"]
+    pairs = pd.read_parquet(run.results / f"datasets/{settings['dataset']}.parquet")
     pairs = pairs[pairs["split"] == "train"].reset_index(drop=True)
-    path = run.results.parent / run.config["encoders"]["emoji_clip"]["architecture"]
+    path = run.results.parent / run.config["encoders"]["digit_clip"]["architecture"]
     open_clip.add_model_config(path)
-    torch.manual_seed(run.config["encoders"]["emoji_clip_random"]["seed"])
+    torch.manual_seed(run.config["encoders"]["digit_clip_random"]["seed"])
     model, _, transform = open_clip.create_model_and_transforms(path.stem)
     tokenizer = open_clip.get_tokenizer(path.stem)
     model.train()
     optimiser = torch.optim.AdamW(
         model.parameters(), betas=(0.9, 0.98), weight_decay=settings["weight_decay"]
     )
-    curve = run.table("statistics/training/emoji_clip.csv")
+    curve = run.table("statistics/training/digit_clip.csv")
     rows = torch.arange(len(pairs))
     for step, batch in enumerate(batches(rows, settings["batch_size"], 3, run.seed)):
         part = pairs.iloc[batch.numpy()]

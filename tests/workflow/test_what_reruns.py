@@ -169,7 +169,7 @@ def own_models(small_run, tmp_path_factory):
     project = copy_of(small_run, tmp_path_factory.mktemp("own") / "project")
     weights = project.folder / "in" / "epoch_latest.safetensors"
     weights.parent.mkdir()
-    shutil.copy(project.folder / "results/models/emoji_clip.safetensors", weights)
+    shutil.copy(project.folder / "results/models/digit_clip.safetensors", weights)
     rng = np.random.default_rng(0)
     for side in "ab":
         np.save(project.folder / f"in/{side}.npy", rng.normal(size=(30, 4)))

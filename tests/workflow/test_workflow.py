@@ -73,7 +73,7 @@ def test_changed_temperatures_recompute_no_embedding(small_run, tmp_path):
 
 def test_sets_are_pairs_with_their_origin(small_run):
     results = small_run.folder / "results"
-    for name in ("stitched", "stitched_random", "emoji_clip", "emoji_clip_random"):
+    for name in ("stitched", "stitched_random", "digit_clip", "digit_clip_random"):
         image, text = read_pair(
             *(results / f"embeddings/{name}/{side}.parquet" for side in ("image", "text"))
         )

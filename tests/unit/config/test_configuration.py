@@ -206,7 +206,7 @@ def test_a_set_without_modalities_has_image_and_text() -> None:
         [("cone/encoders/video transformer", SHIPPED["cone"]["encoders"]["text transformer"])],
         [("loss_landscape/delta_start", -0.3), ("loss_landscape/delta_step", 0.1)],
         [("confidence", 0.5), ("umap/min_dist", 0), ("extraction/unreadable", "skip")],
-        [("training", {}), ("encoders/emoji_clip", SHIPPED["encoders"]["emoji_clip_random"])],
+        [("training", {}), ("encoders/digit_clip", SHIPPED["encoders"]["digit_clip_random"])],
     ],
 )
 def test_what_the_schema_allows_passes(
@@ -222,13 +222,13 @@ def test_what_the_schema_allows_passes(
 NAMES = {
     "projections/stitched/encoders/image": "encoder",
     "projections/stitched/inputs": "input with pictures",
-    "sets/emoji_clip/encoder": "encoder",
-    "sets/emoji_clip/inputs": "input with pictures",
+    "sets/digit_clip/encoder": "encoder",
+    "sets/digit_clip/inputs": "input with pictures",
     "sets/stitched/projection": "projection",
     "sets/clip/released": "asset of kind file",
     "encoders/minilm/wheel": "asset of kind wheel",
-    "encoders/emoji_clip/checkpoint": "model under training",
-    "training/emoji_clip/dataset": "dataset with pictures and captions",
+    "encoders/digit_clip/checkpoint": "model under training",
+    "training/digit_clip/dataset": "dataset with pictures and captions",
     "cone/encoders/vision transformer/trained": "encoder",
     "cone/encoders/vision transformer/trained_inputs": "input",
     "cone/encoders/vision transformer/random": "encoder",
@@ -304,9 +304,9 @@ FAULTS = {
     "number for a section": ("umap", 3, "umap", "a mapping"),
     "empty section": ("emoji", None, "emoji is empty", "a mapping"),
     "1e-3 is a text": (
-        "training/emoji_clip/learning_rate",
+        "training/digit_clip/learning_rate",
         "1e-3",
-        "training.emoji_clip.learning_rate",
+        "training.digit_clip.learning_rate",
         "write it as 0.001",
     ),
     "not a number": ("confidence", float("nan"), "confidence", "finite"),
@@ -336,7 +336,7 @@ FAULTS = {
         "which is not a file in",
     ),
     # Exactly one of
-    "two origins": ("sets/clip/encoder", "emoji_clip", "sets.clip", "remove all but one"),
+    "two origins": ("sets/clip/encoder", "digit_clip", "sets.clip", "remove all but one"),
     "no origin": ("sets/clip/released", REMOVE, "sets.clip", "add one"),
     "no inputs": (
         "sets/stitched/inputs",
@@ -366,7 +366,7 @@ FAULTS = {
         "not a key of this library",
     ),
     # Names
-    "set's encoder": ("sets/emoji_clip/encoder", "emoji_clp", "sets.emoji_clip.encoder", "did you"),
+    "set's encoder": ("sets/digit_clip/encoder", "digit_clp", "sets.digit_clip.encoder", "did you"),
     "set's projection": ("sets/stitched/projection", "x", "sets.stitched.projection", "stitched"),
     "set's inputs": ("sets/stitched/inputs", "prompts", "sets.stitched.inputs", "one of emoji"),
     "set's asset": ("sets/clip/released", "minilm", "sets.clip.released", "give one of released"),
@@ -391,15 +391,15 @@ FAULTS = {
     ),
     "encoder's wheel": ("encoders/minilm/wheel", "released_clip", "encoders.minilm.wheel", "wheel"),
     "encoder's checkpoint": (
-        "encoders/emoji_clip/checkpoint",
-        "emoji",
-        "encoders.emoji_clip.checkpoint",
-        "did you mean emoji_clip?",
+        "encoders/digit_clip/checkpoint",
+        "digits",
+        "encoders.digit_clip.checkpoint",
+        "did you mean digit_clip?",
     ),
     "encoder's architecture": (
-        "encoders/emoji_clip/architecture",
+        "encoders/digit_clip/architecture",
         "absent.json",
-        "encoders.emoji_clip.architecture",
+        "encoders.digit_clip.architecture",
         "correct the path",
     ),
     "projection's encoder": (
@@ -416,9 +416,9 @@ FAULTS = {
     ),
     "training without encoder": ("training/other", "COPY", "training.other", "add it"),
     "training without start": (
-        "encoders/emoji_clip_random",
+        "encoders/digit_clip_random",
         REMOVE,
-        "sets.emoji_clip_random",
+        "sets.digit_clip_random",
         "did",
     ),
     "cone's encoder": (
@@ -468,15 +468,15 @@ FAULTS = {
     ),
     "Table 2's inputs": ("table2/inputs", "people", "table2.inputs", "did you mean emoji_people?"),
     "warm-up as long as the training": (
-        "training/emoji_clip/warmup",
-        160,
-        "training.emoji_clip.warmup",
+        "training/digit_clip/warmup",
+        1000,
+        "training.digit_clip.warmup",
         "lower it",
     ),
     "long warm-up": (
-        "training/emoji_clip/warmup",
+        "training/digit_clip/warmup",
         9999,
-        "training.emoji_clip.warmup",
+        "training.digit_clip.warmup",
         "lower it",
     ),
     "experiments' projection": (
@@ -505,9 +505,9 @@ FAULTS = {
     ),
     "whole model's encoder": (
         "experiments/models/dimension",
-        WHOLE | {"encoder": "emoji_clp_random"},
+        WHOLE | {"encoder": "digit_clp_random"},
         "experiments.models.dimension.encoder",
-        "did you mean emoji_clip_random?",
+        "did you mean digit_clip_random?",
     ),
     "whole model without a text tower": (
         "experiments/models/dimension",
@@ -525,7 +525,7 @@ FAULTS = {
         "experiments/models/dimension",
         WHOLE | {"dataset": "svhn"},
         "experiments.models.dimension.dataset",
-        "emoji, coco, coco_last_captions",
+        "placed_digits, coco, coco_last_captions",
     ),
     "whole model's warm-up": (
         "experiments/models/dimension",
@@ -602,12 +602,12 @@ FAULTS = {
         "own, imagenet",
     ),
     "no truth": (
-        "encoders/emoji_clip/options",
+        "encoders/digit_clip/options",
         {"hugging_face": "maybe"},
-        "encoders.emoji_clip.options.hugging_face",
+        "encoders.digit_clip.options.hugging_face",
         "true or false",
     ),
-    "unprintable": ("sets/emoji_clip/note", "bell \x07", "sets.emoji_clip.note", "U+0007; remove"),
+    "unprintable": ("sets/digit_clip/note", "bell \x07", "sets.digit_clip.note", "U+0007; remove"),
     "unprintable in a list": (
         "emoji/leave_out_groups",
         ["Flags", "bell \x07"],
@@ -750,7 +750,7 @@ def test_a_fault_is_one_sentence_with_its_key_and_remedy(
     path: str, value: object, key: str, remedy: str
 ) -> None:
     if value == "COPY":
-        value = SHIPPED["training"]["emoji_clip"]
+        value = SHIPPED["training"]["digit_clip"]
     message = message_of(changed((path, value)))
     assert message.startswith(key)
     assert remedy in message
@@ -759,8 +759,8 @@ def test_a_fault_is_one_sentence_with_its_key_and_remedy(
 
 def test_an_untrained_twin_needs_a_seed() -> None:
     twin = {"library": "open_clip", "architecture": "RN50-quickgelu", "pretrained": "openai"}
-    message = message_of(changed(("encoders/emoji_clip_random", twin)))
-    assert message == "training.emoji_clip needs an encoder emoji_clip_random with a seed; add it."
+    message = message_of(changed(("encoders/digit_clip_random", twin)))
+    assert message == "training.digit_clip needs an encoder digit_clip_random with a seed; add it."
 
 
 def test_a_misspelt_key_is_told_rather_than_the_missing_one() -> None:
@@ -867,19 +867,20 @@ def test_a_set_has_the_clusters_of_its_dataset_or_its_own():
                 {"image": "config/example_pairs/image.npy", "cluster": "family"}
                 | {"text": "config/example_pairs/text.npy"},
             ),
-            ("sets/emoji_clip/cluster", "sub_group"),
+            ("sets/digit_clip/cluster", "sub_group"),
         )
     )
     columns = set_clusters(config)
     assert columns["stitched"] == columns["openclip_random"] == "concept"
-    assert (columns["mine"], columns["emoji_clip"]) == ("family", "sub_group")
+    assert (columns["mine"], columns["digit_clip"]) == ("family", "sub_group")
     assert "clip" not in columns  # the authors' features: independent, as far as is known
     assert cluster_column(config, "emoji_people") == "concept"
     assert cluster_column(config, "digits") is None
 
 
 def test_a_set_with_tasks_of_its_own_has_their_prompts_beside_all_other_inputs():
-    inputs = with_rows(changed(("sets/emoji_clip/tasks", ["digits"])))["inputs"]
+    inputs = with_rows(changed(("sets/digit_clip/tasks", ["digits"])))["inputs"]
     own = {"dataset": "prompts", "where": {"task": ["digits"]}}
-    assert inputs == SHIPPED["inputs"] | {"prompts_emoji_clip": own}
-    assert with_rows(SHIPPED)["inputs"] == SHIPPED["inputs"]
+    assert inputs == SHIPPED["inputs"] | {"prompts_digit_clip": own}
+    without = changed(("sets/digit_clip/tasks", REMOVE))
+    assert with_rows(without)["inputs"] == SHIPPED["inputs"]

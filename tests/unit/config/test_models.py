@@ -221,8 +221,8 @@ FAULTS = {
         "correct the path",
     ),
     "taken name": (
-        {"models": {"emoji_clip": WHOLE | {"seed": 0}}},
-        "models.emoji_clip makes encoders.emoji_clip, which exists already",
+        {"models": {"digit_clip": WHOLE | {"seed": 0}}},
+        "models.digit_clip makes encoders.digit_clip, which exists already",
         "another name",
     ),
     "one name in both": (

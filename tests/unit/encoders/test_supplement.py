@@ -238,8 +238,8 @@ def test_norm_layers_of_every_kind_go_however_deep():
 
 
 def test_normalisation_is_switched_off_in_random_weights_alone(shipped, root):
-    shipped["supplement"]["normalisation"]["encoders"].append("emoji_clip")
-    with pytest.raises(InputError, match=r"^supplement\.normalisation\.encoders has emoji_clip,"):
+    shipped["supplement"]["normalisation"]["encoders"].append("digit_clip")
+    with pytest.raises(InputError, match=r"^supplement\.normalisation\.encoders has digit_clip,"):
         check_config(shipped, root / "config" / "schema" / "config.yaml", ENCODERS, FORMATS)
 
 

@@ -8,6 +8,7 @@ import tracemalloc
 
 import cosines
 import dag
+import digits
 import growth
 import loss_sweep
 import numpy as np
@@ -304,6 +305,35 @@ def test_page_says_what_was_measured_and_what_was_not(root, tmp_path):
         assert words in html
     bars = yaml.safe_load((root / "benchmarks" / "bars.yaml").read_text(encoding="utf-8"))
     assert all(bar["table"] in page.TITLES and len(bar) == 5 for bar in bars)
+
+
+def test_digits_holds_the_worst_seed_to_its_bars(root, tmp_path, monkeypatch):
+    steps = {"steps": 2, "warmup": 1, "batch_size": 8}
+    config = yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8"))
+    config["datasets"]["placed_digits"] |= {"pairs": 12, "test_fraction": 0.02}
+    config["training"]["digit_clip"] |= steps
+    monkeypatch.setattr(digits.yaml, "safe_load", lambda _: config)
+    seen = {}
+
+    def one_seed(config, pairs, seed):
+        seen[seed] = learnt(config, pairs, seed)
+        return seen[seed]
+
+    learnt = digits.one_seed
+    monkeypatch.setattr(digits, "one_seed", one_seed)
+    digits.main(["--seeds", "2", "--folder", str(tmp_path)])
+    table = pd.read_csv(tmp_path / "digits.csv")
+    assert [*seen] == [0, 1] and set(table["n"]) == {32}  # two in a hundred of 1,620 combinations
+    found = table.set_index("quantity")["value"]
+    for what in (*digits.RECALLS, digits.ACCURACY):
+        assert found[f"lowest {what}"] == pytest.approx(min(one[what] for one in seen.values()))
+    # Of 32 items, one found is chance.
+    assert set(found[list(digits.RECALLS)] * 2) <= set(range(65))
+    monkeypatch.undo()
+    bars = yaml.safe_load((root / "benchmarks" / "bars.yaml").read_text(encoding="utf-8"))
+    held = [bar for bar in bars if bar["table"] == "digits"]
+    assert len(held) == 4
+    assert all(page.value_of({"digits": table}, bar) is not None for bar in held)
 
 
 RATES = {

@@ -201,8 +201,8 @@ def test_a_table_is_found_by_its_path(registry):
     _, (gap, training) = load_tables(registry)
     assert gap.is_at("statistics/gap.csv")
     assert not gap.is_at("statistics/gap_csv")
-    assert training.is_at("statistics/training/emoji_clip.csv")
-    assert not training.is_at("statistics/training/emoji_clip.sweep.csv")
+    assert training.is_at("statistics/training/digit_clip.csv")
+    assert not training.is_at("statistics/training/digit_clip.sweep.csv")
     assert not training.is_at("statistics/training/a/b.csv")
 
 

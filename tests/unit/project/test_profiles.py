@@ -157,7 +157,7 @@ def planned(folder, *arguments: str) -> dict[str, str]:
     }
 
 
-CLIP = "results/models/emoji_clip.safetensors"
+CLIP, EMOJI = "results/models/digit_clip.safetensors", "results/datasets/emoji.parquet"
 
 
 def test_a_site_s_own_profile_that_names_a_partition_gets_what_the_rules_need(tmp_path):
@@ -165,7 +165,7 @@ def test_a_site_s_own_profile_that_names_a_partition_gets_what_the_rules_need(tm
     (tmp_path / "site" / "config.yaml").write_text(
         "executor: slurm\njobs: 10\ndefault-resources:\n  slurm_partition: mine\n"
     )
-    jobs = planned(tmp_path, "--profile", str(tmp_path / "site"), CLIP)
+    jobs = planned(tmp_path, "--profile", str(tmp_path / "site"), CLIP, EMOJI)
     for need in ("gpu=1", "mem_mb=6000", "runtime=240", "slurm_partition=mine"):
         assert need in jobs["train_clip"], jobs["train_clip"]
     assert "gpu" not in jobs["make_emoji_dataset"]
@@ -178,7 +178,7 @@ def test_the_shortest_time_limit_bounds_every_job(tmp_path):
     text = (ROOT / "profiles/slurm/config.yaml").read_text()
     text = text.replace("longest_minutes: 1440", "longest_minutes: 90")
     profile.write_text(text.replace("gpu_request: gpus", "gpu_request: none"))
-    jobs = planned(tmp_path, "--workflow-profile", str(profile), CLIP)
+    jobs = planned(tmp_path, "--workflow-profile", str(profile), CLIP, EMOJI)
     assert "runtime=90" in jobs["train_clip"]
     assert "gpu=0" in jobs["train_clip"]
     assert "threads: 8" in jobs["train_clip"]

@@ -490,7 +490,7 @@ print(json.dumps([row["verdict"] for row in rows]))
             {
                 "label": "My CLIP",
                 "weights": "trained",
-                "encoder": "emoji_clip",
+                "encoder": "digit_clip",
                 "inputs": "emoji_test",
             },
             {"mine"},
@@ -586,7 +586,7 @@ print([name for name in slow if name in sys.modules])
 
 
 OLD_KEYS = {
-    "hugging_face": ("emoji_clip", True),
+    "hugging_face": ("digit_clip", True),
     "norm_layers": ("emoji_clip_random", False),
     "input_normalisation": ("emoji_clip_random", False),
     "image_size": ("resnet18_seeds", 64),

@@ -106,7 +106,7 @@ def test_what_reads_tables_by_their_paths_knows_the_folder_of_results(jobs):
 def test_the_follow_ups_have_every_set_and_the_study_of_losses(jobs, config):
     (posthoc,) = (job for job in jobs if job["rule"] == "study_posthoc")
     names = list(posthoc["params"]["sets"])
-    assert {"stitched", "emoji_clip", "stitched_random"} <= {*names}
+    assert {"stitched", "digit_clip", "stitched_random"} <= {*names}
     sides = [path.split("/")[-2:] for path in posthoc["input"]["pairs"]]
     assert sides == [
         [name, f"{side}.parquet"]
@@ -158,8 +158,8 @@ PARTS = {
     "measure_released.pairs": "posthoc.pairs",
     "train_xor.seeds": "loss_study.seeds",
     "train_projections.settings": "projections.stitched",
-    "train_clip.settings": "training.emoji_clip",
-    "train_clip.untrained_seed": "encoders.emoji_clip_random.seed",
+    "train_clip.settings": "training.digit_clip",
+    "train_clip.untrained_seed": "encoders.digit_clip_random.seed",
     "train_temperature.start_temperature": "projections.stitched.temperature",
     "train_temperature.task_inputs": "inputs.emoji_test",
     "train_temperature.task_label": "tasks.emoji_groups.label",
@@ -179,13 +179,13 @@ project_initialisations embeddings \
  embeddings/vit_small_seeds.emoji_few_and_noise/image.parquet \
  embeddings/minilm_seeds.emoji_few_and_noise/text.parquet
 project_pca pairs embeddings/stitched/image.parquet embeddings/stitched/text.parquet \
- embeddings/emoji_clip/image.parquet embeddings/emoji_clip/text.parquet
+ embeddings/digit_clip/image.parquet embeddings/digit_clip/text.parquet
 make_table2 pair embeddings/stitched/image.parquet embeddings/stitched/text.parquet
 make_table2 images embeddings/stitched.emoji_people/image.parquet
 make_table2 prompts embeddings/stitched.prompts/text.parquet
-make_table1 tables statistics/zero_shot/stitched.csv statistics/zero_shot/emoji_clip.csv
+make_table1 tables statistics/zero_shot/stitched.csv statistics/zero_shot/digit_clip.csv
 make_table1 sweeps statistics/zero_shot/stitched.sweep.csv \
- statistics/zero_shot/emoji_clip.sweep.csv
+ statistics/zero_shot/digit_clip.sweep.csv
 plot_table1 sweep statistics/zero_shot.csv
 plot_table1 table tables/table1.csv
 plot_figure2b table statistics/mlp_cone_interval.csv
@@ -221,7 +221,7 @@ plot_recall_under_shift curve statistics/recall_under_shift.csv
 plot_recall_under_shift peak statistics/recall_peak.csv
 plot_follow_up_losses summary after/losses_summary.csv
 plot_mixed_gallery methods after/methods.csv
-plot_training curves statistics/training/stitched.csv statistics/training/emoji_clip.csv
+plot_training curves statistics/training/stitched.csv statistics/training/digit_clip.csv
 plot_experiment_temperature runs statistics/experiments/temperature.csv
 plot_experiment_temperature summary statistics/experiments/temperature_summary.csv
 plot_experiment_temperature untouched statistics/experiments/temperature_untouched.csv
@@ -248,12 +248,12 @@ write_evidence tuned statistics/experiments/temperature_summary.csv
 write_index tables statistics/gap.csv statistics/loss_minimum.csv statistics/recall_peak.csv \
  statistics/mlp_cone_interval.csv statistics/experiments/initialisation_summary.csv \
  statistics/experiments/temperature_summary.csv tables/table1.csv
-write_figures curves statistics/training/stitched.csv statistics/training/emoji_clip.csv
+write_figures curves statistics/training/stitched.csv statistics/training/digit_clip.csv
 draw_explorer gap statistics/gap.csv
 draw_explorer methods after/methods.csv
 draw_explorer differences after/differences.csv
 draw_explorer names after/method_names.csv
-draw_explorer sets explorer/stitched.json explorer/emoji_clip.json
+draw_explorer sets explorer/stitched.json explorer/digit_clip.json
 train_temperature model models/stitched.trained.safetensors
 train_temperature prompts embeddings/minilm.prompts/text.parquet
 train_temperature task_images embeddings/clip_vit_b16_int8.emoji/image.parquet
@@ -347,6 +347,15 @@ def test_every_part_of_the_configuration_goes_where_it_belongs(jobs, config):
     assert seen >= PARTS.keys() - {"train_xor.seeds"}  # a rule that nothing else needs
 
 
+# Of a set with zero-shot tasks of its own.
+OWN_PROMPTS = {"dataset": "prompts", "where": {"task": ["placed_digits"]}}
+
+
+def clusters_of(name: str) -> str:
+    """The column of the items of a set of the default run that are not independent."""
+    return "handwriting" if name.startswith("digit_clip") else "concept"
+
+
 def test_sets_are_measured_with_their_names_weights_and_clusters(jobs, config):
     names = [name for name, entry in config["sets"].items() if "released" not in entry]
     trained = [name for name in names if config["sets"][name]["weights"] == "trained"]
@@ -371,9 +380,11 @@ def test_sets_are_measured_with_their_names_weights_and_clusters(jobs, config):
             value = job["params"][name]
             if job["rule"] in ("sweep_zero_shot", "measure_explorer"):
                 wanted = {"emoji_groups": "concept", "emoji_sub_groups": "concept", "digits": None}
+                if "digit_clip" in job["files"][0]:
+                    wanted = {"placed_digits": "handwriting"}
                 assert value == wanted, job["rule"]
             elif isinstance(value, dict):
-                assert value == dict.fromkeys(names, "concept"), job["rule"]
+                assert value == {name: clusters_of(name) for name in names}, job["rule"]
             else:
                 assert {*([value] if isinstance(value, str) else value)} == {"concept"}, job["rule"]
     labels = [config["encoders"][name]["label"] for name in config["initialisation_cones"]]
@@ -414,19 +425,21 @@ def test_files_have_their_roles(jobs):
 
 def test_jobs_of_a_set_have_its_own_files(jobs, config):
     rules = by_rule(jobs)
-    tasks = config["table1"]["tasks"]
     for rule in ("sweep_zero_shot", "measure_explorer"):
         assert len(rules[rule]) == 2
         for job in rules[rule]:
             name = job["files"][0].split("/")[-1].split(".")[0]
             folder = f"results/embeddings/{name}"
+            tasks, prompts, dataset = config["table1"]["tasks"], "prompts", "emoji"
+            if name == "digit_clip":
+                tasks, prompts, dataset = ["placed_digits"], "prompts_digit_clip", "placed_digits"
             assert job["input"]["pair"] == [f"{folder}/image.parquet", f"{folder}/text.parquet"]
-            assert job["input"]["prompts"] == [f"{folder}.prompts/text.parquet"]
+            assert job["input"]["prompts"] == [f"{folder}.{prompts}/text.parquet"]
             assert job["input"]["images"] == [
                 f"{folder}{'.digits' if task == 'digits' else ''}/image.parquet" for task in tasks
             ]
             if rule == "measure_explorer":
-                assert job["input"]["names"] == ["results/datasets/emoji.parquet"]
+                assert job["input"]["names"] == [f"results/datasets/{dataset}.parquet"]
                 assert job["input"]["curve"] == ["results/statistics/recall_under_shift.csv"]
             assert [*job["params"]["tasks"]] == tasks
             for task, entry in job["params"]["tasks"].items():
@@ -464,7 +477,8 @@ def test_jobs_of_a_set_have_its_own_files(jobs, config):
                 name, _, inputs = folder.partition(".")
                 spec = spec_of(config["encoders"][name])
                 assert job["params"]["encoders"][folder] == spec
-                inputs = config["inputs"][inputs or config["sets"][folder]["inputs"]]
+                known = config["inputs"] | {"prompts_digit_clip": OWN_PROMPTS}
+                inputs = known[inputs or config["sets"][folder]["inputs"]]
                 assert job["params"]["inputs"] == inputs
                 (data,) = job["input"]["dataset"]
                 assert data == f"results/datasets/{inputs['dataset']}.parquet"
@@ -519,6 +533,7 @@ def test_jobs_ask_for_what_they_need(jobs):
         "train_projections": (2000, 60),
         "make_prompts": (2000, 60),
         "make_emoji_dataset": (1000, 60),
+        "make_dataset": (2000, 240),
     }
     found = {}
     for rule, (job, *_) in rules.items():
@@ -532,6 +547,7 @@ def test_jobs_ask_for_what_they_need(jobs):
 def test_prompts_are_of_the_tasks_that_are_measured(jobs, config):
     (job,) = by_rule(jobs)["make_prompts"]
     names = {*config["table1"]["tasks"], config["experiments"]["temperature"]["task"]}
+    names |= {*OWN_PROMPTS["where"]["task"]}
     assert job["params"]["tasks"] == {name: config["tasks"][name] for name in names}
     used = {config["tasks"][name]["inputs"] for name in names}
     assert job["params"]["inputs"] == {name: config["inputs"][name] for name in used}
@@ -573,7 +589,7 @@ def test_released_features_are_the_papers_own_and_keep_their_sides(released, con
                  "plot_supplementary4", "plot_recall_under_shift"):  # fmt: skip
         papers = rules[rule][0]["params"]["papers"]
         assert {"clip", "clip_random", "videoclip"} <= {*papers}, rule
-        assert not {"stitched", "emoji_clip", "openclip_random"} & {*papers}, rule
+        assert not {"stitched", "digit_clip", "openclip_random"} & {*papers}, rule
     marked = rules["plot_figure3bcd"][0]["params"]["marked"]
     names = [*rules["project_umap"][0]["params"]["sets"]]
     assert marked == ("coco_b32" if "coco_b32" in names else "clip")
@@ -588,7 +604,8 @@ def test_released_features_are_the_papers_own_and_keep_their_sides(released, con
     }
     for name, column in posthoc["params"]["clusters"].items():
         entry = config["sets"][name]
-        assert column == (entry.get("cluster") if "released" in entry else "concept"), name
+        wanted_column = entry.get("cluster") if "released" in entry else clusters_of(name)
+        assert column == wanted_column, name
     published = [name for name in names if "released" in config["sets"][name]]
     for rule in ("plot_closing_the_gap", "write_after"):
         assert rules[rule][0]["params"]["published"] == published, rule

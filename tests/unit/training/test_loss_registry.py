@@ -92,7 +92,7 @@ config = yaml.safe_load(Path("config/config.yaml").read_text())
 settings = config["loss_landscape"] | {"fine_step": 0.25, "batch_size": 20}
 entry = yaml.safe_load(Path("own.yaml").read_text())["pairs"]["mine"]
 config["pairs"] = {"mine": entry}
-config["training"]["emoji_clip"] |= {"loss": "margin", "margin": 0.1}
+config["training"]["digit_clip"] |= {"loss": "margin", "margin": 0.1}
 check_config(config, Path("config/schema/config.yaml"), ENCODERS, FORMATS)
 
 rng = np.random.default_rng(0)
@@ -230,7 +230,7 @@ def test_sets_by_the_loss_that_they_were_trained_with():
 
 def with_changes(**changes: dict) -> dict:
     config = yaml.safe_load(yaml.safe_dump(SHIPPED))
-    config["training"]["emoji_clip"] |= changes.get("training", {})
+    config["training"]["digit_clip"] |= changes.get("training", {})
     config["projections"]["stitched"] |= changes.get("projections", {})
     config["experiments"]["optimisation"] |= changes.get("optimisation", {})
     return config
@@ -241,7 +241,7 @@ def with_changes(**changes: dict) -> dict:
     [
         (
             {"training": {"loss": "sigmoid"}},
-            "training.emoji_clip.loss is sigmoid, which needs bias",
+            "training.digit_clip.loss is sigmoid, which needs bias",
         ),
         ({"projections": {"loss": "sigmod"}}, "give one of softmax, sigmoid"),
         (
@@ -249,7 +249,7 @@ def with_changes(**changes: dict) -> dict:
             "projections.stitched.bias does not belong to the softmax",
         ),
         ({"optimisation": {"loss": "sigmoid"}}, "experiments.optimisation.loss is sigmoid"),
-        ({"training": {"loss": "sigmoid", "bias": "x"}}, "training.emoji_clip.bias"),
+        ({"training": {"loss": "sigmoid", "bias": "x"}}, "training.digit_clip.bias"),
     ],
 )
 def test_a_training_names_its_loss_and_what_that_needs(monkeypatch, changes, fault):
