@@ -1,8 +1,8 @@
 """Does the small CLIP of the default run learn, whatever its seed?
 
 The model of `training` in the configuration is trained from scratch on placed digits, once for each
-seed, with all its settings. Its held-out pairs, whose combination of attributes and whose handwriting
-it never saw, then give recall@1 both ways, as a multiple of chance, and the accuracy of the digit's
+seed, with all its settings. Its held-out pairs, whose combination of attributes and handwriting it
+never saw, then give recall@1 both ways, as a multiple of chance, and the accuracy of the digit's
 name among ten. Writes results/bench/digits.csv; bars.yaml has what is asked.
 """
 
