@@ -7,6 +7,8 @@ LOSS_STUDY = config["loss_study"]
 LOSS_METHODS = LOSS_STUDY["methods"]
 TEMPERATURE_ALONE = temperature_family(LOSS_METHODS, LOSS_STUDY["baseline"])
 LOSS_PARTS = LOSS_STUDY["jobs"]
+# Pairs of losses that claims of the configuration and the ledger compare.
+LOSS_PAIRS = pairs_of_losses(LOSS_STUDY, load_yaml(LEDGER / "follow_ups.yaml"))
 # The zero-shot task of the experiment on temperature.
 LOSS_TASK = {
     "name": EXPERIMENTS["temperature"]["task"],
@@ -147,7 +149,8 @@ rule train_xor:
     input:
         code=code("after/train_xor"),
     output:
-        file="results/after/xor.csv",
+        runs="results/after/xor.csv",
+        difference="results/after/xor_difference.csv",
     log:
         "results/logs/train_xor.log",
     benchmark:
@@ -157,18 +160,20 @@ rule train_xor:
     threads: 1
     params:
         seeds=LOSS_STUDY["seeds"],
+        confidence=config["confidence"],
         seed=config["seed"],
     script:
         "../scripts/after/train_xor.py"
 
 
 rule summarise_losses:
-    """Means and intervals over the seeds of the study of losses."""
+    """Means and intervals over the seeds of the study of losses, and pairs of losses compared."""
     input:
         runs="results/after/losses.csv",
         code=code("after/summarise_losses"),
     output:
-        "results/after/losses_summary.csv",
+        summary="results/after/losses_summary.csv",
+        pairs="results/after/losses_pairs.csv",
     log:
         "results/logs/summarise_losses.log",
     benchmark:
@@ -176,6 +181,7 @@ rule summarise_losses:
     conda:
         "../envs/embeddings.yaml"
     params:
+        pairs=LOSS_PAIRS,
         confidence=config["confidence"],
     script:
         "../scripts/after/summarise_losses.py"

@@ -1,4 +1,5 @@
-"""Mean and interval over seeds of what each method of the study of losses ends with."""
+"""Mean and interval over seeds of what each method of the study of losses ends with, and the
+differences of pairs of methods that claims and the ledger name."""
 
 from modality_gap.logs import log_to
 
@@ -6,15 +7,17 @@ log_to(snakemake)
 
 import pandas as pd
 
-from modality_gap.training.loss_tables import COMPARED
+from modality_gap.training.loss_tables import COMPARED, named_differences
 from modality_gap.training.tables import summarise
 
+params = snakemake.params
 runs = pd.read_csv(snakemake.input.runs)
 runs = runs[runs["split"] == 0]
 keys = ["method", "label"]
-summary = summarise(
-    runs[[*keys, "seed", "temperature", *COMPARED]], keys, snakemake.params.confidence
-)
+ends = ["temperature", "temperature_density"]
+summary = summarise(runs[[*keys, "seed", *ends, *COMPARED]], keys, params.confidence)
 of_task = runs.groupby("method")[["zero_shot_n", "zero_shot_chance"]].first()
 summary = summary.join(of_task, on="method")
-summary.to_csv(snakemake.output[0], index=False)
+summary.to_csv(snakemake.output.summary, index=False)
+differences = named_differences(runs, params.pairs, params.confidence)
+differences.to_csv(snakemake.output.pairs, index=False)

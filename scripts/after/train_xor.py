@@ -1,4 +1,5 @@
-"""Train on three bits of which any two are independent: xor.csv."""
+"""Train on three bits of which any two are independent: xor.csv, and how losses of three modalities
+differ from one of pairs."""
 
 from modality_gap.logs import log_to
 
@@ -6,9 +7,10 @@ log_to(snakemake)
 
 import torch
 
-from modality_gap.training.xor import xor_table
+from modality_gap.training.xor import xor_differences, xor_table
 
 torch.set_num_threads(snakemake.threads)
-seed = snakemake.params.seed
-table = xor_table(range(seed, seed + snakemake.params.seeds))
-table.to_csv(snakemake.output.file, index=False)
+params, output = snakemake.params, snakemake.output
+table = xor_table(range(params.seed, params.seed + params.seeds))
+table.to_csv(output.runs, index=False)
+xor_differences(table, params.confidence).to_csv(output.difference, index=False)

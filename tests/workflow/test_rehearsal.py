@@ -24,7 +24,7 @@ NOT_IN_THE_PAPER = {
     "write_pairs_page",
     "fetch_model",
     "make_emoji_dataset", "make_digits_dataset", "train_clip", "project_embeddings",
-    "train_losses_part", "train_xor",
+    "train_losses_part",
     "import_files", "plot_sigmoid_loss", "extract_shard", "gather_shards",
     "decide_extraction", "join_towers", "sum_part", "sample_parts",
 }  # fmt: skip

@@ -78,13 +78,15 @@ def _check(entry: Mapping, needed: set[str], known: set[str], where: str) -> Non
 
 def with_own_claims(ledger: Mapping, methods: Mapping[str, Mapping]) -> dict[str, Any]:
     """The ledger with a last section of what `loss_study.methods` of the configuration claim, if
-    any do; each is judged by the differences of losses."""
+    any do; each is judged by the differences of losses, those with `than` by those of named
+    pairs."""
     entries = []
     for name, entry in methods.items():
         for number, claim in enumerate(entry.get("claims", [])):
             where = {key: claim[key] for key in ("metric", "than") if key in claim}
+            table = "losses_pairs" if "than" in claim else "losses_difference"
             evidence = {
-                "table": "after/losses_difference.csv",
+                "table": f"after/{table}.csv",
                 "where": {"method": name, **where},
                 "column": "difference",
                 "expect": EXPECTED[claim["is"]],

@@ -5,6 +5,7 @@ results are paired.
 """
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -39,7 +40,8 @@ class Predicted(torch.nn.Module):
 @dataclass(frozen=True)
 class Trained:
     """A finished run: its towers, what the method embeds with (the towers, or predictors after
-    them), its curve, and the temperature and bias that it ends with."""
+    them), its curve, and the temperature and bias that it ends with; of a temperature for each item
+    also how it follows their density, else NaN."""
 
     towers: Towers
     embeds: torch.nn.Module
@@ -119,9 +121,16 @@ def train_method(
             loss.after_step(model)
         if (step + 1) % settings["record_every"] == 0 or step + 1 == steps:
             curve.append(curve_point(step + 1, embeds, pairs))
-    with torch.no_grad():
-        final = float(scale.at(steps - 1, steps)), float(scale.offset())
-    return Trained(model, embeds, curve, {"temperature": 1 / final[0], "bias": final[1]})
+    return Trained(model, embeds, curve, _ends(loss, scale, pairs, steps))
+
+
+@torch.no_grad()
+def _ends(loss: Any, scale: Scale, pairs: Pairs, steps: int) -> dict[str, float]:
+    ends = {"temperature": 1 / float(scale.at(steps - 1, steps)), "bias": float(scale.offset())}
+    ends["temperature_density"] = math.nan
+    if hasattr(loss, "temperature_density"):
+        ends["temperature_density"] = loss.temperature_density(pairs.a, pairs.b, pairs.train)
+    return ends
 
 
 def _texts(

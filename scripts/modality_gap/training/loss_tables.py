@@ -5,7 +5,7 @@ A loss is compared at equal temperature, towers and start; the gap also at equal
 counts as closed only against what this number of pairs lets one see.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,31 +35,68 @@ def differences(
     split: mean, t interval, p and Holm's correction over the methods; for ACCURACIES also whether
     they are shown to be unchanged (TOST with MARGIN). `same_temperature` is false where the
     temperature differs too: the difference is then no effect of the loss alone."""
-    from scipy import stats
-
     wide = table[table["split"] == 0].set_index(["method", "seed"])
     rows = []
     for name in wide.index.unique("method"):
         recipe = methods[name.removesuffix(".towers")]
         base = compared_with(recipe, methods, study)
-        if name == base.name:
+        if name != base.name:
+            same = {"same_temperature": recipe.temperature == base.temperature}
+            rows += [row | same for row in _paired_rows(wide, name, base.name, confidence)]
+    return _with_holm(pd.DataFrame(rows))
+
+
+PAIR_COLUMNS = (
+    *("method", "than", "metric", "difference", "difference_low", "difference_high", "p", "n"),
+    *("unchanged", "p_holm"),
+)
+
+
+def named_differences(
+    table: pd.DataFrame, pairs: Iterable[tuple[str, str]], confidence: float
+) -> pd.DataFrame:
+    """The same, with the columns PAIR_COLUMNS, of each of the pairs (method, than) of which the
+    table has both, whatever `compared_with` says; Holm's correction is over these pairs."""
+    wide = table[table["split"] == 0].set_index(["method", "seed"])
+    there = {*wide.index.unique("method")}
+    rows = [
+        row
+        for name, than in dict.fromkeys((name, than) for name, than in pairs)
+        if {name, than} <= there
+        for row in _paired_rows(wide, name, than, confidence)
+    ]
+    return _with_holm(pd.DataFrame(rows)).reindex(columns=list(PAIR_COLUMNS))
+
+
+def _paired_rows(wide: pd.DataFrame, name: str, than: str, confidence: float) -> list[dict]:
+    """A row for each metric of PAIRED that every seed of both methods has; `wide` by method and
+    seed."""
+    rows = []
+    for metric in PAIRED:
+        change = (wide.loc[name, metric] - wide.loc[than, metric]).to_numpy()
+        if np.isnan(change).any():
             continue
-        for metric in PAIRED:
-            change = (wide.loc[name, metric] - wide.loc[base.name, metric]).to_numpy()
-            if np.isnan(change).any():
-                continue
-            low, high = t_interval(change, confidence)
-            same = np.ptp(change) == 0
-            p = float(same and change[0] == 0) if same else stats.ttest_1samp(change, 0).pvalue
-            row = {"method": name, "than": base.name, "metric": metric, "difference": change.mean()}
-            row |= {"difference_low": low, "difference_high": high, "p": p, "n": len(change)}
-            row["unchanged"] = metric in ACCURACIES and _equivalent(change, confidence)
-            row["same_temperature"] = recipe.temperature == base.temperature
-            rows.append(row)
-    result = pd.DataFrame(rows)
-    for _, of in result.groupby("metric"):
-        result.loc[of.index, "p_holm"] = holm(of["p"].to_numpy())
-    return result
+        row = {"method": name, "than": than, "metric": metric, **paired(change, confidence)}
+        row["unchanged"] = metric in ACCURACIES and _equivalent(change, confidence)
+        rows.append(row)
+    return rows
+
+
+def paired(change: np.ndarray, confidence: float) -> dict[str, float]:
+    """Mean of differences by seed (S,), their t interval, the p of their t test, and n."""
+    from scipy import stats
+
+    low, high = t_interval(change, confidence)
+    same = np.ptp(change) == 0
+    p = float(same and change[0] == 0) if same else stats.ttest_1samp(change, 0).pvalue
+    ends = {"difference": change.mean(), "difference_low": low, "difference_high": high}
+    return ends | {"p": p, "n": len(change)}
+
+
+def _with_holm(rows: pd.DataFrame) -> pd.DataFrame:
+    for _, of in rows.groupby("metric") if len(rows) else ():
+        rows.loc[of.index, "p_holm"] = holm(of["p"].to_numpy())
+    return rows
 
 
 def splits_table(

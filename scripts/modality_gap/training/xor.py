@@ -6,6 +6,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
+from modality_gap.training.loss_tables import paired
 from modality_gap.training.losses.beside import gram_triples, symile_sampled, volumes
 from modality_gap.training.losses.parts import symmetric
 
@@ -76,3 +77,20 @@ def xor_table(seeds: range) -> pd.DataFrame:
         for seed in seeds
     ]
     return pd.DataFrame(rows).astype({"accuracy": np.float64})
+
+
+def xor_differences(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """The accuracy of each loss of three modalities less that of the loss of pairs, paired by seed:
+    loss, than, mean accuracy of both, difference with its t interval, p and n."""
+    wide = table.pivot(index="seed", columns="loss", values="accuracy")
+    rows = [
+        {
+            "loss": loss,
+            "than": "pairwise",
+            "accuracy": wide[loss].mean(),
+            "accuracy_than": wide["pairwise"].mean(),
+            **paired((wide[loss] - wide["pairwise"]).to_numpy(), confidence),
+        }
+        for loss in ("symile", "gram")
+    ]
+    return pd.DataFrame(rows)

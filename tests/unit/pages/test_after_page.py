@@ -153,7 +153,7 @@ def trained(recall=0.4, change=(0.001, -0.009, 0.011)):
     rows = []
     for method, gap in (("clip", 0.8), ("cua", 0.2)):
         row = {"method": method, "label": f"<b>{method}</b>", "n": 5}
-        row |= {"zero_shot_n": 415, "zero_shot_chance": 0.2}
+        row |= {"zero_shot_n": 415, "zero_shot_chance": 0.2, "temperature_density": np.nan}
         for column, value in (("temperature", 0.01 if method == "clip" else 0.05), ("gap", gap),
                               ("gap_squared", gap**2), ("recall1", recall),
                               ("zero_shot", 0.5 + gap / 10)):  # fmt: skip
@@ -502,7 +502,7 @@ def test_every_statement_is_measured_in_columns_that_there_are():
     columns = {table.path: table.names for table in known}
     for path in tables_of(LEDGER["papers"]):
         assert path in columns, path
-    renamed = {"value", "difference", "recall1"}
+    renamed = {"value", "difference", "recall1", "temperature_density"}
     for name, claim in statements(LEDGER).items():
         for piece in claim.get("evidence", []):
             assert piece["column"] in renamed and piece["column"] in columns[piece["table"]], name
@@ -657,7 +657,7 @@ def test_a_paper_is_folded_under_its_verdicts():
         name: {badge.word: n for badge, n in one.tally.items()} for name, one in sections.items()
     }
     assert tallies["It's Not a Modality Gap"] == {"same direction": 1, "unchanged here too": 1,
-                                                  "not run": 2, "not seen here": 1}  # fmt: skip
+                                                  "not run": 3, "not seen here": 1}  # fmt: skip
     assert tallies["GR-CLIP"] == {"not run": 2}
     html = render("one")
     assert html.count('<details class="fold">') == len(LEDGER["papers"])

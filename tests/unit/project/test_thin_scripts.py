@@ -747,11 +747,13 @@ def test_losses_are_summed_up_on_the_pairs_own_split(run, tmp_path):
     runs = pd.DataFrame(keys, columns=["method", "split", "seed"])
     runs = runs.assign(label=runs["method"].str.upper(), temperature=0.5, loss=9.0)
     runs = runs.assign(zero_shot_n=runs["method"].map({"a": 8, "b": 9}), zero_shot_chance=0.25)
+    runs = runs.assign(temperature_density=np.nan, gap_equal_progress=np.nan)
     runs[names] = rng.uniform(size=(len(runs), len(names)))
     runs.to_csv(tmp_path / "runs.csv", index=False)
-    output = {"file": tmp_path / "summary.csv"}
-    run("summarise_losses", {"runs": tmp_path / "runs.csv"}, output, confidence=0.8)
-    found = pd.read_csv(output["file"])
+    output = {"summary": tmp_path / "summary.csv", "pairs": tmp_path / "pairs.csv"}
+    asked = [["b", "a"], ["b", "absent"]]
+    run("summarise_losses", {"runs": tmp_path / "runs.csv"}, output, pairs=asked, confidence=0.8)
+    found = pd.read_csv(output["summary"])
     assert list(found["method"]) == ["b", "a"] and list(found["label"]) == ["B", "A"]
     assert set(found["n"]) == {3} and set(found["temperature"]) == {0.5}
     assert list(found["zero_shot_n"]) == [9, 8] and set(found["zero_shot_chance"]) == {0.25}
@@ -760,12 +762,36 @@ def test_losses_are_summed_up_on_the_pairs_own_split(run, tmp_path):
         for name in names:
             ends = [row[f"{name}{end}"] for end in ("", "_low", "_high")]
             assert ends == pytest.approx(plain.student(part[name], 0.8)), name
+    pairs = pd.read_csv(output["pairs"])
+    assert set(pairs["method"]) == {"b"} and set(pairs["than"]) == {"a"}
+    wide = runs[runs["split"] == 0].pivot(index="seed", columns="method")
+    assert set(pairs["metric"]) == {*names}
+    for row in pairs.to_dict("records"):
+        change = wide[row["metric"], "b"] - wide[row["metric"], "a"]
+        ends = [row[f"difference{end}"] for end in ("", "_low", "_high")]
+        assert ends == pytest.approx(plain.student(change, 0.8)), row["metric"]
+    run("summarise_losses", {"runs": tmp_path / "runs.csv"}, output, pairs=[], confidence=0.8)
+    assert pd.read_csv(output["pairs"]).columns.equals(pairs.columns)
 
 
 def test_seeds_of_the_loss_of_three_modalities(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "modality_gap.training.xor.xor_table", lambda seeds: pd.DataFrame({"seed": list(seeds)})
-    )
-    output = {"file": tmp_path / "xor.csv"}
-    run("train_xor", {}, output, seeds=3, seed=11)
-    assert list(pd.read_csv(output["file"])["seed"]) == [11, 12, 13]
+    rng = np.random.default_rng(0)
+
+    def invented(seeds):
+        rows = [(loss, seed) for loss in ("symile", "gram", "pairwise") for seed in seeds]
+        table = pd.DataFrame(rows, columns=["loss", "seed"])
+        return table.assign(accuracy=rng.uniform(size=len(rows)), chance=0.5)
+
+    monkeypatch.setattr("modality_gap.training.xor.xor_table", invented)
+    output = {"runs": tmp_path / "xor.csv", "difference": tmp_path / "difference.csv"}
+    run("train_xor", {}, output, seeds=3, seed=11, confidence=0.8)
+    runs, found = (pd.read_csv(path) for path in output.values())
+    assert set(runs["seed"]) == {11, 12, 13}
+    of = {loss: rows.sort_values("seed")["accuracy"].to_numpy() for loss, rows in
+          runs.groupby("loss")}  # fmt: skip
+    assert list(found["loss"]) == ["symile", "gram"] and set(found["than"]) == {"pairwise"}
+    for row in found.to_dict("records"):
+        change = of[row["loss"]] - of["pairwise"]
+        ends = [row[f"difference{end}"] for end in ("", "_low", "_high")]
+        assert ends == pytest.approx(plain.student(change, 0.8))
+        assert row["accuracy"] - row["accuracy_than"] == pytest.approx(change.mean())

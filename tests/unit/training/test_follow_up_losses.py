@@ -390,6 +390,34 @@ def test_two_steps_of_individual_temperatures():
     assert float(value.detach()) == pytest.approx(last, abs=1e-9)
 
 
+def test_individual_temperatures_against_how_dense_an_item_lies():
+    """Planted: one side's temperatures rise with density, the other's fall, then stay the same."""
+    rng = np.random.default_rng(2)
+    rows = np.arange(3, 33)
+    sides = [unit(rng.normal(size=(40, 5)) + 0.7) for _ in range(2)]
+    dense = []
+    for side in sides:
+        some = side[rows]
+        near = [
+            sorted((some[i] @ some[j] for j in range(30) if j != i), reverse=True)[:10]
+            for i in range(30)
+        ]
+        dense.append(np.mean(near, axis=1))
+    loss = ISogCLR(40, 4, 0)
+    given = [torch.from_numpy(side) for side in sides]
+
+    def found():
+        return loss.temperature_density(*given, torch.from_numpy(rows))
+
+    assert found() == 0  # all the same
+    loss.temperatures[0, rows] = torch.from_numpy(dense[0] ** 3)
+    assert found() == pytest.approx(0.5)
+    noisy = -dense[1] + 0.02 * rng.normal(size=30)
+    loss.temperatures[1, rows] = torch.from_numpy(noisy)
+    places = [np.argsort(np.argsort(values)) for values in (noisy, dense[1])]
+    assert found() == pytest.approx((1 + np.corrcoef(*places)[0, 1]) / 2)
+
+
 def test_slap_asks_predictions_for_the_averages():
     x, y = tensors(GIVEN["x"], GIVEN["y"])
     loss = Slap(6, 4, 0, part=0.3)

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy import stats
 from small_study import STUDY, small_pairs
+from snakemake.utils import update_config
 
 from modality_gap.config.faults import faults_of
 from modality_gap.config.follow_ups import temperature_family
@@ -23,8 +25,9 @@ from modality_gap.errors import InputError
 from modality_gap.losses import main
 from modality_gap.pages.after import follow_ups, losses
 from modality_gap.paper.follow_ups import check_follow_ups, load_follow_ups, with_own_claims
+from modality_gap.paper.loss_pairs import pairs_of_losses
 from modality_gap.training.loss_runs import LossRuns
-from modality_gap.training.loss_tables import COMPARED, PAIRED, differences
+from modality_gap.training.loss_tables import COMPARED, PAIRED, differences, named_differences
 from modality_gap.training.losses.own import source_of
 from modality_gap.training.losses.registry import FollowUpLoss
 from modality_gap.training.recipes import recipes
@@ -276,10 +279,10 @@ def test_a_loss_from_a_file_is_in_table_figure_page_and_ledger(
     monkeypatch.chdir(tmp_path)
     claims = [
         {"metric": "gap", "is": "lower"},
-        {"metric": "recall1", "than": "clip", "is": "higher"},
+        {"metric": "gap", "than": "other", "is": "higher"},
     ]
     entry = {"loss": "mine.py:fine", "label": "My & own loss", "claims": claims}
-    asked = study(theirs=entry)
+    asked = study(theirs=entry, other={"loss": "cyclip"})
     schema = load_yaml(root / "config/schema/config.yaml")["properties"]["loss_study"]
     of_methods = schema["properties"]["methods"]
     assert schema_fault({"clip": {"loss": "clip"}, "theirs": entry}, of_methods) is None
@@ -318,13 +321,42 @@ def test_a_loss_from_a_file_is_in_table_figure_page_and_ledger(
     # The ledger.
     known = load_follow_ups(root / "config/ledger/follow_ups.yaml")
     ledger = with_own_claims(known, asked["methods"])
-    judged = check_follow_ups(ledger, {"after/losses_difference.csv": changes})
+    named = pairs_of_losses(asked, {"papers": [], "needs": {}})
+    assert named == [["theirs", "other"]]
+    tables = {"losses_difference": changes, "losses_pairs": named_differences(runs, named, 0.95)}
+    judged = check_follow_ups(ledger, {f"after/{name}.csv": of for name, of in tables.items()})
     rows = judged.set_index("id").loc[["own.theirs.1", "own.theirs.2"]]
     change = changes[(changes["method"] == "theirs")].set_index("metric").loc["gap"]
     assert rows["measured"].iloc[0] == pytest.approx(change["difference"])
+    gaps = runs[runs["split"] == 0].pivot(index="seed", columns="method", values="gap")
+    paired = (gaps["theirs"] - gaps["other"]).to_numpy()
+    assert paired.all() and rows["measured"].iloc[1] == pytest.approx(paired.mean())
+    ends = stats.t.interval(0.95, len(paired) - 1, paired.mean(), stats.sem(paired))
+    assert list(rows[["low", "high"]].iloc[1].astype(float)) == pytest.approx(ends)
     assert set(rows["part"]) == {"Your configuration"} and not set(rows["verdict"]) & {"not run"}
     (section,) = follow_ups.sections(ledger, judged.astype(str))[-1:]
     assert section.statements[0].says == "My & own loss: gap is lower than with its baseline."
-    assert section.statements[1].says == "My & own loss: recall1 is higher than with clip."
+    assert section.statements[1].says == "My & own loss: gap is higher than with other."
     assert with_own_claims(known, {"clip": {"loss": "clip"}}) == known
     assert temperature_family({**asked["methods"], "theirs": {**entry, "loss": "clip"}}, "clip")
+
+
+def test_every_pair_of_losses_that_is_asked_for_is_compared_once(root):
+    ledger = load_follow_ups(root / "config/ledger/follow_ups.yaml")
+    claims = [
+        {"metric": "gap", "than": than, "is": "lower"} for than in ("clip", "clip", "mine_3x4")
+    ]
+    asked = {**study(mine={"loss": "cua", "claims": claims}), "towers": []}
+    with pytest.raises(
+        InputError, match=r"loss_study\.methods\.mine\.claims\.2\.than is 'mine_3x4'"
+    ):
+        pairs_of_losses(asked, ledger)
+    asked["towers"] = [{"hidden_layers": 3, "dim": 4}]
+    found = pairs_of_losses(asked, ledger)
+    assert found[:2] == [["mine", "clip"], ["mine", "mine_3x4"]]
+    wanted = [["sigmoid", "sigmoid_no_bias"], ["clip_tau_07", "clip_tau_40"], ["slap", "slap_20"]]
+    assert all(found.count(pair) == 1 for pair in wanted)
+    config = load_yaml(root / "config/config.yaml")
+    update_config(config, load_yaml(root / "config/losses.yaml"))
+    methods = config["loss_study"]["methods"]
+    assert {name for pair in found[2:] for name in pair} <= methods.keys()

@@ -29,6 +29,7 @@ SHOWN = (
     Shown("cka_unbiased", "CKA, unbiased", 1),
     Shown("kendall_distance", "Kendall distance", -1),
     Shown("frechet", "Fréchet distance", -1),
+    Shown("volume", "volume of a pair (GRAM)", -1),
     Shown("uniformity_across", "uniformity across", -1),
     Shown("effective_rank_x", "effective rank, first", 1),
     Shown("skewness10_xy", "hubs, skewness", -1),

@@ -6,6 +6,7 @@
 import copy
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -13,8 +14,18 @@ from torch.nn import functional
 from modality_gap.errors import InputError
 from modality_gap.training.losses.registry import Batch, loss
 
+NEAREST = 10  # items, whose mean cosine says how dense a place is
 Tensor = torch.Tensor
 Scale = torch.Tensor | float
+
+
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's correlation of two (n,), 0 where one is the same everywhere."""
+    from scipy import stats
+
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    return float(stats.spearmanr(one, other).statistic)
 
 
 @loss("isogclr", "a temperature for each item", "iSogCLR (2305.11965)")
@@ -65,6 +76,16 @@ class ISogCLR:
         self.shifts[side, rows], self.sums[side, rows], self.moves[side, rows] = shift, total, move
         self.temperatures[side, rows] = (temperature[:, 0] - self.eta * move).clamp(*self.bounds)
         return (weights.to(difference.dtype) * difference).sum(dim=1).mean() / (n - 1)
+
+    def temperature_density(self, a: Tensor, b: Tensor, rows: Tensor) -> float:
+        """Rank correlation of the temperatures of training pairs, `rows`, with the mean cosine of
+        the ten nearest of them among the frozen inputs a, b; mean of both sides."""
+        found = []
+        for side, inputs in enumerate((a[rows], b[rows])):
+            cosines = (inputs @ inputs.T).double().fill_diagonal_(-1)
+            near = cosines.topk(min(NEAREST, len(rows) - 1)).values.mean(dim=1)
+            found.append(rank_correlation(self.temperatures[side, rows].numpy(), near.numpy()))
+        return float(np.mean(found))
 
 
 @loss("slap", "no negatives", "SLAP (2506.17815)", passes=2)
