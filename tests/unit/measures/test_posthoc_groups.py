@@ -145,6 +145,8 @@ def test_tasks_of_classes_against_plain_numpy(classes):
     ]
     assert found["T4", "prompt_median_rank"] == np.median(ranks)
     assert found["T4", "neighbours_kept_x"] == 1
+    alike = [cosines[i, j] for i in range(60) for j in range(i) if labels[i] == labels[j]]
+    assert found["T4", "tolerance"] == pytest.approx(np.mean(alike))
     gap = items.mean(axis=0) - prompts.mean(axis=0)
     assert found["T3", "gap"] == pytest.approx(np.linalg.norm(gap))
 

@@ -4,7 +4,7 @@ that is written out here item by item."""
 import numpy as np
 import pytest
 from scipy import linalg, stats
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from test_posthoc import cloud
 
 from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS
@@ -135,6 +135,45 @@ def softmax_of_bank(sharpness):
     return banked(lambda values: np.log(np.exp(sharpness * values).sum()), sharpness)
 
 
+def softmax_of_both_banks(q, z, kind):
+    rows = 20 * q @ z.T
+    for side in kind:
+        bank = FIT["xy".index(side)]
+        rows = rows - np.array([np.log(sum(np.exp(20 * one @ item) for one in bank)) for item in z])
+    return rows
+
+
+def erased():
+    """By whitening, projecting and turning back, as the paper has it."""
+    both = np.concatenate(FIT)
+    covariance = (
+        0.9 * np.cov(both, rowvar=False)
+        + 0.1 * np.eye(56) * np.trace(np.cov(both, rowvar=False)) / 56
+    )
+    whiten = root(covariance)
+    ahead = whiten @ GAP
+    onto = linalg.inv(whiten) @ np.outer(ahead, ahead) @ whiten / (ahead @ ahead)
+    return moved(*[lambda rows: rows - (rows - both.mean(axis=0)) @ onto.T] * 2)
+
+
+def of_graph(q, z, k):
+    """By eigenvectors of the graph that has queries and items as its nodes."""
+    n = len(q) + len(z)
+    graph = np.zeros((n, n))
+    graph[: len(q), len(q) :] = np.maximum(q @ z.T, 0)
+    graph += graph.T
+    degrees = graph.sum(axis=0)
+    values, vectors = np.linalg.eigh(graph / np.sqrt(np.outer(degrees, degrees)))
+    k = min(k, min(len(q), len(z)) - 1)
+    assert values[-1] == pytest.approx(1)
+    places = lengths_one_of_each(vectors[:, ::-1][:, 1 : k + 1] / np.sqrt(degrees)[:, None], len(q))
+    return places[: len(q)] @ places[len(q) :].T
+
+
+def lengths_one_of_each(rows, n):
+    return np.concatenate([lengths_one(rows[:n]), lengths_one(rows[n:])])
+
+
 def of_hubs(q, z, kind):
     cosines, bank = q @ z.T, FIT[KINDS[0].index(kind[0])]
     hubs = {int(np.argmax(z @ one)) for one in bank}
@@ -210,6 +249,11 @@ PLAIN = {
     "leading": half_of_the_directions(),
     "orthogonal_shift_90": orthogonal(0.9),
     "orthogonal_shift_99": orthogonal(0.99),
+    "leace": erased(),
+    "relative": moved(
+        *[lambda rows, of=of: np.array([[row @ one for one in of] for row in rows]) for of in FIT]
+    ),
+    "dual_is": softmax_of_both_banks,
     "nnn": banked(lambda values: 0.75 * values[:16].mean()),
     "nnn_128": banked(lambda values: 0.75 * values[:128].mean()),
     "nnn_all": banked(np.mean),
@@ -227,9 +271,9 @@ PLAIN = {
     "dual_softmax": share_among_queries,
     "sinkhorn": scaled_to_equal_sums,
 }
-SEE_ALL = {"qb_norm", "dual_softmax", "sinkhorn"}
-# Chosen on the fit pairs, and two controls: tested by themselves.
-BY_THEMSELVES = {"shift_chosen", "other_first", "own_first"}
+SEE_ALL = {"qb_norm", "dual_softmax", "sinkhorn", "spectral"}
+# Chosen on the fit pairs, two controls, and one of positive scores alone: tested by themselves.
+BY_THEMSELVES = {"shift_chosen", "other_first", "own_first", "spectral"}
 DEFAULT = """none other_first own_first shift shift_chosen translate
 translate_x centre dn standardise drop2 project_out
 procrustes_to_identity nnn inverted_softmax z_score centre_z_score sinkhorn"""
@@ -251,6 +295,29 @@ def test_scores_of_a_method(name):
         np.testing.assert_allclose(
             fitted.scores(q, z, kind), PLAIN[name](q, z, kind), rtol=1e-6, atol=1e-7, err_msg=kind
         )
+
+
+def test_vectors_of_the_graph_of_both_modalities():
+    some = cloud(36, 56, 2, apart=0.1)
+    for k in (5, 60):
+        for kind, (q, z) in zip(ACROSS, (some, some[::-1]), strict=True):
+            found = METHODS["spectral"].fit(*FIT, k=k).scores(q[:30], z, kind)
+            np.testing.assert_allclose(found, of_graph(q[:30], z, k), rtol=1e-6, atol=1e-7)
+    far = cloud(36, 56, 2, apart=3)
+    assert (far[0] @ far[1].T < 0).all()
+    assert not METHODS["spectral"].fitted(*FIT).scores(*far, ACROSS[0]).any()
+
+
+def test_what_is_erased_no_longer_tells_the_modalities_apart():
+    """The means coincide, and what is orthogonal to the gap in the covariance's sense stays."""
+    maps = METHODS["leace"].fitted(*FIT)
+    np.testing.assert_allclose(maps.x(FIT[0]).mean(axis=0), maps.y(FIT[1]).mean(axis=0), atol=1e-12)
+    steps = maps.x(FIT[0]) - FIT[0]
+    assert np.linalg.matrix_rank(steps, tol=1e-9) == 1
+    once = maps.x(FIT[0])
+    np.testing.assert_allclose(maps.x(once), once, atol=1e-12)
+    same_twice = METHODS["leace"].fitted(FIT[0], FIT[0])
+    np.testing.assert_allclose(same_twice.x(SCORED[0]), SCORED[0])
 
 
 def test_hubs_change_some_queries_and_not_others():
@@ -481,6 +548,24 @@ def volumes(x, y):
     return {"volume": np.mean([np.sqrt(np.linalg.det(gram)) for gram in grams])}
 
 
+def subspaces(x, y):
+    """By singular values, which are the cosines of the principal angles."""
+    found = {}
+    tops = [np.linalg.eigh(np.cov(side, rowvar=False))[1][:, ::-1] for side in (x, y)]
+    for k in (5, 20):
+        cosines = np.cos(linalg.subspace_angles(tops[0][:, :k], tops[1][:, :k]))
+        found[f"subspace_overlap{k}"] = np.mean(cosines**2)
+    return found
+
+
+def regressed_modality(x, y):
+    half = len(x) // 2
+    model = LinearRegression().fit([*x[:half], *y[:half]], [0] * half + [1] * half)
+    rest = len(x) - half
+    errors = model.predict([*x[half:], *y[half:]]) - np.repeat([0, 1], rest)
+    return {"least_squares_separability": 1 - np.mean(errors**2)}
+
+
 MEASURES = {
     "kind_moments": moments,
     "own_nearest": mixed,
@@ -494,6 +579,8 @@ MEASURES = {
     "gap_in_span": in_span,
     "volume": volumes,
     "relative_alignment": relative,
+    "leading_subspaces": subspaces,
+    "least_squares": regressed_modality,
 }
 SMOOTH = {"kind_moments", "uniformity", "gap_direction"}
 
@@ -529,6 +616,30 @@ def test_chance_is_what_random_pairs_or_random_scores_give(name):
     for one, value in chance.items():
         found = [row[one] for row in drawn]
         assert value == pytest.approx(np.mean(found), abs=4 * stats.sem(found)), one
+
+
+def test_subspaces_of_a_turned_cloud_overlap_by_chance():
+    rng = np.random.default_rng(4)
+    x, _ = cloud(60, 30, 5)
+    of = FOLLOW_UP_MEASURES["leading_subspaces"]
+    assert of.of(x, x) == pytest.approx({"subspace_overlap5": 1, "subspace_overlap20": 1})
+    turned = [of.of(x, x @ stats.ortho_group.rvs(30, random_state=rng)) for _ in range(100)]
+    chance = of.chance(60, 30)
+    for name in ("subspace_overlap5", "subspace_overlap20"):
+        values = [one[name] for one in turned]
+        assert chance[name] == pytest.approx(np.mean(values), abs=4 * stats.sem(values))
+    few = rng.normal(size=(2, 7, 30))
+    assert list(of.of(*few)) == list(of.chance(7, 30)) == ["subspace_overlap5"]
+
+
+def test_least_squares_from_no_gap_to_a_large_one():
+    of = FOLLOW_UP_MEASURES["least_squares"]
+    rng = np.random.default_rng(6)
+    rows = rng.normal(size=(2, 4000, 3))
+    (chance,), (found,) = of.chance(4000, 3).values(), of.of(*rows).values()
+    assert found == pytest.approx(chance, abs=0.01)
+    rows[0, :, 0] += 1000
+    assert of.of(*rows)["least_squares_separability"] == pytest.approx(1, abs=1e-3)
 
 
 # --- tasks --------------------------------------------------------------------------------------

@@ -287,7 +287,15 @@ def of_classes(
         yield "T4", "prompt_median_rank", float(np.median(1 + ahead))
     if isinstance(fitted, Maps):
         yield "T4", "neighbours_kept_x", neighbours_kept(fitted, "x", items)
+        yield "T4", "tolerance", tolerance(unit(fitted.vectors("x", items)), labels)
         yield from pooled(fitted, items, prompts, labels, seed)
+
+
+def tolerance(vectors: np.ndarray, labels: np.ndarray) -> float:
+    """Mean cosine of two different items of a class, of unit vectors (n, d) with labels (n,); NaN
+    where no class has two. Source: Understanding the Behaviour of Contrastive Loss, 2012.09740."""
+    same = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
+    return float((vectors @ vectors.T)[same].mean()) if same.any() else float("nan")
 
 
 def pooled(

@@ -85,6 +85,33 @@ def coral(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
     return Maps(_less(of_x, matrix), lambda b: b - of_y)
 
 
+@method("leace", "LEACE", "LEACE (2306.03819)", default=False)
+def leace(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
+    """The smallest change, measured with the shrunk covariance S of both modalities together, after
+    which no linear classifier of the fit pairs tells them apart: v - g g' S^-1 (v - mean) / g' S^-1
+    g, with the gap vector g."""
+    both = np.concatenate([x, y])
+    vector, mean = x.mean(axis=0) - y.mean(axis=0), both.mean(axis=0)
+    weights = np.linalg.solve(shrunk_covariance(both, part), vector)
+    step = vector / (vector @ weights) if vector.any() else vector
+
+    def erased(rows: np.ndarray) -> np.ndarray:
+        return rows - ((rows - mean) @ weights)[:, None] * step
+
+    return Maps(erased, erased)
+
+
+@method(
+    "relative",
+    "relative representations",
+    "Relative Representations (2209.15430)",
+    default=False,
+)
+def relative(x: np.ndarray, y: np.ndarray) -> Maps:
+    """Each vector as its cosines to all fit items of its own modality."""
+    return Maps(lambda a: a @ x.T, lambda b: b @ y.T)
+
+
 @method("cca", "canonical correlations, 50", "ours", default=False)
 def cca(x: np.ndarray, y: np.ndarray, k: int = 50, part: float = 0.1) -> Maps:
     """The k leading canonical directions of shrunk covariances; canonical correlations weight the

@@ -80,6 +80,19 @@ def inverted_softmax(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> S
     return Scores(of)
 
 
+@method("dual_is", "DualIS", "DBNorm (2310.11612)", default=False)
+def dual_inverted_softmax(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> Scores:
+    """The inverted softmax less also the logsumexp of b times the item's similarities to the fit
+    items of its own modality."""
+    banks = {"x": x, "y": y}
+
+    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        terms = [logsumexp(sharpness * z @ banks[side].T, axis=1) for side in kind]
+        return sharpness * q @ z.T - terms[0] - terms[1]
+
+    return Scores(of)
+
+
 @method("qb_norm", "QB-Norm", "QB-Norm (2112.12777)", sees="all", default=False)
 def qb_norm(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> Scores:
     """The inverted softmax for queries whose nearest item is the nearest of a query of the bank;
@@ -169,6 +182,27 @@ def dual_softmax(x: np.ndarray, y: np.ndarray, temperature: float = 0.01) -> Sco
         scores = q @ z.T
         logits = scores / temperature
         return scores * np.exp(logits - logsumexp(logits, axis=0))
+
+    return Scores(of, ACROSS)
+
+
+@method("spectral", "spectral, k = 60", "Fill the Gap (2505.03703)", sees="all", default=False)
+def spectral(x: np.ndarray, y: np.ndarray, k: int = 60) -> Scores:
+    """Cosines of rows of the left and right singular vectors 2 to k + 1 of Dq^-1/2 W Dz^-1/2, each
+    over the root of its degree: W are the positive scores, D their sums. What has the singular
+    value 0 is left out: without positive scores nothing is found. It knows all scored items; the
+    Laplacian of its paper's graph of both sides has the same vectors."""
+
+    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        weights = np.maximum(q @ z.T, 0)
+        if not np.isfinite(weights).all():
+            return weights
+        roots = [np.sqrt(np.maximum(weights.sum(axis=axis), 1e-12)) for axis in (1, 0)]
+        scaled = weights / roots[0][:, None] / roots[1]
+        left, values, right = np.linalg.svd(scaled, full_matrices=False)
+        last = min(k + 1, int((values > 1e-9).sum()))  # the first is 1
+        of_q, of_z = left[:, 1:last] / roots[0][:, None], right[1:last].T / roots[1][:, None]
+        return unit(of_q) @ unit(of_z).T
 
     return Scores(of, ACROSS)
 

@@ -15,6 +15,7 @@ from modality_gap.measures.posthoc.measures import (
 from modality_gap.measures.posthoc.registry import unit
 from modality_gap.measures.posthoc.tasks import shared_neighbours
 
+LEADING = (5, 20)  # directions, of the overlap of subspaces
 PLATONIC = "Platonic Representation (2405.07987)"
 
 
@@ -166,3 +167,45 @@ def relative_alignment(x: np.ndarray, y: np.ndarray) -> Each:
         "relative_alignment_xy": own - others.min(axis=1),
         "relative_alignment_yx": own - others.min(axis=0),
     }
+
+
+def _leading(n: int, d: int) -> list[int]:
+    """Those of LEADING that n vectors of d dimensions have, with directions left over."""
+    return [k for k in LEADING if k < min(n - 1, d)]
+
+
+@measure(
+    "leading_subspaces",
+    "overlap of the leading subspaces",
+    "ours",
+    lambda n, d: {f"subspace_overlap{k}": k / d for k in _leading(n, d)},
+)
+def leading_subspaces(x: np.ndarray, y: np.ndarray) -> Values:
+    """Mean squared cosine of the principal angles between the subspaces of the k leading directions
+    of both centred modalities: 1 for the same subspace, k / d by chance."""
+    directions = [
+        np.linalg.svd(side - side.mean(axis=0), full_matrices=False)[2] for side in (x, y)
+    ]
+    return {
+        f"subspace_overlap{k}": float(((directions[0][:k] @ directions[1][:k].T) ** 2).sum() / k)
+        for k in _leading(*x.shape)
+    }
+
+
+@measure(
+    "least_squares",
+    "separability by least squares",
+    "I0T (2412.14384)",
+    lambda n, d: {"least_squares_separability": 0.75},
+)
+def least_squares(x: np.ndarray, y: np.ndarray) -> Values:
+    """1 - mean squared error of a linear regression, with intercept, of the modality (0 or 1): the
+    first half of the pairs fits, the second is scored. Of fewer vectors than dimensions, the
+    shortest solution. A constant 1/2 gives .75."""
+    n = len(x)
+    fits, of = np.tile(np.arange(n) < n // 2, 2), np.repeat([0.0, 1.0], n)
+    rows = np.concatenate([x, y])
+    mean = rows[fits].mean(axis=0)
+    weights = np.linalg.lstsq(rows[fits] - mean, of[fits] - 0.5, rcond=None)[0]
+    errors = of[~fits] - 0.5 - (rows[~fits] - mean) @ weights
+    return {"least_squares_separability": float(1 - (errors**2).mean())}
