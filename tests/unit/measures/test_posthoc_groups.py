@@ -5,19 +5,19 @@ import pytest
 import yaml
 from conftest import ROOT
 from scipy import stats
-from sklearn.metrics import average_precision_score
+from sklearn.cluster import KMeans
+from sklearn.metrics import average_precision_score, v_measure_score
 
 from modality_gap.config.rows import published_files
 from modality_gap.embeddings.released import of_files
 from modality_gap.measures.posthoc.catalogue import METHODS
-from modality_gap.measures.posthoc.grouped import (
-    by_picture,
-    fit_rows,
-    grouped_study,
+from modality_gap.measures.posthoc.classes import (
+    class_differences,
+    class_outcome,
     mean_average_precision,
-    of_captions,
     of_classes,
 )
+from modality_gap.measures.posthoc.grouped import by_picture, fit_rows, grouped_study, of_captions
 from modality_gap.measures.posthoc.kinds import CAPTIONS, CLASSES
 from modality_gap.measures.posthoc.ranks import different_items, group_ranks
 from modality_gap.measures.posthoc.registry import Maps, unit
@@ -49,8 +49,9 @@ def test_closing_claps_gap_raises_its_held_out_accuracy(mirror):
     assert values["none", "T3", "accuracy"] == pytest.approx(0.914, abs=6e-4)
     assert values["shift", "T3", "accuracy"] == pytest.approx(0.933, abs=2e-3)
     assert values["shift_chosen", "T3", "accuracy"] > 0.925
+    differences = differences[differences["metric"] == "accuracy"]
     row = differences.set_index("method").loc["shift"]
-    assert row["metric"] == "accuracy" and row["n"] == 1200
+    assert row["n"] == 1200
     assert row["difference"] == pytest.approx(
         values["shift", "T3", "accuracy"] - values["none", "T3", "accuracy"]
     )
@@ -123,10 +124,15 @@ def classes():
     return unit(prompts[labels] + 0.35 * rng.normal(size=(60, 16))), prompts, labels
 
 
+def tasks_of(fitted, items, prompts, labels):
+    outcome = class_outcome(fitted, items, prompts, labels, 0)
+    rows = of_classes(fitted, items, prompts, labels, outcome)
+    return {(task, metric): value for task, metric, value in rows}
+
+
 def test_tasks_of_classes_against_plain_numpy(classes):
     items, prompts, labels = classes
-    found = {(task, metric): value for task, metric, value in
-             of_classes(Maps(), items, prompts, labels, 0)}  # fmt: skip
+    found = tasks_of(Maps(), items, prompts, labels)
     choice = (items @ prompts.T).argmax(axis=1)
     assert found["T3", "accuracy"] == np.mean(choice == labels)
     counts = [np.sum(choice == number) for number in range(6)]
@@ -153,12 +159,53 @@ def test_tasks_of_classes_against_plain_numpy(classes):
 
 def test_modalities_far_apart_are_other_groups_than_classes(classes):
     wide = Maps(x=lambda a: a + 3 * np.eye(16)[0], y=lambda b: b - 3 * np.eye(16)[0])
-    apart, near = (
-        {(task, metric): value for task, metric, value in of_classes(one, *classes, 0)}
-        for one in (wide, Maps())
-    )
+    apart, near = (tasks_of(one, *classes) for one in (wide, Maps()))
     assert near["T5", "v_measure"] > apart["T5", "v_measure"] + 0.1
     assert near["T5", "map"] > apart["T5", "map"]
+
+
+def test_changes_of_classes_against_plain_numpy(classes):
+    """With intervals that leave out a class at a time."""
+    items, prompts, labels = classes
+    wide = Maps(x=lambda a: a + np.eye(16)[0], y=lambda b: b - np.eye(16)[0])
+    both = {
+        name: class_outcome(one, *classes, 0) for name, one in (("none", wide), ("centre", Maps()))
+    }
+    found = {row["metric"]: row for row in class_differences(METHODS, both, labels, 0.95)}
+    moved = unit(items + np.eye(16)[0]), unit(prompts - np.eye(16)[0])
+    precision, groups = [], []
+    for a, b in (moved, (items, prompts)):
+        scores = a @ a.T
+        precision.append(
+            [
+                average_precision_score(np.delete(labels == labels[i], i), np.delete(scores[i], i))
+                for i in range(60)
+            ]
+        )
+        means = KMeans(6, n_init=3, random_state=0).fit(np.concatenate([a, b[labels]]))
+        groups.append(means.labels_)
+    twice = np.concatenate([labels, labels])
+
+    def change_of_map(some):
+        return np.mean(np.subtract(*precision[::-1])[some[:60]])
+
+    def change_of_groups(some):
+        scores = [v_measure_score(twice[some], one[some]) for one in groups]
+        return scores[1] - scores[0]
+
+    for metric, change in (("map_x", change_of_map), ("v_measure", change_of_groups)):
+        value = change(twice >= 0)
+        parts = np.array([change(twice != label) for label in range(6)])
+        error = np.sqrt(5 / 6 * ((parts - parts.mean()) ** 2).sum())
+        width = stats.t.ppf(0.975, 5) * error
+        row = found[metric]
+        assert value != 0 and row["difference"] == pytest.approx(value), metric
+        ends = row["difference_low"], row["difference_high"]
+        assert ends == pytest.approx((value - width, value + width)), metric
+        assert row["n"] == 60
+    right = [np.mean((a @ b.T).argmax(axis=1) == labels) for a, b in (moved, (items, prompts))]
+    assert found["accuracy"]["difference"] == pytest.approx(right[1] - right[0]) != 0
+    assert {row["method"] for row in found.values()} == {"centre"}
 
 
 def test_captions_of_a_picture_all_count():
@@ -203,4 +250,7 @@ def test_every_default_method_has_all_tasks_of_classes(classes):
     assert {name for name in methods if taught[name]} >= {"procrustes_to_identity"}
     for name in ("none", "centre", "shift", "standardise", "nnn", "z_score", "sinkhorn"):
         assert not taught[name], name
-    assert not differences[["difference", "p", "p_holm", "n"]].isna().any(axis=None)
+    right = differences[differences["metric"] == "accuracy"]
+    assert not right[["difference", "p", "p_holm", "n"]].isna().any(axis=None)
+    assert set(differences["metric"]) == {"accuracy", "map_x", "v_measure"}
+    assert differences["difference"].notna().all()

@@ -75,8 +75,8 @@ def whitened(part, shared=False):
     return moved(*(less(mean, root(one)) for mean, one in zip(MEANS, both, strict=True)))
 
 
-def regressed(source):
-    fit = Ridge(alpha=1.0, fit_intercept=False).fit(CENTRED[source], CENTRED[1 - source])
+def regressed(source, penalty=1.0):
+    fit = Ridge(alpha=penalty, fit_intercept=False).fit(CENTRED[source], CENTRED[1 - source])
     maps = [less(mean) for mean in MEANS]
     maps[source] = less(MEANS[source], fit.coef_.T)
     return moved(*maps)
@@ -239,6 +239,10 @@ PLAIN = {
     "procrustes_10": turned(10),
     "ridge": regressed(0),
     "ridge_yx": regressed(1),
+    "ridge_01": regressed(0, 0.1),
+    "ridge_10": regressed(0, 10.0),
+    "ridge_yx_01": regressed(1, 0.1),
+    "ridge_yx_10": regressed(1, 10.0),
     "zca_10": whitened(0.1),
     "zca_50": whitened(0.5),
     "zca_50_shared": whitened(0.5, shared=True),

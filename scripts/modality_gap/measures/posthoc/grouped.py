@@ -13,17 +13,22 @@ import numpy as np
 import pandas as pd
 
 from modality_gap.measures.posthoc.captions import form_curve, fusion_curve, mixed_forms
-from modality_gap.measures.posthoc.changes import change_of, mean_change, with_holm
+from modality_gap.measures.posthoc.changes import mean_change, with_holm
+from modality_gap.measures.posthoc.classes import (
+    ClassOutcome,
+    class_differences,
+    class_outcome,
+    of_classes,
+    predicted,
+)
 from modality_gap.measures.posthoc.hidden import of_hidden_classes
 from modality_gap.measures.posthoc.kinds import CAPTIONS, first_of_each
 from modality_gap.measures.posthoc.ranks import group_ranks
 from modality_gap.measures.posthoc.registry import FIXED, Fitted, Maps, Method, unit
 from modality_gap.measures.posthoc.study import DIFFERENCES, RESULTS
-from modality_gap.measures.posthoc.tasks import neighbours_kept
 
 Rows = Iterator[tuple[str, str, float]]
 SAME_ORDER = 1e-3  # share of ranks that rounding may exchange
-STARTS = 3  # of k-means, of which the best counts
 
 
 def grouped_study(
@@ -38,13 +43,13 @@ def grouped_study(
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Results of every method, and the differences to no method, with the columns of
-    `study.study`: in accuracy for prompts of classes, in NDCG at 10 of documents of three forms for
-    captions. `folds` (n,) as in `fit_rows`. The fixed split has every task, up to `halves` others
-    those that differences are of, and the gap."""
+    `study.study`: in accuracy, mean average precision and V-measure for prompts of classes, in NDCG
+    at 10 of documents of three forms for captions. `folds` (n,) as in `fit_rows`. The fixed split
+    has every task, up to `halves` others accuracy or documents of three forms, and the gap."""
     (_, fits), *others = group_splits(clusters, kind, folds, halves)
     fit, score = np.flatnonzero(fits), np.flatnonzero(~fits)
     rows: list[tuple] = []
-    right: dict[str, np.ndarray] = {}
+    outcomes: dict[str, ClassOutcome] = {}
     forms: dict[str, dict[str, np.ndarray]] = {}
     for name, method in methods.items():
         fitted = method.fitted(x[fit], y[fit])
@@ -54,8 +59,9 @@ def grouped_study(
             found = list(of_captions(fitted, *of, forms[name]))
         else:
             prompts = y[first_of_code(clusters)]
-            found = list(of_classes(fitted, x[score], prompts, clusters[score], seed))
-            right[name] = predicted(fitted, x[score], prompts) == clusters[score]
+            of_score = x[score], prompts, clusters[score]
+            outcomes[name] = class_outcome(fitted, *of_score, seed)
+            found = list(of_classes(fitted, *of_score, outcomes[name]))
             taught = learns_from_labels(method, (x[fit], y[fit]), (x[score], prompts), seed)
             found.append(("T3", "few_shot", float(taught)))
             pairs = (x[fit], y[fit], clusters[fit]), (x[score], clusters[score])
@@ -65,11 +71,7 @@ def grouped_study(
     for split, fits in others:
         rows += _short(methods, x, y, clusters, kind, split, fits)
     differences = form_differences(methods, forms, confidence)
-    for name, hits in right.items():
-        if name != "none":
-            row = {"method": name, "star": methods[name].sees == "all", "metric": "accuracy"}
-            change = change_of(right["none"], hits, clusters[score], confidence)
-            differences.append(row | change)
+    differences += class_differences(methods, outcomes, clusters[score], confidence)
     table = pd.DataFrame(differences, columns=None if differences else list(DIFFERENCES))
     results = pd.DataFrame(rows, columns=list(RESULTS))
     changes = with_spread(with_holm(table), results)
@@ -253,76 +255,3 @@ def of_captions(
     if forms and isinstance(fitted, Maps):
         results = fusion_curve(fitted, *_of_pictures(x, y, clusters))
         yield from (("T2c", name, value) for name, value in results.items())
-
-
-def predicted(fitted: Fitted, items: np.ndarray, prompts: np.ndarray) -> np.ndarray:
-    """The class (n,) whose prompt scores highest for each item."""
-    return fitted.scores(items, prompts, ("x", "y")).argmax(axis=1)
-
-
-def of_classes(
-    fitted: Fitted, items: np.ndarray, prompts: np.ndarray, labels: np.ndarray, seed: int
-) -> Rows:
-    """Tasks of items with labels (n,) and one prompt (C, d) for each class, as (task, metric,
-    value): zero-shot classification (T3), the items among themselves (T4), both modalities pooled
-    (T5), and the gap of items and their prompts."""
-    from scipy import stats
-
-    choice = predicted(fitted, items, prompts)
-    counts = np.bincount(choice, minlength=len(prompts))
-    yield "T3", "accuracy", float((choice == labels).mean())
-    yield "T3", "count_skewness", float(stats.skew(counts)) if counts.std() > 0 else 0.0
-    own = np.arange(len(prompts))[:, None] == labels
-    back = group_ranks(fitted.scores(prompts, items, ("y", "x")), own)
-    yield "T3", "prompt_recall1", float((back == 1).mean())
-    if ("x", "x") in fitted.kinds:
-        inside = fitted.scores(items, items, ("x", "x")).copy()
-        np.fill_diagonal(inside, -np.inf)
-        same = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
-        yield "T4", "map", mean_average_precision(inside, same)
-        yield "T4", "recall1", float(np.mean(labels[inside.argmax(axis=1)] == labels))
-        across = fitted.scores(items, prompts, ("x", "y"))
-        wanted = across[np.arange(len(labels)), labels]
-        ahead = (across > wanted[:, None]).sum(axis=1) + (inside > wanted[:, None]).sum(axis=1)
-        yield "T4", "prompt_median_rank", float(np.median(1 + ahead))
-    if isinstance(fitted, Maps):
-        yield "T4", "neighbours_kept_x", neighbours_kept(fitted, "x", items)
-        yield "T4", "tolerance", tolerance(unit(fitted.vectors("x", items)), labels)
-        yield from pooled(fitted, items, prompts, labels, seed)
-
-
-def tolerance(vectors: np.ndarray, labels: np.ndarray) -> float:
-    """Mean cosine of two different items of a class, of unit vectors (n, d) with labels (n,); NaN
-    where no class has two. Source: Understanding the Behaviour of Contrastive Loss, 2012.09740."""
-    same = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
-    return float((vectors @ vectors.T)[same].mean()) if same.any() else float("nan")
-
-
-def pooled(
-    fitted: Maps, items: np.ndarray, prompts: np.ndarray, labels: np.ndarray, seed: int
-) -> Rows:
-    """T5 and the gap, of moved items and prompts on the unit sphere: the V-measure of k-means with
-    as many groups as classes over every item and its prompt, and the mean average precision of
-    items and prompts, each once, among each other."""
-    from sklearn.cluster import KMeans
-    from sklearn.metrics import v_measure_score
-
-    a, b = unit(fitted.vectors("x", items)), unit(fitted.vectors("y", prompts))
-    yield "T3", "gap", float(np.linalg.norm(a.mean(axis=0) - b[labels].mean(axis=0)))
-    pairs, twice = np.concatenate([a, b[labels]]), np.tile(labels, 2)
-    groups = KMeans(len(prompts), n_init=STARTS, random_state=seed).fit_predict(pairs)
-    yield "T5", "v_measure", float(v_measure_score(twice, groups))
-    both, of = np.concatenate([a, b]), np.concatenate([labels, np.arange(len(prompts))])
-    scores = both @ both.T
-    np.fill_diagonal(scores, -np.inf)
-    yield "T5", "map", mean_average_precision(scores, (of[:, None] == of) & (scores > -np.inf))
-
-
-def mean_average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
-    """Mean average precision of the `relevant` (n, k) items in the order of the scores (n, k), of
-    rows with a relevant item; an item of score -inf comes last."""
-    order = np.argsort(-scores, axis=1, kind="stable")
-    hits = np.take_along_axis(relevant, order, axis=1)
-    hits = hits[hits.any(axis=1)]
-    precision = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
-    return float(((precision * hits).sum(axis=1) / hits.sum(axis=1)).mean())

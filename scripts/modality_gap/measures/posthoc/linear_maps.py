@@ -49,8 +49,6 @@ def procrustes(x: np.ndarray, y: np.ndarray, identity: float = 0.0) -> Maps:
     return Maps(_less(of_x, polar(moment)), lambda b: b - of_y)
 
 
-@method("ridge_yx", "ridge, second to first", "ReCap (2307.05591)", default=False, side="y")
-@method("ridge", "ridge, first to second", "ReCap (2307.05591)", default=False, side="x")
 def ridge(x: np.ndarray, y: np.ndarray, side: str = "x", penalty: float = 1.0) -> Maps:
     """Both modalities centred and one mapped to the other by ridge regression. CLOSE's noise
     (2211.09778) on the inputs of least squares is the same with penalty m s^2."""
@@ -62,6 +60,18 @@ def ridge(x: np.ndarray, y: np.ndarray, side: str = "x", penalty: float = 1.0) -
     if side == "x":
         return Maps(_less(of_x, weights), lambda b: b - of_y)
     return Maps(lambda a: a - of_x, _less(of_y, weights))
+
+
+for side, ways in (("x", "first to second"), ("y", "second to first")):
+    for number, penalty in (("", 1.0), ("_01", 0.1), ("_10", 10.0)):
+        method(
+            f"ridge{'_yx' if side == 'y' else ''}{number}",
+            f"ridge, {ways}{f', r = {penalty:g}' if number else ''}",
+            "ReCap (2307.05591)",
+            default=False,
+            side=side,
+            penalty=penalty,
+        )(ridge)
 
 
 @method("zca_50_shared", "shared whitening, l = .5", "ours", default=False, part=0.5, shared=True)

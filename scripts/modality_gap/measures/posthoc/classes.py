@@ -1,0 +1,178 @@
+"""The tasks of sets whose second modality is prompts of classes (T3 to T5), and changes in them.
+
+Items (n, d) and one prompt (C, d) for each class, unit vectors (float64); labels (n,): the class of
+each item, 0 to C - 1.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from modality_gap.measures.intervals import jackknife_interval
+from modality_gap.measures.posthoc.changes import change_of, mean_change
+from modality_gap.measures.posthoc.ranks import group_ranks
+from modality_gap.measures.posthoc.registry import Fitted, Maps, Method, unit
+from modality_gap.measures.posthoc.tasks import neighbours_kept
+
+Rows = Iterator[tuple[str, str, float]]
+STARTS = 3  # of k-means, of which the best counts
+
+
+class ClassOutcome(NamedTuple):
+    """What a method gives of items and prompts of classes: whether each item has the right prompt
+    (n,); the average precision of its class among the items (n,), None without scores within; the
+    group of each item, then of each item's prompt (2n,), None without vectors."""
+
+    right: np.ndarray
+    precision: np.ndarray | None
+    groups: np.ndarray | None
+
+
+def class_outcome(
+    fitted: Fitted, items: np.ndarray, prompts: np.ndarray, labels: np.ndarray, seed: int
+) -> ClassOutcome:
+    """The outcome on items (n, d) with labels (n,) and one prompt (C, d) for each class."""
+    right = predicted(fitted, items, prompts) == labels
+    precision = groups = None
+    if ("x", "x") in fitted.kinds:
+        inside = fitted.scores(items, items, ("x", "x")).copy()
+        np.fill_diagonal(inside, -np.inf)
+        precision = average_precisions(inside, same_label(labels))
+    if isinstance(fitted, Maps):
+        from sklearn.cluster import KMeans
+
+        a, b = unit(fitted.vectors("x", items)), unit(fitted.vectors("y", prompts))
+        means = KMeans(len(prompts), n_init=STARTS, random_state=seed)
+        groups = means.fit_predict(np.concatenate([a, b[labels]]))
+    return ClassOutcome(right, precision, groups)
+
+
+def class_differences(
+    methods: Mapping[str, Method],
+    outcomes: Mapping[str, ClassOutcome],
+    labels: np.ndarray,
+    confidence: float,
+) -> list[dict]:
+    """Each method less no method over items with labels (n,), with intervals that leave out a class
+    at a time: `accuracy`; `map_x`, mean average precision among the items; `v_measure` of the
+    groups as they are, whose interval does not cover another run of k-means."""
+    plain, rows = outcomes.get("none"), []
+    for name, one in outcomes.items():
+        if name == "none" or plain is None:
+            continue
+        changes = {"accuracy": change_of(plain.right, one.right, labels, confidence)}
+        if plain.precision is not None and one.precision is not None:
+            of = ~np.isnan(plain.precision)
+            parts = plain.precision[of], one.precision[of], labels[of]
+            changes["map_x"] = mean_change(*parts, confidence)
+        if plain.groups is not None and one.groups is not None:
+            changes["v_measure"] = _group_change(plain.groups, one.groups, labels, confidence)
+        about = {"method": name, "star": methods[name].sees == "all"}
+        rows += [{**about, "metric": metric, **change} for metric, change in changes.items()]
+    return rows
+
+
+def _group_change(
+    before: np.ndarray, after: np.ndarray, labels: np.ndarray, confidence: float
+) -> dict[str, float]:
+    from sklearn.metrics import v_measure_score
+
+    twice = np.tile(labels, 2)
+
+    def change(some: np.ndarray) -> float:
+        scores = [v_measure_score(twice[some], groups[some]) for groups in (before, after)]
+        return float(scores[1] - scores[0])
+
+    value = change(np.ones(len(twice), dtype=bool))
+    parts = np.array([change(twice != label) for label in np.unique(labels)])
+    low, high = jackknife_interval(value, parts, confidence)
+    ends = {"difference": value, "difference_low": float(low), "difference_high": float(high)}
+    return ends | {"n": len(labels)}
+
+
+def same_label(labels: np.ndarray) -> np.ndarray:
+    """Which pairs (n, n) of different items have the same label."""
+    return (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
+
+
+def predicted(fitted: Fitted, items: np.ndarray, prompts: np.ndarray) -> np.ndarray:
+    """The class (n,) whose prompt scores highest for each item."""
+    return fitted.scores(items, prompts, ("x", "y")).argmax(axis=1)
+
+
+def of_classes(
+    fitted: Fitted,
+    items: np.ndarray,
+    prompts: np.ndarray,
+    labels: np.ndarray,
+    outcome: ClassOutcome,
+) -> Rows:
+    """Tasks of items with labels (n,) and one prompt (C, d) for each class, as (task, metric,
+    value): zero-shot classification (T3), the items among themselves (T4), both modalities pooled
+    (T5), and the gap of items and their prompts. `outcome` is that of `class_outcome`."""
+    from scipy import stats
+
+    counts = np.bincount(predicted(fitted, items, prompts), minlength=len(prompts))
+    yield "T3", "accuracy", float(outcome.right.mean())
+    yield "T3", "count_skewness", float(stats.skew(counts)) if counts.std() > 0 else 0.0
+    own = np.arange(len(prompts))[:, None] == labels
+    back = group_ranks(fitted.scores(prompts, items, ("y", "x")), own)
+    yield "T3", "prompt_recall1", float((back == 1).mean())
+    if outcome.precision is not None:
+        inside = fitted.scores(items, items, ("x", "x")).copy()
+        np.fill_diagonal(inside, -np.inf)
+        yield "T4", "map", float(np.nanmean(outcome.precision))
+        yield "T4", "recall1", float(np.mean(labels[inside.argmax(axis=1)] == labels))
+        across = fitted.scores(items, prompts, ("x", "y"))
+        wanted = across[np.arange(len(labels)), labels]
+        ahead = (across > wanted[:, None]).sum(axis=1) + (inside > wanted[:, None]).sum(axis=1)
+        yield "T4", "prompt_median_rank", float(np.median(1 + ahead))
+    if isinstance(fitted, Maps):
+        yield "T4", "neighbours_kept_x", neighbours_kept(fitted, "x", items)
+        yield "T4", "tolerance", tolerance(unit(fitted.vectors("x", items)), labels)
+        yield from pooled(fitted, items, prompts, labels, outcome.groups)
+
+
+def tolerance(vectors: np.ndarray, labels: np.ndarray) -> float:
+    """Mean cosine of two different items of a class, of unit vectors (n, d) with labels (n,); NaN
+    where no class has two. Source: Understanding the Behaviour of Contrastive Loss, 2012.09740."""
+    same = same_label(labels)
+    return float((vectors @ vectors.T)[same].mean()) if same.any() else float("nan")
+
+
+def pooled(
+    fitted: Maps,
+    items: np.ndarray,
+    prompts: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray | None,
+) -> Rows:
+    """T5 and the gap, of moved items and prompts on the unit sphere: the V-measure of k-means with
+    as many groups as classes over every item and its prompt, `groups` (2n,), and the mean average
+    precision of items and prompts, each once, among each other."""
+    from sklearn.metrics import v_measure_score
+
+    a, b = unit(fitted.vectors("x", items)), unit(fitted.vectors("y", prompts))
+    yield "T3", "gap", float(np.linalg.norm(a.mean(axis=0) - b[labels].mean(axis=0)))
+    yield "T5", "v_measure", float(v_measure_score(np.tile(labels, 2), groups))
+    both, of = np.concatenate([a, b]), np.concatenate([labels, np.arange(len(prompts))])
+    scores = both @ both.T
+    np.fill_diagonal(scores, -np.inf)
+    yield "T5", "map", mean_average_precision(scores, (of[:, None] == of) & (scores > -np.inf))
+
+
+def average_precisions(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+    """Average precision (n,) of the `relevant` (n, k) items in the order of the scores (n, k), NaN
+    for a row without one; an item of score -inf comes last."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    hits = np.take_along_axis(relevant, order, axis=1)
+    precision = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
+    counts = hits.sum(axis=1)
+    empty = np.full(len(hits), np.nan)
+    return np.divide((precision * hits).sum(axis=1), counts, out=empty, where=counts > 0)
+
+
+def mean_average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
+    """The mean of the same, over rows with a relevant item."""
+    return float(np.nanmean(average_precisions(scores, relevant)))
