@@ -16,7 +16,7 @@ from modality_gap.embeddings.stored import open_pairs
 from modality_gap.measures.posthoc.fit_sizes import COLUMNS, fit_sizes
 from modality_gap.measures.posthoc.grouped import grouped_study
 from modality_gap.measures.posthoc.kinds import PAIRS, first_of_each, kind_of
-from modality_gap.measures.posthoc.own import chosen_methods, names_of_methods
+from modality_gap.measures.posthoc.own import chosen_measures, chosen_methods, names_of_methods
 from modality_gap.measures.posthoc.study import (
     DIFFERENCES,
     MEASURED,
@@ -28,7 +28,7 @@ from modality_gap.measures.posthoc.study import (
 
 sets, params = snakemake.params.sets, snakemake.params
 settings = params.posthoc
-methods = chosen_methods(settings)
+methods, all_measures = chosen_methods(settings), chosen_measures(settings)
 names_of_methods(methods).to_csv(snakemake.output.names, index=False)
 results, differences, measures, sizes = [], [], [], []
 
@@ -47,7 +47,8 @@ for name, x, y in tqdm(open_pairs(sets, snakemake.input.pairs), total=len(sets),
         some = first_of_each(clusters)[sample_rows(*limits(np.unique(clusters)))]
     clusters = chosen(clusters, some)
     x, y = x[some], y[some]
-    measures.append(measured(x, y, clusters, params.confidence, params.seed).assign(set=name))
+    of_set = measured(x, y, clusters, params.confidence, params.seed, all_measures)
+    measures.append(of_set.assign(set=name))
     if sets[name] == "trained" and retrieves(x, y):
         of_set = study(methods, x, y, clusters, settings["halves"], params.confidence, params.seed)
         results.append(of_set[0].assign(set=name))

@@ -38,6 +38,10 @@ ledger = with_own_claims(
 record = Path(params.record)
 labels = {name: entry["label"] for name, entry in params.sets.items()}
 study = params.config["loss_study"]
+own_measures = {
+    name: entry.get("label", name)
+    for name, entry in params.config["posthoc"].get("measures", {}).items()
+}
 closed = closings(gaps, pd.read_csv(inputs.peak), params.published)
 html = render.render_page(
     {Path(path).name.partition(".")[0]: text(path) for path in inputs.templates},
@@ -64,7 +68,9 @@ html = render.render_page(
     losses=losses.shown(
         data, study["baseline"], params.config["confidence"], params.temperature_alone
     ),
-    measures=measures.shown(data["measures"], gaps, params.sets, params.config["confidence"]),
+    measures=measures.shown(
+        data["measures"], gaps, params.sets, params.config["confidence"], own_measures
+    ),
     sections=follow_ups.sections(ledger, read_claims(inputs.judged)),
     untestable=ledger["untestable"],
     not_claimed=ledger["not_claimed"],

@@ -173,9 +173,13 @@ def _of_loss_landscape(config: dict) -> Iterator[str]:
 
 
 def _of_own_functions(config: dict) -> Iterator[str]:
-    for section, key in (("posthoc", "method"), ("loss_study", "loss")):
-        for name, entry in config[section]["methods"].items():
-            fault = missing_file(f"{section}.methods.{name}.{key}", entry[key])
+    for section, part, key in (
+        ("posthoc", "methods", "method"),
+        ("posthoc", "measures", "measure"),
+        ("loss_study", "methods", "loss"),
+    ):
+        for name, entry in config[section].get(part, {}).items():
+            fault = missing_file(f"{section}.{part}.{name}.{key}", entry[key])
             if fault:
                 yield fault
 

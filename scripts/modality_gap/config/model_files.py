@@ -73,8 +73,10 @@ def _digest(path: str, _mtime_ns: int) -> str:
 
 
 def method_files(settings: Mapping) -> list[str]:
-    """The user's files with post-hoc methods that `posthoc` of the configuration names."""
-    return _own_files(settings["methods"], "method")
+    """The user's files with post-hoc methods and measures that `posthoc` of the configuration
+    names."""
+    measures = _own_files(settings.get("measures", {}), "measure")
+    return sorted({*_own_files(settings["methods"], "method"), *measures})
 
 
 def loss_files(study: Mapping) -> list[str]:

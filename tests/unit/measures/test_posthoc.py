@@ -18,7 +18,7 @@ from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS,
 from modality_gap.measures.posthoc.changes import hub_change
 from modality_gap.measures.posthoc.fit_sizes import fit_sizes
 from modality_gap.measures.posthoc.linear_maps import procrustes
-from modality_gap.measures.posthoc.own import chosen_methods
+from modality_gap.measures.posthoc.own import chosen_measures, chosen_methods
 from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
 from modality_gap.measures.posthoc.registry import (
     ACROSS,
@@ -730,6 +730,43 @@ def test_intervals_of_smooth_measures_cover():
         row = measured(*draw(n), None, 0.95, seed, moments).set_index("measure").loc["mean_xy"]
         covered.append(row["low"] <= truth <= row["high"])
     assert 0.88 <= np.mean(covered) <= 0.995
+
+
+def test_measures_of_the_user(tmp_path):
+    """From a file, a number or several; and what is refused, in one sentence."""
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "def farthest(x, y, power=1):\n    return ((x - y) ** 2).sum(axis=1).max() ** power\n"
+        "def two(x, y):\n    return {'first': x[0, 0], 'last': y[-1, -1]}\n"
+        "def text(x, y):\n    return 'no'\n"
+        "def undefined(x, y):\n    return float('nan')\n"
+    )
+
+    def chosen(function, **more):
+        entry = {"measure": f"{file}:{function}", **more}
+        return chosen_measures({"measures": {"mine": entry}})
+
+    x, y = cloud(12, 4, 0)
+    halved = chosen("farthest", label="Mine", settings={"power": 0.5})
+    assert list(halved) == [*FOLLOW_UP_MEASURES, "mine"] and halved["mine"].label == "Mine"
+    rows = measured(x, y, None, 0.95, 0, {"mine": halved["mine"]})
+    assert rows["measure"].tolist() == ["mine"]
+    farthest = max(np.linalg.norm(a - b) for a, b in zip(x, y, strict=True))
+    assert rows["value"].item() == pytest.approx(farthest)
+    assert chosen("two")["mine"].of(x, y) == {"mine_first": x[0, 0], "mine_last": y[-1, -1]}
+    assert chosen_measures({}) == FOLLOW_UP_MEASURES
+    for function, sentence in (
+        ("text", "posthoc.measures.mine returns str; return a number"),
+        ("undefined", "posthoc.measures.mine returns NaN or infinity"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            chosen(function)["mine"].of(x, y)
+    with pytest.raises(InputError, match="has no function other"):
+        chosen("other")
+    with pytest.raises(InputError, match=r"mine\.measure is 'hubs'; give FILE\.py:FUNCTION"):
+        chosen_measures({"measures": {"mine": {"measure": "hubs"}}})
+    with pytest.raises(InputError, match="the project has a measure of this name"):
+        chosen_measures({"measures": {"hubs": {"measure": f"{file}:two"}}})
 
 
 def own(**entry):

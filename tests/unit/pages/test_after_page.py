@@ -436,6 +436,20 @@ def test_measures_have_their_chance():
     assert table.rows[0] == ["mutual nearest neighbours", "0.400 (0.020)", "0.100 (0.020)"]
 
 
+def test_measures_of_the_user_are_the_last_rows():
+    rows = [
+        {"set": name, "measure": one, "value": value, "low": np.nan, "high": np.nan,
+         "chance": np.nan, "n": 60}
+        for name in ("one", "two")
+        for one, value in (("mine", 0.25), ("other_part", 2.0), ("minerals", 1.0))
+    ]  # fmt: skip
+    every = pd.concat([measured(), pd.DataFrame(rows)])
+    labels = {"one": "One", "two": "Two"}
+    table = measures.table(every, ["one", "two"], labels, {"mine": "My & own", "other": "Other"})
+    assert table.rows[-2:] == [["My & own", "0.250", "0.250"], ["Other part", "2.00", "2.00"]]
+    assert len(table.rows) == len(measures.table(measured(), ["one", "two"], labels).rows) + 2
+
+
 def ordered_sets(values, recall):
     """measures.csv and gap.csv of trained sets, and an untrained one that would lead any order."""
     names = [f"set{number}" for number in range(len(recall))]

@@ -168,11 +168,17 @@ def test_a_missing_file_is_found_with_the_configuration(root, file):
     config = with_rows(load_yaml(root / "config/config.yaml"))
     config["loss_study"]["methods"]["mine"] = {"loss": f"{file}:fine"}
     config["posthoc"]["methods"]["moved"] = {"method": f"{file}:fine"}
-    assert loss_files(config["loss_study"]) == method_files(config["posthoc"]) == [str(file)]
+    other = file.parent / "measure.py"
+    other.write_text("")
+    config["posthoc"]["measures"]["own"] = {"measure": f"{other}:of"}
+    assert loss_files(config["loss_study"]) == [str(file)]
+    assert set(method_files(config["posthoc"])) == {str(file), str(other)}
     assert not [fault for fault in faults_of(config) if "no file" in fault]
     file.unlink()
+    other.unlink()
     assert [fault for fault in faults_of(config) if "no file" in fault] == [
         f"posthoc.methods.moved.method names {file}, which is no file; correct the path.",
+        f"posthoc.measures.own.measure names {other}, which is no file; correct the path.",
         f"loss_study.methods.mine.loss names {file}, which is no file; correct the path.",
     ]
 

@@ -1,12 +1,14 @@
-"""The methods of a run: those of the project and those in files of the user's."""
+"""The methods and measures of a run: those of the project and those in files of the user's."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import pandas as pd
 
 from modality_gap.config.own_functions import own_function
 from modality_gap.errors import InputError
-from modality_gap.measures.posthoc.catalogue import METHODS
+from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS
+from modality_gap.measures.posthoc.measures import FollowUpMeasure, Values
 from modality_gap.measures.posthoc.registry import Method
 
 
@@ -44,3 +46,42 @@ def _own(key: str, name: str, entry: Mapping) -> Method:
         )
     known = METHODS[base]
     return Method(name, label, known.source, known.fit, known.settings | options, known.sees)
+
+
+def chosen_measures(settings: Mapping) -> dict[str, FollowUpMeasure]:
+    """The measures by name: those of the project, then the user's of `posthoc.measures`. Raises
+    InputError that names the key of one that is not available."""
+    measures = dict(FOLLOW_UP_MEASURES)
+    for name, entry in settings.get("measures", {}).items():
+        key = f"posthoc.measures.{name}"
+        if name in FOLLOW_UP_MEASURES:
+            raise InputError(f"{key}: the project has a measure of this name; choose another.")
+        place, label = entry["measure"], entry.get("label", name)
+        if ":" not in place:
+            raise InputError(f"{key}.measure is {place!r}; give FILE.py:FUNCTION.")
+        of = _named(key, name, own_function(f"{key}.measure", place), entry.get("settings", {}))
+        measures[name] = FollowUpMeasure(
+            name, label, place, of, lambda n, d: {}, lambda x, y: {}, False
+        )
+    return measures
+
+
+def _named(
+    key: str, name: str, function: Callable, options: Mapping
+) -> Callable[[np.ndarray, np.ndarray], Values]:
+    """The values of a user's measure by name: `NAME` of a number, `NAME_PART` of several."""
+
+    def of(x: np.ndarray, y: np.ndarray) -> Values:
+        found = function(x, y, **options)
+        parts = found if isinstance(found, Mapping) else {"": found}
+        try:
+            values = {f"{name}_{part}".rstrip("_"): float(one) for part, one in parts.items()}
+        except (TypeError, ValueError):
+            raise InputError(
+                f"{key} returns {type(found).__name__}; return a number, or numbers by name."
+            ) from None
+        if not np.isfinite(list(values.values())).all():
+            raise InputError(f"{key} returns NaN or infinity; correct it.")
+        return values
+
+    return of

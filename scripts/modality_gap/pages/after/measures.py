@@ -41,11 +41,17 @@ FEWEST = 8  # sets: with fewer, an order of sets says nothing
 STRUCTURE = {"cka_unbiased": "CKA", "kendall_distance": "Kendall distance"}
 
 
-def table(measures: pd.DataFrame, names: list[str], labels: Mapping[str, str]) -> Table:
-    """Measures by set: value, interval where it has one, and its chance where there is one."""
+def table(
+    measures: pd.DataFrame,
+    names: list[str],
+    labels: Mapping[str, str],
+    own: Mapping[str, str] | None = None,
+) -> Table:
+    """Measures by set: value, interval where it has one, and its chance where there is one; last
+    the user's own, what each is called by its name."""
     wide = measures.set_index(["measure", "set"])
     rows = []
-    for one in SHOWN:
+    for one in (*SHOWN, *_of_the_user(measures, own or {})):
         cells = [
             _cell(wide.loc[(one.name, name)]) if (one.name, name) in wide.index else NONE
             for name in names
@@ -56,6 +62,16 @@ def table(measures: pd.DataFrame, names: list[str], labels: Mapping[str, str]) -
     head = ["measure", *(f"{labels[name]}, n {int(counts[name]):,}" for name in names)]
     return Table("Value, interval where the measure has one, and chance in round brackets.", head,
                  rows)  # fmt: skip
+
+
+def _of_the_user(measures: pd.DataFrame, own: Mapping[str, str]) -> list[Shown]:
+    """The rows NAME, or NAME_PART of a measure of several numbers."""
+    return [
+        Shown(row, f"{label} {row.removeprefix(name).strip('_')}".strip(), 1)
+        for name, label in own.items()
+        for row in dict.fromkeys(measures["measure"])
+        if row == name or row.startswith(f"{name}_")
+    ]
 
 
 def _cell(row: Mapping) -> str:
@@ -168,8 +184,15 @@ class OnPage(NamedTuple):
     order: Table | None
 
 
-def shown(measures: pd.DataFrame, gaps: pd.DataFrame, sets: Mapping, confidence: float) -> OnPage:
-    """All of it, from measures.csv, gap.csv by set and the sets of the configuration."""
+def shown(
+    measures: pd.DataFrame,
+    gaps: pd.DataFrame,
+    sets: Mapping,
+    confidence: float,
+    own: Mapping[str, str] | None = None,
+) -> OnPage:
+    """All of it, from measures.csv, gap.csv by set and the sets of the configuration; `own`: what
+    measures of the user's are called, by name."""
     ordered = agreement(measures, gaps)
     labels = {
         name: str(entry["label"]) + (f", {PROJECTIONS}" if weights_of(entry) == PROJECTIONS else "")
@@ -188,7 +211,7 @@ def shown(measures: pd.DataFrame, gaps: pd.DataFrame, sets: Mapping, confidence:
             *agreement_sentences(ordered, 1 - confidence),
             *misleading(measures, gaps, labels),
         ],
-        table(measures, names["trained"], labels),
-        table(measures, names["random"], labels) if names["random"] else None,
+        table(measures, names["trained"], labels, own),
+        table(measures, names["random"], labels, own) if names["random"] else None,
         agreement_table(ordered),
     )
