@@ -4,6 +4,7 @@ x, y: (n, d) unit vectors (float64) of the two modalities; a shift moves x by -d
 delta/2 along the unit gap vector u and puts both back on the sphere (Figure 3).
 """
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -80,15 +81,19 @@ def names(
     shown: slice | np.ndarray,
     words: Mapping[str, str],
 ) -> dict[str, list[str]]:
-    """By side what the page calls the `shown` of `some` items: an emoji by its character and its
-    name, which `words` has by its id, and any other item by its id."""
+    """By side what the page calls the `shown` of `some` items: by its caption where `words` has it by
+    the id, after the character if it is an emoji, and any other item by its id."""
     result = {}
     for side, vectors in zip("ab", pair, strict=True):
         ids = [vectors.item_id(row) for row in np.arange(len(vectors))[some][shown]]
-        result[side] = [f"{emoji_of(one)} {words[one]}" if one in words else one for one in ids]
+        result[side] = [f"{emoji_of(one)} {words[one]}".strip() if one in words else one
+                        for one in ids]  # fmt: skip
     return result
 
 
 def emoji_of(item_id: str) -> str:
-    """The character of an emoji, whose id is its code points in hexadecimal: 1f44b-1f3fb."""
+    """The character of an emoji, whose id is its code points in hexadecimal: 1f44b-1f3fb; empty for
+    any other id."""
+    if not re.fullmatch(r"[0-9a-f]{2,6}(-[0-9a-f]{2,6})*", item_id):
+        return ""
     return "".join(chr(int(code, 16)) for code in item_id.split("-"))
