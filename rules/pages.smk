@@ -130,7 +130,7 @@ rule write_after:
             f"results/after/{name}.csv"
             for name in (
                 *("methods", "differences", "method_names", "fit_sizes", "measures"),
-                *("losses_summary", "losses_difference"),
+                *("losses_summary", "losses_difference", "losses_methods"),
             )
         ],
         gap="results/statistics/gap.csv",

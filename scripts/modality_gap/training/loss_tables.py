@@ -13,6 +13,7 @@ import pandas as pd
 
 from modality_gap.measures.intervals import t_interval, t_quantile
 from modality_gap.measures.posthoc.ranks import MARGIN
+from modality_gap.measures.posthoc.registry import CONE
 from modality_gap.measures.significance import holm
 from modality_gap.training.recipes import Recipe, compared_with
 
@@ -21,8 +22,7 @@ COMPARED = (
     *("v_measure", "rmg"),
 )
 ACCURACIES = ("recall1", "zero_shot")  # of which MARGIN says what counts as unchanged
-PAIRED = (*COMPARED, "gap_equal_progress")
-CONE = 0.8  # mean cosine within a modality from which everything is in one narrow cone
+PAIRED = (*COMPARED, "gap_equal_progress", "uniformity_a", "uniformity_b")
 
 
 def differences(

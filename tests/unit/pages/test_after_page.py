@@ -26,6 +26,7 @@ from modality_gap.figures.follow_ups import (
 from modality_gap.measures import registry
 from modality_gap.pages.after import fit_sizes, follow_ups, losses, measures, methods
 from modality_gap.pages.render import picture, render_page
+from modality_gap.pages.words import NONE
 from modality_gap.paper.claims import COLUMNS, INCONCLUSIVE, NOT_RUN, NOT_SEEN, SAME
 from modality_gap.paper.follow_ups import (
     check_follow_ups,
@@ -170,6 +171,16 @@ def trained(recall=0.4, change=(0.001, -0.009, 0.011)):
     return pd.DataFrame(rows), differences
 
 
+def of_methods():
+    """losses_methods.csv of the same."""
+    row = {"same_temperature": True, "floor": 0.05, "one_cone": False}
+    rows = [
+        row | {"method": "clip", "label": "<b>clip</b>", "than": "clip", "closed": False},
+        row | {"method": "cua", "label": "<b>cua</b>", "than": "clip", "closed": True},
+    ]
+    return pd.DataFrame(rows)
+
+
 def tables(*names):
     found = [results(name) for name in names], [changes(name) for name in names]
     none = results().iloc[:0], changes().iloc[:0]
@@ -180,6 +191,7 @@ def tables(*names):
         "method_names": NAMES,
         "losses_summary": summary,
         "losses_difference": differences,
+        "losses_methods": of_methods(),
     }
 
 
@@ -398,6 +410,21 @@ def test_zero_shot_accuracy_has_its_columns_and_its_guess_beside():
     without = summary.assign(zero_shot=np.nan)
     assert losses.zero_shot_sentence(without, differences, 0.95) == ""
     assert "zero-shot" not in losses.table(without, differences, "clip").head
+
+
+def test_what_may_be_said_of_a_gap():
+    _, differences = trained()
+    told = of_methods().assign(one_cone=[False, True], same_temperature=[True, False])
+    table = losses.gap_table(told, differences)
+    assert table.rows == [
+        ["<b>clip</b>", NONE, "yes", NONE, "0.050", "no", "no"],
+        ["<b>cua</b>", "<b>clip</b>", "no", NONE, "0.050", "yes", "yes"],
+    ]
+    row = {"method": "cua", "metric": "gap_equal_progress", "difference": -0.5}
+    row |= {"difference_low": -0.6, "difference_high": -0.4}
+    more = pd.concat([differences, pd.DataFrame([row])])
+    assert losses.gap_table(told, more).rows[1][3] == "-0.500 [-0.600, -0.400]"
+    assert len(table.rows[0]) == len(table.head)
 
 
 def test_the_family_differs_in_temperature_alone():

@@ -240,7 +240,8 @@ check_follow_ups tables after/differences.csv after/fit_sizes.csv after/losses_d
  after/losses_pairs.csv after/losses_summary.csv after/measures.csv after/methods.csv \
  after/xor_difference.csv
 write_after tables after/methods.csv after/differences.csv after/method_names.csv \
- after/fit_sizes.csv after/measures.csv after/losses_summary.csv after/losses_difference.csv
+ after/fit_sizes.csv after/measures.csv after/losses_summary.csv after/losses_difference.csv \
+ after/losses_methods.csv
 write_after judged after/follow_ups.csv
 write_after gap statistics/gap.csv
 write_after peak statistics/recall_peak.csv

@@ -742,13 +742,14 @@ def test_a_projection_is_a_product_with_its_matrix(run, tmp_path, modality):
 def test_losses_are_summed_up_on_the_pairs_own_split(run, tmp_path):
     names = ["gap", "gap_squared", "separability", "recall1", "zero_shot", "partner_cosine"]
     names += ["v_measure", "rmg"]
+    others = ["uniformity_a", "uniformity_b"]
     rng = np.random.default_rng(0)
     keys = [(m, split, seed) for m in ("b", "a") for split in (0, 1) for seed in (5, 6, 7)]
     runs = pd.DataFrame(keys, columns=["method", "split", "seed"])
     runs = runs.assign(label=runs["method"].str.upper(), temperature=0.5, loss=9.0)
     runs = runs.assign(zero_shot_n=runs["method"].map({"a": 8, "b": 9}), zero_shot_chance=0.25)
     runs = runs.assign(temperature_density=np.nan, gap_equal_progress=np.nan)
-    runs[names] = rng.uniform(size=(len(runs), len(names)))
+    runs[names + others] = rng.uniform(size=(len(runs), len(names) + 2))
     runs.to_csv(tmp_path / "runs.csv", index=False)
     output = {"summary": tmp_path / "summary.csv", "pairs": tmp_path / "pairs.csv"}
     asked = [["b", "a"], ["b", "absent"]]
@@ -765,7 +766,7 @@ def test_losses_are_summed_up_on_the_pairs_own_split(run, tmp_path):
     pairs = pd.read_csv(output["pairs"])
     assert set(pairs["method"]) == {"b"} and set(pairs["than"]) == {"a"}
     wide = runs[runs["split"] == 0].pivot(index="seed", columns="method")
-    assert set(pairs["metric"]) == {*names}
+    assert set(pairs["metric"]) == {*names, *others}
     for row in pairs.to_dict("records"):
         change = wide[row["metric"], "b"] - wide[row["metric"], "a"]
         ends = [row[f"difference{end}"] for end in ("", "_low", "_high")]

@@ -75,6 +75,7 @@ def test_a_loss_is_compared_at_its_own_temperature():
 COLUMNS = (
     *("gap", "gap_squared", "gap_equal_progress", "separability", "recall1", "partner_cosine"),
     *("v_measure", "rmg", "zero_shot", "floor", "mean_cosine_a", "mean_cosine_b"),
+    *("uniformity_a", "uniformity_b"),
 )
 
 

@@ -27,7 +27,13 @@ from modality_gap.pages.after import follow_ups, losses
 from modality_gap.paper.follow_ups import check_follow_ups, load_follow_ups, with_own_claims
 from modality_gap.paper.loss_pairs import pairs_of_losses
 from modality_gap.training.loss_runs import LossRuns
-from modality_gap.training.loss_tables import COMPARED, PAIRED, differences, named_differences
+from modality_gap.training.loss_tables import (
+    COMPARED,
+    PAIRED,
+    differences,
+    methods_table,
+    named_differences,
+)
 from modality_gap.training.losses.own import source_of
 from modality_gap.training.losses.registry import FollowUpLoss
 from modality_gap.training.recipes import recipes
@@ -296,7 +302,8 @@ def test_a_loss_from_a_file_is_in_table_figure_page_and_ledger(
     assert metric["metric"]["enum"] == [*PAIRED]
     wrong = {**entry, "claims": [{"metric": "g", "is": "lower"}]}
     assert "g" in schema_fault({"clip": {"loss": "clip"}, "theirs": wrong}, of_methods)
-    runs, _ = run_study(asked, pairs, 3)
+    trained = LossRuns(asked, pairs, 3)
+    runs, _ = trained.run()
     chosen = recipes(asked)
     assert (
         chosen["theirs"].identity()
@@ -320,9 +327,10 @@ def test_a_loss_from_a_file_is_in_table_figure_page_and_ledger(
     )
     assert "My &amp; own loss" in (tmp_path / "loss.svg").read_text(encoding="utf-8")
     # The page.
-    shown = losses.shown(
-        {"losses_summary": summary, "losses_difference": changes}, "clip", 0.95, ["clip"]
-    )
+    told = methods_table(runs, chosen, trained.traits, asked, 0.95)
+    data = {"losses_summary": summary, "losses_difference": changes, "losses_methods": told}
+    shown = losses.shown(data, "clip", 0.95, ["clip"])
+    assert "My & own loss" in [row[0] for row in shown.gaps.rows]
     assert "My & own loss" in [row[0] for row in shown.table.rows]
     # The ledger.
     known = load_follow_ups(root / "config/ledger/follow_ups.yaml")

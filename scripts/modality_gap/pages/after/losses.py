@@ -2,7 +2,7 @@
 
 Recall is judged as in the ledger of the follow-ups: by whether the whole interval of its change is
 within MARGIN. `summary` is results/after/losses_summary.csv, `differences`
-losses_difference.csv.
+losses_difference.csv, `methods` losses_methods.csv.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from modality_gap.measures.posthoc.ranks import LEAST_RECALL, MARGIN
+from modality_gap.measures.posthoc.registry import CONE
 from modality_gap.pages.findings.base import Table
 from modality_gap.pages.words import NONE, count, estimate, listed, number, percent
 from modality_gap.paper.claims import INCONCLUSIVE, meets
@@ -19,6 +20,7 @@ from modality_gap.paper.measured import Measured
 
 UNCHANGED, CHANGED = "unchanged", "changed"
 AT_CHANCE = "no verdict"
+YES = {True: "yes", False: "no"}
 
 
 def at_chance(summary: pd.DataFrame, baseline: str) -> bool:
@@ -74,6 +76,34 @@ def table(summary: pd.DataFrame, differences: pd.DataFrame, baseline: str) -> Ta
     head += ["zero-shot", "zero-shot, change"] if task else []
     seeds = count(int(summary["n"].max()), "seed")
     return Table(f"Held-out pairs, means over {seeds}; changes are paired by seed.", head, rows)
+
+
+def gap_table(methods: pd.DataFrame, differences: pd.DataFrame) -> Table:
+    """What may be said of each method's gap: its change at equal progress, whether chance explains
+    it, whether all vectors are in one narrow cone, and whether what it is compared with has its
+    temperature."""
+    rows = differences[differences["metric"] == "gap_equal_progress"]
+    progress = rows.set_index("method").to_dict("index")
+    labels = methods.set_index("method")["label"]
+    cells = [
+        [
+            str(row["label"]),
+            labels.get(row["than"], row["than"]) if row["than"] != row["method"] else NONE,
+            YES[bool(row["same_temperature"])],
+            estimate(progress[row["method"]], "difference") if row["method"] in progress else NONE,
+            number(row["floor"]),
+            YES[bool(row["closed"])],
+            YES[bool(row["one_cone"])],
+        ]
+        for row in methods.to_dict("records")
+    ]
+    head = ["method", "compared with", "same temperature", "gap, change at equal progress"]
+    return Table(
+        "Equal progress: where training recall first reaches .5. Closed: chance explains the gap. "
+        f"In one cone: mean cosine within the modalities of at least {CONE:g}.",
+        [*head, "gap by chance", "closed", "in one cone"],
+        cells,
+    )
 
 
 def sentences(
@@ -148,6 +178,7 @@ class Shown(NamedTuple):
 
     sentences: list[str]
     table: Table
+    gaps: Table
 
 
 def shown(
@@ -157,4 +188,5 @@ def shown(
     summary, differences = data["losses_summary"], data["losses_difference"]
     texts = sentences(summary, differences, baseline, confidence)
     more = zero_shot_sentence(summary, differences, confidence), family_sentence(summary, family)
-    return Shown([*texts, *filter(None, more)], table(summary, differences, baseline))
+    gaps = gap_table(data["losses_methods"], differences)
+    return Shown([*texts, *filter(None, more)], table(summary, differences, baseline), gaps)
