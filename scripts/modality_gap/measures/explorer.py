@@ -81,8 +81,8 @@ def names(
     shown: slice | np.ndarray,
     words: Mapping[str, str],
 ) -> dict[str, list[str]]:
-    """By side what the page calls the `shown` of `some` items: by its caption where `words` has it by
-    the id, after the character if it is an emoji, and any other item by its id."""
+    """By side what the page calls the `shown` of `some` items: an item whose caption `words` has is
+    called by that, after its character if it is an emoji, and any other by its id."""
     result = {}
     for side, vectors in zip("ab", pair, strict=True):
         ids = [vectors.item_id(row) for row in np.arange(len(vectors))[some][shown]]
