@@ -15,7 +15,7 @@ from modality_gap.measures.posthoc.captions import (
     mixed_forms,
 )
 from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS, structure
-from modality_gap.measures.posthoc.changes import hub_change
+from modality_gap.measures.posthoc.changes import HUBS, hub_change
 from modality_gap.measures.posthoc.fit_sizes import fit_sizes
 from modality_gap.measures.posthoc.linear_maps import procrustes
 from modality_gap.measures.posthoc.own import chosen_measures, chosen_methods
@@ -448,7 +448,7 @@ def test_study_splits_by_cluster_and_compares_with_no_method():
     assert (other.index == noisy.index).all() and (other != noisy).any()
     value = table[table["task"] == "T1"].set_index(["split", "method", "metric"])["value"]
     other = table.set_index(["split", "method", "task", "metric"])["value"][FIXED]
-    for task, metric in (("T2a", "ndcg10"), ("T6", "hub_skewness10")):
+    for task, metric in (("T2a", "ndcg10"), ("T6", "hub_skewness10"), ("T7", "stays_0.001")):
         prefix = "mixed_" if task == "T2a" else ""
         for side in ("xy", "yx"):
             row = differences.set_index(["method", "metric"]).loc[
@@ -503,13 +503,26 @@ def test_interval_of_a_change_in_hubs_covers():
         return (rng.random((n, 40)) < chances).astype(int)
 
     few, many = np.full(40, 0.25), np.where(np.arange(40) < 4, 0.9, 0.2)
-    truth = hub_change(found(few, 200000), found(many, 200000), None, 0.95)["difference"]
-    inside = []
+    large = [found(chances, 200000) for chances in (few, many)]
+    truth = {name: hub_change(*large, None, 0.95, of)["difference"] for name, of in HUBS.items()}
+    truth["hub_deviation10"] /= 1000  # which is in numbers of queries
+    inside = {name: [] for name in HUBS}
     for _ in range(200):
-        row = hub_change(found(few), found(many), None, 0.95)
-        inside.append(row["difference_low"] <= truth <= row["difference_high"])
-    assert truth > 1
-    assert 0.85 < np.mean(inside) <= 1
+        both = found(few), found(many)
+        for name, of in HUBS.items():
+            row = hub_change(*both, None, 0.95, of)
+            inside[name].append(row["difference_low"] <= truth[name] <= row["difference_high"])
+    assert all(value > 1 for value in truth.values())
+    # The few equal items of one side have counts that differ by chance alone.
+    assert 0.85 < np.mean(inside["hub_skewness10"]) <= 1
+    assert 0.8 < np.mean(inside["hub_kurtosis10"]) <= 1
+
+
+def test_hubs_of_counts_by_hand():
+    counts = np.array([[0, 0, 4, 4], [1, 1, 1, 1], [0, 0, 0, 8]])
+    assert HUBS["hub_deviation10"](counts) == pytest.approx([2, 0, 3])
+    assert HUBS["hub_skewness10"](counts) == pytest.approx([0, 0, stats.skew(counts[2])])
+    assert HUBS["hub_kurtosis10"](counts) == pytest.approx([-2, 0, stats.kurtosis(counts[2])])
 
 
 def test_gap_that_means_of_few_pairs_leave():

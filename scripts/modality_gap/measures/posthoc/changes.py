@@ -3,6 +3,7 @@
 Items may share a picture or a class, `clusters` (n,), which intervals then leave out one of.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,29 +19,39 @@ from modality_gap.measures.intervals import (
 from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
 from modality_gap.measures.posthoc.tasks import (
     Direction,
+    deviations,
+    kurtoses,
     mixed_ranks,
-    skewness,
     skewnesses,
     times_found,
 )
 from modality_gap.measures.significance import holm, mcnemar, paired_change
 
 GROUPS = 20  # that a jackknife leaves out one of
+STAYS = "stays_0.001"  # of the results with noise, the one whose change has an interval
+# By metric, what is computed of how often each item is found.
+HUBS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "hub_skewness10": skewnesses,
+    "hub_kurtosis10": kurtoses,
+    "hub_deviation10": deviations,
+}
 
 
 class Outcome(NamedTuple):
     """What one direction gives by query: whether the partner comes first (n,), its NDCG at 10 in
-    the mixed gallery (n,), None without one, and which items are among the 10 nearest (n, n)."""
+    the mixed gallery (n,), None without one, which items are among the 10 nearest (n, n), and
+    whether the nearest item stays with noise on the gallery (n,), None without vectors."""
 
     first: np.ndarray
     mixed: np.ndarray | None
     found: np.ndarray
+    stays: np.ndarray | None = None
 
 
-def outcome(scores: Direction) -> Outcome:
+def outcome(scores: Direction, stays: np.ndarray | None = None) -> Outcome:
     """The outcome of one direction's scores."""
     mixed = None if scores.own is None else ndcg10(mixed_ranks(scores))
-    return Outcome(partner_ranks(scores.across) == 1, mixed, times_found(scores.across))
+    return Outcome(partner_ranks(scores.across) == 1, mixed, times_found(scores.across), stays)
 
 
 def change_of(
@@ -96,16 +107,21 @@ def measure_interval(
 
 
 def hub_change(
-    before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None, confidence: float
+    before: np.ndarray,
+    after: np.ndarray,
+    clusters: np.ndarray | None,
+    confidence: float,
+    of: Callable[[np.ndarray], np.ndarray] = skewnesses,
 ) -> dict[str, float]:
-    """The difference in the skewness of how often items are found, `before` and `after` (n, items)
-    by query; its interval leaves out one of 20 groups of queries at a time."""
+    """The difference in what `of` computes of how often items are found, `before` and `after` (n,
+    items) by query; its interval leaves out one of 20 groups of queries at a time."""
     codes = np.arange(len(before)) if clusters is None else clusters
     groups = codes % min(GROUPS, int(codes.max()) + 1)
     of_group = groups == np.arange(groups.max() + 1)[:, None]  # (20, n)
     counts = [found.sum(axis=0) - of_group @ found for found in (before, after)]
-    value = skewness(after.sum(axis=0)) - skewness(before.sum(axis=0))
-    parts = skewnesses(counts[1]) - skewnesses(counts[0])
+    totals = of(np.stack([before.sum(axis=0), after.sum(axis=0)]))
+    value = float(totals[1] - totals[0])
+    parts = of(counts[1]) - of(counts[0])
     low, high = jackknife_interval(value, parts, confidence)
     ends = {"difference": value, "difference_low": float(low), "difference_high": float(high)}
     return ends | {"n": len(before)}
@@ -114,12 +130,15 @@ def hub_change(
 def other_changes(
     before: Outcome, after: Outcome, clusters: np.ndarray | None, confidence: float
 ) -> dict[str, dict[str, float]]:
-    """Beside recall, by metric: NDCG at 10 of the mixed gallery (`mixed_ndcg10`), where there is
-    one, and the hubs' skewness (`hub_skewness10`)."""
+    """Beside recall, by metric: NDCG at 10 of the mixed gallery (`mixed_ndcg10`) and whether the
+    nearest item stays with noise, where there are such, and the HUBS."""
     changes = {}
     if before.mixed is not None and after.mixed is not None:
         changes["mixed_ndcg10"] = mean_change(before.mixed, after.mixed, clusters, confidence)
-    changes["hub_skewness10"] = hub_change(before.found, after.found, clusters, confidence)
+    if before.stays is not None and after.stays is not None:
+        changes[STAYS] = change_of(before.stays, after.stays, clusters, confidence)
+    for metric, of in HUBS.items():
+        changes[metric] = hub_change(before.found, after.found, clusters, confidence, of)
     return changes
 
 

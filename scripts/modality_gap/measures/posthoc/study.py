@@ -13,6 +13,7 @@ from modality_gap.errors import InputError
 from modality_gap.measures.intervals import jackknife_interval
 from modality_gap.measures.posthoc.changes import (
     GROUPS,
+    STAYS,
     Outcome,
     change_of,
     measure_interval,
@@ -29,6 +30,7 @@ from modality_gap.measures.posthoc.tasks import (
     mixed_gallery,
     on_pairs,
     robustness,
+    with_noise,
 )
 
 RESULTS = ("split", "method", "task", "metric", "value", "n_fit", "n_scored")
@@ -100,7 +102,8 @@ def study(
     has every task (`seed` draws the noise of T7), random halves T1, T2a and the gap alone.
     Differences on the fixed split, by method and direction, have intervals: those in recall at 1
     with McNemar's p, Holm's correction of it over the methods, and mean and standard deviation over
-    the halves; those in NDCG at 10 of the mixed gallery; and those in the hubs' skewness.
+    the halves; those in NDCG at 10 of the mixed gallery; whether the nearest item stays with
+    noise; and what hubs are like.
     """
     codes = np.arange(len(x)) if clusters is None else clusters
     rows, found = [], {}
@@ -110,7 +113,11 @@ def study(
             fitted = method.fitted(x[fit], y[fit])
             if split == FIXED:
                 check_fitted(method, fitted, a, b)
-                found[name] = {one.name: outcome(one) for one in directions(fitted, a, b)}
+                noisy = dict(with_noise(fitted, a, b, seed)) if isinstance(fitted, Maps) else {}
+                found[name] = {
+                    one.name: outcome(one, noisy.get(one.name, {}).get(STAYS))
+                    for one in directions(fitted, a, b)
+                }
             results = _all(fitted, a, b, seed) if split == FIXED else _short(fitted, a, b)
             for task, direction, metric, value in results:
                 full = metric if direction == "both" else f"{metric}_{direction}"
