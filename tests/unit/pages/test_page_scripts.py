@@ -2,17 +2,24 @@
 
 import re
 import runpy
+from html import unescape
 from types import SimpleNamespace
 from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
 import pytest
-from invented import claim, claims, minimum_table, temperature_summary
+import test_after_page as follow_ups
+import test_page as figures
+from invented import CONFIG, claim, claims, data, minimum_table, temperature_summary
+from markupsafe import escape
 from plan import script_path
 
 from modality_gap import logs
+from modality_gap.config.losses import DECLARED_LOSSES, DeclaredLoss
+from modality_gap.config.tables import load_tables
 from modality_gap.embeddings.sets import EmbeddingSet, write
+from modality_gap.errors import InputError
 from modality_gap.measures import registry
 
 AGAINST = "training.high_temperatures_close_the_gap"
@@ -126,16 +133,252 @@ def test_the_page_of_own_pairs(root, tmp_path, monkeypatch):
     snakemake = SimpleNamespace(input=inputs, output=[tmp_path / "pairs.html"], params=params)
     runpy.run_path(str(script_path(root, "write_pairs_page")), {"snakemake": snakemake})
     page = spaced((tmp_path / "pairs.html").read_text("utf-8"))
-    rows = [
-        [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[hd].*?</t[hd]>", row)]
-        for row in re.findall(r"<tr.*?</tr>", page)
-    ]
+    rows = rows_of(page)
     for number, (name, side, n) in enumerate(
         [("toy", "audio", 62), ("toy", "text", 62), ("other", "audio", 63), ("other", "text", 63)]
     ):
         found = [name, side, f"file{number}.npy", "7", "0", str(n), str(n - 50)]
         assert found in rows
-    assert any(row[:3] == ["toy", "8.00, the model&#39;s own", "-7.50"] for row in rows)
+    assert any(row[:3] == ["toy", "8.00, the model's own", "-7.50"] for row in rows)
     assert "80 %" in page and "123" in page and "A note." in page
     drawn = re.findall(r'<section id="(figure\w+)".*?<img src="data:image/svg[^,]*,([^"]*)"', page)
     assert [name in unquote(data) for name, data in drawn] == [True] * 3
+
+
+# --- figures, and the follow-ups ------------------------------------------------------------------
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
+
+
+def rows_of(html):
+    """The cells of each row of all tables."""
+    return [
+        [
+            unescape(re.sub(r"<[^>]+>", "", cell)).strip()
+            for cell in re.findall(r"<t[hd].*?</t[hd]>", row)
+        ]
+        for row in re.findall(r"<tr.*?</tr>", html)
+    ]
+
+
+def page_files(root, *templates):
+    report = root / "report"
+    return {
+        "items_file": root / "config/ledger/items.yaml",
+        "stand_ins": root / "config/ledger/stand_ins.yaml",
+        "templates": [
+            report / f"templates/{name}.html.j2" for name in ("base", "parts", *templates)
+        ],
+        "scripts": [report / f"scripts/{name}.js" for name in ("theme", "page")],
+        "style": report / "style.css",
+    }
+
+
+def written(folder, tables):
+    """Paths of tables, in a folder of their own."""
+    folder.mkdir()
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    return [folder / f"{name}.csv" for name in tables]
+
+
+def drawn(folder, names):
+    paths = [folder / f"{name}{kind}.svg" for name in names for kind in ("", ".narrow")]
+    for path in paths:
+        path.write_text(SVG)
+    return paths
+
+
+def tables_of_figures(root):
+    """Every table that the page shows; those that are shown as they are hold other numbers."""
+    columns = registry.columns()
+    _, documented = load_tables(
+        root / "config/tables.yaml", columns, root / "config/ledger/items.yaml"
+    )
+    tables = data()
+    ranks = {"gap_rank": [1, 2], "rmg_rank": [1, 2]}
+    about = tables["gap"][["set", "n", "dim"]]
+    tables["diagnostics"] = about.assign(**with_ends(columns["diagnostics"]) | ranks)
+    for name in figures.PLAIN_TABLES:
+        path = figures.ITEMS[name].path
+        stem = path.split("/")[-1].removesuffix(".csv")
+        all_of = with_ends(next(one.columns for one in documented if one.is_at(path)))
+        table = tables.get(stem, pd.DataFrame(index=[0]))
+        tables[stem] = table.assign(
+            **{name: value for name, value in all_of.items() if name not in table}
+        )
+    return tables
+
+
+def with_ends(columns):
+    return {f"{column.name}{end}": 0.25 for column in columns for end in ("", "_low", "_high")}
+
+
+def inputs_of_figures(root, folder, own):
+    tables = tables_of_figures(root)
+    training = tables.pop("training")
+    ledger = root / "config/ledger"
+    (folder / "supplementary12.txt").write_text("the code itself")
+    claimed = claims(claim("abstract.separate", "reproduced", figure="figure1"))
+    return SimpleNamespace(
+        **page_files(root, "figures"),
+        tables=written(folder / "tables", tables),
+        curves=written(folder / "curves", {"toy": training}),
+        own_losses=written(folder / "own", own),
+        claims=written(folder / "claims", {"claims": claimed})[0],
+        captions=[root / f"report/captions/{name}.rst" for name in figures.PARTS],
+        figures=drawn(folder, figures.FIGURES),
+        texts=[folder / "supplementary12.txt"],
+        ledger=ledger / "parts.yaml",
+        ledger_schema=root / "config/schema/claims.yaml",
+        tables_file=root / "config/tables.yaml",
+        **{name: ledger / f"{name}.yaml" for name in ("errata", "not_run", "report")},
+    )
+
+
+def part_of(page, name):
+    """What stands between an id and the next item's."""
+    return re.split(r'<(?:article|section|details) id="', page.partition(f' id="{name}"')[2])[0]
+
+
+@pytest.fixture
+def write_figures(root, tmp_path, monkeypatch):
+    """Write the page of figures, of sets that were trained with two losses of their own: the page,
+    which may have a drawing of some length."""
+    monkeypatch.setattr(logs, "log_to", lambda _: None)
+    another = DeclaredLoss("margin loss", "margin", {"scale": {}, "width": {}})
+    monkeypatch.setitem(DECLARED_LOSSES, "margin", another)
+    own = {
+        name: minimum_table().assign(own=[True, False], temperature=[hot, 1.0], **parameter)
+        for name, hot, parameter in (
+            ("margin", 0.25, {"width": 3.5}),
+            ("sigmoid", 0.125, {"bias": -7.5}),
+        )
+    }
+    made_by = {"rule": "r", "script": "s", "arithmetic": ["a"], "data": ["tables/d.csv"]}
+    params = SimpleNamespace(
+        config=CONFIG,
+        version="7",
+        record=tmp_path / "run.json",
+        sets={"toy": figures.toy()["toy"] | {"label": "A toy"}},
+        own_losses=[*own],
+        made_by=dict.fromkeys(figures.PARTS, made_by),
+        not_run=[*figures.NOT_RUN],
+        absent={},
+    )
+
+    def write(length=0):
+        inputs = inputs_of_figures(root, tmp_path, own)
+        inputs.figures[0].write_text(SVG.replace("/>", f">{'a' * length}</svg>"))
+        output = tmp_path / "page.html"
+        snakemake = SimpleNamespace(input=inputs, params=params, output=[output])
+        runpy.run_path(str(script_path(root, "write_figures")), {"snakemake": snakemake})
+        return output.read_text("utf-8")
+
+    return write
+
+
+def test_losses_of_ones_own_are_on_the_page_of_figures(write_figures):
+    """Each loss that sets were trained with has a table, from its own file, below its figure."""
+    page = write_figures()
+    sigmoid = part_of(page, "sigmoid_loss")
+    assert [row[:5] for row in rows_of(sigmoid)[1:]] == [
+        ["A toy", "8.00, the model's own", "-7.50", "100", "0.800"],
+        ["A toy", "1.00", "-7.50", "100", "0.800"],
+    ]
+    assert "<summary>Where the sigmoid loss is smallest</summary>" in sigmoid
+    assert "margin loss" not in page  # which has a table, but no figure
+    # No other section has a loss's table; codes and tables are where they belong.
+    assert page.count("logit scale</th>") == 1
+    assert "the code itself" in part_of(page, "supplementary12")
+    assert page.count("the code itself") == 1
+    for name in figures.PLAIN_TABLES:
+        assert len(rows_of(part_of(page, name))) > 1, name
+
+
+def test_a_page_of_figures_that_no_browser_would_like_is_not_written(write_figures):
+    with pytest.raises(InputError, match=r"^The page would be 15\.3 MB, more than 15 MB; take"):
+        write_figures(15_200_000)
+
+
+def tables_of_after():
+    """Of two published sets that retrieve and a random one; the second predicts classes."""
+    about = {"model": ["The first", "The second", "R"], "n": 2000, "gap": [0.8, 0.5, 1.0]}
+    able = {"recall1_ab_low": [0.4, 0.4, 0.0], "recall1_ba_low": [0.4, 0.4, 0.0]}
+    several = {"recall_items_a": [60, 60, 60], "recall_items_b": [60, 20, 60]}
+    gaps = follow_ups.GAPS.reset_index().assign(**about | able | several, clusters=20)
+    row = {"n": 60, "clusters": 60, "p_closed": 0.3}
+    ways = [(name, way) for name in ("one", "two", "none") for way in ("ba", "ab")]
+    peak = pd.DataFrame(ways, columns=["set", "direction"]).assign(**row)
+    peak["gap"] = peak["set"].map(dict(zip(gaps["set"], gaps["gap"], strict=True)))
+    for column, value in (
+        ("recall_at_gap", 0.41),
+        ("recall_closed", 0.32),
+        ("change_closed", -0.1),
+    ):
+        peak[column] = value + np.arange(len(peak)) / 100
+        peak[f"{column}_low"], peak[f"{column}_high"] = value - 0.2, value + 0.5
+    judged = follow_ups.check_follow_ups(follow_ups.LEDGER, {}).astype(str)
+    after = follow_ups.tables("one", "two")
+    return after | {"fit_sizes": follow_ups.sizes(), "measures": follow_ups.measured()}, {
+        "gap": gaps, "peak": peak, "judged": judged
+    }  # fmt: skip
+
+
+def test_the_page_of_follow_ups(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(logs, "log_to", lambda _: None)
+    after, others = tables_of_after()
+    paths = dict(zip(others, written(tmp_path / "others", others), strict=True))
+    names = ("closing_the_gap", "mixed_gallery", "follow_up_losses")
+    inputs = SimpleNamespace(
+        **page_files(root, "after"),
+        **paths,
+        tables=written(tmp_path / "tables", after),
+        captions=[root / f"report/captions/{name}.rst" for name in names],
+        figures=drawn(tmp_path, names),
+        follow_ups=root / "config/ledger/follow_ups.yaml",
+    )
+    toy = figures.toy()["toy"]
+    params = SimpleNamespace(
+        config=CONFIG | {"confidence": 0.8},
+        version="7",
+        record=tmp_path / "run.json",
+        sets={
+            name: toy | {"label": f"Set {name}", "weights": weights}
+            for name, weights in (("one", "trained"), ("two", "trained"), ("none", "random"))
+        },
+        published=["two", "one"],
+        temperature_alone=["clip", "cua"],
+    )
+    snakemake = SimpleNamespace(input=inputs, params=params, output=[tmp_path / "page.html"])
+    runpy.run_path(str(script_path(root, "write_after")), {"snakemake": snakemake})
+    page = spaced((tmp_path / "page.html").read_text("utf-8"))
+    # A published model each, by what its second modality is.
+    closing = re.findall(r"<li>(The .*?)</li>", part_of(page, "closing"))
+    for says, (model, score, gap) in zip(
+        closing,
+        [("The first", "recall@1 0.420", 0.8), ("The second", "zero-shot accuracy 0.440", 0.5)],
+        strict=True,
+    ):
+        assert says.startswith(f"{model}: {score} at its own gap of {gap:.3f}, ")
+    assert "not shown to change in 2 (The first, The second)" in page
+    # The gap of all pairs, and the dimension, of each set.
+    wholes = re.findall(r"<caption>[^<]*that of all 2,000 pairs is (\S+)\.</caption>", page)
+    assert wholes == ["0.800", "0.500"]
+    assert re.findall(r"<caption>Set (\w+)\. Fitted on 20 pairs, 0\.50 per dimension", page) == [
+        "one",
+        "two",
+    ]
+    assert ["centring", "gap left", "0.250 [0.150, 0.350]", "0.125 [0.025, 0.225]"] in rows_of(page)
+    assert "Set one: centring leaves 0.250" in page
+    heads = [row for row in rows_of(part_of(page, "measures")) if row[0] == "measure"]
+    assert heads == [["measure", "Set one, n 60", "Set two, n 60"], ["measure", "Set none, n 60"]]
+    losses = part_of(page, "losses")
+    assert "Temperature alone, 0.010 to 0.050: gap 0.800" in losses
+    assert "means with 80 % intervals over seeds" in losses
+    assert "1 of 1 method narrows the gap" in losses
+    assert page.count('<div class="card">') == 3 and "workflow 7" in page
+    for entry in follow_ups.LEDGER["untestable"]:
+        assert spaced(escape(entry["why"])) in page
+    for words in follow_ups.LEDGER["not_claimed"]:
+        assert spaced(escape(words)) in page
