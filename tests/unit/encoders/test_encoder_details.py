@@ -75,6 +75,32 @@ def test_weights_of_a_wheel_with_a_layer_too_many_or_too_few_are_not_taken(train
             build_encoder(RESNET | {"classes": 7}, "image", weights, "float32")
 
 
+@pytest.mark.parametrize("tag", [True, "c3_in1k"])
+def test_weights_of_a_hub_are_asked_for_where_a_tag_is_given(trained, monkeypatch, tag):
+    """timm's own loading, without its download: it drops the classifier by itself."""
+    import timm
+
+    asked = []
+
+    def downloaded(name, *_, **__):
+        asked.append(name)
+        return dict(timm.create_model("resnet10t").state_dict() | states)
+
+    states = {name: one for name, one in trained.state_dict().items() if "fc." not in name}
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", downloaded)
+    spec = {"library": "timm", "architecture": "resnet10t"}
+    encoder = build_encoder(spec, "image", {"tag": tag}, "float32")
+    name = "resnet10t" if tag is True else "resnet10t.c3_in1k"
+    assert asked == ["timm/resnet10t.c3_in1k"]
+    assert encoder.metadata["weights"] == f"{name} (timm/resnet10t.c3_in1k)"
+    pixels = encoder.prepare(picture())
+    with torch.inference_mode():
+        wanted = trained.global_pool(trained.forward_features(encoder.normalise(pixels[None])))
+    np.testing.assert_allclose(encoder.encode([pixels]), wanted, atol=1e-5)
+    drawn = build_encoder(spec, "image", {"seed": 0}, "float32")
+    assert len(asked) == 1 and not np.allclose(drawn.encode([pixels]), wanted, atol=1e-2)
+
+
 def test_the_onnx_tower_takes_one_picture_at_a_time_and_noise_of_its_size(tmp_path, monkeypatch):
     import onnxruntime
 

@@ -508,13 +508,17 @@ def directed(x, y):
     difference = x - y
     gap = difference.mean(axis=0)
     u = gap / np.linalg.norm(gap)
-    groups = [difference[start : start + 100].mean(axis=0) for start in (0, 100)]
+    whole = len(x) // 100
+    groups = [part.mean(axis=0) for part in np.split(difference[: 100 * whole], whole)]
     lengths = [np.linalg.norm(group) for group in groups]
-    found = {
-        "group_gap": np.mean(lengths),
-        "group_cosine": groups[0] @ groups[1] / np.prod(lengths),
-        "residual_sd": np.std(difference - gap),
-    }
+    found = {"group_gap": np.mean(lengths), "residual_sd": np.std(difference - gap)}
+    if len(groups) > 1:
+        found["group_cosine"] = np.mean(
+            [
+                groups[i] @ groups[i + 1] / lengths[i] / lengths[i + 1]
+                for i in range(len(groups) - 1)
+            ]
+        )
     for name, side in (("x", x), ("y", y)):
         steps = lengths_one(side[1:] - side[:-1]) @ u
         covariance = np.cov(side, rowvar=False, bias=True)
@@ -600,6 +604,15 @@ def test_values_of_a_measure(name):
     x, y = cloud(250, 24, 6) if name == "gap_direction" else cloud(40, 24, 6, apart=0.4)
     found = {one: np.mean(value) for one, value in FOLLOW_UP_MEASURES[name].of(x, y).items()}
     assert found == pytest.approx(MEASURES[name](x, y), rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("n", [199, 200, 300])
+def test_groups_are_all_whole_hundreds(n):
+    x, y = cloud(n, 24, 6)
+    found = FOLLOW_UP_MEASURES["gap_direction"].of(x, y)
+    wanted = directed(x, y)
+    assert found == pytest.approx(wanted, rel=1e-6, abs=1e-8)
+    assert ("group_cosine" in found) == (n > 199)  # one group has no other
 
 
 @pytest.mark.parametrize("name", ["structure", "own_nearest"])

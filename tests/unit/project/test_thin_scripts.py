@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 from scipy import stats
 
 from modality_gap import __version__, logs
+from modality_gap.embeddings.released import of_authors
 from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.embeddings.stored import read
 from modality_gap.encoders.base import Encoder
@@ -81,6 +82,17 @@ def test_released_features(run, tmp_path, row):
     assert list(found.item_ids) == ["00000", "00001", "00002", "00003", "00004"]
     assert (found.metadata["model"], found.metadata["weights"]) == ("M", "random")
     assert found.metadata["dtype"] == "float32"
+
+
+def test_released_features_keep_their_numbers_and_ids_may_grow(tmp_path):
+    """A set in half precision says so; its ids are texts of any length, as those of other sets."""
+    features = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("f2")
+    np.save(tmp_path / "both.npy", features)
+    found = of_authors(tmp_path / "both.npy", 1, {"label": "M", "weights": "trained"})
+    assert found.vectors.dtype == np.float16 and found.metadata["dtype"] == "float16"
+    assert found.metadata["dataset"] == "released by the authors at commit 8e20cb2"
+    found.item_ids[2] = "a longer name"
+    assert list(found.item_ids) == ["00000", "00001", "a longer name"]
 
 
 @pytest.mark.parametrize("row", [0, 1])
