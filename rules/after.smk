@@ -8,7 +8,9 @@ LOSS_METHODS = LOSS_STUDY["methods"]
 TEMPERATURE_ALONE = temperature_family(LOSS_METHODS, LOSS_STUDY["baseline"])
 LOSS_PARTS = LOSS_STUDY["jobs"]
 # Pairs of losses that claims of the configuration and the ledger compare.
-LOSS_PAIRS = pairs_of_losses(LOSS_STUDY, load_yaml(LEDGER / "follow_ups.yaml"))
+LOSS_PAIRS = pairs_of_losses(
+    LOSS_STUDY, with_other_towers(load_yaml(LEDGER / "follow_ups.yaml"), LOSS_STUDY)
+)
 # The zero-shot task of the experiment on temperature.
 LOSS_TASK = {
     "name": EXPERIMENTS["temperature"]["task"],
@@ -269,7 +271,7 @@ rule check_follow_ups:
     conda:
         "../envs/report.yaml"
     params:
-        methods=LOSS_METHODS,
+        study=LOSS_STUDY,
         results=lambda wildcards: RESULTS,
     script:
         "../scripts/after/check_follow_ups.py"

@@ -95,7 +95,7 @@ from modality_gap.paper.ledger import (
     read_ledger,
 )
 from modality_gap.paper.items import load_items, names_of, names_on
-from modality_gap.paper.loss_pairs import pairs_of_losses
+from modality_gap.paper.loss_pairs import pairs_of_losses, with_other_towers
 from modality_gap.paper.stand_ins import own_sets, sentences
 from modality_gap.pages.run_record import code_state, machine
 

@@ -7,9 +7,11 @@ log_to(snakemake)
 from pathlib import Path
 
 from modality_gap.paper.follow_ups import check_follow_ups, load_follow_ups, with_own_claims
+from modality_gap.paper.loss_pairs import with_other_towers
 from modality_gap.paper.measured import read_tables
 
+study = snakemake.params.study
 tables = read_tables(snakemake.input.tables, snakemake.params.results)
-ledger = load_follow_ups(Path(snakemake.input.ledger))
-found = check_follow_ups(with_own_claims(ledger, snakemake.params.methods), tables)
+ledger = with_own_claims(load_follow_ups(Path(snakemake.input.ledger)), study["methods"])
+found = check_follow_ups(with_other_towers(ledger, study), tables)
 found.to_csv(snakemake.output[0], index=False)

@@ -1,14 +1,16 @@
-"""Which losses are compared with each other: what claims and the ledger of follow-ups ask for.
+"""Which losses the ledger of follow-ups and claims compare with each other, and with which towers.
 
 No heavy import: the rules need it wherever the Snakefile is read.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from modality_gap.errors import InputError
 from modality_gap.paper.ledger import written_out
 
-TABLE = "after/losses_pairs.csv"
+LOSSES = "after/losses"  # begins the paths of tables of losses
+TABLE = f"{LOSSES}_pairs.csv"
 
 
 def pairs_of_losses(study: Mapping, ledger: Mapping) -> list[list[str]]:
@@ -28,6 +30,51 @@ def pairs_of_losses(study: Mapping, ledger: Mapping) -> list[list[str]]:
                 pairs.append([name, than])
     pairs += [[where["method"], where["than"]] for where in _asked(ledger)]
     return [list(pair) for pair in dict.fromkeys(map(tuple, pairs))]
+
+
+def with_other_towers(ledger: Mapping, study: Mapping) -> dict[str, Any]:
+    """The ledger in which what is measured of a loss is measured with each pair of `towers` of
+    `loss_study` too: a direction that holds with some towers alone is shown with all."""
+    towers = study.get("towers", ())
+
+    def of(entry: Mapping) -> dict:
+        pieces = [
+            {**_with(piece, f"{one['hidden_layers']}x{one['dim']}"), "piece": _words(piece, one)}
+            for piece in entry.get("evidence", [])
+            for one in towers
+            if piece.get("table", "").startswith(LOSSES)
+        ]
+        return {**entry, "evidence": [*entry["evidence"], *pieces]} if pieces else dict(entry)
+
+    papers = [
+        {**section, "statements": [of(entry) for entry in section["statements"]]}
+        for section in ledger["papers"]
+    ]
+    return {**ledger, "papers": papers}
+
+
+def _words(piece: Mapping, towers: Mapping) -> str:
+    size = f"{towers['hidden_layers']} hidden layers, {towers['dim']} dimensions"
+    return ", ".join(filter(None, (str(piece.get("piece", "")), size)))
+
+
+def _with(selector: Any, towers: str) -> Any:
+    """A selector, and those in it, of the methods with other towers; a method has the name
+    METHOD_TOWERS, and METHOD_TOWERS.towers without its predictors."""
+    if isinstance(selector, list):
+        return [_with(one, towers) for one in selector]
+    if not isinstance(selector, Mapping):
+        return selector
+    renamed = {key: _with(value, towers) for key, value in selector.items() if key != "cases"}
+    renamed |= {key: selector[key] for key in ("cases",) if key in selector}
+    if "where" in selector:
+        where = dict(selector["where"])
+        for key in ("method", "than"):
+            if key in where:
+                name, dot, rest = str(where[key]).partition(".")
+                where[key] = f"{name}_{towers}{dot}{rest}"
+        renamed["where"] = where
+    return renamed
 
 
 def _names(study: Mapping) -> list[str]:

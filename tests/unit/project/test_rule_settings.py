@@ -135,7 +135,7 @@ def test_the_follow_ups_have_every_set_and_the_study_of_losses(jobs, config):
     assert {*drawn["params"]["family"]} == {*page["params"]["temperature_alone"]} == family
     assert losses["params"]["journal"] == "results/runs/losses"
     (judged,) = (job for job in jobs if job["rule"] == "check_follow_ups")
-    assert judged["params"]["methods"] == methods
+    assert judged["params"]["study"]["methods"] == methods
     (summed,) = (job for job in jobs if job["rule"] == "summarise_losses")
     assert ["sigmoid", "sigmoid_no_bias"] in summed["params"]["pairs"]
     (released,) = (job for job in jobs if job["rule"] == "measure_released")

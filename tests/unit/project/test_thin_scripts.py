@@ -393,12 +393,19 @@ def test_tables_are_known_by_the_folder_of_results_wherever_a_script_writes(run,
     path = tmp_path / "results" / "after" / "losses_difference.csv"
     path.parent.mkdir(parents=True)
     row = {"difference": -0.3, "difference_low": -0.4, "difference_high": -0.2, "n": 5}
-    pd.DataFrame([{"method": "cua", "metric": "gap"} | row]).to_csv(path, index=False)
+    rows = [{"method": "cua", "metric": "gap"} | row]
+    rows.append(rows[0] | {"method": "cua_3x64", "difference": -0.5, "difference_low": -0.6})
+    pd.DataFrame(rows).to_csv(path, index=False)
     given = {"tables": [str(path)], "ledger": root / "config/ledger/follow_ups.yaml"}
     output = {"file": tmp_path / "elsewhere.csv"}
-    run("check_follow_ups", given, output, results=str(tmp_path / "results"), methods={})
+    study = {"methods": {}, "towers": [{"hidden_layers": 3, "dim": 64}]}
+    run("check_follow_ups", given, output, results=str(tmp_path / "results"), study=study)
     found = pd.read_csv(output["file"]).set_index("id")
-    assert found.loc["contrastive_gap.cua_narrows", "measured"] == -0.3
+    assert list(found.loc["contrastive_gap.cua_narrows", "measured"]) == [-0.3, -0.5]
+    assert list(found.loc["contrastive_gap.cua_narrows", "where"]) == [
+        "CUA",
+        "CUA, 3 hidden layers, 64 dimensions",
+    ]
 
 
 def test_no_script_takes_a_folder_from_where_it_writes(root):

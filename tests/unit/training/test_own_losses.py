@@ -25,7 +25,7 @@ from modality_gap.errors import InputError
 from modality_gap.losses import main
 from modality_gap.pages.after import follow_ups, losses
 from modality_gap.paper.follow_ups import check_follow_ups, load_follow_ups, with_own_claims
-from modality_gap.paper.loss_pairs import pairs_of_losses
+from modality_gap.paper.loss_pairs import pairs_of_losses, with_other_towers
 from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.loss_tables import (
     COMPARED,
@@ -368,6 +368,10 @@ def test_every_pair_of_losses_that_is_asked_for_is_compared_once(root):
     asked["towers"] = [{"hidden_layers": 3, "dim": 4}]
     found = pairs_of_losses(asked, ledger)
     assert found[:2] == [["mine", "clip"], ["mine", "mine_3x4"]]
+    both = pairs_of_losses(asked, with_other_towers(ledger, asked))
+    assert both.count(["slap_3x4", "slap_3x4.towers"]) == both.count(["slap", "slap.towers"]) == 1
+    assert len(both) - 2 == 2 * (len(found) - 2)
+    assert with_other_towers(ledger, study()) == ledger
     wanted = [["sigmoid", "sigmoid_no_bias"], ["clip_tau_07", "clip_tau_40"], ["slap", "slap_20"]]
     assert all(found.count(pair) == 1 for pair in wanted)
     config = load_yaml(root / "config/config.yaml")
