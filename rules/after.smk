@@ -272,6 +272,7 @@ rule check_follow_ups:
         "../envs/report.yaml"
     params:
         study=LOSS_STUDY,
+        confidence=config["confidence"],
         results=lambda wildcards: RESULTS,
     script:
         "../scripts/after/check_follow_ups.py"

@@ -13,5 +13,5 @@ from modality_gap.paper.measured import read_tables
 study = snakemake.params.study
 tables = read_tables(snakemake.input.tables, snakemake.params.results)
 ledger = with_own_claims(load_follow_ups(Path(snakemake.input.ledger)), study["methods"])
-found = check_follow_ups(with_other_towers(ledger, study), tables)
+found = check_follow_ups(with_other_towers(ledger, study), tables, snakemake.params.confidence)
 found.to_csv(snakemake.output[0], index=False)

@@ -34,6 +34,7 @@ EXPECTED = {
 }
 SECOND_HAND = "[N]"  # the mark of a published value that is known from notes alone
 NO_INTERVAL = "the value has no interval"
+AFTER_HOLM = "not clear after Holm's correction over the losses"
 NO_VERDICT = "no verdict"  # begins the reason where a test could not fail
 # Models, data and sizes are never a follow-up's own, so no number of one is reproduced.
 OF_OTHERS = {REPRODUCED: SAME, DIFFERS: NOT_SEEN}
@@ -124,14 +125,18 @@ def statements(ledger: Mapping) -> dict[str, dict]:
     return written_out(entries, ledger["needs"], "follow_ups.yaml")
 
 
-def check_follow_ups(ledger: Mapping, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def check_follow_ups(
+    ledger: Mapping, tables: Mapping[str, pd.DataFrame], confidence: float = 0.95
+) -> pd.DataFrame:
     """Every statement with its verdicts, a row for each piece of evidence; `tables` by their paths
-    below results/. A value without an interval decides nothing, and no value is reproduced."""
+    below results/. A value without an interval decides nothing, nor does a difference of losses
+    that is not clear after Holm's correction, and no value is reproduced."""
     known = with_bounds(tables)
     rows = []
     for claim in statements(ledger).values():
         found = [
-            _judged(claim, piece, ledger["needs"], known) for piece in claim.get("evidence", [])
+            _judged(claim, piece, ledger["needs"], known, 1 - confidence)
+            for piece in claim.get("evidence", [])
         ]
         measured = [row for row in found if row["verdict"] != NOT_RUN]
         rows += measured or judge(claim | {"evidence": []}, ledger["needs"], known)
@@ -144,7 +149,11 @@ def with_bounds(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 
 def _judged(
-    claim: Mapping, piece: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]
+    claim: Mapping,
+    piece: Mapping,
+    needs: Mapping,
+    tables: Mapping[str, pd.DataFrame],
+    level: float,
 ) -> dict:
     """The row of one piece of evidence. `cannot_fail` says why a test decides nothing; `beside` are
     selectors of what has to be seen beside the value, each with its `words`."""
@@ -156,11 +165,25 @@ def _judged(
         row |= {"verdict": INCONCLUSIVE, "why": f"{NO_VERDICT}: {piece['cannot_fail']}"}
     elif row["verdict"] != INCONCLUSIVE and row["low"] == "":
         row |= {"verdict": INCONCLUSIVE, "why": f"{NO_INTERVAL} ({row['why']})"}
+    elif row["verdict"] != INCONCLUSIVE and (p := _corrected(piece, tables)) >= level:
+        row |= {"verdict": INCONCLUSIVE, "why": f"{AFTER_HOLM} (p {digits(p)}; {row['why']})"}
     others = {one["words"]: measure(one, tables) for one in piece.get("beside", [])}
     shown = [f"{words} {digits(found.value)}" for words, found in others.items() if found]
     if shown:
         row["evidence"] += f" ({', '.join(shown)})"
     return row
+
+
+def _corrected(piece: Mapping, tables: Mapping[str, pd.DataFrame]) -> float:
+    """The p after Holm's correction of a direction of one difference of losses; 0 of all else."""
+    of_losses = piece["table"].startswith("after/losses") and piece["column"] == "difference"
+    if not of_losses or "minus" in piece or "equals" in piece["expect"]:
+        return 0.0
+    if "p_holm" not in tables[piece["table"]]:
+        return 0.0
+    selector = {"table": piece["table"], "where": piece["where"], "column": "p_holm"}
+    found = measure(selector, tables)
+    return found.value if found else 0.0
 
 
 def published_words(published: object, mark: str) -> str:

@@ -595,6 +595,21 @@ def test_losses_of_models_at_chance_have_no_verdict(recall, verdict):
     assert found["contrastive_gap.cua_keeps_recall"] == verdict
 
 
+@pytest.mark.parametrize(("p", "verdict"), [(0.049, SAME), (0.051, INCONCLUSIVE)])
+def test_a_direction_of_losses_needs_holms_correction(p, verdict):
+    """But that recall is unchanged, which no p can show, does not."""
+    summary, differences = trained()
+    tables = {"after/losses_summary.csv": summary,
+              "after/losses_difference.csv": differences.assign(p_holm=p)}  # fmt: skip
+    found = check_follow_ups(LEDGER, tables).set_index("id")
+    narrows = found.loc["contrastive_gap.cua_narrows"]
+    assert narrows["verdict"] == verdict
+    assert narrows["why"].startswith("not clear after Holm's") == (verdict == INCONCLUSIVE)
+    assert found.loc["contrastive_gap.cua_keeps_recall", "verdict"] == SAME
+    lenient = check_follow_ups(LEDGER, tables, 0.9).set_index("id")
+    assert lenient.loc["contrastive_gap.cua_narrows", "verdict"] == SAME
+
+
 def test_a_gain_in_a_mixed_gallery_counts_without_preference_and_with_an_interval():
     row = {"set": "clip", "method": "centre", "metric": "mixed_ndcg10_xy", "n": 30}
     row |= {"difference": 0.3, "difference_low": 0.2, "difference_high": 0.4}

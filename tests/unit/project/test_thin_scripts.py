@@ -399,7 +399,8 @@ def test_tables_are_known_by_the_folder_of_results_wherever_a_script_writes(run,
     given = {"tables": [str(path)], "ledger": root / "config/ledger/follow_ups.yaml"}
     output = {"file": tmp_path / "elsewhere.csv"}
     study = {"methods": {}, "towers": [{"hidden_layers": 3, "dim": 64}]}
-    run("check_follow_ups", given, output, results=str(tmp_path / "results"), study=study)
+    about = {"results": str(tmp_path / "results"), "confidence": 0.95}
+    run("check_follow_ups", given, output, study=study, **about)
     found = pd.read_csv(output["file"]).set_index("id")
     assert list(found.loc["contrastive_gap.cua_narrows", "measured"]) == [-0.3, -0.5]
     assert list(found.loc["contrastive_gap.cua_narrows", "where"]) == [
