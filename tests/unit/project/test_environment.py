@@ -13,6 +13,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from reached import Reached
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
@@ -252,6 +253,79 @@ def test_environment_has_what_its_scripts_import(environment):
     )
     done = without(absent, IMPORTS, *scripts_of(environment))
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+# Libraries that scripts name and never ask for, in all of an environment (None) or by the script.
+NOT_ASKED_FOR = {
+    # The registry of measures names their functions, of which pages and figures show the values.
+    ("figures", None): {"scipy", "sklearn"},
+    ("report", None): {"sklearn"},
+    # The table of losses says how torch computes them, too; a sweep uses numpy.
+    ("statistics", "figure3/sweep_loss"): {"torch"},
+    # For tensors alone, with which these two have the other environment (test_rule_settings.py).
+    ("statistics", "embeddings/import_files"): {"torch"},
+    ("statistics", "embeddings/sum_part"): {"torch"},
+}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environment_has_what_functions_import_and_torch_for_who_needs_it(environment):
+    written = [re.match(NAME, line)["name"] for line, _ in dependencies(environment)]
+    direct_ones = [REGISTRY_NAMES.get(name, name) for name in written if name != "python"]
+    absent = {*absent_beside(*direct_ones)}
+    unused = {name: libraries for (of, name), libraries in NOT_ASKED_FOR.items()
+              if of == environment.stem}  # fmt: skip
+    for script in scripts_of(environment):
+        name = script.relative_to(ROOT / "scripts").with_suffix("").as_posix()
+        reached = Reached(ROOT / "scripts", name).libraries
+        wanted = {*reached} - unused.get(None, set()) - unused.get(name, set())
+        assert wanted.isdisjoint(absent), (name, wanted & absent)
+        assert unused.get(name, set()) <= reached, name
+        # No other environment is as large and as slow to make.
+        assert ("torch" in wanted) == ("torch" in direct_ones), name
+
+
+MODULES = {
+    "__init__": "",
+    "a": """
+import json
+from package import b
+
+def one():
+    import yaml
+    return two()
+
+def two():
+    from pandas import DataFrame as D
+    return b.LOSS
+
+def three():
+    import torch
+""",
+    "b": """
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    import altair
+
+def loss(x: 'jinja2.X'):
+    import scipy
+
+def other():
+    import sklearn
+
+LOSS, OTHER = {'a': loss}, 3
+MORE = other
+""",
+}
+
+
+def test_what_a_script_uses_of_a_file_is_followed_and_the_rest_is_not(tmp_path):
+    (tmp_path / "package").mkdir()
+    for name, text in MODULES.items():
+        (tmp_path / f"package/{name}.py").write_text(text)
+    (tmp_path / "script.py").write_text("from package.a import one\n\none()\n")
+    found = Reached(tmp_path, "script").libraries
+    assert found == {"json", "yaml", "pandas", "scipy", "typing"}
 
 
 def test_an_import_that_an_environment_lacks_is_found(tmp_path):

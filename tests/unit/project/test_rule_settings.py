@@ -23,7 +23,9 @@ from snakemake.settings.types import (
 with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
     found = api.workflow(
         resource_settings=ResourceSettings(cores=CORES),
-        config_settings=ConfigSettings(config={SETTINGS!r}),
+        config_settings=ConfigSettings(
+            config={SETTINGS!r} | SETTINGS_MORE, configfiles=[Path(one) for one in FILES]
+        ),
         snakefile=Path("Snakefile").resolve(),
         workdir=Path().resolve(),
     )
@@ -44,6 +46,7 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
             "files": [str(path) for path in job.output],
             "first": str(job.input[0]) if job.input else "",
             "threads": job.threads,
+            "conda": job.rule.conda_env,
             "resources": {{
                 name: value
                 for name, value in job.resources.items()
@@ -53,14 +56,18 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
         for job in workflow.dag.jobs
     ]
     Path("jobs.json").write_text(json.dumps(jobs, default=str))
+    read = workflow.globals["config"]
+    Path("config.json").write_text(json.dumps([read["taking_part"], read["stand_ins"]]))
 """
 
 
-def planned(folder, mirror="", cores=2) -> list[dict]:
-    """Rule, params and named inputs of every job of a default run with SETTINGS."""
+def planned(folder, mirror="", cores=2, files=(), **more) -> list[dict]:
+    """Rule, params and named inputs of every job of a default run with SETTINGS, or of one with
+    files of configuration and more settings."""
     copy_project(folder, None)
+    plan = PLAN.replace("CORES", str(cores)).replace("FILES", repr(files))
     done = subprocess.run(
-        [sys.executable, "-c", PLAN.replace("CORES", str(cores))],
+        [sys.executable, "-c", plan.replace("SETTINGS_MORE", repr(more))],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -72,14 +79,19 @@ def planned(folder, mirror="", cores=2) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def jobs(tmp_path_factory) -> list[dict]:
-    return planned(tmp_path_factory.mktemp("settings"))
+def folders(tmp_path_factory) -> dict:
+    return {name: tmp_path_factory.mktemp(name) for name in ("settings", "released")}
 
 
 @pytest.fixture(scope="module")
-def released(tmp_path_factory, mirror) -> list[dict]:
+def jobs(folders) -> list[dict]:
+    return planned(folders["settings"])
+
+
+@pytest.fixture(scope="module")
+def released(folders, mirror) -> list[dict]:
     """The same where the features that others released are at hand."""
-    return planned(tmp_path_factory.mktemp("released"), mirror, cores=20)
+    return planned(folders["released"], mirror, cores=20)
 
 
 @pytest.fixture(scope="module")
@@ -621,3 +633,33 @@ def test_released_features_are_the_papers_own_and_keep_their_sides(released, con
         assert rules[rule][0]["params"]["modalities"] == {
             name: config["sets"][name].get("modalities", ["image", "text"]) for name in names
         }
+
+
+# --- sets that take part, and environments --------------------------------------------------------
+
+
+def test_captions_know_the_sets_that_take_part(jobs, released, folders, config):
+    """Those of Snakemake's report, which read the configuration alone."""
+    for name, plan in (("settings", jobs), ("released", released)):
+        taking_part, stand_ins = json.loads((folders[name] / "config.json").read_text("utf-8"))
+        (measured,) = by_rule(plan)["measure_gaps"]
+        assert taking_part == [*measured["params"]["sets"]]
+        assert all("released" not in config["sets"][one] for one in taking_part) == (
+            name == "settings"
+        )
+        assert "emoji for photographs" in stand_ins["table1"]
+
+
+@pytest.mark.parametrize(("end", "environment"), [("pt", "embeddings"), ("npy", "statistics")])
+def test_own_pairs_are_read_with_torch_where_they_are_its_tensors(tmp_path, end, environment):
+    for side in ("image", "text"):
+        (tmp_path / side).mkdir()
+        for number in range(2):
+            (tmp_path / side / f"{number}.{end}").touch()
+        (tmp_path / f"{side}.npy").touch()
+    folders = {"image": "image", "text": "text", "by_part": True}
+    mixed = {"image": f"image/0.{end}", "text": "text.npy"}
+    pairs = {"whole": mixed, "parts": folders}
+    jobs = by_rule(planned(tmp_path, files=("config/own_pairs.yaml",), pairs=pairs))
+    for rule in ("import_files", "sum_part"):
+        assert {job["conda"] for job in jobs[rule]} == {f"../envs/{environment}.yaml"}, rule
