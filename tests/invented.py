@@ -146,7 +146,7 @@ def minimum_table(cold=0.8, hot=0.05, at_end=False):
     return pd.DataFrame(
         {"set": "toy", "temperature": temperature, "n": 100, "batches": 2, "gap": 0.8}
         | {"distance": distance, "distance_low": distance - 0.1, "distance_high": distance + 0.1}
-        | {"at_end": at_end and temperature < 1, "loss": 0.3, "loss_at_gap": 0.4}
+        | {"at_end": at_end and temperature < 1, "placed": True, "loss": 0.3, "loss_at_gap": 0.4}
         for temperature, distance in ((0.01, cold), (1.0, hot))
     )
 

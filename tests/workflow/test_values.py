@@ -281,7 +281,10 @@ def test_loss_minimum_and_shape(run):
             )
             humps[name, temperature] = batches.mean(axis=1), distances
     found = run.table("statistics/loss_minimum.csv")
-    same(found, rows, but="(distance|closing_cost)_(low|high)")
+    same(found, rows, but="(distance|closing_cost)_(low|high)|placed")
+    low, high = found["distance_low"], found["distance_high"]
+    both = np.stack([(low <= at) & (at <= high) for at in (0, found["gap"])]).all(axis=0)
+    assert list(found["placed"]) == list(~both)
     # Each pair left out of its batch at every shift takes a while: the intervals of some rows.
     for name, temperature in (("stitched", 0.02), ("openclip_random", 1.0)):
         (row,) = found[(found["set"] == name) & (found["temperature"] == temperature)].to_dict(

@@ -177,7 +177,8 @@ def loss_minimum(
     delta and distance (at `distances`) of the minimum; distance_low, distance_high: percentile
     bootstrap over units, which are pairs or clusters of them (of a position on a grid the BCa
     interval has no derivative to use); at_end: the minimum is the sweep's first or last shift, so a
-    lower loss may lie beyond; loss at the minimum, at no shift, and how much more the latter is. A
+    lower loss may lie beyond; placed: the interval does not contain both 0 and the gap, which would
+    place the minimum nowhere; loss at the minimum, at no shift, and how much more the latter is. A
     shift without a loss (NaN) is no minimum. Source: Figure 3(b-d).
     """
     mean = units.mean(axis=1)
@@ -190,16 +191,18 @@ def loss_minimum(
     def positions(weights: np.ndarray) -> np.ndarray:
         return distances[some[(weights @ parts).argmin(axis=1)]][None]
 
-    low, high = bootstrap_interval(
+    ends = bootstrap_interval(
         positions, units.shape[1], resamples, confidence, seed, method="percentile"
     )
+    low, high = (float(end[0]) for end in ends)
     return {
         "gap": distances[zero],
         "delta": deltas[lowest],
         "distance": distances[lowest],
-        "distance_low": float(low[0]),
-        "distance_high": float(high[0]),
+        "distance_low": low,
+        "distance_high": high,
         "at_end": lowest in (0, len(deltas) - 1),
+        "placed": not (low <= 0 <= high and low <= distances[zero] <= high),
         "loss": mean[lowest],
         "loss_at_gap": mean[zero],
         "loss_excess": mean[zero] - mean[lowest],

@@ -61,7 +61,7 @@ def labelled(
 
 # What the pages call the models that the experiments train.
 TRAINED_HERE = {
-    "stitched projections": "CLIP images + MiniLM texts (the two projections)",
+    "stitched projections": "CLIP + MiniLM (the two projections)",
     "stitched towers": "small towers on frozen encoders",
 }
 

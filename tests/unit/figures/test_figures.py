@@ -648,9 +648,7 @@ def test_labels_of_minima_do_not_touch(draw):
         for name in names
         for temperature, place in zip(temperatures, places[name], strict=True)
     )
-    gap = gaps().assign(
-        weights="trained", model=["CLIP", "VideoCLIP", "CLIP images + MiniLM texts"]
-    )
+    gap = gaps().assign(weights="trained", model=["CLIP", "VideoCLIP", "CLIP + MiniLM"])
     gap = gap.assign(gap=[0.85, 1.07, 0.52], recall1_chance=0.001)
     params = {"papers": ["one", "two"], "marked": "one", "published": {"1/50": 0.6, "1": 0.08}}
     draw("plot_models", params, gap=gap, minimum=minimum)

@@ -169,6 +169,22 @@ def test_a_minimum_at_either_end_is_told(bottom, at_end):
     assert (found["at_end"], found["delta"]) == (at_end, bottom)
 
 
+@pytest.mark.parametrize(
+    ("at", "placed"),
+    [([0.5, -0.5], False), ([0.5, 0.6], True), ([0.3, -0.3], True), ([0.3, 0.6], True)],
+)
+def test_a_minimum_whose_interval_spans_0_and_the_gap_is_placed_nowhere(at, placed):
+    """Half of the units have their minimum at one of two distances, half at the other; the gap,
+    without a shift, is .4."""
+    deltas = np.round(np.arange(-15, 16) * 0.1, 10)
+    distances = 0.4 - deltas
+    losses = np.abs(distances[:, None] - np.repeat(at, 20))
+    losses += 0.01 * np.random.default_rng(5).random(losses.shape)
+    found = loss_minimum.loss_minimum(losses, deltas, distances, 200, 0.95, 0)
+    spans = found["distance_low"] <= 0 and found["distance_high"] >= 0.4
+    assert found["placed"] == placed == (not spans)
+
+
 # --- temperatures -------------------------------------------------------------------------------
 
 CLOSE = [0.02, 0.0201, 0.01, 0.0100001, 0.04, 0.0398]

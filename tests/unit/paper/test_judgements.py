@@ -96,6 +96,19 @@ def test_what_is_said_of_other_models_is_judged_on_each_that_others_published(le
     assert {*figure3.OTHER_MODELS.values()} == names
 
 
+@pytest.mark.parametrize("placed", [True, False])
+def test_a_minimum_that_is_placed_nowhere_has_no_rank(ledger, placed):
+    rows = [
+        {"set": "clip", "temperature": temperature, "distance": distance, "gap": 0.85,
+         "at_end": False, "placed": placed or temperature > 0.01}
+        for temperature, distance in ((0.01, 0.9), (0.02, 0.8), (0.1, 0.5), (1.0, 0.1))
+    ]  # fmt: skip
+    able = {"set": "clip", "recall1_ab": 0.5, "recall1_ba": 0.5, "recall1_chance": 0.002}
+    tables = {"statistics/loss_minimum.csv": rows, "statistics/gap.csv": [able]}
+    (found,) = judged(ledger, "figure3bcd.falls_with_temperature", tables)
+    assert found["verdict"] == ("reproduced" if placed else "inconclusive")
+
+
 @pytest.mark.parametrize("at_end", [True, False])
 @pytest.mark.parametrize("retrieves", [True, False])
 def test_near_chance_is_the_reason_before_the_end_of_the_sweep(ledger, at_end, retrieves):

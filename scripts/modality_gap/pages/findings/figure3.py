@@ -156,14 +156,14 @@ def _at_minimum(row: Mapping) -> str:
 
 
 def _at_its_gap(row: Mapping) -> str:
-    """What the interval of a minimum's distance says of the model's own gap: nothing, if it has 0
-    inside."""
+    """What the interval of a minimum's distance says of the model's own gap."""
     low, high = row["distance_low"], row["distance_high"]
     if row["at_end"] or math.isnan(low):
         return "is not known"
-    if not low <= row["gap"] <= high:
-        return "does not contain the model's own gap"
-    return ACROSS_ZERO if low <= 0 else "contains the model's own gap"
+    if not row["placed"]:
+        return ACROSS_ZERO
+    inside = low <= row["gap"] <= high
+    return "contains the model's own gap" if inside else "does not contain the model's own gap"
 
 
 def able_minima(minimum: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
