@@ -17,6 +17,8 @@ from modality_gap.figures.style import Layout, label_line, save
 from modality_gap.pages.words import fraction
 
 ROOM, STEEP = 30, 0.5  # degrees and loss beside a minimum that a label needs
+# Where the paper has these spacings, in degrees.
+SOURCES = {20: ", as in the paper's Figure 3(g)", 15: ", as in the paper's Appendix A"}
 CURVES = {True: ("two pairs exchanged", PALETTE[1], "-"), False: ("all matched", PALETTE[0], "--")}
 
 table = pd.read_csv(snakemake.input[0])
@@ -35,8 +37,8 @@ def draw_curves(ax: Axes, part: pd.DataFrame, named: bool) -> None:
         steep = (curve["loss"][near] > curve["loss"].min() + STEEP).all() if near.any() else False
         above = mismatched and not steep
         for angle, loss in lowest[["delta_theta_deg", "loss"]].to_numpy():
-            label_line(ax, f"{angle:.0f}°", (angle, loss), color, ha="center",
-                       xytext=(-(0.12 if above else 0.16) * angle, 7 if above else -8),
+            label_line(ax, f"{angle:.0f}°".replace("-", "−"), (angle, loss), color, ha="center",
+                       xytext=(-(0.2 if above else 0.25) * angle, 7 if above else -8),
                        va="bottom" if above else "top")  # fmt: skip
         if named:
             ax.text(0.03, 0.3 if mismatched else 0.16, words, color=color, va="top",
@@ -47,7 +49,7 @@ def draw_curves(ax: Axes, part: pd.DataFrame, named: bool) -> None:
 def draw(layout: Layout) -> Figure:
     columns = 2 if layout.narrow else len(temperatures)
     rows = math.ceil(len(temperatures) / columns)
-    each, sphere = (130 if layout.narrow else 175), 220
+    each, sphere = (130 if layout.narrow else 175), 260
     height = rows * each + 30
     heights = [sphere, *[height] * len(spacings)]
     figure = layout.figure(sum(heights))
@@ -55,7 +57,7 @@ def draw(layout: Layout) -> Figure:
     draw_sphere(parts[0].add_subplot(projection="3d"))
     parts[0].text(0.01, 0.97, "(e)", va="top", weight="bold")
     top = 1.08 * table["loss"].max()
-    for line, (part, spacing) in enumerate(zip(parts[1:], spacings, strict=True)):
+    for part, spacing in zip(parts[1:], spacings, strict=True):
         axes = part.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for ax in axes[len(temperatures) :]:
             ax.set_axis_off()
@@ -66,8 +68,8 @@ def draw(layout: Layout) -> Figure:
             ax.set_title(f"temperature {fraction(temperature)}", weight="normal", fontsize="small")
             ax.set_ylim(-0.3 * top, top)
             ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= top])
-        part.suptitle(f"{'(g) ' * (line == 0)}points {spacing}° apart", x=0.01, ha="left",
-                      weight="bold", fontsize="medium")  # fmt: skip
+        words = f"(g) points {spacing}° apart{SOURCES.get(spacing, '')}"
+        part.suptitle(words, x=0.01, ha="left", weight="bold", fontsize="medium")
         part.supxlabel("Δθ between images and texts (degrees)", fontsize="small")
         part.supylabel("symmetric loss", fontsize="small")
     return figure

@@ -185,9 +185,10 @@ def draw_sphere(
 
     top, bottom = _xyz(text_theta, 90, 1.08), _xyz(90, 90, 1.08)
     _arrow3d(ax, bottom, top, INK, width=1.4, style="<|-|>")
-    _label(ax, _xyz((90 + text_theta) / 2, 90, 1.13), "gap", INK, ha="left")
+    _label(ax, _xyz((90 + text_theta) / 2, 90, 1.13), "gap, Δθ", INK, ha="left")
+    _polar_angle(ax, text_theta)
     _label(ax, _xyz(90, -90, 1.06), "θ = 90°", IMAGE_COLOR, ha="right")
-    _label(ax, _xyz(text_theta, -100, 1.1), f"θ = {text_theta:g}°", TEXT_COLOR, ha="right")
+    _label(ax, _xyz(text_theta, -90, 1.22), f"θ = {text_theta:g}°", TEXT_COLOR, ha="right")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.06), ncols=2)
 
 
@@ -202,7 +203,7 @@ def _unit_sphere(ax: Axes3D, elevation: float, azimuth: float) -> None:
     """Set the view and draw the outline of the unit sphere."""
     ax.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(-1, 1))
     ax.set_proj_type("ortho")
-    ax.set_box_aspect((1, 1, 1), zoom=1.3)
+    ax.set_box_aspect((1, 1, 1), zoom=1.12)
     ax.view_init(elev=elevation, azim=azimuth)
     ax.computed_zorder = False
     ax.axis("off")
@@ -223,6 +224,15 @@ def _parallel(ax: Axes3D, theta: float, color: str) -> None:
     ax.plot(*np.where(in_front, circle, np.nan), color=color, linewidth=0.9, zorder=3)
     behind = np.where(in_front, np.nan, circle)
     ax.plot(*behind, color=color, linewidth=0.9, linestyle=(0, (3, 3)), alpha=0.5, zorder=2)
+
+
+def _polar_angle(ax: Axes3D, theta: float) -> None:
+    """What θ is: the angle from the pole, along the rim, to a parallel."""
+    ax.plot(*np.transpose([_xyz(0, 0), _xyz(0, 0, 1.2)]), color=INK, linewidth=0.9)
+    _label(ax, _xyz(0, 0, 1.34), "θ = 0°", INK)
+    ax.plot(*_xyz(np.linspace(0, theta - 4, 40), -90, 1.12), color=INK, linewidth=0.9)
+    _arrow3d(ax, _xyz(theta - 5, -90, 1.12), _xyz(theta, -90, 1.12), INK, width=0.9)
+    _label(ax, _xyz(theta / 2, -90, 1.2), "θ", INK, ha="right")
 
 
 def _arrow3d(

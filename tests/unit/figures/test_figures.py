@@ -154,7 +154,8 @@ AXES = {
     ],
     "plot_table1": [(DISTANCE, words, "", (), ()) for words in ("ROC-AUC", "zero-shot accuracy")],
     "plot_theorem1": [
-        ("number of units · m² / V", "share of layers without a rise", "xy", (), (None, 1.6))
+        ("number of units", words, "xy", (), (None, 3))
+        for words in ("", "share of layers without a rise")
     ],
     "plot_theorem2": [(LAYER, "variance not due to the weights, %", "y", (), ())],
     "plot_training": [("share of the training steps", HELD_OUT, "", (), (0, None))],
@@ -612,10 +613,12 @@ def test_figure3g(draw):
             lowest = part.loc[part["loss"].idxmin()]
             assert lines(ax, lowest["delta_theta_deg"], lowest["loss"], color)
             texts = [text.get_text() for text in ax.texts if same_color(text.get_color(), color)]
-            assert f"{lowest['delta_theta_deg']:.0f}°" in texts
+            assert f"{lowest['delta_theta_deg']:.0f}°".replace("-", "\N{MINUS SIGN}") in texts
         assert title(ax) == ("temperature 1" if temperature == 1 else "temperature 1/100")
     named = " ".join(text.get_text() for text in figure.findobj(Text))
-    assert f"(g) points {spacings[0]}° apart" in named
+    assert {spacings[0], spacings[1]} == {15, 20}
+    assert "(g) points 20° apart, as in the paper's Figure 3(g)" in named
+    assert "(g) points 15° apart, as in the paper's Appendix A" in named
     assert "Δθ between images and texts (degrees)" in named and "symmetric loss" in named
     assert "two pairs exchanged" in words(axes[1]) and "all matched" in words(axes[1])
 
@@ -711,22 +714,32 @@ def test_theorem2(draw):
 
 
 def test_theorem1(draw):
-    keys = {"cosine": [0.25, 0.9], "norm_ratio": [1.0, 0.5], "norm": [1.0, 4.0]}
+    keys = {"cosine": [0.25, 0.9], "norm_ratio": [0.5, 1.0], "norm": [1.0, 4.0]}
     table = made({**keys, "d_out": [4, 16, 64]}, "bound", ends=("violation_share",))
-    table["d_out_scaled"] = table["d_out"] * np.where(table["norm"] == 1, 0.31, 0.57)
     table["covered"] = True
     table["violations"] = np.where(table["d_out"] == 64, 0, 50)
-    (ax,), _ = draw("plot_theorem1", table=table)
-    part = table[table["norm_ratio"] == 1]
-    for cosine, color in ((0.25, RAMP[-1]), (0.9, RAMP[-2])):
-        for norm in (1.0, 4.0):
-            seen = pick(part, cosine=cosine, norm=norm).iloc[:2]
-            assert lines(ax, seen["d_out_scaled"], seen["violation_share"], color)
+    axes, _ = draw("plot_theorem1", table=table)
+    assert draw.touching == {layout: [] for layout in SMALLEST}
+    part = table[table["norm_ratio"] == 0.5]
+    assert [ax.get_title(loc="left") for ax in axes] == [
+        "(a) |u| = 1, |v| = 0.5",
+        "(b) |u| = 4, |v| = 2",
+    ]
+    for ax, norm in zip(axes, (1.0, 4.0), strict=True):
+        labels = [text.get_text() for text in ax.texts]
+        assert "dotted: bound of each" in labels
+        for cosine, color in ((0.25, RAMP[-1]), (0.9, RAMP[-2])):
+            its = pick(part, cosine=cosine, norm=norm)
+            seen = its.iloc[:2]  # where no layer failed a logarithm has no place
+            assert lines(ax, seen["d_out"], seen["violation_share"], color)
             ends = seen["violation_share_low"], seen["violation_share_high"]
-            assert has_bars(ax, seen["d_out_scaled"], *ends)
-        assert f"cosine {cosine}" in words(ax)
-    bound = part.sort_values("d_out_scaled")
-    assert lines(ax, bound["d_out_scaled"], bound["bound"], INK)
+            assert has_bars(ax, seen["d_out"], *ends)
+            (bound,) = lines(ax, its["d_out"], its["bound"], color)
+            assert bound.get_linestyle() == "--"  # any dashes, of which it has its own
+            (text,) = (text for text in ax.texts if text.get_text().endswith(f"{cosine:g}"))
+            assert same_color(text.get_color(), color)
+        dashes = {str(line._dash_pattern) for line in ax.lines if len(line.get_xdata()) > 1}
+        assert len(dashes) == 3  # of both curves and of the bounds
 
 
 def test_models(draw):

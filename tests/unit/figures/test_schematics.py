@@ -116,19 +116,30 @@ def test_pairs_on_the_sphere_lie_on_their_parallels_and_are_joined(ax3d):
 @pytest.mark.parametrize("text_theta", [50, 30])
 def test_the_gap_is_drawn_between_the_parallels(ax3d, text_theta):
     schematics.draw_sphere(ax3d, text_theta=text_theta)
-    ((tail, head, color, props),) = arrows(ax3d)
+    (tail, head, color, props), _ = arrows(ax3d)
     assert colors.same_color(color, INK)
     assert props["arrowstyle"] == "<|-|>"
     np.testing.assert_allclose(tail, on_paper(ax3d, at(90, 90, 1.08)))
     np.testing.assert_allclose(head, on_paper(ax3d, at(text_theta, 90, 1.08)))
-    place, _ = word(ax3d, "gap")
+    place, _ = word(ax3d, "gap, Δθ")
     np.testing.assert_allclose(place, at((90 + text_theta) / 2, 90, 1.13), atol=1e-12)
     place, label = word(ax3d, "θ = 90°")
     np.testing.assert_allclose(place, at(90, -90, 1.06), atol=1e-12)
     assert colors.same_color(label.get_color(), IMAGE_COLOR)
     place, label = word(ax3d, f"θ = {text_theta}°")
-    np.testing.assert_allclose(place, at(text_theta, -100, 1.1), atol=1e-12)
+    np.testing.assert_allclose(place, at(text_theta, -90, 1.22), atol=1e-12)
     assert colors.same_color(label.get_color(), TEXT_COLOR)
+    # The angle from the pole: an arc along the rim, with its head at the texts.
+    (tail, head, color, _) = arrows(ax3d)[1]
+    np.testing.assert_allclose(head, on_paper(ax3d, at(text_theta, -90, 1.12)))
+    assert colors.same_color(color, INK)
+    arcs = [points_of(line) for line in ax3d.lines if len(points_of(line)) == 40]
+    np.testing.assert_allclose(arcs[-1][0], at(0, 0, 1.12), atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(arcs[-1], axis=1), 1.12)
+    place, _ = word(ax3d, "θ")
+    np.testing.assert_allclose(place, at(text_theta / 2, -90, 1.2), atol=1e-12)
+    place, _ = word(ax3d, "θ = 0°")
+    np.testing.assert_allclose(place[:2], [0, 0], atol=1e-12)
     legend = [text.get_text() for text in ax3d.get_legend().get_texts()]
     assert legend == ["image", "text", "matched pair", "mismatched pair"]
 
