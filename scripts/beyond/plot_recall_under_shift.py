@@ -20,9 +20,9 @@ peaks = pd.read_csv(snakemake.input.peak)
 params = snakemake.params
 gaps = pd.read_csv(snakemake.input.gap, index_col="set")
 models = models_in_order(gaps, params.papers, retrieves(gaps))
-# A set without a gap has no shifts; models at chance are left out beside others.
+# A set without a gap has no shifts; models near chance come last, and say so.
 swept = models[models["trained"].isin({*curves["set"]})]
-shown = swept[swept["learnt"]] if swept["learnt"].any() else swept
+shown = swept.sort_values("learnt", ascending=False, kind="stable")
 
 
 def draw_set(ax: Axes, name: str) -> None:
@@ -33,12 +33,13 @@ def draw_set(ax: Axes, name: str) -> None:
     low, high = (left[[f"recall1_{one}_{end}" for one in SIDES]] for end in ("low", "high"))
     top = 0.97 if 1 - high.max(axis=None) > low.min(axis=None) else 0.15
     for number, (direction, (color, dashes)) in enumerate(SIDES.items()):
+        peak = peaks[(peaks["set"] == name) & (peaks["direction"] == direction)].iloc[0]
         words = f"{first} → {second}" if direction == "ab" else f"{second} → {first}"
+        words += f", n {peak['n']:,}"
         column = f"recall1_{direction}"
         ends = curve[f"{column}_low"], curve[f"{column}_high"]
         draw_band(ax, curve["distance"], *ends, color)
         ax.plot(curve["distance"], curve[column], color=color, ls=dashes)
-        peak = peaks[(peaks["set"] == name) & (peaks["direction"] == direction)].iloc[0]
         if not peak["best_at_end"]:
             ax.plot(peak["best_distance"], peak["recall_best"], "v", ms=8, color=color)
         ax.text(0.04, top - 0.08 * number, words, color=color, va="top", fontsize="small",
@@ -55,8 +56,8 @@ def draw(layout: Layout) -> Figure:
     figure, axes = layout.grid(len(shown), columns, height, sharey=True)
     for place, (ax, row) in enumerate(zip(axes, shown.to_dict("records"), strict=True)):
         draw_set(ax, row["trained"])
-        n = curves.loc[curves["set"] == row["trained"], "n"].iloc[0]
-        ax.set_title(plain(f"{row['model']}, n {n:,}", 40), pad=20)
+        near = "" if row["learnt"] else " (near chance)"
+        ax.set_title(plain(f"{row['model']}{near}", 34), pad=20)
         if place % columns == 0:
             ax.set_ylabel("recall@1")
     return figure

@@ -11,12 +11,18 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND
 from modality_gap.figures.palette import INK, MUTED, PALETTE
-from modality_gap.figures.style import Layout, save
+from modality_gap.figures.style import Layout, plain, save
 
 SETTINGS = {
     ("trained", "real"): "trained, real inputs",
     ("random", "real"): "random, real inputs",
     ("random", "noise"): "random, noise",
+}
+# The paper's models, by the kind of encoder.
+PAPERS = {
+    "convolutional network": "ResNet-18",
+    "vision transformer": "CLIP ViT-B/32",
+    "text transformer": "CLIP ViT-B/32",
 }
 RIDGE = 0.85  # height of the highest, of the distance between two
 
@@ -41,14 +47,18 @@ def draw_encoder(ax: Axes, encoder: str, layout: Layout) -> None:
         if paper is not None:
             ax.plot(paper, base + 0.12, color=MUTED, clip_on=False, **DIAMOND)
         own = f"{words}\nmean {row['mean_cosine']:.3f}, n {row['n']:,}"
-        labels.append(own if paper is None else f"{own}\npaper {paper:.3f}")
+        if paper is not None:
+            between = "\n" if layout.narrow else " "
+            own += f"\n◇ paper's {PAPERS[encoder]}{between}{paper:.3f}"
+        labels.append(own)
     ax.set_yticks([2.4, 1.4, 0.4], labels)
     for tick, color in zip(ax.get_yticklabels(), PALETTE, strict=False):
         tick.set_color(color)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set_xlim(snakemake.params.axis)
-    ax.set(ylim=(-0.05, 3), title=encoder)
+    model = table.loc[table["encoder"] == encoder, "model"].iloc[0]
+    ax.set(ylim=(-0.05, 3), title=plain(f"{encoder}: {model}", 50))
 
 
 def draw(layout: Layout) -> Figure:

@@ -15,6 +15,7 @@ from modality_gap.figures.style import Layout, above_minima, label_line, plain, 
 from modality_gap.pages.words import fraction
 from modality_gap.paper.chance import retrieves
 
+PANELS = {"1/100": " (b)", "1/50": " (c)", "1": " (d)"}  # the paper's, a temperature each
 STYLES = ["-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (3, 3)), (0, (9, 2))]
 
 landscape, minimum = above_minima(
@@ -51,7 +52,8 @@ def draw_model(ax: Axes, name: str, layout: Layout) -> None:
     for number, (temperature, end, height) in enumerate(
         zip(temperatures, ends, heights, strict=True)
     ):
-        label_line(ax, fraction(temperature), (max(end[0], 1.9), height), RAMP[number % len(RAMP)])
+        words = fraction(temperature) + PANELS.get(fraction(temperature), "")
+        label_line(ax, words, (max(end[0], 1.9), height), RAMP[number % len(RAMP)])
     draw_published(ax, name)
     ax.set(ylim=(1.6 * BELOW, TOP), xlim=(-2, 2), xticks=range(-2, 3))
     ax.grid(axis="y", color=GRID, lw=1)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modality_gap.figures.palette import INK, RAMP
-from modality_gap.figures.style import Layout, decimals, label_line, save, spread
+from modality_gap.figures.style import LETTERS, Layout, decimals, label_line, save, spread
 
 STYLES = ["-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (9, 2)), (0, (3, 3)), (0, (7, 2, 1, 2))]
 DOTS = (0, (1, 2))  # of bounds, which no measured curve has
@@ -66,7 +66,7 @@ def label_ends(ax: Axes, ends: list[tuple[float, str, float, float]], layout: La
 def draw(layout: Layout) -> Figure:
     figure, axes = layout.grid(len(norms), 1 if layout.narrow else 2, 270 if layout.narrow else 330,
                                sharey=True)  # fmt: skip
-    for ax, norm, letter in zip(axes, norms, "abcdefgh", strict=False):
+    for ax, norm, letter in zip(axes, norms, LETTERS, strict=False):
         draw_norm(ax, norm, layout)
         ax.set_title(f"({letter}) |u| = {norm:g}, |v| = {norm * ratio:g}")
         ax.text(0.98, 0.97, "dotted: bound of each", color=INK, ha="right", va="top",

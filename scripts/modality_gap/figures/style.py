@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from string import ascii_lowercase
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ STYLE: dict[Any, Any] = {
 }
 
 
+# Of panels, in order: a to z, then aa.
+LETTERS = [first + second for first in ("", *ascii_lowercase) for second in ascii_lowercase]
 BAR = 0.75  # opacity of bars of intervals, at which every colour keeps a contrast of 3
 
 

@@ -142,12 +142,14 @@ AXES = {
     "plot_follow_up_losses": [("gap", "recall@1, mean of both ways", "", (0, None), (0, None))],
     "plot_lemma3": [("cosine of u and v", "expected inner product", "", (), (-0.05, None))],
     "plot_mixed_gallery": [
-        ("form of the wanted document", "", "", (-0.5, 2.5), (-0.03, 1.03)),
+        ("form of the wanted document", "", "", (-0.4, 2.4), (-0.03, 1.03)),
         ("share of the other modality", "NDCG@10", "", (0, 1), (-0.03, 1.03)),
     ],
     "plot_models": [(f"{DISTANCE} at which the loss is smallest", "", "", (), (-0.05, None))],
     "plot_own_loss": [(DISTANCE, LOSS, "", (), (0, None))],
-    "plot_recall_under_shift": [(DISTANCE, "recall@1", "", (-2, 2), (0, 1.03))],
+    "plot_recall_under_shift": [
+        (DISTANCE, words, "", (-2, 2), (0, 1.03)) for words in ("", "recall@1")
+    ],
     "plot_supplementary15": [("gap without training", "", "", (0, None), (-0.6, 1.6))],
     "plot_supplementary4": [
         ("", words, "", (), ()) for words in ("", "(a) trained", "(b) untrained")
@@ -401,13 +403,15 @@ def test_large_sets_are_thinned(draw):
 
 
 def test_figure2a(draw):
-    keys = {"encoder": ["e", "f"], "weights": ["random", "trained"], "inputs": ["noise", "real"]}
+    encoders = ["convolutional network", "vision transformer"]
+    keys = {"encoder": encoders, "weights": ["random", "trained"], "inputs": ["noise", "real"]}
     table = made(keys, "mean_cosine", "min_cosine").assign(n=range(40, 48))
+    table["model"] = np.where(table["encoder"] == encoders[0], "Net A", "Net B")
     table = table[(table["weights"] == "random") | (table["inputs"] == "real")]
     bins = made({**keys, "cosine_low": [-1.0, -0.2, 0.6]}, "pairs", seed=1)
     bins["cosine_high"] = bins["cosine_low"] + np.where(bins["cosine_low"] < 0.5, 0.8, 0.4)
     bins["pairs"] = (1000 * bins["pairs"]).astype(int)
-    params = {"axis": [-0.7, 1.0], "published": {"f, random, real": 0.11}}
+    params = {"axis": [-0.7, 1.0], "published": {"vision transformer, random, real": 0.11}}
     axes, _ = draw("plot_figure2a", params, table=table, histogram=bins)
     rows = [("trained", "real"), ("random", "real"), ("random", "noise")]
     for ax, encoder in zip(axes, keys["encoder"], strict=False):
@@ -425,10 +429,10 @@ def test_figure2a(draw):
             assert labels[number].startswith(weights)
             assert ("noise" in labels[number]) == (inputs == "noise")
             paper = params["published"].get(f"{encoder}, {weights}, {inputs}")
-            assert ("paper 0.110" in labels[number]) == (paper is not None)
+            assert ("◇ paper's CLIP ViT-B/32 0.110" in labels[number]) == (paper is not None)
         assert ax.get_xlim() == (-0.7, 1.0)
-        assert title(ax) == encoder
-        assert diamonds(ax) == ([(0.11, 1.12)] if encoder == "f" else [])
+        assert title(ax) == f"{encoder}: Net {'AB'[encoders.index(encoder)]}"
+        assert diamonds(ax) == ([(0.11, 1.12)] if encoder == encoders[1] else [])
 
 
 def test_figure2b(draw):
@@ -571,7 +575,7 @@ def test_figure3bcd(draw):
     params = {"papers": [], "marked": "one", "published": {**PUBLISHED, "back_loss": 0.2}}
     (ax,), _ = draw("plot_figure3bcd", params, landscape=table, minimum=minimum, gap=gap)
     assert title(ax) == "M"  # `three` is at chance
-    for temperature, color, label in ((0.01, RAMP[0], "1/100"), (1.0, RAMP[1], "1")):
+    for temperature, color, label in ((0.01, RAMP[0], "1/100 (b)"), (1.0, RAMP[1], "1 (d)")):
         part = pick(table, set="one", temperature=temperature).sort_values("delta")
         least = pick(minimum, set="one", temperature=temperature).iloc[0]
         assert lines(ax, part["distance"], part["loss"] - least["loss"], color)
@@ -776,19 +780,21 @@ def test_the_end_of_a_sweep_has_no_mark(draw):
 
 def test_recall_under_shift(draw):
     curve = made({"set": ["one", "three"], "delta": [-1.0, 0.0, 1.0]}, "distance",
-                 ends=("recall1_ab", "recall1_ba")).assign(n=7)  # fmt: skip
+                 ends=("recall1_ab", "recall1_ba"))  # fmt: skip
     peak = made(
         {"set": ["one", "three"], "direction": ["ab", "ba"]}, "best_distance", "recall_best"
     )
     peak["best_at_end"] = peak["direction"] == "ba"
+    peak["n"] = [31, 1042, 33, 34]  # an item of several pairs is one query
     params = {"papers": [], "modalities": {**MODALITIES, "one": ["audio", "text"]}}
-    (ax,), _ = draw("plot_recall_under_shift", params, curve=curve, peak=peak, gap=gaps())
-    assert title(ax) == "M, n 7"
+    (ax, other), _ = draw("plot_recall_under_shift", params, curve=curve, peak=peak, gap=gaps())
+    assert [title(one) for one in (ax, other)] == ["M", "N (near chance)"]
+    assert draw.touching == {layout: [] for layout in SMALLEST}
     assert ax.get_ylim() == (0, 1.03)  # of every panel
     part = curve[curve["set"] == "one"].sort_values("distance")
     for direction, color, label in (
-        ("ab", PALETTE[0], "audio → text"),
-        ("ba", PALETTE[1], "text → audio"),
+        ("ab", PALETTE[0], "audio → text, n 31"),
+        ("ba", PALETTE[1], "text → audio, n 1,042"),
     ):
         column = f"recall1_{direction}"
         assert lines(ax, part["distance"], part[column], color)
@@ -798,7 +804,7 @@ def test_recall_under_shift(draw):
         row = pick(peak, set="one", direction=direction).iloc[0]
         found = lines(ax, row["best_distance"], row["recall_best"], color)
         assert bool(found) == (direction == "ab")
-        assert label in words(ax)
+        assert label in words(ax).split("\n")
 
 
 def test_closing_the_gap(draw):
@@ -1098,7 +1104,7 @@ def test_follow_up_losses(draw):
 
 def gallery():
     """methods.csv: `captions` has several forms, `pairs` has two directions; a half beside each."""
-    named = {"none": "no change", "shift": "shift fitted to close the gap", "centre": "centring"}
+    named = {"none": "no change", "shift": "shift that closes the gap", "centre": "centring"}
     shares = ["0", "0.5", "0.9", "1"]
     several = made(
         {
@@ -1131,12 +1137,14 @@ def gallery():
 def test_mixed_gallery(draw):
     named, shares, methods = gallery()
     params = {"sets": {"captions": "Pictures with captions", "pairs": "Pairs"}}
-    axes, figure = draw("plot_mixed_gallery", params, methods=methods)
+    axes, _ = draw("plot_mixed_gallery", params, methods=methods)
+    assert draw.touching == {layout: [] for layout in SMALLEST}
     panels = [ax for ax in axes if ax.axison]
     # Several captions first, with a second panel by the form of the wanted document.
-    assert [title(ax) for ax in panels] == [
-        *["Pictures with captions, n 31"] * 2,
-        "Pairs, n 47",
+    assert [ax.get_title(loc="left") for ax in panels] == [
+        "(a) Pictures with captions, n 31",
+        "(b) Pictures with captions, n 31",
+        "(c) Pairs, n 47",
     ]
     colors = {"none": INK, "shift": PALETTE[1], "centre": PALETTE[0]}
     fixed = methods[methods["split"] == "even_odd"].set_index(["set", "method", "metric"])["value"]
@@ -1156,12 +1164,18 @@ def test_mixed_gallery(draw):
     for number, method in enumerate(named):
         for at, form in enumerate(ticks):
             value = fixed["captions", method, f"ndcg10_{form}"]
-            (mark,) = lines(forms, at + 0.13 * (number - 1), value, colors[method])
+            (mark,) = lines(forms, at + 0.1 * (number - 1), value, colors[method])
             assert mark.get_marker() == "osD"[number]
     assert panels[0].get_ylabel() == "NDCG@10"
-    (legend,) = figure.legends
-    told = {
-        text.get_text(): mcolors.to_hex(line.get_color())
-        for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)
-    }
-    assert told == {words: mcolors.to_hex(colors[method]) for method, words in named.items()}
+    for ax in panels:
+        told = {
+            text.get_text().replace("\n", " "): mcolors.to_hex(text.get_color())
+            for text in ax.texts
+        }
+        assert told == {words: mcolors.to_hex(colors[method]) for method, words in named.items()}
+        # In the order of the ends of the curves, from the top.
+        ends = {
+            mcolors.to_hex(line.get_color()): np.asarray(line.get_ydata())[-1] for line in ax.lines
+        }
+        at = {mcolors.to_hex(text.get_color()): text.xy[1] for text in ax.texts}
+        assert sorted(at, key=at.__getitem__) == sorted(at, key=ends.__getitem__)
