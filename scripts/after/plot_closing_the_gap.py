@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from modality_gap.figures.palette import GROUND, INK, PALETTE
+from modality_gap.figures.palette import GRID, GROUND, INK, PALETTE
 from modality_gap.figures.style import Layout, draw_band, label_line, plain, save, spread
 from modality_gap.paper.closing import ACCURACY, COLUMN, closings
 
@@ -20,9 +20,12 @@ shown = closings(gaps, pd.read_csv(snakemake.input.peak), snakemake.params.publi
 
 
 def curve_of(name: str, widest: float) -> pd.DataFrame:
-    """The part of a set's curve from a closed gap to beyond the widest one."""
-    curve = curves[curves["set"] == name].sort_values("distance")
-    return curve[curve["distance"].between(shown.loc[name, "closed_distance"], widest)]
+    """The part of a set's curve from a closed gap to beyond the widest one. Where the centres are
+    nearest they pass beside each other, on which side of 0 does not matter."""
+    curve, closed = curves[curves["set"] == name], shown.loc[name, "closed_distance"]
+    nearest = curve["distance"] == closed
+    part = curve[nearest | curve["distance"].between(abs(closed), widest)]
+    return part.assign(distance=part["distance"].abs()).sort_values("distance")
 
 
 def draw_model(ax: Axes, row: pd.Series, curve: pd.DataFrame, color: str) -> None:
@@ -31,7 +34,7 @@ def draw_model(ax: Axes, row: pd.Series, curve: pd.DataFrame, color: str) -> Non
     draw_band(ax, curve["distance"], *ends, color)
     ax.plot(curve["distance"], curve[COLUMN], color=color, ls=dashes)
     ax.plot(row["gap"], row["recall_at_gap"], "o", ms=8, color=color)
-    ax.plot(row["closed_distance"], row["recall_closed"], "o", ms=8, mew=1.6, mfc=GROUND,
+    ax.plot(abs(row["closed_distance"]), row["recall_closed"], "o", ms=8, mew=1.6, mfc=GROUND,
             color=color)  # fmt: skip
     low, high = row["recall_at_gap_low"], row["recall_at_gap_high"]
     ax.vlines(row["gap"], low, high, color=color, lw=1.4)
@@ -54,10 +57,10 @@ def draw(layout: Layout) -> Figure:
         words = plain(f"{row['model']}, {row['score']}", 17 if layout.narrow else 26)
         label_line(ax, words, (widest, place), color)
     # A margin for the labels, which begin where the curves end.
-    nearest = min(0, shown["closed_distance"].min())
-    ax.set(xlim=(nearest - 0.05, widest * (1.75 if layout.narrow else 1.3)), ylim=(0, 1.05),
-           xlabel="distance of the centres (0: the gap is closed)",
-           ylabel="share of queries answered right")  # fmt: skip
+    ax.set(xlim=(-0.05, widest * (1.75 if layout.narrow else 1.3)), ylim=(0, 1.05),
+           xlabel="distance of the centres", ylabel="share of queries answered right",
+           title="○ gap closed   ● the model's own gap")  # fmt: skip
+    ax.axvline(0, color=GRID, lw=1.5, zorder=0)
     ax.set_xticks([tick / 4 for tick in range(int(4 * widest) + 1)])
     ax.spines["bottom"].set_bounds(0, widest)
     return figure

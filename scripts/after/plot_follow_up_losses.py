@@ -4,13 +4,15 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from modality_gap.figures.follow_ups import places_beside
+from modality_gap.figures.follow_ups import LEADER, places_beside
 from modality_gap.figures.palette import FAINT, GROUND, INK, PALETTE
 from modality_gap.figures.style import Layout, plain, save
 
@@ -61,7 +63,11 @@ def draw_numbers(ax: Axes, layout: Layout) -> None:
     bars += [pixels(np.full(9, at[1]), np.interp(along, [0, 1], row[[0, 2]]))
              for row, at in zip(recall, gap, strict=True)]  # fmt: skip
     points = pixels(gap[:, 1], recall[:, 1])
-    places = places_beside(points, np.concatenate(bars), layout.font)
+    joined = temperatures[["gap", "recall1"]].to_numpy()
+    for one, other in pairwise(joined):
+        bars.append(pixels(*(one + np.linspace(0, 1, 60)[:, None] * (other - one)).T))
+    highest = ax.get_window_extent().y1 * scale
+    places = places_beside(points, np.concatenate(bars), layout.font, highest)
     for number, (x, y) in enumerate(places, start=1):
         name = methods.index[number - 1]
         row = methods.loc[name]
@@ -75,7 +81,7 @@ def draw_numbers(ax: Axes, layout: Layout) -> None:
             va="center",
             fontsize="small",
             color=style_of(name)[0],
-            arrowprops=arrow if max(abs(x), abs(y)) > 1.3 * layout.font else None,
+            arrowprops=arrow if max(abs(x), abs(y)) > LEADER * layout.font else None,
         )
 
 

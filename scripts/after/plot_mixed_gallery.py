@@ -4,67 +4,81 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from modality_gap.figures.follow_ups import FORMS, by_form, mixed_curves, scored, sets_in_order
+from modality_gap.figures.follow_ups import (
+    FORMS,
+    by_form,
+    mixed_curves,
+    places_along,
+    scored,
+    sets_in_order,
+)
 from modality_gap.figures.palette import GRID, INK, MUTED, PALETTE
-from modality_gap.figures.style import LETTERS, Layout, label_line, plain, save, spread
+from modality_gap.figures.style import LETTERS, Layout, plain, save
 
 STYLES = {
     "none": (INK, "-", "o", "no change"),
-    "shift": (PALETTE[1], "--", "s", "shift that closes the gap"),
+    "shift": (PALETTE[1], "--", "s", "shift"),
     "centre": (PALETTE[0], (0, (9, 2)), "D", "centring"),
-    "centre_z_score": (PALETTE[2], (0, (5, 1.5, 1, 1.5)), "^", "centring, z-scores by kind"),
-    "other_first": (MUTED, ":", "v", "control: other modality first"),
-    "own_first": (MUTED, "-.", "X", "control: own modality first"),
+    "centre_z_score": (PALETTE[2], (0, (5, 1.5, 1, 1.5)), "^", "z-scores"),
+    "other_first": (MUTED, ":", "v", "other first"),
+    "own_first": (MUTED, "-.", "X", "own first"),
 }
 TICKS = [0, 0.25, 0.5, 0.75, 1]
-WIDTH = 16  # letters in a line of a label
 
 methods = pd.read_csv(snakemake.input.methods)
 names = sets_in_order(methods)
 sets = snakemake.params.sets
 
 
-def draw_curves(ax: Axes, name: str) -> pd.Series:
-    """NDCG by share; the values at the end of the curves, by method."""
-    curves = mixed_curves(methods, name)
-    shown = [one for one in STYLES if one in curves]
-    for one in shown:
-        color, dashes, _, _ = STYLES[one]
-        ax.plot(curves.index, curves[one], color=color, ls=dashes)
+Curves = dict[str, np.ndarray]  # by method the points (n, 2) of its curve
+
+
+def draw_curves(ax: Axes, name: str) -> Curves:
+    """NDCG by share."""
+    table, curves = mixed_curves(methods, name), {}
+    for one, (color, dashes, _, _) in STYLES.items():
+        if one in table:
+            ax.plot(table.index, table[one], color=color, ls=dashes)
+            curves[one] = np.stack([table.index, table[one]], axis=1)
     ax.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
     ax.set(xlim=(0, 1), xlabel="share of the other modality")
-    return curves[shown].iloc[-1]
+    return curves
 
 
-def draw_forms(ax: Axes, name: str) -> pd.Series:
-    """NDCG by form of the document; the values of the last form, by method."""
-    table = by_form(methods, name)
+def draw_forms(ax: Axes, name: str) -> Curves:
+    """NDCG by form of the document; thin lines join what is of one method."""
+    table, curves = by_form(methods, name), {}
     shown = [one for one in STYLES if one in table.index]
     for number, one in enumerate(shown):
-        color, _, marker, _ = STYLES[one]
-        step = 0.1 * (number - (len(shown) - 1) / 2)
-        for at, form in enumerate(FORMS):
-            ax.plot(at + step, table.loc[one, form], marker, ms=7, color=color)
+        color, dashes, marker, _ = STYLES[one]
+        places = np.arange(len(FORMS)) + 0.08 * (number - (len(shown) - 1) / 2)
+        ax.plot(places, table.loc[one, [*FORMS]], marker, ls=dashes, lw=1, ms=7, color=color)
+        curves[one] = np.stack([places, table.loc[one, [*FORMS]]], axis=1)
     ax.set_xticks(range(len(FORMS)), FORMS)
     ax.set(xlim=(-0.4, len(FORMS) - 0.6), xlabel="form of the wanted document")
-    return table.loc[shown, FORMS[-1]]
+    return curves
 
 
-def label_ends(ax: Axes, ends: pd.Series, height: float) -> None:
-    """What each method is, beside the panel, at the height of its end."""
-    words = {one: plain(STYLES[one][3], WIDTH) for one in ends.index}
-    line = 1.06 * 13 / height  # of the axis, a line of text
-    # Labels of two lines need twice the room, and are placed by their first line.
-    lines = [one for one in ends.index for _ in words[one].split("\n")]
-    places = spread([ends[one] - 1e-6 * number for number, one in enumerate(lines)], line)
-    for one in ends.index:
-        place = max(at for of, at in zip(lines, places, strict=True) if of == one)
-        label_line(ax, words[one], (ax.get_xlim()[1], place), STYLES[one][0], va="top",
-                   xytext=(8, 7))  # fmt: skip
+def label_curves(ax: Axes, curves: Curves, layout: Layout) -> None:
+    """What each method is, at its curve; the layout is done."""
+    scale, letter = 72 / ax.figure.dpi, 0.5 * layout.font
+    pixels = [ax.transData.transform(curve) * scale for curve in curves.values()]
+    corners = ax.get_window_extent().get_points() * scale
+    words = [STYLES[one][3] for one in curves]
+    sizes = np.array([[letter * len(one) + 4, layout.font] for one in words])
+    places = ax.transData.inverted().transform(places_along(pixels, sizes, corners) / scale)
+    for (one, curve), text, place in zip(curves.items(), words, places, strict=True):
+        at = place[0], np.interp(place[0], *curve.T)
+        away = abs(ax.transData.transform(place)[1] - ax.transData.transform(at)[1]) * scale
+        line = {"arrowstyle": "-", "color": STYLES[one][0], "lw": 0.7, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate(text, at, xytext=place, textcoords="data", color=STYLES[one][0],
+                    fontsize="small", ha="center", va="center",
+                    arrowprops=line if away > 1.6 * layout.font else None)  # fmt: skip
 
 
 def draw(layout: Layout) -> Figure:
@@ -79,19 +93,21 @@ def draw(layout: Layout) -> Figure:
         figure.text(0.02, 0.5, "No set of this run has a mixed gallery.", color=INK)
         return figure
     columns = 1 if layout.narrow else min(2, len(panels))
-    height = 250 if layout.narrow else 310
-    figure, axes = layout.grid(len(panels), columns, height)
+    figure, axes = layout.grid(len(panels), columns, 240 if layout.narrow else 310)
     figure.get_layout_engine().set(h_pad=8 / 72, w_pad=6 / 72)
+    drawn: list[Curves] = []
     for place, (ax, (kind, name)) in enumerate(zip(axes, panels, strict=True)):
-        ends = kind(ax, name)
-        ax.set(ylim=(-0.03, 1.03), yticks=TICKS)
-        label_ends(ax, ends, height - 80)
+        drawn.append(kind(ax, name))
+        ax.set(ylim=(-0.03, 1.12), yticks=TICKS)
         ax.grid(axis="y", color=GRID, lw=1)
         ax.set_axisbelow(True)
         n = scored(methods, name)
         ax.set_title(plain(f"({LETTERS[place]}) {sets[name]}, n {n:,}", 40))
         if place % columns == 0:
             ax.set_ylabel("NDCG@10")
+    figure.draw_without_rendering()
+    for ax, curves in zip(axes, drawn, strict=True):
+        label_curves(ax, curves, layout)
     return figure
 
 

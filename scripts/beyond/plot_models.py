@@ -48,7 +48,7 @@ def draw_model(ax: Axes, name: str, base: float, layout: Layout) -> None:
             # A label that the line of the gap would cross is on the other side of its mark.
             room = (12 + letter * len(words)) / layout.width * SPAN
             left = ends.max() - 0.01 < own < ends.max() + room
-            look = {"xytext": (-6, 0), "ha": "right"} if left else {}
+            look = {"xytext": (-8, 0), "ha": "right"} if left else {"xytext": (8, 0)}
             label_line(ax, words, (ends.min() if left else ends.max(), place), color, **look)
     ax.plot([own] * 2, [base + 0.05, base + 1], color=INK, lw=1.6)
     label_line(ax, f"gap {own:.2f}", (own, base + 1), INK, xytext=(0, 1), ha="center", va="bottom")

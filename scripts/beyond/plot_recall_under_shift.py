@@ -25,7 +25,7 @@ swept = models[models["trained"].isin({*curves["set"]})]
 shown = swept.sort_values("learnt", ascending=False, kind="stable")
 
 
-def draw_set(ax: Axes, name: str) -> None:
+def draw_set(ax: Axes, name: str, learnt: bool) -> None:
     curve = curves[curves["set"] == name].sort_values("distance")
     first, second = params.modalities[name]
     # In the left half, where no line marks the gap, the words are above or below all bands.
@@ -40,7 +40,7 @@ def draw_set(ax: Axes, name: str) -> None:
         ends = curve[f"{column}_low"], curve[f"{column}_high"]
         draw_band(ax, curve["distance"], *ends, color)
         ax.plot(curve["distance"], curve[column], color=color, ls=dashes)
-        if not peak["best_at_end"]:
+        if learnt and not peak["best_at_end"]:  # near chance the highest is noise
             ax.plot(peak["best_distance"], peak["recall_best"], "v", ms=8, color=color)
         ax.text(0.04, top - 0.08 * number, words, color=color, va="top", fontsize="small",
                 transform=ax.transAxes)  # fmt: skip
@@ -55,7 +55,7 @@ def draw(layout: Layout) -> Figure:
     columns, height = (1, 210) if layout.narrow else (3, 280)
     figure, axes = layout.grid(len(shown), columns, height, sharey=True)
     for place, (ax, row) in enumerate(zip(axes, shown.to_dict("records"), strict=True)):
-        draw_set(ax, row["trained"])
+        draw_set(ax, row["trained"], row["learnt"])
         near = "" if row["learnt"] else " (near chance)"
         ax.set_title(plain(f"{row['model']}{near}", 34), pad=20)
         if place % columns == 0:

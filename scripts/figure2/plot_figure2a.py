@@ -58,11 +58,11 @@ def draw_encoder(ax: Axes, encoder: str, layout: Layout) -> None:
     ax.spines["left"].set_visible(False)
     ax.set_xlim(snakemake.params.axis)
     model = table.loc[table["encoder"] == encoder, "model"].iloc[0]
-    ax.set(ylim=(-0.05, 3), title=plain(f"{encoder}: {model}", 50))
+    ax.set(ylim=(-0.05, 3), title=plain(f"{encoder}: {model}", 34 if layout.narrow else 80))
 
 
 def draw(layout: Layout) -> Figure:
-    figure, axes = layout.grid(len(encoders), 1, 185, sharex=True)
+    figure, axes = layout.grid(len(encoders), 1, 220 if layout.narrow else 185, sharex=True)
     for ax, encoder in zip(axes, encoders, strict=True):
         draw_encoder(ax, encoder, layout)
     axes[-1].set_xlabel("cosine similarity")

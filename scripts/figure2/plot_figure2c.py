@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modality_gap.figures.pairs import draw_dots
-from modality_gap.figures.palette import FAINT, INK, MUTED, PALETTE
+from modality_gap.figures.palette import FAINT, GROUND, INK, MUTED, PALETTE
 from modality_gap.figures.style import Layout, apart, label_line, plain, save
 
 clouds, spectra = (
@@ -22,6 +22,8 @@ clouds, spectra = (
     for table in (pd.read_parquet(snakemake.input.points), pd.read_csv(snakemake.input.spectrum))
 )
 params = snakemake.params
+# Behind a number, so that dots do not run through it.
+HALO = {"boxstyle": "square,pad=0.02", "facecolor": GROUND, "edgecolor": "none", "alpha": 0.75}
 
 
 def axis_label(cloud: pd.DataFrame, name: str) -> str:
@@ -40,7 +42,7 @@ def draw_cloud(ax: Axes, cloud: pd.DataFrame, numbers: pd.Series, size: np.ndarr
     places = apart(middles.to_numpy() * sizes, np.array([16, 13]))
     for seed, middle, place in zip(middles.index, middles.to_numpy(), places, strict=True):
         ax.annotate(str(seed), middle, xytext=place, textcoords="offset points",
-                    fontsize="small", ha="center", va="center",
+                    fontsize="small", ha="center", va="center", bbox=HALO,
                     arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 0.6, "shrinkA": 0,
                                 "shrinkB": 0} if np.hypot(*place) > 12 else None)  # fmt: skip
     both = f"{numbers['initialisations']} seeds × {numbers['items']} items"

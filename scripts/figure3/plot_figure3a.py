@@ -6,9 +6,11 @@ log_to(snakemake)
 
 import math
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from modality_gap.figures.models import models_in_order
 from modality_gap.figures.pairs import COLORS, MOST_PAIRS, draw_dots, modalities_legend
@@ -41,16 +43,25 @@ def draw_set(ax: Axes, name: str) -> None:
                                 "shrinkB": 0, "mutation_scale": 13})  # fmt: skip
         ax.plot(start["along_gap"], start["across_gap"], "o", ms=10, mfc=color, mec=GROUND, mew=1.5)
     ax.autoscale_view()
-    ax.set(aspect="equal", anchor="NW", ylabel="across it")
+    ax.set(aspect="equal", anchor="NW")
 
 
 def draw(layout: Layout) -> Figure:
     height = 250 if layout.narrow else 300
-    figure, axes = layout.grid(len(shown), 1 if layout.narrow else 3, height)
+    columns = 1 if layout.narrow else 3
+    figure, axes = layout.grid(len(shown), columns, height)
     for ax, row in zip(axes, shown.to_dict("records"), strict=True):
         draw_set(ax, row["trained"])
         ax.set_title(plain(row["model"], 34))
-        ax.set_xlabel(f"along the gap ({gaps.loc[row['trained'], 'n']} pairs)")
+        ax.set_xlabel(f"along the gap ({gaps.loc[row['trained'], 'n']:,} pairs)")
+    # One scale for both axes of all panels.
+    ends = np.array([[*ax.get_xlim(), *ax.get_ylim()] for ax in axes])
+    limits = {"xlim": (ends[:, 0].min(), ends[:, 1].max()),
+              "ylim": (ends[:, 2].min(), ends[:, 3].max())}  # fmt: skip
+    for place, ax in enumerate(axes):
+        ax.set(**limits, ylabel="" if place % columns else "across it")
+        ax.xaxis.set_major_locator(MultipleLocator(0.25 if layout.narrow else 0.5))
+        ax.yaxis.set_major_locator(MultipleLocator(0.25))
     modalities = snakemake.params.modalities
     modalities_legend(figure, (modalities[name] for name in shown["trained"]))
     return figure

@@ -21,6 +21,8 @@ def draw(layout: Layout) -> Figure:
     rows, _ = strips(len(models), layout)
     figure = layout.figure(rows * (2 * (85 if layout.narrow else 120) + 50) + 20)
     draw_sets(figure, layout, models, points, {"trained": "(a)", "random": "(b)"})
+    words = "horizontal: first right singular vector; vertical: second"
+    figure.suptitle(words, x=0.01, ha="left", fontsize="small")
     modalities = snakemake.params.modalities
     modalities_legend(figure, (modalities[name] for name in gaps.index))
     return figure

@@ -34,13 +34,15 @@ def draw_task(ax: Axes, row: dict) -> None:
     ax.axvline(default["distance"], color=INK, ls=":", lw=1.2)
     ax.plot(default["distance"], default["score"], "o", ms=7, color=INK)
     ax.plot(best["distance"], best["score"], "v", ms=8, color=PALETTE[1])
-    label_line(ax, f"best {best['score']:.3f}", (best["distance"], best["score"]), PALETTE[1],
-               xytext=(0, 8), ha="center", va="bottom")  # fmt: skip
-    label_line(ax, f"as it is {default['score']:.3f}", (default["distance"], row["default_low"]),
+    left = best["distance"] <= default["distance"]  # away from the line of the gap
+    label_line(ax, f"best shift {best['score']:.3f}", (best["distance"], best["score"]), PALETTE[1],
+               xytext=(5, 8) if left else (-5, 8), ha="right" if left else "left",
+               va="bottom")  # fmt: skip
+    label_line(ax, f"no shift {default['score']:.3f}", (default["distance"], row["default_low"]),
                INK, xytext=(5, -4), va="top")  # fmt: skip
     ax.axhline(row["chance"], color=MUTED, ls="--", lw=1)
-    label_line(ax, "chance", (curve["distance"].min(), row["chance"]), MUTED, xytext=(0, 3),
-               va="bottom")  # fmt: skip
+    chance = curve["distance"].min(), row["chance"]
+    label_line(ax, f"chance {row['chance']:.3f}", chance, MUTED, xytext=(0, 3), va="bottom")
     for state, at in (("default", default), ("modified", best)):
         paper = params.published.get(f"{state} {row['task']}")
         if paper is not None:
@@ -56,9 +58,8 @@ def draw(layout: Layout) -> Figure:
     figure, axes = layout.grid(len(shown), columns, 220 if layout.narrow else 280)
     for ax, row in zip(axes, shown, strict=True):
         draw_task(ax, row)
-        if len({row["set"] for row in shown}) > 1:
-            name = plain(params.names.get(row["set"], row["set"]))
-            ax.set_title(f"{name}\n{ax.get_title(loc='left')}")
+        name = plain(params.names.get(row["set"], row["set"]))
+        ax.set_title(f"{name}\n{ax.get_title(loc='left')}")
     return figure
 
 

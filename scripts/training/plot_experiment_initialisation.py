@@ -43,8 +43,10 @@ def draw_start(ax: Axes, start: str, color: str, line: str) -> None:
         share = ratio["gap_after_rotated_over_original"]
         words += f"\n{share:.0%} of the other (paper {published['share']:.0%})"
     below = start == "rotated"
-    label_line(ax, words, (last, row["gap_after"]), color, xytext=(-8, -10 if below else 10),
-               ha="right", va="top" if below else "bottom")  # fmt: skip
+    later = band[band.index >= 0.5 * last]  # above or below the whole curve there
+    edge = later["min"].min() if below else later["max"].max()
+    label_line(ax, words, (0.7 * last, edge), color, xytext=(0, -5 if below else 5),
+               ha="center", va="top" if below else "bottom")  # fmt: skip
 
 
 def draw(layout: Layout) -> Figure:

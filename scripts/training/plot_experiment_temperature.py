@@ -38,6 +38,7 @@ YLABELS = {
 
 
 def draw_panel(ax: Axes, quantities: dict[str, str]) -> None:
+    named = None
     for number, name in enumerate(quantities):
         color, column = PALETTE[number], f"{name}_after"
         ax.plot(runs["temperature"], runs[column], ".", color=color, ms=4, alpha=0.5)
@@ -54,6 +55,13 @@ def draw_panel(ax: Axes, quantities: dict[str, str]) -> None:
         at = [one for one in temperatures if fraction(one) in paper]
         ax.plot(at, [paper[fraction(one)] for one in at], color=color,
                 **DIAMOND | {"marker": "Ds"[number]})  # fmt: skip
+        if at and named is None:  # to the right of the last mark but one, where no other is
+            named = at[-2:][0], paper[fraction(at[-2:][0])]
+            marks = "◇ □"[: 2 * len(quantities) - 1]
+            label_line(ax, f"{marks} paper's CLIP", named, MUTED, xytext=(9, -2), va="top")
+    if len(quantities) == 1:
+        label_line(ax, f"here, before: {before[name]:.2f}", (temperatures.max(), before[name]),
+                   color, xytext=(0, 3), ha="right", va="bottom")  # fmt: skip
     if name == "gap":
         paper = published["untouched"]
         ax.axhline(paper, color=MUTED, lw=1, ls=":")

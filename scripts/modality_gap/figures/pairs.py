@@ -82,7 +82,9 @@ def draw_sets(
                                  fontsize="small")  # fmt: skip
                 if column == 0:
                     words = {"random": "untrained"}.get(weights, weights)
-                    ax.set_ylabel(f"{letter} {words}", fontsize="small")
+                    # A letter is of the whole row, which goes on in the blocks below.
+                    words = f"{letter} {words}" if block == 0 else words
+                    ax.set_ylabel(words, fontsize="small")
 
 
 def strips(count: int, layout: Layout) -> tuple[int, int]:

@@ -109,7 +109,7 @@ DISTANCE, HELD_OUT = "distance of the centres", "gap, held-out pairs"
 LOSS, LAYER, RIGHT = "loss above its minimum", "layer", "share of queries answered right"
 AXES = {
     "plot_closing_the_gap": [
-        (f"{DISTANCE} (0: the gap is closed)", RIGHT, "", (-0.05, None), (0, 1.05)),
+        (DISTANCE, RIGHT, "", (-0.05, None), (0, 1.05)),
     ],
     "plot_diagnostics": [("", "", "", (-0.1, 1.1), (3.6, 0.4))],
     "plot_experiment_dimension": [("dimensions of the shared space", HELD_OUT, "x", (), (0, None))],
@@ -142,8 +142,8 @@ AXES = {
     "plot_follow_up_losses": [("gap", "recall@1, mean of both ways", "", (0, None), (0, None))],
     "plot_lemma3": [("cosine of u and v", "expected inner product", "", (), (-0.05, None))],
     "plot_mixed_gallery": [
-        ("form of the wanted document", "", "", (-0.4, 2.4), (-0.03, 1.03)),
-        ("share of the other modality", "NDCG@10", "", (0, 1), (-0.03, 1.03)),
+        ("form of the wanted document", "", "", (-0.4, 2.4), (-0.03, 1.12)),
+        ("share of the other modality", "NDCG@10", "", (0, 1), (-0.03, 1.12)),
     ],
     "plot_models": [(f"{DISTANCE} at which the loss is smallest", "", "", (), (-0.05, None))],
     "plot_own_loss": [(DISTANCE, LOSS, "", (), (0, None))],
@@ -379,6 +379,8 @@ def test_sets_in_the_plane(draw, script, kind):
     assert "images, audio" in everything and "texts" in everything and "videos" not in everything
     letters = "abc" if script == "plot_figure1" else "ab"
     assert all(f"({letter})" in everything for letter in letters)
+    if script == "plot_supplementary4":
+        assert "horizontal: first right singular vector; vertical: second" in everything
     if script == "plot_figure1":
         (change,) = (ax for ax in axes if "gap" in ax.get_xlabel())
         for name, place in (("one", 0), ("two", 0), ("three", 1.5)):
@@ -592,7 +594,7 @@ def test_figure3bcd(draw):
     assert (hump, back) == ((-0.9, pytest.approx(0.2)), (-1.7, pytest.approx(0.1)))
     assert [distance for distance, _ in minima] == [0.61, 0.07]
     assert all(ax.get_ylim()[0] < height < 0 for _, height in minima)  # below the curves
-    assert "paper" in words(ax).split("\n")
+    assert "◇ paper's values" in words(ax).split("\n")
 
 
 def test_models_at_chance_are_shown_where_there_is_no_other(draw):
@@ -804,19 +806,21 @@ def test_recall_under_shift(draw):
         row = pick(peak, set="one", direction=direction).iloc[0]
         found = lines(ax, row["best_distance"], row["recall_best"], color)
         assert bool(found) == (direction == "ab")
+        row = pick(peak, set="three", direction=direction).iloc[0]
+        assert not lines(other, row["best_distance"], row["recall_best"])  # noise, near chance
         assert label in words(ax).split("\n")
 
 
 def test_closing_the_gap(draw):
     gap = gaps().assign(recall_items_a=20, recall_items_b=4, clusters=4)
     curve = made({"set": ["one", "three"], "delta": [-1.0, 0.0, 1.0, 2.0]}, ends=("recall1_ab",))
-    curve["distance"] = [0.9, 0.5, 0.02, -0.4] * 2
+    curve["distance"] = [0.9, 0.5, 0.07, -0.02] * 2  # the centres are never nearer than .02
     peak = made({"set": ["one"], "direction": ["ab", "ba"]}, ends=("recall_at_gap",), seed=1)
-    peak = peak.assign(gap=0.5, closed_distance=0.02, recall_closed=[0.31, 0.32])
+    peak = peak.assign(gap=0.5, closed_distance=-0.02, recall_closed=[0.31, 0.32])
     tables = {"curve": curve, "peak": peak, "gap": gap}
     (ax,), _ = draw("plot_closing_the_gap", {"published": ["one", "three"]}, **tables)
     # From the closed gap to a little beyond the model's own; nothing of a model at chance.
-    part = pick(curve, set="one").sort_values("distance").iloc[1:3]
+    part = pick(curve, set="one").assign(distance=[0.9, 0.5, 0.07, 0.02]).iloc[:0:-1]
     assert lines(ax, part["distance"], part["recall1_ab"], PALETTE[0])
     assert has_band(
         ax, part["distance"], part["recall1_ab_low"], part["recall1_ab_high"], PALETTE[0]
@@ -825,8 +829,11 @@ def test_closing_the_gap(draw):
     (closed,) = lines(ax, 0.02, 0.31, PALETTE[0])
     assert same_color(own.get_markerfacecolor(), PALETTE[0])
     assert same_color(closed.get_markerfacecolor(), "#ffffff")
-    # A curve, the edges of its band and two marks.
-    assert len(ax.lines) == 5 and words(ax).split() == ["M,", "zero-shot", "accuracy"]
+    assert lines(ax, [0, 0], [0, 1])  # where a gap is closed
+    # With it a curve, the edges of its band and two marks, which the title explains.
+    assert len(ax.lines) == 6
+    assert [text.get_text().split() for text in ax.texts] == [["M,", "zero-shot", "accuracy"]]
+    assert ax.get_title(loc="left") == "○ gap closed   ● the model's own gap"
     _, figure = draw("plot_closing_the_gap", {"published": []}, **tables)
     assert [text.get_text() for text in figure.texts] == [
         "No published model takes part in this run."
@@ -901,7 +908,9 @@ def test_table1(draw):
         name = {"m": "The model", "k": "k"}[row["set"]]
         assert title(ax) == f"{name}\n{row['task'].replace('_', ' ')}, n {row['n']}"
         assert ax.get_ylabel() == {"accuracy": "zero-shot accuracy"}.get(row["metric"], "ROC-AUC")
-        assert f"best {best['score']:.3f}" in words(ax)
+        assert f"best shift {best['score']:.3f}" in words(ax)
+        assert f"no shift {default['score']:.3f}" in words(ax)
+        assert f"chance {row['chance']:.3f}" in words(ax)
         wanted = [(default["distance"], 0.123)] if row["task"] == "small" else []
         assert diamonds(ax) == wanted
 
@@ -988,6 +997,10 @@ def test_experiment_temperature(draw):
     assert axes[2].get_ylim()[0] == 0.3 and axes[2].get_ylabel() == "zero-shot accuracy"
     assert lines(axes[0], [0, 1], [0.83, 0.83]) and "paper, before: 0.83" in words(axes[0])
     assert [diamonds(ax) for ax in axes] == [[(0.1, 0.17)], [(1.0, 0.19)], []]
+    keys = [[one for one in words(ax).split("\n") if "CLIP" in one] for ax in axes]
+    assert keys == [["◇ paper's CLIP"], ["◇ □ paper's CLIP"], []]
+    for ax, name in ((axes[0], "gap"), (axes[2], "zero_shot")):
+        assert f"here, before: {untouched[name].iloc[0]:.2f}" in words(ax)
 
 
 def test_experiment_dimension(draw):
@@ -1104,7 +1117,7 @@ def test_follow_up_losses(draw):
 
 def gallery():
     """methods.csv: `captions` has several forms, `pairs` has two directions; a half beside each."""
-    named = {"none": "no change", "shift": "shift that closes the gap", "centre": "centring"}
+    named = {"none": "no change", "shift": "shift", "centre": "centring"}
     shares = ["0", "0.5", "0.9", "1"]
     several = made(
         {
@@ -1162,10 +1175,9 @@ def test_mixed_gallery(draw):
     ticks = [tick.get_text() for tick in forms.get_xticklabels()]
     assert ticks == ["caption", "picture", "fused"]
     for number, method in enumerate(named):
-        for at, form in enumerate(ticks):
-            value = fixed["captions", method, f"ndcg10_{form}"]
-            (mark,) = lines(forms, at + 0.1 * (number - 1), value, colors[method])
-            assert mark.get_marker() == "osD"[number]
+        values = [fixed["captions", method, f"ndcg10_{form}"] for form in ticks]
+        (mark,) = lines(forms, np.arange(3) + 0.08 * (number - 1), values, colors[method])
+        assert mark.get_marker() == "osD"[number]
     assert panels[0].get_ylabel() == "NDCG@10"
     for ax in panels:
         told = {
@@ -1173,9 +1185,14 @@ def test_mixed_gallery(draw):
             for text in ax.texts
         }
         assert told == {words: mcolors.to_hex(colors[method]) for method, words in named.items()}
-        # In the order of the ends of the curves, from the top.
-        ends = {
-            mcolors.to_hex(line.get_color()): np.asarray(line.get_ydata())[-1] for line in ax.lines
-        }
-        at = {mcolors.to_hex(text.get_color()): text.xy[1] for text in ax.texts}
-        assert sorted(at, key=at.__getitem__) == sorted(at, key=ends.__getitem__)
+        # Each is next to its own curve, and nearer to it than to the others.
+        for text in ax.texts:
+            box, away = text.get_window_extent(), {}
+            for line in ax.lines:
+                x, y = line.get_data()
+                dense = np.linspace(x[0], x[-1], 400)
+                points = ax.transData.transform(np.stack([dense, np.interp(dense, x, y)], axis=1))
+                beyond = np.maximum(np.maximum(box.min - points, points - box.max), 0)
+                away[line.get_color()] = np.hypot(*beyond.T).min()
+            assert min(away, key=away.__getitem__) == text.get_color()
+            assert away[text.get_color()] < 12

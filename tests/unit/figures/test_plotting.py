@@ -1,9 +1,11 @@
 """What figures share: words of a user are drawn as they are; minima are those of the fine sweep."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
 
+from modality_gap.figures.follow_ups import places_along, places_beside
 from modality_gap.figures.style import above_minima, plain
 
 
@@ -41,3 +43,41 @@ def test_losses_are_drawn_above_the_minimum_of_the_fine_sweep():
     assert drawn["above"].tolist() == [2.25, 0.25, 0.0, 0.5]
     found = lows.set_index("set")["above"]
     assert found.to_dict() == {"one": 0.0, "two": pytest.approx(0.2)}  # none at an end
+
+
+def crowd():
+    """Six marks about 8 pixels apart, and one by itself."""
+    return np.array([[100, 50], [116, 48], [92, 52], [108, 50], [124, 51], [132, 50], [300, 50]])
+
+
+def test_numbers_of_a_crowd_are_in_a_row_in_its_order():
+    marks, size = crowd().astype(float), 10
+    drawn = np.concatenate([marks, [[110, 75]]])
+    places = marks + places_beside(marks, drawn, size, highest=120)
+    row = places[:6]
+    assert (row[:, 1] == 75 + 1.5 * size).all()  # above all that is drawn there
+    assert np.argsort(row[:, 0]).tolist() == np.argsort(marks[:6, 0]).tolist()
+    assert (np.diff(np.sort(row[:, 0])) >= 1.5 * size - 1e-9).all()
+    assert np.linalg.norm(places[6] - marks[6]) < 1.2 * size
+    # Where a row would leave the panel each number has a place of its own.
+    others = marks + places_beside(marks, drawn, size, highest=80)
+    assert len(np.unique(others[:6, 1])) > 1
+    for number, place in enumerate(others):
+        away = np.abs(np.delete(others, number, axis=0) - place).max(axis=1)
+        assert (away >= 1.2 * size).all()
+
+
+@pytest.mark.parametrize("apart", [60, 6])
+def test_labels_along_curves_cover_no_curve_and_no_label(apart):
+    x = np.array([0.0, 100.0, 200.0])
+    curves = [np.stack([x, np.full(3, 150.0 - apart * at)], axis=1) for at in range(3)]
+    sizes, corners = np.array([[50.0, 12.0]] * 3), np.array([[0.0, 0.0], [200.0, 200.0]])
+    places = places_along(curves, sizes, corners)
+    assert (places - sizes / 2 >= corners[0]).all() and (places + sizes / 2 <= corners[1]).all()
+    for number, place in enumerate(places):
+        heights = np.array([150.0 - apart * at for at in range(3)])
+        assert (np.abs(heights - place[1]) > 6).all()
+        others = np.abs(np.delete(places, number, axis=0) - place)
+        assert ((others[:, 0] >= 50) | (others[:, 1] >= 12)).all()
+        if apart == 60:  # room beside each
+            assert abs(heights[number] - place[1]) == pytest.approx(9)
