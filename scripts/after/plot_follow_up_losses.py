@@ -4,15 +4,13 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from modality_gap.figures.follow_ups import LEADER, places_beside
+from modality_gap.figures.labels import LEADER, places_beside
 from modality_gap.figures.palette import FAINT, GROUND, INK, PALETTE
 from modality_gap.figures.style import Layout, plain, save
 
@@ -64,8 +62,7 @@ def draw_numbers(ax: Axes, layout: Layout) -> None:
              for row, at in zip(recall, gap, strict=True)]  # fmt: skip
     points = pixels(gap[:, 1], recall[:, 1])
     joined = temperatures[["gap", "recall1"]].to_numpy()
-    for one, other in pairwise(joined):
-        bars.append(pixels(*(one + np.linspace(0, 1, 60)[:, None] * (other - one)).T))
+    bars.append(pixels(*np.linspace(joined[:-1], joined[1:], 60).reshape(-1, 2).T))
     highest = ax.get_window_extent().y1 * scale
     places = places_beside(points, np.concatenate(bars), layout.font, highest)
     for number, (x, y) in enumerate(places, start=1):

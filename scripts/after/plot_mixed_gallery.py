@@ -13,10 +13,10 @@ from modality_gap.figures.follow_ups import (
     FORMS,
     by_form,
     mixed_curves,
-    places_along,
     scored,
     sets_in_order,
 )
+from modality_gap.figures.labels import places_along
 from modality_gap.figures.palette import GRID, INK, MUTED, PALETTE
 from modality_gap.figures.style import LETTERS, Layout, plain, save
 

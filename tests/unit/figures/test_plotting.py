@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from modality_gap.figures.follow_ups import places_along, places_beside
+from modality_gap.figures.labels import places_along, places_beside
 from modality_gap.figures.style import above_minima, plain
 
 

@@ -19,10 +19,10 @@ from modality_gap.figures.follow_ups import (
     PAIR_GALLERY,
     by_form,
     mixed_curves,
-    places_beside,
     scored,
     sets_in_order,
 )
+from modality_gap.figures.labels import places_beside
 from modality_gap.measures import registry
 from modality_gap.pages.after import fit_sizes, follow_ups, losses, measures, methods
 from modality_gap.pages.render import picture, render_page
