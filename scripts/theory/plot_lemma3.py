@@ -23,8 +23,10 @@ part = table[table["norm_ratio"] == ratio].sort_values("cosine")
 def draw(layout: Layout) -> Figure:
     figure = layout.figure(260 if layout.narrow else 320)
     ax = figure.add_subplot()
-    for color, marker, (name, words) in zip(PALETTE, "os", NAMES.items(), strict=False):
-        ax.plot(part["cosine"], part[f"{name}_closed_form"], color=color)
+    for color, marker, line, (name, words) in zip(
+        PALETTE, "os", ("-", "--"), NAMES.items(), strict=False
+    ):
+        ax.plot(part["cosine"], part[f"{name}_closed_form"], color=color, ls=line)
         margins = [part[name] - part[f"{name}_low"], part[f"{name}_high"] - part[name]]
         ax.errorbar(part["cosine"], part[name], margins, color=color, fmt=marker, ms=5, capsize=2,
                     lw=1, mfc=GROUND)  # fmt: skip

@@ -23,8 +23,11 @@ def draw(layout: Layout) -> Figure:
     figure = layout.figure(270 if layout.narrow else 330)
     ax = figure.add_subplot()
     ends = []
-    for color, marker, (name, words) in zip(PALETTE, "os^", LABELS.items(), strict=False):
-        ax.plot(part["layer"], 100 * (1 - part[f"{name}_closed_form"]), color=color, lw=1.2)
+    for color, marker, line, (name, words) in zip(
+        PALETTE, "os^", ("-", "--", "-."), LABELS.items(), strict=False
+    ):
+        closed_form = 100 * (1 - part[f"{name}_closed_form"])
+        ax.plot(part["layer"], closed_form, color=color, lw=1.2, ls=line)
         margins = None
         if f"{name}_low" in part:
             margins = [

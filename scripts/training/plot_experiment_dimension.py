@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modality_gap.figures.palette import PALETTE
-from modality_gap.figures.style import Layout, label_line, save
+from modality_gap.figures.style import BAR, Layout, label_line, save
 
 LINES = {"gap_before": ("before training", "--"), "gap_after": ("after training", "-")}
 
@@ -21,7 +21,7 @@ def draw(layout: Layout) -> Figure:
     ax = figure.add_subplot()
     for color, marker, (name, (words, line)) in zip(PALETTE, "os", LINES.items(), strict=False):
         ax.plot(summary["dim"], summary[name], color=color, ls=line)
-        ax.plot(runs["dim"], runs[name], marker, ms=6, color=color, alpha=0.6)
+        ax.plot(runs["dim"], runs[name], marker, ms=6, color=color, alpha=BAR)
         label_line(ax, words, (summary["dim"].max(), summary[name].iloc[-1]), color,
                    xytext=(10, 0))  # fmt: skip
     ax.set(xscale="log", xlabel="dimensions of the shared space", ylabel="gap, held-out pairs",

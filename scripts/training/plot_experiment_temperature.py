@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from modality_gap.figures.models import DIAMOND
 from modality_gap.figures.palette import MUTED, PALETTE
-from modality_gap.figures.style import Layout, draw_band, label_line, save, spread
+from modality_gap.figures.style import BAR, Layout, draw_band, label_line, save, spread
 from modality_gap.pages.words import fraction
 
 PANELS = {
@@ -41,7 +41,7 @@ def draw_panel(ax: Axes, quantities: dict[str, str]) -> None:
     named = None
     for number, name in enumerate(quantities):
         color, column = PALETTE[number], f"{name}_after"
-        ax.plot(runs["temperature"], runs[column], ".", color=color, ms=4, alpha=0.5)
+        ax.plot(runs["temperature"], runs[column], ".", color=color, ms=4, alpha=BAR)
         ax.plot(
             temperatures, summary[column], "os"[number] + ("-", "--")[number], ms=6, color=color
         )

@@ -73,6 +73,22 @@ def assert_inside(figure):
         assert inside or not text.get_text().strip(), (text.get_text(), box)
 
 
+def assert_marks(figure):
+    """No line and no mark is fainter than a bar may be, which has contrast."""
+    for ax in figure.axes:
+        for line in ax.lines if ax.name != "3d" else ():
+            assert line.get_alpha() is None or line.get_alpha() >= style.BAR
+
+
+def assert_lines_differ(ax):
+    """Curves of different colours have different dashes too."""
+    curves = [
+        line for line in ax.lines if len(line.get_xdata()) > 2 and line.get_linestyle() != "None"
+    ]
+    looks = {(mcolors.to_hex(line.get_color()), str(line._dash_pattern)) for line in curves}
+    assert len({dashes for _, dashes in looks}) == len({color for color, _ in looks}) > 1
+
+
 def touching(figure) -> list[tuple[str, str]]:
     """Pairs of labels of one panel that touch, and labels that a vertical line of it crosses."""
     found = []
@@ -210,6 +226,7 @@ def draw(root, tmp_path, monkeypatch):
             figures[layout] = style.drawn(draw, layout)  # saving another has changed its layout
             figures[layout].draw_without_rendering()
             assert_inside(figures[layout])
+            assert_marks(figures[layout])
             untouched[layout] = touching(figures[layout])
 
     monkeypatch.setattr(style, "save", save)
@@ -697,6 +714,7 @@ def test_lemma3(draw):
         assert lines(ax, part["cosine"], part[f"{name}_closed_form"], color)
         assert lines(ax, part["cosine"], part[name], color)
         assert has_bars(ax, part["cosine"], part[f"{name}_low"], part[f"{name}_high"])
+    assert_lines_differ(ax)
     assert "1 + u·v" in words(ax) and "arc-cosine kernel" in words(ax)
 
 
@@ -707,6 +725,7 @@ def test_theorem2(draw):
     (ax,), _ = draw("plot_theorem2", table=table)
     part = table[table["width"] == 16]
     assert title(ax) == "width 16"
+    assert_lines_differ(ax)
     labels = {"ratio": "measured", "tighter_bound": "bound in the proof", "beta": "bound 1 − β"}
     for (name, label), color in zip(labels.items(), PALETTE, strict=False):
         assert lines(ax, part["layer"], 100 * (1 - part[f"{name}_closed_form"]), color)
