@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from labels import assert_labels, words_of
 from matplotlib import colors as mcolors
 from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection, PolyCollection
@@ -94,7 +95,7 @@ def touching(figure) -> list[tuple[str, str]]:
     found = []
     for ax in figure.axes:
         boxes = [
-            (text.get_text(), text.get_window_extent().padded(-1))
+            (text.get_text(), words_of(text).padded(-1))
             for text in ax.texts
             if text.get_text().strip()
         ]
@@ -122,10 +123,10 @@ def touching(figure) -> list[tuple[str, str]]:
 # Words at the axes of each panel, x and y, its logarithmic axes, and the ends of its axes that do
 # not follow the data (None for those that do).
 DISTANCE, HELD_OUT = "distance of the centres", "gap, held-out pairs"
-LOSS, LAYER, RIGHT = "loss above its minimum", "layer", "share of queries answered right"
+LOSS, LAYER, ANSWERED = "loss above its minimum", "layer", "share of queries answered right"
 AXES = {
     "plot_closing_the_gap": [
-        (DISTANCE, RIGHT, "", (-0.05, None), (0, 1.05)),
+        (DISTANCE, ANSWERED, "", (-0.05, None), (0, 1.05)),
     ],
     "plot_diagnostics": [("", "", "", (-0.1, 1.1), (3.6, 0.4))],
     "plot_experiment_dimension": [("dimensions of the shared space", HELD_OUT, "x", (), (0, None))],
@@ -228,6 +229,7 @@ def draw(root, tmp_path, monkeypatch):
             assert_inside(figures[layout])
             assert_marks(figures[layout])
             untouched[layout] = touching(figures[layout])
+            assert not untouched[layout]
 
     monkeypatch.setattr(style, "save", save)
     monkeypatch.setattr(logs, "log_to", lambda _: None)
@@ -250,6 +252,8 @@ def draw(root, tmp_path, monkeypatch):
         )
         runpy.run_path(str(script_path(root, script)), {"snakemake": snakemake})
         run.touching = dict(untouched)
+        for figure in figures.values():
+            assert_labels(script, figure)
         assert_axes(script, figures[style.WIDE])
         return figures[style.WIDE].axes, figures[style.WIDE]
 
@@ -830,6 +834,24 @@ def test_recall_under_shift(draw):
         assert label in words(ax).split("\n")
 
 
+@pytest.mark.parametrize(("high", "low", "top"), [(0.95, 0.5, False), (0.6, 0.2, True)])
+def test_words_are_where_no_band_is(draw, high, low, top):
+    """Those of recall under a shift are above all bands, or below them."""
+    curve = made({"set": ["one"], "delta": [-1.0, 0.0, 1.0]}, ends=("recall1_ab", "recall1_ba"))
+    curve = curve.assign(distance=[-1.9, 0.0, 1.5], n=7)
+    for column, value in (("ab", high), ("ba", low)):
+        curve[f"recall1_{column}"] = value - 0.02
+        curve[f"recall1_{column}_low"], curve[f"recall1_{column}_high"] = value - 0.04, value
+    peak = made({"set": ["one"], "direction": ["ab", "ba"]}, "best_distance", "recall_best")
+    params = {"papers": [], "modalities": MODALITIES}
+    peak = peak.assign(best_at_end=False, n=7)
+    (ax,), _ = draw("plot_recall_under_shift", params, curve=curve, peak=peak, gap=gaps())
+    boxes = [words_of(text) for text in ax.texts if "→" in text.get_text()]
+    edges = ax.transData.transform([(0, low - 0.04), (0, high)])[:, 1]
+    assert len(boxes) == 2
+    assert all(box.y0 > edges[1] if top else box.y1 < edges[0] for box in boxes)
+
+
 def test_closing_the_gap(draw):
     gap = gaps().assign(recall_items_a=20, recall_items_b=4, clusters=4)
     curve = made({"set": ["one", "three"], "delta": [-1.0, 0.0, 1.0, 2.0]}, ends=("recall1_ab",))
@@ -853,6 +875,7 @@ def test_closing_the_gap(draw):
     assert len(ax.lines) == 6
     assert [text.get_text().split() for text in ax.texts] == [["M,", "zero-shot", "accuracy"]]
     assert ax.get_title(loc="left") == "○ gap closed   ● the model's own gap"
+    assert [*ax.get_xticks()] == [0, 0.25, 0.5]
     _, figure = draw("plot_closing_the_gap", {"published": []}, **tables)
     assert [text.get_text() for text in figure.texts] == [
         "No published model takes part in this run."
@@ -1107,6 +1130,8 @@ def test_follow_up_losses(draw):
     names = {"plain": "P", "hot": "H", "after": "A", "other": "a loss (OTHER)"}
     names |= {f"more{number}": f"more {number}" for number in range(5)}
     summary = made({"method": list(names)}, "temperature", ends=("gap", "recall1"), seed=2)
+    for name, end in product(("gap", "recall1"), ("low", "high")):  # short, as over seeds
+        summary[f"{name}_{end}"] = (9 * summary[name] + summary[f"{name}_{end}"]) / 10
     summary = summary.assign(label=list(names.values()), temperature=[0.01, 0.5, *[0.01] * 7])
     params = {"family": ["hot", "plain"], "after_training": ["after"]}
     (ax, key), _ = draw("plot_follow_up_losses", params, summary=summary)
