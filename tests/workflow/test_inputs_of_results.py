@@ -144,14 +144,17 @@ def test_prompts(run):
     table = pd.read_parquet(run.results / "datasets/prompts.parquet")
     rows = []
     names = {*run.config["table1"]["tasks"], run.config["experiments"]["temperature"]["task"]}
+    names |= {*run.sets["digit_clip"]["tasks"]}
     for name, task in run.config["tasks"].items():
         if name not in names:
             continue
         data = run.config["inputs"][task["inputs"]]["dataset"]
         classes = pd.read_parquet(run.results / f"datasets/{data}.parquet")[task["label"]].unique()
-        rows += [
-            (name, label, task["prompt"].replace("{}", label), "") for label in sorted(classes)
-        ]
+        prompts = task.get("prompts") or {
+            label: task["prompt"].replace("{}", label) for label in sorted(classes)
+        }
+        assert {*prompts} == {*classes}
+        rows += [(name, label, text, "") for label, text in prompts.items()]
     settings = run.config["table2"]
     rows += [
         ("table2", f"{gender}, {group}", f"a photo of a {gender} with {group} skin tone.", "person")
@@ -175,11 +178,13 @@ def test_what_was_embedded(run, made_of):
     """Each folder holds the items that its inputs take, in the data set's order, and its noise."""
     folders = sorted(path for path in (run.results / "embeddings").iterdir() if path.is_dir())
     assert len(folders) > 15
+    own_prompts = {"dataset": "prompts", "where": {"task": run.sets["digit_clip"]["tasks"]}}
+    known = run.config["inputs"] | {"prompts_digit_clip": own_prompts}
     for folder in folders:
         name = folder.name
         encoder, _, inputs = name.partition(".")
         entry = run.sets.get(name) or run.sets.get(encoder, {})
-        spec = run.config["inputs"][inputs or entry["inputs"]]
+        spec = known[inputs or entry["inputs"]]
         encoder = encoder if inputs and encoder in run.config["encoders"] else entry.get("encoder")
         seeds = run.config["encoders"].get(encoder, {}).get("seeds")
         data = pd.read_parquet(run.results / f"datasets/{spec['dataset']}.parquet")

@@ -205,7 +205,8 @@ def test_the_page_of_follow_ups_has_the_tables_of_the_losses(run, pages):
     summary = run.table("after/losses_summary.csv").set_index("method")
     changes = run.table("after/losses_difference.csv").set_index(["method", "metric"])
     base = run.config["loss_study"]["baseline"]
-    found = {row[0]: row for row in cells(section(pages["after"], "losses"))[1:]}
+    rows = cells(section(pages["after"], "losses"))
+    found = {row[0]: row for row in rows[1:] if len(row) == len(rows[0])}
     for name, row in summary.iterrows():
         _, temperature, gap, squared, change, recall, _, verdict, accuracy, _ = found[row["label"]]
         ends = (f"{row[f'gap{end}']:.3f}" for end in ("", "_low", "_high"))

@@ -121,8 +121,10 @@ def test_the_laptop_run_needs_nothing_that_the_rehearsal_has_not_run(rehearsed, 
 def test_the_laptop_run_trains_nothing_from_pixels(laptop):
     _, _, jobs = laptop
     training = [job for job in jobs if job.rule.startswith("train_")]
-    assert len(training) == 6
+    assert len(training) == 7
     for job in training:
+        if job.rule == "train_xor":  # three bits, drawn by the job itself
+            continue
         assert not any(path.startswith("results/datasets/") for path in job.inputs)
         assert any(path.startswith("results/embeddings/") for path in job.inputs)
 

@@ -24,6 +24,16 @@ def merged(base: dict, changes: dict) -> dict:
     }
 
 
+def clusters_of(folder: str) -> str:
+    """The column that says which items of an embedding set are not independent."""
+    return "handwriting" if folder.startswith("digit_clip") else "concept"
+
+
+def tasks_of(run: "Run", name: str) -> list[str]:
+    """The zero-shot tasks of a set: its own, or those of the configuration."""
+    return run.sets[name].get("tasks", run.config["table1"]["tasks"])
+
+
 class Run:
     """The finished run: its configuration, its tables and its embeddings."""
 
@@ -63,8 +73,8 @@ class Run:
         return x[rows], y[rows]
 
     def groups(self, folder: str) -> np.ndarray:
-        """A number for each item of emoji: those of one concept are not independent."""
-        return pd.factorize(self.frame(folder, "image")["concept"])[0]
+        """A number for each item: those of one concept, or handwriting, are not independent."""
+        return pd.factorize(self.frame(folder, "image")[clusters_of(folder)])[0]
 
     def some_groups(self, folder: str) -> np.ndarray:
         groups = self.groups(folder)
@@ -352,7 +362,7 @@ def test_the_explorer_has_what_the_tables_have(run):
             values = [one["values"][at[round(delta, 6)]] for delta in both]
             wanted = part[part["delta"].isin(both)]["loss"]
             np.testing.assert_allclose(values, wanted, atol=6e-6)
-        assert [one["task"] for one in found["scores"]] == run.config["table1"]["tasks"]
+        assert [one["task"] for one in found["scores"]] == tasks_of(run, name)
         for one in found["scores"]:
             part = scores[(scores["set"] == name) & (scores["task"] == one["task"])]
             both = part[part["delta"].round(6).isin(at)]
@@ -488,11 +498,12 @@ def test_table1_and_the_curves_behind_it(run):
         x, y = run.pair(model)
         u = plain.gap_vector(x, y) / plain.gap(x, y)
         distances = [plain.signed_distance(x, y, plain.shifted(x, y, d)) for d in deltas]
-        prompts = by_model(run, model, "prompts", "text")
-        for name in run.config["table1"]["tasks"]:
+        own_tasks = "tasks" in run.sets[model]
+        prompts = by_model(run, model, f"prompts_{model}" if own_tasks else "prompts", "text")
+        for name in tasks_of(run, model):
             task = run.config["tasks"][name]
             pictures = by_model(run, model, task["inputs"], "image")
-            own = prompts[prompts["task"] == name]
+            own, column = prompts[prompts["task"] == name], clusters_of(model)
             classes, truth = own["label"].to_numpy(), pictures[task["label"]].to_numpy()
             correct = plain.right_answers(
                 plain.unit(pictures["vector"]), plain.unit(own["vector"]), classes, truth, u, deltas
@@ -505,7 +516,7 @@ def test_table1_and_the_curves_behind_it(run):
                 run.confidence,
                 run.config["permutations"],
                 run.seed,
-                pd.factorize(pictures["concept"])[0] if "concept" in pictures else None,
+                pd.factorize(pictures[column])[0] if column in pictures else None,
             )
             rows.append({**key, "classes": len(classes), "chance": 1 / len(classes), **row})
             curve = {"delta": deltas, "score": correct.mean(axis=1), "distance": distances}

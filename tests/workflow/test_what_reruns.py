@@ -175,7 +175,7 @@ def own_models(small_run, tmp_path_factory):
         np.save(project.folder / f"in/{side}.npy", rng.normal(size=(30, 4)))
     row = {
         "library": "open_clip",
-        "architecture": "config/architectures/emoji-clip.json",
+        "architecture": "config/architectures/digit-clip.json",
         "inputs": "few",
     }
     own = {

@@ -207,7 +207,7 @@ def test_the_mirrors_real_pictures_take_part(tmp_path, mirror, warm):
     project = copy_project(tmp_path, None, mirror=mirror, warm=warm)
     plan = project.snakemake("tests/mirror.yaml", "-n")
     planned = jobs(plan)
-    assert planned["make_dataset"] == 5
+    assert planned["make_dataset"] == 6
     assert planned["convert_released"] == 20
     assert planned["write_figures"] == planned["make_table2"] == 1
     for made in ("stitched_photographs/image", "clip_vit_b16_int8.fairface/image"):
