@@ -57,7 +57,8 @@ def draw_encoder(ax: Axes, encoder: str, layout: Layout) -> None:
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set_xlim(snakemake.params.axis)
-    model = table.loc[table["encoder"] == encoder, "model"].iloc[0]
+    trained = (table["encoder"] == encoder) & (table["weights"] == "trained")
+    model = table.loc[trained, "model"].iloc[0]
     ax.set(ylim=(-0.05, 3), title=plain(f"{encoder}: {model}", 34 if layout.narrow else 80))
 
 

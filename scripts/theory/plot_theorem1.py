@@ -21,7 +21,7 @@ ratio = table["norm_ratio"].iloc[0]  # the other repeats it
 part = table[(table["norm_ratio"] == ratio) & table["covered"]].sort_values("d_out")
 seen = part[part["violations"] > 0]
 norms, cosines = (sorted(part[name].unique()) for name in ("norm", "cosine"))
-LEAST = seen["violation_share_low"].min() / 1.5
+LEAST = np.nanmin([seen["violation_share_low"].min(), part["bound"].min()]) / 1.5
 PIXELS = {True: 45, False: 55}  # of a factor of ten of the vertical axis, about
 
 
@@ -51,7 +51,7 @@ def draw_norm(ax: Axes, norm: float, layout: Layout) -> None:
 
 def label_ends(ax: Axes, ends: list[tuple[float, str, float, float]], layout: Layout) -> None:
     """The cosine of each curve at its end: left of it, or right of the last ones."""
-    last = max(end[2] for end in ends)
+    last = max((end[2] for end in ends), default=0)
     right = [end for end in ends if end[2] == last]
     apart = 13 / PIXELS[layout.narrow]
     heights = 10 ** np.array(spread([np.log10(end[3]) for end in right], apart))

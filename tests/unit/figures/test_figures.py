@@ -430,6 +430,7 @@ def test_figure2a(draw):
     keys = {"encoder": encoders, "weights": ["random", "trained"], "inputs": ["noise", "real"]}
     table = made(keys, "mean_cosine", "min_cosine").assign(n=range(40, 48))
     table["model"] = np.where(table["encoder"] == encoders[0], "Net A", "Net B")
+    table.loc[table["weights"] == "random", "model"] = "not the one that is named"
     table = table[(table["weights"] == "random") | (table["inputs"] == "real")]
     bins = made({**keys, "cosine_low": [-1.0, -0.2, 0.6]}, "pairs", seed=1)
     bins["cosine_high"] = bins["cosine_low"] + np.where(bins["cosine_low"] < 0.5, 0.8, 0.4)
@@ -769,6 +770,17 @@ def test_theorem1(draw):
             assert same_color(text.get_color(), color)
         dashes = {str(line._dash_pattern) for line in ax.lines if len(line.get_xdata()) > 1}
         assert len(dashes) == 3  # of both curves and of the bounds
+
+
+def test_theorem1_where_no_layer_failed(draw):
+    keys = {"cosine": [0.25], "norm_ratio": [1.0], "norm": [1.0, 4.0], "d_out": [4, 16]}
+    table = made(keys, "bound", ends=("violation_share",)).assign(covered=True)
+    table["violations"] = np.where(table["norm"] == 4, 0, 50)
+    axes, _ = draw("plot_theorem1", table=table)
+    part = pick(table, norm=4.0)
+    assert lines(axes[1], part["d_out"], part["bound"])
+    assert not lines(axes[1], part["d_out"], part["violation_share"])
+    assert [text.get_text() for text in axes[1].texts] == ["dotted: bound of each"]
 
 
 def test_models(draw):
