@@ -52,6 +52,56 @@ def new(config: dict, section: str) -> dict:
     return {k: v for k, v in config[section].items() if k not in SHIPPED[section]}
 
 
+# What encoders of each library may have, and what they may not; `&` joins keys.
+KEYS = {
+    "seed": {"seed": 0},
+    "seeds": {"seeds": 3},
+    "tag": {"pretrained": True},
+    "wheel": {"wheel": "clip_vit_b16_image", "member": "m.onnx"},
+    "loose": {"wheel": "clip_vit_b16_image"},
+    "checkpoint": {"checkpoint": "digit_clip"},
+    "imagenet": {"preprocessing": "imagenet"},
+    "bert": {"wheel": "minilm", "wheel_folder": "a/model"},
+    "network": {"architecture": "resnet18"},
+    "model": {"model": "someone/model"},
+    "clip": {"architecture": "ViT-B-32"},
+    "published": {"architecture": "ViT-B-32", "pretrained": "laion2b_s34b_b79k"},
+}
+ENTRIES = {
+    "timm": (
+        "network&seed network&seeds network&tag network&wheel network&seed&imagenet",
+        "network seed tag network&seed&seeds network&seed&tag network&loose network&seed&model "
+        "network&checkpoint",
+    ),
+    "open_clip": (
+        "clip&seed clip&seeds published clip&checkpoint published&imagenet",
+        "clip seed clip&seed&seeds published&seed clip&checkpoint&seed clip&seed&model",
+    ),
+    "hugging_face": (
+        "model model&seed model&seeds",
+        "seed model&seed&seeds model&wheel model&tag model&imagenet",
+    ),
+    "minilm": ("bert bert&seed bert&seeds", "seed loose bert&seed&seeds bert&model"),
+    "onnx": ("wheel", "seed loose wheel&seed wheel&model"),
+}
+
+
+@pytest.mark.parametrize("library", ENTRIES)
+def test_an_encoder_has_the_keys_of_its_library_and_one_source_of_weights(library) -> None:
+    for taken, entries in zip((True, False), ENTRIES[library], strict=True):
+        for joined in entries.split():
+            entry = {"library": library, "label": "L"}
+            for name in joined.split("&"):
+                entry |= KEYS[name]
+            config = SHIPPED | {"encoders": SHIPPED["encoders"] | {"mine": entry}}
+            if taken:
+                check_config(config, SCHEMA_PATH, ENCODERS, FORMATS)
+            else:
+                with pytest.raises(InputError, match=r"encoders\.mine"):
+                    check_config(config, SCHEMA_PATH, ENCODERS, FORMATS)
+                    pytest.fail(f"{library} takes {joined}")
+
+
 def test_what_rows_stand_for_is_in_the_order_of_the_row_whatever_the_hash_seed() -> None:
     row = WHOLE | {"pretrained": "laion2b_s34b_b79k", "loss": "sigmoid", "note": "A note."}
     pair = {"image": "a.npy", "text": "b.npy", "loss": "sigmoid", "scale": 10, "bias": -10}

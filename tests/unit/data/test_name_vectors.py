@@ -162,7 +162,10 @@ def test_an_unknown_name_is_refused_with_those_nearest_to_it(tmp_path, text, wor
     encoder = build(table(tmp_path, "a", names, np.eye(3)))
     with pytest.raises(InputError) as caught:
         encoder.prepare(text)
-    assert words in str(caught.value) and "a.npy" in str(caught.value)
+    assert words in str(caught.value) and "a.npy has no vector of" in str(caught.value)
+    two = table(tmp_path, "a", names, np.eye(3)), table(tmp_path, "b", names, np.eye(3))
+    with pytest.raises(InputError, match=r"a\.npy and \S+b\.npy have no vector of"):
+        build([*two[0], *two[1]], vectors=2 * spec()["vectors"]).prepare(text)
 
 
 def test_finished_vectors_embed_no_noise_and_no_picture(tmp_path):

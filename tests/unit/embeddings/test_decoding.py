@@ -163,6 +163,7 @@ def test_transforms_that_do_more_are_left_alone():
     tail = [ToTensor(), Normalize((0.5,) * 3, (0.5,) * 3)]
     assert resizing(Compose([Resize(30), CenterCrop(20), *tail]))["resized_to"] == (30, 30)
     assert resizing(Compose([Resize((40, 30)), *tail]))["resized_to"] == (30, 40)
+    assert resizing(Compose([Resize((30,)), *tail]))["resized_to"] == (30, 30)
     assert resizing(Compose([Other(3), Resize(30), *tail])) == {}
     assert resizing(Compose([Resize(30), Other(3), *tail])) == {}
     assert resizing(Compose([CenterCrop(20), *tail])) == {}

@@ -61,6 +61,8 @@ def test_text_is_text_and_never_too_small(tmp_path):
 def test_a_figure_is_the_same_byte_for_byte(tmp_path):
     first, again = (written(tmp_path / name) for name in "ab")
     assert not plt.get_fignums()
+    # The only name by which a browser follows a link of an SVG that stands in a page.
+    assert {"xlink:href"} == set(re.findall(r"[\w:]*href(?==)", first.svg.read_text()))
     for kind in ("svg", "narrow", "pdf"):
         one, other = (getattr(output, kind).read_bytes() for output in (first, again))
         assert one == other

@@ -398,6 +398,11 @@ def test_sets_in_the_plane(draw, script, kind):
     everything = " ".join(text.get_text() for text in figure.findobj(Text))
     assert "no random" in everything
     assert "images, audio" in everything and "texts" in everything and "videos" not in everything
+    (legend,) = [one for part in (figure, *figure.subfigs) for one in part.legends]
+    shown = {text.get_text(): line for text, line in
+             zip(legend.get_texts(), legend.get_lines(), strict=True)}  # fmt: skip
+    for name, color in (("images, audio", IMAGE_COLOR), ("texts", TEXT_COLOR)):
+        assert shown[name].get_marker() == "o" and same_color(shown[name].get_color(), color)
     letters = "abc" if script == "plot_figure1" else "ab"
     assert all(f"({letter})" in everything for letter in letters)
     if script == "plot_supplementary4":
