@@ -124,13 +124,14 @@ def mixed_summary(methods: pd.DataFrame, order: list[str]) -> str:
             found.append(scores.drop(PLAIN) - scores[PLAIN])
     if len(found) < 2:
         return ""
-    parts = []
+    by_count: dict[str, list[str]] = {}
     for method in ("shift", "centre", "centre_z_score"):
         gains = pd.Series([one.get(method, np.nan) for one in found]).dropna()
         if len(gains):
             more = of_all(int((gains > ROUNDING).sum()), len(gains), "set")
-            parts.append(f"with {MIXED_WORDS[method]} in {more}")
-    return f"NDCG@10 is higher than without a method {listed(parts)}." if parts else ""
+            by_count.setdefault(more, []).append(MIXED_WORDS[method])
+    parts = [f"in {more} with {listed(words)}" for more, words in by_count.items()]
+    return f"NDCG@10 is higher than without a method {listed(parts, '; ')}." if parts else ""
 
 
 CONTROL_WORDS = (
