@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 
 def temperature_family(methods: Mapping[str, Mapping], baseline: str) -> list[str]:
-    """The methods of `loss_study` that differ from the baseline in temperature alone, itself among
-    them; none if there is no such method."""
+    """The methods of `loss_study` that differ from the baseline only in temperature, including the
+    baseline; none if there is no such method."""
     loss = methods.get(baseline, {}).get("loss")
     return [
         name

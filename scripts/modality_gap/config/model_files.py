@@ -59,7 +59,8 @@ def file_digests(paths: Iterable[str | Path]) -> dict[str, str]:
 
 
 def digest_of(digests: Mapping[str, str]) -> str:
-    """The sha256 of one file or, of several, that of what `sha256sum` prints for them in order."""
+    """The sha256 of one file or, for several, of the lines that `sha256sum` prints for them in
+    order."""
     if len(digests) == 1:
         return next(iter(digests.values()))
     lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())

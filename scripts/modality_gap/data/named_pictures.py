@@ -13,8 +13,8 @@ from modality_gap.errors import InputError
 
 
 def named_by(captions: Sequence[str], names: Sequence[str], least: int) -> str | None:
-    """The only one of `names` that occurs in `least` of the captions or more; None if it is none or
-    several.
+    """The only one of `names` that occurs in `least` of the captions or more; None if none or
+    several do.
 
     A name is found as whole words, in small letters, also with s or es at its end. In a longer name
     a shorter one does not count: a hot dog is no dog.

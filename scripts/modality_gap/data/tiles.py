@@ -37,7 +37,7 @@ def map_ahead(pool: Executor, work: Callable, items: Iterable, ahead: int) -> It
 
 
 def read_ahead(items: Iterator) -> Iterator:
-    """The items of an iterator, none of which is None; a thread takes the next two meanwhile."""
+    """The items of an iterator, none of which is None; a thread reads the next two ahead."""
     with ThreadPoolExecutor(1) as pool:
         taken = map_ahead(pool, lambda _: next(items, None), repeat(None), AHEAD)
         yield from takewhile(lambda item: item is not None, taken)

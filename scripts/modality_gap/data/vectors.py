@@ -55,7 +55,8 @@ def named(path: str, names: Sequence[str], name: str, kind: str) -> str:
 
 
 def only(path: str, names: Sequence[str], kind: str, option: str) -> str:
-    """The one of `names`. Raises InputError that asks for `option` unless there is exactly one."""
+    """The only one of `names`. Raises InputError that asks for `option` unless there is exactly
+    one."""
     if len(names) == 1:
         return names[0]
     if not names:

@@ -330,7 +330,7 @@ def _check(path: str, names: list[str], vectors: np.ndarray) -> None:
 
 
 def recorded(source: Source, modality: str, alone: pa.ChunkedArray) -> dict:
-    """What the metadata of an imported side say of its file, and of the items without a partner."""
+    """The metadata of an imported side: its file, and the items without a partner."""
     found = {"file": Path(source.path).name, "modality": modality, "vectors": source.vectors}
     found["unmatched"] = len(alone)
     found["unmatched_named"] = alone.slice(0, LISTED).to_pylist()

@@ -126,8 +126,8 @@ def nearest_names(name: str, names: list[str], listing: str) -> str:
 
 
 def hub_remedy() -> str:
-    """The remedy for what a model hub did not give. Jobs of the workflow ask no hub, since the rule
-    fetch_model has filled the cache of its client."""
+    """The remedy if a model hub did not provide something. Jobs of the workflow ask no hub, since
+    the rule fetch_model has filled the cache of its client."""
     if os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("1", "true", "yes", "on"):
         return "remove resources/hub and run again, so that it is downloaded again"
     return "check that the model hub is reachable"

@@ -88,9 +88,9 @@ def build_initialised(
 
 
 def fetch_from_hub(spec: dict) -> dict[str, dict]:
-    """Build an encoder once, so that the caches of its library hold all that it reads from a model
-    hub; its metadata by modality. The weights are those of the hub, else random ones: files of
-    your own and weights trained here need no hub.
+    """Build an encoder once, so that its library's caches hold everything that it reads from a
+    model hub; return its metadata by modality. The weights are those of the hub, else random ones:
+    files of your own and weights trained here need no hub.
 
     Raises InputError for a model that the hub does not have, and if the hub is unreachable.
     """

@@ -28,8 +28,8 @@ PngImagePlugin.MAX_TEXT_CHUNK = 2**24
 
 
 def pixel_statistics(spec: dict) -> tuple[tuple, tuple] | None:
-    """Mean and standard deviation for normalising pictures, if `spec` asks for others than those of
-    the model: ImageNet's (Figure 2(a) as released) or 0 and 1 (Supplementary 15); else None."""
+    """Mean and standard deviation for normalising pictures, if `spec` asks for others than the
+    model's own: ImageNet's (Figure 2(a) as released) or 0 and 1 (Supplementary 15); else None."""
     if not spec.get("input_normalisation", True):
         return (0.0,) * 3, (1.0,) * 3
     return (IMAGENET_MEAN, IMAGENET_STD) if spec.get("preprocessing") == "imagenet" else None

@@ -19,7 +19,7 @@ PREPROCESSING = {"text": "looked up by name; made of {prompts}"}
 
 
 def build_vectors(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
-    """The finished vectors of names, of which the first file counts that has a name.
+    """The finished vectors of names; the first file that has a name counts.
 
     `weights` is {"tables": paths}, the files of each entry of `vectors` and its names in turn. A
     text must be a name, or one of the `aliases`; another raises InputError. The vectors are as

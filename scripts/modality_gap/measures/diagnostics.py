@@ -137,8 +137,8 @@ def resampled(
 
 
 def ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """diagnostics.csv with the place of each set by gap and by relative gap, the widest first;
-    equal sets share the better place."""
+    """diagnostics.csv with the rank of each set by gap and by relative gap, the widest first; equal
+    sets share the better rank."""
     return table.assign(
         **{
             f"{quantity}_rank": table[quantity].rank(ascending=False, method="min").astype(int)

@@ -40,7 +40,7 @@ def gap_squared_interval(
 
 
 def unbiased_squares(trace: float, fourth: float, squares: float, n: int) -> float:
-    """tr S^2 without the bias of the square of an estimate, from what `_spread` gives of n
+    """tr S^2 without the bias of the square of an estimate, from the result of `_spread` on n
     deviations. Source: Himeno and Yamada, 2014."""
     if n <= 3:
         return squares

@@ -191,8 +191,8 @@ def loss_landscape(
     batch_size: int,
     threads: int = 1,
 ) -> pd.DataFrame:
-    """Loss over every shift and temperature, mean over consecutive batches of `batch_size` pairs
-    in file order, an incomplete last batch left out (as released).
+    """Loss over every shift and temperature, averaged over consecutive batches of `batch_size`
+    pairs in file order, without an incomplete last batch (as released).
 
     `loss` is the symmetric one; `loss_as_released` has the released code's slip: it transposes
     the logits twice, so both of its terms are x to y. Columns: temperature, delta, distance,

@@ -52,8 +52,8 @@ def train_softmax(
 
 
 def sigmoid_terms(similarity: np.ndarray, temperature: float, bias: float) -> np.ndarray:
-    """Of each image and text of square matrices of cosines, -log sigmoid(z logit), z = 1 on the
-    diagonal and -1 off it; same shape. The logit is cosine / temperature + bias."""
+    """-log sigmoid(z logit) for each image and text of square matrices of cosines, where z is 1 on
+    the diagonal and -1 off it; same shape. The logit is cosine / temperature + bias."""
     signs = 2 * np.eye(similarity.shape[-1]) - 1
     return np.logaddexp(0, -signs * (similarity / temperature + bias))
 
@@ -66,7 +66,7 @@ def sigmoid_losses(similarity: np.ndarray, temperature: float, bias: float) -> n
 
 
 def sigmoid_of_pairs(similarity: np.ndarray, temperature: float, bias: float) -> np.ndarray:
-    """Of each pair, the sum of the terms of SigLIP's loss in its row and its column, (..., n)."""
+    """For each pair the sum of the terms of SigLIP's loss in its row and its column, (..., n)."""
     terms = sigmoid_terms(similarity, temperature, bias)
     own = np.diagonal(terms, axis1=-2, axis2=-1)
     return terms.sum(axis=-1) + terms.sum(axis=-2) - own

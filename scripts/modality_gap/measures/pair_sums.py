@@ -56,7 +56,8 @@ class PairSums:
 
 
 def sum_pairs(a: np.ndarray, b: np.ndarray) -> PairSums:
-    """The sums of pairs whose vectors a, b (n, d) are of any length but 0, all of them among the m.
+    """The sums of pairs whose vectors a, b (n, d) have any length except 0; all of them are among
+    the m.
 
     Sums are in float64. Products are of the deviations from the centre of these rows, in float32:
     they are needed for intervals and covariances alone. It takes half the time of float64, and

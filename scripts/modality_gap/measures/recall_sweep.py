@@ -137,7 +137,7 @@ def place_interval(
     seed: int,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the distance of the centres at the highest recall, over
-    items or clusters of them; of equal shifts the smallest counts."""
+    items or clusters of them; among equal shifts the smallest counts."""
     order = np.argsort(np.abs(deltas), kind="stable")
     # Per unit its hits at each shift; the number of items drawn is the same for all shifts.
     units = hits.found[order].T.astype(np.float64)

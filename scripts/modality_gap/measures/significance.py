@@ -44,10 +44,10 @@ def paired_change(
     confidence: float,
     clusters: np.ndarray | None = None,
 ) -> tuple[float, float, float]:
-    """Share of `after` less that of `before`, both (n,) of the same pictures, and its interval: the
-    exact interval of the share of upward changes, given the number of changes. It excludes 0
-    exactly when McNemar's test is significant at 1 - confidence. With `clusters` (n,), the
-    effective number of changes is used (`intervals.effective_size`)."""
+    """Share of `after` minus the share of `before`, both (n,) of the same pictures, and its
+    interval: the exact interval of the share of upward changes, given the number of changes. It
+    excludes 0 exactly when McNemar's test is significant at 1 - confidence. With `clusters` (n,),
+    the effective number of changes is used (`intervals.effective_size`)."""
     up, down = ~before & after, before & ~after
     changed, n = up | down, len(before)
     if not changed.any():
@@ -110,7 +110,7 @@ def difference_interval(
 
 
 def change_interval(before: int, after: int, n: int, confidence: float) -> tuple[float, float]:
-    """Interval of the share `after` less the share `before`, counts of n each taken as unpaired:
+    """Interval of the share `after` minus the share `before`, both counts of n, taken as unpaired:
     Newcombe's, from the two Wilson intervals (Statistics in Medicine 17, 1998, method 10)."""
     shares = before / n, after / n
     (low_1, high_1), (low_2, high_2) = (

@@ -83,8 +83,9 @@ def random_halves(
 
 
 def directions(values: np.ndarray, deltas: np.ndarray, distances: np.ndarray) -> list[str]:
-    """What the best shift by `values` (len(deltas),) does to the gap; several where equally good
-    shifts do different things, which decides nothing. `distances` as in shift_report."""
+    """What the best shift by `values` (len(deltas),) does to the gap; several if equally good
+    shifts do different things, so that the direction is undecided. `distances` as in
+    shift_report."""
     zero, best = unshifted(deltas), best_shifts(values, deltas)
     rows = best[:1] if best[0] == zero else best
     return list(dict.fromkeys(direction(distances[zero], distances[row]) for row in rows))
@@ -154,8 +155,8 @@ def permutation_test(
     clusters: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """p-values of the paired sign-flip test that the best shift is better than none, one-sided
-    because it was picked for being better: first as if it had been the only shift tried, then
-    corrected for having tried all.
+    because the best shift was chosen: first as if it had been the only shift tried, then corrected
+    for having tried all.
 
     An item's gain at a shift is 1 where the shift sets it right, -1 where it sets it wrong, 0
     else. If shifts did nothing, each item's sign would be a toss of a coin, one for all shifts.

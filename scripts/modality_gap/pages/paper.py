@@ -166,8 +166,8 @@ def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
 
 
 def tally(found: Iterable[tuple[Claim, list[Mark]]]) -> list[tuple[Mark, int]]:
-    """The verdicts of some claims, each with the number of claims of which it is the one verdict,
-    that of their strongest evidence."""
+    """The verdicts of some claims, each with the number of claims whose single verdict, by their
+    strongest evidence, it is."""
     groups: dict[str, list[Mark]] = {}
     for claim, its_marks in found:
         verdict = ledger.strongest(claim.rows)["verdict"]

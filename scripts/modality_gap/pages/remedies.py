@@ -70,7 +70,7 @@ def _changes(changes: pd.DataFrame, method: str) -> dict[str, list[float]]:
 
 
 def sentence(model: Mapping, remedy: Mapping) -> str:
-    """What the page says of a remedy of an explorer's model; report/scripts/explorer.js says the
+    """What the page says about a remedy of an explorer's model; report/scripts/explorer.js says the
     same."""
     plain = model["remedies"][0]
     ways = {

@@ -132,14 +132,14 @@ def one_of_each(found: Iterable[Mark]) -> list[Mark]:
 
 
 class Measured(NamedTuple):
-    """What one kind of evidence says of a statement."""
+    """What one kind of evidence says about a statement."""
 
     mark: Mark
     value: str
 
 
 class Statement(NamedTuple):
-    """A main statement of the paper, what it published, and what the run has of it."""
+    """A main statement of the paper, what the paper published for it, and what the run measured."""
 
     question: str
     says: str

@@ -187,5 +187,5 @@ def _corrected(piece: Mapping, tables: Mapping[str, pd.DataFrame]) -> float:
 
 
 def published_words(published: object, mark: str) -> str:
-    """A published value with what its mark says of it."""
+    """A published value with the meaning of its mark."""
     return f"{published}, as reported in notes" if SECOND_HAND in mark else f"{published}"

@@ -33,8 +33,8 @@ def pairs_of_losses(study: Mapping, ledger: Mapping) -> list[list[str]]:
 
 
 def with_other_towers(ledger: Mapping, study: Mapping) -> dict[str, Any]:
-    """The ledger in which what is measured of a loss is measured with each pair of `towers` of
-    `loss_study` too: a direction that holds with some towers alone is shown with all."""
+    """The ledger in which each measurement of a loss is repeated with each pair of `towers` of
+    `loss_study`: a direction that holds with some towers alone is shown with all."""
     towers = study.get("towers", ())
 
     def of(entry: Mapping) -> dict:

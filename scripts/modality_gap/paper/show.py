@@ -108,8 +108,8 @@ def overall(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def strongest(rows: Iterable[Mapping]) -> Mapping:
-    """Of the rows of one claim, of results/claims.csv or of `page_row`, that whose verdict is the
-    claim's."""
+    """The row whose verdict is the claim's, among the claim's rows of results/claims.csv or of
+    `page_row`."""
     kinds = [*KINDS, ""]
     return min(
         rows,

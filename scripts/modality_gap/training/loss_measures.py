@@ -35,7 +35,7 @@ def measure_model(
     task: Task | None = None,
 ) -> dict[str, float]:
     """All measures of a trained model, on held-out pairs unless the name begins with train; with a
-    task, the zero-shot accuracy on those of its pictures that are not trained on."""
+    task, the zero-shot accuracy on those of its pictures that training does not use."""
     x, y = held_out(model, pairs)
     n = len(x)
     difference = x - y
@@ -88,7 +88,7 @@ def rank_variance(x: np.ndarray, y: np.ndarray, pictures: np.ndarray) -> float:
 
 def zero_shot(model: torch.nn.Module, pairs: Pairs, task: Task | None) -> dict[str, float]:
     """Share of the pictures of a task whose nearest prompt is that of their class, of how many
-    pictures, and the share of a guess; without pictures that are not trained on no share."""
+    pictures, and the share of a guess; no share if training uses all pictures."""
     if task is None:
         return {"zero_shot": np.nan, "zero_shot_n": 0, "zero_shot_chance": np.nan}
     hits = task.held_out(pairs.test).hits(model, pairs.at_once)

@@ -1,5 +1,4 @@
-"""Every loss of the study on a few pairs before any training, so that one that does not work is
-found at once."""
+"""Try every loss of the study on a few pairs before any training, to find a broken one at once."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

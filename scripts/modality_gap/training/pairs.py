@@ -45,7 +45,7 @@ class Captions:
 
 
 def captions_of(pairs: Pairs) -> Captions:
-    """The captions of pairs whose first input is the same vector for all captions of a picture.
+    """The captions of pairs in which all captions of a picture have the same first input vector.
     Raises InputError where a picture that is trained on has a single one."""
     codes = np.unique(identical_rows(pairs.a.numpy()), return_inverse=True)[1]
     train = pairs.train.numpy()

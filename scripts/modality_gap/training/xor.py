@@ -80,8 +80,8 @@ def xor_table(seeds: range) -> pd.DataFrame:
 
 
 def xor_differences(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """The accuracy of each loss of three modalities less that of the loss of pairs, paired by seed:
-    loss, than, mean accuracy of both, difference with its t interval, p and n."""
+    """The accuracy of each loss of three modalities minus the accuracy of the loss of pairs, paired
+    by seed: loss, than, mean accuracy of both, difference with its t interval, p and n."""
     wide = table.pivot(index="seed", columns="loss", values="accuracy")
     rows = [
         {

@@ -113,7 +113,7 @@ def hub_change(
     confidence: float,
     of: Callable[[np.ndarray], np.ndarray] = skewnesses,
 ) -> dict[str, float]:
-    """The difference in what `of` computes of how often items are found, `before` and `after` (n,
+    """The change in what `of` computes from how often items are found, `before` and `after` (n,
     items) by query; its interval leaves out one of 20 groups of queries at a time."""
     codes = np.arange(len(before)) if clusters is None else clusters
     groups = codes % min(GROUPS, int(codes.max()) + 1)

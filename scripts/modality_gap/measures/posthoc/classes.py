@@ -1,4 +1,4 @@
-"""The tasks of sets whose second modality is prompts of classes (T3 to T5), and changes in them.
+"""The tasks of sets whose second modality is class prompts (T3 to T5), and changes in them.
 
 Items (n, d) and one prompt (C, d) for each class, unit vectors (float64); labels (n,): the class of
 each item, 0 to C - 1.
@@ -54,8 +54,8 @@ def class_differences(
     labels: np.ndarray,
     confidence: float,
 ) -> list[dict]:
-    """Each method less no method over items with labels (n,), with intervals that leave out a class
-    at a time: `accuracy`; `map_x`, mean average precision among the items; `v_measure` of the
+    """Each method against no method over items with labels (n,), with intervals that leave out a
+    class at a time: `accuracy`; `map_x`, mean average precision among the items; `v_measure` of the
     groups as they are, whose interval does not cover another run of k-means."""
     plain, rows = outcomes.get("none"), []
     for name, one in outcomes.items():

@@ -27,8 +27,8 @@ def fit_sizes(
     confidence: float,
     seed: int,
 ) -> pd.DataFrame:
-    """Gap left and recall at 1 both ways on odd clusters, of the SHOWN methods fitted on SIZES
-    pairs of even ones, with the columns COLUMNS: means over draws of the fit pairs, with an
+    """Gap left and recall at 1 both ways on odd clusters, for the SHOWN methods fitted on SIZES
+    pairs of even clusters, with the columns COLUMNS: means over draws of the fit pairs, with an
     interval that covers these draws alone."""
     codes = np.arange(len(x)) if clusters is None else clusters
     _, fit, score = next(splits(codes, 0))

@@ -189,8 +189,8 @@ def learns_from_labels(
     scored: tuple[np.ndarray, np.ndarray],
     seed: int,
 ) -> bool:
-    """Whether a method orders the prompts otherwise if it is fitted on pairs in random order: then
-    it learns which item belongs to which class, which is few-shot and not zero-shot."""
+    """Whether a method orders the prompts differently if it is fitted on pairs in random order:
+    then it learns which item belongs to which class, which is few-shot and not zero-shot."""
     x, y = fit
     shuffled = y[np.random.default_rng(seed).permutation(len(y))]
     orders = [

@@ -13,7 +13,7 @@ DETERMINED = 1e-9  # of the first singular value: what is below depends on round
 
 
 def polar(matrix: np.ndarray) -> np.ndarray:
-    """The orthogonal polar factor of a matrix (d, d), of the part that it determines."""
+    """The orthogonal polar factor of a matrix (d, d), on the part that the matrix determines."""
     left, values, right = np.linalg.svd(matrix, full_matrices=False)
     rank = int((values > DETERMINED * values[0]).sum())
     return left[:, :rank] @ right[:rank]
@@ -98,7 +98,7 @@ def coral(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
 @method("leace", "LEACE", "LEACE (2306.03819)", default=False)
 def leace(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
     """The smallest change, measured with the shrunk covariance S of both modalities together, after
-    which no linear classifier of the fit pairs tells them apart: v - g g' S^-1 (v - mean) / g' S^-1
+    which no linear classifier of the fit pairs separates them: v - g g' S^-1 (v - mean) / g' S^-1
     g, with the gap vector g."""
     both = np.concatenate([x, y])
     vector, mean = x.mean(axis=0) - y.mean(axis=0), both.mean(axis=0)
@@ -160,8 +160,8 @@ def leading(x: np.ndarray, y: np.ndarray, part: float = 0.5) -> Maps:
     share=0.9,
 )
 def orthogonal_shift(x: np.ndarray, y: np.ndarray, share: float = 0.9) -> Maps:
-    """The first modality moved by the gap less its part in the span of the centred second modality
-    that holds `share` of its variance; the second stays."""
+    """The first modality moved by the gap minus the gap's part in the span of the centred second
+    modality that holds `share` of its variance; the second stays."""
     of_x, of_y = centred(x, y)
     _, values, directions = np.linalg.svd(y - of_y, full_matrices=False)
     k = int(np.searchsorted(np.cumsum(values**2), share * (values**2).sum()) + 1)

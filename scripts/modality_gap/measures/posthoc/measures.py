@@ -68,7 +68,7 @@ def off_diagonal(matrix: np.ndarray) -> np.ndarray:
 @measure("kind_moments", "cosines by kind", "ours", smooth=True)
 def kind_moments(x: np.ndarray, y: np.ndarray) -> Values:
     """Mean and population standard deviation of the cosines of different items, by kind; mean
-    cosine of partners; ranking bias, the mean cosine within a modality less that of partners."""
+    cosine of partners; ranking bias, the mean cosine within a modality minus the partners'."""
     cosines = {"xx": x @ x.T, "yy": y @ y.T, "xy": x @ y.T}
     values: dict[str, float] = {}
     for kind, matrix in cosines.items():

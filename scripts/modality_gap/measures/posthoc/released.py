@@ -1,4 +1,4 @@
-"""What the released code of follow-up papers computes where it differs from what they say.
+"""What the released code of follow-up papers computes where it differs from the papers.
 
 x, y: (n, d) unit vectors (float64), row i of both is one pair; `clusters` (n,) as in
 gap_intervals.py. The page of errata shows both numbers.

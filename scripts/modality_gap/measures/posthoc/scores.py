@@ -41,7 +41,7 @@ def _largest_mean(values: np.ndarray, k: int) -> np.ndarray:
 @method("nnn_128", "nearest neighbour normalisation, k = 128", NNN_SOURCE, default=False, k=128)
 @method("nnn", "nearest neighbour normalisation", NNN_SOURCE, k=16)
 def nearest_neighbour(x: np.ndarray, y: np.ndarray, k: int = 16, alpha: float = 0.75) -> Scores:
-    """Each item's score less alpha times the mean of its k largest similarities to the bank."""
+    """Each item's score minus alpha times the mean of its k largest similarities to the bank."""
     banks = {"x": x, "y": y}
 
     def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
@@ -52,7 +52,7 @@ def nearest_neighbour(x: np.ndarray, y: np.ndarray, k: int = 16, alpha: float = 
 
 @method("csls", "CSLS", "CSLS (1710.04087)", default=False)
 def csls(x: np.ndarray, y: np.ndarray, k: int = 10) -> Scores:
-    """Twice the score less the mean of the item's k largest similarities to the bank; the query's
+    """Twice the score minus the mean of the item's k largest similarities to the bank; the query's
     own term does not change its ranks."""
     banks = {"x": x, "y": y}
 
@@ -71,7 +71,7 @@ def csls(x: np.ndarray, y: np.ndarray, k: int = 10) -> Scores:
 )
 @method("inverted_softmax", "inverted softmax", "QB-Norm (2112.12777)", sharpness=20.0)
 def inverted_softmax(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> Scores:
-    """b times the score less the logsumexp of b times the item's similarities to the bank."""
+    """b times the score minus the logsumexp of b times the item's similarities to the bank."""
     banks = {"x": x, "y": y}
 
     def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
@@ -82,8 +82,8 @@ def inverted_softmax(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> S
 
 @method("dual_is", "DualIS", "DBNorm (2310.11612)", default=False)
 def dual_inverted_softmax(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> Scores:
-    """The inverted softmax less also the logsumexp of b times the item's similarities to the fit
-    items of its own modality."""
+    """The inverted softmax minus the logsumexp of b times the item's similarities to the fit items
+    of its own modality."""
     banks = {"x": x, "y": y}
 
     def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Measures of how alike two modalities are ordered inside, and of the gap's direction.
+"""Measures of how similar the order within two modalities is, and of the gap's direction.
 
 x, y: (n, d) unit vectors (float64), row i of both is one pair.
 """
@@ -158,7 +158,8 @@ def volume(x: np.ndarray, y: np.ndarray) -> Each:
 
 @measure("relative_alignment", "relative alignment", "m2-mix (2203.03897)")
 def relative_alignment(x: np.ndarray, y: np.ndarray) -> Each:
-    """Mean of a pair's squared distance less that to the nearest other item, both ways."""
+    """Mean of a pair's squared distance minus the squared distance to the nearest other item, both
+    ways."""
     squares = 2 - 2 * x @ y.T
     own = np.diagonal(squares).copy()
     others = squares.copy()

@@ -1,4 +1,4 @@
-"""Methods that move each vector by what the means and variances of the fit pairs say.
+"""Methods that move each vector, using the means and variances of the fit pairs.
 
 x, y: (m, d) unit vectors (float64) of the fit pairs. g = mean x - mean y is the gap vector.
 """
@@ -54,7 +54,7 @@ def shift(x: np.ndarray, y: np.ndarray, delta: float | None = None) -> Maps:
 @method("shift_chosen", "shift chosen on the fit pairs", PAPER)
 def shift_chosen(x: np.ndarray, y: np.ndarray) -> Maps:
     """The shift of -1 to 1.5 in steps of .05 with the highest mean recall at 1 on the fit pairs;
-    of equal ones the smallest."""
+    among equal ones the smallest."""
     direction, _ = _gap(x, y)
     steps = sorted(np.arange(-20, 31) / 20, key=lambda step: (abs(step), step))
     a, b, own = different_items(x, y)
@@ -96,14 +96,14 @@ def centre(x: np.ndarray, y: np.ndarray) -> Maps:
 )
 @method("dn", "distribution normalisation", "DN (2302.11084)")
 def distribution_normalisation(x: np.ndarray, y: np.ndarray, part: float = 0.25) -> Maps:
-    """Each modality less a part of its mean; inner products, not divided by lengths afterwards."""
+    """Each modality minus a part of its mean; inner products, not divided by lengths afterwards."""
     of_x, of_y = centred(x, y)
     return Maps(lambda a: a - part * of_x, lambda b: b - part * of_y, normalise=False)
 
 
 @method("standardise", "standardising each coordinate", "folk method")
 def standardise(x: np.ndarray, y: np.ndarray) -> Maps:
-    """Each coordinate less its mean and divided by its population standard deviation, where that is
+    """Each coordinate minus its mean, divided by its population standard deviation, where that is
     not 0; not invariant to a rotation."""
 
     def map_of(side: np.ndarray) -> Vectors:

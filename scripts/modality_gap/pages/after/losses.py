@@ -138,8 +138,8 @@ def sentences(
 
 
 def zero_shot_sentence(summary: pd.DataFrame, differences: pd.DataFrame, confidence: float) -> str:
-    """How many methods raise and lower zero-shot accuracy, beside that of a guess; empty where the
-    run did not measure it."""
+    """How many methods raise and lower zero-shot accuracy, beside the accuracy of a guess; empty
+    where the run did not measure it."""
     rows = differences[differences["metric"] == "zero_shot"] if len(differences) else differences
     if not has_task(summary) or rows.empty:
         return ""

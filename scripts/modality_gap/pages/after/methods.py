@@ -114,7 +114,7 @@ def mixed_sentences(methods: pd.DataFrame, name: str, label: str) -> list[str]:
 
 
 def mixed_summary(methods: pd.DataFrame, order: list[str]) -> str:
-    """In how many of several sets each method finds more than no change does; empty for one set."""
+    """In how many of several sets each method finds more than no method; empty for one set."""
     found = []
     for name in order:
         wide = values(methods, name)
@@ -202,7 +202,7 @@ def same_gap_table(
 
 
 def whole_gap(gaps: pd.DataFrame, name: str) -> str:
-    """A sentence on the gap of all pairs of a set, which that of the scored ones is beside."""
+    """A sentence on the gap of all pairs of a set, shown beside the gap of the scored pairs."""
     if name not in gaps.index or "n" not in gaps:
         return ""
     row = gaps.loc[name]
