@@ -3,6 +3,7 @@ run as Snakemake runs it, for both layouts, and its figure is looked at and its 
 
 import re
 import runpy
+from fractions import Fraction
 from itertools import product
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -210,6 +211,19 @@ def assert_axes(script, figure):
                     assert low - margin <= place <= high + margin, (script, text.get_text())
 
 
+def assert_ticks(script, figure):
+    """A number at an axis stands at its value."""
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis) if ax.axison and ax.name != "3d" else ():
+            # Of panels that share an axis only the outer ones have labels.
+            for place, label in zip(
+                axis.get_majorticklocs(), axis.get_majorticklabels(), strict=False
+            ):
+                number = label.get_text().replace("\N{MINUS SIGN}", "-").replace(",", "")
+                if re.fullmatch("-?[0-9./]+", number):
+                    assert float(Fraction(number)) == pytest.approx(place, abs=1e-9), script
+
+
 @pytest.fixture
 def draw(root, tmp_path, monkeypatch):
     """Run a drawing script on frames by the name of the rule's input; its axes, and the figure, for
@@ -254,6 +268,7 @@ def draw(root, tmp_path, monkeypatch):
         run.touching = dict(untouched)
         for figure in figures.values():
             assert_labels(script, figure)
+            assert_ticks(script, figure)
         assert_axes(script, figures[style.WIDE])
         return figures[style.WIDE].axes, figures[style.WIDE]
 
@@ -415,6 +430,7 @@ def test_sets_in_the_plane(draw, script, kind):
             assert (mcolors.to_hex(dot.get_mfc()) == "#ffffff") == (row["weights"] == "random")
             assert has_bars(change, [place], [row["gap_low"]], [row["gap_high"]], along="x")
         assert [text.get_text() for text in change.get_yticklabels()] == ["N", "M"]
+        assert change.get_title(loc="left") == "Gap: untrained ○ → trained ●, paper ◇"
         assert diamonds(change) == [(0.77, 0.0)] + [
             one for one in diamonds(change) if one != (0.77, 0.0)
         ]
@@ -484,6 +500,7 @@ def test_figure2b(draw):
         part = closed[closed["bias"] == bias]
         assert lines(ax, part["layer"], part["mean_cosine"], INK)
         assert "closed form" in words(ax)
+        assert [*ax.get_xticks()] == [0, 5] and len(ax.get_yticks()) == 6
         assert diamonds(ax) == ([(2.0, 0.99)] if bias else [])
         assert ("paper 0.99" in words(ax)) == bias
 
