@@ -1,5 +1,6 @@
 """What rules give their scripts: settings of the configuration, and files in their roles."""
 
+import ast
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 import pytest
 import yaml
 from conftest import copy_project
+from plan import scripts_of_rules
 
 # None of them has its default.
 SETTINGS = {"seed": 5, "confidence": 0.8, "sample": 900, "permutations": 177}
@@ -633,6 +635,57 @@ def test_released_features_are_the_papers_own_and_keep_their_sides(released, con
         assert rules[rule][0]["params"]["modalities"] == {
             name: config["sets"][name].get("modalities", ["image", "text"]) for name in names
         }
+
+
+def test_a_run_ends_with_its_pages(jobs):
+    (wanted,) = by_rule(jobs)["all"]
+    assert wanted["first"] == "results/index.html"
+    assert {"write_index", "write_methods", "write_after", "write_forwards"} <= by_rule(jobs).keys()
+
+
+# --- what scripts read ----------------------------------------------------------------------------
+
+GIVEN = ("input", "output", "params")
+
+
+def names_read(script) -> dict[str, set[str]]:
+    """The names that a script reads of its inputs, outputs and params, by whatever it calls them,
+    outside of branches."""
+    tree = ast.parse(script.read_text(encoding="utf-8"))
+    called = {f"snakemake.{kind}": kind for kind in GIVEN}
+    for node in ast.walk(tree):
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            several = isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+            sides = (target.elts, node.value.elts) if several else ([target], [node.value])
+            for name, value in zip(*sides, strict=False):
+                if kind := called.get(ast.unparse(value)):
+                    called[ast.unparse(name)] = kind
+    found: dict[str, set[str]] = {kind: set() for kind in GIVEN}
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in called:
+            found[called[ast.unparse(node.value)]].add(node.attr)
+        if not isinstance(node, ast.If | ast.IfExp):
+            todo += ast.iter_child_nodes(node)
+    return {kind: names - {"get", "items", "keys", "values"} for kind, names in found.items()}
+
+
+def test_rules_give_what_their_scripts_read_by_name_and_no_more_settings(jobs, released, root):
+    scripts = scripts_of_rules(root)
+    read, unread, seen = {}, {}, 0
+    for job in (job for job in (*jobs, *released) if job["rule"] in scripts):
+        script = root / f"scripts/{scripts[job['rule']]}.py"
+        if script not in read:
+            read[script] = names_read(script)
+        for kind, names in read[script].items():
+            assert names <= job[kind].keys(), (job["rule"], kind)
+            seen += len(names)
+        words = {*re.findall(r"\w+", script.read_text(encoding="utf-8"))}
+        unread[job["rule"]] = {*job["params"]} - words
+    assert seen > 1000
+    # Their changes make a job run again.
+    assert set().union(*unread.values()) == {"digests", "folders"}
 
 
 # --- sets that take part, and environments --------------------------------------------------------
