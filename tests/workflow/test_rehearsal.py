@@ -145,7 +145,7 @@ def test_the_laptop_run_downloads_less_than_its_documentation_says(laptop):
     assert len(own) == 6
     assert 1.9e9 < total < 2.1e9
     text = (ROOT / "docs" / "guide" / "paper-run.md").read_text(encoding="utf-8")
-    assert f"{total / 1e9:.1f} GB of downloads" in text
+    assert f"It downloads {total / 1e9:.1f} GB into" in text
 
 
 # What the whole archives hold, by dataset; the drawings are those of people.
