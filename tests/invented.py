@@ -112,6 +112,7 @@ def table1(held_out=0.6, p_held_out=0.001):
     row |= {"default": 0.5, "modified": 0.625, "direction": "wider", "p_in_sample": 0.0001}
     row |= {"p_permutation": 0.0002, "p_max_statistic": 0.02}
     row |= {"distance_default": 0.8, "distance_modified": 1.3}
+    row |= {"held_out_delta_1": -0.5, "held_out_delta_2": 0.0}
     row |= {"held_out": held_out, "held_out_won": 30, "held_out_lost": 10, "p_held_out": p_held_out}
     for name in ("default", "modified", "held_out"):
         row |= {f"{name}_low": row[name] - 0.07, f"{name}_high": row[name] + 0.07}

@@ -121,14 +121,14 @@ def models_findings(
         cold, hot = judged["temperature"].min(), judged["temperature"].max()
         places = judged.set_index(["set", "temperature"])
         moves = [
-            f"{name} ({place(places.loc[name, cold])} to {place(places.loc[name, hot])})"
+            f"{name} ({place(places.loc[name, cold])} and {place(places.loc[name, hot])})"
             for name in able
             if (name, cold) in places.index
         ]
         findings.append(
             Finding(
-                f"From temperature {fraction(cold)} to {fraction(hot)} the distance at which the "
-                f"contrastive loss is smallest changes for {listed(moves, '; ')}; models near "
+                f"The contrastive loss is smallest at these distances, at temperature "
+                f"{fraction(cold)} and at {fraction(hot)}: {listed(moves, '; ')}; models near "
                 "chance are left out."
             )
         )

@@ -64,7 +64,10 @@ def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
         group = [clause for clause, _ in those]
         if verdict in UNDECIDED:
             about = listed(f"whether {clause['about']}" for clause in group)
-            words.append(f"{about} {UNDECIDED[verdict][len(group) > 1]}")
+            tried = [row for clause in group for row in rows[matching([clause["claim"]], rows)[0]]]
+            alone = not alike and all(show.kind_of(row) == "stand_in" for row in tried)
+            on = " on stand-ins" if alone and verdict == INCONCLUSIVE else ""
+            words.append(f"{about} {UNDECIDED[verdict][len(group) > 1]}{on}")
         else:
             words += [_clause(clause, verdict, named=not alike) for clause in group]
     text = "; ".join(words)

@@ -75,11 +75,11 @@ def of_all(part: int, whole: int, one: str) -> str:
     return f"{part or 'none'} of {count(whole, one)}"
 
 
-def in_cases(names: Iterable[str], cases: Iterable[str]) -> str:
+def in_cases(names: Iterable[str], cases: Iterable[str], joint: str = ", ") -> str:
     """Which names each case is true of: `falls in 2 (A, B) and rises in 1 (C)`, the commonest case
-    first; `cases` has one verb phrase per name."""
+    first; `cases` has one verb phrase per name. Another `joint` where names hold commas."""
     of: dict[str, list[str]] = {}
     for name, case in zip(names, cases, strict=True):
         of.setdefault(case, []).append(name)
     by_size = sorted(of.items(), key=lambda one: -len(one[1]))
-    return listed(f"{case} in {len(held)} ({', '.join(held)})" for case, held in by_size)
+    return listed(f"{case} in {len(held)} ({joint.join(held)})" for case, held in by_size)

@@ -199,7 +199,8 @@ def page_row(row: Mapping, figures: int = 4) -> dict:
         "evidence": evidence or row["evidence"],
         "quantity": quantity if evidence else "",
         "measured": digits(row["measured"], figures),
-        "interval": f"[{low},\u00a0{high}]" if low and high else "",
+        # One without a width is of too few changes to say how sure a value is.
+        "interval": f"[{low},\u00a0{high}]" if low and high and low != high else "",
         "published": digits(row["published"]),
         "verdict": shown(row),
         "judged": row["verdict"],

@@ -120,8 +120,8 @@ def test_sentences_on_several_sets():
         "0.005 [-0.005, 0.015] (one_way, n 53) to 1.100 [1.090, 1.110] (b, n 52).",
         "The gap and the relative gap rank weak and b differently.",
         "Of 4 sets with trained weights a and b retrieve well above chance.",
-        "From temperature 1/50 to 1 the distance at which the contrastive loss is smallest changes "
-        "for a (0.100 [0.090, 0.110] to 0.000 [-0.010, 0.010]); models near chance are left out.",
+        "The contrastive loss is smallest at these distances, at temperature 1/50 and at 1: a "
+        "(0.100 [0.090, 0.110] and 0.000 [-0.010, 0.010]); models near chance are left out.",
     ]
 
 
@@ -139,7 +139,7 @@ def test_sentences_count_what_the_tables_hold(tables):
     assert "The gap is clearly above 0 in the one set with random weights, 1." in found
     assert "The gap and the relative gap rank one and one_random differently." in found
     assert "Of 1 set with trained weights one retrieves well above chance." in found
-    assert "changes for one (0.700 [0.690, 0.710] to -0.050 [-0.060, -0.040])" in found
+    assert "one (0.700 [0.690, 0.710] and -0.050 [-0.060, -0.040])" in found
     alike = tables[1].assign(rmg_rank=tables[1]["gap_rank"])
     found = " ".join(finding.text for finding in models_findings(tables[0], alike, tables[2]))
     assert "The gap and the relative gap rank all 2 sets alike." in found

@@ -61,6 +61,8 @@ def test_the_strongest_evidence_speaks_in_the_headline():
         claim("b", "inconclusive"),
     )
     assert summary.headline(CLAUSES, rows) == "It holds; whether b does stays undecided."
+    tried = rows.assign(evidence=[*rows["evidence"][:2], "stand-in: y"])
+    assert summary.headline(CLAUSES, tried).endswith("b does stays undecided on stand-ins.")
 
 
 @pytest.mark.parametrize(
@@ -175,12 +177,22 @@ def test_answers_come_from_the_tables():
     ]
     gaps = "0.52 to 0.10 at temperature 1 and to 0.48 at 1/100"
     fine_tuned = f"Fine-tuning toy takes the gap from {gaps}"
+    assert told["matters"][1].endswith("clearly changes in the one test of toy.")
+    unmoved = data()["table1"].assign(held_out_delta_1=0.0, held_out_delta_2=0.0)
+    two = pd.concat([data()["table1"], unmoved])
+    assert answers(data() | {"table1": two})["matters"][1].endswith(
+        "of toy (in 1 no shift is best)."
+    )
+    middle = data()["temperature_summary"].assign(temperature=0.05, zero_shot_after=0.5)
+    six = pd.concat([data()["temperature_summary"], middle.iloc[:1]], ignore_index=True)
+    between = answers(data() | {"temperature_summary": six.assign(zero_shot_before=0.6)})["matters"]
+    assert "and to 56.0 % (between: 50.0 % to 50.0 %) (means," in between[-1]
     assert told["matters"][-1].startswith(f"{fine_tuned} (means of 3 seeds).")
     tuned = data()["temperature_summary"].assign(zero_shot_before=0.6)
     scored = answers(data() | {"temperature_summary": tuned})["matters"][-1]
     assert scored.startswith(
         f"{fine_tuned}, zero-shot accuracy from 60.0 % to 65.0 % [64.0, 66.0] and to 56.0 % "
-        "(means of 3 seeds, interval over seeds)."
+        "(means, intervals over 3 seeds)."
     )
     starts = data()["initialisation_summary"].assign(model="stitched towers")
     named = answers(data() | {"initialisation_summary": starts})["origin"]

@@ -46,10 +46,10 @@ def _there(gap: pd.DataFrame) -> list[str]:
         if len(part):
             low, high = part["gap"].min(), part["gap"].max()
             span = number(low, 2) + (f" to {number(high, 2)}" if len(part) > 1 else "")
-            spans.append(f"{span} with {words} ({count(len(part), 'set')})")
+            spans.append(f"{span} with {words} ({len(part)})")
     return [
-        f"In {of_all(int(apart.sum()), len(gap), 'set')} the gap is clearly above 0 and a linear "
-        "classifier separates the two modalities.",
+        f"In {of_all(int(apart.sum()), len(gap), 'set')} the gap is clearly above 0 and the "
+        "modalities are linearly separable.",
         f"It is {listed(spans)}.",
     ]
 
@@ -101,10 +101,12 @@ def _matters(
     judged = table[table.apply(classifies, axis=1).astype(bool)]
     if len(judged):
         clear = judged["p_held_out"] < SIGNIFICANT / len(judged)
+        still = (judged[["held_out_delta_1", "held_out_delta_2"]] == 0).all(axis=1)
         sentences.append(
             "With the best shift chosen on half of the pictures, accuracy on the other half "
             f"clearly changes in {of_all(int(clear.sum()), len(judged), 'test')} of "
-            f"{listed(dict.fromkeys(judged['set'].map(names)))}."
+            f"{listed(dict.fromkeys(judged['set'].map(names)))}"
+            + (f" (in {still.sum()} no shift is best)." if still.any() else ".")
         )
     cold, hot = (tuned.loc[tuned["temperature"].agg(end)] for end in ("idxmin", "idxmax"))
     over = f"means of {count(int(hot['n']), 'seed')}"
@@ -121,6 +123,8 @@ def _matters(
             f"{percent(hot['zero_shot_after'])} {interval(low, high, 1)} and to "
             f"{percent(cold['zero_shot_after'])}"
         )
-        over += ", interval over seeds"
-    more = "Fine-tuning changes more than the gap."
-    return [*sentences, f"{sentence} ({over}). {more}"]
+        between = tuned["zero_shot_after"].drop([cold.name, hot.name])
+        if len(between):
+            sentence += f" (between: {percent(between.min())} to {percent(between.max())})"
+        over = f"means, intervals over {count(int(hot['n']), 'seed')}"
+    return [*sentences, f"{sentence} ({over})."]

@@ -39,21 +39,18 @@ def figure2a_findings(cone: pd.DataFrame) -> list[Finding]:
     narrower, ids, compared = [], [], 0
     for encoder, part in cone.groupby("encoder", sort=False):
         rows = {(row["weights"], row["inputs"]): row for _, row in part.iterrows()}
-        trained = rows["trained", "real"]
-        for inputs in ("real", "noise"):
-            random = rows["random", inputs]
-            compared += 1
-            if inputs == "real":  # of noise the paper says no such thing
-                ids.append(f"figure2a.random_narrower.{encoder}.real")
-            if random["mean_cosine_low"] > trained["mean_cosine_high"]:
-                narrower.append((random, trained))
-                continue
-            wider = random["mean_cosine_high"] < trained["mean_cosine_low"]
-            word = "a wider cone than training" if wider else "no clearly different cone"
-            others.setdefault(word, []).append(
-                f"the {encoder} on {inputs} inputs ({estimate(random, 'mean_cosine')} against "
-                f"{estimate(trained, 'mean_cosine')}, n {random['n']:,} and {trained['n']:,})"
-            )
+        random, trained = rows["random", "real"], rows["trained", "real"]
+        compared += 1
+        ids.append(f"figure2a.random_narrower.{encoder}.real")
+        if random["mean_cosine_low"] > trained["mean_cosine_high"]:
+            narrower.append((random, trained))
+            continue
+        wider = random["mean_cosine_high"] < trained["mean_cosine_low"]
+        word = "a wider cone than training" if wider else "no clearly different cone"
+        others.setdefault(word, []).append(
+            f"the {encoder} ({estimate(random, 'mean_cosine')} against "
+            f"{estimate(trained, 'mean_cosine')}, n {random['n']:,} and {trained['n']:,})"
+        )
     if narrower:
         spans = [
             (min(row["mean_cosine"] for row in side), max(row["mean_cosine"] for row in side))
@@ -63,15 +60,14 @@ def figure2a_findings(cone: pd.DataFrame) -> list[Finding]:
         sizes = sorted({row["n"] for pair in narrower for row in pair})
         findings.append(
             Finding(
-                f"Random weights give a narrower cone than training in "
-                f"{of_all(len(narrower), compared, 'comparison')} (each encoder, on real inputs "
-                f"and on noise): mean cosine {ends[0]} against {ends[1]}, n "
-                f"{listed(map(str, sizes))}.",
+                f"On real inputs random weights give a narrower cone than training in "
+                f"{of_all(len(narrower), compared, 'encoder')}: mean cosine {ends[0]} against "
+                f"{ends[1]}, n {listed(map(str, sizes))}.",
                 tuple(ids),
             )
         )
     for word, cases in others.items():
-        text = f"Random weights give {word} in {listed(cases, '; ')}."
+        text = f"On real inputs random weights give {word} in {listed(cases, '; ')}."
         findings.append(Finding(text, () if narrower else tuple(ids)))
     return findings
 

@@ -123,9 +123,14 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
     if "closing_cost" in first:
         sentences[0] += _closing(first)
     if len(others):
+        rows_of_others = others.to_dict("records")
+        named = [
+            f"{row['model']}, loss +{number(row['loss_at_gap'] - row['loss'], 2)}"
+            for row in rows_of_others
+        ]
         sentences.append(
-            "Among the other models that retrieve, the interval of that distance "
-            f"{in_cases(others['model'], map(_at_its_gap, others.to_dict('records')))}."
+            "Among the others that retrieve, its interval "
+            f"{in_cases(named, map(_at_its_gap, rows_of_others), '; ')}."
         )
     near = hot["distance"].abs()[~hot["at_end"].astype(bool)]
     if len(near):
