@@ -19,9 +19,9 @@ from bench import FOLDER, ROOT, Clock, measured, save, say
 from modality_gap.data.datasets import write_dataset
 from modality_gap.data.placed_digits import WORDS, caption
 from modality_gap.encoders.open_clip import load_open_clip
-from modality_gap.encoders.pictures import open_picture
 from modality_gap.measures.retrieval import recall_at
 from modality_gap.training.loop import train
+from modality_gap.training.small_clip import embedder
 
 MODEL, DATASET = "digit_clip", "placed_digits"
 RECALLS = ("recall@1 to text, times chance", "recall@1 to picture, times chance")
@@ -32,23 +32,12 @@ def one_seed(config: dict, pairs: pd.DataFrame, seed: int) -> dict[str, float]:
     """What a model of this seed, of its weights and of its batches, has learnt, and the seconds."""
     architecture = str(ROOT / config["encoders"][MODEL]["architecture"])
     model, transform, tokenizer = load_open_clip({"architecture": architecture}, {"seed": seed})
-    pictures, tokens = {}, {}
-    for split, part in pairs.groupby("split"):
-        items = zip(part["image"], part["item_id"], strict=True)
-        pictures[split] = torch.stack([transform(open_picture(*item)) for item in items])
-        tokens[split] = tokenizer(list(part["text"]))
-
-    def embed(split, rows=slice(None)):
-        return (
-            model.encode_image(pictures[split][rows], normalize=True),
-            model.encode_text(tokens[split][rows], normalize=True),
-        )
-
+    embed = embedder(model, transform, tokenizer, pairs, torch.device("cpu"))
     clock = Clock()
     train(
         model,
         lambda rows: embed("train", rows),
-        len(pictures["train"]),
+        int((pairs["split"] == "train").sum()),
         lambda: embed("test"),
         config["training"][MODEL],
         seed,

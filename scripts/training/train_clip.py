@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from modality_gap.encoders.base import choose_device
 from modality_gap.encoders.open_clip import load_open_clip
-from modality_gap.encoders.pictures import open_picture
 from modality_gap.training.loop import train
+from modality_gap.training.small_clip import embedder
 
 torch.set_num_threads(snakemake.threads)
 pairs = pd.read_parquet(snakemake.input.dataset)
@@ -21,24 +21,11 @@ model, transform, tokenizer = load_open_clip(
     snakemake.params.encoder, {"seed": snakemake.params.untrained_seed}
 )
 model = model.to(device)
-images, texts, rows = {}, {}, {}
-for split, part in pairs.groupby("split"):
-    pictures = [open_picture(*item) for item in zip(part["image"], part["item_id"], strict=True)]
-    images[split] = torch.stack([transform(picture) for picture in pictures]).to(device)
-    texts[split] = tokenizer(list(part["text"])).to(device)
-
-
-def embed(split: str, rows: slice | torch.Tensor = slice(None)):
-    return (
-        model.encode_image(images[split][rows], normalize=True),
-        model.encode_text(texts[split][rows], normalize=True),
-    )
-
-
+embed = embedder(model, transform, tokenizer, pairs, device)
 curve = train(
     model,
     lambda batch: embed("train", batch),
-    len(images["train"]),
+    int((pairs["split"] == "train").sum()),
     lambda: embed("test"),
     snakemake.params.settings,
     snakemake.params.seed,

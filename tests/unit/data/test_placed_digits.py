@@ -13,8 +13,8 @@ from sklearn.datasets import load_digits
 from modality_gap.data.datasets import write_dataset
 from modality_gap.data.placed_digits import COLUMNS, caption, read_placed_digits
 from modality_gap.encoders.open_clip import load_open_clip
-from modality_gap.encoders.pictures import open_picture
 from modality_gap.training.loop import train
+from modality_gap.training.small_clip import embedder
 
 SETTINGS = {"pairs": 300, "pixels": 90, "test_fraction": 0.1, "digit_only": 0.25, "seed": 5}
 ATTRIBUTES = ["digit", "size", "colour", "place"]
@@ -155,18 +155,7 @@ def test_a_small_clip_learns_from_it(root):
     pairs = made(pairs=400, pixels=32, test_fraction=0.06, digit_only=0)
     spec = {"architecture": str(root / "config/architectures/digit-clip.json")}
     model, transform, tokenizer = load_open_clip(spec, {"seed": 0})
-    pictures, tokens = {}, {}
-    for split, part in pairs.groupby("split"):
-        items = zip(part["image"], part["item_id"], strict=True)
-        pictures[split] = torch.stack([transform(open_picture(*item)) for item in items])
-        tokens[split] = tokenizer(list(part["text"]))
-
-    def embed(split, rows=slice(None)):
-        return (
-            model.encode_image(pictures[split][rows], normalize=True),
-            model.encode_text(tokens[split][rows], normalize=True),
-        )
-
+    embed = embedder(model, transform, tokenizer, pairs, torch.device("cpu"))
     settings = {
         "temperature": 0.05,
         "steps": 60,
@@ -176,7 +165,7 @@ def test_a_small_clip_learns_from_it(root):
         "weight_decay": 0.1,
     }
     curve = train(model, lambda rows: embed("train", rows), 400, lambda: embed("test"), settings, 3)
-    held_out = len(pictures["test"])
+    held_out = len(embed("test")[0])
     assert held_out == 97
     # A loss of log(64) is that of chance.
     assert curve["loss"].iloc[-5:].mean() < 0.75 * np.log(64)
