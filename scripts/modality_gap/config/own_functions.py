@@ -17,7 +17,7 @@ def missing_file(key: str, place: str) -> str | None:
     """The sentence about FILE.py:FUNCTION under `key` where there is no such file, or None."""
     path = file_of(place)
     if path and not Path(path).is_file():
-        return f"{key} names {path}, which is no file; correct the path."
+        return f"{key}: the file {path} does not exist. Correct the path."
     return None
 
 
@@ -30,7 +30,7 @@ def own_function(key: str, place: str) -> Callable[..., Any]:
         raise InputError(fault)
     spec = spec_from_file_location(Path(path).stem, path)
     if spec is None or spec.loader is None:
-        raise InputError(f"{key} names {path}, which is no Python file; name one.")
+        raise InputError(f"{key}: {path} is not a Python file. Give a file that ends in .py.")
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -143,10 +143,10 @@ def _columns(listed: list, registry: dict, where: str) -> Iterator[Column]:
         name = named.removesuffix(INTERVAL)
         about = about or registry["columns"].get(name)
         if about is None:
-            raise InputError(f"{where}: {name} has no meaning; add it under columns.")
+            raise InputError(f"{where}: {name} is not described. Add it under columns.")
         unit, meaning, *label = about
         if not isinstance(meaning, str):
             raise InputError(f"{where}: the meaning of {name} is not a text; put it in quotes.")
         if unit not in registry["units"]:
-            raise InputError(f"{where}: the unit of {name}, {unit}, is not one of units; add it.")
+            raise InputError(f"{where}: the unit of {name} is {unit}. Describe it under units.")
         yield Column(name, unit, meaning, named.endswith(INTERVAL), *label)

@@ -104,8 +104,8 @@ def _table(path: str) -> tuple[list[str], Iterator[dict[str, str]]]:
             for number, row in enumerate(csv.DictReader(stream, delimiter=separator), 2):
                 if None in row or None in row.values():
                     raise InputError(
-                        f"{path}: row {number} has other columns than the first line; correct it, "
-                        "or put quotes around what contains the separator."
+                        f"{path}: row {number} has more or fewer values than the first line. "
+                        "Correct it, or put quotes around values that contain the separator."
                     )
                 yield row
 

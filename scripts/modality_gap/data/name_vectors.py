@@ -20,14 +20,15 @@ def read_names(path: str | Path) -> list[str]:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: is no list of names ({error}); give a UTF-8 text file with one name per line."
+            f"{path}: cannot be read as a list of names ({error}). Give a UTF-8 text file with one "
+            "name per line."
         ) from error
     names = [line.strip() for line in lines if line.strip()]
     if not names:
-        raise InputError(f"{path}: holds no name; write one per line.")
+        raise InputError(f"{path}: the file contains no name. Write one name per line.")
     name, times = Counter(names).most_common(1)[0]
     if times > 1:
-        raise InputError(f"{path}: has the name {name!r} {times} times; keep one.")
+        raise InputError(f"{path}: the name {name!r} occurs {times} times. Keep one of them.")
     return names
 
 
@@ -44,12 +45,12 @@ def read_matrix(path: str | Path, member: str = "", dtype: str = "float32") -> n
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split()).strip("\"'.")
         raise InputError(
-            f"{path}: holds no vectors that can be read without pickle ({reason}); give an .npy "
-            "file, or name the member of a zip archive that holds the numbers."
+            f"{path}: no vectors can be read from this file ({reason}). Give an .npy file of "
+            "numbers, or a zip archive and, as `member`, the file in it that holds the numbers."
         ) from error
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind != "f":
         raise InputError(
-            f"{path}: is no matrix of real numbers; save one with a row for each name."
+            f"{path}: the array is not a matrix of real numbers. Save one with one row per name."
         )
     return matrix
 
@@ -68,17 +69,17 @@ def read_vectors(path: str | Path, names_path: str | Path, entry: Mapping) -> di
     matrix = matrix[: entry.get("rows")]
     if len(matrix) != len(names):
         raise InputError(
-            f"{path}: has {len(matrix)} rows, but {names_path} has {len(names)} names; give the "
-            "names in the order of the rows, or `rows`."
+            f"{path}: {len(matrix)} rows, but {names_path} lists {len(names)} names. List one name "
+            "per row, or, if only the first rows have a name, set `rows` to their number."
         )
     matrix = matrix.astype(np.float32)
     lengths = np.linalg.norm(matrix, axis=1)
     unit = bool((np.abs(lengths - 1) < UNIT).all())
     if not np.isfinite(lengths).all() or not lengths.all():
-        raise InputError(f"{path}: has a vector without a length; make the file again.")
+        raise InputError(f"{path}: a vector is all zeros or not finite. Make the file again.")
     if unit != entry["normalised"]:
         raise InputError(
-            f"{path}: its vectors are {lengths.min():.3g} to {lengths.max():.3g} long, so "
-            f"`normalised` is {str(unit).lower()}; correct it."
+            f"{path}: the lengths of the vectors are {lengths.min():.3g} to {lengths.max():.3g}. "
+            f"Set `normalised` to {str(unit).lower()}."
         )
     return dict(zip(names, matrix, strict=True))

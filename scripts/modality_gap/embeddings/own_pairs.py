@@ -52,8 +52,8 @@ def match(a: Source, b: Source, several: str = "") -> Match:
             raise InputError(f"{source.path}: holds no embeddings; give at least one row.")
         if source.dim < 2:
             raise InputError(
-                f"{source.path}: the vectors are of dimension {source.dim}, in which a cosine is 1 "
-                "or -1 at most; give at least 2 dimensions."
+                f"{source.path}: vectors of {source.dim} dimensions cannot be compared. Give "
+                "at least 2 dimensions."
             )
     if a.dim != b.dim:
         raise InputError(
@@ -186,8 +186,8 @@ def _joined(
     if odd.any():
         row = int(np.flatnonzero(odd)[0])
         raise InputError(
-            f"{a.path} and {b.path}: an item has {in_a[row]} vectors in one and {in_b[row]} in the "
-            "other, so which belong together is unknown; take the first or last by `several`."
+            f"{a.path} and {b.path}: an item has {in_a[row]} vectors in one file and {in_b[row]} "
+            "in the other, so they cannot be matched. Set `several` to first or last."
         )
     pairs = np.where(in_b == 0, 0, np.where(in_a == 1, in_b, 1))
     at_a = np.repeat(np.arange(len(of_a)), pairs)

@@ -39,15 +39,15 @@ def of_files(paths: Sequence[str | Path], row: int, entry: Mapping) -> Embedding
     for name in labels_of(entry):
         if name not in items:
             has = ", ".join(map(str, items)) or "none"
-            raise InputError(f"{table}: has no column {name!r}, which the set names; it has {has}.")
+            raise InputError(f"{table}: no column is called {name!r}. Name one of these: {has}.")
     codes, values = pd.factorize(items[column], sort=True)
     vectors = _matrix(matrices[row])
     if len(vectors) == len(values) < len(items):
         vectors = vectors[codes]
     elif len(vectors) != len(items):
         raise InputError(
-            f"{matrices[row]}: has {len(vectors)} rows, but {table.name} has {len(items)} items in "
-            f"{len(values)} values of {column}; give a row for each of either."
+            f"{matrices[row]}: {len(vectors)} rows, but {table.name} lists {len(items)} items with "
+            f"{len(values)} values of {column}. Give one row per item, or one per value."
         )
     place = items.groupby(column).cumcount().to_numpy()
     order = np.argsort(place, kind="stable")

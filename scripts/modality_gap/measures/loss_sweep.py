@@ -36,8 +36,8 @@ def count_batches(n: int, batch_size: int) -> int:
     """Number of whole batches in n pairs. Raises InputError if there is none."""
     if n < batch_size:
         raise InputError(
-            f"loss_landscape.batch_size is {batch_size} but the set has {n} pairs only; "
-            "lower it or give more pairs."
+            f"loss_landscape.batch_size is {batch_size}, but the set has only {n} pairs. "
+            "Lower it, or give more pairs."
         )
     return n // batch_size
 

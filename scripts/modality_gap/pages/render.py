@@ -139,7 +139,7 @@ def render_page(
     """
     for script in scripts:
         if "</script" in script.lower() or "<!--" in script:
-            raise InputError("A script of a page holds </script or <!--; write it otherwise.")
+            raise InputError("A page's script contains </script or <!--. Write it differently.")
     environment = jinja2.Environment(
         loader=jinja2.DictLoader(dict(templates)),
         autoescape=True,

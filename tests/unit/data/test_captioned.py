@@ -171,8 +171,8 @@ def test_paths_of_a_table_may_be_absolute_or_name_variables(tmp_path, monkeypatc
         ([["path", "text"], ["1.png", "x"]], "has no column 'image'; set `image` to one of path"),
         ([["image", "text"], ["absent.png", "x"]], "there is no image 'absent.png' in"),
         ([["image", "text"], ["https://a.example/1.png", "x"]], "is an address; download the im"),
-        ([["image", "text"], ["1.png"]], "row 2 has other columns than the first line"),
-        ([["image", "text"], ["1.png", "x", "y"]], "row 2 has other columns than the first line"),
+        ([["image", "text"], ["1.png"]], "row 2 has more or fewer values than the"),
+        ([["image", "text"], ["1.png", "x", "y"]], "row 2 has more or fewer values than the"),
         ([["image", "text"]], "has no row below its first line"),
     ],
 )

@@ -196,15 +196,15 @@ def test_files_of_two_towers_are_not_mixed(tmp_path):
             ["a", "b"],
             np.eye(3),
             UNIT,
-            "has 3 rows, but .* has 2 names; give the names in the order",
+            "3 rows, but .* lists 2 names. List one name per row",
         ),
-        (["a", "a", "b"], np.eye(3), UNIT, "has the name 'a' 2 times; keep one"),
-        (["a", "b"], 9.7 * np.eye(2), UNIT, "are 9.7 to 9.7 long, so `normalised` is false"),
-        (["a", "b"], np.eye(2), {"normalised": False}, "so `normalised` is true; correct it"),
-        (["a", "b"], np.diag([1.0, 0.0]), UNIT, "has a vector without a length"),
-        (["a", "b"], np.diag([1.0, np.nan]), UNIT, "has a vector without a length"),
-        ([], np.eye(2), UNIT, "holds no name; write one per line"),
-        (["a"], np.ones(3), UNIT, "is no matrix of real numbers"),
+        (["a", "a", "b"], np.eye(3), UNIT, "the name 'a' occurs 2 times. Keep one"),
+        (["a", "b"], 9.7 * np.eye(2), UNIT, "are 9.7 to 9.7. Set `normalised` to false"),
+        (["a", "b"], np.eye(2), {"normalised": False}, "Set `normalised` to true"),
+        (["a", "b"], np.diag([1.0, 0.0]), UNIT, "a vector is all zeros or not finite"),
+        (["a", "b"], np.diag([1.0, np.nan]), UNIT, "a vector is all zeros or not finite"),
+        ([], np.eye(2), UNIT, "the file contains no name. Write one name per line"),
+        (["a"], np.ones(3), UNIT, "the array is not a matrix of real numbers"),
     ],
 )
 def test_a_file_that_is_not_as_said_is_refused(tmp_path, names, vectors, entry, words):
@@ -215,17 +215,17 @@ def test_a_file_that_is_not_as_said_is_refused(tmp_path, names, vectors, entry, 
 def test_nothing_is_unpickled(tmp_path):
     path = tmp_path / "objects.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match="without pickle"):
+    with pytest.raises(InputError, match="no vectors can be read from this file"):
         read_matrix(path)
     path.write_bytes(b"not an array")
-    with pytest.raises(InputError, match="without pickle"):
+    with pytest.raises(InputError, match="no vectors can be read from this file"):
         read_matrix(path)
-    with pytest.raises(InputError, match="without pickle"):
+    with pytest.raises(InputError, match="no vectors can be read from this file"):
         read_matrix(path, "data/0")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("data/0", np.eye(2, dtype="<f4").tobytes())
     assert read_matrix(path, "data/0").tolist() == [[1, 0, 0, 1]]
-    with pytest.raises(InputError, match="no list of names"):
+    with pytest.raises(InputError, match="cannot be read as a list of names"):
         read_names(tmp_path / "absent.txt")
 
 

@@ -302,7 +302,7 @@ def test_both_sides_with_several_are_paired_one_by_one_or_refused(tmp_path):
     image, text = imported(tmp_path, "a.parquet", "c.parquet", "all")
     np.testing.assert_array_equal(values(text), FIVE[:, ::-1].reshape(-1, D))
     parquet(tmp_path / "d.parquet", lists(FIVE.reshape(-1, D)[1:], fixed), item_id=ids[1:])
-    with pytest.raises(InputError, match="an item has 5 vectors in one and 4 in the other"):
+    with pytest.raises(InputError, match="an item has 5 vectors in one file and 4 in the other"):
         imported(tmp_path, "a.parquet", "d.parquet", "all")
 
 
@@ -397,7 +397,7 @@ REFUSED = {
         lambda p: np.savez(p, np.array([[{}, 1]], dtype=object), allow_pickle=True),
         "Python objects|cannot be read|holds",
     ),
-    "one.npy": (lambda p: np.save(p, A[:, :1]), "of dimension 1, in which a cosine is 1 or -1"),
+    "one.npy": (lambda p: np.save(p, A[:, :1]), "vectors of 1 dimensions cannot be compared"),
     "no_vectors.npy": (lambda p: np.save(p, np.ones((N, 0, D))), "give numbers of shape"),
     "no_numbers.npy": (lambda p: np.save(p, A[:, :0]), r"shape \(30, 0\); give numbers"),
     "array.npz": (lambda p: np.save(p.open("wb"), A), "cannot be read as an .npz archive"),

@@ -77,7 +77,7 @@ def test_landscape_averages_whole_batches_in_file_order(pairs):
 def test_too_few_pairs_for_a_batch_is_one_sentence(pairs):
     sigmoid = {"loss": LOSSES["sigmoid"], "parameters": {"bias": 0.0}}
     for sweep in (loss_landscape, batched_sweep, partial(batched_sweep, **sigmoid)):
-        with pytest.raises(InputError, match=r"loss_landscape.batch_size is 50 .* 40 pairs"):
+        with pytest.raises(InputError, match=r"loss_landscape.batch_size is 50, .* 40 pairs"):
             sweep(*pairs, np.array([0.0]), [0.1], batch_size=50)
 
 

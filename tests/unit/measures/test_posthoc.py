@@ -558,7 +558,7 @@ def test_planted_leak_is_refused(pairs):
         )
 
     method = Method("leaking", "leaking", "ours", leaking)
-    with pytest.raises(InputError, match="leaking uses other scored items"):
+    with pytest.raises(InputError, match="leaking gives a pair another score"):
         check_fitted(method, method.fitted(x, y), a, b)
     starred = Method("leaking", "leaking", "ours", leaking, sees="all")
     check_fitted(starred, starred.fitted(x, y), a, b)
@@ -806,7 +806,7 @@ def test_methods_of_the_user(tmp_path):
     assert set(everything) == set(METHODS)
     for entry, sentence in (
         ({"method": "nothing"}, "posthoc.methods.mine.method is 'nothing'; give one of none,"),
-        ({"method": f"{tmp_path}/no.py:f"}, "no.py, which is no file"),
+        ({"method": f"{tmp_path}/no.py:f"}, "no.py does not exist"),
         ({"method": f"{file}:other"}, "has no function other"),
     ):
         with pytest.raises(InputError, match=sentence):

@@ -192,11 +192,11 @@ def test_a_row_for_each_class_is_in_alphabetical_order(made):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda paths, _: np.save(paths[1], np.ones((4, 4), "f4")), "has 4 rows, but items.csv"),
+        (lambda paths, _: np.save(paths[1], np.ones((4, 4), "f4")), "4 rows, but items.csv lists"),
         (lambda paths, _: np.save(paths[0], np.ones(4, "f4")), "holds float32 of shape (4,)"),
         (lambda paths, _: np.save(paths[0], np.ones((9, 4), int)), "holds int64 of shape (9, 4)"),
         (lambda paths, _: np.save(paths[0], np.array([{}])), "cannot be read as a numeric"),
-        (lambda _, entry: entry.update(fold="Part"), "has no column 'Part'"),
+        (lambda _, entry: entry.update(fold="Part"), "no column is called 'Part'"),
     ],
 )  # fmt: skip
 def test_files_that_do_not_fit_are_refused(made, change, words):

@@ -209,8 +209,8 @@ def test_a_table_is_found_by_its_path(registry):
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("[n, gap±", "[n, size", "tables.yaml, statistics/gap.csv: size has no meaning"),
-        ("gap: [length,", "gap: [metre,", "the unit of gap, metre, is not one of units"),
+        ("[n, gap±", "[n, size", "tables.yaml, statistics/gap.csv: size is not described"),
+        ("gap: [length,", "gap: [metre,", "the unit of gap is metre. Describe it under units"),
         ("[n, gap±", "[n, n, gap±", "n is listed twice"),
         ("[n, gap±", "[gap_low: [count, x], gap±", "gap_low is listed twice"),
         ("empty: {share", "empty: {other", "other is not a column"),

@@ -140,10 +140,10 @@ def file(tmp_path):
 @pytest.mark.parametrize(
     ("loss", "settings", "sentence"),
     [
-        ("nothing.py:f", {}, "mine.loss names {folder}/nothing.py, which is no file; correct"),
+        ("nothing.py:f", {}, "mine.loss: the file {folder}/nothing.py does not exist. Correct"),
         ("mine.py:absent", {}, "mine.loss: {folder}/mine.py has no function absent; correct"),
         ("broken.py:f", {}, "mine.loss: {folder}/broken.py cannot be run (SyntaxError: "),
-        ("mine.txt:f", {}, "mine.loss names {folder}/mine.txt, which is no Python file; name one."),
+        ("mine.txt:f", {}, "mine.loss: {folder}/mine.txt is not a Python file. Give"),
         ("mine.py:raising", {}, "mine.loss: {folder}/mine.py:raising raises RuntimeError ("),
         ("mine.py:a_matrix", {}, "the loss gives an array of the shape (16, 16) at step 0; return"),
         ("mine.py:a_number", {}, "the loss gives float at step 0; return one finite number"),
@@ -179,13 +179,13 @@ def test_a_missing_file_is_found_with_the_configuration(root, file):
     config["posthoc"]["measures"]["own"] = {"measure": f"{other}:of"}
     assert loss_files(config["loss_study"]) == [str(file)]
     assert set(method_files(config["posthoc"])) == {str(file), str(other)}
-    assert not [fault for fault in faults_of(config) if "no file" in fault]
+    assert not [fault for fault in faults_of(config) if "does not exist" in fault]
     file.unlink()
     other.unlink()
-    assert [fault for fault in faults_of(config) if "no file" in fault] == [
-        f"posthoc.methods.moved.method names {file}, which is no file; correct the path.",
-        f"posthoc.measures.own.measure names {other}, which is no file; correct the path.",
-        f"loss_study.methods.mine.loss names {file}, which is no file; correct the path.",
+    assert [fault for fault in faults_of(config) if "does not exist" in fault] == [
+        f"posthoc.methods.moved.method: the file {file} does not exist. Correct the path.",
+        f"posthoc.measures.own.measure: the file {other} does not exist. Correct the path.",
+        f"loss_study.methods.mine.loss: the file {file} does not exist. Correct the path.",
     ]
 
 

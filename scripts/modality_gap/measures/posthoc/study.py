@@ -74,16 +74,16 @@ def check_fitted(method: Method, fitted: Fitted, a: np.ndarray, b: np.ndarray) -
         scores = fitted.scores(*before, kind)
         if scores.shape != (len(a), len(b)):
             raise InputError(
-                f"{own} returns scores of shape {scores.shape} for {len(a)} queries and {len(b)} "
-                "items; return one per query and item."
+                f"{own} returns an array of shape {scores.shape} for {len(a)} queries and {len(b)} "
+                "items. Return one score per query and item."
             )
         if not np.isfinite(scores).all():
             raise InputError(f"{own} returns NaN or infinity; correct it.")
         rest = fitted.scores(*after, kind)[1:, 1:]
         if method.sees == "fit" and not np.allclose(scores[1:, 1:], rest, rtol=0, atol=1e-12):
             raise InputError(
-                f"{own} uses other scored items; let it use the fit pairs alone, or register it "
-                'with sees="all".'
+                f"{own} gives a pair another score if other items change. Let it use the fit pairs "
+                'alone, or register it with sees="all".'
             )
 
 
