@@ -30,7 +30,11 @@ from modality_gap.paper.stand_ins import Origins, stand_ins
 # Verdicts for and against the paper; the others are neither.
 AGREEING = (REPRODUCED, CONSISTENT, SAME)
 AGAINST = (DIFFERS, NOT_SEEN)
-AGAINST_WORDS = {DIFFERS: "differ", NOT_SEEN: "were not seen on a stand-in"}
+AGAINST_WORDS = {
+    DIFFERS: ("differs", "differ"),
+    NOT_SEEN: ("was not seen on a stand-in", "were not seen on a stand-in"),
+}
+RECOMPUTED = "The paper's numbers and settings, computed again"
 PRINTED = KINDS["printed"]
 PLACEHOLDER = re.compile(r"\{([^{}|]+)(?:\|([^{}|]*))?\}")
 
@@ -189,11 +193,12 @@ def _judged_on(kind: str, evidence: Iterable[str]) -> str:
 
 
 class Balance(NamedTuple):
-    """The paper's own claims by result: those that any evidence of this run is against, with its
-    numbers and settings computed again, and, by part of the ledger, those that evidence agrees
-    with."""
+    """The paper's own claims by result: those that any evidence of this run is against, and, by
+    part of the ledger, those that evidence agrees with. `recomputed` are the paper's numbers and
+    settings, computed again, that evidence is against: they are no claims of the paper."""
 
     against: list[tuple[Claim, list[dict], list[str]]]  # with the rows, and sentences beside them
+    recomputed: list[tuple[Claim, list[dict], list[str]]]
     agreeing: dict[str, list[tuple[Claim, list[Mark]]]]
 
     def against_by_verdict(self) -> dict[str, list[tuple[Claim, list[dict], list[str]]]]:
@@ -202,6 +207,11 @@ class Balance(NamedTuple):
         for entry in self.against:
             groups.setdefault(_strongest(entry[1]), []).append(entry)
         return groups
+
+    def against_in_groups(self) -> dict[str, list[tuple[Claim, list[dict], list[str]]]]:
+        """What evidence is against under its headings: by verdict, then what was recomputed."""
+        groups = {word.capitalize(): those for word, those in self.against_by_verdict().items()}
+        return groups | ({RECOMPUTED: self.recomputed} if self.recomputed else {})
 
 
 def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
@@ -226,29 +236,31 @@ def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
             against[beside[0]][2].append(finding.text)
     # Evidence from the paper's own models, or their neighbours, comes before that from stand-ins.
     order = sorted(against.values(), key=lambda entry: AGAINST.index(_strongest(entry[1])))
-    return Balance(order, agreeing)
+    own_first, recomputed = [
+        [entry for entry in order if (entry[0].id in own) == is_own] for is_own in (True, False)
+    ]
+    return Balance(own_first, recomputed, agreeing)
 
 
 def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
-    """Sentences on how many statements evidence is against, by verdict, and why the counts of
-    verdicts, in which a claim counts by its strongest evidence alone, have fewer."""
+    """Sentences on how many of the paper's statements evidence is against, by verdict, why the
+    counts of verdicts, in which a claim counts by its strongest evidence alone, have fewer, and how
+    many recomputed numbers and settings differ."""
     overall = ledger.overall(claims).set_index("id")["verdict"]
-    names = [
-        claim.id for claim, _, _ in balanced.against if claim.rows[0]["whose"] in ledger.PAPERS_OWN
-    ]
-    whole = len(balanced.against)
-    if not whole:
+    names = [claim.id for claim, _, _ in balanced.against]
+    if not names and not balanced.recomputed:
         return "Nothing that this run measured is against a statement of the paper."
     by_verdict = {word: len(those) for word, those in balanced.against_by_verdict().items()}
-    counted = listed(f"{n} {AGAINST_WORDS[word]}" for word, n in by_verdict.items())
-    sentences = [f"This run has evidence against {count(whole, 'statement')}: {counted}."]
+    counted = listed(f"{n} {AGAINST_WORDS[word][n > 1]}" for word, n in by_verdict.items())
+    sentences = [
+        f"This run has evidence against {count(len(names), 'statement')} of the paper"
+        + (f": {counted}." if counted else ".")
+    ]
     if better := len(names) - sum(overall[name] in AGAINST for name in names):
         sentences.append(f"{better} of them {_counts(better)} by stronger evidence.")
-    if recomputed := whole - len(names):
-        sentences.append(
-            f"{recomputed}, the paper's own numbers or settings computed again, "
-            f"{_counts(recomputed)} apart."
-        )
+    if recomputed := len(balanced.recomputed):
+        differ = AGAINST_WORDS[DIFFERS][recomputed > 1]
+        sentences.append(f"{recomputed} of its numbers or settings, recomputed, {differ}.")
     return " ".join(sentences)
 
 

@@ -659,9 +659,9 @@ def test_one_sentence_counts_what_speaks_against_the_paper_and_what_the_verdicts
         return paper_module.against_in_words(paper_module.balance(some, []), some)
 
     assert words(rows) == (
-        "This run has evidence against 4 statements: 2 differ and 2 were not seen on a stand-in. "
-        "1 of them counts by stronger evidence. 1, the paper's own numbers or settings computed "
-        "again, counts apart."
+        "This run has evidence against 3 statements of the paper: 1 differs and 2 were not seen on "
+        "a stand-in. 1 of them counts by stronger evidence. 1 of its numbers or settings, "
+        "recomputed, differs."
     )
     counted = show.counts(rows[rows["whose"].isin(show.PAPERS_OWN)])
     assert counted["differs"] + counted["not seen on a stand-in"] == 2
@@ -679,8 +679,9 @@ def test_what_differs_in_the_papers_own_settings_is_against_it_and_what_agrees_i
         claim("c", "differs", whose="ours"),
     )
     found = paper_module.balance(rows, [])
-    assert [(one.id, len(rows)) for one, rows, _ in found.against] == [("a", 1)]
-    assert found.agreeing == {}
+    assert (found.against, found.agreeing) == ([], {})
+    assert [(one.id, len(rows)) for one, rows, _ in found.recomputed] == [("a", 1)]
+    assert [*found.against_in_groups()] == [paper_module.RECOMPUTED]
 
 
 def test_a_claim_of_places_that_share_nothing_is_called_by_the_first():
