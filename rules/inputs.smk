@@ -31,8 +31,8 @@ def set_of_model(name):
     if has_model(SETS.get(name, {})):
         return name
     raise WorkflowError(
-        f"{name} is no set with an encoder or a projection, so Tables 1 and 2 have no model; add "
-        "one to sets or models."
+        f"{name} is not a set with an encoder or a projection, so Tables 1 and 2 have no model. "
+        "Add such a set to sets or models."
     )
 
 

@@ -21,8 +21,8 @@ for source, alone in zip(sources, pairs.alone, strict=True):
         print(f"{source.path}: {len(alone)} items have no partner: {named}", file=sys.stderr)
 if len(pairs.names) < params.batch_size:
     raise InputError(
-        f"{sources[0].path} and {sources[1].path}: {len(pairs.names)} pairs, fewer than a batch of "
-        f"the loss has (loss_landscape.batch_size is {params.batch_size}); lower it or add pairs."
+        f"{sources[0].path} and {sources[1].path}: only {len(pairs.names)} pairs, but "
+        f"loss_landscape.batch_size is {params.batch_size}. Lower it, or add pairs."
     )
 row = params.row
 about = recorded(sources[row], params.modality, pairs.alone[row])

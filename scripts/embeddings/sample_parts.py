@@ -18,8 +18,8 @@ vectors = read_sums(parts).n
 print(f"a sample of {len(sample):,} of {vectors:,} pairs, {len(parts)} parts", file=sys.stderr)
 if len(sample) < params.batch_size:
     raise InputError(
-        f"{params.folder}: {len(sample)} pairs, fewer than a batch of the loss has "
-        f"(loss_landscape.batch_size is {params.batch_size}); lower it or add pairs."
+        f"{params.folder}: only {len(sample)} pairs, but loss_landscape.batch_size is "
+        f"{params.batch_size}. Lower it, or add pairs."
     )
 about = {
     "file": Path(params.folder).name,

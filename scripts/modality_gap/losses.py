@@ -21,7 +21,7 @@ def rows_of(path: Path) -> np.ndarray:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as .npy ({error}); give another file.") from None
     if rows.ndim != 2:
-        raise InputError(f"{path} has {rows.ndim} dimensions; give a matrix, a row per item.")
+        raise InputError(f"{path}: {rows.ndim} axes. Give a matrix with one row per item.")
     return rows
 
 

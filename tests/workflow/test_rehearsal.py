@@ -252,8 +252,8 @@ def test_a_faulty_download_ends_in_a_sentence_and_a_rerun_goes_on(faulty, archiv
             f"download_asset/{paths['eurosat']}": "eurosat: the downloaded file is not",
             f"download_asset/{paths['cifar10']}": "does not exist (HTTP 404)",
             f"download_asset/{paths['cifar100']}": "cifar100: the downloaded file is not",
-            f"download_asset/{paths['clip_vit_b32_openai']}": "broke off before the end",
-            "make_dataset/fairface": "'../../../escaped.jpg', which leads out of its folder",
+            f"download_asset/{paths['clip_vit_b32_openai']}": "stopped early",
+            "make_dataset/fairface": "'../../../escaped.jpg' would be unpacked outside its folder",
         }.items():
             assert sentence in last_line(faulty.project, log)
         assert not (faulty.project.folder / faces).exists()

@@ -161,8 +161,8 @@ def test_own_pairs_that_do_not_fit_are_refused(changed_copy):
     targets = {
         f"results/embeddings/{name}/{'text' if name == 'empty' else 'image'}.parquet": words
         for name, words in {
-            "fewer": "60 items against 59",
-            "flatter": "16 dimensions against 15",
+            "fewer": "60 items in one, 59 in the other",
+            "flatter": "16 dimensions in one file, 15 in the other",
             "undefined": "item '000007' holds NaN",
             "empty": "item '000003' is all zeros",
         }.items()

@@ -90,7 +90,7 @@ def _of_names(config: dict) -> Iterator[str]:
     for name in config["datasets"]:
         if name in MADE_HERE:
             yield (
-                f"datasets.{name} has the name of a dataset that the workflow makes itself; "
+                f"datasets.{name}: the workflow itself makes a dataset of this name; "
                 "give it another name."
             )
 

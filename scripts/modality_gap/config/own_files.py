@@ -68,8 +68,8 @@ def format_of(path: str, formats: Mapping[str, VectorFormat]) -> tuple[str, list
         return found[0], sorted(parts, key=in_number_order)
     if found:
         raise InputError(
-            f"{path}: the folder has files of several formats ({listed_words(found, 'and')}); give "
-            "it those of one."
+            f"{path}: the folder has files of several formats ({listed_words(found, 'and')}). Keep "
+            "the files of one format."
         )
     folders = sorted(one.name for one in place.iterdir() if one.is_dir())
     hint = f"give one of its folders ({', '.join(folders[:5])})" if folders else "correct the path"
@@ -115,10 +115,10 @@ def by_part_faults(
         path = own_path(value["file"] if isinstance(value, dict) else value)
         name, files = format_of(path, formats)
         if not Path(path).is_dir() or not formats[name].endings:
-            yield f"{key}.{side} must be a folder of parts, as {key}.by_part is set; correct it."
+            yield f"{key}.{side} must be a folder, because {key}.by_part is set; correct it."
         counts.append(f"{len(files)} of {side}")
     if len({count.partition(" ")[0] for count in counts}) > 1:
         yield (
-            f"{key}.by_part needs as many parts of each side, not {listed_words(counts, 'and')}; "
-            "correct the folders."
+            f"{key}.by_part needs the same number of parts on both sides, not "
+            f"{listed_words(counts, 'and')}. Correct the folders."
         )

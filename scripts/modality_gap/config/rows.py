@@ -31,8 +31,8 @@ def with_rows(config: dict) -> dict:
             for entry in of_section:
                 if entry in expanded[section]:
                     raise InputError(
-                        f"{key}.{name} makes {section}.{entry}, which exists already; "
-                        "give the row another name."
+                        f"{key}.{name} would create {section}.{entry}, which already exists. "
+                        "Give the row another name."
                     )
             expanded[section] |= of_section
     expanded["encoders"] = {name: _flat(spec) for name, spec in expanded["encoders"].items()}

@@ -38,7 +38,7 @@ class Column:
     def heading(self) -> str:
         """Its heading on a page. Raises InputError where that would be a name of several words."""
         if not self.label and "_" in self.name:
-            raise InputError(f"Column {self.name} is on a page without a heading; write one.")
+            raise InputError(f"The column {self.name} is on a page but has no heading. Write one.")
         return self.label or self.name
 
 
@@ -106,7 +106,7 @@ def load_tables(
             if table.names.count(column) > 1:
                 raise InputError(f"{path.name}, {name}: {column} is listed twice; remove one.")
         for column in table.empty.keys() - set(table.names):
-            raise InputError(f"{path.name}, {name}: {column} is not a column; correct empty.")
+            raise InputError(f"{path.name}, {name}: {column} is not a column. Correct `empty`.")
         tables.append(table)
     return registry["units"], tables
 

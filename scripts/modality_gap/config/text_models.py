@@ -101,7 +101,7 @@ def pipeline_of(model: str, read: Callable[[str], Any], pooling: str | None) -> 
         transformer, rest = steps[0][1], steps[1:]
     elif pooling is None and read("1_Pooling/config.json") is not None:
         if read("2_Dense/config.json") is not None:
-            _refuse(model, "modules.json", "is missing although there are modules after 1_Pooling")
+            _refuse(model, "modules.json", "is missing, although the model has a 2_Dense")
         rest = [("Pooling", "1_Pooling")]
     settings = _transformer_settings(read, transformer)
     about = read("config_sentence_transformers.json") or {}
@@ -109,8 +109,8 @@ def pipeline_of(model: str, read: Callable[[str], Any], pooling: str | None) -> 
     if name is not None:
         if name not in about.get("prompts", {}):
             raise InputError(
-                f"{model}/config_sentence_transformers.json names the prompt {name!r}, which is "
-                "not among its prompts; correct it there."
+                f"{model}/config_sentence_transformers.json: the default prompt {name!r} is not "
+                "one of the prompts. Correct it there."
             )
         prompt = about["prompts"][name]
     if about.get("truncate_dim") is not None and pooling is None:
@@ -120,7 +120,7 @@ def pipeline_of(model: str, read: Callable[[str], Any], pooling: str | None) -> 
     counts = True
     for number, (kind, path) in enumerate(rest if pooling is None else ()):
         if (kind == "Pooling") != (number == 0):
-            _refuse(model, "modules.json", "does not have its pooling in the second place")
+            _refuse(model, "modules.json", "does not list its pooling after the transformer")
         if kind == "Pooling":
             ways, counts = _pooling(model, f"{path}/config.json", read)
         else:
@@ -164,7 +164,7 @@ def _modules(model: str, modules: Any, all_known: bool) -> list[tuple[str, str]]
     # The name of a CLIP in older files.
     kinds = ["Transformer" if kind == "CLIPModel" else kind for kind in kinds]
     if kinds[:1] != ["Transformer"] or kinds.count("Transformer") > 1:
-        _refuse(model, "modules.json", "does not begin with its one transformer")
+        _refuse(model, "modules.json", "does not begin with the only transformer")
     return [(kind, path.strip("/")) for kind, (_, path) in zip(kinds, steps, strict=True)]
 
 
@@ -208,7 +208,7 @@ def _dense(model: str, path: str, read: Callable[[str], Any]) -> Dense:
     try:
         sizes = config["in_features"], config["out_features"]
     except KeyError as error:
-        _refuse(model, file, f"lacks {error}")
+        _refuse(model, file, f"has no {error}")
     return Dense(path, *sizes, config.get("bias", True), name)
 
 
@@ -252,7 +252,7 @@ def tokenizer_fault(tokenizer: Any, rows: int) -> str | None:
     words = len(tokenizer)
     if words > rows or rows - words > max(128, 0.03 * rows):
         return f"its tokenizer has {words} tokens, but the model has vectors for {rows}"
-    return None if knows_words(tokenizer) else "its tokenizer knows no words"
+    return None if knows_words(tokenizer) else "its tokenizer has no vocabulary"
 
 
 def knows_words(tokenizer: Any) -> bool:

@@ -110,8 +110,8 @@ def within(path: str | Path, member: str) -> PurePosixPath:
     name = PurePosixPath(nfc(member.replace("\\", "/")))
     if name.is_absolute() or ".." in name.parts or re.match("[A-Za-z]:", member):
         raise InputError(
-            f"{path} has a member {member!r}, which leads out of its folder; do not use this "
-            "archive, but download it again from its publisher."
+            f"{path}: the member {member!r} would be unpacked outside its folder. Do not use this "
+            "archive; download it again from its publisher."
         )
     return name
 
@@ -153,7 +153,7 @@ def zip_name(path: str | Path, info: zipfile.ZipInfo) -> str:
         if not set(raw) <= set(CP437_LETTERS):
             raise InputError(
                 f"{path}: the names of its members are neither UTF-8 nor cp437 (one would be "
-                f"{name!r}); unpack it, and pack it with names in UTF-8."
+                f"{name!r}). Unpack it, and pack it again with names in UTF-8."
             ) from None
         return name
 
@@ -169,8 +169,8 @@ def zip_members(archive: zipfile.ZipFile) -> dict[str, PurePosixPath]:
             continue
         if path in paths:
             raise InputError(
-                f"{archive.filename} has two members {path}; unpack it and pack it again with "
-                "only one of them."
+                f"{archive.filename}: two members are called {path}. Unpack it, and pack it again "
+                "with only one of them."
             )
         members[info.filename] = path
         paths.add(path)
@@ -217,7 +217,8 @@ def _content(path: str | Path, opened: Callable, member: str | tarfile.TarInfo) 
             return stream.read()
     except KeyError as error:
         raise InputError(
-            f"{path}: a link in it names a file that it lacks ({first_line(error)}); pack it again."
+            f"{path}: a link leads to a file that is not in the archive ({first_line(error)}). "
+            "Pack it again."
         ) from error
 
 

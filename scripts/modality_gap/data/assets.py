@@ -75,17 +75,17 @@ class Asset:
         if self.url and not self.url.startswith(URL_PREFIXES):
             raise InputError(f"`url` is {self.url!r}, which is not an http(s) address")
         if len([x for x in (self.sha256, self.md5, self.no_checksum) if x is not None]) != 1:
-            raise InputError("give one of `sha256`, `md5` and `no_checksum` (why there is none)")
+            raise InputError("give exactly one of `sha256`, `md5` and `no_checksum` (the reason)")
         if self.sha256 and not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
             raise InputError(
-                f"`sha256` is {self.sha256!r}, which is not 64 (or the first) hex digits"
+                f"`sha256` is {self.sha256!r}, but must be 64 hex digits or the first 8 or more"
             )
         if self.md5 and not re.fullmatch(r"[0-9a-f]{32}", self.md5):
-            raise InputError(f"`md5` is {self.md5!r}, which is not 32 hex digits")
+            raise InputError(f"`md5` is {self.md5!r}, but must be 32 hex digits")
         if (self.bytes is None) == (self.about_bytes is None):
-            raise InputError("give one of `bytes` (exactly) and `about_bytes` (roughly)")
+            raise InputError("give either `bytes` (the exact size) or `about_bytes` (roughly)")
         if self.size <= 0:
-            raise InputError(f"`bytes` is {self.size}, which is not the size of a file")
+            raise InputError(f"`bytes` is {self.size}, but must be above 0")
         path = PurePosixPath(self.path)
         if path.is_absolute() or ".." in path.parts:
             raise InputError(f"`path` is {self.path!r}, which leads out of resources/")
@@ -115,7 +115,7 @@ def load_assets(path: Path) -> dict[str, Asset]:
             f"{path} cannot be read ({reason}); restore it from the project."
         ) from error
     if not isinstance(table, dict):
-        raise InputError(f"{path} holds no mapping of ids to assets; restore it from the project.")
+        raise InputError(f"{path} does not map ids to assets; restore it from the project.")
     assets = {name: _asset(path, name, entry) for name, entry in table.items()}
     if len({asset.path for asset in assets.values()}) < len(assets):
         raise InputError(f"{path} gives two assets the same `path`; give each its own.")
@@ -131,7 +131,7 @@ def _asset(path: Path, name: str, entry: object) -> Asset:
         if unknown:
             raise InputError(f"unknown key {', '.join(unknown)}")
         if missing:
-            raise InputError(f"no key {', '.join(missing)}")
+            raise InputError(f"missing key {', '.join(missing)}")
         return Asset(id=name, **values)
     except InputError as error:
         raise InputError(
@@ -324,7 +324,7 @@ def _download(
         except requests.RequestException as error:
             if attempt == retries:
                 reason = type(error).__name__
-                raise _SourceError(f"{url} broke off before the end ({reason})") from error
+                raise _SourceError(f"the download of {url} stopped early ({reason})") from error
             time.sleep(backoff_s * 2**attempt)
     return None
 

@@ -45,7 +45,7 @@ def decoded(content: bytes, source: str) -> str:
     try:
         return content.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
-        raise InputError(f"{source} is not a text in UTF-8 ({error}); convert it.") from error
+        raise InputError(f"{source} is not UTF-8 text ({error}); convert it.") from error
 
 
 # --- text files beside the pictures ---------------------------------------------------------------
@@ -150,7 +150,7 @@ def read_table(
     for row in rows:
         grouped.setdefault(row[image], []).append(row)
     if not grouped:
-        raise InputError(f"{path} has no row below its first line; correct it.")
+        raise InputError(f"{path} has no rows below its first line; add them.")
     ids = _ids_of_paths(path, list(grouped))
     for picture, content in _pictures_of(path, files.get("pictures"), list(grouped)):
         for number, row in enumerate(grouped[picture]):

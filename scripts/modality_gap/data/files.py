@@ -31,7 +31,7 @@ def several(files: Mapping[str, str], patterns: tuple[str, ...]) -> dict[str, st
             paths = [one for braced in _without_braces(path) for one in _matching(braced)]
         if not paths:
             kinds = " or ".join(patterns)
-            raise InputError(f"{path} stands for no file ({kinds}); correct the path.")
+            raise InputError(f"{path} matches no file ({kinds}); correct the path.")
         if paths == [path]:
             found[role] = path
         else:

@@ -48,8 +48,8 @@ def read_coco_names(
         print(f"{len(agreed)} of {len(there)} pictures have one name", file=sys.stderr)
         if not agreed:
             raise InputError(
-                f"{files['pictures']}: no picture has captions that agree on a name of "
-                f"{files['names']}; lower `least`, or give other names."
+                f"{files['pictures']}: the captions of no picture agree on a name of "
+                f"{files['names']}. Lower `least`, or give other names."
             )
         ids = item_ids(files["pictures"], [PurePosixPath(name) for name in agreed])
         for name, label in agreed.items():

@@ -392,7 +392,7 @@ def read_imagenet(files: dict[str, str]) -> Iterator[dict]:
         number = member.stem.rpartition("_")[2]
         if member.suffix.lower() in picture_endings() and number.isdecimal():
             if not 1 <= int(number) <= len(truth):
-                raise LookupError(f"the kit has no label of {member}")
+                raise LookupError(f"the development kit has no label for {member}")
             yield {
                 "item_id": member.stem,
                 "image": read(),

@@ -70,7 +70,7 @@ def open_labels(path: str) -> pa.Table:
 
     name, files = format_of(path, VECTOR_FORMATS)
     if name != "parquet":
-        raise InputError(f"{path}: holds {name} files; give labels as Parquet.")
+        raise InputError(f"{path}: labels cannot be read from {name} files. Give a Parquet file.")
     parts = {}
     for file in files:
         with reading_parquet(file):
@@ -78,7 +78,7 @@ def open_labels(path: str) -> pa.Table:
         plain = [one.name for one in table.schema if not pa.types.is_nested(one.type)]
         parts[str(file)] = table.select([name for name in plain if name not in OF_VECTORS])
     if not any(table.column_names for table in parts.values()):
-        raise InputError(f"{path}: has no column of labels; give another file.")
+        raise InputError(f"{path}: no column can be used as a label. Give another file.")
     kinds = common_types({file: table.schema for file, table in parts.items()})
     return pa.concat_tables(as_types(table, kinds) for table in parts.values())
 
@@ -94,13 +94,13 @@ def with_labels(source: Source, path: str) -> Source:
     table = open_labels(path)
     if source.counts is not None:
         raise InputError(
-            f"{source.path}: an item has several vectors, so that `labels` cannot be used; leave "
-            "`labels` out, or give one vector per item."
+            f"{source.path}: `labels` cannot be used, because an item has several vectors. Remove "
+            "`labels`, or give one vector per item."
         )
     if len(table) != source.items:
         raise InputError(
-            f"{path}: {len(table)} rows, but {source.path} has {source.vectors} vectors; give "
-            "one row for each."
+            f"{path}: {len(table)} rows, but {source.path} has {source.vectors} vectors. Give "
+            "one row per vector."
         )
     own = [field for field in source.label_types or () if field.name not in table.column_names]
     kinds = pa.schema([*table.schema.remove_metadata(), *own])

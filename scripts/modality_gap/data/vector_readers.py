@@ -153,8 +153,8 @@ def read_torch(path: str, key: Key = "") -> Source:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling raises nearly any
         raise InputError(
-            f"{path}: holds more than tensors, or is damaged; save the tensor alone, by "
-            "torch.save(tensor.cpu(), file)."
+            f"{path}: the file is damaged, or contains more than tensors. Save the tensor alone, "
+            "with torch.save(tensor.cpu(), file)."
         ) from error
     if isinstance(content, dict):
         tensors = {str(name): one for name, one in content.items() if isinstance(one, torch.Tensor)}
@@ -291,7 +291,7 @@ def read_datasets(
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         files = [str(folder / one["filename"]) for one in state["_data_files"]]
     if state.get("_indices_data_files"):
-        raise InputError(f"{path}: the rows are a selection; save after flatten_indices().")
+        raise InputError(f"{path}: the rows are a selection. Call flatten_indices(), then save.")
     return _of_arrow_files(path, files, column, ids)
 
 
@@ -329,7 +329,7 @@ def _of_arrow_files(path: str, files: list[str], column: str, ids: str) -> Sourc
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, "Arrow", error) from error
     if schema is None:
-        raise InputError(f"{path}: has no file with rows; save it again.")
+        raise InputError(f"{path}: the dataset contains no rows. Save it again.")
     return of_table(path, schema, items, read, column, ids)
 
 
@@ -356,7 +356,8 @@ def joined_parts(path: str, parts: list[Source], numbers: list[tuple[int, ...]])
             )
         if (part.ids is None) != (first.ids is None):
             raise InputError(
-                f"{part.path}: has other columns than {first.path}; give parts of one kind."
+                f"{part.path} and {first.path}: only one of them has ids. Give ids in all parts, "
+                "or in none."
             )
     kinds = first.label_types
     if kinds is not None:

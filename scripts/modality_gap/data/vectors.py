@@ -60,10 +60,10 @@ def only(path: str, names: Sequence[str], kind: str, option: str) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        raise InputError(f"{path}: holds no {kind}; give another file.")
+        raise InputError(f"{path}: contains no {kind}. Give another file.")
     shown = listed_words(list(names[:LISTED]), "and")
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    raise InputError(f"{path}: holds {shown}{more}; name one of them by `{option}`.")
+    raise InputError(f"{path}: contains {shown}{more}. Set `{option}` to one of them.")
 
 
 # --- arrays -----------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def ids_of_array(path: str, ids: np.ndarray, items: int) -> pa.ChunkedArray:
     import pyarrow as pa
 
     if ids.ndim != 1 or len(ids) != items:
-        raise InputError(f"{path}: has ids of shape {ids.shape} for {items} items; give one each.")
+        raise InputError(f"{path}: {items} items, but ids of shape {ids.shape}. Give one id each.")
     if ids.dtype.kind not in "iuUSO":
         raise InputError(f"{path}: has ids of type {ids.dtype}; give whole numbers or texts.")
     if ids.dtype.kind in "iu":
@@ -204,8 +204,8 @@ def _vector_column(path: str, schema: pa.Schema, column: str, lists: list[str]) 
         raise InputError(f"{path}: has two columns {twice!r}; give each a name of its own.")
     if column not in lists:
         raise InputError(
-            f"{path}: column {column!r} is {schema.field(column).type}, not one list of numbers "
-            "per item; write one."
+            f"{path}: column {column!r} has the type {schema.field(column).type}. Give it one list "
+            "of numbers per item."
         )
     return column
 
@@ -259,7 +259,7 @@ def common_types(parts: Mapping[str, pa.Schema]) -> pa.Schema:
     kinds = {field.name: _kept_as(field.type) for field in first}
     for path, schema in others:
         if sorted(schema.names) != sorted(first.names):
-            raise InputError(f"{path}: has other columns than {at}; give parts of one kind.")
+            raise InputError(f"{path} and {at}: the columns differ. Give all parts the same.")
         for name, kind in kinds.items():
             here = _kept_as(schema.field(name).type)
             wider = _wider(kind, here)

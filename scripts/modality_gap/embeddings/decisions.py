@@ -136,7 +136,7 @@ def measure_decoding(
 def decoding_in_words(found: dict) -> str:
     """What was found on decoding, as a sentence of a log."""
     if found["way"] == "exact":
-        return "decoding: exact, as this encoder takes no other pictures"
+        return "decoding: exact, because this encoder accepts only such pictures"
     return (
         f"decoding: {found['way']}, lowest cosine to exact {found['lowest_cosine']}, median "
         f"{found['median_cosine']} ({found['n']} pictures)"
@@ -184,7 +184,7 @@ def read_decision(paths: Sequence[str], output: str) -> dict:
             except (ValueError, KeyError, AttributeError, TypeError):
                 pass
             raise InputError(
-                f"{path}: does not say what was decided; delete it and run again, so that it is "
-                "measured again."
+                f"{path}: the decision cannot be read. Delete the file and run again, so that it "
+                "is measured again."
             )
     return {}

@@ -57,8 +57,8 @@ def match(a: Source, b: Source, several: str = "") -> Match:
             )
     if a.dim != b.dim:
         raise InputError(
-            f"{a.path} and {b.path}: {a.dim} dimensions against {b.dim}; a gap needs both "
-            "modalities in one space."
+            f"{a.path} and {b.path}: {a.dim} dimensions in one file, {b.dim} in the other. Give "
+            "embeddings in the same space."
         )
     names, keys = _keys(a, b, several)
     if not several:
@@ -106,12 +106,12 @@ def _keys(
         few, many = sorted((a, b), key=lambda one: one.items)
         times, rest = divmod(many.items, few.items)
         if rest or not several or a.ids or b.ids or few.counts is not None:
-            hint = "" if rest else f", or say `several` if each item has {times} rows in order"
+            hint = "" if rest else f", or set `several` if each item has {times} rows in order"
             if several:
                 hint = "" if rest else ", or ids on both sides"
             raise InputError(
-                f"{a.path} and {b.path}: {a.items} items against {b.items}, and without ids row i "
-                f"of both is pair i; give both the same rows{hint}."
+                f"{a.path} and {b.path}: {a.items} items in one, {b.items} in the other. Without "
+                f"ids row i of both is pair i. Give both the same rows{hint}."
             )
         repeats = [of // times if one is many else of for one, of in zip((a, b), repeats,
                                                                          strict=True)]  # fmt: skip
@@ -119,8 +119,8 @@ def _keys(
         a.parts and b.parts
     ):
         raise InputError(
-            f"{a.path} and {b.path}: their parts differ in number or in rows, and without ids row "
-            "i of both is pair i; give both the same parts."
+            f"{a.path} and {b.path}: the parts differ in number or in rows. Without ids row i of "
+            "both is pair i. Give both the same parts."
         )
     known = a.ids if a.ids is not None else b.ids
     if known is None:
@@ -128,7 +128,7 @@ def _keys(
         written = pc.utf8_lpad(pa.array(numbers).cast(pa.large_string()), 6, "0")
         known = pa.chunked_array([written])
         return [known.take(pa.array(of)) for of in repeats], (repeats[0], repeats[1])
-    print("one file has no ids: row i of both is pair i", file=sys.stderr)
+    print("ids are missing, so row i of both files is pair i", file=sys.stderr)
     hashes = _hashes(known)
     ids = [known.take(pa.array(of)) for of in repeats]
     return ids, (hashes[repeats[0]], hashes[repeats[1]])

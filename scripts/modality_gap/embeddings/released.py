@@ -70,7 +70,9 @@ def _matrix(path: Path) -> np.ndarray:
     try:
         matrix = np.load(path, allow_pickle=False)
     except ValueError as error:
-        raise InputError(f"{path}: cannot be read as a numeric .npy array ({error}).") from error
+        raise InputError(
+            f"{path}: cannot be read as a numeric .npy array ({error}). Download it again."
+        ) from error
     if matrix.ndim != 2 or matrix.dtype.kind != "f":
         raise InputError(
             f"{path}: holds {matrix.dtype} of shape {matrix.shape}; give a float matrix (n, d)."

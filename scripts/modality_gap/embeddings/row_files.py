@@ -35,15 +35,13 @@ class ParquetRows:
         schema = self.file.schema_arrow
         for column in ("item_id", "vector"):
             if column not in schema.names:
-                raise InputError(f"{path}: has no column {column!r}; an embedding set needs one.")
+                raise InputError(f"{path}: the column {column!r} is missing. Add it.")
         kind = schema.field("vector").type
         of = getattr(getattr(kind, "storage_type", kind), "value_type", None)
         if of is None or not (pa.types.is_floating(of) or pa.types.is_integer(of)):
             lists = of is not None and hasattr(of, "value_type")
-            remedy = "take the inner list" if lists else "write one"
-            raise InputError(
-                f"{path}: column 'vector' is {kind}, not one list of numbers per item; {remedy}."
-            )
+            remedy = "Take the inner list" if lists else "Give it one list of numbers per item"
+            raise InputError(f"{path}: column 'vector' has the type {kind}. {remedy}.")
         about = self.file.metadata
         groups = [about.row_group(group).num_rows for group in range(about.num_row_groups)]
         self.starts = np.cumsum([0, *groups])
@@ -225,7 +223,7 @@ class NpyRows:
             ) from None
         except (ValueError, OSError, EOFError) as error:
             raise InputError(
-                f"{path}: cannot be read as a numeric .npy array ({error})."
+                f"{path}: cannot be read as a numeric .npy array ({error}). Give another file."
             ) from error
         if self.matrix.ndim != 2 or self.matrix.dtype.kind not in "fiu":
             raise InputError(

@@ -194,8 +194,8 @@ def cluster_codes(labels: pd.DataFrame, column: str | None, where: str | Path) -
     if column not in labels:
         columns = ", ".join(map(str, labels)) or "none"
         raise InputError(
-            f"{where}: has no label column {column!r}, which the configuration names for clusters; "
-            f"correct it under clusters, or the set's cluster (its label columns: {columns})."
+            f"{where}: there is no label column {column!r} to group items by. Name another one "
+            f"under clusters, or as the set's cluster (label columns: {columns})."
         )
     codes = pd.factorize(labels[column].astype(object))[0]
     alone = codes < 0

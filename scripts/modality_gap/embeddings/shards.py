@@ -41,7 +41,7 @@ def parts_of(folder: str | Path) -> list[Path]:
     totals = {int(match[1]) for match in counted if match}
     if all(counted) and totals != {len(found)}:
         raise InputError(
-            f"{folder}: has {len(found)} of {max(totals)} parts; delete it and run again."
+            f"{folder}: only {len(found)} of {max(totals)} parts. Delete it and run again."
         )
     return sorted(found, key=in_number_order)
 
@@ -71,7 +71,7 @@ def _check_same_origin(path: Path, first: Path, parts: dict[Path, Part]) -> None
         differ = set(schema) ^ set(expected)
         names = ", ".join(sorted({column.name for column in differ})) or "their order"
         raise InputError(
-            f"{path}: its columns are not those of {first} ({names}); delete both and run again."
+            f"{path} and {first}: the columns differ ({names}). Delete both and run again."
         )
     for key in sorted((about.keys() | expected_about.keys()) - {*OF_PART}):
         mine, theirs = about.get(key), expected_about.get(key)

@@ -167,7 +167,8 @@ def open_pair(
         a, b = (side.select(~np.isin(side.item_hashes, gone)) for side in (a, b))
     if len(a) != len(b):
         raise InputError(
-            f"{path_a} and {path_b}: {len(a)} items against {len(b)}; give both the same items."
+            f"{path_a} and {path_b}: {len(a)} items in one, {len(b)} in the other. Give both the "
+            "same items."
         )
     differ = np.flatnonzero(a.item_hashes != b.item_hashes)
     if len(differ):
@@ -178,8 +179,8 @@ def open_pair(
         )
     if one_space and a.dim != b.dim:
         raise InputError(
-            f"{path_a} and {path_b}: {a.dim} dimensions against {b.dim}; a gap needs both "
-            "modalities in one space."
+            f"{path_a} and {path_b}: {a.dim} dimensions in one file, {b.dim} in the other. Give "
+            "embeddings in the same space."
         )
     return a, b
 

@@ -129,7 +129,7 @@ def choose_kind(
     task = list(zip(first["item_id"], first[modality], strict=True))
     kind, rates = faster_kind(number, prepare, task)
     said = ", ".join(f"{rate:.0f} pictures per second in {name}" for name, rate in rates.items())
-    reason = said or "too little memory can be shared for processes"
+    reason = said or "too little shared memory for processes"
     print(f"workers: {number} {kind} ({reason})", file=sys.stderr)
     return kind, chain([first], batches)
 

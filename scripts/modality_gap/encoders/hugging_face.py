@@ -72,7 +72,7 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
             return behind(own.float()).cpu().numpy()
         if states is None:
             raise InputError(
-                f"encoders: {name!r} gives no states of tokens; set options.pooling to own."
+                f"encoders: {name!r} gives no vectors of tokens; set options.pooling to own."
             )
         mask[:, :skipped] = False
         return behind(pool(states.float(), mask, pipeline.pooling)).cpu().numpy()
@@ -129,7 +129,7 @@ def _check_loaded(name: str, pooling: tuple[str, ...], missing: tuple[str, ...])
     if absent:
         raise InputError(
             f"encoders: the weights of {name!r} lack {', '.join(sorted(absent)[:3])}; "
-            + ("set options.pooling to mean." if "pooler" in absent[0] else "get the whole file.")
+            + ("set options.pooling to mean." if "pooler" in absent[0] else "download them again.")
         )
 
 
@@ -195,9 +195,8 @@ def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], Any]
             if pooling:
                 return None
             raise InputError(
-                f"encoders: the hub of {name!r} cannot be reached for its {file}, which may say "
-                "how to pool; give the path of its folder, set options.pooling, or "
-                f"{hub_remedy()}."
+                f"encoders: {file} of {name!r}, which may say how to pool, cannot be downloaded. "
+                f"Give the path of the model's folder, set options.pooling, or {hub_remedy()}."
             ) from error
         return path and json.loads(Path(path).read_text(encoding="utf-8"))
 

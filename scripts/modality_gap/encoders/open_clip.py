@@ -310,7 +310,7 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
     inner = getattr(tokenizer, "tokenizer", None)  # of transformers
     if hasattr(inner, "all_special_ids") and not knows_words(inner):
         raise InputError(
-            f"encoders: the tokenizer of {spec['architecture']} knows no words; put its files "
+            f"encoders: the tokenizer of {spec['architecture']} has no vocabulary; put its files "
             "into the folder that the architecture names."
         )
     # The text tower's own limit may be higher than the length that it was trained with.

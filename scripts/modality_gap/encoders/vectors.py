@@ -36,8 +36,8 @@ def build_vectors(spec: dict, modality: str, weights: dict, precision: str) -> E
         known = read_vectors(path, names, entry) | known
     if len({len(vector) for vector in known.values()}) > 1:
         raise InputError(
-            f"{listed_words(paths[::2], 'and')} have vectors of different lengths; give files of "
-            "one text tower."
+            f"{listed_words(paths[::2], 'and')}: the vectors have different dimensions. Give files "
+            "of one text tower."
         )
     aliases = spec.get("aliases", {})
 
@@ -75,13 +75,13 @@ def _unknown(name: str, known: list[str], files: list[str]) -> str:
     # Else those that contain it: "car (automobile)" for "automobile".
     near += [small for small in by_small if name.lower() in small and small not in near]
     if not near:
-        return f"{has}{name!r} nor of a similar name; a prompt must be the name alone, {{}}."
+        return f"{has}{name!r} or of a similar name. Use the name alone, {{}}, as the prompt."
     words = listed_words([repr(by_small[small]) for small in near[:3]], "and")
-    return f"{has}{name!r}; the nearest names are {words}: give one of them under `aliases`."
+    return f"{has}{name!r}. The nearest names are {words}; give one of them under `aliases`."
 
 
 def _no_noise(_rng: "np.random.Generator") -> "torch.Tensor":
-    raise InputError("encoders: finished vectors embed no noise; give inputs without noise.")
+    raise InputError("encoders: finished vectors cannot embed noise; give inputs without noise.")
 
 
 def vectors_faults(key: str, entry: Mapping) -> Iterator[str]:

@@ -86,8 +86,8 @@ def _ids(a: Source, b: Source, name: str) -> np.ndarray:
             )
     if a.items != b.items or a.dim != b.dim:
         raise InputError(
-            f"{a.path} and {b.path}: {a.items} vectors of {a.dim} dimensions against {b.items} of "
-            f"{b.dim}; with `by_part`, part i of both sides must hold the same items."
+            f"{a.path} has {a.items} vectors of {a.dim} dimensions, and {b.path} has {b.items} of "
+            f"{b.dim}. With `by_part`, give the same items in part i of both sides."
         )
     known = a.ids if a.ids is not None else b.ids
     if known is None:

@@ -125,8 +125,8 @@ def resampled(
     if count < LEAST:
         what = "pairs" if clusters is None else "clusters of pairs"
         raise InputError(
-            f"the intervals of diagnostics.csv need {LEAST} {what}, and the set has {count}; give "
-            "more, or leave the set out."
+            f"the intervals of diagnostics.csv need {LEAST} {what}, but the set has only {count}. "
+            "Give more, or leave the set out."
         )
     estimates = values(np.ones((1, count)))[:, 0]
     low, high = bootstrap_interval(values, count, resamples, confidence, seed)

@@ -82,7 +82,7 @@ def _mean_cosine_of(hidden: np.ndarray) -> float:
     lengths = np.linalg.norm(hidden, axis=1, keepdims=True)
     if not lengths.all():
         raise InputError(
-            f"mlp_cone.width is {hidden.shape[1]}, which is too small: all units of a layer are 0 "
-            "for an input, so it has no direction; raise it."
+            f"mlp_cone.width is {hidden.shape[1]}, which is too small: for one input, all units of "
+            "a layer are 0. Raise it."
         )
     return mean_cosine(hidden / lengths)

@@ -247,8 +247,8 @@ def network_moments(
             lengths = np.linalg.norm(hidden, axis=1, keepdims=True)
             if not lengths.all():
                 raise InputError(
-                    f"theory.theorem2.widths has {width}, which is too small: all units of a layer "
-                    "are 0 for an input, so it has no direction; remove or raise it."
+                    f"theory.theorem2.widths has {width}, which is too small: for one input, all "
+                    "units of a layer are 0. Remove or raise it."
                 )
             hidden /= lengths
             cosine = _pairs(hidden).sum()

@@ -59,7 +59,7 @@ def written_out(entries: Iterable[dict], needs: Mapping, name: str) -> dict[str,
     for entry in entries:
         for claim in _cases(entry):
             if claim["id"] in claims:
-                raise InputError(f"{name}: the id {claim['id']} comes twice; rename one.")
+                raise InputError(f"{name}: two claims have the id {claim['id']}; rename one.")
             if claim.get("needs", "nothing") not in {"nothing", *needs}:
                 raise InputError(
                     f"{name}: {claim['id']} needs {claim['needs']!r}, which `needs` does not "
@@ -82,7 +82,7 @@ def _check_evidence(evidence: Mapping, name: str) -> None:
         raise InputError(f"{name} has `against` beside less, over, minus or absolute; keep one.")
     for expected in (evidence["expect"], *evidence.get("provided", [])):
         if len({"equals", "above", "below"} & expected.keys()) != 1:
-            raise InputError(f"{name} has to expect one of equals, above and below; keep one.")
+            raise InputError(f"{name} must expect one of equals, above and below; keep one.")
         for key in sorted(EXPECTED & expected.keys()):
             if not isinstance(expected[key], int | float):
                 raise InputError(
@@ -107,7 +107,7 @@ def _cases(entry: dict) -> Iterator[dict]:
                 for own in _filled(piece.get("cases", [{}]), values)
             ]
         except (KeyError, IndexError, ValueError) as error:
-            raise InputError(f"{entry['id']}: a case does not fill {error}; correct it.") from error
+            raise InputError(f"{entry['id']}: a case has no value for {error}; add it.") from error
         yield claim | ({"evidence": evidence} if evidence else {})
 
 

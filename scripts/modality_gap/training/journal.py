@@ -35,7 +35,7 @@ def run_missing(
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{run_key(run, origin)}.json" for run in runs]
     missing = [number for number, path in enumerate(paths) if not path.is_file()]
-    say(f"{len(runs) - len(missing)} of {len(runs)} runs were finished before, in {folder}")
+    say(f"{len(runs) - len(missing)} of {len(runs)} runs are already finished in {folder}")
     begin, told = time.monotonic(), told or _before_and_after
     for number in missing:
         result = train(runs[number])
@@ -53,6 +53,6 @@ def run_missing(
 def _before_and_after(result: dict) -> str:
     row = result["row"]
     return (
-        f"gap {row['gap_before']:.3f} > {row['gap_after']:.3f}, "
-        f"loss {row['loss_before']:.3f} > {row['loss_after']:.3f}"
+        f"gap {row['gap_before']:.3f} before, {row['gap_after']:.3f} after; "
+        f"loss {row['loss_before']:.3f} before, {row['loss_after']:.3f} after"
     )

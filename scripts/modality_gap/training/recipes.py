@@ -79,7 +79,7 @@ def recipes(study: Mapping[str, Any]) -> dict[str, Recipe]:
         _check(chosen[name], study)
     if study["baseline"] not in chosen:
         raise InputError(
-            f"loss_study.baseline is {study['baseline']!r}, which is no method; name one."
+            f"loss_study.baseline is {study['baseline']!r}; name one of loss_study.methods."
         )
     other = {}
     for towers in study.get("towers", ()):
@@ -106,7 +106,7 @@ def _check(recipe: Recipe, study: Mapping[str, Any]) -> None:
                 f"give at least {least:.3g}."
             )
     if recipe.grid and len(recipe.grid) != 1:
-        raise InputError(f"{recipe.key}.grid has {len(recipe.grid)} settings; give one.")
+        raise InputError(f"{recipe.key}.grid has {len(recipe.grid)} settings; give exactly one.")
     knob = {name for name in recipe.grid if name != "temperature"}
     check_settings(f"{recipe.key}.grid", recipe.loss, dict.fromkeys(knob))
 

@@ -272,12 +272,12 @@ FAULTS = {
     ),
     "taken name": (
         {"models": {"digit_clip": WHOLE | {"seed": 0}}},
-        "models.digit_clip makes encoders.digit_clip, which exists already",
+        "models.digit_clip would create encoders.digit_clip, which already exists",
         "another name",
     ),
     "one name in both": (
         {"models": {"x": WHOLE | {"seed": 0}}, "pairs": {"x": {"image": "a.npy", "text": "b.npy"}}},
-        "pairs.x makes sets.x, which exists already",
+        "pairs.x would create sets.x, which already exists",
         "another name",
     ),
     "one model twice": (

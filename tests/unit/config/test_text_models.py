@@ -218,8 +218,8 @@ REFUSED = [
     ({"1_Pooling/config.json": MEAN | {"pooling_mode_x": 1}}, "asks for pooling_mode_x"),
     ({"2_Dense/config.json": None}, "2_Dense/config.json is missing"),
     ({"2_Dense/config.json": [LAYER]}, "2_Dense/config.json is missing"),
-    ({"2_Dense/config.json": {"in_features": 8}}, "2_Dense/config.json lacks 'out_features'"),
-    ({"2_Dense/config.json": {"out_features": 8}}, "2_Dense/config.json lacks 'in_features'"),
+    ({"2_Dense/config.json": {"in_features": 8}}, "2_Dense/config.json has no 'out_features'"),
+    ({"2_Dense/config.json": {"out_features": 8}}, "2_Dense/config.json has no 'in_features'"),
     (
         {"2_Dense/config.json": LAYER | {"activation_function": "mine.ReLU"}},
         "2_Dense/config.json has the activation mine.ReLU",
@@ -228,13 +228,13 @@ REFUSED = [
         {"2_Dense/config.json": LAYER | {"module_input_name": "tokens"}},
         "2_Dense/config.json takes tokens",
     ),
-    ({"modules.json": [POOLED]}, "modules.json does not begin with its one transformer"),
-    ({"modules.json": []}, "modules.json does not begin with its one transformer"),
-    ({"modules.json": [TRANSFORMER, TRANSFORMER]}, "does not begin with its one transformer"),
-    ({"modules.json": [TRANSFORMER, POOLED, POOLED]}, "not have its pooling in the second place"),
+    ({"modules.json": [POOLED]}, "modules.json does not begin with the only transformer"),
+    ({"modules.json": []}, "modules.json does not begin with the only transformer"),
+    ({"modules.json": [TRANSFORMER, TRANSFORMER]}, "does not begin with the only transformer"),
+    ({"modules.json": [TRANSFORMER, POOLED, POOLED]}, "not list its pooling after"),
     (
         {"modules.json": [TRANSFORMER, step("Normalize", "1"), POOLED]},
-        "pooling in the second place",
+        "pooling after the transformer",
     ),
     (
         {"modules.json": [{"type": 1, "path": ""}]},
@@ -244,7 +244,7 @@ REFUSED = [
     ({"modules.json": [TRANSFORMER, step("CNN", "1")]}, "modules.json has a module CNN"),
     (
         {"modules.json": None},
-        "modules.json is missing although there are modules after 1_Pooling",
+        "modules.json is missing, although the model has a 2_Dense",
     ),
     ({"config_sentence_transformers.json": {"truncate_dim": 0}}, "cuts vectors short"),
 ]
@@ -271,7 +271,7 @@ def test_what_cannot_be_done_is_refused(change, words):
 def test_a_default_prompt_that_is_not_there_is_refused(about):
     about = about | {"default_prompt_name": "b"}
     told = refused({"config_sentence_transformers.json": about}, "mean")
-    assert "names the prompt 'b', which is not among its prompts" in told
+    assert "the default prompt 'b' is not one of the prompts" in told
 
 
 def test_files_are_read_as_json_in_utf8(tmp_path):
@@ -354,7 +354,7 @@ def test_a_model_has_few_more_vectors_than_words(words, rows, fits):
 @pytest.mark.parametrize(("known", "knows"), [("dog", True), ("한국", False), ("개", True)])
 def test_a_tokenizer_knows_a_word_of_some_language(known, knows):
     assert knows_words(Tokenizer(1000, known)) == knows
-    told = None if knows else "its tokenizer knows no words"
+    told = None if knows else "its tokenizer has no vocabulary"
     assert tokenizer_fault(Tokenizer(1000, known), 1000) == told
 
 
@@ -440,7 +440,7 @@ def test_length_case_and_prompt_are_the_folders(transformers, folder):
     # Without [CLS], "query" and ":".
     np.testing.assert_allclose(embedded(folder, ["a dog"])[0], x[3:].mean(axis=0), atol=1e-5)
     write(folder, "config_sentence_transformers.json", about | {"default_prompt_name": "absent"})
-    assert "names the prompt 'absent'" in folder_fault(str(folder), None)
+    assert "the default prompt 'absent'" in folder_fault(str(folder), None)
 
 
 def test_a_transformer_may_lie_in_a_folder_of_its_own(transformers, folder, tmp_path):
@@ -465,7 +465,7 @@ FAULTS = {
     "layer before pooling": ("modules.json", [{"type": ROOT + "Transformer", "path": ""},
                                               {"type": ROOT + "Normalize", "path": "1"},
                                               {"type": ROOT + "Pooling", "path": "1_Pooling"}],
-                             "pooling in the second place"),
+                             "pooling after the transformer"),
     "unknown pooling": ("1_Pooling/config.json", {"pooling_mode_mode": True}, "pooling_mode_mode"),
     "no pooling": ("1_Pooling/config.json", {"pooling_mode_cls_token": False}, "no known pooling"),
     "tokens through a layer": ("2_Dense/config.json", {"module_input_name": "token_embeddings"},
@@ -522,7 +522,7 @@ def test_a_folder_without_a_tokenizer_is_refused(folder, monkeypatch):
     [
         (VOCABULARY[:5], "tokenizer has 5 tokens, but the model has vectors for 1000"),
         ([*VOCABULARY, *map(str, range(1000))], "tokenizer has 1019 tokens"),
-        ([*VOCABULARY[:5], *(f"x{number}" for number in range(995))], "knows no words"),
+        ([*VOCABULARY[:5], *(f"x{number}" for number in range(995))], "has no vocabulary"),
     ],
 )
 def test_a_tokenizer_that_is_not_the_models_is_refused(transformers, folder, words, told):
@@ -561,7 +561,7 @@ build_encoder(spec | {{"hugging_face": True}}, "text", {{"seed": 0}})
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
     assert run.returncode
-    assert "mine.json knows no words; put its files" in run.stderr
+    assert "mine.json has no vocabulary; put its files" in run.stderr
 
 
 def test_a_hub_that_cannot_be_asked_for_the_pooling_is_told(transformers, folder, monkeypatch):
@@ -571,7 +571,7 @@ def test_a_hub_that_cannot_be_asked_for_the_pooling_is_told(transformers, folder
         return str(folder / file)
 
     monkeypatch.setattr("transformers.utils.cached_file", cached)
-    with pytest.raises(InputError, match=r"its modules.json, .* set options.pooling"):
+    with pytest.raises(InputError, match=r"modules.json of 'a/b', .* set options.pooling"):
         _hugging_face_reader("a/b", None)("modules.json")
     assert _hugging_face_reader("a/b", "mean")("modules.json") is None
     assert _hugging_face_reader("a/b", None)("config.json")["hidden_size"] == 8

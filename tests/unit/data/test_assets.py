@@ -196,7 +196,7 @@ def test_a_body_always_cut_short_is_told_and_kept(
     server: Server, asset: Asset, destination: Path
 ) -> None:
     server.cuts = [300_000, 10, 10]
-    assert_refused("broke off", asset, destination)
+    assert_refused("stopped early", asset, destination)
     kept = part_of(destination).read_bytes()
     assert kept
     assert CONTENT.startswith(kept)
@@ -416,10 +416,10 @@ del GOOD["id"]
         ({"bytes": 0}, "`bytes` is 0"),
         ({"bytes": True}, "`bytes` is True"),
         ({"optional": "yes"}, "`optional` is 'yes'"),
-        ({"sha256": "abc"}, "64 (or the first) hex digits"),
-        ({"md5": "abc"}, "give one of `sha256`, `md5` and `no_checksum`"),
-        ({"sha256": None}, "give one of `sha256`, `md5` and `no_checksum`"),
-        ({"about_bytes": 3}, "give one of `bytes` (exactly) and `about_bytes`"),
+        ({"sha256": "abc"}, "64 hex digits or the first"),
+        ({"md5": "abc"}, "give exactly one of `sha256`, `md5` and `no_checksum`"),
+        ({"sha256": None}, "give exactly one of `sha256`, `md5` and `no_checksum`"),
+        ({"about_bytes": 3}, "give either `bytes`"),
         ({"path": "../a"}, "leads out"),
         ({"path": "/a"}, "leads out"),
         ({"kind": "zip"}, "`kind` is 'zip'"),
@@ -481,7 +481,7 @@ def test_a_size_is_exact_or_within_half_and_twice(tmp_path: Path) -> None:
 def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     table = tmp_path / "assets.yaml"
     table.write_text(yaml.safe_dump({"thing": {k: v for k, v in GOOD.items() if k != key}}))
-    with pytest.raises(InputError, match=f"no key {key}"):
+    with pytest.raises(InputError, match=f"missing key {key}"):
         load_assets(table)
 
 

@@ -109,7 +109,7 @@ def test_texts_of_another_ending_and_in_another_encoding(tmp_path):
         "an owl"
     ]
     (folder / "1.txt").write_bytes("bécasse".encode("latin-1"))
-    assert "1.txt is not a text in UTF-8" in refused(tmp_path, "text_files", {"archive": folder})
+    assert "1.txt is not UTF-8 text" in refused(tmp_path, "text_files", {"archive": folder})
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -173,7 +173,7 @@ def test_paths_of_a_table_may_be_absolute_or_name_variables(tmp_path, monkeypatc
         ([["image", "text"], ["https://a.example/1.png", "x"]], "is an address; download the im"),
         ([["image", "text"], ["1.png"]], "row 2 has more or fewer values than the"),
         ([["image", "text"], ["1.png", "x", "y"]], "row 2 has more or fewer values than the"),
-        ([["image", "text"]], "has no row below its first line"),
+        ([["image", "text"]], "has no rows below its first line"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(tmp_path, rows, words):
@@ -215,7 +215,7 @@ def test_several_tars_are_one_data_set(tmp_path, pattern):
 
 def test_a_pattern_or_a_folder_without_files_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / "*.tar"):
-        with pytest.raises(InputError, match="stands for no file"):
+        with pytest.raises(InputError, match="matches no file"):
             several({"x": str(path)}, ("*.tar",))
     assert several({"x": "a*.zip"}, ()) == {"x": "a*.zip"}
     found = several({"x": "s/{08..10}.tar"}, ("*.tar",))
@@ -319,7 +319,7 @@ def test_links_in_a_tar_are_read_or_counted_and_lead_nowhere_else(tmp_path, caps
         link.type, link.linkname = tarfile.LNKTYPE, str(secret)
         archive.addfile(link)
     told = refused(tmp_path, "class_folders", {"archive": path}, folder="birds")
-    assert "names a file that it lacks" in told
+    assert "a file that is not in the archive" in told
 
 
 def test_damage_and_another_compression_have_their_own_remedies(tmp_path):

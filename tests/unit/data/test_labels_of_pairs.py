@@ -107,7 +107,7 @@ def test_parts_whose_types_differ_keep_their_labels(name, tmp_path):
         ({"named": ["x"] * 20}, "column 'named' is string, but int64 in"),
         (
             {"other": [1] * 20},
-            "part_1.parquet: has other columns than .*part_0.parquet; give parts",
+            "part_1.parquet and .*part_0.parquet: the columns differ. Give parts",
         ),
     ],
 )
@@ -127,7 +127,7 @@ def test_parts_that_do_not_fit_are_named(columns, words, tmp_path):
 def test_a_file_without_labels_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", A)
     parquet(tmp_path / "labels" / "part_0.parquet", item_id=IDS)
-    with pytest.raises(InputError, match="labels: has no column of labels; give another file"):
+    with pytest.raises(InputError, match="labels: no column can be used as a label"):
         imported(tmp_path, "a.npy", "a.npy", labels="labels")
 
 
@@ -135,7 +135,7 @@ def test_labels_of_items_with_several_vectors_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", A)
     np.save(tmp_path / "b.npy", np.stack([B, A], axis=1))
     parquet(tmp_path / "labels.parquet", named=IDS)
-    with pytest.raises(InputError, match=r"b\.npy: an item has several vectors, so that `labels`"):
+    with pytest.raises(InputError, match=r"b\.npy: `labels` cannot be used, because"):
         imported(tmp_path, "a.npy", "b.npy", "first", labels="labels.parquet")
 
 
@@ -180,7 +180,9 @@ def test_ids_that_cannot_be_read_are_refused(tmp_path):
 def test_items_in_a_row_against_an_array_of_several_say_what_helps(tmp_path):
     np.save(tmp_path / "a.npy", A)
     np.save(tmp_path / "b.npy", B.reshape(6, 5, D))
-    with pytest.raises(InputError, match=r"30 items against 6, .* or ids on both sides\.$"):
+    with pytest.raises(
+        InputError, match=r"30 items in one, 6 in the other.* or ids on both sides\.$"
+    ):
         imported(tmp_path, "a.npy", "b.npy", "all")
 
 

@@ -152,9 +152,9 @@ def test_texts_are_looked_up_and_the_first_file_counts(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("gray whale", "no vector of 'gray whale'; the nearest names are 'grey whale'"),
-        ("automobile", "the nearest names are 'car (automobile)': give one of them under `alias"),
-        ("a photo of zzz.", "nor of a similar name; a prompt must be the name alone, {}."),
+        ("gray whale", "no vector of 'gray whale'. The nearest names are 'grey whale'"),
+        ("automobile", "The nearest names are 'car (automobile)'; give one of them under `alias"),
+        ("a photo of zzz.", "or of a similar name. Use the name alone, {}, as the prompt."),
     ],
 )
 def test_an_unknown_name_is_refused_with_those_nearest_to_it(tmp_path, text, words):
@@ -170,7 +170,7 @@ def test_an_unknown_name_is_refused_with_those_nearest_to_it(tmp_path, text, wor
 
 def test_finished_vectors_embed_no_noise_and_no_picture(tmp_path):
     tables = table(tmp_path, "a", ["frog"], np.eye(1))
-    with pytest.raises(InputError, match="no noise"):
+    with pytest.raises(InputError, match="cannot embed noise"):
         build(tables).noise(np.random.default_rng(0))
     with pytest.raises(InputError, match="vectors embeds text only"):
         build_encoder(spec(), "image", {"tables": tables})
@@ -182,7 +182,7 @@ def test_files_of_two_towers_are_not_mixed(tmp_path):
         *table(tmp_path, "a", ["car"], np.eye(3)[:1]),
         *table(tmp_path, "b", ["frog"], np.eye(2)[:1]),
     ]
-    with pytest.raises(InputError, match="different lengths; give files of one text tower"):
+    with pytest.raises(InputError, match=r"different dimensions\. Give files of one text tower"):
         build(tables, vectors=[entry, entry])
 
 

@@ -141,7 +141,9 @@ def test_a_decision_is_that_of_the_folder_and_modality(tmp_path):
     assert decisions.read_decision(paths, "results/embeddings/b/text.parquet") == {}
     for broken in ("{", "[]", '{"precision": {}}', '{"precision": {"chosen": "int3"}}'):
         (tmp_path / "a" / "text.json").write_text(broken)
-        with pytest.raises(InputError, match=r"a/text.json: does not say .*; delete it and run"):
+        with pytest.raises(
+            InputError, match=r"a/text.json: the decision cannot .* Delete the file"
+        ):
             decisions.read_decision(paths, "results/embeddings/a/text.parquet")
 
 

@@ -189,4 +189,4 @@ def test_the_cosine_to_exact_is_measured(resnet):
     assert "lowest cosine to exact 0." in decisions.decoding_in_words(found)
     text = Encoder(prepare=None, encode=None, noise=None)
     assert decisions.measure_decoding(text, "gpu", prepare) == {"way": "exact"}
-    assert decisions.decoding_in_words({"way": "exact"}).startswith("decoding: exact, as this")
+    assert decisions.decoding_in_words({"way": "exact"}).startswith("decoding: exact, because this")

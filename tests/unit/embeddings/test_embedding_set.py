@@ -155,7 +155,7 @@ def test_what_is_no_embedding_set_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"absent.parquet: there is no such file"):
         read(tmp_path / "absent.parquet")
     pd.DataFrame({"item_id": ["a"]}).to_parquet(tmp_path / "bare.parquet")
-    with pytest.raises(InputError, match="no column 'vector'"):
+    with pytest.raises(InputError, match="column 'vector' is missing"):
         read(tmp_path / "bare.parquet")
 
 
@@ -194,11 +194,11 @@ def test_pairs_must_match(tmp_path):
     write(make(ids=["item0", "item2", "item1", "item3", "item4"]), tmp_path / "mixed.parquet")
     write(make(d=4), tmp_path / "wide.parquet")
     a = tmp_path / "a.parquet"
-    with pytest.raises(InputError, match="5 items against 4"):
+    with pytest.raises(InputError, match="5 items in one, 4 in the other"):
         read_pair(a, tmp_path / "short.parquet")
     with pytest.raises(InputError, match="row 1 is item 'item1' in one and 'item2'"):
         read_pair(a, tmp_path / "mixed.parquet")
-    with pytest.raises(InputError, match="3 dimensions against 4"):
+    with pytest.raises(InputError, match="3 dimensions in one file, 4 in the other"):
         read_pair(a, tmp_path / "wide.parquet")
     assert len(read_pair(a, tmp_path / "wide.parquet", one_space=False)[1]) == 5
 
@@ -342,10 +342,10 @@ def test_vectors_may_be_any_list_of_numbers(tmp_path, kind):
 @pytest.mark.parametrize(
     ("vectors", "words"),
     [
-        ([[[1.0, 2.0]], [[3.0, 4.0]], [[5.0, 6.0]]], "take the inner list"),
-        ([["1", "2"], ["3", "4"], ["5", "6"]], "not one list of numbers per item; write one"),
-        ([1.0, 2.0, 3.0], "not one list of numbers per item; write one"),
-        (["1 2", "3 4", "5 6"], "not one list of numbers per item; write one"),
+        ([[[1.0, 2.0]], [[3.0, 4.0]], [[5.0, 6.0]]], "Take the inner list"),
+        ([["1", "2"], ["3", "4"], ["5", "6"]], "Give it one list of numbers per item"),
+        ([1.0, 2.0, 3.0], "Give it one list of numbers per item"),
+        (["1 2", "3 4", "5 6"], "Give it one list of numbers per item"),
     ],
 )
 def test_vectors_of_another_kind_are_refused(tmp_path, vectors, words):
@@ -434,10 +434,10 @@ def test_clusters_are_the_values_of_a_label_column(tmp_path):
     some = stored.select(np.array([False, True, True, True, False, True]))
     assert some.clusters("n").tolist() == [0, 1, 1, 2]
     assert cluster_codes(read(path).labels, "n", path).tolist() == [0, 1, 0, 0, 1, 2]
-    with pytest.raises(InputError, match=r"a\.parquet: has no label column 'concept'.*family, n"):
+    with pytest.raises(InputError, match=r"a\.parquet: there is no .* 'concept'.*family, n"):
         stored.clusters("concept")
     np.save(tmp_path / "a.npy", vectors)
-    with pytest.raises(InputError, match="its label columns: none"):
+    with pytest.raises(InputError, match="label columns: none"):
         StoredVectors(tmp_path / "a.npy").clusters("concept")
 
 

@@ -179,7 +179,9 @@ def test_a_key_or_a_column_names_what_is_read(tmp_path):
         image, text = imported(tmp_path, *sides)
         np.testing.assert_array_equal(values(image), A)
         np.testing.assert_array_equal(values(text), B)
-        with pytest.raises(InputError, match=rf"both\.{name}: holds .*image and .*text; name one"):
+        with pytest.raises(
+            InputError, match=rf"both\.{name}: contains .*image and .*text. Set .key. to one"
+        ):
             open_source(str(tmp_path / f"both.{name}"), {})
         with pytest.raises(InputError, match=rf"both\.{name}: has no .* '{prefix}imag'; did you"):
             open_source(str(tmp_path / f"both.{name}"), {option: f"{prefix}imag"})
@@ -321,7 +323,7 @@ def test_parts_are_read_in_the_order_of_their_numbers(tmp_path):
     np.testing.assert_array_equal(values(text), B[:24])
     np.save(tmp_path / "img_emb" / "img_emb_13.npy", A[24:26])
     np.save(tmp_path / "text_emb" / "text_emb_12.npy", B[24:26])
-    with pytest.raises(InputError, match="their parts differ in number or in rows"):
+    with pytest.raises(InputError, match="the parts differ in number or in rows"):
         imported(tmp_path, "img_emb", "text_emb")
     np.save(tmp_path / "img_emb" / "img_emb_14.npy", np.ones((2, D + 1)))
     with pytest.raises(InputError, match=r"img_emb_14.npy: 7 dimensions, but .*img_emb_0.npy has"):
@@ -351,7 +353,7 @@ def test_splits_of_a_folder_of_datasets(tmp_path):
     image, _ = imported(tmp_path, ("d", {"split": "test"}), ("d", {"split": "test"}))
     assert image["item_id"].to_pylist() == IDS
     np.testing.assert_array_equal(values(image), A)
-    with pytest.raises(InputError, match="holds train and test; name one of them by `split`"):
+    with pytest.raises(InputError, match=r"contains train and test\. Set `split`"):
         open_source(str(tmp_path / "d"), {})
 
 
@@ -412,12 +414,12 @@ REFUSED = {
         ),
         "has two columns 'vector'",
     ),
-    "short.npy": (lambda p: np.save(p, A[1:]), "29 items against 30|30 items against 29"),
-    "wide.npy": (lambda p: np.save(p, np.ones((N, 7))), "7 dimensions against 6"),
+    "short.npy": (lambda p: np.save(p, A[1:]), "(29|30) items in one, (29|30) in the other"),
+    "wide.npy": (lambda p: np.save(p, np.ones((N, 7))), "7 dimensions in one file, 6 in the other"),
     "no.npz": (raw(b"PK\x03\x04"), "cannot be read as an .npz archive"),
-    "no.pt": (raw(b"x"), "holds more than tensors, or is damaged"),
+    "no.pt": (raw(b"x"), "is damaged, or contains more than tensors"),
     "model.pt": (
-        lambda p: torch.save(torch.nn.Linear(2, 2), p), "holds more than tensors, or is damaged"
+        lambda p: torch.save(torch.nn.Linear(2, 2), p), "is damaged, or contains more than tensors"
     ),
     "list.pt": (lambda p: torch.save([torch.ones(3)], p), "holds a list, not a tensor"),
     "sparse.pt": (lambda p: torch.save(torch.eye(N).to_sparse(), p), "not a tensor of shape"),
@@ -433,8 +435,8 @@ REFUSED = {
     "ragged.parquet": (
         lambda p: parquet(p, pa.array([[1.0, 2.0], [1.0]] * 15, ONE)), "differ in length"
     ),
-    "text.parquet": (lambda p: parquet(p, IDS), "column 'vector' is string, not one list"),
-    "bools.parquet": (lambda p: parquet(p, pa.array([[True]] * N)), "not one list of numbers"),
+    "text.parquet": (lambda p: parquet(p, IDS), "column 'vector' has the type string"),
+    "bools.parquet": (lambda p: parquet(p, pa.array([[True]] * N)), "one list of numbers"),
     "ids.parquet": (
         lambda p: parquet(p, lists(A, ONE), item_id=np.arange(N) / 2), "ids are whole numbers"
     ),
@@ -524,7 +526,7 @@ def test_the_job_adds_labels_and_refuses_fewer_pairs_than_a_batch(tmp_path, root
     run_script(script, settings)
     table = pq.read_table(settings.output[0])
     assert table["place"].to_pylist() == IDS and "tags" not in table.column_names
-    with pytest.raises(InputError, match="30 pairs, fewer than a batch of the loss has"):
+    with pytest.raises(InputError, match="only 30 pairs, but"):
         run_script(script, job(tmp_path, 0, sources=sources, batch_size=31))
 
 

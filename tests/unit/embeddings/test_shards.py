@@ -112,7 +112,7 @@ def test_no_byte_is_written_twice_and_the_shards_may_go(tmp_path):
     copy_set(tmp_path / "set.parquet", tmp_path / "again.parquet")
     assert len(read(tmp_path / "again.parquet")) == 60
     (tmp_path / "again.parquet" / "1-of-2.parquet").unlink()
-    with pytest.raises(InputError, match=r"again.parquet: has 1 of 2 parts; delete it and run"):
+    with pytest.raises(InputError, match=r"again.parquet: only 1 of 2 parts. Delete it and run"):
         read(tmp_path / "again.parquet")
     # A set that was in parts becomes one file, and the other way round.
     write(part(0, 30), tmp_path / "set.parquet")
@@ -194,7 +194,7 @@ def test_columns_in_another_order_are_another_file(tmp_path):
     for one, names in ((part(0, 30), ["kind", "more"]), (part(30, 60), ["more", "kind"])):
         labels = one.labels.assign(more=1)[names]
         sets.append(EmbeddingSet(one.item_ids, one.vectors, labels, one.metadata))
-    with pytest.raises(InputError, match=r"are not those of .* \(their order\)"):
+    with pytest.raises(InputError, match=r"the columns differ \(their order\)"):
         gather(shards(tmp_path, *sets), tmp_path / "gathered.parquet")
 
 
@@ -237,7 +237,7 @@ def test_the_faults_of_shards_are_named(tmp_path):
     )
     labelled = part(30, 60)
     write(EmbeddingSet(labelled.item_ids, labelled.vectors, metadata=labelled.metadata), wide)
-    refused(r"wide.parquet: its columns are not those of .* \(kind\)", one, wide)
+    refused(r"wide.parquet and .*: the columns differ \(kind\)", one, wide)
     refused("there is no item to embed", empty(tmp_path / "none.parquet"))
     whole = two.read_bytes()
     two.write_bytes(whole[:-100])

@@ -157,7 +157,7 @@ def test_a_file_that_a_hub_lacks_is_none_and_a_hub_that_is_silent_is_told(tmp_pa
         assert read("there.json") == {"a": "ü"}
         assert read("absent.json") is None
     assert read("silent.json") is None
-    with pytest.raises(InputError, match=r"'org/name' cannot be reached for its silent\.json"):
+    with pytest.raises(InputError, match=r"silent\.json of 'org/name', which may"):
         _hugging_face_reader("org/name", None)("silent.json")
 
 

@@ -141,7 +141,7 @@ def test_weights_of_the_text_tower_must_be_there_and_those_of_the_other_need_not
     np.testing.assert_array_equal(embedded(folder), found)
     save_file({k: v for k, v in stored.items() if k != "text_projection.weight"}, path,
               {"format": "pt"})  # fmt: skip
-    with pytest.raises(InputError, match=r"lack text_projection.weight; get the whole file"):
+    with pytest.raises(InputError, match=r"lack text_projection.weight; download them again"):
         embedded(folder)
 
 

@@ -151,8 +151,8 @@ def test_parts_that_do_not_match_are_refused(tmp_path):
             by_part.sum_part(*(open_source(path, {}) for path in paths), "p", 9, 0)
 
     two, three, ids = raw[:2], raw[:3], ["x", "y"]
-    refused("3 vectors of 6 dimensions against 2 of 6; with `by_part`", three, two)
-    refused("3 vectors of 6 dimensions against 3 of 5", three, three[:, :5])
+    refused(r"3 vectors of 6 dimensions, and .* has 2 of 6\. With `by_part`", three, two)
+    refused("3 vectors of 6 dimensions, and .* has 3 of 5", three, three[:, :5])
     refused("row 1 is item 'y' in one and 'z' in the other", two, two, ids, ["x", "z"])
     refused("item_id 'x' occurs more than once", two, two, ["x", "x"])
     refused("have several vectors; remove `by_part`", np.stack([three] * 2, axis=1), three)
@@ -198,8 +198,11 @@ def test_rows_are_read_ahead_in_order_and_errors_come_through():
     [
         ({"several": "all"}, r"pairs\.mine\.by_part cannot be combined with several; remove"),
         ({"labels": "{}/image"}, "by_part cannot be combined with labels"),
-        ({"text": "{}/text/part_8.npy"}, r"pairs\.mine\.text must be a folder of parts"),
-        ({"text": "{}/few"}, "needs as many parts of each side, not 3 of image and 1 of text"),
+        ({"text": "{}/text/part_8.npy"}, r"pairs\.mine\.text must be a folder, because"),
+        (
+            {"text": "{}/few"},
+            "same number of parts on both sides, not 3 of image and 1 of text",
+        ),
     ],
 )
 def test_faults_of_the_configuration(parts, root, more, words):

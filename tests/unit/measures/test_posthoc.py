@@ -563,7 +563,7 @@ def test_planted_leak_is_refused(pairs):
     starred = Method("leaking", "leaking", "ours", leaking, sees="all")
     check_fitted(starred, starred.fitted(x, y), a, b)
     one_score = Method("one", "one", "ours", lambda x, y: Scores(lambda q, z, kind: q @ z[:1].T))
-    with pytest.raises(InputError, match="scores of shape"):
+    with pytest.raises(InputError, match="an array of shape"):
         check_fitted(one_score, one_score.fitted(x, y), a, b)
 
 
@@ -778,7 +778,7 @@ def test_measures_of_the_user(tmp_path):
         chosen("other")
     with pytest.raises(InputError, match=r"mine\.measure is 'hubs'; give FILE\.py:FUNCTION"):
         chosen_measures({"measures": {"mine": {"measure": "hubs"}}})
-    with pytest.raises(InputError, match="the project has a measure of this name"):
+    with pytest.raises(InputError, match="a built-in measure already has this name"):
         chosen_measures({"measures": {"hubs": {"measure": f"{file}:two"}}})
 
 
@@ -811,5 +811,5 @@ def test_methods_of_the_user(tmp_path):
     ):
         with pytest.raises(InputError, match=sentence):
             chosen_methods(own(**entry))
-    with pytest.raises(InputError, match="the project has a method of this name"):
+    with pytest.raises(InputError, match="a built-in method already has this name"):
         chosen_methods({"all_methods": False, "methods": {"shift": {"method": "shift"}}})

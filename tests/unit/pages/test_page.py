@@ -272,7 +272,7 @@ def test_a_plain_table_has_headings_intervals_beside_values_and_no_source():
         ["b", "6", "1 [0.9877, 1234]", "–", "2"],
     ]
     nameless = [replace(column, label="") for column in columns]
-    with pytest.raises(InputError, match=r"^Column set_name is on a page without a heading; "):
+    with pytest.raises(InputError, match=r"^The column set_name is on a page but has no heading"):
         plain_table(table, nameless, "Words.")
 
 

@@ -577,7 +577,7 @@ def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
-        ([ENTRY | {"id": "x"}, ENTRY | {"id": "x"}], "the id x comes twice"),
+        ([ENTRY | {"id": "x"}, ENTRY | {"id": "x"}], "two claims have the id x"),
         ([ENTRY | {"whose": "mine"}], "claims[0].whose is 'mine'"),
         ([evident(kind="luck")], "evidence of the kind 'luck'"),
         ([evident(expect={})], "one of equals, above and below"),
@@ -586,7 +586,7 @@ def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
         ([ENTRY | {"sauce": "y"}], "sauce is not a known key"),
         ([ENTRY | {"needs": "luck"}], "needs 'luck'"),
         ([evident(where={True: 1})], "where has a key that YAML reads as a truth value (true)"),
-        ([ENTRY | {"cases": [{"m": 1}]}], "a case does not fill 'n'"),
+        ([ENTRY | {"cases": [{"m": 1}]}], "a case has no value for 'n'"),
         ([{k: v for k, v in ENTRY.items() if k != "where"}], "where is missing"),
         (
             [evident(expect={"below": "-.5"})],

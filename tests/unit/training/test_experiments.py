@@ -385,9 +385,10 @@ def test_an_interrupted_experiment_goes_on_with_the_missing_runs(pairs, tmp_path
     (tmp_path / "journal" / ("0" * 64 + ".part")).write_text("{")
     resumed = go("journal")
     assert trained == runs[2:]
-    assert said[0].startswith("2 of 4 runs were finished before")
+    assert said[0].startswith("2 of 4 runs are already finished")
     assert [line.partition(" (")[0] for line in said[1:]] == ["run 3 of 4", "run 4 of 4"]
-    words = r"run 3 of 4 \(dim 8, seed 0\): gap (\S+) > (\S+), loss (\S+) > (\S+); (\d+) s since"
+    change = r"(\S+) before, (\S+) after; "
+    words = rf"run 3 of 4 \(dim 8, seed 0\): gap {change}loss {change}(\d+) s since"
     *values, seconds = re.match(words, said[1]).groups()
     row = resumed[2]["row"]
     ends = ("gap_before", "gap_after", "loss_before", "loss_after")

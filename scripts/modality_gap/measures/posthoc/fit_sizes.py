@@ -53,7 +53,7 @@ def fit_sizes(
 
 def _of(fitted: object, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
     if not isinstance(fitted, Maps):
-        raise TypeError("a method of scores leaves no gap")
+        raise TypeError("a method that changes only scores has no vectors to measure a gap on")
     moved = unit(fitted.vectors("x", a)), unit(fitted.vectors("y", b))
     cosines = moved[0] @ moved[1].T
     return {

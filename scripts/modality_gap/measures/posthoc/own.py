@@ -34,7 +34,7 @@ def names_of_methods(methods: Mapping[str, Method]) -> pd.DataFrame:
 
 def _own(key: str, name: str, entry: Mapping) -> Method:
     if name in METHODS:
-        raise InputError(f"{key}: the project has a method of this name; choose another.")
+        raise InputError(f"{key}: a built-in method already has this name. Choose another.")
     base, options = entry["method"], dict(entry.get("settings", {}))
     label = entry.get("label", name)
     if ":" in base:
@@ -55,7 +55,7 @@ def chosen_measures(settings: Mapping) -> dict[str, FollowUpMeasure]:
     for name, entry in settings.get("measures", {}).items():
         key = f"posthoc.measures.{name}"
         if name in FOLLOW_UP_MEASURES:
-            raise InputError(f"{key}: the project has a measure of this name; choose another.")
+            raise InputError(f"{key}: a built-in measure already has this name. Choose another.")
         place, label = entry["measure"], entry.get("label", name)
         if ":" not in place:
             raise InputError(f"{key}.measure is {place!r}; give FILE.py:FUNCTION.")

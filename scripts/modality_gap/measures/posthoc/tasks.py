@@ -31,7 +31,7 @@ class Direction:
     def inside(self) -> np.ndarray:
         """`own`, of a method that has it."""
         if self.own is None:
-            raise TypeError("the method has no scores within a modality")
+            raise TypeError("the method gives no scores within a modality")
         return self.own
 
 
