@@ -180,7 +180,7 @@ def test_a_key_or_a_column_names_what_is_read(tmp_path):
         np.testing.assert_array_equal(values(image), A)
         np.testing.assert_array_equal(values(text), B)
         with pytest.raises(
-            InputError, match=rf"both\.{name}: contains .*image and .*text. Set .key. to one"
+            InputError, match=rf"both\.{name}: contains .*image and .*text. Set .{option}. to one"
         ):
             open_source(str(tmp_path / f"both.{name}"), {})
         with pytest.raises(InputError, match=rf"both\.{name}: has no .* '{prefix}imag'; did you"):
