@@ -90,7 +90,7 @@ html = render.render_page(
     styles=STYLES,
 )
 size_mb = len(html.encode()) / 1e6
-if size_mb >= LIMIT_MB:
+if size_mb > LIMIT_MB:
     raise InputError(
         f"The page would be {size_mb:.1f} MB, more than {LIMIT_MB} MB; take fewer sets or items."
     )

@@ -125,7 +125,7 @@ def test_a_large_data_set_comes_in_groups_of_rows_in_its_order(tmp_path, capsys)
 
 
 def test_large_pictures_come_in_small_groups(tmp_path, monkeypatch):
-    monkeypatch.setattr("modality_gap.data.datasets.LARGEST", 25)
+    monkeypatch.setattr("modality_gap.data.datasets.LARGEST", 20)
     table = pd.DataFrame({"item_id": list("abcde"), "image": [b"x" * 10] * 5})
     files = {"all": str(tmp_path / "all.parquet")}
     table.to_parquet(files["all"], index=False)

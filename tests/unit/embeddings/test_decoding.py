@@ -116,6 +116,9 @@ def test_a_jpeg_that_is_too_large_is_left_to_pillow_which_refuses_it(resnet):
             decoding._on_device(resnet, "fail", [("p", invented(100, 100))], CPU)
         with pytest.raises(InputError, match="has 10000 pixels, more than extraction"):
             open_picture(invented(100, 100), "p", (10, 10))
+        allow_pixels(100 * 100)
+        assert decoding.is_plain_jpeg(invented(100, 100))
+        assert open_picture(invented(100, 100), "p").size == (100, 100)
     finally:
         allow_pixels(before)
 

@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from plan import script_path
 
 from modality_gap import logs
-from modality_gap.figures import style
+from modality_gap.figures import labels, style
 from modality_gap.figures.palette import (
     DARK,
     GROUND,
@@ -1191,6 +1191,35 @@ def test_follow_up_losses(draw):
     shapes = {line.get_marker(): mcolors.to_hex(line.get_color()) for line in key.lines}
     assert shapes == {marker: mcolors.to_hex(color) for color, marker in styles.values()}
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("gap", "recall@1, mean of both ways")
+
+
+def test_numbers_keep_away_from_all_that_is_drawn(draw, monkeypatch):
+    """From every line and mark of the panel, where they are on the page, and from its top."""
+    real, asked = labels.places_beside, {}
+
+    def places_beside(points, drawn, size, highest):
+        asked[size] = points, drawn, highest
+        return real(points, drawn, size, highest)
+
+    monkeypatch.setattr(labels, "places_beside", places_beside)
+    summary = made({"method": list("abcdef")}, "temperature", ends=("gap", "recall1"), seed=2)
+    params = {"family": ["a", "c", "e"], "after_training": []}
+    (ax, _), figure = draw("plot_follow_up_losses", params, summary=summary.assign(label="L"))
+    to_pixels = 72 / figure.dpi
+    points, drawn, highest = asked[style.WIDE.font]
+    assert highest == pytest.approx(ax.bbox.y1 * to_pixels)
+    marks = [line for line in ax.lines if len(line.get_xdata()) == 1]
+    for number, line in enumerate(marks):
+        wanted = ax.transData.transform(line.get_xydata()) * to_pixels
+        np.testing.assert_allclose(points[[number]], wanted)
+    assert len(ax.lines) == 3 * len(marks) + 1 == 19
+    for line in ax.lines:
+        ends = ax.transData.transform(line.get_xydata()) * to_pixels
+        for first, last in zip(ends, ends[1:], strict=False):
+            along = first + (last - first) * np.linspace(0, 1, 17)[:, None]
+            away = np.hypot(*(along[:, None] - drawn[None]).transpose(2, 0, 1)).min(axis=1)
+            # Nine points stand for a bar.
+            assert away.max() < np.hypot(*(last - first)) / 15
 
 
 def gallery():

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import yaml
 from conftest import copy_project
@@ -31,7 +32,7 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
         snakefile=Path("Snakefile").resolve(),
         workdir=Path().resolve(),
     )
-    workflow = found.dag(DAGSettings(forceall=True)).workflow_api._workflow
+    workflow = found.dag(DAGSettings(forceall=True, targets=set(TARGETS))).workflow_api._workflow
     workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True)
     workflow._build_dag()
     jobs = [
@@ -63,11 +64,12 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
 """
 
 
-def planned(folder, mirror="", cores=2, files=(), **more) -> list[dict]:
+def planned(folder, mirror="", cores=2, files=(), targets=(), **more) -> list[dict]:
     """Rule, params and named inputs of every job of a default run with SETTINGS, or of one with
-    files of configuration and more settings."""
+    files of configuration and more settings, for some targets alone."""
     copy_project(folder, None)
     plan = PLAN.replace("CORES", str(cores)).replace("FILES", repr(files))
+    plan = plan.replace("TARGETS", repr(targets))
     done = subprocess.run(
         [sys.executable, "-c", plan.replace("SETTINGS_MORE", repr(more))],
         cwd=folder,
@@ -704,15 +706,139 @@ def test_captions_know_the_sets_that_take_part(jobs, released, folders, config):
 
 
 @pytest.mark.parametrize(("end", "environment"), [("pt", "embeddings"), ("npy", "statistics")])
-def test_own_pairs_are_read_with_torch_where_they_are_its_tensors(tmp_path, end, environment):
+def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
+    """They are read with torch where they are its tensors."""
     for side in ("image", "text"):
         (tmp_path / side).mkdir()
         for number in range(2):
             (tmp_path / side / f"{number}.{end}").touch()
-        (tmp_path / f"{side}.npy").touch()
+    for name in ("text.npz", "labels.parquet"):
+        (tmp_path / name).touch()
     folders = {"image": "image", "text": "text", "by_part": True}
-    mixed = {"image": f"image/0.{end}", "text": "text.npy"}
-    pairs = {"whole": mixed, "parts": folders}
-    jobs = by_rule(planned(tmp_path, files=("config/own_pairs.yaml",), pairs=pairs))
+    mixed = {"image": f"image/0.{end}", "text": {"file": "text.npz", "ids": "names"}}
+    mixed |= {"labels": "labels.parquet", "several": "last"}
+    plain = {"image": f"image/1.{end}", "audio": f"text/1.{end}"}
+    pairs = {"whole": mixed, "parts": folders, "plain": plain}
+    jobs = by_rule(
+        planned(
+            tmp_path,
+            files=("config/own_pairs.yaml",),
+            pairs=pairs,
+            loss_landscape={"batch_size": 77},
+        )
+    )
     for rule in ("import_files", "sum_part"):
         assert {job["conda"] for job in jobs[rule]} == {f"../envs/{environment}.yaml"}, rule
+    sources = {
+        "whole": [[f"image/0.{end}", {}], ["text.npz", {"ids": "names"}]],
+        "plain": [[f"image/1.{end}", {}], [f"text/1.{end}", {}]],
+        "mine": [[f"config/example_pairs/{side}.npy", {}] for side in ("image", "text")],
+    }
+    labels = {"whole": ["labels.parquet"]}
+    sides = {"plain": ["image", "audio"]}
+    seen = set()
+    for job in jobs["import_files"]:
+        name, side = job["files"][0].removesuffix(".parquet").split("/")[-2:]
+        assert job["params"] == {
+            "row": sides.get(name, ["image", "text"]).index(side),
+            "modality": side,
+            "sources": sources[name],
+            "several": "last" if name == "whole" else "",
+            "labels": labels.get(name, []),
+            "batch_size": 77,
+        }
+        files = [path for path, _ in sources[name]] + labels.get(name, [])
+        assert job["input"]["pair"] == files
+        seen.add((name, side))
+    assert seen == {(name, side) for name in sources for side in sides.get(name, ["image", "text"])}
+    for job in jobs["sum_part"]:
+        part = job["files"][0].removeprefix("results/parts/parts/").removesuffix(".npz")
+        both = [f"{side}/{part}" for side in ("image", "text")]
+        assert job["input"]["pair"] == both
+        wanted = {"sources": [[path, {}] for path in both]}
+        assert job["params"] == wanted | {name: SETTINGS[name] for name in ("sample", "seed")}
+    assert len(jobs["sum_part"]) == len(jobs["sample_parts"]) == 2
+    for job in jobs["sample_parts"]:
+        side = job["files"][0].removesuffix(".parquet").split("/")[-1]
+        parts = [f"results/parts/parts/{number}.{end}.npz" for number in range(2)]
+        assert job["input"]["parts"] == parts
+        wanted = {"folder": side, "side": {"image": "a", "text": "b"}[side], "batch_size": 77}
+        assert job["params"] == wanted | {"sample": SETTINGS["sample"]}
+
+
+def test_datasets_have_the_files_of_their_roles(tmp_path):
+    """Assets, files of one's own, files of a folder, other datasets; and what embeds them."""
+    (tmp_path / "tables").mkdir()
+    for name in ("pictures.zip", "val.zip"):
+        (tmp_path / name).touch()
+    for name in "ba":
+        pd.DataFrame({"p": [b""]}).to_parquet(tmp_path / f"tables/{name}.parquet")
+    datasets = {
+        "drawn": {"format": "class_folders", "folder": "a", "files": {"archive": "./pictures.zip"}},
+        "mixed": {"format": "coco", "captions": "last"}
+        | {"files": {"annotations": "coco_annotations", "test": "./val.zip"}},
+        "read": {"format": "parquet", "image": "p", "files": {"tables": "./tables"}},
+        "joined": {"format": "union", "files": {"one": "mixed", "other": "emoji"}},
+    }
+    wanted = {
+        "drawn": {"archive": ["./pictures.zip"]},
+        "mixed": {
+            "annotations": ["resources/coco/annotations_trainval2017.zip"],
+            "test": ["./val.zip"],
+        },
+        "read": {f"tables_{n}": [f"tables/{name}.parquet"] for n, name in enumerate("ab")},
+        "joined": {
+            "one": ["results/datasets/mixed.parquet"],
+            "other": ["results/datasets/emoji.parquet"],
+        },
+    }
+    inputs = {name: {"dataset": name, "sample": 60} for name in datasets}
+    towers = {"image": "clip_vit_b16_int8", "text": "minilm"}
+    about = {"label": "M", "weights": "trained", "note": "n"}
+    sets = {
+        "towers": about | {"encoders": towers, "inputs": "joined"},
+        "drawn_clip": about | {"label": "N", "encoder": "digit_clip", "inputs": "mixed"},
+    }
+    folders = ("digit_clip.drawn", "digit_clip.read", "towers", "drawn_clip")
+    jobs = by_rule(
+        planned(
+            tmp_path,
+            targets=[f"results/embeddings/{folder}/image.parquet" for folder in folders],
+            datasets=datasets,
+            inputs=inputs,
+            sets=sets,
+            extraction={"decode": "scaled"},
+        )
+    )
+    made = {job["files"][0].split("/")[-1].removesuffix(".parquet"): job
+            for job in jobs["make_dataset"]}  # fmt: skip
+    assert made.keys() >= datasets.keys()
+    for name, files in wanted.items():
+        assert made[name]["params"]["dataset"] == datasets[name]
+        known = {"assets", "code"}
+        assert {role: of for role, of in made[name]["input"].items() if role not in known} == files
+        assert made[name]["input"]["assets"] == ["config/assets.yaml"]
+    (towers_job,) = jobs["join_towers"]
+    source = "results/embeddings/clip_vit_b16_int8.joined/image.parquet"
+    assert towers_job["input"]["embeddings"] == [source]
+    decided = {
+        "digit_clip.drawn": ("digit_clip", "drawn"),
+        "digit_clip.read": ("digit_clip", "read"),
+        "drawn_clip": ("digit_clip", "mixed"),
+        "clip_vit_b16_int8.joined": ("clip_vit_b16_int8", "joined"),
+    }
+    measured = {job["files"][0].split("/")[-2]: job for job in jobs["decide_extraction"]}
+    assert {*measured} >= {*decided}
+    embedded = {job["files"][0].split("/")[-2]: job
+                for rule in ("extract_embeddings", "extract_pair") for job in jobs[rule]}  # fmt: skip
+    for folder, (encoder, name) in decided.items():
+        for job in (measured[folder], embedded[folder]):
+            assert job["input"]["dataset"] == [f"results/datasets/{name}.parquet"]
+            assert job["params"]["inputs"] == inputs[name]
+            assert job["params"]["seed"] == SETTINGS["seed"]
+            assert job["params"]["extraction"]["decode"] == "scaled"
+        (file,) = embedded[folder]["input"]["decisions"]
+        assert file == f"results/decisions/{folder}/image.json" == measured[folder]["files"][0]
+        about = measured[folder]["params"]["encoder"]
+        assert embedded[folder]["params"]["encoders"] == {folder: about}
+        assert about["library"] == {"digit_clip": "open_clip"}.get(encoder, "onnx")

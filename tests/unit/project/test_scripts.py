@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,19 @@ def test_style_is_clean(root, command):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_text_is_read_and_written_in_utf_8_whatever_the_language_of_the_machine(root):
+    """ruff's PLW1514 knows a path only where it sees how it is made, and no rules."""
+    calls = []
+    for path in [*(root / "scripts").rglob("*.py"), *(root / "rules").glob("*.smk")]:
+        text = path.read_text(encoding="utf-8")
+        for found in re.finditer(r"\.(?:read|write)_text(?=\()", text):
+            depths = accumulate({"(": 1, ")": -1}.get(one, 0) for one in text[found.end() :])
+            length = next(number for number, depth in enumerate(depths, start=1) if not depth)
+            calls.append((path.name, text[found.start() : found.end() + length]))
+    assert [call for call in calls if not re.search(r'[(\s]"utf-8"|="utf-8"', call[1])] == []
+    assert len(calls) > 30
 
 
 def test_every_script_belongs_to_a_rule_and_logs_first(root):
