@@ -1,4 +1,4 @@
-"""What the released code of follow-ups computes where it differs from what they say, by set."""
+"""What the released code of follow-ups computes where it differs from the papers, by set."""
 
 from modality_gap.logs import log_to
 

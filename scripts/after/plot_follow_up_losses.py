@@ -46,7 +46,7 @@ def draw_points(ax: Axes) -> None:
 
 
 def draw_numbers(ax: Axes, layout: Layout) -> None:
-    """The number of each mark beside it, with a thin line where another mark is nearer."""
+    """Write its number beside each mark, with a thin line if another mark is nearer."""
     scale = 72 / ax.figure.dpi
 
     def pixels(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -83,7 +83,7 @@ def draw_numbers(ax: Axes, layout: Layout) -> None:
 
 
 def draw_key(ax: Axes, layout: Layout) -> None:
-    """What each number is, below what the shapes are."""
+    """The key to the numbers, below the key to the shapes."""
     ax.set(xlim=(0, 1), ylim=(len(methods) + 4.2, -0.5))
     ax.set_axis_off()
     for number, (name, row) in enumerate(methods.iterrows(), start=1):

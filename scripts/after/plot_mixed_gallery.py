@@ -1,4 +1,4 @@
-"""Draw what methods do in a gallery of both modalities, by the share of the other modality."""
+"""Draw how methods retrieve from a gallery of both modalities, by the share of the other one."""
 
 from modality_gap.logs import log_to
 
@@ -51,7 +51,7 @@ def draw_curves(ax: Axes, name: str) -> Curves:
 
 
 def draw_forms(ax: Axes, name: str) -> Curves:
-    """NDCG by form of the document; thin lines join what is of one method."""
+    """NDCG by form of the document; thin lines join the values of one method."""
     table, curves = by_form(methods, name), {}
     shown = [one for one in STYLES if one in table.index]
     for number, one in enumerate(shown):
@@ -65,7 +65,7 @@ def draw_forms(ax: Axes, name: str) -> Curves:
 
 
 def label_curves(ax: Axes, curves: Curves, layout: Layout) -> None:
-    """What each method is, at its curve; the layout is done."""
+    """Write the name of each method beside its curve, once the layout is final."""
     scale, letter = 72 / ax.figure.dpi, 0.5 * layout.font
     pixels = [ax.transData.transform(curve) * scale for curve in curves.values()]
     corners = ax.get_window_extent().get_points() * scale

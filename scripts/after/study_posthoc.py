@@ -1,4 +1,4 @@
-"""Post-hoc methods and measures of the follow-ups on every set, and what the methods are called.
+"""Post-hoc methods and measures of the follow-ups on every set, and the names of the methods.
 
 Of a large set a sample of pairs takes part, as n says. Methods are compared where retrieval works.
 """

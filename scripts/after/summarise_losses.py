@@ -1,5 +1,5 @@
-"""Mean and interval over seeds of what each method of the study of losses ends with, and the
-differences of pairs of methods that claims and the ledger name."""
+"""The results of each method of the study of losses at its end, as mean and interval over seeds,
+and the differences between the pairs of methods that claims and the ledger name."""
 
 from modality_gap.logs import log_to
 

@@ -1,5 +1,5 @@
-"""Train with every loss of the study and every seed, or with a part of the losses as one of several
-jobs: losses.csv, its steps, differences and methods, what was tried, and the splits."""
+"""Train with every loss of the study and every seed, or (as one of several jobs) with some of the
+losses. Writes losses.csv and the tables of its steps, differences, methods, trials and splits."""
 
 from modality_gap.logs import log_to
 

@@ -1,6 +1,6 @@
 """Compute measures of each set other than the L2 gap, with bootstrap intervals: diagnostics.csv.
 
-Of a large set a sample of pairs is measured, as the table's n says.
+For a large set a sample of pairs is measured; its size is n in the table.
 """
 
 from modality_gap.logs import log_to

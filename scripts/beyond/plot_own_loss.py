@@ -1,5 +1,5 @@
-"""Draw the loss that sets were trained with above its minimum against the distance of the centres,
-beside the softmax loss of the same set."""
+"""Draw the loss that each set was trained with, minus its minimum, against the distance between the
+centres, beside the softmax loss of the same set."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Measure on a few items how an extraction is best done; all its shards then do it like that."""
+"""Measure on a few items how to run an extraction; all its shards then use the result."""
 
 from modality_gap.logs import log_to
 
@@ -30,7 +30,7 @@ build = partial(build_initialised, spec, modality, files=files, init=0 if "seeds
 
 
 def inputs_of(encoder: Encoder, number: int, decode: str = "exact") -> list:
-    """What the encoder takes for the first items."""
+    """The encoder's inputs for the first items."""
     items = decisions.first_items(dataset, modality, rows, number, column)
     return decisions.prepared_sample(encoder, modality, settings["unreadable"], items, decode)
 

@@ -1,7 +1,7 @@
 """Embed some inputs (a dataset or a sample of it, noise, or both) with one encoder or several.
 
-One output an encoder and modality: the folder says which encoder, the file's name which modality. A
-shard of an extraction takes a part of its batches.
+There is one output per encoder and modality: the folder names the encoder, the file the modality. A
+shard of an extraction embeds some of its batches.
 """
 
 from modality_gap.logs import log_to

@@ -1,4 +1,4 @@
-"""One modality of a set of two encoders: what one of them embedded."""
+"""One modality of a set of two encoders: the embeddings by one of them."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""One modality of a random sample of your own pairs, out of those of their parts."""
+"""One modality of a random sample of your own pairs, drawn from the samples of their parts."""
 
 from modality_gap.logs import log_to
 

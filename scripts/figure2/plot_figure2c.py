@@ -1,6 +1,6 @@
 """Draw Figure 2(c): initialisations, a number per seed, and the singular values.
 
-Supplementary 5, 7, 13 and 14 are the same picture of other embeddings or other coordinates."""
+Supplementary 5, 7, 13 and 14 show other embeddings or coordinates in the same way."""
 
 from modality_gap.logs import log_to
 

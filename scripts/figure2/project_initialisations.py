@@ -1,5 +1,6 @@
-"""Many initialisations of several encoders: UMAP and singular values (Figure 2(c)), the same of
-noise (Supplementary 5) and principal components (Supplementary 7), as the rule's outputs say."""
+"""Many initialisations of several encoders: UMAP and singular values (Figure 2(c)), the same for
+noise (Supplementary 5), and principal components (Supplementary 7). The rule's outputs say
+which."""
 
 from modality_gap.logs import log_to
 

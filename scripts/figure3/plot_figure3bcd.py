@@ -61,7 +61,7 @@ def draw_model(ax: Axes, name: str, layout: Layout) -> None:
 
 
 def draw_published(ax: Axes, name: str) -> None:
-    """What the paper gives of CLIP: hump and second minimum at 1/100, minima at 1/50 and 1."""
+    """Draw the paper's values for CLIP: hump and second minimum at 1/100, minima at 1/50 and 1."""
     if name != params.marked:
         return
     read = params.published

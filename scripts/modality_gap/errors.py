@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read."""
+"""The only exception that is written for a user."""
 
 
 class InputError(ValueError):

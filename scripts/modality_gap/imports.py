@@ -1,7 +1,7 @@
 """The files of the project that a script computes with: its imports, and their imports.
 
 A rule names its script (`code("figure3/sweep_loss")`), and runs again when one of these files
-changes; the script itself Snakemake watches unasked.
+changes; Snakemake watches the script itself by default.
 """
 
 import ast
@@ -92,8 +92,8 @@ def files_of(script: str, folder: Path) -> list[Path]:
 
 
 def measures_of(script: str, folder: Path) -> list[Path]:
-    """The modules of the stage `measures` that a script imports itself: its arithmetic is there, or
-    in what they import. Sorted, relative to `folder`."""
+    """The modules of the stage `measures` that a script imports directly: its arithmetic is in
+    them, or in their own imports. Sorted, relative to `folder`."""
     return [
         path
         for path in _imported(folder, Path(script).with_suffix(".py"))

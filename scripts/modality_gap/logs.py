@@ -89,7 +89,7 @@ def log_to(snakemake: Any) -> None:
 
 
 def sentence(error: BaseException, outputs: Sequence[str] = ()) -> str | None:
-    """A sentence on the cause of an error and what the user can do; None if that is unknown.
+    """A message on the cause of an error and its remedy; None if they are unknown.
 
     An error that does not name the file that could not be written is taken to mean one of
     `outputs`; one that does not name what was denied may mean an input as well.

@@ -1,8 +1,8 @@
 """The value and gradient of a loss of the study, of two files: python -m modality_gap.losses NAME.
 
 x and y are normalised first. The file has the gradient at the unit rows (x, y), and its part along
-the sphere (x_sphere, y_sphere). A loss of raw outputs gets the rows as they are in the files, and
-the gradient is that at these rows.
+the sphere (x_sphere, y_sphere). A loss of raw outputs is given the rows as they are in the files,
+and its gradient is taken at these rows.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def evaluate(
 
 
 def along_sphere(rows: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """The gradient (n, d) at unit rows (n, d) without its part along each row."""
+    """The gradient (n, d) at unit rows (n, d), without its component along each row."""
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return gradient - (gradient * unit).sum(axis=1, keepdims=True) * unit
 

@@ -1,4 +1,4 @@
-"""What follow-up papers did, on the same embeddings, in one offline file."""
+"""The page on follow-up papers, tested on the same embeddings, as one offline file."""
 
 from modality_gap.logs import log_to
 

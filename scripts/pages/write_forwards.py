@@ -1,4 +1,4 @@
-"""Pages of earlier names, each of which leads to its successor."""
+"""Pages under earlier names, each of which leads to its successor."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Your own pairs: one offline page out of tables that other rules made."""
+"""The page of your own pairs: one offline file, made from the tables of other rules."""
 
 from modality_gap.logs import log_to
 

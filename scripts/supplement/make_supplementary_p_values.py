@@ -1,4 +1,5 @@
-"""Published p-values of Table 1, computed again, at its test sizes and corrected for the choice."""
+"""The published p-values of Table 1, computed again, at the sizes of its test sets, and corrected
+for the choice among shifts."""
 
 from modality_gap.logs import log_to
 

@@ -50,7 +50,7 @@ def draw_norm(ax: Axes, norm: float, layout: Layout) -> None:
 
 
 def label_ends(ax: Axes, ends: list[tuple[float, str, float, float]], layout: Layout) -> None:
-    """The cosine of each curve at its end: left of it, or right of the last ones."""
+    """Write the cosine of each curve at its end: to the left, or to the right for the last ones."""
     last = max((end[2] for end in ends), default=0)
     right = [end for end in ends if end[2] == last]
     apart = 13 / PIXELS[layout.narrow]

@@ -1,4 +1,5 @@
-"""Draw the control of one modality twice: gap and loss by step, and what is separable after it."""
+"""Draw the control with one modality twice: gap and loss by step, and separability after
+training."""
 
 from modality_gap.logs import log_to
 
@@ -45,7 +46,7 @@ def draw_panel(ax: Axes, name: str) -> None:
 
 
 def label_ends(ax: Axes) -> None:
-    """Names at the ends of the curves of the loss."""
+    """Write names at the ends of the loss curves."""
     last = steps[steps["step"] == steps["step"].max()].groupby("modality")["loss"].mean()
     heights = spread([*np.log10(last)], 0.07 * float(np.ptp(np.log10(ax.get_ylim()))))
     for modality, height in zip(last.index, heights, strict=True):

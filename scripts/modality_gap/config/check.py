@@ -1,5 +1,6 @@
-"""The configuration is checked as a whole before anything runs: against config/schema/config.yaml
-with what libraries and formats declare, then for names that do not exist, then for other faults."""
+"""The check of the whole configuration before anything runs: first against
+config/schema/config.yaml and the declarations of libraries and formats, then for names that do not
+exist, then for other faults."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,7 +31,7 @@ def check_config(
     vector_formats: Mapping[str, VectorFormat] | None = None,
 ) -> None:
     """Check the written configuration against the schema; then check that all names exist, also in
-    the entries that `models` and `pairs` stand for.
+    the entries that rows of `models` and `pairs` expand to.
 
     `libraries`, `formats` and `vector_formats` are the registries ENCODERS, FORMATS and
     VECTOR_FORMATS; without the last, files of pairs need only exist. The assets are those of

@@ -92,7 +92,7 @@ def _json(path: Path) -> dict:
 
 
 def brings_weights(architecture: str) -> bool:
-    """Whether open_clip reads an architecture together with its weights (local-dir:, hf-hub:)."""
+    """Whether an architecture includes its weights in open_clip (local-dir:, hf-hub:)."""
     return architecture.startswith((LOCAL_DIR, HF_HUB))
 
 
@@ -135,7 +135,7 @@ def own_weights(architecture: str) -> str | None:
 
 def activation_fault(key: str, spec: Mapping) -> str | None:
     """The fault, as one sentence, if the weights of an open_clip encoder were trained with another
-    activation than its architecture has; None if they were not, or if that is unknown.
+    activation than its architecture has; None if it is the same, or unknown.
 
     The activation is not among the weights: they load, and give other embeddings.
     """
@@ -160,7 +160,7 @@ def activation_fault(key: str, spec: Mapping) -> str | None:
 
 def timm_fault(key: str, spec: Mapping) -> str | None:
     """The fault, as one sentence, if a timm encoder has CLIP weights that were trained with
-    QuickGELU and an architecture without it; else None."""
+    QuickGELU but an architecture without it; otherwise None."""
     name, tag = spec["architecture"], spec.get("pretrained")
     name += f".{tag}" if isinstance(tag, str) else ""
     if not {"pretrained", "weights"} & spec.keys() or "_clip_" not in name:
@@ -250,8 +250,8 @@ def is_torchscript(path: str) -> bool:
 
 def preparation(architecture: str, weights: str | None) -> dict:
     """Preprocessing of pictures for weights without a tag (a file, or random ones), as arguments of
-    open_clip: from the file beside them, else that of all tags of the architecture if they agree,
-    else empty (open_clip's default)."""
+    open_clip: that of the file beside them; otherwise that of all tags of the architecture, if they
+    agree; otherwise empty (open_clip's default)."""
     if weights in tags(architecture):
         return {}
     beside = _beside(weights).get("preprocess_cfg") if weights else None

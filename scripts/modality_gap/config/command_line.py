@@ -1,5 +1,5 @@
-"""What users write in other ways than YAML would read it: values of --config, and paths with ~ and
-environment variables."""
+"""Values that need more than YAML to read: those of --config, and paths with ~ and environment
+variables."""
 
 import copy
 import math
@@ -20,7 +20,7 @@ Path = tuple[str | int, ...]
 
 
 def with_types(config: dict, given: Mapping, schema: Callable[[], dict]) -> dict:
-    """The configuration, with the numbers, truth values and nulls that Snakemake's --config leaves
+    """The configuration with its numbers, truth values and nulls, which Snakemake's --config leaves
     as texts within braces and brackets: `--config 'umap={n_neighbors: 10}'`.
 
     `given` is what --config says; `schema` returns the complete schema, which decides where a text

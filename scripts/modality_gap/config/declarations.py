@@ -1,8 +1,8 @@
 """Declarations of encoder libraries and data set formats, and the schema with all of them.
 
-config/schema/config.yaml describes the keys that all of them share and lists none of them; the
-registries are ENCODERS (encoders/build.py) and FORMATS (data/formats.py). Imports are light: every
-Snakemake reads this.
+config/schema/config.yaml describes the keys that all of them share, but lists no library or format;
+the registries are ENCODERS (encoders/build.py) and FORMATS (data/formats.py). Imports are light:
+every Snakemake reads this.
 """
 
 import copy
@@ -25,7 +25,7 @@ def no_faults(_key: str, _entry: Mapping) -> Iterator[str]:
 
 
 def reads_no_hub(_entry: Mapping) -> bool:
-    """Whether an entry reads from a model hub, for a library that never does."""
+    """Whether an entry reads from a model hub: always false, for a library that never does."""
     return False
 
 

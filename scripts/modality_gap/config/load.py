@@ -27,7 +27,7 @@ MAY_BE_EMPTY = ("models", "pairs", "sets")
 
 def without_nulls(config: dict) -> dict:
     """The configuration without entries that are null, at any depth, so that an overlay can remove
-    an entry of config/config.yaml: `sets: {stitched: null}`; or all of a section: `sets: null`."""
+    an entry of config/config.yaml (`sets: {stitched: null}`) or a whole section (`sets: null`)."""
     emptied: dict = {key: {} for key in MAY_BE_EMPTY if key in config and config[key] is None}
     return _without_nulls(config) | emptied
 
@@ -41,9 +41,9 @@ def _without_nulls(config: dict) -> dict:
 
 
 def with_shipped_files(value: Any, folder: Path) -> Any:
-    """The configuration, at any depth, with the paths of files that come with the workflow, which
-    lies in `folder`: a text that begins with `config/` and names a file there and none in the
-    working directory becomes that file's absolute path."""
+    """The configuration with absolute paths of files that come with the workflow in `folder`. They
+    replace, at any depth, texts that begin with `config/` and name a file in `folder` but none in
+    the working directory."""
     if isinstance(value, dict):
         return {key: with_shipped_files(entry, folder) for key, entry in value.items()}
     if isinstance(value, list):
@@ -56,7 +56,7 @@ def with_shipped_files(value: Any, folder: Path) -> Any:
 
 
 def sets_of(entries: object, table: str) -> list[str]:
-    """The sets that entries of the ledger or of its errata name where they read a table, at any
+    """The sets that entries of the ledger or of its errata name when they read a table, at any
     depth."""
     if isinstance(entries, dict):
         one = entries.get("where", {}).get("set") if entries.get("table") == table else None

@@ -1,7 +1,7 @@
 """The losses that a model may have been trained with: their names and the numbers that they need.
 
 To add a loss, declare it here, add how it is computed to LOSSES (measures/losses.py) and test it.
-The two are apart because the checks of the configuration, its schema and the rules read the
+The two are separate because the checks of the configuration, its schema and the rules read the
 declaration before every job: they must not wait for SciPy, and this stage may not import a later
 one.
 """
@@ -27,7 +27,7 @@ class DeclaredLoss:
 
     @property
     def parameters(self) -> dict[str, dict]:
-        """The keys but the scale, which is 1 over the temperature."""
+        """The keys except the scale, which is 1 over the temperature."""
         return {name: part for name, part in self.keys.items() if name != "scale"}
 
 

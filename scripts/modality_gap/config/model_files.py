@@ -1,5 +1,5 @@
-"""Your own files that a model is read from, and their digests. Imports are light: every Snakemake
-reads this."""
+"""The user's own files that a model is read from, and their digests. Imports are light: every
+Snakemake reads this."""
 
 import hashlib
 import json

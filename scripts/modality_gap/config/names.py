@@ -16,9 +16,9 @@ MADE_HERE = {
 def columns_of(
     dataset: str, config: dict, formats: Mapping[str, Format], within: tuple[str, ...] = ()
 ) -> list[str] | None:
-    """The columns of a dataset that `where` and tasks may name; a union has those of its parts too.
-    None if they are not known before the dataset is made. `within`: the unions that contain the
-    dataset.
+    """The columns of a dataset that `where` and tasks may name; a union also has those of its
+    parts. None if they are not known before the dataset is made. `within`: the unions that contain
+    the dataset.
 
     Raises InputError for a union that contains itself.
     """
@@ -74,7 +74,7 @@ def without_absent(config: dict, absent: Collection[str]) -> tuple[dict, dict[st
 
 
 def encoder_entries(config: dict) -> Iterator[tuple[str, dict]]:
-    """Key and entry of every encoder as the user wrote it, also of those in rows of `models`. The
+    """Key and entry of every encoder as the user wrote it, including those in rows of `models`. The
     configuration need not be valid."""
     sections = (config.get(section) for section in ("encoders", "models"))
     encoders, models = (part if isinstance(part, dict) else {} for part in sections)

@@ -1,4 +1,4 @@
-"""Functions in files of the user's, which the configuration names as FILE.py:FUNCTION."""
+"""Functions in the user's files, which the configuration names as FILE.py:FUNCTION."""
 
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
@@ -9,12 +9,13 @@ from modality_gap.errors import InputError
 
 
 def file_of(place: str) -> str:
-    """The file of FILE.py:FUNCTION; an empty text for a name of the project."""
+    """The file of FILE.py:FUNCTION; empty for a name of the project."""
     return place.rpartition(":")[0]
 
 
 def missing_file(key: str, place: str) -> str | None:
-    """The sentence about FILE.py:FUNCTION under `key` where there is no such file, or None."""
+    """The fault of FILE.py:FUNCTION under `key` if there is no such file, as a message; otherwise
+    None."""
     path = file_of(place)
     if path and not Path(path).is_file():
         return f"{key}: the file {path} does not exist. Correct the path."

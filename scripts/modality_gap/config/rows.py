@@ -62,7 +62,7 @@ def tasks_of_set(config: Mapping, name: str) -> list[str]:
 
 
 def own_prompts(name: str) -> str:
-    """The name of the inputs that are the prompts of a set's own tasks."""
+    """The name of the inputs with the prompts of a set's own tasks."""
     return f"prompts_{name}"
 
 
@@ -89,7 +89,8 @@ def set_clusters(config: dict) -> dict[str, str]:
 
 
 def published_files(entry: Mapping) -> list[str]:
-    """The assets of a set that was published: the authors' one file, or those of others."""
+    """The assets of a published set: the one file of the paper's authors, or the files of
+    others."""
     if of_others(entry):
         return [*entry["released"]["files"], entry["released"]["items"]]
     return [entry["released"]] if "released" in entry else []
@@ -101,7 +102,7 @@ def of_authors(entry: Mapping) -> bool:
 
 
 def of_others(entry: Mapping) -> bool:
-    """Whether a set was published by others than the paper's authors."""
+    """Whether a set was published by people other than the paper's authors."""
     return isinstance(entry.get("released"), Mapping)
 
 
@@ -165,7 +166,7 @@ OF_ITEM = "of_item"
 
 
 def keys_of_pairs() -> set[str]:
-    """Keys of a row of `pairs` that are no modality."""
+    """The keys of a row of `pairs` that are not modalities."""
     return {
         "label",
         "weights",

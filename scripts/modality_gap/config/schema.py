@@ -41,8 +41,8 @@ REMOVE = "remove it, or use one of"
 
 
 def schema_fault(value: object, schema: dict) -> str | None:
-    """The first fault of a value against a JSON schema, one sentence; None if there is none. The
-    keys of a mapping must be texts, whatever the schema says about them."""
+    """The first fault of a value against a JSON schema, as one sentence, or None. The keys of a
+    mapping must be texts, whatever the schema says about them."""
     for fault in key_faults(value):
         return fault
     # A misspelt key is also a missing one: report what was written before what was not.
@@ -58,7 +58,7 @@ def _is_no_wrong_key(error: ValidationError) -> bool:
 
 
 def key_faults(value: object, path: tuple = ()) -> Iterator[str]:
-    """Keys that YAML does not read as text: yes, 1e3, 012, 2020-01-01, ~."""
+    """A fault for each key that YAML does not read as text: yes, 1e3, 012, 2020-01-01, ~."""
     entries = enumerate(value) if isinstance(value, list) else ()
     for key, entry in value.items() if isinstance(value, dict) else entries:
         if isinstance(value, dict) and not isinstance(key, str):
@@ -205,5 +205,5 @@ def unknown_choice(key: str, name: object, names: Collection[str], kind: str) ->
 
 
 def unknown_name(key: str, path: str) -> str:
-    """The sentence for a path at which there is no file."""
+    """The message for a path at which there is no file."""
     return f"{key} is {path!r}, which is not a file in {Path.cwd()}; correct the path."

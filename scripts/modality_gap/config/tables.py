@@ -16,9 +16,9 @@ INTERVAL = "±"  # after the name of a column: it has its interval in the column
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; `interval`: two more hold the ends of its interval. `label`: what pages
-    call it, where that is not its name; `shown`: tables of the pages that have it. `empty`: when a
-    cell is empty, if one can be."""
+    """A column of a table; with `interval`, two more columns hold the ends of its interval.
+    `label`: what pages call it, where that is not its name; `shown`: tables of the pages that have
+    it. `empty`: when a cell is empty, if one can be."""
 
     name: str
     unit: str
@@ -45,8 +45,8 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """A table below results/: its path, in which {name} is any name; its content and columns; and,
-    if applicable, when cells of a column are empty, when the table has no row, and why the default
-    configuration lacks the table."""
+    if applicable, when cells of a column are empty, when the table has no rows, and why the default
+    configuration has no such table."""
 
     path: str
     about: str

@@ -92,7 +92,8 @@ def pipeline_of(model: str, read: Callable[[str], Any], pooling: str | None) -> 
     """The pipeline that a model's files describe; `read` returns a file by its name. If the
     configuration sets `pooling`, it replaces the pooling and the layers after it.
 
-    Raises InputError that names the file where it asks for what is not done here.
+    Raises InputError, with the name of the file, if the file asks for something that is not
+    supported.
     """
     modules = read("modules.json")
     transformer, rest = "", []
@@ -213,8 +214,8 @@ def _dense(model: str, path: str, read: Callable[[str], Any]) -> Dense:
 
 
 def folder_fault(model: str, pooling: str | None) -> str | None:
-    """The fault of a text encoder's folder, as one sentence; None if there is none, or if it is a
-    name on a hub."""
+    """The fault of a text encoder's folder, as a message; None if there is none, or if the text is
+    a name on a hub."""
     folder = Path(model)
     if not folder.is_dir():
         return None

@@ -105,8 +105,8 @@ def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
 
 def within(path: str | Path, member: str) -> PurePosixPath:
     """A member's name as a path, with composed characters (NFC), because macOS stores accents
-    separately. Raises InputError if the path leads out of the archive's folder: nothing is unpacked
-    here, but such an archive is not to be trusted."""
+    separately. Raises InputError if the path leads outside the archive's folder: nothing is
+    unpacked here, but such an archive cannot be trusted."""
     name = PurePosixPath(nfc(member.replace("\\", "/")))
     if name.is_absolute() or ".." in name.parts or re.match("[A-Za-z]:", member):
         raise InputError(
@@ -122,8 +122,8 @@ def nfc(name: str) -> str:
 
 
 def is_added(path: PurePosixPath) -> bool:
-    """Whether a system put this file beside the author's: `._1.jpg`, `.DS_Store`, `__MACOSX`,
-    `Thumbs.db`, `.Trash-1000`."""
+    """Whether an operating system added this file to the author's: `._1.jpg`, `.DS_Store`,
+    `__MACOSX`, `Thumbs.db`, `.Trash-1000`."""
     dotted = any(part.startswith(".") for part in path.parts)
     return dotted or not ADDED.isdisjoint(path.parts)
 
@@ -246,7 +246,7 @@ def _folder_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[
 
 @cache
 def picture_endings() -> frozenset[str]:
-    """Endings, in small letters, of the files that Pillow reads as pictures."""
+    """The endings, in lower case, of the files that Pillow reads as pictures."""
     from PIL import Image
 
     Image.init()

@@ -97,7 +97,7 @@ class Asset:
 
     @property
     def largest(self) -> int:
-        """Bytes that the file can have at most."""
+        """The largest number of bytes that the file can have."""
         return self.size if self.about_bytes is None else 2 * self.size
 
 
@@ -158,11 +158,11 @@ def fetch(
 ) -> str:
     """Download one asset to `destination`, completely or not at all; return "mirror" or "origin".
 
-    The mirror, a folder or an http(s) prefix that holds the file at its path there, is asked first;
-    whatever it cannot give comes from the origin, and stderr says so. `timeout_s` is how many
-    seconds a connection may stay silent; a failed attempt is repeated `retries` times, after
-    `backoff_s`, twice that, ... seconds. What an interrupted download left in
-    `part_of(destination)` is taken up again.
+    The mirror is tried first: a folder or an http(s) prefix that holds the file at its path. If it
+    does not have the file, the origin is used, and stderr says so. `timeout_s` is how many seconds
+    a connection may stay silent; a failed attempt is repeated `retries` times, after `backoff_s`,
+    twice that, ... seconds. What an interrupted download left in `part_of(destination)` is taken up
+    again.
 
     Raises InputError if neither source gives the file, if its size or checksum is not the expected
     one, or if it cannot be written.

@@ -1,5 +1,5 @@
-"""Readers of pictures with texts, in the forms that people keep their own in: text files beside the
-pictures, a table of paths, webdataset's tars, Parquet files.
+"""Readers of pictures with texts in common forms: text files beside the pictures, a table of paths,
+webdataset's tars, and Parquet files.
 
 They are readers of data sets like those of data/readers.py, which says what a reader yields.
 """

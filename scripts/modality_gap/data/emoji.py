@@ -50,13 +50,13 @@ def concept(codepoints: str) -> str:
 
 
 def skin_tone(codepoints: str) -> str:
-    """The one skin tone of an emoji, or "" where it has none or several."""
+    """The skin tone of an emoji, or "" if it has none or several."""
     tones = [SKIN_TONES[point] for point in codepoints.split() if point in SKIN_TONES]
     return tones[0] if len(tones) == 1 else ""
 
 
 def gender(name: str) -> str:
-    """man or woman, as the emoji's name begins; "" for all others."""
+    """The word man or woman, if the emoji's name begins with it; otherwise an empty text."""
     match = re.match(r"(man|woman)\b", name)
     return match[1] if match else ""
 

@@ -1,5 +1,5 @@
-"""The files behind the `files` of a dataset in the config: several in a folder or of a pattern, and
-what shows that a folder has changed."""
+"""The files that `files` of a dataset in the config stand for: those in a folder or of a pattern;
+and a digest that shows whether a folder has changed."""
 
 import glob
 import hashlib
@@ -15,9 +15,9 @@ BRACES = re.compile(r"\{([^{}]+)\}")
 
 
 def several(files: Mapping[str, str], patterns: tuple[str, ...]) -> dict[str, str]:
-    """The files by their roles, where a path may stand for several: a folder for those in it of the
-    `patterns` of the format, `*` for any letters, {000..012} for numbers, {a,b} for choices. Their
-    roles are numbered. Without `patterns` a path stands for itself.
+    """The files by their roles. A path may stand for several files: a folder for the files in it
+    that match the `patterns` of the format, `*` for any letters, {000..012} for numbers, {a,b} for
+    choices. Their roles are numbered. Without `patterns` a path stands for itself.
 
     Raises InputError if a folder or a pattern stands for none.
     """

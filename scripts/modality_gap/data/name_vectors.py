@@ -14,8 +14,8 @@ UNIT = 2e-3
 
 
 def read_names(path: str | Path) -> list[str]:
-    """The names of a list, a line each, in the order of the vectors. Raises InputError for a file
-    that is no such list, and for a name that comes twice."""
+    """The names of a list, one per line, in the order of the vectors. Raises InputError for any
+    other file, and for a name that occurs twice."""
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -33,9 +33,9 @@ def read_names(path: str | Path) -> list[str]:
 
 
 def read_matrix(path: str | Path, member: str = "", dtype: str = "float32") -> np.ndarray:
-    """A matrix (n, d) of an .npy file; of a zip archive such as torch's the numbers of a `member`
-    in their order, little-endian of `dtype`, which have no shape: (1, n * d). Raises InputError for
-    other files: nothing is unpickled."""
+    """A matrix (n, d) from an .npy file; or, as (1, n * d), the numbers in a `member` of a zip
+    archive (such as torch's), which are little-endian, of `dtype` and without a shape. Raises
+    InputError for other files, because nothing is unpickled."""
     try:
         if member:
             with zipfile.ZipFile(path) as archive:
@@ -56,11 +56,12 @@ def read_matrix(path: str | Path, member: str = "", dtype: str = "float32") -> n
 
 
 def read_vectors(path: str | Path, names_path: str | Path, entry: Mapping) -> dict[str, np.ndarray]:
-    """The vectors (d,) float32 of a file by their names, which are a list of its rows in order.
+    """The vectors (d,) float32 of a file, by their names. The names are listed in the order of its
+    rows.
 
-    `entry` says whether they are `normalised`, and may give the `rows` from the first that the
-    names are of, where the file has more, and `member` and `type` as in `read_matrix`. Raises
-    InputError where numbers of rows and names differ, and where the lengths are not as said.
+    `entry` says whether they are `normalised`. It may give `rows`, the number of first rows that
+    have names, if the file has more rows; and `member` and `type`, as in `read_matrix`. Raises
+    InputError if the numbers of rows and names differ, or if the lengths do not match `normalised`.
     """
     names = read_names(names_path)
     matrix = read_matrix(path, entry.get("member", ""), entry.get("type", "float32"))

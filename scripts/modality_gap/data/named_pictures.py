@@ -1,4 +1,4 @@
-"""COCO's photographs with the one name that their captions agree on."""
+"""COCO's photographs, each with the one name that its captions agree on."""
 
 import re
 import sys
@@ -13,8 +13,8 @@ from modality_gap.errors import InputError
 
 
 def named_by(captions: Sequence[str], names: Sequence[str], least: int) -> str | None:
-    """The only one of `names` that occurs in `least` of the captions or more; None if none or
-    several do.
+    """The only one of `names` that occurs in at least `least` of the captions; None if there is
+    none or more than one.
 
     A name is found as whole words, in small letters, also with s or es at its end. In a longer name
     a shorter one does not count: a hot dog is no dog.

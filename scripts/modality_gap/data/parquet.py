@@ -1,4 +1,4 @@
-"""Parquet files read a row group at a time, and rows chosen by their columns."""
+"""Reading Parquet files one row group at a time, and choosing rows by their columns."""
 
 import re
 from collections.abc import Iterator

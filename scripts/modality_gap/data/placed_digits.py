@@ -1,4 +1,5 @@
-"""scikit-learn's handwritten digits, placed, sized and coloured, with captions that say so.
+"""scikit-learn's handwritten digits, in different places, sizes and colours, with captions that say
+so.
 
 Slow imports are inside functions, because every Snakemake reads this.
 """
@@ -89,8 +90,8 @@ def read_placed_digits(
 
 
 def caption(digit: str, said: dict[str, str]) -> str:
-    """A digit in words with those of its attributes that are `said`: a small red seven at the upper
-    left."""
+    """A caption that names a digit and those of its attributes that are `said`: a small red seven
+    at the upper left."""
     names = ("size", "colour", "digit", "place")
     words = [word for name in names if (word := {**said, "digit": digit}.get(name))]
     article = "an" if words[0] in ("orange", "eight") else "a"

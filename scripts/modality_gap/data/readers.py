@@ -76,7 +76,7 @@ def coco_all_captions(document: dict) -> dict[str, list[str]]:
 
 def coco_document(annotations: str, pictures: str) -> dict:
     """The captions of an archive of pictures: those of val2017.zip are in captions_val2017.json,
-    which is a member of `annotations` or that file itself."""
+    which is a member of the archive `annotations`, or `annotations` itself."""
     wanted = f"captions_{Path(pictures).stem}.json"
     if Path(annotations).suffix == ".json":
         with reading(annotations):

@@ -1,7 +1,7 @@
 """Reading vectors in tiles of rows, so that memory does not grow with the set.
 
-What is gone through is an array (n, d), or anything of that shape that gives an array for
-`x[start:stop]` and `x[rows]`: embedding_set.StoredVectors reads them from its file.
+The vectors are an array (n, d), or anything of that shape that gives an array for `x[start:stop]`
+and `x[rows]`: embedding_set.StoredVectors reads them from its file.
 """
 
 from collections import deque

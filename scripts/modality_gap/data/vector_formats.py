@@ -117,8 +117,8 @@ def with_labels(source: Source, path: str) -> Source:
 
 
 def numbers_of(stems: list[str]) -> list[tuple[int, ...]]:
-    """The numbers in the names of parts, except those that all names share; empty unless every name
-    has the same count of them (random names do not)."""
+    """The numbers in the name of each part, without those that are the same in all names. Empty if
+    names differ in how many numbers they have, as random names do."""
     found = [tuple(map(int, re.findall(r"\d+", stem))) for stem in stems]
     if len({len(one) for one in found}) != 1:
         return [() for _ in stems]

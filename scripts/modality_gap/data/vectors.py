@@ -79,7 +79,7 @@ def of_array(
     """A Source of an array (n, d), or (n, k, d) with k vectors per item, of the numpy type `kind`;
     `tiles()` yields some rows of it at a time.
 
-    Raises InputError for any other shape, and for values that are no real numbers.
+    Raises InputError for any other shape, and for values that are not real numbers.
     """
     import numpy as np
 
@@ -247,7 +247,8 @@ def _kept_as(kind: pa.DataType) -> pa.DataType:
 
 
 def common_types(parts: Mapping[str, pa.Schema]) -> pa.Schema:
-    """The types that hold the columns of all parts: the wider of two, and any for one of nulls.
+    """The types that can hold the columns of all parts: the wider of two types, and any type for a
+    column of nulls.
 
     Raises InputError that names a part whose columns have other names than those of the first, or
     types that have nothing in common. Whole numbers do not become floating-point ones, which would
@@ -334,8 +335,8 @@ def ids_of_table(
 
 
 def vectors_of(path: str, column: str, lists: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors (m, d) in a column of lists, and how many of them each row has (b,): one, or as
-    many as a list of lists holds. Raises InputError for nulls and for lengths that differ."""
+    """The vectors (m, d) in a column of lists, and the number of vectors in each row (b,): one, or
+    the length of a list of lists. Raises InputError for nulls and for lengths that differ."""
     import numpy as np
     import pyarrow.compute as pc
 

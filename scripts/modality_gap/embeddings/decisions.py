@@ -1,4 +1,4 @@
-"""What a short measurement decides about an extraction before it begins.
+"""Decisions about an extraction, made by a short measurement before it begins.
 
 There is one file per encoder, inputs and modality, and every shard reads it: what is measured may
 differ between two machines, or between two minutes on one, and the embeddings follow the file.
@@ -29,7 +29,7 @@ PICTURES = 64  # that are decoded in two ways
 
 
 def sample_size(batch_size: int) -> int:
-    """Items that are measured with: on a GPU a whole batch, which it needs to be at full speed."""
+    """The number of items to measure with: on a GPU a whole batch, which full speed requires."""
     return batch_size if torch.cuda.is_available() else min(ITEMS_ON_CPU, batch_size)
 
 
@@ -57,7 +57,8 @@ def prepared_sample(
 
 
 def items_per_s(encode: Callable[[list], np.ndarray], inputs: list) -> float:
-    """Items per second that `encode` embeds, over as many passes as take ROUND_S seconds."""
+    """Items per second that `encode` embeds, over the number of passes that take ROUND_S
+    seconds."""
     start, passes = time.perf_counter(), 0
     while (seconds := time.perf_counter() - start) < ROUND_S or not passes:
         encode(inputs)
@@ -114,11 +115,12 @@ def measure_precision(
 def measure_decoding(
     encoder: Encoder, decode: str, prepare: Callable[[Encoder, str], list[torch.Tensor]]
 ) -> dict:
-    """What it costs to decode pictures in the way `decode` and not exactly: the `way`, the lowest
-    and the median cosine of a picture's embeddings in both ways, and n pictures.
+    """How much embeddings change if pictures are decoded in the way `decode` instead of exactly:
+    the `way`, the lowest and the median cosine between a picture's embeddings in both ways, and the
+    number n of pictures.
 
-    `prepare` makes the inputs of some pictures in a way. Where the encoder cannot take pictures
-    that were decoded like that, the way is exact, and there is nothing to compare.
+    `prepare` makes the inputs of some pictures in a given way. If the encoder cannot take pictures
+    decoded in that way, the way is exact and there is nothing to compare.
     """
     way = way_of(decode, encoder)
     if way == "exact":
@@ -134,7 +136,7 @@ def measure_decoding(
 
 
 def decoding_in_words(found: dict) -> str:
-    """What was found on decoding, as a sentence of a log."""
+    """The result on decoding, as a line for a log."""
     if found["way"] == "exact":
         return "decoding: exact, because this encoder accepts only such pictures"
     return (
@@ -150,14 +152,14 @@ def cosines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def device_used() -> dict[str, str]:
-    """What the encoders run on: device, and gpu where it is one."""
+    """What the encoders run on: `device`, and `gpu` if it is one."""
     if not torch.cuda.is_available():
         return {"device": "cpu"}
     return {"device": "cuda", "gpu": torch.cuda.get_device_name()}
 
 
 def precision_in_words(found: dict) -> str:
-    """What was found about the number formats, as a sentence of a log."""
+    """The result on number formats, as a line for a log."""
     if "reason" in found:
         return f"precision: {found['chosen']}, since {found['reason']}"
     rates = found["items_per_s"]
@@ -169,10 +171,10 @@ def precision_in_words(found: dict) -> str:
 
 
 def read_decision(paths: Sequence[str], output: str) -> dict:
-    """The decisions on the embeddings at `output` (FOLDER/MODALITY.parquet or a shard of it), which
-    are in the one of `paths` called FOLDER/MODALITY.json; none where there is no such file.
+    """The decisions on the embeddings at `output` (FOLDER/MODALITY.parquet, or a shard of it). They
+    are read from the file FOLDER/MODALITY.json among `paths`; empty if there is none.
 
-    Raises InputError for a file that holds no decision.
+    Raises InputError if the file contains no decision.
     """
     wanted = (Path(output).parent.name, Path(output).name.partition(".")[0])
     for path in map(Path, paths):

@@ -97,7 +97,7 @@ def decode_jpegs(jpegs: list[bytes], device: torch.device) -> list[torch.Tensor]
 
 
 def check_decoder(decode: str) -> None:
-    """Raises InputError if extraction.decode is gpu, and nothing here decodes on a GPU."""
+    """Raises InputError if extraction.decode is gpu but this machine cannot decode on a GPU."""
     if decode != "gpu":
         return
     remedy = "set it to exact or scaled."
@@ -118,6 +118,6 @@ def check_decoder(decode: str) -> None:
 
 
 def way_of(decode: str, encoder: Encoder) -> str:
-    """How pictures are decoded for an encoder where extraction.decode is `decode`."""
+    """How pictures are decoded for an encoder if extraction.decode is `decode`."""
     able = {"scaled": encoder.resized_to, "gpu": encoder.resize}
     return decode if able.get(decode) else "exact"

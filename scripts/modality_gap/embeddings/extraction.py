@@ -62,8 +62,8 @@ def select_rows(path: str, inputs: InputSpec, seed: int) -> np.ndarray:
 
 
 def content_column(inputs: InputSpec, modality: str) -> str:
-    """The column of the dataset that is embedded: the one named like the modality, or, of texts,
-    what `text` of the inputs names."""
+    """The column of the dataset to embed: the one named after the modality or, for texts, the one
+    that `text` of the inputs names."""
     return inputs.get("text", modality) if modality == "text" else modality
 
 
@@ -152,8 +152,8 @@ def read_batches(
 def prepare_ahead(
     batches: Iterator[pd.DataFrame], modality: str, submit: Callable[[list], Future], workers: int
 ) -> Iterator[tuple[pd.DataFrame, list[Future]]]:
-    """Each batch with its future inputs; just enough of the next batches are prepared ahead that no
-    worker waits."""
+    """Each batch with its future inputs. Just enough batches are prepared ahead to keep all workers
+    busy."""
     queue: deque[tuple[pd.DataFrame, list[Future]]] = deque()
     for frame in batches:
         items = list(zip(frame["item_id"], frame[modality], strict=True))

@@ -41,11 +41,11 @@ class Match:
 
 
 def match(a: Source, b: Source, several: str = "") -> Match:
-    """Match two sources by their ids; where one has none, item by item in their order.
+    """Match two sources by their ids or, if one has no ids, item by item in their order.
 
-    `several` says which vectors of an item take part that has more than one on a side: the first,
-    the last, or all. Raises InputError where nothing matches, where rows without ids are not
-    equally many, and for several vectors of an item without `several`.
+    `several` says which vectors to use of an item that has more than one on a side: the first, the
+    last, or all. Raises InputError if nothing matches, if the sides differ in length and have no
+    ids, or if an item has several vectors and `several` is not set.
     """
     for source in (a, b):
         if source.vectors == 0:
@@ -168,10 +168,11 @@ def _kept(keys: np.ndarray, several: str) -> np.ndarray:
 def _joined(
     a: Source, b: Source, names: list[pa.ChunkedArray], of_a: np.ndarray, of_b: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of both sides, pair by pair, in the order of the first: the one vector of an item with
-    each of the other side's, or the k-th with the k-th.
+    """Rows of both sides, pair by pair, in the order of the first side. If an item has one vector
+    on one side, it is paired with each on the other side; otherwise the k-th is paired with the
+    k-th.
 
-    Raises InputError for an item with different numbers of several vectors.
+    Raises InputError for an item that has several vectors on both sides, but not the same number.
     """
     order = np.argsort(of_b, kind="stable")
     starts = np.searchsorted(of_b[order], of_a, "left")
@@ -230,8 +231,8 @@ def write_side(
     source: Source, rows: np.ndarray, pairs: Match, path: str | Path, about: dict
 ) -> None:
     """Write the vectors `rows` (n,) of a source as the embedding set at `path`, in that order, with
-    a tile in memory at a time; vectors in another order than the file's go through a file beside
-    it. `about` joins the metadata.
+    a tile in memory at a time; vectors that are not in the order of the file pass through a
+    temporary file beside it. `about` joins the metadata.
 
     Raises InputError that names the first item whose vector has no direction.
     """

@@ -1,5 +1,5 @@
-"""Embeddings that others published: the paper's authors, in one file of both modalities, or anyone
-else, in a file of each with a table of the items."""
+"""Published embeddings: those of the paper's authors, in one file with both modalities, or those of
+others, in one file per modality with a table of the items."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,13 +23,13 @@ def of_authors(path: str | Path, row: int, entry: Mapping) -> EmbeddingSet:
 
 
 def of_files(paths: Sequence[str | Path], row: int, entry: Mapping) -> EmbeddingSet:
-    """Modality `row` of a set whose files `paths` are a matrix of each modality and a CSV table of
+    """Modality `row` of a set whose files `paths` are one matrix per modality and a CSV table of
     the n items. A matrix has n rows, or one for each value of the set's `cluster` column, in
     alphabetical order: the prompts of classes.
 
-    The pairs come in rounds: first one of each cluster, then the second of each and so on. So a
-    batch of the loss, which takes its pairs in their order, does not hold one picture or prompt
-    twice as long as it has no more pairs than there are clusters of equal size.
+    The pairs are ordered in rounds: first one pair of each cluster, then a second of each, and so
+    on. A batch of the loss takes pairs in this order. If clusters have equal size, and a batch has
+    no more pairs than there are clusters, it therefore contains no picture or prompt twice.
 
     Raises InputError for files that do not fit each other.
     """

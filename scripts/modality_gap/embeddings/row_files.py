@@ -1,5 +1,5 @@
-"""Rows of embeddings as they lie on the disk: in a Parquet file, in a folder of such files that are
-the parts of one set, or in an `.npy` matrix. Nothing here holds more than some rows in memory."""
+"""Rows of embeddings read from disk: from a Parquet file, a folder of Parquet files that are the
+parts of one set, or an `.npy` matrix. Only some rows are in memory at a time."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,14 +19,14 @@ from modality_gap.errors import InputError
 
 
 def rows_of(path: str | Path) -> "ParquetRows | NpyRows | FolderRows":
-    """The rows of what is at `path`."""
+    """The rows of the file or folder at `path`."""
     if Path(path).is_dir():
         return FolderRows(path)
     return NpyRows(path) if str(path).endswith(".npy") else ParquetRows(path)
 
 
 class ParquetRows:
-    """Rows of a Parquet embedding set, read as they are wanted."""
+    """Rows of a Parquet embedding set, read when they are needed."""
 
     def __init__(self, path: str | Path):
         self.path = path
@@ -210,7 +210,7 @@ class FolderRows:
 
 
 class NpyRows:
-    """Rows of an `.npy` matrix (n, d), which are named by their numbers."""
+    """Rows of an `.npy` matrix (n, d); their ids are their numbers."""
 
     def __init__(self, path: str | Path):
         self.metadata = {"file": Path(path).name}

@@ -143,7 +143,7 @@ class EmbeddingWriter:
         self.writer.write_table(table, row_group_size=ROW_GROUP)
 
     def close(self) -> None:
-        """Write what is left and the metadata, then give the file its name."""
+        """Write the remaining rows and the metadata, then give the file its name."""
         if not self.buffer and self.may_be_empty:
             self.buffer = [pa.table({"item_id": pa.array([], pa.string())})]
         if not self.buffer:
@@ -174,8 +174,8 @@ def write(embeddings: EmbeddingSet, path: str | Path) -> None:
 
 
 def hash_ids(item_ids: Sequence[str] | np.ndarray) -> np.ndarray:
-    """A 64-bit hash of each item id, (n,) uint64; two different ids of ten million have the same
-    hash in about one of 10^5 sets."""
+    """A 64-bit hash of each item id, (n,) uint64; in a set of ten million ids, the chance that any
+    two have the same hash is about 10^-5."""
     return pd.util.hash_array(np.array(item_ids, dtype=object), categorize=False)
 
 

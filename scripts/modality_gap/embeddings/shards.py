@@ -1,5 +1,5 @@
-"""Parts of one embedding set, each a Parquet file made by a job of its own, as a folder: what the
-parts must have in common, and what their metadata say of the whole."""
+"""A folder with the parts of one embedding set, each a Parquet file made by its own job: what the
+parts must have in common, and the metadata of the whole."""
 
 import os
 import re
@@ -83,8 +83,8 @@ def _check_same_origin(path: Path, first: Path, parts: dict[Path, Part]) -> None
 
 
 def joined_metadata(parts: Sequence[Part]) -> dict:
-    """The metadata of a set from those of its parts: what all have in common, the items that any
-    skipped or found no partner for, and the speed of the extraction."""
+    """The metadata of a set from those of its parts: what all parts have in common, the items that
+    any part skipped or could not match, and the speed of the extraction."""
     abouts = [part.about for part in parts]
     whole = dict(next((part.about for part in parts if part.rows), abouts[0]))
     for key in ("skipped", "unmatched_named"):

@@ -1,4 +1,4 @@
-"""Stored embeddings read tile by tile, whichever files hold them."""
+"""Stored embeddings, read tile by tile from any of their file formats."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,8 +1,8 @@
 """Workers that prepare inputs ahead of the encoder: threads, or processes where those are faster.
 
-Threads are the simpler. Decoding lets go of the interpreter's lock, which a picture holds for about
-a tenth of its time, so that some ten threads are the most that help. Processes have a lock each and
-give their pixels back in shared memory. Both make the same pixels.
+Threads are the simpler. Decoding releases the interpreter's lock, but a picture still holds it for
+about a tenth of its time, so more than about ten threads do not help. Processes have a lock each
+and return their pixels in shared memory. Both make the same pixels.
 """
 
 import multiprocessing

@@ -1,1 +1,1 @@
-"""Encoders of images and texts, a module per library."""
+"""Encoders of images and texts, with one module per library."""

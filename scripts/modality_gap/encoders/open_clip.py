@@ -99,7 +99,7 @@ def _faults_of_place(key: str, name: str, entry: Mapping) -> Iterator[str]:
 
 @contextmanager
 def hidden(module: str) -> Iterator[None]:
-    """Context in which a module that is not imported yet cannot be, as if it were not installed."""
+    """A context in which a module is hidden, as if not installed, unless it is imported already."""
     imported = module in sys.modules
     if not imported:
         sys.modules[module] = None  # type: ignore[assignment]

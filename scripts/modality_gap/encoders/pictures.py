@@ -1,4 +1,4 @@
-"""Pictures as encoders take them: decoding, sizes, pixel statistics."""
+"""Preparing pictures for encoders: decoding, sizes, pixel statistics."""
 
 import io
 import math
@@ -28,8 +28,8 @@ PngImagePlugin.MAX_TEXT_CHUNK = 2**24
 
 
 def pixel_statistics(spec: dict) -> tuple[tuple, tuple] | None:
-    """Mean and standard deviation for normalising pictures, if `spec` asks for others than the
-    model's own: ImageNet's (Figure 2(a) as released) or 0 and 1 (Supplementary 15); else None."""
+    """Mean and standard deviation for normalising pictures, if `spec` does not ask for the model's
+    own: ImageNet's (Figure 2(a) as released) or 0 and 1 (Supplementary 15); else None."""
     if not spec.get("input_normalisation", True):
         return (0.0,) * 3, (1.0,) * 3
     return (IMAGENET_MEAN, IMAGENET_STD) if spec.get("preprocessing") == "imagenet" else None
@@ -50,8 +50,8 @@ def split_transform(transform: Any) -> tuple[Callable, Callable]:
 
 
 def resizing(transform: Any) -> dict[str, Any]:
-    """`resized_to` and `resize` of an Encoder with a picture transform of open_clip or timm;
-    neither if that does more than to resize and to cut out the centre.
+    """`resized_to` and `resize` of an Encoder with a picture transform of open_clip or timm; empty
+    if the transform does more than resize and crop the centre.
     """
     from torchvision.transforms import CenterCrop, Compose, Resize
 

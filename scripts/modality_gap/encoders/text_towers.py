@@ -17,9 +17,9 @@ ELSEWHERE = ("decoder.", "vision_model.", "audio_model.", "visual_", "audio_", "
 @dataclass(frozen=True)
 class TextTower:
     """`read(ids, mask)` gives the states of the tokens (b, t, d) and the model's own vector (b, d),
-    either None if it has none. `joint`: whether its own vector is what it is compared by, as in a
-    model of several modalities. `whole_length`: whether sentences are padded to the full length,
-    which such a model was trained with."""
+    each None if the model has none. `joint`: whether its own vector is what it is compared by, as
+    in a model of several modalities. `whole_length`: whether sentences are padded to the full
+    length, which such a model was trained with."""
 
     model: Any
     read: Callable[["torch.Tensor", "torch.Tensor"], tuple[Any, Any]]

@@ -25,7 +25,7 @@ PREPROCESSING = {"image": "timm's, {pixels} px"}
 
 
 def timm_faults(key: str, entry: Mapping) -> Iterator[str]:
-    """Weights of another activation, and classes that no file of weights has."""
+    """Faults: weights of another activation, and a number of classes without a file of weights."""
     if fault := timm_fault(key, entry):
         yield fault
     if "classes" in entry.get("options", {}) and "wheel" not in entry:

@@ -1,4 +1,4 @@
-"""Finished text embeddings: what a text tower gave for names, as others published it."""
+"""Finished text embeddings: a text tower's vectors of names, as others published them."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -85,7 +85,7 @@ def _no_noise(_rng: "np.random.Generator") -> "torch.Tensor":
 
 
 def vectors_faults(key: str, entry: Mapping) -> Iterator[str]:
-    """Paths of files that are not there."""
+    """A fault for each file that does not exist."""
     for path in tables_of_vectors(entry):
         if "/" in path and not Path(path).is_file():
             yield unknown_name(f"{key}.vectors", path)

@@ -15,26 +15,27 @@ CURVE = re.compile(r"ndcg10_(\d[\d.]*)(?:_(?:xy|yx))?")
 
 
 def sets_in_order(methods: "pd.DataFrame") -> list[str]:
-    """The sets of methods.csv; those with several captions per picture come first."""
+    """The sets of methods.csv; sets with several captions per picture come first."""
     several = methods.loc[methods["task"] == CAPTION_GALLERY, "set"].unique()
     return sorted(methods["set"].unique(), key=lambda name: name not in several)
 
 
 def gallery_of(methods: "pd.DataFrame", name: str) -> str:
-    """The task of a set's mixed gallery: with several captions per picture that of documents."""
+    """The task of a set's mixed gallery: that of documents, if pictures have several captions."""
     of_documents = (methods["set"] == name) & (methods["task"] == CAPTION_GALLERY)
     return CAPTION_GALLERY if of_documents.any() else PAIR_GALLERY
 
 
 def scored(methods: "pd.DataFrame", name: str) -> int:
-    """How many pairs of a set the mixed gallery was scored on."""
+    """The number of pairs of a set on which the mixed gallery was scored."""
     rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
     return int(rows.loc[rows["task"] == gallery_of(methods, name), "n_scored"].iloc[0])
 
 
 def mixed_curves(methods: "pd.DataFrame", name: str, task: str = "") -> "pd.DataFrame":
-    """NDCG at 10 of a set on the fixed split by the share of the other modality, a column per
-    method: of a task, or that of `gallery_of`; of pairs the mean of both ways."""
+    """NDCG at 10 of a set on the fixed split, by the share of the other modality, with one column
+    per method. The task is the given one, or that of `gallery_of`; for pairs it is the mean of both
+    directions."""
     rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
     rows = rows[rows["task"] == (task or gallery_of(methods, name))]
     shares = rows["metric"].str.extract(f"^{CURVE.pattern}$", expand=False).astype(float)

@@ -49,8 +49,8 @@ def draw_gap_change(
     gaps: "pd.DataFrame",
     published: Mapping[str, float],
 ) -> None:
-    """The gap of each model with random weights (hollow) and trained (filled), with intervals, a
-    row each; `published` has gaps that the paper gives, by set."""
+    """Draw the gap of each model with random weights (hollow) and trained (filled), with intervals,
+    one row per model; `published` are the gaps that the paper reports, by set."""
     places = np.arange(len(models))[::-1] * 1.0
     places[models["papers"].to_numpy(dtype=bool)] += 0.5
     for place, row in zip(places, models.to_dict("records"), strict=True):

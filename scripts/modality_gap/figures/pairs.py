@@ -57,7 +57,7 @@ def draw_sets(
     points: "pd.DataFrame",
     letters: dict[str, str],
 ) -> None:
-    """One column per model, trained above random weights, in rows of as many as fit.
+    """Draw one column per model, trained above random weights, in as many rows as needed.
 
     `models` is what `models_in_order` makes, `points` as `draw_pairs` takes it for all sets,
     `letters` by weights the letter of the row.
@@ -88,20 +88,19 @@ def draw_sets(
 
 
 def strips(count: int, layout: Layout) -> tuple[int, int]:
-    """In how many strips `draw_sets` puts models, and how many are in the first: all hold as many,
-    or one less."""
+    """The number of strips into which `draw_sets` puts models, and the number of models in the
+    first; the others hold as many, or one fewer."""
     rows = max(1, math.ceil(count / (4 if layout.narrow else 7)))
     return rows, max(1, math.ceil(count / rows))
 
 
 def plural(modality: str) -> str:
-    """Items of a modality: images, or audio."""
+    """The word for items of a modality: images, or audio."""
     return modality if modality == "audio" else f"{modality}s"
 
 
 def modalities_legend(figure: Figure | SubFigure, modalities: Iterable[Sequence[str]]) -> None:
-    """Which colour is which modality, below the panels: of both sides of the sets that are drawn,
-    each modality once."""
+    """A legend below the panels: the colour of every modality of the sets drawn."""
     sides = zip(*modalities, strict=True)
     names = {
         side: ", ".join(plural(one) for one in dict.fromkeys(part))

@@ -140,8 +140,8 @@ def label_line(ax: Axes, text: str, at: tuple[float, float], color: str, **optio
 
 
 def spread(places: list[float], apart: float) -> list[float]:
-    """Places for labels along an axis, each as near its own as can be with the others at least
-    `apart`; in the order of `places`."""
+    """Places for labels along an axis, in the order of `places`: each as near its own place as
+    possible, and at least `apart` from the others."""
     order = sorted(range(len(places)), key=places.__getitem__)
     groups: list[tuple[float, list[int]]] = []  # sum of what each member wants its group at
     for at in order:
@@ -187,9 +187,9 @@ def apart(points: "np.ndarray", size: "np.ndarray") -> list[tuple[float, float]]
 def above_minima(
     landscape: "pd.DataFrame", minimum: "pd.DataFrame"
 ) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    """Losses by shift, and their minima, except those at an end of the sweep, beyond which the loss
-    may fall further; both with a column `above`, the loss above the smallest of the set and
-    temperature.
+    """Losses by shift, and their minima, both with a column `above`: the loss minus the smallest of
+    the same set and temperature. Minima at an end of the sweep are left out, because the loss may
+    fall further beyond it.
 
     `landscape`: the sweep, in coarse steps; `minimum`: what a fine one found. The lower of the two
     is the smallest.

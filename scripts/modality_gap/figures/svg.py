@@ -1,4 +1,4 @@
-"""Matplotlib's SVG made fit for a page: colours that a page can change, fonts, short paths."""
+"""Preparing matplotlib's SVG for a page: colours that a page can change, fonts, short paths."""
 
 import re
 from xml.etree import ElementTree
@@ -16,7 +16,7 @@ LENGTHS = {"d", "transform", "x", "y"}
 
 
 def themed(svg: bytes) -> str:
-    """An SVG of matplotlib's with its colours as attributes, which any style sheet overrides, and a
+    """An SVG by matplotlib with its colours as attributes, which any style sheet overrides, and a
     style of its own for dark ground; lengths in pixels, two decimals, without unused identifiers.
     """
     ElementTree.register_namespace("", SVG)

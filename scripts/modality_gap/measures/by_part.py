@@ -1,4 +1,4 @@
-"""A part of both sides of your own pairs: read once, summed and sampled, by a job of its own.
+"""One part of both sides of your own pairs: read once, summed and sampled, in its own job.
 
 Part i of both folders holds the same items in the same order. Nothing is copied: what is kept of a
 part are its sums (`PairSums`) and a random sample of its pairs.
@@ -29,7 +29,7 @@ SHOWN_IDS = "{part}:{row:06d}"  # of items without ids
 
 @dataclass(frozen=True)
 class PairSample:
-    """A random sample of m pairs, as large as asked for or all there are.
+    """A random sample of m pairs: as many as requested, or all if there are fewer.
 
     Each pair has a random number, `keys` (m,), and the pairs with the smallest are the sample, so
     that of two samples together those with the smallest are a sample of both. `item_ids` (m,) of
@@ -43,7 +43,7 @@ class PairSample:
 
 
 def sum_part(a: Source, b: Source, name: str, most: int, seed: int) -> tuple[PairSums, PairSample]:
-    """The sums of the pairs of a part, and a sample of `most` of them, from one reading.
+    """The sums of the pairs of a part, and a sample of at most `most` of them, from one reading.
 
     `name` is that of the part, from which its random numbers and the ids of items without any
     follow. Raises InputError if the two sides do not hold the same items in the same order, for an

@@ -73,7 +73,8 @@ def cosine_distribution(
 
 def count_in_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """`np.histogram(values, edges)[0]` of values within evenly spaced edges, several times faster:
-    the bin is a product, and only values within rounding of an edge are searched."""
+    the bin is computed by a multiplication, and only values within rounding of an edge are searched
+    for."""
     bins, counts = len(edges) - 1, np.zeros(len(edges) - 1, dtype=np.int64)
     values = values.ravel()
     for start in range(0, len(values), AT_ONCE):
@@ -180,8 +181,8 @@ def measure_panel(
     clusters: np.ndarray | None = None,
     rows: slice | np.ndarray = slice(None),
 ) -> tuple[dict, pd.DataFrame]:
-    """One setting of Figure 2(a), of unit vectors x (n, d): a row of cone.csv (mean cosine with its
-    interval, range, deviation and quartiles of all cosines) and its part of cone_histogram.csv
+    """One setting of Figure 2(a), for unit vectors x (n, d): a row of cone.csv (mean cosine with
+    its interval, range, deviation and quartiles of all cosines) and its part of cone_histogram.csv
     (cosine_low, cosine_high, pairs). Range, quartiles and histogram are of the cosines of `rows`,
     which are gone through once for both."""
     every = isinstance(rows, slice)
@@ -215,7 +216,8 @@ def principal_singular_values(x: np.ndarray, count: int) -> np.ndarray:
 
 
 def between_share(x: np.ndarray, groups: np.ndarray) -> float:
-    """Share of the variance of x (n, d) that is between the groups' centres, not within groups."""
+    """The share of the variance of x (n, d) that is between the centres of groups, rather than
+    within them."""
     centred = x - x.mean(axis=0)
     total = (centred**2).sum()
     between = sum(

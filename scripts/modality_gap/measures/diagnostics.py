@@ -1,4 +1,4 @@
-"""Measures of two modalities in one space other than the L2 gap, with intervals.
+"""Measures, other than the L2 gap, of two modalities in one space, with intervals.
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair.
 
@@ -80,7 +80,8 @@ def diagnostics(
         squares = weights**2
 
         def of_different(everything: np.ndarray, own: np.ndarray, inside: np.ndarray) -> np.ndarray:
-            """Sum over pairs of different items: all, less those of a cluster with its copies."""
+            """The sum over pairs of different items: that over all pairs, minus those of a cluster
+            with its copies."""
             return everything - squares @ own + weights @ inside
 
         drawn = weights @ sizes

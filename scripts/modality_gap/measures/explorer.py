@@ -1,4 +1,4 @@
-"""What the explorer of the summary page moves: a set's pairs, and all that follows from the shift.
+"""The data of the summary page's explorer: a set's pairs, and everything that depends on the shift.
 
 x, y: (n, d) unit vectors (float64) of the two modalities; a shift moves x by -delta/2 and y by
 delta/2 along the unit gap vector u and puts both back on the sphere (Figure 3).
@@ -19,8 +19,8 @@ DIGITS = 5  # behind the point, of what the page shows with three at most
 
 def places(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
     """Coordinates (n, 2) of each side, a and b, in a plane of unit vectors: along u, and along the
-    widest direction across it, which is the first principal component of both sides without their
-    parts along u.
+    direction orthogonal to u in which they vary most (the first principal component of both sides
+    without their component along u).
 
     A shift by s along u takes the coordinates to (along + s, across) / sqrt(1 + 2 s along + s²),
     exactly, because u is one of the two axes and every vector has length 1.
@@ -43,8 +43,8 @@ def moved(plane: np.ndarray, amounts: np.ndarray) -> np.ndarray:
 
 
 def cloud(x: np.ndarray, y: np.ndarray, rows: np.ndarray, deltas: np.ndarray) -> dict:
-    """By side, the coordinates of some `rows` without a shift and the centre of all after each of
-    `deltas`, as lists."""
+    """For each side, the coordinates of some `rows` without a shift, and the centre of all rows
+    after each of `deltas`, as lists."""
     result = {}
     for (side, plane), sign in zip(places(x, y).items(), (-1, 1), strict=True):
         centres = moved(plane, sign * np.asarray(deltas) / 2).mean(axis=1)
@@ -53,7 +53,7 @@ def cloud(x: np.ndarray, y: np.ndarray, rows: np.ndarray, deltas: np.ndarray) ->
 
 
 def losses(landscape: pd.DataFrame) -> list[dict]:
-    """By temperature the loss at every shift of a set's part of loss_landscape.csv."""
+    """The loss at every shift by temperature, from a set's part of loss_landscape.csv."""
     return [
         {"temperature": float(temperature), "values": listed(part.sort_values("delta")["loss"])}
         for temperature, part in landscape.groupby("temperature")
@@ -61,7 +61,7 @@ def losses(landscape: pd.DataFrame) -> list[dict]:
 
 
 def recalls(curve: pd.DataFrame) -> dict[str, dict]:
-    """By direction recall@1 with its interval at every shift of a set's part of
+    """Recall@1 with its interval at every shift by direction, from a set's part of
     recall_under_shift.csv."""
     ends = {"values": "", "low": "_low", "high": "_high"}
     return {
@@ -81,8 +81,8 @@ def names(
     shown: slice | np.ndarray,
     words: Mapping[str, str],
 ) -> dict[str, list[str]]:
-    """By side what the page calls the `shown` of `some` items: an item whose caption `words` has is
-    called by that, after its character if it is an emoji, and any other by its id."""
+    """For each side, the names on the page of those of `some` items that are `shown`: an item is
+    named by its caption in `words` (after its character, if it is an emoji), or else by its id."""
     result = {}
     for side, vectors in zip("ab", pair, strict=True):
         ids = [vectors.item_id(row) for row in np.arange(len(vectors))[some][shown]]

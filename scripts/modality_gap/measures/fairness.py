@@ -19,7 +19,7 @@ def harm_by_group(
     shifts: list[float],
     confidence: float,
 ) -> pd.DataFrame:
-    """How often a person's top label is crime related or non-human, by group and shift.
+    """How often the top label of a person is crime related or non-human, by group and shift.
 
     images (n, d): unit vectors of pictures of people; `people` their columns group and answer
     (the right label), and cluster, a number, where pictures are not independent: then intervals and

@@ -22,7 +22,7 @@ def gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def gap(x: np.ndarray, y: np.ndarray) -> float:
-    """Euclidean norm of the gap vector, 0 where it is mere rounding. Source: section 4.2."""
+    """Euclidean norm of the gap vector; 0 if it is only rounding error. Source: section 4.2."""
     length = float(np.linalg.norm(gap_vector(x, y)))
     return length if length > NO_GAP else 0.0
 
@@ -55,6 +55,6 @@ def relative_gap(partners: np.ndarray | float, within: np.ndarray | float) -> np
 
 
 def largest_share(vector: np.ndarray, dimensions: int = 5) -> float:
-    """Share of a vector's squared length that lies in its largest dimensions."""
+    """Share of a vector's squared length in its largest coordinates."""
     squares = np.sort(vector**2)[::-1]
     return float(squares[:dimensions].sum() / squares.sum())

@@ -3,9 +3,9 @@
 scipy is imported by the functions that need it: pages and figures read the registry of measures,
 which names these functions, and must start fast.
 
-An interval is (low, high) and covers as often as `confidence`, between 0 and 1, says. Where items
-are not independent, `clusters` (n,) says which belong together, 0 to C - 1: then an interval is
-over clusters, not over items.
+An interval is (low, high); its coverage is `confidence`, between 0 and 1. Where items are not
+independent, `clusters` (n,) says which belong together, 0 to C - 1: then an interval is over
+clusters, not over items.
 
 A resample of n units is a row of weights (B, n): how often it draws each unit.
 """
@@ -75,8 +75,8 @@ def ratio(
 
 
 def largest_ratio(values: np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """The largest ratio between the geometric means of k conditions, of positive values (k, n)
-    paired by column, and its interval, not below 1.
+    """The largest ratio between the geometric means of k conditions, for positive values (k, n)
+    paired by column, and its interval, which is not below 1.
 
     The upper end is the largest of the ordered pairs' t intervals (`ratio`), one of which is that
     of the true largest ratio. The lower end is the largest lower one with Bonferroni's correction

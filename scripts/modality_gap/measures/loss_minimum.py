@@ -45,9 +45,9 @@ def softmax_effects(
     batch_size: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """Contribution of each pair to the symmetric loss of its batch, at every shift, (n, deltas):
-    (b - 1) times the loss of the batch less its loss without the pair, for b pairs per batch, and
-    from this the batch's mean is subtracted. x, y: (n, d) in whole batches."""
+    """Contribution of each pair to the symmetric loss of its batch at every shift, (n, deltas). For
+    b pairs per batch, it is (b - 1) times the difference between the loss of the batch and its loss
+    without the pair, minus the mean over the batch. x, y: (n, d) in whole batches."""
     batches = len(x) // batch_size
     x, y = (side.reshape(batches, batch_size, -1) for side in (x, y))
     x_along, y_along = x @ u, y @ u
@@ -82,7 +82,7 @@ def matrix_effects(
     batch_size: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """`softmax_effects` of another loss, with its `of_pairs` (`losses.Loss`)."""
+    """`softmax_effects` for another loss, by its `of_pairs` (`losses.Loss`)."""
     batches = len(x) // batch_size
     x, y = (side.reshape(batches, batch_size, -1) for side in (x, y))
     x_along, y_along = x @ u, y @ u
@@ -147,10 +147,10 @@ def cost_of_closing(
 ) -> dict:
     """How much larger the loss (deltas,) is with the gap closed than without a shift.
 
-    distance_closed: of the centres at the shift that brings them closest; closing_cost: the loss
-    there less that without a shift, with its t interval over pairs, or clusters of them, whose
-    `softmax_effects` at both shifts are subtracted pair by pair. The interval is too narrow for a
-    loss near zero, which few pairs make up. Source: Figure 3(b).
+    distance_closed: the distance between the centres at the shift that brings them closest;
+    closing_cost: the loss there minus the loss without a shift, with its t interval over pairs, or
+    clusters of them, whose `softmax_effects` at both shifts are subtracted pair by pair. The
+    interval is too narrow for a loss near zero, which few pairs make up. Source: Figure 3(b).
     """
     closed, zero = int(np.nanargmin(np.abs(distances))), unshifted(deltas)
     at_both = _of_units(effects(deltas[[closed, zero]]), clusters)
@@ -175,11 +175,12 @@ def loss_minimum(
     """Where the loss of one temperature, the mean over units (deltas, units), is smallest.
 
     delta and distance (at `distances`) of the minimum; distance_low, distance_high: percentile
-    bootstrap over units, which are pairs or clusters of them (of a position on a grid the BCa
-    interval has no derivative to use); at_end: the minimum is the sweep's first or last shift, so a
-    lower loss may lie beyond; placed: the interval does not contain both 0 and the gap, which would
-    place the minimum nowhere; loss at the minimum, at no shift, and how much more the latter is. A
-    shift without a loss (NaN) is no minimum. Source: Figure 3(b-d).
+    bootstrap over units, which are pairs or clusters of them (the BCa interval needs a derivative,
+    which a position on a grid does not have); at_end: the minimum is the sweep's first or last
+    shift, so a lower loss may lie beyond; placed: the interval does not contain both 0 and the gap
+    (if it did, the place of the minimum would be unknown); the loss at the minimum, the loss
+    without a shift, and their difference. A shift without a loss (NaN) is never the minimum.
+    Source: Figure 3(b-d).
     """
     mean = units.mean(axis=1)
     if np.isnan(mean).all():

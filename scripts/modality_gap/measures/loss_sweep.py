@@ -238,7 +238,7 @@ def batched_sweep(
     loss: Loss = LOSSES["softmax"],
     parameters: Mapping[str, float] | None = None,
 ) -> np.ndarray:
-    """A loss with its `parameters` of every batch of `loss_landscape`: (temperatures, deltas,
+    """A loss with its `parameters` for every batch of `loss_landscape`: (temperatures, deltas,
     batches)."""
     grid = unit_gap_vector(x, y), deltas, temperatures, batch_size, threads
     if loss.of_pairs is None:

@@ -38,8 +38,7 @@ def fine_grid(settings: dict) -> np.ndarray:
 def with_gap(
     pairs: Iterable[tuple[str, np.ndarray, np.ndarray]],
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Those of the sets (name, x, y) that have a gap to shift along. Prints to stderr which are
-    left out."""
+    """The sets (name, x, y) that have a gap to shift along. Prints to stderr which are left out."""
     for name, x, y in pairs:
         if gap(x, y):
             yield name, x, y
@@ -76,8 +75,8 @@ def minima(
 ) -> tuple[pd.DataFrame, list[dict], list[dict]]:
     """The loss of a set along the shift, computed on the fine grid: its curves at the shifts of
     Figure 3(b-d); its rows of loss_minimum.csv, one per temperature; its rows of loss_shape.csv,
-    one per temperature at which the loss has a hump behind the gap. Intervals are over pairs, or
-    over `clusters` (n,) of them.
+    one per temperature at which the loss has a hump beyond the closed gap. Intervals are over
+    pairs, or over `clusters` (n,) of them.
 
     `own` has the model's temperature, which then comes first, and the parameters of the loss.
     """
@@ -147,5 +146,5 @@ def own_values(loss: DeclaredLoss, name: str, about: dict, entry: dict) -> dict[
 
 
 def own_columns(loss: DeclaredLoss) -> list[str]:
-    """The columns of a loss's tables for what its models were trained with."""
+    """The columns of a loss's tables for the values that its models were trained with."""
     return [*loss.parameters, "own"] if loss.keys else []

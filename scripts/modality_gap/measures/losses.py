@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def cross_entropies(similarity: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean cross-entropy of the rows (x to y) and of the columns (y to x) of square matrices
-    (..., n, n) of cosines, the right answers on the diagonals; each (...)."""
+    """Mean cross-entropy of the rows (x to y) and of the columns (y to x) of square matrices (...,
+    n, n) of cosines, with the right answers on the diagonals; each (...)."""
     logits = similarity / temperature
     right = np.diagonal(logits, axis1=-2, axis2=-1)
     return (

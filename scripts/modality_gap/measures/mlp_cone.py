@@ -60,8 +60,8 @@ def simulate_mlps(settings: dict, seed: int) -> pd.DataFrame:
 
 
 def mlp_intervals(table: pd.DataFrame, vectors: int, confidence: float) -> pd.DataFrame:
-    """mlp_cone_interval.csv out of mlp_cone.csv: mean over the repeats, which differ in inputs and
-    weights, with Student's interval, by activation, bias and layer.
+    """mlp_cone_interval.csv from mlp_cone.csv: the mean over the repeats, which differ in inputs
+    and weights, with Student's interval, by activation, bias and layer.
 
     mean_cosine_with_diagonal is what the released code averages, over all pairs of the
     `vectors` inputs and each with itself, whose cosine is 1.

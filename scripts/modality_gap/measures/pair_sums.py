@@ -1,4 +1,4 @@
-"""Sums over pairs that add up over the parts of a set, and what follows from them: the gap, the
+"""Sums over pairs that can be added over the parts of a set, and what they determine: the gap, the
 mean cosines, their intervals and the covariance of each modality.
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair. One reading of
@@ -56,8 +56,7 @@ class PairSums:
 
 
 def sum_pairs(a: np.ndarray, b: np.ndarray) -> PairSums:
-    """The sums of pairs whose vectors a, b (n, d) have any length except 0; all of them are among
-    the m.
+    """The sums of pairs whose vectors a, b (n, d) have any length except 0; here m is n.
 
     Sums are in float64. Products are of the deviations from the centre of these rows, in float32:
     they are needed for intervals and covariances alone. It takes half the time of float64, and
@@ -112,7 +111,7 @@ def gap_vector_of(sums: PairSums) -> np.ndarray:
 
 
 def gap_of(sums: PairSums) -> float:
-    """Length of the gap vector, 0 where it is mere rounding, as `gap.gap`."""
+    """Length of the gap vector; 0 if it is only rounding error, as in `gap.gap`."""
     length = float(np.linalg.norm(gap_vector_of(sums)))
     return length if length > NO_GAP else 0.0
 

@@ -1,4 +1,5 @@
-"""Recall@1 of a set under the shift along its gap: the question of Figure 3 asked of retrieval.
+"""Recall@1 of a set under the shift along its gap: the question of Figure 3 for retrieval instead
+of the loss.
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; `deltas` the
 shifts, 0 among them, half of each on either side; `clusters` (n,) as in gap_intervals.py. Items,
@@ -52,7 +53,7 @@ def defined_shifts(x: np.ndarray, y: np.ndarray, deltas: np.ndarray) -> np.ndarr
 def recall_hits(
     x: np.ndarray, y: np.ndarray, deltas: np.ndarray, clusters: np.ndarray | None = None
 ) -> dict[str, Hits]:
-    """Who finds a partner at every shift, by direction."""
+    """Which items find a partner at every shift, by direction."""
     u, first = unit_gap_vector(x, y), (identical_rows(x), identical_rows(y))
     ranks = [
         partner_ranks(shift(x, u, -delta / 2), shift(y, u, delta / 2), first=first)
@@ -93,8 +94,8 @@ def recall_peak(
     permutations: int,
     seed: int,
 ) -> dict[str, float]:
-    """Where recall@1 of one direction is highest, against the model's own gap and against a closed
-    one, which is the shift with the centres nearest to each other.
+    """Where recall@1 of one direction is highest, compared with the model's own gap and with a
+    closed gap, which is the shift that brings the centres closest.
 
     The interval of the place is a percentile bootstrap over items, or clusters of them.
     `p_max_statistic` compares the best shift with none and allows for the choice among all

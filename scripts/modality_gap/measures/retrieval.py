@@ -30,8 +30,8 @@ def identical_rows(x: np.ndarray) -> np.ndarray:
 
 
 def times_in_cluster(x: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
-    """How many rows of its cluster are identical to each row of x (n, d), itself among them, (n,):
-    a picture with five captions is one item five times. 1 where there are no clusters."""
+    """For each row of x (n, d), the number of identical rows in its cluster, including itself,
+    (n,): a picture with five captions is one item five times. 1 if there are no clusters."""
     if clusters is None:
         return np.ones(len(x))
     both = np.stack([identical_rows(x), clusters], axis=1)
@@ -46,9 +46,9 @@ def partner_ranks(
     width: int = 1024,
     first: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many items of y are nearer to each item of x, by cosine, than its own partner, and the
-    other way round: two arrays of integers, (items of x,) and (items of y,). No more than `tile` x
-    `width` cosines are in memory.
+    """For each item of x, the number of items of y that are nearer to it, by cosine, than its own
+    partner; and the same from y to x: two arrays of integers, (items of x,) and (items of y,). No
+    more than `tile` x `width` cosines are in memory.
 
     Identical rows of a side are one item, which stands where the first of them does and whose
     partners are all of theirs: a picture that occurs five times, each time with another caption,

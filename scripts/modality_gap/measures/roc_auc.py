@@ -38,8 +38,8 @@ def variance(beaten: np.ndarray, beating: np.ndarray) -> float:
 
 
 def halves(positive: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two random halves of the pictures (index arrays), alike in their share of each class.
-    Raises InputError if a class has fewer than four pictures."""
+    """Two random halves of the pictures (index arrays), with the same share of each class. Raises
+    InputError if a class has fewer than four pictures."""
     rng = np.random.default_rng(seed)
     parts = [rng.permutation(np.flatnonzero(chosen)) for chosen in (positive, ~positive)]
     if min(map(len, parts)) < 4:
@@ -53,9 +53,10 @@ def halves(positive: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def held_out_gain(scores: np.ndarray, positive: np.ndarray, deltas: np.ndarray, seed: int) -> dict:
-    """Gain on one half of the shift that is best on the other half, averaged over both ways, and
-    its p-value (DeLong's for paired scores; the halves share no picture). won, lost: pairs of a
-    positive and a negative picture of one half that the shift puts in the right or wrong order."""
+    """The gain, on one half, from the shift that is best on the other half, averaged over both
+    ways, and its p-value (DeLong's for paired scores; the halves share no picture). won, lost:
+    pairs of a positive and a negative picture of one half that the shift puts in the right or wrong
+    order."""
     zero = unshifted(deltas)
     split = halves(positive, seed)
     gain = spread = spread_of_area = 0.0

@@ -26,8 +26,8 @@ def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def lengths_after(squares: np.ndarray) -> np.ndarray:
-    """Lengths of shifted vectors from their squares; NaN for a vector that was moved into the
-    origin (as for an antipodal pair at delta 2): it has no direction, so the loss has no value."""
+    """Lengths of shifted vectors from their squares; NaN for a vector that was moved to the origin
+    (as for an antipodal pair at delta 2): it has no direction, so the loss is undefined."""
     return np.sqrt(np.where(squares > NO_DIRECTION, squares, np.nan))
 
 

@@ -85,7 +85,8 @@ def random_sign_test(
 
 
 def two_sided(difference: float, variance: float) -> float:
-    """p-value of a difference that is normal about 0; 1 where nothing varies."""
+    """Two-sided p-value of a difference that is normally distributed about 0; 1 if nothing
+    varies."""
     return float(2 * ndtr(-abs(difference) / np.sqrt(variance))) if variance > 0 else 1.0
 
 

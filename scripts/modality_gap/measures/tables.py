@@ -40,7 +40,7 @@ def _size(pairs: Pairs) -> dict:
 
 
 def say_repeated(row: dict) -> None:
-    """Print to stderr whether vectors of a side repeat, according to a row of gap.csv."""
+    """Print to stderr if a side has identical vectors, according to a row of gap.csv."""
     items, n = (row["recall_items_a"], row["recall_items_b"]), row["compared_n"]
     if min(items) < n:
         print(
@@ -59,9 +59,9 @@ def measure_normalisation(
     seed: int,
     clusters: np.ndarray | None = None,
 ) -> dict:
-    """A row of normalisation.csv, of an encoder whose entry in the config is `spec`: what of its
-    normalisation is on, gap, mean cosines, and the separability of a sample. Source: Supplementary
-    15."""
+    """A row of normalisation.csv, of an encoder whose entry in the config is `spec`: which
+    normalisations are on, the gap, the mean cosines, and the separability of a sample. Source:
+    Supplementary 15."""
     row = {
         "norm_layers": spec.get("norm_layers", True),
         "input_normalisation": spec.get("input_normalisation", True),

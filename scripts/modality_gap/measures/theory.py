@@ -106,7 +106,8 @@ SEEN = 10  # violations from which on a share's logarithm is estimated without m
 def decay_exponent(
     d_out: np.ndarray, counts: np.ndarray, n: int, bound: np.ndarray, confidence: float
 ) -> tuple[int, float, float, float, float, int] | None:
-    """Slope of log(share of violations) on log(d_out), and the bound's own over the same d_out.
+    """Slope of log(share of violations) on log(d_out), and the slope of the bound over the same
+    d_out.
 
     Taken at the largest d_out where violations were seen (the last three with at least ten), since
     O(1/d_out) speaks of large d_out and the curve bends down all the way; weighted by the
@@ -210,7 +211,8 @@ def lemma3_estimates(
 
 def lemma3_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
     """lemma3.csv: simulation and closed form for u of norm 1 and every |v| of `theory.lemma3` in
-    the config, over cosines from -1 to 1; each case has its own draws, by its values."""
+    the config, over cosines from -1 to 1; each case has its own random draws, determined by its
+    values."""
     cosines = np.arange(-1, 1 + grid["cosine_step"] / 2, grid["cosine_step"])
     rows = []
     for ratio, cosine in product(grid["norm_ratios"], cosines):

@@ -83,8 +83,8 @@ def random_halves(
 
 
 def directions(values: np.ndarray, deltas: np.ndarray, distances: np.ndarray) -> list[str]:
-    """What the best shift by `values` (len(deltas),) does to the gap; several if equally good
-    shifts do different things, so that the direction is undecided. `distances` as in
+    """What the best shift by `values` (len(deltas),) does to the gap. There are several answers if
+    equally good shifts do different things; the direction is then undecided. `distances` as in
     shift_report."""
     zero, best = unshifted(deltas), best_shifts(values, deltas)
     rows = best[:1] if best[0] == zero else best
@@ -110,9 +110,9 @@ def shift_report(
     seed: int,
     clusters: np.ndarray | None = None,
 ) -> dict:
-    """A row of Table 1: default and best shift as the paper picks it (on the scored data), and
-    with the shift chosen on one half and scored on the other, each with McNemar's p-value and
-    Wilson's interval, and the p-values of permutation_test. correct (len(deltas), n) says who is
+    """A row of Table 1: default and best shift as the paper picks it (on the scored data), and with
+    the shift chosen on one half and scored on the other, each with McNemar's p-value and Wilson's
+    interval, and the p-values of permutation_test. correct (len(deltas), n) says which items are
     right; `distances` are the gap's signed distances at the deltas. Tests, halves and intervals are
     over items, or over `clusters` (n,) of them."""
     zero = unshifted(deltas)

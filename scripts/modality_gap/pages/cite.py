@@ -1,4 +1,4 @@
-"""How to cite the paper and the workflow, and which run a page belongs to."""
+"""How to cite the paper and the workflow, and the run that a page belongs to."""
 
 import datetime
 from collections.abc import Mapping

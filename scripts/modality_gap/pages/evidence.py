@@ -27,8 +27,8 @@ ORDER = (
 
 
 class Drawn(NamedTuple):
-    """Places in per cent of a drawing's width: what is accepted, the bound, the measured value and
-    its interval."""
+    """Positions in per cent of a drawing's width: the accepted range, the bound, the measured value
+    and its interval."""
 
     accepted: tuple[float, float]
     bound: float
@@ -66,7 +66,7 @@ def rows(claims: pd.DataFrame) -> list[Row]:
 
 
 def tally(claims: pd.DataFrame) -> dict[str, int]:
-    """How many checks have which verdict, by the words that are shown."""
+    """The number of checks with each verdict, by the words shown."""
     numbers = Counter(show.shown(row) for row in claims.to_dict("records"))
     return {word: numbers[word] for word in show.STYLES}
 

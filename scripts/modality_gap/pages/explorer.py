@@ -33,9 +33,9 @@ def models(
     gap: pd.DataFrame,
     remedies: Mapping[str, list[dict]],
 ) -> list[dict]:
-    """What the page has of each trained set with a gap: the measured values, its words, and its
-    `remedies`, as from remedies.py. Models
-    that retrieve well above chance come first, each part in the order of `sets`."""
+    """The data of the page for each trained set with a gap: measured values, words, and `remedies`
+    as from remedies.py. Models that retrieve well above chance come first, each part in the order
+    of `sets`."""
     able, named = {*gap["set"][retrieves(gap)]}, gap.set_index("set")["model"]
     order = sorted(sets, key=lambda name: name not in able)
     result = []
@@ -108,7 +108,8 @@ def rows(model: Mapping[str, Any]) -> dict[str, list[dict]]:
 
 
 def lowest(values: list[float]) -> int | None:
-    """Where a loss is smallest; None at an end of the sweep, beyond which it may fall further."""
+    """Where a loss is smallest; None if that is an end of the sweep, because it may fall further
+    beyond it."""
     place = values.index(min(values))
     return place if 0 < place < len(values) - 1 else None
 
@@ -261,9 +262,9 @@ def still(specification: Mapping[str, Any], name: str) -> str:
 
 
 def drawn(found: list[dict]) -> dict[str, Any]:
-    """What the page needs: the models, the Vega specifications without data, the colours and dashes
-    of their curves, and the still pictures of the first model, wide and narrow. Empty if there is
-    no model."""
+    """Everything that the page needs: the models, the Vega specifications without data, the colours
+    and dashes of their curves, and the still pictures of the first model, wide and narrow. Empty if
+    there is no model."""
     if not found:
         return {}
     moving = {}
@@ -333,8 +334,8 @@ def library() -> str:
 
 
 def embedded(charts: Mapping[str, Any]) -> dict[str, Any]:
-    """What the template explorer.html.j2 shows: `data` as JSON without a mark that ends a script,
-    and the still pictures."""
+    """What the template explorer.html.j2 shows: `data` as JSON without text that could end a
+    script, and the still pictures."""
     shown = {key: charts[key] for key in ("models", "charts", "styles")}
     data, first = json.dumps(shown, ensure_ascii=False), charts["models"][0]
     return {

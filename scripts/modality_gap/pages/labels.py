@@ -67,5 +67,5 @@ TRAINED_HERE = {
 
 
 def trained_here(model: str) -> str:
-    """A model of the experiments' tables, in words."""
+    """The name in words of a model in the experiments' tables."""
     return TRAINED_HERE.get(model, model)

@@ -70,7 +70,8 @@ class Claim:
 
     @property
     def where(self) -> str:
-        """The claim's place in the paper: the leading parts that all its rows share."""
+        """The claim's place in the paper: the parts of the place that all its rows share, from the
+        left."""
         first, *others = (row["where"].split(", ") for row in self.rows)
         alike = [
             part
@@ -108,7 +109,7 @@ class Section:
 
     @property
     def of_whom(self) -> str:
-        """How many of its claims are whose."""
+        """The number of claims by source: the paper's, or our own."""
         return ledger.of_whom(claim.rows[0]["whose"] for claim, _ in self.claims)
 
     @property
@@ -150,8 +151,8 @@ def by_part(claims: pd.DataFrame) -> dict[str, list[Claim]]:
 
 
 def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
-    """The verdicts of some claims on all their evidence, one mark per verdict and kind of evidence.
-    Ids that are not in the ledger, such as those of a user's own encoder, have no mark."""
+    """The verdicts on all evidence of some claims, one mark per verdict and kind of evidence. Ids
+    that are not in the ledger, such as those of a user's own encoder, have no mark."""
     groups: dict[tuple[str, str], list[dict]] = {}
     for name in ids:
         for row in claims[name].rows if name in claims else ():
@@ -170,8 +171,8 @@ def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
 
 
 def tally(found: Iterable[tuple[Claim, list[Mark]]]) -> list[tuple[Mark, int]]:
-    """The verdicts of some claims, each with the number of claims whose single verdict, by their
-    strongest evidence, it is."""
+    """The verdicts of some claims, each with the number of claims that have it by their strongest
+    evidence."""
     groups: dict[str, list[Mark]] = {}
     for claim, its_marks in found:
         verdict = ledger.strongest(claim.rows)["verdict"]
@@ -243,9 +244,9 @@ def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
 
 
 def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
-    """Sentences on how many of the paper's statements evidence is against, by verdict, why the
-    counts of verdicts, in which a claim counts by its strongest evidence alone, have fewer, and how
-    many recomputed numbers and settings differ."""
+    """Sentences on how many of the paper's statements some evidence is against, by verdict; why the
+    counts of verdicts (in which only a claim's strongest evidence counts) are smaller; and how many
+    recomputed numbers and settings differ."""
     overall = ledger.overall(claims).set_index("id")["verdict"]
     names = [claim.id for claim, _, _ in balanced.against]
     if not names and not balanced.recomputed:

@@ -1,4 +1,4 @@
-"""The remedies of the explorer: what a post-hoc method does to a set, from the methods' tables.
+"""The remedies of the explorer: how post-hoc methods change a set, from the methods' tables.
 
 `methods`, `differences` and `names` are results/after/methods.csv, differences.csv and
 method_names.csv. All is of the fixed split: fitted on some pairs, scored on others.

@@ -1,4 +1,5 @@
-"""The page of the run itself: what ran where, with what, how long and in how much memory."""
+"""The page of the run itself: which jobs ran where, with which software, for how long and in how
+much memory."""
 
 import datetime
 import importlib.metadata
@@ -84,7 +85,7 @@ def rules_table(rules: pd.DataFrame) -> Table:
 
 
 def timeline(jobs: pd.DataFrame, started: float, ended: float) -> list[dict]:
-    """When each rule of this run was at work: rows of `rule`, `wall_s` and `spans`, (left, width)
+    """When each rule of this run was running: rows of `rule`, `wall_s` and `spans`, (left, width)
     of each job in per cent of the time from `started` to `ended` (s since 1970), in their order."""
     share = 100 / (ended - started)
     ran = jobs[jobs["in_this_run"]].assign(

@@ -45,7 +45,7 @@ UNDECIDED = {
 
 
 def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
-    """The verdict of the run in one sentence: clauses, each as the verdict on its claim has it."""
+    """The verdict of the run in one sentence: each clause is worded by the verdict on its claim."""
     verdicts = dict(zip(*(show.overall(claims)[key] for key in ("id", "verdict")), strict=True))
     ids = [matching([clause["claim"]], verdicts)[0] for clause in clauses]
     rows = {name: part.to_dict("records") for name, part in claims.groupby("id")}
@@ -247,7 +247,7 @@ def gaps(gap: pd.DataFrame, papers: Collection[str]) -> tuple[list[Gaps], float]
 
 
 class Part(NamedTuple):
-    """A part of the paper: how many of its claims have which verdict, and in per cent of the
+    """A part of the paper: the number of its claims with each verdict, also in per cent of the
     longest bar."""
 
     name: str

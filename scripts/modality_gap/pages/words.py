@@ -17,7 +17,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """An interval in square brackets, or nothing where there is none."""
+    """An interval in square brackets, or nothing if there is none."""
     texts = number(low, digits), number(high, digits)
     return "" if NONE in texts else f"[{texts[0]}, {texts[1]}]"
 
@@ -63,7 +63,7 @@ def count(n: int, one: str, several: str = "") -> str:
 
 
 def listed(names: Iterable[str], joint: str = ", ") -> str:
-    """`a, b and c`; with another `joint` where the parts hold commas of their own."""
+    """`a, b and c`; with another `joint` if the parts contain commas."""
     *first, last = list(names) or [NONE]
     return f"{joint.join(first)} and {last}" if first else last
 

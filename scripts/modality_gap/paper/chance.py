@@ -22,6 +22,6 @@ def retrieves(rows: pd.DataFrame) -> pd.Series:
 
 
 def classifies(row: Mapping) -> bool:
-    """Whether a row of tables/table1.csv is above chance before any shift: the lower end of the
-    score's interval is above it. The few classes of a task leave no room for a multiple."""
+    """Whether a row of tables/table1.csv is above chance before any shift, by the lower end of the
+    score's interval. The few classes of a task leave no room for a multiple."""
     return bool(row["default_low"] > row["chance"])

@@ -115,8 +115,8 @@ def _unmet(evidence: Mapping, tables: Mapping[str, pd.DataFrame]) -> str | None:
 
 
 def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) -> list[dict]:
-    """Rows of results/claims.csv: the claim, what this run measured of it, and the verdict; a row
-    for each piece of evidence that this run has, or one that says what is missing."""
+    """Rows of results/claims.csv: the claim, what this run measured for it, and the verdict. There
+    is one row for each piece of evidence that this run has, or one that says what is missing."""
     about = {key: claim.get(key, "") for key in OF_THE_CLAIM}
     rows = []
     for evidence in claim.get("evidence", []):

@@ -1,4 +1,4 @@
-"""What becomes of a model's score when its gap is closed: recall, or accuracy over classes.
+"""How a model's score (recall, or accuracy over classes) changes when its gap is closed.
 
 `gaps` is statistics/gap.csv by set, `peaks` statistics/recall_peak.csv, of which the direction from
 the first modality to the second counts, and `published` the sets of models that others trained.

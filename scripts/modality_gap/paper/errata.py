@@ -13,8 +13,8 @@ from modality_gap.paper.show import digits
 
 
 def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -> list[dict]:
-    """Entries of the errata in config/ledger with what this run computes of each, as texts. Of a
-    list within `computed`, the first that this run has is shown, or else the last, as not run."""
+    """The errata in config/ledger, each with what this run computes for it, as texts. Of a list
+    within `computed`, the first that this run has is shown, or else the last, as not run."""
     entries = []
     for entry in errata:
         rows = []

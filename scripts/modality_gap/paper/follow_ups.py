@@ -78,9 +78,9 @@ def _check(entry: Mapping, needed: set[str], known: set[str], where: str) -> Non
 
 
 def with_own_claims(ledger: Mapping, methods: Mapping[str, Mapping]) -> dict[str, Any]:
-    """The ledger with a last section of what `loss_study.methods` of the configuration claim, if
-    any do; each is judged by the differences of losses, those with `than` by those of named
-    pairs."""
+    """The ledger with a last section for the claims in `loss_study.methods` of the configuration,
+    if there are any. They are judged by the differences between losses; those with `than`, by the
+    differences of named pairs."""
     entries = []
     for name, entry in methods.items():
         for number, claim in enumerate(entry.get("claims", [])):

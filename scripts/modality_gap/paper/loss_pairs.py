@@ -34,7 +34,7 @@ def pairs_of_losses(study: Mapping, ledger: Mapping) -> list[list[str]]:
 
 def with_other_towers(ledger: Mapping, study: Mapping) -> dict[str, Any]:
     """The ledger in which each measurement of a loss is repeated with each pair of `towers` of
-    `loss_study`: a direction that holds with some towers alone is shown with all."""
+    `loss_study`: a direction that holds only with some towers is shown for all of them."""
     towers = study.get("towers", ())
 
     def of(entry: Mapping) -> dict:

@@ -46,16 +46,16 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
     """The value that a selector points at; None if this run has no such table or row.
 
     table, where, column: the cell (a list in `where`: rows of all of its values); with `less`, each
-    row's cell less that of another column; with `against`, the cell itself, and what is expected
+    row's cell minus that of another column; with `against`, the cell itself, and what is expected
     counts from another column of its row, which is its own bound. `take` says which of several
     rows: the smallest or largest of these (with `against`, of the differences from the bound, or
     with largest_share of the shares of it), the one at the smallest of the column `along`, or
-    (kendall) the rank correlation of the two columns.
-    `absolute` drops the cell's sign (with kendall that of every row). `over` and `minus` are
-    selectors of a second value, with an `absolute` of their own, applied in this order. `point`
-    leaves the interval out: the value alone is judged. `value` alone is a published
-    constant. `at_end` of the result: the row tells of a minimum at the end of its sweep. Raises
-    InputError where several rows match and `take` is absent.
+    (kendall) the rank correlation of the two columns. `absolute` drops the cell's sign (with
+    kendall that of every row). `over` and `minus` are selectors of a second value, with an
+    `absolute` of their own, applied in this order. `point` leaves the interval out: the value alone
+    is judged. `value` alone is a published constant. `at_end` of the result: the row tells of a
+    minimum at the end of its sweep. Raises InputError where several rows match and `take` is
+    absent.
     """
     first = _first(selector, tables)
     if first is None:

@@ -92,7 +92,7 @@ FAVOUR = (DIFFERS, NOT_SEEN, INCONCLUSIVE, REPRODUCED, CONSISTENT, SAME, NOT_RUN
 
 def overall(claims: pd.DataFrame) -> pd.DataFrame:
     """One row for each claim, in their order: that of its strongest evidence (the first of KINDS),
-    or of several of one kind the least favourable. `others` sums up all other evidence."""
+    or the least favourable if several are of that kind. `others` sums up all other evidence."""
     rows = []
     for _, group in claims.groupby("id", sort=False):
         evidence = group.to_dict("records")
@@ -121,7 +121,8 @@ def strongest(rows: Iterable[Mapping]) -> Mapping:
 
 
 def of_whom(whose: Iterable[str]) -> str:
-    """How many claims are whose; of the paper's this is not said: `13 claims plus 3 of our own`."""
+    """The number of claims by source, where the paper is not named: `13 claims plus 3 of our
+    own`."""
     numbers = Counter(OF_WHOM[one] for one in whose)
     parts = [
         f"{numbers[words]} {words}" for words in dict.fromkeys(OF_WHOM.values()) if numbers[words]
@@ -191,8 +192,8 @@ def _counted(claims: pd.DataFrame, words: Iterable[str] = ()) -> str:
 def page_row(row: Mapping, figures: int = 4) -> dict:
     """A row of results/claims.csv for a page: measured numbers with `figures` significant digits,
     the published one with four, an interval in square brackets; `verdict` the word that is shown,
-    `judged` that of the file and `css` the class of the first; `quantity` is what was measured, the
-    part of the evidence behind its last semicolon."""
+    `judged` that of the file and `css` the class of the first; `quantity` is what was measured: the
+    part of the evidence after its last semicolon."""
     low, high = digits(row["low"], figures), digits(row["high"], figures)
     evidence, _, quantity = str(row["evidence"]).rpartition("; ")
     return dict(row) | {

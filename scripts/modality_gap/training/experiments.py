@@ -150,8 +150,8 @@ def share(
 
 
 def run_settings(experiments: dict, name: str) -> dict:
-    """All settings of a training run, from `experiments` in the config, except for the condition
-    and the seed: so an added condition does not change the existing runs. `model` is present if a
+    """All settings of a training run, from `experiments` in the config, except the condition and
+    the seed, so that adding a condition does not change existing runs. `model` is present if a
     whole model is trained; its own optimisation takes precedence over that of all experiments."""
     lists = {value for value in CONDITIONS[name].values() if isinstance(value, str)}
     own = {key: value for key, value in experiments[name].items() if key not in lists}

@@ -11,7 +11,8 @@ from pathlib import Path
 
 
 def run_key(run: dict, origin: dict) -> str:
-    """Name of a run in the journal: a digest of the run and of all else that determines it."""
+    """Name of a run in the journal: a digest of the run and of everything else that determines
+    it."""
     text = json.dumps({"run": run, "origin": origin}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -16,7 +16,8 @@ from modality_gap.training.tasks import Task
 
 @torch.no_grad()
 def curve_point(step: int, model: torch.nn.Module, pairs: Pairs) -> dict[str, float]:
-    """Gap and recall at 1, mean of both ways, on held-out pairs, and recall on training pairs."""
+    """Gap and recall at 1 (mean of both directions) on held-out pairs, and recall on training
+    pairs."""
     x, y = held_out(model, pairs)
     train_x, train_y = (side.double().numpy() for side in embed(model, pairs, pairs.train))
     return {
@@ -76,9 +77,9 @@ def measure_model(
 
 
 def rank_variance(x: np.ndarray, y: np.ndarray, pictures: np.ndarray) -> float:
-    """Mean over pictures of the variance of the ranks that their captions y (n, d) give them among
-    all pictures; `pictures` (n,) says which row of x (n, d) each pair's is. NaN where each has one
-    caption. Source: 1-to-K (2406.18254)."""
+    """The variance of the ranks that the captions y (n, d) of one picture give it among all
+    pictures, as the mean over pictures; `pictures` (n,) are the rows of x (n, d) with each pair's
+    picture. NaN where each has one caption. Source: 1-to-K (2406.18254)."""
     rows, place = np.unique(pictures, return_inverse=True)
     if len(rows) == len(pictures):
         return float("nan")
@@ -87,8 +88,8 @@ def rank_variance(x: np.ndarray, y: np.ndarray, pictures: np.ndarray) -> float:
 
 
 def zero_shot(model: torch.nn.Module, pairs: Pairs, task: Task | None) -> dict[str, float]:
-    """Share of the pictures of a task whose nearest prompt is that of their class, of how many
-    pictures, and the share of a guess; no share if training uses all pictures."""
+    """Share of the pictures of a task whose nearest prompt is that of their class, the number of
+    pictures, and the share by guessing; no share if training uses all pictures."""
     if task is None:
         return {"zero_shot": np.nan, "zero_shot_n": 0, "zero_shot_chance": np.nan}
     hits = task.held_out(pairs.test).hits(model, pairs.at_once)
@@ -100,8 +101,8 @@ def zero_shot(model: torch.nn.Module, pairs: Pairs, task: Task | None) -> dict[s
 
 
 def share_of_first(scores: np.ndarray) -> tuple[float, float]:
-    """Recall at 1 by scores (n, n) of all pairs, from rows to columns and back; a partner that ties
-    with another item counts in part."""
+    """Recall at 1 by the scores (n, n) of all pairs, from rows to columns and back; a partner that
+    ties with other items counts in part."""
     partner = np.diagonal(scores)
     shares = []
     for axis, own in ((1, partner[:, None]), (0, partner[None])):

@@ -1,7 +1,7 @@
 """All runs of the study of losses: methods, seeds, splits, and the choice of settings.
 
-A run is kept in a journal under a name made of what determines it alone, so that an interrupted
-study resumes, a method more or less repeats no other, and parts of it can run as jobs of their own.
+A run is kept in a journal under a name that depends only on what determines it. So an interrupted
+study resumes, adding or removing a method repeats no other, and parts can run as separate jobs.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -112,7 +112,8 @@ class LossRuns:
         return results
 
     def start_of(self, recipe: Recipe) -> Recipe:
-        """The baseline with the towers of a method, which one that starts trained begins from."""
+        """The baseline with the towers of a method, from which a method with a trained start
+        begins."""
         base = self.methods[self.study["baseline"]]
         return replace(base, hidden_layers=recipe.hidden_layers, dim=recipe.dim)
 
@@ -155,8 +156,8 @@ class LossRuns:
     # --- the choice of settings -----------------------------------------------------------------
 
     def with_selected(self, recipe: Recipe) -> Iterator[Recipe]:
-        """A method as published and, where the study selects, with the settings that validation
-        recall chooses: never the gap."""
+        """A method as published and, if the study selects settings, with those that validation
+        recall (never the gap) chooses."""
         yield recipe
         selection = self.study.get("selection")
         if not selection or not self._is_main(recipe):
@@ -198,8 +199,8 @@ def _told(result: dict) -> str:
 
 
 def candidates(recipe: Recipe, study: Mapping[str, Any]) -> list[Recipe]:
-    """What a selection tries of a method: each value of its grid with each of three learning rates,
-    or nine learning rates where it has no grid."""
+    """The settings of a method that a selection tries: each value of its grid with each of three
+    learning rates, or nine learning rates if it has no grid."""
     rate = budget(recipe, study)["learning_rate"]
     found = []
     for name, values in recipe.grid.items() or [("", [None])]:
@@ -226,8 +227,8 @@ def _words(recipe: Recipe, one: Recipe) -> str:
 
 
 def split_pairs(pairs: Pairs, clusters: np.ndarray | None, number: int, seed: int) -> Pairs:
-    """Split 0 is the one that the pairs have; others are drawn, with about as many held-out pairs,
-    and separate no cluster."""
+    """Split 0 is the pairs' own; others are drawn at random, with about as many held-out pairs, and
+    never divide a cluster."""
     if number == 0:
         return pairs
     rows = torch.cat([pairs.train, pairs.test]).sort().values
@@ -235,7 +236,7 @@ def split_pairs(pairs: Pairs, clusters: np.ndarray | None, number: int, seed: in
 
 
 def validation_pairs(pairs: Pairs, clusters: np.ndarray | None, share: float, seed: int) -> Pairs:
-    """The training pairs, a share of them held out for validation; no cluster is separated."""
+    """The training pairs, with a share held out for validation; no cluster is divided."""
     return _drawn(pairs, pairs.train, clusters, round(share * len(pairs.train)), [seed, 0])
 
 

@@ -1,4 +1,4 @@
-"""One controlled study of losses: same pairs, towers, budget and seeds, another loss each time.
+"""One controlled study of losses: same pairs, towers, budget and seeds; only the loss differs.
 
 With one seed every method has the same start, the same order of batches and the same noise, so that
 results are paired.
@@ -26,7 +26,7 @@ NOISE = 0.5  # of a second view, as a share of a unit input
 
 
 class Predicted(torch.nn.Module):
-    """What a loss with predictors embeds: their guesses from what the towers give."""
+    """The embeddings of a loss with predictors: their guesses from the outputs of the towers."""
 
     def __init__(self, model: torch.nn.Module, loss: Any):
         super().__init__()
@@ -40,8 +40,8 @@ class Predicted(torch.nn.Module):
 @dataclass(frozen=True)
 class Trained:
     """A finished run: its towers, what the method embeds with (the towers, or predictors after
-    them), its curve, and the temperature and bias that it ends with; of a temperature for each item
-    also how it follows their density, else NaN."""
+    them), its curve, and its final temperature and bias; if each item has its own temperature, also
+    how that follows their density (otherwise NaN)."""
 
     towers: Towers
     embeds: torch.nn.Module
@@ -50,7 +50,7 @@ class Trained:
 
 
 def noisy(rows: torch.Tensor, generator: torch.Generator, length: float = NOISE) -> torch.Tensor:
-    """Unit inputs (B, p) with noise of a length of about `length`, normalised again."""
+    """Unit inputs (B, p) plus noise with a length of about `length`, normalised again."""
     noise = torch.randn(rows.shape, generator=generator) / rows.shape[1] ** 0.5
     return functional.normalize(rows + length * noise, dim=1)
 
@@ -84,7 +84,8 @@ def beginning(
 def train_method(
     recipe: Recipe, pairs: Pairs, study: Mapping[str, Any], seed: int, start: Towers | None
 ) -> Trained:
-    """Train one method; `start` is the trained baseline of the seed, for those that begin there."""
+    """Train one method; `start` is the trained baseline of the seed, for methods that begin
+    there."""
     settings, model = budget(recipe, study), beginning(recipe, pairs, study, seed, start)
     torch.manual_seed(seed)  # for a loss that draws without its generator
     loss, scale = made(recipe, len(pairs.a), recipe.dim, seed), Scale(recipe)

@@ -1,8 +1,8 @@
-"""What the runs of the study of losses say by method: differences to a baseline, under rules that
-keep a comparison fair.
+"""The results of the study of losses by method: differences to a baseline, under rules that make
+the comparison fair.
 
-A loss is compared at equal temperature, towers and start; the gap also at equal progress; a gap
-counts as closed only against what this number of pairs lets one see.
+A loss is compared at equal temperature, towers and start; the gap also at equal progress; whether a
+gap counts as closed depends on what can be seen with this number of pairs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -55,8 +55,8 @@ PAIR_COLUMNS = (
 def named_differences(
     table: pd.DataFrame, pairs: Iterable[tuple[str, str]], confidence: float
 ) -> pd.DataFrame:
-    """The same, with the columns PAIR_COLUMNS, of each of the pairs (method, than) of which the
-    table has both, whatever `compared_with` says; Holm's correction is over these pairs."""
+    """The same, with the columns PAIR_COLUMNS, for each pair (method, than) that the table has both
+    methods of, regardless of `compared_with`; Holm's correction is over these pairs."""
     wide = table[table["split"] == 0].set_index(["method", "seed"])
     there = {*wide.index.unique("method")}
     rows = [
@@ -120,7 +120,7 @@ def splits_table(
 
 def is_closed(gap: float, floor: float, low: float, high: float) -> bool:
     """Whether chance explains a gap: the interval of its square without the bias of a finite sample
-    covers 0, or it is at most twice what such pairs have without a gap."""
+    covers 0, or the gap is at most twice that of as many pairs without a true gap."""
     return low <= 0 <= high or gap <= 2 * floor
 
 
@@ -131,8 +131,8 @@ def methods_table(
     study: Mapping[str, Any],
     confidence: float,
 ) -> pd.DataFrame:
-    """What each method is, and what may be said of its gap: one row per method, on the pairs' own
-    split. `traits` are those of try_losses."""
+    """A description of each method, and what can be said about its gap: one row per method, on the
+    pairs' own split. `traits` are those of try_losses."""
     rows = []
     for name, runs in table[table["split"] == 0].groupby("method", sort=False):
         recipe = methods[name.removesuffix(".towers")]

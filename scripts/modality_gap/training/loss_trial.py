@@ -28,7 +28,7 @@ def made(recipe: Recipe, items: int, dim: int, seed: int) -> Callable[..., torch
 
 
 def check_value(recipe: Recipe, value: Any, step: int) -> None:
-    """Raise InputError for a loss that is no finite number."""
+    """Raise InputError for a loss that is not a finite number."""
     if not torch.is_tensor(value):
         said = f"gives {type(value).__name__}"
     elif value.shape != ():
@@ -46,10 +46,10 @@ def check_value(recipe: Recipe, value: Any, step: int) -> None:
 def try_losses(
     methods: Mapping[str, Recipe], pairs: Pairs, study: Mapping[str, Any], seed: int
 ) -> dict[str, dict[str, bool]]:
-    """Compute every loss once with its gradient, and return its traits by method: `sign_blind`
-    where y and -y are the same to it, `raw` where it sees lengths of the outputs. Raises
-    InputError, one sentence that names the key, for a loss that raises an error, is no finite
-    number, or does not depend on both sides."""
+    """Compute every loss once with its gradient, and return its traits by method: `sign_blind` if y
+    and -y give the same loss, `raw` if it depends on the lengths of the outputs. Raises InputError,
+    one sentence that names the key, for a loss that raises an error, is no finite number, or does
+    not depend on both sides."""
     return {name: _try(recipe, pairs, study, seed) for name, recipe in methods.items()}
 
 
@@ -108,8 +108,8 @@ def _try(recipe: Recipe, pairs: Pairs, study: Mapping[str, Any], seed: int) -> d
 def teacher_of(
     recipe: Recipe, loss: Any, start: Towers | None, a: torch.Tensor, b: torch.Tensor
 ) -> Callable[[], tuple[torch.Tensor, torch.Tensor]] | None:
-    """What a batch calls for the vectors of a teacher: the loss's own, where it has one, or the
-    trained start of the method."""
+    """The function that a batch calls for the vectors of a teacher: the loss's own, if it has one,
+    or the trained start of the method."""
     if hasattr(loss, "teacher"):
         return lambda: loss.teacher(a, b)
     if recipe.start == "trained" and start is not None:

@@ -30,8 +30,9 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Captions:
-    """Which pairs share a picture: `picture` (n,) of each pair, and `rows` (P, K), the first K
-    training pairs of each picture, K the least number that a picture which is trained on has."""
+    """Which pairs share a picture: `picture` (n,) is that of each pair, and `rows` (P, K) are the
+    first K training pairs of each picture, where K is the smallest number of captions of a training
+    picture."""
 
     picture: torch.Tensor
     rows: torch.Tensor

@@ -46,7 +46,7 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """Where the configuration has it."""
+        """Its key in the configuration."""
         return f"loss_study.methods.{self.name}"
 
     @property
@@ -55,7 +55,8 @@ class Recipe:
         return self.loss.settings | self.settings
 
     def identity(self) -> dict:
-        """All that determines its training runs, beside the study's own settings: JSON."""
+        """Everything that determines its training runs, except the study's own settings, as
+        JSON."""
         left_out = ("name", "label", "loss", "grid", "selected")
         own = {one.name: getattr(self, one.name) for one in fields(self)}
         own = {name: value for name, value in own.items() if name not in left_out}
@@ -126,9 +127,9 @@ SAME_BUT_LOSS = ("temperature", "batch_size", "augment", "swap", "shared")
 
 
 def compared_with(recipe: Recipe, methods: Mapping[str, Recipe], study: Mapping) -> Recipe:
-    """The method that another is compared with: of the baseline's loss, with the same towers and
-    start. For another loss it is one of the same temperature, batch size, augmentation and
-    sharing where there is one; for the baseline's own loss, the one that differs in these alone.
+    """The method that another is compared with: it has the baseline's loss, and the same towers and
+    start. For another loss it is one of the same temperature, batch size, augmentation and sharing
+    where there is one; for the baseline's own loss, the one that differs in these alone.
     """
     base = methods[study["baseline"]]
 
@@ -151,7 +152,7 @@ def compared_with(recipe: Recipe, methods: Mapping[str, Recipe], study: Mapping)
 
 
 class Scale:
-    """The logit scale and the bias of a run, with what of them is learnt."""
+    """The logit scale and the bias of a run, and which of them are learnt."""
 
     def __init__(self, recipe: Recipe):
         self.setting = setting = recipe.temperature
@@ -168,7 +169,7 @@ class Scale:
         return scale + math.log(-math.expm1(-scale)) if self.softplus else math.log(scale)
 
     def learning(self) -> list[torch.nn.Parameter]:
-        """The learnt ones."""
+        """The learnt parameters."""
         learns = self.softplus or "learnt" in self.setting
         return [self.learnt] * learns + ([self.bias] if self.recipe.bias is not None else [])
 

@@ -14,8 +14,8 @@ Embed = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 def embedder(
     model: Any, transform: Callable, tokenizer: Callable, pairs: pd.DataFrame, device: torch.device
 ) -> Embed:
-    """A function that embeds pairs by their split and, if not all, their rows in it: unit vectors
-    x, y (n, d) of pictures and captions.
+    """A function that embeds the pairs of a split, or some rows of it: unit vectors x, y (n, d) of
+    pictures and captions.
 
     `model`, `transform` and `tokenizer` are open_clip's; `pairs` has the columns item_id, image
     (an encoded picture), text and split. Pictures are decoded once.

@@ -13,9 +13,9 @@ ENDS = ("", "_low", "_high")  # after the name of a column: the estimate and its
 
 
 def summarise(table: pd.DataFrame, keys: list[str], confidence: float) -> pd.DataFrame:
-    """One row per condition: the keys, n (number of seeds), and for every other column but the seed
-    its mean q with q_low and q_high, the t interval over seeds; likewise q_change, the difference
-    between q_after and q_before of each run."""
+    """One row per condition: the keys, n (number of seeds), and, for every other column q except
+    the seed, its mean q with the ends q_low and q_high of the t interval over seeds; likewise for
+    q_change, the difference between q_after and q_before of each run."""
     table = table.assign(
         **{
             name.replace("_after", "_change"): table[name] - table[before]
@@ -64,9 +64,9 @@ def spreads(table: pd.DataFrame, by: str, quantities: list[str], confidence: flo
 def differences(
     table: pd.DataFrame, by: str, quantities: list[str], confidence: float
 ) -> pd.DataFrame:
-    """Each quantity under one value of the column `by` against that under another, paired by seed
-    (same weights, same batches). Columns: quantity, {by}, {by}_against, n (seeds), difference (mean
-    of the first less the second) and ratio (geometric mean of the first over the second; NaN unless
+    """The difference in each quantity between two values of the column `by`, paired by seed (same
+    weights, same batches). Columns: quantity, {by}, {by}_against, n (seeds), difference (mean of
+    the first less the second) and ratio (geometric mean of the first over the second; NaN unless
     all are positive), with their t intervals. One row per quantity and ordered pair of values."""
     rows = []
     columns = ["quantity", by, f"{by}_against", "n"]

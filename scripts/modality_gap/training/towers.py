@@ -43,7 +43,7 @@ class Towers(torch.nn.Module):
         return functional.normalize(x), functional.normalize(y) @ self.rotation
 
     def raw(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the towers give before normalising, (m, dim) each."""
+        """The outputs of the towers before normalising, (m, dim) each."""
         return self.first(a * a.shape[1] ** 0.5), self.second(b * b.shape[1] ** 0.5)
 
 
@@ -103,9 +103,10 @@ class Temperature:
 
 
 class Adam:
-    """Adam, its weight decay added to the gradient (`optimiser` adam) or taken off the weights
-    (adamw): torch.optim's, through its functional form. (The first optimiser of torch.optim that a
-    process makes costs it six seconds of imports, as long as several of these runs.)"""
+    """Adam, with weight decay added to the gradient (`optimiser` adam) or subtracted from the
+    weights (adamw): that of torch.optim, in its functional form. (The first optimiser of
+    torch.optim that a process makes costs it six seconds of imports, as long as several of these
+    runs.)"""
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], settings: dict, decay: float):
         self.parameters: list[torch.Tensor] = list(parameters)

@@ -53,8 +53,8 @@ class Clip(torch.nn.Module):
 
 
 def start_weights(spec: dict, file: str | None = None) -> dict:
-    """Weights that an encoder of the config starts from: the file of its asset, pretrained ones, or
-    its own seed's."""
+    """The weights that an encoder of the config starts from: the file of its asset, pretrained
+    weights, or those drawn with its seed."""
     if file:
         return {"file": file}
     return {"tag": spec["pretrained"]} if "pretrained" in spec else {"seed": spec["seed"]}

@@ -1,5 +1,5 @@
-"""Three bits, the third of which is the exclusive or of two others: no two of them say anything of
-each other, and a loss of pairs has nothing to learn. Source: Symile (2411.01053)."""
+"""Three bits, the third of which is the exclusive or of the two others. Any two of them are
+independent, so a loss of pairs has nothing to learn. Source: Symile (2411.01053)."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,8 @@ def pairwise(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, scale: float) ->
 
 
 def embedded(encoders: torch.nn.ModuleList, bits: torch.Tensor) -> list[torch.Tensor]:
-    """Unit vectors (n, DIM) of each of three bits (n, 3), which an encoder sees as -1 or 1."""
+    """Unit vectors (n, DIM) of each of the three bits (n, 3); an encoder receives them as -1 or
+    1."""
     sides = (2.0 * bits - 1).T[..., None]
     return [
         functional.normalize(encoder(side), dim=1)

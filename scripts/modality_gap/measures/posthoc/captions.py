@@ -2,8 +2,8 @@
 
 Pictures with several captions: pictures (n, d), captions (n, K, d), unit vectors (float64), picture
 i and its captions at index i. A query is caption q of a picture; each document is another caption
-c, the picture, or the fusion of both. The form of the wanted document is drawn too, so a method
-that prefers one form wins nothing.
+c, the picture, or the fusion of both. The form of the wanted document is drawn at random too, so a
+method gains nothing by preferring one form.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,8 +21,9 @@ FORMS = ("caption", "picture", "fused")
 def fuse(
     fitted: Fitted, captions: np.ndarray, pictures: np.ndarray, part: float = 0.5
 ) -> np.ndarray:
-    """Unit vectors of t f(caption) + (1 - t) g(picture), with t the `part` and f, g what the method
-    moves them to, or nothing where it changes scores alone; pictures are modality x."""
+    """Fused documents: the unit vectors of t f(caption) + (1 - t) g(picture). t is `part`; f and g
+    are the method's maps of both modalities, or the identity for a method that changes only scores.
+    Pictures are modality x."""
     if isinstance(fitted, Maps):
         return unit(part * fitted.y(captions) + (1 - part) * fitted.x(pictures))
     return unit(part * captions + (1 - part) * pictures)
@@ -32,8 +33,8 @@ def form_scores(
     fitted: Fitted, queries: np.ndarray, captions: np.ndarray, pictures: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Scores (m, k) of caption queries (m, d) and the documents in each form, of captions (k, d)
-    and their pictures (k, d). A fusion lies between the modalities; a method of scores judges it as
-    a mean of its two kinds of score."""
+    and their pictures (k, d). A fusion is between the two modalities, so a method that changes
+    scores gives it the mean of both kinds of score."""
     scores = {
         "caption": fitted.scores(queries, captions, ("y", "y")),
         "picture": fitted.scores(queries, pictures, ("y", "x")),
@@ -51,8 +52,7 @@ def form_scores(
 def ordered_pairs(
     fitted: Fitted, pictures: np.ndarray, captions: np.ndarray
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The scores (n, n) by form for every ordered pair of different captions: query and
-    document."""
+    """The scores (n, n) by form, for every ordered pair of different captions (query, document)."""
     n, k, d = captions.shape
     flat, beside = captions.reshape(n * k, d), np.repeat(pictures, k, axis=0)
     scores = form_scores(fitted, flat, flat, beside)
@@ -64,9 +64,9 @@ def ordered_pairs(
 def mixed_forms(
     fitted: Fitted, pictures: np.ndarray, captions: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Exact expected recall at 1 and NDCG at 10 by picture (n,) where every document has each
-    form with chance 1/3, over all ordered pairs of captions, and by the form of the wanted
-    document."""
+    """Expected recall at 1 and NDCG at 10 of each picture (n,), over all ordered pairs of its
+    captions, if every document has each of the three forms with chance 1/3; and the same by the
+    form of the wanted document. The values are exact: no form is drawn."""
     parts: dict[str, list] = {form: [] for form in FORMS}
     for scores in ordered_pairs(fitted, pictures, captions):
         for form in FORMS:
@@ -87,9 +87,9 @@ def mixed_forms(
 def form_curve(
     fitted: Fitted, pictures: np.ndarray, captions: np.ndarray, shares: Sequence[float] = SHARES
 ) -> dict[str, np.ndarray]:
-    """Exact expected recall at 1 and NDCG at 10 by picture (n,) where every document, the wanted
-    one too, is the picture with probability p and another caption otherwise, by p: `recall1_p`,
-    `ndcg10_p`."""
+    """Expected recall at 1 and NDCG at 10 of each picture (n,), if every document (also the wanted
+    one) is the picture with probability p and otherwise another caption. Keys are `recall1_p` and
+    `ndcg10_p`; the values are exact."""
     counts: dict[str, list] = {"picture": [], "caption": []}
     for scores in ordered_pairs(fitted, pictures, captions):
         for form, of_form in counts.items():
@@ -113,7 +113,7 @@ def form_curve(
 def _mean_of_pairs(
     counts: list[list[np.ndarray]], chances: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`expected` of each picture (n,), mean over the pairs of captions that `counts` lists."""
+    """`expected` of each picture (n,): the mean over the pairs of captions in `counts`."""
     each = np.array(counts)  # (pairs, kinds, n)
     kinds = [*each.transpose(1, 0, 2).reshape(each.shape[1], -1)]
     found = expected(kinds, chances)
@@ -127,7 +127,7 @@ def fusion_curve(
     captions: np.ndarray,
     parts: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
 ) -> dict[str, float]:
-    """NDCG at 10 of caption queries where every document is fused, by the caption's part t."""
+    """NDCG at 10 of caption queries if every document is fused, by t, the caption's part."""
     from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
 
     values = {}

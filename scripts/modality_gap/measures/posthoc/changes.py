@@ -1,6 +1,7 @@
-"""What a method changes on the same scored items, with intervals: differences to no method.
+"""What a method changes on the same scored items: its differences to no method, with intervals.
 
-Items may share a picture or a class, `clusters` (n,), which intervals then leave out one of.
+Items may share a picture or a class, which `clusters` (n,) gives; intervals then leave out one
+cluster at a time.
 """
 
 from collections.abc import Callable
@@ -38,9 +39,10 @@ HUBS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class Outcome(NamedTuple):
-    """What one direction gives by query: whether the partner comes first (n,), its NDCG at 10 in
-    the mixed gallery (n,), None without one, which items are among the 10 nearest (n, n), and
-    whether the nearest item stays with noise on the gallery (n,), None without vectors."""
+    """The results of one direction by query: whether the partner comes first (n,); its NDCG at 10
+    in the mixed gallery (n,), or None if there is none; which items are among the 10 nearest (n,
+    n); and whether the nearest item stays the same with noise on the gallery (n,), or None if the
+    method moves no vectors."""
 
     first: np.ndarray
     mixed: np.ndarray | None
@@ -99,8 +101,8 @@ def mean_interval(
 def measure_interval(
     values: np.ndarray, clusters: np.ndarray | None, confidence: float
 ) -> tuple[float, float]:
-    """Interval of what a measure gives of each item (n,): Wilson's of the share of truth values,
-    else that of the mean."""
+    """Interval of a measure from its value for each item (n,): Wilson's for the share of truth
+    values, otherwise that of the mean."""
     if values.dtype == bool:
         return share_interval(values, confidence, clusters)
     return mean_interval(values, clusters, confidence)
@@ -113,8 +115,9 @@ def hub_change(
     confidence: float,
     of: Callable[[np.ndarray], np.ndarray] = skewnesses,
 ) -> dict[str, float]:
-    """The change in what `of` computes from how often items are found, `before` and `after` (n,
-    items) by query; its interval leaves out one of 20 groups of queries at a time."""
+    """The change in what `of` computes from how often each item is found. `before` and `after` (n,
+    items) say which items each query finds; the interval leaves out one of 20 groups of queries at
+    a time."""
     codes = np.arange(len(before)) if clusters is None else clusters
     groups = codes % min(GROUPS, int(codes.max()) + 1)
     of_group = groups == np.arange(groups.max() + 1)[:, None]  # (20, n)
@@ -130,8 +133,8 @@ def hub_change(
 def other_changes(
     before: Outcome, after: Outcome, clusters: np.ndarray | None, confidence: float
 ) -> dict[str, dict[str, float]]:
-    """Beside recall, by metric: NDCG at 10 of the mixed gallery (`mixed_ndcg10`) and whether the
-    nearest item stays with noise, where there are such, and the HUBS."""
+    """The changes by metric, except recall: NDCG at 10 of the mixed gallery (`mixed_ndcg10`) and
+    whether the nearest item stays the same with noise, if the method has them, and the HUBS."""
     changes = {}
     if before.mixed is not None and after.mixed is not None:
         changes["mixed_ndcg10"] = mean_change(before.mixed, after.mixed, clusters, confidence)
@@ -143,7 +146,7 @@ def other_changes(
 
 
 def with_holm(differences: pd.DataFrame) -> pd.DataFrame:
-    """The table with p_holm, Holm's correction of p over the rows of a metric that have one."""
+    """The table with p_holm: Holm's correction of p over all rows of a metric that have a p."""
     differences["p_holm"] = np.nan
     tested = differences[differences["p"].notna()] if "p" in differences else differences[:0]
     for _, of in tested.groupby("metric"):

@@ -20,9 +20,10 @@ STARTS = 3  # of k-means, of which the best counts
 
 
 class ClassOutcome(NamedTuple):
-    """What a method gives of items and prompts of classes: whether each item has the right prompt
-    (n,); the average precision of its class among the items (n,), None without scores within; the
-    group of each item, then of each item's prompt (2n,), None without vectors."""
+    """The results of a method on items and prompts of classes: whether each item gets the right
+    prompt (n,); the average precision of its class among the items (n,), or None if the method has
+    no scores within a modality; and the group of each item, then of each item's prompt (2n,), or
+    None if it moves no vectors."""
 
     right: np.ndarray
     precision: np.ndarray | None
@@ -54,9 +55,10 @@ def class_differences(
     labels: np.ndarray,
     confidence: float,
 ) -> list[dict]:
-    """Each method against no method over items with labels (n,), with intervals that leave out a
-    class at a time: `accuracy`; `map_x`, mean average precision among the items; `v_measure` of the
-    groups as they are, whose interval does not cover another run of k-means."""
+    """The difference of each method to no method, over items with labels (n,), with intervals that
+    leave out one class at a time: `accuracy`; `map_x`, the mean average precision among the items;
+    and `v_measure` of the groups of one run of k-means, whose interval does not include the
+    variation between runs."""
     plain, rows = outcomes.get("none"), []
     for name, one in outcomes.items():
         if name == "none" or plain is None:
@@ -109,8 +111,8 @@ def of_classes(
     outcome: ClassOutcome,
 ) -> Rows:
     """Tasks of items with labels (n,) and one prompt (C, d) for each class, as (task, metric,
-    value): zero-shot classification (T3), the items among themselves (T4), both modalities pooled
-    (T5), and the gap of items and their prompts. `outcome` is that of `class_outcome`."""
+    value): zero-shot classification (T3), retrieval among the items (T4), both modalities pooled
+    (T5), and the gap between items and their prompts. `outcome` is that of `class_outcome`."""
     from scipy import stats
 
     counts = np.bincount(predicted(fitted, items, prompts), minlength=len(prompts))
@@ -148,9 +150,9 @@ def pooled(
     labels: np.ndarray,
     groups: np.ndarray | None,
 ) -> Rows:
-    """T5 and the gap, of moved items and prompts on the unit sphere: the V-measure of k-means with
-    as many groups as classes over every item and its prompt, `groups` (2n,), and the mean average
-    precision of items and prompts, each once, among each other."""
+    """T5 and the gap, for moved items and prompts on the unit sphere: the V-measure of k-means over
+    every item and its prompt, with as many groups as classes (`groups`, (2n,)); and the mean
+    average precision of items and prompts among each other, each taken once."""
     from sklearn.metrics import v_measure_score
 
     a, b = unit(fitted.vectors("x", items)), unit(fitted.vectors("y", prompts))
@@ -174,5 +176,5 @@ def average_precisions(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
 
 
 def mean_average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
-    """The mean of the same, over rows with a relevant item."""
+    """The mean of `average_precisions` over the rows that have a relevant item."""
     return float(np.nanmean(average_precisions(scores, relevant)))

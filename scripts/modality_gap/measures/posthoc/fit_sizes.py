@@ -27,9 +27,10 @@ def fit_sizes(
     confidence: float,
     seed: int,
 ) -> pd.DataFrame:
-    """Gap left and recall at 1 both ways on odd clusters, for the SHOWN methods fitted on SIZES
-    pairs of even clusters, with the columns COLUMNS: means over draws of the fit pairs, with an
-    interval that covers these draws alone."""
+    """The remaining gap and recall at 1 in both directions, by number of fit pairs: a table with
+    the columns COLUMNS. The SHOWN methods are fitted on SIZES pairs of even clusters and scored on
+    odd ones. Values are means over draws of the fit pairs; the interval is over these draws
+    only."""
     codes = np.arange(len(x)) if clusters is None else clusters
     _, fit, score = next(splits(codes, 0))
     a, b = x[score], y[score]

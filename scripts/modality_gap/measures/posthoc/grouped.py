@@ -2,8 +2,8 @@
 prompts of classes (T3 to T5).
 
 x, y: (n, d) unit vectors (float64), row i of both is one pair; `clusters` (n,): its picture or its
-class, 0 to C - 1. A method is fitted on some rows and judged on items that none of them has; the
-prompts of classes alone are on both sides, as a classifier knows them.
+class, 0 to C - 1. A method is fitted on some rows and judged on items that are in none of them.
+Only the prompts of classes are on both sides, because a classifier knows them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,10 +42,10 @@ def grouped_study(
     confidence: float,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Results of every method, and the differences to no method, with the columns of
-    `study.study`: in accuracy, mean average precision and V-measure for prompts of classes, in NDCG
-    at 10 of documents of three forms for captions. `folds` (n,) as in `fit_rows`. The fixed split
-    has every task, up to `halves` others accuracy or documents of three forms, and the gap."""
+    """Results of every method, and the differences to no method, with the columns of `study.study`:
+    accuracy, mean average precision and V-measure for prompts of classes, and NDCG at 10 of
+    documents in three forms for captions. `folds` (n,) as in `fit_rows`. The fixed split has every
+    task, up to `halves` others accuracy or documents of three forms, and the gap."""
     (_, fits), *others = group_splits(clusters, kind, folds, halves)
     fit, score = np.flatnonzero(fits), np.flatnonzero(~fits)
     rows: list[tuple] = []
@@ -79,8 +79,8 @@ def grouped_study(
 
 
 def with_spread(differences: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
-    """The differences with mean and standard deviation over the splits that are not fixed, for
-    those that have such splits."""
+    """The differences, with their mean and standard deviation over the random splits where there
+    are any."""
     of = {"accuracy": ("T3", "accuracy"), "forms_ndcg10": ("T2c", "ndcg10")}
     others = results[results["split"] != FIXED]
     for place, row in differences.iterrows():
@@ -133,9 +133,10 @@ def _mean_of_forms(
 def form_differences(
     methods: Mapping[str, Method], forms: Mapping[str, dict[str, np.ndarray]], confidence: float
 ) -> list[dict]:
-    """Differences over pictures with intervals: each method's NDCG at 10 of documents of three
-    forms less that of no method (`forms_ndcg10`), and, without a method, that of half pictures and
-    half captions less that of either alone (`half_less_captions`, `half_less_pictures`)."""
+    """Differences over pictures, with intervals: NDCG at 10 of documents in three forms, with each
+    method minus without one (`forms_ndcg10`); and, without a method, NDCG of half pictures and half
+    captions minus that of captions or pictures alone (`half_less_captions`,
+    `half_less_pictures`)."""
     rows = []
     plain = forms.get("none", {})
     for name, values in forms.items():
@@ -189,8 +190,8 @@ def learns_from_labels(
     scored: tuple[np.ndarray, np.ndarray],
     seed: int,
 ) -> bool:
-    """Whether a method orders the prompts differently if it is fitted on pairs in random order:
-    then it learns which item belongs to which class, which is few-shot and not zero-shot."""
+    """Whether a method orders the prompts differently if it is fitted on randomly matched pairs. If
+    so, it learns which item belongs to which class, and is few-shot rather than zero-shot."""
     x, y = fit
     shuffled = y[np.random.default_rng(seed).permutation(len(y))]
     orders = [
@@ -213,8 +214,8 @@ def has_forms(fitted: Fitted) -> bool:
 def by_picture(
     fitted: Fitted, x: np.ndarray, y: np.ndarray, clusters: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Documents of several forms (T2c), by metric a number per picture (P,); empty for a method
-    without scores within captions."""
+    """Documents of several forms (T2c): one number per picture (P,) for each metric; empty for a
+    method without scores within captions."""
     if not has_forms(fitted):
         return {}
     pictures, captions = _of_pictures(x, y, clusters)
@@ -236,10 +237,10 @@ def of_captions(
     clusters: np.ndarray,
     forms: Mapping[str, np.ndarray],
 ) -> Rows:
-    """Tasks of pictures with several captions, as (task, metric, value): recall at 1 where any own
-    caption of a picture counts and how far the ranks of its captions' picture differ, as a mean
-    variance and, as 1-to-K's code has it, a mean standard deviation (T1c); documents of several
-    `forms`, as from `by_picture`, and those that are all fused (T2c)."""
+    """Tasks of pictures with several captions, as (task, metric, value): recall at 1, for which any
+    caption of the picture counts, and how much a picture's rank differs between its captions, as a
+    mean variance and (as in 1-to-K's code) a mean standard deviation (T1c); documents of several
+    `forms`, as from `by_picture`, and documents that are all fused (T2c)."""
     first = first_of_each(clusters)
     pictures, of_picture = x[first], clusters[first]
     own = of_picture[:, None] == clusters

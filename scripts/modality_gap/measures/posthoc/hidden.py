@@ -1,7 +1,7 @@
-"""The task of hidden classes (T3o): which items are of a class that no prompt names.
+"""The task of hidden classes (T3o): find the items whose class no prompt names.
 
 Every second class is hidden: a method is fitted without its items, and its prompt is left out. A
-score per item then tells items of known classes (high) from those of hidden ones (low).
+score per item should then be high for known classes and low for hidden ones.
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,18 @@ KEPT = 0.95  # share of the items of known classes that are kept
 
 
 def hidden_classes(labels: np.ndarray) -> np.ndarray:
-    """Whether each item's class (n,), numbered from 0, is hidden: the odd ones are."""
+    """Whether each item's class (n,) is hidden: classes are numbered from 0, and odd ones are."""
     return labels % 2 == 1
 
 
 def confidences(
     fitted: Fitted, items: np.ndarray, prompts: np.ndarray, fit_items: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """By score how sure it is that each item (n,) is of a class that the prompts (c, d) name: the
-    highest score; the highest softmax of the scores at both TEMPERATURES, as log odds, which order
-    the items alike and do not round to 1; and the highest z-score, where each prompt's scores have
-    the mean and the standard deviation that they have over the fit items (m, d)."""
+    """Three kinds of score (n,) for how surely each item belongs to a class that the prompts (c, d)
+    name. They are the highest score; the highest softmax of the scores, at both TEMPERATURES, as
+    log odds (which give the same order and do not round to 1); and the highest z-score, for which
+    the scores of each prompt are standardised by their mean and deviation over the fit items (m,
+    d)."""
     from scipy.special import logsumexp
 
     scores = fitted.scores(items, prompts, ("x", "y"))
@@ -41,9 +42,9 @@ def confidences(
 
 
 def separation(values: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
-    """Of values (n,) that are high for known classes: the chance that a known item has a higher one
-    than a hidden item (equal ones count half), and the share of hidden items that are kept where
-    the threshold keeps 95 % of the known ones."""
+    """AUROC and FPR95 of values (n,) that should be high for known classes. AUROC is the chance
+    that a known item has a higher value than a hidden one (ties count half). FPR95 is the share of
+    hidden items above the threshold that 95 % of the known ones reach."""
     known, other = np.sort(values[~hidden]), values[hidden]
     below = [np.searchsorted(known, other, side=side) for side in ("left", "right")]
     auroc = 1 - (below[0] + below[1]).mean() / (2 * len(known))
@@ -57,9 +58,9 @@ def of_hidden_classes(
     scored: tuple[np.ndarray, np.ndarray],
     prompts: np.ndarray,
 ) -> tuple[Mapping[str, float], int]:
-    """AUROC and FPR95 of a method by score (`auroc_z`, `fpr95_z`, ...), and on how many pairs it
-    was fitted: `fit` are items, their prompts and classes, `scored` items and classes, `prompts`
-    (C, d) those of all classes."""
+    """AUROC and FPR95 of a method by score (`auroc_z`, `fpr95_z`, ...), and the number of fit
+    pairs. `fit` are items, their prompts and their classes, `scored` items and their classes, and
+    `prompts` (C, d) the prompts of all classes."""
     x, y, labels = fit
     known = ~hidden_classes(labels)
     fitted = method.fitted(x[known], y[known])

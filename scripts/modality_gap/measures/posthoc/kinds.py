@@ -1,5 +1,5 @@
-"""What kind of pairs a set has: each its own two items, several captions of a picture, or the
-prompts of classes.
+"""What kind of pairs a set has: each pair with two items of its own, several captions per picture,
+or prompts of classes.
 
 x, y: (n, d) unit vectors (float64), row i of both is one pair; `clusters` (n,) says which pairs
 belong together, 0 to C - 1, None if none do.

@@ -1,4 +1,4 @@
-"""Methods that fit a linear map between the modalities, or whiten them, on the fit pairs.
+"""Methods that fit a linear map between the modalities, or a whitening of them, to the fit pairs.
 
 x, y: (m, d) unit vectors (float64) of the fit pairs. Second moments of m <= d pairs are mostly
 noise: n_fit / d stands beside every result.
@@ -13,7 +13,8 @@ DETERMINED = 1e-9  # of the first singular value: what is below depends on round
 
 
 def polar(matrix: np.ndarray) -> np.ndarray:
-    """The orthogonal polar factor of a matrix (d, d), on the part that the matrix determines."""
+    """The orthogonal polar factor of a matrix (d, d), within the subspace that the matrix
+    determines."""
     left, values, right = np.linalg.svd(matrix, full_matrices=False)
     rank = int((values > DETERMINED * values[0]).sum())
     return left[:, :rank] @ right[:rank]
@@ -41,9 +42,9 @@ def _less(mean: np.ndarray, matrix: np.ndarray) -> Vectors:
 @method("procrustes_to_identity", "Procrustes to the identity", "ours", identity=1.0)
 @method("procrustes", "Procrustes", "folk method", default=False, identity=0.0)
 def procrustes(x: np.ndarray, y: np.ndarray, identity: float = 0.0) -> Maps:
-    """Both modalities centred and the first rotated onto the second: the polar factor of
-    Xc' Yc + e I. With e = 0 and m <= d the part that the pairs do not determine is left out; with
-    e > 0 it stays as it is."""
+    """Both modalities centred and the first rotated onto the second: the polar factor of Xc' Yc + e
+    I. With e = 0 and m <= d, the subspace that the pairs do not determine is left out; with e > 0
+    it is left unchanged."""
     of_x, of_y = centred(x, y)
     moment = (x - of_x).T @ (y - of_y) + identity * np.eye(x.shape[1])
     return Maps(_less(of_x, polar(moment)), lambda b: b - of_y)
@@ -78,8 +79,8 @@ for side, ways in (("x", "first to second"), ("y", "second to first")):
 @method("zca_50", "whitening, l = .5", "ours", default=False, part=0.5)
 @method("zca_10", "whitening, l = .1", "ours", default=False, part=0.1)
 def zca(x: np.ndarray, y: np.ndarray, part: float = 0.5, shared: bool = False) -> Maps:
-    """Each modality centred and whitened along the axes of the space, with a shrunk covariance of
-    its own, or the mean of both."""
+    """Each modality centred and whitened along the axes of the space, with its own shrunk
+    covariance, or with the mean of both."""
     of_x, of_y = centred(x, y)
     both = [shrunk_covariance(side, part) for side in (x, y)]
     if shared:
@@ -89,7 +90,7 @@ def zca(x: np.ndarray, y: np.ndarray, part: float = 0.5, shared: bool = False) -
 
 @method("coral", "CORAL", "CORAL (1612.01939)", default=False)
 def coral(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
-    """Both modalities centred, the first with the covariance of the second."""
+    """Both modalities centred, and the first given the covariance of the second."""
     of_x, of_y = centred(x, y)
     matrix = power(shrunk_covariance(x, part), -0.5) @ power(shrunk_covariance(y, part), 0.5)
     return Maps(_less(of_x, matrix), lambda b: b - of_y)
@@ -97,9 +98,9 @@ def coral(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
 
 @method("leace", "LEACE", "LEACE (2306.03819)", default=False)
 def leace(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
-    """The smallest change, measured with the shrunk covariance S of both modalities together, after
-    which no linear classifier of the fit pairs separates them: v - g g' S^-1 (v - mean) / g' S^-1
-    g, with the gap vector g."""
+    """The smallest change after which no linear classifier separates the modalities of the fit
+    pairs (measured with S, the shrunk covariance of both modalities together): v - g g' S^-1 (v -
+    mean) / g' S^-1 g, with the gap vector g."""
     both = np.concatenate([x, y])
     vector, mean = x.mean(axis=0) - y.mean(axis=0), both.mean(axis=0)
     weights = np.linalg.solve(shrunk_covariance(both, part), vector)
@@ -124,8 +125,8 @@ def relative(x: np.ndarray, y: np.ndarray) -> Maps:
 
 @method("cca", "canonical correlations, 50", "ours", default=False)
 def cca(x: np.ndarray, y: np.ndarray, k: int = 50, part: float = 0.1) -> Maps:
-    """The k leading canonical directions of shrunk covariances; canonical correlations weight the
-    first modality's side."""
+    """The k leading canonical directions of shrunk covariances; the first modality's are weighted
+    by the canonical correlations."""
     of_x, of_y = centred(x, y)
     roots = [power(shrunk_covariance(side, part), -0.5) for side in (x, y)]
     cross = (x - of_x).T @ (y - of_y) / (len(x) - 1)
@@ -160,8 +161,8 @@ def leading(x: np.ndarray, y: np.ndarray, part: float = 0.5) -> Maps:
     share=0.9,
 )
 def orthogonal_shift(x: np.ndarray, y: np.ndarray, share: float = 0.9) -> Maps:
-    """The first modality moved by the gap minus the gap's part in the span of the centred second
-    modality that holds `share` of its variance; the second stays."""
+    """The first modality moved by the part of the gap that is orthogonal to the second modality's
+    leading directions, those with `share` of its variance; the second stays."""
     of_x, of_y = centred(x, y)
     _, values, directions = np.linalg.svd(y - of_y, full_matrices=False)
     k = int(np.searchsorted(np.cumsum(values**2), share * (values**2).sum()) + 1)

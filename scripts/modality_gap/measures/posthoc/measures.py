@@ -1,4 +1,4 @@
-"""Measures of two modalities from follow-up papers, each with its chance where there is one.
+"""Measures of two modalities from follow-up papers, with their value by chance where there is one.
 
 To add a measure, write a function of x and y that returns its values by name, decorate it with
 `measure` and test it. x, y: (n, d) unit vectors (float64), row i of both is one pair; n x n
@@ -120,10 +120,10 @@ def mixed_counts(x: np.ndarray, y: np.ndarray) -> Each:
 
 @measure("few_dimensions", "few coordinates", "Two Effects, One Trigger (2404.07983)")
 def few_dimensions(x: np.ndarray, y: np.ndarray) -> Each:
-    """Share of the squared gap in its k largest coordinates; share of vectors that the larger
-    of the coordinates (argmax of mean x, argmax of mean y) assigns to the right modality, half
-    where they are one, and separability by these two alone; gap, relative gap and recall at 1 both
-    ways when the k largest are left out. Not invariant to a rotation."""
+    """Share of the squared gap in its k largest coordinates; share of vectors that are assigned to
+    the right modality by the larger of two coordinates (argmax of mean x, argmax of mean y), a half
+    if both are the same coordinate, and separability by these two alone; gap, relative gap and
+    recall at 1 both ways when the k largest are left out. Not invariant to a rotation."""
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
     difference = mean_x - mean_y
     order = np.argsort(-np.abs(difference), kind="stable")

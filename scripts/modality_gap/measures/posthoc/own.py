@@ -1,4 +1,4 @@
-"""The methods and measures of a run: those of the project and those in files of the user's."""
+"""The methods and measures of a run: the built-in ones, and those in the user's files."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,8 +13,8 @@ from modality_gap.measures.posthoc.registry import Method
 
 
 def chosen_methods(settings: Mapping) -> dict[str, Method]:
-    """The methods by name that `posthoc` of the configuration asks for: those of the default or all
-    of them, then the user's. Raises InputError that names the key of one that is not available."""
+    """The methods by name that `posthoc` of the configuration asks for: the default ones or all,
+    then the user's. Raises InputError that names the key of one that is not available."""
     methods = {
         name: method
         for name, method in METHODS.items()
@@ -26,8 +26,8 @@ def chosen_methods(settings: Mapping) -> dict[str, Method]:
 
 
 def names_of_methods(methods: Mapping[str, Method]) -> pd.DataFrame:
-    """What methods are called, in their order: method, label, source, and whether each is one with
-    a star, which uses other scored items too."""
+    """The names of the methods, in their order: method, label, source, and whether it has a star
+    because it also uses other scored items."""
     rows = [(one.name, one.label, one.source, one.sees == "all") for one in methods.values()]
     return pd.DataFrame(rows, columns=["method", "label", "source", "star"])
 
@@ -49,7 +49,7 @@ def _own(key: str, name: str, entry: Mapping) -> Method:
 
 
 def chosen_measures(settings: Mapping) -> dict[str, FollowUpMeasure]:
-    """The measures by name: those of the project, then the user's of `posthoc.measures`. Raises
+    """The measures by name: the built-in ones, then the user's in `posthoc.measures`. Raises
     InputError that names the key of one that is not available."""
     measures = dict(FOLLOW_UP_MEASURES)
     for name, entry in settings.get("measures", {}).items():

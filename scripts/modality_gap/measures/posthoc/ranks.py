@@ -1,6 +1,7 @@
-"""Ranks of wanted items among scores, and what is read from them.
+"""Ranks of wanted items by score, and the measures based on ranks.
 
-A rank is 1 + how many items score higher + how many equal ones come before the wanted item.
+A rank is 1, plus the number of items with a higher score, plus the number of items with the same
+score in an earlier column.
 """
 
 import numpy as np
@@ -12,27 +13,28 @@ MARGIN = 0.03  # of recall: smaller differences count as unchanged
 
 
 def beats(scores: np.ndarray, wanted: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Which scores (n, k) come before that of the wanted item, `wanted` (n,), which stands at
-    column `place` (n,): higher ones, and equal ones in an earlier column; never its own."""
+    """Which items (n, k) rank before the wanted one, by scores (n, k): those with a higher score,
+    and those with the same score in an earlier column. The wanted item is in column `place` (n,)
+    and has the score `wanted` (n,); it never beats itself."""
     columns, place = np.arange(scores.shape[1]), place[:, None]
     slack = np.where(columns < place, -TIE, TIE)
     return (scores > wanted[:, None] + slack) & (columns != place)
 
 
 def ranks_of(scores: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Rank (n,) of the item in column `place` (n,) of each row of scores (n, k)."""
+    """Rank (n,) of the item in column `place` (n,), for each row of scores (n, k)."""
     wanted = scores[np.arange(len(scores)), place]
     return 1 + beats(scores, wanted, place).sum(axis=1)
 
 
 def partner_ranks(scores: np.ndarray) -> np.ndarray:
-    """Rank (n,) of item i for query i in scores (n, n)."""
+    """Rank (n,) of the partner of each query: item i for query i of scores (n, n)."""
     return ranks_of(scores, np.arange(len(scores)))
 
 
 def group_ranks(scores: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Rank (n,) of the best of the `own` (n, k) items of each row of scores (n, k) among the
-    others; a row has at least one."""
+    """Rank (n,) of the best of several wanted items among all unwanted ones, for each row of scores
+    (n, k). `own` (n, k) marks the wanted items, at least one per row."""
     rows = np.arange(len(scores))
     best = np.where(own, scores, -np.inf)
     place = best.argmax(axis=1)
@@ -42,20 +44,20 @@ def group_ranks(scores: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 
 def ndcg10(ranks: np.ndarray) -> np.ndarray:
-    """NDCG at 10 with one relevant item: 1 / log2(1 + rank), 0 beyond rank 10."""
+    """NDCG at 10 with one relevant item: 1 / log2(1 + rank), and 0 for ranks above 10."""
     return np.where(ranks <= 10, 1 / np.log2(1.0 + ranks), 0.0)
 
 
 def recall_both_ways(scores: np.ndarray, own: np.ndarray) -> float:
-    """Recall at 1 by scores (n, k) of items x and y, mean of both directions; `own` (n, k) says
-    which are partners, as from `different_items`."""
+    """Recall at 1 by scores (n, k) of items x and y, as the mean of both directions. `own` (n, k)
+    says which items are partners, as from `different_items`."""
     to_y, to_x = group_ranks(scores, own), group_ranks(scores.T, own.T)
     return float(((to_y == 1).mean() + (to_x == 1).mean()) / 2)
 
 
 def different_items(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The different vectors of each side of pairs x, y (n, d), and which of them are partners: a
-    picture has all its captions, the prompt of a class all items of the class."""
+    """The distinct vectors on each side of pairs x, y (n, d), and which of them are partners: a
+    picture has all its captions as partners, and the prompt of a class all items of the class."""
     sides, places = [], []
     for side in (x, y):
         rows, place = np.unique(identical_rows(side), return_inverse=True)

@@ -1,4 +1,4 @@
-"""What the released code of follow-up papers computes where it differs from the papers.
+"""What the released code of follow-up papers computes, where it differs from the papers.
 
 x, y: (n, d) unit vectors (float64), row i of both is one pair; `clusters` (n,) as in
 gap_intervals.py. The page of errata shows both numbers.
@@ -28,8 +28,8 @@ COMPLETIONS = 8  # random ones of an undetermined rotation
 
 
 def mir_without_root(x: np.ndarray, y: np.ndarray) -> float:
-    """MIR as the default of its code computes it: the iteration for the matrix root stays where it
-    starts, so tr(S_x S_y) takes the place of the root's trace."""
+    """MIR as its code computes it by default: the iteration for the matrix root never leaves its
+    start, so tr(S_x S_y) is used instead of the trace of the root."""
     of_x, of_y = x - x.mean(axis=0), y - y.mean(axis=0)
     trace = ((of_x @ of_y.T) ** 2).sum() / (len(x) - 1) ** 2
     spread = ((of_x**2).sum() + (of_y**2).sum()) / (len(x) - 1)
@@ -38,9 +38,10 @@ def mir_without_root(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def kendall_of_ranks(k: np.ndarray, m: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """By item (n,) the Kendall distance that Two Effects' code computes of the cosines k, m (n, n)
-    within both modalities, with the items numbered in `order` (n,): its function expects items in
-    order and gets ranks, so it compares which number has the lowest rank, the second, and so on."""
+    """The Kendall distance of each item (n,) as Two Effects' code computes it, from the cosines k,
+    m (n, n) within both modalities and the items' numbers `order` (n,). Its function expects items
+    in order but gets ranks, so it compares the number of the item with the lowest rank, with the
+    second lowest, and so on."""
     from scipy import stats
 
     k, m = k[np.ix_(order, order)], m[np.ix_(order, order)]
@@ -49,8 +50,8 @@ def kendall_of_ranks(k: np.ndarray, m: np.ndarray, order: np.ndarray) -> np.ndar
 
 
 def whitened(x: np.ndarray, y: np.ndarray, own_axes: bool) -> Maps:
-    """Each modality centred and whitened with a covariance shrunk by half: along its own principal
-    axes, or turned back to the axes of the space."""
+    """Each modality centred and whitened, with a covariance shrunk by half, along its own principal
+    axes or rotated back to the axes of the space."""
 
     def map_of(side: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         mean, covariance = side.mean(axis=0), shrunk_covariance(side, 0.5)
@@ -64,8 +65,8 @@ def whitened(x: np.ndarray, y: np.ndarray, own_axes: bool) -> Maps:
 
 
 def completed_rotations(x: np.ndarray, y: np.ndarray, seed: int) -> list[Maps]:
-    """Procrustes with what the fit pairs leave undetermined filled in at random: all are solutions.
-    One, if they leave nothing."""
+    """Procrustes rotations, completed at random where the fit pairs do not determine them: all are
+    solutions. One, if they leave nothing."""
     from scipy.stats import special_ortho_group
 
     of_x, of_y = x.mean(axis=0), y.mean(axis=0)
@@ -85,8 +86,8 @@ def completed_rotations(x: np.ndarray, y: np.ndarray, seed: int) -> list[Maps]:
 
 
 def separated_after(x: np.ndarray, y: np.ndarray, fits: np.ndarray) -> np.ndarray:
-    """Which vectors of the other pairs, those of x first, a logistic regression of the pairs
-    `fits` (n,) assigns to the right modality."""
+    """Which vectors are assigned to the right modality by a logistic regression: it is fitted on
+    the pairs `fits` (n,) and scored on the others, x first."""
     from sklearn.linear_model import LogisticRegression
 
     def both(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,8 +103,8 @@ def mean_potential(cosines: np.ndarray) -> float:
 
 
 def uniformities(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Uniformity over all pairs of different vectors of both modalities, and of the first one twice
-    in its place, as m2-mix's code has it."""
+    """Uniformity over all pairs of different vectors of both modalities; and the same with the
+    first modality twice, as in m2-mix's code."""
     values = {}
     for name, second in (("uniformity_of_both", y), ("uniformity_of_images_twice", x)):
         rows = np.concatenate([x, second])
@@ -112,8 +113,8 @@ def uniformities(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 
 def by_batch(x: np.ndarray) -> dict[str, np.ndarray]:
-    """Of each batch of 64 vectors: the share of the uniformity's gradient that is left where the
-    sum also has each vector with itself; and the weight of the partner in CWCL's target."""
+    """For each batch of 64 vectors: the share of uniformity's gradient that remains if the sum also
+    pairs each vector with itself; and the partner's weight in CWCL's target."""
     rows = x[: len(x) // BATCH * BATCH].reshape(-1, BATCH, x.shape[1])
     cosines = rows @ rows.transpose(0, 2, 1)
     others = np.exp(4 * cosines - 4).sum(axis=(1, 2)) - BATCH
@@ -130,8 +131,8 @@ def constants() -> dict[str, float]:
 
 
 def dn_of_package(x: np.ndarray, y: np.ndarray) -> Scores:
-    """What NNN's package calls DN: half of the means subtracted instead of a quarter, and then half
-    of the mean of an item's 256 largest similarities to the bank."""
+    """What NNN's package calls DN: it subtracts half of the means instead of a quarter, and then
+    half of the mean of an item's 256 largest similarities to the bank."""
     moved = distribution_normalisation(x, y, part=0.5)
     corrected = nearest_neighbour(moved.x(x), moved.y(y), k=256, alpha=0.5)
 

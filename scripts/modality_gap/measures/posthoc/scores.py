@@ -1,4 +1,5 @@
-"""Methods that change scores by a bank of other items: against hubs, and by kind of score.
+"""Methods that change scores, using a bank of other items to suppress hubs, or by the kind of
+score.
 
 x, y: (m, d) unit vectors (float64) of the fit pairs. The bank of a score is the fit items of the
 query's modality.

@@ -1,4 +1,4 @@
-"""Measures of how similar the order within two modalities is, and of the gap's direction.
+"""Measures of how similarly two modalities order their items, and of the gap's direction.
 
 x, y: (n, d) unit vectors (float64), row i of both is one pair.
 """

@@ -1,7 +1,7 @@
 """The study of post-hoc methods on the pairs of one set: splits, results and differences.
 
-Everything that a method estimates comes from the fit pairs; it is judged on the scored ones. Halves
-are drawn from the same pairs, so their spread is a spread, not a standard error.
+A method estimates everything from the fit pairs and is judged on the scored pairs. Random halves
+share pairs, so their spread is not a standard error.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,8 +42,9 @@ MEASURED = ("measure", "value", "low", "high", "chance", "n")
 
 
 def splits(clusters: np.ndarray, halves: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, fit rows and scored rows of each split of items whose clusters (n,) are 0 to C - 1, a
-    cluster on one side: even and odd clusters, then random halves, half_0 and so on."""
+    """Name, fit rows and scored rows of each split of items. A cluster (n,), numbered from 0 to C -
+    1, is never divided: first even against odd clusters, then random halves (half_0, half_1,
+    ...)."""
     count = int(clusters.max()) + 1
     orders = {FIXED: np.arange(count) % 2 == 0}
     for seed in range(halves):
@@ -189,9 +190,9 @@ def measured(
     seed: int,
     measures: Mapping[str, FollowUpMeasure] = FOLLOW_UP_MEASURES,
 ) -> pd.DataFrame:
-    """Every measure of the follow-ups of pairs x, y (n, d), n > 3: measure, value, low, high,
-    chance, n. Intervals of means over pairs are those of a mean; those of smooth measures leave out
-    one of 20 random groups of pairs or of clusters at a time; the rest have none."""
+    """All measures of the follow-ups for pairs x, y (n, d), n > 3, as a table: measure, value, low,
+    high, chance, n. Intervals of means over pairs are those of a mean; those of smooth measures
+    leave out one of 20 random groups of pairs or of clusters at a time; the rest have none."""
     n, d = x.shape
     codes = np.arange(n) if clusters is None else clusters
     count = int(codes.max()) + 1

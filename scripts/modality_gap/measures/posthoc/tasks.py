@@ -1,4 +1,4 @@
-"""The tasks on pairs that judge a method, each in both directions.
+"""The tasks that judge a method on pairs, each in both directions.
 
 a, b: (n, d) unit vectors (float64) of the scored pairs, row i of both is one pair. A method was
 fitted on other pairs. Scores are matrices (queries, items); "own" is the query's modality.
@@ -20,8 +20,9 @@ SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 @dataclass(frozen=True)
 class Direction:
-    """The scores of one direction: `across` (n, n) of queries and items of the other modality, and
-    `own` (n, n) of queries and items of their own, None where the method has none."""
+    """The scores of one direction. `across` (n, n) are those of queries and items of the other
+    modality; `own` (n, n) those of queries and items of the same modality, or None if the method
+    has none."""
 
     name: str
     across: np.ndarray
@@ -29,14 +30,14 @@ class Direction:
 
     @property
     def inside(self) -> np.ndarray:
-        """`own`, of a method that has it."""
+        """`own`, for a method that has it."""
         if self.own is None:
             raise TypeError("the method gives no scores within a modality")
         return self.own
 
 
 def directions(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[Direction]:
-    """Both directions, "xy" with queries a and "yx" with queries b."""
+    """Both directions: "xy" with queries a, and "yx" with queries b."""
     both = []
     for kind, queries, items in ((("x", "y"), a, b), (("y", "x"), b, a)):
         inside = (kind[0], kind[0])
@@ -46,17 +47,19 @@ def directions(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[Direction]:
 
 
 def cross_modal(scores: Direction) -> dict[str, float]:
-    """T1, the partner among the items of the other modality: recall at 1, 5 and 10, NDCG at 10."""
+    """T1: find the partner among the items of the other modality. Recall at 1, 5 and 10, and NDCG
+    at 10."""
     ranks = partner_ranks(scores.across)
     recall = {f"recall{k}": float((ranks <= k).mean()) for k in (1, 5, 10)}
     return recall | {"ndcg10": float(ndcg10(ranks).mean())}
 
 
 def mixed_gallery(scores: Direction) -> dict[str, float]:
-    """T2a, the partner among all other items of both modalities: recall at 1 and 10, NDCG at 10,
-    median rank; and the kind bias, which is the chance that a random item of the other modality
-    scores higher than one of the query's own (`kind_auc`) and the share of the other modality in
-    the first 10 (`kind_share10`), both without the partner."""
+    """T2a: find the partner among all other items of both modalities. Recall at 1 and 10, NDCG at
+    10 and the median rank; and two measures of how much the method prefers a modality, both without
+    the partner: the chance that a random item of the other modality scores higher than one of the
+    query's own (`kind_auc`), and the share of the other modality in the first 10
+    (`kind_share10`)."""
     n = len(scores.across)
     ranks = mixed_ranks(scores)
     others = ~np.eye(n, dtype=bool)
@@ -81,8 +84,8 @@ def mixed_ranks(scores: Direction) -> np.ndarray:
 
 
 def _auc(higher: np.ndarray, lower: np.ndarray) -> float:
-    """Chance that a value of a row of `higher` exceeds one of the same row of `lower` (equal ones
-    count half), mean over rows."""
+    """The chance that a value in a row of `higher` exceeds one in the same row of `lower` (ties
+    count half), as the mean over rows."""
     lower = np.sort(lower, axis=1)
     below = [
         np.searchsorted(row, values) + np.searchsorted(row, values, side="right")
@@ -92,8 +95,9 @@ def _auc(higher: np.ndarray, lower: np.ndarray) -> float:
 
 
 def u_curve(scores: Direction, shares: Sequence[float] = SHARES) -> dict[str, float]:
-    """T2b, exactly expected recall at 1 and NDCG at 10 where the partner is of the other modality
-    and each other item is so with probability p, by p: `recall1_p` and `ndcg10_p`."""
+    """T2b: expected recall at 1 and NDCG at 10 if the partner is of the other modality, and every
+    other item is of that modality with probability p. Keys are `recall1_p` and `ndcg10_p`; the
+    values are exact."""
     n = len(scores.across)
     partner = np.diagonal(scores.across)
     other = beats(scores.across, partner, np.arange(n))
@@ -110,8 +114,9 @@ def u_curve(scores: Direction, shares: Sequence[float] = SHARES) -> dict[str, fl
 def expected(
     counts: Sequence[np.ndarray], chances: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Expected recall at 1 and NDCG at 10, each (n,), where the number of items before the wanted
-    one is a sum of independent binomials: `counts` (n,) trials, each with its chance."""
+    """Expected recall at 1 and NDCG at 10, (n,) each, if the number of items before the wanted one
+    is a sum of independent binomials. `counts` are their numbers of trials (n,), each with its
+    chance of success."""
     ahead = np.arange(10)
     chance_of = np.zeros((len(counts[0]), 10))
     chance_of[:, 0] = 1
@@ -125,34 +130,35 @@ def expected(
 
 @lru_cache(maxsize=128)
 def _binomial(trials: int, chance: float) -> np.ndarray:
-    """Chance of 0 to 9 successes in 0 to `trials` of them, (trials + 1, 10)."""
+    """The chance of 0 to 9 successes in 0 to `trials` trials, (trials + 1, 10)."""
     from scipy import stats
 
     return stats.binom.pmf(np.arange(10), np.arange(trials + 1)[:, None], chance)
 
 
 def neighbours_kept(fitted: Maps, side: str, rows: np.ndarray) -> float:
-    """Share of each item's 10 nearest neighbours of its own modality that a map keeps, mean."""
+    """The share of an item's 10 nearest neighbours in its own modality that a map keeps, as the
+    mean over items."""
     moved = fitted.vectors(side, rows)
     return float(shared_neighbours(rows @ rows.T, moved @ moved.T).mean())
 
 
 def shared_neighbours(own_x: np.ndarray, own_y: np.ndarray) -> np.ndarray:
-    """Share (n,) of the 10 nearest neighbours that each item has in both modalities, of the cosines
-    (n, n) within each."""
+    """The share (n,) of each item's 10 nearest neighbours that are the same in both modalities,
+    from the cosines (n, n) within each."""
     k = min(NEIGHBOURS, len(own_x) - 1)
     return (neighbours(own_x, k) & neighbours(own_y, k)).sum(axis=1) / k
 
 
 def neighbours(scores: np.ndarray, k: int) -> np.ndarray:
-    """Which scores (n, n) are among the k highest of their row, the diagonal left out."""
+    """Which scores (n, n) are among the k highest of their row, without the diagonal."""
     scores = scores.copy()
     np.fill_diagonal(scores, -np.inf)
     return among_first(scores, k)
 
 
 def among_first(scores: np.ndarray, k: int) -> np.ndarray:
-    """Which scores (n, m) are among the k highest of their row, equal ones in their order."""
+    """Which scores (n, m) are among the k highest of their row; ties keep their order."""
     if k >= scores.shape[1]:
         return np.ones(scores.shape, dtype=bool)
     least = np.partition(scores, -k, axis=1)[:, -k:].min(axis=1, keepdims=True)
@@ -162,12 +168,12 @@ def among_first(scores: np.ndarray, k: int) -> np.ndarray:
 
 
 def hub_skewness(scores: np.ndarray, k: int = NEIGHBOURS) -> float:
-    """Population skewness of how often each item is among the k nearest of the queries."""
+    """Population skewness of how often an item is among the k nearest of a query."""
     return skewness(times_found(scores, k).sum(axis=0))
 
 
 def times_found(scores: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
-    """Whether each item is among the k nearest of each query, (n, items), 0 or 1."""
+    """Whether each item is among the k nearest of each query: (n, items) of 0 or 1."""
     return among_first(scores, k).astype(int)
 
 
@@ -199,11 +205,12 @@ def _standard_moments(counts: np.ndarray, order: int) -> np.ndarray:
 
 
 def geometry(fitted: Maps, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
-    """T6, of the moved scored pairs: gap, squared gap without bias, relative gap, contrastive loss
-    of all pairs at LOSS_TEMPERATURE, cosine of partners, separability (first half of the pairs
-    fits, the second scores), share of the 10 nearest neighbours that an item has in both
-    modalities, and of each modality the share of neighbours kept. Lengths are of unit vectors, so
-    a method without normalising is measured on unit vectors too."""
+    """T6: the geometry of the scored pairs after the method has moved them. The gap, the squared
+    gap without bias, the relative gap, the contrastive loss of all pairs at LOSS_TEMPERATURE, the
+    cosine of partners, separability (fitted on the first half of the pairs, scored on the second),
+    the share of the 10 nearest neighbours that are the same in both modalities, and for each
+    modality the share of neighbours kept. All are of unit vectors, also for a method that does not
+    normalise."""
     x, y = unit(fitted.vectors("x", a)), unit(fitted.vectors("y", b))
     n = len(x)
     difference = x - y
@@ -224,7 +231,8 @@ def geometry(fitted: Maps, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
 
 
 def contrastive_loss(logits: np.ndarray) -> float:
-    """Mean cross-entropy of both directions of scaled cosines (n, n), all pairs as one batch."""
+    """Mean cross-entropy of both directions, of scaled cosines (n, n), with all pairs in one
+    batch."""
     from scipy.special import logsumexp
 
     partners = np.diagonal(logits)
@@ -233,8 +241,8 @@ def contrastive_loss(logits: np.ndarray) -> float:
 
 
 def separability_of_halves(x: np.ndarray, y: np.ndarray) -> float:
-    """Share of the second half of pairs x, y (n, d) that a logistic regression of the first half
-    assigns to the right modality."""
+    """The share of the second half of the pairs x, y (n, d) that a logistic regression assigns to
+    the right modality, if it is fitted on the first half."""
     from sklearn.linear_model import LogisticRegression
 
     n = len(x)
@@ -245,15 +253,15 @@ def separability_of_halves(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def robustness(fitted: Maps, a: np.ndarray, b: np.ndarray, seed: int) -> Iterator[tuple[str, dict]]:
-    """T7, by direction: the shares of `with_noise`."""
+    """T7: the means of `with_noise`, by direction."""
     for direction, values in with_noise(fitted, a, b, seed):
         yield direction, {name: float(value.mean()) for name, value in values.items()}
 
 
 def with_noise(fitted: Maps, a: np.ndarray, b: np.ndarray, seed: int) -> Iterator[tuple[str, dict]]:
     """By direction and query (n,), with Gaussian noise of variance 1e-4 and 1e-3 on the moved
-    gallery: whether the nearest item stays, whether it is the partner, and whether it is that
-    without method and noise."""
+    gallery: whether the nearest item stays the same, whether it is the partner, and whether it is
+    the nearest item without method and noise."""
     sides = {"x": a, "y": b}
     for q, z in (("x", "y"), ("y", "x")):
         plain = (sides[q] @ sides[z].T).argmax(axis=1)
@@ -272,8 +280,8 @@ def with_noise(fitted: Maps, a: np.ndarray, b: np.ndarray, seed: int) -> Iterato
 
 
 def on_pairs(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[tuple[str, str, str, float]]:
-    """Every task on pairs, as rows (task, direction, metric, value); without the mixed galleries
-    for a method that has no scores within a modality, and without geometry for one that moves no
+    """All tasks on pairs, as rows (task, direction, metric, value). The mixed galleries are left
+    out for a method without scores within a modality, and geometry for one that moves no
     vectors."""
     rows = []
     for one in directions(fitted, a, b):

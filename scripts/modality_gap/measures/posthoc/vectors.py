@@ -31,30 +31,30 @@ def none(x: np.ndarray, y: np.ndarray) -> Maps:
 
 @method("other_first", "control: other modality first", "ours")
 def other_first(x: np.ndarray, y: np.ndarray) -> Scores:
-    """Every item of the other modality before every item of the query's own: the control of a
-    mixed gallery in which the wanted item is always of the other modality."""
+    """All items of the other modality rank before all items of the query's own. It is the control
+    for a mixed gallery in which the wanted item is always of the other modality."""
     return Scores(lambda q, z, kind: q @ z.T + (OTHER_FIRST if kind[0] != kind[1] else 0.0), KINDS)
 
 
 @method("own_first", "control: own modality first", "ours")
 def own_first(x: np.ndarray, y: np.ndarray) -> Scores:
-    """Every item of the query's own modality before every item of the other: the opposite control.
-    Where the form of the wanted item is drawn too, neither wins."""
+    """All items of the query's own modality rank before all items of the other: the opposite
+    control. Where the form of the wanted item is drawn too, neither wins."""
     return Scores(lambda q, z, kind: q @ z.T + (OTHER_FIRST if kind[0] == kind[1] else 0.0), KINDS)
 
 
 @method("shift", "shift fitted to close the gap", PAPER)
 def shift(x: np.ndarray, y: np.ndarray, delta: float | None = None) -> Maps:
-    """Each modality moved half of `delta` along the gap, towards the other; None: the whole gap.
-    Source: section 4.2."""
+    """Each modality moved along the gap towards the other, by half of `delta` (None: the whole
+    gap). Source: section 4.2."""
     direction, length = _gap(x, y)
     return _shifted(direction, length if delta is None else delta)
 
 
 @method("shift_chosen", "shift chosen on the fit pairs", PAPER)
 def shift_chosen(x: np.ndarray, y: np.ndarray) -> Maps:
-    """The shift of -1 to 1.5 in steps of .05 with the highest mean recall at 1 on the fit pairs;
-    among equal ones the smallest."""
+    """The shift between -1 and 1.5, in steps of .05, that has the highest mean recall at 1 on the
+    fit pairs (of several, the smallest)."""
     direction, _ = _gap(x, y)
     steps = sorted(np.arange(-20, 31) / 20, key=lambda step: (abs(step), step))
     a, b, own = different_items(x, y)
@@ -86,7 +86,7 @@ def centred(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @method("centre", "centring", "GR-CLIP (2507.19054), I0T (2412.14384), C3 (2401.08567)")
 def centre(x: np.ndarray, y: np.ndarray) -> Maps:
-    """Each modality less its own mean."""
+    """Each modality minus its own mean."""
     of_x, of_y = centred(x, y)
     return Maps(lambda a: a - of_x, lambda b: b - of_y)
 
@@ -103,8 +103,8 @@ def distribution_normalisation(x: np.ndarray, y: np.ndarray, part: float = 0.25)
 
 @method("standardise", "standardising each coordinate", "folk method")
 def standardise(x: np.ndarray, y: np.ndarray) -> Maps:
-    """Each coordinate minus its mean, divided by its population standard deviation, where that is
-    not 0; not invariant to a rotation."""
+    """Each coordinate minus its mean, divided by its population standard deviation (unless that is
+    0); not invariant to rotation."""
 
     def map_of(side: np.ndarray) -> Vectors:
         mean, spread = side.mean(axis=0), side.std(axis=0)
@@ -115,7 +115,7 @@ def standardise(x: np.ndarray, y: np.ndarray) -> Maps:
 
 
 def drop(x: np.ndarray, y: np.ndarray, k: int = 2) -> Maps:
-    """The k coordinates with the largest part of the gap vector set to 0; not invariant to a
+    """The k coordinates in which the gap vector is largest are set to 0; not invariant to
     rotation."""
     vector = np.abs(x.mean(axis=0) - y.mean(axis=0))
     keep = np.ones(len(vector))
@@ -135,7 +135,7 @@ for k in (1, 2, 5, 10, 20):
 
 @method("project_out", "gap direction projected out", "folk method")
 def project_out(x: np.ndarray, y: np.ndarray) -> Maps:
-    """Both modalities less their part along the gap vector."""
+    """Both modalities minus their component along the gap vector."""
     direction, _ = _gap(x, y)
 
     def without(rows: np.ndarray) -> np.ndarray:

@@ -21,8 +21,8 @@ def sentences(rows: pd.DataFrame, data: Mapping[str, pd.DataFrame]) -> list[str]
 
 
 def summary(rows: pd.DataFrame) -> str:
-    """In which of several models the score changes, by the interval of the change; empty for
-    one."""
+    """In which of several models the score changes, by the interval of the change; empty if there
+    is only one."""
     if len(rows) < 2:
         return ""
     falls, rises = rows["change_closed_high"] < 0, rows["change_closed_low"] > 0

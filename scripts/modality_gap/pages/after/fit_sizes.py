@@ -1,4 +1,4 @@
-"""The curve over the number of fit pairs on the page: gap left and recall, by method.
+"""The effect of the number of fit pairs, on the page: remaining gap and recall, by method.
 
 `sizes` and `names` are results/after/fit_sizes.csv and method_names.csv.
 """
@@ -51,8 +51,8 @@ def _value(row: Mapping) -> str:
 
 
 def sentence(sizes: pd.DataFrame, labels: Mapping[str, str]) -> str:
-    """What centring leaves of the first set's gap with the fewest and the most fit pairs; empty
-    where there are not two sizes."""
+    """How much of the first set's gap centring leaves with the fewest and the most fit pairs; empty
+    unless there are two sizes."""
     rows = sizes[(sizes["method"] == "centre") & (sizes["metric"] == "gap")]
     rows = rows[rows["set"] == rows["set"].iloc[0]] if len(rows) else rows
     if len(rows) < 2:

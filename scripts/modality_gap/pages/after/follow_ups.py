@@ -31,7 +31,7 @@ class Badge(NamedTuple):
 
 
 def badge_of(row: Mapping) -> Badge | None:
-    """The badge of a row of follow_ups.csv; None where its test could not fail."""
+    """The badge of a row of follow_ups.csv; None if its test could not fail."""
     if row["why"].startswith(NO_VERDICT):
         return None
     verdict = row["verdict"]
@@ -40,8 +40,8 @@ def badge_of(row: Mapping) -> Badge | None:
 
 
 class Statement(NamedTuple):
-    """A statement of a paper: the published value in words, rows of `show.page_row`, one for each
-    piece of evidence, each with its `badge`, and what was not tested."""
+    """A statement of a paper: the published value in words; one row of `show.page_row` for each
+    piece of evidence, with its `badge`; and what was not tested."""
 
     id: str
     says: str

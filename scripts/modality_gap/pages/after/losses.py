@@ -1,4 +1,4 @@
-"""Losses of follow-ups on the page: gap, recall, and whether recall is shown to be unchanged.
+"""Losses of follow-ups on the page: gap, recall, and whether recall demonstrably stays the same.
 
 Recall is judged as in the ledger of the follow-ups: by whether the whole interval of its change is
 within MARGIN. `summary` is results/after/losses_summary.csv, `differences`
@@ -24,7 +24,7 @@ YES = {True: "yes", False: "no"}
 
 
 def at_chance(summary: pd.DataFrame, baseline: str) -> bool:
-    """Whether the baseline finds so few partners that nothing can be said of recall."""
+    """Whether the baseline finds so few partners that nothing can be said about recall."""
     recall = summary.set_index("method")["recall1"]
     return bool(recall[baseline] < LEAST_RECALL)
 
@@ -35,8 +35,8 @@ def has_task(summary: pd.DataFrame) -> bool:
 
 
 def recall_verdict(row: Mapping | None, chance: bool) -> str:
-    """What a row of losses_difference.csv for recall shows: a change wholly within MARGIN, one
-    wholly beyond it, or neither; nothing where the baseline is near chance."""
+    """What a row of losses_difference.csv shows about recall, by the interval of its change: wholly
+    within MARGIN, wholly beyond it, or neither; nothing if the baseline is near chance."""
     if row is None:
         return NONE
     if chance:
@@ -79,9 +79,9 @@ def table(summary: pd.DataFrame, differences: pd.DataFrame, baseline: str) -> Ta
 
 
 def gap_table(methods: pd.DataFrame, differences: pd.DataFrame) -> Table:
-    """What may be said of each method's gap: its change at equal progress, whether chance explains
-    it, whether all vectors are in one narrow cone, and whether what it is compared with has its
-    temperature."""
+    """What can be said about each method's gap: its change at equal progress, whether chance
+    explains it, whether all vectors are in one narrow cone, and whether the method that it is
+    compared with has the same temperature."""
     rows = differences[differences["metric"] == "gap_equal_progress"]
     progress = rows.set_index("method").to_dict("index")
     labels = methods.set_index("method")["label"]
@@ -161,7 +161,7 @@ def zero_shot_sentence(summary: pd.DataFrame, differences: pd.DataFrame, confide
 
 
 def family_sentence(summary: pd.DataFrame, names: list[str]) -> str:
-    """Gap and recall along temperature alone; empty with one temperature."""
+    """Gap and recall when only the temperature changes; empty if there is one temperature."""
     rows = summary[summary["method"].isin(names)].sort_values("temperature")
     if len(rows) < 2 or np.isclose(rows["temperature"].min(), rows["temperature"].max()):
         return ""
@@ -184,7 +184,8 @@ class Shown(NamedTuple):
 def shown(
     data: Mapping[str, pd.DataFrame], baseline: str, confidence: float, family: list[str]
 ) -> Shown:
-    """All of it, from the tables by name; `family` are the methods of the temperature alone."""
+    """Everything that the page shows of the losses, from the tables by name; `family` are the
+    methods that differ only in temperature."""
     summary, differences = data["losses_summary"], data["losses_difference"]
     texts = sentences(summary, differences, baseline, confidence)
     more = zero_shot_sentence(summary, differences, confidence), family_sentence(summary, family)

@@ -47,8 +47,8 @@ def table(
     labels: Mapping[str, str],
     own: Mapping[str, str] | None = None,
 ) -> Table:
-    """Measures by set: value, interval where it has one, and its chance where there is one; last
-    the user's own, what each is called by its name."""
+    """Measures by set: value, interval where it has one, and its chance where there is one; the
+    user's own come last, with their labels by name."""
     wide = measures.set_index(["measure", "set"])
     rows = []
     for one in (*SHOWN, *_of_the_user(measures, own or {})):
@@ -83,7 +83,7 @@ def _cell(row: Mapping) -> str:
 
 def agreement(measures: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     """By measure, in the order of SHOWN, Kendall's τ with recall at 1 over the trained sets, its p
-    and p after Holm's correction, and how many sets that is; also of the gap itself. τ is positive
+    and p after Holm's correction, and the number of sets; also for the gap itself. τ is positive
     where a measure orders the sets as recall does. A measure that is the same everywhere has no τ
     and no row, nor has any with fewer than FEWEST sets."""
     from scipy import stats
@@ -129,7 +129,7 @@ def agreement_sentences(ordered: pd.DataFrame, level: float) -> list[str]:
 
 
 def agreement_table(ordered: pd.DataFrame) -> Table | None:
-    """Kendall's τ of every measure; None where there are too few sets."""
+    """Kendall's τ of every measure; None if there are too few sets."""
     if ordered.empty:
         return None
     rows = [
@@ -144,8 +144,8 @@ def agreement_table(ordered: pd.DataFrame) -> Table | None:
 
 
 def misleading(measures: pd.DataFrame, gaps: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
-    """Trained sets at chance that CKA or Kendall distance put beside one that retrieves: a sentence
-    each, with the share of common neighbours."""
+    """Trained sets at chance that CKA or Kendall distance puts next to a set that retrieves: one
+    sentence each, with the share of common neighbours."""
     able = retrieves(gaps)
     trained = gaps.index[gaps["weights"] == "trained"]
     good = [name for name in trained if able[name]]
@@ -191,8 +191,8 @@ def shown(
     confidence: float,
     own: Mapping[str, str] | None = None,
 ) -> OnPage:
-    """All of it, from measures.csv, gap.csv by set and the sets of the configuration; `own`: what
-    measures of the user's are called, by name."""
+    """Everything that the page shows of the measures, from measures.csv, gap.csv by set and the
+    sets of the configuration; `own`: the labels of the user's measures, by name."""
     ordered = agreement(measures, gaps)
     labels = {
         name: str(entry["label"]) + (f", {PROJECTIONS}" if weights_of(entry) == PROJECTIONS else "")

@@ -1,4 +1,4 @@
-"""Post-hoc methods on the page: a mixed gallery, what is left of the gap, the matrix of methods.
+"""Post-hoc methods on the page: a mixed gallery, the remaining gap, the matrix of methods.
 
 `methods`, `differences` and `names` are results/after/methods.csv, differences.csv and
 method_names.csv. Values are those of the fixed split; random halves give a spread, which is no
@@ -33,8 +33,8 @@ SAME_GAP = (
 
 
 class Matrix(NamedTuple):
-    """The methods of a set by task: what it is called, and rows of those that are compared and of
-    those with a star, which are not."""
+    """The methods of a set by task: the name of the set, the rows of the methods that are compared,
+    and those of the methods with a star, which are not."""
 
     label: str
     table: Table
@@ -71,7 +71,7 @@ def _cell(wide: pd.DataFrame, method: str, task: str, metric: str) -> float:
 
 
 def labels_of(names: pd.DataFrame) -> dict[str, str]:
-    """What each method is called."""
+    """The label of each method."""
     return dict(zip(names["method"], names["label"], strict=True))
 
 
@@ -89,8 +89,8 @@ MIXED_WORDS = {
 
 
 def mixed_sentences(methods: pd.DataFrame, name: str, label: str) -> list[str]:
-    """What a mixed gallery does to a set: without a method, with centring, with both controls of
-    bias; all on the fixed split."""
+    """The results of a set in a mixed gallery: without a method, with centring, and with both
+    controls of bias; all on the fixed split."""
     wide = values(methods, name)
     task = CAPTION_GALLERY if (CAPTION_GALLERY, "ndcg10") in wide else MIXED
     if task == MIXED:
@@ -144,8 +144,8 @@ CONTROL_WORDS = (
 def control_sentences(
     methods: pd.DataFrame, names: pd.DataFrame, order: list[str], labels: Mapping[str, str]
 ) -> list[str]:
-    """From which share of the other modality on some method does better than the control, by set;
-    none without a set whose wanted item is always of the other modality."""
+    """The share of the other modality from which some method does better than the control, by set;
+    none unless there is a set whose wanted item is always of the other modality."""
     called, stars = labels_of(names), names.set_index("method")["star"]
     found = []
     for name in order:
@@ -174,8 +174,8 @@ def control_sentences(
 def same_gap_table(
     methods: pd.DataFrame, names: pd.DataFrame, name: str, whole: str = ""
 ) -> Table | None:
-    """Gap left, recall and bias of methods that narrow the gap in other ways; None if a set has
-    fewer than two of them. `whole` is a sentence on the gap of all pairs."""
+    """Remaining gap, recall and bias of methods that narrow the gap in different ways; None if a
+    set has fewer than two of them. `whole` is a sentence on the gap of all pairs."""
     wide, spread, labels = values(methods, name), spreads(methods, name), labels_of(names)
     shown = [one for one in SAME_GAP if one in wide.index]
     if len(shown) < 3 or (GEOMETRY, "gap") not in wide:
@@ -238,8 +238,9 @@ def same_gap_sentence(
 
 
 def same_gap_summary(methods: pd.DataFrame, differences: pd.DataFrame, order: list[str]) -> str:
-    """What the fitted shift and centring leave of the gap of several sets, and in how many recall
-    falls in a direction or both, by the whole interval of its change; empty for one set."""
+    """How much of the gap the fitted shift and centring leave in several sets, and in how many of
+    them recall falls in one or both directions (the whole interval of its change is below 0); empty
+    for one set."""
     parts = [
         (wide[GEOMETRY, "gap"].loc[["shift", "centre"]] / wide.loc[PLAIN, (GEOMETRY, "gap")])
         for name in order
@@ -291,8 +292,8 @@ def _with_spread(
 
 
 class Task(NamedTuple):
-    """A column of the matrix: its head, and the metric, a mean over `sides`; no sides for a metric
-    that has no direction."""
+    """A column of the matrix: its heading, and its metric, as a mean over `sides`; a metric without
+    a direction has no sides."""
 
     head: str
     task: str
@@ -370,7 +371,7 @@ def _change(rows: pd.DataFrame, metric: str) -> str:
 
 
 class Labelled(NamedTuple):
-    """A table with what its set is called."""
+    """A table with the name of its set."""
 
     label: str
     table: Table
@@ -391,7 +392,8 @@ class Shown(NamedTuple):
 
 
 def shown(data: Mapping[str, pd.DataFrame], gaps: pd.DataFrame, sets: Mapping) -> Shown:
-    """All of it, from the tables by name, gap.csv by set, and the sets of the configuration."""
+    """Everything that the page shows of the methods, from the tables by name, gap.csv by set, and
+    the sets of the configuration."""
     methods, differences, names = (
         data[name] for name in ("methods", "differences", "method_names")
     )

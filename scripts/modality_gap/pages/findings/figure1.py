@@ -14,7 +14,7 @@ SEPARATE = 0.95  # as the ledger: a linear classifier this accurate tells the mo
 
 
 def size(row: Mapping) -> str:
-    """How many items a row is based on, and in how many clusters if they are not independent."""
+    """The number of items of a row, and of clusters if items are not independent."""
     n, clusters = row["n"], row.get("clusters", row["n"])
     return f"n {n:,}" if clusters == n else f"n {n:,} in {count(clusters, 'cluster')}"
 

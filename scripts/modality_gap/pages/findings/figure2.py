@@ -109,7 +109,8 @@ def figure2a_tables(cone: pd.DataFrame, published: Mapping[str, Any]) -> list[Ta
 
 
 def figure2b_findings(mlp: pd.DataFrame) -> list[Finding]:
-    """What depth does to the mean cosine, with and without bias; `mlp` is mlp_cone_interval.csv."""
+    """How the mean cosine changes with depth, with and without bias; `mlp` is
+    mlp_cone_interval.csv."""
     deepest = mlp["layer"].max()
     table = mlp[mlp["layer"] == deepest].set_index(["activation", "bias"])
     activations = list(dict.fromkeys(mlp["activation"]))
@@ -143,9 +144,9 @@ def figure2b_findings(mlp: pd.DataFrame) -> list[Finding]:
 
 
 def figure2c_findings(spectrum: pd.DataFrame, claimed: bool = True) -> list[Finding]:
-    """In how many encoders the spectrum of many initialisations falls off where k cones need it
-    to, and how much of the variance lies between the seeds. It bears on the claims of Figure 2(c)
-    if `claimed`, so not on noise."""
+    """In how many encoders the spectrum of many initialisations drops where k cones require it, and
+    how much of the variance is between the seeds. It bears on the claims of Figure 2(c) if
+    `claimed`, so not on noise."""
     rows = _spectra(spectrum)
     there = [row for row in rows if row["steepest"] == row["seeds"] - 1]
     shares = [row["between"] for row in rows]
@@ -169,7 +170,7 @@ def _between(values: list[float], digits: int) -> str:
 
 
 def figure2c_tables(spectrum: pd.DataFrame) -> list[Table]:
-    """The drop of each encoder's spectrum where k cones need it to be."""
+    """The drop of each encoder's spectrum where k cones require it."""
     return [
         Table(
             "Singular values around the number of seeds. Drop: the value before over that after.",

@@ -258,7 +258,7 @@ def minimum_table(minimum: pd.DataFrame, caption: str) -> Table:
 
 
 def place(row: Mapping) -> str:
-    """The distance at a minimum with its interval; no number where the sweep ends there."""
+    """The distance at a minimum with its interval; no number if the sweep ends there."""
     return "none in the sweep" if row["at_end"] else estimate(row, "distance")
 
 

@@ -9,7 +9,7 @@ SIGNIFICANT = 0.05
 
 
 def p_values_findings(table: pd.DataFrame) -> list[Finding]:
-    """Which improvements of Table 1 are clear, as the supplement tests them and at the size of the
+    """Which improvements in Table 1 are clear, tested as in the supplement and at the size of the
     test splits; `table` is supplementary_p_values.csv."""
     printed, other = (table[table["p_published"].notna() == given] for given in (True, False))
     findings = []

@@ -1,8 +1,8 @@
-"""What a run found, as sentences and small tables out of its tables.
+"""The results of a run, as sentences and small tables made from its tables.
 
 Every number in a sentence comes out of a table. A sentence says what was measured; whether that
-agrees with the paper is the ledger's to say: a sentence names the claims that it bears on by their
-ids, and the page shows the verdicts of results/claims.csv beside it.
+agrees with the paper is decided by the ledger. A sentence names the claims that it bears on by
+their ids, and the page shows the verdicts of results/claims.csv beside it.
 """
 
 from collections.abc import Mapping

@@ -22,8 +22,8 @@ METRICS = {"accuracy": "accuracy", "roc_auc": "ROC-AUC"}
 
 
 def table1_findings(table: pd.DataFrame) -> list[Finding]:
-    """What the best shift gains on the data that chose it, and what is left of it held out, where
-    the model is above chance on the task."""
+    """What the best shift gains on the data that it was chosen on, and on held-out data, for tasks
+    on which the model is above chance."""
     able = table.apply(classifies, axis=1).astype(bool)
     judged, weak = table[able], table[~able]
     findings = []
@@ -133,7 +133,8 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
 
 
 def table1_curves_findings(sweep: pd.DataFrame, table: pd.DataFrame) -> list[Finding]:
-    """Over which range each kind of score runs, where the model is above chance."""
+    """The range of each kind of score over the shifts, for tasks on which the model is above
+    chance."""
     able = {(row["set"], row["task"]) for _, row in table.iterrows() if classifies(row)}
     texts: dict[str, list[str]] = {}
     for (name, task), part in sweep.groupby(["set", "task"], sort=False):
@@ -157,7 +158,7 @@ def table1_curves_findings(sweep: pd.DataFrame, table: pd.DataFrame) -> list[Fin
 
 
 def table2_findings(table: pd.DataFrame, delta: float) -> list[Finding]:
-    """What widening the gap does to the offensive labels, over all and group by group."""
+    """How widening the gap changes the share of offensive labels, in total and by group."""
     before = table[table["delta"] == 0].set_index("group")
     after = table[table["delta"] == delta].set_index("group").loc[before.index]
     change = (after["offensive"] - before["offensive"]).drop("all")

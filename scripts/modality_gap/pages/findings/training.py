@@ -44,8 +44,8 @@ def _beside(row: Mapping, other: Mapping, name: str) -> str:
 
 
 def temperature_findings(summary: pd.DataFrame) -> list[Finding]:
-    """What fine-tuning at the highest temperature does to gap, accuracy and recall, against the
-    lowest, a sentence each; the accuracy is not measured in every run."""
+    """How gap, accuracy and recall differ after fine-tuning at the highest and at the lowest
+    temperature, in one sentence each; accuracy is not measured in every run."""
     rows = summary.set_index("temperature").sort_index()
     cold, hot = rows.iloc[0], rows.iloc[-1]
     model = trained_here(hot["model"])
@@ -89,7 +89,7 @@ def temperature_findings(summary: pd.DataFrame) -> list[Finding]:
 
 
 def initialisation_findings(summary: pd.DataFrame, difference: pd.DataFrame) -> list[Finding]:
-    """What is left of the gap after training from a start without one, by temperature mode."""
+    """The gap after training from a start without one, by temperature mode."""
     findings = []
     for _, ratio in difference.iterrows():
         mode = ratio["temperature_mode"]

@@ -102,7 +102,8 @@ def vicreg(
 
 def symile(a: Tensor, b: Tensor, c: Tensor, logit_scale: Scale) -> Tensor:
     """The loss of triples (B, d) whose similarity is sum_k a_k b_k c_k: each modality in turn looks
-    for its two others among all B^2 combinations; mean of the three. Source: Symile, 2411.01053."""
+    for the two others of its triple among all B^2 combinations; mean of the three. Source: Symile,
+    2411.01053."""
     value = torch.zeros((), dtype=a.dtype)
     n = len(a)
     for one, two, three in ((a, b, c), (b, a, c), (c, a, b)):

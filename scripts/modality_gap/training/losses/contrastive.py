@@ -1,4 +1,4 @@
-"""Contrastive losses of cosines, with terms beside them.
+"""Contrastive losses of cosines, some with additional terms.
 
 x, y (B, d), `logit_scale` and `batch` as in registry.py; C is x y^T. All temperatures are 1 /
 logit_scale unless a term has its own scale.
@@ -169,8 +169,8 @@ def label_smoothing(
 @loss("dcl", "decoupled contrast", "DCL (2110.06848)")
 @loss("dcl_official", "decoupled contrast with negatives within", "DCL (2110.06848)", inside=True)
 def dcl(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, inside: bool = False) -> Tensor:
-    """Mean over i of -s C_ii + log sum_{j != i} exp(s C_ij), and of its transpose; with `inside`
-    the negatives of the own modality too. It has no lower bound."""
+    """Mean over i of -s C_ii + log sum_{j != i} exp(s C_ij), and of its transpose; with `inside`,
+    also negatives of the same modality. It has no lower bound."""
     cosines = x @ y.T
     value = torch.zeros((), dtype=x.dtype)
     for across, own in ((cosines, x), (cosines.T, y)):

@@ -1,5 +1,4 @@
-"""Losses by the name that the configuration gives: those of the project and those in files of the
-user's."""
+"""Losses by their name in the configuration: the built-in ones, and those in the user's files."""
 
 import hashlib
 import inspect
@@ -18,8 +17,8 @@ GIVEN = {"self", "x", "y", "logit_scale", "batch", "items", "dim", "seed"}
 
 
 def loss_of(key: str, name: str) -> FollowUpLoss:
-    """The loss of a name of the project, or of FILE.py:FUNCTION, a function or class as in
-    registry.py. Raises InputError, one sentence that names `key`, for what is not there."""
+    """The built-in loss with a name, or the one at FILE.py:FUNCTION, which is a function or class
+    as in registry.py. Raises InputError, one sentence that names `key`, for what is not there."""
     if ":" in name:
         return FollowUpLoss(name, "", name, own_function(key, name))
     if name not in FOLLOW_UP_LOSSES:
@@ -43,8 +42,8 @@ def check_settings(key: str, loss: FollowUpLoss, settings: dict) -> None:
 
 
 def source_of(loss: FollowUpLoss) -> str:
-    """Digest of the source of a loss and of what it names of the project (functions, classes,
-    constants), directly or through others; of a file of the user's, of the whole file."""
+    """Digest of the source of a loss and of everything in the project that it uses (functions,
+    classes, constants), directly or through others; for a user's file, of the whole file."""
     path = file_of(loss.name)
     if path:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()

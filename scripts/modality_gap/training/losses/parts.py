@@ -1,4 +1,4 @@
-"""What several losses are made of; B is the number of pairs of the batch."""
+"""The parts that several losses share; B is the number of pairs in the batch."""
 
 import torch
 from torch.nn import functional

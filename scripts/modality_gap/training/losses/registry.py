@@ -20,7 +20,7 @@ from modality_gap.errors import InputError
 
 @dataclass(frozen=True)
 class Batch:
-    """What a loss may ask for beside x and y; what costs time is computed when it is asked for.
+    """What a loss may use besides x and y. Values that take time are computed only when used.
 
     `rows` (B,): indices of the training pairs; `a`, `b` (B, p), (B, q): unit frozen inputs of the
     two towers; `raw_x`, `raw_y` (B, d): outputs before normalising; `make_views`: returns second

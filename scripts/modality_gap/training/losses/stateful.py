@@ -1,4 +1,4 @@
-"""Losses with a state or parameters of their own, made once per training run.
+"""Losses with their own state or parameters, created once per training run.
 
 `items` is the number of training pairs and `dim` that of the embeddings.
 """
@@ -20,7 +20,7 @@ Scale = torch.Tensor | float
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's correlation of two (n,), 0 where one is the same everywhere."""
+    """Spearman's correlation of two arrays (n,); 0 if one is constant."""
     from scipy import stats
 
     if np.ptp(one) == 0 or np.ptp(other) == 0:
@@ -104,7 +104,7 @@ class Slap:
         self.average: nn.Module | None = None
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Those of the predictors."""
+        """The parameters of the predictors."""
         return self.predictors.parameters()
 
     def embed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,7 +126,7 @@ class Slap:
         return self.average(a, b)
 
     def after_step(self, model: nn.Module) -> None:
-        """Move the averages of the towers a step towards them."""
+        """Move the averages of the towers one step towards the towers."""
         if self.average is None:
             self.begin(model)
             return
