@@ -4,7 +4,7 @@ run as Snakemake runs it, for both layouts, and its figure is looked at and its 
 import re
 import runpy
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -1215,7 +1215,7 @@ def test_numbers_keep_away_from_all_that_is_drawn(draw, monkeypatch):
     assert len(ax.lines) == 3 * len(marks) + 1 == 19
     for line in ax.lines:
         ends = ax.transData.transform(line.get_xydata()) * to_pixels
-        for first, last in zip(ends, ends[1:], strict=False):
+        for first, last in pairwise(ends):
             along = first + (last - first) * np.linspace(0, 1, 17)[:, None]
             away = np.hypot(*(along[:, None] - drawn[None]).transpose(2, 0, 1)).min(axis=1)
             # Nine points stand for a bar.

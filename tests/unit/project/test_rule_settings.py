@@ -829,8 +829,8 @@ def test_datasets_have_the_files_of_their_roles(tmp_path):
     }
     measured = {job["files"][0].split("/")[-2]: job for job in jobs["decide_extraction"]}
     assert {*measured} >= {*decided}
-    embedded = {job["files"][0].split("/")[-2]: job
-                for rule in ("extract_embeddings", "extract_pair") for job in jobs[rule]}  # fmt: skip
+    extractions = [*jobs["extract_embeddings"], *jobs["extract_pair"]]
+    embedded = {job["files"][0].split("/")[-2]: job for job in extractions}
     for folder, (encoder, name) in decided.items():
         for job in (measured[folder], embedded[folder]):
             assert job["input"]["dataset"] == [f"results/datasets/{name}.parquet"]
