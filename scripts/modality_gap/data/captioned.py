@@ -30,7 +30,7 @@ from modality_gap.errors import InputError
 TARS = ("*.tar", "*.tar.gz", "*.tgz", "*.tar.bz2", "*.tar.xz")
 PARQUET_FILES = ("*.parquet",)
 Captions = Annotated[
-    Literal["first", "last"], "Which text of an image is taken, where it has a list of several."
+    Literal["first", "last"], "Which text of an image is used, if it has a list of several."
 ]
 
 

@@ -32,8 +32,8 @@ def named_by(captions: Sequence[str], names: Sequence[str], least: int) -> str |
 
 def read_coco_names(
     files: dict[str, str],
-    least: Annotated[int, "How many captions of an image must have the name.", {"minimum": 1}] = 3,
-    leave_out: Annotated[str, "A name of the list that does not count, such as person."] = "",
+    least: Annotated[int, "How many captions must contain the name.", {"minimum": 1}] = 3,
+    leave_out: Annotated[str, "A name in the list to ignore, such as person."] = "",
 ) -> Iterator[dict]:
     """COCO: every image of `pictures` whose captions agree on one of `names`, a list with one name
     per line. Columns: item_id, image and label. Raises InputError where there is no such image."""

@@ -35,12 +35,12 @@ Key = Annotated[str, "Name of the array in the file; not needed if it holds only
 IdKey = Annotated[str, "Name of the array of ids in the file; without it, rows are in order.", {}]
 Column = Annotated[
     str,
-    "Name of the column of vectors; vector, or the only one of lists of numbers, if absent.",
+    "Name of the column of vectors; if absent, vector or the only one of lists of numbers.",
     {},
 ]
 IdColumn = Annotated[
     str,
-    "Name of the column of ids; if absent, item_id, id or key, or none: rows are then in order.",
+    "Name of the column of ids; if absent, item_id, id or key, or else rows are in order.",
     {},
 ]
 

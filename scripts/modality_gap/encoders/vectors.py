@@ -96,8 +96,8 @@ LIBRARY = Library(
     preprocessing=PREPROCESSING,
     keys={
         "vectors": {
-            "description": "Files of finished embeddings of names, all of one text tower; the "
-            "first that has a name counts.",
+            "description": "Files of finished embeddings of names, all of one text tower; if "
+            "several have a name, the first is used.",
             "type": "array",
             "minItems": 1,
             "items": {
@@ -106,7 +106,7 @@ LIBRARY = Library(
                 "required": ["file", "names", "normalised"],
                 "properties": {
                     "file": {
-                        "description": "Asset or path of a matrix in .npy, a row for each name.",
+                        "description": "Asset or path of a matrix in .npy, with one row per name.",
                         "type": "string",
                     },
                     "names": {
@@ -119,7 +119,7 @@ LIBRARY = Library(
                         "type": "boolean",
                     },
                     "rows": {
-                        "description": "How many rows from the first the names are of, where the "
+                        "description": "Number of first rows that the names are for, if the "
                         "file has more.",
                         "type": "integer",
                         "minimum": 1,
@@ -130,7 +130,7 @@ LIBRARY = Library(
                         "type": "string",
                     },
                     "type": {
-                        "description": "What the numbers of a member are.",
+                        "description": "Number type of the member.",
                         "enum": ["float16", "float32", "float64"],
                     },
                 },
@@ -143,7 +143,7 @@ LIBRARY = Library(
             "pattern": r"\S",
         },
         "aliases": {
-            "description": "Another name to look up, by a text that the files do not have.",
+            "description": "Name to look up instead, by a text that the files do not have.",
             "type": "object",
             "additionalProperties": {"type": "string"},
         },

@@ -234,7 +234,7 @@ REFUSED = [
     ({"modules.json": [TRANSFORMER, POOLED, POOLED]}, "not list its pooling after"),
     (
         {"modules.json": [TRANSFORMER, step("Normalize", "1"), POOLED]},
-        "pooling after the transformer",
+        "list its pooling after",
     ),
     (
         {"modules.json": [{"type": 1, "path": ""}]},
