@@ -43,7 +43,7 @@ for name, x, y in tqdm(open_pairs(sets, snakemake.input.pairs), total=len(sets),
     if kind != PAIRS:
         column = params.folds.get(name)
         whole = x[:], y[:], clusters, kind, None if column is None else x.label(column)
-        # One pair of each picture or class: in pairs, no item is there twice.
+        # One pair of each picture or class, so that no item occurs twice.
         some = first_of_each(clusters)[sample_rows(*limits(np.unique(clusters)))]
     clusters = chosen(clusters, some)
     x, y = x[some], y[some]

@@ -36,7 +36,7 @@ shared = ("width", "group_label", "optimisation", "after_training")
 embeddings = [
     given[name] for name in ("image", "text", "prompts", "task_images") if given.get(name)
 ]
-# The losses' own code counts for their runs alone.
+# The code of a loss affects only its own runs.
 core = [path for path in given.get("code", []) if "/training/losses/" not in str(path)]
 runs = LossRuns(
     study,

@@ -23,7 +23,7 @@ swept = models[models["trained"].isin({*minimum["set"]})]
 shown = swept[swept["learnt"]] if swept["learnt"].any() else swept
 temperatures = sorted(minimum["temperature"].unique())
 inside = minimum[minimum["set"].isin(shown["trained"]) & ~minimum["at_end"]]
-# What the axis shows, about, with the names of the models beside it.
+# The approximate range of the axis, with the names of the models beside it.
 SPAN = 1.6 * (max(inside["distance_high"].max(), gaps["gap"].max()) - inside["distance_low"].min())
 
 

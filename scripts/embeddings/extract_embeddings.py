@@ -33,7 +33,7 @@ from modality_gap.encoders.pictures import allow_pixels
 
 torch.set_num_threads(snakemake.threads)
 inputs, seed = snakemake.params.inputs, snakemake.params.seed
-# Of the configuration, since another number of workers is no reason to embed again.
+# Read from the configuration, so that another number of workers causes no rerun.
 workers = {"workers": snakemake.config["extraction"]["workers"]}
 settings = snakemake.params.extraction | workers
 allow_pixels(settings["max_pixels"])

@@ -37,7 +37,7 @@ def draw_cloud(ax: Axes, cloud: pd.DataFrame, numbers: pd.Series, size: np.ndarr
     draw_dots(ax, cloud[[first, second]].to_numpy(), 3.5, FAINT)
     middles = cloud.groupby("seed")[[first, second]].median()
     ax.autoscale_view()
-    # Pixels of the panel, about, by the range that it shows.
+    # Approximate pixels of the panel per unit of the range that it shows.
     sizes = size / np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
     places = apart(middles.to_numpy() * sizes, np.array([16, 13]))
     for seed, middle, place in zip(middles.index, middles.to_numpy(), places, strict=True):

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-# What is imported and yet reruns nothing: modules of the package, the scripts that this holds for
-# (None: all) and the reason. It is always the same trade: the change could alter no result, or only
-# a word beside it, and the rerun would embed everything again.
+# Imports that do not cause a rerun: modules of the package, the scripts concerned (None: all), and
+# the reason. It is always the same trade-off: a change could alter no result, or only a word next
+# to it, but a rerun would embed everything again.
 EXCEPTIONS: tuple[tuple[set[str], set[str] | None, str], ...] = (
     ({"logs"}, None, "writes logs, which are not results"),
     ({"errors"}, None, "defines the error that stops a job, which then has no result"),

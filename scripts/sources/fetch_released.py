@@ -32,7 +32,7 @@ def fetch_all(assets: list[Asset], resources: Path, time_limit_s: float) -> str 
     timeout_s = max(time_limit_s / 2, 0.1)
     signal.signal(signal.SIGALRM, ring)
     try:
-        # Zero would switch the alarm off, where the user asks for no waiting at all.
+        # Zero would switch the alarm off, but here it means not to wait at all.
         signal.setitimer(signal.ITIMER_REAL, max(time_limit_s, 1e-3))
         for destination, asset in missing.items():
             fetch(asset, destination, mirror, timeout_s=timeout_s, retries=1)

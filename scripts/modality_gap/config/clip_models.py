@@ -25,7 +25,7 @@ PREFERRED = (
     "pytorch_model.pth",
     "model.pth",
 )
-# What the weights of a tag say of how pictures are prepared, by open_clip's names of an argument.
+# How the weights of a tag want pictures prepared, by the names of open_clip's arguments.
 PREPARATION = {
     "image_mean": "mean",
     "image_std": "std",

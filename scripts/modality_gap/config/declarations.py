@@ -119,7 +119,7 @@ def complete_schema(
             entry["properties"] |= library.keys
         options = _merged(library.options for library in members.values())
         entry["properties"]["options"] |= {"additionalProperties": False, "properties": options}
-    # The rule of a library comes first, so that a sentence lists the options of that library alone.
+    # The rule of a library comes first, so that a message lists only the options of that library.
     rules = [_library_rule(name, library) for name, library in libraries.items()]
     defs["encoder"] = {"type": "object", "allOf": rules, **defs["encoder"]}
     rules = [_when("library", name, _options_of(library)) for name, library in joint.items()]

@@ -8,7 +8,7 @@ import yaml
 from modality_gap.config.schema import key_faults
 from modality_gap.errors import InputError
 
-# Every Snakemake reads these files, two for each job of a cluster; libyaml does it in a tenth of
+# Every Snakemake process reads these files (two for each cluster job); libyaml takes a tenth of
 # the time.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -122,7 +122,7 @@ def _of_model(name: str, row: dict, config: dict) -> dict[str, dict]:
     of both modalities and its twin of random weights, or two encoders and a projection of each."""
     has_twin = "seed" not in row and row.get("twin", True)
     if "architecture" in row:
-        # In the order of the row: to Snakemake the same keys in another order are a change.
+        # In the order of the row, because Snakemake sees another order of keys as a change.
         spec = {key: value for key, value in row.items() if key not in OF_THE_ROW}
         label = row.get("label") or _label(spec)
         twin = {key: value for key, value in spec.items() if key not in WEIGHTS} | {"seed": 0}

@@ -11,7 +11,7 @@ from modality_gap.config.load import load_yaml
 from modality_gap.config.losses import DECLARED_LOSSES
 from modality_gap.errors import InputError
 
-INTERVAL = "±"  # after the name of a column: it has its interval in the columns _low and _high
+INTERVAL = "±"  # marks a column whose interval is in the columns _low and _high
 
 
 @dataclass(frozen=True)

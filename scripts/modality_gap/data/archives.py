@@ -20,9 +20,9 @@ from pathlib import Path, PurePosixPath
 from modality_gap.data.files import files_within
 from modality_gap.errors import InputError
 
-# Formats of Pillow's that need another program, or hold no picture.
+# Pillow's formats that need another program or contain no picture.
 NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
-# What a system adds to a folder beside the files that it names with a dot.
+# Files that operating systems add to a folder, besides those whose names begin with a dot.
 ADDED = {"__MACOSX", "@eaDir", "Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN"}
 ADDED |= {"System Volume Information"}
 DAMAGE = (
@@ -128,7 +128,7 @@ def is_added(path: PurePosixPath) -> bool:
     return dotted or not ADDED.isdisjoint(path.parts)
 
 
-# The letters that cp437, which zip's oldest names are in, has in common with cp850: Latin ones.
+# Latin letters, which cp437 (the encoding of old zip names) shares with cp850.
 CP437_LETTERS = bytes([*range(0x80), *range(0x80, 0x9B), *range(0xA0, 0xA6), 0xE1])
 
 

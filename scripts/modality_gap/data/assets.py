@@ -314,7 +314,7 @@ def _download(
 ) -> None:
     """Download into `part` until the body ends, resuming if the connection breaks."""
     if part.exists() and part.stat().st_size >= asset.size:
-        # Nothing is left to ask for: only a whole file is worth keeping.
+        # There is nothing left to request; only a complete file is kept.
         with contextlib.suppress(_SourceError):
             return _check(asset, part)
     for attempt in range(retries + 1):
@@ -348,7 +348,7 @@ def _save(response: requests.Response, asset: Asset, part: Path) -> None:
             stream.write(chunk)
             bar.update(len(chunk))
             if stream.tell() > asset.largest:
-                break  # Not the file that was asked for: `_check` refuses it, the disk is spared.
+                break  # Not the requested file: `_check` refuses it, and no more of it is written.
 
 
 def _copy(source: Path, part: Path) -> None:
@@ -388,7 +388,7 @@ def _fault(asset: Asset, path: Path) -> str | None:
     if asset.no_checksum:
         print(f"{asset.id}: no checksum is published; {came}", file=sys.stderr)
     expected = asset.sha256 or asset.md5 or ""
-    # A page of words in the file's place is far smaller than it.
+    # An error page sent instead of the file is far smaller.
     fits = size == asset.bytes if asset.bytes else asset.size / 2 <= size <= asset.largest
     if fits and digest.startswith(expected):
         return None

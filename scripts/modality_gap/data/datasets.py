@@ -15,7 +15,7 @@ from modality_gap.data.formats import FORMATS
 from modality_gap.data.readers import ROWS
 from modality_gap.errors import InputError
 
-LARGEST = 2**27  # bytes of the pictures of a row group, which is in memory as a whole
+LARGEST = 2**27  # largest bytes of pictures in a row group, which is in memory as a whole
 
 
 def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> None:

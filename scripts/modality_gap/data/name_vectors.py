@@ -9,7 +9,7 @@ import numpy as np
 
 from modality_gap.errors import InputError
 
-# How far from 1 the length of a vector may be that counts as normalised: float16 has three digits.
+# A normalised vector may differ from length 1 by this much: float16 has three digits.
 UNIT = 2e-3
 
 

@@ -37,7 +37,7 @@ PLACES = {
 }
 COLUMNS = ("text", "split", "digit", "size", "colour", "place", "handwriting")
 WHITE = (255, 255, 255)
-JITTER = 1 / 30  # of the picture's width: how far a digit is off its place at most
+JITTER = 1 / 30  # largest offset of a digit, as a share of the picture's width
 
 
 def read_placed_digits(

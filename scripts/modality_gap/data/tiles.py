@@ -11,7 +11,7 @@ from itertools import islice, repeat, takewhile
 
 import numpy as np
 
-AHEAD = 2  # tiles that are read while one is worked on
+AHEAD = 2  # tiles that are read ahead
 TILE = 8192  # rows: 32 MB of float64 at 512 dimensions
 
 

@@ -20,12 +20,12 @@ from modality_gap.encoders.base import Encoder
 from modality_gap.errors import InputError
 
 PRECISIONS = ("float32", "bfloat16")
-FASTER = 1.2  # times as fast as float32 that bfloat16 must be
-ALIKE = 0.9999  # the lowest cosine of an item's embedding to that in float32
+FASTER = 1.2  # bfloat16 must be at least this many times as fast as float32
+ALIKE = 0.9999  # no item may have a lower cosine to its float32 embedding
 ROUNDS = 3
-ROUND_S = 0.2  # seconds that a round takes at least, so that it can be timed
+ROUND_S = 0.2  # least seconds of a round, so that it can be timed
 ITEMS_ON_CPU = 16
-PICTURES = 64  # that are decoded in two ways
+PICTURES = 64  # number of pictures that are decoded in both ways
 
 
 def sample_size(batch_size: int) -> int:

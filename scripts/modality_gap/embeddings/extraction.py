@@ -26,7 +26,7 @@ from modality_gap.encoders.base import Encoder
 from modality_gap.errors import InputError
 from modality_gap.logs import peak_mb
 
-CONTENT = ("image", "text")  # what is embedded; every other column is a label
+CONTENT = ("image", "text")  # columns with content to embed; all others are labels
 
 
 @dataclass

@@ -102,7 +102,7 @@ class EmbeddingWriter:
             if kind is None:
                 self.close()
         finally:
-            # On a full disk its room is wanted for the log; that is free once the file is closed.
+            # On a full disk the log needs the space, which is free once the file is closed.
             self.partial.unlink(missing_ok=True)
             with suppress(OSError):
                 if self.writer:

@@ -16,9 +16,9 @@ from modality_gap.data.parquet import open_parquet
 from modality_gap.embeddings.sets import metadata_of
 from modality_gap.errors import InputError
 
-# What each part has for itself; all else of the metadata is the same in all parts of a set.
+# Metadata that each part has of its own; the rest is the same in all parts of a set.
 OF_PART = ("skipped", "extraction", "vectors", "unmatched", "unmatched_named")
-NAMED = 10  # items that the metadata name
+NAMED = 10  # most items that the metadata list by name
 
 
 class Part(NamedTuple):

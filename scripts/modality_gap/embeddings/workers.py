@@ -24,18 +24,18 @@ import torch.multiprocessing  # tensors go between processes in shared memory
 from modality_gap.errors import InputError
 
 KINDS = ("threads", "processes")
-AT_ONCE = 16  # items that a worker is handed: a batch of 32 is work for two
-FEW = 4  # workers that threads are always good enough for
-MANY = 5_000  # items that a measurement of some seconds is worth
+AT_ONCE = 16  # items per task: a batch of 32 is work for two workers
+FEW = 4  # up to this many workers are always threads
+MANY = 5_000  # from this many items on, a measurement of some seconds pays off
 ROUNDS = 3
-FASTER = 1.1  # times as fast as threads that processes must be
-TASKS = 4  # of a worker, in a round
+FASTER = 1.1  # processes must be this many times as fast as threads
+TASKS = 4  # tasks of each worker in a round
 SHARED = Path("/dev/shm")
 
 Prepare = Callable[[list], list]
 Packed = tuple[torch.Tensor, dict[int, InputError]]
 
-_prepare: Prepare | None = None  # what a process of `pool` prepares with
+_prepare: Prepare | None = None  # the function with which a process of `pool` prepares items
 
 
 def _begin(prepare: Prepare) -> None:
@@ -107,7 +107,7 @@ def faster_kind(number: int, prepare: Prepare, items: list) -> tuple[str, dict[s
     rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
     with pool("processes", number, prepare) as forked, pool("threads", number, prepare) as threads:
         submit = {"threads": threads, "processes": forked}
-        # Once for nothing, so that all workers are there; a fork comes best before threads.
+        # One uncounted round, so that all workers have started; fork processes before threads.
         for kind in reversed(KINDS):
             rate(submit[kind], tasks[:number])
         for _ in range(ROUNDS):

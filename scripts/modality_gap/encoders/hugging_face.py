@@ -142,7 +142,7 @@ def _preparation(
     prompt the pooling skips."""
     import torch
 
-    # A tokenizer without a limit has a number beyond all sentences.
+    # A tokenizer without a limit has a very large number here.
     length = min(
         tokenizer.model_max_length,
         getattr(tower.config, "max_position_embeddings", 512),

@@ -56,7 +56,7 @@ def resizing(transform: Any) -> dict[str, Any]:
     from torchvision.transforms import CenterCrop, Compose, Resize
 
     *geometry, _, _ = transform.transforms
-    # What is left out makes a picture RGB, which pixels are.
+    # The step left out converts a picture to RGB, which pixels already are.
     steps = [step for step in geometry if "convert" not in repr(step).lower()]
     if not steps or not isinstance(steps[0], Resize):
         return {}

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # Configurations of text towers that were saved alone end with this.
 TOWER_ALONE = "_text_model"
-# Keys of weights that no sentence passes through.
+# Keys of weights that are not used for sentences.
 ELSEWHERE = ("decoder.", "vision_model.", "audio_model.", "visual_", "audio_", "logit_")
 
 
@@ -73,7 +73,7 @@ def _tower(
 
     def read(ids: "torch.Tensor", mask: "torch.Tensor") -> tuple[Any, Any]:
         out = forward(input_ids=ids, **({"attention_mask": mask.long()} if masked else {}))
-        if not hasattr(out, "keys"):  # of a model that gives its vector alone
+        if not hasattr(out, "keys"):  # a model that returns only its vector
             return None, out
         # A projection's vector comes first: it is what other modalities are compared with.
         own = out.get("text_embeds", out.get("pooler_output"))

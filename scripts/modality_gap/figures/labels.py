@@ -7,7 +7,7 @@ import numpy as np
 
 from modality_gap.figures.style import spread
 
-LEADER = 1.3  # of its size a number is away before a line leads to it
+LEADER = 1.3  # a number further away than this multiple of its size gets a line
 
 
 def places_beside(

@@ -55,9 +55,9 @@ STYLE: dict[Any, Any] = {
 }
 
 
-# Of panels, in order: a to z, then aa.
+# Letters of panels, in order: a to z, then aa.
 LETTERS = [first + second for first in ("", *ascii_lowercase) for second in ascii_lowercase]
-BAR = 0.75  # opacity of bars of intervals, at which every colour keeps a contrast of 3
+BAR = 0.75  # opacity of interval bars; every colour keeps a contrast of 3
 
 
 @dataclass(frozen=True)

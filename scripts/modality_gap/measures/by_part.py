@@ -22,7 +22,7 @@ from modality_gap.embeddings.stored import check_vectors
 from modality_gap.errors import InputError
 from modality_gap.measures.pair_sums import PairSums, sum_of_units, sum_pairs, total_of
 
-VARYING = 4096  # pairs of a part, at random, from which intervals and covariances are
+VARYING = 4096  # random pairs of a part, for intervals and covariances
 ROWS = 1024  # pairs that are read and summed at a time
 SHOWN_IDS = "{part}:{row:06d}"  # of items without ids
 
@@ -59,7 +59,7 @@ def sum_part(a: Source, b: Source, name: str, most: int, seed: int) -> tuple[Pai
     totals = np.zeros((2, a.dim))
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     start = 0
-    # The two threads that read are at work beside; BLAS's own would wait for them.
+    # Two threads read at the same time; BLAS's own threads would wait for them.
     with threadpool_limits(1, "blas"):
         for pair in _tiles(a, b):
             stop = start + len(pair[0])

@@ -39,8 +39,8 @@ class CosineDistribution:
 # Rows whose cosines with as many others are in memory at once, in each thread: 8 MB, which the
 # system hands out again and again; from 32 MB on it clears new pages each time.
 SQUARE = 1024
-AT_ONCE = 1 << 15  # cosines that are counted while they lie in a core's cache
-NEAR_AN_EDGE = 1e-9  # in bins; rounding alone stays far below
+AT_ONCE = 1 << 15  # cosines that are counted at once, so that they stay in a core's cache
+NEAR_AN_EDGE = 1e-9  # in bins; rounding is far smaller
 
 
 def cosine_distribution(

@@ -19,7 +19,7 @@ from modality_gap.measures.gap import relative_gap
 from modality_gap.measures.intervals import bootstrap_interval, count_clusters, sums_by
 from modality_gap.measures.retrieval import times_in_cluster
 
-LEAST = 6  # units of a bootstrap: of fewer, a resample too often holds one alone
+LEAST = 6  # least units of a bootstrap: with fewer, resamples too often repeat one unit
 
 
 def pair_potential(x: np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ def diagnostics(
     potentials = []
     for side, counts in zip((x, y), same, strict=True):
         potential = pair_potential(side)
-        # Of a row and itself it is 0 already, of a row and another of its item exp(0) = 1.
+        # For a row and itself it is already 0; for two rows of the same item it is exp(0) = 1.
         np.fill_diagonal(potential, 1 - counts)
         if clusters is not None:
             potential = sums_by(sums_by(potential, codes, count).T, codes, count)

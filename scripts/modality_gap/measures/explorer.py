@@ -14,7 +14,7 @@ from modality_gap.embeddings.stored import StoredVectors
 from modality_gap.measures.projection import principal_components
 from modality_gap.measures.shift import lengths_after, unit_gap_vector
 
-DIGITS = 5  # behind the point, of what the page shows with three at most
+DIGITS = 5  # decimals; the page shows at most three
 
 
 def places(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from modality_gap.data.tiles import tiles
 
-NO_GAP = 1e-12  # of two centres of unit vectors: nearer ones are apart by rounding alone
+NO_GAP = 1e-12  # smaller distances between centres of unit vectors are rounding errors
 
 
 def mean_vector(x: np.ndarray) -> np.ndarray:

@@ -145,7 +145,7 @@ def jackknife_interval(
     """Jackknife interval of estimates (...), from the estimates `without_one` (n, ...) that each
     leave out one of n units; Student's t with n - 1 degrees of freedom."""
     n = len(without_one)
-    # In one expression, so that the deviations are let go once they are squared.
+    # One expression, so that the memory of the deviations is freed once they are squared.
     squares = ((without_one - without_one.mean(axis=0)) ** 2).sum(axis=0)
     error = np.sqrt((n - 1) / n * squares)
     margin = t_quantile(confidence, n) * error

@@ -21,7 +21,7 @@ def _effects_of_rows(logits: np.ndarray, first: int) -> np.ndarray:
     powers = np.exp(logits - top)
     sums = powers.sum(axis=-1, keepdims=True)
     rows = np.arange(logits.shape[1])
-    # The largest term may be all that rounding leaves of the sum; what it hides is summed apart.
+    # Rounding may leave only the largest term of the sum, so the others are summed separately.
     others = logits.copy()
     np.put_along_axis(others, place, -np.inf, axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -115,7 +115,7 @@ def _of_units(of_pairs: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
     return sums_by(of_pairs, clusters, count) * (count / len(clusters))
 
 
-FAR = 6  # standard errors of the loss: a shift that costs more is no minimum of any resample
+FAR = 6  # standard errors: a shift that costs more is the minimum of no resample
 
 
 def loss_by_unit(
@@ -217,7 +217,7 @@ def back_to_back(loss: np.ndarray, distances: np.ndarray) -> dict | None:
     loss, distances = loss[~np.isnan(loss)], distances[~np.isnan(loss)]
     order = np.argsort(-distances)
     loss, distances = loss[order], distances[order]
-    slopes = np.sign(np.round(np.diff(loss), 9))  # steps of mere rounding are level
+    slopes = np.sign(np.round(np.diff(loss), 9))  # steps within rounding count as level
     slopes, starts = slopes[slopes != 0], np.flatnonzero(slopes)
     turned = np.flatnonzero(slopes[:-1] != slopes[1:]) + 1
     passed = turned[distances[starts[turned]] < 0]

@@ -74,7 +74,7 @@ def sweep_cross_entropies(
     # BLAS's own threads would wait for one another while these are at work.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         work = partial(_sums_of_part, x, y, x @ u, y @ u, deltas, values[one])
-        # What is done waits for its turn, so no more is begun than keeps the threads busy.
+        # Results are taken in order, so only as many batches are started as keep the threads busy.
         done = map_ahead(pool, work, parts, ahead=2 * threads)
         for (batch, row), (of_rows, of_columns) in zip(parts, done, strict=True):
             rows[one, :, batch] += of_rows

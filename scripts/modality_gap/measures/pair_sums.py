@@ -122,7 +122,7 @@ def measure_gap_of(sums: PairSums, confidence: float) -> dict[str, float]:
     m, gap_vector = sums.m, gap_vector_of(sums)
     centre = (sums.mx - sums.my) / m
     length = float(centre @ centre)
-    # Of the m differences less their centre, from those about 0.
+    # Moments of the m differences about their centre, from those about 0.
     product = sums.dd - m * np.outer(centre, centre)
     fourth = (
         sums.fourth

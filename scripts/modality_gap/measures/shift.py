@@ -9,7 +9,7 @@ from modality_gap.measures.gap import NO_GAP, gap_vector
 ROWS = 2048  # pairs that a sweep has in memory
 
 
-NO_DIRECTION = 1e-13  # squared length below which a shifted vector is mere rounding
+NO_DIRECTION = 1e-13  # below this squared length a shifted vector is only rounding error
 
 
 def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ def signed_distances(
     by_x, by_y = (whole, np.zeros_like(whole)) if one_side else (whole / 2, whole / 2)
 
     def total(vectors: np.ndarray, amounts: np.ndarray) -> np.ndarray:
-        # A shifted vector is v + amount u over its norm, so the sum of all is two products.
+        # A shifted vector is (v + amount u) / norm, so the sum of all needs two products.
         scales = 1 / lengths_after(1 + 2 * amounts * (vectors @ u) + amounts**2)
         return scales @ vectors + (amounts * scales).sum(axis=1, keepdims=True) * u
 

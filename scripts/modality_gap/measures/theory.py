@@ -100,7 +100,7 @@ def violation_rate(correlation: np.ndarray, cosine: np.ndarray) -> np.ndarray:
 
 
 TAIL = 3  # points of a local slope
-SEEN = 10  # violations from which on a share's logarithm is estimated without much bias
+SEEN = 10  # least violations for which the logarithm of a share has little bias
 
 
 def decay_exponent(

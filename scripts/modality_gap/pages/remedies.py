@@ -25,7 +25,7 @@ SHOWN = {
     "loss": ("T6", "loss"),
 }
 CHANGES = {"ab": "recall1_xy", "ba": "recall1_yx"}
-DIGITS = 5  # behind the point, of what the page shows with three at most
+DIGITS = 5  # decimals; the page shows at most three
 
 
 def remedies(

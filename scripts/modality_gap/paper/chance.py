@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-WELL_ABOVE = 5.0  # recall is well above chance from this multiple of it
+WELL_ABOVE = 5.0  # from this multiple of chance on, recall is well above chance
 RECALLS = ("recall1_ab_low", "recall1_ba_low")
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from modality_gap.config.schema import yaml_reads
 from modality_gap.errors import InputError
 
-# A tolerance is what is written; only the last bits of a float may not decide.
+# A tolerance means what is written, except that the last bits of a float must not decide.
 ROUNDING = 1e-9
 
 
@@ -109,7 +109,7 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
         values = rows[column]
         if other is not None:
             values = values / rows[other] if take == "largest_share" else values - rows[other]
-        if values.isna().any():  # of an undefined value nobody knows whether it is the worst
+        if values.isna().any():  # an undefined value might be the worst
             return Measured(math.nan)
         rows = rows.loc[[values.idxmin() if take == "smallest" else values.idxmax()]]
     elif len(rows) > 1:

@@ -86,7 +86,7 @@ def shown(row: Mapping) -> str:
     return OF_OURS.get(verdict, verdict) if row["whose"] == OURS else verdict
 
 
-# Of several pieces of one kind the least favourable speaks for all.
+# Of several pieces of one kind, the least favourable counts.
 FAVOUR = (DIFFERS, NOT_SEEN, INCONCLUSIVE, REPRODUCED, CONSISTENT, SAME, NOT_RUN)
 
 
@@ -200,7 +200,7 @@ def page_row(row: Mapping, figures: int = 4) -> dict:
         "evidence": evidence or row["evidence"],
         "quantity": quantity if evidence else "",
         "measured": digits(row["measured"], figures),
-        # One without a width is of too few changes to say how sure a value is.
+        # An interval without a width rests on too few changes to say how certain the value is.
         "interval": f"[{low},\u00a0{high}]" if low and high and low != high else "",
         "published": digits(row["published"]),
         "verdict": shown(row),

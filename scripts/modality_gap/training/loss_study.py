@@ -22,7 +22,7 @@ from modality_gap.training.pairs import Captions, Pairs, captions_of, shuffled
 from modality_gap.training.recipes import Recipe, Scale, budget
 from modality_gap.training.towers import Adam, Towers, learning_rate_factor, share_layers
 
-NOISE = 0.5  # of a second view, as a share of a unit input
+NOISE = 0.5  # noise of a second view, relative to a unit input
 
 
 class Predicted(torch.nn.Module):
@@ -99,7 +99,7 @@ def train_method(
     if hasattr(loss, "parameters"):
         optimisers.append(Adam(loss.parameters(), settings, 0.0))
     steps, curve = settings["steps"], [curve_point(0, embeds, pairs)]
-    # Of noise, of the loss, of augmentation and of swaps: a method's draws change no other's.
+    # Generators of noise, loss, augmentation and swaps: draws of one method change no other's.
     draws = [torch.Generator().manual_seed(seed * 7 + offset) for offset in (1, 2, 3, 4)]
     size = min(settings["batch_size"], len(pairs.train))
     captions = captions_of(pairs) if recipe.loss.captions else None

@@ -11,7 +11,7 @@ from modality_gap.errors import InputError
 from modality_gap.training.losses.own import check_settings, loss_of, source_of
 from modality_gap.training.losses.registry import FollowUpLoss
 
-SWAPPED_STEPS = 15  # a share of swapped steps that gives fewer would never be seen
+SWAPPED_STEPS = 15  # with fewer swapped steps, the effect would never be seen
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ from modality_gap.measures.posthoc.tasks import (
 )
 from modality_gap.measures.significance import holm, mcnemar, paired_change
 
-GROUPS = 20  # that a jackknife leaves out one of
-STAYS = "stays_0.001"  # of the results with noise, the one whose change has an interval
-# By metric, what is computed of how often each item is found.
+GROUPS = 20  # the jackknife leaves out one group at a time
+STAYS = "stays_0.001"  # the result with noise whose change has an interval
+# What each metric computes from how often each item is found.
 HUBS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "hub_skewness10": skewnesses,
     "hub_kurtosis10": kurtoses,

@@ -16,7 +16,7 @@ from modality_gap.measures.posthoc.registry import Fitted, Maps, Method, unit
 from modality_gap.measures.posthoc.tasks import neighbours_kept
 
 Rows = Iterator[tuple[str, str, float]]
-STARTS = 3  # of k-means, of which the best counts
+STARTS = 3  # starts of k-means; the best result is used
 
 
 class ClassOutcome(NamedTuple):

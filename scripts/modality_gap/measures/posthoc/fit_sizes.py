@@ -14,7 +14,7 @@ from modality_gap.measures.posthoc.registry import Maps, Method, unit
 from modality_gap.measures.posthoc.study import splits
 
 SIZES = (32, 64, 128, 256, 512)
-DRAWS = 5  # of the pairs that fit
+DRAWS = 5  # random draws of the fit pairs
 SHOWN = ("centre", "standardise", "procrustes_to_identity", "procrustes", "cca")
 COLUMNS = ("method", "n_fit", "ratio", "metric", "value", "value_low", "value_high", "draws", "n")
 

@@ -28,7 +28,7 @@ from modality_gap.measures.posthoc.registry import FIXED, Fitted, Maps, Method, 
 from modality_gap.measures.posthoc.study import DIFFERENCES, RESULTS
 
 Rows = Iterator[tuple[str, str, float]]
-SAME_ORDER = 1e-3  # share of ranks that rounding may exchange
+SAME_ORDER = 1e-3  # share of ranks that may differ by rounding
 
 
 def grouped_study(

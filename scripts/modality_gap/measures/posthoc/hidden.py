@@ -10,7 +10,7 @@ import numpy as np
 
 from modality_gap.measures.posthoc.registry import Fitted, Method
 
-TEMPERATURES = {"mcm_1": 1.0, "mcm_001": 0.01}  # of the softmax in MCM (2211.13445)
+TEMPERATURES = {"mcm_1": 1.0, "mcm_001": 0.01}  # temperatures of the softmax in MCM (2211.13445)
 KEPT = 0.95  # share of the items of known classes that are kept
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from modality_gap.measures.posthoc.registry import Maps, Vectors, method
 from modality_gap.measures.posthoc.vectors import centred
 
-DETERMINED = 1e-9  # of the first singular value: what is below depends on rounding
+DETERMINED = 1e-9  # relative to the first singular value; smaller ones depend on rounding
 
 
 def polar(matrix: np.ndarray) -> np.ndarray:

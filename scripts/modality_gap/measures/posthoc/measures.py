@@ -16,10 +16,10 @@ from modality_gap.measures.posthoc.registry import unit
 from modality_gap.measures.posthoc.tasks import separability_of_halves
 
 Values = Mapping[str, float]
-Each = Mapping[str, float | np.ndarray]  # one number per pair, of a measure that is their mean
-FEW = (1, 2, 5, 10, 20)  # of the gap's largest coordinates
+Each = Mapping[str, float | np.ndarray]  # one number per pair, for a measure that is a mean
+FEW = (1, 2, 5, 10, 20)  # numbers of the gap's largest coordinates
 NEIGHBOURS = 10
-GROUP = 100  # pairs, in file order, in C3's groups
+GROUP = 100  # pairs per group in C3, in file order
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from modality_gap.measures.retrieval import TIE, identical_rows
 
-LEAST_RECALL = 0.05  # of what is compared by its retrieval; below, a difference is of a few pairs
-MARGIN = 0.03  # of recall: smaller differences count as unchanged
+LEAST_RECALL = 0.05  # least recall at 1 for a comparison; below it, a few pairs decide
+MARGIN = 0.03  # smaller differences in recall count as unchanged
 
 
 def beats(scores: np.ndarray, wanted: np.ndarray, place: np.ndarray) -> np.ndarray:

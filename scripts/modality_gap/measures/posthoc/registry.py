@@ -16,8 +16,8 @@ import numpy as np
 from modality_gap.errors import InputError
 
 FIXED = "even_odd"  # the split whose results have intervals and tests
-CONE = 0.8  # mean cosine within a modality from which everything is in one narrow cone
-LOSS_TEMPERATURE = 0.01  # CLIP's; that of the loss in the table of methods
+CONE = 0.8  # from this mean cosine within a modality on, all vectors are in one narrow cone
+LOSS_TEMPERATURE = 0.01  # CLIP's; used for the loss in the table of methods
 
 Vectors = Callable[[np.ndarray], np.ndarray]
 KINDS = (("x", "y"), ("y", "x"), ("x", "x"), ("y", "y"))

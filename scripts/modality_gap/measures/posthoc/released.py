@@ -21,10 +21,10 @@ from modality_gap.measures.posthoc.study import splits
 from modality_gap.measures.posthoc.vectors import centre, distribution_normalisation
 
 COLUMNS = ("quantity", "value", "low", "high", "n")
-BATCH = 64  # pairs, of a training step
-CLUSTERS = 10  # of ModGap's k-means, whatever the labels
-STARTS = 3  # of k-means, of which the best counts
-COMPLETIONS = 8  # random ones of an undetermined rotation
+BATCH = 64  # pairs per training step
+CLUSTERS = 10  # of ModGap's k-means, regardless of the number of labels
+STARTS = 3  # starts of k-means; the best result is used
+COMPLETIONS = 8  # random completions of an undetermined rotation
 
 
 def mir_without_root(x: np.ndarray, y: np.ndarray) -> float:

@@ -21,7 +21,7 @@ from modality_gap.measures.posthoc.registry import (
 from modality_gap.measures.posthoc.vectors import centre
 
 NNN_SOURCE = "NNN (2410.24114)"
-SAFE = 300.0  # range of logits whose exponentials, and the factors of a plan, are finite
+SAFE = 300.0  # largest range of logits for which exponentials and a plan stay finite
 INVGC_SOURCE = "InvGC (2310.13276)"
 
 

@@ -15,7 +15,7 @@ from modality_gap.measures.posthoc.measures import (
 from modality_gap.measures.posthoc.registry import unit
 from modality_gap.measures.posthoc.tasks import shared_neighbours
 
-LEADING = (5, 20)  # directions, of the overlap of subspaces
+LEADING = (5, 20)  # numbers of directions for the overlap of subspaces
 PLATONIC = "Platonic Representation (2405.07987)"
 
 

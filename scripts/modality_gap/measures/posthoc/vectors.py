@@ -9,7 +9,7 @@ from modality_gap.measures.posthoc.ranks import different_items, recall_both_way
 from modality_gap.measures.posthoc.registry import KINDS, Maps, Scores, Vectors, method, unit
 
 PAPER = "Liang et al., 2022"
-OTHER_FIRST = 9.0  # more than any two cosines differ by
+OTHER_FIRST = 9.0  # larger than any difference of two cosines
 
 
 def _gap(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:

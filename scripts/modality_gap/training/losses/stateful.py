@@ -14,7 +14,7 @@ from torch.nn import functional
 from modality_gap.errors import InputError
 from modality_gap.training.losses.registry import Batch, loss
 
-NEAREST = 10  # items, whose mean cosine says how dense a place is
+NEAREST = 10  # nearest items, whose mean cosine measures density
 Tensor = torch.Tensor
 Scale = torch.Tensor | float
 
