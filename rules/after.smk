@@ -55,7 +55,7 @@ RELEASED_SETS = [
 
 
 rule measure_released:
-    """What the released code of follow-ups computes where it differs from what they say."""
+    """What the released code of follow-ups computes where it differs from the papers."""
     input:
         pairs=pair_files(RELEASED_SETS),
         ledger=shipped("config/ledger/follow_up_errata.yaml"),
@@ -147,7 +147,7 @@ use rule train_losses as train_losses_part with:
 
 
 rule train_xor:
-    """A loss of three modalities and one of pairs on bits of which any two are independent."""
+    """Losses of three modalities and a loss of pairs, on three bits of which any two are independent."""
     input:
         code=code("after/train_xor"),
     output:
@@ -169,7 +169,7 @@ rule train_xor:
 
 
 rule summarise_losses:
-    """Means and intervals over the seeds of the study of losses, and pairs of losses compared."""
+    """Means and intervals over seeds in the study of losses, and the comparisons of pairs of losses."""
     input:
         runs="results/after/losses.csv",
         code=code("after/summarise_losses"),
@@ -211,7 +211,7 @@ rule plot_closing_the_gap:
 
 
 rule plot_mixed_gallery:
-    """What post-hoc methods do in a gallery of both modalities."""
+    """How post-hoc methods retrieve from a gallery of both modalities."""
     input:
         methods="results/after/methods.csv",
         code=code("after/plot_mixed_gallery"),

@@ -2,7 +2,7 @@
 
 
 rule measure_diagnostics:
-    """Measures of every set beside the L2 gap, with bootstrap intervals."""
+    """Measures of every set, other than the L2 gap, with bootstrap intervals."""
     input:
         pairs=PAIR_FILES,
         code=code("beyond/measure_diagnostics"),

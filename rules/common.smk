@@ -13,8 +13,8 @@ from snakemake.utils import update_config
 
 
 def checked_out(source):
-    """A folder with all files of the commit that `source`, in a git repository, belongs to: for a
-    workflow that imports this one by `github(...)`, Snakemake keeps single files alone.
+    """A folder with all files of the commit that `source`, in a git repository, belongs to. It is
+    for workflows that import this one by `github(...)`: Snakemake itself keeps only single files.
     """
     folder = Path(".snakemake", "mind-the-gap").absolute()
     if getattr(workflow, "is_main_process", True):
@@ -119,7 +119,7 @@ def shipped(path):
 
 
 def yours(path):
-    """The path of a file of the user's, which no prefix of an importing workflow moves."""
+    """The path of a user's file, to which no prefix of an importing workflow applies."""
     return os.path.abspath(path) if MOVED else path
 
 
@@ -240,7 +240,7 @@ except WorkflowError:  # no number of cores is given, as for a report
 
 
 def size_mb(files):
-    """The size of a job's input. Snakemake takes a folder of parts for as small as its own entry."""
+    """The size of a job's input. Snakemake itself would count a folder of parts as empty."""
     folders = [path for path in files if os.path.isdir(path)]
     inside = sum(path.stat().st_size for one in folders for path in files_within(one))
     return files.size_mb + inside / 2**20
@@ -250,9 +250,9 @@ def needs(memory_mb, minutes, for_each_mb=0, gpu=0):
     """Resources of jobs that need more than most: MB of memory plus `for_each_mb` per MB of
     input, minutes, and GPUs. A second attempt gets twice as much, a third three times.
 
-    The numbers are the peaks of a default run on two cores, written beside them, and what a job has
-    besides: two Snakemakes of 150 MB each, on a GPU CUDA's libraries, and some margin. Here they
-    limit nothing, unless `--resources` says how much there is.
+    The numbers are the peaks of a default run on two cores (written beside them), plus two Snakemake
+    processes of 150 MB each, CUDA's libraries on a GPU, and some margin. On one machine they limit
+    nothing, unless `--resources` says how much there is.
     """
     return {
         "mem_mb": lambda wildcards, input, attempt: round(
@@ -264,7 +264,7 @@ def needs(memory_mb, minutes, for_each_mb=0, gpu=0):
 
 
 def one_of(names):
-    """Regular expression of some names; of none, one that nothing matches."""
+    """Regular expression for some names; without names, one that matches nothing."""
     return "|".join(names) or "(?!)"
 
 
@@ -279,7 +279,7 @@ ENCODED = f"{ENCODER_AND_INPUTS}|{sets_from('encoder')}"
 
 
 def in_shards(path):
-    """The output of what an extraction becomes: a folder if it is made in several shards."""
+    """The output of an extraction: a folder if it is made in several shards."""
     return directory(path) if config["extraction"]["shards"] > 1 else path
 
 
@@ -341,8 +341,8 @@ def code(script):
 
 
 def start_of_run():
-    """What is known when a run starts: files, settings, and the jobs of this configuration alone,
-    as another one may have left files. Snakemake documents no way to its plan of jobs.
+    """What is known when a run starts: files, settings, and the jobs of this configuration only,
+    because others may have left files. Snakemake documents no access to its plan of jobs.
     """
     planned = set(workflow.dag.needrun_jobs())
     return {

@@ -11,7 +11,7 @@ EXTRACTION = by_key(
 
 
 rule decide_extraction:
-    """Measure on a few items how an extraction is best done, for all its shards."""
+    """Measure on a few items how to run an extraction, for all its shards."""
     input:
         unpack(encoder_inputs),
         code=code("embeddings/decide_extraction"),
@@ -132,7 +132,7 @@ use rule extract_embeddings as extract_shard with:
 
 
 rule gather_shards:
-    """The shards of an extraction as a folder, of which every statistic reads one set; nothing is
+    """The shards of an extraction as a folder, which every statistic reads as one set; nothing is
     written twice."""
     input:
         shards=gather.shards(
@@ -156,7 +156,7 @@ rule gather_shards:
 
 
 rule join_towers:
-    """A set of two encoders has what each of them embedded."""
+    """One modality of a set of two encoders: the embeddings by one of them."""
     input:
         embeddings=lambda w: embeddings_of(
             SETS[w.set]["encoders"][w.modality], SETS[w.set]["inputs"], w.modality
@@ -291,7 +291,7 @@ rule sum_part:
 
 
 rule sample_parts:
-    """One modality of a random sample of such pairs, out of those of all parts."""
+    """One modality of a random sample of such pairs, drawn from the samples of all parts."""
     input:
         parts=lambda w: sums_of_parts(w.set),
         code=code("embeddings/sample_parts"),

@@ -2,7 +2,7 @@
 
 
 rule project_pca:
-    """Principal components of the trained sets, and how a shift along the gap moves through them."""
+    """Principal components of the trained sets, and the path of a shift along the gap through them."""
     input:
         pairs=pair_files(TRAINED_SETS),
         code=code("figure3/project_pca"),

@@ -54,8 +54,8 @@ def extraction_inputs(wildcards):
 
 
 def decisions(folder, spec, modalities):
-    """The files with what was measured before the extractions of one encoder into a folder, of each
-    modality where anything has to be. A newer one embeds nothing again."""
+    """The decisions that are measured before an encoder's extractions into a folder, one file for
+    each modality that needs one. A newer file causes no new extraction."""
     settings = config["extraction"]
     measured = settings["precision"] == "auto"
     measured &= not LIBRARIES[spec["library"]].one_precision
@@ -91,7 +91,7 @@ def files_of_models(*specs):
 
 
 def fetched_models(*encoders):
-    """What `fetch_model` leaves of those among some encoders that read from a model hub."""
+    """The outputs of `fetch_model` for those of some encoders that read from a model hub."""
     return [
         f"resources/hub/{encoder}.json"
         for encoder in encoders
@@ -154,7 +154,7 @@ def prompts_by_model(name):
 
 
 def tasks_of(name):
-    """The zero-shot tasks that are measured with a set's model, by their names."""
+    """The zero-shot tasks that are measured with a set's model, by name."""
     return {task: TASKS[task] for task in tasks_of_set(config, name)}
 
 
@@ -218,7 +218,7 @@ BY_PART = {
 
 
 def sums_of_parts(name):
-    """What is kept of the parts of a set."""
+    """The sums and samples of the parts of a set."""
     return [f"results/parts/{name}/{part}.npz" for part in BY_PART[name]]
 
 
@@ -442,8 +442,8 @@ def printed(ids):
 
 
 def minima_of_the_paper(wildcards):
-    """By temperature the distance at which the paper's curve is lowest; at 1/50 the ledger has it
-    as a share of the gap."""
+    """The distance at which the paper's curve is lowest, by temperature; for 1/50 the ledger gives
+    it as a share of the gap."""
     found = printed(
         {
             "1/50": "figure3c.minimum_at_1_50",
@@ -462,7 +462,7 @@ ON_PAGE = [name for name in names_on(ITEMS, "figures") if name not in LOSSES_OF_
 
 
 def tables_of_page(wildcards):
-    """Every CSV table that an item of the page is, or is drawn from: its sentences may need any."""
+    """Every CSV table that an item of the page is or is drawn from: its sentences may need any of them."""
     tables = [path for name in ON_PAGE for path in made_by(name)["data"]]
     return [
         f"results/{path}" for path in dict.fromkeys(tables) if path.endswith(".csv")

@@ -61,7 +61,7 @@ rule write_index:
 
 
 rule write_figures:
-    """Every figure and table beside what the paper and what this run found."""
+    """Every figure and table, beside the findings of the paper and of this run."""
     input:
         figures=svg_files(
             [
@@ -124,7 +124,7 @@ rule write_figures:
 
 
 rule write_after:
-    """What follow-up papers measure, do to finished embeddings and train with."""
+    """What follow-up papers measure, how they move finished embeddings, and their losses."""
     input:
         tables=[
             f"results/after/{name}.csv"

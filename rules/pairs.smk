@@ -5,7 +5,7 @@ PAIRS_FIGURES = ["figure1", "figure3a", "figure3bcd"]
 
 
 rule write_pairs_page:
-    """Your own pairs as a page: what was read, what was measured, and three figures."""
+    """The page of your own pairs: what was read, what was measured, and three figures."""
     input:
         pairs=PAIR_FILES,
         gap="results/statistics/gap.csv",

@@ -2,7 +2,7 @@
 
 
 rule download_asset:
-    """Bring one file of config/assets.yaml here, from the mirror or its origin, checked."""
+    """Download one file of config/assets.yaml, from the mirror or its origin, and check it."""
     input:
         assets=ancient(shipped("config/assets.yaml")),
         code=code("sources/download_asset"),
@@ -41,7 +41,7 @@ onerror:
 
 
 rule fetch_model:
-    """Bring what an encoder reads from a model hub into the cache of the hub's client."""
+    """Download what an encoder reads from a model hub into the cache of the hub's client."""
     input:
         model=lambda w: files_of_models(ENCODERS[w.encoder]),
         code=code("sources/fetch_model"),
@@ -108,7 +108,7 @@ rule make_digits_dataset:
 
 
 rule make_dataset:
-    """One data set of the paper, out of its authors' own files."""
+    """One data set of the paper, made from its authors' own files."""
     input:
         unpack(dataset_files),
         assets=ancient(shipped("config/assets.yaml")),

@@ -78,7 +78,7 @@ use rule plot_figure2c as plot_supplementary7 with:
 
 
 rule write_supplementary12:
-    """Supplementary 12: the contrastive loss as a text that runs, and as it was released."""
+    """Supplementary 12: the contrastive loss as runnable code, and as it was released."""
     input:
         shipped("scripts/supplement/contrastive_loss.py"),
         code=code("supplement/write_supplementary12"),
@@ -194,7 +194,7 @@ rule plot_supplementary15:
 
 
 rule make_supplementary_p_values:
-    """The published p-values computed again, at other sizes and corrected for the choice."""
+    """The published p-values, computed again, at other sizes and corrected for the choice of shift."""
     input:
         published=shipped("config/ledger/p_values.yaml"),
         code=code("supplement/make_supplementary_p_values"),

@@ -29,7 +29,7 @@ rule sweep_zero_shot:
 
 
 rule make_table1:
-    """Table 1: default against shifted, as the paper picks the shift and held out."""
+    """Table 1: default against shifted, with the shift chosen as in the paper and on held-out data."""
     input:
         tables=[
             f"results/statistics/zero_shot/{name}.csv"

@@ -28,7 +28,7 @@ rule check_theory:
 
 
 rule plot_theorem1:
-    """Theorem 1: how often a layer leaves two vectors no closer."""
+    """Theorem 1: how often a layer does not bring two vectors closer."""
     input:
         "results/statistics/theorem1.csv",
         code=code("theory/plot_theorem1"),
@@ -62,7 +62,7 @@ rule plot_lemma3:
 
 
 rule plot_theorem2:
-    """Theorem 2: the share of the variance that the random weights make."""
+    """Theorem 2: the share of the variance that comes from the random weights."""
     input:
         "results/statistics/theorem2.csv",
         code=code("theory/plot_theorem2"),

@@ -1,4 +1,4 @@
-# Contrastive loss of n pairs: a text that runs, and the one that the authors released for Figure 3.
+# Contrastive loss of n pairs: runnable code, and the code that the authors released for Figure 3.
 import numpy as np
 
 
