@@ -58,9 +58,9 @@ html = render.render_page(
                 name, items[name].alt, drawn[f"{name}.svg"], drawn[f"{name}.narrow.svg"]
             ),
             "title": items[name].title,
-            "marks": summary.one_of_each(paper.marks(summary.matching([claim], by_id), by_id)),
+            "marks": summary.key_marks(name, ids, by_id),
         }
-        for name, claim in report["key"].items()
+        for name, ids in report["key"].items()
     ],
     cite=cited(yaml.safe_load(text(inputs.citation))),
 )

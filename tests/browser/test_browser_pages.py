@@ -240,7 +240,7 @@ def test_everything_can_be_read_without_scripts(small_run, visit):
 def test_what_speaks_against_the_paper_is_on_the_first_screens(small_run, visit):
     size = {"width": 1280, "height": 900}
     page = visit(small_run.folder / "results" / "evidence.html", viewport=size).page
-    heading = page.get_by_role("heading", name="Against the paper", exact=True)
+    heading = page.get_by_role("heading", name="What differs or was not seen", exact=True)
     assert heading.bounding_box()["y"] < 900
     page = visit(small_run.folder / "results" / "index.html", viewport=size).page
     assert page.get_by_role("heading", level=1).bounding_box()["y"] < 300

@@ -244,29 +244,27 @@ def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
 
 
 def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
-    """Sentences on how many of the paper's statements some evidence is against, by verdict; why the
-    counts of verdicts (in which only a claim's strongest evidence counts) are smaller; and how many
-    recomputed numbers and settings differ."""
+    """Sentences on how many of the paper's statements differ or were not seen on a stand-in, how
+    many of these have stronger evidence, by which alone the counts of verdicts have them, and how
+    many recomputed numbers and settings differ. A stand-in is no evidence against the paper."""
     overall = ledger.overall(claims).set_index("id")["verdict"]
     names = [claim.id for claim, _, _ in balanced.against]
     if not names and not balanced.recomputed:
         return "Nothing that this run measured is against a statement of the paper."
-    by_verdict = {word: len(those) for word, those in balanced.against_by_verdict().items()}
-    counted = listed(f"{n} {AGAINST_WORDS[word][n > 1]}" for word, n in by_verdict.items())
-    sentences = [
-        f"This run has evidence against {count(len(names), 'statement')} of the paper"
-        + (f": {counted}." if counted else ".")
-    ]
-    if better := len(names) - sum(overall[name] in AGAINST for name in names):
-        sentences.append(f"{better} of them {_counts(better)} by stronger evidence.")
+    counted = []
+    for word, entries in balanced.against_by_verdict().items():
+        beside = sum(overall[claim.id] not in AGAINST for claim, _, _ in entries)
+        counted.append(
+            f"{len(entries)} {AGAINST_WORDS[word][len(entries) > 1]}"
+            + (f" ({beside} beside stronger evidence)" if beside else "")
+        )
+    sentences = [f"Of the paper's statements, {listed(counted) if counted else 'none differs'}."]
     if recomputed := len(balanced.recomputed):
         differ = AGAINST_WORDS[DIFFERS][recomputed > 1]
-        sentences.append(f"{recomputed} of its numbers or settings, recomputed, {differ}.")
+        sentences.append(
+            f"Of the paper's numbers and settings computed again, {recomputed} {differ}."
+        )
     return " ".join(sentences)
-
-
-def _counts(number: int) -> str:
-    return "counts" if number == 1 else "count"
 
 
 def _strongest(rows: Iterable[Mapping]) -> str:

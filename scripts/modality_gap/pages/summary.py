@@ -14,7 +14,7 @@ import pandas as pd
 
 from modality_gap.errors import InputError
 from modality_gap.pages.labels import PROJECTIONS, RANDOM, WEIGHTS
-from modality_gap.pages.paper import AGREEING, Mark, by_claim, marks
+from modality_gap.pages.paper import AGAINST, AGREEING, Claim, Mark, by_claim, marks
 from modality_gap.pages.words import listed, number
 from modality_gap.paper import show
 from modality_gap.paper.chance import retrieves
@@ -134,10 +134,20 @@ def one_of_each(found: Iterable[Mark]) -> list[Mark]:
     return list({mark.verdict: mark for mark in reversed([*found])}.values())[::-1]
 
 
+def key_marks(figure: str, ids: Iterable[str], by_id: Mapping[str, Claim]) -> list[Mark]:
+    """The verdicts below a key figure: those of some claims, and what differs or was not seen of
+    all others that the figure shows."""
+    shown = [claim.id for claim in by_id.values() if claim.rows[0]["figure"] == figure]
+    against = [mark for mark in marks(shown, by_id) if mark.verdict in AGAINST]
+    return one_of_each([*marks(matching(ids, by_id), by_id), *against])
+
+
 class Measured(NamedTuple):
-    """What one kind of evidence says about a statement."""
+    """What one kind of evidence says about a statement; `quantity` is what was measured, where it
+    has a name."""
 
     mark: Mark
+    quantity: str
     value: str
 
 
@@ -166,15 +176,25 @@ def statements(entries: Sequence[Mapping], claims: pd.DataFrame) -> list[Stateme
                 ids[0],
                 entry["figure"],
                 _span([row["published"] for row in rows]),
-                [Measured(mark, _values(mark, rows)) for mark in marks(ids, by_id)],
+                _named_once(Measured(mark, *_values(mark, rows)) for mark in marks(ids, by_id)),
             )
         )
     return result
 
 
-def _values(mark: Mark, rows: Iterable[Mapping]) -> str:
-    """The measured values behind a mark, of the first quantity, which is named: one value with its
-    interval, or the span of several."""
+def _named_once(measured: Iterable[Measured]) -> list[Measured]:
+    """The same, without the names of quantities that the line before has."""
+    lines = [*measured]
+    before = ["", *(line.quantity for line in lines)]
+    return [
+        line._replace(quantity="") if line.quantity == last else line
+        for last, line in zip(before, lines, strict=False)
+    ]
+
+
+def _values(mark: Mark, rows: Iterable[Mapping]) -> tuple[str, str]:
+    """The first quantity behind a mark and its measured values: one with its interval, or the span
+    of several."""
     kind = mark.on.partition(":")[0]
     behind = [
         row
@@ -186,7 +206,7 @@ def _values(mark: Mark, rows: Iterable[Mapping]) -> str:
     value = _span([row["measured"] for row in behind])
     if len(behind) == 1:
         value = f"{behind[0]['measured']} {behind[0]['interval']}".strip()
-    return f"{what}: {value}" if what and value else value
+    return what if value else "", value
 
 
 def _span(texts: Iterable[str]) -> str:

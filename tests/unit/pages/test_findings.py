@@ -361,13 +361,13 @@ def test_the_minimum_is_that_of_the_fine_sweep_and_none_at_its_end():
 @pytest.mark.parametrize(
     ("ends", "words"),
     [
-        ((0.75, 0.85), "contains the model's own gap in 1 (B, loss +0.10)"),
-        ((0.5, 0.79), "does not contain the model's own gap in 1 (B, loss +0.10)"),
+        ((0.75, 0.85), "contains the model's own gap in 1 (B, loss +0.100)"),
+        ((0.5, 0.79), "leaves out the model's own gap in 1 (B, loss +0.100)"),
         (
             (-0.1, 0.81),
-            "spans the gap and 0 and places no minimum in 1 (B, loss +0.10)",
+            "spans the gap and 0 and places no minimum in 1 (B, loss +0.100)",
         ),
-        ((math.nan, math.nan), "is not known in 1 (B, loss +0.10)"),
+        ((math.nan, math.nan), "is not known in 1 (B, loss +0.100)"),
     ],
 )
 def test_an_interval_across_zero_says_nothing_of_the_gap(ends, words):
@@ -376,7 +376,7 @@ def test_an_interval_across_zero_says_nothing_of_the_gap(ends, words):
         distance_low=ends[0], distance_high=ends[1], placed=placed, model="B"
     )
     rows = pd.concat([minimum_table().assign(model="A"), other])
-    assert figure3.smallest_loss(rows)[1].endswith(f"its interval {words}.")
+    assert figure3.smallest_loss(rows)[1].endswith(f"the interval of this distance {words}.")
     alone = " ".join(figure3.smallest_loss(other))
     assert ("so it places no minimum" in alone) == (not placed)
 
@@ -420,8 +420,9 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
     assert [finding.text for finding in found] == [
         "At temperature 1/100 the loss of CLASP is smallest at distance 0.60 [0.50, 0.70]; its own "
         "gap is 0.62, where the loss is 0.1000 larger (n 50). Among the others that "
-        "retrieve, its interval contains the model's own gap in 1 (toy, loss +0.10). At "
-        "temperature 1 the loss is smallest with the centres at most 0.20 apart in all 2 models.",
+        "retrieve, the interval of this distance contains the model's own gap in 1 (toy, loss "
+        "+0.100). At temperature 1 the loss is smallest with the centres at most 0.20 apart in all "
+        "2 models that retrieve.",
         "Computing the loss as in the released code moves the minimum on the figure's grid in 1 "
         "of 4 curves and changes the loss by at most 0.200.",
         "No verdict from weak, whose retrieval is near chance: the place of their smallest loss "

@@ -640,7 +640,7 @@ def test_what_differs_stands_before_what_a_stand_in_does_not_show():
         ("differs", ["b", "c"]),
         ("not seen on a stand-in", ["a"]),
     ]
-    # What bears on no statement that the run is against is not under "Against the paper".
+    # What bears on no statement that differs or was not seen is not there.
     assert "Alone." not in str(found)
 
 
@@ -659,9 +659,8 @@ def test_one_sentence_counts_what_speaks_against_the_paper_and_what_the_verdicts
         return paper_module.against_in_words(paper_module.balance(some, []), some)
 
     assert words(rows) == (
-        "This run has evidence against 3 statements of the paper: 1 differs and 2 were not seen on "
-        "a stand-in. 1 of them counts by stronger evidence. 1 of its numbers or settings, "
-        "recomputed, differs."
+        "Of the paper's statements, 1 differs and 2 were not seen on a stand-in (1 beside stronger "
+        "evidence). Of the paper's numbers and settings computed again, 1 differs."
     )
     counted = show.counts(rows[rows["whose"].isin(show.PAPERS_OWN)])
     assert counted["differs"] + counted["not seen on a stand-in"] == 2
@@ -735,7 +734,7 @@ def test_a_leading_sentence_is_at_the_head_only_where_its_claim_is_against(verdi
 def test_the_page_tells_what_speaks_against_the_paper():
     html = render_evidence(BALANCED)
     part = re.search(r'<section id="against"(.*?)</section>', html, re.DOTALL)[1]
-    assert part.index("Against the paper") < part.index("The gap is there.")
+    assert part.index("What differs or was not seen") < part.index("The gap is there.")
     assert "Our own earlier number." not in part
     assert "After fine-tuning of toy at temperature 1 recall@1" in part
     assert html.index('id="against"') < html.index('id="all"')

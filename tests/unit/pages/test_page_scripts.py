@@ -79,7 +79,7 @@ def spaced(page):
 def test_the_page_of_evidence(evidence):
     page = spaced(evidence[0])
     against = re.search(r'<section id="against"(.*?)</section>', page)[1]
-    assert "evidence against 1 statement: 1 differ." in against
+    assert "statements, 1 differs." in against
     # The sentence on the claim's own subject, from the table that the page gets for it.
     assert "the gap is 0.100 [0.090, 0.110], lower than 0.480 [0.470, 0.490]" in against
     assert "measured value and its 80 % interval" in page

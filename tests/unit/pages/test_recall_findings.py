@@ -55,6 +55,6 @@ def test_the_other_models_are_sorted_by_their_intervals():
         for name, (low, high) in ends.items()
     ]
     assert closing(pd.concat(rows)).endswith(
-        "n 1,500). Among the other models it does not clearly change in 1 (B), clearly falls in 1 "
-        "(C) and clearly rises in 1 (D)."
+        "n 1,500). Among the others that retrieve it does not clearly change in 1 (B), clearly "
+        "falls in 1 (C) and clearly rises in 1 (D)."
     )

@@ -48,8 +48,8 @@ def _there(gap: pd.DataFrame) -> list[str]:
             span = number(low, 2) + (f" to {number(high, 2)}" if len(part) > 1 else "")
             spans.append(f"{span} with {words} ({len(part)})")
     return [
-        f"In {of_all(int(apart.sum()), len(gap), 'set')} the gap is clearly above 0 and the "
-        "modalities are linearly separable.",
+        f"In {of_all(int(apart.sum()), len(gap), 'set')} the gap is clearly above 0 and a linear "
+        f"classifier sorts at least {percent(SEPARATE, 0)} of vectors by modality.",
         f"It is {listed(spans)}.",
     ]
 
@@ -104,7 +104,7 @@ def _matters(
         still = (judged[["held_out_delta_1", "held_out_delta_2"]] == 0).all(axis=1)
         sentences.append(
             "With the best shift chosen on half of the pictures, accuracy on the other half "
-            f"clearly changes in {of_all(int(clear.sum()), len(judged), 'test')} of "
+            f"clearly changes in {of_all(int(clear.sum()), len(judged), 'test')} above chance of "
             f"{listed(dict.fromkeys(judged['set'].map(names)))}"
             + (f" (in {still.sum()} no shift is best)." if still.any() else ".")
         )
@@ -125,6 +125,6 @@ def _matters(
         )
         between = tuned["zero_shot_after"].drop([cold.name, hot.name])
         if len(between):
-            sentence += f" (between: {percent(between.min())} to {percent(between.max())})"
+            sentence += f" (between them: {percent(between.min())} to {percent(between.max())})"
         over = f"means, intervals over {count(int(hot['n']), 'seed')}"
     return [*sentences, f"{sentence} ({over})."]

@@ -125,11 +125,11 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
     if len(others):
         rows_of_others = others.to_dict("records")
         named = [
-            f"{row['model']}, loss +{number(row['loss_at_gap'] - row['loss'], 2)}"
+            f"{row['model']}, loss +{number(row['loss_at_gap'] - row['loss'])}"
             for row in rows_of_others
         ]
         sentences.append(
-            "Among the others that retrieve, its interval "
+            "Among the others that retrieve, the interval of this distance "
             f"{in_cases(named, map(_at_its_gap, rows_of_others), '; ')}."
         )
     near = hot["distance"].abs()[~hot["at_end"].astype(bool)]
@@ -137,7 +137,11 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
         sentences.append(
             f"At temperature {fraction(hot['temperature'].iloc[0])} the loss is smallest with the "
             f"centres at most {number(near.max(), 2)} apart"
-            + (f" in {of_all(len(near), len(hot), 'model')}." if len(hot) > 1 else ".")
+            + (
+                f" in {of_all(len(near), len(hot), 'model')} that retrieve."
+                if len(hot) > 1
+                else "."
+            )
         )
     return sentences
 
@@ -168,7 +172,7 @@ def _at_its_gap(row: Mapping) -> str:
     if not row["placed"]:
         return ACROSS_ZERO
     inside = low <= row["gap"] <= high
-    return "contains the model's own gap" if inside else "does not contain the model's own gap"
+    return "contains the model's own gap" if inside else "leaves out the model's own gap"
 
 
 def able_minima(minimum: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:

@@ -32,7 +32,7 @@ def closing(rows: pd.DataFrame) -> str:
     )
     if len(others):
         changes = in_cases(others["model"], map(_change, others.to_dict("records")))
-        words += f" Among the other models it {changes}."
+        words += f" Among the others that retrieve it {changes}."
     return words
 
 
