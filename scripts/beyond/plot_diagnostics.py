@@ -28,7 +28,10 @@ def draw(layout: Layout) -> Figure:
                     mfc=color if filled else GROUND)  # fmt: skip
     for side, (rank, measure) in enumerate(zip(RANKS, ("gap", "rmg"), strict=True)):
         for place, rows in table.groupby(rank):  # sets of equal rank share a line of text
-            names = [f"{row['model']}, {row['weights']}" for _, row in rows.iterrows()]
+            names = [
+                f"{row['model']}, {'' if row['weights'] == 'trained' else 'un'}trained"
+                for _, row in rows.iterrows()
+            ]
             value = f"{rows[measure].iloc[0]:.2f}"
             words = f"{place}  ({value})" if side else f"{'; '.join(names)} ({value})  {place}"
             label_line(ax, words, (side, place), INK, xytext=(10, 0) if side else (-10, 0),

@@ -29,9 +29,9 @@ def draw_panel(ax: Axes, name: str) -> None:
         draw_band(ax, band.index, band["min"], band["max"], color)
         ax.plot(band.index, band["mean"], color=color, ls=LINES[modality])
         if name == "gap":
-            recall = [row[f"recall1_{way}_after"] for way in ("ab", "ba")]
+            recall = sorted({f"{row[f'recall1_{way}_after']:.2f}" for way in ("ab", "ba")})
             words = (f"{modality}s twice: separable {row['separability_after']:.2f},\n"
-                     f"recall@1 {min(recall):.2f} to {max(recall):.2f}")  # fmt: skip
+                     f"recall@1 {' and '.join(recall)}")  # fmt: skip
             middle = band.iloc[len(band) // 3]
             up = modality == summary.loc[summary["gap_after"].idxmax(), "modality"]
             label_line(ax, words, (middle.name, middle["max" if up else "min"]), color,

@@ -42,8 +42,8 @@ def models_tables(
             registry.MODELS_GAP,
         ),
         "recall": table(
-            "Recall and dimension. Chance: recall@1 of a random choice, which every partner of an "
-            "item raises. Effective dimension: components that hold 99 % of the variance.",
+            "Recall and dimension. Alignment: mean squared distance of partners. Effective "
+            "dimension: components that hold 99 % of the variance.",
             about,
             registry.MODELS_RECALL,
         ),
@@ -102,9 +102,10 @@ def models_findings(
     moved = ranks.index[ranks["gap_rank"] != ranks["rmg_rank"]]
     findings.append(
         Finding(
-            f"The gap and the relative gap rank {listed(moved)} differently."
+            f"By their estimates, gap and relative gap rank {listed(moved, '; ')} differently."
             if len(moved)
-            else f"The gap and the relative gap rank {of_all(len(ranks), len(ranks), 'set')} alike."
+            else "By their estimates, gap and relative gap rank "
+            f"{of_all(len(ranks), len(ranks), 'set')} alike."
         )
     )
     able = trained["set"][retrieves(trained)]

@@ -40,13 +40,15 @@ PLACEHOLDER = re.compile(r"\{([^{}|]+)(?:\|([^{}|]*))?\}")
 
 
 class Mark(NamedTuple):
-    """A verdict as the page shows it: word and style, the claim that it links to, its evidence."""
+    """A verdict as the page shows it: word and style, the claim that it links to, its evidence, the
+    number of claims, and of how many of them other evidence of this kind has another verdict."""
 
     verdict: str
     css: str
     claim: str
     on: str
     n: int
+    partly: int = 0
 
 
 @dataclass(frozen=True)
@@ -154,10 +156,12 @@ def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
     """The verdicts on all evidence of some claims, one mark per verdict and kind of evidence. Ids
     that are not in the ledger, such as those of a user's own encoder, have no mark."""
     groups: dict[tuple[str, str], list[dict]] = {}
+    verdicts: dict[tuple[str, str], set[str]] = {}
     for name in ids:
         for row in claims[name].rows if name in claims else ():
             kind = row["evidence"].partition(":")[0]
             groups.setdefault((row["verdict"], kind), []).append(row)
+            verdicts.setdefault((name, kind), set()).add(row["verdict"])
     return [
         Mark(
             verdict,
@@ -165,6 +169,7 @@ def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
             anchor(rows[0]["id"]),
             _judged_on(kind, [row["evidence"] for row in rows]),
             len({row["id"] for row in rows}),
+            sum(len(verdicts[name, kind]) > 1 for name in {row["id"] for row in rows}),
         )
         for (verdict, kind), rows in groups.items()
     ]

@@ -6,6 +6,7 @@ import itertools
 import re
 from dataclasses import replace
 from functools import partial
+from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -381,6 +382,19 @@ def test_stand_ins_follow_the_config():
     assert people.stand_ins[0] == "emoji of people for FairFace's photographs"
 
 
+def test_an_experiment_is_made_of_its_own_data():
+    """What is trained on emoji alone names no digits; a whole CLIP is named by its encoder."""
+    names = [name for name in ITEMS if name.startswith("experiment_")]
+    assert len(names) == 4
+    for name in names:
+        inputs, encoders = makings(ITEMS[name], CONFIG["sets"], CONFIG)
+        assert {*inputs} <= {"emoji", "emoji_test"} and "digit_clip" not in encoders, name
+    config = paper_config()
+    for name in ("temperature", "initialisation", "dimension"):
+        encoder = config["experiments"]["models"][name]["encoder"]
+        assert encoder in makings(ITEMS[f"experiment_{name}"], config["sets"], config)[1]
+
+
 def test_a_neighbouring_model_is_no_stand_in():
     """ViT-B/16 for ViT-B/32 is the first, MiniLM for CLIP's text tower the second."""
     known, sets = KNOWN, CONFIG["sets"]
@@ -573,6 +587,28 @@ def test_marks_of_one_verdict_lead_to_the_first_claim_and_count_claims_not_rows(
     assert paper_module.marks(["a"], known) == [
         paper_module.Mark("differs", "differs", "a", "paper's own: CLIP", 1)
     ]
+
+
+def test_a_claim_with_two_verdicts_of_one_kind_of_evidence_is_counted_in_part():
+    rows = claims(
+        claim("a", "reproduced", evidence="paper's own: CLIP"),
+        claim("a", "inconclusive", evidence="paper's own: CLIP"),
+        claim("a", "not seen on a stand-in", evidence="stand-in: emoji"),
+        claim("b", "reproduced", evidence="paper's own: CLIP"),
+    )
+    found = paper_module.marks(["a", "b"], paper_module.by_claim(rows))
+    assert [(mark.verdict, mark.n, mark.partly) for mark in found] == [
+        ("reproduced", 2, 1),
+        ("inconclusive", 1, 1),
+        ("not seen on a stand-in", 1, 0),
+    ]
+    parts = (ROOT / "report/templates/parts.html.j2").read_text(encoding="utf-8")
+    page = '{% from "parts" import verdicts %}{{ verdicts(marks) }}'
+    shown = render_page({"parts": parts, "page": page}, "page", marks=found)
+    words = unescape(re.sub(r"<[^>]*>", "", shown))
+    assert "reproduced paper's own: CLIP, 2 claims (1 in part);" in words
+    assert "inconclusive paper's own: CLIP, in part;" in words
+    assert words.strip().endswith("emoji")
 
 
 def test_every_verdict_has_a_look_of_its_own():

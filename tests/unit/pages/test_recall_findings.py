@@ -37,14 +37,27 @@ def test_closing_and_the_best_shift(tables):
     closed, best = recall_findings(*tables)
     assert closed.text == (
         "With the gap closed, recall@1 (to texts) of First goes from 50.0 % to 35.0 % (change "
-        "-15.0 [-18.0, -14.0] points, n 1,500)."
+        "-15.0 [-18.0, -14.0] points, n 1,500). From texts it clearly falls in 1 "
+        "(First) of 1 model."
     )
     assert closed.claims == ("figure3.closing_lowers_recall",)
-    assert "gains 4.0 [-1.0, 3.0] points (First, n 1,500): p 0.25" in best.text
+    assert "gains 4.0 [-1.0, 3.0] points (First, from texts, n 1,500): p 0.25" in best.text
     (table,) = recall_tables(*tables)
     assert [row[1] for row in table.rows] == ["to texts", "from texts"]
     assert all(len(row) == len(table.head) for row in table.rows)
     assert table.rows[0][3:6] == ["50.0 %", "35.0 %", "-15.0 [-18.0, -14.0]"]
+
+
+def test_from_texts_only_clear_changes_are_named(tables):
+    """To texts the first model falls; from texts it rises, and then nothing is clear."""
+    peak, gap = tables
+    second = peak[:2].assign(set="two", change_closed_low=-0.1, change_closed_high=0.1)
+    both = pd.concat([gap, gap[:1].assign(set="two", model="Third")])
+    peak.loc[1, ["change_closed_low", "change_closed_high"]] = [0.01, 0.2]
+    told = recall_findings(pd.concat([peak, second], ignore_index=True), both)[0].text
+    assert told.endswith("From texts it clearly rises in 1 (First) of 2 models.")
+    told = recall_findings(second, both)[0].text
+    assert told.endswith("From texts it clearly changes in none of 1 model.")
 
 
 def test_the_other_models_are_sorted_by_their_intervals():

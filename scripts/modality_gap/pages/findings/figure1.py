@@ -30,15 +30,15 @@ def figure1_findings(gap: pd.DataFrame) -> list[Finding]:
         # What is not quite 1 is not shown as 1.
         classifier = (
             "the lowest accuracy of the classifier is "
-            f"{'at least 99.9 %' if float(lowest) == 1 else lowest} "
+            f"{'at least 99.9 %' if float(lowest) == 1 else estimate(hardest, 'separability')} "
             f"({hardest['set']}, n {hardest['separability_n']:,} vectors)"
         )
     findings = [
         Finding(
             f"In {of_all(apart.sum(), len(gap), 'set')} the two modalities are separated: the "
-            "gap is clearly above 0 and a linear classifier tells them apart (accuracy at least "
-            f"{SEPARATE:g} on held-out vectors). The smallest gap is {estimate(least, 'gap')} "
-            f"({least['set']}, {size(least)}); {classifier}.",
+            "gap is clearly above 0 and a linear classifier tells them apart (measured accuracy at "
+            f"least {SEPARATE:g} on held-out vectors). The smallest gap is "
+            f"{estimate(least, 'gap')} ({least['set']}, {size(least)}); {classifier}.",
             (
                 "abstract.separate",
                 "figure1.trained_sets_are_apart",
@@ -52,7 +52,8 @@ def figure1_findings(gap: pd.DataFrame) -> list[Finding]:
         span = f"{estimate(low, 'gap')} in {low['set']} ({size(low)})"
         if len(untrained) > 1:
             span = f"between {span} and {estimate(high, 'gap')} in {high['set']} ({size(high)})"
-        findings.append(Finding(f"Without any training the gap is {span}."))
+        sets = count(len(untrained), "set")
+        findings.append(Finding(f"With random weights alone ({sets}) the gap is {span}."))
     findings += _training_and_gap(gap)
     trained = gap[gap["weights"] == "trained"]
     if len(trained):
@@ -61,7 +62,7 @@ def figure1_findings(gap: pd.DataFrame) -> list[Finding]:
 
 
 def _training_and_gap(gap: pd.DataFrame) -> list[Finding]:
-    """One sentence on what training did to the gap of each model that is here with both weights."""
+    """One sentence on the gap of each model that is here with both weights, beside each other."""
     changes: dict[str, list[str]] = {}
     for model, pair in gap.groupby("model", sort=False):
         sides = {row["weights"]: row for _, row in pair.iterrows()}
@@ -77,10 +78,11 @@ def _training_and_gap(gap: pd.DataFrame) -> list[Finding]:
             change = "not clearly different"
         changes.setdefault(change, []).append(
             f"{model}{'' if start == RANDOM else f', from {WEIGHTS[start]}'} "
-            f"({number(before['gap'])} to {number(after['gap'])})"
+            f"({number(after['gap'])} against {number(before['gap'])})"
         )
     parts = [f"{change} for {listed(models)}" for change, models in changes.items()]
-    return [Finding(f"After training the gap is {listed(parts, '; ')}.")] if parts else []
+    words = f"Compared with untrained weights, the gap with trained ones is {listed(parts, '; ')}."
+    return [Finding(words)] if parts else []
 
 
 def _retrieval(trained: pd.DataFrame) -> list[Finding]:
@@ -101,8 +103,8 @@ def _retrieval(trained: pd.DataFrame) -> list[Finding]:
         findings.append(
             Finding(
                 f"Retrieval is near chance in {models(trained[~able])}: in at least one direction "
-                f"the lower end of recall@1 is below {WELL_ABOVE:g} times chance. These gaps are "
-                "not those of models that have learnt to match."
+                f"the lower end of recall@1 is below {WELL_ABOVE:g} times chance. Nothing shows "
+                "that these models have learnt to match."
             )
         )
     return findings

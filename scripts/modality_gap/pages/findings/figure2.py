@@ -17,14 +17,17 @@ from modality_gap.pages.words import (
     percent,
 )
 
+NARROW = 0.25  # as the ledger: the least mean cosine of a narrow cone
+
 
 def figure2a_findings(cone: pd.DataFrame) -> list[Finding]:
     """Whether each encoder has a cone, and whether random weights narrow it."""
-    above = cone["mean_cosine_low"] > 0
+    above, narrow = (cone["mean_cosine_low"] > bound for bound in (0, NARROW))
     least = cone.loc[cone["mean_cosine"].idxmin()]
     findings = [
         Finding(
-            f"The mean cosine is clearly above 0 in {of_all(above.sum(), len(cone), 'panel')}. "
+            f"The mean cosine is clearly above 0 in {of_all(above.sum(), len(cone), 'panel')} and "
+            f"clearly above {NARROW:g}, the least that counts as narrow here, in {narrow.sum()}. "
             f"It is smallest for {_panel(least)}: "
             f"{estimate(least, 'mean_cosine')}, {size(least)}.",
             tuple(
@@ -120,7 +123,7 @@ def figure2b_findings(mlp: pd.DataFrame) -> list[Finding]:
         alike: dict[str, list[str]] = {}
         for name in activations:
             value = number(table.loc[(name, bias), "mean_cosine"], 2)
-            alike.setdefault(value, []).append(name.replace("_", " "))
+            alike.setdefault(value, []).append(name.replace("_", " ").replace("relu", "ReLU"))
         texts = [f"{value} for {listed(names)}" for value, names in alike.items()]
         findings.append(
             Finding(

@@ -29,17 +29,19 @@ def figure3a_findings(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
     findings = [
         Finding(
             "The paper's plane, that of the first two principal components, contains at least "
-            f"{percent(HOLDS_THE_GAP, 0)} of the gap in {of_all(len(holding), len(rows), 'set')}."
+            f"{percent(HOLDS_THE_GAP, 0)} of the gap in "
+            f"{of_all(len(holding), len(rows), 'trained set')}."
         )
     ]
     if holding:
         left = [row["left"] for row in holding]
         findings.append(
             Finding(
-                "There a shift by the whole gap leaves the centres "
+                "In these planes a shift by the whole gap leaves the centres "
                 f"{number(min(left))} to {number(max(left))} apart."
                 if len(left) > 1
-                else f"There a shift by the whole gap leaves the centres {number(left[0])} apart."
+                else "In this plane a shift by the whole gap leaves the centres "
+                f"{number(left[0])} apart."
             )
         )
     return findings
@@ -204,8 +206,8 @@ def figure3bcd_findings(
     if len(weak):
         findings.append(
             Finding(
-                f"No verdict from {listed(weak['set'])}, whose retrieval is near chance: the "
-                "place of their smallest loss says nothing of models that have learnt to match."
+                f"Nothing follows from {listed(weak['set'])}, whose retrieval is near chance: "
+                "the place of the smallest loss there says nothing of models that match."
             )
         )
     return findings

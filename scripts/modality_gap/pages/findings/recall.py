@@ -5,8 +5,11 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modality_gap.pages.findings.base import Finding, Table
-from modality_gap.pages.words import in_cases, interval, number, p_value, percent
+from modality_gap.pages.words import count, in_cases, interval, number, p_value, percent
 from modality_gap.paper.chance import retrieves
+
+WAYS = {"ab": "to texts", "ba": "from texts"}
+UNCLEAR = "does not clearly change"
 
 
 def able_peaks(peak: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
@@ -40,7 +43,7 @@ def _change(row: Mapping) -> str:
     """What the interval of a change says."""
     if row["change_closed_high"] < 0:
         return "clearly falls"
-    return "clearly rises" if row["change_closed_low"] > 0 else "does not clearly change"
+    return "clearly rises" if row["change_closed_low"] > 0 else UNCLEAR
 
 
 def points(row: pd.Series, name: str) -> str:
@@ -55,13 +58,20 @@ def recall_findings(peak: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
     if not len(rows):
         return [Finding("No trained model of this run retrieves well above chance.")]
     best = rows.loc[rows["p_max_statistic"].idxmin()]
+    closed = closing(rows)
+    back = rows[rows["direction"] == "ba"].to_dict("records")
+    if back:
+        clear = [row for row in back if _change(row) != UNCLEAR]
+        changes = in_cases((row["model"] for row in clear), map(_change, clear))
+        changes = changes if clear else "clearly changes in none"
+        closed += f" From texts it {changes} of {count(len(back), 'model')}."
     return [
-        Finding(closing(rows), ("figure3.closing_lowers_recall",)),
+        Finding(closed, ("figure3.closing_lowers_recall",)),
         Finding(
             "The best shift with the smallest p "
-            f"gains {points(best, 'gain')} points ({best['model']}, n {best['n']:,}): p "
-            f"{p_value(best['p_max_statistic'])}, corrected for the choice of the shift, not of "
-            "the model.",
+            f"gains {points(best, 'gain')} points ({best['model']}, {WAYS[best['direction']]}, "
+            f"n {best['n']:,}): p {p_value(best['p_max_statistic'])}, corrected for the choice of "
+            "the shift, not of model and direction.",
             ("figure3.recall_highest_at_the_gap",),
         ),
     ]
@@ -69,7 +79,6 @@ def recall_findings(peak: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
 
 def recall_tables(peak: pd.DataFrame, gap: pd.DataFrame) -> list[Table]:
     """One row per model and direction: recall@1 at the gap, with the gap closed and at its best."""
-    ways = {"ab": "to texts", "ba": "from texts"}
     return [
         Table(
             "Recall@1 with the model's own gap, with the gap closed, and at the best shift. "
@@ -80,7 +89,7 @@ def recall_tables(peak: pd.DataFrame, gap: pd.DataFrame) -> list[Table]:
             ],
             [
                 [
-                    *(str(row["model"]), ways[row["direction"]], f"{row['n']:,}"),
+                    *(str(row["model"]), WAYS[row["direction"]], f"{row['n']:,}"),
                     *(percent(row["recall_at_gap"]), percent(row["recall_closed"])),
                     *(points(row, "change_closed"), percent(row["recall_best"])),
                     *(points(row, "gain"), number(row["best_distance"], 2)),

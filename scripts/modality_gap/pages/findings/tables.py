@@ -35,12 +35,14 @@ def table1_findings(table: pd.DataFrame) -> list[Finding]:
         by = f"{number(sizes.min(), 1)} to {number(sizes.max(), 1)} points"
         if len(sizes) == 1:
             by = f"{number(sizes.iloc[0], 1)} points"
+        p = judged["p_max_statistic"][gains].min()
+        chosen = f"p of the best of all {'at least ' * (len(sizes) > 1)}{p_value(p)}"
         findings.append(
             Finding(
                 f"Where the model is above chance ({count(len(judged), 'row')}), the best shift, "
                 "picked on the scored pictures as in the paper, raises the score in "
                 f"{gains.sum()} of {len(judged)}"
-                + (f", by {by}; the gap is {spread}." if len(sizes) else "."),
+                + (f", by {by} ({chosen}); the gap is {spread}." if len(sizes) else "."),
                 ("table1.shift_improves",),
             )
         )
@@ -49,7 +51,7 @@ def table1_findings(table: pd.DataFrame) -> list[Finding]:
         names = listed(f"{row['set']} on {_task(row)}" for _, row in weak.iterrows())
         findings.append(
             Finding(
-                f"No verdict from {names}: not above chance before any shift, so there is no "
+                f"Nothing follows from {names}: not above chance before any shift, so there is no "
                 "accuracy that a shift could raise or lower."
             )
         )
@@ -195,8 +197,8 @@ def table2_findings(table: pd.DataFrame, delta: float) -> list[Finding]:
         Finding(text, ("table2.widening_helps_here",)),
         Finding(f"{groups} ({spread})."),
         Finding(
-            f"The share of pictures with the right label goes from {_share(one, 'correct')} to "
-            f"{_share(other, 'correct')} (n {one['n']:.0f})."
+            f"The share of pictures with the right label is {_share(one, 'correct')} without the "
+            f"shift and {_share(other, 'correct')} with it (n {one['n']:.0f})."
         ),
     ]
 

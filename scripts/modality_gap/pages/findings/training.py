@@ -29,8 +29,9 @@ def training_findings(curves: pd.DataFrame) -> list[Finding]:
             Finding(
                 f"{model}: over {last['step']:.0f} steps the gap goes from {number(first['gap'])} "
                 f"to {number(last['gap'])}, recall@1 on held-out pairs from "
-                f"{number(first['recall1'])} to {number(last['recall1'])} and the training loss "
-                f"from {number(loss.iloc[0], 2)} to {number(loss.iloc[-1], 2)} (one seed)."
+                f"{number(first['recall1'])} to {number(last['recall1'])} and the "
+                f"training loss from {number(loss.iloc[0], 2)} to {number(loss.iloc[-1], 2)} "
+                "(one seed)."
             )
         )
     return findings
@@ -129,7 +130,7 @@ def dimension_findings(summary: pd.DataFrame) -> list[Finding]:
         return [Finding(f"{text}{estimate(low, 'gap_after')} ({seeds}).", ("training.dimension",))]
     return [
         Finding(
-            f"After training the gap is smallest in {low['dim']:.0f} dimensions, "
+            f"After training the mean gap is smallest in {low['dim']:.0f} dimensions, "
             f"{estimate(low, 'gap_after')}, and largest in {high['dim']:.0f}, "
             f"{estimate(high, 'gap_after')} ({seeds}).",
             ("training.dimension", "training.dimension_32"),
