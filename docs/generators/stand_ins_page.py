@@ -10,9 +10,9 @@ from modality_gap.paper.stand_ins import stand_ins
 
 INTRODUCTION = """# Stand-ins
 
-Where the paper's models or data are not freely available, others are used in their place and
-labelled wherever they are shown. A *neighbouring model* is of the same family as the paper's. The
-rest is the paper's own, or has no counterpart in the paper.
+Where a configuration does not have the paper's own models or data, others are used in their place
+and labelled wherever they are shown. A *neighbouring model* is of the same family as the paper's.
+The rest is the paper's own, or has no counterpart in the paper.
 
 """
 

@@ -119,8 +119,8 @@ def splits_table(
 
 
 def is_closed(gap: float, floor: float, low: float, high: float) -> bool:
-    """Whether chance explains a gap: the interval of its square without the bias of a finite sample
-    covers 0, or the gap is at most twice that of as many pairs without a true gap."""
+    """Whether a gap counts as closed: the interval of its square without the bias of a finite
+    sample covers 0, or it is at most twice what such pairs have without a gap."""
     return low <= 0 <= high or gap <= 2 * floor
 
 

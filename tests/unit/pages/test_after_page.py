@@ -34,6 +34,7 @@ from modality_gap.paper.follow_ups import (
     published_words,
     statements,
 )
+from modality_gap.training.loss_tables import is_closed
 
 ROOT = Path(__file__).parents[3]
 LEDGER_FILE = ROOT / "config/ledger/follow_ups.yaml"
@@ -113,6 +114,7 @@ def changes(name="one"):
         if method != "none"
         for side in ("xy", "yx")
     ]
+    rows += [row | {"metric": row["metric"].replace("recall1", "mixed_ndcg10")} for row in rows]
     return pd.DataFrame(rows)
 
 
@@ -163,7 +165,8 @@ def trained(recall=0.4, change=(0.001, -0.009, 0.011)):
     differences = pd.DataFrame(
         [
             {"method": "cua", "than": "clip", "metric": metric, "difference": value,
-             "difference_low": low, "difference_high": high, "p_holm": 0.001, "n": 5}
+             "difference_low": low, "difference_high": high, "p_holm": 0.001, "n": 5,
+             "same_temperature": False}
             for metric, (value, low, high) in (("gap", (-0.6, -0.61, -0.59)), ("recall1", change),
                                                ("zero_shot", (-0.06, -0.07, -0.05)))
         ]
@@ -268,8 +271,15 @@ def test_the_curve_over_fit_pairs_has_their_number_over_the_dimension():
     assert "5 draws" in found.table.caption and "30 others" in found.table.caption
     assert fit_sizes.tables(sizes()[:3], NAMES, {"one": "One"}) == []
     assert fit_sizes.sentence(sizes(), {"one": "One"}) == (
-        "One: centring leaves 0.250 [0.150, 0.350] with 32 pairs, 0.125 [0.025, 0.225] with 64."
+        "With more fit pairs each method leaves less of the gap in the one set. One: centring "
+        "leaves 0.250 [0.150, 0.350] with 32 pairs, 0.125 [0.025, 0.225] with 64."
     )
+    # In a second set another method leaves more with more pairs.
+    other = sizes().assign(set="two")
+    turned = other[other["metric"] == "gap"].assign(method="map")
+    turned["value"] = turned["value"].to_numpy()[::-1]
+    text = fit_sizes.sentence(pd.concat([sizes(), other, turned]), {"one": "One"})
+    assert text.startswith("With more fit pairs each method leaves less of the gap in 1 of 2 sets.")
     assert fit_sizes.sentence(sizes()[:3], {"one": "One"}) == ""
     assert fit_sizes.sentence(sizes()[:0], {}) == ""
 
@@ -313,27 +323,43 @@ def test_several_sets_have_one_sentence_with_each_behind_it():
     other.loc[centred & (other["metric"] == "gap"), "value"] = 0.1
     both = pd.concat([results(), other])
     # Of .5 the shift leaves .3, centring .48; of the second set's .25 centring leaves .1.
-    assert methods.mixed_summary(both, ["one", "two"]) == (
-        "NDCG@10 is higher than without a method in none of 2 sets with the shift fitted to close "
-        "the gap and in 1 of 2 sets with centring."
-    )
-    # Methods that find more in as many sets are named together.
-    shifted = both["method"] == "shift"
-    same = both[~shifted], both[both["method"] == "centre"].assign(method="shift")
-    assert methods.mixed_summary(pd.concat(same), ["one", "two"]) == (
-        "NDCG@10 is higher than without a method in 1 of 2 sets with the shift fitted to close the "
-        "gap and centring."
-    )
     # By the shift recall falls by .1 to .3, by centring it may be the same.
     changed = pd.concat([changes(), changes("two")])
     assert methods.same_gap_summary(both, changed, ["one", "two"]) == (
-        "Of the gap of 2 sets the fitted shift leaves 60 % and centring 40 % to 96 %; recall@1 "
-        "falls in a direction in 2 and in 0 of them."
+        "Of the gap of 2 sets the fitted shift leaves 60 % and centring 40 % to 96 %. Recall@1 "
+        "falls in a direction, by an uncorrected interval, in 2 sets with the shift and in 0 with "
+        "centring."
     )
-    assert methods.mixed_summary(both, ["one"]) == ""
     assert methods.same_gap_summary(both, changed, ["one"]) == ""
     html = render("one", "two")
     assert html.count("<summary>Each set, ") == 2
+
+
+def test_a_mixed_gallery_gains_by_the_whole_interval_in_both_directions():
+    def change(name, method, metric, low):
+        return {"set": name, "method": method, "metric": metric, "difference": low + 0.1,
+                "difference_low": low, "difference_high": low + 0.2}  # fmt: skip
+
+    both = [("mixed_ndcg10_xy", 0.01), ("mixed_ndcg10_yx", 0.01)]
+    one_way = [("mixed_ndcg10_xy", -0.01), ("mixed_ndcg10_yx", 0.01)]
+    rows = [
+        *(change("one", method, *of) for method in ("shift", "centre") for of in both),
+        *(change("two", "shift", *of) for of in one_way),
+        *(change("two", "centre", *of) for of in both),
+        # Of a set with documents of several forms these alone count.
+        *(change("three", "shift", *of) for of in one_way),
+        *(change("three", method, "forms_ndcg10", 0.1) for method in ("shift", "centre")),
+    ]
+    given = pd.DataFrame(rows)
+    assert methods.mixed_summary(given, ["one", "two", "three"]) == (
+        "NDCG@10 rises, by whole intervals, in 2 of 3 sets with the shift fitted to close the gap "
+        "and in all 3 sets with centring."
+    )
+    # Methods that find more in as many sets are named together.
+    assert methods.mixed_summary(given, ["one", "three"]).endswith(
+        "in all 2 sets with the shift fitted to close the gap and centring."
+    )
+    assert methods.mixed_summary(given, ["one"]) == methods.mixed_summary(given[:0], []) == ""
 
 
 def test_the_share_from_which_a_method_beats_the_control_is_computed():
@@ -348,7 +374,13 @@ def test_the_share_from_which_a_method_beats_the_control_is_computed():
     star = [result("sinkhorn", PAIR_GALLERY, f"ndcg10_0_{side}", 0.9) for side in ("xy", "yx")]
     given = pd.concat([given, pd.DataFrame(star)])
     (text,) = methods.control_sentences(given, NAMES, ["one"], labels)
-    assert text.endswith("better: from 0.4 in One (centring 0.580, control 0.500).")
+    assert "no intervals" in text
+    assert text.endswith(": at 0.4 in One (centring 0.580, control 0.500).")
+    # From a share on, if it is so at all that follow.
+    onwards = given["metric"].str.fullmatch("ndcg10_1_(xy|yx)") & (given["method"] == "centre")
+    given.loc[onwards & (given["task"] == PAIR_GALLERY), "value"] += 0.1
+    (text,) = methods.control_sentences(given, NAMES, ["one"], labels)
+    assert text.endswith(": from 0.4 in One (centring 0.580, control 0.500).")
     without = given[given["method"] != "other_first"]
     assert methods.control_sentences(without, NAMES, ["one"], labels) == []
 
@@ -388,6 +420,9 @@ def test_recall_has_one_verdict_among_the_losses_and_in_the_ledger(recall, chang
     assert table.rows[1][2] == "0.200 [0.190, 0.210]"
     texts = losses.sentences(summary, differences, "clip", 0.95)
     assert texts[0].startswith("1 of 1 method narrows the gap")
+    assert texts[0].endswith("correction), 1 of them at another temperature.")
+    same = losses.sentences(summary, differences.assign(same_temperature=True), "clip", 0.95)
+    assert same[0].endswith("correction), 0 of them at another temperature.")
     assert ("no verdict on recall" in texts[1]) == (verdict == "no verdict")
     if verdict != "no verdict":
         words = ["within 0.03 in {}", "rises by more in {}", "falls by more in {}", "; {} are"]
@@ -410,10 +445,10 @@ def test_zero_shot_accuracy_has_its_columns_and_its_guess_beside():
     assert "of 415 pictures" in text and "(a guess: 0.200)" in text
     label = summary["label"][1]
     assert f"rises with 0 and falls with 1 ({label}) of 1 method after Holm's correction" in text
-    assert text.endswith("intervals of 0 more leave out 0.")
+    assert text.endswith("without it, it falls with 0 more and rises with 0 more.")
     uncorrected = losses.zero_shot_sentence(summary, differences.assign(p_holm=0.2), 0.95)
     assert "rises with 0 and falls with 0 of 1 method" in uncorrected
-    assert uncorrected.endswith("intervals of 1 more leave out 0.")
+    assert uncorrected.endswith("without it, it falls with 1 more and rises with 0 more.")
     without = summary.assign(zero_shot=np.nan)
     assert losses.zero_shot_sentence(without, differences, 0.95) == ""
     assert "zero-shot" not in losses.table(without, differences, "clip").head
@@ -432,6 +467,9 @@ def test_what_may_be_said_of_a_gap():
     more = pd.concat([differences, pd.DataFrame([row])])
     assert losses.gap_table(told, more).rows[1][3] == "-0.500 [-0.600, -0.400]"
     assert len(table.rows[0]) == len(table.head)
+    # A gap can be more than chance and closed all the same: the caption says by which rule.
+    assert is_closed(0.113, 0.057, 0.0078, 0.0114)
+    assert "at most twice that by chance" in table.caption
 
 
 def test_the_family_differs_in_temperature_alone():
@@ -526,7 +564,8 @@ def test_the_order_of_the_sets_is_that_of_trained_ones_with_p():
     (text,) = measures.agreement_sentences(found.assign(p_holm=1.0).reset_index(), 0.05)
     assert text.startswith("No measure is shown to order the 8 trained sets as recall@1 does")
     table = measures.agreement_table(found.reset_index())
-    assert table.rows[0] == ["mutual nearest neighbours", "1.00", "<\u00a0.0001", "0.04", "8"]
+    first = ["mutual nearest neighbours", "more", "1.00", "<\u00a0.0001", "0.04", "8"]
+    assert table.rows[0] == first and table.rows[1][:2] == ["Kendall distance", "less"]
 
 
 def test_fewer_than_eight_sets_have_no_order():
@@ -656,6 +695,21 @@ def test_a_test_that_cannot_fail_has_a_note_and_no_badge():
     assert [(badge.word, n) for badge, n in section.tally.items()] == [("not seen here", 1)]
 
 
+def test_a_value_of_another_method_or_unknown_origin_is_not_given_as_the_papers():
+    """QB-Norm's value stands beside the inverted softmax of all queries; what no one read in the
+    paper, its abstract or its code is from notes."""
+    entries = {one["id"]: one for section in LEDGER["papers"] for one in section["statements"]}
+    inverted = entries["qb_norm.recall"]
+    assert "QB-Norm" in inverted["published"] and "some queries only" in inverted["not_tested"]
+    marks = {name: entries[name]["mark"] for name in ("siglip.bias", "gram.triples", "symile.xor")}
+    assert marks == {"siglip.bias": "[N]", "gram.triples": "[N]", "symile.xor": "[C]"}
+    # What one piece of evidence shows is said of it: clearer groups are part of the statement.
+    assert (
+        "makes groups over both modalities clearer"
+        in (entries["modgap.groups_not_retrieval"]["statement"])
+    )
+
+
 def test_a_badge_speaks_of_the_direction():
     row = {"verdict": SAME, "why": "", "test": "above"}
     assert follow_ups.badge_of(row).word == "same direction"
@@ -708,6 +762,21 @@ def test_the_page_has_its_parts_in_order_and_escapes_what_is_data():
     assert not re.search(r"\b(nan|None)\b", html)
     for text in LEDGER["not_claimed"]:
         assert str(escape(text)) in html
+
+
+def test_the_page_says_what_the_shift_is_fitted_on_and_that_some_papers_are_older():
+    html = " ".join(render("one", "two").split())
+    assert "Here alone it is fitted on the pairs that are scored" in html
+    older = [
+        section["paper"]
+        for section in LEDGER["papers"]
+        for number in re.findall(r"\d{4}\.\d{5}", section["source"])
+        if number < "2203.02053"
+    ]
+    assert older and "later papers (and some older ones)" in html
+    assert "where losses are not clear after Holm" in html
+    # Measured here: Sinkhorn may be below a method that uses nothing of the scored items.
+    assert "upper reference" not in html and "whatever the method" not in html
 
 
 def test_a_paper_is_folded_under_its_verdicts():

@@ -108,7 +108,7 @@ def test_several_models_have_one_sentence():
     rows = closings(GAPS, ALL, ["clap", "captions", "pairs"])
     rows["change_closed_low"], rows["change_closed_high"] = [-0.2, 0.01, -0.1], [-0.1, 0.03, 0.2]
     assert summary(rows) == (
-        "With the gap closed the score falls in 1 (CLAP), rises in 1 (CAPTIONS) and is not shown "
-        "to change in 1 (PAIRS)."
+        "With the gap closed the score (to the texts) falls in 1 (CLAP), rises in 1 (CAPTIONS) and "
+        "is not shown to change in 1 (PAIRS)."
     )
     assert summary(rows[:1]) == ""

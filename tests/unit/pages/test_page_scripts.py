@@ -94,7 +94,7 @@ def test_the_page_of_errata(evidence):
     for side in ("paper", "follow-ups"):
         article = re.search(rf'<article id="of_{side}">(.*?)</article>', page)[1]
         assert "<td>0.125 [0.115, 0.135]</td>" in article
-    assert "arithmetic disagree: 1 places" in page and 'and 1 of its <a href="after.html">' in page
+    assert "arithmetic disagree: 1 places" in page and '; 1 of its <a href="after.html">' in page
     assert "1970-01-01 · commit 0123456" in page and "workflow 7" in page
 
 

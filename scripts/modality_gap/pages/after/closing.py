@@ -27,7 +27,7 @@ def summary(rows: pd.DataFrame) -> str:
         return ""
     falls, rises = rows["change_closed_high"] < 0, rows["change_closed_low"] > 0
     cases = falls.map({True: "falls", False: "is not shown to change"}).mask(rises, "rises")
-    return f"With the gap closed the score {in_cases(rows['model'], cases)}."
+    return f"With the gap closed the score (to the texts) {in_cases(rows['model'], cases)}."
 
 
 def _counts(row: Mapping) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from modality_gap.pages.after.methods import Labelled, labels_of
 from modality_gap.pages.findings.base import Table
-from modality_gap.pages.words import NONE, count, interval, number
+from modality_gap.pages.words import NONE, count, interval, number, of_all
 
 METRICS = {"gap": "gap left", "recall1_xy": "R@1 x to y", "recall1_yx": "R@1 y to x"}
 
@@ -22,7 +22,10 @@ def tables(sizes: pd.DataFrame, names: pd.DataFrame, labels: Mapping[str, str]) 
         columns = rows.drop_duplicates("n_fit")[["n_fit", "ratio"]]
         if len(columns) > 1:
             draws, n = count(int(rows["draws"].iloc[0]), "draw"), int(rows["n"].iloc[0])
-            caption = f"Means over {draws} of the fit pairs, scored on {n:,} others."
+            caption = (
+                f"Means over {draws} of the fit pairs, scored on {n:,} others; intervals over "
+                "these draws alone."
+            )
             pairs = zip(columns["n_fit"], columns["ratio"], strict=True)
             head = [f"{n_fit:,} (n_fit/d {number(ratio, 2)})" for n_fit, ratio in pairs]
             cells = _rows(rows, called, columns["n_fit"])
@@ -51,11 +54,19 @@ def _value(row: Mapping) -> str:
 
 
 def sentence(sizes: pd.DataFrame, labels: Mapping[str, str]) -> str:
-    """How much of the first set's gap centring leaves with the fewest and the most fit pairs; empty
-    unless there are two sizes."""
-    rows = sizes[(sizes["method"] == "centre") & (sizes["metric"] == "gap")]
+    """In how many sets every method leaves less of the gap with the most fit pairs than with the
+    fewest, and what centring leaves of the first one's; empty where there are not two sizes."""
+    gaps = sizes[sizes["metric"] == "gap"]
+    gaps = gaps[gaps.groupby(["set", "method"])["n_fit"].transform("nunique") > 1]
+    rows = gaps[gaps["method"] == "centre"]
     rows = rows[rows["set"] == rows["set"].iloc[0]] if len(rows) else rows
-    if len(rows) < 2:
+    if rows.empty:
         return ""
+    ends = gaps.groupby(["set", "method"])["value"].agg(["first", "last"])
+    less = (ends["last"] < ends["first"]).groupby("set").all()
     parts = [f"{_value(row)} with {row['n_fit']:,}" for _, row in rows.iloc[[0, -1]].iterrows()]
-    return f"{labels[rows['set'].iloc[0]]}: centring leaves {' pairs, '.join(parts)}."
+    return (
+        f"With more fit pairs each method leaves less of the gap in "
+        f"{of_all(int(less.sum()), len(less), 'set')}. {labels[rows['set'].iloc[0]]}: centring "
+        f"leaves {' pairs, '.join(parts)}."
+    )

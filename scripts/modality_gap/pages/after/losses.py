@@ -75,13 +75,14 @@ def table(summary: pd.DataFrame, differences: pd.DataFrame, baseline: str) -> Ta
     head.append(f"R@1 within {MARGIN:g}")
     head += ["zero-shot", "zero-shot, change"] if task else []
     seeds = count(int(summary["n"].max()), "seed")
-    return Table(f"Held-out pairs, means over {seeds}; changes are paired by seed.", head, rows)
+    about = "changes, paired by seed, are against the method in the folded table"
+    return Table(f"Held-out pairs, means over {seeds}; {about}.", head, rows)
 
 
 def gap_table(methods: pd.DataFrame, differences: pd.DataFrame) -> Table:
-    """What can be said about each method's gap: its change at equal progress, whether chance
-    explains it, whether all vectors are in one narrow cone, and whether the method that it is
-    compared with has the same temperature."""
+    """What may be said of each method's gap: its change at equal progress, whether it is near what
+    chance gives, whether all vectors are in one narrow cone, and whether what it is compared with
+    has its temperature."""
     rows = differences[differences["metric"] == "gap_equal_progress"]
     progress = rows.set_index("method").to_dict("index")
     labels = methods.set_index("method")["label"]
@@ -99,7 +100,8 @@ def gap_table(methods: pd.DataFrame, differences: pd.DataFrame) -> Table:
     ]
     head = ["method", "compared with", "same temperature", "gap, change at equal progress"]
     return Table(
-        "Equal progress: where training recall first reaches .5. Closed: chance explains the gap. "
+        "Equal progress: where training recall first reaches .5. Closed: the gap is at most twice "
+        "that by chance, or the interval of the unbiased gap² covers 0. "
         f"In one cone: mean cosine within the modalities of at least {CONE:g}.",
         [*head, "gap by chance", "closed", "in one cone"],
         cells,
@@ -109,7 +111,8 @@ def gap_table(methods: pd.DataFrame, differences: pd.DataFrame) -> Table:
 def sentences(
     summary: pd.DataFrame, differences: pd.DataFrame, baseline: str, confidence: float
 ) -> list[str]:
-    """How many methods lower the gap, and of those how many are shown to leave recall unchanged."""
+    """How many methods lower the gap, how many of these at another temperature than what they are
+    compared with, and how many are shown to leave recall unchanged."""
     if differences.empty:
         return []
     chance, level = at_chance(summary, baseline), 1 - confidence
@@ -117,9 +120,11 @@ def sentences(
     gap, recall = wide["gap"], wide["recall1"]
     lower = gap[(gap["p_holm"] < level) & (gap["difference"] < 0)].index
     verdicts = [recall_verdict(recall.loc[one], chance) for one in lower]
+    warmer = int((~gap.loc[lower, "same_temperature"].astype(bool)).sum())
     found = [
         f"{len(lower)} of {count(len(gap), 'method')} {'narrows' if len(lower) == 1 else 'narrow'} "
-        "the gap (paired by seed, after Holm's correction)."
+        f"the gap (paired by seed, after Holm's correction), {warmer} of them at another "
+        "temperature."
     ]
     if chance:
         found.append(
@@ -150,13 +155,14 @@ def zero_shot_sentence(summary: pd.DataFrame, differences: pd.DataFrame, confide
         those = clear[sign * clear["difference"] > 0]["method"]
         names = f" ({listed(labels[those])})" if len(those) else ""
         ways.append(f"{way} with {len(those)}{names}")
-    apart = (rows["difference_low"] > 0) | (rows["difference_high"] < 0)
+    rest = rows.drop(clear.index)
+    falls, rises = (rest["difference_high"] < 0).sum(), (rest["difference_low"] > 0).sum()
     first = summary[summary["zero_shot"].notna()].iloc[0]
     return (
         f"Zero-shot accuracy, of {int(first['zero_shot_n']):,} pictures that are not trained on (a "
         f"guess: {number(first['zero_shot_chance'])}), {' and '.join(ways)} of "
-        f"{count(len(rows), 'method')} after Holm's correction; without it, intervals of "
-        f"{int(apart.sum()) - len(clear)} more leave out 0."
+        f"{count(len(rows), 'method')} after Holm's correction; without it, it falls with {falls} "
+        f"more and rises with {rises} more."
     )
 
 

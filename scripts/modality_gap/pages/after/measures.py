@@ -132,15 +132,18 @@ def agreement_table(ordered: pd.DataFrame) -> Table | None:
     """Kendall's τ of every measure; None if there are too few sets."""
     if ordered.empty:
         return None
+    fewer = {"gap", *(one.head for one in SHOWN if one.better < 0)}
     rows = [
-        [row.measure, number(row.tau, 2), p_value(row.p), p_value(row.p_holm), f"{row.sets}"]
+        [row.measure, "less" if row.measure in fewer else "more", number(row.tau, 2),
+         p_value(row.p), p_value(row.p_holm), f"{row.sets}"]
         for row in ordered.itertuples()
-    ]
+    ]  # fmt: skip
     caption = (
-        "Order of the trained sets: Kendall's τ with recall@1, positive where the measure calls "
-        "closer what retrieves better."
+        "Order of the trained sets: Kendall's τ with recall@1, positive where sets that retrieve "
+        "better have more of a measure, or less of it where the second column says so. Recall@1 "
+        "also depends on the number of pairs, which differs between the sets."
     )
-    return Table(caption, ["measure", "τ", "p", "p, Holm", "sets"], rows)
+    return Table(caption, ["measure", "counted", "τ", "p", "p, Holm", "sets"], rows)
 
 
 def misleading(measures: pd.DataFrame, gaps: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:

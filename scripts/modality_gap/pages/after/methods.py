@@ -25,6 +25,8 @@ PLAIN, CONTROL, OWN_CONTROL = "none", "other_first", "own_first"
 FEW_SHOT = ("T3", "few_shot")  # 1 where a method learns from labels
 ROUNDING = 1e-9  # of NDCG: less is no difference
 RETRIEVAL, MIXED, GEOMETRY = "T1", "T2a", "T6"
+# Of differences.csv: NDCG in a mixed gallery of pairs, and of documents of several forms.
+MIXED_CHANGES, DOCUMENTS = ("mixed_ndcg10_xy", "mixed_ndcg10_yx"), "forms_ndcg10"
 # Methods that leave little of the gap, in the order of the table.
 SAME_GAP = (
     *("none", "shift", "translate", "project_out", "centre", "standardise"),
@@ -113,39 +115,38 @@ def mixed_sentences(methods: pd.DataFrame, name: str, label: str) -> list[str]:
     return [f"{label}: {what} (n {n:,}): {listed(parts, '; ')}."]
 
 
-def mixed_summary(methods: pd.DataFrame, order: list[str]) -> str:
-    """In how many of several sets each method finds more than no method; empty for one set."""
-    found = []
-    for name in order:
-        wide = values(methods, name)
-        form = (CAPTION_GALLERY, "ndcg10") in wide
-        scores = wide[CAPTION_GALLERY, "ndcg10"] if form else _mean(wide, MIXED, "ndcg10")
-        if np.isfinite(scores.get(PLAIN, np.nan)):
-            found.append(scores.drop(PLAIN) - scores[PLAIN])
-    if len(found) < 2:
+def mixed_summary(differences: pd.DataFrame, order: list[str]) -> str:
+    """In how many of several sets each method finds more than no method, by the whole interval of
+    the change and in both directions where there are two; empty for one set."""
+    rows = differences[differences["set"].isin(order)]
+    of_documents = rows.loc[rows["metric"] == DOCUMENTS, "set"].unique()
+    mixed = rows["metric"].isin(MIXED_CHANGES) & ~rows["set"].isin(of_documents)
+    rows = rows[mixed | (rows["metric"] == DOCUMENTS)]
+    if rows["set"].nunique() < 2:
         return ""
     by_count: dict[str, list[str]] = {}
     for method in ("shift", "centre", "centre_z_score"):
-        gains = pd.Series([one.get(method, np.nan) for one in found]).dropna()
-        if len(gains):
-            more = of_all(int((gains > ROUNDING).sum()), len(gains), "set")
+        of = rows[rows["method"] == method]
+        if len(of):
+            gains = (of["difference_low"] > 0).groupby(of["set"]).all()
+            more = of_all(int(gains.sum()), len(gains), "set")
             by_count.setdefault(more, []).append(MIXED_WORDS[method])
     parts = [f"in {more} with {listed(words)}" for more, words in by_count.items()]
-    return f"NDCG@10 is higher than without a method {listed(parts, '; ')}." if parts else ""
+    return f"NDCG@10 rises, by whole intervals, {listed(parts, '; ')}." if parts else ""
 
 
 CONTROL_WORDS = (
     "The control puts the modality of the wanted item first, so it shows how much of a gain bias "
-    "alone could be. By the share of that modality among the other items, some method does "
-    "better: {}."
+    "alone could be. By the share of that modality among the other items, the best of the other "
+    "methods passes the control (these values have no intervals): {}."
 )
 
 
 def control_sentences(
     methods: pd.DataFrame, names: pd.DataFrame, order: list[str], labels: Mapping[str, str]
 ) -> list[str]:
-    """The share of the other modality from which some method does better than the control, by set;
-    none unless there is a set whose wanted item is always of the other modality."""
+    """From which share of the other modality on, or at which alone, some method does better than
+    the control, by set; none without a set whose wanted item is always of the other modality."""
     called, stars = labels_of(names), names.set_index("method")["star"]
     found = []
     for name in order:
@@ -156,15 +157,15 @@ def control_sentences(
             one for one in curves if one not in (CONTROL, OWN_CONTROL) and not stars.get(one, False)
         ]
         better = curves[rivals].gt(curves[CONTROL] + ROUNDING, axis=0)
-        if not better.to_numpy().any():
+        shares = better.index[better.any(axis=1)]
+        if not len(shares):
             found.append(f"at none in {labels[name]}")
             continue
-        share = better.index[better.any(axis=1)][0]
-        best = curves.loc[share, rivals].idxmax()
-        scores = number(curves.loc[share, best]), number(curves.loc[share, CONTROL])
-        found.append(
-            f"from {share:g} in {labels[name]} ({called[best]} {scores[0]}, control {scores[1]})"
-        )
+        best = curves.loc[shares[0], rivals].idxmax()
+        scores = number(curves.loc[shares[0], best]), number(curves.loc[shares[0], CONTROL])
+        onwards = len(better.loc[shares[0] :]) == len(shares) > 1
+        where = f"from {shares[0]:g}" if onwards else f"at {listed(f'{one:g}' for one in shares)}"
+        found.append(f"{where} in {labels[name]} ({called[best]} {scores[0]}, control {scores[1]})")
     return [CONTROL_WORDS.format(listed(found, "; "))] if found else []
 
 
@@ -257,7 +258,8 @@ def same_gap_summary(methods: pd.DataFrame, differences: pd.DataFrame, order: li
     falls = [worse.loc[worse["method"] == one, "set"].nunique() for one in left]
     return (
         f"Of the gap of {count(len(left), 'set')} the fitted shift leaves {spans[0]} and centring "
-        f"{spans[1]}; recall@1 falls in a direction in {falls[0]} and in {falls[1]} of them."
+        f"{spans[1]}. Recall@1 falls in a direction, by an uncorrected interval, in "
+        f"{count(falls[0], 'set')} with the shift and in {falls[1]} with centring."
     )
 
 
@@ -403,7 +405,7 @@ def shown(data: Mapping[str, pd.DataFrame], gaps: pd.DataFrame, sets: Mapping) -
     dims = {name: int(gaps.loc[name, "dim"]) if name in gaps.index else None for name in order}
     return Shown(
         order,
-        mixed_summary(methods, order),
+        mixed_summary(differences, order),
         [text for name in order for text in mixed_sentences(methods, name, labels[name])],
         control_sentences(methods, names, order, labels),
         same_gap_summary(methods, differences, order),
