@@ -98,6 +98,8 @@ def _holds_of_one(rows: Sequence[Mapping]) -> bool:
 def _clause(clause: Mapping, verdict: str, named: bool) -> str:
     """What a decided clause says; a stand-in is `named` in it."""
     words = clause["holds" if verdict in AGREEING else "fails"]
+    if verdict == SAME:
+        words = clause.get("stand_in", words)
     return f"on a stand-in, {words}" if named and verdict in (SAME, NOT_SEEN) else words
 
 

@@ -85,6 +85,8 @@ def test_what_does_not_hold_of_every_model_is_said_of_the_papers(other, words):
     # On a stand-in alone nothing is said of the paper's model.
     rows = rows.assign(verdict="same on a stand-in", evidence="stand-in: emoji")
     assert summary.headline(clauses, rows) == "On stand-ins: it holds; so does b."
+    clauses[0]["stand_in"] = "a model has it"
+    assert summary.headline(clauses, rows) == "On stand-ins: a model has it; so does b."
 
 
 def test_what_holds_of_one_of_two_models_is_said_so():

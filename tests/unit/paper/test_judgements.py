@@ -416,6 +416,10 @@ def test_the_summary_rests_on_statements_of_the_paper(ledger, root):
     named += [name for names in report["key"].values() for name in names]
     ours = {name for name in named if ledger["claims"].get(name, {}).get("whose") == "ours"}
     assert ours == {"figure3.closing_lowers_recall"}
+    # What holds of a stand-in alone is not said of CLIP or of the models of the paper's figure.
+    for clause in report["headline"]:
+        for words in (clause.get("stand_in", clause["holds"]), clause["fails"], clause["about"]):
+            assert not re.search(r"CLIP|Figure \d", words), words
     titles = [group["title"] for group in report["groups"].values()]
     assert "What is proved?" not in titles
 
