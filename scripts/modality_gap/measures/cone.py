@@ -11,6 +11,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from modality_gap.data.tiles import TILE, tiles
+from modality_gap.measures import on_gpu
 from modality_gap.measures.gap import mean_cosine, mean_vector
 from modality_gap.measures.gap_intervals import mean_cosine_interval
 from modality_gap.measures.intervals import count_clusters
@@ -55,8 +56,13 @@ def cosine_distribution(
     edges = np.linspace(-1, 1, bins + 1)
     counts = np.zeros(bins, dtype=np.int64)
     minimum, maximum = np.inf, -np.inf
+    device = on_gpu.device_for(len(x) * (len(x) - 1) // 2)
+    if device:
+        square, threads = on_gpu.SIDE, 1
 
     def work(sides: tuple[np.ndarray, np.ndarray, bool]) -> tuple | None:
+        if device:
+            return on_gpu.count_block(*sides, edges, device)
         cosines = _cosines_of_square(*sides)
         if cosines.size:
             return count_in_bins(cosines, edges), float(cosines.min()), float(cosines.max())

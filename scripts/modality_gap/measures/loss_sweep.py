@@ -18,8 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from modality_gap.data.tiles import map_ahead, tiles
 from modality_gap.errors import InputError
+from modality_gap.measures import on_gpu
 from modality_gap.measures.losses import LOSSES, Loss, cross_entropies
 from modality_gap.measures.shift import (
+    NO_DIRECTION,
     ROWS,
     lengths_after,
     shifted_similarity,
@@ -30,6 +32,7 @@ from modality_gap.measures.shift import (
 # From here on exp(-2 / temperature), of the least cosine, is above the smallest float64.
 LOWEST_FOR_ONE_EXPONENTIAL = 1 / 300
 COSINES = 1 << 17  # at once: a megabyte, and as much for each temperature
+ROWS_ON_GPU = 8 * ROWS  # pairs that a sweep on a GPU has in memory
 
 
 def count_batches(n: int, batch_size: int) -> int:
@@ -50,18 +53,20 @@ def sweep_cross_entropies(
     temperatures: list[float],
     batch_size: int,
     threads: int = 1,
+    device: str | None = None,
 ) -> np.ndarray:
     """Cross-entropies of consecutive batches of unit vectors x, y (n, d), an incomplete last one
     left out, after shifts by `deltas` along u: (2, temperatures, deltas, batches), x to y first.
 
-    Float64 throughout, and the same numbers however many threads share the parts. A batch may be
-    the whole set: of its matrix only a part is held, and sums over its columns, 8 bytes for each
-    of temperatures x deltas x n.
+    Float64 throughout, and the same numbers however many threads share the parts; on a `device` of
+    torch's, the same to rounding. A batch may be the whole set: of its matrix only a part is held,
+    and sums over its columns, 8 bytes for each of temperatures x deltas x n.
     """
     batches = count_batches(len(x), batch_size)
     x, y = (side[: batches * batch_size].reshape(batches, batch_size, -1) for side in (x, y))
-    together = max(1, COSINES // batch_size**2)  # whole batches at once, or some rows of one
-    height = min(batch_size, max(1, COSINES // batch_size))
+    at_once, threads = (on_gpu.AT_ONCE, 1) if device else (COSINES, threads)
+    together = max(1, at_once // batch_size**2)  # whole batches at once, or some rows of one
+    height = min(batch_size, max(1, at_once // batch_size))
     parts = [
         (slice(batch, batch + together), slice(row, row + height))
         for batch in range(0, batches, together)
@@ -73,7 +78,7 @@ def sweep_cross_entropies(
     columns, sums = np.zeros_like(rows), np.zeros(())
     # BLAS's own threads would wait for one another while these are at work.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        work = partial(_sums_of_part, x, y, x @ u, y @ u, deltas, values[one])
+        work = partial(_sums_of_part, x, y, x @ u, y @ u, deltas, values[one], device)
         # Results are taken in order, so only as many batches are started as keep the threads busy.
         done = map_ahead(pool, work, parts, ahead=2 * threads)
         for (batch, row), (of_rows, of_columns) in zip(parts, done, strict=True):
@@ -117,6 +122,7 @@ def _sums_of_part(
     y_along: np.ndarray,
     deltas: np.ndarray,
     temperatures: np.ndarray,
+    device: str | None,
     part: tuple[slice, slice],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sums of exp((cosine - 1) / temperature) in a part, batches and rows of x (batches, n, d): the
@@ -124,6 +130,9 @@ def _sums_of_part(
     b, n). A cosine is at most 1, so one exponential serves rows and columns without overflow."""
     batch, row = part
     x, y, x_along, y_along = x[batch, row], y[batch], x_along[batch, row], y_along[batch]
+    if device:
+        grid = deltas, temperatures, NO_DIRECTION, device
+        return on_gpu.sums_of_part(x, y, x_along, y_along, *grid)
     similarity = np.matmul(x, y.transpose(0, 2, 1), dtype=np.float64)
     half = deltas[:, None, None] / 2
     # The formula of `shifted_similarity`, its roots and terms ready for all shifts.
@@ -201,12 +210,15 @@ def loss_landscape(
     """
     batches = count_batches(len(x), batch_size)
     u = unit_gap_vector(x, y)
-    some = batch_size * max(1, ROWS // batch_size)  # whole batches
+    device = on_gpu.device_for(len(x) * batch_size * len(deltas))
+    rows = ROWS_ON_GPU if device else ROWS
+    some = batch_size * max(1, rows // batch_size)  # whole batches
     both = np.zeros((2, len(temperatures), len(deltas)))
     for of_x, of_y in tiles(x, y, size=some):
         if len(of_x) < batch_size:
             break
-        losses = sweep_cross_entropies(of_x, of_y, u, deltas, temperatures, batch_size, threads)
+        grid = deltas, temperatures, batch_size, threads, device
+        losses = sweep_cross_entropies(of_x, of_y, u, *grid)
         both = both + losses.sum(axis=-1)
     both /= batches
     distances = {
@@ -242,7 +254,8 @@ def batched_sweep(
     batches)."""
     grid = unit_gap_vector(x, y), deltas, temperatures, batch_size, threads
     if loss.of_pairs is None:
-        return sweep_cross_entropies(x, y, *grid).mean(axis=0)
+        device = on_gpu.device_for(len(x) * batch_size * len(deltas))
+        return sweep_cross_entropies(x, y, *grid, device).mean(axis=0)
     return sweep_matrices(partial(loss.of, **(parameters or {})), x, y, *grid)
 
 

@@ -56,7 +56,9 @@ def recall_hits(
     """Which items find a partner at every shift, by direction."""
     u, first = unit_gap_vector(x, y), (identical_rows(x), identical_rows(y))
     ranks = [
-        partner_ranks(shift(x, u, -delta / 2), shift(y, u, delta / 2), first=first)
+        partner_ranks(
+            shift(x, u, -delta / 2), shift(y, u, delta / 2), first=first, times=len(deltas)
+        )
         for delta in deltas
     ]
     hits = {}

@@ -4,11 +4,13 @@ x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one 
 StoredVectors, of which a tile is in memory at a time. `clusters` (n,) as in gap_intervals.py.
 """
 
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
 
 from modality_gap.data.tiles import TILE, tiles
+from modality_gap.measures import on_gpu
 from modality_gap.measures.intervals import share_interval
 
 TIE = 1e-12  # cosines closer than this are equal: rounding is smaller
@@ -45,6 +47,7 @@ def partner_ranks(
     tile: int = TILE,
     width: int = 1024,
     first: tuple[np.ndarray, np.ndarray] | None = None,
+    times: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each item of x, the number of items of y that are nearer to it, by cosine, than its own
     partner; and the same from y to x: two arrays of integers, (items of x,) and (items of y,). No
@@ -53,8 +56,12 @@ def partner_ranks(
     Identical rows of a side are one item, which stands where the first of them does and whose
     partners are all of theirs: a picture that occurs five times, each time with another caption,
     looks for any of the five. Items as near as the partner count if they come before it. `first`
-    are `identical_rows` of both sides, where they are known.
+    are `identical_rows` of both sides, where they are known; `times`, how often the caller calls
+    this for as many pairs, which decides on the device.
     """
+    count = count_nearer
+    if device := on_gpu.device_for(times * len(x) * len(y)):
+        count, width = partial(on_gpu.count_nearer, tie=TIE, device=device), on_gpu.SIDE
     first_x, first_y = first or (identical_rows(x), identical_rows(y))
     own = np.concatenate([(of_x * of_y).sum(axis=1) for of_x, of_y in tiles(x, y)])
     rows = np.arange(len(x))
@@ -69,12 +76,28 @@ def partner_ranks(
             j, of_y = j[is_y[j]], of_y[is_y[j]]
             if not (len(i) and len(j)):
                 continue
-            cosines = of_x @ of_y.T
-            nearer = cosines > own_x[i][:, None] + _slack(place_x[i][:, None], j)
-            ranks_x[i] += np.count_nonzero(nearer, axis=1)
-            nearer = cosines > own_y[j] + _slack(place_y[j], i[:, None])
-            ranks_y[j] += np.count_nonzero(nearer, axis=0)
+            partners = (own_x[i], place_x[i], i), (own_y[j], place_y[j], j)
+            nearer_to_x, nearer_to_y = count(of_x, of_y, *partners)
+            ranks_x[i] += nearer_to_x
+            ranks_y[j] += nearer_to_y
     return ranks_x[is_x], ranks_y[is_y]
+
+
+def count_nearer(
+    of_x: np.ndarray,
+    of_y: np.ndarray,
+    partner_of_x: tuple[np.ndarray, np.ndarray, np.ndarray],
+    partner_of_y: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many of some items of y are nearer to each of some of x than its partner, and the other
+    way round. `partner_of_...`: cosine of each item's partner, row of that, row of the item."""
+    own_x, place_x, i = partner_of_x
+    own_y, place_y, j = partner_of_y
+    cosines = of_x @ of_y.T
+    nearer = cosines > own_x[:, None] + _slack(place_x[:, None], j)
+    of_rows = np.count_nonzero(nearer, axis=1)
+    nearer = cosines > own_y + _slack(place_y, i[:, None])
+    return of_rows, np.count_nonzero(nearer, axis=0)
 
 
 def _nearest_partner(

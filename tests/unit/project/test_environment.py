@@ -258,10 +258,23 @@ def test_environment_has_what_its_scripts_import(environment):
 # Libraries that scripts name and never ask for, in all of an environment (None) or by the script.
 NOT_ASKED_FOR = {
     # The registry of measures names their functions, of which pages and figures show the values.
-    ("figures", None): {"scipy", "sklearn"},
-    ("report", None): {"sklearn"},
-    # The table of losses says how torch computes them, too; a sweep uses numpy.
-    ("statistics", "figure3/sweep_loss"): {"torch"},
+    ("figures", None): {"scipy", "sklearn", "torch"},
+    ("report", None): {"sklearn", "torch"},
+    # For a GPU, which is used where torch is installed and sees one (measures/on_gpu.py); the table
+    # of losses says how torch computes them, too.
+    **{
+        ("statistics", name): {"torch"}
+        for name in (
+            "beyond/measure_diagnostics",
+            "beyond/measure_explorer",
+            "beyond/sweep_recall",
+            "figure1/measure_gaps",
+            "figure2/measure_cones",
+            "figure2/measure_preprocessing",
+            "figure3/sweep_loss",
+            "supplement/measure_normalisation",
+        )
+    },
     # For tensors alone, with which these two have the other environment (test_rule_settings.py).
     ("statistics", "embeddings/import_files"): {"torch"},
     ("statistics", "embeddings/sum_part"): {"torch"},
