@@ -94,7 +94,7 @@ lint: $(ENV)  ## check style, types, spelling and workflows
 	yamllint --strict .
 	actionlint .github/workflows/*.yml
 
-BENCHES := loss_sweep cosines parquet_mean parts growth extract decode overhead dag load digits
+BENCHES := loss_sweep cosines parquet_mean parts growth extract decode runtimes overhead dag load digits
 
 bench: $(ENV)  ## measure speed and scale on an idle machine; write results/bench.html
 	@for name in $(BENCHES); do echo "== $$name"; python benchmarks/$$name.py || exit 1; done

@@ -19,6 +19,7 @@ TITLES = {
     "growth": "Growth with the number of pairs: time and memory",
     "extract": "Extraction against a plain loop",
     "decode": "Decoding by workers, and the ceilings of an extraction",
+    "runtimes": "ONNX Runtime and OpenVINO against torch",
     "overhead": "Snakemake's own part of a run",
     "startup": "Start-up of each script",
     "dag": "Ten thousand shard jobs",

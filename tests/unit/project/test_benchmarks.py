@@ -18,7 +18,9 @@ import pandas as pd
 import parquet_mean
 import parts
 import pytest
+import runtimes
 import scale
+import torch
 import yaml
 from bench import measured, random_pairs, save
 
@@ -334,6 +336,33 @@ def test_digits_holds_the_worst_seed_to_its_bars(root, tmp_path, monkeypatch):
     held = [bar for bar in bars if bar["table"] == "digits"]
     assert len(held) == 4
     assert all(page.value_of({"digits": table}, bar) is not None for bar in held)
+
+
+def test_runtimes_are_left_out_where_a_package_is_missing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(runtimes, "PACKAGES", ("onnx", "no_such_package"))
+    runtimes.main(["--folder", str(tmp_path)])
+    assert "left out: it needs no_such_package (" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_runtimes_get_the_tower_that_torch_has(tmp_path, monkeypatch):
+    # OpenVINO is not among this project's packages; where it is missing another takes its place.
+    if "openvino" in runtimes.missing():
+        monkeypatch.setattr(runtimes, "PACKAGES", ("onnx", "onnxruntime"))
+        monkeypatch.setattr(runtimes, "openvino_way", runtimes.onnx_way)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    monkeypatch.setattr(runtimes, "MINILM", runtimes.MINILM | sizes | {"intermediate_size": 32})
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(runtimes.torch, "set_num_threads", lambda number: None)
+    arguments = f"--batch-size 3 --rounds 2 --threads {threads} --folder {tmp_path} --towers"
+    runtimes.main([*arguments.split(), "MiniLM text"])
+    table = pd.read_csv(tmp_path / "runtimes.csv").set_index(["subject", "quantity"])
+    assert len(table) == 1 + 2 * 4
+    for name in ("ONNX Runtime", "OpenVINO"):
+        found = table.loc[f"MiniLM text, {name}"]
+        assert 0.999999 < found.loc[runtimes.COSINE, "value"] < 1.000001
+        assert found.loc[runtimes.TIMES, "low"] <= found.loc[runtimes.TIMES, "high"]
+        assert (found["n"] == 3).all()
 
 
 RATES = {
