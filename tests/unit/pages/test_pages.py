@@ -353,3 +353,13 @@ def test_every_word_of_the_glossary_is_a_sentence(root):
     assert "only on the paper's own model and data" in words["neighbouring model"]
     lead = (root / "report/templates/index.html.j2").read_text(encoding="utf-8")
     assert "The distance between the two centres is the <dfn>modality gap</dfn>" in lead
+
+
+def test_the_summary_says_what_its_numbers_count(root):
+    page = " ".join((root / "report/templates/index.html.j2").read_text("utf-8").split())
+    # Above rows of "3 of 3".
+    assert "<h2>How many claims were tested, by part</h2>" in page
+    # CLIP ViT-B/32 on Flickr8k is marked as a neighbouring model of itself.
+    assert "The paper's model on other data than the paper's counts as one too." in page
+    # CLASP matches proteins, and a small CLIP is trained here.
+    assert "hardly matches pictures" not in page and "freely available" not in page
