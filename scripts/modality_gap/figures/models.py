@@ -21,7 +21,7 @@ def models_in_order(
     """The models of gap.csv, a row each: model, the names of its trained and of its random set
     (None without one), whether it is the paper's own, and whether it retrieves.
 
-    The paper's models come first, then those that learnt to match, then the others. `gaps` is
+    The paper's models come first, then those that retrieve, then the others. `gaps` is
     gap.csv indexed by set, `papers` the sets of the paper's own models, `learnt` whether a set
     retrieves well above chance.
     """

@@ -514,6 +514,14 @@ def test_captions_are_short(path):
     assert len(re.sub("<[^>]+>", "", html).split()) <= 60
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "report/captions").glob("*.rst")), ids=lambda p: p.stem
+)
+def test_a_caption_calls_columns_as_the_page_heads_them(path):
+    """No name of a column in a file, as `p_corrected`."""
+    assert not re.search(r"``\w+_\w+``", path.read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize("config", [False, True], ids=["default", "paper"])
 def test_how_it_was_made_renders(config):
     config = paper_config() if config else CONFIG
