@@ -107,7 +107,7 @@ def test_parts_whose_types_differ_keep_their_labels(name, tmp_path):
         ({"named": ["x"] * 20}, "column 'named' is string, but int64 in"),
         (
             {"other": [1] * 20},
-            "part_1.parquet and .*part_0.parquet: the columns differ. Give parts",
+            "part_1.parquet and .*part_0.parquet: the columns differ. Give all parts",
         ),
     ],
 )
