@@ -24,7 +24,7 @@ rule write_index:
                 "experiments/temperature_summary",
             )
         ]
-        + ["results/tables/table1.csv"],
+        + ["results/tables/table1.csv", "results/tables/published_table2.csv"],
         figures=svg_files(REPORT["key"]),
         report=shipped("config/ledger/report.yaml"),
         items_file=shipped("config/ledger/items.yaml"),

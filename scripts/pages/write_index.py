@@ -40,7 +40,9 @@ html = render.render_page(
     stamp(json.loads(text(record)) if record.exists() else {}, params.version),
     style=paper.Markup(text(inputs.style)),
     headline=summary.headline(report["headline"], claims),
-    questions=summary.questions(report["questions"], claims, answers(data)),
+    questions=summary.questions(
+        report["questions"], claims, answers(data, charts.get("models", []))
+    ),
     statements=summary.statements(report["statements"], claims),
     counts=summary.own_counts(claims),
     reproduced_on=reproduced_on(claims),

@@ -202,36 +202,80 @@ def test_answers_come_from_the_tables():
         "In all 2 sets the gap is clearly above 0 and a linear classifier sorts at least 95 % of "
         "vectors by modality."
     )
-    assert "its own gap is 0.80, where the loss is 0.1000 larger" in told["moves"][0]
-    assert told["origin"][-2:] == [
-        "With the gap of toy closed before training (0.10), training opens one of 0.60 "
-        "[0.55, 0.65].",
-        "From the original start, the gap goes from 1.20 to 0.80 [0.75, 0.85].",
-    ]
-    gaps = "0.52 to 0.10 at temperature 1 and to 0.48 at 1/100"
-    fine_tuned = f"Fine-tuning toy takes the gap from {gaps}"
-    assert told["matters"][1].endswith("clearly changes in the one test above chance of toy.")
-    unmoved = data()["table1"].assign(held_out_delta_1=0.0, held_out_delta_2=0.0)
-    two = pd.concat([data()["table1"], unmoved])
-    assert answers(data() | {"table1": two})["matters"][1].endswith(
-        "of toy (in 1 no shift is best)."
-    )
-    middle = data()["temperature_summary"].assign(temperature=0.05, zero_shot_after=0.5)
-    six = pd.concat([data()["temperature_summary"], middle.iloc[:1]], ignore_index=True)
-    between = answers(data() | {"temperature_summary": six.assign(zero_shot_before=0.6)})["matters"]
-    assert "and to 56.0 % (between them: 50.0 % to 50.0 %) (means," in between[-1]
-    assert told["matters"][-1].startswith(f"{fine_tuned} (means of 3 seeds).")
-    tuned = data()["temperature_summary"].assign(zero_shot_before=0.6)
-    scored = answers(data() | {"temperature_summary": tuned})["matters"][-1]
-    assert scored.startswith(
-        f"{fine_tuned}, zero-shot accuracy from 60.0 % to 65.0 % [64.0, 66.0] and to 56.0 % "
-        "(means, intervals over 3 seeds)."
+    assert "its own gap is 0.80 (n 100)." in told["moves"][0]
+    assert told["origin"][-1] == (
+        "Training toy takes a gap of 0.10, closed by a rotation, to 0.60 [0.55, 0.65] and the "
+        "original gap of 1.20 to 0.80 [0.75, 0.85] (the paper's widens)."
     )
     starts = data()["initialisation_summary"].assign(model="stitched towers")
     named = answers(data() | {"initialisation_summary": starts})["origin"]
-    assert named[-2].startswith("With the gap of small towers on frozen encoders closed before")
+    assert named[-1].startswith("Training small towers on frozen encoders takes a gap ")
+    alone = starts[starts["start"] == "original"]
+    assert (
+        " takes the original gap of 1.20 to "
+        in (answers(data() | {"initialisation_summary": alone})["origin"][-1])
+    )
     text = " ".join(one for sentences in told.values() for one in sentences)
     assert "nan" not in text and "None" not in text
+
+
+def test_the_answer_on_a_shift_counts_the_tests_without_a_best_one():
+    one = answers(data())["matters"][1]
+    assert one.endswith("clearly changes in the one test above chance (toy).")
+    unmoved = data()["table1"].assign(held_out_delta_1=0.0, held_out_delta_2=0.0)
+    two = answers(data() | {"table1": pd.concat([data()["table1"], unmoved])})["matters"][1]
+    assert two.endswith("(toy; in 1 no shift is best).")
+
+
+def test_the_answer_on_recall_has_centring_beside_the_shift():
+    plain = {"method": "none"}
+    centred = {
+        "method": "centre",
+        "gap": 0.091,
+        "n_scored": 250,
+        "change": {"ab": [-0.004, -0.052, 0.045], "ba": [1, 1, 1]},
+    }
+    models = [
+        {"set": "other", "remedies": [plain, centred | {"gap": 5}]},
+        {"set": "toy", "remedies": [plain, centred]},
+    ]
+    assert answers(data(), models)["matters"][1] == (
+        "With toy centred (gap 0.09) it changes by -0.4 [-5.2, 4.5] points (n 250)."
+    )
+    assert answers(data(), models[:1]) == answers(data())
+
+
+def test_the_answer_on_fine_tuning_has_both_ends_and_what_lies_between():
+    def told(tuned):
+        return answers(data() | {"temperature_summary": tuned})["matters"][-2]
+
+    tuned = data()["temperature_summary"]
+    assert told(tuned) == (
+        "Fine-tuned at temperature 1, toy has a gap of 0.10; at 1/100, a gap of 0.48 (before: "
+        "0.52; means of 3 seeds)."
+    )
+    scored = tuned.assign(zero_shot_before=0.6)
+    middle = scored.assign(temperature=0.05, zero_shot_after=0.5).iloc[:1]
+    assert told(pd.concat([scored, middle], ignore_index=True)) == (
+        "Fine-tuned at temperature 1, toy has a gap of 0.10 and accuracy of 65.0 % [64.0, 66.0]; "
+        "at 1/100, a gap of 0.48 and accuracy of 56.0 % [55.0, 57.0]; between, 50.0 % to 50.0 % "
+        "(before: 0.52 and 60.0 %; means of 3 seeds)."
+    )
+
+
+def test_the_answer_on_offensive_labels_says_how_many_falls_are_clear():
+    def told(**columns):
+        groups = pd.DataFrame({"group": [*"abc", "all"], **columns})
+        return answers(data() | {"published_table2": groups})["matters"][-1]
+
+    clear = {"p_fisher_holm": [0.5, 0.5, 0.5, 0.001], "p_mcnemar_least_holm": [0.01, 0.5, 0.02, 0]}
+    assert told(change=[-0.1, -0.1, -0.1, -1], **clear).endswith(
+        "fall in all 3 groups: clearly in none by Fisher's test, in at most 2 by a paired one."
+    )
+    # A count that grows is no fall, however clear.
+    assert told(change=[0.1, -0.1, -0.1, -1], **clear).endswith(
+        "fall in 2 of 3 groups: clearly in none by Fisher's test, in at most 1 by a paired one."
+    )
 
 
 # The evidence

@@ -1,6 +1,6 @@
 """Answers to the questions of the summary, as sentences out of the tables of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -22,19 +22,22 @@ from modality_gap.pages.words import (
 from modality_gap.paper.chance import classifies
 
 
-def answers(data: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
-    """Sentences by the ids of config/ledger/report.yaml's questions; `data` by the table's name."""
+def answers(
+    data: Mapping[str, pd.DataFrame], models: Sequence[Mapping] = ()
+) -> dict[str, list[str]]:
+    """Sentences by the ids of config/ledger/report.yaml's questions; `data` by the table's name,
+    `models` are those of the explorer, with the remedies of each."""
     gap = data["gap"]
     return {
         "there": _there(gap),
         "origin": _origin(data["mlp_cone_interval"], data["initialisation_summary"]),
         "moves": _moves(data["loss_minimum"], gap),
-        "matters": _matters(
-            data["table1"],
-            data["temperature_summary"],
-            able_peaks(data["recall_peak"], gap),
-            gap.set_index("set")["model"],
-        ),
+        "matters": [
+            *_retrieval(able_peaks(data["recall_peak"], gap), models),
+            *_best_shift(data["table1"], gap.set_index("set")["model"]),
+            *_fine_tuning(data["temperature_summary"]),
+            *_offensive_labels(data["published_table2"]),
+        ],
     }
 
 
@@ -56,10 +59,8 @@ def _there(gap: pd.DataFrame) -> list[str]:
 
 # What training does to the gap of each start.
 STARTS = {
-    "rotated": (
-        "With the gap of {model} closed before training ({before}), training opens one of {after}."
-    ),
-    "original": "From the original start, the gap goes from {before} to {after}.",
+    "rotated": "a gap of {before}, closed by a rotation, to {after}",
+    "original": "the original gap of {before} to {after} (the paper's widens)",
 }
 
 
@@ -78,12 +79,17 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
     if "tanh" in without:
         sentences.append(f"For tanh it is {number(without['tanh'], 2)} without biases.")
     fixed = starts[starts["temperature_mode"] == "fixed"]
-    for start, words in STARTS.items():
-        for _, row in fixed[fixed["start"] == start].iterrows():
-            before, after = number(row["gap_before"], 2), estimate(row, "gap_after", 2)
-            sentences.append(
-                words.format(model=trained_here(row["model"]), before=before, after=after)
+    for model, rows in fixed.groupby("model", sort=False):
+        of_start = rows.set_index("start")
+        changes = [
+            words.format(
+                before=number(of_start.loc[start, "gap_before"], 2),
+                after=estimate(of_start.loc[start], "gap_after", 2),
             )
+            for start, words in STARTS.items()
+            if start in of_start.index
+        ]
+        sentences.append(f"Training {trained_here(model)} takes {listed(changes)}.")
     return sentences
 
 
@@ -94,37 +100,72 @@ def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
     return smallest_loss(rows)
 
 
-def _matters(
-    table: pd.DataFrame, tuned: pd.DataFrame, peaks: pd.DataFrame, names: pd.Series
-) -> list[str]:
-    sentences = [sentence] if (sentence := closing(peaks)) else []
+def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[str]:
+    """What a shift that closes the gap does to recall, and what centring does to it in the first
+    of the same models."""
+    if not (sentence := closing(peaks)):
+        return []
+    first = peaks.iloc[0]
+    remedies = {row["set"]: row["remedies"] for row in models}.get(first["set"], [])
+    centring = next((one for one in remedies if one["method"] == "centre"), None)
+    if centring is None:
+        return [sentence]
+    change, low, high = (100 * end for end in centring["change"]["ab"])
+    return [
+        sentence,
+        f"With {first['model']} centred (gap {number(centring['gap'], 2)}) it changes by "
+        f"{number(change, 1)} {interval(low, high, 1)} points (n {centring['n_scored']:,}).",
+    ]
+
+
+def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[str]:
     judged = table[table.apply(classifies, axis=1).astype(bool)]
-    if len(judged):
-        clear = judged["p_held_out"] < SIGNIFICANT / len(judged)
-        still = (judged[["held_out_delta_1", "held_out_delta_2"]] == 0).all(axis=1)
-        sentences.append(
-            "With the best shift chosen on half of the pictures, accuracy on the other half "
-            f"clearly changes in {of_all(int(clear.sum()), len(judged), 'test')} above chance of "
-            f"{listed(dict.fromkeys(judged['set'].map(names)))}"
-            + (f" (in {still.sum()} no shift is best)." if still.any() else ".")
-        )
+    if not len(judged):
+        return []
+    clear = judged["p_held_out"] < SIGNIFICANT / len(judged)
+    still = (judged[["held_out_delta_1", "held_out_delta_2"]] == 0).all(axis=1)
+    return [
+        "With the best shift chosen on half of the pictures, zero-shot accuracy on the other half "
+        f"clearly changes in {of_all(int(clear.sum()), len(judged), 'test')} above chance ("
+        f"{listed(dict.fromkeys(judged['set'].map(names)))}"
+        + (f"; in {still.sum()} no shift is best)." if still.any() else ").")
+    ]
+
+
+def _fine_tuning(tuned: pd.DataFrame) -> list[str]:
+    """The gap, and zero-shot accuracy where it was measured, after fine-tuning at the highest and
+    at the lowest temperature."""
     cold, hot = (tuned.loc[tuned["temperature"].agg(end)] for end in ("idxmin", "idxmax"))
-    over = f"means of {count(int(hot['n']), 'seed')}"
-    sentence = (
-        f"Fine-tuning {trained_here(hot['model'])} takes the gap from "
-        f"{number(hot['gap_before'], 2)} to {number(hot['gap_after'], 2)} at temperature "
-        f"{fraction(hot['temperature'])} and to {number(cold['gap_after'], 2)} at "
-        f"{fraction(cold['temperature'])}"
+    scored = "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"])
+
+    def after(row: pd.Series) -> str:
+        words = f"a gap of {number(row['gap_after'], 2)}"
+        if scored:
+            low, high = (100 * row[f"zero_shot_after_{end}"] for end in ("low", "high"))
+            words += f" and accuracy of {percent(row['zero_shot_after'])} {interval(low, high, 1)}"
+        return words
+
+    before = number(hot["gap_before"], 2)
+    if scored:
+        before += f" and {percent(hot['zero_shot_before'])}"
+    words = (
+        f"Fine-tuned at temperature {fraction(hot['temperature'])}, {trained_here(hot['model'])} "
+        f"has {after(hot)}; at {fraction(cold['temperature'])}, {after(cold)}"
     )
-    if "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"]):
-        low, high = (100 * hot[f"zero_shot_after_{end}"] for end in ("low", "high"))
-        sentence += (
-            f", zero-shot accuracy from {percent(hot['zero_shot_before'])} to "
-            f"{percent(hot['zero_shot_after'])} {interval(low, high, 1)} and to "
-            f"{percent(cold['zero_shot_after'])}"
-        )
-        between = tuned["zero_shot_after"].drop([cold.name, hot.name])
-        if len(between):
-            sentence += f" (between them: {percent(between.min())} to {percent(between.max())})"
-        over = f"means, intervals over {count(int(hot['n']), 'seed')}"
-    return [*sentences, f"{sentence} ({over})."]
+    if scored and len(between := tuned["zero_shot_after"].drop([cold.name, hot.name])):
+        words += f"; between, {percent(between.min())} to {percent(between.max())}"
+    return [f"{words} (before: {before}; means of {count(int(hot['n']), 'seed')})."]
+
+
+def _offensive_labels(published: pd.DataFrame) -> list[str]:
+    """How many groups' counts of the paper fall, and how many clearly."""
+    groups = published[published["group"] != "all"]
+    fewer = groups[groups["change"] < 0]
+    fisher, paired = (
+        int((fewer[f"{test}_holm"] < SIGNIFICANT).sum()) for test in ("p_fisher", "p_mcnemar_least")
+    )
+    return [
+        "The paper's counts of offensive labels, with the gap widened, fall in "
+        f"{of_all(len(fewer), len(groups), 'group')}: clearly in {fisher or 'none'} by Fisher's "
+        f"test, in at most {paired} by a paired one."
+    ]

@@ -104,7 +104,7 @@ def _centres_apart(rows: pd.DataFrame) -> float:
 
 
 # Resamples have their minima on both sides of 0, perhaps far from it.
-ACROSS_ZERO = "spans the gap and 0 and places no minimum"
+ACROSS_ZERO = "is too wide to place it"
 
 
 def smallest_loss(rows: pd.DataFrame) -> list[str]:
@@ -117,23 +117,15 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
     first, others = cold.iloc[0], cold.iloc[1:]
     sentences = [
         f"At temperature {fraction(first['temperature'])} the loss of {first['model']} is smallest "
-        f"{_at_minimum(first)}; its own gap is {number(first['gap'], 2)}, where the loss is "
-        f"{number(first['loss_at_gap'] - first['loss'], 4)} larger (n {first['n']:,})."
+        f"{_at_minimum(first)}; its own gap is {number(first['gap'], 2)} (n {first['n']:,})."
     ]
     if _at_its_gap(first) == ACROSS_ZERO:
         sentences[0] += " The interval spans 0, so it places no minimum."
     if "closing_cost" in first:
         sentences[0] += _closing(first)
     if len(others):
-        rows_of_others = others.to_dict("records")
-        named = [
-            f"{row['model']}, loss +{number(row['loss_at_gap'] - row['loss'])}"
-            for row in rows_of_others
-        ]
-        sentences.append(
-            "Among the others that retrieve, the interval of this distance "
-            f"{in_cases(named, map(_at_its_gap, rows_of_others), '; ')}."
-        )
+        cases = in_cases(others["model"], map(_at_its_gap, others.to_dict("records")))
+        sentences.append(f"Among the other models that retrieve, this interval {cases}.")
     near = hot["distance"].abs()[~hot["at_end"].astype(bool)]
     if len(near):
         sentences.append(
@@ -154,9 +146,8 @@ def _closing(row: Mapping) -> str:
     if not low * high > 0:
         return ""
     way, ends = ("raises", (low, high)) if low > 0 else ("lowers", (-high, -low))
-    return (
-        f" Closing the gap {way} it by {number(abs(row['closing_cost']), 2)} {interval(*ends, 2)}."
-    )
+    size = f"{number(abs(row['closing_cost']), 2)} {interval(*ends, 2)}"
+    return f" Closing the gap {way} the loss by {size}."
 
 
 def _at_minimum(row: Mapping) -> str:
@@ -174,7 +165,7 @@ def _at_its_gap(row: Mapping) -> str:
     if not row["placed"]:
         return ACROSS_ZERO
     inside = low <= row["gap"] <= high
-    return "contains the model's own gap" if inside else "leaves out the model's own gap"
+    return "contains the own gap" if inside else "leaves out the own gap"
 
 
 def able_minima(minimum: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
