@@ -450,7 +450,7 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
         "At temperature 1/100 the loss of CLASP is smallest at distance 0.60 [0.50, 0.70]; its own "
         "gap is 0.62 (n 50). Among the other models that retrieve, this interval contains the own "
         "gap in 1 (toy). At temperature 1 the loss is smallest with the centres at most 0.20 apart "
-        "in all 2 models.",
+        "in all 2 models that retrieve.",
         "Computing the loss as in the released code moves the minimum on the figure's grid in 1 "
         "of 4 curves and changes the loss by at most 0.200.",
         "Nothing follows from weak, whose retrieval is near chance: the place of the smallest loss "
