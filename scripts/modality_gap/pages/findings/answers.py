@@ -42,7 +42,6 @@ def answers(
 
 
 def _there(gap: pd.DataFrame) -> list[str]:
-    apart = (gap["gap_low"] > 0) & (gap["separability"] >= SEPARATE)
     spans = []
     for weights, words in WEIGHTS.items():
         part = gap[gap["weights"] == weights]
@@ -50,17 +49,19 @@ def _there(gap: pd.DataFrame) -> list[str]:
             low, high = part["gap"].min(), part["gap"].max()
             span = number(low, 2) + (f" to {number(high, 2)}" if len(part) > 1 else "")
             spans.append(f"{span} with {words} ({len(part)})")
+    clear, sorted_out = gap["gap_low"] > 0, gap["separability"] >= SEPARATE
     return [
-        f"In {of_all(int(apart.sum()), len(gap), 'set')} the gap is clearly above 0 and a linear "
-        f"classifier sorts at least {percent(SEPARATE, 0)} of vectors by modality.",
-        f"It is {listed(spans)}.",
+        f"In {of_all(int(clear.sum()), len(gap), 'set')} the gap is clearly above 0. It is "
+        f"{listed(spans)}.",
+        f"A linear classifier sorts at least {percent(SEPARATE, 0)} of vectors by modality in "
+        f"{of_all(int(sorted_out.sum()), len(gap), 'set')}.",
     ]
 
 
 # What training does to the gap of each start.
 STARTS = {
-    "rotated": "a gap of {before}, closed by a rotation, to {after}",
-    "original": "the original gap of {before} to {after} (the paper's widens)",
+    "original": "from {before} to {after} (the paper's widens)",
+    "rotated": "from {before}, closed by a rotation, to {after}",
 }
 
 
@@ -89,7 +90,7 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
             for start, words in STARTS.items()
             if start in of_start.index
         ]
-        sentences.append(f"Training {trained_here(model)} takes {listed(changes)}.")
+        sentences.append(f"Training takes the gap of {trained_here(model)} {listed(changes)}.")
     return sentences
 
 
@@ -113,7 +114,7 @@ def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[str]:
     change, low, high = (100 * end for end in centring["change"]["ab"])
     return [
         sentence,
-        f"With {first['model']} centred (gap {number(centring['gap'], 2)}) it changes by "
+        f"Centring {first['model']} (gap {number(centring['gap'], 2)}) changes its recall by "
         f"{number(change, 1)} {interval(low, high, 1)} points (n {centring['n_scored']:,}).",
     ]
 
