@@ -377,7 +377,16 @@ def test_the_explorer_has_what_the_tables_have(run):
             assert len(found["cloud"][side]["points"]) == min(
                 run.config["explorer"]["pairs"], len(x)
             )
-            assert len(found["names"][side]) == min(run.config["explorer"]["pairs"], len(x))
+        shown = plain.sample(len(x), run.config["explorer"]["pairs"], run.seed)
+        ids = run.frame(name, "image")["item_id"].to_numpy()
+        ids = ids[plain.sample(len(ids), run.config["sample"], run.seed)][shown]
+        data = run.config["inputs"][run.sets[name]["inputs"]]["dataset"]
+        items = pd.read_parquet(run.results / f"datasets/{data}.parquet").set_index("item_id")
+        for side, vectors in zip("ab", run.some(name), strict=True):
+            along = [place[0] for place in found["cloud"][side]["points"]]
+            np.testing.assert_allclose(along, vectors[shown] @ u, atol=1e-5)
+            names = found["names"][side]
+            assert len(names) == len(shown) and all(map(str.endswith, names, items["text"][ids]))
 
 
 def test_sphere(run):

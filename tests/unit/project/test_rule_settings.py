@@ -166,6 +166,7 @@ def test_the_follow_ups_have_every_set_and_the_study_of_losses(jobs, config):
 PARTS = {
     **{name: name for name in ("umap", "bootstrap", "emoji", "digits", "sphere", "theory")},
     **{name: name for name in ("table2", "posthoc")},
+    "compare_at_most": "compare_at_most",
     "landscape": "loss_landscape",
     "mlp": "mlp_cone",
     "study": "loss_study",
@@ -718,6 +719,7 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
     mixed = {"image": f"image/0.{end}", "text": {"file": "text.npz", "ids": "names"}}
     mixed |= {"labels": "labels.parquet", "several": "last"}
     plain = {"image": f"image/1.{end}", "audio": f"text/1.{end}"}
+    plain |= {"loss": "sigmoid", "scale": 12.5, "bias": -4.0}
     pairs = {"whole": mixed, "parts": folders, "plain": plain}
     jobs = by_rule(
         planned(
@@ -725,6 +727,7 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
             files=("config/own_pairs.yaml",),
             pairs=pairs,
             loss_landscape={"batch_size": 77},
+            bootstrap={"resamples": 166},
         )
     )
     for rule in ("import_files", "sum_part"):
@@ -764,22 +767,154 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
         assert job["input"]["parts"] == parts
         wanted = {"folder": side, "side": {"image": "a", "text": "b"}[side], "batch_size": 77}
         assert job["params"] == wanted | {"sample": SETTINGS["sample"]}
+    names = ["mine", "whole", "parts", "plain"]
+    both = {name: [f"results/embeddings/{name}/{side}.parquet"
+                   for side in sides.get(name, ["image", "text"])] for name in names}  # fmt: skip
+    swept = {job["params"]["loss"]: job for job in jobs["sweep_loss"]}
+    assert swept.keys() == {"softmax", "sigmoid"}
+    for loss, of in (("softmax", names), ("sigmoid", ["plain"])):
+        assert [*swept[loss]["params"]["sets"]] == of
+        assert swept[loss]["input"]["pairs"] == [path for name in of for path in both[name]]
+        prefix = "loss" if loss == "softmax" else loss
+        for kind, files in swept[loss]["output"].items():
+            assert files == [f"results/statistics/{prefix}_{kind}.csv"]
+    (page,) = jobs["write_pairs_page"]
+    statistics = {"gap": "gap", "diagnostics": "diagnostics", "minimum": "loss_minimum"}
+    for role, table in (statistics | {"own_losses": "sigmoid_minimum"}).items():
+        assert page["input"][role] == [f"results/statistics/{table}.csv"]
+    drawn = [f"results/figures/{name}.svg" for name in ("figure1", "figure3a", "figure3bcd")]
+    assert page["input"]["figures"] == drawn
+    assert page["input"]["pairs"] == [path for name in names for path in both[name]]
+    assert [*page["params"]["sets"]] == names and page["params"]["own_losses"] == ["sigmoid"]
+    given = page["params"]["confidence"], page["params"]["resamples"]
+    assert given == (SETTINGS["confidence"], 166)
 
 
-def test_datasets_have_the_files_of_their_roles(tmp_path):
-    """Assets, files of one's own, files of a folder, other datasets; and what embeds them."""
-    (tmp_path / "tables").mkdir()
-    for name in ("pictures.zip", "val.zip"):
-        (tmp_path / name).touch()
+DATASETS = {
+    "drawn": {"format": "class_folders", "folder": "a", "files": {"archive": "./pictures.zip"}},
+    "mixed": {"format": "coco", "captions": "last"}
+    | {"files": {"annotations": "coco_annotations", "test": "./val.zip"}},
+    "read": {"format": "parquet", "image": "p", "files": {"tables": "./tables"}},
+    "joined": {"format": "union", "files": {"one": "mixed", "other": "emoji"}},
+}
+INPUTS = {name: {"dataset": name, "sample": 60} for name in DATASETS}
+STUDIES = {
+    "supplementary13": {"Own": {"files": ["a.npy", "b.npy"]}},
+    "supplementary14": {
+        "Seeds": {"encoders": ["minilm_seeds"], "modality": "text", "inputs": "emoji_few_and_noise"}
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def unusual(tmp_path_factory) -> dict[str, list[dict]]:
+    """The jobs, by rule, of datasets of one's own, of a set of two encoders and one with another
+    loss, and of a study of losses in several jobs."""
+    folder = tmp_path_factory.mktemp("unusual")
+    (folder / "tables").mkdir()
+    for name in ("pictures.zip", "val.zip", "a.npy", "b.npy"):
+        (folder / name).touch()
     for name in "ba":
-        pd.DataFrame({"p": [b""]}).to_parquet(tmp_path / f"tables/{name}.parquet")
-    datasets = {
-        "drawn": {"format": "class_folders", "folder": "a", "files": {"archive": "./pictures.zip"}},
-        "mixed": {"format": "coco", "captions": "last"}
-        | {"files": {"annotations": "coco_annotations", "test": "./val.zip"}},
-        "read": {"format": "parquet", "image": "p", "files": {"tables": "./tables"}},
-        "joined": {"format": "union", "files": {"one": "mixed", "other": "emoji"}},
+        pd.DataFrame({"p": [b""]}).to_parquet(folder / f"tables/{name}.parquet")
+    towers = {"image": "clip_vit_b16_int8", "text": "minilm"}
+    about = {"label": "M", "weights": "trained", "note": "n"}
+    sets = {
+        "towers": about | {"encoders": towers, "inputs": "joined"},
+        "drawn_clip": about | {"label": "N", "encoder": "digit_clip", "inputs": "mixed"},
     }
+    own = {"image": "a.npy", "text": "b.npy", "loss": "sigmoid", "scale": 12.5, "bias": -4.0}
+    folders = ("digit_clip.drawn", "digit_clip.read", "towers", "drawn_clip")
+    files = [f"results/embeddings/{one}/image.parquet" for one in folders]
+    jobs = planned(
+        folder,
+        targets=[*files, "results/figures.html", "results/after.html"],
+        datasets=DATASETS,
+        inputs=INPUTS,
+        sets=sets,
+        pairs={"mine": own},
+        loss_study={"jobs": 3},
+        extraction={"decode": "scaled"},
+        table1={"tasks": ["digits", "CIFAR10"]},
+        supplement={"seed_studies": STUDIES},
+    )
+    return by_rule(jobs)
+
+
+def test_a_loss_of_a_set_has_its_figure_and_its_table_on_the_page(unusual):
+    (drawn,) = unusual["plot_sigmoid_loss"]
+    for role, table in (
+        ("landscape", "sigmoid_landscape"),
+        ("minimum", "sigmoid_minimum"),
+        ("softmax", "loss_landscape"),
+        ("softmax_minimum", "loss_minimum"),
+        ("gap", "gap"),
+    ):
+        assert drawn["input"][role] == [f"results/statistics/{table}.csv"]
+    assert drawn["params"]["label"] == "sigmoid loss" and drawn["params"]["parameters"] == ["bias"]
+    (page,) = unusual["write_figures"]
+    assert page["input"]["own_losses"] == ["results/statistics/sigmoid_minimum.csv"]
+    assert "results/figures/sigmoid_loss.svg" in page["input"]["figures"]
+    assert page["params"]["own_losses"] == ["sigmoid"]
+
+
+def test_studies_of_seeds_have_their_files_and_figures(unusual, jobs):
+    files = {
+        "supplementary13": (["a.npy", "b.npy"], ["Own"] * 2),
+        "supplementary14": (
+            ["results/embeddings/minilm_seeds.emoji_few_and_noise/text.parquet"],
+            ["Seeds"],
+        ),
+    }
+    for job in unusual["project_seed_study"]:
+        name = job["output"]["umap"][0].split("/")[-1].removesuffix("_umap.parquet")
+        embeddings, labels = files.pop(name)
+        assert (job["input"]["embeddings"], job["params"]["labels"]) == (embeddings, labels)
+        assert job["output"]["spectrum"] == [f"results/statistics/{name}_spectrum.csv"]
+        (drawn,) = unusual[f"plot_{name}"]
+        assert drawn["input"]["points"] == job["output"]["umap"]
+        assert drawn["input"]["spectrum"] == job["output"]["spectrum"]
+        assert drawn["params"] == {"spectra": True, "published": {}}
+    assert files == {}
+    for rule, spectra in (("plot_supplementary5", True), ("plot_supplementary7", False)):
+        (drawn,) = by_rule(jobs)[rule]
+        assert drawn["params"] == {"spectra": spectra, "published": {}}
+    assert by_rule(jobs)["plot_figure2c"][0]["params"]["spectra"]
+
+
+def test_the_papers_accuracies_are_marked_where_its_tasks_are_measured(unusual):
+    (drawn,) = unusual["plot_table1"]
+    assert drawn["params"]["published"] == {"default CIFAR10": 0.9013, "modified CIFAR10": 0.9081}
+
+
+def test_parts_of_the_study_of_losses_are_jobs(unusual):
+    (whole,) = unusual["train_losses"]
+    parts = [f"results/shards/losses/{number}-of-3.json" for number in (1, 2, 3)]
+    assert whole["input"]["parts"] == parts
+    found = {job["files"][0]: job for job in unusual["train_losses_part"]}
+    for number, path in enumerate(parts, start=1):
+        assert found[path]["params"]["part"] == [number, 3]
+        for kind in ("input", "params"):
+            shared = whole[kind].keys() & found[path][kind].keys()
+            assert shared >= {"image", "text", "prompts", "task_images"} or kind == "params"
+            for name in shared:
+                assert whole[kind][name] == found[path][kind][name], name
+    assert found.keys() == {*parts}
+
+
+def test_pages_have_the_captions_of_their_own_figures(jobs):
+    for rule, other in (("write_after", "write_figures"), ("write_figures", "write_after")):
+        (page,), (rest,) = by_rule(jobs)[rule], by_rule(jobs)[other]
+        captions = {path.split("/")[-1].removesuffix(".rst") for path in page["input"]["captions"]}
+        drawn = {path.split("/")[-1].partition(".")[0] for path in page["input"]["figures"]}
+        assert drawn <= captions
+        assert captions.isdisjoint(
+            path.split("/")[-1].removesuffix(".rst") for path in rest["input"]["captions"]
+        )
+
+
+def test_datasets_have_the_files_of_their_roles(unusual):
+    """Assets, files of one's own, files of a folder, other datasets; and what embeds them."""
+    jobs, datasets, inputs = unusual, DATASETS, INPUTS
     wanted = {
         "drawn": {"archive": ["./pictures.zip"]},
         "mixed": {
@@ -792,24 +927,6 @@ def test_datasets_have_the_files_of_their_roles(tmp_path):
             "other": ["results/datasets/emoji.parquet"],
         },
     }
-    inputs = {name: {"dataset": name, "sample": 60} for name in datasets}
-    towers = {"image": "clip_vit_b16_int8", "text": "minilm"}
-    about = {"label": "M", "weights": "trained", "note": "n"}
-    sets = {
-        "towers": about | {"encoders": towers, "inputs": "joined"},
-        "drawn_clip": about | {"label": "N", "encoder": "digit_clip", "inputs": "mixed"},
-    }
-    folders = ("digit_clip.drawn", "digit_clip.read", "towers", "drawn_clip")
-    jobs = by_rule(
-        planned(
-            tmp_path,
-            targets=[f"results/embeddings/{folder}/image.parquet" for folder in folders],
-            datasets=datasets,
-            inputs=inputs,
-            sets=sets,
-            extraction={"decode": "scaled"},
-        )
-    )
     made = {job["files"][0].split("/")[-1].removesuffix(".parquet"): job
             for job in jobs["make_dataset"]}  # fmt: skip
     assert made.keys() >= datasets.keys()
@@ -818,9 +935,11 @@ def test_datasets_have_the_files_of_their_roles(tmp_path):
         known = {"assets", "code"}
         assert {role: of for role, of in made[name]["input"].items() if role not in known} == files
         assert made[name]["input"]["assets"] == ["config/assets.yaml"]
-    (towers_job,) = jobs["join_towers"]
-    source = "results/embeddings/clip_vit_b16_int8.joined/image.parquet"
-    assert towers_job["input"]["embeddings"] == [source]
+    for job in jobs["join_towers"]:
+        side = job["files"][0].split("/")[-1]
+        tower = {"image.parquet": "clip_vit_b16_int8", "text.parquet": "minilm"}[side]
+        assert job["input"]["embeddings"] == [f"results/embeddings/{tower}.joined/{side}"]
+    assert len(jobs["join_towers"]) == 2
     decided = {
         "digit_clip.drawn": ("digit_clip", "drawn"),
         "digit_clip.read": ("digit_clip", "read"),

@@ -24,6 +24,7 @@ from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.embeddings.stored import read
 from modality_gap.encoders.base import Encoder
 from modality_gap.errors import InputError
+from modality_gap.measures.posthoc.released import as_released, clusters_found
 from modality_gap.measures.significance import paired_change
 from modality_gap.pages.after.measures import SHOWN
 from modality_gap.training.loss_runs import LossRuns
@@ -388,6 +389,95 @@ def test_post_hoc_intervals_leave_out_clusters(run, tmp_path):
     np.testing.assert_allclose(ends, [low, high])
 
 
+def test_post_hoc_methods_of_sets_whose_pairs_share_items(run, tmp_path):
+    """Pictures with two captions each, and classes of two items in five folds: of pairs the first
+    of each, of which a sample takes part; the other tasks have all. In plain numpy."""
+    rng = np.random.default_rng(6)
+    groups = np.arange(80) // 2
+    shared, folds = rng.normal(size=(40, 8))[groups], np.arange(80) % 5
+    labels = pd.DataFrame({"group": [f"g{group:02d}" for group in groups], "fold": folds})
+    ids = np.array([f"{row:03d}" for row in range(80)], dtype=object)
+    other = shared + 0.6 * rng.normal(size=shared.shape) + 1
+    sides = {"captions": (shared, other), "classes": (other, shared)}
+    paths = []
+    for name, pair_of in sides.items():
+        for side, vectors in zip("ab", pair_of, strict=True):
+            paths.append(tmp_path / f"{name}.{side}.parquet")
+            write(EmbeddingSet(ids, vectors.astype("f4"), labels=labels), paths[-1])
+    kinds = ("methods", "differences", "measures", "names", "sizes")
+    output = {name: tmp_path / f"{name}.csv" for name in kinds}
+    run(
+        "study_posthoc",
+        {"pairs": paths},
+        output,
+        sets=dict.fromkeys(sides, "trained"),
+        clusters=dict.fromkeys(sides, "group"),
+        folds={"classes": "fold"},
+        posthoc={"pairs": 30, "halves": 1, "all_methods": False, "methods": {}},
+        confidence=0.8,
+        seed=3,
+    )
+    methods, differences, measures = (pd.read_csv(output[kind]) for kind in kinds[:3])
+    rows = np.arange(0, 80, 2)[plain.sample(40, 30, 3)]
+    value = measures.set_index(["set", "measure"])["value"]
+    assert set(measures["n"]) == {30}
+    fixed = methods[(methods["split"] == "even_odd") & (methods["method"] == "none")]
+    fixed = fixed.set_index(["set", "task", "metric"])
+    for name, files in (("captions", paths[:2]), ("classes", paths[2:])):
+        x, y = (plain.unit(read(path).vectors) for path in files)
+        mean = (x[rows] * y[rows]).sum(axis=1).mean()
+        assert value[name, "partner_cosine"] == pytest.approx(mean)
+        of_pairs = fixed.loc[(name, "T1", "recall1_xy")]
+        first = (x[rows[1::2]] @ y[rows[1::2]].T).argmax(axis=1) == np.arange(15)
+        assert of_pairs["value"] == pytest.approx(first.mean())
+    assert fixed.loc[
+        ("captions", "T2c"), ["n_fit", "n_scored"]
+    ].drop_duplicates().to_numpy().tolist() == [[40, 40]]
+    scored = folds > 1  # fitted on the first two of the folds
+    right = (x[scored] @ y[::2].T).argmax(axis=1) == groups[scored]
+    accuracy = fixed.loc[("classes", "T3", "accuracy")]
+    assert accuracy["value"] == pytest.approx(right.mean())
+    assert (accuracy["n_fit"], accuracy["n_scored"]) == (32, 48)
+    assert set(differences["set"]) == set(sides)
+
+
+def test_released_code_is_run_on_a_sample_of_the_pairs(run, tmp_path):
+    """With their clusters, and the finest of their labels."""
+    rng = np.random.default_rng(7)
+    shared = rng.normal(size=(40, 6))
+    labels = {"group": np.arange(40) % 25, "two": np.arange(40) % 2, "four": np.arange(40) % 4}
+    labels = pd.DataFrame({name: [f"l{one:02d}" for one in of] for name, of in labels.items()})
+    ids = np.array([f"{row:03d}" for row in range(40)], dtype=object)
+    paths = []
+    for side, offset in (("a", 1), ("b", -1)):
+        vectors = shared + 0.5 * rng.normal(size=shared.shape) + offset
+        paths.append(tmp_path / f"{side}.parquet")
+        write(EmbeddingSet(ids, vectors.astype("f4"), labels=labels), paths[-1])
+    run(
+        "measure_released",
+        {"pairs": paths},
+        {"file": tmp_path / "released.csv"},
+        sets=["one"],
+        labels={"one": ["two", "four"]},
+        clusters={"one": "group"},
+        pairs=30,
+        confidence=0.8,
+        seed=3,
+    )
+    found = pd.read_csv(tmp_path / "released.csv").set_index("quantity")
+    assert set(found["set"]) == {"one"} and found.loc["classes", "value"] == 4
+    rows = plain.sample(40, 30, 3)
+    x, y = (plain.unit(read(path).vectors)[rows] for path in paths)
+    groups = np.unique(labels["group"].to_numpy()[rows], return_inverse=True)[1]
+    wanted = [
+        as_released(x, y, groups, 0.8, 3),
+        clusters_found(x, y, labels["four"].to_numpy()[rows], 3),
+    ]
+    wanted = pd.concat(wanted).set_index("quantity")
+    numbers = ["value", "low", "high", "n"]
+    pd.testing.assert_frame_equal(found[numbers], wanted[numbers], check_dtype=False)
+
+
 def test_tables_are_known_by_the_folder_of_results_wherever_a_script_writes(run, root, tmp_path):
     """modality_gap.debug lets the script of one rule write to results/debug."""
     path = tmp_path / "results" / "after" / "losses_difference.csv"
@@ -416,7 +506,7 @@ def test_no_script_takes_a_folder_from_where_it_writes(root):
                 assert "output" not in ast.unparse(node), f"{path.name}: {ast.unparse(node)}"
 
 
-def test_training_with_losses(run, tmp_path):
+def test_training_with_losses(run, tmp_path, monkeypatch):
     """Trained on the one split and measured on the other, by the settings that the run has."""
     rng = np.random.default_rng(0)
     shared = rng.normal(size=(60, 4))
@@ -501,6 +591,26 @@ def test_training_with_losses(run, tmp_path):
     assert {*found["zero_shot_n"]} == {10} and {*found["zero_shot_chance"]} == {0.5}
     assert found["zero_shot"].between(0, 1).all()
     np.testing.assert_allclose(found["recall1"], runs["recall1"])
+    # In two jobs, of which one joins what both have done.
+    parts = [tmp_path / f"{number}.json" for number in (1, 2)]
+    for number, path in enumerate(parts, start=1):
+        run("train_losses", paths, {"part": path}, study=study, **params, part=(number, 2))
+    done = [json.loads(path.read_text()) for path in parts]
+    assert [len(one) for one in done] == [2, 2] and not done[0].keys() & done[1].keys()
+    monkeypatch.setattr(LossRuns, "_train", None)
+    params["journal"] = tmp_path / "none"
+    run("train_losses", paths | {"parts": parts}, output, study=study, **params)
+    pd.testing.assert_frame_equal(pd.read_csv(output["runs"]), found)
+    asked = {}
+
+    def loss_runs(*_, **given):
+        asked.update(given)
+        raise InputError("enough is known")
+
+    monkeypatch.setattr("modality_gap.training.loss_runs.LossRuns", loss_runs)
+    with pytest.raises(InputError, match="enough"):
+        run("train_losses", paths, output, study=study, **params | {"cluster": "group"})
+    assert list(asked["clusters"]) == [0, 1] * 30  # which no split divides
 
 
 # --- sources --------------------------------------------------------------------------------------
