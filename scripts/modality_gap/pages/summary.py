@@ -185,11 +185,14 @@ def statements(entries: Sequence[Mapping], claims: pd.DataFrame) -> list[Stateme
 
 
 def _named_once(measured: Iterable[Measured]) -> list[Measured]:
-    """The same, without the names of quantities that the line before has."""
+    """The same, without the names of quantities that the line before has; of one that goes on, as
+    with `at 1/20`, what comes after."""
     lines = [*measured]
     before = ["", *(line.quantity for line in lines)]
     return [
-        line._replace(quantity="") if line.quantity == last else line
+        line._replace(quantity=line.quantity.removeprefix(last).strip())
+        if last and f"{line.quantity} ".startswith(f"{last} ")
+        else line
         for last, line in zip(before, lines, strict=False)
     ]
 
