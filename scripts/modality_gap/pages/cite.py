@@ -1,7 +1,7 @@
 """How to cite the paper and the workflow, and the run that a page belongs to."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from modality_gap.pages.words import count
 
@@ -12,14 +12,13 @@ def cited(citation: Mapping) -> dict[str, str]:
     """BibTeX of the paper and of the workflow, address of the paper, licence and, where there is
     one, address of the repository; from CITATION.cff as a mapping."""
     paper = citation["references"][0]
-    names = " and ".join(f"{one['family-names']}, {one['given-names']}" for one in paper["authors"])
     first = paper["authors"][0]["family-names"].lower()
     entries = [
         (
             f"@inproceedings{{{first}{paper['year']},",
             {
                 "title": paper["title"],
-                "author": names,
+                "author": _authors(paper["authors"]),
                 "booktitle": paper["collection-title"],
                 "volume": paper["volume"],
                 "year": paper["year"],
@@ -30,7 +29,7 @@ def cited(citation: Mapping) -> dict[str, str]:
             "@software{reproduced,",
             {
                 "title": citation["title"],
-                "author": f"{{{citation['authors'][0]['name']}}}",
+                "author": _authors(citation["authors"]),
                 "version": citation["version"],
                 "date": citation["date-released"],
                 "license": citation["license"],
@@ -47,6 +46,14 @@ def cited(citation: Mapping) -> dict[str, str]:
         "licence": citation["license"],
         "repository": citation.get("repository-code", ""),
     }
+
+
+def _authors(authors: Iterable[Mapping]) -> str:
+    """Authors as BibTeX joins them; braces keep the name of a group whole."""
+    return " and ".join(
+        f"{{{one['name']}}}" if "name" in one else f"{one['family-names']}, {one['given-names']}"
+        for one in authors
+    )
 
 
 def stamp(record: Mapping, version: str) -> dict[str, str]:

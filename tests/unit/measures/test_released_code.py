@@ -1,5 +1,6 @@
 """What the released code of follow-ups computes, against that code's own steps in plain form."""
 
+import re
 from itertools import combinations
 
 import numpy as np
@@ -212,7 +213,7 @@ def test_errata_are_whole_and_computed():
     assert len({*names}) == len(names)
     sections = (ROOT / "report/templates/after.html.j2").read_text(encoding="utf-8")
     for entry in ERRATA:
-        assert {"id", "in", "where", "section", "says", "is", "effect"} <= entry.keys()
+        assert {"id", "in", "where", "title", "section", "says", "is", "effect"} <= entry.keys()
         assert entry["in"] == "follow-ups"
         assert f'<section id="{entry["section"]}"' in sections
     x, y = cloud(120, 10, 0)
@@ -257,6 +258,10 @@ def test_page_of_errata_links_to_the_sections_of_both_pages():
     assert f"conclusion; {len(ERRATA) - len(cautions)} of its" in text
     assert f"and {remarks} remarks where nothing disagrees" in text
     assert html.count("Remark: ") == remarks
+    # A title is words, not the name of an entry.
+    shown = re.findall(r"<h3>.*?<a [^>]*>(.*?)</a>", html)
+    assert len(shown) == len(errata) and not [one for one in shown if "_" in one]
+    assert "Lemma 3: an equality" in shown and "M3CoL, targets: target that is overwritten" in shown
     assert 'href="after.html#losses"' in html and 'href="figures.html#table2"' in html
 
 

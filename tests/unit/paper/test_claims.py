@@ -852,7 +852,7 @@ def test_every_erratum_is_whole(root):
     sections = yaml.safe_load((root / "config/ledger/items.yaml").read_text())
     assert len({entry["id"] for entry in errata}) == len(errata) >= 21
     for entry in errata:
-        assert {"id", "in", "where", "says", "is", "items"} <= entry.keys()
+        assert {"id", "in", "where", "title", "says", "is", "items"} <= entry.keys()
         assert entry["in"] in ("paper", "code")
         assert entry["items"] and {*entry["items"]} <= sections.keys(), entry["id"]
 
