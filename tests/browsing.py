@@ -24,7 +24,7 @@ PATIENCE_MS = 120_000
 MOST_WORDS = {"index": 1500, "figures": 5000, "after": 2500}
 WORDS = """() => {
     for (const unseen of document.querySelectorAll(".unseen")) unseen.remove();
-    return [...document.querySelectorAll(".page-head, main")]
+    return [...document.querySelectorAll(".page-head, .content")]
         .map(part => part.innerText.split(/\\s+/).length).reduce((a, b) => a + b);
 }"""
 

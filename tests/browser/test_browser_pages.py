@@ -14,6 +14,8 @@ from axe_playwright_python.sync_playwright import Axe
 from browsing import MOST_WORDS, PATIENCE_MS, words_faults, words_shown
 from playwright.sync_api import Page, expect
 
+from modality_gap.paper import show
+
 UNDRAWN = """() => [...document.images]
     .filter(image => !image.complete || image.naturalWidth === 0)
     .map(image => image.alt || image.src.slice(0, 80))"""
@@ -86,7 +88,8 @@ def test_a_page_keeps_to_its_number_of_words(small_run, browser):
 def test_a_page_with_too_many_words_is_a_fault(browser, tmp_path):
     for name in MOST_WORDS:
         shown = "word " * (1501 if name == "index" else 1500)
-        page = f"""<main>{shown}<details><summary>more</summary>{shown}</details></main>
+        page = f"""<div class="content">{shown}
+            <details><summary>more</summary>{shown}</details></div>
             <b class="unseen">{shown}</b>"""
         (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
     # The fold's own heading is a word too, what is in it is not shown.
@@ -189,7 +192,17 @@ def test_checks_are_filtered_searched_and_sorted(small_run, visit):
     assert len(shown(page)) == len(wanted)
     page.locator("[name=q]").fill("temperature")
     assert 0 < len(shown(page)) < len(wanted)
-    expect(page.locator("#found")).to_have_text(f"{len(shown(page))} of {len(claims)} checks")
+    expect(page.locator("#found")).to_contain_text(f"{len(shown(page))} of {len(claims)} checks")
+    # A minus sign is found by a hyphen too.
+    page.locator("[name=own]").uncheck()
+    page.locator("[name=verdict][value=reproduced]").uncheck()
+    page.locator("[name=q]").fill("[-")
+    by_hyphen = len(shown(page))
+    page.locator("[name=q]").fill("[−")
+    assert len(shown(page)) == by_hyphen > 0
+    page.locator("[name=own]").check()
+    page.locator("[name=verdict][value=reproduced]").check()
+    page.locator("[name=q]").fill("temperature")
     # The choice is in the address.
     page.reload()
     assert 0 < len(shown(page)) < len(wanted)
@@ -222,6 +235,115 @@ def test_a_link_to_a_check_shows_it(small_run, visit):
     name = page.evaluate("[...document.querySelectorAll('#checks tbody tr')].at(-1).id")
     page.goto(f"{path.as_uri()}#{name}")
     expect(page.locator(f'[id="{name}"]')).to_be_in_viewport()
+
+
+def test_a_link_to_a_check_keeps_what_is_chosen(small_run, visit):
+    path = small_run.folder / "results" / "evidence.html"
+    page = visit(path).page
+    page.locator("[name=verdict][value=not-run]").check()
+    page.locator("[name=q]").fill("e")
+    chosen = shown(page)
+    row = page.locator("#checks tbody tr:not([hidden])").last
+    name = row.get_attribute("id")
+    row.locator(".permalink").click()
+    for _ in range(2):  # as it is, and loaded again
+        assert page.url.endswith("&verdict=not-run&q=e")
+        assert shown(page) == chosen and {*chosen} == {"not-run"}
+        assert page.locator("[name=q]").input_value() == "e"
+        linked = page.locator("#checks .linked")
+        expect(linked).to_have_attribute("id", name)
+        expect(linked).to_be_in_viewport()
+        page.reload()
+    # Nothing is chosen where the row would be hidden by it.
+    page.goto("about:blank")
+    page.goto(f"{path.as_uri()}#{name}&verdict=reproduced")
+    assert len(shown(page)) == page.locator("#checks tbody tr").count()
+    expect(page.locator("#checks .linked")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_number_of_the_summary_leads_to_its_claims_in_the_table(small_run, visit, width):
+    results = small_run.folder / "results"
+    claims = show.read_claims(results / "claims.csv")
+    own = claims[claims["whose"].isin(["paper", "notebook"])]
+    found = own[own["verdict"] == "reproduced"]
+    page = visit(results / "index.html", viewport={"width": width, "height": 844}).page
+    page.locator(".legend a", has_text="reproduced").click()
+    number = page.locator("#found")
+    n = found["id"].nunique()
+    expect(number).to_contain_text(
+        f"{len(found)} of {len(claims)} checks, of {n} claim{'' if n == 1 else 's'}"
+    )
+    counted = show.counts(own)["reproduced"]
+    told = f"; {counted} count so by their strongest evidence"
+    assert (told in number.text_content()) == (counted < n)
+    expect(number).to_be_in_viewport()
+    expect(page.locator("#checks tbody tr:not([hidden])").first).to_be_in_viewport()
+
+
+def test_words_of_the_table_say_what_is_in_it(small_run, visit):
+    page = visit(small_run.folder / "results" / "evidence.html").page
+    heads = page.locator("#checks thead th").all_inner_texts()
+    assert "against its tolerance" in [head.lower() for head in heads]
+    expect(page.locator("label", has=page.locator("[name=own]"))).to_have_text(
+        "the paper's claims only"
+    )
+    cells = page.locator("#checks td[data-label=published]").all_inner_texts()
+    assert not [one for one in cells if one.startswith("–") and "[" in one]
+    assert "no number [P]" in cells
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_keyboard_skips_to_the_content_and_to_the_table(small_run, visit, width):
+    path = small_run.folder / "results" / "evidence.html"
+    page = visit(path, viewport={"width": width, "height": 844}).page
+    seen = """link => {
+        const box = link.getBoundingClientRect();
+        return [[3, 3], [box.width / 2, box.height / 2], [box.width - 3, box.height - 3]]
+            .every(([x, y]) => document.elementFromPoint(box.x + x, box.y + y) === link);
+    }"""
+    for place, words in enumerate(("Skip to the content", "Skip to the table")):
+        page.goto("about:blank")
+        page.goto(path.as_uri())
+        for _ in range(place + 1):
+            page.keyboard.press("Tab")
+        link = page.get_by_role("link", name=words)
+        expect(link).to_be_focused()
+        assert link.evaluate(seen)  # nothing lies over it
+        page.keyboard.press("Enter")
+        focused = ("main", "#all")[place]
+        expect(page.locator(focused)).to_be_focused()
+        if place == 0:
+            # The heading is part of it, and the page keeps its ground.
+            expect(page.locator("main h1")).to_be_in_viewport()
+            assert page.locator("main").evaluate(
+                "main => getComputedStyle(main).backgroundColor"
+            ) == ("rgba(0, 0, 0, 0)")
+        else:
+            page.keyboard.press("Tab")
+            expect(page.locator("[name=verdict]").first).to_be_focused()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_negative_numbers_have_minus_signs(small_run, visit, name):
+    page = visit(small_run.folder / "results" / f"{name}.html").page
+    hyphens, signs = page.evaluate(
+        r"""() => {
+            const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+            const texts = [...document.querySelectorAll("[aria-label]")].map(e => e.ariaLabel);
+            const copied = [];
+            while (walker.nextNode()) {
+                const parent = walker.currentNode.parentElement;
+                if (parent.closest("script, style")) continue;
+                (parent.closest("code, pre") ? copied : texts).push(walker.currentNode.textContent);
+            }
+            return [
+                texts.flatMap(text => text.match(/(^|[\s([,;])-\.?\d.*/g) ?? []),
+                copied.filter(text => text.includes("−")),
+            ];
+        }"""
+    )
+    assert (hyphens, signs) == ([], [])
 
 
 def test_everything_can_be_read_without_scripts(small_run, visit):

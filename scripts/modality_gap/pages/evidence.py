@@ -37,19 +37,23 @@ class Drawn(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A check: its row of results/claims.csv as `show.page_row` has it, its place on the page, and
-    its drawing if it has a number."""
+    """A check: its row of results/claims.csv as `show.page_row` has it, its place on the page, the
+    class of the verdict by which its claim counts, and its drawing if it has a number."""
 
     id: str
     claim: Mapping
     own: bool
     rank: int
+    counts: str
     drawn: Drawn | None
 
 
 def rows(claims: pd.DataFrame) -> list[Row]:
     """All checks, those against the paper first, and otherwise in the order of the ledger."""
     seen: dict[str, int] = {}
+    counts = {
+        row["id"]: show.STYLES[show.shown(row)] for row in show.overall(claims).to_dict("records")
+    }
     result = []
     for row in claims.to_dict("records"):
         place = seen[row["id"]] = seen.get(row["id"], 0) + 1
@@ -59,6 +63,7 @@ def rows(claims: pd.DataFrame) -> list[Row]:
                 show.page_row(row),
                 row["whose"] in show.PAPERS_OWN,
                 ORDER.index(show.shown(row)),
+                counts[row["id"]],
                 drawn(row),
             )
         )

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from modality_gap.config.tables import Column
 from modality_gap.errors import InputError
 from modality_gap.pages.findings.base import Table
-from modality_gap.pages.words import NONE
+from modality_gap.pages.words import NONE, minus
 from modality_gap.paper.stand_ins import plain
 
 
@@ -123,6 +123,25 @@ def script_hash(script: str) -> str:
     return f"'sha256-{digest.decode('ascii')}'"
 
 
+# What is to be copied as it is, or a tag; a data URL in a tag has brackets of its own.
+VERBATIM = re.compile(
+    r"""(<(script|style|pre|code)\b.*?</\2>|<(?:"[^"]*"|[^">])*>)""", re.DOTALL | re.IGNORECASE
+)
+SPOKEN = re.compile(r'(?<= aria-label=")[^"]*')
+
+
+def with_minus_signs(html: str) -> str:
+    """A page on which negative numbers have a minus sign, where they are read or spoken; code and
+    scripts stay as they are."""
+    text, last = [], 0
+    for found in VERBATIM.finditer(html):
+        text.append(minus(html[last : found.start()]))
+        whole = found[2] is not None
+        text.append(found[0] if whole else SPOKEN.sub(lambda said: minus(said[0]), found[0]))
+        last = found.end()
+    return "".join([*text, minus(html[last:])])
+
+
 def render_page(
     templates: Mapping[str, str],
     name: str,
@@ -147,10 +166,11 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name).render(
+    html = environment.get_template(name).render(
         scripts=[Markup(script) for script in scripts],
         policy=Markup(" ".join(map(script_hash, scripts))),
         stamp=stamp or {},
         page=name,
         **values,
     )
+    return with_minus_signs(html)

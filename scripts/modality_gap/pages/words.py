@@ -1,11 +1,19 @@
 """Numbers and lists as the pages write them."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 
 from modality_gap.config.tables import Column
 
 NONE = "–"
+# The hyphen of a negative number or exponent, and none within a word, a date, a name or a path.
+HYPHEN = re.compile(r"(?<![\w./:#=~%+-])-(?=\.?\d)|(?<=\de)-(?=\d)")
+
+
+def minus(text: str) -> str:
+    """A text whose negative numbers have a minus sign, U+2212, in place of the hyphen."""
+    return HYPHEN.sub("−", text)
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -45,8 +45,8 @@ def evidence(root, tmp_path, monkeypatch):
         ("after", "follow-ups", "section: a"),
     ):
         (tmp_path / f"{name}.yaml").write_text(
-            f"errata:\n- {{id: of_{where}, in: {where}, where: W, says: S, is: I, effect: E, "
-            f"{more}, computed: [{selector}]}}\n"
+            f"errata:\n- {{id: of_{where}, in: {where}, where: W, title: T, "
+            f"says: S, is: I, effect: E, {more}, computed: [{selector}]}}\n"
         )
     report = root / "report"
     inputs = SimpleNamespace(
@@ -139,7 +139,7 @@ def test_the_page_of_own_pairs(root, tmp_path, monkeypatch):
     ):
         found = [name, side, f"file{number}.npy", "7", "0", str(n), str(n - 50)]
         assert found in rows
-    assert any(row[:3] == ["toy", "8.00, the model's own", "-7.50"] for row in rows)
+    assert any(row[:3] == ["toy", "8.00, the model's own", "−7.50"] for row in rows)
     assert "80 %" in page and "123" in page and "A note." in page
     drawn = re.findall(r'<section id="(figure\w+)".*?<img src="data:image/svg[^,]*,([^"]*)"', page)
     assert [name in unquote(data) for name, data in drawn] == [True] * 3
@@ -283,8 +283,8 @@ def test_losses_of_ones_own_are_on_the_page_of_figures(write_figures):
     page = write_figures()
     sigmoid = part_of(page, "sigmoid_loss")
     assert [row[:5] for row in rows_of(sigmoid)[1:]] == [
-        ["A toy", "8.00, the model's own", "-7.50", "100", "0.800"],
-        ["A toy", "1.00", "-7.50", "100", "0.800"],
+        ["A toy", "8.00, the model's own", "−7.50", "100", "0.800"],
+        ["A toy", "1.00", "−7.50", "100", "0.800"],
     ]
     assert "<summary>Where the sigmoid loss is smallest</summary>" in sigmoid
     assert "margin loss" not in page  # which has a table, but no figure

@@ -340,12 +340,45 @@ def test_a_page_allows_its_own_scripts_and_no_other():
             render.render_page(templates, "base", [text])
 
 
+def test_a_page_has_minus_signs_where_it_is_read_and_none_where_it_is_copied():
+    page = """<a href="#-1" style="left: -2px" aria-label="at -3" title=">-4"><b>-5</b> [-6,
+        {{ value }}]</a><pre>-8</pre><code class="x">-9</code><script>x = -10 < -11;</script>
+        <img src="{{ drawn }}">
+        <codex>-14</codex>"""
+    drawn = render.picture("a", "of a", b"<svg><text>-12</text></svg>").wide
+    html = render.render_page({"page": page}, "page", value="-7 < <i>", drawn=drawn)
+    assert re.findall(r"−\d+", html) == ["−3", "−5", "−6", "−7", "−14"]
+    assert len(re.findall(r"-\d+", html)) == 8
+
+
+@pytest.mark.parametrize(
+    ("left_out", "said"),
+    [
+        ({}, "Every configured set took part in this run."),
+        (
+            {"figure2c": {"title": "T", "reason": "", "needs": "", "command": "", "config": ""}},
+            "Every configured set took part in this run; these figures were not drawn.",
+        ),
+    ],
+)
+def test_figures_that_were_not_drawn_are_told_from_sets_that_took_part(root, left_out, said):
+    page = (root / "report/templates/methods.html.j2").read_text(encoding="utf-8")
+    (section,) = re.findall(r'<section id="not-run".*?</section>', page, re.DOTALL)
+    none = {"absent": {}, "missing": {}, "stand_ins": []}
+    assert f"<p>{said}</p>" in render.render_page({"p": section}, "p", left_out=left_out, **none)
+
+
 def test_how_to_cite(root):
     citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
     found = cite.cited(citation)
     assert found["url"] == "https://arxiv.org/abs/2203.02053"
     assert "@inproceedings{liang2022,\n  title = {Mind the Gap" in found["bibtex"]
     assert "Liang, Weixin and Zhang, Yuhui and" in found["bibtex"]
+    assert "author = {{The authors of Mind the Gap, reproduced}}," in found["bibtex"]
+    # Names in its place are all cited.
+    named = [{"family-names": "Doe", "given-names": "Jo"}, {"name": "A Group"}]
+    people = cite.cited(citation | {"authors": named})["bibtex"]
+    assert "  author = {Doe, Jo and {A Group}}," in people
     assert found["bibtex"].count("{") == found["bibtex"].count("}")
     assert cite.cited(citation | {"repository-code": "https://x.example"})["repository"]
 

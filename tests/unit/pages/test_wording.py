@@ -25,6 +25,22 @@ def test_a_number_has_its_digits_and_no_negative_zero(value, digits, text):
     assert words.number(value, digits) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("-0.1 [-0.25, -.5]", "−0.1 [−0.25, −.5]"),
+        ("(-1)", "(−1)"),
+        ("-7.756e-05", "−7.756e−05"),
+        ("2 to the -512", "2 to the −512"),
+        # No numbers, or none that are negative.
+        ("2026-11-21, ViT-B/16, Flickr8k-1, arXiv 2203.02053, 3(b-d)", None),
+        ("1-2, a-1, p-value, pre-2022, x.y-3, #-1, a/-1, f=-1", None),
+    ],
+)
+def test_a_negative_number_has_a_minus_sign(text, shown):
+    assert words.minus(text) == (shown or text)
+
+
 def test_three_digits_where_nothing_else_is_said_and_one_for_shares():
     assert words.number(1 / 3) == "0.333"
     assert words.interval(1 / 3, 2 / 3) == "[0.333, 0.667]"
