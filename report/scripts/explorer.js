@@ -16,6 +16,7 @@
     return sizes.indexOf(Math.min(...sizes));
   };
   const share = (value) => (100 * value).toFixed(1);
+  const signed = (text) => text.replace("-", "−");
   const fraction = (value) => (value < 1 ? `1/${Math.round(1 / value)}` : String(value));
   const ways = (one) => [
     ["ab", `${one.first} → ${one.second}`],
@@ -106,45 +107,44 @@
     const [distance, gap] = [model.distances[k], model.distances[own(model)]];
     let where = distance < gap ? "narrower than the model's own gap" : "wider than the model's own gap";
     if (k === own(model)) where = "the gap that the model has";
-    else if (k === closed(model)) where = "the gap is closed";
+    else if (k === closed(model))
+      where = Math.abs(distance) < 0.005 ? "the gap is closed" : "closest by shift";
     else if (distance < 0) where = "the centres have passed each other";
-    const shown = distance.toFixed(2).replace("-", "−");
+    const shown = signed(distance.toFixed(2));
     slider.setAttribute("aria-valuetext", `${shown}, ${where}`);
     const [there, back] = values().recall.map(([way, value]) => `${way} ${value}`);
     now.textContent = `${model.label}, distance ${shown}: ${where}. Recall@1 ${there}; ${back}.`;
   };
 
   // What a remedy does, as modality_gap/pages/remedies.py says it.
-  const points = (value) => {
-    const text = (100 * value).toFixed(1);
-    return text.startsWith("-") ? text.replace("-", "−") : `+${text}`;
-  };
+  const points = (value) => signed(`${value < 0 ? "" : "+"}${share(value)}`);
   const said = (one) => {
     const [plain] = model.remedies;
-    const parts = ways(model).map(([key, way]) => {
-      const change = one.change[key]?.map(points);
-      const more = change ? ` (${change[0]} points [${change[1]}, ${change[2]}])` : "";
-      return `recall@1 ${way} ${share(one[key])} %${more}`;
-    });
+    const parts = [];
     for (const [key, words] of [["gap", "gap"], ["loss", "loss at 1/100"]])
       if (key in one && key in plain)
-        parts.push(`${words} ${one[key].toFixed(2)} (without ${plain[key].toFixed(2)})`);
-    const label = one.label[0].toUpperCase() + one.label.slice(1);
+        parts.push(`${words} ${one[key].toFixed(2)}, without it ${plain[key].toFixed(2)}`);
+    for (const [key, way] of ways(model)) {
+      const change = one.change[key]?.map(points);
+      const more = change ? ` (${change[0]} points [${change[1]}, ${change[2]}])` : "";
+      parts.push(`recall@1 ${way} ${share(one[key])} %, without it ${share(plain[key])} %${more}`);
+    }
     const [fit, scored] = [one.n_fit, one.n_scored].map((n) => n.toLocaleString("en"));
-    return `${label}, fitted on ${fit} pairs, scored on ${scored} others, fewer than in the plots: ${parts.join("; ")}.`;
+    return `${one.does} Fitted on ${fit} pairs, compared on ${scored} others: ${parts.join("; ")}.`;
   };
   const apply = () => {
     const one = model.remedies.find(({ method }) => method === remedy.value);
     after.textContent = one ? said(one) : "";
   };
   const offer = () => {
-    const chosen = remedy.value;
+    const [chosen, others] = [remedy.value, model.remedies.slice(1)];
+    const absent = model.able ? "not measured for this model" : "not for models near chance";
     remedy.replaceChildren(
-      new Option("the shift alone", ""),
-      ...model.remedies.slice(1).map(({ label, method }) => new Option(label, method)),
+      new Option(others.length ? "none" : absent, ""),
+      ...others.map(({ label, method }) => new Option(label, method)),
     );
-    remedy.closest("label").hidden = !model.remedies.length;
-    if (model.remedies.some(({ method }) => method === chosen)) remedy.value = chosen;
+    remedy.disabled = !others.length;
+    if (others.some(({ method }) => method === chosen)) remedy.value = chosen;
     apply();
   };
 

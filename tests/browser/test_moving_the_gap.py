@@ -60,17 +60,24 @@ class Model:
 
 @pytest.fixture(scope="module")
 def models():
-    return {"one": Model("one", 1, 0), "two": Model("two", 2, 2)}
+    found = {"one": Model("one", 1, 0), "two": Model("two", 2, 2), "three": Model("three", 1, 0)}
+    # A sweep that meets 0 to two decimals, one that comes near and one that does not.
+    for name, least in (("one", 0.0049), ("two", -0.09), ("three", 0.21)):
+        recall = found[name].recall
+        nearest = recall["distance"].abs().idxmin()
+        recall.loc[nearest, "distance"] = least
+        found[name].found["distances"] = measured.listed(recall["distance"])
+    return found
 
 
 @pytest.fixture(scope="module")
 def page(models, tmp_path_factory) -> Path:
-    gap = pd.DataFrame({"set": list(models), "model": ["Model one", "Model two"]}).assign(
-        recall1_ab_low=0.5, recall1_ba_low=0.5, recall1_chance=1 / 60
+    gap = pd.DataFrame({"set": list(models), "model": [f"Model {name}" for name in models]}).assign(
+        recall1_ab_low=0.5, recall1_ba_low=0.5, recall1_chance=[1 / 60, 1 / 60, 0.5]
     )
     found = {name: model.found for name, model in models.items()}
     of = {"one": REMEDIES}
-    sets = {"one": {}, "two": {"modalities": ["audio", "text"]}}
+    sets = {"one": {}, "two": {"modalities": ["audio", "text"]}, "three": {}}
     drawn = explorer.drawn(explorer.models(found, sets, gap, of))
     report = ROOT / "report"
     scripts = [report / f"scripts/{name}.js" for name in ("theme", "page", "explorer")]
@@ -95,6 +102,7 @@ REMEDIES = [
     {
         "method": method,
         "label": label,
+        "does": f"{label} does this.",
         "n_fit": 1250,
         "n_scored": 1200,
         "ab": 0.4,
@@ -206,14 +214,31 @@ def test_a_remedy_is_said_as_the_tables_have_it(page, visit):
     seen = visit(page, **WIDE)
     tab = opened(seen)
     menu, after = tab.locator("#explorer-remedy"), tab.locator("#explorer-after")
-    assert menu.locator("option").all_text_contents() == ["the shift alone", "z-score"]
+    expect(tab.get_by_label("a remedy, not drawn:")).to_have_id("explorer-remedy")
+    assert menu.locator("option").all_text_contents() == ["none", "z-score"]
+    expect(menu).to_have_value("")
     expect(after).to_be_hidden()
     menu.select_option("z")
     model = {"first": "image", "second": "text", "remedies": REMEDIES}
-    expect(after).to_have_text(remedies.sentence(model, REMEDIES[1]))
-    tab.locator("#explorer-model").select_option("two")
-    expect(menu).to_be_hidden()
-    expect(after).to_be_hidden()
+    said = remedies.sentence(model, REMEDIES[1])
+    assert said.startswith("z-score does this. Fitted on 1,250 pairs, compared on 1,200 others: ")
+    expect(after).to_have_text(said)
+    # It is no "after" to the slider's "before": the charts are between the two lines.
+    now, drawn = tab.locator("#explorer-now"), tab.locator(".explorer-charts")
+    low = [one.bounding_box() for one in (now, drawn, after)]
+    assert low[0]["y"] < low[1]["y"] and low[1]["y"] + low[1]["height"] <= low[2]["y"]
+    # A model without one keeps the menu, which says so.
+    for name, reason in (
+        ("two", "not measured for this model"),
+        ("three", "not for models near chance"),
+    ):
+        tab.locator("#explorer-model").select_option(name)
+        expect(menu).to_be_visible()
+        expect(menu).to_be_disabled()
+        assert menu.locator("option").all_text_contents() == [reason]
+        expect(after).to_be_hidden()
+    tab.locator("#explorer-model").select_option("one")
+    expect(menu).to_be_enabled()
     assert not seen.errors and not seen.network
 
 
@@ -256,7 +281,7 @@ def test_menu_buttons_and_address(page, models, visit):
     expect(tab.locator("#explorer-points .readout")).to_contain_text("60 of 60 pairs drawn")
     tab.get_by_role("button", name="close the gap").click()
     nearest = models["two"].recall.iloc[models["two"].recall["distance"].abs().argmin()]
-    expect(tab.locator("#explorer-now")).to_contain_text("the gap is closed")
+    expect(tab.locator("#explorer-now")).to_contain_text("distance −0.09: closest by shift.")
     close(shown(tab), expected(models["two"], nearest["delta"]))
     assert tab.url.endswith(f"#explorer=two,{nearest['delta']:g}")
     address = tab.url
@@ -266,12 +291,37 @@ def test_menu_buttons_and_address(page, models, visit):
     again = seen.context.new_page()
     again.goto(address)
     expect(again.locator("#explorer-now")).to_contain_text("Model two")
-    expect(again.locator("#explorer-now")).to_contain_text("the gap is closed")
+    expect(again.locator("#explorer-now")).to_contain_text("closest by shift")
     assert again.locator("#explorer-model").input_value() == "two"
     again.goto(page.as_uri() + "#explorer=unknown,7")
     again.reload()
     expect(again.locator("#explorer-now")).to_contain_text("Model one")
     assert not seen.errors and not seen.network
+
+
+def test_the_gap_is_closed_only_where_the_distance_is_zero(page, visit):
+    seen = visit(page, **WIDE)
+    tab = opened(seen)
+    for name, words in (
+        ("one", "Model one, distance 0.00: the gap is closed."),
+        ("two", "Model two, distance −0.09: closest by shift."),
+        ("three", "Model three (near chance), distance 0.21: closest by shift."),
+    ):
+        tab.locator("#explorer-model").select_option(name)
+        tab.get_by_role("button", name="close the gap").click()
+        expect(tab.locator("#explorer-now")).to_contain_text(words)
+        where = words.partition("distance ")[2].rstrip(".").replace(":", ",")
+        expect(tab.locator("#explorer-shift")).to_have_attribute("aria-valuetext", where)
+    assert not seen.errors and not seen.network
+
+
+def test_what_is_drawn_is_explained_without_a_fold(page, visit):
+    tab = opened(visit(page, **NARROW))
+    expect(tab.get_by_text("Line: slider; dotted: own gap; ▼: least loss.")).to_be_visible()
+    # The numbers in brackets are explained in the fold, not in the figure's title.
+    expect(tab.locator("#explorer-loss figcaption")).not_to_contain_text("bracket")
+    tab.locator("#explorer summary").click()
+    expect(tab.locator("#explorer details")).to_contain_text("In brackets behind a loss")
 
 
 def test_an_item_is_named_under_the_pointer(page, visit):
@@ -293,7 +343,7 @@ def test_it_is_read_without_scripts(page, models, visit, context):
             "all => all.map(one => one.getBoundingClientRect().height)"
         )
         assert sizes and min(sizes) >= 9
-    expect(tab.locator("#explorer .controls")).to_be_hidden()
+    expect(tab.locator("#explorer .controls:visible")).to_have_count(0)
     assert not seen.errors and not seen.network
 
 

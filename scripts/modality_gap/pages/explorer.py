@@ -43,7 +43,7 @@ def models(
         if found[name]["deltas"]:
             one, other = sets[name].get("modalities", ("image", "text"))
             label = named[name] + ("" if name in able else " (near chance)")
-            about = {"label": label, "first": one, "second": other}
+            about = {"label": label, "able": name in able, "first": one, "second": other}
             result.append({**found[name], **about, "remedies": remedies.get(name, [])})
     return result
 

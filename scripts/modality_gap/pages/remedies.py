@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modality_gap.measures.posthoc.registry import FIXED, LOSS_TEMPERATURE
-from modality_gap.pages.words import fraction
+from modality_gap.pages.words import fraction, minus, percent
 
 PLAIN, CONTROLS = "none", ("other_first", "own_first")
 # The slider has the shift; a score by kind leaves recall as it is.
@@ -25,16 +25,26 @@ SHOWN = {
     "loss": ("T6", "loss"),
 }
 CHANGES = {"ab": "recall1_xy", "ba": "recall1_yx"}
+# What a remedy does, in words; one that is not here is called by its label.
+DOES = {
+    "centre": "Centring subtracts each modality's mean.",
+    "dn": "Distribution normalisation subtracts a quarter of each modality's mean.",
+    "standardise": "Each coordinate is standardised within its modality.",
+    "project_out": "The part of each vector along the gap is left out.",
+    "procrustes_to_identity": "Both modalities are centred; the first is turned to the second.",
+    "nnn": "An item's score is lowered by its similarity to the 16 nearest queries fitted on.",
+    "inverted_softmax": "An item's score is lowered by its similarity to all queries fitted on.",
+}
 DIGITS = 5  # decimals; the page shows at most three
 
 
 def remedies(
     methods: pd.DataFrame, differences: pd.DataFrame, names: pd.DataFrame
 ) -> dict[str, list[dict]]:
-    """By set the methods in their order, no method first: name, label, n_fit, n_scored, the values
-    of SHOWN (without those that a method of scores does not have), and for `change` recall's
-    difference to no method with its interval. Without the controls, LEFT_OUT and methods
-    with a star."""
+    """By set the methods in their order, no method first: name, label, what it does, n_fit,
+    n_scored, the values of SHOWN (without those that a method of scores does not have), and for
+    `change` recall's difference to no method with its interval. Without the controls, LEFT_OUT and
+    methods with a star."""
     fixed = methods[methods["split"] == FIXED]
     compared = names[~names["star"] & ~names["method"].isin(CONTROLS + LEFT_OUT)]
     result: dict[str, list[dict]] = {}
@@ -47,6 +57,7 @@ def remedies(
                 continue
             first = of.loc[("T1", "recall1_xy")]
             row = {"method": method, "label": label, "change": _changes(changes, method)}
+            row["does"] = DOES.get(method, f"{label[0].upper()}{label[1:]}.")
             row |= {key: int(first[key]) for key in ("n_fit", "n_scored")}
             row |= {
                 key: round(float(of.loc[place, "value"]), DIGITS)
@@ -71,27 +82,22 @@ def _changes(changes: pd.DataFrame, method: str) -> dict[str, list[float]]:
 
 def sentence(model: Mapping, remedy: Mapping) -> str:
     """What the page says about a remedy of an explorer's model; report/scripts/explorer.js says the
-    same."""
+    same. Each value has its own baseline: the slider's are of more pairs."""
     plain = model["remedies"][0]
     ways = {
         "ab": f"{model['first']} → {model['second']}",
         "ba": f"{model['second']} → {model['first']}",
     }
     parts = []
-    for key, way in ways.items():
-        text = f"recall@1 {way} {100 * remedy[key]:.1f} %"
-        if key in remedy["change"]:
-            difference, low, high = map(_points, remedy["change"][key])
-            text += f" ({difference} points [{low}, {high}])"
-        parts.append(text)
     for key, words in (("gap", "gap"), ("loss", f"loss at {fraction(LOSS_TEMPERATURE)}")):
         if key in remedy and key in plain:
-            parts.append(f"{words} {remedy[key]:.2f} (without {plain[key]:.2f})")
-    label = remedy["label"][0].upper() + remedy["label"][1:]
-    about = f"{label}, fitted on {remedy['n_fit']:,} pairs, "
-    about += f"scored on {remedy['n_scored']:,} others, fewer than in the plots"
-    return f"{about}: {'; '.join(parts)}."
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+            parts.append(f"{words} {remedy[key]:.2f}, without it {plain[key]:.2f}")
+    for key, way in ways.items():
+        before = f"without it {percent(plain[key])}"
+        text = f"recall@1 {way} {percent(remedy[key])}, {before}"
+        if key in remedy["change"]:
+            difference, low, high = (minus(f"{100 * x:+.1f}") for x in remedy["change"][key])
+            text += f" ({difference} points [{low}, {high}])"
+        parts.append(text)
+    about = f"Fitted on {remedy['n_fit']:,} pairs, compared on {remedy['n_scored']:,} others"
+    return f"{remedy['does']} {about}: {'; '.join(parts)}."

@@ -11,6 +11,7 @@ import pytest
 from modality_gap.embeddings.sets import EmbeddingSet
 from modality_gap.embeddings.stored import StoredVectors
 from modality_gap.measures import explorer as measured
+from modality_gap.measures.posthoc.catalogue import METHODS as METHODS_OF_ALL
 from modality_gap.pages import explorer, remedies
 
 METHODS, DIFFERENCES, NAMES = (
@@ -233,6 +234,12 @@ def test_curves_have_three_to_one_on_light_and_on_dark():
         assert (own + 0.05) / (dark + 0.05) >= 3, color
 
 
+def test_every_remedy_of_the_default_run_is_said_in_words():
+    offered = {name for name, one in METHODS_OF_ALL.items() if one.default and one.sees == "fit"}
+    offered -= {*remedies.CONTROLS, *remedies.LEFT_OUT, remedies.PLAIN}
+    assert offered == remedies.DOES.keys()
+
+
 def test_remedies_have_the_values_of_the_tables(models):
     """Those of the fixed split; a method of scores has no gap; no control, no starred method."""
     rows = {row["method"]: row for row in REMEDIES["clip"]}
@@ -240,6 +247,7 @@ def test_remedies_have_the_values_of_the_tables(models):
     assert rows["centre"] == {
         "method": "centre",
         "label": "centring",
+        "does": "Centring subtracts each modality's mean.",
         "n_fit": 1250,
         "n_scored": 1200,
         "ab": 0.4,
@@ -251,11 +259,20 @@ def test_remedies_have_the_values_of_the_tables(models):
     assert "gap" not in rows["nnn"]
     assert [len(model["remedies"]) for model in models] == [3, 0, 0]
     assert remedies.sentence(models[0], rows["centre"]) == (
-        "Centring, fitted on 1,250 pairs, scored on 1,200 others, fewer than in the plots: "
-        "recall@1 video → text 40.0 % "
-        "(−10.0 points [−15.0, +0.2]); recall@1 text → video 40.0 %; gap 0.10 (without 0.80); "
-        "loss at 1/100 0.10 (without 0.80)."
+        "Centring subtracts each modality's mean. Fitted on 1,250 pairs, compared on 1,200 others: "
+        "gap 0.10, without it 0.80; loss at 1/100 0.10, without it 0.80; "
+        "recall@1 video → text 40.0 %, without it 50.0 % (−10.0 points [−15.0, +0.2]); "
+        "recall@1 text → video 40.0 %, without it 50.0 %."
     )
-    assert remedies.sentence(models[0], rows["nnn"]).endswith("text → video 60.0 %.")
+    assert remedies.sentence(models[0], rows["nnn"]).endswith("60.0 %, without it 50.0 %.")
+    # A method of one's own is called by its label.
+    (_, own) = remedies.remedies(
+        METHODS[METHODS["method"].isin(["none", "centre"])].replace("centre", "mine"),
+        DIFFERENCES,
+        pd.concat(
+            [NAMES[:1], pd.DataFrame([{"method": "mine", "label": "my map", "star": False}])]
+        ),
+    )["clip"]
+    assert own["does"] == "My map."
     empty = METHODS[:0]
     assert remedies.remedies(empty, DIFFERENCES, NAMES) == {}
