@@ -4,12 +4,14 @@ Both sides are folders of Parquet parts as the workflow's own writer makes them 
 1,024), of random pairs; each is made here and removed again. A part is read, checked, summed and
 sampled as by the rule `sum_part`, then all are put together as by `measure_gaps`: the gap and both
 mean cosines with their intervals, of every pair. Reading alone is pyarrow's, of the same columns of
-the same files a row group at a time, one side after the other; both take turns. Writes
+the same files a row group at a time, one side after the other in one thread; or, as a part is
+read, both sides at once in two. Who begins changes from part to part. Writes
 results/bench/parts.csv.
 """
 
 import argparse
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,12 @@ def read_alone(paths: list[Path]) -> int:
     return rows
 
 
+def read_at_once(paths: list[Path]) -> int:
+    """The same, by a thread for each file."""
+    with ThreadPoolExecutor(len(paths)) as pool:
+        return sum(pool.map(lambda path: read_alone([path]), paths))
+
+
 def sum_files(paths: list[Path]) -> Path:
     """What the rule `sum_part` does with a part; the file that it writes."""
     kept = paths[0].with_suffix(".npz")
@@ -72,21 +80,19 @@ def put_together(kept: list[Path]) -> dict[str, float]:
 
 def measure(folder: Path, parts: int, rows: int, d: int) -> list[dict]:
     """Measures of `parts` parts of `rows` pairs each."""
-    times: dict[str, list[float]] = {"pyarrow alone": [], "one part": []}
-    work: list[float] = []  # seconds of processors
-    share: list[float] = []  # the same, times those of reading
+    ways = {"pyarrow alone": read_alone, "both at once": read_at_once, "one part": sum_files}
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    work: dict[str, list[float]] = {way: [] for way in ways}  # seconds of processors
     before, kept = reset_peak_memory(), []
     for number in range(parts):
         paths = write_parts(folder, number, rows, d)
-        clock = Clock()
-        assert read_alone(paths) == len(SIDES) * rows
-        times["pyarrow alone"].append(clock.seconds())
-        reading = clock.processor_seconds()
-        clock = Clock()
-        kept.append(sum_files(paths))
-        times["one part"].append(clock.seconds())
-        work.append(clock.processor_seconds())
-        share.append(work[-1] / reading)
+        for way in [*ways, *ways][number % len(ways) :][: len(ways)]:
+            clock = Clock()
+            done = ways[way](paths)
+            times[way].append(clock.seconds())
+            work[way].append(clock.processor_seconds())
+            assert way == "one part" or done == len(SIDES) * rows
+        kept.append(paths[0].with_suffix(".npz"))
         for path in paths:
             path.unlink()
         both = ", ".join(f"{way} {seconds[-1]:.2f} s" for way, seconds in times.items())
@@ -97,7 +103,6 @@ def measure(folder: Path, parts: int, rows: int, d: int) -> list[dict]:
     memory = peak_since_reset_mb() - before
     say(f"gap {row['gap']:.4f}, put together in {together:.2f} s, memory {memory:.0f} MB")
     assert row["n"] == parts * rows
-    ratios = [ours / alone for alone, ours in zip(*times.values(), strict=True)]
     each = 4 * len(SIDES) * rows * d / 1e9
     subject, n = f"pairs of {d} dimensions", parts * rows
     return [
@@ -105,13 +110,24 @@ def measure(folder: Path, parts: int, rows: int, d: int) -> list[dict]:
             measured(subject, way, [each / one for one in seconds], "GB/s", n)
             for way, seconds in times.items()
         ),
-        measured(subject, "times of reading", ratios, "ratio", n),
-        measured(subject, "rate of a core", [each / one for one in work], "GB/s", n),
-        measured(subject, "processor time, times of reading", share, "ratio", n),
+        measured(subject, "times of reading", _ratios(times, "pyarrow alone"), "ratio", n),
+        measured(
+            subject, "times of reading both at once", _ratios(times, "both at once"), "ratio", n
+        ),
+        measured(subject, "rate of a core", [each / one for one in work["one part"]], "GB/s", n),
+        measured(
+            *(subject, "processor time, times of reading", _ratios(work, "pyarrow alone")),
+            *("ratio", n),
+        ),
         measured(subject, "time for one part more", times["one part"], "s", rows),
         measured(subject, "all parts together", together, "s", n),
         measured(subject, "memory", memory, "MB", n),
     ]
+
+
+def _ratios(seconds: dict[str, list[float]], way: str) -> list[float]:
+    """Those of each part, over those of reading it in another way."""
+    return [ours / alone for ours, alone in zip(seconds["one part"], seconds[way], strict=True)]
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -276,7 +276,8 @@ rule sum_part:
         set=one_of(BY_PART),
     conda:
         "../envs/embeddings.yaml" if OWN_TENSORS else "../envs/statistics.yaml"
-    threads: SHARE_OF_CORES
+    # One for each side.
+    threads: min(2, SHARE_OF_CORES)
     params:
         sources=lambda w, input: [
             (path, SETS[w.set].get("reading", {}).get(modality, {}))

@@ -7,12 +7,13 @@ and `x[rows]`: embedding_set.StoredVectors reads them from its file.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from itertools import islice, repeat, takewhile
+from itertools import islice
 
 import numpy as np
 
 AHEAD = 2  # tiles that are read ahead
 TILE = 8192  # rows: 32 MB of float64 at 512 dimensions
+READ = 1024  # rows of a file at a time: 2 MB of float32, which stay in a core's cache
 
 
 def tiles(*sides: np.ndarray, size: int = TILE) -> Iterator[tuple[np.ndarray, ...]]:
@@ -34,13 +35,6 @@ def map_ahead(pool: Executor, work: Callable, items: Iterable, ahead: int) -> It
         current = following.popleft().result()
         following.extend(pool.submit(work, item) for item in islice(items, 1))
         yield current
-
-
-def read_ahead(items: Iterator) -> Iterator:
-    """The items of an iterator, none of which is None; a thread reads the next two ahead."""
-    with ThreadPoolExecutor(1) as pool:
-        taken = map_ahead(pool, lambda _: next(items, None), repeat(None), AHEAD)
-        yield from takewhile(lambda item: item is not None, taken)
 
 
 def chosen(clusters: np.ndarray | None, rows: slice | np.ndarray) -> np.ndarray | None:

@@ -105,11 +105,14 @@ def with_labels(source: Source, path: str) -> Source:
     own = [field for field in source.label_types or () if field.name not in table.column_names]
     kinds = pa.schema([*table.schema.remove_metadata(), *own])
 
-    def batches() -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
+    def batches(labels: bool = True) -> Iterator[tuple[np.ndarray, pa.RecordBatch | None]]:
+        if not labels:
+            yield from source.batches(labels)
+            return
         start = 0
-        for vectors, labels in source.batches():
+        for vectors, inner in source.batches():
             here = table.slice(start, len(vectors)).combine_chunks().to_batches()[0]
-            columns = [*here.columns, *(labels[one.name] for one in own if labels is not None)]
+            columns = [*here.columns, *(inner[one.name] for one in own if inner is not None)]
             yield vectors, pa.RecordBatch.from_arrays(columns, schema=kinds)
             start += len(vectors)
 

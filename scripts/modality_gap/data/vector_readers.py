@@ -80,7 +80,7 @@ def read_npz(path: str, key: Key = "", ids: IdKey = "") -> Source:
     """An array of numpy.savez, decompressed a tile at a time."""
     import numpy as np
 
-    from modality_gap.data.tiles import TILE
+    from modality_gap.data.tiles import READ
 
     with _reading(path, "an .npz archive"):
         with np.load(path, allow_pickle=False) as archive:
@@ -109,8 +109,8 @@ def read_npz(path: str, key: Key = "", ids: IdKey = "") -> Source:
             size = math.prod(shape[1:])
             with zipfile.ZipFile(path) as archive, archive.open(_member(archive, key)) as file:
                 _header_of(file)
-                for start in range(0, shape[0], TILE):
-                    rows = min(TILE, shape[0] - start)
+                for start in range(0, shape[0], READ):
+                    rows = min(READ, shape[0] - start)
                     content = file.read(rows * size * kind.itemsize)
                     yield np.frombuffer(content, kind).reshape(rows, *shape[1:])
 
@@ -144,7 +144,7 @@ def read_torch(path: str, key: Key = "") -> Source:
     import numpy as np
     import torch
 
-    from modality_gap.data.tiles import TILE
+    from modality_gap.data.tiles import READ
 
     try:
         try:
@@ -168,8 +168,8 @@ def read_torch(path: str, key: Key = "") -> Source:
     tensor = content.detach()
 
     def tiles() -> Iterator[np.ndarray]:
-        for start in range(0, len(tensor), TILE):
-            rows = tensor[start : start + TILE]
+        for start in range(0, len(tensor), READ):
+            rows = tensor[start : start + READ]
             yield (rows.numpy() if known else rows.float().numpy())
 
     known = hasattr(np, kind)  # not the 8 or 16 bits of training
@@ -181,7 +181,7 @@ def read_safetensors(path: str, key: Key = "") -> Source:
     import numpy as np
     from safetensors import SafetensorError, safe_open
 
-    from modality_gap.data.tiles import TILE
+    from modality_gap.data.tiles import READ
 
     try:
         with safe_open(path, "numpy") as file:
@@ -200,8 +200,8 @@ def read_safetensors(path: str, key: Key = "") -> Source:
             return
         with safe_open(path, "numpy") as file:
             tensor = file.get_slice(key)
-            for start in range(0, shape[0], TILE):
-                yield tensor[start : min(start + TILE, shape[0])]
+            for start in range(0, shape[0], READ):
+                yield tensor[start : min(start + READ, shape[0])]
 
     known = {"F16": "float16", "BF16": "float32", "F32": "float32", "F64": "float64"}
     known |= {f"{sign}{bits}": f"{name}{bits}" for sign, name in (("I", "int"), ("U", "uint"))
@@ -254,13 +254,12 @@ def read_hdf5(path: str, key: Key = "", ids: IdKey = "") -> Source:
 def read_parquet(path: str, column: Column = "", ids: IdColumn = "") -> Source:
     """A column of lists of numbers in a Parquet file; the other columns are labels."""
     from modality_gap.data.parquet import open_parquet, reading_parquet
-    from modality_gap.data.tiles import TILE
 
     file = open_parquet(path)
 
-    def read(columns: list[str]) -> Iterator:
+    def read(columns: list[str], rows: int) -> Iterator:
         with reading_parquet(path):
-            yield from open_parquet(path, file.metadata).iter_batches(TILE, columns=columns)
+            yield from open_parquet(path, file.metadata).iter_batches(rows, columns=columns)
 
     return of_table(
         path, file.schema_arrow, file.metadata.num_rows, read, column, ids, file.metadata.metadata
@@ -298,8 +297,6 @@ def read_datasets(
 def _of_arrow_files(path: str, files: list[str], column: str, ids: str) -> Source:
     import pyarrow as pa
 
-    from modality_gap.data.tiles import TILE
-
     def batches() -> Iterator:
         for name in files:
             with pa.memory_map(name) as file:
@@ -310,10 +307,10 @@ def _of_arrow_files(path: str, files: list[str], column: str, ids: str) -> Sourc
                     file.seek(0)
                     yield from pa.ipc.open_stream(file)
 
-    def read(columns: list[str]) -> Iterator:
+    def read(columns: list[str], rows: int) -> Iterator:
         for batch in batches():
-            for start in range(0, len(batch), TILE):
-                yield batch.select(columns).slice(start, TILE)
+            for start in range(0, len(batch), rows):
+                yield batch.select(columns).slice(start, rows)
 
     try:
         schema, items = None, 0
@@ -363,10 +360,10 @@ def joined_parts(path: str, parts: list[Source], numbers: list[tuple[int, ...]])
     if kinds is not None:
         kinds = common_types({part.path: part.label_types for part in whole})
 
-    def batches() -> Iterator:
+    def batches(labels: bool = True) -> Iterator:
         for part in whole:
-            for vectors, labels in part.batches():
-                yield vectors, None if labels is None else as_types(labels, kinds)
+            for vectors, of_part in part.batches(labels):
+                yield vectors, None if of_part is None else as_types(of_part, kinds)
 
     counts = None
     if any(part.counts is not None for part in whole):

@@ -27,14 +27,15 @@ class Source:
 
     `items` of them have a vector each, or `counts` (items,) vectors each. `batches()` yields, in
     the file's order, the vectors of some items (m, dim) as numbers of any real type, and their
-    labels (b rows), None where there are no `label_types`. `ids` (items,) are texts, None where the
+    labels (b rows), None where there are no `label_types`; `batches(labels=False)` does not read
+    any. `ids` (items,) are texts, None where the
     file has none. `parts` are the numbers of the files of a folder and how many items each has.
     """
 
     path: str
     items: int
     dim: int
-    batches: Callable[[], Iterator[tuple[np.ndarray, pa.RecordBatch | None]]]
+    batches: Callable[..., Iterator[tuple[np.ndarray, pa.RecordBatch | None]]]
     ids: pa.ChunkedArray | None = None
     counts: np.ndarray | None = None
     label_types: Any = None
@@ -90,7 +91,7 @@ def of_array(
         )
     items, dim, several = shape[0], shape[-1], shape[1] if len(shape) == 3 else 1
 
-    def batches() -> Iterator[tuple[np.ndarray, None]]:
+    def batches(labels: bool = True) -> Iterator[tuple[np.ndarray, None]]:
         for tile in tiles():
             yield tile.reshape(len(tile) * several, dim), None
 
@@ -108,11 +109,11 @@ def tiles_of(array: Any) -> Callable[[], Iterator[np.ndarray]]:
     """Tiles of anything that gives an array for `array[start:stop]`."""
     import numpy as np
 
-    from modality_gap.data.tiles import TILE
+    from modality_gap.data.tiles import READ
 
     def tiles() -> Iterator[np.ndarray]:
-        for start in range(0, array.shape[0], TILE):
-            yield np.asarray(array[start : start + TILE])
+        for start in range(0, array.shape[0], READ):
+            yield np.asarray(array[start : start + READ])
 
     return tiles
 
@@ -142,12 +143,13 @@ def of_table(
     path: str,
     schema: pa.Schema,
     items: int,
-    read: Callable[[list[str]], Iterator[pa.RecordBatch]],
+    read: Callable[[list[str], int], Iterator[pa.RecordBatch]],
     column: str,
     ids: str,
     metadata: Mapping | None = None,
 ) -> Source:
-    """A Source of a table with a column of lists of numbers; `read(columns)` yields its rows.
+    """A Source of a table with a column of lists of numbers; `read(columns, rows)` yields so many
+    of its rows at a time.
 
     `column` and `ids` are names of columns, empty for the usual ones. All columns but lists of
     numbers and structures are labels.
@@ -155,11 +157,13 @@ def of_table(
     import numpy as np
     import pyarrow as pa
 
+    from modality_gap.data.tiles import READ, TILE
+
     lists = [one.name for one in schema if number_of_list(one.type) is not None]
     column = _vector_column(path, schema, column, lists)
     id_column = _id_column(path, schema, ids)
     nested = _depth(schema.field(column).type) > 1
-    labels = [
+    names = [
         one.name
         for one in schema
         if one.name not in (*lists, id_column, "item_id", "vector")
@@ -167,28 +171,29 @@ def of_table(
     ]
 
     kinds = pa.schema([schema.field(name).with_type(_kept_as(schema.field(name).type))
-                       for name in labels])  # fmt: skip
+                       for name in names])  # fmt: skip
 
-    def batches() -> Iterator[tuple[np.ndarray, pa.RecordBatch | None]]:
+    def batches(labels: bool = True) -> Iterator[tuple[np.ndarray, pa.RecordBatch | None]]:
         dim = None
-        for batch in read([column, *labels]):
+        wanted = names if labels else []
+        for batch in read([column, *wanted], READ):
             vectors, _ = vectors_of(path, column, batch[column])
             dim = vectors.shape[1] if dim is None else dim
             if vectors.shape[1] != dim:
                 raise _lengths(path, column)
-            yield vectors, as_types(batch, kinds) if labels else None
+            yield vectors, as_types(batch, kinds) if wanted else None
 
-    first = next((vectors for vectors, _ in batches()), np.empty((0, 0)))
+    first = next((vectors for vectors, _ in batches(labels=False)), np.empty((0, 0)))
     counts = None
     if nested:
-        found = [vectors_of(path, column, batch[column])[1] for batch in read([column])]
+        found = [vectors_of(path, column, batch[column])[1] for batch in read([column], READ)]
         counts = np.concatenate(found) if found else np.zeros(0, int)
     return Source(
         path,
         items,
         first.shape[1],
         batches,
-        ids_of_table(path, id_column, read) if id_column else None,
+        ids_of_table(path, id_column, read([id_column], TILE)) if id_column else None,
         None if counts is None or (counts == 1).all() else counts,
         kinds,
         metadata or {},
@@ -314,14 +319,12 @@ def _is_id(kind: pa.DataType) -> bool:
     return any(is_such(kind) for is_such in (*known, pa.types.is_string_view))
 
 
-def ids_of_table(
-    path: str, column: str, read: Callable[[list[str]], Iterator[pa.RecordBatch]]
-) -> pa.ChunkedArray:
+def ids_of_table(path: str, column: str, rows: Iterator[pa.RecordBatch]) -> pa.ChunkedArray:
     """The ids of a table as texts. Raises InputError for nulls and for other types."""
     import pyarrow as pa
 
     chunks = []
-    for batch in read([column]):
+    for batch in rows:
         ids = batch[column]
         if not _is_id(_values(ids.type)):
             raise InputError(

@@ -6,24 +6,26 @@ part are its sums (`PairSums`) and a random sample of its pairs.
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
-from modality_gap.data.tiles import read_ahead
 from modality_gap.data.vectors import Source
 from modality_gap.embeddings.own_pairs import as_float32
-from modality_gap.embeddings.sets import EmbeddingSet, first_repeated, hash_ids
+from modality_gap.embeddings.sets import EmbeddingSet, first_repeated
 from modality_gap.embeddings.stored import check_vectors
 from modality_gap.errors import InputError
 from modality_gap.measures.pair_sums import PairSums, sum_of_units, sum_pairs, total_of
 
 VARYING = 4096  # random pairs of a part, for intervals and covariances
-ROWS = 1024  # pairs that are read and summed at a time
 SHOWN_IDS = "{part}:{row:06d}"  # of items without ids
 
 
@@ -51,34 +53,47 @@ def sum_part(a: Source, b: Source, name: str, most: int, seed: int) -> tuple[Pai
     """
     if a.items == 0:
         raise InputError(f"{a.path}: holds no embeddings; give parts with at least one row.")
-    ids = _ids(a, b, name)
+    ids = _ids(a, b)
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     keys = rng.random(a.items)
     order = np.argsort(keys)
     rows = np.sort(order[: max(most, VARYING)])
-    totals = np.zeros((2, a.dim))
-    kept: list[tuple[np.ndarray, np.ndarray]] = []
-    start = 0
-    # Two threads read at the same time; BLAS's own threads would wait for them.
-    with threadpool_limits(1, "blas"):
-        for pair in _tiles(a, b):
-            stop = start + len(pair[0])
-            for source, vectors, total in zip((a, b), pair, totals, strict=True):
-                total += sum_of_units(vectors)
-                if not np.isfinite(total).all():
-                    check_vectors(source.path, ids[start:stop], vectors)
-            here = rows[slice(*np.searchsorted(rows, [start, stop]))] - start
-            kept.append((pair[0][here], pair[1][here]))
-            start = stop
-    of_a, of_b = (np.concatenate(side) for side in zip(*kept, strict=True))
     varying, sampled = (np.isin(rows, order[:number]) for number in (VARYING, most))
-    sums = replace(sum_pairs(of_a[varying], of_b[varying]), n=start, x=totals[0], y=totals[1])
-    chosen = rows[sampled]
-    return sums, PairSample(keys[chosen], ids[chosen], of_a[sampled], of_b[sampled])
+    named = partial(_names, ids, name)
+    # A thread reads each side; BLAS's own threads would wait for them.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(2) as pool:
+        work = (pool.submit(_sum_side, side, rows, named) for side in (a, b))
+        (of_x, of_a), (of_y, of_b) = [one.result() for one in list(work)]
+        sums = sum_pairs(of_a[varying], of_b[varying])
+    sample = PairSample(keys[rows[sampled]], named(rows[sampled]), of_a[sampled], of_b[sampled])
+    return replace(sums, n=a.items, x=of_x, y=of_y), sample
 
 
-def _ids(a: Source, b: Source, name: str) -> np.ndarray:
-    """The ids of the items of a part, (n,). Raises InputError where the sides do not match."""
+def _sum_side(
+    source: Source, rows: np.ndarray, named: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The sum (d,) of all unit vectors of a side, and its vectors `rows`, float32, of one reading.
+
+    A block is summed by the thread that reads it, while it is in the cache of its core. `named`
+    gives the ids of rows, for the error about a vector without a direction.
+    """
+    total, start = np.zeros(source.dim), 0
+    kept = np.empty((len(rows), source.dim), dtype=np.float32)
+    for block, _ in source.batches(labels=False):
+        vectors = as_float32(source.path, block)
+        stop = start + len(vectors)
+        total += sum_of_units(vectors)
+        if not np.isfinite(total).all():
+            check_vectors(source.path, named(np.arange(start, stop)), vectors)
+        low, high = np.searchsorted(rows, [start, stop])
+        kept[low:high] = vectors[rows[low:high] - start]
+        start = stop
+    return total, kept
+
+
+def _ids(a: Source, b: Source) -> pa.ChunkedArray | None:
+    """The ids of the items of a part, (n,), None where neither side has any. Raises InputError
+    where the sides do not match."""
     for one in (a, b):
         if one.counts is not None:
             raise InputError(
@@ -91,9 +106,7 @@ def _ids(a: Source, b: Source, name: str) -> np.ndarray:
         )
     known = a.ids if a.ids is not None else b.ids
     if known is None:
-        return np.array(
-            [SHOWN_IDS.format(part=name, row=row) for row in range(a.items)], dtype=object
-        )
+        return None
     if a.ids is not None and b.ids is not None and not a.ids.equals(b.ids):
         pairs = zip(a.ids.to_pylist(), b.ids.to_pylist(), strict=True)
         row, (one, other) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
@@ -101,36 +114,20 @@ def _ids(a: Source, b: Source, name: str) -> np.ndarray:
             f"{a.path} and {b.path}: row {row} is item {one!r} in one and {other!r} in the other; "
             "give both the same items in the same order, or remove `by_part`."
         )
-    ids = np.array(known.to_pylist(), dtype=object)
-    repeated = first_repeated(hash_ids(ids))
-    if repeated is not None:
+    if pc.count_distinct(known).as_py() < len(known):
+        texts = np.array(known.to_pylist(), dtype=object)
         raise InputError(
-            f"{a.path}: item_id {ids[repeated]!r} occurs more than once; make the ids unique."
+            f"{a.path}: item_id {texts[first_repeated(texts)]!r} occurs more than once; make the "
+            "ids unique."
         )
-    return ids
+    return known
 
 
-def _tiles(a: Source, b: Source) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The vectors of both sides, float32, ROWS at a time, the last time fewer."""
-    yield from zip(read_ahead(_regular(a)), read_ahead(_regular(b)), strict=True)
-
-
-def _regular(source: Source) -> Iterator[np.ndarray]:
-    """Vectors of a source, float32, ROWS at a time, whatever its own batches are."""
-    held: list[np.ndarray] = []
-    rows = 0
-    for vectors, _ in source.batches():
-        held.append(as_float32(source.path, vectors))
-        rows += len(vectors)
-        if rows >= ROWS:
-            whole = np.concatenate(held) if len(held) > 1 else held[0]
-            last = rows - rows % ROWS
-            for start in range(0, last, ROWS):
-                yield whole[start : start + ROWS]
-            rows -= last
-            held = [whole[last:]] if rows else []
-    if held:
-        yield np.concatenate(held)
+def _names(ids: pa.ChunkedArray | None, part: str, rows: np.ndarray) -> np.ndarray:
+    """The ids of rows, or, where there are none, names that are unique among all parts."""
+    if ids is None:
+        return np.array([SHOWN_IDS.format(part=part, row=row) for row in rows], dtype=object)
+    return np.array(ids.take(pa.array(rows)).to_pylist(), dtype=object)
 
 
 def write_part(path: str | Path, sums: PairSums, sample: PairSample) -> None:

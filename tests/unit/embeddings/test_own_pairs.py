@@ -139,8 +139,8 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_each_format_gives_its_vectors_in_their_order(name, tmp_path, monkeypatch):
-    for module in (tiles, own_pairs):
-        monkeypatch.setattr(module, "TILE", 7)  # several tiles, the last one smaller
+    for module, size in ((tiles, "READ"), (tiles, "TILE"), (own_pairs, "TILE")):
+        monkeypatch.setattr(module, size, 7)  # several tiles, the last one smaller
     WRITERS[name](tmp_path / name)
     np.save(tmp_path / "text.npy", B)
     image, text = imported(tmp_path, name, "text.npy")

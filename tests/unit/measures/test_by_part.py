@@ -1,5 +1,6 @@
 """Own pairs of which each part is read once: sums and samples are those of all pairs together."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -27,7 +28,7 @@ N, D, CUTS = 900, 6, (0, 250, 700, 900)
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
     """Tiles so small that a part has several, and of other sizes than its row groups."""
-    monkeypatch.setattr(by_part, "ROWS", 64)
+    monkeypatch.setattr(tiles, "READ", 64)
 
 
 def vectors():
@@ -130,6 +131,30 @@ def test_the_gap_table_has_all_pairs_where_it_can_and_says_how_many_where_not(pa
         assert some[name] == whole[name], name
 
 
+def test_labels_are_not_read_for_sums(tmp_path):
+    columns = {"emb": list(vectors()[0][:90]), "caption": [f"caption {row}" for row in range(90)]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    np.save(tmp_path / "b.npy", vectors()[1][:90])
+    sources = [open_source(str(tmp_path / name), {}) for name in ("a.parquet", "b.npy")]
+    read = []
+
+    def spied(source):
+        def batches(labels=True):
+            for block, of_block in source.batches(labels):
+                read.append((len(block), of_block))
+                yield block, of_block
+
+        return replace(source, batches=batches)
+
+    sums, _ = by_part.sum_part(*map(spied, sources), "p", 9, 0)
+    np.testing.assert_allclose(sums.x, units()[0][:90].sum(axis=0), atol=1e-12)
+    # A block is what stays in the cache: READ rows, the last of a side fewer.
+    assert sorted(rows for rows, _ in read) == [26, 26, 64, 64]
+    assert all(of_block is None for _, of_block in read)
+    (_, of_block), *_ = sources[0].batches()
+    assert of_block["caption"][63].as_py() == "caption 63"
+
+
 def test_items_without_ids_are_named_by_part_and_row(tmp_path):
     for side in "ab":
         np.save(tmp_path / f"{side}.npy", vectors()[0][:3])
@@ -179,18 +204,6 @@ def test_parts_of_two_models_are_refused(tmp_path):
         by_part.write_part(paths[-1], *by_part.sum_part(source, source, f"{d}", 9, 0))
     with pytest.raises(InputError, match=r"6\.npz: 6 dimensions, but .*5\.npz has 5"):
         by_part.read_sums(paths)
-
-
-def test_rows_are_read_ahead_in_order_and_errors_come_through():
-    def rows():
-        yield from range(5)
-        raise InputError("no more")
-
-    ahead = tiles.read_ahead(rows())
-    assert [next(ahead) for _ in range(5)] == [0, 1, 2, 3, 4]
-    with pytest.raises(InputError, match="no more"):
-        next(ahead)
-    assert list(tiles.read_ahead(iter("ab"))) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
