@@ -548,7 +548,7 @@ def test_figure3a(draw):
     cloud = made(
         {"set": ["one", "three"], "side": ["a", "b"], "row": range(4)}, "along_gap", "across_gap"
     )
-    deltas = [-0.4, 0.0, 0.4, 0.8]
+    deltas = [-0.4, 0.0, 0.25, 0.5]
     keys = {"set": ["one", "three"], "side": ["a", "b"], "delta": deltas}
     path = made(keys, "along_gap", "across_gap", seed=8)
     params = {"papers": [], "modalities": MODALITIES}
@@ -565,8 +565,8 @@ def test_figure3a(draw):
         assert lines(ax, own["along_gap"], own["across_gap"], INK)
         (dot,) = lines(ax, own["along_gap"].iloc[1], own["across_gap"].iloc[1])  # delta 0
         assert dot.get_markerfacecolor() == color
-    # The gap is about .5, so that half of it is nearest to .4: inwards from the dot at 0.
-    half, start = (pick(path, set="one", delta=delta) for delta in (0.4, 0.0))
+    # The gap is about .5, so that half of it is nearest to .25: inwards from the dot at 0.
+    half, start = (pick(path, set="one", delta=delta) for delta in (0.25, 0.0))
     arrows = [text for text in ax.texts if text.arrow_patch]
     np.testing.assert_allclose([one.xy for one in arrows], half[["along_gap", "across_gap"]])
     np.testing.assert_allclose(
@@ -643,11 +643,12 @@ def test_figure3bcd(draw):
 
 def test_models_at_chance_are_shown_where_there_is_no_other(draw):
     table, gap = landscape(), gaps().assign(recall1_chance=0.5)
-    params = {"papers": ["three"], "marked": None, "published": {}}
+    params = {"papers": ["three"], "marked": "two", "published": PUBLISHED}
     tables = {"landscape": table, "minimum": fine_minimum(table), "gap": gap}
     axes, _ = draw("plot_figure3bcd", params, **tables)
     assert [title(ax) for ax in axes] == ["N", "M"]
     assert axes[0].get_ylim() == axes[1].get_ylim()
+    assert [diamonds(ax) for ax in axes] == [[], []]  # the paper's are of another set
 
 
 def test_figure3g(draw):
@@ -832,8 +833,9 @@ def test_models(draw):
 def test_the_end_of_a_sweep_has_no_mark(draw):
     minimum = made({"set": ["one"], "temperature": [1.0, 0.01]}, ends=("distance",), seed=4)
     minimum["at_end"] = minimum["temperature"] == 1
-    params = {"papers": [], "marked": None, "published": {}}
+    params = {"papers": [], "marked": "two", "published": {"1/100": 0.5}}
     (ax,), _ = draw("plot_models", params, gap=gaps(), minimum=minimum)
+    assert diamonds(ax) == []  # the paper's are of another set
     assert [text.get_text() for text in ax.texts][:-1] == ["1/100"]
 
 

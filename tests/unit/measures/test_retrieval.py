@@ -71,6 +71,18 @@ def test_equal_cosines_of_different_items_count_where_they_stand_before():
     assert ranks[0].tolist()[0] == 0
 
 
+@pytest.mark.parametrize(("rival", "rank"), [(1, 1), (2, 0)])
+def test_an_item_with_two_partners_stands_where_the_nearer_one_does(rival, rank):
+    """A rival as near as that one counts if it stands before it, not before the other partner."""
+    one, other = np.array([1.0, 0, 0]), np.array([0, 0, 1.0])
+    x = np.stack([one, other, other])
+    x[3 - rival] = one
+    y = np.stack([-one, [0.6, 0.8, 0], [0.6, 0.8, 0]])  # the partner at first is far away
+    y[rival] = [0.6, -0.8, 0]
+    to_y, _ = partner_ranks(x, y)
+    assert to_y[0] == rank
+
+
 def test_recall_does_not_depend_on_the_tile():
     rng = np.random.default_rng(3)
     x = normalise(rng.normal(size=(60, 8)))
