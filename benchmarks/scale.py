@@ -41,6 +41,7 @@ def measured(folder: Path) -> dict:
     streamed = "parquet_mean", f"rows of {DIMENSIONS} dimensions"
     parts = f"pairs of {DIMENSIONS} dimensions"
     dag = pd.read_csv(folder / "dag.csv")
+    of_parts = pd.read_csv(folder / "parts.csv").iloc[0]
     return {
         "machine": facts["machine"],
         "date": facts["date"],
@@ -49,7 +50,8 @@ def measured(folder: Path) -> dict:
         "parts_gb_s": value("parts", parts, "rate of a core"),
         "parts_times": value("parts", parts, "processor time, times of reading"),
         "parts_mb": value("parts", parts, "memory"),
-        "parts_date": pd.read_csv(folder / "parts.csv")["date"].iloc[0],
+        "parts_machine": of_parts["machine"],
+        "parts_date": of_parts["date"],
         "pairs_s": value("cosines", "all-pairs cosines", "rate") * 1e9 / (2 * DIMENSIONS),
         "dag_s": value("dag", "dry run", "CPU time"),
         "dag_jobs": int(dag[dag["subject"] == "dry run"]["n"].iloc[0]),
@@ -85,7 +87,7 @@ def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
         "vectors_tb": 2 * vectors_gb / 1000,
         "sums_h": sums_s / HOUR,
         "sums_min": sums_s / 60 / ASSUMED["gpus"],  # as many cores
-        "part_min": sums_s / 60 / SHARDS,
+        "part_s": sums_s / SHARDS,
         # Of each part three matrices in float64 and a sample of both sides in float32.
         "kept_gb": SHARDS * DIMENSIONS * (3 * 8 * DIMENSIONS + 2 * 4 * SAMPLE) / 1e9,
         "pass_h": pass_h,

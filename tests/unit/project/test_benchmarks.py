@@ -373,6 +373,7 @@ RATES = {
     "parts_gb_s": 0.25,
     "parts_times": 1.5,
     "parts_mb": 300.0,
+    "parts_machine": "toy of another kind",
     "parts_date": "2026-01-02",
     "pairs_s": 1e8,
     "dag_s": 34.0,
@@ -393,7 +394,7 @@ def test_plan_by_hand_and_every_number_of_its_page_is_there(root):
     assert found["memory_gb"] == pytest.approx(22.4)
     assert found["sums_h"] == pytest.approx(1638.4 / 0.25 / 3600)
     assert found["sums_min"] == pytest.approx(1638.4 / 0.25 / 60 / 64)
-    assert found["part_min"] == pytest.approx(1.6384 / 0.25 / 60)
+    assert found["part_s"] == pytest.approx(1.6384 / 0.25)
     assert found["kept_gb"] == pytest.approx(1000 * (3 * 2.097152e-3 + 2 * 1.024e-2))
     assert found["dag_min"] == pytest.approx((4 + 0.3 * 30) / 60)
     assert found["scheduling_min"] == pytest.approx(1.5)
