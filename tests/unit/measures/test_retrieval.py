@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from modality_gap.embeddings.sets import normalise
-from modality_gap.measures.intervals import proportion_interval
+from modality_gap.measures.intervals import proportion_interval, share_interval
 from modality_gap.measures.retrieval import measure_recall, partner_ranks, recall_at
 
 
@@ -69,6 +69,27 @@ def test_equal_cosines_of_different_items_count_where_they_stand_before():
     three = x[:1], y[:3]
     ranks = partner_ranks(np.concatenate([three[0], -np.eye(3)[:2]]), three[1])
     assert ranks[0].tolist()[0] == 0
+
+
+def test_the_interval_of_each_direction_has_the_clusters_of_its_own_items():
+    """Five captions a picture; two neighbouring pictures are one cluster. The pictures are asked in
+    the first direction, the captions in the second."""
+    rng = np.random.default_rng(1)
+    of_picture = np.repeat(np.arange(40), 5)
+    x = normalise(rng.normal(size=(40, 17)))[of_picture]
+    y = normalise(x + 0.9 * rng.normal(size=x.shape))
+    found = measure_recall(x, y, 0.95, of_picture // 2, ks=(1,))
+    cosines = x[::5] @ y.T
+    to_captions = of_picture[cosines.argmax(axis=1)] == np.arange(40)
+    to_pictures = cosines.argmax(axis=0) == of_picture
+    for way, hits, clusters in (
+        ("ab", to_captions, np.arange(40) // 2),
+        ("ba", to_pictures, of_picture // 2),
+    ):
+        assert 0.2 < hits.mean() < 0.98
+        ends = share_interval(hits, 0.95, clusters)
+        assert (found[f"recall1_{way}_low"], found[f"recall1_{way}_high"]) == pytest.approx(ends)
+        assert ends != pytest.approx(proportion_interval(hits.sum(), len(hits), 0.95), abs=1e-3)
 
 
 @pytest.mark.parametrize(("rival", "rank"), [(1, 1), (2, 0)])
