@@ -35,7 +35,9 @@ def find_rule(rules: Mapping[str, Rule], name: str) -> Rule:
     """The rule of a name; raises InputError where there is none or it has no script."""
     if name not in rules:
         close = difflib.get_close_matches(name, rules, 1)
-        raise InputError(f"no rule {name}" + (f"; did you mean {close[0]}?" if close else "."))
+        raise InputError(
+            f"there is no rule {name}" + (f"; did you mean {close[0]}?" if close else ".")
+        )
     if not rules[name].script:
         raise InputError(f"rule {name} has no script.")
     return rules[name]

@@ -56,8 +56,8 @@ STAGES = {
 
 
 def imports_of_package(folder: Path) -> dict[str, list[str]]:
-    """By module of the package in `folder`, the modules of the package that it imports itself; all
-    as paths relative to the package."""
+    """For each module of the package in `folder`, the modules of the package that it imports
+    directly; all as paths relative to the package."""
     package = folder / "modality_gap"
     return {
         path.relative_to(package).as_posix(): [

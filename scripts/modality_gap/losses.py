@@ -21,7 +21,9 @@ def rows_of(path: Path) -> np.ndarray:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as .npy ({error}); give another file.") from None
     if rows.ndim != 2:
-        raise InputError(f"{path}: {rows.ndim} axes. Give a matrix with one row per item.")
+        raise InputError(
+            f"{path}: the array has {rows.ndim} axes. Give a matrix with one row per item."
+        )
     return rows
 
 
@@ -33,10 +35,10 @@ def evaluate(
     settings: dict[str, float],
     seed: int,
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Value of a loss, and its gradients (n, d) at unit rows x and y; what it takes of raw rows
-    counts at these. `files` may have, beside x and y: a, b (frozen inputs), view_x, view_y,
-    teacher_x, teacher_y; by default x and y. For a loss of several texts per picture y may have K
-    rows for each row of x, one picture after the other."""
+    """Value of a loss, and its gradients (n, d) with respect to the unit rows x and y; gradients
+    with respect to the raw rows are added to these. `files` may have, beside x and y: a, b (frozen
+    inputs), view_x, view_y, teacher_x, teacher_y; by default x and y. For a loss of several texts
+    per picture y may have K rows for each row of x, one picture after the other."""
     import torch
 
     from modality_gap.training.losses.own import loss_of

@@ -92,6 +92,6 @@ html = render.render_page(
 size_mb = len(html.encode()) / 1e6
 if size_mb > LIMIT_MB:
     raise InputError(
-        f"The page would be {size_mb:.1f} MB, more than {LIMIT_MB} MB; take fewer sets or items."
+        f"The page would be {size_mb:.1f} MB, more than {LIMIT_MB} MB; show fewer sets or items."
     )
 Path(snakemake.output[0]).write_text(html, encoding="utf-8")

@@ -137,7 +137,8 @@ def activation_fault(key: str, spec: Mapping) -> str | None:
     """The fault, as one sentence, if the weights of an open_clip encoder were trained with another
     activation than its architecture has; None if it is the same, or unknown.
 
-    The activation is not among the weights: they load, and give other embeddings.
+    The activation is not stored with the weights: they load without an error, but give other
+    embeddings.
     """
     name, config = spec["architecture"], architecture_config(spec["architecture"])
     trained = _trained_with_quick_gelu(spec)
@@ -169,7 +170,7 @@ def timm_fault(key: str, spec: Mapping) -> str | None:
 
 
 def quick_gelu_sentence(key: str, name: str) -> str:
-    """The sentence for a timm architecture and tag without the activation of its weights."""
+    """The message for a timm architecture that lacks the activation of its pretrained weights."""
     right = name.partition(".")[0].replace("_clip_", "_clip_quickgelu_")
     return (
         f"{key} is {name}, whose activation is GELU, but its weights were trained with QuickGELU; "

@@ -38,8 +38,8 @@ def without_absent(config: dict, absent: Collection[str]) -> tuple[dict, dict[st
     """The configuration without the tasks of Table 1 and the encoders of Supplementary 13 and 14
     that need an asset in `absent`; and for each removed key the assets that it needs.
 
-    A panel of which less than two initialisations are left goes as a whole; the tasks stay where
-    none would be left, so that the run ends in what is missing.
+    A panel is removed if fewer than two of its initialisations are left. If no task would be left,
+    all tasks stay, so that the run stops with a message on what is missing.
     """
     left_out: dict[str, list[str]] = {}
 

@@ -53,7 +53,9 @@ def format_of(path: str, formats: Mapping[str, VectorFormat]) -> tuple[str, list
             return endings[place.suffix.lower()], [place]
         raise InputError(f"{path}: {_no_format(place.suffix, endings)}")
     if not place.is_dir():
-        raise InputError(f"{path}: there is no such file or folder in {Path.cwd()}; correct it.")
+        raise InputError(
+            f"{path}: there is no such file or folder in {Path.cwd()}; correct the path."
+        )
     for name, one in formats.items():
         if any((place / mark).is_file() for mark in one.marks):
             files = (file for file in place.rglob("*") if file.is_file())

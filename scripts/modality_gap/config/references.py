@@ -227,7 +227,7 @@ def references_between_keys(
 
 
 def row_references(config: dict) -> Iterator[Reference]:
-    """The names in rows of `models`."""
+    """Every name of another entry in the rows of `models`."""
     for name, row in rows_of(config, "models"):
         yield f"models.{name}.inputs", row["inputs"], _pictures(config), PICTURES
         if "projection" in row:
@@ -236,7 +236,7 @@ def row_references(config: dict) -> Iterator[Reference]:
 
 
 def column_references(config: dict, formats: Mapping[str, Format]) -> Iterator[Reference]:
-    """The names of columns of datasets."""
+    """Every column of a dataset that the configuration names."""
 
     def named() -> Iterator[tuple[str, str, str]]:
         datasets = {name: entry["dataset"] for name, entry in config["inputs"].items()}

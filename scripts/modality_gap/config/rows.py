@@ -78,8 +78,8 @@ def cluster_column(config: dict, inputs: str) -> str | None:
 
 
 def set_clusters(config: dict) -> dict[str, str]:
-    """By set, the label column that marks dependent pairs, if there are any. A set's own `cluster`
-    takes precedence over that of its dataset."""
+    """The label column that marks dependent pairs, for each set that has such pairs. A set's own
+    `cluster` takes precedence over that of its dataset."""
     columns = {
         name: entry.get("cluster")
         or ("inputs" in entry and cluster_column(config, entry["inputs"]))

@@ -77,7 +77,7 @@ def load_tables(
     with {loss} stands for a table of each declared loss that has no entry of its own.
 
     Raises InputError for a column without a meaning, an unknown unit, a column or a table that is
-    listed twice, or a reason for empty cells of no column.
+    listed twice, or an `empty` that names no column of its table.
     """
     registry = load_yaml(path)
     for item, entry in load_yaml(items).items() if items else ():
@@ -106,7 +106,10 @@ def load_tables(
             if table.names.count(column) > 1:
                 raise InputError(f"{path.name}, {name}: {column} is listed twice; remove one.")
         for column in table.empty.keys() - set(table.names):
-            raise InputError(f"{path.name}, {name}: {column} is not a column. Correct `empty`.")
+            raise InputError(
+                f"{path.name}, {name}: `empty` names {column}, which is not a column of the "
+                "table; correct the name."
+            )
         tables.append(table)
     return registry["units"], tables
 
@@ -148,5 +151,7 @@ def _columns(listed: list, registry: dict, where: str) -> Iterator[Column]:
         if not isinstance(meaning, str):
             raise InputError(f"{where}: the meaning of {name} is not a text; put it in quotes.")
         if unit not in registry["units"]:
-            raise InputError(f"{where}: the unit of {name} is {unit}. Describe it under units.")
+            raise InputError(
+                f"{where}: {name} has the unit {unit}, which is not described. Add it under units."
+            )
         yield Column(name, unit, meaning, named.endswith(INTERVAL), *label)

@@ -112,10 +112,12 @@ def load_assets(path: Path) -> dict[str, Asset]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"{path} cannot be read ({reason}); restore it from the project."
+            f"{path} cannot be read ({reason}); restore it from the project's repository."
         ) from error
     if not isinstance(table, dict):
-        raise InputError(f"{path} does not map ids to assets; restore it from the project.")
+        raise InputError(
+            f"{path} does not map ids to assets; restore it from the project's repository."
+        )
     assets = {name: _asset(path, name, entry) for name, entry in table.items()}
     if len({asset.path for asset in assets.values()}) < len(assets):
         raise InputError(f"{path} gives two assets the same `path`; give each its own.")
@@ -161,8 +163,8 @@ def fetch(
     The mirror is tried first: a folder or an http(s) prefix that holds the file at its path. If it
     does not have the file, the origin is used, and stderr says so. `timeout_s` is how many seconds
     a connection may stay silent; a failed attempt is repeated `retries` times, after `backoff_s`,
-    twice that, ... seconds. What an interrupted download left in `part_of(destination)` is taken up
-    again.
+    twice that, ... seconds. An interrupted download continues from the bytes in
+    `part_of(destination)`.
 
     Raises InputError if neither source gives the file, if its size or checksum is not the expected
     one, or if it cannot be written.

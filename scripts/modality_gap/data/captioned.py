@@ -45,7 +45,7 @@ def decoded(content: bytes, source: str) -> str:
     try:
         return content.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
-        raise InputError(f"{source} is not UTF-8 text ({error}); convert it.") from error
+        raise InputError(f"{source} is not UTF-8 text ({error}); save it as UTF-8.") from error
 
 
 # --- text files beside the pictures ---------------------------------------------------------------
@@ -105,7 +105,7 @@ def _table(path: str) -> tuple[list[str], Iterator[dict[str, str]]]:
                 if None in row or None in row.values():
                     raise InputError(
                         f"{path}: row {number} has more or fewer values than the first line. "
-                        "Correct it, or put quotes around values that contain the separator."
+                        "Correct the row, or put quotes around values that contain the separator."
                     )
                 yield row
 

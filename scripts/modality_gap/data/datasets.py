@@ -56,7 +56,8 @@ def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
             except UnicodeEncodeError as error:
                 raise InputError(
                     f"{' and '.join(files.values())}: the {name} of item {row['item_id']!r} "
-                    f"contains half a character (U+{ord(value[error.start]):04X}); correct it."
+                    f"contains half a character (U+{ord(value[error.start]):04X}); correct the "
+                    "text."
                 ) from error
         yield row
 

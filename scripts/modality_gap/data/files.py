@@ -74,8 +74,8 @@ def files_within(folder: str | Path) -> Iterator[Path]:
 
 
 def folder_states(files: Mapping[str, str]) -> dict[str, str]:
-    """By role, a digest of the names, sizes and times of all files of each folder among `files`: a
-    folder's own time does not show what changes in the folders within it."""
+    """For each folder among `files`, by its role, a digest of the names, sizes and times of all its
+    files: a folder's own time does not show what changes in the folders within it."""
     states = {}
     for role, path in files.items():
         if Path(path).is_dir():

@@ -17,7 +17,7 @@ def named_by(captions: Sequence[str], names: Sequence[str], least: int) -> str |
     none or more than one.
 
     A name is found as whole words, in small letters, also with s or es at its end. In a longer name
-    a shorter one does not count: a hot dog is no dog.
+    a shorter one does not count: a hot dog is not a dog.
     """
     longest_first = sorted(names, key=len, reverse=True)
     either = "|".join(re.escape(name.lower()) for name in longest_first)
@@ -48,7 +48,7 @@ def read_coco_names(
         print(f"{len(agreed)} of {len(there)} pictures have one name", file=sys.stderr)
         if not agreed:
             raise InputError(
-                f"{files['pictures']}: the captions of no picture agree on a name of "
+                f"{files['pictures']}: there is no picture whose captions agree on a name in "
                 f"{files['names']}. Lower `least`, or give other names."
             )
         ids = item_ids(files["pictures"], [PurePosixPath(name) for name in agreed])

@@ -196,9 +196,13 @@ def read_cifar(files: dict[str, str]) -> Iterator[dict]:
     for name, batch in cifar_members(path, CIFAR_BATCHES):
         data, labels = batch.get("data", ()), batch.get("labels", batch.get("fine_labels", ()))
         shape, dtype = getattr(data, "shape", ()), getattr(data, "dtype", None)
-        labels_have_names = set(labels) <= set(range(len(names)))
-        if shape != (len(labels), 3072) or dtype != "uint8" or not labels_have_names:
-            raise ValueError(f"the member {name} has data {dtype} {shape} for {len(labels)} labels")
+        if shape != (len(labels), 3072) or dtype != "uint8":
+            raise ValueError(
+                f"the array in {name} is {dtype} of shape {shape}, which does not fit the "
+                f"{len(labels)} labels"
+            )
+        if not set(labels) <= set(range(len(names))):
+            raise ValueError(f"a label in {name} has no class name")
         splits.add(CIFAR_BATCHES[name])
         # Each row is the red plane, the green and the blue, line by line.
         for number, (row, label) in enumerate(zip(data, labels, strict=True)):
@@ -287,7 +291,10 @@ def read_svhn(files: dict[str, str]) -> Iterator[dict]:
         table = load_mat(path, variable_names=["X", "y"])
     pictures, labels = table["X"], table["y"].ravel()
     if pictures.dtype != "uint8" or pictures.shape != (32, 32, 3, len(labels)):
-        raise ValueError(f"X is {pictures.dtype} {pictures.shape} for {len(labels)} labels")
+        raise ValueError(
+            f"X is {pictures.dtype} of shape {pictures.shape}, which does not fit the "
+            f"{len(labels)} labels"
+        )
     if not set(labels.tolist()) <= set(range(1, 11)):
         raise ValueError("a label is not between 1 and 10")
     for number, label in enumerate(labels):

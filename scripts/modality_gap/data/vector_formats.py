@@ -84,8 +84,8 @@ def open_labels(path: str) -> pa.Table:
 
 
 def with_labels(source: Source, path: str) -> Source:
-    """A Source with the columns of another file beside its own, row by row. Of a column that
-    both have, the other file's counts.
+    """A Source with the columns of another file beside its own, row by row. If both have a column,
+    that of the other file is used.
 
     Raises InputError if that has another number of rows, or an item several vectors.
     """

@@ -72,7 +72,7 @@ def read_npy(path: str) -> Source:
     with _reading(path, "a numeric .npy array"):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     if isinstance(array, np.lib.npyio.NpzFile):
-        raise InputError(f"{path}: is an .npz archive; rename it to end in .npz.")
+        raise InputError(f"{path}: this is an .npz archive; rename it to end in .npz.")
     return of_array(path, array.shape, array.dtype.name, tiles_of(array))
 
 
@@ -163,7 +163,9 @@ def read_torch(path: str, key: Key = "") -> Source:
     is_tensor = isinstance(content, torch.Tensor) and content.layout == torch.strided
     if not is_tensor or content.is_nested or content.is_meta:
         called = type(content).__name__
-        raise InputError(f"{path}: holds a {called}, not a tensor of shape (n, d); save one.")
+        raise InputError(
+            f"{path}: holds a {called}, not a tensor of shape (n, d); save such a tensor."
+        )
     kind = str(content.dtype).removeprefix("torch.")
     tensor = content.detach()
 
@@ -290,7 +292,10 @@ def read_datasets(
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         files = [str(folder / one["filename"]) for one in state["_data_files"]]
     if state.get("_indices_data_files"):
-        raise InputError(f"{path}: the rows are a selection. Call flatten_indices(), then save.")
+        raise InputError(
+            f"{path}: only some rows of the dataset are selected. Call its flatten_indices(), and "
+            "save the result."
+        )
     return _of_arrow_files(path, files, column, ids)
 
 

@@ -123,16 +123,18 @@ def ids_of_array(path: str, ids: np.ndarray, items: int) -> pa.ChunkedArray:
     import pyarrow as pa
 
     if ids.ndim != 1 or len(ids) != items:
-        raise InputError(f"{path}: {items} items, but ids of shape {ids.shape}. Give one id each.")
+        raise InputError(
+            f"{path}: {items} items, but ids of shape {ids.shape}. Give one id per item."
+        )
     if ids.dtype.kind not in "iuUSO":
-        raise InputError(f"{path}: has ids of type {ids.dtype}; give whole numbers or texts.")
+        raise InputError(f"{path}: the ids have the type {ids.dtype}; give whole numbers or texts.")
     if ids.dtype.kind in "iu":
         native = ids.astype(ids.dtype.newbyteorder("="))
         return pa.chunked_array([pa.array(native).cast(pa.large_string())])
     try:
         texts = [one.decode() if isinstance(one, bytes) else str(one) for one in ids.tolist()]
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: has ids that are not UTF-8; write them in UTF-8.") from error
+        raise InputError(f"{path}: the ids are not in UTF-8; write them in UTF-8.") from error
     return pa.chunked_array([pa.array(texts, pa.large_string())])
 
 
@@ -265,13 +267,16 @@ def common_types(parts: Mapping[str, pa.Schema]) -> pa.Schema:
     kinds = {field.name: _kept_as(field.type) for field in first}
     for path, schema in others:
         if sorted(schema.names) != sorted(first.names):
-            raise InputError(f"{path} and {at}: the columns differ. Give all parts the same.")
+            raise InputError(
+                f"{path} and {at}: the columns differ. Give all parts the same columns."
+            )
         for name, kind in kinds.items():
             here = _kept_as(schema.field(name).type)
             wider = _wider(kind, here)
             if wider is None:
                 raise InputError(
-                    f"{path}: column {name!r} is {here}, but {kind} in {at}; give it one type."
+                    f"{path}: column {name!r} is {here}, but {kind} in {at}; give the column one "
+                    "type."
                 )
             kinds[name] = wider
     return pa.schema(kinds.items())
@@ -329,7 +334,7 @@ def ids_of_table(path: str, column: str, rows: Iterator[pa.RecordBatch]) -> pa.C
         if not _is_id(_values(ids.type)):
             raise InputError(
                 f"{path}: column {column!r} is {ids.type}, but ids are whole numbers or texts; "
-                "convert it, or name another column by `ids`."
+                "convert it, or set `ids` to another column."
             )
         if ids.null_count:
             raise InputError(f"{path}: column {column!r} holds nulls; give every item an id.")

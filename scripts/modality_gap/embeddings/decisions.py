@@ -186,7 +186,7 @@ def read_decision(paths: Sequence[str], output: str) -> dict:
             except (ValueError, KeyError, AttributeError, TypeError):
                 pass
             raise InputError(
-                f"{path}: the decision cannot be read. Delete the file and run again, so that it "
-                "is measured again."
+                f"{path}: the decision cannot be read. Delete the file and run again; the run then "
+                "measures and decides again."
             )
     return {}

@@ -99,8 +99,9 @@ def plan_batches(
     so the result does not depend on the number of shards. With more shards than batches, some have
     none.
 
-    For each initialisation come the batches of the dataset, each of those of `rows` that lie among
-    `batch_size` consecutive ones of its file, then those of noise: the order of the embedding set.
+    The batches are in the order of the embedding set: for each initialisation first those of the
+    dataset, then those of noise. A batch of the dataset has the `rows` among `batch_size`
+    consecutive rows of its file.
     """
     starts = np.flatnonzero(np.diff(rows // batch_size, prepend=-1))
     stops = [*starts[1:], len(rows)]
@@ -124,8 +125,8 @@ def read_batches(
 ) -> Iterator[pd.DataFrame]:
     """The `rows` of a dataset's file, as one frame for each `batch_size` consecutive rows of the
     file. Only one frame is in memory, and row groups before the first and after the last row are
-    not read. `column`: that of what is embedded, if not the one named like the modality; a label
-    stays one."""
+    not read. `column` is the column to embed; None means the one with the modality's name. A column
+    that is a label stays a label."""
     file, column = open_parquet(path), column or modality
     if column not in file.schema_arrow.names:
         raise InputError(f"{path}: the dataset has no {column}; embed another modality of it.")
@@ -228,9 +229,9 @@ def extract_noise(
     seed: int,
     label: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame,
 ) -> Timing:
-    """Embed random inputs (normal pictures or uniformly random token ids): those with the
-    consecutive `numbers` among all that `seed` draws. `label` may change the frame of item_id and
-    labels.
+    """Embed random inputs (normal pictures or uniformly random token ids). Of all inputs that
+    `seed` draws, these are the ones with the consecutive `numbers`. `label` may change the frame of
+    item_id and labels.
     """
     timing = Timing()
     rng = np.random.default_rng(seed)

@@ -151,8 +151,8 @@ def _refuse_several(source: Source, keys: np.ndarray, names: pa.ChunkedArray) ->
     if row is not None:
         raise InputError(
             f"{source.path}: item_id {names[row].as_py()!r} occurs more than once "
-            f"({(keys == keys[row]).sum()} times); make the ids unique, or say by `several` which "
-            "to take (first, last or all)."
+            f"({(keys == keys[row]).sum()} times); make the ids unique, or set `several` to "
+            "first, last or all."
         )
 
 

@@ -32,16 +32,16 @@ class Part(NamedTuple):
 def parts_of(folder: str | Path) -> list[Path]:
     """The parts in a folder, in the order of their numbers: part_2 before part_10.
 
-    Raises InputError if there are none, and if one that `gather` put there is not there any more.
+    Raises InputError if there are none, and if one that `gather` put there is missing.
     """
     found = [path for path in Path(folder).glob("*.parquet") if path.name[0] not in "._"]
     if not found:
-        raise InputError(f"{folder}: the folder holds no Parquet file; give another.")
+        raise InputError(f"{folder}: the folder holds no Parquet file; give another folder.")
     counted = [re.fullmatch(r"\d+-of-(\d+)", path.stem) for path in found]
     totals = {int(match[1]) for match in counted if match}
     if all(counted) and totals != {len(found)}:
         raise InputError(
-            f"{folder}: only {len(found)} of {max(totals)} parts. Delete it and run again."
+            f"{folder}: only {len(found)} of {max(totals)} parts. Delete the folder and run again."
         )
     return sorted(found, key=in_number_order)
 
@@ -49,8 +49,8 @@ def parts_of(folder: str | Path) -> list[Path]:
 def read_parts(paths: Iterable[str | Path]) -> dict[Path, Part]:
     """The footers of the parts of one set, by path.
 
-    Raises InputError that names the part that cannot be read, and one whose columns or the origin
-    of whose vectors are not those of the first. Parts without a row may be of any origin.
+    Raises InputError that names a part that cannot be read, or that differs from the first in its
+    columns or in the origin of its vectors. Parts without a row may be of any origin.
     """
     parts: dict[Path, Part] = {}
     for path in map(Path, paths):

@@ -52,8 +52,8 @@ def choose_device() -> torch.device:
 
 
 def dtype_of(precision: str) -> torch.dtype:
-    """The dtype of a number format: float32 or bfloat16. What `extraction.precision: auto` means, a
-    measurement has decided before (embeddings/decisions.py)."""
+    """The dtype of a number format: float32 or bfloat16. If `extraction.precision` is auto, a
+    measurement has chosen the format before (embeddings/decisions.py)."""
     import torch
 
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
@@ -144,8 +144,8 @@ def raise_if_download_failed(name: str, tag: str | bool | None) -> Iterator[None
         reason = " ".join(str(error).split()).rstrip(".")
         if "state_dict" in reason:  # of another architecture
             raise InputError(
-                f"encoders: the pretrained weights of {name} do not fit it ({reason:.300}); give "
-                "others, or remove options.image_size."
+                f"encoders: the pretrained weights of {name} do not fit its layers "
+                f"({reason:.300}); give other weights, or remove options.image_size."
             ) from error
         raise InputError(
             f"encoders: could not download the pretrained weights of {name} ({reason:.300}); "

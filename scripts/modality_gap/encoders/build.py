@@ -41,7 +41,8 @@ def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "fl
     if modality not in library.preprocessing:
         embeds = " and ".join(library.preprocessing)
         raise InputError(
-            f"encoders: {spec['library']} embeds {embeds} only; give it modality {embeds}."
+            f"encoders: {spec['library']} cannot embed the modality {modality}; use it for "
+            f"{embeds}, or choose another library for {modality}."
         )
     return library.build(spec, modality, weights, precision)
 

@@ -119,8 +119,8 @@ def _load(
     _check_loaded(name, pipeline.pooling, tower.missing)
     if tower.rows and (fault := tokenizer_fault(tokenizer, tower.rows)):
         raise InputError(
-            f"encoders: {name!r} is incomplete: {fault}; give it the tokenizer that it was trained "
-            "with."
+            f"encoders: {name!r} is incomplete: {fault}; add the tokenizer that the model was "
+            "trained with."
         )
     return pipeline, tower, tokenizer, getattr(config, "_commit_hash", None), layers
 

@@ -140,8 +140,8 @@ def load_open_clip(spec: dict, weights: dict) -> tuple[Any, Any, Any]:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(
             f"encoders: cannot read the tokenizer of {spec['architecture']} ({reason:.300}); put "
-            "its files into a folder and name that as text_cfg.hf_tokenizer_name in the "
-            f"architecture's file, or {hub_remedy()}."
+            "its files into a folder and name that folder as text_cfg.hf_tokenizer_name in "
+            f"the architecture's file, or {hub_remedy()}."
         ) from error
     return model.eval(), transform, tokenizer
 

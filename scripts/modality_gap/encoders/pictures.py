@@ -125,8 +125,8 @@ def open_picture(data: bytes, item_id: str, at_least: tuple[int, int] | None = N
         size = "".join(re.findall(r"\((\d+) pixels\)", str(error)))
         raise InputError(
             f"item {item_id!r}: the picture has {size} pixels, more than extraction.max_pixels "
-            f"({limit}) allows; raise that if it is a photograph, else remove it, or set "
-            "extraction.unreadable to skip."
+            f"({limit}) allows; raise max_pixels if the picture is a photograph; otherwise remove "
+            "the picture, or set extraction.unreadable to skip."
         ) from error
     except (
         OSError,

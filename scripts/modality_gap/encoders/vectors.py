@@ -23,7 +23,7 @@ def build_vectors(spec: dict, modality: str, weights: dict, precision: str) -> E
 
     `weights` is {"tables": paths}, the files of each entry of `vectors` and its names in turn. A
     text must be a name, or one of the `aliases`; another raises InputError. The vectors are as
-    stored, in float32: `precision` decides nothing.
+    stored, in float32: `precision` has no effect.
     """
     import numpy as np
     import torch

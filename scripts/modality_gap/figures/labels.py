@@ -14,10 +14,10 @@ def places_beside(
     points: np.ndarray, drawn: np.ndarray, size: float, highest: float = np.inf
 ) -> np.ndarray:
     """Where to write a number of `size` pixels beside each of the points (n, 2), as offsets (n, 2)
-    in pixels. Of the places around a point (diagonal ones first), it is the nearest that covers
-    nothing `drawn` (k, 2), no other number and no line from a number to its point; or else the
-    place that covers the least. Numbers of five points or more that crowd each other are in a row
-    above them, unless that would be above the `highest` place of a number."""
+    in pixels. The places around a point are tried from near to far, diagonal ones first. The first
+    place is taken that covers nothing `drawn` (k, 2), no other number and no line from a number to
+    its point; if there is none, the place that covers the least. Where five points or more crowd
+    each other, their numbers are in a row above them, unless the row would be above `highest`."""
     rows = _rows(points, drawn, size, highest)
     angles = np.pi / 8 * np.array([2, 6, 10, 14, 0, 8, 4, 12, 1, 3, 5, 7, 9, 11, 13, 15])
     around = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -77,10 +77,10 @@ def _covered(places: np.ndarray, others: np.ndarray, apart: float) -> np.ndarray
 def places_along(
     curves: Sequence[np.ndarray], sizes: np.ndarray, corners: np.ndarray
 ) -> np.ndarray:
-    """Where to write the label of each curve (points, 2), all in pixels: the centres (n, 2) of
-    boxes of sizes (n, 2), within the corners (2, 2) of the panel, each is above or below its curve:
-    next to it if that place is free of other curves and labels, otherwise at the end of a line from
-    it."""
+    """Where to write the label of each curve (points, 2): the centres (n, 2) of boxes of sizes (n,
+    2), within the corners (2, 2) of the panel, all in pixels. A label is above or below its curve:
+    next to the curve if that place is free of other curves and labels, otherwise at the end of a
+    line from the curve."""
     dense = [_dense(curve) for curve in curves]
     placed, lines = np.empty((0, 2)), np.empty((0, 2))
     for number, (own, size) in enumerate(zip(dense, sizes, strict=True)):

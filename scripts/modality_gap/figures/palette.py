@@ -1,4 +1,4 @@
-"""The colours of the figures, on light and on dark ground, and the CSS that changes between them.
+"""The colours of the figures, on a light and a dark background, and the CSS that switches them.
 
 How a page shows a figure: `results/figures/NAME.svg` is drawn for a column of 934 pixels and
 `NAME.narrow.svg` for one of 358, both with text as text. Either may be
@@ -44,7 +44,7 @@ DARK = {
 
 
 def dark_rules(scope: str) -> str:
-    """CSS that gives the figures within a selector the colours for dark ground."""
+    """CSS that gives the figures within a selector its colours for a dark background."""
     return "".join(
         f'{scope} [{kind}="{light}"]{{{kind}:{dark}}}'
         for kind in ("fill", "stroke")

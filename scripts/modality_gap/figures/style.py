@@ -90,7 +90,7 @@ Draw = Callable[[Layout], Figure]
 
 
 def drawn(draw: Draw, layout: Layout) -> Figure:
-    """The figure that `draw` makes for a layout, in the style of all."""
+    """The figure that `draw` makes for a layout, in the style of all figures."""
     mpl.use("Agg")
     with plt.rc_context({**STYLE, "font.size": layout.font}):
         return draw(layout)

@@ -17,7 +17,8 @@ LENGTHS = {"d", "transform", "x", "y"}
 
 def themed(svg: bytes) -> str:
     """An SVG by matplotlib with its colours as attributes, which any style sheet overrides, and a
-    style of its own for dark ground; lengths in pixels, two decimals, without unused identifiers.
+    style of its own for a dark background; lengths in pixels, two decimals, without unused
+    identifiers.
     """
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)

@@ -47,9 +47,9 @@ class PairSample:
 def sum_part(a: Source, b: Source, name: str, most: int, seed: int) -> tuple[PairSums, PairSample]:
     """The sums of the pairs of a part, and a sample of at most `most` of them, from one reading.
 
-    `name` is that of the part, from which its random numbers and the ids of items without any
-    follow. Raises InputError if the two sides do not hold the same items in the same order, for an
-    id that repeats, and for a vector without a direction.
+    `name` is the name of the part. It determines the random numbers, and the ids of items that have
+    none. Raises InputError if the two sides do not hold the same items in the same order, for an id
+    that repeats, and for a vector without a direction.
     """
     if a.items == 0:
         raise InputError(f"{a.path}: holds no embeddings; give parts with at least one row.")

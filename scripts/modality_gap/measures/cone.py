@@ -168,7 +168,7 @@ def panels(trained: Any, random: Any) -> dict[tuple[str, str], Any]:
     """The three settings of Figure 2(a), by weights and inputs, from one encoder's StoredVectors
     with trained and with random weights.
 
-    `random` has the label noise; its real items are those that count of `trained`.
+    `random` has the label noise; of `trained`, only the items that are also in `random` are used.
     """
     noise = random.label("noise").astype(bool)
     real = np.isin(trained.item_hashes, random.item_hashes[~noise])
@@ -190,7 +190,7 @@ def measure_panel(
     """One setting of Figure 2(a), for unit vectors x (n, d): a row of cone.csv (mean cosine with
     its interval, range, deviation and quartiles of all cosines) and its part of cone_histogram.csv
     (cosine_low, cosine_high, pairs). Range, quartiles and histogram are of the cosines of `rows`,
-    which are gone through once for both."""
+    which are computed once for all."""
     every = isinstance(rows, slice)
     fine = cosine_distribution(x if every else x[rows], fine_bins(bins), threads=threads)
     cosines = fine.in_bins(bins)

@@ -81,8 +81,9 @@ def names(
     shown: slice | np.ndarray,
     words: Mapping[str, str],
 ) -> dict[str, list[str]]:
-    """For each side, the names on the page of those of `some` items that are `shown`: an item is
-    named by its caption in `words` (after its character, if it is an emoji), or else by its id."""
+    """For each side, the names that the page shows: `shown` chooses from the items that `some`
+    chooses. An item is named by its caption in `words` (after its character, if it is an emoji), or
+    else by its id."""
     result = {}
     for side, vectors in zip("ab", pair, strict=True):
         ids = [vectors.item_id(row) for row in np.arange(len(vectors))[some][shown]]

@@ -110,7 +110,7 @@ def measure_harm(
     """table2.csv: `harm_by_group` of the pictures of people under shifts along the gap of the
     model's own pairs, unit vectors x, y (n, d); `settings` are `table2` of the config.
 
-    Of `prompts` those of the task table2 count. The groups come in the config's order. distance:
+    Only the `prompts` of the task table2 are used. The groups come in the config's order. distance:
     how wide the gap of the model's own pairs is when their pictures alone move by delta, as the
     people's do. `cluster` is the label column of pictures that are not independent.
     """
@@ -141,9 +141,10 @@ def published_harm(counts: dict[str, dict], confidence: float) -> pd.DataFrame:
     """Tests of published counts of offensive labels: by group n, before and after a shift.
 
     Who changed is not published, only how many there were. p_fisher: Fisher's exact test as if
-    the pictures after were others than before; p_mcnemar_least: McNemar's exact test if every
-    change went the same way, the least that the paired test can give. Both with Holm's correction
-    for the `tests` of their family: the groups are one, "all" (their sum) is one of its own.
+    different pictures had been counted before and after; p_mcnemar_least: McNemar's exact test if
+    every change went the same way, the least that the paired test can give. Both with Holm's
+    correction for the `tests` of their family: the groups are one, "all" (their sum) is one of its
+    own.
     """
     groups = pd.DataFrame.from_dict(counts, orient="index")[["n", "before", "after"]]
     groups.loc["all"] = groups.sum()

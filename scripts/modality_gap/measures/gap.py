@@ -35,8 +35,9 @@ def total_and_squares(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mean_cosine(x: np.ndarray, same: np.ndarray | None = None) -> float:
-    """Mean cosine over all pairs of different rows, from the sum of vectors in O(n d). With `same`
-    (n,), over the pairs of rows that are not one item twice: how many rows are the item of each."""
+    """Mean cosine over all pairs of different rows, from the sum of vectors in O(n d). `same` (n,)
+    says how many rows are the same item as each row; with it, the mean is over pairs of different
+    items."""
     n = len(x)
     total, squares = total_and_squares(x)
     if same is None:

@@ -20,12 +20,13 @@ def gap_squared_interval(
     """The squared gap without its bias, which may be negative, and its interval over pairs.
 
     The mean g of the n differences x_i - y_i, of covariance S, is too long: |g|^2 exceeds the
-    squared gap by tr S / n on average, which is taken off. What is left varies by
-    4 t r / n + 2 tr S^2 / (n (n - 1)), where t is the squared gap and r the variance along the gap;
-    the interval holds each t that this does not put too far from the estimate, so that it covers
-    near 0 too. r is that along g, with half of the noise's share taken off where there is a gap to
-    see: all of it leaves r too uncertain, and the interval too short. Where the noise hides the
-    gap's direction the interval covers up to .03 more than it says.
+    squared gap by tr S / n on average. The estimate is |g|^2 minus this bias. Its variance is 4 t r
+    / n + 2 tr S^2 / (n (n - 1)), where t is the squared gap and r the variance along the gap. The
+    interval contains every t from which the estimate is not too far by this variance, so its
+    coverage is right near 0 too. r is measured along g, minus half of the noise's share where a gap
+    is visible; if the whole share were subtracted, r would be too uncertain and the interval too
+    short. Where the noise hides the gap's direction, the coverage is up to .03 above the nominal
+    one.
 
     With `clusters` (n,), 0 to C - 1, the clusters take the place of the pairs: their sums (C, d)
     are in memory. Raises InputError for fewer than two pairs or clusters.
@@ -51,8 +52,8 @@ def unbiased_squares(trace: float, fourth: float, squares: float, n: int) -> flo
 def squared_interval(
     length: float, along: float, trace: float, squared_trace: float, n: int, confidence: float
 ) -> tuple[float, float, float]:
-    """`gap_squared_interval` from the squared length of the mean of n differences, and their
-    variance along it times that, tr S and tr S^2."""
+    """`gap_squared_interval` from four numbers: the squared `length` of the mean g of n
+    differences; `along`, their variance along g times this squared length; tr S; and tr S^2."""
     estimate = length - trace / n
     ratio = 0.0
     if length > NO_GAP**2:

@@ -172,10 +172,10 @@ def bootstrap_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper ends (q,) of the bootstrap intervals of q quantities of n items.
 
-    `statistic` turns weights (B, n) into (q, B). BCa allows for a skewed statistic; neither it nor
-    the percentile interval takes out the bias of the length of a mean, so the gap has none here
-    (`gap_intervals.gap_interval`). Where no resample differs from the estimate BCa has no answer,
-    and the percentile interval, a point, is given.
+    `statistic` turns weights (B, n) into (q, B). BCa allows for a skewed statistic. Neither BCa nor
+    the percentile interval removes the bias of the length of a mean, so the gap has no such
+    interval (`gap_intervals.gap_interval`). Where no resample differs from the estimate BCa has no
+    answer, and the percentile interval, a point, is given.
     """
     from scipy import stats
 

@@ -203,8 +203,8 @@ def loss_landscape(
     """Loss over every shift and temperature, averaged over consecutive batches of `batch_size`
     pairs in file order, without an incomplete last batch (as released).
 
-    `loss` is the symmetric one; `loss_as_released` has the released code's slip: it transposes
-    the logits twice, so both of its terms are x to y. Columns: temperature, delta, distance,
+    `loss` is the symmetric one; `loss_as_released` has the released code's error: it transposes the
+    logits twice, so both of its terms are x to y. Columns: temperature, delta, distance,
     distance_one_side (where x alone moves, by the whole of delta), loss, loss_as_released. Source:
     Figure 3(b-d), and (a) for the two distances.
     """

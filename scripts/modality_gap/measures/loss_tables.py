@@ -127,18 +127,18 @@ def counts(batches: np.ndarray, units: np.ndarray, batch_size: int) -> dict:
 
 
 def own_values(loss: DeclaredLoss, name: str, about: dict, entry: dict) -> dict[str, float] | None:
-    """The temperature and the loss's parameters that a set's model was trained with: those of its
-    embeddings' metadata `about`, or of its `entry` in the config, which takes precedence. None for
-    a loss without keys.
+    """The temperature and the loss's parameters that a set's model was trained with. They are in
+    its `entry` in the config, or else in the metadata `about` of its embeddings. None for a loss
+    without keys.
 
-    Raises InputError where neither has all of them.
+    Raises InputError if a value is in neither.
     """
     known = {key: about[f"logit_{key}"] for key in loss.keys if f"logit_{key}" in about}
     known |= {key: entry[key] for key in loss.keys if key in entry}
     if missing := [key for key in loss.keys if key not in known]:
         raise InputError(
             f"sets.{name}.loss is the {loss.label}, but its model has no "
-            f"{' and no '.join(missing)}; remove it."
+            f"{' and no '.join(missing)}; remove the key `loss`."
         )
     if not known:
         return None

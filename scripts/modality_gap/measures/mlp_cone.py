@@ -63,8 +63,8 @@ def mlp_intervals(table: pd.DataFrame, vectors: int, confidence: float) -> pd.Da
     """mlp_cone_interval.csv from mlp_cone.csv: the mean over the repeats, which differ in inputs
     and weights, with Student's interval, by activation, bias and layer.
 
-    mean_cosine_with_diagonal is what the released code averages, over all pairs of the
-    `vectors` inputs and each with itself, whose cosine is 1.
+    mean_cosine_with_diagonal is the mean as in the released code. It also includes the cosine of
+    each of the `vectors` inputs with itself, which is 1.
     """
     repeats = table.groupby(["activation", "bias", "layer"], sort=False)["mean_cosine"]
     interval = repeats.agg(n="size", mean_cosine="mean").reset_index()

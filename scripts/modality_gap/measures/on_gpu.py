@@ -23,8 +23,8 @@ BATCH_JOBS = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID", "JOB_ID", "_CONDOR_JOB_A
 
 
 def device_for(cosines: int) -> str | None:
-    """The device of torch's on which that many cosines are computed, "cuda"; or None: numpy's, on
-    the CPU, if they are few, torch sees no GPU with free memory, or a batch job was given none."""
+    """Where to compute that many cosines: "cuda", with torch; or None, with numpy on the CPU, if
+    the cosines are few, torch sees no GPU with free memory, or a batch job was given no GPU."""
     if cosines < WORTH or _is_given_none() or not _has_driver():
         return None
     try:
@@ -111,9 +111,9 @@ def sums_of_part(
     no_direction: float,
     device: str,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What `loss_sweep._sums_of_part` returns, of a part: some rows x (batches, m, d) of batches y
-    (batches, n, d), with their products with the gap's direction, (batches, m) and (batches, n). A
-    vector of a squared length up to `no_direction` makes its sums NaN."""
+    """The result of `loss_sweep._sums_of_part` for a part: rows x (batches, m, d) against batches y
+    (batches, n, d). `x_along` (batches, m) and `y_along` (batches, n) are their products with the
+    gap's direction. A vector of a squared length up to `no_direction` makes its sums NaN."""
     import torch
 
     with torch.inference_mode():

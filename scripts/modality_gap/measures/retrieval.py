@@ -53,11 +53,11 @@ def partner_ranks(
     partner; and the same from y to x: two arrays of integers, (items of x,) and (items of y,). No
     more than `tile` x `width` cosines are in memory.
 
-    Identical rows of a side are one item, which stands where the first of them does and whose
-    partners are all of theirs: a picture that occurs five times, each time with another caption,
-    looks for any of the five. Items as near as the partner count if they come before it. `first`
-    are `identical_rows` of both sides, where they are known; `times`, how often the caller calls
-    this for as many pairs, which decides on the device.
+    Identical rows of a side are one item. It has the place of the first of them, and the partners
+    of all: a picture that occurs five times, each time with another caption, looks for any of the
+    five captions. Items as near as the partner count if they come before it. `first` are the
+    `identical_rows` of both sides, if they are known. `times` is how many calls with this number of
+    pairs the caller makes, which decides on the device.
     """
     count = count_nearer
     if device := on_gpu.device_for(times * len(x) * len(y)):
@@ -90,7 +90,8 @@ def count_nearer(
     partner_of_y: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many of some items of y are nearer to each of some of x than its partner, and the other
-    way round. `partner_of_...`: cosine of each item's partner, row of that, row of the item."""
+    way round. `partner_of_...`: for each item the cosine to its partner, the partner's row and the
+    item's row."""
     own_x, place_x, i = partner_of_x
     own_y, place_y, j = partner_of_y
     cosines = of_x @ of_y.T

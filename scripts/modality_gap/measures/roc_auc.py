@@ -95,10 +95,10 @@ def shift_report(
     """A row of Table 1, with the columns of zero_shot.shift_report.
 
     p_in_sample and p_held_out are DeLong's for the two areas of the same pictures; held_out is the
-    default's area and the gain of held_out_gain. Intervals are DeLong's (normal). The area is no
+    default's area and the gain of held_out_gain. Intervals are DeLong's (normal). The area is not a
     sum over pictures, so the random signs of p_permutation and p_max_statistic go to each picture's
-    share in DeLong's variance (its placements' difference, centred): under no effect the gains
-    at all shifts together are spread like that.
+    share in DeLong's variance (its placements' difference, centred): under no effect the gains at
+    all shifts together are spread like that.
     """
     zero = unshifted(deltas)
     beaten, beating = placements(scores, positive)

@@ -75,7 +75,9 @@ def unshifted(deltas: np.ndarray) -> int:
     """Index of the shift 0. Raises InputError if there is none."""
     places = np.flatnonzero(np.asarray(deltas) == 0)
     if not len(places):
-        raise InputError("the shifts do not include 0; start them at or below it and end above.")
+        raise InputError(
+            "the shifts do not include 0; start them at 0 or below, and end them above 0."
+        )
     return int(places[0])
 
 

@@ -26,11 +26,11 @@ FRACTIONS = np.linspace(-0.5, 1.5, 9)
 def pca_with_shifts(x: np.ndarray, y: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A set's part of pca.parquet and of pca_shifts.csv, of unit vectors x, y (n, d).
 
-    The first has each vector, less the mean of all 2n, along the gap and across it, in the
-    direction that has most of the variance there: side (a or b), along_gap, across_gap. The second
-    has each side's centre after every shift, half of delta on either side, in the same plane and on
-    the first two principal components of all 2n, with the components' shares of the variance; it is
-    empty where there is no gap to shift along.
+    The first has two coordinates of each vector, minus the mean of all 2n: along the gap, and along
+    the direction across the gap that has the most variance. Columns: side (a or b), along_gap,
+    across_gap. The second has the centre of each side after every shift (half of delta on each
+    side), in the same plane and on the first two principal components of all 2n vectors, with the
+    components' shares of the variance. The second is empty if there is no gap to shift along.
     """
     both = np.concatenate([x, y])
     centre, components, shares = principal_components(both, 2)

@@ -24,9 +24,9 @@ def measure_task(
     """The row of Table 1 and the curve behind it for the task `name`, whose entry in the config is
     `task`.
 
-    Of `prompts` those of the task count, one per class. Pictures and prompts move by half of each
-    of `deltas` along the unit gap vector `along` of the model's own pairs; `distances` are these
-    pairs' signed distances then. `cluster` is the label column of pictures that are not
+    Only the `prompts` of the task are used, one per class. Pictures and prompts move by half of
+    each of `deltas` along the unit gap vector `along` of the model's own pairs; `distances` are
+    these pairs' signed distances then. `cluster` is the label column of pictures that are not
     independent, of tasks scored by accuracy. `settings`: confidence, permutations and seed of the
     tests.
 

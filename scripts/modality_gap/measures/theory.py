@@ -140,7 +140,7 @@ def theorem1_tables(grid: dict, confidence: float, seed: int) -> tuple[pd.DataFr
     """theorem1.csv, every case of `theory.theorem1` in the config at every d_out, and
     theorem1_decay.csv, how fast the violations of the covered cases become rare.
 
-    The cases share the draws of a d_out; each d_out has its own, by its value.
+    All cases of a d_out share its random draws, which its value determines.
     """
     trials, d_out = grid["trials"], np.array(sorted(grid["d_out"]))
     cases = list(product(grid["cosines"], grid["norm_ratios"], grid["norms"]))
@@ -321,8 +321,8 @@ def variance_shares_closed_form(layers: int) -> tuple[np.ndarray, np.ndarray]:
 
 def theorem2_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
     """theorem2.csv: simulation and closed form at every width of `theory.theorem2` in the config.
-    As many units at every width, of three networks at least, which a jackknife needs; each width
-    has its own draws, by its value."""
+    Every width has the same number of units in all, but at least the three networks that a
+    jackknife needs. Each width has its own random draws, determined by its value."""
     closed_ratio, closed_beta = variance_shares_closed_form(grid["layers"])
     rows = []
     for width in grid["widths"]:

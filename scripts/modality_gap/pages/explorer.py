@@ -18,7 +18,7 @@ from modality_gap.pages.words import fraction
 from modality_gap.paper.chance import retrieves
 
 WIDE, NARROW = 640, 342  # CSS pixels of the still pictures
-# Each is at least 3:1 on the page's light and on its dark ground.
+# Each is at least 3:1 on the page's light and its dark background.
 IMAGE, TEXT = "#2f7fc1", "#cf5a1c"
 TEMPERATURES = ["#9a5fd0", "#5f74d8", "#2a86b8", "#1c8f80", "#4f8f2c", "#a67a00"]
 DASHES = [[1, 0], [7, 2], [4, 2], [2, 2], [7, 2, 2, 2], [1, 3], [9, 4]]
@@ -297,7 +297,7 @@ def drawn(found: list[dict]) -> dict[str, Any]:
 
 
 def readout(model: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
-    """By chart the words and the values of its curves without a shift, in the order of their
+    """For each chart, the words and the values of its curves without a shift, in the order of their
     styles; report/scripts/explorer.js writes the same for any other."""
     own = model["deltas"].index(0)
     recall, first, second = model["recall"], model["first"], model["second"]

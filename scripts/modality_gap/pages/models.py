@@ -16,8 +16,8 @@ from modality_gap.paper.chance import retrieves
 def models_tables(
     gap: pd.DataFrame, diagnostics: pd.DataFrame, minimum: pd.DataFrame
 ) -> dict[str, Table]:
-    """By the id of its section, one table each: gap and cones, what the model retrieves and how
-    many dimensions it uses, and where the contrastive loss is smallest. A row is one set, in the
+    """Three tables by the ids of their sections: gap and cones, what the models retrieve and how
+    many dimensions they use, and where the contrastive loss is smallest. A row is one set, in the
     order of `gap`; the first cell is its name."""
     # The columns of both tables by their names; those of the gap's own table come first.
     extra = diagnostics.set_index("set").drop(columns=gap.columns, errors="ignore")

@@ -223,7 +223,7 @@ class Balance(NamedTuple):
 def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
     """The paper's own claims, from its text and notebooks, by the result of this run. A claim with
     evidence on both sides is in both groups. A leading sentence of `findings` is shown beside the
-    first of its claims that the run is against; one that is against none is left out."""
+    first of its claims that the run contradicts; a sentence without such a claim is left out."""
     own = by_claim(claims[claims["whose"].isin(ledger.PAPERS_OWN)])
     bearing = by_claim(claims[claims["whose"].isin(ledger.BEARING)])
     against: dict[str, tuple[Claim, list[dict], list[str]]] = {}
@@ -250,8 +250,8 @@ def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
 
 def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
     """Sentences on how many of the paper's statements differ or were not seen on a stand-in, how
-    many of these have stronger evidence, by which alone the counts of verdicts have them, and how
-    many recomputed numbers and settings differ. A stand-in is no evidence against the paper."""
+    many of these have stronger evidence, which alone decides how the claim is counted, and how many
+    recomputed numbers and settings differ. A stand-in is no evidence against the paper."""
     overall = ledger.overall(claims).set_index("id")["verdict"]
     names = [claim.id for claim, _, _ in balanced.against]
     if not names and not balanced.recomputed:

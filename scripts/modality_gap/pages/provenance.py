@@ -185,7 +185,7 @@ def versions(requirements: str, names: Iterable[str]) -> dict[str, str]:
 
 
 def mirrored(absent: Mapping[str, Mapping], assets: Mapping) -> dict[str, list[str]]:
-    """By the names of sets that were not run, where a mirror has their files."""
+    """Where a mirror has the files of sets that were not run, by the names of the sets."""
     return {
         name: [assets[file]["path"] for file in published_files(entry) if file in assets]
         for name, entry in absent.items()

@@ -41,7 +41,7 @@ DIGITS = 5  # decimals; the page shows at most three
 def remedies(
     methods: pd.DataFrame, differences: pd.DataFrame, names: pd.DataFrame
 ) -> dict[str, list[dict]]:
-    """By set the methods in their order, no method first: name, label, what it does, n_fit,
+    """The methods of each set in their order, no method first: name, label, what it does, n_fit,
     n_scored, the values of SHOWN (without those that a method of scores does not have), and for
     `change` recall's difference to no method with its interval. Without the controls, LEFT_OUT and
     methods with a star."""

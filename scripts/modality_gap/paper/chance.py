@@ -15,9 +15,9 @@ def recall_over_chance(rows: pd.DataFrame) -> pd.Series:
 
 
 def retrieves(rows: pd.DataFrame) -> pd.Series:
-    """By row of statistics/gap.csv, whether the model retrieves well above chance: in both
-    directions the lower end of recall@1 is at least `WELL_ABOVE` times chance. Of a model
-    that does not, nothing shows that it has learnt to match, so its loss gives no verdict."""
+    """For each row of statistics/gap.csv, whether the model retrieves well above chance: in both
+    directions the lower end of recall@1 is at least `WELL_ABOVE` times chance. If a model does not,
+    nothing shows that it has learnt to match pairs, so its loss gives no verdict."""
     return recall_over_chance(rows) >= WELL_ABOVE
 
 

@@ -17,7 +17,7 @@ COLUMN = "recall1_ab"  # of recall_under_shift.csv
 def closings(gaps: pd.DataFrame, peaks: pd.DataFrame, published: Collection[str]) -> pd.DataFrame:
     """A row for each published, trained model that retrieves well above chance, in the order of
     `gaps`, with the columns model, score (the name of recall@1 for this set) and the columns of
-    `peaks`, by set. Of a model that is trained here on few data a change says little.
+    `peaks`, by set. Models trained here on few data are left out, because their change says little.
     """
     able = gaps.index[retrieves(gaps) & (gaps["weights"] == "trained")]
     swept = peaks[peaks["direction"] == "ab"].set_index("set")

@@ -13,8 +13,9 @@ from modality_gap.paper.show import digits
 
 
 def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -> list[dict]:
-    """The errata in config/ledger, each with what this run computes for it, as texts. Of a list
-    within `computed`, the first that this run has is shown, or else the last, as not run."""
+    """The errata in config/ledger, each with what this run computes for it, as texts. From a list
+    within `computed`, the first value that this run has is shown; if it has none, the last one,
+    marked as not run."""
     entries = []
     for entry in errata:
         rows = []

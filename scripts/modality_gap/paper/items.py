@@ -73,7 +73,7 @@ def _item(name: str, entry: Mapping, entries: Mapping[str, Mapping]) -> Item:
     if "like" in values:
         other = values.pop("like")
         if other not in entries:
-            raise refuse(f"like names {other}, which is not an item; correct the name")
+            raise refuse(f"`like` names {other}, which is not an item; correct the name")
         values |= {
             key: entries[other][key] for key in ("made_of", "vit_b32") if key in entries[other]
         }
@@ -87,9 +87,9 @@ def _item(name: str, entry: Mapping, entries: Mapping[str, Mapping]) -> Item:
     if missing:
         raise refuse(f"{missing[0]} is missing; add it")
     if values["kind"] not in KINDS:
-        raise refuse(f"kind is {values['kind']!r}; choose from {', '.join(KINDS)}")
+        raise refuse(f"`kind` is {values['kind']!r}; choose from {', '.join(KINDS)}")
     if values.get("page", PAGES[0]) not in PAGES:
-        raise refuse(f"page is {values['page']!r}; choose from {', '.join(PAGES)}")
+        raise refuse(f"`page` is {values['page']!r}; choose from {', '.join(PAGES)}")
     return Item(id=name, **(values | {"paper": tuple(values.get("paper", ()))}))
 
 

@@ -42,7 +42,7 @@ def load_ledger(path: Path, schema_path: Path) -> dict:
     """The ledger with every entry's `cases` written out, as {needs: ..., claims: {id: claim}}.
 
     Raises InputError where an entry breaks the schema, an id comes twice, a need is unknown or an
-    expected value is no number.
+    expected value is not a number.
     """
     ledger = read_ledger(path)
     fault = schema_fault(ledger, yaml.safe_load(schema_path.read_text(encoding="utf-8")))
@@ -54,7 +54,7 @@ def load_ledger(path: Path, schema_path: Path) -> dict:
 
 def written_out(entries: Iterable[dict], needs: Mapping, name: str) -> dict[str, dict]:
     """Entries of the ledger `name` with their `cases` written out, by their ids. Raises InputError
-    where an id comes twice, a need is unknown or an expected value is no number."""
+    where an id comes twice, a need is unknown or an expected value is not a number."""
     claims: dict[str, dict] = {}
     for entry in entries:
         for claim in _cases(entry):

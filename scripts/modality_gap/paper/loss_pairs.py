@@ -15,7 +15,7 @@ TABLE = f"{LOSSES}_pairs.csv"
 
 def pairs_of_losses(study: Mapping, ledger: Mapping) -> list[list[str]]:
     """Each pair [method, than] once: of claims with `than` in `loss_study` and of evidence of the
-    ledger {needs, papers} on TABLE. Raises InputError for a claim's `than` that is no method."""
+    ledger {needs, papers} on TABLE. Raises InputError for a claim's `than` that is not a method."""
     known = _names(study)
     pairs = []
     for name, entry in study["methods"].items():
@@ -23,7 +23,7 @@ def pairs_of_losses(study: Mapping, ledger: Mapping) -> list[list[str]]:
             than = claim.get("than", name)
             if than not in known:
                 raise InputError(
-                    f"loss_study.methods.{name}.claims.{number}.than is {than!r}, which is no "
+                    f"loss_study.methods.{name}.claims.{number}.than is {than!r}, which is not a "
                     "method; name one of loss_study.methods."
                 )
             if "than" in claim:

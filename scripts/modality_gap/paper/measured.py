@@ -53,9 +53,8 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
     (kendall) the rank correlation of the two columns. `absolute` drops the cell's sign (with
     kendall that of every row). `over` and `minus` are selectors of a second value, with an
     `absolute` of their own, applied in this order. `point` leaves the interval out: the value alone
-    is judged. `value` alone is a published constant. `at_end` of the result: the row tells of a
-    minimum at the end of its sweep. Raises InputError where several rows match and `take` is
-    absent.
+    is judged. `value` alone is a published constant. `at_end` of the result: the row has a minimum
+    at the end of its sweep. Raises InputError where several rows match and `take` is absent.
     """
     first = _first(selector, tables)
     if first is None:
@@ -114,8 +113,8 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
         rows = rows.loc[[values.idxmin() if take == "smallest" else values.idxmax()]]
     elif len(rows) > 1:
         raise InputError(
-            f"{selector['table']}: {len(rows)} rows match {selector.get('where', {})}; say which "
-            "one with `take` or narrow `where`."
+            f"{selector['table']}: {len(rows)} rows match {selector.get('where', {})}; choose "
+            "one with `take`, or narrow `where`."
         )
     row, point = rows.iloc[0], selector.get("point", False)
     at_end = column in OF_A_MINIMUM and bool(row.get("at_end", False))

@@ -190,11 +190,11 @@ def train_run(
 ) -> dict:
     """Train once and measure: {"row": ..., "steps": ...}, both with the run's condition and seed.
 
-    With `start` that model goes on learning (section 4.2). Without it the one from scratch does
-    that `build(condition, seed)` makes, or towers where that is absent too. Of the condition,
-    `temperature` and `dim` take precedence over the settings of these names; `start` "rotated"
-    closes the gap first and `temperature_mode` "learnt" makes the temperature a parameter (section
-    4.4); `modality` feeds both towers that one's embeddings. `more(model, x, y)` measures further.
+    The model trained is `start`, if given (section 4.2); otherwise a new one from `build(condition,
+    seed)`, or else new towers. In the condition, `temperature` and `dim` take precedence over the
+    settings of these names; `start` "rotated" closes the gap first and `temperature_mode` "learnt"
+    makes the temperature a parameter (section 4.4); with `modality`, both towers receive the
+    embeddings of that modality. `more(model, x, y)` returns further measures.
     """
     condition, seed = run["condition"], run["seed"]
     settings = {**settings, **condition}

@@ -48,9 +48,9 @@ def train(
     """Train with AdamW at a fixed temperature; the learning rate rises linearly, then falls along
     half a cosine. (Without the warm-up a low temperature makes both towers collapse.)
 
-    `forward(rows)` gives the unit embeddings x, y of the train items `rows`; `held_out()` those
-    of the held-out pairs, on which gap and recall are taken. Returns one row a recorded step:
-    step, loss (None at step 0, before training), gap, recall1.
+    `forward(rows)` gives the unit embeddings x, y of the train items `rows`; `held_out()` those of
+    the held-out pairs, on which gap and recall are taken. Returns one row per recorded step: step,
+    loss (None at step 0, before training), gap, recall1.
     """
     generator = torch.Generator().manual_seed(seed)
     # CLIP's betas (Radford et al., 2021).

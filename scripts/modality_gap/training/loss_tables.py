@@ -31,9 +31,9 @@ def differences(
     study: Mapping[str, Any],
     confidence: float,
 ) -> pd.DataFrame:
-    """By method and metric, the difference to `compared_with`, paired by seed, on the pairs' own
-    split: mean, t interval, p and Holm's correction over the methods; for ACCURACIES also whether
-    they are shown to be unchanged (TOST with MARGIN). `same_temperature` is false where the
+    """For each method and metric, the difference to `compared_with`, paired by seed, on the pairs'
+    own split: mean, t interval, p and Holm's correction over the methods; for ACCURACIES also
+    whether they are shown to be unchanged (TOST with MARGIN). `same_temperature` is false where the
     temperature differs too: the difference is then no effect of the loss alone."""
     wide = table[table["split"] == 0].set_index(["method", "seed"])
     rows = []

@@ -48,8 +48,8 @@ def try_losses(
 ) -> dict[str, dict[str, bool]]:
     """Compute every loss once with its gradient, and return its traits by method: `sign_blind` if y
     and -y give the same loss, `raw` if it depends on the lengths of the outputs. Raises InputError,
-    one sentence that names the key, for a loss that raises an error, is no finite number, or does
-    not depend on both sides."""
+    one sentence that names the key, for a loss that raises an error, is not a finite number, or
+    does not depend on both sides."""
     return {name: _try(recipe, pairs, study, seed) for name, recipe in methods.items()}
 
 
@@ -84,7 +84,7 @@ def _try(recipe: Recipe, pairs: Pairs, study: Mapping[str, Any], seed: int) -> d
         except Exception as error:
             raise InputError(
                 f"{recipe.key}.loss: {recipe.loss.source} raises {type(error).__name__} "
-                f"({error}); correct it."
+                f"({error}); correct the function."
             ) from error
 
     sides = [side.clone().requires_grad_() for side in raw]

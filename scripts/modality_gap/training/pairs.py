@@ -38,8 +38,8 @@ class Captions:
     rows: torch.Tensor
 
     def of(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Places (P,) of a batch of pairs, the first of each picture, and the pairs (P K,) with K
-        texts of each of these pictures."""
+        """The places (P,) in a batch where each of its P pictures occurs first, and the pairs (P
+        K,) of these pictures with all their K texts."""
         _, first = np.unique(self.picture[batch].numpy(), return_index=True)
         place = torch.from_numpy(np.sort(first))
         return place, self.rows[self.picture[batch[place]]].flatten()

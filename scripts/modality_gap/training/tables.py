@@ -95,9 +95,9 @@ def _with_ends(estimates: dict) -> dict:
 
 
 def compare_starts(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """Per temperature mode, the gap after training from the rotated start as a share of that from
-    the original start with the same seed (same weights, same batches), and the difference of the
-    two, with their intervals. Source: section 4.4."""
+    """For each temperature mode, the gap after training from the rotated start as a share of that
+    from the original start with the same seed (same weights, same batches), and the difference of
+    the two, with their intervals. Source: section 4.4."""
     rows = []
     for mode, part in table.groupby("temperature_mode", sort=False):
         gaps = part.pivot(index="seed", columns="start", values="gap_after")

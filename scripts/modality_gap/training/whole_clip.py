@@ -72,11 +72,11 @@ def build_clip(condition: dict, seed: int, spec: dict, device: torch.device) -> 
 def read_items(
     path: str, rows: np.ndarray, transform: Any, workers: int
 ) -> tuple[pd.DataFrame, torch.Tensor]:
-    """Of the m rows that the mask `rows` (n,) selects: all columns except the picture, and the
-    pixels (m, 3, height, width) uint8 that `transform` makes.
+    """The m rows that the mask `rows` (n,) selects: all columns except the picture, and the pixels
+    (m, 3, height, width) uint8 that `transform` makes.
 
-    Each picture is decoded once, by one of `workers` threads, and not once an epoch of every run:
-    50,000 at 224 pixels are 7.5 GB, less than the files of as many photographs of COCO.
+    Each picture is decoded once, by one of `workers` threads, and not once in every epoch of every
+    run: 50,000 at 224 pixels are 7.5 GB, less than the files of as many photographs of COCO.
     """
     prepare, _ = split_transform(transform)
     file = open_parquet(path)

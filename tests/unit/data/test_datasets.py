@@ -475,19 +475,19 @@ def repacked(path: Path, name: str, change) -> None:
         ("test_batch", lambda batch: None, "has no test batch"),
         ("batches.meta", lambda meta: None, "has no member batches.meta or meta"),
         ("batches.meta", lambda meta: {}, "has no member batches.meta or meta"),
-        ("data_batch_2", lambda batch: batch | {"labels": [0]}, "data_batch_2 has data uint8 (2, "),
+        ("data_batch_2", lambda batch: batch | {"labels": [0]}, "does not fit the 1 labels"),
         (
             "data_batch_2",
             lambda batch: batch | {"data": batch["data"].astype(np.int16)},
-            "data_batch_2 has data int16 (2, 3072) for 2 labels",
+            "data_batch_2 is int16 of shape (2, 3072), which does not fit the 2 labels",
         ),
         (
             "data_batch_2",
             lambda batch: batch | {"data": batch["data"][:, :-3]},
-            "data_batch_2 has data uint8 (2, 3069) for 2 labels",
+            "data_batch_2 is uint8 of shape (2, 3069), which does not fit the 2 labels",
         ),
-        ("data_batch_2", lambda batch: batch | {"labels": [0, 10]}, "data_batch_2 has data"),
-        ("data_batch_2", lambda batch: batch | {"labels": [-1, 0]}, "data_batch_2 has data"),
+        ("data_batch_2", lambda batch: batch | {"labels": [0, 10]}, "data_batch_2 has no class"),
+        ("data_batch_2", lambda batch: batch | {"labels": [-1, 0]}, "data_batch_2 has no class"),
     ],
 )
 def test_cifar_that_is_not_as_it_was_published_is_refused(tmp_path, name, change, words):
@@ -500,9 +500,9 @@ def test_cifar_that_is_not_as_it_was_published_is_refused(tmp_path, name, change
 @pytest.mark.parametrize(
     ("pictures", "digits", "words"),
     [
-        (np.zeros((32, 32, 3, 2), np.uint8), [1, 2, 3], "X is uint8 (32, 32, 3, 2) for 3 labels"),
+        (np.zeros((32, 32, 3, 2), np.uint8), [1, 2, 3], "which does not fit the 3 labels"),
         (np.zeros((32, 32, 3, 2)), [1, 2], "X is float64"),
-        (np.zeros((28, 28, 3, 2), np.uint8), [1, 2], "X is uint8 (28, 28, 3, 2)"),
+        (np.zeros((28, 28, 3, 2), np.uint8), [1, 2], "X is uint8 of shape (28, 28, 3, 2)"),
         (np.zeros((32, 32, 3, 2), np.uint8), [0, 1], "a label is not between 1 and 10"),
         (np.zeros((32, 32, 3, 2), np.uint8), [1, 11], "a label is not between 1 and 10"),
     ],

@@ -169,8 +169,8 @@ def test_ids_that_cannot_be_read_are_refused(tmp_path):
         file["x"], file["names"] = A, latin
     np.savez(tmp_path / "objects.npz", x=A, names=np.array(IDS, dtype=object))
     for name, words in (
-        ("latin.npz", "has ids that are not UTF-8"),
-        ("latin.h5", "has ids that are not UTF-8"),
+        ("latin.npz", "the ids are not in UTF-8"),
+        ("latin.h5", "the ids are not in UTF-8"),
         ("objects.npz", r"array 'names' holds Python objects; .* by names.astype\(str\)"),
     ):
         with pytest.raises(InputError, match=f"{name}: {words}"):

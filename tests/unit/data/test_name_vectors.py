@@ -172,7 +172,7 @@ def test_finished_vectors_embed_no_noise_and_no_picture(tmp_path):
     tables = table(tmp_path, "a", ["frog"], np.eye(1))
     with pytest.raises(InputError, match="cannot embed noise"):
         build(tables).noise(np.random.default_rng(0))
-    with pytest.raises(InputError, match="vectors embeds text only"):
+    with pytest.raises(InputError, match="vectors cannot embed the modality image"):
         build_encoder(spec(), "image", {"tables": tables})
 
 

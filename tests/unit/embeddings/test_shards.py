@@ -112,7 +112,7 @@ def test_no_byte_is_written_twice_and_the_shards_may_go(tmp_path):
     copy_set(tmp_path / "set.parquet", tmp_path / "again.parquet")
     assert len(read(tmp_path / "again.parquet")) == 60
     (tmp_path / "again.parquet" / "1-of-2.parquet").unlink()
-    with pytest.raises(InputError, match=r"again.parquet: only 1 of 2 parts. Delete it and run"):
+    with pytest.raises(InputError, match=r"again.parquet: only 1 of 2 parts. Delete the folder"):
         read(tmp_path / "again.parquet")
     # A set that was in parts becomes one file, and the other way round.
     write(part(0, 30), tmp_path / "set.parquet")

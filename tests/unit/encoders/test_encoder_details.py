@@ -133,7 +133,7 @@ def test_the_onnx_tower_takes_one_picture_at_a_time_and_noise_of_its_size(tmp_pa
     about = encoder.metadata
     assert (about["model"], about["dtype"]) == ("toy", "int8")
     assert about["preprocessing"] == "CLIP's, 24 px"
-    with pytest.raises(InputError, match="onnx embeds image only; give it modality image"):
+    with pytest.raises(InputError, match="onnx cannot embed the modality text; use it for image"):
         build_encoder({"library": "onnx"}, "text", weights)
 
 

@@ -392,8 +392,8 @@ def test_imagenets_statistics_replace_the_models_own(published, spec):
     [
         ({"library": "open_clip", "architecture": "ViT-Z-99"}, "image", "'ViT-Z-99'"),
         ({"library": "timm", "architecture": "resnet99"}, "image", "'resnet99'"),
-        ({"library": "onnx"}, "text", "onnx embeds image only"),
-        ({"library": "minilm"}, "image", "text only"),
+        ({"library": "onnx"}, "text", "onnx cannot embed the modality text"),
+        ({"library": "minilm"}, "image", "use it for text"),
     ],
 )
 def test_an_unknown_model_is_one_sentence(spec, modality, words):

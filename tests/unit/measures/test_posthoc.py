@@ -558,7 +558,7 @@ def test_planted_leak_is_refused(pairs):
         )
 
     method = Method("leaking", "leaking", "ours", leaking)
-    with pytest.raises(InputError, match="leaking gives a pair another score"):
+    with pytest.raises(InputError, match="leaking changes the score of a pair"):
         check_fitted(method, method.fitted(x, y), a, b)
     starred = Method("leaking", "leaking", "ours", leaking, sees="all")
     check_fitted(starred, starred.fitted(x, y), a, b)

@@ -285,10 +285,10 @@ def test_an_item_like_another_is_made_of_the_same():
     [
         ({"rule": "plot_a"}, "unknown key rule"),
         ({"made_of": {"models": "x"}}, "unknown key models"),
-        ({"like": "b"}, "like names b, which is not an item"),
-        ({"kind": "film"}, "kind is 'film'; choose from figure, table, plain table, text"),
+        ({"like": "b"}, "`like` names b, which is not an item"),
+        ({"kind": "film"}, "`kind` is 'film'; choose from figure, table, plain table, text"),
         ({"colour": "red"}, "unknown key colour"),
-        ({"page": "run"}, "page is 'run'; choose from figures, after"),
+        ({"page": "run"}, "`page` is 'run'; choose from figures, after"),
         ({"title": ""}, "title is missing"),
         ({"part": None}, "part is missing"),
         ({"alt": ""}, "alt is missing"),

@@ -20,7 +20,9 @@ MEASURE = SimpleNamespace(name="measure", script="y.py", wildcard_names={"set", 
 def test_a_rule_that_does_not_exist_or_has_no_script_is_refused():
     rules = {"plot_figure2b": RULE, "all": SimpleNamespace(name="all", script=None)}
     assert debug.find_rule(rules, "plot_figure2b") is RULE
-    with pytest.raises(InputError, match=r"no rule plot_figur2b; did you mean plot_figure2b\?"):
+    with pytest.raises(
+        InputError, match=r"there is no rule plot_figur2b; did you mean plot_figure2b\?"
+    ):
         debug.find_rule(rules, "plot_figur2b")
     with pytest.raises(InputError, match="rule all has no script"):
         debug.find_rule(rules, "all")

@@ -210,10 +210,10 @@ def test_a_table_is_found_by_its_path(registry):
     ("old", "new", "sentence"),
     [
         ("[n, gap±", "[n, size", "tables.yaml, statistics/gap.csv: size is not described"),
-        ("gap: [length,", "gap: [metre,", "the unit of gap is metre. Describe it under units"),
+        ("gap: [length,", "gap: [metre,", "gap has the unit metre, which is not described"),
         ("[n, gap±", "[n, n, gap±", "n is listed twice"),
         ("[n, gap±", "[gap_low: [count, x], gap±", "gap_low is listed twice"),
-        ("empty: {share", "empty: {other", "other is not a column"),
+        ("empty: {share", "empty: {other", "names other, which is not a column"),
         (
             "n: [count, number of items]",
             "n: [count, number: items]",

@@ -217,7 +217,8 @@ print(json.dumps([refusals, vectors, encoder.metadata["preprocessing"]]))
         "label, seed, alphabet, options.",
         "encoders.mine.alphabet is 'greek'; give latin.",
         "encoders.mine.alphabet is missing; add it (the alphabet).",
-        "encoders: letters embeds text only; give it modality text.",
+        "encoders: letters cannot embed the modality image; use it for text, or choose another "
+        "library for image.",
     ]
 
 
@@ -655,7 +656,7 @@ def test_a_library_without_options_has_no_such_key():
 
 
 def test_an_image_library_embeds_no_text():
-    sentence = "encoders: timm embeds image only; give it modality image."
+    sentence = "encoders: timm cannot embed the modality text; use it for image, or choose"
     with pytest.raises(InputError, match=re.escape(sentence)):
         build_encoder({"library": "timm", "architecture": "resnet18"}, "text", {"seed": 0})
 

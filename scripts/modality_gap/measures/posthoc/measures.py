@@ -95,10 +95,11 @@ def _chance_of_counts(n: int, d: int) -> Values:
     _chance_of_counts,
 )
 def mixed_counts(x: np.ndarray, y: np.ndarray) -> Each:
-    """Of queries x and y in a gallery of all other items: share whose nearest item is of the
-    own modality; mean of the nearest cosine of the own over that of the other modality (`itr` of
-    queries x, `tir` of y); 1 + how many items of the own modality come before the first of the
-    other (`imr` and `tmr`, at most n); share of the other modality in the first 10."""
+    """Of queries x and y in a gallery of all other items: share whose nearest item is of their own
+    modality; mean ratio of the nearest cosine within their own modality to the nearest one in the
+    other modality (`itr` of queries x, `tir` of y); 1 + how many items of their own modality come
+    before the first of the other (`imr` and `tmr`, at most n); share of the other modality in the
+    first 10."""
     values: dict[str, np.ndarray] = {}
     for name, ratio, rank, own, across in (
         ("x", "itr", "imr", x @ x.T, x @ y.T),

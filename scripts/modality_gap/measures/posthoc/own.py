@@ -34,7 +34,7 @@ def names_of_methods(methods: Mapping[str, Method]) -> pd.DataFrame:
 
 def _own(key: str, name: str, entry: Mapping) -> Method:
     if name in METHODS:
-        raise InputError(f"{key}: a built-in method already has this name. Choose another.")
+        raise InputError(f"{key}: a built-in method already has this name. Choose another name.")
     base, options = entry["method"], dict(entry.get("settings", {}))
     label = entry.get("label", name)
     if ":" in base:
@@ -55,7 +55,9 @@ def chosen_measures(settings: Mapping) -> dict[str, FollowUpMeasure]:
     for name, entry in settings.get("measures", {}).items():
         key = f"posthoc.measures.{name}"
         if name in FOLLOW_UP_MEASURES:
-            raise InputError(f"{key}: a built-in measure already has this name. Choose another.")
+            raise InputError(
+                f"{key}: a built-in measure already has this name. Choose another name."
+            )
         place, label = entry["measure"], entry.get("label", name)
         if ":" not in place:
             raise InputError(f"{key}.measure is {place!r}; give FILE.py:FUNCTION.")
@@ -78,10 +80,11 @@ def _named(
             values = {f"{name}_{part}".rstrip("_"): float(one) for part, one in parts.items()}
         except (TypeError, ValueError):
             raise InputError(
-                f"{key} returns {type(found).__name__}; return a number, or numbers by name."
+                f"{key} returns {type(found).__name__}; return a number, or a mapping from names "
+                "to numbers."
             ) from None
         if not np.isfinite(list(values.values())).all():
-            raise InputError(f"{key} returns NaN or infinity; correct it.")
+            raise InputError(f"{key} returns NaN or infinity; correct the function.")
         return values
 
     return of

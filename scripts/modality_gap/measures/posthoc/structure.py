@@ -105,10 +105,10 @@ def structure(x: np.ndarray, y: np.ndarray) -> Each:
 
 @measure("gap_direction", "direction of the gap", "C3 (2401.08567)", smooth=True)
 def gap_direction(x: np.ndarray, y: np.ndarray) -> Values:
-    """C3's: in groups of 100 pairs in file order, mean length of the gap and mean cosine of the
-    gaps of successive groups; cosine of x_{i+1} - x_i with the gap, mean and standard deviation;
-    standard deviation of a coordinate of (x - y) less its mean. Added, since the third is 0 for any
-    order by chance: variance along the gap relative to an average direction."""
+    """The measures of C3: in groups of 100 pairs in file order, mean length of the gap and mean
+    cosine of the gaps of successive groups; cosine of x_{i+1} - x_i with the gap, mean and standard
+    deviation; standard deviation of a coordinate of (x - y) less its mean. Added, since the third
+    is 0 for any order by chance: variance along the gap relative to an average direction."""
     difference = x - y
     mean = difference.mean(axis=0)
     direction = unit(mean)
@@ -201,8 +201,8 @@ def leading_subspaces(x: np.ndarray, y: np.ndarray) -> Values:
 )
 def least_squares(x: np.ndarray, y: np.ndarray) -> Values:
     """1 - mean squared error of a linear regression, with intercept, of the modality (0 or 1): the
-    first half of the pairs fits, the second is scored. Of fewer vectors than dimensions, the
-    shortest solution. A constant 1/2 gives .75."""
+    first half of the pairs fits, the second is scored. With fewer vectors than dimensions, the
+    shortest solution is used. A constant 1/2 gives .75."""
     n = len(x)
     fits, of = np.tile(np.arange(n) < n // 2, 2), np.repeat([0.0, 1.0], n)
     rows = np.concatenate([x, y])

@@ -79,12 +79,12 @@ def check_fitted(method: Method, fitted: Fitted, a: np.ndarray, b: np.ndarray) -
                 "items. Return one score per query and item."
             )
         if not np.isfinite(scores).all():
-            raise InputError(f"{own} returns NaN or infinity; correct it.")
+            raise InputError(f"{own} returns NaN or infinity; correct the function.")
         rest = fitted.scores(*after, kind)[1:, 1:]
         if method.sees == "fit" and not np.allclose(scores[1:, 1:], rest, rtol=0, atol=1e-12):
             raise InputError(
-                f"{own} gives a pair another score if other items change. Let it use the fit pairs "
-                'alone, or register it with sees="all".'
+                f"{own} changes the score of a pair when other items change. Use only the fit "
+                'pairs in it, or register it with sees="all".'
             )
 
 

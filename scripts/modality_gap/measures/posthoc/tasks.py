@@ -259,7 +259,7 @@ def robustness(fitted: Maps, a: np.ndarray, b: np.ndarray, seed: int) -> Iterato
 
 
 def with_noise(fitted: Maps, a: np.ndarray, b: np.ndarray, seed: int) -> Iterator[tuple[str, dict]]:
-    """By direction and query (n,), with Gaussian noise of variance 1e-4 and 1e-3 on the moved
+    """For each direction and query (n,), with Gaussian noise of variance 1e-4 and 1e-3 on the moved
     gallery: whether the nearest item stays the same, whether it is the partner, and whether it is
     the nearest item without method and noise."""
     sides = {"x": a, "y": b}

@@ -54,7 +54,7 @@ def shift(x: np.ndarray, y: np.ndarray, delta: float | None = None) -> Maps:
 @method("shift_chosen", "shift chosen on the fit pairs", PAPER)
 def shift_chosen(x: np.ndarray, y: np.ndarray) -> Maps:
     """The shift between -1 and 1.5, in steps of .05, that has the highest mean recall at 1 on the
-    fit pairs (of several, the smallest)."""
+    fit pairs (the smallest, if several are equal)."""
     direction, _ = _gap(x, y)
     steps = sorted(np.arange(-20, 31) / 20, key=lambda step: (abs(step), step))
     a, b, own = different_items(x, y)

@@ -9,8 +9,9 @@ from modality_gap.pages.words import count, estimate, in_cases, interval, number
 
 
 def sentences(rows: pd.DataFrame, data: Mapping[str, pd.DataFrame]) -> list[str]:
-    """A sentence for each row of `paper.closing.closings`. `data`: methods.csv and differences.csv,
-    whose accuracy on other items than the shift was fitted on follows, where they have one."""
+    """A sentence for each row of `paper.closing.closings`. `data` are methods.csv and
+    differences.csv. If they have it, the sentence adds the accuracy on items on which the shift was
+    not fitted."""
     return [
         f"{row['model']}: {row['score']} {number(row['recall_at_gap'])} at its own gap of "
         f"{number(row['gap'])}, {number(row['recall_closed'])} with the gap closed, a change of "

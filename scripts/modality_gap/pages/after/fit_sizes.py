@@ -55,7 +55,8 @@ def _value(row: Mapping) -> str:
 
 def sentence(sizes: pd.DataFrame, labels: Mapping[str, str]) -> str:
     """In how many sets every method leaves less of the gap with the most fit pairs than with the
-    fewest, and what centring leaves of the first one's; empty where there are not two sizes."""
+    fewest, and how much of the gap centring leaves in the first set; empty if there are fewer than
+    two sizes."""
     gaps = sizes[sizes["metric"] == "gap"]
     gaps = gaps[gaps.groupby(["set", "method"])["n_fit"].transform("nunique") > 1]
     rows = gaps[gaps["method"] == "centre"]

@@ -81,8 +81,8 @@ def table(summary: pd.DataFrame, differences: pd.DataFrame, baseline: str) -> Ta
 
 def gap_table(methods: pd.DataFrame, differences: pd.DataFrame) -> Table:
     """What may be said of each method's gap: its change at equal progress, whether it is near what
-    chance gives, whether all vectors are in one narrow cone, and whether what it is compared with
-    has its temperature."""
+    chance gives, whether all vectors are in one narrow cone, and whether the method that it is
+    compared with has the same temperature."""
     rows = differences[differences["metric"] == "gap_equal_progress"]
     progress = rows.set_index("method").to_dict("index")
     labels = methods.set_index("method")["label"]

@@ -82,10 +82,10 @@ def _cell(row: Mapping) -> str:
 
 
 def agreement(measures: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
-    """By measure, in the order of SHOWN, Kendall's τ with recall at 1 over the trained sets, its p
-    and p after Holm's correction, and the number of sets; also for the gap itself. τ is positive
-    where a measure orders the sets as recall does. A measure that is the same everywhere has no τ
-    and no row, nor has any with fewer than FEWEST sets."""
+    """For each measure, in the order of SHOWN, Kendall's τ with recall at 1 over the trained sets,
+    its p and p after Holm's correction, and the number of sets; also for the gap itself. τ is
+    positive where a measure orders the sets as recall does. A measure that is the same everywhere
+    has no τ and no row, nor has any with fewer than FEWEST sets."""
     from scipy import stats
 
     from modality_gap.measures.significance import holm

@@ -145,8 +145,8 @@ CONTROL_WORDS = (
 def control_sentences(
     methods: pd.DataFrame, names: pd.DataFrame, order: list[str], labels: Mapping[str, str]
 ) -> list[str]:
-    """From which share of the other modality on, or at which alone, some method does better than
-    the control, by set; none without a set whose wanted item is always of the other modality."""
+    """For each set, the shares of the other modality at which some method does better than the
+    control; no sentence if there is no set whose wanted item is always of the other modality."""
     called, stars = labels_of(names), names.set_index("method")["star"]
     found = []
     for name in order:
@@ -327,7 +327,7 @@ def matrix(
     dim: int | None,
 ) -> Matrix:
     """Every method of a set by task. The first columns are paired differences to no change with
-    their intervals; the others are values. A task that no method of the set has is left out. Of
+    their intervals; the others are values. A task that no method of the set has is left out. For
     prompts of classes, a method that learns from labels is called few-shot."""
     wide = values(methods, name)
     columns = {}
