@@ -500,7 +500,11 @@ def test_cifar_that_is_not_as_it_was_published_is_refused(tmp_path, name, change
 @pytest.mark.parametrize(
     ("pictures", "digits", "words"),
     [
-        (np.zeros((32, 32, 3, 2), np.uint8), [1, 2, 3], "which does not fit the 3 labels"),
+        (
+            np.zeros((32, 32, 3, 2), np.uint8),
+            [1, 2, 3],
+            "X is uint8 of shape (32, 32, 3, 2), which does not fit the 3 labels",
+        ),
         (np.zeros((32, 32, 3, 2)), [1, 2], "X is float64"),
         (np.zeros((28, 28, 3, 2), np.uint8), [1, 2], "X is uint8 of shape (28, 28, 3, 2)"),
         (np.zeros((32, 32, 3, 2), np.uint8), [0, 1], "a label is not between 1 and 10"),
