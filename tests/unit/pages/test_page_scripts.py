@@ -299,7 +299,7 @@ def test_losses_of_ones_own_are_on_the_page_of_figures(write_figures):
 def test_a_page_of_figures_that_no_browser_would_like_is_not_written(write_figures):
     most = 15_000_000 - len(write_figures().encode())
     assert len(write_figures(most).encode()) == 15_000_000
-    with pytest.raises(InputError, match=r"^The page would be 15\.0 MB, more than 15 MB; take"):
+    with pytest.raises(InputError, match=r"^The page would be 15\.0 MB, more than 15 MB; show"):
         write_figures(most + 1)
 
 
