@@ -36,7 +36,7 @@ class Column:
 
     @property
     def heading(self) -> str:
-        """Its heading on a page. Raises InputError where that would be a name of several words."""
+        """Its heading on a page. Raises InputError if a name of several words has none."""
         if not self.label and "_" in self.name:
             raise InputError(f"The column {self.name} is on a page but has no heading. Write one.")
         return self.label or self.name

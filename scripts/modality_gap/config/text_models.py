@@ -66,7 +66,7 @@ class TextPipeline:
     declared: bool = False
 
     def described(self) -> str:
-        """In words, for the metadata."""
+        """The pipeline in words, for the metadata."""
         layers = [f"{layer.path}" if isinstance(layer, Dense) else layer for layer in self.layers]
         prompt = [f"the prompt {self.prompt!r}"] if self.prompt else []
         return ", ".join([*prompt, " and ".join(IN_WORDS[way] for way in self.pooling), *layers])

@@ -50,7 +50,8 @@ def read_matrix(path: str | Path, member: str = "", dtype: str = "float32") -> n
         ) from error
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind != "f":
         raise InputError(
-            f"{path}: the array is not a matrix of real numbers. Save one with one row per name."
+            f"{path}: the array is not a matrix of real numbers. Give a matrix with one row per "
+            "name."
         )
     return matrix
 

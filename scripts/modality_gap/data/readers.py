@@ -53,7 +53,7 @@ def png(pixels: "np.ndarray") -> bytes:
 
 
 def coco_captions(document: dict, captions: str) -> dict[str, str]:
-    """File name > the `first` or the `last` of the about five captions of each picture, in the
+    """The `first` or the `last` of the about five captions of each picture, by file name, in the
     order of the pictures' ids. `document` is a captions_*.json of COCO; pictures without a caption
     are left out."""
     chosen = {}
@@ -66,7 +66,7 @@ def coco_captions(document: dict, captions: str) -> dict[str, str]:
 
 
 def coco_all_captions(document: dict) -> dict[str, list[str]]:
-    """File name > all its captions, in the file's order."""
+    """All captions of each picture, by file name, in the file's order."""
     names = {image["id"]: nfc(image["file_name"]) for image in document["images"]}
     captions: dict[str, list[str]] = {name: [] for name in names.values()}
     for annotation in document["annotations"]:

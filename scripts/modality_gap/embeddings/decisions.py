@@ -48,8 +48,8 @@ def first_items(
 def prepared_sample(
     encoder: Encoder, modality: str, unreadable: str, items: list[tuple], decode: str = "exact"
 ) -> list[torch.Tensor]:
-    """The encoder's inputs for some (item_id, content). Where none can be decoded, as many random
-    inputs. Raises InputError for one that cannot, unless `unreadable` is "skip"."""
+    """The encoder's inputs for some (item_id, content); if none can be decoded, as many random
+    inputs. Raises InputError for an item that cannot be decoded, unless `unreadable` is "skip"."""
     prepared = prepare_items(encoder, modality, unreadable, items, decode)
     readable = [item for item in prepared if not isinstance(item, InputError)]
     rng = np.random.default_rng(0)

@@ -119,7 +119,7 @@ def _keys(
         a.parts and b.parts
     ):
         raise InputError(
-            f"{a.path} and {b.path}: the parts differ in number or in rows. Without ids row i of "
+            f"{a.path} and {b.path}: the parts differ in number or in rows. Without ids, row i of "
             "both is pair i. Give both the same parts."
         )
     known = a.ids if a.ids is not None else b.ids

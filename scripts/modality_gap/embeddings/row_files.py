@@ -98,7 +98,7 @@ class ParquetRows:
         return self._ids(table.slice(row - self.starts[group], 1))[0]
 
     def labels(self, names: list[str] | None = None) -> pd.DataFrame:
-        """The columns of these names; without any, all but ids and vectors."""
+        """The columns with these names; all label columns if no names are given."""
         with reading_parquet(self.path):
             return exact_frame(self.opened().read(names or self.label_types.names))
 
@@ -196,7 +196,7 @@ class FolderRows:
         return self._part(number).item_id(int(row - self.starts[number]))
 
     def labels(self, names: list[str] | None = None) -> pd.DataFrame:
-        """The columns of these names; without any, all but ids and vectors."""
+        """The columns with these names; all label columns if no names are given."""
         names = names or self.label_types.names
         if not names:
             return pd.DataFrame(index=range(len(self)))

@@ -121,8 +121,9 @@ def faster_kind(number: int, prepare: Prepare, items: list) -> tuple[str, dict[s
 def choose_kind(
     number: int, prepare: Prepare, batches: Iterator[pd.DataFrame], modality: str, items: int
 ) -> tuple[str, Iterator[pd.DataFrame]]:
-    """Which kind of workers prepares the pictures of some batches, and all the batches: measured on
-    the first one where there are more than FEW workers and at least MANY items, else threads."""
+    """Which kind of workers prepares the pictures of some batches, and all the batches. The kind is
+    measured on the first batch if there are more than FEW workers and at least MANY items;
+    otherwise it is threads."""
     if modality != "image" or number <= FEW or items < MANY:
         return "threads", batches
     first = next(batches)

@@ -90,7 +90,7 @@ def describe_weights(weights: dict) -> dict:
 
 
 def describe_preprocessing(preprocessing: str, spec: dict) -> str:
-    """Preprocessing in words, with the mean and standard deviation if they are not its own."""
+    """Preprocessing in words, with mean and standard deviation if these are not the model's own."""
     if spec.get("preprocessing") == "imagenet":
         return f"{preprocessing}, ImageNet's mean and standard deviation"
     as_they_are = ", mean and standard deviation as they are"

@@ -81,8 +81,8 @@ def weights_of(spec: dict, seed: int | None, files: Mapping[str, Any]) -> dict:
 def build_initialised(
     spec: dict, modality: str, precision: str, files: Mapping[str, Any], init: int | None
 ) -> Encoder:
-    """An encoder of a job of the workflow, whose input `files` are those of `weights_of`, under the
-    initialisation `init` where it has several."""
+    """The encoder of a job of the workflow. `files` are the job's inputs, as for `weights_of`;
+    `init` is the initialisation, if the encoder has several."""
     spec = spec | {"wheel_path": files.get("wheel")}
     weights = weights_of(spec, spec.get("seed") if init is None else init, files)
     return build_encoder(spec, modality, weights, precision)

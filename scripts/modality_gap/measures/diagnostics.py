@@ -80,8 +80,8 @@ def diagnostics(
         squares = weights**2
 
         def of_different(everything: np.ndarray, own: np.ndarray, inside: np.ndarray) -> np.ndarray:
-            """The sum over pairs of different items: that over all pairs, minus those of a cluster
-            with its copies."""
+            """The sum over pairs of different items: the sum over all pairs, minus the sum over
+            the pairs of a cluster with its copies."""
             return everything - squares @ own + weights @ inside
 
         drawn = weights @ sizes

@@ -46,8 +46,8 @@ def mean_cosine(x: np.ndarray, same: np.ndarray | None = None) -> float:
 
 
 def relative_gap(partners: np.ndarray | float, within: np.ndarray | float) -> np.ndarray:
-    """The relative modality gap D / (W + D) of `partners`, the mean cosine distance D of partners,
-    and `within`, the mean cosine 1 - W of two different items of one modality, averaged over both.
+    """The relative modality gap D / (W + D). `partners` is D, the mean cosine distance of partners;
+    `within` is 1 - W, the mean cosine of two different items of a modality, averaged over both.
     It is 1 where each modality is one point apart from the other, and 0 where partners coincide,
     whatever their spread. Source: Schrodi et al., 2024."""
     partners = np.asarray(partners, dtype=np.float64)

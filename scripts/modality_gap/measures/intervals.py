@@ -125,8 +125,8 @@ def share_interval(
 
 def effective_size(hits: np.ndarray, confidence: float, clusters: np.ndarray) -> float:
     """Number of independent items that would give the share of `hits` (n,) as precisely as these
-    clusters: from the variance of the share over clusters and Student's t for their number; at most
-    n, and the number of clusters if all items agree."""
+    clusters do. The variance of the share over clusters, and Student's t for the number of
+    clusters, determine it; it is at most n. If all items agree, it is the number of clusters."""
     _, clusters = np.unique(clusters, return_inverse=True)
     n, count = len(hits), int(clusters.max()) + 1
     share = np.count_nonzero(hits) / n

@@ -126,7 +126,7 @@ def loss_by_unit(
 ) -> np.ndarray:
     """One value per pair, or cluster of pairs, (deltas, units), whose mean is the loss (deltas,),
     so that a bootstrap can draw units. Near the minimum the values come from `effects`
-    (`softmax_effects`); far above it each is the mean."""
+    (`softmax_effects`); far above it every value is the mean."""
     lowest = int(np.nanargmin(mean))
 
     at_lowest = _of_units(effects(deltas[[lowest]]), clusters)[:, 0]

@@ -83,6 +83,6 @@ def _mean_cosine_of(hidden: np.ndarray) -> float:
     if not lengths.all():
         raise InputError(
             f"mlp_cone.width is {hidden.shape[1]}, which is too small: for one input, all units of "
-            "a layer are 0. Raise it."
+            "a layer are 0. Raise the width."
         )
     return mean_cosine(hidden / lengths)

@@ -57,7 +57,7 @@ def count_block(
     rows: np.ndarray, others: np.ndarray, same: bool, edges: np.ndarray, device: str
 ) -> tuple[np.ndarray, float, float] | None:
     """Counts between `edges`, smallest and largest of the cosines of unit vectors (m, d) with
-    others (k, d); of each pair once if they are the same vectors, None if there is no pair."""
+    others (k, d). If both are the same vectors, each pair counts once. None if there is no pair."""
     import torch
 
     with torch.inference_mode():

@@ -53,7 +53,7 @@ class Pairs:
 
     @cached_property
     def compared(self) -> "Pairs":
-        """Those pairs, all or a seeded sample, that are compared with every other."""
+        """The pairs that are compared with every other pair: all, or a seeded sample."""
         if len(self.x) <= self.largest:
             return self
         some = sample_rows(len(self.x), self.largest, self.seed)

@@ -6,9 +6,9 @@ from modality_gap.measures.intervals import share_interval
 
 
 def separated(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which held-out vectors a logistic regression assigns to the right modality, (2m,), x first.
-    It is fitted on a random half of the pairs x, y (n, d) and scored on the other half. And the
-    rows (m,) of the scored pairs."""
+    """Which held-out vectors a logistic regression assigns to the right modality, (2m,), x first;
+    and the rows (m,) of these held-out pairs. The regression is fitted on a random half of the
+    pairs x, y (n, d) and scored on the other half."""
     from sklearn.linear_model import LogisticRegression
 
     order = np.random.default_rng(seed).permutation(len(x))

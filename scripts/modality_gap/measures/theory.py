@@ -250,7 +250,7 @@ def network_moments(
             if not lengths.all():
                 raise InputError(
                     f"theory.theorem2.widths has {width}, which is too small: for one input, all "
-                    "units of a layer are 0. Remove or raise it."
+                    "units of a layer are 0. Remove or raise this width."
                 )
             hidden /= lengths
             cosine = _pairs(hidden).sum()

@@ -21,7 +21,7 @@ def weights_of(entry: Mapping) -> str:
 
 
 def with_weights(gap: pd.DataFrame, sets: Mapping[str, Mapping]) -> pd.DataFrame:
-    """statistics/gap.csv, in whose column `weights` sets with untrained projections have those."""
+    """statistics/gap.csv; its column `weights` says which sets have untrained projections."""
     known = {name: weights_of(entry) for name, entry in sets.items()}
     return gap.assign(weights=gap["set"].map(known).fillna(gap["weights"]))
 
@@ -47,9 +47,9 @@ def labelled(
     labels: Mapping[str, str],
     encoders: Mapping[str, Mapping] = MappingProxyType({}),
 ) -> dict[str, pd.DataFrame]:
-    """Tables by their names with the labels of the sets in the column `set`, and those of
-    `encoders`, the entries of the configuration, in the column `encoder`, if they have one. Models
-    trained here, in `training`, are called as their sets are."""
+    """Tables by their names, with labels in place of names: of sets in the column `set`, and of
+    encoders in the column `encoder`. `encoders` are the entries of the configuration. Models
+    trained here, in the table `training`, have the labels of their sets."""
     called = {name: str(entry["label"]) for name, entry in encoders.items()}
     result = {}
     for name, table in tables.items():

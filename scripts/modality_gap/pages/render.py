@@ -158,7 +158,7 @@ def render_page(
     """
     for script in scripts:
         if "</script" in script.lower() or "<!--" in script:
-            raise InputError("A page's script contains </script or <!--. Write it differently.")
+            raise InputError("A page's script contains </script or <!--. Remove that text.")
     environment = jinja2.Environment(
         loader=jinja2.DictLoader(dict(templates)),
         autoescape=True,

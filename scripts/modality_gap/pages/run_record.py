@@ -33,8 +33,8 @@ def machine() -> dict:
 
 
 def code_state(folder: str | Path) -> dict:
-    """The commit that a folder's files are of, and the paths that differ from it; an empty commit
-    where git does not keep them, or is not here."""
+    """The commit of a folder's files, and the paths that differ from it; an empty commit if git
+    does not keep them or is not installed."""
 
     def git(*words: str) -> str:
         return _output("git", "-C", str(folder), *words)

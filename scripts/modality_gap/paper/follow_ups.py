@@ -130,7 +130,7 @@ def check_follow_ups(
 ) -> pd.DataFrame:
     """Every statement with its verdicts, a row for each piece of evidence; `tables` by their paths
     below results/. A value without an interval decides nothing, nor does a difference of losses
-    that is not clear after Holm's correction, and no value is reproduced."""
+    that is not clear after Holm's correction, and no verdict is `reproduced`."""
     known = with_bounds(tables)
     rows = []
     for claim in statements(ledger).values():

@@ -48,7 +48,7 @@ class Item:
 
     @property
     def shows_sets(self) -> bool:
-        """Whether it shows every set, every trained or every published one, that takes part."""
+        """Whether it shows all sets that take part, all trained ones or all published ones."""
         return self.made_of.get("sets") in (ALL, TRAINED, PUBLISHED)
 
 

@@ -82,7 +82,7 @@ def _check_evidence(evidence: Mapping, name: str) -> None:
         raise InputError(f"{name} has `against` beside less, over, minus or absolute; keep one.")
     for expected in (evidence["expect"], *evidence.get("provided", [])):
         if len({"equals", "above", "below"} & expected.keys()) != 1:
-            raise InputError(f"{name} must expect one of equals, above and below; keep one.")
+            raise InputError(f"{name} must expect exactly one of equals, above and below.")
         for key in sorted(EXPECTED & expected.keys()):
             if not isinstance(expected[key], int | float):
                 raise InputError(

@@ -14,8 +14,9 @@ TABLE = f"{LOSSES}_pairs.csv"
 
 
 def pairs_of_losses(study: Mapping, ledger: Mapping) -> list[list[str]]:
-    """Each pair [method, than] once: of claims with `than` in `loss_study` and of evidence of the
-    ledger {needs, papers} on TABLE. Raises InputError for a claim's `than` that is not a method."""
+    """Each pair [method, than] once. They come from claims with `than` in `loss_study` and from
+    evidence on TABLE in the ledger {needs, papers}. Raises InputError for a claim's `than` that is
+    not a method."""
     known = _names(study)
     pairs = []
     for name, entry in study["methods"].items():

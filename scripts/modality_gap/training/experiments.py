@@ -168,7 +168,7 @@ def run_settings(experiments: dict, name: str) -> dict:
 
 
 def plan_runs(experiments: dict, name: str, seed: int) -> list[dict]:
-    """The runs of an experiment, `seeds` of each condition, the first of them `seed`."""
+    """The runs of an experiment: each condition with `seeds` seeds, from `seed` on."""
     conditions: list[dict] = [{}]
     for column, values in CONDITIONS[name].items():
         values = experiments[name][values] if isinstance(values, str) else values

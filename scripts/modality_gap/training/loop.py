@@ -17,8 +17,8 @@ from modality_gap.measures.retrieval import recall_at
 def training_loss(
     x: torch.Tensor, y: torch.Tensor, temperature: float | torch.Tensor, settings: dict
 ) -> torch.Tensor:
-    """The loss of unit vectors x, y (b, d), row i of both is one pair: the one of `LOSSES` that the
-    settings name, with its parameters from the settings, or the softmax loss."""
+    """The loss of unit vectors x, y (b, d); row i of both is one pair. It is the loss of `LOSSES`
+    that the settings name, with the parameters in the settings; otherwise the softmax loss."""
     loss = LOSSES[settings.get("loss", "softmax")]
     parameters = {key: settings[key] for key in loss.declared.parameters}
     return loss.train(x @ y.T, temperature, **parameters)

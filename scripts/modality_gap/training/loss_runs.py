@@ -53,7 +53,7 @@ class LossRuns:
         self.done: dict[str, dict] = {}
 
     def of_part(self, part: tuple[int, int] | None) -> list[Recipe]:
-        """The methods of a part (number from 1, of how many), or all: baseline first."""
+        """The methods of a part (its number from 1, number of parts), or all; baseline first."""
         base = self.study["baseline"]
         order = sorted(self.methods.values(), key=lambda one: (one.name != base, one.start))
         return order if part is None else order[part[0] - 1 :: part[1]]

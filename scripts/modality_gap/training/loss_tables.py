@@ -55,8 +55,8 @@ PAIR_COLUMNS = (
 def named_differences(
     table: pd.DataFrame, pairs: Iterable[tuple[str, str]], confidence: float
 ) -> pd.DataFrame:
-    """The same, with the columns PAIR_COLUMNS, for each pair (method, than) that the table has both
-    methods of, regardless of `compared_with`; Holm's correction is over these pairs."""
+    """The same, with the columns PAIR_COLUMNS, for each pair (method, than) of which the table has
+    both methods, regardless of `compared_with`; Holm's correction is over these pairs."""
     wide = table[table["split"] == 0].set_index(["method", "seed"])
     there = {*wide.index.unique("method")}
     rows = [

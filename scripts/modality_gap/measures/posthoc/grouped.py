@@ -45,7 +45,7 @@ def grouped_study(
     """Results of every method, and the differences to no method, with the columns of `study.study`:
     accuracy, mean average precision and V-measure for prompts of classes, and NDCG at 10 of
     documents in three forms for captions. `folds` (n,) as in `fit_rows`. The fixed split has every
-    task, up to `halves` others accuracy or documents of three forms, and the gap."""
+    task; up to `halves` others have only accuracy or documents of three forms, and the gap."""
     (_, fits), *others = group_splits(clusters, kind, folds, halves)
     fit, score = np.flatnonzero(fits), np.flatnonzero(~fits)
     rows: list[tuple] = []
@@ -164,8 +164,9 @@ def fit_rows(clusters: np.ndarray, kind: str, folds: np.ndarray | None) -> np.nd
 def group_splits(
     clusters: np.ndarray, kind: str, folds: np.ndarray | None, halves: int
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and fit rows (n,) of each split: that of `fit_rows`, then up to `halves` others: random
-    halves of the pictures; or with folds every other two; or random halves of each class."""
+    """Name and fit rows (n,) of each split. The first is that of `fit_rows`. Up to `halves` others
+    follow: for captions, random halves of the pictures; for classes, every other two of the folds
+    or, without folds, random halves of each class."""
     yield FIXED, fit_rows(clusters, kind, folds)
     if folds is not None and kind != CAPTIONS:
         pairs = [*combinations(np.unique(folds), 2)][1 : halves + 1]

@@ -121,10 +121,10 @@ def mixed_counts(x: np.ndarray, y: np.ndarray) -> Each:
 
 @measure("few_dimensions", "few coordinates", "Two Effects, One Trigger (2404.07983)")
 def few_dimensions(x: np.ndarray, y: np.ndarray) -> Each:
-    """Share of the squared gap in its k largest coordinates; share of vectors that are assigned to
-    the right modality by the larger of two coordinates (argmax of mean x, argmax of mean y), a half
-    if both are the same coordinate, and separability by these two alone; gap, relative gap and
-    recall at 1 both ways when the k largest are left out. Not invariant to a rotation."""
+    """Share of the squared gap in its k largest coordinates; gap, relative gap and recall at 1 both
+    ways when these k are left out. For two coordinates (argmax of mean x, argmax of mean y): share
+    of vectors that the larger one assigns to the right modality, a half if both are the same
+    coordinate; and separability by these two alone. Not invariant to a rotation."""
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
     difference = mean_x - mean_y
     order = np.argsort(-np.abs(difference), kind="stable")

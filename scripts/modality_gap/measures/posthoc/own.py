@@ -14,7 +14,7 @@ from modality_gap.measures.posthoc.registry import Method
 
 def chosen_methods(settings: Mapping) -> dict[str, Method]:
     """The methods by name that `posthoc` of the configuration asks for: the default ones or all,
-    then the user's. Raises InputError that names the key of one that is not available."""
+    then the user's. Raises InputError that names the key of a method that is not available."""
     methods = {
         name: method
         for name, method in METHODS.items()
@@ -50,7 +50,7 @@ def _own(key: str, name: str, entry: Mapping) -> Method:
 
 def chosen_measures(settings: Mapping) -> dict[str, FollowUpMeasure]:
     """The measures by name: the built-in ones, then the user's in `posthoc.measures`. Raises
-    InputError that names the key of one that is not available."""
+    InputError that names the key of a measure that is not available."""
     measures = dict(FOLLOW_UP_MEASURES)
     for name, entry in settings.get("measures", {}).items():
         key = f"posthoc.measures.{name}"

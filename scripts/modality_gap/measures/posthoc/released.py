@@ -66,7 +66,7 @@ def whitened(x: np.ndarray, y: np.ndarray, own_axes: bool) -> Maps:
 
 def completed_rotations(x: np.ndarray, y: np.ndarray, seed: int) -> list[Maps]:
     """Procrustes rotations, completed at random where the fit pairs do not determine them: all are
-    solutions. One, if they leave nothing."""
+    solutions. There is one if the fit pairs determine it."""
     from scipy.stats import special_ortho_group
 
     of_x, of_y = x.mean(axis=0), y.mean(axis=0)

@@ -117,7 +117,7 @@ def qb_norm(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> Scores:
 def invgc(x: np.ndarray, y: np.ndarray, strength: float = 1.0, rate: float | None = None) -> Scores:
     """The gallery moved against a bank c: z - r times the mean of (c . z) c, normalised; the mean
     of two such, with the gallery's modality and with the queries' as bank, as released. With a
-    `rate`, the mean is over the nearest of the bank alone, that share of it and at least one. The
+    `rate`, the mean is over that share of the bank, the nearest vectors, and at least one. The
     released global form also subtracts the mean similarity to the scored gallery; this one does
     not, since a score must not depend on other scored items."""
     banks = {"x": x, "y": y}
@@ -177,7 +177,7 @@ method("centre_z_score", "centring and z-score", "ours")(_kind_method(centre, Tr
 
 @method("dual_softmax", "dual softmax", "Dual Softmax Loss (2109.04290)", sees="all", default=False)
 def dual_softmax(x: np.ndarray, y: np.ndarray, temperature: float = 0.01) -> Scores:
-    """The score times its share among all scored queries: it knows the other queries."""
+    """The score times its share among all scored queries: it uses the other queries."""
 
     def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
         scores = q @ z.T
@@ -191,7 +191,7 @@ def dual_softmax(x: np.ndarray, y: np.ndarray, temperature: float = 0.01) -> Sco
 def spectral(x: np.ndarray, y: np.ndarray, k: int = 60) -> Scores:
     """Cosines of rows of the left and right singular vectors 2 to k + 1 of Dq^-1/2 W Dz^-1/2, each
     over the root of its degree: W are the positive scores, D their sums. What has the singular
-    value 0 is left out: without positive scores nothing is found. It knows all scored items; the
+    value 0 is left out: without positive scores nothing is found. It uses all scored items; the
     Laplacian of its paper's graph of both sides has the same vectors."""
 
     def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:

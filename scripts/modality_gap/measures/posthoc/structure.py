@@ -107,8 +107,9 @@ def structure(x: np.ndarray, y: np.ndarray) -> Each:
 def gap_direction(x: np.ndarray, y: np.ndarray) -> Values:
     """The measures of C3: in groups of 100 pairs in file order, mean length of the gap and mean
     cosine of the gaps of successive groups; cosine of x_{i+1} - x_i with the gap, mean and standard
-    deviation; standard deviation of a coordinate of (x - y) less its mean. Added, since the third
-    is 0 for any order by chance: variance along the gap relative to an average direction."""
+    deviation; standard deviation of a coordinate of (x - y) less its mean. One
+    measure is added, because by chance that mean cosine is 0 for any order: the variance along the
+    gap relative to an average direction."""
     difference = x - y
     mean = difference.mean(axis=0)
     direction = unit(mean)

@@ -111,8 +111,8 @@ def gap_table(methods: pd.DataFrame, differences: pd.DataFrame) -> Table:
 def sentences(
     summary: pd.DataFrame, differences: pd.DataFrame, baseline: str, confidence: float
 ) -> list[str]:
-    """How many methods lower the gap, how many of these at another temperature than what they are
-    compared with, and how many are shown to leave recall unchanged."""
+    """How many methods lower the gap, how many of these at another temperature than the method that
+    they are compared with, and how many are shown to leave recall unchanged."""
     if differences.empty:
         return []
     chance, level = at_chance(summary, baseline), 1 - confidence
