@@ -146,12 +146,13 @@ def _columns(listed: list, registry: dict, where: str) -> Iterator[Column]:
         name = named.removesuffix(INTERVAL)
         about = about or registry["columns"].get(name)
         if about is None:
-            raise InputError(f"{where}: {name} is not described. Add it under columns.")
+            raise InputError(f"{where}: {name} is not described. Add it under `columns`.")
         unit, meaning, *label = about
         if not isinstance(meaning, str):
             raise InputError(f"{where}: the meaning of {name} is not a text; put it in quotes.")
         if unit not in registry["units"]:
             raise InputError(
-                f"{where}: {name} has the unit {unit}, which is not described. Add it under units."
+                f"{where}: {name} has the unit {unit}, which is not described. Add it under "
+                "`units`."
             )
         yield Column(name, unit, meaning, named.endswith(INTERVAL), *label)

@@ -194,8 +194,8 @@ def cluster_codes(labels: pd.DataFrame, column: str | None, where: str | Path) -
     if column not in labels:
         columns = ", ".join(map(str, labels)) or "none"
         raise InputError(
-            f"{where}: there is no label column {column!r} to group items by. Name another one "
-            f"under clusters, or as the set's cluster (label columns: {columns})."
+            f"{where}: there is no label column {column!r} to group items by (label columns: "
+            f"{columns}). Name another one under `clusters`, or as `cluster` of the set."
         )
     codes = pd.factorize(labels[column].astype(object))[0]
     alone = codes < 0

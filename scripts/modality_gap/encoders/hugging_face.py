@@ -70,11 +70,13 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
         states, own = tower.read(tokens, mask)
         if pipeline.pooling == ("own",):
             if own is None or own.ndim != 2:
-                raise InputError(f"encoders: {name!r} has no pooler; set options.pooling to mean.")
+                raise InputError(
+                    f"encoders: {name!r} has no pooler; set options.pooling to `mean`."
+                )
             return behind(own.float()).cpu().numpy()
         if states is None:
             raise InputError(
-                f"encoders: {name!r} gives no vectors of tokens; set options.pooling to own."
+                f"encoders: {name!r} gives no vectors of tokens; set options.pooling to `own`."
             )
         mask[:, :skipped] = False
         return behind(pool(states.float(), mask, pipeline.pooling)).cpu().numpy()
@@ -131,7 +133,11 @@ def _check_loaded(name: str, pooling: tuple[str, ...], missing: tuple[str, ...])
     if absent:
         raise InputError(
             f"encoders: the weights of {name!r} lack {', '.join(sorted(absent)[:3])}; "
-            + ("set options.pooling to mean." if "pooler" in absent[0] else "download them again.")
+            + (
+                "set options.pooling to `mean`."
+                if "pooler" in absent[0]
+                else "download them again."
+            )
         )
 
 

@@ -41,8 +41,8 @@ def gap_squared_interval(
 
 
 def unbiased_squares(trace: float, fourth: float, squares: float, n: int) -> float:
-    """tr S^2 without the bias of the square of an estimate, from the result of `_spread` on n
-    deviations. Source: Himeno and Yamada, 2014."""
+    """An unbiased estimate of tr S^2, from the result of `_spread` on n deviations: the square of
+    an unbiased estimate of S is itself biased. Source: Himeno and Yamada, 2014."""
     if n <= 3:
         return squares
     unbiased = (n - 1) * (n - 2) * squares + trace**2 - n * fourth

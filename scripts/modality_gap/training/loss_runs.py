@@ -59,8 +59,8 @@ class LossRuns:
         return order if part is None else order[part[0] - 1 :: part[1]]
 
     def run(self, part: tuple[int, int] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Every method of a part with every seed and split: one row per run with all measures, one
-        per recorded step."""
+        """Train every method of a part with every seed and split. Returns two tables: all measures,
+        one row per run; and the curves, one row per recorded step."""
         rows, curves = [], []
         for recipe in self.of_part(part):
             for one in self.with_selected(recipe):

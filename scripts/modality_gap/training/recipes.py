@@ -66,7 +66,7 @@ class Recipe:
 def recipes(study: Mapping[str, Any]) -> dict[str, Recipe]:
     """The methods of the configuration by name, then the same with other towers where `towers`
     lists some. Raises InputError for an unknown loss or setting, a baseline that is not there, or
-    what does not fit together."""
+    settings that do not fit together."""
     chosen: dict[str, Recipe] = {}
     for name, entry in study["methods"].items():
         key = f"loss_study.methods.{name}"
