@@ -99,7 +99,7 @@ def rate(submit: Callable[[list], Future], tasks: list[list]) -> float:
 
 def faster_kind(number: int, prepare: Prepare, items: list) -> tuple[str, dict[str, float]]:
     """Which kind of workers prepares the items faster, and the median items per second of both, in
-    rounds that take turns. Threads where too little memory can be shared."""
+    rounds that take turns. It is threads if too little memory can be shared."""
     task = (items * AT_ONCE)[:AT_ONCE]
     tasks = [task] * (TASKS * number)
     if not _fits(number, prepare(task)):

@@ -90,8 +90,8 @@ def build_initialised(
 
 def fetch_from_hub(spec: dict) -> dict[str, dict]:
     """Build an encoder once, so that everything it reads from a model hub is in its library's
-    caches; return its metadata by modality. The weights are those of the hub, else random ones:
-    files of your own and weights trained here need no hub.
+    caches; return its metadata by modality. The weights are those of the hub or, if
+    none are named, random: files of your own and weights trained here need no hub.
 
     Raises InputError for a model that the hub does not have, and if the hub is unreachable.
     """

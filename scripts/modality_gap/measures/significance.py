@@ -131,7 +131,7 @@ def bonferroni(p: float, choices: int) -> float:
 
 def holm(p_values: np.ndarray) -> np.ndarray:
     """Holm's step-down correction of the p-values (m,) of one family of tests: the k-th smallest
-    times m - k + 1, never below a smaller one's, at most 1."""
+    times m - k + 1, never below that of a smaller p-value, at most 1."""
     order = np.argsort(p_values, kind="stable")
     steps = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1))
     corrected = np.empty(len(order))

@@ -49,8 +49,8 @@ def models(
 
 
 def rows(model: Mapping[str, Any]) -> dict[str, list[dict]]:
-    """The charts' data of a model by their names. `k` counts the shifts, `place` the curves, in the
-    order of their styles. report/scripts/explorer.js makes the same rows."""
+    """The charts' data of a model by their names. `k` is the number of a shift, and `place` that
+    of a curve, in the order of their styles. report/scripts/explorer.js makes the same rows."""
     cloud, distances, recall = model["cloud"], model["distances"], model["recall"]
     own = model["deltas"].index(0)
     ways = {

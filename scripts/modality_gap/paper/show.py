@@ -191,9 +191,9 @@ def _counted(claims: pd.DataFrame, words: Iterable[str] = ()) -> str:
 
 def page_row(row: Mapping, figures: int = 4) -> dict:
     """A row of results/claims.csv for a page: measured numbers with `figures` significant digits,
-    the published one with four, an interval in square brackets; `verdict` the word that is shown,
-    `judged` that of the file and `css` the class of the first; `quantity` is what was measured: the
-    part of the evidence after its last semicolon."""
+    the published one with four, an interval in square brackets. `verdict` is the word that is
+    shown, `css` is its class, and `judged` is the word of the file. `quantity` is what was
+    measured: the part of the evidence after its last semicolon."""
     low, high = digits(row["low"], figures), digits(row["high"], figures)
     evidence, _, quantity = str(row["evidence"]).rpartition("; ")
     return dict(row) | {

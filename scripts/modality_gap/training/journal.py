@@ -25,7 +25,7 @@ def run_missing(
     say: Callable[[str], None] = print,
     told: Callable[[dict], str] | None = None,
 ) -> list[dict]:
-    """Results of all runs in their order: those of the journal `folder`, the others by `train`.
+    """Results of all runs, in their order. `train` makes those that the journal `folder` lacks.
 
     A result is in the journal as soon as its run has finished, under a name made of the run and
     `origin` (settings, digests of the inputs and the code, ...), and never half written: what was

@@ -128,8 +128,8 @@ SAME_BUT_LOSS = ("temperature", "batch_size", "augment", "swap", "shared")
 
 def compared_with(recipe: Recipe, methods: Mapping[str, Recipe], study: Mapping) -> Recipe:
     """The method that another is compared with: it has the baseline's loss, and the same towers and
-    start. For another loss it is one of the same temperature, batch size, augmentation and sharing
-    where there is one; for the baseline's own loss, the one that differs in these alone.
+    start. For another loss it is one of the same temperature, batch size, augmentation and sharing,
+    if there is one; for the baseline's own loss it is the one that differs only in these.
     """
     base = methods[study["baseline"]]
 

@@ -30,7 +30,7 @@ class Direction:
 
     @property
     def inside(self) -> np.ndarray:
-        """`own`, for a method that has it."""
+        """The scores within a modality. Raises TypeError if the method gives none."""
         if self.own is None:
             raise TypeError("the method gives no scores within a modality")
         return self.own

@@ -51,8 +51,8 @@ from modality_gap.pages.findings.training import (
 def results(
     data: Mapping[str, pd.DataFrame], published: Mapping[str, object], config: Mapping
 ) -> dict[str, tuple[list[Finding], list[Table]]]:
-    """Sentences and tables of every figure and table, by its id; `data` by the table's name,
-    `published` the paper's values by the ids of the ledger."""
+    """Sentences and tables of every figure and table, by its id. `data` are the tables by their
+    names; `published` are the paper's values by the ids of the ledger."""
     gap, cone, mlp, sphere = (data[name] for name in ("gap", "cone", "mlp_cone_interval", "sphere"))
     landscape, minimum = data["loss_landscape"], data["loss_minimum"]
     table1, table2 = data["table1"], data["table2"]

@@ -221,9 +221,10 @@ def gram(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, smoothing: floa
 
 @loss("one_to_k", "a picture against all its texts", "1-to-K (2406.18254)", passes=2, captions=True)
 def one_to_k(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
-    """With K texts of each picture: cross-entropy of pictures over all texts, with a target of 1
-    for each own text, and of texts over pictures; halved, and divided by K. Texts are those of
-    `batch.make_texts`, or else y (B K, d), picture by picture; with one it is CLIP's loss."""
+    """The loss for K texts of each picture: half the sum of two cross-entropies, divided by K. One
+    is of pictures over all texts, with a target of 1 for each own text; the other is of texts over
+    pictures. The texts are those of `batch.make_texts`, or else y (B K, d), picture by picture. If
+    K is 1, this is CLIP's loss."""
     if batch.make_texts is not None:
         place, y = batch.make_texts()
         x = x[place]
