@@ -20,7 +20,7 @@ def size(row: Mapping) -> str:
 
 
 def figure1_findings(gap: pd.DataFrame) -> list[Finding]:
-    """Whether the modalities are apart in every set, what training did, and what it learnt."""
+    """Whether the modalities are apart in every set, what training did, and what models learnt."""
     apart = (gap["gap_low"] > 0) & (gap["separability"] >= SEPARATE)
     least = gap.loc[gap["gap"].idxmin()]
     hardest = gap.loc[gap["separability"].idxmin()]

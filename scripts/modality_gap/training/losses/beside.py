@@ -87,7 +87,8 @@ def vicreg(
     covariance: float = 1.0,
 ) -> Tensor:
     """Mean squared difference of raw outputs; mean of relu(1 - sqrt(var + 1e-4)), halved over the
-    sides; sum of squared covariances off the diagonal over d. Variances and covariances use B - 1."""
+    sides; sum of squared covariances off the diagonal over d. Variances and covariances are
+    over B - 1."""
     sides = batch.raw_x, batch.raw_y
     value = invariance * ((sides[0] - sides[1]) ** 2).mean()
     for side in sides:
