@@ -152,8 +152,8 @@ def zip_name(path: str | Path, info: zipfile.ZipInfo) -> str:
     except UnicodeDecodeError:
         if not set(raw) <= set(CP437_LETTERS):
             raise InputError(
-                f"{path}: the names of its members are neither UTF-8 nor cp437 (one would be "
-                f"{name!r}). Unpack it, and pack it again with names in UTF-8."
+                f"{path}: the names of its members are neither UTF-8 nor cp437 (in cp437, "
+                f"one is {name!r}). Unpack it, and pack it again with names in UTF-8."
             ) from None
         return name
 

@@ -29,6 +29,6 @@ def closings(gaps: pd.DataFrame, peaks: pd.DataFrame, published: Collection[str]
 
 
 def of_classes(row: pd.Series) -> bool:
-    """Whether the second modality of a set has one item for each cluster, and the first several:
-    the prompts of classes, of which the nearest one is a zero-shot prediction."""
+    """Whether a set has several items of its first modality, and one of its second, for each
+    cluster. The second are then prompts of classes; the nearest is a zero-shot prediction."""
     return bool(row["recall_items_b"] == row["clusters"] < row["recall_items_a"])

@@ -238,10 +238,10 @@ def of_captions(
     clusters: np.ndarray,
     forms: Mapping[str, np.ndarray],
 ) -> Rows:
-    """Tasks of pictures with several captions, as (task, metric, value): recall at 1, for which any
-    caption of the picture counts, and how much a picture's rank differs between its captions, as a
-    mean variance and (as in 1-to-K's code) a mean standard deviation (T1c); documents of several
-    `forms`, as from `by_picture`, and documents that are all fused (T2c)."""
+    """Tasks of pictures with several captions, as (task, metric, value). T1c is recall at 1, for
+    which any caption of the picture counts, and how much a picture's rank differs between its
+    captions: the mean variance and, as in 1-to-K's code, the mean standard deviation. T2c is
+    documents of several `forms`, as from `by_picture`, and documents that are all fused."""
     first = first_of_each(clusters)
     pictures, of_picture = x[first], clusters[first]
     own = of_picture[:, None] == clusters

@@ -110,7 +110,7 @@ ACROSS_ZERO = "is too wide to place it"
 def smallest_loss(rows: pd.DataFrame) -> list[str]:
     """Where the loss is smallest at the lowest and at the highest temperature, as three sentences:
     the first model's distance, how the others compare, and the highest temperature. `rows` are
-    those of loss_minimum.csv with the `model` that a reader knows, in the order of the models."""
+    those of loss_minimum.csv with the column `model` of gap.csv, in the order of the models."""
     cold, hot = (
         rows[rows["temperature"] == rows["temperature"].agg(end)] for end in ("min", "max")
     )
@@ -170,7 +170,7 @@ def _at_its_gap(row: Mapping) -> str:
 
 def able_minima(minimum: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
     """The rows of loss_minimum.csv of the trained sets that retrieve well above chance, in the
-    order of gap.csv, with their `model`."""
+    order of gap.csv, with its column `model`."""
     trained = gap[gap["weights"] == "trained"]
     able = trained[retrieves(trained)].set_index("set")["model"]
     rows = minimum[minimum["set"].isin(able.index)]

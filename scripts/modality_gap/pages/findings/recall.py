@@ -14,7 +14,7 @@ UNCLEAR = "does not clearly change"
 
 def able_peaks(peak: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
     """The rows of recall_peak.csv of the trained sets that retrieve well above chance, with the
-    `model` that a reader knows."""
+    column `model` of gap.csv, the name of the model."""
     trained = gap[gap["weights"] == "trained"]
     able = trained[retrieves(trained)].set_index("set")["model"]
     rows = peak[peak["set"].isin(able.index)]
