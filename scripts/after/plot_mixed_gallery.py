@@ -57,9 +57,9 @@ def draw_forms(ax: Axes, name: str) -> Curves:
     for number, one in enumerate(shown):
         color, dashes, marker, _ = STYLES[one]
         places = np.arange(len(FORMS)) + 0.08 * (number - (len(shown) - 1) / 2)
-        ax.plot(places, table.loc[one, [*FORMS]], marker, ls=dashes, lw=1, ms=7, color=color)
-        curves[one] = np.stack([places, table.loc[one, [*FORMS]]], axis=1)
-    ax.set_xticks(range(len(FORMS)), FORMS)
+        ax.plot(places, table.loc[one], marker, ls=dashes, lw=1, ms=7, color=color)
+        curves[one] = np.stack([places, table.loc[one]], axis=1)
+    ax.set_xticks(range(len(FORMS)), [*FORMS.values()])
     ax.set(xlim=(-0.4, len(FORMS) - 0.6), xlabel="form of the wanted document")
     return curves
 

@@ -33,12 +33,15 @@ def draw_task(ax: Axes, row: dict) -> None:
     default, best = (curve[curve["delta"] == delta].iloc[0] for delta in (0, row["delta"]))
     ax.axvline(default["distance"], color=INK, ls=":", lw=1.2)
     ax.plot(default["distance"], default["score"], "o", ms=7, color=INK)
-    ax.plot(best["distance"], best["score"], "v", ms=8, color=PALETTE[1])
-    left = best["distance"] <= default["distance"]  # away from the line of the gap
-    label_line(ax, f"best shift {best['score']:.3f}", (best["distance"], best["score"]), PALETTE[1],
-               xytext=(5, 8) if left else (-5, 8), ha="right" if left else "left",
-               va="bottom")  # fmt: skip
-    label_line(ax, f"no shift {default['score']:.3f}", (default["distance"], row["default_low"]),
+    plain_is_best = row["delta"] == 0
+    if not plain_is_best:
+        ax.plot(best["distance"], best["score"], "v", ms=8, color=PALETTE[1])
+        left = best["distance"] <= default["distance"]  # away from the line of the gap
+        label_line(ax, f"best shift {best['score']:.3f}", (best["distance"], best["score"]),
+                   PALETTE[1], xytext=(5, 8) if left else (-5, 8), ha="right" if left else "left",
+                   va="bottom")  # fmt: skip
+    words = "no shift, the best," if plain_is_best else "no shift"
+    label_line(ax, f"{words} {default['score']:.3f}", (default["distance"], row["default_low"]),
                INK, xytext=(5, -4), va="top")  # fmt: skip
     ax.axhline(row["chance"], color=MUTED, ls="--", lw=1)
     chance = curve["distance"].min(), row["chance"]

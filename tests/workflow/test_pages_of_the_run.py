@@ -177,7 +177,7 @@ def test_the_summary_counts_the_claims_and_draws_the_gaps(run, pages):
     assert [weights for weights, _ in drawn] == [weights for weights, _ in wanted]
     assert [at for _, at in drawn] == pytest.approx([at for _, at in wanted], abs=0.01)
     answers = plain(section(pages["index"], "answers"))
-    assert re.search(rf"In (all|\d+ of the) {len(gaps)} sets", answers)
+    assert re.search(rf"above 0 in (all|\d+ of the) {len(gaps)} sets", answers)
     evidence = run.table("claims.csv")["evidence"].fillna("")
     warned = "A stand-in neither confirms nor refutes the paper's numbers." in answers
     assert warned == evidence.str.startswith("stand-in").any()
@@ -210,7 +210,7 @@ def test_the_page_of_follow_ups_has_the_tables_of_the_losses(run, pages):
     for name, row in summary.iterrows():
         _, temperature, gap, squared, change, recall, _, verdict, accuracy, _ = found[row["label"]]
         ends = (f"{row[f'gap{end}']:.3f}" for end in ("", "_low", "_high"))
-        assert gap == "{} [{}, {}]".format(*ends)
+        assert gap.replace("−", "-") == "{} [{}, {}]".format(*ends)
         assert recall.split()[0] == f"{row['recall1']:.3f}"
         assert accuracy.split()[0] == f"{row['zero_shot']:.3f}"
         assert float(temperature) == pytest.approx(row["temperature"], abs=6e-4)

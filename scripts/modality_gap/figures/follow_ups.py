@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # Tasks of methods.csv: the mixed gallery of pairs by share, and that of documents of several forms.
 PAIR_GALLERY, CAPTION_GALLERY = "T2b", "T2c"
-FORMS = ("caption", "picture", "fused")
+FORMS = {"caption": "caption", "picture": "picture", "fused": "both"}
 CURVE = re.compile(r"ndcg10_(\d[\d.]*)(?:_(?:xy|yx))?")
 
 

@@ -89,7 +89,10 @@ def sentence(model: Mapping, remedy: Mapping) -> str:
         "ba": f"{model['second']} → {model['first']}",
     }
     parts = []
-    for key, words in (("gap", "gap"), ("loss", f"loss at {fraction(LOSS_TEMPERATURE)}")):
+    for key, words in (
+        ("gap", "gap"),
+        ("loss", f"loss at {fraction(LOSS_TEMPERATURE)} over all of them"),
+    ):
         if key in remedy and key in plain:
             parts.append(f"{words} {remedy[key]:.2f}, without it {plain[key]:.2f}")
     for key, way in ways.items():

@@ -199,19 +199,27 @@ def _named_once(measured: Iterable[Measured]) -> list[Measured]:
 
 def _values(mark: Mark, rows: Iterable[Mapping]) -> tuple[str, str]:
     """The first quantity behind a mark and its measured values: one with its interval, or the span
-    of several."""
+    of several. Where the mark is against the claim, every other quantity with its values follows.
+    """
     kind = mark.on.partition(":")[0]
     behind = [
         row
         for row in rows
         if row["verdict"] == mark.verdict and row["evidence"].partition(":")[0] == kind
     ]
-    what = behind[0]["quantity"]
-    behind = [row for row in behind if row["quantity"] == what]
-    value = _span([row["measured"] for row in behind])
-    if len(behind) == 1:
-        value = f"{behind[0]['measured']} {behind[0]['interval']}".strip()
+    by_quantity: dict[str, list[Mapping]] = {}
+    for row in behind:
+        by_quantity.setdefault(row["quantity"], []).append(row)
+    (what, value), *others = [(name, _value(those)) for name, those in by_quantity.items()]
+    if mark.verdict in AGAINST:
+        value += "".join(f"; {name}: {more}" for name, more in others if more)
     return what if value else "", value
+
+
+def _value(rows: Sequence[Mapping]) -> str:
+    if len(rows) == 1:
+        return f"{rows[0]['measured']} {rows[0]['interval']}".strip()
+    return _span([row["measured"] for row in rows])
 
 
 def _span(texts: Iterable[str]) -> str:

@@ -23,8 +23,8 @@ REPRODUCED, CONSISTENT, DIFFERS = "reproduced", "consistent", "differs"
 SAME, NOT_SEEN = "same on a stand-in", "not seen on a stand-in"
 INCONCLUSIVE, NOT_RUN = "inconclusive", "not run"
 MEANINGS = {
-    REPRODUCED: "holds on the paper's own model and data, on a neighbouring model or other data, "
-    "or where its simulation or theorem is run again.",
+    REPRODUCED: "holds on the paper's own model and data, with a neighbour for one of the two, or "
+    "where its simulation or theorem is run again.",
     CONSISTENT: "its printed numbers give the same when they are computed again.",
     SAME: "seen with a smaller model or other data, which does not confirm the paper's number.",
     NOT_SEEN: "not seen with a smaller model or other data, which does not refute it.",

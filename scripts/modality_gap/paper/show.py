@@ -157,7 +157,7 @@ def summary(claims: pd.DataFrame) -> list[str]:
 REST_ON = {
     "own": "on the paper's own model and data",
     "neighbouring": "on a neighbouring model",
-    "simulation": "by running a simulation or theorem again",
+    "simulation": "by simulation or theorem",
 }
 
 

@@ -1283,9 +1283,11 @@ def test_mixed_gallery(draw):
             assert lines(ax, [float(share) for share in shares], values, colors[method])
     forms = panels[1]
     ticks = [tick.get_text() for tick in forms.get_xticklabels()]
-    assert ticks == ["caption", "picture", "fused"]
+    assert ticks == ["caption", "picture", "both"]
     for number, method in enumerate(named):
-        values = [fixed["captions", method, f"ndcg10_{form}"] for form in ticks]
+        values = [
+            fixed["captions", method, f"ndcg10_{form}"] for form in ("caption", "picture", "fused")
+        ]
         (mark,) = lines(forms, np.arange(3) + 0.08 * (number - 1), values, colors[method])
         assert mark.get_marker() == "osD"[number]
     assert panels[0].get_ylabel() == "NDCG@10"

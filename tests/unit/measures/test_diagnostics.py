@@ -114,9 +114,9 @@ def test_intervals_over_clusters_are_wider_where_items_repeat(cloud):
 
 def test_too_few_pairs_or_clusters_are_refused_in_a_sentence(cloud):
     x, y = cloud
-    with pytest.raises(InputError, match="need 6 pairs, and the set has 5"):
+    with pytest.raises(InputError, match="need 6 pairs, but the set has only 5"):
         measure(x[:5], y[:5], 100, 0.95, 0)
-    with pytest.raises(InputError, match="need 6 clusters of pairs, and the set has 3"):
+    with pytest.raises(InputError, match="need 6 clusters of pairs, but the set has only 3"):
         measure(x, y, 100, 0.95, 0, np.arange(60) % 3)
     assert np.isfinite(list(measure(x[:6], y[:6], 1000, 0.95, 0).values())).all()
 

@@ -104,7 +104,7 @@ def _centres_apart(rows: pd.DataFrame) -> float:
 
 
 # Resamples have their minima on both sides of 0, perhaps far from it.
-ACROSS_ZERO = "is too wide to place it"
+ACROSS_ZERO = "spans 0 and places no minimum"
 
 
 def smallest_loss(rows: pd.DataFrame) -> list[str]:
@@ -124,8 +124,9 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
     if "closing_cost" in first:
         sentences[0] += _closing(first)
     if len(others):
-        cases = in_cases(others["model"], map(_at_its_gap, others.to_dict("records")))
-        sentences.append(f"Among the other models that retrieve, this interval {cases}.")
+        rows_of_others = others.to_dict("records")
+        cases = in_cases(map(_named, rows_of_others), map(_at_its_gap, rows_of_others), "; ")
+        sentences.append(f"Among the others that retrieve, this interval {cases}.")
     near = hot["distance"].abs()[~hot["at_end"].astype(bool)]
     if len(near):
         sentences.append(
@@ -138,6 +139,13 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
             )
         )
     return sentences
+
+
+def _named(row: Mapping) -> str:
+    """The model; where no minimum is placed, with how far above it the loss at the own gap is."""
+    if _at_its_gap(row) != ACROSS_ZERO:
+        return str(row["model"])
+    return f"{row['model']}, loss at its gap +{number(row['loss_at_gap'] - row['loss'], 2)}"
 
 
 def _closing(row: Mapping) -> str:
