@@ -246,7 +246,7 @@ def test_a_file_that_an_earlier_crash_cut_short(tmp_path, snakemake, mirror, who
     faults.add("Embeddings", "a truncated set of an earlier crash", reason, run.code, left, folder)
     spoilt.unlink()
     run = snakemake.run(folder, *CONFIG, table, mirror=mirror)
-    assert "image.parquet: only 2 of 3 parts. Delete it" in run.reason(
+    assert "image.parquet: only 2 of 3 parts. Delete the folder" in run.reason(
         "results/logs/measure_gaps.log"
     )
     shutil.rmtree(folder / embeddings)
