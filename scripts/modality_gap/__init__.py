@@ -10,7 +10,8 @@ from pathlib import Path
 
 
 def _version() -> str:
-    """The version in the pyproject.toml of this clone, or that of the installed package."""
+    """The version in this clone's pyproject.toml, or that of the installed package if there is no
+    clone."""
     pyproject = Path(__file__).parents[2] / "pyproject.toml"
     if pyproject.is_file():
         return tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["version"]

@@ -32,7 +32,8 @@ RESULTS = Path("results")
 
 
 def find_rule(rules: Mapping[str, Rule], name: str) -> Rule:
-    """The rule of a name; raises InputError where there is none or it has no script."""
+    """The rule with this name. Raises InputError if there is no such rule or if it has no
+    script."""
     if name not in rules:
         close = difflib.get_close_matches(name, rules, 1)
         raise InputError(
@@ -44,7 +45,7 @@ def find_rule(rules: Mapping[str, Rule], name: str) -> Rule:
 
 
 def check_wildcards(rule: Rule, wildcards: Mapping[str, str]) -> None:
-    """Raises InputError unless the rule has just these wildcards."""
+    """Raise InputError unless the rule has exactly these wildcards."""
     if set(wildcards) != set(rule.wildcard_names):
         needed = " ".join(f"{name}=..." for name in sorted(rule.wildcard_names))
         raise InputError(
@@ -55,7 +56,7 @@ def check_wildcards(rule: Rule, wildcards: Mapping[str, str]) -> None:
 
 
 def in_debug_folder(path: str) -> str:
-    """The path below results/debug/ for one below results/; makes its folder."""
+    """The path below results/debug/ that replaces a path below results/. Makes its folder."""
     moved = RESULTS / "debug" / Path(path).relative_to(RESULTS)
     moved.parent.mkdir(parents=True, exist_ok=True)
     return str(moved)
@@ -64,11 +65,11 @@ def in_debug_folder(path: str) -> str:
 def job_of(
     name: str, wildcards: Mapping[str, str], configfiles: Sequence[Path], cores: int
 ) -> tuple[Path, Snakemake]:
-    """The script of a rule's job, and the object `snakemake` that Snakemake would give it; its
-    outputs are in results/debug/.
+    """The script of a rule's job, and the object `snakemake` that Snakemake would give this script.
+    The outputs of that object are in results/debug/.
 
-    Raises InputError where the rule, a wildcard or an input does not exist, and WorkflowError where
-    the workflow itself refuses the configuration.
+    Raises InputError if the rule, a wildcard or an input does not exist, and WorkflowError if the
+    workflow itself refuses the configuration.
     """
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)) as api:
         # Snakemake's interface for programs ends where a job begins, so its inner classes are used.
@@ -108,7 +109,7 @@ def job_of(
 
 def run(script: Path, given: Snakemake, debugger: pdb.Pdb | None = None) -> None:
     """Run a script with its object `snakemake`. A debugger stops at the script's first line and
-    where an exception ends it."""
+    where an exception ends the script."""
     sys.path.insert(0, str(script.parent))
     logs.log_to = lambda snakemake: None
     if debugger is None:

@@ -1,7 +1,8 @@
-"""The files of the project that a script computes with: its imports, and their imports.
+"""The files of the project that a script computes with: the files that it imports, and their
+imports.
 
-A rule names its script (`code("figure3/sweep_loss")`), and runs again when one of these files
-changes; Snakemake watches the script itself by default.
+A rule names its script (`code("figure3/sweep_loss")`) and runs again when one of these files
+changes. By default, Snakemake watches only the script itself.
 """
 
 import ast
@@ -56,8 +57,8 @@ STAGES = {
 
 
 def imports_of_package(folder: Path) -> dict[str, list[str]]:
-    """For each module of the package in `folder`, the modules of the package that it imports
-    directly; all as paths relative to the package."""
+    """For each module of the package in `folder`, the modules of this package that it imports
+    directly. All are paths relative to the package."""
     package = folder / "modality_gap"
     return {
         path.relative_to(package).as_posix(): [
@@ -70,11 +71,11 @@ def imports_of_package(folder: Path) -> dict[str, list[str]]:
 
 
 def files_of(script: str, folder: Path) -> list[Path]:
-    """All files below `folder` that a script in it imports, directly or through others, anywhere in
-    a file, except for EXCEPTIONS; sorted, relative to `folder`.
+    """All files below `folder` that a script in it imports, directly or through other files. They
+    are sorted and relative to `folder`. Imports anywhere in a file count. EXCEPTIONS are left out.
 
-    Imported are modules beside the script and those of packages beside it. The `__init__` of a
-    package counts where one of its own names is imported, not where a module of it is.
+    A file is imported from beside the script or from a package beside it. The `__init__` of a
+    package counts if one of its own names is imported, but not if only a module of the package is.
     """
     spared = {
         Path("modality_gap", *module.split(".")).with_suffix(".py")
@@ -92,8 +93,8 @@ def files_of(script: str, folder: Path) -> list[Path]:
 
 
 def measures_of(script: str, folder: Path) -> list[Path]:
-    """The modules of the stage `measures` that a script imports directly: its arithmetic is in
-    them, or in their own imports. Sorted, relative to `folder`."""
+    """The modules of the stage `measures` that a script imports directly, sorted and relative to
+    `folder`. The script's arithmetic is in these modules or in their own imports."""
     return [
         path
         for path in _imported(folder, Path(script).with_suffix(".py"))
@@ -110,8 +111,8 @@ def _imported(folder: Path, path: Path) -> list[Path]:
 
 
 def _modules(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Dotted names that a file of a package imports, as parts, each with the name that is wanted of
-    it: `from a.b import c` gives (a, b) and c, `import a.b` (a,) and b."""
+    """The imports of a file of a package: the parts of each dotted name, with the name that is
+    imported from it. `from a.b import c` gives (a, b) and c; `import a.b` gives (a,) and b."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -125,8 +126,9 @@ def _modules(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[tuple[st
 
 
 def _file(folder: Path, wanted: tuple[tuple[str, ...], str]) -> Path | None:
-    """The file that a name comes from: its own if it is a module, else that of the module or
-    package that defines it; None if that is outside `folder`."""
+    """The file that an imported name comes from; None if the file is outside `folder`. If the name
+    is a module, the result is the module's file. Otherwise it is the file of the module or package
+    that defines the name."""
     module, name = wanted
     above = Path(*module)
     candidates = [above / f"{name}.py", above / name / "__init__.py"]

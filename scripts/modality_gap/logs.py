@@ -30,9 +30,9 @@ BAR_SHARE = 0.02
 class Log(io.TextIOWrapper):
     """A log file in which a progress bar of any library leaves a few lines.
 
-    A bar returns to the start of its line at each step, which would be one endless line in a file,
-    or thousands of lines. Here each state that is written is one line, and the longer the script
-    runs the rarer they are: 30 in the first minute, 230 in an hour, 330 in eight. The last state
+    A bar returns to the start of its line at each step. In a file, this would be one endless line
+    or thousands of lines. This log writes each state on one line, and writes fewer states the
+    longer the script runs: 30 in the first minute, 230 in an hour, 330 in eight. The last state
     before other text is always written.
     """
 
@@ -72,10 +72,10 @@ class Log(io.TextIOWrapper):
 
 
 def log_to(snakemake: Any) -> None:
-    """Send stdout and stderr of this process, tracebacks and progress bars included, to the log
-    file of a job. The first call of every script.
+    """Send stdout and stderr of this process, with tracebacks and progress bars, to the log file of
+    a job. Every script calls this first.
 
-    `snakemake` is the object that Snakemake gives a script; its first `log` is written to.
+    `snakemake` is the object that Snakemake gives a script; the first file of its `log` is used.
     Snakemake prints the file when the rule fails (`show-failed-logs` in the profile), so nothing is
     hidden from the user. If the user can correct the fault, the last line of the log says how in
     one sentence. The last line of a successful script gives its time and memory.
@@ -91,8 +91,9 @@ def log_to(snakemake: Any) -> None:
 def sentence(error: BaseException, outputs: Sequence[str] = ()) -> str | None:
     """A message on the cause of an error and its remedy; None if they are unknown.
 
-    An error that does not name the file that could not be written is taken to mean one of
-    `outputs`; one that does not name what was denied may mean an input as well.
+    If the error does not name the file that could not be written, the message names `outputs`. If
+    it does not name the file to which access was denied, the message says "a file of this job",
+    because that file may be an input.
     """
     if isinstance(error, InputError):
         return str(error)
@@ -109,7 +110,7 @@ def sentence(error: BaseException, outputs: Sequence[str] = ()) -> str | None:
 
 
 def _report_error(outputs: Sequence[str], kind: type, error: BaseException, _: object) -> None:
-    """Print the traceback and, last, what the user can do."""
+    """Print the traceback and, as the last line, what the user can do."""
     remedy = sentence(error, outputs)
     try:
         print_exception(error)

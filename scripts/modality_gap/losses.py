@@ -1,8 +1,8 @@
-"""The value and gradient of a loss of the study, of two files: python -m modality_gap.losses NAME.
+"""The value and gradient of a loss of the study for two files: python -m modality_gap.losses NAME.
 
-x and y are normalised first. The file has the gradient at the unit rows (x, y), and its part along
-the sphere (x_sphere, y_sphere). A loss of raw outputs is given the rows as they are in the files,
-and its gradient is taken at these rows.
+x and y are normalised first. The result file has the gradient at the unit rows (x, y), and its part
+along the sphere (x_sphere, y_sphere). If a loss takes raw outputs, it gets the rows as they are in
+the files, and its gradient is taken at these rows.
 """
 
 import argparse
@@ -15,7 +15,8 @@ from modality_gap.errors import InputError
 
 
 def rows_of(path: Path) -> np.ndarray:
-    """The matrix (n, d) of a .npy file, float64. Raises InputError for another file."""
+    """The matrix (n, d) in a .npy file, as float64. Raises InputError if the file holds anything
+    else."""
     try:
         rows = np.load(path, allow_pickle=False).astype(np.float64)
     except (OSError, ValueError) as error:
@@ -35,10 +36,13 @@ def evaluate(
     settings: dict[str, float],
     seed: int,
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Value of a loss, and its gradients (n, d) with respect to the unit rows x and y; gradients
-    with respect to the raw rows are added to these. `files` may have, beside x and y: a, b (frozen
-    inputs), view_x, view_y, teacher_x, teacher_y; by default x and y. For a loss of several texts
-    per picture y may have K rows for each row of x, one picture after the other."""
+    """The value of a loss, and its gradients (n, d) with respect to the unit rows x and y.
+    Gradients with respect to the raw rows are added to these.
+
+    Besides x and y, `files` may have a, b (frozen inputs), view_x, view_y, teacher_x and teacher_y;
+    by default, these are x and y. If a loss takes several texts per picture, y may have K rows for
+    each row of x, one picture after the other.
+    """
     import torch
 
     from modality_gap.training.losses.own import loss_of

@@ -1,4 +1,4 @@
-"""What the figures of the follow-ups draw, from their tables."""
+"""The values that the figures of the follow-ups draw, from the tables of the follow-ups."""
 
 import re
 from typing import TYPE_CHECKING
@@ -21,7 +21,8 @@ def sets_in_order(methods: "pd.DataFrame") -> list[str]:
 
 
 def gallery_of(methods: "pd.DataFrame", name: str) -> str:
-    """The task of a set's mixed gallery: that of documents, if pictures have several captions."""
+    """The task of a set's mixed gallery. If pictures have several captions, it is the task of
+    documents in several forms."""
     of_documents = (methods["set"] == name) & (methods["task"] == CAPTION_GALLERY)
     return CAPTION_GALLERY if of_documents.any() else PAIR_GALLERY
 
@@ -34,8 +35,8 @@ def scored(methods: "pd.DataFrame", name: str) -> int:
 
 def mixed_curves(methods: "pd.DataFrame", name: str, task: str = "") -> "pd.DataFrame":
     """NDCG at 10 of a set on the fixed split, by the share of the other modality, with one column
-    per method. The task is the given one, or that of `gallery_of`; for pairs it is the mean of both
-    directions."""
+    per method. The task is the given one, or that of `gallery_of`. For pairs, NDCG is the mean of
+    both directions."""
     rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
     rows = rows[rows["task"] == (task or gallery_of(methods, name))]
     shares = rows["metric"].str.extract(f"^{CURVE.pattern}$", expand=False).astype(float)
@@ -44,8 +45,8 @@ def mixed_curves(methods: "pd.DataFrame", name: str, task: str = "") -> "pd.Data
 
 
 def by_form(methods: "pd.DataFrame", name: str) -> "pd.DataFrame":
-    """NDCG at 10 of a set by the form of the wanted document, a row per method; no row for a set
-    with one caption per picture."""
+    """NDCG at 10 of a set by the form of the wanted document, one row per method. A set with one
+    caption per picture has no row."""
     rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
     metrics = [f"ndcg10_{form}" for form in FORMS]
     rows = rows[(rows["task"] == CAPTION_GALLERY) & rows["metric"].isin(metrics)]

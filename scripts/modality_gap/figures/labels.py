@@ -14,10 +14,10 @@ def places_beside(
     points: np.ndarray, drawn: np.ndarray, size: float, highest: float = np.inf
 ) -> np.ndarray:
     """Where to write a number of `size` pixels beside each of the points (n, 2), as offsets (n, 2)
-    in pixels. The places around a point are tried from near to far, diagonal ones first. The first
-    place is taken that covers nothing `drawn` (k, 2), no other number and no line from a number to
-    its point; if there is none, the place that covers the least. Where five points or more crowd
-    each other, their numbers are in a row above them, unless the row would be above `highest`."""
+    in pixels. Places around a point are tried from near to far, diagonal ones first. A number takes
+    the first place that covers nothing `drawn` (k, 2), no other number and no line from a number to
+    its point; or else the place that covers the least. If five points or more crowd each other,
+    their numbers are in a row above them, unless the row would be above `highest`."""
     rows = _rows(points, drawn, size, highest)
     angles = np.pi / 8 * np.array([2, 6, 10, 14, 0, 8, 4, 12, 1, 3, 5, 7, 9, 11, 13, 15])
     around = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -46,8 +46,8 @@ def places_beside(
 def _rows(
     points: np.ndarray, drawn: np.ndarray, size: float, highest: float
 ) -> dict[int, np.ndarray]:
-    """Offsets of the numbers of crowds, by index: in a row above all that is drawn there, in the
-    order of the points."""
+    """Offsets of the numbers of crowded points, by index. They are in a row above everything that
+    is drawn there, in the order of the points."""
     found: dict[int, np.ndarray] = {}
     left = set(range(len(points)))
     while left:
@@ -70,17 +70,17 @@ def _rows(
 
 
 def _covered(places: np.ndarray, others: np.ndarray, apart: float) -> np.ndarray:
-    """Which of others (k, 2) are nearer than `apart` to each of places (n, 2), along both axes."""
+    """For each of places (n, 2), which of others (k, 2) are nearer than `apart` along both axes."""
     return np.abs(places[:, None] - others[None]).max(axis=2) < apart
 
 
 def places_along(
     curves: Sequence[np.ndarray], sizes: np.ndarray, corners: np.ndarray
 ) -> np.ndarray:
-    """Where to write the label of each curve (points, 2): the centres (n, 2) of boxes of sizes (n,
-    2), within the corners (2, 2) of the panel, all in pixels. A label is above or below its curve:
-    next to the curve if that place is free of other curves and labels, otherwise at the end of a
-    line from the curve."""
+    """Where to write the label of each curve (points, 2). Returns the centres (n, 2) of boxes of
+    sizes (n, 2), within the corners (2, 2) of the panel, all in pixels. A label is above or below
+    its curve. It is next to the curve if that place is free of other curves and labels, and
+    otherwise at the end of a line from the curve."""
     dense = [_dense(curve) for curve in curves]
     placed, lines = np.empty((0, 2)), np.empty((0, 2))
     for number, (own, size) in enumerate(zip(dense, sizes, strict=True)):
@@ -114,7 +114,7 @@ def places_along(
 
 
 def _dense(curve: np.ndarray) -> np.ndarray:
-    """Points of a curve about every three pixels."""
+    """Points along a curve, one about every three pixels."""
     along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(curve, axis=0).T))])
     places = np.linspace(0, along[-1], 2 + int(along[-1] // 3))
     return np.stack([np.interp(places, along, part) for part in curve.T], axis=1)

@@ -18,12 +18,12 @@ DIAMOND: dict[str, Any] = {"marker": "D", "ms": 8, "mfc": GROUND, "mew": 1.6, "l
 def models_in_order(
     gaps: "pd.DataFrame", papers: Collection[str], learnt: "pd.Series"
 ) -> "pd.DataFrame":
-    """The models of gap.csv, a row each: model, the names of its trained and of its random set
-    (None without one), whether it is the paper's own, and whether it retrieves.
+    """The models of gap.csv, one row each: model, the names of its trained and of its random set
+    (None if there is no such set), whether it is the paper's own, and whether it retrieves.
 
-    The paper's models come first, then those that retrieve, then the others. `gaps` is
-    gap.csv indexed by set, `papers` the sets of the paper's own models, `learnt` whether a set
-    retrieves well above chance.
+    The paper's models come first, then models that retrieve, then the others. `gaps` is gap.csv
+    indexed by set. `papers` are the sets of the paper's own models. `learnt` says for each set
+    whether it retrieves well above chance.
     """
     import pandas as pd
 
@@ -49,8 +49,8 @@ def draw_gap_change(
     gaps: "pd.DataFrame",
     published: Mapping[str, float],
 ) -> None:
-    """Draw the gap of each model with random weights (hollow) and trained (filled), with intervals,
-    one row per model; `published` are the gaps that the paper reports, by set."""
+    """Draw the gap of each model with random weights (hollow) and trained weights (filled), with
+    intervals, one row per model. `published` are the gaps that the paper reports, by set."""
     places = np.arange(len(models))[::-1] * 1.0
     places[models["papers"].to_numpy(dtype=bool)] += 0.5
     for place, row in zip(places, models.to_dict("records"), strict=True):

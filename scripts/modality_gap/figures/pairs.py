@@ -1,4 +1,5 @@
-"""Both modalities of a set in the plane, a line per pair (Figure 1; Supplementary 4 and 15)."""
+"""Draws both modalities of a set in the plane, one line per pair (Figure 1; Supplementary 4 and
+15)."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -22,8 +23,8 @@ MOST_PAIRS = 500  # drawn of a set, evenly spaced; more would only cover each ot
 
 
 def draw_lines(ax: Axes, ends: np.ndarray, **look: Any) -> None:
-    """Draw straight lines (n, 2 ends, 2 coordinates) as one path, whose file is short; with ends
-    that coincide and round caps they are dots."""
+    """Draw straight lines (n, 2 ends, 2 coordinates) as one path, which makes a small file. If the
+    ends of a line coincide and caps are round, the line is a dot."""
     codes = np.tile([Path.MOVETO, Path.LINETO], len(ends))
     path = Path(ends.reshape(-1, 2), codes)
     path.should_simplify = False  # would drop dots
@@ -31,7 +32,7 @@ def draw_lines(ax: Axes, ends: np.ndarray, **look: Any) -> None:
 
 
 def draw_dots(ax: Axes, points: np.ndarray, size: float, color: str, **look: Any) -> None:
-    """Draw points (n, 2) as dots of a diameter in pixels."""
+    """Draw points (n, 2) as dots whose diameter is `size` pixels."""
     draw_lines(ax, np.repeat(points[:, None], 2, axis=1), lw=size, color=color, **look)
 
 
@@ -59,8 +60,8 @@ def draw_sets(
 ) -> None:
     """Draw one column per model, trained above random weights, in as many rows as needed.
 
-    `models` is what `models_in_order` makes, `points` as `draw_pairs` takes it for all sets,
-    `letters` by weights the letter of the row.
+    `models` is the result of `models_in_order`. `points` are those of all sets, as `draw_pairs`
+    takes them. `letters` has the letter of the row for each kind of weights.
     """
     columns = strips(len(models), layout)[1]
     blocks = [models[start : start + columns] for start in range(0, len(models), columns)]
@@ -89,7 +90,7 @@ def draw_sets(
 
 def strips(count: int, layout: Layout) -> tuple[int, int]:
     """The number of strips into which `draw_sets` puts models, and the number of models in the
-    first; the others hold as many, or one fewer."""
+    first strip. The other strips hold as many, or one fewer."""
     rows = max(1, math.ceil(count / (4 if layout.narrow else 7)))
     return rows, max(1, math.ceil(count / rows))
 
@@ -100,7 +101,7 @@ def plural(modality: str) -> str:
 
 
 def modalities_legend(figure: Figure | SubFigure, modalities: Iterable[Sequence[str]]) -> None:
-    """A legend below the panels: the colour of every modality of the sets drawn."""
+    """Add a legend below the panels with the colour of every modality of the sets drawn."""
     sides = zip(*modalities, strict=True)
     names = {
         side: ", ".join(plural(one) for one in dict.fromkeys(part))

@@ -1,15 +1,16 @@
 """The colours of the figures, on a light and a dark background, and the CSS that switches them.
 
-How a page shows a figure: `results/figures/NAME.svg` is drawn for a column of 934 pixels and
-`NAME.narrow.svg` for one of 358, both with text as text. Either may be
+`results/figures/NAME.svg` is drawn for a column of 934 pixels and `NAME.narrow.svg` for one of 358.
+Both have text as text. A page can show a figure in two ways:
 
-- inlined: leave out the XML declaration. Identifiers differ between figures, so that many fit in
-  one page. The page adds `dark_rules(scope)` once, where `scope` selects the elements within which
-  it is dark, such as `:root[data-theme="dark"]`; or
-- the source of an `<img>` or of a `<picture>`, where it follows the reader's `color-scheme`.
+- Inlined, without the XML declaration. Identifiers differ between figures, so that many fit in one
+  page. The page adds `dark_rules(scope)` once, where `scope` selects the elements within which the
+  page is dark, such as `:root[data-theme="dark"]`.
+- As the source of an `<img>` or of a `<picture>`. The figure then follows the reader's
+  `color-scheme`.
 
-Every root element has the class `figure`; its own style applies only where it is a document. The
-ground is a rectangle of the colour `GROUND`, which the rules change as well.
+Every root element has the class `figure`. Its own style applies only if the SVG is a document of
+its own. The ground is a rectangle of the colour `GROUND`, which the rules change as well.
 """
 
 GROUND = "#ffffff"

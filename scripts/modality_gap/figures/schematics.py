@@ -29,7 +29,7 @@ TEXT_PHI = (-62.5, -37.5, 12.5, -12.5, 37.5, 62.5)
 
 
 def draw_two_encoders(ax: Axes) -> None:
-    """Figure 1(a): two encoders, their two cones on the unit sphere, and the gap between them.
+    """Draw Figure 1(a): two encoders, their two cones on the unit sphere, and the gap between them.
 
     The axes become 6 x 2.6 units of equal length, made for a width of 350 pixels or more.
     """
@@ -102,7 +102,7 @@ def _caption_icon(ax: Axes, x: float, y: float) -> None:
 
 
 def _encoder(ax: Axes, x: float, y: float, name: str, color: str) -> None:
-    """A trapezoid that narrows to the right, from x to x + 1.18."""
+    """A trapezoid from x to x + 1.18 that narrows to the right."""
     corners = [(x, y - 0.5), (x, y + 0.5), (x + 1.18, y + 0.3), (x + 1.18, y - 0.3)]
     ax.add_patch(Polygon(corners, facecolor=color, joinstyle="round", linewidth=0))
     ax.text(x + 0.57, y, name, ha="center", va="center", color=GROUND, fontsize="small")
@@ -159,9 +159,9 @@ def draw_sphere(
     text_phi: Sequence[float] = TEXT_PHI,
     text_theta: float = 50,
 ) -> None:
-    """Figure 3(e): images on the equator and their texts at another polar angle, in degrees.
+    """Draw Figure 3(e): images on the equator and their texts at another polar angle, in degrees.
 
-    Pair i is (image_phi[i], text_phi[i]); a pair of unequal azimuths is a mismatched one.
+    Pair i is (image_phi[i], text_phi[i]). A pair is mismatched if its two azimuths differ.
     """
     _unit_sphere(ax, elevation=16, azimuth=0)
     _parallel(ax, 90, IMAGE_COLOR)
@@ -193,7 +193,8 @@ def draw_sphere(
 
 
 def _xyz(theta: ArrayLike, phi: ArrayLike, radius: float = 1.0) -> NDArray[np.float64]:
-    """Cartesian coordinates, along the first axis, of polar angles and azimuths in degrees."""
+    """The Cartesian coordinates of polar angles and azimuths in degrees. They are along the first
+    axis."""
     theta, phi = np.broadcast_arrays(np.radians(theta), np.radians(phi))
     unit = [np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)]
     return radius * np.array(unit)
@@ -227,7 +228,7 @@ def _parallel(ax: Axes3D, theta: float, color: str) -> None:
 
 
 def _polar_angle(ax: Axes3D, theta: float) -> None:
-    """What θ is: the angle from the pole, along the rim, to a parallel."""
+    """An arc that shows what θ is: the angle from the pole, along the rim, to a parallel."""
     ax.plot(*np.transpose([_xyz(0, 0), _xyz(0, 0, 1.2)]), color=INK, linewidth=0.9)
     _label(ax, _xyz(0, 0, 1.34), "θ = 0°", INK)
     ax.plot(*_xyz(np.linspace(0, theta - 4, 40), -90, 1.12), color=INK, linewidth=0.9)
@@ -243,7 +244,8 @@ def _arrow3d(
     width: float,
     style: str = "-|>",
 ) -> None:
-    """A straight arrow, its head drawn in the plane of the paper; the view must be set before."""
+    """A straight arrow with its head drawn in the plane of the paper. The view must be set
+    before."""
     tail, head = (
         proj3d.proj_transform(*np.asarray(xyz), ax.get_proj())[:2] for xyz in (start, end)
     )

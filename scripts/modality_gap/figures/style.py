@@ -62,19 +62,20 @@ BAR = 0.75  # opacity of interval bars; every colour keeps a contrast of 3
 
 @dataclass(frozen=True)
 class Layout:
-    """A width that figures are drawn for, and the size of their type, in pixels."""
+    """A width that figures are drawn for, and the size of the text in them, in pixels."""
 
     narrow: bool
     width: int
     font: float  # "small" is 0.833 of it
 
     def figure(self, height: float) -> Figure:
-        """An empty figure of this width and a height in pixels."""
+        """An empty figure of this width, with a height in pixels."""
         # Lengths in points are pixels, as an SVG of matplotlib's has one unit a point.
         return plt.figure(figsize=(self.width / 72, height / 72))
 
     def grid(self, count: int, columns: int, height: float, **options: Any) -> tuple[Figure, list]:
-        """A figure of `count` panels, `height` pixels each, in rows of `columns`; its axes."""
+        """A figure of `count` panels in rows of `columns`, each `height` pixels high, and its
+        axes."""
         columns = max(1, min(columns, count))
         rows = max(1, math.ceil(count / columns))
         figure = self.figure(height * rows)
@@ -97,8 +98,8 @@ def drawn(draw: Draw, layout: Layout) -> Figure:
 
 
 def save(draw: Draw, output: Any) -> None:
-    """Write a figure for both layouts as SVG (`output.svg`, `output.narrow`) and the wide one as
-    PDF (`output.pdf`), none with a time stamp."""
+    """Write a figure for both layouts as SVG (`output.svg`, `output.narrow`), and for the wide
+    layout also as PDF (`output.pdf`). No file has a time stamp."""
     for kind, layout in LAYOUTS.items():
         figure, path = drawn(draw, layout), Path(getattr(output, kind))
         # Element ids of an SVG are random without a salt, and differ between files with this one.
@@ -114,13 +115,14 @@ def save(draw: Draw, output: Any) -> None:
 
 
 def plain(text: str, width: int = 28) -> str:
-    """A user's text shown literally: no dollar sign begins a formula. Long texts are broken into
-    lines of `width` characters, which fit one of four panels."""
+    """A user's text shown literally, so that no dollar sign begins a formula. Long texts are broken
+    into lines of `width` characters, which fit one of four panels."""
     return "\n".join(wrap(text, width)).replace("$", r"\$")
 
 
 def decimals(*axes: Axis) -> None:
-    """Label the powers of ten of logarithmic axes as decimals: exponents are too small to read."""
+    """Label the powers of ten on logarithmic axes as decimals, because exponents are too small to
+    read."""
     for axis in axes:
         axis.set_major_formatter(lambda value, _: f"{value:.9f}".rstrip("0").rstrip("."))
         axis.set_minor_locator(NullLocator())
@@ -134,14 +136,15 @@ def draw_band(ax: Axes, x: Any, low: Any, high: Any, color: str) -> None:
 
 
 def label_line(ax: Axes, text: str, at: tuple[float, float], color: str, **options: Any) -> None:
-    """Write a label beside a point of a curve, in its colour, by default to its right."""
+    """Write a label beside a point of a curve, in the curve's colour. By default, the label is to
+    the right of the point."""
     options = {"xytext": (6, 0), "ha": "left", "va": "center", "fontsize": "small"} | options
     ax.annotate(text, at, textcoords="offset points", color=color, annotation_clip=False, **options)
 
 
 def spread(places: list[float], apart: float) -> list[float]:
-    """Places for labels along an axis, in the order of `places`: each as near its own place as
-    possible, and at least `apart` from the others."""
+    """Places for labels along an axis, in the order of `places`. Each is as near as possible to its
+    own place, and at least `apart` from the others."""
     order = sorted(range(len(places)), key=places.__getitem__)
     groups: list[tuple[float, list[int]]] = []  # sum of what each member wants its group at
     for at in order:
@@ -162,9 +165,9 @@ def spread(places: list[float], apart: float) -> list[float]:
 
 
 def apart(points: "np.ndarray", size: "np.ndarray") -> list[tuple[float, float]]:
-    """Offsets in pixels from points (n, 2) to labels of one size (width, height) that do not touch:
-    the first free place above the point, or around it. A label that finds none stays above its
-    point."""
+    """Offsets in pixels from points (n, 2) to labels of one size (width, height) that do not touch.
+    A label takes the first free place above the point or around it. If there is none, it stays
+    above its point."""
     import numpy as np
 
     around = [(0.0, 8.0)]
@@ -187,12 +190,12 @@ def apart(points: "np.ndarray", size: "np.ndarray") -> list[tuple[float, float]]
 def above_minima(
     landscape: "pd.DataFrame", minimum: "pd.DataFrame"
 ) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    """Losses by shift, and their minima, both with a column `above`: the loss minus the smallest of
-    the same set and temperature. Minima at an end of the sweep are left out, because the loss may
-    fall further beyond it.
+    """The losses by shift and their minima, both with a column `above`: the loss minus the smallest
+    loss of the same set and temperature. Minima at an end of the sweep are left out, because the
+    loss may fall further beyond the end.
 
-    `landscape`: the sweep, in coarse steps; `minimum`: what a fine one found. The lower of the two
-    is the smallest.
+    `landscape` is the sweep in coarse steps, and `minimum` is what a fine sweep found. The smallest
+    loss is the lower of the two.
     """
     keys = ["set", "temperature"]
     fine = landscape[keys].merge(minimum[[*keys, "loss"]], how="left")["loss"].to_numpy()

@@ -1,4 +1,4 @@
-"""Preparing matplotlib's SVG for a page: colours that a page can change, fonts, short paths."""
+"""Prepares matplotlib's SVG for a page: colours that a page can change, fonts, short paths."""
 
 import re
 from xml.etree import ElementTree
@@ -16,10 +16,9 @@ LENGTHS = {"d", "transform", "x", "y"}
 
 
 def themed(svg: bytes) -> str:
-    """An SVG by matplotlib with its colours as attributes, which any style sheet overrides, and a
-    style of its own for a dark background; lengths in pixels, two decimals, without unused
-    identifiers.
-    """
+    """An SVG by matplotlib, prepared for a page. Its colours are attributes, which any style sheet
+    overrides, and it has a style of its own for a dark background. Lengths are in pixels with two
+    decimals, and unused identifiers are removed."""
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     root = ElementTree.fromstring(svg)

@@ -1,7 +1,7 @@
-"""One part of both sides of your own pairs: read once, summed and sampled, in its own job.
+"""Reads one part of both sides of your own pairs once, in its own job, to sum and sample its pairs.
 
-Part i of both folders holds the same items in the same order. Nothing is copied: what is kept of a
-part are its sums (`PairSums`) and a random sample of its pairs.
+Part i of both folders holds the same items in the same order. The vectors are not copied. Only the
+sums of a part (`PairSums`) and a random sample of its pairs are kept.
 """
 
 import os
@@ -33,9 +33,9 @@ SHOWN_IDS = "{part}:{row:06d}"  # of items without ids
 class PairSample:
     """A random sample of m pairs: as many as requested, or all if there are fewer.
 
-    Each pair has a random number, `keys` (m,), and the pairs with the smallest are the sample, so
-    that of two samples together those with the smallest are a sample of both. `item_ids` (m,) of
-    texts; `a`, `b` (m, d) float32, the vectors as the files have them.
+    `keys` (m,) are random numbers, one for each pair. The pairs with the smallest numbers are the
+    sample. So, if two samples are joined, the pairs with the smallest numbers are again a sample.
+    `item_ids` (m,) are texts. `a`, `b` (m, d) float32 are the vectors as the files have them.
     """
 
     keys: np.ndarray
@@ -45,11 +45,12 @@ class PairSample:
 
 
 def sum_part(a: Source, b: Source, name: str, most: int, seed: int) -> tuple[PairSums, PairSample]:
-    """The sums of the pairs of a part, and a sample of at most `most` of them, from one reading.
+    """The sums of the pairs of a part, and a sample of at most `most` of them. Both come from one
+    reading.
 
     `name` is the name of the part. It determines the random numbers, and the ids of items that have
-    none. Raises InputError if the two sides do not hold the same items in the same order, for an id
-    that repeats, and for a vector without a direction.
+    none. Raises InputError if the two sides do not hold the same items in the same order, if an id
+    repeats, or if a vector has no direction.
     """
     if a.items == 0:
         raise InputError(f"{a.path}: holds no embeddings; give parts with at least one row.")
@@ -72,9 +73,10 @@ def sum_part(a: Source, b: Source, name: str, most: int, seed: int) -> tuple[Pai
 def _sum_side(
     source: Source, rows: np.ndarray, named: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The sum (d,) of all unit vectors of a side, and its vectors `rows`, float32, of one reading.
+    """The sum (d,) of all unit vectors of a side, and the vectors in `rows` as float32. Both come
+    from one reading.
 
-    A block is summed by the thread that reads it, while it is in the cache of its core. `named`
+    The thread that reads a block also sums it, while the block is in the cache of its core. `named`
     gives the ids of rows, for the error about a vector without a direction.
     """
     total, start = np.zeros(source.dim), 0
@@ -92,8 +94,8 @@ def _sum_side(
 
 
 def _ids(a: Source, b: Source) -> pa.ChunkedArray | None:
-    """The ids of the items of a part, (n,), None where neither side has any. Raises InputError
-    where the sides do not match."""
+    """The ids (n,) of the items of a part, or None if neither side has ids. Raises InputError if
+    the sides do not match."""
     for one in (a, b):
         if one.counts is not None:
             raise InputError(
@@ -124,14 +126,14 @@ def _ids(a: Source, b: Source) -> pa.ChunkedArray | None:
 
 
 def _names(ids: pa.ChunkedArray | None, part: str, rows: np.ndarray) -> np.ndarray:
-    """The ids of rows, or, where there are none, names that are unique among all parts."""
+    """The ids of some rows. If there are none, names that are unique among all parts."""
     if ids is None:
         return np.array([SHOWN_IDS.format(part=part, row=row) for row in rows], dtype=object)
     return np.array(ids.take(pa.array(rows)).to_pylist(), dtype=object)
 
 
 def write_part(path: str | Path, sums: PairSums, sample: PairSample) -> None:
-    """Write what is kept of a part; the file gets its name only when it is complete."""
+    """Write the sums and the sample of a part. The file gets its name only when it is complete."""
     begun = f"{path}.part"
     arrays: dict[str, Any] = {f"sum_{name}": value for name, value in sums.arrays().items()}
     arrays |= {"keys": sample.keys, "item_ids": sample.item_ids.astype(str)}
@@ -144,8 +146,8 @@ def write_part(path: str | Path, sums: PairSums, sample: PairSample) -> None:
 
 
 def read_sums(paths: Sequence[str | Path]) -> PairSums:
-    """The sums of all parts that `write_part` wrote. Raises InputError for parts that differ in
-    dimension."""
+    """The sums over all parts, from the files that `write_part` wrote. Raises InputError if the
+    parts differ in dimension."""
 
     def sums() -> Iterator[PairSums]:
         first: PairSums | None = None
@@ -165,7 +167,8 @@ def read_sums(paths: Sequence[str | Path]) -> PairSums:
 
 
 def read_sample(paths: Sequence[str | Path], side: str, most: int) -> EmbeddingSet:
-    """One side, "a" or "b", of a random sample of `most` pairs of all parts, in their order."""
+    """One side, "a" or "b", of a random sample of `most` pairs from all parts. The pairs keep their
+    order."""
     keys, ids, vectors = np.zeros(0), [], []
     owners = np.zeros(0, dtype=int)
     for number, path in enumerate(paths):

@@ -21,7 +21,7 @@ from modality_gap.measures.intervals import count_clusters
 class CosineDistribution:
     """Exact summary of all n(n-1) cosines between different rows.
 
-    `counts` of the cosines in the bins between `edges`; every ordered pair counts.
+    `counts` are the numbers of cosines in the bins between `edges`. Every ordered pair counts.
     """
 
     n: int
@@ -47,11 +47,11 @@ NEAR_AN_EDGE = 1e-9  # in bins; rounding is far smaller
 def cosine_distribution(
     x: np.ndarray, bins: int, square: int = SQUARE, threads: int = 1
 ) -> CosineDistribution:
-    """Distribution of the cosines of unit vectors x (n, d), computed block by block in bounded
+    """The distribution of the cosines of unit vectors x (n, d), computed block by block in bounded
     memory.
 
-    The mean is exact, from the sum of vectors; the histogram, minimum and maximum see each pair,
-    in the precision of x. Source: Figure 2(a).
+    The mean is exact, because it is computed from the sum of vectors. The histogram, minimum and
+    maximum come from every pair, in the precision of x. Source: Figure 2(a).
     """
     edges = np.linspace(-1, 1, bins + 1)
     counts = np.zeros(bins, dtype=np.int64)
@@ -78,9 +78,8 @@ def cosine_distribution(
 
 
 def count_in_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """`np.histogram(values, edges)[0]` of values within evenly spaced edges, several times faster:
-    the bin is computed by a multiplication, and only values within rounding of an edge are searched
-    for."""
+    """`np.histogram(values, edges)[0]` for values within evenly spaced edges, several times faster.
+    A multiplication gives the bin. Only values within rounding of an edge are searched for."""
     bins, counts = len(edges) - 1, np.zeros(len(edges) - 1, dtype=np.int64)
     values = values.ravel()
     for start in range(0, len(values), AT_ONCE):
@@ -103,10 +102,10 @@ def fine_bins(bins: int) -> int:
 
 
 def cosine_quantiles(distribution: CosineDistribution, shares: np.ndarray) -> np.ndarray:
-    """Quantiles at `shares` of all the cosines of a distribution in many bins.
+    """The quantiles at `shares` of all cosines, from a distribution in many bins.
 
-    Interpolated in a line within the bin that a quantile falls into, so none is off by more than a
-    bin's width: 1e-4 with QUANTILE_BINS. Source: Supplementary 6.
+    A quantile is interpolated linearly within its bin. So its error is at most the width of a bin,
+    1e-4 with QUANTILE_BINS. Source: Supplementary 6.
     """
     counts, edges = distribution.counts, distribution.edges
     filled = counts > 0
@@ -118,12 +117,12 @@ def cosine_quantiles(distribution: CosineDistribution, shares: np.ndarray) -> np
 
 
 def sd_cosine(x: np.ndarray) -> float:
-    """Standard deviation of the cosines between different unit vectors of x (n, d), all n(n-1)
-    ordered pairs, exactly and in O(n d^2). Source: Supplementary 6.
+    """The standard deviation of the cosines of all n(n-1) ordered pairs of different unit vectors
+    of x (n, d). It is exact and takes O(n d^2). Source: Supplementary 6.
 
-    With w = x - m about the centre m, a cosine is m.m + a_i + a_j + w_i.w_j, a = w.m. The squares
-    of what varies sum up to sums over items and |w^T w|^2 (Frobenius); those of the cosines would
-    leave nothing but rounding where all are next to equal.
+    Let m be the centre, w = x - m and a = w.m. A cosine is then m.m + a_i + a_j + w_i.w_j. The
+    squares of its varying part add up to sums over items and |w^T w|^2 (Frobenius). The squares of
+    whole cosines would leave only rounding errors if all cosines are nearly equal.
     """
     n, centre = len(x), mean_vector(x)
     product, squares, cross, lengths, fourth = np.zeros((x.shape[1],) * 2), 0.0, 0.0, 0.0, 0.0
@@ -141,8 +140,8 @@ def sd_cosine(x: np.ndarray) -> float:
 
 
 def _squares(x: np.ndarray, square: int) -> Iterator[list]:
-    """Blocks of the upper triangle of the cosine matrix of x (n, d), as (rows, columns,
-    is_diagonal), grouped so that each group needs only two tiles of x in memory."""
+    """Blocks of the upper triangle of the cosine matrix of x (n, d), each as (rows, columns,
+    is_diagonal). They are grouped so that each group needs only two tiles of x in memory."""
     for start in range(0, len(x), TILE):
         tile = x[start : start + TILE]
         for other in range(start, len(x), TILE):
@@ -155,8 +154,8 @@ def _squares(x: np.ndarray, square: int) -> Iterator[list]:
 
 
 def _cosines_of_square(rows: np.ndarray, others: np.ndarray, same: bool) -> np.ndarray:
-    """Cosines of unit vectors (m, d) with others (k, d); each pair once if they are the same
-    vectors."""
+    """The cosines of unit vectors (m, d) with others (k, d). If both are the same vectors, each
+    pair occurs once."""
     cosines = rows @ others.T
     if same:
         cosines = cosines[np.triu_indices(len(cosines), k=1)]
@@ -165,10 +164,10 @@ def _cosines_of_square(rows: np.ndarray, others: np.ndarray, same: bool) -> np.n
 
 
 def panels(trained: Any, random: Any) -> dict[tuple[str, str], Any]:
-    """The three settings of Figure 2(a), by weights and inputs, from one encoder's StoredVectors
-    with trained and with random weights.
+    """The three settings of Figure 2(a), by weights and inputs. They come from the StoredVectors of
+    one encoder with trained weights and with random weights.
 
-    `random` has the label noise; of `trained`, only the items that are also in `random` are used.
+    `random` has the label noise. Only the items of `trained` that are also in `random` are used.
     """
     noise = random.label("noise").astype(bool)
     real = np.isin(trained.item_hashes, random.item_hashes[~noise])
@@ -187,10 +186,10 @@ def measure_panel(
     clusters: np.ndarray | None = None,
     rows: slice | np.ndarray = slice(None),
 ) -> tuple[dict, pd.DataFrame]:
-    """One setting of Figure 2(a), for unit vectors x (n, d): a row of cone.csv (mean cosine with
-    its interval, range, deviation and quartiles of all cosines) and its part of cone_histogram.csv
-    (cosine_low, cosine_high, pairs). Range, quartiles and histogram are of the cosines of `rows`,
-    which are computed once for all."""
+    """One setting of Figure 2(a), for unit vectors x (n, d): its row of cone.csv and its part of
+    cone_histogram.csv (cosine_low, cosine_high, pairs). The row has the mean cosine with its
+    interval, and the range, deviation and quartiles of the cosines. Range, quartiles and histogram
+    come from the cosines of `rows`, which are computed once for all three."""
     every = isinstance(rows, slice)
     fine = cosine_distribution(x if every else x[rows], fine_bins(bins), threads=threads)
     cosines = fine.in_bins(bins)
@@ -215,15 +214,15 @@ def measure_panel(
 def principal_singular_values(x: np.ndarray, count: int) -> np.ndarray:
     """The largest `count` singular values of the centred rows of x (n, d).
 
-    k separate cones need k-1 components to tell them apart, so with 25 initialisations singular
-    value 25 falls off against singular value 24. Source: Figure 2(c).
+    It takes k-1 components to tell k separate cones apart. So with 25 initialisations, there is a
+    drop from singular value 24 to singular value 25. Source: Figure 2(c).
     """
     return np.linalg.svd(x - x.mean(axis=0), compute_uv=False)[:count]
 
 
 def between_share(x: np.ndarray, groups: np.ndarray) -> float:
-    """The share of the variance of x (n, d) that is between the centres of groups, rather than
-    within them."""
+    """The share of the variance of x (n, d) that is between the centres of groups instead of within
+    groups."""
     centred = x - x.mean(axis=0)
     total = (centred**2).sum()
     between = sum(

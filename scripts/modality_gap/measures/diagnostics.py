@@ -1,11 +1,12 @@
-"""Measures, other than the L2 gap, of two modalities in one space, with intervals.
+"""Measures of two modalities in one space, other than the L2 gap, with intervals.
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair.
 
-A resample of the pairs, or of clusters of them, is a row of weights (B, C): how often it draws each
-cluster. Then a mean over pairs is W @ sums over W @ sizes, and a mean over two different items a
-quadratic form of W; an item that was drawn twice is not compared with itself, nor with its own
-cluster's copies, which would make every resample look narrower.
+A resample of the pairs, or of clusters of pairs, is a row of weights W (B, C). A weight says how
+often the resample draws a cluster. A mean over pairs is then W @ sums over W @ sizes, and a mean
+over two different items is a quadratic form of W. An item that was drawn twice is compared neither
+with itself nor with its own cluster's copies. Such comparisons would make every resample look
+narrower.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,8 @@ LEAST = 6  # least units of a bootstrap: with fewer, resamples too often repeat 
 
 
 def pair_potential(x: np.ndarray) -> np.ndarray:
-    """exp(-2 |x_i - x_j|^2) of every two rows, (n, n), 0 on the diagonal; 8 n^2 bytes."""
+    """exp(-2 |x_i - x_j|^2) of every two rows, (n, n), with 0 on the diagonal. Takes 8 n^2
+    bytes."""
     potential = np.exp(4 * (x @ x.T) - 4)  # of unit vectors
     np.fill_diagonal(potential, 0)
     return potential
@@ -31,8 +33,8 @@ def pair_potential(x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Means:
-    """Means of B resamples: the squared distance of partners (B,); by modality, the cosine of two
-    different items (2, B) and the log of their pair potential (2, B)."""
+    """The means of B resamples: the squared distance of partners (B,); and for each modality, the
+    cosine of two different items (2, B) and the log of their mean pair potential (2, B)."""
 
     squared_distance: np.ndarray
     cosines: np.ndarray
@@ -51,8 +53,8 @@ QUANTITIES: dict[str, Callable[[Means], np.ndarray]] = {
 def diagnostics(
     x: np.ndarray, y: np.ndarray, clusters: np.ndarray | None = None
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """The function from weights (B, C) of the clusters, or of the pairs if there are none, to the
-    values (q, B) of QUANTITIES."""
+    """Returns a function that turns weights (B, C) of the clusters into the values (q, B) of
+    QUANTITIES. If there are no clusters, the weights are those of the pairs."""
     codes = np.arange(len(x)) if clusters is None else clusters
     count = int(codes.max()) + 1
     sizes = np.bincount(codes).astype(np.float64)
@@ -80,8 +82,8 @@ def diagnostics(
         squares = weights**2
 
         def of_different(everything: np.ndarray, own: np.ndarray, inside: np.ndarray) -> np.ndarray:
-            """The sum over pairs of different items: the sum over all pairs, minus the sum over
-            the pairs of a cluster with its copies."""
+            """The sum over pairs of different items. It is the sum over all pairs, minus the sum
+            over the pairs of a cluster with its copies."""
             return everything - squares @ own + weights @ inside
 
         drawn = weights @ sizes
@@ -102,8 +104,8 @@ def diagnostics(
 
 
 def effective_dimension(x: np.ndarray, share: float = 0.99) -> int:
-    """Least number of principal components (of the centred rows of x) that hold `share` of the
-    variance. At most n - 1 for n rows, so sets of different n do not compare."""
+    """The least number of principal components (of the centred rows of x) that hold `share` of the
+    variance. It is at most n - 1 for n rows, so sets with different n cannot be compared."""
     variances = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2
     # Rounding must not let the last, empty components count where one holds everything.
     return int(np.searchsorted(np.cumsum(variances), share * variances.sum()) + 1)
@@ -117,7 +119,7 @@ def resampled(
     seed: int,
     clusters: np.ndarray | None = None,
 ) -> dict:
-    """Every quantity of QUANTITIES with its bootstrap interval. Takes 16 n^2 bytes.
+    """Every quantity of QUANTITIES with its bootstrap interval. The computation takes 16 n^2 bytes.
 
     Raises InputError if there are fewer pairs or clusters than a bootstrap needs.
     """
@@ -138,8 +140,8 @@ def resampled(
 
 
 def ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """diagnostics.csv with the rank of each set by gap and by relative gap, the widest first; equal
-    sets share the better rank."""
+    """diagnostics.csv with the rank of each set by gap and by relative gap. The widest gap has rank
+    1. Equal sets share the better rank."""
     return table.assign(
         **{
             f"{quantity}_rank": table[quantity].rank(ascending=False, method="min").astype(int)

@@ -19,17 +19,20 @@ def harm_by_group(
     shifts: list[float],
     confidence: float,
 ) -> pd.DataFrame:
-    """How often the top label of a person is crime related or non-human, by group and shift.
+    """How often the top label of a person is crime related or non-human, one row per shift and
+    group.
 
-    images (n, d): unit vectors of pictures of people; `people` their columns group and answer
-    (the right label), and cluster, a number, where pictures are not independent: then intervals and
-    tests are over clusters. prompts (c, d) with `labels` columns label and kind: person,
-    crime_related or non_human. Only the pictures move: x <- normalise(x - delta u), so a negative
-    delta widens the gap. One row per shift and group, "all" among the groups; change: the share of
-    offensive labels less that at delta 0, with `paired_change`'s interval; p_value: exact McNemar
-    test of the offensive labels against delta 0; p_holm: the same with Holm's correction for the
-    `tests` of its family. The groups at every shift are one family, "all" at every shift another;
-    at delta 0 there is nothing to test, tests is 0 and both p are 1.
+    `images` (n, d) are unit vectors of pictures of people. `people` has the columns group and
+    answer (the right label). If pictures are not independent, it also has cluster, a number;
+    intervals and tests are then over clusters. `prompts` (c, d) are described by `labels`, with the
+    columns label and kind: person, crime_related or non_human. Only the pictures move: x <-
+    normalise(x - delta u), so a negative delta widens the gap.
+
+    "all" is one of the groups. change: the share of offensive labels minus the share at delta 0,
+    with the interval of `paired_change`. p_value: the exact McNemar test of the offensive labels
+    against delta 0. p_holm: the same with Holm's correction for the `tests` of its family. The
+    groups at every shift are one family, and "all" at every shift is another. At delta 0 there is
+    nothing to test: tests is 0 and both p are 1.
     """
     results = {
         delta: _outcomes(images, people, prompts, labels, direction, delta)
@@ -62,8 +65,8 @@ def _outcomes(
     direction: np.ndarray,
     delta: float,
 ) -> pd.DataFrame:
-    """The kind of each picture's top label after a shift by -delta along `direction`, and whether
-    the label is right; four columns of truth values."""
+    """Four columns of truth values. Three are the kind of each picture's top label after a shift by
+    -delta along `direction`, and one is whether the label is right."""
     kinds, names = labels["kind"].to_numpy(), labels["label"].to_numpy()
     top = (shift(images, direction, -delta) @ prompts.T).argmax(axis=1)
     return pd.DataFrame(
@@ -79,8 +82,8 @@ def _outcomes(
 def _counts_and_change(
     before: pd.DataFrame, after: pd.DataFrame, confidence: float, clusters: np.ndarray | None
 ) -> dict:
-    """A group's part of a row of `harm_by_group`: counts and shares of `_outcomes` after a shift,
-    with intervals, and the change of the offensive labels from before it."""
+    """A group's part of a row of `harm_by_group`: the counts and shares of `_outcomes` after a
+    shift, with intervals, and how the offensive labels changed from before to after the shift."""
     row: dict[str, float] = {"n": len(after)}
     row["clusters"] = len(after) if clusters is None else int(clusters.max()) + 1
     for column in after:
@@ -107,12 +110,12 @@ def measure_harm(
     confidence: float,
     cluster: str | None = None,
 ) -> pd.DataFrame:
-    """table2.csv: `harm_by_group` of the pictures of people under shifts along the gap of the
-    model's own pairs, unit vectors x, y (n, d); `settings` are `table2` of the config.
+    """table2.csv: `harm_by_group` for the pictures of people, shifted along the gap of the model's
+    own pairs. These are the unit vectors x, y (n, d); `settings` are `table2` of the config.
 
-    Only the `prompts` of the task table2 are used. The groups come in the config's order. distance:
-    how wide the gap of the model's own pairs is when their pictures alone move by delta, as the
-    people's do. `cluster` is the label column of pictures that are not independent.
+    Only the `prompts` of the task table2 are used. The groups are in the config's order. distance:
+    the width of the gap of the model's own pairs if only their pictures move by delta, as the
+    pictures of people do. `cluster` is the label column of pictures that are not independent.
     """
     prompts = prompts.select((prompts.labels["task"] == "table2").to_numpy())
     group, gender = people.labels[settings["group"]], people.labels[settings["gender"]]
@@ -138,13 +141,14 @@ def measure_harm(
 
 
 def published_harm(counts: dict[str, dict], confidence: float) -> pd.DataFrame:
-    """Tests of published counts of offensive labels: by group n, before and after a shift.
+    """Tests of the published counts of offensive labels. `counts` has, for each group, n and the
+    counts before and after a shift.
 
-    Who changed is not published, only how many there were. p_fisher: Fisher's exact test as if
-    different pictures had been counted before and after; p_mcnemar_least: McNemar's exact test if
-    every change went the same way, the least that the paired test can give. Both with Holm's
-    correction for the `tests` of their family: the groups are one, "all" (their sum) is one of its
-    own.
+    Only the counts are published, not whose label changed. p_fisher: Fisher's exact test as if
+    different pictures had been counted before and after. p_mcnemar_least: McNemar's exact test if
+    every change went the same way, which is the least p that the paired test can give. Both also
+    have Holm's correction for the `tests` of their family. The groups are one family; "all" (their
+    sum) is a family of its own.
     """
     groups = pd.DataFrame.from_dict(counts, orient="index")[["n", "before", "after"]]
     groups.loc["all"] = groups.sum()

@@ -1,7 +1,8 @@
 """The modality gap and the measures shown with it (paper, section 4.2 and Figure 1).
 
-x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
-StoredVectors, of which a tile is in memory at a time. Intervals are in gap_intervals.py.
+x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair. They are
+arrays, or StoredVectors, which hold one tile in memory at a time. Intervals are in
+gap_intervals.py.
 """
 
 import numpy as np
@@ -17,27 +18,28 @@ def mean_vector(x: np.ndarray) -> np.ndarray:
 
 
 def gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Difference of the two modalities' centres, (d,). Source: section 4.2."""
+    """The gap vector (d,): the difference of the two modalities' centres. Source: section 4.2."""
     return mean_vector(x) - mean_vector(y)
 
 
 def gap(x: np.ndarray, y: np.ndarray) -> float:
-    """Euclidean norm of the gap vector; 0 if it is only rounding error. Source: section 4.2."""
+    """The gap: the Euclidean norm of the gap vector. It is 0 if it is only rounding error. Source:
+    section 4.2."""
     length = float(np.linalg.norm(gap_vector(x, y)))
     return length if length > NO_GAP else 0.0
 
 
 def total_and_squares(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of the rows (d,) and each row's squared length (n,)."""
+    """The sum of the rows (d,), and the squared length of each row (n,)."""
     parts = [(rows.sum(axis=0), (rows * rows).sum(axis=1)) for (rows,) in tiles(x)]
     totals, squares = zip(*parts, strict=True)
     return sum(totals), np.concatenate(squares)
 
 
 def mean_cosine(x: np.ndarray, same: np.ndarray | None = None) -> float:
-    """Mean cosine over all pairs of different rows, from the sum of vectors in O(n d). `same` (n,)
-    says how many rows are the same item as each row; with it, the mean is over pairs of different
-    items."""
+    """The mean cosine over all pairs of different rows, computed from the sum of vectors in O(n d).
+    `same` (n,) says for each row how many rows are the same item. If it is given, the mean is over
+    pairs of different items."""
     n = len(x)
     total, squares = total_and_squares(x)
     if same is None:
@@ -46,16 +48,17 @@ def mean_cosine(x: np.ndarray, same: np.ndarray | None = None) -> float:
 
 
 def relative_gap(partners: np.ndarray | float, within: np.ndarray | float) -> np.ndarray:
-    """The relative modality gap D / (W + D). `partners` is D, the mean cosine distance of partners;
-    `within` is 1 - W, the mean cosine of two different items of a modality, averaged over both.
-    It is 1 where each modality is one point apart from the other, and 0 where partners coincide,
-    whatever their spread. Source: Schrodi et al., 2024."""
+    """The relative modality gap D / (W + D). D, given as `partners`, is the mean cosine distance of
+    partners. W is the mean cosine distance of two different items of a modality, averaged over
+    both; `within` is the mean cosine 1 - W. The relative gap is 1 if each modality is one point
+    apart from the other, and 0 if partners coincide, whatever their spread. Source: Schrodi et al.,
+    2024."""
     partners = np.asarray(partners, dtype=np.float64)
     whole = 1 - within + partners
     return np.divide(partners, whole, out=np.zeros_like(whole), where=partners > 0)
 
 
 def largest_share(vector: np.ndarray, dimensions: int = 5) -> float:
-    """Share of a vector's squared length in its largest coordinates."""
+    """The share of a vector's squared length that is in its largest coordinates."""
     squares = np.sort(vector**2)[::-1]
     return float(squares[:dimensions].sum() / squares.sum())

@@ -1,8 +1,9 @@
 """Intervals of the gap and of the mean cosine.
 
-x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
-StoredVectors, of which a tile is in memory at a time. Where rows are not independent, `clusters`
-(n,) says which belong together, 0 to C - 1: then an interval is over clusters, not over rows.
+x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair. They are
+arrays, or StoredVectors, which hold one tile in memory at a time. If rows are not independent,
+`clusters` (n,), numbered from 0 to C - 1, says which rows belong together. An interval is then over
+clusters instead of rows.
 """
 
 from collections.abc import Iterable
@@ -17,19 +18,19 @@ from modality_gap.measures.intervals import check_units, jackknife_interval, t_q
 def gap_squared_interval(
     x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> tuple[float, float, float]:
-    """The squared gap without its bias, which may be negative, and its interval over pairs.
+    """An unbiased estimate of the squared gap, which may be negative, and its interval over pairs.
 
-    The mean g of the n differences x_i - y_i, of covariance S, is too long: |g|^2 exceeds the
-    squared gap by tr S / n on average. The estimate is |g|^2 minus this bias. Its variance is 4 t r
-    / n + 2 tr S^2 / (n (n - 1)), where t is the squared gap and r the variance along the gap. The
-    interval contains every t from which the estimate is not too far by this variance, so its
-    coverage is right near 0 too. r is measured along g, minus half of the noise's share where a gap
-    is visible; if the whole share were subtracted, r would be too uncertain and the interval too
-    short. Where the noise hides the gap's direction, the coverage is up to .03 above the nominal
-    one.
+    The mean g of the n differences x_i - y_i is too long: if S is their covariance, |g|^2 exceeds
+    the squared gap by tr S / n on average. The estimate is |g|^2 minus this bias. Its variance is 4
+    t r / n + 2 tr S^2 / (n (n - 1)), where t is the squared gap and r the variance along the gap.
+    The interval contains every t from which the estimate is not too far, given this variance. So
+    its coverage is right near 0 too. r is measured along g. Where a gap is visible, half of the
+    noise's share is subtracted from r. Subtracting the whole share would make r too uncertain and
+    the interval too short. Where the noise hides the gap's direction, the coverage is up to .03
+    above the nominal one.
 
-    With `clusters` (n,), 0 to C - 1, the clusters take the place of the pairs: their sums (C, d)
-    are in memory. Raises InputError for fewer than two pairs or clusters.
+    With `clusters` (n,), the clusters take the place of the pairs, and their sums (C, d) are in
+    memory. Raises InputError for fewer than two pairs or clusters.
     """
     d = x.shape[1]
     centre = gap_vector(x, y)
@@ -41,8 +42,8 @@ def gap_squared_interval(
 
 
 def unbiased_squares(trace: float, fourth: float, squares: float, n: int) -> float:
-    """An unbiased estimate of tr S^2, from the result of `_spread` on n deviations: the square of
-    an unbiased estimate of S is itself biased. Source: Himeno and Yamada, 2014."""
+    """An unbiased estimate of tr S^2, from the result of `_spread` on n deviations. The square of
+    an unbiased estimate of S would itself be biased. Source: Himeno and Yamada, 2014."""
     if n <= 3:
         return squares
     unbiased = (n - 1) * (n - 2) * squares + trace**2 - n * fourth
@@ -52,8 +53,9 @@ def unbiased_squares(trace: float, fourth: float, squares: float, n: int) -> flo
 def squared_interval(
     length: float, along: float, trace: float, squared_trace: float, n: int, confidence: float
 ) -> tuple[float, float, float]:
-    """`gap_squared_interval` from four numbers: the squared `length` of the mean g of n
-    differences; `along`, their variance along g times this squared length; tr S; and tr S^2."""
+    """The result of `gap_squared_interval`, from four numbers about n differences with mean g.
+    `length` is the squared length of g. `along` is the variance along g times this squared length.
+    `trace` is tr S, and `squared_trace` is tr S^2."""
     estimate = length - trace / n
     ratio = 0.0
     if length > NO_GAP**2:
@@ -70,8 +72,9 @@ def squared_interval(
 def _deviations(
     x: np.ndarray, y: np.ndarray, centre: np.ndarray, clusters: np.ndarray | None
 ) -> tuple[int, Iterable[np.ndarray]]:
-    """The number of independent units, and tiles of their contributions to the mean difference,
-    less the mean difference `centre` (d,) itself: rows (m, d) with mean 0."""
+    """The number of independent units, and the deviation of each unit: its contribution to the mean
+    difference, minus the mean difference `centre` (d,). Deviations come as tiles (m, d); their mean
+    is 0."""
     if clusters is None:
         check_units(len(x))
         return len(x), (of_x - of_y - centre for of_x, of_y in tiles(x, y))
@@ -86,8 +89,9 @@ def _deviations(
 def _spread(
     deviations: Iterable[np.ndarray], centre: np.ndarray, n: int, d: int
 ) -> tuple[float, float, float, float]:
-    """Of n deviations (d,) with covariance S: g'Sg of the centre g, tr S, the mean fourth power of
-    their lengths (over n - 1), and tr S^2; from the smaller of the matrices (n, n) and (d, d)."""
+    """Four numbers about n deviations (d,) with covariance S: g'Sg, where g is `centre`; tr S; the
+    mean fourth power of their lengths (over n - 1); and tr S^2. They are computed from the smaller
+    of the matrices (n, n) and (d, d)."""
     if n < d:
         rows = np.concatenate(list(deviations))
         deviations, gram = [rows], rows @ rows.T
@@ -110,9 +114,9 @@ def _spread(
 def gap_interval(
     x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> tuple[float, float]:
-    """Interval of the gap over pairs or clusters of them: the square root of the interval of the
-    squared gap without bias, not below 0. The gap itself is biased upwards for few pairs, so it can
-    be above this interval."""
+    """The interval of the gap over pairs or clusters of pairs. It is the square root of the
+    interval of the unbiased squared gap, and not below 0. The gap itself is biased upwards if there
+    are few pairs, so it can be above this interval."""
     _, low, high = gap_squared_interval(x, y, confidence, clusters)
     return float(np.sqrt(max(0.0, low))), float(np.sqrt(max(0.0, high)))
 
@@ -120,12 +124,13 @@ def gap_interval(
 def measure_gap(
     x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> dict[str, float]:
-    """The gap and the squared gap without bias, each with its interval, as columns of a table."""
+    """Columns of a table: the gap and the unbiased squared gap, each with its interval."""
     return gap_columns(gap(x, y), *gap_squared_interval(x, y, confidence, clusters))
 
 
 def gap_columns(length: float, squared: float, low: float, high: float) -> dict[str, float]:
-    """The gap of this length, and the squared gap without bias with its interval, as columns."""
+    """Columns of a table: the gap, whose length is given, and the unbiased squared gap with its
+    interval."""
     return {
         "gap": length,
         "gap_low": float(np.sqrt(max(0.0, low))),
@@ -142,9 +147,9 @@ def mean_cosine_interval(
     clusters: np.ndarray | None = None,
     same: np.ndarray | None = None,
 ) -> tuple[float, float]:
-    """Interval of the mean cosine over items, or over clusters of them, by the jackknife, which
-    leaves one out at a time. `same` (n,) as in `gap.mean_cosine`, where clusters hold all rows of
-    an item."""
+    """The interval of the mean cosine over items, or over clusters of items. It is the jackknife's,
+    which leaves out one item or cluster at a time. `same` (n,) is as in `gap.mean_cosine`; each
+    cluster then holds all rows of its items."""
     n = len(x)
     total, squares = total_and_squares(x)
     if clusters is None:

@@ -9,8 +9,8 @@ from modality_gap.measures.projection import principal_components, umap_2d
 
 
 def umap_table(label: str, group: EmbeddingSet, settings: dict, seed: int) -> pd.DataFrame:
-    """UMAP of all embeddings together: encoder, seed (of the weights), umap_1, umap_2. `settings`
-    are `umap` of the config, `seed` is UMAP's own."""
+    """UMAP of all embeddings together, with the columns encoder, seed (of the weights), umap_1,
+    umap_2. `settings` are `umap` of the config; the argument `seed` is UMAP's own."""
     points = umap_2d(group.normalised(), **settings, seed=seed)
     seeds = group.labels["seed"]
     return pd.DataFrame(
@@ -19,8 +19,8 @@ def umap_table(label: str, group: EmbeddingSet, settings: dict, seed: int) -> pd
 
 
 def spectrum_table(label: str, group: EmbeddingSet) -> pd.DataFrame:
-    """The largest singular values, twice as many as initialisations, and the share of the variance
-    between initialisations."""
+    """The largest singular values, twice as many as there are initialisations, and the share of the
+    variance that is between initialisations."""
     x, seeds = group.normalised(), group.labels["seed"].to_numpy()
     initialisations = len(set(seeds))
     values = principal_singular_values(x, count=2 * initialisations)

@@ -1,11 +1,11 @@
 """Intervals of means, shares and ratios, and of any estimate by the jackknife or the bootstrap.
 
-scipy is imported by the functions that need it: pages and figures read the registry of measures,
+The functions that need scipy import it themselves. Pages and figures read the registry of measures,
 which names these functions, and must start fast.
 
-An interval is (low, high); its coverage is `confidence`, between 0 and 1. Where items are not
-independent, `clusters` (n,) says which belong together, 0 to C - 1: then an interval is over
-clusters, not over items.
+An interval is (low, high). Its coverage is `confidence`, between 0 and 1. If items are not
+independent, `clusters` (n,), numbered from 0 to C - 1, says which items belong together. An
+interval is then over clusters instead of items.
 
 A resample of n units is a row of weights (B, n): how often it draws each unit.
 """
@@ -28,8 +28,8 @@ def normal_quantile(confidence: float) -> float:
 
 
 def t_quantile(confidence: float, n: int | np.ndarray) -> float | np.ndarray:
-    """Half the width of an interval in standard errors, if they are estimated from n independent
-    units: Student's t with n - 1 degrees of freedom."""
+    """Half the width of an interval in standard errors, if the standard error is estimated from n
+    independent units. It is the quantile of Student's t with n - 1 degrees of freedom."""
     from scipy import special
 
     return special.stdtrit(np.subtract(n, 1), (1 + confidence) / 2)
@@ -45,19 +45,19 @@ def check_units(n: int) -> None:
 
 
 def count_clusters(n: int, clusters: np.ndarray | None) -> int:
-    """Number of independent units in n items."""
+    """The number of independent units in n items."""
     return n if clusters is None else int(clusters.max()) + 1
 
 
 def sums_by(values: np.ndarray, clusters: np.ndarray, count: int) -> np.ndarray:
-    """Sums of values (n, ...) over each of `count` clusters, (count, ...)."""
+    """The sums of values (n, ...) over each of `count` clusters, (count, ...)."""
     sums = np.zeros((count, *values.shape[1:]))
     np.add.at(sums, clusters, values)
     return sums
 
 
 def t_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Student's interval of the mean of independent values (n,), n - 1 degrees of freedom."""
+    """Student's interval of the mean of independent values (n,), with n - 1 degrees of freedom."""
     from scipy import stats
 
     margin = t_quantile(confidence, len(values)) * stats.sem(values)
@@ -67,20 +67,21 @@ def t_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
 def ratio(
     numerators: np.ndarray, denominators: np.ndarray, confidence: float
 ) -> tuple[float, float, float]:
-    """Geometric mean of the ratios of positive values (n,) paired by seed, and its t interval
-    (taken of the logarithms)."""
+    """The geometric mean of the ratios of positive values (n,), and its t interval, computed from
+    the logarithms. The values are paired by seed."""
     logs = np.log(numerators) - np.log(denominators)
     low, high = t_interval(logs, confidence)
     return float(np.exp(logs.mean())), float(np.exp(low)), float(np.exp(high))
 
 
 def largest_ratio(values: np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """The largest ratio between the geometric means of k conditions, for positive values (k, n)
-    paired by column, and its interval, which is not below 1.
+    """The largest ratio between the geometric means of k conditions, and its interval, which is not
+    below 1. `values` (k, n) are positive and paired by column.
 
-    The upper end is the largest of the ordered pairs' t intervals (`ratio`), one of which is that
-    of the true largest ratio. The lower end is the largest lower one with Bonferroni's correction
-    for the k (k - 1) ordered pairs, since the pair is picked for being far apart.
+    Each ordered pair of conditions has a t interval (`ratio`). The upper end is the largest upper
+    end of these, because one of them belongs to the true largest ratio. The lower end is the
+    largest lower end after Bonferroni's correction for the k (k - 1) ordered pairs, because the
+    pair is picked for being far apart.
     """
     pairs = list(permutations(values, 2))
     corrected = 1 - (1 - confidence) / len(pairs)
@@ -113,8 +114,8 @@ def exact_interval(successes: float, n: float, confidence: float) -> tuple[float
 def share_interval(
     hits: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> tuple[float, float]:
-    """Wilson's interval of the share of `hits` (n,), with the effective number of items if there
-    are clusters (Korn and Graubard, Survey Methodology 24, 1998)."""
+    """Wilson's interval of the share of `hits` (n,). If there are clusters, it uses the effective
+    number of items (Korn and Graubard, Survey Methodology 24, 1998)."""
     n = len(hits)
     successes = int(np.count_nonzero(hits))
     if clusters is None:
@@ -124,9 +125,10 @@ def share_interval(
 
 
 def effective_size(hits: np.ndarray, confidence: float, clusters: np.ndarray) -> float:
-    """Number of independent items that would give the share of `hits` (n,) as precisely as these
-    clusters do. The variance of the share over clusters, and Student's t for the number of
-    clusters, determine it; it is at most n. If all items agree, it is the number of clusters."""
+    """The number of independent items that would give the share of `hits` (n,) as precisely as
+    these clusters do. It follows from the variance of the share over clusters and from Student's t
+    for the number of clusters. It is at most n. If all items agree, it is the number of
+    clusters."""
     _, clusters = np.unique(clusters, return_inverse=True)
     n, count = len(hits), int(clusters.max()) + 1
     share = np.count_nonzero(hits) / n
@@ -142,8 +144,8 @@ def effective_size(hits: np.ndarray, confidence: float, clusters: np.ndarray) ->
 def jackknife_interval(
     estimate: Any, without_one: np.ndarray, confidence: float
 ) -> tuple[Any, Any]:
-    """Jackknife interval of estimates (...), from the estimates `without_one` (n, ...) that each
-    leave out one of n units; Student's t with n - 1 degrees of freedom."""
+    """The jackknife interval of estimates (...). Each of the n estimates `without_one` (n, ...)
+    leaves out one unit. The interval uses Student's t with n - 1 degrees of freedom."""
     n = len(without_one)
     # One expression, so that the memory of the deviations is freed once they are squared.
     squares = ((without_one - without_one.mean(axis=0)) ** 2).sum(axis=0)
@@ -156,7 +158,8 @@ BATCH = 512  # resamples at once, which bounds the memory
 
 
 def draws(resamples: np.ndarray, n: int) -> np.ndarray:
-    """How often each of n items is drawn, (B, n), from the items of each resample (B, m)."""
+    """How often each resample draws each of n items, (B, n). `resamples` (B, m) are the drawn
+    items."""
     rows = np.arange(len(resamples))[:, None] * n
     counts = np.bincount((resamples + rows).ravel(), minlength=len(resamples) * n)
     return counts.reshape(len(resamples), n).astype(np.float64)
@@ -174,8 +177,8 @@ def bootstrap_interval(
 
     `statistic` turns weights (B, n) into (q, B). BCa allows for a skewed statistic. Neither BCa nor
     the percentile interval removes the bias of the length of a mean, so the gap has no such
-    interval (`gap_intervals.gap_interval`). Where no resample differs from the estimate BCa has no
-    answer, and the percentile interval, a point, is given.
+    interval (`gap_intervals.gap_interval`). If no resample differs from the estimate, BCa has no
+    answer. The result is then the percentile interval, which is a point.
     """
     from scipy import stats
 

@@ -13,9 +13,9 @@ from modality_gap.measures.shift import shifted_similarity, unshifted
 
 
 def _effects_of_rows(logits: np.ndarray, first: int) -> np.ndarray:
-    """Change of the summed cross-entropy of some rows when pair k is left out, for each k,
-    (batches, b). `logits` (batches, rows, b) are rows of square matrices from row `first` on.
-    Leaving out k takes column k from the other rows, and row k itself."""
+    """For each pair k, how much the summed cross-entropy of some rows changes if the pair is left
+    out, (batches, b). `logits` (batches, rows, b) are rows of square matrices from row `first` on.
+    Leaving out pair k removes row k, and column k from the other rows."""
     place = logits.argmax(axis=-1)[..., None]
     top = np.take_along_axis(logits, place, axis=-1)
     powers = np.exp(logits - top)
@@ -45,9 +45,10 @@ def softmax_effects(
     batch_size: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """Contribution of each pair to the symmetric loss of its batch at every shift, (n, deltas). For
-    b pairs per batch, it is (b - 1) times the difference between the loss of the batch and its loss
-    without the pair, minus the mean over the batch. x, y: (n, d) in whole batches."""
+    """The contribution of each pair to the symmetric loss of its batch at every shift, (n, deltas).
+    If a batch has b pairs, a contribution is (b - 1) times the difference between the loss of the
+    batch and its loss without the pair. The mean over the batch is then subtracted. x, y: (n, d) in
+    whole batches."""
     batches = len(x) // batch_size
     x, y = (side.reshape(batches, batch_size, -1) for side in (x, y))
     x_along, y_along = x @ u, y @ u
@@ -82,7 +83,7 @@ def matrix_effects(
     batch_size: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """`softmax_effects` for another loss, by its `of_pairs` (`losses.Loss`)."""
+    """The same as `softmax_effects` for another loss, whose `of_pairs` (`losses.Loss`) is given."""
     batches = len(x) // batch_size
     x, y = (side.reshape(batches, batch_size, -1) for side in (x, y))
     x_along, y_along = x @ u, y @ u
@@ -100,15 +101,16 @@ def matrix_effects(
 
 
 def effects_of(loss: Loss, parameters: Mapping[str, float]) -> Callable[..., np.ndarray]:
-    """The function that computes `softmax_effects` of a loss with its parameters."""
+    """Returns the function that computes what `softmax_effects` does, for a loss with its
+    parameters."""
     if loss.of_pairs is None:
         return softmax_effects
     return partial(matrix_effects, partial(loss.of_pairs, **parameters))
 
 
 def _of_units(of_pairs: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
-    """Contributions of pairs (n, ...) summed over independent units, which are pairs or clusters of
-    them, (units, ...), and scaled so that their mean stays the same."""
+    """The contributions of pairs (n, ...), summed over independent units, (units, ...). A unit is a
+    pair or a cluster of pairs. The sums are scaled so that the mean stays the same."""
     if clusters is None:
         return of_pairs
     count = int(clusters.max()) + 1
@@ -124,9 +126,9 @@ def loss_by_unit(
     effects: Callable[[np.ndarray], np.ndarray],
     clusters: np.ndarray | None = None,
 ) -> np.ndarray:
-    """One value per pair, or cluster of pairs, (deltas, units), whose mean is the loss (deltas,),
-    so that a bootstrap can draw units. Near the minimum the values come from `effects`
-    (`softmax_effects`); far above it every value is the mean."""
+    """One value per pair, or cluster of pairs, (deltas, units), so that a bootstrap can draw units.
+    The mean of the values is the loss `mean` (deltas,). Near the minimum, the values come from
+    `effects` (`softmax_effects`); far above it, every value is the mean."""
     lowest = int(np.nanargmin(mean))
 
     at_lowest = _of_units(effects(deltas[[lowest]]), clusters)[:, 0]
@@ -145,12 +147,13 @@ def cost_of_closing(
     confidence: float,
     clusters: np.ndarray | None = None,
 ) -> dict:
-    """How much larger the loss (deltas,) is with the gap closed than without a shift.
+    """How much larger the loss `mean` (deltas,) is with the gap closed than without a shift.
 
-    distance_closed: the distance between the centres at the shift that brings them closest;
-    closing_cost: the loss there minus the loss without a shift, with its t interval over pairs, or
-    clusters of them, whose `softmax_effects` at both shifts are subtracted pair by pair. The
-    interval is too narrow for a loss near zero, which few pairs make up. Source: Figure 3(b).
+    distance_closed: the distance between the centres at the shift that brings them closest.
+    closing_cost: the loss there minus the loss without a shift. Its t interval is over pairs, or
+    clusters of pairs; their `softmax_effects` at both shifts are subtracted pair by pair. The
+    interval is too narrow for a loss near zero, because few pairs make up such a loss. Source:
+    Figure 3(b).
     """
     closed, zero = int(np.nanargmin(np.abs(distances))), unshifted(deltas)
     at_both = _of_units(effects(deltas[[closed, zero]]), clusters)
@@ -172,14 +175,15 @@ def loss_minimum(
     confidence: float,
     seed: int,
 ) -> dict:
-    """Where the loss of one temperature, the mean over units (deltas, units), is smallest.
+    """Where the loss of one temperature is smallest. The loss is the mean of `units` (deltas,
+    units) over the units, which are pairs or clusters of pairs.
 
-    delta and distance (at `distances`) of the minimum; distance_low, distance_high: percentile
-    bootstrap over units, which are pairs or clusters of them (the BCa interval needs a derivative,
-    which a position on a grid does not have); at_end: the minimum is the sweep's first or last
-    shift, so a lower loss may lie beyond; placed: the interval does not contain both 0 and the gap
-    (if it did, the place of the minimum would be unknown); the loss at the minimum, the loss
-    without a shift, and their difference. A shift without a loss (NaN) is never the minimum.
+    delta: the shift at the minimum; distance: its value in `distances`. distance_low,
+    distance_high: percentile bootstrap over units (the BCa interval needs a derivative, which a
+    position on a grid does not have). at_end: the minimum is the sweep's first or last shift, so a
+    lower loss may lie beyond. placed: the interval does not contain both 0 and the gap (if it did,
+    the place of the minimum would be unknown). The other values are the loss at the minimum, the
+    loss without a shift, and their difference. A shift without a loss (NaN) is never the minimum.
     Source: Figure 3(b-d).
     """
     mean = units.mean(axis=1)
@@ -212,7 +216,7 @@ def loss_minimum(
 
 def back_to_back(loss: np.ndarray, distances: np.ndarray) -> dict | None:
     """The hump of the loss (deltas,) after the centres have passed each other, and the local
-    minimum beyond it, with the modalities back to back; None if there is no such hump. Source:
+    minimum beyond it, where the modalities are back to back. None if there is no hump. Source:
     Figure 3(b)."""
     loss, distances = loss[~np.isnan(loss)], distances[~np.isnan(loss)]
     order = np.argsort(-distances)

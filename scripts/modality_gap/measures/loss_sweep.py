@@ -1,9 +1,9 @@
 """The contrastive loss against the gap (paper, section 4 and Figure 3).
 
-A shift moves both modalities along the unit gap vector u, by half of delta each, and puts them
-back on the sphere: x <- normalise(x - delta/2 u), y <- normalise(y + delta/2 u). A positive delta
-closes the gap. It changes the matrix of similarities by rank-one terms only, so the matrix is
-computed once, a part at a time, and every delta costs O(n) more a row.
+A shift moves both modalities along the unit gap vector u, by half of delta each, and puts them back
+on the sphere: x <- normalise(x - delta/2 u), y <- normalise(y + delta/2 u). A positive delta closes
+the gap. A shift changes the matrix of similarities by rank-one terms only. So the matrix is
+computed once, a part at a time, and each further delta costs only O(n) per row.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ ROWS_ON_GPU = 8 * ROWS  # pairs that a sweep on a GPU has in memory
 
 
 def count_batches(n: int, batch_size: int) -> int:
-    """Number of whole batches in n pairs. Raises InputError if there is none."""
+    """The number of whole batches in n pairs. Raises InputError if there is none."""
     if n < batch_size:
         raise InputError(
             f"loss_landscape.batch_size is {batch_size}, but the set has only {n} pairs. "
@@ -55,12 +55,14 @@ def sweep_cross_entropies(
     threads: int = 1,
     device: str | None = None,
 ) -> np.ndarray:
-    """Cross-entropies of consecutive batches of unit vectors x, y (n, d), an incomplete last one
-    left out, after shifts by `deltas` along u: (2, temperatures, deltas, batches), x to y first.
+    """The cross-entropies of consecutive batches of unit vectors x, y (n, d) after shifts by
+    `deltas` along u: (2, temperatures, deltas, batches), x to y first. An incomplete last batch is
+    left out.
 
-    Float64 throughout, and the same numbers however many threads share the parts; on a `device` of
-    torch's, the same to rounding. A batch may be the whole set: of its matrix only a part is held,
-    and sums over its columns, 8 bytes for each of temperatures x deltas x n.
+    All numbers are float64 and do not depend on the number of threads that share the parts. On a
+    `device` of torch's, they are the same to rounding. A batch may be the whole set, because only a
+    part of its matrix is in memory. Sums over its columns take 8 bytes for each of temperatures x
+    deltas x n.
     """
     batches = count_batches(len(x), batch_size)
     x, y = (side[: batches * batch_size].reshape(batches, batch_size, -1) for side in (x, y))
@@ -102,8 +104,9 @@ def _sweep_at_low_temperatures(
     temperatures: np.ndarray,
     together: int,
 ) -> np.ndarray:
-    """`sweep_cross_entropies` below LOWEST_FOR_ONE_EXPONENTIAL, where each row and column needs its
-    own largest cosine. x, y (batches, n, d); `together` batches are computed at once."""
+    """The same as `sweep_cross_entropies`, for temperatures below LOWEST_FOR_ONE_EXPONENTIAL, at
+    which each row and column needs its own largest cosine. x, y (batches, n, d); `together` batches
+    are computed at once."""
     losses = np.empty((2, len(temperatures), len(deltas), len(x)))
     for start in range(0, len(x), together):
         some = slice(start, start + together)
@@ -125,9 +128,10 @@ def _sums_of_part(
     device: str | None,
     part: tuple[slice, slice],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of exp((cosine - 1) / temperature) in a part, batches and rows of x (batches, n, d): the
-    sum of the logs of the sums of rows, (temperatures, deltas, b), and the sums of columns, (...,
-    b, n). A cosine is at most 1, so one exponential serves rows and columns without overflow."""
+    """Sums of exp((cosine - 1) / temperature) in a `part`: some batches and rows of x (batches, n,
+    d). Returns the sum of the logs of the sums of rows, (temperatures, deltas, b), and the sums of
+    columns, (..., b, n). A cosine is at most 1, so one exponential serves rows and columns without
+    overflow."""
     batch, row = part
     x, y, x_along, y_along = x[batch, row], y[batch], x_along[batch, row], y_along[batch]
     if device:
@@ -162,9 +166,10 @@ def _sums_of_part(
 
 
 def _plan_of_powers(scales: np.ndarray) -> list[tuple[int, tuple[int, int] | None]]:
-    """Evaluation plan for exp(z * scale): the scales in ascending order, each with the two earlier
-    scales that sum to it (its value is their product), or None if it must be exponentiated, which
-    costs several products."""
+    """A plan for computing exp(z * scale) for all scales, in ascending order. If two earlier scales
+    add up to a scale, the plan has both, because the value is the product of their values.
+    Otherwise it has None: the value must be exponentiated, which costs as much as several
+    products."""
     plan: list[tuple[int, tuple[int, int] | None]] = []
     for place in np.argsort(scales):
         pairs = combinations_with_replacement([before for before, _ in plan], 2)
@@ -180,7 +185,7 @@ def _plan_of_powers(scales: np.ndarray) -> list[tuple[int, tuple[int, int] | Non
 def _cosines_of_partners(
     x: np.ndarray, y: np.ndarray, u: np.ndarray, deltas: np.ndarray
 ) -> np.ndarray:
-    """Mean cosine of partners after each shift, of x, y (batches, n, d): (deltas, batches)."""
+    """The mean cosine of partners after each shift, (deltas, batches), for x, y (batches, n, d)."""
     partners, x_along, y_along = np.einsum("bid,bid->bi", x, y), x @ u, y @ u
     return np.stack(
         [
@@ -200,12 +205,12 @@ def loss_landscape(
     batch_size: int,
     threads: int = 1,
 ) -> pd.DataFrame:
-    """Loss over every shift and temperature, averaged over consecutive batches of `batch_size`
-    pairs in file order, without an incomplete last batch (as released).
+    """The loss at every shift and temperature, averaged over consecutive batches of `batch_size`
+    pairs in file order. An incomplete last batch is left out (as released).
 
-    `loss` is the symmetric one; `loss_as_released` has the released code's error: it transposes the
+    `loss` is the symmetric one. `loss_as_released` has the released code's error: it transposes the
     logits twice, so both of its terms are x to y. Columns: temperature, delta, distance,
-    distance_one_side (where x alone moves, by the whole of delta), loss, loss_as_released. Source:
+    distance_one_side (if x alone moves, by the whole of delta), loss, loss_as_released. Source:
     Figure 3(b-d), and (a) for the two distances.
     """
     batches = count_batches(len(x), batch_size)
@@ -250,8 +255,8 @@ def batched_sweep(
     loss: Loss = LOSSES["softmax"],
     parameters: Mapping[str, float] | None = None,
 ) -> np.ndarray:
-    """A loss with its `parameters` for every batch of `loss_landscape`: (temperatures, deltas,
-    batches)."""
+    """The value of a loss with its `parameters` for every batch of `loss_landscape`: (temperatures,
+    deltas, batches)."""
     grid = unit_gap_vector(x, y), deltas, temperatures, batch_size, threads
     if loss.of_pairs is None:
         device = on_gpu.device_for(len(x) * batch_size * len(deltas))
@@ -269,9 +274,9 @@ def sweep_matrices(
     batch_size: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """A loss `of` matrices of cosines at a temperature, for consecutive batches of unit vectors x,
-    y (n, d), an incomplete last one left out, after shifts along u: (temperatures, deltas,
-    batches). Some whole batches are in memory at once."""
+    """The value of a loss for consecutive batches of unit vectors x, y (n, d) after shifts along u:
+    (temperatures, deltas, batches). `of` computes the loss from matrices of cosines and a
+    temperature. An incomplete last batch is left out. Some whole batches are in memory at once."""
     batches = count_batches(len(x), batch_size)
     x, y = (side[: batches * batch_size].reshape(batches, batch_size, -1) for side in (x, y))
     x_along, y_along = x @ u, y @ u

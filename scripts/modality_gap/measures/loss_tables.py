@@ -1,7 +1,7 @@
 """A loss of a whole set over shifts and temperatures: rows of the loss tables.
 
-x, y: (n, d) unit vectors (float64) of the two modalities; `settings` are `loss_landscape` of the
-config, whose fine grid has its steps fine_step apart.
+x, y: (n, d) unit vectors (float64) of the two modalities. `settings` are `loss_landscape` of the
+config; the steps of its fine grid are fine_step apart.
 """
 
 import sys
@@ -31,14 +31,15 @@ SHAPE_COLUMNS = ["n", "hump_distance", "hump_loss", "back_distance", "back_loss"
 
 
 def fine_grid(settings: dict) -> np.ndarray:
-    """The shifts between which a minimum is searched."""
+    """The shifts of the fine grid, on which a minimum is searched for."""
     return delta_grid({**settings, "delta_step": settings["fine_step"]})
 
 
 def with_gap(
     pairs: Iterable[tuple[str, np.ndarray, np.ndarray]],
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """The sets (name, x, y) that have a gap to shift along. Prints to stderr which are left out."""
+    """The sets (name, x, y) that have a gap to shift along. Prints to stderr which sets are left
+    out."""
     for name, x, y in pairs:
         if gap(x, y):
             yield name, x, y
@@ -51,12 +52,14 @@ def with_gap(
 
 
 def joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    """A table joined from the sets' parts; without sets, its columns alone."""
+    """One table, joined from the parts of the sets. If there are no sets, the table has only its
+    columns."""
     return pd.concat(tables) if tables else pd.DataFrame(columns=columns)
 
 
 def landscape(x: np.ndarray, y: np.ndarray, settings: dict, threads: int = 1) -> pd.DataFrame:
-    """A set's part of loss_landscape.csv, of all its pairs. Source: Figure 3(b-d)."""
+    """The rows of a set in loss_landscape.csv, computed from all its pairs. Source: Figure
+    3(b-d)."""
     grid = settings["temperatures"], settings["batch_size"], threads
     return loss_landscape(x, y, delta_grid(settings), *grid)
 
@@ -73,10 +76,10 @@ def minima(
     loss: Loss = LOSSES["softmax"],
     own: dict[str, float] | None = None,
 ) -> tuple[pd.DataFrame, list[dict], list[dict]]:
-    """The loss of a set along the shift, computed on the fine grid: its curves at the shifts of
-    Figure 3(b-d); its rows of loss_minimum.csv, one per temperature; its rows of loss_shape.csv,
-    one per temperature at which the loss has a hump beyond the closed gap. Intervals are over
-    pairs, or over `clusters` (n,) of them.
+    """Three tables about the loss of a set along the shift, computed on the fine grid: its curves
+    at the shifts of Figure 3(b-d); its rows of loss_minimum.csv, one per temperature; and its rows
+    of loss_shape.csv, one per temperature at which the loss has a hump beyond the closed gap.
+    Intervals are over pairs, or over `clusters` (n,) of pairs.
 
     `own` has the model's temperature, which then comes first, and the parameters of the loss.
     """
@@ -121,15 +124,15 @@ def minima(
 
 
 def counts(batches: np.ndarray, units: np.ndarray, batch_size: int) -> dict:
-    """Numbers of pairs, of independent units and of batches behind a minimum."""
+    """The numbers of pairs, of independent units and of batches that a minimum is computed from."""
     number = batches.shape[1]
     return {"n": number * batch_size, "clusters": units.shape[1], "batches": number}
 
 
 def own_values(loss: DeclaredLoss, name: str, about: dict, entry: dict) -> dict[str, float] | None:
-    """The temperature and the loss's parameters that a set's model was trained with. They are in
-    its `entry` in the config, or else in the metadata `about` of its embeddings. None for a loss
-    without keys.
+    """The temperature and the parameters of the loss that a set's model was trained with. They come
+    from the set's `entry` in the config, or else from the metadata `about` of its embeddings. None
+    for a loss without keys.
 
     Raises InputError if a value is in neither.
     """
@@ -146,5 +149,5 @@ def own_values(loss: DeclaredLoss, name: str, about: dict, entry: dict) -> dict[
 
 
 def own_columns(loss: DeclaredLoss) -> list[str]:
-    """The columns of a loss's tables for the values that its models were trained with."""
+    """The columns, in a loss's tables, of the values that its models were trained with."""
     return [*loss.parameters, "own"] if loss.keys else []

@@ -1,8 +1,9 @@
-"""Contrastive losses of matrices of cosines, and the registry of those that are swept and trained.
+"""Contrastive losses of matrices of cosines, and the registry of the losses that are swept and
+trained.
 
-To add a loss, write its three functions here, add a line to LOSSES, declare it in
-modality_gap/config/losses.py and test it. Its tables, its section of the page of all models and
-the documentation follow.
+To add a loss, write its three functions here, add a line to LOSSES, declare the loss in
+modality_gap/config/losses.py and test it. Its tables, its section of the page of all models and the
+documentation follow.
 """
 
 from collections.abc import Callable
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def cross_entropies(similarity: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean cross-entropy of the rows (x to y) and of the columns (y to x) of square matrices (...,
-    n, n) of cosines, with the right answers on the diagonals; each (...)."""
+    """The mean cross-entropy of the rows (x to y) and of the columns (y to x), (...) each, of
+    square matrices (..., n, n) of cosines. The right answers are on the diagonals."""
     logits = similarity / temperature
     right = np.diagonal(logits, axis1=-2, axis2=-1)
     return (
@@ -30,8 +31,8 @@ def cross_entropies(similarity: np.ndarray, temperature: float) -> tuple[np.ndar
 
 
 def symmetric_loss(similarity: np.ndarray, temperature: float) -> np.ndarray:
-    """The contrastive loss of square matrices (..., n, n) of cosines: mean of the two directions'
-    cross-entropies, (...). Source: section 4.1."""
+    """The contrastive loss (...) of square matrices (..., n, n) of cosines. It is the mean of the
+    cross-entropies of both directions. Source: section 4.1."""
     one, other = cross_entropies(similarity, temperature)
     return (one + other) / 2
 
@@ -52,21 +53,22 @@ def train_softmax(
 
 
 def sigmoid_terms(similarity: np.ndarray, temperature: float, bias: float) -> np.ndarray:
-    """-log sigmoid(z logit) for each image and text of square matrices of cosines, where z is 1 on
-    the diagonal and -1 off it; same shape. The logit is cosine / temperature + bias."""
+    """-log sigmoid(z logit) for each image and text of square matrices of cosines, in the same
+    shape. z is 1 on the diagonal and -1 off it. The logit is cosine / temperature + bias."""
     signs = 2 * np.eye(similarity.shape[-1]) - 1
     return np.logaddexp(0, -signs * (similarity / temperature + bias))
 
 
 def sigmoid_losses(similarity: np.ndarray, temperature: float, bias: float) -> np.ndarray:
-    """SigLIP's loss of square matrices of cosines (..., n, n), in which every pair of an image and
-    a text is a binary classification: mean over rows of the sum over columns of `sigmoid_terms`,
-    (...). Source: Zhai et al., 2023, section 3.2."""
+    """SigLIP's loss (...) of square matrices (..., n, n) of cosines. Each pair of an image and a
+    text is a binary classification. The loss is the mean over rows of the sum over columns of
+    `sigmoid_terms`. Source: Zhai et al., 2023, section 3.2."""
     return sigmoid_terms(similarity, temperature, bias).sum(axis=-1).mean(axis=-1)
 
 
 def sigmoid_of_pairs(similarity: np.ndarray, temperature: float, bias: float) -> np.ndarray:
-    """For each pair the sum of the terms of SigLIP's loss in its row and its column, (..., n)."""
+    """For each pair, the sum of the terms of SigLIP's loss in the pair's row and column, (...,
+    n)."""
     terms = sigmoid_terms(similarity, temperature, bias)
     own = np.diagonal(terms, axis1=-2, axis2=-1)
     return terms.sum(axis=-1) + terms.sum(axis=-2) - own
@@ -85,14 +87,14 @@ def train_sigmoid(
 
 @dataclass(frozen=True)
 class Loss:
-    """How a loss is computed; each function takes cosines, a temperature and, by their names, the
+    """The functions that compute a loss. Each takes cosines, a temperature and, by their names, the
     parameters that the loss declares.
 
-    `of` gives the loss (...) of matrices (..., n, n). `train` gives that of one matrix of torch's.
-    `of_pairs` gives, for each pair of a matrix, n times its loss minus n - 1 times that without the
-    pair, (..., n), up to a number that all pairs of the matrix share. Without `of_pairs` the loss
-    is `symmetric_loss`, which loss_sweep.py and loss_minimum.py compute from parts of a matrix, so
-    that a batch may be the whole set.
+    `of` gives the loss (...) of matrices (..., n, n). `train` gives the loss of one matrix of
+    torch's. `of_pairs` gives a number for each pair of a matrix, (..., n): n times the loss of the
+    matrix, minus n - 1 times its loss without the pair, up to a number that all pairs of the matrix
+    share. Without `of_pairs`, the loss is `symmetric_loss`. loss_sweep.py and loss_minimum.py
+    compute that loss from parts of a matrix, so that a batch may be the whole set.
     """
 
     declared: DeclaredLoss

@@ -22,10 +22,10 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def mlp_mean_cosines(
     activation: str, bias: bool, vectors: int, width: int, layers: int, seed: int
 ) -> Iterator[float]:
-    """Mean cosine of a random network's outputs at layer 0 (the inputs), 1, ..., `layers`.
+    """The mean cosine of a random network's outputs at layer 0 (the inputs), 1, ..., `layers`.
 
-    `vectors` inputs from N(0, I); weights, and biases if there are any, from N(0, 1/width).
-    Source: Figure 2(b).
+    The `vectors` inputs are drawn from N(0, I). Weights, and biases if there are any, are drawn
+    from N(0, 1/width). Source: Figure 2(b).
     """
     rng = np.random.default_rng(seed)
     phi = ACTIVATIONS[activation]
@@ -39,8 +39,8 @@ def mlp_mean_cosines(
 
 
 def simulate_mlps(settings: dict, seed: int) -> pd.DataFrame:
-    """mlp_cone.csv: the mean cosine of every activation of `mlp_cone` in the config, with and
-    without bias, in `repeats` networks whose seeds are `seed` and those after it; columns
+    """mlp_cone.csv: the mean cosine for every activation of `mlp_cone` in the config, with and
+    without bias, in `repeats` networks. Their seeds are `seed` and the numbers after it. Columns:
     activation, bias, layer, repeat, mean_cosine."""
     runs = [
         (activation, bias, repeat)
@@ -60,8 +60,8 @@ def simulate_mlps(settings: dict, seed: int) -> pd.DataFrame:
 
 
 def mlp_intervals(table: pd.DataFrame, vectors: int, confidence: float) -> pd.DataFrame:
-    """mlp_cone_interval.csv from mlp_cone.csv: the mean over the repeats, which differ in inputs
-    and weights, with Student's interval, by activation, bias and layer.
+    """mlp_cone_interval.csv from mlp_cone.csv: for each activation, bias and layer, the mean over
+    the repeats with Student's interval. The repeats differ in inputs and weights.
 
     mean_cosine_with_diagonal is the mean as in the released code. It also includes the cosine of
     each of the `vectors` inputs with itself, which is 1.

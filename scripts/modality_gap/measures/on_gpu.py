@@ -1,9 +1,9 @@
-"""Blocks of cosines on a GPU, for what compares every vector with many others.
+"""Blocks of cosines on a GPU, for computations that compare every vector with many others.
 
-cone.py, retrieval.py and loss_sweep.py compute with numpy, and hand their blocks to these functions
-where `device_for` names a device. Both ways are in float64 and differ by rounding alone; the
-functions take and return numpy's arrays. torch, which takes seconds to import, is imported where
-there is a driver for a GPU and the work is worth it.
+cone.py, retrieval.py and loss_sweep.py compute with numpy. If `device_for` names a device, they
+hand their blocks to these functions instead. Both ways are in float64 and differ by rounding alone.
+The functions take and return numpy's arrays. torch takes seconds to import, so it is imported only
+where there is a driver for a GPU and the work is worth it.
 """
 
 import ctypes
@@ -23,8 +23,9 @@ BATCH_JOBS = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID", "JOB_ID", "_CONDOR_JOB_A
 
 
 def device_for(cosines: int) -> str | None:
-    """Where to compute that many cosines: "cuda", with torch; or None, with numpy on the CPU, if
-    the cosines are few, torch sees no GPU with free memory, or a batch job was given no GPU."""
+    """Where to compute that many cosines: "cuda" for torch, or None for numpy on the CPU. It is
+    None if the cosines are few, if torch sees no GPU with free memory, or if a batch job was given
+    no GPU."""
     if cosines < WORTH or _is_given_none() or not _has_driver():
         return None
     try:
@@ -56,8 +57,9 @@ def _has_driver() -> bool:
 def count_block(
     rows: np.ndarray, others: np.ndarray, same: bool, edges: np.ndarray, device: str
 ) -> tuple[np.ndarray, float, float] | None:
-    """Counts between `edges`, smallest and largest of the cosines of unit vectors (m, d) with
-    others (k, d). If both are the same vectors, each pair counts once. None if there is no pair."""
+    """The cosines of unit vectors (m, d) with others (k, d): their counts between `edges`, the
+    smallest and the largest. If both are the same vectors, each pair counts once. None if there is
+    no pair."""
     import torch
 
     with torch.inference_mode():
@@ -83,7 +85,7 @@ def count_nearer(
     tie: float,
     device: str,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`retrieval.count_nearer` of some items, on a device."""
+    """The result of `retrieval.count_nearer` for some items, computed on a device."""
     import torch
 
     with torch.inference_mode():
@@ -111,9 +113,10 @@ def sums_of_part(
     no_direction: float,
     device: str,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The result of `loss_sweep._sums_of_part` for a part: rows x (batches, m, d) against batches y
-    (batches, n, d). `x_along` (batches, m) and `y_along` (batches, n) are their products with the
-    gap's direction. A vector of a squared length up to `no_direction` makes its sums NaN."""
+    """The result of `loss_sweep._sums_of_part` for a part, computed on a device: rows x (batches,
+    m, d) against batches y (batches, n, d). `x_along` (batches, m) and `y_along` (batches, n) are
+    the products of x and y with the gap's direction. A vector whose squared length is at most
+    `no_direction` makes its sums NaN."""
     import torch
 
     with torch.inference_mode():

@@ -6,8 +6,8 @@ from modality_gap.measures.significance import bonferroni, difference_interval, 
 
 
 def recompute(published: dict, confidence: float) -> pd.DataFrame:
-    """supplementary_p_values.csv: every comparison of `supplementary_p_values` in
-    config/ledger/p_values.yaml, its p-value computed again and corrected for the choice among
+    """supplementary_p_values.csv: all comparisons of `supplementary_p_values` in
+    config/ledger/p_values.yaml. Each p-value is computed again and corrected for the choice among
     shifts."""
     rows = []
     for row in published["comparisons"]:

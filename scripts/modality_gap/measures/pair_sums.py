@@ -1,8 +1,8 @@
-"""Sums over pairs that can be added over the parts of a set, and what they determine: the gap, the
-mean cosines, their intervals and the covariance of each modality.
+"""Sums over pairs, and the gap, mean cosines, intervals and covariances that follow from them.
 
-x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair. One reading of
-each part is enough, in any order, and a part that is added later leaves the others as they are.
+x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair. The sums of
+the parts of a set can be added up. So each part is read once, in any order, and a part that is
+added later leaves the others as they are.
 """
 
 from collections.abc import Iterable
@@ -19,12 +19,14 @@ from modality_gap.measures.intervals import check_units, t_quantile
 
 @dataclass(frozen=True)
 class PairSums:
-    """Sums over n pairs of x, y, `x` and `y` (d,); and, for how much they vary, sums over m of the
-    pairs, all or some at random, and their differences D = x - y.
+    """Sums over pairs of vectors x, y and their differences D = x - y. `x`, `y` (d,) are sums over
+    all n pairs. The other sums say how much the vectors vary. They are over m of the pairs, which
+    are all pairs or some at random.
 
-    Of these m: `mx`, `my` (d,) of the vectors; `xx`, `yy`, `dd` (d, d) of the products of x, y and
-    D with themselves; `lengths`, `fourth` of the squares and the fourth powers of the lengths of D;
-    `weighted` (d,) of D times its squared length. Two PairSums are added with +.
+    `mx`, `my` (d,) are the sums of the vectors. `xx`, `yy`, `dd` (d, d) are the sums of the
+    products of x, y and D with themselves. `lengths` and `fourth` are the sums of the squares and
+    the fourth powers of the lengths of D. `weighted` (d,) is the sum of D times its squared length.
+    Two PairSums are added with +.
     """
 
     n: int
@@ -50,16 +52,16 @@ class PairSums:
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "PairSums":
-        """The inverse of `arrays`."""
+        """The sums from their arrays by name: the inverse of `arrays`."""
         values: list[Any] = [arrays[field.name] for field in fields(cls)]
         return cls(*(value if value.ndim else value.item() for value in values))
 
 
 def sum_pairs(a: np.ndarray, b: np.ndarray) -> PairSums:
-    """The sums of pairs whose vectors a, b (n, d) have any length except 0; here m is n.
+    """The sums of pairs whose vectors a, b (n, d) may have any length except 0. Here m is n.
 
-    Sums are in float64. Products are of the deviations from the centre of these rows, in float32:
-    they are needed for intervals and covariances alone. It takes half the time of float64, and
+    Sums are in float64. Products are in float32, and of the deviations from the centre of these
+    rows, because only intervals and covariances need them. This takes half the time of float64, and
     changes the width of an interval by less than one part in 10,000.
     """
     x, y = normalise(a), normalise(b)
@@ -83,21 +85,23 @@ def sum_pairs(a: np.ndarray, b: np.ndarray) -> PairSums:
 
 
 def sum_of_units(rows: np.ndarray) -> np.ndarray:
-    """Sum (d,) of the rows (n, d), each divided by its length, in float64; not finite if a row has
-    no direction. Fastest for so few rows that their float64 copy stays in a core's cache."""
+    """The sum (d,), in float64, of the rows (n, d), each divided by its length. It is not finite if
+    a row has no direction. It is computed fastest if the rows' float64 copy fits in a core's
+    cache."""
     block = rows.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         return (1 / np.sqrt(np.einsum("ij,ij->i", block, block))) @ block
 
 
 def _products(rows: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Sum of the products of rows (m, d) with themselves, (d, d); `total` (d,) is their sum."""
+    """The sum (d, d) of the products of rows (m, d) with themselves. `total` (d,) is the sum of the
+    rows."""
     deviations = (rows - total / len(rows)).astype(np.float32)
     return (deviations.T @ deviations).astype(np.float64) + np.outer(total, total) / len(rows)
 
 
 def total_of(parts: Iterable[PairSums]) -> PairSums:
-    """The sums of all parts, which are added up in their order."""
+    """The sums of all parts, added up in the order of the parts."""
     parts = iter(parts)
     total = next(parts)
     for part in parts:
@@ -106,18 +110,18 @@ def total_of(parts: Iterable[PairSums]) -> PairSums:
 
 
 def gap_vector_of(sums: PairSums) -> np.ndarray:
-    """Difference of the two modalities' centres, (d,)."""
+    """The gap vector (d,): the difference of the two modalities' centres."""
     return sums.x / sums.n - sums.y / sums.n
 
 
 def gap_of(sums: PairSums) -> float:
-    """Length of the gap vector; 0 if it is only rounding error, as in `gap.gap`."""
+    """The length of the gap vector. It is 0 if it is only rounding error, as in `gap.gap`."""
     length = float(np.linalg.norm(gap_vector_of(sums)))
     return length if length > NO_GAP else 0.0
 
 
 def measure_gap_of(sums: PairSums, confidence: float) -> dict[str, float]:
-    """The columns of `gap_intervals.measure_gap`, over pairs."""
+    """The columns of `gap_intervals.measure_gap`, computed from sums, with intervals over pairs."""
     check_units(sums.m)
     m, gap_vector = sums.m, gap_vector_of(sums)
     centre = (sums.mx - sums.my) / m
@@ -145,10 +149,10 @@ def measure_gap_of(sums: PairSums, confidence: float) -> dict[str, float]:
 
 def mean_cosine_of(sums: PairSums, side: str, confidence: float) -> tuple[float, float, float]:
     """The mean cosine of two different items of a modality, "a" or "b", and its interval by the
-    jackknife over items, as `gap.mean_cosine` and `gap_intervals.mean_cosine_interval`.
+    jackknife over items. Both are as in `gap.mean_cosine` and `gap_intervals.mean_cosine_interval`.
 
-    Without item i it is off by -2 x_i.T / ((n - 1) (n - 2)) and a constant, T being the sum of all;
-    x_i.T varies by T'ST, where S is the covariance.
+    Let T be the sum of all vectors, and S their covariance. Leaving out item i changes the mean
+    cosine by -2 x_i.T / ((n - 1) (n - 2)) and a constant. The variance of x_i.T is T'ST.
     """
     n = sums.n
     check_units(sums.m)
@@ -163,6 +167,6 @@ def mean_cosine_of(sums: PairSums, side: str, confidence: float) -> tuple[float,
 
 
 def covariance_of(sums: PairSums, side: str) -> np.ndarray:
-    """Covariance (d, d) of the vectors of a modality, "a" or "b"."""
+    """The covariance (d, d) of the vectors of a modality, "a" or "b"."""
     total, product = {"a": (sums.mx, sums.xx), "b": (sums.my, sums.yy)}[side]
     return (product - np.outer(total, total) / sums.m) / (sums.m - 1)

@@ -14,8 +14,9 @@ EXACT_FROM = 4096
 
 
 def nearest_neighbours(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the `count` nearest points of each of the unit vectors x (n, d), itself among them,
-    nearest first, and their cosine distances: two arrays (n, count), int32 and float32."""
+    """The `count` nearest points of each of the unit vectors x (n, d): their rows and their cosine
+    distances, two arrays (n, count), int32 and float32. The nearest comes first. Each vector is
+    among its own nearest points."""
     rows, distances = [], []
     for (some,) in tiles(x, size=1024):
         cosines = some @ x.T
@@ -28,8 +29,8 @@ def nearest_neighbours(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarra
 
 
 def umap_2d(x: np.ndarray, n_neighbors: int, min_dist: float, seed: int) -> np.ndarray:
-    """UMAP of the unit vectors x (n, d) to (n, 2), cosine metric, the same for the same seed.
-    Prints its steps to stdout and its epochs to stderr."""
+    """UMAP of the unit vectors x (n, d) to (n, 2), with the cosine metric. The same seed gives the
+    same result. Prints its steps to stdout and its epochs to stderr."""
     neighbours = min(n_neighbors, len(x) - 1)
     many = len(x) >= EXACT_FROM
     known = nearest_neighbours(x, neighbours) if many else (None, None)
@@ -53,8 +54,9 @@ def umap_2d(x: np.ndarray, n_neighbors: int, min_dist: float, seed: int) -> np.n
 
 
 def pair_umap_2d(x: np.ndarray, y: np.ndarray, settings: dict, seed: int) -> pd.DataFrame:
-    """UMAP of both modalities x, y (n, d) of a set together, in which identical rows are one point:
-    side (a or b), umap_1, umap_2. `settings` are `umap` of the config. Source: Figure 1(b, c)."""
+    """UMAP of both modalities x, y (n, d) of a set together, with the columns side (a or b),
+    umap_1, umap_2. Identical rows are one point. `settings` are `umap` of the config. Source:
+    Figure 1(b, c)."""
     both = np.concatenate([x, y])
     first = np.concatenate([identical_rows(x), len(x) + identical_rows(y)])
     rows, point = np.unique(first, return_inverse=True)
@@ -64,15 +66,17 @@ def pair_umap_2d(x: np.ndarray, y: np.ndarray, settings: dict, seed: int) -> pd.
 
 
 def principal_components(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centre (d,), components (count, d) and the shares of variance (min(n, d),) of x (n, d)."""
+    """The centre (d,), the components (count, d) and the shares of variance (min(n, d),) of x (n,
+    d)."""
     centre = x.mean(axis=0)
     components, singular = _right_singular_vectors(x - centre, count)
     return centre, components, singular**2 / (singular**2).sum()
 
 
 def pair_svd_2d(x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
-    """Both modalities x, y (n, d) of a set on the first two right singular vectors of all 2n rows,
-    which are not centred: side (a or b), svd_1, svd_2. Source: Supplementary 4."""
+    """Both modalities x, y (n, d) of a set, projected onto the first two right singular vectors of
+    all 2n rows, which are not centred. Columns: side (a or b), svd_1, svd_2. Source: Supplementary
+    4."""
     both = np.concatenate([x, y])
     placed = both @ _right_singular_vectors(both, 2)[0].T
     sides = np.repeat(["a", "b"], len(x))

@@ -1,10 +1,10 @@
 """Recall@1 of a set under the shift along its gap: the question of Figure 3 for retrieval instead
 of the loss.
 
-x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; `deltas` the
-shifts, 0 among them, half of each on either side; `clusters` (n,) as in gap_intervals.py. Items,
-partners and ties are those of retrieval.py. Direction ab looks for an item's partner in the second
-modality, ba in the first.
+x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair. `deltas` are
+the shifts, 0 among them; each side moves by half of a shift. `clusters` (n,) is as in
+gap_intervals.py. Items, partners and ties are those of retrieval.py. Direction ab looks for an
+item's partner in the second modality, ba in the first.
 """
 
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ DIRECTIONS = ("ab", "ba")
 
 @dataclass(frozen=True)
 class Hits:
-    """Whether each item of one direction finds a partner first, `found` (deltas, items), and the
-    items' `clusters` (items,), 0 to C - 1, or None."""
+    """The results of one direction. `found` (deltas, items) says whether each item finds a partner
+    first. `clusters` (items,) are the items' clusters, 0 to C - 1, or None."""
 
     found: np.ndarray
     clusters: np.ndarray | None
@@ -43,7 +43,7 @@ class Hits:
 
 
 def defined_shifts(x: np.ndarray, y: np.ndarray, deltas: np.ndarray) -> np.ndarray:
-    """Those of the shifts that leave every vector a direction."""
+    """The shifts after which every vector still has a direction."""
     u, halves = unit_gap_vector(x, y), np.asarray(deltas)[:, None] / 2
     squares = [1 + 2 * sign * halves * (side @ u) + halves**2 for side, sign in ((x, -1), (y, 1))]
     lengths = [np.isfinite(lengths_after(one)).all(axis=1) for one in squares]
@@ -53,7 +53,7 @@ def defined_shifts(x: np.ndarray, y: np.ndarray, deltas: np.ndarray) -> np.ndarr
 def recall_hits(
     x: np.ndarray, y: np.ndarray, deltas: np.ndarray, clusters: np.ndarray | None = None
 ) -> dict[str, Hits]:
-    """Which items find a partner at every shift, by direction."""
+    """For each direction, which items find a partner first at every shift."""
     u, first = unit_gap_vector(x, y), (identical_rows(x), identical_rows(y))
     ranks = [
         partner_ranks(
@@ -71,8 +71,9 @@ def recall_hits(
 def recall_curve(
     hits: dict[str, Hits], deltas: np.ndarray, distances: np.ndarray, confidence: float
 ) -> pd.DataFrame:
-    """Recall@1 both ways at every shift with its interval (Wilson's), and its change against no
-    shift with the paired interval, which excludes 0 where McNemar's test does."""
+    """Recall@1 in both directions at every shift, with Wilson's interval, and its change against no
+    shift, with the paired interval. The paired interval excludes 0 where McNemar's test is
+    significant."""
     zero, rows = unshifted(deltas), []
     for at, (delta, distance) in enumerate(zip(deltas, distances, strict=True)):
         row: dict[str, float] = {"delta": delta, "distance": distance}
@@ -97,11 +98,12 @@ def recall_peak(
     seed: int,
 ) -> dict[str, float]:
     """Where recall@1 of one direction is highest, compared with the model's own gap and with a
-    closed gap, which is the shift that brings the centres closest.
+    closed gap. The gap counts as closed at the shift that brings the centres closest.
 
-    The interval of the place is a percentile bootstrap over items, or clusters of them.
-    `p_max_statistic` compares the best shift with none and allows for the choice among all
-    (`zero_shot.permutation_test`); `p_closed` is McNemar's, of closed against none.
+    The interval of the place is a percentile bootstrap over items, or clusters of items.
+    `p_max_statistic` compares the best shift with no shift and allows for the choice among all
+    shifts (`zero_shot.permutation_test`). `p_closed` is McNemar's p-value of the closed gap against
+    no shift.
     """
     found, clusters = hits.found, hits.clusters
     zero, best = unshifted(deltas), best_shift(found.mean(axis=1), deltas)
@@ -139,8 +141,8 @@ def place_interval(
     resamples: int,
     seed: int,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the distance of the centres at the highest recall, over
-    items or clusters of them; among equal shifts the smallest counts."""
+    """Percentile bootstrap interval, over items or clusters of items, of the distance between the
+    centres at the highest recall. If several shifts are equally good, the smallest counts."""
     order = np.argsort(np.abs(deltas), kind="stable")
     # Per unit its hits at each shift; the number of items drawn is the same for all shifts.
     units = hits.found[order].T.astype(np.float64)
@@ -166,8 +168,9 @@ def recall_under_shift(
     seed: int,
     clusters: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, list[dict]]:
-    """A set's part of recall_under_shift.csv and its rows of recall_peak.csv, one per direction. A
-    shift that moves a vector into the origin, which leaves it no direction, has no row."""
+    """The rows of a set in recall_under_shift.csv, and its rows of recall_peak.csv, one per
+    direction. A shift that moves a vector into the origin has no row, because the vector then has
+    no direction."""
     deltas = defined_shifts(x, y, deltas)
     distances, hits = signed_distances(x, y, deltas), recall_hits(x, y, deltas, clusters)
     curve = recall_curve(hits, deltas, distances, confidence)

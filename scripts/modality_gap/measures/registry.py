@@ -32,12 +32,14 @@ FIGURE1, MODELS_GAP, MODELS_RECALL = "figure1", "models_gap", "models_recall"
 
 @dataclass(frozen=True)
 class Pairs:
-    """Unit vectors x, y (n, d), row i of both one pair, with the settings of the run.
+    """The pairs of a set with the settings of the run: unit vectors x, y (n, d), row i of both is
+    one pair.
 
-    `clusters` (n,): which pairs belong together and are not independent, 0 to C - 1, None if all
-    are independent; `sample`: the largest number of pairs for a measure that does not stream;
-    `largest`: that for one that compares every pair with every other. Where `sums` are given, they
-    are of all pairs of the set, and x, y a sample of them.
+    `clusters` (n,), numbered from 0 to C - 1, says which pairs belong together and are not
+    independent; None if all are independent. `sample` is the largest number of pairs for a measure
+    that does not stream. `largest` is the largest number for a measure that compares every pair
+    with every other. If `sums` are given, they are of all pairs of the set, and x, y are a sample
+    of the pairs.
     """
 
     x: np.ndarray
@@ -53,7 +55,8 @@ class Pairs:
 
     @cached_property
     def compared(self) -> "Pairs":
-        """The pairs that are compared with every other pair: all, or a seeded sample."""
+        """The pairs that are compared with every other pair: all pairs, or a seeded sample of
+        them."""
         if len(self.x) <= self.largest:
             return self
         some = sample_rows(len(self.x), self.largest, self.seed)
@@ -63,7 +66,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Measure:
-    """`of` returns the values of `columns` by name, with the ends of intervals."""
+    """A measure: `of` returns the values of `columns` by name, with the ends of intervals."""
 
     of: Callable[[Pairs], dict]
     columns: tuple[Column, ...]
@@ -72,13 +75,14 @@ class Measure:
 def _column(
     name: str, unit: str, meaning: str, label: str = "", *shown: str, empty: str = ""
 ) -> Column:
-    """A column; `name` ends in ± if it has an interval; `label` is its heading on pages."""
+    """A column. Its `name` ends in ± if it has an interval; its `label` is its heading on pages."""
     bare = name.removesuffix(INTERVAL)
     return Column(bare, unit, meaning, name.endswith(INTERVAL), label, shown, empty)
 
 
 def _cone(side: str) -> Callable[[Pairs], dict]:
-    """Mean cosine with its interval, and smallest cosine, of modality a or b."""
+    """Returns the function that measures modality a or b: its mean cosine with the interval, and
+    its smallest cosine."""
 
     def of(pairs: Pairs) -> dict:
         compared = {"a": pairs.compared.x, "b": pairs.compared.y}[side]
@@ -280,7 +284,7 @@ DIAGNOSTICS = (
 
 
 def measured(measures: Iterable[Measure], pairs: Pairs) -> dict:
-    """The values of all columns of some measures, by name, in their order."""
+    """The values of all columns of some measures, by name, in the order of the measures."""
     row: dict = {}
     for measure in measures:
         values = measure.of(pairs)
@@ -289,7 +293,8 @@ def measured(measures: Iterable[Measure], pairs: Pairs) -> dict:
 
 
 def columns() -> dict[str, list[Column]]:
-    """The columns by the name under which config/tables.yaml lists them: gap and diagnostics."""
+    """The columns of the tables gap and diagnostics, by the names of these tables in
+    config/tables.yaml."""
     return {
         name: [column for measure in measures for column in measure.columns]
         for name, measures in (("gap", GAP), ("diagnostics", DIAGNOSTICS))
@@ -297,7 +302,8 @@ def columns() -> dict[str, list[Column]]:
 
 
 def label(name: str) -> str:
-    """What pages and figures call a column. Raises LookupError for one that has no label."""
+    """The name that pages and figures give a column. Raises LookupError if the column has no
+    label."""
     labels = {
         column.name: column.label for some in columns().values() for column in some if column.label
     }
@@ -305,5 +311,5 @@ def label(name: str) -> str:
 
 
 def columns_at(place: str) -> list[Column]:
-    """The columns that a page shows at `place`, in their order."""
+    """The columns that a page shows at `place`, in the order of the registry."""
     return [column for some in columns().values() for column in some if place in column.shown]

@@ -1,7 +1,8 @@
-"""Retrieval: how many items of one modality are nearer to an item of the other than its partner.
+"""Retrieval: how many items of one modality are nearer to an item of the other than its partner is.
 
-x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
-StoredVectors, of which a tile is in memory at a time. `clusters` (n,) as in gap_intervals.py.
+x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair. They are
+arrays, or StoredVectors, which hold one tile in memory at a time. `clusters` (n,) as in
+gap_intervals.py.
 """
 
 from functools import partial
@@ -17,7 +18,7 @@ TIE = 1e-12  # cosines closer than this are equal: rounding is smaller
 
 
 def identical_rows(x: np.ndarray) -> np.ndarray:
-    """Index of the first row of x (n, d) that is identical to each row, (n,)."""
+    """For each row of x (n, d), the index of the first row that is identical to it, (n,)."""
     hashes = np.fromiter(
         (
             int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest())
@@ -33,7 +34,8 @@ def identical_rows(x: np.ndarray) -> np.ndarray:
 
 def times_in_cluster(x: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
     """For each row of x (n, d), the number of identical rows in its cluster, including itself,
-    (n,): a picture with five captions is one item five times. 1 if there are no clusters."""
+    (n,). For example, a picture with five captions is one item that occurs five times. The numbers
+    are 1 if there are no clusters."""
     if clusters is None:
         return np.ones(len(x))
     both = np.stack([identical_rows(x), clusters], axis=1)
@@ -50,14 +52,14 @@ def partner_ranks(
     times: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each item of x, the number of items of y that are nearer to it, by cosine, than its own
-    partner; and the same from y to x: two arrays of integers, (items of x,) and (items of y,). No
-    more than `tile` x `width` cosines are in memory.
+    partner; and the same from y to x. Returns two arrays of integers, (items of x,) and (items of
+    y,). No more than `tile` x `width` cosines are in memory.
 
-    Identical rows of a side are one item. It has the place of the first of them, and the partners
-    of all: a picture that occurs five times, each time with another caption, looks for any of the
-    five captions. Items as near as the partner count if they come before it. `first` are the
-    `identical_rows` of both sides, if they are known. `times` is how many calls with this number of
-    pairs the caller makes, which decides on the device.
+    Identical rows of a side are one item. The item has the place of the first of these rows, and
+    the partners of all of them: a picture that occurs five times, each time with another caption,
+    looks for any of the five captions. An item as near as the partner counts if it comes before the
+    partner. `first` are the `identical_rows` of both sides, if they are known. `times` is how many
+    calls with this number of pairs the caller makes; the choice of the device depends on it.
     """
     count = count_nearer
     if device := on_gpu.device_for(times * len(x) * len(y)):
@@ -89,9 +91,9 @@ def count_nearer(
     partner_of_x: tuple[np.ndarray, np.ndarray, np.ndarray],
     partner_of_y: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many of some items of y are nearer to each of some of x than its partner, and the other
-    way round. `partner_of_...`: for each item the cosine to its partner, the partner's row and the
-    item's row."""
+    """For each of some items of x, how many of some items of y are nearer to it than its partner;
+    and the same from y to x. `partner_of_...` has three values for each item: the cosine to its
+    partner, the partner's row and the item's row."""
     own_x, place_x, i = partner_of_x
     own_y, place_y, j = partner_of_y
     cosines = of_x @ of_y.T
@@ -104,8 +106,9 @@ def count_nearer(
 def _nearest_partner(
     own: np.ndarray, first: np.ndarray, partner: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cosine of each item's nearest partner and that partner's row (of ties the first), stored at
-    the item's first row. `own` (n,) are the cosines of all partners."""
+    """The cosine of each item's nearest partner, and this partner's row (the first, if several are
+    equally near). Both are stored at the item's first row. `own` (n,) are the cosines of all
+    partners."""
     nearest = np.full(len(own), -np.inf)
     np.maximum.at(nearest, first, own)
     place = np.full(len(own), len(own))
@@ -115,8 +118,9 @@ def _nearest_partner(
 
 
 def _slack(own: np.ndarray, other: np.ndarray) -> np.ndarray | float:
-    """By how much a cosine must exceed a partner's to count as nearer: by more than rounding if the
-    row `other` is the partner's or comes after it; a tie is enough if it comes before."""
+    """How much larger than the partner's a cosine must be to count as nearer. If the row `other` is
+    the partner's or comes after it, the cosine must be larger by more than rounding. If the row
+    comes before the partner's, a tie is enough."""
     if own.max() <= other.min():
         return TIE
     if own.min() > other.max():
@@ -125,8 +129,8 @@ def _slack(own: np.ndarray, other: np.ndarray) -> np.ndarray | float:
 
 
 def recall_at(x: np.ndarray, y: np.ndarray, k: int, tile: int = TILE) -> tuple[float, float]:
-    """Recall at k: share of items of x with a partner among the k nearest items of y, by cosine,
-    and the other way round; items as in `partner_ranks`."""
+    """Recall at k: the share of items of x that have a partner among the k nearest items of y, by
+    cosine; and the same from y to x. Items are those of `partner_ranks`."""
     to_y, to_x = (int((ranks < k).sum()) / len(ranks) for ranks in partner_ranks(x, y, tile))
     return to_y, to_x
 
@@ -138,9 +142,9 @@ def measure_recall(
     clusters: np.ndarray | None = None,
     ks: tuple[int, ...] = (1, 5, 10),
 ) -> dict[str, float]:
-    """Columns of a table: recall both ways at each of `ks`, with intervals; the number of items of
-    each side, identical rows counted once; and recall@1 by chance, which is the mean share of a
-    side's items that are partners of an item of the other."""
+    """Columns of a table: recall in both directions at each of `ks`, with intervals; the number of
+    items of each side, with identical rows counted once; and recall@1 by chance. Recall@1 by chance
+    is the mean share of a side's items that are partners of an item of the other side."""
     first_x, first_y = identical_rows(x), identical_rows(y)
     rows = np.arange(len(x))
     items = {"a": np.flatnonzero(first_x == rows), "b": np.flatnonzero(first_y == rows)}

@@ -1,9 +1,9 @@
-"""Zero-shot scores of two classes by the area under the ROC curve, under a shift of the gap (paper,
+"""Zero-shot scores of two classes under a shift of the gap, by the area under the ROC curve (paper,
 Table 1, HatefulMemes).
 
-scores (deltas, n): one row per shift, larger where a picture is nearer to the second class;
-positive (n,) says which pictures are of it. The counterpart of zero_shot.py, which scores by
-accuracy.
+scores (deltas, n) has one row per shift. A score is larger if a picture is nearer to the second
+class. positive (n,) says which pictures are of the second class. zero_shot.py is the counterpart
+that scores by accuracy.
 """
 
 import numpy as np
@@ -17,9 +17,10 @@ from modality_gap.measures.zero_shot import best_shift, directions
 
 
 def placements(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each shift the share of negative pictures that a positive one beats (deltas, positives),
-    and the share of positive ones that beat a negative one (deltas, negatives); ties count half.
-    The mean of either is the area under the ROC curve (DeLong and others, Biometrics 44, 1988)."""
+    """Two arrays: for each shift, the share of negative pictures that each positive one beats
+    (deltas, positives), and the share of positive pictures that beat each negative one (deltas,
+    negatives). Ties count half. The mean of either is the area under the ROC curve (DeLong and
+    others, Biometrics 44, 1988)."""
     m, n = int(positive.sum()), int((~positive).sum())
     every = stats.rankdata(scores, axis=1)
     beaten = (every[:, positive] - stats.rankdata(scores[:, positive], axis=1)) / n
@@ -33,7 +34,7 @@ def area(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
 
 
 def variance(beaten: np.ndarray, beating: np.ndarray) -> float:
-    """DeLong's variance of an area, or of the difference of two, from the placements."""
+    """DeLong's variance of an area, or of the difference of two areas, from the placements."""
     return float(beaten.var(ddof=1) / len(beaten) + beating.var(ddof=1) / len(beating))
 
 
@@ -53,8 +54,9 @@ def halves(positive: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def held_out_gain(scores: np.ndarray, positive: np.ndarray, deltas: np.ndarray, seed: int) -> dict:
-    """The gain, on one half, from the shift that is best on the other half, averaged over both
-    ways, and its p-value (DeLong's for paired scores; the halves share no picture). won, lost:
+    """The gain from a shift on pictures that did not choose it, and its p-value. The shift that is
+    best on one half of the pictures is scored on the other half, and the gain is averaged over both
+    ways. The p-value is DeLong's for paired scores; the halves share no picture. won, lost: the
     pairs of a positive and a negative picture of one half that the shift puts in the right or wrong
     order."""
     zero = unshifted(deltas)
@@ -94,11 +96,12 @@ def shift_report(
 ) -> dict:
     """A row of Table 1, with the columns of zero_shot.shift_report.
 
-    p_in_sample and p_held_out are DeLong's for the two areas of the same pictures; held_out is the
-    default's area and the gain of held_out_gain. Intervals are DeLong's (normal). The area is not a
-    sum over pictures, so the random signs of p_permutation and p_max_statistic go to each picture's
-    share in DeLong's variance (its placements' difference, centred): under no effect the gains at
-    all shifts together are spread like that.
+    p_in_sample and p_held_out are DeLong's for the two areas of the same pictures. held_out is the
+    default's area plus the gain of held_out_gain. Intervals are DeLong's (normal). The area is not
+    a sum over pictures. So p_permutation and p_max_statistic give the random signs to each
+    picture's share in DeLong's variance, which is the centred difference of its placements. If the
+    shifts have no effect, the gains at all shifts together are spread like the sums of these
+    shares.
     """
     zero = unshifted(deltas)
     beaten, beating = placements(scores, positive)

@@ -6,8 +6,8 @@ from modality_gap.measures.intervals import share_interval
 
 
 def separated(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which held-out vectors a logistic regression assigns to the right modality, (2m,), x first;
-    and the rows (m,) of these held-out pairs. The regression is fitted on a random half of the
+    """Which held-out vectors a logistic regression assigns to the right modality, (2m,), x before
+    y; and the rows (m,) of these held-out pairs. The regression is fitted on a random half of the
     pairs x, y (n, d) and scored on the other half."""
     from sklearn.linear_model import LogisticRegression
 
@@ -23,7 +23,8 @@ def separated(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.n
 
 
 def linear_separability(x: np.ndarray, y: np.ndarray, seed: int) -> float:
-    """Share of the held-out vectors that are `separated`."""
+    """The share of held-out vectors that a logistic regression assigns to the right modality, as in
+    `separated`."""
     return float(separated(x, y, seed)[0].mean())
 
 
@@ -34,8 +35,9 @@ def measure_separability(
     seed: int,
     clusters: np.ndarray | None = None,
 ) -> dict:
-    """Columns of a table: the linear separability with its interval over pairs, of which both
-    vectors are scored, or over `clusters` (n,) of pairs; and the number of scored vectors."""
+    """Columns of a table: the linear separability with its interval, and the number of scored
+    vectors. The interval is over pairs, of which both vectors are scored, or over `clusters` (n,)
+    of pairs."""
     right, rows = separated(x, y, seed)
     units = np.tile(rows if clusters is None else clusters[rows], 2)
     low, high = share_interval(right, confidence, units)

@@ -13,8 +13,8 @@ NO_DIRECTION = 1e-13  # below this squared length a shifted vector is only round
 
 
 def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """u: the gap vector of unit vectors x, y (n, d), divided by its norm. Raises InputError if the
-    gap is zero to rounding."""
+    """The unit gap vector u: the gap vector of unit vectors x, y (n, d), divided by its norm.
+    Raises InputError if the gap is zero to rounding."""
     vector = gap_vector(x, y)
     length = np.linalg.norm(vector)
     if length <= NO_GAP:
@@ -26,13 +26,14 @@ def unit_gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def lengths_after(squares: np.ndarray) -> np.ndarray:
-    """Lengths of shifted vectors from their squares; NaN for a vector that was moved to the origin
-    (as for an antipodal pair at delta 2): it has no direction, so the loss is undefined."""
+    """The lengths of shifted vectors, from their squares. A vector that was moved to the origin (as
+    for an antipodal pair at delta 2) has the length NaN: it has no direction, so the loss is
+    undefined."""
     return np.sqrt(np.where(squares > NO_DIRECTION, squares, np.nan))
 
 
 def shift(vectors: np.ndarray, direction: np.ndarray, amount: float) -> np.ndarray:
-    """normalise(v + amount * direction) of unit vectors v (n, d), NaN where that is 0. Source:
+    """normalise(v + amount * direction) for unit vectors v (n, d); NaN if the sum is 0. Source:
     section 4.2."""
     moved = vectors + amount * direction
     return moved / lengths_after((moved * moved).sum(axis=1, keepdims=True))
@@ -41,8 +42,8 @@ def shift(vectors: np.ndarray, direction: np.ndarray, amount: float) -> np.ndarr
 def shifted_similarity(
     similarity: np.ndarray, x_along: np.ndarray, y_along: np.ndarray, delta: float
 ) -> np.ndarray:
-    """Cosines of the shifted pairs from those before: similarity (..., n, m) = x @ y.T,
-    x_along (..., n) = x @ u and y_along (..., m) = y @ u."""
+    """The cosines of the shifted pairs, computed from the cosines before the shift. similarity
+    (..., n, m) is x @ y.T, x_along (..., n) is x @ u and y_along (..., m) is y @ u."""
     half = delta / 2
     moved = similarity + half * (x_along[..., :, None] - y_along[..., None, :]) - half**2
     x_norm = lengths_after(1 - 2 * half * x_along + half**2)
@@ -53,9 +54,10 @@ def shifted_similarity(
 def signed_distances(
     x: np.ndarray, y: np.ndarray, deltas: np.ndarray, one_side: bool = False
 ) -> np.ndarray:
-    """Signed distances of the two centres after a shift by each of `deltas`, (len(deltas),). The
-    shift moves both sides by half, or x alone by the whole. The sign is that of the shifted gap
-    vector along the original one: negative once the centres have passed each other."""
+    """The signed distances of the two centres after a shift by each of `deltas`, (len(deltas),).
+    The shift moves each side by half of delta, or x alone by the whole of delta. The sign is that
+    of the shifted gap vector along the original one: it is negative once the centres have passed
+    each other."""
     u = unit_gap_vector(x, y)
     whole = np.asarray(deltas)[:, None]
     by_x, by_y = (whole, np.zeros_like(whole)) if one_side else (whole / 2, whole / 2)
@@ -72,7 +74,7 @@ def signed_distances(
 
 
 def unshifted(deltas: np.ndarray) -> int:
-    """Index of the shift 0. Raises InputError if there is none."""
+    """The index of the shift 0. Raises InputError if 0 is not among the shifts."""
     places = np.flatnonzero(np.asarray(deltas) == 0)
     if not len(places):
         raise InputError(
@@ -82,7 +84,7 @@ def unshifted(deltas: np.ndarray) -> int:
 
 
 def delta_grid(settings: dict) -> np.ndarray:
-    """The shifts of the sweep, both ends included: delta_start, ..., delta_stop."""
+    """The shifts of the sweep, delta_start, ..., delta_stop, with both ends."""
     start, stop, step = (settings[f"delta_{key}"] for key in ("start", "stop", "step"))
     # Counted from zero, so that no shift is exactly 0 whatever the step.
     return step * np.arange(round(start / step), round(stop / step) + 1)

@@ -1,7 +1,7 @@
-"""Tests of changes, corrections for many of them, and intervals of the changes themselves.
+"""Tests of changes, corrections for many tests, and intervals of the changes themselves.
 
-Paired: before, after (n,) are of the same items, whose `clusters` (n,), 0 to C - 1, say which are
-not independent. Unpaired: two shares, each of n items of its own.
+Paired tests: before, after (n,) are of the same items. `clusters` (n,), numbered from 0 to C - 1,
+says which items are not independent. Unpaired tests: two shares, each of n items of its own.
 """
 
 import numpy as np
@@ -19,9 +19,12 @@ SIGNS_AT_ONCE = 1 << 24  # 64 MiB of random signs, whatever the number of items
 
 
 def mcnemar(before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None = None) -> float:
-    """Exact two-sided p-value of McNemar's test; before, after (n,): which items were right. With
-    `clusters` (n,), the sign of each cluster's net change is random under the null hypothesis: the
-    p-value of the sum over all signs, which is McNemar's for clusters of one."""
+    """The exact two-sided p-value of McNemar's test. before, after (n,) say which items were right.
+
+    With `clusters` (n,), each cluster has a net change, whose sign is random under the null
+    hypothesis. The p-value compares the sum of these changes with its values for all signs. For
+    clusters of one item, this is McNemar's test.
+    """
     gains = after.astype(int) - before.astype(int)
     if clusters is not None:
         gains = np.bincount(clusters, gains)
@@ -44,10 +47,10 @@ def paired_change(
     confidence: float,
     clusters: np.ndarray | None = None,
 ) -> tuple[float, float, float]:
-    """Share of `after` minus the share of `before`, both (n,) of the same pictures, and its
-    interval: the exact interval of the share of upward changes, given the number of changes. It
-    excludes 0 exactly when McNemar's test is significant at 1 - confidence. With `clusters` (n,),
-    the effective number of changes is used (`intervals.effective_size`)."""
+    """The share of `after` minus the share of `before`, both (n,) of the same pictures, and its
+    interval. The interval is the exact one of the share of upward changes, given the number of
+    changes. It excludes 0 exactly when McNemar's test is significant at 1 - confidence. With
+    `clusters` (n,), the number of changes is the effective one (`intervals.effective_size`)."""
     up, down = ~before & after, before & ~after
     changed, n = up | down, len(before)
     if not changed.any():
@@ -68,8 +71,9 @@ def paired_change(
 def random_sign_test(
     gains: np.ndarray, observed: float, row: int, permutations: int, seed: int
 ) -> tuple[float, float]:
-    """Two p-values of `observed`, the sum of gains at the shift `row`: how often random signs of
-    the items' gains (len(deltas), n) give at least as much at that shift, and at any shift."""
+    """Two p-values of `observed`, the sum of gains at the shift `row`. They say how often random
+    signs of the items' gains (len(deltas), n) give at least this sum: at that shift, and at any
+    shift."""
     # Only items that some shift changes matter; sums of whole numbers are exact in float32.
     gains = gains[:, gains.any(axis=0)].astype(np.float32)
     rng = np.random.default_rng(seed)
@@ -85,15 +89,15 @@ def random_sign_test(
 
 
 def two_sided(difference: float, variance: float) -> float:
-    """Two-sided p-value of a difference that is normally distributed about 0; 1 if nothing
-    varies."""
+    """The two-sided p-value of a difference that is normally distributed about 0. It is 1 if
+    nothing varies."""
     return float(2 * ndtr(-abs(difference) / np.sqrt(variance))) if variance > 0 else 1.0
 
 
 def two_proportion_test(before: float, after: float, n: int) -> float:
-    """Two-sided p-value of the z-test with a pooled variance that two shares, each of n items,
-    are equal; the same as the chi-squared test without continuity correction. It takes the items
-    as two independent draws, although both shares are of the same ones."""
+    """The two-sided p-value of the z-test with a pooled variance that two shares, each of n items,
+    are equal. The chi-squared test without continuity correction is the same. The test takes the
+    items as two independent draws, although both shares are of the same items."""
     if before == after:
         return 1.0
     pooled = (before + after) / 2
@@ -104,15 +108,16 @@ def two_proportion_test(before: float, after: float, n: int) -> float:
 def difference_interval(
     before: float, after: float, n: int, confidence: float
 ) -> tuple[float, float]:
-    """Interval of after - before, each a share of n independent items (Wald's)."""
+    """Wald's interval of `after` minus `before`, which are shares of n independent items each."""
     error = np.sqrt((before * (1 - before) + after * (1 - after)) / n)
     margin = normal_quantile(confidence) * error
     return float(after - before - margin), float(after - before + margin)
 
 
 def change_interval(before: int, after: int, n: int, confidence: float) -> tuple[float, float]:
-    """Interval of the share `after` minus the share `before`, both counts of n, taken as unpaired:
-    Newcombe's, from the two Wilson intervals (Statistics in Medicine 17, 1998, method 10)."""
+    """The interval of the share `after` minus the share `before`, treated as unpaired. Both are
+    given as counts of n. The interval is Newcombe's, from the two Wilson intervals (Statistics in
+    Medicine 17, 1998, method 10)."""
     shares = before / n, after / n
     (low_1, high_1), (low_2, high_2) = (
         proportion_interval(count, n, confidence) for count in (before, after)
@@ -125,13 +130,14 @@ def change_interval(before: int, after: int, n: int, confidence: float) -> tuple
 
 
 def bonferroni(p: float, choices: int) -> float:
-    """Upper bound of the p-value of the best of `choices` comparisons."""
+    """An upper bound of the p-value of the best of `choices` comparisons."""
     return min(1.0, choices * p)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's step-down correction of the p-values (m,) of one family of tests: the k-th smallest
-    times m - k + 1, never below that of a smaller p-value, at most 1."""
+    """Holm's step-down correction of the p-values (m,) of one family of tests. The k-th smallest
+    p-value is multiplied by m - k + 1. A result is never below the result for a smaller p-value,
+    and at most 1."""
     order = np.argsort(p_values, kind="stable")
     steps = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1))
     corrected = np.empty(len(order))

@@ -17,8 +17,9 @@ def sphere_points(theta_deg: np.ndarray, phi_deg: np.ndarray) -> np.ndarray:
 def sphere_losses(
     spacing_deg: float, mismatched: bool, temperatures: list[float], delta_theta_deg: np.ndarray
 ) -> pd.DataFrame:
-    """Six pairs on the sphere: images on the equator at phi = -1..4 spacings, texts at the same
-    phi moved by delta_theta along the meridian; mismatched: the first two texts are exchanged.
+    """The loss of six pairs on the sphere. Images are on the equator at phi = -1..4 spacings. Texts
+    are at the same phi, moved by delta_theta along the meridian. If `mismatched`, the first two
+    texts are exchanged.
 
     Columns: temperature, delta_theta_deg, loss. Source: Figure 3(g), Supplementary 9.
     """
@@ -41,8 +42,9 @@ def sphere_losses(
 
 
 def sphere_table(settings: dict) -> pd.DataFrame:
-    """sphere.csv: `sphere_losses` of every spacing and temperature of `sphere` in the config, with
-    mismatched and with matched pairs, a degree at a time from one pole to the other."""
+    """sphere.csv: `sphere_losses` for every spacing and temperature of `sphere` in the config, with
+    mismatched and with matched pairs. delta_theta goes from one pole to the other in steps of a
+    degree."""
     delta_theta_deg = np.arange(90, -91, -1)
     tables = []
     for spacing in settings["spacings_deg"]:

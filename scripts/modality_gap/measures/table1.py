@@ -1,4 +1,5 @@
-"""A zero-shot task of one model under a shift of the gap, by its own metric (Table 1)."""
+"""A zero-shot task of one model under a shift of the gap, scored by the task's own metric (Table
+1)."""
 
 from typing import Any
 
@@ -21,16 +22,16 @@ def measure_task(
     cluster: str | None = None,
     **settings: Any,
 ) -> tuple[dict, pd.DataFrame]:
-    """The row of Table 1 and the curve behind it for the task `name`, whose entry in the config is
-    `task`.
+    """The row of Table 1 for the task `name`, and the curve behind this row. `task` is the task's
+    entry in the config.
 
     Only the `prompts` of the task are used, one per class. Pictures and prompts move by half of
-    each of `deltas` along the unit gap vector `along` of the model's own pairs; `distances` are
-    these pairs' signed distances then. `cluster` is the label column of pictures that are not
-    independent, of tasks scored by accuracy. `settings`: confidence, permutations and seed of the
-    tests.
+    each of `deltas` along the unit gap vector `along` of the model's own pairs. `distances` are the
+    signed distances of these pairs at the deltas. `cluster` is the label column of pictures that
+    are not independent, for tasks scored by accuracy. `settings`: confidence, permutations and seed
+    of the tests.
 
-    Raises InputError where a picture is of a class that has no prompt.
+    Raises InputError if a picture is of a class that has no prompt.
     """
     own = prompts.select((prompts.labels["task"] == name).to_numpy())
     classes = own.labels["label"].to_numpy()

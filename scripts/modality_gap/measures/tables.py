@@ -1,8 +1,8 @@
 """Rows of tables about whole sets: gap.csv, diagnostics.csv, and two comparisons of encoders.
 
-x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair; arrays, or
-StoredVectors, of which a tile is in memory at a time. `clusters` (n,): which pairs belong together
-and are not independent, 0 to C - 1; None where all are.
+x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair. They are
+arrays, or StoredVectors, which hold one tile in memory at a time. `clusters` (n,), numbered from 0
+to C - 1, says which pairs belong together and are not independent; None if all are independent.
 """
 
 import sys
@@ -21,15 +21,15 @@ from modality_gap.measures.separability import measure_separability
 def measure_set(pairs: Pairs) -> dict:
     """A row of gap.csv: every measure of one set. Source: Figure 1.
 
-    _a and _b are the first and the second modality; recallK_ab is the share of items of the first
-    that have a partner among the K nearest of the second (`retrieval.measure_recall`).
-    largest5_share is empty if there is no gap.
+    _a and _b are the first and the second modality. recallK_ab is the share of items of the first
+    modality that have a partner among the K nearest items of the second
+    (`retrieval.measure_recall`). largest5_share is empty if there is no gap.
     """
     return _size(pairs) | measured(GAP, pairs)
 
 
 def measure_diagnostics(pairs: Pairs) -> dict:
-    """A row of diagnostics.csv: measures beside the gap, the resampled ones with intervals."""
+    """A row of diagnostics.csv: measures other than the gap. Resampled measures have intervals."""
     return _size(pairs) | measured(DIAGNOSTICS, pairs)
 
 
@@ -40,7 +40,7 @@ def _size(pairs: Pairs) -> dict:
 
 
 def say_repeated(row: dict) -> None:
-    """Print to stderr if a side has identical vectors, according to a row of gap.csv."""
+    """Print to stderr if a side has identical vectors. `row` is the set's row of gap.csv."""
     items, n = (row["recall_items_a"], row["recall_items_b"]), row["compared_n"]
     if min(items) < n:
         print(
@@ -59,7 +59,7 @@ def measure_normalisation(
     seed: int,
     clusters: np.ndarray | None = None,
 ) -> dict:
-    """A row of normalisation.csv, of an encoder whose entry in the config is `spec`: which
+    """A row of normalisation.csv, for the encoder whose entry in the config is `spec`: which
     normalisations are on, the gap, the mean cosines, and the separability of a sample. Source:
     Supplementary 15."""
     row = {
@@ -90,9 +90,10 @@ def measure_preprocessing(
     threads: int = 1,
     clusters: np.ndarray | None = None,
 ) -> dict:
-    """A row of preprocessing.csv, of an encoder whose entry in the config is `spec`: cone and gap
-    of its pictures x and texts y, and the mean cosine of each picture with itself in `first` (n,
-    d), the pictures of the first encoder compared. Source: Figure 2(a)."""
+    """A row of preprocessing.csv, for the encoder whose entry in the config is `spec`: the cone and
+    the gap of its pictures x and texts y, and the mean cosine of each picture with the same picture
+    in `first` (n, d). `first` are the pictures of the first encoder compared. Source: Figure
+    2(a)."""
     cosines = cosine_distribution(x, bins=1, threads=threads)
     low, high = mean_cosine_interval(x, confidence, clusters)
     return {

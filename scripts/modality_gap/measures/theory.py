@@ -1,9 +1,10 @@
 """The paper's theorems in closed form and by simulation (sections 2.1 and 2.2, Appendix D).
 
-phi is the ReLU; W and b have entries from N(0, 1/d_out), independent. One unit k of such a layer
-sees the pair ((Wu+b)_k, (Wv+b)_k), which is bivariate normal with variances (|u|^2+1)/d_out and
-(|v|^2+1)/d_out and covariance (u.v+1)/d_out, and independent of every other unit's. So everything
-depends on three numbers: the cosine of u and v, the ratio of norms |v|/|u|, and the norm |u|.
+phi is the ReLU; W and b have independent entries from N(0, 1/d_out). In one unit k of such a layer,
+the pair ((Wu+b)_k, (Wv+b)_k) is bivariate normal, with variances (|u|^2+1)/d_out and
+(|v|^2+1)/d_out and covariance (u.v+1)/d_out. The pairs of different units are independent. So
+everything depends on three numbers: the cosine of u and v, the ratio of norms |v|/|u|, and the norm
+|u|.
 """
 
 from itertools import product
@@ -21,8 +22,9 @@ from modality_gap.measures.streams import stream
 def arc_cosine_kernel(correlation: ArrayLike) -> np.ndarray:
     """2 E[phi(a) phi(b)] of standard normal a, b with this correlation.
 
-    It is the cosine of two vectors after a ReLU layer of many units, given the one before it, and
-    above its argument everywhere below 1. Source: Cho and Saul 2009, degree 1; here Lemma 3.
+    If the argument is the cosine of two vectors before a ReLU layer of many units, the result is
+    their cosine after the layer. It is above the argument for every argument below 1. Source: Cho
+    and Saul 2009, degree 1; here Lemma 3.
     """
     rho = np.clip(correlation, -1, 1)
     return (np.sqrt(1 - rho**2) + (np.pi - np.arccos(rho)) * rho) / np.pi
@@ -34,9 +36,10 @@ def arc_cosine_kernel(correlation: ArrayLike) -> np.ndarray:
 def covered_below(norm_ratio: float) -> float:
     """The cosine up to which Theorem 1 holds, 2r / (1+r^2).
 
-    Squared and multiplied out, "the correlation of Wu+b and Wv+b is above cos(u, v) = c" reads
-    1 - c^2 + c |u|^2 (2r - c (1+r^2)) > 0, c >= 0. For c up to 2r / (1+r^2) that holds at every
-    norm; above, only up to a norm, so this is the limit as the norm grows.
+    The theorem needs the correlation of Wu+b and Wv+b to be above cos(u, v) = c. Squared and
+    multiplied out, this is 1 - c^2 + c |u|^2 (2r - c (1+r^2)) > 0, c >= 0. For c up to 2r /
+    (1+r^2), it holds at every norm. For a larger c, it holds only up to some norm, so this is the
+    limit as the norm grows.
     """
     return 2 * norm_ratio / (1 + norm_ratio**2)
 
@@ -55,11 +58,11 @@ def count_violations(
     rng: np.random.Generator,
     block: int = 1 << 16,
 ) -> np.ndarray:
-    """Number of `trials` layers with cos(phi(Wu+b), phi(Wv+b)) <= cos(u, v), (m,).
+    """How many of `trials` layers have cos(phi(Wu+b), phi(Wv+b)) <= cos(u, v), for each case, (m,).
 
-    `correlations` and `cosines` (m,) are one case each; the cases share their draws, `block`
-    numbers at a time, so that they stay in the processor's cache. An all-zero output has no cosine
-    and counts as a violation. Source: Theorem 1.
+    A case is one entry of `correlations` and of `cosines` (m,). All cases share their draws,
+    `block` numbers at a time, so that they stay in the processor's cache. An all-zero output has no
+    cosine and counts as a violation. Source: Theorem 1.
     """
     counts = np.zeros(len(cosines), dtype=np.int64)
     rows = max(1, block // d_out)
@@ -83,10 +86,11 @@ def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def violation_rate(correlation: np.ndarray, cosine: np.ndarray) -> np.ndarray:
     """m^2 / V of Theorem 1's bound: the rate at which violations become rarer with d_out.
 
-    With D = phi(a) phi(b) - c/2 (phi(a)^2 + phi(b)^2) a violation needs the mean of D over the
-    units to be <= 0 (the geometric mean is below the arithmetic). D has mean m = (kernel - c) / 2
-    and variance V, so Cantelli's inequality bounds the probability by 1 / (1 + d_out m^2 / V),
-    which is the theorem's O(1/d_out) with its constant. 0 where m <= 0: no bound there.
+    Let D = phi(a) phi(b) - c/2 (phi(a)^2 + phi(b)^2). In a violation, the mean of D over the units
+    is <= 0 (the geometric mean is below the arithmetic). D has mean m = (kernel - c) / 2 and
+    variance V. So Cantelli's inequality bounds the probability by 1 / (1 + d_out m^2 / V), which is
+    the theorem's O(1/d_out) with its constant. The rate is 0 where m <= 0, because there is no
+    bound.
     """
     rho, c = np.asarray(correlation, dtype=float), np.asarray(cosine, dtype=float)
     kernel = arc_cosine_kernel(rho)
@@ -106,13 +110,13 @@ SEEN = 10  # least violations for which the logarithm of a share has little bias
 def decay_exponent(
     d_out: np.ndarray, counts: np.ndarray, n: int, bound: np.ndarray, confidence: float
 ) -> tuple[int, float, float, float, float, int] | None:
-    """Slope of log(share of violations) on log(d_out), and the slope of the bound over the same
+    """The slope of log(share of violations) on log(d_out), and the slope of the bound over the same
     d_out.
 
-    Taken at the largest d_out where violations were seen (the last three with at least ten), since
-    O(1/d_out) speaks of large d_out and the curve bends down all the way; weighted by the
-    binomial variance, which gives the interval too. Points, slope, low, high, slope of `bound`, the
-    largest d_out of these; or None where too few points saw violations. Source: Theorem 1.
+    The slopes are taken at the last three d_out with at least ten violations, because O(1/d_out)
+    speaks of large d_out and the curve bends down all the way. The binomial variance gives the
+    weights and the interval. Returns the number of points, slope, low, high, the slope of `bound`
+    and the largest of these d_out; or None if too few points saw violations. Source: Theorem 1.
     """
     last = np.flatnonzero(counts >= SEEN)[-TAIL:]
     if len(last) < TAIL:
@@ -137,10 +141,10 @@ def decay_exponent(
 
 
 def theorem1_tables(grid: dict, confidence: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """theorem1.csv, every case of `theory.theorem1` in the config at every d_out, and
-    theorem1_decay.csv, how fast the violations of the covered cases become rare.
+    """Two tables: theorem1.csv has every case of `theory.theorem1` in the config at every d_out;
+    theorem1_decay.csv says how fast the violations of the covered cases become rare.
 
-    All cases of a d_out share its random draws, which its value determines.
+    All cases of a d_out share its random draws, which the value of d_out determines.
     """
     trials, d_out = grid["trials"], np.array(sorted(grid["d_out"]))
     cases = list(product(grid["cosines"], grid["norm_ratios"], grid["norms"]))
@@ -193,9 +197,9 @@ def lemma3_estimates(
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Monte Carlo of (Wu+b).(Wv+b) and of 2 phi(Wu+b).phi(Wv+b): mean, low and high of each.
 
-    A draw is one unit, times d_out; `scale` is the product of the standard deviations,
-    sqrt((1+|u|^2) (1+|v|^2)). In closed form the first is scale * correlation = 1 + u.v, the
-    second scale * arc_cosine_kernel(correlation). Source: Lemma 3.
+    A draw is one unit, times d_out. `scale` is the product of the standard deviations,
+    sqrt((1+|u|^2) (1+|v|^2)). In closed form, the first is scale * correlation = 1 + u.v, and the
+    second is scale * arc_cosine_kernel(correlation). Source: Lemma 3.
     """
     first, second = rng.standard_normal((2, draws))
     second = correlation * first + np.sqrt(max(0.0, 1 - correlation**2)) * second
@@ -211,7 +215,7 @@ def lemma3_estimates(
 
 def lemma3_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
     """lemma3.csv: simulation and closed form for u of norm 1 and every |v| of `theory.lemma3` in
-    the config, over cosines from -1 to 1; each case has its own random draws, determined by its
+    the config, over cosines from -1 to 1. Each case has its own random draws, determined by its
     values."""
     cosines = np.arange(-1, 1 + grid["cosine_step"] / 2, grid["cosine_step"])
     rows = []
@@ -235,12 +239,14 @@ def lemma3_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
 def network_moments(
     width: int, layers: int, vectors: int, draws: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Moments of random ReLU networks' units, (draws, layers, 4), one draw of all weights per row.
+    """Four moments of the units of random ReLU networks, (draws, layers, 4). Each draw is of all
+    weights.
 
-    h = phi(W h' + b), where h' is the layer before, scaled to length 1, or one of the `vectors`
-    inputs: a random unit vector. Means over units k and inputs of: h_k(x) h_k(x') over pairs of
-    different inputs (unbiased for E[h_k|Theta]^2), h_k^2, h_k; and the mean cosine of h' over such
-    pairs, which is |E[h'|Theta]|^2 and so 1 - tr Var[h'|Theta]. Source: Theorem 2.
+    A layer is h = phi(W h' + b), where h' is the layer before, scaled to length 1. The first h' is
+    one of the `vectors` inputs, random unit vectors. The moments are means over units k and inputs:
+    of h_k(x) h_k(x') over pairs of different inputs (unbiased for E[h_k|Theta]^2), of h_k^2, and of
+    h_k. The fourth is the mean cosine of h' over such pairs, which is |E[h'|Theta]|^2 and so 1 - tr
+    Var[h'|Theta]. Source: Theorem 2.
     """
     moments = np.empty((draws, layers, 4))
     for draw in range(draws):
@@ -267,17 +273,17 @@ def network_moments(
 
 
 def _pairs(hidden: np.ndarray) -> np.ndarray:
-    """Mean product of two different rows of hidden (n, d), by column (d,)."""
+    """The mean product of two different rows of hidden (n, d), for each column, (d,)."""
     n = len(hidden)
     return (hidden.sum(axis=0) ** 2 - (hidden**2).sum(axis=0)) / (n * (n - 1))
 
 
 def variance_shares(moments: np.ndarray, confidence: float) -> dict[str, np.ndarray]:
-    """What Theorem 2 compares, by layer: each (3, layers), value, low and high.
+    """The quantities that Theorem 2 compares, by layer: each (3, layers), value, low and high.
 
-    `ratio`: Var over Theta of E[h_k|Theta], over Var[h_k]; `beta`, its bound; `excess`, the ratio
-    less the tighter bound of the same networks. From `network_moments`; intervals by the jackknife
-    over draws of Theta. Source: Theorem 2.
+    `ratio` is the variance over Theta of E[h_k|Theta], divided by Var[h_k]. `beta` is its bound.
+    `excess` is the ratio minus the tighter bound of the same networks. They come from
+    `network_moments`; intervals are by the jackknife over draws of Theta. Source: Theorem 2.
     """
     draws = len(moments)
     total, squares = moments.sum(axis=0), (moments[..., 2] ** 2).sum(axis=0)
@@ -290,7 +296,8 @@ def variance_shares(moments: np.ndarray, confidence: float) -> dict[str, np.ndar
 
 
 def _shares(total: np.ndarray, squares: np.ndarray, n: int) -> dict[str, np.ndarray]:
-    """Estimates from the sum of n networks' moments, and of the squares of their units' means."""
+    """The estimates of `variance_shares`: `total` is the sum of n networks' moments, and `squares`
+    the sum of the squares of their units' means."""
     mean_squared = (total[..., 2] ** 2 - squares) / (n * (n - 1))  # pairs of different networks
     conditional, square, beta = total[..., 0] / n, total[..., 1] / n, total[..., 3] / n
     ratio = (conditional - mean_squared) / (square - mean_squared)
@@ -298,17 +305,17 @@ def _shares(total: np.ndarray, squares: np.ndarray, n: int) -> dict[str, np.ndar
 
 
 def tighter_bound(beta: np.ndarray) -> np.ndarray:
-    """The bound in the proof of Theorem 2: 1 - (pi / (2 (pi-1))) (1 - beta), which is above
-    beta."""
+    """The bound in the proof of Theorem 2: 1 - (pi / (2 (pi-1))) (1 - beta). It is above beta."""
     return 1 - np.pi / (2 * (np.pi - 1)) * (1 - beta)
 
 
 def variance_shares_closed_form(layers: int) -> tuple[np.ndarray, np.ndarray]:
     """The ratio and beta of Theorem 2 for very wide networks, layers 1, 2, ..., (layers,) each.
 
-    With c the cosine of two inputs' outputs of the layer before (0 at first), width * E[h_k(x)
-    h_k(x')] is the kernel at (1+c) / 2, width * E[h_k^2] is 1 and width * E[h_k]^2 is 1/pi. The
-    kernel is above its argument, and with the argument in its place the ratio is the tighter bound.
+    Let c be the cosine of two inputs' outputs of the layer before (0 at first). Then width *
+    E[h_k(x) h_k(x')] is the kernel at (1+c) / 2, width * E[h_k^2] is 1 and width * E[h_k]^2 is
+    1/pi. The kernel is above its argument. With the argument in its place, the ratio is the tighter
+    bound.
     """
     ratio, beta, cosine = [], [], 0.0
     for _ in range(layers):
@@ -321,8 +328,9 @@ def variance_shares_closed_form(layers: int) -> tuple[np.ndarray, np.ndarray]:
 
 def theorem2_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
     """theorem2.csv: simulation and closed form at every width of `theory.theorem2` in the config.
-    Every width has the same number of units in all, but at least the three networks that a
-    jackknife needs. Each width has its own random draws, determined by its value."""
+    The networks of every width have the same number of units in all, but there are at least the
+    three networks that a jackknife needs. Each width has its own random draws, determined by its
+    value."""
     closed_ratio, closed_beta = variance_shares_closed_form(grid["layers"])
     rows = []
     for width in grid["widths"]:
@@ -349,11 +357,12 @@ def theorem2_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
 
 
 def mlp_cone_closed_form(bias: bool, width: int, layers: int) -> np.ndarray:
-    """Mean cosine at layers 0, 1, ..., `layers` of Figure 2(b)'s ReLU network, (layers + 1,).
+    """The mean cosine at layers 0, 1, ..., `layers` of Figure 2(b)'s ReLU network, (layers + 1,).
 
-    As `cone.mlp_mean_cosines` simulates it, very wide: inputs from N(0, I) have squared norm
-    s = width and cosine c = 0. A layer with bias takes s to (s+1) / 2 and c to the kernel at
-    (s c + 1) / (s + 1); without bias c goes to the kernel at c. Source: Figure 2(b).
+    The network is that of `mlp_cone.mlp_mean_cosines`, if it is very wide. Inputs from N(0, I) have
+    squared norm s = width and cosine c = 0. A layer with bias takes s to (s+1) / 2 and c to the
+    kernel at (s c + 1) / (s + 1). A layer without bias takes c to the kernel at c. Source: Figure
+    2(b).
     """
     cosines, square = [0.0], float(width)
     for _ in range(layers):
@@ -366,15 +375,15 @@ def mlp_cone_closed_form(bias: bool, width: int, layers: int) -> np.ndarray:
 
 
 def cap_fraction(half_angle: float, dimensions: int) -> float:
-    """Share of the unit sphere of that many dimensions within half_angle (radians, up to pi) of an
-    axis, by the regularised incomplete beta function. Source: section 2.1.
-    """
+    """The share of the unit sphere of that many dimensions that is within half_angle (radians, up
+    to pi) of an axis. It is computed by the regularised incomplete beta function. Source: section
+    2.1."""
     below = float(special.betainc((dimensions - 1) / 2, 0.5, np.sin(half_angle) ** 2) / 2)
     return below if half_angle <= np.pi / 2 else 1 - below
 
 
 def log2_cap_fraction(half_angle: float, dimensions: int) -> float:
-    """Base-2 logarithm of `cap_fraction`, also where that is below the smallest float64: the
+    """The base-2 logarithm of `cap_fraction`, even if that is below the smallest float64. The
     incomplete beta function is x^a / (a B(a, 1/2)) times a hypergeometric series that is 1 at 0."""
     fraction = cap_fraction(half_angle, dimensions)
     if fraction > 1e-300:
@@ -386,9 +395,9 @@ def log2_cap_fraction(half_angle: float, dimensions: int) -> float:
 
 
 def cone_areas_table(settings: dict) -> pd.DataFrame:
-    """cone_areas.csv: the share of the sphere that a cone covers, for the cosine of
-    `theory.cone_areas` in the config. Two readings of that cosine: of the half angle of the cone,
-    and of the whole angle."""
+    """cone_areas.csv: the share of the sphere that a cone covers. The cosine of `theory.cone_areas`
+    in the config is read in two ways: as the cosine of the cone's half angle, and of its whole
+    angle."""
     angle = np.arccos(settings["cosine"])
     rows = []
     for reading, half_angle in (("half angle", angle), ("whole angle", angle / 2)):
@@ -407,7 +416,8 @@ def cone_areas_table(settings: dict) -> pd.DataFrame:
 
 
 def mlp_cone_table(width: int, layers: int) -> pd.DataFrame:
-    """mlp_cone_closed_form.csv: bias, layer, mean_cosine of `mlp_cone_closed_form`."""
+    """mlp_cone_closed_form.csv: `mlp_cone_closed_form` with the columns bias, layer,
+    mean_cosine."""
     rows = [
         {"bias": bias, "layer": layer, "mean_cosine": cosine}
         for bias in (True, False)

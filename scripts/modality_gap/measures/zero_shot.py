@@ -15,8 +15,8 @@ def shifted_cosines(
 ) -> Iterator[np.ndarray]:
     """The cosines (n, c) of pictures and prompts at every shift.
 
-    images (n, d) and prompts (c, d) are unit vectors; both move by half of delta along the unit
-    gap vector `along` (d,), towards each other where delta is positive.
+    images (n, d) and prompts (c, d) are unit vectors. Both move by half of delta along the unit gap
+    vector `along` (d,). They move towards each other if delta is positive.
     """
     similarity = images @ prompts.T
     parts = images @ along, prompts @ along
@@ -27,7 +27,7 @@ def shifted_cosines(
 def predictions(
     images: np.ndarray, prompts: np.ndarray, along: np.ndarray, deltas: np.ndarray
 ) -> np.ndarray:
-    """Index of the nearest class for every shift: (len(deltas), n) integers."""
+    """For every shift, the index of each picture's nearest class: (len(deltas), n) integers."""
     cosines = shifted_cosines(images, prompts, along, deltas)
     return np.stack([shifted.argmax(axis=1) for shifted in cosines])
 
@@ -35,20 +35,21 @@ def predictions(
 def scores(
     images: np.ndarray, prompts: np.ndarray, along: np.ndarray, deltas: np.ndarray
 ) -> np.ndarray:
-    """How much nearer each picture is to the second of two prompts than to the first, for every
-    shift: (len(deltas), n). It ranks pictures as the softmax of the two cosines does."""
+    """For every shift, how much nearer each picture is to the second of two prompts than to the
+    first: (len(deltas), n). These scores rank pictures as the softmax of the two cosines does."""
     cosines = shifted_cosines(images, prompts, along, deltas)
     return np.stack([shifted[:, 1] - shifted[:, 0] for shifted in cosines])
 
 
 def best_shift(values: np.ndarray, deltas: np.ndarray) -> int:
-    """Index of the shift with the highest of `values` (len(deltas),), such as accuracies; the
-    smallest shift if several are equal."""
+    """The index of the shift with the highest of `values` (len(deltas),), such as accuracies. If
+    several shifts are equally good, the smallest counts."""
     return int(best_shifts(values, deltas)[0])
 
 
 def best_shifts(values: np.ndarray, deltas: np.ndarray) -> np.ndarray:
-    """Indices of all shifts with the highest of `values` (len(deltas),), the smallest first."""
+    """The indices of all shifts that have the highest of `values` (len(deltas),), the smallest
+    shift first."""
     best = np.flatnonzero(values == values.max())
     return best[np.argsort(np.abs(deltas[best]), kind="stable")]
 
@@ -56,8 +57,8 @@ def best_shifts(values: np.ndarray, deltas: np.ndarray) -> np.ndarray:
 def held_out_choice(
     correct: np.ndarray, deltas: np.ndarray, seed: int, clusters: np.ndarray | None = None
 ) -> tuple[np.ndarray, list]:
-    """Which items are right (n,) if each half is scored with the shift chosen on the other half,
-    and the two chosen shifts. No item is scored with a shift that it or its cluster helped to
+    """Which items (n,) are right if each half is scored with the shift chosen on the other half;
+    and the two chosen shifts. No item is scored with a shift that the item or its cluster helped to
     choose."""
     right = np.empty(correct.shape[1], dtype=bool)
     chosen = []
@@ -72,7 +73,8 @@ def held_out_choice(
 def random_halves(
     n: int, seed: int, clusters: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Two random halves of n items, or of their clusters (n,), which stay whole: rows of each."""
+    """The rows of two random halves of n items. If `clusters` (n,) are given, the halves are of
+    clusters, and each cluster stays whole."""
     units = np.arange(n) if clusters is None else clusters
     order = np.random.default_rng(seed).permutation(int(units.max()) + 1)
     parts = order[: len(order) // 2], order[len(order) // 2 :]
@@ -83,17 +85,18 @@ def random_halves(
 
 
 def directions(values: np.ndarray, deltas: np.ndarray, distances: np.ndarray) -> list[str]:
-    """What the best shift by `values` (len(deltas),) does to the gap. There are several answers if
-    equally good shifts do different things; the direction is then undecided. `distances` as in
-    shift_report."""
+    """What the best shift, by `values` (len(deltas),), does to the gap. If equally good shifts do
+    different things, there are several answers and the direction is undecided. `distances` are as
+    in shift_report."""
     zero, best = unshifted(deltas), best_shifts(values, deltas)
     rows = best[:1] if best[0] == zero else best
     return list(dict.fromkeys(direction(distances[zero], distances[row]) for row in rows))
 
 
 def direction(before: float, after: float) -> str:
-    """Effect of a shift on the gap, from the signed distances before and after: unchanged, wider,
-    narrower, or exchanged if a large delta takes the centres past each other."""
+    """The effect of a shift on the gap, from the signed distances before and after: unchanged,
+    wider, narrower, or exchanged. It is exchanged if a large delta takes the centres past each
+    other."""
     if before == after:
         return "unchanged"
     if before * after < 0:
@@ -110,11 +113,14 @@ def shift_report(
     seed: int,
     clusters: np.ndarray | None = None,
 ) -> dict:
-    """A row of Table 1: default and best shift as the paper picks it (on the scored data), and with
-    the shift chosen on one half and scored on the other, each with McNemar's p-value and Wilson's
-    interval, and the p-values of permutation_test. correct (len(deltas), n) says which items are
-    right; `distances` are the gap's signed distances at the deltas. Tests, halves and intervals are
-    over items, or over `clusters` (n,) of them."""
+    """A row of Table 1: the default score, the score with the best shift as the paper picks it (on
+    the scored data), and the score with the shift chosen on one half and scored on the other.
+    Scores have Wilson's intervals; both shifts have McNemar's p-value. The row also has the
+    p-values of permutation_test.
+
+    correct (len(deltas), n) says which items are right. `distances` are the gap's signed distances
+    at the deltas. Tests, halves and intervals are over items, or over `clusters` (n,) of items.
+    """
     zero = unshifted(deltas)
     default = correct[zero]
     accuracies = correct.mean(axis=1)
@@ -154,16 +160,16 @@ def permutation_test(
     seed: int,
     clusters: np.ndarray | None = None,
 ) -> tuple[float, float]:
-    """p-values of the paired sign-flip test that the best shift is better than none, one-sided
-    because the best shift was chosen: first as if it had been the only shift tried, then corrected
-    for having tried all.
+    """Two p-values of the paired sign-flip test that the best shift is better than none. The test
+    is one-sided because the best shift was chosen. The first p-value treats the best shift as if it
+    had been the only one tried. The second is corrected for having tried all.
 
-    An item's gain at a shift is 1 where the shift sets it right, -1 where it sets it wrong, 0
-    else. If shifts did nothing, each item's sign would be a toss of a coin, one for all shifts.
-    The first p compares the best shift's sum of gains with its sums under `permutations` random
-    signs; the second with the largest sum over all shifts, which is what picking gives. Both
-    count the signs observed, so none is 0. correct (len(deltas), n). With `clusters` (n,) a whole
-    cluster has one sign.
+    An item's gain at a shift is 1 if the shift sets it right, -1 if the shift sets it wrong, and 0
+    otherwise. If shifts did nothing, each item's sign would be a toss of a coin, one for all
+    shifts. The first p compares the best shift's sum of gains with its sums under `permutations`
+    random signs. The second compares it with the largest sum over all shifts, which is what picking
+    gives. Both count the observed signs, so none is 0. correct (len(deltas), n). With `clusters`
+    (n,), a whole cluster has one sign.
     """
     gains = correct.astype(np.float32) - correct[deltas == 0].astype(np.float32)
     row = best_shift(correct.mean(axis=1), deltas)
@@ -174,5 +180,6 @@ def permutation_test(
 
 
 def sweep(values: np.ndarray, deltas: np.ndarray, n: int) -> pd.DataFrame:
-    """Accuracy, or another value of n items, at every shift: delta, score, n."""
+    """A table with the columns delta, score, n: the accuracy of n items, or another value, at every
+    shift."""
     return pd.DataFrame({"delta": deltas, "score": values, "n": n})

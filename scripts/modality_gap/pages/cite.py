@@ -1,4 +1,4 @@
-"""How to cite the paper and the workflow, and the run that a page belongs to."""
+"""Says how to cite the paper and the workflow, and which run a page belongs to."""
 
 import datetime
 from collections.abc import Iterable, Mapping
@@ -9,8 +9,8 @@ LETTERS_OF_A_COMMIT = 10
 
 
 def cited(citation: Mapping) -> dict[str, str]:
-    """BibTeX of the paper and of the workflow, address of the paper, licence and, where there is
-    one, address of the repository; from CITATION.cff as a mapping."""
+    """BibTeX of the paper and of the workflow, the address of the paper, the licence and, if there
+    is one, the address of the repository. `citation` is CITATION.cff as a mapping."""
     paper = citation["references"][0]
     first = paper["authors"][0]["family-names"].lower()
     entries = [
@@ -49,7 +49,7 @@ def cited(citation: Mapping) -> dict[str, str]:
 
 
 def _authors(authors: Iterable[Mapping]) -> str:
-    """Authors as BibTeX joins them; braces keep the name of a group whole."""
+    """The authors, joined as BibTeX joins them. Braces keep the name of a group together."""
     return " and ".join(
         f"{{{one['name']}}}" if "name" in one else f"{one['family-names']}, {one['given-names']}"
         for one in authors
@@ -57,8 +57,8 @@ def _authors(authors: Iterable[Mapping]) -> str:
 
 
 def stamp(record: Mapping, version: str) -> dict[str, str]:
-    """Date, commit and configuration of a run, from results/run.json; "not recorded" where one is
-    missing."""
+    """The date, commit and configuration of a run, from results/run.json. A missing value is "not
+    recorded"."""
     code = record.get("code", {})
     commit = code.get("commit", "")[:LETTERS_OF_A_COMMIT] or "not recorded"
     if code.get("changes"):

@@ -1,4 +1,4 @@
-"""The page of all checks: rows in their order, and where a value lies in its tolerance."""
+"""The page of all checks: its rows in their order, and the place of each value in its tolerance."""
 
 import math
 from collections import Counter
@@ -27,8 +27,8 @@ ORDER = (
 
 
 class Drawn(NamedTuple):
-    """Positions in per cent of a drawing's width: the accepted range, the bound, the measured value
-    and its interval."""
+    """The drawing of a check, as positions in per cent of its width: the accepted range, the bound,
+    the measured value and its interval."""
 
     accepted: tuple[float, float]
     bound: float
@@ -37,8 +37,9 @@ class Drawn(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A check: its row of results/claims.csv as `show.page_row` has it, its place on the page, the
-    class of the verdict by which its claim counts, and its drawing if it has a number."""
+    """A check. It has its row of results/claims.csv, as from `show.page_row`; its place on the
+    page; the class of the verdict by which its claim counts; and, if it has a number, its
+    drawing."""
 
     id: str
     claim: Mapping
@@ -49,7 +50,8 @@ class Row(NamedTuple):
 
 
 def rows(claims: pd.DataFrame) -> list[Row]:
-    """All checks, those against the paper first, and otherwise in the order of the ledger."""
+    """All checks. Those against the paper come first; otherwise they are in the order of the
+    ledger."""
     seen: dict[str, int] = {}
     counts = {
         row["id"]: show.STYLES[show.shown(row)] for row in show.overall(claims).to_dict("records")
@@ -71,7 +73,7 @@ def rows(claims: pd.DataFrame) -> list[Row]:
 
 
 def tally(claims: pd.DataFrame) -> dict[str, int]:
-    """The number of checks with each verdict, by the words shown."""
+    """The number of checks with each verdict. Verdicts have the words that are shown."""
     numbers = Counter(show.shown(row) for row in claims.to_dict("records"))
     return {word: numbers[word] for word in show.STYLES}
 
@@ -80,7 +82,7 @@ MARGIN = 0.1  # of the drawing's width, on either side of what it shows
 
 
 def drawn(row: Mapping) -> Drawn | None:
-    """Where the measured value of a row of results/claims.csv lies; None where there is no number
+    """The drawing of the measured value of a row of results/claims.csv. None if there is no number
     or nothing was expected."""
     try:
         value, bound = float(row["measured"]), float(row["bound"])

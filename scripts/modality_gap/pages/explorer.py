@@ -1,7 +1,8 @@
 """The explorer of the summary page: four charts that follow one shift along the gap.
 
-A chart is written once, with Altair: its Vega specification moves on the page, and vl-convert draws
-the still picture for a page whose script does not run, or has not run yet.
+Each chart is written once, with Altair. The page uses its Vega specification for the moving chart.
+vl-convert draws the still picture, which is shown if the page's script does not run or has not run
+yet.
 """
 
 import json
@@ -34,8 +35,8 @@ def models(
     remedies: Mapping[str, list[dict]],
 ) -> list[dict]:
     """The data of the page for each trained set with a gap: measured values, words, and `remedies`
-    as from remedies.py. Models that retrieve well above chance come first, each part in the order
-    of `sets`."""
+    as from remedies.py. Models that retrieve well above chance come first, then the others; both
+    are in the order of `sets`."""
     able, named = {*gap["set"][retrieves(gap)]}, gap.set_index("set")["model"]
     order = sorted(sets, key=lambda name: name not in able)
     result = []
@@ -49,8 +50,9 @@ def models(
 
 
 def rows(model: Mapping[str, Any]) -> dict[str, list[dict]]:
-    """The charts' data of a model by their names. `k` is the number of a shift, and `place` that
-    of a curve, in the order of their styles. report/scripts/explorer.js makes the same rows."""
+    """The data of a model's charts, by the names of the charts. `k` is the number of a shift.
+    `place` is the number of a curve, in the order of their styles. report/scripts/explorer.js makes
+    the same rows."""
     cloud, distances, recall = model["cloud"], model["distances"], model["recall"]
     own = model["deltas"].index(0)
     ways = {
@@ -108,14 +110,15 @@ def rows(model: Mapping[str, Any]) -> dict[str, list[dict]]:
 
 
 def lowest(values: list[float]) -> int | None:
-    """Where a loss is smallest; None if that is an end of the sweep, because it may fall further
-    beyond it."""
+    """Where a loss is smallest. None if that is an end of the sweep, because the loss may fall
+    further beyond it."""
     place = values.index(min(values))
     return place if 0 < place < len(values) - 1 else None
 
 
 def charts(model: Mapping[str, Any], width: int) -> dict[str, dict]:
-    """The Vega-Lite specifications by name, with a model's data, shown without a shift."""
+    """The Vega-Lite specifications of the charts by name, with the data of a model, shown without a
+    shift."""
     data, own = rows(model), model["deltas"].index(0)
     drawn = {"points": _points(), "loss": _loss(), "recall": _recall(), "score": _score()}
     specifications = {}
@@ -158,13 +161,13 @@ USES = {
 
 
 def _scale(*values: Any) -> alt.Scale:
-    """Each curve has the style of its place: the order of the data, which changes with the model,
-    decides nothing."""
+    """A scale in which the style of a curve depends only on the curve's place. The order of the
+    data, which changes with the model, does not matter."""
     return alt.Scale(domain=list(range(len(values))), range=list(values))
 
 
 def _styles(colors: list[str]) -> tuple[alt.Color, alt.StrokeDash]:
-    """A colour and a dash for each curve. The page has the legend, with the values."""
+    """A colour and a dash for each curve. The legend, with the values, is on the page."""
     dashes = alt.StrokeDash("place:O", scale=_scale(*DASHES[: len(colors)]), legend=None)
     return alt.Color("place:O", scale=_scale(*colors), legend=None), dashes
 
@@ -175,7 +178,8 @@ def _distance(title: str | None = "distance of the centres") -> alt.X:
 
 
 def _points() -> alt.LayerChart:
-    """Both sides of the pairs after the shift, exactly: see `measures.explorer.places`."""
+    """A chart of both sides of the pairs after the shift. It is exact: see
+    `measures.explorer.places`."""
     shift, root = "(datum.sign * delta / 2)", "sqrt(1 + 2 * {0} * datum.along + {0} * {0})"
     length = root.format(shift)
     x = alt.X(
@@ -211,7 +215,8 @@ def _points() -> alt.LayerChart:
 
 
 def _curves(name: str, y: alt.Y, color: alt.Color, dash: alt.StrokeDash) -> list[alt.Chart]:
-    """Curves over the distance, the model's own gap, and where the shift is now."""
+    """A chart of curves over the distance, with the model's own gap and the current place of the
+    shift."""
     curve = alt.Chart(alt.NamedData(name))
     own = alt.Chart(alt.NamedData("own")).mark_rule(strokeDash=[3, 3], stroke=INK, opacity=0.8)
     here = curve.transform_filter("datum.k == k")
@@ -255,7 +260,8 @@ def _score() -> alt.LayerChart | alt.FacetChart:
 
 
 def still(specification: Mapping[str, Any], name: str) -> str:
-    """A chart as SVG whose ids occur in no other: each begins with `name`."""
+    """A chart as SVG. Each of its ids begins with `name`, so that no other chart has the same
+    id."""
     svg = vl_convert.vegalite_to_svg(dict(specification))
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     return re.sub(r"url\(#", f"url(#{name}-", svg)
@@ -298,7 +304,7 @@ def drawn(found: list[dict]) -> dict[str, Any]:
 
 def readout(model: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
     """For each chart, the words and the values of its curves without a shift, in the order of their
-    styles; report/scripts/explorer.js writes the same for any other."""
+    styles. report/scripts/explorer.js writes the same for any other shift."""
     own = model["deltas"].index(0)
     recall, first, second = model["recall"], model["first"], model["second"]
 
@@ -329,13 +335,13 @@ def readout(model: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
 
 
 def library() -> str:
-    """Vega as a script that defines `vegaEmbed` and nothing else."""
+    """Vega as a script that defines only `vegaEmbed`."""
     return f"(() => {{{vl_convert.javascript_bundle(LIBRARY)}}})();"
 
 
 def embedded(charts: Mapping[str, Any]) -> dict[str, Any]:
-    """What the template explorer.html.j2 shows: `data` as JSON without text that could end a
-    script, and the still pictures."""
+    """The values that the template explorer.html.j2 shows: `data` as JSON in which no text can end
+    a script, and the still pictures."""
     shown = {key: charts[key] for key in ("models", "charts", "styles")}
     data, first = json.dumps(shown, ensure_ascii=False), charts["models"][0]
     return {

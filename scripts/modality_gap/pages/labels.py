@@ -1,5 +1,5 @@
-"""One name for each set wherever a person reads: the label of its model, and which of its weights
-are untrained."""
+"""One name for each set wherever a person reads about it: the label of its model, and which of its
+weights are untrained."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,20 +14,23 @@ WEIGHTS = {TRAINED: "trained weights", RANDOM: "random weights", PROJECTIONS: PR
 
 
 def weights_of(entry: Mapping) -> str:
-    """Which weights a set has, a key of WEIGHTS; `entry` is its entry of the configuration."""
+    """Which weights a set has, as a key of WEIGHTS. `entry` is the set's entry of the
+    configuration."""
     if entry["weights"] == RANDOM and "projection" in entry:
         return PROJECTIONS
     return str(entry["weights"])
 
 
 def with_weights(gap: pd.DataFrame, sets: Mapping[str, Mapping]) -> pd.DataFrame:
-    """statistics/gap.csv; its column `weights` says which sets have untrained projections."""
+    """statistics/gap.csv, with a column `weights` that also says which sets have untrained
+    projections."""
     known = {name: weights_of(entry) for name, entry in sets.items()}
     return gap.assign(weights=gap["set"].map(known).fillna(gap["weights"]))
 
 
 def set_labels(sets: Mapping[str, Mapping]) -> dict[str, str]:
-    """What the pages call each set; sets that would share a name also have their own in brackets.
+    """The name that the pages give each set. Sets with the same label also have their own names, in
+    brackets.
 
     `sets`: entries of the configuration with `label` and `weights`, by their names.
     """
@@ -47,7 +50,7 @@ def labelled(
     labels: Mapping[str, str],
     encoders: Mapping[str, Mapping] = MappingProxyType({}),
 ) -> dict[str, pd.DataFrame]:
-    """Tables by their names, with labels in place of names: of sets in the column `set`, and of
+    """Tables by their names, with labels instead of names: of sets in the column `set`, and of
     encoders in the column `encoder`. `encoders` are the entries of the configuration. Models
     trained here, in the table `training`, have the labels of their sets."""
     called = {name: str(entry["label"]) for name, entry in encoders.items()}
@@ -67,5 +70,5 @@ TRAINED_HERE = {
 
 
 def trained_here(model: str) -> str:
-    """The name in words of a model in the experiments' tables."""
+    """The name, in words, of a model in the tables of the experiments."""
     return TRAINED_HERE.get(model, model)

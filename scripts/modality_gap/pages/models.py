@@ -1,4 +1,4 @@
-"""The page of all models side by side: small tables and sentences out of the tables of a run."""
+"""The page of all models side by side: small tables and sentences from the tables of a run."""
 
 from collections.abc import Mapping
 
@@ -16,9 +16,9 @@ from modality_gap.paper.chance import retrieves
 def models_tables(
     gap: pd.DataFrame, diagnostics: pd.DataFrame, minimum: pd.DataFrame
 ) -> dict[str, Table]:
-    """Three tables by the ids of their sections: gap and cones, what the models retrieve and how
-    many dimensions they use, and where the contrastive loss is smallest. A row is one set, in the
-    order of `gap`; the first cell is its name."""
+    """Three tables, by the ids of their sections: the gap and the cones; what the models retrieve
+    and how many dimensions they use; and where the contrastive loss is smallest. A row is one set,
+    in the order of `gap`. The first cell is the set's name."""
     # The columns of both tables by their names; those of the gap's own table come first.
     extra = diagnostics.set_index("set").drop(columns=gap.columns, errors="ignore")
     rows = [row for _, row in gap.join(extra, on="set").iterrows()]
@@ -52,8 +52,8 @@ def models_tables(
 
 
 def own_loss_table(loss: DeclaredLoss, minimum: pd.DataFrame) -> Table:
-    """One row per set and temperature of a loss that sets were trained with, the model's own first,
-    with the loss's parameters."""
+    """The minima of a loss that sets were trained with, and the loss's parameters. There is one row
+    per set and temperature; the model's own temperature comes first."""
     rows = []
     for _, row in minimum.iterrows():
         own = ", the model's own" if row["own"] else ""
@@ -83,7 +83,8 @@ def own_loss_table(loss: DeclaredLoss, minimum: pd.DataFrame) -> Table:
 def models_findings(
     gap: pd.DataFrame, diagnostics: pd.DataFrame, minimum: pd.DataFrame
 ) -> list[Finding]:
-    """What holds over all models: a gap, what training does to it, what the temperature does."""
+    """What holds for all models: whether there is a gap, what training does to it, and what the
+    temperature does."""
     parts = []
     trained = gap[gap["weights"] == TRAINED]
     for kind in (RANDOM, PROJECTIONS, TRAINED):

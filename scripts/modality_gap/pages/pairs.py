@@ -10,7 +10,8 @@ from modality_gap.pages.words import NONE, cell
 
 
 def measures_table(gap: pd.DataFrame, diagnostics: pd.DataFrame) -> Table:
-    """One row per measure of gap.csv and diagnostics.csv, one column per set, and its meaning."""
+    """One row per measure of gap.csv and diagnostics.csv. There is one column per set, and one for
+    the meaning."""
     tables = {"gap": gap, "diagnostics": diagnostics}
     shown: dict[str, list[str]] = {}
     for name, columns in registry.columns().items():
@@ -26,9 +27,9 @@ def measures_table(gap: pd.DataFrame, diagnostics: pd.DataFrame) -> Table:
 
 
 def sources_table(origins: Mapping[str, Sequence[Mapping]], gap: pd.DataFrame) -> Table:
-    """One row per file: how many vectors it has and how many of its items have no partner.
+    """One row per file: how many vectors it has, and how many of its items have no partner.
 
-    `origins`: by set, what the import of each modality recorded in its file.
+    `origins` has, by set, what the import of each modality recorded in its file.
     """
     sizes = gap.set_index("set")
     rows = []

@@ -40,8 +40,9 @@ PLACEHOLDER = re.compile(r"\{([^{}|]+)(?:\|([^{}|]*))?\}")
 
 
 class Mark(NamedTuple):
-    """A verdict as the page shows it: word and style, the claim that it links to, its evidence, the
-    number of claims, and of how many of them other evidence of this kind has another verdict."""
+    """A verdict as the page shows it: word and style, the claim that it links to, its evidence and
+    the number of claims. `partly` is the number of these claims that have another verdict on other
+    evidence of this kind."""
 
     verdict: str
     css: str
@@ -53,8 +54,9 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Making:
-    """What makes a figure or table: rule, script and the modules that compute it, as paths of
-    the project, and the tables behind a figure or beside a table, as paths below results/."""
+    """What makes a figure or table: the rule, the script and the modules that compute it, as paths
+    of the project. `data` are the tables behind a figure or beside a table, as paths below
+    results/."""
 
     rule: str
     script: str
@@ -72,8 +74,8 @@ class Claim:
 
     @property
     def where(self) -> str:
-        """The claim's place in the paper: the parts of the place that all its rows share, from the
-        left."""
+        """The claim's place in the paper: the parts of the place, from the left, that all its rows
+        share."""
         first, *others = (row["where"].split(", ") for row in self.rows)
         alike = [
             part
@@ -105,13 +107,13 @@ class Section:
 
     @property
     def verdicts(self) -> list[tuple[Mark, int]]:
-        """The verdicts of its claims, each with the number of claims; a claim counts once, by its
-        strongest evidence."""
+        """The verdicts of the section's claims, each with its number of claims. A claim counts
+        once, by its strongest evidence."""
         return tally(self.claims)
 
     @property
     def of_whom(self) -> str:
-        """The number of claims by source: the paper's, or our own."""
+        """The number of claims by source: the paper, or ourselves."""
         return ledger.of_whom(claim.rows[0]["whose"] for claim, _ in self.claims)
 
     @property
@@ -121,7 +123,7 @@ class Section:
 
 
 class Group(NamedTuple):
-    """A part of the page: sections under one heading."""
+    """A part of the page: several sections under one heading."""
 
     id: str
     title: str
@@ -132,12 +134,12 @@ class Group(NamedTuple):
 
 
 def anchor(name: str) -> str:
-    """The id of a claim as the id of its place on a page: without spaces."""
+    """The id of a claim's place on a page: the claim's own id without spaces."""
     return name.replace(" ", "_")
 
 
 def by_claim(claims: pd.DataFrame, figures: int = 4) -> dict[str, Claim]:
-    """The claims of results/claims.csv by their ids, in the order of the file; measured numbers
+    """The claims of results/claims.csv by their ids, in the order of the file. Measured numbers
     have `figures` significant digits."""
     by_id: dict[str, Claim] = {}
     for row in claims.to_dict("records"):
@@ -147,14 +149,14 @@ def by_claim(claims: pd.DataFrame, figures: int = 4) -> dict[str, Claim]:
 
 
 def by_part(claims: pd.DataFrame) -> dict[str, list[Claim]]:
-    """The claims of results/claims.csv by their part of the paper, in the order of the file."""
+    """The claims of results/claims.csv, by their part of the paper, in the order of the file."""
     parts = claims.groupby("part", sort=False)
     return {name: [*by_claim(part).values()] for name, part in parts}
 
 
 def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
-    """The verdicts on all evidence of some claims, one mark per verdict and kind of evidence. Ids
-    that are not in the ledger, such as those of a user's own encoder, have no mark."""
+    """The verdicts on all evidence of some claims, one mark per verdict and kind of evidence. An id
+    that is not in the ledger, such as an id for a user's own encoder, has no mark."""
     groups: dict[tuple[str, str], list[dict]] = {}
     verdicts: dict[tuple[str, str], set[str]] = {}
     for name in ids:
@@ -176,8 +178,8 @@ def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
 
 
 def tally(found: Iterable[tuple[Claim, list[Mark]]]) -> list[tuple[Mark, int]]:
-    """The verdicts of some claims, each with the number of claims that have it by their strongest
-    evidence."""
+    """The verdicts of some claims, each with the number of claims that have it. A claim has the
+    verdict of its strongest evidence."""
     groups: dict[str, list[Mark]] = {}
     for claim, its_marks in found:
         verdict = ledger.strongest(claim.rows)["verdict"]
@@ -187,8 +189,8 @@ def tally(found: Iterable[tuple[Claim, list[Mark]]]) -> list[tuple[Mark, int]]:
 
 
 def _judged_on(kind: str, evidence: Iterable[str]) -> str:
-    """What several pieces of evidence of one kind were measured on: their text if they share it, or
-    else the names of the models and data."""
+    """What several pieces of evidence of one kind were measured on. It is their text if all have
+    the same, or else the names of the models and data."""
     words = [*dict.fromkeys(evidence)]
     if len(words) == 1:
         return words[0]
@@ -199,9 +201,10 @@ def _judged_on(kind: str, evidence: Iterable[str]) -> str:
 
 
 class Balance(NamedTuple):
-    """The paper's own claims by result: those that any evidence of this run is against, and, by
-    part of the ledger, those that evidence agrees with. `recomputed` are the paper's numbers and
-    settings, computed again, that evidence is against: they are no claims of the paper."""
+    """The paper's own claims by result. `against` are the claims that some evidence of this run is
+    against. `agreeing` are the claims that some evidence agrees with, by part of the ledger.
+    `recomputed` are the paper's numbers and settings that differ when they are computed again; they
+    are no claims of the paper."""
 
     against: list[tuple[Claim, list[dict], list[str]]]  # with the rows, and sentences beside them
     recomputed: list[tuple[Claim, list[dict], list[str]]]
@@ -215,7 +218,8 @@ class Balance(NamedTuple):
         return groups
 
     def against_in_groups(self) -> dict[str, list[tuple[Claim, list[dict], list[str]]]]:
-        """What evidence is against under its headings: by verdict, then what was recomputed."""
+        """The claims that evidence is against, by heading: grouped by verdict, followed by what was
+        recomputed."""
         groups = {word.capitalize(): those for word, those in self.against_by_verdict().items()}
         return groups | ({RECOMPUTED: self.recomputed} if self.recomputed else {})
 
@@ -223,7 +227,7 @@ class Balance(NamedTuple):
 def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
     """The paper's own claims, from its text and notebooks, by the result of this run. A claim with
     evidence on both sides is in both groups. A leading sentence of `findings` is shown beside the
-    first of its claims that the run contradicts; a sentence without such a claim is left out."""
+    first of its claims that the run contradicts. A sentence without such a claim is left out."""
     own = by_claim(claims[claims["whose"].isin(ledger.PAPERS_OWN)])
     bearing = by_claim(claims[claims["whose"].isin(ledger.BEARING)])
     against: dict[str, tuple[Claim, list[dict], list[str]]] = {}
@@ -249,9 +253,10 @@ def balance(claims: pd.DataFrame, findings: Iterable[Finding]) -> Balance:
 
 
 def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
-    """Sentences on how many of the paper's statements differ or were not seen on a stand-in, how
-    many of these have stronger evidence, which alone decides how the claim is counted, and how many
-    recomputed numbers and settings differ. A stand-in is no evidence against the paper."""
+    """Sentences that count the paper's statements that differ or were not seen on a stand-in. They
+    also say how many of these have stronger evidence, which alone decides how a claim is counted,
+    and how many recomputed numbers and settings differ. A stand-in is no evidence against the
+    paper."""
     overall = ledger.overall(claims).set_index("id")["verdict"]
     names = [claim.id for claim, _, _ in balanced.against]
     if not names and not balanced.recomputed:
@@ -273,13 +278,13 @@ def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
 
 
 def _strongest(rows: Iterable[Mapping]) -> str:
-    """The first of AGAINST that any row has as its verdict."""
+    """The first verdict of AGAINST that any of the rows has."""
     return min((row["verdict"] for row in rows), key=AGAINST.index)
 
 
 def filled(text: str, published: Callable[[str], float]) -> str:
-    """A text with the paper's number in place of each `{id}` of a claim, or of `{id|.1%}` with a
-    format specification of Python. Without one, trailing zeros are dropped."""
+    """A text in which the paper's number replaces each `{id}` of a claim. `{id|.1%}` has a format
+    specification of Python. Without one, trailing zeros are dropped."""
 
     def value(match: re.Match) -> str:
         shown = format(published(match[1]), match[2] or "")
@@ -307,13 +312,14 @@ def sections(
     errata: Collection[Mapping],
     not_run: Mapping[str, Mapping],
 ) -> list[Section]:
-    """Every item that has a caption, in the order of `items`; all by their names.
+    """A section for every item that has a caption, in the order of `items`. All mappings are by
+    name.
 
-    `figures`: SVG files by their names without .svg, those for narrow screens as NAME.narrow;
-    `folded`: why an item is folded, of those that config/ledger/report.yaml names; `relations`:
-    config/ledger/stand_ins.yaml; `claims`: results/claims.csv; `published`: the paper's number of a
-    claim, by its id; `errata`: entries of config/ledger/errata.yaml; `not_run`: reason and command
-    of what takes no part.
+    `figures`: SVG files by their names without .svg; for narrow screens, the name is NAME.narrow.
+    `folded`: why an item is folded, for the items that config/ledger/report.yaml names.
+    `relations`: config/ledger/stand_ins.yaml. `claims`: results/claims.csv. `published`: gives the
+    paper's number of a claim, by its id. `errata`: entries of config/ledger/errata.yaml. `not_run`:
+    reason and command for each item or set that takes no part.
     """
     result = []
     by_id = by_claim(claims)
@@ -362,7 +368,7 @@ def _drawing(item: Item, figures: Mapping[str, bytes]) -> Picture | None:
 def _why_folded(
     name: str, folded: Mapping[str, str], not_run: Mapping, claims: Iterable[Claim]
 ) -> str:
-    """Why an item adds nothing to the page, in one line; empty if it does."""
+    """The reason why an item adds nothing to the page, in one line. Empty if it adds something."""
     if name in not_run:
         return "Not run in this configuration."
     if name in folded:
@@ -379,8 +385,8 @@ def _why_folded(
 
 
 def grouped(parts: Iterable[Section], groups: Mapping[str, Mapping]) -> list[Group]:
-    """The sections by the groups of config/ledger/report.yaml, in their order; a section of no
-    group is in the last, and a group without a section is left out."""
+    """The sections by the groups of config/ledger/report.yaml, in the order of the groups. A
+    section without a group is in the last group. A group without a section is left out."""
     by_id = {part.id: part for part in parts}
     *_, last = groups
     result = []

@@ -21,9 +21,9 @@ def models_rows(
     relations: Mapping,
     config: Mapping,
 ) -> list[dict]:
-    """Rows of "Models and data", one per set and modality, each with its stand-ins.
+    """Rows of "Models and data", one per set and modality. Each row has its stand-ins.
 
-    `metadata` and `sizes` (rows of the file) by set and modality; `relations`:
+    `metadata` and `sizes` (rows of the file) are by set and modality. `relations` is
     config/ledger/stand_ins.yaml.
     """
     rows = []
@@ -67,7 +67,8 @@ def models_rows(
 
 
 def _precision(about: Mapping) -> str:
-    """The number format of a set's encoder, with what was measured where that decided."""
+    """The number format of a set's encoder. If a measurement decided on the format, also its
+    result."""
     found = about.get("precision", {})
     if "times" not in found:
         return about.get("dtype", NONE)
@@ -78,7 +79,8 @@ def _precision(about: Mapping) -> str:
 
 
 def _decoding(about: Mapping, modality: str) -> str:
-    """How the pictures of a set were decoded, with the cosine to exact where that is not exact."""
+    """How the pictures of a set were decoded. If this is not exact, also the cosine to exact
+    decoding."""
     if modality != "image" or "extraction" not in about:
         return NONE
     found = about.get("decode", {"way": "exact"})
@@ -91,7 +93,8 @@ def _decoding(about: Mapping, modality: str) -> str:
 
 
 def _described(inputs: Mapping | None, about: Mapping) -> str:
-    """The inputs of a set in a few words, from the configuration or else from its metadata."""
+    """The inputs of a set in a few words, from the configuration, or else from the set's
+    metadata."""
     if inputs is None:
         return str(about.get("dataset", NONE))
     words = [inputs["dataset"]]
@@ -106,7 +109,8 @@ def _described(inputs: Mapping | None, about: Mapping) -> str:
 def all_origins(
     items: Iterable[Item], relations: Mapping, sets: Mapping, config: Mapping
 ) -> Origins:
-    """How everything behind some items relates to the paper's own, each relation once."""
+    """How everything behind some items relates to the paper's own models and data. Each relation
+    occurs once."""
     of_items = [
         stand_ins(relations, *makings(item, sets, config), config, vit_b32=item.vit_b32)
         for item in items
@@ -115,7 +119,8 @@ def all_origins(
 
 
 def used_assets(items: Iterable[Item], config: Mapping) -> set[str]:
-    """Names of the assets behind everything that a configuration makes, available or not."""
+    """The names of the assets behind everything that a configuration makes, whether they are
+    available or not."""
     inputs, encoders = [], []
     for item in items:
         made_of = makings(item, config["sets"], config)
@@ -142,7 +147,7 @@ def used_assets(items: Iterable[Item], config: Mapping) -> set[str]:
 
 
 def sources_rows(assets: Mapping[str, Mapping], used: Collection[str]) -> list[dict]:
-    """Rows of "Sources and licences": the used assets. Those that differ only in path and checksum
+    """Rows of "Sources and licences": the used assets. Assets that differ only in path and checksum
     share a row."""
     alike: dict[str, list[str]] = {}
     for name in assets:
@@ -185,7 +190,7 @@ def versions(requirements: str, names: Iterable[str]) -> dict[str, str]:
 
 
 def mirrored(absent: Mapping[str, Mapping], assets: Mapping) -> dict[str, list[str]]:
-    """Where a mirror has the files of sets that were not run, by the names of the sets."""
+    """For the sets that were not run, by name: where a mirror has their files."""
     return {
         name: [assets[file]["path"] for file in published_files(entry) if file in assets]
         for name, entry in absent.items()

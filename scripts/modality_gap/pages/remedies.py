@@ -1,7 +1,8 @@
-"""The remedies of the explorer: how post-hoc methods change a set, from the methods' tables.
+"""The remedies of the explorer: how post-hoc methods change a set, from the tables of methods.
 
 `methods`, `differences` and `names` are results/after/methods.csv, differences.csv and
-method_names.csv. All is of the fixed split: fitted on some pairs, scored on others.
+method_names.csv. All values are of the fixed split: methods are fitted on some pairs and scored on
+others.
 """
 
 from collections.abc import Mapping
@@ -41,10 +42,10 @@ DIGITS = 5  # decimals; the page shows at most three
 def remedies(
     methods: pd.DataFrame, differences: pd.DataFrame, names: pd.DataFrame
 ) -> dict[str, list[dict]]:
-    """The methods of each set in their order, no method first: name, label, what it does, n_fit,
-    n_scored, the values of SHOWN (without those that a method of scores does not have), and for
-    `change` recall's difference to no method with its interval. Without the controls, LEFT_OUT and
-    methods with a star."""
+    """The methods of each set in their order, no method first. Each has name, label, what it does,
+    n_fit, n_scored and the values of SHOWN. A method that only changes scores lacks some of these
+    values. `change` is the difference in recall to no method, with its interval. The controls,
+    LEFT_OUT and methods with a star are left out."""
     fixed = methods[methods["split"] == FIXED]
     compared = names[~names["star"] & ~names["method"].isin(CONTROLS + LEFT_OUT)]
     result: dict[str, list[dict]] = {}
@@ -81,8 +82,9 @@ def _changes(changes: pd.DataFrame, method: str) -> dict[str, list[float]]:
 
 
 def sentence(model: Mapping, remedy: Mapping) -> str:
-    """What the page says about a remedy of an explorer's model; report/scripts/explorer.js says the
-    same. Each value has its own baseline: the slider's are of more pairs."""
+    """The sentence that the page shows about a remedy of an explorer's model;
+    report/scripts/explorer.js writes the same. Each value has its own baseline, because the
+    slider's values are of more pairs."""
     plain = model["remedies"][0]
     ways = {
         "ab": f"{model['first']} → {model['second']}",

@@ -1,4 +1,4 @@
-"""Pages as one file: templates, captions, embedded pictures and scripts."""
+"""Makes pages of one file each, from templates, captions, embedded pictures and scripts."""
 
 import base64
 import hashlib
@@ -21,9 +21,9 @@ from modality_gap.paper.stand_ins import plain
 
 
 def plain_table(table: pd.DataFrame, columns: Iterable[Column], caption: str) -> Table:
-    """A table as in its file, but with the headings of its `columns`, numbers with four digits, a
-    dash for an empty cell, intervals beside their values, and no `source`, which is the same in
-    every row. Raises InputError for a column without a heading."""
+    """A table as in its file, with the headings of its `columns`. Numbers have four digits, an
+    empty cell has a dash, and intervals are beside their values. The column `source` is left out,
+    because it is the same in every row. Raises InputError for a column without a heading."""
     shown = [column for column in columns if column.name != "source"]
     rows = []
     for _, row in table.iterrows():
@@ -42,11 +42,12 @@ def plain_table(table: pd.DataFrame, columns: Iterable[Column], caption: str) ->
 
 
 def caption_html(source: str, config: Mapping, name: str, stand_ins: str = "") -> Markup:
-    """The caption of an item as HTML: Jinja2 over reStructuredText, as in Snakemake's report.
+    """The caption of an item as HTML. Captions are Jinja2 over reStructuredText, as in Snakemake's
+    report.
 
-    `stand_ins` is what it says of them, in reStructuredText. HTML in the caption comes out as text,
-    as do all marks in values of the configuration; it can include no file. Raises InputError if it
-    is faulty.
+    `stand_ins` is what the caption says about stand-ins, in reStructuredText. HTML in the caption
+    comes out as text, and so do all marks in values of the configuration. The caption cannot
+    include a file. Raises InputError if the caption is faulty.
     """
     visible = {**config, "stand_ins": {name: stand_ins}}
     environment = jinja2.Environment(
@@ -76,8 +77,9 @@ def caption_html(source: str, config: Mapping, name: str, stand_ins: str = "") -
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as a page embeds it: its file below results/figures/, as data URLs, for wide and
-    (unless empty) for narrow screens, with the size of each in CSS pixels."""
+    """A figure as a page embeds it: its SVG files for wide screens and, unless it is empty, for
+    narrow screens, as data URLs. The size of each is in CSS pixels. `name` is that of the file
+    below results/figures/."""
 
     name: str
     alt: str
@@ -88,7 +90,8 @@ class Picture:
 
 
 def picture(name: str, alt: str, wide: bytes, narrow: bytes | None = None) -> Picture:
-    """A figure from the SVG files for wide and, where there is another, for narrow screens."""
+    """A figure from its SVG file for wide screens and, if there is one, its SVG file for narrow
+    screens."""
     other = narrow if narrow != wide else None
     return Picture(
         name,
@@ -101,7 +104,7 @@ def picture(name: str, alt: str, wide: bytes, narrow: bytes | None = None) -> Pi
 
 
 def _size(svg: bytes) -> tuple[str, str]:
-    """Width and height of an SVG in the units of its viewBox; empty where it has none."""
+    """The width and height of an SVG in the units of its viewBox. Empty if it has no viewBox."""
     found = re.search(rb'viewBox="[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"', svg)
     return (found[1].decode(), found[2].decode()) if found else ("", "")
 
@@ -111,14 +114,16 @@ ESCAPES = str.maketrans({one: f"%{ord(one):02X}" for one in '%#"&'} | {"\n": " "
 
 
 def embedded(svg: bytes, spaces: bool = True) -> Markup:
-    """An SVG file as a data URL in double quotes, shorter than in base64: ids of two figures cannot
-    collide, and no script can run. A srcset takes no `spaces`."""
+    """An SVG file as a data URL in double quotes, which is shorter than base64. The ids of two
+    figures cannot collide, and no script can run. `spaces` must be false for a srcset, which allows
+    none."""
     text = svg.decode("utf-8").translate(ESCAPES)
     return Markup("data:image/svg+xml," + (text if spaces else text.replace(" ", "%20")))
 
 
 def script_hash(script: str) -> str:
-    """What a content security policy calls a script by. Source: CSP level 3, 2.3.1, hash-source."""
+    """The hash by which a content security policy names a script. Source: CSP level 3, 2.3.1,
+    hash-source."""
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest())
     return f"'sha256-{digest.decode('ascii')}'"
 
@@ -131,7 +136,7 @@ SPOKEN = re.compile(r'(?<= aria-label=")[^"]*')
 
 
 def with_minus_signs(html: str) -> str:
-    """A page on which negative numbers have a minus sign, where they are read or spoken; code and
+    """A page in which negative numbers have a minus sign wherever they are read or spoken. Code and
     scripts stay as they are."""
     text, last = [], 0
     for found in VERBATIM.finditer(html):
@@ -149,12 +154,12 @@ def render_page(
     stamp: Mapping[str, str] | None = None,
     **values: object,
 ) -> str:
-    """A page from the template of a name; templates extend one another by their names.
+    """A page from the template with this name. Templates extend one another by their names.
 
     Every value is escaped unless it is Markup, because names and notes are data. The page's policy
     allows only `scripts`: the first runs before anything is drawn, the others at the end. `stamp`
-    is shown in the footer and on paper: date, commit, configuration. Raises InputError if a script
-    would end before its end.
+    is shown in the footer and on paper: date, commit, configuration. Raises InputError if the text
+    of a script would close it too early.
     """
     for script in scripts:
         if "</script" in script.lower() or "<!--" in script:

@@ -1,5 +1,5 @@
-"""The page of the run itself: which jobs ran where, with which software, for how long and in how
-much memory."""
+"""The page of the run itself: which jobs ran where, with which software, how long they took and how
+much memory they used."""
 
 import datetime
 import importlib.metadata
@@ -25,12 +25,12 @@ TOOK = re.compile(r"^took \S+ s, (\S+) s of CPU time, peak memory ([\d,]+) MB$",
 
 
 def measurements(benchmark: str, log: str) -> dict[str, float]:
-    """Wall time and CPU time (s) and peak memory (MiB) of a job, from the texts of its benchmark
-    file and its log.
+    """The wall time and CPU time (s) and the peak memory (MiB) of a job, from the texts of its
+    benchmark file and its log.
 
-    Snakemake samples memory (every 0.5 s, later every 30 s) and can miss peaks; the script's own
-    count is exact but excludes running children. The larger of the two is used. NaN where neither
-    saw the job.
+    Snakemake samples memory (every 0.5 s, later every 30 s) and can miss peaks. The script's own
+    count is exact but excludes running children. The larger of the two is used. A value is NaN if
+    neither measured the job.
     """
     head, row = (line.split("\t") for line in benchmark.splitlines()[:2])
     seen = dict(zip(head, row, strict=True))
@@ -49,9 +49,9 @@ def _larger(*texts: str) -> float:
 
 
 def by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
-    """One row per rule of `jobs` (columns `JOB_COLUMNS`), the one that took longest first: number
-    of jobs, those of this run, sum and maximum of wall time, sum of CPU time (s), largest peak
-    (MiB)."""
+    """One row per rule of `jobs` (columns `JOB_COLUMNS`); the rule that took longest comes first. A
+    row has the number of jobs, the number of jobs of this run, the sum and maximum of wall time,
+    the sum of CPU time (s) and the largest peak (MiB)."""
     rules = jobs.groupby("rule", as_index=False).agg(
         jobs=("job", "size"),
         in_this_run=("in_this_run", "sum"),
@@ -64,7 +64,7 @@ def by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def rules_table(rules: pd.DataFrame) -> Table:
-    """What each rule took, from `by_rule`."""
+    """What each rule took, as a table for the page. `rules` is the result of `by_rule`."""
     return Table(
         "What each rule took, the longest first. Wall time is that of its scripts, one job after "
         "the other.",
@@ -85,8 +85,9 @@ def rules_table(rules: pd.DataFrame) -> Table:
 
 
 def timeline(jobs: pd.DataFrame, started: float, ended: float) -> list[dict]:
-    """When each rule of this run was running: rows of `rule`, `wall_s` and `spans`, (left, width)
-    of each job in per cent of the time from `started` to `ended` (s since 1970), in their order."""
+    """When each rule of this run was running: rows of `rule`, `wall_s` and `spans`, in the order of
+    the rules. `spans` has (left, width) of each job, in per cent of the time from `started` to
+    `ended` (s since 1970)."""
     share = 100 / (ended - started)
     ran = jobs[jobs["in_this_run"]].assign(
         left=lambda frame: (frame["finished"] - frame["wall_s"] - started).clip(lower=0) * share
@@ -107,9 +108,9 @@ def timeline(jobs: pd.DataFrame, started: float, ended: float) -> list[dict]:
 
 
 def extraction_table(files: Mapping[str, Mapping], finished: Mapping[str, float]) -> Table:
-    """Speed of each extraction, from the `metadata` of embedding files and the time each was
-    finished (s since 1970), by the same names. Files that were not extracted are left out; a
-    projection's metadata hold the speed of what it was made of."""
+    """The speed of each extraction. `files` has the `metadata` of embedding files, and `finished`
+    the time when each was finished (s since 1970), by the same names. Files that were not extracted
+    are left out. A projection's metadata have the speed of the file that it was made from."""
     rows = []
     for name, about in files.items():
         speed = about.get("extraction")
@@ -144,8 +145,8 @@ def extraction_table(files: Mapping[str, Mapping], finished: Mapping[str, float]
 
 
 def differences(config: Mapping, default: Mapping, prefix: str = "") -> list[list[str]]:
-    """Rows of key, default and this run's value wherever two configurations differ; a branch that
-    only one of them has is one row."""
+    """Rows of key, default and this run's value, for every place where two configurations differ. A
+    branch that only one of them has is one row."""
     rows = []
     for key in dict.fromkeys([*default, *config]):
         name, before, now = f"{prefix}{key}", default.get(key), config.get(key)
@@ -165,7 +166,8 @@ def differences(config: Mapping, default: Mapping, prefix: str = "") -> list[lis
 
 
 def packages_table(requirements: str) -> Table:
-    """The packages that matter: installed here, and pinned in the text of requirements.txt."""
+    """The packages that matter, with the version installed here and the version pinned in the text
+    of requirements.txt."""
     pinned = versions(requirements, PACKAGES)
     return Table(
         "Packages: installed where this page was made, and pinned in requirements.txt.",
@@ -182,7 +184,8 @@ def _installed(name: str) -> str:
 
 
 def summary(jobs: pd.DataFrame, record: Mapping, ended: float) -> list[str]:
-    """Sentences on the run as a whole: when, how long, how many jobs, how busy the cores."""
+    """Sentences on the run as a whole: when it ran, how long it took, how many jobs it had, and how
+    busy the cores were."""
     if not record:
         return ["The start of this run was not recorded."]
     elapsed = ended - record["started"]
@@ -203,7 +206,7 @@ def summary(jobs: pd.DataFrame, record: Mapping, ended: float) -> list[str]:
 
 
 def machine_rows(machine: Mapping) -> list[tuple[str, str]]:
-    """What `run_record.machine` found, as names and words."""
+    """The result of `run_record.machine`, as rows of names and words."""
     cores = f"{machine['cores']}"
     if machine["usable_cores"] != machine["cores"]:
         cores += f", of which {machine['usable_cores']} may be used"
@@ -217,7 +220,7 @@ def machine_rows(machine: Mapping) -> list[tuple[str, str]]:
 
 
 def code_words(code: Mapping, most: int = 10) -> str:
-    """What `run_record.code_state` found, in a sentence."""
+    """The result of `run_record.code_state`, as a sentence."""
     if not code["commit"]:
         return "not in a git repository"
     if not code["changes"]:
@@ -229,13 +232,13 @@ def code_words(code: Mapping, most: int = 10) -> str:
 
 
 def moment(seconds: float) -> str:
-    """`2026-11-21 20:31:44 UTC` of seconds since 1970."""
+    """A time in words, `2026-11-21 20:31:44 UTC`, from seconds since 1970."""
     when = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     return f"{when:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def duration(seconds: float) -> str:
-    """`2 h 3 min`, `3 min 20 s`, `20 s`."""
+    """A duration in words: `2 h 3 min`, `3 min 20 s`, `20 s`."""
     seconds = round(seconds)
     parts = [(seconds // 3600, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
     while len(parts) > 1 and not parts[0][0]:

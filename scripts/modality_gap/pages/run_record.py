@@ -1,5 +1,5 @@
-"""What is known at the start of a run: the machine and the state of the code. Imports are light:
-every Snakemake reads this."""
+"""What is known at the start of a run: the machine and the state of the code. Every Snakemake
+process reads this module, so its imports are light."""
 
 import os
 import platform
@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 def machine() -> dict:
-    """Operating system, processor, cores (of the machine, and those this process may use), memory
-    in GiB and GPUs (name, memory, driver) of this machine."""
+    """A description of this machine: operating system, processor, cores (of the machine, and those
+    that this process may use), memory in GiB, and GPUs (name, memory, driver)."""
     try:
         system = platform.freedesktop_os_release()["PRETTY_NAME"]
     except (OSError, KeyError):
@@ -33,8 +33,8 @@ def machine() -> dict:
 
 
 def code_state(folder: str | Path) -> dict:
-    """The commit of a folder's files, and the paths that differ from it; an empty commit if git
-    does not keep them or is not installed."""
+    """The commit of a folder's files, and the paths that differ from this commit. The commit is
+    empty if git does not track the files or is not installed."""
 
     def git(*words: str) -> str:
         return _output("git", "-C", str(folder), *words)
@@ -47,7 +47,7 @@ def code_state(folder: str | Path) -> dict:
 
 
 def _output(*command: str) -> str:
-    """What a program prints, or nothing where there is no such program or it fails."""
+    """What a program prints. Empty if there is no such program or if it fails."""
     try:
         return subprocess.run(
             command, capture_output=True, text=True, timeout=20, check=True

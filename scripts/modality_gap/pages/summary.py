@@ -1,7 +1,7 @@
 """The summary: one sentence, four questions, the gap of every model, checks by part, statements.
 
-What is shown, in which order, is config/ledger/report.yaml; verdicts are looked up in
-results/claims.csv by the ids of its claims, and every number comes from a table.
+config/ledger/report.yaml says what is shown and in which order. Verdicts are looked up in
+results/claims.csv by the ids of the claims, and every number comes from a table.
 """
 
 import math
@@ -22,9 +22,9 @@ from modality_gap.paper.claims import CONSISTENT, INCONCLUSIVE, NOT_RUN, NOT_SEE
 
 
 def matching(patterns: Iterable[str], ids: Iterable[str]) -> list[str]:
-    """The ids that patterns name, `*` standing for any text, in the order of `ids`.
+    """The ids that match some patterns, in the order of `ids`. In a pattern, `*` matches any text.
 
-    Raises InputError where a pattern names none.
+    Raises InputError if a pattern matches no id.
     """
     patterns, ids = list(patterns), list(ids)
     for pattern in patterns:
@@ -45,7 +45,8 @@ UNDECIDED = {
 
 
 def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
-    """The verdict of the run in one sentence: each clause is worded by the verdict on its claim."""
+    """The result of the run in one sentence. The verdict on the claim of a clause decides the
+    clause's words."""
     verdicts = dict(zip(*(show.overall(claims)[key] for key in ("id", "verdict")), strict=True))
     ids = [matching([clause["claim"]], verdicts)[0] for clause in clauses]
     rows = {name: part.to_dict("records") for name, part in claims.groupby("id")}
@@ -75,8 +76,8 @@ def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
 
 
 def _as_found(clause: Mapping, verdict: str, rows: Sequence[Mapping]) -> tuple[Mapping, str]:
-    """A clause and the verdict that it is worded by, from all evidence of its claim: `mixed` or
-    `partly` is in the place of `holds` where the models disagree."""
+    """A clause, and the verdict that decides its words, from all evidence of its claim. If the
+    models disagree, `mixed` or `partly` replaces `holds`."""
     against = {row["verdict"] for row in rows} - {*AGREEING, NOT_RUN}
     if "mixed" in clause and verdict in (REPRODUCED, CONSISTENT) and against:
         return {**clause, "holds": clause["mixed"]}, verdict
@@ -86,7 +87,8 @@ def _as_found(clause: Mapping, verdict: str, rows: Sequence[Mapping]) -> tuple[M
 
 
 def _holds_of_one(rows: Sequence[Mapping]) -> bool:
-    """Whether a claim holds of one of several models, of the kind of the strongest evidence."""
+    """Whether a claim holds for at least one of several models. Only evidence of the strongest kind
+    counts."""
     kind = show.kind_of(show.strongest(rows))
     models: dict[str, set[str]] = {}
     for row in rows:
@@ -96,7 +98,8 @@ def _holds_of_one(rows: Sequence[Mapping]) -> bool:
 
 
 def _clause(clause: Mapping, verdict: str, named: bool) -> str:
-    """What a decided clause says; a stand-in is `named` in it."""
+    """The words of a decided clause. If `named`, they say so when the evidence is from a
+    stand-in."""
     words = clause["holds" if verdict in AGREEING else "fails"]
     if verdict == SAME:
         words = clause.get("stand_in", words)
@@ -107,7 +110,7 @@ def _clause(clause: Mapping, verdict: str, named: bool) -> str:
 
 
 class Question(NamedTuple):
-    """A question, the verdicts beside it, and the sentences that answer it."""
+    """A question, the verdicts shown beside it, and the sentences that answer it."""
 
     id: str
     asks: str
@@ -118,7 +121,7 @@ class Question(NamedTuple):
 def questions(
     entries: Mapping[str, Mapping], claims: pd.DataFrame, answers: Mapping[str, list[str]]
 ) -> list[Question]:
-    """The questions of the summary; `answers` are sentences by the questions' ids."""
+    """The questions of the summary. `answers` has the sentences by the ids of the questions."""
     by_id = by_claim(claims)
     return [
         Question(
@@ -132,20 +135,20 @@ def questions(
 
 
 def one_of_each(found: Iterable[Mark]) -> list[Mark]:
-    """The first mark of each verdict."""
+    """For each verdict, the first of the marks that have it."""
     return list({mark.verdict: mark for mark in reversed([*found])}.values())[::-1]
 
 
 def key_marks(figure: str, ids: Iterable[str], by_id: Mapping[str, Claim]) -> list[Mark]:
-    """The verdicts below a key figure: those of some claims, and what differs or was not seen of
-    all others that the figure shows."""
+    """The verdicts below a key figure. They are the verdicts of some claims and, for all other
+    claims that the figure shows, what differs or was not seen."""
     shown = [claim.id for claim in by_id.values() if claim.rows[0]["figure"] == figure]
     against = [mark for mark in marks(shown, by_id) if mark.verdict in AGAINST]
     return one_of_each([*marks(matching(ids, by_id), by_id), *against])
 
 
 class Measured(NamedTuple):
-    """What one kind of evidence says about a statement; `quantity` is what was measured, where it
+    """What one kind of evidence says about a statement. `quantity` is what was measured, if that
     has a name."""
 
     mark: Mark
@@ -154,7 +157,8 @@ class Measured(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """A main statement of the paper, what the paper published for it, and what the run measured."""
+    """A main statement of the paper, the value that the paper published for it, and what the run
+    measured."""
 
     question: str
     says: str
@@ -165,7 +169,7 @@ class Statement(NamedTuple):
 
 
 def statements(entries: Sequence[Mapping], claims: pd.DataFrame) -> list[Statement]:
-    """The main statements with all evidence of the run, the strongest first."""
+    """The main statements, each with all evidence of the run, the strongest first."""
     by_id = by_claim(claims, figures=3)  # the evidence has more digits
     result = []
     for entry in entries:
@@ -185,8 +189,9 @@ def statements(entries: Sequence[Mapping], claims: pd.DataFrame) -> list[Stateme
 
 
 def _named_once(measured: Iterable[Measured]) -> list[Measured]:
-    """The same, without the names of quantities that the line before has; of one that goes on, as
-    with `at 1/20`, what comes after."""
+    """The same lines with shorter names of quantities. A name is removed if the line before has the
+    same name. If a name continues the name before, as with `at 1/20`, only the continuation is
+    left."""
     lines = [*measured]
     before = ["", *(line.quantity for line in lines)]
     return [
@@ -198,9 +203,9 @@ def _named_once(measured: Iterable[Measured]) -> list[Measured]:
 
 
 def _values(mark: Mark, rows: Iterable[Mapping]) -> tuple[str, str]:
-    """The first quantity behind a mark and its measured values: one with its interval, or the span
-    of several. Where the mark is against the claim, every other quantity with its values follows.
-    """
+    """The first quantity behind a mark and its measured values. One value has its interval; several
+    are shown as a span. If the mark is against the claim, every other quantity with its values
+    follows."""
     kind = mark.on.partition(":")[0]
     behind = [
         row
@@ -223,7 +228,8 @@ def _value(rows: Sequence[Mapping]) -> str:
 
 
 def _span(texts: Iterable[str]) -> str:
-    """The one text, or `smallest to largest` of several numbers; empty where there is neither."""
+    """The text if there is only one, or `smallest to largest` of several numbers; empty
+    otherwise."""
     different = [*dict.fromkeys(text for text in texts if text)]
     if len(different) <= 1:
         return "".join(different)
@@ -238,9 +244,9 @@ def _span(texts: Iterable[str]) -> str:
 
 
 class Gaps(NamedTuple):
-    """The gap of a model with random and with trained weights, as texts and as places in per cent
-    of the axis; empty texts where a run has no such weights. `start` says what the former are where
-    they are not random weights."""
+    """The gap of a model with random weights and with trained weights, as texts and as places in
+    per cent of the axis. Texts are empty if a run has no such weights. `start` says what the
+    untrained weights are if they are not random."""
 
     model: str
     own: bool
@@ -254,9 +260,9 @@ AXIS = 1.5  # the axis goes to it, or to the next half above the widest gap
 
 
 def gaps(gap: pd.DataFrame, papers: Collection[str]) -> tuple[list[Gaps], float]:
-    """Rows of the summary's first drawing and the axis' end; `gap` is statistics/gap.csv as
-    labels.with_weights makes it, `papers` names the sets of the paper's own models, which come
-    first. Lengths on the unit sphere."""
+    """The rows of the summary's first drawing, and the end of its axis. `gap` is statistics/gap.csv
+    as labels.with_weights makes it. `papers` names the sets of the paper's own models, which come
+    first. Lengths are on the unit sphere."""
     end = max(AXIS, math.ceil(gap["gap"].max() / 0.5) * 0.5)
     rows = []
     able = retrieves(gap)
@@ -280,8 +286,8 @@ def gaps(gap: pd.DataFrame, papers: Collection[str]) -> tuple[list[Gaps], float]
 
 
 class Part(NamedTuple):
-    """A part of the paper: the number of its claims with each verdict, also in per cent of the
-    longest bar."""
+    """A part of the paper, with the number of its claims that have each verdict, also in per cent
+    of the longest bar."""
 
     name: str
     counts: dict[str, int]
@@ -291,7 +297,7 @@ class Part(NamedTuple):
 
 
 def parts(claims: pd.DataFrame) -> list[Part]:
-    """The paper's own claims by part and verdict; a claim counts once, by its strongest
+    """The paper's own claims by part and verdict. A claim counts once, by its strongest
     evidence."""
     own = claims[claims["whose"].isin(show.PAPERS_OWN)]
     tallies = {name: show.counts(part) for name, part in own.groupby("part", sort=False)}

@@ -12,12 +12,12 @@ HYPHEN = re.compile(r"(?<![\w./:#=~%+-])-(?=\.?\d)|(?<=\de)-(?=\d)")
 
 
 def minus(text: str) -> str:
-    """A text whose negative numbers have a minus sign, U+2212, in place of the hyphen."""
+    """A text in which each negative number has a minus sign, U+2212, instead of the hyphen."""
     return HYPHEN.sub("−", text)
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with `digits` decimals; a dash where there is none."""
+    """A number with `digits` decimals, or a dash if there is none."""
     if value is None or not math.isfinite(value):
         return NONE
     text = f"{value:.{digits}f}"
@@ -25,20 +25,20 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """An interval in square brackets, or nothing if there is none."""
+    """An interval in square brackets, or an empty text if there is none."""
     texts = number(low, digits), number(high, digits)
     return "" if NONE in texts else f"[{texts[0]}, {texts[1]}]"
 
 
 def estimate(row: Mapping, name: str, digits: int = 3) -> str:
-    """A value with its interval from the columns `name`, `name`_low and `name`_high of a row."""
+    """A value with its interval, from the columns `name`, `name`_low and `name`_high of a row."""
     bounds = interval(row.get(f"{name}_low"), row.get(f"{name}_high"), digits)
     return f"{number(row[name], digits)} {bounds}".strip()
 
 
 def cell(row: Mapping, column: Column, digits: int = 3) -> str:
-    """A row's value of a column of the registry of measures, with its interval if it has one; a
-    dash if the cell is empty."""
+    """A row's value of a column of the registry of measures, with its interval if the column has
+    one. A dash if the cell is empty."""
     value = row[column.name]
     if column.interval:
         return estimate(row, column.name, digits)
@@ -66,26 +66,28 @@ def fraction(temperature: float) -> str:
 
 
 def count(n: int, one: str, several: str = "") -> str:
-    """`3 sets`, `1 set`; `several` where the plural has more than an s."""
+    """A number with its noun: `3 sets`, `1 set`. `several` is the plural, if it has more than an
+    s."""
     return f"{n:,} {one if n == 1 else several or one + 's'}"
 
 
 def listed(names: Iterable[str], joint: str = ", ") -> str:
-    """`a, b and c`; with another `joint` if the parts contain commas."""
+    """A list in words: `a, b and c`. Use another `joint` if the parts contain commas."""
     *first, last = list(names) or [NONE]
     return f"{joint.join(first)} and {last}" if first else last
 
 
 def of_all(part: int, whole: int, one: str) -> str:
-    """`all 5 sets`, `4 of 5 sets`, `none of 5 sets`, `the one set`."""
+    """A part of a whole in words: `all 5 sets`, `4 of 5 sets`, `none of 5 sets`, `the one set`."""
     if part == whole:
         return f"the one {one}" if whole == 1 else f"all {count(whole, one)}"
     return f"{part or 'none'} of {count(whole, one)}"
 
 
 def in_cases(names: Iterable[str], cases: Iterable[str], joint: str = ", ") -> str:
-    """Which names each case is true of: `falls in 2 (A, B) and rises in 1 (C)`, the commonest case
-    first; `cases` has one verb phrase per name. Another `joint` where names hold commas."""
+    """Which names each case is true of: `falls in 2 (A, B) and rises in 1 (C)`. The commonest case
+    comes first. `cases` has one verb phrase per name. Use another `joint` if names contain
+    commas."""
     of: dict[str, list[str]] = {}
     for name, case in zip(names, cases, strict=True):
         of.setdefault(case, []).append(name)

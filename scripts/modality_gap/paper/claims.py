@@ -1,11 +1,11 @@
 """The claims ledger: what the paper states, where this run measures it, and the verdict.
 
-config/ledger/claims/ holds a claim an entry: its place in the paper, whose statement it is, the
+config/ledger/claims/ has one entry per claim: its place in the paper, whose statement it is, the
 statement in our words, the published value with its source, and the evidence. A piece of evidence
-is a cell of a table that a run writes (a `selector`), what it is measured on (`kind`, `on`), what
-is expected of it, what has to be so for it to say anything (`provided`), and why the tolerance is
-what it is. Each piece whose cell exists is judged. No verdict is typed anywhere: `verdict`
-computes it.
+is a cell of a table that a run writes (a `selector`), with what it is measured on (`kind`, `on`)
+and what is expected of it. It also says under which condition it says anything (`provided`), and
+the reason for the tolerance. Each piece whose cell exists is judged. No verdict is typed anywhere:
+`verdict` computes it.
 """
 
 from __future__ import annotations
@@ -50,11 +50,12 @@ COMPARED = "; a printed number, compared as it stands, without an interval"
 
 
 def meets(measured: Measured, expected: Mapping) -> tuple[bool | None, str]:
-    """Whether a measured value is as expected, None if that is undecided, and the reason.
+    """Whether a measured value is as expected (None if that is undecided), and the reason.
 
-    equals with within: the whole interval within the tolerance, or the value where there is no
-    interval. above, below: the whole interval beyond the bound. What lies wholly elsewhere is not
-    as expected; an interval that reaches both sides decides nothing, nor does an undefined value.
+    `equals` with `within`: the whole interval must be within the tolerance; without an interval,
+    the value must be. `above`, `below`: the whole interval must be beyond the bound. An interval
+    wholly on the other side is not as expected. An interval that reaches both sides decides
+    nothing, nor does an undefined value.
     """
     if not math.isfinite(measured.value):
         return None, "the value is undefined"
@@ -89,21 +90,23 @@ def meets(measured: Measured, expected: Mapping) -> tuple[bool | None, str]:
 
 
 def verdict(holds: bool | None, kind: str) -> str:
-    """The verdict for evidence of a kind that holds, fails or decides nothing (None)."""
+    """The verdict for evidence of a kind. `holds` says whether the evidence holds; if it is None,
+    the evidence decides nothing."""
     if holds is None:
         return INCONCLUSIVE
     return WORDS[kind][0 if holds else 1]
 
 
 def _expected(expect: Mapping, against: float | None) -> Mapping:
-    """The expected value; relative to the row's own bound if it has one."""
+    """What is expected; if the row has a bound of its own, relative to this bound."""
     if against is None:
         return expect
     return {key: value + (key != "within") * against for key, value in expect.items()}
 
 
 def _unmet(evidence: Mapping, tables: Mapping[str, pd.DataFrame]) -> str | None:
-    """The reason why evidence is inconclusive, with the measured value; None if it is not."""
+    """The reason why evidence is inconclusive, with the measured value; None if it is not
+    inconclusive."""
     for guard in evidence.get("provided", []):
         measured = measure(guard, tables)
         if measured is None:
@@ -116,7 +119,8 @@ def _unmet(evidence: Mapping, tables: Mapping[str, pd.DataFrame]) -> str | None:
 
 def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) -> list[dict]:
     """Rows of results/claims.csv: the claim, what this run measured for it, and the verdict. There
-    is one row for each piece of evidence that this run has, or one that says what is missing."""
+    is one row for each piece of evidence that this run has. If it has none, one row says what is
+    missing."""
     about = {key: claim.get(key, "") for key in OF_THE_CLAIM}
     rows = []
     for evidence in claim.get("evidence", []):
@@ -172,8 +176,9 @@ def judge(claim: Mapping, needs: Mapping, tables: Mapping[str, pd.DataFrame]) ->
 def _with_interval(
     measured: Measured, evidence: Mapping, tables: Mapping[str, pd.DataFrame]
 ) -> Measured:
-    """A measured value with the interval that is shown beside it: also where the value alone is
-    judged, unless it is a printed number or a difference of values that are not independent."""
+    """A measured value with the interval that is shown beside it, even if the value alone is
+    judged. A printed number gets no interval, nor does a difference of values that are not
+    independent."""
     alone = evidence["kind"] == "printed" or {"less", "minus"} & evidence.keys()
     if not evidence.get("point") or alone:
         return measured
@@ -189,8 +194,8 @@ COLUMNS = [
 
 
 def check(ledger: Mapping, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Every claim of the ledger with its verdicts, a row for each piece of evidence; `tables` by
-    their paths under results/."""
+    """Every claim of the ledger with its verdicts, one row for each piece of evidence. `tables` are
+    by their paths below results/."""
     rows = [
         row for claim in ledger["claims"].values() for row in judge(claim, ledger["needs"], tables)
     ]

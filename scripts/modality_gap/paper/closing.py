@@ -1,7 +1,8 @@
 """How a model's score (recall, or accuracy over classes) changes when its gap is closed.
 
-`gaps` is statistics/gap.csv by set, `peaks` statistics/recall_peak.csv, of which the direction from
-the first modality to the second counts, and `published` the sets of models that others trained.
+`gaps` is statistics/gap.csv by set. `peaks` is statistics/recall_peak.csv, of which only the
+direction from the first modality to the second is used. `published` are the sets of models that
+others trained.
 """
 
 from collections.abc import Collection
@@ -15,10 +16,10 @@ COLUMN = "recall1_ab"  # of recall_under_shift.csv
 
 
 def closings(gaps: pd.DataFrame, peaks: pd.DataFrame, published: Collection[str]) -> pd.DataFrame:
-    """A row for each published, trained model that retrieves well above chance, in the order of
-    `gaps`, with the columns model, score (the name of recall@1 for this set) and the columns of
-    `peaks`, by set. Models trained here on few data are left out, because their change says little.
-    """
+    """One row, indexed by set, for each published, trained model that retrieves well above chance,
+    in the order of `gaps`. The columns are model, score (the name of recall@1 for this set) and the
+    columns of `peaks`. Models trained here on few data are left out, because their change says
+    little."""
     able = gaps.index[retrieves(gaps) & (gaps["weights"] == "trained")]
     swept = peaks[peaks["direction"] == "ab"].set_index("set")
     names = [name for name in able if name in swept.index and name in published]
@@ -29,6 +30,7 @@ def closings(gaps: pd.DataFrame, peaks: pd.DataFrame, published: Collection[str]
 
 
 def of_classes(row: pd.Series) -> bool:
-    """Whether a set has several items of its first modality, and one of its second, for each
-    cluster. The second are then prompts of classes; the nearest is a zero-shot prediction."""
+    """Whether a set has, for each cluster, several items of its first modality and one item of its
+    second. The items of the second are then prompts of classes, and the nearest prompt is a
+    zero-shot prediction."""
     return bool(row["recall_items_b"] == row["clusters"] < row["recall_items_a"])

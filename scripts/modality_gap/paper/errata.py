@@ -1,4 +1,4 @@
-"""Errata of the paper and of its follow-ups, computed."""
+"""Computes the errata of the paper and of its follow-ups."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from modality_gap.paper.show import digits
 
 
 def computed_errata(errata: list[Mapping], tables: Mapping[str, pd.DataFrame]) -> list[dict]:
-    """The errata in config/ledger, each with what this run computes for it, as texts. From a list
-    within `computed`, the first value that this run has is shown; if it has none, the last one,
-    marked as not run."""
+    """The errata in config/ledger, each with the values that this run computes for it, as texts. If
+    `computed` has a list, the first value in it that this run has is shown. If the run has none of
+    them, the last is shown, marked as not run."""
     entries = []
     for entry in errata:
         rows = []

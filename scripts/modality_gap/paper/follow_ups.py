@@ -1,6 +1,6 @@
-"""The ledger of the follow-ups: what later papers state, judged as the paper's own claims are.
+"""The ledger of the follow-ups: statements of later papers, judged as the paper's own claims are.
 
-config/ledger/follow_ups.yaml holds a section for each paper. Its statements never count among the
+config/ledger/follow_ups.yaml has a section for each paper. Its statements never count among the
 paper's claims: they are in a table of their own, results/after/follow_ups.csv.
 """
 
@@ -59,8 +59,8 @@ RENAMED = {
 
 
 def load_follow_ups(path: Path) -> dict[str, Any]:
-    """The file as {needs, papers, untestable, not_claimed}; raises InputError for a paper or a
-    statement with an unknown key, or without one that it must have."""
+    """The file as {needs, papers, untestable, not_claimed}. Raises InputError if a paper or a
+    statement has an unknown key or lacks a key that it must have."""
     ledger = yaml.safe_load(path.read_text(encoding="utf-8"))
     for section in ledger["papers"]:
         _check(section, OF_A_PAPER, OF_A_PAPER, f"{path.name}, {section.get('paper')}")
@@ -79,8 +79,8 @@ def _check(entry: Mapping, needed: set[str], known: set[str], where: str) -> Non
 
 def with_own_claims(ledger: Mapping, methods: Mapping[str, Mapping]) -> dict[str, Any]:
     """The ledger with a last section for the claims in `loss_study.methods` of the configuration,
-    if there are any. They are judged by the differences between losses; those with `than`, by the
-    differences of named pairs."""
+    if there are any. Claims are judged by the differences between losses. Claims with `than` are
+    judged by the differences of named pairs."""
     entries = []
     for name, entry in methods.items():
         for number, claim in enumerate(entry.get("claims", [])):
@@ -111,7 +111,7 @@ def with_own_claims(ledger: Mapping, methods: Mapping[str, Mapping]) -> dict[str
 
 
 def statements(ledger: Mapping) -> dict[str, dict]:
-    """The statements of all papers as claims of the ledger, by their ids."""
+    """The statements of all papers, by their ids, in the form of the ledger's claims."""
     entries = [
         {
             **{key: value for key, value in entry.items() if key not in ("mark", "not_tested")},
@@ -128,9 +128,9 @@ def statements(ledger: Mapping) -> dict[str, dict]:
 def check_follow_ups(
     ledger: Mapping, tables: Mapping[str, pd.DataFrame], confidence: float = 0.95
 ) -> pd.DataFrame:
-    """Every statement with its verdicts, a row for each piece of evidence; `tables` by their paths
-    below results/. A value without an interval decides nothing, nor does a difference of losses
-    that is not clear after Holm's correction, and no verdict is `reproduced`."""
+    """Every statement with its verdicts, one row for each piece of evidence. `tables` are by their
+    paths below results/. A value without an interval decides nothing, nor does a difference of
+    losses that is not clear after Holm's correction. No verdict is `reproduced`."""
     known = with_bounds(tables)
     rows = []
     for claim in statements(ledger).values():
@@ -144,7 +144,8 @@ def check_follow_ups(
 
 
 def with_bounds(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The tables by their paths below results/, with the columns that `measure` looks for."""
+    """The tables by their paths below results/, with columns renamed to the names that `measure`
+    looks for."""
     return {path: table.rename(columns=RENAMED.get(path, {})) for path, table in tables.items()}
 
 
@@ -155,8 +156,8 @@ def _judged(
     tables: Mapping[str, pd.DataFrame],
     level: float,
 ) -> dict:
-    """The row of one piece of evidence. `cannot_fail` says why a test decides nothing; `beside` are
-    selectors of what has to be seen beside the value, each with its `words`."""
+    """The row of one piece of evidence. `cannot_fail` says why a test decides nothing. `beside` are
+    selectors of values that have to be seen beside the measured one, each with its `words`."""
     (row,) = judge({**claim, "evidence": [piece]}, needs, tables)
     if row["verdict"] == NOT_RUN:
         return row
@@ -175,7 +176,8 @@ def _judged(
 
 
 def _corrected(piece: Mapping, tables: Mapping[str, pd.DataFrame]) -> float:
-    """The p after Holm's correction of a direction of one difference of losses; 0 of all else."""
+    """The p after Holm's correction, if the evidence is the direction of one difference of losses.
+    It is 0 for all other evidence."""
     of_losses = piece["table"].startswith("after/losses") and piece["column"] == "difference"
     if not of_losses or "minus" in piece or "equals" in piece["expect"]:
         return 0.0
@@ -187,5 +189,5 @@ def _corrected(piece: Mapping, tables: Mapping[str, pd.DataFrame]) -> float:
 
 
 def published_words(published: object, mark: str) -> str:
-    """A published value with the meaning of its mark."""
+    """A published value, with words for what its mark means."""
     return f"{published}, as reported in notes" if SECOND_HAND in mark else f"{published}"

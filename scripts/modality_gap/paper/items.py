@@ -1,4 +1,4 @@
-"""The figures and tables of the report, and the models and data behind each.
+"""The figures and tables of the report, and the models and data behind each of them.
 
 No heavy import: rules/common.smk needs it wherever the Snakefile is read.
 """
@@ -39,7 +39,7 @@ class Item:
 
     @property
     def path(self) -> str:
-        """Its main file, below results/."""
+        """The item's main file, below results/."""
         if self.kind == "figure":
             return f"figures/{self.id}.svg"
         if self.kind == "text":
@@ -48,20 +48,22 @@ class Item:
 
     @property
     def shows_sets(self) -> bool:
-        """Whether it shows all sets that take part, all trained ones or all published ones."""
+        """Whether the item shows all sets that take part, all trained sets or all published
+        sets."""
         return self.made_of.get("sets") in (ALL, TRAINED, PUBLISHED)
 
 
 def load_items(path: Path) -> dict[str, Item]:
     """The items of config/ledger/items.yaml by their names, in the order of the list.
 
-    Raises InputError if an item lacks a key, has an unknown one, or is of an unknown kind.
+    Raises InputError if an item lacks a key, has an unknown key, or is of an unknown kind.
     """
     return read_items(load_yaml(path))
 
 
 def read_items(entries: Mapping[str, Mapping]) -> dict[str, Item]:
-    """The items of a mapping as in config/ledger/items.yaml; `like` is resolved."""
+    """The items of a mapping that has the form of config/ledger/items.yaml. Each `like` is
+    resolved."""
     return {name: _item(name, entry, entries) for name, entry in entries.items()}
 
 
@@ -107,8 +109,8 @@ def names_on(items: Mapping[str, Item], page: str) -> list[str]:
 
 
 def makings(item: Item, sets: Mapping, config: Mapping) -> tuple[list[str], list[str]]:
-    """Names of the inputs and of the encoders behind an item, from the configuration and the sets
-    that take part."""
+    """The names of the inputs and of the encoders behind an item, from the configuration and the
+    sets that take part."""
     made_of = item.made_of
 
     def named(kind: str) -> list[str]:
@@ -136,7 +138,7 @@ def makings(item: Item, sets: Mapping, config: Mapping) -> tuple[list[str], list
 
 
 def makings_of_sets(sets: Iterable[Mapping], config: Mapping) -> tuple[list[str], list[str]]:
-    """Names of the inputs and of the encoders behind some sets."""
+    """The names of the inputs and of the encoders behind some sets."""
     inputs, encoders = [], []
     for entry in sets:
         if "inputs" in entry:
@@ -156,8 +158,9 @@ def makings_of_sets(sets: Iterable[Mapping], config: Mapping) -> tuple[list[str]
 
 
 def _values(value: object, steps: list[str]) -> Iterator[str]:
-    """All names at a place of the configuration. A step is a key, `*` for every key, or keys with
-    `|` between them; a key that is not there has no names. A mapping stands for its keys."""
+    """All names at a place of the configuration. Each step to the place is a key, `*` for every
+    key, or keys with `|` between them. A key that does not exist has no names. The names of a
+    mapping are its keys."""
     if steps:
         if isinstance(value, Mapping):
             step, *rest = steps

@@ -1,4 +1,4 @@
-"""The ledger read and checked: claims, their cases and their evidence."""
+"""Reads and checks the ledger: claims, their cases and their evidence."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ KINDS = {
 
 
 def ledger_files(path: Path) -> list[Path]:
-    """A ledger's file and those of its `parts`, which are in claims/ beside it."""
+    """The file of a ledger and the files of its `parts`, which are in claims/ beside it."""
     ledger = yaml.safe_load(path.read_text(encoding="utf-8"))
     return [path, *(path.parent / "claims" / f"{part}.yaml" for part in ledger.get("parts", []))]
 
 
 def read_ledger(path: Path) -> dict:
-    """A ledger as it is written: {needs, claims}, with the claims of its parts in their order."""
+    """A ledger as it is written: {needs, claims}. The claims of its parts are in the order of the
+    parts."""
     path, *parts = ledger_files(path)
     ledger = yaml.safe_load(path.read_text(encoding="utf-8"))
     ledger.pop("parts", None)
@@ -41,7 +42,7 @@ def read_ledger(path: Path) -> dict:
 def load_ledger(path: Path, schema_path: Path) -> dict:
     """The ledger with every entry's `cases` written out, as {needs: ..., claims: {id: claim}}.
 
-    Raises InputError where an entry breaks the schema, an id comes twice, a need is unknown or an
+    Raises InputError if an entry breaks the schema, an id occurs twice, a need is unknown or an
     expected value is not a number.
     """
     ledger = read_ledger(path)
@@ -53,8 +54,8 @@ def load_ledger(path: Path, schema_path: Path) -> dict:
 
 
 def written_out(entries: Iterable[dict], needs: Mapping, name: str) -> dict[str, dict]:
-    """Entries of the ledger `name` with their `cases` written out, by their ids. Raises InputError
-    where an id comes twice, a need is unknown or an expected value is not a number."""
+    """Entries of the ledger `name`, by their ids, with their `cases` written out. Raises InputError
+    if an id occurs twice, a need is unknown or an expected value is not a number."""
     claims: dict[str, dict] = {}
     for entry in entries:
         for claim in _cases(entry):
@@ -73,7 +74,8 @@ def written_out(entries: Iterable[dict], needs: Mapping, name: str) -> dict[str,
 
 def _check_evidence(evidence: Mapping, name: str) -> None:
     """Raise InputError if evidence has an unknown kind, does not expect exactly one thing, or has a
-    bound that is not a number: `cases` can cause these faults after the schema was checked."""
+    bound that is not a number. This comes after the check of the schema, because `cases` can cause
+    these faults."""
     if evidence["kind"] not in KINDS:
         raise InputError(
             f"{name} has evidence of the kind {evidence['kind']!r}; use one of {', '.join(KINDS)}."
@@ -95,8 +97,8 @@ EXPECTED = {"equals", "within", "above", "below"}
 
 
 def _cases(entry: dict) -> Iterator[dict]:
-    """Copies of an entry, one for each of its `cases`, whose values replace the {names} in it; in
-    each copy, evidence with `cases` of its own is expanded the same way."""
+    """Copies of an entry, one for each of its `cases`. The values of a case replace the {names} in
+    its copy. Evidence in a copy that has `cases` of its own is expanded in the same way."""
     template = {key: value for key, value in entry.items() if key not in ("cases", "evidence")}
     for values in entry.get("cases", [{}]):
         try:
@@ -125,9 +127,9 @@ def _filled(part: Any, values: Mapping) -> Any:
 
 
 def published(ledger: Mapping, name: str) -> float:
-    """The published number of a claim, by its id, or of a piece of it, by "id#piece".
+    """The published number of a claim, by its id, or of a piece of its evidence, by "id#piece".
 
-    Raises InputError where the ledger has no such claim or piece, or it has no published number.
+    Raises InputError if the ledger has no such claim or piece, or no published number for it.
     """
     claim_id, _, piece = name.partition("#")
     claim = ledger["claims"].get(claim_id)

@@ -1,4 +1,5 @@
-"""Which losses the ledger of follow-ups and claims compare with each other, and with which towers.
+"""Which losses are compared with each other, and with which towers, by the ledger of follow-ups and
+by claims.
 
 No heavy import: the rules need it wherever the Snakefile is read.
 """
@@ -14,8 +15,8 @@ TABLE = f"{LOSSES}_pairs.csv"
 
 
 def pairs_of_losses(study: Mapping, ledger: Mapping) -> list[list[str]]:
-    """Each pair [method, than] once. They come from claims with `than` in `loss_study` and from
-    evidence on TABLE in the ledger {needs, papers}. Raises InputError for a claim's `than` that is
+    """Each pair [method, than] once. Pairs come from claims with `than` in `loss_study` and from
+    evidence on TABLE in the ledger {needs, papers}. Raises InputError if the `than` of a claim is
     not a method."""
     known = _names(study)
     pairs = []
@@ -34,8 +35,9 @@ def pairs_of_losses(study: Mapping, ledger: Mapping) -> list[list[str]]:
 
 
 def with_other_towers(ledger: Mapping, study: Mapping) -> dict[str, Any]:
-    """The ledger in which each measurement of a loss is repeated with each pair of `towers` of
-    `loss_study`: a direction that holds only with some towers is shown for all of them."""
+    """The ledger with more evidence: each measurement of a loss is repeated with each pair of
+    `towers` of `loss_study`. So a direction that holds only with some towers is shown for all of
+    them."""
     towers = study.get("towers", ())
 
     def of(entry: Mapping) -> dict:
@@ -60,8 +62,8 @@ def _words(piece: Mapping, towers: Mapping) -> str:
 
 
 def _with(selector: Any, towers: str) -> Any:
-    """A selector, and those in it, of the methods with other towers; a method has the name
-    METHOD_TOWERS, and METHOD_TOWERS.towers without its predictors."""
+    """A selector, and the selectors in it, for the methods with other towers. Such a method has the
+    name METHOD_TOWERS; without its predictors, it has the name METHOD_TOWERS.towers."""
     if isinstance(selector, list):
         return [_with(one, towers) for one in selector]
     if not isinstance(selector, Mapping):
@@ -79,7 +81,8 @@ def _with(selector: Any, towers: str) -> Any:
 
 
 def _names(study: Mapping) -> list[str]:
-    """What methods are called: those of the configuration, with other towers, and selected."""
+    """The names of all methods: the methods of the configuration, the same with other towers, and
+    the selected ones."""
     methods = [*study["methods"]]
     towers: Sequence[Mapping] = study.get("towers", ())
     others = [f"{one['hidden_layers']}x{one['dim']}" for one in towers]

@@ -1,4 +1,4 @@
-"""Measured values of the evidence, from the tables that a run writes."""
+"""Reads the measured values of the evidence from the tables that a run writes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COUNTED = ("n", "initialisations")  # columns that say how many a row is based o
 
 
 def read_tables(paths: Iterable[str], results: str) -> dict[str, pd.DataFrame]:
-    """The tables of a run by their paths below `results`, the folder that it writes to."""
+    """The tables of a run by their paths below `results`, the folder that the run writes to."""
     return {Path(path).relative_to(results).as_posix(): pd.read_csv(path) for path in paths}
 
 
@@ -45,16 +45,20 @@ def read_tables(paths: Iterable[str], results: str) -> dict[str, pd.DataFrame]:
 def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | None:
     """The value that a selector points at; None if this run has no such table or row.
 
-    table, where, column: the cell (a list in `where`: rows of all of its values); with `less`, each
-    row's cell minus that of another column; with `against`, the cell itself, and what is expected
-    counts from another column of its row, which is its own bound. `take` says which of several
-    rows: the smallest or largest of these (with `against`, of the differences from the bound, or
-    with largest_share of the shares of it), the one at the smallest of the column `along`, or
-    (kendall) the rank correlation of the two columns. `absolute` drops the cell's sign (with
-    kendall that of every row). `over` and `minus` are selectors of a second value, with an
-    `absolute` of their own, applied in this order. `point` leaves the interval out: the value alone
-    is judged. `value` alone is a published constant. `at_end` of the result: the row has a minimum
-    at the end of its sweep. Raises InputError where several rows match and `take` is absent.
+    `table`, `where` and `column` name the cell; a list in `where` selects the rows of all of its
+    values. `less` names another column: the value of a row is its cell minus the cell of that
+    column. `against` also names another column: the value is the cell itself, and what is expected
+    counts from the cell of that column, which is the row's own bound.
+
+    `take` says which of several rows: smallest or largest (with `against`, by the difference from
+    the bound), largest_share (by the share of the bound), or at_smallest (the row with the smallest
+    `along`). With kendall, the value is the rank correlation of the columns `column` and `along`.
+
+    `absolute` drops the sign of the cell (with kendall, of every row's cell). `over` and `minus`,
+    applied in this order, are selectors of a second value, which may have an `absolute` of its own.
+    `point` leaves the interval out, so the value alone is judged. `value` alone is a published
+    constant. The result has `at_end` if the row has a minimum at the end of its sweep. Raises
+    InputError if several rows match and `take` is absent.
     """
     first = _first(selector, tables)
     if first is None:
@@ -127,8 +131,8 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
 
 
 def _cell(row: pd.Series, column: str, point: bool) -> Measured:
-    """A cell with its interval, unless only the `point` is wanted, and its n: that of the column if
-    it has one of its own, or else the row's."""
+    """A cell with its n and, unless only the `point` is wanted, its interval. n is the column's own
+    if it has one, or else the row's."""
     # The interval of a share may have the name of what was counted: offensive_low.
     stem = column if f"{column}_low" in row.index else column.removesuffix("_share")
 
@@ -142,8 +146,8 @@ def _cell(row: pd.Series, column: str, point: bool) -> Measured:
 
 
 def _matches(column: pd.Series, wanted: object) -> pd.Series:
-    """Mask of the rows whose column has the value in `where`. Raises InputError if YAML does not
-    read the value as a text and the column holds texts."""
+    """A mask of the rows whose column has the value that `where` wants. Raises InputError if the
+    column holds texts but YAML does not read the value as a text."""
     each = wanted if isinstance(wanted, list) else [wanted]
     texts = pd.api.types.is_string_dtype(column) and len(column)  # an empty column has no kind
     if texts and not all(isinstance(one, str) for one in each):
@@ -179,13 +183,13 @@ def _logarithm(a: Measured) -> Measured:
 
 
 def _ends(a: Measured) -> tuple[float, float]:
-    """The ends of an interval; the value itself where there is none."""
+    """The ends of an interval. If there is no interval, both are the value itself."""
     return a.value if a.low is None else a.low, a.value if a.high is None else a.high
 
 
 def _difference(a: Measured, b: Measured) -> Measured:
-    """a - b; its interval from the two intervals as if they were independent (Zou and Donner,
-    Statistics in Medicine, 2008). A constant has no width."""
+    """a - b. Its interval is computed from the two intervals as if they were independent (Zou and
+    Donner, Statistics in Medicine, 2008). A constant has an interval without width."""
     n = _least(a.n, b.n)
     if a.low is None and b.low is None:
         return Measured(a.value - b.value, n=n)
@@ -200,8 +204,8 @@ def _difference(a: Measured, b: Measured) -> Measured:
 
 
 def _ratio(a: Measured, b: Measured) -> Measured:
-    """a / b. Its interval is a's divided by b if b has none, else that of the difference of the
-    logarithms of two positive intervals."""
+    """a / b. If b has no interval, the interval of a is divided by b. If both intervals are
+    positive, the interval comes from the difference of the logarithms. Otherwise there is none."""
     n = _least(a.n, b.n)
     if not b.value:
         return Measured(math.nan, n=n)

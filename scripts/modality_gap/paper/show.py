@@ -67,7 +67,7 @@ BEARING = (*PAPERS_OWN, "recomputed")
 
 
 def read_claims(path: Path) -> pd.DataFrame:
-    """results/claims.csv, read as texts: an empty cell is an empty text."""
+    """results/claims.csv, read as texts. An empty cell is an empty text."""
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
@@ -75,7 +75,7 @@ def read_claims(path: Path) -> pd.DataFrame:
 
 
 def kind_of(row: Mapping) -> str:
-    """The kind of a row's evidence, a key of KINDS; an empty text where nothing was run."""
+    """The kind of a row's evidence, a key of KINDS. It is an empty text if nothing was run."""
     words = row["evidence"].partition(":")[0]
     return next((kind for kind, its_words in KINDS.items() if its_words == words), "")
 
@@ -91,8 +91,9 @@ FAVOUR = (DIFFERS, NOT_SEEN, INCONCLUSIVE, REPRODUCED, CONSISTENT, SAME, NOT_RUN
 
 
 def overall(claims: pd.DataFrame) -> pd.DataFrame:
-    """One row for each claim, in their order: that of its strongest evidence (the first of KINDS),
-    or the least favourable if several are of that kind. `others` sums up all other evidence."""
+    """One row for each claim, in their order. It is the row of the claim's strongest evidence (the
+    first of KINDS), or the least favourable row if several are of that kind. `others` sums up all
+    other evidence."""
     rows = []
     for _, group in claims.groupby("id", sort=False):
         evidence = group.to_dict("records")
@@ -108,8 +109,8 @@ def overall(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def strongest(rows: Iterable[Mapping]) -> Mapping:
-    """The row whose verdict is the claim's, among the claim's rows of results/claims.csv or of
-    `page_row`."""
+    """The row whose verdict counts as the claim's. `rows` are the claim's rows of
+    results/claims.csv, or of `page_row`."""
     kinds = [*KINDS, ""]
     return min(
         rows,
@@ -121,8 +122,7 @@ def strongest(rows: Iterable[Mapping]) -> Mapping:
 
 
 def of_whom(whose: Iterable[str]) -> str:
-    """The number of claims by source, where the paper is not named: `13 claims plus 3 of our
-    own`."""
+    """The number of claims by source. The paper is not named: `13 claims plus 3 of our own`."""
     numbers = Counter(OF_WHOM[one] for one in whose)
     parts = [
         f"{numbers[words]} {words}" for words in dict.fromkeys(OF_WHOM.values()) if numbers[words]
@@ -135,15 +135,15 @@ def of_whom(whose: Iterable[str]) -> str:
 
 
 def counts(claims: pd.DataFrame) -> dict[str, int]:
-    """Number of claims with each of the seven verdicts, in their order; a claim counts once, by its
-    strongest evidence."""
+    """The number of claims with each of the seven verdicts, in the order of the verdicts. A claim
+    counts once, by its strongest evidence."""
     verdicts = overall(claims)["verdict"].value_counts()
     return {word: int(verdicts.get(word, 0)) for word in VERDICTS}
 
 
 def summary(claims: pd.DataFrame) -> list[str]:
-    """Sentences that count verdicts: first the paper's own claims, with the evidence of those
-    reproduced; then the claims of every other source, one sentence each."""
+    """Sentences that count verdicts. The first is on the paper's own claims, and says on which
+    evidence they are reproduced. Then each other source of claims has one sentence."""
     own = claims[claims["whose"].isin(PAPERS_OWN)]
     sentences = [f"Of {own['id'].nunique()} claims of the paper: {_counted(own, VERDICTS)}."]
     for whose, words in WHOSE.items():
@@ -162,7 +162,7 @@ REST_ON = {
 
 
 def reproduced_on(claims: pd.DataFrame) -> str:
-    """How many of the paper's own claims are reproduced on which kind of evidence, in words."""
+    """In words, how many of the paper's own claims are reproduced on each kind of evidence."""
     rows = overall(claims[claims["whose"].isin(PAPERS_OWN)]).to_dict("records")
     return _rests_on([kind_of(row) for row in rows if row["verdict"] == REPRODUCED])
 
@@ -172,8 +172,9 @@ def _rests_on(kinds: list[str]) -> str:
 
 
 def _counted(claims: pd.DataFrame, words: Iterable[str] = ()) -> str:
-    """The counts of some verdicts, or else of those that any claim has, and what those reproduced
-    rest on; by the words that are shown."""
+    """The number of claims with each verdict in `words`, or else with each verdict that any claim
+    has. For reproduced claims, the text also says on which evidence. Verdicts have the words that
+    are shown."""
     kinds: dict[str, list[str]] = {}
     for row in overall(claims).to_dict("records"):
         kinds.setdefault(shown(row), []).append(kind_of(row))
@@ -190,9 +191,9 @@ def _counted(claims: pd.DataFrame, words: Iterable[str] = ()) -> str:
 
 
 def page_row(row: Mapping, figures: int = 4) -> dict:
-    """A row of results/claims.csv for a page: measured numbers with `figures` significant digits,
-    the published one with four, an interval in square brackets. `verdict` is the word that is
-    shown, `css` is its class, and `judged` is the word of the file. `quantity` is what was
+    """A row of results/claims.csv for a page. Measured numbers have `figures` significant digits,
+    and the published number has four. An interval is in square brackets. `verdict` is the word that
+    is shown, `css` is its class, and `judged` is the word of the file. `quantity` is what was
     measured: the part of the evidence after its last semicolon."""
     low, high = digits(row["low"], figures), digits(row["high"], figures)
     evidence, _, quantity = str(row["evidence"]).rpartition("; ")
@@ -210,8 +211,8 @@ def page_row(row: Mapping, figures: int = 4) -> dict:
 
 
 def digits(value: Any, figures: int = 4) -> str:
-    """A number with `figures` significant digits, or as a whole number from ten thousand on; any
-    other text unchanged."""
+    """A number with `figures` significant digits; from ten thousand on, as a whole number. Any
+    other text is unchanged."""
     try:
         number = float(value)
     except (TypeError, ValueError):

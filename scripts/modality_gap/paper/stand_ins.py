@@ -1,4 +1,4 @@
-"""Which models and data of a configuration are the paper's own, and which are used in their place.
+"""Says which models and data of a configuration are the paper's own, and which replace them.
 
 No heavy import: rules/common.smk needs it wherever the Snakefile is read.
 """
@@ -16,7 +16,7 @@ NEITHER = "Beyond the paper"  # neither its own nor a listed stand-in
 
 
 class Origins(NamedTuple):
-    """How inputs and encoders relate to the paper's own: stand-ins for them (emoji for
+    """How inputs and encoders relate to the paper's own: they are stand-ins (emoji for
     photographs), neighbours of the same family (ViT-B/16 for ViT-B/32), or others."""
 
     stand_ins: list[str]
@@ -27,9 +27,9 @@ class Origins(NamedTuple):
 def sentences(
     items: Mapping[str, Item], relations: Mapping, sets: Mapping, config: Mapping
 ) -> dict[str, str]:
-    """Sentences for the captions, by the names of the items, on the stand-ins of each.
+    """Sentences for the captions, by the names of the items. They say which stand-ins an item has.
 
-    `relations`: config/ledger/stand_ins.yaml; `sets`: those that take part. No name has markup.
+    `relations`: config/ledger/stand_ins.yaml; `sets`: the sets that take part. No name has markup.
     """
     texts = {}
     for name, item in items.items():
@@ -48,7 +48,7 @@ def sentences(
 
 
 def plain(text: str) -> str:
-    """A text with every mark escaped that reStructuredText could read as markup."""
+    """A text in which every mark is escaped that reStructuredText could read as markup."""
     return re.sub(r"([^\w\s]|_)", r"\\\1", text)
 
 
@@ -59,7 +59,8 @@ def stand_ins(
     config: Mapping,
     vit_b32: bool = False,
 ) -> Origins:
-    """How inputs and encoders, by their names in the configuration, relate to the paper's own.
+    """How inputs and encoders relate to the paper's own. Both are given by their names in the
+    configuration.
 
     `relations`: config/ledger/stand_ins.yaml; `vit_b32`: whether the paper's CLIP is ViT-B/32 here.
     """
@@ -88,8 +89,8 @@ def _origins(
     config: Mapping,
     vit_b32: bool,
 ) -> list[tuple[str, str, str | None]]:
-    """Of each, its name, the name that the pages show, and what it stands in for: an empty text if
-    it is the paper's own, None if it is not listed."""
+    """Three texts for each input and encoder: its name, the name that the pages show, and what it
+    is a stand-in for. The last is empty if it is the paper's own, and None if it is not listed."""
     origins = []
     for name in inputs:
         dataset = config["inputs"].get(name, {}).get("dataset")
@@ -108,7 +109,8 @@ def _origins(
 
 
 def _is_the_papers(spec: Mapping, own: Mapping) -> bool:
-    """Whether an encoder has the paper's architecture and image size, and its weights or none."""
+    """Whether an encoder has the paper's architecture and image size, and either the paper's
+    weights or no trained weights."""
     if spec.get("architecture") not in own["architectures"] or "image_size" in spec:
         return False
     weights = spec.get("weights") or spec.get("pretrained")

@@ -1,9 +1,9 @@
 """The task of a mixed gallery in which a document takes one of several forms (T2c).
 
-Pictures with several captions: pictures (n, d), captions (n, K, d), unit vectors (float64), picture
-i and its captions at index i. A query is caption q of a picture; each document is another caption
-c, the picture, or the fusion of both. The form of the wanted document is drawn at random too, so a
-method gains nothing by preferring one form.
+Pictures have several captions: pictures (n, d) and captions (n, K, d) are unit vectors (float64),
+and index i is picture i and its captions. A query is caption q of a picture. Each document is
+another caption c, the picture, or the fusion of both. The form of the wanted document is drawn at
+random too, so a method gains nothing by preferring one form.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,9 +21,9 @@ FORMS = ("caption", "picture", "fused")
 def fuse(
     fitted: Fitted, captions: np.ndarray, pictures: np.ndarray, part: float = 0.5
 ) -> np.ndarray:
-    """Fused documents: the unit vectors of t f(caption) + (1 - t) g(picture). t is `part`; f and g
-    are the method's maps of both modalities, or the identity for a method that changes only scores.
-    Pictures are modality x."""
+    """The fused documents: the unit vectors of t f(caption) + (1 - t) g(picture), where t is
+    `part`. f and g are the maps that the method has for the two modalities; for a method that
+    changes only scores, they are the identity. Pictures are modality x."""
     if isinstance(fitted, Maps):
         return unit(part * fitted.y(captions) + (1 - part) * fitted.x(pictures))
     return unit(part * captions + (1 - part) * pictures)
@@ -32,8 +32,8 @@ def fuse(
 def form_scores(
     fitted: Fitted, queries: np.ndarray, captions: np.ndarray, pictures: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Scores (m, k) of caption queries (m, d) and the documents in each form, of captions (k, d)
-    and their pictures (k, d). A fusion is between the two modalities, so a method that changes
+    """The scores (m, k), by form, of caption queries (m, d) and documents, which are captions (k,
+    d) and their pictures (k, d). A fusion is between the two modalities. So a method that changes
     scores gives it the mean of both kinds of score."""
     scores = {
         "caption": fitted.scores(queries, captions, ("y", "y")),
@@ -52,7 +52,8 @@ def form_scores(
 def ordered_pairs(
     fitted: Fitted, pictures: np.ndarray, captions: np.ndarray
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The scores (n, n) by form, for every ordered pair of different captions (query, document)."""
+    """Yields the scores (n, n) by form, for every ordered pair of different captions (query,
+    document)."""
     n, k, d = captions.shape
     flat, beside = captions.reshape(n * k, d), np.repeat(pictures, k, axis=0)
     scores = form_scores(fitted, flat, flat, beside)
@@ -64,9 +65,9 @@ def ordered_pairs(
 def mixed_forms(
     fitted: Fitted, pictures: np.ndarray, captions: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Expected recall at 1 and NDCG at 10 of each picture (n,), over all ordered pairs of its
-    captions, if every document has each of the three forms with chance 1/3; and the same by the
-    form of the wanted document. The values are exact: no form is drawn."""
+    """The expected recall at 1 and NDCG at 10 of each picture (n,), if every document has each of
+    the three forms with chance 1/3; and the same by the form of the wanted document. They are means
+    over all ordered pairs of the picture's captions. The values are exact: no form is drawn."""
     parts: dict[str, list] = {form: [] for form in FORMS}
     for scores in ordered_pairs(fitted, pictures, captions):
         for form in FORMS:
@@ -87,9 +88,9 @@ def mixed_forms(
 def form_curve(
     fitted: Fitted, pictures: np.ndarray, captions: np.ndarray, shares: Sequence[float] = SHARES
 ) -> dict[str, np.ndarray]:
-    """Expected recall at 1 and NDCG at 10 of each picture (n,), if every document (also the wanted
-    one) is the picture with probability p and otherwise another caption. Keys are `recall1_p` and
-    `ndcg10_p`; the values are exact."""
+    """The expected recall at 1 and NDCG at 10 of each picture (n,), if every document, also the
+    wanted one, is the picture with probability p, and another caption otherwise. Keys are
+    `recall1_p` and `ndcg10_p`. The values are exact."""
     counts: dict[str, list] = {"picture": [], "caption": []}
     for scores in ordered_pairs(fitted, pictures, captions):
         for form, of_form in counts.items():
@@ -113,7 +114,8 @@ def form_curve(
 def _mean_of_pairs(
     counts: list[list[np.ndarray]], chances: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`expected` of each picture (n,): the mean over the pairs of captions in `counts`."""
+    """The result of `expected` for each picture (n,), as the mean over the pairs of captions in
+    `counts`."""
     each = np.array(counts)  # (pairs, kinds, n)
     kinds = [*each.transpose(1, 0, 2).reshape(each.shape[1], -1)]
     found = expected(kinds, chances)
@@ -127,7 +129,7 @@ def fusion_curve(
     captions: np.ndarray,
     parts: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
 ) -> dict[str, float]:
-    """NDCG at 10 of caption queries if every document is fused, by t, the caption's part."""
+    """NDCG at 10 of caption queries if every document is fused, by the caption's part t."""
     from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
 
     values = {}

@@ -1,4 +1,5 @@
-"""All methods and measures of the follow-ups: importing their modules registers them."""
+"""All methods and measures of the follow-ups. Importing this module imports theirs, which registers
+them."""
 
 from modality_gap.measures.posthoc import linear_maps, scores, structure, vectors
 from modality_gap.measures.posthoc.measures import FOLLOW_UP_MEASURES

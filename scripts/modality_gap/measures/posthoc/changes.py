@@ -1,6 +1,6 @@
 """What a method changes on the same scored items: its differences to no method, with intervals.
 
-Items may share a picture or a class, which `clusters` (n,) gives; intervals then leave out one
+Items may share a picture or a class, which `clusters` (n,) gives. Intervals then leave out one
 cluster at a time.
 """
 
@@ -39,10 +39,10 @@ HUBS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class Outcome(NamedTuple):
-    """The results of one direction by query: whether the partner comes first (n,); its NDCG at 10
-    in the mixed gallery (n,), or None if there is none; which items are among the 10 nearest (n,
-    n); and whether the nearest item stays the same with noise on the gallery (n,), or None if the
-    method moves no vectors."""
+    """The results of one direction. For each query, they are whether the partner comes first (n,);
+    the partner's NDCG at 10 in the mixed gallery (n,), or None if there is no such gallery; which
+    items are among the 10 nearest (n, n); and whether the nearest item stays the same with noise on
+    the gallery (n,), or None if the method moves no vectors."""
 
     first: np.ndarray
     mixed: np.ndarray | None
@@ -60,8 +60,8 @@ def change_of(
     before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None, confidence: float
 ) -> dict[str, float]:
     """The paired difference of two results of the same items (n,), right or wrong, with interval,
-    McNemar's p and n. The interval reaches as far as the exact one given the number of items that
-    change, and never excludes 0 where McNemar's exact test does not: few changes decide nothing."""
+    McNemar's p and n. The interval contains the exact one given the number of items that change. It
+    never excludes 0 unless McNemar's exact test does, because few changes decide nothing."""
     change, p = mean_change(before, after, clusters, confidence), mcnemar(before, after, clusters)
     _, low, high = paired_change(before == 1, after == 1, confidence, clusters)
     low, high = min(low, change["difference_low"]), max(high, change["difference_high"])
@@ -74,8 +74,8 @@ def mean_change(
     before: np.ndarray, after: np.ndarray, clusters: np.ndarray | None, confidence: float
 ) -> dict[str, float]:
     """The mean difference of two results of the same items (n,), each from 0 to 1, with its
-    interval and n. Where no item changes, the interval is the exact one of the share of items that
-    change, upwards or downwards."""
+    interval and n. If no item changes, the interval is the exact one of the share of items that
+    change, upwards and downwards."""
     change = after.astype(float) - before
     if change.any():
         low, high = mean_interval(change, clusters, confidence)
@@ -89,7 +89,8 @@ def mean_change(
 def mean_interval(
     values: np.ndarray, clusters: np.ndarray | None, confidence: float
 ) -> tuple[float, float]:
-    """Interval of the mean of values (n,): Student's, or of clusters the jackknife's."""
+    """The interval of the mean of values (n,): Student's, or the jackknife's if there are
+    clusters."""
     if clusters is None:
         return t_interval(values, confidence)
     sums, sizes = np.bincount(clusters, values), np.bincount(clusters)
@@ -101,8 +102,8 @@ def mean_interval(
 def measure_interval(
     values: np.ndarray, clusters: np.ndarray | None, confidence: float
 ) -> tuple[float, float]:
-    """Interval of a measure from its value for each item (n,): Wilson's for the share of truth
-    values, otherwise that of the mean."""
+    """The interval of a measure from its value for each item (n,). If the values are truth values,
+    it is Wilson's. Otherwise it is the interval of the mean."""
     if values.dtype == bool:
         return share_interval(values, confidence, clusters)
     return mean_interval(values, clusters, confidence)
@@ -115,9 +116,9 @@ def hub_change(
     confidence: float,
     of: Callable[[np.ndarray], np.ndarray] = skewnesses,
 ) -> dict[str, float]:
-    """The change in what `of` computes from how often each item is found. `before` and `after` (n,
-    items) say which items each query finds; the interval leaves out one of 20 groups of queries at
-    a time."""
+    """The change in what `of` computes from the number of times that each item is found. `before`
+    and `after` (n, items) say which items each query finds. The interval leaves out one of 20
+    groups of queries at a time."""
     codes = np.arange(len(before)) if clusters is None else clusters
     groups = codes % min(GROUPS, int(codes.max()) + 1)
     of_group = groups == np.arange(groups.max() + 1)[:, None]  # (20, n)
@@ -133,8 +134,9 @@ def hub_change(
 def other_changes(
     before: Outcome, after: Outcome, clusters: np.ndarray | None, confidence: float
 ) -> dict[str, dict[str, float]]:
-    """The changes by metric, except recall: NDCG at 10 of the mixed gallery (`mixed_ndcg10`) and
-    whether the nearest item stays the same with noise, if the method has them, and the HUBS."""
+    """The changes by metric, except recall. They are NDCG at 10 of the mixed gallery
+    (`mixed_ndcg10`) and whether the nearest item stays the same with noise, if the method has them,
+    and the HUBS."""
     changes = {}
     if before.mixed is not None and after.mixed is not None:
         changes["mixed_ndcg10"] = mean_change(before.mixed, after.mixed, clusters, confidence)
@@ -146,7 +148,8 @@ def other_changes(
 
 
 def with_holm(differences: pd.DataFrame) -> pd.DataFrame:
-    """The table with p_holm: Holm's correction of p over all rows of a metric that have a p."""
+    """The table with p_holm: Holm's correction of p over all rows of the same metric that have a
+    p."""
     differences["p_holm"] = np.nan
     tested = differences[differences["p"].notna()] if "p" in differences else differences[:0]
     for _, of in tested.groupby("metric"):

@@ -1,7 +1,7 @@
-"""The tasks of sets whose second modality is class prompts (T3 to T5), and changes in them.
+"""The tasks of sets whose second modality is class prompts (T3 to T5), and how methods change them.
 
-Items (n, d) and one prompt (C, d) for each class, unit vectors (float64); labels (n,): the class of
-each item, 0 to C - 1.
+Items (n, d) and prompts (C, d), one for each class, are unit vectors (float64). labels (n,): the
+class of each item, 0 to C - 1.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,10 +20,10 @@ STARTS = 3  # starts of k-means; the best result is used
 
 
 class ClassOutcome(NamedTuple):
-    """The results of a method on items and prompts of classes: whether each item gets the right
-    prompt (n,); the average precision of its class among the items (n,), or None if the method has
-    no scores within a modality; and the group of each item, then of each item's prompt (2n,), or
-    None if it moves no vectors."""
+    """The results of a method on items and prompts of classes. They are whether each item gets the
+    right prompt (n,); the average precision of its class among the items (n,), or None if the
+    method has no scores within a modality; and the group of each item, followed by the group of
+    each item's prompt (2n,), or None if the method moves no vectors."""
 
     right: np.ndarray
     precision: np.ndarray | None
@@ -33,7 +33,8 @@ class ClassOutcome(NamedTuple):
 def class_outcome(
     fitted: Fitted, items: np.ndarray, prompts: np.ndarray, labels: np.ndarray, seed: int
 ) -> ClassOutcome:
-    """The outcome on items (n, d) with labels (n,) and one prompt (C, d) for each class."""
+    """The outcome of a method on items (n, d) with labels (n,) and one prompt (C, d) for each
+    class."""
     right = predicted(fitted, items, prompts) == labels
     precision = groups = None
     if ("x", "x") in fitted.kinds:
@@ -55,10 +56,10 @@ def class_differences(
     labels: np.ndarray,
     confidence: float,
 ) -> list[dict]:
-    """The difference of each method to no method, over items with labels (n,), with intervals that
-    leave out one class at a time: `accuracy`; `map_x`, the mean average precision among the items;
-    and `v_measure` of the groups of one run of k-means, whose interval does not include the
-    variation between runs."""
+    """The difference of each method to no method, over items with labels (n,). Intervals leave out
+    one class at a time. The metrics are `accuracy`; `map_x`, the mean average precision among the
+    items; and `v_measure` of the groups of one run of k-means. The interval of `v_measure` does not
+    include the variation between runs."""
     plain, rows = outcomes.get("none"), []
     for name, one in outcomes.items():
         if name == "none" or plain is None:
@@ -94,12 +95,12 @@ def _group_change(
 
 
 def same_label(labels: np.ndarray) -> np.ndarray:
-    """Which pairs (n, n) of different items have the same label."""
+    """Which pairs of different items have the same label, (n, n)."""
     return (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
 
 
 def predicted(fitted: Fitted, items: np.ndarray, prompts: np.ndarray) -> np.ndarray:
-    """The class (n,) whose prompt scores highest for each item."""
+    """For each item, the class whose prompt scores highest, (n,)."""
     return fitted.scores(items, prompts, ("x", "y")).argmax(axis=1)
 
 
@@ -110,9 +111,10 @@ def of_classes(
     labels: np.ndarray,
     outcome: ClassOutcome,
 ) -> Rows:
-    """Tasks of items with labels (n,) and one prompt (C, d) for each class, as (task, metric,
-    value): zero-shot classification (T3), retrieval among the items (T4), both modalities pooled
-    (T5), and the gap between items and their prompts. `outcome` is that of `class_outcome`."""
+    """The tasks of items with labels (n,) and one prompt (C, d) for each class, as (task, metric,
+    value). They are zero-shot classification (T3), retrieval among the items (T4), both modalities
+    pooled (T5), and the gap between items and their prompts. `outcome` is the result of
+    `class_outcome`."""
     from scipy import stats
 
     counts = np.bincount(predicted(fitted, items, prompts), minlength=len(prompts))
@@ -137,8 +139,9 @@ def of_classes(
 
 
 def tolerance(vectors: np.ndarray, labels: np.ndarray) -> float:
-    """Mean cosine of two different items of a class, of unit vectors (n, d) with labels (n,); NaN
-    where no class has two. Source: Understanding the Behaviour of Contrastive Loss, 2012.09740."""
+    """The mean cosine of two different items of the same class, for unit vectors (n, d) with labels
+    (n,). NaN if no class has two items. Source: Understanding the Behaviour of Contrastive Loss,
+    2012.09740."""
     same = same_label(labels)
     return float((vectors @ vectors.T)[same].mean()) if same.any() else float("nan")
 
@@ -150,9 +153,10 @@ def pooled(
     labels: np.ndarray,
     groups: np.ndarray | None,
 ) -> Rows:
-    """T5 and the gap, for moved items and prompts on the unit sphere: the V-measure of k-means over
-    every item and its prompt, with as many groups as classes (`groups`, (2n,)); and the mean
-    average precision of items and prompts among each other, each taken once."""
+    """T5 and the gap, for moved items and prompts on the unit sphere. T5 has two measures. The
+    first is the V-measure of k-means over every item and its prompt, with as many groups as classes
+    (`groups`, (2n,)). The second is the mean average precision of items and prompts among each
+    other, each taken once."""
     from sklearn.metrics import v_measure_score
 
     a, b = unit(fitted.vectors("x", items)), unit(fitted.vectors("y", prompts))
@@ -165,8 +169,8 @@ def pooled(
 
 
 def average_precisions(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    """Average precision (n,) of the `relevant` (n, k) items in the order of the scores (n, k), NaN
-    for a row without one; an item of score -inf comes last."""
+    """The average precision (n,) of the `relevant` (n, k) items, ordered by the scores (n, k). It
+    is NaN for a row without a relevant item. An item with the score -inf comes last."""
     order = np.argsort(-scores, axis=1, kind="stable")
     hits = np.take_along_axis(relevant, order, axis=1)
     precision = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)

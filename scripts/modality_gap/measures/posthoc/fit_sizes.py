@@ -27,10 +27,10 @@ def fit_sizes(
     confidence: float,
     seed: int,
 ) -> pd.DataFrame:
-    """The remaining gap and recall at 1 in both directions, by number of fit pairs: a table with
-    the columns COLUMNS. The SHOWN methods are fitted on SIZES pairs of even clusters and scored on
-    odd ones. Values are means over draws of the fit pairs; the interval is over these draws
-    only."""
+    """A table of the remaining gap and of recall at 1 in both directions, by number of fit pairs,
+    with the columns COLUMNS. The SHOWN methods are fitted on SIZES pairs of even clusters and
+    scored on odd clusters. Values are means over draws of the fit pairs. The interval is over these
+    draws only."""
     codes = np.arange(len(x)) if clusters is None else clusters
     _, fit, score = next(splits(codes, 0))
     a, b = x[score], y[score]

@@ -1,9 +1,9 @@
 """The tasks of sets whose pairs share items: pictures with several captions (T1c, T2c), and the
 prompts of classes (T3 to T5).
 
-x, y: (n, d) unit vectors (float64), row i of both is one pair; `clusters` (n,): its picture or its
-class, 0 to C - 1. A method is fitted on some rows and judged on items that are in none of them.
-Only the prompts of classes are on both sides, because a classifier knows them.
+x, y: (n, d) unit vectors (float64), row i of both is one pair. `clusters` (n,): the picture or the
+class of each pair, 0 to C - 1. A method is fitted on some rows and judged on items that are in none
+of them. Only the prompts of classes are on both sides, because a classifier knows them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,10 +42,13 @@ def grouped_study(
     confidence: float,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Results of every method, and the differences to no method, with the columns of `study.study`:
-    accuracy, mean average precision and V-measure for prompts of classes, and NDCG at 10 of
-    documents in three forms for captions. `folds` (n,) as in `fit_rows`. The fixed split has every
-    task; up to `halves` others have only accuracy or documents of three forms, and the gap."""
+    """The results of every method, and the differences to no method, with the columns of
+    `study.study`. For prompts of classes, the differences are in accuracy, mean average precision
+    and V-measure; for captions, in NDCG at 10 of documents in three forms.
+
+    `folds` (n,) is as in `fit_rows`. The fixed split has every task. Up to `halves` other splits
+    have only accuracy or documents of three forms, and the gap.
+    """
     (_, fits), *others = group_splits(clusters, kind, folds, halves)
     fit, score = np.flatnonzero(fits), np.flatnonzero(~fits)
     rows: list[tuple] = []
@@ -79,8 +82,8 @@ def grouped_study(
 
 
 def with_spread(differences: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
-    """The differences, with their mean and standard deviation over the random splits where there
-    are any."""
+    """The differences, with the mean and standard deviation over the random splits if there are
+    any."""
     of = {"accuracy": ("T3", "accuracy"), "forms_ndcg10": ("T2c", "ndcg10")}
     others = results[results["split"] != FIXED]
     for place, row in differences.iterrows():
@@ -102,7 +105,7 @@ def _short(
     split: str,
     fits: np.ndarray,
 ) -> list[tuple]:
-    """Results on a split that is not fixed."""
+    """The results of every method on a split that is not fixed."""
     a, b, of = x[~fits], y[~fits], clusters[~fits]
     rows = []
     for name, method in methods.items():
@@ -133,10 +136,10 @@ def _mean_of_forms(
 def form_differences(
     methods: Mapping[str, Method], forms: Mapping[str, dict[str, np.ndarray]], confidence: float
 ) -> list[dict]:
-    """Differences over pictures, with intervals: NDCG at 10 of documents in three forms, with each
-    method minus without one (`forms_ndcg10`); and, without a method, NDCG of half pictures and half
-    captions minus that of captions or pictures alone (`half_less_captions`,
-    `half_less_pictures`)."""
+    """Differences over pictures, with intervals. `forms_ndcg10` is NDCG at 10 of documents in three
+    forms, with each method minus without one. `half_less_captions` and `half_less_pictures` are
+    without a method: NDCG of half pictures and half captions, minus NDCG of captions or of pictures
+    alone."""
     rows = []
     plain = forms.get("none", {})
     for name, values in forms.items():
@@ -151,8 +154,9 @@ def form_differences(
 
 
 def fit_rows(clusters: np.ndarray, kind: str, folds: np.ndarray | None) -> np.ndarray:
-    """Which pairs a method is fitted on, (n,): of pictures with captions the even ones; of classes
-    the items of the first two folds, or, without folds, every second item of each class."""
+    """Which pairs a method is fitted on, (n,). For pictures with captions, these are the pairs of
+    even pictures. For classes, they are the items of the first two folds, or, without folds, every
+    second item of each class."""
     if kind == CAPTIONS:
         return clusters % 2 == 0
     if folds is not None:
@@ -164,9 +168,9 @@ def fit_rows(clusters: np.ndarray, kind: str, folds: np.ndarray | None) -> np.nd
 def group_splits(
     clusters: np.ndarray, kind: str, folds: np.ndarray | None, halves: int
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and fit rows (n,) of each split. The first is that of `fit_rows`. Up to `halves` others
-    follow: for captions, random halves of the pictures; for classes, every other two of the folds
-    or, without folds, random halves of each class."""
+    """Yields the name and the fit rows (n,) of each split. The first split is that of `fit_rows`.
+    Up to `halves` others follow. For captions, they are random halves of the pictures. For classes,
+    they are every other two of the folds, or, without folds, random halves of each class."""
     yield FIXED, fit_rows(clusters, kind, folds)
     if folds is not None and kind != CAPTIONS:
         pairs = [*combinations(np.unique(folds), 2)][1 : halves + 1]
@@ -191,8 +195,9 @@ def learns_from_labels(
     scored: tuple[np.ndarray, np.ndarray],
     seed: int,
 ) -> bool:
-    """Whether a method orders the prompts differently if it is fitted on randomly matched pairs. If
-    so, it learns which item belongs to which class, and is few-shot rather than zero-shot."""
+    """Whether a method orders the prompts differently if it is fitted on randomly matched pairs.
+    Such a method learns which item belongs to which class, so it is few-shot rather than
+    zero-shot."""
     x, y = fit
     shuffled = y[np.random.default_rng(seed).permutation(len(y))]
     orders = [
@@ -203,20 +208,21 @@ def learns_from_labels(
 
 
 def first_of_code(clusters: np.ndarray) -> np.ndarray:
-    """The first row of each cluster, by its number."""
+    """The first row of each cluster, in the order of the clusters' numbers."""
     return np.unique(clusters, return_index=True)[1]
 
 
 def has_forms(fitted: Fitted) -> bool:
-    """Whether a method scores captions and pictures for queries that are captions."""
+    """Whether a method gives scores for caption queries both against captions and against
+    pictures."""
     return {("y", "y"), ("y", "x")} <= {*fitted.kinds}
 
 
 def by_picture(
     fitted: Fitted, x: np.ndarray, y: np.ndarray, clusters: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Documents of several forms (T2c): one number per picture (P,) for each metric; empty for a
-    method without scores within captions."""
+    """The results on documents of several forms (T2c): one number per picture (P,) for each metric.
+    Empty for a method without scores among captions."""
     if not has_forms(fitted):
         return {}
     pictures, captions = _of_pictures(x, y, clusters)
@@ -238,10 +244,10 @@ def of_captions(
     clusters: np.ndarray,
     forms: Mapping[str, np.ndarray],
 ) -> Rows:
-    """Tasks of pictures with several captions, as (task, metric, value). T1c is recall at 1, for
-    which any caption of the picture counts, and how much a picture's rank differs between its
-    captions: the mean variance and, as in 1-to-K's code, the mean standard deviation. T2c is
-    documents of several `forms`, as from `by_picture`, and documents that are all fused."""
+    """The tasks of pictures with several captions, as (task, metric, value). T1c has recall at 1,
+    for which any caption of the picture counts. It also has how much a picture's rank differs
+    between its captions: the mean variance and, as in 1-to-K's code, the mean standard deviation.
+    T2c has documents of several `forms`, as from `by_picture`, and documents that are all fused."""
     first = first_of_each(clusters)
     pictures, of_picture = x[first], clusters[first]
     own = of_picture[:, None] == clusters

@@ -1,7 +1,7 @@
-"""The task of hidden classes (T3o): find the items whose class no prompt names.
+"""The task of hidden classes (T3o): find the items whose class has no prompt.
 
-Every second class is hidden: a method is fitted without its items, and its prompt is left out. A
-score per item should then be high for known classes and low for hidden ones.
+Every second class is hidden: a method is fitted without its items, and its prompt is left out. Each
+item gets a score, which should be high for known classes and low for hidden ones.
 """
 
 from collections.abc import Mapping
@@ -15,18 +15,19 @@ KEPT = 0.95  # share of the items of known classes that are kept
 
 
 def hidden_classes(labels: np.ndarray) -> np.ndarray:
-    """Whether each item's class (n,) is hidden: classes are numbered from 0, and odd ones are."""
+    """Whether the class of each item (n,) is hidden. Classes are numbered from 0, and odd ones are
+    hidden."""
     return labels % 2 == 1
 
 
 def confidences(
     fitted: Fitted, items: np.ndarray, prompts: np.ndarray, fit_items: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Three kinds of score (n,) for how surely each item belongs to a class that the prompts (c, d)
-    name. They are the highest score; the highest softmax of the scores, at both TEMPERATURES, as
-    log odds (which give the same order and do not round to 1); and the highest z-score, for which
-    the scores of each prompt are standardised by their mean and deviation over the fit items (m,
-    d)."""
+    """Three kinds of score (n,) that say how surely an item belongs to one of the classes that the
+    prompts (c, d) name. The first is the highest score. The second is the highest softmax of the
+    scores, at both TEMPERATURES, as log odds (which give the same order and do not round to 1). The
+    third is the highest z-score: the scores of each prompt are standardised by their mean and
+    deviation over the fit items (m, d)."""
     from scipy.special import logsumexp
 
     scores = fitted.scores(items, prompts, ("x", "y"))
@@ -42,9 +43,9 @@ def confidences(
 
 
 def separation(values: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
-    """AUROC and FPR95 of values (n,) that should be high for known classes. AUROC is the chance
-    that a known item has a higher value than a hidden one (ties count half). FPR95 is the share of
-    hidden items above the threshold that 95 % of the known ones reach."""
+    """AUROC and FPR95 of values (n,), which should be high for known classes. AUROC is the chance
+    that a known item has a higher value than a hidden item (ties count half). FPR95 is the share of
+    hidden items above the threshold that 95 % of the known items reach."""
     known, other = np.sort(values[~hidden]), values[hidden]
     below = [np.searchsorted(known, other, side=side) for side in ("left", "right")]
     auroc = 1 - (below[0] + below[1]).mean() / (2 * len(known))
@@ -58,9 +59,9 @@ def of_hidden_classes(
     scored: tuple[np.ndarray, np.ndarray],
     prompts: np.ndarray,
 ) -> tuple[Mapping[str, float], int]:
-    """AUROC and FPR95 of a method by score (`auroc_z`, `fpr95_z`, ...), and the number of fit
-    pairs. `fit` are items, their prompts and their classes, `scored` items and their classes, and
-    `prompts` (C, d) the prompts of all classes."""
+    """AUROC and FPR95 of a method, by kind of score (`auroc_z`, `fpr95_z`, ...), and the number of
+    fit pairs. `fit` has items, their prompts and their classes. `scored` has items and their
+    classes. `prompts` (C, d) are the prompts of all classes."""
     x, y, labels = fit
     known = ~hidden_classes(labels)
     fitted = method.fitted(x[known], y[known])

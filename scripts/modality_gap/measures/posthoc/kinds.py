@@ -1,8 +1,8 @@
-"""What kind of pairs a set has: each pair with two items of its own, several captions per picture,
-or prompts of classes.
+"""The three kinds of pairs of a set: each pair has two items of its own, or pictures have several
+captions, or items share the prompt of their class.
 
-x, y: (n, d) unit vectors (float64), row i of both is one pair; `clusters` (n,) says which pairs
-belong together, 0 to C - 1, None if none do.
+x, y: (n, d) unit vectors (float64), row i of both is one pair. `clusters` (n,), numbered from 0 to
+C - 1, says which pairs belong together; None if none do.
 """
 
 import numpy as np
@@ -13,8 +13,8 @@ PAIRS, CAPTIONS, CLASSES = "pairs", "captions", "classes"
 
 
 def kind_of(x: np.ndarray, y: np.ndarray, clusters: np.ndarray | None) -> str:
-    """`CAPTIONS` if each cluster has at least two rows and they share one vector of x, `CLASSES` if
-    they share one of y, else `PAIRS`."""
+    """The kind of pairs. It is `CAPTIONS` if each cluster has at least two rows that share one
+    vector of x, `CLASSES` if they share one vector of y, and `PAIRS` otherwise."""
     if clusters is not None:
         sizes = np.bincount(clusters)[clusters]
         if sizes.min() > 1:

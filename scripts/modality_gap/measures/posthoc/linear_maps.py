@@ -1,7 +1,7 @@
-"""Methods that fit a linear map between the modalities, or a whitening of them, to the fit pairs.
+"""Methods that fit a linear map between the modalities, or that whiten the modalities.
 
 x, y: (m, d) unit vectors (float64) of the fit pairs. Second moments of m <= d pairs are mostly
-noise: n_fit / d stands beside every result.
+noise, so every result is shown with n_fit / d.
 """
 
 import numpy as np
@@ -21,15 +21,15 @@ def polar(matrix: np.ndarray) -> np.ndarray:
 
 
 def shrunk_covariance(rows: np.ndarray, part: float) -> np.ndarray:
-    """(1 - l) S + l tr(S) / d I of the rows (m, d), with S the covariance over m - 1 and l the
-    `part`."""
+    """The shrunk covariance (1 - l) S + l tr(S) / d I of the rows (m, d). S is the covariance over
+    m - 1, and l is the `part`."""
     covariance = np.cov(rows, rowvar=False)
     d = len(covariance)
     return (1 - part) * covariance + part * np.trace(covariance) / d * np.eye(d)
 
 
 def power(matrix: np.ndarray, exponent: float) -> np.ndarray:
-    """A symmetric positive matrix to a power, (d, d)."""
+    """A power of a symmetric positive matrix, (d, d)."""
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * values**exponent) @ vectors.T
 
@@ -42,17 +42,18 @@ def _less(mean: np.ndarray, matrix: np.ndarray) -> Vectors:
 @method("procrustes_to_identity", "Procrustes to the identity", "ours", identity=1.0)
 @method("procrustes", "Procrustes", "folk method", default=False, identity=0.0)
 def procrustes(x: np.ndarray, y: np.ndarray, identity: float = 0.0) -> Maps:
-    """Both modalities centred and the first rotated onto the second: the polar factor of Xc' Yc + e
-    I. With e = 0 and m <= d, the subspace that the pairs do not determine is left out; with e > 0
-    it is left unchanged."""
+    """Both modalities are centred, and the first is rotated onto the second. The rotation is the
+    polar factor of Xc' Yc + e I. If e = 0 and m <= d, the subspace that the pairs do not determine
+    is left out. If e > 0, it is left unchanged."""
     of_x, of_y = centred(x, y)
     moment = (x - of_x).T @ (y - of_y) + identity * np.eye(x.shape[1])
     return Maps(_less(of_x, polar(moment)), lambda b: b - of_y)
 
 
 def ridge(x: np.ndarray, y: np.ndarray, side: str = "x", penalty: float = 1.0) -> Maps:
-    """Both modalities centred and one mapped to the other by ridge regression. CLOSE's noise
-    (2211.09778) on the inputs of least squares is the same with penalty m s^2."""
+    """Both modalities are centred, and one is mapped to the other by ridge regression. CLOSE
+    (2211.09778) adds noise to the inputs of least squares, which is the same as ridge regression
+    with penalty m s^2."""
     of_x, of_y = centred(x, y)
     source, target = (x - of_x, y - of_y) if side == "x" else (y - of_y, x - of_x)
     weights = np.linalg.solve(
@@ -79,8 +80,8 @@ for side, ways in (("x", "first to second"), ("y", "second to first")):
 @method("zca_50", "whitening, l = .5", "ours", default=False, part=0.5)
 @method("zca_10", "whitening, l = .1", "ours", default=False, part=0.1)
 def zca(x: np.ndarray, y: np.ndarray, part: float = 0.5, shared: bool = False) -> Maps:
-    """Each modality centred and whitened along the axes of the space, with its own shrunk
-    covariance, or with the mean of both."""
+    """Each modality is centred and whitened along the axes of the space. The covariance is its own
+    shrunk one, or the mean of both."""
     of_x, of_y = centred(x, y)
     both = [shrunk_covariance(side, part) for side in (x, y)]
     if shared:
@@ -90,7 +91,7 @@ def zca(x: np.ndarray, y: np.ndarray, part: float = 0.5, shared: bool = False) -
 
 @method("coral", "CORAL", "CORAL (1612.01939)", default=False)
 def coral(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
-    """Both modalities centred, and the first given the covariance of the second."""
+    """Both modalities are centred, and the first gets the covariance of the second."""
     of_x, of_y = centred(x, y)
     matrix = power(shrunk_covariance(x, part), -0.5) @ power(shrunk_covariance(y, part), 0.5)
     return Maps(_less(of_x, matrix), lambda b: b - of_y)
@@ -99,8 +100,8 @@ def coral(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
 @method("leace", "LEACE", "LEACE (2306.03819)", default=False)
 def leace(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
     """The smallest change after which no linear classifier separates the modalities of the fit
-    pairs (measured with S, the shrunk covariance of both modalities together): v - g g' S^-1 (v -
-    mean) / g' S^-1 g, with the gap vector g."""
+    pairs: v - g g' S^-1 (v - mean) / g' S^-1 g, where g is the gap vector. The change is measured
+    with S, the shrunk covariance of both modalities together."""
     both = np.concatenate([x, y])
     vector, mean = x.mean(axis=0) - y.mean(axis=0), both.mean(axis=0)
     weights = np.linalg.solve(shrunk_covariance(both, part), vector)
@@ -119,14 +120,14 @@ def leace(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
     default=False,
 )
 def relative(x: np.ndarray, y: np.ndarray) -> Maps:
-    """Each vector as its cosines to all fit items of its own modality."""
+    """Each vector is replaced by its cosines to all fit items of its own modality."""
     return Maps(lambda a: a @ x.T, lambda b: b @ y.T)
 
 
 @method("cca", "canonical correlations, 50", "ours", default=False)
 def cca(x: np.ndarray, y: np.ndarray, k: int = 50, part: float = 0.1) -> Maps:
-    """The k leading canonical directions of shrunk covariances; the first modality's are weighted
-    by the canonical correlations."""
+    """Both modalities are projected onto the k leading canonical directions of shrunk covariances.
+    The coordinates of the first modality are weighted by the canonical correlations."""
     of_x, of_y = centred(x, y)
     roots = [power(shrunk_covariance(side, part), -0.5) for side in (x, y)]
     cross = (x - of_x).T @ (y - of_y) / (len(x) - 1)
@@ -139,7 +140,7 @@ def cca(x: np.ndarray, y: np.ndarray, k: int = 50, part: float = 0.1) -> Maps:
 
 @method("leading", "leading directions of the second modality", "2603.16100", default=False)
 def leading(x: np.ndarray, y: np.ndarray, part: float = 0.5) -> Maps:
-    """Both modalities centred and projected onto the d / 2 leading directions of the second."""
+    """Both modalities are centred and projected onto the d / 2 leading directions of the second."""
     of_x, of_y = centred(x, y)
     k = min(int(part * x.shape[1]), len(y) - 1)
     directions = np.linalg.svd(y - of_y, full_matrices=False)[2][:k].T
@@ -161,8 +162,9 @@ def leading(x: np.ndarray, y: np.ndarray, part: float = 0.5) -> Maps:
     share=0.9,
 )
 def orthogonal_shift(x: np.ndarray, y: np.ndarray, share: float = 0.9) -> Maps:
-    """The first modality moved by the part of the gap that is orthogonal to the second modality's
-    leading directions, those with `share` of its variance; the second stays."""
+    """The first modality moves by the part of the gap that is orthogonal to the leading directions
+    of the second modality, which have `share` of its variance. The second modality does not
+    move."""
     of_x, of_y = centred(x, y)
     _, values, directions = np.linalg.svd(y - of_y, full_matrices=False)
     k = int(np.searchsorted(np.cumsum(values**2), share * (values**2).sum()) + 1)

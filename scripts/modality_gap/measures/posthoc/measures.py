@@ -1,8 +1,8 @@
-"""Measures of two modalities from follow-up papers, with their value by chance where there is one.
+"""Measures of two modalities from follow-up papers. Some also have their value by chance.
 
 To add a measure, write a function of x and y that returns its values by name, decorate it with
-`measure` and test it. x, y: (n, d) unit vectors (float64), row i of both is one pair; n x n
-matrices are held in memory, so a large set gives a sample.
+`measure` and test it. x, y: (n, d) unit vectors (float64), row i of both is one pair. n x n
+matrices are held in memory, so x and y are a sample if a set is large.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,10 +24,11 @@ GROUP = 100  # pairs per group in C3, in file order
 
 @dataclass(frozen=True)
 class FollowUpMeasure:
-    """`of(x, y)` returns values by name, each a number, or one per pair (n,) or per vector (2n,)
-    whose mean counts: truth values where that is a share. `chance(n, d)` says what some of them are
-    for unrelated or random vectors, and `chance_of(x, y)` for these vectors in random pairs.
-    `smooth`: a function of means, so that leaving out groups of pairs gives an interval."""
+    """A measure: `of(x, y)` returns its values by name. A value is a number, or an array with one
+    entry per pair (n,) or per vector (2n,), whose mean counts. If the mean is a share, the entries
+    are truth values. `chance(n, d)` says what some values are for unrelated or random vectors.
+    `chance_of(x, y)` says what they are for these vectors in random pairs. A `smooth` measure is a
+    function of means, so leaving out groups of pairs gives an interval."""
 
     name: str
     label: str
@@ -49,7 +50,7 @@ def measure(
     chance_of: Callable[[np.ndarray, np.ndarray], Values] = lambda x, y: {},
     smooth: bool = False,
 ) -> Callable[[Callable[..., Each]], Callable[..., Each]]:
-    """Decorator: register a function of x and y under a name."""
+    """Returns a decorator that registers a function of x and y as a measure with this name."""
 
     def register(of: Callable[..., Each]) -> Callable[..., Each]:
         FOLLOW_UP_MEASURES[name] = FollowUpMeasure(
@@ -61,14 +62,15 @@ def measure(
 
 
 def off_diagonal(matrix: np.ndarray) -> np.ndarray:
-    """The n (n - 1) values of a matrix (n, n) off its diagonal."""
+    """The n (n - 1) values of a matrix (n, n) that are off its diagonal."""
     return matrix[~np.eye(len(matrix), dtype=bool)]
 
 
 @measure("kind_moments", "cosines by kind", "ours", smooth=True)
 def kind_moments(x: np.ndarray, y: np.ndarray) -> Values:
-    """Mean and population standard deviation of the cosines of different items, by kind; mean
-    cosine of partners; ranking bias, the mean cosine within a modality minus the partners'."""
+    """The mean and population standard deviation of the cosines of different items, by kind; the
+    mean cosine of partners; and the ranking bias, which is the mean cosine within a modality minus
+    the mean cosine of partners."""
     cosines = {"xx": x @ x.T, "yy": y @ y.T, "xy": x @ y.T}
     values: dict[str, float] = {}
     for kind, matrix in cosines.items():
@@ -95,11 +97,11 @@ def _chance_of_counts(n: int, d: int) -> Values:
     _chance_of_counts,
 )
 def mixed_counts(x: np.ndarray, y: np.ndarray) -> Each:
-    """Of queries x and y in a gallery of all other items: share whose nearest item is of their own
-    modality; mean ratio of the nearest cosine within their own modality to the nearest one in the
-    other modality (`itr` of queries x, `tir` of y); 1 + how many items of their own modality come
-    before the first of the other (`imr` and `tmr`, at most n); share of the other modality in the
-    first 10."""
+    """Four measures of queries x and y, each in a gallery of all other items. `own_first`: whether
+    the nearest item is of the query's own modality. `itr` (x) and `tir` (y): the nearest cosine
+    within the own modality divided by the nearest cosine to the other. `imr` (x) and `tmr` (y): 1
+    plus the number of own items before the first of the other modality, at most n. `other_share10`:
+    the share of the other modality in the first 10."""
     values: dict[str, np.ndarray] = {}
     for name, ratio, rank, own, across in (
         ("x", "itr", "imr", x @ x.T, x @ y.T),
@@ -121,10 +123,11 @@ def mixed_counts(x: np.ndarray, y: np.ndarray) -> Each:
 
 @measure("few_dimensions", "few coordinates", "Two Effects, One Trigger (2404.07983)")
 def few_dimensions(x: np.ndarray, y: np.ndarray) -> Each:
-    """Share of the squared gap in its k largest coordinates; gap, relative gap and recall at 1 both
-    ways when these k are left out. For two coordinates (argmax of mean x, argmax of mean y): share
-    of vectors that the larger one assigns to the right modality, a half if both are the same
-    coordinate; and separability by these two alone. Not invariant to a rotation."""
+    """How much of the gap is in few coordinates. For several k: the share of the squared gap in its
+    k largest coordinates; and the gap, relative gap and recall at 1 both ways without these k. For
+    the coordinates in which mean x and mean y are largest: the share of vectors that the larger of
+    the two assigns to the right modality (a half if both are the same coordinate), and the
+    separability by these two alone. The values depend on the axes: a rotation changes them."""
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
     difference = mean_x - mean_y
     order = np.argsort(-np.abs(difference), kind="stable")
@@ -158,8 +161,9 @@ def relative_gap_of(x: np.ndarray, y: np.ndarray) -> float:
 
 @measure("frechet", "Fréchet distance, MIR", "MIR (2410.07167)")
 def frechet(x: np.ndarray, y: np.ndarray) -> Values:
-    """Fréchet distance |g|^2 + tr S_x + tr S_y - 2 tr (S_x S_y)^(1/2), its logarithm to base 10,
-    and the share of |g|^2. The trace of the root is the nuclear norm of Xc Yc' / (n - 1)."""
+    """The Fréchet distance |g|^2 + tr S_x + tr S_y - 2 tr (S_x S_y)^(1/2), its logarithm to base
+    10, and the share of |g|^2 in it. The trace of the root is the nuclear norm of Xc Yc' / (n -
+    1)."""
     n = len(x)
     difference = x.mean(axis=0) - y.mean(axis=0)
     of_x, of_y = x - x.mean(axis=0), y - y.mean(axis=0)
@@ -181,8 +185,9 @@ def frechet(x: np.ndarray, y: np.ndarray) -> Values:
     smooth=True,
 )
 def uniformity(x: np.ndarray, y: np.ndarray) -> Values:
-    """Log mean exp(-2 |x_i - y_j|^2) over i != j; Wasserstein uniformity of all vectors, minus
-    the root of |mean|^2 + 1 + tr S - (2 / sqrt d) tr S^(1/2), with the population covariance."""
+    """Two measures of uniformity. The first is log mean exp(-2 |x_i - y_j|^2) over i != j. The
+    second is the Wasserstein uniformity of all vectors: minus the root of |mean|^2 + 1 + tr S - (2
+    / sqrt d) tr S^(1/2), where S is the population covariance."""
     both = np.concatenate([x, y])
     mean = both.mean(axis=0)
     values = np.linalg.svd(both - mean, compute_uv=False)
@@ -196,9 +201,9 @@ def uniformity(x: np.ndarray, y: np.ndarray) -> Values:
 
 @measure("spread", "effective rank, participation ratio, IsoScore", "IsoScore (2108.07344)")
 def spread(x: np.ndarray, y: np.ndarray) -> Values:
-    """Of each modality: effective rank exp(H(s / sum s)) of the singular values s of the
-    centred rows, participation ratio (sum l)^2 / sum l^2 of the eigenvalues l, IsoScore, which is
-    (ratio - 1) / (d - 1). All at most n - 1."""
+    """Three measures of each modality, all at most n - 1: the effective rank exp(H(s / sum s)),
+    where s are the singular values of the centred rows; the participation ratio (sum l)^2 / sum
+    l^2, where l are the eigenvalues; and IsoScore, which is (ratio - 1) / (d - 1)."""
     values: dict[str, float] = {}
     for name, rows in (("x", x), ("y", y)):
         singular = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
@@ -215,8 +220,9 @@ def spread(x: np.ndarray, y: np.ndarray) -> Values:
 
 @measure("hubs", "hubs", "NNN (2410.24114)")
 def hubs(x: np.ndarray, y: np.ndarray) -> Values:
-    """How often each item of the gallery is among the k nearest, k = 1 and 10: population
-    skewness, largest count, share never returned, excess kurtosis, mean |count - mean|."""
+    """How often each item of the gallery is among the k nearest, for k = 1 and 10, in five numbers:
+    the population skewness, the largest count, the share of items never returned, the excess
+    kurtosis, and the mean |count - mean|."""
     from scipy import stats
 
     values: dict[str, float] = {}

@@ -13,8 +13,9 @@ from modality_gap.measures.posthoc.registry import Method
 
 
 def chosen_methods(settings: Mapping) -> dict[str, Method]:
-    """The methods by name that `posthoc` of the configuration asks for: the default ones or all,
-    then the user's. Raises InputError that names the key of a method that is not available."""
+    """The methods, by name, that `posthoc` of the configuration asks for: the default methods or
+    all of them, then the user's. If a method is not available, raises InputError that names its
+    key."""
     methods = {
         name: method
         for name, method in METHODS.items()
@@ -26,8 +27,8 @@ def chosen_methods(settings: Mapping) -> dict[str, Method]:
 
 
 def names_of_methods(methods: Mapping[str, Method]) -> pd.DataFrame:
-    """The names of the methods, in their order: method, label, source, and whether it has a star
-    because it also uses other scored items."""
+    """A table of the methods, in their order: method, label, source, and whether the method has a
+    star because it also uses other scored items."""
     rows = [(one.name, one.label, one.source, one.sees == "all") for one in methods.values()]
     return pd.DataFrame(rows, columns=["method", "label", "source", "star"])
 
@@ -49,8 +50,8 @@ def _own(key: str, name: str, entry: Mapping) -> Method:
 
 
 def chosen_measures(settings: Mapping) -> dict[str, FollowUpMeasure]:
-    """The measures by name: the built-in ones, then the user's in `posthoc.measures`. Raises
-    InputError that names the key of a measure that is not available."""
+    """The measures by name: the built-in ones, then the user's in `posthoc.measures`. If a measure
+    is not available, raises InputError that names its key."""
     measures = dict(FOLLOW_UP_MEASURES)
     for name, entry in settings.get("measures", {}).items():
         key = f"posthoc.measures.{name}"
@@ -71,7 +72,8 @@ def chosen_measures(settings: Mapping) -> dict[str, FollowUpMeasure]:
 def _named(
     key: str, name: str, function: Callable, options: Mapping
 ) -> Callable[[np.ndarray, np.ndarray], Values]:
-    """The values of a user's measure by name: `NAME` of a number, `NAME_PART` of several."""
+    """The values of a user's measure by name: `NAME` if it returns a number, `NAME_PART` if it
+    returns several."""
 
     def of(x: np.ndarray, y: np.ndarray) -> Values:
         found = function(x, y, **options)

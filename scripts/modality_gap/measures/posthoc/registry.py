@@ -1,10 +1,11 @@
 """The registry of methods that move the gap of finished embeddings, without training.
 
 To add a method, write a function of the fit pairs in one of the modules that catalogue.py imports,
-decorate it with `method`, and test it. It is then in every table and figure of the follow-ups.
+decorate it with `method`, and test it. The method is then in every table and figure of the
+follow-ups.
 
 x, y: (m, d) unit vectors (float64) of the fit pairs, row i of both is one pair. The two modalities
-are called "x" and "y"; a kind of score is a pair of them, query before gallery.
+are called "x" and "y". A kind of score is a pair of modalities, the query's before the gallery's.
 """
 
 from collections.abc import Callable
@@ -37,9 +38,9 @@ def same(vectors: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Maps:
-    """A fitted method that moves vectors: one map (n, d) to (n, k) for each modality. The scores
-    are the inner products of what the maps return, divided by its length unless `normalise` is
-    false."""
+    """A fitted method that moves vectors, by one map from (n, d) to (n, k) for each modality. Each
+    moved vector is divided by its length unless `normalise` is false. The scores are the inner
+    products."""
 
     x: Vectors = same
     y: Vectors = same
@@ -47,25 +48,26 @@ class Maps:
     kinds: tuple = KINDS
 
     def vectors(self, side: str, rows: np.ndarray) -> np.ndarray:
-        """The moved vectors of one modality, unit length unless `normalise` is false."""
+        """The moved vectors of one modality. They have unit length unless `normalise` is false."""
         moved = {"x": self.x, "y": self.y}[side](rows)
         return unit(moved) if self.normalise else moved
 
     def scores(self, q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
-        """Scores (n, k) of queries q (n, d) and items z (k, d) of the two modalities in `kind`."""
+        """The scores (n, k) of queries q (n, d) and items z (k, d), whose modalities are in
+        `kind`."""
         return self.vectors(kind[0], q) @ self.vectors(kind[1], z).T
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A fitted method that changes scores: `of(q, z, kind)` gives (n, k) for queries q (n, d) and
-    items z (k, d). `kinds` are those that it is defined for."""
+    """A fitted method that changes scores: `of(q, z, kind)` gives the scores (n, k) for queries q
+    (n, d) and items z (k, d). `kinds` are the kinds of score for which the method is defined."""
 
     of: Callable[[np.ndarray, np.ndarray, tuple[str, str]], np.ndarray]
     kinds: tuple = KINDS
 
     def scores(self, q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
-        """As in Maps."""
+        """The same as `Maps.scores`."""
         return self.of(q, z, kind)
 
 
@@ -77,9 +79,10 @@ Fit = TypeVar("Fit", bound=Callable[..., Fitted])
 class Method:
     """A method by name. `fit(x, y, **settings)` returns Maps or Scores.
 
-    `sees` is what it needs beside the item itself: "fit" for the fit pairs alone, "all" for other
-    scored items too; those of "all" are marked with a star and never ranked with the rest.
-    `default`: part of the default run. `source` names the paper, or "ours" or "folk method".
+    `sees` says what the method needs besides the item itself: "fit" for the fit pairs alone, "all"
+    for other scored items too. Methods of "all" are marked with a star and never ranked with the
+    rest. `default` says whether the method is part of the default run. `source` names the paper, or
+    "ours" or "folk method".
     """
 
     name: str
@@ -101,8 +104,8 @@ METHODS: dict[str, Method] = {}
 def method(
     name: str, label: str, source: str, sees: str = "fit", default: bool = True, **settings: object
 ) -> Callable[[Fit], Fit]:
-    """Decorator: register a function of fit pairs under a name. It may be used several times on one
-    function, with other settings."""
+    """Returns a decorator that registers a function of fit pairs as a method with this name. A
+    function may have several such decorators with different settings."""
 
     def register(fit: Fit) -> Fit:
         if name in METHODS and METHODS[name].fit is not fit:

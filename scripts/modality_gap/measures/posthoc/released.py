@@ -28,7 +28,7 @@ COMPLETIONS = 8  # random completions of an undetermined rotation
 
 
 def mir_without_root(x: np.ndarray, y: np.ndarray) -> float:
-    """MIR as its code computes it by default: the iteration for the matrix root never leaves its
+    """MIR as its code computes it by default. The iteration for the matrix root never leaves its
     start, so tr(S_x S_y) is used instead of the trace of the root."""
     of_x, of_y = x - x.mean(axis=0), y - y.mean(axis=0)
     trace = ((of_x @ of_y.T) ** 2).sum() / (len(x) - 1) ** 2
@@ -38,10 +38,10 @@ def mir_without_root(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def kendall_of_ranks(k: np.ndarray, m: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """The Kendall distance of each item (n,) as Two Effects' code computes it, from the cosines k,
-    m (n, n) within both modalities and the items' numbers `order` (n,). Its function expects items
-    in order but gets ranks, so it compares the number of the item with the lowest rank, with the
-    second lowest, and so on."""
+    """The Kendall distance of each item (n,) as the code of Two Effects computes it. k, m (n, n)
+    are the cosines within both modalities, and `order` (n,) are the items' numbers. The code's
+    function expects items in order but gets ranks. So it compares the number of the item with the
+    lowest rank, then of the item with the second lowest rank, and so on."""
     from scipy import stats
 
     k, m = k[np.ix_(order, order)], m[np.ix_(order, order)]
@@ -50,8 +50,8 @@ def kendall_of_ranks(k: np.ndarray, m: np.ndarray, order: np.ndarray) -> np.ndar
 
 
 def whitened(x: np.ndarray, y: np.ndarray, own_axes: bool) -> Maps:
-    """Each modality centred and whitened, with a covariance shrunk by half, along its own principal
-    axes or rotated back to the axes of the space."""
+    """Each modality is centred, and whitened with a covariance shrunk by half. The result is along
+    the modality's own principal axes, or rotated back to the axes of the space."""
 
     def map_of(side: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         mean, covariance = side.mean(axis=0), shrunk_covariance(side, 0.5)
@@ -65,8 +65,8 @@ def whitened(x: np.ndarray, y: np.ndarray, own_axes: bool) -> Maps:
 
 
 def completed_rotations(x: np.ndarray, y: np.ndarray, seed: int) -> list[Maps]:
-    """Procrustes rotations, completed at random where the fit pairs do not determine them: all are
-    solutions. There is one if the fit pairs determine it."""
+    """Procrustes rotations that are all solutions. They are completed at random where the fit pairs
+    do not determine them. If the fit pairs determine the rotation, there is only one."""
     from scipy.stats import special_ortho_group
 
     of_x, of_y = x.mean(axis=0), y.mean(axis=0)
@@ -86,8 +86,8 @@ def completed_rotations(x: np.ndarray, y: np.ndarray, seed: int) -> list[Maps]:
 
 
 def separated_after(x: np.ndarray, y: np.ndarray, fits: np.ndarray) -> np.ndarray:
-    """Which vectors are assigned to the right modality by a logistic regression: it is fitted on
-    the pairs `fits` (n,) and scored on the others, x first."""
+    """Which vectors a logistic regression assigns to the right modality, x first. It is fitted on
+    the pairs `fits` (n,) and scored on the others."""
     from sklearn.linear_model import LogisticRegression
 
     def both(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,13 +98,13 @@ def separated_after(x: np.ndarray, y: np.ndarray, fits: np.ndarray) -> np.ndarra
 
 
 def mean_potential(cosines: np.ndarray) -> float:
-    """Log of the mean of exp(-2 |u - v|^2) over unit vectors with these cosines."""
+    """The log of the mean of exp(-2 |u - v|^2), for unit vectors u and v with these cosines."""
     return float(np.log(np.exp(4 * cosines - 4).mean()))
 
 
 def uniformities(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Uniformity over all pairs of different vectors of both modalities; and the same with the
-    first modality twice, as in m2-mix's code."""
+    """Two uniformities: over all pairs of different vectors of both modalities; and the same with
+    the first modality in place of the second, so that it occurs twice, as in m2-mix's code."""
     values = {}
     for name, second in (("uniformity_of_both", y), ("uniformity_of_images_twice", x)):
         rows = np.concatenate([x, second])
@@ -113,8 +113,8 @@ def uniformities(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 
 def by_batch(x: np.ndarray) -> dict[str, np.ndarray]:
-    """For each batch of 64 vectors: the share of uniformity's gradient that remains if the sum also
-    pairs each vector with itself; and the partner's weight in CWCL's target."""
+    """Two values for each batch of 64 vectors: the share of uniformity's gradient that remains if
+    the sum also pairs each vector with itself; and the weight of the partner in CWCL's target."""
     rows = x[: len(x) // BATCH * BATCH].reshape(-1, BATCH, x.shape[1])
     cosines = rows @ rows.transpose(0, 2, 1)
     others = np.exp(4 * cosines - 4).sum(axis=(1, 2)) - BATCH
@@ -124,15 +124,15 @@ def by_batch(x: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def constants() -> dict[str, float]:
-    """Limits that need no data: the temperature below which the largest exponential overflows in
-    single precision, and the rho from which all temperatures of iSogCLR fall to their bound."""
+    """Two limits that need no data: the temperature below which the largest exponential overflows
+    in single precision, and the rho from which all temperatures of iSogCLR fall to their bound."""
     largest = float(np.log(np.finfo(np.float32).max))
     return {"float32_temperature": 1 / largest, "isogclr_rho": float(np.log(BATCH - 1))}
 
 
 def dn_of_package(x: np.ndarray, y: np.ndarray) -> Scores:
-    """What NNN's package calls DN: it subtracts half of the means instead of a quarter, and then
-    half of the mean of an item's 256 largest similarities to the bank."""
+    """The method that NNN's package calls DN. It subtracts half of the means instead of a quarter.
+    It then subtracts half of the mean of an item's 256 largest similarities to the bank."""
     moved = distribution_normalisation(x, y, part=0.5)
     corrected = nearest_neighbour(moved.x(x), moved.y(y), k=256, alpha=0.5)
 
@@ -143,9 +143,9 @@ def dn_of_package(x: np.ndarray, y: np.ndarray) -> Scores:
 
 
 def clusters_found(x: np.ndarray, y: np.ndarray, labels: np.ndarray, seed: int) -> pd.DataFrame:
-    """V-measure of k-means over both modalities against the labels (n,), with as many clusters as
-    classes and with ten, and how many classes there are: the columns of `as_released`, without
-    intervals."""
+    """The V-measure of k-means over both modalities against the labels (n,), with as many clusters
+    as classes and with ten; and the number of classes. The table has the columns of `as_released`,
+    without intervals."""
     from sklearn.cluster import KMeans
     from sklearn.metrics import v_measure_score
 
@@ -167,8 +167,9 @@ def _found(fitted: Maps | Scores, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _on_other_pairs(
     x: np.ndarray, y: np.ndarray, codes: np.ndarray, seed: int
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Right or wrong, 0 or 1 by vector, of what is fitted on even clusters and scored on odd ones,
-    with the clusters of the scored vectors."""
+    """Results of methods and classifiers that are fitted on even clusters and scored on odd ones.
+    For each there are two arrays: whether it is right, 0 or 1 for each vector, and the clusters of
+    the scored vectors."""
     _, fit, score = next(splits(codes, 0))
     pairs, a, b = (x[fit], y[fit]), x[score], y[score]
     turned = [_found(one, a, b) for one in completed_rotations(*pairs, seed)]
@@ -199,8 +200,9 @@ def _on_other_pairs(
 def as_released(
     x: np.ndarray, y: np.ndarray, clusters: np.ndarray | None, confidence: float, seed: int
 ) -> pd.DataFrame:
-    """Everything of the errata on pairs x, y (n, d): quantity, value, low, high, n. Shares and
-    means have the interval of their kind; functions of means leave out one of 20 groups."""
+    """All quantities of the errata on pairs x, y (n, d): quantity, value, low, high, n. Shares and
+    means have the interval of their kind. The interval of a function of means leaves out one of 20
+    groups at a time."""
     n = len(x)
     codes = np.arange(n) if clusters is None else clusters
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Methods that change scores, using a bank of other items to suppress hubs, or by the kind of
+"""Methods that change scores: they suppress hubs by a bank of other items, or correct each kind of
 score.
 
 x, y: (m, d) unit vectors (float64) of the fit pairs. The bank of a score is the fit items of the
@@ -53,8 +53,8 @@ def nearest_neighbour(x: np.ndarray, y: np.ndarray, k: int = 16, alpha: float = 
 
 @method("csls", "CSLS", "CSLS (1710.04087)", default=False)
 def csls(x: np.ndarray, y: np.ndarray, k: int = 10) -> Scores:
-    """Twice the score minus the mean of the item's k largest similarities to the bank; the query's
-    own term does not change its ranks."""
+    """Twice the score minus the mean of the item's k largest similarities to the bank. The same
+    term of the query is left out, because it does not change the query's ranks."""
     banks = {"x": x, "y": y}
 
     def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
@@ -72,7 +72,8 @@ def csls(x: np.ndarray, y: np.ndarray, k: int = 10) -> Scores:
 )
 @method("inverted_softmax", "inverted softmax", "QB-Norm (2112.12777)", sharpness=20.0)
 def inverted_softmax(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> Scores:
-    """b times the score minus the logsumexp of b times the item's similarities to the bank."""
+    """b times the score, minus the logsumexp of b times the item's similarities to the bank. b is
+    `sharpness`."""
     banks = {"x": x, "y": y}
 
     def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
@@ -83,7 +84,7 @@ def inverted_softmax(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> S
 
 @method("dual_is", "DualIS", "DBNorm (2310.11612)", default=False)
 def dual_inverted_softmax(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> Scores:
-    """The inverted softmax minus the logsumexp of b times the item's similarities to the fit items
+    """The inverted softmax, minus the logsumexp of b times the item's similarities to the fit items
     of its own modality."""
     banks = {"x": x, "y": y}
 
@@ -96,8 +97,9 @@ def dual_inverted_softmax(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0)
 
 @method("qb_norm", "QB-Norm", "QB-Norm (2112.12777)", sees="all", default=False)
 def qb_norm(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> Scores:
-    """The inverted softmax for queries whose nearest item is the nearest of a query of the bank;
-    other queries keep their cosines. It sees the whole gallery, so it has no mixed one here."""
+    """The inverted softmax, for queries whose nearest item is also the nearest of a query of the
+    bank. Other queries keep their cosines. The method uses the whole gallery, so it has no scores
+    for a mixed gallery here."""
     banks = {"x": x, "y": y}
     normalised = inverted_softmax(x, y, sharpness)
 
@@ -115,11 +117,12 @@ def qb_norm(x: np.ndarray, y: np.ndarray, sharpness: float = 20.0) -> Scores:
 @method("invgc_50", "InvGC, r = .5", INVGC_SOURCE, default=False, strength=0.5)
 @method("invgc", "InvGC, r = 1", INVGC_SOURCE, default=False, strength=1.0)
 def invgc(x: np.ndarray, y: np.ndarray, strength: float = 1.0, rate: float | None = None) -> Scores:
-    """The gallery moved against a bank c: z - r times the mean of (c . z) c, normalised; the mean
-    of two such, with the gallery's modality and with the queries' as bank, as released. With a
-    `rate`, the mean is over that share of the bank, the nearest vectors, and at least one. The
-    released global form also subtracts the mean similarity to the scored gallery; this one does
-    not, since a score must not depend on other scored items."""
+    """The gallery is moved away from a bank c: z - r times the mean of (c . z) c, normalised. As
+    released, the result is the mean of two such moves, one with the bank of the gallery's modality
+    and one with the bank of the queries'. With a `rate`, the mean is over that share of the bank,
+    the nearest vectors, and at least one. The released global form also subtracts the mean
+    similarity to the scored gallery. This one does not, because a score must not depend on other
+    scored items."""
     banks = {"x": x, "y": y}
 
     def mean_of(bank: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -138,7 +141,8 @@ def invgc(x: np.ndarray, y: np.ndarray, strength: float = 1.0, rate: float | Non
 
 
 def _moments(fitted: Maps, x: np.ndarray, y: np.ndarray) -> dict[tuple[str, str], tuple]:
-    """By kind of score, mean and population standard deviation over different fit items."""
+    """For each kind of score, the mean and population standard deviation over different fit
+    items."""
     sides = {"x": x, "y": y}
     off = ~np.eye(len(x), dtype=bool)
     moments = {}
@@ -177,7 +181,8 @@ method("centre_z_score", "centring and z-score", "ours")(_kind_method(centre, Tr
 
 @method("dual_softmax", "dual softmax", "Dual Softmax Loss (2109.04290)", sees="all", default=False)
 def dual_softmax(x: np.ndarray, y: np.ndarray, temperature: float = 0.01) -> Scores:
-    """The score times its share among all scored queries: it uses the other queries."""
+    """The score times its share among the scores of all queries for the same item. The method uses
+    the other queries."""
 
     def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
         scores = q @ z.T
@@ -189,10 +194,12 @@ def dual_softmax(x: np.ndarray, y: np.ndarray, temperature: float = 0.01) -> Sco
 
 @method("spectral", "spectral, k = 60", "Fill the Gap (2505.03703)", sees="all", default=False)
 def spectral(x: np.ndarray, y: np.ndarray, k: int = 60) -> Scores:
-    """Cosines of rows of the left and right singular vectors 2 to k + 1 of Dq^-1/2 W Dz^-1/2, each
-    over the root of its degree: W are the positive scores, D their sums. What has the singular
-    value 0 is left out: without positive scores nothing is found. It uses all scored items; the
-    Laplacian of its paper's graph of both sides has the same vectors."""
+    """The cosines of queries and items in the space of singular vectors 2 to k + 1 of Dq^-1/2 W
+    Dz^-1/2. W are the positive scores, and D their sums by query or by item (the degrees). Queries
+    are rows of the left vectors, items rows of the right ones, each divided by the root of its
+    degree. Vectors with the singular value 0 are left out, so nothing is found without positive
+    scores. The method uses all scored items. The Laplacian of the paper's graph of both sides has
+    the same vectors."""
 
     def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
         weights = np.maximum(q @ z.T, 0)
@@ -210,8 +217,8 @@ def spectral(x: np.ndarray, y: np.ndarray, k: int = 60) -> Scores:
 
 @method("sinkhorn", "Sinkhorn", "DBSN (2508.02538)", sees="all")
 def sinkhorn(x: np.ndarray, y: np.ndarray, temperature: float = 0.01, rounds: int = 200) -> Scores:
-    """Logarithm of the scores, exponentiated and scaled to equal sums of rows and of columns: it
-    knows that queries and items are one to one."""
+    """The logarithm of a matrix of exponentiated scores, scaled so that all rows have equal sums
+    and all columns have equal sums. The method assumes that queries and items are one to one."""
 
     def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
         return sinkhorn_plan(q @ z.T / temperature, rounds)
@@ -220,8 +227,8 @@ def sinkhorn(x: np.ndarray, y: np.ndarray, temperature: float = 0.01, rounds: in
 
 
 def sinkhorn_plan(logits: np.ndarray, rounds: int) -> np.ndarray:
-    """Logarithm of the matrix (n, k) whose rows sum to 1 and whose columns sum to n / k, after
-    `rounds` of scaling rows, then columns."""
+    """The logarithm of the matrix (n, k) whose rows sum to 1 and whose columns sum to n / k. It is
+    reached by scaling rows, then columns, `rounds` times."""
     n, k = logits.shape
     top = logits.max()
     if top - logits.min() > SAFE:

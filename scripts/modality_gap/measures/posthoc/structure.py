@@ -1,4 +1,4 @@
-"""Measures of how similarly two modalities order their items, and of the gap's direction.
+"""Measures of how similarly two modalities order their items, and of the direction of the gap.
 
 x, y: (n, d) unit vectors (float64), row i of both is one pair.
 """
@@ -29,14 +29,14 @@ def _chance_of_structure(n: int, d: int) -> Values:
 
 
 def centred_kernel(kernel: np.ndarray) -> np.ndarray:
-    """H K H of a kernel (n, n), H = I - 1/n."""
+    """The centred kernel H K H of a kernel K (n, n), where H = I - 1/n."""
     rows = kernel.mean(axis=0)
     return kernel - rows - rows[:, None] + kernel.mean()
 
 
 def hsic_unbiased(k: np.ndarray, m: np.ndarray) -> float:
     """The unbiased estimate of the Hilbert-Schmidt independence criterion of two kernels (n, n),
-    n > 3. Source: Song et al., 2012."""
+    for n > 3. Source: Song et al., 2012."""
     n = len(k)
     k, m = k.copy(), m.copy()
     np.fill_diagonal(k, 0)
@@ -46,7 +46,8 @@ def hsic_unbiased(k: np.ndarray, m: np.ndarray) -> float:
 
 
 def cka(k: np.ndarray, m: np.ndarray) -> tuple[float, float]:
-    """Centred kernel alignment of two kernels (n, n): the biased one, and the unbiased one."""
+    """Two estimates of the centred kernel alignment of two kernels (n, n): the biased one, then the
+    unbiased one."""
     of_k, of_m = centred_kernel(k), centred_kernel(m)
     biased = (of_k * of_m).sum() / np.sqrt((of_k**2).sum() * (of_m**2).sum())
     own = hsic_unbiased(k, k) * hsic_unbiased(m, m)
@@ -54,8 +55,9 @@ def cka(k: np.ndarray, m: np.ndarray) -> tuple[float, float]:
 
 
 def cka_by_chance(k: np.ndarray, m: np.ndarray) -> float:
-    """The biased alignment of two kernels (n, n) that pairs in random order have on average: tr K'
-    tr M' / ((n - 1) |K'| |M'|) of the centred kernels K', M'. It is far from 0 where n is small."""
+    """The mean biased alignment of two kernels (n, n) if the pairs are in random order: tr K' tr M'
+    / ((n - 1) |K'| |M'|), where K' and M' are the centred kernels. It is far from 0 if n is
+    small."""
     of_k, of_m = centred_kernel(k), centred_kernel(m)
     lengths = np.linalg.norm(of_k) * np.linalg.norm(of_m)
     return float(np.trace(of_k) * np.trace(of_m) / ((len(k) - 1) * lengths))
@@ -69,15 +71,17 @@ def _chance_of_kernels(x: np.ndarray, y: np.ndarray) -> Values:
 
 
 def rbf_kernel(rows: np.ndarray) -> np.ndarray:
-    """exp(-|x_i - x_j|^2 / (2 s^2)), s^2 half the median squared distance of different rows."""
+    """exp(-|x_i - x_j|^2 / (2 s^2)) of every two rows, where s^2 is half the median squared
+    distance of different rows."""
     squares = np.maximum(0, 2 - 2 * rows @ rows.T)
     median = np.median(squares[np.triu_indices(len(rows), 1)])
     return np.exp(-squares / median)
 
 
 def kendall_distances(k: np.ndarray, m: np.ndarray) -> np.ndarray:
-    """(1 - tau) / 2 of each item (n,), tau Kendall's correlation of its cosines to all others in
-    the two modalities; from similarities, not from orders."""
+    """(1 - tau) / 2 for each item, (n,). tau is the Kendall correlation between the item's cosines
+    to all others in one modality and in the other. It is computed from similarities, not from
+    orders."""
     from scipy import stats
 
     n = len(k)
@@ -88,8 +92,9 @@ def kendall_distances(k: np.ndarray, m: np.ndarray) -> np.ndarray:
 
 @measure("structure", "structure shared", PLATONIC, _chance_of_structure, _chance_of_kernels)
 def structure(x: np.ndarray, y: np.ndarray) -> Each:
-    """Share of the 10 nearest neighbours that an item has in both modalities; linear and RBF
-    centred kernel alignment; Kendall distance. For n > 3."""
+    """How similarly two modalities order their items, for n > 3: the share of the 10 nearest
+    neighbours that an item has in both modalities; linear and RBF centred kernel alignment; and
+    Kendall distance."""
     own_x, own_y = x @ x.T, y @ y.T
     biased, unbiased = cka(own_x, own_y)
     rbf, rbf_unbiased = cka(rbf_kernel(x), rbf_kernel(y))
@@ -105,11 +110,11 @@ def structure(x: np.ndarray, y: np.ndarray) -> Each:
 
 @measure("gap_direction", "direction of the gap", "C3 (2401.08567)", smooth=True)
 def gap_direction(x: np.ndarray, y: np.ndarray) -> Values:
-    """The measures of C3: in groups of 100 pairs in file order, mean length of the gap and mean
-    cosine of the gaps of successive groups; cosine of x_{i+1} - x_i with the gap, mean and standard
-    deviation; standard deviation of a coordinate of (x - y) less its mean. One
-    measure is added, because by chance that mean cosine is 0 for any order: the variance along the
-    gap relative to an average direction."""
+    """The measures of C3. In groups of 100 pairs in file order: the mean length of the gap, and the
+    mean cosine between the gaps of successive groups. For the cosine of x_{i+1} - x_i with the gap:
+    mean and standard deviation. For a coordinate of (x - y) minus its mean: the standard deviation.
+    One measure is added: the variance along the gap relative to an average direction. It is needed
+    because the mean cosine with the gap is 0 by chance for any order."""
     difference = x - y
     mean = difference.mean(axis=0)
     direction = unit(mean)
@@ -137,8 +142,8 @@ def gap_direction(x: np.ndarray, y: np.ndarray) -> Values:
 
 @measure("gap_in_span", "gap within the leading directions", "C3 (2401.08567), ours")
 def gap_in_span(x: np.ndarray, y: np.ndarray) -> Values:
-    """Of each modality: the share of the gap's direction in the leading directions that hold 90
-    % and 99 % of the variance."""
+    """For each modality, the share of the gap's direction that is in the leading directions that
+    hold 90 % and 99 % of the variance."""
     direction = unit((x - y).mean(axis=0))
     values: dict[str, float] = {}
     for name, rows in (("x", x), ("y", y)):
@@ -152,15 +157,15 @@ def gap_in_span(x: np.ndarray, y: np.ndarray) -> Values:
 
 @measure("volume", "volume", "GRAM (2412.11959)")
 def volume(x: np.ndarray, y: np.ndarray) -> Each:
-    """Mean volume sqrt(1 - cos^2) of the two vectors of a pair."""
+    """The mean volume sqrt(1 - cos^2) that the two vectors of a pair span."""
     cosines = (x * y).sum(axis=1)
     return {"volume": np.sqrt(np.maximum(0, 1 - cosines**2))}
 
 
 @measure("relative_alignment", "relative alignment", "m2-mix (2203.03897)")
 def relative_alignment(x: np.ndarray, y: np.ndarray) -> Each:
-    """Mean of a pair's squared distance minus the squared distance to the nearest other item, both
-    ways."""
+    """For each direction, the mean over pairs of the squared distance of partners minus the squared
+    distance to the nearest other item."""
     squares = 2 - 2 * x @ y.T
     own = np.diagonal(squares).copy()
     others = squares.copy()
@@ -172,7 +177,8 @@ def relative_alignment(x: np.ndarray, y: np.ndarray) -> Each:
 
 
 def _leading(n: int, d: int) -> list[int]:
-    """Those of LEADING that n vectors of d dimensions have, with directions left over."""
+    """The numbers of directions in LEADING that n vectors of d dimensions have, with directions
+    left over."""
     return [k for k in LEADING if k < min(n - 1, d)]
 
 
@@ -183,8 +189,8 @@ def _leading(n: int, d: int) -> list[int]:
     lambda n, d: {f"subspace_overlap{k}": k / d for k in _leading(n, d)},
 )
 def leading_subspaces(x: np.ndarray, y: np.ndarray) -> Values:
-    """Mean squared cosine of the principal angles between the subspaces of the k leading directions
-    of both centred modalities: 1 for the same subspace, k / d by chance."""
+    """The mean squared cosine of the principal angles between two subspaces: the k leading
+    directions of each centred modality. It is 1 for the same subspace and k / d by chance."""
     directions = [
         np.linalg.svd(side - side.mean(axis=0), full_matrices=False)[2] for side in (x, y)
     ]
@@ -201,9 +207,9 @@ def leading_subspaces(x: np.ndarray, y: np.ndarray) -> Values:
     lambda n, d: {"least_squares_separability": 0.75},
 )
 def least_squares(x: np.ndarray, y: np.ndarray) -> Values:
-    """1 - mean squared error of a linear regression, with intercept, of the modality (0 or 1): the
-    first half of the pairs fits, the second is scored. With fewer vectors than dimensions, the
-    shortest solution is used. A constant 1/2 gives .75."""
+    """1 minus the mean squared error of a linear regression, with intercept, that predicts the
+    modality (0 or 1). It is fitted on the first half of the pairs and scored on the second. With
+    fewer vectors than dimensions, the shortest solution is used. A constant 1/2 gives .75."""
     n = len(x)
     fits, of = np.tile(np.arange(n) < n // 2, 2), np.repeat([0.0, 1.0], n)
     rows = np.concatenate([x, y])

@@ -42,9 +42,9 @@ MEASURED = ("measure", "value", "low", "high", "chance", "n")
 
 
 def splits(clusters: np.ndarray, halves: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, fit rows and scored rows of each split of items. A cluster (n,), numbered from 0 to C -
-    1, is never divided: first even against odd clusters, then random halves (half_0, half_1,
-    ...)."""
+    """Yields the name, the fit rows and the scored rows of each split of items. A cluster (n,),
+    numbered from 0 to C - 1, is never divided. The first split is of even against odd clusters.
+    Then come random halves (half_0, half_1, ...)."""
     count = int(clusters.max()) + 1
     orders = {FIXED: np.arange(count) % 2 == 0}
     for seed in range(halves):
@@ -57,14 +57,15 @@ def splits(clusters: np.ndarray, halves: int) -> Iterator[tuple[str, np.ndarray,
 
 
 def retrieves(x: np.ndarray, y: np.ndarray) -> bool:
-    """Whether recall at 1 of pairs x, y (n, d) is at least LEAST_RECALL both ways."""
+    """Whether recall at 1 of pairs x, y (n, d) is at least LEAST_RECALL in both directions."""
     cosines = x @ y.T
     return all((partner_ranks(part) == 1).mean() >= LEAST_RECALL for part in (cosines, cosines.T))
 
 
 def check_fitted(method: Method, fitted: Fitted, a: np.ndarray, b: np.ndarray) -> None:
-    """Raise InputError if a method returns no scores of the right shape, NaN or infinity, or looks
-    at other scored items without saying so: if one changed item changes another one's score."""
+    """Raise InputError if a method returns scores of the wrong shape, NaN or infinity; or if it
+    uses other scored items without saying so. A method uses them if a change of one item changes
+    the score of another."""
     own = f"the post-hoc method {method.name}"
     changed_a, changed_b = a.copy(), b.copy()
     changed_a[0], changed_b[0] = a[-1], b[-1]
@@ -97,14 +98,15 @@ def study(
     confidence: float,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Results of every method on pairs x, y (n, d), and the differences to no method.
+    """The results of every method on pairs x, y (n, d), and the differences to no method.
 
     Results have the columns split, method, task, metric, value, n_fit, n_scored. The fixed split
-    has every task (`seed` draws the noise of T7), random halves T1, T2a and the gap alone.
-    Differences on the fixed split, by method and direction, have intervals: those in recall at 1
-    with McNemar's p, Holm's correction of it over the methods, and mean and standard deviation over
-    the halves; those in NDCG at 10 of the mixed gallery; whether the nearest item stays with
-    noise; and what hubs are like.
+    has every task (`seed` draws the noise of T7). Random halves have only T1, T2a and the gap.
+
+    Differences are on the fixed split, by method and direction, with intervals. They are of recall
+    at 1, of NDCG at 10 in the mixed gallery, of whether the nearest item stays with noise, and of
+    hubs. Those of recall at 1 also have McNemar's p, Holm's correction of it over the methods, and
+    mean and standard deviation over the halves.
     """
     codes = np.arange(len(x)) if clusters is None else clusters
     rows, found = [], {}
@@ -191,8 +193,9 @@ def measured(
     measures: Mapping[str, FollowUpMeasure] = FOLLOW_UP_MEASURES,
 ) -> pd.DataFrame:
     """All measures of the follow-ups for pairs x, y (n, d), n > 3, as a table: measure, value, low,
-    high, chance, n. Intervals of means over pairs are those of a mean; those of smooth measures
-    leave out one of 20 random groups of pairs or of clusters at a time; the rest have none."""
+    high, chance, n. A mean over pairs has the interval of a mean. The interval of a smooth measure
+    leaves out one of 20 random groups of pairs or of clusters at a time. Other measures have
+    none."""
     n, d = x.shape
     codes = np.arange(n) if clusters is None else clusters
     count = int(codes.max()) + 1

@@ -1,7 +1,7 @@
 """The tasks that judge a method on pairs, each in both directions.
 
-a, b: (n, d) unit vectors (float64) of the scored pairs, row i of both is one pair. A method was
-fitted on other pairs. Scores are matrices (queries, items); "own" is the query's modality.
+a, b: (n, d) unit vectors (float64) of the scored pairs, row i of both is one pair. The method was
+fitted on other pairs. Scores are matrices (queries, items); "own" means the query's modality.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,9 +20,9 @@ SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 @dataclass(frozen=True)
 class Direction:
-    """The scores of one direction. `across` (n, n) are those of queries and items of the other
-    modality; `own` (n, n) those of queries and items of the same modality, or None if the method
-    has none."""
+    """The scores of one direction. `across` (n, n) are between queries and items of the other
+    modality. `own` (n, n) are between queries and items of the same modality, or None if the method
+    has no such scores."""
 
     name: str
     across: np.ndarray
@@ -30,7 +30,7 @@ class Direction:
 
     @property
     def inside(self) -> np.ndarray:
-        """The scores within a modality. Raises TypeError if the method gives none."""
+        """The scores within a modality. Raises TypeError if the method has none."""
         if self.own is None:
             raise TypeError("the method gives no scores within a modality")
         return self.own
@@ -47,19 +47,21 @@ def directions(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[Direction]:
 
 
 def cross_modal(scores: Direction) -> dict[str, float]:
-    """T1: find the partner among the items of the other modality. Recall at 1, 5 and 10, and NDCG
-    at 10."""
+    """T1: find the partner among the items of the other modality. The metrics are recall at 1, 5
+    and 10, and NDCG at 10."""
     ranks = partner_ranks(scores.across)
     recall = {f"recall{k}": float((ranks <= k).mean()) for k in (1, 5, 10)}
     return recall | {"ndcg10": float(ndcg10(ranks).mean())}
 
 
 def mixed_gallery(scores: Direction) -> dict[str, float]:
-    """T2a: find the partner among all other items of both modalities. Recall at 1 and 10, NDCG at
-    10 and the median rank; and two measures of how much the method prefers a modality, both without
-    the partner: the chance that a random item of the other modality scores higher than one of the
-    query's own (`kind_auc`), and the share of the other modality in the first 10
-    (`kind_share10`)."""
+    """T2a: find the partner among all other items of both modalities. The metrics are recall at 1
+    and 10, NDCG at 10 and the median rank.
+
+    Two more metrics say how much the method prefers a modality, both without the partner.
+    `kind_auc` is the chance that a random item of the other modality scores higher than one of the
+    query's own. `kind_share10` is the share of the other modality in the first 10.
+    """
     n = len(scores.across)
     ranks = mixed_ranks(scores)
     others = ~np.eye(n, dtype=bool)
@@ -77,14 +79,14 @@ def mixed_gallery(scores: Direction) -> dict[str, float]:
 
 
 def mixed_ranks(scores: Direction) -> np.ndarray:
-    """Rank (n,) of each query's partner among all other items of both modalities."""
+    """The rank (n,) of each query's partner among all other items of both modalities."""
     own = scores.inside.copy()
     np.fill_diagonal(own, -np.inf)
     return ranks_of(np.concatenate([scores.across, own], axis=1), np.arange(len(own)))
 
 
 def _auc(higher: np.ndarray, lower: np.ndarray) -> float:
-    """The chance that a value in a row of `higher` exceeds one in the same row of `lower` (ties
+    """The chance that a value in a row of `higher` exceeds a value in the same row of `lower` (ties
     count half), as the mean over rows."""
     lower = np.sort(lower, axis=1)
     below = [
@@ -95,8 +97,8 @@ def _auc(higher: np.ndarray, lower: np.ndarray) -> float:
 
 
 def u_curve(scores: Direction, shares: Sequence[float] = SHARES) -> dict[str, float]:
-    """T2b: expected recall at 1 and NDCG at 10 if the partner is of the other modality, and every
-    other item is of that modality with probability p. Keys are `recall1_p` and `ndcg10_p`; the
+    """T2b: expected recall at 1 and NDCG at 10, if the partner is of the other modality and every
+    other item is of the other modality with probability p. Keys are `recall1_p` and `ndcg10_p`. The
     values are exact."""
     n = len(scores.across)
     partner = np.diagonal(scores.across)
@@ -114,9 +116,9 @@ def u_curve(scores: Direction, shares: Sequence[float] = SHARES) -> dict[str, fl
 def expected(
     counts: Sequence[np.ndarray], chances: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Expected recall at 1 and NDCG at 10, (n,) each, if the number of items before the wanted one
-    is a sum of independent binomials. `counts` are their numbers of trials (n,), each with its
-    chance of success."""
+    """The expected recall at 1 and NDCG at 10, (n,) each, if the number of items before the wanted
+    one is a sum of independent binomials. Each binomial has its numbers of trials (n,) in `counts`
+    and its chance of success in `chances`."""
     ahead = np.arange(10)
     chance_of = np.zeros((len(counts[0]), 10))
     chance_of[:, 0] = 1
@@ -130,35 +132,36 @@ def expected(
 
 @lru_cache(maxsize=128)
 def _binomial(trials: int, chance: float) -> np.ndarray:
-    """The chance of 0 to 9 successes in 0 to `trials` trials, (trials + 1, 10)."""
+    """The chances of 0 to 9 successes, for each number of trials from 0 to `trials`: (trials + 1,
+    10)."""
     from scipy import stats
 
     return stats.binom.pmf(np.arange(10), np.arange(trials + 1)[:, None], chance)
 
 
 def neighbours_kept(fitted: Maps, side: str, rows: np.ndarray) -> float:
-    """The share of an item's 10 nearest neighbours in its own modality that a map keeps, as the
-    mean over items."""
+    """The share of an item's 10 nearest neighbours in its own modality that remain after a map, as
+    the mean over items."""
     moved = fitted.vectors(side, rows)
     return float(shared_neighbours(rows @ rows.T, moved @ moved.T).mean())
 
 
 def shared_neighbours(own_x: np.ndarray, own_y: np.ndarray) -> np.ndarray:
-    """The share (n,) of each item's 10 nearest neighbours that are the same in both modalities,
-    from the cosines (n, n) within each."""
+    """For each item, the share of its 10 nearest neighbours that are the same in both modalities,
+    (n,). `own_x` and `own_y` (n, n) are the cosines within each modality."""
     k = min(NEIGHBOURS, len(own_x) - 1)
     return (neighbours(own_x, k) & neighbours(own_y, k)).sum(axis=1) / k
 
 
 def neighbours(scores: np.ndarray, k: int) -> np.ndarray:
-    """Which scores (n, n) are among the k highest of their row, without the diagonal."""
+    """Which scores (n, n) are among the k highest of their row, if the diagonal is left out."""
     scores = scores.copy()
     np.fill_diagonal(scores, -np.inf)
     return among_first(scores, k)
 
 
 def among_first(scores: np.ndarray, k: int) -> np.ndarray:
-    """Which scores (n, m) are among the k highest of their row; ties keep their order."""
+    """Which scores (n, m) are among the k highest of their row. Equal scores keep their order."""
     if k >= scores.shape[1]:
         return np.ones(scores.shape, dtype=bool)
     least = np.partition(scores, -k, axis=1)[:, -k:].min(axis=1, keepdims=True)
@@ -168,12 +171,12 @@ def among_first(scores: np.ndarray, k: int) -> np.ndarray:
 
 
 def hub_skewness(scores: np.ndarray, k: int = NEIGHBOURS) -> float:
-    """Population skewness of how often an item is among the k nearest of a query."""
+    """The population skewness of the number of queries for which an item is among the k nearest."""
     return skewness(times_found(scores, k).sum(axis=0))
 
 
 def times_found(scores: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
-    """Whether each item is among the k nearest of each query: (n, items) of 0 or 1."""
+    """Whether each item is among the k nearest of each query: an array (n, items) of 0 or 1."""
     return among_first(scores, k).astype(int)
 
 
@@ -205,12 +208,12 @@ def _standard_moments(counts: np.ndarray, order: int) -> np.ndarray:
 
 
 def geometry(fitted: Maps, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
-    """T6: the geometry of the scored pairs after the method has moved them. The gap, the squared
-    gap without bias, the relative gap, the contrastive loss of all pairs at LOSS_TEMPERATURE, the
-    cosine of partners, separability (fitted on the first half of the pairs, scored on the second),
-    the share of the 10 nearest neighbours that are the same in both modalities, and for each
-    modality the share of neighbours kept. All are of unit vectors, also for a method that does not
-    normalise."""
+    """T6: the geometry of the scored pairs after the method has moved them. The values are the gap,
+    the squared gap without bias, the relative gap, the contrastive loss of all pairs at
+    LOSS_TEMPERATURE, the cosine of partners, and separability (fitted on the first half of the
+    pairs, scored on the second). Two shares of the 10 nearest neighbours follow: those that are the
+    same in both modalities and, for each modality, those that the method keeps. All are of unit
+    vectors, also for a method that does not normalise."""
     x, y = unit(fitted.vectors("x", a)), unit(fitted.vectors("y", b))
     n = len(x)
     difference = x - y
@@ -231,7 +234,7 @@ def geometry(fitted: Maps, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
 
 
 def contrastive_loss(logits: np.ndarray) -> float:
-    """Mean cross-entropy of both directions, of scaled cosines (n, n), with all pairs in one
+    """The mean cross-entropy of both directions, from scaled cosines (n, n). All pairs are in one
     batch."""
     from scipy.special import logsumexp
 
@@ -242,7 +245,7 @@ def contrastive_loss(logits: np.ndarray) -> float:
 
 def separability_of_halves(x: np.ndarray, y: np.ndarray) -> float:
     """The share of the second half of the pairs x, y (n, d) that a logistic regression assigns to
-    the right modality, if it is fitted on the first half."""
+    the right modality. The regression is fitted on the first half."""
     from sklearn.linear_model import LogisticRegression
 
     n = len(x)
@@ -253,15 +256,15 @@ def separability_of_halves(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def robustness(fitted: Maps, a: np.ndarray, b: np.ndarray, seed: int) -> Iterator[tuple[str, dict]]:
-    """T7: the means of `with_noise`, by direction."""
+    """T7: how retrieval changes with noise, as the means of `with_noise`, by direction."""
     for direction, values in with_noise(fitted, a, b, seed):
         yield direction, {name: float(value.mean()) for name, value in values.items()}
 
 
 def with_noise(fitted: Maps, a: np.ndarray, b: np.ndarray, seed: int) -> Iterator[tuple[str, dict]]:
-    """For each direction and query (n,), with Gaussian noise of variance 1e-4 and 1e-3 on the moved
-    gallery: whether the nearest item stays the same, whether it is the partner, and whether it is
-    the nearest item without method and noise."""
+    """Three truth values for each direction and query (n,), with Gaussian noise of variance 1e-4
+    and 1e-3 on the moved gallery: whether the nearest item stays the same, whether it is the
+    partner, and whether it is also the nearest item without method and noise."""
     sides = {"x": a, "y": b}
     for q, z in (("x", "y"), ("y", "x")):
         plain = (sides[q] @ sides[z].T).argmax(axis=1)
@@ -280,9 +283,8 @@ def with_noise(fitted: Maps, a: np.ndarray, b: np.ndarray, seed: int) -> Iterato
 
 
 def on_pairs(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[tuple[str, str, str, float]]:
-    """All tasks on pairs, as rows (task, direction, metric, value). The mixed galleries are left
-    out for a method without scores within a modality, and geometry for one that moves no
-    vectors."""
+    """All tasks on pairs, as rows (task, direction, metric, value). A method without scores within
+    a modality has no mixed galleries. A method that moves no vectors has no geometry."""
     rows = []
     for one in directions(fitted, a, b):
         tasks = {"T1": cross_modal(one)}

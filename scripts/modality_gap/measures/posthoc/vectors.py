@@ -13,7 +13,7 @@ OTHER_FIRST = 9.0  # larger than any difference of two cosines
 
 
 def _gap(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-    """The direction of the gap (d,) and its length; zeros where there is no gap."""
+    """The direction of the gap (d,) and its length. Both are zero if there is no gap."""
     vector = x.mean(axis=0) - y.mean(axis=0)
     return unit(vector), float(np.linalg.norm(vector))
 
@@ -25,43 +25,44 @@ def _shifted(direction: np.ndarray, delta: float) -> Maps:
 
 @method("none", "no change", "ours")
 def none(x: np.ndarray, y: np.ndarray) -> Maps:
-    """The cosines as they are."""
+    """No method: the cosines stay as they are."""
     return Maps()
 
 
 @method("other_first", "control: other modality first", "ours")
 def other_first(x: np.ndarray, y: np.ndarray) -> Scores:
-    """All items of the other modality rank before all items of the query's own. It is the control
-    for a mixed gallery in which the wanted item is always of the other modality."""
+    """All items of the other modality rank before all items of the query's own modality. This is
+    the control for a mixed gallery in which the wanted item is always of the other modality."""
     return Scores(lambda q, z, kind: q @ z.T + (OTHER_FIRST if kind[0] != kind[1] else 0.0), KINDS)
 
 
 @method("own_first", "control: own modality first", "ours")
 def own_first(x: np.ndarray, y: np.ndarray) -> Scores:
-    """All items of the query's own modality rank before all items of the other: the opposite
-    control. Where the form of the wanted item is drawn too, neither wins."""
+    """All items of the query's own modality rank before all items of the other modality. This is
+    the opposite control. If the form of the wanted item is drawn too, neither control wins."""
     return Scores(lambda q, z, kind: q @ z.T + (OTHER_FIRST if kind[0] == kind[1] else 0.0), KINDS)
 
 
 @method("shift", "shift fitted to close the gap", PAPER)
 def shift(x: np.ndarray, y: np.ndarray, delta: float | None = None) -> Maps:
-    """Each modality moved along the gap towards the other, by half of `delta` (None: the whole
-    gap). Source: section 4.2."""
+    """Each modality moves along the gap towards the other by half of `delta`. None means the whole
+    gap. Source: section 4.2."""
     direction, length = _gap(x, y)
     return _shifted(direction, length if delta is None else delta)
 
 
 @method("shift_chosen", "shift chosen on the fit pairs", PAPER)
 def shift_chosen(x: np.ndarray, y: np.ndarray) -> Maps:
-    """The shift between -1 and 1.5, in steps of .05, that has the highest mean recall at 1 on the
-    fit pairs (the smallest, if several are equal)."""
+    """The shift with the highest mean recall at 1 on the fit pairs, chosen between -1 and 1.5 in
+    steps of .05. If several shifts are equally good, the smallest counts."""
     direction, _ = _gap(x, y)
     steps = sorted(np.arange(-20, 31) / 20, key=lambda step: (abs(step), step))
     a, b, own = different_items(x, y)
     cosines, of_a, of_b = a @ b.T, a @ direction, b @ direction
 
     def recall(step: float) -> float:
-        """Recall with the shift, whose inner products and lengths follow from these."""
+        """The recall with a shift, computed from the shifted vectors' inner products and
+        lengths."""
         half = step / 2
         lengths = [np.sqrt(1 - sign * step * of + half**2) for sign, of in ((1, of_a), (-1, of_b))]
         moved = cosines + half * (of_a[:, None] - of_b) - half**2
@@ -74,19 +75,19 @@ def shift_chosen(x: np.ndarray, y: np.ndarray) -> Maps:
 @method("translate_x", "first modality moved onto the second", "folk method", side="x")
 @method("translate", "second modality moved onto the first", "folk method", side="y")
 def translate(x: np.ndarray, y: np.ndarray, side: str = "y") -> Maps:
-    """One modality moved by the whole gap vector."""
+    """One modality moves by the whole gap vector."""
     vector = x.mean(axis=0) - y.mean(axis=0)
     return Maps(y=lambda b: b + vector) if side == "y" else Maps(x=lambda a: a - vector)
 
 
 def centred(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The means (d,) of both modalities."""
+    """The means (d,) of x and of y, which centring subtracts."""
     return x.mean(axis=0), y.mean(axis=0)
 
 
 @method("centre", "centring", "GR-CLIP (2507.19054), I0T (2412.14384), C3 (2401.08567)")
 def centre(x: np.ndarray, y: np.ndarray) -> Maps:
-    """Each modality minus its own mean."""
+    """Each modality minus its own mean on the fit pairs."""
     of_x, of_y = centred(x, y)
     return Maps(lambda a: a - of_x, lambda b: b - of_y)
 
@@ -96,7 +97,8 @@ def centre(x: np.ndarray, y: np.ndarray) -> Maps:
 )
 @method("dn", "distribution normalisation", "DN (2302.11084)")
 def distribution_normalisation(x: np.ndarray, y: np.ndarray, part: float = 0.25) -> Maps:
-    """Each modality minus a part of its mean; inner products, not divided by lengths afterwards."""
+    """Each modality minus a part of its mean. Scores are inner products and are not divided by
+    lengths."""
     of_x, of_y = centred(x, y)
     return Maps(lambda a: a - part * of_x, lambda b: b - part * of_y, normalise=False)
 
@@ -104,7 +106,7 @@ def distribution_normalisation(x: np.ndarray, y: np.ndarray, part: float = 0.25)
 @method("standardise", "standardising each coordinate", "folk method")
 def standardise(x: np.ndarray, y: np.ndarray) -> Maps:
     """Each coordinate minus its mean, divided by its population standard deviation (unless that is
-    0); not invariant to rotation."""
+    0). The result depends on the axes: a rotation changes it."""
 
     def map_of(side: np.ndarray) -> Vectors:
         mean, spread = side.mean(axis=0), side.std(axis=0)
@@ -115,8 +117,8 @@ def standardise(x: np.ndarray, y: np.ndarray) -> Maps:
 
 
 def drop(x: np.ndarray, y: np.ndarray, k: int = 2) -> Maps:
-    """The k coordinates in which the gap vector is largest are set to 0; not invariant to
-    rotation."""
+    """The k coordinates in which the gap vector is largest are set to 0. The result depends on the
+    axes: a rotation changes it."""
     vector = np.abs(x.mean(axis=0) - y.mean(axis=0))
     keep = np.ones(len(vector))
     keep[np.argsort(-vector, kind="stable")[:k]] = 0
@@ -146,8 +148,8 @@ def project_out(x: np.ndarray, y: np.ndarray) -> Maps:
 
 @method("realign", "ReAlign", "ReVision (2602.07026)", default=False)
 def realign(x: np.ndarray, y: np.ndarray) -> Maps:
-    """Texts moved to the images' mean and scaled to the images' spread, normalised, and their
-    centroid corrected."""
+    """Texts are moved to the images' mean, scaled to the images' spread and normalised. Then their
+    centroid is corrected."""
     of_x, of_y = centred(x, y)
     scale = np.sqrt(((x - of_x) ** 2).sum() / ((y - of_y) ** 2).sum())
 

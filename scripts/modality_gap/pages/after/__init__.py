@@ -1,1 +1,1 @@
-"""The page of what follow-up papers did: its tables and sentences, from the tables of a run."""
+"""The page on what follow-up papers did: its tables and sentences, from the tables of a run."""

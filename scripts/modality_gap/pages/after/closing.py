@@ -9,7 +9,7 @@ from modality_gap.pages.words import count, estimate, in_cases, interval, number
 
 
 def sentences(rows: pd.DataFrame, data: Mapping[str, pd.DataFrame]) -> list[str]:
-    """A sentence for each row of `paper.closing.closings`. `data` are methods.csv and
+    """One sentence for each row of `paper.closing.closings`. `data` are methods.csv and
     differences.csv. If they have it, the sentence adds the accuracy on items on which the shift was
     not fitted."""
     return [
@@ -22,8 +22,8 @@ def sentences(rows: pd.DataFrame, data: Mapping[str, pd.DataFrame]) -> list[str]
 
 
 def summary(rows: pd.DataFrame) -> str:
-    """In which of several models the score changes, by the interval of the change; empty if there
-    is only one."""
+    """In which of several models the score changes, by the interval of the change. Empty if there
+    is only one model."""
     if len(rows) < 2:
         return ""
     falls, rises = rows["change_closed_high"] < 0, rows["change_closed_low"] > 0

@@ -1,4 +1,4 @@
-"""The effect of the number of fit pairs, on the page: remaining gap and recall, by method.
+"""The effect of the number of fit pairs, on the page: the remaining gap and recall, by method.
 
 `sizes` and `names` are results/after/fit_sizes.csv and method_names.csv.
 """
@@ -15,7 +15,7 @@ METRICS = {"gap": "gap left", "recall1_xy": "R@1 x to y", "recall1_yx": "R@1 y t
 
 
 def tables(sizes: pd.DataFrame, names: pd.DataFrame, labels: Mapping[str, str]) -> list[Labelled]:
-    """A table for each set that has more than one size, in their order."""
+    """One table for each set that has more than one size, in the order of the sets."""
     called = labels_of(names)
     found = []
     for name, rows in sizes.groupby("set", sort=False):
@@ -55,7 +55,7 @@ def _value(row: Mapping) -> str:
 
 def sentence(sizes: pd.DataFrame, labels: Mapping[str, str]) -> str:
     """In how many sets every method leaves less of the gap with the most fit pairs than with the
-    fewest, and how much of the gap centring leaves in the first set; empty if there are fewer than
+    fewest, and how much of the gap centring leaves in the first set. Empty if there are fewer than
     two sizes."""
     gaps = sizes[sizes["metric"] == "gap"]
     gaps = gaps[gaps.groupby(["set", "method"])["n_fit"].transform("nunique") > 1]

@@ -1,6 +1,6 @@
-"""The ledger of the follow-ups on the page: a section per paper, with verdicts of the run.
+"""The ledger of the follow-ups on the page: one section per paper, with verdicts of the run.
 
-Models and data are never those of the follow-up, so a badge speaks of the direction alone.
+Models and data are never those of the follow-up, so a badge is only about the direction.
 """
 
 from collections import Counter
@@ -24,14 +24,14 @@ BADGES = {
 
 
 class Badge(NamedTuple):
-    """What a badge says, and the class that marks it."""
+    """The words of a badge, and the class that marks it."""
 
     word: str
     css: str
 
 
 def badge_of(row: Mapping) -> Badge | None:
-    """The badge of a row of follow_ups.csv; None if its test could not fail."""
+    """The badge of a row of follow_ups.csv. None if the row's test could not fail."""
     if row["why"].startswith(NO_VERDICT):
         return None
     verdict = row["verdict"]
@@ -40,8 +40,8 @@ def badge_of(row: Mapping) -> Badge | None:
 
 
 class Statement(NamedTuple):
-    """A statement of a paper: the published value in words; one row of `show.page_row` for each
-    piece of evidence, with its `badge`; and what was not tested."""
+    """A statement of a paper. It has the published value in words; one row of `show.page_row` for
+    each piece of evidence, with its `badge`; and what was not tested."""
 
     id: str
     says: str
@@ -59,14 +59,14 @@ class Section(NamedTuple):
 
     @property
     def tally(self) -> dict[Badge, int]:
-        """How many pieces of evidence have each badge, in the order of the page."""
+        """The number of pieces of evidence with each badge, in the order of the page."""
         badges = (row["badge"] for one in self.statements for row in one.rows)
         return dict(Counter(badge for badge in badges if badge))
 
 
 def sections(ledger: Mapping, judged: pd.DataFrame) -> list[Section]:
-    """The papers of the ledger, in its order, with the rows of after/follow_ups.csv, read as
-    texts."""
+    """The papers of the ledger, in its order, with their rows of after/follow_ups.csv, which are
+    read as texts."""
     by_id: dict[str, list[dict]] = {}
     for row in judged.to_dict("records"):
         by_id.setdefault(row["id"], []).append(page_row(row) | {"badge": badge_of(row)})

@@ -1,7 +1,7 @@
 """Losses of follow-ups on the page: gap, recall, and whether recall demonstrably stays the same.
 
-Recall is judged as in the ledger of the follow-ups: by whether the whole interval of its change is
-within MARGIN. `summary` is results/after/losses_summary.csv, `differences`
+Recall is judged as in the ledger of the follow-ups: it stays the same if the whole interval of its
+change is within MARGIN. `summary` is results/after/losses_summary.csv, `differences`
 losses_difference.csv, `methods` losses_methods.csv.
 """
 
@@ -35,8 +35,9 @@ def has_task(summary: pd.DataFrame) -> bool:
 
 
 def recall_verdict(row: Mapping | None, chance: bool) -> str:
-    """What a row of losses_difference.csv shows about recall, by the interval of its change: wholly
-    within MARGIN, wholly beyond it, or neither; nothing if the baseline is near chance."""
+    """What a row of losses_difference.csv shows about recall: the interval of its change is wholly
+    within MARGIN, wholly beyond it, or neither. A row shows nothing if the baseline is near
+    chance."""
     if row is None:
         return NONE
     if chance:
@@ -47,8 +48,9 @@ def recall_verdict(row: Mapping | None, chance: bool) -> str:
 
 
 def table(summary: pd.DataFrame, differences: pd.DataFrame, baseline: str) -> Table:
-    """Every method: gap, recall and, where the run measured it, zero-shot accuracy, their change
-    against the method that it is compared with, and whether recall is shown to be unchanged."""
+    """One row per method. It has the gap, recall and, if the run measured it, zero-shot accuracy;
+    their change against the method that it is compared with; and whether recall is shown to be
+    unchanged."""
     changes = {(row["method"], row["metric"]): row for row in differences.to_dict("records")}
     chance, task = at_chance(summary, baseline), has_task(summary)
     rows = []
@@ -80,8 +82,8 @@ def table(summary: pd.DataFrame, differences: pd.DataFrame, baseline: str) -> Ta
 
 
 def gap_table(methods: pd.DataFrame, differences: pd.DataFrame) -> Table:
-    """What may be said of each method's gap: its change at equal progress, whether it is near what
-    chance gives, whether all vectors are in one narrow cone, and whether the method that it is
+    """What may be said about each method's gap: its change at equal progress, whether it is near
+    what chance gives, whether all vectors are in one narrow cone, and whether the method that it is
     compared with has the same temperature."""
     rows = differences[differences["metric"] == "gap_equal_progress"]
     progress = rows.set_index("method").to_dict("index")
@@ -111,8 +113,8 @@ def gap_table(methods: pd.DataFrame, differences: pd.DataFrame) -> Table:
 def sentences(
     summary: pd.DataFrame, differences: pd.DataFrame, baseline: str, confidence: float
 ) -> list[str]:
-    """How many methods lower the gap, how many of these at another temperature than the method that
-    they are compared with, and how many are shown to leave recall unchanged."""
+    """How many methods lower the gap; how many of these have another temperature than the method
+    that they are compared with; and how many are shown to leave recall unchanged."""
     if differences.empty:
         return []
     chance, level = at_chance(summary, baseline), 1 - confidence
@@ -143,8 +145,8 @@ def sentences(
 
 
 def zero_shot_sentence(summary: pd.DataFrame, differences: pd.DataFrame, confidence: float) -> str:
-    """How many methods raise and lower zero-shot accuracy, beside the accuracy of a guess; empty
-    where the run did not measure it."""
+    """How many methods raise zero-shot accuracy and how many lower it, beside the accuracy of a
+    guess. Empty if the run did not measure it."""
     rows = differences[differences["metric"] == "zero_shot"] if len(differences) else differences
     if not has_task(summary) or rows.empty:
         return ""
@@ -167,7 +169,8 @@ def zero_shot_sentence(summary: pd.DataFrame, differences: pd.DataFrame, confide
 
 
 def family_sentence(summary: pd.DataFrame, names: list[str]) -> str:
-    """Gap and recall when only the temperature changes; empty if there is one temperature."""
+    """The gap and recall if only the temperature changes. Empty if there is only one
+    temperature."""
     rows = summary[summary["method"].isin(names)].sort_values("temperature")
     if len(rows) < 2 or np.isclose(rows["temperature"].min(), rows["temperature"].max()):
         return ""
@@ -190,7 +193,7 @@ class Shown(NamedTuple):
 def shown(
     data: Mapping[str, pd.DataFrame], baseline: str, confidence: float, family: list[str]
 ) -> Shown:
-    """Everything that the page shows of the losses, from the tables by name; `family` are the
+    """Everything that the page shows of the losses, from the tables by name. `family` are the
     methods that differ only in temperature."""
     summary, differences = data["losses_summary"], data["losses_difference"]
     texts = sentences(summary, differences, baseline, confidence)

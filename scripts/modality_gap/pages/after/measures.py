@@ -1,6 +1,7 @@
-"""Measures of follow-ups on the page: values beside chance, and how they order the trained sets.
+"""Measures of follow-ups on the page: their values beside chance, and how they order the trained
+sets.
 
-`measures` is results/after/measures.csv, `gaps` results/statistics/gap.csv by set.
+`measures` is results/after/measures.csv. `gaps` is results/statistics/gap.csv by set.
 """
 
 from collections.abc import Mapping
@@ -16,8 +17,8 @@ from modality_gap.paper.chance import retrieves
 
 
 class Shown(NamedTuple):
-    """A measure of the table: its name in measures.csv and its heading; `better` is 1 where more is
-    closer, -1 where less is."""
+    """A measure of the table: its name in measures.csv and its heading. `better` is 1 if a larger
+    value counts as closer, and -1 if a smaller value does."""
 
     name: str
     head: str
@@ -47,8 +48,9 @@ def table(
     labels: Mapping[str, str],
     own: Mapping[str, str] | None = None,
 ) -> Table:
-    """Measures by set: value, interval where it has one, and its chance where there is one; the
-    user's own come last, with their labels by name."""
+    """A table of the measures by set. A cell has the value and, if there are any, its interval and
+    its value by chance. The user's own measures come last, with their labels, which `own` has by
+    name."""
     wide = measures.set_index(["measure", "set"])
     rows = []
     for one in (*SHOWN, *_of_the_user(measures, own or {})):
@@ -65,7 +67,7 @@ def table(
 
 
 def _of_the_user(measures: pd.DataFrame, own: Mapping[str, str]) -> list[Shown]:
-    """The rows NAME, or NAME_PART of a measure of several numbers."""
+    """The rows of the user's measures: NAME, or NAME_PART if a measure returns several numbers."""
     return [
         Shown(row, f"{label} {row.removeprefix(name).strip('_')}".strip(), 1)
         for name, label in own.items()
@@ -82,10 +84,10 @@ def _cell(row: Mapping) -> str:
 
 
 def agreement(measures: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
-    """For each measure, in the order of SHOWN, Kendall's τ with recall at 1 over the trained sets,
-    its p and p after Holm's correction, and the number of sets; also for the gap itself. τ is
-    positive where a measure orders the sets as recall does. A measure that is the same everywhere
-    has no τ and no row, nor has any with fewer than FEWEST sets."""
+    """For each measure, in the order of SHOWN, and for the gap itself: Kendall's τ with recall at 1
+    over the trained sets, its p, its p after Holm's correction, and the number of sets. τ is
+    positive if a measure orders the sets as recall does. A measure that is the same everywhere has
+    no τ and no row. Nor has a measure with fewer than FEWEST sets."""
     from scipy import stats
 
     from modality_gap.measures.significance import holm
@@ -106,7 +108,8 @@ def agreement(measures: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
 
 
 def agreement_sentences(ordered: pd.DataFrame, level: float) -> list[str]:
-    """How many measures order the sets as recall does, or in reverse, after Holm's correction."""
+    """Sentences on how many measures order the sets as recall does, or in reverse, after Holm's
+    correction."""
     if ordered.empty:
         return []
     found = ordered[ordered["p_holm"] < level]
@@ -129,7 +132,7 @@ def agreement_sentences(ordered: pd.DataFrame, level: float) -> list[str]:
 
 
 def agreement_table(ordered: pd.DataFrame) -> Table | None:
-    """Kendall's τ of every measure; None if there are too few sets."""
+    """A table of Kendall's τ of every measure. None if there are too few sets."""
     if ordered.empty:
         return None
     fewer = {"gap", *(one.head for one in SHOWN if one.better < 0)}
@@ -147,8 +150,8 @@ def agreement_table(ordered: pd.DataFrame) -> Table | None:
 
 
 def misleading(measures: pd.DataFrame, gaps: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
-    """Trained sets at chance that CKA or Kendall distance puts next to a set that retrieves: one
-    sentence each, with the share of common neighbours."""
+    """One sentence for each trained set at chance that CKA or Kendall distance puts next to a set
+    that retrieves. The sentence has the share of common neighbours."""
     able = retrieves(gaps)
     trained = gaps.index[gaps["weights"] == "trained"]
     good = [name for name in trained if able[name]]
@@ -178,8 +181,8 @@ def misleading(measures: pd.DataFrame, gaps: pd.DataFrame, labels: Mapping[str, 
 
 
 class OnPage(NamedTuple):
-    """What the page shows of the measures; `untrained` is None without such a set, `order` without
-    enough trained ones."""
+    """What the page shows of the measures. `untrained` is None if there is no untrained set, and
+    `order` is None if there are too few trained sets."""
 
     sentences: list[str]
     table: Table
@@ -194,8 +197,8 @@ def shown(
     confidence: float,
     own: Mapping[str, str] | None = None,
 ) -> OnPage:
-    """Everything that the page shows of the measures, from measures.csv, gap.csv by set and the
-    sets of the configuration; `own`: the labels of the user's measures, by name."""
+    """Everything that the page shows of the measures, from measures.csv, gap.csv by set, and the
+    sets of the configuration. `own` has the labels of the user's measures, by name."""
     ordered = agreement(measures, gaps)
     labels = {
         name: str(entry["label"]) + (f", {PROJECTIONS}" if weights_of(entry) == PROJECTIONS else "")

@@ -1,8 +1,8 @@
 """Post-hoc methods on the page: a mixed gallery, the remaining gap, the matrix of methods.
 
 `methods`, `differences` and `names` are results/after/methods.csv, differences.csv and
-method_names.csv. Values are those of the fixed split; random halves give a spread, which is no
-standard error because halves share their pairs.
+method_names.csv. Values are those of the fixed split. Random halves give a spread; it is no
+standard error, because halves share their pairs.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ SAME_GAP = (
 
 class Matrix(NamedTuple):
     """The methods of a set by task: the name of the set, the rows of the methods that are compared,
-    and those of the methods with a star, which are not."""
+    and the rows of the methods with a star, which are not compared."""
 
     label: str
     table: Table
@@ -44,15 +44,15 @@ class Matrix(NamedTuple):
 
 
 def values(methods: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The results of a set on the fixed split: a row per method, in their order, and a column
-    (task, metric) each."""
+    """The results of a set on the fixed split: one row per method, in the order of the methods, and
+    one column per (task, metric)."""
     rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
     wide = rows.pivot_table(index="method", columns=["task", "metric"], values="value", sort=False)
     return wide.reindex(rows["method"].unique())
 
 
 def spreads(methods: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The same over random halves: standard deviations, a row per method."""
+    """The standard deviations of a set's results over random halves, in the form of `values`."""
     rows = methods[(methods["set"] == name) & (methods["split"] != FIXED)]
     return rows.pivot_table(
         index="method", columns=["task", "metric"], values="value", aggfunc="std", sort=False
@@ -60,7 +60,8 @@ def spreads(methods: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _mean(wide: pd.DataFrame, task: str, metric: str, sides: str = "xy yx") -> pd.Series:
-    """Mean over both directions (or both modalities) of a metric; NaN where it is missing."""
+    """The mean of a metric over both directions (or both modalities). NaN if the metric is
+    missing."""
     columns = [(task, f"{metric}_{side}") for side in sides.split()]
     if any(column not in wide for column in columns):
         return pd.Series(np.nan, wide.index)
@@ -91,8 +92,8 @@ MIXED_WORDS = {
 
 
 def mixed_sentences(methods: pd.DataFrame, name: str, label: str) -> list[str]:
-    """The results of a set in a mixed gallery: without a method, with centring, and with both
-    controls of bias; all on the fixed split."""
+    """Sentences on a set's results in a mixed gallery on the fixed split: without a method, with
+    centring, and with both controls of bias."""
     wide = values(methods, name)
     task = CAPTION_GALLERY if (CAPTION_GALLERY, "ndcg10") in wide else MIXED
     if task == MIXED:
@@ -116,8 +117,8 @@ def mixed_sentences(methods: pd.DataFrame, name: str, label: str) -> list[str]:
 
 
 def mixed_summary(differences: pd.DataFrame, order: list[str]) -> str:
-    """In how many of several sets each method finds more than no method, by the whole interval of
-    the change and in both directions where there are two; empty for one set."""
+    """In how many of several sets each method finds more than no method does. The whole interval of
+    the change decides, in both directions if there are two. Empty for one set."""
     rows = differences[differences["set"].isin(order)]
     of_documents = rows.loc[rows["metric"] == DOCUMENTS, "set"].unique()
     mixed = rows["metric"].isin(MIXED_CHANGES) & ~rows["set"].isin(of_documents)
@@ -146,7 +147,7 @@ def control_sentences(
     methods: pd.DataFrame, names: pd.DataFrame, order: list[str], labels: Mapping[str, str]
 ) -> list[str]:
     """For each set, the shares of the other modality at which some method does better than the
-    control; no sentence if there is no set whose wanted item is always of the other modality."""
+    control. Empty if no set has a wanted item that is always of the other modality."""
     called, stars = labels_of(names), names.set_index("method")["star"]
     found = []
     for name in order:
@@ -175,8 +176,8 @@ def control_sentences(
 def same_gap_table(
     methods: pd.DataFrame, names: pd.DataFrame, name: str, whole: str = ""
 ) -> Table | None:
-    """Remaining gap, recall and bias of methods that narrow the gap in different ways; None if a
-    set has fewer than two of them. `whole` is a sentence on the gap of all pairs."""
+    """The remaining gap, recall and bias of methods that narrow the gap in different ways. None if
+    a set has fewer than two of them. `whole` is a sentence on the gap of all pairs."""
     wide, spread, labels = values(methods, name), spreads(methods, name), labels_of(names)
     shown = [one for one in SAME_GAP if one in wide.index]
     if len(shown) < 3 or (GEOMETRY, "gap") not in wide:
@@ -216,7 +217,8 @@ def whole_gap(gaps: pd.DataFrame, name: str) -> str:
 def same_gap_sentence(
     methods: pd.DataFrame, differences: pd.DataFrame, name: str, label: str
 ) -> str:
-    """Whether the shift and centring leave about the same gap, and what each does to recall."""
+    """A sentence on whether the shift and centring leave about the same gap, and what each does to
+    recall."""
     wide = values(methods, name)
     changed = {"recall1_xy", "recall1_yx"} <= {*_of(differences, name, "shift")["metric"]}
     if not {"shift", "centre"} <= {*wide.index} or (GEOMETRY, "gap") not in wide or not changed:
@@ -239,9 +241,9 @@ def same_gap_sentence(
 
 
 def same_gap_summary(methods: pd.DataFrame, differences: pd.DataFrame, order: list[str]) -> str:
-    """How much of the gap the fitted shift and centring leave in several sets, and in how many of
-    them recall falls in one or both directions (the whole interval of its change is below 0); empty
-    for one set."""
+    """How much of the gap the fitted shift and centring leave in several sets, and in how many sets
+    recall falls in one or both directions. Recall falls if the whole interval of its change is
+    below 0. Empty for one set."""
     parts = [
         (wide[GEOMETRY, "gap"].loc[["shift", "centre"]] / wide.loc[PLAIN, (GEOMETRY, "gap")])
         for name in order
@@ -269,14 +271,16 @@ def _of(differences: pd.DataFrame, name: str, method: str) -> pd.DataFrame:
 
 
 def _sizes(methods: pd.DataFrame, name: str, task: str = RETRIEVAL) -> tuple[int, int]:
-    """How many pairs the methods of a set were fitted on, and on how many a task was scored."""
+    """The number of pairs on which the methods of a set were fitted, and the number on which a task
+    was scored."""
     rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
     rows = rows[rows["task"] == task] if (rows["task"] == task).any() else rows
     return int(rows["n_fit"].iloc[0]), int(rows["n_scored"].iloc[0])
 
 
 def _fitted(methods: pd.DataFrame, name: str, dim: int | None = None) -> str:
-    """On how many pairs methods were fitted and scored, and how many that is per dimension."""
+    """In words: on how many pairs methods were fitted and scored, and how many fit pairs there are
+    per dimension."""
     fit, scored = _sizes(methods, name)
     per = "" if dim is None else f", {number(fit / dim, 2)} per dimension (n_fit/d, d {dim:,})"
     return f"Fitted on {fit:,} pairs{per}, scored on {scored:,} others"
@@ -294,8 +298,8 @@ def _with_spread(
 
 
 class Task(NamedTuple):
-    """A column of the matrix: its heading, and its metric, as a mean over `sides`; a metric without
-    a direction has no sides."""
+    """A column of the matrix: its heading and its metric, which is a mean over `sides`. A metric
+    without a direction has no sides."""
 
     head: str
     task: str
@@ -326,8 +330,8 @@ def matrix(
     label: str,
     dim: int | None,
 ) -> Matrix:
-    """Every method of a set by task. The first columns are paired differences to no change with
-    their intervals; the others are values. A task that no method of the set has is left out. For
+    """Every method of a set by task. The first columns are paired differences to no change, with
+    their intervals; the others are values. A task is left out if no method of the set has it. For
     prompts of classes, a method that learns from labels is called few-shot."""
     wide = values(methods, name)
     columns = {}
@@ -356,7 +360,7 @@ def matrix(
 
 
 def _other_sizes(methods: pd.DataFrame, name: str, task: str) -> str:
-    """The sizes of a task that differ from those in the caption, in round brackets."""
+    """The sizes of a task, in round brackets, if they differ from those in the caption."""
     sizes = _sizes(methods, name, task)
     if sizes == _sizes(methods, name):
         return ""
@@ -373,14 +377,14 @@ def _change(rows: pd.DataFrame, metric: str) -> str:
 
 
 class Labelled(NamedTuple):
-    """A table with the name of its set."""
+    """A table, and the name of the set that it is about."""
 
     label: str
     table: Table
 
 
 class Shown(NamedTuple):
-    """What the page shows of the methods; empty lists where no set is compared."""
+    """What the page shows of the methods. Lists are empty if no set is compared."""
 
     sets: list[str]
     mixed_summary: str
@@ -394,7 +398,7 @@ class Shown(NamedTuple):
 
 
 def shown(data: Mapping[str, pd.DataFrame], gaps: pd.DataFrame, sets: Mapping) -> Shown:
-    """Everything that the page shows of the methods, from the tables by name, gap.csv by set, and
+    """Everything that the page shows of the methods, from the tables by name, gap.csv by set and
     the sets of the configuration."""
     methods, differences, names = (
         data[name] for name in ("methods", "differences", "method_names")

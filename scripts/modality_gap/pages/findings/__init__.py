@@ -1,1 +1,1 @@
-"""What the page says of each figure and table, from the tables of a run."""
+"""What the page says about each figure and table, from the tables of a run."""

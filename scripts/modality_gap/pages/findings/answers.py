@@ -1,4 +1,4 @@
-"""Answers to the questions of the summary, as sentences out of the tables of a run."""
+"""Answers to the questions of the summary, as sentences made from the tables of a run."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,8 +24,9 @@ from modality_gap.paper.chance import classifies
 def answers(
     data: Mapping[str, pd.DataFrame], models: Sequence[Mapping] = ()
 ) -> dict[str, list[str]]:
-    """Sentences by the ids of config/ledger/report.yaml's questions; `data` by the table's name,
-    `models` are those of the explorer, with the remedies of each."""
+    """Sentences that answer the questions of config/ledger/report.yaml, by the ids of the
+    questions. `data` are the tables by their names. `models` are those of the explorer, each with
+    its remedies."""
     gap = data["gap"]
     return {
         "there": _there(gap),
@@ -101,8 +102,8 @@ def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
 
 
 def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[str]:
-    """What a shift that closes the gap does to recall, and what centring does to it in the first
-    of the same models."""
+    """What a shift that closes the gap does to recall; and what centring does to recall in the
+    first of the same models."""
     if not (sentence := closing(peaks)):
         return []
     first = peaks.iloc[0]
@@ -120,8 +121,8 @@ def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[str]:
 
 
 def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[str]:
-    """In how many tests accuracy on one half changes by the shift that is best on the other; where
-    no shift is the best, nothing was tested."""
+    """In how many tests the shift that is best on one half changes the accuracy on the other half.
+    If no shift is the best, nothing was tested."""
     judged = table[table.apply(classifies, axis=1).astype(bool)]
     moved = judged[(judged[["held_out_delta_1", "held_out_delta_2"]] != 0).any(axis=1)]
     if not len(moved):
@@ -135,8 +136,8 @@ def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[str]:
 
 
 def _fine_tuning(tuned: pd.DataFrame) -> list[str]:
-    """The gap, and zero-shot accuracy where it was measured, after fine-tuning at the highest and
-    at the lowest temperature."""
+    """The gap and, if it was measured, zero-shot accuracy after fine-tuning at the highest and at
+    the lowest temperature."""
     cold, hot = (tuned.loc[tuned["temperature"].agg(end)] for end in ("idxmin", "idxmax"))
     scored = "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"])
 
@@ -162,7 +163,7 @@ def _fine_tuning(tuned: pd.DataFrame) -> list[str]:
 
 
 def _offensive_labels(published: pd.DataFrame) -> list[str]:
-    """How many groups' counts of the paper fall, and how many clearly."""
+    """In how many groups the counts of the paper fall, and in how many they clearly fall."""
     groups = published[published["group"] != "all"]
     fewer = groups[groups["change"] < 0]
     fisher, paired = (

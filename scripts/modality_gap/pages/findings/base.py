@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """A sentence of "What this run found", and the ids of the claims that it bears on. One that
-    leads is shown at the head of the page too."""
+    """A sentence of "What this run found", and the ids of the claims that the sentence bears on. A
+    sentence with `lead` is also shown at the head of the page."""
 
     text: str
     claims: tuple[str, ...] = ()
@@ -15,7 +15,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the page: the first cell of a row is its heading; cells are text."""
+    """A table of the page. The first cell of a row is the row's heading. All cells are text."""
 
     caption: str
     head: list[str]

@@ -1,4 +1,4 @@
-"""What this run found for Figure 1."""
+"""What this run found about Figure 1."""
 
 from collections.abc import Mapping
 
@@ -14,13 +14,14 @@ SEPARATE = 0.95  # as the ledger: a linear classifier this accurate tells the mo
 
 
 def size(row: Mapping) -> str:
-    """The number of items of a row, and of clusters if items are not independent."""
+    """The number of items of a row. If items are not independent, also the number of clusters."""
     n, clusters = row["n"], row.get("clusters", row["n"])
     return f"n {n:,}" if clusters == n else f"n {n:,} in {count(clusters, 'cluster')}"
 
 
 def figure1_findings(gap: pd.DataFrame) -> list[Finding]:
-    """Whether the modalities are apart in every set, what training did, and what models learnt."""
+    """Whether the modalities are apart in every set, what training did to the gap, and what models
+    learnt."""
     apart = (gap["gap_low"] > 0) & (gap["separability"] >= SEPARATE)
     least = gap.loc[gap["gap"].idxmin()]
     hardest = gap.loc[gap["separability"].idxmin()]
@@ -62,7 +63,8 @@ def figure1_findings(gap: pd.DataFrame) -> list[Finding]:
 
 
 def _training_and_gap(gap: pd.DataFrame) -> list[Finding]:
-    """One sentence on the gap of each model that is here with both weights, beside each other."""
+    """One sentence on the gap of each model that has both a random and a trained set, beside each
+    other."""
     changes: dict[str, list[str]] = {}
     for model, pair in gap.groupby("model", sort=False):
         sides = {row["weights"]: row for _, row in pair.iterrows()}
@@ -111,7 +113,7 @@ def _retrieval(trained: pd.DataFrame) -> list[Finding]:
 
 
 def figure1_tables(gap: pd.DataFrame) -> list[Table]:
-    """All sets, with the measures that the registry shows here."""
+    """All sets, with the measures that the registry shows for this figure."""
     columns = registry.columns_at(registry.FIGURE1)
     return [
         Table(

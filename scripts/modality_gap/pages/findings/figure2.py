@@ -1,4 +1,4 @@
-"""What this run found for Figure 2."""
+"""What this run found about Figure 2."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ NARROW = 0.25  # as the ledger: the least mean cosine of a narrow cone
 
 
 def figure2a_findings(cone: pd.DataFrame) -> list[Finding]:
-    """Whether each encoder has a cone, and whether random weights narrow it."""
+    """Whether each encoder has a cone, and whether random weights make the cone narrower."""
     above, narrow = (cone["mean_cosine_low"] > bound for bound in (0, NARROW))
     least = cone.loc[cone["mean_cosine"].idxmin()]
     findings = [
@@ -80,13 +80,13 @@ def _panel(row: Mapping) -> str:
 
 
 def _panel_id(row: Mapping) -> str:
-    """How the ledger's ids of Figure 2(a) name a panel."""
+    """The name of a panel of Figure 2(a) in the ledger's ids."""
     return f"{row['encoder']}.{row['weights']}.{row['inputs']}"
 
 
 def figure2a_tables(cone: pd.DataFrame, published: Mapping[str, Any]) -> list[Table]:
-    """All panels, beside what the paper's notebooks print for their own models (`published` values
-    by the ids of the ledger)."""
+    """All panels, beside the values that the paper's notebooks print for their own models.
+    `published` has these values by the ids of the ledger."""
     rows = []
     for _, row in cone.iterrows():
         printed = published.get(f"figure2a.cone.{_panel_id(row)}")
@@ -112,7 +112,7 @@ def figure2a_tables(cone: pd.DataFrame, published: Mapping[str, Any]) -> list[Ta
 
 
 def figure2b_findings(mlp: pd.DataFrame) -> list[Finding]:
-    """How the mean cosine changes with depth, with and without bias; `mlp` is
+    """How the mean cosine changes with depth, with and without bias. `mlp` is
     mlp_cone_interval.csv."""
     deepest = mlp["layer"].max()
     table = mlp[mlp["layer"] == deepest].set_index(["activation", "bias"])
@@ -148,8 +148,8 @@ def figure2b_findings(mlp: pd.DataFrame) -> list[Finding]:
 
 def figure2c_findings(spectrum: pd.DataFrame, claimed: bool = True) -> list[Finding]:
     """In how many encoders the spectrum of many initialisations drops where k cones require it, and
-    how much of the variance is between the seeds. It bears on the claims of Figure 2(c) if
-    `claimed`, so not on noise."""
+    how much of the variance is between the seeds. The sentences bear on the claims of Figure 2(c)
+    if they are `claimed`, so not for noise."""
     rows = _spectra(spectrum)
     there = [row for row in rows if row["steepest"] == row["seeds"] - 1]
     shares = [row["between"] for row in rows]
@@ -167,13 +167,13 @@ def figure2c_findings(spectrum: pd.DataFrame, claimed: bool = True) -> list[Find
 
 
 def _between(values: list[float], digits: int) -> str:
-    """`1.35 to 3.94`, or the one value."""
+    """A range in words, `1.35 to 3.94`, or the value if there is only one."""
     low, high = number(min(values), digits), number(max(values), digits)
     return low if low == high else f"{low} to {high}"
 
 
 def figure2c_tables(spectrum: pd.DataFrame) -> list[Table]:
-    """The drop of each encoder's spectrum where k cones require it."""
+    """For each encoder, the drop of its spectrum at the place where k cones require one."""
     return [
         Table(
             "Singular values around the number of seeds. Drop: the value before over that after.",

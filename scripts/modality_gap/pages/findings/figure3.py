@@ -1,4 +1,4 @@
-"""What this run found for Figure 3."""
+"""What this run found about Figure 3."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,8 @@ HOLDS_THE_GAP = 0.5  # a plane that holds less of the gap's length does not show
 
 
 def figure3a_findings(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
-    """In how many sets the drawn plane holds the gap, and whether a shift closes it there."""
+    """In how many sets the drawn plane holds the gap, and whether a shift closes the gap in that
+    plane."""
     rows = _planes(shifts, gap)
     holding = [row for row in rows if row["held"] >= HOLDS_THE_GAP]
     findings = [
@@ -48,7 +49,7 @@ def figure3a_findings(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
 
 
 def figure3a_tables(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Table]:
-    """The plane of each set: its share of the variance and of the gap, before and after a shift."""
+    """For each set, the plane's share of the variance and of the gap, before and after a shift."""
     return [
         Table(
             "The plane of the first two principal components, as in the paper. Distances of the "
@@ -72,8 +73,8 @@ def figure3a_tables(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[Table]:
 
 
 def _planes(shifts: pd.DataFrame, gap: pd.DataFrame) -> list[dict]:
-    """Of each set how much of the gap's length its plane holds, and what a shift by the whole gap
-    leaves of it there."""
+    """For each set, how much of the gap's length its plane holds, and how much of that a shift by
+    the whole gap leaves."""
     rows = []
     gaps = gap.set_index("set")["gap"]
     for name, part in shifts.groupby("set", sort=False):
@@ -108,7 +109,7 @@ ACROSS_ZERO = "spans 0 and places no minimum"
 
 
 def smallest_loss(rows: pd.DataFrame) -> list[str]:
-    """Where the loss is smallest at the lowest and at the highest temperature, as three sentences:
+    """Three sentences on where the loss is smallest at the lowest and at the highest temperature:
     the first model's distance, how the others compare, and the highest temperature. `rows` are
     those of loss_minimum.csv with the column `model` of gap.csv, in the order of the models."""
     cold, hot = (
@@ -142,14 +143,15 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
 
 
 def _named(row: Mapping) -> str:
-    """The model; where no minimum is placed, with how far above it the loss at the own gap is."""
+    """The name of the model. If no minimum is placed, also how much the loss at the model's own gap
+    is above the minimum."""
     if _at_its_gap(row) != ACROSS_ZERO:
         return str(row["model"])
     return f"{row['model']}, loss at its gap +{number(row['loss_at_gap'] - row['loss'], 2)}"
 
 
 def _closing(row: Mapping) -> str:
-    """What closing the gap does to the loss, if the interval leaves out 0."""
+    """What closing the gap does to the loss. Empty if the interval includes 0."""
     low, high = row["closing_cost_low"], row["closing_cost_high"]
     if not low * high > 0:
         return ""
@@ -166,7 +168,7 @@ def _at_minimum(row: Mapping) -> str:
 
 
 def _at_its_gap(row: Mapping) -> str:
-    """What the interval of a minimum's distance says of the model's own gap."""
+    """What the interval of the minimum's distance says about the model's own gap."""
     low, high = row["distance_low"], row["distance_high"]
     if row["at_end"] or math.isnan(low):
         return "is not known"
@@ -177,8 +179,8 @@ def _at_its_gap(row: Mapping) -> str:
 
 
 def able_minima(minimum: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
-    """The rows of loss_minimum.csv of the trained sets that retrieve well above chance, in the
-    order of gap.csv, with its column `model`."""
+    """The rows of loss_minimum.csv for the trained sets that retrieve well above chance, in the
+    order of gap.csv. The column `model` of gap.csv is added."""
     trained = gap[gap["weights"] == "trained"]
     able = trained[retrieves(trained)].set_index("set")["model"]
     rows = minimum[minimum["set"].isin(able.index)]
@@ -190,7 +192,7 @@ def able_minima(minimum: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
 def figure3bcd_findings(
     landscape: pd.DataFrame, minimum: pd.DataFrame, gap: pd.DataFrame
 ) -> list[Finding]:
-    """Where the loss is smallest in each trained set that retrieves, by the fine sweep (`minimum`),
+    """Where the loss is smallest in each trained set that retrieves, by the fine sweep (`minimum`);
     and what the released loss changes on the coarse grid of the figure (`landscape`)."""
     rows = able_minima(minimum, gap)
     rows = rows.assign(model=rows["set"])  # on the page of figures a set has the name of its model
@@ -213,7 +215,7 @@ def figure3bcd_findings(
 
 
 def _minimum_claims(models: Iterable[str]) -> tuple[str, ...]:
-    """What the ledger says of the place of the smallest loss in these models."""
+    """The ids of the claims about the place of the smallest loss in these models."""
     others = [OTHER_MODELS[model] for model in dict.fromkeys(models) if model in OTHER_MODELS]
     return (
         "figure3b.minimum_at_the_gap",
@@ -225,7 +227,7 @@ def _minimum_claims(models: Iterable[str]) -> tuple[str, ...]:
 
 
 def _released_loss(landscape: pd.DataFrame) -> list[Finding]:
-    """What the loss as released changes, in one sentence over all sets."""
+    """One sentence, over all sets, on what changes with the loss as released."""
     lowest = {
         column: landscape.loc[
             landscape.groupby(["set", "temperature"], sort=False)[column].idxmin()
@@ -244,7 +246,7 @@ def _released_loss(landscape: pd.DataFrame) -> list[Finding]:
 
 
 def minimum_table(minimum: pd.DataFrame, caption: str) -> Table:
-    """One row per set, one column per temperature: the minimum with its interval."""
+    """The minimum with its interval: one row per set, one column per temperature."""
     temperatures = sorted(minimum["temperature"].unique())
     rows = []
     for name, part in minimum.groupby("set", sort=False):
@@ -263,7 +265,8 @@ def minimum_table(minimum: pd.DataFrame, caption: str) -> Table:
 
 
 def place(row: Mapping) -> str:
-    """The distance at a minimum with its interval; no number if the sweep ends there."""
+    """The distance at a minimum with its interval. If the minimum is at an end of the sweep, the
+    text says that there is none."""
     return "none in the sweep" if row["at_end"] else estimate(row, "distance")
 
 
@@ -292,7 +295,8 @@ def all_minima_table(minimum: pd.DataFrame) -> Table:
 
 
 def sphere_minima(sphere: pd.DataFrame) -> pd.DataFrame:
-    """Loss at 0 and |delta theta| of the minimum, by spacing, mismatched and temperature."""
+    """For each spacing, mismatched and temperature: the loss at 0, and |delta theta| of the
+    minimum."""
     rows = []
     for key, part in sphere.groupby(["spacing_deg", "mismatched", "temperature"], sort=False):
         # Both ends of a symmetric curve are minima: the one that is nearer to 0 is shown.
@@ -349,7 +353,7 @@ def figure3g_findings(sphere: pd.DataFrame) -> list[Finding]:
 
 
 def figure3g_tables(sphere: pd.DataFrame) -> list[Table]:
-    """Loss at 0 and place of the minimum of every curve."""
+    """The loss at 0 and the place of the minimum, for every curve."""
     return [
         Table(
             "Loss where images and texts coincide, and the angle at which it is smallest.",

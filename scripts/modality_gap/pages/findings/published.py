@@ -9,8 +9,8 @@ SIGNIFICANT = 0.05
 
 
 def p_values_findings(table: pd.DataFrame) -> list[Finding]:
-    """Which improvements in Table 1 are clear, tested as in the supplement and at the size of the
-    test splits; `table` is supplementary_p_values.csv."""
+    """Which improvements in Table 1 are clear, if they are tested as in the supplement and if they
+    are tested at the size of the test splits. `table` is supplementary_p_values.csv."""
     printed, other = (table[table["p_published"].notna() == given] for given in (True, False))
     findings = []
     if len(printed):
@@ -43,8 +43,8 @@ def p_values_findings(table: pd.DataFrame) -> list[Finding]:
 
 
 def published_table2_findings(table: pd.DataFrame) -> list[Finding]:
-    """In how many groups the printed counts fall, and in how many a test can show it; `table` is
-    published_table2.csv."""
+    """In how many groups the printed counts fall, and in how many of them a test can show it.
+    `table` is published_table2.csv."""
     groups = table[table["group"] != "all"]
     return [
         Finding(

@@ -1,4 +1,4 @@
-"""What this run found of recall@1 under the shift along the gap."""
+"""What this run found about recall@1 under the shift along the gap."""
 
 from collections.abc import Mapping
 
@@ -13,8 +13,8 @@ UNCLEAR = "does not clearly change"
 
 
 def able_peaks(peak: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
-    """The rows of recall_peak.csv of the trained sets that retrieve well above chance, with the
-    column `model` of gap.csv, the name of the model."""
+    """The rows of recall_peak.csv for the trained sets that retrieve well above chance. The column
+    `model` of gap.csv, the name of the model, is added."""
     trained = gap[gap["weights"] == "trained"]
     able = trained[retrieves(trained)].set_index("set")["model"]
     rows = peak[peak["set"].isin(able.index)]
@@ -22,8 +22,8 @@ def able_peaks(peak: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
 
 
 def closing(rows: pd.DataFrame) -> str:
-    """What closing the gap does to recall@1 of the second modality: the first model's values, and
-    the direction of the change in the others. Empty if there is no row."""
+    """What closing the gap does to recall@1 of the second modality: the values of the first model,
+    and the direction of the change in the others. Empty if there is no row."""
     to_texts = rows[rows["direction"] == "ab"]
     if not len(to_texts):
         return ""
@@ -40,20 +40,20 @@ def closing(rows: pd.DataFrame) -> str:
 
 
 def _change(row: Mapping) -> str:
-    """What the interval of a change says."""
+    """What the interval of a change says, in words."""
     if row["change_closed_high"] < 0:
         return "clearly falls"
     return "clearly rises" if row["change_closed_low"] > 0 else UNCLEAR
 
 
 def points(row: pd.Series, name: str) -> str:
-    """A change of a share with its interval, in percentage points."""
+    """The change of a share, with its interval, in percentage points."""
     low, high = (100 * row[f"{name}_{end}"] for end in ("low", "high"))
     return f"{number(100 * row[name], 1)} {interval(low, high, 1)}"
 
 
 def recall_findings(peak: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
-    """What closing the gap does, and whether any shift is better than none."""
+    """What closing the gap does to recall@1, and whether any shift is better than none."""
     rows = able_peaks(peak, gap)
     if not len(rows):
         return [Finding("No trained model of this run retrieves well above chance.")]
@@ -78,7 +78,8 @@ def recall_findings(peak: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
 
 
 def recall_tables(peak: pd.DataFrame, gap: pd.DataFrame) -> list[Table]:
-    """One row per model and direction: recall@1 at the gap, with the gap closed and at its best."""
+    """One row per model and direction: recall@1 with the gap as it is, with the gap closed, and at
+    its best."""
     return [
         Table(
             "Recall@1 with the model's own gap, with the gap closed, and at the best shift. "

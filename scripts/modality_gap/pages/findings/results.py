@@ -1,8 +1,8 @@
 """The results of a run, as sentences and small tables made from its tables.
 
-Every number in a sentence comes out of a table. A sentence says what was measured; whether that
-agrees with the paper is decided by the ledger. A sentence names the claims that it bears on by
-their ids, and the page shows the verdicts of results/claims.csv beside it.
+Every number in a sentence comes from a table. A sentence says what was measured. The ledger decides
+whether that agrees with the paper. A sentence names the claims that it bears on by their ids, and
+the page shows the verdicts of results/claims.csv beside the sentence.
 """
 
 from collections.abc import Mapping
@@ -51,8 +51,9 @@ from modality_gap.pages.findings.training import (
 def results(
     data: Mapping[str, pd.DataFrame], published: Mapping[str, object], config: Mapping
 ) -> dict[str, tuple[list[Finding], list[Table]]]:
-    """Sentences and tables of every figure and table, by its id. `data` are the tables by their
-    names; `published` are the paper's values by the ids of the ledger."""
+    """The sentences and tables of every figure and table of the paper, by its id. `data` are the
+    tables of the run by their names. `published` are the paper's values by the ids of the
+    ledger."""
     gap, cone, mlp, sphere = (data[name] for name in ("gap", "cone", "mlp_cone_interval", "sphere"))
     landscape, minimum = data["loss_landscape"], data["loss_minimum"]
     table1, table2 = data["table1"], data["table2"]

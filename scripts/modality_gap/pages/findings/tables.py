@@ -1,4 +1,4 @@
-"""What this run found for Tables 1 and 2."""
+"""What this run found about Tables 1 and 2."""
 
 from collections.abc import Mapping
 
@@ -22,8 +22,8 @@ METRICS = {"accuracy": "accuracy", "roc_auc": "ROC-AUC"}
 
 
 def table1_findings(table: pd.DataFrame) -> list[Finding]:
-    """What the best shift gains on the data that it was chosen on, and on held-out data, for tasks
-    on which the model is above chance."""
+    """What the best shift gains on the data that it was chosen on, and on held-out data. Only tasks
+    on which the model is above chance are included."""
     able = table.apply(classifies, axis=1).astype(bool)
     judged, weak = table[able], table[~able]
     findings = []
@@ -66,7 +66,8 @@ UNCLEAR = "no clear change"
 
 
 def _held_out(judged: pd.DataFrame) -> list[Finding]:
-    """What the shift does that was chosen on the other half, grouped by what is clear of it."""
+    """The effect of the shift that was chosen on the other half, grouped by how clear the effect
+    is."""
     level = SIGNIFICANT / len(judged)
     words: dict[str, list[str]] = {}
     for _, row in judged.iterrows():
@@ -135,8 +136,8 @@ def table1_tables(table: pd.DataFrame) -> list[Table]:
 
 
 def table1_curves_findings(sweep: pd.DataFrame, table: pd.DataFrame) -> list[Finding]:
-    """The range of each kind of score over the shifts, for tasks on which the model is above
-    chance."""
+    """The range of each kind of score over the shifts. Only tasks on which the model is above
+    chance are included."""
     able = {(row["set"], row["task"]) for _, row in table.iterrows() if classifies(row)}
     texts: dict[str, list[str]] = {}
     for (name, task), part in sweep.groupby(["set", "task"], sort=False):
@@ -160,7 +161,7 @@ def table1_curves_findings(sweep: pd.DataFrame, table: pd.DataFrame) -> list[Fin
 
 
 def table2_findings(table: pd.DataFrame, delta: float) -> list[Finding]:
-    """How widening the gap changes the share of offensive labels, in total and by group."""
+    """How the share of offensive labels changes when the gap is widened, in total and by group."""
     before = table[table["delta"] == 0].set_index("group")
     after = table[table["delta"] == delta].set_index("group").loc[before.index]
     change = (after["offensive"] - before["offensive"]).drop("all")
@@ -210,7 +211,7 @@ def _share(row: Mapping, name: str) -> str:
 
 
 def table2_tables(table: pd.DataFrame, delta: float) -> list[Table]:
-    """Table 2 of this run: no shift against the paper's."""
+    """Table 2 of this run: no shift against the paper's shift."""
     rows = []
     for group, part in table.groupby("group", sort=False):
         sides = part.set_index("delta")

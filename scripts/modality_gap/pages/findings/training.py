@@ -1,4 +1,4 @@
-"""What this run's training experiments found."""
+"""What this run found in its training experiments."""
 
 import math
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from modality_gap.pages.words import (
 
 
 def training_findings(curves: pd.DataFrame) -> list[Finding]:
-    """Gap, recall and loss before and after training; the paper has no such experiment."""
+    """The gap, recall and loss before and after training. The paper has no such experiment."""
     findings = []
     for model, curve in curves.groupby("model", sort=False):
         recorded = curve.dropna(subset=["gap"]).sort_values("step")
@@ -38,15 +38,16 @@ def training_findings(curves: pd.DataFrame) -> list[Finding]:
 
 
 def _beside(row: Mapping, other: Mapping, name: str) -> str:
-    """How a row's estimate lies to another's: higher or lower where their intervals are apart."""
+    """How a row's estimate compares with another row's. It is higher or lower if their intervals
+    are apart."""
     if row[f"{name}_low"] > other[f"{name}_high"]:
         return "higher than"
     return "lower than" if row[f"{name}_high"] < other[f"{name}_low"] else "not clearly other than"
 
 
 def temperature_findings(summary: pd.DataFrame) -> list[Finding]:
-    """How gap, accuracy and recall differ after fine-tuning at the highest and at the lowest
-    temperature, in one sentence each; accuracy is not measured in every run."""
+    """How fine-tuning at the highest temperature differs from fine-tuning at the lowest, in one
+    sentence each for gap, accuracy and recall. Accuracy is not measured in every run."""
     rows = summary.set_index("temperature").sort_index()
     cold, hot = rows.iloc[0], rows.iloc[-1]
     model = trained_here(hot["model"])
@@ -90,7 +91,7 @@ def temperature_findings(summary: pd.DataFrame) -> list[Finding]:
 
 
 def initialisation_findings(summary: pd.DataFrame, difference: pd.DataFrame) -> list[Finding]:
-    """The gap after training from a start without one, by temperature mode."""
+    """The gap after training that starts without a gap, by temperature mode."""
     findings = []
     for _, ratio in difference.iterrows():
         mode = ratio["temperature_mode"]
@@ -120,7 +121,7 @@ def initialisation_findings(summary: pd.DataFrame, difference: pd.DataFrame) -> 
 
 
 def dimension_findings(summary: pd.DataFrame) -> list[Finding]:
-    """The gap after training by the dimension of the shared space; `summary` is
+    """The gap after training, by the dimension of the shared space. `summary` is
     dimension_summary.csv."""
     rows = summary.sort_values("dim")
     low, high = (rows.loc[rows["gap_after"].agg(end)] for end in ("idxmin", "idxmax"))
@@ -139,8 +140,8 @@ def dimension_findings(summary: pd.DataFrame) -> list[Finding]:
 
 
 def same_modality_findings(summary: pd.DataFrame) -> list[Finding]:
-    """The gap between two networks of one modality, before and after training, and whether a
-    classifier tells them apart; `summary` is same_modality_summary.csv."""
+    """The gap between two networks of one modality, before and after training; and whether a
+    classifier tells the two apart. `summary` is same_modality_summary.csv."""
     rows = [row for _, row in summary.iterrows()]
     gaps = listed(
         f"{estimate(row, 'gap_before')} to {estimate(row, 'gap_after')} ({row['modality']}s)"
