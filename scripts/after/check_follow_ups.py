@@ -1,4 +1,4 @@
-"""The statements of follow-up papers against the tables of this run."""
+"""Check the statements of follow-up papers against the tables of this run."""
 
 from modality_gap.logs import log_to
 

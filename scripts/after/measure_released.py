@@ -1,4 +1,5 @@
-"""What the released code of follow-ups computes where it differs from the papers, by set."""
+"""Measure, for each set, what released code of follow-ups computes where it differs from the
+paper."""
 
 from modality_gap.logs import log_to
 

@@ -20,8 +20,8 @@ shown = closings(gaps, pd.read_csv(snakemake.input.peak), snakemake.params.publi
 
 
 def curve_of(name: str, widest: float) -> pd.DataFrame:
-    """The part of a set's curve from a closed gap to beyond the widest one. Where the centres are
-    nearest they pass beside each other, on which side of 0 does not matter."""
+    """The part of a set's curve from a closed gap to beyond the widest gap. At their nearest, the
+    centres pass beside each other, and the side of 0 on which they are does not matter."""
     curve, closed = curves[curves["set"] == name], shown.loc[name, "closed_distance"]
     nearest = curve["distance"] == closed
     part = curve[nearest | curve["distance"].between(abs(closed), widest)]

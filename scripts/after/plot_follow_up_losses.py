@@ -1,4 +1,4 @@
-"""Draw recall against gap of models trained with the losses of follow-ups."""
+"""Draw recall against gap for models that were trained with the losses of follow-ups."""
 
 from modality_gap.logs import log_to
 
@@ -46,7 +46,7 @@ def draw_points(ax: Axes) -> None:
 
 
 def draw_numbers(ax: Axes, layout: Layout) -> None:
-    """Write its number beside each mark, with a thin line if another mark is nearer."""
+    """Write a number beside each mark, with a thin line to its mark if another mark is nearer."""
     scale = 72 / ax.figure.dpi
 
     def pixels(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -83,7 +83,7 @@ def draw_numbers(ax: Axes, layout: Layout) -> None:
 
 
 def draw_key(ax: Axes, layout: Layout) -> None:
-    """The key to the numbers, below the key to the shapes."""
+    """Draw the key to the numbers, below the key to the shapes."""
     ax.set(xlim=(0, 1), ylim=(len(methods) + 4.2, -0.5))
     ax.set_axis_off()
     for number, (name, row) in enumerate(methods.iterrows(), start=1):

@@ -1,4 +1,5 @@
-"""Draw how methods retrieve from a gallery of both modalities, by the share of the other one."""
+"""Draw how well methods retrieve from a gallery of both modalities, by the share of the other
+modality."""
 
 from modality_gap.logs import log_to
 
@@ -39,7 +40,7 @@ Curves = dict[str, np.ndarray]  # by method the points (n, 2) of its curve
 
 
 def draw_curves(ax: Axes, name: str) -> Curves:
-    """NDCG by share."""
+    """Draw NDCG by the share of the other modality."""
     table, curves = mixed_curves(methods, name), {}
     for one, (color, dashes, _, _) in STYLES.items():
         if one in table:
@@ -51,7 +52,7 @@ def draw_curves(ax: Axes, name: str) -> Curves:
 
 
 def draw_forms(ax: Axes, name: str) -> Curves:
-    """NDCG by form of the document; thin lines join the values of one method."""
+    """Draw NDCG by the form of the document. Thin lines join the values of one method."""
     table, curves = by_form(methods, name), {}
     shown = [one for one in STYLES if one in table.index]
     for number, one in enumerate(shown):
@@ -65,7 +66,7 @@ def draw_forms(ax: Axes, name: str) -> Curves:
 
 
 def label_curves(ax: Axes, curves: Curves, layout: Layout) -> None:
-    """Write the name of each method beside its curve, once the layout is final."""
+    """Write the name of each method beside its curve, when the layout is final."""
     scale, letter = 72 / ax.figure.dpi, 0.5 * layout.font
     pixels = [ax.transData.transform(curve) * scale for curve in curves.values()]
     corners = ax.get_window_extent().get_points() * scale

@@ -1,6 +1,7 @@
-"""Post-hoc methods and measures of the follow-ups on every set, and the names of the methods.
+"""Measure the post-hoc methods and measures of the follow-ups on every set; write the methods'
+names.
 
-Of a large set a sample of pairs takes part, as n says. Methods are compared where retrieval works.
+Of a large set, only a sample of n pairs is used. Methods are compared on sets that retrieve well.
 """
 
 from modality_gap.logs import log_to

@@ -1,5 +1,7 @@
-"""The results of each method of the study of losses at its end, as mean and interval over seeds,
-and the differences between the pairs of methods that claims and the ledger name."""
+"""Summarise the runs of the study of losses at their end: mean and interval over seeds, by method.
+
+Also write the differences between the pairs of methods that claims and the ledger name.
+"""
 
 from modality_gap.logs import log_to
 

@@ -1,5 +1,7 @@
-"""Train with every loss of the study and every seed, or (as one of several jobs) with some of the
-losses. Writes losses.csv and the tables of its steps, differences, methods, trials and splits."""
+"""Train with every loss of the study and every seed. One of several jobs trains only some losses.
+
+Writes losses.csv and the tables of its steps, differences, methods, trials and splits.
+"""
 
 from modality_gap.logs import log_to
 

@@ -1,5 +1,5 @@
-"""Train on three bits of which any two are independent: xor.csv, and how losses of three modalities
-differ from a loss of pairs."""
+"""Train on three bits, of which any two are independent. Writes xor.csv, and how losses of three
+modalities differ from a loss of pairs."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""The explorer's charts and the library that draws them, for the summary page."""
+"""Write the charts of the explorer on the summary page, and the library that draws them."""
 
 from modality_gap.logs import log_to
 

@@ -1,6 +1,6 @@
 """Compute measures of each set other than the L2 gap, with bootstrap intervals: diagnostics.csv.
 
-For a large set a sample of pairs is measured; its size is n in the table.
+Of a large set, only a sample of pairs is measured; the column n is its size.
 """
 
 from modality_gap.logs import log_to

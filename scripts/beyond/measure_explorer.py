@@ -1,4 +1,5 @@
-"""One set for the explorer of the summary page: its pairs, loss, recall and accuracy by shift."""
+"""Measure one set for the explorer of the summary page: its pairs, loss, recall and accuracy by
+shift."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Draw the rank of every set by the gap beside its rank by the relative modality gap."""
+"""Draw the rank of every set by the gap, beside its rank by the relative modality gap."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Draw where the loss of every model that retrieves is smallest, at each temperature."""
+"""Draw where the loss is smallest at each temperature, for every model that retrieves."""
 
 from modality_gap.logs import log_to
 

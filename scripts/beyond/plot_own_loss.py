@@ -1,5 +1,5 @@
-"""Draw the loss that each set was trained with, minus its minimum, against the distance between the
-centres, beside the softmax loss of the same set."""
+"""Draw the loss that each set was trained with, minus its minimum, against the distance of the
+centres. The softmax loss of the same set is beside it."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Recall@1 of every set over the shifts, and where it is highest."""
+"""Measure recall@1 of every set over the shifts, and where it is highest."""
 
 from modality_gap.logs import log_to
 

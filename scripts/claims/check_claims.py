@@ -1,4 +1,4 @@
-"""The claims ledger: every claim of the paper against the tables of this run."""
+"""Check every claim of the paper in the ledger against the tables of this run."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,5 @@
-"""One modality of published embeddings as an embedding set: the authors', or those of others."""
+"""Convert one modality of published embeddings (by the authors or by others) to an embedding
+set."""
 
 from modality_gap.logs import log_to
 

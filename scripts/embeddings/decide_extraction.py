@@ -1,4 +1,5 @@
-"""Measure on a few items how to run an extraction; all its shards then use the result."""
+"""Measure on a few items how to run an extraction. All shards of the extraction then use the
+result."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,5 @@
-"""Embed some inputs (a dataset or a sample of it, noise, or both) with one encoder or several.
+"""Embed some inputs with one or several encoders. Inputs are a dataset, a sample of it, noise, or
+both.
 
 There is one output per encoder and modality: the folder names the encoder, the file the modality. A
 shard of an extraction embeds some of its batches.

@@ -1,4 +1,4 @@
-"""The shards of one modality's embeddings as a folder."""
+"""Put the shards of one modality's embeddings into one folder."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Import one modality of your own pairs, after matching the items of the two files."""
+"""Import one modality of your own pairs, after the items of both files have been matched."""
 
 from modality_gap.logs import log_to
 

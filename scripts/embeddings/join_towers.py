@@ -1,4 +1,4 @@
-"""One modality of a set of two encoders: the embeddings by one of them."""
+"""Copy the embeddings of one encoder to a set of two encoders, as one of its modalities."""
 
 from modality_gap.logs import log_to
 

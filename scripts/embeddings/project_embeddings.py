@@ -1,4 +1,4 @@
-"""Apply a trained (or untrained) linear projection to a frozen encoder's embeddings."""
+"""Apply a linear projection, trained or untrained, to the embeddings of a frozen encoder."""
 
 from modality_gap.logs import log_to
 

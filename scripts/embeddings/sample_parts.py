@@ -1,4 +1,5 @@
-"""One modality of a random sample of your own pairs, drawn from the samples of their parts."""
+"""Write one modality of a random sample of your own pairs, drawn from the samples of their
+parts."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""The sums and a sample of one part of your own pairs."""
+"""Write the sums and a sample of one part of your own pairs."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Gap, cosines, recall and separability of every set (Figure 1): gap.csv."""
+"""Measure gap, cosines, recall and separability of every set (Figure 1): gap.csv."""
 
 from modality_gap.logs import log_to
 

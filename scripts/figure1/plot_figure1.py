@@ -1,5 +1,5 @@
-"""Draw Figure 1: the gap before and after training, (a) the two encoders, (b) trained and (c)
-untrained models."""
+"""Draw Figure 1, the gap before and after training: (a) the two encoders, (b) trained models, and
+(c) untrained models."""
 
 from modality_gap.logs import log_to
 

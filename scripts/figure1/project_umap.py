@@ -1,4 +1,4 @@
-"""UMAP of both modalities of a set together, every set (Figure 1(b, c))."""
+"""Compute UMAP of both modalities together, for every set (Figure 1(b, c))."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""All pairwise cosines of nine sets of embeddings (Figure 2(a))."""
+"""Measure all pairwise cosines of nine sets of embeddings (Figure 2(a))."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Cone and gap of one encoder whose pictures are normalised in two ways (Figure 2(a))."""
+"""Measure cone and gap of one encoder, with pictures normalised in two ways (Figure 2(a))."""
 
 from modality_gap.logs import log_to
 

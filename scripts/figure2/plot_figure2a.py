@@ -1,4 +1,5 @@
-"""Draw Figure 2(a): distributions of all pairwise cosines, three settings in a row per encoder."""
+"""Draw Figure 2(a): distributions of all pairwise cosines. Each row is an encoder in three
+settings."""
 
 from modality_gap.logs import log_to
 

@@ -1,6 +1,7 @@
-"""Draw Figure 2(c): initialisations, a number per seed, and the singular values.
+"""Draw Figure 2(c): initialisations, each marked with the number of its seed, and singular values.
 
-Supplementary 5, 7, 13 and 14 show other embeddings or coordinates in the same way."""
+Supplementary 5, 7, 13 and 14 show other embeddings or coordinates in the same way.
+"""
 
 from modality_gap.logs import log_to
 

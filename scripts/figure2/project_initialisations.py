@@ -1,6 +1,9 @@
-"""Many initialisations of several encoders: UMAP and singular values (Figure 2(c)), the same for
-noise (Supplementary 5), and principal components (Supplementary 7). The rule's outputs say
-which."""
+"""Project many initialisations of several encoders. The outputs of the rule decide what is
+computed.
+
+It is UMAP and singular values (Figure 2(c)), the same for noise (Supplementary 5), or principal
+components (Supplementary 7).
+"""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Mean cosine by depth of random multi-layer perceptrons (Figure 2(b))."""
+"""Simulate the mean cosine by depth in random multi-layer perceptrons (Figure 2(b))."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Draw Figure 3(a): the trained sets along the gap and across it, and the path of the shift."""
+"""Draw Figure 3(a): the trained sets, along the gap and across it, and the path of the shift."""
 
 from modality_gap.logs import log_to
 

@@ -1,5 +1,5 @@
-"""Draw Figure 3(b-d) and the other temperatures: loss above its minimum against the distance of
-the centres, a panel per model."""
+"""Draw Figure 3(b-d) and the other temperatures: the loss minus its minimum, against the distance
+of the centres. There is one panel per model."""
 
 from modality_gap.logs import log_to
 
@@ -61,7 +61,8 @@ def draw_model(ax: Axes, name: str, layout: Layout) -> None:
 
 
 def draw_published(ax: Axes, name: str) -> None:
-    """Draw the paper's values for CLIP: hump and second minimum at 1/100, minima at 1/50 and 1."""
+    """Draw the paper's values for CLIP: hump and second minimum at 1/100, minima at 1/50 and at
+    1."""
     if name != params.marked:
         return
     read = params.published

@@ -1,5 +1,8 @@
-"""Draw Figure 3(g) and Supplementary 9: loss of six pairs on the sphere, mismatched and matched, a
-panel per temperature; with Figure 3(e), the sphere, beside them."""
+"""Draw Figure 3(g) and Supplementary 9: the loss of six pairs on the sphere, mismatched and
+matched.
+
+There is one panel per temperature. Figure 3(e), the sphere, is beside them.
+"""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""PCA of the trained sets and the path of a shift through it (Figure 3(a))."""
+"""Compute PCA of the trained sets, and the path of a shift in its coordinates (Figure 3(a))."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Six pairs on the sphere, mismatched and matched (Figure 3(g))."""
+"""Simulate six pairs on the sphere, mismatched and matched (Figure 3(g))."""
 
 from modality_gap.logs import log_to
 

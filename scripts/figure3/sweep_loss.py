@@ -1,4 +1,4 @@
-"""A loss of the sets over shifts and temperatures, and its minima (Figure 3(b-d))."""
+"""Compute a loss of the sets over shifts and temperatures, and its minima (Figure 3(b-d))."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""The page on follow-up papers, tested on the same embeddings, as one offline file."""
+"""Write the page on follow-up papers, tested on the same embeddings, as one offline file."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""The page of every check and the page of errata, each one offline file."""
+"""Write the page of every check and the page of errata, each as one offline file."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Every figure and table beside what the paper found, in one offline file."""
+"""Write the page of all figures and tables, beside what the paper found, as one offline file."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Pages under earlier names, each of which leads to its successor."""
+"""Write pages under earlier names. Each forwards to the page that replaced it."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""The summary: one offline page with the verdict, the answers and what each rests on."""
+"""Write the summary as one offline page: the verdict, the answers and what each answer rests on."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Write the page of methods and of this run, as one offline file, and the table of its jobs."""
+"""Write the page on methods and this run, as one offline file, and the table of its jobs."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""The page of your own pairs: one offline file, made from the tables of other rules."""
+"""Write the page of your own pairs, as one offline file, from the tables of other rules."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Download the asset whose `path` the rule's wildcard names."""
+"""Download the asset whose `path` is the wildcard of the rule."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Fill the caches of an encoder's library with what it reads from a model hub."""
+"""Download what an encoder reads from a model hub into the caches of its library."""
 
 from modality_gap.logs import log_to
 

@@ -1,6 +1,6 @@
 """Try for a limited time to download the features that the paper's authors released.
 
-The reproduction does not need them, so a failure is reported in one line and stops nothing.
+The reproduction does not need them, so a failure stops nothing and is reported in one line.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from modality_gap.errors import InputError
 
 
 class TimeIsUp(BaseException):
-    """Not an Exception, so that no library catches the alarm as an error of its own."""
+    """The alarm. It is not an Exception, so that no library catches it as one of its own errors."""
 
 
 def ring(*_: object) -> None:
@@ -24,7 +24,7 @@ def ring(*_: object) -> None:
 
 
 def fetch_all(assets: list[Asset], resources: Path, time_limit_s: float) -> str | None:
-    """Fetch the files that are missing under `resources`; leaves no partial file. Returns the
+    """Fetch the files that are missing under `resources`, and leave no partial file. Returns the
     reason for a failure, or None."""
     mirror = os.environ.get("MODALITY_GAP_MIRROR")
     destinations = {resources / asset.path: asset for asset in assets}

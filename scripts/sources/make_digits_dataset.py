@@ -1,4 +1,4 @@
-"""A sample of scikit-learn's handwritten digits as a dataset."""
+"""Write a sample of scikit-learn's handwritten digits as a dataset."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Draw the emoji and pair each picture with its name."""
+"""Draw the emoji, and pair each picture with its name."""
 
 from modality_gap.logs import log_to
 

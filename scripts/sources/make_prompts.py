@@ -1,4 +1,4 @@
-"""Write the prompts: one per class of every zero-shot task, and Table 2's label set."""
+"""Write the prompts: one for each class of every zero-shot task, and the label set of Table 2."""
 
 from modality_gap.logs import log_to
 

@@ -1,5 +1,5 @@
-"""The published p-values of Table 1, computed again, at the sizes of its test sets, and corrected
-for the choice among shifts."""
+"""Recompute the published p-values of Table 1 at the sizes of its test sets, and correct them for
+the choice among shifts."""
 
 from modality_gap.logs import log_to
 

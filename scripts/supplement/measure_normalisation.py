@@ -1,4 +1,4 @@
-"""Gap of an untrained model with and without its normalisations (Supplementary 15)."""
+"""Measure the gap of an untrained model with and without its normalisations (Supplementary 15)."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Draw Supplementary 4: uncentred SVD of trained and untrained models."""
+"""Draw Supplementary 4: SVD, without centring, of trained and untrained models."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Uncentred SVD of both modalities of a set together, every set (Supplementary 4)."""
+"""Compute SVD, without centring, of both modalities together, for every set (Supplementary 4)."""
 
 from modality_gap.logs import log_to
 

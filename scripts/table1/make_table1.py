@@ -1,4 +1,4 @@
-"""Table 1 and the curves behind it, all sets."""
+"""Write Table 1 and the curves behind it, for all sets."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,5 @@
-"""Draw the curves behind Table 1: zero-shot accuracy or ROC-AUC against the gap's distance."""
+"""Draw the curves behind Table 1: zero-shot accuracy or ROC-AUC against the distance of the
+centres."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Zero-shot accuracy (or ROC-AUC) of one set over the shifts, every task (Table 1)."""
+"""Measure zero-shot accuracy (or ROC-AUC) of one set over the shifts, for every task (Table 1)."""
 
 from modality_gap.logs import log_to
 

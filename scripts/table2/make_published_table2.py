@@ -1,4 +1,4 @@
-"""The paper's Table 2 in counts, with intervals and exact tests."""
+"""Write the paper's Table 2 as counts, with intervals and exact tests."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""How often people get an offensive label, by group and shift (Table 2)."""
+"""Measure how often people get an offensive label, by group and shift (Table 2)."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Check the paper's theorems and cone areas: simulation, closed form, published bounds."""
+"""Check the paper's theorems and areas of cones by simulation, closed form and published bounds."""
 
 from modality_gap.logs import log_to
 

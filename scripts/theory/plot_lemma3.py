@@ -1,4 +1,5 @@
-"""Draw Lemma 3: expected inner products before and after the ReLU, for vectors of one length."""
+"""Draw Lemma 3: expected inner products before and after the ReLU, for vectors of the same
+length."""
 
 from modality_gap.logs import log_to
 

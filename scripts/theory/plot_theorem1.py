@@ -1,5 +1,7 @@
-"""Draw Theorem 1: how often a layer fails to raise the cosine, by the number of units, a panel per
-norm, each curve below its own bound."""
+"""Draw Theorem 1: how often a layer fails to raise the cosine, against its number of units.
+
+There is one panel per norm. Each curve lies below its own bound.
+"""
 
 from modality_gap.logs import log_to
 
@@ -50,7 +52,8 @@ def draw_norm(ax: Axes, norm: float, layout: Layout) -> None:
 
 
 def label_ends(ax: Axes, ends: list[tuple[float, str, float, float]], layout: Layout) -> None:
-    """Write the cosine of each curve at its end: to the left, or to the right for the last ones."""
+    """Write the cosine of each curve beside its end: on the left, or on the right if no curve ends
+    later."""
     last = max((end[2] for end in ends), default=0)
     right = [end for end in ends if end[2] == last]
     apart = 13 / PIXELS[layout.narrow]

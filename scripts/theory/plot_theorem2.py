@@ -1,4 +1,5 @@
-"""Draw Theorem 2: the share of variance not due to the weights, by depth, and its bounds."""
+"""Draw Theorem 2: the share of variance that is not due to the weights, by depth, with its
+bounds."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Draw Supplementary 16: the gap against the dimension of the shared space, seed by seed."""
+"""Draw Supplementary 16: the gap against the dimension of the shared space, for each seed."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Draw section 4.4: the gap by training step, original against rotated start."""
+"""Draw section 4.4: the gap by training step, from the original and from the rotated start."""
 
 from modality_gap.logs import log_to
 

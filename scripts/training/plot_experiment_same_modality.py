@@ -1,5 +1,5 @@
-"""Draw the control with one modality twice: gap and loss by step, and separability after
-training."""
+"""Draw the control in which both towers get the same modality: gap and loss by step, and
+separability after training."""
 
 from modality_gap.logs import log_to
 

@@ -1,4 +1,4 @@
-"""Draw the gap by training step of the models trained here."""
+"""Draw the gap by training step, for the models that are trained here."""
 
 from modality_gap.logs import log_to
 

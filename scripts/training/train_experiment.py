@@ -1,4 +1,4 @@
-"""Train all runs of one experiment; runs that were finished before are not repeated."""
+"""Train all runs of one experiment. Runs that are already finished are not repeated."""
 
 from modality_gap.logs import log_to
 

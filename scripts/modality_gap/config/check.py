@@ -1,6 +1,8 @@
-"""The check of the whole configuration before anything runs: first against
-config/schema/config.yaml and the declarations of libraries and formats, then for names that do not
-exist, then for other faults."""
+"""Checks the whole configuration before anything runs.
+
+The order is: config/schema/config.yaml and the declarations of libraries and formats, then names
+that do not exist, then other faults.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,13 +32,14 @@ def check_config(
     formats: Mapping[str, Format],
     vector_formats: Mapping[str, VectorFormat] | None = None,
 ) -> None:
-    """Check the written configuration against the schema; then check that all names exist, also in
-    the entries that rows of `models` and `pairs` expand to.
+    """Check the configuration as the user wrote it; raise InputError for the first fault.
 
-    `libraries`, `formats` and `vector_formats` are the registries ENCODERS, FORMATS and
-    VECTOR_FORMATS; without the last, files of pairs need only exist. The assets are those of
-    `assets.yaml` above the schema; files of your own must exist, seen from the working directory.
-    Raises InputError, one sentence that names the first faulty key.
+    The schema is checked first. Then all names must exist, also in the entries that rows of
+    `models` and `pairs` expand to. `libraries`, `formats` and `vector_formats` are the registries
+    ENCODERS, FORMATS and VECTOR_FORMATS. Without `vector_formats`, files of pairs need only exist.
+    Names of assets must be in `assets.yaml`, in the folder above that of the schema. Files of your
+    own must exist, seen from the working directory. The error is one sentence that names the faulty
+    key.
     """
     _raise_first(_character_faults(config))
     _raise_first(_brace_faults(config))
@@ -74,8 +77,9 @@ def _faults_of_sources(config: dict, formats: Mapping[str, VectorFormat]) -> Ite
 
 
 def _character_faults(value: object, path: tuple = ()) -> Iterator[str]:
-    """Characters that no text of the configuration may contain: pages and figures cannot show them,
-    and one half of a surrogate pair cannot be written to a file."""
+    """A fault for each text with a character that the configuration may not contain. Pages and
+    figures cannot show these characters, and half of a surrogate pair cannot be written to a
+    file."""
     if isinstance(value, dict):
         for key, entry in value.items():
             yield from _character_faults(entry, (*path, str(key)))
@@ -89,7 +93,7 @@ def _character_faults(value: object, path: tuple = ()) -> Iterator[str]:
 
 
 def _brace_faults(value: object, path: tuple = ()) -> Iterator[str]:
-    """Paths of files in which Snakemake would fill in a wildcard."""
+    """A fault for each path of a file in which Snakemake would fill in a wildcard."""
     if isinstance(value, dict):
         for key, entry in value.items():
             yield from _brace_faults(entry, (*path, str(key)))
@@ -104,7 +108,7 @@ def _brace_faults(value: object, path: tuple = ()) -> Iterator[str]:
 
 
 def _moved_keys(config: dict, libraries: Mapping[str, Library]) -> Iterator[str]:
-    """Refuse encoder options in their old place, beside the other keys."""
+    """A fault for each encoder option in its old place, beside the other keys."""
     for key, entry in encoder_entries(config):
         if isinstance(entry, dict):
             library = libraries.get(str(entry.get("library")))
@@ -114,6 +118,6 @@ def _moved_keys(config: dict, libraries: Mapping[str, Library]) -> Iterator[str]
 
 
 def _library_faults(config: dict, libraries: Mapping[str, Library]) -> Iterator[str]:
-    """Faults of encoders that only their libraries can find."""
+    """The faults of encoders that only their libraries can find."""
     for key, entry in encoder_entries(config):
         yield from libraries[entry["library"]].faults(key, entry)

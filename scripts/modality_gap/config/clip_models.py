@@ -1,5 +1,8 @@
-"""open_clip's architectures and pretrained weights, read from its files without importing it,
-because an import takes seconds and every start of Snakemake checks the configuration."""
+"""open_clip's architectures and pretrained weights, read from the files of open_clip.
+
+open_clip itself is not imported: this takes seconds, and every start of Snakemake checks the
+configuration.
+"""
 
 import ast
 import json
@@ -35,14 +38,14 @@ PREPARATION = {
 
 
 def architectures() -> list[str]:
-    """Names of the architectures that open_clip knows; none where it is not installed."""
+    """The names of the architectures that open_clip knows; empty if open_clip is not installed."""
     folder = _folder()
     return sorted(path.stem for path in folder.glob("model_configs/*.json")) if folder else []
 
 
 def tags(architecture: str) -> dict[str, dict]:
-    """The tags of an architecture's pretrained weights, and open_clip's settings of each; an
-    architecture in a .json has the name of its file, as in open_clip."""
+    """The tags of an architecture's pretrained weights, each with its settings in open_clip. The
+    name of an architecture in a .json is the name of the file, as in open_clip."""
     name = Path(architecture).stem if architecture.endswith(".json") else architecture
     return _pretrained().get(name, {})
 
@@ -70,8 +73,9 @@ def _pretrained() -> dict[str, dict[str, dict]]:
 
 
 def architecture_config(name: str) -> dict:
-    """The configuration of an architecture, by open_clip's name, the path of a .json or the folder
-    of a local-dir: model; empty if there is none, and for a model of a hub."""
+    """The configuration of an architecture, which is given by its name in open_clip, by the path of
+    a .json or by the folder of a local-dir: model. Empty for a model of a hub, and if there is no
+    configuration."""
     if name.startswith(HF_HUB):
         return {}
     if name.startswith(LOCAL_DIR):
@@ -92,12 +96,12 @@ def _json(path: Path) -> dict:
 
 
 def brings_weights(architecture: str) -> bool:
-    """Whether an architecture includes its weights in open_clip (local-dir:, hf-hub:)."""
+    """Whether open_clip reads the weights together with the architecture (local-dir:, hf-hub:)."""
     return architecture.startswith((LOCAL_DIR, HF_HUB))
 
 
 def needs_transformers(architecture: str) -> bool:
-    """Whether a tower or the tokenizer comes from the library transformers."""
+    """Whether a tower or the tokenizer needs the library transformers."""
     if architecture.startswith(HF_HUB):
         return True  # its configuration is not known before it is downloaded
     text = architecture_config(architecture).get("text_cfg", {})
@@ -107,7 +111,7 @@ def needs_transformers(architecture: str) -> bool:
 
 
 def reads_hub(entry: Mapping) -> bool:
-    """Whether open_clip reads weights, a configuration or a tokenizer of an encoder from a hub."""
+    """Whether open_clip reads the weights, configuration or tokenizer of an encoder from a hub."""
     name, tag = entry["architecture"], entry.get("pretrained")
     if name.startswith(HF_HUB) or (isinstance(tag, str) and not Path(tag).is_file()):
         return True
@@ -121,8 +125,8 @@ def reads_hub(entry: Mapping) -> bool:
 
 
 def own_weights(architecture: str) -> str | None:
-    """Path of the weights in the folder of a local-dir: model, as open_clip chooses them; None if
-    there are none, and for other models."""
+    """The path of the weights in the folder of a local-dir: model, as open_clip chooses them. None
+    if the folder has no weights, and for other models."""
     if not architecture.startswith(LOCAL_DIR):
         return None
     folder = Path(architecture.removeprefix(LOCAL_DIR))
@@ -135,10 +139,10 @@ def own_weights(architecture: str) -> str | None:
 
 def activation_fault(key: str, spec: Mapping) -> str | None:
     """The fault, as one sentence, if the weights of an open_clip encoder were trained with another
-    activation than its architecture has; None if it is the same, or unknown.
+    activation than that of its architecture; None if the two agree or one is unknown.
 
-    The activation is not stored with the weights: they load without an error, but give other
-    embeddings.
+    Files of weights do not store the activation. Such weights therefore load without an error, but
+    give other embeddings.
     """
     name, config = spec["architecture"], architecture_config(spec["architecture"])
     trained = _trained_with_quick_gelu(spec)
@@ -161,7 +165,7 @@ def activation_fault(key: str, spec: Mapping) -> str | None:
 
 def timm_fault(key: str, spec: Mapping) -> str | None:
     """The fault, as one sentence, if a timm encoder has CLIP weights that were trained with
-    QuickGELU but an architecture without it; otherwise None."""
+    QuickGELU, and its architecture does not have QuickGELU; otherwise None."""
     name, tag = spec["architecture"], spec.get("pretrained")
     name += f".{tag}" if isinstance(tag, str) else ""
     if not {"pretrained", "weights"} & spec.keys() or "_clip_" not in name:
@@ -180,8 +184,7 @@ def quick_gelu_sentence(key: str, name: str) -> str:
 
 @cache
 def _timm_quick_gelu() -> frozenset[str]:
-    """Architectures and tags that need QuickGELU according to timm's table, read from its
-    source."""
+    """The architectures and tags that need QuickGELU, read from a table in timm's source code."""
     package = find_spec("timm")
     if not package or not package.origin:
         return frozenset()
@@ -219,14 +222,14 @@ def _trained_with_quick_gelu(spec: Mapping) -> bool | None:
 
 
 def _beside(path: str) -> dict:
-    """Content of open_clip's configuration file beside a file of weights; empty if there is
-    none."""
+    """The content of open_clip's configuration file in the folder of a file of weights; empty if
+    there is no such file."""
     return _json(Path(path).with_name("open_clip_config.json"))
 
 
 def _is_openais(path: str) -> bool:
-    """Whether a file of weights is OpenAI's archive (or was saved from one): it has three extra
-    numbers, or the name of the activation in its code."""
+    """Whether a file of weights is OpenAI's archive, or was saved from it. Such a file has three
+    extra numbers, or the name of the activation in its code."""
     try:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
@@ -250,9 +253,10 @@ def is_torchscript(path: str) -> bool:
 
 
 def preparation(architecture: str, weights: str | None) -> dict:
-    """Preprocessing of pictures for weights without a tag (a file, or random ones), as arguments of
-    open_clip: that of the file beside them; otherwise that of all tags of the architecture, if they
-    agree; otherwise empty (open_clip's default)."""
+    """The preprocessing of pictures, as arguments of open_clip, for weights without a tag (a file,
+    or random weights). It comes from the configuration file beside the weights. Without such a
+    file, it comes from the tags of the architecture, if all agree. Otherwise it is empty:
+    open_clip's default."""
     if weights in tags(architecture):
         return {}
     beside = _beside(weights).get("preprocess_cfg") if weights else None

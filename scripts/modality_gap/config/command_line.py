@@ -1,4 +1,4 @@
-"""Values that need more than YAML to read: those of --config, and paths with ~ and environment
+"""Values that YAML alone cannot read: those of --config, and paths with ~ or environment
 variables."""
 
 import copy
@@ -20,11 +20,11 @@ Path = tuple[str | int, ...]
 
 
 def with_types(config: dict, given: Mapping, schema: Callable[[], dict]) -> dict:
-    """The configuration with its numbers, truth values and nulls, which Snakemake's --config leaves
-    as texts within braces and brackets: `--config 'umap={n_neighbors: 10}'`.
+    """The configuration in which texts of --config have become numbers, truth values and nulls.
+    Snakemake leaves them as texts within braces and brackets: `--config 'umap={n_neighbors: 10}'`.
 
-    `given` is what --config says; `schema` returns the complete schema, which decides where a text
-    is wanted.
+    `given` is what --config contains. `schema` returns the complete schema, which decides where a
+    value must stay a text.
     """
     values = {
         path: (text, value)
@@ -70,7 +70,7 @@ def _set(config: dict, path: Path, value: Any) -> None:
 
 
 def _read(text: str) -> object:
-    """What YAML reads a text as, or a number that YAML does not know as such (1e-3)."""
+    """The value that YAML reads from a text, or a number that YAML does not recognise (1e-3)."""
     try:
         value = yaml.load(text, Loader=LOADER)
         if not isinstance(value, str):
@@ -82,7 +82,7 @@ def _read(text: str) -> object:
 
 
 def _wants_text(error: ValidationError) -> Iterator[Path]:
-    """The places at which an error, or one within it, says that a text is wanted."""
+    """The places at which a text is wanted, according to an error or the errors within it."""
     if error.validator == "type" and error.validator_value == "string":
         yield tuple(error.absolute_path)
     for one in error.context or ():
@@ -96,7 +96,7 @@ OF_ENCODERS = ("architecture", "pretrained", "model")
 
 def with_expanded_paths(config: dict) -> dict:
     """The configuration with ~ and environment variables expanded in every key that takes a path.
-    It need not be valid: what is not a text stays as it is."""
+    The configuration need not be valid: a value that is not a text stays as it is."""
     config = copy.deepcopy(config)
     for entry in _entries(config, "datasets"):
         _expand(entry.get("files"))
@@ -120,7 +120,7 @@ def _entries(config: dict, section: str) -> list[dict]:
 
 
 def _expand(value: Any, only: tuple[str, ...] = (), but: tuple[str, ...] = ()) -> None:
-    """Expand the texts of a mapping or a list where they are."""
+    """Expand the texts of a mapping or a list in place."""
     if not isinstance(value, dict | list):
         return
     places: list = [*value] if isinstance(value, dict) else [*range(len(value))]

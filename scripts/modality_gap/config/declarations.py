@@ -1,8 +1,8 @@
 """Declarations of encoder libraries and data set formats, and the schema with all of them.
 
-config/schema/config.yaml describes the keys that all of them share, but lists no library or format;
-the registries are ENCODERS (encoders/build.py) and FORMATS (data/formats.py). Imports are light:
-every Snakemake reads this.
+config/schema/config.yaml describes the keys that all libraries and formats share, but lists none of
+them. The registries are ENCODERS (encoders/build.py) and FORMATS (data/formats.py). Imports are
+light: every Snakemake reads this.
 """
 
 import copy
@@ -25,7 +25,7 @@ def no_faults(_key: str, _entry: Mapping) -> Iterator[str]:
 
 
 def reads_no_hub(_entry: Mapping) -> bool:
-    """Whether an entry reads from a model hub: always false, for a library that never does."""
+    """Always False: the default for a library that never reads from a model hub."""
     return False
 
 
@@ -34,13 +34,14 @@ class Library:
     """A library of encoders.
 
     `build(spec, modality, weights, precision)` returns an Encoder and imports what is slow.
-    `preprocessing` says, by each modality that the library embeds, how it prepares an input, for
-    the metadata of embeddings. `shared` names the keys of the schema that an entry may have, `keys`
-    describes those of its own; of both, `required` must be there, and exactly one of `one_of`.
-    `options` describes what may be below the key `options`. `faults(key, entry)` yields a sentence
-    for each fault of an entry that the schema cannot see. `reads_hub(entry)` says whether an
-    encoder is built from files of a model hub, which a rule then downloads beforehand. With
-    `one_precision` its encoders compute as their files say, whatever extraction.precision is.
+    `preprocessing` has a key for each modality that the library embeds; the value says how an input
+    is prepared, for the metadata of embeddings. `shared` names the keys of the schema that an entry
+    may have, and `keys` describes the library's own keys. An entry must have all keys in `required`
+    and exactly one of `one_of`. `options` describes what may be below the key `options`.
+    `faults(key, entry)` yields a sentence for each fault of an entry that the schema cannot find.
+    `reads_hub(entry)` says whether an encoder needs files of a model hub; a rule then downloads
+    them first. If `one_precision` is true, the files of an encoder decide its precision, and
+    extraction.precision has no effect.
     """
 
     build: Callable[[dict, str, dict, str], Any]
@@ -59,12 +60,13 @@ class Library:
 class Format:
     """A format of data sets.
 
-    `read(files, **options)` yields the rows; its keyword arguments are the options of the format,
-    each annotated with a type and a description. `files` are the keys that `files` must have; it
-    may also have those of `optional`, and others only if at least `more` of them are wanted. One
-    of them may be a folder with files of `patterns`, or a pattern of paths. `columns` are those of
-    the dataset beside item_id and the picture; where only the files say them, a function of the
-    reader's arguments gives them, or None while a file is not there.
+    `read(files, **options)` yields the rows. Its keyword arguments are the options of the format,
+    each annotated with a type and a description. `files` are the keys that `files` of a dataset
+    must have, and `optional` are keys that it may have. If `more` is above 0, at least `more` other
+    keys must be present. A path may be a folder with files that match `patterns`, or a pattern of
+    paths. `columns` are the columns of the dataset except item_id and the picture. If they depend
+    on the files, `columns` is a function of the reader's arguments that returns them, or None while
+    a file is missing.
     """
 
     read: Callable[..., Iterator[dict]]
@@ -86,10 +88,11 @@ class Format:
 class VectorFormat:
     """A format of files of embeddings.
 
-    `read(path, **options)` returns an opened Source (data/vectors.py); its keyword arguments are
-    the options of the format, each annotated with a type and a description. `endings` are those of
-    its files, in small letters; a format of whole folders has none, and `marks` instead: the names
-    of files by which such a folder is known. `said` names it in the documentation.
+    `read(path, **options)` returns an opened Source (data/vectors.py). Its keyword arguments are
+    the options of the format, each annotated with a type and a description. `endings` are the
+    endings of its files, in small letters. A format of whole folders has no endings but `marks`,
+    the names of files by which such a folder is recognised. `said` is its name in the
+    documentation.
     """
 
     read: Callable[..., Any]
@@ -104,8 +107,8 @@ def complete_schema(
     formats: Mapping[str, Format],
     vector_formats: Mapping[str, VectorFormat] | None = None,
 ) -> dict:
-    """The schema of the configuration with the keys and options of all libraries and formats, and
-    with the losses."""
+    """The schema of the configuration with the losses, and with the keys and options of all
+    libraries and formats."""
     schema = copy.deepcopy(schema)
     defs = schema["$defs"]
     _add_losses(schema)
@@ -133,7 +136,8 @@ def complete_schema(
 
 
 def _add_losses(schema: dict) -> None:
-    """Add the names of the losses and, where one may be named, the numbers that it needs."""
+    """Add the names of the losses to the schema and, where a loss may be named, the numbers it
+    needs."""
     defs = schema["$defs"]
     defs["loss"]["enum"] = list(DECLARED_LOSSES)
     keys = _merged(loss.keys for loss in DECLARED_LOSSES.values())
@@ -147,7 +151,8 @@ def _add_losses(schema: dict) -> None:
 
 
 def options_of(entry: Format | VectorFormat) -> dict[str, dict]:
-    """The options of a format as parts of a JSON schema: the keyword arguments of its reader.
+    """The options of a format as parts of a JSON schema. They are the keyword arguments of its
+    reader.
 
     Raises TypeError for an argument without a type and a description.
     """
@@ -157,7 +162,7 @@ def options_of(entry: Format | VectorFormat) -> dict[str, dict]:
 
 
 def _described(read: Callable, name: str, hint: Any) -> dict:
-    """A part of a JSON schema from Annotated[type, description] or, with bounds, from
+    """A part of a JSON schema, made from Annotated[type, description] or, with bounds, from
     Annotated[type, description, {"minimum": 1}]."""
     kind, *notes = get_args(hint) or (None,)
     if not notes or not isinstance(notes[0], str):
@@ -177,8 +182,8 @@ def _described(read: Callable, name: str, hint: Any) -> dict:
 
 
 def _merged(parts: Any) -> dict[str, dict]:
-    """The options of several libraries or formats together; an option name has all their
-    meanings."""
+    """The options of several libraries or formats together. An option that several of them have
+    keeps all its meanings."""
     meanings: dict[str, list[dict]] = {}
     for options in parts:
         for name, part in options.items():
@@ -193,7 +198,7 @@ def _merged(parts: Any) -> dict[str, dict]:
 
 
 def _when(key: str, name: str, then: dict) -> dict:
-    """The part of a schema that holds where `key` has one value."""
+    """The part of a schema that holds only if `key` has the value `name`."""
     return {"if": {"properties": {key: {"const": name}}, "required": [key]}, "then": then}
 
 
@@ -203,7 +208,7 @@ def _options_of(library: Library) -> dict:
 
 
 def _library_rule(name: str, library: Library) -> dict:
-    """What an encoder of a library must and may have."""
+    """The part of the schema that says which keys an encoder of a library must and may have."""
     keys = ["library", "label", *library.shared, *library.keys]
     keys += ["options"] if library.options else []
     then = {
@@ -222,7 +227,7 @@ def _library_rule(name: str, library: Library) -> dict:
 
 
 def _format_rule(name: str, entry: Format) -> dict:
-    """What a dataset of a format must and may have."""
+    """The part of the schema that says which keys a dataset of a format must and may have."""
     parameters = inspect.signature(entry.read).parameters
     options = options_of(entry)
     files: dict = {

@@ -1,7 +1,7 @@
 """Faults of a configuration that satisfies the schema and whose names all exist.
 
-Each check takes the configuration without rows and yields one sentence per fault, which begins with
-the key and ends with a remedy.
+Each check takes a configuration whose rows are expanded, and yields one sentence per fault. The
+sentence begins with the key and ends with a remedy.
 """
 
 import math
@@ -198,6 +198,6 @@ FAULTS: tuple[Callable[[dict], Iterator[str]], ...] = (
 
 
 def faults_of(config: dict) -> Iterator[str]:
-    """Every fault of a configuration without rows."""
+    """Every fault of a configuration whose rows are expanded."""
     for faults in FAULTS:
         yield from faults(config)

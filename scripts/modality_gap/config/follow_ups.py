@@ -1,14 +1,14 @@
-"""What the rules need to know of the study of losses.
+"""What the rules need to know about the study of losses.
 
-No heavy import: rules/common.smk needs it wherever the Snakefile is read.
+Imports are light: rules/common.smk needs this wherever the Snakefile is read.
 """
 
 from collections.abc import Mapping
 
 
 def temperature_family(methods: Mapping[str, Mapping], baseline: str) -> list[str]:
-    """The methods of `loss_study` that differ from the baseline only in temperature, including the
-    baseline; none if there is no such method."""
+    """The methods of `loss_study` that differ from the baseline only in temperature, and the
+    baseline itself; empty if there is no baseline."""
     loss = methods.get(baseline, {}).get("loss")
     return [
         name

@@ -14,7 +14,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load_yaml(path: str | Path) -> Any:
-    """Content of a YAML file of the project. Raises InputError for a key that is not a text."""
+    """The content of a YAML file of the project. Raises InputError for a key that is not a text."""
     content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
     for fault in key_faults(content):
         raise InputError(f"{path}: {fault}")
@@ -26,8 +26,8 @@ MAY_BE_EMPTY = ("models", "pairs", "sets")
 
 
 def without_nulls(config: dict) -> dict:
-    """The configuration without entries that are null, at any depth, so that an overlay can remove
-    an entry of config/config.yaml (`sets: {stitched: null}`) or a whole section (`sets: null`)."""
+    """The configuration without entries that are null, at any depth. An overlay can thus remove an
+    entry of config/config.yaml (`sets: {stitched: null}`) or a whole section (`sets: null`)."""
     emptied: dict = {key: {} for key in MAY_BE_EMPTY if key in config and config[key] is None}
     return _without_nulls(config) | emptied
 
@@ -41,9 +41,9 @@ def _without_nulls(config: dict) -> dict:
 
 
 def with_shipped_files(value: Any, folder: Path) -> Any:
-    """The configuration with absolute paths of files that come with the workflow in `folder`. They
-    replace, at any depth, texts that begin with `config/` and name a file in `folder` but none in
-    the working directory."""
+    """The configuration with absolute paths of the files that come with the workflow in `folder`.
+    At any depth, a text is replaced if it begins with `config/` and names a file that is in
+    `folder` but not in the working directory."""
     if isinstance(value, dict):
         return {key: with_shipped_files(entry, folder) for key, entry in value.items()}
     if isinstance(value, list):
@@ -56,8 +56,8 @@ def with_shipped_files(value: Any, folder: Path) -> Any:
 
 
 def sets_of(entries: object, table: str) -> list[str]:
-    """The sets that entries of the ledger or of its errata name when they read a table, at any
-    depth."""
+    """The sets that the ledger or its errata read from a table: their names in `where` of the
+    entries, at any depth."""
     if isinstance(entries, dict):
         one = entries.get("where", {}).get("set") if entries.get("table") == table else None
         own = {one} if isinstance(one, str) else set()
@@ -68,8 +68,8 @@ def sets_of(entries: object, table: str) -> list[str]:
 
 
 def tables_of(entries: object) -> list[str]:
-    """Paths under results/ of every table that entries of the ledger or of its errata read: the
-    value of each `table` key, at any depth."""
+    """The paths under results/ of every table that the ledger or its errata read: the value of each
+    `table` key, at any depth."""
     if isinstance(entries, dict):
         own = {entries["table"]} if isinstance(entries.get("table"), str) else set()
         return sorted(own.union(*map(tables_of, entries.values())))

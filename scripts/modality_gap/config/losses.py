@@ -1,9 +1,9 @@
 """The losses that a model may have been trained with: their names and the numbers that they need.
 
-To add a loss, declare it here, add how it is computed to LOSSES (measures/losses.py) and test it.
-The two are separate because the checks of the configuration, its schema and the rules read the
-declaration before every job: they must not wait for SciPy, and this stage may not import a later
-one.
+To add a loss, declare it here, add its computation to LOSSES (measures/losses.py) and write a test.
+Declaration and computation are separate for two reasons. The checks of the configuration, its
+schema and the rules read the declaration before every job, so they must not wait for SciPy. And
+this stage may not import a later one.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 class DeclaredLoss:
     """A loss as the configuration, the rules and the pages know it.
 
-    `label` names it in sentences; `prefix` begins the names of its tables. `keys` describes, as
-    parts of a JSON schema, the numbers that a model trained with it has: `scale`, what it
-    multiplies a cosine by, and the parameters of the loss. The metadata of embeddings must have
-    them, as logit_scale and so on, or a row of `pairs` must give them. A loss without keys is swept
-    over every set, another one over the sets that name it.
+    `label` is its name in sentences; the names of its tables begin with `prefix`. `keys` describes,
+    as parts of a JSON schema, the numbers of a model that was trained with the loss: `scale`, by
+    which a cosine is multiplied, and the parameters of the loss. The metadata of embeddings must
+    have them, as logit_scale and so on, or a row of `pairs` must give them. A loss without keys is
+    swept over every set; a loss with keys is swept over the sets that name it.
     """
 
     label: str
@@ -27,7 +27,7 @@ class DeclaredLoss:
 
     @property
     def parameters(self) -> dict[str, dict]:
-        """The keys except the scale, which is 1 over the temperature."""
+        """The keys without `scale`, which is 1 over the temperature."""
         return {name: part for name, part in self.keys.items() if name != "scale"}
 
 
@@ -57,7 +57,7 @@ def all_keys() -> list[str]:
 
 
 def trained_with(sets: Mapping[str, Mapping], name: str) -> dict[str, dict]:
-    """The sets over which a loss is swept, each with the numbers that its entry gives."""
+    """The sets over which a loss is swept, each with the numbers of the loss in its entry."""
     keys = DECLARED_LOSSES[name].keys
     return {
         one: {key: entry[key] for key in keys if key in entry}

@@ -1,5 +1,7 @@
-"""The user's own files that a model is read from, and their digests. Imports are light: every
-Snakemake reads this."""
+"""The user's own files from which a model is read, and their digests.
+
+Imports are light: every Snakemake reads this.
+"""
 
 import hashlib
 import json
@@ -13,12 +15,12 @@ from modality_gap.config.own_functions import file_of
 
 
 def model_files(spec: Mapping) -> list[str]:
-    """Paths of all files that an entry of `encoders` in the config names: weights under
-    `pretrained`, finished vectors, an architecture, and all files in the folder of a model, also if
-    the architecture names that folder or is one (`local-dir:` of open_clip).
+    """The sorted paths of all files that an entry of `encoders` in the config names.
 
-    Hidden files are left out (a hub's client keeps notes there). Sorted, so that the list is the
-    same on every file system.
+    These are the weights under `pretrained`, finished vectors, an architecture, and all files in
+    the folder of a model. The architecture may name this folder or be one (`local-dir:` of
+    open_clip). Hidden files are left out, because a hub's client keeps notes in them. The paths are
+    sorted so that the list is the same on every file system.
     """
     folders = [spec.get("model")]
     files = [spec.get("pretrained")]
@@ -39,12 +41,13 @@ def model_files(spec: Mapping) -> list[str]:
 
 
 def tables_of_vectors(spec: Mapping) -> list[str]:
-    """Assets or paths of an encoder's finished vectors, each file with its names after it."""
+    """The assets or paths of an encoder's finished vectors: each file, followed by its list of
+    names."""
     return [entry[key] for entry in spec.get("vectors", []) for key in ("file", "names")]
 
 
 def _inside(folder: Path) -> set[str]:
-    """Paths of all files in a folder and the folders in it; none where there is no such folder."""
+    """The paths of all files in a folder and its subfolders; empty if there is no such folder."""
     files = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -54,13 +57,13 @@ def _inside(folder: Path) -> set[str]:
 
 
 def file_digests(paths: Iterable[str | Path]) -> dict[str, str]:
-    """SHA-256 of each file, by its path."""
+    """The SHA-256 of each file, with its path as key."""
     return {str(path): _digest(str(path), Path(path).stat().st_mtime_ns) for path in paths}
 
 
 def digest_of(digests: Mapping[str, str]) -> str:
-    """The sha256 of one file or, for several, of the lines that `sha256sum` prints for them in
-    order."""
+    """The SHA-256 of a single file. For several files, it is the SHA-256 of the lines that
+    `sha256sum` prints for them in order."""
     if len(digests) == 1:
         return next(iter(digests.values()))
     lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
@@ -74,8 +77,7 @@ def _digest(path: str, _mtime_ns: int) -> str:
 
 
 def method_files(settings: Mapping) -> list[str]:
-    """The user's files with post-hoc methods and measures that `posthoc` of the configuration
-    names."""
+    """The user's files that `posthoc` of the configuration names: post-hoc methods and measures."""
     measures = _own_files(settings.get("measures", {}), "measure")
     return sorted({*_own_files(settings["methods"], "method"), *measures})
 

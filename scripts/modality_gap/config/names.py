@@ -1,4 +1,4 @@
-"""Names in the configuration (columns, encoders, texts of tables), and its absent parts."""
+"""Names in the configuration (columns, encoders, texts of tables), and parts to leave out."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -16,9 +16,9 @@ MADE_HERE = {
 def columns_of(
     dataset: str, config: dict, formats: Mapping[str, Format], within: tuple[str, ...] = ()
 ) -> list[str] | None:
-    """The columns of a dataset that `where` and tasks may name; a union also has those of its
-    parts. None if they are not known before the dataset is made. `within`: the unions that contain
-    the dataset.
+    """The columns of a dataset that `where` and tasks may name; None if they are not known before
+    the dataset is made. A union also has the columns of its parts. `within` are the unions that
+    contain the dataset.
 
     Raises InputError for a union that contains itself.
     """
@@ -35,11 +35,12 @@ def columns_of(
 
 
 def without_absent(config: dict, absent: Collection[str]) -> tuple[dict, dict[str, list[str]]]:
-    """The configuration without the tasks of Table 1 and the encoders of Supplementary 13 and 14
-    that need an asset in `absent`; and for each removed key the assets that it needs.
+    """The configuration without the parts that need an asset in `absent`, and the assets that each
+    removed key needs.
 
-    A panel is removed if fewer than two of its initialisations are left. If no task would be left,
-    all tasks stay, so that the run stops with a message on what is missing.
+    The parts are tasks of Table 1 and encoders of Supplementary 13 and 14. A panel is removed if
+    fewer than two of its initialisations are left. If no task would be left, all tasks stay, so
+    that the run stops with a message on what is missing.
     """
     left_out: dict[str, list[str]] = {}
 
@@ -74,7 +75,7 @@ def without_absent(config: dict, absent: Collection[str]) -> tuple[dict, dict[st
 
 
 def encoder_entries(config: dict) -> Iterator[tuple[str, dict]]:
-    """Key and entry of every encoder as the user wrote it, including those in rows of `models`. The
+    """The key and the entry of every encoder as the user wrote it, also in rows of `models`. The
     configuration need not be valid."""
     sections = (config.get(section) for section in ("encoders", "models"))
     encoders, models = (part if isinstance(part, dict) else {} for part in sections)
@@ -89,14 +90,14 @@ def encoder_entries(config: dict) -> Iterator[tuple[str, dict]]:
 
 
 def seed_studies(config: dict) -> Iterator[tuple[str, dict]]:
-    """Key and entry of each panel of Supplementary 13 and 14."""
+    """The key and the entry of each panel of Supplementary 13 and 14."""
     for study, panels in config["supplement"]["seed_studies"].items():
         for title, entry in panels.items():
             yield f"supplement.seed_studies.{study}.{title}", entry
 
 
 def names_in_tables(config: dict) -> Iterator[tuple[str, str]]:
-    """Key and text of every name that appears in a table of a run."""
+    """The key and the text of every name that appears in a table of a run."""
     sections = ("sets", "tasks", "encoders", "datasets", "inputs", "projections", "training")
     for section in sections:
         yield from ((f"{section}.{name}", name) for name in config[section])

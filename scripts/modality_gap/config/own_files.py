@@ -1,4 +1,4 @@
-"""Paths of your own embeddings: which format a file or a folder of parts has, by its name.
+"""Paths of your own embeddings, and how a name shows the format of a file or a folder of parts.
 
 Formats are declared in data/vector_formats.py. Imports are light: every Snakemake reads this.
 """
@@ -15,7 +15,7 @@ from modality_gap.errors import InputError
 
 
 def own_path(text: str) -> str:
-    """A path with its ~ and environment variables filled in.
+    """The path with ~ and environment variables expanded.
 
     Raises InputError for a variable that is not set.
     """
@@ -26,13 +26,14 @@ def own_path(text: str) -> str:
 
 
 def wildcard_in(path: str) -> str:
-    """The first part of a path that Snakemake reads as a wildcard, such as {x}; empty if none."""
+    """The first part of a path that Snakemake reads as a wildcard, such as {x}; empty if there is
+    none."""
     found = re.search(r"\{\s*\w+\s*(,[^{}]*)?\}", path)
     return found[0] if found else ""
 
 
 def in_number_order(path: Path) -> list:
-    """A key that sorts part_2 before part_10."""
+    """A key for sorting paths by the numbers in them: part_2 comes before part_10."""
     return [
         (0, int(piece), "") if piece.isdecimal() else (1, 0, piece)
         for piece in re.split(r"(\d+)", path.name)
@@ -41,10 +42,11 @@ def in_number_order(path: Path) -> list:
 
 
 def format_of(path: str, formats: Mapping[str, VectorFormat]) -> tuple[str, list[Path]]:
-    """The name of the format of a file or folder, and its files in their order.
+    """The name of the format of a file or a folder, and the files in their order.
 
     A folder of parts holds files of one format; files whose names begin with . or _ are not read.
-    Raises InputError for a path that does not exist, and for one of no or of several formats.
+    Raises InputError if the path does not exist, if its format is not known, or if a folder has
+    files of several formats.
     """
     place = Path(path)
     endings = {ending: name for name, one in formats.items() for ending in one.endings}
@@ -88,7 +90,7 @@ def _no_format(ending: str, endings: Mapping[str, str]) -> str:
 
 
 def source_faults(key: str, value: Any, formats: Mapping[str, VectorFormat]) -> Iterator[str]:
-    """Faults of one side of a row of `pairs`: a path, or a mapping with `file` and options."""
+    """The faults of one side of a row of `pairs`: a path, or a mapping with `file` and options."""
     entry = value if isinstance(value, dict) else {"file": value}
     try:
         name, files = format_of(own_path(entry["file"]), formats)
@@ -108,7 +110,7 @@ def source_faults(key: str, value: Any, formats: Mapping[str, VectorFormat]) -> 
 def by_part_faults(
     key: str, row: Mapping, sides: Mapping[str, Any], formats: Mapping[str, VectorFormat]
 ) -> Iterator[str]:
-    """Faults of a row of `pairs` whose parts are read by jobs of their own."""
+    """The faults of a row of `pairs` in which a separate job reads each part."""
     for other in ("several", "labels", "cluster"):
         if other in row:
             yield f"{key}.by_part cannot be combined with {other}; remove one of them."

@@ -14,8 +14,8 @@ def file_of(place: str) -> str:
 
 
 def missing_file(key: str, place: str) -> str | None:
-    """The fault of FILE.py:FUNCTION under `key` if there is no such file, as a message; otherwise
-    None."""
+    """The fault, as a message about `key`, if the file of FILE.py:FUNCTION does not exist;
+    otherwise None."""
     path = file_of(place)
     if path and not Path(path).is_file():
         return f"{key}: the file {path} does not exist. Correct the path."
@@ -23,8 +23,11 @@ def missing_file(key: str, place: str) -> str | None:
 
 
 def own_function(key: str, place: str) -> Callable[..., Any]:
-    """The function or class that FILE.py:FUNCTION names. Raises InputError, one sentence that names
-    `key`, where there is none or the file cannot be run."""
+    """The function or class that FILE.py:FUNCTION names.
+
+    Raises InputError, one sentence that names `key`, if there is no such function or the file
+    cannot be run.
+    """
     path, _, function = place.rpartition(":")
     fault = missing_file(key, place)
     if fault:

@@ -76,7 +76,7 @@ def _of_encoders(config: dict, known: Known) -> Iterator[Reference]:
 
 
 def _file(key: str, file: str, known: Known) -> Iterator[Reference]:
-    """The name of an asset, if it is no path of a file."""
+    """A reference to an asset, unless the text is the path of a file."""
     if "/" not in file and file not in known.assets and not Path(file).exists():
         if "." in file:
             raise InputError(unknown_name(key, file))
@@ -105,7 +105,7 @@ def _of_projections(config: dict, known: Known) -> Iterator[Reference]:
 
 
 def _captioned(config: dict, known: Known) -> list[str]:
-    """The datasets of pictures and captions with a train and a test split."""
+    """The datasets of pictures and captions that have a train and a test split."""
     return [
         "emoji",
         *(
@@ -217,7 +217,7 @@ REFERENCES: tuple[Callable[[dict, Known], Iterator[Reference]], ...] = (
 def references_between_keys(
     config: dict, assets: Mapping[str, dict], formats: Mapping[str, Format]
 ) -> Iterator[Reference]:
-    """Every name that stands for an entry elsewhere, in a configuration without rows."""
+    """Every name that stands for an entry elsewhere, in a configuration whose rows are expanded."""
     known = _known(config, assets, formats)
     for references in REFERENCES:
         yield from references(config, known)
@@ -227,7 +227,7 @@ def references_between_keys(
 
 
 def row_references(config: dict) -> Iterator[Reference]:
-    """Every name of another entry in the rows of `models`."""
+    """Every name in the rows of `models` that stands for an entry elsewhere."""
     for name, row in rows_of(config, "models"):
         yield f"models.{name}.inputs", row["inputs"], _pictures(config), PICTURES
         if "projection" in row:
@@ -260,7 +260,7 @@ def column_references(config: dict, formats: Mapping[str, Format]) -> Iterator[R
 
 
 def check_references(references: Iterable[Reference]) -> None:
-    """Raises InputError for the first name that is not known."""
+    """Raise InputError for the first name that is not known."""
     for key, name, names, kind in references:
         if name not in names:
             raise InputError(unknown_choice(key, name, names, kind))

@@ -18,8 +18,8 @@ ACCEPTED = ("sets.*.model", "pairs.*.model")
 
 
 def with_new_names(config: dict) -> dict:
-    """The configuration with the new names of the keys in ACCEPTED. It need not be valid; an entry
-    with both names stays as it is, and is refused later."""
+    """The configuration with the new names of the keys in ACCEPTED. It need not be valid. An entry
+    with both names stays as it is, and a later check refuses it."""
     config = dict(config)
     for section, _, old in (name.split(".") for name in ACCEPTED):
         new = RENAMED[f"{section}.*.{old}"].rpartition(".")[2]
@@ -46,7 +46,7 @@ def renamed_faults(config: dict) -> Iterator[str]:
 
 
 def _matches(entry: object, path: list[str]) -> Iterator[list[str]]:
-    """For each place in `entry` that has the key `path`, the names that its `*` stand for."""
+    """For each place in `entry` that has the key `path`, the names that match the `*` in `path`."""
     if not path:
         yield []
     elif isinstance(entry, dict):

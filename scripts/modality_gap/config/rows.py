@@ -10,13 +10,13 @@ from modality_gap.errors import InputError
 
 
 def with_rows(config: dict) -> dict:
-    """The configuration with its rows of `models` and `pairs` expanded into the entries of
-    `encoders`, `projections` and `sets` that they stand for. The options of an encoder are moved
-    beside its other keys, where the functions that build encoders expect them. A set without
-    modalities gets image and text; one with tasks of its own gets inputs of their prompts. If no
-    set has a model, Table 1 has no set.
+    """The configuration with the rows of `models` and `pairs` expanded into entries of `encoders`,
+    `projections` and `sets`.
 
-    Raises InputError if a row would make an entry that exists already.
+    The options of an encoder move beside its other keys, where the functions that build encoders
+    expect them. A set without modalities gets image and text. A set with tasks of its own gets
+    inputs with their prompts. If no set has a model, Table 1 has no set. Raises InputError if a row
+    would make an entry that already exists.
     """
     expanded = {section: dict(config[section]) for section in ("encoders", "projections", "sets")}
     expanded["sets"] = {
@@ -50,7 +50,7 @@ def with_rows(config: dict) -> dict:
 
 
 def has_model(entry: Mapping) -> bool:
-    """Whether a set comes from a model, which embeds other inputs too."""
+    """Whether a set comes from a model, which can also embed other inputs."""
     return bool({"encoder", "encoders", "projection"} & entry.keys())
 
 
@@ -62,24 +62,25 @@ def tasks_of_set(config: Mapping, name: str) -> list[str]:
 
 
 def own_prompts(name: str) -> str:
-    """The name of the inputs with the prompts of a set's own tasks."""
+    """The name of the inputs that contain the prompts of a set's own tasks."""
     return f"prompts_{name}"
 
 
 def _flat(spec: dict) -> dict:
-    """An encoder with its options beside its other keys."""
+    """The entry of an encoder with its options moved beside its other keys."""
     rest = {key: value for key, value in spec.items() if key != "options"}
     return rest | spec.get("options", {})
 
 
 def cluster_column(config: dict, inputs: str) -> str | None:
-    """The label column that marks dependent items of some inputs; None if all are independent."""
+    """The label column that marks dependent items of some inputs; None if all items are
+    independent."""
     return config["clusters"].get(config["inputs"][inputs]["dataset"])
 
 
 def set_clusters(config: dict) -> dict[str, str]:
-    """The label column that marks dependent pairs, for each set that has such pairs. A set's own
-    `cluster` takes precedence over that of its dataset."""
+    """For each set with dependent pairs, the label column that marks them. A set's own `cluster`
+    takes precedence over the column of its dataset."""
     columns = {
         name: entry.get("cluster")
         or ("inputs" in entry and cluster_column(config, entry["inputs"]))
@@ -89,8 +90,8 @@ def set_clusters(config: dict) -> dict[str, str]:
 
 
 def published_files(entry: Mapping) -> list[str]:
-    """The assets of a published set: the one file of the paper's authors, or the files of
-    others."""
+    """The assets of a published set: one file if the paper's authors published it, several if
+    others did."""
     if of_others(entry):
         return [*entry["released"]["files"], entry["released"]["items"]]
     return [entry["released"]] if "released" in entry else []
@@ -118,8 +119,11 @@ def rows_of(config: dict, key: str) -> Iterable[tuple[str, dict]]:
 
 
 def _of_model(name: str, row: dict, config: dict) -> dict[str, dict]:
-    """Entries of `encoders`, `projections` and `sets` that a row of `models` stands for: one model
-    of both modalities and its twin of random weights, or two encoders and a projection of each."""
+    """The entries of `encoders`, `projections` and `sets` that a row of `models` stands for.
+
+    A row is either one model of both modalities, with a twin of random weights, or two encoders
+    with a projection each.
+    """
     has_twin = "seed" not in row and row.get("twin", True)
     if "architecture" in row:
         # In the order of the row, because Snakemake sees another order of keys as a change.
@@ -155,7 +159,7 @@ def _of_model(name: str, row: dict, config: dict) -> dict[str, dict]:
 
 
 def _label(spec: dict) -> str:
-    """The label of an encoder whose entry has none: its architecture and weights."""
+    """The label of an encoder whose entry has no label: its architecture and weights."""
     name = Path(spec.get("architecture") or spec.get("model") or spec["library"]).name
     tag = spec.get("pretrained")
     return name.removesuffix(".json") + (f" ({tag})" if isinstance(tag, str) else "")
@@ -199,7 +203,7 @@ def _of_pairs(name: str, row: dict) -> dict[str, dict]:
 
 
 def row_faults(config: dict) -> Iterator[str]:
-    """Faults of the rows of `pairs` that the schema cannot express."""
+    """The faults of rows of `pairs` that the schema cannot express."""
     for name, row in rows_of(config, "pairs"):
         modalities = [key for key in row if key not in keys_of_pairs()]
         if len(modalities) != 2:

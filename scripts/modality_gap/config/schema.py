@@ -1,4 +1,4 @@
-"""Faults against a JSON schema, each as one sentence that names the key and the remedy."""
+"""Faults against a JSON schema. Each fault is one sentence that names the key and the remedy."""
 
 import math
 import reprlib
@@ -41,8 +41,8 @@ REMOVE = "remove it, or use one of"
 
 
 def schema_fault(value: object, schema: dict) -> str | None:
-    """The first fault of a value against a JSON schema, as one sentence, or None. The keys of a
-    mapping must be texts, whatever the schema says about them."""
+    """The first fault of a value against a JSON schema, as one sentence; None if there is none. The
+    keys of a mapping must always be texts, even if the schema does not require it."""
     for fault in key_faults(value):
         return fault
     # A misspelt key is also a missing one: report what was written before what was not.
@@ -51,7 +51,8 @@ def schema_fault(value: object, schema: dict) -> str | None:
 
 
 def _is_no_wrong_key(error: ValidationError) -> bool:
-    """False for a key that a mapping, or a library or format (rules of `allOf`), does not have."""
+    """False if the error is a key that a mapping, a library or a format (rules of `allOf`) does not
+    have."""
     return error.validator != "additionalProperties" and not (
         {"allOf", "propertyNames"} <= set(error.absolute_schema_path)
     )
@@ -69,14 +70,15 @@ def key_faults(value: object, path: tuple = ()) -> Iterator[str]:
 
 
 def yaml_reads(value: object) -> str:
-    """The type that YAML reads an unquoted text as, and the remedy."""
+    """The type that YAML gives to an unquoted text, and the remedy."""
     kind = next((word for kind, word in YAML_KINDS.items() if isinstance(value, kind)), "nothing")
     shown = "" if value is None else f" ({str(value).lower()})"
     return f"YAML reads as {kind}{shown}; write it in quotes"
 
 
 def _is_type(name: str, _checker: object, value: object) -> bool:
-    """As in JSON Schema, except that 2.0 is no integer, and YAML's .nan and .inf are no numbers."""
+    """Whether a value has a type of JSON Schema; but 2.0 is no integer, and .nan and .inf are no
+    numbers."""
     if isinstance(value, bool):
         return name == "boolean"
     if isinstance(value, float) and not math.isfinite(value):
@@ -93,7 +95,7 @@ Validator = extend(
 
 
 def _sentence(error: ValidationError) -> str:
-    """The sentence for an error: the key, what is wrong, and the remedy."""
+    """The sentence for an error. It names the key, what is wrong, and the remedy."""
     path, value = dotted(error.absolute_path), cast(Any, error.instance)
     wanted, schema = cast(Any, error.validator_value), cast(Any, error.schema)
     shown = "empty" if value is None else reprlib.repr(value)
@@ -162,8 +164,8 @@ def _key_sentence(error: ValidationError) -> str:
 
 
 def _in_brackets(description: str | None) -> str:
-    """The first sentence of a description, for use inside another sentence; empty if there is
-    none."""
+    """The first sentence of a description, for use inside another sentence; empty if there is no
+    description."""
     if not description:
         return ""
     first = description.split(". ")[0].rstrip(".")
@@ -171,13 +173,14 @@ def _in_brackets(description: str | None) -> str:
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """`loss_landscape.temperatures[2]`"""
+    """A path of keys as one text, such as `loss_landscape.temperatures[2]`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return "".join(parts).lstrip(".")
 
 
 def _retype(value: object, wanted: str) -> str:
-    """The remedy for a wrong type; YAML reads 1e-3 as a text, 0.001 and 1.0e-3 as numbers."""
+    """The remedy for a value of a wrong type. YAML reads 1e-3 as a text, but 0.001 and 1.0e-3 as
+    numbers."""
     if isinstance(value, str) and wanted == "number":
         try:
             return f"write it as {float(value)}"
@@ -187,14 +190,14 @@ def _retype(value: object, wanted: str) -> str:
 
 
 def choice(name: object, names: Collection[str], otherwise: str = "give one of") -> str:
-    """The remedy for an unknown name: the most similar one, else a list of all."""
+    """The remedy for an unknown name: the most similar known name, or else a list of all."""
     if close := get_close_matches(str(name), names, n=1):
         return f"did you mean {close[0]}?"
     return f"{otherwise} {', '.join(names)}." if names else "there is none yet, so add it first."
 
 
 def listed_words(names: Collection[str], word: str) -> str:
-    """`a, b and c`"""
+    """Names as a list in words: `a, b and c`."""
     *first, last = names
     return f"{', '.join(first)} {word} {last}" if first else last
 

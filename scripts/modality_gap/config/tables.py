@@ -1,6 +1,8 @@
-"""The registry of tables, config/tables.yaml and the items of the report: which columns each table
-of a run has, and their meaning. The documentation shows it, and tests compare it with what a run
-writes."""
+"""The columns of each table of a run, and their meaning.
+
+They come from the registry config/tables.yaml and the items of the report. The documentation shows
+them, and tests compare them with the tables that a run writes.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -16,9 +18,11 @@ INTERVAL = "±"  # marks a column whose interval is in the columns _low and _hig
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; with `interval`, two more columns hold the ends of its interval.
-    `label`: what pages call it, where that is not its name; `shown`: tables of the pages that have
-    it. `empty`: when a cell is empty, if one can be."""
+    """A column of a table. If `interval` is true, two more columns hold the ends of its interval.
+
+    `label` is the column's name on pages, if it differs from `name`. `shown` lists the tables on
+    pages that have the column. `empty` says when a cell has no value, if this is possible.
+    """
 
     name: str
     unit: str
@@ -36,7 +40,8 @@ class Column:
 
     @property
     def heading(self) -> str:
-        """Its heading on a page. Raises InputError if a name of several words has none."""
+        """The heading of the column on a page. Raises InputError if the name has several words and
+        there is no label."""
         if not self.label and "_" in self.name:
             raise InputError(f"The column {self.name} is on a page but has no heading. Write one.")
         return self.label or self.name
@@ -44,9 +49,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table below results/: its path, in which {name} is any name; its content and columns; and,
-    if applicable, when cells of a column are empty, when the table has no rows, and why the default
-    configuration has no such table."""
+    """A table below results/.
+
+    `path` may contain {name}, which matches any name; `about` is the content. `empty` says for some
+    columns when a cell is empty. `no_rows` says when the table has no rows. `when` says why the
+    default configuration has no such table.
+    """
 
     path: str
     about: str
@@ -61,7 +69,7 @@ class Table:
         return [name for column in self.columns for name in column.names]
 
     def is_at(self, path: str) -> bool:
-        """Whether a file, relative to results/, is such a table."""
+        """Whether a path, relative to results/, is the path of this table."""
         parts = re.split(r"\{\w+\}", self.path)
         return bool(re.fullmatch(r"[\w-]+".join(map(re.escape, parts)), path))
 
@@ -71,13 +79,13 @@ def load_tables(
     measures: Mapping[str, list[Column]] | None = None,
     items: Path | None = None,
 ) -> tuple[dict[str, str], list[Table]]:
-    """Units with their meaning, and all tables in their order. `measures`: the columns of the
-    registry of measures, which `{measures: name}` lists and whose meanings other tables share.
-    `items`: the file of the report's items, each of which may describe tables of its own. A path
-    with {loss} stands for a table of each declared loss that has no entry of its own.
+    """Returns the units with their meanings, and all tables in their order.
 
-    Raises InputError for a column without a meaning, an unknown unit, a column or a table that is
-    listed twice, or an `empty` that names no column of its table.
+    `measures` are the columns of the registry of measures: `{measures: name}` lists them, and other
+    tables share their meanings. `items` is the file of the report's items, each of which may
+    describe tables of its own. A path with {loss} stands for one table per declared loss without
+    its own entry. Raises InputError for a column without a meaning, an unknown unit, a column or
+    table that is listed twice, or an `empty` that names no column of its table.
     """
     registry = load_yaml(path)
     for item, entry in load_yaml(items).items() if items else ():
@@ -115,7 +123,7 @@ def load_tables(
 
 
 def _with_losses(tables: dict) -> Iterator[tuple[str, dict]]:
-    """Path and entry of every table, in which a path with {loss} has become one of each loss."""
+    """The path and the entry of every table. A path with {loss} becomes one path per loss."""
     for path, entry in tables.items():
         if "{loss}" not in path:
             yield path, entry
@@ -133,8 +141,8 @@ def _with_losses(tables: dict) -> Iterator[tuple[str, dict]]:
 
 
 def _columns(listed: list, registry: dict, where: str) -> Iterator[Column]:
-    """The columns of a list that contains names, {name: [unit, meaning]} or {name: [unit, meaning,
-    heading]}, or such lists."""
+    """The columns of a list. An element is a name, {name: [unit, meaning]}, {name: [unit, meaning,
+    heading]}, or another such list."""
     for item in listed:
         if isinstance(item, list):
             yield from _columns(item, registry, where)

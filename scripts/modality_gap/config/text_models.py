@@ -1,6 +1,8 @@
-"""How a Hugging Face text encoder turns a sentence into a vector, read from its files: the modules,
-pooling and prompts of Sentence Transformers (Reimers and Gurevych, 2019). Imports are light: every
-start of Snakemake checks folders with it."""
+"""How a Hugging Face text encoder turns a sentence into a vector.
+
+This is read from the files of the model: the modules, pooling and prompts of Sentence Transformers
+(Reimers and Gurevych, 2019). Imports are light: every start of Snakemake checks folders with it.
+"""
 
 import json
 from collections.abc import Callable
@@ -37,7 +39,8 @@ WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 
 @dataclass(frozen=True)
 class Dense:
-    """A linear layer over the vector, and an activation of torch.nn; `path` is its folder."""
+    """A linear layer after the pooling, with an activation of torch.nn. `path` is the layer's
+    folder."""
 
     path: str
     inputs: int
@@ -48,12 +51,12 @@ class Dense:
 
 @dataclass(frozen=True)
 class TextPipeline:
-    """From a sentence to its vector.
+    """The steps from a sentence to its vector.
 
-    `transformer` is the folder in the model's that its transformer is in; `layers` follow the
-    pooling, a Dense or "normalise" each. `max_length` counts tokens; `prompt` goes before every
-    sentence, and its tokens count in the pooling unless `prompt_counts` is false. `declared`:
-    whether the files name the pooling.
+    `transformer` is the folder of the transformer, inside the folder of the model. `layers` are
+    applied after the pooling; each is a Dense or "normalise". `max_length` is a number of tokens.
+    `prompt` is put before every sentence; its tokens are included in the pooling unless
+    `prompt_counts` is false. `declared` says whether the files name the pooling.
     """
 
     pooling: tuple[str, ...] = ("mean",)
@@ -66,15 +69,15 @@ class TextPipeline:
     declared: bool = False
 
     def described(self) -> str:
-        """The pipeline in words, for the metadata."""
+        """The pipeline in words, for the metadata of embeddings."""
         layers = [f"{layer.path}" if isinstance(layer, Dense) else layer for layer in self.layers]
         prompt = [f"the prompt {self.prompt!r}"] if self.prompt else []
         return ", ".join([*prompt, " and ".join(IN_WORDS[way] for way in self.pooling), *layers])
 
 
 def reader_of(folder: str | Path) -> Callable[[str], Any]:
-    """A function that reads a JSON file of a folder, or returns None if it is missing. It raises
-    InputError for a file that is not JSON."""
+    """Returns a function that reads a JSON file in a folder. The function returns None if the file
+    is missing, and raises InputError for a file that is not JSON."""
 
     def read(name: str) -> object:
         path = Path(folder, name)
@@ -89,11 +92,10 @@ def reader_of(folder: str | Path) -> Callable[[str], Any]:
 
 
 def pipeline_of(model: str, read: Callable[[str], Any], pooling: str | None) -> TextPipeline:
-    """The pipeline that a model's files describe; `read` returns a file by its name. If the
-    configuration sets `pooling`, it replaces the pooling and the layers after it.
+    """The pipeline that a model's files describe. `read(name)` returns the content of a file. If
+    `pooling` is set in the configuration, it replaces the pooling and all later layers.
 
-    Raises InputError, with the name of the file, if the file asks for something that is not
-    supported.
+    Raises InputError that names the file if it requires something that is not supported.
     """
     modules = read("modules.json")
     transformer, rest = "", []
@@ -146,8 +148,8 @@ def _refuse(model: str, file: str, what: str) -> NoReturn:
 
 
 def _modules(model: str, modules: Any, all_known: bool) -> list[tuple[str, str]]:
-    """Kind and folder of each module, in order; the first must be a transformer. Without
-    `all_known` the others may be of any kind."""
+    """The kind and the folder of each module, in order; the first must be a transformer. If
+    `all_known` is false, the others may be of any kind."""
     try:
         steps = [(module["type"], module["path"]) for module in modules]
         kinds = [kind.rpartition(".")[2] for kind, _ in steps]
@@ -176,7 +178,7 @@ def _transformer_settings(read: Callable[[str], Any], folder: str) -> dict:
 
 
 def _pooling(model: str, file: str, read: Callable[[str], Any]) -> tuple[tuple[str, ...], bool]:
-    """The poolings that a file selects, and whether the tokens of a prompt are included."""
+    """The kinds of pooling that a file selects, and whether the tokens of a prompt are included."""
     config = read(file)
     if not isinstance(config, dict):
         _refuse(model, file, "is missing")
@@ -214,8 +216,8 @@ def _dense(model: str, path: str, read: Callable[[str], Any]) -> Dense:
 
 
 def folder_fault(model: str, pooling: str | None) -> str | None:
-    """The fault of a text encoder's folder, as a message; None if there is none, or if the text is
-    a name on a hub."""
+    """The fault of a text encoder's folder, as a message. None if there is no fault, or if the
+    model is a name on a hub."""
     folder = Path(model)
     if not folder.is_dir():
         return None
@@ -248,8 +250,8 @@ WORDS = ("a photo of a dog", "un chien", "собака", "狗", "いぬ", "كل�
 
 
 def tokenizer_fault(tokenizer: Any, rows: int) -> str | None:
-    """The mismatch between a tokenizer of transformers and a model with `rows` word vectors, in
-    words; None if they match. Models often round the number of rows up."""
+    """How a tokenizer of transformers does not match a model with `rows` word vectors, in words;
+    None if they match. Models often round the number of rows up."""
     words = len(tokenizer)
     if words > rows or rows - words > max(128, 0.03 * rows):
         return f"its tokenizer has {words} tokens, but the model has vectors for {rows}"

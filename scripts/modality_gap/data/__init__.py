@@ -1,1 +1,1 @@
-"""Sources: downloads, archives, and data sets as one Parquet file each."""
+"""The sources of a run: downloads, archives, and data sets as Parquet files."""

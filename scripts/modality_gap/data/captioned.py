@@ -1,7 +1,7 @@
 """Readers of pictures with texts in common forms: text files beside the pictures, a table of paths,
 webdataset's tars, and Parquet files.
 
-They are readers of data sets like those of data/readers.py, which says what a reader yields.
+They follow the same rules as data/readers.py, which says what a reader yields.
 """
 
 import csv
@@ -35,13 +35,14 @@ Captions = Annotated[
 
 
 def say_left_out(left_out: Counter[str]) -> None:
-    """Write to the log how many items were left out, by reason."""
+    """Write to the log how many items were left out for each reason."""
     for reason, number in left_out.most_common():
         print(f"left out: {number} {reason}", file=sys.stderr)
 
 
 def decoded(content: bytes, source: str) -> str:
-    """A text in UTF-8, without the mark that some editors put before it. Raises InputError."""
+    """The text of bytes in UTF-8, without the mark that some editors put first. Raises InputError
+    if the bytes are not UTF-8."""
     try:
         return content.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
@@ -55,9 +56,10 @@ def read_captioned(
     files: dict[str, str],
     ending: Annotated[str, "Ending of the files with the texts."] = ".txt",
 ) -> Iterator[dict]:
-    """A folder or an archive (zip or tar) in which a text file with the name of each picture is
-    beside it, `owl.jpg` and `owl.txt`, in folders or not. Columns: item_id, image, text and folder,
-    the path of the folder. What lacks its other half is left out, and the log counts it."""
+    """A folder or an archive (zip or tar) of pictures and text files. The text of a picture is in a
+    file with the same name beside it: `owl.jpg` and `owl.txt`. Columns: item_id, image, text and
+    folder (the path of the folder). A picture without a text or a text without a picture is left
+    out, and the log counts it."""
     path = files["archive"]
     ending = "." + ending.lower().removeprefix(".")
     texts, pictures, others = {}, [], 0
@@ -94,7 +96,7 @@ def read_captioned(
 
 
 def _table(path: str) -> tuple[list[str], Iterator[dict[str, str]]]:
-    """Column names and rows of a CSV file, whose separator is read from its first line."""
+    """The names of the columns, and the rows, of a CSV file. The first line shows its separator."""
     with reading(path), open(path, newline="", encoding="utf-8-sig") as stream:
         first = stream.readline()
     separator = max("\t,;|", key=first.count)
@@ -113,7 +115,7 @@ def _table(path: str) -> tuple[list[str], Iterator[dict[str, str]]]:
 
 
 def _check_columns(path: str, wanted: Mapping[str, str | None], columns: list[str]) -> None:
-    """Raises InputError if a column that an option names is not there."""
+    """Raise InputError if an option names a column that the table does not have."""
     for option, name in wanted.items():
         if name and name not in columns:
             raise InputError(
@@ -124,7 +126,7 @@ def _check_columns(path: str, wanted: Mapping[str, str | None], columns: list[st
 def columns_of_table(
     files: dict[str, str], image: str = "image", **_options: str
 ) -> list[str] | None:
-    """Columns of the data set that `read_table` makes; None if its file is not there."""
+    """The columns of the data set that `read_table` makes; None if the table does not exist."""
     if not Path(files["table"]).is_file():
         return None
     columns, _ = _table(files["table"])
@@ -136,12 +138,13 @@ def read_table(
     image: Annotated[str, "Column with the path of each image."] = "image",
     text: Annotated[str, "Column with the text of each image."] = "text",
 ) -> Iterator[dict]:
-    """A CSV file (also with tabs or semicolons) of paths of images and their texts. The paths are
-    relative to `pictures`, a folder or an archive, or to the folder of the table.
+    """A CSV file with the paths of images and their texts; tabs or semicolons may separate the
+    columns. Paths are relative to `pictures` (a folder or an archive) or else to the folder of the
+    table.
 
-    Columns: item_id, image, text, all other columns, and picture, the path. The item_id is the
-    column of that name, or else the path without its ending and, for an image in several rows, with
-    a number.
+    Columns: item_id, image, text, all other columns, and picture (the path). The item_id comes from
+    the column of that name. Otherwise it is the path without its ending; a number is added if an
+    image has several rows.
     """
     path = files["table"]
     columns, rows = _table(path)
@@ -172,8 +175,9 @@ def _ids_of_paths(table: str, pictures: list[str]) -> dict[str, str]:
 
 
 def _pictures_of(table: str, place: str | None, pictures: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Path, as a table gives it, and content of each picture, from a folder in the order of the
-    table or from an archive in its own. Raises InputError for one that is not there."""
+    """The path of each picture, as in the table, and its content. Pictures in a folder are in the
+    order of the table; those in an archive, in the order of the archive. Raises InputError if one
+    is missing."""
     if place and not Path(place).is_dir():
         wanted = {nfc(str(PurePosixPath(name.replace("\\", "/")))): name for name in pictures}
         for member, read in archive_members(place):
@@ -188,8 +192,8 @@ def _pictures_of(table: str, place: str | None, pictures: list[str]) -> Iterator
 
 
 def reader_of_paths(table: str, folder: str) -> Callable[[str], bytes]:
-    """A function that reads a picture by the path that a table gives, relative to a folder. It
-    raises InputError that names the table and the path."""
+    """Returns a function that reads a picture by its path in a table, relative to a folder. The
+    function raises InputError that names the table and the path."""
 
     def read(name: str) -> bytes:
         if name.startswith(("http://", "https://")):
@@ -221,12 +225,13 @@ def read_webdataset(
     ] = "txt",
     label: Annotated[str, "Ending of the members with the classes, if there are any."] = "cls",
 ) -> Iterator[dict]:
-    """Tar files as webdataset and img2dataset write them: the members of one item follow one
-    another and have one name up to its first dot. They are read once, one item in memory.
+    """Tar files as webdataset and img2dataset write them. The members of an item follow one
+    another, and their names are the same up to the first dot. Each file is read once, with one item
+    in memory.
 
-    Columns: item_id, image, text, and label, empty where there is none. Items without an image or a
-    text are left out, and the log counts them. With several tars the item_id begins with the name
-    of its own.
+    Columns: item_id, image, text, and label (empty for an item without a label). Items without an
+    image or a text are left out, and the log counts them. If there are several tars, an item_id
+    begins with the name of its tar.
     """
     left_out: Counter[str] = Counter()
     for path in files.values():
@@ -251,7 +256,8 @@ def read_webdataset(
 
 
 def _tar_items(path: str) -> Iterator[tuple[str, str, bytes]]:
-    """Key, ending in small letters and content of each member, in the order of the tar."""
+    """The key, the ending (in small letters) and the content of each member, in the order of the
+    tar."""
     for member, read in tar_members(path):
         stem, _, ending = member.name.partition(".")
         yield str(member.parent / stem), ending.lower(), read()
@@ -276,7 +282,7 @@ def _caption(parts: Mapping[str, bytes], ending: str, source: str) -> str:
 def columns_of_parquet(
     files: dict[str, str], image: str = "image", **_options: str
 ) -> list[str] | None:
-    """Columns of the data set that `read_parquet` makes; None if its files are not there."""
+    """The columns of the data set that `read_parquet` makes; None if its files do not exist."""
     try:
         from modality_gap.data.parquet import open_parquet
     except ImportError:  # beside a plain Snakemake, whose jobs have environments of their own
@@ -297,10 +303,10 @@ def read_parquet(
     captions: Captions = "first",
     item_id: Annotated[str | None, "Column with the ids; without one, rows are numbered."] = None,
 ) -> Iterator[dict]:
-    """Your own Parquet files, one row per item, in the order of `files`. Columns: item_id, image
-    and text (one of them may be missing), and every other column of texts, numbers or truth values,
-    as texts; a class of Hugging Face's `datasets` is written as its name. Rows without an image or
-    a text are left out, and the log counts them."""
+    """Your own Parquet files, with one row per item, in the order of `files`. Columns: item_id,
+    image and text (one of the two may be missing), and all other columns of texts, numbers or truth
+    values, as texts. A class of Hugging Face's `datasets` is written as its name. Rows without an
+    image or a text are left out, and the log counts them."""
     from modality_gap.data.parquet import open_parquet
 
     number, left_out = itertools.count(), Counter[str]()
@@ -345,7 +351,7 @@ def _one_text(value: Any, captions: str) -> str:
 
 
 def _label_columns(schema: Any, known: set[str | None]) -> dict[str, Callable[[Any], str]]:
-    """By column of labels, a function that writes one as a text."""
+    """For each column of labels, a function that turns a value into a text."""
     import pyarrow.types as kinds
 
     about = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))

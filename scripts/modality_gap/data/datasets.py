@@ -19,10 +19,10 @@ LARGEST = 2**27  # largest bytes of pictures in a row group, which is in memory 
 
 
 def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> None:
-    """Write an entry of `datasets` in the config as a Parquet file, one row group at a time, from
-    the paths of its `files`.
+    """Write an entry of `datasets` in the config as a Parquet file, one row group at a time.
+    `files` are the paths of its files.
 
-    Raises InputError if a file cannot be read, is not in the format, or holds no picture.
+    Raises InputError if a file cannot be read, is not in the format, or has no picture.
     """
     options = {key: settings[key] for key in settings.keys() - {"format", "files"}}
     rows = writable(FORMATS[settings["format"]].read(files, **options), files)
@@ -40,7 +40,7 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
 
 def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
     """The rows, unchanged. Raises InputError that names the item if an item_id occurs twice, or if
-    a text holds half a character, as when it was cut within an emoji."""
+    a text contains half a character (for instance, because it was cut within an emoji)."""
     seen = set()
     for row in rows:
         if row["item_id"] in seen:
@@ -63,7 +63,7 @@ def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
 
 
 def _groups(rows: Iterator[dict]) -> Iterator[list[dict]]:
-    """The rows in lists of ROWS, or less where their pictures have more than LARGEST bytes."""
+    """The rows in lists of ROWS. A list is shorter if its pictures have more than LARGEST bytes."""
     group: list[dict] = []
     size = 0
     for row in rows:

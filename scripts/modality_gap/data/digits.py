@@ -8,7 +8,8 @@ from PIL import Image
 
 
 def digits(items: int, pixels: int, seed: int) -> pd.DataFrame:
-    """A seeded sample of scikit-learn's 1,797 handwritten digits (8x8), enlarged, dark on light."""
+    """A random sample of scikit-learn's 1,797 handwritten digits (8x8), enlarged, dark on light.
+    The seed decides the sample."""
     from sklearn.datasets import load_digits
 
     bundle = load_digits()

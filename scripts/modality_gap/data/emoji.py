@@ -31,7 +31,8 @@ LINE = re.compile(r"(?P<codepoints>[0-9A-F ]+?) *; (?P<status>[a-z-]+) *# \S+ E[
 
 
 def parse_emoji_test(text: str) -> pd.DataFrame:
-    """Unicode's `emoji-test.txt` as a table: codepoints, status, name, group, sub_group."""
+    """Unicode's `emoji-test.txt` as a table with the columns codepoints, status, name, group and
+    sub_group."""
     rows, group, sub_group = [], "", ""
     for line in text.splitlines():
         if line.startswith("# group:"):
@@ -44,7 +45,8 @@ def parse_emoji_test(text: str) -> pd.DataFrame:
 
 
 def concept(codepoints: str) -> str:
-    """The emoji without skin tone, gender and direction: variants of one idea share a concept."""
+    """The codepoints without skin tone, gender and direction. Variants of one idea have the same
+    concept."""
     points = DECORATION.sub("", codepoints).split()
     return " ".join(NEUTRAL.get(point, point) for point in points if point not in SKIN_TONES)
 
@@ -56,13 +58,14 @@ def skin_tone(codepoints: str) -> str:
 
 
 def gender(name: str) -> str:
-    """The word man or woman, if the emoji's name begins with it; otherwise an empty text."""
+    """The word man or woman if the emoji's name begins with it; otherwise an empty text."""
     match = re.match(r"(man|woman)\b", name)
     return match[1] if match else ""
 
 
 def twemoji_file(codepoints: str) -> str:
-    """Twemoji's file name: lower case, joined by dashes, FE0F only in joined sequences."""
+    """The name of an emoji's file in Twemoji: codepoints in lower case, joined by dashes. FE0F is
+    kept only in joined sequences."""
     points = codepoints.lower().split()
     if "200d" not in points:
         points = [point for point in points if point != "fe0f"]
@@ -79,10 +82,10 @@ def emoji_pairs(
 ) -> pd.DataFrame:
     """The table of emoji pairs: item_id, text, file, split, concept, group, sub_group, labels.
 
-    All emoji without a skin tone, and the man and the woman in all five tones of `toned_concepts`
-    randomly chosen concepts. Whole concepts go to the test split, so that no skin-tone or gender
-    variant of a test emoji is ever trained on. `drawn` are the file names that have a picture. The
-    rows come in random order.
+    It has all emoji without a skin tone. For `toned_concepts` randomly chosen concepts, it also has
+    the man and the woman in all five skin tones. `drawn` are the names of files that have a
+    picture. Whole concepts go to the test split, so that no variant of a test emoji in skin tone or
+    gender is in the train split. The rows are in random order.
     """
     table = parse_emoji_test(emoji_test)
     table = table[table["status"].isin(["fully-qualified", "component"])]

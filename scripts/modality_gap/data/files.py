@@ -1,5 +1,8 @@
-"""The files that `files` of a dataset in the config stand for: those in a folder or of a pattern;
-and a digest that shows whether a folder has changed."""
+"""Finds the files of a dataset in the config, and computes digests of folders.
+
+A path may stand for several files: a folder or a pattern. A digest shows whether a folder has
+changed.
+"""
 
 import glob
 import hashlib
@@ -15,11 +18,11 @@ BRACES = re.compile(r"\{([^{}]+)\}")
 
 
 def several(files: Mapping[str, str], patterns: tuple[str, ...]) -> dict[str, str]:
-    """The files by their roles. A path may stand for several files: a folder for the files in it
-    that match the `patterns` of the format, `*` for any letters, {000..012} for numbers, {a,b} for
-    choices. Their roles are numbered. Without `patterns` a path stands for itself.
+    """The files by their roles, with numbered roles for a path that stands for several files.
 
-    Raises InputError if a folder or a pattern stands for none.
+    Such a path is a folder, which stands for its files that match the `patterns` of the format, or
+    a pattern: `*` is any letters, {000..012} numbers, {a,b} choices. If `patterns` is empty, each
+    path stands for itself. Raises InputError if a folder or a pattern matches no file.
     """
     found = {}
     for role, path in files.items():
@@ -61,7 +64,7 @@ def _without_braces(pattern: str) -> Iterator[str]:
 
 
 def files_within(folder: str | Path) -> Iterator[Path]:
-    """The files of a folder and the folders in it, in the order of their paths, through links."""
+    """The files of a folder and its subfolders, sorted by path. Links are followed."""
     seen, paths = set(), []
     for parent, folders, names in os.walk(folder, followlinks=True):
         place = os.path.realpath(parent)
@@ -74,8 +77,8 @@ def files_within(folder: str | Path) -> Iterator[Path]:
 
 
 def folder_states(files: Mapping[str, str]) -> dict[str, str]:
-    """For each folder among `files`, by its role, a digest of the names, sizes and times of all its
-    files: a folder's own time does not show what changes in the folders within it."""
+    """A digest for each folder among `files`, by its role. It covers the names, sizes and times of
+    all files inside, because the time of a folder does not show changes in its subfolders."""
     states = {}
     for role, path in files.items():
         if Path(path).is_dir():

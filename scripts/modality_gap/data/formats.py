@@ -1,7 +1,7 @@
 """The registry of data set formats.
 
-To add one, write its reader (data/readers.py says what it takes and yields), add a line here and
-write a test.
+To add a format, write its reader (data/readers.py says what a reader takes and yields), add a line
+here and write a test.
 """
 
 from modality_gap.config.declarations import Format

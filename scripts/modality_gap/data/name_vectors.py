@@ -1,4 +1,4 @@
-"""Finished embeddings of names: the files that others published, read without pickle."""
+"""Finished embeddings of names, in files that others published. Nothing is unpickled."""
 
 import zipfile
 from collections import Counter
@@ -14,8 +14,8 @@ UNIT = 2e-3
 
 
 def read_names(path: str | Path) -> list[str]:
-    """The names of a list, one per line, in the order of the vectors. Raises InputError for any
-    other file, and for a name that occurs twice."""
+    """The names in a list, in the order of the vectors. The file has one name per line. Raises
+    InputError for any other file, and for a name that occurs twice."""
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -33,9 +33,11 @@ def read_names(path: str | Path) -> list[str]:
 
 
 def read_matrix(path: str | Path, member: str = "", dtype: str = "float32") -> np.ndarray:
-    """A matrix (n, d) from an .npy file; or, as (1, n * d), the numbers in a `member` of a zip
-    archive (such as torch's), which are little-endian, of `dtype` and without a shape. Raises
-    InputError for other files, because nothing is unpickled."""
+    """A matrix of numbers: (n, d) from an .npy file, or (1, n * d) from a `member` of a zip archive
+    (such as torch's). A member contains little-endian numbers of the type `dtype`, without a shape.
+
+    Raises InputError for other files, because nothing is unpickled.
+    """
     try:
         if member:
             with zipfile.ZipFile(path) as archive:
@@ -57,12 +59,12 @@ def read_matrix(path: str | Path, member: str = "", dtype: str = "float32") -> n
 
 
 def read_vectors(path: str | Path, names_path: str | Path, entry: Mapping) -> dict[str, np.ndarray]:
-    """The vectors (d,) float32 of a file, by their names. The names are listed in the order of its
-    rows.
+    """The vectors (d,) float32 in a file, by their names. The file of names has the same order as
+    the rows of vectors.
 
-    `entry` says whether they are `normalised`. It may give `rows`, the number of first rows that
-    have names, if the file has more rows; and `member` and `type`, as in `read_matrix`. Raises
-    InputError if the numbers of rows and names differ, or if the lengths do not match `normalised`.
+    `entry` says whether the vectors are `normalised`. Only the first `rows` rows have names, if
+    `entry` gives `rows`. `member` and `type` are as in `read_matrix`. Raises InputError if the
+    numbers of rows and names differ, or if the lengths of the vectors do not match `normalised`.
     """
     names = read_names(names_path)
     matrix = read_matrix(path, entry.get("member", ""), entry.get("type", "float32"))

@@ -1,4 +1,4 @@
-"""COCO's photographs, each with the one name that its captions agree on."""
+"""COCO's photographs, each with the only name on which its captions agree."""
 
 import re
 import sys
@@ -13,11 +13,11 @@ from modality_gap.errors import InputError
 
 
 def named_by(captions: Sequence[str], names: Sequence[str], least: int) -> str | None:
-    """The only one of `names` that occurs in at least `least` of the captions; None if there is
-    none or more than one.
+    """The only one of `names` that occurs in at least `least` of the captions; None if there is no
+    such name, or more than one.
 
-    A name is found as whole words, in small letters, also with s or es at its end. In a longer name
-    a shorter one does not count: a hot dog is not a dog.
+    A name must occur as whole words in small letters; s or es may follow it. A name inside a longer
+    name does not count: a hot dog is not a dog.
     """
     longest_first = sorted(names, key=len, reverse=True)
     either = "|".join(re.escape(name.lower()) for name in longest_first)
@@ -35,8 +35,9 @@ def read_coco_names(
     least: Annotated[int, "How many captions must contain the name.", {"minimum": 1}] = 3,
     leave_out: Annotated[str, "A name in the list to ignore, such as person."] = "",
 ) -> Iterator[dict]:
-    """COCO: every image of `pictures` whose captions agree on one of `names`, a list with one name
-    per line. Columns: item_id, image and label. Raises InputError where there is no such image."""
+    """COCO: every image of `pictures` whose captions agree on one name in `names`, a list with one
+    name per line. Columns: item_id, image and label. Raises InputError if there is no such
+    image."""
     lines = Path(files["names"]).read_text(encoding="utf-8").splitlines()
     names = [line.strip() for line in lines if line.strip() not in ("", leave_out)]
     captions = coco_all_captions(coco_document(files["annotations"], files["pictures"]))

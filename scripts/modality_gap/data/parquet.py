@@ -17,8 +17,8 @@ BUFFER = 2**20  # bytes of a column that are read at once
 
 
 class InputSpec(TypedDict, total=False):
-    """An entry of `inputs` in the config: rows of a dataset, the column that is its text if not
-    `text`, and how many items of noise."""
+    """An entry of `inputs` in the config: a dataset, which rows of it to use, the column with the
+    text if it is not `text`, and the number of noise items."""
 
     dataset: str
     text: str
@@ -28,16 +28,17 @@ class InputSpec(TypedDict, total=False):
 
 
 def choose_rows(labels: pd.DataFrame, inputs: InputSpec, seed: int) -> np.ndarray:
-    """Mask (n,) of the rows that an entry of `inputs` in the config takes: those whose labels are
-    among the values of its `where`, and of these a seeded sample of `sample`, in file order."""
+    """Mask (n,) of the rows that an entry of `inputs` in the config selects. The labels of a row
+    must be among the values in `where`. If there is a `sample`, a random sample of this size is
+    drawn from these rows, with the seed."""
     rows = np.flatnonzero(matches(labels, inputs.get("where", {})))
     rows = np.random.default_rng(seed).permutation(rows)[: inputs.get("sample")]
     return np.isin(np.arange(len(labels)), rows)
 
 
 def matches(labels: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
-    """Mask (n,) of the rows whose labels, written as texts, are all among the values that `where`
-    allows; a truth value is written true or false."""
+    """Mask (n,) of the rows whose labels are all among the values that `where` allows. Labels are
+    compared as texts; a truth value is written true or false."""
     mask = np.ones(len(labels), dtype=bool)
     for name, allowed in where.items():
         written = labels[name].astype(object).map(_written, na_action="ignore")
@@ -74,7 +75,8 @@ def reading_parquet(path: str | Path) -> Iterator[None]:
 
 
 def open_parquet(path: str | Path, about: pq.FileMetaData | None = None) -> pq.ParquetFile:
-    """Open a Parquet file so that only the rows being read are in memory, however large its row
-    groups (by default pyarrow reads ahead). `about`: its metadata, if read before."""
+    """Open a Parquet file so that only the rows being read are in memory, even if row groups are
+    large (by default pyarrow reads ahead). `about` is the metadata of the file, if it was read
+    before."""
     with reading_parquet(path):
         return pq.ParquetFile(path, metadata=about, buffer_size=BUFFER, pre_buffer=False)

@@ -1,5 +1,5 @@
-"""scikit-learn's handwritten digits, in different places, sizes and colours, with captions that say
-so.
+"""scikit-learn's handwritten digits in different places, sizes and colours, which captions
+describe.
 
 Slow imports are inside functions, because every Snakemake reads this.
 """
@@ -57,11 +57,12 @@ def read_placed_digits(
     ],
     seed: Annotated[int, "Seed of the pictures and the split.", {"minimum": 0}],
 ) -> Iterator[dict]:
-    """Pictures of handwritten digits with captions; `files` is empty. Columns: item_id, image
-    (PNG) and COLUMNS, where handwriting is the row of scikit-learn's digit.
+    """Pictures of handwritten digits with captions; `files` is empty. Columns: item_id, image (PNG)
+    and COLUMNS. The column handwriting is the row of scikit-learn's digit.
 
-    A combination of digit, size, colour and place is in one split only, and so is a handwriting.
-    The test split has a picture of each held-out combination, with the whole caption.
+    Each combination of digit, size, colour and place is in one split only, and so is each
+    handwriting. The test split has one picture of each held-out combination, with the whole
+    caption.
     """
     import numpy as np
     from sklearn.datasets import load_digits
@@ -90,8 +91,8 @@ def read_placed_digits(
 
 
 def caption(digit: str, said: dict[str, str]) -> str:
-    """A caption that names a digit and those of its attributes that are `said`: a small red seven
-    at the upper left."""
+    """A caption with the digit and the attributes in `said`, such as: a small red seven at the
+    upper left."""
     names = ("size", "colour", "digit", "place")
     words = [word for name in names if (word := {**said, "digit": digit}.get(name))]
     article = "an" if words[0] in ("orange", "eight") else "a"
@@ -101,7 +102,7 @@ def caption(digit: str, said: dict[str, str]) -> str:
 def _by_split(
     of_digit: "np.ndarray", test_fraction: float, rng: "np.random.Generator"
 ) -> dict[str, "np.ndarray"]:
-    """The rows (n,) of one digit by split, of each at least one."""
+    """The rows (n,) of one digit for each split. Each split has at least one row."""
     rows = rng.permutation(of_digit.nonzero()[0])
     held_out = min(max(1, round(test_fraction * len(rows))), len(rows) - 1)
     return {"test": rows[:held_out], "train": rows[held_out:]}
@@ -110,7 +111,7 @@ def _by_split(
 def _picture(
     strokes: "np.ndarray", shown: dict[str, str], pixels: int, rng: "np.random.Generator"
 ) -> bytes:
-    """A PNG of strokes (8, 8), from 0 to 16, as the attributes say."""
+    """A PNG of a digit with the attributes `shown`. `strokes` (8, 8) are values from 0 to 16."""
     import numpy as np
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Prompts: one per class of every zero-shot task, and the label set of Table 2."""
+"""Prompts: one for each class of every zero-shot task, and the label set of Table 2."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,8 @@ from modality_gap.errors import InputError
 
 
 def classes_of(path: str | Path, task: str, label: str) -> list[str]:
-    """The classes of a task, sorted: the values of the column `label` of a dataset's file. Raises
-    InputError if the file has no such column or the column no value."""
+    """The classes of a task, sorted: the values of the column `label` in the file of a dataset.
+    Raises InputError if the file has no such column, or the column has no value."""
     with reading_parquet(path):
         columns = pq.read_schema(path).names
         if label not in columns:
@@ -32,10 +32,10 @@ def classes_of(path: str | Path, task: str, label: str) -> list[str]:
 
 
 def prompts(tasks: dict[str, dict], classes: dict[str, list[str]]) -> pd.DataFrame:
-    """The prompt of every class of every zero-shot task, one per class as in the paper.
+    """The prompts of every zero-shot task: one for each class, as in the paper.
 
-    `tasks[task]` has a template `prompt`, with one `{}` where the class name goes, for the names
-    `classes[task]`; or `prompts` by class name. Columns: item_id, text, task, label.
+    `tasks[task]` has either a template `prompt`, in which `{}` stands for one of the class names
+    `classes[task]`, or `prompts` by class name. Columns: item_id, text, task, label.
     """
     rows = [
         {
@@ -54,10 +54,12 @@ def prompts(tasks: dict[str, dict], classes: dict[str, list[str]]) -> pd.DataFra
 
 
 def label_set(settings: dict) -> pd.DataFrame:
-    """The labels a picture of a person may be given: one per group and gender, and the offensive
-    ones. Columns: item_id, text (the prompt), task, label, kind, as in `table2` of the config.
+    """The labels that a picture of a person may get: one for each group and gender, and the
+    offensive labels. Columns: item_id, text (the prompt), task, label, kind, as in `table2` of the
+    config.
 
-    A prompt has its group in small letters, and "a" or "an" for "a(n)", as in the released code.
+    In a prompt, the group is in small letters, and "a(n)" becomes "a" or "an", as in the released
+    code.
     """
 
     def text(prompt: str, **words: str) -> str:

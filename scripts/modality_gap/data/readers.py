@@ -1,8 +1,8 @@
 """Readers of data sets in the formats of their authors.
 
-A reader takes `files`, the paths by what they hold, and yields one row per item: `item_id`, `image`
+A reader takes `files`, a dictionary of paths, and yields one row per item: `item_id`, `image`
 (encoded bytes), `text` and `split` if there are any, and labels. Its keyword arguments are the
-options of the format (data/formats.py). Archives are read without being unpacked. Slow imports are
+options of the format (data/formats.py). Archives are read without unpacking. Slow imports are
 inside functions, because every Snakemake reads this.
 """
 
@@ -41,7 +41,7 @@ ROWS = 256  # of a row group, about 40 MB of photographs: all that is in memory 
 
 
 def png(pixels: "np.ndarray") -> bytes:
-    """Pixels (height, width, 3) of 8 bits as a PNG, which is lossless."""
+    """A PNG, which is lossless, of 8-bit pixels (height, width, 3)."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -53,9 +53,9 @@ def png(pixels: "np.ndarray") -> bytes:
 
 
 def coco_captions(document: dict, captions: str) -> dict[str, str]:
-    """The `first` or the `last` of the about five captions of each picture, by file name, in the
-    order of the pictures' ids. `document` is a captions_*.json of COCO; pictures without a caption
-    are left out."""
+    """One caption of each picture, by file name, in the order of the pictures' ids. A picture has
+    about five captions; `captions` chooses the `first` or the `last`. `document` is a
+    captions_*.json of COCO. Pictures without a caption are left out."""
     chosen = {}
     for annotation in document["annotations"]:
         image, caption = annotation["image_id"], annotation["caption"].strip()
@@ -66,7 +66,7 @@ def coco_captions(document: dict, captions: str) -> dict[str, str]:
 
 
 def coco_all_captions(document: dict) -> dict[str, list[str]]:
-    """All captions of each picture, by file name, in the file's order."""
+    """All captions of each picture, by file name, in the order of the file."""
     names = {image["id"]: nfc(image["file_name"]) for image in document["images"]}
     captions: dict[str, list[str]] = {name: [] for name in names.values()}
     for annotation in document["annotations"]:
@@ -75,8 +75,8 @@ def coco_all_captions(document: dict) -> dict[str, list[str]]:
 
 
 def coco_document(annotations: str, pictures: str) -> dict:
-    """The captions of an archive of pictures: those of val2017.zip are in captions_val2017.json,
-    which is a member of the archive `annotations`, or `annotations` itself."""
+    """The captions that belong to an archive of pictures: for val2017.zip, the content of
+    captions_val2017.json. `annotations` is this file, or an archive that contains it."""
     wanted = f"captions_{Path(pictures).stem}.json"
     if Path(annotations).suffix == ".json":
         with reading(annotations):
@@ -99,12 +99,13 @@ def read_coco(
         {"minimum": 1},
     ] = 0,
 ) -> Iterator[dict]:
-    """COCO: every image with a caption, from one archive per split and the captions of all.
-    Columns: item_id, image, text and split.
+    """COCO: every image with a caption. `files` are one archive per split, and the captions of all
+    splits. Columns: item_id, image, text and split.
 
-    If `held_out` is given, the first `held_out` images of each archive (ordered by COCO id, which
-    is unrelated to content) form the split test, with their last caption; each of the others gives
-    one pair per caption to the split train. No held-out image is in train with any caption.
+    If `held_out` is given, the first `held_out` images of each archive form the split test, with
+    their last caption. (Images are ordered by COCO id, which is unrelated to content.) Each other
+    image gives one pair per caption to the split train. No held-out image is in train with any
+    caption.
     """
     for split, pictures in files.items():
         if split == "annotations":
@@ -140,8 +141,8 @@ def read_coco(
 
 
 class CifarUnpickler(pickle.Unpickler):
-    """Unpickle CIFAR's batches, allowing only dictionaries, lists, texts and one numpy array: an
-    unrestricted pickle could call any function."""
+    """Unpickles CIFAR's batches. Only dictionaries, lists, texts and one numpy array are allowed,
+    because an unrestricted pickle could call any function."""
 
     def find_class(self, module: str, name: str) -> object:
         import numpy as np
@@ -170,7 +171,7 @@ CIFAR_BATCHES |= {"train": "train", "test_batch": "test", "test": "test"}
 
 
 def cifar_members(path: str, wanted: Container[str]) -> Iterator[tuple[str, dict]]:
-    """Name and content of the wanted members of CIFAR's archive, in its order."""
+    """The name and the content of the wanted members of CIFAR's archive, in its order."""
     for name, read in tar_members(path):
         if name.name not in wanted:
             continue
@@ -185,8 +186,8 @@ def cifar_members(path: str, wanted: Container[str]) -> Iterator[tuple[str, dict
 
 
 def read_cifar(files: dict[str, str]) -> Iterator[dict]:
-    """CIFAR-10 and CIFAR-100, python version, pictures 32 pixels wide. Columns: item_id, image
-    (PNG), label, the (fine) class name as the archive writes it, and split, train or test."""
+    """CIFAR-10 and CIFAR-100 (python version), with pictures 32 pixels wide. Columns: item_id,
+    image (PNG), label (the fine class name, as in the archive) and split (train or test)."""
     path = files["archive"]
     meta = next(cifar_members(path, CIFAR_META), None)
     names = meta and meta[1].get(CIFAR_META[meta[0]])
@@ -217,7 +218,7 @@ def read_cifar(files: dict[str, str]) -> Iterator[dict]:
 
 
 def load_mat(source: str | IO[bytes], **settings: object) -> dict:
-    """Content of a MATLAB file. Raises ValueError if it is not one."""
+    """The content of a MATLAB file. Raises ValueError for any other file."""
     import scipy.io
 
     try:
@@ -233,9 +234,9 @@ def read_class_folders(
     files: dict[str, str],
     folder: Annotated[str, "Folder in the archive that contains one folder of images per class."],
 ) -> Iterator[dict]:
-    """An archive (zip or tar) in which `folder` has one folder per class, as in EuroSAT; a zip is
-    read in the order of names, a tar in its own. Columns: item_id, image and label, the name of the
-    folder. The log counts the files in `folder` that are left out."""
+    """An archive (zip or tar) in which `folder` contains one folder per class, as in EuroSAT. A zip
+    is read in the order of names, a tar in its own order. Columns: item_id, image and label (the
+    name of the folder). The log counts the files in `folder` that are left out."""
     path = files["archive"]
     top = PurePosixPath(nfc(folder))
     members, pictures = [], []
@@ -284,8 +285,8 @@ def _no_classes(path: str, folder: str, members: list[PurePosixPath]) -> InputEr
 
 
 def read_svhn(files: dict[str, str]) -> Iterator[dict]:
-    """SVHN's cropped digits: X (32, 32, 3, n) of 8 bits and y (n, 1), where 10 is the digit 0.
-    Columns: item_id, image (PNG) and label, the digit."""
+    """SVHN's cropped digits. The file has X (32, 32, 3, n) in 8 bits, and y (n, 1), in which 10 is
+    the digit 0. Columns: item_id, image (PNG) and label (the digit)."""
     path = files["pictures"]
     with reading(path):
         table = load_mat(path, variable_names=["X", "y"])
@@ -312,7 +313,7 @@ def read_hateful_memes(
     files: dict[str, str],
     split: Annotated[str, "List of images in the archive, without its extension .jsonl."],
 ) -> Iterator[dict]:
-    """Hateful Memes: the pictures that SPLIT.jsonl in the archive names. Columns: item_id, image,
+    """Hateful Memes: the pictures listed in SPLIT.jsonl of the archive. Columns: item_id, image,
     text (what is written in the picture) and label, in the words of CLIP's prompts."""
     path = files["archive"]
     with open_zip(path) as archive:
@@ -340,8 +341,8 @@ def read_hateful_memes(
 
 
 def read_fairface(files: dict[str, str]) -> Iterator[dict]:
-    """FairFace: the faces that the table of labels names. Columns: item_id, image, race and gender,
-    in the words of the paper's prompts, and age."""
+    """FairFace: the faces listed in the table of labels. Columns: item_id, image, age, and race and
+    gender in the words of the paper's prompts."""
     pictures, labels = files["pictures"], files["labels"]
     genders = {"Male": "man", "Female": "woman"}
     with reading(labels), open(labels, newline="", encoding="utf-8") as stream:
@@ -368,10 +369,11 @@ def read_fairface(files: dict[str, str]) -> Iterator[dict]:
 
 
 def imagenet_classes(path: str | Path) -> tuple[dict[int, str], list[int]]:
-    """Class names by number, and the number of every validation picture, from the development kit.
+    """Returns the class names by number, and the class number of every validation picture. Both
+    come from the development kit.
 
-    A name is all the words of a synset ("tench, Tinca tinca"); where two synsets have the same ones
-    (crane), the WordNet id follows.
+    A name has all words of a synset ("tench, Tinca tinca"). If two synsets have the same words
+    (crane), the WordNet id is added.
     """
     meta = truth = None
     for name, read in tar_members(path):
@@ -392,8 +394,8 @@ def imagenet_classes(path: str | Path) -> tuple[dict[int, str], list[int]]:
 
 
 def read_imagenet(files: dict[str, str]) -> Iterator[dict]:
-    """ImageNet's validation pictures, in the archive's order; the number in a picture's name is its
-    place in the kit's list of labels. Columns: item_id, image and label."""
+    """ImageNet's validation pictures, in the archive's order. Columns: item_id, image and label.
+    The number in a picture's name is its position in the list of labels of the development kit."""
     names, truth = imagenet_classes(files["devkit"])
     for member, read in tar_members(files["pictures"]):
         number = member.stem.rpartition("_")[2]
@@ -411,9 +413,9 @@ def read_imagenet(files: dict[str, str]) -> Iterator[dict]:
 
 
 def read_union(files: dict[str, str]) -> Iterator[dict]:
-    """The rows of several data sets that exist already, one after the other. Columns: all that any
-    of them has, empty where one has none, and `source`, the name of the data set in `files`, which
-    is also put before its item_ids."""
+    """The rows of several existing data sets, one data set after the other. Columns: all columns of
+    the data sets, and `source`. A value is empty if the data set does not have the column. `source`
+    is the name of the data set in `files`; it also becomes the first part of the item_id."""
     from modality_gap.data.parquet import open_parquet
 
     tables = {source: open_parquet(path) for source, path in files.items()}

@@ -1,7 +1,7 @@
 """Reading vectors in tiles of rows, so that memory does not grow with the set.
 
-The vectors are an array (n, d), or anything of that shape that gives an array for `x[start:stop]`
-and `x[rows]`: embedding_set.StoredVectors reads them from its file.
+Vectors are an array (n, d), or any object of that shape that returns an array for `x[start:stop]`
+and `x[rows]`. One example is StoredVectors (embeddings/stored.py), which reads from its file.
 """
 
 from collections import deque
@@ -17,8 +17,8 @@ READ = 1024  # rows of a file at a time: 2 MB of float32, which stay in a core's
 
 
 def tiles(*sides: np.ndarray, size: int = TILE) -> Iterator[tuple[np.ndarray, ...]]:
-    """`size` rows of each side (n, d) at a time; the next two tiles are read ahead, so that one is
-    normalised while the other comes from the disk."""
+    """Yields `size` rows of each side (n, d) at a time. The next two tiles are read ahead: one tile
+    comes from the disk while another is normalised."""
 
     def read(start: int) -> tuple[np.ndarray, ...]:
         return tuple(side[start : start + size] for side in sides)
@@ -28,7 +28,8 @@ def tiles(*sides: np.ndarray, size: int = TILE) -> Iterator[tuple[np.ndarray, ..
 
 
 def map_ahead(pool: Executor, work: Callable, items: Iterable, ahead: int) -> Iterator:
-    """`pool.map(work, items)` with at most `ahead` items started before their result is taken."""
+    """`pool.map(work, items)`, but at most `ahead` items are started before their results are
+    taken."""
     items = iter(items)
     following = deque(pool.submit(work, item) for item in islice(items, ahead))
     while following:
@@ -43,7 +44,8 @@ def chosen(clusters: np.ndarray | None, rows: slice | np.ndarray) -> np.ndarray 
 
 
 def sample_rows(n: int, most: int, seed: int) -> slice | np.ndarray:
-    """All of n rows, or a random `most` of them in their order."""
+    """A random sample of `most` of n rows, in ascending order; all rows if n is not above
+    `most`."""
     if n <= most:
         return slice(None)
     return np.sort(np.random.default_rng(seed).permutation(n)[:most])

@@ -1,7 +1,7 @@
 """The registry of formats of embeddings.
 
-To add one, write its reader (data/vector_readers.py says what it takes and returns), add a line
-here and write a test.
+To add a format, write its reader (data/vector_readers.py says what a reader takes and returns), add
+a line here and write a test.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def open_source(path: str, options: Mapping[str, str]) -> Source:
 
 
 def open_labels(path: str) -> pa.Table:
-    """The label columns of a Parquet file or a folder of parts; nested ones are left out."""
+    """The label columns of a Parquet file or a folder of parts. Nested columns are left out."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -84,10 +84,10 @@ def open_labels(path: str) -> pa.Table:
 
 
 def with_labels(source: Source, path: str) -> Source:
-    """A Source with the columns of another file beside its own, row by row. If both have a column,
-    that of the other file is used.
+    """A Source with additional label columns from the file at `path`, row by row. They replace
+    columns of the same name.
 
-    Raises InputError if that has another number of rows, or an item several vectors.
+    Raises InputError if the file has another number of rows, or if an item has several vectors.
     """
     import pyarrow as pa
 
@@ -120,8 +120,8 @@ def with_labels(source: Source, path: str) -> Source:
 
 
 def numbers_of(stems: list[str]) -> list[tuple[int, ...]]:
-    """The numbers in the name of each part, without those that are the same in all names. Empty if
-    names differ in how many numbers they have, as random names do."""
+    """The numbers in the name of each part, without numbers that are the same in all names. Empty
+    if the names do not have equally many numbers, as is usual for random names."""
     found = [tuple(map(int, re.findall(r"\d+", stem))) for stem in stems]
     if len({len(one) for one in found}) != 1:
         return [() for _ in stems]

@@ -1,6 +1,6 @@
 """Readers of embeddings in the formats of other tools.
 
-A reader takes the path of a file, and its options as keyword arguments, and returns a Source. Slow
+A reader takes the path of a file, and its options as keyword arguments. It returns a Source. Slow
 imports are inside functions, because every Snakemake reads this.
 """
 
@@ -52,7 +52,7 @@ def _unreadable(path: str, kind: str, error: Exception) -> InputError:
 
 @contextmanager
 def _reading(path: str, kind: str) -> Iterator[None]:
-    """Turn what reading a damaged file raises into an InputError that names it."""
+    """Turn an error while reading a damaged file into an InputError that names the file."""
     damaged = (TypeError, ValueError, LookupError, OSError, EOFError, RuntimeError)
     try:
         yield
@@ -66,7 +66,7 @@ def _reading(path: str, kind: str) -> Iterator[None]:
 
 
 def read_npy(path: str) -> Source:
-    """An array of numpy.save, of which only the rows that are read are in memory."""
+    """An array of numpy.save. Only the rows being read are in memory."""
     import numpy as np
 
     with _reading(path, "a numeric .npy array"):
@@ -77,7 +77,7 @@ def read_npy(path: str) -> Source:
 
 
 def read_npz(path: str, key: Key = "", ids: IdKey = "") -> Source:
-    """An array of numpy.savez, decompressed a tile at a time."""
+    """An array of numpy.savez, decompressed one tile at a time."""
     import numpy as np
 
     from modality_gap.data.tiles import READ
@@ -127,7 +127,8 @@ def _npy_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], b
 
 
 def _header_of(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether columns come first, and type of an array in an open .npy file."""
+    """The shape of an array in an open .npy file, whether it is stored column by column, and its
+    type."""
     import numpy as np
 
     version = np.lib.format.read_magic(file)
@@ -140,7 +141,7 @@ def _header_of(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def read_torch(path: str, key: Key = "") -> Source:
-    """A tensor of torch.save, alone or in a dictionary. Only tensors are loaded, and no code."""
+    """A tensor of torch.save, alone or in a dictionary. Only tensors are loaded; no code is run."""
     import numpy as np
     import torch
 
@@ -225,7 +226,7 @@ def _mapped(path: str, key: str, kind: np.dtype, shape: tuple[int, ...]) -> np.n
 
 
 def read_hdf5(path: str, key: Key = "", ids: IdKey = "") -> Source:
-    """A dataset of an HDF5 file, of which only the rows that are read are in memory."""
+    """A dataset in an HDF5 file. Only the rows being read are in memory."""
     import h5py
 
     with _reading(path, "HDF5"), h5py.File(path, "r") as file:
@@ -254,7 +255,8 @@ def read_hdf5(path: str, key: Key = "", ids: IdKey = "") -> Source:
 
 
 def read_parquet(path: str, column: Column = "", ids: IdColumn = "") -> Source:
-    """A column of lists of numbers in a Parquet file; the other columns are labels."""
+    """A column of a Parquet file with a list of numbers in each row. The other columns are
+    labels."""
     from modality_gap.data.parquet import open_parquet, reading_parquet
 
     file = open_parquet(path)
@@ -269,7 +271,8 @@ def read_parquet(path: str, column: Column = "", ids: IdColumn = "") -> Source:
 
 
 def read_arrow(path: str, column: Column = "", ids: IdColumn = "") -> Source:
-    """A column of lists of numbers in an Arrow file, as pyarrow, polars or `datasets` write it."""
+    """A column of an Arrow file, as pyarrow, polars or `datasets` write it, with a list of numbers
+    in each row."""
     return _of_arrow_files(path, [path], column, ids)
 
 
@@ -279,7 +282,7 @@ def read_datasets(
     ids: IdColumn = "",
     split: Annotated[str, "Name of the split, if the folder has several.", {}] = "",
 ) -> Source:
-    """A column of a folder that Hugging Face's `save_to_disk` wrote."""
+    """A column in a folder that Hugging Face's `save_to_disk` wrote."""
     folder = Path(path)
     with _reading(path, "a folder of datasets"):
         if (folder / "dataset_dict.json").is_file():
@@ -339,9 +342,9 @@ def _of_arrow_files(path: str, files: list[str], column: str, ids: str) -> Sourc
 
 
 def joined_parts(path: str, parts: list[Source], numbers: list[tuple[int, ...]]) -> Source:
-    """The parts of a folder as one Source, in their order. Empty ones are left out.
+    """One Source with all parts of a folder, in their order. Empty parts are left out.
 
-    Raises InputError for parts that differ in dimension, or in whether they have ids.
+    Raises InputError if parts differ in dimension, or if only some have ids.
     """
     import numpy as np
     import pyarrow as pa

@@ -1,7 +1,7 @@
 """Embeddings in files of other tools: what a reader returns, and what readers share.
 
-Nothing here reads a whole file: vectors come a tile at a time. Slow imports are inside functions,
-because every Snakemake reads the registry of readers.
+No function reads a whole file: vectors are read one tile at a time. Slow imports are inside
+functions, because every Snakemake reads the registry of readers.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ USUAL_IDS = ("item_id", "id", "key", "__index_level_0__")
 class Source:
     """The vectors of one modality in a file.
 
-    `items` of them have a vector each, or `counts` (items,) vectors each. `batches()` yields, in
-    the file's order, the vectors of some items (m, dim) as numbers of any real type, and their
-    labels (b rows), None where there are no `label_types`; `batches(labels=False)` does not read
-    any. `ids` (items,) are texts, None where the
-    file has none. `parts` are the numbers of the files of a folder and how many items each has.
+    There are `items` items. Each has one vector or, if `counts` (items,) is given, that many.
+    `batches()` yields the vectors of some items, (m, dim) of any real type, and their labels (b
+    rows), in the order of the file. The labels are None if there are no `label_types`.
+    `batches(labels=False)` reads no labels. `ids` (items,) are texts; None if the file has no ids.
+    For each file of a folder, `parts` has the numbers in its name and its number of items.
     """
 
     path: str
@@ -44,20 +44,20 @@ class Source:
 
     @property
     def vectors(self) -> int:
-        """How many vectors there are."""
+        """The number of vectors."""
         return self.items if self.counts is None else int(self.counts.sum())
 
 
 def named(path: str, names: Sequence[str], name: str, kind: str) -> str:
-    """`name`, which must be among `names`. Raises InputError with a remedy."""
+    """Returns `name`. Raises InputError with a remedy if `name` is not among `names`."""
     if name in names:
         return name
     raise InputError(f"{path}: has no {kind} {name!r}; {choice(name, names[:LISTED])}")
 
 
 def only(path: str, names: Sequence[str], kind: str, option: str) -> str:
-    """The only one of `names`. Raises InputError that asks for `option` unless there is exactly
-    one."""
+    """The only one of `names`. If there is not exactly one, raises InputError that asks for
+    `option`."""
     if len(names) == 1:
         return names[0]
     if not names:
@@ -77,8 +77,8 @@ def of_array(
     tiles: Callable[[], Iterator[np.ndarray]],
     ids: np.ndarray | None = None,
 ) -> Source:
-    """A Source of an array (n, d), or (n, k, d) with k vectors per item, of the numpy type `kind`;
-    `tiles()` yields some rows of it at a time.
+    """A Source of an array of the numpy type `kind`. The array is (n, d), or (n, k, d) with k
+    vectors per item. `tiles()` yields some rows of it at a time.
 
     Raises InputError for any other shape, and for values that are not real numbers.
     """
@@ -106,7 +106,8 @@ def of_array(
 
 
 def tiles_of(array: Any) -> Callable[[], Iterator[np.ndarray]]:
-    """Tiles of anything that gives an array for `array[start:stop]`."""
+    """A function that yields tiles of an array, or of any object that returns an array for
+    `array[start:stop]`."""
     import numpy as np
 
     from modality_gap.data.tiles import READ
@@ -119,7 +120,7 @@ def tiles_of(array: Any) -> Callable[[], Iterator[np.ndarray]]:
 
 
 def ids_of_array(path: str, ids: np.ndarray, items: int) -> pa.ChunkedArray:
-    """Ids (items,) that are whole numbers or texts. Raises InputError for others."""
+    """The ids (items,) as texts. Raises InputError if they are neither whole numbers nor texts."""
     import pyarrow as pa
 
     if ids.ndim != 1 or len(ids) != items:
@@ -150,11 +151,11 @@ def of_table(
     ids: str,
     metadata: Mapping | None = None,
 ) -> Source:
-    """A Source of a table with a column of lists of numbers; `read(columns, rows)` yields so many
-    of its rows at a time.
+    """A Source of a table in which a column has a list of numbers in each row. `read(columns,
+    rows)` yields `rows` rows of the table at a time.
 
-    `column` and `ids` are names of columns, empty for the usual ones. All columns but lists of
-    numbers and structures are labels.
+    `column` and `ids` are names of columns; empty means the usual names. All columns are labels
+    except lists of numbers and structures.
     """
     import numpy as np
     import pyarrow as pa
@@ -203,7 +204,8 @@ def of_table(
 
 
 def _vector_column(path: str, schema: pa.Schema, column: str, lists: list[str]) -> str:
-    """The column of vectors: the one that is named, the usual one, or the only one of `lists`."""
+    """The column of vectors: the one that is named, or the usual one, or the only one of
+    `lists`."""
     if not column:
         column = "vector" if "vector" in schema.names else only(path, lists, "vectors", "column")
     named(path, schema.names, column, "column")
@@ -218,7 +220,7 @@ def _vector_column(path: str, schema: pa.Schema, column: str, lists: list[str]) 
 
 
 def number_of_list(kind: pa.DataType) -> pa.DataType | None:
-    """The type of the numbers in a type of lists of numbers, at any depth; None for other types."""
+    """The type of the numbers in a type of (nested) lists of numbers; None for other types."""
     import pyarrow as pa
 
     kind = getattr(kind, "storage_type", kind)
@@ -246,7 +248,8 @@ def _depth(kind: pa.DataType) -> int:
 
 
 def _kept_as(kind: pa.DataType) -> pa.DataType:
-    """The type in which a label is kept: views, of which rows cannot be taken, are copied."""
+    """The type in which a label is kept. It differs only for views, because rows of views cannot be
+    taken."""
     import pyarrow as pa
 
     views = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
@@ -254,12 +257,12 @@ def _kept_as(kind: pa.DataType) -> pa.DataType:
 
 
 def common_types(parts: Mapping[str, pa.Schema]) -> pa.Schema:
-    """The types that can hold the columns of all parts: the wider of two types, and any type for a
-    column of nulls.
+    """For each column, the type that can hold the values of all parts. It is the wider of two
+    types; a column of nulls takes any type.
 
-    Raises InputError that names a part whose columns have other names than those of the first, or
-    types that have nothing in common. Whole numbers do not become floating-point ones, which would
-    change large ones.
+    Raises InputError that names a part if its columns have other names than in the first part, or
+    if types have nothing in common. Whole numbers do not become floating-point numbers, which would
+    change large values.
     """
     import pyarrow as pa
 
@@ -283,7 +286,7 @@ def common_types(parts: Mapping[str, pa.Schema]) -> pa.Schema:
 
 
 def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    """The type that holds the values of both, or None."""
+    """The type that can hold the values of both types; None if there is none."""
     import pyarrow as pa
 
     if one == other:
@@ -298,13 +301,13 @@ def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
 
 
 def as_types(rows: Any, kinds: pa.Schema) -> Any:
-    """The columns of `kinds` of a table or batch, in these types."""
+    """The columns of a table or batch that are in `kinds`, converted to these types."""
     return type(rows).from_arrays([rows[field.name].cast(field.type) for field in kinds],
                                   schema=kinds)  # fmt: skip
 
 
 def _id_column(path: str, schema: pa.Schema, ids: str) -> str:
-    """The column of ids: the one that is named, a usual one, or none."""
+    """The column of ids: the one that is named, or a usual one, or none."""
     if ids:
         return named(path, schema.names, ids, "column")
     usual = [name for name in USUAL_IDS if name in schema.names]
@@ -343,8 +346,9 @@ def ids_of_table(path: str, column: str, rows: Iterator[pa.RecordBatch]) -> pa.C
 
 
 def vectors_of(path: str, column: str, lists: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors (m, d) in a column of lists, and the number of vectors in each row (b,): one, or
-    the length of a list of lists. Raises InputError for nulls and for lengths that differ."""
+    """Returns the vectors (m, d) in a column of lists, and the number of vectors in each row (b,).
+    This number is 1, or the length of a list of lists. Raises InputError for nulls and for vectors
+    of different lengths."""
     import numpy as np
     import pyarrow.compute as pc
 

@@ -1,1 +1,1 @@
-"""Embeddings: computing, storing, dividing into shards and reading them."""
+"""Embeddings: how they are computed, stored, divided into shards and read."""

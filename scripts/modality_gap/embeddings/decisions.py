@@ -1,7 +1,8 @@
 """Decisions about an extraction, made by a short measurement before it begins.
 
-There is one file per encoder, inputs and modality, and every shard reads it: what is measured may
-differ between two machines, or between two minutes on one, and the embeddings follow the file.
+There is one file of decisions for each encoder, inputs and modality, and every shard reads it. A
+measurement may differ between two machines, or between two minutes on one machine, but all shards
+must use the same decisions.
 """
 
 import json
@@ -29,14 +30,15 @@ PICTURES = 64  # number of pictures that are decoded in both ways
 
 
 def sample_size(batch_size: int) -> int:
-    """The number of items to measure with: on a GPU a whole batch, which full speed requires."""
+    """The number of items to measure with. On a GPU it is a whole batch, because only a whole batch
+    reaches full speed."""
     return batch_size if torch.cuda.is_available() else min(ITEMS_ON_CPU, batch_size)
 
 
 def first_items(
     path: str, modality: str, rows: np.ndarray, number: int, column: str | None = None
 ) -> list[tuple]:
-    """The first `number` of the `rows` of a dataset's file, as (item_id, content)."""
+    """The first `number` of the `rows` of a dataset's file, as pairs (item_id, content)."""
     items: list[tuple] = []
     if not len(rows):
         return items
@@ -48,8 +50,9 @@ def first_items(
 def prepared_sample(
     encoder: Encoder, modality: str, unreadable: str, items: list[tuple], decode: str = "exact"
 ) -> list[torch.Tensor]:
-    """The encoder's inputs for some (item_id, content); if none can be decoded, as many random
-    inputs. Raises InputError for an item that cannot be decoded, unless `unreadable` is "skip"."""
+    """The encoder's inputs for some items (item_id, content). If no item can be decoded, the same
+    number of random inputs. Raises InputError for an item that cannot be decoded, unless
+    `unreadable` is "skip"."""
     prepared = prepare_items(encoder, modality, unreadable, items, decode)
     readable = [item for item in prepared if not isinstance(item, InputError)]
     rng = np.random.default_rng(0)
@@ -57,8 +60,8 @@ def prepared_sample(
 
 
 def items_per_s(encode: Callable[[list], np.ndarray], inputs: list) -> float:
-    """Items per second that `encode` embeds, over the number of passes that take ROUND_S
-    seconds."""
+    """The number of items per second that `encode` embeds. It repeats all inputs for at least
+    ROUND_S seconds."""
     start, passes = time.perf_counter(), 0
     while (seconds := time.perf_counter() - start) < ROUND_S or not passes:
         encode(inputs)
@@ -67,9 +70,12 @@ def items_per_s(encode: Callable[[list], np.ndarray], inputs: list) -> float:
 
 
 def choose_precision(rates: Mapping[str, Sequence[float]], lowest_cosine: float) -> str:
-    """The number format to compute in, from the items per second of each round: bfloat16 if its
-    median is at least FASTER times that of float32 and no cosine to float32 is below ALIKE. A
-    cosine that is not a number chooses float32."""
+    """The number format to compute in, chosen from the items per second of each round.
+
+    bfloat16 is chosen if it is at least FASTER times as fast as float32 (by the medians) and no
+    cosine to float32 is below ALIKE. Otherwise, and if the lowest cosine is not a number, it is
+    float32.
+    """
     times = statistics.median(rates["bfloat16"]) / statistics.median(rates["float32"])
     return "bfloat16" if times >= FASTER and lowest_cosine >= ALIKE else "float32"
 
@@ -77,13 +83,15 @@ def choose_precision(rates: Mapping[str, Sequence[float]], lowest_cosine: float)
 def measure_precision(
     build: Callable[[str], Encoder], prepare: Callable[[Encoder], list[torch.Tensor]]
 ) -> dict:
-    """Which number format an encoder computes in, and why: `chosen`, the median `items_per_s` of
-    each format, how many `times` as fast bfloat16 is, the lowest cosine of an item's two
-    embeddings, n items, rounds and device.
+    """Measure in which number format an encoder should compute.
 
-    `build` makes the encoder in a format, `prepare` its inputs. The formats take turns, after a
-    pass of each that is not timed, so that what slows the machine for a while slows both. A model
-    that cannot compute in bfloat16 gives the reason instead of rates.
+    Returns the format `chosen`, the median `items_per_s` of each format, and `times`, the speed of
+    bfloat16 over that of float32. Also returns the lowest cosine between an item's two embeddings,
+    the number n of items, the rounds and the device. If a model cannot compute in bfloat16, there
+    is a `reason` instead of speeds.
+
+    `build` makes the encoder in a format; `prepare` makes its inputs. The formats take turns, so
+    that a slow phase of the machine affects both. The first pass of each format is not timed.
     """
     about = {"n": 0, "rounds": ROUNDS, **device_used()}
     whole = build("float32")
@@ -115,12 +123,11 @@ def measure_precision(
 def measure_decoding(
     encoder: Encoder, decode: str, prepare: Callable[[Encoder, str], list[torch.Tensor]]
 ) -> dict:
-    """How much embeddings change if pictures are decoded in the way `decode` instead of exactly:
-    the `way`, the lowest and the median cosine between a picture's embeddings in both ways, and the
-    number n of pictures.
+    """Measure how much embeddings change if pictures are decoded in the way `decode`, not exactly.
 
-    `prepare` makes the inputs of some pictures in a given way. If the encoder cannot take pictures
-    decoded in that way, the way is exact and there is nothing to compare.
+    Returns the `way`, the lowest and the median cosine between a picture's two embeddings, and the
+    number n of pictures. `prepare` makes the inputs of some pictures in a given way. If the encoder
+    cannot take pictures decoded in this way, the `way` is exact and nothing is compared.
     """
     way = way_of(decode, encoder)
     if way == "exact":
@@ -136,7 +143,7 @@ def measure_decoding(
 
 
 def decoding_in_words(found: dict) -> str:
-    """The result on decoding, as a line for a log."""
+    """The result of `measure_decoding`, as a line for a log."""
     if found["way"] == "exact":
         return "decoding: exact, because this encoder accepts only such pictures"
     return (
@@ -146,20 +153,20 @@ def decoding_in_words(found: dict) -> str:
 
 
 def cosines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Cosine (n,) of each row of x (n, d) with that of y (n, d), in float64."""
+    """The cosine (n,) between each row of x (n, d) and the same row of y (n, d), in float64."""
     a, b = (normalise(vectors.astype(np.float64)) for vectors in (x, y))
     return (a * b).sum(axis=1)
 
 
 def device_used() -> dict[str, str]:
-    """What the encoders run on: `device`, and `gpu` if it is one."""
+    """The device that the encoders run on: `device`, and the name of the `gpu` if there is one."""
     if not torch.cuda.is_available():
         return {"device": "cpu"}
     return {"device": "cuda", "gpu": torch.cuda.get_device_name()}
 
 
 def precision_in_words(found: dict) -> str:
-    """The result on number formats, as a line for a log."""
+    """The result of `measure_precision`, as a line for a log."""
     if "reason" in found:
         return f"precision: {found['chosen']}, since {found['reason']}"
     rates = found["items_per_s"]
@@ -171,9 +178,10 @@ def precision_in_words(found: dict) -> str:
 
 
 def read_decision(paths: Sequence[str], output: str) -> dict:
-    """The decisions on the embeddings at `output` (FOLDER/MODALITY.parquet, or a shard of it). They
-    are read from the file FOLDER/MODALITY.json among `paths`; empty if there is none.
+    """The decisions on the embeddings at `output`, which is FOLDER/MODALITY.parquet or a shard of
+    it.
 
+    They are read from the file FOLDER/MODALITY.json among `paths`; empty if there is no such file.
     Raises InputError if the file contains no decision.
     """
     wanted = (Path(output).parent.name, Path(output).name.partition(".")[0])

@@ -1,12 +1,12 @@
 """Inputs of an encoder from items of a dataset; pictures are decoded in one of three ways.
 
-exact   Pillow's pixels, resized as the encoder's library does
-scaled  JPEGs are decoded by libjpeg at a half, a quarter or an eighth of their size, as long as no
-        side gets smaller than what they are resized to; then as exact
-gpu     JPEGs are decoded by nvJPEG (torchvision) and resized on the GPU
+exact   Pillow decodes pictures, which are then resized as in the encoder's library
+scaled  libjpeg decodes JPEGs at a half, a quarter or an eighth of their size, as long as no side
+        becomes smaller than it will be after resizing; they are then resized as in exact
+gpu     nvJPEG (torchvision) decodes JPEGs, which are then resized on the GPU
 
-Only `exact` gives the same pixels on every machine. What the others cannot decode (other formats,
-encoders whose library resizes in another way) is decoded as exact.
+Only `exact` gives the same pixels on every machine. It also replaces the two other ways for other
+formats, and for encoders whose library resizes in another way.
 """
 
 import io
@@ -25,8 +25,8 @@ PLAIN_MODES = ("RGB", "L")  # of a JPEG that nvJPEG decodes to the same colours 
 def prepare_items(
     encoder: Encoder, modality: str, unreadable: str, items: list[tuple], decode: str = "exact"
 ) -> list[torch.Tensor | InputError]:
-    """The encoder's inputs for some (item_id, content); if `unreadable` is "skip", a picture that
-    cannot be decoded is replaced by the error."""
+    """The encoder's inputs for some items (item_id, content). If `unreadable` is "skip", a picture
+    that cannot be decoded gives its error instead of an input."""
     if modality == "image" and decode == "gpu" and encoder.resize:
         return _on_device(encoder, unreadable, items, torch.device("cuda"))
     at_least = encoder.resized_to if decode == "scaled" else None
@@ -54,7 +54,8 @@ def _prepared(
 def _on_device(
     encoder: Encoder, unreadable: str, items: list[tuple], device: torch.device
 ) -> list[torch.Tensor | InputError]:
-    """Pixels (3, height, width) uint8 on the device: of plain JPEGs decoded and resized there."""
+    """Pixels (3, height, width) uint8 on the device. Plain JPEGs are decoded and resized there;
+    other pictures are prepared first and then moved."""
     assert encoder.resize
     plain = [number for number, (_, data) in enumerate(items) if is_plain_jpeg(data)]
     decoded: dict[int, torch.Tensor] = {}
@@ -76,7 +77,8 @@ def _moved(prepared: torch.Tensor | InputError, device: torch.device) -> torch.T
 
 
 def is_plain_jpeg(data: bytes) -> bool:
-    """Whether a picture is a JPEG in colour or grey, no larger than allowed. Reads its header."""
+    """Whether a picture is a JPEG in colour or grey, and not larger than allowed. Only its header
+    is read."""
     try:
         with read_header(data) as picture:
             small = picture.width * picture.height <= (Image.MAX_IMAGE_PIXELS or np.inf)
@@ -86,8 +88,8 @@ def is_plain_jpeg(data: bytes) -> bool:
 
 
 def decode_jpegs(jpegs: list[bytes], device: torch.device) -> list[torch.Tensor]:
-    """JPEGs as pixels (3, height, width) uint8 on the device, by nvJPEG if it is a GPU. Raises
-    RuntimeError if one of them is broken."""
+    """Decode JPEGs to pixels (3, height, width) uint8 on the device; on a GPU, nvJPEG does it.
+    Raises RuntimeError if a JPEG is broken."""
     from torchvision.io import ImageReadMode, decode_jpeg
 
     if not jpegs:
@@ -97,7 +99,7 @@ def decode_jpegs(jpegs: list[bytes], device: torch.device) -> list[torch.Tensor]
 
 
 def check_decoder(decode: str) -> None:
-    """Raises InputError if extraction.decode is gpu but this machine cannot decode on a GPU."""
+    """Raise InputError if extraction.decode is gpu, but this machine cannot decode on a GPU."""
     if decode != "gpu":
         return
     remedy = "set it to exact or scaled."
@@ -118,6 +120,6 @@ def check_decoder(decode: str) -> None:
 
 
 def way_of(decode: str, encoder: Encoder) -> str:
-    """How pictures are decoded for an encoder if extraction.decode is `decode`."""
+    """The way in which pictures are decoded for an encoder if extraction.decode is `decode`."""
     able = {"scaled": encoder.resized_to, "gpu": encoder.resize}
     return decode if able.get(decode) else "exact"

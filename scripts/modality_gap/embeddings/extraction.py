@@ -1,4 +1,4 @@
-"""Extraction of an embedding set from a dataset, in three parts: reader, encoder, writer."""
+"""The extraction of an embedding set from a dataset, in three parts: reader, encoder, writer."""
 
 import math
 import sys
@@ -31,7 +31,7 @@ CONTENT = ("image", "text")  # columns with content to embed; all others are lab
 
 @dataclass
 class Timing:
-    """Seconds the main thread spent waiting for input, inferring and writing."""
+    """The seconds that the main thread spent waiting for input, computing vectors and writing."""
 
     read_s: float = 0.0
     infer_s: float = 0.0
@@ -44,7 +44,8 @@ class Timing:
 
 
 def select_rows(path: str, inputs: InputSpec, seed: int) -> np.ndarray:
-    """Rows of a dataset's file, in its order, that an entry of `inputs` in the config takes."""
+    """The rows of a dataset's file that an entry of `inputs` in the config selects, in ascending
+    order."""
     with reading_parquet(path):
         file = pq.ParquetFile(path)
         every = pd.DataFrame(index=range(file.metadata.num_rows))
@@ -62,14 +63,15 @@ def select_rows(path: str, inputs: InputSpec, seed: int) -> np.ndarray:
 
 
 def content_column(inputs: InputSpec, modality: str) -> str:
-    """The column of the dataset to embed: the one named after the modality or, for texts, the one
-    that `text` of the inputs names."""
+    """The column of the dataset to embed. It has the name of the modality or, for texts, the name
+    that `text` of the inputs gives."""
     return inputs.get("text", modality) if modality == "text" else modality
 
 
 def label_columns(path: str, inputs: InputSpec, spec: dict) -> pa.Schema:
-    """Names and types of the labels of the embedded items: the dataset's own, whether an item is
-    noise (if some are), and the initialisation (if the encoder has several)."""
+    """The names and types of the labels of the embedded items. They are the labels of the dataset;
+    then `noise`, if some items are noise; then `seed`, if the encoder has several
+    initialisations."""
     with reading_parquet(path):
         own = [field for field in pq.read_schema(path) if field.name not in ("item_id", *CONTENT)]
     noise = [pa.field("noise", pa.bool_())] if "noise" in inputs else []
@@ -79,8 +81,8 @@ def label_columns(path: str, inputs: InputSpec, spec: dict) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch of an encoder: `rows` of the dataset's file, or the numbers of noise items; `init`
-    is the initialisation if there are several."""
+    """One batch of an encoder. `rows` are rows of the dataset's file, or numbers of noise items.
+    `init` is the seed of the initialisation, if there are several."""
 
     init: int | None
     noise: bool
@@ -95,13 +97,12 @@ def plan_batches(
     shard: int = 1,
     shards: int = 1,
 ) -> list[Batch]:
-    """The consecutive batches that shard `shard` (1, ..., shards) embeds. Batches are never split,
-    so the result does not depend on the number of shards. With more shards than batches, some have
-    none.
+    """The consecutive batches that shard number `shard` (1, ..., shards) embeds.
 
-    The batches are in the order of the embedding set: for each initialisation first those of the
-    dataset, then those of noise. A batch of the dataset has the `rows` among `batch_size`
-    consecutive rows of its file.
+    Batches are never split, so the result does not depend on the number of shards. If there are
+    more shards than batches, some shards have no batch. Batches are in the order of the embedding
+    set: for each initialisation, first batches of the dataset, then batches of noise. A batch of
+    the dataset contains those of `rows` that are among `batch_size` consecutive rows of the file.
     """
     starts = np.flatnonzero(np.diff(rows // batch_size, prepend=-1))
     stops = [*starts[1:], len(rows)]
@@ -123,10 +124,13 @@ def plan_batches(
 def read_batches(
     path: str, modality: str, rows: np.ndarray, batch_size: int, column: str | None = None
 ) -> Iterator[pd.DataFrame]:
-    """The `rows` of a dataset's file, as one frame for each `batch_size` consecutive rows of the
-    file. Only one frame is in memory, and row groups before the first and after the last row are
-    not read. `column` is the column to embed; None means the one with the modality's name. A column
-    that is a label stays a label."""
+    """Yields the `rows` of a dataset's file, one frame for each `batch_size` consecutive rows of
+    the file.
+
+    Only one frame is in memory. Row groups before the first row and after the last row are not
+    read. `column` is the column to embed; None means the column with the modality's name. If this
+    column is a label, it stays a label.
+    """
     file, column = open_parquet(path), column or modality
     if column not in file.schema_arrow.names:
         raise InputError(f"{path}: the dataset has no {column}; embed another modality of it.")
@@ -153,8 +157,8 @@ def read_batches(
 def prepare_ahead(
     batches: Iterator[pd.DataFrame], modality: str, submit: Callable[[list], Future], workers: int
 ) -> Iterator[tuple[pd.DataFrame, list[Future]]]:
-    """Each batch with its future inputs. Just enough batches are prepared ahead to keep all workers
-    busy."""
+    """Yields each batch with the futures of its inputs. Just enough batches are prepared ahead to
+    keep all workers busy."""
     queue: deque[tuple[pd.DataFrame, list[Future]]] = deque()
     for frame in batches:
         items = list(zip(frame["item_id"], frame[modality], strict=True))
@@ -176,12 +180,12 @@ def extract(
     unreadable: str,
     decode: str = "exact",
 ) -> Timing:
-    """Embed every row of `batches` and write it; `workers` threads or processes decode ahead of
-    inference (embeddings/workers.py; a GPU decodes in threads).
+    """Embed every row of `batches` and write the embeddings.
 
-    With `unreadable` "fail" a picture that cannot be decoded ends the run by name; with "skip" it
-    is left out, and `writer.metadata["skipped"]` lists it. `decode` is a way of
-    embeddings/decoding.py.
+    `workers` threads or processes prepare inputs ahead of the encoder (embeddings/workers.py; a GPU
+    decodes in threads). If a picture cannot be decoded and `unreadable` is "fail", the run ends
+    with an error that names it. With "skip" the picture is left out and listed in
+    `writer.metadata["skipped"]`. `decode` is a way of embeddings/decoding.py.
     """
     timing = Timing()
     skipped: list[str] = []
@@ -229,10 +233,9 @@ def extract_noise(
     seed: int,
     label: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame,
 ) -> Timing:
-    """Embed random inputs (normal pictures or uniformly random token ids). Of all inputs that
-    `seed` draws, these are the ones with the consecutive `numbers`. `label` may change the frame of
-    item_id and labels.
-    """
+    """Embed random inputs: normal pictures or uniformly random token ids. `seed` draws a sequence
+    of inputs, and `numbers` says which of them to embed; they are consecutive. `label` may change
+    the frame of item_id and labels."""
     timing = Timing()
     rng = np.random.default_rng(seed)
     clock = time.perf_counter()
@@ -263,10 +266,12 @@ def embed(
     seed: int,
     column: str | None = None,
 ) -> tuple[int, Timing]:
-    """Embed the batches `todo` of a dataset and of the noise that `seed` draws, with the encoder
-    that `build` gives for each initialisation; `settings` are the config's section extraction,
-    `column` is as in `read_batches`.
-    Returns the number of items and the time taken."""
+    """Embed the batches `todo`, and return the number of items and the time taken.
+
+    The batches are of a dataset, or of noise that `seed` draws. `build` returns the encoder for an
+    initialisation. `settings` are the section extraction of the config. `column` is as in
+    `read_batches`.
+    """
     count, timing = 0, Timing()
     for init, batches in groupby(todo, key=attrgetter("init")):
         encoder = build(init)
@@ -293,12 +298,13 @@ def embed(
 
 
 def label_seed(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """A batch of the items under one of several initialisations."""
+    """A batch in which item_id and the label `seed` name one of several initialisations."""
     return frame.assign(item_id=f"seed{seed:02d}/" + frame["item_id"], seed=seed)
 
 
 def peak_memory_mb() -> dict[str, float]:
-    """Peak resident memory of this process, and of the GPU where one was used, in MiB."""
+    """The peak resident memory of this process and, if a GPU is present, the peak memory of the
+    GPU, in MiB."""
     peak = {"peak_memory_mb": peak_mb()}
     if torch.cuda.is_available():
         peak["peak_gpu_memory_mb"] = torch.cuda.max_memory_allocated() / 2**20

@@ -29,9 +29,9 @@ from modality_gap.errors import InputError
 class Match:
     """Which vectors of two sources form pairs.
 
-    `rows`: for each side the numbers (n,) of its vectors, pair by pair. `names` (n,): the items'
-    ids. `items` (n,): the id of each pair's item where one may have several pairs, else None.
-    `alone`: for each side the ids of the items that the other lacks.
+    `rows` are the numbers (n,) of the vectors on each side, pair by pair. `names` (n,) are the ids
+    of the pairs. `items` (n,) are the ids of their items, if an item may have several pairs;
+    otherwise None. `alone` are the ids on each side that the other side does not have.
     """
 
     rows: tuple[np.ndarray, np.ndarray]
@@ -41,11 +41,11 @@ class Match:
 
 
 def match(a: Source, b: Source, several: str = "") -> Match:
-    """Match two sources by their ids or, if one has no ids, item by item in their order.
+    """Match two sources by their ids; if one of them has no ids, item i of both is a pair.
 
-    `several` says which vectors to use of an item that has more than one on a side: the first, the
-    last, or all. Raises InputError if nothing matches, if the sides differ in length and have no
-    ids, or if an item has several vectors and `several` is not set.
+    `several` says which vectors to use if an item has more than one on a side: the first, the last
+    or all. Raises InputError if nothing matches, if the sides have no ids and differ in length, or
+    if an item has several vectors and `several` is not set.
     """
     for source in (a, b):
         if source.vectors == 0:
@@ -94,7 +94,7 @@ def _as_chunked(alone: tuple) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
 def _keys(
     a: Source, b: Source, several: str
 ) -> tuple[list[pa.ChunkedArray], tuple[np.ndarray, np.ndarray]]:
-    """For each side the id of each vector and a number that is equal for equal ids."""
+    """For each side, the id of each vector, and a number that is equal for equal ids."""
     repeats = [_repeats(one) for one in (a, b)]
     if a.ids is not None and b.ids is not None:
         ids = [
@@ -135,7 +135,7 @@ def _keys(
 
 
 def _repeats(source: Source) -> np.ndarray:
-    """The number of each vector's item."""
+    """For each vector, the number of its item."""
     items = np.arange(source.items)
     return items if source.counts is None else np.repeat(items, source.counts)
 
@@ -146,7 +146,7 @@ def _hashes(ids: pa.ChunkedArray) -> np.ndarray:
 
 
 def _refuse_several(source: Source, keys: np.ndarray, names: pa.ChunkedArray) -> None:
-    """Raises InputError that names the first item with several vectors."""
+    """Raise InputError that names the first item with several vectors."""
     row = first_repeated(keys)
     if row is not None:
         raise InputError(
@@ -157,7 +157,7 @@ def _refuse_several(source: Source, keys: np.ndarray, names: pa.ChunkedArray) ->
 
 
 def _kept(keys: np.ndarray, several: str) -> np.ndarray:
-    """The rows that take part: the first or the last of each key, or all."""
+    """The rows to use: the first of each key, the last of each key, or all."""
     if several == "first":
         return np.sort(np.unique(keys, return_index=True)[1])
     if several == "last":
@@ -168,11 +168,11 @@ def _kept(keys: np.ndarray, several: str) -> np.ndarray:
 def _joined(
     a: Source, b: Source, names: list[pa.ChunkedArray], of_a: np.ndarray, of_b: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of both sides, pair by pair, in the order of the first side. If an item has one vector
-    on one side, it is paired with each on the other side; otherwise the k-th is paired with the
-    k-th.
+    """The rows of both sides, pair by pair, in the order of the first side.
 
-    Raises InputError for an item that has several vectors on both sides, but not the same number.
+    If an item has one vector on one side, it forms a pair with each vector on the other side.
+    Otherwise the k-th vectors of both sides form a pair. Raises InputError for an item that has
+    several vectors on both sides, but not equally many.
     """
     order = np.argsort(of_b, kind="stable")
     starts = np.searchsorted(of_b[order], of_a, "left")
@@ -198,8 +198,8 @@ def _joined(
 
 
 def _numbered(ids: pa.ChunkedArray, keys: np.ndarray) -> pa.ChunkedArray:
-    """The ids with #1, #2, ... behind those that occur more than once; with ##1, ... where another
-    item has such a name."""
+    """The ids, with #1, #2, ... added to ids that occur more than once. If another item already has
+    such a name, ##1, ##2, ... are added."""
     order = np.argsort(keys, kind="stable")
     _, group, size = np.unique(keys, return_inverse=True, return_counts=True)
     place = np.empty(len(keys), int)
@@ -214,7 +214,7 @@ def _numbered(ids: pa.ChunkedArray, keys: np.ndarray) -> pa.ChunkedArray:
 def _marked(
     ids: pa.ChunkedArray, place: np.ndarray, several: np.ndarray, mark: str
 ) -> pa.ChunkedArray:
-    """The ids (n,) with `mark` and place + 1 behind those where `several` holds."""
+    """The ids (n,), with `mark` and place + 1 added where `several` is true."""
     chunks = []
     for start in range(0, len(ids), TILE):
         rows = range(start, min(start + TILE, len(ids)))
@@ -230,11 +230,11 @@ def _marked(
 def write_side(
     source: Source, rows: np.ndarray, pairs: Match, path: str | Path, about: dict
 ) -> None:
-    """Write the vectors `rows` (n,) of a source as the embedding set at `path`, in that order, with
-    a tile in memory at a time; vectors that are not in the order of the file pass through a
-    temporary file beside it. `about` joins the metadata.
+    """Write the vectors `rows` (n,) of a source as the embedding set at `path`, in this order.
 
-    Raises InputError that names the first item whose vector has no direction.
+    One tile is in memory at a time. If the order is not that of the source, the vectors are first
+    written to a temporary file beside `path`. `about` is added to the metadata. Raises InputError
+    that names the first item whose vector has no direction.
     """
     kind = source.label_types or pa.schema([])
     more = [pa.field(OF_ITEM, pa.string())] if pairs.items is not None else []
@@ -255,7 +255,7 @@ def write_side(
 def _ordered(
     source: Source, rows: np.ndarray, kind: pa.Schema, path: Path
 ) -> Iterator[tuple[np.ndarray, pa.Table]]:
-    """The vectors `rows` of a source and their labels, in this order, a tile at a time."""
+    """Yields the vectors `rows` of a source and their labels, in this order, one tile at a time."""
     order = np.argsort(rows, kind="stable")
     if (order == np.arange(len(rows))).all():
         yield from _in_file_order(source, rows, kind)
@@ -284,7 +284,7 @@ def _ordered(
 def _in_file_order(
     source: Source, rows: np.ndarray, kind: pa.Schema
 ) -> Iterator[tuple[np.ndarray, pa.Table]]:
-    """The same for rows that never decrease."""
+    """Yields the same as `_ordered`, for rows in ascending order."""
     of_item = _repeats(source) if source.counts is not None and kind.names else None
     start = item = 0
     for vectors, labels in source.batches():
@@ -302,7 +302,7 @@ def _in_file_order(
 
 
 def as_float32(path: str, vectors: np.ndarray) -> np.ndarray:
-    """Vectors as float32. Raises InputError for values that it cannot hold."""
+    """The vectors as float32. Raises InputError for values that float32 cannot hold."""
     if np.can_cast(vectors.dtype, np.float32):
         return vectors.astype(np.float32, copy=False)
     with np.errstate(over="ignore"):
@@ -331,7 +331,8 @@ def _check(path: str, names: list[str], vectors: np.ndarray) -> None:
 
 
 def recorded(source: Source, modality: str, alone: pa.ChunkedArray) -> dict:
-    """The metadata of an imported side: its file, and the items without a partner."""
+    """The metadata of an imported side: its file, its modality, the number of its vectors, and the
+    items without a partner."""
     found = {"file": Path(source.path).name, "modality": modality, "vectors": source.vectors}
     found["unmatched"] = len(alone)
     found["unmatched_named"] = alone.slice(0, LISTED).to_pylist()

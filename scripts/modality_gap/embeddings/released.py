@@ -1,5 +1,5 @@
-"""Published embeddings: those of the paper's authors, in one file with both modalities, or those of
-others, in one file per modality with a table of the items."""
+"""Published embeddings. The paper's authors published one file with both modalities; others
+published one file per modality, and a table of the items."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +12,8 @@ from modality_gap.errors import InputError
 
 
 def of_authors(path: str | Path, row: int, entry: Mapping) -> EmbeddingSet:
-    """Modality `row` of the authors' features, (2, n, d), of the set whose entry in the config is
-    `entry`."""
+    """Modality `row` of the authors' features (2, n, d). `entry` is the entry of the set in the
+    config."""
     features = np.load(path, allow_pickle=False)[row]
     ids = [f"{item:05d}" for item in range(len(features))]
     where = "released by the authors at commit 8e20cb2"
@@ -23,15 +23,13 @@ def of_authors(path: str | Path, row: int, entry: Mapping) -> EmbeddingSet:
 
 
 def of_files(paths: Sequence[str | Path], row: int, entry: Mapping) -> EmbeddingSet:
-    """Modality `row` of a set whose files `paths` are one matrix per modality and a CSV table of
-    the n items. A matrix has n rows, or one for each value of the set's `cluster` column, in
-    alphabetical order: the prompts of classes.
+    """Modality `row` of a set in files: one matrix per modality, then a CSV table of the n items.
 
-    The pairs are ordered in rounds: first one pair of each cluster, then a second of each, and so
-    on. A batch of the loss takes pairs in this order. If clusters have equal size, and a batch has
-    no more pairs than there are clusters, it therefore contains no picture or prompt twice.
-
-    Raises InputError for files that do not fit each other.
+    A matrix has n rows, or one row for each value of the set's `cluster` column (the prompts of
+    classes), in alphabetical order. The pairs are ordered in rounds: first one pair of each
+    cluster, then a second pair of each, and so on. A batch of the loss takes pairs in this order.
+    It contains no picture or prompt twice if clusters have equal size and it has no more pairs than
+    there are clusters. Raises InputError if the files do not fit each other.
     """
     *matrices, table = map(Path, paths)
     items = pd.read_csv(table, dtype=str, keep_default_na=False)
@@ -62,7 +60,7 @@ def of_files(paths: Sequence[str | Path], row: int, entry: Mapping) -> Embedding
 
 
 def labels_of(entry: Mapping) -> list[str]:
-    """The columns of a set's items that its entry in the config names."""
+    """The label columns that the entry of a set in the config names."""
     return [entry[key] for key in ("cluster", "fold") if key in entry]
 
 

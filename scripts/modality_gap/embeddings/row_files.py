@@ -1,5 +1,8 @@
-"""Rows of embeddings read from disk: from a Parquet file, a folder of Parquet files that are the
-parts of one set, or an `.npy` matrix. Only some rows are in memory at a time."""
+"""Rows of embeddings, read from disk. Only some rows are in memory at a time.
+
+They are in a Parquet file, in a folder of Parquet files (the parts of one set), or in an `.npy`
+matrix.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +29,7 @@ def rows_of(path: str | Path) -> "ParquetRows | NpyRows | FolderRows":
 
 
 class ParquetRows:
-    """Rows of a Parquet embedding set, read when they are needed."""
+    """The rows of a Parquet embedding set, read when they are needed."""
 
     def __init__(self, path: str | Path):
         self.path = path
@@ -55,7 +58,7 @@ class ParquetRows:
         return int(self.starts[-1])
 
     def opened(self) -> pq.ParquetFile:
-        """The file, opened once by each thread: threads that share a reader crash it."""
+        """The file. Each thread opens it once, because threads that share a reader crash it."""
         if not hasattr(self.of_thread, "file"):
             self.of_thread.file = open_parquet(self.path, self.file.metadata)
         return self.of_thread.file
@@ -63,15 +66,15 @@ class ParquetRows:
     def in_order(
         self, labels: bool = False
     ) -> Iterator[tuple[np.ndarray, np.ndarray, pa.RecordBatch]]:
-        """Ids, float32 vectors and, where they are wanted, labels of the whole file, a tile of rows
-        at a time, however large its row groups are."""
+        """Yields the ids, the float32 vectors and (with `labels`) the labels of the whole file. A
+        tile of rows is read at a time, even if row groups are large."""
         names = self.label_types.names if labels else []
         with reading_parquet(self.path):
             for batch in self.opened().iter_batches(TILE, columns=["item_id", "vector", *names]):
                 yield self._ids(batch), self._vectors(batch), batch.select(names)
 
     def parts(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """Float32 vectors of the rows from start to stop, a row group's at a time."""
+        """Yields the float32 vectors of the rows from start to stop, one row group at a time."""
         first = int(np.searchsorted(self.starts, start, side="right")) - 1
         last = int(np.searchsorted(self.starts, stop))
         for group in range(first, min(last, len(self.starts) - 1)):
@@ -81,7 +84,7 @@ class ParquetRows:
             yield self._vectors(table.slice(skipped, stop - self.starts[group] - skipped))
 
     def vectors_of(self, rows: np.ndarray) -> np.ndarray:
-        """Float32 vectors of any rows, in the order asked for."""
+        """The float32 vectors of `rows`, in this order."""
         result = np.empty((len(rows), self.dim or 0), dtype=np.float32)
         groups = np.searchsorted(self.starts, rows, side="right") - 1
         for group in np.unique(groups):
@@ -108,7 +111,8 @@ class ParquetRows:
         return np.array(rows["item_id"].cast(pa.string()).to_pylist(), dtype=object)
 
     def _vectors(self, rows: pa.Table | pa.RecordBatch) -> np.ndarray:
-        """(b, d) float32. Raises InputError for nulls and for vectors that differ in length."""
+        """The vectors (b, d) float32. Raises InputError for nulls and for vectors that differ in
+        length."""
         vectors = rows["vector"]
         if isinstance(vectors, pa.ChunkedArray):
             vectors = vectors.combine_chunks()
@@ -127,10 +131,12 @@ class ParquetRows:
 
 
 class FolderRows:
-    """Rows of the Parquet parts in a folder, as one set, in the order of their numbers.
+    """The rows of all Parquet parts in a folder, as one set. Parts are in the order of their
+    numbers.
 
-    One part is open at a time in each thread: there may be more than a process may open. Raises
-    InputError that names the part whose columns or origin are not those of the first.
+    Each thread has one part open at a time, because there may be more parts than files that a
+    process may open. Raises InputError that names a part whose columns or origin differ from the
+    first part.
     """
 
     def __init__(self, path: str | Path):
@@ -173,7 +179,8 @@ class FolderRows:
                 yield ids, vectors, of_labels
 
     def parts(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """Float32 vectors of the rows from start to stop, no more than a row group's at a time."""
+        """Yields the float32 vectors of the rows from start to stop, at most one row group at a
+        time."""
         while start < stop:
             number = self._number(start)
             first, end = self.starts[number : number + 2]
@@ -182,7 +189,7 @@ class FolderRows:
             start = here
 
     def vectors_of(self, rows: np.ndarray) -> np.ndarray:
-        """Float32 vectors of any rows, in the order asked for."""
+        """The float32 vectors of `rows`, in this order."""
         result = np.empty((len(rows), self.dim or 0), dtype=np.float32)
         numbers = np.searchsorted(self.starts, rows, side="right") - 1
         for number in np.unique(numbers):
@@ -210,7 +217,7 @@ class FolderRows:
 
 
 class NpyRows:
-    """Rows of an `.npy` matrix (n, d); their ids are their numbers."""
+    """The rows of an `.npy` matrix (n, d). The ids are the numbers of the rows."""
 
     def __init__(self, path: str | Path):
         self.metadata = {"file": Path(path).name}

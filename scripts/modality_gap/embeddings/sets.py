@@ -1,8 +1,8 @@
-"""Embedding sets, the interface between the stages: one Parquet file per modality, or a folder of
-such files as its parts (shards.py).
+"""Embedding sets, the interface between the stages.
 
-Columns: `item_id` (string), `vector` (fixed-size list of float32, as the model gives it, not
-normalised) and any label columns. The file's metadata say where the vectors come from.
+A set is one Parquet file per modality, or a folder of such files as its parts (shards.py). Columns:
+`item_id` (string), `vector` (fixed-size list of float32, as the model gives it, not normalised) and
+any label columns. The file's metadata say where the vectors come from.
 """
 
 import json
@@ -29,8 +29,8 @@ ROW_GROUP = 1024
 class EmbeddingSet:
     """n embeddings of one modality.
 
-    `item_ids` (n,) strings; `vectors` (n, d) float32; `labels` a frame of n rows; `metadata`
-    what is known of their origin (model, weights, dataset, preprocessing, dtype, ...).
+    `item_ids` (n,) are strings, `vectors` (n, d) are float32, and `labels` is a frame of n rows.
+    `metadata` describe the origin: model, weights, dataset, preprocessing, dtype and so on.
     """
 
     item_ids: np.ndarray
@@ -42,40 +42,39 @@ class EmbeddingSet:
         return len(self.item_ids)
 
     def select(self, mask: np.ndarray) -> "EmbeddingSet":
-        """The rows where `mask` (n,) holds, in the same order."""
+        """The rows for which `mask` (n,) is true, in the same order."""
         labels = self.labels[mask].reset_index(drop=True)
         return EmbeddingSet(self.item_ids[mask], self.vectors[mask], labels, self.metadata)
 
     def choose(self, inputs: InputSpec, seed: int) -> "EmbeddingSet":
-        """The rows that an entry of `inputs` in the config takes."""
+        """The rows that an entry of `inputs` in the config selects."""
         return self.select(choose_rows(self.labels.assign(item_id=self.item_ids), inputs, seed))
 
     def normalised(self) -> np.ndarray:
-        """(n, d) float64 vectors of unit length: x_i and y_i of the paper."""
+        """The vectors (n, d) divided by their lengths, in float64: x_i and y_i of the paper."""
         return normalise(self.vectors)
 
 
 def normalise(vectors: np.ndarray) -> np.ndarray:
-    """Rows of `vectors` (n, d) divided by their Euclidean norms, in float64."""
+    """The rows of `vectors` (n, d) divided by their Euclidean norms, in float64."""
     vectors = np.array(vectors, dtype=np.float64)  # a copy, which is then changed in its place
     vectors /= np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
     return vectors
 
 
 def exact_frame(columns: pa.Table | pa.RecordBatch) -> pd.DataFrame:
-    """Columns of a file in pandas; a column of whole numbers with nulls keeps its type."""
+    """The columns of a file in pandas. A column of whole numbers with nulls keeps its type."""
     return columns.to_pandas(integer_object_nulls=True, ignore_metadata=True)
 
 
 class EmbeddingWriter:
-    """Write an embedding set batch by batch; the file gets its name only when it is complete.
+    """Writes an embedding set batch by batch. The file gets its name only when it is complete.
 
-    `labels` are the label columns and their types, without which they are those of the first batch;
-    others are left out, and a label that a batch lacks is null there. Every row group but the last
-    has ROW_GROUP rows, so that the file is the same however its rows came. With `may_be_empty` it
-    is written without a row too.
-
-    A `with` block closes it, or, where the block fails, removes what there is of the file.
+    `labels` are the label columns and their types; by default, those of the first batch. Other
+    columns are left out, and a label that a batch lacks is null. Every row group except the last
+    has ROW_GROUP rows, so that the file does not depend on the batches. With `may_be_empty` a file
+    without rows may be written. A `with` block closes the file; if the block fails, the partial
+    file is removed.
     """
 
     def __init__(
@@ -109,7 +108,7 @@ class EmbeddingWriter:
                     self.writer.close()
 
     def write(self, item_ids: Iterable[str], vectors: np.ndarray, labels: pd.DataFrame) -> None:
-        """Append rows: `item_ids` (b,), `vectors` (b, d), `labels` of b rows."""
+        """Append b rows: `item_ids` (b,), `vectors` (b, d) and `labels` (a frame of b rows)."""
         if self.labels is None:
             self.labels = pa.Schema.from_pandas(labels, preserve_index=False)
         columns = ids_and_vectors(item_ids, vectors)
@@ -122,7 +121,7 @@ class EmbeddingWriter:
         self.append(pa.table(columns))
 
     def append(self, table: pa.Table) -> None:
-        """Append rows that are columns of the file already."""
+        """Append the rows of a table that already has the columns of the file."""
         self.buffer.append(table)
         if sum(map(len, self.buffer)) >= ROW_GROUP:
             table = pa.concat_tables(self.buffer)
@@ -174,20 +173,20 @@ def write(embeddings: EmbeddingSet, path: str | Path) -> None:
 
 
 def hash_ids(item_ids: Sequence[str] | np.ndarray) -> np.ndarray:
-    """A 64-bit hash of each item id, (n,) uint64; in a set of ten million ids, the chance that any
-    two have the same hash is about 10^-5."""
+    """A 64-bit hash of each item id, (n,) uint64. Among ten million ids, the chance that any two
+    have the same hash is about 10^-5."""
     return pd.util.hash_array(np.array(item_ids, dtype=object), categorize=False)
 
 
 def first_repeated(hashes: np.ndarray) -> int | None:
-    """Index of the first duplicate in `hashes` (n,), or None."""
+    """The index of the first duplicate in `hashes` (n,); None if there is no duplicate."""
     repeated = pd.Series(hashes).duplicated().to_numpy()
     return int(repeated.argmax()) if repeated.any() else None
 
 
 def cluster_codes(labels: pd.DataFrame, column: str | None, where: str | Path) -> np.ndarray | None:
-    """Cluster of each item by a label column, (n,) of 0 to C - 1; None if no column is named. An
-    item without a label is a cluster of its own. Raises InputError if `where` has no such
+    """The cluster of each item, (n,) from 0 to C - 1, by the label `column`; None if `column` is
+    None. An item without a label is a cluster of its own. Raises InputError if `where` has no such
     column."""
     if column is None:
         return None
@@ -204,5 +203,5 @@ def cluster_codes(labels: pd.DataFrame, column: str | None, where: str | Path) -
 
 
 def metadata_of(file: pq.ParquetFile) -> dict:
-    """Metadata of an embedding set's file about its origin; empty if there is none."""
+    """The metadata in an embedding set's file about its origin; empty if there are none."""
     return json.loads((file.metadata.metadata or {}).get(METADATA_KEY, b"{}"))

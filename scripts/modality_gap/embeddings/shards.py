@@ -1,5 +1,5 @@
-"""A folder with the parts of one embedding set, each a Parquet file made by its own job: what the
-parts must have in common, and the metadata of the whole."""
+"""The parts of one embedding set in a folder: what they must have in common, and the metadata of
+the whole set. Each part is a Parquet file that a separate job made."""
 
 import os
 import re
@@ -22,7 +22,7 @@ NAMED = 10  # most items that the metadata list by name
 
 
 class Part(NamedTuple):
-    """What the footer of a part's file says: metadata, columns, number of rows."""
+    """What the footer of a part's file contains: metadata, columns and number of rows."""
 
     about: dict
     schema: pa.Schema
@@ -32,7 +32,7 @@ class Part(NamedTuple):
 def parts_of(folder: str | Path) -> list[Path]:
     """The parts in a folder, in the order of their numbers: part_2 before part_10.
 
-    Raises InputError if there are none, and if one that `gather` put there is missing.
+    Raises InputError if there are no parts, or if a part that `gather` put there is missing.
     """
     found = [path for path in Path(folder).glob("*.parquet") if path.name[0] not in "._"]
     if not found:
@@ -49,8 +49,8 @@ def parts_of(folder: str | Path) -> list[Path]:
 def read_parts(paths: Iterable[str | Path]) -> dict[Path, Part]:
     """The footers of the parts of one set, by path.
 
-    Raises InputError that names a part that cannot be read, or that differs from the first in its
-    columns or in the origin of its vectors. Parts without a row may be of any origin.
+    Raises InputError that names a part if it cannot be read, or if its columns or the origin of its
+    vectors differ from those of the first part. A part without rows may be of any origin.
     """
     parts: dict[Path, Part] = {}
     for path in map(Path, paths):
@@ -65,7 +65,7 @@ def read_parts(paths: Iterable[str | Path]) -> dict[Path, Part]:
 
 
 def _check_same_origin(path: Path, first: Path, parts: dict[Path, Part]) -> None:
-    """Raise InputError where the part at `path` does not belong to the one at `first`."""
+    """Raise InputError if the parts at `path` and at `first` do not belong together."""
     (about, schema, _), (expected_about, expected, _) = parts[path], parts[first]
     if schema != expected:
         differ = set(schema) ^ set(expected)
@@ -83,8 +83,8 @@ def _check_same_origin(path: Path, first: Path, parts: dict[Path, Part]) -> None
 
 
 def joined_metadata(parts: Sequence[Part]) -> dict:
-    """The metadata of a set from those of its parts: what all parts have in common, the items that
-    any part skipped or could not match, and the speed of the extraction."""
+    """The metadata of a set, joined from its parts: what all parts share, the items that any part
+    skipped or could not match, and the speed of the extraction."""
     abouts = [part.about for part in parts]
     whole = dict(next((part.about for part in parts if part.rows), abouts[0]))
     for key in ("skipped", "unmatched_named"):
@@ -100,8 +100,8 @@ def joined_metadata(parts: Sequence[Part]) -> dict:
 
 
 def _joined(parts: list[dict]) -> dict:
-    """Speed of an extraction from that of its shards: seconds are summed over jobs, memory is the
-    largest."""
+    """The speed of an extraction, joined from its shards. Seconds are summed over jobs; memory is
+    the largest of all."""
     total = {key: sum(part[key] for part in parts) for key in parts[0] if _adds_up(key)}
     total = {key: round(value, 2) for key, value in total.items()}
     by_key = {key: [part[key] for part in parts if key in part] for part in parts for key in part}
@@ -119,7 +119,7 @@ def _adds_up(key: str) -> bool:
 
 
 def read_about(path: str | Path) -> tuple[dict, int]:
-    """The metadata of an embedding set, a file or a folder of parts, and its number of rows; only
+    """The metadata and the number of rows of an embedding set (a file or a folder of parts). Only
     footers are read."""
     if Path(path).is_dir():
         parts = list(read_parts(parts_of(path)).values())
@@ -129,10 +129,10 @@ def read_about(path: str | Path) -> tuple[dict, int]:
 
 
 def gather(paths: Sequence[str | Path], target: str | Path) -> None:
-    """Make the folder `target` of the parts of one set, in their order. Their bytes are not written
-    again where the file system has hard links, so the parts may then be deleted.
+    """Put the parts of one set into the folder `target`, in their order. The parts may then be
+    deleted. If the file system has hard links, no bytes are copied.
 
-    Raises InputError where the parts do not belong together (`read_parts`) or have no row.
+    Raises InputError if the parts do not belong together (`read_parts`) or none has a row.
     """
     if not any(part.rows for part in read_parts(paths).values()):
         raise InputError(f"{target}: there is no item to embed; widen the selection.")
@@ -151,7 +151,7 @@ def gather(paths: Sequence[str | Path], target: str | Path) -> None:
 
 
 def copy_set(path: str | Path, target: str | Path) -> None:
-    """Copy an embedding set, a file or a folder of parts; parts as in `gather`."""
+    """Copy an embedding set: a file, or a folder of parts, which is copied as in `gather`."""
     if Path(path).is_dir():
         gather(parts_of(path), target)
         return

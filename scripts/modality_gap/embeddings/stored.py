@@ -1,4 +1,4 @@
-"""Stored embeddings, read tile by tile from any of their file formats."""
+"""Stored embeddings, read one tile at a time from any of their file formats."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,15 +23,15 @@ from modality_gap.errors import InputError
 
 
 class StoredVectors:
-    """The unit vectors x (n, d) of an embedding file (x_i or y_i of the paper), in float64, and the
-    items' other columns. `x[start:stop]` and `x[rows]` read only the rows they return.
+    """The unit vectors x (n, d) in a file (x_i or y_i of the paper), in float64, and the label
+    columns. `x[start:stop]` and `x[rows]` read only the rows that they return.
 
-    Opening goes once through the file, a Parquet embedding set, a folder of the parts of one or an
-    `.npy` matrix (n, d), and checks it. What stays in memory is a hash of each item's id,
-    `item_hashes` (n,).
+    The file is a Parquet embedding set, a folder with the parts of a set, or an `.npy` matrix (n,
+    d). Opening reads the whole file once and checks it. Only a hash of each item's id stays in
+    memory: `item_hashes` (n,).
 
-    Raises InputError that names the file (and item) for a file that is no embedding set,
-    duplicate ids, a vector with NaN or infinity, or a zero vector (it has no direction).
+    Raises InputError that names the file (and item) if the file is no embedding set, or if it has
+    duplicate ids, a vector with NaN or infinity, or a zero vector (which has no direction).
     """
 
     def __init__(self, path: str | Path):
@@ -72,28 +72,28 @@ class StoredVectors:
         return normalise(self.file.vectors_of(rows))
 
     def select(self, mask: np.ndarray) -> "StoredVectors":
-        """The rows where `mask` (n,) holds, in the same order."""
+        """The rows for which `mask` (n,) is true, in the same order."""
         chosen = copy(self)
         chosen.rows = np.flatnonzero(mask) if self.rows is None else self.rows[mask]
         chosen.item_hashes = self.item_hashes[mask]
         return chosen
 
     def item_id(self, row: int) -> str:
-        """The item's name."""
+        """The id of the item in a row."""
         return self.file.item_id(int(row if self.rows is None else self.rows[row]))
 
     def _ids_with_hash(self, row: int) -> list[str]:
-        """Names of the items before `row` that have its hash."""
+        """The ids of the items before `row` that have the same hash."""
         same = np.flatnonzero(self.item_hashes[:row] == self.item_hashes[row])
         return [self.item_id(int(other)) for other in same]
 
     def label(self, name: str) -> np.ndarray:
-        """A label column, (n,)."""
+        """The label column with this name, (n,)."""
         values = self.file.labels([name])[name].to_numpy()
         return values if self.rows is None else values[self.rows]
 
     def clusters(self, column: str | None) -> np.ndarray | None:
-        """`cluster_codes` of the items by a label column."""
+        """The clusters of the items (`cluster_codes`) by a label column."""
         if column is None:
             return None
         names = self.file.label_types.names
@@ -104,7 +104,7 @@ class StoredVectors:
         return pd.factorize(codes[self.rows])[0]
 
     def load(self) -> EmbeddingSet:
-        """All of it in memory, with ids and labels."""
+        """The whole set in memory, with ids and labels."""
         item_ids, vectors, _ = zip(*self.file.in_order(), strict=True)
         whole = EmbeddingSet(
             np.concatenate(item_ids), np.concatenate(vectors), self.file.labels(), self.metadata
@@ -112,13 +112,13 @@ class StoredVectors:
         return whole if self.rows is None else whole.select(self._chosen())
 
     def _chosen(self) -> np.ndarray:
-        """Mask of the file's rows that were not left out."""
+        """Mask of the file's rows that belong to this set."""
         every = np.arange(len(self.file))
         return np.isin(every, every if self.rows is None else self.rows)
 
     def copy_to(self, path: str | Path) -> None:
-        """Write the whole set to a file of its own, with one tile in memory at a time; labels keep
-        their types."""
+        """Write the whole set to a new file, with one tile in memory at a time. Labels keep their
+        types."""
         chosen, start = self._chosen(), 0
         with EmbeddingWriter(path, self.metadata, self.file.label_types) as writer:
             for item_ids, vectors, labels in self.file.in_order(labels=True):
@@ -147,18 +147,18 @@ def check_vectors(path: str | Path, item_ids: np.ndarray, vectors: np.ndarray) -
 
 
 def read(path: str | Path) -> EmbeddingSet:
-    """A whole embedding set in memory, checked as by StoredVectors."""
+    """A whole embedding set in memory, with the same checks as in StoredVectors."""
     return StoredVectors(path).load()
 
 
 def open_pair(
     path_a: str | Path, path_b: str | Path, *, one_space: bool = True
 ) -> tuple[StoredVectors, StoredVectors]:
-    """The two modalities of a pair set, same items in the same order.
+    """The two modalities of a pair set, with the same items in the same order.
 
-    With `one_space` the two must share their dimension too. Items that one side skipped as
-    unreadable (its metadata list them) leave the other side too.
-    Raises InputError where the items or the dimensions do not match.
+    Items that one side skipped as unreadable (its metadata list them) are removed from the other
+    side. Raises InputError if the items do not match or, with `one_space`, if the dimensions
+    differ.
     """
     a, b = StoredVectors(path_a), StoredVectors(path_b)
     skipped = {*a.metadata.get("skipped", []), *b.metadata.get("skipped", [])}
@@ -188,7 +188,7 @@ def open_pair(
 def read_pair(
     path_a: str | Path, path_b: str | Path, *, one_space: bool = True
 ) -> tuple[EmbeddingSet, EmbeddingSet]:
-    """`open_pair`, all in memory."""
+    """The same as `open_pair`, but in memory."""
     a, b = open_pair(path_a, path_b, one_space=one_space)
     return a.load(), b.load()
 
@@ -196,8 +196,8 @@ def read_pair(
 def open_pairs(
     names: Iterable[str], paths: Sequence[str | Path]
 ) -> Iterator[tuple[str, StoredVectors, StoredVectors]]:
-    """Each set's name and unit vectors x, y (n, d); `paths` has the two files of each set one after
-    the other. Prints each set's name to stderr before it is used."""
+    """Yields the name and the unit vectors x, y (n, d) of each set. `paths` has two files for each
+    set, one after the other. The name of a set is printed to stderr before the set is used."""
     pairs = list(zip(names, paths[::2], paths[1::2], strict=True))
     for number, (name, path_a, path_b) in enumerate(pairs, start=1):
         x, y = open_pair(path_a, path_b)
@@ -207,10 +207,11 @@ def open_pairs(
 
 
 def read_initialisations(paths: Sequence[str | Path]) -> EmbeddingSet:
-    """Embeddings of one architecture under several weights, as one set with the labels `seed` and
-    `noise`: one file that gives each row's seed, or one file per seed, numbered in their order.
+    """The embeddings of one architecture with several random weights, as one set with the labels
+    `seed` and `noise`.
 
-    Raises InputError where the files differ in dimension.
+    There is one file in which each row has its seed, or one file per seed; such files are numbered
+    in their order. Raises InputError if the files differ in dimension.
     """
     sets = [read(path) for path in paths]
     for path, one in zip(paths, sets, strict=True):

@@ -1,8 +1,8 @@
-"""Workers that prepare inputs ahead of the encoder: threads, or processes where those are faster.
+"""Workers that prepare inputs ahead of the encoder: threads, or processes if those are faster.
 
-Threads are the simpler. Decoding releases the interpreter's lock, but a picture still holds it for
-about a tenth of its time, so more than about ten threads do not help. Processes have a lock each
-and return their pixels in shared memory. Both make the same pixels.
+Threads are simpler. Decoding releases the interpreter's lock, but a picture still holds the lock
+for about a tenth of its time, so more than about ten threads do not help. Each process has its own
+lock and returns its pixels in shared memory. Both give the same pixels.
 """
 
 import multiprocessing
@@ -39,15 +39,15 @@ _prepare: Prepare | None = None  # the function with which a process of `pool` p
 
 
 def _begin(prepare: Prepare) -> None:
-    """The first thing that a process does."""
+    """Set up a process of `pool`, before its first task."""
     global _prepare
     torch.set_num_threads(1)
     _prepare = prepare
 
 
 def _packed(items: list) -> Packed | list:
-    """What a process prepares of some items: one tensor, which is shared and not copied, and the
-    errors by number."""
+    """The prepared items of a task, as a process returns them: one tensor, which is shared and not
+    copied, and the errors by number."""
     assert _prepare
     prepared = _prepare(items)
     errors = {n: item for n, item in enumerate(prepared) if isinstance(item, InputError)}
@@ -75,10 +75,10 @@ def unpacked(future: Future) -> list[torch.Tensor | InputError]:
 
 @contextmanager
 def pool(kind: str, number: int, prepare: Prepare) -> Iterator[Callable[[list], Future]]:
-    """A function that hands a list of items to one of `number` workers, threads or processes, each
-    of which prepares them. `unpacked` gives what became of them.
+    """Yields a function that gives a list of items to one of `number` workers (threads or
+    processes). The worker prepares the items, and `unpacked` returns the result.
 
-    Processes are forked, so that nothing of the encoder is copied; they must not use a GPU.
+    Processes are forked, so that the encoder is not copied; they must not use a GPU.
     """
     if kind == "threads":
         with ThreadPoolExecutor(number) as threads:
@@ -90,7 +90,7 @@ def pool(kind: str, number: int, prepare: Prepare) -> Iterator[Callable[[list], 
 
 
 def rate(submit: Callable[[list], Future], tasks: list[list]) -> float:
-    """Items per second that a pool prepares, from the first task to the last."""
+    """The number of items per second that a pool prepares, from the first task to the last."""
     start = time.perf_counter()
     for future in [submit(task) for task in tasks]:
         unpacked(future)
@@ -98,8 +98,9 @@ def rate(submit: Callable[[list], Future], tasks: list[list]) -> float:
 
 
 def faster_kind(number: int, prepare: Prepare, items: list) -> tuple[str, dict[str, float]]:
-    """Which kind of workers prepares the items faster, and the median items per second of both, in
-    rounds that take turns. It is threads if too little memory can be shared."""
+    """Returns the kind of workers that prepares the items faster, and the median items per second
+    of both kinds. The kinds take turns in rounds. The kind is threads if too little memory can be
+    shared."""
     task = (items * AT_ONCE)[:AT_ONCE]
     tasks = [task] * (TASKS * number)
     if not _fits(number, prepare(task)):
@@ -121,9 +122,11 @@ def faster_kind(number: int, prepare: Prepare, items: list) -> tuple[str, dict[s
 def choose_kind(
     number: int, prepare: Prepare, batches: Iterator[pd.DataFrame], modality: str, items: int
 ) -> tuple[str, Iterator[pd.DataFrame]]:
-    """Which kind of workers prepares the pictures of some batches, and all the batches. The kind is
-    measured on the first batch if there are more than FEW workers and at least MANY items;
-    otherwise it is threads."""
+    """Returns the kind of workers for the pictures of some batches, and all the batches.
+
+    The kind is measured on the first batch if there are more than FEW workers and at least MANY
+    items. Otherwise the kind is threads.
+    """
     if modality != "image" or number <= FEW or items < MANY:
         return "threads", batches
     first = next(batches)
@@ -136,7 +139,7 @@ def choose_kind(
 
 
 def _fits(number: int, prepared: list) -> bool:
-    """Whether the tasks that lie ready fit twice into the memory that processes share."""
+    """Whether twice the size of all waiting tasks fits into the memory that processes share."""
     size = sum(item.nbytes for item in prepared if isinstance(item, torch.Tensor))
     tasks = TASKS * number
     return SHARED.is_dir() and shutil.disk_usage(SHARED).free > 2 * tasks * size

@@ -1,7 +1,8 @@
-"""What the encoders of all libraries have in common: device, precision, metadata, errors.
+"""What the encoders of all libraries share: device, precision, metadata, errors.
 
 An encoder turns an image or a sentence into a vector; `build_encoder` (encoders/build.py) makes
-one. Imports are light: every Snakemake reads the libraries' files, and torch takes seconds.
+one. Imports are light: every Snakemake reads the libraries' files, and torch takes seconds to
+import.
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Encoder:
-    """`prepare(item)` turns one image (PIL) or sentence into a tensor, in any thread;
-    `encode(tensors)` a list of them into (b, d) float32; `noise(rng)` draws one random input.
+    """Turns images or sentences into vectors.
 
-    If images are prepared as pixels (3, height, width) uint8, `encode` first applies `normalise` to
-    them, on the device.
+    `prepare(item)` turns one image (PIL) or sentence into a tensor, in any thread.
+    `encode(tensors)` turns a list of tensors into (b, d) float32. `noise(rng)` draws one random
+    input. If images are prepared as pixels (3, height, width) uint8, `encode` first applies
+    `normalise` to them, on the device.
 
-    `prepare` makes no side of a picture smaller than `resized_to` (width, height), before it cuts
-    out the centre; `resize` does the same to pixels (3, H, W) uint8 on any device. None where a
-    library prepares pictures in another way, and for texts.
+    `prepare` resizes a picture before it cuts out the centre; no side becomes smaller than
+    `resized_to` (width, height). `resize` does the same to pixels (3, H, W) uint8 on any device.
+    Both are None for texts, and if a library prepares pictures in another way.
     """
 
     prepare: Callable
@@ -52,18 +54,19 @@ def choose_device() -> torch.device:
 
 
 def dtype_of(precision: str) -> torch.dtype:
-    """The dtype of a number format: float32 or bfloat16. If `extraction.precision` is auto, a
-    measurement has chosen the format before (embeddings/decisions.py)."""
+    """The dtype of a number format, float32 or bfloat16. (If `extraction.precision` is auto, a
+    measurement has already chosen the format: embeddings/decisions.py.)"""
     import torch
 
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
 
 
 def describe_weights(weights: dict) -> dict:
-    """Name and sha256 of the weights, for the metadata of an embedding set.
+    """The name and the sha256 of the weights, for the metadata of an embedding set.
 
-    For a model's folder also the sha256 of every file; that of the weights is then the sha256 of
-    their one file or, if there are several, of what `sha256sum` prints for them in order.
+    For the folder of a model, the sha256 of every file is added. If its weights are in one file,
+    their sha256 is that of the file. Otherwise it is the sha256 of the lines that `sha256sum`
+    prints for their files in order.
     """
     if "seed" in weights:
         return {"weights": f"random, seed {weights['seed']}", "weights_sha256": None}
@@ -90,7 +93,8 @@ def describe_weights(weights: dict) -> dict:
 
 
 def describe_preprocessing(preprocessing: str, spec: dict) -> str:
-    """Preprocessing in words, with mean and standard deviation if these are not the model's own."""
+    """The preprocessing in words. Mean and standard deviation are named if they are not the model's
+    own."""
     if spec.get("preprocessing") == "imagenet":
         return f"{preprocessing}, ImageNet's mean and standard deviation"
     as_they_are = ", mean and standard deviation as they are"
@@ -120,14 +124,15 @@ def weights_metadata(
 
 
 def nearest_names(name: str, names: list[str], listing: str) -> str:
-    """The remedy for an unknown name: the most similar one, else the function that lists them."""
+    """The remedy for an unknown name: the most similar name, or else the function that lists all
+    names."""
     close = get_close_matches(name, names, n=1)
     return f"did you mean {close[0]}?" if close else f"`{listing}` lists them."
 
 
 def hub_remedy() -> str:
-    """The remedy if a model hub did not provide something. Jobs of the workflow ask no hub, since
-    the rule fetch_model has filled the cache of its client."""
+    """The remedy if something could not be read from a model hub. Jobs of the workflow do not
+    contact a hub, because the rule fetch_model has filled the cache."""
     if os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("1", "true", "yes", "on"):
         return "remove resources/hub and run again, so that it is downloaded again"
     return "check that the model hub is reachable"
@@ -135,7 +140,7 @@ def hub_remedy() -> str:
 
 @contextlib.contextmanager
 def raise_if_download_failed(name: str, tag: str | bool | None) -> Iterator[None]:
-    """Turns a failed download of pretrained weights into an InputError."""
+    """Turn a failed download of pretrained weights into an InputError."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -156,7 +161,7 @@ def raise_if_download_failed(name: str, tag: str | bool | None) -> Iterator[None
 def torch_encode(
     forward: Callable, device: torch.device, dtype: torch.dtype, normalise: Callable | None = None
 ) -> Callable:
-    """A function that embeds a list of tensors with `forward`, as (b, d) float32."""
+    """A function that embeds a list of tensors with `forward`. It returns (b, d) float32."""
     import torch
 
     @torch.inference_mode()

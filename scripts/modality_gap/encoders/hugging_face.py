@@ -35,8 +35,8 @@ PREPROCESSING = {"text": "the model's tokenizer, {pipeline}"}
 
 
 def hugging_face_faults(key: str, entry: Mapping) -> Iterator[str]:
-    """Faults of a folder: it does not exist, lacks files, or asks for something that is not
-    supported."""
+    """The faults of a model's folder: it does not exist, lacks files, or requires something that is
+    not supported."""
     model = entry["model"]
     if model.startswith(("/", "./", "../", "~")) and not Path(model).is_dir():
         yield f"{key}.model is {model!r}, which is not a folder in {Path.cwd()}; correct it."
@@ -45,9 +45,9 @@ def hugging_face_faults(key: str, entry: Mapping) -> Iterator[str]:
 
 
 def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
-    """A text encoder of the transformers library, from its folder or the hub, pooled as its files
-    or the configuration say: only weights in safetensors are read, and only the library's own code
-    is run."""
+    """A text encoder of the library transformers, from its folder or the hub. Its files or the
+    configuration say how it is pooled. Only weights in safetensors are read, and only code of the
+    library is run."""
     import torch
 
     name = spec["model"]
@@ -95,7 +95,7 @@ def _load(
     name: str, pooling: str | None, weights: dict
 ) -> "tuple[TextPipeline, TextTower, Any, str | None, list[torch.nn.Module]]":
     """The pipeline, text tower, tokenizer, revision and last layers of a model. Raises InputError
-    if one of them is missing, or does not go with the others."""
+    if one of them is missing or does not fit the others."""
     from transformers import AutoConfig, AutoTokenizer
 
     if fault := folder_fault(name, pooling):
@@ -128,7 +128,8 @@ def _load(
 
 
 def _check_loaded(name: str, pooling: tuple[str, ...], missing: tuple[str, ...]) -> None:
-    """Raises InputError if weights are missing: transformers replaces them by random ones."""
+    """Raise InputError if weights are missing, because transformers replaces them by random
+    weights."""
     absent = [key for key in missing if pooling == ("own",) or "pooler" not in key]
     if absent:
         raise InputError(
@@ -144,8 +145,8 @@ def _check_loaded(name: str, pooling: tuple[str, ...], missing: tuple[str, ...])
 def _preparation(
     pipeline: TextPipeline, tower: TextTower, tokenizer: Any
 ) -> tuple[Callable, int, int]:
-    """A function from a sentence to its token ids (t,), the largest t, and how many tokens of the
-    prompt the pooling skips."""
+    """Returns a function from a sentence to its token ids (t,), the largest t, and the number of
+    tokens of the prompt that the pooling skips."""
     import torch
 
     # A tokenizer without a limit has a very large number here.
@@ -170,8 +171,9 @@ def _preparation(
 
 
 def pool(hidden: "torch.Tensor", mask: "torch.Tensor", ways: tuple[str, ...]) -> "torch.Tensor":
-    """Vectors (b, d) from the token states `hidden` (b, t, d) that `mask` (b, t) selects; several
-    `ways` are concatenated, (b, d * len(ways)). Source: Sentence Transformers' Pooling."""
+    """Vectors (b, d), pooled from the token states `hidden` (b, t, d). `mask` (b, t) is true for
+    the tokens to use. If there are several `ways`, their vectors are concatenated: (b, d *
+    len(ways)). Source: Sentence Transformers' Pooling."""
     import torch
 
     counted = mask[..., None].float()
@@ -189,9 +191,12 @@ def pool(hidden: "torch.Tensor", mask: "torch.Tensor", ways: tuple[str, ...]) ->
 
 
 def _hugging_face_reader(name: str, pooling: str | None) -> Callable[[str], Any]:
-    """A function that returns the content of a model's JSON file, in its folder or on the hub, or
-    None if there is none. It raises InputError if the hub is unreachable, unless the configuration
-    sets the `pooling`: a file that is not in the cache may exist on the hub."""
+    """Returns a function that reads a JSON file of a model, in its folder or on the hub. The
+    function returns None if there is no such file.
+
+    It raises InputError if the hub is unreachable, because a file that is not in the cache may
+    exist on the hub. If `pooling` is set in the configuration, it returns None instead.
+    """
     if Path(name).is_dir():
         return reader_of(name)
     from transformers.utils import cached_file
@@ -222,7 +227,8 @@ def _normalise_layer() -> "torch.nn.Module":
 
 
 def _hugging_face_layer(name: str, layer: Dense | str, weights: dict) -> "torch.nn.Module":
-    """A layer after the pooling, with its weights or, for a seed, with random ones of torch."""
+    """A layer after the pooling. Its weights are those of the model, or random if `weights` is a
+    seed."""
     import torch
 
     if not isinstance(layer, Dense):

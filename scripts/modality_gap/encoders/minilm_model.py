@@ -1,7 +1,7 @@
-"""The MiniLM sentence transformer in PyTorch's own Transformer.
+"""The MiniLM sentence transformer, built with PyTorch's own Transformer.
 
-The transformers library could do it, but importing its BERT takes longer than embedding all the
-captions; a test compares this model with it.
+The transformers library also has it, but importing its BERT takes longer than embedding all
+captions. A test compares the two.
 """
 
 import numpy as np
@@ -10,8 +10,8 @@ from torch import nn
 
 
 class MiniLM(nn.Module):
-    """BERT, then the mean over a sentence's tokens. Source: BERT (Devlin et al., 2019), section 3;
-    Sentence-BERT (Reimers and Gurevych, 2019), section 3."""
+    """BERT, followed by the mean over the tokens of a sentence. Source: BERT (Devlin et al., 2019),
+    section 3; Sentence-BERT (Reimers and Gurevych, 2019), section 3."""
 
     def __init__(self, config: dict):
         super().__init__()
@@ -35,7 +35,7 @@ class MiniLM(nn.Module):
         self.initialise(config["initializer_range"])
 
     def initialise(self, deviation: float) -> None:
-        """BERT's initialisation: normal weights, no biases, layer norms as they are."""
+        """Initialise as in BERT: normal weights, zero biases, and layer norms unchanged."""
         for name, parameter in self.named_parameters():
             if parameter.ndim > 1:
                 nn.init.normal_(parameter, std=deviation)
@@ -43,7 +43,8 @@ class MiniLM(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Embeddings (b, d) of token ids (b, t); `mask` (b, t) is true for tokens, not padding."""
+        """Embeddings (b, d) of token ids (b, t). `mask` (b, t) is true for tokens and false for
+        padding."""
         places = torch.arange(tokens.shape[1], device=tokens.device)
         states = self.word(tokens) + self.position(places) + self.kind(torch.zeros_like(tokens))
         states = self.encoder(self.norm(states), src_key_padding_mask=~mask).float()
@@ -51,7 +52,7 @@ class MiniLM(nn.Module):
 
 
 def from_bert(stored: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """State dict of `MiniLM` from one with the names of BERT."""
+    """The state dict of `MiniLM`, converted from a state dict with the names of BERT."""
     state = {
         "word.weight": stored["embeddings.word_embeddings.weight"],
         "position.weight": stored["embeddings.position_embeddings.weight"],

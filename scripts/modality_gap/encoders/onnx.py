@@ -14,7 +14,7 @@ PREPROCESSING = {"image": "CLIP's, {pixels} px"}
 
 
 def build_onnx(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
-    """CLIP's image tower in 8 bits, as published, with CLIP's own preprocessing."""
+    """CLIP's image tower in 8 bits, as published, with CLIP's preprocessing."""
     import numpy as np
     import onnxruntime
     import torch

@@ -38,8 +38,8 @@ PREPROCESSING = {
 
 
 def open_clip_faults(key: str, entry: Mapping) -> Iterator[str]:
-    """Unknown architectures, tags and files, and weights of another activation. Names of open_clip
-    pass if it is not installed beside Snakemake."""
+    """Faults: unknown architectures, tags and files, and weights of another activation. Names are
+    not checked if open_clip is not installed beside Snakemake."""
     architectures = clip_models.architectures()
     name, tag = entry["architecture"], entry.get("pretrained")
     if clip_models.brings_weights(name):
@@ -70,7 +70,7 @@ def open_clip_faults(key: str, entry: Mapping) -> Iterator[str]:
 
 
 def _faults_of_place(key: str, name: str, entry: Mapping) -> Iterator[str]:
-    """Faults of a model that open_clip reads from a folder or a hub, with its weights."""
+    """Faults of a model whose architecture and weights open_clip reads from a folder or a hub."""
     if {"wheel", "weights", "checkpoint"} & entry.keys() or isinstance(
         entry.get("pretrained"), str
     ):
@@ -99,7 +99,7 @@ def _faults_of_place(key: str, name: str, entry: Mapping) -> Iterator[str]:
 
 @contextmanager
 def hidden(module: str) -> Iterator[None]:
-    """A context in which a module is hidden, as if not installed, unless it is imported already."""
+    """A context in which a module seems not to be installed, unless it is already imported."""
     imported = module in sys.modules
     if not imported:
         sys.modules[module] = None  # type: ignore[assignment]
@@ -113,8 +113,8 @@ def hidden(module: str) -> Iterator[None]:
 def load_open_clip(spec: dict, weights: dict) -> tuple[Any, Any, Any]:
     """An open_clip model (float32, eval mode), its image transform and its tokenizer.
 
-    `embed_dim` in `spec`, which no config contains, replaces the architecture's own. Raises
-    InputError for unknown names and for weights or a tokenizer that cannot be read.
+    `embed_dim` in `spec` (no config has it) replaces that of the architecture. Raises InputError
+    for unknown names, and for weights or a tokenizer that cannot be read.
     """
     # open_clip imports transformers if it is installed, which doubles the start-up of every job,
     # but needs it only for some towers and tokenizers.
@@ -147,7 +147,7 @@ def load_open_clip(spec: dict, weights: dict) -> tuple[Any, Any, Any]:
 
 
 def _show_transformers() -> None:
-    """Give open_clip the library transformers, which it did not see when it was imported."""
+    """Give open_clip the library transformers, which was hidden when open_clip was imported."""
     import transformers
     from open_clip import hf_model
     from transformers import modeling_outputs
@@ -161,8 +161,8 @@ def _show_transformers() -> None:
 
 
 def _registered_architecture(name: str, tag: str | bool | None) -> str:
-    """open_clip's name of an architecture, given by name or by the path of a .json. Raises
-    InputError if open_clip does not know it, or does not know the tag."""
+    """The name of an architecture in open_clip. `name` is this name or the path of a .json. Raises
+    InputError if open_clip does not know the architecture or the tag."""
     import open_clip
 
     if clip_models.brings_weights(name):
@@ -185,7 +185,7 @@ def _registered_architecture(name: str, tag: str | bool | None) -> str:
 
 
 def _create(spec: dict, name: str, tag: str | bool | None) -> tuple[Any, Any]:
-    """A model with random weights or with those of a tag, and its image transform."""
+    """A model and its image transform. The weights are random, or those of a tag."""
     import open_clip
 
     from modality_gap.encoders.pictures import pixel_statistics
@@ -224,7 +224,7 @@ def _create(spec: dict, name: str, tag: str | bool | None) -> tuple[Any, Any]:
 
 
 def _fit_to_image_size(tower: Any) -> None:
-    """Let a timm tower take images of the architecture's size; open_clip leaves it at timm's."""
+    """Set a timm tower to the architecture's image size, because open_clip keeps timm's size."""
     patches = getattr(getattr(tower, "trunk", None), "patch_embed", None)
     size = getattr(patches, "img_size", None)
     if size and tuple(size) != tuple(tower.image_size):
@@ -232,7 +232,7 @@ def _fit_to_image_size(tower: Any) -> None:
 
 
 def _load_weights(model: Any, spec: dict, weights: dict) -> None:
-    """Put the weights of a file, a checkpoint or a wheel into a model. Raises InputError if they
+    """Load the weights of a file, a checkpoint or a wheel into a model. Raises InputError if they
     belong to another architecture or activation."""
     import open_clip
 
@@ -259,7 +259,7 @@ def _load_weights(model: Any, spec: dict, weights: dict) -> None:
 
 
 def remove_norm_layers(model: "torch.nn.Module") -> None:
-    """Replace every normalisation layer by the identity (Supplementary 15)."""
+    """Replace every normalisation layer with the identity (Supplementary 15)."""
     import torch
 
     kinds = (torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.modules.batchnorm._NormBase)
@@ -325,7 +325,7 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
 
 
 def _weights_of_place(architecture: str) -> str:
-    """The file of a local-dir: model's weights, or name and revision of an hf-hub: model."""
+    """The file of weights of a local-dir: model, or name and revision of an hf-hub: model."""
     if path := clip_models.own_weights(architecture):
         return path
     from huggingface_hub import try_to_load_from_cache
@@ -337,9 +337,9 @@ def _weights_of_place(architecture: str) -> str:
 
 
 def dequantise_clip_image_tower(onnx_bytes: bytes) -> dict[str, "torch.Tensor"]:
-    """Float weights of CLIP's ViT image tower from its 8-bit ONNX export.
+    """Float weights of CLIP's ViT image tower, computed from its 8-bit ONNX export.
 
-    A quantised matrix is W = (q - zero) * scale, column by column; everything else is stored as
+    A quantised matrix is W = (q - zero) * scale, column by column; all other weights are stored as
     float. Returns a state dict with the names of open_clip's VisionTransformer.
     """
     import numpy as np

@@ -28,19 +28,23 @@ PngImagePlugin.MAX_TEXT_CHUNK = 2**24
 
 
 def pixel_statistics(spec: dict) -> tuple[tuple, tuple] | None:
-    """Mean and standard deviation for normalising pictures, if `spec` does not ask for the model's
-    own: ImageNet's (Figure 2(a) as released) or 0 and 1 (Supplementary 15); else None."""
+    """The mean and standard deviation for normalising pictures, or None for the model's own.
+
+    `spec` can ask for those of ImageNet (Figure 2(a) as released) or for 0 and 1 (Supplementary
+    15).
+    """
     if not spec.get("input_normalisation", True):
         return (0.0,) * 3, (1.0,) * 3
     return (IMAGENET_MEAN, IMAGENET_STD) if spec.get("preprocessing") == "imagenet" else None
 
 
 def split_transform(transform: Any) -> tuple[Callable, Callable]:
-    """A picture transform of open_clip or timm in two: from a picture to its pixels (3, height,
-    width) uint8, and from pixels to what the network takes, for a whole batch on its device.
+    """Splits a picture transform of open_clip or timm into two functions. The first turns a picture
+    into its pixels (3, height, width) uint8. The second turns pixels into the input of the network,
+    for a whole batch on its device.
 
-    Together they give the numbers of `transform`. But pixels have a quarter of the bytes, and the
-    second part would take a sixth of the time of the worker that decodes.
+    Together they give the same numbers as `transform`. But pixels need a quarter of the bytes, and
+    the second function would take a sixth of the time of a worker that decodes.
     """
     from torchvision.transforms import Compose, Normalize, PILToTensor
 
@@ -50,9 +54,8 @@ def split_transform(transform: Any) -> tuple[Callable, Callable]:
 
 
 def resizing(transform: Any) -> dict[str, Any]:
-    """`resized_to` and `resize` of an Encoder with a picture transform of open_clip or timm; empty
-    if the transform does more than resize and crop the centre.
-    """
+    """`resized_to` and `resize` of an Encoder whose picture transform is from open_clip or timm.
+    Empty if the transform does more than resize and crop the centre."""
     from torchvision.transforms import CenterCrop, Compose, Resize
 
     *geometry, _, _ = transform.transforms
@@ -68,13 +71,15 @@ def resizing(transform: Any) -> dict[str, Any]:
 
 
 def normal_picture(rng: np.random.Generator, height: int, width: int) -> torch.Tensor:
-    """Standard normal noise instead of a normalised picture (Figure 2(a), bottom row)."""
+    """Standard normal noise (3, height, width), in place of a normalised picture (Figure 2(a),
+    bottom row)."""
     return torch.from_numpy(rng.standard_normal((3, height, width), dtype=np.float32))
 
 
 def clip_preprocess(picture: Image.Image, size: int) -> torch.Tensor:
-    """CLIP's own preprocessing: the shorter side to `size` (bicubic), the centre square, CLIP's
-    mean and standard deviation; (3, size, size). The same as open_clip's, without its import."""
+    """A picture (3, size, size) after CLIP's own preprocessing: resize the shorter side to `size`
+    (bicubic), crop the centre square, and apply CLIP's mean and standard deviation. open_clip gives
+    the same result but need not be imported."""
     scale = size / min(picture.size)
     width, height = (max(size, int(side * scale)) for side in picture.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
@@ -87,8 +92,8 @@ def clip_preprocess(picture: Image.Image, size: int) -> torch.Tensor:
 
 
 def allow_pixels(number: int) -> None:
-    """Set the largest number of pixels that `open_picture` decodes (extraction.max_pixels). It is
-    Pillow's own limit, which also holds for pictures within a file."""
+    """Set the largest number of pixels that `open_picture` decodes (extraction.max_pixels). This is
+    Pillow's own limit, so it also holds for pictures inside a file."""
     Image.MAX_IMAGE_PIXELS = number
 
 
@@ -100,15 +105,15 @@ def read_header(data: bytes) -> Image.Image:
 
 
 def open_picture(data: bytes, item_id: str, at_least: tuple[int, int] | None = None) -> Image.Image:
-    """Decode a picture to RGB, the first frame where it has several. It is not turned as its EXIF
-    data may say: open_clip and torchvision do not turn it either.
+    """Decode a picture to RGB; the first frame if there are several. The picture is not turned as
+    its EXIF data may say, because open_clip and torchvision do not turn it either.
 
-    With `at_least` (width, height), libjpeg decodes a JPEG at the smallest of a half, a quarter or
-    an eighth of its size that is as large as this: quicker, and not quite the same picture.
+    With `at_least` (width, height), libjpeg decodes a JPEG at a half, a quarter or an eighth of its
+    size: the smallest that is not below `at_least`. This is faster, and the pixels differ slightly.
 
     Raises InputError that names the item if it cannot be decoded, if it is grey with more than 8
-    bits and the file does not say which value is white, or if it has more pixels than allowed: a
-    small file can claim any number.
+    bits and the file does not say which value is white, or if it has more pixels than allowed. (A
+    small file can claim any number of pixels.)
     """
     limit = Image.MAX_IMAGE_PIXELS or math.inf
     try:
@@ -144,8 +149,8 @@ def open_picture(data: bytes, item_id: str, at_least: tuple[int, int] | None = N
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    """A grey picture of more than 8 bits as one of 8 bits; Pillow would clip it to white. Raises
-    ValueError if its format does not say which value is white."""
+    """A grey picture of more than 8 bits, converted to 8 bits. (Pillow would turn most values
+    white.) Raises ValueError if its format does not say which value is white."""
     bits, inverted = 0, False
     if isinstance(picture, TiffImageFile):
         tags = picture.tag_v2

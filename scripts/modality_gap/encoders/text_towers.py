@@ -1,5 +1,8 @@
-"""The part of a model of the library transformers that reads text: the whole model, the encoder of
-an encoder and decoder, or the text tower of a model of several modalities (CLIP, SigLIP, BLIP)."""
+"""The part of a model of the library transformers that reads text.
+
+It is the whole model, or the encoder of an encoder and decoder, or the text tower of a model of
+several modalities (CLIP, SigLIP, BLIP).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +19,13 @@ ELSEWHERE = ("decoder.", "vision_model.", "audio_model.", "visual_", "audio_", "
 
 @dataclass(frozen=True)
 class TextTower:
-    """`read(ids, mask)` gives the states of the tokens (b, t, d) and the model's own vector (b, d),
-    each None if the model has none. `joint`: whether its own vector is what it is compared by, as
-    in a model of several modalities. `whole_length`: whether sentences are padded to the full
-    length, which such a model was trained with."""
+    """The part of a model that reads text.
+
+    `read(ids, mask)` returns the states of the tokens (b, t, d) and the model's own vector (b, d);
+    each is None if the model does not have it. `joint` is true if other modalities are compared
+    with the model's own vector. `whole_length` is true if sentences are padded to the full length,
+    as they were in training.
+    """
 
     model: Any
     read: Callable[["torch.Tensor", "torch.Tensor"], tuple[Any, Any]]
@@ -31,9 +37,10 @@ class TextTower:
 
 
 def load_text_tower(name: str, config: Any, tokenizer: Any, seed: int | None, there: dict) -> Any:
-    """The text tower of a model with the weights of its files, or with those that a seed draws.
+    """The text tower of a model. Its weights are those of its files, or random if there is a
+    `seed`.
 
-    Raises ValueError for a model of several modalities without a vector of a sentence.
+    Raises ValueError for a model of several modalities that does not embed sentences.
     """
     import torch
     import transformers
@@ -83,7 +90,7 @@ def _tower(
 
 
 def _rows(model: Any) -> int | None:
-    """Number of word vectors; None where a model does not say."""
+    """The number of word vectors; None if it is not known."""
     parts: tuple[Any, ...] = (model, getattr(model, "text_model", None))
     for part in parts:
         try:

@@ -33,7 +33,8 @@ def timm_faults(key: str, entry: Mapping) -> Iterator[str]:
 
 
 def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
-    """A timm network without its classifier: the features before the last layer."""
+    """An encoder of pictures: a timm network without its classifier. The vectors are the features
+    before the last layer."""
     import timm
     import torch
 
@@ -74,8 +75,8 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
 
 
 def _check_architecture(name: str, modality: str, trained: bool) -> None:
-    """Raises InputError for an architecture, with its tag, that timm does not know, and for one of
-    another activation than its trained weights."""
+    """Raise InputError if timm does not know an architecture with its tag, or if the trained
+    weights have another activation than the architecture."""
     import timm
 
     names = timm.list_pretrained() if "." in name else timm.list_models()
@@ -90,7 +91,7 @@ def _check_architecture(name: str, modality: str, trained: bool) -> None:
 
 
 def _create(spec: dict, name: str, weights: dict) -> Any:
-    """The network without its classifier. Raises InputError if the weights do not fit, or if the
+    """A network without its classifier. Raises InputError if the weights do not fit, or if the
     network cannot take pictures of `image_size`."""
     import torch
 

@@ -1,4 +1,5 @@
-"""Finished text embeddings: a text tower's vectors of names, as others published them."""
+"""Finished text embeddings: vectors of names that others computed with a text tower and
+published."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -19,11 +20,12 @@ PREPROCESSING = {"text": "looked up by name; made of {prompts}"}
 
 
 def build_vectors(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
-    """The finished vectors of names; the first file that has a name counts.
+    """An encoder that looks up the finished vector of a name. If several files have a name, the
+    first is used.
 
-    `weights` is {"tables": paths}, the files of each entry of `vectors` and its names in turn. A
-    text must be a name, or one of the `aliases`; another raises InputError. The vectors are as
-    stored, in float32: `precision` has no effect.
+    `weights` is {"tables": paths}: for each entry of `vectors`, its file and then its names. A text
+    must be a name or one of the `aliases`; any other text raises InputError. Vectors are in
+    float32, as stored: `precision` has no effect.
     """
     import numpy as np
     import torch
@@ -68,7 +70,7 @@ def build_vectors(spec: dict, modality: str, weights: dict, precision: str) -> E
 
 
 def _unknown(name: str, known: list[str], files: list[str]) -> str:
-    """Why a text has no vector, and the names that resemble it."""
+    """Why a text has no vector, in words, with the names that resemble it."""
     has = f"{listed_words(files, 'and')} {'has' if len(files) == 1 else 'have'} no vector of "
     by_small = {one.lower(): one for one in known}
     near = get_close_matches(name.lower(), by_small, n=3, cutoff=0.5)

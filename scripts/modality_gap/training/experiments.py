@@ -1,9 +1,9 @@
-"""The paper's training experiments (sections 4.2 and 4.4, Supplementary 8 and 16) and the control
-of its follow-up, with small models over cached embeddings or (whole_clip.py) whole ones.
+"""The paper's training experiments (sections 4.2 and 4.4, Supplementary 8 and 16), and the control
+of its follow-up. They train small models on cached embeddings, or whole models (whole_clip.py).
 
-A *run* is one training: {"condition": {column: value}, "seed": int}. It gives {"row": {...},
-"steps": [{...}]}: what was measured before and after it, and on the way. A finished run is kept in
-a journal, so that an interrupted experiment resumes at the unfinished training run.
+A *run* is one training: {"condition": {column: value}, "seed": int}. Its result is {"row": {...},
+"steps": [{...}]}: measures before and after training, and at steps in between. A finished run is
+kept in a journal, so that an interrupted experiment resumes at the first unfinished run.
 """
 
 import copy
@@ -53,8 +53,8 @@ def fit(
     seed: int,
     record: Callable[[int], None],
 ) -> None:
-    """Train the model on the train pairs, in batches whose order the seed draws; `record(step)` is
-    called before the first step, every `record_every` steps and after the last."""
+    """Train the model on the train pairs, in batches whose order the seed draws. `record(step)` is
+    called before the first step, every `record_every` steps, and after the last step."""
     learning = [one for one in model.parameters() if one.requires_grad]
     optimiser = Adam(learning, settings, settings["weight_decay"])
     # CLIP's weight decay leaves the scale out.
@@ -79,8 +79,8 @@ def fit(
 
 
 def train_loss(model: torch.nn.Module, pairs: Pairs, temperature: float, settings: dict) -> float:
-    """Loss over a full pass of the train pairs: mean over consecutive batches in file order, an
-    incomplete last one left out."""
+    """The loss over all train pairs: the mean over consecutive batches in file order. An incomplete
+    last batch is left out."""
     x, y = embed(model, pairs, pairs.train)
     size = min(settings["batch_size"], len(x))
     losses = [
@@ -94,7 +94,8 @@ RECALLS = "recall1_ab", "recall1_ba"
 
 
 def measure(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Gap, mean cosine within each modality and recall at 1 both ways of unit vectors (m, d)."""
+    """Measures of unit vectors x, y (m, d): the gap, the mean cosine within each modality, and
+    recall at 1 in both directions."""
     return {
         "gap": gap.gap(x, y),
         "mean_cosine_a": gap.mean_cosine(x),
@@ -110,7 +111,8 @@ def embed_task(
     prompts: torch.Tensor,
     at_once: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors of m pictures (m, d), `at_once` of them at a time, and of c prompts (c, d)."""
+    """The vectors of m pictures (m, d) and of c prompts (c, d). `at_once` pictures are embedded at
+    a time."""
     model.eval()
     parts = [model(some, prompts) for some in pictures.split(at_once or len(pictures))]
     images, texts = torch.cat([x for x, _ in parts]), parts[0][1]
@@ -120,16 +122,18 @@ def embed_task(
 def zero_shot_hits(
     images: np.ndarray, prompts: np.ndarray, classes: np.ndarray, right: np.ndarray
 ) -> np.ndarray:
-    """Whether the nearest prompt (c, d) of each picture (m, d) has the right class, (m,): `classes`
-    (c,) are the classes of the prompts, `right` (m,) those of the pictures."""
+    """Whether the nearest prompt of each picture has the right class, (m,). `images` are (m, d) and
+    `prompts` are (c, d). `classes` (c,) are the classes of the prompts, and `right` (m,) are the
+    classes of the pictures."""
     return classes[(images @ prompts.T).argmax(axis=1)] == right
 
 
 def measure_untouched(
     x: np.ndarray, y: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> dict[str, float]:
-    """Gap and recalls of a model before training, with intervals over the m held-out pairs, or over
-    `clusters` (m,) of them, as in gap.csv, because there are no seeds to average over."""
+    """The gap and the recalls of a model before training, on m held-out pairs. The intervals are
+    over the pairs, or over their `clusters` (m,), as in gap.csv, because there are no seeds to
+    average over."""
     return {
         "n": len(x),
         "clusters": count_clusters(len(x), clusters),
@@ -141,7 +145,7 @@ def measure_untouched(
 def share(
     name: str, hits: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> dict[str, float]:
-    """The share of `hits` (n,) with Wilson's interval."""
+    """The share of `hits` (n,) that are true, with Wilson's interval."""
     low, high = share_interval(hits, confidence, clusters)
     return {name: hits.mean(), f"{name}_low": low, f"{name}_high": high}
 
@@ -150,9 +154,10 @@ def share(
 
 
 def run_settings(experiments: dict, name: str) -> dict:
-    """All settings of a training run, from `experiments` in the config, except the condition and
-    the seed, so that adding a condition does not change existing runs. `model` is present if a
-    whole model is trained; its own optimisation takes precedence over that of all experiments."""
+    """All settings of a training run, from `experiments` in the config. The condition and the seed
+    are not included, so that adding a condition does not change existing runs. `model` is present
+    if a whole model is trained; the optimisation of this model takes precedence over that of all
+    experiments."""
     lists = {value for value in CONDITIONS[name].values() if isinstance(value, str)}
     own = {key: value for key, value in experiments[name].items() if key not in lists}
     if name in experiments["models"]:
@@ -168,7 +173,8 @@ def run_settings(experiments: dict, name: str) -> dict:
 
 
 def plan_runs(experiments: dict, name: str, seed: int) -> list[dict]:
-    """The runs of an experiment: each condition with `seeds` seeds, from `seed` on."""
+    """The runs of an experiment. Each condition is trained with `seeds` seeds; the first is
+    `seed`."""
     conditions: list[dict] = [{}]
     for column, values in CONDITIONS[name].items():
         values = experiments[name][values] if isinstance(values, str) else values
@@ -188,13 +194,14 @@ def train_run(
     build: Callable[[dict, int], torch.nn.Module] | None = None,
     more: Callable[[torch.nn.Module, np.ndarray, np.ndarray], dict[str, float]] | None = None,
 ) -> dict:
-    """Train once and measure: {"row": ..., "steps": ...}, both with the run's condition and seed.
+    """Train once and measure. Returns {"row": ..., "steps": ...}, both with the run's condition and
+    seed.
 
-    The model trained is `start`, if given (section 4.2); otherwise a new one from `build(condition,
-    seed)`, or else new towers. In the condition, `temperature` and `dim` take precedence over the
-    settings of these names; `start` "rotated" closes the gap first and `temperature_mode` "learnt"
-    makes the temperature a parameter (section 4.4); with `modality`, both towers receive the
-    embeddings of that modality. `more(model, x, y)` returns further measures.
+    The model is `start`, if given (section 4.2), or else `build(condition, seed)`, or else new
+    towers. In the condition, `temperature` and `dim` take precedence over the settings. Its `start`
+    "rotated" first closes the gap, and `temperature_mode` "learnt" makes the temperature a
+    parameter (section 4.4). With `modality`, both towers receive embeddings of that modality.
+    `more(model, x, y)` returns further measures.
     """
     condition, seed = run["condition"], run["seed"]
     settings = {**settings, **condition}

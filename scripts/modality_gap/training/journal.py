@@ -1,4 +1,4 @@
-"""Training runs that are kept, so that an interrupted experiment resumes."""
+"""The journal of finished training runs, with which an interrupted experiment resumes."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def run_key(run: dict, origin: dict) -> str:
-    """Name of a run in the journal: a digest of the run and of everything else that determines
+    """The name of a run in the journal: a digest of the run and of everything else that determines
     it."""
     text = json.dumps({"run": run, "origin": origin}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -25,13 +25,14 @@ def run_missing(
     say: Callable[[str], None] = print,
     told: Callable[[dict], str] | None = None,
 ) -> list[dict]:
-    """Results of all runs, in their order. `train` makes those that the journal `folder` lacks.
+    """The results of all runs, in their order. `train` makes the results that the journal `folder`
+    lacks.
 
-    A result is in the journal as soon as its run has finished, under a name made of the run and
-    `origin` (settings, digests of the inputs and the code, ...), and never half written: what was
-    made in another way is not picked up. Even new results are read back from there, so that an
-    interrupted experiment gives the same tables as one that went through. `told` gives the words of
-    the log about a result.
+    A result is written when its run has finished, as a complete file. Its name is a digest of the
+    run and `origin` (settings, digests of the inputs and the code, ...), so a result made in
+    another way is not used. New results are also read back from the journal, so that an interrupted
+    experiment gives the same tables as an uninterrupted one. `told(result)` returns the text for
+    the log.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{run_key(run, origin)}.json" for run in runs]

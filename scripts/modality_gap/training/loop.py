@@ -1,4 +1,5 @@
-"""Contrastive training: a small CLIP from scratch, or linear projections over frozen encoders."""
+"""Contrastive training of a small CLIP from scratch, or of linear projections over frozen
+encoders."""
 
 import sys
 from collections.abc import Callable
@@ -17,15 +18,16 @@ from modality_gap.measures.retrieval import recall_at
 def training_loss(
     x: torch.Tensor, y: torch.Tensor, temperature: float | torch.Tensor, settings: dict
 ) -> torch.Tensor:
-    """The loss of unit vectors x, y (b, d); row i of both is one pair. It is the loss of `LOSSES`
-    that the settings name, with the parameters in the settings; otherwise the softmax loss."""
+    """The loss of unit vectors x, y (b, d), in which row i of both is one pair. The settings name
+    the loss (one of `LOSSES`) and its parameters; the default is the softmax loss."""
     loss = LOSSES[settings.get("loss", "softmax")]
     parameters = {key: settings[key] for key in loss.declared.parameters}
     return loss.train(x @ y.T, temperature, **parameters)
 
 
 class LinearProjections(torch.nn.Module):
-    """One linear map per modality into a shared space; the encoders before them stay frozen."""
+    """One linear map for each modality, into a shared space. The encoders before them stay
+    frozen."""
 
     def __init__(self, image_dim: int, text_dim: int, dim: int):
         super().__init__()
@@ -45,12 +47,13 @@ def train(
     settings: dict,
     seed: int,
 ) -> pd.DataFrame:
-    """Train with AdamW at a fixed temperature; the learning rate rises linearly, then falls along
-    half a cosine. (Without the warm-up a low temperature makes both towers collapse.)
+    """Train with AdamW at a fixed temperature. Returns one row per recorded step: step, loss (None
+    at step 0, before training), gap, recall1.
 
-    `forward(rows)` gives the unit embeddings x, y of the train items `rows`; `held_out()` those of
-    the held-out pairs, on which gap and recall are taken. Returns one row per recorded step: step,
-    loss (None at step 0, before training), gap, recall1.
+    The learning rate rises linearly, then falls along half a cosine. (Without the rise, a low
+    temperature makes both towers collapse.) `forward(rows)` returns the unit embeddings x, y of the
+    train items `rows`. `held_out()` returns x, y of the held-out pairs; gap and recall are measured
+    on these.
     """
     generator = torch.Generator().manual_seed(seed)
     # CLIP's betas (Radford et al., 2021).
@@ -93,7 +96,7 @@ def train(
 
 @torch.no_grad()
 def held_out_statistics(model: torch.nn.Module, held_out: Callable) -> dict[str, float]:
-    """Gap and mean recall at 1 of both directions on held-out pairs."""
+    """The gap, and the mean recall at 1 of both directions, on held-out pairs."""
     model.eval()
     x, y = (side.double().cpu().numpy() for side in held_out())
     model.train()

@@ -1,4 +1,4 @@
-"""What is measured of a model of the study of losses."""
+"""The measures of a model in the study of losses."""
 
 from itertools import pairwise
 
@@ -16,8 +16,8 @@ from modality_gap.training.tasks import Task
 
 @torch.no_grad()
 def curve_point(step: int, model: torch.nn.Module, pairs: Pairs) -> dict[str, float]:
-    """Gap and recall at 1 (mean of both directions) on held-out pairs, and recall on training
-    pairs."""
+    """The gap and recall at 1 (mean of both directions) on held-out pairs, and recall at 1 on
+    training pairs."""
     x, y = held_out(model, pairs)
     train_x, train_y = (side.double().numpy() for side in embed(model, pairs, pairs.train))
     return {
@@ -35,8 +35,9 @@ def measure_model(
     seed: int,
     task: Task | None = None,
 ) -> dict[str, float]:
-    """All measures of a trained model, on held-out pairs unless the name begins with train; with a
-    task, the zero-shot accuracy on those of its pictures that training does not use."""
+    """All measures of a trained model. They are on held-out pairs, unless the name begins with
+    train. With a task, the zero-shot accuracy is measured on pictures of the task that training
+    does not use."""
     x, y = held_out(model, pairs)
     n = len(x)
     difference = x - y
@@ -77,9 +78,10 @@ def measure_model(
 
 
 def rank_variance(x: np.ndarray, y: np.ndarray, pictures: np.ndarray) -> float:
-    """The variance of the ranks that the captions y (n, d) of one picture give it among all
-    pictures, as the mean over pictures; `pictures` (n,) are the rows of x (n, d) with each pair's
-    picture. NaN where each has one caption. Source: 1-to-K (2406.18254)."""
+    """The variance of the ranks that the captions of a picture give to this picture among all
+    pictures, averaged over pictures. Captions are y (n, d). For each pair, `pictures` (n,) is the
+    row of x (n, d) with its picture. NaN if each picture has one caption. Source: 1-to-K
+    (2406.18254)."""
     rows, place = np.unique(pictures, return_inverse=True)
     if len(rows) == len(pictures):
         return float("nan")
@@ -88,8 +90,9 @@ def rank_variance(x: np.ndarray, y: np.ndarray, pictures: np.ndarray) -> float:
 
 
 def zero_shot(model: torch.nn.Module, pairs: Pairs, task: Task | None) -> dict[str, float]:
-    """Share of the pictures of a task whose nearest prompt is that of their class, the number of
-    pictures, and the share by guessing; no share if training uses all pictures."""
+    """The share of the pictures of a task whose nearest prompt has their class, the number of these
+    pictures, and the share expected by guessing. The first share is NaN if training uses all
+    pictures."""
     if task is None:
         return {"zero_shot": np.nan, "zero_shot_n": 0, "zero_shot_chance": np.nan}
     hits = task.held_out(pairs.test).hits(model, pairs.at_once)
@@ -101,8 +104,8 @@ def zero_shot(model: torch.nn.Module, pairs: Pairs, task: Task | None) -> dict[s
 
 
 def share_of_first(scores: np.ndarray) -> tuple[float, float]:
-    """Recall at 1 by the scores (n, n) of all pairs, from rows to columns and back; a partner that
-    ties with other items counts in part."""
+    """Recall at 1 from rows to columns, and from columns to rows, of the scores (n, n) of all
+    pairs. If a partner ties for the first place with k - 1 other items, it counts as 1/k."""
     partner = np.diagonal(scores)
     shares = []
     for axis, own in ((1, partner[:, None]), (0, partner[None])):
@@ -112,16 +115,17 @@ def share_of_first(scores: np.ndarray) -> tuple[float, float]:
 
 
 def effective_rank(rows: np.ndarray) -> float:
-    """exp of the entropy of the singular values of centred rows (n, d), as shares of their sum.
-    Source: Roy and Vetterli, 2007."""
+    """exp of the entropy of the singular values of centred rows (n, d), after division by their
+    sum. Source: Roy and Vetterli, 2007."""
     values = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
     shares = values[values > 0] / values.sum()
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def at_progress(curve: list[dict], recall: float = 0.5) -> float:
-    """The gap where the training recall at 1 first reaches `recall`, linear between the recorded
-    steps; NaN where it never does, or begins there."""
+    """The gap at which the training recall at 1 first reaches `recall`. It is interpolated linearly
+    between the recorded steps. NaN if this recall is never reached, or is already reached at the
+    first step."""
     for one, other in pairwise(curve):
         if one["train_recall1"] < recall <= other["train_recall1"]:
             part = (recall - one["train_recall1"]) / (other["train_recall1"] - one["train_recall1"])
@@ -130,8 +134,8 @@ def at_progress(curve: list[dict], recall: float = 0.5) -> float:
 
 
 def v_measure(x: np.ndarray, y: np.ndarray, labels: np.ndarray, seed: int) -> float:
-    """V-measure of k-means over both modalities together against the labels (n,), k their number,
-    10 starts."""
+    """The V-measure of k-means on the vectors of both modalities, against the labels (n,). k is the
+    number of different labels; k-means starts 10 times."""
     from sklearn.cluster import KMeans
     from sklearn.metrics import v_measure_score
 

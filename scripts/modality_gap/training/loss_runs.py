@@ -1,7 +1,8 @@
 """All runs of the study of losses: methods, seeds, splits, and the choice of settings.
 
-A run is kept in a journal under a name that depends only on what determines it. So an interrupted
-study resumes, adding or removing a method repeats no other, and parts can run as separate jobs.
+A run is kept in a journal under a name that depends only on what determines the run. So an
+interrupted study resumes, and adding or removing a method repeats no other method. Parts of the
+study can run as separate jobs.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,10 +31,13 @@ CHOICES = ["method", "setting", "learning_rate", "recall1", "n", "chosen"]
 
 @dataclass
 class LossRuns:
-    """The runs over some pairs. `groups` (n,): of the pairs, for the V-measure; `clusters` (n,):
-    pairs that no split separates; `task`: what zero-shot accuracy is measured on; `journal`: the
-    folder of finished runs, `origin`: what determines a run beside the configuration, JSON;
-    `known`: results by key, of other jobs."""
+    """The runs of the study on some pairs.
+
+    `groups` (n,) are the groups of the pairs, for the V-measure. `clusters` (n,) are the clusters
+    of the pairs, which no split divides. `task` is the task for zero-shot accuracy. `journal` is
+    the folder of finished runs. `origin` (JSON) is what determines a run besides the configuration.
+    `known` are results of other jobs, by key.
+    """
 
     study: Mapping[str, Any]
     pairs: Pairs
@@ -53,14 +57,15 @@ class LossRuns:
         self.done: dict[str, dict] = {}
 
     def of_part(self, part: tuple[int, int] | None) -> list[Recipe]:
-        """The methods of a part (its number from 1, number of parts), or all; baseline first."""
+        """The methods of a part, or all methods; the baseline comes first. `part` is the number of
+        the part, from 1, and the number of parts."""
         base = self.study["baseline"]
         order = sorted(self.methods.values(), key=lambda one: (one.name != base, one.start))
         return order if part is None else order[part[0] - 1 :: part[1]]
 
     def run(self, part: tuple[int, int] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Train every method of a part with every seed and split. Returns two tables: all measures,
-        one row per run; and the curves, one row per recorded step."""
+        with one row per run; and the curves, with one row per recorded step."""
         rows, curves = [], []
         for recipe in self.of_part(part):
             for one in self.with_selected(recipe):
@@ -87,7 +92,8 @@ class LossRuns:
         )
 
     def _is_main(self, recipe: Recipe) -> bool:
-        """Whether a method is one of the configuration: splits and choices are for these alone."""
+        """Whether a method is in the configuration. Only such methods have several splits and
+        choices."""
         return recipe.name in self.study["methods"]
 
     def _run(self, recipe: Recipe, seed: int, split: int, name: str) -> dict:
@@ -112,8 +118,8 @@ class LossRuns:
         return results
 
     def start_of(self, recipe: Recipe) -> Recipe:
-        """The baseline with the towers of a method, from which a method with a trained start
-        begins."""
+        """The baseline with the same towers as a method. A method with a trained start begins from
+        it."""
         base = self.methods[self.study["baseline"]]
         return replace(base, hidden_layers=recipe.hidden_layers, dim=recipe.dim)
 
@@ -156,8 +162,8 @@ class LossRuns:
     # --- the choice of settings -----------------------------------------------------------------
 
     def with_selected(self, recipe: Recipe) -> Iterator[Recipe]:
-        """A method as published and, if the study selects settings, with those that validation
-        recall (never the gap) chooses."""
+        """Yields a method as published. If the study selects settings, it also yields the method
+        with the settings of the highest validation recall. (The gap never decides.)"""
         yield recipe
         selection = self.study.get("selection")
         if not selection or not self._is_main(recipe):
@@ -199,8 +205,8 @@ def _told(result: dict) -> str:
 
 
 def candidates(recipe: Recipe, study: Mapping[str, Any]) -> list[Recipe]:
-    """The settings of a method that a selection tries: each value of its grid with each of three
-    learning rates, or nine learning rates if it has no grid."""
+    """The settings of a method that a selection tries: each value of its grid with three learning
+    rates. Without a grid, it tries nine learning rates."""
     rate = budget(recipe, study)["learning_rate"]
     found = []
     for name, values in recipe.grid.items() or [("", [None])]:
@@ -227,8 +233,8 @@ def _words(recipe: Recipe, one: Recipe) -> str:
 
 
 def split_pairs(pairs: Pairs, clusters: np.ndarray | None, number: int, seed: int) -> Pairs:
-    """Split 0 is the pairs' own; others are drawn at random, with about as many held-out pairs, and
-    never divide a cluster."""
+    """The pairs, divided into train and test by split `number`. Split 0 is the pairs' own. Other
+    splits are random, with about the same number of held-out pairs, and never divide a cluster."""
     if number == 0:
         return pairs
     rows = torch.cat([pairs.train, pairs.test]).sort().values
@@ -236,7 +242,7 @@ def split_pairs(pairs: Pairs, clusters: np.ndarray | None, number: int, seed: in
 
 
 def validation_pairs(pairs: Pairs, clusters: np.ndarray | None, share: float, seed: int) -> Pairs:
-    """The training pairs, with a share held out for validation; no cluster is divided."""
+    """The training pairs, of which a share is held out for validation. No cluster is divided."""
     return _drawn(pairs, pairs.train, clusters, round(share * len(pairs.train)), [seed, 0])
 
 

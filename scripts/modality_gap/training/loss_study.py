@@ -1,7 +1,7 @@
-"""One controlled study of losses: same pairs, towers, budget and seeds; only the loss differs.
+"""A controlled study of losses: same pairs, towers, budget and seeds; only the loss differs.
 
-With one seed every method has the same start, the same order of batches and the same noise, so that
-results are paired.
+With the same seed, all methods have the same start, the same order of batches and the same noise,
+so that results are paired.
 """
 
 import copy
@@ -26,22 +26,25 @@ NOISE = 0.5  # noise of a second view, relative to a unit input
 
 
 class Predicted(torch.nn.Module):
-    """The embeddings of a loss with predictors: their guesses from the outputs of the towers."""
+    """A model that embeds with the predictors of a loss, which take the outputs of the towers."""
 
     def __init__(self, model: torch.nn.Module, loss: Any):
         super().__init__()
         self.model, self.loss = model, loss
 
     def forward(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Unit vectors x, y (m, dim)."""
+        """Unit vectors x, y (m, dim) of inputs a, b."""
         return self.loss.embed(*self.model(a, b))
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished run: its towers, what the method embeds with (the towers, or predictors after
-    them), its curve, and its final temperature and bias; if each item has its own temperature, also
-    how that follows their density (otherwise NaN)."""
+    """A finished run.
+
+    It has the `towers`, and the model that `embeds` (the towers, or predictors after them). It has
+    the `curve`, and as `ends` the final temperature and bias. If each item has its own temperature,
+    `ends` also says how the temperatures follow the density of items (otherwise NaN).
+    """
 
     towers: Towers
     embeds: torch.nn.Module
@@ -50,7 +53,7 @@ class Trained:
 
 
 def noisy(rows: torch.Tensor, generator: torch.Generator, length: float = NOISE) -> torch.Tensor:
-    """Unit inputs (B, p) plus noise with a length of about `length`, normalised again."""
+    """Unit inputs (B, p) with added noise of about the length `length`, normalised again."""
     noise = torch.randn(rows.shape, generator=generator) / rows.shape[1] ** 0.5
     return functional.normalize(rows + length * noise, dim=1)
 
@@ -58,8 +61,9 @@ def noisy(rows: torch.Tensor, generator: torch.Generator, length: float = NOISE)
 def swapped(
     x: torch.Tensor, y: torch.Tensor, kind: str, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """x and y (B, d) with entries exchanged: each with probability 1/2 (`hard`), or both mixed by
-    shares that are drawn for each entry and side (`soft`). Not normalised. Source: 2412.07909."""
+    """x and y (B, d) with entries exchanged, not normalised. With `hard`, each entry is exchanged
+    with probability 1/2. With `soft`, entries are mixed; the shares are drawn for each entry and
+    side. Source: 2412.07909."""
     shares = torch.rand(2, *x.shape, generator=generator, dtype=x.dtype)
     if kind == "hard":
         shares = (shares[:1] < 0.5).to(x.dtype).expand(2, *x.shape)
@@ -69,7 +73,7 @@ def swapped(
 def beginning(
     recipe: Recipe, pairs: Pairs, study: Mapping[str, Any], seed: int, start: Towers | None
 ) -> Towers:
-    """The towers before training: drawn by the seed, or a copy of the trained start."""
+    """The towers before training. They are drawn with the seed, or a copy of the trained start."""
     if recipe.start == "trained":
         if start is None:
             raise InputError(f"{recipe.key} needs the baseline as its start.")
@@ -84,8 +88,8 @@ def beginning(
 def train_method(
     recipe: Recipe, pairs: Pairs, study: Mapping[str, Any], seed: int, start: Towers | None
 ) -> Trained:
-    """Train one method; `start` is the trained baseline of the seed, for methods that begin
-    there."""
+    """Train one method. `start` is the trained baseline of the same seed, for methods that begin
+    from it."""
     settings, model = budget(recipe, study), beginning(recipe, pairs, study, seed, start)
     torch.manual_seed(seed)  # for a loss that draws without its generator
     loss, scale = made(recipe, len(pairs.a), recipe.dim, seed), Scale(recipe)

@@ -1,8 +1,7 @@
-"""The results of the study of losses by method: differences to a baseline, under rules that make
-the comparison fair.
+"""The results of the study of losses by method: differences to a baseline, compared fairly.
 
-A loss is compared at equal temperature, towers and start; the gap also at equal progress; whether a
-gap counts as closed depends on what can be seen with this number of pairs.
+A loss is compared at the same temperature, towers and start. The gap is also compared at the same
+progress. Whether a gap counts as closed depends on how small a gap this number of pairs can show.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,10 +30,13 @@ def differences(
     study: Mapping[str, Any],
     confidence: float,
 ) -> pd.DataFrame:
-    """For each method and metric, the difference to `compared_with`, paired by seed, on the pairs'
-    own split: mean, t interval, p and Holm's correction over the methods; for ACCURACIES also
-    whether they are shown to be unchanged (TOST with MARGIN). `same_temperature` is false where the
-    temperature differs too: the difference is then no effect of the loss alone."""
+    """For each method and metric, the difference to the method `compared_with`, paired by seed.
+
+    The columns are the mean, t interval, p, and Holm's correction over the methods, all on the
+    pairs' own split. For ACCURACIES, `unchanged` says whether they are shown to be unchanged (TOST
+    with MARGIN). If `same_temperature` is false, the temperatures also differ, so the difference is
+    not an effect of the loss alone.
+    """
     wide = table[table["split"] == 0].set_index(["method", "seed"])
     rows = []
     for name in wide.index.unique("method"):
@@ -55,8 +57,9 @@ PAIR_COLUMNS = (
 def named_differences(
     table: pd.DataFrame, pairs: Iterable[tuple[str, str]], confidence: float
 ) -> pd.DataFrame:
-    """The same, with the columns PAIR_COLUMNS, for each pair (method, than) of which the table has
-    both methods, regardless of `compared_with`; Holm's correction is over these pairs."""
+    """The same as `differences`, for the given `pairs` (method, than) and with the columns
+    PAIR_COLUMNS. A pair is left out if one of its methods is not in the table. Holm's correction is
+    over the pairs."""
     wide = table[table["split"] == 0].set_index(["method", "seed"])
     there = {*wide.index.unique("method")}
     rows = [
@@ -69,8 +72,8 @@ def named_differences(
 
 
 def _paired_rows(wide: pd.DataFrame, name: str, than: str, confidence: float) -> list[dict]:
-    """A row for each metric of PAIRED that every seed of both methods has; `wide` by method and
-    seed."""
+    """One row for each metric of PAIRED that every seed of both methods has. The index of `wide` is
+    method and seed."""
     rows = []
     for metric in PAIRED:
         change = (wide.loc[name, metric] - wide.loc[than, metric]).to_numpy()
@@ -83,7 +86,7 @@ def _paired_rows(wide: pd.DataFrame, name: str, than: str, confidence: float) ->
 
 
 def paired(change: np.ndarray, confidence: float) -> dict[str, float]:
-    """Mean of differences by seed (S,), their t interval, the p of their t test, and n."""
+    """The mean of the differences by seed (S,), with its t interval, the p of a t test, and n."""
     from scipy import stats
 
     low, high = t_interval(change, confidence)
@@ -102,8 +105,9 @@ def _with_holm(rows: pd.DataFrame) -> pd.DataFrame:
 def splits_table(
     table: pd.DataFrame, methods: Mapping[str, Recipe], study: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """The same differences on every split, each the mean over seeds: method, than, metric, split,
-    difference, n. How far they are apart says what the choice of held-out pairs does."""
+    """The difference to the method `compared_with` on every split, as the mean over seeds. Columns:
+    method, than, metric, split, difference, n. The spread over splits shows how much the choice of
+    held-out pairs matters."""
     wide = table.set_index(["split", "method", "seed"]).sort_index()
     rows = []
     for split, name in wide.index.droplevel("seed").unique():
@@ -119,8 +123,12 @@ def splits_table(
 
 
 def is_closed(gap: float, floor: float, low: float, high: float) -> bool:
-    """Whether a gap counts as closed: the interval of its square without the bias of a finite
-    sample covers 0, or it is at most twice what such pairs have without a gap."""
+    """Whether a gap counts as closed.
+
+    `low` and `high` are the interval of the squared gap without the bias of a finite sample. The
+    gap is closed if this interval covers 0, or if the gap is at most twice the `floor`, which is
+    what such a sample shows without any gap.
+    """
     return low <= 0 <= high or gap <= 2 * floor
 
 
@@ -131,8 +139,8 @@ def methods_table(
     study: Mapping[str, Any],
     confidence: float,
 ) -> pd.DataFrame:
-    """A description of each method, and what can be said about its gap: one row per method, on the
-    pairs' own split. `traits` are those of try_losses."""
+    """One row per method, with a description and what can be said about its gap, on the pairs' own
+    split. `traits` is the result of try_losses."""
     rows = []
     for name, runs in table[table["split"] == 0].groupby("method", sort=False):
         recipe = methods[name.removesuffix(".towers")]
@@ -171,7 +179,8 @@ def methods_table(
 
 
 def _equivalent(change: np.ndarray, confidence: float) -> bool:
-    """Two one-sided t tests: whether the mean lies within MARGIN, at 1 - confidence each."""
+    """Whether the mean is shown to lie within MARGIN: two one-sided t tests, each at 1 -
+    confidence."""
     n = len(change)
     width = t_quantile(2 * confidence - 1, n) * change.std(ddof=1) / np.sqrt(n)
     return bool(abs(change.mean()) + width < MARGIN)

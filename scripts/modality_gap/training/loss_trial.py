@@ -1,4 +1,5 @@
-"""Try every loss of the study on a few pairs before any training, to find a broken one at once."""
+"""A trial of every loss of the study on a few pairs, before any training, to find a faulty loss at
+once."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,8 +17,9 @@ TRIAL = 16  # pairs
 
 
 def made(recipe: Recipe, items: int, dim: int, seed: int) -> Callable[..., torch.Tensor]:
-    """The loss of a method for one training run: `of(x, y, logit_scale, batch)`; a class is made
-    with the number of training pairs, the dimension and the seed."""
+    """The loss of a method for one training run, as a function `of(x, y, logit_scale, batch)`. If
+    the loss is a class, it is created with the number of training pairs, the dimension and the
+    seed."""
     if recipe.loss.has_state:
         return recipe.loss.of(items, dim, seed, **recipe.all_settings)
 
@@ -28,7 +30,7 @@ def made(recipe: Recipe, items: int, dim: int, seed: int) -> Callable[..., torch
 
 
 def check_value(recipe: Recipe, value: Any, step: int) -> None:
-    """Raise InputError for a loss that is not a finite number."""
+    """Raise InputError if the value of a loss is not a finite number."""
     if not torch.is_tensor(value):
         said = f"gives {type(value).__name__}"
     elif value.shape != ():
@@ -46,10 +48,12 @@ def check_value(recipe: Recipe, value: Any, step: int) -> None:
 def try_losses(
     methods: Mapping[str, Recipe], pairs: Pairs, study: Mapping[str, Any], seed: int
 ) -> dict[str, dict[str, bool]]:
-    """Compute every loss once with its gradient, and return its traits by method: `sign_blind` if y
-    and -y give the same loss, `raw` if it depends on the lengths of the outputs. Raises InputError,
-    one sentence that names the key, for a loss that raises an error, is not a finite number, or
-    does not depend on both sides."""
+    """Compute every loss once, with its gradient, and return its traits by method.
+
+    `sign_blind` is true if y and -y give the same loss; `raw` is true if the loss depends on the
+    lengths of the outputs. Raises InputError, one sentence that names the key, if a loss raises an
+    error, is not a finite number, or does not depend on both sides.
+    """
     return {name: _try(recipe, pairs, study, seed) for name, recipe in methods.items()}
 
 
@@ -108,8 +112,8 @@ def _try(recipe: Recipe, pairs: Pairs, study: Mapping[str, Any], seed: int) -> d
 def teacher_of(
     recipe: Recipe, loss: Any, start: Towers | None, a: torch.Tensor, b: torch.Tensor
 ) -> Callable[[], tuple[torch.Tensor, torch.Tensor]] | None:
-    """The function that a batch calls for the vectors of a teacher: the loss's own, if it has one,
-    or the trained start of the method."""
+    """The function with which a batch gets the vectors of a teacher. The teacher is that of the
+    loss, if it has one, or the trained start of the method. None if there is no teacher."""
     if hasattr(loss, "teacher"):
         return lambda: loss.teacher(a, b)
     if recipe.start == "trained" and start is not None:

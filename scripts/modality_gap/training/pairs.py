@@ -1,4 +1,4 @@
-"""Pairs to train on, and how a model embeds them."""
+"""Pairs for training, and how a model embeds them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from modality_gap.measures.retrieval import identical_rows
 
 @dataclass(frozen=True)
 class Pairs:
-    """The inputs of n pairs, `a` and `b`, and which rows are trained on (`train`) and which held
-    out (`test`).
+    """The inputs of n pairs, `a` and `b`. `train` are the rows for training, and `test` are held
+    out.
 
-    Inputs are cached embeddings (n, d_a) and (n, d_b) of unit length, all on the model's device, or
-    what a whole model takes: its pictures' pixels and its captions' tokens (n, length). Where
-    nothing is learnt, `at_once` of them go through the model together, all where it is None.
+    Inputs are cached embeddings (n, d_a) and (n, d_b) of unit length, on the model's device. For a
+    whole model, they are pixels of pictures and tokens of captions (n, length). When nothing is
+    learnt, `at_once` pairs go through the model together; None means all.
     """
 
     a: torch.Tensor
@@ -30,24 +30,26 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Captions:
-    """Which pairs share a picture: `picture` (n,) is that of each pair, and `rows` (P, K) are the
-    first K training pairs of each picture, where K is the smallest number of captions of a training
-    picture."""
+    """Which pairs share a picture.
+
+    `picture` (n,) is the number of each pair's picture. `rows` (P, K) are the first K training
+    pairs of each picture, where K is the smallest number of captions of a training picture.
+    """
 
     picture: torch.Tensor
     rows: torch.Tensor
 
     def of(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The places (P,) in a batch where each of its P pictures occurs first, and the pairs (P
-        K,) of these pictures with all their K texts."""
+        """Returns the places (P,) at which each of the P pictures in a batch first occurs, and the
+        pairs (P K,) of these pictures, with K texts each."""
         _, first = np.unique(self.picture[batch].numpy(), return_index=True)
         place = torch.from_numpy(np.sort(first))
         return place, self.rows[self.picture[batch[place]]].flatten()
 
 
 def captions_of(pairs: Pairs) -> Captions:
-    """The captions of pairs in which all captions of a picture have the same first input vector.
-    Raises InputError where a picture that is trained on has a single one."""
+    """The captions of pairs. Pairs share a picture if their first input vectors are equal. Raises
+    InputError if a training picture has only one caption."""
     codes = np.unique(identical_rows(pairs.a.numpy()), return_inverse=True)[1]
     train = pairs.train.numpy()
     of_train = codes[train]
@@ -64,7 +66,7 @@ def captions_of(pairs: Pairs) -> Captions:
 
 
 def shuffled(rows: torch.Tensor, size: int, steps: int, seed: int) -> Iterator[torch.Tensor]:
-    """`steps` batches of `size` rows, epoch by epoch in an order that the seed draws; rows left
+    """Yields `steps` batches of `size` rows. The seed draws a new order for each epoch; rows left
     over at the end of an epoch are dropped."""
     generator = torch.Generator().manual_seed(seed)
     order = torch.empty(0, dtype=torch.int64)
@@ -82,7 +84,7 @@ def shuffled(rows: torch.Tensor, size: int, steps: int, seed: int) -> Iterator[t
 def embed(
     model: torch.nn.Module, pairs: Pairs, rows: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The model's output x, y (m, d) for some pairs."""
+    """The output x, y (m, d) of the model for the pairs `rows`."""
     model.eval()
     groups = rows.split(pairs.at_once or len(rows))
     parts = [model(pairs.a[some], pairs.b[some]) for some in groups]
@@ -91,7 +93,7 @@ def embed(
 
 
 def held_out(model: torch.nn.Module, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors x, y (m, d) of the held-out pairs, in float64."""
+    """The unit vectors x, y (m, d) of the held-out pairs, in float64."""
     sides = embed(model, pairs, pairs.test)
     x, y = (functional.normalize(side.double()).cpu().numpy() for side in sides)
     return x, y

@@ -1,4 +1,5 @@
-"""The methods of the study of losses: a loss with its temperature, start, towers and optimiser."""
+"""The methods of the study of losses. A method is a loss with a temperature, start, towers and
+optimiser."""
 
 import math
 from collections.abc import Mapping
@@ -18,12 +19,13 @@ SWAPPED_STEPS = 15  # with fewer swapped steps, the effect would never be seen
 class Recipe:
     """A method of the study.
 
-    `temperature`: {"fixed": t}, {"learnt": t, "largest_scale": s, "rate": r}, {"softplus": t}, or
-    {"from": t, "to": t}, linear in the steps. `bias`: None, or the start of a learnt bias;
-    `fixed_bias` for one that stays. `start`: "scratch", or "trained" for the finished baseline of
-    the same seed. `augment`: length of the noise on the inputs. `swap`: {"kind": "hard" or "soft",
-    "share": of steps}. `shared`: both towers share all layers but the first. `grid`: the values of
-    one setting, or of the temperature, that a selection tries; `selected`: made by one.
+    `temperature` is {"fixed": t}, {"learnt": t, "largest_scale": s, "rate": r}, {"softplus": t}, or
+    {"from": t, "to": t}, which changes linearly with the steps. `bias` is None, or the initial
+    value of a learnt bias; `fixed_bias` is a bias that does not change. `start` is "scratch", or
+    "trained" for the trained baseline of the same seed. `augment` is the length of the noise on the
+    inputs. `swap` is {"kind": "hard" or "soft", "share": of steps}. If `shared` is true, both
+    towers share all layers except the first. `grid` has values of one setting, or of the
+    temperature, for a selection to try. `selected` is true if a selection made the method.
     """
 
     name: str
@@ -46,17 +48,17 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """Its key in the configuration."""
+        """The key of the method in the configuration."""
         return f"loss_study.methods.{self.name}"
 
     @property
     def all_settings(self) -> dict:
-        """The loss's settings, those of the configuration first."""
+        """The settings of the loss. Settings in the configuration replace those of the loss."""
         return self.loss.settings | self.settings
 
     def identity(self) -> dict:
-        """Everything that determines its training runs, except the study's own settings, as
-        JSON."""
+        """Everything that determines the training runs of the method, as JSON. The settings of the
+        study are not included."""
         left_out = ("name", "label", "loss", "grid", "selected")
         own = {one.name: getattr(self, one.name) for one in fields(self)}
         own = {name: value for name, value in own.items() if name not in left_out}
@@ -64,9 +66,9 @@ class Recipe:
 
 
 def recipes(study: Mapping[str, Any]) -> dict[str, Recipe]:
-    """The methods of the configuration by name, then the same with other towers where `towers`
-    lists some. Raises InputError for an unknown loss or setting, a baseline that is not there, or
-    settings that do not fit together."""
+    """The methods of the configuration by name. After them come the same methods with other towers,
+    if `towers` lists any. Raises InputError for an unknown loss or setting, for a missing baseline,
+    and for settings that do not fit together."""
     chosen: dict[str, Recipe] = {}
     for name, entry in study["methods"].items():
         key = f"loss_study.methods.{name}"
@@ -113,7 +115,7 @@ def _check(recipe: Recipe, study: Mapping[str, Any]) -> None:
 
 
 def budget(recipe: Recipe, study: Mapping[str, Any]) -> dict[str, Any]:
-    """Optimiser, batches and steps of a method."""
+    """The optimiser, the batches and the number of steps of a method."""
     chosen = dict(study["optimisation"])
     if recipe.start == "trained":
         chosen |= study["after_training"]
@@ -127,9 +129,12 @@ SAME_BUT_LOSS = ("temperature", "batch_size", "augment", "swap", "shared")
 
 
 def compared_with(recipe: Recipe, methods: Mapping[str, Recipe], study: Mapping) -> Recipe:
-    """The method that another is compared with: it has the baseline's loss, and the same towers and
-    start. For another loss it is one of the same temperature, batch size, augmentation and sharing,
-    if there is one; for the baseline's own loss it is the one that differs only in these.
+    """The method with which `recipe` is compared. It has the baseline's loss, and the same towers
+    and start as `recipe`.
+
+    If `recipe` has another loss, the two also have the same temperature, batch size, augmentation
+    and sharing, if there is such a method. If `recipe` has the baseline's own loss, these settings
+    of the other method are those of the baseline, so that the two differ only in them.
     """
     base = methods[study["baseline"]]
 
@@ -152,7 +157,7 @@ def compared_with(recipe: Recipe, methods: Mapping[str, Recipe], study: Mapping)
 
 
 class Scale:
-    """The logit scale and the bias of a run, and which of them are learnt."""
+    """The logit scale and the bias of a run. Each of them may be learnt."""
 
     def __init__(self, recipe: Recipe):
         self.setting = setting = recipe.temperature
@@ -169,12 +174,12 @@ class Scale:
         return scale + math.log(-math.expm1(-scale)) if self.softplus else math.log(scale)
 
     def learning(self) -> list[torch.nn.Parameter]:
-        """The learnt parameters."""
+        """The parameters that are learnt."""
         learns = self.softplus or "learnt" in self.setting
         return [self.learnt] * learns + ([self.bias] if self.recipe.bias is not None else [])
 
     def at(self, step: int, steps: int) -> torch.Tensor | float:
-        """The logit scale at a step, counted from 0."""
+        """The logit scale at a step; steps are counted from 0."""
         if self.softplus:
             return torch.nn.functional.softplus(self.learnt)
         if "learnt" in self.setting:
@@ -190,5 +195,5 @@ class Scale:
 
     @torch.no_grad()
     def clamp(self) -> None:
-        """Limit a learnt scale; called after every step."""
+        """Limit a learnt scale. This is called after every step."""
         self.learnt.clamp_(max=self.largest)

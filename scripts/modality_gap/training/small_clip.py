@@ -1,4 +1,4 @@
-"""Pictures and captions of a small data set, held in memory for a CLIP that is trained on them."""
+"""Pictures and captions of a small data set, held in memory for training a CLIP."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +14,11 @@ Embed = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 def embedder(
     model: Any, transform: Callable, tokenizer: Callable, pairs: pd.DataFrame, device: torch.device
 ) -> Embed:
-    """A function that embeds the pairs of a split, or some rows of it: unit vectors x, y (n, d) of
-    pictures and captions.
+    """Returns a function that embeds the pairs of a split, or some of its rows. The function
+    returns unit vectors x, y (n, d) of pictures and captions.
 
-    `model`, `transform` and `tokenizer` are open_clip's; `pairs` has the columns item_id, image
-    (an encoded picture), text and split. Pictures are decoded once.
+    `model`, `transform` and `tokenizer` are those of open_clip. `pairs` has the columns item_id,
+    image (an encoded picture), text and split. Pictures are decoded once.
     """
     pictures, tokens = {}, {}
     for split, part in pairs.groupby("split"):

@@ -13,9 +13,9 @@ ENDS = ("", "_low", "_high")  # after the name of a column: the estimate and its
 
 
 def summarise(table: pd.DataFrame, keys: list[str], confidence: float) -> pd.DataFrame:
-    """One row per condition: the keys, n (number of seeds), and, for every other column q except
-    the seed, its mean q with the ends q_low and q_high of the t interval over seeds; likewise for
-    q_change, the difference between q_after and q_before of each run."""
+    """One row per condition: the keys, n (the number of seeds), and each other column q except the
+    seed. A column q gives its mean q and the ends q_low and q_high of the t interval over seeds.
+    The same is done for q_change, the difference between q_after and q_before of each run."""
     table = table.assign(
         **{
             name.replace("_after", "_change"): table[name] - table[before]
@@ -35,7 +35,7 @@ def summarise(table: pd.DataFrame, keys: list[str], confidence: float) -> pd.Dat
 
 
 def trend(table: pd.DataFrame, by: str, quantities: list[str]) -> pd.DataFrame:
-    """Kendall's tau of each quantity against the column `by`, over all runs: columns quantity, n,
+    """Kendall's tau between each quantity and the column `by`, over all runs. Columns: quantity, n,
     kendall_tau, p_value. A constant quantity has no trend: tau 0, p 1."""
     rows = []
     for quantity in quantities:
@@ -46,8 +46,8 @@ def trend(table: pd.DataFrame, by: str, quantities: list[str]) -> pd.DataFrame:
 
 
 def spreads(table: pd.DataFrame, by: str, quantities: list[str], confidence: float) -> pd.DataFrame:
-    """Variation of each quantity between conditions, over every range of the column `by`. Columns:
-    quantity, {by}_from, {by}_to, conditions (number in the range), n (seeds), and
+    """How much each quantity varies between conditions, for every range of the column `by`.
+    Columns: quantity, {by}_from, {by}_to, conditions (the number in the range), n (seeds), and
     largest_over_smallest with its interval (`intervals.largest_ratio`)."""
     columns = ["quantity", f"{by}_from", f"{by}_to", "conditions", "n"]
     names = [f"largest_over_smallest{end}" for end in ENDS]
@@ -65,9 +65,12 @@ def differences(
     table: pd.DataFrame, by: str, quantities: list[str], confidence: float
 ) -> pd.DataFrame:
     """The difference in each quantity between two values of the column `by`, paired by seed (same
-    weights, same batches). Columns: quantity, {by}, {by}_against, n (seeds), difference (mean of
-    the first less the second) and ratio (geometric mean of the first over the second; NaN unless
-    all are positive), with their t intervals. One row per quantity and ordered pair of values."""
+    weights, same batches). There is one row per quantity and ordered pair of values.
+
+    Columns: quantity, {by}, {by}_against, n (seeds), and, with their t intervals, difference and
+    ratio. The difference is the mean of the first minus the second. The ratio is the geometric mean
+    of the first over the second; NaN unless all values are positive.
+    """
     rows = []
     columns = ["quantity", by, f"{by}_against", "n"]
     columns += [f"{name}{end}" for name in ("difference", "ratio") for end in ENDS]
@@ -86,7 +89,7 @@ def differences(
 
 
 def _with_ends(estimates: dict) -> dict:
-    """Columns x, x_low and x_high of estimates, {x: (value, low, high)}."""
+    """The columns x, x_low and x_high of each estimate; `estimates` are {x: (value, low, high)}."""
     return {
         f"{name}{end}": value
         for name, values in estimates.items()
@@ -95,9 +98,9 @@ def _with_ends(estimates: dict) -> dict:
 
 
 def compare_starts(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """For each temperature mode, the gap after training from the rotated start as a share of that
-    from the original start with the same seed (same weights, same batches), and the difference of
-    the two, with their intervals. Source: section 4.4."""
+    """The gap after training from the rotated start, compared with the original start of the same
+    seed (same weights, same batches). For each temperature mode there are the ratio and the
+    difference of the two gaps, with their intervals. Source: section 4.4."""
     rows = []
     for mode, part in table.groupby("temperature_mode", sort=False):
         gaps = part.pivot(index="seed", columns="start", values="gap_after")
@@ -112,8 +115,8 @@ def compare_starts(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
 
 
 def experiment_tables(name: str, results: list[dict], confidence: float) -> dict[str, pd.DataFrame]:
-    """All tables of an experiment's results, by name: runs, steps, summary, and what goes with it
-    (trend, spread, difference)."""
+    """All tables of an experiment's results, by name: runs, steps and summary, and also trend,
+    spread or difference, depending on the experiment."""
     runs = pd.DataFrame([result["row"] for result in results])
     steps = pd.DataFrame([step for result in results for step in result["steps"]])
     tables = {

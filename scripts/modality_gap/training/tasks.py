@@ -1,4 +1,4 @@
-"""A zero-shot task for models that are trained here: pictures, and a prompt for each class."""
+"""A zero-shot task for models that are trained here: pictures, and one prompt for each class."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,10 +14,13 @@ from modality_gap.training.experiments import embed_task, zero_shot_hits
 
 @dataclass(frozen=True)
 class Task:
-    """What both towers take of the m `pictures` and of the c `prompts`: unit frozen embeddings (m,
-    d_a), (c, d_b), or pixels and tokens; `classes` (c,) are those of the prompts and `right` (m,)
-    those of the pictures, whose other `labels` have m rows. `rows` (m,) says which of the pairs
-    that are trained on has the picture; None where the pictures are others."""
+    """The inputs of a zero-shot task: m `pictures` and c `prompts`.
+
+    They are unit frozen embeddings (m, d_a) and (c, d_b), or pixels and tokens. `classes` (c,) are
+    the classes of the prompts. `right` (m,) are the classes of the pictures, and `labels` (m rows)
+    are their other labels. If the pictures are also in the pairs, `rows` (m,) are the rows of their
+    pairs; otherwise None.
+    """
 
     pictures: torch.Tensor
     prompts: torch.Tensor
@@ -27,17 +30,16 @@ class Task:
     rows: np.ndarray | None = None
 
     def on(self, device: torch.device) -> "Task":
-        """The task with its pictures and prompts on a device."""
+        """The task with its pictures and prompts moved to a device."""
         return replace(self, pictures=self.pictures.to(device), prompts=self.prompts.to(device))
 
     def hits(self, model: torch.nn.Module, at_once: int | None = None) -> np.ndarray:
-        """Whether the nearest prompt of each picture has its class, (m,)."""
+        """Whether the nearest prompt of each picture has the picture's class, (m,)."""
         vectors = embed_task(model, self.pictures, self.prompts, at_once)
         return zero_shot_hits(*vectors, self.classes, self.right)
 
     def held_out(self, test: torch.Tensor) -> "Task":
-        """The task without the pictures that are trained on, where the pairs `test` are held
-        out."""
+        """The task without pictures that are used in training. `test` are the held-out pairs."""
         if self.rows is None:
             return self
         keep = np.isin(self.rows, test.numpy())
@@ -55,9 +57,12 @@ def read_task(
     seed: int,
     pairs: np.ndarray | None = None,
 ) -> Task:
-    """The task `name` of embedding files: the pictures that `inputs` of the configuration take from
-    `images`, with the class in the column `label`, and the task's prompts. `pairs` (n,) are the
-    ids of the pairs if they are trained on the same file."""
+    """The task `name`, read from files of embeddings.
+
+    `inputs` of the configuration selects the pictures in `images`; their class is the column
+    `label`. The prompts are those of the task. `pairs` (n,) are the ids of the pairs if the pairs
+    are trained on the same file.
+    """
     pictures, texts = read(images).choose(inputs, seed), read(prompts)
     texts = texts.select((texts.labels["task"] == name).to_numpy())
     a, b = (torch.from_numpy(side.normalised()).float() for side in (pictures, texts))

@@ -1,4 +1,4 @@
-"""Trained parts of the small models: two towers, the temperature, the optimiser."""
+"""Trained parts of the small models: the two towers, the temperature and the optimiser."""
 
 import math
 from collections.abc import Iterable
@@ -17,13 +17,13 @@ from modality_gap.training.pairs import Pairs, embed
 
 
 class Towers(torch.nn.Module):
-    """Two ReLU networks from scratch, `hidden_layers` of `width` each, over embeddings of the
-    dimensions `input_dims`, into `dim` dimensions.
+    """Two ReLU networks from scratch. Each has `hidden_layers` layers of `width` units, and turns
+    embeddings of one of the `input_dims` into `dim` dimensions.
 
-    Weights and biases are drawn from N(0, 1/inputs of the layer) and each component of the input
-    has a mean square of 1, as in Figure 2(b): such a network maps into a narrow cone of its own.
-    `rotation` (dim, dim) is a fixed orthogonal matrix that rows of the second tower are multiplied
-    by, the identity until `rotate_second` sets it.
+    Weights and biases are drawn from N(0, 1/inputs of the layer). Each component of the input has a
+    mean square of 1, as in Figure 2(b): each network then maps into its own narrow cone. Rows of
+    the second tower are multiplied by `rotation` (dim, dim), a fixed orthogonal matrix. It is the
+    identity until `rotate_second` sets it.
     """
 
     rotation: torch.Tensor
@@ -38,7 +38,7 @@ class Towers(torch.nn.Module):
         self.register_buffer("rotation", torch.eye(dim))
 
     def forward(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Unit vectors x, y (m, dim) of embeddings a (m, d_a) and b (m, d_b) of unit length."""
+        """Unit vectors x, y (m, dim) from embeddings a (m, d_a) and b (m, d_b) of unit length."""
         x, y = self.raw(a, b)
         return functional.normalize(x), functional.normalize(y) @ self.rotation
 
@@ -48,7 +48,8 @@ class Towers(torch.nn.Module):
 
 
 def share_layers(model: Towers) -> None:
-    """Give both towers the layers of the first one, except for those that read the inputs."""
+    """Give the second tower the layers of the first tower, except for the layer that reads the
+    inputs."""
     model.second = torch.nn.Sequential(model.second[0], *list(model.first)[1:])
 
 
@@ -63,17 +64,17 @@ def _network(sizes: list[int], generator: torch.Generator) -> torch.nn.Sequentia
 
 
 def rotation_onto(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The orthogonal matrix R (d, d) whose y @ R is nearest to x, for rows x, y (n, d).
+    """The orthogonal matrix R (d, d) for which y @ R is nearest to x, for rows x, y (n, d).
 
-    R^T = U V^T of the singular value decomposition U S V^T of x^T y. Source: section 4.4
+    R^T = U V^T, where U S V^T is the singular value decomposition of x^T y. Source: section 4.4
     (orthogonal Procrustes).
     """
     return linalg.orthogonal_procrustes(y, x)[0]
 
 
 def rotate_second(model: torch.nn.Module, pairs: Pairs) -> None:
-    """Rotate the outputs of the model's second tower onto the first, by the train pairs. Source:
-    section 4.4."""
+    """Rotate the outputs of the model's second tower onto those of the first, fitted on the train
+    pairs. Source: section 4.4."""
     x, y = (side.double().cpu().numpy() for side in embed(model, pairs, pairs.train))
     fixed = model.get_buffer("rotation")
     rotation = torch.from_numpy(rotation_onto(x, y)).to(fixed)
@@ -81,8 +82,8 @@ def rotate_second(model: torch.nn.Module, pairs: Pairs) -> None:
 
 
 class Temperature:
-    """The temperature of the loss: fixed, or learnt as CLIP does, through the logarithm of the
-    scale 1/temperature, which is held at or below `largest_scale`."""
+    """The temperature of the loss, fixed or learnt. As in CLIP, the logarithm of the scale
+    1/temperature is learnt, and the scale cannot exceed `largest_scale`."""
 
     def __init__(self, initial: float, learnt: bool, largest_scale: float = math.inf):
         self.initial, self.learnt, self.largest_scale = initial, learnt, largest_scale
@@ -98,15 +99,17 @@ class Temperature:
 
     @torch.no_grad()
     def clamp(self) -> None:
-        """Limit a learnt scale to its bound; called after every step."""
+        """Limit a learnt scale to its bound. This is called after every step."""
         self.log_scale.clamp_(max=math.log(self.largest_scale))
 
 
 class Adam:
-    """Adam, with weight decay added to the gradient (`optimiser` adam) or subtracted from the
-    weights (adamw): that of torch.optim, in its functional form. (The first optimiser of
-    torch.optim that a process makes costs it six seconds of imports, as long as several of these
-    runs.)"""
+    """Adam, or AdamW, with the functional form in torch.optim. With `optimiser` adam, weight decay
+    is added to the gradient; with adamw, it is subtracted from the weights.
+
+    (The first optimiser object of torch.optim in a process costs six seconds of imports, as long as
+    several of these runs.)
+    """
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], settings: dict, decay: float):
         self.parameters: list[torch.Tensor] = list(parameters)
@@ -118,7 +121,7 @@ class Adam:
 
     @torch.no_grad()
     def step(self, factor: float) -> None:
-        """One optimiser step at `factor` of the learning rate; then clears the gradients."""
+        """Make one optimiser step at `factor` times the learning rate, then clear the gradients."""
         settings = self.settings
         adam(
             self.parameters,
@@ -142,8 +145,8 @@ class Adam:
 
 
 def learning_rate_factor(step: int, steps: int, warmup: int, decay: str) -> float:
-    """Share of the learning rate at a step counted from 0: a linear rise over `warmup` steps, then
-    a fall along half a cosine (`cosine`) or constant (`none`)."""
+    """The factor of the learning rate at a step; steps are counted from 0. It rises linearly over
+    `warmup` steps. Then it falls along half a cosine (`cosine`) or stays constant (`none`)."""
     if step < warmup:
         return (step + 1) / (warmup + 1)
     if decay == "none":

@@ -1,5 +1,8 @@
-"""Whole CLIP models, trained from pictures and captions: what the training experiments
-(experiments.py) train where `experiments.models` in the config names one."""
+"""Whole CLIP models, trained on pictures and captions.
+
+The training experiments (experiments.py) train such a model if `experiments.models` in the config
+names one.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +22,11 @@ AT_ONCE = 256  # pictures that go through a model together where nothing is lear
 
 
 class Clip(torch.nn.Module):
-    """An open_clip model from pixels and tokens to unit vectors, in bfloat16 where it is on a GPU.
-    `transform` is the picture transform that belongs to the model.
+    """An open_clip model that turns pixels and tokens into unit vectors; on a GPU it computes in
+    bfloat16. `transform` is the picture transform that belongs to the model.
 
-    Its own temperature is left aside, since the experiments bring theirs. `rotation` (d, d) is a
-    fixed orthogonal matrix behind the text tower, the identity until `rotate_second` sets it.
+    The model's own temperature is not used, because the experiments set one. `rotation` (d, d) is a
+    fixed orthogonal matrix after the text tower. It is the identity until `rotate_second` sets it.
     """
 
     model: Any
@@ -40,7 +43,8 @@ class Clip(torch.nn.Module):
     def forward(
         self, pictures: torch.Tensor, tokens: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """x (m, d) of pixels (m, 3, height, width) uint8, y (n, d) of tokens (n, length)."""
+        """Unit vectors x (m, d) of pixels (m, 3, height, width) uint8, and y (n, d) of tokens (n,
+        length)."""
         device = self.rotation.device
         pictures = self.normalise(pictures.to(device))
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
@@ -53,16 +57,16 @@ class Clip(torch.nn.Module):
 
 
 def start_weights(spec: dict, file: str | None = None) -> dict:
-    """The weights that an encoder of the config starts from: the file of its asset, pretrained
-    weights, or those drawn with its seed."""
+    """The weights from which an encoder of the config starts: a file (its asset), pretrained
+    weights, or random weights of its seed."""
     if file:
         return {"file": file}
     return {"tag": spec["pretrained"]} if "pretrained" in spec else {"seed": spec["seed"]}
 
 
 def build_clip(condition: dict, seed: int, spec: dict, device: torch.device) -> Clip:
-    """The architecture of an encoder with weights from scratch, and of `dim` dimensions where the
-    condition says so (Supplementary 16)."""
+    """The architecture of an encoder, with random weights. If the condition has `dim`, this is its
+    number of dimensions (Supplementary 16)."""
     if "dim" in condition:
         spec = {**spec, "embed_dim": condition["dim"]}
     model, transform, _ = load_open_clip(spec, {"seed": seed})
@@ -72,11 +76,12 @@ def build_clip(condition: dict, seed: int, spec: dict, device: torch.device) -> 
 def read_items(
     path: str, rows: np.ndarray, transform: Any, workers: int
 ) -> tuple[pd.DataFrame, torch.Tensor]:
-    """The m rows that the mask `rows` (n,) selects: all columns except the picture, and the pixels
-    (m, 3, height, width) uint8 that `transform` makes.
+    """Returns the m rows for which the mask `rows` (n,) is true: all columns except the picture,
+    and the pixels (m, 3, height, width) uint8 that `transform` makes.
 
-    Each picture is decoded once, by one of `workers` threads, and not once in every epoch of every
-    run: 50,000 at 224 pixels are 7.5 GB, less than the files of as many photographs of COCO.
+    Each picture is decoded only once, by one of `workers` threads, and not in every epoch of every
+    run. 50,000 pictures at 224 pixels are 7.5 GB, less than the files of as many photographs of
+    COCO.
     """
     prepare, _ = split_transform(transform)
     file = open_parquet(path)
@@ -105,8 +110,8 @@ def read_pairs(
     workers: int,
     device: torch.device,
 ) -> Pairs:
-    """Pictures and captions of a dataset: `pairs` rows of its split `train`, drawn with the seed
-    (None: all of them), and its whole split `test`."""
+    """The pictures and captions of a dataset: `pairs` random rows of its split `train` (None: all
+    rows), drawn with the seed, and its whole split `test`."""
     with reading_parquet(path):
         labels = pd.read_parquet(path, columns=["split"])
     train: InputSpec = {"where": {"split": ["train"]}}

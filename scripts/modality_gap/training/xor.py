@@ -1,4 +1,4 @@
-"""Three bits, the third of which is the exclusive or of the two others. Any two of them are
+"""Three bits, of which the third is the exclusive or of the other two. Any two of them are
 independent, so a loss of pairs has nothing to learn. Source: Symile (2411.01053)."""
 
 import numpy as np
@@ -15,14 +15,14 @@ EVERY = torch.tensor([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]])  # a, b and a
 
 
 def pairwise(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, scale: float) -> torch.Tensor:
-    """The mean of CLIP's loss over the three pairs of modalities (B, d)."""
+    """The mean of CLIP's loss over the three pairs of modalities; a, b and c are (B, d)."""
     pairs = ((a, b), (a, c), (b, c))
     return torch.stack([symmetric(scale * one @ other.T) for one, other in pairs]).mean()
 
 
 def embedded(encoders: torch.nn.ModuleList, bits: torch.Tensor) -> list[torch.Tensor]:
-    """Unit vectors (n, DIM) of each of the three bits (n, 3); an encoder receives them as -1 or
-    1."""
+    """Unit vectors (n, DIM) for each of the three columns of `bits` (n, 3). An encoder receives a
+    bit as -1 or 1."""
     sides = (2.0 * bits - 1).T[..., None]
     return [
         functional.normalize(encoder(side), dim=1)
@@ -31,8 +31,8 @@ def embedded(encoders: torch.nn.ModuleList, bits: torch.Tensor) -> list[torch.Te
 
 
 def accuracy(encoders: torch.nn.ModuleList, loss: str) -> float:
-    """Share of the four cases in which a is found from b and c: the better of the scores of both
-    values of a. Equal scores count as half."""
+    """The share of the four cases in which a is found from b and c. Both values of a are scored,
+    and the higher score wins; equal scores count as half."""
     right = 0.0
     with torch.no_grad():
         _, b, c = embedded(encoders, EVERY)
@@ -48,7 +48,7 @@ def accuracy(encoders: torch.nn.ModuleList, loss: str) -> float:
 
 
 def train_xor(loss: str, seed: int) -> float:
-    """The accuracy after training linear encoders of the three bits with `symile`, `gram` or
+    """The accuracy of linear encoders of the three bits, after training with `symile`, `gram` or
     `pairwise`."""
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
@@ -71,7 +71,7 @@ def train_xor(loss: str, seed: int) -> float:
 
 
 def xor_table(seeds: range) -> pd.DataFrame:
-    """The accuracy of the losses by seed: loss, seed, accuracy, chance."""
+    """The accuracy of each loss for each seed: loss, seed, accuracy, chance."""
     rows = [
         {"loss": loss, "seed": seed, "accuracy": train_xor(loss, seed), "chance": 0.5}
         for loss in ("symile", "gram", "pairwise")
@@ -81,8 +81,9 @@ def xor_table(seeds: range) -> pd.DataFrame:
 
 
 def xor_differences(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """The accuracy of each loss of three modalities minus the accuracy of the loss of pairs, paired
-    by seed: loss, than, mean accuracy of both, difference with its t interval, p and n."""
+    """For each loss of three modalities, its accuracy minus that of the loss of pairs, paired by
+    seed. Columns: loss, than, the mean accuracy of both, difference with its t interval, p and
+    n."""
     wide = table.pivot(index="seed", columns="loss", values="accuracy")
     rows = [
         {

@@ -1,1 +1,1 @@
-"""Losses of follow-up papers, for one controlled study of what each does to the gap."""
+"""Losses of follow-up papers, for a controlled study of the effect of each loss on the gap."""

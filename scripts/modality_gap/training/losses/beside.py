@@ -1,6 +1,7 @@
-"""Losses that ask for more than x and y: second views, a trained start, raw outputs, three sides.
+"""Losses that need more than x and y: second views, a trained start, raw outputs, or three
+modalities.
 
-x, y (B, d), `logit_scale` and `batch` as in registry.py; C is x y^T.
+x, y (B, d), `logit_scale` and `batch` are as in registry.py; C is x y^T.
 """
 
 import torch

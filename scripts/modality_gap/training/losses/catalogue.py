@@ -1,4 +1,4 @@
-"""All losses of the study: importing their modules registers them."""
+"""All losses of the study. Importing their modules registers them."""
 
 from modality_gap.training.losses import beside, contrastive, stateful
 from modality_gap.training.losses.registry import FOLLOW_UP_LOSSES

@@ -1,7 +1,7 @@
 """Contrastive losses of cosines, some with additional terms.
 
-x, y (B, d), `logit_scale` and `batch` as in registry.py; C is x y^T. All temperatures are 1 /
-logit_scale unless a term has its own scale.
+x, y (B, d), `logit_scale` and `batch` are as in registry.py; C is x y^T. All temperatures are 1 /
+logit_scale, unless a term has its own scale.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Losses by their name in the configuration: the built-in ones, and those in the user's files."""
+"""Losses by their names in the configuration: built-in losses, and losses in the user's files."""
 
 import hashlib
 import inspect
@@ -17,8 +17,9 @@ GIVEN = {"self", "x", "y", "logit_scale", "batch", "items", "dim", "seed"}
 
 
 def loss_of(key: str, name: str) -> FollowUpLoss:
-    """The built-in loss with a name, or the one at FILE.py:FUNCTION, which is a function or class
-    as in registry.py. Raises InputError, one sentence that names `key`, for what is not there."""
+    """The loss with a name: a built-in loss, or the function or class at FILE.py:FUNCTION, which is
+    written as in registry.py. Raises InputError, one sentence that names `key`, if there is no such
+    loss."""
     if ":" in name:
         return FollowUpLoss(name, "", name, own_function(key, name))
     if name not in FOLLOW_UP_LOSSES:
@@ -42,8 +43,9 @@ def check_settings(key: str, loss: FollowUpLoss, settings: dict) -> None:
 
 
 def source_of(loss: FollowUpLoss) -> str:
-    """Digest of the source of a loss and of everything in the project that it uses (functions,
-    classes, constants), directly or through others; for a user's file, of the whole file."""
+    """A digest of the source code of a loss, and of all functions, classes and constants of the
+    project that it uses, directly or indirectly. For a loss in a user's file, it is a digest of the
+    whole file."""
     path = file_of(loss.name)
     if path:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""The parts that several losses share; B is the number of pairs in the batch."""
+"""Parts that several losses share. B is the number of pairs in the batch."""
 
 import torch
 from torch.nn import functional

@@ -1,10 +1,10 @@
 """The registry of the losses that the study trains with.
 
 To add a loss, write a function or a class in one of the modules that catalogue.py imports, decorate
-it with `loss`, and test it against an independent computation. What is not the loss (temperature,
-batch size, augmentation, start) is a key of the method in the configuration.
+it with `loss`, and test it against an independent computation. Settings that are not part of the
+loss (temperature, batch size, augmentation, start) are keys of the method in the configuration.
 
-x, y: unit rows (B, d) of the two modalities, row i of both is one pair. s, the logit scale, is 1
+x, y are unit rows (B, d) of the two modalities; row i of both is one pair. s, the logit scale, is 1
 over the temperature.
 """
 

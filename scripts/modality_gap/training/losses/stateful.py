@@ -1,6 +1,6 @@
-"""Losses with their own state or parameters, created once per training run.
+"""Losses with a state or parameters of their own, created once per training run.
 
-`items` is the number of training pairs and `dim` that of the embeddings.
+`items` is the number of training pairs; `dim` is the dimension of the embeddings.
 """
 
 import copy
