@@ -22,13 +22,14 @@ from modality_gap.figures.palette import GRID, INK, MUTED, PALETTE
 from modality_gap.figures.style import LETTERS, Layout, plain, save
 
 STYLES = {
-    "none": (INK, "-", "o", "no change"),
-    "shift": (PALETTE[1], "--", "s", "shift"),
-    "centre": (PALETTE[0], (0, (9, 2)), "D", "centring"),
-    "centre_z_score": (PALETTE[2], (0, (5, 1.5, 1, 1.5)), "^", "z-scores"),
-    "other_first": (MUTED, ":", "v", "other first"),
-    "own_first": (MUTED, "-.", "X", "own first"),
+    "none": (INK, "-", "no change"),
+    "shift": (PALETTE[1], "--", "shift"),
+    "centre": (PALETTE[0], (0, (9, 2)), "centring"),
+    "centre_z_score": (PALETTE[2], (0, (5, 1.5, 1, 1.5)), "z-scores"),
+    "other_first": (MUTED, ":", "other first"),
+    "own_first": (MUTED, "-.", "own first"),
 }
+MARKS = {"caption": "o", "picture": "^", "fused": "s"}  # by the form of the wanted document
 TICKS = [0, 0.25, 0.5, 0.75, 1]
 
 methods = pd.read_csv(snakemake.input.methods)
@@ -42,7 +43,7 @@ Curves = dict[str, np.ndarray]  # by method the points (n, 2) of its curve
 def draw_curves(ax: Axes, name: str) -> Curves:
     """Draw NDCG by the share of the other modality."""
     table, curves = mixed_curves(methods, name), {}
-    for one, (color, dashes, _, _) in STYLES.items():
+    for one, (color, dashes, _) in STYLES.items():
         if one in table:
             ax.plot(table.index, table[one], color=color, ls=dashes)
             curves[one] = np.stack([table.index, table[one]], axis=1)
@@ -52,17 +53,18 @@ def draw_curves(ax: Axes, name: str) -> Curves:
 
 
 def draw_forms(ax: Axes, name: str) -> Curves:
-    """Draw NDCG by the form of the document. Thin lines join the values of one method."""
-    table, curves = by_form(methods, name), {}
+    """Draw NDCG by the form of the wanted document, with one row per method."""
+    table = by_form(methods, name)
     shown = [one for one in STYLES if one in table.index]
-    for number, one in enumerate(shown):
-        color, dashes, marker, _ = STYLES[one]
-        places = np.arange(len(FORMS)) + 0.08 * (number - (len(shown) - 1) / 2)
-        ax.plot(places, table.loc[one], marker, ls=dashes, lw=1, ms=7, color=color)
-        curves[one] = np.stack([places, table.loc[one]], axis=1)
-    ax.set_xticks(range(len(FORMS)), [*FORMS.values()])
-    ax.set(xlim=(-0.4, len(FORMS) - 0.6), xlabel="form of the wanted document")
-    return curves
+    for place, form in enumerate(FORMS):
+        rows = np.arange(len(shown)) + 0.2 * (place - 1)
+        colors = [STYLES[one][0] for one in shown]
+        ax.scatter(table.loc[shown, form], rows, 45, colors, marker=MARKS[form], clip_on=False)
+        ax.plot([], [], MARKS[form], ls="", color=MUTED, label=FORMS[form])
+    ax.set_yticks(range(len(shown)), [STYLES[one][2] for one in shown])
+    ax.set(xlim=(-0.03, 1.03), ylim=(len(shown) - 0.5, -1.2), xticks=TICKS, xlabel="NDCG@10")
+    ax.legend(loc="upper center", ncols=len(FORMS), handletextpad=0.2, borderpad=0, title=None)
+    return {}
 
 
 def label_curves(ax: Axes, curves: Curves, layout: Layout) -> None:
@@ -70,7 +72,7 @@ def label_curves(ax: Axes, curves: Curves, layout: Layout) -> None:
     scale, letter = 72 / ax.figure.dpi, 0.5 * layout.font
     pixels = [ax.transData.transform(curve) * scale for curve in curves.values()]
     corners = ax.get_window_extent().get_points() * scale
-    words = [STYLES[one][3] for one in curves]
+    words = [STYLES[one][2] for one in curves]
     sizes = np.array([[letter * len(one) + 4, layout.font] for one in words])
     places = ax.transData.inverted().transform(places_along(pixels, sizes, corners) / scale)
     for (one, curve), text, place in zip(curves.items(), words, places, strict=True):
@@ -99,16 +101,18 @@ def draw(layout: Layout) -> Figure:
     drawn: list[Curves] = []
     for place, (ax, (kind, name)) in enumerate(zip(axes, panels, strict=True)):
         drawn.append(kind(ax, name))
-        ax.set(ylim=(-0.03, 1.12), yticks=TICKS)
+        if kind is draw_curves:
+            ax.set(ylim=(-0.03, 1.12), yticks=TICKS)
         ax.grid(axis="y", color=GRID, lw=1)
         ax.set_axisbelow(True)
         n = scored(methods, name)
         ax.set_title(plain(f"({LETTERS[place]}) {sets[name]}, n {n:,}", 40))
-        if place % columns == 0:
+        if place % columns == 0 and kind is draw_curves:
             ax.set_ylabel("NDCG@10")
     figure.draw_without_rendering()
     for ax, curves in zip(axes, drawn, strict=True):
-        label_curves(ax, curves, layout)
+        if curves:
+            label_curves(ax, curves, layout)
     return figure
 
 

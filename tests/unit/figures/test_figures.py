@@ -15,6 +15,7 @@ from labels import assert_labels, words_of
 from matplotlib import colors as mcolors
 from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.markers import MarkerStyle
 from matplotlib.patches import PathPatch, StepPatch
 from matplotlib.text import Text
 from plan import script_path
@@ -160,7 +161,7 @@ AXES = {
     "plot_follow_up_losses": [("gap", "recall@1, mean of both ways", "", (0, None), (0, None))],
     "plot_lemma3": [("cosine of u and v", "expected inner product", "", (), (-0.05, None))],
     "plot_mixed_gallery": [
-        ("form of the wanted document", "", "", (-0.4, 2.4), (-0.03, 1.12)),
+        ("NDCG@10", "", "", (-0.03, 1.03), (2.5, -1.2)),
         ("share of the other modality", "NDCG@10", "", (0, 1), (-0.03, 1.12)),
     ],
     "plot_models": [(f"{DISTANCE} at which the loss is smallest", "", "", (), (-0.05, None))],
@@ -1282,16 +1283,22 @@ def test_mixed_gallery(draw):
                 ]
             assert lines(ax, [float(share) for share in shares], values, colors[method])
     forms = panels[1]
-    ticks = [tick.get_text() for tick in forms.get_xticklabels()]
-    assert ticks == ["caption", "picture", "both"]
-    for number, method in enumerate(named):
-        values = [
-            fixed["captions", method, f"ndcg10_{form}"] for form in ("caption", "picture", "fused")
-        ]
-        (mark,) = lines(forms, np.arange(3) + 0.08 * (number - 1), values, colors[method])
-        assert mark.get_marker() == "osD"[number]
+    assert [tick.get_text() for tick in forms.get_yticklabels()] == list(named.values())
+    marks = dict(zip(("caption", "picture", "fused"), "o^s", strict=True))
+    key = {line.get_label(): line.get_marker() for line in forms.lines}
+    assert key == {"caption": "o", "picture": "^", "both": "s"}
+    for place, (form, marker) in enumerate(marks.items()):
+        dots = forms.collections[place]
+        values = [fixed["captions", method, f"ndcg10_{form}"] for method in named]
+        rows = np.arange(len(named)) + 0.2 * (place - 1)
+        np.testing.assert_allclose(dots.get_offsets(), np.stack([values, rows], axis=1))
+        wanted = MarkerStyle(marker)
+        outline = wanted.get_path().transformed(wanted.get_transform())
+        np.testing.assert_array_equal(dots.get_paths()[0].vertices, outline.vertices)
+        for method, color in zip(named, dots.get_facecolors(), strict=True):
+            assert same_color(color, colors[method])
     assert panels[0].get_ylabel() == "NDCG@10"
-    for ax in panels:
+    for ax in (panels[0], panels[2]):
         told = {
             text.get_text().replace("\n", " "): mcolors.to_hex(text.get_color())
             for text in ax.texts

@@ -48,13 +48,13 @@ def recall_verdict(row: Mapping | None, chance: bool) -> str:
 
 
 def table(summary: pd.DataFrame, differences: pd.DataFrame, baseline: str) -> Table:
-    """One row per method. It has the gap, recall and, if the run measured it, zero-shot accuracy;
-    their change against the method that it is compared with; and whether recall is shown to be
-    unchanged."""
+    """One row per method, from the smallest gap, as the figure numbers them. It has the gap, recall
+    and, if the run measured it, zero-shot accuracy; their change against the method that it is
+    compared with; and whether recall is shown to be unchanged."""
     changes = {(row["method"], row["metric"]): row for row in differences.to_dict("records")}
     chance, task = at_chance(summary, baseline), has_task(summary)
     rows = []
-    for row in summary.to_dict("records"):
+    for row in summary.sort_values("gap").to_dict("records"):
         gap, recall, accuracy = (
             changes.get((row["method"], name)) for name in ("gap", "recall1", "zero_shot")
         )
