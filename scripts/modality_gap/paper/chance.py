@@ -17,8 +17,7 @@ def recall_over_chance(rows: pd.DataFrame) -> pd.Series:
 def retrieves(rows: pd.DataFrame) -> pd.Series:
     """For each row of statistics/gap.csv, whether the model retrieves well above chance. It does
     if, in both directions, the lower end of recall@1 is at least `WELL_ABOVE` times chance. If it
-    does not, nothing shows that the model has learnt to match pairs, so its loss gives no
-    verdict."""
+    does not, the model's loss gives no verdict."""
     return recall_over_chance(rows) >= WELL_ABOVE
 
 

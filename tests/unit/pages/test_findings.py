@@ -151,8 +151,8 @@ def test_retrieval_is_told_for_each_side():
     assert [finding.text for finding in found[1:]] == [
         "Retrieval is well above chance in able (recall@1 0.310 to text, 0.300 from text).",
         "Retrieval is near chance in weak (recall@1 0.060 to text, 0.060 from text): in at least "
-        "one direction the lower end of recall@1 is below 5 times chance. Nothing shows that "
-        "these models have learnt to match.",
+        "one direction the lower end of recall@1 is below 5 times chance. Such models give no "
+        "verdict on the loss.",
     ]
 
 
@@ -393,14 +393,14 @@ def test_the_minimum_is_that_of_the_fine_sweep_and_none_at_its_end():
 @pytest.mark.parametrize(
     ("ends", "words"),
     [
-        ((0.75, 0.85), "contains the own gap in 1 (B)"),
+        ((0.75, 0.85), "covers the own gap but not 0 in 1 (B)"),
         ((0.5, 0.79), "leaves out the own gap in 1 (B)"),
-        ((-0.1, 0.81), "spans 0 and places no minimum in 1 (B, loss at its gap +0.10)"),
+        ((-0.1, 0.81), "covers 0 and the own gap in 1 (B, loss at its gap +0.10)"),
         ((math.nan, math.nan), "is not known in 1 (B)"),
     ],
 )
 def test_an_interval_across_zero_says_nothing_of_the_gap(ends, words):
-    placed = "spans 0" not in words
+    placed = "covers 0" not in words
     other = minimum_table().assign(
         distance_low=ends[0], distance_high=ends[1], placed=placed, model="B"
     )
@@ -448,9 +448,9 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
     found = figure3.figure3bcd_findings(grids, sweeps, gaps)
     assert [finding.text for finding in found] == [
         "At temperature 1/100 the loss of CLASP is smallest at distance 0.60 [0.50, 0.70]; its own "
-        "gap is 0.62 (n 50). Among the others that retrieve, this interval contains the own "
-        "gap in 1 (toy). At temperature 1 the loss is smallest with the centres at most 0.20 apart "
-        "in all 2 models that retrieve.",
+        "gap is 0.62 (n 50). Among the others that retrieve, this interval covers the own "
+        "gap but not 0 in 1 (toy). At temperature 1 the loss is smallest with the centres at most "
+        "0.20 apart in all 2 models that retrieve.",
         "Computing the loss as in the released code moves the minimum on the figure's grid in 1 "
         "of 4 curves and changes the loss by at most 0.200.",
         "Nothing follows from weak, whose retrieval is near chance: the place of the smallest loss "

@@ -225,11 +225,13 @@ def test_the_answer_on_a_shift_counts_the_tests_that_have_a_best_one():
         return answers(data() | {"table1": table})["matters"][1]
 
     moved = data()["table1"]
-    assert told(moved).endswith("clearly changes in the one test above chance (toy).")
+    assert told(moved).endswith("on the other half in the one test above chance (toy).")
     assert told(pd.concat([moved] * 2)).endswith("in all 2 tests above chance (toy).")
     # Where no shift is the best one, on either half, nothing was tested.
     still = moved.assign(held_out_delta_1=0.0, held_out_delta_2=0.0)
-    assert told(pd.concat([moved, still])).endswith("in the one test above chance (toy).")
+    assert told(pd.concat([moved, still])).endswith(
+        "in the one test above chance (toy); in 1 more it is 0."
+    )
     assert "best shift" not in told(still)
 
 

@@ -105,8 +105,8 @@ def _retrieval(trained: pd.DataFrame) -> list[Finding]:
         findings.append(
             Finding(
                 f"Retrieval is near chance in {models(trained[~able])}: in at least one direction "
-                f"the lower end of recall@1 is below {WELL_ABOVE:g} times chance. Nothing shows "
-                "that these models have learnt to match."
+                f"the lower end of recall@1 is below {WELL_ABOVE:g} times chance. Such models give "
+                "no verdict on the loss."
             )
         )
     return findings

@@ -104,8 +104,8 @@ def _centres_apart(rows: pd.DataFrame) -> float:
     return float(math.dist(a, b))
 
 
-# Resamples have their minima on both sides of 0, perhaps far from it.
-ACROSS_ZERO = "spans 0 and places no minimum"
+# Some resamples have the minimum at the own gap, and others have it where the gap is closed.
+UNPLACED = "covers 0 and the own gap"
 
 
 def smallest_loss(rows: pd.DataFrame) -> list[str]:
@@ -120,8 +120,8 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
         f"At temperature {fraction(first['temperature'])} the loss of {first['model']} is smallest "
         f"{_at_minimum(first)}; its own gap is {number(first['gap'], 2)} (n {first['n']:,})."
     ]
-    if _at_its_gap(first) == ACROSS_ZERO:
-        sentences[0] += " The interval spans 0, so it places no minimum."
+    if _at_its_gap(first) == UNPLACED:
+        sentences[0] += " The interval covers 0 and the own gap, so it places no minimum."
     if "closing_cost" in first:
         sentences[0] += _closing(first)
     if len(others):
@@ -145,7 +145,7 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
 def _named(row: Mapping) -> str:
     """The name of the model. If no minimum is placed, also how much the loss at the model's own gap
     is above the minimum."""
-    if _at_its_gap(row) != ACROSS_ZERO:
+    if _at_its_gap(row) != UNPLACED:
         return str(row["model"])
     return f"{row['model']}, loss at its gap +{number(row['loss_at_gap'] - row['loss'], 2)}"
 
@@ -173,9 +173,9 @@ def _at_its_gap(row: Mapping) -> str:
     if row["at_end"] or math.isnan(low):
         return "is not known"
     if not row["placed"]:
-        return ACROSS_ZERO
+        return UNPLACED
     inside = low <= row["gap"] <= high
-    return "contains the own gap" if inside else "leaves out the own gap"
+    return "covers the own gap but not 0" if inside else "leaves out the own gap"
 
 
 def able_minima(minimum: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
