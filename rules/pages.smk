@@ -53,6 +53,7 @@ rule write_index:
         "../envs/report.yaml"
     params:
         papers=PAPERS_SETS,
+        released=[name for name in PUBLISHED_SETS if name in PAPERS_SETS],
         sets=SETS,
         version=VERSION,
         record=f"{RESULTS}/run.json",

@@ -155,12 +155,13 @@ def by_part(claims: pd.DataFrame) -> dict[str, list[Claim]]:
 
 
 def marks(ids: Iterable[str], claims: Mapping[str, Claim]) -> list[Mark]:
-    """The verdicts on all evidence of some claims, one mark per verdict and kind of evidence. An id
-    that is not in the ledger, such as an id for a user's own encoder, has no mark."""
+    """The verdicts on all evidence of some claims, one mark per verdict and kind of evidence. Of
+    each claim, the verdict that counts comes first. An id that is not in the ledger, such as an id
+    for a user's own encoder, has no mark."""
     groups: dict[tuple[str, str], list[dict]] = {}
     verdicts: dict[tuple[str, str], set[str]] = {}
     for name in ids:
-        for row in claims[name].rows if name in claims else ():
+        for row in sorted(claims[name].rows if name in claims else (), key=ledger.strength):
             kind = row["evidence"].partition(":")[0]
             groups.setdefault((row["verdict"], kind), []).append(row)
             verdicts.setdefault((name, kind), set()).add(row["verdict"])
@@ -194,10 +195,12 @@ def _judged_on(kind: str, evidence: Iterable[str]) -> str:
     words = [*dict.fromkeys(evidence)]
     if len(words) == 1:
         return words[0]
-    names = dict.fromkeys(
-        text.partition(": ")[2].partition(";")[0].partition(",")[0] for text in words
-    )
-    return f"{kind}: {listed([*names])}"
+    return f"{kind}: {listed(dict.fromkeys(map(short_name, words)))}"
+
+
+def short_name(evidence: str) -> str:
+    """The name of the model or data in the text of a piece of evidence."""
+    return evidence.partition(": ")[2].partition(";")[0].partition(",")[0]
 
 
 class Balance(NamedTuple):

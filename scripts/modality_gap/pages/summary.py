@@ -14,7 +14,7 @@ import pandas as pd
 
 from modality_gap.errors import InputError
 from modality_gap.pages.labels import PROJECTIONS, RANDOM, WEIGHTS
-from modality_gap.pages.paper import AGAINST, AGREEING, Claim, Mark, by_claim, marks
+from modality_gap.pages.paper import AGAINST, AGREEING, Claim, Mark, by_claim, marks, short_name
 from modality_gap.pages.words import listed, number
 from modality_gap.paper import show
 from modality_gap.paper.chance import retrieves
@@ -121,14 +121,15 @@ class Question(NamedTuple):
 def questions(
     entries: Mapping[str, Mapping], claims: pd.DataFrame, answers: Mapping[str, list[str]]
 ) -> list[Question]:
-    """The questions of the summary. `answers` has the sentences by the ids of the questions."""
+    """The questions of the summary. `answers` has the sentences by the ids of the questions. Before
+    them comes what the paper says, where the entry has it."""
     by_id = by_claim(claims)
     return [
         Question(
             name,
             entry["asks"],
             one_of_each(marks(matching(entry["claims"], by_id), by_id)),
-            answers.get(name, []),
+            [*([entry["paper"]] if "paper" in entry else []), *answers.get(name, [])],
         )
         for name, entry in entries.items()
     ]
@@ -205,7 +206,7 @@ def _named_once(measured: Iterable[Measured]) -> list[Measured]:
 def _values(mark: Mark, rows: Iterable[Mapping]) -> tuple[str, str]:
     """The first quantity behind a mark and its measured values. One value has its interval; several
     are shown as a span. If the mark is against the claim, every other quantity with its values
-    follows."""
+    follows, each with the names of its models if they differ."""
     kind = mark.on.partition(":")[0]
     behind = [
         row
@@ -215,10 +216,19 @@ def _values(mark: Mark, rows: Iterable[Mapping]) -> tuple[str, str]:
     by_quantity: dict[str, list[Mapping]] = {}
     for row in behind:
         by_quantity.setdefault(row["quantity"], []).append(row)
-    (what, value), *others = [(name, _value(those)) for name, those in by_quantity.items()]
+    names = {what: _names(those) for what, those in by_quantity.items()}
+    told = mark.verdict in AGAINST and len({*names.values()}) > 1
+    (what, value), *others = [
+        (name, _value(those) + (f" ({names[name]})" if told and _value(those) else ""))
+        for name, those in by_quantity.items()
+    ]
     if mark.verdict in AGAINST:
         value += "".join(f"; {name}: {more}" for name, more in others if more)
     return what if value else "", value
+
+
+def _names(rows: Iterable[Mapping]) -> str:
+    return listed(dict.fromkeys(short_name(str(row["evidence"])) for row in rows))
 
 
 def _value(rows: Sequence[Mapping]) -> str:
@@ -280,6 +290,21 @@ def gaps(gap: pd.DataFrame, papers: Collection[str]) -> tuple[list[Gaps], float]
             )
         )
     return sorted(rows, key=lambda row: (not row.own, not row.learnt)), float(end)
+
+
+def released(gap: pd.DataFrame, names: Collection[str]) -> str:
+    """A sentence that names the paper's own models of which the run uses released features. `names`
+    are their sets. Empty if there are none."""
+    rows = gap[gap["set"].isin(names) & (gap["weights"] == "trained")]
+    if not len(rows):
+        return ""
+    low, high = rows["n"].min(), rows["n"].max()
+    pairs = f"{low:,} to {high:,}" if low < high else f"{high:,}"
+    enter = "enter" if rows["model"].nunique() > 1 else "enters"
+    return (
+        f"{listed(dict.fromkeys(rows['model']))} {enter} as the features that the paper's authors "
+        f"released ({pairs} pairs)."
+    )
 
 
 # Checks by part

@@ -108,17 +108,17 @@ def overall(claims: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*COLUMNS, "others"])
 
 
-def strongest(rows: Iterable[Mapping]) -> Mapping:
-    """The row whose verdict counts as the claim's. `rows` are the claim's rows of
-    results/claims.csv, or of `page_row`."""
+def strength(row: Mapping) -> tuple[int, int]:
+    """The place of a row among all rows of its claim: strongest evidence first, and the least
+    favourable verdict first if the evidence is of one kind. `row` is of results/claims.csv, or of
+    `page_row`."""
     kinds = [*KINDS, ""]
-    return min(
-        rows,
-        key=lambda row: (
-            kinds.index(kind_of(row)),
-            FAVOUR.index(row.get("judged", row["verdict"])),
-        ),
-    )
+    return kinds.index(kind_of(row)), FAVOUR.index(row.get("judged", row["verdict"]))
+
+
+def strongest(rows: Iterable[Mapping]) -> Mapping:
+    """The row whose verdict counts as the claim's."""
+    return min(rows, key=strength)
 
 
 def of_whom(whose: Iterable[str]) -> str:

@@ -128,7 +128,8 @@ def test_a_statement_has_each_evidence_with_its_values():
     assert [(one.mark.verdict, one.quantity, one.value) for one in made.measured] == [
         ("reproduced", "", "1.28 [0.4,\u00a00.6]"),  # rounded once: 1.275 would be 1.27
         ("same on a stand-in", "ratio", "2 to 10"),
-        ("differs", "x", "1 [0.4,\u00a00.6]; y: 2 [0.4,\u00a00.6]"),  # each quantity
+        # each quantity, with the model where there are several
+        ("differs", "x", "1 [0.4,\u00a00.6] (one); y: 2 [0.4,\u00a00.6] (two)"),
     ]
     (other,) = summary.statements([entry | {"says": "All are so."}], rows)
     assert other.says == "All are so."
@@ -150,7 +151,7 @@ def test_what_differs_or_was_not_seen_is_never_left_out_below_a_key_figure():
 
 
 def test_a_quantity_is_named_again_only_where_another_stood_before_it():
-    verdicts = ("reproduced", "inconclusive", "differs", "consistent", "not run")
+    verdicts = ("differs", "inconclusive", "reproduced", "consistent", "not run")
     quantities = ("x", "x", "y", "x", "x at 1/20")
     rows = claims(
         *(
@@ -180,6 +181,23 @@ def test_each_model_has_its_gap_in_its_place_and_the_papers_come_first():
     ]
     assert rows[0].texts == {"trained": "1.60", "random": "1.00"}
     assert rows[0].places == pytest.approx({"trained": 80, "random": 50})
+
+
+def test_released_features_are_named_with_their_numbers_of_pairs():
+    gap = pd.DataFrame(
+        [
+            gap_row("a", model="CLIP", n=500),
+            gap_row("b", model="CLASP", n=99),
+            gap_row("b_random", "random", model="CLASP", n=3000),
+            gap_row("c", model="M", n=7),
+        ]
+    )
+    end = "as the features that the paper's authors released"
+    assert summary.released(gap, ["a", "b", "b_random"]) == (
+        f"CLIP and CLASP enter {end} (99 to 500 pairs)."
+    )
+    assert summary.released(gap, ["a"]) == f"CLIP enters {end} (500 pairs)."
+    assert summary.released(gap, []) == ""
 
 
 def test_parts_count_the_papers_own_claims_once():
@@ -248,7 +266,8 @@ def test_all_quantities_against_a_statement_are_in_its_row():
     shown = {one.mark.verdict: one.value.partition(" [")[0] for one in made.measured}
     assert shown["same on a stand-in"] == "1"
     (against,) = [one for one in made.measured if one.mark.verdict == "not seen on a stand-in"]
-    assert against.value.endswith("; depth: 4 to 5") and "same" not in against.value
+    assert against.value.endswith(" (emoji); depth: 4 to 5 (emoji and faces)")
+    assert "same" not in against.value
 
 
 def test_the_answer_on_recall_has_centring_beside_the_shift():
@@ -264,41 +283,50 @@ def test_the_answer_on_recall_has_centring_beside_the_shift():
         {"set": "toy", "remedies": [plain, centred]},
     ]
     assert answers(data(), models)["matters"][1] == (
-        "Centring toy's modalities (gap 0.09) changes its recall by -0.4 [-5.2, 4.5] points "
-        "(n 250)."
+        "Centring leaves a gap of 0.09 and changes toy's recall by -0.4 [-5.2, 4.5] points (n 250)."
+    )
+    change = {"ab": [-0.188, -0.255, -0.12], "ba": [1, 1, 1]}
+    out = centred | {"method": "project_out", "gap": 0.066, "change": change}
+    models[1]["remedies"] += [centred | {"method": "dn"}, out]
+    assert answers(data(), models)["matters"][1].endswith(
+        "points; leaving out the direction of the gap leaves a gap of 0.07 and changes it by "
+        "-18.8 [-25.5, -12.0] (n 250)."
     )
     assert answers(data(), models[:1]) == answers(data())
 
 
-def test_the_answer_on_fine_tuning_has_both_ends_and_what_lies_between():
+def test_the_answer_on_fine_tuning_says_where_accuracy_is_lowest():
     def told(tuned):
         return answers(data() | {"temperature_summary": tuned})["matters"][-2]
 
     tuned = data()["temperature_summary"]
     assert told(tuned) == (
-        "Fine-tuned at temperature 1, toy has a gap of 0.10; at 1/100, 0.48 (before: 0.52; "
-        "means of 3 seeds)."
+        "Fine-tuned (means of 3 seeds), toy has the smallest gap, 0.10 (temperature 1), and the "
+        "largest, 0.48 (temperature 1/100); before: 0.52."
     )
     scored = tuned.assign(zero_shot_before=0.6)
-    middle = scored.assign(temperature=0.05, zero_shot_after=0.5).iloc[:1]
+    middle = scored.assign(temperature=0.05, zero_shot_after=0.5, gap_after=0.2).iloc[:1]
     assert told(pd.concat([scored, middle], ignore_index=True)) == (
-        "Fine-tuned at temperature 1, toy has a gap of 0.10 and accuracy of 65.0 % [64.0, 66.0]; "
-        "at 1/100, 0.48 and 56.0 % [55.0, 57.0]; between, 50.0 % to 50.0 % "
-        "(before: 0.52 and 60.0 %; means of 3 seeds)."
+        "Fine-tuned (means of 3 seeds), toy has accuracy of 65.0 % [64.0, 66.0] at the smallest "
+        "gap, 0.10 (temperature 1), and 56.0 % [55.0, 57.0] at the largest, 0.48 (temperature "
+        "1/100); the lowest, 50.0 %, is at 0.20 (temperature 1/20); before: 60.0 % at 0.52."
     )
 
 
 def test_the_answer_on_offensive_labels_says_how_many_falls_are_clear():
     def told(**columns):
-        groups = pd.DataFrame({"group": [*"abc", "all"], **columns})
+        groups = pd.DataFrame({"group": [*"abc", "all"], "p_fisher": 0.0097, **columns})
         return answers(data() | {"published_table2": groups})["matters"][-1]
 
     clear = {"p_fisher_holm": [0.5, 0.5, 0.5, 0.001], "p_mcnemar_least_holm": [0.01, 0.5, 0.02, 0]}
     assert told(change=[-0.1, -0.1, -0.1, -1], **clear).endswith(
-        "fall in all 3 groups: clearly in none by Fisher's test, at most 2 by a paired one."
+        "fall in all 3 groups: clearly in none by Fisher's test, at most 2 by a paired one; over "
+        "all groups together clearly (p 0.0097)."
     )
+    unclear = told(change=[-0.1, -0.1, -0.1, -1], p_fisher=0.06, **clear)
+    assert unclear.endswith("at most 2 by a paired one.")
     # A count that grows is no fall, however clear.
-    assert told(change=[0.1, -0.1, -0.1, -1], **clear).endswith(
+    assert told(change=[0.1, -0.1, -0.1, 1], **clear).endswith(
         "fall in 2 of 3 groups: clearly in none by Fisher's test, at most 1 by a paired one."
     )
 

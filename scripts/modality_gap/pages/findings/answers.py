@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from modality_gap.pages.findings.figure3 import able_minima, smallest_loss
+from modality_gap.pages.findings.figure3 import able_minima, loss_at_own_gaps, smallest_loss
 from modality_gap.pages.findings.recall import able_peaks, closing
 from modality_gap.pages.findings.tables import SIGNIFICANT
 from modality_gap.pages.labels import WEIGHTS, trained_here
@@ -16,6 +16,7 @@ from modality_gap.pages.words import (
     listed,
     number,
     of_all,
+    p_value,
     percent,
 )
 from modality_gap.paper.chance import classifies
@@ -98,26 +99,33 @@ def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
     rows = able_minima(minimum, gap)
     if not len(rows):
         return ["No trained model of this run retrieves well above chance."]
-    return smallest_loss(rows)
+    return smallest_loss(rows, loss_at_own_gaps)
+
+
+# Methods that leave little of the gap; they are fitted on other pairs than those scored.
+CLOSING = {"centre": "centring", "project_out": "leaving out the direction of the gap"}
 
 
 def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[str]:
-    """What a shift that closes the gap does to recall; and what centring does to recall in the
-    first of the same models."""
+    """What a shift that closes the gap does to recall. In the first of the same models, also what
+    two fitted methods do to recall, and how much of the gap they leave."""
     if not (sentence := closing(peaks)):
         return []
     first = peaks.iloc[0]
     remedies = {row["set"]: row["remedies"] for row in models}.get(first["set"], [])
-    centring = next((one for one in remedies if one["method"] == "centre"), None)
-    if centring is None:
+    fitted = [one for one in remedies if one["method"] in CLOSING]
+    if not fitted:
         return [sentence]
-    change, low, high = (100 * end for end in centring["change"]["ab"])
-    return [
-        sentence,
-        f"Centring {first['model']}'s modalities (gap {number(centring['gap'], 2)}) changes its "
-        f"recall by {number(change, 1)} {interval(low, high, 1)} points "
-        f"(n {centring['n_scored']:,}).",
-    ]
+    said: list[str] = []
+    for one in fitted:
+        change, low, high = (100 * end for end in one["change"]["ab"])
+        whose = "it" if said else f"{first['model']}'s recall"
+        said.append(
+            f"{CLOSING[one['method']]} leaves a gap of {number(one['gap'], 2)} and changes {whose} "
+            f"by {number(change, 1)} {interval(low, high, 1)}" + ("" if said else " points")
+        )
+    words = "; ".join(said)
+    return [sentence, f"{words[0].upper()}{words[1:]} (n {fitted[0]['n_scored']:,})."]
 
 
 def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[str]:
@@ -138,34 +146,39 @@ def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[str]:
 
 
 def _fine_tuning(tuned: pd.DataFrame) -> list[str]:
-    """The gap and, if it was measured, zero-shot accuracy after fine-tuning at the highest and at
-    the lowest temperature."""
-    cold, hot = (tuned.loc[tuned["temperature"].agg(end)] for end in ("idxmin", "idxmax"))
-    scored = "zero_shot_before" in tuned and pd.notna(hot["zero_shot_before"])
+    """The smallest and the largest gap after fine-tuning. If zero-shot accuracy was measured, also
+    the accuracy at both, and the lowest accuracy if it is at neither."""
+    least, most = (tuned.loc[tuned["gap_after"].agg(end)] for end in ("idxmin", "idxmax"))
+    scored = "zero_shot_before" in tuned and tuned["zero_shot_before"].notna().all()
 
-    def after(row: pd.Series, gap: str = "", accuracy: str = "") -> str:
-        words = gap + number(row["gap_after"], 2)
-        if scored:
-            low, high = (100 * row[f"zero_shot_after_{end}"] for end in ("low", "high"))
-            share = percent(row["zero_shot_after"])
-            words += f" and {accuracy}{share} {interval(low, high, 1)}"
-        return words
+    seeds = f"means of {count(int(least['n']), 'seed')}"
 
-    before = number(hot["gap_before"], 2)
-    if scored:
-        before += f" and {percent(hot['zero_shot_before'])}"
+    def accuracy(row: pd.Series) -> str:
+        if not scored:
+            return ""
+        low, high = (100 * row[f"zero_shot_after_{end}"] for end in ("low", "high"))
+        return f"{percent(row['zero_shot_after'])} {interval(low, high, 1)} at "
+
+    def place(row: pd.Series) -> str:
+        return f"{number(row['gap_after'], 2)} (temperature {fraction(row['temperature'])})"
+
+    has = "has accuracy of" if scored else "has"
     words = (
-        f"Fine-tuned at temperature {fraction(hot['temperature'])}, {trained_here(hot['model'])} "
-        f"has {after(hot, 'a gap of ', 'accuracy of ')}; at {fraction(cold['temperature'])}, "
-        f"{after(cold)}"
+        f"Fine-tuned ({seeds}), {trained_here(least['model'])} {has} {accuracy(least)}the smallest "
+        f"gap, {place(least)}, and {accuracy(most)}the largest, {place(most)}"
     )
-    if scored and len(between := tuned["zero_shot_after"].drop([cold.name, hot.name])):
-        words += f"; between, {percent(between.min())} to {percent(between.max())}"
-    return [f"{words} (before: {before}; means of {count(int(hot['n']), 'seed')})."]
+    before = f"{number(least['gap_before'], 2)}"
+    if scored:
+        lowest = tuned.loc[tuned["zero_shot_after"].idxmin()]
+        if lowest.name not in (least.name, most.name):
+            words += f"; the lowest, {percent(lowest['zero_shot_after'])}, is at {place(lowest)}"
+        before = f"{percent(least['zero_shot_before'])} at {before}"
+    return [f"{words}; before: {before}."]
 
 
 def _offensive_labels(published: pd.DataFrame) -> list[str]:
-    """In how many groups the counts of the paper fall, and in how many they clearly fall."""
+    """In how many groups the counts of the paper fall, in how many they clearly fall, and whether
+    the count of all groups together clearly falls."""
     groups = published[published["group"] != "all"]
     fewer = groups[groups["change"] < 0]
     fisher, paired = (
@@ -174,5 +187,12 @@ def _offensive_labels(published: pd.DataFrame) -> list[str]:
     return [
         "The paper's counts of offensive labels, with the gap widened, fall in "
         f"{of_all(len(fewer), len(groups), 'group')}: clearly in {fisher or 'none'} by Fisher's "
-        f"test, at most {paired} by a paired one."
+        f"test, at most {paired} by a paired one{_all_together(published)}."
     ]
+
+
+def _all_together(published: pd.DataFrame) -> str:
+    every = published[published["group"] == "all"].to_dict("records")
+    if not every or not (every[0]["change"] < 0 and every[0]["p_fisher"] < SIGNIFICANT):
+        return ""
+    return f"; over all groups together clearly (p {p_value(every[0]['p_fisher'])})"

@@ -1,7 +1,7 @@
 """What this run found about Figure 3."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
@@ -108,10 +108,32 @@ def _centres_apart(rows: pd.DataFrame) -> float:
 UNPLACED = "covers 0 and the own gap"
 
 
-def smallest_loss(rows: pd.DataFrame) -> list[str]:
+def own_gaps_in_intervals(others: list[dict]) -> str:
+    """In which models the interval of the minimum covers the model's own gap."""
+    cases = in_cases(map(_named, others), map(_at_its_gap, others), "; ")
+    return f"Among the others that retrieve, this interval {cases}."
+
+
+def loss_at_own_gaps(others: list[dict]) -> str:
+    """How much the loss at the model's own gap is above the smallest loss of the sweep. If that is
+    at the end of the sweep, the loss may be smaller beyond it."""
+    said = [
+        f"{'at least ' if row['at_end'] else ''}{number(row['loss_excess'], 2)} in {row['model']}"
+        for row in sorted(others, key=lambda row: row["loss_excess"])
+    ]
+    return (
+        "The loss at the own gap of the others that retrieve is above their smallest loss by "
+        f"{listed(said)}."
+    )
+
+
+def smallest_loss(
+    rows: pd.DataFrame, compared: Callable[[list[dict]], str] = own_gaps_in_intervals
+) -> list[str]:
     """Three sentences on where the loss is smallest at the lowest and at the highest temperature:
     the first model's distance, how the others compare, and the highest temperature. `rows` are
-    those of loss_minimum.csv with the column `model` of gap.csv, in the order of the models."""
+    those of loss_minimum.csv with the column `model` of gap.csv, in the order of the models.
+    `compared` returns the sentence on the others."""
     cold, hot = (
         rows[rows["temperature"] == rows["temperature"].agg(end)] for end in ("min", "max")
     )
@@ -125,9 +147,7 @@ def smallest_loss(rows: pd.DataFrame) -> list[str]:
     if "closing_cost" in first:
         sentences[0] += _closing(first)
     if len(others):
-        rows_of_others = others.to_dict("records")
-        cases = in_cases(map(_named, rows_of_others), map(_at_its_gap, rows_of_others), "; ")
-        sentences.append(f"Among the others that retrieve, this interval {cases}.")
+        sentences.append(compared(others.to_dict("records")))
     near = hot["distance"].abs()[~hot["at_end"].astype(bool)]
     if len(near):
         sentences.append(
