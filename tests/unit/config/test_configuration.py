@@ -276,6 +276,7 @@ def test_a_name_of_another_kind_is_refused(changes: list, words: str) -> None:
     assert words in message_of(changed(*changes))
 
 
+OF_NAMES = {"file": "clip_vit_b16_lvis", "names": "config/names/lvis_v1.txt", "normalised": True}
 FAULTS = {
     # Keys
     "unknown at the top": ("colour", 1, "colour", "--config"),
@@ -682,6 +683,44 @@ FAULTS = {
         },
         "encoders.mine.vectors",
         "normalised",
+    ),
+    "a type of no member of an archive": (
+        "encoders/mine",
+        {
+            "library": "vectors",
+            "prompts": "photographs",
+            "vectors": [OF_NAMES | {"type": "float16"}],
+        },
+        "encoders.mine.vectors[0].type",
+        "vectors[0].member",
+    ),
+    "a member of an archive without its type": (
+        "encoders/mine",
+        {
+            "library": "vectors",
+            "prompts": "photographs",
+            "vectors": [OF_NAMES | {"member": "data/0"}],
+        },
+        "encoders.mine.vectors[0].member",
+        "vectors[0].type",
+    ),
+    "no row of vectors has a name": (
+        "encoders/mine",
+        {"library": "vectors", "prompts": "photographs", "vectors": [OF_NAMES | {"rows": 0}]},
+        "encoders.mine.vectors[0].rows",
+        "at least 1",
+    ),
+    "pictures of no pixel": (
+        "encoders/emoji_clip_random/options",
+        {"image_size": 0},
+        "encoders.emoji_clip_random.options.image_size",
+        "at least 1",
+    ),
+    "weights of no class": (
+        "encoders/efficientnet_lite0/options/classes",
+        0,
+        "encoders.efficientnet_lite0.options.classes",
+        "at least 1",
     ),
     "absent model": (
         "encoders/mine",
