@@ -308,6 +308,27 @@ def test_both_sides_with_several_are_paired_one_by_one_or_refused(tmp_path):
         imported(tmp_path, "a.parquet", "d.parquet", "all")
 
 
+def test_an_item_may_have_one_vector_and_another_several(tmp_path):
+    counts = [1 + row % 3 for row in range(N)]
+    texts = [FIVE[row, :count] for row, count in enumerate(counts)]
+    parquet(tmp_path / "a.parquet", lists(A, pa.list_(pa.float32(), D)), item_id=IDS)
+    parquet(tmp_path / "b.parquet", pa.array([of.tolist() for of in texts]), item_id=IDS)
+    image, text = imported(tmp_path, "a.parquet", "b.parquet", "all")
+    np.testing.assert_array_equal(values(image), np.repeat(A, counts, axis=0))
+    np.testing.assert_array_equal(values(text), np.concatenate(texts))
+    _, text = imported(tmp_path, "a.parquet", "b.parquet", "last")
+    np.testing.assert_array_equal(values(text), [of[-1] for of in texts])
+
+
+@pytest.mark.parametrize("several", ["first", "last", "all"])
+def test_several_vectors_of_an_item_belong_to_no_several_rows(several, tmp_path):
+    """Five vectors of an item on one side, five rows for it on the other: ids must say which."""
+    many_texts(tmp_path)
+    for sides in (("cube.npy", "rows.npy"), ("rows.npy", "cube.npy")):
+        with pytest.raises(InputError, match=r"\d+ items in one, .* or ids on both sides\.$"):
+            imported(tmp_path, *sides, several)
+
+
 # --- folders --------------------------------------------------------------------------------------
 
 
