@@ -395,6 +395,19 @@ def test_forms_are_moved_by_the_map_of_their_modality():
         assert curve[f"ndcg10_fused_{part}"] == pytest.approx(np.mean(found))
 
 
+def test_a_fusion_has_the_mean_of_both_kinds_of_score():
+    """A method that changes scores alone may change those of pictures and of captions apart."""
+    rng = np.random.default_rng(2)
+    pictures, queries, others = (unit(rng.normal(size=(7, 5))) for _ in range(3))
+    factors = {("y", "y"): 2.0, ("y", "x"): 10.0}
+    fitted = Scores(lambda q, z, kind: factors[kind] * (q @ z.T))
+    scores = form_scores(fitted, queries, others, pictures)
+    wanted = {"caption": 2 * others, "picture": 10 * pictures, "fused": 6 * unit(others + pictures)}
+    assert scores.keys() == wanted.keys()
+    for form, rows in wanted.items():
+        np.testing.assert_allclose(scores[form], queries @ rows.T, atol=1e-12, err_msg=form)
+
+
 def test_curves_go_from_no_other_modality_to_nothing_else(pairs):
     x, y, a, b = (rows[:20] for rows in pairs)
     curve = u_curve(directions(METHODS["centre"].fitted(x, y), a, b)[0])

@@ -99,6 +99,19 @@ def test_own_axes_whiten_as_well_and_lose_the_common_space():
     assert found[True] < 0.1 < 0.7 < found[False]
 
 
+def test_rotations_that_too_few_pairs_leave_open_are_told_by_the_worst_and_the_best():
+    x, y = cloud(40, 30, 3)
+    shares = []
+    for one in completed_rotations(x[::2], y[::2], 5):
+        cosines = unit(one.x(x[1::2])) @ unit(one.y(y[1::2])).T
+        hits = [cosines.argmax(axis=axis) == np.arange(20) for axis in (0, 1)]
+        shares.append(np.mean(hits))
+    assert min(shares) < shares[0] < max(shares)
+    found = as_released(x, y, None, 0.9, 5).set_index("quantity")["value"]
+    assert found["recall1_procrustes_lowest"] == pytest.approx(min(shares))
+    assert found["recall1_procrustes_highest"] == pytest.approx(max(shares))
+
+
 def test_dn_of_nnns_package_step_by_step():
     """Its ranker and retriever: 256 nearest of the bank, half of their mean, both sides moved."""
     x, y = cloud(300, 12, 6)
