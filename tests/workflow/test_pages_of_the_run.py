@@ -292,6 +292,11 @@ def test_the_methods_page_tells_what_ran(run, pages):
         assert (row["rule"], row["in_this_run"]) == (job["rule"], job["planned"])
         written = (run.results.parent / job["benchmark"]).stat().st_mtime
         assert abs(pd.Timestamp(row["finished"]).timestamp() - written) < 2
+    extracted = [row for row in cells(pages["methods"]) if row[-1:] and row[-1].endswith(" UTC")]
+    assert len(extracted) > 20
+    for name, *_, finished in extracted:
+        written = (run.results / f"embeddings/{name}.parquet").stat().st_mtime
+        assert abs(pd.Timestamp(finished.replace(" UTC", "Z")).timestamp() - written) < 2, name
     for name, entry in run.sets.items():
         for side in ("image", "text"):
             n = len(run.frame(name, side))

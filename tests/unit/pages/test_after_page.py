@@ -255,6 +255,13 @@ def test_the_matrix_has_changes_with_intervals_and_starred_methods_apart():
     assert "hub skewness" not in found.table.head  # nothing of it in the table
 
 
+def test_the_page_says_over_how_many_halves_it_tells_a_spread():
+    """The fixed split is none of them."""
+    assert {*results()["split"]} == {"even_odd", "half_0", "half_1"}
+    assert methods.shown(tables("one"), GAPS, SETS).halves == 2
+    assert "Spread over 2 random halves" in render("one")
+
+
 def test_a_method_that_learns_from_labels_is_called_few_shot():
     taught = [result(one, "T3", "few_shot", float(one == "centre")) for one in ("none", "centre")]
     table = pd.concat([results(), pd.DataFrame(taught)])
@@ -567,6 +574,21 @@ def test_the_order_of_the_sets_is_that_of_trained_ones_with_p():
     table = measures.agreement_table(found.reset_index())
     first = ["mutual nearest neighbours", "more", "1.00", "<\u00a0.0001", "0.04", "8"]
     assert table.rows[0] == first and table.rows[1][:2] == ["Kendall distance", "less"]
+
+
+@pytest.mark.parametrize(("confidence", "level"), [(0.9, "0.1"), (0.99, "0.01")])
+def test_an_order_is_shown_at_the_confidence_of_the_run(confidence, level):
+    """Kendall's τ of .64 over 8 sets has p .03."""
+    recall = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2]
+    mixed = [0.3, 0.1, 0.4, 0.2, 0.6, 0.5, 0.8, 0.7]
+    given, gaps = ordered_sets({"mutual_knn": recall, "kendall_distance": mixed}, recall)
+    given = given.assign(low=np.nan, high=np.nan, chance=np.nan, n=60)
+    lows = {f"{name}_low": gaps[name] for name in ("recall1_ab", "recall1_ba")}
+    gaps = gaps.assign(**lows, recall1_chance=0.01)
+    sets = {name: {"label": name, "weights": of} for name, of in gaps["weights"].items()}
+    text = measures.shown(given, gaps, sets, confidence).sentences[0]
+    assert f"p below {level} by Holm's method" in text
+    assert ("Kendall distance" in text) == (confidence == 0.9)
 
 
 def test_fewer_than_eight_sets_have_no_order():

@@ -857,6 +857,9 @@ def test_printed_p_values_are_told_with_what_is_left_of_them():
         "n 10,000); the paper gives no p for these."
     )
     assert "none stays below" in p_values_findings(p_values_table().iloc[[1]])[0].text
+    below = p_values_table()
+    below["p_recomputed"] *= 0.97
+    assert "in all 2 rows to within 3 %." in p_values_findings(below)[0].text
 
 
 def test_printed_counts_are_told_with_what_tests_can_show():
