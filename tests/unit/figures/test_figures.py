@@ -1083,6 +1083,23 @@ def test_experiment_temperature(draw):
         assert f"here, before: {untouched[name].iloc[0]:.2f}" in words(ax)
 
 
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("runs", "zero_shot_after"), ("summary", "zero_shot_after_low"), ("untouched", "zero_shot")],
+)
+def test_the_axis_of_accuracies_begins_below_all_that_is_drawn(draw, table, column):
+    """Below a run, an end of an interval or the accuracy before, whichever is lowest."""
+    names = ("gap", "recall1_ab", "recall1_ba", "zero_shot")
+    runs, summary = experiment({"temperature": [1.0, 0.1, 0.01]}, names)
+    tables = {"runs": runs, "summary": summary, "untouched": made({"model": ["m"]}, *names, seed=3)}
+    for one in tables.values():
+        accuracies = [name for name in one if name.startswith("zero_shot")]
+        one[accuracies] = 0.5 + one[accuracies] / 2
+    tables[table].loc[0, column] = 0.33
+    axes, _ = draw("plot_experiment_temperature", {"published": {"untouched": 0.83}}, **tables)
+    assert axes[2].get_ylim()[0] == 0.3 and title(axes[2]) == "Zero-shot (axis starts at 0.3)"
+
+
 def test_experiment_dimension(draw):
     runs, summary = experiment({"dim": [64, 8, 16]}, ("gap",))
     (ax,), _ = draw("plot_experiment_dimension", runs=runs, summary=summary)
