@@ -48,6 +48,7 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
             }},
             "files": [str(path) for path in job.output],
             "first": str(job.input[0]) if job.input else "",
+            "ancient": [str(path) for path in job.input if path.is_ancient],
             "threads": job.threads,
             "conda": job.rule.conda_env,
             "resources": {{
@@ -962,3 +963,26 @@ def test_datasets_have_the_files_of_their_roles(unusual):
         about = measured[folder]["params"]["encoder"]
         assert embedded[folder]["params"]["encoders"] == {folder: about}
         assert about["library"] == {"digit_clip": "open_clip"}.get(encoder, "onnx")
+
+
+def test_a_longer_list_of_assets_fetches_and_makes_nothing_again(jobs, unusual):
+    """Nor is anything embedded again whose format was measured again."""
+    for job in (*by_rule(jobs)["download_asset"], *unusual["make_dataset"]):
+        assert job["ancient"] == ["config/assets.yaml"], job["files"]
+    decided = [*unusual["extract_embeddings"], *unusual["extract_pair"]]
+    assert any(job["ancient"] for job in decided)
+    for job in decided:
+        assert job["ancient"] == job["input"].get("decisions", []), job["files"]
+
+
+def test_figures_are_drawn_and_pages_written_in_environments_of_their_own(jobs, unusual):
+    """Those lack what measures and trains, which functions ask for when they are called."""
+    found = {}
+    for job in (*jobs, *(one for of in unusual.values() for one in of)):
+        if job["conda"]:
+            kind = job["rule"].partition("_")[0]
+            found.setdefault(kind if kind in ("plot", "write") else "other", set()).add(
+                job["conda"].removeprefix("../envs/").removesuffix(".yaml")
+            )
+    assert found["plot"] == {"figures"} and found["write"] == {"report", "figures"}
+    assert found["other"] == {"embeddings", "report", "sources", "statistics"}
