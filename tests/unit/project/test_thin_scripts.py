@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import os
+import re
 import runpy
 import zipfile
 from types import SimpleNamespace
@@ -499,6 +500,27 @@ def test_tables_are_known_by_the_folder_of_results_wherever_a_script_writes(run,
     ]
 
 
+def test_follow_ups_are_judged_at_the_confidence_of_the_run(run, root, tmp_path):
+    """A difference of losses whose p after Holm is .15 is one at 80 % and none at 95 %."""
+    folder = tmp_path / "results" / "after"
+    folder.mkdir(parents=True)
+    change = {"method": "cua", "metric": "gap", "difference": -0.3, "n": 5, "p_holm": 0.15}
+    change |= {"difference_low": -0.4, "difference_high": -0.2}
+    able = {"method": "clip", "recall1": 0.5, "temperature_density": 0.0}
+    for name, row in (("losses_difference", change), ("losses_summary", able)):
+        pd.DataFrame([row]).to_csv(folder / f"{name}.csv", index=False)
+    given = {"tables": [str(path) for path in folder.iterdir()]}
+    given["ledger"] = root / "config/ledger/follow_ups.yaml"
+    study, verdicts = {"methods": {}, "towers": []}, []
+    for confidence in (0.8, 0.95):
+        output = {"file": tmp_path / "judged.csv"}
+        about = {"results": str(tmp_path / "results"), "confidence": confidence}
+        run("check_follow_ups", given, output, study=study, **about)
+        found = pd.read_csv(output["file"]).set_index("id")
+        verdicts.append(found.loc["contrastive_gap.cua_narrows", "verdict"])
+    assert verdicts[0] != verdicts[1] == "inconclusive", verdicts
+
+
 def test_no_script_takes_a_folder_from_where_it_writes(root):
     for path in sorted((root / "scripts").glob("*/*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -611,6 +633,50 @@ def test_training_with_losses(run, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="enough"):
         run("train_losses", paths, output, study=study, **params | {"cluster": "group"})
     assert list(asked["clusters"]) == [0, 1] * 30  # which no split divides
+
+
+def test_an_experiment_trains_again_on_other_embeddings_alone(run, tmp_path, capfd):
+    """The journal is of the files, the settings and the seeds; a finished run is not repeated."""
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(60, 4))
+    labels = pd.DataFrame({"split": ["train", "test", "train"] * 20})
+    ids = np.array([f"{row:03d}" for row in range(60)], dtype=object)
+
+    def embedded(noise):
+        paths = {side: tmp_path / f"{side}.parquet" for side in ("image", "text")}
+        for path in paths.values():
+            vectors = (shared + noise * rng.normal(size=shared.shape)).astype("f4")
+            write(EmbeddingSet(ids, vectors, labels=labels), path)
+        return paths
+
+    optimisation = {"optimiser": "adamw", "betas": [0.9, 0.98], "epsilon": 1e-6, "decay": "cosine"}
+    optimisation |= {"weight_decay": 0.1, "batch_size": 10, "warmup": 1, "record_every": 4}
+    experiments = {
+        "projection": "stitched",
+        "models": {},
+        "seeds": 2,
+        "optimisation": optimisation,
+        "towers": {"hidden_layers": 1, "width": 8, "dim": 4},
+        "dimension": {"dims": [2, 3], "temperature": 0.1, "steps": 8, "learning_rate": 0.01},
+    }
+    output = {name: tmp_path / f"{name}.csv" for name in ("runs", "summary")}
+
+    def trained(paths, seed=5, journal="journal"):
+        params = {"experiment": "dimension", "experiments": experiments, "encoder": None}
+        params |= {"journal": tmp_path / journal, "confidence": 0.8, "seed": seed}
+        run("train_experiment", paths, output, **params)
+        (finished,) = re.findall(r"(\d of 4) runs are already finished", capfd.readouterr().out)
+        return pd.read_csv(output["runs"]), finished
+
+    first, finished = trained(paths := embedded(0.3))
+    assert finished == "0 of 4" and list(first["seed"]) == [5, 6, 5, 6]
+    again, finished = trained(paths)
+    assert finished == "4 of 4"
+    pd.testing.assert_frame_equal(again, first)
+    assert trained(paths, seed=6)[1] == "0 of 4"
+    other, finished = trained(paths := embedded(1.0))
+    assert finished == "0 of 4"
+    pd.testing.assert_frame_equal(other, trained(paths, journal="another")[0])
 
 
 # --- sources --------------------------------------------------------------------------------------
