@@ -425,7 +425,9 @@ def test_splits_separate_no_cluster(pairs):
         train, test = one.train.numpy(), one.test.numpy()
         assert sorted([*train, *test]) == list(range(rows))
         assert not set(clusters[train]) & set(clusters[test])
-    assert abs(len(drawn[0].test) - 12) <= 2 and abs(len(drawn[2].test) - 8) <= 2
+    # As many as the pairs' own 12, and .3 of 28: both are whole clusters of two.
+    assert [len(one.test) for one in drawn] == [12, 12, 8]
+    assert len(split_pairs(pairs, None, 1, 3).test) == 12
     assert set(drawn[0].test.tolist()) != set(drawn[1].test.tolist())
     asked = {**study(dcl={"loss": "dcl"}), "splits": 2, "towers": [{"hidden_layers": 1, "dim": 4}]}
     runs = LossRuns(asked, pairs, 3, clusters=clusters)

@@ -215,6 +215,36 @@ def test_the_command_takes_a_file(file, tmp_path, capsys):
         main([f"{file}:no", *given, "--scale", "7"])
 
 
+SIDES = """
+def sides(x, y, logit_scale, batch):
+    others = (1, batch.a, batch.b), (10, *batch.views), (100, *batch.teacher)
+    return sum(times * ((x * a).sum() + 3 * (y * b).sum()) for times, a, b in others)
+"""
+
+
+def test_the_command_has_a_file_for_each_side_of_all_that_a_loss_may_see(tmp_path):
+    """Frozen inputs, second views and the frozen start; of what is not given, x and y."""
+    (tmp_path / "sides.py").write_text(SIDES)
+    names = ("x", "y", "a", "b", "view-x", "view-y", "teacher-x", "teacher-y")
+    units = np.random.default_rng(0).normal(size=(8, 5, 4))
+    units /= np.linalg.norm(units, axis=2, keepdims=True)
+    rows = dict(zip(names, units, strict=True))
+    for name, values in rows.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    target = tmp_path / "g.npz"
+    for given, wanted in (
+        (rows, [(1, "a", "b"), (10, "view-x", "view-y"), (100, "teacher-x", "teacher-y")]),
+        (["x", "y"], [(111, "x", "y")]),
+    ):
+        files = [f"--{name}={tmp_path}/{name}.npy" for name in given]
+        main([f"{tmp_path}/sides.py:sides", *files, "--scale", "7", "--gradient", str(target)])
+        found = np.load(target)
+        of_x = sum(times * rows[one] for times, one, _ in wanted)
+        of_y = sum(3 * times * rows[other] for times, _, other in wanted)
+        np.testing.assert_allclose(found["x"], of_x, atol=1e-9)
+        np.testing.assert_allclose(found["y"], of_y, atol=1e-9)
+
+
 SEEING = """
 def seeing(x, y, logit_scale, batch):
     print(batch.step, batch.steps, len(batch.rows), len(batch.a), batch.bias)
