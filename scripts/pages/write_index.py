@@ -39,7 +39,7 @@ html = render.render_page(
     [text(path) for path in [*inputs.scripts, *(inputs.explorer_scripts if charts else [])]],
     stamp(json.loads(text(record)) if record.exists() else {}, params.version),
     style=paper.Markup(text(inputs.style)),
-    released=summary.released(data["gap"], params.released),
+    own_from=summary.origin_of_own(data["gap"], params.papers, params.released),
     headline=summary.headline(report["headline"], claims),
     questions=summary.questions(
         report["questions"], claims, answers(data, charts.get("models", []))

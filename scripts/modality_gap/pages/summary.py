@@ -67,7 +67,7 @@ def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
             about = listed(f"whether {clause['about']}" for clause in group)
             tried = [row for clause in group for row in rows[matching([clause["claim"]], rows)[0]]]
             alone = not alike and all(show.kind_of(row) == "stand_in" for row in tried)
-            on = " (tested on stand-ins alone)" if alone and verdict == INCONCLUSIVE else ""
+            on = " (on stand-ins alone)" if alone and verdict == INCONCLUSIVE else ""
             words.append(f"{about} {UNDECIDED[verdict][len(group) > 1]}{on}")
         else:
             words += [_clause(clause, verdict, named=not alike) for clause in group]
@@ -137,7 +137,10 @@ def questions(
 
 def one_of_each(found: Iterable[Mark]) -> list[Mark]:
     """For each verdict, the first of the marks that have it."""
-    return list({mark.verdict: mark for mark in reversed([*found])}.values())[::-1]
+    first: dict[str, Mark] = {}
+    for mark in found:
+        first.setdefault(mark.verdict, mark)
+    return [*first.values()]
 
 
 def key_marks(figure: str, ids: Iterable[str], by_id: Mapping[str, Claim]) -> list[Mark]:
@@ -292,19 +295,18 @@ def gaps(gap: pd.DataFrame, papers: Collection[str]) -> tuple[list[Gaps], float]
     return sorted(rows, key=lambda row: (not row.own, not row.learnt)), float(end)
 
 
-def released(gap: pd.DataFrame, names: Collection[str]) -> str:
-    """A sentence that names the paper's own models of which the run uses released features. `names`
-    are their sets. Empty if there are none."""
-    rows = gap[gap["set"].isin(names) & (gap["weights"] == "trained")]
-    if not len(rows):
-        return ""
-    low, high = rows["n"].min(), rows["n"].max()
+def origin_of_own(gap: pd.DataFrame, papers: Collection[str], released: Collection[str]) -> str:
+    """Where the embeddings of the paper's own trained models come from, and the number of pairs of
+    released features. `papers` names the sets of these models, and `released` those of them with
+    features that the paper's authors released."""
+    own = gap[gap["set"].isin(papers) & (gap["weights"] == "trained")]
+    given = own[own["set"].isin(released)]
+    if not len(given):
+        return "run here"
+    low, high = given["n"].min(), given["n"].max()
     pairs = f"{low:,} to {high:,}" if low < high else f"{high:,}"
-    enter = "enter" if rows["model"].nunique() > 1 else "enters"
-    return (
-        f"{listed(dict.fromkeys(rows['model']))} {enter} as the features that the paper's authors "
-        f"released ({pairs} pairs)."
-    )
+    more = " or run here" if len(given) < len(own) else ""
+    return f"as features that its authors released ({pairs} pairs){more}"
 
 
 # Checks by part

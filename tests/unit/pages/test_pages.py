@@ -62,9 +62,7 @@ def test_the_strongest_evidence_speaks_in_the_headline():
     )
     assert summary.headline(CLAUSES, rows) == "It holds; whether b does stays undecided."
     tried = rows.assign(evidence=[*rows["evidence"][:2], "stand-in: y"])
-    assert summary.headline(CLAUSES, tried).endswith(
-        "b does stays undecided (tested on stand-ins alone)."
-    )
+    assert summary.headline(CLAUSES, tried).endswith("b does stays undecided (on stand-ins alone).")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +181,7 @@ def test_each_model_has_its_gap_in_its_place_and_the_papers_come_first():
     assert rows[0].places == pytest.approx({"trained": 80, "random": 50})
 
 
-def test_released_features_are_named_with_their_numbers_of_pairs():
+def test_the_papers_models_come_from_features_that_are_named_with_their_pairs():
     gap = pd.DataFrame(
         [
             gap_row("a", model="CLIP", n=500),
@@ -192,12 +190,12 @@ def test_released_features_are_named_with_their_numbers_of_pairs():
             gap_row("c", model="M", n=7),
         ]
     )
-    end = "as the features that the paper's authors released"
-    assert summary.released(gap, ["a", "b", "b_random"]) == (
-        f"CLIP and CLASP enter {end} (99 to 500 pairs)."
-    )
-    assert summary.released(gap, ["a"]) == f"CLIP enters {end} (500 pairs)."
-    assert summary.released(gap, []) == ""
+    own = ["a", "b", "b_random"]
+    of_all = "as features that its authors released (99 to 500 pairs)"
+    assert summary.origin_of_own(gap, own, own) == of_all
+    assert summary.origin_of_own(gap, [*own, "c"], own) == f"{of_all} or run here"
+    assert summary.origin_of_own(gap, ["a"], ["a"]).endswith("released (500 pairs)")
+    assert summary.origin_of_own(gap, own, ["c"]) == "run here"
 
 
 def test_parts_count_the_papers_own_claims_once():
@@ -289,8 +287,8 @@ def test_the_answer_on_recall_has_centring_beside_the_shift():
     out = centred | {"method": "project_out", "gap": 0.066, "change": change}
     models[1]["remedies"] += [centred | {"method": "dn"}, out]
     assert answers(data(), models)["matters"][1].endswith(
-        "points; leaving out the direction of the gap leaves a gap of 0.07 and changes it by "
-        "-18.8 [-25.5, -12.0] (n 250)."
+        "points; projecting the gap out leaves 0.07 and changes recall by -18.8 [-25.5, -12.0] "
+        "(n 250)."
     )
     assert answers(data(), models[:1]) == answers(data())
 
@@ -301,15 +299,15 @@ def test_the_answer_on_fine_tuning_says_where_accuracy_is_lowest():
 
     tuned = data()["temperature_summary"]
     assert told(tuned) == (
-        "Fine-tuned (means of 3 seeds), toy has the smallest gap, 0.10 (temperature 1), and the "
-        "largest, 0.48 (temperature 1/100); before: 0.52."
+        "Fine-tuned (means of 3 seeds), toy has the smallest gap (0.10, temperature 1) and the "
+        "largest (0.48, temperature 1/100); before: 0.52."
     )
     scored = tuned.assign(zero_shot_before=0.6)
     middle = scored.assign(temperature=0.05, zero_shot_after=0.5, gap_after=0.2).iloc[:1]
     assert told(pd.concat([scored, middle], ignore_index=True)) == (
-        "Fine-tuned (means of 3 seeds), toy has accuracy of 65.0 % [64.0, 66.0] at the smallest "
-        "gap, 0.10 (temperature 1), and 56.0 % [55.0, 57.0] at the largest, 0.48 (temperature "
-        "1/100); the lowest, 50.0 %, is at 0.20 (temperature 1/20); before: 60.0 % at 0.52."
+        "Fine-tuned (means of 3 seeds), accuracy of toy is 65.0 % [64.0, 66.0] at the smallest "
+        "gap (0.10, temperature 1) and 56.0 % [55.0, 57.0] at the largest (0.48, temperature "
+        "1/100); it is lowest, 50.0 %, at 0.20, temperature 1/20; before, 60.0 % (0.52)."
     )
 
 

@@ -72,14 +72,13 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
     biased = last["bias"].astype(bool)
     table, without = last[biased]["mean_cosine"], last[~biased]["mean_cosine"]
     curved = table.drop(index="linear", errors="ignore")
+    bare = f" (tanh without biases: {number(without['tanh'], 2)})" if "tanh" in without else ""
     sentences = [
         f"After {deepest} random layers with biases, the mean cosine of two outputs is "
-        f"{number(curved.min(), 2)} to {number(curved.max(), 2)} with a non-linearity"
+        f"{number(curved.min(), 2)} to {number(curved.max(), 2)} with a non-linearity{bare}"
         + (f" and {number(table['linear'], 2)} without" if "linear" in table else "")
         + "; 1 is the narrowest cone."
     ]
-    if "tanh" in without:
-        sentences.append(f"For tanh it is {number(without['tanh'], 2)} without biases.")
     fixed = starts[starts["temperature_mode"] == "fixed"]
     for model, rows in fixed.groupby("model", sort=False):
         of_start = rows.set_index("start")
@@ -103,7 +102,7 @@ def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
 
 
 # Methods that leave little of the gap; they are fitted on other pairs than those scored.
-CLOSING = {"centre": "centring", "project_out": "leaving out the direction of the gap"}
+CLOSING = {"centre": "centring", "project_out": "projecting the gap out"}
 
 
 def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[str]:
@@ -119,9 +118,10 @@ def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[str]:
     said: list[str] = []
     for one in fitted:
         change, low, high = (100 * end for end in one["change"]["ab"])
-        whose = "it" if said else f"{first['model']}'s recall"
+        whose = "recall" if said else f"{first['model']}'s recall"
         said.append(
-            f"{CLOSING[one['method']]} leaves a gap of {number(one['gap'], 2)} and changes {whose} "
+            f"{CLOSING[one['method']]} leaves {'' if said else 'a gap of '}"
+            f"{number(one['gap'], 2)} and changes {whose} "
             f"by {number(change, 1)} {interval(low, high, 1)}" + ("" if said else " points")
         )
     words = "; ".join(said)
@@ -151,29 +151,30 @@ def _fine_tuning(tuned: pd.DataFrame) -> list[str]:
     least, most = (tuned.loc[tuned["gap_after"].agg(end)] for end in ("idxmin", "idxmax"))
     scored = "zero_shot_before" in tuned and tuned["zero_shot_before"].notna().all()
 
-    seeds = f"means of {count(int(least['n']), 'seed')}"
-
-    def accuracy(row: pd.Series) -> str:
-        if not scored:
-            return ""
-        low, high = (100 * row[f"zero_shot_after_{end}"] for end in ("low", "high"))
-        return f"{percent(row['zero_shot_after'])} {interval(low, high, 1)} at "
+    who, seeds = trained_here(least["model"]), f"means of {count(int(least['n']), 'seed')}"
+    before, lowest = number(least["gap_before"], 2), ""
 
     def place(row: pd.Series) -> str:
-        return f"{number(row['gap_after'], 2)} (temperature {fraction(row['temperature'])})"
+        return f"{number(row['gap_after'], 2)}, temperature {fraction(row['temperature'])}"
 
-    has = "has accuracy of" if scored else "has"
-    words = (
-        f"Fine-tuned ({seeds}), {trained_here(least['model'])} {has} {accuracy(least)}the smallest "
-        f"gap, {place(least)}, and {accuracy(most)}the largest, {place(most)}"
-    )
-    before = f"{number(least['gap_before'], 2)}"
-    if scored:
-        lowest = tuned.loc[tuned["zero_shot_after"].idxmin()]
-        if lowest.name not in (least.name, most.name):
-            words += f"; the lowest, {percent(lowest['zero_shot_after'])}, is at {place(lowest)}"
-        before = f"{percent(least['zero_shot_before'])} at {before}"
-    return [f"{words}; before: {before}."]
+    if not scored:
+        return [
+            f"Fine-tuned ({seeds}), {who} has the smallest gap ({place(least)}) and the largest "
+            f"({place(most)}); before: {before}."
+        ]
+
+    def accuracy(row: pd.Series) -> str:
+        low, high = (100 * row[f"zero_shot_after_{end}"] for end in ("low", "high"))
+        return f"{percent(row['zero_shot_after'])} {interval(low, high, 1)}"
+
+    worst = tuned.loc[tuned["zero_shot_after"].idxmin()]
+    if worst.name not in (least.name, most.name):
+        lowest = f"; it is lowest, {percent(worst['zero_shot_after'])}, at {place(worst)}"
+    return [
+        f"Fine-tuned ({seeds}), accuracy of {who} is {accuracy(least)} at the smallest gap "
+        f"({place(least)}) and {accuracy(most)} at the largest ({place(most)}){lowest}; before, "
+        f"{percent(least['zero_shot_before'])} ({before})."
+    ]
 
 
 def _offensive_labels(published: pd.DataFrame) -> list[str]:

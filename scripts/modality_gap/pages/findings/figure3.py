@@ -118,11 +118,11 @@ def loss_at_own_gaps(others: list[dict]) -> str:
     """How much the loss at the model's own gap is above the smallest loss of the sweep. If that is
     at the end of the sweep, the loss may be smaller beyond it."""
     said = [
-        f"{'at least ' if row['at_end'] else ''}{number(row['loss_excess'], 2)} in {row['model']}"
+        f"{'at least ' if row['at_end'] else ''}{number(row['loss_excess'], 2)} ({row['model']})"
         for row in sorted(others, key=lambda row: row["loss_excess"])
     ]
     return (
-        "The loss at the own gap of the others that retrieve is above their smallest loss by "
+        "In the others that retrieve, the loss at the own gap is above the smallest loss by "
         f"{listed(said)}."
     )
 
