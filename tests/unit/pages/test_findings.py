@@ -416,8 +416,8 @@ def test_the_loss_at_each_own_gap_stands_beside_the_model_from_the_smallest():
         {"model": "C", "loss_excess": 0.006, "at_end": False},
     ]
     assert figure3.loss_at_own_gaps(others) == (
-        "In the others that retrieve, the loss at the own gap is above the smallest loss by "
-        "0.01 (C) and at least 1.34 (B)."
+        "In the others, the loss at the own gap is above the smallest loss by 0.01 (C) and at "
+        "least 1.34 (B)."
     )
     rows = pd.concat([minimum_table().assign(model=name, loss_excess=0.2) for name in "AB"])
     assert "by 0.20 (B)." in figure3.smallest_loss(rows, figure3.loss_at_own_gaps)[1]

@@ -307,7 +307,7 @@ def test_the_answer_on_fine_tuning_says_where_accuracy_is_lowest():
     assert told(pd.concat([scored, middle], ignore_index=True)) == (
         "Fine-tuned (means of 3 seeds), accuracy of toy is 65.0 % [64.0, 66.0] at the smallest "
         "gap (0.10, temperature 1) and 56.0 % [55.0, 57.0] at the largest (0.48, temperature "
-        "1/100); it is lowest, 50.0 %, at 0.20, temperature 1/20; before, 60.0 % (0.52)."
+        "1/100); it is lowest, 50.0 %, at 0.20; before, 60.0 % (0.52)."
     )
 
 
@@ -318,11 +318,11 @@ def test_the_answer_on_offensive_labels_says_how_many_falls_are_clear():
 
     clear = {"p_fisher_holm": [0.5, 0.5, 0.5, 0.001], "p_mcnemar_least_holm": [0.01, 0.5, 0.02, 0]}
     assert told(change=[-0.1, -0.1, -0.1, -1], **clear).endswith(
-        "fall in all 3 groups: clearly in none by Fisher's test, at most 2 by a paired one; over "
-        "all groups together clearly (p 0.0097)."
+        "fall in all 3 groups: clearly in none by Fisher's test (together clearly, p 0.0097), "
+        "at most 2 by a paired one."
     )
     unclear = told(change=[-0.1, -0.1, -0.1, -1], p_fisher=0.06, **clear)
-    assert unclear.endswith("at most 2 by a paired one.")
+    assert unclear.endswith("by Fisher's test, at most 2 by a paired one.")
     # A count that grows is no fall, however clear.
     assert told(change=[0.1, -0.1, -0.1, 1], **clear).endswith(
         "fall in 2 of 3 groups: clearly in none by Fisher's test, at most 1 by a paired one."

@@ -169,7 +169,8 @@ def _fine_tuning(tuned: pd.DataFrame) -> list[str]:
 
     worst = tuned.loc[tuned["zero_shot_after"].idxmin()]
     if worst.name not in (least.name, most.name):
-        lowest = f"; it is lowest, {percent(worst['zero_shot_after'])}, at {place(worst)}"
+        share, gap = percent(worst["zero_shot_after"]), number(worst["gap_after"], 2)
+        lowest = f"; it is lowest, {share}, at {gap}"
     return [
         f"Fine-tuned ({seeds}), accuracy of {who} is {accuracy(least)} at the smallest gap "
         f"({place(least)}) and {accuracy(most)} at the largest ({place(most)}){lowest}; before, "
@@ -188,7 +189,7 @@ def _offensive_labels(published: pd.DataFrame) -> list[str]:
     return [
         "The paper's counts of offensive labels, with the gap widened, fall in "
         f"{of_all(len(fewer), len(groups), 'group')}: clearly in {fisher or 'none'} by Fisher's "
-        f"test, at most {paired} by a paired one{_all_together(published)}."
+        f"test{_all_together(published)}, at most {paired} by a paired one."
     ]
 
 
@@ -196,4 +197,4 @@ def _all_together(published: pd.DataFrame) -> str:
     every = published[published["group"] == "all"].to_dict("records")
     if not every or not (every[0]["change"] < 0 and every[0]["p_fisher"] < SIGNIFICANT):
         return ""
-    return f"; over all groups together clearly (p {p_value(every[0]['p_fisher'])})"
+    return f" (together clearly, p {p_value(every[0]['p_fisher'])})"

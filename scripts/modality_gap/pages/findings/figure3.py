@@ -121,10 +121,7 @@ def loss_at_own_gaps(others: list[dict]) -> str:
         f"{'at least ' if row['at_end'] else ''}{number(row['loss_excess'], 2)} ({row['model']})"
         for row in sorted(others, key=lambda row: row["loss_excess"])
     ]
-    return (
-        "In the others that retrieve, the loss at the own gap is above the smallest loss by "
-        f"{listed(said)}."
-    )
+    return f"In the others, the loss at the own gap is above the smallest loss by {listed(said)}."
 
 
 def smallest_loss(
