@@ -67,7 +67,7 @@ def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
             about = listed(f"whether {clause['about']}" for clause in group)
             tried = [row for clause in group for row in rows[matching([clause["claim"]], rows)[0]]]
             alone = not alike and all(show.kind_of(row) == "stand_in" for row in tried)
-            on = " (on stand-ins alone)" if alone and verdict == INCONCLUSIVE else ""
+            on = " (stand-ins alone)" if alone and verdict == INCONCLUSIVE else ""
             words.append(f"{about} {UNDECIDED[verdict][len(group) > 1]}{on}")
         else:
             words += [_clause(clause, verdict, named=not alike) for clause in group]

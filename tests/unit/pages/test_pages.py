@@ -62,7 +62,7 @@ def test_the_strongest_evidence_speaks_in_the_headline():
     )
     assert summary.headline(CLAUSES, rows) == "It holds; whether b does stays undecided."
     tried = rows.assign(evidence=[*rows["evidence"][:2], "stand-in: y"])
-    assert summary.headline(CLAUSES, tried).endswith("b does stays undecided (on stand-ins alone).")
+    assert summary.headline(CLAUSES, tried).endswith("b does stays undecided (stand-ins alone).")
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_the_answer_on_fine_tuning_says_where_accuracy_is_lowest():
     assert told(pd.concat([scored, middle], ignore_index=True)) == (
         "Fine-tuned (means of 3 seeds), accuracy of toy is 65.0 % [64.0, 66.0] at the smallest "
         "gap (0.10, temperature 1) and 56.0 % [55.0, 57.0] at the largest (0.48, temperature "
-        "1/100); it is lowest, 50.0 %, at 0.20; before, 60.0 % (0.52)."
+        "1/100); lowest: 50.0 % at 0.20; before, 60.0 % (0.52)."
     )
 
 

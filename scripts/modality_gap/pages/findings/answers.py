@@ -138,7 +138,7 @@ def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[str]:
     clear = moved["p_held_out"] < SIGNIFICANT / len(judged)
     unmoved = len(judged) - len(moved)
     return [
-        "The best shift on half of the pictures clearly changes zero-shot accuracy on the other "
+        "The best shift on half the pictures clearly changes zero-shot accuracy on the other "
         f"half in {of_all(int(clear.sum()), len(moved), 'test')} above chance ("
         f"{listed(dict.fromkeys(moved['set'].map(names)))})"
         + (f"; in {unmoved} more it is 0." if unmoved else ".")
@@ -170,7 +170,7 @@ def _fine_tuning(tuned: pd.DataFrame) -> list[str]:
     worst = tuned.loc[tuned["zero_shot_after"].idxmin()]
     if worst.name not in (least.name, most.name):
         share, gap = percent(worst["zero_shot_after"]), number(worst["gap_after"], 2)
-        lowest = f"; it is lowest, {share}, at {gap}"
+        lowest = f"; lowest: {share} at {gap}"
     return [
         f"Fine-tuned ({seeds}), accuracy of {who} is {accuracy(least)} at the smallest gap "
         f"({place(least)}) and {accuracy(most)} at the largest ({place(most)}){lowest}; before, "
