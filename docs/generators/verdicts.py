@@ -38,10 +38,11 @@ def verdict_table(claims: pd.DataFrame, run: dict) -> str:
     started = datetime.fromtimestamp(run["started"], UTC)
     released = own["evidence"].str.contains("the authors' features").any()
     text = (
-        "Claims of the paper and its notebooks, one verdict per claim, in a run of "
+        f"Version {__version__} (commit {run['code']['commit'][:7]}, "
+        f"{started.day} {started:%B %Y}) gave these verdicts on the claims of the paper and its "
+        "notebooks, one per claim, with "
         f"{', '.join(run['configfiles']) or 'the default configuration'} "
-        f"{'with' if released else 'without'} the authors' released features (version "
-        f"{__version__}, commit {run['code']['commit'][:7]}, {started.day} {started:%B %Y}):"
+        f"{'and' if released else 'without'} the authors' released features:"
     )
     head = ["part", "claims", *VERDICTS]
     return f"{textwrap.fill(text, 100)}\n\n{table(head, [*rows, total])}"

@@ -142,8 +142,8 @@ def pipeline_of(model: str, read: Callable[[str], Any], pooling: str | None) -> 
 
 def _refuse(model: str, file: str, what: str) -> NoReturn:
     raise InputError(
-        f"{model}/{file} {what}, which is not supported; set options.pooling (mean, first, last, "
-        "max or own), or give another model."
+        f"{model}/{file} {what}. This project does not support such a model; set options.pooling "
+        "(mean, first, last, max or own), or give another model."
     )
 
 

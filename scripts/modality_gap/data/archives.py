@@ -157,8 +157,9 @@ def zip_name(path: str | Path, info: zipfile.ZipInfo) -> str:
     except UnicodeDecodeError:
         if not set(raw) <= set(CP437_LETTERS):
             raise InputError(
-                f"{path}: the names of its members are neither UTF-8 nor cp437 (in cp437, "
-                f"one is {name!r}). Unpack it, and pack it again with names in UTF-8."
+                f"{path}: the encoding of its file names is probably neither UTF-8 nor cp437 (read "
+                f"as cp437, one name is {name!r}). Unpack it, and pack it again with names in "
+                "UTF-8."
             ) from None
         return name
 

@@ -83,9 +83,10 @@ def emoji_pairs(
     """The table of emoji pairs: item_id, text, file, split, concept, group, sub_group, labels.
 
     It has all emoji without a skin tone. For `toned_concepts` randomly chosen concepts, it also has
-    the man and the woman in all five skin tones. `drawn` are the names of files that have a
-    picture. Whole concepts go to the test split, so that no variant of a test emoji in skin tone or
-    gender is in the train split. The rows are in random order.
+    the man and the woman in all five skin tones. `drawn` are the names of the drawings that
+    exist; an emoji without a drawing is left out. Whole concepts go to the test split. So if an
+    emoji is in the test split, its variants with another skin tone or gender are not in the train
+    split. The rows are in random order.
     """
     table = parse_emoji_test(emoji_test)
     table = table[table["status"].isin(["fully-qualified", "component"])]

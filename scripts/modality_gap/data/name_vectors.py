@@ -48,7 +48,8 @@ def read_matrix(path: str | Path, member: str = "", dtype: str = "float32") -> n
         reason = " ".join(str(error).split()).strip("\"'.")
         raise InputError(
             f"{path}: no vectors can be read from this file ({reason}). Give an .npy file of "
-            "numbers, or a zip archive and, as `member`, the file in it that holds the numbers."
+            "numbers. Or give a zip archive, and set `member` to the file in it that holds the "
+            "numbers."
         ) from error
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind != "f":
         raise InputError(

@@ -21,8 +21,9 @@ def sets_in_order(methods: "pd.DataFrame") -> list[str]:
 
 
 def gallery_of(methods: "pd.DataFrame", name: str) -> str:
-    """The task of a set's mixed gallery. If pictures have several captions, it is the task of
-    documents in several forms."""
+    """The name of the task of a set's mixed gallery: T2c if the set was scored on it, which needs
+    several captions per picture, and T2b otherwise. In T2c each document of the gallery is a
+    caption, a picture or both."""
     of_documents = (methods["set"] == name) & (methods["task"] == CAPTION_GALLERY)
     return CAPTION_GALLERY if of_documents.any() else PAIR_GALLERY
 

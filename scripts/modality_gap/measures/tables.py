@@ -90,10 +90,10 @@ def measure_preprocessing(
     threads: int = 1,
     clusters: np.ndarray | None = None,
 ) -> dict:
-    """A row of preprocessing.csv, for the encoder whose entry in the config is `spec`: the cone and
-    the gap of its pictures x and texts y, and the mean cosine of each picture with the same picture
-    in `first` (n, d). `first` are the pictures of the first encoder compared. Source: Figure
-    2(a)."""
+    """A row of preprocessing.csv, for the encoder whose configuration is `spec`. x and y are the
+    embeddings of its pictures and texts. `first` (n, d) holds the embeddings of the same pictures
+    by the first encoder that is compared. The row has the cone of x, the gap between x and y, and
+    the cosine between x and `first`, averaged over the pictures. Source: Figure 2(a)."""
     cosines = cosine_distribution(x, bins=1, threads=threads)
     low, high = mean_cosine_interval(x, confidence, clusters)
     return {

@@ -30,7 +30,8 @@ def differences(
     study: Mapping[str, Any],
     confidence: float,
 ) -> pd.DataFrame:
-    """For each method and metric, the difference to the method `compared_with`, paired by seed.
+    """For each method and metric, the value minus that of the method that `compared_with` chooses,
+    paired by seed.
 
     The columns are the mean, t interval, p, and Holm's correction over the methods, all on the
     pairs' own split. For ACCURACIES, `unchanged` says whether they are shown to be unchanged (TOST
@@ -105,9 +106,9 @@ def _with_holm(rows: pd.DataFrame) -> pd.DataFrame:
 def splits_table(
     table: pd.DataFrame, methods: Mapping[str, Recipe], study: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """The difference to the method `compared_with` on every split, as the mean over seeds. Columns:
-    method, than, metric, split, difference, n. The spread over splits shows how much the choice of
-    held-out pairs matters."""
+    """For each split, method and metric, the value minus that of the method that `compared_with`
+    chooses, as the mean over seeds. Columns: method, than, metric, split, difference, n. The spread
+    over splits shows how much the choice of held-out pairs matters."""
     wide = table.set_index(["split", "method", "seed"]).sort_index()
     rows = []
     for split, name in wide.index.droplevel("seed").unique():

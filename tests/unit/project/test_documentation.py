@@ -122,7 +122,7 @@ def test_the_result_table_has_one_verdict_per_claim_of_the_paper():
     assert "| Theory | 1 |  |  |  |  |  | 1 |  |" in text
     assert "| **all** | **3** | **1** | **0** | **0** | **0** | **0** | **1** | **1** |" in text
     sentence = " ".join(text.split())
-    assert "a run of the default configuration with the authors' released features" in sentence
+    assert "with the default configuration and the authors' released features" in sentence
     assert "commit abcdef0, 1 January 1970" in sentence
     other = verdicts.verdict_table(
         pd.DataFrame(rows[2:]), run | {"configfiles": ["config/full.yaml"]}
@@ -141,7 +141,7 @@ def test_the_result_table_stands_between_its_markers(tmp_path):
     readme.write_text("before\n<!-- verdicts -->\nold\n<!-- /verdicts -->\nafter\n")
     verdicts.write_verdicts(readme, results)
     text = readme.read_text()
-    assert text.startswith("before\n<!-- verdicts -->\nClaims of the paper")
+    assert text.startswith("before\n<!-- verdicts -->\nVersion ")
     assert text.endswith("<!-- /verdicts -->\nafter\n")
     assert "old" not in text
     readme.write_text("no place")

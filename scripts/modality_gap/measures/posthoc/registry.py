@@ -4,8 +4,9 @@ To add a method, write a function of the fit pairs in one of the modules that ca
 decorate it with `method`, and test it. The method is then in every table and figure of the
 follow-ups.
 
-x, y: (m, d) unit vectors (float64) of the fit pairs, row i of both is one pair. The two modalities
-are called "x" and "y". A kind of score is a pair of modalities, the query's before the gallery's.
+x, y: (m, d) unit vectors (float64) of the fit pairs. Row i of x and row i of y form a pair. The two
+modalities are called "x" and "y". The kind of a score is a tuple of two modalities: first that of
+the query, then that of the gallery.
 """
 
 from collections.abc import Callable

@@ -116,9 +116,10 @@ def u_curve(scores: Direction, shares: Sequence[float] = SHARES) -> dict[str, fl
 def expected(
     counts: Sequence[np.ndarray], chances: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The expected recall at 1 and NDCG at 10, (n,) each, if the number of items before the wanted
-    one is a sum of independent binomials. Each binomial has its numbers of trials (n,) in `counts`
-    and its chance of success in `chances`."""
+    """The expected recall at 1 and the expected NDCG at 10 of n queries, (n,) each. The number of
+    items that rank above the partner is a sum of independent binomial variables. For variable i,
+    `counts[i]` (n,) is the number of trials of each query, and `chances[i]` is the chance of
+    success."""
     ahead = np.arange(10)
     chance_of = np.zeros((len(counts[0]), 10))
     chance_of[:, 0] = 1

@@ -18,7 +18,7 @@ from modality_gap.paper.chance import retrieves
 
 class Shown(NamedTuple):
     """A measure of the table: its name in measures.csv and its heading. `better` is 1 if a larger
-    value counts as closer, and -1 if a smaller value does."""
+    value of the measure is better, and -1 if a smaller value is better."""
 
     name: str
     head: str
