@@ -616,6 +616,14 @@ def test_released_stops_when_time_is_over(server: Server, tmp_path: Path) -> Non
     assert left == ["0.npy"]
 
 
+def test_released_are_not_waited_for_in_no_time(tmp_path: Path) -> None:
+    """A limit of 0 s is one, though no seconds would switch an alarm off."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        urls = [f"http://127.0.0.1:{silent.getsockname()[1]}/a"]
+        line = fetch_released(tmp_path, urls, *script_options(tmp_path), "--time-limit", "0")
+    assert "(not done within 0 s)" in line
+
+
 def test_released_at_hand(server: Server, tmp_path: Path) -> None:
     options = script_options(tmp_path)
     for _ in range(2):
