@@ -588,6 +588,10 @@ def test_training_with_losses(run, tmp_path, monkeypatch):
     found = row[["difference", "difference_low", "difference_high"]].astype(float)
     mean = change.mean()
     np.testing.assert_allclose(found, [mean, mean - margin, mean + margin])
+    squares = runs.pivot(index="seed", columns="method", values="gap_squared")
+    for row in methods.to_dict("records"):
+        ends = [row[f"gap_squared{end}"] for end in ("", "_low", "_high")]
+        assert ends == pytest.approx(plain.student(squares[row["method"]], 0.8)), row["method"]
     # The pictures are the first modality.
     splits = labels["split"].to_numpy()
     sides = [torch.from_numpy(plain.unit(read(paths[side]).vectors)).float() for side in paths]
