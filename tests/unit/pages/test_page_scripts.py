@@ -300,6 +300,9 @@ def test_losses_of_ones_own_are_on_the_page_of_figures(write_figures):
     assert page.count("the code itself") == 1
     for name in figures.PLAIN_TABLES:
         assert len(rows_of(part_of(page, name))) > 1, name
+    # Of these alone the numbers are folded, where a sentence says what they show.
+    folded = {name for name in figures.ITEMS if "<summary>All numbers" in part_of(page, name)}
+    assert folded == {"published_table2", "supplementary_p_values"} < {*figures.PLAIN_TABLES}
 
 
 def test_a_page_of_figures_that_no_browser_would_like_is_not_written(write_figures):
