@@ -796,6 +796,21 @@ def test_a_fault_is_one_sentence_with_its_key_and_remedy(
     assert re.fullmatch(r"[^\n]+[.?]", message)
 
 
+def test_a_training_has_its_own_name_as_the_checkpoint_of_its_encoder() -> None:
+    """That of another training is one that there is."""
+    encoders = SHIPPED["encoders"]
+    config = changed(
+        ("training/twin", SHIPPED["training"]["digit_clip"]),
+        ("encoders/twin", encoders["digit_clip"] | {"label": "twin"}),
+        ("encoders/twin_random", encoders["digit_clip_random"] | {"label": "untrained twin"}),
+    )
+    assert message_of(config) == (
+        "training.twin needs encoders.twin.checkpoint to be twin; correct it."
+    )
+    config["encoders"]["twin"]["checkpoint"] = "twin"
+    check_config(config, SCHEMA_PATH, ENCODERS, FORMATS)
+
+
 def test_an_untrained_twin_needs_a_seed() -> None:
     twin = {"library": "open_clip", "architecture": "RN50-quickgelu", "pretrained": "openai"}
     message = message_of(changed(("encoders/digit_clip_random", twin)))
