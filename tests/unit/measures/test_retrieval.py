@@ -1,10 +1,12 @@
 """Recall and ranks, against brute force and cases that are known beforehand."""
 
+import independent as plain
 import numpy as np
 import pytest
 
 from modality_gap.embeddings.sets import normalise
 from modality_gap.measures.intervals import proportion_interval, share_interval
+from modality_gap.measures.recall_sweep import Hits, place_interval
 from modality_gap.measures.retrieval import measure_recall, partner_ranks, recall_at
 
 
@@ -108,3 +110,19 @@ def test_recall_does_not_depend_on_the_tile():
     x = normalise(rng.normal(size=(60, 8)))
     y = normalise(x + 0.4 * rng.normal(size=(60, 8)))
     assert recall_at(x, y, 3, tile=7) == recall_at(x, y, 3)
+
+
+def test_the_interval_of_the_best_shift_has_the_draws_of_its_seed():
+    rng = np.random.default_rng(1)
+    deltas, distances = np.linspace(-1, 1, 201), np.linspace(2, 0, 201)
+    found = rng.random((201, 40)) < 0.5
+
+    def place(weights):
+        return distances[plain.best_of(found @ weights, deltas)]
+
+    seen = set()
+    for seed in range(4):
+        ends = place_interval(Hits(found, None), deltas, distances, 0.5, 60, seed)
+        assert ends == pytest.approx(plain.bootstrap(place, 40, 60, 0.5, seed, "percentile"))
+        seen.add(ends)
+    assert len(seen) > 1
