@@ -37,7 +37,8 @@ def draw(layout: Layout) -> Figure:
     change.set_title(f"Gap: untrained ○ → trained ●{of_the_paper}")
     draw_two_encoders(drawing)
     drawing.set_title("(a)")
-    draw_sets(parts[-1], layout, models, points, {"trained": "(b)", "random": "(c)"})
+    letters = {"trained": "(b)", "random": "(c)"}
+    draw_sets(parts[-1], layout, models, points, letters, gaps["gap"])
     modalities_legend(parts[-1], (params.modalities[name] for name in gaps.index))
     return figure
 

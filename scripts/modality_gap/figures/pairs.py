@@ -57,11 +57,13 @@ def draw_sets(
     models: "pd.DataFrame",
     points: "pd.DataFrame",
     letters: dict[str, str],
+    gaps: "pd.Series | None" = None,
 ) -> None:
     """Draw one column per model, trained above random weights, in as many rows as needed.
 
     `models` is the result of `models_in_order`. `points` are those of all sets, as `draw_pairs`
-    takes them. `letters` has the letter of the row for each kind of weights.
+    takes them. `letters` has the letter of the row for each kind of weights. `gaps` has the gap of
+    each set, to be written below its panel.
     """
     columns = strips(len(models), layout)[1]
     blocks = [models[start : start + columns] for start in range(0, len(models), columns)]
@@ -77,6 +79,8 @@ def draw_sets(
                             color=MUTED, fontsize="small", transform=ax.transAxes)  # fmt: skip
                 else:
                     draw_pairs(ax, points[points["set"] == row[weights]], 2 if layout.narrow else 3)
+                    if gaps is not None:
+                        ax.set_xlabel(f"gap {gaps[row[weights]]:.2f}", fontsize="small")
                 if line == 0:
                     width = 12 if layout.narrow else 17
                     ax.set_title(plain(row["model"], width), loc="center", weight="normal",

@@ -424,7 +424,11 @@ def test_sets_in_the_plane(draw, script, kind):
     if script == "plot_supplementary4":
         assert "horizontal: first right singular vector; vertical: second" in everything
     if script == "plot_figure1":
-        (change,) = (ax for ax in axes if "gap" in ax.get_xlabel())
+        gap_of = table.set_index("set")["gap"]
+        assert [ax.get_xlabel() for ax in panels] == [
+            f"gap {gap_of[name]:.2f}" for name in ("three", "one", "two")
+        ]
+        (change,) = (ax for ax in axes if "gap (" in ax.get_xlabel())
         for name, place in (("one", 0), ("two", 0), ("three", 1.5)):
             row = table.set_index("set").loc[name]
             (dot,) = lines(change, row["gap"], place)
