@@ -121,7 +121,7 @@
   const said = (one) => {
     const [plain] = model.remedies;
     const parts = [];
-    for (const [key, words] of [["gap", "gap"], ["loss", "loss at 1/100 over all of them"]])
+    for (const [key, words] of [["gap", "gap"], ["loss", "loss at 1/100 in one batch of them"]])
       if (key in one && key in plain)
         parts.push(`${words} ${one[key].toFixed(2)}, without it ${plain[key].toFixed(2)}`);
     for (const [key, way] of ways(model)) {

@@ -42,7 +42,10 @@ def draw_task(ax: Axes, row: dict) -> None:
                    PALETTE[1], xytext=(5, 8) if left else (-5, 8), ha="right" if left else "left",
                    va="bottom")  # fmt: skip
     words = "no shift, the best," if plain_is_best else "no shift"
-    label_line(ax, f"{words} {default['score']:.3f}", (default["distance"], row["default_low"]),
+    # Below the band, and below the curve to the right.
+    under = curve.loc[curve["distance"] >= default["distance"], "score"].min()
+    place = default["distance"], min(row["default_low"], under)
+    label_line(ax, f"{words} {default['score']:.3f}", place,
                INK, xytext=(5, -4), va="top")  # fmt: skip
     ax.axhline(row["chance"], color=MUTED, ls="--", lw=1)
     chance = curve["distance"].min(), row["chance"]

@@ -93,7 +93,7 @@ def sentence(model: Mapping, remedy: Mapping) -> str:
     parts = []
     for key, words in (
         ("gap", "gap"),
-        ("loss", f"loss at {fraction(LOSS_TEMPERATURE)} over all of them"),
+        ("loss", f"loss at {fraction(LOSS_TEMPERATURE)} in one batch of them"),
     ):
         if key in remedy and key in plain:
             parts.append(f"{words} {remedy[key]:.2f}, without it {plain[key]:.2f}")

@@ -602,6 +602,11 @@ def test_a_model_at_chance_that_a_measure_puts_above_is_named():
     (text,) = measures.misleading(measured(), GAPS, {"one": "One", "two": "Two"})
     assert text.startswith("CKA puts Two (0.310) level with or above One (0.300)")
     assert "0.100 and 0.400" in text
+    nearer = measured()
+    nearer.loc[(nearer["measure"] == "kendall_distance") & (nearer["set"] == "two"), "value"] = 0.15
+    assert measures.misleading(nearer, GAPS, {"one": "One", "two": "Two"})[1].startswith(
+        "Kendall distance, where less is better, puts Two (0.150) level with or above One (0.200)"
+    )
 
 
 # --- the ledger of the follow-ups ---------------------------------------------------------------

@@ -260,7 +260,7 @@ def test_remedies_have_the_values_of_the_tables(models):
     assert [len(model["remedies"]) for model in models] == [3, 0, 0]
     assert remedies.sentence(models[0], rows["centre"]) == (
         "Centring subtracts each modality's mean. Fitted on 1,250 pairs, compared on 1,200 others: "
-        "gap 0.10, without it 0.80; loss at 1/100 over all of them 0.10, without it 0.80; "
+        "gap 0.10, without it 0.80; loss at 1/100 in one batch of them 0.10, without it 0.80; "
         "recall@1 video → text 40.0 %, without it 50.0 % (−10.0 points [−15.0, +0.2]); "
         "recall@1 text → video 40.0 %, without it 50.0 %."
     )

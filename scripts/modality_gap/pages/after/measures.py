@@ -171,8 +171,9 @@ def misleading(measures: pd.DataFrame, gaps: pd.DataFrame, labels: Mapping[str, 
             if beaten:
                 one = beaten[0]
                 sentences.append(
-                    f"{words} puts {labels[name]} ({number(wide.loc[name, measure])}) level with "
-                    f"or above {labels[one]} ({number(wide.loc[one, measure])}), though "
+                    f"{words}{', where less is better,' if sign < 0 else ''} puts {labels[name]} "
+                    f"({number(wide.loc[name, measure])}) level with or above {labels[one]} "
+                    f"({number(wide.loc[one, measure])}), though "
                     f"{labels[name]} retrieves near chance; mutual nearest neighbours are "
                     f"{number(wide.loc[name, 'mutual_knn'])} and "
                     f"{number(wide.loc[one, 'mutual_knn'])}."
