@@ -217,7 +217,8 @@ REFERENCES: tuple[Callable[[dict, Known], Iterator[Reference]], ...] = (
 def references_between_keys(
     config: dict, assets: Mapping[str, dict], formats: Mapping[str, Format]
 ) -> Iterator[Reference]:
-    """Every name that stands for an entry elsewhere, in a configuration whose rows are expanded."""
+    """Every name that stands for an entry elsewhere. The configuration is as `with_rows` returns
+    it."""
     known = _known(config, assets, formats)
     for references in REFERENCES:
         yield from references(config, known)

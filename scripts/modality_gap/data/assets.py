@@ -229,8 +229,8 @@ def absence(asset: Asset) -> str:
     licence, and where to put it."""
     return (
         f"resources/{asset.path} is missing and must be downloaded by hand: get it from "
-        f"{asset.url} (licence: {asset.licence}) and put it at that path, or remove what needs it "
-        f"from the configuration; content: {asset.purpose}"
+        f"{asset.url} (licence: {asset.licence}) and put it at that path, or remove the entries "
+        f"that need it from the configuration. The file is: {asset.purpose}"
     )
 
 

@@ -40,7 +40,7 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
 
 def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
     """The rows, unchanged. Raises InputError that names the item if an item_id occurs twice, or if
-    a text contains half a character (for instance, because it was cut within an emoji)."""
+    a text has half a character (for instance, because it was cut within an emoji)."""
     seen = set()
     for row in rows:
         if row["item_id"] in seen:
@@ -56,8 +56,8 @@ def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
             except UnicodeEncodeError as error:
                 raise InputError(
                     f"{' and '.join(files.values())}: the {name} of item {row['item_id']!r} "
-                    f"contains half a character (U+{ord(value[error.start]):04X}); correct the "
-                    "text."
+                    f"has a character that was cut in two (U+{ord(value[error.start]):04X} is "
+                    "left); correct the text."
                 ) from error
         yield row
 

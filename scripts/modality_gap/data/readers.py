@@ -320,7 +320,9 @@ def read_hateful_memes(
         members = zip_members(archive)
         lists = {member.stem: name for name, member in members.items() if member.suffix == ".jsonl"}
         if split not in lists:
-            raise InputError(f"{path} has no {split}.jsonl; give a split of {', '.join(lists)}.")
+            raise InputError(
+                f"{path} has no {split}.jsonl; choose `split` from {', '.join(lists)}."
+            )
         folder = members[lists[split]].parent
         names = {member: name for name, member in members.items()}
         for line in archive.read(lists[split]).decode("utf-8").splitlines():

@@ -1,8 +1,8 @@
 """What the encoders of all libraries share: device, precision, metadata, errors.
 
 An encoder turns an image or a sentence into a vector; `build_encoder` (encoders/build.py) makes
-one. Imports are light: every Snakemake reads the libraries' files, and torch takes seconds to
-import.
+one. Imports at the top are light: every Snakemake process imports encoders/timm.py and its
+neighbours, and torch takes seconds to import.
 """
 
 from __future__ import annotations

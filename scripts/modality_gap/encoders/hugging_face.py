@@ -113,8 +113,8 @@ def _load(
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(
             f"encoders: cannot read the Hugging Face model {name!r} ({reason:.300}); give the path "
-            "of its folder, with config.json, a tokenizer and model.safetensors, or its name on a "
-            f"hub, and {hub_remedy()}."
+            "of a folder with config.json, a tokenizer and model.safetensors; or give the name on "
+            f"a hub, and {hub_remedy()}."
         ) from error
     if tower.joint and pooling is None and not pipeline.declared:
         pipeline = replace(pipeline, pooling=("own",))

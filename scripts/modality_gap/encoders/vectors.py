@@ -77,7 +77,7 @@ def _unknown(name: str, known: list[str], files: list[str]) -> str:
     # Else those that contain it: "car (automobile)" for "automobile".
     near += [small for small in by_small if name.lower() in small and small not in near]
     if not near:
-        return f"{has}{name!r} or of a similar name. Use the name alone, {{}}, as the prompt."
+        return f'{has}{name!r} or of a similar name. Set the prompt to "{{}}", the name alone.'
     words = listed_words([repr(by_small[small]) for small in near[:3]], "and")
     return f"{has}{name!r}. The nearest names are {words}; give one of them under `aliases`."
 

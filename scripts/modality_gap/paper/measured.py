@@ -83,7 +83,7 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
     rows = table
     for name, wanted in selector.get("where", {}).items():
         if name not in rows:
-            raise InputError(f"{selector['table']} has no column {name}; correct the claim.")
+            raise InputError(f"{selector['table']} has no column {name}; correct the entry.")
         rows = rows[_matches(rows[name], wanted)]
         # What is said of several is measured on all of them or not at all.
         if isinstance(wanted, list) and not {*wanted} <= {*rows[name]}:
@@ -92,7 +92,7 @@ def _first(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured | 
     other = against if less is None else less
     for name in [column] if other is None else [column, other]:
         if name not in rows:
-            raise InputError(f"{selector['table']} has no column {name}; correct the claim.")
+            raise InputError(f"{selector['table']} has no column {name}; correct the entry.")
     if rows.empty:
         return None
     take = selector.get("take")

@@ -273,7 +273,7 @@ def test_hateful_memes(tmp_path):
     assert list(table["label"]) == ["hatespeech meme", "meme"]
     assert list(table["image"]) == [meme[0] for meme in memes[1:]]
     assert list(table["text"]) == ["look, \u201cwords\u201d"] * 2
-    with pytest.raises(InputError, match=r"no dev.jsonl; give a split of train, dev_seen"):
+    with pytest.raises(InputError, match=r"no dev.jsonl; choose `split` from train, dev_seen"):
         read_back(tmp_path, "hateful_memes", {"archive": path}, split="dev")
 
 
@@ -757,4 +757,7 @@ def test_half_a_character_is_told_with_its_item(tmp_path):
     (tmp_path / "captions.json").write_text(json.dumps(document))
     files = {"annotations": tmp_path / "captions.json", "test": tmp_path / "val2017.zip"}
     told = refusal(tmp_path, "coco", files, captions="last")
-    assert "the text of item '000000000002' contains half a character (U+D83D)" in told
+    assert (
+        "the text of item '000000000002' has a character that was cut in two (U+D83D is left)"
+        in told
+    )

@@ -154,7 +154,7 @@ def test_texts_are_looked_up_and_the_first_file_counts(tmp_path):
     [
         ("gray whale", "no vector of 'gray whale'. The nearest names are 'grey whale'"),
         ("automobile", "The nearest names are 'car (automobile)'; give one of them under `alias"),
-        ("a photo of zzz.", "or of a similar name. Use the name alone, {}, as the prompt."),
+        ("a photo of zzz.", 'or of a similar name. Set the prompt to "{}", the name alone.'),
     ],
 )
 def test_an_unknown_name_is_refused_with_those_nearest_to_it(tmp_path, text, words):

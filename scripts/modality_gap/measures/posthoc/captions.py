@@ -52,8 +52,8 @@ def form_scores(
 def ordered_pairs(
     fitted: Fitted, pictures: np.ndarray, captions: np.ndarray
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yields the scores (n, n) by form, for every ordered pair of different captions (query,
-    document)."""
+    """Yields the scores (n, n) of all pictures by form, for every ordered pair of different caption
+    numbers (query, document)."""
     n, k, d = captions.shape
     flat, beside = captions.reshape(n * k, d), np.repeat(pictures, k, axis=0)
     scores = form_scores(fitted, flat, flat, beside)
