@@ -668,7 +668,7 @@ def test_letters_that_most_old_zips_agree_on_are_taken(tmp_path, letters, taken)
         assert labels(tmp_path, files) == {f"{letters}/1": letters}
     else:
         told = refusal(tmp_path, "class_folders", files, folder="birds")
-        assert f"(in cp437, one is {name!r})" in told
+        assert f"(read as cp437, one name is {name!r})" in told
 
 
 def field(kind: int, content: bytes) -> bytes:

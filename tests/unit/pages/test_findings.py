@@ -412,15 +412,17 @@ def test_an_interval_across_zero_says_nothing_of_the_gap(ends, words):
 
 def test_the_loss_at_each_own_gap_stands_beside_the_model_from_the_smallest():
     others = [
-        {"model": "B", "loss_excess": 1.344, "at_end": True},
-        {"model": "C", "loss_excess": 0.006, "at_end": False},
+        {"model": "B", "loss": 2.0, "loss_excess": 1.344, "at_end": True},
+        {"model": "C", "loss": 0.5, "loss_excess": 0.01, "at_end": False},
+        {"model": "D", "loss": 4.0, "loss_excess": 0.09, "at_end": False},
     ]
     assert figure3.loss_at_own_gaps(others) == (
-        "In the others, the loss at the own gap is above the smallest loss by 0.01 (C) and at "
-        "least 1.34 (B)."
+        "At their own gaps the others' losses exceed the smallest by 2 % (C, D) and at least 67 % "
+        "(B)."
     )
-    rows = pd.concat([minimum_table().assign(model=name, loss_excess=0.2) for name in "AB"])
-    assert "by 0.20 (B)." in figure3.smallest_loss(rows, figure3.loss_at_own_gaps)[1]
+    rows = minimum_table().assign(loss=0.5, loss_excess=0.2)
+    rows = pd.concat([rows.assign(model=name) for name in "AB"])
+    assert "by 40 % (B)." in figure3.smallest_loss(rows, figure3.loss_at_own_gaps)[1]
 
 
 @pytest.mark.parametrize(

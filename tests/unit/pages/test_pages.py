@@ -222,15 +222,15 @@ def test_answers_come_from_the_tables():
     )
     assert "its own gap is 0.80 (n 100)." in told["moves"][0]
     assert told["origin"][-1] == (
-        "Training takes the gap of toy from 1.20 to 0.80 [0.75, 0.85] (in the paper it widens) and "
-        "from 0.10, closed by a rotation, to 0.60 [0.55, 0.65]."
+        "Training takes the gap of toy from 1.20 to 0.80 [0.75, 0.85] (in the notebooks it widens) "
+        "and from 0.10, closed by a rotation, to 0.60 [0.55, 0.65]."
     )
     starts = data()["initialisation_summary"].assign(model="stitched towers")
     named = answers(data() | {"initialisation_summary": starts})["origin"]
     assert " the gap of small towers on frozen encoders from 1.20" in named[-1]
     alone = starts[starts["start"] == "original"]
     assert answers(data() | {"initialisation_summary": alone})["origin"][-1].endswith(
-        "from 1.20 to 0.80 [0.75, 0.85] (in the paper it widens)."
+        "from 1.20 to 0.80 [0.75, 0.85] (in the notebooks it widens)."
     )
     text = " ".join(one for sentences in told.values() for one in sentences)
     assert "nan" not in text and "None" not in text
@@ -281,14 +281,15 @@ def test_the_answer_on_recall_has_centring_beside_the_shift():
         {"set": "toy", "remedies": [plain, centred]},
     ]
     assert answers(data(), models)["matters"][1] == (
-        "Centring leaves a gap of 0.09 and changes toy's recall by -0.4 [-5.2, 4.5] points (n 250)."
+        "Subtracting each side's mean leaves a gap of 0.09 and changes toy's recall by "
+        "-0.4 [-5.2, 4.5] points (one half, 250)."
     )
     change = {"ab": [-0.188, -0.255, -0.12], "ba": [1, 1, 1]}
     out = centred | {"method": "project_out", "gap": 0.066, "change": change}
     models[1]["remedies"] += [centred | {"method": "dn"}, out]
     assert answers(data(), models)["matters"][1].endswith(
         "points; projecting the gap out leaves 0.07 and changes recall by -18.8 [-25.5, -12.0] "
-        "(n 250)."
+        "(one half, 250)."
     )
     assert answers(data(), models[:1]) == answers(data())
 

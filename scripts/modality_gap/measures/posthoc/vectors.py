@@ -148,8 +148,8 @@ def project_out(x: np.ndarray, y: np.ndarray) -> Maps:
 
 @method("realign", "ReAlign", "ReVision (2602.07026)", default=False)
 def realign(x: np.ndarray, y: np.ndarray) -> Maps:
-    """Texts are moved to the images' mean, scaled to the images' spread and normalised. Then they are
-    moved, so that their mean is again the images'."""
+    """Texts are moved to the images' mean, scaled to the images' spread and normalised. Then
+    they are moved, so that their mean is again the images'."""
     of_x, of_y = centred(x, y)
     scale = np.sqrt(((x - of_x) ** 2).sum() / ((y - of_y) ** 2).sum())
 

@@ -61,7 +61,7 @@ def _there(gap: pd.DataFrame) -> list[str]:
 
 # What training does to the gap of each start.
 STARTS = {
-    "original": "from {before} to {after} (in the paper it widens)",
+    "original": "from {before} to {after} (in the notebooks it widens)",
     "rotated": "from {before}, closed by a rotation, to {after}",
 }
 
@@ -74,7 +74,7 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
     curved = table.drop(index="linear", errors="ignore")
     bare = f" (tanh without biases: {number(without['tanh'], 2)})" if "tanh" in without else ""
     sentences = [
-        f"After {deepest} random layers with biases, the mean cosine of two outputs is "
+        f"Simulated: after {deepest} random layers with biases, the mean cosine of two outputs is "
         f"{number(curved.min(), 2)} to {number(curved.max(), 2)} with a non-linearity{bare}"
         + (f" and {number(table['linear'], 2)} without" if "linear" in table else "")
         + "; 1 is the narrowest cone."
@@ -102,7 +102,7 @@ def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
 
 
 # Methods that leave little of the gap; they are fitted on other pairs than those scored.
-CLOSING = {"centre": "centring", "project_out": "projecting the gap out"}
+CLOSING = {"centre": "subtracting each side's mean", "project_out": "projecting the gap out"}
 
 
 def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[str]:
@@ -125,7 +125,7 @@ def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[str]:
             f"by {number(change, 1)} {interval(low, high, 1)}" + ("" if said else " points")
         )
     words = "; ".join(said)
-    return [sentence, f"{words[0].upper()}{words[1:]} (n {fitted[0]['n_scored']:,})."]
+    return [sentence, f"{words[0].upper()}{words[1:]} (one half, {fitted[0]['n_scored']:,})."]
 
 
 def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[str]:
@@ -169,8 +169,9 @@ def _fine_tuning(tuned: pd.DataFrame) -> list[str]:
 
     worst = tuned.loc[tuned["zero_shot_after"].idxmin()]
     if worst.name not in (least.name, most.name):
-        share, gap = percent(worst["zero_shot_after"]), number(worst["gap_after"], 2)
-        lowest = f"; lowest: {share} at {gap}"
+        share = percent(worst["zero_shot_after"])
+        same = tuned[tuned["zero_shot_after"].map(percent) == share].sort_values("gap_after")
+        lowest = f"; lowest: {share} at {listed(number(gap, 2) for gap in same['gap_after'])}"
     return [
         f"Fine-tuned ({seeds}), accuracy of {who} is {accuracy(least)} at the smallest gap "
         f"({place(least)}) and {accuracy(most)} at the largest ({place(most)}){lowest}; before, "
@@ -187,7 +188,7 @@ def _offensive_labels(published: pd.DataFrame) -> list[str]:
         int((fewer[f"{test}_holm"] < SIGNIFICANT).sum()) for test in ("p_fisher", "p_mcnemar_least")
     )
     return [
-        "The paper's counts of offensive labels, with the gap widened, fall in "
+        "The notebooks' counts of offensive labels, with the gap widened, fall in "
         f"{of_all(len(fewer), len(groups), 'group')}: clearly in {fisher or 'none'} by Fisher's "
         f"test{_all_together(published)}, at most {paired} by a paired one."
     ]

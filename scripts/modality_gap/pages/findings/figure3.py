@@ -115,13 +115,14 @@ def own_gaps_in_intervals(others: list[dict]) -> str:
 
 
 def loss_at_own_gaps(others: list[dict]) -> str:
-    """How much the loss at the model's own gap is above the smallest loss of the sweep. If that is
-    at the end of the sweep, the loss may be smaller beyond it."""
-    said = [
-        f"{'at least ' if row['at_end'] else ''}{number(row['loss_excess'], 2)} ({row['model']})"
-        for row in sorted(others, key=lambda row: row["loss_excess"])
-    ]
-    return f"In the others, the loss at the own gap is above the smallest loss by {listed(said)}."
+    """By which share the loss at the model's own gap exceeds the smallest loss of the sweep. If the
+    smallest is at the end of the sweep, the loss may be smaller beyond it."""
+    models: dict[str, list[str]] = {}
+    for row in sorted(others, key=lambda row: row["loss_excess"] / row["loss"]):
+        share = percent(row["loss_excess"] / row["loss"], 0)
+        models.setdefault(f"at least {share}" if row["at_end"] else share, []).append(row["model"])
+    said = [f"{share} ({', '.join(names)})" for share, names in models.items()]
+    return f"At their own gaps the others' losses exceed the smallest by {listed(said)}."
 
 
 def smallest_loss(
