@@ -319,7 +319,7 @@ def test_the_answer_on_offensive_labels_says_how_many_falls_are_clear():
 
     clear = {"p_fisher_holm": [0.5, 0.5, 0.5, 0.001], "p_mcnemar_least_holm": [0.01, 0.5, 0.02, 0]}
     assert told(change=[-0.1, -0.1, -0.1, -1], **clear).endswith(
-        "fall in all 3 groups: clearly in none by Fisher's test (together clearly, p 0.0097), "
+        "fall in all 3 groups: clearly in none by Fisher's test (together: p 0.0097), "
         "at most 2 by a paired one."
     )
     unclear = told(change=[-0.1, -0.1, -0.1, -1], p_fisher=0.06, **clear)

@@ -198,4 +198,4 @@ def _all_together(published: pd.DataFrame) -> str:
     every = published[published["group"] == "all"].to_dict("records")
     if not every or not (every[0]["change"] < 0 and every[0]["p_fisher"] < SIGNIFICANT):
         return ""
-    return f" (together clearly, p {p_value(every[0]['p_fisher'])})"
+    return f" (together: p {p_value(every[0]['p_fisher'])})"
