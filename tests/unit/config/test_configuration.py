@@ -336,6 +336,16 @@ FAULTS = {
         "pairs.mine.image",
         "which is not a file in",
     ),
+    "labels that are not there": (
+        "pairs/mine",
+        {
+            "image": "config/example_pairs/image.npy",
+            "text": "config/example_pairs/text.npy",
+            "labels": "absent.parquet",
+        },
+        "pairs.mine.labels",
+        "correct the path",
+    ),
     # Exactly one of
     "two origins": ("sets/clip/encoder", "digit_clip", "sets.clip", "remove all but one"),
     "no origin": ("sets/clip/released", REMOVE, "sets.clip", "add one"),
@@ -709,6 +719,12 @@ FAULTS = {
         {"library": "vectors", "prompts": "photographs", "vectors": [OF_NAMES | {"rows": 0}]},
         "encoders.mine.vectors[0].rows",
         "at least 1",
+    ),
+    "vectors of unknown sentences": (
+        "encoders/mine",
+        {"library": "vectors", "prompts": " ", "vectors": [OF_NAMES]},
+        "encoders.mine.prompts",
+        "correct it to match: What sentences the vectors were made of",
     ),
     "pictures of no pixel": (
         "encoders/emoji_clip_random/options",

@@ -160,6 +160,14 @@ def test_a_batch_is_whole_though_what_is_read_begins_within_it(tmp_path):
         next(extraction.read_batches(str(path), "sound", np.array([1]), 20))
 
 
+def test_a_label_that_is_embedded_stays_a_label(tmp_path):
+    path = tmp_path / "texts.parquet"
+    frame = pd.DataFrame({"item_id": ["p0", "p1"], "text": "t", "kind": ["cat", "dog"]})
+    frame.to_parquet(path)
+    (found,) = extraction.read_batches(str(path), "text", np.arange(2), 20, "kind")
+    assert list(found["text"]) == list(found["kind"]) == ["cat", "dog"]
+
+
 def test_progress_is_told_in_items(dataset, tmp_path, capsys):
     job(dataset, tmp_path / "one.parquet", np.arange(7), 3, [None])
     told = capsys.readouterr().err

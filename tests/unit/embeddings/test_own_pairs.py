@@ -367,6 +367,14 @@ def test_parts_of_tables_and_random_names(tmp_path):
     assert numbers_of(["vit32_part_2", "vit32_part_10"]) == [(2,), (10,)]
 
 
+def test_a_key_names_what_is_read_from_every_part(tmp_path):
+    for number, rows in enumerate(np.split(np.arange(N), 3)):
+        np.savez(tmp_path / f"part_{number}.npz", image=A[rows], text=B[rows])
+    for key, expected in (("image", A), ("text", B)):
+        parts = [vectors for vectors, *_ in open_source(str(tmp_path), {"key": key}).batches()]
+        np.testing.assert_array_equal(np.concatenate(parts), expected)
+
+
 def test_splits_of_a_folder_of_datasets(tmp_path):
     table = pa.table({"emb": lists(A, pa.list_(pa.float32())), "id": IDS})
     datasets_folder(tmp_path / "d" / "test", table, 3)

@@ -121,6 +121,15 @@ def test_no_byte_is_written_twice_and_the_shards_may_go(tmp_path):
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "set.parquet").read_bytes()
 
 
+def test_what_a_killed_run_left_of_a_set_is_no_part_of_it(tmp_path):
+    begun = tmp_path / "set.parquet.part"
+    begun.mkdir()
+    write(part(0, 60), begun / "1-of-3.parquet")
+    gather(shards(tmp_path, part(0, 30), part(30, 60)), tmp_path / "set.parquet")
+    assert len(read(tmp_path / "set.parquet")) == 60
+    assert not begun.exists()
+
+
 def test_where_links_are_impossible_parts_are_copied(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.EXDEV, "Invalid cross-device link")

@@ -82,6 +82,15 @@ def test_interval_of_a_change_covers():
     assert np.mean(inside) > 0.93
 
 
+def test_the_interval_of_a_mean_has_the_mean_of_all_items_in_its_middle():
+    """Of clusters of unequal size, this is not the mean of what is left without each of them."""
+    values, clusters = np.array([3.0, 1, 2, 8, 5, 7]), np.array([0, 1, 1, 2, 2, 2])
+    without = np.array([23 / 5, 23 / 4, 6 / 3])  # the means without one cluster
+    margin = stats.t.ppf(0.95, 2) * np.sqrt(2 / 3 * np.sum((without - without.mean()) ** 2))
+    expected = 26 / 6 - margin, 26 / 6 + margin
+    assert measure_interval(values, clusters, 0.9) == pytest.approx(expected)
+
+
 def test_truth_values_are_a_share_and_numbers_are_a_mean():
     hits = np.arange(50) < 2
     assert measure_interval(hits, None, 0.95) == share_interval(hits, 0.95)

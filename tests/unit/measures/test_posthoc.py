@@ -39,6 +39,7 @@ from modality_gap.measures.posthoc.tasks import (
     hub_skewness,
     mixed_gallery,
     robustness,
+    shared_neighbours,
     u_curve,
 )
 from modality_gap.measures.posthoc.vectors import distribution_normalisation, shift
@@ -320,6 +321,18 @@ def test_geometry_of_what_a_map_leaves_against_plain_numpy(pairs):
     both = [[set(np.argsort(-(v @ v[i]))[1:11]) for v in moved] for i in range(n)]
     assert found["mutual_knn"] == pytest.approx(np.mean([len(p & q) / 10 for p, q in both]))
     assert geometry(METHODS["none"].fitted(x, y), a, b)["separability"] == 1 > found["separability"]
+
+
+def test_an_item_is_no_neighbour_of_its_own_where_all_others_point_away():
+    """Of 12 items, each has 10 of the 11 others: all but the one with the lowest cosine."""
+    rng = np.random.default_rng(0)
+    sides = [unit(np.eye(12) - 1 / 12 + 0.01 * rng.normal(size=(12, 12))) for _ in "xy"]
+    cosines = [side @ side.T for side in sides]
+    others = ~np.eye(12, dtype=bool)
+    assert max(of[others].max() for of in cosines) < 0
+    left_out = [of.argmin(axis=1) for of in cosines]
+    same = np.where(left_out[0] == left_out[1], 1, 0.9)
+    assert shared_neighbours(*cosines) == pytest.approx(same)
 
 
 def test_expected_results_against_a_convolution():

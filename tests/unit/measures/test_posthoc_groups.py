@@ -17,10 +17,16 @@ from modality_gap.measures.posthoc.classes import (
     mean_average_precision,
     of_classes,
 )
-from modality_gap.measures.posthoc.grouped import by_picture, fit_rows, grouped_study, of_captions
+from modality_gap.measures.posthoc.grouped import (
+    by_picture,
+    fit_rows,
+    grouped_study,
+    learns_from_labels,
+    of_captions,
+)
 from modality_gap.measures.posthoc.kinds import CAPTIONS, CLASSES
 from modality_gap.measures.posthoc.ranks import different_items, group_ranks
-from modality_gap.measures.posthoc.registry import Maps, unit
+from modality_gap.measures.posthoc.registry import Maps, Method, Scores, unit
 
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
 ASSETS = yaml.safe_load((ROOT / "config/assets.yaml").read_text(encoding="utf-8"))
@@ -254,3 +260,19 @@ def test_every_default_method_has_all_tasks_of_classes(classes):
     assert not right[["difference", "p", "p_holm", "n"]].isna().any(axis=None)
     assert set(differences["metric"]) == {"accuracy", "map_x", "v_measure"}
     assert differences["difference"].notna().all()
+
+
+def test_a_method_learns_from_labels_if_they_change_the_order_of_the_prompts_of_an_item():
+    """What labels add to all prompts of an item changes nothing, however it orders the items."""
+    rng = np.random.default_rng(0)
+    x, y, items, prompts = (rng.normal(size=(n, 5)) for n in (40, 40, 30, 8))
+
+    def learns(add):
+        def fit(x, y):
+            matched = (x * y).sum(axis=0)
+            return Scores(lambda q, z, kind: q @ z.T + add(q, z, matched))
+
+        return learns_from_labels(Method("m", "M", "ours", fit), (x, y), (items, prompts), 0)
+
+    assert not learns(lambda q, z, matched: (q @ matched)[:, None])
+    assert learns(lambda q, z, matched: z @ matched)

@@ -340,21 +340,40 @@ def test_a_control_puts_one_modality_first(name, first):
         assert more[0, 0] > 2 if kind in first else more[0, 0] == 0
 
 
+def found_by_shift(x, y, u):
+    """How many partners come first in both directions, by the twentieths of a shift along u."""
+    found, n = {}, len(x)
+    for twentieths in range(-20, 31):
+        cosines = lengths_one(x - twentieths / 40 * u) @ lengths_one(y + twentieths / 40 * u).T
+        hits = (cosines.argmax(axis=1) == np.arange(n)).sum()
+        found[twentieths] = hits + (cosines.argmax(axis=0) == np.arange(n)).sum()
+    return found
+
+
 def test_of_shifts_that_find_as_much_the_smallest_is_chosen():
     x, y = cloud(60, 8, 2, noise=0.8, apart=0.5)
     gap = x.mean(axis=0) - y.mean(axis=0)
     u = gap / np.linalg.norm(gap)
-    found = {}
-    for twentieths in range(-20, 31):
-        cosines = lengths_one(x - twentieths / 40 * u) @ lengths_one(y + twentieths / 40 * u).T
-        hits = (cosines.argmax(axis=1) == np.arange(60)).sum()
-        found[twentieths] = hits + (cosines.argmax(axis=0) == np.arange(60)).sum()
+    found = found_by_shift(x, y, u)
     best = [one for one, hits in found.items() if hits == max(found.values())]
     step = min(best, key=lambda one: (abs(one), one)) / 20
     assert len(best) > 1 and abs(step) > 0.1
     maps = METHODS["shift_chosen"].fitted(x, y)
     np.testing.assert_allclose(maps.x(x), x - step / 2 * u, atol=1e-12)
     np.testing.assert_allclose(maps.y(y), y + step / 2 * u, atol=1e-12)
+
+
+def test_a_shift_that_widens_the_gap_is_chosen_where_it_finds_most():
+    rng = np.random.default_rng(3)
+    x = lengths_one(rng.normal(size=(20, 3)))
+    y = lengths_one(x + 0.3 * rng.normal(size=(20, 3)))
+    gap = x.mean(axis=0) - y.mean(axis=0)
+    u = gap / np.linalg.norm(gap)
+    found = found_by_shift(x, y, u)
+    assert [one for one, hits in found.items() if hits == max(found.values())] == [-1]
+    maps = METHODS["shift_chosen"].fitted(x, y)
+    np.testing.assert_allclose(maps.x(x), x + 0.025 * u, atol=1e-12)
+    np.testing.assert_allclose(maps.y(y), y - 0.025 * u, atol=1e-12)
 
 
 # --- measures -----------------------------------------------------------------------------------

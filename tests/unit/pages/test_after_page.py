@@ -295,6 +295,8 @@ def test_methods_that_leave_the_same_gap_are_beside_each_other():
     table = methods.same_gap_table(results(), NAMES, "one")
     assert [row[0] for row in table.rows] == ["no change", "shift", "centring"]
     assert table.rows[1][:4] == ["shift", "0.150 ±0.014", "0.400", "0.200"]
+    one_split = results()[results()["split"] == "even_odd"]  # which has no spread
+    assert methods.same_gap_table(one_split, NAMES, "one").rows[1][1] == "0.150"
     text = methods.same_gap_sentence(results(), changes(), "one", "One")
     assert "of a gap of 0.250 the fitted shift leaves 0.150" in text
     assert "-0.200 [-0.300, -0.100] and -0.200" in text and "n 30" in text

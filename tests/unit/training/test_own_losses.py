@@ -98,6 +98,9 @@ import torch
 def fine(x, y, logit_scale, batch, weight=1.0):
     return weight * ((x - y) ** 2).sum(dim=1).mean()
 
+def of_two(x, y, logit_scale, batch, times=1.0, more=0.0):
+    return times * (x * y).sum() + more
+
 def drawn(x, y, logit_scale, batch):
     return (x * y * torch.rand(x.shape)).mean()
 
@@ -112,6 +115,9 @@ def a_number(x, y, logit_scale, batch):
 
 def not_finite(x, y, logit_scale, batch):
     return (x * y).sum() * torch.nan
+
+def from_a_teacher(x, y, logit_scale, batch):
+    return (x * batch.teacher[0]).sum()
 
 def one_side(x, y, logit_scale, batch):
     return (x**2)[:, 0].mean()
@@ -145,6 +151,7 @@ def file(tmp_path):
         ("broken.py:f", {}, "mine.loss: {folder}/broken.py cannot be run (SyntaxError: "),
         ("mine.txt:f", {}, "mine.loss: {folder}/mine.txt is not a Python file. Give"),
         ("mine.py:raising", {}, "mine.loss: {folder}/mine.py:raising raises RuntimeError ("),
+        ("mine.py:from_a_teacher", {}, "mine.loss: this loss starts from a trained model; give"),
         ("mine.py:a_matrix", {}, "the loss gives an array of the shape (16, 16) at step 0; return"),
         ("mine.py:a_number", {}, "the loss gives float at step 0; return one finite number"),
         ("mine.py:not_finite", {}, "the loss gives nan at step 0; return one finite number"),
@@ -211,6 +218,9 @@ def test_the_command_takes_a_file(file, tmp_path, capsys):
     expected = 2 * ((x - y) ** 2).sum(axis=1).mean()
     assert float(capsys.readouterr().out) == pytest.approx(expected)
     assert np.allclose(np.load(target)["x"], 4 * (x - y) / 6)
+    both = ["--set", "times=3", "--set", "more=5"]
+    main([f"{file}:of_two", *given, *both, "--scale", "7", "--gradient", str(target)])
+    assert float(capsys.readouterr().out) == pytest.approx(3 * (x * y).sum() + 5)
     with pytest.raises(SystemExit, match=r"error: the loss: .* has no function no; correct"):
         main([f"{file}:no", *given, "--scale", "7"])
 

@@ -132,7 +132,7 @@ class WithDropout(torch.nn.Module):
         super().__init__()
         self.seen = None
 
-    def forward(self):
+    def forward(self, *_):
         self.seen = self.training
         return torch.eye(3), torch.eye(3)[[0, 2, 1]]
 
@@ -143,6 +143,12 @@ def test_held_out_pairs_are_embedded_as_for_use():
     assert model.seen is False
     assert model.training
     assert found == {"gap": 0, "recall1": pytest.approx(1 / 3)}
+
+
+def test_any_pairs_are_embedded_as_for_use():
+    model, rows = WithDropout().train(), torch.arange(3)
+    embed(model, Pairs(*inputs(3), rows, rows), rows)
+    assert model.seen is False
 
 
 def test_the_projections_are_linear_and_of_unit_length():
