@@ -37,7 +37,7 @@ def models_tables(
     about = {"set": "model", "n": "n", "dim": "dimensions"}
     return {
         "gap": table(
-            "Gap and cones. a is the image (video, protein) side, b the text side.",
+            "Gap and cones. a: image, video, protein or sound; b: text.",
             about,
             registry.MODELS_GAP,
         ),

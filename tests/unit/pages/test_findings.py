@@ -411,18 +411,21 @@ def test_an_interval_across_zero_says_nothing_of_the_gap(ends, words):
 
 
 def test_the_loss_at_each_own_gap_stands_beside_the_model_from_the_smallest():
+    place = {"gap": 0.5, "distance_low": 0.4, "distance_high": 0.6, "placed": True}
     others = [
-        {"model": "B", "loss": 2.0, "loss_excess": 1.344, "at_end": True},
-        {"model": "C", "loss": 0.5, "loss_excess": 0.01, "at_end": False},
-        {"model": "D", "loss": 4.0, "loss_excess": 0.09, "at_end": False},
+        place | {"model": "B", "loss_excess": 1.344, "at_end": True},
+        place | {"model": "C", "loss_excess": 0.006, "at_end": False},
+        place | {"model": "D", "loss_excess": 0.09, "at_end": False, "placed": False},
     ]
-    assert figure3.loss_at_own_gaps(others) == (
-        "At their own gaps the others' losses exceed the smallest by 2 % (C, D) and at least 67 % "
-        "(B)."
+    exceed = "At their own gaps the others' losses exceed the smallest by"
+    assert figure3.loss_at_own_gaps(others[:2]) == f"{exceed} 0.01 (C) and at least 1.34 (B)."
+    assert figure3.loss_at_own_gaps(others[1:]) == (
+        f"{exceed} 0.01 (C); no minimum is located for D (0.09)."
     )
-    rows = minimum_table().assign(loss=0.5, loss_excess=0.2)
+    assert figure3.loss_at_own_gaps(others[2:]) == "No minimum is located for D (0.09)."
+    rows = minimum_table().assign(loss_excess=0.2)
     rows = pd.concat([rows.assign(model=name) for name in "AB"])
-    assert "by 40 % (B)." in figure3.smallest_loss(rows, figure3.loss_at_own_gaps)[1]
+    assert "by 0.20 (B)." in figure3.smallest_loss(rows, figure3.loss_at_own_gaps)[1]
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,7 @@ def test_the_answer_on_a_shift_counts_the_tests_that_have_a_best_one():
     # Where no shift is the best one, on either half, nothing was tested.
     still = moved.assign(held_out_delta_1=0.0, held_out_delta_2=0.0)
     assert told(pd.concat([moved, still])).endswith(
-        "in the one test above chance (toy); in 1 more it is 0."
+        "in the one test above chance (toy); 1 more picks none."
     )
     assert "best shift" not in told(still)
 

@@ -141,7 +141,7 @@ def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[str]:
         "The best shift on half the pictures clearly changes zero-shot accuracy on the other "
         f"half in {of_all(int(clear.sum()), len(moved), 'test')} above chance ("
         f"{listed(dict.fromkeys(moved['set'].map(names)))})"
-        + (f"; in {unmoved} more it is 0." if unmoved else ".")
+        + (f"; {unmoved} more {'picks' if unmoved == 1 else 'pick'} none." if unmoved else ".")
     ]
 
 

@@ -117,7 +117,7 @@ def figure1_tables(gap: pd.DataFrame) -> list[Table]:
     columns = registry.columns_at(registry.FIGURE1)
     return [
         Table(
-            "All sets of this run; a is the image (video, protein) side, b the text side.",
+            "All sets of this run; a: image, video, protein or sound; b: text.",
             ["model", "n", *(column.label for column in columns)],
             [
                 [

@@ -115,14 +115,22 @@ def own_gaps_in_intervals(others: list[dict]) -> str:
 
 
 def loss_at_own_gaps(others: list[dict]) -> str:
-    """By which share the loss at the model's own gap exceeds the smallest loss of the sweep. If the
-    smallest is at the end of the sweep, the loss may be smaller beyond it."""
-    models: dict[str, list[str]] = {}
-    for row in sorted(others, key=lambda row: row["loss_excess"] / row["loss"]):
-        share = percent(row["loss_excess"] / row["loss"], 0)
-        models.setdefault(f"at least {share}" if row["at_end"] else share, []).append(row["model"])
-    said = [f"{share} ({', '.join(names)})" for share, names in models.items()]
-    return f"At their own gaps the others' losses exceed the smallest by {listed(said)}."
+    """How much the loss at the model's own gap is above the smallest loss of the sweep, and which
+    models have no located minimum. If the smallest loss is at the end of the sweep, the loss may be
+    smaller beyond it."""
+    placed, unplaced = [], []
+    for row in sorted(others, key=lambda row: row["loss_excess"]):
+        words = f"{'at least ' if row['at_end'] else ''}{number(row['loss_excess'], 2)}"
+        if _at_its_gap(row) == UNPLACED:
+            unplaced.append(f"{row['model']} ({words})")
+        else:
+            placed.append(f"{words} ({row['model']})")
+    located = f"no minimum is located for {listed(unplaced)}" if unplaced else ""
+    if not placed:
+        return f"{located[0].upper()}{located[1:]}."
+    return f"At their own gaps the others' losses exceed the smallest by {listed(placed)}" + (
+        f"; {located}." if located else "."
+    )
 
 
 def smallest_loss(
