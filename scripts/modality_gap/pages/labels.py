@@ -12,6 +12,9 @@ import pandas as pd
 TRAINED, RANDOM, PROJECTIONS = "trained", "random", "untrained projections"
 WEIGHTS = {TRAINED: "trained weights", RANDOM: "random weights", PROJECTIONS: PROJECTIONS}
 
+# What the columns of the two sides of a set hold, below a table.
+SIDES = "a: image, video, protein or sound; b: text"
+
 
 def weights_of(entry: Mapping) -> str:
     """Which weights a set has, as a key of WEIGHTS. `entry` is the set's entry of the

@@ -8,7 +8,7 @@ from modality_gap.config.losses import DeclaredLoss
 from modality_gap.measures import registry
 from modality_gap.pages.findings.base import Finding, Table
 from modality_gap.pages.findings.figure3 import all_minima_table, place
-from modality_gap.pages.labels import PROJECTIONS, RANDOM, TRAINED, WEIGHTS
+from modality_gap.pages.labels import PROJECTIONS, RANDOM, SIDES, TRAINED, WEIGHTS
 from modality_gap.pages.words import cell, count, estimate, fraction, listed, number, of_all
 from modality_gap.paper.chance import retrieves
 
@@ -37,7 +37,7 @@ def models_tables(
     about = {"set": "model", "n": "n", "dim": "dimensions"}
     return {
         "gap": table(
-            "Gap and cones. a: image, video, protein or sound; b: text.",
+            f"Gap and cones; {SIDES}.",
             about,
             registry.MODELS_GAP,
         ),

@@ -86,7 +86,7 @@ def test_every_cell_comes_from_its_column(tables):
         *("alignment", "effective dimension a", "effective dimension b"),
         "effective dimension both",
     ]
-    assert made["gap"].caption.startswith("Gap and cones. a: image")
+    assert made["gap"].caption.startswith("Gap and cones; a: image")
     explained = re.findall(r"\. ([A-Z][a-z ]+):", made["recall"].caption)
     assert explained == ["Alignment", "Effective dimension"]
     for name in explained:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from modality_gap.measures import registry
 from modality_gap.pages.findings.base import Finding, Table
-from modality_gap.pages.labels import PROJECTIONS, RANDOM, TRAINED, WEIGHTS
+from modality_gap.pages.labels import PROJECTIONS, RANDOM, SIDES, TRAINED, WEIGHTS
 from modality_gap.pages.words import cell, count, estimate, listed, number, of_all
 from modality_gap.paper.chance import WELL_ABOVE, retrieves
 
@@ -117,7 +117,7 @@ def figure1_tables(gap: pd.DataFrame) -> list[Table]:
     columns = registry.columns_at(registry.FIGURE1)
     return [
         Table(
-            "All sets of this run; a: image, video, protein or sound; b: text.",
+            f"All sets of this run; {SIDES}.",
             ["model", "n", *(column.label for column in columns)],
             [
                 [
