@@ -104,6 +104,28 @@ def test_of_a_large_part_some_pairs_say_how_much_all_vary(parts, monkeypatch):
     # The pairs that are sampled first, whatever the size of the sample.
     sample = by_part.read_sample([kept(parts, 9, most=300)], "b", 300)
     np.testing.assert_allclose(some.my, sample.normalised().sum(axis=0), atol=1e-12)
+    rows = [int(name.split()[1]) for name in sample.item_ids]
+    np.testing.assert_array_equal(sample.vectors, vectors()[1][rows].astype(np.float32))
+    of_x, of_y = (side[rows] for side in units())
+    np.testing.assert_allclose(some.mx, of_x.sum(axis=0), atol=1e-12)
+    np.testing.assert_allclose(some.dd, (of_x - of_y).T @ (of_x - of_y), rtol=1e-5, atol=1e-5)
+
+
+def test_two_parts_of_the_same_size_keep_other_rows(tmp_path):
+    np.save(tmp_path / "a.npy", vectors()[0][:50])
+    source = open_source(str(tmp_path / "a.npy"), {})
+    one, other = (by_part.sum_part(source, source, name, 9, 0)[1] for name in ("p", "q"))
+    rows = [[int(name[2:]) for name in sample.item_ids] for sample in (one, other)]
+    assert rows[0] != rows[1]
+
+
+def test_ids_of_the_second_side_name_the_items_too(tmp_path):
+    columns = {"emb": list(vectors()[1][:3]), "id": ["x", "y", "z"]}
+    pq.write_table(pa.table(columns), tmp_path / "b.parquet")
+    np.save(tmp_path / "a.npy", vectors()[0][:3])
+    sources = [open_source(str(tmp_path / name), {}) for name in ("a.npy", "b.parquet")]
+    _, sample = by_part.sum_part(*sources, "p", 9, 0)
+    assert list(sample.item_ids) == ["x", "y", "z"]
 
 
 def test_a_sample_larger_than_the_set_is_the_set(parts):
@@ -180,7 +202,9 @@ def test_parts_that_do_not_match_are_refused(tmp_path):
     refused("3 vectors of 6 dimensions, and .* has 3 of 5", three, three[:, :5])
     refused("row 1 is item 'y' in one and 'z' in the other", two, two, ids, ["x", "z"])
     refused("item_id 'x' occurs more than once", two, two, ["x", "x"])
-    refused("have several vectors; remove `by_part`", np.stack([three] * 2, axis=1), three)
+    several = np.stack([three] * 2, axis=1)
+    refused(r"a\.parquet: items have several vectors; remove `by_part`", several, three)
+    refused(r"b\.parquet: items have several vectors; remove `by_part`", three, several)
     spoilt = raw[:100].copy()
     spoilt[77] = 0
     refused("the vector of item 'p:000077' is all zeros", raw[:100], spoilt)

@@ -5,8 +5,10 @@ import pytest
 
 from modality_gap.embeddings.sets import normalise
 from modality_gap.measures.cone import (
+    CosineDistribution,
     between_share,
     cosine_distribution,
+    cosine_quantiles,
     count_in_bins,
     fine_bins,
     principal_singular_values,
@@ -65,6 +67,23 @@ def test_histogram_mean_is_the_closed_form_to_within_a_bin():
     assert (found.counts * centres).sum() / found.counts.sum() == pytest.approx(
         mean_cosine(x), abs=5e-4
     )
+
+
+def test_cosines_that_rounding_takes_past_1_are_1():
+    x = normalise(np.random.default_rng(4).normal(size=(90, 7)))
+    assert (x @ x.T).max() > 1
+    found = cosine_distribution(np.concatenate([x, x, -x]), bins=8)
+    assert (found.minimum, found.maximum) == (-1, 1)
+    assert found.counts.sum() == 270 * 269
+
+
+def test_a_quantile_is_placed_within_its_bin_in_proportion():
+    # Four cosines from -.5 to 0, none from 0 to .5, twelve from .5 to 1.
+    counts, edges = np.array([0, 4, 0, 12]), np.linspace(-1, 1, 5)
+    found = cosine_quantiles(
+        CosineDistribution(5, 0.3, -0.4, 0.9, counts, edges), np.array([0, 1 / 8, 1 / 4, 1 / 2, 1])
+    )
+    assert found == pytest.approx([-0.5, -0.25, 0, 0.5 + 0.5 / 3, 1])
 
 
 # activation, bias, layer: mean cosine measured over independent runs (1,024 inputs, width 512).

@@ -23,6 +23,9 @@ def test_an_item_is_called_by_its_caption_where_there_is_one():
     assert some["a"] == ["2764"]
 
 
-@pytest.mark.parametrize(("item_id", "character"), [("2764-fe0f", "\u2764\ufe0f"), ("row7", "")])
+@pytest.mark.parametrize(
+    ("item_id", "character"),
+    [("2764-fe0f", "\u2764\ufe0f"), ("row7", ""), ("000000001232", ""), ("1f44b.jpg", "")],
+)
 def test_only_code_points_are_a_character(item_id, character):
     assert emoji_of(item_id) == character

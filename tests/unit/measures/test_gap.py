@@ -87,9 +87,9 @@ def squared_interval_in_plain_steps(rows, confidence):
         (products[a, c] - products[a, d] - products[b, c] + products[b, d]) ** 2
         for a, b, c, d in itertools.permutations(range(n), 4)
     ]
-    squared_trace = np.mean(squares) / 4
-    second = 2 * squared_trace / (n * (n - 1))
     centre, covariance = rows.mean(axis=0), np.cov(rows.T)
+    squared_trace = np.mean(squares) / 4 if n > 3 else (covariance**2).sum()
+    second = 2 * squared_trace / (n * (n - 1))
     length = centre @ centre
     half = max(0, estimate) / length / 2
     ratio = centre @ covariance @ centre - half * squared_trace / n
@@ -121,6 +121,13 @@ def test_the_squared_gap_and_its_interval_in_plain_steps(dim):
     means = (many[0] - many[1]).reshape(12, 3, dim).mean(axis=1)
     found = gap_squared_interval(*(side[order] for side in many), 0.9, clusters[order])
     assert found == pytest.approx(squared_interval_in_plain_steps(means, 0.9), rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])  # of up to three there are no four different rows
+def test_the_squared_gap_of_very_few_pairs_has_an_interval(n):
+    x, y = np.random.default_rng(n).normal(size=(2, n, 5)) + np.array([2, -2])[:, None, None]
+    found = gap_squared_interval(x, y, 0.9)
+    assert found == pytest.approx(squared_interval_in_plain_steps(x - y, 0.9), rel=1e-9)
 
 
 def test_the_gaps_interval_is_the_root_of_that_of_its_square(cloud):

@@ -423,6 +423,9 @@ def test_table_2_takes_its_task_its_order_and_the_models_own_gap():
         table[columns].sort_values(keys, ignore_index=True),
         plain[columns].sort_values(keys, ignore_index=True),
     )
+    others = settings | {"groups": ["a", "b"]}
+    other = measure_harm(x, y, embedding_set(images, **labels), both, others, 0.95)
+    assert other["group"].tolist() == ["a", "b", "all"] * 3
     # The people's pictures alone move, so the gap is that of x moved by the whole of delta.
     for delta, distance in zip(table["delta"], table["distance"], strict=True):
         moved = normalise(x - delta * u).mean(axis=0) - y.mean(axis=0)
