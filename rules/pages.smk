@@ -20,6 +20,7 @@ rule write_index:
                 "loss_minimum",
                 "recall_peak",
                 "mlp_cone_interval",
+                "initialisation_spectrum",
                 "experiments/initialisation_summary",
                 "experiments/temperature_summary",
             )

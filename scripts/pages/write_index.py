@@ -26,6 +26,7 @@ def text(path: str) -> str:
 inputs, params = snakemake.input, snakemake.params
 report, items = yaml.safe_load(text(inputs.report)), load_items(Path(inputs.items_file))
 claims = read_claims(inputs.claims)
+balanced = paper.balance(claims, [])
 by_id = paper.by_claim(claims)
 data = {Path(path).stem: pd.read_csv(path) for path in inputs.tables}
 data["gap"] = with_weights(data["gap"], params.sets)
@@ -47,7 +48,8 @@ html = render.render_page(
     statements=summary.statements(report["statements"], claims),
     counts=summary.own_counts(claims),
     reproduced_on=reproduced_on(claims),
-    against=paper.against_in_words(paper.balance(claims, []), claims),
+    against=paper.against_in_words(balanced, claims),
+    differing=paper.differing(balanced),
     parts=summary.parts(claims),
     stand_ins=any(claims["evidence"].str.startswith(KINDS["stand_in"])),
     neighbours=any(claims["evidence"].str.startswith(KINDS["neighbouring"])),

@@ -280,6 +280,13 @@ def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
+def differing(balanced: Balance) -> list[tuple[str, str]]:
+    """The paper's own claims that differ: where the evidence page has each, and its place in the
+    paper."""
+    those = balanced.against_by_verdict().get(DIFFERS, [])
+    return [(anchor(claim.id), claim.where.partition(",")[0]) for claim, _, _ in those]
+
+
 def _strongest(rows: Iterable[Mapping]) -> str:
     """The first verdict of AGAINST that any of the rows has."""
     return min((row["verdict"] for row in rows), key=AGAINST.index)

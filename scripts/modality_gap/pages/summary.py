@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from modality_gap.errors import InputError
+from modality_gap.pages.findings.base import Finding
 from modality_gap.pages.labels import PROJECTIONS, RANDOM, WEIGHTS
 from modality_gap.pages.paper import AGAINST, AGREEING, Claim, Mark, by_claim, marks, short_name
 from modality_gap.pages.words import listed, number
@@ -110,28 +111,25 @@ def _clause(clause: Mapping, verdict: str, named: bool) -> str:
 
 
 class Question(NamedTuple):
-    """A question, the verdicts shown beside it, and the sentences that answer it."""
+    """A question, and the sentences that answer it, each with the verdicts on its claims."""
 
     id: str
     asks: str
-    marks: list[Mark]
-    answer: list[str]
+    answer: list[tuple[str, list[Mark]]]
 
 
 def questions(
-    entries: Mapping[str, Mapping], claims: pd.DataFrame, answers: Mapping[str, list[str]]
+    asked: Mapping[str, str], claims: pd.DataFrame, answers: Mapping[str, Sequence[Finding]]
 ) -> list[Question]:
-    """The questions of the summary. `answers` has the sentences by the ids of the questions. Before
-    them comes what the paper says, where the entry has it."""
+    """The questions of the summary. `asked` and `answers` have the ids of the questions as keys."""
     by_id = by_claim(claims)
     return [
         Question(
             name,
-            entry["asks"],
-            one_of_each(marks(matching(entry["claims"], by_id), by_id)),
-            [*([entry["paper"]] if "paper" in entry else []), *answers.get(name, [])],
+            asks,
+            [(one.text, one_of_each(marks(one.claims, by_id))) for one in answers.get(name, [])],
         )
-        for name, entry in entries.items()
+        for name, asks in asked.items()
     ]
 
 

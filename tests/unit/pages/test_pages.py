@@ -6,8 +6,8 @@ import re
 import pandas as pd
 import pytest
 import yaml
-from invented import claim, claims, data, gap_row
-from test_page import render_methods
+from invented import claim, claims, data, gap_row, spectrum_table
+from test_page import LEDGER, render_methods
 from test_run_page import JOBS, RECORD
 
 from modality_gap.errors import InputError
@@ -216,29 +216,69 @@ def test_parts_count_the_papers_own_claims_once():
 def test_answers_come_from_the_tables():
     told = answers(data())
     assert {*told} == {"there", "origin", "moves", "matters"}
-    gap = data()["gap"].assign(separability=[0.97, 0.9])
-    assert answers(data() | {"gap": gap})["there"][1] == (
-        "A linear classifier sorts 90 % to 97 % of held-out vectors by modality."
-    )
-    assert "its own gap is 0.80 (n 100)." in told["moves"][0]
-    assert told["origin"][-1] == (
+    assert "its own gap is 0.80 (n 100)." in told["moves"][0].text
+    assert told["origin"][-1].text == (
         "Training takes the gap of toy from 1.20 to 0.80 [0.75, 0.85] (in the notebooks it widens) "
         "and from 0.10, closed by a rotation, to 0.60 [0.55, 0.65]."
     )
     starts = data()["initialisation_summary"].assign(model="stitched towers")
     named = answers(data() | {"initialisation_summary": starts})["origin"]
-    assert " the gap of small towers on frozen encoders from 1.20" in named[-1]
+    assert " the gap of small towers on frozen encoders from 1.20" in named[-1].text
     alone = starts[starts["start"] == "original"]
-    assert answers(data() | {"initialisation_summary": alone})["origin"][-1].endswith(
+    assert answers(data() | {"initialisation_summary": alone})["origin"][-1].text.endswith(
         "from 1.20 to 0.80 [0.75, 0.85] (in the notebooks it widens)."
     )
-    text = " ".join(one for sentences in told.values() for one in sentences)
+    text = " ".join(one.text for findings in told.values() for one in findings)
     assert "nan" not in text and "None" not in text
+
+
+def test_a_verdict_stands_beside_the_sentence_that_it_judges():
+    found = answers(data())
+    bears_on = [[*one.claims] for findings in found.values() for one in findings]
+    toys = {"figure2c.own_cone.toy"}  # the encoder of the invented spectrum
+    assert {name for names in bears_on for name in names} - toys <= {*LEDGER["claims"]}
+    assert bears_on[1:4] == [
+        ["figure2b.non_linear_layers_narrow"],
+        [*toys],
+        ["training.gap_comes_back", "training.original_gap_widens"],
+    ]
+    rows = claims(
+        claim("figure2b.non_linear_layers_narrow", "reproduced"),
+        claim("figure2c.own_cone.toy", "not seen on a stand-in", evidence="stand-in: x"),
+        claim("figure2c.own_cone.toy", "same on a stand-in", evidence="stand-in: y"),
+    )
+    (origin,) = summary.questions({"origin": "Where from?"}, rows, found)
+    assert origin.asks == "Where from?"
+    assert [[mark.verdict for mark in marks] for _, marks in origin.answer] == [
+        ["reproduced"],
+        ["not seen on a stand-in", "same on a stand-in"],
+        [],  # its claims are not in this ledger
+    ]
+    assert [text for text, _ in origin.answer] == [one.text for one in found["origin"]]
+
+
+def test_the_answer_on_random_starts_counts_the_encoders_with_separate_cones():
+    two = pd.concat([spectrum_table(), spectrum_table((9.0, 1.0, 0.9, 0.8)).assign(encoder="b")])
+    assert answers(data() | {"initialisation_spectrum": two})["origin"][1].text == (
+        "3 random starts give 3 separate cones in 1 of 2 encoders: after value 2, the singular "
+        "values fall by a factor of 1.11 to 8.00."
+    )
+
+
+def test_what_differs_is_named_by_its_place():
+    rows = claims(
+        claim("a", "differs", evidence="paper's own: x", where="Table 2, East Asian"),
+        claim("b c", "differs", evidence="paper's own: x", where="Section 2.1"),
+        claim("d", "not seen on a stand-in", evidence="stand-in: x", where="Section 3"),
+        claim("e", "differs", whose="ours", evidence="simulation: x", where="Section 4"),
+    )
+    found = paper.differing(paper.balance(rows, []))
+    assert found == [("a", "Table 2"), ("b_c", "Section 2.1")]
 
 
 def test_the_answer_on_a_shift_counts_the_tests_that_have_a_best_one():
     def told(table):
-        return answers(data() | {"table1": table})["matters"][1]
+        return answers(data() | {"table1": table})["matters"][1].text
 
     moved = data()["table1"]
     assert told(moved).endswith("on the other half in the one test above chance (toy).")
@@ -280,14 +320,14 @@ def test_the_answer_on_recall_has_centring_beside_the_shift():
         {"set": "other", "remedies": [plain, centred | {"gap": 5}]},
         {"set": "toy", "remedies": [plain, centred]},
     ]
-    assert answers(data(), models)["matters"][1] == (
+    assert answers(data(), models)["matters"][1].text == (
         "Subtracting each side's mean leaves a gap of 0.09 and changes toy's recall by "
         "-0.4 [-5.2, 4.5] points (one half, 250)."
     )
     change = {"ab": [-0.188, -0.255, -0.12], "ba": [1, 1, 1]}
     out = centred | {"method": "project_out", "gap": 0.066, "change": change}
     models[1]["remedies"] += [centred | {"method": "dn"}, out]
-    assert answers(data(), models)["matters"][1].endswith(
+    assert answers(data(), models)["matters"][1].text.endswith(
         "points; projecting the gap out leaves 0.07 and changes recall by -18.8 [-25.5, -12.0] "
         "(one half, 250)."
     )
@@ -296,7 +336,7 @@ def test_the_answer_on_recall_has_centring_beside_the_shift():
 
 def test_the_answer_on_fine_tuning_says_where_accuracy_is_lowest():
     def told(tuned):
-        return answers(data() | {"temperature_summary": tuned})["matters"][-2]
+        return answers(data() | {"temperature_summary": tuned})["matters"][-2].text
 
     tuned = data()["temperature_summary"]
     assert told(tuned) == (
@@ -315,7 +355,7 @@ def test_the_answer_on_fine_tuning_says_where_accuracy_is_lowest():
 def test_the_answer_on_offensive_labels_says_how_many_falls_are_clear():
     def told(**columns):
         groups = pd.DataFrame({"group": [*"abc", "all"], "p_fisher": 0.0097, **columns})
-        return answers(data() | {"published_table2": groups})["matters"][-1]
+        return answers(data() | {"published_table2": groups})["matters"][-1].text
 
     clear = {"p_fisher_holm": [0.5, 0.5, 0.5, 0.001], "p_mcnemar_least_holm": [0.01, 0.5, 0.02, 0]}
     assert told(change=[-0.1, -0.1, -0.1, -1], **clear).endswith(
@@ -481,7 +521,7 @@ def test_every_word_of_the_glossary_is_a_sentence(root):
     assert words["delta"].startswith("The signed size of a shift")
     assert "only on the paper's own model and data" in words["neighbouring model"]
     lead = (root / "report/templates/index.html.j2").read_text(encoding="utf-8")
-    assert "The distance between the two centres is the <dfn>modality gap</dfn>" in lead
+    assert "the distance between their centres is the <dfn>modality gap</dfn>" in lead
 
 
 def test_the_summary_says_what_its_numbers_count(root):

@@ -49,7 +49,7 @@ def test_without_any_training_means_random_weights(gap):
 
 
 def test_the_answers_and_the_models_name_them(gap):
-    assert answers._there(gap)[0] == (
+    assert answers._there(gap)[0].text == (
         "The gap is 0.50 to 0.60 with trained weights (2), 1.20 with random weights (1) and "
         f"0.90 with {WORDS} (1), clearly above 0 in all 4 sets."
     )

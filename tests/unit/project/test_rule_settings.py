@@ -268,7 +268,8 @@ write_index claims claims.csv
 write_index explorer explorer/charts.json
 write_evidence tuned statistics/experiments/temperature_summary.csv
 write_index tables statistics/gap.csv statistics/loss_minimum.csv statistics/recall_peak.csv \
- statistics/mlp_cone_interval.csv statistics/experiments/initialisation_summary.csv \
+ statistics/mlp_cone_interval.csv statistics/initialisation_spectrum.csv \
+ statistics/experiments/initialisation_summary.csv \
  statistics/experiments/temperature_summary.csv tables/table1.csv \
  tables/published_table2.csv
 write_figures curves statistics/training/stitched.csv statistics/training/digit_clip.csv

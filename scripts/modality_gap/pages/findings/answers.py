@@ -1,10 +1,18 @@
-"""Answers to the questions of the summary, as sentences made from the tables of a run."""
+"""Answers to the questions of the summary: sentences made from the tables of a run, each with the
+claims that it bears on."""
 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from modality_gap.pages.findings.figure3 import able_minima, loss_at_own_gaps, smallest_loss
+from modality_gap.pages.findings.base import Finding
+from modality_gap.pages.findings.figure2 import cones_of_starts
+from modality_gap.pages.findings.figure3 import (
+    able_minima,
+    loss_at_own_gaps,
+    smallest_loss,
+    smallest_loss_when_hot,
+)
 from modality_gap.pages.findings.recall import able_peaks, closing
 from modality_gap.pages.findings.tables import SIGNIFICANT
 from modality_gap.pages.labels import WEIGHTS, trained_here
@@ -24,25 +32,28 @@ from modality_gap.paper.chance import classifies
 
 def answers(
     data: Mapping[str, pd.DataFrame], models: Sequence[Mapping] = ()
-) -> dict[str, list[str]]:
-    """Sentences that answer the questions of config/ledger/report.yaml, by the ids of the
-    questions. `data` are the tables by their names. `models` are those of the explorer, each with
-    its remedies."""
+) -> dict[str, list[Finding]]:
+    """What answers the questions of config/ledger/report.yaml, by the ids of the questions. `data`
+    are the tables by their names. `models` are those of the explorer, each with its remedies."""
     gap = data["gap"]
     return {
         "there": _there(gap),
-        "origin": _origin(data["mlp_cone_interval"], data["initialisation_summary"]),
+        "origin": [
+            _cone_of_layers(data["mlp_cone_interval"]),
+            cones_of_starts(data["initialisation_spectrum"]),
+            _trained_gaps(data["initialisation_summary"]),
+        ],
         "moves": _moves(data["loss_minimum"], gap),
         "matters": [
             *_retrieval(able_peaks(data["recall_peak"], gap), models),
             *_best_shift(data["table1"], gap.set_index("set")["model"]),
-            *_fine_tuning(data["temperature_summary"]),
-            *_offensive_labels(data["published_table2"]),
+            Finding(_fine_tuning(data["temperature_summary"])),
+            Finding(_offensive_labels(data["published_table2"]), ("table2.all_groups_improve",)),
         ],
     }
 
 
-def _there(gap: pd.DataFrame) -> list[str]:
+def _there(gap: pd.DataFrame) -> list[Finding]:
     spans = []
     for weights, words in WEIGHTS.items():
         part = gap[gap["weights"] == weights]
@@ -50,12 +61,13 @@ def _there(gap: pd.DataFrame) -> list[str]:
             low, high = part["gap"].min(), part["gap"].max()
             span = number(low, 2) + (f" to {number(high, 2)}" if len(part) > 1 else "")
             spans.append(f"{span} with {words} ({len(part)})")
-    clear, sorted_out = gap["gap_low"] > 0, gap["separability"]
+    clear = gap["gap_low"] > 0
     return [
-        f"The gap is {listed(spans)}, clearly above 0 in "
-        f"{of_all(int(clear.sum()), len(gap), 'set')}.",
-        f"A linear classifier sorts {percent(sorted_out.min(), 0)} to "
-        f"{percent(sorted_out.max(), 0)} of held-out vectors by modality.",
+        Finding(
+            f"The gap is {listed(spans)}, clearly above 0 in "
+            f"{of_all(int(clear.sum()), len(gap), 'set')}.",
+            ("figure1.trained_sets_are_apart", "figure1.untrained_sets_are_apart"),
+        )
     ]
 
 
@@ -66,20 +78,27 @@ STARTS = {
 }
 
 
-def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
+def _cone_of_layers(mlp: pd.DataFrame) -> Finding:
+    """How narrow the cone of random layers is, with and without a non-linearity."""
     deepest = mlp["layer"].max()
     last = mlp[mlp["layer"] == deepest].set_index("activation")
     biased = last["bias"].astype(bool)
     table, without = last[biased]["mean_cosine"], last[~biased]["mean_cosine"]
     curved = table.drop(index="linear", errors="ignore")
     bare = f" (tanh without biases: {number(without['tanh'], 2)})" if "tanh" in without else ""
-    sentences = [
-        f"Simulated: after {deepest} random layers with biases, the mean cosine of two outputs is "
+    return Finding(
+        f"Simulated: {deepest} random layers with biases give outputs a mean cosine of "
         f"{number(curved.min(), 2)} to {number(curved.max(), 2)} with a non-linearity{bare}"
         + (f" and {number(table['linear'], 2)} without" if "linear" in table else "")
-        + "; 1 is the narrowest cone."
-    ]
+        + "; 1 is the narrowest cone.",
+        ("figure2b.non_linear_layers_narrow",),
+    )
+
+
+def _trained_gaps(starts: pd.DataFrame) -> Finding:
+    """What training takes the gap of each model to, from each start."""
     fixed = starts[starts["temperature_mode"] == "fixed"]
+    sentences = []
     for model, rows in fixed.groupby("model", sort=False):
         of_start = rows.set_index("start")
         changes = [
@@ -91,30 +110,40 @@ def _origin(mlp: pd.DataFrame, starts: pd.DataFrame) -> list[str]:
             if start in of_start.index
         ]
         sentences.append(f"Training takes the gap of {trained_here(model)} {listed(changes)}.")
-    return sentences
+    return Finding(" ".join(sentences), ("training.gap_comes_back", "training.original_gap_widens"))
 
 
-def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
+def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
     rows = able_minima(minimum, gap)
     if not len(rows):
-        return ["No trained model of this run retrieves well above chance."]
-    return smallest_loss(rows, loss_at_own_gaps)
+        return [Finding("No trained model of this run retrieves well above chance.")]
+    return [
+        Finding(
+            " ".join(smallest_loss(rows, loss_at_own_gaps)),
+            ("figure3b.minimum_at_the_gap", "figure3b.closing_raises_the_loss"),
+        ),
+        *(
+            Finding(sentence, ("figure3bcd.falls_with_temperature",))
+            for sentence in smallest_loss_when_hot(rows)
+        ),
+    ]
 
 
 # Methods that leave little of the gap; they are fitted on other pairs than those scored.
 CLOSING = {"centre": "subtracting each side's mean", "project_out": "projecting the gap out"}
 
 
-def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[str]:
+def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[Finding]:
     """What a shift that closes the gap does to recall. In the first of the same models, also what
     two fitted methods do to recall, and how much of the gap they leave."""
     if not (sentence := closing(peaks)):
         return []
+    closed = Finding(sentence, ("figure3.closing_lowers_recall",))
     first = peaks.iloc[0]
     remedies = {row["set"]: row["remedies"] for row in models}.get(first["set"], [])
     fitted = [one for one in remedies if one["method"] in CLOSING]
     if not fitted:
-        return [sentence]
+        return [closed]
     said: list[str] = []
     for one in fitted:
         change, low, high = (100 * end for end in one["change"]["ab"])
@@ -125,10 +154,11 @@ def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[str]:
             f"by {number(change, 1)} {interval(low, high, 1)}" + ("" if said else " points")
         )
     words = "; ".join(said)
-    return [sentence, f"{words[0].upper()}{words[1:]} (one half, {fitted[0]['n_scored']:,})."]
+    text = f"{words[0].upper()}{words[1:]} (one half, {fitted[0]['n_scored']:,})."
+    return [closed, Finding(text)]
 
 
-def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[str]:
+def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[Finding]:
     """In how many tests the shift that is best on one half changes the accuracy on the other half,
     and in how many more tests no shift is the best."""
     judged = table[table.apply(classifies, axis=1).astype(bool)]
@@ -138,14 +168,17 @@ def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[str]:
     clear = moved["p_held_out"] < SIGNIFICANT / len(judged)
     unmoved = len(judged) - len(moved)
     return [
-        "The best shift on half the pictures clearly changes zero-shot accuracy on the other "
-        f"half in {of_all(int(clear.sum()), len(moved), 'test')} above chance ("
-        f"{listed(dict.fromkeys(moved['set'].map(names)))})"
-        + (f"; {unmoved} more {'picks' if unmoved == 1 else 'pick'} none." if unmoved else ".")
+        Finding(
+            "The best shift on half the pictures clearly changes zero-shot accuracy on the other "
+            f"half in {of_all(int(clear.sum()), len(moved), 'test')} above chance ("
+            f"{listed(dict.fromkeys(moved['set'].map(names)))})"
+            + (f"; {unmoved} more {'picks' if unmoved == 1 else 'pick'} none." if unmoved else "."),
+            ("table1.shift_improves",),
+        )
     ]
 
 
-def _fine_tuning(tuned: pd.DataFrame) -> list[str]:
+def _fine_tuning(tuned: pd.DataFrame) -> str:
     """The smallest and the largest gap after fine-tuning. If zero-shot accuracy was measured, also
     the accuracy at both, and the lowest accuracy if it is at neither."""
     least, most = (tuned.loc[tuned["gap_after"].agg(end)] for end in ("idxmin", "idxmax"))
@@ -158,10 +191,10 @@ def _fine_tuning(tuned: pd.DataFrame) -> list[str]:
         return f"{number(row['gap_after'], 2)}, temperature {fraction(row['temperature'])}"
 
     if not scored:
-        return [
+        return (
             f"Fine-tuned ({seeds}), {who} has the smallest gap ({place(least)}) and the largest "
             f"({place(most)}); before: {before}."
-        ]
+        )
 
     def accuracy(row: pd.Series) -> str:
         low, high = (100 * row[f"zero_shot_after_{end}"] for end in ("low", "high"))
@@ -172,14 +205,14 @@ def _fine_tuning(tuned: pd.DataFrame) -> list[str]:
         share = percent(worst["zero_shot_after"])
         same = tuned[tuned["zero_shot_after"].map(percent) == share].sort_values("gap_after")
         lowest = f"; lowest: {share} at {listed(number(gap, 2) for gap in same['gap_after'])}"
-    return [
+    return (
         f"Fine-tuned ({seeds}), accuracy of {who} is {accuracy(least)} at the smallest gap "
         f"({place(least)}) and {accuracy(most)} at the largest ({place(most)}){lowest}; before, "
         f"{percent(least['zero_shot_before'])} ({before})."
-    ]
+    )
 
 
-def _offensive_labels(published: pd.DataFrame) -> list[str]:
+def _offensive_labels(published: pd.DataFrame) -> str:
     """In how many groups the counts of the paper fall, in how many they clearly fall, and whether
     the count of all groups together clearly falls."""
     groups = published[published["group"] != "all"]
@@ -187,11 +220,11 @@ def _offensive_labels(published: pd.DataFrame) -> list[str]:
     fisher, paired = (
         int((fewer[f"{test}_holm"] < SIGNIFICANT).sum()) for test in ("p_fisher", "p_mcnemar_least")
     )
-    return [
+    return (
         "The notebooks' counts of offensive labels, with the gap widened, fall in "
         f"{of_all(len(fewer), len(groups), 'group')}: clearly in {fisher or 'none'} by Fisher's "
         f"test{_all_together(published)}, at most {paired} by a paired one."
-    ]
+    )
 
 
 def _all_together(published: pd.DataFrame) -> str:

@@ -166,6 +166,19 @@ def figure2c_findings(spectrum: pd.DataFrame, claimed: bool = True) -> list[Find
     ]
 
 
+def cones_of_starts(spectrum: pd.DataFrame) -> Finding:
+    """In how many encoders many random starts give as many separate cones, in short."""
+    rows = _spectra(spectrum)
+    last = rows[0]["seeds"] - 1
+    there = [row for row in rows if row["steepest"] == last]
+    return Finding(
+        f"{rows[0]['seeds']} random starts give {rows[0]['seeds']} separate cones in "
+        f"{of_all(len(there), len(rows), 'encoder')}: after value {last}, the singular values fall "
+        f"by a factor of {_between([row['drop'] for row in rows], 2)}.",
+        tuple(f"figure2c.own_cone.{row['encoder']}" for row in rows),
+    )
+
+
 def _between(values: list[float], digits: int) -> str:
     """A range in words, `1.35 to 3.94`, or the value if there is only one."""
     low, high = number(min(values), digits), number(max(values), digits)

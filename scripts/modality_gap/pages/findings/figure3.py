@@ -136,13 +136,10 @@ def loss_at_own_gaps(others: list[dict]) -> str:
 def smallest_loss(
     rows: pd.DataFrame, compared: Callable[[list[dict]], str] = own_gaps_in_intervals
 ) -> list[str]:
-    """Three sentences on where the loss is smallest at the lowest and at the highest temperature:
-    the first model's distance, how the others compare, and the highest temperature. `rows` are
-    those of loss_minimum.csv with the column `model` of gap.csv, in the order of the models.
-    `compared` returns the sentence on the others."""
-    cold, hot = (
-        rows[rows["temperature"] == rows["temperature"].agg(end)] for end in ("min", "max")
-    )
+    """Where the loss is smallest at the lowest temperature: the first model's distance, and how the
+    others compare. `rows` are those of loss_minimum.csv with the column `model` of gap.csv, in the
+    order of the models. `compared` returns the sentence on the others."""
+    cold = rows[rows["temperature"] == rows["temperature"].min()]
     first, others = cold.iloc[0], cold.iloc[1:]
     sentences = [
         f"At temperature {fraction(first['temperature'])} the loss of {first['model']} is smallest "
@@ -154,18 +151,21 @@ def smallest_loss(
         sentences[0] += _closing(first)
     if len(others):
         sentences.append(compared(others.to_dict("records")))
-    near = hot["distance"].abs()[~hot["at_end"].astype(bool)]
-    if len(near):
-        sentences.append(
-            f"At temperature {fraction(hot['temperature'].iloc[0])} the loss is smallest with the "
-            f"centres at most {number(near.max(), 2)} apart"
-            + (
-                f" in {of_all(len(near), len(hot), 'model')} that retrieve."
-                if len(hot) > 1
-                else "."
-            )
-        )
     return sentences
+
+
+def smallest_loss_when_hot(rows: pd.DataFrame) -> list[str]:
+    """A sentence on where the loss is smallest at the highest temperature. Empty if every minimum
+    is at the end of the sweep. `rows` are as in `smallest_loss`."""
+    hot = rows[rows["temperature"] == rows["temperature"].max()]
+    near = hot["distance"].abs()[~hot["at_end"].astype(bool)]
+    if not len(near):
+        return []
+    where = f" in {of_all(len(near), len(hot), 'model')} that retrieve" if len(hot) > 1 else ""
+    return [
+        f"At temperature {fraction(hot['temperature'].iloc[0])} the loss is smallest with the "
+        f"centres at most {number(near.max(), 2)} apart{where}."
+    ]
 
 
 def _named(row: Mapping) -> str:
@@ -227,7 +227,10 @@ def figure3bcd_findings(
     findings = []
     if len(rows):
         findings += [
-            Finding(" ".join(smallest_loss(rows)), _minimum_claims(rows["model"])),
+            Finding(
+                " ".join([*smallest_loss(rows), *smallest_loss_when_hot(rows)]),
+                _minimum_claims(rows["model"]),
+            ),
             *_released_loss(landscape[landscape["set"].isin(rows["set"])]),
         ]
     if len(weak):
