@@ -21,6 +21,7 @@ from modality_gap.training.experiments import (
     measure_untouched,
     plan_runs,
     run_settings,
+    share,
     train_loss,
     train_run,
     zero_shot_hits,
@@ -317,6 +318,10 @@ def test_conditions_do_what_they_say(pairs):
     train_run(run, pairs, settings, more=lambda model, x, y: seen.update(model=model) or {})
     x, y = held_out(seen["model"], replace(pairs, a=pairs.b))
     assert x.shape == y.shape == (10, 6)
+    row = train_run({"condition": {"modality": "image"}, "seed": 7}, pairs, settings)["row"]
+    towers = Towers((10, 10), 1, 16, 6, seed=7)
+    x, y = held_out(towers, replace(pairs, b=pairs.a))
+    assert row["gap_before"] == pytest.approx(np.linalg.norm(x.mean(0) - y.mean(0)))
 
 
 def test_a_model_goes_on_learning_from_where_it_was_and_stays_itself(pairs):
@@ -478,6 +483,86 @@ def test_the_starts_and_the_change_in_training_are_compared_seed_by_seed():
         assert summary.loc[start, "gap_change"] == pytest.approx(difference)
 
 
+def test_starts_are_compared_within_each_temperature_mode():
+    rng = np.random.default_rng(3)
+    gaps = rng.uniform(0.5, 1.5, size=(2, 2, 3))  # mode, start, seed
+    table = pd.DataFrame(
+        {"temperature_mode": mode, "start": start, "seed": seed, "gap_after": gaps[i, j, seed]}
+        for i, mode in enumerate(("fixed", "learnt"))
+        for j, start in enumerate(("original", "rotated"))
+        for seed in (2, 0, 1)
+    )
+    found = compare_starts(table, 0.8)
+    assert list(found["temperature_mode"]) == ["fixed", "learnt"]
+    for (_, row), (original, rotated) in zip(found.iterrows(), gaps, strict=True):
+        logs = np.log(rotated / original)
+        ends = np.exp(stats.t.interval(0.8, 2, logs.mean(), stats.sem(logs)))
+        name = "gap_after_rotated_over_original"
+        told = [row[f"{name}{end}"] for end in ("", "_low", "_high")]
+        assert told == pytest.approx([np.exp(logs.mean()), *ends])
+        low, high = stats.ttest_rel(rotated, original).confidence_interval(0.8)
+        name = "gap_after_rotated_less_original"
+        told = [row[f"{name}{end}"] for end in ("", "_low", "_high")]
+        assert told == pytest.approx([(rotated - original).mean(), low, high])
+
+
+def test_the_tables_of_an_experiment_are_of_its_own_condition_and_confidence():
+    """Of each quantity the values are known: accuracy and gap rise, recalls fall."""
+    rng = np.random.default_rng(7)
+    conditions = {"temperature": [0.01, 0.1, 0.5], "dim": [4, 8, 16]}
+    rise = {"gap_after": 1, "recall1_ab_after": -1, "recall1_ba_after": -2, "zero_shot_after": 3}
+    for experiment, column, quantities in (
+        ("temperature", "temperature", list(rise)),
+        ("dimension", "dim", ["gap_before", "gap_after"]),
+    ):
+        values = {
+            (quantity, place, seed): 5 + rise.get(quantity, 0) * place / 3 + rng.uniform(0, 0.2)
+            for quantity in ("gap_before", *rise)
+            for place in range(3)
+            for seed in (0, 1, 2)
+        }
+        results = [
+            {
+                "row": {
+                    column: value,
+                    "seed": seed,
+                    **{one: values[one, place, seed] for one in ("gap_before", *rise)},
+                },
+                "steps": [{"step": 0}],
+            }
+            for place, value in enumerate(conditions[column])
+            for seed in (0, 1, 2)
+        ]
+        tables = experiment_tables(experiment, results, 0.8)
+        assert list(tables["trend"]["quantity"]) == quantities
+        for _, row in tables["trend"].iterrows():
+            series = [
+                values[row["quantity"], place, seed] for place in range(3) for seed in range(3)
+            ]
+            wanted = stats.kendalltau(np.repeat(conditions[column], 3), series)
+            assert (row["kendall_tau"], row["p_value"]) == pytest.approx(tuple(wanted))
+            assert np.sign(row["kendall_tau"]) == np.sign(rise.get(row["quantity"], wanted[0]))
+        changes = tables["difference"].set_index(["quantity", column, f"{column}_against"])
+        assert list(tables["difference"]["quantity"].unique()) == quantities
+        one, other = (np.array([values["gap_after", k, seed] for seed in range(3)]) for k in (2, 0))
+        row = changes.loc[("gap_after", conditions[column][2], conditions[column][0])]
+        ends = stats.ttest_rel(one, other).confidence_interval(0.8)
+        told = row[["difference", "difference_low", "difference_high"]]
+        assert list(told) == pytest.approx([(one - other).mean(), *ends])
+        first = tables["summary"].iloc[0]
+        series = np.array([values["gap_after", 0, seed] for seed in range(3)])
+        ends = stats.t.interval(0.8, 2, series.mean(), stats.sem(series))
+        told = first[["gap_after", "gap_after_low", "gap_after_high"]]
+        assert list(told) == pytest.approx([series.mean(), *ends])
+        assert first["gap_change"] == pytest.approx(
+            np.mean([values["gap_after", 0, s] - values["gap_before", 0, s] for s in range(3)])
+        )
+        assert len(tables["steps"]) == 9 and first["n"] == 3
+    wanted = spreads(tables["runs"], "dim", quantities, 0.8)
+    pd.testing.assert_frame_equal(tables["spread"], wanted)
+    assert not tables["spread"].equals(spreads(tables["runs"], "dim", quantities, 0.95))
+
+
 def test_differences_pair_runs_of_one_seed():
     # Seeds differ by far more than conditions do, and come in another order under each.
     table = pd.DataFrame(
@@ -561,6 +646,23 @@ def test_an_untouched_model_has_intervals_over_its_pairs():
     # Wilson's lower end of n out of n is n / (n + z^2).
     assert row["recall1_ab_low"] == pytest.approx(60 / (60 + 1.959964**2))
     # Over clusters as many count.
-    row = measure_untouched(x, x, 0.95, np.arange(60) // 3)
+    row = measure_untouched(x, x, 0.9, np.arange(60) // 3)
     assert (row["n"], row["clusters"]) == (60, 20)
-    assert row["recall1_ab_low"] == pytest.approx(20 / (20 + 1.959964**2))
+    assert row["recall1_ab_low"] == pytest.approx(20 / (20 + 1.644854**2))
+    # The sides are told apart, and no recall is measured but the first.
+    y = normalise(x + rng.normal(size=(60, 5)))
+    row, cosines = measure_untouched(x, y, 0.9), x @ y.T
+    found = [(cosines.argmax(axis) == np.arange(60)).mean() for axis in (1, 0)]
+    assert found[0] != found[1]
+    assert [row["recall1_ab"], row["recall1_ba"]] == pytest.approx(found)
+    assert row["gap"] == pytest.approx(np.linalg.norm(x.mean(axis=0) - y.mean(axis=0)))
+    assert not {"recall5_ab", "recall10_ab"} & row.keys()
+
+
+def test_a_share_has_wilson_s_interval_of_its_confidence():
+    row = share("accuracy", np.array([True, False, True, True]), 0.9)
+    z = 1.644854
+    centre, width = (0.75 + z**2 / 8) / (1 + z**2 / 4), z * math.sqrt(0.75 / 16 + z**2 / 64)
+    wanted = [0.75, centre - width / (1 + z**2 / 4), centre + width / (1 + z**2 / 4)]
+    assert list(row.values()) == pytest.approx(wanted)
+    assert list(row) == ["accuracy", "accuracy_low", "accuracy_high"]

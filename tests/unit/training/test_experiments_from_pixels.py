@@ -124,8 +124,12 @@ def test_pairs_are_the_pictures_with_their_captions(pairs, dataset, loaded):
     for picture, text in zip(seen(pairs.a, loaded), texts, strict=True):
         wanted = transform(Image.open(io.BytesIO(table.loc[text, "image"])))
         assert torch.equal(picture, wanted)
-    other = read_pairs(dataset, None, 1, transform, tokenize, workers=1, device=CPU)
-    assert len(other.train) == 7
+    drawn = {}
+    for count, seed in ((None, 1), (4, 1), (4, 2)):
+        other = read_pairs(dataset, count, seed, transform, tokenize, workers=1, device=CPU)
+        assert (len(other.train), len(other.test)) == (count or 7, 3)
+        drawn[count, seed] = {tokens[tuple(other.b[row].tolist())] for row in other.train}
+    assert drawn[4, 1] != drawn[4, 2]
 
 
 def test_items_are_those_that_the_mask_takes_in_their_order(dataset, loaded):

@@ -1,16 +1,21 @@
 """Losses of follow-up papers against independent computations in numpy, in value and gradient, and
 their invariances."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.special import log_softmax, logsumexp, softmax
 
 from modality_gap.errors import InputError
 from modality_gap.losses import along_sphere, evaluate, main
+from modality_gap.training.losses import contrastive
 from modality_gap.training.losses.beside import symile
 from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
 from modality_gap.training.losses.registry import Batch
+from modality_gap.training.losses.registry import loss as register
 from modality_gap.training.losses.stateful import ISogCLR, Slap
 
 SCALE, BIAS = 7.0, -3.0
@@ -266,6 +271,83 @@ def test_a_loss_without_its_term_is_that_of_clip(name, settings):
     assert of(name, x, y, **settings).item() == pytest.approx(of("clip", x, y).item(), abs=1e-12)
 
 
+def moments(x, y, of):
+    return sum(of(np.cov(side, rowvar=False)) for side in (x, y))
+
+
+# The term of each weight, by loss and setting.
+TERMS = {
+    ("cua", "contrast"): lambda x, y: sym(c(x, y)),
+    ("cua", "uniform"): lambda x, y: (uniform(x) + uniform(y)) / 2,
+    ("cua", "align"): align,
+    ("cua", "across"): across,
+    ("atp_cu", "align"): align,
+    ("atp_cu", "uniform"): lambda x, y: uniform(unit(x + y)),
+    ("imsep", "alpha"): lambda x, y: ce(c(x, y)) + ce(c(y, x)),
+    ("imsep", "beta"): lambda x, y: (
+        2 * (separated(x, y, GIVEN["b"], (x,)) - ce(c(x, y)) - ce(c(y, x)))
+    ),
+    ("m2mix", "weight"): lambda x, y: mixed(x, y, 0.3, 1) - sym(c(x, y)),
+    ("cyclip", "inside"): lambda x, y: ((x @ x.T - y @ y.T) ** 2).sum() / 6,
+    ("cyclip", "across"): lambda x, y: ((x @ y.T - y @ x.T) ** 2).sum() / 6,
+    ("cma", "weight"): lambda x, y: (
+        -(logsumexp(c(x, y), axis=0) + logsumexp(c(x, y), axis=1)).mean() / 2
+    ),
+    ("intra", "weight"): lambda x, y: (sym(c(x, GIVEN["vx"])) + sym(c(y, GIVEN["vy"]))) / 2,
+    ("clip_refine", "distil"): lambda x, y: kl(x, y, 0.5),
+    ("clip_refine", "align"): align,
+    ("vicreg", "invariance"): lambda x, y: ((x - y) ** 2).mean(),
+    ("vicreg", "variance"): lambda x, y: moments(
+        x, y, lambda m: (1 - np.sqrt(np.diag(m) + 1e-4)).clip(0).mean() / 2
+    ),
+    ("vicreg", "covariance"): lambda x, y: moments(
+        x, y, lambda m: (m**2).sum() / 4 - (np.diag(m) ** 2).mean()
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "setting"), TERMS)
+def test_a_weight_is_that_of_its_own_term(name, setting):
+    # Raw outputs, of which some spread more than 1, for the one loss that sees no others.
+    x, y = ((RAW if name == "vicreg" else GIVEN)[side] for side in "xy")
+    more = SETTINGS.get(name, {})
+    values = [of(name, *tensors(x, y), **{**more, setting: weight}).item() for weight in (3, 1)]
+    term = TERMS[name, setting](x, y)
+    assert abs(term) > 1e-3
+    assert values[0] - values[1] == pytest.approx(2 * term, abs=1e-8)
+
+
+def test_smoothing_and_sharpness_are_those_that_are_asked_for():
+    x, y = GIVEN["x"], GIVEN["y"]
+    for name, settings, wanted in (
+        ("label_smoothing", {"smoothing": 0.3}, smooth(c(x, y), 0.3)),
+        ("gram", {"smoothing": 0.3}, smooth(-SCALE * np.sqrt(1 - (x @ y.T) ** 2), 0.3)),
+        ("cwcl", {"sharpness": 2.5}, weighted(x, y, GIVEN["a"], 2.5)),
+        ("hycd", {"alpha": 0.2}, kl(x, y, 0.2)),
+        ("m2mix", {"part": 0.3, "mix_scale": SCALE, "weight": 1.0}, None),
+    ):
+        if wanted is None:
+            own, points = (x * y).sum(axis=1), arc(x, y, 0.3)
+            terms = [ce(SCALE * on_diagonal(side @ points.T, own)) for side in (x, y)]
+            wanted = sym(c(x, y)) + sum(terms)
+        assert of(name, *tensors(x, y), **settings).item() == pytest.approx(wanted, abs=1e-8)
+
+
+def test_the_part_of_geodesic_mixup_is_drawn_from_a_beta_distribution(monkeypatch):
+    x, y = tensors(GIVEN["x"], GIVEN["y"])
+    parts = []
+
+    def note(one, other, part):
+        assert torch.equal(one, x) and torch.equal(other, y)
+        parts.append(part)
+        return one
+
+    monkeypatch.setattr(contrastive, "slerp", note)
+    for seed in range(300):
+        FOLLOW_UP_LOSSES["m2mix"].of(x, y, SCALE, given_batch(x, y, seed))
+    assert stats.kstest(parts, stats.beta(0.5, 0.5).cdf).pvalue > 0.05
+
+
 @pytest.mark.parametrize(
     "name", ["cyclip", "dhel", "clip", "sigmoid", "simclr_2n", "gram", "cuaxu"]
 )
@@ -428,13 +510,34 @@ def test_slap_asks_predictions_for_the_averages():
     inside = 2 - (q_x * target_x).sum(axis=1) - (q_y * target_y).sum(axis=1)
     value = loss(x, y, SCALE, given_batch(x, y))
     assert float(value.detach()) == pytest.approx((0.3 * across_ + 0.7 * inside).mean(), abs=1e-9)
+    # The predictors are those of the seed, whatever was drawn before, and draw nothing themselves.
+    torch.manual_seed(8)
+    state = torch.get_rng_state()
+    others = [Slap(6, 4, seed).embed(x, y)[0].detach().numpy() for seed in (0, 1)]
+    assert torch.equal(torch.get_rng_state(), state)
+    assert np.array_equal(others[0], q_x) and np.abs(others[1] - q_x).max() > 0.1
     model = torch.nn.Linear(2, 2)
+    with pytest.raises(InputError, match="call begin first"):
+        loss.teacher(x, y)
     loss.after_step(model)
     before = model.weight.detach().clone()
     with torch.no_grad():
         model.weight += 1
     loss.after_step(model)
     assert torch.allclose(loss.average.weight, before + 0.005, atol=1e-6)
+
+
+def test_the_teacher_is_asked_once_and_without_gradient():
+    x, y = tensors(GIVEN["x"], GIVEN["y"])
+    asked = []
+    batch = replace(given_batch(x, y), make_teacher=lambda: asked.append(1) or (2 * x, 3 * y))
+    assert not any(side.requires_grad for side in (*batch.teacher, *batch.teacher))
+    assert len(asked) == 1 and torch.equal(batch.teacher[1], 3 * y)
+    for name, bare in (("views", "make_views"), ("teacher", "make_teacher")):
+        with pytest.raises(InputError, match=f"give `{bare}`"):
+            getattr(replace(batch, **{bare: None}), name)
+    with pytest.raises(InputError, match="two losses named clip; rename one"):
+        register("clip", "", "")(lambda x, y: x)
 
 
 def test_a_picture_against_all_its_texts(tmp_path):

@@ -47,7 +47,8 @@ def test_a_method_is_compared_with_the_baseline_s_loss_in_its_own_setting():
         for loss in ("dcl", "clip")
         for name, more in settings.items()
     }
-    methods["dcl_slow"] = {"loss": "dcl", "learning_rate": 0.1}
+    for loss in ("dcl", "clip"):
+        methods[f"{loss}_slow"] = {"loss": loss, "learning_rate": 0.1}
     methods["dcl_warm"] = {"loss": "dcl", "temperature": {"fixed": 0.5}}
     methods["dcl_narrow"] = {"loss": "dcl", "dim": 3}
     asked = study(**methods)
@@ -59,7 +60,8 @@ def test_a_method_is_compared_with_the_baseline_s_loss_in_its_own_setting():
 
     for name in settings:
         assert than(f"dcl_{name}") == f"clip_{name}"
-    assert than("dcl_slow") == "clip"  # the learning rate may differ
+    # The learning rate may differ; of several methods the first is taken.
+    assert than("dcl_slow") == than("clip_slow") == "clip"
     # No method of CLIP's loss has this temperature, or these towers.
     assert than("dcl_warm") == than("dcl_narrow") == "clip"
     # The baseline's own loss in another setting is compared with the one of the same towers.
@@ -71,7 +73,11 @@ def test_a_method_is_compared_with_the_baseline_s_loss_in_its_own_setting():
 
 
 def test_a_selected_method_is_compared_with_the_selected_baseline():
-    asked = study(dcl={"loss": "dcl"}, cold={"loss": "clip", "temperature": {"fixed": 0.05}})
+    asked = study(
+        dcl={"loss": "dcl"},
+        cold={"loss": "clip", "temperature": {"fixed": 0.05}},
+        warm={"loss": "dcl", "temperature": {"fixed": 0.1}},
+    )
     known = recipes(asked)
 
     def selected(name: str, new: str, **more: object):
@@ -79,13 +85,17 @@ def test_a_selected_method_is_compared_with_the_selected_baseline():
         return known[new]
 
     selected("cold", "cold_selected")
-    own = selected("dcl", "dcl_selected", temperature={"fixed": 0.2})
+    own = selected("dcl", "dcl_selected", temperature={"fixed": 0.05})
+    # While none is selected of the baseline, one of its loss at the same temperature is taken.
+    assert compared_with(own, known, asked).name == "cold_selected"
     selected("clip", "clip_selected", temperature={"fixed": 0.1})
-    deep = selected("clip", "clip_1x6_selected", hidden_layers=1)
+    deep = selected("clip", "clip_1x6_selected", hidden_layers=1, temperature={"fixed": 0.1})
     assert compared_with(own, known, asked).name == "clip_selected"
-    own = selected("dcl", "dcl_1x6_selected", hidden_layers=1)
+    own = selected("dcl", "dcl_1x6_selected", hidden_layers=1, temperature={"fixed": 0.3})
     assert compared_with(own, known, asked) == deep
-    assert compared_with(known["dcl"], known, asked).name == "clip"
+    # What is selected is not compared with what was not.
+    for name in ("dcl", "warm"):
+        assert compared_with(known[name], known, asked).name == "clip"
 
 
 def test_a_method_has_the_settings_of_its_entry_and_else_those_of_the_study():

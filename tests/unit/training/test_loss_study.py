@@ -10,7 +10,10 @@ import torch
 from scipy import stats
 from small_study import STUDY as SHORT
 
+from modality_gap.data.parquet import choose_rows
+from modality_gap.embeddings.sets import EmbeddingSet
 from modality_gap.errors import InputError
+from modality_gap.training import tasks
 from modality_gap.training.loss_measures import measure_model, rank_variance
 from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.loss_tables import MARGIN, PAIRED
@@ -157,6 +160,39 @@ def test_zero_shot_accuracy_is_of_pictures_that_are_not_trained_on(pairs):
     none = measure_model(model, pairs, None, 0, task.held_out(torch.arange(5)))
     assert np.isnan(none["zero_shot"]) and none["zero_shot_n"] == 0
     assert np.isnan(measure_model(model, pairs, None, 0)["zero_shot"])
+
+
+def test_a_task_is_read_with_its_own_prompts_and_the_pictures_that_are_asked_for(monkeypatch):
+    rng = np.random.default_rng(0)
+    names = np.array([f"item{k}" for k in range(12)])
+    labels = pd.DataFrame({"animal": list("abcabcabcabc"), "split": ["train", "test"] * 6})
+    texts = pd.DataFrame({"task": ["it", "other", "it", "it"], "label": list("czab")})
+    sets = {
+        "pictures": EmbeddingSet(names, rng.normal(size=(12, 5)), labels),
+        "prompts": EmbeddingSet(np.array(list("pqrs")), 3 * rng.normal(size=(4, 4)), texts),
+    }
+    monkeypatch.setattr(tasks, "read", sets.__getitem__)
+    inputs = {"where": {"split": ["test"]}, "sample": 4}
+    ids = names[::-1][:9]  # pairs of item11 down to item3
+
+    def task(seed, *more):
+        return tasks.read_task("pictures", "prompts", "it", "animal", inputs, seed, *more)
+
+    found, other = task(3, ids), task(4)
+    chosen = np.flatnonzero(choose_rows(labels.assign(item_id=names), inputs, 3))
+    assert len(chosen) == len(found.labels) == 4
+    assert found.labels["animal"].tolist() == labels["animal"][chosen].tolist()
+    assert found.right.tolist() == [labels["animal"][row] for row in chosen]
+    assert {*labels["split"][chosen]} == {"test"}
+    unit = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in
+            (sets["pictures"].vectors[chosen], sets["prompts"].vectors[[0, 2, 3]])]  # fmt: skip
+    for one, wanted in zip((found.pictures, found.prompts), unit, strict=True):
+        np.testing.assert_allclose(one, wanted, atol=1e-6)
+        assert one.dtype == torch.float32
+    assert found.classes.tolist() == ["c", "a", "b"]
+    # The row of a picture's pair, or -1 if it is in none.
+    assert found.rows.tolist() == [11 - row if row > 2 else -1 for row in chosen]
+    assert other.rows is None and not torch.equal(other.pictures, found.pictures)
 
 
 @pytest.fixture
