@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from scipy import stats
 from small_study import STUDY, small_pairs
@@ -253,6 +254,56 @@ def test_the_command_has_a_file_for_each_side_of_all_that_a_loss_may_see(tmp_pat
         of_y = sum(3 * times * rows[other] for times, _, other in wanted)
         np.testing.assert_allclose(found["x"], of_x, atol=1e-9)
         np.testing.assert_allclose(found["y"], of_y, atol=1e-9)
+
+
+TOLD = """
+import torch
+
+def told(x, y, logit_scale, batch):
+    drawn = torch.rand((), generator=batch.generator, dtype=x.dtype)
+    return drawn + 10 * batch.bias + 1000 * logit_scale + (x * batch.raw_x).sum()
+
+class Counted:
+    def __init__(self, pairs, dimension, seed, step=0.5):
+        self.told = 100 * pairs + 10 * dimension + seed + step
+
+    def __call__(self, x, y, logit_scale, batch):
+        return self.told + 0 * y.sum()
+"""
+
+
+def test_the_command_passes_on_the_seed_the_bias_and_the_rows_as_they_are(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "told.py").write_text(TOLD)
+    x, y = 3 * np.random.default_rng(0).normal(size=(2, 6, 4))
+    for name, rows in (("x", x), ("y", y)):
+        np.save(f"{name}.npy", rows)
+    given = ["--x=x.npy", "--y=y.npy", "--scale", "2"]
+    lengths = np.linalg.norm(x, axis=1, keepdims=True)
+    for more, seed, bias in ((["--seed", "5", "--bias", "-3"], 5, -3), ([], 0, -10)):
+        main(["told.py:told", *given, *more])
+        drawn = torch.rand((), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        expected = float(drawn) + 10 * bias + 2000 + lengths.sum()
+        assert float(capsys.readouterr().out) == pytest.approx(expected, abs=1e-9)
+    found = np.load("gradient_told.npz")
+    np.testing.assert_allclose(found["x"], x + x / lengths)  # at the unit and at the raw rows
+    np.testing.assert_allclose(found["x_sphere"], np.zeros((6, 4)), atol=1e-12)
+    np.testing.assert_array_equal(found["y"], np.zeros((6, 4)))
+    main(["told.py:Counted", *given, "--seed", "7", "--set", "step=0.25"])
+    assert float(capsys.readouterr().out) == 647.25
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [(np.ones(6), "the array has 1 axes"), (np.array([{}], dtype=object), "cannot be read")],
+)
+def test_the_command_takes_matrices_of_numbers_alone(tmp_path, values, words):
+    np.save(tmp_path / "x.npy", values)
+    file = f"={tmp_path / 'x.npy'}"
+    with pytest.raises(SystemExit, match=words):
+        main(["clip", f"--x{file}", f"--y{file}", "--scale", "7"])
 
 
 SEEING = """
