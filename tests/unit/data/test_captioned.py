@@ -208,6 +208,7 @@ def test_several_tars_are_one_data_set(tmp_path, pattern):
     folder.mkdir()
     for name, image in (("01", TIT), ("00", OWL)):
         in_tar(folder / f"{name}.tar", {"a.png": image, "a.txt": b"x"})
+    (folder / "._00.tar").write_bytes(b"of a Mac")
     table = made(tmp_path, "webdataset", {"shards": folder / pattern})
     assert list(table["item_id"]) == ["00/a", "01/a"]
     assert list(table["image"]) == [OWL, TIT]
@@ -287,8 +288,14 @@ def test_a_change_within_a_folder_shows(tmp_path):
     os.utime(folder / "a" / "1.png", ns=(1, 1))
     touched = folder_states({"archive": str(folder)})
     assert touched != before
+    (folder / "a" / "1.png").write_bytes(b"longer" + OWL)
+    os.utime(folder / "a" / "1.png", ns=(1, 1))
+    longer = folder_states({"archive": str(folder)})
+    (folder / "a").rename(folder / "b")
+    moved = folder_states({"archive": str(folder)})
     in_folder(folder, {"a/2.png": OWL})
-    assert folder_states({"archive": str(folder)}) not in (before, touched)
+    states = [before, touched, longer, moved, folder_states({"archive": str(folder)})]
+    assert len({state["archive"] for state in states}) == 5
 
 
 def test_links_in_a_folder_are_followed_once(tmp_path):
@@ -296,6 +303,7 @@ def test_links_in_a_folder_are_followed_once(tmp_path):
     in_folder(tmp_path / "other", {"2.png": TIT})
     (folder / "b").symlink_to(tmp_path / "other")
     (folder / "a" / "loop").symlink_to(folder)
+    (folder / "a" / "gone.png").symlink_to(tmp_path / "nowhere.png")
     assert [str(member) for member, _ in archive_members(folder)] == ["a/1.png", "b/2.png"]
 
 

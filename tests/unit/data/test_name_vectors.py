@@ -201,6 +201,9 @@ def test_files_of_two_towers_are_not_mixed(tmp_path):
         (["a", "a", "b"], np.eye(3), UNIT, "the name 'a' occurs 2 times. Keep one"),
         (["a", "b"], 9.7 * np.eye(2), UNIT, "are 9.7 to 9.7. Set `normalised` to false"),
         (["a", "b"], np.eye(2), {"normalised": False}, "Set `normalised` to true"),
+        (["a", "b"], np.diag([1, 1.01]), UNIT, "are 1 to 1.01. Set `normalised` to false"),
+        (["a", "b"], np.diag([1, 0.5]), UNIT, "are 0.5 to 1. Set `normalised` to false"),
+        (["a", "b"], np.diag([1.001, 0.999]), {"normalised": False}, "`normalised` to true"),
         (["a", "b"], np.diag([1.0, 0.0]), UNIT, "a vector is all zeros or not finite"),
         (["a", "b"], np.diag([1.0, np.nan]), UNIT, "a vector is all zeros or not finite"),
         ([], np.eye(2), UNIT, "the file contains no name. Write one name per line"),
@@ -229,6 +232,20 @@ def test_nothing_is_unpickled(tmp_path):
         read_names(tmp_path / "absent.txt")
 
 
+def test_a_member_of_an_archive_has_one_row_per_name_in_its_own_number_type(tmp_path):
+    numbers = np.array([[1, 2, 3], [4, 5, 6]], dtype="<f2")
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        archive.writestr("a/data/0", numbers.tobytes())
+    (tmp_path / "a.txt").write_text("owl\ntit\n")
+    entry = {"member": "a/data/0", "type": "float16", "normalised": False}
+    found = read_vectors(tmp_path / "a.pth", tmp_path / "a.txt", entry)
+    assert {name: vector.tolist() for name, vector in found.items()} == {
+        "owl": [1, 2, 3],
+        "tit": [4, 5, 6],
+    }
+    assert {vector.dtype for vector in found.values()} == {np.dtype(np.float32)}
+
+
 # --- photographs by the name on which their captions agree ----------------------------------------
 
 
@@ -240,8 +257,44 @@ def test_nothing_is_unpickled(tmp_path):
         (["A hot dog.", "hot dogs", "one hot dog"], "hot dog"),
         (["A dog and a bus", "dogs, buses", "the dog by a bus"], None),
         (["dogged", "underdog", "dog-eared dog"], None),
+        (["dogged", "a dogmatic man", "a doggy bag"], None),
+        (["A bus stop", "the bus stop", "at a bus stop"], "bus stop"),
+        (["A TV.", "the tv", "two tvs"], "TV"),
         (["A dog in a bus", "dogs", "dog"], "dog"),
     ],
 )
 def test_captions_agree_on_one_name(captions, name):
-    assert named_by(captions, ["dog", "hot dog", "bus", "cat"], least=3) == name
+    assert named_by(captions, ["dog", "hot dog", "bus", "bus stop", "cat", "TV"], least=3) == name
+
+
+def test_pictures_come_with_the_name_on_which_enough_of_their_captions_agree(tmp_path):
+    captions = {
+        1: ["a dog", "dogs", "the dog"],
+        2: ["a cat", "cats", "no pet"],
+        3: ["a dog"] * 3,  # without a picture
+        4: ["a person with a dog"] * 3,
+    }
+    document = {
+        "images": [{"id": number, "file_name": f"{number}.jpg"} for number in captions],
+        "annotations": [
+            {"image_id": n, "caption": one} for n, of in captions.items() for one in of
+        ],
+    }
+    files = {role: str(tmp_path / role) for role in ("annotations.json", "pictures", "names")}
+    files["annotations"] = files.pop("annotations.json")
+    Path(files["annotations"]).write_text(json.dumps(document))
+    Path(files["names"]).write_text("dog\n\nperson \ncat\n")
+    with zipfile.ZipFile(files["pictures"], "w") as archive:
+        for number in (4, 2, 1):
+            archive.writestr(f"val/{number}.jpg", f"picture {number}")
+
+    def found(**options: object) -> list[tuple]:
+        return [tuple(row.values()) for row in read_coco_names(files, **options)]
+
+    one, two, four = ("1", b"picture 1", "dog"), ("2", b"picture 2", "cat"), ("4", b"picture 4")
+    assert found() == [one]
+    assert found(leave_out="person") == [one, (*four, "dog")]
+    assert found(least=2, leave_out="dog") == [two, (*four, "person")]
+    Path(files["names"]).write_text("bus\n")
+    with pytest.raises(InputError, match=r"no picture whose captions agree on a name in .*names"):
+        found()

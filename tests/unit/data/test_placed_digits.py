@@ -11,7 +11,13 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from modality_gap.data.datasets import write_dataset
-from modality_gap.data.placed_digits import COLUMNS, caption, read_placed_digits
+from modality_gap.data.placed_digits import (
+    COLOURS,
+    COLUMNS,
+    _by_split,
+    caption,
+    read_placed_digits,
+)
 from modality_gap.encoders.open_clip import load_open_clip
 from modality_gap.training.loop import train
 from modality_gap.training.small_clip import embedder
@@ -89,6 +95,50 @@ def test_the_digit_is_the_handwriting_of_its_row(table):
             for one in (strokes, seen(row["image"])["ink"])
         ]
         assert np.corrcoef(np.ravel(small[0]), np.ravel(small[1]))[0, 1] > 0.95
+
+
+def test_a_digit_is_moved_from_its_place_by_at_most_a_thirtieth_and_stays_in_the_picture(table):
+    bundle, moved = load_digits(), {0: set(), 0.5: set(), 1: set()}
+    for row in table.to_dict("records")[:80]:
+        side = round(90 * SIDES[row["size"]])
+        strokes = bundle.images[int(row["handwriting"])] * 255 / 16
+        ink = Image.fromarray(strokes.astype(np.uint8)).resize((side, side), Image.BICUBIC)
+        # How much ink is in each pixel, from the colour that stands out most from white.
+        colour = COLOURS[row["colour"]]
+        pixels = np.asarray(Image.open(io.BytesIO(row["image"])))[..., np.argmin(colour)]
+        shown = np.pad((255.0 - pixels) / (255 - min(colour)), 10)
+        words = {*row["place"].split()}
+        down = (1 + bool({"bottom", "lower"} & words) - bool({"top", "upper"} & words)) / 2
+        across = (1 + ("right" in words) - ("left" in words)) / 2
+        top, left = (round(share * (90 - side)) for share in (down, across))
+        near = shown[top + 6 : top + 14 + side, left + 6 : left + 14 + side]
+        apart = [
+            np.abs(near[y : y + side, x : x + side] - np.asarray(ink) / 255).max()
+            for y, x in np.ndindex(9, 9)
+        ]
+        assert min(apart) < 0.01
+        y, x = divmod(int(np.argmin(apart)), 9)
+        moved[down].add(y - 4)
+        moved[across].add(x - 4)
+    assert moved == {0: {*range(4)}, 0.5: {*range(-3, 4)}, 1: {*range(-3, 1)}}
+
+
+def test_combinations_and_handwritings_are_drawn_at_random(table):
+    trained = table[table["split"] == "train"]
+    # 300 draws of 1458 combinations: 29 are expected to have come before, give or take 5.
+    assert 14 < trained.duplicated(ATTRIBUTES).sum() < 44
+    # Not the first tenth of scikit-learn's 1797 digits.
+    assert table.loc[table["split"] == "test", "handwriting"].astype(int).max() > 1000
+
+
+@pytest.mark.parametrize(
+    ("rows", "share", "held_out"), [(3, 0.01, 1), (3, 0.99, 2), (10, 0.3, 3), (2, 0.5, 1)]
+)
+def test_both_splits_have_a_handwriting_of_every_digit(rows, share, held_out):
+    of_digit = np.arange(20) % 2 * (np.arange(20) < 2 * rows) == 1
+    sides = _by_split(of_digit, share, np.random.default_rng(0))
+    assert len(sides["test"]) == held_out
+    assert sorted([*sides["test"], *sides["train"]]) == list(range(1, 2 * rows, 2))
 
 
 def test_a_caption_says_nothing_but_the_columns(table):

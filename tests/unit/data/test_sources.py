@@ -107,7 +107,37 @@ def test_the_same_seed_gives_the_same_split_and_another_does_not(pairs):
         for seed in (1, 2)
     )
     assert again.equals(pairs)
-    assert not other["split"].equals(pairs["split"])
+    drawn_of = [
+        [set(one.loc[mask, "concept"]) for mask in (one["split"] == "test", one["skin_tone"] != "")]
+        for one in (pairs, other)
+    ]
+    for mine, others in zip(*drawn_of, strict=True):
+        assert len(mine) == len(others) and mine != others
+
+
+def test_concepts_with_a_man_and_a_woman_in_every_tone_are_the_only_ones_in_tones():
+    lines = emoji_test_text().splitlines()
+    # Ten more of one job, turned to the right; ten of a couple of whom each has a tone.
+    lines += [
+        f"{base} 1F3F{'BCDEF'[k]} 200D 1F33E 200D 27A1 FE0F ; fully-qualified # x E15.1 "
+        f"{word} at 1F33E facing right: {tone} skin tone"
+        for base, word in (("1F468", "man"), ("1F469", "woman"))
+        for k, tone in enumerate(TONES)
+    ]
+    lines += [
+        f"1F469 1F3F{'BCDEF'[k]} 200D 1F91D 200D 1F468 1F3F{'CDEFB'[k]} ; fully-qualified # x "
+        f"E12.0 {who} and man holding hands: {tone} skin tone, another"
+        for who in ("woman", "man")
+        for k, tone in enumerate(TONES)
+    ]
+    text = "\n".join(lines)
+    drawn = set(parse_emoji_test(text)["codepoints"].map(twemoji_file))
+    drawn.remove("1f469-1f3ff-200d-2695")  # of this job one woman is not drawn
+    table = emoji_pairs(text, drawn, [], toned_concepts=99, test_fraction=0.3, seed=1)
+    toned = table[table["text"].str.contains("skin tone")]
+    jobs = ("1F373", "1F527", "1F680", "1F692")
+    assert set(toned["concept"]) == {f"1F9D1 200D {job}" for job in jobs}
+    assert len(toned) == 4 * 2 * 5
 
 
 @pytest.mark.parametrize(
@@ -117,6 +147,11 @@ def test_the_same_seed_gives_the_same_split_and_another_does_not(pairs):
         ("1F469 1F3FF 200D 1F680", "1F9D1 200D 1F680"),  # woman astronaut: dark skin tone
         ("1F3C3 200D 2642 FE0F 200D 27A1 FE0F", "1F3C3"),  # man running facing right
         ("1F467", "1F9D2"),  # girl > child
+        ("1F475 1F3FB", "1F9D3"),  # old woman: light skin tone > older person
+        ("1F934 1F3FC", "1FAC5"),  # prince > person with crown
+        ("1F478", "1FAC5"),  # princess > person with crown
+        ("1F57A", "1F483"),  # man dancing > woman dancing
+        ("1F936", "1F385"),  # Mrs. Claus > Santa Claus
         ("2764 FE0F", "2764"),  # red heart
     ],
 )
@@ -181,6 +216,19 @@ def test_one_prompt_a_class():
     table = prompts({"pets": {"prompt": "a photo of a {}."}}, {"pets": ["cat", "dog"]})
     assert list(table["text"]) == ["a photo of a cat.", "a photo of a dog."]
     assert list(table["item_id"]) == ["pets/cat", "pets/dog"]
+
+
+def test_prompts_that_are_written_one_by_one_come_before_a_template():
+    tasks = {
+        "memes": {"prompt": "a photo of {}.", "prompts": {"bad": "a bad one.", "good": "fine."}},
+        "pets": {"prompt": "a {}."},
+    }
+    table = prompts(tasks, {"memes": ["bad"], "pets": ["cat"]})
+    assert table[["task", "label", "text"]].to_numpy().tolist() == [
+        ["memes", "bad", "a bad one."],
+        ["memes", "good", "fine."],
+        ["pets", "cat", "a cat."],
+    ]
 
 
 def test_the_classes_of_a_task_are_the_values_of_its_column(tmp_path):

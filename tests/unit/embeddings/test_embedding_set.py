@@ -302,6 +302,7 @@ def test_a_label_is_looked_for_as_it_is_written(tmp_path):
     ):
         assert list(matches(labels, {name: [text]})) == [True, False, False], name
     assert not matches(labels, {"hash": [str(2**60)]}).any()
+    assert not matches(labels, {"name": ["None", "nan", ""]}).any()  # of a null
 
 
 def test_numbers_are_ids_and_nulls_are_none(tmp_path):
