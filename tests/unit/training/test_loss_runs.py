@@ -13,6 +13,7 @@ from modality_gap.training import loss_runs, loss_study
 from modality_gap.training import recipes as of_methods
 from modality_gap.training.loss_runs import LossRuns, split_pairs, validation_pairs
 from modality_gap.training.loss_study import Trained, beginning, noisy, swapped, train_method
+from modality_gap.training.losses.own import source_of
 from modality_gap.training.pairs import Pairs, captions_of, embed
 from modality_gap.training.recipes import Scale, budget, compared_with, recipes
 from modality_gap.training.towers import Adam, Towers, learning_rate_factor
@@ -101,7 +102,7 @@ def test_a_selected_method_is_compared_with_the_selected_baseline():
 def test_a_method_has_the_settings_of_its_entry_and_else_those_of_the_study():
     asked = study(
         own={"loss": "cua", "label": "Mine", "hidden_layers": 2, "claims": [{}]},
-        uniform_only={"loss": "uniform_only", "settings": {"uniform": 3.0}},
+        uniform_only={"loss": "uniform_only", "settings": {"align": 0.5}},
         late={"loss": "clip", "start": "trained", "learning_rate": 0.5},
         small={"loss": "clip", "batch_size": 4},
     )
@@ -114,13 +115,14 @@ def test_a_method_has_the_settings_of_its_entry_and_else_those_of_the_study():
     sizes = [(one.hidden_layers, one.dim) for one in found.values()]
     assert sizes == [(0, 6), (2, 6), (0, 6), (0, 6), (0, 6), *[(3, 4)] * 4]
     # The settings of the configuration stand before those of the loss.
-    assert found["uniform_only"].all_settings == {"align": 0.0, "uniform": 3.0}
+    assert found["uniform_only"].all_settings == {"align": 0.5}
     plain = STUDY["optimisation"]
     assert budget(found["clip"], asked) == plain
     assert budget(found["small"], asked) == plain | {"batch_size": 4}
     assert budget(found["late"], asked) == plain | {"steps": 2, "learning_rate": 0.5}
     # What a run is called does not change it; what it is trained with does.
     one = found["clip"]
+    assert one.identity()["loss"] == source_of(one.loss)  # a digest of its code
     same = {"name": "other", "label": "other", "grid": {"temperature": [1]}, "selected": True}
     assert replace(one, **same).identity() == one.identity()
     others = {"dim": 7, "hidden_layers": 1, "temperature": {"fixed": 0.1}, "start": "trained"}
@@ -318,10 +320,10 @@ def quickly(monkeypatch) -> list[dict]:
 def test_every_run_is_measured_on_its_own_split_and_starts_from_its_own_baseline(pairs, quickly):
     asked = {**study(late={"loss": "dcl", "start": "trained"}), "splits": 2}
     asked["methods"]["deep"] = {"loss": "dcl", "start": "trained", "hidden_layers": 1, "dim": 4}
-    groups = np.arange(40) * 10
-    runs = LossRuns(asked, pairs, 3, groups, task=None)
+    groups, clusters = np.arange(40) * 10, np.arange(40) // 3
+    runs = LossRuns(asked, pairs, 3, groups, clusters)
     table, steps = runs.run()
-    tests = {0: list(range(28, 40)), 1: split_pairs(pairs, None, 1, 3).test.tolist()}
+    tests = {0: list(range(28, 40)), 1: split_pairs(pairs, clusters, 1, 3).test.tolist()}
     done = [(name, split, seed) for name in ("clip", "late", "deep")
             for split in (0, 1) for seed in (3, 4)]  # fmt: skip
     assert list(table[["method", "split", "seed"]].itertuples(index=False, name=None)) == done
@@ -346,13 +348,14 @@ def test_every_run_is_measured_on_its_own_split_and_starts_from_its_own_baseline
 def test_a_selection_takes_the_highest_mean_recall_on_validation_pairs(pairs, quickly):
     asked = study(dcl={"loss": "dcl", "grid": {"temperature": [0.2, 0.1]}})
     asked["selection"] = {"seeds": 3, "share": 0.25}
-    runs = LossRuns(asked, pairs, 3)
+    clusters = np.arange(40) // 7
+    runs = LossRuns(asked, pairs, 3, clusters=clusters)
     table, _ = runs.run()
     tried = [one for one in quickly if one.get("test", [])[:1] not in ([], [28])]
     # Seeds that no result has: after 3 and 4.
     assert {one["seed"] for one in tried} == {5, 6, 7}
     held = {tuple(one["test"]) for one in tried}
-    assert held == {tuple(validation_pairs(pairs, None, 0.25, 3).test.tolist())}
+    assert held == {tuple(validation_pairs(pairs, clusters, 0.25, 3).test.tolist())}
     assert all({*one["train"], *one["test"]} == {*range(28)} for one in tried)
     assert len(tried[0]["test"]) == 7
     of = {name: [one for one in runs.choices if one["method"] == name] for name in ("clip", "dcl")}

@@ -1,0 +1,511 @@
+"""Parts of the configuration by themselves: names, rows, files and the faults of each."""
+
+import copy
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from modality_gap.config.check import check_config
+from modality_gap.config.declarations import Library, complete_schema
+from modality_gap.config.faults import faults_of
+from modality_gap.config.follow_ups import temperature_family
+from modality_gap.config.load import sets_of, tables_of, with_shipped_files, without_nulls
+from modality_gap.config.losses import all_keys, trained_with
+from modality_gap.config.model_files import digest_of, loss_files
+from modality_gap.config.names import encoder_entries, names_in_tables
+from modality_gap.config.own_files import format_of, own_path, source_faults, wildcard_in
+from modality_gap.config.references import check_references, references_between_keys
+from modality_gap.config.rows import (
+    of_authors,
+    of_others,
+    published_files,
+    row_faults,
+    tasks_of_set,
+    with_rows,
+)
+from modality_gap.config.schema import Validator, choice, dotted, listed_words, schema_fault
+from modality_gap.data.formats import FORMATS
+from modality_gap.data.vector_formats import VECTOR_FORMATS
+from modality_gap.encoders.build import ENCODERS
+from modality_gap.errors import InputError
+
+ROOT = Path(__file__).parents[3]
+SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+ASSETS = yaml.safe_load((ROOT / "config" / "assets.yaml").read_text(encoding="utf-8"))
+
+
+def changed(**sections: dict) -> dict:
+    """The shipped configuration with more entries in some sections, at any depth."""
+    config = copy.deepcopy(SHIPPED)
+
+    def put(into: dict, more: dict) -> None:
+        for key, value in more.items():
+            if isinstance(value, dict) and isinstance(into.get(key), dict):
+                put(into[key], value)
+            else:
+                into[key] = value
+
+    put(config, sections)
+    return config
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def test_a_file_of_the_working_directory_stands_before_the_shipped_one(tmp_path, monkeypatch):
+    shipped, here = tmp_path / "shipped", tmp_path / "here"
+    for place in ("shipped/config/a.txt", "shipped/config/b.txt", "here/config/b.txt",
+                  "shipped/other/d.txt"):  # fmt: skip
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    (shipped / "config" / "folder").mkdir()
+    monkeypatch.chdir(here)
+    a = str(shipped / "config" / "a.txt")
+    config = {
+        "x": ["config/a.txt", {"y": "config/a.txt"}, 3],
+        "own": "config/b.txt",
+        "absent": "config/c.txt",
+        "elsewhere": "other/d.txt",
+        "folder": "config/folder",
+    }
+    found = with_shipped_files(config, shipped)
+    assert found == config | {"x": [a, {"y": a}, 3]}
+
+
+def test_the_sets_and_tables_that_a_ledger_reads_are_found_at_any_depth():
+    entries = {
+        "first": {"table": "a.csv", "where": {"set": "clip", "n": 3}, "per": [
+            {"table": "b.csv", "where": {"set": "clasp"}},
+            {"table": "a.csv", "where": {"set": "clip_random"}},
+        ]},
+        "second": {"table": "a.csv"},
+        "third": [{"minus": {"table": "a.csv", "where": {"set": ["x"]}}}, "a.csv"],
+    }  # fmt: skip
+    assert sets_of(entries, "a.csv") == ["clip", "clip_random"]
+    assert sets_of(entries, "b.csv") == sets_of([entries], "b.csv") == ["clasp"]
+    assert sets_of(entries, "c.csv") == sets_of("a.csv", "a.csv") == []
+    assert tables_of(entries) == tables_of([entries, entries]) == ["a.csv", "b.csv"]
+    assert tables_of({"table": ["a.csv"]}) == []
+
+
+def test_a_section_of_null_is_empty_where_it_may_be_and_else_gone():
+    config = {"models": None, "sets": None, "pairs": {"a": None}, "umap": None, "seed": 0}
+    assert without_nulls(config) == {"models": {}, "sets": {}, "pairs": {}, "seed": 0}
+    assert without_nulls({"umap": {"a": {"b": None}}, "list": [None]}) == {
+        "umap": {"a": {}},
+        "list": [None],
+    }
+
+
+# --- names --------------------------------------------------------------------------------------
+
+
+def test_every_name_that_a_table_may_show_is_checked():
+    config = {
+        "sets": {"s": {"label": "S"}, "t": {}},
+        "tasks": {"task": {}},
+        "encoders": {"e": {"label": "E"}},
+        "datasets": {"d": {}},
+        "inputs": {"i": {}},
+        "projections": {"p": {}},
+        "training": {"r": {}},
+        "cone": {"encoders": {"c": {}}},
+        "supplement": {"seed_studies": {"supplementary13": {"panel": {}}}},
+        "table2": {
+            "groups": ["g"], "genders": ["h"], "non_human": ["n"], "crime_related": ["k", "l"]
+        },
+    }  # fmt: skip
+    assert dict(names_in_tables(config)) == {
+        "sets.s": "s",
+        "sets.t": "t",
+        "tasks.task": "task",
+        "encoders.e": "e",
+        "datasets.d": "d",
+        "inputs.i": "i",
+        "projections.p": "p",
+        "training.r": "r",
+        "sets.s.label": "S",
+        "sets.t.label": "",
+        "encoders.e.label": "E",
+        "cone.encoders.c": "c",
+        "supplement.seed_studies.supplementary13.panel": "panel",
+        "table2.groups": "g",
+        "table2.genders": "h",
+        "table2.non_human": "n",
+        "table2.crime_related": "l",  # the last of two
+    }
+    assert ("table2.crime_related", "k") in names_in_tables(config)
+
+
+def test_encoders_are_found_in_rows_too():
+    whole, image, text = {"architecture": "x"}, {"model": "i"}, {"model": "t"}
+    config = {
+        "encoders": {"e": {"a": 1}},
+        "models": {"w": whole, "j": {"text": text, "image": image, "projection": "p"}, "no": 3},
+    }
+    assert list(encoder_entries(config)) == [
+        ("encoders.e", {"a": 1}),
+        ("models.w", whole),
+        ("models.j.image", image),
+        ("models.j.text", text),
+    ]
+    assert list(encoder_entries({"encoders": 3, "models": None})) == []
+
+
+def test_table_1_measures_a_set_on_its_own_tasks_or_on_all():
+    config = {
+        "table1": {"sets": ["a", "b"], "tasks": ["t", "u"]},
+        "sets": {"a": {"tasks": ["v"]}, "b": {}, "c": {"tasks": ["v"]}},
+    }
+    assert [tasks_of_set(config, name) for name in "abcd"] == [["v"], ["t", "u"], [], []]
+
+
+def test_files_of_a_published_set_are_its_vectors_and_its_items():
+    own, others, none = {"released": "a"}, {"released": {"files": ["x", "y"], "items": "z"}}, {}
+    assert [published_files(one) for one in (own, others, none)] == [["a"], ["x", "y", "z"], []]
+    assert [of_authors(one) for one in (own, others, none)] == [True, False, False]
+    assert [of_others(one) for one in (own, others, none)] == [False, True, False]
+
+
+def test_the_losses_that_differ_in_temperature_alone_are_one_family():
+    methods = {
+        "clip": {"loss": "clip"},
+        "cold": {"loss": "clip", "temperature": {"fixed": 0.1}, "label": "x", "grid": {}},
+        "small": {"loss": "clip", "batch_size": 3},
+        "dcl": {"loss": "dcl"},
+        "claimed": {"loss": "clip", "claims": []},
+    }
+    assert temperature_family(methods, "clip") == ["clip", "cold", "claimed"]
+    assert temperature_family(methods, "dcl") == ["dcl"]
+    assert temperature_family(methods, "absent") == []
+
+
+def test_sets_have_the_numbers_of_the_loss_that_they_name():
+    sets = {"a": {"loss": "sigmoid", "scale": 2, "note": "x"}, "b": {"loss": "softmax"}, "c": {}}
+    assert trained_with(sets, "sigmoid") == {"a": {"scale": 2}}
+    assert trained_with(sets, "softmax") == {"a": {}, "b": {}, "c": {}}
+    assert all_keys() == ["scale", "bias"]
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+JOINED = {
+    "image": {"library": "timm", "architecture": "a/b/net.json", "pretrained": "tag"},
+    "text": {"library": "hugging_face", "model": "someone/words", "label": "Words"},
+    "projection": "stitched",
+    "inputs": "emoji_test",
+}
+
+
+def test_a_row_of_two_encoders_has_its_label_its_note_and_no_twin_unless_it_wants_one():
+    sets = with_rows(changed(models={"m": JOINED | {"note": "N.", "loss": "softmax"}}))["sets"]
+    label = "net (tag) with words"
+    common = {"projection": "m", "inputs": "emoji_test", "modalities": ["image", "text"]}
+    common |= {"loss": "softmax"}
+    twin = "The same model with random weights."
+    assert sets["m"] == {"label": label, "weights": "trained", **common, "note": "N."}
+    assert sets["m_random"] == {"label": label, "weights": "random", **common, "note": twin}
+    config = with_rows(changed(models={"m": JOINED | {"label": "Mine", "twin": False}}))
+    assert config["sets"]["m"]["label"] == "Mine" and "m_random" not in config["sets"]
+    assert config["encoders"]["m_text"]["label"] == "Words"
+    assert config["encoders"]["m_image"]["label"] == "net (tag)"
+    assert config["models"] == config["pairs"] == {}
+
+
+def test_options_of_an_encoder_stand_beside_its_keys_in_the_end():
+    row = {"library": "open_clip", "architecture": "RN50", "seed": 4, "inputs": "emoji_test"}
+    config = with_rows(changed(models={"m": row | {"options": {"norm_layers": False}}}))
+    wanted = {"library": "open_clip", "architecture": "RN50", "seed": 4, "norm_layers": False}
+    assert config["encoders"]["m"] == wanted | {"label": "RN50"}
+    assert config["sets"]["m"]["weights"] == "random" and "m_random" not in config["sets"]
+
+
+def test_own_pairs_have_their_files_with_variables_and_how_each_is_read(monkeypatch):
+    monkeypatch.setenv("DATA", "/data")
+    row = {
+        "audio": {"file": "$DATA/a.csv", "ids": "name"},
+        "text": "$DATA/b.npy",
+        "several": "all",
+        "labels": "${DATA}/l.csv",
+        "weights": "random",
+        "label": "Mine",
+        "loss": "softmax",
+    }
+    found = with_rows(changed(pairs={"p": row}))["sets"]["p"]
+    assert found == {
+        "label": "Mine",
+        "weights": "random",
+        "cluster": "of_item",
+        "several": "all",
+        "labels": "/data/l.csv",
+        "loss": "softmax",
+        "files": {"audio": "/data/a.csv", "text": "/data/b.npy"},
+        "modalities": ["audio", "text"],
+        "reading": {"audio": {"ids": "name"}, "text": {}},
+    }
+    assert row["audio"] == {"file": "$DATA/a.csv", "ids": "name"}
+    more = {"image": "a.npy", "text": "b.npy"}
+    for one, cluster in (({"several": "first"}, None), ({"several": "all", "cluster": "c"}, "c")):
+        entry = with_rows(changed(pairs={"p": more | one}))["sets"]["p"]
+        assert entry.get("cluster") == cluster and "reading" not in entry
+
+
+def test_a_row_of_pairs_names_two_modalities_and_files_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.npy", "b.npy"):
+        np.save(name, np.eye(2))
+    a, b = {"image": "a.npy"}, {"text": {"file": "b.npy", "ids": "x"}}
+    rows = {
+        "right": a | b,
+        "one": a,
+        "three": a | b | {"audio": "a.npy"},
+        "none": {"label": "x"},
+        "absent": {"image": {"file": "c.npy"}, "text": "b.npy"},
+        "labels": a | b | {"labels": "l.csv"},
+    }
+    wrong = f"which is not a file in {tmp_path}; correct the path."
+    assert list(row_faults({"pairs": rows})) == [
+        "pairs.one must name the files of two modalities, not image; correct it.",
+        "pairs.three must name the files of two modalities, not image, text and audio; correct it.",
+        "pairs.none must name the files of two modalities, not none; correct it.",
+        f"pairs.absent.image is 'c.npy', {wrong}",
+        f"pairs.labels.labels is 'l.csv', {wrong}",
+    ]
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def test_a_digest_of_one_file_is_its_own_and_of_several_that_of_their_list():
+    assert digest_of({"a": "12"}) == "12"
+    wanted = hashlib.sha256(b"12  a\n34  b\n").hexdigest()
+    assert digest_of({"a": "12", "b": "34"}) == wanted
+    methods = {"z": {"loss": "z.py:f"}, "y": {"loss": "clip"}, "x": {"loss": "a.py:g"}}
+    assert loss_files({"methods": methods | {"w": {"loss": "z.py:h"}}}) == ["a.py", "z.py"]
+
+
+def test_a_variable_that_is_not_set_is_told(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.delenv("NOT_SET", raising=False)
+    assert own_path("~/a") == "/home/me/a"
+    for text in ("$NOT_SET/a", "x/${NOT_SET}"):
+        with pytest.raises(InputError, match=r"NOT_SET.* is not set; set it"):
+            own_path(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "wildcard"),
+    [("a/{x}.npy", "{x}"), ("{ y ,\\d+}/b", "{ y ,\\d+}"), ("a{}b", ""), ("a{x-y}", ""), ("x", "")],
+)
+def test_what_snakemake_would_fill_in_is_found(path, wildcard):
+    assert wildcard_in(path) == wildcard
+
+
+def test_a_path_with_a_wildcard_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    monkeypatch.chdir(tmp_path)
+    os.makedirs("parts")
+    for name in ("{x}.npy", "parts/{y}.npy", "b.npy"):
+        np.save(name, np.eye(2))
+    schema = ROOT / "config" / "schema" / "config.yaml"
+    config = changed(pairs={"p": {"image": "{x}.npy", "text": "b.npy"}})
+    told = "pairs.p.image is '{x}.npy', in which Snakemake reads {x} as a wildcard; rename the"
+    with pytest.raises(InputError) as caught:
+        check_config(config, schema, ENCODERS, FORMATS)
+    assert str(caught.value).startswith(told)
+    os.rename("{x}.npy", "x.npy")  # a text with braces that is no path is no fault
+    config["pairs"] = {"p": {"image": "parts", "text": "b.npy", "note": "{x}.npy"}}
+    with pytest.raises(InputError, match=r"pairs\.p\.image has parts/\{y\}\.npy, in which"):
+        check_config(config, schema, ENCODERS, FORMATS, VECTOR_FORMATS)
+    os.rename("parts/{y}.npy", "parts/y.npy")
+    check_config(config, schema, ENCODERS, FORMATS, VECTOR_FORMATS)
+
+
+def test_parts_are_in_the_order_of_their_numbers_and_of_one_format(tmp_path):
+    for name in ("p10.npy", "p9.NPY", "p1.npy", "_p0.npy", ".p.npy", "notes.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "p2.npy").mkdir()
+    name, files = format_of(str(tmp_path), VECTOR_FORMATS)
+    assert [file.name for file in files] == ["p1.npy", "p9.NPY", "p10.npy"]
+    assert format_of(str(tmp_path / "p9.NPY"), VECTOR_FORMATS) == (name, [tmp_path / "p9.NPY"])
+    (told,) = source_faults("k", {"file": str(tmp_path / "p1.npy"), "colum": 1}, VECTOR_FORMATS)
+    assert told.startswith(f"k.colum is not an option of {name} files; ")
+    (told,) = source_faults("k", str(tmp_path / "absent"), VECTOR_FORMATS)
+    assert told.startswith(f"k is {tmp_path}/absent: there is no such file or folder")
+
+
+# --- faults -------------------------------------------------------------------------------------
+
+MEMES = {"meme": "a", "other": "b", "third": "c"}
+FAULTS = {
+    "a projection has no scale": (
+        {"sets": {"stitched": {"loss": "sigmoid"}}},
+        "sets.stitched.loss is sigmoid, which needs a model with scale and bias; remove it.",
+    ),
+    "a published set has no scale": (
+        {"sets": {"clip": {"loss": "sigmoid"}}},
+        "sets.clip.loss is sigmoid, which needs a model with scale and bias; remove it.",
+    ),
+    "half of what a loss needs": (
+        {"pairs": {"p": {"image": "a", "text": "b", "loss": "sigmoid", "scale": 3}}},
+        "pairs.p.loss is sigmoid, which needs scale and bias; add them.",
+    ),
+    "trained weights": (
+        {"supplement": {"normalisation": {"encoders": ["digit_clip"]}}},
+        "supplement.normalisation.encoders has digit_clip, which has no seed; give encoders with "
+        "random weights.",
+    ),
+    "ROC-AUC of three classes": (
+        {"tasks": {"HatefulMemes": {"prompts": MEMES}}},
+        "tasks.HatefulMemes.metric is roc_auc, which needs prompts of two classes; give them.",
+    ),
+    "one initialisation": (
+        {"supplement": {"seed_studies": {"supplementary13": {
+            "p": {"encoders": ["minilm"], "inputs": "emoji", "modality": "text"}}}}},
+        "supplement.seed_studies.supplementary13.p.encoders must name one encoder with seeds, or "
+        "several without; correct it.",
+    ),
+    "two encoders with seeds": (
+        {"supplement": {"seed_studies": {"supplementary13": {
+            "p": {"encoders": ["minilm_seeds", "minilm"], "inputs": "emoji"}}}}},
+        "supplement.seed_studies.supplementary13.p.encoders must name one encoder with seeds, or "
+        "several without; correct it.",
+    ),
+    "the same label twice": (
+        {"sets": {"clasp": {"label": "CLIP"}}},
+        "sets.clasp and sets.clip both have the label 'CLIP' and trained weights; give one of them "
+        "another label.",
+    ),
+    "a training without its architecture": (
+        {"encoders": {"digit_clip": {"architecture": "RN50"}}},
+        "training.digit_clip needs encoders.digit_clip with a .json file as its architecture; add "
+        "it or correct its architecture.",
+    ),
+    "a projection with a long warm-up": (
+        {"projections": {"stitched": {"warmup": 7, "steps": 7}}},
+        "projections.stitched.warmup must be below its steps; lower it.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "sentence"), FAULTS.values(), ids=FAULTS)
+def test_what_the_schema_cannot_find_is_one_sentence(change, sentence):
+    assert list(faults_of(with_rows(changed(**change)))) == [sentence]
+
+
+def test_what_has_no_fault_passes():
+    panels = {
+        "one": {"encoders": ["minilm_seeds"], "inputs": "emoji", "modality": "text"},
+        "two": {"encoders": ["minilm", "minilm_random"], "inputs": "emoji", "modality": "text"},
+    }
+    scaled = {"image": "a", "text": "b", "loss": "sigmoid", "scale": 3, "bias": 1}
+    config = changed(
+        supplement={"seed_studies": {"supplementary13": panels}},
+        pairs={"p": scaled, "q": {"image": "a", "text": "b", "loss": "softmax"}},
+        sets={"digit_clip": {"loss": "sigmoid"}, "clip": {"loss": "softmax"}},
+        sample=SHIPPED["loss_landscape"]["batch_size"],
+        projections={"stitched": {"warmup": 6, "steps": 7}},
+    )
+    assert list(faults_of(with_rows(config))) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sets": {"digit_clip": {"tasks": ["digits", "x"]}}},
+         r"sets\.digit_clip\.tasks\[1\]: 'x' is not a known task"),
+        ({"sets": {"clap_esc50": {"released": {"items": "x"}}}},
+         r"sets\.clap_esc50\.released: 'x' is not a known asset of kind file"),
+        ({"sets": {"clap_esc50": {"released": {"files": ["clap_esc50_audio", "x"]}}}},
+         r"sets\.clap_esc50\.released: 'x' is not"),
+        ({"sets": {"s": {"encoders": {"image": "minilm", "text": "x"}, "modalities": []}}},
+         r"sets\.s\.encoders\.text: 'x' is not a known encoder"),
+        ({"supplement": {"seed_studies": {"a": {"b": {"encoders": ["minilm", "x"],
+                                                       "inputs": "emoji"}}}}},
+         r"supplement\.seed_studies\.a\.b\.encoders\[1\]: 'x' is not a known encoder"),
+        ({"supplement": {"seed_studies": {"a": {"b": {"encoders": ["minilm"], "inputs": "x"}}}}},
+         r"supplement\.seed_studies\.a\.b\.inputs: 'x' is not a known input;"),
+        ({"datasets": {"u": {"format": "union", "files": {"a": "digits", "b": "u"}}}},
+         r"datasets\.u\.files\.b: 'u' is not a known dataset"),
+        ({"encoders": {"v": {"library": "vectors", "vectors": [
+            {"file": "clip_vit_b16_lvis", "names": "x"}]}}},
+         r"encoders\.v\.vectors\[0\]\.names: 'x' is not a known asset or path"),
+    ],
+)  # fmt: skip
+def test_a_name_in_a_list_is_told_with_its_place(change, words, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = with_rows(changed(**change))
+    with pytest.raises(InputError, match=words):
+        check_references(references_between_keys(config, ASSETS, FORMATS))
+
+
+# --- the schema ---------------------------------------------------------------------------------
+
+
+def test_paths_and_lists_are_written_in_words():
+    assert dotted(["a", "b", 2, "c"]) == "a.b[2].c"
+    assert listed_words(["a", "b", "c"], "or") == "a, b or c"
+    assert listed_words(["a"], "or") == "a"
+    assert choice("emojis", ["digits", "emoji"]) == "did you mean emoji?"
+    assert choice("x", ["digits", "emoji"]) == "give one of digits, emoji."
+    assert choice("x", []) == "there is none yet, so add it first."
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        ("integer", [0, -3], [2.0, True, "3", None]),
+        ("number", [0, 2.5], [float("inf"), float("nan"), False, "1"]),
+        ("string", ["", "a"], [3, None, True]),
+        ("boolean", [True, False], [0, 1, "yes"]),
+        ("array", [[], [1]], [{}, "ab"]),
+        ("object", [{}], [[], None]),
+    ],
+)
+def test_types_are_those_that_were_written(kind, right, wrong):
+    valid = [Validator({"type": kind}).is_valid(value) for value in (*right, *wrong)]
+    assert valid == [True] * len(right) + [False] * len(wrong)
+
+
+def test_each_library_takes_its_own_keys_and_options_in_an_encoder():
+    """Two made up libraries, whose options of one name differ; a model is of both sides."""
+    number = {"type": "integer", "description": "A number."}
+    text = {"type": "string", "description": "A text."}
+    known = {
+        "one": Library(None, {"image": ""}, ("seed", "seeds"), {"size": number}, ("size",),
+                       options={"way": number}),
+        "both": Library(None, {"image": "", "text": ""}, ("seed", "wheel", "member"),
+                        {"shape": text}, one_of=("seed", "wheel"), options={"way": text}),
+    }  # fmt: skip
+    schema = yaml.safe_load((ROOT / "config/schema/config.yaml").read_text(encoding="utf-8"))
+    before = copy.deepcopy(schema)
+    complete = complete_schema(schema, known, FORMATS)
+    assert schema == before
+    parts = complete["$defs"]
+    encoders = {"type": "object", "additionalProperties": parts["encoder"]}
+    whole = {"properties": {"encoders": encoders}, "$defs": parts}
+    assert parts["encoder"]["properties"]["library"]["enum"] == ["one", "both"]
+    assert parts["model"]["properties"]["library"]["enum"] == ["both"]
+    one, both = {"library": "one", "label": "L"}, {"library": "both", "label": "L"}
+    for entry, fault in (
+        (one | {"size": 3, "options": {"way": 1}}, None),
+        (one | {"size": 3, "seed": 1}, None),
+        (one | {"size": "x"}, "size is 'x'"),
+        (one, "size is missing; add it (a number)."),
+        (one | {"size": 3, "options": {"way": "x"}}, "options.way is 'x'"),
+        (one | {"size": 3, "seed": 1, "seeds": 2}, "has seed and seeds; remove all but one."),
+        (one | {"size": 3, "wheel": "w"}, "wheel is not a key of this library"),
+        (both | {"seed": 1, "shape": "x", "options": {"way": "x"}}, None),
+        (both | {"seed": 1, "shape": 3}, "shape must be a text"),
+        (both | {"seed": 1, "size": 3}, "size is not a key of this library"),
+        (both | {"seed": 1, "options": {"way": 3}}, "options.way must be a text"),
+        (both, "must have exactly one of seed or wheel; it has none of them, so add one."),
+        (both | {"seed": 1, "wheel": "w", "member": "m"}, "it has seed and wheel, so remove all"),
+        (both | {"wheel": "w"}, "wheel needs 'member' beside it; add encoders.m.member."),
+    ):
+        told = schema_fault({"encoders": {"m": entry}}, whole)
+        assert (told is None) if fault is None else fault in told, (entry, told)
