@@ -61,6 +61,14 @@ def test_few_clusters_decide_nothing():
     assert row["difference_low"] <= 0 < row["difference_high"]
 
 
+def test_gains_in_one_cluster_are_worth_one_change():
+    """Of one change the exact interval of the share of gains reaches down to (1 - .6) / 2."""
+    before, after = results(5, 0, 100)
+    row = change_of(before, after, np.arange(100) // 5, 0.6)
+    assert row["difference_low"] == pytest.approx((2 * 0.2 - 1) * 5 / 100)
+    assert change_of(before, after, None, 0.6)["difference_low"] > 0
+
+
 def test_an_interval_where_nothing_changes_is_as_wide_as_n_says():
     """Where none of n change, a share of changes above 1 - (.05 / 2)^(1 / n) is unlikely."""
     right = np.ones(40, dtype=bool)
@@ -94,6 +102,9 @@ def test_the_interval_of_a_mean_has_the_mean_of_all_items_in_its_middle():
 def test_truth_values_are_a_share_and_numbers_are_a_mean():
     hits = np.arange(50) < 2
     assert measure_interval(hits, None, 0.95) == share_interval(hits, 0.95)
+    pairs_of = np.arange(50) // 2
+    by_pair = measure_interval(hits, pairs_of, 0.95)
+    assert by_pair == share_interval(hits, 0.95, pairs_of) != share_interval(hits, 0.95)
     margin = stats.t.ppf(0.975, 49) * stats.sem(hits.astype(float))
     expected = 0.04 - margin, 0.04 + margin
     assert measure_interval(hits.astype(float), None, 0.95) == pytest.approx(expected)

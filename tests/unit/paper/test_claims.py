@@ -32,6 +32,7 @@ TABLE = pd.DataFrame(
         "n": [10, 20, 30],
         "big": [True, True, False],
         "constant": 7.0,
+        "nought": 0.0,
     }
 )
 TABLES = {"gap.csv": TABLE}
@@ -167,7 +168,7 @@ def test_the_interval_of_a_value_that_is_judged_alone_is_shown():
     (row,) = judged(alone | {"over": {"value": 0.1}, "expect": {"above": 8}})
     assert (row["low"], row["high"]) == pytest.approx((8, 10))
     # A printed number has no error of sampling; scores of the same pictures are not independent.
-    for change in ({"kind": "printed"}, {"minus": {"value": 0.0}}):
+    for change in ({"kind": "printed"}, {"minus": {"value": 0.0}}, {"less": "nought"}):
         (row,) = judged(alone | change)
         assert (row["measured"], row["low"], row["high"]) == (0.9, "", "")
 
@@ -212,6 +213,7 @@ def test_of_a_minimum_at_the_end_of_its_sweep_no_number_is_told(at_end):
 
     def rows(piece):
         (row,) = claims.judge(claim | {"evidence": [piece]}, {}, {"m.csv": pd.DataFrame(table)})
+        assert row["n"] == 10
         return [row[key] for key in ("verdict", "measured", "low", "high")]
 
     expected = ["inconclusive", "", "", ""] if at_end else ["reproduced", 1.0, 1.0, 1.0]
@@ -592,11 +594,49 @@ def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
             [evident(expect={"below": "-.5"})],
             "expects below '-.5', which is not a number",
         ),
+        (
+            [evident(expect={"equals": 1, "within": ".1"})],
+            "expects within '.1', which is not a number",
+        ),
+        (
+            [evident(expect={"equals": "1", "within": 0})],
+            "expects equals '1', which is not a number",
+        ),
+        *(
+            ([evident(against="bound", **{key: other})], "`against` beside less, over, minus or")
+            for key, other in (
+                *(("less", "gap"), ("absolute", True)),
+                *(("over", {"value": 1}), ("minus", {"value": 1})),
+            )
+        ),
     ],
 )
 def test_a_faulty_ledger_is_refused(root, tmp_path, entries, words):
     with pytest.raises(InputError, match=re.escape(words)):
         ledger_module.load_ledger(write(tmp_path, entries), root / "config/schema/claims.yaml")
+
+
+def test_claims_of_the_parts_follow_those_of_the_ledger_in_the_order_of_the_list(tmp_path):
+    names = {"parts.yaml": "one", "claims/b.yaml": "two", "claims/a.yaml": "three"}
+    (tmp_path / "claims").mkdir()
+    for path, name in names.items():
+        claims_of_it = [{"id": name}]
+        whole = {"parts": ["b", "a"], "needs": NEEDS, "claims": claims_of_it}
+        text = yaml.safe_dump(claims_of_it if "/" in path else whole)
+        (tmp_path / path).write_text(text)
+    found = ledger_module.read_ledger(tmp_path / "parts.yaml")
+    assert found == {"needs": NEEDS, "claims": [{"id": name} for name in ("one", "two", "three")]}
+    files = [path.relative_to(tmp_path).as_posix() for path in
+             ledger_module.ledger_files(tmp_path / "parts.yaml")]  # fmt: skip
+    assert files == [*names]
+
+
+@pytest.mark.parametrize("published", [True, "two", None])
+def test_a_published_value_that_is_no_number_is_refused(published):
+    known = {"claims": {"x": {"published": published, "evidence": [{"piece": 1, "published": 2}]}}}
+    with pytest.raises(InputError, match="x has no published number; add one"):
+        ledger_module.published(known, "x")
+    assert ledger_module.published(known, "x#1") == 2
 
 
 @pytest.fixture(scope="module")
@@ -866,7 +906,10 @@ def test_errata_are_computed_from_the_tables():
     (entry,) = computed_errata([{"id": "x", "computed": computed}], TABLES)
     assert [row["computed"] for row in entry["rows"]] == ["0.0078", "0.9", "not run"]
     assert [row["printed"] for row in entry["rows"]] == ["0.0008", "", ""]
-    assert entry["rows"][1]["interval"] == "[0.8,\u00a01]"
+    assert [row["interval"] for row in entry["rows"]] == ["", "[0.8,\u00a01]", ""]
+    wrong = {"label": "gap", "table": "gap.csv", "where": {"set": "a"}, "column": "gaps"}
+    with pytest.raises(InputError, match=r"the erratum x in config/ledger: gap\.csv has no column"):
+        computed_errata([{"id": "x", "computed": [wrong]}], TABLES)
 
 
 def test_an_erratum_tells_the_first_that_the_run_has():
@@ -949,6 +992,7 @@ def test_a_row_holds_what_was_measured_and_a_page_shows_it_rounded():
     assert (row["measured"], row["low"], row["high"], row["n"]) == (0.9, 0.8, 1.0, 10)
     assert (row["tolerance"], row["because"], row["column"]) == (0.3, "b", "gap")
     assert (row["test"], row["bound"]) == ("equals", 0.91)
+    assert (row["table"], row["published"], row["source"]) == ("gap.csv", 0.91234, "")
     shown = show.page_row(row)
     assert (shown["measured"], shown["published"]) == ("0.9", "0.9123")
     assert (shown["interval"], shown["css"]) == ("[0.8,\u00a01]", "reproduced")
