@@ -254,8 +254,12 @@ def test_what_was_not_run_says_what_it_needs_and_the_command():
     (row,) = judged(needs="coco")
     assert row["verdict"] == "not run"
     assert row["evidence"] == ""
-    assert "COCO" in row["why"]
-    assert "run `make it`" in row["why"]
+    assert row["why"] == "needs COCO; run `make it`"
+
+
+def test_a_fault_of_a_claims_evidence_names_the_claim():
+    with pytest.raises(InputError, match=r"^x: gap\.csv has no column gaps; correct the entry"):
+        judged(cell(HOLDS) | {"column": "gaps"})
 
 
 def measure(**selector):
