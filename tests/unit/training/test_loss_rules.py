@@ -22,7 +22,8 @@ from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
 from modality_gap.training.pairs import Pairs
 from modality_gap.training.recipes import Scale, compared_with, recipes
 from modality_gap.training.towers import Towers, share_layers
-from modality_gap.training.xor import EVERY, xor_table
+from modality_gap.training.xor import EVERY, accuracy, embedded, xor_table
+from modality_gap.training.xor import pairwise as of_pairs
 
 
 def study(**methods) -> dict:
@@ -313,6 +314,37 @@ def test_a_loss_of_three_modalities_finds_what_no_pair_shows():
     assert set(table["accuracy"] * 8 % 1) == {0.0}
     a, b, c = EVERY.T
     assert torch.equal(c, a ^ b) and len(EVERY.unique(dim=0)) == 4
+
+
+def test_a_bit_is_found_by_the_product_of_the_two_others_and_half_found_at_a_tie():
+    """Every encoder gives -e or e for 0 and 1; b and c are along one axis."""
+
+    def encoders(of_a: int, sign: float) -> torch.nn.ModuleList:
+        parts = torch.nn.ModuleList(torch.nn.Linear(1, 3, bias=False) for _ in range(3))
+        with torch.no_grad():
+            for part, axis, times in zip(parts, (of_a, 0, 0), (sign, 5.0, 5.0), strict=True):
+                part.weight.copy_(times * torch.eye(3)[:, axis : axis + 1])
+        return parts
+
+    # The sign of a xor b is minus the product of both signs; so a needs the sign turned.
+    assert [accuracy(encoders(0, sign), "symile") for sign in (-1.0, 1.0)] == [1, 0]
+    # A sum finds a where b and c are 1, does not where both are 0, and cannot tell otherwise.
+    assert accuracy(encoders(0, -1.0), "pairwise") == 0.5
+    # Along another axis a is never told.
+    assert accuracy(encoders(1, 2.0), "symile") == 0.5
+    unit = embedded(encoders(2, 7.0), EVERY)[0]
+    assert torch.equal(unit[:, 2], torch.tensor([-1.0, -1, 1, 1]))
+
+
+def test_the_loss_of_pairs_is_the_mean_over_all_three_pairs():
+    rows = np.random.default_rng(6).normal(size=(3, 5, 4))
+    total = 0.0
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        logits = 3 * rows[one] @ rows[other].T
+        for matrix in (logits, logits.T):
+            total += (logsumexp(matrix, axis=1) - np.diag(matrix)).mean() / 6
+    found = of_pairs(*(torch.from_numpy(side) for side in rows), 3.0)
+    assert float(found) == pytest.approx(total)
 
 
 # --- the large run --------------------------------------------------------------------------------

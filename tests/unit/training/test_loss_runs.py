@@ -308,7 +308,8 @@ def quickly(monkeypatch) -> list[dict]:
 
     def measure(model, pairs, groups, seed, task):
         given = None if groups is None else groups.tolist()
-        noted.append({"measured": model.of, "groups": given, "seed": seed, "task": task})
+        noted.append({"measured": model.of, "groups": given, "seed": seed, "task": task,
+                      "held": pairs.test.tolist()})  # fmt: skip
         return {"gap": 0.1, "recall1": 0.2}
 
     monkeypatch.setattr(loss_runs, "train_method", train)
@@ -321,7 +322,7 @@ def test_every_run_is_measured_on_its_own_split_and_starts_from_its_own_baseline
     asked = {**study(late={"loss": "dcl", "start": "trained"}), "splits": 2}
     asked["methods"]["deep"] = {"loss": "dcl", "start": "trained", "hidden_layers": 1, "dim": 4}
     groups, clusters = np.arange(40) * 10, np.arange(40) // 3
-    runs = LossRuns(asked, pairs, 3, groups, clusters)
+    runs = LossRuns(asked, pairs, 3, groups, clusters, task="the task")
     table, steps = runs.run()
     tests = {0: list(range(28, 40)), 1: split_pairs(pairs, clusters, 1, 3).test.tolist()}
     done = [(name, split, seed) for name in ("clip", "late", "deep")
@@ -333,7 +334,7 @@ def test_every_run_is_measured_on_its_own_split_and_starts_from_its_own_baseline
         layers, dim = (1, 4) if name == "deep" else (0, 6)
         assert one["measured"] == (name, seed, tests[split], layers, dim)
         assert one["groups"] == [10 * row for row in tests[split]]
-        assert one["seed"] == seed
+        assert (one["seed"], one["task"], one["held"]) == (seed, "the task", tests[split])
     # From .2 to .8 the recall passes .5 half way between the gaps .9 and .4.
     assert list(table["gap_equal_progress"]) == pytest.approx([0.65] * 12)
     trained = [one for one in quickly if "rate" in one]
