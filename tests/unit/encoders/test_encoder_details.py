@@ -16,8 +16,13 @@ from PIL import Image
 from modality_gap.data.digits import digits
 from modality_gap.data.emoji import emoji_pairs, parse_emoji_test
 from modality_gap.embeddings.sets import normalise
-from modality_gap.encoders.base import describe_weights
-from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.base import describe_weights, torch_encode, weights_metadata
+from modality_gap.encoders.build import (
+    build_encoder,
+    build_initialised,
+    weight_files,
+    weights_of,
+)
 from modality_gap.encoders.minilm_model import MiniLM
 from modality_gap.encoders.open_clip import load_open_clip
 from modality_gap.encoders.pictures import clip_preprocess
@@ -237,6 +242,65 @@ def test_weights_are_told_by_name_and_digest(tmp_path):
     told = describe_weights({"folder": str(folder)})
     assert told["weights"] == "model/a.safetensors"
     assert told["weights_sha256"] == digests["a.safetensors"]
+
+
+def test_a_model_on_a_hub_has_a_name_and_no_digest():
+    told = {"weights": "someone/absent", "weights_sha256": None}
+    assert describe_weights({"folder": "someone/absent"}) == told
+
+
+def test_an_encoder_is_called_by_its_label_or_its_architecture_or_its_library():
+    spec = {"library": "timm"}
+    for more, name in (({}, "timm"), ({"architecture": "a"}, "a"), ({"label": "A"}, "A")):
+        spec |= more
+        about = weights_metadata(spec, {"seed": 1}, "resized", torch.bfloat16)
+        assert about["model"] == name
+    assert about == {
+        "library": "timm", "model": "A", "architecture": "a", "weights": "random, seed 1",
+        "weights_sha256": None, "preprocessing": "resized", "dtype": "bfloat16",
+    }  # fmt: skip
+
+
+def test_the_weights_of_a_job_are_of_its_initialisation_else_of_its_files_or_its_seed(monkeypatch):
+    files = {"dataset": "d", "weights": [], "wheel": "w.whl", "tables": ["a", "b"]}
+    assert weight_files(files) == {"wheel": "w.whl", "tables": ["a", "b"]}
+    assert weights_of({}, None, {"tables": ("a", "b")}) == {"tables": ["a", "b"]}
+    built = []
+    monkeypatch.setattr(
+        "modality_gap.encoders.build.build_encoder", lambda *given: built.append(given)
+    )
+    random, trained = {"library": "minilm", "seed": 7}, {"library": "minilm", "wheel_folder": "m"}
+    for spec, precision, init in (
+        (random, "bfloat16", 0),
+        (random, "float32", None),
+        (trained, "float32", None),
+    ):
+        build_initialised(spec, "text", precision, {"wheel": "w.whl"}, init)
+    path = {"wheel_path": "w.whl"}
+    assert built == [
+        (random | path, "text", {"seed": 0}, "bfloat16"),
+        (random | path, "text", {"seed": 7}, "float32"),
+        (trained | path, "text", {"wheel": "w.whl", "member": "m"}, "float32"),
+    ]
+
+
+def test_pixels_are_normalised_and_noise_and_tokens_are_not():
+    seen = []
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        seen.append((batch.dtype, torch.is_inference_mode_enabled()))
+        return batch.flatten(1)
+
+    cpu = torch.device("cpu")
+    encode = torch_encode(forward, cpu, torch.bfloat16, lambda pixels: pixels.float() / 2)
+    pixels, noise = torch.full((3, 2, 2), 100, dtype=torch.uint8), torch.full((3, 2, 2), 0.3)
+    tokens = torch.tensor([1, 2**20 + 1])  # which bfloat16 does not hold
+    found = [encode([one, one]) for one in (pixels, noise, tokens)]
+    assert [one.dtype for one in found] == [np.float32] * 3
+    assert (found[0] == 50).all() and found[0].shape == (2, 12)
+    assert (found[1] == 0.30078125).all()  # .3 with eight bits
+    assert found[2].tolist() == [[1, 2**20 + 1]] * 2
+    assert seen == [(torch.bfloat16, True), (torch.bfloat16, True), (torch.int64, True)]
 
 
 def test_training_starts_from_the_file_else_the_tag_else_the_seed():

@@ -407,12 +407,20 @@ def test_own_clip_architecture_embeds_both_modalities(root):
         "library": "open_clip",
         "architecture": str(root / "config/architectures/emoji-clip.json"),
     }
-    size = json.loads((root / "config/architectures/emoji-clip.json").read_text())["embed_dim"]
+    own = json.loads((root / "config/architectures/emoji-clip.json").read_text())
+    size, text = own["embed_dim"], own["text_cfg"]
+    torch.backends.cudnn.allow_tf32 = True
     for modality, item in (("image", Image.new("RGB", (90, 60), "blue")), ("text", "blue heart")):
         encoder = build_encoder(spec, modality, {"seed": 0}, "float32")
         vector = encoder.encode([encoder.prepare(item)])
         assert vector.shape == (1, size)
         assert np.isfinite(vector).all()
+    assert torch.backends.cudnn.allow_tf32 is False
+    # A "sentence" of noise has as many tokens as the tower reads, of its whole vocabulary.
+    noise = torch.stack([encoder.noise(np.random.default_rng(seed)) for seed in range(30)])
+    assert noise.shape == (30, text["context_length"])
+    assert noise.min() < 0.02 * text["vocab_size"]
+    assert 0.98 * text["vocab_size"] < noise.max() < text["vocab_size"]
 
 
 def test_pictures_of_every_mode_become_rgb():

@@ -52,7 +52,10 @@ def test_what_is_read_from_a_hub(entry, answer, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("offline", "remedy"),
-    [("1", "remove resources/hub and run again"), ("0", "check that the model hub is reachable")],
+    [
+        *((value, "remove resources/hub and run again") for value in ("1", "TRUE", "Yes", "on")),
+        *((value, "check that the model hub is reachable") for value in ("0", "off", "")),
+    ],
 )
 def test_the_remedy_depends_on_whether_a_job_may_ask_the_hub(offline, remedy, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", offline)
@@ -61,6 +64,16 @@ def test_the_remedy_depends_on_whether_a_job_may_ask_the_hub(offline, remedy, mo
         raise_if_download_failed("mine", "a_tag"),
     ):
         raise OSError("no such file")
+
+
+def test_an_error_is_no_failed_download_where_nothing_is_downloaded_or_the_layers_differ():
+    with pytest.raises(OSError, match=r"^no space$"), raise_if_download_failed("mine", None):
+        raise OSError("no space")
+    with (
+        pytest.raises(InputError, match=r"weights of mine do not fit its layers .*image_size"),
+        raise_if_download_failed("mine", "a_tag"),
+    ):
+        raise RuntimeError("Error(s) in loading state_dict for CLIP")
 
 
 @pytest.mark.parametrize(
@@ -73,6 +86,7 @@ def test_the_remedy_depends_on_whether_a_job_may_ask_the_hub(offline, remedy, mo
         (CLIP | {"checkpoint": "trained_here"}, {"seed": 0}),
         (TEXT, {"folder": "someone/tiny"}),
         (TEXT | {"seed": 5}, {"seed": 5}),
+        (TEXT | {"seeds": 5}, {"seed": 0}),
     ],
 )
 def test_a_fetch_builds_each_tower_once_with_the_weights_of_the_hub(spec, weights, monkeypatch):
