@@ -200,6 +200,9 @@ def test_tars_of_webdataset(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "left out: 2 items without an image" in said
     assert "left out: 1 items without a text" in said
+    files = {"shards": tmp_path / "a.tar"}
+    other = made(tmp_path, "webdataset", files, text=".cls", label=".txt")
+    assert other[["item_id", "text", "label"]].to_numpy().tolist()[0] == ["000", "3", "an owl"]
 
 
 @pytest.mark.parametrize("pattern", ["{00..01}.tar", "{00,01}.tar", "*.tar", "0?.tar", ""])
@@ -244,6 +247,19 @@ def test_a_parquet_file_of_one_s_own(tmp_path, capsys):
     assert "no column 'image'; set `image` to one of photo, cap" in refused(
         tmp_path, "parquet", files
     )
+
+
+def test_a_class_that_has_no_name_keeps_its_number(tmp_path):
+    table = pa.table({
+        "image": [OWL] * 4, "text": ["x"] * 4, "kind": [1, -1, 2, None],
+        "count": [1.5, 2.0, None, 3.0], "true": [True, False, None, True],
+    })  # fmt: skip
+    about = json.dumps({"info": {"features": {"kind": {"names": ["owl", "jay"]}}}})
+    pq.write_table(table.replace_schema_metadata({"huggingface": about}), tmp_path / "a.parquet")
+    found = made(tmp_path, "parquet", {"table": tmp_path / "a.parquet"})
+    assert found["kind"].tolist() == ["jay", "-1", "2", ""]
+    assert found["count"].tolist() == ["1.5", "2.0", "", "3.0"]
+    assert found["true"].tolist() == ["true", "false", "", "true"]
 
 
 def test_parquet_files_of_a_folder_and_ids_of_their_own(tmp_path):
@@ -356,7 +372,7 @@ def test_pictures_without_an_ending_are_known_by_their_content(tmp_path, capsys)
     members = {
         "birds/owl/1": OWL, "birds/owl/2.jpg_large": TIT, "birds/owl/3.heic": JAY,
         "birds/owl/README": b"no picture", "birds/owl/4.txt": OWL, "birds/owl/5.svg": b"<svg/>",
-        "birds/owl/6.mp4": OWL,
+        "birds/owl/6.mp4": OWL, "birds/owl/7.png.gz": OWL,
     }  # fmt: skip
     files = {"archive": in_zip(tmp_path / "a.zip", members)}
     table = made(tmp_path, "class_folders", files, folder="birds")
@@ -364,7 +380,7 @@ def test_pictures_without_an_ending_are_known_by_their_content(tmp_path, capsys)
         "owl/1": OWL, "owl/2": TIT, "owl/3": JAY,
     }  # fmt: skip
     assert (
-        "left out: 4 files in folders of classes that are not pictures" in capsys.readouterr().err
+        "left out: 5 files in folders of classes that are not pictures" in capsys.readouterr().err
     )
     files = {"archive": in_zip(tmp_path / "b.zip", {"1": OWL, "1.txt": b"an owl"})}
     assert list(made(tmp_path, "text_files", files)["image"]) == [OWL]

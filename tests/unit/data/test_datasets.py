@@ -538,13 +538,15 @@ def test_memes_without_labels_or_pictures_are_refused_and_empty_lines_passed(tmp
 
 
 def test_pictures_of_imagenet_are_those_with_a_number(tmp_path):
-    formats.write_imagenet_devkit(tmp_path / "kit.tgz", [("n1", "tench"), ("n2", "crane")], [2, 1])
+    # One is called as a node of WordNet that is no class.
+    synsets = [("n1", "tench"), ("n2", "entity")]
+    formats.write_imagenet_devkit(tmp_path / "kit.tgz", synsets, [2, 1])
     files = {"pictures": tmp_path / "val.tar", "devkit": tmp_path / "kit.tgz"}
     members = {"val_1.JPEG": b"1", "notes_2.txt": b"2", "cover.JPEG": b"3", "val_2.png": b"4"}
     formats.write_tar(files["pictures"], members)
     table = read_back(tmp_path, "imagenet", files)
     assert dict(zip(table["item_id"], table["label"], strict=True)) == {
-        "val_1": "crane",
+        "val_1": "entity",
         "val_2": "tench",
     }
     formats.write_tar(files["pictures"], {"val_0.JPEG": b"0"})

@@ -2,6 +2,7 @@
 
 import io
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -56,28 +57,59 @@ def job(dataset, target, rows, noise, inits, shard=1, shards=1, seed=6):
 
 def test_items_come_first_then_noise_by_initialisation(dataset, tmp_path):
     count, timing, found = job(
-        dataset, tmp_path / "whole.parquet", np.array([0, 2, 3, 6]), 3, [4, 5]
+        dataset, tmp_path / "whole.parquet", np.array([0, 2, 3, 6]), 3, [0, 5]
     )
     assert count == 14
     wanted = [
         f"seed{init:02d}/{name}"
-        for init in (4, 5)
+        for init in (0, 5)
         for name in ("p0", "p2", "p3", "p6", "noise00000", "noise00001", "noise00002")
     ]
     assert list(found.item_ids) == wanted
-    assert found.labels["seed"].tolist() == [4] * 7 + [5] * 7
+    assert found.labels["seed"].tolist() == [0] * 7 + [5] * 7
     assert found.labels["noise"].tolist() == ([False] * 4 + [True] * 3) * 2
     assert found.labels["kind"].tolist()[:4] == ["even", "even", "odd", "even"]
     draws = np.random.default_rng(6).normal(size=3)
     values = [10, 50, 70, 130, *draws]
     np.testing.assert_allclose(found.vectors[:, 0], np.tile(values, 2), rtol=1e-6)
-    assert found.vectors[:, 1].tolist() == [4] * 7 + [5] * 7
+    assert found.vectors[:, 1].tolist() == [0] * 7 + [5] * 7
     assert {k: found.metadata[k] for k in ("model", "dtype", "of")} == {
         "model": "mine",
         "dtype": "float32",
         "of": "a test",
     }
     assert min(timing.read_s, timing.infer_s, timing.write_s) > 0
+
+
+def test_a_job_works_as_its_settings_say_and_adds_the_times_of_all_its_steps(dataset, monkeypatch):
+    given = []
+
+    def extract(batches, items, modality, _encoder, _writer, *settings):
+        frames = list(batches)
+        texts = [text for frame in frames for text in frame["text"]]
+        given.append((items, modality, settings, texts, [len(frame) for frame in frames]))
+        return extraction.Timing(1, 2, 4)
+
+    def extract_noise(numbers, _encoder, _writer, *settings):
+        given.append((list(numbers), *settings[:2]))
+        return extraction.Timing(10, 20, 40)
+
+    monkeypatch.setattr(extraction, "extract", extract)
+    monkeypatch.setattr(extraction, "extract_noise", extract_noise)
+    settings = {"batch_size": 3, "workers": 7, "unreadable": "skip", "decode": "scaled"}
+    todo = extraction.plan_batches(np.arange(4), 2, 3, [0, 1])
+    count, timing = extraction.embed(
+        todo, build, dataset, "text", SimpleNamespace(metadata={}), settings, 5, "kind"
+    )
+    of_one = [
+        (4, "text", (7, "skip", "scaled"), ["even", "odd", "even", "odd"], [3, 1]),
+        ([0, 1], 3, 5),
+    ]
+    assert given == of_one * 2
+    assert (count, timing) == (12, extraction.Timing(22, 44, 88))
+    assert extraction.content_column({"text": "kind"}, "text") == "kind"
+    assert extraction.content_column({"text": "kind"}, "image") == "image"
+    assert extraction.content_column({}, "text") == "text"
 
 
 def test_one_set_of_weights_has_no_seed(dataset, tmp_path):

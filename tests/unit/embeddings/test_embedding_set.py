@@ -16,6 +16,7 @@ import pytest
 
 from modality_gap.data.parquet import matches
 from modality_gap.data.tiles import TILE
+from modality_gap.embeddings import stored
 from modality_gap.embeddings.sets import (
     METADATA_KEY,
     ROW_GROUP,
@@ -148,6 +149,12 @@ def test_an_id_twice_is_refused(tmp_path):
         read(tmp_path / "a.parquet")
 
 
+def test_two_ids_of_one_hash_are_two_items(tmp_path, monkeypatch):
+    write(make(), tmp_path / "a.parquet")
+    monkeypatch.setattr(stored, "hash_ids", lambda ids: np.zeros(len(ids), dtype=np.uint64))
+    assert len(read(tmp_path / "a.parquet")) == 5
+
+
 def test_what_is_no_embedding_set_is_refused(tmp_path):
     (tmp_path / "text.parquet").write_text("no Parquet")
     with pytest.raises(InputError, match=r"text.parquet: cannot be read as Parquet"):
@@ -180,6 +187,13 @@ def test_npy_matrices_are_taken_and_objects_are_not(tmp_path):
     matrix = np.random.default_rng(0).normal(size=(4, 3))
     np.save(tmp_path / "a.npy", matrix)
     np.testing.assert_allclose(read(tmp_path / "a.npy").vectors, matrix, rtol=1e-6)
+    assert list(read(tmp_path / "a.npy").item_ids) == [f"00000{row}" for row in range(4)]
+    np.save(tmp_path / "whole.npy", np.array([[1, 2], [3, 4]], dtype=np.int8))
+    assert read(tmp_path / "whole.npy").vectors.tolist() == [[1, 2], [3, 4]]
+    for name, values in (("truth", matrix > 0), ("complex", matrix + 1j)):
+        np.save(tmp_path / f"{name}.npy", values)
+        with pytest.raises(InputError, match=rf"{name}\.npy: holds .* give a float matrix"):
+            read(tmp_path / f"{name}.npy")
     np.save(tmp_path / "cube.npy", np.ones((2, 2, 2)))
     with pytest.raises(InputError, match=r"cube.npy: holds float64 of shape \(2, 2, 2\)"):
         read(tmp_path / "cube.npy")
@@ -347,6 +361,8 @@ def test_vectors_may_be_any_list_of_numbers(tmp_path, kind):
         ([["1", "2"], ["3", "4"], ["5", "6"]], "Give it one list of numbers per item"),
         ([1.0, 2.0, 3.0], "Give it one list of numbers per item"),
         (["1 2", "3 4", "5 6"], "Give it one list of numbers per item"),
+        ([[1.0, 2.0], None, [5.0, 6.0]], "holds nulls; fill or drop those rows"),
+        ([[1.0, 2.0], [3.0, None], [5.0, 6.0]], "holds nulls; fill or drop those rows"),
     ],
 )
 def test_vectors_of_another_kind_are_refused(tmp_path, vectors, words):

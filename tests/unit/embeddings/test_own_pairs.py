@@ -4,6 +4,7 @@ import json
 import re
 import runpy
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,6 +87,12 @@ def arrow(path: Path, table: pa.Table, new) -> None:
         writer.write_table(table)
 
 
+def npz_of_version_2(path: Path, array: np.ndarray) -> None:
+    """An archive whose array has the header of long descriptions."""
+    with zipfile.ZipFile(path, "w") as archive, archive.open("x.npy", "w") as file:
+        np.lib.format.write_array(file, array, version=(2, 0))
+
+
 TENSOR = pa.fixed_shape_tensor(pa.float32(), (D,))
 WRITERS = {
     "float32.npy": lambda p: np.save(p, A),
@@ -99,6 +106,7 @@ WRITERS = {
     "one.npz": lambda p: np.savez(p, A),
     "compressed.npz": lambda p: np.savez_compressed(p, x=A.astype("f8")),
     "fortran.npz": lambda p: np.savez(p, x=np.asfortranarray(A)),
+    "big_endian.npz": lambda p: npz_of_version_2(p, A.astype(">f8")),
     "beside_a_list.npz": lambda p: np.savez(p, x=A, names=np.arange(N)),
     "tensor.pt": lambda p: torch.save(torch.tensor(A), p),
     "grad.pth": lambda p: torch.save(torch.nn.Parameter(torch.tensor(A)), p),
@@ -108,6 +116,7 @@ WRITERS = {
     "dictionary.pt": lambda p: torch.save({"x": torch.tensor(A), "epoch": 3}, p),
     "float32.safetensors": lambda p: save_file({"x": torch.tensor(A)}, p),
     "float16.safetensors": lambda p: save_file({"x": torch.tensor(A).half()}, p),
+    "int8.safetensors": lambda p: save_file({"x": torch.tensor((A * 20).astype("i1"))}, p),
     "bfloat16.safetensors": lambda p: save_file(
         {"x": torch.tensor(A).bfloat16()}, p, {"format": "pt"}
     ),
@@ -186,6 +195,13 @@ def test_a_key_or_a_column_names_what_is_read(tmp_path):
         with pytest.raises(InputError, match=rf"both\.{name}: has no .* '{prefix}imag'; did you"):
             open_source(str(tmp_path / f"both.{name}"), {option: f"{prefix}imag"})
         assert image.column_names == ["item_id", "vector", *(["n"] if option == "column" else [])]
+    halves = {"image": torch.tensor(A).bfloat16(), "text": torch.tensor(B).bfloat16()}
+    save_file(halves, tmp_path / "halves.safetensors")
+    image, text = imported(
+        tmp_path, *(("halves.safetensors", {"key": side}) for side in ("image", "text"))
+    )
+    np.testing.assert_array_equal(values(image), bfloat16(A))
+    np.testing.assert_array_equal(values(text), bfloat16(B))
 
 
 # --- ids ------------------------------------------------------------------------------------------
@@ -224,6 +240,8 @@ def test_ids_are_matched_by_value(ids, kind, written, tmp_path, monkeypatch):
         for side in (0, 1)
     ]
     assert [one["unmatched"] for one in about] == [3, 1]
+    assert [one["file"] for one in about] == ["a.parquet", "b.parquet"]
+    assert [one["vectors"] for one in about] == [N, N - 2]
     assert about[0]["unmatched_named"] == [written[row] for row in (3, 4, 5)]
     assert about[1]["unmatched_named"] == ["another"]
 
@@ -288,6 +306,33 @@ def test_several_texts_of_an_image(number, tmp_path, monkeypatch):
     assert other["of_item"].to_pylist() == [name for name in ids for _ in range(5)]
     with pytest.raises(InputError, match=r"`several`"):
         imported(tmp_path, image, text)
+
+
+def test_items_without_a_partner_are_counted_once_and_ten_are_named(tmp_path):
+    fixed, more = pa.list_(pa.float32(), D), [f"lone{number}" for number in range(12)]
+    ids = [*IDS[:9], *more]
+    parquet(tmp_path / "a.parquet", lists(A[:9], fixed), item_id=IDS[:9])
+    repeated = [name for name in ids for _ in range(2)]
+    parquet(tmp_path / "b.parquet", lists(FIVE[:21, :2].reshape(-1, D), fixed), item_id=repeated)
+    imported(tmp_path, "a.parquet", "b.parquet", "first")
+    about = json.loads(pq.read_metadata(tmp_path / "out/1.parquet").metadata[b"modality_gap"])
+    assert (about["vectors"], about["unmatched"]) == (42, 12)
+    assert about["unmatched_named"] == more[:10]
+
+
+def test_tensors_and_lists_of_several_vectors_say_how_many_each_item_has(tmp_path):
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(FIVE)
+    parquet(tmp_path / "a.parquet", tensors, item_id=IDS)
+    source = open_source(str(tmp_path / "a.parquet"), {})
+    assert source.counts.tolist() == [5] * N
+    assert (source.items, source.vectors, source.dim) == (N, 5 * N, D)
+    found = np.concatenate([vectors for vectors, _ in source.batches()])
+    np.testing.assert_array_equal(found, FIVE.reshape(-1, D))
+    # Of two parts, one has one vector of each item.
+    for number, count in ((0, 1), (1, 2)):
+        several = pa.array(FIVE[number : number + 3, :count].tolist())
+        parquet(tmp_path / f"p/{number}.parquet", several)
+    assert open_source(str(tmp_path / "p"), {}).counts.tolist() == [1, 1, 1, 2, 2, 2]
 
 
 def test_both_sides_with_several_are_paired_one_by_one_or_refused(tmp_path):
@@ -408,6 +453,7 @@ def parts(path: Path) -> None:
 
 REFUSED = {
     "nan.npy": (lambda p: np.save(p, BAD), "item '000007' holds NaN or infinity"),
+    "nan_64.npy": (lambda p: np.save(p, BAD.astype("f8")), "'000007' holds NaN or infinity"),
     "inf.npy": (lambda p: np.save(p, INFINITE), "item '000007' holds NaN or infinity"),
     "zero.npy": (lambda p: np.save(p, ZERO), "item '000007' is all zeros; drop the item"),
     "large.npy": (lambda p: np.save(p, A.astype("f8") * 1e300), "32-bit floating point"),
@@ -555,6 +601,10 @@ def test_the_job_adds_labels_and_refuses_fewer_pairs_than_a_batch(tmp_path, root
     run_script(script, settings)
     table = pq.read_table(settings.output[0])
     assert table["place"].to_pylist() == IDS and "tags" not in table.column_names
+    short = tmp_path / "short.parquet"
+    pq.write_table(pa.table({"place": IDS[1:]}), short)
+    with pytest.raises(InputError, match=r"short\.parquet: 29 rows, but .*npy has 30 vectors"):
+        run_script(script, job(tmp_path, 0, sources=sources, labels=[str(short)]))
     with pytest.raises(InputError, match="only 30 pairs, but"):
         run_script(script, job(tmp_path, 0, sources=sources, batch_size=31))
 

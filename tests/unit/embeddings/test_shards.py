@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from modality_gap.embeddings.sets import EmbeddingSet, EmbeddingWriter, write
-from modality_gap.embeddings.shards import copy_set, gather
+from modality_gap.embeddings.shards import copy_set, gather, read_about
 from modality_gap.embeddings.stored import StoredVectors, read
 from modality_gap.errors import InputError
 from modality_gap.measures.gap import mean_cosine
@@ -155,6 +155,25 @@ def test_what_was_skipped_and_the_time_taken_are_joined(tmp_path):
         "device": "cpu",
         "shards": 3,
     }
+
+
+def test_what_was_not_matched_is_summed_and_the_first_ten_are_named(tmp_path):
+    names = [f"lone{number}" for number in range(14)]
+    abouts = [
+        {"vectors": 35, "unmatched": 8, "unmatched_named": names[:8]},
+        {"vectors": 12, "unmatched": 6, "unmatched_named": names[8:]},
+    ]
+    paths = shards(tmp_path, part(0, 30, **abouts[0]), part(30, 40, **abouts[1]))
+    gather(paths, tmp_path / "gathered.parquet")
+    about, rows = read_about(tmp_path / "gathered.parquet")
+    assert {key: about[key] for key in abouts[0]} == {
+        "vectors": 47,
+        "unmatched": 14,
+        "unmatched_named": names[:10],
+    }
+    assert rows == 40
+    assert read_about(paths[1]) == (part(30, 40, **abouts[1]).metadata, 10)
+    assert "unmatched" not in read_about(shards(tmp_path, part(0, 30))[0])[0]
 
 
 def test_one_shard_alone_is_the_set(tmp_path):

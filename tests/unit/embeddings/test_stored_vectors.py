@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from scipy.special import logsumexp
 
 from modality_gap.data import tiles as tiles_module
-from modality_gap.data.tiles import tiles
+from modality_gap.data.tiles import chosen, map_ahead, sample_rows, tiles
 from modality_gap.embeddings.sets import ROW_GROUP, EmbeddingSet, write
 from modality_gap.embeddings.stored import StoredVectors, open_pair, open_pairs
 from modality_gap.errors import InputError
@@ -69,6 +70,34 @@ def test_rows_are_those_of_the_file(pair):
     parts = list(tiles(stored, x, size=1000))
     assert [len(one) for one, _ in parts] == [1000, 1000, 348]
     assert all(np.allclose(one, other) for one, other in parts)
+
+
+def test_only_so_many_items_are_started_ahead():
+    started, taken = [], []
+
+    class Pool:
+        def submit(self, work, item):
+            started.append(item)
+            return SimpleNamespace(result=lambda: work(item))
+
+    for result in map_ahead(Pool(), lambda item: item * item, range(7), 3):
+        taken.append(result)
+        # The two behind it, and the one that took its place.
+        assert started == [*range(min(7, len(taken) + 3))]
+    assert taken == [item * item for item in range(7)]
+
+
+def test_a_sample_of_rows_is_random_sorted_and_of_its_seed():
+    assert sample_rows(9, 9, 0) == sample_rows(3, 9, 0) == slice(None)
+    drawn = sample_rows(10, 9, 0)
+    assert len(drawn) == 9 and {*drawn} < {*range(10)}
+    one, again, other = (sample_rows(1000, 50, seed) for seed in (1, 1, 2))
+    assert list(one) == sorted({*one}) == list(again) != list(other)
+    assert one.max() > 900 and abs(one.mean() - 500) < 130
+    clusters = np.array([7, 3, 9, 3, 7])
+    assert chosen(clusters, np.array([1, 2, 3])).tolist() == [0, 1, 0]
+    assert chosen(clusters, slice(None)).tolist() == [1, 0, 2, 0, 1]
+    assert chosen(None, slice(None)) is None
 
 
 def test_statistics_of_files_are_those_of_the_whole_matrix(pair, monkeypatch):

@@ -3,6 +3,7 @@
 import os
 import time
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -108,6 +109,26 @@ def test_threads_are_used_where_little_memory_can_be_shared(monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(workers.shutil, "disk_usage", lambda _: usage)
     assert workers.faster_kind(2, idle, [0]) == ("threads", {})
+    # Of two workers eight tasks wait; an item that could not be decoded takes no memory.
+    prepared = [torch.zeros(2000, 100), InputError("none"), torch.zeros(500, dtype=torch.uint8)]
+    for free, fits in ((2 * 8 * 800_500, False), (2 * 8 * 800_500 + 1, True)):
+        usage.free = free
+        assert workers._fits(2, prepared) is fits
+    monkeypatch.setattr(workers, "SHARED", workers.SHARED / "absent")
+    assert not workers._fits(2, prepared)
+
+
+def test_a_rate_is_that_of_items_and_not_of_tasks(monkeypatch):
+    clock = iter([3.0, 5.0])
+    monkeypatch.setattr(workers.time, "perf_counter", lambda: next(clock))
+    taken = []
+
+    def submit(task):
+        taken.append(task)
+        return SimpleNamespace(result=lambda: task)
+
+    assert workers.rate(submit, [[1, 2, 3], [4, 5]]) == 2.5
+    assert taken == [[1, 2, 3], [4, 5]]
 
 
 def test_nothing_is_measured_for_few_workers_or_items_or_for_texts(monkeypatch, capsys):

@@ -106,6 +106,12 @@ def test_a_file_a_seed_and_one_file_of_all_seeds_are_the_same_study(tmp_path):
     together = read_initialisations(
         [own_file(tmp_path / "all.parquet", vectors, seed=[0, 0, 0, 1, 1, 1], noise=[False] * 6)]
     )
+    noise = [False, False, True]
+    marked = read_initialisations(
+        [own_file(tmp_path / f"{n}.parquet", vectors[:3], seed=[9] * 3, noise=noise) for n in "ab"]
+    )
+    assert marked.labels["seed"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert marked.labels["noise"].tolist() == noise * 2
     for one in (apart, together):
         assert list(one.labels["seed"]) == [0, 0, 0, 1, 1, 1]
         assert not one.labels["noise"].any()
