@@ -20,6 +20,7 @@ from modality_gap.measures.posthoc.classes import (
 from modality_gap.measures.posthoc.grouped import (
     by_picture,
     fit_rows,
+    group_splits,
     grouped_study,
     learns_from_labels,
     of_captions,
@@ -276,3 +277,128 @@ def test_a_method_learns_from_labels_if_they_change_the_order_of_the_prompts_of_
 
     assert not learns(lambda q, z, matched: (q @ matched)[:, None])
     assert learns(lambda q, z, matched: z @ matched)
+
+
+@pytest.mark.parametrize(("exchanged", "learns"), [(1, False), (5, True)])
+def test_more_than_one_rank_in_a_thousand_must_change(exchanged, learns):
+    """Of 100 x 40 ranks, labels exchange the first two of some items."""
+    rows = np.eye(40)
+
+    def fit(x, y):
+        def of(q, z, kind):
+            scores = np.tile(-np.arange(40.0), (100, 1))
+            if (x == y).all():
+                scores[:exchanged, :2] = -1, 0
+            return scores
+
+        return Scores(of)
+
+    found = learns_from_labels(
+        Method("m", "M", "ours", fit), (rows, rows), (np.ones((100, 40)), rows), 0
+    )
+    assert found is learns
+
+
+def test_a_study_of_classes_in_any_order_of_its_rows():
+    """Prompts are by the number of the class, intervals by class at the confidence that is asked
+    for, and groups by the seed."""
+    rng = np.random.default_rng(3)
+    labels = rng.permutation(np.concatenate([np.repeat(np.arange(5), 9), [4, 4]]))
+    assert list(dict.fromkeys(labels)) != sorted({*labels})
+    prompts = unit(rng.normal(size=(5, 8)))
+    x, y = unit(prompts[labels] + 0.5 * rng.normal(size=(47, 8)) + 0.4), prompts[labels]
+    methods = {name: METHODS[name] for name in ("none", "centre")}
+    seed = 5
+    found, changes = grouped_study(methods, x, y, labels, CLASSES, None, 3, 0.8, seed)
+    value = found.set_index(["split", "method", "task", "metric"])["value"]
+    place = np.array([(labels[:row] == labels[row]).sum() for row in range(47)])
+    splits = {"even_odd": place % 2 == 0}
+    splits |= dict(list(group_splits(labels, CLASSES, None, 3))[1:])
+    accuracy, outcomes = {}, {}
+    for name, fits in splits.items():
+        score, means = ~fits, [side[fits].mean(axis=0) for side in (x, y)]
+        of = found[(found["split"] == name) & (found["task"] == "T3")]
+        assert {*zip(of["n_fit"], of["n_scored"], strict=True)} == {(fits.sum(), score.sum())}
+        for method, (of_x, of_y) in (("none", (0, 0)), ("centre", means)):
+            a, b = unit(x[score] - of_x), unit(prompts - of_y)
+            right = (a @ b.T).argmax(axis=1) == labels[score]
+            accuracy[name, method] = right.mean()
+            assert value[name, method, "T3", "accuracy"] == pytest.approx(right.mean())
+            gap = np.linalg.norm(a.mean(axis=0) - b[labels[score]].mean(axis=0))
+            assert value[name, method, "T3", "gap"] == pytest.approx(gap)
+            if name == "even_odd":
+                fitted = METHODS[method].fitted(x[fits], y[fits])
+                outcomes[method] = class_outcome(fitted, x[score], prompts, labels[score], seed)
+    of = labels[~splits["even_odd"]]
+    twice = np.tile(of, 2)
+    pooled = [v_measure_score(twice, outcomes[method].groups) for method in methods]
+    for method, wanted in zip(methods, pooled, strict=True):
+        assert value["even_odd", method, "T5", "v_measure"] == pytest.approx(wanted)
+    wanted = {row["metric"]: row for row in class_differences(methods, outcomes, of, 0.8)}
+    rows = changes.set_index("metric")
+    assert [*rows.index] == ["accuracy", "map_x", "v_measure"]
+    for metric, row in wanted.items():
+        for column in ("difference", "difference_low", "difference_high", "n"):
+            assert rows.loc[metric, column] == pytest.approx(row[column]), (metric, column)
+    spread = [accuracy[name, "centre"] - accuracy[name, "none"] for name in list(splits)[1:]]
+    assert rows.loc["accuracy", "halves_mean"] == pytest.approx(np.mean(spread))
+    assert rows.loc["accuracy", "halves_sd"] == pytest.approx(np.std(spread, ddof=1)) != 0
+    assert rows.loc[["map_x", "v_measure"], ["halves_mean", "halves_sd"]].isna().all(axis=None)
+
+
+def test_the_seed_of_a_study_of_classes_starts_k_means(classes):
+    items, prompts, labels = classes
+    noisy = unit(items + 0.5 * np.random.default_rng(4).normal(size=items.shape))
+    groups = [class_outcome(Maps(), noisy, prompts, labels, seed).groups for seed in (0, 1)]
+    wanted = [v_measure_score(np.tile(labels, 2), of) for of in groups]
+    assert wanted[0] != wanted[1]
+    rows = np.repeat(np.arange(60), 2)  # every second row is fitted on
+    for seed in (0, 1):
+        found, _ = grouped_study({"none": METHODS["none"]}, noisy[rows], prompts[labels][rows],
+                                 labels[rows], CLASSES, None, 0, 0.95, seed)  # fmt: skip
+        assert found.set_index("metric").loc["v_measure", "value"] == pytest.approx(wanted[seed])
+
+
+def test_a_study_of_captions_in_plain_numpy():
+    """Of a picture with more captions than others, only as many take part in the mixed forms. A
+    method without scores among captions has no forms."""
+    rng = np.random.default_rng(5)
+    clusters = rng.permutation(np.concatenate([np.repeat(np.arange(9), 2), [3, 4]]))
+    pictures = unit(rng.normal(size=(9, 6)))
+    x = pictures[clusters]
+    y = unit(x + 0.7 * rng.normal(size=x.shape) - 0.5)
+    methods = {name: METHODS[name] for name in ("none", "centre", "sinkhorn")}
+    found, changes = grouped_study(methods, x, y, clusters, CAPTIONS, None, 2, 0.8, 0)
+    forms = {}
+    for split, fits in group_splits(clusters, CAPTIONS, None, 2):
+        means = [side[fits].mean(axis=0) for side in (x, y)]
+        moved = Maps(x=lambda a, of=means[0]: a - of, y=lambda b, of=means[1]: b - of)
+        of_score = x[~fits], y[~fits], clusters[~fits]
+        forms[split] = {name: by_picture(maps, *of_score)
+                        for name, maps in (("none", Maps()), ("centre", moved))}  # fmt: skip
+        for name, of in forms[split].items():
+            row = found[found["split"].eq(split) & found["method"].eq(name)]
+            (row,) = row[row["task"].eq("T2c") & row["metric"].eq("ndcg10")].to_dict("records")
+            assert row["value"] == pytest.approx(of["ndcg10"].mean())
+            assert (row["n_fit"], row["n_scored"]) == (fits.sum(), (~fits).sum())
+    none, centre = (forms["even_odd"][name] for name in ("none", "centre"))
+    half = none["ndcg10_0.5"]
+    wanted = {
+        ("centre", "forms_ndcg10"): centre["ndcg10"] - none["ndcg10"],
+        ("none", "half_less_captions"): half - none["ndcg10_0"],
+        ("none", "half_less_pictures"): half - none["ndcg10_1"],
+    }
+    rows = changes.set_index(["method", "metric"])
+    assert {*rows.index} == {*wanted}
+    for key, each in wanted.items():
+        ends = stats.ttest_1samp(each, 0).confidence_interval(0.8)
+        row = rows.loc[key, ["difference", "difference_low", "difference_high"]].astype(float)
+        assert row.tolist() == pytest.approx([each.mean(), ends.low, ends.high]), key
+    spread = [forms[name]["centre"]["ndcg10"].mean() - forms[name]["none"]["ndcg10"].mean()
+              for name in ("half_0", "half_1")]  # fmt: skip
+    row = rows.loc["centre", "forms_ndcg10"]
+    assert row["halves_mean"] == pytest.approx(np.mean(spread))
+    assert row["halves_sd"] == pytest.approx(np.std(spread, ddof=1)) != 0
+    assert set(found[found["method"] == "sinkhorn"]["task"]) == {"T1c"}
+    _, once = grouped_study(methods, x, y, clusters, CAPTIONS, None, 1, 0.8, 0)
+    assert once[["halves_mean", "halves_sd"]].isna().all(axis=None)  # one split has no spread

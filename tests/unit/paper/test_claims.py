@@ -903,13 +903,13 @@ def test_every_erratum_is_whole(root):
 
 def test_errata_are_computed_from_the_tables():
     computed = [
-        {"label": "drop", "printed": 0.0008, "value": 0.5817, "minus": {"value": 0.5739}},
+        {"label": "drop", "printed": 0.00081234, "value": 0.5817, "minus": {"value": 0.5739}},
         {"label": "gap", "table": "gap.csv", "where": {"set": "a"}, "column": "gap"},
         {"label": "none", "table": "gap.csv", "where": {"set": "z"}, "column": "gap"},
     ]
     (entry,) = computed_errata([{"id": "x", "computed": computed}], TABLES)
     assert [row["computed"] for row in entry["rows"]] == ["0.0078", "0.9", "not run"]
-    assert [row["printed"] for row in entry["rows"]] == ["0.0008", "", ""]
+    assert [row["printed"] for row in entry["rows"]] == ["0.0008123", "", ""]
     assert [row["interval"] for row in entry["rows"]] == ["", "[0.8,\u00a01]", ""]
     wrong = {"label": "gap", "table": "gap.csv", "where": {"set": "a"}, "column": "gaps"}
     with pytest.raises(InputError, match=r"the erratum x in config/ledger: gap\.csv has no column"):
