@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,18 @@ import pytest
 import yaml
 
 from modality_gap.config.check import check_config
-from modality_gap.config.declarations import Library, complete_schema
+from modality_gap.config.declarations import Format, Library, complete_schema
 from modality_gap.config.faults import faults_of
 from modality_gap.config.follow_ups import temperature_family
 from modality_gap.config.load import sets_of, tables_of, with_shipped_files, without_nulls
 from modality_gap.config.losses import all_keys, trained_with
 from modality_gap.config.model_files import digest_of, loss_files
-from modality_gap.config.names import encoder_entries, names_in_tables
+from modality_gap.config.names import (
+    columns_of,
+    encoder_entries,
+    names_in_tables,
+    without_absent,
+)
 from modality_gap.config.own_files import format_of, own_path, source_faults, wildcard_in
 from modality_gap.config.references import check_references, references_between_keys
 from modality_gap.config.rows import (
@@ -28,6 +34,7 @@ from modality_gap.config.rows import (
     with_rows,
 )
 from modality_gap.config.schema import Validator, choice, dotted, listed_words, schema_fault
+from modality_gap.config.tables import Column, load_tables
 from modality_gap.data.formats import FORMATS
 from modality_gap.data.vector_formats import VECTOR_FORMATS
 from modality_gap.encoders.build import ENCODERS
@@ -156,6 +163,34 @@ def test_encoders_are_found_in_rows_too():
     assert list(encoder_entries({"encoders": 3, "models": None})) == []
 
 
+def test_columns_of_a_union_are_known_when_those_of_all_its_parts_are():
+    def columns(files: dict, ids: str = "") -> list[str] | None:
+        return [ids, "b"] if files["table"] == "there" else None
+
+    formats = {
+        "table": Format(lambda files: iter(()), ("table",), columns),
+        "union": Format(lambda files: iter(()), (), ("source",)),
+    }
+    table = {"format": "table", "ids": "name", "files": {"table": "there"}}
+    config = {"datasets": {
+        "t": table, "gone": table | {"files": {"table": "absent"}},
+        "both": {"format": "union", "files": {"x": "t", "y": "digits"}},
+        "half": {"format": "union", "files": {"x": "t", "y": "gone"}},
+    }}  # fmt: skip
+    assert columns_of("t", config, formats) == ["b", "item_id", "name"]
+    assert columns_of("both", config, formats) == ["b", "digit", "item_id", "name", "source"]
+    assert columns_of("gone", config, formats) is columns_of("half", config, formats) is None
+
+
+def test_where_no_task_would_be_left_all_stay_and_are_told():
+    config = changed(datasets={"cifar10": {"files": {"archive": "gated"}}},
+                     tasks={"gated": SHIPPED["tasks"]["digits"] | {"inputs": "cifar10"}},
+                     table1={"tasks": ["gated"]})  # fmt: skip
+    left, missing = without_absent(config, ["gated"])
+    assert left["table1"]["tasks"] == ["gated"]
+    assert missing == {"table1.tasks gated": ["gated"]}
+
+
 def test_table_1_measures_a_set_on_its_own_tasks_or_on_all():
     config = {
         "table1": {"sets": ["a", "b"], "tasks": ["t", "u"]},
@@ -222,6 +257,20 @@ def test_options_of_an_encoder_stand_beside_its_keys_in_the_end():
     wanted = {"library": "open_clip", "architecture": "RN50", "seed": 4, "norm_layers": False}
     assert config["encoders"]["m"] == wanted | {"label": "RN50"}
     assert config["sets"]["m"]["weights"] == "random" and "m_random" not in config["sets"]
+
+
+@pytest.mark.parametrize("weights", ["pretrained", "weights", "checkpoint"])
+def test_a_twin_has_none_of_the_weights_and_an_encoder_nothing_of_the_row(weights):
+    base = {"library": "open_clip", "architecture": "RN50"}
+    row = base | {weights: "w", "inputs": "emoji_test", "note": "N.", "loss": "softmax"}
+    named = with_rows(changed(models={"m": row | {"label": "A", "twin": True}}))
+    assert named["encoders"]["m"] == base | {weights: "w", "label": "A"}
+    twin = base | {"seed": 0, "label": "RN50, random weights"}
+    assert named["encoders"]["m_random"] == twin
+    assert {name: entry["encoder"] for name, entry in named["sets"].items() if name[0] == "m"} == {
+        "m": "m",
+        "m_random": "m_random",
+    }
 
 
 def test_own_pairs_have_their_files_with_variables_and_how_each_is_read(monkeypatch):
@@ -441,6 +490,69 @@ def test_a_name_in_a_list_is_told_with_its_place(change, words, monkeypatch):
     config = with_rows(changed(**change))
     with pytest.raises(InputError, match=words):
         check_references(references_between_keys(config, ASSETS, FORMATS))
+
+
+# --- tables of a run ----------------------------------------------------------------------------
+
+REGISTRY = """
+units: {count: How many., length: How long., number: A number., word: A word.}
+columns:
+  n: [count, Items.]
+  gap: [length, The gap., size of the gap]
+  own: [word, Whether it is the model's own.]
+tables:
+  a/{set}.csv:
+    about: First.
+    columns: [n, gap±, {extra: [count, More.]}, {measures: some}]
+    empty: {gap_low: of one item}
+    when: only with sets
+  b/{loss}_minimum.csv: {about: "Where the {label} is smallest.", columns: [n, {own: loss}, gap]}
+  b/{loss}_shape.csv: {about: Shape., columns: [n, {own: loss}]}
+  b/loss_shape.csv: {about: Shape of the first., columns: [gap], no_rows: never}
+"""
+ITEMS = "figure9: {tables: {c.csv: {about: Last., columns: [rmg±, n]}}}"
+
+
+def test_tables_are_those_of_the_registry_the_items_and_every_loss(tmp_path):
+    (tmp_path / "tables.yaml").write_text(REGISTRY)
+    (tmp_path / "items.yaml").write_text(ITEMS)
+    rmg = Column("rmg", "number", "Relative.", True, "RMG", empty="never measured")
+    units, tables = load_tables(tmp_path / "tables.yaml", {"some": [rmg]}, tmp_path / "items.yaml")
+    assert list(units) == ["count", "length", "number", "word"]
+    of = {table.path: table for table in tables}
+    ends = ["rmg", "rmg_low", "rmg_high"]
+    assert {path: table.names for path, table in of.items()} == {
+        "a/{set}.csv": ["n", "gap", "gap_low", "gap_high", "extra", *ends],
+        "b/loss_minimum.csv": ["n", "gap"],
+        "b/sigmoid_minimum.csv": ["n", "bias", "own", "gap"],
+        "b/sigmoid_shape.csv": ["n", "bias", "own"],
+        "b/loss_shape.csv": ["gap"],
+        "c.csv": [*ends, "n"],
+    }
+    assert of["b/sigmoid_minimum.csv"].about == "Where the sigmoid loss is smallest."
+    first = of["a/{set}.csv"]
+    assert first.empty == {"gap_low": "of one item", "rmg": "never measured"}
+    assert (first.when, first.no_rows, of["b/loss_shape.csv"].no_rows) == (
+        "only with sets",
+        "",
+        "never",
+    )
+    assert first.columns[1] == Column("gap", "length", "The gap.", True, "size of the gap")
+    assert [column.heading for column in first.columns] == ["n", "size of the gap", "extra", "RMG"]
+    # A measure means the same in a table that names it by itself.
+    assert of["c.csv"].columns[0] == Column("rmg", "number", "Relative.", True, "RMG")
+    for path, right in (("a/my-set_2.csv", True), ("a/b/c.csv", False), ("a/.csv", False),
+                        ("xa/s.csv", False), ("a/sxcsv", False)):  # fmt: skip
+        assert first.is_at(path) == right
+    for old, new, told in (
+        ("gap_low: of", "gap_lo: of", "`empty` names gap_lo, which is not a column"),
+        ("[count, Items.]", "[count, 3]", "the meaning of n is not a text"),
+        ("{extra: [count", "{extra: [metre", "extra has the unit metre, which is not"),
+        ("[gap], no", "[gap, gap], no", "b/loss_shape.csv: gap is listed twice"),
+    ):
+        (tmp_path / "tables.yaml").write_text(REGISTRY.replace(old, new))
+        with pytest.raises(InputError, match=re.escape(told)):
+            load_tables(tmp_path / "tables.yaml", {"some": [rmg]})
 
 
 # --- the schema ---------------------------------------------------------------------------------

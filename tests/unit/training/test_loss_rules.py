@@ -408,7 +408,7 @@ def test_parts_as_jobs_of_their_own_give_the_same_tables(pairs, counted):
 def test_a_grid_is_tried_with_three_learning_rates_and_a_method_without_one_with_nine():
     asked = study(
         cool={"loss": "clip", "grid": {"temperature": [0.1, 0.2]}},
-        even={"loss": "cua", "grid": {"uniform": [3.0]}},
+        even={"loss": "cua", "settings": {"align": 0.5}, "grid": {"uniform": [3.0]}},
     )
     methods, rates = recipes(asked), [0.01, 0.003, 0.03]
     tried = [
@@ -417,7 +417,7 @@ def test_a_grid_is_tried_with_three_learning_rates_and_a_method_without_one_with
     ]
     assert tried == [({"fixed": value}, rate) for value in (0.1, 0.2) for rate in rates]
     even = candidates(methods["even"], asked)
-    assert {one.settings["uniform"] for one in even} == {3.0}
+    assert [one.settings for one in even] == [{"align": 0.5, "uniform": 3.0}] * 3
     assert {str(one.temperature) for one in even} == {str(methods["even"].temperature)}
     assert [one.learning_rate for one in even] == pytest.approx(rates)
     alone = [one.learning_rate for one in candidates(methods["clip"], asked)]
