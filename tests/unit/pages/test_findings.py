@@ -411,11 +411,10 @@ def test_an_interval_across_zero_says_nothing_of_the_gap(ends, words):
 
 
 def test_the_loss_at_each_own_gap_stands_beside_the_model_from_the_smallest():
-    place = {"distance_low": 0.4, "distance_high": 0.45}
     others = [
-        place | {"model": "B", "loss_excess": 1.344, "at_end": True},
-        place | {"model": "C", "loss_excess": 0.006, "at_end": False},
-        place | {"model": "D", "loss_excess": 0.09, "at_end": False, "distance_low": -1.8},
+        {"model": "B", "loss_excess": 1.344, "at_end": True, "placed": True},
+        {"model": "C", "loss_excess": 0.006, "at_end": False, "placed": True},
+        {"model": "D", "loss_excess": 0.09, "at_end": False, "placed": False},
     ]
     exceed = "At their own gaps the others' losses exceed the smallest by"
     assert figure3.loss_at_own_gaps(others[:2]) == f"{exceed} 0.01 (C) and at least 1.34 (B)."

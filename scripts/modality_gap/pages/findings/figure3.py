@@ -116,15 +116,15 @@ def own_gaps_in_intervals(others: list[dict]) -> str:
 
 def loss_at_own_gaps(others: list[dict]) -> str:
     """How much the loss at the model's own gap is above the smallest loss of the sweep. A minimum
-    whose interval covers 0 is not located. If the smallest loss is at the end of the sweep, the
-    loss may be smaller beyond it."""
+    whose interval covers 0 and the own gap is not located. If the smallest loss is at the end of
+    the sweep, the loss may be smaller beyond it."""
     placed, unplaced = [], []
     for row in sorted(others, key=lambda row: row["loss_excess"]):
         words = f"{'at least ' if row['at_end'] else ''}{number(row['loss_excess'], 2)}"
-        if row["distance_low"] <= 0 <= row["distance_high"]:
-            unplaced.append(f"{row['model']} ({words})")
-        else:
+        if row["placed"]:
             placed.append(f"{words} ({row['model']})")
+        else:
+            unplaced.append(f"{row['model']} ({words})")
     located = f"no minimum is located for {listed(unplaced)}" if unplaced else ""
     if not placed:
         return f"{located[0].upper()}{located[1:]}."
