@@ -99,6 +99,10 @@ rule plot_training:
         "../envs/figures.yaml"
     params:
         names={name: entry["label"] for name, entry in SETS.items()},
+        temperatures={
+            name: entry["temperature"]
+            for name, entry in (config["projections"] | config["training"]).items()
+        },
         published=printed(FROM_SCRATCH),
     script:
         "../scripts/training/plot_training.py"

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from modality_gap.figures.models import DIAMOND
 from modality_gap.figures.palette import MUTED, PALETTE
 from modality_gap.figures.style import Layout, label_line, plain, save, spread
+from modality_gap.pages.words import fraction
 
 params = snakemake.params
 curves = pd.concat(pd.read_csv(path) for path in snakemake.input.curves)
@@ -29,10 +30,12 @@ def draw(layout: Layout) -> Figure:
         ends, spread([end[2] for end in ends], 0.26), strict=True
     ):
         name = plain(params.names.get(model, model), 14)
-        label_line(ax, f"{name}\n{end:.2f}, {steps:,} steps", (1, place), color)
-    for at, when in ((0, "before"), (1, "after")):
-        ax.plot(at, params.published[f"original {when}"], color=MUTED, **DIAMOND)
+        at = fraction(params.temperatures[model])
+        label_line(ax, f"{name}\n{end:.2f} at {at}, {steps:,} steps", (1, place), color)
     before, after = (params.published[f"original {when}"] for when in ("before", "after"))
+    ax.plot([0, 1], [before, after], color=MUTED, lw=0.8, ls=":")
+    for at, gap in ((0, before), (1, after)):
+        ax.plot(at, gap, color=MUTED, **DIAMOND)
     label_line(ax, f"{before:.2f}", (0, before), MUTED, xytext=(-9, 0), ha="right")
     label_line(ax, f"paper's CLIP\n{after:.2f}", (1, after), MUTED, xytext=(9, 0))
     ax.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])

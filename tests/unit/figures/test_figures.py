@@ -1010,16 +1010,17 @@ def test_training(draw):
     ]
     for curve in curves:
         curve.loc[1, "gap"] = np.nan
-    params = {"names": {"p": "The model"}}
+    params = {"names": {"p": "The model"}, "temperatures": {"p": 0.05, "q": 0.01}}
     params["published"] = {"original before": 0.21, "original after": 0.73}
     (ax,), _ = draw("plot_training", params, curves=curves)
-    for curve, name, color in zip(curves, ("The model", "q"), PALETTE, strict=False):
+    named = (("The model", "1/20"), ("q", "1/100"))
+    for curve, (name, at), color in zip(curves, named, PALETTE, strict=False):
         part = curve.dropna(subset=["gap"])
         assert lines(ax, part["step"] / 3, part["gap"], color)
         (text,) = (text for text in ax.texts if text.get_text().startswith(name))
-        assert text.get_text() == f"{name}\n{part['gap'].iloc[-1]:.2f}, 3 steps"
+        assert text.get_text() == f"{name}\n{part['gap'].iloc[-1]:.2f} at {at}, 3 steps"
         assert same_color(text.get_color(), color)
-    assert diamonds(ax) == [(0.0, 0.21), (1.0, 0.73)]
+    assert diamonds(ax) == [(0.0, 0.21), (1.0, 0.73)] and lines(ax, [0, 1], [0.21, 0.73])
     assert "0.21" in words(ax) and "paper's CLIP\n0.73" in words(ax)
 
 

@@ -411,6 +411,8 @@ def test_sets_are_measured_with_their_names_weights_and_clusters(jobs, config):
                 assert value == {name: clusters_of(name) for name in names}, job["rule"]
             else:
                 assert {*([value] if isinstance(value, str) else value)} == {"concept"}, job["rule"]
+    at = rules["plot_training"][0]["params"]["temperatures"]
+    assert at == {"stitched": 0.01, "digit_clip": 0.05}
     labels = [config["encoders"][name]["label"] for name in config["initialisation_cones"]]
     assert rules["project_initialisations"][0]["params"]["labels"] == labels
     assert rules["measure_cones"][0]["params"]["encoders"] == [*config["cone"]["encoders"]]
