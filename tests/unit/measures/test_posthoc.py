@@ -1,6 +1,8 @@
 """Methods that move the gap of finished embeddings, the tasks that judge them, and the measures of
 the follow-ups, against closed forms, identities and independent computations."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -724,6 +726,35 @@ def test_few_coordinates_of_a_planted_gap():
     assert values_of(*ahead)["two_separate"] == 0.5
     assert values["share_2"] > 0.99
     assert values["gap_without_2"] < 0.3 < values["gap_without_1"]
+
+
+def test_a_vector_on_the_border_counts_half():
+    s = 0.5**0.5
+    x = np.array([[1, 0], [0.8, 0.6], [s, s]])  # the first coordinate says x
+    y = np.array([[0, 1], [s, s], [0.8, 0.6]])
+    found = FOLLOW_UP_MEASURES["few_dimensions"].of(x, y)["two_separate"]
+    assert found.tolist() == [1, 1, 0.5, 1, 0.5, 0]
+
+
+def test_without_hubs_counts_have_no_skewness():
+    """Each item is found once, by its partner."""
+    found = FOLLOW_UP_MEASURES["hubs"].of(np.eye(12), np.eye(12))
+    for direction in ("xy", "yx"):
+        assert found[f"skewness1_{direction}"] == found[f"kurtosis1_{direction}"] == 0
+        assert found[f"largest1_{direction}"] == 1
+        assert found[f"never1_{direction}"] == found[f"deviation1_{direction}"] == 0
+
+
+def test_chance_of_the_nearest_item_over_all_orders_of_the_others():
+    """Three pairs: of the five other items two are of the query's own modality."""
+    orders = list(itertools.permutations("ooxxx"))
+    chance = FOLLOW_UP_MEASURES["own_nearest"].chance(3, 8)
+    own_first = np.mean([order[0] == "o" for order in orders])
+    first_other = np.mean([1 + order.index("x") for order in orders])
+    for side in "xy":
+        assert chance[f"own_first_{side}"] == pytest.approx(own_first)
+        assert chance[f"other_share10_{side}"] == pytest.approx(3 / 5)
+    assert chance["imr"] == chance["tmr"] == pytest.approx(first_other)
 
 
 def test_direction_of_a_gap_that_is_orthogonal_to_what_varies():

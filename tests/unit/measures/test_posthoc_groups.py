@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score, v_measure_score
 from modality_gap.config.rows import published_files
 from modality_gap.embeddings.released import of_files
 from modality_gap.measures.posthoc.catalogue import METHODS
+from modality_gap.measures.posthoc.changes import change_of
 from modality_gap.measures.posthoc.classes import (
     class_differences,
     class_outcome,
@@ -22,6 +23,7 @@ from modality_gap.measures.posthoc.grouped import (
     fit_rows,
     group_splits,
     grouped_study,
+    has_forms,
     learns_from_labels,
     of_captions,
 )
@@ -227,6 +229,10 @@ def test_captions_of_a_picture_all_count():
     cosines = pictures @ captions.T
     assert found["T1c", "recall1_xy"] == np.mean(clusters[cosines.argmax(axis=1)] == np.arange(8))
     assert found["T1c", "recall1_yx"] == np.mean(cosines.argmax(axis=0) == clusters)
+    recalls = {metric for task, metric in found if task == "T1c" and metric.startswith("recall")}
+    assert recalls == {f"recall{k}_{side}" for k in (1, 5, 10) for side in ("xy", "yx")}
+    fifth = [(-cosines[:, i]).argsort().tolist().index(clusters[i]) < 5 for i in range(24)]
+    assert found["T1c", "recall5_yx"] == np.mean(fifth)
     assert 0 < found["T2c", "recall1"] < 1
     assert forms["recall1"].shape == (8,)
     rank = [1 + (cosines[:, i] > cosines[clusters[i], i]).sum() for i in range(24)]
@@ -299,6 +305,141 @@ def test_more_than_one_rank_in_a_thousand_must_change(exchanged, learns):
     assert found is learns
 
 
+@pytest.fixture(scope="module")
+def uneven():
+    """Moved items and prompts of 6 classes of unequal size: the last has one item, and no item gets
+    its prompt."""
+    rng = np.random.default_rng(8)
+    labels = rng.permutation(np.repeat(np.arange(6), [12, 9, 7, 5, 4, 1]))
+    prompts = unit(rng.normal(size=(6, 12)))
+    prompts[5] = unit(-prompts[:5].sum(axis=0))
+    items = unit(prompts[labels] + 0.4 * rng.normal(size=(38, 12)))
+    items[labels == 5] = unit(prompts[0] + 0.3 * rng.normal(size=(1, 12)))
+    weights = np.linspace(0.2, 2, 12)
+    maps = Maps(x=lambda a: a * weights + 0.1, y=lambda b: b - 0.2 * np.eye(12)[0])
+    return maps, items, prompts, labels
+
+
+def precisions(scores, relevant):
+    """scikit-learn's average precision of each row's relevant items among all others."""
+    rows = [
+        average_precision_score(np.delete(relevant[i], i), np.delete(scores[i], i))
+        if np.delete(relevant[i], i).any()
+        else np.nan
+        for i in range(len(scores))
+    ]
+    return np.array(rows)
+
+
+def test_tasks_of_unequal_classes_after_a_map_in_plain_numpy(uneven):
+    maps, items, prompts, labels = uneven
+    seed = 5
+    outcome = class_outcome(maps, items, prompts, labels, seed)
+    rows = of_classes(maps, items, prompts, labels, outcome)
+    found = {(task, metric): value for task, metric, value in rows}
+    a, b = unit(maps.x(items)), unit(maps.y(prompts))
+    across, inside = a @ b.T, a @ a.T - 9 * np.eye(38)
+    choice = across.argmax(axis=1)
+    assert 5 not in choice and 0.3 < np.mean(choice == labels) < 1
+    counts = [np.sum(choice == number) for number in range(6)]
+    own = across[np.arange(38), labels][:, None]
+    ahead = (across > own).sum(axis=1) + (inside > own).sum(axis=1)
+    means = [KMeans(6, n_init=n, random_state=seed).fit(np.concatenate([a, b[labels]])).labels_
+             for n in (3, 1)]  # fmt: skip
+    groups = [v_measure_score(np.tile(labels, 2), one) for one in means]
+    assert groups[0] != groups[1]  # the best of three starts, not the first
+    near = [[{*np.argsort(-of[i])[:10]} for i in range(38)]
+            for of in (items @ items.T - 9 * np.eye(38), inside)]  # fmt: skip
+    alike = labels[:, None] == labels
+    pairs = alike & ~np.eye(38, dtype=bool)
+    both = np.concatenate([a, b])
+    of_both = np.concatenate([labels, np.arange(6)])
+    wanted = {
+        ("T3", "accuracy"): np.mean(choice == labels),
+        ("T3", "count_skewness"): stats.skew(counts),
+        ("T3", "prompt_recall1"): np.mean(labels[across.argmax(axis=0)] == np.arange(6)),
+        ("T4", "map"): np.nanmean(precisions(inside, alike)),
+        ("T4", "recall1"): np.mean(labels[inside.argmax(axis=1)] == labels),
+        ("T4", "prompt_median_rank"): np.median(1 + ahead),
+        ("T4", "neighbours_kept_x"): np.mean(
+            [len(one & other) / 10 for one, other in zip(*near, strict=True)]
+        ),
+        ("T4", "tolerance"): (a @ a.T)[pairs].mean(),
+        ("T3", "gap"): np.linalg.norm(a.mean(axis=0) - b[labels].mean(axis=0)),
+        ("T5", "v_measure"): groups[0],
+        ("T5", "map"): np.nanmean(precisions(both @ both.T, of_both[:, None] == of_both)),
+    }
+    assert found == pytest.approx(wanted)
+    assert 0 < wanted["T3", "prompt_recall1"] < 1
+
+
+def test_items_that_get_each_prompt_equally_often_have_no_skewness():
+    rows = np.eye(4)
+    found = tasks_of(Maps(), rows[[0, 1, 2, 3, 0, 1, 2, 3]], rows, np.tile(np.arange(4), 2))
+    assert found["T3", "count_skewness"] == 0 and found["T3", "accuracy"] == 1
+
+
+def test_changes_of_unequal_classes_are_by_class_at_the_confidence_that_is_asked_for(uneven):
+    """A class of one item has no average precision, so it takes no part in that difference."""
+    maps, items, prompts, labels = uneven
+    both = {"none": Maps(), "centre": maps}
+    both = {name: class_outcome(one, items, prompts, labels, 0) for name, one in both.items()}
+    found = {row["metric"]: row for row in class_differences(METHODS, both, labels, 0.8)}
+    sides = (items, prompts), (unit(maps.x(items)), unit(maps.y(prompts)))
+    several = labels < 5
+    alike = labels[:, None] == labels
+    precision = [precisions(a @ a.T, alike)[several] for a, _ in sides]
+    groups = [one.groups for one in both.values()]
+    twice, of = np.tile(labels, 2), labels[several]
+
+    def change_of_groups(some):
+        return np.subtract(*[v_measure_score(twice[some], one[some]) for one in groups[::-1]])
+
+    change = precision[1] - precision[0]
+    parts = {
+        "map_x": (change.mean(), [change[of != one].mean() for one in range(5)], 37),
+        "v_measure": (
+            change_of_groups(twice >= 0), [change_of_groups(twice != one) for one in range(6)], 38
+        ),
+    }  # fmt: skip
+    for metric, (value, without, n) in parts.items():
+        k, without = len(without), np.array(without)
+        error = np.sqrt((k - 1) / k * ((without - without.mean()) ** 2).sum())
+        half = stats.t.ppf(0.9, k - 1) * error
+        row = found[metric]
+        ends = row["difference"], row["difference_low"], row["difference_high"]
+        assert ends == pytest.approx((value, value - half, value + half)), metric
+        assert row["n"] == n
+    right = [(a @ b.T).argmax(axis=1) == labels for a, b in sides]
+    wanted = change_of(*right, labels, 0.8)
+    assert {key: found["accuracy"][key] for key in wanted} == wanted
+    assert wanted != change_of(*right, None, 0.8) and wanted != change_of(*right, labels, 0.95)
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_the_seed_draws_the_random_matches(classes, seed):
+    """Those of the fit pairs, on which a method is fitted again."""
+    items, prompts, labels = classes
+    y, seen = prompts[labels], []
+
+    def fit(x, y):
+        seen.append(y)
+        return Maps()
+
+    method = Method("m", "M", "ours", fit)
+    grouped_study({"none": method}, items, y, labels, CLASSES, None, 0, 0.95, seed)
+    fits = y[fit_rows(labels, CLASSES, None)]
+    order = np.random.default_rng(seed).permutation(30)
+    assert sum(len(one) == 30 and (one == fits[order]).all() for one in seen) == 1
+
+
+def test_documents_of_several_forms_need_scores_of_captions_and_of_pictures():
+    kinds = [("x", "y"), ("y", "x"), ("y", "y"), ("x", "x")]
+    for some, forms in ((kinds, True), (kinds[1:3], True), (kinds[:2], False),
+                        (kinds[2:], False)):  # fmt: skip
+        assert has_forms(Scores(lambda q, z, kind: q @ z.T, tuple(some))) is forms
+
+
 def test_a_study_of_classes_in_any_order_of_its_rows():
     """Prompts are by the number of the class, intervals by class at the confidence that is asked
     for, and groups by the seed."""
@@ -307,7 +448,7 @@ def test_a_study_of_classes_in_any_order_of_its_rows():
     assert list(dict.fromkeys(labels)) != sorted({*labels})
     prompts = unit(rng.normal(size=(5, 8)))
     x, y = unit(prompts[labels] + 0.5 * rng.normal(size=(47, 8)) + 0.4), prompts[labels]
-    methods = {name: METHODS[name] for name in ("none", "centre")}
+    methods = {name: METHODS[name] for name in ("none", "centre", "drop1")}
     seed = 5
     found, changes = grouped_study(methods, x, y, labels, CLASSES, None, 3, 0.8, seed)
     value = found.set_index(["split", "method", "task", "metric"])["value"]
@@ -331,12 +472,18 @@ def test_a_study_of_classes_in_any_order_of_its_rows():
                 outcomes[method] = class_outcome(fitted, x[score], prompts, labels[score], seed)
     of = labels[~splits["even_odd"]]
     twice = np.tile(of, 2)
-    pooled = [v_measure_score(twice, outcomes[method].groups) for method in methods]
-    for method, wanted in zip(methods, pooled, strict=True):
+    for method, outcome in outcomes.items():
+        wanted = v_measure_score(twice, outcome.groups)
         assert value["even_odd", method, "T5", "v_measure"] == pytest.approx(wanted)
     wanted = {row["metric"]: row for row in class_differences(methods, outcomes, of, 0.8)}
-    rows = changes.set_index("metric")
+    rows = changes[changes["method"] == "centre"].set_index("metric")
     assert [*rows.index] == ["accuracy", "map_x", "v_measure"]
+    # Holm's correction over two methods: the smaller p twice, and no p below it.
+    tested = changes[changes["metric"] == "accuracy"].sort_values("p")
+    low, high = tested["p"]
+    corrected = [min(1, 2 * low), min(1, max(2 * low, high))]
+    assert tested["p_holm"].tolist() == pytest.approx(corrected)
+    assert corrected != [low, high]
     for metric, row in wanted.items():
         for column in ("difference", "difference_low", "difference_high", "n"):
             assert rows.loc[metric, column] == pytest.approx(row[column]), (metric, column)

@@ -8,7 +8,10 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT
-from scipy import linalg
+from scipy import linalg, stats
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import v_measure_score
 
 from modality_gap.config.load import sets_of, tables_of
 from modality_gap.measures.posthoc.ranks import partner_ranks
@@ -303,3 +306,108 @@ def test_a_label_says_of_which_direction_and_whether_a_square_is_unbiased():
             assert label.endswith("its square, unbiased")  # .8514 squared is .7249, shown .7235
         if name in ("neighbours_inside", "c3_orthogonality") and "cosine" not in label:
             assert "images" in label, label
+
+
+def jackknife(values, groups, confidence):
+    """The ends of the interval of a mean that leaves out one group at a time."""
+    names = sorted(set(groups))
+    without = np.array([values[groups != one].mean() for one in names])
+    k = len(names)
+    error = np.sqrt((k - 1) / k * ((without - without.mean()) ** 2).sum())
+    return values.mean() + np.array([-1, 1]) * stats.t.ppf((1 + confidence) / 2, k - 1) * error
+
+
+def hits_of(a, b):
+    """Whether each vector's partner comes first, of a and then of b."""
+    cosines = unit(a) @ unit(b).T
+    return np.concatenate([cosines.argmax(axis=axis) == np.arange(len(a)) for axis in (1, 0)])
+
+
+def test_recalls_and_separabilities_have_intervals_by_cluster_in_plain_numpy():
+    x, y = cloud(140, 9, 10, noise=0.9)
+    x[:, 1], y[:, 1] = x[:, 1] + 0.2, y[:, 1] - 0.1
+    x, y = unit(x - 0.25 * np.eye(9)[0]), unit(y + 0.25 * np.eye(9)[0])
+    clusters = np.arange(140) % 43
+    table = as_released(x, y, clusters, 0.8, 4).set_index("quantity")
+
+    def check(name, hits, groups):
+        row = table.loc[name]
+        assert row["value"] == pytest.approx(hits.mean()), name
+        assert (row["low"], row["high"]) == pytest.approx(tuple(jackknife(hits, groups, 0.8))), name
+        assert row["n"] == len(hits)
+
+    fits = clusters % 2 == 0
+    a, b, of = x[~fits], y[~fits], clusters[~fits]
+    twice = np.concatenate([of, of])
+    means = x[fits].mean(axis=0), y[fits].mean(axis=0)
+    covariances = [
+        0.5 * np.cov(side[fits], rowvar=False)
+        + 0.5 * np.eye(9) * np.trace(np.cov(side[fits], rowvar=False)) / 9
+        for side in (x, y)
+    ]
+    roots = [linalg.inv(linalg.sqrtm(one).real) for one in covariances]
+    check("recall1_whitened", hits_of((a - means[0]) @ roots[0], (b - means[1]) @ roots[1]), twice)
+    moved = a - means[0] / 4, b - means[1] / 4
+    scores = moved[0] @ moved[1].T
+    check("recall1_dn", np.concatenate(
+        [scores.argmax(axis=axis) == np.arange(len(a)) for axis in (1, 0)]
+    ), twice)  # fmt: skip
+    check("recall1_dn_normalised", hits_of(*moved), twice)
+    assert table.loc["recall1_dn", "value"] != table.loc["recall1_dn_normalised", "value"]
+
+    def told_apart(first, second, part):
+        model = LogisticRegression(max_iter=1000)
+        model.fit([*first[part], *second[part]], [0] * part.sum() + [1] * part.sum())
+        return np.concatenate([model.predict(first[~part]) == 0, model.predict(second[~part]) == 1])
+
+    first = np.arange(len(a)) < len(a) // 2
+    half = np.concatenate([of[~first], of[~first]])
+    for name, centres in (("inside", (a.mean(axis=0), b.mean(axis=0))), ("outside", means)):
+        right = told_apart(unit(a - centres[0]), unit(b - centres[1]), first)
+        check(f"separability_centred_{name}", right, half)
+    order = np.random.default_rng(4).permutation(140)
+    for share in (20, 80):
+        part = order < share * 1.4
+        right = told_apart(x, y, part)
+        assert 0.5 < right.mean() < 1
+        check(f"separability_fit{share}", right, np.tile(clusters[~part], 2))
+    # Kendall distances of all pairs, and values of batches of 64 pairs in random order.
+    each = kendall_distances(x @ x.T, y @ y.T)
+    check("kendall_distance", each, clusters)
+    rng = np.random.default_rng(4)
+    check("kendall_of_ranks_renumbered",
+          kendall_of_ranks(x @ x.T, y @ y.T, rng.permutation(140)), clusters)  # fmt: skip
+    for name, values in by_batch(x[rng.permutation(140)]).items():
+        ends = stats.ttest_1samp(values, 0).confidence_interval(0.8)
+        row = table.loc[name]
+        assert (row["value"], row["n"]) == (pytest.approx(values.mean()), 2)
+        assert (row["low"], row["high"]) == pytest.approx((ends.low, ends.high))
+    # Functions of means leave out one of twenty random groups of clusters.
+    group = (rng.permutation(43) % 20)[clusters]
+    square = ((x.mean(axis=0) - y.mean(axis=0)) ** 2).mean()
+    without = np.array(
+        [((x[group != k].mean(axis=0) - y[group != k].mean(axis=0)) ** 2).mean() for k in range(20)]
+    )
+    error = np.sqrt(19 / 20 * ((without - without.mean()) ** 2).sum())
+    ends = square + np.array([-1, 1]) * stats.t.ppf(0.9, 19) * error
+    row = table.loc["gap_as_logged"]
+    assert (row["value"], row["low"], row["high"]) == pytest.approx((square, *ends))
+    of_x, of_y = (side - side.mean(axis=0) for side in (x, y))
+    spreads = [np.cov(side, rowvar=False) for side in (of_x, of_y)]
+    gap = ((x.mean(axis=0) - y.mean(axis=0)) ** 2).sum()
+    root = np.trace(linalg.sqrtm(spreads[0] @ spreads[1]).real)
+    distance = gap + sum(map(np.trace, spreads)) - 2 * root
+    assert table.loc["mir", "value"] == pytest.approx(np.log10(distance))
+
+
+def test_clusters_of_modgap_start_by_the_seed():
+    """The best of three starts, by k-means of scikit-learn, of both modalities together."""
+    x, y = cloud(90, 6, 11, noise=1.5)
+    labels = np.array(["abcdefghijkl"[row % 12] for row in range(90)])
+    for seed in (0, 1):
+        table = clusters_found(x, y, labels, seed).set_index("quantity")
+        for name, k in (("ten", 10), ("classes", 12)):
+            groups = KMeans(k, n_init=3, random_state=seed).fit([*x, *y]).labels_
+            wanted = v_measure_score([*labels, *labels], groups)
+            assert table.loc[f"v_measure_{name}", "value"] == pytest.approx(wanted)
+        assert (table["n"] == 90).all() and table[["low", "high"]].isna().all(axis=None)

@@ -962,8 +962,13 @@ def test_the_headline_counts_the_papers_own_claims_alone_and_each_once():
 
 
 def test_a_claim_without_rows_beside_it_counts_once_more_in_overall():
-    table = claim_rows(("a", "paper", "same on a stand-in", "stand-in: x"))
+    table = claim_rows(
+        ("a", "paper", "same on a stand-in", "stand-in: x"),
+        ("b", "paper", "differs", "stand-in: x"),
+        ("b", "paper", "reproduced", "simulation: x"),
+    )
     once = show.overall(table)
+    assert list(once["others"]) == ["", "differs (stand-in: x)"]
     assert show.overall(once).equals(once)
 
 
