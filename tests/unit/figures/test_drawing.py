@@ -1,0 +1,366 @@
+"""Parts that several figures share, each by itself: places and orders by hand, on axes whose
+objects are asked."""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import colors
+from matplotlib import pyplot as plt
+from matplotlib.patches import PathPatch
+
+from modality_gap.figures import labels, models, pairs, style
+from modality_gap.figures.palette import IMAGE_COLOR, INK, MUTED, PALETTE, TEXT_COLOR, contrast
+
+GAPS = pd.DataFrame(
+    [
+        ("weak", "Weak", "trained", 0.3, 0.2, 0.45),
+        ("able_random", "Able", "random", 0.9, 0.85, 1.0),
+        ("able", "Able", "trained", 1.1, 1.0, 1.15),
+        ("own", "Own", "trained", 0.8, 0.7, 0.95),
+        ("own_random", "Own", "random", 1.3, 1.2, 1.35),
+        ("start", "Start", "random", 0.6, 0.5, 0.75),
+    ],
+    columns=["set", "model", "weights", "gap", "gap_low", "gap_high"],
+).set_index("set")
+
+
+@pytest.fixture
+def ax():
+    yield plt.figure().add_subplot()
+    plt.close("all")
+
+
+def in_order():
+    learnt = GAPS.index.isin(["able", "able_random", "start"])
+    return models.models_in_order(GAPS, ["own"], pd.Series(learnt, GAPS.index))
+
+
+def test_the_papers_models_come_first_then_those_that_retrieve():
+    assert in_order().to_dict("records") == [
+        {"model": model, "trained": trained, "random": random, "papers": papers, "learnt": learnt}
+        for model, trained, random, papers, learnt in (
+            ("Own", "own", "own_random", True, False),
+            ("Able", "able", "able_random", False, True),
+            ("Weak", "weak", None, False, False),
+            ("Start", None, "start", False, False),  # what is untrained has learnt nothing
+        )
+    ]
+
+
+def test_each_model_has_its_own_row_with_both_gaps_and_their_intervals(ax):
+    models.draw_gap_change(ax, style.WIDE, in_order(), GAPS, {"able": 0.77, "start": 0.1})
+    rows = {"Own": 3.5, "Able": 2, "Weak": 1, "Start": 0}
+    assert [text.get_text() for text in ax.get_yticklabels()] == [*rows]
+    assert [*ax.get_yticks()] == [*rows.values()]
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 1.6), (-0.7, 4.2))
+    dots = {(line.get_xdata()[0], line.get_ydata()[0]): line for line in ax.lines
+            if line.get_marker() == "o"}  # fmt: skip
+    bars = {tuple(bar.get_segments()[0].ravel()): bar.get_color()[0] for bar in ax.collections}
+    for _, row in GAPS.iterrows():
+        place = rows[row["model"]]
+        dot = dots.pop((row["gap"], place))
+        color = INK if row["model"] == "Own" else PALETTE[0]
+        assert colors.same_color(dot.get_color(), color)
+        hollow = colors.same_color(dot.get_mfc(), "#ffffff")
+        assert hollow == (row["weights"] == "random")
+        assert colors.same_color(bars[row["gap_low"], place, row["gap_high"], place][:3], color)
+    assert not dots and len(bars) == len(GAPS)
+    diamonds = [line for line in ax.lines if line.get_marker() == "D"]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in diamonds] == [(0.77, 2)]
+    assert colors.same_color(diamonds[0].get_color(), MUTED)
+    # From the untrained gap to the trained one, whose number is on the side that is free.
+    arrows = {(one.xyann, one.xy): one.arrowprops for one in ax.texts if not one.get_text()}
+    assert arrows.keys() == {((1.3, 3.5), (0.8, 3.5)), ((0.9, 2), (1.1, 2))}
+    assert [one["arrowstyle"] for one in arrows.values()] == ["->", "->"]
+    numbers = {one.get_text(): (one.xy, one.xyann, one.get_ha()) for one in ax.texts
+               if one.get_text()}  # fmt: skip
+    assert numbers == {
+        "0.80": ((0.8, 3.5), (-18, 0), "right"),
+        "1.10": ((1.1, 2), (10, 0), "left"),
+        "0.30": ((0.3, 1), (-18, 0), "right"),
+    }
+
+
+def test_long_names_have_lines_that_fit_the_layout(ax):
+    model = "one model whose name is long"  # 28 letters
+    gap = GAPS[:1].assign(model=model)
+    order = models.models_in_order(gap, [], pd.Series(False, gap.index))
+    for layout, lines in ((style.WIDE, 1), (style.NARROW, 2)):
+        models.draw_gap_change(ax, layout, order, gap, {})
+        (name,) = ax.get_yticklabels()
+        assert len(name.get_text().split("\n")) == lines
+
+
+def ends_of(patch):
+    return patch.get_path().vertices.reshape(-1, 2, 2)
+
+
+def test_pairs_are_joined_and_at_most_500_are_drawn(ax):
+    n = 1001
+    sides = [
+        pd.DataFrame({"set": "s", "side": side, "u": np.arange(n) + place, "v": place})
+        for place, side in ((0.25, "b"), (0.5, "a"))
+    ]
+    pairs.draw_pairs(ax, pd.concat(sides), size=7)
+    joined, images, texts = (patch for patch in ax.patches if isinstance(patch, PathPatch))
+    kept = np.arange(0, n, 3)  # every third leaves 334; every second would leave 501
+    np.testing.assert_array_equal(ends_of(joined)[:, 0], np.stack([kept + 0.5, 0.5 + 0 * kept], 1))
+    np.testing.assert_array_equal(
+        ends_of(joined)[:, 1], np.stack([kept + 0.25, 0.25 + 0 * kept], 1)
+    )
+    for dots, color, place in ((images, IMAGE_COLOR, 0.5), (texts, TEXT_COLOR, 0.25)):
+        assert colors.same_color(dots.get_edgecolor(), color)
+        assert (dots.get_linewidth(), dots.get_capstyle(), dots.get_fill()) == (7, "round", False)
+        found = ends_of(dots)
+        np.testing.assert_array_equal(found[:, 0], found[:, 1])
+        np.testing.assert_array_equal(found[:, 0, 0], kept + place)
+    assert [*ax.get_xticks(), *ax.get_yticks()] == []
+    low, high = ax.get_xlim()
+    assert low < 0.25 and high > 1000.5
+
+
+def test_models_stand_in_strips_trained_above_untrained():
+    names = [f"m{number}" for number in range(5)]
+    table = pd.DataFrame({"model": names, "trained": names, "random": [f"{n}r" for n in names]})
+    table = table.astype(object)
+    table.loc[3, "random"] = None
+    sets = [*table["trained"], *table["random"].dropna()]
+    rows = [(name, side, place, place) for place, name in enumerate(sets) for side in "ab"]
+    points = pd.DataFrame(rows, columns=["set", "side", "u", "v"])
+    gap = pd.Series(np.arange(len(sets)) / 10, sets)
+    figure = plt.figure()
+    letters = {"trained": "(a)", "random": "(b)"}
+    pairs.draw_sets(figure, style.NARROW, table, points, letters, gap)
+    assert all([*ax.get_xticks(), *ax.get_yticks()] == [] for ax in figure.axes)
+    found = {}
+    for ax in figure.axes:
+        spec = ax.get_subplotspec()
+        place = spec.rowspan.start, spec.colspan.start
+        drawn = {float(ends_of(patch)[0, 0, 0]) for patch in ax.patches}
+        drawn = sets[int(drawn.pop())] if drawn else "".join(text.get_text() for text in ax.texts)
+        found[place] = drawn, ax.get_title(), ax.get_ylabel(), ax.get_xlabel()
+    plt.close(figure)
+    assert found == {  # two strips, of three and of two
+        (0, 0): ("m0", "m0", "(a) trained", "gap 0.00"),
+        (0, 1): ("m1", "m1", "", "gap 0.10"),
+        (0, 2): ("m2", "m2", "", "gap 0.20"),
+        (1, 0): ("m0r", "", "(b) untrained", "gap 0.50"),
+        (1, 1): ("m1r", "", "", "gap 0.60"),
+        (1, 2): ("m2r", "", "", "gap 0.70"),
+        (2, 0): ("m3", "m3", "trained", "gap 0.30"),
+        (2, 1): ("m4", "m4", "", "gap 0.40"),
+        (3, 0): ("no random\nweights", "", "untrained", ""),
+        (3, 1): ("m4r", "", "", "gap 0.80"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("count", "wide", "narrow"),
+    [
+        (0, (1, 1), (1, 1)),
+        (4, (1, 4), (1, 4)),
+        (5, (1, 5), (2, 3)),
+        (7, (1, 7), (2, 4)),
+        (8, (2, 4), (2, 4)),
+        (9, (2, 5), (3, 3)),
+        (15, (3, 5), (4, 4)),
+    ],
+)
+def test_strips_are_as_even_as_they_can_be(count, wide, narrow):
+    assert pairs.strips(count, style.WIDE) == wide
+    assert pairs.strips(count, style.NARROW) == narrow
+
+
+def test_a_legend_names_each_modality_once_by_its_side():
+    figure = plt.figure()
+    sides = [("image", "text"), ("video", "text"), ("image", "label"), ("audio", "text")]
+    pairs.modalities_legend(figure, sides)
+    (legend,) = figure.legends
+    shown = {text.get_text(): line.get_color() for text, line in
+             zip(legend.get_texts(), legend.get_lines(), strict=True)}  # fmt: skip
+    plt.close(figure)
+    assert shown == {"images, videos, audio": IMAGE_COLOR, "texts, labels": TEXT_COLOR}
+
+
+# --- style --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "shape"),
+    [(5, 3, (2, 3)), (2, 4, (1, 2)), (6, 3, (2, 3)), (0, 3, (1, 1)), (3, 0, (3, 1))],
+)
+def test_a_grid_has_as_many_panels_as_asked_for_and_a_size_in_pixels(count, columns, shape):
+    figure, axes = style.NARROW.grid(count, columns, 90, sharex=True)
+    grid = figure.axes[0].get_gridspec()
+    shown = [ax.axison for ax in figure.axes]
+    size = figure.get_size_inches() * 72
+    plt.close(figure)
+    assert (grid.nrows, grid.ncols) == shape and len(axes) == count
+    assert shown == [number < count for number in range(len(shown))]
+    np.testing.assert_allclose(size, (358, 90 * shape[0]))
+
+
+def test_letters_of_panels_go_on_after_z():
+    assert style.LETTERS[:2] + style.LETTERS[25:28] == ["a", "b", "z", "aa", "ab"]
+    assert len({*style.LETTERS}) == len(style.LETTERS)
+
+
+def test_powers_of_ten_are_decimals(ax):
+    ax.set(xscale="log", yscale="log", xlim=(1e-3, 1e3), ylim=(1e-4, 10))
+    style.decimals(ax.xaxis, ax.yaxis)
+    for axis in (ax.xaxis, ax.yaxis):
+        written = [axis.get_major_formatter()(value, 0) for value in (0.001, 0.1, 1, 100, 2e-6)]
+        assert written == ["0.001", "0.1", "1", "100", "0.000002"]
+        assert [*axis.get_minorticklocs()] == []
+
+
+def test_a_band_has_its_edges(ax):
+    style.draw_band(ax, [0, 1, 2], [1, 2, 1], [4, 5, 3], "#123456")
+    corners = {tuple(corner) for corner in ax.collections[0].get_paths()[0].vertices}
+    assert {(0, 1), (1, 2), (2, 1), (0, 4), (1, 5), (2, 3)} <= corners
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[1, 2, 1], [4, 5, 3]]
+    assert {line.get_color() for line in ax.lines} == {"#123456"}
+
+
+def test_a_label_is_right_of_its_point_if_nothing_else_is_said(ax):
+    style.label_line(ax, "words", (0.5, 0.25), "#123456")
+    style.label_line(ax, "other", (0.5, 0.25), "#123456", ha="right", xytext=(-9, 4))
+    one, other = ax.texts
+    assert (one.xy, one.xyann, one.get_ha(), one.get_va()) == (
+        *((0.5, 0.25), (6, 0)),
+        *("left", "center"),
+    )
+    assert (other.xyann, other.get_ha(), other.get_va()) == ((-9, 4), "right", "center")
+    assert one.anncoords == "offset points" and one.get_color() == "#123456"
+
+
+def test_labels_apart_take_the_first_free_place_around_their_points():
+    size = np.array([30.0, 10.0])
+    found = style.apart(np.array([[0.0, 0], [100, 0], [1, 0]]), size)
+    # Above; above; and, 10 pixels away, the first that does not touch: below.
+    assert found[:2] == [(0, 8), (0, 8)]
+    (x, y) = found[2]
+    assert np.hypot(x, y) == pytest.approx(10) and y - 8 <= -10
+    # Where nothing is free a label is above its point.
+    many = style.apart(np.zeros((40, 2)), np.array([500.0, 500.0]))
+    assert {*many} == {(0.0, 8.0)}
+
+
+def test_a_curve_without_a_fine_minimum_is_above_its_own_least():
+    keys = ["set", "temperature"]
+    curves = pd.DataFrame([["one", 0.1, 3.0], ["one", 0.1, 1.0]], columns=[*keys, "loss"])
+    minimum = pd.DataFrame([["two", 0.1, 0.5, False]], columns=[*keys, "loss", "at_end"])
+    drawn, lows = style.above_minima(curves, minimum)
+    assert drawn["above"].tolist() == [2.0, 0.0] and lows.empty
+
+
+def test_luminance_is_that_of_the_standard_on_both_sides_of_its_bend():
+    # 10 / 255 is .0392, below the bend at .04045, and 11 / 255 is .0431, above it.
+    for level, light in ((10, 10 / 255 / 12.92), (11, ((11 / 255 + 0.055) / 1.055) ** 2.4)):
+        found = contrast("#000000", f"#{level:02x}{level:02x}{level:02x}")
+        assert found == pytest.approx((light + 0.05) / 0.05)
+    parts = {"#ff0000": 0.2126, "#00ff00": 0.7152, "#0000ff": 0.0722}
+    for color, share in parts.items():
+        assert contrast(color, "#000000") == pytest.approx((share + 0.05) / 0.05)
+
+
+# --- labels -------------------------------------------------------------------------------------
+
+SIZE = 10
+NOTHING = np.empty((0, 2))
+
+
+def place(points, drawn=NOTHING, **options):
+    return labels.places_beside(np.array(points, dtype=float), np.array(drawn), SIZE, **options)
+
+
+def around(degrees, far=1.1):
+    return far * SIZE * np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+
+
+def test_a_number_takes_the_first_free_place():
+    point = np.array([50.0, 50.0])
+    order = (45, 135, 225, 315, 0, 180, 90, 270)
+    blocked: list[np.ndarray] = []
+    for degrees in order[:4]:
+        (found,) = place([point], np.array(blocked).reshape(-1, 2))
+        np.testing.assert_allclose(found, around(degrees))
+        blocked.append(point + around(degrees, 1.5))
+    # With all corners taken, straight right; two marks in its place are worse than none.
+    (found,) = place([point], blocked)
+    np.testing.assert_allclose(found, around(0))
+    # Where everything near is covered, the next ring.
+    square = np.stack(np.meshgrid(*[np.arange(-16, 17, 4.0)] * 2), axis=-1).reshape(-1, 2)
+    (found,) = place([point], point + square)
+    assert np.linalg.norm(found) > 2 * SIZE
+
+
+def test_a_number_stays_off_another_and_off_its_line():
+    far = np.stack(np.meshgrid(*[np.arange(-16, 17, 4.0)] * 2), axis=-1).reshape(-1, 2)
+    first = np.array([50.0, 50.0])
+    (alone,) = place([first], first + far)
+    line = first + alone * np.linspace(0.1, 0.8, 9)[:, None]
+    # A second point, whose first place would be on the line from the first to its number.
+    second = line[5] - around(45)
+    found = place([first, second], first + far)
+    np.testing.assert_allclose(found[0], alone)
+    its = second + found[1]
+    assert np.abs(line - its).max(axis=1).min() >= 0.7 * SIZE
+    assert np.abs(first + alone - its).max() >= 1.2 * SIZE
+
+
+def test_four_points_are_no_crowd_and_five_are():
+    crowd = [[100.0, 50], [110, 50], [120, 50], [130, 50], [140, 50]]
+    assert len(np.unique(place(crowd[:4])[:, 1])) > 1 or np.ptp(place(crowd[:4])[:, 0]) > 0
+    assert labels._rows(np.array(crowd[:4]), NOTHING, SIZE, np.inf) == {}
+    found = labels._rows(np.array(crowd[::-1]), np.array([[120.0, 70], [300, 200]]), SIZE, np.inf)
+    places = np.array(crowd[::-1]) + [found[at] for at in range(5)]
+    np.testing.assert_allclose(places, [[120 + 15 * step, 85] for step in (2, 1, 0, -1, -2)])
+    # A row that would be above the highest place is none.
+    assert labels._rows(np.array(crowd), NOTHING, SIZE, 64.9) == {}
+    assert len(labels._rows(np.array(crowd), NOTHING, SIZE, 65)) == 5
+    # Points crowd each other that are nearer than 16 pixels along both axes, each to the next.
+    spread = [[100.0, 50], [115, 50], [130, 50], [145, 60], [161, 60]]
+    assert labels._rows(np.array(spread), NOTHING, SIZE, np.inf) == {}
+    assert len(labels._rows(np.array([*spread[:4], [160, 60]]), NOTHING, SIZE, np.inf)) == 5
+
+
+def test_what_is_covered_is_nearer_along_both_axes():
+    found = labels._covered(np.array([[0, 0], [10, 0]]), np.array([[4, -4], [4, 5], [6, 0]]), 5)
+    assert found.tolist() == [[True, False, False], [False, False, True]]
+
+
+def test_a_curve_is_followed_about_every_three_pixels():
+    curve = np.array([[0.0, 0], [30, 40], [30, 100]])  # 50 and 60 long
+    dense = labels._dense(curve)
+    np.testing.assert_allclose(dense[[0, -1]], curve[[0, -1]])
+    steps = [np.hypot(*(b - a)) for a, b in pairwise(dense)]
+    assert min(steps) > 2.5 and max(steps) < 3.01
+    on_first = dense[dense[:, 0] < 30]
+    np.testing.assert_allclose(on_first[:, 1], on_first[:, 0] * 4 / 3)
+
+
+def flat(*heights):
+    return [np.array([[0.0, height], [200, height]]) for height in heights]
+
+
+def test_a_label_is_beside_its_curve_or_at_the_end_of_a_line():
+    sizes, corners = np.array([[40.0, 10.0]]), np.array([[0.0, 0.0], [200.0, 100.0]])
+    ((_, y),) = labels.places_along(flat(50), sizes, corners)
+    assert y == 58  # above: half its height and three pixels
+    # Without room above it is below.
+    ((_, y),) = labels.places_along(flat(95), sizes, corners)
+    assert y == 87
+    # Between two others, which leave no room, it is beyond one of them.
+    both = np.repeat(sizes, 3, axis=0)
+    places = labels.places_along(flat(50, 56, 44), both, corners)
+    assert abs(places[0, 1] - 50) >= 6 + 5 + 3
+    for place, height in zip(places, (50, 56, 44), strict=True):
+        others = [other for other in (50, 56, 44) if other != height]
+        assert min(abs(place[1] - other) for other in others) >= 5
+    # A steep curve is labelled where it is flat.
+    steep = [np.array([[0.0, 10], [100, 10], [104, 90], [200, 90]])]
+    ((x, y),) = labels.places_along(steep, sizes, corners)
+    assert abs(x - 102) > 20 and min(abs(y - 18), abs(y - 82), abs(y - 2), abs(y - 98)) < 1
