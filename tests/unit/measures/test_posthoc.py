@@ -20,7 +20,11 @@ from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS,
 from modality_gap.measures.posthoc.changes import HUBS, hub_change
 from modality_gap.measures.posthoc.fit_sizes import fit_sizes
 from modality_gap.measures.posthoc.linear_maps import procrustes
-from modality_gap.measures.posthoc.own import chosen_measures, chosen_methods
+from modality_gap.measures.posthoc.own import (
+    chosen_measures,
+    chosen_methods,
+    names_of_methods,
+)
 from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
 from modality_gap.measures.posthoc.registry import (
     ACROSS,
@@ -859,6 +863,18 @@ def test_methods_of_the_user(tmp_path):
     assert np.allclose(scores, 3 * x @ y.T)
     known = chosen_methods(own(method="drop2", settings={"k": 3}))["mine"]
     assert np.allclose(known.fitted(x, y).x(x), METHODS["drop2"].fit(x, y, k=3).x(x))
+    other = chosen_methods(own(method=f"{file}:scaled", sees="all"))["mine"]
+    fewer = chosen_methods(own(method="sinkhorn", settings={"rounds": 3}, label="Fewer"))["mine"]
+    smaller = chosen_methods(own(method="nnn_128", settings={"alpha": 0.5}))["mine"]
+    assert smaller.settings == {"k": 128, "alpha": 0.5}  # what is not said stays
+    given = {"mine": methods["mine"], "other": other, "fewer": fewer, "smaller": smaller}
+    about = names_of_methods(given).to_numpy().tolist()
+    assert about == [
+        ["mine", "Mine", f"{file}:scaled", False],
+        ["mine", "mine", f"{file}:scaled", True],
+        ["mine", "Fewer", "DBSN (2508.02538)", True],
+        ["mine", "mine", "NNN (2410.24114)", False],
+    ]
     everything = chosen_methods({"all_methods": True, "methods": {}})
     assert set(everything) == set(METHODS)
     for entry, sentence in (

@@ -224,6 +224,23 @@ def test_of_a_minimum_at_the_end_of_its_sweep_no_number_is_told(at_end):
     assert (row["why"] == "the loss still falls at the sweep's end") == at_end
 
 
+@pytest.mark.parametrize("column", ["delta", "distance", "loss", "loss_excess"])
+def test_every_number_of_a_minimum_says_whether_it_is_at_the_end_of_the_sweep(column):
+    rows = {"name": ["a", "b"], column: [1.0, 2.0], "other": 0.5, "at_end": [True, False]}
+    tables = {"t": pd.DataFrame(rows)}
+
+    def at_end(name, **more):
+        cell = {"table": "t", "column": column, "where": {"name": name}}
+        return measured.measure(cell | more, tables).at_end
+
+    for more in ({}, {"less": "other"}, {"absolute": True}, {"over": {"value": 2}}):
+        assert at_end("a", **more) and not at_end("b", **more), more
+    # A value that is compared with a minimum at the end is unknown too.
+    for operation in ("over", "minus"):
+        assert at_end("b", **{operation: {"table": "t", "column": column, "where": {"name": "a"}}})
+    assert not at_end("a", column="other")
+
+
 def test_every_evidence_at_hand_has_a_row_and_neither_hides_the_other():
     rows = judged(
         cell({"above": 0}, name="nowhere"),
@@ -503,6 +520,7 @@ def test_a_trend_needs_three_rows_and_may_ignore_signs():
     assert measured.measure(selector, {"t": rows}) == measured.Measured(pytest.approx(-1 / 3), n=4)
     assert measured.measure(selector | {"absolute": True}, {"t": rows}).value == 1
     assert measured.measure(selector, {"t": rows[:3]}).n == 3
+    assert measured.measure(selector | {"where": {"by": [1, 2, 4]}}, {"t": rows}).n == 3
     assert measured.measure(selector, {"t": rows[:2]}) is None
 
 

@@ -70,6 +70,8 @@ def test_only_differences_of_losses_have_a_corrected_p():
     both = {"after/losses_difference.csv": [row], "after/differences.csv": [row]}
     assert word(piece(column="gap"), tables=both) == SAME
     assert word(piece("after/differences.csv"), tables=both) == SAME
+    at_level = {"after/losses_difference.csv": [DIFFERENCE | {"p_holm": 0.5}]}
+    assert word(piece(), tables=at_level, confidence=0.5) == OPEN  # the level itself is not below
     bare = {key: value for key, value in DIFFERENCE.items() if key != "p_holm"}
     assert word(piece(), tables={"after/losses_difference.csv": [bare]}) == SAME
 
