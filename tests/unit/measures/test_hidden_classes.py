@@ -80,6 +80,9 @@ def test_the_zscore_has_the_spread_of_the_fit_items():
     assert found["z"] == pytest.approx([3.0])  # (1 - .7) / .1, and (0 - .7) / .1
     assert found["cosine"] == [1.0]
     assert found["mcm_1"] == pytest.approx([1.0])  # p = e / (1 + e)
+    # Of a prompt to which all fit items have one score, the difference counts as it is.
+    found = confidences(Maps(), np.array([[0.0, 0.0, 1.0]]), np.eye(3)[1:], fit[:1])
+    assert found["z"] == pytest.approx([1.0])
 
 
 def test_splits_of_folds_pictures_and_classes():

@@ -32,6 +32,7 @@ from modality_gap.measures.posthoc.registry import (
     Maps,
     Method,
     Scores,
+    method,
     unit,
 )
 from modality_gap.measures.posthoc.scores import _sinkhorn_in_logs, nearest_neighbour, sinkhorn_plan
@@ -211,7 +212,7 @@ def test_mispaired_items_are_found_at_chance(pairs):
 
 def test_procrustes_recovers_a_rotation_and_tends_to_centring():
     rng = np.random.default_rng(0)
-    y = rng.normal(size=(200, 3))
+    y = rng.normal(size=(200, 3)) * (1, 1, 1e-3)  # a direction of little variance counts too
     rotation = Rotation.from_euler("xyz", [0.4, -0.7, 1.1]).as_matrix()
     x = y @ rotation.T
     maps = procrustes(x, y)
@@ -259,6 +260,50 @@ def test_ridge_solves_the_penalised_least_squares(pairs):
     x, y, a, _ = pairs
     model = Ridge(alpha=1.0).fit(x, y - y.mean(axis=0))
     assert np.allclose(METHODS["ridge"].fitted(x, y).x(a), model.predict(a), atol=1e-8)
+
+
+def test_a_second_method_of_one_name_is_refused():
+    known = METHODS["none"]
+    with pytest.raises(InputError, match="there are two post-hoc methods named none; rename one"):
+        method("none", "another", "ours")(lambda x, y: Maps())
+    assert METHODS["none"] is known
+
+
+def test_what_does_not_vary_among_the_fit_pairs_is_centred_alone():
+    """A coordinate, and the scores of one kind, which are divided by nothing."""
+    x, y = cloud(20, 4, 3)
+    x[:, 2] = 0.5
+    moved = METHODS["standardise"].fitted(x, y).x(np.full((1, 4), 2.0))
+    assert moved[0, 2] == 1.5
+    assert moved[0, 1] == pytest.approx((2 - x[:, 1].mean()) / x[:, 1].std())
+    apart = METHODS["z_score"].fitted(np.eye(4), np.eye(4))  # all cosines of different items are 0
+    assert np.allclose(apart.scores(y[:5], y, ("x", "y")), y[:5] @ y.T)
+
+
+def test_few_fit_pairs_have_fewer_directions_and_neighbours():
+    x, y = cloud(6, 32, 4)
+    a, b = cloud(5, 32, 5)
+    for name in ("cca", "leading"):
+        maps = METHODS[name].fitted(x, y)
+        assert maps.x(a).shape == maps.y(b).shape == (5, 5), name  # centring takes one of six
+    found = METHODS["nnn"].fitted(x, y).scores(a, b, ("x", "y"))
+    np.testing.assert_allclose(found, a @ b.T - 0.75 * (b @ x.T).mean(axis=1))
+    # Of six, one hundredth is the nearest.
+    sides = []
+    for bank in (x, y):
+        cosines = b @ bank.T
+        near = cosines.argmax(axis=1)
+        sides.append(unit(b - cosines[np.arange(5), near, None] * bank[near]))
+    found = METHODS["invgc_local"].fitted(x, y).scores(a, b, ("x", "y"))
+    np.testing.assert_allclose(found, a @ unit(sides[0] + sides[1]).T)
+
+
+def test_without_a_gap_nothing_of_it_is_anywhere():
+    x, _ = cloud(30, 6, 2)
+    found = FOLLOW_UP_MEASURES["few_dimensions"].of(x, x)
+    assert {found[f"share_{k}"] for k in (1, 2, 5, 10, 20)} == {0}
+    found = FOLLOW_UP_MEASURES["frechet"].of(x, x)
+    assert (found["mir"], found["frechet_mean_share"]) == (-np.inf, 0)
 
 
 def test_chosen_shift_is_the_best_of_the_fit_pairs():

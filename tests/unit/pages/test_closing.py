@@ -7,7 +7,7 @@ import pytest
 from modality_gap.embeddings.sets import normalise
 from modality_gap.measures.recall_sweep import recall_under_shift
 from modality_gap.pages.after.closing import sentences, summary
-from modality_gap.paper.closing import ACCURACY, RECALL, closings
+from modality_gap.paper.closing import ACCURACY, RECALL, closings, of_classes
 
 
 def gaps(*rows):
@@ -46,6 +46,21 @@ def test_published_models_above_chance_are_shown_with_what_their_recall_is():
     assert found["score"].to_dict() == {"clap": ACCURACY, "captions": RECALL, "pairs": RECALL}
     assert found["model"].tolist() == ["CLAP", "CAPTIONS", "PAIRS"]
     assert set(found["direction"]) == {"ab"}
+
+
+@pytest.mark.parametrize(
+    ("items", "prompts", "clusters", "classes"),
+    [
+        (20, 5, 5, True),
+        (5, 5, 5, False),  # one item per class
+        (20, 20, 5, False),  # several texts per cluster
+        (20, 10, 5, False),
+        (5, 20, 5, False),  # pictures with captions
+    ],
+)
+def test_classes_have_one_prompt_and_several_items_each(items, prompts, clusters, classes):
+    row = gaps(("one", "trained", items, prompts, clusters, 0.5)).iloc[0]
+    assert of_classes(row) is classes
 
 
 def test_models_trained_here_and_at_chance_are_left_out():

@@ -300,6 +300,9 @@ def test_a_name_that_yaml_reads_as_no_text_is_told(written):
     # In a column of numbers and texts a number is one.
     column = pd.Series(["10", "all"], name="layer")
     assert list(measured._matches(column, 10)) == [True, False]
+    for texts, wanted in ((column, True), (pd.Series(["a"], name="layer"), 10)):
+        with pytest.raises(InputError, match="layer is what YAML reads as a"):
+            measured._matches(texts, wanted)
 
 
 def test_a_table_without_rows_measures_nothing():
