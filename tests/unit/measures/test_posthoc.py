@@ -343,6 +343,8 @@ def test_kind_bias_against_a_plain_count():
         kinds += [(-own[i, j], 0) for j in range(14) if j != i]
         share.append(np.mean([kind for _, kind in sorted(kinds)[:10]]))
     assert result["kind_share10"] == pytest.approx(np.mean(share))
+    few = mixed_gallery(Direction("xy", across[:4, :4], own[:4, :4]))
+    assert few["kind_share10"] == 0.5  # of six others, all count
 
 
 def test_geometry_of_what_a_map_leaves_against_plain_numpy(pairs):

@@ -271,6 +271,7 @@ def test_paths_follow_the_kind():
     )
     paths = [item.path for item in items.values()]
     assert paths == ["figures/f.svg", "tables/t.csv", "statistics/x.csv"]
+    assert read_items({"w": {**ABOUT, "kind": "text"}})["w"].path == "texts/w.txt"
 
 
 def test_an_item_like_another_is_made_of_the_same():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from modality_gap.paper.items import load_items, makings, makings_of_sets
+from modality_gap.paper.items import load_items, makings, makings_of_sets, read_items
 from modality_gap.paper.stand_ins import plain
 
 ITEMS = load_items(Path(__file__).parents[3] / "config/ledger/items.yaml")
@@ -66,6 +66,39 @@ WANTED = {
 def test_what_a_figure_is_made_of(name):
     inputs, encoders = makings(ITEMS[name], SETS, CONFIG)
     assert (sorted(inputs), sorted(encoders)) == tuple(map(sorted, WANTED[name]))
+
+
+@pytest.mark.parametrize(
+    ("which", "inputs", "encoders"),
+    [
+        ("all", ["in1", "in2"], ["enc1", "enc2", "enc3", "released_clip", "embeddings of my own",
+                                 "CLAP of others", "untrained of others"]),
+        ("trained", ["in1", "in2"], ["enc1", "enc2", "enc3", "released_clip", "CLAP of others"]),
+        ("published", [], ["released_clip", "CLAP of others"]),  # and trained
+        ("table2.set", ["in1"], ["enc1"]),
+    ],
+)  # fmt: skip
+def test_which_sets_an_item_shows(which, inputs, encoders):
+    of_others = {"files": ["a", "b"], "items": "c"}
+    sets = SETS | {
+        "clap": {"released": of_others, "weights": "trained", "label": "CLAP of others"},
+        "none": {"released": of_others, "weights": "random", "label": "untrained of others"},
+    }
+    about = {"title": "T?", "part": "P", "kind": "table", "made_of": {"sets": which}}
+    item = read_items({"a": about})["a"]
+    assert item.shows_sets == (which != "table2.set")
+    assert makings(item, sets, CONFIG) == (inputs, encoders)
+
+
+def test_what_is_made_of_the_towers_of_a_set_has_its_tasks_and_not_its_pairs():
+    whole = SETS["whole"] | {"tasks": ["t1", "t3"], "encoders": {"text": "enc20"}}
+    about = {"title": "T?", "part": "P", "kind": "table"}
+    made_of = {"encoders_of_sets": "table2.set", "projections": "projections"}
+    item = read_items({"a": {**about, "made_of": made_of}})["a"]
+    assert makings(item, {"whole": whole}, CONFIG) == (
+        ["in16", "in18", "in3"],
+        ["enc1", "enc20", "enc2", "enc3"],
+    )
 
 
 def test_what_sets_are_made_of():
