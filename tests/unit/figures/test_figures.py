@@ -290,6 +290,11 @@ def made(keys: dict, *names: str, ends: tuple[str, ...] = (), seed: int = 0, **c
     return table
 
 
+def in_reverse(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The rows from the largest value of a column to the smallest."""
+    return table.sort_values(column, ascending=False, kind="stable")
+
+
 def pick(table: pd.DataFrame, **values) -> pd.DataFrame:
     """The rows with these values."""
     return table[(table[list(values)] == pd.Series(values)).all(axis=1)]
@@ -740,9 +745,9 @@ def test_lemma3(draw):
     keys = {"norm_ratio": [1.0, 0.5], "cosine": [-1.0, 0.0, 1.0]}
     names = ("product", "rectified")
     table = made(keys, *[f"{name}_closed_form" for name in names], ends=names)
-    (ax,), _ = draw("plot_lemma3", table=table)
-    part = table[table["norm_ratio"] == 1]
-    assert title(ax) == "|u| = 1, |v| = 1"
+    (ax,), _ = draw("plot_lemma3", table=table.iloc[::-1])
+    part = table[table["norm_ratio"] == 0.5]
+    assert title(ax) == "|u| = 1, |v| = 0.5"
     for name, color in zip(names, PALETTE, strict=False):
         assert lines(ax, part["cosine"], part[f"{name}_closed_form"], color)
         assert lines(ax, part["cosine"], part[name], color)
@@ -755,7 +760,7 @@ def test_theorem2(draw):
     keys = {"width": [8, 16, 32], "layer": [1, 2, 3]}
     closed = [f"{name}_closed_form" for name in ("ratio", "beta", "tighter_bound")]
     table = made(keys, "tighter_bound", *closed, ends=("ratio", "beta"))
-    (ax,), _ = draw("plot_theorem2", table=table)
+    (ax,), _ = draw("plot_theorem2", table=table.iloc[::-1])
     part = table[table["width"] == 16]
     assert title(ax) == "width 16"
     assert_lines_differ(ax)
@@ -776,7 +781,7 @@ def test_theorem1(draw):
     table = made({**keys, "d_out": [4, 16, 64]}, "bound", ends=("violation_share",))
     table["covered"] = True
     table["violations"] = np.where(table["d_out"] == 64, 0, 50)
-    axes, _ = draw("plot_theorem1", table=table)
+    axes, _ = draw("plot_theorem1", table=in_reverse(table, "d_out"))
     assert draw.touching == {layout: [] for layout in SMALLEST}
     part = table[table["norm_ratio"] == 0.5]
     assert [ax.get_title(loc="left") for ax in axes] == [
@@ -875,6 +880,41 @@ def test_recall_under_shift(draw):
         assert label in words(ax).split("\n")
 
 
+def test_the_papers_own_models_come_first(root, tmp_path, monkeypatch):
+    """In every figure with a panel or a row per model."""
+    figures = []
+    monkeypatch.setattr(logs, "log_to", lambda _: None)
+    monkeypatch.setattr(
+        style, "save", lambda draw, _: figures.append(style.drawn(draw, style.WIDE))
+    )
+    names, plane = ["one", "three"], ("along_gap", "across_gap")
+    sides = {"set": names, "side": ["a", "b"]}
+    tables = {
+        "gap": gaps().assign(recall1_chance=0.001),
+        "shifts": made(sides | {"delta": [-0.4, 0.0, 0.25]}, *plane, seed=8),
+        "curve": made({"set": names, "delta": [-1.0, 0.0]}, "distance",
+                      ends=("recall1_ab", "recall1_ba")),
+        "peak": made({"set": names, "direction": ["ab", "ba"]}, "n").assign(best_at_end=True),
+        "minimum": made({"set": names, "temperature": [1.0]}, ends=("distance",)),
+    }  # fmt: skip
+    tables["minimum"]["at_end"] = False
+    for name, table in tables.items():
+        table.to_csv(tmp_path / name)
+    made(sides | {"row": range(4)}, *plane).to_parquet(tmp_path / "points")
+    params = {"papers": ["three"], "modalities": MODALITIES, "marked": None, "published": {}}
+    for script in ("plot_figure3a", "plot_recall_under_shift", "plot_models"):
+        given = Given({name: tmp_path / name for name in (*tables, "points")})
+        about = {"input": given, "output": Given(), "params": Given(params)}
+        runpy.run_path(str(script_path(root, script)), {"snakemake": SimpleNamespace(**about)})
+    *panels, rows = figures
+    for figure in panels:
+        assert [title(ax) for ax in figure.axes if ax.axison] == ["N", "M"]
+    (ax,) = rows.axes
+    ticks = dict(zip(ax.get_yticks(), ax.get_yticklabels(), strict=True))
+    assert [ticks[place].get_text() for place in sorted(ticks, reverse=True)] == ["N", "M"]
+    plt.close("all")
+
+
 @pytest.mark.parametrize(("high", "low", "top"), [(0.95, 0.5, False), (0.6, 0.2, True)])
 def test_words_are_where_no_band_is(draw, high, low, top):
     """Those of recall under a shift are above all bands, or below them."""
@@ -933,7 +973,8 @@ def test_a_loss_that_sets_were_trained_with(draw, label, parameters):
     params = {"label": label, "parameters": parameters}
     minimum, softmax_minimum = fine_minimum(table), fine_minimum(softmax)
     minimum["at_end"] = (minimum["set"] == "one") & (minimum["temperature"] == 0.01)
-    tables = {"landscape": table, "minimum": minimum, "softmax": softmax, "gap": gap}
+    tables = {"landscape": in_reverse(table, "delta"), "minimum": minimum, "gap": gap}
+    tables |= {"softmax": in_reverse(softmax, "delta")}
     axes, _ = draw("plot_own_loss", params, **tables, softmax_minimum=softmax_minimum)
     of = ((table, minimum), (softmax, softmax_minimum))
     for ax, (name, (one, fine)) in zip(axes, product(keys["set"], of), strict=True):
@@ -1132,8 +1173,10 @@ def test_experiment_initialisation(draw):
     difference = made({"temperature_mode": ["fixed", "learnt"]}, ends=(name,), seed=3)
     places = {"original before": 0.51, "original after": 0.52, "rotated before": 0.13}
     params = {"published": {**places, "rotated after": 0.14, "share": 0.57}}
-    (ax,), _ = draw("plot_experiment_initialisation", params, steps=steps, summary=summary,
-                    difference=difference)  # fmt: skip
+    # The first row of the summary tells the mode; no other table, and no start, is in its order.
+    (ax,), _ = draw("plot_experiment_initialisation", params, steps=steps.iloc[::-1],
+                    summary=summary.iloc[[0, 3, 1, 2]],
+                    difference=difference.iloc[::-1])  # fmt: skip
     share = difference[name].iloc[0]
     assert f"{share:.0%} of the other (paper 57%)" in words(ax)
     for start, color in zip(keys["start"], PALETTE, strict=False):

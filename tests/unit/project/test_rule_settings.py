@@ -13,6 +13,8 @@ import yaml
 from conftest import copy_project
 from plan import scripts_of_rules
 
+from modality_gap import __version__
+
 # None of them has its default.
 SETTINGS = {"seed": 5, "confidence": 0.8, "sample": 900, "permutations": 177}
 PLAN = f"""
@@ -51,6 +53,8 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
             "ancient": [str(path) for path in job.input if path.is_ancient],
             "threads": job.threads,
             "conda": job.rule.conda_env,
+            "priority": job.rule.priority,
+            "local": job.rule.name in workflow._localrules,
             "resources": {{
                 name: value
                 for name, value in job.resources.items()
@@ -104,14 +108,15 @@ def config(root) -> dict:
     return yaml.safe_load((root / "config/config.yaml").read_text(encoding="utf-8"))
 
 
-def test_shared_settings_are_those_of_the_configuration(jobs):
+def test_shared_settings_are_those_of_the_configuration(jobs, released, unusual):
     seen = {name: set() for name in SETTINGS}
-    for job in jobs:
+    for job in (*jobs, *released, *(one for of in unusual.values() for one in of)):
         for name in SETTINGS.keys() & job["params"].keys():
             assert job["params"][name] == SETTINGS[name], (job["rule"], name)
             seen[name].add(job["rule"])
     assert {name: len(rules) > 1 for name, rules in seen.items()} == dict.fromkeys(SETTINGS, True)
     assert {"study_posthoc", "train_losses"} <= seen["seed"] & seen["confidence"]
+    assert {"project_seed_study", "train_losses_part"} <= seen["seed"]
 
 
 def test_what_reads_tables_by_their_paths_knows_the_folder_of_results(jobs):
@@ -179,6 +184,8 @@ PARTS = {
     "train_xor.seeds": "loss_study.seeds",
     "train_projections.settings": "projections.stitched",
     "train_clip.settings": "training.digit_clip",
+    "train_clip.encoder": "encoders.digit_clip",
+    "make_dataset.dataset": "datasets.placed_digits",
     "train_clip.untrained_seed": "encoders.digit_clip_random.seed",
     "train_temperature.start_temperature": "projections.stitched.temperature",
     "train_temperature.task_inputs": "inputs.emoji_test",
@@ -284,6 +291,7 @@ train_temperature task_images embeddings/clip_vit_b16_int8.emoji/image.parquet
 """
 # What the paper gives for its own models, as the figures mark it (see the claims ledger).
 PRINTED = {
+    "plot_figure2b": {"2": 0.99},
     "plot_figure1": {"clip": 0.8262, "coco_b32": 0.8221},
     "plot_figure2a": {
         f"{encoder}, {setting}": value
@@ -357,11 +365,11 @@ def spec_of(entry) -> dict:
     return {key: one for key, one in entry.items() if key != "options"} | entry.get("options", {})
 
 
-def test_every_part_of_the_configuration_goes_where_it_belongs(jobs, config):
+def test_every_part_of_the_configuration_goes_where_it_belongs(jobs, unusual, config):
     for name, entry in config["encoders"].items():
         config["encoders"][name] = spec_of(entry)
     seen = set()
-    for job in jobs:
+    for job in (*jobs, *unusual["project_seed_study"]):
         for name, value in job["params"].items():
             key = next((one for one in (f"{job['rule']}.{name}", name) if one in PARTS), None)
             if key:
@@ -447,6 +455,175 @@ def test_files_have_their_roles(jobs):
         ("plot_theorem2", "statistics/theorem2.csv"),
     ):
         assert rules[rule][0]["first"] == f"results/{table}"
+
+
+# Files of this project by their roles, or by a rule and a role.
+SHIPPED = {
+    "errata": "config/ledger/errata.yaml",
+    "errata_after": "config/ledger/follow_up_errata.yaml",
+    "follow_ups": "config/ledger/follow_ups.yaml",
+    "not_run": "config/ledger/not_run.yaml",
+    "report": "config/ledger/report.yaml",
+    "items_file": "config/ledger/items.yaml",
+    "stand_ins": "config/ledger/stand_ins.yaml",
+    "glossary": "config/ledger/glossary.yaml",
+    "counts": "config/ledger/published_counts.yaml",
+    "make_supplementary_p_values.published": "config/ledger/p_values.yaml",
+    "ledger": "config/ledger/parts.yaml",
+    "check_follow_ups.ledger": "config/ledger/follow_ups.yaml",
+    "measure_released.ledger": "config/ledger/follow_up_errata.yaml",
+    "schema": "config/schema/claims.yaml",
+    "ledger_schema": "config/schema/claims.yaml",
+    "tables_file": "config/tables.yaml",
+    "assets": "config/assets.yaml",
+    "requirements": "requirements.txt",
+    "citation": "CITATION.cff",
+    "style": "report/style.css",
+    "own_script": "report/scripts/evidence.js",
+    "template": "report/templates/forward.html.j2",
+    "write_supplementary12": "scripts/supplement/contrastive_loss.py",
+}
+TEMPLATES = {
+    **{f"write_{name}": [name] for name in ("figures", "after", "methods")},
+    "write_index": ["index", "explorer"],
+    "write_evidence": ["evidence", "errata"],
+}
+
+
+def test_files_of_the_project_have_their_roles(jobs, root):
+    seen = set()
+    for job in jobs:
+        for role, files in job["input"].items():
+            key = next((one for one in (f"{job['rule']}.{role}", role) if one in SHIPPED), None)
+            if key:
+                assert files == [SHIPPED[key]], (job["rule"], role)
+                seen.add(key)
+    rules = by_rule(jobs)
+    assert rules["write_supplementary12"][0]["first"] == SHIPPED["write_supplementary12"]
+    assert seen | {"write_supplementary12"} == SHIPPED.keys()
+    for rule, names in TEMPLATES.items():
+        found = [
+            path.removeprefix("report/templates/").partition(".")[0]
+            for path in rules[rule][0]["input"]["templates"]
+        ]
+        assert found == ["base", "parts", *names]
+        scripts = rules[rule][0]["input"]["scripts"]
+        assert scripts == ["report/scripts/theme.js", "report/scripts/page.js"]
+    # A claim has its tables, and a part of the ledger is read with the others.
+    parts = sorted(f"config/ledger/claims/{path.name}" for path in
+                   (root / "config/ledger/claims").glob("*.yaml"))  # fmt: skip
+    for rule, role in (("check_claims", "parts"), ("write_figures", "ledger_parts")):
+        assert sorted(rules[rule][0]["input"][role]) == parts
+    named = {
+        rule: {
+            table
+            for path in paths
+            for table in re.findall(
+                r"table: ([\w/]+\.csv)", (root / path).read_text(encoding="utf-8")
+            )
+            if "supplementary13" not in table and "supplementary14" not in table
+        }
+        for rule, paths in (
+            ("check_claims", parts),
+            ("write_evidence", [SHIPPED["errata"], SHIPPED["errata_after"]]),
+        )
+    }
+    for rule, tables in named.items():
+        assert len(tables) > 10
+        assert {*rules[rule][0]["input"]["tables"]} == {f"results/{one}" for one in tables}, rule
+
+
+def test_pages_have_all_that_they_show(jobs, root):
+    """Each figure for wide and for narrow screens; the tables behind figures; pages as links."""
+    rules = by_rule(jobs)
+    items = yaml.safe_load((root / "config/ledger/items.yaml").read_text(encoding="utf-8"))
+    report = yaml.safe_load((root / "config/ledger/report.yaml").read_text(encoding="utf-8"))
+    drawn = {
+        page: [
+            name
+            for name, item in items.items()
+            if item["kind"] == "figure" and item.get("page", "figures") == page
+        ]
+        for page in ("figures", "after")
+    }
+    unlike = {"supplementary13", "supplementary14", "sigmoid_loss"}
+    drawn = {page: {*names} - unlike for page, names in drawn.items()} | {"index": {*report["key"]}}
+    for page, names in drawn.items():
+        files = [f"results/figures/{name}{kind}.svg" for name in names for kind in ("", ".narrow")]
+        assert sorted(rules[f"write_{page}"][0]["input"]["figures"]) == sorted(files), page
+    (page,) = rules["write_figures"]
+    tables = {path for made in page["params"]["made_by"].values() for path in made["data"]}
+    tables = {f"results/{path}" for path in tables if path.endswith(".csv")}
+    assert {*page["input"]["tables"]} == tables and len(tables) > 30
+    assert {*page["params"]["made_by"]} >= drawn["figures"]
+    assert rules["write_forwards"][0]["params"]["forwards"] == {
+        "paper": "figures", "claims": "evidence", "models": "figures", "run": "methods"
+    }  # fmt: skip
+    before = {f"results/{name}.html" for name in ("index", "evidence", "figures", "paper")}
+    (last,) = rules["write_methods"]
+    assert {*last["input"]["pages"]} == before
+    assert last["input"]["after"] == ["results/after.html"]
+    scripts = rules["write_index"][0]["input"]["explorer_scripts"]
+    assert scripts == ["results/explorer/vega.js", "report/scripts/explorer.js"]
+
+
+def test_rules_know_the_sets_that_take_part_by_their_entries(jobs, released, config):
+    entries = {
+        name: {"modalities": ["image", "text"]} | one for name, one in config["sets"].items()
+    }
+    labels = {name: entry["label"] for name, entry in entries.items()}
+    # Of the authors is one file per set; of others are a file per side.
+    own = [name for name, one in entries.items() if isinstance(one.get("released"), str)]
+    for plan, papers in ((jobs, []), (released, own)):
+        rules = by_rule(plan)
+        names = [*rules["project_umap"][0]["params"]["sets"]]
+        seen = set()
+        for job in plan:
+            for name, value in job["params"].items():
+                kind = job["rule"], name
+                if name in ("papers", "released"):
+                    assert value == papers, kind
+                elif name == "entry":
+                    assert value == entries[job["files"][0].split("/")[-2]], kind
+                elif name == "absent":
+                    assert value == {one: entries[one] for one in entries if one not in names}, kind
+                elif name == "names":
+                    shown = config["table1"]["sets"] if job["rule"] == "plot_table1" else names
+                    assert value == {one: labels[one] for one in shown}, kind
+                elif name == "version":
+                    assert value == __version__, kind
+                elif name == "record":
+                    assert value == "results/run.json", kind
+                elif name == "missing":
+                    assert value == {}, kind
+                elif (
+                    name == "clusters" and isinstance(value, dict) and kind[0] != "sweep_zero_shot"
+                ):
+                    wanted = {one: entries[one].get("cluster") if "released" in entries[one]
+                              else clusters_of(one) for one in names}  # fmt: skip
+                    assert {one: value.get(one) for one in names} == wanted, kind
+                elif name == "sets" and job["rule"].startswith(("write_", "draw_")):
+                    assert value == {one: entries[one] for one in value}, kind
+                else:
+                    continue
+                seen.add(name)
+        assert seen >= {"papers", "names", "version", "record", "missing", "clusters", "sets"}
+        assert ("absent" in seen) and ("entry" in seen) == bool(papers)
+        # The column of classes, or those of the tasks on the same items.
+        wanted = {"stitched": ["group", "sub_group"]}
+        if papers:
+            wanted |= {"clip": [], "clap_esc50": ["class_name"]}
+        assert rules["measure_released"][0]["params"]["labels"] == wanted
+        marked = {rules[rule][0]["params"]["marked"] for rule in ("plot_models", "plot_figure3bcd")}
+        assert marked == {"clip" if papers else None}
+
+
+def test_what_much_waits_for_is_begun_first_and_downloads_run_where_snakemake_does(jobs, unusual):
+    rules = by_rule(jobs) | {"import_files": unusual["import_files"]}
+    first = {"make_emoji_dataset": 20, "import_files": 20, "train_clip": 10}
+    first |= dict.fromkeys(("extract_embeddings", "extract_pair", "extract_variants"), 10)
+    assert {rule: of[0]["priority"] for rule, of in rules.items() if of[0]["priority"]} == first
+    assert {rule for rule, of in rules.items() if of[0]["local"]} == {"download_asset"}
 
 
 def test_jobs_of_a_set_have_its_own_files(jobs, config):
@@ -980,12 +1157,17 @@ def test_a_longer_list_of_assets_fetches_and_makes_nothing_again(jobs, unusual):
 
 def test_figures_are_drawn_and_pages_written_in_environments_of_their_own(jobs, unusual):
     """Those lack what measures and trains, which functions ask for when they are called."""
-    found = {}
+    stages = {
+        "embeddings": ("extract", "decide", "train", "summarise"),
+        "report": ("check_claims", "check_follow_ups", "draw"),
+        "sources": ("download", "make_dataset", "make_digits", "make_emoji", "make_prompts"),
+        "figures": ("plot", "write_supplementary12"),
+    }
+    seen = set()
     for job in (*jobs, *(one for of in unusual.values() for one in of)):
         if job["conda"]:
-            kind = job["rule"].partition("_")[0]
-            found.setdefault(kind if kind in ("plot", "write") else "other", set()).add(
-                job["conda"].removeprefix("../envs/").removesuffix(".yaml")
-            )
-    assert found["plot"] == {"figures"} and found["write"] == {"report", "figures"}
-    assert found["other"] == {"embeddings", "report", "sources", "statistics"}
+            kind = next((one for one, rules in stages.items() if job["rule"].startswith(rules)), "")
+            kind = kind or ("report" if job["rule"].startswith("write") else "statistics")
+            assert job["conda"] == f"../envs/{kind}.yaml", job["rule"]
+            seen.add(kind)
+    assert seen == {*stages, "statistics"}

@@ -7,6 +7,7 @@ import os
 import re
 import runpy
 import zipfile
+import zlib
 from types import SimpleNamespace
 
 import independent as plain
@@ -20,11 +21,14 @@ from safetensors.numpy import save_file
 from scipy import stats
 
 from modality_gap import __version__, logs
+from modality_gap.embeddings import decisions
+from modality_gap.embeddings.extraction import select_rows
 from modality_gap.embeddings.released import of_authors
 from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.embeddings.stored import read
 from modality_gap.encoders.base import Encoder
 from modality_gap.errors import InputError
+from modality_gap.measures.posthoc.kinds import kind_of
 from modality_gap.measures.posthoc.released import as_released, clusters_found
 from modality_gap.measures.significance import paired_change
 from modality_gap.pages.after.measures import SHOWN
@@ -86,6 +90,26 @@ def test_released_features(run, tmp_path, row):
     assert found.metadata["dtype"] == "float32"
 
 
+@pytest.mark.parametrize("row", [0, 1])
+def test_features_that_others_released(run, tmp_path, row):
+    """A matrix per side, of items or of their classes; in rounds of one item of each class."""
+    sides = np.random.default_rng(0).normal(size=(4, 3)), np.eye(2, 3)
+    items = pd.DataFrame({"kind": ["owl", "owl", "eel", "owl"], "part": ["1", "2", "3", "4"]})
+    files = [tmp_path / name for name in ("a.npy", "b.npy", "items.csv")]
+    for path, side in zip(files, sides, strict=False):
+        np.save(path, side.astype("f4"))
+    items.to_csv(files[2], index=False)
+    entry = {"label": "M", "weights": "trained", "cluster": "kind", "fold": "part"}
+    entry["released"] = {"files": ["the a", "the b"], "items": "the items"}
+    run("convert_released", {"files": files}, {"file": tmp_path / "out"}, row=row, entry=entry)
+    found, order = read(tmp_path / "out"), [0, 2, 1, 3]
+    assert list(found.item_ids) == ["owl#1", "eel#1", "owl#2", "owl#3"]
+    assert list(found.labels["part"]) == ["1", "3", "2", "4"]
+    wanted = (sides[0][order], np.eye(2, 3)[[1, 0, 1, 1]])[row]
+    np.testing.assert_allclose(found.vectors, wanted, rtol=1e-6)
+    assert f"the {'ab'[row]} of config/assets.yaml" in found.metadata["dataset"]
+
+
 def test_released_features_keep_their_numbers_and_ids_may_grow(tmp_path):
     """A set in half precision says so; its ids are texts of any length, as those of other sets."""
     features = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("f2")
@@ -107,6 +131,34 @@ def test_files_of_ones_own(run, tmp_path, row):
     rest = {"row": row, "modality": "ab"[row], "batch_size": 5}
     run("import_files", {"pair": files}, {"file": tmp_path / "out.parquet"}, **reading, **rest)
     np.testing.assert_array_equal(read(tmp_path / "out.parquet").vectors, sides[row])
+
+
+def test_a_sample_of_the_pairs_of_all_parts(run, tmp_path):
+    """Those to which the seed and the name of their part give the smallest numbers, in order."""
+    rng = np.random.default_rng(0)
+    sides = {side: rng.normal(size=(2, 6, 4)).astype("f4") for side in ("image", "audio")}
+    parts, keys = [], []
+    for number in range(2):
+        files = [tmp_path / f"{side}{number}.npy" for side in sides]
+        for path, vectors in zip(files, sides.values(), strict=True):
+            np.save(path, vectors[number])
+        parts.append(tmp_path / f"{number}.npz")
+        about = {"sources": [(str(path), {}) for path in files], "sample": 5, "seed": 3}
+        run("sum_part", {"pair": files}, {"file": parts[-1]}, {"part": f"p{number}"}, **about)
+        seeds = [3, zlib.crc32(f"p{number}".encode())]
+        keys += list(np.random.default_rng(seeds).random(6))
+    rows = np.sort(np.argsort(keys)[:7])
+    output = {"file": tmp_path / "out.parquet"}
+    for letter, (side, vectors) in zip("ab", sides.items(), strict=True):
+        given = {"parts": parts}, output, {"modality": side}
+        about = {"folder": f"some/{side}", "side": letter, "sample": 7, "batch_size": 7}
+        run("sample_parts", *given, **about)
+        found = read(output["file"])
+        np.testing.assert_allclose(found.vectors, vectors.reshape(12, 4)[rows])
+        wanted = {"file": side, "modality": side, "vectors": 12, "unmatched": 0, "parts": 2}
+        assert wanted.items() <= found.metadata.items()
+        with pytest.raises(InputError, match=rf"^some/{side}: only 7 pairs, but .*size is 8\."):
+            run("sample_parts", *given, **about | {"batch_size": 8})
 
 
 def pair(folder, name, metadata=None, n=40):
@@ -224,6 +276,50 @@ def test_gaps_of_sets_that_no_line_tells_apart(run, tmp_path):
             assert found[column].iloc[row] == pytest.approx(value, abs=1e-9), column
 
 
+def test_pairs_of_a_large_set_are_compared_in_a_sample(run, tmp_path):
+    paths = overlapping(tmp_path, "one", 4)
+    run(
+        "measure_gaps",
+        {"pairs": paths},
+        {"table": tmp_path / "gap.csv"},
+        sets={"one": ("M", "trained")},
+        clusters={"one": "concept"},
+        confidence=0.8,
+        sample=40,
+        seed=3,
+        compare_at_most=30,
+    )
+    (found,) = pd.read_csv(tmp_path / "gap.csv").to_dict("records")
+    rows = plain.sample(50, 30, 3)
+    sides = [side[rows] for side in vectors_of(paths)]
+    expected = {"n": 50, "compared_n": 30} | plain.recall_columns(*sides, 0.8, GROUPS[rows])
+    expected |= {f"min_cosine_{name}": plain.cosines(side).min()
+                 for name, side in zip("ab", sides, strict=True)}  # fmt: skip
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-6), name
+
+
+def test_umap_is_of_a_sample_of_the_pairs(run, tmp_path, monkeypatch):
+    asked = []
+
+    def projected(*given):
+        asked.append(given)
+        return pd.DataFrame({"side": ["a"], "umap_1": [0.5 * len(asked)]})
+
+    monkeypatch.setattr("modality_gap.measures.projection.pair_umap_2d", projected)
+    paths = {name: pair(tmp_path, name) for name in ("one", "three")}
+    umap, output = {"n_neighbors": 4}, {"file": tmp_path / "umap.parquet"}
+    given = {"pairs": [*paths["one"], *paths["three"]]}, output
+    run("project_umap", *given, sets=[*paths], umap=umap, sample=30, seed=3)
+    rows = plain.sample(40, 30, 3)
+    for files, (x, y, *rest) in zip(paths.values(), asked, strict=True):
+        for file, found in zip(files, (x, y), strict=True):
+            np.testing.assert_allclose(found, plain.unit(read(file).vectors)[rows], atol=1e-7)
+        assert rest == [umap, 3]
+    wanted = [["one", "a", 0.5], ["three", "a", 1.0]]
+    assert pd.read_parquet(output["file"]).to_numpy().tolist() == wanted
+
+
 def test_normalisation_of_sets_that_no_line_tells_apart(run, tmp_path):
     paths = overlapping(tmp_path, "one", 4)
     output = {name: tmp_path / name for name in ("table", "svd")}
@@ -265,17 +361,9 @@ def test_cones_go_by_clusters_of_real_items_alone(run, tmp_path):
         about = {"model": f"the {name}", "dtype": "f4"}
         write(EmbeddingSet(ids, vectors, labels, about), paths[name])
     output = {name: tmp_path / f"{name}.csv" for name in ("table", "histogram")}
-    run(
-        "measure_cones",
-        {name: [path] for name, path in paths.items()},
-        output,
-        encoders=["e"],
-        clusters=["concept"],
-        bins=20,
-        confidence=0.8,
-        seed=3,
-        compare_at_most=1000,
-    )
+    files = {name: [path] for name, path in paths.items()}
+    params = {"encoders": ["e"], "clusters": ["concept"], "bins": 20, "confidence": 0.8, "seed": 3}
+    run("measure_cones", files, output, **params, compare_at_most=1000)
     found = pd.read_csv(output["table"], float_precision="round_trip")
     counts = pd.read_csv(output["histogram"])["pairs"].to_numpy().reshape(3, 20)
     real, alone = np.arange(24) % 7, np.arange(12)
@@ -294,6 +382,20 @@ def test_cones_go_by_clusters_of_real_items_alone(run, tmp_path):
         for name, value in expected.items():
             near = 2e-4 if name[:2] in ("q1", "me", "q3") and name != "mean_cosine" else 1e-9
             assert row[name] == pytest.approx(value, abs=near), name
+        np.testing.assert_array_equal(pairs, histogram)
+    # Of a large panel a sample of items is compared, and the mean is of all.
+    run("measure_cones", files, output, **params, compare_at_most=10)
+    sampled = pd.read_csv(output["table"], float_precision="round_trip")
+    counts = pd.read_csv(output["histogram"])["pairs"].to_numpy().reshape(3, 20)
+    for row, pairs, (_, _, x, _), every in zip(
+        sampled.to_dict("records"), counts, panels, found.to_dict("records"), strict=True
+    ):
+        part = x[plain.sample(len(x), 10, 3)]
+        expected, histogram = plain.panel(part, 20, 0.8, np.arange(10))
+        same = ["n", "mean_cosine", "mean_cosine_low", "mean_cosine_high", "sd_cosine"]
+        assert [row[name] for name in same] == pytest.approx([every[name] for name in same])
+        for name in ("compared_n", "min_cosine", "max_cosine"):
+            assert row[name] == pytest.approx(expected[name], abs=1e-6), name
         np.testing.assert_array_equal(pairs, histogram)
 
 
@@ -442,6 +544,70 @@ def test_post_hoc_methods_of_sets_whose_pairs_share_items(run, tmp_path):
     assert set(differences["set"]) == set(sides)
 
 
+def test_each_part_of_the_posthoc_study_has_its_pairs_and_the_settings(run, tmp_path, monkeypatch):
+    """The methods and measures a sample of different items, the tasks of classes all of them."""
+    asked, kinds = {}, ("measured", "study", "grouped_study", "fit_sizes")
+    modules = {"grouped_study": "grouped", "fit_sizes": "fit_sizes"}
+    for number, kind in enumerate(kinds):
+        tables = [pd.DataFrame({name: [number]}) for name in ("value", "difference")]
+        answer = tuple(tables) if "study" in kind else tables[0]
+
+        def called(*given, kind=kind, answer=answer):
+            asked.setdefault(kind, []).append(given)
+            return answer
+
+        module = f"modality_gap.measures.posthoc.{modules.get(kind, 'study')}"
+        monkeypatch.setattr(f"{module}.{kind}", called)
+    rng = np.random.default_rng(6)
+    groups, folds = np.arange(80) // 2, np.arange(80) % 5
+    x, shared = rng.normal(size=(80, 8)), rng.normal(size=(40, 8))[groups]
+    near = 0.5 * rng.normal(size=(80, 8)) + 1
+    labels = pd.DataFrame({"group": [f"g{group:02d}" for group in groups], "fold": folds})
+    ids = np.array([f"{row:03d}" for row in range(80)], dtype=object)
+    paths = []
+    for name, sides in {"plain": (x, x + near), "classes": (shared + near, shared)}.items():
+        for side, vectors in zip("ab", sides, strict=True):
+            paths.append(tmp_path / f"{name}.{side}.parquet")
+            write(EmbeddingSet(ids, vectors.astype("f4"), labels=labels), paths[-1])
+    names = ("methods", "differences", "measures", "names", "sizes")
+    output = {name: tmp_path / f"{name}.csv" for name in names}
+    params = {"clusters": dict.fromkeys(("plain", "classes"), "group"), "seed": 3}
+    params |= {"folds": {"classes": "fold"}, "confidence": 0.8}
+    params |= {"posthoc": {"pairs": 30, "halves": 4, "all_methods": False, "methods": {}}}
+    run("study_posthoc", {"pairs": paths}, output,
+        sets=dict.fromkeys(params["clusters"], "trained"), **params)  # fmt: skip
+    chosen = plain.sample(80, 30, 3), np.arange(0, 80, 2)[plain.sample(40, 30, 3)]
+    methods = [*pd.read_csv(output["names"])["method"]]
+    for number, rows in enumerate(chosen):
+        sides = [plain.unit(read(path).vectors)[rows] for path in paths[2 * number :][:2]]
+        codes = np.unique(groups[rows], return_inverse=True)[1]
+        rest = {"measured": [0.8, 3], "study": [4, 0.8, 3], "fit_sizes": [0.8, 3]}
+        for kind, settings in rest.items():
+            given = [*asked[kind][number]]
+            if kind != "measured":
+                assert list(given.pop(0)) == methods
+            for found, side in zip(given, sides, strict=False):
+                np.testing.assert_allclose(found, side, atol=1e-7)
+            np.testing.assert_array_equal(np.unique(given[2], return_inverse=True)[1], codes)
+            assert given[3:][: len(settings)] == settings
+    (given,) = asked["grouped_study"]
+    assert list(given[0]) == methods
+    for found, path in zip(given[1:], paths[2:], strict=False):
+        np.testing.assert_allclose(found, plain.unit(read(path).vectors), atol=1e-7)
+    np.testing.assert_array_equal(given[3], groups)
+    assert given[4] == kind_of(*given[1:4]) != kind_of(x, x + near, groups)
+    np.testing.assert_array_equal(given[5], folds)
+    assert given[6:] == (4, 0.8, 3)
+    for table, column, of in (
+        ("methods", "value", ["plain 1", "classes 1", "classes 2"]),
+        ("differences", "difference", ["plain 1", "classes 1", "classes 2"]),
+        ("measures", "value", ["plain 0", "classes 0"]),
+        ("sizes", "value", ["plain 3", "classes 3"]),
+    ):
+        found = pd.read_csv(output[table])
+        assert [f"{a} {b:g}" for a, b in found[["set", column]].to_numpy()] == of, table
+
+
 def test_released_code_is_run_on_a_sample_of_the_pairs(run, tmp_path):
     """With their clusters, and the finest of their labels."""
     rng = np.random.default_rng(7)
@@ -459,7 +625,7 @@ def test_released_code_is_run_on_a_sample_of_the_pairs(run, tmp_path):
         {"pairs": paths},
         {"file": tmp_path / "released.csv"},
         sets=["one"],
-        labels={"one": ["two", "four"]},
+        labels={"one": ["two", "four", "two"]},
         clusters={"one": "group"},
         pairs=30,
         confidence=0.8,
@@ -639,6 +805,72 @@ def test_training_with_losses(run, tmp_path, monkeypatch):
     assert list(asked["clusters"]) == [0, 1] * 30  # which no split divides
 
 
+def embedded(folder, names, seed, **labels):
+    """Paths of embedding files of 12 items with some labels, by name."""
+    rng = np.random.default_rng(seed)
+    paths = {name: folder / f"{name}.parquet" for name in names}
+    ids = np.array([f"{row:03d}" for row in range(12)], dtype=object)
+    table = {"split": ["train", "test", "train"] * 4, "group": ["x", "y"] * 6, **labels}
+    for path in paths.values():
+        vectors = rng.normal(size=(12, 4)).astype("f4")
+        write(EmbeddingSet(ids, vectors, labels=pd.DataFrame(table)), path)
+    return paths
+
+
+def test_a_loss_trains_again_where_what_its_runs_depend_on_has_changed(run, tmp_path, monkeypatch):
+    asked = {}
+
+    def loss_runs(*given, **named):
+        asked.update(named, given=given)
+        raise InputError("enough is known")
+
+    monkeypatch.setattr("modality_gap.training.loss_runs.LossRuns", loss_runs)
+    names = ("image", "text", "prompts", "task_images")
+    paths = embedded(tmp_path, names, 0, task=["t"] * 12, label=["x", "y"] * 6)
+    code = {"core": tmp_path / "loop.py", "loss": tmp_path / "training/losses/one.py"}
+    for path in code.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("pass")
+    shared = {"width": 4, "group_label": "group", "optimisation": {"steps": 2}}
+    study = shared | {"after_training": {"steps": 4}, "methods": {"clip": {}}, "seeds": 2}
+    params = {"study": study, "seed": 5, "journal": tmp_path, "cluster": None, "confidence": 0.8}
+    params |= {"task": {"name": "t", "label": "group", "inputs": "some"}}
+    params |= {"task_inputs": {"dataset": "d"}}
+
+    def origin(**changed):
+        given = paths | {"code": [*code.values()]}
+        with pytest.raises(InputError, match="enough"):
+            run("train_losses", given, {"runs": "runs.csv"}, **params | changed)
+        return json.loads(json.dumps(asked["origin"]))
+
+    first = origin()
+    # More methods, more seeds, another confidence: what is trained already stays so.
+    more = {"methods": {"clip": {}, "dcl": {}}, "seeds": 3}
+    assert origin(study=study | more, confidence=0.9) == first
+    code["loss"].write_text("another")
+    assert origin() == first
+    found = [
+        origin(seed=6),
+        origin(cluster="group"),
+        origin(task=params["task"] | {"inputs": "others"}),
+        origin(task_inputs={"dataset": "d", "where": {"group": ["x"]}}),
+        *(origin(study=study | {name: value}) for name, value in (
+            ("width", 5), ("group_label", "split"), ("optimisation", {"steps": 3}),
+            ("after_training", {"steps": 5}),
+        )),
+    ]  # fmt: skip
+    for name in names:
+        before = paths[name].read_bytes()
+        embedded(tmp_path, [name], 1, task=["t"] * 12, label=["x", "y"] * 6)
+        found.append(origin())
+        paths[name].write_bytes(before)
+    assert origin() == first
+    code["core"].write_text("another")
+    found.append(origin())
+    assert all(one != first for one in found) and len(found) == 13
+    assert len({json.dumps(one, sort_keys=True) for one in found}) == 13
+
+
 def test_an_experiment_trains_again_on_other_embeddings_alone(run, tmp_path, capfd):
     """The journal is of the files, the settings and the seeds; a finished run is not repeated."""
     rng = np.random.default_rng(0)
@@ -681,6 +913,59 @@ def test_an_experiment_trains_again_on_other_embeddings_alone(run, tmp_path, cap
     other, finished = trained(paths := embedded(1.0))
     assert finished == "0 of 4"
     pd.testing.assert_frame_equal(other, trained(paths, journal="another")[0])
+
+
+def test_a_fine_tuning_trains_again_where_what_its_runs_depend_on_has_changed(
+    run, tmp_path, monkeypatch
+):
+    asked = {}
+
+    def run_missing(plan, train, folder, origin):
+        asked.update(plan=plan, folder=folder, origin=origin)
+        raise InputError("enough is known")
+
+    monkeypatch.setattr("modality_gap.training.journal.run_missing", run_missing)
+    names = ("image", "text", "prompts", "task_images")
+    paths = embedded(tmp_path, names, 0, task=["t"] * 12, label=["x", "y"] * 6)
+    paths["model"] = tmp_path / "model.safetensors"
+    weights = {f"{side}.weight": np.eye(3, 4, dtype="f4") for side in ("image", "text")}
+    save_file(weights, paths["model"])
+    experiments = {
+        "projection": "stitched",
+        "models": {},
+        "seeds": 2,
+        "optimisation": {"optimiser": "adamw", "batch_size": 4},
+        "towers": {"hidden_layers": 1, "width": 8, "dim": 4},
+        "temperature": {"temperatures": [1.0, 0.5], "task": "t", "steps": 8},
+    }
+    params = {"experiment": "temperature", "experiments": experiments, "encoder": None, "seed": 5}
+    params |= {"journal": tmp_path / "journal", "confidence": 0.8, "task_label": "group"}
+    params |= {"task_inputs": {"dataset": "d"}}
+
+    def origin(**changed):
+        with pytest.raises(InputError, match="enough"):
+            run("train_experiment", paths, {"runs": "runs.csv"}, **params | changed)
+        return json.loads(json.dumps(asked["origin"], default=str))
+
+    first = origin()
+    assert asked["folder"] == tmp_path / "journal" and len(asked["plan"]) == 4
+    assert {row["seed"] for row in asked["plan"]} == {5, 6}
+    assert origin(confidence=0.9) == first
+    found = [
+        origin(seed=6),
+        origin(task_label="split"),
+        origin(task_inputs={"dataset": "d", "where": {"group": ["x"]}}),
+        origin(encoder={"library": "l"}),
+        origin(experiments=experiments | {"optimisation": {"optimiser": "sgd", "batch_size": 4}}),
+    ]
+    for name in ("image", "text", "prompts", "task_images"):
+        before = paths[name].read_bytes()
+        embedded(tmp_path, [name], 1, task=["t"] * 12, label=["x", "y"] * 6)
+        found.append(origin())
+        paths[name].write_bytes(before)
+    save_file({name: 2 * one for name, one in weights.items()}, paths["model"])
+    found.append(origin())
+    assert len({json.dumps(one, sort_keys=True) for one in (first, *found)}) == 11
 
 
 # --- sources --------------------------------------------------------------------------------------
@@ -846,6 +1131,68 @@ def built(monkeypatch):
 
 EXTRACTION = {"batch_size": 2, "unreadable": "fail", "precision": "float32", "decode": "exact"}
 EXTRACTION |= {"max_pixels": 1000}
+
+
+@pytest.mark.parametrize(
+    ("modality", "library", "seeds", "decode"),
+    [("text", "open_clip", {}, "scaled"), ("image", "onnx", {"seeds": 2}, "scaled"),
+     ("image", "open_clip", {}, "scaled"), ("image", "open_clip", {}, "exact")],
+)  # fmt: skip
+def test_what_an_extraction_measures_first(
+    run, tmp_path, built, monkeypatch, modality, library, seeds, decode
+):
+    """The precision of a library that has several, and another decoder of pictures: on the first
+    of the inputs, with the encoder, and decoded the one way and the other."""
+    monkeypatch.setattr(decisions, "prepared_sample", lambda _, *given: given)
+    monkeypatch.setattr(decisions, "precision_in_words", str)
+    monkeypatch.setattr(decisions, "decoding_in_words", str)
+
+    def said(modality, unreadable, items, decode):
+        return [modality, unreadable, [[name, str(one)] for name, one in items], decode]
+
+    def measure_precision(build, inputs):
+        return {"chosen": "bfloat16", "inputs": said(*inputs(build("float32")))}
+
+    def measure_decoding(encoder, way, inputs):
+        of = encoder.metadata["dtype"]
+        return {"way": way, "of": of, "inputs": said(*inputs(encoder, way))}
+
+    monkeypatch.setattr(decisions, "measure_precision", measure_precision)
+    monkeypatch.setattr(decisions, "measure_decoding", measure_decoding)
+    path = tmp_path / "data.parquet"
+    frame = pd.DataFrame({"item_id": [f"t{row}" for row in range(90)]})
+    frame["image"] = [f"image {row}".encode() for row in range(90)]
+    frame.assign(text="no", words=[f"words {row}" for row in range(90)]).to_parquet(path)
+    inputs = {"dataset": "d", "sample": 80, "text": "words"}
+    run(
+        "decide_extraction",
+        {"dataset": str(path), "wheel": "w.whl"},
+        {"file": tmp_path / "found.json"},
+        {"modality": modality},
+        encoder={"name": "first", "library": library, **seeds},
+        inputs=inputs,
+        extraction=EXTRACTION | {"precision": "auto", "decode": decode, "unreadable": "skip"},
+        seed=5,
+    )
+    found = json.loads((tmp_path / "found.json").read_text())
+    rows = select_rows(str(path), inputs, 5)
+    content = {"text": "words {}", "image": "b'image {}'"}[modality]
+
+    def first(number, way):
+        items = [[f"t{row}", content.format(row)] for row in rows[:number]]
+        return [modality, "skip", items, way]
+
+    wanted, encoders = {}, []
+    if library == "open_clip":
+        wanted["precision"] = first(2, "exact")
+        encoders.append("float32")
+    if modality == "image" and decode == "scaled":
+        wanted["decode"] = first(64, "scaled")
+        encoders.append("bfloat16" if library == "open_clip" else "auto")
+        assert (found["decode"]["way"], found["decode"]["of"]) == ("scaled", encoders[-1])
+    assert {name: one["inputs"] for name, one in found.items()} == wanted
+    init = 0 if seeds else None
+    assert built == [("first", modality, one, {"wheel": "w.whl"}, init) for one in encoders]
 
 
 def test_an_extraction_of_several_encoders(run, tmp_path, built):
