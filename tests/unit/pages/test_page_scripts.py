@@ -11,7 +11,16 @@ import pandas as pd
 import pytest
 import test_after_page as follow_ups
 import test_page as figures
-from invented import CONFIG, claim, claims, data, minimum_table, temperature_summary
+import yaml
+from invented import (
+    CONFIG,
+    claim,
+    claims,
+    data,
+    gap_row,
+    minimum_table,
+    temperature_summary,
+)
 from markupsafe import escape
 from plan import script_path
 
@@ -21,6 +30,8 @@ from modality_gap.config.tables import load_tables
 from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.errors import InputError
 from modality_gap.measures import registry
+from modality_gap.pages import render
+from modality_gap.pages.summary import AXIS
 
 AGAINST = "training.high_temperatures_close_the_gap"
 
@@ -393,3 +404,92 @@ def test_the_page_of_follow_ups(root, tmp_path, monkeypatch):
         assert spaced(escape(entry["why"])) in page
     for words in follow_ups.LEDGER["not_claimed"]:
         assert spaced(escape(words)) in page
+
+
+# --- the summary ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def write_index(root, tmp_path, monkeypatch):
+    """Write the summary of two sets of the paper, of which one was released, and of one of ours:
+    what its template was given, and the page."""
+    monkeypatch.setattr(logs, "log_to", lambda _: None)
+    given, real = {}, render.render_page
+
+    def render_page(*files, **values):
+        given.update(values)
+        return real(*files, **values)
+
+    monkeypatch.setattr(render, "render_page", render_page)
+    tables = data()
+    rows = [("ours", "toy", 0.5, 7), ("own", "The own", 0.75, 8), ("again", "The other", 1.0, 9)]
+    tables["gap"] = pd.DataFrame(
+        gap_row(name, gap=gap, low=gap - 0.1, high=gap + 0.1, model=model) | {"n": n}
+        for name, model, gap, n in rows
+    )
+    names = ["gap", "loss_minimum", "recall_peak", "mlp_cone_interval", "initialisation_summary"]
+    names += ["temperature_summary", "table1", "published_table2"]
+    (tmp_path / "charts.json").write_text("{}")
+    (tmp_path / "run.json").write_text('{"started": 0, "code": {"commit": "0123456789abcdef"}}')
+    ledger = root / "config/ledger"
+    report = yaml.safe_load((ledger / "report.yaml").read_text(encoding="utf-8"))
+    entries = [*report["questions"].values(), *report["statements"]]
+    asked = [name for entry in entries for name in entry["claims"]]
+    asked += [clause["claim"] for clause in report["headline"]]
+    asked += [name for ids in report["key"].values() for name in ids]
+    asked = [*dict.fromkeys(name.replace("*", "x") for name in asked)]
+
+    def write(evidence="paper's own: toy", released=("own",)):
+        claimed = [claim(name, "reproduced") for name in asked]
+        claimed[0] = claim(asked[0], "reproduced", evidence=evidence)
+        claimed.append(claim("b", "differs", part="Theory"))
+        inputs = SimpleNamespace(
+            **page_files(root, "index", "explorer"),
+            tables=written(tmp_path / "tables", {name: tables[name] for name in names}),
+            claims=written(tmp_path / "claims", {"claims": claims(*claimed)})[0],
+            figures=drawn(tmp_path, report["key"]),
+            report=ledger / "report.yaml",
+            citation=root / "CITATION.cff",
+            explorer=tmp_path / "charts.json",
+            explorer_scripts=[tmp_path / "charts.json"],
+        )
+        params = SimpleNamespace(
+            papers=["own", "again"],
+            released=released,
+            sets={name: {"weights": "trained"} for name in tables["gap"]["set"]},
+            version="7",
+            record=tmp_path / "run.json",
+        )
+        output = tmp_path / "index.html"
+        snakemake = SimpleNamespace(input=inputs, params=params, output=[output])
+        runpy.run_path(str(script_path(root, "write_index")), {"snakemake": snakemake})
+        return given, spaced(output.read_text("utf-8"))
+
+    return write
+
+
+@pytest.mark.parametrize("kind", ["stand-in", "neighbouring model", "paper's own"])
+def test_the_summary_is_of_its_claims_and_tables(write_index, kind):
+    given, page = write_index(f"{kind}: toy")
+    # It warns of stand-ins and of neighbouring models where a claim rests on one.
+    warned = given["stand_ins"], given["neighbours"]
+    assert warned == (kind == "stand-in", kind == "neighbouring model")
+    assert [row.model for row in given["gaps"]] == ["The own", "The other", "toy"]
+    assert [row.own for row in given["gaps"]] == [True, True, False]
+    assert given["axis_end"] == f"{max(AXIS, 1):g}"
+    assert given["own_from"] == "as features that its authors released (8 pairs) or run here"
+    assert {part.name: part.counts["differs"] for part in given["parts"]} == {
+        "Figure 1": 0, "Theory": 1
+    }  # fmt: skip
+    assert "Of the paper's statements, 1 differs" in unescape(page)
+    assert given["explorer"] is None and 'id="explorer"' not in page
+    assert [mark.verdict for mark in given["key"][0]["marks"]] == ["reproduced"]
+    assert "1970-01-01 · commit 0123456" in page and "workflow 7" in page
+    assert "arXiv 2203.02053" in page and "@" in given["cite"]["bibtex"]
+
+
+def test_the_summary_says_whose_features_all_are(write_index):
+    given, _ = write_index(released=())
+    assert given["own_from"] == "run here"
+    given, _ = write_index(released=("own", "again"))
+    assert given["own_from"] == "as features that its authors released (8 to 9 pairs)"
