@@ -285,6 +285,9 @@ draw_explorer methods after/methods.csv
 draw_explorer differences after/differences.csv
 draw_explorer names after/method_names.csv
 draw_explorer sets explorer/stitched.json explorer/digit_clip.json
+write_figures claims claims.csv
+write_figures texts texts/supplementary12.txt
+train_clip dataset datasets/placed_digits.parquet
 train_temperature model models/stitched.trained.safetensors
 train_temperature prompts embeddings/minilm.prompts/text.parquet
 train_temperature task_images embeddings/clip_vit_b16_int8.emoji/image.parquet
@@ -528,6 +531,12 @@ def test_files_of_the_project_have_their_roles(jobs, root):
             ("write_evidence", [SHIPPED["errata"], SHIPPED["errata_after"]]),
         )
     }
+    # What follow-ups say of one loss beside another.
+    pairs = {"clip_tau_07": ["clip", "clip_tau_40"], "sigmoid": ["sigmoid_no_bias"]}
+    pairs |= {"clip_refine": ["clip"], "hycd_align": ["clip_refine"]}
+    pairs |= {"slap": ["slap_20", "slap_80", "slap.towers"]}
+    found = rules["summarise_losses"][0]["params"]["pairs"]
+    assert sorted(found) == sorted([one, than] for one in pairs for than in pairs[one])
     for rule, tables in named.items():
         assert len(tables) > 10
         assert {*rules[rule][0]["input"]["tables"]} == {f"results/{one}" for one in tables}, rule
@@ -602,8 +611,18 @@ def test_rules_know_the_sets_that_take_part_by_their_entries(jobs, released, con
                     wanted = {one: entries[one].get("cluster") if "released" in entries[one]
                               else clusters_of(one) for one in names}  # fmt: skip
                     assert {one: value.get(one) for one in names} == wanted, kind
-                elif name == "sets" and job["rule"].startswith(("write_", "draw_")):
-                    assert value == {one: entries[one] for one in value}, kind
+                elif kind[0] in ("measure_gaps", "measure_diagnostics") and name == "sets":
+                    weights = {one: entries[one]["weights"] for one in names}
+                    assert value == {one: [labels[one], weights[one]] for one in names}, kind
+                elif kind == ("study_posthoc", "sets"):
+                    assert value == {one: entries[one]["weights"] for one in names}, kind
+                elif kind == ("plot_mixed_gallery", "sets"):
+                    assert value == {one: labels[one] for one in names}, kind
+                elif kind == ("draw_explorer", "sets"):
+                    trained = [one for one in names if entries[one]["weights"] == "trained"]
+                    assert value == {one: entries[one] for one in trained}, kind
+                elif name == "sets" and job["rule"].startswith("write_"):
+                    assert value == {one: entries[one] for one in names}, kind
                 else:
                     continue
                 seen.add(name)
@@ -673,6 +692,8 @@ def test_jobs_of_a_set_have_its_own_files(jobs, config):
                 for key in ("projection", "seeds", "optimisation", "towers", name)
             } | {"models": {}}
             assert job["params"]["journal"] == f"results/runs/{name}"
+            assert job["params"]["encoder"] is None  # on embeddings
+            assert job["input"]["script"] == ["scripts/training/train_experiment.py"]
     for rule in ("extract_embeddings", "extract_pair", "extract_variants"):
         for job in rules[rule]:
             for path in job["files"]:
@@ -689,6 +710,9 @@ def test_jobs_of_a_set_have_its_own_files(jobs, config):
                     (checkpoint,) = job["input"]["checkpoint"]
                     assert checkpoint == f"results/models/{spec['checkpoint']}.safetensors"
                 assert ("wheel" in job["input"]) == ("wheel" in spec)
+                # Files that are shipped with this project; nothing is fetched from a hub.
+                own = [spec["architecture"]] if "json" in spec.get("architecture", "") else []
+                assert {*job["input"]["model"]} == {*own} and not job["input"]["hub"]
             assert {"workers", "shards"}.isdisjoint(job["params"]["extraction"])
             assert job["params"]["extraction"].items() <= config["extraction"].items()
     for folder in ("normalisation", "preprocessing"):
@@ -1138,11 +1162,20 @@ def test_datasets_have_the_files_of_their_roles(unusual):
             assert job["params"]["inputs"] == inputs[name]
             assert job["params"]["seed"] == SETTINGS["seed"]
             assert job["params"]["extraction"]["decode"] == "scaled"
+        for role in ("wheel", "model", "hub", "checkpoint"):
+            given = [job["input"].get(role) for job in (measured[folder], embedded[folder])]
+            assert given[0] == given[1], (folder, role)
         (file,) = embedded[folder]["input"]["decisions"]
         assert file == f"results/decisions/{folder}/image.json" == measured[folder]["files"][0]
         about = measured[folder]["params"]["encoder"]
         assert embedded[folder]["params"]["encoders"] == {folder: about}
         assert about["library"] == {"digit_clip": "open_clip"}.get(encoder, "onnx")
+
+
+def test_variants_of_an_encoder_follow_a_decision_each(unusual):
+    (job,) = unusual["extract_variants"]
+    wanted = [f"results/decisions/{folder}/image.json" for folder in job["params"]["encoders"]]
+    assert sorted(job["input"]["decisions"]) == wanted and len(wanted) > 1
 
 
 def test_a_longer_list_of_assets_fetches_and_makes_nothing_again(jobs, unusual):

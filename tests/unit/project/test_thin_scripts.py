@@ -127,10 +127,17 @@ def test_files_of_ones_own(run, tmp_path, row):
     for name, side in zip("ab", sides, strict=True):
         np.save(tmp_path / f"{name}.npy", side)
     files = [str(tmp_path / f"{name}.npy") for name in "ab"]
-    reading = {"sources": [(file, {}) for file in files], "labels": [], "several": ""}
+    pd.DataFrame({"kind": list("vwxyz")}).to_parquet(tmp_path / "labels.parquet")
+    labels = [str(tmp_path / "labels.parquet")]
+    reading = {"sources": [(file, {}) for file in files], "labels": labels, "several": ""}
     rest = {"row": row, "modality": "ab"[row], "batch_size": 5}
     run("import_files", {"pair": files}, {"file": tmp_path / "out.parquet"}, **reading, **rest)
-    np.testing.assert_array_equal(read(tmp_path / "out.parquet").vectors, sides[row])
+    found = read(tmp_path / "out.parquet")
+    np.testing.assert_array_equal(found.vectors, sides[row])
+    assert list(found.labels["kind"]) == list("vwxyz")
+    assert found.metadata["modality"] == "ab"[row] and found.metadata["file"] == f"{'ab'[row]}.npy"
+    with pytest.raises(InputError, match=r"only 5 pairs, but loss_landscape\.batch_size is 6\."):
+        run("import_files", {"pair": files}, {"file": "no"}, **reading, **rest | {"batch_size": 6})
 
 
 def test_a_sample_of_the_pairs_of_all_parts(run, tmp_path):
@@ -966,6 +973,86 @@ def test_a_fine_tuning_trains_again_where_what_its_runs_depend_on_has_changed(
     save_file({name: 2 * one for name, one in weights.items()}, paths["model"])
     found.append(origin())
     assert len({json.dumps(one, sort_keys=True) for one in (first, *found)}) == 11
+
+
+def test_an_experiment_on_a_whole_model(run, tmp_path, monkeypatch):
+    """Its pairs, its task and its start are read as the settings say; the model gives its name."""
+    asked = {}
+
+    def record(module, name, answer):
+        def called(*given, **named):
+            asked[name] = given, named
+            return answer
+
+        monkeypatch.setattr(f"modality_gap.{module}.{name}", called)
+
+    def tokenizer(texts):
+        return torch.tensor([[len(text)] for text in texts])
+
+    labels = pd.DataFrame({"item_id": list("abcd"), "kind": [*"xyxy"], "split": [*"ttuu"]})
+    labels.to_parquet(tmp_path / "images")
+    prompts = {"task": ["other", "t", "t"], "label": ["z", "y", "x"], "text": ["1", "333", "22"]}
+    pd.DataFrame(prompts).to_parquet(tmp_path / "prompts")
+    start = SimpleNamespace(temperature=lambda: 0.07)
+    pairs = SimpleNamespace(train=[0, 1], test=[2], at_once=9)
+    hits = {"zero_shot": 0.75}
+    task = SimpleNamespace(right=[0] * 8, hits=lambda model, size: (model, size), labels=labels)
+    record("encoders.open_clip", "load_open_clip", ("the model", "the transform", tokenizer))
+    record("encoders.pictures", "allow_pixels", None)
+    record("training.whole_clip", "start_weights", {"seed": 4})
+    record("training.whole_clip", "read_pairs", pairs)
+    record("training.whole_clip", "read_items", (labels.iloc[[0, 1]], torch.ones(2, 3)))
+    record("training.whole_clip", "Clip", start)
+    record("training.tasks", "Task", task)
+    record("training.journal", "run_missing", ["results"])
+    record("training.tables", "experiment_tables", {"runs": pd.DataFrame({"gap": [0.5]})})
+    record("training.pairs", "held_out", ("x", "y"))
+    record("training.experiments", "measure_untouched", {"gap": 0.25})
+    record("training.experiments", "share", hits)
+    encoder = {"library": "open_clip", "label": "The model"}
+    model = {"encoder": "vit", "dataset": "d", "pairs": {"sample": 3}}
+    experiments = {"projection": "stitched", "seeds": 2, "optimisation": {"batch_size": 4}}
+    experiments |= {"towers": {}, "models": {"temperature": model}}
+    experiments |= {"temperature": {"temperatures": [1.0, 0.5], "task": "t", "steps": 8}}
+    names = ("dataset", "weights", "images", "prompts")
+    given = {name: tmp_path / name for name in names} | {"task_images": tmp_path / "images"}
+    for name in ("dataset", "weights"):
+        given[name].write_text(name)
+    output = {name: tmp_path / f"{name}.csv" for name in ("runs", "untouched")}
+    params = {"experiment": "temperature", "experiments": experiments, "encoder": encoder}
+    params |= {"task_inputs": {"dataset": "d", "where": {"split": ["t"]}}, "task_label": "kind"}
+    params |= {"journal": tmp_path / "journal", "confidence": 0.8, "seed": 5}
+    config = {"extraction": {"max_pixels": 77}}
+    run("train_experiment", given, output, config=config, start_temperature=0.5, **params)
+
+    assert asked["start_weights"][0] == (encoder, given["weights"])
+    assert asked["load_open_clip"][0] == (encoder, {"seed": 4})
+    assert asked["allow_pixels"][0] == (77,)
+    of_pairs, how = asked["read_pairs"]
+    assert of_pairs == (given["dataset"], {"sample": 3}, 5)
+    assert how["tokenize"] is tokenizer and how["transform"] == "the transform"
+    assert asked["Clip"][0][:2] == ("the model", "the transform")
+    (path, rows), how = asked["read_items"]
+    assert path == given["images"] and list(rows) == [True, True, False, False]
+    pixels, tokens, classes, right, about = asked["Task"][0]
+    assert pixels.shape == (2, 3) and tokens.tolist() == [[3], [2]]
+    assert list(classes) == ["y", "x"] and list(right) == ["x", "y"]
+    assert list(about["item_id"]) == ["a", "b"]
+    plan, train, journal, _ = asked["run_missing"][0]
+    assert [(one["condition"]["temperature"], one["seed"]) for one in plan] == [
+        (temperature, seed) for temperature in (1.0, 0.5) for seed in (5, 6)
+    ]
+    assert train.keywords["start"] is start and train.keywords["pairs"] is pairs
+    assert train.keywords["build"] is None and train.keywords["settings"]["task"] == "t"
+    assert journal == tmp_path / "journal"
+    assert asked["experiment_tables"][0] == ("temperature", ["results"], 0.8)
+    assert asked["held_out"][0] == (start, pairs)
+    assert asked["measure_untouched"][0] == ("x", "y", 0.8, None)
+    assert asked["share"][0] == ("zero_shot", (start, 9), 0.8, None)
+    assert pd.read_csv(output["runs"]).to_dict("list") == {"model": ["vit"], "gap": [0.5]}
+    (row,) = pd.read_csv(output["untouched"]).to_dict("records")
+    wanted = {"model": "vit", "temperature": 0.07, "gap": 0.25, "zero_shot_n": 8}
+    assert row == wanted | hits
 
 
 # --- sources --------------------------------------------------------------------------------------
