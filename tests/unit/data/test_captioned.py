@@ -423,7 +423,7 @@ def test_columns_of_clusters_are_known(root):
 
 
 def test_folders_with_classes_are_named_if_the_given_one_has_none(tmp_path):
-    members = {"all/train/owl/1.png": OWL, "all/test/tit/2.png": TIT, "top/3.png": JAY}
+    members = {"all/train/owl/1.png": OWL, "all/test/tit/2.PNG": TIT, "top/3.png": JAY}
     files = {"archive": in_zip(tmp_path / "a.zip", members)}
     told = refused(tmp_path, "class_folders", files, folder="birds")
     assert "set `folder` to a folder of class folders, such as all/" in told

@@ -168,9 +168,15 @@ def test_ids_that_cannot_be_read_are_refused(tmp_path):
     with h5py.File(tmp_path / "latin.h5", "w") as file:
         file["x"], file["names"] = A, latin
     np.savez(tmp_path / "objects.npz", x=A, names=np.array(IDS, dtype=object))
+    np.savez(tmp_path / "floats.npz", x=A, names=np.arange(N) / 2)
+    np.savez(tmp_path / "few.npz", x=A, names=np.arange(N - 1))
+    np.savez(tmp_path / "wide.npz", x=A, names=np.arange(N)[:, None])
     for name, words in (
         ("latin.npz", "the ids are not in UTF-8"),
         ("latin.h5", "the ids are not in UTF-8"),
+        ("floats.npz", "the ids have the type float64; give whole numbers or texts"),
+        ("few.npz", r"30 items, but ids of shape \(29,\)"),
+        ("wide.npz", r"30 items, but ids of shape \(30, 1\)"),
         ("objects.npz", r"array 'names' holds Python objects; .* by names.astype\(str\)"),
     ):
         with pytest.raises(InputError, match=f"{name}: {words}"):

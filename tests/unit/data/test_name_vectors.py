@@ -198,6 +198,7 @@ def test_files_of_two_towers_are_not_mixed(tmp_path):
             UNIT,
             "3 rows, but .* lists 2 names. List one name per row",
         ),
+        (["a", "b"], np.eye(4), UNIT, "4 rows, but .* lists 2 names"),
         (["a", "a", "b"], np.eye(3), UNIT, "the name 'a' occurs 2 times. Keep one"),
         (["a", "b"], 9.7 * np.eye(2), UNIT, "are 9.7 to 9.7. Set `normalised` to false"),
         (["a", "b"], np.eye(2), {"normalised": False}, "Set `normalised` to true"),
@@ -219,6 +220,9 @@ def test_nothing_is_unpickled(tmp_path):
     path = tmp_path / "objects.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(InputError, match="no vectors can be read from this file"):
+        read_matrix(path)
+    np.savez(path.open("wb"), a=np.eye(2))
+    with pytest.raises(InputError, match="the array is not a matrix of real numbers"):
         read_matrix(path)
     path.write_bytes(b"not an array")
     with pytest.raises(InputError, match="no vectors can be read from this file"):

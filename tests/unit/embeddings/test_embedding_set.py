@@ -127,6 +127,19 @@ def test_many_batches_make_one_file_and_none_before_it_is_whole(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("size", [ROW_GROUP // 2, 700, 2 * ROW_GROUP + 100, 2500])
+def test_row_groups_do_not_depend_on_the_batches(tmp_path, size):
+    rows = make(n=2500)
+    with EmbeddingWriter(tmp_path / "a.parquet", {}) as writer:
+        for start in range(0, 2500, size):
+            part = slice(start, start + size)
+            writer.write(rows.item_ids[part], rows.vectors[part], rows.labels[part])
+    about = pq.read_metadata(tmp_path / "a.parquet")
+    groups = [about.row_group(number).num_rows for number in range(about.num_row_groups)]
+    assert groups == [ROW_GROUP, ROW_GROUP, 2500 - 2 * ROW_GROUP]
+    np.testing.assert_array_equal(read(tmp_path / "a.parquet").vectors, rows.vectors)
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -214,6 +227,8 @@ def test_pairs_must_match(tmp_path):
         read_pair(a, tmp_path / "mixed.parquet")
     with pytest.raises(InputError, match="3 dimensions in one file, 4 in the other"):
         read_pair(a, tmp_path / "wide.parquet")
+    with pytest.raises(InputError, match="3 dimensions in one file, 4 in the other"):
+        stored.open_pair(a, tmp_path / "wide.parquet")
     assert len(read_pair(a, tmp_path / "wide.parquet", one_space=False)[1]) == 5
 
 

@@ -251,7 +251,7 @@ def test_ids_of_arrays_and_a_file_without_ids(tmp_path):
     np.savez(tmp_path / "c.npz", x=A, ids=np.arange(N).astype(">i4"))
     assert open_source(str(tmp_path / "c.npz"), {"key": "x", "ids": "ids"}).ids[9].as_py() == "9"
     hdf5(tmp_path / "b.h5", x=B[SHUFFLED], ids=np.array([IDS[row] for row in SHUFFLED], dtype="S9"))
-    both = ("a.npz", {"ids": "ids", "key": "x"}), ("b.h5", {"ids": "ids"})
+    both = ("a.npz", {"ids": "ids", "key": "x"}), ("b.h5", {"ids": "/ids", "key": "/x"})
     image, text = imported(tmp_path, *both)
     np.testing.assert_array_equal(values(text), B)
     np.save(tmp_path / "b.npy", B)
@@ -361,6 +361,9 @@ def test_an_item_may_have_one_vector_and_another_several(tmp_path):
     image, text = imported(tmp_path, "a.parquet", "b.parquet", "all")
     np.testing.assert_array_equal(values(image), np.repeat(A, counts, axis=0))
     np.testing.assert_array_equal(values(text), np.concatenate(texts))
+    abouts = [pq.read_metadata(tmp_path / f"out/{side}.parquet").metadata for side in (0, 1)]
+    counted = [json.loads(about[b"modality_gap"])["vectors"] for about in abouts]
+    assert counted == [N, sum(counts)]
     _, text = imported(tmp_path, "a.parquet", "b.parquet", "last")
     np.testing.assert_array_equal(values(text), [of[-1] for of in texts])
 

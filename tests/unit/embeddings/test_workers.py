@@ -78,6 +78,9 @@ def test_processes_are_chosen_where_threads_wait_for_the_lock(monkeypatch):
     kinds = {}
 
     def rate(submit, tasks):
+        # A task is never smaller than in an extraction.
+        assert {len(task) for task in tasks} == {workers.AT_ONCE}
+        assert len(tasks) in (8, 8 * workers.TASKS)
         return next(rates[kinds[submit]])
 
     def pool(kind, number, prepare):
