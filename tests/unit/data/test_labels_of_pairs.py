@@ -11,6 +11,7 @@ import torch
 
 from modality_gap.config.check import _brace_faults
 from modality_gap.config.own_files import source_faults, wildcard_in
+from modality_gap.data import tiles
 from modality_gap.data.vector_formats import VECTOR_FORMATS, open_source, with_labels
 from modality_gap.embeddings.own_pairs import match, recorded, write_side
 from modality_gap.embeddings.stored import StoredVectors
@@ -139,7 +140,8 @@ def test_labels_of_items_with_several_vectors_are_refused(tmp_path):
         imported(tmp_path, "a.npy", "b.npy", "first", labels="labels.parquet")
 
 
-def test_labels_of_another_file_join_those_of_the_vectors(tmp_path):
+def test_labels_of_another_file_join_those_of_the_vectors(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiles, "READ", 7)  # several tiles, the last one smaller
     parquet(tmp_path / "a.parquet", vector=vectors(A), named=["old"] * N, own=range(N))
     np.save(tmp_path / "b.npy", B)
     parquet(tmp_path / "labels.parquet", named=IDS)

@@ -262,6 +262,11 @@ def test_minilms_random_weights_are_those_of_their_seed(small_minilm):
         assert encoder.metadata["weights"] == f"random, seed {seed}"
     np.testing.assert_array_equal(vectors[0], vectors[1])
     assert np.abs(vectors[0] - vectors[2]).max() > 1e-2
+    # With eight bits of mantissa the vectors are alike, but not the same.
+    half = build_encoder(small_minilm, "text", {"seed": 0}, "bfloat16")
+    found = half.encode([half.prepare("a b c"), half.prepare("d")])
+    assert found.dtype == np.float32 and half.metadata["dtype"] == "bfloat16"
+    assert 1e-4 < np.abs(found - vectors[0]).max() < 0.1
 
 
 def test_minilm_cuts_a_sentence_off_and_draws_noise_from_its_words(small_minilm):

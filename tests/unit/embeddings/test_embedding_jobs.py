@@ -113,8 +113,9 @@ def test_a_job_works_as_its_settings_say_and_adds_the_times_of_all_its_steps(dat
 
 
 def test_one_set_of_weights_has_no_seed(dataset, tmp_path):
-    count, _, found = job(dataset, tmp_path / "one.parquet", np.arange(7), 0, [None])
+    count, timing, found = job(dataset, tmp_path / "one.parquet", np.arange(7), 0, [None])
     assert count == 7
+    assert min(timing.read_s, timing.infer_s, timing.write_s) > 0
     assert list(found.item_ids) == [f"p{number}" for number in range(7)]
     assert list(found.labels) == ["kind"]
     np.testing.assert_allclose(found.vectors[:, 0], GREYS)

@@ -328,6 +328,9 @@ def test_tensors_and_lists_of_several_vectors_say_how_many_each_item_has(tmp_pat
     assert (source.items, source.vectors, source.dim) == (N, 5 * N, D)
     found = np.concatenate([vectors for vectors, _ in source.batches()])
     np.testing.assert_array_equal(found, FIVE.reshape(-1, D))
+    # A list of one vector is that vector.
+    parquet(tmp_path / "b.parquet", pa.array(A[:, None].tolist()))
+    assert open_source(str(tmp_path / "b.parquet"), {}).counts is None
     # Of two parts, one has one vector of each item.
     for number, count in ((0, 1), (1, 2)):
         several = pa.array(FIVE[number : number + 3, :count].tolist())
@@ -411,6 +414,9 @@ def test_parts_of_tables_and_random_names(tmp_path):
         parquet(tmp_path / f"p/part-{number}.parquet", lists(A[start:stop], fixed), item_id=ids)
     image, _ = imported(tmp_path, "p", "p")
     assert image["item_id"].to_pylist() == IDS
+    parquet(tmp_path / "none/part-0.parquet", lists(A[:0], fixed))
+    with pytest.raises(InputError, match="holds no embeddings; give at least one row"):
+        imported(tmp_path, "none", "none")
     assert numbers_of(["part-0-a1b2", "part-1-c"]) == [(), ()]
     assert numbers_of(["vit32_part_2", "vit32_part_10"]) == [(2,), (10,)]
 

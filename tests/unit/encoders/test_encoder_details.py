@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from modality_gap.config.text_models import Dense
 from modality_gap.data.digits import digits
 from modality_gap.data.emoji import emoji_pairs, parse_emoji_test
 from modality_gap.embeddings.sets import normalise
@@ -23,6 +24,7 @@ from modality_gap.encoders.build import (
     weight_files,
     weights_of,
 )
+from modality_gap.encoders.hugging_face import _hugging_face_layer
 from modality_gap.encoders.minilm_model import MiniLM
 from modality_gap.encoders.open_clip import load_open_clip
 from modality_gap.encoders.pictures import clip_preprocess
@@ -164,6 +166,25 @@ def test_a_file_that_a_hub_lacks_is_none_and_a_hub_that_is_silent_is_told(tmp_pa
     assert read("silent.json") is None
     with pytest.raises(InputError, match=r"silent\.json of 'org/name', which may"):
         _hugging_face_reader("org/name", None)("silent.json")
+
+
+def test_a_layer_behind_the_pooling_is_as_its_files_say(tmp_path):
+    from safetensors.torch import save_file
+
+    (tmp_path / "2_Dense").mkdir()
+    weight, bias = torch.tensor([[0.5, -1.0, 2.0], [0.0, 3.0, 1.0]]), torch.tensor([0.25, -0.5])
+    states = torch.tensor([[1.0, 0.5, -0.25]])
+    for has_bias in (False, True):
+        stored = {"linear.weight": weight} | ({"linear.bias": bias} if has_bias else {})
+        save_file(stored, tmp_path / "2_Dense" / "model.safetensors")
+        dense = Dense("2_Dense", 3, 2, has_bias, "Tanh")
+        layer = _hugging_face_layer(str(tmp_path), dense, {"folder": str(tmp_path)})
+        wanted = np.tanh([[-0.5 + 0.25 * has_bias, 1.25 - 0.5 * has_bias]])
+        np.testing.assert_allclose(layer(states).detach(), wanted, rtol=1e-6)
+        drawn = _hugging_face_layer(str(tmp_path), dense, {"seed": 0})(states).detach()
+        assert not np.allclose(drawn, wanted)
+    unit = _hugging_face_layer(str(tmp_path), "normalise", {})(torch.tensor([[3.0, -4.0]]))
+    np.testing.assert_allclose(unit, [[0.6, -0.8]], rtol=1e-6)
 
 
 def test_weights_of_a_checkpoint_are_taken(tmp_path, root):

@@ -219,6 +219,24 @@ def test_faults_of_a_model_in_a_folder(published, tmp_path):
     assert "which only hf-hub: and local-dir: models take" in sentence
 
 
+def test_names_are_checked_only_where_open_clip_is_installed(monkeypatch, tmp_path):
+    def told(**entry: object) -> list[str]:
+        return list(open_clip_faults("models.x", entry))
+
+    (sentence,) = told(architecture="ViT-Z-99", seed=0)
+    assert sentence.startswith("models.x.architecture: 'ViT-Z-99' is not a known architecture")
+    (sentence,) = told(architecture="ViT-B-32", pretrained="laion3b")
+    assert sentence.startswith("models.x.pretrained: 'laion3b' is not a known tag of weights")
+    (sentence,) = told(architecture=str(tmp_path / "absent.json"), seed=0)
+    assert "absent.json" in sentence
+    (sentence,) = told(architecture="ViT-B-32", pretrained="absent/epoch.pt")
+    assert "absent/epoch.pt" in sentence
+    monkeypatch.setattr(clip_models, "architectures", dict)
+    monkeypatch.setattr(clip_models, "tags", lambda _: {})
+    assert told(architecture="ViT-Z-99", seed=0) == []
+    assert told(architecture="ViT-B-32", pretrained="laion3b") == []
+
+
 def test_weights_of_another_architecture_are_refused(published, tmp_path):
     folder, _ = published
     other = architecture(tmp_path, SMALL | {"embed_dim": 8}, "other")
