@@ -80,6 +80,15 @@ def test_only_captioned_pictures_of_the_archive_come_and_the_log_counts_them(tmp
     assert "test: 2 of 3 captioned pictures are in" in said
 
 
+def test_a_picture_is_in_the_split_of_its_archive(tmp_path):
+    splits = {"train": ["4.jpg", "1.jpg"], "val": ["9.jpg"]}
+    write_coco(tmp_path / "coco.parquet", "first", small_coco(tmp_path, splits))
+    table = pd.read_parquet(tmp_path / "coco.parquet")
+    assert list(table["item_id"]) == ["1", "4", "9"]
+    assert list(table["split"]) == ["train", "train", "val"]
+    assert list(table["text"]) == ["one", "four", "the first of nine"]
+
+
 def test_a_picture_held_out_is_trained_on_with_no_caption(tmp_path):
     files = small_coco(tmp_path, {"val": ["9.jpg", "1.jpg", "4.jpg"]})
     options = {"format": "coco", "captions": "last", "held_out": 2, "files": {}}

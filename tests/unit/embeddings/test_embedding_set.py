@@ -177,6 +177,9 @@ def test_what_is_no_embedding_set_is_refused(tmp_path):
     pd.DataFrame({"item_id": ["a"]}).to_parquet(tmp_path / "bare.parquet")
     with pytest.raises(InputError, match="column 'vector' is missing"):
         read(tmp_path / "bare.parquet")
+    pd.DataFrame({"vector": [[1.0, 2.0]]}).to_parquet(tmp_path / "nameless.parquet")
+    with pytest.raises(InputError, match="column 'item_id' is missing"):
+        read(tmp_path / "nameless.parquet")
 
 
 @pytest.mark.parametrize("lengths", [(15, 17), (16, 16, 8), (16, 0, 16)])
@@ -201,6 +204,8 @@ def test_npy_matrices_are_taken_and_objects_are_not(tmp_path):
     np.save(tmp_path / "a.npy", matrix)
     np.testing.assert_allclose(read(tmp_path / "a.npy").vectors, matrix, rtol=1e-6)
     assert list(read(tmp_path / "a.npy").item_ids) == [f"00000{row}" for row in range(4)]
+    np.save(tmp_path / "long.npy", np.ones((TILE + 2, 2)))
+    assert list(read(tmp_path / "long.npy").item_ids[[9, -1]]) == ["000009", f"{TILE + 1:06d}"]
     np.save(tmp_path / "whole.npy", np.array([[1, 2], [3, 4]], dtype=np.int8))
     assert read(tmp_path / "whole.npy").vectors.tolist() == [[1, 2], [3, 4]]
     for name, values in (("truth", matrix > 0), ("complex", matrix + 1j)):

@@ -117,6 +117,7 @@ WRITERS = {
     "float32.safetensors": lambda p: save_file({"x": torch.tensor(A)}, p),
     "float16.safetensors": lambda p: save_file({"x": torch.tensor(A).half()}, p),
     "int8.safetensors": lambda p: save_file({"x": torch.tensor((A * 20).astype("i1"))}, p),
+    "int8_as_64.safetensors": lambda p: save_file({"x": torch.tensor((A * 20).astype("i8"))}, p),
     "bfloat16.safetensors": lambda p: save_file(
         {"x": torch.tensor(A).bfloat16()}, p, {"format": "pt"}
     ),
@@ -142,6 +143,7 @@ EXPECTED = {
     "float16": A.astype("f2").astype("f4"),
     "bfloat16": bfloat16(A),
     "int8": (A * 20).astype("i1").astype("f4"),
+    "int8_as_64": (A * 20).astype("i1").astype("f4"),
     "file.h5": A.astype("f2").astype("f4"),
 }
 
@@ -354,6 +356,10 @@ def test_both_sides_with_several_are_paired_one_by_one_or_refused(tmp_path):
     parquet(tmp_path / "d.parquet", lists(FIVE.reshape(-1, D)[1:], fixed), item_id=ids[1:])
     with pytest.raises(InputError, match="an item has 5 vectors in one file and 4 in the other"):
         imported(tmp_path, "a.parquet", "d.parquet", "all")
+    parquet(tmp_path / "e.parquet", lists(A[:3], fixed), item_id=["x", "y", "x"])
+    parquet(tmp_path / "f.parquet", lists(B[:4], fixed), item_id=["x", "y", "x", "x"])
+    with pytest.raises(InputError, match="an item has 2 vectors in one file and 3 in the other"):
+        imported(tmp_path, "e.parquet", "f.parquet", "all")
 
 
 def test_an_item_may_have_one_vector_and_another_several(tmp_path):
@@ -414,6 +420,9 @@ def test_parts_of_tables_and_random_names(tmp_path):
         parquet(tmp_path / f"p/part-{number}.parquet", lists(A[start:stop], fixed), item_id=ids)
     image, _ = imported(tmp_path, "p", "p")
     assert image["item_id"].to_pylist() == IDS
+    parquet(tmp_path / "p/part-3.parquet", lists(A[:2], fixed))
+    with pytest.raises(InputError, match=r"part-3\.parquet and .*: only one of them has ids"):
+        imported(tmp_path, "p", "p")
     parquet(tmp_path / "none/part-0.parquet", lists(A[:0], fixed))
     with pytest.raises(InputError, match="holds no embeddings; give at least one row"):
         imported(tmp_path, "none", "none")
@@ -436,6 +445,8 @@ def test_splits_of_a_folder_of_datasets(tmp_path):
     image, _ = imported(tmp_path, ("d", {"split": "test"}), ("d", {"split": "test"}))
     assert image["item_id"].to_pylist() == IDS
     np.testing.assert_array_equal(values(image), A)
+    with pytest.raises(InputError, match=r"d/test: the folder has no splits; remove `split`"):
+        open_source(str(tmp_path / "d" / "test"), {"split": "test"})
     with pytest.raises(InputError, match=r"contains train and test\. Set `split`"):
         open_source(str(tmp_path / "d"), {})
 
@@ -444,11 +455,11 @@ def test_splits_of_a_folder_of_datasets(tmp_path):
 
 ONE = pa.list_(pa.float32())
 BAD = A.copy()
-BAD[7, 2] = np.nan
+BAD[7, 2] = BAD[9, 1] = np.nan
 INFINITE = A.copy()
 INFINITE[7, 2] = -np.inf
 ZERO = A.copy()
-ZERO[7] = 0
+ZERO[[7, 9]] = 0
 NULL = [*A.tolist()[:-1], None]
 
 

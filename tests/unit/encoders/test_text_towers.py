@@ -160,6 +160,23 @@ def test_a_model_without_a_vector_of_a_sentence_is_refused(monkeypatch):
         load_text_tower("x", transformers.LlavaConfig(), None, 0, {})
 
 
+def test_how_a_model_of_images_and_text_is_pooled_may_be_said_in_its_folder(tmp_path):
+    folder = joint(tmp_path / "model", "CLIP")
+    own, mean = embedded(folder), embedded(folder, pooling="mean")
+    kinds = "sentence_transformers.models."
+    steps = [
+        {"idx": 0, "name": "0", "path": "", "type": f"{kinds}Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": f"{kinds}Pooling"},
+    ]
+    (folder / "modules.json").write_text(json.dumps(steps))
+    (folder / "1_Pooling").mkdir()
+    about = {"word_embedding_dimension": 8, "pooling_mode_mean_tokens": True}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(about))
+    found = embedded(folder)
+    np.testing.assert_allclose(found, mean, rtol=1e-5)
+    assert found.shape != own.shape
+
+
 def test_the_folder_of_a_clip_of_sentence_transformers(tmp_path):
     joint(tmp_path / "0_CLIPModel", "CLIP")
     kind = "sentence_transformers.models.CLIPModel"

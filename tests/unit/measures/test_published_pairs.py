@@ -177,6 +177,8 @@ def test_a_row_for_each_class_is_in_alphabetical_order(made):
     a, b = (of_files(paths, row, entry) for row in (0, 1))
     assert list(a.item_ids[:4]) == ["b#1", "c#1", "NA#1", "NA#2"]
     assert list(a.labels.columns) == ["kind", "part"]
+    kinds, numbers = zip(*(name.split("#") for name in a.item_ids), strict=True)
+    assert list(kinds) == list(a.labels["kind"]) and list(numbers) == sorted(numbers)
     for name, vector in zip(b.labels["kind"], b.vectors, strict=True):
         assert vector[0] == {"NA": 1, "b": 5, "c": 9}[name]
     rows = {tuple(row) for row in a.vectors.tolist()}
