@@ -21,6 +21,7 @@ from modality_gap.data import tiles
 from modality_gap.data.vector_formats import VECTOR_FORMATS, numbers_of, open_source
 from modality_gap.embeddings import own_pairs
 from modality_gap.embeddings.own_pairs import match, recorded, write_side
+from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.errors import InputError
 
 N, D = 30, 6
@@ -246,6 +247,19 @@ def test_ids_are_matched_by_value(ids, kind, written, tmp_path, monkeypatch):
     assert [one["vectors"] for one in about] == [N, N - 2]
     assert about[0]["unmatched_named"] == [written[row] for row in (3, 4, 5)]
     assert about[1]["unmatched_named"] == ["another"]
+
+
+def test_an_embedding_set_keeps_its_origin_beside_what_the_import_says(tmp_path):
+    about = {"model": "M", "vectors": 7, "skipped": ["x"]}
+    for name, x in (("a", A), ("b", B)):
+        ids = np.array(IDS, dtype=object)
+        write(EmbeddingSet(ids, x, metadata=about), tmp_path / f"{name}.parquet")
+    imported(tmp_path, "a.parquet", "b.parquet")
+    stored = pq.read_metadata(tmp_path / "out/0.parquet").metadata[b"modality_gap"]
+    assert json.loads(stored) == about | {
+        "file": "a.parquet", "modality": "image", "vectors": N, "unmatched": 0,
+        "unmatched_named": [],
+    }  # fmt: skip
 
 
 def test_ids_of_arrays_and_a_file_without_ids(tmp_path):

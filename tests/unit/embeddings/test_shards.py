@@ -201,6 +201,9 @@ def test_times_are_rounded_once_and_processors_named(tmp_path):
         "items_per_s": 10.0,
     }
     assert (about["device"], about["gpu"]) == ("cpu, cuda", "H100")
+    quick = part(0, 10, extraction=extraction(10, 0.0, 5))  # less than a hundredth
+    gather(shards(tmp_path, quick), tmp_path / "quick.parquet")
+    assert read(tmp_path / "quick.parquet").metadata["extraction"]["items_per_s"] == 1000
     slow = part(0, 10, extraction=extraction(10, 7.0, 5))
     gather(shards(tmp_path, slow), tmp_path / "slow.parquet")
     assert read(tmp_path / "slow.parquet").metadata["extraction"]["items_per_s"] == 1.4
