@@ -318,6 +318,9 @@ def test_four_points_are_no_crowd_and_five_are():
     found = labels._rows(np.array(crowd[::-1]), np.array([[120.0, 70], [300, 200]]), SIZE, np.inf)
     places = np.array(crowd[::-1]) + [found[at] for at in range(5)]
     np.testing.assert_allclose(places, [[120 + 15 * step, 85] for step in (2, 1, 0, -1, -2)])
+    # The number of a point beside them stays off the row.
+    beside = place([*crowd, [83, 50]])[5]
+    np.testing.assert_allclose(beside, around(135))
     # A row that would be above the highest place is none.
     assert labels._rows(np.array(crowd), NOTHING, SIZE, 64.9) == {}
     assert len(labels._rows(np.array(crowd), NOTHING, SIZE, 65)) == 5
