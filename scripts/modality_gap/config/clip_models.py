@@ -120,7 +120,7 @@ def reads_hub(entry: Mapping) -> bool:
     if name.startswith(LOCAL_DIR):  # whose tokenizer is in the folder
         named -= {text.get("hf_tokenizer_name")} - {text.get("hf_model_name")}
     if not named:  # by its name open_clip takes SigLIP's tokenizer
-        return needs_transformers(name)
+        return needs_transformers(name) and not brings_weights(name)
     return any(not Path(folder).is_dir() for folder in named)
 
 

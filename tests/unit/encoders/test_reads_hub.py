@@ -30,6 +30,9 @@ def reads_hub(entry: dict) -> bool:
         ({"library": "open_clip", "architecture": "roberta-ViT-B-32", "seed": 0}, True),
         ({"library": "open_clip", "architecture": "own.json", "seed": 0}, False),
         ({"library": "open_clip", "architecture": "elsewhere.json", "seed": 0}, True),
+        # A model of a folder has its tokenizer there, but not a tower that it names.
+        ({"library": "open_clip", "architecture": "local-dir:words", "pretrained": True}, False),
+        ({"library": "open_clip", "architecture": "local-dir:tower", "pretrained": True}, True),
         ({"library": "timm", "architecture": "resnet50", "pretrained": True}, True),
         ({"library": "timm", "architecture": "resnet50", "pretrained": "a1_in1k"}, True),
         ({"library": "timm", "architecture": "resnet50", "seed": 0}, False),
@@ -47,6 +50,11 @@ def test_what_is_read_from_a_hub(entry, answer, tmp_path, monkeypatch):
     for name, tower in (("own", "./tiny"), ("elsewhere", "someone/tiny")):
         text = {"hf_model_name": tower, "hf_tokenizer_name": "./tiny"}
         (tmp_path / f"{name}.json").write_text(json.dumps({"text_cfg": text}))
+    for name, tower in (("words", {}), ("tower", {"hf_model_name": "someone/tiny"})):
+        text = tower | {"hf_tokenizer_name": "someone/tiny"}
+        (tmp_path / name).mkdir()
+        about = {"model_cfg": {"text_cfg": text}}
+        (tmp_path / name / "open_clip_config.json").write_text(json.dumps(about))
     assert reads_hub(entry) is answer
 
 
