@@ -119,6 +119,7 @@ def test_an_architecture_in_a_file_has_the_tags_of_its_name(tmp_path):
     for content in ("{", "[]", "{}"):  # open_clip will refuse it
         path.write_text(content)
         assert activation_fault("x", spec) is None
+        assert activation_fault("x", spec | {"pretrained": "openai"}) is None
     assert activation_fault("x", {"architecture": "ViT-B-32"}) is None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modality_gap.config.model_files import file_digests, model_files
+from modality_gap.config.model_files import file_digests, model_files, tables_of_vectors
 from modality_gap.encoders.base import describe_weights
 
 
@@ -63,6 +63,15 @@ def test_what_open_clip_writes_beside_weights_is_read_with_them(folder):
         Path("run", name).touch()
     spec = {"architecture": "ViT-B-32", "pretrained": "run/epoch.pt"}
     assert model_files(spec) == ["run/epoch.pt", "run/open_clip_config.json"]
+
+
+def test_finished_vectors_and_their_names_are_files_where_they_are_paths(folder):
+    for name in ("v.npy", "w.npy", "words.txt"):
+        Path(name).touch()
+    vectors = [{"file": "w.npy", "names": "words.txt"}, {"file": "./v.npy", "names": "asset"}]
+    spec = {"library": "vectors", "vectors": vectors}
+    assert tables_of_vectors(spec) == ["w.npy", "words.txt", "./v.npy", "asset"]
+    assert model_files(spec) == ["./v.npy", "w.npy", "words.txt"]
 
 
 def test_all_that_an_architecture_names_is_read(folder):

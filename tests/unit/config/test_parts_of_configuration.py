@@ -24,7 +24,11 @@ from modality_gap.config.names import (
     without_absent,
 )
 from modality_gap.config.own_files import format_of, own_path, source_faults, wildcard_in
-from modality_gap.config.references import check_references, references_between_keys
+from modality_gap.config.references import (
+    check_references,
+    column_references,
+    references_between_keys,
+)
 from modality_gap.config.rows import (
     of_authors,
     of_others,
@@ -492,6 +496,85 @@ def test_a_name_in_a_list_is_told_with_its_place(change, words, monkeypatch):
         check_references(references_between_keys(config, ASSETS, FORMATS))
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        # A dataset of texts without parts to train and to test on.
+        ({"datasets": {"memes": {"format": "hateful_memes", "files": {"archive": "./m.zip"}}},
+          "training": {"digit_clip": {"dataset": "memes"}}},
+         r"training\.digit_clip\.dataset: 'memes' is not a known dataset with pictures and capt"),
+        # Many initialisations of an encoder are no start.
+        ({"encoders": {"many": {"library": "open_clip", "architecture": "RN50", "seeds": 3}},
+          "experiments": {"models": {"dimension": {"encoder": "many", "dataset": "emoji"}}}},
+         r"experiments\.models\.dimension\.encoder: 'many' is not a known open_clip encoder of"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_trained_is_no_choice(change, words, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = with_rows(changed(**change))
+    with pytest.raises(InputError, match=words):
+        check_references(references_between_keys(config, ASSETS, FORMATS))
+
+
+def test_weights_that_the_user_places_are_an_asset_of_weights(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    entry = {"library": "timm", "architecture": "resnet50"}
+    for weights, known in (("resnet50_seed01", True), ("minilm", False)):
+        config = with_rows(changed(encoders={"x": entry | {"weights": weights}}))
+        references = [
+            one
+            for one in references_between_keys(config, ASSETS, FORMATS)
+            if one[0] == "encoders.x.weights"
+        ]
+        (reference,) = references
+        assert (weights in reference[2]) == known
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"clusters": {"emoji": "x"}}, "clusters.emoji"),
+        ({"inputs": {"emoji": {"text": "x"}}}, "inputs.emoji.text"),
+        ({"inputs": {"emoji": {"where": {"x": ["1"]}}}}, "inputs.emoji.where.x"),
+        ({"tasks": {"digits": {"label": "x"}}}, "tasks.digits.label"),
+        ({"table2": {"group": "x"}}, "table2.group"),
+        ({"table2": {"gender": "x"}}, "table2.gender"),
+    ],
+)
+def test_a_column_that_a_dataset_lacks_is_told_with_its_key(change, key):
+    config = with_rows(changed(**change))
+    unknown = [
+        (where, name)
+        for where, name, names, _ in column_references(config, FORMATS)
+        if name not in names
+    ]
+    assert unknown == [(key, "x")]
+
+
+SIGMOID = {"loss": "sigmoid", "bias": -3.0}
+
+
+@pytest.mark.parametrize(
+    ("experiments", "sentence"),
+    [
+        ({"optimisation": SIGMOID, "models": {"dimension": {"optimisation": {"bias": -1}}}}, None),
+        ({"models": {"dimension": {"optimisation": SIGMOID}}}, None),
+        ({"models": {"dimension": {"optimisation": {"loss": "sigmoid"}}}},
+         "experiments.models.dimension.optimisation.loss is sigmoid, which needs bias; add it."),
+        ({"models": {"dimension": {"optimisation": {"bias": 2.0}}}},
+         "experiments.models.dimension.optimisation.bias does not belong to the softmax loss; "
+         "remove it."),
+        ({"models": {"dimension": {"optimisation": {"warmup": 300}}}},
+         "experiments.models.dimension.optimisation.warmup must be below "
+         "experiments.dimension.steps; lower it."),
+    ],
+)  # fmt: skip
+def test_a_whole_model_s_loss_is_judged_with_the_optimisation_of_all(experiments, sentence):
+    config = changed(experiments=experiments)
+    config["experiments"]["dimension"]["steps"] = 300
+    assert list(faults_of(with_rows(config))) == ([sentence] if sentence else [])
+
+
 # --- tables of a run ----------------------------------------------------------------------------
 
 REGISTRY = """
@@ -621,3 +704,37 @@ def test_each_library_takes_its_own_keys_and_options_in_an_encoder():
     ):
         told = schema_fault({"encoders": {"m": entry}}, whole)
         assert (told is None) if fault is None else fault in told, (entry, told)
+
+
+def test_files_and_losses_are_as_many_and_as_few_as_they_must_be():
+    schema = yaml.safe_load((ROOT / "config/schema/config.yaml").read_text(encoding="utf-8"))
+    complete = complete_schema(schema, ENCODERS, FORMATS, VECTOR_FORMATS)
+
+    def told(section: str, entry: dict) -> str | None:
+        part = complete["properties"][section]
+        return schema_fault({section: {"m": entry}}, {"properties": {section: part}} | {
+            "$defs": complete["$defs"]
+        })  # fmt: skip
+
+    union = {"format": "union", "files": {"a": "digits"}}
+    assert told("datasets", union) == "datasets.m.files has 1 entries; give it at least 2."
+    union["files"]["b"] = "emoji"
+    assert told("datasets", union) is None
+    table = {"format": "csv", "image": "i", "text": "t", "files": {"table": "a.csv"}}
+    assert told("datasets", table) is None
+    table["files"]["pictures"] = "b"
+    assert told("datasets", table) is None
+    table["files"]["other"] = "c"
+    assert told("datasets", table).startswith("datasets.m.files.other is not a known key")
+    assert told("datasets", {**table, "text": " "}).startswith("datasets.m.")
+    folders = {"format": "class_folders", "folder": " ", "files": {"archive": "a.zip"}}
+    assert told("datasets", folders).startswith("datasets.m.folder is ' '; correct it to match: ")
+    pair = {"image": "a", "text": "b"}
+    assert told("pairs", pair | {"loss": "sigmoid", "scale": 1, "bias": 0}) is None
+    for number in ("scale", "bias"):
+        sentence = f"pairs.m.{number} needs 'loss' beside it; add pairs.m.loss."
+        assert told("pairs", pair | {number: 1}) == sentence
+    # A training has a temperature, and so no scale.
+    training = SHIPPED["training"]["digit_clip"] | {"loss": "sigmoid", "bias": 1}
+    assert told("training", training) is None
+    assert told("training", training | {"scale": 1}).startswith("training.m.scale is not a known")

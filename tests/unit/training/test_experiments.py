@@ -13,6 +13,7 @@ import yaml
 from scipy import linalg, stats
 
 from modality_gap.embeddings.sets import normalise
+from modality_gap.measures.gap_intervals import measure_gap
 from modality_gap.measures.intervals import t_interval
 from modality_gap.measures.losses import cross_entropies
 from modality_gap.training.experiments import (
@@ -315,7 +316,15 @@ def test_conditions_do_what_they_say(pairs):
     run = {"condition": {"modality": "text"}, "seed": 7}
     settings = run_settings(SMALL, "same_modality")
     seen = {}
-    train_run(run, pairs, settings, more=lambda model, x, y: seen.update(model=model) or {})
+
+    def more(model, x, y):
+        for side, wanted in zip((x, y), held_out(model, replace(pairs, a=pairs.b)), strict=True):
+            np.testing.assert_array_equal(side, wanted)
+        seen.update(model=model)
+        return {"mean_of_y": float(y.mean())}
+
+    row = train_run(run, pairs, settings, more=more)["row"]
+    assert row["mean_of_y_before"] != row["mean_of_y_after"]
     x, y = held_out(seen["model"], replace(pairs, a=pairs.b))
     assert x.shape == y.shape == (10, 6)
     row = train_run({"condition": {"modality": "image"}, "seed": 7}, pairs, settings)["row"]
@@ -557,6 +566,7 @@ def test_the_tables_of_an_experiment_are_of_its_own_condition_and_confidence():
         assert first["gap_change"] == pytest.approx(
             np.mean([values["gap_after", 0, s] - values["gap_before", 0, s] for s in range(3)])
         )
+        assert not [name for name in tables["summary"] if name.startswith("seed")]
         assert len(tables["steps"]) == 9 and first["n"] == 3
     wanted = spreads(tables["runs"], "dim", quantities, 0.8)
     pd.testing.assert_frame_equal(tables["spread"], wanted)
@@ -649,8 +659,13 @@ def test_an_untouched_model_has_intervals_over_its_pairs():
     row = measure_untouched(x, x, 0.9, np.arange(60) // 3)
     assert (row["n"], row["clusters"]) == (60, 20)
     assert row["recall1_ab_low"] == pytest.approx(20 / (20 + 1.644854**2))
-    # The sides are told apart, and no recall is measured but the first.
     y = normalise(x + rng.normal(size=(60, 5)))
+    groups = np.arange(60) // 3
+    row = measure_untouched(x, y, 0.9, groups)
+    wanted = measure_gap(x, y, 0.9, groups)
+    assert {name: row[name] for name in wanted} == pytest.approx(wanted)
+    assert wanted["gap_low"] != measure_gap(x, y, 0.9)["gap_low"]
+    # The sides are told apart, and no recall is measured but the first.
     row, cosines = measure_untouched(x, y, 0.9), x @ y.T
     found = [(cosines.argmax(axis) == np.arange(60)).mean() for axis in (1, 0)]
     assert found[0] != found[1]
@@ -666,3 +681,6 @@ def test_a_share_has_wilson_s_interval_of_its_confidence():
     wanted = [0.75, centre - width / (1 + z**2 / 4), centre + width / (1 + z**2 / 4)]
     assert list(row.values()) == pytest.approx(wanted)
     assert list(row) == ["accuracy", "accuracy_low", "accuracy_high"]
+    # Three groups that agree count as three items.
+    row = share("accuracy", np.ones(12, dtype=bool), 0.9, np.arange(12) // 4)
+    assert row["accuracy_low"] == pytest.approx(3 / (3 + z**2))

@@ -113,7 +113,7 @@ def seen(pixels: torch.Tensor, loaded: tuple) -> torch.Tensor:
 # --- inputs -------------------------------------------------------------------------------------
 
 
-def test_pairs_are_the_pictures_with_their_captions(pairs, dataset, loaded):
+def test_pairs_are_the_pictures_with_their_captions(pairs, dataset, loaded, tmp_path):
     _, transform, tokenize = loaded
     table = pd.read_parquet(dataset).set_index("text")
     tokens = {tuple(tokenize([text])[0].tolist()): text for text in table.index}
@@ -130,6 +130,12 @@ def test_pairs_are_the_pictures_with_their_captions(pairs, dataset, loaded):
         assert (len(other.train), len(other.test)) == (count or 7, 3)
         drawn[count, seed] = {tokens[tuple(other.b[row].tolist())] for row in other.train}
     assert drawn[4, 1] != drawn[4, 2]
+    # What is in neither split is in neither part.
+    table.loc[texts[0], "split"] = "other"
+    path = tmp_path / "three.parquet"
+    table.reset_index().to_parquet(path, index=False)
+    three = read_pairs(str(path), None, 1, transform, tokenize, workers=1, device=CPU)
+    assert len(three.train) + len(three.test) == len(three.a) == 9
 
 
 def test_items_are_those_that_the_mask_takes_in_their_order(dataset, loaded):

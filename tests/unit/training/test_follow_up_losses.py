@@ -14,9 +14,10 @@ from modality_gap.losses import along_sphere, evaluate, main
 from modality_gap.training.losses import contrastive
 from modality_gap.training.losses.beside import symile
 from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
+from modality_gap.training.losses.parts import slerp
 from modality_gap.training.losses.registry import Batch
 from modality_gap.training.losses.registry import loss as register
-from modality_gap.training.losses.stateful import ISogCLR, Slap
+from modality_gap.training.losses.stateful import ISogCLR, Slap, rank_correlation
 
 SCALE, BIAS = 7.0, -3.0
 RNG = np.random.default_rng(0)
@@ -446,10 +447,11 @@ def test_symile_against_loops():
     assert float(symile(*rows, SCALE)) == pytest.approx(total, abs=1e-9)
 
 
-def test_two_steps_of_individual_temperatures():
+@pytest.mark.parametrize("bounds", [(0.005, 1.0), (0.06, 0.09)])
+def test_two_steps_of_individual_temperatures(bounds):
     """The state after two steps on the same pairs, item by item in plain Python."""
     x, y = GIVEN["x"], GIVEN["y"]
-    loss = ISogCLR(6, 4, 0, rho=0.5)
+    loss = ISogCLR(6, 4, 0, rho=0.5, bounds=bounds)
     for _ in range(2):
         value = loss(*tensors(x, y), SCALE, given_batch(*tensors(x, y)))
     last = 0.0
@@ -466,7 +468,7 @@ def test_two_steps_of_individual_temperatures():
                 term = (w * h).sum() / 5
                 slope = np.log(s) + b_new + 0.5 - (w * e).sum() / 5
                 u = 0.1 * u + 0.9 * np.clip(slope, -5, 5)
-                b, tau = b_new, float(np.clip(tau - 0.03 * u, 0.005, 1))
+                b, tau = b_new, float(np.clip(tau - 0.03 * u, *bounds))
             last += term / 6
             assert float(loss.temperatures[side, i]) == pytest.approx(tau, abs=1e-12)
     assert float(value.detach()) == pytest.approx(last, abs=1e-9)
@@ -498,6 +500,20 @@ def test_individual_temperatures_against_how_dense_an_item_lies():
     loss.temperatures[1, rows] = torch.from_numpy(noisy)
     places = [np.argsort(np.argsort(values)) for values in (noisy, dense[1])]
     assert found() == pytest.approx((1 + np.corrcoef(*places)[0, 1]) / 2)
+
+
+def test_ranks_of_what_does_not_vary_have_no_correlation():
+    rising, level = np.array([1.0, 4, 2, 3]), np.ones(4)
+    assert rank_correlation(rising, level) == rank_correlation(level, rising) == 0
+    assert rank_correlation(rising, np.array([2.0, 9, 5, 1])) == pytest.approx(0.4)
+
+
+def test_an_arc_between_vectors_that_are_alike_is_finite():
+    x = torch.from_numpy(GIVEN["x"]).float().requires_grad_()
+    for y in (x.detach(), -x.detach()):
+        points = slerp(x, y, 0.4)
+        points.sum().backward()
+        assert torch.isfinite(points).all() and torch.isfinite(x.grad).all()
 
 
 def test_slap_asks_predictions_for_the_averages():

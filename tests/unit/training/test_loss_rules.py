@@ -12,6 +12,7 @@ from small_study import STUDY, small_pairs
 
 from modality_gap.config.load import load_yaml
 from modality_gap.errors import InputError
+from modality_gap.training import xor
 from modality_gap.training.loss_measures import at_progress, effective_rank, measure_model
 from modality_gap.training.loss_runs import LossRuns, candidates
 from modality_gap.training.loss_study import swapped
@@ -143,8 +144,9 @@ def test_what_a_loss_is_like_is_found_by_trying_it(pairs, tmp_path):
     (tmp_path / "own.py").write_text(
         "def blind(x, y, logit_scale, batch):\n    return ((x * y).sum(dim=1) ** 2).mean()\n"
         "def raw(x, y, logit_scale, batch):\n    return (batch.raw_x * batch.raw_y).mean()\n"
+        "def raw_y(x, y, logit_scale, batch):\n    return (x * y).mean() * batch.raw_y.norm()\n"
     )
-    own = {name: {"loss": f"{tmp_path}/own.py:{name}"} for name in ("blind", "raw")}
+    own = {name: {"loss": f"{tmp_path}/own.py:{name}"} for name in ("blind", "raw", "raw_y")}
     trained = {"clip_refine", "rafa", "hycd", "hycd_align", "self_distillation"}
     entries = {
         name: {"loss": name, "start": "trained" if name in trained else "scratch"}
@@ -153,7 +155,7 @@ def test_what_a_loss_is_like_is_found_by_trying_it(pairs, tmp_path):
     asked = study(**entries, **own)
     traits = pd.DataFrame(try_losses(recipes(asked), pairs, asked, 3)).T
     assert set(traits.index[traits["sign_blind"].astype(bool)]) == {"gram", "blind"}
-    expected = {"vicreg", "clip_refine", "rafa", "raw"}
+    expected = {"vicreg", "clip_refine", "rafa", "raw", "raw_y"}
     assert set(traits.index[traits["raw"].astype(bool)]) == expected
 
 
@@ -334,6 +336,22 @@ def test_a_bit_is_found_by_the_product_of_the_two_others_and_half_found_at_a_tie
     assert accuracy(encoders(1, 2.0), "symile") == 0.5
     unit = embedded(encoders(2, 7.0), EVERY)[0]
     assert torch.equal(unit[:, 2], torch.tensor([-1.0, -1, 1, 1]))
+
+
+def test_the_bits_and_the_encoders_are_drawn_with_the_seed(monkeypatch):
+    seen = []
+
+    def note(encoders, bits):
+        seen.append((encoders[0].weight.tolist(), bits.tolist()))
+        return embedded(encoders, bits)
+
+    monkeypatch.setattr(xor, "STEPS", 1)
+    monkeypatch.setattr(xor, "embedded", note)
+    for seed in (0, 5, 5):
+        xor.train_xor("pairwise", seed)
+    (zero, five, again) = seen[::3]  # the others are those of the accuracy
+    assert five == again
+    assert zero[0] != five[0] and zero[1] != five[1]
 
 
 def test_the_loss_of_pairs_is_the_mean_over_all_three_pairs():

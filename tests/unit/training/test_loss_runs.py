@@ -13,9 +13,11 @@ from modality_gap.training import loss_runs, loss_study
 from modality_gap.training import recipes as of_methods
 from modality_gap.training.loss_runs import LossRuns, split_pairs, validation_pairs
 from modality_gap.training.loss_study import Trained, beginning, noisy, swapped, train_method
+from modality_gap.training.loss_trial import try_losses
 from modality_gap.training.losses.own import source_of
-from modality_gap.training.pairs import Pairs, captions_of, embed
-from modality_gap.training.recipes import Scale, budget, compared_with, recipes
+from modality_gap.training.losses.registry import FollowUpLoss
+from modality_gap.training.pairs import Pairs, captions_of, embed, shuffled
+from modality_gap.training.recipes import Recipe, Scale, budget, compared_with, recipes
 from modality_gap.training.towers import Adam, Towers, learning_rate_factor
 
 
@@ -213,6 +215,121 @@ def test_a_training_moves_towers_scale_and_bias_each_with_its_own_optimiser(pair
     assert np.isnan(found.ends["temperature_density"])
 
 
+class Watching:
+    """A loss that notes what it is given. What is embedded is x and the opposite of y."""
+
+    made: list["Watching"]
+
+    def __init__(self, items, dim, seed, **settings):
+        self.given = items, dim, seed, settings
+        self.weight = torch.nn.Parameter(torch.tensor(10.0))
+        self.seen, self.steps_after = [], 0
+        self.made.append(self)
+
+    def parameters(self):
+        return [self.weight]
+
+    def begin(self, model):
+        self.model = model
+
+    def embed(self, x, y):
+        return x, -y
+
+    def after_step(self, model):
+        assert model is self.model
+        self.steps_after += 1
+
+    def temperature_density(self, *given):
+        self.density_of = given
+        return 0.25
+
+    def __call__(self, x, y, logit_scale, batch):
+        texts = batch.make_texts() if batch.make_texts else None
+        drawn = float(torch.rand(()))
+        self.seen.append((float(logit_scale), batch, drawn, texts))
+        assert batch.views
+        return ((x - y) ** 2).sum(dim=1).mean() + 0 * self.weight
+
+
+@pytest.fixture
+def watched(monkeypatch) -> list[Watching]:
+    monkeypatch.setattr(Watching, "made", [], raising=False)
+    return Watching.made
+
+
+def watching(asked: dict, **more: object) -> Recipe:
+    loss = FollowUpLoss("watching", "", "", Watching, captions=more.pop("captions", False))
+    return replace(recipes(asked)["clip"], loss=loss, settings={"a": 1}, **more)
+
+
+def test_a_loss_is_given_its_batch_its_scale_and_draws_of_its_own(pairs, watched, monkeypatch):
+    noise = []
+
+    def note(rows, generator, *length):
+        found = noisy(rows, generator, *length)
+        noise.append((rows, generator.initial_seed(), length, found))
+        return found
+
+    monkeypatch.setattr(loss_study, "noisy", note)
+    asked = study()
+    recipe = watching(asked, temperature={"from": 0.5, "to": 0.2}, augment=0.3)
+    runs = [train_method(recipe, pairs, asked, seed, None) for seed in (4, 5)]
+    seeds = []
+    for run, loss, seed, at in zip(runs, watched, (4, 5), (0, 16), strict=True):
+        assert loss.given == (40, 6, seed, {"a": 1})
+        scales, batches, drawn, _ = zip(*loss.seen, strict=True)
+        assert [1 / scale for scale in scales] == pytest.approx([0.5, 0.4, 0.3, 0.2])
+        assert [batch.step for batch in batches] == [0, 1, 2, 3] and len({*drawn}) == 4
+        for step, batch in enumerate(batches):
+            assert torch.equal(batch.a, pairs.a[batch.rows])
+            assert torch.equal(batch.b, pairs.b[batch.rows])
+            # The inputs of the towers have the noise that is asked for, second views that of all.
+            of_step = noise[at + 4 * step :][:4]
+            assert [length for _, _, length, _ in of_step] == [(0.3,), (0.3,), (), ()]
+            for (rows, *_), side in zip(of_step, "abab", strict=True):
+                assert torch.equal(rows, getattr(batch, side))
+        first = Towers((8, 7), 0, 8, 6, seed).raw(noise[at][3], noise[at + 1][3])
+        assert torch.equal(batches[0].raw_x, first[0]) and torch.equal(batches[0].raw_y, first[1])
+        seeds.append({noise[at][1], noise[at + 2][1], batches[0].generator.initial_seed()})
+        # No weight decay for a loss's own numbers, which have no gradient here.
+        assert float(loss.weight.detach()) == 10 and loss.steps_after == 4
+        a, b, rows = loss.density_of
+        assert a is pairs.a and b is pairs.b and rows is pairs.train
+        assert run.ends["temperature_density"] == 0.25
+        assert run.ends["temperature"] == pytest.approx(0.2)
+        with torch.no_grad():
+            x, y = Towers((8, 7), 0, 8, 6, seed)(pairs.a[28:], pairs.b[28:])
+        wanted = float((x.mean(dim=0) + y.mean(dim=0)).norm())
+        assert run.curve[0]["gap"] == pytest.approx(wanted, rel=1e-4)
+    # Noise, views and the loss have generators of their own, other ones for each seed.
+    assert [len(of) for of in seeds] == [3, 3] and not seeds[0] & seeds[1]
+    draws = [[seen[2] for seen in loss.seen] for loss in watched]
+    assert not {*draws[0]} & {*draws[1]}
+
+
+def test_a_loss_of_captions_is_given_the_texts_of_all_of_them(pairs, watched):
+    picture = np.arange(40) % 14
+    given = replace(pairs, a=pairs.a[picture])
+    asked = study()
+    asked["optimisation"] = {**STUDY["optimisation"], "steps": 1}
+    train_method(watching(asked, captions=True), given, asked, 4, None)
+    ((_, batch, _, (place, texts)),) = watched[0].seen
+    rows = captions_of(given).of(batch.rows)[1]
+    assert torch.equal(place, captions_of(given).of(batch.rows)[0])
+    wanted = Towers((8, 7), 0, 8, 6, 4)(given.a[rows], given.b[rows])[1]
+    torch.testing.assert_close(texts, wanted)
+
+
+def test_a_trial_uses_the_first_pairs_that_are_trained_on(pairs, watched):
+    given = replace(pairs, train=pairs.train.flip(0))
+    asked = study()
+    traits = try_losses({"mine": watching(asked)}, given, asked, 3)
+    assert traits == {"mine": {"sign_blind": False, "raw": False}}
+    batches = [batch for loss in watched for _, batch, _, _ in loss.seen]
+    assert len(batches) == 3
+    assert all(batch.rows.tolist() == list(range(27, 11, -1)) for batch in batches)
+
+
 def test_a_learnt_scale_stays_below_its_bound(pairs):
     asked = study(
         free={"loss": "clip", "temperature": {"learnt": 0.2}},
@@ -404,6 +521,17 @@ def test_splits_are_drawn_with_the_seed_and_their_number(pairs):
 
 
 # --- pairs --------------------------------------------------------------------------------------
+
+
+def test_batches_are_drawn_anew_when_too_few_rows_are_left():
+    rows, generator = torch.arange(50, 62), torch.Generator().manual_seed(8)
+    for size, epochs in ((4, 2), (5, 3)):
+        orders = [rows[torch.randperm(12, generator=generator)] for _ in range(epochs)]
+        generator.manual_seed(8)
+        per = 12 // size
+        wanted = [order[size * k : size * (k + 1)].tolist() for order in orders for k in range(per)]
+        found = [batch.tolist() for batch in shuffled(rows, size, per * epochs, 8)]
+        assert found == wanted
 
 
 def test_pairs_go_through_the_model_in_groups_in_their_order(pairs):

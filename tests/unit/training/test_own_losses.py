@@ -35,7 +35,7 @@ from modality_gap.training.loss_tables import (
     methods_table,
     named_differences,
 )
-from modality_gap.training.losses.own import source_of
+from modality_gap.training.losses.own import check_settings, loss_of, source_of
 from modality_gap.training.losses.registry import FollowUpLoss
 from modality_gap.training.recipes import recipes
 from modality_gap.training.tables import summarise
@@ -96,6 +96,8 @@ def test_the_example_of_the_guide_is_in_every_table(guide, pairs, tmp_path, monk
 WRITTEN = """
 import torch
 
+NUMBER = 3
+
 def fine(x, y, logit_scale, batch, weight=1.0):
     return weight * ((x - y) ** 2).sum(dim=1).mean()
 
@@ -123,6 +125,15 @@ def from_a_teacher(x, y, logit_scale, batch):
 def one_side(x, y, logit_scale, batch):
     return (x**2)[:, 0].mean()
 
+def infinite(x, y, logit_scale, batch):
+    return (x**2 + y**2).sum() * torch.inf
+
+def flat(x, y, logit_scale, batch):
+    return 0 * x.sum() + y.mean()
+
+def of_any(x, y, logit_scale, batch, **settings):
+    return (x * y).sum()
+
 def no_side(x, y, logit_scale, batch):
     return torch.tensor(1.0)
 
@@ -149,6 +160,7 @@ def file(tmp_path):
     [
         ("nothing.py:f", {}, "mine.loss: the file {folder}/nothing.py does not exist. Correct"),
         ("mine.py:absent", {}, "mine.loss: {folder}/mine.py has no function absent; correct"),
+        ("mine.py:NUMBER", {}, "mine.loss: {folder}/mine.py has no function NUMBER; correct"),
         ("broken.py:f", {}, "mine.loss: {folder}/broken.py cannot be run (SyntaxError: "),
         ("mine.txt:f", {}, "mine.loss: {folder}/mine.txt is not a Python file. Give"),
         ("mine.py:raising", {}, "mine.loss: {folder}/mine.py:raising raises RuntimeError ("),
@@ -156,6 +168,8 @@ def file(tmp_path):
         ("mine.py:a_matrix", {}, "the loss gives an array of the shape (16, 16) at step 0; return"),
         ("mine.py:a_number", {}, "the loss gives float at step 0; return one finite number"),
         ("mine.py:not_finite", {}, "the loss gives nan at step 0; return one finite number"),
+        ("mine.py:infinite", {}, "the loss gives inf at step 0; return one finite number"),
+        ("mine.py:flat", {}, "the loss has no gradient with respect to x; compute it from"),
         ("mine.py:one_side", {}, "the loss has no gradient with respect to y; compute it from"),
         ("mine.py:no_side", {}, "the loss has no gradient with respect to x; compute it from"),
         (
@@ -176,6 +190,19 @@ def test_what_is_no_loss_is_refused_before_any_training(file, pairs, loss, setti
     assert text.startswith("loss_study.methods.mine.")
     assert sentence.format(folder=file.parent) in text
     assert "\n" not in text
+
+
+def test_settings_are_those_that_the_loss_takes_besides_what_it_is_given(file):
+    of_class, of_any = (loss_of("k", f"{file}:{name}") for name in ("WithState", "of_any"))
+    check_settings("k", of_class, {"rate": 1})
+    check_settings("k", of_any, {"rate": 1, "anything": 2})
+    for name in ("items", "dim", "seed", "batch"):
+        with pytest.raises(InputError, match=f"k.{name}: the loss has no such setting; give one"):
+            check_settings("k", of_class, {name: 1})
+    before = source_of(of_class)
+    assert before == source_of(of_any)  # a digest of the whole file
+    file.write_text(WRITTEN + "# more")
+    assert source_of(of_class) != before
 
 
 def test_a_missing_file_is_found_with_the_configuration(root, file):
