@@ -92,16 +92,18 @@ def test_what_a_shift_leaves_is_told_of_the_planes_that_hold_the_gap():
     )
 
 
-def test_a_minimum_is_located_by_both_ends_of_its_interval():
-    row = {"loss_excess": 0.5, "at_end": False}
+def test_losses_at_the_own_gaps_are_told_from_the_smallest():
     others = [
-        row | {"model": "A", "distance_low": -0.5, "distance_high": -0.1},
-        row | {"model": "B", "distance_low": -0.5, "distance_high": 0.1, "loss_excess": 0.25},
-        row | {"model": "C", "distance_low": 0.1, "distance_high": 0.5, "loss_excess": 0.125},
-        row | {"model": "D", "distance_low": 0.0, "distance_high": 0.5},
+        {"model": model, "loss_excess": excess, "at_end": False, "placed": placed}
+        for model, excess, placed in (
+            ("A", 0.5, True),
+            ("B", 0.25, False),
+            ("C", 0.125, True),
+            ("D", 0.2, False),
+        )
     ]
     assert figure3.loss_at_own_gaps(others).endswith(
-        "by 0.12 (C) and 0.50 (A); no minimum is located for B (0.25) and D (0.50)."
+        "by 0.12 (C) and 0.50 (A); no minimum is located for D (0.20) and B (0.25)."
     )
 
 
