@@ -64,16 +64,21 @@ def class_differences(
     for name, one in outcomes.items():
         if name == "none" or plain is None:
             continue
-        changes = {"accuracy": change_of(plain.right, one.right, labels, confidence)}
+        changes = {"accuracy": change_of(plain.right, one.right, _numbered(labels), confidence)}
         if plain.precision is not None and one.precision is not None:
             of = ~np.isnan(plain.precision)
-            parts = plain.precision[of], one.precision[of], labels[of]
+            parts = plain.precision[of], one.precision[of], _numbered(labels[of])
             changes["map_x"] = mean_change(*parts, confidence)
         if plain.groups is not None and one.groups is not None:
             changes["v_measure"] = _group_change(plain.groups, one.groups, labels, confidence)
         about = {"method": name, "star": methods[name].sees == "all"}
         rows += [{**about, "metric": metric, **change} for metric, change in changes.items()]
     return rows
+
+
+def _numbered(labels: np.ndarray) -> np.ndarray:
+    """The labels (n,) numbered again without gaps, so that no class without items counts."""
+    return np.unique(labels, return_inverse=True)[1]
 
 
 def _group_change(
