@@ -19,6 +19,7 @@ from modality_gap.measures.gap_intervals import (
     gap_squared_interval,
     mean_cosine_interval,
     measure_gap,
+    squared_interval,
 )
 from modality_gap.measures.intervals import share_interval
 from modality_gap.measures.retrieval import recall_at
@@ -130,6 +131,39 @@ def test_the_squared_gap_of_very_few_pairs_has_an_interval(n):
     assert found == pytest.approx(squared_interval_in_plain_steps(x - y, 0.9), rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("length", "along", "ratio"),
+    [
+        (0.01, 0.002, 0.2),  # below the bias of .05: no noise to subtract from the variance
+        (1e-20, 2e-21, 0.2),  # short, but a direction
+        (1e-26, 2e-27, 0.0),  # rounding, which has no direction
+        (4.0, 0.008, 0.0),  # the noise's share is more than what varies along the gap
+    ],
+)
+def test_the_variance_along_a_gap_that_noise_hides(length, along, ratio):
+    estimate, low, high = squared_interval(length, along, 0.5, 0.2, 10, 0.9)
+    assert estimate == pytest.approx(length - 0.05)
+    t = stats.t.ppf(0.95, 9)
+    # Ends: where (estimate - t)^2 = quantile^2 (4 t ratio / n + 2 tr S^2 / (n (n - 1))).
+    middle, second = estimate + 2 * t**2 * ratio / 10, 2 * 0.2 / 90
+    ends = np.roots([1, -2 * middle, estimate**2 - t**2 * second])
+    assert (low, high) == pytest.approx(tuple(sorted(ends.real)), abs=1e-12)
+
+
+def test_a_squared_gap_that_is_surely_below_0_is_a_gap_of_0():
+    rows = np.random.default_rng(1).normal(size=(10, 64))
+    rows -= rows.mean(axis=0)
+    found = measure_gap(rows, np.zeros((10, 64)), 0.95)
+    assert found["gap_squared_high"] < 0
+    assert (found["gap_low"], found["gap_high"]) == (0, 0)
+    assert gap_interval(rows, np.zeros((10, 64)), 0.95) == (0, 0)
+
+
+def test_an_interval_that_no_squared_gap_fits_is_a_point():
+    _, low, high = squared_interval(1e-6, 1e-6 / 64, 1.0, 1 / 64, 10, 0.9)
+    assert low == high > -0.1
+
+
 def test_the_gaps_interval_is_the_root_of_that_of_its_square(cloud):
     found = measure_gap(*cloud, 0.95)
     assert found["gap"] == gap(*cloud)
@@ -192,9 +226,13 @@ def test_an_interval_of_one_unit_is_refused_in_a_sentence(cloud):
         lambda: gap_interval(x, y, 0.95, np.zeros(60, int)),
         lambda: gap_interval(x[:1], y[:1], 0.95),
         lambda: mean_cosine_interval(x, 0.95, np.zeros(60, int)),
+        lambda: mean_cosine_interval(x[:1], 0.95),
         lambda: share_interval(x[:, 0] > 0, 0.95, np.zeros(60, int)),
     ):
-        with pytest.raises(InputError, match="needs two pairs, or two clusters"):
+        with (
+            np.errstate(all="ignore"),
+            pytest.raises(InputError, match="needs two pairs, or two clusters"),
+        ):
             compute()
 
 

@@ -50,6 +50,13 @@ def test_clusters_of_one_item_change_the_interval_of_a_share_by_the_quantile_alo
     )
 
 
+def test_clusters_that_agree_better_than_chance_are_worth_no_more_than_their_items():
+    hits = np.tile([True, False], 20)  # two of every four
+    assert effective_size(hits, 0.95, np.arange(40) // 4) == 40
+    hits[[0, 5]] = False, True  # one of the first four, three of the next
+    assert effective_size(hits, 0.95, np.arange(40) // 4) == 40
+
+
 def test_wilson_interval_of_a_published_example():
     # Newcombe (1998), table I: 81 of 263, 95 %: .2553 to .3662.
     assert proportion_interval(81, 263, 0.95) == pytest.approx((0.2553, 0.3662), abs=5e-5)
@@ -103,6 +110,20 @@ def test_the_largest_ratio_is_that_of_the_two_farthest_apart():
     ]
     assert low == pytest.approx(max(1, np.exp(np.nanmax(wanted))))
     assert largest_ratio(np.ones((3, 4)), 0.9) == (1, 1, 1)
+
+
+def test_the_upper_end_of_the_largest_ratio_may_be_that_of_a_pair_that_varies_more():
+    values = np.array([[1, 1, 1], [2, 2.1, 2.05], [1, 4, 1.5]])
+    of_pair = {
+        (i, j): stats.ttest_rel(np.log(values[i]), np.log(values[j])).confidence_interval(0.9)
+        for i in range(3)
+        for j in range(3)
+        if i != j
+    }
+    estimate, _, high = largest_ratio(values, 0.9)
+    assert estimate == pytest.approx((2 * 2.1 * 2.05) ** (1 / 3))
+    assert high == pytest.approx(np.exp(max(ends.high for ends in of_pair.values())))
+    assert high > 2 * np.exp(of_pair[1, 0].high)
 
 
 @pytest.mark.parametrize("means", [(1, 1, 1, 1), (1, 1.01, 1.02, 1.3), (1, 1, 1.6, 1.6)])

@@ -514,3 +514,5 @@ def test_published_counts_are_tested_one_by_one():
         assert table.loc["all", f"{name}_holm"] == table.loc["all", name]
         assert table.loc["a", f"{name}_holm"] == pytest.approx(2 * table.loc["a", name])
         assert table.loc["b", f"{name}_holm"] == pytest.approx(table.loc["b", name])
+    same = published_harm({"a": {"n": 50, "before": 4, "after": 4}}, 0.9)
+    assert same["p_mcnemar_least"].tolist() == [1, 1]
