@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from modality_gap.embeddings.sets import normalise
 from modality_gap.errors import InputError
@@ -245,6 +246,10 @@ def test_the_loss_by_unit_has_the_loss_as_its_mean_and_a_part_only_near_the_mini
     assert 5 < near.sum() < 50
     np.testing.assert_allclose(units[near], mean[near, None] + noise[:, near].T)
     assert (units[~near] == mean[~near, None]).all()
+    missing = np.where(deltas == deltas[0], np.nan, mean)  # as where a vector has no direction
+    found = loss_by_unit(missing, deltas, effects)
+    np.testing.assert_array_equal(found[1:], units[1:])
+    assert np.isnan(found[0]).all()
     clusters = np.arange(60) // 5
     units = loss_by_unit(mean, deltas, effects, clusters)
     assert units.shape == (101, 12)
@@ -313,6 +318,18 @@ def test_the_interval_of_what_closing_the_gap_costs_covers(batches):
     assert abs(truth) > 0.1
     # Leaving pairs out overstates the error where two pairs matter together.
     assert 0.88 <= covered / draws <= 0.98
+
+
+def test_the_gap_is_closed_where_the_centres_are_nearest_on_either_side():
+    deltas, distances = np.arange(-1.0, 4), np.array([2.0, 1.2, -0.1, -0.9, np.nan])
+    mean, effects = np.array([3.0, 1, 2, 4, np.nan]), np.random.default_rng(6).normal(size=(9, 5))
+    found = cost_of_closing(
+        mean, deltas, distances, lambda some: effects[:, np.searchsorted(deltas, some)], 0.8
+    )
+    assert (found["distance_closed"], found["closing_cost"]) == (-0.1, 1)
+    costs = 1 + effects[:, 2] - effects[:, 1]
+    wanted = stats.ttest_1samp(costs, 0).confidence_interval(0.8)
+    assert (found["closing_cost_low"], found["closing_cost_high"]) == pytest.approx(tuple(wanted))
 
 
 def test_what_closing_costs_is_over_clusters_of_pairs():

@@ -1,5 +1,6 @@
 """Tables of the loss over shifts and temperatures, value for value against plain computations."""
 
+import independent as plain
 import numpy as np
 import pytest
 from scipy.special import log_expit, log_softmax
@@ -159,6 +160,26 @@ def test_the_interval_of_a_minimum_is_of_its_confidence_and_seed():
     assert widths[0] < widths[1] < widths[2]
 
 
+def test_the_interval_of_a_minimum_has_the_draws_of_its_seed():
+    losses, deltas = bumpy()
+    seen = set()
+    for seed in range(3):
+        found = loss_minimum.loss_minimum(losses, deltas, -deltas, 40, 0.5, seed)
+        ends = found["distance_low"], found["distance_high"]
+        assert ends == pytest.approx(
+            plain.bootstrap(
+                lambda weights: -deltas[(losses @ weights).argmin()],
+                12,
+                40,
+                0.5,
+                seed,
+                "percentile",
+            )
+        )
+        seen.add(ends)
+    assert len(seen) > 1
+
+
 @pytest.mark.parametrize(
     ("bottom", "at_end"), [(-1.5, True), (-1.4, False), (1.4, False), (1.5, True)]
 )
@@ -171,7 +192,10 @@ def test_a_minimum_at_either_end_is_told(bottom, at_end):
 
 @pytest.mark.parametrize(
     ("at", "placed"),
-    [([0.5, -0.5], False), ([0.5, 0.6], True), ([0.3, -0.3], True), ([0.3, 0.6], True)],
+    [
+        *(([0.5, -0.5], False), ([0.5, 0.6], True), ([0.3, -0.3], True), ([0.3, 0.6], True)),
+        *(([0.4, -0.5], False), ([0.5, 0.0], False)),  # an end is within the interval
+    ],
 )
 def test_a_minimum_whose_interval_spans_0_and_the_gap_is_placed_nowhere(at, placed):
     """Half of the units have their minimum at one of two distances, half at the other; the gap,
@@ -303,7 +327,7 @@ def test_a_grid_of_shifts_holds_both_ends_and_no_shift_exactly():
 def test_the_deepest_valley_and_the_highest_hump_behind_the_gap_are_told():
     # Knots of a broken line by distance: the gap's valley at 1.5, humps at -.4 and -1.1, valleys
     # behind them at -.8 and -1.6.
-    knots = {2.0: 5, 1.5: 1, -0.4: 6, -0.8: 3, -1.1: 8, -1.6: 2, -2.0: 4}
+    knots = {2.0: 5, 1.5: 1, -0.4: 6, -0.8: 0.5, -1.1: 8, -1.6: 2, -2.0: 4}
     distances = np.arange(200, -201, -1) / 100
     places = sorted(knots)
     loss = np.interp(distances, places, [knots[place] for place in places])
@@ -317,6 +341,11 @@ def test_the_deepest_valley_and_the_highest_hump_behind_the_gap_are_told():
     # The order of the rows does not matter.
     order = np.random.default_rng(0).permutation(len(loss))
     assert loss_minimum.back_to_back(loss[order], distances[order]) == found
+    # Nor does a shift without a loss, or a step within rounding.
+    with_hole = np.insert(loss, 330, np.nan), np.insert(distances, 330, -1.295)
+    assert loss_minimum.back_to_back(*with_hole) == found
+    level = 1 + 1e-12 * np.random.default_rng(1).normal(size=401)
+    assert loss_minimum.back_to_back(level, distances) is None
     # A hump before the centres meet is none, nor is one without a valley behind it.
     shifted = loss_minimum.back_to_back(loss, distances + 2)
     assert shifted is None
