@@ -373,6 +373,12 @@ def test_antipodal_sets_have_no_loss_at_the_shift_that_takes_them_to_the_origin(
     assert back_to_back(np.array([1, np.nan, 2.0]), np.array([1.0, 0, -1])) is None
 
 
+def test_what_rounding_leaves_of_a_vector_has_no_direction_and_a_short_one_has():
+    for one in normalise(np.random.default_rng(2).normal(size=(20, 5))):
+        assert np.isnan(shift(one[None], one, -1.0)).all()
+        np.testing.assert_allclose(shift(one[None], one, -0.99), one[None], atol=1e-12)
+
+
 def test_a_gap_of_mere_rounding_is_none_to_shift_along():
     x = normalise(np.random.default_rng(0).normal(size=(60, 32)) + 1)
     for y in (x, x[np.random.default_rng(1).permutation(60)]):

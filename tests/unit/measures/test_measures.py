@@ -3,6 +3,7 @@
 from collections import Counter
 from concurrent.futures import Future
 
+import independent as plain
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +22,7 @@ from modality_gap.measures.separability import (
 )
 from modality_gap.measures.shift_path import pca_with_shifts
 from modality_gap.measures.tables import (
+    measure_diagnostics,
     measure_normalisation,
     measure_preprocessing,
     measure_set,
@@ -88,6 +90,26 @@ def test_every_column_of_a_set(clusters, confidence):
     wanted = measure_separability(x[some], y[some], confidence, 5, tiles.chosen(clusters, some))
     assert {name: row[name] for name in wanted} == wanted
     assert row["separability_n"] == 30
+
+
+def test_pairs_that_are_compared_are_a_sample_of_the_seed_with_their_clusters():
+    whole = Pairs(*pairs(), 0.9, 46, 5, clusters=CLUSTERS, largest=20)
+    rows = plain.sample(46, 20, 5)
+    found = whole.compared
+    np.testing.assert_array_equal(found.x, whole.x[rows])
+    np.testing.assert_array_equal(found.y, whole.y[rows])
+    together = CLUSTERS[rows][:, None] == CLUSTERS[rows]
+    np.testing.assert_array_equal(found.clusters[:, None] == found.clusters, together)
+    assert found.clusters.max() + 1 == len(set(CLUSTERS[rows])) < 17
+
+
+def test_the_dimension_of_both_modalities_is_that_of_all_vectors():
+    rng = np.random.default_rng(0)
+    x, y = np.zeros((2, 90, 7))
+    x[:, :3], y[:, 3:] = normalise(rng.normal(size=(90, 3))), normalise(rng.normal(size=(90, 4)))
+    row = measure_diagnostics(Pairs(x, y, 0.9, 90, 0, resamples=20))
+    found = [row[f"effective_dimension_{side}"] for side in ("a", "b", "both")]
+    assert found == [3, 4, 7]
 
 
 def test_a_set_without_a_gap_has_no_share_of_it():

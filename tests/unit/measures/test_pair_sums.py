@@ -96,6 +96,7 @@ def test_a_gap_of_nothing_is_nothing():
     x, _ = pairs(50, 8, 1.0, 1.0)
     sums = in_parts(x, x, 20)
     assert gap_of(sums) == 0
+    assert gap_of(in_parts(x, x[::-1], 20)) == 0  # to rounding
     assert measure_gap_of(sums, 0.95)["gap_squared"] == pytest.approx(0, abs=1e-15)
 
 
@@ -112,3 +113,18 @@ def test_one_pair_has_no_interval():
     x, y = pairs(1, 8, 1.0, 1.0)
     with pytest.raises(InputError, match="an interval needs two pairs"):
         measure_gap_of(sum_pairs(x, y), 0.95)
+    with pytest.raises(InputError, match="an interval needs two pairs"):
+        mean_cosine_of(sum_pairs(x, y), "a", 0.95)
+
+
+def test_two_items_have_a_cosine_and_no_interval():
+    x, y = pairs(2, 8, 1.0, 1.0)
+    mean, low, high = mean_cosine_of(sum_pairs(x, y), "b", 0.95)
+    assert mean == pytest.approx(y[0] @ y[1])
+    assert np.isnan([low, high]).all()
+
+
+def test_items_that_do_not_vary_have_a_point_for_an_interval():
+    for one in pairs(9, 8, 1.0, 1.0)[0]:
+        same = np.tile(one, (30, 1))
+        assert mean_cosine_of(sum_pairs(same, same), "a", 0.9) == pytest.approx((1, 1, 1), abs=1e-6)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from modality_gap.embeddings.sets import EmbeddingSet, normalise
-from modality_gap.measures import initialisations, shift_path
+from modality_gap.measures import initialisations, projection, shift_path
 from modality_gap.measures.projection import (
     nearest_neighbours,
     pair_svd_2d,
@@ -58,6 +58,24 @@ def test_umap_of_pairs_tells_the_sides_apart(umap_calls):
     assert points["side"].tolist() == ["a"] * 4 + ["b"] * 4
     assert points["umap_1"].tolist() == list(range(8))
     assert points["umap_2"].tolist() == [-i for i in range(8)]
+
+
+def test_identical_rows_of_a_side_are_one_point(umap_calls):
+    a, b, c, d, e = np.random.default_rng(1).normal(size=(5, 3))
+    settings = {"n_neighbors": 3, "min_dist": 0.2}
+    points = pair_umap_2d(np.stack([a, b, a, c]), np.stack([d, a, d, e]), settings, seed=5)
+    np.testing.assert_array_equal(umap_calls[0]["rows"], [a, b, c, d, a, e])
+    assert points["umap_1"].tolist() == [0, 1, 0, 2, 3, 4, 3, 5]
+
+
+def test_umap_is_given_the_neighbours_of_many_points_alone(umap_calls, monkeypatch):
+    monkeypatch.setattr(projection, "EXACT_FROM", 9)
+    x = normalise(np.random.default_rng(0).normal(size=(9, 4)))
+    for n in (8, 9):
+        umap_2d(x[:n], n_neighbors=5, min_dist=0.3, seed=8)
+    few, many = (call["precomputed_knn"] for call in umap_calls)
+    assert few == (None, None, None)
+    np.testing.assert_array_equal(many[0], np.argsort(-x @ x.T, axis=1)[:, :5])
 
 
 def spread_out(n=60, d=6, seed=0):
@@ -180,6 +198,7 @@ def test_the_neighbours_given_to_umap_are_those_of_all_cosines():
     x = np.random.default_rng(3).normal(size=(1500, 6))
     x /= np.linalg.norm(x, axis=1)[:, None]
     rows, distances = nearest_neighbours(x, 7)
+    assert (distances >= 0).all()
     for i in (0, 1023, 1024, 1499):  # of two tiles
         away = np.array([1 - float(np.dot(x[i], other)) for other in x])
         np.testing.assert_array_equal(rows[i], np.argsort(away)[:7])

@@ -6,7 +6,7 @@ import pytest
 
 from modality_gap.embeddings.sets import normalise
 from modality_gap.measures.intervals import proportion_interval, share_interval
-from modality_gap.measures.recall_sweep import Hits, place_interval
+from modality_gap.measures.recall_sweep import Hits, defined_shifts, place_interval, recall_peak
 from modality_gap.measures.retrieval import measure_recall, partner_ranks, recall_at
 
 
@@ -110,6 +110,32 @@ def test_recall_does_not_depend_on_the_tile():
     x = normalise(rng.normal(size=(60, 8)))
     y = normalise(x + 0.4 * rng.normal(size=(60, 8)))
     assert recall_at(x, y, 3, tile=7) == recall_at(x, y, 3)
+
+
+@pytest.mark.parametrize(("tile", "width"), [(3, 4), (7, 5), (8192, 1024)])
+def test_ranks_among_many_ties_do_not_depend_on_the_blocks(tile, width):
+    """Of vectors with four entries of a half or minus a half, most cosines are equal."""
+    x, y = np.random.default_rng(4).choice([-0.5, 0.5], size=(2, 30, 4))
+    for found, sides in zip(partner_ranks(x, y, tile, width), ((x, y), (y, x)), strict=True):
+        assert found.tolist() == list(plain.ranks(*sides).values())
+
+
+def test_a_shift_that_moves_a_vector_of_either_side_into_the_origin_is_left_out():
+    # The gap is along the first axis; two vectors of one side are, and none of the other.
+    x = np.array([[1, 0], [1, 0], [0.6, 0.8], [0.6, -0.8]])
+    y = np.array([[-0.6, 0.8], [-0.6, -0.8]] * 2)
+    deltas = np.array([-2.0, 0, 1, 2])
+    assert defined_shifts(x, y, deltas).tolist() == [-2, 0, 1]
+    assert defined_shifts(-y, -x, deltas).tolist() == [-2, 0, 1]
+
+
+@pytest.mark.parametrize(("best", "at_end"), [(0, True), (1, False), (2, True)])
+def test_a_highest_recall_at_either_end_is_told(best, at_end):
+    found = np.arange(8) < np.array([[3], [4], [3]])
+    found[best] = np.arange(8) < 6
+    hits, deltas = Hits(found, None), np.array([-1.0, 0, 1])
+    row = recall_peak(hits, deltas, 0.5 - deltas, 0.9, 20, 20, 0)
+    assert (row["best_delta"], row["best_at_end"]) == (deltas[best], at_end)
 
 
 def test_the_interval_of_the_best_shift_has_the_draws_of_its_seed():

@@ -147,6 +147,7 @@ def test_every_column_of_a_report_of_areas(confidence, seed):
         lost += int(((before == 1) & (after < 1)).sum())
     wanted = {
         "n": 61,
+        "clusters": 61,
         "default": areas[2],
         "modified": areas[best],
         "delta": 0.5,

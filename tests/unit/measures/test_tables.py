@@ -216,8 +216,9 @@ def test_areas_keep_their_level_where_picking_does_not():
 
 
 def test_too_few_pictures_for_an_area_are_told():
-    with pytest.raises(InputError, match="four pictures of each"):
-        roc_auc.halves(np.arange(40) < 3, seed=0)
+    for positive in (np.arange(40) < 3, np.arange(40) >= 3):
+        with pytest.raises(InputError, match="four pictures of each"):
+            roc_auc.halves(positive, seed=0)
 
 
 def test_labels_of_fairface_are_those_of_the_released_code():
