@@ -66,7 +66,8 @@ def sigmoid_loss(x, y, temperature, bias, size):
 
 @pytest.mark.parametrize("rows", [8, 20, 2048])  # a batch a tile, two, all of them
 def test_every_column_of_the_landscape(monkeypatch, rows):
-    monkeypatch.setattr(shift, "ROWS", rows)
+    for module in (shift, loss_sweep):
+        monkeypatch.setattr(module, "ROWS", rows)
     x, y = pairs()
     table = loss_tables.landscape(x, y, SETTINGS)
     assert table["temperature"].tolist() == [0.05] * 6 + [0.5] * 6
@@ -84,7 +85,7 @@ def test_every_column_of_the_landscape(monkeypatch, rows):
 
 @pytest.mark.parametrize("n", [40, 41, 47])
 def test_batches_that_fill_a_tile_and_a_rest_that_does_not(monkeypatch, n):
-    monkeypatch.setattr(shift, "ROWS", 16)
+    monkeypatch.setattr(loss_sweep, "ROWS", 16)
     x, y = (side[:n] for side in pairs())
     table = loss_tables.landscape(x, y, SETTINGS | {"temperatures": [0.1]})
     losses = entropies(*moved(x, y, 0), 0.1, 8)
@@ -119,10 +120,10 @@ def test_the_intervals_of_minima_are_over_the_clusters_of_whole_batches():
     x, y = pairs(28, 4)
     # Three pairs, and with them a whole cluster, are in no batch of five.
     clusters = np.concatenate([np.array([0, 1, 2, 3, 5, 6, 7, 8])[np.arange(25) % 8], [4] * 3])
-    settings = SETTINGS | {"batch_size": 5, "fine_step": 0.5}
-    _, lowest, _ = loss_tables.minima(x, y, settings, 50, 0.8, 3, clusters=clusters)
+    settings = SETTINGS | {"batch_size": 5, "delta_start": 0.0, "temperatures": [0.1, 0.02]}
+    _, lowest, _ = loss_tables.minima(x, y, settings, 50, 0.5, 3, clusters=clusters)
     for row in lowest:
-        about = settings, 50, 0.8, 3, clusters
+        about = settings, 50, 0.5, 3, clusters
         ends, costs, count = plain.minimum_intervals(x, y, row["temperature"], *about)
         assert (row["n"], row["clusters"], row["batches"], count) == (25, 8, 5, 8)
         assert (row["distance_low"], row["distance_high"]) == pytest.approx(tuple(ends))

@@ -122,9 +122,3 @@ def test_two_items_have_a_cosine_and_no_interval():
     mean, low, high = mean_cosine_of(sum_pairs(x, y), "b", 0.95)
     assert mean == pytest.approx(y[0] @ y[1])
     assert np.isnan([low, high]).all()
-
-
-def test_items_that_do_not_vary_have_a_point_for_an_interval():
-    for one in pairs(9, 8, 1.0, 1.0)[0]:
-        same = np.tile(one, (30, 1))
-        assert mean_cosine_of(sum_pairs(same, same), "a", 0.9) == pytest.approx((1, 1, 1), abs=1e-6)

@@ -2,6 +2,7 @@
 
 from math import comb
 
+import independent as plain
 import numpy as np
 import pandas as pd
 import pytest
@@ -276,6 +277,27 @@ def test_a_task_is_scored_by_its_own_prompts_and_labels(task):
     assert curve["distance"].tolist() == DISTANCES.tolist()
     assert set(curve["n"]) == {90}
     assert set(curve["task"]) == {"mine"}
+
+
+def test_a_task_is_scored_over_the_clusters_of_its_pictures(task):
+    images, prompts, along = task
+    names = np.array(["cat", "dog", "cow"])
+    x, y = images.normalised(), prompts.normalised()[[1, 2, 4]]
+    right = (names[(x @ y.T).argmax(axis=1)] == images.labels["kind"]).to_numpy()
+    groups = np.argsort(np.argsort(right)) // 7  # pictures that are right together
+    images.labels["concept"] = [f"c{number}" for number in groups]
+    rows = {
+        name: measure_task(
+            *("mine", {"label": "kind"}, images, prompts, along, DELTAS, DISTANCES),
+            **SETTINGS,
+            cluster=name,
+        )[0]
+        for name in (None, "concept")
+    }
+    assert [rows[name]["clusters"] for name in rows] == [90, 13]
+    ends = rows["concept"]["default_low"], rows["concept"]["default_high"]
+    assert ends == pytest.approx(plain.share_interval(right, 0.9, groups))
+    assert ends != pytest.approx(wilson(right.sum(), 90, 0.9), abs=1e-3)
 
 
 def test_a_task_of_two_classes_is_scored_by_the_area_of_the_second(task):

@@ -321,7 +321,11 @@ def test_harm_is_counted_by_group_and_shift():
 
 
 @pytest.mark.parametrize(
-    ("after", "word"), [(0.5, "unchanged"), (0.8, "wider"), (0.1, "narrower"), (-0.9, "exchanged")]
+    ("after", "word"),
+    [
+        *((0.5, "unchanged"), (0.8, "wider"), (0.1, "narrower"), (0.0, "narrower")),
+        *((-0.9, "exchanged"), (-0.5, "exchanged")),
+    ],
 )
 def test_direction_of_a_shift(after, word):
     assert direction(0.5, after) == word

@@ -111,6 +111,30 @@ def test_exponent_is_that_of_a_power_law_at_the_largest_sizes():
     assert theory.decay_exponent(d_out, np.array([9] * 6 + [500] * 2), n, 1 / d_out, 0.95) is None
 
 
+def test_ten_violations_count_and_a_share_of_one_has_a_slope():
+    d_out, n = np.array([2, 4, 8, 16]), 500
+    points, *_, last = theory.decay_exponent(d_out, np.array([9, 40, 20, 10]), n, 1 / d_out, 0.9)
+    assert (points, last) == (3, 16)
+    _, slope, low, high, *_ = theory.decay_exponent(d_out, np.full(4, n), n, 1 / d_out, 0.9)
+    assert slope == 0
+    assert -0.01 < low < 0 < high < 0.01
+
+
+def test_a_correlation_just_past_1_is_1():
+    past = np.nextafter(1, 2)
+    assert theory.arc_cosine_kernel(past) == 1
+    before, after = theory.lemma3_estimates(past, 2.0, 500, np.random.default_rng(0), 0.9)
+    assert before == pytest.approx(
+        theory.lemma3_estimates(1.0, 2.0, 500, np.random.default_rng(0), 0.9)[0]
+    )
+    assert np.isfinite(after).all()
+
+
+def test_the_cosines_of_lemma3_end_at_1():
+    table = theory.lemma3_table({"cosine_step": 0.1, "norm_ratios": [1.0], "draws": 5}, 0.9, 0)
+    np.testing.assert_allclose(table["cosine"], np.arange(-10, 11) / 10, atol=1e-12)
+
+
 def test_interval_of_the_exponent_holds_it_as_often_as_it_says():
     rng = np.random.default_rng(3)
     d_out, n = np.array([4, 8, 16]), 2000

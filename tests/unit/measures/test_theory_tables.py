@@ -285,6 +285,12 @@ def test_every_column_of_theorem_2():
 # --- Cones ------------------------------------------------------------------------------------
 
 
+def test_a_width_has_three_networks_however_few_units_are_asked_for():
+    table = theory.theorem2_table({"layers": 1, "widths": [16], "units": 16, "vectors": 3}, 0.9, 0)
+    assert table["n"].tolist() == [3]
+    assert np.isfinite(table.to_numpy()).all()
+
+
 def test_every_column_of_the_cones_areas():
     settings = {"cosine": 0.56, "dimensions": [2, 3, 7]}
     table = theory.cone_areas_table(settings)
@@ -372,17 +378,19 @@ def test_a_case_has_the_draws_of_its_values():
     first = stream(1, "lemma3", 1, -0.5).random()
     assert first == stream(1, "lemma3", 1.0, -0.5 + 1e-16).random()
     others = [
+        stream(1, "lemma3", 1, -0.5 + 1e-11),
         stream(2, "lemma3", 1, -0.5),
         stream(1, "theorem2", 1, -0.5),
         stream(1, "lemma3", -0.5, 1),
     ]
-    assert len({first, *(rng.random() for rng in others)}) == 4
+    assert len({first, *(rng.random() for rng in others)}) == 5
 
 
 def test_units_that_are_all_dead_are_refused_in_a_sentence():
     with pytest.raises(InputError, match=r"theory\.theorem2\.widths has 1, which is too small"):
         theory.theorem2_table({"layers": 3, "widths": [1], "units": 30, "vectors": 5}, 0.9, 0)
-    settings = {"vectors": 9, "width": 1, "layers": 3, "repeats": 2, "activations": ["relu"]}
+    # One layer, of which a part of the inputs come out as 0.
+    settings = {"vectors": 9, "width": 1, "layers": 1, "repeats": 2, "activations": ["relu"]}
     with pytest.raises(InputError, match=r"mlp_cone\.width is 1, which is too small"):
         simulate_mlps(settings, 0)
 
