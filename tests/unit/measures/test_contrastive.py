@@ -375,7 +375,8 @@ def test_antipodal_sets_have_no_loss_at_the_shift_that_takes_them_to_the_origin(
 
 def test_what_rounding_leaves_of_a_vector_has_no_direction_and_a_short_one_has():
     for one in normalise(np.random.default_rng(2).normal(size=(20, 5))):
-        assert np.isnan(shift(one[None], one, -1.0)).all()
+        for last in (one, np.nextafter(one, 1)):
+            assert np.isnan(shift(one[None], last, -1.0)).all()
         np.testing.assert_allclose(shift(one[None], one, -0.99), one[None], atol=1e-12)
 
 

@@ -105,6 +105,13 @@ def test_an_item_with_two_partners_stands_where_the_nearer_one_does(rival, rank)
     assert to_y[0] == rank
 
 
+def test_partners_as_near_but_for_rounding_stand_where_the_first_does():
+    one, other = np.array([1.0, 0, 0]), np.array([0, 0, 1.0])
+    # A rival of the first item, as near as its two partners, stands between these.
+    y = np.array([[0.6, 0.8, 0], [0.6, -0.8, 0], [np.nextafter(0.6, 1), 0.8, 0]])
+    assert partner_ranks(np.stack([one, other, one]), y)[0][0] == 0
+
+
 def test_recall_does_not_depend_on_the_tile():
     rng = np.random.default_rng(3)
     x = normalise(rng.normal(size=(60, 8)))

@@ -80,6 +80,9 @@ def test_mcnemar_over_clusters_is_the_share_of_all_signs():
     wanted = np.mean(np.array(sums) >= abs(net.sum()))
     assert mcnemar(before, after, clusters) == pytest.approx(wanted, rel=1e-12)
     assert mcnemar(before, after, np.arange(60)) == mcnemar(before, after)
+    # Clusters that change by 2, 3 and 4 up and by 2 down: sums of 7 or more of 11, of 16 signs.
+    four = np.repeat([0, 1, 2, 3], [2, 3, 4, 2])
+    assert mcnemar(four == 3, four != 3, four) == pytest.approx(6 / 16)
     assert mcnemar(before, before, clusters) == 1
 
 
