@@ -342,7 +342,7 @@ def test_recall_under_the_shift(run):
 
 def test_the_explorer_has_what_the_tables_have(run):
     curves = run.table("statistics/recall_under_shift.csv")
-    scores = run.table("statistics/zero_shot.csv")
+    scores, table1 = run.table("statistics/zero_shot.csv"), run.table("tables/table1.csv")
     trained = [name for name, entry in run.sets.items() if entry["weights"] == "trained"]
     for name in trained:
         found = json.loads((run.results / f"explorer/{name}.json").read_text())
@@ -362,8 +362,13 @@ def test_the_explorer_has_what_the_tables_have(run):
             values = [one["values"][at[round(delta, 6)]] for delta in both]
             wanted = part[part["delta"].isin(both)]["loss"]
             np.testing.assert_allclose(values, wanted, atol=6e-6)
+        n, size = len(run.some(name)[0]), run.config["loss_landscape"]["batch_size"]
+        assert (found["n"], found["loss_n"]) == (n, n // size * size)
         assert [one["task"] for one in found["scores"]] == tasks_of(run, name)
         for one in found["scores"]:
+            row = table1[(table1["set"] == name) & (table1["task"] == one["task"])].iloc[0]
+            assert one["metric"] == row["metric"] == "accuracy"
+            assert one["chance"] == pytest.approx(row["chance"])
             part = scores[(scores["set"] == name) & (scores["task"] == one["task"])]
             both = part[part["delta"].round(6).isin(at)]
             assert len(both) > 10 and one["n"] == both["n"].iloc[0]
