@@ -447,31 +447,38 @@ def test_symile_against_loops():
     assert float(symile(*rows, SCALE)) == pytest.approx(total, abs=1e-9)
 
 
-@pytest.mark.parametrize("bounds", [(0.005, 1.0), (0.06, 0.09)])
-def test_two_steps_of_individual_temperatures(bounds):
-    """The state after two steps on the same pairs, item by item in plain Python."""
+@pytest.mark.parametrize(
+    ("start", "bounds", "rho"),
+    [(0.01, (0.005, 1.0), 0.5), (0.4, (0.005, 1.0), 1.0), (0.4, (0.38, 0.395), 0.5)],
+)
+def test_three_steps_of_individual_temperatures(start, bounds, rho):
+    """The state after three steps on the same pairs, item by item in plain Python."""
     x, y = GIVEN["x"], GIVEN["y"]
-    loss = ISogCLR(6, 4, 0, rho=0.5, bounds=bounds)
-    for _ in range(2):
+    given = {} if rho == 1 else {"rho": rho}  # the default, as are all others
+    loss = ISogCLR(6, 4, 0, start=start, bounds=bounds, **given)
+    for _ in range(3):
         value = loss(*tensors(x, y), SCALE, given_batch(*tensors(x, y)))
     last = 0.0
     for side, cosines in enumerate((x @ y.T, y @ x.T)):
         for i in range(6):
             h = cosines[i] - cosines[i, i]
-            s, b, u, tau = 0.0, 0.0, 0.0, 0.01
-            for _ in range(2):
+            s, b, u, tau = 0.0, 0.0, 0.0, start
+            for _ in range(3):
                 e = h / tau
                 b_new = max(b, e.max())
                 g = np.exp(e - b_new).sum() / 5
                 s = 0.2 * s * np.exp(b - b_new) + 0.8 * g
                 w = np.exp(e - b_new) / (s + 1e-10)
                 term = (w * h).sum() / 5
-                slope = np.log(s) + b_new + 0.5 - (w * e).sum() / 5
+                slope = np.log(s) + b_new + rho - (w * e).sum() / 5
                 u = 0.1 * u + 0.9 * np.clip(slope, -5, 5)
                 b, tau = b_new, float(np.clip(tau - 0.03 * u, *bounds))
             last += term / 6
             assert float(loss.temperatures[side, i]) == pytest.approx(tau, abs=1e-12)
     assert float(value.detach()) == pytest.approx(last, abs=1e-9)
+    if start == 0.4:  # nothing is as small as it is after a start at the lowest temperatures
+        assert abs(last) > 0.01
+        assert (float(loss.temperatures.min()) == 0.38) == (bounds[0] == 0.38)
 
 
 def test_individual_temperatures_against_how_dense_an_item_lies():

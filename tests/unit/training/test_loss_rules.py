@@ -354,6 +354,16 @@ def test_the_bits_and_the_encoders_are_drawn_with_the_seed(monkeypatch):
     assert zero[0] != five[0] and zero[1] != five[1]
 
 
+def test_the_table_of_bits_has_every_loss_and_seed_and_what_guessing_finds(monkeypatch):
+    monkeypatch.setattr(xor, "train_xor", lambda loss, seed: len(loss) + seed / 100)
+    rows = xor_table(range(4, 6)).to_dict("records")
+    assert rows == [
+        {"loss": loss, "seed": seed, "accuracy": len(loss) + seed / 100, "chance": 0.5}
+        for loss in ("symile", "gram", "pairwise")
+        for seed in (4, 5)
+    ]
+
+
 def test_the_loss_of_pairs_is_the_mean_over_all_three_pairs():
     rows = np.random.default_rng(6).normal(size=(3, 5, 4))
     total = 0.0
