@@ -602,8 +602,9 @@ def fetch_released(tmp_path: Path, urls: list[str], *options: str) -> str:
     table = {
         f"thing{i}": entry | {"path": f"released/{i}.npy", "url": url} for i, url in enumerate(urls)
     }
-    # What only a person can place is not asked for.
+    # What only a person can place, and what other jobs download, is not asked for.
     table["placed"] = entry | {"kind": "placed", "path": "by/hand", "url": "http://x/a"}
+    table["needed"] = GOOD | {"path": "needed/b", "url": "http://127.0.0.1:9/b"}
     (tmp_path / "assets.yaml").write_text(yaml.safe_dump(table))
     environment = {k: v for k, v in os.environ.items() if k != "MODALITY_GAP_MIRROR"}
     done = subprocess.run(
