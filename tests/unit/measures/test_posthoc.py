@@ -39,6 +39,7 @@ from modality_gap.measures.posthoc.scores import _sinkhorn_in_logs, nearest_neig
 from modality_gap.measures.posthoc.study import FIXED, check_fitted, measured, splits, study
 from modality_gap.measures.posthoc.tasks import (
     Direction,
+    among_first,
     cross_modal,
     directions,
     expected,
@@ -343,6 +344,8 @@ def test_kind_bias_against_a_plain_count():
         kinds += [(-own[i, j], 0) for j in range(14) if j != i]
         share.append(np.mean([kind for _, kind in sorted(kinds)[:10]]))
     assert result["kind_share10"] == pytest.approx(np.mean(share))
+    equal = Direction("xy", np.ones((14, 14)), np.ones((14, 14)))
+    assert mixed_gallery(equal)["kind_auc"] == 0.5
     few = mixed_gallery(Direction("xy", across[:4, :4], own[:4, :4]))
     assert few["kind_share10"] == 0.5  # of six others, all count
 
@@ -386,6 +389,14 @@ def test_an_item_is_no_neighbour_of_its_own_where_all_others_point_away():
     left_out = [of.argmin(axis=1) for of in cosines]
     same = np.where(left_out[0] == left_out[1], 1, 0.9)
     assert shared_neighbours(*cosines) == pytest.approx(same)
+    # Of five items all four others are neighbours.
+    assert (shared_neighbours(*(of[:5, :5] for of in cosines)) == 1).all()
+
+
+def test_of_equal_scores_the_first_are_nearest():
+    scores = np.array([[1.0, 2, 1, 1, 1], [0, 0, 0, 0, 3]])
+    assert among_first(scores, 3).astype(int).tolist() == [[1, 1, 1, 0, 0], [1, 1, 0, 0, 1]]
+    assert among_first(scores, 5).all() and among_first(scores, 9).all()
 
 
 def test_expected_results_against_a_convolution():

@@ -666,6 +666,9 @@ def test_subspaces_of_a_turned_cloud_overlap_by_chance():
         assert chance[name] == pytest.approx(np.mean(values), abs=4 * stats.sem(values))
     few = rng.normal(size=(2, 7, 30))
     assert list(of.of(*few)) == list(of.chance(7, 30)) == ["subspace_overlap5"]
+    # Directions must be left over, of the vectors and of the space.
+    for n, d, count in ((60, 20, 1), (21, 30, 1), (22, 21, 2), (60, 5, 0), (6, 30, 0)):
+        assert len(of.chance(n, d)) == len(of.of(*rng.normal(size=(2, n, d)))) == count
 
 
 def test_least_squares_from_no_gap_to_a_large_one():

@@ -3,7 +3,7 @@
 import pytest
 
 from modality_gap.paper.items import read_items
-from modality_gap.paper.stand_ins import NEITHER, NOTHING, sentences, stand_ins
+from modality_gap.paper.stand_ins import NEITHER, NOTHING, own_sets, sentences, stand_ins
 
 KNOWN = {
     "own": {
@@ -95,6 +95,17 @@ def test_where_the_paper_means_another_model_its_own_is_a_stand_in():
     assert shown([], ["released_clip", "clip"], True) == ["16 for 32, again"]
     assert shown([], ["bert"], True) == ["BERT for CLIP's text tower"]
     assert shown([], ["released_clip"]) == []
+
+
+def test_a_set_is_the_papers_own_if_all_that_it_is_made_of_is():
+    sets = {
+        "own": {"inputs": "all", "encoder": "clip"},
+        "other_data": {"inputs": "few", "encoder": "clip"},
+        "neighbour": {"inputs": "all", "encoder": "vit_b16"},
+        "unknown": {"inputs": "birds", "encoder": "clip"},
+        "authors": {"released": "released_clip"},
+    }
+    assert own_sets(KNOWN, sets, CONFIG) == ["own", "authors"]
 
 
 def test_all_are_named_once_inputs_first_and_kinds_apart():

@@ -128,4 +128,4 @@ def test_every_form_of_import_is_followed(tmp_path, line, found):
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    assert {path.as_posix() for path in files_of("script", tmp_path)} == found
+    assert [path.as_posix() for path in files_of("script", tmp_path)] == sorted(found)

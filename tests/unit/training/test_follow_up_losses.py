@@ -586,6 +586,16 @@ def test_a_picture_against_all_its_texts(tmp_path):
     assert one[0] == pytest.approx(one[1], abs=1e-12)
     with pytest.raises(InputError, match="differ in shape"):
         evaluate("clip", files, SCALE, 0.0, {}, 0)
+    np.save(files["y"], y[:10])  # not as many texts of each picture
+    with pytest.raises(InputError, match="differ in shape"):
+        evaluate("one_to_k", files, SCALE, 0.0, {}, 0)
+    # A setting that is given replaces that of the loss.
+    both = {"x": files["x"], "y": files["x"]}
+    found = [
+        evaluate(name, both, SCALE, 0.0, more, 0)[0]
+        for name, more in (("cua", {}), ("align_only", {"uniform": 1.0}), ("align_only", {}))
+    ]
+    assert found[0] == pytest.approx(found[1]) and found[0] != pytest.approx(found[2])
 
 
 def test_command_prints_the_value_and_saves_the_gradient(tmp_path, capsys):
@@ -639,4 +649,8 @@ def test_gradient_along_the_sphere_and_at_raw_rows(tmp_path):
     )
     saved = np.load(target)
     assert set(saved) == {"x", "y", "x_sphere", "y_sphere"}
-    assert (saved["x_sphere"] * rows["x"]).sum(axis=1) == pytest.approx(np.zeros(6), abs=1e-12)
+    for side in "xy":
+        units = rows[side] / np.linalg.norm(rows[side], axis=1, keepdims=True)
+        away = (saved[side] * units).sum(axis=1, keepdims=True) * units
+        np.testing.assert_allclose(saved[f"{side}_sphere"], saved[side] - away, atol=1e-12)
+        assert (saved[f"{side}_sphere"] * rows[side]).sum(axis=1) == pytest.approx(0, abs=1e-12)
