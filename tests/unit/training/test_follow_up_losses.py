@@ -417,9 +417,10 @@ def test_shared_noise_in_expectation():
     assert both == pytest.approx(of("hycd", x, y).item() + of("rafa", x, y).item(), abs=1e-9)
 
 
-def test_mixup_of_items_against_its_own_draws():
+@pytest.mark.parametrize("seed", range(4))
+def test_mixup_of_items_against_its_own_draws(seed):
     x, y = (torch.from_numpy(GIVEN[side]) for side in ("x", "y"))
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     gammas = torch._standard_gamma(torch.full((2, 6), 0.15, dtype=x.dtype), generator)
     parts = (gammas[0] / gammas.sum(dim=0)).numpy()
     parts = np.where(torch.rand(6, generator=generator).numpy() < 0.5, parts, 1.0)
@@ -431,7 +432,8 @@ def test_mixup_of_items_against_its_own_draws():
         for i in range(6):
             target[i, order[i]] += 1 - parts[i]
         value += (ce(SCALE * mix @ other.T, target) + ce(SCALE * other @ mix.T, target.T)) / 2
-    assert of("m3co", x, y).item() == pytest.approx(value, abs=1e-9)
+    found = FOLLOW_UP_LOSSES["m3co"].of(x, y, SCALE, given_batch(x, y, seed))
+    assert float(found) == pytest.approx(value, abs=1e-9)
 
 
 def test_symile_against_loops():
@@ -509,6 +511,12 @@ def test_individual_temperatures_against_how_dense_an_item_lies():
     assert found() == pytest.approx((1 + np.corrcoef(*places)[0, 1]) / 2)
 
 
+def test_individual_temperatures_begin_as_published():
+    loss = ISogCLR(3, 4, 0)
+    assert loss.temperatures.tolist() == [[0.01] * 3] * 2
+    assert loss.bounds == (0.005, 1)
+
+
 def test_ranks_of_what_does_not_vary_have_no_correlation():
     rising, level = np.array([1.0, 4, 2, 3]), np.ones(4)
     assert rank_correlation(rising, level) == rank_correlation(level, rising) == 0
@@ -533,6 +541,8 @@ def test_slap_asks_predictions_for_the_averages():
     inside = 2 - (q_x * target_x).sum(axis=1) - (q_y * target_y).sum(axis=1)
     value = loss(x, y, SCALE, given_batch(x, y))
     assert float(value.detach()) == pytest.approx((0.3 * across_ + 0.7 * inside).mean(), abs=1e-9)
+    even = Slap(6, 4, 0)(x, y, SCALE, given_batch(x, y))
+    assert float(even.detach()) == pytest.approx((across_ + inside).mean() / 2, abs=1e-9)
     # The predictors are those of the seed, whatever was drawn before, and draw nothing themselves.
     torch.manual_seed(8)
     state = torch.get_rng_state()

@@ -465,7 +465,7 @@ def test_every_run_is_measured_on_its_own_split_and_starts_from_its_own_baseline
 
 def test_a_selection_takes_the_highest_mean_recall_on_validation_pairs(pairs, quickly):
     asked = study(dcl={"loss": "dcl", "grid": {"temperature": [0.2, 0.1]}})
-    asked["selection"] = {"seeds": 3, "share": 0.25}
+    asked |= {"selection": {"seeds": 3, "share": 0.25}, "towers": [{"hidden_layers": 1, "dim": 4}]}
     clusters = np.arange(40) // 7
     runs = LossRuns(asked, pairs, 3, clusters=clusters)
     table, _ = runs.run()
@@ -491,6 +491,10 @@ def test_a_selection_takes_the_highest_mean_recall_on_validation_pairs(pairs, qu
         assert [one["chosen"] for one in of[name]].index(True) == 2
         assert sum(one["chosen"] for one in of[name]) == 1
         assert {one["n"] for one in of[name]} == {3}
+    # Nothing is selected of methods with other towers.
+    assert {one["method"] for one in runs.choices} == {"clip", "dcl"}
+    assert "dcl_1x4" in runs.methods and "dcl_1x4_selected" not in runs.methods
+    assert runs.traits["dcl_selected"] == runs.traits["dcl"]
     chosen = runs.methods["dcl_selected"]
     assert (chosen.temperature, chosen.selected) == ({"fixed": 0.2}, True)
     assert chosen.label == runs.methods["dcl"].label + ", selected"
