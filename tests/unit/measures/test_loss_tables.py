@@ -85,7 +85,7 @@ def test_every_column_of_the_landscape(monkeypatch, rows):
 
 @pytest.mark.parametrize("n", [40, 41, 47])
 def test_batches_that_fill_a_tile_and_a_rest_that_does_not(monkeypatch, n):
-    monkeypatch.setattr(loss_sweep, "ROWS", 16)
+    monkeypatch.setattr(loss_sweep, "ROWS", 8)
     x, y = (side[:n] for side in pairs())
     table = loss_tables.landscape(x, y, SETTINGS | {"temperatures": [0.1]})
     losses = entropies(*moved(x, y, 0), 0.1, 8)

@@ -67,6 +67,11 @@ def test_held_out_choice_scores_no_item_that_chose():
     right, chosen = held_out_choice(correct, DELTAS, seed=7)
     assert chosen == [-0.5, 0.5]
     assert not right.any()
+    # Halves of ten clusters of three pictures: a cluster does not help to choose for itself.
+    clusters = np.arange(30) % 10
+    right, chosen = held_out_choice(correct[:, clusters], DELTAS, 7, clusters)
+    assert chosen == [-0.5, 0.5]
+    assert not right.any()
 
 
 def test_report_says_which_way():

@@ -131,8 +131,8 @@ def test_a_correlation_just_past_1_is_1():
 
 
 def test_the_cosines_of_lemma3_end_at_1():
-    table = theory.lemma3_table({"cosine_step": 0.1, "norm_ratios": [1.0], "draws": 5}, 0.9, 0)
-    np.testing.assert_allclose(table["cosine"], np.arange(-10, 11) / 10, atol=1e-12)
+    table = theory.lemma3_table({"cosine_step": 2 / 9, "norm_ratios": [1.0], "draws": 5}, 0.9, 0)
+    np.testing.assert_allclose(table["cosine"], np.linspace(-1, 1, 10), atol=1e-12)
 
 
 def test_interval_of_the_exponent_holds_it_as_often_as_it_says():
