@@ -62,6 +62,13 @@ def test_cosines_at_an_edge_fall_into_the_same_bin(torchs):
     np.testing.assert_array_equal(found.counts, cosine_distribution(x, 4).counts)
 
 
+def test_cosines_that_rounding_takes_past_1_are_1_there_too(torchs):
+    x = normalise(np.random.default_rng(4).normal(size=(90, 7)))
+    found = torchs(cosine_distribution, np.concatenate([x, x, -x]), 8)
+    assert (found.minimum, found.maximum) == (-1, 1)
+    assert found.counts.sum() == 270 * 269
+
+
 def test_ranks_of_partners_are_the_same_with_ties_and_repeated_items(pairs, torchs):
     x, y = pairs
     # The second item's partner is as near as the first's, which comes before it.
@@ -122,11 +129,25 @@ def test_a_gpu_is_taken_where_there_is_one_and_the_work_is_worth_it(gpu, capsys)
     assert capsys.readouterr().err == ""
 
 
-def test_a_batch_job_takes_no_gpu_that_it_was_not_given(gpu, monkeypatch):
-    monkeypatch.setenv("SLURM_JOB_ID", "7")
+@pytest.mark.parametrize(
+    "name", ["SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID", "JOB_ID", "_CONDOR_JOB_AD"]
+)
+def test_a_batch_job_takes_no_gpu_that_it_was_not_given(gpu, monkeypatch, name):
+    monkeypatch.setenv(name, "7")
     assert on_gpu.device_for(on_gpu.WORTH) is None
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert on_gpu.device_for(on_gpu.WORTH) == "cuda"
+
+
+def test_without_torch_or_the_drivers_library_there_is_no_gpu(gpu, monkeypatch):
+    def fail(name):
+        raise OSError(name)
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert on_gpu.device_for(on_gpu.WORTH) is None
+    monkeypatch.undo()
+    monkeypatch.setattr(on_gpu.ctypes, "CDLL", fail)
+    assert on_gpu._has_driver() is False
 
 
 def test_a_gpu_that_another_process_has_for_itself_is_left(gpu, monkeypatch):
