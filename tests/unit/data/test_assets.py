@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 from archive_server import Server, refusing, serving
+from urllib3 import HTTPResponse
 
 from modality_gap.data import assets
 from modality_gap.data.assets import (
@@ -253,6 +254,20 @@ def test_what_may_pass_is_asked_again_after_a_while_and_nothing_else(
     destination.unlink()
     assert_refused(f"answers with HTTP {status + 70}", asset, destination)
     assert len(server.seen) == 4
+
+
+def test_a_server_that_asks_for_hours_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", slept.append)
+    busy = HTTPResponse(status=503, headers={"Retry-After": "7200"})
+    for prefix in ("http://", "https://"):
+        retry = assets._session(3, 0.5).get_adapter(f"{prefix}x").max_retries
+        assert retry.total == 3
+        for _ in range(3):
+            retry = retry.increment("GET", "/", response=busy)
+            retry.sleep(busy)
+        assert slept == [1, 2]  # at once, then twice as long each time
+        slept.clear()
 
 
 def test_a_folder_that_cannot_be_made_is_told(asset: Asset, tmp_path: Path) -> None:

@@ -314,6 +314,18 @@ def test_a_change_within_a_folder_shows(tmp_path):
     assert len({state["archive"] for state in states}) == 5
 
 
+def test_a_zip_and_a_folder_are_read_by_path_and_a_tar_in_its_own_order(tmp_path):
+    names = ["b/2.png", "b/10.png", "a/9.png", "b.png"]
+    members = {name: name.encode() for name in names}
+    for path, order in (
+        (in_zip(tmp_path / "x.zip", members), sorted(names, key=lambda name: Path(name).parts)),
+        (in_folder(tmp_path / "x", members), sorted(names, key=lambda name: Path(name).parts)),
+        (in_tar(tmp_path / "x.tar", members), names),
+    ):
+        found = [(str(member), read()) for member, read in archive_members(path)]
+        assert found == [(name, name.encode()) for name in order]
+
+
 def test_links_in_a_folder_are_followed_once(tmp_path):
     folder = in_folder(tmp_path / "x", {"a/1.png": OWL})
     in_folder(tmp_path / "other", {"2.png": TIT})

@@ -66,6 +66,7 @@ def test_items_come_first_then_noise_by_initialisation(dataset, tmp_path):
         for name in ("p0", "p2", "p3", "p6", "noise00000", "noise00001", "noise00002")
     ]
     assert list(found.item_ids) == wanted
+    assert list(found.labels) == ["kind", "noise", "seed"]
     assert found.labels["seed"].tolist() == [0] * 7 + [5] * 7
     assert found.labels["noise"].tolist() == ([False] * 4 + [True] * 3) * 2
     assert found.labels["kind"].tolist()[:4] == ["even", "even", "odd", "even"]

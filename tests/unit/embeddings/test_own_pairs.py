@@ -376,6 +376,28 @@ def test_both_sides_with_several_are_paired_one_by_one_or_refused(tmp_path):
         imported(tmp_path, "e.parquet", "f.parquet", "all")
 
 
+def test_labels_are_those_of_the_item_of_each_vector(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiles, "READ", 7)  # several tiles, the last one smaller
+    counts, order = [1 + row % 3 for row in range(N)], SHUFFLED
+    texts = pa.array([FIVE[row, :count].tolist() for row, count in enumerate(counts)])
+    parquet(tmp_path / "b.parquet", texts, item_id=IDS, caption=[f"c{row}" for row in range(N)])
+    for rows in (np.arange(N), order):
+        ids = [IDS[row] for row in rows]
+        parquet(tmp_path / "a.parquet", lists(A[rows], pa.list_(pa.float32(), D)), item_id=ids)
+        for several, wanted in (
+            ("all", [row for row in rows for _ in range(counts[row])]),
+            ("last", list(rows)),
+        ):
+            _, text = imported(tmp_path, "a.parquet", "b.parquet", several)
+            assert text["caption"].to_pylist() == [f"c{row}" for row in wanted]
+    # Beside another column of vectors, one that is called vector is no label.
+    table = pa.table({"emb": lists(A, ONE), "vector": IDS, "n": list(range(N))})
+    pq.write_table(table, tmp_path / "c.parquet")
+    image, _ = imported(tmp_path, *[("c.parquet", {"column": "emb"})] * 2)
+    assert image.column_names == ["item_id", "vector", "n"]
+    np.testing.assert_array_equal(values(image), A)
+
+
 def test_an_item_may_have_one_vector_and_another_several(tmp_path):
     counts = [1 + row % 3 for row in range(N)]
     texts = [FIVE[row, :count] for row, count in enumerate(counts)]

@@ -170,6 +170,8 @@ def test_a_model_in_a_folder_has_its_weights_and_its_preparation(published):
     assert not np.allclose(
         embedded(there, "text", {"seed": 1}), embedded(spec, "text", {"seed": 7})
     )
+    drawn = build_encoder(there, "text", {"seed": 1}, "float32")
+    assert drawn.metadata["weights"] == "random, seed 1"
     encoder = build_encoder(there, "image", {"tag": True}, "float32")
     _, transform, _ = load_open_clip(there, {"tag": True})
     assert transform.transforms[-1].mean == [0.5, 0.4, 0.3]
