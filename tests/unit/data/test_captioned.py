@@ -188,6 +188,7 @@ SHARD = {
     "000.jpg": OWL, "000.txt": b"an owl", "000.json": b'{"caption": "other"}', "000.cls": b"3",
     "x/001.webp": TIT, "x/001.json": json.dumps({"caption": " a tit "}).encode(),
     "002.txt": b"no image", "003.png": JAY, "004.seg.png": OWL, "004.txt": b"no image either",
+    "005.png": JAY, "005.json": b'["caption"]', "006.png": JAY, "006.json": b'{"caption": 6}',
 }  # fmt: skip
 
 
@@ -199,7 +200,7 @@ def test_tars_of_webdataset(tmp_path, capsys):
     ]
     said = capsys.readouterr().err
     assert "left out: 2 items without an image" in said
-    assert "left out: 1 items without a text" in said
+    assert "left out: 3 items without a text" in said
     files = {"shards": tmp_path / "a.tar"}
     other = made(tmp_path, "webdataset", files, text=".cls", label=".txt")
     assert other[["item_id", "text", "label"]].to_numpy().tolist()[0] == ["000", "3", "an owl"]

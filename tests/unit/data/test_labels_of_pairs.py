@@ -101,6 +101,15 @@ def test_parts_whose_types_differ_keep_their_labels(name, tmp_path):
             assert table["named"].to_pylist() == expected
 
 
+def test_columns_of_parts_may_come_in_any_order(tmp_path):
+    np.save(tmp_path / "a.npy", A)
+    parquet(tmp_path / "labels" / "part_0.parquet", one=["a"] * 10, two=["b"] * 10)
+    parquet(tmp_path / "labels" / "part_1.parquet", two=["c"] * 20, one=["d"] * 20)
+    table, _ = imported(tmp_path, "a.npy", "a.npy", labels="labels")
+    assert table["one"].to_pylist() == ["a"] * 10 + ["d"] * 20
+    assert table["two"].to_pylist() == ["b"] * 10 + ["c"] * 20
+
+
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
@@ -192,6 +201,15 @@ def test_items_in_a_row_against_an_array_of_several_say_what_helps(tmp_path):
         InputError, match=r"30 items in one, 6 in the other.* or ids on both sides\.$"
     ):
         imported(tmp_path, "a.npy", "b.npy", "all")
+    np.save(tmp_path / "c.npy", np.repeat(B, 5, axis=0))
+    with pytest.raises(
+        InputError,
+        match=r"30 items in one, 150 in the other.*, or set `several` if each item has 5 rows in",
+    ):
+        imported(tmp_path, "a.npy", "c.npy")
+    np.save(tmp_path / "d.npy", np.repeat(B, 2, axis=0)[:45])
+    with pytest.raises(InputError, match=r"45 in the other.* Give both the same rows\.$"):
+        imported(tmp_path, "a.npy", "d.npy", "all")
 
 
 # --- files that are damaged further in ------------------------------------------------------------

@@ -334,6 +334,9 @@ def test_items_without_a_partner_are_counted_once_and_ten_are_named(tmp_path):
     about = json.loads(pq.read_metadata(tmp_path / "out/1.parquet").metadata[b"modality_gap"])
     assert (about["vectors"], about["unmatched"]) == (42, 12)
     assert about["unmatched_named"] == more[:10]
+    one, other = imported(tmp_path, "b.parquet", "a.parquet", "all")
+    np.testing.assert_array_equal(values(one), FIVE[:9, :2].reshape(-1, D))
+    np.testing.assert_array_equal(values(other), np.repeat(A[:9], 2, axis=0))
 
 
 def test_tensors_and_lists_of_several_vectors_say_how_many_each_item_has(tmp_path):
@@ -447,6 +450,17 @@ def test_parts_are_read_in_the_order_of_their_numbers(tmp_path):
         open_source(str(tmp_path / "img_emb"), {})
     with pytest.raises(InputError, match=r"give one of its folders \(img_emb, out, text_emb\)"):
         open_source(str(tmp_path), {})
+
+
+def test_a_part_without_rows_needs_no_partner(tmp_path):
+    for side, x, cuts in (("a", A, [0, 10, 10, 30]), ("b", B, [0, 10, 30])):
+        (tmp_path / side).mkdir()
+        numbers = [0, 1, 2] if len(cuts) == 4 else [0, 2]
+        for number, start, stop in zip(numbers, cuts[:-1], cuts[1:], strict=True):
+            np.save(tmp_path / side / f"part_{number}.npy", x[start:stop])
+    image, text = imported(tmp_path, "a", "b")
+    np.testing.assert_array_equal(values(image), A)
+    np.testing.assert_array_equal(values(text), B)
 
 
 def test_parts_of_tables_and_random_names(tmp_path):
