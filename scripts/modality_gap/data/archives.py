@@ -57,12 +57,12 @@ def reading(path: str | Path) -> Iterator[None]:
         raise InputError(f"{path} cannot be read ({error.strerror}); {remedy}.") from error
     except NotImplementedError as error:  # not damage, though it is a RuntimeError
         raise InputError(
-            f"{path}: cannot read the archive ({first_line(error)}); unpack it, and pack its files "
-            "with the usual compression (deflate)."
+            f"{path}: the archive cannot be read ({first_line(error)}); unpack it, and pack its "
+            "files with the usual compression (deflate)."
         ) from error
     except DAMAGE as error:
         raise InputError(
-            f"{path}: cannot read the archive ({first_line(error)}); delete it and download it "
+            f"{path}: the archive cannot be read ({first_line(error)}); delete it and download it "
             "again, complete and without a password."
         ) from error
 

@@ -20,7 +20,7 @@ def read_names(path: str | Path) -> list[str]:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: cannot be read as a list of names ({error}). Give a UTF-8 text file with one "
+            f"{path} cannot be read as a list of names ({error}). Give a UTF-8 text file with one "
             "name per line."
         ) from error
     names = [line.strip() for line in lines if line.strip()]
@@ -69,7 +69,13 @@ def read_vectors(path: str | Path, names_path: str | Path, entry: Mapping) -> di
     """
     names = read_names(names_path)
     matrix = read_matrix(path, entry.get("member", ""), entry.get("type", "float32"))
-    if "member" in entry and not matrix.size % len(names):
+    if "member" in entry:
+        if matrix.size % len(names):
+            raise InputError(
+                f"{path}: `member` holds {matrix.size:,} numbers, which cannot be divided evenly "
+                f"among the {len(names):,} names in {names_path}. Correct the names, `member` or "
+                "`type`."
+            )
         matrix = matrix.reshape(len(names), -1)
     matrix = matrix[: entry.get("rows")]
     if len(matrix) != len(names):

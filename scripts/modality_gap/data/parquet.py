@@ -69,7 +69,7 @@ def reading_parquet(path: str | Path) -> Iterator[None]:
                 f"are {', '.join(pq.read_schema(path).names)}."
             ) from error
         raise InputError(
-            f"{path}: cannot be read as Parquet ({reason.rstrip('.')}); download it again, or, if "
+            f"{path} cannot be read as Parquet ({reason.rstrip('.')}); download it again, or, if "
             "a run made it, delete it and run again."
         ) from error
 

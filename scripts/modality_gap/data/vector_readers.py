@@ -47,7 +47,7 @@ IdColumn = Annotated[
 
 def _unreadable(path: str, kind: str, error: Exception) -> InputError:
     reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return InputError(f"{path}: cannot be read as {kind} ({reason}); save it again.")
+    return InputError(f"{path} cannot be read as {kind} ({reason}); save it again.")
 
 
 @contextmanager
@@ -165,7 +165,7 @@ def read_torch(path: str, key: Key = "") -> Source:
     if not is_tensor or content.is_nested or content.is_meta:
         called = type(content).__name__
         raise InputError(
-            f"{path}: holds a {called}, not a tensor of shape (n, d); save such a tensor."
+            f"{path} holds a {called}, not a tensor of shape (n, d); save such a tensor."
         )
     kind = str(content.dtype).removeprefix("torch.")
     tensor = content.detach()

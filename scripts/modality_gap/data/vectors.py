@@ -52,7 +52,7 @@ def named(path: str, names: Sequence[str], name: str, kind: str) -> str:
     """Returns `name`. Raises InputError with a remedy if `name` is not among `names`."""
     if name in names:
         return name
-    raise InputError(f"{path}: has no {kind} {name!r}; {choice(name, names[:LISTED])}")
+    raise InputError(f"{path} has no {kind} {name!r}; {choice(name, names[:LISTED])}")
 
 
 def only(path: str, names: Sequence[str], kind: str, option: str) -> str:
@@ -61,10 +61,10 @@ def only(path: str, names: Sequence[str], kind: str, option: str) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        raise InputError(f"{path}: contains no {kind}. Give another file.")
+        raise InputError(f"{path} contains no {kind}. Give another file.")
     shown = listed_words(list(names[:LISTED]), "and")
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    raise InputError(f"{path}: contains {shown}{more}. Set `{option}` to one of them.")
+    raise InputError(f"{path} contains {shown}{more}. Set `{option}` to one of them.")
 
 
 # --- arrays -----------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def of_array(
     if len(shape) not in (2, 3) or kind[:1] not in "fiu" or shape[1] == 0:
         called = "Python objects" if kind == "object" else kind or "values"
         raise InputError(
-            f"{path}: holds {called} of shape {tuple(shape)}; give numbers of shape (n, d)."
+            f"{path} holds {called} of shape {tuple(shape)}; give numbers of shape (n, d)."
         )
     items, dim, several = shape[0], shape[-1], shape[1] if len(shape) == 3 else 1
 
@@ -210,7 +210,9 @@ def _vector_column(path: str, schema: pa.Schema, column: str, lists: list[str]) 
         column = "vector" if "vector" in schema.names else only(path, lists, "vectors", "column")
     named(path, schema.names, column, "column")
     if twice := next((name for name in schema.names if schema.names.count(name) > 1), ""):
-        raise InputError(f"{path}: has two columns {twice!r}; give each a name of its own.")
+        raise InputError(
+            f"{path} has more than one column named {twice!r}. Give each column a different name."
+        )
     if column not in lists:
         raise InputError(
             f"{path}: column {column!r} has the type {schema.field(column).type}. Give it one list "

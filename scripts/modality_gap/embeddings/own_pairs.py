@@ -49,7 +49,7 @@ def match(a: Source, b: Source, several: str = "") -> Match:
     """
     for source in (a, b):
         if source.vectors == 0:
-            raise InputError(f"{source.path}: holds no embeddings; give at least one row.")
+            raise InputError(f"{source.path} holds no embeddings; give at least one row.")
         if source.dim < 2:
             raise InputError(
                 f"{source.path}: vectors of {source.dim} dimensions cannot be compared. Give "
@@ -111,7 +111,8 @@ def _keys(
                 hint = "" if rest else ", or ids on both sides"
             raise InputError(
                 f"{a.path} and {b.path}: {a.items} items in one, {b.items} in the other. Without "
-                f"ids row i of both is pair i. Give both the same rows{hint}."
+                f"ids, row i of one is paired with row i of the other. Give both the same "
+                f"rows{hint}."
             )
         repeats = [of // times if one is many else of for one, of in zip((a, b), repeats,
                                                                          strict=True)]  # fmt: skip
@@ -119,8 +120,10 @@ def _keys(
         a.parts and b.parts
     ):
         raise InputError(
-            f"{a.path} and {b.path}: the parts differ in number or in rows. Without ids, row i of "
-            "both is pair i. Give both the same parts."
+            f"{a.path} and {b.path}: the files in the two folders differ in their number, in the "
+            "numbers in their names, or in their numbers of items. Without ids, row i of one "
+            "folder is paired with row i of the other. Number the files alike, and put equally "
+            "many items into files with the same number."
         )
     known = a.ids if a.ids is not None else b.ids
     if known is None:
@@ -311,7 +314,7 @@ def as_float32(path: str, vectors: np.ndarray) -> np.ndarray:
     lost |= (vectors.any(axis=1) & ~result.any(axis=1)).any()
     if lost:
         raise InputError(
-            f"{path}: has values that 32-bit floating point cannot hold; scale the vectors."
+            f"{path} has values that 32-bit floating point cannot hold; scale the vectors."
         )
     return result
 

@@ -69,11 +69,12 @@ def _matrix(path: Path) -> np.ndarray:
         matrix = np.load(path, allow_pickle=False)
     except ValueError as error:
         raise InputError(
-            f"{path}: cannot be read as a numeric .npy array ({error}). Download it again."
+            f"{path} cannot be read as a numeric .npy array ({error}). Download it again."
         ) from error
     if matrix.ndim != 2 or matrix.dtype.kind != "f":
         raise InputError(
-            f"{path}: holds {matrix.dtype} of shape {matrix.shape}; give a float matrix (n, d)."
+            f"{path} contains an array of type {matrix.dtype} and shape {matrix.shape}. Give a "
+            "matrix of floating-point numbers with one vector per row."
         )
     return matrix
 

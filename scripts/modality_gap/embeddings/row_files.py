@@ -230,12 +230,12 @@ class NpyRows:
             ) from None
         except (ValueError, OSError, EOFError) as error:
             raise InputError(
-                f"{path}: cannot be read as a numeric .npy array ({error}). Give another file."
+                f"{path} cannot be read as a numeric .npy array ({error}). Give another file."
             ) from error
         if self.matrix.ndim != 2 or self.matrix.dtype.kind not in "fiu":
             raise InputError(
-                f"{path}: holds {self.matrix.dtype} of shape {self.matrix.shape}; "
-                "give a float matrix (n, d)."
+                f"{path} contains an array of type {self.matrix.dtype} and shape "
+                f"{self.matrix.shape}. Give a matrix of numbers with one vector per row."
             )
 
     def __len__(self) -> int:

@@ -40,7 +40,7 @@ class StoredVectors:
         self.metadata = self.file.metadata
         self.rows: np.ndarray | None = None  # of the file, where some were left out
         if len(self.file) == 0:
-            raise InputError(f"{path}: holds no embeddings; give a file with at least one row.")
+            raise InputError(f"{path} holds no embeddings; give a file with at least one row.")
         hashes = []
         for item_ids, vectors, _ in self.file.in_order():
             check_vectors(path, item_ids, vectors)

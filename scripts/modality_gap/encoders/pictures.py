@@ -143,8 +143,8 @@ def open_picture(data: bytes, item_id: str, at_least: tuple[int, int] | None = N
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "its format is not known" if unknown else " ".join(str(error).split()).rstrip(".")
         raise InputError(
-            f"item {item_id!r}: cannot decode the picture ({reason}); repair or remove it, or set "
-            "extraction.unreadable to skip."
+            f"item {item_id!r}: the picture cannot be decoded ({reason}); repair or remove it, or "
+            "set extraction.unreadable to skip."
         ) from error
 
 

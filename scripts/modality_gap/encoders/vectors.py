@@ -71,14 +71,16 @@ def build_vectors(spec: dict, modality: str, weights: dict, precision: str) -> E
 
 def _unknown(name: str, known: list[str], files: list[str]) -> str:
     """Why a text has no vector, in words, with the names that resemble it."""
-    has = f"{listed_words(files, 'and')} {'has' if len(files) == 1 else 'have'} no vector of "
+    has = f"{listed_words(files, 'and')} {'has' if len(files) == 1 else 'have'} no vector for "
     by_small = {one.lower(): one for one in known}
     near = get_close_matches(name.lower(), by_small, n=3, cutoff=0.5)
     # Else those that contain it: "car (automobile)" for "automobile".
     near += [small for small in by_small if name.lower() in small and small not in near]
     if not near:
-        return f'{has}{name!r} or of a similar name. Set the prompt to "{{}}", the name alone.'
+        return f'{has}{name!r} or for a similar name. Set the prompt to "{{}}", the name alone.'
     words = listed_words([repr(by_small[small]) for small in near[:3]], "and")
+    if len(near) == 1:
+        return f"{has}{name!r}. The nearest name is {words}; give it under `aliases`."
     return f"{has}{name!r}. The nearest names are {words}; give one of them under `aliases`."
 
 

@@ -53,7 +53,7 @@ def sum_part(a: Source, b: Source, name: str, most: int, seed: int) -> tuple[Pai
     repeats, or if a vector has no direction.
     """
     if a.items == 0:
-        raise InputError(f"{a.path}: holds no embeddings; give parts with at least one row.")
+        raise InputError(f"{a.path} holds no embeddings; give parts with at least one row.")
     ids = _ids(a, b)
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     keys = rng.random(a.items)

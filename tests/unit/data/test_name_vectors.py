@@ -152,19 +152,20 @@ def test_texts_are_looked_up_and_the_first_file_counts(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("gray whale", "no vector of 'gray whale'. The nearest names are 'grey whale'"),
-        ("automobile", "The nearest names are 'car (automobile)'; give one of them under `alias"),
-        ("a photo of zzz.", 'or of a similar name. Set the prompt to "{}", the name alone.'),
+        ("gray whale", "'gray whale'. The nearest name is 'grey whale'; give it under `aliases`."),
+        ("grey", "The nearest names are 'grey frog' and 'grey whale'; give one of them under `ali"),
+        ("automobile", "The nearest name is 'car (automobile)'; give it under `aliases`."),
+        ("a photo of zzz.", 'or for a similar name. Set the prompt to "{}", the name alone.'),
     ],
 )
 def test_an_unknown_name_is_refused_with_those_nearest_to_it(tmp_path, text, words):
-    names = ["grey whale", "car (automobile)", "frog"]
-    encoder = build(table(tmp_path, "a", names, np.eye(3)))
+    names = ["grey whale", "grey frog", "car (automobile)", "frog"]
+    encoder = build(table(tmp_path, "a", names, np.eye(4)))
     with pytest.raises(InputError) as caught:
         encoder.prepare(text)
-    assert words in str(caught.value) and "a.npy has no vector of" in str(caught.value)
-    two = table(tmp_path, "a", names, np.eye(3)), table(tmp_path, "b", names, np.eye(3))
-    with pytest.raises(InputError, match=r"a\.npy and \S+b\.npy have no vector of"):
+    assert words in str(caught.value) and "a.npy has no vector for" in str(caught.value)
+    two = table(tmp_path, "a", names, np.eye(4)), table(tmp_path, "b", names, np.eye(4))
+    with pytest.raises(InputError, match=r"a\.npy and \S+b\.npy have no vector for"):
         build([*two[0], *two[1]], vectors=2 * spec()["vectors"]).prepare(text)
 
 
@@ -248,6 +249,9 @@ def test_a_member_of_an_archive_has_one_row_per_name_in_its_own_number_type(tmp_
         "tit": [4, 5, 6],
     }
     assert {vector.dtype for vector in found.values()} == {np.dtype(np.float32)}
+    (tmp_path / "a.txt").write_text("owl\ntit\njay\nelk\n")
+    with pytest.raises(InputError, match=r"`member` holds 6 numbers, .* evenly among the 4 names"):
+        read_vectors(tmp_path / "a.pth", tmp_path / "a.txt", entry)
 
 
 # --- photographs by the name on which their captions agree ----------------------------------------

@@ -125,7 +125,7 @@ def test_where_no_item_can_be_decoded_noise_is_measured():
     broken = [("one", b"no picture"), ("two", b"nor this")]
     inputs = decisions.prepared_sample(encoder, "image", "skip", broken)
     assert len(inputs) == 2 and torch.is_tensor(inputs[0])
-    with pytest.raises(InputError, match="item 'one': cannot decode the picture"):
+    with pytest.raises(InputError, match="item 'one': the picture cannot be decoded"):
         decisions.prepared_sample(encoder, "image", "fail", broken)
 
 

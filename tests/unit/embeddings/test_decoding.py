@@ -100,7 +100,7 @@ def test_pixels_resized_as_tensors_are_nearly_pillows(resnet):
 def test_a_broken_jpeg_among_others_is_named_or_skipped(resnet):
     whole = invented(200, 150)
     items = [("one", whole), ("half", whole[: len(whole) // 2]), ("none", b"no picture")]
-    with pytest.raises(InputError, match="item 'half': cannot decode the picture"):
+    with pytest.raises(InputError, match="item 'half': the picture cannot be decoded"):
         decoding._on_device(resnet, "fail", items, CPU)
     one, half, none = decoding._on_device(resnet, "skip", items, CPU)
     assert torch.is_tensor(one)

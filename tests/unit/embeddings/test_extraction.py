@@ -82,7 +82,7 @@ def test_a_picture_that_cannot_be_read_is_named(dataset):
     frame = pd.read_parquet(dataset)
     frame.loc[21, "image"] = b"no picture"
     frame.to_parquet(dataset)
-    with pytest.raises(InputError, match="item 'p21': cannot decode the picture"):
+    with pytest.raises(InputError, match="item 'p21': the picture cannot be decoded"):
         run(dataset, 5, list(frame["item_id"]))
     some = run(dataset, 5, list(frame["item_id"]), unreadable="skip")
     assert some.metadata["skipped"] == ["p21"] and len(some) == 69
@@ -92,11 +92,11 @@ def test_the_reason_why_a_picture_cannot_be_read_is_told_in_words():
     with pytest.raises(InputError) as told:
         open_picture(b"no picture", "p")
     assert str(told.value) == (
-        "item 'p': cannot decode the picture (its format is not known); repair or remove it, or "
-        "set extraction.unreadable to skip."
+        "item 'p': the picture cannot be decoded (its format is not known); repair or remove it, "
+        "or set extraction.unreadable to skip."
     )
     half = encoded_picture(np.random.default_rng(0), kind="JPEG")[:900]
-    with pytest.raises(InputError, match=r"picture \((?!it is of no).*truncated[^.]*\); repair"):
+    with pytest.raises(InputError, match=r"decoded \((?!it is of no).*truncated[^.]*\); repair"):
         open_picture(half, "p")
 
 

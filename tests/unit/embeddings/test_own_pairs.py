@@ -192,10 +192,10 @@ def test_a_key_or_a_column_names_what_is_read(tmp_path):
         np.testing.assert_array_equal(values(image), A)
         np.testing.assert_array_equal(values(text), B)
         with pytest.raises(
-            InputError, match=rf"both\.{name}: contains .*image and .*text. Set .{option}. to one"
+            InputError, match=rf"both\.{name} contains .*image and .*text. Set .{option}. to one"
         ):
             open_source(str(tmp_path / f"both.{name}"), {})
-        with pytest.raises(InputError, match=rf"both\.{name}: has no .* '{prefix}imag'; did you"):
+        with pytest.raises(InputError, match=rf"both\.{name} has no .* '{prefix}imag'; did you"):
             open_source(str(tmp_path / f"both.{name}"), {option: f"{prefix}imag"})
         assert image.column_names == ["item_id", "vector", *(["n"] if option == "column" else [])]
     halves = {"image": torch.tensor(A).bfloat16(), "text": torch.tensor(B).bfloat16()}
@@ -440,7 +440,7 @@ def test_parts_are_read_in_the_order_of_their_numbers(tmp_path):
     np.testing.assert_array_equal(values(text), B[:24])
     np.save(tmp_path / "img_emb" / "img_emb_13.npy", A[24:26])
     np.save(tmp_path / "text_emb" / "text_emb_12.npy", B[24:26])
-    with pytest.raises(InputError, match="the parts differ in number or in rows"):
+    with pytest.raises(InputError, match="Number the files alike"):
         imported(tmp_path, "img_emb", "text_emb")
     np.save(tmp_path / "img_emb" / "img_emb_14.npy", np.ones((2, D + 1)))
     with pytest.raises(InputError, match=r"img_emb_14.npy: 7 dimensions, but .*img_emb_0.npy has"):
@@ -557,7 +557,7 @@ REFUSED = {
         lambda p: pq.write_table(
             pa.Table.from_arrays([lists(A, ONE)] * 2, names=["vector", "vector"]), p
         ),
-        "has two columns 'vector'",
+        "has more than one column named 'vector'",
     ),
     "short.npy": (lambda p: np.save(p, A[1:]), "(29|30) items in one, (29|30) in the other"),
     "wide.npy": (lambda p: np.save(p, np.ones((N, 7))), "7 dimensions in one file, 6 in the other"),

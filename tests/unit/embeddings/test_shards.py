@@ -272,7 +272,7 @@ def test_the_faults_of_shards_are_named(tmp_path):
     refused("there is no item to embed", empty(tmp_path / "none.parquet"))
     whole = two.read_bytes()
     two.write_bytes(whole[:-100])
-    refused("1-of-2.parquet: cannot be read as Parquet .* delete it", one, two)
+    refused("1-of-2.parquet cannot be read as Parquet .* delete it", one, two)
 
 
 def test_faults_within_a_part_are_named_by_who_reads_it(tmp_path):
@@ -281,7 +281,7 @@ def test_faults_within_a_part_are_named_by_who_reads_it(tmp_path):
     whole = two.read_bytes()
     two.write_bytes(whole[:200] + bytes(200) + whole[400:])
     gather([one, two], tmp_path / "spoilt.parquet")
-    with pytest.raises(InputError, match=r"spoilt.parquet/2-of-2.parquet: cannot be read as Parq"):
+    with pytest.raises(InputError, match=r"spoilt.parquet/2-of-2.parquet cannot be read as Parq"):
         StoredVectors(tmp_path / "spoilt.parquet")
     write(part(29, 50), two)
     gather([one, two], tmp_path / "twice.parquet")

@@ -252,7 +252,7 @@ def test_an_unreadable_picture_fails_by_name_or_is_skipped_and_listed(dataset, t
     frame = pd.read_parquet(dataset)
     frame.at[3, "image"] = b"not a picture"
     frame.to_parquet(dataset)
-    with pytest.raises(InputError, match="item 'p3': cannot decode the picture"):
+    with pytest.raises(InputError, match="item 'p3': the picture cannot be decoded"):
         run(dataset, tmp_path / "fail.parquet")
     assert not (tmp_path / "fail.parquet").exists()
     skipped = run(dataset, tmp_path / "skip.parquet", unreadable="skip")

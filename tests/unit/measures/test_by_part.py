@@ -215,7 +215,7 @@ def test_parts_that_do_not_match_are_refused(tmp_path):
 def test_an_empty_part_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", vectors()[0][:0])
     source = open_source(str(tmp_path / "a.npy"), {})
-    with pytest.raises(InputError, match=r"a\.npy: holds no embeddings; give parts with at least"):
+    with pytest.raises(InputError, match=r"a\.npy holds no embeddings; give parts with at least"):
         by_part.sum_part(source, source, "p", 9, 0)
 
 

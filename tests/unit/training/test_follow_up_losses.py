@@ -550,7 +550,7 @@ def test_slap_asks_predictions_for_the_averages():
     assert torch.equal(torch.get_rng_state(), state)
     assert np.array_equal(others[0], q_x) and np.abs(others[1] - q_x).max() > 0.1
     model = torch.nn.Linear(2, 2)
-    with pytest.raises(InputError, match="call begin first"):
+    with pytest.raises(InputError, match=r"call `begin\(model\)` first"):
         loss.teacher(x, y)
     loss.after_step(model)
     before = model.weight.detach().clone()

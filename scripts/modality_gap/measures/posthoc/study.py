@@ -84,8 +84,9 @@ def check_fitted(method: Method, fitted: Fitted, a: np.ndarray, b: np.ndarray) -
         rest = fitted.scores(*after, kind)[1:, 1:]
         if method.sees == "fit" and not np.allclose(scores[1:, 1:], rest, rtol=0, atol=1e-12):
             raise InputError(
-                f"{own} changes the score of a pair when other items change. Use only the fit "
-                'pairs in it, or register it with sees="all".'
+                f"{own} changes the score of a pair when other items change. Compute each "
+                "score from the fit pairs and the two items alone, or register the method with "
+                'sees="all".'
             )
 
 

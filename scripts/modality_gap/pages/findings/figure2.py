@@ -167,7 +167,8 @@ def figure2c_findings(spectrum: pd.DataFrame, claimed: bool = True) -> list[Find
 
 
 def cones_of_starts(spectrum: pd.DataFrame) -> Finding:
-    """In how many encoders many random starts give as many separate cones, in short."""
+    """The number of encoders in which each random start gives its own cone: the steepest drop of
+    the singular values comes after value k - 1 for k starts."""
     rows = _spectra(spectrum)
     last = rows[0]["seeds"] - 1
     there = [row for row in rows if row["steepest"] == last]

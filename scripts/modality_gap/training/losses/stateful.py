@@ -122,7 +122,10 @@ class Slap:
     def teacher(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """The vectors of frozen inputs under the averages of both towers."""
         if self.average is None:
-            raise InputError("there are no averaged towers yet; call begin first.")
+            raise InputError(
+                "the moving averages of the two towers have not been started; call `begin(model)` "
+                "first."
+            )
         return self.average(a, b)
 
     def after_step(self, model: nn.Module) -> None:
