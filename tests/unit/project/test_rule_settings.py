@@ -25,6 +25,12 @@ from snakemake.settings.types import (
     ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings,
 )
 
+def resources(job, attempt):
+    job.attempt = attempt
+    names = "mem_mb", "runtime", "gpu"
+    return {{name: value for name, value in job.resources.items() if name in names}}
+
+
 with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
     found = api.workflow(
         resource_settings=ResourceSettings(cores=CORES),
@@ -55,11 +61,8 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
             "conda": job.rule.conda_env,
             "priority": job.rule.priority,
             "local": job.rule.name in workflow._localrules,
-            "resources": {{
-                name: value
-                for name, value in job.resources.items()
-                if name in ("mem_mb", "runtime", "gpu")
-            }},
+            "resources": resources(job, 1),
+            "again": resources(job, 2),
         }}
         for job in workflow.dag.jobs
     ]
@@ -744,7 +747,7 @@ def test_pages_have_the_whole_configuration_and_what_takes_no_part(jobs, config)
 
 
 def test_jobs_ask_for_what_they_need(jobs):
-    """Memory, minutes and GPUs of the first attempt."""
+    """Memory, minutes and GPUs of the first attempt; the second gets twice the memory and time."""
     rules = by_rule(jobs)
     gpus = {rule for rule, (job, *_) in rules.items() if job["resources"].get("gpu")}
     assert gpus == {
@@ -767,7 +770,10 @@ def test_jobs_ask_for_what_they_need(jobs):
         memory, minutes = (job["resources"].get(name) for name in ("mem_mb", "runtime"))
         if minutes:
             found[rule] = memory if isinstance(memory, int) else None, minutes
-        assert job["resources"].get("gpu", 1) == 1
+        assert job["resources"].get("gpu", 1) == job["again"].get("gpu", 1) == 1
+        if rule in wanted:
+            assert job["again"]["runtime"] == 2 * minutes, rule
+            assert not isinstance(memory, int) or job["again"]["mem_mb"] == 2 * memory, rule
     assert found == wanted
 
 
