@@ -235,6 +235,7 @@ def test_parts_of_two_models_are_refused(tmp_path):
     [
         ({"several": "all"}, r"pairs\.mine\.by_part cannot be combined with several; remove"),
         ({"labels": "{}/image"}, "by_part cannot be combined with labels"),
+        ({"cluster": "group"}, "by_part cannot be combined with cluster"),
         ({"text": "{}/text/part_8.npy"}, r"pairs\.mine\.text must be a folder, because"),
         (
             {"text": "{}/few"},

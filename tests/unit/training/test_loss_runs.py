@@ -421,7 +421,11 @@ def quickly(monkeypatch) -> list[dict]:
             {"step": 4, "gap": 0.4, "recall1": end, "train_recall1": 0.8},
         ]
         ends = {"temperature": 0.1, "bias": 0.0, "temperature_density": math.nan}
-        return Trained(towers, towers, curve, ends)
+        embeds = towers
+        if recipe.loss.name == "slap":
+            embeds = torch.nn.Identity()
+            embeds.of = ("predictions",)
+        return Trained(towers, embeds, curve, ends)
 
     def measure(model, pairs, groups, seed, task):
         given = None if groups is None else groups.tolist()
@@ -461,6 +465,19 @@ def test_every_run_is_measured_on_its_own_split_and_starts_from_its_own_baseline
         assert one["start"] == (("clip", seed, test, *sizes) if late else None)
     # The baseline of each split, seed and kind of towers is trained once.
     assert [one["name"] for one in trained].count("clip") == 8
+
+
+def test_predictions_come_first_and_their_towers_have_a_row_of_their_own(pairs, quickly):
+    asked = study(own={"loss": "slap", "label": "Mine"})
+    table, _ = LossRuns(asked, pairs, 3).run()
+    assert [one["measured"][0] for one in quickly if "measured" in one] == [
+        *("clip", "clip", "predictions", "own", "predictions", "own")
+    ]
+    own = table[table["seed"] == 3].set_index("method")
+    assert list(own.index) == ["clip", "own", "own.towers"]
+    assert own.loc["own.towers", "label"].startswith("Mine, towers")
+    # The progress is that of the predictions.
+    assert own["gap_equal_progress"].isna().tolist() == [False, False, True]
 
 
 def test_a_selection_takes_the_highest_mean_recall_on_validation_pairs(pairs, quickly):
