@@ -2,6 +2,7 @@
 objects are asked."""
 
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from matplotlib import colors
 from matplotlib import pyplot as plt
 from matplotlib.patches import PathPatch
 
-from modality_gap.figures import labels, models, pairs, style
+from modality_gap.figures import labels, models, pairs, style, svg
 from modality_gap.figures.palette import IMAGE_COLOR, INK, MUTED, PALETTE, TEXT_COLOR, contrast
 
 GAPS = pd.DataFrame(
@@ -47,6 +48,12 @@ def test_the_papers_models_come_first_then_those_that_retrieve():
             ("Start", None, "start", False, False),  # what is untrained has learnt nothing
         )
     ]
+
+
+def test_the_papers_models_keep_their_order_whether_they_retrieve_or_not():
+    learnt = pd.Series(GAPS.index == "own", GAPS.index)
+    found = models.models_in_order(GAPS, ["start", "weak", "own_random"], learnt)
+    assert found["model"].tolist() == ["Weak", "Own", "Start", "Able"]
 
 
 def test_each_model_has_its_own_row_with_both_gaps_and_their_intervals(ax):
@@ -243,6 +250,9 @@ def test_labels_apart_take_the_first_free_place_around_their_points():
     assert found[:2] == [(0, 8), (0, 8)]
     (x, y) = found[2]
     assert np.hypot(x, y) == pytest.approx(10) and y - 8 <= -10
+    # Places are tried from above to the left.
+    (_, (x, y)) = style.apart(np.zeros((2, 2)), np.array([8.0, 30.0]))
+    assert (x, y) == pytest.approx((-8.66, 5), abs=0.01)
     # Where nothing is free a label is above its point.
     many = style.apart(np.zeros((40, 2)), np.array([500.0, 500.0]))
     assert {*many} == {(0.0, 8.0)}
@@ -250,10 +260,31 @@ def test_labels_apart_take_the_first_free_place_around_their_points():
 
 def test_a_curve_without_a_fine_minimum_is_above_its_own_least():
     keys = ["set", "temperature"]
-    curves = pd.DataFrame([["one", 0.1, 3.0], ["one", 0.1, 1.0]], columns=[*keys, "loss"])
-    minimum = pd.DataFrame([["two", 0.1, 0.5, False]], columns=[*keys, "loss", "at_end"])
+    curves = pd.DataFrame(
+        [("one", 0.1, 3.0), ("two", 0.1, 2.0), ("one", 0.1, 1.0), ("end", 0.1, 4.0)],
+        columns=[*keys, "loss"],
+    )
+    fine = [("end", 0.1, 3.5, True), ("two", 0.1, 0.5, False)]
+    minimum = pd.DataFrame(fine, columns=[*keys, "loss", "at_end"])
     drawn, lows = style.above_minima(curves, minimum)
-    assert drawn["above"].tolist() == [2.0, 0.0] and lows.empty
+    assert drawn["above"].tolist() == [2.0, 1.5, 0.0, 0.5]
+    assert lows[["set", "above"]].to_numpy().tolist() == [["two", 0.0]]
+
+
+def test_an_svg_has_colours_as_attributes_and_two_decimals():
+    links = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    given = f"""<svg {links} viewBox="0 0 934.5 120"><defs><path id="a" d="M 1.23956 -2.5"
+        style="fill: #123456; stroke: #222222"/></defs><g id="unused"><use xlink:href="#a"
+        x="1.999" style="fill: #0068a6; stroke-width: 0.8567"/></g></svg>"""
+    root = ElementTree.fromstring(svg.themed(given.encode()))
+    assert (root.get("width"), root.get("height"), root.get("class")) == ("934.5", "120", "figure")
+    (path,), (use,) = (list(root.iter(f"{{{svg.SVG}}}{name}")) for name in ("path", "use"))
+    # What is used many times takes its colours from where it is used.
+    assert path.attrib == {"id": "a", "d": "M 1.23 -2.5"}
+    assert use.attrib == {f"{{{svg.XLINK}}}href": "#a", "x": "1.99", "fill": "#0068a6"} | {
+        "style": "stroke-width: 0.8567"
+    }
+    assert [group.attrib for group in root.iter(f"{{{svg.SVG}}}g")] == [{}]
 
 
 def test_luminance_is_that_of_the_standard_on_both_sides_of_its_bend():
@@ -367,3 +398,11 @@ def test_a_label_is_beside_its_curve_or_at_the_end_of_a_line():
     steep = [np.array([[0.0, 10], [100, 10], [104, 90], [200, 90]])]
     ((x, y),) = labels.places_along(steep, sizes, corners)
     assert abs(x - 102) > 20 and min(abs(y - 18), abs(y - 82), abs(y - 2), abs(y - 98)) < 1
+
+
+def test_labels_of_two_sizes_keep_off_each_other():
+    sizes, corners = np.array([[40.0, 10.0], [160.0, 10.0]]), np.array([[0.0, 0.0], [200.0, 81.0]])
+    first, second = labels.places_along(flat(50, 73), sizes, corners)
+    # The second has no room above its curve, and room below it right of the first alone.
+    np.testing.assert_allclose(first, [20, 58])
+    np.testing.assert_allclose(second, [120, 65])

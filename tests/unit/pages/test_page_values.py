@@ -350,3 +350,31 @@ def test_an_item_of_no_group_is_in_the_last_one():
         ("one", "One", ["c", "a"]),
         ("last", "Last", ["b", "d"]),
     ]
+
+
+def test_claims_with_several_verdicts_are_counted_not_those_with_several_marks():
+    rows = claims(
+        claim("a", "reproduced", evidence="paper's own: CLIP"),
+        claim("a", "reproduced", evidence="neighbouring model: B/16"),
+        claim("b", "reproduced", evidence="paper's own: CLIP"),
+        claim("b", "not seen on a stand-in", evidence="stand-in: emoji"),
+        claim("c", "differs"),
+    )
+    by_id = paper.by_claim(rows)
+    told = [(one, paper.marks([name], by_id)) for name, one in by_id.items()]
+    assert [len(marks) for _, marks in told] == [2, 2, 1]
+    section = paper.Section("f", "T", "", [], [], [], None, claims=told)
+    assert section.several == 1
+    assert [(mark.verdict, n) for mark, n in section.verdicts] == [
+        ("reproduced", 2),
+        ("differs", 1),
+    ]
+
+
+def test_what_differs_is_named_with_its_place_on_the_page():
+    rows = claims(
+        claim("a b", "differs", where="Figure 1, left"),
+        claim("c", "not seen on a stand-in", where="Figure 2", evidence="stand-in: emoji"),
+        claim("d", "reproduced", where="Figure 3"),
+    )
+    assert paper.differing(paper.balance(rows, [])) == [("a_b", "Figure 1")]
