@@ -337,8 +337,9 @@ def test_a_digest_of_one_file_is_its_own_and_of_several_that_of_their_list():
     assert digest_of({"a": "12"}) == "12"
     wanted = hashlib.sha256(b"12  a\n34  b\n").hexdigest()
     assert digest_of({"a": "12", "b": "34"}) == wanted
-    methods = {"z": {"loss": "z.py:f"}, "y": {"loss": "clip"}, "x": {"loss": "a.py:g"}}
-    assert loss_files({"methods": methods | {"w": {"loss": "z.py:h"}}}) == ["a.py", "z.py"]
+    methods = {name: {"loss": f"{name}.py:f"} for name in "zaqfmc"}
+    methods |= {"same": {"loss": "q.py:g"}, "known": {"loss": "clip"}}
+    assert loss_files({"methods": methods}) == [f"{name}.py" for name in "acfmqz"]
 
 
 def test_a_variable_that_is_not_set_is_told(monkeypatch):
