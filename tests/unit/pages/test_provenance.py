@@ -108,6 +108,15 @@ def test_what_is_not_known_of_a_set_has_a_dash():
     assert row["origins"].others == ["some", "Net"]
 
 
+def test_a_set_of_two_encoders_has_that_of_each_modality():
+    sets = {"two": {"inputs": "all", "encoders": {"image": "enc2", "text": "enc3"}}}
+    keys = [("two", "text"), ("two", "image")]
+    rows = provenance.models_rows(
+        sets, dict.fromkeys(keys, {}), dict.fromkeys(keys, 9), KNOWN, CONFIG
+    )
+    assert [(row["modality"], row["model"]) for row in rows] == [("text", "Bert"), ("image", "Net")]
+
+
 def test_assets_behind_a_configuration_are_followed_to_their_files():
     config = {
         "sets": {"a": {"inputs": "one", "encoder": "enc1", "weights": "trained"},
