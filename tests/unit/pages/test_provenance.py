@@ -112,7 +112,7 @@ def test_a_set_of_two_encoders_has_that_of_each_modality():
     sets = {"two": {"inputs": "all", "encoders": {"image": "enc2", "text": "enc3"}}}
     keys = [("two", "text"), ("two", "image")]
     rows = provenance.models_rows(
-        sets, dict.fromkeys(keys, {}), dict.fromkeys(keys, 9), KNOWN, CONFIG
+        sets, {key: {} for key in keys}, dict.fromkeys(keys, 9), KNOWN, CONFIG
     )
     assert [(row["modality"], row["model"]) for row in rows] == [("text", "Bert"), ("image", "Net")]
 
