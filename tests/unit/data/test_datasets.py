@@ -560,6 +560,12 @@ def test_pictures_of_imagenet_are_those_with_a_number(tmp_path):
     }
     formats.write_tar(files["pictures"], {"val_0.JPEG": b"0"})
     assert "kit has no label for val_0.JPEG" in refusal(tmp_path, "imagenet", files)
+    with tarfile.open(files["devkit"]) as archive:
+        kit = {one.name: archive.extractfile(one).read() for one in archive if one.isfile()}
+    for name in (name for name in kit if "data/" in name):
+        formats.write_tar(files["devkit"], {name: kit[name]})
+        told = refusal(tmp_path, "imagenet", files)
+        assert "kit.tgz has no meta.mat with the validation labels" in told
     formats.write_tar(files["devkit"], {"kit/data/meta.mat": b""})
     assert "kit.tgz" in refusal(tmp_path, "imagenet", files)
 

@@ -326,6 +326,13 @@ def test_openais_archive_gives_what_another_reader_gives(published):
     assert (metadata["weights"], metadata["weights_sha256"]) == ("clip.pt", digest)
 
 
+def test_weights_of_another_activation_are_refused_though_their_layers_fit(published, tmp_path):
+    (tmp_path / "plain.json").write_text(json.dumps(SMALL_CLIP | {"quick_gelu": False}))
+    other = {"library": "open_clip", "architecture": str(tmp_path / "plain.json")}
+    with pytest.raises(InputError, match="QuickGELU"):
+        build_encoder(other, "text", {"file": str(published["folder"] / "clip.pt")}, "float32")
+
+
 def test_torchvisions_resnet_gives_torchvisions_features(published):
     import torchvision
 
