@@ -93,7 +93,14 @@ def test_paths_are_expanded_wherever_a_key_takes_one(monkeypatch):
     monkeypatch.setenv("DATA", "/data")
     config = {
         "datasets": {"d": {"files": {"archive": "$DATA/a.zip", "other": "~/b"}, "folder": "$DATA"}},
-        "pairs": {"p": {"image": "~/a.npy", "text": "${DATA}/b.npy", "note": "costs $DATA ~"}},
+        "pairs": {
+            "p": {
+                "image": "~/a.npy",
+                "text": "${DATA}/b.npy",
+                "note": "costs $DATA ~",
+                "label": "~ $DATA",
+            }
+        },
         "encoders": {
             "e": {"model": "~/bge", "label": "$DATA"},
             "f": {"architecture": "local-dir:~/clip", "pretrained": True},
@@ -111,7 +118,8 @@ def test_paths_are_expanded_wherever_a_key_takes_one(monkeypatch):
     assert found == {
         "datasets": {"d": {"files": {"archive": "/data/a.zip", "other": "/home/me/b"},
                            "folder": "$DATA"}},
-        "pairs": {"p": {"image": "/home/me/a.npy", "text": "/data/b.npy", "note": "costs $DATA ~"}},
+        "pairs": {"p": {"image": "/home/me/a.npy", "text": "/data/b.npy", "note": "costs $DATA ~",
+                        "label": "~ $DATA"}},
         "encoders": {
             "e": {"model": "/home/me/bge", "label": "$DATA"},
             "f": {"architecture": "local-dir:/home/me/clip", "pretrained": True},

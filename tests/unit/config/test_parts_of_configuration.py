@@ -604,6 +604,7 @@ def test_tables_are_those_of_the_registry_the_items_and_every_loss(tmp_path):
     units, tables = load_tables(tmp_path / "tables.yaml", {"some": [rmg]}, tmp_path / "items.yaml")
     assert list(units) == ["count", "length", "number", "word"]
     of = {table.path: table for table in tables}
+    assert len(of) == len(tables)
     ends = ["rmg", "rmg_low", "rmg_high"]
     assert {path: table.names for path, table in of.items()} == {
         "a/{set}.csv": ["n", "gap", "gap_low", "gap_high", "extra", *ends],
