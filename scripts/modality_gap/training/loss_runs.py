@@ -215,6 +215,8 @@ def candidates(recipe: Recipe, study: Mapping[str, Any]) -> list[Recipe]:
                 one = replace(recipe, learning_rate=rate * factor)
                 if name == "temperature":
                     one = replace(one, temperature={"fixed": value})
+                elif name == "augment":
+                    one = replace(one, augment=value)
                 elif name:
                     one = replace(one, settings={**recipe.settings, name: value})
                 found.append(one)
@@ -225,8 +227,8 @@ def _words(recipe: Recipe, one: Recipe) -> str:
     if not recipe.grid:
         return "none"
     (name,) = recipe.grid
-    value = one.temperature["fixed"] if name == "temperature" else one.settings[name]
-    return f"{name} {value:g}"
+    known = {**one.settings, "temperature": one.temperature.get("fixed"), "augment": one.augment}
+    return f"{name} {known[name]:g}"
 
 
 # --- splits -------------------------------------------------------------------------------------

@@ -24,8 +24,9 @@ class Recipe:
     value of a learnt bias; `fixed_bias` is a bias that does not change. `start` is "scratch", or
     "trained" for the trained baseline of the same seed. `augment` is the length of the noise on the
     inputs. `swap` is {"kind": "hard" or "soft", "share": of steps}. If `shared` is true, both
-    towers share all layers except the first. `grid` has values of one setting, or of the
-    temperature, for a selection to try. `selected` is true if a selection made the method.
+    towers share all layers except the first. `grid` has values of one setting of the loss, of the
+    fixed temperature or of `augment`, for a selection to try. `selected` is true if a selection
+    made the method.
     """
 
     name: str
@@ -110,7 +111,7 @@ def _check(recipe: Recipe, study: Mapping[str, Any]) -> None:
             )
     if recipe.grid and len(recipe.grid) != 1:
         raise InputError(f"{recipe.key}.grid has {len(recipe.grid)} settings; give exactly one.")
-    knob = {name for name in recipe.grid if name != "temperature"}
+    knob = {*recipe.grid} - {"temperature", "augment"}
     check_settings(f"{recipe.key}.grid", recipe.loss, dict.fromkeys(knob))
 
 

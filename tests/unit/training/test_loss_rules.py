@@ -14,7 +14,7 @@ from modality_gap.config.load import load_yaml
 from modality_gap.errors import InputError
 from modality_gap.training import xor
 from modality_gap.training.loss_measures import at_progress, effective_rank, measure_model
-from modality_gap.training.loss_runs import LossRuns, candidates
+from modality_gap.training.loss_runs import LossRuns, _words, candidates
 from modality_gap.training.loss_study import swapped
 from modality_gap.training.loss_tables import differences, is_closed, methods_table
 from modality_gap.training.loss_trial import try_losses
@@ -437,6 +437,7 @@ def test_a_grid_is_tried_with_three_learning_rates_and_a_method_without_one_with
     asked = study(
         cool={"loss": "clip", "grid": {"temperature": [0.1, 0.2]}},
         even={"loss": "cua", "settings": {"align": 0.5}, "grid": {"uniform": [3.0]}},
+        noisy={"loss": "clip", "augment": 0.5, "grid": {"augment": [0.25, 1]}},
     )
     methods, rates = recipes(asked), [0.01, 0.003, 0.03]
     tried = [
@@ -448,6 +449,12 @@ def test_a_grid_is_tried_with_three_learning_rates_and_a_method_without_one_with
     assert [one.settings for one in even] == [{"align": 0.5, "uniform": 3.0}] * 3
     assert {str(one.temperature) for one in even} == {str(methods["even"].temperature)}
     assert [one.learning_rate for one in even] == pytest.approx(rates)
+    noisy = candidates(methods["noisy"], asked)
+    assert [one.augment for one in noisy] == [0.25] * 3 + [1] * 3
+    assert [_words(methods["noisy"], one) for one in noisy[::3]] == ["augment 0.25", "augment 1"]
+    assert [_words(methods["cool"], one) for one in candidates(methods["cool"], asked)[::3]] == [
+        *("temperature 0.1", "temperature 0.2")
+    ]
     alone = [one.learning_rate for one in candidates(methods["clip"], asked)]
     assert sorted(alone) == pytest.approx([0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1])
 
