@@ -34,6 +34,7 @@ from modality_gap.measures.significance import paired_change
 from modality_gap.pages.after.measures import SHOWN
 from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.pairs import Pairs
+from modality_gap.training.tasks import read_task
 
 
 class Named(dict):
@@ -931,7 +932,12 @@ def test_a_fine_tuning_trains_again_where_what_its_runs_depend_on_has_changed(
         asked.update(plan=plan, folder=folder, origin=origin)
         raise InputError("enough is known")
 
+    def read_as_asked(*given):
+        asked["task"] = given
+        return read_task(*given)
+
     monkeypatch.setattr("modality_gap.training.journal.run_missing", run_missing)
+    monkeypatch.setattr("modality_gap.training.tasks.read_task", read_as_asked)
     names = ("image", "text", "prompts", "task_images")
     paths = embedded(tmp_path, names, 0, task=["t"] * 12, label=["x", "y"] * 6)
     paths["model"] = tmp_path / "model.safetensors"
@@ -956,6 +962,8 @@ def test_a_fine_tuning_trains_again_where_what_its_runs_depend_on_has_changed(
 
     first = origin()
     assert asked["folder"] == tmp_path / "journal" and len(asked["plan"]) == 4
+    of_task = paths["task_images"], paths["prompts"], "t", "group", {"dataset": "d"}, 5
+    assert asked["task"] == of_task
     assert {row["seed"] for row in asked["plan"]} == {5, 6}
     assert origin(confidence=0.9) == first
     found = [
