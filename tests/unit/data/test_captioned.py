@@ -252,8 +252,8 @@ def test_a_parquet_file_of_one_s_own(tmp_path, capsys):
 
 def test_a_class_that_has_no_name_keeps_its_number(tmp_path):
     table = pa.table({
-        "image": [OWL] * 4, "text": ["x"] * 4, "kind": [1, -1, 2, None],
-        "count": [1.5, 2.0, None, 3.0], "true": [True, False, None, True],
+        "image": [OWL] * 5, "text": ["x"] * 4 + [None], "kind": [1, -1, 2, None, 1],
+        "count": [1.5, 2.0, None, 3.0, 4.0], "true": [True, False, None, True, True],
     })  # fmt: skip
     about = json.dumps({"info": {"features": {"kind": {"names": ["owl", "jay"]}}}})
     pq.write_table(table.replace_schema_metadata({"huggingface": about}), tmp_path / "a.parquet")

@@ -173,6 +173,12 @@ def test_an_unreadable_picture_is_skipped_in_its_place(dataset, tmp_path, capsys
     assert found.metadata["skipped"] == ["p2", "p3"]
     np.testing.assert_allclose(found.vectors[:, 0], [10, 30, 90, 110, 130])
     assert capsys.readouterr().err.count("skipped: ") == 2
+    todo = extraction.plan_batches(np.arange(7), 0, 2, [0, 1])
+    run = partial(extraction.embed, todo, build, dataset, "image")
+    with EmbeddingWriter(tmp_path / "b.parquet", {}) as writer:
+        run(writer, SETTINGS | {"unreadable": "skip"}, 0)
+    skipped = read(tmp_path / "b.parquet").metadata["skipped"]
+    assert skipped == [f"seed0{init}/p{number}" for init in (0, 1) for number in (2, 3)]
 
 
 def test_a_batch_is_whole_though_what_is_read_begins_within_it(tmp_path):

@@ -334,6 +334,10 @@ def test_items_without_a_partner_are_counted_once_and_ten_are_named(tmp_path):
     about = json.loads(pq.read_metadata(tmp_path / "out/1.parquet").metadata[b"modality_gap"])
     assert (about["vectors"], about["unmatched"]) == (42, 12)
     assert about["unmatched_named"] == more[:10]
+    one, other = imported(tmp_path, "a.parquet", "b.parquet", "last")
+    np.testing.assert_array_equal(values(one), A[:9])
+    np.testing.assert_array_equal(values(other), FIVE[:9, 1])
+    assert one.column_names == other.column_names == ["item_id", "vector"]
     one, other = imported(tmp_path, "b.parquet", "a.parquet", "all")
     np.testing.assert_array_equal(values(one), FIVE[:9, :2].reshape(-1, D))
     np.testing.assert_array_equal(values(other), np.repeat(A[:9], 2, axis=0))
