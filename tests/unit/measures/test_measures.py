@@ -103,6 +103,15 @@ def test_pairs_that_are_compared_are_a_sample_of_the_seed_with_their_clusters():
     assert found.clusters.max() + 1 == len(set(CLUSTERS[rows])) < 17
 
 
+def test_an_item_that_its_cluster_repeats_is_one_item_of_the_mean_cosine():
+    x, y = pairs(n=15)
+    once = measure_set(Pairs(x, y, 0.9, 15, 0))
+    many = [np.repeat(x, 3, axis=0), normalise(np.random.default_rng(0).normal(size=(45, 7)))]
+    found = measure_set(Pairs(*many, 0.9, 45, 0, clusters=np.repeat(np.arange(15), 3)))
+    for name in ("mean_cosine_a", "mean_cosine_a_low", "mean_cosine_a_high"):
+        assert found[name] == pytest.approx(once[name]), name
+
+
 def test_the_dimension_of_both_modalities_is_that_of_all_vectors():
     rng = np.random.default_rng(0)
     x, y = np.zeros((2, 90, 7))

@@ -117,6 +117,13 @@ def test_one_pair_has_no_interval():
         mean_cosine_of(sum_pairs(x, y), "a", 0.95)
 
 
+def test_the_interval_of_few_pairs_is_that_of_all_at_once():
+    x, y = pairs(6, 5, 0.5, 1.0)
+    expected, found = measure_gap(x, y, 0.9), measure_gap_of(in_parts(x, y, 2), 0.9)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-5, abs=1e-7), name
+
+
 def test_two_items_have_a_cosine_and_no_interval():
     x, y = pairs(2, 8, 1.0, 1.0)
     mean, low, high = mean_cosine_of(sum_pairs(x, y), "b", 0.95)

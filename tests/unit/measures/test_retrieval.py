@@ -141,8 +141,11 @@ def test_a_highest_recall_at_either_end_is_told(best, at_end):
     found = np.arange(8) < np.array([[3], [4], [3]])
     found[best] = np.arange(8) < 6
     hits, deltas = Hits(found, None), np.array([-1.0, 0, 1])
-    row = recall_peak(hits, deltas, 0.5 - deltas, 0.9, 20, 20, 0)
+    row = recall_peak(hits, deltas, 0.7 - deltas, 0.9, 20, 20, 0)
     assert (row["best_delta"], row["best_at_end"]) == (deltas[best], at_end)
+    # The last shift closes the gap; all items that it changes change the same way.
+    assert (row["closed_delta"], row["recall_closed"]) == (1, found[2].mean())
+    assert row["p_closed"] == pytest.approx(min(1, 2 / 2 ** (found[1] != found[2]).sum()))
 
 
 def test_the_interval_of_the_best_shift_has_the_draws_of_its_seed():

@@ -194,6 +194,23 @@ def test_every_column_of_a_report_of_areas(confidence, seed):
         assert abs(report[name] - beyond.mean()) < 4 * error
 
 
+def test_random_signs_of_areas_follow_the_seed():
+    values, positive = drawn_scores()
+    p = [
+        roc_auc.shift_report(values, positive, DELTAS, DISTANCES, 0.9, 99, seed)["p_max_statistic"]
+        for seed in (0, 0, 1, 2)
+    ]
+    assert p[0] == p[1]
+    assert len({*p}) > 1
+
+
+def test_equally_good_areas_of_both_ways_decide_no_direction():
+    values, positive = drawn_scores()
+    values[1] = values[4]
+    report = roc_auc.shift_report(values, positive, DELTAS, DISTANCES, 0.9, 19, 0)
+    assert (report["direction"], report["directions"]) == ("wider or exchanged", 2)
+
+
 def test_placements_are_shares_of_pairs_one_by_one():
     values, positive = drawn_scores()
     beaten, beating = roc_auc.placements(values, positive)

@@ -374,6 +374,17 @@ def test_no_value_depends_on_the_order_of_the_configs_entries(compute, settings)
     pd.testing.assert_frame_equal(found, other, check_exact=True)
 
 
+def test_simulations_follow_the_seed():
+    grid = {"trials": 99, "d_out": [4], "cosines": [0.5], "norm_ratios": [1.0], "norms": [1.0]}
+    of_lemma = {"cosine_step": 1, "norm_ratios": [1.0], "draws": 20}
+    seeds = (0, 0, 1, 2)
+    counts = [theory.theorem1_tables(grid, 0.9, seed)[0]["violations"].item() for seed in seeds]
+    means = [theory.lemma3_table(of_lemma, 0.9, seed)["product"].iloc[1] for seed in seeds]
+    for found in (counts, means):
+        assert found[0] == found[1]
+        assert len({*found}) > 1
+
+
 def test_a_case_has_the_draws_of_its_values():
     first = stream(1, "lemma3", 1, -0.5).random()
     assert first == stream(1, "lemma3", 1.0, -0.5 + 1e-16).random()
