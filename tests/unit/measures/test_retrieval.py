@@ -162,3 +162,13 @@ def test_the_interval_of_the_best_shift_has_the_draws_of_its_seed():
         assert ends == pytest.approx(plain.bootstrap(place, 40, 60, 0.5, seed, "percentile"))
         seen.add(ends)
     assert len(seen) > 1
+    # Whole clusters are drawn, five items each.
+    clusters = np.arange(40) % 8
+    by_cluster = found.reshape(201, 5, 8).sum(axis=1)
+    ends = place_interval(Hits(found, clusters), deltas, distances, 0.5, 60, 0)
+    assert ends == pytest.approx(
+        plain.bootstrap(
+            lambda weights: distances[plain.best_of(by_cluster @ weights, deltas)],
+            *(8, 60, 0.5, 0, "percentile"),
+        )
+    )
