@@ -145,6 +145,7 @@ def test_a_highest_recall_at_either_end_is_told(best, at_end):
     assert (row["best_delta"], row["best_at_end"]) == (deltas[best], at_end)
     # The last shift closes the gap; all items that it changes change the same way.
     assert (row["closed_delta"], row["recall_closed"]) == (1, found[2].mean())
+    assert row["change_closed"] == pytest.approx(found[2].mean() - found[1].mean())
     assert row["p_closed"] == pytest.approx(min(1, 2 / 2 ** (found[1] != found[2]).sum()))
 
 
