@@ -66,6 +66,7 @@ def test_rows_are_those_of_the_file(pair):
     np.testing.assert_allclose(odd[500:700], x[1::2][500:700], rtol=0, atol=1e-15)
     np.testing.assert_allclose(odd.select(np.arange(len(odd)) > 99)[:5], x[1::2][100:105])
     assert odd.item_id(3) == "item7"
+    assert len(odd.label("noise")) == len(odd) and not odd.label("noise").any()
     assert list(odd.load().item_ids[:2]) == ["item1", "item3"]
     parts = list(tiles(stored, x, size=1000))
     assert [len(one) for one, _ in parts] == [1000, 1000, 348]

@@ -134,6 +134,7 @@ def test_the_onnx_tower_takes_one_picture_at_a_time_and_noise_of_its_size(tmp_pa
     found = encoder.encode(pixels)
     np.testing.assert_allclose(found, [one.mean(dim=(1, 2)) for one in pixels], atol=1e-6)
     assert fed == [(1, 3, 24, 24)] * 2
+    assert encoder.resized_to == (24, 24)
     noise = encoder.noise(np.random.default_rng(3))
     drawn = np.random.default_rng(3).standard_normal((3, 24, 24), dtype=np.float32)
     np.testing.assert_array_equal(noise, drawn)
