@@ -209,7 +209,7 @@ def candidates(recipe: Recipe, study: Mapping[str, Any]) -> list[Recipe]:
     rates. Without a grid, it tries nine learning rates."""
     rate = budget(recipe, study)["learning_rate"]
     found = []
-    for name, values in recipe.grid.items() or [("", [None])]:
+    for name, values in recipe.grid.items() or [("", [0.0])]:
         for value in values:
             for factor in TRIES if name else TRIES + MORE_TRIES:
                 one = replace(recipe, learning_rate=rate * factor)
