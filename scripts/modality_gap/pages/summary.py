@@ -127,9 +127,18 @@ def questions(
         Question(
             name,
             asks,
-            [(one.text, one_of_each(marks(one.claims, by_id))) for one in answers.get(name, [])],
+            [(one.text, one_of_each(_judging(one, by_id))) for one in answers.get(name, [])],
         )
         for name, asks in asked.items()
+    ]
+
+
+def _judging(found: Finding, by_id: Mapping[str, Claim]) -> list[Mark]:
+    """The verdicts on the claims of a sentence, from the evidence that the sentence is about."""
+    return [
+        mark
+        for mark in marks(found.claims, by_id)
+        if mark.on.partition(":")[0] == found.kind or not found.kind
     ]
 
 

@@ -386,8 +386,8 @@ def test_parts_are_in_the_order_of_their_numbers_and_of_one_format(tmp_path):
     name, files = format_of(str(tmp_path), VECTOR_FORMATS)
     assert [file.name for file in files] == ["p1.npy", "p9.NPY", "p10.npy"]
     assert format_of(str(tmp_path / "p9.NPY"), VECTOR_FORMATS) == (name, [tmp_path / "p9.NPY"])
-    (told,) = source_faults("k", {"file": str(tmp_path / "p1.npy"), "colum": 1}, VECTOR_FORMATS)
-    assert told.startswith(f"k.colum is not an option of {name} files; ")
+    (told,) = source_faults("k", {"file": str(tmp_path / "p1.npy"), "culumn": 1}, VECTOR_FORMATS)
+    assert told.startswith(f"k.culumn is not an option of {name} files; ")
     (told,) = source_faults("k", str(tmp_path / "absent"), VECTOR_FORMATS)
     assert told.startswith(f"k is {tmp_path}/absent: there is no such file or folder")
 

@@ -257,6 +257,17 @@ def test_a_verdict_stands_beside_the_sentence_that_it_judges():
     assert [text for text, _ in origin.answer] == [one.text for one in found["origin"]]
 
 
+def test_a_sentence_about_printed_numbers_has_no_verdict_on_other_evidence():
+    rows = claims(
+        claim("table2.all_groups_improve", "inconclusive", evidence="stand-in: emoji"),
+        claim("table2.all_groups_improve", "consistent", evidence="printed numbers: counts"),
+    )
+    (matters,) = summary.questions({"matters": "Does it?"}, rows, answers(data()))
+    text, marks = matters.answer[-1]
+    assert text.startswith("The notebooks' counts")
+    assert [mark.verdict for mark in marks] == ["consistent"]
+
+
 def test_the_answer_on_random_starts_counts_the_encoders_with_separate_cones():
     two = pd.concat([spectrum_table(), spectrum_table((9.0, 1.0, 0.9, 0.8)).assign(encoder="b")])
     assert answers(data() | {"initialisation_spectrum": two})["origin"][1].text == (

@@ -28,6 +28,7 @@ from modality_gap.pages.words import (
     percent,
 )
 from modality_gap.paper.chance import classifies
+from modality_gap.paper.ledger import KINDS
 
 
 def answers(
@@ -47,8 +48,14 @@ def answers(
         "matters": [
             *_retrieval(able_peaks(data["recall_peak"], gap), models),
             *_best_shift(data["table1"], gap.set_index("set")["model"]),
-            Finding(_fine_tuning(data["temperature_summary"])),
-            Finding(_offensive_labels(data["published_table2"]), ("table2.all_groups_improve",)),
+            Finding(
+                _fine_tuning(data["temperature_summary"]), ("training.closed_gap_serves_better",)
+            ),
+            Finding(
+                _offensive_labels(data["published_table2"]),
+                ("table2.all_groups_improve",),
+                kind=KINDS["printed"],
+            ),
         ],
     }
 
@@ -123,7 +130,7 @@ def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
             ("figure3b.minimum_at_the_gap", "figure3b.closing_raises_the_loss"),
         ),
         *(
-            Finding(sentence, ("figure3bcd.falls_with_temperature",))
+            Finding(sentence, ("figure3d.no_gap_at_temperature_1",))
             for sentence in smallest_loss_when_hot(rows)
         ),
     ]
@@ -173,7 +180,7 @@ def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[Finding]:
             f"half in {of_all(int(clear.sum()), len(moved), 'test')} above chance ("
             f"{listed(dict.fromkeys(moved['set'].map(names)))})"
             + (f"; {unmoved} more {'picks' if unmoved == 1 else 'pick'} none." if unmoved else "."),
-            ("table1.shift_improves",),
+            ("table1.improvement_survives_the_choice",),
         )
     ]
 

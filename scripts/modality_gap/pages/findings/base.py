@@ -6,11 +6,13 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Finding:
     """A sentence of "What this run found", and the ids of the claims that the sentence bears on. A
-    sentence with `lead` is also shown at the head of the page."""
+    sentence with `lead` is also shown at the head of the page. `kind` is the kind of evidence, in
+    words, if the sentence is about that kind alone."""
 
     text: str
     claims: tuple[str, ...] = ()
     lead: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True)
