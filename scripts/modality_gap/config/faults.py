@@ -91,7 +91,7 @@ def _of_names(config: dict) -> Iterator[str]:
         if name in MADE_HERE:
             yield (
                 f"datasets.{name}: the workflow itself makes a dataset of this name; "
-                "give it another name."
+                "give yours another name."
             )
 
 

@@ -161,11 +161,15 @@ def read_torch(path: str, key: Key = "") -> Source:
         tensors = {str(name): one for name, one in content.items() if isinstance(one, torch.Tensor)}
         key = key or only(path, list(tensors), "tensor", "key")
         content = tensors[named(path, list(tensors), key, "tensor")]
-    is_tensor = isinstance(content, torch.Tensor) and content.layout == torch.strided
-    if not is_tensor or content.is_nested or content.is_meta:
-        called = type(content).__name__
+    if not isinstance(content, torch.Tensor):
         raise InputError(
-            f"{path} holds a {called}, not a tensor of shape (n, d); save such a tensor."
+            f"{path} holds an object of type {type(content).__name__}, not a tensor of shape (n, "
+            "d); save such a tensor."
+        )
+    if content.layout != torch.strided or content.is_nested or content.is_meta:
+        raise InputError(
+            f"{path}: the tensor is sparse, nested or without data; save a dense tensor of shape "
+            "(n, d)."
         )
     kind = str(content.dtype).removeprefix("torch.")
     tensor = content.detach()

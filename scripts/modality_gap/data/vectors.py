@@ -280,8 +280,8 @@ def common_types(parts: Mapping[str, pa.Schema]) -> pa.Schema:
             wider = _wider(kind, here)
             if wider is None:
                 raise InputError(
-                    f"{path}: column {name!r} is {here}, but {kind} in {at}; give the column one "
-                    "type."
+                    f"{path}: column {name!r} is {here}, but {kind} in the parts before; give the "
+                    "column one type in all parts."
                 )
             kinds[name] = wider
     return pa.schema(kinds.items())

@@ -182,10 +182,10 @@ def extract(
 ) -> Timing:
     """Embed every row of `batches` and write the embeddings.
 
-    `workers` threads or processes prepare inputs ahead of the encoder (embeddings/workers.py; a GPU
-    decodes in threads). If a picture cannot be decoded and `unreadable` is "fail", the run ends
-    with an error that names it. With "skip" the picture is left out and listed in
-    `writer.metadata["skipped"]`. `decode` is a way of embeddings/decoding.py.
+    `workers` threads or processes prepare inputs ahead of the encoder (embeddings/workers.py);
+    always threads if `decode` is "gpu". If a picture cannot be decoded and `unreadable` is "fail",
+    the run ends with an error that names it. With "skip" the picture is left out and listed in
+    `writer.metadata["skipped"]`. `decode` names a way of decoding in embeddings/decoding.py.
     """
     timing = Timing()
     skipped: list[str] = []

@@ -194,7 +194,7 @@ def cluster_codes(labels: pd.DataFrame, column: str | None, where: str | Path) -
         columns = ", ".join(map(str, labels)) or "none"
         raise InputError(
             f"{where}: there is no label column {column!r} to group items by (label columns: "
-            f"{columns}). Name another one under `clusters`, or as `cluster` of the set."
+            f"{columns}). Correct the column in `clusters`, or in `cluster` if the set has it."
         )
     codes = pd.factorize(labels[column].astype(object))[0]
     alone = codes < 0

@@ -1,7 +1,7 @@
 """Intervals of means, shares and ratios, and of any estimate by the jackknife or the bootstrap.
 
-The functions that need scipy import it themselves. Pages and figures read the registry of measures,
-which names these functions, and must start fast.
+The functions that need scipy import it themselves: pages and figures load this module through the
+registry of measures, and must start fast.
 
 An interval is (low, high). Its coverage is `confidence`, between 0 and 1. If items are not
 independent, `clusters` (n,), numbered from 0 to C - 1, says which items belong together. An

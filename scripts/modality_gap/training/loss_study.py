@@ -41,9 +41,10 @@ class Predicted(torch.nn.Module):
 class Trained:
     """A finished run.
 
-    It has the `towers`, and the model that `embeds` (the towers, or predictors after them). It has
-    the `curve`, and as `ends` the final temperature and bias. If each item has its own temperature,
-    `ends` also says how the temperatures follow the density of items (otherwise NaN).
+    `towers` are the trained towers, and `embeds` is the model that embeds: the towers, or
+    predictors after them. `curve` has the recorded steps. `ends` has the final temperature and
+    bias. If each item has its own temperature, `ends` also says how the temperatures follow the
+    density of items (otherwise NaN).
     """
 
     towers: Towers

@@ -56,8 +56,8 @@ def captions_of(pairs: Pairs) -> Captions:
     names, counts = np.unique(of_train, return_counts=True)
     if counts.min() < 2:
         raise InputError(
-            f"{int((counts == 1).sum()):,} of {len(names):,} pictures have only one caption. Give "
-            "at least two captions per picture, with one row per caption."
+            f"Of {len(names):,} training pictures, {int((counts == 1).sum()):,} have only one "
+            "caption. Give at least two captions per picture, with one row per caption."
         )
     rows = np.zeros((codes.max() + 1, counts.min()), dtype=np.int64)
     for name in names:

@@ -104,10 +104,16 @@ def _check(recipe: Recipe, study: Mapping[str, Any]) -> None:
     if recipe.swap:
         steps = budget(recipe, study)["steps"]
         least = SWAPPED_STEPS / steps
-        if recipe.swap["share"] < least:
+        if least > 1:
             raise InputError(
-                f"{recipe.key}.swap.share is {recipe.swap['share']}, too little for {steps} steps; "
-                f"give at least {least:.3g}."
+                f"{recipe.key}.swap needs at least {SWAPPED_STEPS} steps, but the method has "
+                f"{steps}; give more steps."
+            )
+        if recipe.swap["share"] < least:
+            enough = math.ceil(1e4 * least) / 1e4
+            raise InputError(
+                f"{recipe.key}.swap.share is {recipe.swap['share']}, which is too little for "
+                f"{steps} steps; give at least {enough:g}."
             )
     if recipe.grid and len(recipe.grid) != 1:
         raise InputError(f"{recipe.key}.grid has {len(recipe.grid)} settings; give exactly one.")

@@ -553,7 +553,7 @@ REFUSED = {
     "no_numbers.npy": (lambda p: np.save(p, A[:, :0]), r"shape \(30, 0\); give numbers"),
     "array.npz": (lambda p: np.save(p.open("wb"), A), "cannot be read as an .npz archive"),
     "archive.npy": (lambda p: np.savez(p.open("wb"), A), "npz archive; rename it to end in .npz"),
-    "abstract.pt": (lambda p: torch.save(torch.ones(N, D, device="meta"), p), "not a tensor of"),
+    "abstract.pt": (lambda p: torch.save(torch.ones(N, D, device="meta"), p), "or without data"),
     "float_id.parquet": (
         lambda p: parquet(p, lists(A, ONE), id=np.arange(N) / 2), "'id' is double, but ids are"
     ),
@@ -570,8 +570,8 @@ REFUSED = {
     "model.pt": (
         lambda p: torch.save(torch.nn.Linear(2, 2), p), "is damaged, or contains more than tensors"
     ),
-    "list.pt": (lambda p: torch.save([torch.ones(3)], p), "holds a list, not a tensor"),
-    "sparse.pt": (lambda p: torch.save(torch.eye(N).to_sparse(), p), "not a tensor of shape"),
+    "list.pt": (lambda p: torch.save([torch.ones(3)], p), "an object of type list, not"),
+    "sparse.pt": (lambda p: torch.save(torch.eye(N).to_sparse(), p), "the tensor is sparse"),
     "bool.pt": (lambda p: torch.save(torch.ones(N, D).bool(), p), "holds bool of shape"),
     "no.safetensors": (raw(b"x" * 20), "cannot be read as safetensors"),
     "no.parquet": (raw(b"PAR1"), "cannot be read as Parquet"),

@@ -871,6 +871,7 @@ def test_measures_of_the_user(tmp_path):
         "def farthest(x, y, power=1):\n    return ((x - y) ** 2).sum(axis=1).max() ** power\n"
         "def two(x, y):\n    return {'first': x[0, 0], 'last': y[-1, -1]}\n"
         "def text(x, y):\n    return 'no'\n"
+        "def lists(x, y):\n    return {'first': 1, 'rest': [2, 3]}\n"
         "def undefined(x, y):\n    return float('nan')\n"
     )
 
@@ -888,7 +889,8 @@ def test_measures_of_the_user(tmp_path):
     assert chosen("two")["mine"].of(x, y) == {"mine_first": x[0, 0], "mine_last": y[-1, -1]}
     assert chosen_measures({}) == FOLLOW_UP_MEASURES
     for function, sentence in (
-        ("text", "posthoc.measures.mine returns str; return a number"),
+        ("text", "posthoc.measures.mine returns a value of type str; return a number"),
+        ("lists", "mine returns a mapping in which 'rest' is of type list; return a number"),
         ("undefined", "posthoc.measures.mine returns NaN or infinity"),
     ):
         with pytest.raises(InputError, match=sentence):

@@ -197,8 +197,8 @@ def test_a_row_for_each_class_is_in_alphabetical_order(made):
     ("change", "words"),
     [
         (lambda paths, _: np.save(paths[1], np.ones((4, 4), "f4")), "4 rows, but items.csv lists"),
-        (lambda paths, _: np.save(paths[0], np.ones(4, "f4")), "holds float32 of shape (4,)"),
-        (lambda paths, _: np.save(paths[0], np.ones((9, 4), int)), "holds int64 of shape (9, 4)"),
+        (lambda paths, _: np.save(paths[0], np.ones(4, "f4")), "type float32 and shape (4,)"),
+        (lambda paths, _: np.save(paths[0], np.ones((9, 4), int)), "type int64 and shape (9, 4)"),
         (lambda paths, _: np.save(paths[0], np.array([{}])), "cannot be read as a numeric"),
         (lambda _, entry: entry.update(fold="Part"), "no column is called 'Part'"),
     ],

@@ -256,7 +256,7 @@ def test_shared_layers_are_the_same_ones():
         ({"shared": True}, "one.shared needs towers with hidden layers; give hidden_layers: 1."),
         (
             {"swap": {"kind": "hard", "share": 0.01}},
-            "one.swap.share is 0.01, too little for 20 steps; give at least 0.75.",
+            "one.swap.share is 0.01, which is too little for 20 steps; give at least 0.75.",
         ),
         ({"grid": {"weight": [1, 2]}}, "one.grid.weight: the loss has no such setting; remove it"),
     ],
@@ -266,6 +266,15 @@ def test_what_does_not_fit_together_is_refused(entry, sentence):
     asked["optimisation"] = {**STUDY["optimisation"], "steps": 20}
     with pytest.raises(InputError, match=re.escape(f"loss_study.methods.{sentence}")):
         recipes(asked)
+
+
+def test_the_share_that_is_named_as_enough_is_enough():
+    asked = study(one={"loss": "clip", "swap": {"kind": "hard", "share": 0.0214}})
+    asked["optimisation"] = {**STUDY["optimisation"], "steps": 700}
+    with pytest.raises(InputError, match=r"too little for 700 steps; give at least 0\.0215\."):
+        recipes(asked)
+    asked["methods"]["one"]["swap"]["share"] = 0.0215
+    assert "one" in recipes(asked)
 
 
 def test_symile_with_shuffled_others_against_loops():

@@ -219,7 +219,7 @@ def test_a_loss_of_several_captions_is_trained_with_all_of_them(captioned, pairs
     gaps = runs.pivot(index="seed", columns="method", values="gap")
     assert (gaps["clip"] != gaps["one_to_k"]).all()
     assert runs["rank_variance"].notna().all()
-    with pytest.raises(InputError, match=r"one_to_k\.loss: 40 of 40 pictures have only one"):
+    with pytest.raises(InputError, match=r"one_to_k\.loss: Of 40 training pictures, 40 have"):
         run_study({**STUDY, "methods": methods}, pairs, None, 5)
 
 

@@ -1,6 +1,7 @@
 """The methods and measures of a run: the built-in ones, and those in the user's files."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,22 @@ def chosen_measures(settings: Mapping) -> dict[str, FollowUpMeasure]:
     return measures
 
 
+def _told(found: object) -> str:
+    """What a measure returned that is no number, in words."""
+    if not isinstance(found, Mapping):
+        return f"a value of type {type(found).__name__}"
+    name, one = next((name, one) for name, one in found.items() if not _is_number(one))
+    return f"a mapping in which {name!r} is of type {type(one).__name__}"
+
+
+def _is_number(one: Any) -> bool:
+    try:
+        float(one)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def _named(
     key: str, name: str, function: Callable, options: Mapping
 ) -> Callable[[np.ndarray, np.ndarray], Values]:
@@ -82,7 +99,7 @@ def _named(
             values = {f"{name}_{part}".rstrip("_"): float(one) for part, one in parts.items()}
         except (TypeError, ValueError):
             raise InputError(
-                f"{key} returns {type(found).__name__}; return a number, or a mapping from names "
+                f"{key} returns {_told(found)}; return a number, or a mapping from names "
                 "to numbers."
             ) from None
         if not np.isfinite(list(values.values())).all():

@@ -24,9 +24,10 @@ class Batch:
 
     `rows` (B,): indices of the training pairs; `a`, `b` (B, p), (B, q): unit frozen inputs of the
     two towers; `raw_x`, `raw_y` (B, d): outputs before normalising; `make_views`: returns second
-    views x', y'; `make_teacher`: returns x, y of the frozen start; `make_texts`: returns places
-    (P,) in the batch, one of each picture, and K texts of each of these (P K, d), picture by
-    picture; `bias` that is added to scaled cosines; `step` of `steps`; `generator`: the loss's own.
+    views x', y'; `make_teacher`: returns x, y of the model before training; `make_texts`: returns
+    places (P,) in the batch, one of each picture, and K texts of each of these (P K, d), picture by
+    picture; `bias`: added to scaled cosines; `step`, `steps`: this step, and their number;
+    `generator`: the loss's own.
     """
 
     rows: torch.Tensor
