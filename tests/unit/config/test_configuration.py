@@ -579,7 +579,7 @@ FAULTS = {
         "datasets/digits",
         {"format": "svhn", "files": {"pictures": "svhn_test"}},
         "datasets.digits",
-        "give it another",
+        "give yours another",
     ),
     "one seed has no interval": ("experiments/seeds", 1, "experiments.seeds", "at least 2"),
     "no such optimiser": (
