@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.hugging_face import _check_loaded
 from modality_gap.encoders.text_towers import load_text_tower
 from modality_gap.errors import InputError
 
@@ -150,6 +151,17 @@ def test_weights_of_the_text_tower_must_be_there_and_those_of_the_other_need_not
               {"format": "pt"})  # fmt: skip
     with pytest.raises(InputError, match=r"lack text_projection.weight; download them again"):
         embedded(folder)
+
+
+def test_an_absent_pooler_matters_only_where_it_is_used():
+    _check_loaded("M", ("mean",), ("pooler.dense.weight",))
+    with pytest.raises(
+        InputError, match=r"lack pooler\.dense\.weight; set options.pooling to `mean`"
+    ):
+        _check_loaded("M", ("own",), ("pooler.dense.weight",))
+    for pooling in (("mean",), ("own",)):
+        with pytest.raises(InputError, match=r"'M' lack embeddings\.weight; download them again"):
+            _check_loaded("M", pooling, ("embeddings.weight",))
 
 
 def test_a_model_without_a_vector_of_a_sentence_is_refused(monkeypatch):

@@ -116,7 +116,7 @@ def standardise(x: np.ndarray, y: np.ndarray) -> Maps:
     return Maps(map_of(x), map_of(y))
 
 
-def drop(x: np.ndarray, y: np.ndarray, k: int = 2) -> Maps:
+def drop(x: np.ndarray, y: np.ndarray, k: int) -> Maps:
     """The k coordinates in which the gap vector is largest are set to 0. The result depends on the
     axes: a rotation changes it."""
     vector = np.abs(x.mean(axis=0) - y.mean(axis=0))
