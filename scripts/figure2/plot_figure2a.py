@@ -69,9 +69,8 @@ def draw(layout: Layout) -> Figure:
         draw_encoder(ax, encoder, layout)
     axes[-1].set_xlabel("cosine similarity")
     angles = axes[0].secondary_xaxis("top", functions=(degrees, cosines))
-    angles.set_xticks(
-        [100, 90, 75, 60, 45, 30, 0], [f"{at}°" for at in (100, 90, 75, 60, 45, 30, 0)]
-    )
+    marks = (100, 90, 75, 60, 45, 30, 0)
+    angles.set_xticks(marks, [f"{at}°" for at in marks])
     angles.set_xlabel("angle")
     return figure
 
