@@ -70,7 +70,7 @@ def chosen_measures(settings: Mapping) -> dict[str, FollowUpMeasure]:
     return measures
 
 
-def _told(found: object) -> str:
+def _in_words(found: object) -> str:
     """What a measure returned that is no number, in words."""
     if not isinstance(found, Mapping):
         return f"a value of type {type(found).__name__}"
@@ -99,7 +99,7 @@ def _named(
             values = {f"{name}_{part}".rstrip("_"): float(one) for part, one in parts.items()}
         except (TypeError, ValueError):
             raise InputError(
-                f"{key} returns {_told(found)}; return a number, or a mapping from names "
+                f"{key} returns {_in_words(found)}; return a number, or a mapping from names "
                 "to numbers."
             ) from None
         if not np.isfinite(list(values.values())).all():
