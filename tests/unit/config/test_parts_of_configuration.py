@@ -263,6 +263,14 @@ def test_options_of_an_encoder_stand_beside_its_keys_in_the_end():
     assert config["sets"]["m"]["weights"] == "random" and "m_random" not in config["sets"]
 
 
+def assert_refused(change, words, monkeypatch):
+    """A name that the changed configuration refers to is unknown."""
+    monkeypatch.chdir(ROOT)
+    config = with_rows(changed(**change))
+    with pytest.raises(InputError, match=words):
+        check_references(references_between_keys(config, ASSETS, FORMATS))
+
+
 @pytest.mark.parametrize("weights", ["pretrained", "weights", "checkpoint"])
 def test_a_twin_has_none_of_the_weights_and_an_encoder_nothing_of_the_row(weights):
     base = {"library": "open_clip", "architecture": "RN50"}
@@ -491,10 +499,7 @@ def test_what_has_no_fault_passes():
     ],
 )  # fmt: skip
 def test_a_name_in_a_list_is_told_with_its_place(change, words, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    config = with_rows(changed(**change))
-    with pytest.raises(InputError, match=words):
-        check_references(references_between_keys(config, ASSETS, FORMATS))
+    assert_refused(change, words, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -511,10 +516,7 @@ def test_a_name_in_a_list_is_told_with_its_place(change, words, monkeypatch):
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_no_choice(change, words, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    config = with_rows(changed(**change))
-    with pytest.raises(InputError, match=words):
-        check_references(references_between_keys(config, ASSETS, FORMATS))
+    assert_refused(change, words, monkeypatch)
 
 
 def test_weights_that_the_user_places_are_an_asset_of_weights(monkeypatch):
