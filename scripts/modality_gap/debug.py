@@ -49,9 +49,9 @@ def check_wildcards(rule: Rule, wildcards: Mapping[str, str]) -> None:
     if set(wildcards) != set(rule.wildcard_names):
         needed = " ".join(f"{name}=..." for name in sorted(rule.wildcard_names))
         raise InputError(
-            f"rule {rule.name} needs its wildcards as {needed}."
+            f"give the wildcards of rule {rule.name} as {needed}."
             if needed
-            else f"rule {rule.name} has no wildcards."
+            else f"rule {rule.name} has no wildcards; give none."
         )
 
 

@@ -62,8 +62,8 @@ def reading(path: str | Path) -> Iterator[None]:
         ) from error
     except DAMAGE as error:
         raise InputError(
-            f"{path}: the archive cannot be read ({first_line(error)}); delete it and download it "
-            "again, complete and without a password."
+            f"{path}: the archive cannot be read ({first_line(error)}); delete it and "
+            "download it again; the archive must be complete and have no password."
         ) from error
 
 

@@ -71,14 +71,16 @@ class Asset:
                 f"a {self.kind} must have `requirement` (wheel) or `url` (file, placed), not both"
             )
         if self.requirement and not re.fullmatch(r"[\w.-]+==[\w.!+]+", self.requirement):
-            raise InputError(f"`requirement` is {self.requirement!r}, which is not name==version")
+            raise InputError(
+                f"`requirement` is {self.requirement!r}, but must have the form name==version"
+            )
         if self.url and not self.url.startswith(URL_PREFIXES):
             raise InputError(f"`url` is {self.url!r}, which is not an http(s) address")
         if len([x for x in (self.sha256, self.md5, self.no_checksum) if x is not None]) != 1:
             raise InputError("give exactly one of `sha256`, `md5` and `no_checksum` (the reason)")
         if self.sha256 and not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
             raise InputError(
-                f"`sha256` is {self.sha256!r}, but must be 64 hex digits or the first 8 or more"
+                f"`sha256` is {self.sha256!r}, but must be at least the first 8 of 64 hex digits"
             )
         if self.md5 and not re.fullmatch(r"[0-9a-f]{32}", self.md5):
             raise InputError(f"`md5` is {self.md5!r}, but must be 32 hex digits")
@@ -120,7 +122,7 @@ def load_assets(path: Path) -> dict[str, Asset]:
         )
     assets = {name: _asset(path, name, entry) for name, entry in table.items()}
     if len({asset.path for asset in assets.values()}) < len(assets):
-        raise InputError(f"{path} gives two assets the same `path`; give each its own.")
+        raise InputError(f"{path} gives two assets the same `path`; give each its own path.")
     return assets
 
 

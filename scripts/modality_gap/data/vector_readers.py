@@ -361,7 +361,7 @@ def joined_parts(path: str, parts: list[Source], numbers: list[tuple[int, ...]])
         if part.dim != first.dim:
             raise InputError(
                 f"{part.path}: {part.dim} dimensions, but {first.path} has {first.dim}; give parts "
-                "of one model."
+                "from one model."
             )
         if (part.ids is None) != (first.ids is None):
             raise InputError(

@@ -359,7 +359,7 @@ def vectors_of(path: str, column: str, lists: pa.Array) -> tuple[np.ndarray, np.
     counts = np.full(len(lists), int(np.prod(shape[:-1], dtype=int)) if shape else 1)
     while True:
         if lists.null_count:
-            raise InputError(f"{path}: column {column!r} holds nulls; fill or drop those rows.")
+            raise _nulls(path, column)
         lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
         inner = lists.flatten()
         if not _is_list(inner.type):
@@ -368,7 +368,7 @@ def vectors_of(path: str, column: str, lists: pa.Array) -> tuple[np.ndarray, np.
         counts = np.diff(ends[np.cumsum(np.r_[0, counts])])
         lists = inner
     if inner.null_count:
-        raise InputError(f"{path}: column {column!r} holds nulls; fill or drop those rows.")
+        raise _nulls(path, column)
     if len(lengths) and (lengths != lengths[0]).any():
         raise _lengths(path, column)
     dim = int(lengths[0]) if len(lengths) else 0
@@ -377,6 +377,13 @@ def vectors_of(path: str, column: str, lists: pa.Array) -> tuple[np.ndarray, np.
     return inner.to_numpy(zero_copy_only=False).reshape(-1, dim) if dim else np.empty(
         (len(lists), 0)
     ), counts
+
+
+def _nulls(path: str, column: str) -> InputError:
+    return InputError(
+        f"{path}: column {column!r} holds nulls; give every item a complete vector, or remove its "
+        "row."
+    )
 
 
 def _lengths(path: str, column: str) -> InputError:

@@ -52,8 +52,8 @@ def match(a: Source, b: Source, several: str = "") -> Match:
             raise InputError(f"{source.path} holds no embeddings; give at least one row.")
         if source.dim < 2:
             raise InputError(
-                f"{source.path}: vectors of {source.dim} dimensions cannot be compared. Give "
-                "at least 2 dimensions."
+                f"{source.path}: vectors of dimension {source.dim} cannot be compared. Give "
+                "vectors of at least 2 dimensions."
             )
     if a.dim != b.dim:
         raise InputError(
@@ -73,8 +73,9 @@ def match(a: Source, b: Source, several: str = "") -> Match:
         rows_a, rows_b = kept[0][at_a], kept[1][at_b]
     if not len(rows_a):
         raise InputError(
-            f"{a.path} and {b.path}: no id is in both files ({names[0][0].as_py()!r} in one, "
-            f"{names[1][0].as_py()!r} in the other); give both the same ids, or none."
+            f"{a.path} and {b.path}: no id is in both files (the first ids are "
+            f"{names[0][0].as_py()!r} and {names[1][0].as_py()!r}); give both the same ids, or "
+            "none."
         )
     alone = tuple(
         of_side.filter(pa.array(~np.isin(key, other))).unique()
@@ -325,12 +326,13 @@ def _check(path: str, names: list[str], vectors: np.ndarray) -> None:
     if not finite.all():
         bad = names[int(np.flatnonzero(~finite)[0])]
         raise InputError(
-            f"{path}: the vector of item {bad!r} holds NaN or infinity; embed it again or drop it."
+            f"{path}: the vector of item {bad!r} holds NaN or infinity; embed the item again, or "
+            "remove it."
         )
     zero = ~vectors.any(axis=1)
     if zero.any():
         bad = names[int(np.flatnonzero(zero)[0])]
-        raise InputError(f"{path}: the vector of item {bad!r} is all zeros; drop the item.")
+        raise InputError(f"{path}: the vector of item {bad!r} is all zeros; remove the item.")
 
 
 def recorded(source: Source, modality: str, alone: pa.ChunkedArray) -> dict:

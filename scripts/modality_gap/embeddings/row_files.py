@@ -119,7 +119,10 @@ class ParquetRows:
         if isinstance(vectors, pa.ExtensionArray):  # a tensor
             vectors = vectors.storage
         if vectors.null_count or vectors.flatten().null_count:
-            raise InputError(f"{self.path}: column 'vector' holds nulls; fill or drop those rows.")
+            raise InputError(
+                f"{self.path}: column 'vector' holds nulls; give every item a complete vector, or "
+                "remove its row."
+            )
         for length in pc.list_value_length(vectors).unique().to_pylist():
             self.dim = length if self.dim is None else self.dim
             if length != self.dim:

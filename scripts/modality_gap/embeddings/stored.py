@@ -138,12 +138,13 @@ def check_vectors(path: str | Path, item_ids: np.ndarray, vectors: np.ndarray) -
     if not finite.all():
         bad = item_ids[~finite][0]
         raise InputError(
-            f"{path}: the vector of item {bad!r} holds NaN or infinity; embed it again or drop it."
+            f"{path}: the vector of item {bad!r} holds NaN or infinity; embed the item again, or "
+            "remove it."
         )
     zero = ~vectors.any(axis=1)
     if zero.any():
         bad = item_ids[zero][0]
-        raise InputError(f"{path}: the vector of item {bad!r} is all zeros; drop the item.")
+        raise InputError(f"{path}: the vector of item {bad!r} is all zeros; remove the item.")
 
 
 def read(path: str | Path) -> EmbeddingSet:
@@ -218,7 +219,7 @@ def read_initialisations(paths: Sequence[str | Path]) -> EmbeddingSet:
         if one.vectors.shape[1] != sets[0].vectors.shape[1]:
             raise InputError(
                 f"{path}: {one.vectors.shape[1]} dimensions, but {paths[0]} has "
-                f"{sets[0].vectors.shape[1]}; give embeddings of one architecture."
+                f"{sets[0].vectors.shape[1]}; give embeddings from one architecture."
             )
     labels = pd.concat(
         pd.DataFrame(

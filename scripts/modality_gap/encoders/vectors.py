@@ -39,7 +39,7 @@ def build_vectors(spec: dict, modality: str, weights: dict, precision: str) -> E
     if len({len(vector) for vector in known.values()}) > 1:
         raise InputError(
             f"{listed_words(paths[::2], 'and')}: the vectors have different dimensions. Give files "
-            "of one text tower."
+            "from one text tower."
         )
     aliases = spec.get("aliases", {})
 
@@ -100,7 +100,7 @@ LIBRARY = Library(
     preprocessing=PREPROCESSING,
     keys={
         "vectors": {
-            "description": "Files of finished embeddings of names, all of one text tower; if "
+            "description": "Files of finished embeddings of names, all from one text tower; if "
             "several have a name, the first is used.",
             "type": "array",
             "minItems": 1,

@@ -103,8 +103,9 @@ def _ids(a: Source, b: Source) -> pa.ChunkedArray | None:
             )
     if a.items != b.items or a.dim != b.dim:
         raise InputError(
-            f"{a.path} has {a.items} vectors of {a.dim} dimensions, and {b.path} has {b.items} of "
-            f"{b.dim}. With `by_part`, give the same items in part i of both sides."
+            f"{a.path} has {a.items} vectors of {a.dim} dimensions, and {b.path} has {b.items} "
+            f"vectors of {b.dim}. With `by_part`, part i of both sides must hold vectors of the "
+            "same items in the same space."
         )
     known = a.ids if a.ids is not None else b.ids
     if known is None:
@@ -159,7 +160,7 @@ def read_sums(paths: Sequence[str | Path]) -> PairSums:
             if len(found.x) != len(first.x):
                 raise InputError(
                     f"{path}: {len(found.x)} dimensions, but {paths[0]} has {len(first.x)}; give "
-                    "parts of one model."
+                    "parts from one model."
                 )
             yield found
 

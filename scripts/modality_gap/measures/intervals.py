@@ -39,8 +39,8 @@ def check_units(n: int) -> None:
     """Raise InputError if an interval has fewer than two independent units."""
     if n < 2:
         raise InputError(
-            "an interval needs two pairs, or two clusters of pairs; give more pairs or name a "
-            "label column with more values."
+            "an interval needs two pairs, or two clusters of pairs; give more pairs, or name a "
+            "label column with at least two values."
         )
 
 

@@ -188,7 +188,7 @@ def loss_minimum(
     """
     mean = units.mean(axis=1)
     if np.isnan(mean).all():
-        raise InputError("the loss is not a number at any shift; give vectors that differ.")
+        raise InputError("the loss is NaN at every shift; give vectors that differ.")
     lowest, zero = int(np.nanargmin(mean)), unshifted(deltas)
     some = np.flatnonzero(~np.isnan(mean))
     parts = units[some].T

@@ -77,7 +77,7 @@ def beginning(
     """The towers before training. They are drawn with the seed, or a copy of the trained start."""
     if recipe.start == "trained":
         if start is None:
-            raise InputError(f"{recipe.key} needs the baseline as its start.")
+            raise InputError(f"{recipe.key} starts from the trained baseline; give it as `start`.")
         return copy.deepcopy(start)
     dims = pairs.a.shape[1], pairs.b.shape[1]
     model = Towers(dims, recipe.hidden_layers, study["width"], recipe.dim, seed)

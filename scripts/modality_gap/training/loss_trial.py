@@ -99,8 +99,8 @@ def _try(recipe: Recipe, pairs: Pairs, study: Mapping[str, Any], seed: int) -> d
     for name, side in zip("xy", sides, strict=True):
         if side.grad is None or not side.grad.any():
             raise InputError(
-                f"{recipe.key}.loss: the loss has no gradient with respect to {name}; compute it "
-                "from both sides."
+                f"{recipe.key}.loss: the loss has no gradient with respect to {name}; compute "
+                "the loss from both x and y."
             )
     turned, longer = value(raw[0], -raw[1]), value(2 * raw[0], 2 * raw[1])
     return {

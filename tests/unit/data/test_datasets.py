@@ -430,7 +430,7 @@ def test_a_zip_with_a_wrong_byte_or_a_password_is_told(tmp_path):
         locked[at + offset] |= 1
     path.write_bytes(locked)
     told = refusal(tmp_path, "class_folders", {"archive": path}, folder="2750")
-    assert "without a password" in told
+    assert "have no password" in told
 
 
 def test_an_archive_of_something_else_is_told(tmp_path):

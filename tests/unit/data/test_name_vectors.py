@@ -183,7 +183,7 @@ def test_files_of_two_towers_are_not_mixed(tmp_path):
         *table(tmp_path, "a", ["car"], np.eye(3)[:1]),
         *table(tmp_path, "b", ["frog"], np.eye(2)[:1]),
     ]
-    with pytest.raises(InputError, match=r"different dimensions\. Give files of one text tower"):
+    with pytest.raises(InputError, match=r"different dimensions\. Give files from one text tower"):
         build(tables, vectors=[entry, entry])
 
 

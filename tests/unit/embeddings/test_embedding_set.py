@@ -383,8 +383,8 @@ def test_vectors_may_be_any_list_of_numbers(tmp_path, kind):
         ([["1", "2"], ["3", "4"], ["5", "6"]], "Give it one list of numbers per item"),
         ([1.0, 2.0, 3.0], "Give it one list of numbers per item"),
         (["1 2", "3 4", "5 6"], "Give it one list of numbers per item"),
-        ([[1.0, 2.0], None, [5.0, 6.0]], "holds nulls; fill or drop those rows"),
-        ([[1.0, 2.0], [3.0, None], [5.0, 6.0]], "holds nulls; fill or drop those rows"),
+        ([[1.0, 2.0], None, [5.0, 6.0]], "holds nulls; give every item a complete vector"),
+        ([[1.0, 2.0], [3.0, None], [5.0, 6.0]], "holds nulls; give every item a complete vector"),
     ],
 )
 def test_vectors_of_another_kind_are_refused(tmp_path, vectors, words):

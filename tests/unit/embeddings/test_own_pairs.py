@@ -529,7 +529,7 @@ REFUSED = {
     "nan.npy": (lambda p: np.save(p, BAD), "item '000007' holds NaN or infinity"),
     "nan_64.npy": (lambda p: np.save(p, BAD.astype("f8")), "'000007' holds NaN or infinity"),
     "inf.npy": (lambda p: np.save(p, INFINITE), "item '000007' holds NaN or infinity"),
-    "zero.npy": (lambda p: np.save(p, ZERO), "item '000007' is all zeros; drop the item"),
+    "zero.npy": (lambda p: np.save(p, ZERO), "item '000007' is all zeros; remove the item"),
     "large.npy": (lambda p: np.save(p, A.astype("f8") * 1e300), "32-bit floating point"),
     "tiny.npy": (lambda p: np.save(p, A.astype("f8") * 1e-200), "32-bit floating point"),
     "empty.npy": (raw(b""), "cannot be read as a numeric .npy array"),
@@ -548,7 +548,7 @@ REFUSED = {
         lambda p: np.savez(p, np.array([[{}, 1]], dtype=object), allow_pickle=True),
         "Python objects|cannot be read|holds",
     ),
-    "one.npy": (lambda p: np.save(p, A[:, :1]), "vectors of 1 dimensions cannot be compared"),
+    "one.npy": (lambda p: np.save(p, A[:, :1]), "vectors of dimension 1 cannot be compared"),
     "no_vectors.npy": (lambda p: np.save(p, np.ones((N, 0, D))), "give numbers of shape"),
     "no_numbers.npy": (lambda p: np.save(p, A[:, :0]), r"shape \(30, 0\); give numbers"),
     "array.npz": (lambda p: np.save(p.open("wb"), A), "cannot be read as an .npz archive"),
@@ -618,7 +618,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(name, tmp_path):
 def test_ids_of_which_none_match(tmp_path):
     parquet(tmp_path / "a.parquet", lists(A, ONE), item_id=IDS)
     parquet(tmp_path / "b.parquet", lists(B, ONE), item_id=[f"{one}.jpg" for one in IDS])
-    with pytest.raises(InputError, match=r"no id is in both files \('item0' in one, 'item0.jpg'"):
+    with pytest.raises(InputError, match=r"\(the first ids are 'item0' and 'item0.jpg'\)"):
         imported(tmp_path, "a.parquet", "b.parquet")
 
 

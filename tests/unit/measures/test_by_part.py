@@ -198,8 +198,8 @@ def test_parts_that_do_not_match_are_refused(tmp_path):
             by_part.sum_part(*(open_source(path, {}) for path in paths), "p", 9, 0)
 
     two, three, ids = raw[:2], raw[:3], ["x", "y"]
-    refused(r"3 vectors of 6 dimensions, and .* has 2 of 6\. With `by_part`", three, two)
-    refused("3 vectors of 6 dimensions, and .* has 3 of 5", three, three[:, :5])
+    refused(r"3 vectors of 6 dimensions, and .* has 2 vectors of 6\. With `by_part`", three, two)
+    refused("3 vectors of 6 dimensions, and .* has 3 vectors of 5", three, three[:, :5])
     refused("row 1 is item 'y' in one and 'z' in the other", two, two, ids, ["x", "z"])
     refused("item_id 'x' occurs more than once", two, two, ["x", "x"])
     several = np.stack([three] * 2, axis=1)

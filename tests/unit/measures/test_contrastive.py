@@ -354,7 +354,7 @@ def test_a_shift_without_a_loss_is_no_minimum_and_a_sweep_needs_no_shift():
     found = loss_minimum(losses, deltas, 1 - deltas, 50, 0.95, 0)
     assert (found["delta"], found["distance_low"], found["distance_high"]) == (0.5, 0.5, 0.5)
     assert np.isfinite([found["loss"], found["loss_at_gap"]]).all()
-    with pytest.raises(InputError, match="not a number at any shift"):
+    with pytest.raises(InputError, match="the loss is NaN at every shift"):
         loss_minimum(losses * np.nan, deltas, deltas, 50, 0.95, 0)
     with pytest.raises(InputError, match="do not include 0"):
         loss_minimum(losses[:4], deltas[:4], deltas[:4], 50, 0.95, 0)

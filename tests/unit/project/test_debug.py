@@ -30,7 +30,7 @@ def test_a_rule_that_does_not_exist_or_has_no_script_is_refused():
 
 def test_wildcards_are_those_of_the_rule():
     debug.check_wildcards(MEASURE, {"set": "clip", "k": "1"})
-    with pytest.raises(InputError, match=r"measure needs its wildcards as k=\.\.\. set=\.\.\."):
+    with pytest.raises(InputError, match=r"the wildcards of rule measure as k=\.\.\. set=\.\.\."):
         debug.check_wildcards(MEASURE, {"set": "clip"})
     with pytest.raises(InputError, match="plot_figure2b has no wildcards"):
         debug.check_wildcards(RULE, {"set": "clip"})

@@ -395,7 +395,7 @@ def test_towers_begin_from_their_seed_or_from_a_copy_of_the_trained_ones(pairs):
     assert torch.equal(copied.first[0].weight, scratch.first[0].weight)
     shared = beginning(known["deep"], pairs, asked, 4, scratch)
     assert shared.first[2] is shared.second[2] and shared.first[0].out_features == 8
-    with pytest.raises(InputError, match="late needs the baseline as its start"):
+    with pytest.raises(InputError, match="late starts from the trained baseline; give it"):
         beginning(known["late"], pairs, asked, 4, None)
 
 

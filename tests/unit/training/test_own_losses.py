@@ -169,9 +169,17 @@ def file(tmp_path):
         ("mine.py:a_number", {}, "the loss gives float at step 0; return one finite number"),
         ("mine.py:not_finite", {}, "the loss gives nan at step 0; return one finite number"),
         ("mine.py:infinite", {}, "the loss gives inf at step 0; return one finite number"),
-        ("mine.py:flat", {}, "the loss has no gradient with respect to x; compute it from"),
-        ("mine.py:one_side", {}, "the loss has no gradient with respect to y; compute it from"),
-        ("mine.py:no_side", {}, "the loss has no gradient with respect to x; compute it from"),
+        ("mine.py:flat", {}, "the loss has no gradient with respect to x; compute the loss from"),
+        (
+            "mine.py:one_side",
+            {},
+            "the loss has no gradient with respect to y; compute the loss from",
+        ),
+        (
+            "mine.py:no_side",
+            {},
+            "the loss has no gradient with respect to x; compute the loss from",
+        ),
         (
             "mine.py:fine",
             {"wait": 2},
