@@ -58,6 +58,11 @@ def test_closing_claps_gap_raises_its_held_out_accuracy(mirror):
     assert values["none", "T3", "accuracy"] == pytest.approx(0.914, abs=6e-4)
     assert values["shift", "T3", "accuracy"] == pytest.approx(0.933, abs=2e-3)
     assert values["shift_chosen", "T3", "accuracy"] > 0.925
+    # Each fold has equally many clips of each class, so both means of prompts are the same.
+    for one in methods:
+        for metric in ("accuracy", "count_skewness", "prompt_recall1"):
+            again = values[one, "T3", f"{metric}_prompt_mean"]
+            assert again == pytest.approx(values[one, "T3", metric])
     differences = differences[differences["metric"] == "accuracy"]
     row = differences.set_index("method").loc["shift"]
     assert row["n"] == 1200
@@ -371,6 +376,30 @@ def test_tasks_of_unequal_classes_after_a_map_in_plain_numpy(uneven):
     }
     assert found == pytest.approx(wanted)
     assert 0 < wanted["T3", "prompt_recall1"] < 1
+
+
+def test_mean_of_each_prompt_once_where_classes_are_unequal():
+    """Most fit items are of the first class, so their prompts' mean is near its prompt."""
+    rng = np.random.default_rng(4)
+    labels = np.concatenate([np.zeros(60, dtype=int), np.tile(np.arange(1, 6), 8)])
+    prompts = unit(rng.normal(size=(6, 16)) + 2 * np.eye(16)[0])
+    items = unit(prompts[labels] + 0.7 * rng.normal(size=(100, 16)))
+    chosen = {name: METHODS[name] for name in ("none", "centre")}
+    table, _ = grouped_study(chosen, items, prompts[labels], labels, CLASSES, None, 0, 0.95, 0)
+    value = table[table["task"] == "T3"].set_index(["method", "metric"])["value"]
+    fits = fit_rows(labels, CLASSES, None)
+    a, of = unit(items[~fits] - items[fits].mean(axis=0)), labels[~fits]
+    for end, mean in (("", prompts[labels[fits]].mean(axis=0)), ("_prompt_mean", prompts.mean(0))):
+        scores = a @ unit(prompts - mean).T
+        choice, best = scores.argmax(axis=1), of[scores.argmax(axis=0)]
+        assert value["centre", f"accuracy{end}"] == pytest.approx(np.mean(choice == of))
+        skewness = stats.skew(np.bincount(choice, minlength=6))
+        assert value["centre", f"count_skewness{end}"] == pytest.approx(skewness)
+        wanted = np.mean(best == np.arange(6))
+        assert value["centre", f"prompt_recall1{end}"] == pytest.approx(wanted)
+    for metric in ("accuracy", "count_skewness"):
+        assert value["centre", metric] != value["centre", f"{metric}_prompt_mean"]
+        assert value["none", metric] == value["none", f"{metric}_prompt_mean"]
 
 
 def test_items_that_get_each_prompt_equally_often_have_no_skewness():

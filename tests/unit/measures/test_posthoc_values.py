@@ -12,6 +12,7 @@ from modality_gap.measures.posthoc.registry import ACROSS, KINDS
 from modality_gap.measures.posthoc.tasks import (
     Direction,
     cross_modal,
+    directions,
     geometry,
     mixed_gallery,
     on_pairs,
@@ -157,7 +158,7 @@ def erased():
 
 
 def of_graph(q, z, k):
-    """By eigenvectors of the graph that has queries and items as its nodes."""
+    """Scores among queries and items, by eigenvectors of the graph that has them as its nodes."""
     n = len(q) + len(z)
     graph = np.zeros((n, n))
     graph[: len(q), len(q) :] = np.maximum(q @ z.T, 0)
@@ -167,7 +168,7 @@ def of_graph(q, z, k):
     k = min(k, min(len(q), len(z)) - 1)
     assert values[-1] == pytest.approx(1)
     places = lengths_one_of_each(vectors[:, ::-1][:, 1 : k + 1] / np.sqrt(degrees)[:, None], len(q))
-    return places[: len(q)] @ places[len(q) :].T
+    return places @ places.T
 
 
 def lengths_one_of_each(rows, n):
@@ -183,16 +184,19 @@ def of_hubs(q, z, kind):
 
 
 def inverted(strength, rate=None):
-    def one(item, bank):
+    def one(item, bank, usual):
         similar = bank @ item
         k = len(bank) if rate is None else int(rate * len(bank))
         near = np.argsort(-similar)[:k]
-        return item - strength * (similar[near, None] * bank[near]).sum(axis=0) / k
+        weights = similar[near] - (usual if rate is None else 0)
+        return item - strength * (weights[:, None] * bank[near]).sum(axis=0) / k
 
     def scores(q, z, kind):
-        both = [
-            lengths_one(np.array([one(item, FIT["xy".index(side)]) for item in z])) for side in kind
-        ]
+        gallery, both = FIT["xy".index(kind[1])], []
+        for bank in (FIT["xy".index(side)] for side in kind):
+            # Of different fit items.
+            usual = ((gallery @ bank.T).sum() - (gallery * bank).sum()) / (240 * 239)
+            both.append(lengths_one(np.array([one(item, bank, usual) for item in z])))
         return q @ lengths_one(both[0] + both[1]).T
 
     return scores
@@ -305,11 +309,79 @@ def test_vectors_of_the_graph_of_both_modalities():
     some = cloud(36, 56, 2, apart=0.1)
     for k in (5, 60):
         for kind, (q, z) in zip(ACROSS, (some, some[::-1]), strict=True):
-            found = METHODS["spectral"].fit(*FIT, k=k).scores(q[:30], z, kind)
-            np.testing.assert_allclose(found, of_graph(q[:30], z, k), rtol=1e-6, atol=1e-7)
+            fitted, wanted = METHODS["spectral"].fit(*FIT, k=k), of_graph(q[:30], z, k)[:30]
+            across, own = fitted.scores(q[:30], z, kind), fitted.own_scores(q[:30], z, kind)
+            np.testing.assert_allclose(across, wanted[:, 30:], rtol=1e-6, atol=1e-7)
+            np.testing.assert_allclose(own, wanted[:, :30], rtol=1e-6, atol=1e-7)
     far = cloud(36, 56, 2, apart=3)
     assert (far[0] @ far[1].T < 0).all()
     assert not METHODS["spectral"].fitted(*FIT).scores(*far, ACROSS[0]).any()
+
+
+def test_methods_of_all_scores_have_a_mixed_gallery_where_both_sides_share_a_space():
+    for name in METHODS:
+        one, other = directions(METHODS[name].fitted(*FIT), *SCORED)
+        assert (one.own is None) == (other.own is None) == (name in SEE_ALL - {"spectral"})
+        with_tasks = {task for task, *_ in on_pairs(METHODS[name].fitted(*FIT), *SCORED)}
+        assert ("T2a" in with_tasks) == ("T2b" in with_tasks) == (one.own is not None)
+    some = cloud(36, 56, 2, noise=1.5, apart=0.1)
+    one, _ = directions(METHODS["spectral"].fit(*FIT, k=3), *some)
+    ranks = 1 + ((one.own > np.diagonal(one.across)[:, None]) & ~np.eye(36, dtype=bool)).sum(axis=1)
+    ranks += (one.across > np.diagonal(one.across)[:, None]).sum(axis=1)
+    assert mixed_gallery(one)["median_rank"] == np.median(ranks) > 1
+
+
+# Methods that use the mean of y in no other way than as a mean; that centre y; and that use it not.
+OF_MEANS = {"shift", "translate", "translate_x", "centre", "dn", "dn_100", "project_out"}
+OF_MEANS |= {f"drop{k}" for k in (1, 2, 5, 10, 20)}
+CENTRING_MAPS = {"standardise", "procrustes", "procrustes_to_identity", "procrustes_10", "coral"}
+CENTRING_MAPS |= {"zca_10", "zca_50", "zca_50_shared", "cca", "leading"}
+CENTRING_MAPS |= {name for name in METHODS if name.startswith("ridge")}
+WITHOUT_MEAN = {"none", "other_first", "own_first", "relative", "nnn", "nnn_128", "nnn_all", "csls"}
+WITHOUT_MEAN |= {"inverted_softmax", "inverted_softmax_100", "dual_is", "offset", "z_score"}
+WITHOUT_MEAN |= {"invgc", "invgc_10", "invgc_50", "invgc_local"} | SEE_ALL
+PROMPTS = cloud(9, 56, 7)[1]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_mean_of_prompts_instead_of_fit_items(name):
+    method, sides = METHODS[name], dict(zip("xy", SCORED, strict=True))
+    fitted, plain = method.fitted(*FIT, PROMPTS), method.fitted(*FIT)
+    if name in OF_MEANS:
+        plain = method.fitted(FIT[0], PROMPTS)
+    if name in OF_MEANS | WITHOUT_MEAN:
+        for kind in plain.kinds:
+            pair = sides[kind[0]], sides[kind[1]]
+            assert np.allclose(fitted.scores(*pair, kind), plain.scores(*pair, kind), atol=1e-12)
+    elif name in CENTRING_MAPS:
+        assert np.allclose(fitted.y(PROMPTS).mean(axis=0), 0)
+        assert np.allclose(fitted.x(SCORED[0]), plain.x(SCORED[0]))
+        moved = [one.y(SCORED[1]) - one.y(SCORED[1][:1]) for one in (fitted, plain)]
+        assert np.allclose(*moved)
+    elif name in ("leace", "realign"):
+        means = fitted.x(FIT[0]).mean(axis=0), fitted.y(PROMPTS).mean(axis=0)
+        assert np.allclose(*means)
+        assert not np.allclose(means[0], plain.y(PROMPTS).mean(axis=0))
+    elif name.startswith("orthogonal_shift"):
+        steps = [one.x(SCORED[0])[0] - SCORED[0][0] for one in (fitted, plain)]
+        other = MEANS[1] - PROMPTS.mean(axis=0)
+        span = np.linalg.lstsq(CENTRED[1].T, steps[1] - steps[0] - other, rcond=None)
+        assert np.allclose(CENTRED[1].T @ span[0], steps[1] - steps[0] - other)
+        assert not np.allclose(*steps) and np.linalg.norm(steps[0] - steps[1]) < 1
+    elif name == "shift_chosen":
+        u = FIT[0].mean(axis=0) - PROMPTS.mean(axis=0)
+        best = max(found_by_shift(*FIT, u / np.linalg.norm(u)).items(),
+                   key=lambda item: (item[1], -abs(item[0])))[0]  # fmt: skip
+        assert np.allclose(fitted.x(SCORED[0]) - SCORED[0], -best / 40 * u / np.linalg.norm(u))
+    else:
+        assert name == "centre_z_score"
+        off = ~np.eye(240, dtype=bool)
+        for kind in KINDS:
+            base = METHODS["centre"].fitted(*FIT, PROMPTS)
+            fit = base.scores(*(FIT["xy".index(side)] for side in kind), kind)[off]
+            pair = sides[kind[0]], sides[kind[1]]
+            wanted = (base.scores(*pair, kind) - fit.mean()) / fit.std()
+            assert np.allclose(fitted.scores(*pair, kind), wanted)
 
 
 def test_what_is_erased_no_longer_tells_the_modalities_apart():

@@ -33,7 +33,7 @@ METRICS = {
     "T2a": [f"{one}_{way}" for one in ("ndcg10", "kind_auc", "kind_share10") for way in BOTH],
     "T2b": [f"ndcg10_{share}_{way}" for share in ("0", "0.5", "0.75", "1") for way in BOTH],
     "T2c": ["ndcg10"],
-    "T3": ["accuracy"],
+    "T3": ["accuracy", "accuracy_prompt_mean"],
     "T3o": ["auroc_cosine"],
     "T6": [
         "gap",
@@ -108,6 +108,10 @@ def test_every_cell_of_the_matrix_is_its_own():
             ("NDCG@10, mixed, by form (fitted on 20, scored on 33)", of(method, "T2c", "ndcg10")),
             ("R@1, all captions", of(method, "T1c", "recall1", ways)),
             ("zero-shot accuracy (fitted on 400, scored on 1,234)", of(method, "T3", "accuracy")),
+            (
+                "zero-shot accuracy, prompts' own mean (fitted on 400, scored on 1,234)",
+                of(method, "T3", "accuracy_prompt_mean"),
+            ),
             ("AUROC, hidden classes", of(method, "T3o", "auroc_cosine")),
             (
                 "NDCG@10, mixed (fitted on 20, scored on 31)",

@@ -13,7 +13,7 @@ from modality_gap.measures.intervals import jackknife_interval
 from modality_gap.measures.posthoc.changes import change_of, mean_change
 from modality_gap.measures.posthoc.ranks import group_ranks
 from modality_gap.measures.posthoc.registry import Fitted, Maps, Method, unit
-from modality_gap.measures.posthoc.tasks import neighbours_kept
+from modality_gap.measures.posthoc.tasks import neighbours_kept, skewness
 
 Rows = Iterator[tuple[str, str, float]]
 STARTS = 3  # starts of k-means; the best result is used
@@ -120,14 +120,8 @@ def of_classes(
     value). They are zero-shot classification (T3), retrieval among the items (T4), both modalities
     pooled (T5), and the gap between items and their prompts. `outcome` is the result of
     `class_outcome`."""
-    from scipy import stats
-
-    counts = np.bincount(predicted(fitted, items, prompts), minlength=len(prompts))
-    yield "T3", "accuracy", float(outcome.right.mean())
-    yield "T3", "count_skewness", float(stats.skew(counts)) if counts.std() > 0 else 0.0
-    own = np.arange(len(prompts))[:, None] == labels
-    back = group_ranks(fitted.scores(prompts, items, ("y", "x")), own)
-    yield "T3", "prompt_recall1", float((back == 1).mean())
+    for name, value in zero_shot(fitted, items, prompts, labels).items():
+        yield "T3", name, value
     if outcome.precision is not None:
         inside = fitted.scores(items, items, ("x", "x")).copy()
         np.fill_diagonal(inside, -np.inf)
@@ -141,6 +135,22 @@ def of_classes(
         yield "T4", "neighbours_kept_x", neighbours_kept(fitted, "x", items)
         yield "T4", "tolerance", tolerance(unit(fitted.vectors("x", items)), labels)
         yield from pooled(fitted, items, prompts, labels, outcome.groups)
+
+
+def zero_shot(
+    fitted: Fitted, items: np.ndarray, prompts: np.ndarray, labels: np.ndarray
+) -> dict[str, float]:
+    """Zero-shot classification (T3) of items (n, d) with labels (n,) by prompts (C, d): the share
+    of items that get the right prompt, the population skewness of the number of items per prompt,
+    and the share of prompts whose nearest item is of their class."""
+    choice = predicted(fitted, items, prompts)
+    own = np.arange(len(prompts))[:, None] == labels
+    back = group_ranks(fitted.scores(prompts, items, ("y", "x")), own)
+    return {
+        "accuracy": float((choice == labels).mean()),
+        "count_skewness": skewness(np.bincount(choice, minlength=len(prompts))),
+        "prompt_recall1": float((back == 1).mean()),
+    }
 
 
 def tolerance(vectors: np.ndarray, labels: np.ndarray) -> float:

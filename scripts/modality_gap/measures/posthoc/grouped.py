@@ -20,6 +20,7 @@ from modality_gap.measures.posthoc.classes import (
     class_outcome,
     of_classes,
     predicted,
+    zero_shot,
 )
 from modality_gap.measures.posthoc.hidden import of_hidden_classes
 from modality_gap.measures.posthoc.kinds import CAPTIONS, first_of_each
@@ -46,6 +47,10 @@ def grouped_study(
     `study.study`. For prompts of classes, the differences are in accuracy, mean average precision
     and V-measure; for captions, in NDCG at 10 of documents in three forms.
 
+    Classification (T3) is there twice: with the mean of the prompts of the fit items, and, as
+    `..._prompt_mean`, with the mean of the prompts themselves, each once. Both are the same if
+    every class has equally many fit items.
+
     `folds` (n,) is as in `fit_rows`. The fixed split has every task. Up to `halves` other splits
     have only accuracy or documents of three forms, and the gap.
     """
@@ -67,6 +72,9 @@ def grouped_study(
             found = list(of_classes(fitted, *of_score, outcomes[name]))
             taught = learns_from_labels(method, (x[fit], y[fit]), (x[score], prompts), seed)
             found.append(("T3", "few_shot", float(taught)))
+            of_prompts = method.fitted(x[fit], y[fit], prompts)
+            again = zero_shot(of_prompts, x[score], prompts, clusters[score])
+            found += [("T3", f"{one}_prompt_mean", value) for one, value in again.items()]
             pairs = (x[fit], y[fit], clusters[fit]), (x[score], clusters[score])
             values, n_fit = of_hidden_classes(method, *pairs, prompts)
             rows += [(FIXED, name, "T3o", *one, n_fit, len(score)) for one in values.items()]

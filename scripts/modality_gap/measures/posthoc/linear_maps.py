@@ -1,13 +1,14 @@
 """Methods that fit a linear map between the modalities, or that whiten the modalities.
 
 x, y: (m, d) unit vectors (float64) of the fit pairs. Second moments of m <= d pairs are mostly
-noise, so every result is shown with n_fit / d.
+noise, so every result is shown with n_fit / d. `prompts` (C, d): if given, the prompts of classes,
+whose mean is used instead of y's wherever the vectors are centred; matrices are fitted without it.
 """
 
 import numpy as np
 
 from modality_gap.measures.posthoc.registry import Maps, Vectors, method
-from modality_gap.measures.posthoc.vectors import centred
+from modality_gap.measures.posthoc.vectors import Prompts, centred, gap_vector
 
 DETERMINED = 1e-9  # relative to the first singular value; smaller ones depend on rounding
 
@@ -34,6 +35,12 @@ def power(matrix: np.ndarray, exponent: float) -> np.ndarray:
     return (vectors * values**exponent) @ vectors.T
 
 
+def moments(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Xc' Yc (d, d), where Xc and Yc are the centred rows."""
+    of_x, of_y = centred(x, y)
+    return (x - of_x).T @ (y - of_y)
+
+
 def _less(mean: np.ndarray, matrix: np.ndarray) -> Vectors:
     return lambda rows: (rows - mean) @ matrix
 
@@ -41,23 +48,31 @@ def _less(mean: np.ndarray, matrix: np.ndarray) -> Vectors:
 @method("procrustes_10", "Procrustes to the identity, e = 10", "ours", default=False, identity=10.0)
 @method("procrustes_to_identity", "Procrustes to the identity", "ours", identity=1.0)
 @method("procrustes", "Procrustes", "folk method", default=False, identity=0.0)
-def procrustes(x: np.ndarray, y: np.ndarray, identity: float = 0.0) -> Maps:
+def procrustes(
+    x: np.ndarray, y: np.ndarray, identity: float = 0.0, prompts: Prompts = None
+) -> Maps:
     """Both modalities are centred, and the first is rotated onto the second. The rotation is the
     polar factor of Xc' Yc + e I. If e = 0 and m <= d, the subspace that the pairs do not determine
     is left out. If e > 0, it is left unchanged."""
-    of_x, of_y = centred(x, y)
-    moment = (x - of_x).T @ (y - of_y) + identity * np.eye(x.shape[1])
-    return Maps(_less(of_x, polar(moment)), lambda b: b - of_y)
+    of_x, of_y = centred(x, y, prompts)
+    rotation = polar(moments(x, y) + identity * np.eye(x.shape[1]))
+    return Maps(_less(of_x, rotation), lambda b: b - of_y)
 
 
-def ridge(x: np.ndarray, y: np.ndarray, side: str = "x", penalty: float = 1.0) -> Maps:
+def ridge(
+    x: np.ndarray,
+    y: np.ndarray,
+    side: str = "x",
+    penalty: float = 1.0,
+    prompts: Prompts = None,
+) -> Maps:
     """Both modalities are centred, and one is mapped to the other by ridge regression. CLOSE
     (2211.09778) adds noise to the inputs of least squares, which is the same as ridge regression
     with penalty m s^2."""
-    of_x, of_y = centred(x, y)
-    source, target = (x - of_x, y - of_y) if side == "x" else (y - of_y, x - of_x)
+    of_x, of_y = centred(x, y, prompts)
+    source, target = (x, y) if side == "x" else (y, x)
     weights = np.linalg.solve(
-        source.T @ source + penalty * np.eye(source.shape[1]), source.T @ target
+        moments(source, source) + penalty * np.eye(source.shape[1]), moments(source, target)
     )
     if side == "x":
         return Maps(_less(of_x, weights), lambda b: b - of_y)
@@ -79,10 +94,16 @@ for side, ways in (("x", "first to second"), ("y", "second to first")):
 @method("zca_50_shared", "shared whitening, l = .5", "ours", default=False, part=0.5, shared=True)
 @method("zca_50", "whitening, l = .5", "ours", default=False, part=0.5)
 @method("zca_10", "whitening, l = .1", "ours", default=False, part=0.1)
-def zca(x: np.ndarray, y: np.ndarray, part: float = 0.5, shared: bool = False) -> Maps:
+def zca(
+    x: np.ndarray,
+    y: np.ndarray,
+    part: float = 0.5,
+    shared: bool = False,
+    prompts: Prompts = None,
+) -> Maps:
     """Each modality is centred and whitened along the axes of the space. The covariance is its own
     shrunk one, or the mean of both."""
-    of_x, of_y = centred(x, y)
+    of_x, of_y = centred(x, y, prompts)
     both = [shrunk_covariance(side, part) for side in (x, y)]
     if shared:
         both = [(both[0] + both[1]) / 2] * 2
@@ -90,21 +111,20 @@ def zca(x: np.ndarray, y: np.ndarray, part: float = 0.5, shared: bool = False) -
 
 
 @method("coral", "CORAL", "CORAL (1612.01939)", default=False)
-def coral(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
+def coral(x: np.ndarray, y: np.ndarray, part: float = 0.1, prompts: Prompts = None) -> Maps:
     """Both modalities are centred, and the first gets the covariance of the second."""
-    of_x, of_y = centred(x, y)
+    of_x, of_y = centred(x, y, prompts)
     matrix = power(shrunk_covariance(x, part), -0.5) @ power(shrunk_covariance(y, part), 0.5)
     return Maps(_less(of_x, matrix), lambda b: b - of_y)
 
 
 @method("leace", "LEACE", "LEACE (2306.03819)", default=False)
-def leace(x: np.ndarray, y: np.ndarray, part: float = 0.1) -> Maps:
+def leace(x: np.ndarray, y: np.ndarray, part: float = 0.1, prompts: Prompts = None) -> Maps:
     """The smallest change after which no linear classifier separates the modalities of the fit
     pairs: v - g g' S^-1 (v - mean) / g' S^-1 g, where g is the gap vector. The change is measured
     with S, the shrunk covariance of both modalities together."""
-    both = np.concatenate([x, y])
-    vector, mean = x.mean(axis=0) - y.mean(axis=0), both.mean(axis=0)
-    weights = np.linalg.solve(shrunk_covariance(both, part), vector)
+    vector, mean = gap_vector(x, y, prompts), np.mean(centred(x, y, prompts), axis=0)
+    weights = np.linalg.solve(shrunk_covariance(np.concatenate([x, y]), part), vector)
     step = vector / (vector @ weights) if vector.any() else vector
 
     def erased(rows: np.ndarray) -> np.ndarray:
@@ -125,12 +145,14 @@ def relative(x: np.ndarray, y: np.ndarray) -> Maps:
 
 
 @method("cca", "canonical correlations, 50", "ours", default=False)
-def cca(x: np.ndarray, y: np.ndarray, k: int = 50, part: float = 0.1) -> Maps:
+def cca(
+    x: np.ndarray, y: np.ndarray, k: int = 50, part: float = 0.1, prompts: Prompts = None
+) -> Maps:
     """Both modalities are projected onto the k leading canonical directions of shrunk covariances.
     The coordinates of the first modality are weighted by the canonical correlations."""
-    of_x, of_y = centred(x, y)
+    of_x, of_y = centred(x, y, prompts)
     roots = [power(shrunk_covariance(side, part), -0.5) for side in (x, y)]
-    cross = (x - of_x).T @ (y - of_y) / (len(x) - 1)
+    cross = moments(x, y) / (len(x) - 1)
     left, values, right = np.linalg.svd(roots[0] @ cross @ roots[1])
     k = min(k, len(x) - 1)
     return Maps(
@@ -139,11 +161,11 @@ def cca(x: np.ndarray, y: np.ndarray, k: int = 50, part: float = 0.1) -> Maps:
 
 
 @method("leading", "leading directions of the second modality", "2603.16100", default=False)
-def leading(x: np.ndarray, y: np.ndarray, part: float = 0.5) -> Maps:
+def leading(x: np.ndarray, y: np.ndarray, part: float = 0.5, prompts: Prompts = None) -> Maps:
     """Both modalities are centred and projected onto the d / 2 leading directions of the second."""
-    of_x, of_y = centred(x, y)
+    of_x, of_y = centred(x, y, prompts)
     k = min(int(part * x.shape[1]), len(y) - 1)
-    directions = np.linalg.svd(y - of_y, full_matrices=False)[2][:k].T
+    directions = np.linalg.svd(y - y.mean(axis=0), full_matrices=False)[2][:k].T
     return Maps(_less(of_x, directions), _less(of_y, directions))
 
 
@@ -161,13 +183,14 @@ def leading(x: np.ndarray, y: np.ndarray, part: float = 0.5) -> Maps:
     default=False,
     share=0.9,
 )
-def orthogonal_shift(x: np.ndarray, y: np.ndarray, share: float = 0.9) -> Maps:
+def orthogonal_shift(
+    x: np.ndarray, y: np.ndarray, share: float = 0.9, prompts: Prompts = None
+) -> Maps:
     """The first modality moves by the part of the gap that is orthogonal to the leading directions
     of the second modality, which have `share` of its variance. The second modality does not
     move."""
-    of_x, of_y = centred(x, y)
-    _, values, directions = np.linalg.svd(y - of_y, full_matrices=False)
+    _, values, directions = np.linalg.svd(y - y.mean(axis=0), full_matrices=False)
     k = int(np.searchsorted(np.cumsum(values**2), share * (values**2).sum()) + 1)
-    vector = of_x - of_y
+    vector = gap_vector(x, y, prompts)
     vector = vector - (vector @ directions[:k].T) @ directions[:k]
     return Maps(lambda a: a - vector)

@@ -9,6 +9,7 @@ modalities are called "x" and "y". The kind of a score is a tuple of two modalit
 the query, then that of the gallery.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -58,18 +59,35 @@ class Maps:
         `kind`."""
         return self.vectors(kind[0], q) @ self.vectors(kind[1], z).T
 
+    def own_scores(self, q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray | None:
+        """The scores (n, n) among queries q in a gallery with items z of the other modality, as
+        in `kind`. None if the method has no such scores."""
+        return _among(self, q, kind[0])
+
 
 @dataclass(frozen=True)
 class Scores:
     """A fitted method that changes scores: `of(q, z, kind)` gives the scores (n, k) for queries q
-    (n, d) and items z (k, d). `kinds` are the kinds of score for which the method is defined."""
+    (n, d) and items z (k, d). `kinds` are the kinds of score for which the method is defined. If
+    the scores among queries depend on the items of the other modality too, `own(q, z, kind)` gives
+    them, (n, n)."""
 
     of: Callable[[np.ndarray, np.ndarray, tuple[str, str]], np.ndarray]
     kinds: tuple = KINDS
+    own: Callable[[np.ndarray, np.ndarray, tuple[str, str]], np.ndarray] | None = None
 
     def scores(self, q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
         """The same as `Maps.scores`."""
         return self.of(q, z, kind)
+
+    def own_scores(self, q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray | None:
+        """The same as `Maps.own_scores`."""
+        return _among(self, q, kind[0]) if self.own is None else self.own(q, z, kind)
+
+
+def _among(fitted: Maps | Scores, q: np.ndarray, side: str) -> np.ndarray | None:
+    inside = (side, side)
+    return fitted.scores(q, q, inside) if inside in fitted.kinds else None
 
 
 Fitted = Maps | Scores
@@ -78,7 +96,8 @@ Fit = TypeVar("Fit", bound=Callable[..., Fitted])
 
 @dataclass(frozen=True)
 class Method:
-    """A method by name. `fit(x, y, **settings)` returns Maps or Scores.
+    """A method by name. `fit(x, y, **settings)` returns Maps or Scores. If `fit` also takes
+    `prompts`, the mean of the second modality can be that of the prompts of classes.
 
     `sees` says what the method needs besides the item itself: "fit" for the fit pairs alone, "all"
     for other scored items too. Methods of "all" are marked with a star and never ranked with the
@@ -94,9 +113,11 @@ class Method:
     sees: str = "fit"
     default: bool = True
 
-    def fitted(self, x: np.ndarray, y: np.ndarray) -> Fitted:
-        """The method fitted on pairs x, y (m, d)."""
-        return self.fit(x, y, **self.settings)
+    def fitted(self, x: np.ndarray, y: np.ndarray, prompts: np.ndarray | None = None) -> Fitted:
+        """The method fitted on pairs x, y (m, d). If there are `prompts` (C, d), one for each
+        class, their mean replaces the mean of y in a method that takes them."""
+        taken = prompts is not None and "prompts" in inspect.signature(self.fit).parameters
+        return self.fit(x, y, **self.settings, **({"prompts": prompts} if taken else {}))
 
 
 METHODS: dict[str, Method] = {}

@@ -120,21 +120,22 @@ def invgc(x: np.ndarray, y: np.ndarray, strength: float = 1.0, rate: float | Non
     """The gallery is moved away from a bank c: z - r times the mean of (c . z) c, normalised. As
     released, the result is the mean of two such moves, one with the bank of the gallery's modality
     and one with the bank of the queries'. With a `rate`, the mean is over that share of the bank,
-    the nearest vectors, and at least one. The released global form also subtracts the mean
-    similarity to the scored gallery. This one does not, because a score must not depend on other
-    scored items."""
-    banks = {"x": x, "y": y}
+    the nearest vectors, and at least one. Without, the gallery's mean similarity to
+    the bank is subtracted from each similarity. Here this mean is that of the fit pairs, because a
+    score must not depend on other scored items."""
+    banks, means = {"x": x, "y": y}, _moments(Maps(), x, y)
 
-    def mean_of(bank: np.ndarray, z: np.ndarray) -> np.ndarray:
+    def mean_of(bank: np.ndarray, mean: float, z: np.ndarray) -> np.ndarray:
         similarity = z @ bank.T
         if rate is None:
-            return similarity @ bank / len(bank)
+            return (similarity - mean) @ bank / len(bank)
         k = max(1, int(rate * len(bank)))
         threshold = np.partition(similarity, -k, axis=1)[:, -k, None]
         return np.where(similarity >= threshold, similarity, 0) @ bank / k
 
     def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
-        moved = [unit(z - strength * mean_of(banks[side], z)) for side in kind]
+        of = [mean_of(banks[side], means[kind[1], side][0], z) for side in kind]
+        moved = [unit(z - strength * one) for one in of]
         return q @ unit(moved[0] + moved[1]).T
 
     return Scores(of)
@@ -161,14 +162,14 @@ def _by_kind(base: Maps, moments: dict[tuple[str, str], tuple], spread: bool) ->
 
 
 def _kind_method(base: Callable[..., Maps], spread: bool) -> Callable[..., Scores]:
-    def fit(x: np.ndarray, y: np.ndarray) -> Scores:
-        fitted = base(x, y)
+    def fit(x: np.ndarray, y: np.ndarray, prompts: np.ndarray | None = None) -> Scores:
+        fitted = base(x, y, prompts=prompts)
         return _by_kind(fitted, _moments(fitted, x, y), spread)
 
     return fit
 
 
-def _as_they_are(x: np.ndarray, y: np.ndarray) -> Maps:
+def _as_they_are(x: np.ndarray, y: np.ndarray, prompts: np.ndarray | None = None) -> Maps:
     return Maps()
 
 
@@ -194,25 +195,35 @@ def dual_softmax(x: np.ndarray, y: np.ndarray, temperature: float = 0.01) -> Sco
 
 @method("spectral", "spectral, k = 60", "Fill the Gap (2505.03703)", sees="all", default=False)
 def spectral(x: np.ndarray, y: np.ndarray, k: int = 60) -> Scores:
-    """The cosines of queries and items in the space of singular vectors 2 to k + 1 of Dq^-1/2 W
-    Dz^-1/2. W are the positive scores, and D their sums by query or by item (the degrees). Queries
-    are rows of the left vectors, items rows of the right ones, each divided by the root of its
-    degree. Vectors with the singular value 0 are left out, so nothing is found without positive
-    scores. The method uses all scored items. The Laplacian of the paper's graph of both sides has
-    the same vectors."""
+    """The cosines in the space of singular vectors 2 to k + 1 of Dq^-1/2 W Dz^-1/2. W are the
+    positive scores, and D their sums by query or by item (the degrees). Queries are rows of the
+    left vectors, items rows of the right ones, each divided by the root of its degree. Vectors with
+    the singular value 0 are left out, so nothing is found without positive scores. The method uses
+    all scored items. The Laplacian of the paper's graph of both sides has the same vectors.
 
-    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+    Both modalities are in this space, so there are scores among queries too (T2a), but only beside
+    items of the other modality: there is no graph of one modality alone (T2c, T4)."""
+
+    def both(q: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weights = np.maximum(q @ z.T, 0)
         if not np.isfinite(weights).all():
-            return weights
+            return np.full_like(q, np.nan), np.full_like(z, np.nan)
         roots = [np.sqrt(np.maximum(weights.sum(axis=axis), 1e-12)) for axis in (1, 0)]
         scaled = weights / roots[0][:, None] / roots[1]
         left, values, right = np.linalg.svd(scaled, full_matrices=False)
         last = min(k + 1, int((values > 1e-9).sum()))  # the first is 1
         of_q, of_z = left[:, 1:last] / roots[0][:, None], right[1:last].T / roots[1][:, None]
-        return unit(of_q) @ unit(of_z).T
+        return unit(of_q), unit(of_z)
 
-    return Scores(of, ACROSS)
+    def of(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        of_q, of_z = both(q, z)
+        return of_q @ of_z.T
+
+    def own(q: np.ndarray, z: np.ndarray, kind: tuple[str, str]) -> np.ndarray:
+        of_q, _ = both(q, z)
+        return of_q @ of_q.T
+
+    return Scores(of, ACROSS, own)
 
 
 @method("sinkhorn", "Sinkhorn", "DBSN (2508.02538)", sees="all")

@@ -40,9 +40,9 @@ def directions(fitted: Fitted, a: np.ndarray, b: np.ndarray) -> list[Direction]:
     """Both directions: "xy" with queries a, and "yx" with queries b."""
     both = []
     for kind, queries, items in ((("x", "y"), a, b), (("y", "x"), b, a)):
-        inside = (kind[0], kind[0])
-        own = fitted.scores(queries, queries, inside) if inside in fitted.kinds else None
-        both.append(Direction("".join(kind), fitted.scores(queries, items, kind), own))
+        across = fitted.scores(queries, items, kind)
+        own = fitted.own_scores(queries, items, kind)
+        both.append(Direction("".join(kind), across, own))
     return both
 
 

@@ -1,6 +1,7 @@
 """Methods that move each vector, using the means and variances of the fit pairs.
 
 x, y: (m, d) unit vectors (float64) of the fit pairs. g = mean x - mean y is the gap vector.
+`prompts` (C, d): if given, the prompts of classes, whose mean replaces mean y.
 """
 
 import numpy as np
@@ -9,13 +10,19 @@ from modality_gap.measures.posthoc.ranks import different_items, recall_both_way
 from modality_gap.measures.posthoc.registry import KINDS, Maps, Scores, Vectors, method, unit
 
 PAPER = "Liang et al., 2022"
+Prompts = np.ndarray | None
 OTHER_FIRST = 9.0  # larger than any difference of two cosines
 
 
-def _gap(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-    """The direction of the gap (d,) and its length. Both are zero if there is no gap."""
-    vector = x.mean(axis=0) - y.mean(axis=0)
-    return unit(vector), float(np.linalg.norm(vector))
+def centred(x: np.ndarray, y: np.ndarray, prompts: Prompts = None) -> tuple[np.ndarray, np.ndarray]:
+    """The means (d,) of x and of y, which centring subtracts."""
+    return x.mean(axis=0), (y if prompts is None else prompts).mean(axis=0)
+
+
+def gap_vector(x: np.ndarray, y: np.ndarray, prompts: Prompts = None) -> np.ndarray:
+    """The gap vector (d,)."""
+    of_x, of_y = centred(x, y, prompts)
+    return of_x - of_y
 
 
 def _shifted(direction: np.ndarray, delta: float) -> Maps:
@@ -44,18 +51,20 @@ def own_first(x: np.ndarray, y: np.ndarray) -> Scores:
 
 
 @method("shift", "shift fitted to close the gap", PAPER)
-def shift(x: np.ndarray, y: np.ndarray, delta: float | None = None) -> Maps:
+def shift(
+    x: np.ndarray, y: np.ndarray, delta: float | None = None, prompts: Prompts = None
+) -> Maps:
     """Each modality moves along the gap towards the other by half of `delta`. None means the whole
     gap. Source: section 4.2."""
-    direction, length = _gap(x, y)
-    return _shifted(direction, length if delta is None else delta)
+    vector = gap_vector(x, y, prompts)
+    return _shifted(unit(vector), float(np.linalg.norm(vector)) if delta is None else delta)
 
 
 @method("shift_chosen", "shift chosen on the fit pairs", PAPER)
-def shift_chosen(x: np.ndarray, y: np.ndarray) -> Maps:
+def shift_chosen(x: np.ndarray, y: np.ndarray, prompts: Prompts = None) -> Maps:
     """The shift with the highest mean recall at 1 on the fit pairs, chosen between -1 and 1.5 in
     steps of .05. If several shifts are equally good, the smallest counts."""
-    direction, _ = _gap(x, y)
+    direction = unit(gap_vector(x, y, prompts))
     steps = sorted(np.arange(-20, 31) / 20, key=lambda step: (abs(step), step))
     a, b, own = different_items(x, y)
     cosines, of_a, of_b = a @ b.T, a @ direction, b @ direction
@@ -74,21 +83,16 @@ def shift_chosen(x: np.ndarray, y: np.ndarray) -> Maps:
 
 @method("translate_x", "first modality moved onto the second", "folk method", side="x")
 @method("translate", "second modality moved onto the first", "folk method", side="y")
-def translate(x: np.ndarray, y: np.ndarray, side: str = "y") -> Maps:
+def translate(x: np.ndarray, y: np.ndarray, side: str = "y", prompts: Prompts = None) -> Maps:
     """One modality moves by the whole gap vector."""
-    vector = x.mean(axis=0) - y.mean(axis=0)
+    vector = gap_vector(x, y, prompts)
     return Maps(y=lambda b: b + vector) if side == "y" else Maps(x=lambda a: a - vector)
 
 
-def centred(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The means (d,) of x and of y, which centring subtracts."""
-    return x.mean(axis=0), y.mean(axis=0)
-
-
 @method("centre", "centring", "GR-CLIP (2507.19054), I0T (2412.14384), C3 (2401.08567)")
-def centre(x: np.ndarray, y: np.ndarray) -> Maps:
+def centre(x: np.ndarray, y: np.ndarray, prompts: Prompts = None) -> Maps:
     """Each modality minus its own mean on the fit pairs."""
-    of_x, of_y = centred(x, y)
+    of_x, of_y = centred(x, y, prompts)
     return Maps(lambda a: a - of_x, lambda b: b - of_y)
 
 
@@ -96,30 +100,33 @@ def centre(x: np.ndarray, y: np.ndarray) -> Maps:
     "dn_100", "distribution normalisation, whole means", "DN (2302.11084)", default=False, part=1.0
 )
 @method("dn", "distribution normalisation", "DN (2302.11084)")
-def distribution_normalisation(x: np.ndarray, y: np.ndarray, part: float = 0.25) -> Maps:
+def distribution_normalisation(
+    x: np.ndarray, y: np.ndarray, part: float = 0.25, prompts: Prompts = None
+) -> Maps:
     """Each modality minus a part of its mean. Scores are inner products and are not divided by
     lengths."""
-    of_x, of_y = centred(x, y)
+    of_x, of_y = centred(x, y, prompts)
     return Maps(lambda a: a - part * of_x, lambda b: b - part * of_y, normalise=False)
 
 
 @method("standardise", "standardising each coordinate", "folk method")
-def standardise(x: np.ndarray, y: np.ndarray) -> Maps:
+def standardise(x: np.ndarray, y: np.ndarray, prompts: Prompts = None) -> Maps:
     """Each coordinate minus its mean, divided by its population standard deviation (unless that is
     0). The result depends on the axes: a rotation changes it."""
 
-    def map_of(side: np.ndarray) -> Vectors:
-        mean, spread = side.mean(axis=0), side.std(axis=0)
+    def map_of(side: np.ndarray, mean: np.ndarray) -> Vectors:
+        spread = side.std(axis=0)
         spread[spread == 0] = 1
         return lambda rows: (rows - mean) / spread
 
-    return Maps(map_of(x), map_of(y))
+    of_x, of_y = centred(x, y, prompts)
+    return Maps(map_of(x, of_x), map_of(y, of_y))
 
 
-def drop(x: np.ndarray, y: np.ndarray, k: int) -> Maps:
+def drop(x: np.ndarray, y: np.ndarray, k: int, prompts: Prompts = None) -> Maps:
     """The k coordinates in which the gap vector is largest are set to 0. The result depends on the
     axes: a rotation changes it."""
-    vector = np.abs(x.mean(axis=0) - y.mean(axis=0))
+    vector = np.abs(gap_vector(x, y, prompts))
     keep = np.ones(len(vector))
     keep[np.argsort(-vector, kind="stable")[:k]] = 0
     return Maps(lambda a: a * keep, lambda b: b * keep)
@@ -136,9 +143,9 @@ for k in (1, 2, 5, 10, 20):
 
 
 @method("project_out", "gap direction projected out", "folk method")
-def project_out(x: np.ndarray, y: np.ndarray) -> Maps:
+def project_out(x: np.ndarray, y: np.ndarray, prompts: Prompts = None) -> Maps:
     """Both modalities minus their component along the gap vector."""
-    direction, _ = _gap(x, y)
+    direction = unit(gap_vector(x, y, prompts))
 
     def without(rows: np.ndarray) -> np.ndarray:
         return rows - (rows @ direction)[:, None] * direction
@@ -147,14 +154,14 @@ def project_out(x: np.ndarray, y: np.ndarray) -> Maps:
 
 
 @method("realign", "ReAlign", "ReVision (2602.07026)", default=False)
-def realign(x: np.ndarray, y: np.ndarray) -> Maps:
+def realign(x: np.ndarray, y: np.ndarray, prompts: Prompts = None) -> Maps:
     """Texts are moved to the images' mean, scaled to the images' spread and normalised. Then
     they are moved, so that their mean is again the images'."""
-    of_x, of_y = centred(x, y)
-    scale = np.sqrt(((x - of_x) ** 2).sum() / ((y - of_y) ** 2).sum())
+    of_x, of_y = centred(x, y, prompts)
+    scale = np.sqrt(((x - of_x) ** 2).sum() / ((y - y.mean(axis=0)) ** 2).sum())
 
     def first(rows: np.ndarray) -> np.ndarray:
         return unit(of_x + scale * (rows - of_y))
 
-    correction = of_x - first(y).mean(axis=0)
+    correction = of_x - first(y if prompts is None else prompts).mean(axis=0)
     return Maps(y=lambda rows: first(rows) + correction)

@@ -311,6 +311,7 @@ TASKS = (
     Task("NDCG@10, mixed, by form", CAPTION_GALLERY, "ndcg10", ""),
     Task("R@1, all captions", "T1c", "recall1"),
     Task("zero-shot accuracy", "T3", "accuracy", ""),
+    Task("zero-shot accuracy, prompts' own mean", "T3", "accuracy_prompt_mean", ""),
     Task("AUROC, hidden classes", "T3o", "auroc_cosine", ""),
     Task("NDCG@10, mixed", MIXED, "ndcg10"),
     Task("kind AUC", MIXED, "kind_auc"),
