@@ -149,46 +149,48 @@ def read_table(
     path = files["table"]
     columns, rows = _table(path)
     _check_columns(path, {"image": image, "text": text}, columns)
-    grouped: dict[str, list[dict[str, str]]] = {}
+    grouped: dict[PurePosixPath, list[dict[str, str]]] = {}
     for row in rows:
-        grouped.setdefault(row[image], []).append(row)
+        grouped.setdefault(_as_in_archive(row[image]), []).append(row)
     if not grouped:
         raise InputError(f"{path} has no rows below its first line; add them.")
-    ids = _ids_of_paths(path, list(grouped))
-    for picture, content in _pictures_of(path, files.get("pictures"), list(grouped)):
-        for number, row in enumerate(grouped[picture]):
-            more = f"_{number}" if len(grouped[picture]) > 1 else ""
+    ids = item_ids(path, list(grouped))
+    pictures = {place: of_place[0][image] for place, of_place in grouped.items()}
+    for place, content in _pictures_of(path, files.get("pictures"), pictures):
+        for number, row in enumerate(grouped[place]):
+            more = f"_{number}" if len(grouped[place]) > 1 else ""
             labels = {name: value for name, value in row.items() if name not in (image, text)}
             yield {
                 "item_id": "",
                 "image": content,
                 "text": row[text],
                 **labels,
-                "picture": picture,
-            } | {"item_id": row.get("item_id") or ids[picture] + more}
+                "picture": row[image],
+            } | {"item_id": row.get("item_id") or ids[place] + more}
 
 
-def _ids_of_paths(table: str, pictures: list[str]) -> dict[str, str]:
-    paths = {picture: PurePosixPath(nfc(picture.replace("\\", "/"))) for picture in pictures}
-    ids = item_ids(table, list(dict.fromkeys(paths.values())))
-    return {picture: ids[path] for picture, path in paths.items()}
+def _as_in_archive(picture: str) -> PurePosixPath:
+    """The path of a picture in a table, as an archive would have it."""
+    return PurePosixPath(nfc(picture.replace("\\", "/")))
 
 
-def _pictures_of(table: str, place: str | None, pictures: list[str]) -> Iterator[tuple[str, bytes]]:
-    """The path of each picture, as in the table, and its content. Pictures in a folder are in the
-    order of the table; those in an archive, in the order of the archive. Raises InputError if one
-    is missing."""
+def _pictures_of(
+    table: str, place: str | None, pictures: dict[PurePosixPath, str]
+) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """Each picture with its content. `pictures` has their paths as in an archive, and as in the
+    table. Pictures in a folder are in the order of the table; those in an archive, in the order of
+    the archive. Raises InputError if one is missing."""
     if place and not Path(place).is_dir():
-        wanted = {nfc(str(PurePosixPath(name.replace("\\", "/")))): name for name in pictures}
+        missing = dict(pictures)
         for member, read in archive_members(place):
-            if name := wanted.pop(str(member), None):
-                yield name, read()
-        for name in wanted.values():
+            if missing.pop(member, None) is not None:
+                yield member, read()
+        for name in missing.values():
             raise _no_picture(table, name, place)
         return
     read_one = reader_of_paths(table, place or str(Path(table).parent))
-    for name in pictures:
-        yield name, read_one(name)
+    for path, name in pictures.items():
+        yield path, read_one(name)
 
 
 def reader_of_paths(table: str, folder: str) -> Callable[[str], bytes]:
@@ -200,10 +202,11 @@ def reader_of_paths(table: str, folder: str) -> Callable[[str], bytes]:
             raise InputError(
                 f"{table}: {name} is an address; download the images first, and give their paths."
             )
-        there = Path(folder) / os.path.expanduser(os.path.expandvars(name))
-        if not there.is_file():
-            raise _no_picture(table, name, folder)
-        return there.read_bytes()
+        for path in (name, str(_as_in_archive(name))):
+            there = Path(folder) / os.path.expanduser(os.path.expandvars(path))
+            if there.is_file():
+                return there.read_bytes()
+        raise _no_picture(table, name, folder)
 
     return read
 

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import tarfile
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -164,6 +165,29 @@ def test_paths_of_a_table_may_be_absolute_or_name_variables(tmp_path, monkeypatc
     assert list(table["item_id"]) == ["i0", "i1", "i2"]
 
 
+@pytest.mark.parametrize("place", ["beside", "folder", "zip", ".tar"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_path_may_be_spelled_as_on_windows_or_a_mac(tmp_path, place, form):
+    """Two spellings of one path are two rows of one image, as the same path twice is."""
+    jay = unicodedata.normalize(form, "im/bécasse.png")
+    members = {"im/owl.png": OWL, "im/tit.png": TIT, unicodedata.normalize("NFC", jay): JAY}
+    paths = {"im/owl.png": "one", "./im/owl.png": "two", "im\\tit.png": "three", jay: "four"}
+    files = {"table": table_of(tmp_path / "t.csv", [["image", "text"], *map(list, paths.items())])}
+    if place == "beside":
+        in_folder(tmp_path, members)
+    else:
+        files["pictures"] = PLACES[place](tmp_path, members)
+    table = made(tmp_path, "csv", files)
+    assert dict(zip(table["picture"], table["text"], strict=True)) == paths
+    assert dict(zip(table["text"], zip(table["item_id"], table["image"], strict=True),
+                    strict=True)) == {
+        "one": ("im/owl_0", OWL),
+        "two": ("im/owl_1", OWL),
+        "three": ("im/tit", TIT),
+        "four": ("im/bécasse", JAY),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
@@ -204,6 +228,16 @@ def test_tars_of_webdataset(tmp_path, capsys):
     files = {"shards": tmp_path / "a.tar"}
     other = made(tmp_path, "webdataset", files, text=".cls", label=".txt")
     assert other[["item_id", "text", "label"]].to_numpy().tolist()[0] == ["000", "3", "an owl"]
+
+
+def test_endings_in_capitals_and_equal_names_in_two_folders_of_a_tar(tmp_path):
+    members = {"a/1.JPG": OWL, "a/1.TXT": b"an owl", "a/1.Cls": b"3", "b/1.png": TIT,
+               "b/1.JSON": b'{"caption": "a tit"}'}  # fmt: skip
+    table = made(tmp_path, "webdataset", {"shards": in_tar(tmp_path / "a.tar", members)})
+    assert table.to_dict("records") == [
+        {"item_id": "a/1", "image": OWL, "text": "an owl", "label": "3"},
+        {"item_id": "b/1", "image": TIT, "text": "a tit", "label": ""},
+    ]
 
 
 @pytest.mark.parametrize("pattern", ["{00..01}.tar", "{00,01}.tar", "*.tar", "0?.tar", ""])
