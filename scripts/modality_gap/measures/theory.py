@@ -34,10 +34,10 @@ def arc_cosine_kernel(correlation: ArrayLike) -> np.ndarray:
 
 
 def covered_below(norm_ratio: float) -> float:
-    """The cosine up to which Theorem 1 holds, 2r / (1+r^2).
+    """The cosine below which Theorem 1 holds, 2r / (1+r^2). The theorem does not cover it itself.
 
     The theorem needs the correlation of Wu+b and Wv+b to be above cos(u, v) = c. Squared and
-    multiplied out, this is 1 - c^2 + c |u|^2 (2r - c (1+r^2)) > 0, c >= 0. For c up to 2r /
+    multiplied out, this is 1 - c^2 + c |u|^2 (2r - c (1+r^2)) > 0, c >= 0. For c below 2r /
     (1+r^2), it holds at every norm. For a larger c, it holds only up to some norm, so this is the
     limit as the norm grows.
     """

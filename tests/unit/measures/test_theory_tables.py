@@ -66,6 +66,16 @@ GRID = {"trials": 3000, "d_out": [16, 2, 8, 4], "cosines": [0.5, 0.9], "norm_rat
         "norms": [1, 3]}  # fmt: skip
 
 
+def test_theorem_1_covers_cosines_below_its_limit_and_not_the_limit():
+    # Its condition is cos(u, v) < 2r / (1+r^2): of two equal vectors (r = 1) no cosine can rise.
+    cosines = {1.0: 1.0, 0.5: 0.8, 2.0: 0.8}
+    for ratio, limit in cosines.items():
+        grid = {"trials": 50, "d_out": [4], "cosines": [limit - 1e-3, limit], "norms": [1]}
+        table, _ = theory.theorem1_tables(grid | {"norm_ratios": [ratio]}, 0.9, 1)
+        assert table["covered_below"].tolist() == [limit, limit]
+        assert table["covered"].tolist() == [True, False]
+
+
 def test_every_column_of_theorem_1():
     table, decay = theory.theorem1_tables(GRID, 0.9, 1)
     keys = ["cosine", "norm_ratio", "norm", "d_out"]
