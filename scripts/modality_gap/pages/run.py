@@ -57,7 +57,7 @@ def by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
         in_this_run=("in_this_run", "sum"),
         wall_s=("wall_s", "sum"),
         longest_s=("wall_s", "max"),
-        cpu_s=("cpu_s", "sum"),
+        cpu_s=("cpu_s", lambda values: values.sum(min_count=1)),  # NaN if none was measured
         peak_mb=("peak_mb", "max"),
     )
     return rules.sort_values(["wall_s", "rule"], ascending=[False, True], ignore_index=True)

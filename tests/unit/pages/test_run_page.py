@@ -75,6 +75,8 @@ def test_rules_come_with_the_longest_first():
     assert run.rules_table(rules).rows[0] == [
         *("embed", "2", "1", "70.0", "50.0", "110.0", "1,700")
     ]
+    # Nothing was measured of a job that was too quick, which is not the same as 0 s.
+    assert run.rules_table(rules).rows[2] == ["quick", "1", "0", "0.2", "0.2", NONE, NONE]
     assert list(rules.index) == [0, 1, 2]
     # Of equal ones by name; a dash where nothing was measured.
     same = job_rows(*(("ba"[n], "x", True, 9.0, 1234.5, 4321.05, float("nan")) for n in (0, 1)))
