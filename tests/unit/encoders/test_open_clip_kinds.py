@@ -206,19 +206,33 @@ def test_faults_of_a_model_in_a_folder(published, tmp_path):
         return list(open_clip_faults("models.x", {"architecture": f"local-dir:{folder}"} | entry))
 
     assert told(pretrained=True) == told(seed=1) == []
-    (sentence,) = told(pretrained="openai")
-    assert "brings its own weights; give `pretrained: true`" in sentence
-    (sentence,) = told(architecture=f"local-dir:{tmp_path / 'absent'}", pretrained=True)
-    assert "which is not a folder in" in sentence
-    (sentence,) = told(architecture=f"local-dir:{tmp_path}", pretrained=True)
-    assert "has no open_clip_config.json" in sentence
+    own = (
+        "which brings its own weights; give `pretrained: true` instead of other weights, or a seed "
+        "for random ones."
+    )
+    for other in ({"pretrained": "openai"}, {"wheel": "w"}, {"weights": "w"}, {"checkpoint": "c"}):
+        assert told(**other) == [f"models.x.architecture is 'local-dir:{folder}', {own}"]
+    hub = "hf-hub:someone/model"
+    assert told(architecture=hub, weights="w") == [f"models.x.architecture is {hub!r}, {own}"]
+    assert told(architecture=hub, pretrained=True) == []
+    absent = f"local-dir:{tmp_path / 'absent'}"
+    assert told(architecture=absent, pretrained=True) == [
+        f"models.x.architecture is {absent!r}, which is not a folder in {Path.cwd()}; correct it."
+    ]
+    assert told(architecture=f"local-dir:{tmp_path}", pretrained=True) == [
+        f"models.x.architecture: {tmp_path} has no open_clip_config.json with a model_cfg, so it "
+        "is not the folder of an open_clip model; correct the path."
+    ]
     (folder / "open_clip_model.safetensors").rename(tmp_path / "x")
-    (sentence,) = told(pretrained=True)
-    assert "has no file of weights" in sentence
+    assert told(pretrained=True) == [
+        f"models.x.architecture: {folder} has no file of weights (.safetensors, .bin or .pth); put "
+        "it there."
+    ]
     assert told(seed=1) == []
-    assert told(architecture="hf-hub:someone/model", pretrained=True) == []
-    (sentence,) = told(architecture="ViT-B-32", pretrained=True)
-    assert "which only hf-hub: and local-dir: models take" in sentence
+    assert told(architecture="ViT-B-32", pretrained=True) == [
+        "models.x.pretrained is true, which only hf-hub: and local-dir: models take; give a tag of "
+        "weights of ViT-B-32, or the path of a file."
+    ]
 
 
 def test_names_are_checked_only_where_open_clip_is_installed(monkeypatch, tmp_path):

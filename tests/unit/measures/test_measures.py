@@ -7,6 +7,7 @@ import independent as plain
 import numpy as np
 import pandas as pd
 import pytest
+from invented import CONFIG
 from scipy import stats
 
 from modality_gap.data import tiles
@@ -101,6 +102,14 @@ def test_pairs_that_are_compared_are_a_sample_of_the_seed_with_their_clusters():
     together = CLUSTERS[rows][:, None] == CLUSTERS[rows]
     np.testing.assert_array_equal(found.clusters[:, None] == found.clusters, together)
     assert found.clusters.max() + 1 == len(set(CLUSTERS[rows])) < 17
+
+
+def test_as_many_pairs_are_compared_as_in_the_configuration_if_no_number_is_given():
+    most = CONFIG["compare_at_most"]
+    rows = np.zeros((most + 1, 1))
+    all_of_them = Pairs(rows[:most], rows[:most], 0.9, 10, 0)
+    assert all_of_them.compared is all_of_them
+    assert len(Pairs(rows, rows, 0.9, 10, 0).compared.x) == most
 
 
 def test_an_item_that_its_cluster_repeats_is_one_item_of_the_mean_cosine():

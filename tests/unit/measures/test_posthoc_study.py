@@ -8,7 +8,7 @@ from scipy import stats
 from test_posthoc import cloud
 
 from modality_gap.errors import InputError
-from modality_gap.measures.posthoc.catalogue import METHODS
+from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS
 from modality_gap.measures.posthoc.changes import (
     HUBS,
     STAYS,
@@ -16,6 +16,7 @@ from modality_gap.measures.posthoc.changes import (
     change_of,
     hub_change,
     other_changes,
+    outcome,
     with_holm,
 )
 from modality_gap.measures.posthoc.fit_sizes import fit_sizes
@@ -23,6 +24,13 @@ from modality_gap.measures.posthoc.measures import FollowUpMeasure
 from modality_gap.measures.posthoc.ranks import recall_both_ways
 from modality_gap.measures.posthoc.registry import ACROSS, Method, Scores, unit
 from modality_gap.measures.posthoc.study import check_fitted, measured, retrieves, splits, study
+from modality_gap.measures.posthoc.tasks import (
+    Direction,
+    cross_modal,
+    hub_skewness,
+    mixed_gallery,
+    u_curve,
+)
 
 
 def jackknife(value, without, confidence):
@@ -297,3 +305,32 @@ def test_recall_both_ways_gives_each_direction_the_same_weight():
     scores = np.array([[0.9, 0.1, 0.2], [0.95, 0.4, 0.3]])
     # Picture 0 finds its caption 0, picture 1 finds caption 0; the captions find 1, 1 and 1.
     assert recall_both_ways(scores, own) == pytest.approx((1 / 2 + 1 / 3) / 2)
+
+
+def fixed(*arrays):
+    """The arrays, which nothing can write into."""
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays
+
+
+def test_tasks_leave_the_scores_as_they_are():
+    across, inside = fixed(*np.random.default_rng(0).normal(size=(2, 12, 12)))
+    scores = Direction("xy", across, inside)
+    for task in (cross_modal, mixed_gallery, u_curve, outcome):
+        task(scores)
+    hub_skewness(across)
+
+
+@pytest.mark.parametrize("name", FOLLOW_UP_MEASURES)
+def test_measures_leave_the_vectors_as_they_are(name):
+    FOLLOW_UP_MEASURES[name].of(*fixed(*cloud(24, 8, 0)))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_leave_the_vectors_as_they_are(name):
+    x, y = fixed(*cloud(200, 8, 0, apart=0.1))
+    fitted = METHODS[name].fitted(x, y)
+    for kind in fitted.kinds:
+        of = {"x": x, "y": y}
+        fitted.scores(of[kind[0]], of[kind[1]], kind)
