@@ -1,4 +1,5 @@
-"""Draw where the loss is smallest at each temperature, for every model that retrieves."""
+"""Draw where the loss is smallest at each temperature, for every model that retrieves well above
+chance."""
 
 from modality_gap.logs import log_to
 

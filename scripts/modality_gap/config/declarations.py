@@ -2,7 +2,7 @@
 
 config/schema/config.yaml describes the keys that all libraries and formats share, but lists none of
 them. The registries are ENCODERS (encoders/build.py) and FORMATS (data/formats.py). Imports are
-light: every Snakemake reads this.
+light: every start of Snakemake reads this.
 """
 
 import copy

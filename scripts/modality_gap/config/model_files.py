@@ -1,6 +1,6 @@
 """The user's own files from which a model is read, and their digests.
 
-Imports are light: every Snakemake reads this.
+Imports are light: every start of Snakemake reads this.
 """
 
 import hashlib

@@ -1,6 +1,7 @@
 """Paths of your own embeddings, and how a name shows the format of a file or a folder of parts.
 
-Formats are declared in data/vector_formats.py. Imports are light: every Snakemake reads this.
+Formats are declared in data/vector_formats.py. Imports are light: every start of Snakemake reads
+this.
 """
 
 import os

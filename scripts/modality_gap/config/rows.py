@@ -73,7 +73,7 @@ def _flat(spec: dict) -> dict:
 
 
 def cluster_column(config: dict, inputs: str) -> str | None:
-    """The label column that marks dependent items of some inputs; None if all items are
+    """The label column that marks dependent items of the given inputs; None if all items are
     independent."""
     return config["clusters"].get(config["inputs"][inputs]["dataset"])
 

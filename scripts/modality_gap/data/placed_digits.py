@@ -1,7 +1,7 @@
 """scikit-learn's handwritten digits in different places, sizes and colours, which captions
 describe.
 
-Slow imports are inside functions, because every Snakemake reads this.
+Slow imports are inside functions, because every start of Snakemake reads this.
 """
 
 import io

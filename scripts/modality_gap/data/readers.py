@@ -3,7 +3,7 @@
 A reader takes `files`, a dictionary of paths, and yields one row per item: `item_id`, `image`
 (encoded bytes), `text` and `split` if there are any, and labels. Its keyword arguments are the
 options of the format (data/formats.py). Archives are read without unpacking. Slow imports are
-inside functions, because every Snakemake reads this.
+inside functions, because every start of Snakemake reads this.
 """
 
 import codecs

@@ -1,7 +1,7 @@
 """Readers of embeddings in the formats of other tools.
 
 A reader takes the path of a file, and its options as keyword arguments. It returns a Source. Slow
-imports are inside functions, because every Snakemake reads this.
+imports are inside functions, because every start of Snakemake reads this.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Embeddings in files of other tools: what a reader returns, and what readers share.
 
 No function reads a whole file: vectors are read one tile at a time. Slow imports are inside
-functions, because every Snakemake reads the registry of readers.
+functions, because every start of Snakemake reads the registry of readers.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Source:
     """The vectors of one modality in a file.
 
     There are `items` items. Each has one vector or, if `counts` (items,) is given, that many.
-    `batches()` yields the vectors of some items, (m, dim) of any real type, and their labels (b
-    rows), in the order of the file. The labels are None if there are no `label_types`.
+    `batches()` yields the vectors of some items, (m, dim) of any real type, and their labels, in
+    the order of the file. The labels are None if there are no `label_types`.
     `batches(labels=False)` reads no labels. `ids` (items,) are texts; None if the file has no ids.
     For each file of a folder, `parts` has the numbers in its name and its number of items.
     """

@@ -50,9 +50,9 @@ def first_items(
 def prepared_sample(
     encoder: Encoder, modality: str, unreadable: str, items: list[tuple], decode: str = "exact"
 ) -> list[torch.Tensor]:
-    """The encoder's inputs for some items (item_id, content). If no item can be decoded, the same
-    number of random inputs. Raises InputError for an item that cannot be decoded, unless
-    `unreadable` is "skip"."""
+    """The encoder's inputs for some items (item_id, content). If no item can be decoded, they are
+    as many random inputs. Raises InputError for an item that cannot be decoded, unless `unreadable`
+    is "skip"."""
     prepared = prepare_items(encoder, modality, unreadable, items, decode)
     readable = [item for item in prepared if not isinstance(item, InputError)]
     rng = np.random.default_rng(0)
@@ -73,8 +73,8 @@ def choose_precision(rates: Mapping[str, Sequence[float]], lowest_cosine: float)
     """The number format to compute in, chosen from the items per second of each round.
 
     bfloat16 is chosen if it is at least FASTER times as fast as float32 (by the medians) and no
-    cosine to float32 is below ALIKE. Otherwise, and if the lowest cosine is not a number, it is
-    float32.
+    cosine between the two embeddings of an item is below ALIKE. Otherwise, and if the lowest cosine
+    is not a number, it is float32.
     """
     times = statistics.median(rates["bfloat16"]) / statistics.median(rates["float32"])
     return "bfloat16" if times >= FASTER and lowest_cosine >= ALIKE else "float32"

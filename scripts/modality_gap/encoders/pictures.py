@@ -28,7 +28,7 @@ PngImagePlugin.MAX_TEXT_CHUNK = 2**24
 
 
 def pixel_statistics(spec: dict) -> tuple[tuple, tuple] | None:
-    """The mean and standard deviation for normalising pictures, or None for the model's own.
+    """The mean and standard deviation for normalising pictures; None if they are the model's own.
 
     `spec` can ask for those of ImageNet (Figure 2(a) as released) or for 0 and 1 (Supplementary
     15).
@@ -55,7 +55,7 @@ def split_transform(transform: Any) -> tuple[Callable, Callable]:
 
 def resizing(transform: Any) -> dict[str, Any]:
     """`resized_to` and `resize` of an Encoder whose picture transform is from open_clip or timm.
-    Empty if the transform does more than resize and crop the centre."""
+    There are none if the transform does more than resize and crop the centre."""
     from torchvision.transforms import CenterCrop, Compose, Resize
 
     *geometry, _, _ = transform.transforms

@@ -19,11 +19,12 @@ def models_in_order(
     gaps: "pd.DataFrame", papers: Collection[str], learnt: "pd.Series"
 ) -> "pd.DataFrame":
     """The models of gap.csv, one row each: model, the names of its trained and of its random set
-    (None if there is no such set), whether it is the paper's own, and whether it retrieves.
+    (None if there is no such set), whether it is the paper's own, and whether it retrieves well
+    above chance.
 
-    The paper's models come first, then models that retrieve, then the others. `gaps` is gap.csv
-    indexed by set. `papers` are the sets of the paper's own models. `learnt` says for each set
-    whether it retrieves well above chance.
+    The paper's models come first, then the others that retrieve well above chance, then the rest.
+    `gaps` is gap.csv indexed by set. `papers` are the sets of the paper's own models. `learnt` says
+    for each set whether it retrieves well above chance.
     """
     import pandas as pd
 

@@ -59,7 +59,8 @@ def draw_sets(
     letters: dict[str, str],
     gaps: "pd.Series | None" = None,
 ) -> None:
-    """Draw one column per model, trained above random weights, in as many rows as needed.
+    """Draw one column per model, with trained weights above random weights, in as many rows as
+    needed.
 
     `models` is the result of `models_in_order`. `points` are those of all sets, as `draw_pairs`
     takes them. `letters` has the letter of the row for each kind of weights. `gaps` has the gap of

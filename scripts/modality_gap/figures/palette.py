@@ -45,7 +45,7 @@ DARK = {
 
 
 def dark_rules(scope: str) -> str:
-    """CSS that gives the figures within a selector its colours for a dark background."""
+    """CSS that gives figures their colours for a dark background, within the selector `scope`."""
     return "".join(
         f'{scope} [{kind}="{light}"]{{{kind}:{dark}}}'
         for kind in ("fill", "stroke")

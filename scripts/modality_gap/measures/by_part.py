@@ -127,7 +127,7 @@ def _ids(a: Source, b: Source) -> pa.ChunkedArray | None:
 
 
 def _names(ids: pa.ChunkedArray | None, part: str, rows: np.ndarray) -> np.ndarray:
-    """The ids of some rows. If there are none, names that are unique among all parts."""
+    """The ids of `rows`. If the file has no ids, rows get names that are unique among all parts."""
     if ids is None:
         return np.array([SHOWN_IDS.format(part=part, row=row) for row in rows], dtype=object)
     return np.array(ids.take(pa.array(rows)).to_pylist(), dtype=object)

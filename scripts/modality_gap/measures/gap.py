@@ -23,8 +23,8 @@ def gap_vector(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def gap(x: np.ndarray, y: np.ndarray) -> float:
-    """The gap: the Euclidean norm of the gap vector. It is 0 if it is only rounding error. Source:
-    section 4.2."""
+    """The gap: the Euclidean norm of the gap vector. A norm that is only rounding error is returned
+    as 0. Source: section 4.2."""
     length = float(np.linalg.norm(gap_vector(x, y)))
     return length if length > NO_GAP else 0.0
 

@@ -115,7 +115,8 @@ def gap_vector_of(sums: PairSums) -> np.ndarray:
 
 
 def gap_of(sums: PairSums) -> float:
-    """The length of the gap vector. It is 0 if it is only rounding error, as in `gap.gap`."""
+    """The length of the gap vector. A length that is only rounding error is returned as 0, as in
+    `gap.gap`."""
     length = float(np.linalg.norm(gap_vector_of(sums)))
     return length if length > NO_GAP else 0.0
 

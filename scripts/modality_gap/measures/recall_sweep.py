@@ -71,9 +71,9 @@ def recall_hits(
 def recall_curve(
     hits: dict[str, Hits], deltas: np.ndarray, distances: np.ndarray, confidence: float
 ) -> pd.DataFrame:
-    """Recall@1 in both directions at every shift, with Wilson's interval, and its change against no
-    shift, with the paired interval. The paired interval excludes 0 where McNemar's test is
-    significant."""
+    """Recall@1 in both directions at every shift, with Wilson's interval, and its difference from
+    recall without a shift, with the paired interval. The paired interval excludes 0 where McNemar's
+    test is significant."""
     zero, rows = unshifted(deltas), []
     for at, (delta, distance) in enumerate(zip(deltas, distances, strict=True)):
         row: dict[str, float] = {"delta": delta, "distance": distance}
@@ -101,9 +101,9 @@ def recall_peak(
     closed gap. The gap counts as closed at the shift that brings the centres closest.
 
     The interval of the place is a percentile bootstrap over items, or clusters of items.
-    `p_max_statistic` compares the best shift with no shift and allows for the choice among all
-    shifts (`zero_shot.permutation_test`). `p_closed` is McNemar's p-value of the closed gap against
-    no shift.
+    `p_max_statistic` tests the gain by the best shift and allows for the choice among all shifts
+    (`zero_shot.permutation_test`). `p_closed` is McNemar's p-value of the change by closing the
+    gap.
     """
     found, clusters = hits.found, hits.clusters
     zero, best = unshifted(deltas), best_shift(found.mean(axis=1), deltas)

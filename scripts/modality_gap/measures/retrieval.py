@@ -1,4 +1,4 @@
-"""Retrieval: how many items of one modality are nearer to an item of the other than its partner is.
+"""Retrieval: for an item, how many items of the other modality are nearer to it than its partner.
 
 x, y: (n, d) unit vectors (float64) of the two modalities, row i of both is one pair. They are
 arrays, or StoredVectors, which hold one tile in memory at a time. `clusters` (n,) as in

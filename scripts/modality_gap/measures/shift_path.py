@@ -27,7 +27,7 @@ def pca_with_shifts(x: np.ndarray, y: np.ndarray) -> tuple[pd.DataFrame, pd.Data
     """The rows of a set in pca.parquet and in pca_shifts.csv, for unit vectors x, y (n, d).
 
     The first table has two coordinates of each vector, minus the mean of all 2n vectors: along the
-    gap, and along the direction across the gap that has the most variance. Columns: side (a or b),
+    gap, and along the direction of most variance perpendicular to it. Columns: side (a or b),
     along_gap, across_gap. The second table has the centre of each side after every shift (half of
     delta on each side). It gives the centre in the same plane and on the first two principal
     components of all 2n vectors, with the components' shares of the variance. It is empty if there
@@ -67,7 +67,7 @@ def pca_with_shifts(x: np.ndarray, y: np.ndarray) -> tuple[pd.DataFrame, pd.Data
 
 
 def _plane_of_gap(centred: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """The unit gap vector and the first principal component across it, (2, d), for centred vectors
-    (n, d). If there is no gap, the direction is zero."""
+    """The unit gap vector and the first principal component perpendicular to it, (2, d), for
+    centred vectors (n, d). If there is no gap, the direction is zero."""
     rest = centred - np.outer(centred @ direction, direction)
     return np.stack([direction, principal_components(rest, 1)[1][0]])

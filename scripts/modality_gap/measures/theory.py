@@ -116,7 +116,7 @@ def decay_exponent(
     The slopes are taken at the last three d_out with at least ten violations, because O(1/d_out)
     speaks of large d_out and the curve bends down all the way. The binomial variance gives the
     weights and the interval. Returns the number of points, slope, low, high, the slope of `bound`
-    and the largest of these d_out; or None if too few points saw violations. Source: Theorem 1.
+    and the largest of these d_out; or None if too few points have violations. Source: Theorem 1.
     """
     last = np.flatnonzero(counts >= SEEN)[-TAIL:]
     if len(last) < TAIL:
@@ -197,9 +197,9 @@ def lemma3_estimates(
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Monte Carlo of (Wu+b).(Wv+b) and of 2 phi(Wu+b).phi(Wv+b): mean, low and high of each.
 
-    A draw is one unit, times d_out. `scale` is the product of the standard deviations,
-    sqrt((1+|u|^2) (1+|v|^2)). In closed form, the first is scale * correlation = 1 + u.v, and the
-    second is scale * arc_cosine_kernel(correlation). Source: Lemma 3.
+    A draw is d_out times the product of one unit. `scale` is the product of the standard
+    deviations, sqrt((1+|u|^2) (1+|v|^2)). In closed form, the first is scale * correlation = 1 +
+    u.v, and the second is scale * arc_cosine_kernel(correlation). Source: Lemma 3.
     """
     first, second = rng.standard_normal((2, draws))
     second = correlation * first + np.sqrt(max(0.0, 1 - correlation**2)) * second
@@ -328,8 +328,8 @@ def variance_shares_closed_form(layers: int) -> tuple[np.ndarray, np.ndarray]:
 
 def theorem2_table(grid: dict, confidence: float, seed: int) -> pd.DataFrame:
     """theorem2.csv: simulation and closed form at every width of `theory.theorem2` in the config.
-    The networks of every width have the same number of units in all, but there are at least the
-    three networks that a jackknife needs. Each width has its own random draws, determined by its
+    The number of networks is such that every width has the same number of units in all. It is at
+    least three, as a jackknife needs. Each width has its own random draws, determined by its
     value."""
     closed_ratio, closed_beta = variance_shares_closed_form(grid["layers"])
     rows = []

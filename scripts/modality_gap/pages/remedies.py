@@ -42,10 +42,10 @@ DIGITS = 5  # decimals; the page shows at most three
 def remedies(
     methods: pd.DataFrame, differences: pd.DataFrame, names: pd.DataFrame
 ) -> dict[str, list[dict]]:
-    """The methods of each set in their order, no method first. Each has name, label, what it does,
-    n_fit, n_scored and the values of SHOWN. A method that only changes scores lacks some of these
-    values. `change` is the difference in recall to no method, with its interval. The controls,
-    LEFT_OUT and methods with a star are left out."""
+    """The methods of each set in their order; the first entry is the result without a method. Each
+    has name, label, what it does, n_fit, n_scored and the values of SHOWN. A method that only
+    changes scores lacks some of these values. `change` is the difference from the recall without a
+    method, with its interval. The controls, LEFT_OUT and methods with a star are left out."""
     fixed = methods[methods["split"] == FIXED]
     compared = names[~names["star"] & ~names["method"].isin(CONTROLS + LEFT_OUT)]
     result: dict[str, list[dict]] = {}

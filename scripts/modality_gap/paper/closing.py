@@ -30,7 +30,7 @@ def closings(gaps: pd.DataFrame, peaks: pd.DataFrame, published: Collection[str]
 
 
 def of_classes(row: pd.Series) -> bool:
-    """Whether a set has, for each cluster, several items of its first modality and one item of its
-    second. The items of the second are then prompts of classes, and the nearest prompt is a
-    zero-shot prediction."""
+    """Whether each cluster of a set has several items of the first modality and one item of the
+    second. The items of the second modality are then prompts of classes, and the nearest prompt is
+    a zero-shot prediction."""
     return bool(row["recall_items_b"] == row["clusters"] < row["recall_items_a"])

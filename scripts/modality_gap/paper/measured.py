@@ -47,8 +47,8 @@ def measure(selector: Mapping, tables: Mapping[str, pd.DataFrame]) -> Measured |
 
     `table`, `where` and `column` name the cell; a list in `where` selects the rows of all of its
     values. `less` names another column: the value of a row is its cell minus the cell of that
-    column. `against` also names another column: the value is the cell itself, and what is expected
-    counts from the cell of that column, which is the row's own bound.
+    column. `against` also names another column: the value is the cell itself, and the expected
+    number is relative to the cell of that column, which is the row's own bound.
 
     `take` says which of several rows: smallest or largest (with `against`, by the difference from
     the bound), largest_share (by the share of the bound), or at_smallest (the row with the smallest

@@ -139,9 +139,10 @@ def compared_with(recipe: Recipe, methods: Mapping[str, Recipe], study: Mapping)
     """The method with which `recipe` is compared. It has the baseline's loss, and the same towers
     and start as `recipe`.
 
-    If `recipe` has another loss, the two also have the same temperature, batch size, augmentation
-    and sharing, if there is such a method. If `recipe` has the baseline's own loss, these settings
-    of the other method are those of the baseline, so that the two differ only in them.
+    Such methods can differ in temperature, batch size, augmentation, exchange and sharing. If the
+    loss of `recipe` is not that of the baseline, the method that shares these settings with
+    `recipe` is taken. Otherwise, or if there is none, it is the method with the settings of the
+    baseline.
     """
     base = methods[study["baseline"]]
 

@@ -1,4 +1,5 @@
-"""What a method changes on the same scored items: its differences to no method, with intervals.
+"""What a method changes on the same scored items: differences from the result without a method,
+with intervals.
 
 Items may share a picture or a class, which `clusters` (n,) gives. Intervals then leave out one
 cluster at a time.
@@ -61,7 +62,7 @@ def change_of(
 ) -> dict[str, float]:
     """The paired difference of two results of the same items (n,), right or wrong, with interval,
     McNemar's p and n. The interval contains the exact one given the number of items that change. It
-    never excludes 0 unless McNemar's exact test does, because few changes decide nothing."""
+    excludes 0 only if McNemar's exact test does so too, because few changes decide nothing."""
     change, p = mean_change(before, after, clusters, confidence), mcnemar(before, after, clusters)
     _, low, high = paired_change(before == 1, after == 1, confidence, clusters)
     low, high = min(low, change["difference_low"]), max(high, change["difference_high"])

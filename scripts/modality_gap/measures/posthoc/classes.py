@@ -56,10 +56,10 @@ def class_differences(
     labels: np.ndarray,
     confidence: float,
 ) -> list[dict]:
-    """The difference of each method to no method, over items with labels (n,). Intervals leave out
-    one class at a time. The metrics are `accuracy`; `map_x`, the mean average precision among the
-    items; and `v_measure` of the groups of one run of k-means. The interval of `v_measure` does not
-    include the variation between runs."""
+    """The difference of each method from the result without a method, over items with labels (n,).
+    Intervals leave out one class at a time. The metrics are `accuracy`; `map_x`, the mean average
+    precision among the items; and `v_measure` of the groups of one run of k-means. The interval of
+    `v_measure` does not include the variation between runs."""
     plain, rows = outcomes.get("none"), []
     for name, one in outcomes.items():
         if name == "none" or plain is None:

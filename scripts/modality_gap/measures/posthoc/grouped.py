@@ -43,9 +43,9 @@ def grouped_study(
     confidence: float,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The results of every method, and the differences to no method, with the columns of
-    `study.study`. For prompts of classes, the differences are in accuracy, mean average precision
-    and V-measure; for captions, in NDCG at 10 of documents in three forms.
+    """The results of every method, and the differences from the result without a method, with the
+    columns of `study.study`. For prompts of classes, the differences are in accuracy, mean average
+    precision and V-measure; for captions, in NDCG at 10 of documents in three forms.
 
     Classification (T3) is there twice: with the mean of the prompts of the fit items, and, as
     `..._prompt_mean`, with the mean of the prompts themselves, each once. Both are the same if
@@ -145,9 +145,9 @@ def form_differences(
     methods: Mapping[str, Method], forms: Mapping[str, dict[str, np.ndarray]], confidence: float
 ) -> list[dict]:
     """Differences over pictures, with intervals. `forms_ndcg10` is NDCG at 10 of documents in three
-    forms, with each method minus without one. `half_less_captions` and `half_less_pictures` are
-    without a method: NDCG of half pictures and half captions, minus NDCG of captions or of pictures
-    alone."""
+    forms, the value with each method minus the value without a method. `half_less_captions` and
+    `half_less_pictures` are without a method: NDCG of half pictures and half captions, minus NDCG
+    of captions or of pictures alone."""
     rows = []
     plain = forms.get("none", {})
     for name, values in forms.items():

@@ -101,8 +101,8 @@ def zca(
     shared: bool = False,
     prompts: Prompts = None,
 ) -> Maps:
-    """Each modality is centred and whitened along the axes of the space. The covariance is its own
-    shrunk one, or the mean of both."""
+    """Each modality is centred and whitened along the axes of the space. Each uses its own shrunk
+    covariance, or the mean of both."""
     of_x, of_y = centred(x, y, prompts)
     both = [shrunk_covariance(side, part) for side in (x, y)]
     if shared:

@@ -71,7 +71,7 @@ def chosen_measures(settings: Mapping) -> dict[str, FollowUpMeasure]:
 
 
 def _in_words(found: object) -> str:
-    """What a measure returned that is no number, in words."""
+    """In words, what a measure returned instead of a number."""
     if not isinstance(found, Mapping):
         return f"a value of type {type(found).__name__}"
     name, one = next((name, one) for name, one in found.items() if not _is_number(one))

@@ -99,15 +99,16 @@ def study(
     confidence: float,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The results of every method on pairs x, y (n, d), and the differences to no method.
+    """The results of every method on pairs x, y (n, d), and their differences from the results
+    without a method.
 
     Results have the columns split, method, task, metric, value, n_fit, n_scored. The fixed split
     has every task (`seed` draws the noise of T7). Random halves have only T1, T2a and the gap.
 
     Differences are on the fixed split, by method and direction, with intervals. They are of recall
-    at 1, of NDCG at 10 in the mixed gallery, of whether the nearest item stays with noise, and of
-    hubs. Those of recall at 1 also have McNemar's p, Holm's correction of it over the methods, and
-    mean and standard deviation over the halves.
+    at 1, of NDCG at 10 in the mixed gallery, of whether the nearest item stays the same under
+    noise, and of hubs. Those of recall at 1 also have McNemar's p, Holm's correction of it over the
+    methods, and mean and standard deviation over the halves.
     """
     codes = np.arange(len(x)) if clusters is None else clusters
     rows, found = [], {}

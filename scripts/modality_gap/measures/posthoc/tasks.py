@@ -265,7 +265,7 @@ def robustness(fitted: Maps, a: np.ndarray, b: np.ndarray, seed: int) -> Iterato
 def with_noise(fitted: Maps, a: np.ndarray, b: np.ndarray, seed: int) -> Iterator[tuple[str, dict]]:
     """Three truth values for each direction and query (n,), with Gaussian noise of variance 1e-4
     and 1e-3 on the moved gallery: whether the nearest item stays the same, whether it is the
-    partner, and whether it is also the nearest item without method and noise."""
+    partner, and whether it is also the nearest item without the method and without noise."""
     sides = {"x": a, "y": b}
     for q, z in (("x", "y"), ("y", "x")):
         plain = (sides[q] @ sides[z].T).argmax(axis=1)

@@ -151,7 +151,7 @@ def agreement_table(ordered: pd.DataFrame) -> Table | None:
 
 def misleading(measures: pd.DataFrame, gaps: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
     """One sentence for each trained set at chance that CKA or Kendall distance puts next to a set
-    that retrieves. The sentence has the share of common neighbours."""
+    that retrieves well above chance. The sentence has the share of common neighbours."""
     able = retrieves(gaps)
     trained = gaps.index[gaps["weights"] == "trained"]
     good = [name for name in trained if able[name]]

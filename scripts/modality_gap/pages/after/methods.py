@@ -117,8 +117,8 @@ def mixed_sentences(methods: pd.DataFrame, name: str, label: str) -> list[str]:
 
 
 def mixed_summary(differences: pd.DataFrame, order: list[str]) -> str:
-    """In how many of several sets each method finds more than no method does. The whole interval of
-    the change decides, in both directions if there are two. Empty for one set."""
+    """In how many of several sets more is found with each method than without a method. The whole
+    interval of the change decides, in both directions if there are two. Empty for one set."""
     rows = differences[differences["set"].isin(order)]
     of_documents = rows.loc[rows["metric"] == DOCUMENTS, "set"].unique()
     mixed = rows["metric"].isin(MIXED_CHANGES) & ~rows["set"].isin(of_documents)
@@ -331,9 +331,10 @@ def matrix(
     label: str,
     dim: int | None,
 ) -> Matrix:
-    """Every method of a set by task. The first columns are paired differences to no change, with
-    their intervals; the others are values. A task is left out if no method of the set has it. For
-    prompts of classes, a method that learns from labels is called few-shot."""
+    """Every method of a set by task. The first columns are paired differences from the result
+    without a method, with their intervals; the others are values. A task is left out if no method
+    of the set has it. For prompts of classes, a method that learns from labels is called
+    few-shot."""
     wide = values(methods, name)
     columns = {}
     for one in TASKS:

@@ -218,8 +218,9 @@ def able_minima(minimum: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
 def figure3bcd_findings(
     landscape: pd.DataFrame, minimum: pd.DataFrame, gap: pd.DataFrame
 ) -> list[Finding]:
-    """Where the loss is smallest in each trained set that retrieves, by the fine sweep (`minimum`);
-    and what the released loss changes on the coarse grid of the figure (`landscape`)."""
+    """Where the loss is smallest in each trained set that retrieves well above chance, by the fine
+    sweep (`minimum`); and what the released loss changes on the coarse grid of the figure
+    (`landscape`)."""
     rows = able_minima(minimum, gap)
     rows = rows.assign(model=rows["set"])  # on the page of figures a set has the name of its model
     swept = gap[(gap["weights"] == "trained") & gap["set"].isin(minimum["set"])]

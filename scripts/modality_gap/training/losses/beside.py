@@ -21,15 +21,15 @@ REFINE = "CLIP-Refine (2504.12717)"
 
 @loss("intra", "contrast within both modalities", "SLIP (2112.12750), TCL (2202.10401)", passes=2)
 def intra(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, weight: float = 1.0) -> Tensor:
-    """sym(s C) + w [sym(s x x'^T) + sym(s y y'^T)] / 2, x' and y' second views."""
+    """sym(s C) + w [sym(s x x'^T) + sym(s y y'^T)] / 2, where x' and y' are the second views."""
     second_x, second_y = batch.views
     inside = symmetric(logit_scale * x @ second_x.T) + symmetric(logit_scale * y @ second_y.T)
     return symmetric(logit_scale * x @ y.T) + weight * inside / 2
 
 
 def distilled(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, alpha: float) -> Tensor:
-    """Mean of both ways of KL(T || softmax(s C)), T = alpha I + (1 - alpha) softmax(s C') with the
-    cosines C' of the start."""
+    """The mean of both directions of KL(T || softmax(s C)), where T = alpha I + (1 - alpha)
+    softmax(s C') and C' are the cosines of the start."""
     logits = logit_scale * x @ y.T
     of_x, of_y = batch.teacher
     taught = logit_scale * of_x @ of_y.T
@@ -43,8 +43,8 @@ def distilled(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, alpha: flo
 
 
 def shared_noise(batch: Batch) -> Tensor:
-    """Mean over items and coordinates of (raw x - r)^2 + (raw y - r)^2, r ~ N(0, I), drawn for each
-    item at each step, shared by the pair."""
+    """The mean over items and coordinates of (raw x - r)^2 + (raw y - r)^2. The noise r from N(0,
+    I) is drawn for each pair at each step; both items of the pair share it."""
     noise = torch.randn(batch.raw_x.shape, generator=batch.generator, dtype=batch.raw_x.dtype)
     return ((batch.raw_x - noise) ** 2 + (batch.raw_y - noise) ** 2).mean()
 
@@ -87,9 +87,9 @@ def vicreg(
     variance: float = 25.0,
     covariance: float = 1.0,
 ) -> Tensor:
-    """Mean squared difference of raw outputs; mean of relu(1 - sqrt(var + 1e-4)), halved over the
-    sides; sum of squared covariances off the diagonal over d. Variances and covariances are
-    over B - 1."""
+    """Three terms, each times its weight: the mean squared difference of raw outputs; the mean of
+    relu(1 - sqrt(var + 1e-4)), averaged over the sides; and the sum of squared covariances off the
+    diagonal, divided by d. Variances and covariances are over B - 1."""
     sides = batch.raw_x, batch.raw_y
     value = invariance * ((sides[0] - sides[1]) ** 2).mean()
     for side in sides:
@@ -104,8 +104,8 @@ def vicreg(
 
 def symile(a: Tensor, b: Tensor, c: Tensor, logit_scale: Scale) -> Tensor:
     """The loss of triples (B, d) whose similarity is sum_k a_k b_k c_k: each modality in turn looks
-    for the two others of its triple among all B^2 combinations; mean of the three. Source: Symile,
-    2411.01053."""
+    for the two others of its triple among all B^2 combinations. The loss is the mean over the three
+    modalities. Source: Symile, 2411.01053."""
     value = torch.zeros((), dtype=a.dtype)
     n = len(a)
     for one, two, three in ((a, b, c), (b, a, c), (c, a, b)):
@@ -119,8 +119,9 @@ def symile(a: Tensor, b: Tensor, c: Tensor, logit_scale: Scale) -> Tensor:
 def symile_sampled(
     a: Tensor, b: Tensor, c: Tensor, logit_scale: Scale, generator: torch.Generator
 ) -> Tensor:
-    """The same with B combinations for each modality, as the released code does by default: the
-    two others shuffled, each by itself, and the true triple on the diagonal."""
+    """The same as `symile`, with B combinations for each modality, as the released code does by
+    default. The two other modalities are shuffled separately, and the true triples are on the
+    diagonal."""
     value = torch.zeros((), dtype=a.dtype)
     for one, two, three in ((a, b, c), (b, a, c), (c, a, b)):
         orders = [torch.randperm(len(a), generator=generator) for _ in range(2)]
@@ -141,8 +142,8 @@ def volumes(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
 def gram_triples(
     a: Tensor, b: Tensor, c: Tensor, logit_scale: Scale, smoothing: float = 0.1
 ) -> Tensor:
-    """sym(-s V) of triples (B, d) with label smoothing, V the volume of each a with each pair b, c;
-    blind to the sign of a vector."""
+    """sym(-s V) of triples (B, d) with label smoothing, where V are the `volumes`. It does not
+    depend on the sign of a vector."""
     logits, n = -logit_scale * volumes(a, b, c), len(a)
     target = (1 - smoothing) * torch.eye(n, dtype=a.dtype, device=a.device) + smoothing / n
     return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2

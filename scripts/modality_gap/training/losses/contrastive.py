@@ -77,8 +77,8 @@ def atp_cu(
 
 @loss("sigmoid", "sigmoid loss", "SigLIP (2303.15343)")
 def sigmoid(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
-    """-(1 / B) sum_ij log sigmoid(z_ij (s C_ij + b)), z = 1 on the diagonal and -1 off it; b is the
-    batch's bias."""
+    """-(1 / B) sum_ij log sigmoid(z_ij (s C_ij + b)), where z is 1 on the diagonal and -1 off it,
+    and b is the batch's bias."""
     signs = 2 * torch.eye(len(x), dtype=x.dtype, device=x.device) - 1
     return -functional.logsigmoid(signs * (logit_scale * x @ y.T + batch.bias)).sum() / len(x)
 
@@ -94,8 +94,9 @@ def imsep(
     beta: float = 0.5,
     text: bool = False,
 ) -> Tensor:
-    """alpha [CE(s C) + CE(s C^T)] + beta CE(s M), M_ij = (x_i . x_j)(1 - f_i . f_j), M_ii = x_i .
-    y_i, f the frozen inputs b of the texts; with `text` also with y in place of x."""
+    """alpha [CE(s C) + CE(s C^T)] + beta CE(s M), where M_ij = (x_i . x_j)(1 - f_i . f_j), M_ii =
+    x_i . y_i and f are the frozen inputs of the texts, `batch.b`. With `text`, the last term is
+    added again, with y in place of x."""
     logits = logit_scale * x @ y.T
     partner = (x * y).sum(dim=1)
     value = alpha * (cross_entropy(logits) + cross_entropy(logits.T))
@@ -115,8 +116,9 @@ def m2mix(
     mix_scale: float = 1 / 0.07,
     part: float | None = None,
 ) -> Tensor:
-    """sym(s C) + w [CE(Lx) + CE(Ly)] with m_i on the arc of pair i at `part`, drawn from Beta(.5,
-    .5) once per step if it is None; Lx_ij = s2 x_i . m_j, on the diagonal s2 x_i . y_i."""
+    """sym(s C) + w [CE(Lx) + CE(Ly)] where Lx_ij = s2 x_i . m_j off the diagonal and Lx_ii = s2 x_i
+    . y_i. m_i is the point at `part` of the arc of pair i. If `part` is None, it is drawn from
+    Beta(.5, .5) once per step."""
     if part is None:
         gammas = torch._standard_gamma(torch.full((2,), 0.5, dtype=x.dtype), batch.generator)
         part = float(gammas[0] / gammas.sum())
@@ -148,8 +150,9 @@ def cyclip(
 @loss("cwcl_4", "continuously weighted contrast, w^4", "CWCL (2309.14580)", sharpness=4.0)
 @loss("cwcl_16", "continuously weighted contrast, w^16", "CWCL (2309.14580)", sharpness=16.0)
 def cwcl(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, sharpness: float = 1.0) -> Tensor:
-    """From x to y the cross-entropy with targets w_ij / sum_j w_ij, w = (.5 + .5 f_i . f_j)^k, f
-    the frozen inputs a; from y to x the plain one; mean of both."""
+    """The mean of two cross-entropies. From x to y, the targets are w_ij / sum_j w_ij, where w_ij =
+    (.5 + .5 f_i . f_j)^k and f are the frozen inputs `batch.a`. From y to x, the target is the
+    partner."""
     logits = logit_scale * x @ y.T
     weights = (0.5 + 0.5 * batch.a @ batch.a.T) ** sharpness
     target = weights / weights.sum(dim=1, keepdim=True)
@@ -169,8 +172,9 @@ def label_smoothing(
 @loss("dcl", "decoupled contrast", "DCL (2110.06848)")
 @loss("dcl_official", "decoupled contrast with negatives within", "DCL (2110.06848)", inside=True)
 def dcl(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, inside: bool = False) -> Tensor:
-    """Mean over i of -s C_ii + log sum_{j != i} exp(s C_ij), and of its transpose; with `inside`,
-    also negatives of the same modality. It has no lower bound."""
+    """The mean over i of -s C_ii + log sum_{j != i} exp(s C_ij), averaged with the same for C^T.
+    With `inside`, the sum also has the negatives of the same modality. The loss has no lower
+    bound."""
     cosines = x @ y.T
     value = torch.zeros((), dtype=x.dtype)
     for across, own in ((cosines, x), (cosines.T, y)):
@@ -184,7 +188,8 @@ def dcl(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, inside: bool = F
 
 @loss("cma", "cross-modal alignment", "CMA-OoDD")
 def cma(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, weight: float = 0.1) -> Tensor:
-    """Mean of both ways of CE - l log sum_j exp: -s C_ii + (1 - l) log sum_j exp(s C_ij)."""
+    """The mean over i of -s C_ii + (1 - l) log sum_j exp(s C_ij), averaged with the same for C^T.
+    It is the cross-entropy minus l log sum_j exp(s C_ij)."""
     logits = logit_scale * x @ y.T
     partner = logits.diagonal().mean()
     sums = (logits.logsumexp(dim=1).mean() + logits.logsumexp(dim=0).mean()) / 2
@@ -193,8 +198,8 @@ def cma(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, weight: float = 
 
 @loss("dhel", "decoupled hyperspherical energy", "MV-DHEL (2507.06979)")
 def dhel(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
-    """Mean over i of -s x_i . y_i + log sum_{j != i} exp(s x_i . x_j) + the same of y: nothing
-    pushes the modalities apart."""
+    """The mean over i of -s x_i . y_i + log sum_{j != i} exp(s x_i . x_j) + log sum_{j != i} exp(s
+    y_i . y_j). Nothing pushes the modalities apart."""
     apart = [(logit_scale * without_diagonal(side @ side.T)).logsumexp(dim=1) for side in (x, y)]
     return (apart[0] + apart[1] - logit_scale * (x * y).sum(dim=1)).mean()
 
@@ -211,7 +216,8 @@ def simclr_2n(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
 
 @loss("gram", "volume", "GRAM (2412.11959)")
 def gram(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, smoothing: float = 0.1) -> Tensor:
-    """sym(-s V) with label smoothing, V = sqrt(1 - cos^2): blind to the sign of a cosine."""
+    """sym(-s V) with label smoothing, where V = sqrt(1 - C^2). It does not depend on the sign of a
+    cosine."""
     volume = (1 - (x @ y.T) ** 2).clamp_min(1e-12).sqrt()
     n = len(x)
     target = (1 - smoothing) * torch.eye(n, dtype=x.dtype, device=x.device) + smoothing / n
@@ -236,9 +242,10 @@ def one_to_k(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
 
 @loss("m3co", "mixup of items", "M3CoL (2409.17777)")
 def m3co(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
-    """Each side in turn mixed with a permutation of itself, x_i' = normalise(b_i x_i + (1 - b_i)
-    x_p(i)), b_i from Beta(.15, .15) for half of the items and 1 for the rest; targets b_i and 1 -
-    b_i; both directions, halved, and the mean of both sides' losses summed."""
+    """Each side in turn is mixed with a permutation of itself: x_i' = normalise(b_i x_i + (1 - b_i)
+    x_p(i)), where b_i is drawn from Beta(.15, .15) for about half of the items and is 1 for the
+    rest. The targets of item i are b_i for its partner and 1 - b_i for the partner of p(i). A
+    side's loss is the mean of both directions, and the losses of the two sides are summed."""
     n = len(x)
     gammas = torch._standard_gamma(torch.full((2, n), 0.15, dtype=x.dtype), batch.generator)
     parts = gammas[0] / gammas.sum(dim=0).clamp_min(1e-30)

@@ -27,7 +27,7 @@ class Batch:
     views x', y'; `make_teacher`: returns x, y of the model before training; `make_texts`: returns
     places (P,) in the batch, one of each picture, and K texts of each of these (P K, d), picture by
     picture; `bias`: added to scaled cosines; `step`, `steps`: this step, and their number;
-    `generator`: the loss's own.
+    `generator`: random numbers for the loss alone.
     """
 
     rows: torch.Tensor
@@ -61,10 +61,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class FollowUpLoss:
-    """A loss by name: `of(x, y, logit_scale, batch, **settings)` returns a scalar. Of a class, `of`
-    is the class, which is made once per training run with the settings, the number of training
-    pairs, the dimension and the seed. `passes`: forward passes per step. `captions`: it needs
-    several texts per picture."""
+    """A loss by name: `of(x, y, logit_scale, batch, **settings)` returns a scalar. If the loss has
+    a state, `of` is a class. One object of it is made per training run, with the settings, the
+    number of training pairs, the dimension and the seed. `passes`: forward passes per step.
+    `captions`: it needs several texts per picture."""
 
     name: str
     label: str

@@ -31,7 +31,7 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 @loss("isogclr", "a temperature for each item", "iSogCLR (2305.11965)")
 class ISogCLR:
     """Each item of each side has a temperature, which follows how many hard negatives it has. The
-    value is a surrogate: its gradient is that of the loss, its size means nothing.
+    value is a surrogate: its gradient is that of the loss, but its size means nothing.
 
     The published rho cannot be used with small batches: from log(B - 1) on, every temperature falls
     to the lower bound.
@@ -78,8 +78,9 @@ class ISogCLR:
         return (weights.to(difference.dtype) * difference).sum(dim=1).mean() / (n - 1)
 
     def temperature_density(self, a: Tensor, b: Tensor, rows: Tensor) -> float:
-        """Rank correlation of the temperatures of training pairs, `rows`, with the mean cosine of
-        the ten nearest of them among the frozen inputs a, b; mean of both sides."""
+        """The rank correlation, over the training pairs `rows`, of an item's temperature with its
+        mean cosine to the ten nearest of these pairs. Cosines are those of the frozen inputs a and
+        b. The result is the mean of both sides."""
         found = []
         for side, inputs in enumerate((a[rows], b[rows])):
             cosines = (inputs @ inputs.T).double().fill_diagonal_(-1)
