@@ -99,7 +99,7 @@ def _faults_of_place(key: str, name: str, entry: Mapping) -> Iterator[str]:
 
 @contextmanager
 def hidden(module: str) -> Iterator[None]:
-    """A context in which a module seems not to be installed, unless it is already imported."""
+    """A context in which a module that is not yet imported seems not to be installed."""
     imported = module in sys.modules
     if not imported:
         sys.modules[module] = None  # type: ignore[assignment]

@@ -50,9 +50,9 @@ def mean_cosine(x: np.ndarray, same: np.ndarray | None = None) -> float:
 def relative_gap(partners: np.ndarray | float, within: np.ndarray | float) -> np.ndarray:
     """The relative modality gap D / (W + D). D, given as `partners`, is the mean cosine distance of
     partners. W is the mean cosine distance of two different items of a modality, averaged over
-    both; `within` is the mean cosine 1 - W. The relative gap is 1 if each modality is one point
-    apart from the other, and 0 if partners coincide, whatever their spread. Source: Schrodi et al.,
-    2024."""
+    both; `within` is the mean cosine 1 - W. The relative gap is 1 if each modality is a single
+    point and the two points differ, and 0 if partners coincide, whatever their spread. Source:
+    Schrodi et al., 2024."""
     partners = np.asarray(partners, dtype=np.float64)
     whole = 1 - within + partners
     return np.divide(partners, whole, out=np.zeros_like(whole), where=partners > 0)

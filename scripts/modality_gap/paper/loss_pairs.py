@@ -1,5 +1,4 @@
-"""Which losses are compared with each other, and with which towers, by the ledger of follow-ups and
-by claims.
+"""Which losses the ledger of follow-ups and the claims compare, and with which towers.
 
 No heavy import: the rules need it wherever the Snakefile is read.
 """

@@ -9,8 +9,8 @@ SIGNIFICANT = 0.05
 
 
 def p_values_findings(table: pd.DataFrame) -> list[Finding]:
-    """Which improvements in Table 1 are clear, if they are tested as in the supplement and if they
-    are tested at the size of the test splits. `table` is supplementary_p_values.csv."""
+    """Which improvements in Table 1 are clear: first tested as in the supplement, then at the size
+    of the test splits. `table` is supplementary_p_values.csv."""
     printed, other = (table[table["p_published"].notna() == given] for given in (True, False))
     findings = []
     if len(printed):
