@@ -51,7 +51,7 @@ LABELS = {
         "no shift": (BELOW, "end"),
         "chance": (ABOVE, ""),
     },
-    "plot_theorem1": {r"^(cosine )?0\.": (RIGHT, "end")},
+    "plot_theorem1": {r"^0\.5": (LEFT, "end"), r"^(cosine )?0\.": (RIGHT, "end")},
     "plot_theorem2": {"": (RIGHT, "end")},
     "plot_training": {
         r"^0\.21": (LEFT, "point"),

@@ -406,3 +406,113 @@ def test_labels_of_two_sizes_keep_off_each_other():
     # The second has no room above its curve, and room below it right of the first alone.
     np.testing.assert_allclose(first, [20, 58])
     np.testing.assert_allclose(second, [120, 65])
+
+
+def crowded(point, free, kept, times):
+    """Marks, `times` at every place for the number of a point, without those that cover what is
+    `free`; and beside what is `kept`, where a mark would cover that too."""
+    found = []
+    for far in (1.1, 1.6, 2.2, 2.9, 3.7, 4.5):
+        for degrees in np.arange(0, 360, 22.5):
+            mark = around(degrees, far)
+            if np.abs(mark - free).max(axis=1).min() < 6.9:
+                continue
+            for its in kept:
+                if np.abs(mark - its).max() < 7:
+                    mark[0] = its[0] + (7.01 if mark[0] > its[0] else -7.01)
+            found += [point + mark] * times
+    return np.array(found)
+
+
+def test_places_are_tried_from_near_to_far_and_diagonal_ones_first():
+    # A square of marks covers what is nearer than its half and seven pixels along both axes.
+    for half, far in ((1, 1.1), (6, 1.6), (10, 2.2), (17, 2.9), (25, 3.7), (33, 4.5)):
+        ticks = np.linspace(-half, half, 12)
+        square = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+        (found,) = place([[50, 50]], 50 + square)
+        np.testing.assert_allclose(found, around(0, far))
+    ticks = np.linspace(-6, 6, 12)
+    marks = 50 + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    for degrees in (0, 180, 90, 270, 22.5):
+        (found,) = place([[50, 50]], marks)
+        np.testing.assert_allclose(found, around(degrees, 1.6), atol=1e-9)
+        marks = np.concatenate([marks, 50 + around(degrees, 2.2)[None]])
+    for away, degrees in ((6.9, 135), (7.1, 45)):
+        (found,) = place([[50, 50]], [50 + around(45) + [away, 0]])
+        np.testing.assert_allclose(found, around(degrees))
+
+
+@pytest.mark.parametrize(("marks", "covered"), [(8, False), (10, True)])
+def test_a_number_covers_another_rather_than_ten_marks_and_no_less(marks, covered):
+    second, other = np.array([200.0, 200]), around(0, 4.5)  # from the second point
+    drawn = crowded(second, [other], [], marks)
+    found = place([second + other - around(45), second], drawn)
+    np.testing.assert_allclose(found[0], around(45))
+    assert np.allclose(found[1], other) == covered
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize(("aside", "marks", "crossed"), [(5, 2, False), (5, 4, True), (7, 2, True)])
+def test_a_line_crosses_a_number_rather_than_that_its_own_covers_three_marks(
+    share, aside, marks, crossed
+):
+    second, far = np.array([200.0, 200]), around(0, 4.5)
+    number = share * far + [0, aside]
+    drawn = crowded(second, [far, number], [], marks)
+    found = place([second + number - around(45), second], drawn)
+    np.testing.assert_allclose(found[0], around(45))
+    assert np.allclose(found[1], far) == crossed
+
+
+@pytest.mark.parametrize(
+    ("far", "along", "taken"),
+    [(4.5, 8, False), (4.5, 29.5, False), (2.2, 7, False), (1.1, -4, True)],
+)
+def test_a_number_keeps_off_the_line_of_another_which_only_a_distant_one_has(far, along, taken):
+    first, number, its = np.array([200.0, 200]), around(0, far), np.array([along, 0])
+    drawn = crowded(first, [number], [number, its], 2)
+    found = place([first, first + its - around(45)], drawn)
+    np.testing.assert_allclose(found[0], number)
+    assert np.allclose(found[1], around(45)) == taken
+
+
+def test_the_row_of_a_crowd_is_above_all_that_is_beside_its_numbers():
+    crowd = np.array([[100.0, 50], [110, 50], [120, 50], [130, 50], [140, 50]])
+    # Their numbers are from 90 to 150.
+    for x, row in ((79, 65), (81, 115), (159, 115), (161, 65)):
+        found = labels._rows(crowd, np.array([[x, 100.0]]), SIZE, np.inf)
+        np.testing.assert_allclose([crowd[at, 1] + found[at][1] for at in range(5)], row)
+
+
+def test_a_label_is_where_its_curve_is_flat_unless_others_leave_less_room_there():
+    sizes, corners = np.array([[40.0, 10.0]] * 3), np.array([[0.0, 0.0], [200.0, 100.0]])
+    others = [np.array([[102.0, height], [200, height]]) for height in (66, 34)]
+    # Three pixels are free where it is flat; elsewhere ten, less half of what it rises there.
+    for rise, flat_part in ((30, False), (40, True)):
+        own = np.array([[0.0, 50 - rise], [100, 50], [200, 50]])
+        x, _ = labels.places_along([own, *others], sizes, corners)[0]
+        assert (x > 119) == flat_part and (x < 82) != flat_part
+
+
+def test_a_label_goes_as_far_as_it_must():
+    for others, height in (((), 35), ((30,), 54), ((35, 50), 73), ((35, 50, 62), 92)):
+        curves, corners = flat(10, *others), np.array([[0.0, 0.0], [200.0, 130.0]])
+        _, y = labels.places_along(curves, np.array([[60.0, 44.0]] * len(curves)), corners)[0]
+        assert y == height
+    # A corner of the panel is no obstacle.
+    corners = np.array([[0.0, 0.0], [200.0, 100.0]])
+    ((x, y),) = labels.places_along(flat(2), np.array([[40.0, 10.0]]), corners)
+    assert (x, y) == (20, 10)
+
+
+def test_a_line_to_a_label_crosses_no_other_and_is_crossed_by_none():
+    sizes = np.array([[40.0, 10.0], [40, 44], [60, 10], [40, 10]])
+    corners, curves = np.array([[0.0, 0.0], [125.0, 130.0]]), flat(20, 10, 50, 35)
+    places = labels.places_along(curves, sizes, corners)
+    np.testing.assert_allclose(places[0], [20, 28])
+    # Its line is two pixels right of the first label, or a little more, and the third keeps off it.
+    assert places[1, 1] == 73 and 42 <= places[1, 0] < 42 + 85 / 39
+    assert places[2, 1] == 42 and 32 <= places[2, 0] - places[1, 0] < 32 + 65 / 39
+    # Where every line would cross the first label there is none.
+    corners[1, 0] = 60
+    np.testing.assert_allclose(labels.places_along(curves, sizes, corners)[1], [20, 35])

@@ -805,6 +805,30 @@ def test_theorem1(draw):
         assert len(dashes) == 3  # of both curves and of the bounds
 
 
+def test_cosines_of_theorem1_are_named_where_their_curves_end(draw):
+    keys = {"norm": [1.0], "cosine": [0.1, 0.5, 0.9], "norm_ratio": [1.0], "d_out": [4, 16]}
+    table = made(keys, "bound", ends=("violation_share",)).assign(covered=True, violations=50)
+    ends = {"0.1": 16, "0.5": 4, "0.9": 16}  # one ends before the others
+    table.loc[(table["cosine"] == 0.5) & (table["d_out"] == 16), "violations"] = 0
+    (ax, *_), _ = draw("plot_theorem1", table=table)
+    shares = {
+        name: pick(table, cosine=float(name), d_out=end)["violation_share"].item()
+        for name, end in ends.items()
+    }
+    told = {text.get_text(): text for text in ax.texts if "dotted" not in text.get_text()}
+    highest = max(("0.1", "0.9"), key=shares.__getitem__)
+    assert told.keys() == {name if name != highest else f"cosine {name}" for name in ends}
+    for words, text in told.items():
+        name = words.removeprefix("cosine ")
+        assert text.xy[0] == ends[name]
+        assert text.get_ha() == ("right" if name == "0.5" else "left")
+        if name in (highest, "0.5"):
+            assert text.xy[1] >= shares[name] * (1 - 1e-9)
+    # Names at one end are moved apart, by 13 of the about 55 pixels of a factor of ten.
+    first, second = sorted(text.xy[1] for text in told.values() if text.xy[0] == 16)
+    assert second / first >= 10 ** (13 / 55) * (1 - 1e-9)
+
+
 def test_theorem1_where_no_layer_failed(draw):
     keys = {"cosine": [0.25], "norm_ratio": [1.0], "norm": [1.0, 4.0], "d_out": [4, 16]}
     table = made(keys, "bound", ends=("violation_share",)).assign(covered=True)
@@ -1010,6 +1034,7 @@ def test_supplementary15(draw):
 def test_table1(draw):
     keys = {"set": ["m", "k"], "task": ["big_task", "small"], "delta": [-1.0, 0.0, 1.0]}
     sweep = made(keys, "score", "distance").sample(frac=1, random_state=0)
+    sweep.loc[(sweep["set"] == "k") & (sweep["delta"] == 1), "score"] = -0.2  # below chance
     table = made({"set": ["m", "k"], "task": ["big_task", "small"]}, ends=("default",))
     table = table.assign(
         delta=[1.0, -1.0, 1.0, -1.0], n=[3, 4, 5, 6], metric=["accuracy", "roc_auc"] * 2,
@@ -1024,6 +1049,8 @@ def test_table1(draw):
         best, default = part[part["delta"] == row["delta"]].iloc[0], part.iloc[1]
         (mark,) = lines(ax, best["distance"], best["score"])
         assert mark.get_marker() == "v"
+        (mark,) = lines(ax, default["distance"], default["score"], INK)
+        assert mark.get_marker() == "o"
         assert lines(ax, [default["distance"]] * 2, [0, 1], INK)
         assert lines(ax, [0, 1], [row["chance"]] * 2)
         (band,) = (patch for patch in ax.patches if hasattr(patch, "get_height"))
@@ -1040,6 +1067,8 @@ def test_table1(draw):
         assert label.xy[0] == default["distance"] and label.get_va() == "top"
         assert label.xy[1] <= right.min() and label.xy[1] <= row["default_low"]
         assert f"chance {row['chance']:.3f}" in words(ax)
+        below = row["chance"] - (row["default_high"] - row["chance"]) / 20
+        assert ax.get_ylim()[0] == pytest.approx(min(below, part["score"].min()))
         wanted = [(default["distance"], 0.123)] if row["task"] == "small" else []
         assert diamonds(ax) == wanted
 
