@@ -796,7 +796,7 @@ def test_the_page_has_its_parts_in_order_and_escapes_what_is_data():
 
 def test_the_page_says_what_the_shift_is_fitted_on_and_that_some_papers_are_older():
     html = " ".join(render("one", "two").split())
-    assert "Here alone it is fitted on the pairs that are scored" in html
+    assert "Only here is it fitted on the scored pairs" in html
     older = [
         section["paper"]
         for section in LEDGER["papers"]
