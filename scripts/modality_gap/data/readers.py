@@ -255,7 +255,7 @@ def read_class_folders(
     if others:
         kinds = ", ".join(f"{number} of {ending}" for ending, number in others.most_common())
         print(
-            f"left out: {others.total()} files in folders of classes that are not pictures "
+            f"left out, because they are not pictures: {others.total()} files in class folders "
             f"({kinds})",
             file=sys.stderr,
         )

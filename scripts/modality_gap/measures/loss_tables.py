@@ -46,7 +46,7 @@ def with_gap(
         else:
             print(
                 f"{name}: both modalities have the same centre, so there is no gap to shift along; "
-                "its shifts are left out",
+                "the shifts of this set are left out",
                 file=sys.stderr,
             )
 

@@ -427,7 +427,8 @@ def test_pictures_without_an_ending_are_known_by_their_content(tmp_path, capsys)
         "owl/1": OWL, "owl/2": TIT, "owl/3": JAY,
     }  # fmt: skip
     assert (
-        "left out: 5 files in folders of classes that are not pictures" in capsys.readouterr().err
+        "left out, because they are not pictures: 5 files in class folders"
+        in capsys.readouterr().err
     )
     files = {"archive": in_zip(tmp_path / "b.zip", {"1": OWL, "1.txt": b"an owl"})}
     assert list(made(tmp_path, "text_files", files)["image"]) == [OWL]
