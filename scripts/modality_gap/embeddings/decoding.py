@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from modality_gap.encoders.base import Encoder
-from modality_gap.encoders.pictures import open_picture, read_header
+from modality_gap.encoders.pictures import DAMAGED, open_picture, read_header
 from modality_gap.errors import InputError
 
 PLAIN_MODES = ("RGB", "L")  # of a JPEG that nvJPEG decodes to the same colours as Pillow
@@ -83,7 +83,7 @@ def is_plain_jpeg(data: bytes) -> bool:
         with read_header(data) as picture:
             small = picture.width * picture.height <= (Image.MAX_IMAGE_PIXELS or np.inf)
             return picture.format in ("JPEG", "MPO") and picture.mode in PLAIN_MODES and small
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (*DAMAGED, Image.DecompressionBombError):
         return False
 
 

@@ -91,6 +91,11 @@ def clip_preprocess(picture: Image.Image, size: int) -> torch.Tensor:
     return torch.from_numpy((values - mean) / std)
 
 
+# What Pillow raises for a damaged picture. RuntimeError: the decoder of AVIF; and, as
+# NotImplementedError, that of DDS.
+DAMAGED = (OSError, ValueError, SyntaxError, RuntimeError)
+
+
 def allow_pixels(number: int) -> None:
     """Set the largest number of pixels that `open_picture` decodes (extraction.max_pixels). This is
     Pillow's own limit, so it also holds for pictures inside a file."""
@@ -133,12 +138,7 @@ def open_picture(data: bytes, item_id: str, at_least: tuple[int, int] | None = N
             f"({limit}) allows; raise max_pixels if the picture is a photograph; otherwise remove "
             "the picture, or set extraction.unreadable to skip."
         ) from error
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        RuntimeError,  # the decoder of AVIF; NotImplementedError, that of DDS
-    ) as error:
+    except DAMAGED as error:
         # That error only says where the bytes are in memory.
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "its format is not known" if unknown else " ".join(str(error).split()).rstrip(".")

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from modality_gap.embeddings import decisions, decoding
+from modality_gap.encoders import pictures
 from modality_gap.encoders.base import Encoder
 from modality_gap.encoders.build import build_encoder
 from modality_gap.encoders.pictures import allow_pixels, open_picture, resizing
@@ -123,6 +124,34 @@ def test_a_jpeg_that_is_too_large_is_left_to_pillow_which_refuses_it(resnet):
         allow_pixels(before)
 
 
+def test_a_jpeg_of_several_views_is_a_plain_one_and_any_size_is_where_there_is_no_limit(
+    monkeypatch,
+):
+    data = io.BytesIO()
+    views = [Image.new("RGB", (20, 10), colour) for colour in ("red", "blue")]
+    views[0].save(data, "MPO", save_all=True, append_images=views[1:])
+    assert decoding.is_plain_jpeg(data.getvalue())
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert decoding.is_plain_jpeg(invented(100, 100))
+    assert not decoding.is_plain_jpeg(invented(100, 100, mode="CMYK"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError, ValueError, SyntaxError, RuntimeError, NotImplementedError,
+     Image.DecompressionBombError],
+)  # fmt: skip
+def test_what_pillow_says_of_a_header_is_left_to_pillow(monkeypatch, error):
+    def read_header(_data):
+        raise error("(7 pixels)")
+
+    monkeypatch.setattr(decoding, "read_header", read_header)
+    assert not decoding.is_plain_jpeg(b"")
+    monkeypatch.setattr(pictures, "read_header", read_header)
+    with pytest.raises(InputError, match=r"item 'p': the picture .*\(?7 pixels"):
+        open_picture(b"", "p")
+
+
 def test_a_machine_without_nvjpeg_is_told_in_one_sentence(monkeypatch):
     decoding.check_decoder("exact")
     decoding.check_decoder("scaled")
@@ -151,6 +180,9 @@ def test_gpu_decodes_what_it_can_and_nothing_else(resnet, monkeypatch):
     )
     decoding.prepare_items(resnet, "image", "fail", [], "gpu")
     assert asked == ["cuda"]
+    alone = Encoder(prepare=np.asarray, encode=None, noise=None)  # it resizes in a way of its own
+    (pixels,) = decoding.prepare_items(alone, "image", "fail", [("a", invented(9, 7))], "gpu")
+    assert asked == ["cuda"] and pixels.shape == (7, 9, 3)
     text = Encoder(prepare=len, encode=None, noise=None)
     assert decoding.prepare_items(text, "text", "fail", [("a", "word")], "gpu") == [4]
     assert decoding.prepare_items(text, "text", "fail", [("a", "word")], "scaled") == [4]
