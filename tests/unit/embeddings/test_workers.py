@@ -75,9 +75,10 @@ def idle(items):
 
 def test_processes_are_chosen_where_threads_wait_for_the_lock(monkeypatch):
     rates = {"threads": iter([9.0, 100, 100, 50]), "processes": iter([9.0, 115, 20, 120])}
-    kinds = {}
+    kinds, order = {}, []
 
     def rate(submit, tasks):
+        order.append((kinds[submit], len(tasks)))
         # A task is never smaller than in an extraction.
         assert {len(task) for task in tasks} == {workers.AT_ONCE}
         assert len(tasks) in (8, 8 * workers.TASKS)
@@ -98,6 +99,8 @@ def test_processes_are_chosen_where_threads_wait_for_the_lock(monkeypatch):
     monkeypatch.setattr(workers, "pool", pool)
     found = workers.faster_kind(8, idle, [0])
     assert found == ("processes", {"threads": 100, "processes": 115})
+    # Processes are forked while no thread is running, which could hold a lock for ever.
+    assert order[:2] == [("processes", 8), ("threads", 8)]
     rates |= {"threads": iter([9.0, 100, 100, 100]), "processes": iter([9.0, 109, 109, 109])}
     assert workers.faster_kind(8, idle, [0])[0] == "threads"
 

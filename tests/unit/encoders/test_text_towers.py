@@ -1,15 +1,18 @@
 """The text towers of models that also read images or sound, and encoders that have a decoder."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from modality_gap.encoders import hugging_face
 from modality_gap.encoders.build import build_encoder
 from modality_gap.encoders.hugging_face import _check_loaded
-from modality_gap.encoders.text_towers import load_text_tower
+from modality_gap.encoders.text_towers import TextTower, load_text_tower
 from modality_gap.errors import InputError
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "photo", "of", "dog", "cat", "red"]
@@ -162,6 +165,33 @@ def test_an_absent_pooler_matters_only_where_it_is_used():
     for pooling in (("mean",), ("own",)):
         with pytest.raises(InputError, match=r"'M' lack embeddings\.weight; download them again"):
             _check_loaded("M", pooling, ("embeddings.weight",))
+
+
+NO_POOLER = "has no pooler; set options.pooling to `mean`."
+NO_TOKENS = "gives no vectors of tokens; set options.pooling to `own`."
+
+
+@pytest.mark.parametrize(
+    ("pooling", "states", "own", "said"),
+    [
+        ("own", (2, 3, 8), None, NO_POOLER),
+        ("own", (2, 3, 8), (2, 3, 8), NO_POOLER),  # a vector of each token is none of a sentence
+        ("mean", None, (2, 8), NO_TOKENS),
+    ],
+)
+def test_what_a_model_does_not_give_is_not_pooled(
+    tmp_path, monkeypatch, pooling, states, own, said
+):
+    def load(*given: object) -> TextTower:
+        found = tuple(shape and torch.ones(shape) for shape in (states, own))
+        return replace(load_text_tower(*given), read=lambda _ids, _mask: found)
+
+    monkeypatch.setattr(hugging_face, "load_text_tower", load)
+    folder = joint(tmp_path / "model", "CLIP")
+    spec = {"library": "hugging_face", "model": str(folder), "pooling": pooling}
+    encoder = build_encoder(spec, "text", {"folder": str(folder)}, "float32")
+    with pytest.raises(InputError, match=re.escape(f"encoders: {str(folder)!r} {said}")):
+        encoder.encode([encoder.prepare(sentence) for sentence in SENTENCES])
 
 
 def test_a_model_without_a_vector_of_a_sentence_is_refused(monkeypatch):

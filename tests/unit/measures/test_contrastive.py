@@ -45,6 +45,19 @@ def pairs() -> tuple[np.ndarray, np.ndarray]:
     return x, normalise(x + 0.5 * rng.normal(size=(40, 6)) - 0.8)
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [3, 0, 4, 2, 1]])
+def test_as_few_powers_as_can_be_are_computed_in_whatever_order_temperatures_come(order):
+    scales = np.array([1, 20, 30, 50, 100])[order]
+    ready = []
+    for place, pair in loss_sweep._plan_of_powers(scales):
+        if pair:
+            assert {*pair} <= {*ready}
+            assert scales[list(pair)].sum() == scales[place]
+        ready.append(place)
+        assert (pair is None) == (scales[place] not in (50, 100))
+    assert sorted(ready) == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("temperature", [0.01, 0.1, 1])
 def test_loss_is_torchs_cross_entropy_both_ways(pairs, temperature):
     x, y = pairs

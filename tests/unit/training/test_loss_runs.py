@@ -320,6 +320,14 @@ def test_a_loss_of_captions_is_given_the_texts_of_all_of_them(pairs, watched):
     torch.testing.assert_close(texts, wanted)
 
 
+def test_a_trial_refuses_a_loss_of_captions_for_pictures_with_one(pairs, watched):
+    asked = study()
+    said = r"^loss_study\.methods\.clip\.loss: Of 28 training pictures, 28 have only one caption"
+    with pytest.raises(InputError, match=said):
+        try_losses({"mine": watching(asked, captions=True)}, pairs, asked, 3)
+    assert not watched
+
+
 def test_a_trial_uses_the_first_pairs_that_are_trained_on(pairs, watched):
     given = replace(pairs, train=pairs.train.flip(0))
     asked = study()
