@@ -442,6 +442,10 @@ FAULTS = {
         "sets.clasp and sets.clip both have the label 'CLIP' and trained weights; give one of them "
         "another label.",
     ),
+    "a model of another modality": (
+        {"sets": {"stitched": {"modalities": ["image", "audio"]}}},
+        "sets.stitched.modalities must be image and text, which encoders embed; correct it.",
+    ),
     "a training without its architecture": (
         {"encoders": {"digit_clip": {"architecture": "RN50"}}},
         "training.digit_clip needs encoders.digit_clip with a .json file as its architecture; add "
@@ -636,10 +640,17 @@ def test_tables_are_those_of_the_registry_the_items_and_every_loss(tmp_path):
         ("[count, Items.]", "[count, 3]", "the meaning of n is not a text"),
         ("{extra: [count", "{extra: [metre", "extra has the unit metre, which is not"),
         ("[gap], no", "[gap, gap], no", "b/loss_shape.csv: gap is listed twice"),
+        ("[gap], no", "[gip], no", "b/loss_shape.csv: gip is not described. Add it under"),
     ):
+        assert REGISTRY.count(old) == 1
         (tmp_path / "tables.yaml").write_text(REGISTRY.replace(old, new))
         with pytest.raises(InputError, match=re.escape(told)):
             load_tables(tmp_path / "tables.yaml", {"some": [rmg]})
+    (tmp_path / "tables.yaml").write_text(REGISTRY)
+    (tmp_path / "items.yaml").write_text(ITEMS.replace("c.csv", "b/loss_shape.csv"))
+    told = r"items\.yaml, figure9: b/loss_shape\.csv is described twice; remove one"
+    with pytest.raises(InputError, match=told):
+        load_tables(tmp_path / "tables.yaml", {"some": [rmg]}, tmp_path / "items.yaml")
 
 
 # --- the schema ---------------------------------------------------------------------------------

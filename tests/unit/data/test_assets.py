@@ -481,6 +481,17 @@ def test_a_faulty_entry_is_refused(tmp_path: Path, change: dict[str, object], wo
     assert str(caught.value).startswith(f"{table}: the entry 'thing'")
 
 
+def test_a_file_that_is_no_list_of_assets_or_has_a_path_twice_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "assets.yaml"
+    for entries, told in (
+        ([GOOD], "does not map ids to assets; restore it from the project's repository."),
+        ({"a": GOOD, "b": GOOD}, "gives two assets the same `path`; give each its own path."),
+    ):
+        table.write_text(yaml.safe_dump(entries))
+        with pytest.raises(InputError, match=re.escape(f"{table} {told}")):
+            load_assets(table)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -49,6 +49,29 @@ def parquet(path, **columns) -> None:
     pq.write_table(pa.table(columns), path)
 
 
+def test_labels_that_cannot_be_used_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", A)
+    parquet(tmp_path / "two.parquet", kind=["x"] * 2 * N)
+    parquet(tmp_path / "none.parquet", item_id=IDS, vector=vectors(A))
+    for name, told in (
+        ("a.npy", "labels cannot be read from npy files. Give a Parquet file."),
+        ("none.parquet", "no column can be used as a label. Give another file."),
+        ("two.parquet", f"60 rows, but {tmp_path / 'a.npy'} has 30 vectors. Give one row per "
+         "vector."),
+    ):  # fmt: skip
+        with pytest.raises(InputError) as refused:
+            with_labels(open_source(str(tmp_path / "a.npy"), {}), str(tmp_path / name))
+        assert str(refused.value) == f"{tmp_path / name}: {told}"
+
+
+def test_a_file_without_arrays_is_refused(tmp_path):
+    path = str(tmp_path / "a.npz")
+    np.savez(path)
+    with pytest.raises(InputError) as refused:
+        open_source(path, {})
+    assert str(refused.value) == f"{path} contains no array of vectors. Give another file."
+
+
 def test_views_as_polars_writes_them_are_read(tmp_path):
     order = RNG.permutation(N)
     texts = np.array(IDS)[order].tolist()

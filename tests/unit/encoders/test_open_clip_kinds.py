@@ -97,6 +97,15 @@ def test_a_tower_of_transformers_needs_no_key(tmp_path, bert):
     assert embedded(spec, "text", {"seed": 0}).shape == (16,)
 
 
+def test_a_tokenizer_that_cannot_be_read_is_told_by_the_path_of_the_architecture(tmp_path, bert):
+    text = {"hf_model_name": str(bert), "hf_tokenizer_name": str(tmp_path / "absent")}
+    text |= {"context_length": 8, "hf_proj_type": "linear", "hf_pooler_type": "mean_pooler"}
+    spec = architecture(tmp_path, SMALL | {"text_cfg": text, "custom_text": True})
+    told = f"encoders: cannot read the tokenizer of {tmp_path / 'mine.json'} ("
+    with pytest.raises(InputError, match=re.escape(told)):
+        load_open_clip(spec, {"seed": 0})
+
+
 def test_weights_of_a_seed_are_not_those_of_the_towers_folder(tmp_path, bert):
     from transformers import BertModel
 

@@ -97,6 +97,15 @@ def own_file(path, vectors: np.ndarray, **labels) -> str:
     return str(path)
 
 
+def test_initialisations_of_two_architectures_are_refused(tmp_path):
+    files = [tmp_path / "0.npy", tmp_path / "1.npy"]
+    for path, dim in zip(files, (4, 5), strict=True):
+        np.save(path, np.ones((3, dim)))
+    told = f"{files[1]}: 5 dimensions, but {files[0]} has 4; give embeddings from one architecture."
+    with pytest.raises(InputError, match=re.escape(told)):
+        read_initialisations(files)
+
+
 def test_a_file_a_seed_and_one_file_of_all_seeds_are_the_same_study(tmp_path):
     vectors = np.random.default_rng(0).normal(size=(6, 4)) + 1
     files = [tmp_path / "0.npy", tmp_path / "1.npy"]

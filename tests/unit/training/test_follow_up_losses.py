@@ -1,6 +1,7 @@
 """Losses of follow-up papers against independent computations in numpy, in value and gradient, and
 their invariances."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -627,6 +628,19 @@ def test_command_prints_the_value_and_saves_the_gradient(tmp_path, capsys):
         main(["nothing", *files, "--scale", "7"])
     with pytest.raises(SystemExit, match=r"cannot be read as \.npy"):
         main(["clip", files[0], f"--y={target}.no", "--scale", "7"])
+    np.save(tmp_path / "short.npy", RAW["y"][:-1])
+    short = tmp_path / "short.npy"
+    told = f"{tmp_path / 'x.npy'} and {short} differ in shape; give two matrices of one shape."
+    with pytest.raises(SystemExit, match=re.escape(told)):
+        main(["clip", files[0], f"--y={short}", "--scale", "7"])
+
+
+@pytest.mark.parametrize("part", ["views", "teacher"])
+def test_a_batch_says_what_a_loss_needs_of_it(part):
+    x, y = tensors(GIVEN["x"], GIVEN["y"])
+    batch = Batch(torch.arange(len(x)), x, y, x, y, torch.Generator())
+    with pytest.raises(InputError, match=rf"^this loss .*; give `make_{part}`\.$"):
+        getattr(batch, part)
 
 
 def test_gradient_along_the_sphere_and_at_raw_rows(tmp_path):
