@@ -102,7 +102,7 @@ def train_method(
         rate = settings["learning_rate"] * scale.rate
         optimisers.append(Adam(scale.learning(), {**settings, "learning_rate": rate}, 0.0))
     if hasattr(loss, "parameters"):
-        optimisers.append(Adam(loss.parameters(), settings, 0.0))
+        optimisers += _of_loss(list(loss.parameters()), settings)
     steps, curve = settings["steps"], [curve_point(0, embeds, pairs)]
     # Generators of noise, loss, augmentation and swaps: draws of one method change no other's.
     draws = [torch.Generator().manual_seed(seed * 7 + offset) for offset in (1, 2, 3, 4)]
@@ -128,6 +128,14 @@ def train_method(
         if (step + 1) % settings["record_every"] == 0 or step + 1 == steps:
             curve.append(curve_point(step + 1, embeds, pairs))
     return Trained(model, embeds, curve, _ends(loss, scale, pairs, steps))
+
+
+def _of_loss(parameters: list[torch.nn.Parameter], settings: dict) -> list[Adam]:
+    """The optimisers of a loss's own parameters: matrices with weight decay, all others without."""
+    matrices = [one for one in parameters if one.ndim > 1]
+    others = [one for one in parameters if one.ndim <= 1]
+    parts = ((matrices, settings["weight_decay"]), (others, 0.0))
+    return [Adam(some, settings, decay) for some, decay in parts if some]
 
 
 @torch.no_grad()

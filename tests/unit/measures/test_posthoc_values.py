@@ -233,6 +233,7 @@ PLAIN = {
     "translate_x": moved(lambda rows: rows - GAP, same),
     "centre": CENTRING,
     "dn": moved(less(MEANS[0] / 4), less(MEANS[1] / 4), normalise=False),
+    "dn_zero_shot": moved(less(MEANS[0] / 4), less(MEANS[1] / 4)),
     "dn_100": moved(less(MEANS[0]), less(MEANS[1]), normalise=False),
     "standardise": moved(*map(less, MEANS, DEVIATIONS)),
     **{f"drop{k}": moved(without_largest(k), without_largest(k)) for k in (1, 2, 5, 10, 20)},
@@ -250,10 +251,16 @@ PLAIN = {
     "zca_10": whitened(0.1),
     "zca_50": whitened(0.5),
     "zca_50_shared": whitened(0.5, shared=True),
+    "zca_10_shared": whitened(0.1, shared=True),
     "coral": moved(
         less(MEANS[0], root(shrunk(0, 0.1)) @ linalg.inv(root(shrunk(1, 0.1)))), less(MEANS[1])
     ),
+    "coral_50": moved(
+        less(MEANS[0], root(shrunk(0, 0.5)) @ linalg.inv(root(shrunk(1, 0.5)))), less(MEANS[1])
+    ),
     "cca": canonical(),
+    "cca_100": canonical(56),  # there are no more directions
+    "cca_200": canonical(56),
     "leading": half_of_the_directions(),
     "orthogonal_shift_90": orthogonal(0.9),
     "orthogonal_shift_99": orthogonal(0.99),
@@ -332,10 +339,12 @@ def test_methods_of_all_scores_have_a_mixed_gallery_where_both_sides_share_a_spa
 
 
 # Methods that use the mean of y in no other way than as a mean; that centre y; and that use it not.
-OF_MEANS = {"shift", "translate", "translate_x", "centre", "dn", "dn_100", "project_out"}
+OF_MEANS = {"shift", "translate", "translate_x", "centre", "project_out"}
+OF_MEANS |= {"dn", "dn_100", "dn_zero_shot"}
 OF_MEANS |= {f"drop{k}" for k in (1, 2, 5, 10, 20)}
 CENTRING_MAPS = {"standardise", "procrustes", "procrustes_to_identity", "procrustes_10", "coral"}
-CENTRING_MAPS |= {"zca_10", "zca_50", "zca_50_shared", "cca", "leading"}
+CENTRING_MAPS |= {"coral_50", "cca", "cca_100", "cca_200", "leading"}
+CENTRING_MAPS |= {name for name in METHODS if name.startswith("zca")}
 CENTRING_MAPS |= {name for name in METHODS if name.startswith("ridge")}
 WITHOUT_MEAN = {"none", "other_first", "own_first", "relative", "nnn", "nnn_128", "nnn_all", "csls"}
 WITHOUT_MEAN |= {"inverted_softmax", "inverted_softmax_100", "dual_is", "offset", "z_score"}

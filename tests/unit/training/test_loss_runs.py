@@ -223,11 +223,12 @@ class Watching:
     def __init__(self, items, dim, seed, **settings):
         self.given = items, dim, seed, settings
         self.weight = torch.nn.Parameter(torch.tensor(10.0))
+        self.matrix = torch.nn.Parameter(torch.full((2, 1), 10.0))
         self.seen, self.steps_after = [], 0
         self.made.append(self)
 
     def parameters(self):
-        return [self.weight]
+        return [self.weight, self.matrix]
 
     def begin(self, model):
         self.model = model
@@ -248,7 +249,7 @@ class Watching:
         drawn = float(torch.rand(()))
         self.seen.append((float(logit_scale), batch, drawn, texts))
         assert batch.views
-        return ((x - y) ** 2).sum(dim=1).mean() + 0 * self.weight
+        return ((x - y) ** 2).sum(dim=1).mean() + 0 * (self.weight + self.matrix.sum())
 
 
 @pytest.fixture
@@ -291,8 +292,12 @@ def test_a_loss_is_given_its_batch_its_scale_and_draws_of_its_own(pairs, watched
         first = Towers((8, 7), 0, 8, 6, seed).raw(noise[at][3], noise[at + 1][3])
         assert torch.equal(batches[0].raw_x, first[0]) and torch.equal(batches[0].raw_y, first[1])
         seeds.append({noise[at][1], noise[at + 2][1], batches[0].generator.initial_seed()})
-        # No weight decay for a loss's own numbers, which have no gradient here.
+        # Weight decay of a loss's own matrices, not of its numbers. Neither has a gradient here.
         assert float(loss.weight.detach()) == 10 and loss.steps_after == 4
+        of = asked["optimisation"]
+        rates = [learning_rate_factor(step, 4, of["warmup"], of["decay"]) for step in range(4)]
+        left = np.prod([1 - of["learning_rate"] * of["weight_decay"] * rate for rate in rates])
+        assert loss.matrix.detach().numpy() == pytest.approx(10 * left, rel=1e-6) != 10
         a, b, rows = loss.density_of
         assert a is pairs.a and b is pairs.b and rows is pairs.train
         assert run.ends["temperature_density"] == 0.25

@@ -91,6 +91,7 @@ for side, ways in (("x", "first to second"), ("y", "second to first")):
         )(ridge)
 
 
+@method("zca_10_shared", "shared whitening, l = .1", "ours", default=False, part=0.1, shared=True)
 @method("zca_50_shared", "shared whitening, l = .5", "ours", default=False, part=0.5, shared=True)
 @method("zca_50", "whitening, l = .5", "ours", default=False, part=0.5)
 @method("zca_10", "whitening, l = .1", "ours", default=False, part=0.1)
@@ -110,6 +111,7 @@ def zca(
     return Maps(_less(of_x, power(both[0], -0.5)), _less(of_y, power(both[1], -0.5)))
 
 
+@method("coral_50", "CORAL, l = .5", "CORAL (1612.01939)", default=False, part=0.5)
 @method("coral", "CORAL", "CORAL (1612.01939)", default=False)
 def coral(x: np.ndarray, y: np.ndarray, part: float = 0.1, prompts: Prompts = None) -> Maps:
     """Both modalities are centred, and the first gets the covariance of the second."""
@@ -144,6 +146,8 @@ def relative(x: np.ndarray, y: np.ndarray) -> Maps:
     return Maps(lambda a: a @ x.T, lambda b: b @ y.T)
 
 
+@method("cca_200", "canonical correlations, 200", "ours", default=False, k=200)
+@method("cca_100", "canonical correlations, 100", "ours", default=False, k=100)
 @method("cca", "canonical correlations, 50", "ours", default=False)
 def cca(
     x: np.ndarray, y: np.ndarray, k: int = 50, part: float = 0.1, prompts: Prompts = None

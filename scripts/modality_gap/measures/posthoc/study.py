@@ -107,8 +107,9 @@ def study(
 
     Differences are on the fixed split, by method and direction, with intervals. They are of recall
     at 1, of NDCG at 10 in the mixed gallery, of whether the nearest item stays the same under
-    noise, and of hubs. Those of recall at 1 also have McNemar's p, Holm's correction of it over the
-    methods, and mean and standard deviation over the halves.
+    noise, and of hubs. Those of recall at 1 also have McNemar's p, and Holm's correction of it over
+    the methods. Those of recall at 1 and of the mixed gallery have the mean and standard deviation
+    over the halves.
     """
     codes = np.arange(len(x)) if clusters is None else clusters
     rows, found = [], {}
@@ -164,9 +165,18 @@ def _differences(
     clusters: np.ndarray | None,
     confidence: float,
 ) -> pd.DataFrame:
-    halves = table[(table["split"] != FIXED) & (table["task"] == "T1")]
-    of_halves = {name: of["value"].to_numpy() for name, of in halves.groupby(["method", "metric"])}
-    rows = []
+    halves, rows = table[table["split"] != FIXED], []
+    of_halves = {
+        name: of["value"].to_numpy() for name, of in halves.groupby(["task", "method", "metric"])
+    }
+
+    def spread_of(task: str, method: str, metric: str) -> dict[str, float]:
+        values = [of_halves.get((task, one, metric)) for one in (method, "none")]
+        if values[0] is None or values[1] is None:
+            return {}
+        change = values[0] - values[1]
+        return {"halves_mean": change.mean(), "halves_sd": change.std(ddof=1)}
+
     for direction in ("xy", "yx"):
         metric, plain = f"recall1_{direction}", found["none"][direction]
         for name, method in methods.items():
@@ -175,14 +185,12 @@ def _differences(
             one, star = found[name][direction], method.sees == "all"
             row = {"method": name, "star": star, "metric": metric}
             row |= change_of(plain.first, one.first, clusters, confidence)
-            if of_halves:
-                spread = of_halves[name, metric] - of_halves["none", metric]
-                row |= {"halves_mean": spread.mean(), "halves_sd": spread.std(ddof=1)}
-            rows.append(row)
+            rows.append(row | spread_of("T1", name, metric))
             for other, change in other_changes(plain, one, clusters, confidence).items():
-                rows.append(
-                    {"method": name, "star": star, "metric": f"{other}_{direction}"} | change
-                )
+                row = {"method": name, "star": star, "metric": f"{other}_{direction}"} | change
+                if other == "mixed_ndcg10":
+                    row |= spread_of("T2a", name, f"ndcg10_{direction}")
+                rows.append(row)
     return with_holm(pd.DataFrame(rows))
 
 

@@ -99,14 +99,25 @@ def centre(x: np.ndarray, y: np.ndarray, prompts: Prompts = None) -> Maps:
 @method(
     "dn_100", "distribution normalisation, whole means", "DN (2302.11084)", default=False, part=1.0
 )
+@method(
+    "dn_zero_shot",
+    "distribution normalisation, unit length after",
+    "DN (2302.11084)",
+    default=False,
+    normalise=True,
+)
 @method("dn", "distribution normalisation", "DN (2302.11084)")
 def distribution_normalisation(
-    x: np.ndarray, y: np.ndarray, part: float = 0.25, prompts: Prompts = None
+    x: np.ndarray,
+    y: np.ndarray,
+    part: float = 0.25,
+    normalise: bool = False,
+    prompts: Prompts = None,
 ) -> Maps:
-    """Each modality minus a part of its mean. Scores are inner products and are not divided by
-    lengths."""
+    """Each modality minus a part of its mean. Scores are inner products. They are not divided by
+    lengths, except in the form that the paper has for zero-shot classification (`normalise`)."""
     of_x, of_y = centred(x, y, prompts)
-    return Maps(lambda a: a - part * of_x, lambda b: b - part * of_y, normalise=False)
+    return Maps(lambda a: a - part * of_x, lambda b: b - part * of_y, normalise)
 
 
 @method("standardise", "standardising each coordinate", "folk method")

@@ -134,9 +134,11 @@ def cyclip(
     logit_scale: Scale,
     batch: Batch,
     inside: float = 0.25,
-    across: float = 0.25,
+    across: float | None = None,
 ) -> Tensor:
-    """sym(s C) + (l1 / B) sum_ij (x_i . x_j - y_i . y_j)^2 + (l2 / B) sum_ij (C_ij - C_ji)^2."""
+    """sym(s C) + (l1 / B) sum_ij (x_i . x_j - y_i . y_j)^2 + (l2 / B) sum_ij (C_ij - C_ji)^2. l1 is
+    `inside` and l2 is `across`; l2 is l1 if `across` is None."""
+    across = inside if across is None else across
     cosines = x @ y.T
     n = len(x)
     return (
