@@ -5,11 +5,14 @@ Both sides are folders of Parquet parts as the workflow's own writer makes them 
 sampled as by the rule `sum_part`, then all are put together as by `measure_gaps`: the gap and both
 mean cosines with their intervals, of every pair. Reading alone is pyarrow's, of the same columns of
 the same files a row group at a time, one side after the other in one thread; or, as a part is
-read, both sides at once in two. Who begins changes from part to part. Writes
+read, both sides at once in two. Who begins changes from part to part. A part of a
+data set is made from tars of random bytes, as by the rule `make_part`. Writes
 results/bench/parts.csv.
 """
 
 import argparse
+import io
+import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,14 +21,16 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from bench import FOLDER, Clock, measured, peak_since_reset_mb, reset_peak_memory, save, say
-from scale import SAMPLE
+from scale import ASSUMED, SAMPLE
 
+from modality_gap.data.datasets import write_dataset
 from modality_gap.data.vector_formats import open_source
 from modality_gap.embeddings.sets import EmbeddingWriter
 from modality_gap.measures.by_part import read_sample, read_sums, sum_part, write_part
 from modality_gap.measures.pair_sums import mean_cosine_of, measure_gap_of
 
 BLOCK = 8192
+LETTERS = bytes(97 + byte % 26 for byte in range(256))
 SIDES = ("image", "text")
 
 
@@ -130,16 +135,43 @@ def _ratios(seconds: dict[str, list[float]], way: str) -> list[float]:
     return [ours / alone for ours, alone in zip(seconds["one part"], seconds[way], strict=True)]
 
 
+def write_tar(path: Path, pairs: int) -> None:
+    """A tar of webdataset, with pictures and captions of the sizes that the plan assumes."""
+    rng = np.random.default_rng(0)
+    sizes = {"jpg": int(1000 * ASSUMED["picture_kb"]), "txt": int(1000 * ASSUMED["caption_kb"])}
+    with tarfile.open(path, "w") as archive:
+        for number in range(pairs):
+            for ending, size in sizes.items():
+                member = tarfile.TarInfo(f"{number:09d}.{ending}")
+                member.size = size
+                archive.addfile(member, io.BytesIO(rng.bytes(size).translate(LETTERS)))
+
+
+def measure_making(folder: Path, tars: int, pairs: int) -> dict:
+    """The rate at which a tar becomes a part of a data set."""
+    rates, path = [], folder / "pairs.tar"
+    write_tar(path, pairs)
+    for number in range(tars):
+        clock = Clock()
+        settings = {"format": "webdataset", "files": {}, "files_per_part": 1}
+        write_dataset(folder / "made.parquet", settings, {"shards": str(path)})
+        rates.append(path.stat().st_size / 1e9 / clock.processor_seconds())
+        say(f"tar {number + 1} of {tars}: {rates[-1]:.2f} GB/s of a core")
+    return measured("tars of pictures", "made into parts, rate of a core", rates, "GB/s", pairs)
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--parts", type=int, default=8)
     parser.add_argument("--rows", type=int, default=125_000, help="pairs of each part")
+    parser.add_argument("--tar", type=int, default=10_000, help="pairs of a tar")
     parser.add_argument("--dimensions", type=int, default=512)
     parser.add_argument("--folder", type=Path, default=FOLDER)
     settings = parser.parse_args(arguments)
     settings.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.folder) as folder:
         rows = measure(Path(folder), settings.parts, settings.rows, settings.dimensions)
+        rows.append(measure_making(Path(folder), settings.parts, settings.tar))
     save("parts", rows, settings.folder)
 
 

@@ -25,6 +25,7 @@ ASSUMED = {
     "start_up_s": 60,  # of a GPU job: environment, model, first batch
     "picture_kb": 50,
     "caption_kb": 0.2,
+    "pairs_a_tar": 10_000,  # as img2dataset writes them
 }
 HOUR, YEAR = 3600, 3600 * 24 * 365
 
@@ -50,6 +51,7 @@ def measured(folder: Path) -> dict:
         "parts_gb_s": value("parts", parts, "rate of a core"),
         "parts_times": value("parts", parts, "processor time, times of reading"),
         "parts_mb": value("parts", parts, "memory"),
+        "make_gb_s": value("parts", "tars of pictures", "made into parts, rate of a core"),
         "parts_machine": of_parts["machine"],
         "parts_date": of_parts["date"],
         "pairs_s": value("cosines", "all-pairs cosines", "rate") * 1e9 / (2 * DIMENSIONS),
@@ -65,6 +67,8 @@ def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
     """What `pairs` pairs take: GPU hours, hours, terabytes; from measured and assumed rates."""
     vectors_gb = 4 * pairs * DIMENSIONS / 1e9  # of one modality, float32
     jobs = 2 * SHARDS
+    sources_gb = pairs * (ASSUMED["picture_kb"] + ASSUMED["caption_kb"]) / 1e6
+    made_s = sources_gb / rates["make_gb_s"]
     sums_s = 2 * vectors_gb / rates["parts_gb_s"]
     per_image, per_text = 1 / ASSUMED["gpu_images"], 1 / ASSUMED["gpu_texts"]
     gpu_h = (pairs * (per_image + per_text) + jobs * ASSUMED["start_up_s"]) / HOUR
@@ -82,7 +86,13 @@ def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
         "minutes_a_shard": (pairs / SHARDS * per_image + ASSUMED["start_up_s"]) / 60,
         "gpu_h": gpu_h,
         "extraction_h": gpu_h / ASSUMED["gpus"],
-        "sources_tb": pairs * (ASSUMED["picture_kb"] + ASSUMED["caption_kb"]) / 1e9,
+        "sources_tb": sources_gb / 1000,
+        "files_per_part": pairs / SHARDS / ASSUMED["pairs_a_tar"],
+        "tars": pairs / ASSUMED["pairs_a_tar"],
+        "made_h": made_s / HOUR,
+        "made_min": made_s / 60 / ASSUMED["gpus"],
+        "made_part_min": made_s / SHARDS / 60,
+        "drawn_gb": 2 * 8 * pairs / 1e9,  # the numbers of all rows, and they in another order
         "side_tb": vectors_gb / 1000,
         "vectors_tb": 2 * vectors_gb / 1000,
         "sums_h": sums_s / HOUR,
@@ -99,9 +109,10 @@ def plan(rates: dict, pairs: int = PAIRS) -> dict[str, float]:
         "memory_gb": 8 * (2 + INTERVAL_NUMBERS) * pairs / 1e9,
         "all_pairs_years": pairs * (pairs - 1) / 2 / rates["pairs_s"] / YEAR,
         "pairs_in_a_day_millions": (2 * rates["pairs_s"] * 24 * HOUR) ** 0.5 / 1e6,
-        # One more for each part.
-        "dag_min": (rates["start_s"] + (jobs + SHARDS) * per_job_s) / 60,
-        "scheduling_min": (jobs + SHARDS) * job_s / 60,
+        # Two more for each part: its making and its sums.
+        "every_job": jobs + 2 * SHARDS,
+        "dag_min": (rates["start_s"] + (jobs + 2 * SHARDS) * per_job_s) / 60,
+        "scheduling_min": (jobs + 2 * SHARDS) * job_s / 60,
     }
 
 

@@ -75,7 +75,12 @@ from modality_gap.config.rows import (
     with_rows,
 )
 from modality_gap.config.own_files import format_of
-from modality_gap.data.files import files_within, folder_states, several
+from modality_gap.data.files import (
+    files_by_part,
+    files_within,
+    folder_states,
+    several,
+)
 from modality_gap.data.formats import FORMATS
 from modality_gap.data.vector_formats import VECTOR_FORMATS
 from modality_gap.encoders.build import ENCODERS as LIBRARIES
@@ -192,6 +197,11 @@ container: IMAGE
 ENCODERS = config["encoders"]
 INPUTS = config["inputs"]
 DATASETS = config["datasets"]
+# The datasets that are folders of parts, and the inputs that are rows of them.
+IN_PARTS = [name for name, entry in DATASETS.items() if "files_per_part" in entry]
+INPUTS_IN_PARTS = [
+    name for name, entry in INPUTS.items() if entry["dataset"] in IN_PARTS
+]
 # The zero-shot tasks that this configuration measures; the others need no data.
 MEASURED_TASKS = {
     config["experiments"]["temperature"]["task"],
@@ -276,6 +286,17 @@ def sets_from(origin):
 # Names of the folders in results/embeddings that an encoder writes: ENCODER.INPUTS, or a set.
 ENCODER_AND_INPUTS = f"(?:{'|'.join(ENCODERS)})[.](?:{'|'.join(INPUTS)})"
 ENCODED = f"{ENCODER_AND_INPUTS}|{sets_from('encoder')}"
+# Those of them whose dataset is in parts.
+ENCODED_IN_PARTS = one_of(
+    [
+        f"(?:{'|'.join(ENCODERS)})[.](?:{one_of(INPUTS_IN_PARTS)})",
+        *(
+            name
+            for name, entry in SETS.items()
+            if "encoder" in entry and entry["inputs"] in INPUTS_IN_PARTS
+        ),
+    ]
+)
 
 
 def in_shards(path):

@@ -155,6 +155,64 @@ rule gather_shards:
         "../scripts/embeddings/gather_shards.py"
 
 
+rule choose_rows:
+    """The rows of a sample of a dataset in parts: drawn once, part by part, as from one file."""
+    input:
+        parts=lambda w: dataset_parts(INPUTS[w.inputs]["dataset"]),
+        code=code("embeddings/choose_rows"),
+    output:
+        "results/rows/{inputs}.npz",
+    log:
+        "results/logs/choose_rows/{inputs}.log",
+    benchmark:
+        "results/benchmarks/choose_rows/{inputs}.tsv"
+    wildcard_constraints:
+        inputs=one_of(INPUTS_IN_PARTS),
+    conda:
+        "../envs/embeddings.yaml"
+    resources:
+        # not measured: 8 bytes twice for each of 400 million rows
+        **needs(8000, 60),
+    params:
+        inputs=lambda w: by_key(INPUTS[w.inputs]),
+        seed=config["seed"],
+    script:
+        "../scripts/embeddings/choose_rows.py"
+
+
+use rule extract_embeddings as extract_part with:
+    # One modality of one part of a dataset. These stay, so that a part more costs one extraction.
+    input:
+        unpack(extraction_inputs),
+        rows=sampled_rows,
+    output:
+        "results/shards/{encoded}/{modality}.{part}.parquet",
+    log:
+        "results/logs/extract_part/{encoded}.{modality}.{part}.log",
+    benchmark:
+        "results/benchmarks/extract_part/{encoded}.{modality}.{part}.tsv"
+    wildcard_constraints:
+        encoded=ENCODED_IN_PARTS,
+        part="[^/]+",
+
+
+use rule gather_shards as gather_embedded_parts with:
+    # The embeddings of all parts of a dataset as a folder, which every statistic reads as one set.
+    input:
+        shards=embedded_parts,
+        code=code("embeddings/gather_shards"),
+    output:
+        directory("results/embeddings/{encoded}/{modality}.parquet"),
+    log:
+        "results/logs/gather_embedded_parts/{encoded}.{modality}.log",
+    benchmark:
+        "results/benchmarks/gather_embedded_parts/{encoded}.{modality}.tsv"
+    wildcard_constraints:
+        encoded=ENCODED_IN_PARTS,
+    params:
+        remain=True,
+
+
 rule join_towers:
     """One modality of a set of two encoders: the embeddings by one of them."""
     input:
@@ -169,7 +227,11 @@ rule join_towers:
     benchmark:
         "results/benchmarks/join_towers/{set}.{modality}.tsv"
     wildcard_constraints:
-        set=sets_from("encoders"),
+        set=one_of(
+            name
+            for name, entry in SETS.items()
+            if "encoders" in entry and entry["inputs"] not in INPUTS_IN_PARTS
+        ),
     priority: 10
     conda:
         "../envs/statistics.yaml"
@@ -177,7 +239,29 @@ rule join_towers:
         "../scripts/embeddings/join_towers.py"
 
 
-ruleorder: gather_shards > extract_variants > extract_pair > extract_embeddings
+use rule join_towers as join_towers_in_parts with:
+    # The same of a dataset in parts, whose embeddings are a folder.
+    output:
+        directory("results/embeddings/{set}/{modality}.parquet"),
+    log:
+        "results/logs/join_towers_in_parts/{set}.{modality}.log",
+    benchmark:
+        "results/benchmarks/join_towers_in_parts/{set}.{modality}.tsv"
+    wildcard_constraints:
+        set=one_of(
+            name
+            for name, entry in SETS.items()
+            if "encoders" in entry and entry["inputs"] in INPUTS_IN_PARTS
+        ),
+
+
+ruleorder:
+    gather_embedded_parts
+    > gather_shards
+    > extract_variants
+    > extract_pair
+    > extract_embeddings
+ruleorder: extract_part > extract_shard
 
 
 rule project_embeddings:

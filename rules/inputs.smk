@@ -53,6 +53,22 @@ def extraction_inputs(wildcards):
     }
 
 
+def sampled_rows(wildcards):
+    """The rows of a sample, which is drawn from all parts of a dataset."""
+    _, inputs = encoded(wildcards)
+    return [f"results/rows/{inputs}.npz"] if "sample" in INPUTS[inputs] else []
+
+
+def embedded_parts(wildcards):
+    """The embeddings of the parts of a dataset."""
+    _, inputs = encoded(wildcards)
+    folder = f"results/shards/{wildcards.encoded}"
+    return [
+        f"{folder}/{wildcards.modality}.{part}.parquet"
+        for part in parts_of_dataset(INPUTS[inputs]["dataset"])
+    ]
+
+
 def decisions(folder, spec, modalities):
     """The decisions that are measured before an encoder's extractions into a folder, one file for
     each modality that needs one. A newer file causes no new extraction."""
@@ -68,7 +84,13 @@ def encoder_inputs(wildcards):
     """The dataset of an extraction and the files of its encoder."""
     encoder, inputs = encoded(wildcards)
     spec = ENCODERS[encoder]
-    files = {"dataset": f"results/datasets/{INPUTS[inputs]['dataset']}.parquet"}
+    name = INPUTS[inputs]["dataset"]
+    files = {"dataset": f"results/datasets/{name}.parquet"}
+    if (
+        name in IN_PARTS
+    ):  # a job reads one part, and decides on an extraction by the first
+        part = wildcards.get("part", next(iter(parts_of_dataset(name))))
+        files["dataset"] = f"results/datasets/{name}/{part}.parquet"
     if "wheel" in spec:
         files["wheel"] = asset_path(spec["wheel"])
     if "weights" in spec:
@@ -354,8 +376,13 @@ def experiment_inputs(name):
 
 def dataset_files(wildcards):
     """The files of a dataset by their roles: assets, or paths of the user's own files."""
+    return files_of_dataset(wildcards.dataset)
+
+
+@cache
+def files_of_dataset(dataset):
     files = {}
-    settings = DATASETS[wildcards.dataset]
+    settings = DATASETS[dataset]
     if settings["format"] == "union":
         return {
             role: f"results/datasets/{name}.parquet"
@@ -365,11 +392,11 @@ def dataset_files(wildcards):
     try:
         own = several(own, FORMATS[settings["format"]].patterns)
     except InputError as error:
-        raise WorkflowError(f"datasets.{wildcards.dataset}.files: {error}")
+        raise WorkflowError(f"datasets.{dataset}.files: {error}")
     for role, path in own.items():
         if not Path(path).exists():
             raise WorkflowError(
-                f"datasets.{wildcards.dataset}.files.{role} is {path!r}, and there is no such file "
+                f"datasets.{dataset}.files.{role} is {path!r}, and there is no such file "
                 f"or folder in {Path.cwd()}; correct the path."
             )
         files[role] = yours(path)
@@ -379,6 +406,43 @@ def dataset_files(wildcards):
         if name in ASSETS
     }
     return files | assets
+
+
+@cache
+def parts_of_dataset(dataset):
+    """The parts of a dataset: by name, their files by roles."""
+    try:
+        return files_by_part(
+            files_of_dataset(dataset), DATASETS[dataset]["files_per_part"]
+        )
+    except InputError as error:
+        raise WorkflowError(f"datasets.{dataset}.files: {error}")
+
+
+def part_files(wildcards):
+    """The files of a part by their roles."""
+    parts = parts_of_dataset(wildcards.dataset)
+    if wildcards.part not in parts:
+        raise WorkflowError(
+            f"datasets.{wildcards.dataset} has no part {wildcards.part!r}; give one of "
+            f"{', '.join(parts)}."
+        )
+    return parts[wildcards.part]
+
+
+def dataset_parts(dataset):
+    """The parts that a dataset is made of."""
+    return [
+        f"results/datasets/{dataset}/{part}.parquet"
+        for part in parts_of_dataset(dataset)
+    ]
+
+
+def part_settings(wildcards):
+    """The settings of a dataset with the files of one part, so that a part more changes no other."""
+    settings, roles = DATASETS[wildcards.dataset], part_files(wildcards)
+    files = {role: name for role, name in settings["files"].items() if role in roles}
+    return {**settings, "files": files}
 
 
 def maker_of(path):

@@ -119,6 +119,8 @@ rule make_dataset:
         "results/logs/make_dataset/{dataset}.log",
     benchmark:
         "results/benchmarks/make_dataset/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(name for name in DATASETS if name not in IN_PARTS),
     conda:
         "../envs/sources.yaml"
     resources:
@@ -129,6 +131,45 @@ rule make_dataset:
         folders=lambda w: folder_states(dataset_files(w)),
     script:
         "../scripts/sources/make_dataset.py"
+
+
+use rule make_dataset as make_part with:
+    # Some files of a dataset in parts. A part more, or another one, makes no other part again.
+    input:
+        unpack(part_files),
+        assets=ancient(shipped("config/assets.yaml")),
+        code=code("sources/make_dataset"),
+    output:
+        "results/datasets/{dataset}/{part}.parquet",
+    log:
+        "results/logs/make_part/{dataset}.{part}.log",
+    benchmark:
+        "results/benchmarks/make_part/{dataset}.{part}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IN_PARTS),
+        part="[^/]+",
+    params:
+        dataset=part_settings,
+        folders={},
+
+
+rule gather_parts:
+    """The parts of a dataset as a folder, which is read as one file; nothing is written twice."""
+    input:
+        parts=lambda w: dataset_parts(w.dataset),
+        code=code("sources/gather_parts"),
+    output:
+        directory("results/datasets/{dataset}.parquet"),
+    log:
+        "results/logs/gather_parts/{dataset}.log",
+    benchmark:
+        "results/benchmarks/gather_parts/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IN_PARTS),
+    conda:
+        "../envs/sources.yaml"
+    script:
+        "../scripts/sources/gather_parts.py"
 
 
 rule make_prompts:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from modality_gap.data.parquet import StoredDataset
 from modality_gap.data.tiles import sample_rows
 from modality_gap.embeddings.stored import open_pair, read
 from modality_gap.measures import explorer
@@ -29,7 +30,7 @@ if len(curve):  # else there is no gap to shift along
     deltas, size = curve["delta"].to_numpy(), params.landscape["batch_size"]
     words = {}
     if inputs.names:
-        table = pd.read_parquet(inputs.names[0], columns=["item_id", "text"])
+        table = StoredDataset(inputs.names[0]).read(["item_id", "text"]).to_pandas()
         words = dict(zip(table["item_id"], table["text"], strict=True))
     shown = sample_rows(len(x), params.pairs, params.seed)
     grid = params.landscape["temperatures"], size, snakemake.threads

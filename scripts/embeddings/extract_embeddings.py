@@ -2,7 +2,7 @@
 both.
 
 There is one output per encoder and modality: the folder names the encoder, the file the modality. A
-shard of an extraction embeds some of its batches.
+shard of an extraction embeds some of its batches; a job of a part embeds one part of the dataset.
 """
 
 from modality_gap.logs import log_to
@@ -15,6 +15,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from modality_gap import __version__
@@ -41,6 +42,7 @@ allow_pixels(settings["max_pixels"])
 check_decoder(settings["decode"])
 dataset, files = snakemake.input.dataset, weight_files(snakemake.input)
 shard = tuple(map(int, snakemake.wildcards.get("scatteritem", "1-of-1").split("-of-")))
+part = snakemake.wildcards.get("part", "")
 
 
 for path in snakemake.output:
@@ -50,10 +52,13 @@ for path in snakemake.output:
     decided = read_decision(snakemake.input.get("decisions", []), path)
     precision = decided.get("precision", {}).get("chosen", settings["precision"])
     inits = range(spec["seeds"]) if "seeds" in spec else [None]
-    rows, noise = select_rows(dataset, inputs, seed), inputs.get("noise", 0)
+    # A sample of a dataset in parts was drawn before.
+    chosen = [np.load(file)[part] for file in snakemake.input.get("rows", [])]
+    rows = chosen[0] if chosen else select_rows(dataset, inputs, seed)
+    noise = inputs.get("noise", 0)
     todo = plan_batches(rows, noise, settings["batch_size"], inits, *shard)
     labels = label_columns(dataset, inputs, spec)
-    with EmbeddingWriter(path, {}, labels, may_be_empty=shard != (1, 1)) as writer:
+    with EmbeddingWriter(path, {}, labels, may_be_empty=bool(part) or shard != (1, 1)) as writer:
         started = time.perf_counter()
         writer.metadata |= {"code": __version__, "inputs": inputs, **decided}
         build = partial(build_initialised, spec, modality, precision, files)

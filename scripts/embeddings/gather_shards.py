@@ -6,4 +6,5 @@ log_to(snakemake)
 
 from modality_gap.embeddings.shards import gather
 
-gather(snakemake.input.shards, snakemake.output[0])
+remain = snakemake.params.get("remain", False)
+gather(snakemake.input.shards, snakemake.output[0], remain)

@@ -35,8 +35,8 @@ EXCEPTIONS: tuple[tuple[set[str], set[str] | None, str], ...] = (
     ),
     (
         {
-            *("embeddings.shards", "embeddings.sets", "data.parquet", "config.own_files"),
-            *("config.declarations", "config.losses", "config.schema"),
+            *("embeddings.shards", "embeddings.sets", "data.parquet", "data.parts"),
+            *("config.own_files", "config.declarations", "config.losses", "config.schema"),
         },
         {"embeddings/gather_shards"},
         "shards are deleted once they are in a folder, so everything would be embedded again",

@@ -1,4 +1,4 @@
-"""Convert one data set from its authors' files to a Parquet file."""
+"""Convert one data set, or one part of it, from its authors' files to a Parquet file."""
 
 from modality_gap.logs import log_to
 

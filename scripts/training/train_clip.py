@@ -4,17 +4,17 @@ from modality_gap.logs import log_to
 
 log_to(snakemake)
 
-import pandas as pd
 import torch
 from safetensors.torch import save_file
 
+from modality_gap.data.parquet import StoredDataset
 from modality_gap.encoders.base import choose_device
 from modality_gap.encoders.open_clip import load_open_clip
 from modality_gap.training.loop import train
 from modality_gap.training.small_clip import embedder
 
 torch.set_num_threads(snakemake.threads)
-pairs = pd.read_parquet(snakemake.input.dataset)
+pairs = StoredDataset(snakemake.input.dataset).read().to_pandas()
 device = choose_device()
 # Initialised as its untrained self is (the encoder's seed), so that the two can be compared.
 model, transform, tokenizer = load_open_clip(

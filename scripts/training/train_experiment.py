@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from modality_gap.config.model_files import file_digests
-from modality_gap.data.parquet import choose_rows
+from modality_gap.data.parquet import StoredDataset, choose_rows
 from modality_gap.embeddings.sets import cluster_codes
 from modality_gap.embeddings.stored import read_pair
 from modality_gap.encoders.base import choose_device
@@ -65,10 +65,10 @@ else:
 
 if name == "temperature" and "model" in settings:
     columns = ["item_id", *params.task_inputs.get("where", {})]
-    labels = pd.read_parquet(snakemake.input.task_images, columns=columns)
+    labels = StoredDataset(snakemake.input.task_images).read(columns).to_pandas()
     rows = choose_rows(labels, params.task_inputs, params.seed)
     labels, pixels = read_items(snakemake.input.task_images, rows, **prepared)
-    prompts = pd.read_parquet(snakemake.input.prompts)
+    prompts = StoredDataset(snakemake.input.prompts).read().to_pandas()
     prompts = prompts[prompts["task"] == settings["task"]]
     classes, right = prompts["label"].to_numpy(), labels[params.task_label].to_numpy()
     task = Task(pixels, tokenizer(list(prompts["text"])).to(device), classes, right, labels)

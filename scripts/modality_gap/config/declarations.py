@@ -64,9 +64,9 @@ class Format:
     each annotated with a type and a description. `files` are the keys that `files` of a dataset
     must have, and `optional` are keys that it may have. If `more` is above 0, at least `more` other
     keys must be present. A path may be a folder with files that match `patterns`, or a pattern of
-    paths. `columns` are the columns of the dataset except item_id and the picture. If they depend
-    on the files, `columns` is a function of the reader's arguments that returns them, or None while
-    a file is missing.
+    paths; each file can then be read alone, and the dataset may be in parts. `columns` are the
+    columns of the dataset except item_id and the picture. If they depend on the files, `columns` is
+    a function of the reader's arguments that returns them, or None while a file is missing.
     """
 
     read: Callable[..., Iterator[dict]]
@@ -80,8 +80,12 @@ class Format:
         """The columns of an entry of `datasets`; None if they are not known yet."""
         if not callable(self.columns):
             return list(self.columns)
-        options = {key: entry[key] for key in entry.keys() - {"format", "files"}}
-        return self.columns(entry["files"], **options)
+        return self.columns(entry["files"], **options_in(entry))
+
+
+def options_in(entry: Mapping) -> dict[str, Any]:
+    """The options of the reader in an entry of `datasets`."""
+    return {key: entry[key] for key in entry.keys() - {"format", "files", "files_per_part"}}
 
 
 @dataclass(frozen=True)
@@ -229,7 +233,7 @@ def _library_rule(name: str, library: Library) -> dict:
 def _format_rule(name: str, entry: Format) -> dict:
     """The part of the schema that says which keys a dataset of a format must and may have."""
     parameters = inspect.signature(entry.read).parameters
-    options = options_of(entry)
+    options, in_parts = options_of(entry), ["files_per_part"] if entry.patterns else []
     files: dict = {
         "description": "The files of the dataset.",
         "required": list(entry.files),
@@ -239,7 +243,7 @@ def _format_rule(name: str, entry: Format) -> dict:
         known: dict = {key: {} for key in (*entry.files, *entry.optional)}
         files |= {"additionalProperties": False, "properties": known}
     then = {
-        "propertyNames": {"enum": ["format", "files", *options]},
+        "propertyNames": {"enum": ["format", "files", *in_parts, *options]},
         "required": [key for key in options if parameters[key].default is inspect.Parameter.empty],
         "properties": {"files": files, **options},
     }

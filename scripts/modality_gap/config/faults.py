@@ -95,6 +95,15 @@ def _of_names(config: dict) -> Iterator[str]:
             )
 
 
+def _of_inputs(config: dict) -> Iterator[str]:
+    for name, entry in config["inputs"].items():
+        if "noise" in entry and "files_per_part" in config["datasets"].get(entry["dataset"], {}):
+            yield (
+                f"inputs.{name}.noise cannot be combined with "
+                f"datasets.{entry['dataset']}.files_per_part; remove one of them."
+            )
+
+
 def _of_sets(config: dict) -> Iterator[str]:
     if not config["sets"]:
         yield "sets, models and pairs have no entry; add one to any of them."
@@ -189,6 +198,7 @@ FAULTS: tuple[Callable[[dict], Iterator[str]], ...] = (
     _of_experiments,
     _of_tasks,
     _of_names,
+    _of_inputs,
     _of_sets,
     _of_preprocessing,
     _of_supplement,

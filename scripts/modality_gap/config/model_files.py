@@ -57,8 +57,13 @@ def _inside(folder: Path) -> set[str]:
 
 
 def file_digests(paths: Iterable[str | Path]) -> dict[str, str]:
-    """The SHA-256 of each file, with its path as key."""
-    return {str(path): _digest(str(path), Path(path).stat().st_mtime_ns) for path in paths}
+    """The SHA-256 of each file, with its path as key. A folder stands for the files in it."""
+    files = [
+        str(file)
+        for path in paths
+        for file in (sorted(_inside(Path(path))) if Path(path).is_dir() else [path])
+    ]
+    return {file: _digest(file, Path(file).stat().st_mtime_ns) for file in files}
 
 
 def digest_of(digests: Mapping[str, str]) -> str:

@@ -23,7 +23,7 @@ from modality_gap.data.archives import (
     reading,
     tar_members,
 )
-from modality_gap.data.files import several
+from modality_gap.data.files import several, stem
 from modality_gap.data.readers import ROWS
 from modality_gap.errors import InputError
 
@@ -247,7 +247,7 @@ def read_webdataset(
                     "items without an image" if picture is None else "items without a text"
                 ] += 1
                 continue
-            name = key if len(files) == 1 else f"{Path(path).name.partition('.')[0]}/{key}"
+            name = key if len(files) == 1 else f"{stem(path)}/{key}"
             found = parts.get(label.removeprefix("."), b"")
             yield {
                 "item_id": name,

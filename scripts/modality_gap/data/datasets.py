@@ -1,4 +1,4 @@
-"""A data set as one Parquet file: its columns, and how they are written."""
+"""A data set as one Parquet file, or as a folder of such files: how they are written."""
 
 import itertools
 import sys
@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from modality_gap.config.declarations import options_in
 from modality_gap.data.archives import FOREIGN, first_line
+from modality_gap.data.files import stem
 from modality_gap.data.formats import FORMATS
+from modality_gap.data.parts import put_in_place
 from modality_gap.data.readers import ROWS
 from modality_gap.errors import InputError
 
@@ -20,12 +23,12 @@ LARGEST = 2**27  # largest bytes of pictures in a row group, which is in memory 
 
 def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> None:
     """Write an entry of `datasets` in the config as a Parquet file, one row group at a time.
-    `files` are the paths of its files.
+    `files` are the paths of its files, or of those of one part.
 
     Raises InputError if a file cannot be read, is not in the format, or has no picture.
     """
-    options = {key: settings[key] for key in settings.keys() - {"format", "files"}}
-    rows = writable(FORMATS[settings["format"]].read(files, **options), files)
+    read = _rows_of_part if "files_per_part" in settings else _rows
+    rows = writable(read(settings, files), files)
     try:
         _write(path, rows)
     except InputError:
@@ -36,6 +39,18 @@ def write_dataset(path: str | Path, settings: dict, files: dict[str, str]) -> No
             f"{settings['format']} ({type(error).__name__}: {first_line(error)}); download it "
             "again."
         ) from error
+
+
+def _rows(settings: dict, files: dict[str, str]) -> Iterator[dict]:
+    yield from FORMATS[settings["format"]].read(files, **options_in(settings))
+
+
+def _rows_of_part(settings: dict, files: dict[str, str]) -> Iterator[dict]:
+    """The rows of each file. An item_id begins with the name of its file, because no part knows
+    the items of another."""
+    for role, path in files.items():
+        for row in _rows(settings, {role: path}):
+            yield row | {"item_id": f"{stem(path)}/{row['item_id']}"}
 
 
 def writable(rows: Iterator[dict], files: dict[str, str]) -> Iterator[dict]:
@@ -84,9 +99,14 @@ def _write(path: str | Path, rows: Iterator[dict]) -> None:
     every = itertools.chain([first], rows)
     shown = iter(tqdm(every, unit="picture", mininterval=10, file=sys.stderr))
     labels: Counter[str] = Counter()
-    with pq.ParquetWriter(path, schema) as writer:
-        for group in _groups(shown):
-            writer.write_table(pa.Table.from_pylist(group, schema))
-            labels.update(row.get("label", "") for row in group)
+    begun = Path(f"{path}.part")  # the file gets its name when it is complete
+    try:
+        with pq.ParquetWriter(begun, schema) as writer:
+            for group in _groups(shown):
+                writer.write_table(pa.Table.from_pylist(group, schema))
+                labels.update(row.get("label", "") for row in group)
+        put_in_place(begun, Path(path))
+    finally:
+        begun.unlink(missing_ok=True)
     classes = f" of {len(labels)} classes" if "label" in first else ""
     print(f"{labels.total()} pictures{classes}", file=sys.stderr)

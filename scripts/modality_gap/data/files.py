@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from modality_gap.config.own_files import in_number_order
 from modality_gap.errors import InputError
 
 BRACES = re.compile(r"\{([^{}]+)\}")
@@ -40,6 +41,37 @@ def several(files: Mapping[str, str], patterns: tuple[str, ...]) -> dict[str, st
         else:
             found |= {f"{role}_{number}": one for number, one in enumerate(paths)}
     return found
+
+
+def stem(path: str | Path) -> str:
+    """The name of a file up to its first dot."""
+    return Path(path).name.partition(".")[0]
+
+
+def files_by_part(files: Mapping[str, str], number: int) -> dict[str, dict[str, str]]:
+    """`number` files, by their roles, for each part of a data set; the last part may have fewer.
+    Files are in the order of the numbers in their names. A part has the name of its first file, so
+    one more file at the end changes no other part.
+
+    Raises InputError for two files of one name, whose items would have the same ids, and for a name
+    that a part cannot have.
+    """
+    named: dict[str, str] = {}
+    for path in files.values():
+        if not re.fullmatch(r"[^\W_][\w-]*", stem(path)):
+            raise InputError(
+                f"{path} cannot give its name to a part; rename it, with letters, digits, - and _ "
+                "before the first dot, and a letter or digit at the beginning."
+            )
+        other = named.setdefault(stem(path), path)
+        if other != path:
+            raise InputError(
+                f"{other} and {path} have the same name up to the first dot, with which the ids of "
+                "their items would begin; rename one of them."
+            )
+    roles = sorted(files, key=lambda role: in_number_order(Path(files[role])))
+    parts = [roles[first : first + number] for first in range(0, len(roles), number)]
+    return {stem(files[part[0]]): {role: files[role] for role in part} for part in parts}
 
 
 def _matching(pattern: str) -> list[str]:

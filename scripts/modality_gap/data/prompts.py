@@ -4,24 +4,22 @@ import re
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
-from modality_gap.data.parquet import reading_parquet
+from modality_gap.data.parquet import StoredDataset
 from modality_gap.errors import InputError
 
 
 def classes_of(path: str | Path, task: str, label: str) -> list[str]:
-    """The classes of a task, sorted: the values of the column `label` in the file of a dataset.
-    Raises InputError if the file has no such column, or the column has no value."""
-    with reading_parquet(path):
-        columns = pq.read_schema(path).names
-        if label not in columns:
-            others = ", ".join(name for name in columns if name not in ("item_id", "image"))
-            raise InputError(
-                f"tasks.{task}.label is {label!r}, but {path} has no such column; give one of "
-                f"{others}."
-            )
-        values = pq.read_table(path, columns=[label])[label].unique().drop_null().to_pylist()
+    """The classes of a task, sorted: the values of the column `label` of a dataset.
+    Raises InputError if the dataset has no such column, or the column has no value."""
+    dataset = StoredDataset(path)
+    if label not in dataset.schema.names:
+        others = [name for name in dataset.schema.names if name not in ("item_id", "image")]
+        raise InputError(
+            f"tasks.{task}.label is {label!r}, but {path} has no such column; give one of "
+            f"{', '.join(others)}."
+        )
+    values = dataset.read([label])[label].unique().drop_null().to_pylist()
     classes = sorted(str(value) for value in values if str(value).strip())
     if not classes:
         raise InputError(

@@ -418,12 +418,12 @@ def read_union(files: dict[str, str]) -> Iterator[dict]:
     """The rows of several existing data sets, one data set after the other. Columns: all columns of
     the data sets, and `source`. A value is empty if the data set does not have the column. `source`
     is the name of the data set in `files`; it also becomes the first part of the item_id."""
-    from modality_gap.data.parquet import open_parquet
+    from modality_gap.data.parquet import StoredDataset
 
-    tables = {source: open_parquet(path) for source, path in files.items()}
-    columns = dict.fromkeys(name for table in tables.values() for name in table.schema_arrow.names)
+    tables = {source: StoredDataset(path) for source, path in files.items()}
+    columns = dict.fromkeys(name for table in tables.values() for name in table.schema.names)
     for source, table in tables.items():
-        for batch in table.iter_batches(ROWS):
+        for _, batch in table.pieces(ROWS):
             for row in batch.to_pylist():
                 item = {"item_id": f"{source}/{row['item_id']}", "source": source}
                 yield dict.fromkeys(columns, "") | row | item

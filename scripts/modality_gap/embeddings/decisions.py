@@ -38,7 +38,7 @@ def sample_size(batch_size: int) -> int:
 def first_items(
     path: str, modality: str, rows: np.ndarray, number: int, column: str | None = None
 ) -> list[tuple]:
-    """The first `number` of the `rows` of a dataset's file, as pairs (item_id, content)."""
+    """The first `number` of the `rows` of a dataset, as pairs (item_id, content)."""
     items: list[tuple] = []
     if not len(rows):
         return items

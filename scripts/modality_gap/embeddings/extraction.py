@@ -14,11 +14,10 @@ from operator import attrgetter, itemgetter
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from tqdm import tqdm
 
-from modality_gap.data.parquet import InputSpec, choose_rows, open_parquet, reading_parquet
+from modality_gap.data.parquet import InputSpec, StoredDataset, choose_rows, drawn
 from modality_gap.embeddings.decoding import prepare_items
 from modality_gap.embeddings.sets import EmbeddingWriter, exact_frame
 from modality_gap.embeddings.workers import AT_ONCE, choose_kind, pool, unpacked
@@ -44,22 +43,34 @@ class Timing:
 
 
 def select_rows(path: str, inputs: InputSpec, seed: int) -> np.ndarray:
-    """The rows of a dataset's file that an entry of `inputs` in the config selects, in ascending
-    order."""
-    with reading_parquet(path):
-        file = pq.ParquetFile(path)
-        every = pd.DataFrame(index=range(file.metadata.num_rows))
-        if not inputs.keys() & {"where", "sample"}:
-            return every.index.to_numpy()
-        if absent := inputs.get("where", {}).keys() - {*file.schema_arrow.names}:
-            columns = [name for name in file.schema_arrow.names if name not in ("item_id", "image")]
-            raise InputError(
-                f"{path}: the dataset has no column {sorted(absent)[0]!r}, which `where` names; "
-                f"its columns are {', '.join(columns)}."
-            )
-        # A sample is of rows: no column is read for it.
-        table = exact_frame(file.read([*inputs["where"]])) if inputs.get("where") else every
+    """The rows of a dataset that an entry of `inputs` in the config selects, in ascending order."""
+    dataset = StoredDataset(path)
+    every = pd.DataFrame(index=range(len(dataset)))
+    if not inputs.keys() & {"where", "sample"}:
+        return every.index.to_numpy()
+    if absent := inputs.get("where", {}).keys() - {*dataset.schema.names}:
+        columns = [name for name in dataset.schema.names if name not in ("item_id", "image")]
+        raise InputError(
+            f"{path}: the dataset has no column {sorted(absent)[0]!r}, which `where` names; "
+            f"its columns are {', '.join(columns)}."
+        )
+    # A sample is of rows: no column is read for it.
+    table = exact_frame(dataset.read([*inputs["where"]])) if inputs.get("where") else every
     return np.flatnonzero(choose_rows(table, inputs, seed))
+
+
+def select_rows_of_parts(paths: Sequence[str], inputs: InputSpec, seed: int) -> list[np.ndarray]:
+    """The rows of each part of a dataset that `inputs` select; the same as of the dataset in one
+    file. One part is in memory at a time, with only the columns that `where` names."""
+    within: InputSpec = {"where": inputs["where"]} if "where" in inputs else {}
+    found = [select_rows(path, within, seed) for path in paths]
+    ends = np.cumsum([len(rows) for rows in found])
+    places = np.sort(drawn(int(ends[-1]), inputs.get("sample"), seed))
+    shares = np.split(places, np.searchsorted(places, ends[:-1]))
+    return [
+        rows[share - start]
+        for rows, share, start in zip(found, shares, [0, *ends[:-1]], strict=True)
+    ]
 
 
 def content_column(inputs: InputSpec, modality: str) -> str:
@@ -72,8 +83,8 @@ def label_columns(path: str, inputs: InputSpec, spec: dict) -> pa.Schema:
     """The names and types of the labels of the embedded items. They are the labels of the dataset;
     then `noise`, if some items are noise; then `seed`, if the encoder has several
     initialisations."""
-    with reading_parquet(path):
-        own = [field for field in pq.read_schema(path) if field.name not in ("item_id", *CONTENT)]
+    columns = StoredDataset(path).schema
+    own = [field for field in columns if field.name not in ("item_id", *CONTENT)]
     noise = [pa.field("noise", pa.bool_())] if "noise" in inputs else []
     seed = [pa.field("seed", pa.int64())] if "seeds" in spec else []
     return pa.schema([*own, *noise, *seed])
@@ -81,7 +92,7 @@ def label_columns(path: str, inputs: InputSpec, spec: dict) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch of an encoder. `rows` are rows of the dataset's file, or numbers of noise items.
+    """One batch of an encoder. `rows` are rows of the dataset, or numbers of noise items.
     `init` is the seed of the initialisation, if there are several."""
 
     init: int | None
@@ -102,7 +113,7 @@ def plan_batches(
     Batches are never split, so the result does not depend on the number of shards. If there are
     more shards than batches, some shards have no batch. Batches are in the order of the embedding
     set: for each initialisation, first batches of the dataset, then batches of noise. A batch of
-    the dataset contains those of `rows` that are among `batch_size` consecutive rows of the file.
+    the dataset contains those of `rows` that are among `batch_size` consecutive rows of it.
     """
     starts = np.flatnonzero(np.diff(rows // batch_size, prepend=-1))
     stops = [*starts[1:], len(rows)]
@@ -124,31 +135,25 @@ def plan_batches(
 def read_batches(
     path: str, modality: str, rows: np.ndarray, batch_size: int, column: str | None = None
 ) -> Iterator[pd.DataFrame]:
-    """Yields the `rows` of a dataset's file, one frame for each `batch_size` consecutive rows of
-    the file.
+    """Yields the `rows` of a dataset, one frame for each `batch_size` consecutive rows of the
+    dataset.
 
-    Only one frame is in memory. Row groups before the first row and after the last row are not
-    read. `column` is the column to embed; None means the column with the modality's name. If this
-    column is a label, it stays a label.
+    Only one frame is in memory. Row groups without any of the rows are not read. `column` is the
+    column to embed; None means the column with the modality's name. If this column is a label, it
+    stays a label.
     """
-    file, column = open_parquet(path), column or modality
-    if column not in file.schema_arrow.names:
+    dataset, column = StoredDataset(path), column or modality
+    if column not in dataset.schema.names:
         raise InputError(f"{path}: the dataset has no {column}; embed another modality of it.")
-    columns = [name for name in file.schema_arrow.names if name == column or name not in CONTENT]
-    groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-    starts = np.cumsum([0, *groups])
-    first, last = np.searchsorted(starts, rows[[0, -1]], side="right") - 1
+    columns = [name for name in dataset.schema.names if name == column or name not in CONTENT]
 
     def pieces() -> Iterator[tuple[int, pa.RecordBatch]]:
-        start = starts[first]
-        within = range(first, last + 1)
-        for piece in file.iter_batches(batch_size, row_groups=within, columns=columns):
-            here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + len(piece))]
-            for number in np.unique(here // batch_size):
-                yield number, piece.take(pa.array(here[here // batch_size == number] - start))
-            start += len(piece)
+        for numbers, piece in dataset.pieces(batch_size, columns, rows):
+            batches = numbers // batch_size
+            for batch in np.unique(batches):
+                yield batch, piece.filter(pa.array(batches == batch))
 
-    # Where the first row group that is read begins within a batch, a batch comes in two pieces.
+    # A batch comes in two pieces where a row group that is read, or a part, begins within it.
     for _, parts in groupby(pieces(), key=itemgetter(0)):
         frame = exact_frame(pa.Table.from_batches([part for _, part in parts]))
         yield frame if column == modality else frame.assign(**{modality: frame[column]})

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from modality_gap.data.parquet import open_parquet, reading_parquet
+from modality_gap.data.parts import parts_of
 from modality_gap.data.tiles import TILE
 from modality_gap.embeddings.sets import exact_frame, metadata_of
-from modality_gap.embeddings.shards import joined_metadata, parts_of, read_parts
+from modality_gap.embeddings.shards import joined_metadata, read_parts
 from modality_gap.errors import InputError
 
 

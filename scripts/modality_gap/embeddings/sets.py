@@ -6,8 +6,6 @@ any label columns. The file's metadata say where the vectors come from.
 """
 
 import json
-import os
-import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modality_gap.data.parquet import InputSpec, choose_rows
+from modality_gap.data.parts import put_in_place
 from modality_gap.errors import InputError
 
 METADATA_KEY = b"modality_gap"
@@ -153,9 +152,7 @@ class EmbeddingWriter:
         assert self.writer
         self.writer.add_key_value_metadata({METADATA_KEY: json.dumps(self.metadata).encode()})
         self.writer.close()
-        if self.path.is_dir():  # a set in parts, as the configuration was before
-            shutil.rmtree(self.path)
-        os.replace(self.partial, self.path)
+        put_in_place(self.partial, self.path)
 
 
 def ids_and_vectors(item_ids: Iterable[str], vectors: np.ndarray) -> dict[str, pa.Array]:

@@ -1,18 +1,15 @@
 """The parts of one embedding set in a folder: what they must have in common, and the metadata of
 the whole set. Each part is a Parquet file that a separate job made."""
 
-import os
-import re
 import shutil
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from modality_gap.config.own_files import in_number_order
 from modality_gap.data.parquet import open_parquet
+from modality_gap.data.parts import link_parts, parts_of, put_in_place
 from modality_gap.embeddings.sets import metadata_of
 from modality_gap.errors import InputError
 
@@ -27,23 +24,6 @@ class Part(NamedTuple):
     about: dict
     schema: pa.Schema
     rows: int
-
-
-def parts_of(folder: str | Path) -> list[Path]:
-    """The parts in a folder, in the order of their numbers: part_2 before part_10.
-
-    Raises InputError if there are no parts, or if a part that `gather` put there is missing.
-    """
-    found = [path for path in Path(folder).glob("*.parquet") if path.name[0] not in "._"]
-    if not found:
-        raise InputError(f"{folder}: the folder holds no Parquet file; give another folder.")
-    counted = [re.fullmatch(r"\d+-of-(\d+)", path.stem) for path in found]
-    totals = {int(match[1]) for match in counted if match}
-    if all(counted) and totals != {len(found)}:
-        raise InputError(
-            f"{folder}: only {len(found)} of {max(totals)} parts. Delete the folder and run again."
-        )
-    return sorted(found, key=in_number_order)
 
 
 def read_parts(paths: Iterable[str | Path]) -> dict[Path, Part]:
@@ -128,26 +108,14 @@ def read_about(path: str | Path) -> tuple[dict, int]:
         return metadata_of(file), file.metadata.num_rows
 
 
-def gather(paths: Sequence[str | Path], target: str | Path) -> None:
-    """Put the parts of one set into the folder `target`, in their order. The parts may then be
-    deleted. If the file system has hard links, no bytes are copied.
+def gather(paths: Sequence[str | Path], target: str | Path, remain: bool = False) -> None:
+    """Put the parts of one set into the folder `target`, in their order (`link_parts`).
 
     Raises InputError if the parts do not belong together (`read_parts`) or none has a row.
     """
     if not any(part.rows for part in read_parts(paths).values()):
         raise InputError(f"{target}: there is no item to embed; widen the selection.")
-    target = Path(target)
-    begun = target.with_name(target.name + ".part")
-    for folder in (begun, target):
-        shutil.rmtree(folder, ignore_errors=True)
-    begun.mkdir(parents=True)
-    try:
-        digits = len(str(len(paths)))
-        for number, path in enumerate(paths, start=1):
-            _link(Path(path), begun / f"{number:0{digits}d}-of-{len(paths)}.parquet")
-        os.replace(begun, target)
-    finally:
-        shutil.rmtree(begun, ignore_errors=True)
+    link_parts(paths, target, remain)
 
 
 def copy_set(path: str | Path, target: str | Path) -> None:
@@ -158,13 +126,6 @@ def copy_set(path: str | Path, target: str | Path) -> None:
     begun = Path(f"{target}.part")
     try:
         shutil.copyfile(path, begun)
-        os.replace(begun, target)
+        put_in_place(begun, Path(target))
     finally:
         begun.unlink(missing_ok=True)
-
-
-def _link(source: Path, target: Path) -> None:
-    with suppress(OSError):  # another file system, or one without links
-        os.link(source.resolve(), target)
-        return
-    shutil.copyfile(source, target)

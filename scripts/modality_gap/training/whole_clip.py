@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from modality_gap.data.parquet import InputSpec, choose_rows, open_parquet, reading_parquet
+from modality_gap.data.parquet import InputSpec, StoredDataset, choose_rows
 from modality_gap.encoders.open_clip import load_open_clip
 from modality_gap.encoders.pictures import open_picture, split_transform
 from modality_gap.training.pairs import Pairs
@@ -84,20 +84,19 @@ def read_items(
     COCO.
     """
     prepare, _ = split_transform(transform)
-    file = open_parquet(path)
-    columns = [name for name in file.schema_arrow.names if name != "image"]
-    table = file.read(columns).to_pandas()[rows].reset_index(drop=True)
-    pixels, at, done = torch.empty(0, dtype=torch.uint8), 0, 0
+    dataset = StoredDataset(path)
+    columns = [name for name in dataset.schema.names if name != "image"]
+    table = dataset.read(columns).to_pandas()[rows].reset_index(drop=True)
+    pixels, done = torch.empty(0, dtype=torch.uint8), 0
     with ThreadPoolExecutor(workers) as pool:
-        for batch in file.iter_batches(256, columns=["image"]):
-            taken = batch.column(0).take(np.flatnonzero(rows[at : at + len(batch)])).to_pylist()
-            names = table["item_id"][done : done + len(taken)]
-            for picture in pool.map(lambda *item: prepare(open_picture(*item)), taken, names):
+        for _, batch in dataset.pieces(256, ["image"], np.flatnonzero(rows)):
+            pictures = batch.column(0).to_pylist()
+            names = table["item_id"][done : done + len(pictures)]
+            for picture in pool.map(lambda *item: prepare(open_picture(*item)), pictures, names):
                 if not done:
                     pixels = torch.empty(len(table), *picture.shape, dtype=torch.uint8)
                 pixels[done] = picture
                 done += 1
-            at += len(batch)
     return table, pixels
 
 
@@ -112,8 +111,7 @@ def read_pairs(
 ) -> Pairs:
     """The pictures and captions of a dataset: `pairs` random rows of its split `train` (None: all
     rows), drawn with the seed, and its whole split `test`."""
-    with reading_parquet(path):
-        labels = pd.read_parquet(path, columns=["split"])
+    labels = StoredDataset(path).read(["split"]).to_pandas()
     train: InputSpec = {"where": {"split": ["train"]}}
     if pairs:
         train["sample"] = pairs

@@ -857,6 +857,24 @@ def test_a_union_has_the_columns_of_its_parts() -> None:
     assert message_of(config) == "datasets.all is a union that contains itself; correct its files."
 
 
+def test_a_data_set_in_parts():
+    files = {"shards": "data/"}
+    entry = {"format": "webdataset", "files": files, "files_per_part": 40}
+    inputs = {"dataset": "crawled", "where": {"label": ["owl"]}, "sample": 9}
+    config = changed(("datasets/crawled", entry), ("inputs/some", inputs))
+    check_config(config, SCHEMA_PATH, ENCODERS, FORMATS)
+    config = changed(("datasets/crawled", entry), ("inputs/some", inputs | {"noise": 3}))
+    assert message_of(config) == (
+        "inputs.some.noise cannot be combined with datasets.crawled.files_per_part; remove one of "
+        "them."
+    )
+    config = changed(("datasets/crawled", entry | {"files_per_part": 0}))
+    assert message_of(config).startswith("datasets.crawled.files_per_part is 0")
+    # Whose files cannot be read alone.
+    config = changed(("datasets/cifar10/files_per_part", 1))
+    assert message_of(config).startswith("datasets.cifar10.files_per_part ")
+
+
 YAML_KEYS = {
     "yes": "a truth value (true)",
     "off": "a truth value (false)",

@@ -157,3 +157,11 @@ def test_a_digest_is_of_what_the_file_holds_now(folder):
     two = file_digests(["epoch.pt"])
     assert one.keys() == two.keys()
     assert one != two
+
+
+def test_a_folder_stands_for_its_files(tmp_path):
+    for name in ("2-of-2.parquet", "1-of-2.parquet", ".snakemake_timestamp"):
+        (tmp_path / name).write_text(name)
+    found = file_digests([tmp_path])
+    assert [Path(path).name for path in found] == ["1-of-2.parquet", "2-of-2.parquet"]
+    assert found == file_digests(found)

@@ -154,9 +154,11 @@ def test_parts_are_read_summed_and_put_together(tmp_path):
     assert row["n"] == 1400
     assert row["gap"] == pytest.approx(gap(*sides), rel=1e-12)
     assert row["mean_cosine_b"] == pytest.approx(mean_cosine(sides[1]), rel=1e-12)
-    parts.main(f"--parts 2 --rows 500 --dimensions 4 --folder {tmp_path}".split())
+    parts.main(f"--parts 2 --rows 500 --dimensions 4 --tar 20 --folder {tmp_path}".split())
     table = pd.read_csv(tmp_path / "parts.csv").set_index("quantity")
-    assert (table["subject"] == "pairs of 4 dimensions").all()
+    subjects = table.pop("subject")
+    assert subjects.iloc[-1] == "tars of pictures" and (table["value"].iloc[-1] > 0)
+    assert (subjects.iloc[:-1] == "pairs of 4 dimensions").all()
     assert set(table.index) > {"times of reading", "memory", "time for one part more"}
     assert not list(tmp_path.glob("tmp*"))
 
@@ -373,6 +375,7 @@ RATES = {
     "parts_gb_s": 0.25,
     "parts_times": 1.5,
     "parts_mb": 300.0,
+    "make_gb_s": 0.5,
     "parts_machine": "toy of another kind",
     "parts_date": "2026-01-02",
     "pairs_s": 1e8,
@@ -396,8 +399,14 @@ def test_plan_by_hand_and_every_number_of_its_page_is_there(root):
     assert found["sums_min"] == pytest.approx(1638.4 / 0.25 / 60 / 64)
     assert found["part_s"] == pytest.approx(1.6384 / 0.25)
     assert found["kept_gb"] == pytest.approx(1000 * (3 * 2.097152e-3 + 2 * 1.024e-2))
-    assert found["dag_min"] == pytest.approx((4 + 0.3 * 30) / 60)
-    assert found["scheduling_min"] == pytest.approx(1.5)
+    # 50.2 KB of each pair; the images of a part, one start, and those of all parts.
+    assert found["made_h"] == pytest.approx(20_080 / 0.5 / 3600)
+    assert found["made_min"] == pytest.approx(20_080 / 0.5 / 60 / 64)
+    assert found["made_part_min"] == pytest.approx(20.08 / 0.5 / 60)
+    assert (found["tars"], found["files_per_part"], found["drawn_gb"]) == (40_000, 40, 6.4)
+    assert found["every_job"] == 4000
+    assert found["dag_min"] == pytest.approx((4 + 0.4 * 30) / 60)
+    assert found["scheduling_min"] == pytest.approx(2)
     assert found["all_pairs_years"] == pytest.approx(8e16 / 1e8 / 3.1536e7, rel=1e-6)
     text = scale.page(RATES)
     assert "{" not in text and "nan" not in text
@@ -419,17 +428,16 @@ def test_rates_are_read_from_the_measures(tmp_path):
     save("cosines", [rate], tmp_path)
     values = {"rate of a core": 0.3, "memory": 200.0}
     values["processor time, times of reading"] = 1.4
-    save(
-        "parts",
-        [measured("pairs of 512 dimensions", name, one, "", 9) for name, one in values.items()],
-        tmp_path,
-    )
+    rows = [measured("pairs of 512 dimensions", name, one, "", 9) for name, one in values.items()]
+    rows.append(measured("tars of pictures", "made into parts, rate of a core", 0.7, "GB/s", 9))
+    save("parts", rows, tmp_path)
     ways = {"start": (3.0, 1), "dry run": (33.0, 10_000), "run that does nothing": (9.0, 1000)}
     save("dag", [measured(way, "CPU time", s, "s", n) for way, (s, n) in ways.items()], tmp_path)
     found = scale.measured(tmp_path)
     assert (found["stream_gb_s"], found["open_gb_s"]) == (0.5, 0.1)
     assert found["pairs_s"] == pytest.approx(1e8)
     assert [found[f"parts_{name}"] for name in ("gb_s", "times", "mb")] == [0.3, 1.4, 200]
+    assert found["make_gb_s"] == 0.7
     assert (found["run_jobs"], found["run_s"], found["dag_jobs"]) == (1000, 9, 10_000)
 
 
