@@ -222,7 +222,8 @@ def test_items_of_a_part_are_called_by_their_file(tmp_path):
     write_dataset(made, settings | {"item_id": "key"}, files)
     assert not (tmp_path / "made.parquet.part").exists()
     assert list(pd.read_parquet(made)["item_id"]) == ["a/x", "a/y", "b/x"]
-    assert FORMATS["parquet"].columns_of(settings | {"files": files}) == ["item_id", "text", "key"]
+    columns = FORMATS["parquet"].columns_of(settings | {"files": files})
+    assert {*columns} == {"item_id", "text", "key"}
     write_dataset(made, settings, {"b": files["b"]})  # a part of one file, with numbers as ids
     assert list(pd.read_parquet(made)["item_id"]) == ["b/000000000"]
 
