@@ -656,6 +656,31 @@ def test_tables_are_those_of_the_registry_the_items_and_every_loss(tmp_path):
 # --- the schema ---------------------------------------------------------------------------------
 
 
+OF_KEYS = {"dependentRequired": {"a": ["b"], "c": ["a", "d"]}}
+ONE = {"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}
+NEEDED = {"required": ["a", "b"], "properties": {"b": {"description": "The second. More."}}}
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "sentence"),
+    [
+        # The first key that is at fault, and not the first of all.
+        (OF_KEYS, {"a": 1, "b": 2, "c": 3}, "m.c needs 'd' beside it; add m.d."),
+        (OF_KEYS, {"c": 3, "d": 4}, "m.c needs 'a' beside it; add m.a."),
+        (OF_KEYS, {"c": 3, "a": 4}, "m.a needs 'b' beside it; add m.b."),
+        (OF_KEYS, {"b": 1, "d": 2}, None),
+        (NEEDED, {"a": 1}, "m.b is missing; add it (the second)."),
+        (NEEDED, {}, "m.a is missing; add it."),
+        (ONE, {"a": 1}, None),
+        (ONE, {"b": 1, "a": 1},
+         "m must have exactly one of a or b; it has a and b, so remove all but one."),
+        (ONE, {}, "m must have exactly one of a or b; it has none of them, so add one."),
+    ],
+)  # fmt: skip
+def test_a_fault_of_keys_names_those_that_are_at_fault(part, value, sentence):
+    assert schema_fault({"m": value}, {"properties": {"m": part}}) == sentence
+
+
 def test_paths_and_lists_are_written_in_words():
     assert dotted(["a", "b", 2, "c"]) == "a.b[2].c"
     assert listed_words(["a", "b", "c"], "or") == "a, b or c"

@@ -311,6 +311,19 @@ def test_parquet_files_of_a_folder_and_ids_of_their_own(tmp_path):
     assert list(found["item_id"]) == ["0", "1"]
 
 
+def test_rows_without_ids_are_numbered_over_batches_and_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("modality_gap.data.captioned.ROWS", 2)
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for name, texts in (("a", ["0", "1", None, "3", "4"]), ("b", ["5", "6", "7"])):
+        table = pa.table({"image": [OWL] * len(texts), "text": texts})
+        pq.write_table(table, folder / f"{name}.parquet")
+    found = made(tmp_path, "parquet", {"parts": folder})
+    # A row that is left out keeps its number.
+    assert list(found["item_id"]) == [f"{int(text):09d}" for text in found["text"]]
+    assert list(found["text"]) == list("0134567")
+
+
 def test_columns_of_files_at_hand_are_known_before_a_run(tmp_path):
     pd.DataFrame({"image": [OWL], "text": ["x"], "place": ["y"]}).to_parquet(tmp_path / "p.parquet")
     table_of(tmp_path / "t.csv", [["image", "text", "place"]])

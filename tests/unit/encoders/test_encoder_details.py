@@ -420,3 +420,53 @@ def test_minilm_begins_as_bert_does():
         else:
             wanted = 1 if "norm" in name and name.endswith("weight") else 0
             assert (parameter == wanted).all(), name
+
+
+def test_eight_bits_become_floats_by_the_scale_and_the_zero_point_of_each_column():
+    """A tower of one layer, whose matrices are stored as bytes around other zeros."""
+    from onnx import helper, numpy_helper
+
+    from modality_gap.encoders.open_clip import dequantise_clip_image_tower
+
+    rng = np.random.default_rng(0)
+    layer, mlp = "vision_model.encoder.layers.0", ("mlp.fc1", "mlp.fc2")
+    attention = [f"self_attn.{part}_proj" for part in ("q", "k", "v", "out")]
+    sizes = {f"{layer}.{name}": (4, 4) for name in attention}
+    sizes |= {f"{layer}.{mlp[0]}": (6, 4), f"{layer}.{mlp[1]}": (4, 6), "visual_projection": (3, 4)}
+    plain = {name: rng.normal(size=size).astype("f4") for name, size in sizes.items()}
+    stored = {f"{layer}.{name}.bias": rng.normal(size=4) for name in attention}
+    stored |= {f"{layer}.{mlp[0]}.bias": rng.normal(size=6), f"{layer}.{mlp[1]}.bias": np.ones(4)}
+    norms = ("pre_layrnorm", "post_layernorm", "encoder.layers.0.layer_norm1")
+    for name in (*norms, "encoder.layers.0.layer_norm2"):
+        stored |= {f"vision_model.{name}.{kind}": rng.normal(size=4) for kind in ("weight", "bias")}
+    for name in ("class_embedding", "position_embedding.weight", "patch_embedding.weight"):
+        stored[f"vision_model.embeddings.{name}"] = rng.normal(size=4)
+    nodes = []
+    for number, (name, matrix) in enumerate(plain.items()):
+        base = f"onnx::MatMul_{number}"
+        low, high = matrix.min(axis=1).clip(max=0), matrix.max(axis=1).clip(min=0)
+        scale = ((high - low) / 255).astype("f4")
+        zero = np.round(-low / scale)
+        stored[f"{base}_quantized"] = np.round(matrix / scale[:, None] + zero[:, None]).T
+        stored |= {f"{base}_zero_point": zero, f"{base}_scale": scale}
+        place = f"/{name.replace('.', '/').replace('layers/0', 'layers.0')}/MatMul_quant"
+        nodes.append(helper.make_node("MatMulInteger", ["x", f"{base}_quantized"], ["y"], place))
+    whole = ("_quantized", "_zero_point")
+    weights = [
+        numpy_helper.from_array(
+            one.clip(0, 255).astype("u1") if name.endswith(whole) else one.astype("f4"), name
+        )
+        for name, one in stored.items()
+    ]
+    graph = helper.make_graph(nodes, "tower", [], [], weights)
+    state = dequantise_clip_image_tower(helper.make_model(graph).SerializeToString())
+    block = "transformer.resblocks.0"
+    of_block = [
+        state[f"{block}.{name}.weight"] for name in ("attn.out_proj", "mlp.c_fc", "mlp.c_proj")
+    ]
+    found = [*state[f"{block}.attn.in_proj_weight"].reshape(3, 4, 4), *of_block, state["proj"].T]
+    for ours, matrix in zip(found, plain.values(), strict=True):
+        largest_step = np.abs(matrix).max(axis=1, keepdims=True) * 2 / 255
+        assert np.all(np.abs(ours.numpy() - matrix) < 0.51 * largest_step)
+    biases = np.concatenate([stored[f"{layer}.{name}.bias"] for name in attention[:3]])
+    np.testing.assert_allclose(state[f"{block}.attn.in_proj_bias"], biases, rtol=1e-6)
