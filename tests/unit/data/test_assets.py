@@ -406,6 +406,10 @@ def test_at_hand_means_under_resources_or_in_a_mirror_folder(tmp_path: Path) -> 
     assert not is_available(asset, resources, None)
     shutil.move(mirror, resources)
     assert is_available(asset, resources, None)
+    assert is_available(asset, resources, str(mirror))  # from which nothing is needed
+    (resources / PATH).unlink()
+    (resources / PATH).mkdir()
+    assert not is_available(asset, resources, None)
 
 
 def test_the_projects_own_table_loads() -> None:

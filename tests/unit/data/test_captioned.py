@@ -188,6 +188,24 @@ def test_a_path_may_be_spelled_as_on_windows_or_a_mac(tmp_path, place, form):
     }  # fmt: skip
 
 
+def test_a_path_in_a_folder_is_first_taken_as_it_is_written(tmp_path):
+    names = {unicodedata.normalize("NFD", "bécasse.png"): JAY, "a\\b.png": TIT}
+    rows = [["image", "text"], *([name, "x"] for name in names)]
+    files = {"table": table_of(in_folder(tmp_path, names) / "t.csv", rows)}
+    assert list(made(tmp_path, "csv", files)["image"]) == [JAY, TIT]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_table_that_names_an_absent_image_is_refused(tmp_path, place):
+    pictures = PLACES[place](tmp_path, {"im/owl.png": OWL})
+    rows = [["image", "text"], ["im/owl.png", "x"], ["im\\tit.png", "y"]]
+    files = {"table": table_of(tmp_path / "t.csv", rows), "pictures": pictures}
+    assert refused(tmp_path, "csv", files) == (
+        f"{tmp_path / 't.csv'}: there is no image 'im\\\\tit.png' in {pictures}; correct the path, "
+        "or name the folder or archive of the images as files.pictures."
+    )
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [

@@ -480,6 +480,23 @@ def test_clusters_are_the_values_of_a_label_column(tmp_path):
         StoredVectors(tmp_path / "a.npy").clusters("concept")
 
 
+@pytest.mark.parametrize(
+    ("values", "codes"),
+    [
+        ([None, "b", None, "a", "b"], [2, 0, 3, 1, 0]),
+        ([None, None, None], [0, 1, 2]),  # no two are known to belong together
+        ([], []),
+        (["a"], [0]),
+        (pd.array([7, pd.NA, 7, 9], "Int64"), [0, 2, 0, 1]),
+        (pd.Categorical(["b", None, "b"], categories=["a", "b"]), [0, 1, 0]),
+        ([1.5, float("nan"), 1.5], [0, 1, 0]),
+    ],
+)
+def test_items_without_a_label_are_clusters_of_their_own(values, codes):
+    labels = pd.DataFrame({"of": values})
+    assert cluster_codes(labels, "of", "a file").tolist() == codes
+
+
 def test_the_command_of_the_guide_shows_what_made_the_embeddings(root, tmp_path):
     path = tmp_path / "image.parquet"
     with EmbeddingWriter(path, {"weights": "sum 1f"}) as writer:
