@@ -724,7 +724,7 @@ def test_every_kind_of_picture_is_read_and_the_rest_counted(tmp_path, capsys):
     found = labels(tmp_path, packed(tmp_path / "birds.zip", members))
     assert found == {f"owl/{number}": "owl" for number in range(len(kinds))}
     said = capsys.readouterr().err
-    assert "left out: 4 files" in said
+    assert "are not pictures: 4 files" in said
     assert "2 of .jpg, 1 of .heic, 1 of .txt" in said
 
 
