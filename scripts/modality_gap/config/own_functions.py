@@ -1,6 +1,8 @@
 """Functions in the user's files, which the configuration names as FILE.py:FUNCTION."""
 
-from collections.abc import Callable
+import functools
+import inspect
+from collections.abc import Callable, Collection
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -45,3 +47,36 @@ def own_function(key: str, place: str) -> Callable[..., Any]:
     if not callable(getattr(module, function, None)):
         raise InputError(f"{key}: {path} has no function {function}; correct the name.")
     return getattr(module, function)
+
+
+def check_options(
+    key: str, what: str, function: Callable, given: Collection[str], options: Collection[str]
+) -> None:
+    """Raise InputError for one of the options under `key` that a function does not take. `what` is
+    what the function is, and `given` are the parameters that it gets anyway."""
+    parameters = inspect.signature(function).parameters
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return
+    known = [name for name in parameters if name not in given]
+    for name in options:
+        if name not in known:
+            there = f"give one of {', '.join(known)}" if known else "remove it"
+            raise InputError(f"{key}.{name}: the {what} has no such setting; {there}.")
+
+
+def guarded(key: str, place: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function from a user's `place`, whose errors become InputError, one sentence that names
+    `key`."""
+
+    @functools.wraps(function)
+    def of(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"{key}: {place} raises {type(error).__name__} ({error}); correct the function."
+            ) from error
+
+    return of

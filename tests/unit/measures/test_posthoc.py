@@ -462,7 +462,8 @@ def test_forms_are_moved_by_the_map_of_their_modality():
     for form, rows in wanted.items():
         np.testing.assert_allclose(scores[form], unit(moved["q"]) @ unit(rows).T, atol=1e-12)
     curve = fusion_curve(fitted, pictures, captions)
-    assert list(curve) == [f"ndcg10_fused_{part}" for part in ("0", "0.25", "0.5", "0.75", "1")]
+    kinds = ("0", "0.25", "0.5", "0.75", "1", "arc")
+    assert list(curve) == [f"ndcg10_fused_{kind}" for kind in kinds]
     ends = {"0": "picture", "1": "caption"}
     for part, form in ends.items():
         found = [
@@ -470,6 +471,13 @@ def test_forms_are_moved_by_the_map_of_their_modality():
             for q, c in ((queries, others), (others, queries))
         ]
         assert curve[f"ndcg10_fused_{part}"] == pytest.approx(np.mean(found))
+    found = []
+    for q, c in ((moved["q"], moved["c"]), (moved["c"], moved["q"])):
+        a, b = unit(c), unit(pictures + 0.3)
+        angle = np.arccos((a * b).sum(axis=1, keepdims=True))
+        middle = (np.sin(angle / 2) * a + np.sin(angle / 2) * b) / np.sin(angle)
+        found.append(ndcg10(partner_ranks(unit(q) @ middle.T)).mean())
+    assert curve["ndcg10_fused_arc"] == pytest.approx(np.mean(found)) != curve["ndcg10_fused_0.5"]
 
 
 def test_a_fusion_has_the_mean_of_both_kinds_of_score():
@@ -873,6 +881,7 @@ def test_measures_of_the_user(tmp_path):
         "def text(x, y):\n    return 'no'\n"
         "def lists(x, y):\n    return {'first': 1, 'rest': [2, 3]}\n"
         "def undefined(x, y):\n    return float('nan')\n"
+        "def fails(x, y):\n    raise ValueError('too few')\n"
     )
 
     def chosen(function, **more):
@@ -892,11 +901,18 @@ def test_measures_of_the_user(tmp_path):
         ("text", "posthoc.measures.mine returns a value of type str; return a number"),
         ("lists", "mine returns a mapping in which 'rest' is of type list; return a number"),
         ("undefined", "posthoc.measures.mine returns NaN or infinity"),
+        (
+            "fails",
+            r"posthoc\.measures\.mine\.measure: .*mine\.py:fails raises ValueError \(too few",
+        ),
     ):
         with pytest.raises(InputError, match=sentence):
             chosen(function)["mine"].of(x, y)
     with pytest.raises(InputError, match="has no function other"):
         chosen("other")
+    unknown = r"mine\.settings\.strength: the measure has no such setting; give one of power\."
+    with pytest.raises(InputError, match=unknown):
+        chosen("farthest", settings={"strength": 2})
     with pytest.raises(InputError, match=r"mine\.measure is 'hubs'; give FILE\.py:FUNCTION"):
         chosen_measures({"measures": {"mine": {"measure": "hubs"}}})
     with pytest.raises(InputError, match="a built-in measure already has this name"):
@@ -914,6 +930,8 @@ def test_methods_of_the_user(tmp_path):
         "from modality_gap.measures.posthoc.registry import Maps\n"
         "def scaled(x, y, by=2.0):\n"
         "    return Maps(lambda a: by * a, lambda b: b, normalise=False)\n"
+        "def fails(x, y):\n    return 1 / 0\n"
+        "def vectors(x, y, **more):\n    return x\n"
     )
     methods = chosen_methods(own(method=f"{file}:scaled", label="Mine", settings={"by": 3.0}))
     assert [name for name in methods if name not in METHODS] == ["mine"]
@@ -941,8 +959,31 @@ def test_methods_of_the_user(tmp_path):
         ({"method": "nothing"}, "posthoc.methods.mine.method is 'nothing'; give one of none,"),
         ({"method": f"{tmp_path}/no.py:f"}, "no.py does not exist"),
         ({"method": f"{file}:other"}, "has no function other"),
+        (
+            {"method": f"{file}:scaled", "settings": {"y": 1}},
+            r"^posthoc\.methods\.mine\.settings\.y: the method has no such setting; give one of by",
+        ),
+        (
+            {"method": "centre", "settings": {"part": 1}},
+            r"^posthoc\.methods\.mine\.settings\.part: the method has no such setting; remove it",
+        ),
     ):
         with pytest.raises(InputError, match=sentence):
             chosen_methods(own(**entry))
+    for function, sentence in (
+        (
+            "fails",
+            r"^posthoc\.methods\.mine\.method: .*mine\.py:fails raises ZeroDivisionError \(div",
+        ),
+        (
+            "vectors",
+            r"^posthoc\.methods\.mine\.method: .*returns a value of type ndarray; return Maps",
+        ),
+    ):
+        chosen = chosen_methods(own(method=f"{file}:{function}"))["mine"]
+        with pytest.raises(InputError, match=sentence):
+            chosen.fitted(x, y)
+    any_setting = own(method=f"{file}:vectors", settings={"all": 1})
+    assert chosen_methods(any_setting)["mine"].settings == {"all": 1}
     with pytest.raises(InputError, match="a built-in method already has this name"):
         chosen_methods({"all_methods": False, "methods": {"shift": {"method": "shift"}}})

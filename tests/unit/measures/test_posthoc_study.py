@@ -22,7 +22,7 @@ from modality_gap.measures.posthoc.changes import (
 from modality_gap.measures.posthoc.fit_sizes import fit_sizes
 from modality_gap.measures.posthoc.measures import FollowUpMeasure
 from modality_gap.measures.posthoc.ranks import recall_both_ways
-from modality_gap.measures.posthoc.registry import ACROSS, Method, Scores, unit
+from modality_gap.measures.posthoc.registry import ACROSS, Maps, Method, Scores, unit
 from modality_gap.measures.posthoc.study import check_fitted, measured, retrieves, splits, study
 from modality_gap.measures.posthoc.tasks import (
     Direction,
@@ -88,6 +88,27 @@ def test_scores_that_are_not_finite_are_refused_in_either_direction(kind, wrong)
     x, y = cloud(12, 5, 0)
     fitted = Scores(lambda q, z, asked: q @ z.T + (wrong if asked == kind else 0))
     with pytest.raises(InputError, match="odd returns NaN or infinity"):
+        check_fitted(Method("odd", "odd", "ours", lambda x, y: fitted), fitted, x, y)
+
+
+@pytest.mark.parametrize("side", "xy")
+def test_scores_within_a_modality_are_checked_as_those_across(side):
+    x, y = cloud(12, 5, 0)
+
+    def refused(change, sentence):
+        fitted = Scores(lambda q, z, asked: change(q, z) if asked == (side, side) else q @ z.T)
+        with pytest.raises(InputError, match=sentence):
+            check_fitted(Method("odd", "odd", "ours", lambda x, y: fitted), fitted, x, y)
+
+    refused(lambda q, z: q @ z.T + np.nan, "odd returns NaN or infinity")
+    refused(lambda q, z: (q @ z.T)[:, 1:], r"odd returns an array of shape \(12, 11\) for 12")
+    refused(lambda q, z: q @ z.T + 1e-6 * z.sum(), "odd changes the score of a pair")
+
+
+def test_maps_into_spaces_of_other_sizes_are_refused_in_one_sentence():
+    x, y = cloud(12, 5, 0)
+    fitted = Maps(x=lambda rows: rows[:, :3])
+    with pytest.raises(InputError, match=r"method odd raises ValueError \(.*\) where it scores;"):
         check_fitted(Method("odd", "odd", "ours", lambda x, y: fitted), fitted, x, y)
 
 

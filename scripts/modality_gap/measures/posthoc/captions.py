@@ -11,7 +11,7 @@ from itertools import permutations
 
 import numpy as np
 
-from modality_gap.measures.posthoc.ranks import beats
+from modality_gap.measures.posthoc.ranks import beats, ndcg10, partner_ranks
 from modality_gap.measures.posthoc.registry import Fitted, Maps, unit
 from modality_gap.measures.posthoc.tasks import SHARES, expected
 
@@ -129,19 +129,30 @@ def fusion_curve(
     captions: np.ndarray,
     parts: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
 ) -> dict[str, float]:
-    """NDCG at 10 of caption queries if every document is fused, by the caption's part t."""
-    from modality_gap.measures.posthoc.ranks import ndcg10, partner_ranks
-
-    values = {}
-    for part in parts:
-        results = [
-            ndcg10(
-                partner_ranks(
-                    fitted.vectors("y", captions[:, q])
-                    @ fuse(fitted, captions[:, c], pictures, part).T
-                )
-            ).mean()
-            for q, c in permutations(range(captions.shape[1]), 2)
+    """NDCG at 10 of caption queries if every document is fused, by the caption's part t; and if it
+    is in the middle of the arc between caption and picture (`ndcg10_fused_arc`). For unit vectors
+    the arc's middle is the fusion at t = 1/2; for moved vectors, whose lengths differ, it is
+    another."""
+    documents = {
+        f"ndcg10_fused_{part:g}": [
+            fuse(fitted, one, pictures, part) for one in _by_number(captions)
         ]
-        values[f"ndcg10_fused_{part:g}"] = float(np.mean(results))
+        for part in parts
+    }
+    moved = unit(fitted.vectors("x", pictures))
+    documents["ndcg10_fused_arc"] = [
+        unit(unit(fitted.vectors("y", one)) + moved) for one in _by_number(captions)
+    ]
+    queries = [fitted.vectors("y", one) for one in _by_number(captions)]
+    values = {}
+    for name, fused in documents.items():
+        ranks = [
+            partner_ranks(queries[q] @ fused[c].T) for q, c in permutations(range(len(queries)), 2)
+        ]
+        values[name] = float(np.mean(ndcg10(np.array(ranks))))
     return values
+
+
+def _by_number(captions: np.ndarray) -> Iterator[np.ndarray]:
+    """The captions (n, d) of each number, of captions (n, K, d)."""
+    return iter(captions.transpose(1, 0, 2))

@@ -1,16 +1,19 @@
 """The methods and measures of a run: the built-in ones, and those in the user's files."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from modality_gap.config.own_functions import own_function
+from modality_gap.config.own_functions import check_options, guarded, own_function
 from modality_gap.errors import InputError
 from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS
 from modality_gap.measures.posthoc.measures import FollowUpMeasure, Values
-from modality_gap.measures.posthoc.registry import Method
+from modality_gap.measures.posthoc.registry import Fitted, Maps, Method, Scores
+
+GIVEN = ("x", "y", "prompts")  # what a method or a measure gets, beside its settings
 
 
 def chosen_methods(settings: Mapping) -> dict[str, Method]:
@@ -40,14 +43,33 @@ def _own(key: str, name: str, entry: Mapping) -> Method:
     base, options = entry["method"], dict(entry.get("settings", {}))
     label = entry.get("label", name)
     if ":" in base:
-        fit = own_function(f"{key}.method", base)
+        fit = _fits(f"{key}.method", base, own_function(f"{key}.method", base))
+        check_options(f"{key}.settings", "method", fit, GIVEN, options)
         return Method(name, label, base, fit, options, entry.get("sees", "fit"))
     if base not in METHODS:
         raise InputError(
             f"{key}.method is {base!r}; give one of {', '.join(METHODS)}, or FILE.py:FUNCTION."
         )
     known = METHODS[base]
+    check_options(f"{key}.settings", "method", known.fit, GIVEN, options)
     return Method(name, label, known.source, known.fit, known.settings | options, known.sees)
+
+
+def _fits(key: str, place: str, function: Callable) -> Callable[..., Fitted]:
+    """A user's method. If it fails or returns something else than Maps or Scores, it raises
+    InputError that names `key`."""
+
+    @functools.wraps(function)
+    def fit(*arguments: Any, **options: Any) -> Fitted:
+        fitted = guarded(key, place, function)(*arguments, **options)
+        if not isinstance(fitted, Maps | Scores):
+            raise InputError(
+                f"{key}: {place} returns a value of type {type(fitted).__name__}; return Maps or "
+                "Scores."
+            )
+        return fitted
+
+    return fit
 
 
 def chosen_measures(settings: Mapping) -> dict[str, FollowUpMeasure]:
@@ -63,7 +85,10 @@ def chosen_measures(settings: Mapping) -> dict[str, FollowUpMeasure]:
         place, label = entry["measure"], entry.get("label", name)
         if ":" not in place:
             raise InputError(f"{key}.measure is {place!r}; give FILE.py:FUNCTION.")
-        of = _named(key, name, own_function(f"{key}.measure", place), entry.get("settings", {}))
+        function = guarded(f"{key}.measure", place, own_function(f"{key}.measure", place))
+        options = entry.get("settings", {})
+        check_options(f"{key}.settings", "measure", function, GIVEN, options)
+        of = _named(key, name, function, options)
         measures[name] = FollowUpMeasure(
             name, label, place, of, lambda n, d: {}, lambda x, y: {}, False
         )

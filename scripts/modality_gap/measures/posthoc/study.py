@@ -63,31 +63,47 @@ def retrieves(x: np.ndarray, y: np.ndarray) -> bool:
 
 
 def check_fitted(method: Method, fitted: Fitted, a: np.ndarray, b: np.ndarray) -> None:
-    """Raise InputError if a method returns scores of the wrong shape, NaN or infinity; or if it
-    uses other scored items without saying so. A method uses them if a change of one item changes
-    the score of another."""
+    """Raise InputError if a method fails, or returns scores of the wrong shape, NaN or infinity; or
+    if it uses other scored items without saying so. A method uses them if a change of one item
+    changes the score of another."""
     own = f"the post-hoc method {method.name}"
     changed_a, changed_b = a.copy(), b.copy()
     changed_a[0], changed_b[0] = a[-1], b[-1]
+    versions = {"x": a, "y": b}, {"x": changed_a, "y": changed_b}
     for kind in ACROSS:
-        before, after = (a, b), (changed_a, changed_b)
-        if kind == ("y", "x"):
-            before, after = before[::-1], after[::-1]
-        scores = fitted.scores(*before, kind)
-        if scores.shape != (len(a), len(b)):
+        before, after = (
+            _scores(own, fitted, sides[kind[0]], sides[kind[1]], kind) for sides in versions
+        )
+        for one, other in zip(before, after, strict=True):
+            rest = one[1:, 1:], other[1:, 1:]
+            if method.sees == "fit" and not np.allclose(*rest, rtol=0, atol=1e-12):
+                raise InputError(
+                    f"{own} changes the score of a pair when other items change. Compute each "
+                    "score from the fit pairs and the two items alone, or register the method with "
+                    'sees="all".'
+                )
+
+
+def _scores(
+    own: str, fitted: Fitted, q: np.ndarray, z: np.ndarray, kind: tuple[str, str]
+) -> list[np.ndarray]:
+    """The scores of queries q and items z, and those among the queries if the method has them."""
+    try:
+        found = [fitted.scores(q, z, kind), fitted.own_scores(q, z, kind)]
+    except Exception as error:
+        raise InputError(
+            f"{own} raises {type(error).__name__} ({error}) where it scores; correct the function."
+        ) from error
+    scores = [one for one in found if one is not None]
+    for one, items in zip(scores, (z, q), strict=False):
+        if np.shape(one) != (len(q), len(items)):
             raise InputError(
-                f"{own} returns an array of shape {scores.shape} for {len(a)} queries and {len(b)} "
-                "items. Return one score per query and item."
+                f"{own} returns an array of shape {np.shape(one)} for {len(q)} queries and "
+                f"{len(items)} items. Return one score per query and item."
             )
-        if not np.isfinite(scores).all():
+        if not np.isfinite(one).all():
             raise InputError(f"{own} returns NaN or infinity; correct the function.")
-        rest = fitted.scores(*after, kind)[1:, 1:]
-        if method.sees == "fit" and not np.allclose(scores[1:, 1:], rest, rtol=0, atol=1e-12):
-            raise InputError(
-                f"{own} changes the score of a pair when other items change. Compute each "
-                "score from the fit pairs and the two items alone, or register the method with "
-                'sees="all".'
-            )
+    return scores
 
 
 def study(

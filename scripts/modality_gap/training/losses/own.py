@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from modality_gap.config.own_functions import file_of, own_function
+from modality_gap.config.own_functions import check_options, file_of, own_function
 from modality_gap.errors import InputError
 from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
 from modality_gap.training.losses.registry import FollowUpLoss
@@ -32,14 +32,7 @@ def loss_of(key: str, name: str) -> FollowUpLoss:
 
 def check_settings(key: str, loss: FollowUpLoss, settings: dict) -> None:
     """Raise InputError for a setting under `key` that the loss does not take."""
-    parameters = inspect.signature(loss.of).parameters
-    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
-        return
-    known = [name for name in parameters if name not in GIVEN]
-    for name in settings:
-        if name not in known:
-            there = f"give one of {', '.join(known)}" if known else "remove it"
-            raise InputError(f"{key}.{name}: the loss has no such setting; {there}.")
+    check_options(key, "loss", loss.of, GIVEN, settings)
 
 
 def source_of(loss: FollowUpLoss) -> str:
