@@ -19,7 +19,7 @@ from modality_gap.config.clip_models import (
     preparation,
     timm_fault,
 )
-from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.build import ENCODERS, build_encoder
 from modality_gap.encoders.open_clip import hidden
 from modality_gap.errors import InputError
 
@@ -47,7 +47,8 @@ def test_where_the_libraries_are_absent_nothing_is_known(monkeypatch):
     assert clip_models.tags("ViT-B-32") == {}
     spec = {"architecture": "ViT-B-32", "pretrained": "openai"}
     assert activation_fault("x", spec) is None
-    assert timm_fault("x", {"architecture": "vit_base_patch32_clip_224.openai"}) is None
+    spec = {"architecture": "vit_base_patch32_clip_224.openai", "pretrained": True}
+    assert timm_fault("x", spec) is None
     for function in (clip_models._pretrained, clip_models._timm_quick_gelu):
         function.cache_clear()
 
@@ -286,6 +287,27 @@ def test_timms_tags_of_another_activation_are_those_that_it_notes():
             right = re.search(r"give (\S+)\.$", told)[1]
             assert f"{right}.{tag}" in noted
         assert timm_fault("encoders.mine", {"architecture": name, "seed": 0}) is None
+
+
+@pytest.mark.parametrize(
+    ("library", "wrong", "right"),
+    [
+        ("open_clip", "ViT-B-32", "ViT-B-32-quickgelu"),
+        ("timm", "vit_base_patch32_clip_224", "vit_base_patch32_clip_quickgelu_224"),
+    ],
+)
+def test_another_activation_is_a_fault_of_the_configuration(library, wrong, right):
+    def told(architecture, **more):
+        entry = {"library": library, "architecture": architecture, "pretrained": "openai"}
+        return list(ENCODERS[library].faults("encoders.mine", entry | more))
+
+    (sentence,) = told(wrong)
+    assert sentence.startswith(f"encoders.mine.architecture is {wrong}")
+    assert sentence.endswith(f"give {right}.")
+    assert told(right) == []
+    if library == "timm":  # each fault by itself
+        first, second = told(wrong, options={"classes": 3})
+        assert (first, second.split()[0]) == (sentence, "encoders.mine.options.classes")
 
 
 def test_pictures_are_prepared_as_every_tag_of_the_architecture_says(open_clip):

@@ -22,7 +22,7 @@ from modality_gap.config.text_models import (
     tokenizer_fault,
 )
 from modality_gap.encoders.build import build_encoder
-from modality_gap.encoders.hugging_face import _hugging_face_reader, pool
+from modality_gap.encoders.hugging_face import _hugging_face_reader, hugging_face_faults, pool
 from modality_gap.errors import InputError
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "photo", "of", "dog", "query", ":"]
@@ -319,6 +319,16 @@ def test_weights_of_every_layer_are_looked_for(tmp_path):
         (tmp_path / name).touch()
     assert folder_fault(str(tmp_path), None).startswith(f"{tmp_path / '4'} has no model.safet")
     assert folder_fault(str(tmp_path), "mean") is None
+    entry = {"model": str(tmp_path)}
+    assert list(hugging_face_faults("encoders.x", entry)) == [
+        f"encoders.x.model: {folder_fault(str(tmp_path), None)}"
+    ]
+    pooled = entry | {"options": {"pooling": "mean"}}
+    assert list(hugging_face_faults("encoders.x", pooled)) == []
+    absent = str(tmp_path / "absent")
+    assert list(hugging_face_faults("encoders.x", {"model": absent})) == [
+        f"encoders.x.model is {absent!r}, which is not a folder in {Path.cwd()}; correct it."
+    ]
     (tmp_path / "4/model.safetensors").touch()
     assert folder_fault(str(tmp_path), None) is None
 

@@ -315,6 +315,23 @@ def one_section(name="one", entry=None, found=(), **more):
     return made
 
 
+def test_sections_stand_in_the_order_of_their_groups_and_those_without_one_in_the_last():
+    parts = [one_section(name) for name in ("a", "b", "c", "d")]
+    groups = {
+        "first": {"title": "First", "items": ["c", "a"]},
+        "empty": {"title": "Empty", "items": ["absent"]},
+        "end": {"title": "End", "items": ["b", "absent"]},
+    }
+    found = paper_module.grouped(parts, groups)
+    assert [(one.id, one.title, [part.id for part in one.sections]) for one in found] == [
+        ("first", "First", ["c", "a"]),
+        ("end", "End", ["b", "d"]),
+    ]
+    # The last group may have none of its own.
+    (only,) = paper_module.grouped(parts[3:], groups)
+    assert (only.id, [part.id for part in only.sections]) == ("end", ["d"])
+
+
 def test_a_section_has_what_is_known_of_it_and_nothing_else():
     made = one_section("figure1", {"method": "M *m*.", "paper": ["It is {a}."]})
     assert (made.id, made.title, made.made_by) == ("figure1", "T?", MAKING)
@@ -334,6 +351,9 @@ def test_a_section_has_what_is_known_of_it_and_nothing_else():
     )
     drawn = one_section("figure9", figures={"figure9": b"<svg/>"})
     assert (drawn.picture.wide, drawn.picture.alt) == ("data:image/svg+xml,<svg/>", "A")
+    both = {"figure9": b"<svg/>", "figure9.narrow": b"<svg>n</svg>", "figure1.narrow": b"<svg/>"}
+    assert one_section("figure9", figures=both).picture.narrow == "data:image/svg+xml,<svg>n</svg>"
+    assert one_section("figure1", figures=both).picture is None
     table = Table("T.", ["a"], [["1"]])
     shown = one_section(measured={"one": ([], [table]), "two": ([], [])})
     assert (shown.tables, shown.found) == ([table], [])
