@@ -770,6 +770,14 @@ def test_alignment_of_kernels_against_the_definitions():
     assert unbiased < biased
 
 
+def test_unbiased_alignment_of_vectors_in_a_narrow_cone():
+    """A constant added to the kernel's values off the diagonal cancels, by the definition."""
+    rng = np.random.default_rng(3)
+    k, m = (one @ one.T / 1e6 for one in rng.normal(size=(2, 60, 4)))
+    wanted = structure.cka(k, m)[1]
+    assert structure.cka(k + 1, m + 1)[1] == pytest.approx(wanted, rel=1e-8) != 0
+
+
 def test_hubs_against_plain_counts():
     x, y = cloud(40, 8, 9)
     counts = [sum(j in np.argsort(-(x[i] @ y.T))[:10] for i in range(40)) for j in range(40)]

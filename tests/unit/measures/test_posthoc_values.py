@@ -421,6 +421,17 @@ def test_a_control_puts_one_modality_first(name, first):
         assert more[0, 0] > 2 if kind in first else more[0, 0] == 0
 
 
+def test_of_equally_good_shifts_the_one_nearest_0_is_chosen():
+    """Here two recalls are equal as counts, but not as means of rounded shares."""
+    x, y = cloud(50, 12, 19, noise=1.6)
+    gap = x.mean(axis=0) - y.mean(axis=0)
+    u = gap / np.sqrt((gap**2).sum())
+    found = found_by_shift(x, y, u)
+    assert [at for at, hits in found.items() if hits == max(found.values())] == [16, 17]
+    moved = METHODS["shift_chosen"].fitted(x, y).x(x)
+    np.testing.assert_allclose(moved - x, np.tile(-16 / 40 * u, (50, 1)), atol=1e-12)
+
+
 def found_by_shift(x, y, u):
     """How many partners come first in both directions, by the twentieths of a shift along u."""
     found, n = {}, len(x)

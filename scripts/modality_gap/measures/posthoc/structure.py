@@ -11,6 +11,7 @@ from modality_gap.measures.posthoc.measures import (
     Each,
     Values,
     measure,
+    off_diagonal,
 )
 from modality_gap.measures.posthoc.registry import unit
 from modality_gap.measures.posthoc.tasks import shared_neighbours
@@ -36,9 +37,11 @@ def centred_kernel(kernel: np.ndarray) -> np.ndarray:
 
 def hsic_unbiased(k: np.ndarray, m: np.ndarray) -> float:
     """The unbiased estimate of the Hilbert-Schmidt independence criterion of two kernels (n, n),
-    for n > 3. Source: Song et al., 2012."""
+    for n > 3. Source: Song et al., 2012. A constant in all values off the diagonal changes nothing,
+    so their mean is subtracted first; otherwise, kernels that are nearly constant would lose
+    digits."""
     n = len(k)
-    k, m = k.copy(), m.copy()
+    k, m = (one - off_diagonal(one).mean() for one in (k, m))
     np.fill_diagonal(k, 0)
     np.fill_diagonal(m, 0)
     cross = (k * m).sum() + k.sum() * m.sum() / ((n - 1) * (n - 2))

@@ -70,12 +70,12 @@ def shift_chosen(x: np.ndarray, y: np.ndarray, prompts: Prompts = None) -> Maps:
     cosines, of_a, of_b = a @ b.T, a @ direction, b @ direction
 
     def recall(step: float) -> float:
-        """The recall with a shift, computed from the shifted vectors' inner products and
-        lengths."""
+        """The recall with a shift, computed from the shifted vectors' inner products and lengths.
+        It is rounded, so that equal recalls are equal."""
         half = step / 2
         lengths = [np.sqrt(1 - sign * step * of + half**2) for sign, of in ((1, of_a), (-1, of_b))]
         moved = cosines + half * (of_a[:, None] - of_b) - half**2
-        return recall_both_ways(moved / lengths[0][:, None] / lengths[1], own)
+        return round(recall_both_ways(moved / lengths[0][:, None] / lengths[1], own), 12)
 
     best = max(steps, key=recall)
     return _shifted(direction, float(best))
