@@ -255,8 +255,10 @@ use rule join_towers as join_towers_in_parts with:
         ),
 
 
+ruleorder: sample_parts > join_towers_in_parts
 ruleorder:
-    gather_embedded_parts
+    sample_parts
+    > gather_embedded_parts
     > gather_shards
     > extract_variants
     > extract_pair
@@ -346,7 +348,7 @@ rule import_files:
 
 
 rule sum_part:
-    """Sums and a sample of one part of your own pairs, from one reading of its two files."""
+    """Sums and a sample of one part of a set, from one reading of its two files."""
     input:
         pair=lambda w: BY_PART[w.set][w.part],
         code=code("embeddings/sum_part"),
@@ -379,6 +381,7 @@ rule sample_parts:
     """One modality of a random sample of such pairs, drawn from the samples of all parts."""
     input:
         parts=lambda w: sums_of_parts(w.set),
+        embedded=embedded_side,
         code=code("embeddings/sample_parts"),
     output:
         "results/embeddings/{set}/{modality}.parquet",
@@ -391,7 +394,8 @@ rule sample_parts:
     conda:
         "../envs/statistics.yaml"
     params:
-        folder=lambda w: SETS[w.set]["files"][w.modality],
+        folder=lambda w: SETS[w.set].get("files", {}).get(w.modality)
+        or embedded_folder(SETS[w.set], w.modality),
         side=lambda w: "ab"[SETS[w.set]["modalities"].index(w.modality)],
         sample=config["sample"],
         batch_size=config["loss_landscape"]["batch_size"],

@@ -162,8 +162,9 @@ def cone_files(weights):
 
 
 def embeddings_by_model(name, inputs, modality):
-    """The embeddings of some inputs by the model of a set; the set's file if they are its own."""
-    if SETS[name]["inputs"] == inputs:
+    """The embeddings of some inputs by the model of a set; the set's file if they are its own and
+    this is no sample of them."""
+    if SETS[name]["inputs"] == inputs and name not in BY_PART:
         return f"results/embeddings/{name}/{modality}.parquet"
     encoder = SETS[name].get("encoders", {}).get(modality) or SETS[name].get("encoder")
     return embeddings_of(encoder or name, inputs, modality)
@@ -222,21 +223,6 @@ OWN_TENSORS = any(
     for entry in SETS.values()
     for path in entry.get("files", {}).values()
 )
-
-
-# Own pairs of which each part is read by a job of its own: by set and by the name of the first side's
-# file, the files of both sides.
-BY_PART = {
-    name: {
-        files[0].name: [yours(str(file)) for file in files]
-        for files in zip(
-            *(format_of(path, VECTOR_FORMATS)[1] for path in entry["files"].values()),
-            strict=True,
-        )
-    }
-    for name, entry in SETS.items()
-    if entry.get("by_part")
-}
 
 
 def sums_of_parts(name):
@@ -443,6 +429,44 @@ def part_settings(wildcards):
     settings, roles = DATASETS[wildcards.dataset], part_files(wildcards)
     files = {role: name for role, name in settings["files"].items() if role in roles}
     return {**settings, "files": files}
+
+
+def parts_of_set(entry):
+    """The files of both sides of each part of a set, by the name of the part: that of the first
+    side's file of own pairs, else that of the dataset's part."""
+    if "files" in entry:
+        sides = [format_of(path, VECTOR_FORMATS)[1] for path in entry["files"].values()]
+        return {
+            files[0].name: [yours(str(file)) for file in files]
+            for files in zip(*sides, strict=True)
+        }
+    return {
+        part: [
+            f"{embedded_folder(entry, modality)}/{modality}.{part}.parquet"
+            for modality in entry["modalities"]
+        ]
+        for part in parts_of_dataset(INPUTS[entry["inputs"]]["dataset"])
+    }
+
+
+def embedded_folder(entry, modality):
+    """The folder with the embeddings of each part of the dataset of a set."""
+    encoder = entry["encoders"][modality] if "encoders" in entry else entry["encoder"]
+    return f"results/shards/{encoder}.{entry['inputs']}"
+
+
+# Sets of which each part is read by a job of its own.
+BY_PART = {
+    name: parts_of_set(entry) for name, entry in SETS.items() if entry.get("by_part")
+}
+
+
+def embedded_side(wildcards):
+    """One side of each part of a set that was embedded here."""
+    if "files" in SETS[wildcards.set]:
+        return []
+    row = SETS[wildcards.set]["modalities"].index(wildcards.modality)
+    return [files[row] for files in BY_PART[wildcards.set].values()]
 
 
 def maker_of(path):

@@ -1,4 +1,4 @@
-"""Write one modality of a random sample of your own pairs, drawn from the samples of their
+"""Write one modality of a random sample of the pairs of a set, drawn from the samples of its
 parts."""
 
 from modality_gap.logs import log_to
@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from modality_gap.embeddings.sets import write
+from modality_gap.embeddings.shards import joined_metadata, read_parts
 from modality_gap.errors import InputError
 from modality_gap.measures.by_part import read_sample, read_sums
 
@@ -22,8 +23,9 @@ if len(sample) < params.batch_size:
         f"{params.folder}: only {len(sample)} pairs, but loss_landscape.batch_size is "
         f"{params.batch_size}. Lower it, or add pairs."
     )
-about = {
-    "file": Path(params.folder).name,
+embedded = list(read_parts(snakemake.input.embedded).values())
+about = joined_metadata(embedded) if embedded else {"file": Path(params.folder).name}
+about |= {
     "modality": snakemake.wildcards.modality,
     "vectors": vectors,
     "unmatched": 0,

@@ -14,6 +14,7 @@ from PIL import Image
 from plan import Job
 
 from modality_gap.embeddings.stored import read
+from modality_gap.measures.gap_intervals import measure_gap
 
 ITEMS = 8  # of a tar; a batch of an extraction is never larger
 EMBEDDED = ["whole", "parted", "whole_sample", "parted_sample", "whole_even", "parted_even"]
@@ -149,6 +150,49 @@ def test_a_killed_run_goes_on_with_the_parts_that_are_missing(tmp_path, warm):
     project.snakemake("--", target)
     assert [(made / f"{number}.parquet").stat().st_mtime_ns for number in (0, 1)] == before
     assert len(pd.read_parquet(tmp_path / target)) == 3 * ITEMS
+
+
+def whole_side(folder: Path, modality: str) -> np.ndarray:
+    paths = sorted((folder / "results/shards/mine.parted").glob(f"{modality}.*.parquet"))
+    return np.concatenate([read(path).normalised() for path in paths])
+
+
+def test_a_model_is_measured_part_by_part(tmp_path, warm):
+    (tmp_path / "tars").mkdir()
+    for number in range(14):
+        write_tar(tmp_path / f"tars/{number:05d}.tar", number)
+    clip = {"library": "open_clip", "architecture": "config/architectures/digit-clip.json"}
+    entry = {"format": "webdataset", "files": {"shards": "tars/"}, "files_per_part": 7}
+    config = {
+        "sets": None,
+        "datasets": {"parted": entry},
+        "inputs": {"parted": {"dataset": "parted"}},
+        "models": {"mine": {**clip, "seed": 3, "inputs": "parted", "by_part": True}},
+        "tasks": {"kinds": {"inputs": "parted", "label": "label", "prompt": "a photo of {}"}},
+        "table1": {"sets": ["mine"], "tasks": ["kinds"]},
+        "table2": {"set": "mine"},
+        "sample": 100,
+    }
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(config))
+    project = copy_project(tmp_path, None, configs=("own.yaml",), warm=warm)
+    table = "results/statistics/gap.csv"
+    project.snakemake("--", table)
+    row = pd.read_csv(tmp_path / table).iloc[0]
+    assert (row["n"], row["compared_n"]) == (14 * ITEMS, 100)
+    expected = measure_gap(*(whole_side(tmp_path, side) for side in ("image", "text")), 0.95)
+    for name, value in expected.items():
+        assert row[name] == pytest.approx(value, rel=1e-4), name
+    sample = read(tmp_path / "results/embeddings/mine/text.parquet")
+    assert len(sample) == 100 and sample.metadata["model"] == "digit-clip"
+    # A task reads all pictures, with their labels, and no sample.
+    images = "results/embeddings/mine.parted/image.parquet"
+    assert images in project.snakemake("--dry-run", "--", "results/statistics/zero_shot.csv")
+
+    write_tar(tmp_path / "tars/00014.tar", 14)
+    assert planned(project, table) == [
+        *("extract_part", "extract_part", "make_part"),
+        *("measure_gaps", "sample_parts", "sample_parts", "sum_part"),
+    ]
 
 
 def test_a_data_set_may_become_one_file_and_parts_again(project):

@@ -104,6 +104,23 @@ def _of_inputs(config: dict) -> Iterator[str]:
             )
 
 
+def _of_parts(config: dict) -> Iterator[str]:
+    for name, entry in config["sets"].items():
+        if not entry.get("by_part") or "files" in entry:
+            continue
+        key, inputs = f"sets.{name}.by_part", entry.get("inputs")
+        if not {"encoder", "encoders"} & entry.keys():
+            yield f"{key} needs a set with an encoder; remove it."
+            return
+        dataset = config["inputs"][inputs]["dataset"]
+        if "files_per_part" not in config["datasets"].get(dataset, {}):
+            yield f"{key} needs a dataset with files_per_part, not {dataset}; correct one of them."
+        if "sample" in config["inputs"][inputs]:
+            yield f"{key} cannot be combined with inputs.{inputs}.sample; remove one of them."
+        if "cluster" in entry or dataset in config["clusters"]:
+            yield f"{key} cannot be combined with clusters; remove one of them."
+
+
 def _of_sets(config: dict) -> Iterator[str]:
     if not config["sets"]:
         yield "sets, models and pairs have no entry; add one to any of them."
@@ -199,6 +216,7 @@ FAULTS: tuple[Callable[[dict], Iterator[str]], ...] = (
     _of_tasks,
     _of_names,
     _of_inputs,
+    _of_parts,
     _of_sets,
     _of_preprocessing,
     _of_supplement,

@@ -110,7 +110,7 @@ def of_others(entry: Mapping) -> bool:
 # --- the rows of models and pairs -------------------------------------------------------------
 
 # Keys of a row of `models` that do not belong to its encoder.
-OF_THE_ROW = {"label", "inputs", "note", "loss", "twin"}
+OF_THE_ROW = {"label", "inputs", "note", "loss", "twin", "by_part"}
 WEIGHTS = {"pretrained", "weights", "checkpoint", "seed"}
 
 
@@ -147,7 +147,7 @@ def _of_model(name: str, row: dict, config: dict) -> dict[str, dict]:
         sources = [{"projection": name}] * (2 if has_twin else 1)
 
     common = {"inputs": row["inputs"], "modalities": ["image", "text"]}
-    common |= {"loss": row["loss"]} if "loss" in row else {}
+    common |= {key: row[key] for key in ("loss", "by_part") if key in row}
     note = {"note": row["note"]} if "note" in row else {}
     weights = "random" if "seed" in row else "trained"
     sets = {name: {"label": label, "weights": weights, **sources[0], **common, **note}}

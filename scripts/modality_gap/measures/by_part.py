@@ -1,4 +1,4 @@
-"""Reads one part of both sides of your own pairs once, in its own job, to sum and sample its pairs.
+"""Reads one part of both sides of a set once, in its own job, to sum and sample its pairs.
 
 Part i of both folders holds the same items in the same order. The vectors are not copied. Only the
 sums of a part (`PairSums`) and a random sample of its pairs are kept.

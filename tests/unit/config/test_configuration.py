@@ -870,6 +870,21 @@ def test_a_data_set_in_parts():
     )
     config = changed(("datasets/crawled", entry | {"files_per_part": 0}))
     assert message_of(config).startswith("datasets.crawled.files_per_part is 0")
+    clip = {"library": "open_clip", "architecture": "ViT-B-32", "seed": 0, "by_part": True}
+    model, some = ("models/mine", clip | {"inputs": "some"}), {"dataset": "crawled"}
+    parted = ("datasets/crawled", entry), ("inputs/some", some), model
+    check_config(changed(*parted), SCHEMA_PATH, ENCODERS, FORMATS)
+    for change, words in (
+        (("clusters/crawled", "label"), "cannot be combined with clusters; remove one"),
+        (("inputs/some/sample", 9), "cannot be combined with inputs.some.sample; remove one"),
+        (
+            ("datasets/crawled", {"format": "webdataset", "files": files}),
+            "needs a dataset with files_per_part, not crawled; correct",
+        ),
+    ):
+        assert message_of(changed(*parted, change)).startswith(f"sets.mine.by_part {words}")
+    config = changed(("sets/stitched/by_part", True))
+    assert message_of(config) == "sets.stitched.by_part needs a set with an encoder; remove it."
     # Whose files cannot be read alone.
     config = changed(("datasets/cifar10/files_per_part", 1))
     assert message_of(config).startswith("datasets.cifar10.files_per_part ")
