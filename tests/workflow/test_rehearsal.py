@@ -27,6 +27,8 @@ NOT_IN_THE_PAPER = {
     "train_losses_part",
     "import_files", "plot_sigmoid_loss", "extract_shard", "gather_shards",
     "decide_extraction", "join_towers", "sum_part", "sample_parts",
+    "make_part", "gather_parts", "choose_rows", "extract_part", "gather_embedded_parts",
+    "join_towers_in_parts",
 }  # fmt: skip
 
 

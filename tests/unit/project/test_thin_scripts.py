@@ -158,7 +158,7 @@ def test_a_sample_of_the_pairs_of_all_parts(run, tmp_path):
     rows = np.sort(np.argsort(keys)[:7])
     output = {"file": tmp_path / "out.parquet"}
     for letter, (side, vectors) in zip("ab", sides.items(), strict=True):
-        given = {"parts": parts}, output, {"modality": side}
+        given = {"parts": parts, "embedded": []}, output, {"modality": side}
         about = {"folder": f"some/{side}", "side": letter, "sample": 7, "batch_size": 7}
         run("sample_parts", *given, **about)
         found = read(output["file"])
