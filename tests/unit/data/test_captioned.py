@@ -47,8 +47,10 @@ def made(target: Path, form: str, files: dict[str, Path | str], **options: str) 
 def refused(target: Path, form: str, files: dict[str, Path | str], **options: str) -> str:
     with pytest.raises(InputError) as caught:
         made(target, form, files, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    told = str(caught.value)
+    assert "\n" not in told
+    assert any(told.startswith(str(file)) for file in files.values()), told  # the file it is about
+    return told
 
 
 def in_folder(folder: Path, members: dict[str, bytes]) -> Path:

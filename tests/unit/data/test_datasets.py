@@ -351,8 +351,10 @@ def refusal(tmp_path: Path, form: str, files: dict[str, Path], **options: str) -
     files = {role: str(file) for role, file in files.items()}
     with pytest.raises(InputError) as caught:
         write_dataset(tmp_path / "none.parquet", {"format": form, "files": files} | options, files)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    told = str(caught.value)
+    assert "\n" not in told
+    assert any(told.startswith(file) for file in files.values()), told  # the file it is about
+    return told
 
 
 @pytest.mark.parametrize("name", CLIMBING)

@@ -175,10 +175,10 @@ def test_what_is_no_embedding_set_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"absent.parquet: there is no such file"):
         read(tmp_path / "absent.parquet")
     pd.DataFrame({"item_id": ["a"]}).to_parquet(tmp_path / "bare.parquet")
-    with pytest.raises(InputError, match="column 'vector' is missing"):
+    with pytest.raises(InputError, match=r"bare\.parquet: the column 'vector' is missing"):
         read(tmp_path / "bare.parquet")
     pd.DataFrame({"vector": [[1.0, 2.0]]}).to_parquet(tmp_path / "nameless.parquet")
-    with pytest.raises(InputError, match="column 'item_id' is missing"):
+    with pytest.raises(InputError, match=r"nameless\.parquet: the column 'item_id' is missing"):
         read(tmp_path / "nameless.parquet")
 
 
@@ -195,7 +195,7 @@ def test_a_truncated_file_is_refused(tmp_path):
     write(make(n=200, d=50), tmp_path / "a.parquet")
     whole = (tmp_path / "a.parquet").read_bytes()
     (tmp_path / "a.parquet").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="cannot be read as Parquet"):
+    with pytest.raises(InputError, match=r"a\.parquet cannot be read as Parquet"):
         read(tmp_path / "a.parquet")
 
 
@@ -228,13 +228,21 @@ def test_pairs_must_match(tmp_path):
     write(make(ids=["item0", "item2", "item1", "item3", "item4"]), tmp_path / "mixed.parquet")
     write(make(d=4), tmp_path / "wide.parquet")
     a = tmp_path / "a.parquet"
-    with pytest.raises(InputError, match="5 items in one, 4 in the other"):
+    with pytest.raises(
+        InputError, match=r"a\.parquet and .*short\.parquet: 5 items in one, 4 in the"
+    ):
         read_pair(a, tmp_path / "short.parquet")
-    with pytest.raises(InputError, match="row 1 is item 'item1' in one and 'item2'"):
+    with pytest.raises(
+        InputError, match=r"a\.parquet and .*mixed\.parquet: row 1 is item 'item1' in one"
+    ):
         read_pair(a, tmp_path / "mixed.parquet")
-    with pytest.raises(InputError, match="3 dimensions in one file, 4 in the other"):
+    with pytest.raises(
+        InputError, match=r"a\.parquet and .*wide\.parquet: 3 dimensions in one file, 4"
+    ):
         read_pair(a, tmp_path / "wide.parquet")
-    with pytest.raises(InputError, match="3 dimensions in one file, 4 in the other"):
+    with pytest.raises(
+        InputError, match=r"a\.parquet and .*wide\.parquet: 3 dimensions in one file, 4"
+    ):
         stored.open_pair(a, tmp_path / "wide.parquet")
     assert len(read_pair(a, tmp_path / "wide.parquet", one_space=False)[1]) == 5
 
@@ -346,7 +354,7 @@ def test_numbers_are_ids_and_nulls_are_none(tmp_path):
     with_labels(path, item_id=[2**53 + 1, 2**53 + 2, 2**53 + 3])
     assert list(read(path).item_ids) == [str(2**53 + number) for number in (1, 2, 3)]
     with_labels(path, item_id=["a", None, "c"])
-    with pytest.raises(InputError, match="column 'item_id' holds nulls"):
+    with pytest.raises(InputError, match=r"a\.parquet: column 'item_id' holds nulls"):
         StoredVectors(path)
 
 
@@ -392,6 +400,7 @@ def test_vectors_of_another_kind_are_refused(tmp_path, vectors, words):
     with pytest.raises(InputError, match=words) as told:
         StoredVectors(tmp_path / "a.parquet")
     assert "\n" not in str(told.value)
+    assert str(told.value).startswith(f"{tmp_path / 'a.parquet'}: ")
 
 
 def test_one_large_row_group_is_never_whole_in_memory(tmp_path):

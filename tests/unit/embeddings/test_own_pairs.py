@@ -375,11 +375,15 @@ def test_both_sides_with_several_are_paired_one_by_one_or_refused(tmp_path):
     image, text = imported(tmp_path, "a.parquet", "c.parquet", "all")
     np.testing.assert_array_equal(values(text), FIVE[:, ::-1].reshape(-1, D))
     parquet(tmp_path / "d.parquet", lists(FIVE.reshape(-1, D)[1:], fixed), item_id=ids[1:])
-    with pytest.raises(InputError, match="an item has 5 vectors in one file and 4 in the other"):
+    with pytest.raises(
+        InputError, match=r"a\.parquet and .*d\.parquet: an item has 5 vectors in one file and 4"
+    ):
         imported(tmp_path, "a.parquet", "d.parquet", "all")
     parquet(tmp_path / "e.parquet", lists(A[:3], fixed), item_id=["x", "y", "x"])
     parquet(tmp_path / "f.parquet", lists(B[:4], fixed), item_id=["x", "y", "x", "x"])
-    with pytest.raises(InputError, match="an item has 2 vectors in one file and 3 in the other"):
+    with pytest.raises(
+        InputError, match=r"e\.parquet and .*f\.parquet: an item has 2 vectors in one file and 3"
+    ):
         imported(tmp_path, "e.parquet", "f.parquet", "all")
 
 
@@ -444,13 +448,15 @@ def test_parts_are_read_in_the_order_of_their_numbers(tmp_path):
     np.testing.assert_array_equal(values(text), B[:24])
     np.save(tmp_path / "img_emb" / "img_emb_13.npy", A[24:26])
     np.save(tmp_path / "text_emb" / "text_emb_12.npy", B[24:26])
-    with pytest.raises(InputError, match="Number the files alike"):
+    with pytest.raises(InputError, match=r"img_emb and .*text_emb: .*Number the files alike"):
         imported(tmp_path, "img_emb", "text_emb")
     np.save(tmp_path / "img_emb" / "img_emb_14.npy", np.ones((2, D + 1)))
     with pytest.raises(InputError, match=r"img_emb_14.npy: 7 dimensions, but .*img_emb_0.npy has"):
         open_source(str(tmp_path / "img_emb"), {})
     np.savez(tmp_path / "img_emb" / "more.npz", A)
-    with pytest.raises(InputError, match=r"files of several formats \(npy and npz\)"):
+    with pytest.raises(
+        InputError, match=r"img_emb: the folder has files of several formats \(npy and"
+    ):
         open_source(str(tmp_path / "img_emb"), {})
     with pytest.raises(InputError, match=r"give one of its folders \(img_emb, out, text_emb\)"):
         open_source(str(tmp_path), {})
@@ -478,7 +484,9 @@ def test_parts_of_tables_and_random_names(tmp_path):
     with pytest.raises(InputError, match=r"part-3\.parquet and .*: only one of them has ids"):
         imported(tmp_path, "p", "p")
     parquet(tmp_path / "none/part-0.parquet", lists(A[:0], fixed))
-    with pytest.raises(InputError, match="holds no embeddings; give at least one row"):
+    with pytest.raises(
+        InputError, match=r"none/part-0\.parquet holds no embeddings; give at least one row"
+    ):
         imported(tmp_path, "none", "none")
     assert numbers_of(["part-0-a1b2", "part-1-c"]) == [(), ()]
     assert numbers_of(["vit32_part_2", "vit32_part_10"]) == [(2,), (10,)]
@@ -612,13 +620,16 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(name, tmp_path):
     with pytest.raises(InputError, match=words) as caught:
         imported(tmp_path, name, other)
     sentence = str(caught.value)
-    assert re.fullmatch(r"[^\n]+[.?]", sentence) and name in sentence
+    assert re.fullmatch(r"[^\n]+[.?]", sentence)
+    assert sentence.startswith(str(tmp_path / name))
 
 
 def test_ids_of_which_none_match(tmp_path):
     parquet(tmp_path / "a.parquet", lists(A, ONE), item_id=IDS)
     parquet(tmp_path / "b.parquet", lists(B, ONE), item_id=[f"{one}.jpg" for one in IDS])
-    with pytest.raises(InputError, match=r"\(the first ids are 'item0' and 'item0.jpg'\)"):
+    with pytest.raises(
+        InputError, match=r"a\.parquet and .*b\.parquet: no id .*'item0' and 'item0\.jpg'"
+    ):
         imported(tmp_path, "a.parquet", "b.parquet")
 
 

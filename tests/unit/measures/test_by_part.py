@@ -194,22 +194,37 @@ def test_parts_that_do_not_match_are_refused(tmp_path):
             columns = {"emb": [one.tolist() for one in of_side]} | ({"id": ids} if ids else {})
             paths.append(str(tmp_path / f"{side}.parquet"))
             pq.write_table(pa.table(columns), paths[-1])
-        with pytest.raises(InputError, match=words):
+        with pytest.raises(InputError, match=words) as told:
             by_part.sum_part(*(open_source(path, {}) for path in paths), "p", 9, 0)
+        assert str(told.value).startswith(tuple(paths))
 
     two, three, ids = raw[:2], raw[:3], ["x", "y"]
-    refused(r"3 vectors of 6 dimensions, and .* has 2 vectors of 6\. With `by_part`", three, two)
-    refused("3 vectors of 6 dimensions, and .* has 3 vectors of 5", three, three[:, :5])
-    refused("row 1 is item 'y' in one and 'z' in the other", two, two, ids, ["x", "z"])
-    refused("item_id 'x' occurs more than once", two, two, ["x", "x"])
+    refused(
+        r"a\.parquet has 3 .* of 6 dimensions, and .*b\.parquet has 2 vectors of 6\. With `by_",
+        three,
+        two,
+    )
+    refused(
+        r"a\.parquet has 3 .* of 6 dimensions, and .*b\.parquet has 3 vectors of 5",
+        three,
+        three[:, :5],
+    )
+    refused(
+        r"a\.parquet and .*b\.parquet: row 1 is item 'y' in one and 'z' in the",
+        two,
+        two,
+        ids,
+        ["x", "z"],
+    )
+    refused(r"a\.parquet: item_id 'x' occurs more than once", two, two, ["x", "x"])
     several = np.stack([three] * 2, axis=1)
     refused(r"a\.parquet: items have several vectors; remove `by_part`", several, three)
     refused(r"b\.parquet: items have several vectors; remove `by_part`", three, several)
     spoilt = raw[:100].copy()
     spoilt[77] = 0
-    refused("the vector of item 'p:000077' is all zeros", raw[:100], spoilt)
+    refused(r"b\.parquet.* the vector of item 'p:000077' is all zeros", raw[:100], spoilt)
     spoilt[77] = np.nan
-    refused("the vector of item 'p:000077' holds NaN or infinity", spoilt, raw[:100])
+    refused(r"a\.parquet.* the vector of item 'p:000077' holds NaN or infinity", spoilt, raw[:100])
 
 
 def test_an_empty_part_is_refused(tmp_path):

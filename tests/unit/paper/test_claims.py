@@ -318,7 +318,7 @@ def test_one_of_several_rows():
     assert measure(take="at_smallest", along="temperature").value == 0.9
     assert measure(take="kendall", along="temperature").value == pytest.approx(-1)
     assert measure(column="constant", take="kendall", along="temperature").value == 0
-    with pytest.raises(InputError, match="3 rows match"):
+    with pytest.raises(InputError, match=r"^gap\.csv: 3 rows match"):
         measure()
 
 
@@ -604,31 +604,40 @@ def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
-        ([ENTRY | {"id": "x"}, ENTRY | {"id": "x"}], "two claims have the id x"),
+        ([ENTRY | {"id": "x"}, ENTRY | {"id": "x"}], ": two claims have the id x"),
         ([ENTRY | {"whose": "mine"}], "claims[0].whose is 'mine'"),
-        ([evident(kind="luck")], "evidence of the kind 'luck'"),
-        ([evident(expect={})], "one of equals, above and below"),
-        ([evident(expect={"above": 1, "below": 2})], "one of equals, above and below"),
-        ([evident(provided=[{"value": 1, "reason": "r"}])], "one of equals, above and below"),
+        ([evident(kind="luck")], "x has evidence of the kind 'luck'"),
+        ([evident(expect={})], "x must expect exactly one of equals, above and below"),
+        (
+            [evident(expect={"above": 1, "below": 2})],
+            "x must expect exactly one of equals, above and below",
+        ),
+        (
+            [evident(provided=[{"value": 1, "reason": "r"}])],
+            "x must expect exactly one of equals, above and below",
+        ),
         ([ENTRY | {"sauce": "y"}], "sauce is not a known key"),
-        ([ENTRY | {"needs": "luck"}], "needs 'luck'"),
+        ([ENTRY | {"needs": "luck"}], ": x.{n} needs 'luck'"),
         ([evident(where={True: 1})], "where has a key that YAML reads as a truth value (true)"),
-        ([ENTRY | {"cases": [{"m": 1}]}], "a case has no value for 'n'"),
+        ([ENTRY | {"cases": [{"m": 1}]}], "x.{n}: a case has no value for 'n'"),
         ([{k: v for k, v in ENTRY.items() if k != "where"}], "where is missing"),
         (
             [evident(expect={"below": "-.5"})],
-            "expects below '-.5', which is not a number",
+            "x expects below '-.5', which is not a number",
         ),
         (
             [evident(expect={"equals": 1, "within": ".1"})],
-            "expects within '.1', which is not a number",
+            "x expects within '.1', which is not a number",
         ),
         (
             [evident(expect={"equals": "1", "within": 0})],
-            "expects equals '1', which is not a number",
+            "x expects equals '1', which is not a number",
         ),
         *(
-            ([evident(against="bound", **{key: other})], "`against` beside less, over, minus or")
+            (
+                [evident(against="bound", **{key: other})],
+                "x has `against` beside less, over, minus or",
+            )
             for key, other in (
                 *(("less", "gap"), ("absolute", True)),
                 *(("over", {"value": 1}), ("minus", {"value": 1})),
