@@ -266,5 +266,6 @@ def test_faults_of_the_configuration(parts, root, more, words):
     row = {"image": f"{parts}/image", "text": f"{parts}/text", "by_part": True}
     more = {key: value.format(parts) for key, value in more.items()}
     check_config(config | {"pairs": {"mine": row}}, *registries)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=words) as told:
         check_config(config | {"pairs": {"mine": row | more}}, *registries)
+    assert str(told.value).startswith("pairs.mine.")

@@ -914,16 +914,21 @@ def test_measures_of_the_user(tmp_path):
             r"posthoc\.measures\.mine\.measure: .*mine\.py:fails raises ValueError \(too few",
         ),
     ):
-        with pytest.raises(InputError, match=sentence):
+        with pytest.raises(InputError, match=sentence) as told:
             chosen(function)["mine"].of(x, y)
-    with pytest.raises(InputError, match="has no function other"):
+        assert str(told.value).startswith("posthoc.measures.mine")
+    with pytest.raises(
+        InputError, match=r"^posthoc\.measures\.mine\.measure.* has no function other"
+    ):
         chosen("other")
     unknown = r"mine\.settings\.strength: the measure has no such setting; give one of power\."
     with pytest.raises(InputError, match=unknown):
         chosen("farthest", settings={"strength": 2})
     with pytest.raises(InputError, match=r"mine\.measure is 'hubs'; give FILE\.py:FUNCTION"):
         chosen_measures({"measures": {"mine": {"measure": "hubs"}}})
-    with pytest.raises(InputError, match="a built-in measure already has this name"):
+    with pytest.raises(
+        InputError, match=r"^posthoc\.measures\.hubs: a built-in measure already has this"
+    ):
         chosen_measures({"measures": {"hubs": {"measure": f"{file}:two"}}})
 
 
@@ -976,8 +981,9 @@ def test_methods_of_the_user(tmp_path):
             r"^posthoc\.methods\.mine\.settings\.part: the method has no such setting; remove it",
         ),
     ):
-        with pytest.raises(InputError, match=sentence):
+        with pytest.raises(InputError, match=sentence) as told:
             chosen_methods(own(**entry))
+        assert str(told.value).startswith("posthoc.methods.mine.")
     for function, sentence in (
         (
             "fails",
@@ -993,5 +999,7 @@ def test_methods_of_the_user(tmp_path):
             chosen.fitted(x, y)
     any_setting = own(method=f"{file}:vectors", settings={"all": 1})
     assert chosen_methods(any_setting)["mine"].settings == {"all": 1}
-    with pytest.raises(InputError, match="a built-in method already has this name"):
+    with pytest.raises(
+        InputError, match=r"^posthoc\.methods\.shift: a built-in method already has this"
+    ):
         chosen_methods({"all_methods": False, "methods": {"shift": {"method": "shift"}}})
