@@ -304,8 +304,8 @@ def same_color(color, wanted) -> bool:
     return wanted is None or mcolors.to_hex(color) == mcolors.to_hex(wanted)
 
 
-def lines(ax, x, y, color=None) -> list:
-    """The lines of these points."""
+def lines(ax, x, y, color=None, dashes=None) -> list:
+    """The lines of these points, as "-", "--" or ":" where a caption or the paper says so."""
     x, y = np.atleast_1d(np.asarray(x, dtype=float)), np.atleast_1d(np.asarray(y, dtype=float))
     return [
         line
@@ -314,6 +314,7 @@ def lines(ax, x, y, color=None) -> list:
         and np.allclose(np.asarray(line.get_xdata(), dtype=float), x)
         and np.allclose(np.asarray(line.get_ydata(), dtype=float), y)
         and same_color(line.get_color(), color)
+        and dashes in (None, line.get_linestyle())
     ]
 
 
@@ -479,7 +480,7 @@ def test_figure2a(draw):
             values, edges, _ = ridges[2 * number].get_data()
             np.testing.assert_allclose(values - base, 0.85 * part["pairs"] / part["pairs"].max())
             np.testing.assert_allclose(edges, [-1.0, -0.2, 0.6, 1.0])
-            assert lines(ax, [row["mean_cosine"]] * 2, [base, base + 0.85])
+            assert lines(ax, [row["mean_cosine"]] * 2, [base, base + 0.85], INK, "--")
             assert f"mean {row['mean_cosine']:.3f}, n {row['n']}" in labels[number]
             assert labels[number].startswith(weights)
             assert ("noise" in labels[number]) == (inputs == "noise")
@@ -548,7 +549,7 @@ def test_figure2c(draw, kind):
         # Three cones lie apart in two components.
         assert lines(below, [1, 2], values[:2], PALETTE[0])
         assert lines(below, [3, 4, 5, 6], values[2:], MUTED)
-        assert lines(below, [2.5, 2.5], [0, 1])
+        assert lines(below, [2.5, 2.5], [0, 1], INK, "--")
         assert f"drop ×{values[1] / values[2]:.1f}" in words(below)
         assert ("(paper ×7.8)" in words(below)) == (encoder == "f")
         assert f"{71 + 11 * column}%" in words(below)
@@ -642,7 +643,7 @@ def test_figure3bcd(draw):
         (text,) = (text for text in ax.texts if text.get_text() == label)
         assert same_color(text.get_color(), color)
     own = gap["gap"].iloc[0]
-    assert lines(ax, [own, own], [0, 1])
+    assert lines(ax, [own, own], [0, 1], INK, ":")
     assert f"gap {own:.2f}" in words(ax)
     hump, back, *minima = diamonds(ax)
     assert (hump, back) == ((-0.9, pytest.approx(0.2)), (-1.7, pytest.approx(0.1)))
@@ -668,9 +669,9 @@ def test_figure3g(draw):
     assert axes[0].name == "3d"  # Figure 3(e)
     spacings = list(dict.fromkeys(table.sample(frac=1, random_state=0)["spacing_deg"]))
     for ax, (spacing, temperature) in zip(axes[1:], product(spacings, [1.0, 0.01]), strict=True):
-        for mismatched, color in ((True, PALETTE[1]), (False, PALETTE[0])):
+        for mismatched, color, dashes in ((True, PALETTE[1], "-"), (False, PALETTE[0], "--")):
             part = pick(table, spacing_deg=spacing, mismatched=mismatched, temperature=temperature)
-            assert lines(ax, part["delta_theta_deg"], part["loss"], color)
+            assert lines(ax, part["delta_theta_deg"], part["loss"], color, dashes)
             lowest = part.loc[part["loss"].idxmin()]
             assert lines(ax, lowest["delta_theta_deg"], lowest["loss"], color)
             texts = [text.get_text() for text in ax.texts if same_color(text.get_color(), color)]
@@ -887,12 +888,14 @@ def test_recall_under_shift(draw):
     assert draw.touching == {layout: [] for layout in SMALLEST}
     assert ax.get_ylim() == (0, 1.03)  # of every panel
     part = curve[curve["set"] == "one"].sort_values("distance")
-    for direction, color, label in (
-        ("ab", PALETTE[0], "audio → text, n 31"),
-        ("ba", PALETTE[1], "text → audio, n 1,042"),
+    own = gaps()["gap"].iloc[0]
+    assert lines(ax, [own, own], [0, 1], INK, ":")
+    for direction, color, dashes, label in (
+        ("ab", PALETTE[0], "-", "audio → text, n 31"),
+        ("ba", PALETTE[1], "--", "text → audio, n 1,042"),
     ):
         column = f"recall1_{direction}"
-        assert lines(ax, part["distance"], part[column], color)
+        assert lines(ax, part["distance"], part[column], color, dashes)
         ends = part[f"{column}_low"], part[f"{column}_high"]
         assert has_band(ax, part["distance"], *ends, color)
         assert all(lines(ax, part["distance"], end, color) for end in ends)
@@ -967,7 +970,7 @@ def test_closing_the_gap(draw):
     (ax,), _ = draw("plot_closing_the_gap", {"published": ["one", "three"]}, **tables)
     # From the closed gap to a little beyond the model's own; nothing of a model at chance.
     part = pick(curve, set="one").assign(distance=[0.9, 0.5, 0.07, 0.02]).iloc[:0:-1]
-    assert lines(ax, part["distance"], part["recall1_ab"], PALETTE[0])
+    assert lines(ax, part["distance"], part["recall1_ab"], PALETTE[0], "-")  # zero-shot accuracy
     assert has_band(
         ax, part["distance"], part["recall1_ab_low"], part["recall1_ab_high"], PALETTE[0]
     )
@@ -1011,7 +1014,7 @@ def test_a_loss_that_sets_were_trained_with(draw, label, parameters):
             own = " (own)" if one is table and temperature == 0.05 else ""
             assert f"scale {1 / temperature:.4g}{own}" in words(ax).split("\n")
         own = gap.loc[gap["set"] == name, "gap"].iloc[0]
-        assert lines(ax, [own, own], [0, 1], INK)
+        assert lines(ax, [own, own], [0, 1], INK, ":")
     bias = ", bias -12" if parameters else ""
     assert title(axes[0]).replace("\n", " ") == f"N, {label}{bias}"
     assert title(axes[3]) == "M, softmax loss"
@@ -1051,8 +1054,8 @@ def test_table1(draw):
         assert mark.get_marker() == "v"
         (mark,) = lines(ax, default["distance"], default["score"], INK)
         assert mark.get_marker() == "o"
-        assert lines(ax, [default["distance"]] * 2, [0, 1], INK)
-        assert lines(ax, [0, 1], [row["chance"]] * 2)
+        assert lines(ax, [default["distance"]] * 2, [0, 1], INK, ":")
+        assert lines(ax, [0, 1], [row["chance"]] * 2, MUTED, "--")
         (band,) = (patch for patch in ax.patches if hasattr(patch, "get_height"))
         assert band.get_y() == pytest.approx(row["default_low"])
         assert band.get_y() + band.get_height() == pytest.approx(row["default_high"])
@@ -1147,7 +1150,7 @@ def test_experiment_temperature(draw):
         for name, label in quantities.items():
             line = curve_of(ax, runs, summary, "temperature", f"{name}_after")
             before = [untouched[name].iloc[0]] * 2
-            assert lines(ax, [0.01, 1.0], before, line.get_color())
+            assert lines(ax, [0.01, 1.0], before, line.get_color(), ":")
             if label:
                 (text,) = (text for text in ax.texts if text.get_text() == label)
                 assert same_color(text.get_color(), line.get_color())
@@ -1155,7 +1158,7 @@ def test_experiment_temperature(draw):
         assert ticks == ["1/100", "1/10", "1"]
     assert [title(ax) for ax in axes] == ["Gap", "Recall@1", "Zero-shot (axis starts at 0.3)"]
     assert axes[2].get_ylim()[0] == 0.3 and axes[2].get_ylabel() == "zero-shot accuracy"
-    assert lines(axes[0], [0, 1], [0.83, 0.83]) and "paper, before: 0.83" in words(axes[0])
+    assert lines(axes[0], [0, 1], [0.83, 0.83], MUTED) and "paper, before: 0.83" in words(axes[0])
     assert [diamonds(ax) for ax in axes] == [[(0.1, 0.17)], [(1.0, 0.19)], []]
     keys = [[one for one in words(ax).split("\n") if "CLIP" in one] for ax in axes]
     assert keys == [["◇ paper's CLIP"], ["◇ □ paper's CLIP"], []]

@@ -82,12 +82,19 @@ def evidence(root, tmp_path, monkeypatch):
     return output.evidence.read_text("utf-8"), output.errata.read_text("utf-8")
 
 
+def assert_style(root, page):
+    """The page has its style as the file says it, with no mark replaced as in a text."""
+    assert (root / "report/style.css").read_text("utf-8").strip() in page
+
+
 def spaced(page):
     """With plain spaces."""
     return re.sub(r"\s+", " ", page)
 
 
-def test_the_page_of_evidence(evidence):
+def test_the_page_of_evidence(root, evidence):
+    for page in evidence:
+        assert_style(root, page)
     page = spaced(evidence[0])
     against = re.search(r'<section id="against"(.*?)</section>', page)[1]
     assert "statements, 1 differs." in against
@@ -143,7 +150,9 @@ def test_the_page_of_own_pairs(root, tmp_path, monkeypatch):
     )
     snakemake = SimpleNamespace(input=inputs, output=[tmp_path / "pairs.html"], params=params)
     runpy.run_path(str(script_path(root, "write_pairs_page")), {"snakemake": snakemake})
-    page = spaced((tmp_path / "pairs.html").read_text("utf-8"))
+    page = (tmp_path / "pairs.html").read_text("utf-8")
+    assert_style(root, page)
+    page = spaced(page)
     rows = rows_of(page)
     # The first modality of each set comes first, as in the columns a and b of its measures.
     files = [
@@ -268,8 +277,8 @@ def write_figures(root, tmp_path, monkeypatch):
     own = {
         name: minimum_table().assign(own=[True, False], temperature=[hot, 1.0], **parameter)
         for name, hot, parameter in (
-            ("margin", 0.25, {"width": 3.5}),
             ("sigmoid", 0.125, {"bias": -7.5}),
+            ("margin", 0.25, {"width": 3.5}),
         )
     }
     made_by = {"rule": "r", "script": "s", "arithmetic": ["a"], "data": ["tables/d.csv"]}
@@ -290,7 +299,8 @@ def write_figures(root, tmp_path, monkeypatch):
         output = tmp_path / "page.html"
         snakemake = SimpleNamespace(input=inputs, params=params, output=[output])
         runpy.run_path(str(script_path(root, "write_figures")), {"snakemake": snakemake})
-        return output.read_text("utf-8")
+        assert_style(root, page := output.read_text("utf-8"))
+        return page
 
     return write
 
@@ -374,7 +384,9 @@ def test_the_page_of_follow_ups(root, tmp_path, monkeypatch):
     )
     snakemake = SimpleNamespace(input=inputs, params=params, output=[tmp_path / "page.html"])
     runpy.run_path(str(script_path(root, "write_after")), {"snakemake": snakemake})
-    page = spaced((tmp_path / "page.html").read_text("utf-8"))
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert_style(root, page)
+    page = spaced(page)
     # A published model each, by what its second modality is.
     closing = re.findall(r"<li>(The .*?)</li>", part_of(page, "closing"))
     for says, (model, score, gap) in zip(
@@ -460,7 +472,8 @@ def write_index(root, tmp_path, monkeypatch):
         output = tmp_path / "index.html"
         snakemake = SimpleNamespace(input=inputs, params=params, output=[output])
         runpy.run_path(str(script_path(root, "write_index")), {"snakemake": snakemake})
-        return given, spaced(output.read_text("utf-8"))
+        assert_style(root, page := output.read_text("utf-8"))
+        return given, spaced(page)
 
     return write
 

@@ -917,6 +917,7 @@ def test_captions_know_the_sets_that_take_part(jobs, released, folders, config):
             name == "settings"
         )
         assert "emoji for photographs" in stand_ins["table1"]
+        assert ("LAION" in stand_ins["closing_the_gap"]) == (name == "released")
 
 
 @pytest.mark.parametrize(("end", "environment"), [("pt", "embeddings"), ("npy", "statistics")])
@@ -1014,7 +1015,12 @@ INPUTS = {name: {"dataset": name, "sample": 60} for name in DATASETS}
 STUDIES = {
     "supplementary13": {"Own": {"files": ["a.npy", "b.npy"]}},
     "supplementary14": {
-        "Seeds": {"encoders": ["minilm_seeds"], "modality": "text", "inputs": "emoji_few_and_noise"}
+        "Seeds": {
+            "encoders": ["minilm_seeds"],
+            "modality": "text",
+            "inputs": "emoji_few_and_noise",
+        },
+        "Older": {"files": ["b.npy", "a.npy"]},
     },
 }
 
@@ -1074,8 +1080,9 @@ def test_studies_of_seeds_have_their_files_and_figures(unusual, jobs):
     files = {
         "supplementary13": (["a.npy", "b.npy"], ["Own"] * 2),
         "supplementary14": (
-            ["results/embeddings/minilm_seeds.emoji_few_and_noise/text.parquet"],
-            ["Seeds"],
+            # Label by label, in the order of the configuration.
+            ["results/embeddings/minilm_seeds.emoji_few_and_noise/text.parquet", "b.npy", "a.npy"],
+            ["Seeds", "Older", "Older"],
         ),
     }
     for job in unusual["project_seed_study"]:

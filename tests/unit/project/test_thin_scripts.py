@@ -56,7 +56,7 @@ def run(root, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
     threads = torch.get_num_threads()
 
-    def run(script, given, output, wildcards=(), config=None, **params):
+    def run(script, given, output, wildcards=(), config=None, threads=1, **params):
         snakemake = SimpleNamespace(
             input=Named(given),
             output=Named(output),
@@ -64,7 +64,7 @@ def run(root, monkeypatch):
             wildcards=Named(wildcards),
             config=config,
             log=["log"],
-            threads=1,
+            threads=threads,
         )
         runpy.run_path(str(script_path(root, script)), {"snakemake": snakemake})
 
@@ -141,6 +141,29 @@ def test_files_of_ones_own(run, tmp_path, row):
         run("import_files", {"pair": files}, {"file": "no"}, **reading, **rest | {"batch_size": 6})
 
 
+@pytest.mark.parametrize("row", [0, 1])
+def test_files_of_ones_own_in_different_orders(run, tmp_path, row, capfd):
+    """Each side has the rows of its own file, in one order of the items; what has no partner is
+    named with its file."""
+    vectors = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("f4")
+    names = np.array([list("vwxyz"), list("zyxab")])
+    files = [str(tmp_path / f"{name}.npz") for name in "ab"]
+    for path, side, ids in zip(files, vectors, names, strict=True):
+        np.savez(path, vectors=side, ids=ids)
+    reading = {"sources": [(file, {"ids": "ids"}) for file in files], "labels": [], "several": ""}
+    rest = {"row": row, "modality": "ab"[row], "batch_size": 3}
+    run("import_files", {"pair": files}, {"file": tmp_path / "out.parquet"}, **reading, **rest)
+    found = read(tmp_path / "out.parquet")
+    where = [list(names[row]).index(item) for item in found.item_ids]
+    assert sorted(found.item_ids) == list("xyz")
+    np.testing.assert_array_equal(found.vectors, vectors[row][where])
+    assert found.metadata["unmatched"] == 2
+    assert list(found.metadata["unmatched_named"]) == [["v", "w"], ["a", "b"]][row]
+    said = capfd.readouterr().err
+    assert "a.npz: 2 items have no partner: v, w" in said
+    assert "b.npz: 2 items have no partner: a, b" in said
+
+
 def test_a_sample_of_the_pairs_of_all_parts(run, tmp_path):
     """Those to which the seed and the name of their part give the smallest numbers, in order."""
     rng = np.random.default_rng(0)
@@ -167,6 +190,17 @@ def test_a_sample_of_the_pairs_of_all_parts(run, tmp_path):
         assert wanted.items() <= found.metadata.items()
         with pytest.raises(InputError, match=rf"^some/{side}: only 7 pairs, but .*size is 8\."):
             run("sample_parts", *given, **about | {"batch_size": 8})
+    # The gap is that of all pairs of all parts.
+    sampled = [output["file"].with_name(f"{side}.parquet") for side in sides]
+    for letter, path in zip("ab", sampled, strict=True):
+        about = {"folder": "f", "side": letter, "sample": 7, "batch_size": 7}
+        run("sample_parts", {"parts": parts}, {"file": path}, {"modality": path.stem}, **about)
+    settings = {"clusters": {}, "confidence": 0.8, "sample": 7, "seed": 3, "compare_at_most": 99}
+    given, gap = {"parts_own": parts, "pairs": sampled}, {"table": tmp_path / "gap.csv"}
+    run("measure_gaps", given, gap, sets={"own": ("M", "trained")}, **settings)
+    (row,) = pd.read_csv(gap["table"]).to_dict("records")
+    means = [plain.unit(vectors.reshape(12, 4)).mean(axis=0) for vectors in sides.values()]
+    assert row["n"] == 12 and row["gap"] == pytest.approx(np.linalg.norm(means[0] - means[1]))
 
 
 def pair(folder, name, metadata=None, n=40):
@@ -874,9 +908,11 @@ def test_a_loss_trains_again_where_what_its_runs_depend_on_has_changed(run, tmp_
         paths[name].write_bytes(before)
     assert origin() == first
     code["core"].write_text("another")
+    found += [origin(), origin(threads=2)]
+    monkeypatch.setattr(torch, "__version__", "9.9.9")
     found.append(origin())
-    assert all(one != first for one in found) and len(found) == 13
-    assert len({json.dumps(one, sort_keys=True) for one in found}) == 13
+    assert all(one != first for one in found) and len(found) == 15
+    assert len({json.dumps(one, sort_keys=True) for one in found}) == 15
 
 
 def test_an_experiment_trains_again_on_other_embeddings_alone(run, tmp_path, capfd):
@@ -979,8 +1015,53 @@ def test_a_fine_tuning_trains_again_where_what_its_runs_depend_on_has_changed(
         found.append(origin())
         paths[name].write_bytes(before)
     save_file({name: 2 * one for name, one in weights.items()}, paths["model"])
+    found += [origin(), origin(threads=2)]
+    monkeypatch.setattr(torch, "__version__", "9.9.9")
     found.append(origin())
-    assert len({json.dumps(one, sort_keys=True) for one in (first, *found)}) == 11
+    assert len({json.dumps(one, sort_keys=True) for one in (first, *found)}) == 13
+
+
+def test_before_a_fine_tuning_pairs_and_pictures_have_clusters_of_their_own(
+    run, tmp_path, monkeypatch
+):
+    asked = {}
+
+    def measured(*given):
+        asked["pairs"] = given
+        return {"gap": 0.5}
+
+    def shared(*given):
+        asked["pictures"] = given
+        return {"zero_shot": 0.75}
+
+    monkeypatch.setattr("modality_gap.training.journal.run_missing", lambda *_: [])
+    monkeypatch.setattr("modality_gap.training.tables.experiment_tables", lambda *_: {})
+    monkeypatch.setattr("modality_gap.training.experiments.measure_untouched", measured)
+    monkeypatch.setattr("modality_gap.training.experiments.share", shared)
+    of_pairs = {"person": list("ppqqrrsstttt")}
+    paths = embedded(tmp_path, ("image", "text"), 0, **of_pairs)
+    classes = {"task": ["t"] * 12, "label": ["x", "y"] * 6, "hand": list("kkkllmmmnnnn")}
+    paths |= embedded(tmp_path, ("prompts", "task_images"), 0, **classes)
+    paths["model"] = tmp_path / "model.safetensors"
+    weights = {f"{side}.weight": np.eye(3, 4, dtype="f4") for side in ("image", "text")}
+    save_file(weights, paths["model"])
+    experiments = {"projection": "stitched", "models": {}, "seeds": 2}
+    experiments |= {"optimisation": {"optimiser": "adamw", "batch_size": 4}, "towers": {}}
+    experiments |= {"temperature": {"temperatures": [1.0], "task": "t", "steps": 8}}
+    params = {"experiment": "temperature", "experiments": experiments, "encoder": None, "seed": 5}
+    params |= {"journal": tmp_path / "journal", "confidence": 0.8, "task_label": "group"}
+    params |= {"task_inputs": {"dataset": "d"}, "start_temperature": 0.25}
+    output = {"untouched": tmp_path / "untouched.csv"}
+    run("train_experiment", paths, output, cluster="person", task_cluster="hand", **params)
+    # Held out is every third pair, from the second on; all pictures are of the task.
+    *_, confidence, clusters = asked["pairs"]
+    assert confidence == 0.8 and list(clusters) == list(pd.factorize(np.array(list("prst")))[0])
+    what, hits, confidence, clusters = asked["pictures"]
+    assert (what, len(hits), confidence) == ("zero_shot", 12, 0.8)
+    assert list(clusters) == list(pd.factorize(np.array(classes["hand"]))[0])
+    (row,) = pd.read_csv(output["untouched"]).to_dict("records")
+    about = {"model": "stitched projections", "temperature": 0.25, "zero_shot_n": 12}
+    assert row == about | {"gap": 0.5, "zero_shot": 0.75}
 
 
 def test_an_experiment_on_a_whole_model(run, tmp_path, monkeypatch):
