@@ -42,6 +42,12 @@ def pages(run) -> dict[str, str]:
     }
 
 
+def test_every_page_has_its_style_as_the_file_says_it(run, pages):
+    style = (ROOT / "report/style.css").read_text(encoding="utf-8").strip()
+    for name in pages:
+        assert style in (run.results / f"{name}.html").read_text(encoding="utf-8"), name
+
+
 @pytest.fixture(scope="module")
 def claims(run) -> pd.DataFrame:
     table = pd.read_csv(run.results / "claims.csv", dtype=str, keep_default_na=False)
