@@ -194,7 +194,13 @@ def test_a_sample_of_the_pairs_of_all_parts(run, tmp_path):
     sampled = [output["file"].with_name(f"{side}.parquet") for side in sides]
     for letter, path in zip("ab", sampled, strict=True):
         about = {"folder": "f", "side": letter, "sample": 7, "batch_size": 7}
-        run("sample_parts", {"parts": parts}, {"file": path}, {"modality": path.stem}, **about)
+        run(
+            "sample_parts",
+            {"parts": parts, "embedded": []},
+            {"file": path},
+            {"modality": path.stem},
+            **about,
+        )
     settings = {"clusters": {}, "confidence": 0.8, "sample": 7, "seed": 3, "compare_at_most": 99}
     given, gap = {"parts_own": parts, "pairs": sampled}, {"table": tmp_path / "gap.csv"}
     run("measure_gaps", given, gap, sets={"own": ("M", "trained")}, **settings)
