@@ -21,6 +21,7 @@ from modality_gap.config.clip_models import (
 )
 from modality_gap.encoders.build import ENCODERS, build_encoder
 from modality_gap.encoders.open_clip import hidden
+from modality_gap.encoders.timm import _check_architecture
 from modality_gap.errors import InputError
 
 SMALL = {
@@ -287,6 +288,10 @@ def test_timms_tags_of_another_activation_are_those_that_it_notes():
             right = re.search(r"give (\S+)\.$", told)[1]
             assert f"{right}.{tag}" in noted
         assert timm_fault("encoders.mine", {"architecture": name, "seed": 0}) is None
+    for name in refused:  # as the network is made, too
+        _check_architecture(name, "image", trained=False)
+        with pytest.raises(InputError, match=re.escape(f"encoders: architecture is {name}, whose")):
+            _check_architecture(name, "image", trained=True)
 
 
 @pytest.mark.parametrize(

@@ -473,6 +473,17 @@ def test_documents_of_several_forms_need_scores_of_captions_and_of_pictures():
         assert has_forms(Scores(lambda q, z, kind: q @ z.T, tuple(some))) is forms
 
 
+def test_an_accuracy_of_zero_is_a_result_of_every_split():
+    """Each item is beside the prompt of the other class."""
+    labels = np.repeat([0, 1], 8)
+    prompts = np.eye(2, 4)
+    x = unit(prompts[1 - labels] + 0.1 * np.random.default_rng(0).normal(size=(16, 4)))
+    methods = {"none": METHODS["none"]}
+    found, _ = grouped_study(methods, x, prompts[labels], labels, CLASSES, None, 3, 0.8, 0)
+    accuracies = found[found["metric"] == "accuracy"].set_index("split")["value"]
+    assert accuracies.to_dict() == dict.fromkeys(("even_odd", "half_0", "half_1", "half_2"), 0)
+
+
 def test_a_study_of_classes_in_any_order_of_its_rows():
     """Prompts are by the number of the class, intervals by class at the confidence that is asked
     for, and groups by the seed."""
