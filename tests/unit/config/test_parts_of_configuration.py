@@ -506,6 +506,20 @@ def test_a_name_in_a_list_is_told_with_its_place(change, words, monkeypatch):
     assert_refused(change, words, monkeypatch)
 
 
+def test_whole_models_of_every_kind_may_be_trained_and_no_tower_alone():
+    start = {"library": "open_clip", "architecture": "RN50"}
+    kinds = {
+        "a": start | {"seed": 0}, "b": start | {"weights": "rn50"},
+        "c": start | {"pretrained": "openai"}, "d": start | {"seeds": 3},
+        "e": start | {"wheel": "clip_vit_b16_image", "member": "m"},
+        "f": {"library": "timm", "architecture": "resnet18", "seed": 0},
+    }  # fmt: skip
+    of = {"models": {"dimension": {"encoder": "a", "dataset": "emoji"}}}
+    config = with_rows(changed(encoders=kinds, experiments=of))
+    known = {key: names for key, _, names, _ in references_between_keys(config, ASSETS, FORMATS)}
+    assert {*known["experiments.models.dimension.encoder"]} & {*kinds} == {"a", "b", "c"}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

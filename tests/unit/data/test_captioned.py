@@ -267,6 +267,7 @@ def test_several_tars_are_one_data_set(tmp_path, pattern):
     for name, image in (("01", TIT), ("00", OWL)):
         in_tar(folder / f"{name}.tar", {"a.png": image, "a.txt": b"x"})
     (folder / "._00.tar").write_bytes(b"of a Mac")
+    (folder / "00_stats.json").write_bytes(b"of img2dataset")
     table = made(tmp_path, "webdataset", {"shards": folder / pattern})
     assert list(table["item_id"]) == ["00/a", "01/a"]
     assert list(table["image"]) == [OWL, TIT]
@@ -323,6 +324,7 @@ def test_parquet_files_of_a_folder_and_ids_of_their_own(tmp_path):
     for n, image in enumerate((OWL, TIT)):
         table = pd.DataFrame({"item_id": [f"i{n}"], "image": [image], "text": [f"t{n}"], "k": [n]})
         table.to_parquet(folder / f"{n}.parquet", index=False)
+    (folder / "README.md").write_text("what is here")
     found = made(tmp_path, "parquet", {"parts": folder})
     assert found.to_dict("list") == {
         "item_id": ["i0", "i1"], "image": [OWL, TIT], "text": ["t0", "t1"], "k": ["0", "1"],

@@ -182,6 +182,18 @@ def test_what_is_no_embedding_set_is_refused(tmp_path):
         read(tmp_path / "nameless.parquet")
 
 
+def test_a_set_without_a_row_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((0, 3)))
+    none = pa.table(
+        {"item_id": pa.array([], pa.string()), "vector": pa.array([], pa.list_(pa.float32()))}
+    )
+    pq.write_table(none, tmp_path / "a.parquet")
+    for path in (tmp_path / "a.npy", tmp_path / "a.parquet"):
+        told = f"{path} holds no embeddings; give a file with at least one row."
+        with pytest.raises(InputError, match=f"^{re.escape(told)}$"):
+            StoredVectors(path)
+
+
 @pytest.mark.parametrize("lengths", [(15, 17), (16, 16, 8), (16, 0, 16)])
 def test_vectors_of_different_lengths_are_refused(tmp_path, lengths):
     vectors = [[1.0] * length for length in lengths]

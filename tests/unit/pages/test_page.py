@@ -315,6 +315,22 @@ def one_section(name="one", entry=None, found=(), **more):
     return made
 
 
+@pytest.mark.parametrize("vit_b32", [True, False])
+def test_what_stands_in_depends_on_the_clip_that_the_paper_used_there(vit_b32):
+    about = {"made_of": {"sets": "trained"}, "vit_b32": vit_b32}
+    entry = {"label": "A", "weights": "trained", "inputs": "emoji_test", "encoder": "clip_vit_b16"}
+    only_there = "CLIP ViT-B/16's image tower, 8-bit weights turned back into floats, for CLIP ViT"
+    made = one_section("figure1", about, sets={"a": entry})
+    items = read_items({"figure1": {"title": "T", "part": "P", "kind": "figure", "paper": ["P."],
+                                    "alt": "A"} | about})  # fmt: skip
+    everywhere = provenance.all_origins(items.values(), KNOWN, {"a": entry}, CONFIG)
+    captions = sentences(items, KNOWN, {"a": entry}, CONFIG)
+    for origins in (made.origins, everywhere):
+        texts = [*origins.stand_ins, *origins.neighbours, *origins.others]
+        assert any(text.startswith(only_there) for text in texts) is vit_b32
+    assert (only_there in captions["figure1"]) is vit_b32
+
+
 def test_sections_stand_in_the_order_of_their_groups_and_those_without_one_in_the_last():
     parts = [one_section(name) for name in ("a", "b", "c", "d")]
     groups = {
