@@ -103,8 +103,9 @@ def columns_and_lengths(files: Sequence[str | Path]) -> tuple[pa.Schema, list[in
         with open_parquet(file) as opened:
             schemas.append(opened.schema_arrow)
             lengths.append(opened.metadata.num_rows)
-        if differ := set(schemas[-1]) ^ set(schemas[0]):
-            names = ", ".join(sorted({column.name for column in differ}))
+        if not schemas[-1].equals(schemas[0]):
+            differ = set(schemas[-1]) ^ set(schemas[0])
+            names = ", ".join(sorted({column.name for column in differ})) or "their order"
             raise InputError(
                 f"{file} and {files[0]}: the columns differ ({names}). Give the files of all parts "
                 "the same columns."
