@@ -4,6 +4,7 @@ Part i of both folders holds the same items in the same order. The vectors are n
 sums of a part (`PairSums`) and a random sample of its pairs are kept.
 """
 
+import json
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from modality_gap.data.vectors import Source
 from modality_gap.embeddings.own_pairs import as_float32
-from modality_gap.embeddings.sets import EmbeddingSet, first_repeated
+from modality_gap.embeddings.sets import METADATA_KEY, EmbeddingSet, first_repeated
 from modality_gap.embeddings.stored import check_vectors
 from modality_gap.errors import InputError
 from modality_gap.measures.pair_sums import PairSums, sum_of_units, sum_pairs, total_of
@@ -42,6 +43,29 @@ class PairSample:
     item_ids: np.ndarray
     a: np.ndarray
     b: np.ndarray
+
+
+def without_skipped(a: Source, b: Source) -> tuple[Source, Source]:
+    """Both sides without the items that the extraction of one of them skipped as unreadable. The
+    metadata of its file list them. The returned sides have no labels."""
+    abouts = (json.loads(side.metadata.get(METADATA_KEY, b"{}")) for side in (a, b))
+    skipped = sorted({item for about in abouts for item in about.get("skipped", [])})
+    if not skipped or a.ids is None or b.ids is None:
+        return a, b
+    return _without(a, a.ids, skipped), _without(b, b.ids, skipped)
+
+
+def _without(side: Source, ids: pa.ChunkedArray, gone: list[str]) -> Source:
+    keep = pc.invert(pc.is_in(ids, pa.array(gone)))
+    mask = keep.to_numpy()
+
+    def batches(labels: bool = False) -> Iterator[tuple[np.ndarray, None]]:
+        start = 0
+        for vectors, _ in side.batches(labels=False):
+            yield vectors[mask[start : start + len(vectors)]], None
+            start += len(vectors)
+
+    return replace(side, items=int(mask.sum()), ids=ids.filter(keep), batches=batches)
 
 
 def sum_part(a: Source, b: Source, name: str, most: int, seed: int) -> tuple[PairSums, PairSample]:

@@ -13,7 +13,7 @@ from modality_gap.config.load import load_yaml
 from modality_gap.data import tiles
 from modality_gap.data.formats import FORMATS
 from modality_gap.data.vector_formats import VECTOR_FORMATS, open_source
-from modality_gap.embeddings.sets import normalise
+from modality_gap.embeddings.sets import EmbeddingSet, normalise, write
 from modality_gap.encoders.build import ENCODERS
 from modality_gap.errors import InputError
 from modality_gap.measures import by_part
@@ -269,3 +269,26 @@ def test_faults_of_the_configuration(parts, root, more, words):
     with pytest.raises(InputError, match=words) as told:
         check_config(config | {"pairs": {"mine": row | more}}, *registries)
     assert str(told.value).startswith("pairs.mine.")
+
+
+def test_items_that_one_side_skipped_are_left_out_of_both(tmp_path):
+    rng = np.random.default_rng(0)
+    sides = {side: rng.normal(size=(200, 5)).astype(np.float32) for side in ("image", "text")}
+    ids = np.array([f"item {row}" for row in range(200)], dtype=object)
+    gone = {"image": [3, 150], "text": [64]}
+    paths = []
+    for side, x in sides.items():
+        here = ~np.isin(np.arange(200), gone[side])
+        about = {"skipped": [ids[row] for row in gone[side]]}
+        paths.append(tmp_path / f"{side}.parquet")
+        write(EmbeddingSet(ids[here], x[here], metadata=about), paths[-1])
+    sources = [open_source(str(path), {}) for path in paths]
+    sums, sample = by_part.sum_part(*by_part.without_skipped(*sources), "p", 500, 0)
+    both = ~np.isin(np.arange(200), [3, 64, 150])
+    x, y = (normalise(side[both]) for side in sides.values())
+    assert sums.n == 197 and list(sample.item_ids) == list(ids[both])
+    assert gap_of(sums) == pytest.approx(gap(x, y), rel=1e-12)
+    np.testing.assert_array_equal(sample.b, sides["text"][both])
+    # Items that are absent for another reason are still a fault.
+    with pytest.raises(InputError, match="must hold vectors of the same items"):
+        by_part.sum_part(*sources, "p", 500, 0)
