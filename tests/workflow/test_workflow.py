@@ -161,8 +161,8 @@ def test_own_pairs_that_do_not_fit_are_refused(changed_copy):
     targets = {
         f"results/embeddings/{name}/{'text' if name == 'empty' else 'image'}.parquet": words
         for name, words in {
-            "fewer": "60 items in one, 59 in the other",
-            "flatter": "16 dimensions in one file, 15 in the other",
+            "fewer": "fewer_a.npy has 60 items, but",
+            "flatter": "has vectors of 16 dimensions, but",
             "undefined": "item '000007' holds NaN",
             "empty": "item '000003' is all zeros",
         }.items()

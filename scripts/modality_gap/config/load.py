@@ -56,8 +56,8 @@ def with_shipped_files(value: Any, folder: Path) -> Any:
 
 
 def sets_of(entries: object, table: str) -> list[str]:
-    """The sets that the ledger or its errata read from a table: their names in `where` of the
-    entries, at any depth."""
+    """The names of the sets that the ledger or its errata read from a table: each `set` in the
+    `where` of an entry with this `table`, at any depth."""
     if isinstance(entries, dict):
         one = entries.get("where", {}).get("set") if entries.get("table") == table else None
         own = {one} if isinstance(one, str) else set()

@@ -69,11 +69,12 @@ def key_faults(value: object, path: tuple = ()) -> Iterator[str]:
             yield from key_faults(entry, (*path, key))
 
 
-def yaml_reads(value: object) -> str:
-    """The type that YAML gives to an unquoted text, and the remedy."""
+def yaml_reads(value: object, what: str = "") -> str:
+    """The type that YAML gives to an unquoted text, called `what`, and the remedy."""
     kind = next((word for kind, word in YAML_KINDS.items() if isinstance(value, kind)), "nothing")
     shown = "" if value is None else f" ({str(value).lower()})"
-    return f"YAML reads as {kind}{shown}; write it in quotes"
+    called = f"{what} " if what else ""
+    return f"YAML reads {called}as {kind}{shown}; write it in quotes"
 
 
 def _is_type(name: str, _checker: object, value: object) -> bool:
@@ -131,7 +132,7 @@ def _sentence(error: ValidationError) -> str:
             return f"{path} has {listed_words(wanted['required'], 'and')}; remove all but one."
         case "type":
             if wanted == "string" and not isinstance(value, dict | list):
-                return f"{path} must be a text but has what {yaml_reads(value)}."
+                return f"{path} must be a text, but {yaml_reads(value, 'its value')}."
             return f"{path} is {shown} but must be {TYPES[wanted][1]}; {_retype(value, wanted)}."
         case "enum":
             return f"{path} is {shown}; give one of {', '.join(wanted)}."

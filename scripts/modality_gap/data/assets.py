@@ -77,7 +77,9 @@ class Asset:
         if self.url and not self.url.startswith(URL_PREFIXES):
             raise InputError(f"`url` is {self.url!r}, which is not an http(s) address")
         if len([x for x in (self.sha256, self.md5, self.no_checksum) if x is not None]) != 1:
-            raise InputError("give exactly one of `sha256`, `md5` and `no_checksum` (the reason)")
+            raise InputError(
+                "give exactly one of `sha256`, `md5` and `no_checksum` (why there is neither)"
+            )
         if self.sha256 and not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
             raise InputError(
                 f"`sha256` is {self.sha256!r}, but must be at least the first 8 of 64 hex digits"

@@ -57,7 +57,7 @@ def match(a: Source, b: Source, several: str = "") -> Match:
             )
     if a.dim != b.dim:
         raise InputError(
-            f"{a.path} and {b.path}: {a.dim} dimensions in one file, {b.dim} in the other. Give "
+            f"{a.path} has vectors of {a.dim} dimensions, but {b.path} of {b.dim}. Give "
             "embeddings in the same space."
         )
     names, keys = _keys(a, b, several)
@@ -106,14 +106,14 @@ def _keys(
     if a.items != b.items:
         few, many = sorted((a, b), key=lambda one: one.items)
         times, rest = divmod(many.items, few.items)
-        if rest or not several or a.ids or b.ids or few.counts is not None:
-            hint = "" if rest else f", or set `several` if each item has {times} rows in order"
-            if several:
-                hint = "" if rest else ", or ids on both sides"
+        unordered = a.ids or b.ids or few.counts is not None
+        if rest or not several or unordered:
+            remedy = f"set `several` if the {times} rows of each item follow one another"
+            hint = "" if rest else f", or {'give ids for both' if several or unordered else remedy}"
             raise InputError(
-                f"{a.path} and {b.path}: {a.items} items in one, {b.items} in the other. Without "
-                f"ids, row i of one is paired with row i of the other. Give both the same "
-                f"rows{hint}."
+                f"{a.path} has {a.items} items, but {b.path} has {b.items}. Unless both have ids, "
+                "row i of one is paired with row i of the other. Give both the same items in the "
+                f"same order{hint}."
             )
         repeats = [of // times if one is many else of for one, of in zip((a, b), repeats,
                                                                          strict=True)]  # fmt: skip
@@ -191,8 +191,8 @@ def _joined(
     if odd.any():
         row = int(np.flatnonzero(odd)[0])
         raise InputError(
-            f"{a.path} and {b.path}: an item has {in_a[row]} vectors in one file and {in_b[row]} "
-            "in the other, so they cannot be matched. Set `several` to first or last."
+            f"{a.path} and {b.path}: an item has {in_a[row]} vectors in the first, {in_b[row]} in "
+            "the second, so they cannot be matched. Set `several` to first or last."
         )
     pairs = np.where(in_b == 0, 0, np.where(in_a == 1, in_b, 1))
     at_a = np.repeat(np.arange(len(of_a)), pairs)

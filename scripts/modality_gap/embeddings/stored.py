@@ -168,19 +168,19 @@ def open_pair(
         a, b = (side.select(~np.isin(side.item_hashes, gone)) for side in (a, b))
     if len(a) != len(b):
         raise InputError(
-            f"{path_a} and {path_b}: {len(a)} items in one, {len(b)} in the other. Give both the "
-            "same items."
+            f"{path_a} has {len(a)} items, but {path_b} has {len(b)}. Give both the same items."
         )
     differ = np.flatnonzero(a.item_hashes != b.item_hashes)
     if len(differ):
         row = differ[0]
         raise InputError(
-            f"{path_a} and {path_b}: row {row} is item {a.item_id(row)!r} in one and "
-            f"{b.item_id(row)!r} in the other; give both files the same items in the same order."
+            f"{path_a} and {path_b}: row {row} is item {a.item_id(row)!r} in the first file "
+            f"and {b.item_id(row)!r} in the second; give both files the same "
+            "items in the same order."
         )
     if one_space and a.dim != b.dim:
         raise InputError(
-            f"{path_a} and {path_b}: {a.dim} dimensions in one file, {b.dim} in the other. Give "
+            f"{path_a} has vectors of {a.dim} dimensions, but {path_b} of {b.dim}. Give "
             "embeddings in the same space."
         )
     return a, b

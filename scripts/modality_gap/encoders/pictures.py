@@ -135,8 +135,8 @@ def open_picture(data: bytes, item_id: str, at_least: tuple[int, int] | None = N
         size = "".join(re.findall(r"\((\d+) pixels\)", str(error)))
         raise InputError(
             f"item {item_id!r}: the picture has {size} pixels, more than extraction.max_pixels "
-            f"({limit}) allows; raise max_pixels if the picture is a photograph; otherwise remove "
-            "the picture, or set extraction.unreadable to skip."
+            f"({limit}) allows; raise max_pixels if you trust the file; otherwise remove it, or "
+            "set extraction.unreadable: skip."
         ) from error
     except DAMAGED as error:
         # That error only says where the bytes are in memory.
@@ -144,7 +144,7 @@ def open_picture(data: bytes, item_id: str, at_least: tuple[int, int] | None = N
         reason = "its format is not known" if unknown else " ".join(str(error).split()).rstrip(".")
         raise InputError(
             f"item {item_id!r}: the picture cannot be decoded ({reason}); repair or remove it, or "
-            "set extraction.unreadable to skip."
+            "set extraction.unreadable: skip."
         ) from error
 
 

@@ -138,8 +138,9 @@ def _ids(a: Source, b: Source) -> pa.ChunkedArray | None:
         pairs = zip(a.ids.to_pylist(), b.ids.to_pylist(), strict=True)
         row, (one, other) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
         raise InputError(
-            f"{a.path} and {b.path}: row {row} is item {one!r} in one and {other!r} in the other; "
-            "give both the same items in the same order, or remove `by_part`."
+            f"{a.path} and {b.path}: row {row} is item {one!r} in the first file "
+            f"and {other!r} in the second; give both the same items in the same order, or "
+            "remove `by_part`."
         )
     if pc.count_distinct(known).as_py() < len(known):
         texts = np.array(known.to_pylist(), dtype=object)

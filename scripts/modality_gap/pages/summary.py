@@ -264,9 +264,9 @@ def _span(texts: Iterable[str]) -> str:
 
 
 class Gaps(NamedTuple):
-    """The gap of a model with random weights and with trained weights, as texts and as places in
-    per cent of the axis. Texts are empty if a run has no such weights. `start` says what the
-    untrained weights are if they are not random."""
+    """The gap of a model with random and with trained weights: as `texts`, and as `places` in per
+    cent of the axis. Both lack the weights that the run lacks. If only the projections of the
+    random model are random, `start` says so."""
 
     model: str
     own: bool

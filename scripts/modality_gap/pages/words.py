@@ -66,8 +66,8 @@ def fraction(temperature: float) -> str:
 
 
 def count(n: int, one: str, several: str = "") -> str:
-    """A number with its noun: `3 sets`, `1 set`. `several` is the plural, if it has more than an
-    s."""
+    """A number with its noun: `3 sets`, `1 set`. Give the plural as `several` if it
+    is not `one` with an s."""
     return f"{n:,} {one if n == 1 else several or one + 's'}"
 
 

@@ -81,14 +81,17 @@ def _check_evidence(evidence: Mapping, name: str) -> None:
             f"{name} has evidence of the kind {evidence['kind']!r}; use one of {', '.join(KINDS)}."
         )
     if "against" in evidence and {"less", "over", "minus", "absolute"} & evidence.keys():
-        raise InputError(f"{name} has `against` beside less, over, minus or absolute; keep one.")
+        raise InputError(
+            f"{name} has `against` beside `less`, `over`, `minus` or `absolute`; remove `against` "
+            "or the others."
+        )
     for expected in (evidence["expect"], *evidence.get("provided", [])):
         if len({"equals", "above", "below"} & expected.keys()) != 1:
-            raise InputError(f"{name} must expect exactly one of equals, above and below.")
+            raise InputError(f"{name} must expect exactly one of `equals`, `above` and `below`.")
         for key in sorted(EXPECTED & expected.keys()):
             if not isinstance(expected[key], int | float):
                 raise InputError(
-                    f"{name} expects {key} {expected[key]!r}, which is not a number; "
+                    f"{name}: `{key}` is {expected[key]!r}, which is not a number; "
                     "give one, such as -0.5 (to YAML, -.5 is text)."
                 )
 

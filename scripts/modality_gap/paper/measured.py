@@ -155,7 +155,7 @@ def _matches(column: pd.Series, wanted: object) -> pd.Series:
         for one in each:
             is_number = isinstance(one, int | float) and not isinstance(one, bool)
             if not isinstance(one, str) and not (is_number and numbers):
-                raise InputError(f"where: {column.name} is what {yaml_reads(one)}.")
+                raise InputError(f"`where`: {yaml_reads(one, f'the value of {column.name}')}.")
     if isinstance(wanted, list):
         return column.isin(wanted)
     if isinstance(wanted, float) or (isinstance(wanted, int) and not isinstance(wanted, bool)):

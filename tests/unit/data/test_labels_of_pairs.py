@@ -221,17 +221,19 @@ def test_items_in_a_row_against_an_array_of_several_say_what_helps(tmp_path):
     np.save(tmp_path / "a.npy", A)
     np.save(tmp_path / "b.npy", B.reshape(6, 5, D))
     with pytest.raises(
-        InputError, match=r"30 items in one, 6 in the other.* or ids on both sides\.$"
+        InputError, match=r"has 30 items, but .* has 6\..*, or give ids for both\.$"
     ):
         imported(tmp_path, "a.npy", "b.npy", "all")
     np.save(tmp_path / "c.npy", np.repeat(B, 5, axis=0))
     with pytest.raises(
         InputError,
-        match=r"30 items in one, 150 in the other.*, or set `several` if each item has 5 rows in",
+        match=r"has 30 items, but .* has 150\..*, or set `several` if the 5 rows of each",
     ):
         imported(tmp_path, "a.npy", "c.npy")
     np.save(tmp_path / "d.npy", np.repeat(B, 2, axis=0)[:45])
-    with pytest.raises(InputError, match=r"45 in the other.* Give both the same rows\.$"):
+    with pytest.raises(
+        InputError, match=r"has 45\..* Give both the same items in the same order\.$"
+    ):
         imported(tmp_path, "a.npy", "d.npy", "all")
 
 

@@ -240,20 +240,18 @@ def test_pairs_must_match(tmp_path):
     write(make(ids=["item0", "item2", "item1", "item3", "item4"]), tmp_path / "mixed.parquet")
     write(make(d=4), tmp_path / "wide.parquet")
     a = tmp_path / "a.parquet"
-    with pytest.raises(
-        InputError, match=r"a\.parquet and .*short\.parquet: 5 items in one, 4 in the"
-    ):
+    with pytest.raises(InputError, match=r"a\.parquet has 5 items, but .*short\.parquet has 4\."):
         read_pair(a, tmp_path / "short.parquet")
     with pytest.raises(
-        InputError, match=r"a\.parquet and .*mixed\.parquet: row 1 is item 'item1' in one"
+        InputError, match=r"a\.parquet and .*mixed\.parquet: row 1 is item 'item1' in the first"
     ):
         read_pair(a, tmp_path / "mixed.parquet")
     with pytest.raises(
-        InputError, match=r"a\.parquet and .*wide\.parquet: 3 dimensions in one file, 4"
+        InputError, match=r"a\.parquet has vectors of 3 .*, but .*wide\.parquet of 4\."
     ):
         read_pair(a, tmp_path / "wide.parquet")
     with pytest.raises(
-        InputError, match=r"a\.parquet and .*wide\.parquet: 3 dimensions in one file, 4"
+        InputError, match=r"a\.parquet has vectors of 3 .*, but .*wide\.parquet of 4\."
     ):
         stored.open_pair(a, tmp_path / "wide.parquet")
     assert len(read_pair(a, tmp_path / "wide.parquet", one_space=False)[1]) == 5

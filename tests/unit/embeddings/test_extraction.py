@@ -93,7 +93,7 @@ def test_the_reason_why_a_picture_cannot_be_read_is_told_in_words():
         open_picture(b"no picture", "p")
     assert str(told.value) == (
         "item 'p': the picture cannot be decoded (its format is not known); repair or remove it, "
-        "or set extraction.unreadable to skip."
+        "or set extraction.unreadable: skip."
     )
     half = encoded_picture(np.random.default_rng(0), kind="JPEG")[:900]
     with pytest.raises(InputError, match=r"decoded \((?!it is of no).*truncated[^.]*\); repair"):

@@ -295,13 +295,15 @@ def test_rows_are_found_by_text_truth_list_and_number():
 def test_a_name_that_yaml_reads_as_no_text_is_told(written):
     """Without a word it would be found in no row."""
     for where in (f"{{set: {written}}}", f"{{set: [a, {written}]}}"):
-        with pytest.raises(InputError, match=r"set is what YAML reads as .*; write it in quotes\."):
+        with pytest.raises(
+            InputError, match=r"YAML reads the value of set as .*; write it in quotes\."
+        ):
             measure(where=yaml.safe_load(where), take="smallest")
     # In a column of numbers and texts a number is one.
     column = pd.Series(["10", "all"], name="layer")
     assert list(measured._matches(column, 10)) == [True, False]
     for texts, wanted in ((column, True), (pd.Series(["a"], name="layer"), 10)):
-        with pytest.raises(InputError, match="layer is what YAML reads as a"):
+        with pytest.raises(InputError, match="YAML reads the value of layer as a"):
             measured._matches(texts, wanted)
 
 
@@ -607,14 +609,14 @@ def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
         ([ENTRY | {"id": "x"}, ENTRY | {"id": "x"}], ": two claims have the id x"),
         ([ENTRY | {"whose": "mine"}], "claims[0].whose is 'mine'"),
         ([evident(kind="luck")], "x has evidence of the kind 'luck'"),
-        ([evident(expect={})], "x must expect exactly one of equals, above and below"),
+        ([evident(expect={})], "x must expect exactly one of `equals`, `above` and `below`"),
         (
             [evident(expect={"above": 1, "below": 2})],
-            "x must expect exactly one of equals, above and below",
+            "x must expect exactly one of `equals`, `above` and `below`",
         ),
         (
             [evident(provided=[{"value": 1, "reason": "r"}])],
-            "x must expect exactly one of equals, above and below",
+            "x must expect exactly one of `equals`, `above` and `below`",
         ),
         ([ENTRY | {"sauce": "y"}], "sauce is not a known key"),
         ([ENTRY | {"needs": "luck"}], ": x.{n} needs 'luck'"),
@@ -623,20 +625,20 @@ def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
         ([{k: v for k, v in ENTRY.items() if k != "where"}], "where is missing"),
         (
             [evident(expect={"below": "-.5"})],
-            "x expects below '-.5', which is not a number",
+            "x: `below` is '-.5', which is not a number",
         ),
         (
             [evident(expect={"equals": 1, "within": ".1"})],
-            "x expects within '.1', which is not a number",
+            "x: `within` is '.1', which is not a number",
         ),
         (
             [evident(expect={"equals": "1", "within": 0})],
-            "x expects equals '1', which is not a number",
+            "x: `equals` is '1', which is not a number",
         ),
         *(
             (
                 [evident(against="bound", **{key: other})],
-                "x has `against` beside less, over, minus or",
+                "x has `against` beside `less`, `over`, `minus`",
             )
             for key, other in (
                 *(("less", "gap"), ("absolute", True)),

@@ -210,7 +210,7 @@ print(json.dumps([refusals, vectors, encoder.metadata["preprocessing"]]))
         None,
         "encoders.mine.options.letter is not a known key (of the file or --config); "
         "did you mean letters?",
-        "encoders.mine.options.letters must be a text but has what YAML reads as a number (3); "
+        "encoders.mine.options.letters must be a text, but YAML reads its value as a number (3); "
         "write it in quotes.",
         "encoders.mine.letters is now called encoders.mine.options.letters; move it there.",
         "encoders.mine.pretrained is not a key of this library; remove it, or use one of library, "
@@ -302,7 +302,7 @@ print(json.dumps([refusals, table["item_id"].to_pylist(), table["letter"].to_pyl
         "datasets.mine.most is 0, out of range; give a value at least 1.",
         "datasets.mine.colour is not a key of this format; remove it, or use one of format, files, "
         "letters, most.",
-        "datasets.mine.letters must be a text but has what YAML reads as a number (5); write it "
+        "datasets.mine.letters must be a text, but YAML reads its value as a number (5); write it "
         "in quotes.",
         "datasets.mine.files.labels is not a known key (of the file or --config); remove it, or "
         "use one of archive.",

@@ -94,9 +94,9 @@ def imsep(
     beta: float = 0.5,
     text: bool = False,
 ) -> Tensor:
-    """alpha [CE(s C) + CE(s C^T)] + beta CE(s M), where M_ij = (x_i . x_j)(1 - f_i . f_j), M_ii =
-    x_i . y_i and f are the frozen inputs of the texts, `batch.b`. With `text`, the last term is
-    added again, with y in place of x."""
+    """alpha [CE(s C) + CE(s C^T)] + beta CE(s M), where M_ij = (x_i . x_j)(1 - f_i . f_j) and
+    M_ii = (x_i . y_i). The f_i are the frozen inputs of the texts, `batch.b`. With `text`,
+    the last term is added again, with y in place of x."""
     logits = logit_scale * x @ y.T
     partner = (x * y).sum(dim=1)
     value = alpha * (cross_entropy(logits) + cross_entropy(logits.T))
@@ -116,9 +116,9 @@ def m2mix(
     mix_scale: float = 1 / 0.07,
     part: float | None = None,
 ) -> Tensor:
-    """sym(s C) + w [CE(Lx) + CE(Ly)] where Lx_ij = s2 x_i . m_j off the diagonal and Lx_ii = s2 x_i
-    . y_i. m_i is the point at `part` of the arc of pair i. If `part` is None, it is drawn from
-    Beta(.5, .5) once per step."""
+    """sym(s C) + w [CE(Lx) + CE(Ly)] where Lx_ii = Ly_ii = s2 (x_i . y_i) and, off the diagonal,
+    Lx_ij = s2 (x_i . m_j) and Ly_ij = s2 (y_i . m_j). The point m_j is at `part` of the arc from
+    y_j to x_j. If `part` is None, it is drawn from Beta(.5, .5) once per step."""
     if part is None:
         gammas = torch._standard_gamma(torch.full((2,), 0.5, dtype=x.dtype), batch.generator)
         part = float(gammas[0] / gammas.sum())
@@ -153,7 +153,7 @@ def cyclip(
 @loss("cwcl_16", "continuously weighted contrast, w^16", "CWCL (2309.14580)", sharpness=16.0)
 def cwcl(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, sharpness: float = 1.0) -> Tensor:
     """The mean of two cross-entropies. From x to y, the targets are w_ij / sum_j w_ij, where w_ij =
-    (.5 + .5 f_i . f_j)^k and f are the frozen inputs `batch.a`. From y to x, the target is the
+    (.5 + .5 f_i . f_j)^k. The f_i are the frozen inputs `batch.a`. From y to x, the target is the
     partner."""
     logits = logit_scale * x @ y.T
     weights = (0.5 + 0.5 * batch.a @ batch.a.T) ** sharpness
@@ -200,8 +200,8 @@ def cma(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch, weight: float = 
 
 @loss("dhel", "decoupled hyperspherical energy", "MV-DHEL (2507.06979)")
 def dhel(x: Tensor, y: Tensor, logit_scale: Scale, batch: Batch) -> Tensor:
-    """The mean over i of -s x_i . y_i + log sum_{j != i} exp(s x_i . x_j) + log sum_{j != i} exp(s
-    y_i . y_j). Nothing pushes the modalities apart."""
+    """The mean over i of -s (x_i . y_i) + log sum_{j != i} exp(s x_i . x_j) + the same for y.
+    Nothing pushes the modalities apart."""
     apart = [(logit_scale * without_diagonal(side @ side.T)).logsumexp(dim=1) for side in (x, y)]
     return (apart[0] + apart[1] - logit_scale * (x * y).sum(dim=1)).mean()
 
