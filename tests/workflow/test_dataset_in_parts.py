@@ -138,7 +138,7 @@ def test_a_killed_run_goes_on_with_the_parts_that_are_missing(tmp_path, warm):
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(config))
     project = copy_project(tmp_path, None, configs=("own.yaml",), warm=warm)
     target, made = "results/datasets/parted.parquet", tmp_path / "results/datasets/parted"
-    run = warm.start(tmp_path, "--cores", "1", "--configfile", "own.yaml", "--", target)
+    run = warm.start(tmp_path, "--cores", "2", "--configfile", "own.yaml", "--", target)
     run.wait_for(lambda: len(run.finished()) == 2 and len(run.jobs()) == 3)
     run.kill()
     assert sorted(path.name for path in made.iterdir()) == ["0.parquet", "1.parquet"]
