@@ -23,6 +23,7 @@ rule write_index:
                 "initialisation_spectrum",
                 "experiments/initialisation_summary",
                 "experiments/temperature_summary",
+                "experiments/same_modality_summary",
             )
         ]
         + ["results/tables/table1.csv", "results/tables/published_table2.csv"],

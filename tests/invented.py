@@ -267,6 +267,27 @@ def peak_table():
     return pd.DataFrame([row | {"set": name, "direction": way} for name, way in keys])
 
 
+def theorem_tables():
+    """Of three cases that Theorem 1 covers, two are clearly below their bounds. The interval of the
+    third ends at its bound, and one case is not covered. For Theorem 2, the second of two layers is
+    clearly above beta."""
+    covered = [True, True, True, False]
+    return {
+        "theorem1": pd.DataFrame(
+            {"violation_share": 0.1, "violation_share_low": 0.05, "covered": covered}
+            | {"violation_share_high": [0.2, 0.3, 0.4, 0.1], "bound": [0.5, 0.31, 0.4, 0.9]}
+        ),
+        "theorem1_decay": pd.DataFrame(
+            {"exponent": [-2.0, -1.5, -1.75], "exponent_low": [-2.25, -1.625, -2.0]}
+            | {"exponent_high": [-1.25, -1.375, -1.5]}
+        ),
+        "theorem2": pd.DataFrame(
+            {"ratio": [0.5, 0.75], "ratio_low": [0.4, 0.7], "ratio_high": [0.6, 0.8]}
+            | {"beta": [0.35, 0.6], "beta_low": [0.3, 0.5], "beta_high": [0.4, 0.69]}
+        ),
+    }
+
+
 def data():
     return {
         "gap": gap_table(),
@@ -287,6 +308,7 @@ def data():
         "training": training_table(),
         "dimension_summary": dimension_summary(),
         "same_modality_summary": same_modality_summary(),
+        **theorem_tables(),
         "supplementary_p_values": p_values_table(),
         "published_table2": published_table2(),
     }

@@ -106,9 +106,9 @@
     }
     const [distance, gap] = [model.distances[k], model.distances[own(model)]];
     let where = distance < gap ? "narrower than the model's own gap" : "wider than the model's own gap";
-    if (k === own(model)) where = "the gap that the model has";
+    if (k === own(model)) where = "its own gap";
     else if (k === closed(model))
-      where = Math.abs(distance) < 0.005 ? "the gap is closed" : "closest by shift";
+      where = Math.abs(distance) < 0.005 ? "the gap is closed" : "as close as a shift gets";
     else if (distance < 0) where = "the centres have passed each other";
     const shown = signed(distance.toFixed(2));
     slider.setAttribute("aria-valuetext", `${shown}, ${where}`);

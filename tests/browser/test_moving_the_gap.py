@@ -281,17 +281,19 @@ def test_menu_buttons_and_address(page, models, visit):
     expect(tab.locator("#explorer-points .readout")).to_contain_text("60 of 60 pairs drawn")
     tab.get_by_role("button", name="close the gap").click()
     nearest = models["two"].recall.iloc[models["two"].recall["distance"].abs().argmin()]
-    expect(tab.locator("#explorer-now")).to_contain_text("distance −0.09: closest by shift.")
+    expect(tab.locator("#explorer-now")).to_contain_text(
+        "distance −0.09: as close as a shift gets."
+    )
     close(shown(tab), expected(models["two"], nearest["delta"]))
     assert tab.url.endswith(f"#explorer=two,{nearest['delta']:g}")
     address = tab.url
     tab.get_by_role("button", name="back to its own gap").click()
-    expect(tab.locator("#explorer-now")).to_contain_text("the gap that the model has")
+    expect(tab.locator("#explorer-now")).to_contain_text("its own gap")
     # The address brings the state back.
     again = seen.context.new_page()
     again.goto(address)
     expect(again.locator("#explorer-now")).to_contain_text("Model two")
-    expect(again.locator("#explorer-now")).to_contain_text("closest by shift")
+    expect(again.locator("#explorer-now")).to_contain_text("as close as a shift gets")
     assert again.locator("#explorer-model").input_value() == "two"
     again.goto(page.as_uri() + "#explorer=unknown,7")
     again.reload()
@@ -304,8 +306,8 @@ def test_the_gap_is_closed_only_where_the_distance_is_zero(page, visit):
     tab = opened(seen)
     for name, words in (
         ("one", "Model one, distance 0.00: the gap is closed."),
-        ("two", "Model two, distance −0.09: closest by shift."),
-        ("three", "Model three (near chance), distance 0.21: closest by shift."),
+        ("two", "Model two, distance −0.09: as close as a shift gets."),
+        ("three", "Model three (near chance), distance 0.21: as close as a shift gets."),
     ):
         tab.locator("#explorer-model").select_option(name)
         tab.get_by_role("button", name="close the gap").click()
@@ -317,7 +319,7 @@ def test_the_gap_is_closed_only_where_the_distance_is_zero(page, visit):
 
 def test_what_is_drawn_is_explained_without_a_fold(page, visit):
     tab = opened(visit(page, **NARROW))
-    expect(tab.get_by_text("Line: slider; dotted: own gap; ▼: least loss.")).to_be_visible()
+    expect(tab.get_by_text("Line: slider; dashes: own gap; ▼: least loss.")).to_be_visible()
     # The numbers in brackets are explained in the fold, not in the figure's title.
     expect(tab.locator("#explorer-loss figcaption")).not_to_contain_text("bracket")
     tab.locator("#explorer summary").click()

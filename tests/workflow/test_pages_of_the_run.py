@@ -237,7 +237,7 @@ def test_the_page_of_follow_ups_has_the_tables_of_the_losses(run, pages):
             assert verdict == ("changed" if low > 0.03 or high < -0.03 else "inconclusive")
     # The temperature alone: the baseline and what differs from it in nothing else.
     text = plain(section(pages["after"], "losses"))
-    (said,) = re.findall(r"Temperature alone, ([\d.]+) to ([\d.]+): gap ([\d.]+)", text)
+    (said,) = re.findall(r"Temperature, fixed or learnt, ([\d.]+) to ([\d.]+): gap ([\d.]+)", text)
     methods = run.config["loss_study"]["methods"]
     alone = [
         name

@@ -269,7 +269,7 @@ def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
         beside = sum(overall[claim.id] not in AGAINST for claim, _, _ in entries)
         counted.append(
             f"{len(entries)} {AGAINST_WORDS[word][len(entries) > 1]}"
-            + (f" ({beside} beside stronger evidence)" if beside else "")
+            + (f", {beside} of them beside stronger evidence" if beside else "")
         )
     sentences = [f"Of the paper's statements, {listed(counted) if counted else 'none differs'}."]
     if recomputed := len(balanced.recomputed):
@@ -280,11 +280,26 @@ def against_in_words(balanced: Balance, claims: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
-def differing(balanced: Balance) -> list[tuple[str, str]]:
-    """The paper's own claims that differ: where the evidence page has each, and its place in the
-    paper."""
-    those = balanced.against_by_verdict().get(DIFFERS, [])
-    return [(anchor(claim.id), claim.where.partition(",")[0]) for claim, _, _ in those]
+class Differing(NamedTuple):
+    """A claim of the paper that differs: its anchor on the evidence page, its place in the paper,
+    and the measured and the published value, as texts."""
+
+    claim: str
+    where: str
+    measured: str
+    published: str
+
+
+def differing(balanced: Balance) -> list[Differing]:
+    """The paper's own claims that differ."""
+    return [
+        Differing(
+            anchor(claim.id),
+            claim.where.partition(",")[0],
+            *(str(rows[0][key]) for key in ("measured", "published")),
+        )
+        for claim, rows, _ in balanced.against_by_verdict().get(DIFFERS, [])
+    ]
 
 
 def _strongest(rows: Iterable[Mapping]) -> str:

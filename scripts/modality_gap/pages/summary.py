@@ -68,7 +68,7 @@ def headline(clauses: Sequence[Mapping], claims: pd.DataFrame) -> str:
             about = listed(f"whether {clause['about']}" for clause in group)
             tried = [row for clause in group for row in rows[matching([clause["claim"]], rows)[0]]]
             alone = not alike and all(show.kind_of(row) == "stand_in" for row in tried)
-            on = " (stand-ins alone)" if alone and verdict == INCONCLUSIVE else ""
+            on = " (only stand-ins tested)" if alone and verdict == INCONCLUSIVE else ""
             words.append(f"{about} {UNDECIDED[verdict][len(group) > 1]}{on}")
         else:
             words += [_clause(clause, verdict, named=not alike) for clause in group]
@@ -169,7 +169,8 @@ class Measured(NamedTuple):
 
 class Statement(NamedTuple):
     """A main statement of the paper, the value that the paper published for it, and what the run
-    measured."""
+    measured. If several quantities lead to different verdicts, each verdict has the names of its
+    models instead of values."""
 
     question: str
     says: str
@@ -186,6 +187,11 @@ def statements(entries: Sequence[Mapping], claims: pd.DataFrame) -> list[Stateme
     for entry in entries:
         ids = matching(entry["claims"], by_id)
         rows = [row for name in ids for row in by_id[name].rows]
+        found = marks(ids, by_id)
+        if len({mark.verdict for mark in found}) > 1 and _several_quantities(rows):
+            measured = [Measured(mark, "", _names(_behind(mark, rows))) for mark in found]
+        else:
+            measured = _named_once(Measured(mark, *_values(mark, rows)) for mark in found)
         result.append(
             Statement(
                 entry["question"],
@@ -193,10 +199,25 @@ def statements(entries: Sequence[Mapping], claims: pd.DataFrame) -> list[Stateme
                 ids[0],
                 entry["figure"],
                 _span([row["published"] for row in rows]),
-                _named_once(Measured(mark, *_values(mark, rows)) for mark in marks(ids, by_id)),
+                measured,
             )
         )
     return result
+
+
+def _several_quantities(rows: Iterable[Mapping]) -> bool:
+    """Whether the evidence is of several quantities, apart from where each was measured (`at`)."""
+    return len({row["quantity"].partition(" at 1/")[0] for row in rows if row["quantity"]}) > 1
+
+
+def _behind(mark: Mark, rows: Iterable[Mapping]) -> list[Mapping]:
+    """The evidence that has the verdict and the kind of a mark."""
+    kind = mark.on.partition(":")[0]
+    return [
+        row
+        for row in rows
+        if row["verdict"] == mark.verdict and row["evidence"].partition(":")[0] == kind
+    ]
 
 
 def _named_once(measured: Iterable[Measured]) -> list[Measured]:
@@ -217,14 +238,8 @@ def _values(mark: Mark, rows: Iterable[Mapping]) -> tuple[str, str]:
     """The first quantity behind a mark and its measured values. One value has its interval; several
     are shown as a span. If the mark is against the claim, every other quantity with its values
     follows, each with the names of its models if they differ."""
-    kind = mark.on.partition(":")[0]
-    behind = [
-        row
-        for row in rows
-        if row["verdict"] == mark.verdict and row["evidence"].partition(":")[0] == kind
-    ]
     by_quantity: dict[str, list[Mapping]] = {}
-    for row in behind:
+    for row in _behind(mark, rows):
         by_quantity.setdefault(row["quantity"], []).append(row)
     names = {what: _names(those) for what, those in by_quantity.items()}
     told = mark.verdict in AGAINST and len({*names.values()}) > 1
@@ -313,7 +328,7 @@ def origin_of_own(gap: pd.DataFrame, papers: Collection[str], released: Collecti
     low, high = given["n"].min(), given["n"].max()
     pairs = f"{low:,} to {high:,}" if low < high else f"{high:,}"
     more = " or run here" if len(given) < len(own) else ""
-    return f"as features that its authors released ({pairs} pairs){more}"
+    return f"from its authors' features ({pairs} pairs){more}"
 
 
 # Checks by part

@@ -278,15 +278,17 @@ def test_the_curve_over_fit_pairs_has_their_number_over_the_dimension():
     assert "5 draws" in found.table.caption and "30 others" in found.table.caption
     assert fit_sizes.tables(sizes()[:3], NAMES, {"one": "One"}) == []
     assert fit_sizes.sentence(sizes(), {"one": "One"}) == (
-        "With more fit pairs each method leaves less of the gap in the one set. One: centring "
-        "leaves 0.250 [0.150, 0.350] with 32 pairs, 0.125 [0.025, 0.225] with 64."
+        "By estimates, each method leaves less of the gap with more fit pairs in the one set. One: "
+        "centring leaves 0.250 [0.150, 0.350] with 32 pairs, 0.125 [0.025, 0.225] with 64."
     )
     # In a second set another method leaves more with more pairs.
     other = sizes().assign(set="two")
     turned = other[other["metric"] == "gap"].assign(method="map")
     turned["value"] = turned["value"].to_numpy()[::-1]
     text = fit_sizes.sentence(pd.concat([sizes(), other, turned]), {"one": "One"})
-    assert text.startswith("With more fit pairs each method leaves less of the gap in 1 of 2 sets.")
+    assert text.startswith(
+        "By estimates, each method leaves less of the gap with more fit pairs in 1 of 2 sets."
+    )
     assert fit_sizes.sentence(sizes()[:3], {"one": "One"}) == ""
     assert fit_sizes.sentence(sizes()[:0], {}) == ""
 
@@ -360,15 +362,54 @@ def test_a_mixed_gallery_gains_by_the_whole_interval_in_both_directions():
         *(change("three", method, "forms_ndcg10", 0.1) for method in ("shift", "centre")),
     ]
     given = pd.DataFrame(rows)
-    assert methods.mixed_summary(given, ["one", "two", "three"]) == (
-        "NDCG@10 rises, by whole intervals, in 2 of 3 sets with the shift fitted to close the gap "
-        "and in all 3 sets with centring."
+    scores = galleries(one=0.1, two=-0.1, three=0.1)
+    control = "The control that puts the other modality first scores higher than these in"
+    assert methods.mixed_summary(scores, given, ["one", "two", "three"]) == (
+        "NDCG@10 clearly rises in 2 of 3 sets with the shift fitted to close the gap and in all 3 "
+        f"sets with centring. {control} 2."
     )
     # Methods that find more in as many sets are named together.
-    assert methods.mixed_summary(given, ["one", "three"]).endswith(
-        "in all 2 sets with the shift fitted to close the gap and centring."
+    assert methods.mixed_summary(scores, given, ["one", "three"]) == (
+        "NDCG@10 clearly rises in all 2 sets with the shift fitted to close the gap and centring. "
+        f"{control} 2."
     )
-    assert methods.mixed_summary(given, ["one"]) == methods.mixed_summary(given[:0], []) == ""
+    behind = galleries(one=-0.1, two=-0.1, three=-0.1)
+    assert methods.mixed_summary(behind, given, ["one", "three"]).endswith(f"{control} none.")
+    for few, order in ((given, ["one"]), (given[:0], [])):
+        assert methods.mixed_summary(scores, few, order) == ""
+
+
+def galleries(**ahead):
+    """NDCG@10 in a mixed gallery: how far the control is ahead of the best method, by set."""
+    found = {"none": 0.2, "shift": 0.3, "centre": 0.6, "centre_z_score": 0.4, "sinkhorn": 0.9}
+    return pd.DataFrame(
+        result(method, "T2a", f"ndcg10_{side}", value + step, split, name)
+        for name, more in ahead.items()
+        for split, other in (("half_0", -1), ("even_odd", 1))
+        for method, value in (found | {"other_first": 0.6 + other * more}).items()
+        for side, step in (("xy", 0.1), ("yx", -0.1))
+    )
+
+
+def test_the_control_is_ahead_of_every_method_of_the_sentence():
+    scores = galleries(one=0.1, two=-0.1, three=0.0)
+    assert methods.control_ahead(scores, ["one"]) == 1
+    # Behind one of the methods, or level with it.
+    assert methods.control_ahead(scores, ["two"]) == methods.control_ahead(scores, ["three"]) == 0
+    for order in (["two", "one", "three"], ["three", "one"]):
+        assert methods.control_ahead(scores, order) == 1
+    assert methods.control_ahead(galleries(one=0.1, two=0.2), ["one", "two"]) == 2
+    # Documents of several forms count where a set has them.
+    forms = [
+        result(method, "T2c", "ndcg10", value, name="two")
+        for method, value in (("other_first", 0.5), ("shift", 0.4), ("centre", 0.45))
+    ]
+    scores = pd.concat([scores, pd.DataFrame(forms)])
+    assert methods.control_ahead(scores, ["one", "two"]) == 2
+    without = scores[scores["method"] != "other_first"]
+    assert methods.control_ahead(without, ["one", "two"]) == 0
+    alone = scores[scores["method"].isin(["none", "other_first"])]
+    assert methods.control_ahead(alone, ["one"]) == 0
 
 
 def test_the_share_from_which_a_method_beats_the_control_is_computed():
@@ -383,7 +424,7 @@ def test_the_share_from_which_a_method_beats_the_control_is_computed():
     star = [result("sinkhorn", PAIR_GALLERY, f"ndcg10_0_{side}", 0.9) for side in ("xy", "yx")]
     given = pd.concat([given, pd.DataFrame(star)])
     (text,) = methods.control_sentences(given, NAMES, ["one"], labels)
-    assert "no intervals" in text
+    assert "in a gallery of pairs (without intervals)" in text
     assert text.endswith(": at 0.4 in One (centring 0.580, control 0.500).")
     # From a share on, if it is so at all that follow.
     onwards = given["metric"].str.fullmatch("ndcg10_1_(xy|yx)") & (given["method"] == "centre")
@@ -435,8 +476,9 @@ def test_recall_has_one_verdict_among_the_losses_and_in_the_ledger(recall, chang
     assert same[0].endswith("correction), 0 of them at another temperature.")
     assert ("no verdict on recall" in texts[1]) == (verdict == "no verdict")
     if verdict != "no verdict":
-        words = ["within 0.03 in {}", "rises by more in {}", "falls by more in {}", "; {} are"]
+        words = ["within 0.03 in {}", "rises by more in {}", "falls by more in {}", "; {} is"]
         numbers = {"unchanged": (1, 0, 0, 0), "changed": (0, 1, 0, 0), "inconclusive": (0, 0, 0, 1)}
+        words[3] = words[3] if verdict == "inconclusive" else "; {} are"
         for text, number in zip(words, numbers[verdict], strict=True):
             assert text.format(number) in texts[1]
     tables = {"after/losses_summary.csv": summary, "after/losses_difference.csv": differences}
@@ -490,7 +532,9 @@ def test_the_family_differs_in_temperature_alone():
     ]
     summary, _ = trained()
     text = losses.family_sentence(summary, ["clip", "cua"])
-    assert text.startswith("Temperature alone, 0.010 to 0.050: gap 0.800 [0.790, 0.810] to 0.200")
+    assert text.startswith(
+        "Temperature, fixed or learnt, 0.010 to 0.050: gap 0.800 [0.790, 0.810] to 0.200"
+    )
     assert losses.family_sentence(summary, ["clip"]) == ""
 
 
@@ -794,7 +838,7 @@ def test_the_page_has_its_parts_in_order_and_escapes_what_is_data():
         assert str(escape(text)) in html
 
 
-def test_the_page_says_what_the_shift_is_fitted_on_and_that_some_papers_are_older():
+def test_the_page_says_what_the_shift_is_fitted_on_and_calls_no_older_paper_later():
     html = " ".join(render("one", "two").split())
     assert "Only here is it fitted on the scored pairs" in html
     older = [
@@ -803,7 +847,7 @@ def test_the_page_says_what_the_shift_is_fitted_on_and_that_some_papers_are_olde
         for number in re.findall(r"\d{4}\.\d{5}", section["source"])
         if number < "2203.02053"
     ]
-    assert older and "later papers (and some older ones)" in html
+    assert older and "what other papers measure" in html and "later papers" not in html
     assert "where losses are not clear after Holm" in html
     # Measured here: Sinkhorn may be below a method that uses nothing of the scored items.
     assert "upper reference" not in html and "whatever the method" not in html

@@ -251,7 +251,7 @@ def test_the_best_method_is_told_at_the_first_share_at_which_it_beats_the_contro
             for way, side in (("xy", -0.05), ("yx", 0.05))
         ]  # fmt: skip
         (text,) = methods.control_sentences(pd.DataFrame(rows), NAMES, ["one"], {"one": "One"})
-        return text.partition("(these values have no intervals): ")[2]
+        return text.partition("(without intervals): ")[2]
 
     assert told(curves) == "from 0.5 in One (the shift 0.600, control 0.500)."
     # Not where bits of a float are all that differ.
@@ -330,8 +330,8 @@ def test_sizes_are_told_from_the_fewest_to_the_most_fit_pairs():
     table = pd.concat([*one, *two], ignore_index=True)
     labels = {"one": "One", "two": "Two"}
     assert fit_sizes.sentence(table, labels) == (
-        "With more fit pairs each method leaves less of the gap in 1 of 2 sets. One: centring "
-        "leaves 0.310 [0.210, 0.510] with 32 pairs, 0.250 [0.150, 0.450] with 128."
+        "By estimates, each method leaves less of the gap with more fit pairs in 1 of 2 sets. One: "
+        "centring leaves 0.310 [0.210, 0.510] with 32 pairs, 0.250 [0.150, 0.450] with 128."
     )
     assert fit_sizes.sentence(table[table["method"] == "shift"], labels) == ""
     first, second = fit_sizes.tables(table, NAMES, labels)
@@ -420,7 +420,7 @@ def test_what_losses_do_is_counted_by_holm_and_by_whole_intervals():
     assert lenient[0].startswith("3 of 4 methods narrow the gap")
     assert "within 0.03 in 1, rises by more in 1" in lenient[1]
     assert losses.zero_shot_sentence(summary, differences, 0.95) == (
-        "Zero-shot accuracy, of 1,415 pictures that are not trained on (a guess: 0.200), rises "
+        "Zero-shot accuracy, of 1,415 pictures not trained on (a guess: 0.200), rises "
         "with 1 (LOWER) and falls with 1 (LOW) of 4 methods after Holm's correction; without it, "
         "it falls with 0 more and rises with 1 more."
     )
@@ -437,12 +437,47 @@ def test_what_losses_do_is_counted_by_holm_and_by_whole_intervals():
     assert not losses.at_chance(others, "clip") and not losses.at_chance(others[::-1], "clip")
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        # At odds with the margin alone: the whole interval is below 0, not below -.03.
+        ({"difference_high": -0.001}, "1 is inconclusive, though it clearly falls in UNCLEAR."),
+        ({"difference_high": 0.0}, "1 is inconclusive."),
+        ({"difference_high": -0.001, "p_holm": 0.1}, "1 is inconclusive."),
+        ({"difference_high": -0.001, "p_holm": 0.11}, "1 is inconclusive."),
+        # A clear rise is no fall.
+        ({"difference_low": 0.001, "difference_high": 0.05}, "1 is inconclusive."),
+        # Wholly beyond the margin: no longer inconclusive.
+        ({"difference_high": -0.04}, "0 are inconclusive."),
+    ],
+)
+def test_a_clear_fall_that_is_not_beyond_the_margin_is_named(change, words):
+    summary, differences = trained()
+    row = (differences["method"] == "unclear") & (differences["metric"] == "recall1")
+    given = {"difference": -0.02, "difference_low": -0.1} | change
+    differences.loc[row, [*given]] = [*given.values()]
+    # Rows of other methods stand before and behind, and the labels have an order of their own.
+    for rows in (differences, differences[::-1]):
+        found = losses.sentences(summary[::-1], rows, "clip", 0.9)
+        assert found[1].endswith(f"interval; {words}")
+
+
+def test_several_clear_falls_are_listed():
+    summary, differences = trained()
+    rows = differences["method"].isin(["unclear", "low"]) & (differences["metric"] == "recall1")
+    ends = {"difference": -0.02, "difference_low": -0.1, "difference_high": -0.01}
+    differences.loc[rows, [*ends]] = [*ends.values()]
+    assert losses.sentences(summary, differences, "clip", 0.9)[1].endswith(
+        "2 are inconclusive, though it clearly falls in LOW and UNCLEAR."
+    )
+
+
 def test_a_family_is_told_from_its_lowest_to_its_highest_temperature():
     summary, _ = trained()
     given = ["unclear", "low", "lower"]
     assert losses.family_sentence(summary, given) == (
-        "Temperature alone, 1.000 to 2.500: gap 0.500 [0.490, 0.520] to 0.200 [0.190, 0.220], "
-        "recall@1 0.380 [0.370, 0.400] to 0.340 [0.330, 0.360]."
+        "Temperature, fixed or learnt, 1.000 to 2.500: gap 0.500 [0.490, 0.520] to 0.200 [0.190, "
+        "0.220], recall@1 0.380 [0.370, 0.400] to 0.340 [0.330, 0.360]."
     )
     same = summary.assign(temperature=[1, 0.07, 0.07 * (1 + 1e-9), 2, 0.07])
     assert losses.family_sentence(same, given) == ""

@@ -372,8 +372,8 @@ def test_figure3bcd():
     found = figure3.figure3bcd_findings(landscape_table(), minimum_table(), gap_table())
     assert found[0].text == (
         "At temperature 1/100 the loss of toy is smallest at distance 0.80 [0.70, 0.90]; its own "
-        "gap is 0.80 (n 100). At temperature 1 the loss is smallest with the centres at most 0.05 "
-        "apart."
+        "gap is 0.80 (n 100 in batches of 50). At temperature 1 the loss is smallest with the gap "
+        "at most 0.05."
     )
     assert "in 0 of 2 curves and changes the loss by at most 0.100" in found[1].text
 
@@ -416,7 +416,7 @@ def test_the_loss_at_each_own_gap_stands_beside_the_model_from_the_smallest():
         {"model": "C", "loss_excess": 0.006, "at_end": False, "placed": True},
         {"model": "D", "loss_excess": 0.09, "at_end": False, "placed": False},
     ]
-    exceed = "At their own gaps the others' losses exceed the smallest by"
+    exceed = "Other models' loss at their own gap is above the smallest by"
     assert figure3.loss_at_own_gaps(others[:2]) == f"{exceed} 0.01 (C) and at least 1.34 (B)."
     assert figure3.loss_at_own_gaps(others[1:]) == (
         f"{exceed} 0.01 (C); no minimum is located for D (0.09)."
@@ -441,7 +441,7 @@ def test_what_closing_costs_is_said_where_it_is_clear(cost, words):
         zip(("closing_cost", "closing_cost_low", "closing_cost_high"), cost, strict=True)
     )
     rows = minimum_table().assign(model="A", **columns)
-    assert figure3.smallest_loss(rows)[0].partition("(n 100).")[2] == words
+    assert figure3.smallest_loss(rows)[0].partition("(n 100 in batches of 50).")[2] == words
 
 
 def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
@@ -465,9 +465,9 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
     found = figure3.figure3bcd_findings(grids, sweeps, gaps)
     assert [finding.text for finding in found] == [
         "At temperature 1/100 the loss of CLASP is smallest at distance 0.60 [0.50, 0.70]; its own "
-        "gap is 0.62 (n 50). Among the others that retrieve, this interval covers the own "
-        "gap but not 0 in 1 (toy). At temperature 1 the loss is smallest with the centres at most "
-        "0.20 apart in all 2 models that retrieve.",
+        "gap is 0.62 (n 50 in batches of 25). Among the others that retrieve, this interval covers "
+        "the own gap but not 0 in 1 (toy). At temperature 1 the loss is smallest with the gap at "
+        "most 0.20 in all 2 models that retrieve.",
         "Computing the loss as in the released code moves the minimum on the figure's grid in 1 "
         "of 4 curves and changes the loss by at most 0.200.",
         "Nothing follows from weak, whose retrieval is near chance: the place of the smallest loss "

@@ -67,7 +67,7 @@ def test_each_encoder_has_its_own_spectrum():
     ]
     # The drop is a ratio: a difference would be largest after value 1.
     assert "In the one encoder" in figure2.figure2c_findings(spectrum("c", 9, 5, 1, 0.5))[0].text
-    assert figure2.cones_of_starts(both).text.endswith("fall by a factor of 1.50 to 4.00.")
+    assert figure2.cones_of_starts(both).text.endswith("value 2 is 1.50 to 4.00 times the next.")
 
 
 def plane(name, *lefts, start=1.0):
@@ -125,7 +125,8 @@ def test_losses_at_the_own_gaps_are_told_from_the_smallest():
 def test_what_an_interval_says_of_the_own_gap(row, words):
     given = {"distance_low": 0.4, "distance_high": 0.8, "gap": 0.5, "at_end": False, "placed": True}
     assert figure3._at_its_gap(given | row) == words
-    table = pd.DataFrame([given | ends("distance", 0.5) | {"temperature": 0.01, "n": 9} | row])
+    size = {"n": 9, "batches": 1}
+    table = pd.DataFrame([given | ends("distance", 0.5) | {"temperature": 0.01} | size | row])
     first = figure3.smallest_loss(table.assign(model="A"))[0]
     assert ("places no minimum" in first) == (words == figure3.UNPLACED)
 
@@ -138,8 +139,8 @@ def test_the_largest_distance_is_told_whatever_its_sign_and_only_within_the_swee
     rows = pd.concat(sweeps, ignore_index=True)
     rows["at_end"] = rows["distance"] == 1.9
     assert figure3.smallest_loss_when_hot(rows) == [
-        "At temperature 1 the loss is smallest with the centres at most 0.30 apart in 3 of 4 "
-        "models that retrieve."
+        "At temperature 1 the loss is smallest with the gap at most 0.30 in 3 of 4 models that "
+        "retrieve."
     ]
     assert figure3.smallest_loss_when_hot(rows[rows["model"] == "c"]) == []
 
@@ -253,3 +254,19 @@ def test_training_is_told_from_its_first_to_its_last_recorded_step():
         "toy: over 3 steps the gap goes from 1.200 to 1.300, recall@1 on held-out pairs from 0.010 "
         "to 0.300 and the training loss from 4.00 to 2.00 (one seed)."
     )
+
+
+@pytest.mark.parametrize(
+    ("n", "batches", "words"),
+    [
+        (9, 1, "n 9"),
+        (100, 2, "n 100 in batches of 50"),
+        (50000, 10, "n 50,000 in batches of 5,000"),
+        (2, 2, "n 2 in batches of 1"),
+    ],
+)
+def test_a_loss_over_several_batches_has_their_size(n, batches, words):
+    assert figure3._size({"n": n, "batches": batches}) == words
+    row = {"temperature": 0.01, "gap": 0.8, "n": n, "batches": batches, "model": "A"}
+    row |= {"at_end": False, "placed": True} | ends("distance", 0.5)
+    assert f"own gap is 0.80 ({words})." in figure3.smallest_loss(pd.DataFrame([row]))[0]

@@ -123,8 +123,7 @@ def test_sentences_on_several_sets():
         "The gap is clearly above 0 in all 2 sets with random weights, from 1.200 [1.190, 1.210] "
         "(s, n 55) to 1.300 [1.290, 1.310] (r, n 54) and in 3 of 4 sets with trained weights, from "
         "0.005 [-0.005, 0.015] (one_way, n 53) to 1.100 [1.090, 1.110] (b, n 52).",
-        "By their estimates, gap and relative gap rank weak and b differently.",
-        "Of 4 sets with trained weights a and b retrieve well above chance.",
+        "By their estimates, gap and relative gap rank 4 of 6 sets alike.",
         "The contrastive loss is smallest at these distances, at temperature 1/50 and at 1: a "
         "(0.100 [0.090, 0.110] and 0.000 [-0.010, 0.010]); models near chance are left out.",
     ]
@@ -142,8 +141,7 @@ def test_sentences_count_what_the_tables_hold(tables):
     tables[2]["at_end"] = False
     found = " ".join(finding.text for finding in models_findings(*tables))
     assert "The gap is clearly above 0 in the one set with random weights, 1." in found
-    assert "By their estimates, gap and relative gap rank one and one_random differently." in found
-    assert "Of 1 set with trained weights one retrieves well above chance." in found
+    assert "By their estimates, gap and relative gap rank none of 2 sets alike." in found
     assert "one (0.700 [0.690, 0.710] and -0.050 [-0.060, -0.040])" in found
     alike = tables[1].assign(rmg_rank=tables[1]["gap_rank"])
     found = " ".join(finding.text for finding in models_findings(tables[0], alike, tables[2]))
@@ -154,7 +152,6 @@ def test_a_model_near_chance_is_left_out(tables):
     """Better than chance, one in 60, yet not five times it."""
     tables[0]["recall1_ab_low"] = 2 / 60
     found = " ".join(finding.text for finding in models_findings(*tables))
-    assert "none retrieves well above chance" in found
     assert "contrastive loss is smallest" not in found
 
 

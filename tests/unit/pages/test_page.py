@@ -739,8 +739,8 @@ def test_one_sentence_counts_what_speaks_against_the_paper_and_what_the_verdicts
         return paper_module.against_in_words(paper_module.balance(some, []), some)
 
     assert words(rows) == (
-        "Of the paper's statements, 1 differs and 2 were not seen on a stand-in (1 beside stronger "
-        "evidence). Of the paper's numbers and settings computed again, 1 differs."
+        "Of the paper's statements, 1 differs and 2 were not seen on a stand-in, 1 of them beside "
+        "stronger evidence. Of the paper's numbers and settings computed again, 1 differs."
     )
     counted = show.counts(rows[rows["whose"].isin(show.PAPERS_OWN)])
     assert counted["differs"] + counted["not seen on a stand-in"] == 2

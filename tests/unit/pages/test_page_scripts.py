@@ -408,7 +408,7 @@ def test_the_page_of_follow_ups(root, tmp_path, monkeypatch):
     heads = [row for row in rows_of(part_of(page, "measures")) if row[0] == "measure"]
     assert heads == [["measure", "Set one, n 60", "Set two, n 60"], ["measure", "Set none, n 60"]]
     losses = part_of(page, "losses")
-    assert "Temperature alone, 0.010 to 0.050: gap 0.800" in losses
+    assert "Temperature, fixed or learnt, 0.010 to 0.050: gap 0.800" in losses
     assert "means with 80 % intervals over seeds" in losses
     assert "1 of 1 method narrows the gap" in losses
     assert page.count('<div class="card">') == 3 and "workflow 7" in page
@@ -487,7 +487,7 @@ def test_the_summary_is_of_its_claims_and_tables(write_index, kind):
     assert [row.model for row in given["gaps"]] == ["The own", "The other", "toy"]
     assert [row.own for row in given["gaps"]] == [True, True, False]
     assert given["axis_end"] == f"{max(AXIS, 1):g}"
-    assert given["own_from"] == "as features that its authors released (8 pairs) or run here"
+    assert given["own_from"] == "from its authors' features (8 pairs) or run here"
     assert {part.name: part.counts["differs"] for part in given["parts"]} == {
         "Figure 1": 0, "Theory": 1
     }  # fmt: skip
@@ -502,4 +502,4 @@ def test_the_summary_says_whose_features_all_are(write_index):
     given, _ = write_index(released=())
     assert given["own_from"] == "run here"
     given, _ = write_index(released=("own", "again"))
-    assert given["own_from"] == "as features that its authors released (8 to 9 pairs)"
+    assert given["own_from"] == "from its authors' features (8 to 9 pairs)"

@@ -373,8 +373,8 @@ def test_claims_with_several_verdicts_are_counted_not_those_with_several_marks()
 
 def test_what_differs_is_named_with_its_place_on_the_page():
     rows = claims(
-        claim("a b", "differs", where="Figure 1, left"),
+        claim("a b", "differs", where="Figure 1, left", published="0.7", measured="0.25"),
         claim("c", "not seen on a stand-in", where="Figure 2", evidence="stand-in: emoji"),
         claim("d", "reproduced", where="Figure 3"),
     )
-    assert paper.differing(paper.balance(rows, [])) == [("a_b", "Figure 1")]
+    assert paper.differing(paper.balance(rows, [])) == [("a_b", "Figure 1", "0.25", "0.7")]

@@ -12,6 +12,7 @@ from test_run_page import JOBS, RECORD
 
 from modality_gap.errors import InputError
 from modality_gap.pages import cite, evidence, paper, render, run, summary
+from modality_gap.pages.findings import answers as answers_module
 from modality_gap.pages.findings.answers import answers
 
 CLAUSES = [
@@ -62,7 +63,9 @@ def test_the_strongest_evidence_speaks_in_the_headline():
     )
     assert summary.headline(CLAUSES, rows) == "It holds; whether b does stays undecided."
     tried = rows.assign(evidence=[*rows["evidence"][:2], "stand-in: y"])
-    assert summary.headline(CLAUSES, tried).endswith("b does stays undecided (stand-ins alone).")
+    assert summary.headline(CLAUSES, tried).endswith(
+        "b does stays undecided (only stand-ins tested)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,11 +126,21 @@ def test_a_statement_has_each_evidence_with_its_values():
     entry = {"question": "q", "figure": "f", "claims": ["a.*"]}
     (made,) = summary.statements([entry], rows)
     assert (made.says, made.claim, made.published) == ("It is so.", "a.x", "0.52")
+    # Of several quantities, each verdict has the names of its models.
     assert [(one.mark.verdict, one.quantity, one.value) for one in made.measured] == [
+        ("reproduced", "", "CLIP"),
+        ("same on a stand-in", "", "emoji and digits"),
+        ("differs", "", "one and two"),
+    ]
+    (against,) = summary.statements([entry], rows[3:])
+    # each quantity, with the model where there are several
+    assert [(one.mark.verdict, one.quantity, one.value) for one in against.measured] == [
+        ("differs", "x", "1 [0.4,\u00a00.6] (one); y: 2 [0.4,\u00a00.6] (two)"),
+    ]
+    (ratio,) = summary.statements([entry], rows[:3])
+    assert [(one.mark.verdict, one.quantity, one.value) for one in ratio.measured] == [
         ("reproduced", "", "1.28 [0.4,\u00a00.6]"),  # rounded once: 1.275 would be 1.27
         ("same on a stand-in", "ratio", "2 to 10"),
-        # each quantity, with the model where there are several
-        ("differs", "x", "1 [0.4,\u00a00.6] (one); y: 2 [0.4,\u00a00.6] (two)"),
     ]
     (other,) = summary.statements([entry | {"says": "All are so."}], rows)
     assert other.says == "All are so."
@@ -157,8 +170,11 @@ def test_a_quantity_is_named_again_only_where_another_stood_before_it():
             for verdict, what in zip(verdicts, quantities, strict=True)
         )
     )
-    (made,) = summary.statements([{"question": "q", "figure": "f", "claims": ["a"]}], rows)
-    assert [one.quantity for one in made.measured] == ["x", "", "y", "x", "at 1/20"]
+    marks = summary.marks(["a"], summary.by_claim(rows, figures=3))
+    named = [summary.Measured(m, what, "1") for m, what in zip(marks, quantities, strict=True)]
+    found = summary._named_once(named)
+    assert [one.quantity for one in found] == ["x", "", "y", "x", "at 1/20"]
+    assert [(one.mark, one.value) for one in found] == [(one.mark, "1") for one in named]
 
 
 def test_each_model_has_its_gap_in_its_place_and_the_papers_come_first():
@@ -181,6 +197,25 @@ def test_each_model_has_its_gap_in_its_place_and_the_papers_come_first():
     assert rows[0].places == pytest.approx({"trained": 80, "random": 50})
 
 
+@pytest.mark.parametrize(
+    ("quantities", "several"),
+    [
+        (["x", "y"], True),
+        (["x", "x", ""], False),
+        (["", "x"], False),
+        ([""], False),
+        ([], False),
+        # The same quantity elsewhere is no other one.
+        (["x", "x at 1/20", "x at 1/50"], False),
+        (["x at 1/20", "y at 1/20"], True),
+    ],
+)
+def test_several_quantities_are_of_different_names(quantities, several):
+    rows = [{"quantity": one} for one in quantities]
+    assert summary._several_quantities(rows) == several
+    assert summary._several_quantities(rows[::-1]) == several
+
+
 def test_the_papers_models_come_from_features_that_are_named_with_their_pairs():
     gap = pd.DataFrame(
         [
@@ -191,10 +226,10 @@ def test_the_papers_models_come_from_features_that_are_named_with_their_pairs():
         ]
     )
     own = ["a", "b", "b_random"]
-    of_all = "as features that its authors released (99 to 500 pairs)"
+    of_all = "from its authors' features (99 to 500 pairs)"
     assert summary.origin_of_own(gap, own, own) == of_all
     assert summary.origin_of_own(gap, [*own, "c"], own) == f"{of_all} or run here"
-    assert summary.origin_of_own(gap, ["a"], ["a"]).endswith("released (500 pairs)")
+    assert summary.origin_of_own(gap, ["a"], ["a"]).endswith(" features (500 pairs)")
     assert summary.origin_of_own(gap, own, ["c"]) == "run here"
 
 
@@ -216,16 +251,16 @@ def test_parts_count_the_papers_own_claims_once():
 def test_answers_come_from_the_tables():
     told = answers(data())
     assert {*told} == {"there", "origin", "moves", "matters"}
-    assert "its own gap is 0.80 (n 100)." in told["moves"][0].text
-    assert told["origin"][-1].text == (
+    assert "its own gap is 0.80 (n 100 in batches of 50)." in told["moves"][0].text
+    assert told["origin"][2].text == (
         "Training takes the gap of toy from 1.20 to 0.80 [0.75, 0.85] (in the notebooks it widens) "
-        "and from 0.10, closed by a rotation, to 0.60 [0.55, 0.65]."
+        "and from 0.10, where a rotation closes it, to 0.60 [0.55, 0.65]."
     )
     starts = data()["initialisation_summary"].assign(model="stitched towers")
     named = answers(data() | {"initialisation_summary": starts})["origin"]
-    assert " the gap of small towers on frozen encoders from 1.20" in named[-1].text
+    assert " the gap of small towers on frozen encoders from 1.20" in named[2].text
     alone = starts[starts["start"] == "original"]
-    assert answers(data() | {"initialisation_summary": alone})["origin"][-1].text.endswith(
+    assert answers(data() | {"initialisation_summary": alone})["origin"][2].text.endswith(
         "from 1.20 to 0.80 [0.75, 0.85] (in the notebooks it widens)."
     )
     text = " ".join(one.text for findings in told.values() for one in findings)
@@ -237,10 +272,11 @@ def test_a_verdict_stands_beside_the_sentence_that_it_judges():
     bears_on = [[*one.claims] for findings in found.values() for one in findings]
     toys = {"figure2c.own_cone.toy"}  # the encoder of the invented spectrum
     assert {name for names in bears_on for name in names} - toys <= {*LEDGER["claims"]}
-    assert bears_on[1:4] == [
+    assert bears_on[1:5] == [
         ["figure2b.non_linear_layers_narrow"],
         [*toys],
         ["training.gap_comes_back", "training.original_gap_widens"],
+        ["training.same_modality.image", "training.same_modality.text"],
     ]
     rows = claims(
         claim("figure2b.non_linear_layers_narrow", "reproduced"),
@@ -252,7 +288,7 @@ def test_a_verdict_stands_beside_the_sentence_that_it_judges():
     assert [[mark.verdict for mark in marks] for _, marks in origin.answer] == [
         ["reproduced"],
         ["not seen on a stand-in", "same on a stand-in"],
-        [],  # its claims are not in this ledger
+        *([], []),  # their claims are not in this ledger
     ]
     assert [text for text, _ in origin.answer] == [one.text for one in found["origin"]]
 
@@ -264,27 +300,29 @@ def test_a_sentence_about_printed_numbers_has_no_verdict_on_other_evidence():
     )
     (matters,) = summary.questions({"matters": "Does it?"}, rows, answers(data()))
     text, marks = matters.answer[-1]
-    assert text.startswith("The notebooks' counts")
+    assert text.startswith("With the gap widened, the notebooks' counts")
     assert [mark.verdict for mark in marks] == ["consistent"]
 
 
 def test_the_answer_on_random_starts_counts_the_encoders_with_separate_cones():
     two = pd.concat([spectrum_table(), spectrum_table((9.0, 1.0, 0.9, 0.8)).assign(encoder="b")])
     assert answers(data() | {"initialisation_spectrum": two})["origin"][1].text == (
-        "3 random starts give 3 separate cones in 1 of 2 encoders: after value 2, the singular "
-        "values fall by a factor of 1.11 to 8.00."
+        "3 random starts give 3 separate cones in 1 of 2 encoders: singular value 2 is 1.11 to "
+        "8.00 times the next."
     )
 
 
 def test_what_differs_is_named_by_its_place():
     rows = claims(
-        claim("a", "differs", evidence="paper's own: x", where="Table 2, East Asian"),
-        claim("b c", "differs", evidence="paper's own: x", where="Section 2.1"),
+        claim(
+            "a", "differs", evidence="paper's own: x", where="Table 2, East Asian", published="0.7"
+        ),
+        claim("b c", "differs", evidence="paper's own: x", where="Section 2.1", measured="0.25"),
         claim("d", "not seen on a stand-in", evidence="stand-in: x", where="Section 3"),
         claim("e", "differs", whose="ours", evidence="simulation: x", where="Section 4"),
     )
     found = paper.differing(paper.balance(rows, []))
-    assert found == [("a", "Table 2"), ("b_c", "Section 2.1")]
+    assert found == [("a", "Table 2", "0.5", "0.7"), ("b_c", "Section 2.1", "0.25", "")]
 
 
 def test_the_answer_on_a_shift_counts_the_tests_that_have_a_best_one():
@@ -294,29 +332,26 @@ def test_the_answer_on_a_shift_counts_the_tests_that_have_a_best_one():
     moved = data()["table1"]
     assert told(moved).endswith("on the other half in the one test above chance (toy).")
     assert told(pd.concat([moved] * 2)).endswith("in all 2 tests above chance (toy).")
-    # Where no shift is the best one, on either half, nothing was tested.
+    # Where no shift is the best one, on either half, nothing changes on the other half.
     still = moved.assign(held_out_delta_1=0.0, held_out_delta_2=0.0)
-    assert told(pd.concat([moved, still])).endswith(
-        "in the one test above chance (toy); 1 more picks none."
-    )
+    assert told(pd.concat([moved, still])).endswith("in 1 of 2 tests above chance (toy).")
     assert "best shift" not in told(still)
 
 
 def test_all_quantities_against_a_statement_are_in_its_row():
     rows = claims(
-        claim("a", "same on a stand-in", evidence="stand-in: digits; place", measured="1"),
-        claim("a", "same on a stand-in", evidence="stand-in: digits; depth", measured="2"),
+        claim("a", "not seen on a stand-in", evidence="simulation: digits; place", measured="1"),
         claim("a", "not seen on a stand-in", evidence="stand-in: emoji; place", measured="3"),
         claim("a", "not seen on a stand-in", evidence="stand-in: emoji; depth", measured="4"),
         claim("a", "not seen on a stand-in", evidence="stand-in: faces; depth", measured="5"),
     )
     entry = {"question": "q", "figure": "f", "claims": ["a"]}
     (made,) = summary.statements([entry], rows)
-    shown = {one.mark.verdict: one.value.partition(" [")[0] for one in made.measured}
-    assert shown["same on a stand-in"] == "1"
-    (against,) = [one for one in made.measured if one.mark.verdict == "not seen on a stand-in"]
-    assert against.value.endswith(" (emoji); depth: 4 to 5 (emoji and faces)")
-    assert "same" not in against.value
+    shown = {one.mark.on.partition(":")[0]: one.value for one in made.measured}
+    # Of one verdict, each kind of evidence has its own values.
+    assert shown["simulation"].partition(" [")[0] == "1"
+    assert shown["stand-in"].endswith(" (emoji); depth: 4 to 5 (emoji and faces)")
+    assert "digits" not in shown["stand-in"]
 
 
 def test_the_answer_on_recall_has_centring_beside_the_shift():
@@ -332,35 +367,58 @@ def test_the_answer_on_recall_has_centring_beside_the_shift():
         {"set": "toy", "remedies": [plain, centred]},
     ]
     assert answers(data(), models)["matters"][1].text == (
-        "Subtracting each side's mean leaves a gap of 0.09 and changes toy's recall by "
-        "-0.4 [-5.2, 4.5] points (one half, 250)."
+        "On one half (n 250), subtracting each side's mean leaves a gap of 0.09 and does not "
+        "clearly change toy's recall (-0.4 [-5.2, 4.5] points)."
     )
     change = {"ab": [-0.188, -0.255, -0.12], "ba": [1, 1, 1]}
     out = centred | {"method": "project_out", "gap": 0.066, "change": change}
     models[1]["remedies"] += [centred | {"method": "dn"}, out]
     assert answers(data(), models)["matters"][1].text.endswith(
-        "points; projecting the gap out leaves 0.07 and changes recall by -18.8 [-25.5, -12.0] "
-        "(one half, 250)."
+        "points); projecting the gap out leaves 0.07 and lowers recall (-18.8 [-25.5, -12.0])."
+    )
+    out["change"] = {"ab": [0.188, 0.12, 0.255], "ba": [-1, -1, -1]}
+    assert answers(data(), models)["matters"][1].text.endswith(
+        "leaves 0.07 and raises recall (18.8 [12.0, 25.5])."
     )
     assert answers(data(), models[:1]) == answers(data())
 
 
-def test_the_answer_on_fine_tuning_says_where_accuracy_is_lowest():
+@pytest.mark.parametrize(
+    ("low", "high", "verb"),
+    [
+        (-2, -1, "lowers"),
+        (1, 2, "raises"),
+        (-1, 2, "does not clearly change"),
+        # An interval that ends at 0 contains it.
+        (-1, 0, "does not clearly change"),
+        (0, 1, "does not clearly change"),
+    ],
+)
+def test_a_change_has_a_sign_if_its_interval_has_one(low, high, verb):
+    assert answers_module._changes(low, high) == verb
+
+
+def test_the_answer_on_fine_tuning_has_the_accuracies_from_gap_to_gap():
     def told(tuned):
         return answers(data() | {"temperature_summary": tuned})["matters"][-2].text
 
     tuned = data()["temperature_summary"]
     assert told(tuned) == (
-        "Fine-tuned (means of 3 seeds), toy has the smallest gap (0.10, temperature 1) and the "
-        "largest (0.48, temperature 1/100); before: 0.52."
+        "Fine-tuning toy (means of 3 orders of batches, same pictures) takes the gap from 0.52 to "
+        "between 0.10 (temperature 1) and 0.48 (temperature 1/100)."
     )
     scored = tuned.assign(zero_shot_before=0.6)
     middle = scored.assign(temperature=0.05, zero_shot_after=0.5, gap_after=0.2).iloc[:1]
-    assert told(pd.concat([scored, middle], ignore_index=True)) == (
-        "Fine-tuned (means of 3 seeds), accuracy of toy is 65.0 % [64.0, 66.0] at the smallest "
-        "gap (0.10, temperature 1) and 56.0 % [55.0, 57.0] at the largest (0.48, temperature "
-        "1/100); lowest: 50.0 % at 0.20; before, 60.0 % (0.52)."
+    first, last = (
+        "65.0 % [64.0, 66.0] at gap 0.10 (temperature 1)",
+        "56.0 % [55.0, 57.0] at gap 0.48 (temperature 1/100); before, 60.0 % at 0.52.",
     )
+    start = "Fine-tuned (means of 3 orders of batches, same pictures), toy has an accuracy of"
+    assert told(scored) == f"{start} {first} and {last}"
+    one = pd.concat([scored, middle], ignore_index=True)
+    assert told(one) == f"{start} {first}, 50.0 % between and {last}"
+    more = pd.concat([one, middle.assign(zero_shot_after=0.7, gap_after=0.3)], ignore_index=True)
+    assert told(more) == f"{start} {first}, 50.0 % to 70.0 % between and {last}"
 
 
 def test_the_answer_on_offensive_labels_says_how_many_falls_are_clear():
@@ -370,14 +428,15 @@ def test_the_answer_on_offensive_labels_says_how_many_falls_are_clear():
 
     clear = {"p_fisher_holm": [0.5, 0.5, 0.5, 0.001], "p_mcnemar_least_holm": [0.01, 0.5, 0.02, 0]}
     assert told(change=[-0.1, -0.1, -0.1, -1], **clear).endswith(
-        "fall in all 3 groups: clearly in none by Fisher's test (together: p 0.0097), "
-        "at most 2 by a paired one."
+        "fall in all 3 groups: clearly in none alone by Fisher's test (all together: p 0.0097), "
+        "in at most 2 by a paired one."
     )
     unclear = told(change=[-0.1, -0.1, -0.1, -1], p_fisher=0.06, **clear)
-    assert unclear.endswith("by Fisher's test, at most 2 by a paired one.")
+    assert unclear.endswith("by Fisher's test, in at most 2 by a paired one.")
     # A count that grows is no fall, however clear.
     assert told(change=[0.1, -0.1, -0.1, 1], **clear).endswith(
-        "fall in 2 of 3 groups: clearly in none by Fisher's test, at most 1 by a paired one."
+        "fall in 2 of 3 groups: clearly in none alone by Fisher's test, in at most 1 by a paired "
+        "one."
     )
 
 
@@ -538,7 +597,8 @@ def test_every_word_of_the_glossary_is_a_sentence(root):
 def test_the_summary_says_what_its_numbers_count(root):
     page = " ".join((root / "report/templates/index.html.j2").read_text("utf-8").split())
     # Above rows of "3 of 3".
-    assert "<h2>How many claims were tested, by part</h2>" in page
+    assert "<h2>The authors' {{ counts.values() | sum }} claims, by part: " in page
+    assert '<a href="methods.html#not-run">{{ counts["not run"] }} not tested</a></h2>' in page
     # CLIP ViT-B/32 on Flickr8k is marked as a neighbouring model of itself.
     assert "The paper's model on other data than the paper's counts as one too." in page
     # CLASP matches proteins, and a small CLIP is trained here.

@@ -36,7 +36,7 @@ def test_models_near_chance_and_random_weights_say_nothing(tables):
 def test_closing_and_the_best_shift(tables):
     closed, best = recall_findings(*tables)
     assert closed.text == (
-        "With the gap closed, recall@1 (to texts) of First goes from 50.0 % to 35.0 % (change "
+        "With the gap closed, recall@1 (to texts) of First goes from 50.0 % to 35.0 % ("
         "-15.0 [-18.0, -14.0] points, n 1,500). From texts it clearly falls in 1 "
         "(First) of 1 model."
     )
@@ -68,6 +68,28 @@ def test_the_other_models_are_sorted_by_their_intervals():
         for name, (low, high) in ends.items()
     ]
     assert closing(pd.concat(rows)).endswith(
-        "n 1,500). Among the others that retrieve it does not clearly change in 1 (B), clearly "
-        "falls in 1 (C) and clearly rises in 1 (D)."
+        "n 1,500). It clearly falls in 1 (C) and clearly rises in 1 (D) of 3 others that retrieve."
     )
+    assert closing(pd.concat(rows[:3])).endswith(
+        "n 1,500). It clearly falls in 1 (C) of 2 others that retrieve."
+    )
+    assert closing(pd.concat(rows[:2])).endswith(
+        "n 1,500). It clearly changes in none of 1 other that retrieves."
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        # An interval that ends at 0 contains it.
+        (-0.2, 0.0, "clearly changes in none"),
+        (0.0, 0.2, "clearly changes in none"),
+        (-0.2, -0.001, "clearly falls in 1 (B)"),
+        (0.001, 0.2, "clearly rises in 1 (B)"),
+    ],
+)
+def test_a_change_is_clear_if_its_interval_leaves_out_0(low, high, words):
+    row = peak_table().iloc[:1]
+    other = row.assign(model="B", change_closed_low=low, change_closed_high=high)
+    told = closing(pd.concat([row.assign(model="A"), other]))
+    assert told.endswith(f"It {words} of 1 other that retrieves.")

@@ -50,8 +50,8 @@ def test_without_any_training_means_random_weights(gap):
 
 def test_the_answers_and_the_models_name_them(gap):
     assert answers._there(gap)[0].text == (
-        "The gap is 0.50 to 0.60 with trained weights (2), 1.20 with random weights (1) and "
-        f"0.90 with {WORDS} (1), clearly above 0 in all 4 sets."
+        "The gap is 0.50 to 0.60 in 2 sets with trained weights, 1.20 in 1 with random weights and "
+        f"0.90 in 1 with {WORDS}, clearly above 0 in all 4 sets."
     )
     ranks = pd.DataFrame({"set": gap["set"], "gap_rank": 1, "rmg_rank": 1})
     minimum = pd.DataFrame({"set": [], "temperature": []})

@@ -67,7 +67,7 @@ def sentence(sizes: pd.DataFrame, labels: Mapping[str, str]) -> str:
     less = (ends["last"] < ends["first"]).groupby("set").all()
     parts = [f"{_value(row)} with {row['n_fit']:,}" for _, row in rows.iloc[[0, -1]].iterrows()]
     return (
-        f"With more fit pairs each method leaves less of the gap in "
+        f"By estimates, each method leaves less of the gap with more fit pairs in "
         f"{of_all(int(less.sum()), len(less), 'set')}. {labels[rows['set'].iloc[0]]}: centring "
         f"leaves {' pairs, '.join(parts)}."
     )

@@ -136,12 +136,25 @@ def sentences(
     elif len(lower):
         changed = [one for one, word in zip(lower, verdicts, strict=True) if word == CHANGED]
         rises = int((recall.loc[changed, "difference"] > 0).sum())
+        open_ = verdicts.count(INCONCLUSIVE)
         found.append(
             f"Of these, recall@1 stays within {MARGIN:g} in {verdicts.count(UNCHANGED)}, rises by "
             f"more in {rises} and falls by more in {len(changed) - rises}, each by the whole "
-            f"interval; {verdicts.count(INCONCLUSIVE)} are inconclusive."
+            f"interval; {open_} {'is' if open_ == 1 else 'are'} inconclusive"
+            f"{_clear_falls(recall.loc[lower], verdicts, summary, level)}."
         )
     return found
+
+
+def _clear_falls(
+    recall: pd.DataFrame, verdicts: list[str], summary: pd.DataFrame, level: float
+) -> str:
+    """The methods whose recall clearly falls after Holm's correction, although the interval of the
+    change is not wholly beyond the margin."""
+    falls = (recall["p_holm"] < level) & (recall["difference_high"] < 0)
+    names = recall.index[falls & (np.array(verdicts) == INCONCLUSIVE)]
+    labels = summary.set_index("method")["label"]
+    return f", though it clearly falls in {listed(labels[names])}" if len(names) else ""
 
 
 def zero_shot_sentence(summary: pd.DataFrame, differences: pd.DataFrame, confidence: float) -> str:
@@ -161,7 +174,7 @@ def zero_shot_sentence(summary: pd.DataFrame, differences: pd.DataFrame, confide
     falls, rises = (rest["difference_high"] < 0).sum(), (rest["difference_low"] > 0).sum()
     first = summary[summary["zero_shot"].notna()].iloc[0]
     return (
-        f"Zero-shot accuracy, of {int(first['zero_shot_n']):,} pictures that are not trained on (a "
+        f"Zero-shot accuracy, of {int(first['zero_shot_n']):,} pictures not trained on (a "
         f"guess: {number(first['zero_shot_chance'])}), {' and '.join(ways)} of "
         f"{count(len(rows), 'method')} after Holm's correction; without it, it falls with {falls} "
         f"more and rises with {rises} more."
@@ -176,9 +189,9 @@ def family_sentence(summary: pd.DataFrame, names: list[str]) -> str:
         return ""
     first, last = rows.iloc[0], rows.iloc[-1]
     return (
-        f"Temperature alone, {number(first['temperature'])} to {number(last['temperature'])}: gap "
-        f"{estimate(first, 'gap')} to {estimate(last, 'gap')}, recall@1 "
-        f"{estimate(first, 'recall1')} to {estimate(last, 'recall1')}."
+        f"Temperature, fixed or learnt, {number(first['temperature'])} to "
+        f"{number(last['temperature'])}: gap {estimate(first, 'gap')} to {estimate(last, 'gap')}, "
+        f"recall@1 {estimate(first, 'recall1')} to {estimate(last, 'recall1')}."
     )
 
 

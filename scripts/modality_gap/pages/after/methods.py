@@ -18,6 +18,7 @@ from modality_gap.figures.follow_ups import (
     sets_in_order,
 )
 from modality_gap.measures.posthoc.registry import FIXED
+from modality_gap.pages.after.values import cell, labels_of, mean, spreads, values
 from modality_gap.pages.findings.base import Table
 from modality_gap.pages.words import NONE, count, interval, listed, number, of_all, percent
 
@@ -43,41 +44,6 @@ class Matrix(NamedTuple):
     starred: list[list[str]]
 
 
-def values(methods: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The results of a set on the fixed split: one row per method, in the order of the methods, and
-    one column per (task, metric)."""
-    rows = methods[(methods["set"] == name) & (methods["split"] == FIXED)]
-    wide = rows.pivot_table(index="method", columns=["task", "metric"], values="value", sort=False)
-    return wide.reindex(rows["method"].unique())
-
-
-def spreads(methods: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The standard deviations of a set's results over random halves, in the form of `values`."""
-    rows = methods[(methods["set"] == name) & (methods["split"] != FIXED)]
-    return rows.pivot_table(
-        index="method", columns=["task", "metric"], values="value", aggfunc="std", sort=False
-    )
-
-
-def _mean(wide: pd.DataFrame, task: str, metric: str, sides: str = "xy yx") -> pd.Series:
-    """The mean of a metric over both directions (or both modalities). NaN if the metric is
-    missing."""
-    columns = [(task, f"{metric}_{side}") for side in sides.split()]
-    if any(column not in wide for column in columns):
-        return pd.Series(np.nan, wide.index)
-    return wide[columns].mean(axis=1, skipna=False)
-
-
-def _cell(wide: pd.DataFrame, method: str, task: str, metric: str) -> float:
-    column = (task, metric)
-    return float(wide.loc[method, column]) if column in wide and method in wide.index else np.nan
-
-
-def labels_of(names: pd.DataFrame) -> dict[str, str]:
-    """The label of each method."""
-    return dict(zip(names["method"], names["label"], strict=True))
-
-
 # --- a mixed gallery ----------------------------------------------------------------------------
 
 
@@ -94,13 +60,10 @@ MIXED_WORDS = {
 def mixed_sentences(methods: pd.DataFrame, name: str, label: str) -> list[str]:
     """Sentences on a set's results in a mixed gallery on the fixed split: without a method, with
     centring, and with both controls of bias."""
-    wide = values(methods, name)
-    task = CAPTION_GALLERY if (CAPTION_GALLERY, "ndcg10") in wide else MIXED
+    task, found = _in_gallery(values(methods, name))
     if task == MIXED:
-        found = _mean(wide, task, "ndcg10")
         what = "NDCG@10 in a gallery of both modalities, where the wanted item is of the other one"
     else:
-        found = wide[task, "ndcg10"]
         what = "NDCG@10 where each document, the wanted one too, is a caption, a picture or both"
     parts = [
         f"{words} {number(found[method])}"
@@ -116,9 +79,30 @@ def mixed_sentences(methods: pd.DataFrame, name: str, label: str) -> list[str]:
     return [f"{label}: {what} (n {n:,}): {listed(parts, '; ')}."]
 
 
-def mixed_summary(differences: pd.DataFrame, order: list[str]) -> str:
-    """In how many of several sets more is found with each method than without a method. The whole
-    interval of the change decides, in both directions if there are two. Empty for one set."""
+def _in_gallery(wide: pd.DataFrame) -> tuple[str, pd.Series]:
+    """The task in a mixed gallery that a set has, and the NDCG@10 of each method. `wide` is as
+    `values` makes it."""
+    if (CAPTION_GALLERY, "ndcg10") in wide:
+        return CAPTION_GALLERY, wide[CAPTION_GALLERY, "ndcg10"]
+    return MIXED, mean(wide, MIXED, "ndcg10")
+
+
+SUMMED = ("shift", "centre", "centre_z_score")  # methods of the sentence on several sets
+
+
+def control_ahead(methods: pd.DataFrame, order: list[str]) -> int:
+    """In how many sets the control that puts the other modality first has a higher NDCG@10 than
+    each method of `SUMMED`."""
+    found = [_in_gallery(values(methods, name))[1] for name in order]
+    return sum(
+        bool(one[CONTROL] > one.reindex(SUMMED).max()) for one in found if CONTROL in one.index
+    )
+
+
+def mixed_summary(methods: pd.DataFrame, differences: pd.DataFrame, order: list[str]) -> str:
+    """In how many of several sets more is found with each method than without a method, and in how
+    many the control finds more still. The whole interval of the change decides, in both directions
+    if there are two. Empty for one set."""
     rows = differences[differences["set"].isin(order)]
     of_documents = rows.loc[rows["metric"] == DOCUMENTS, "set"].unique()
     mixed = rows["metric"].isin(MIXED_CHANGES) & ~rows["set"].isin(of_documents)
@@ -126,20 +110,26 @@ def mixed_summary(differences: pd.DataFrame, order: list[str]) -> str:
     if rows["set"].nunique() < 2:
         return ""
     by_count: dict[str, list[str]] = {}
-    for method in ("shift", "centre", "centre_z_score"):
+    for method in SUMMED:
         of = rows[rows["method"] == method]
         if len(of):
             gains = (of["difference_low"] > 0).groupby(of["set"]).all()
             more = of_all(int(gains.sum()), len(gains), "set")
             by_count.setdefault(more, []).append(MIXED_WORDS[method])
     parts = [f"in {more} with {listed(words)}" for more, words in by_count.items()]
-    return f"NDCG@10 rises, by whole intervals, {listed(parts, '; ')}." if parts else ""
+    if not parts:
+        return ""
+    return (
+        f"NDCG@10 clearly rises {listed(parts, '; ')}. {MIXED_WORDS[CONTROL][0].upper()}"
+        f"{MIXED_WORDS[CONTROL][1:]} scores higher than these in "
+        f"{control_ahead(methods, order) or 'none'}."
+    )
 
 
 CONTROL_WORDS = (
     "The control puts the modality of the wanted item first, so it shows how much of a gain bias "
     "alone could be. By the share of that modality among the other items, the best of the other "
-    "methods passes the control (these values have no intervals): {}."
+    "methods passes the control in a gallery of pairs (without intervals): {}."
 )
 
 
@@ -182,14 +172,14 @@ def same_gap_table(
     shown = [one for one in SAME_GAP if one in wide.index]
     if len(shown) < 3 or (GEOMETRY, "gap") not in wide:
         return None
-    mixed, auc = _mean(wide, MIXED, "ndcg10"), _mean(wide, MIXED, "kind_auc")
+    mixed, auc = mean(wide, MIXED, "ndcg10"), mean(wide, MIXED, "kind_auc")
     first, kept = (
-        _mean(wide, MIXED, "kind_share10"),
-        _mean(wide, GEOMETRY, "neighbours_kept", "x y"),
+        mean(wide, MIXED, "kind_share10"),
+        mean(wide, GEOMETRY, "neighbours_kept", "x y"),
     )
     rows = []
     for one in shown:
-        recalls = (_cell(wide, one, RETRIEVAL, f"recall1_{side}") for side in ("xy", "yx"))
+        recalls = (cell(wide, one, RETRIEVAL, f"recall1_{side}") for side in ("xy", "yx"))
         rows.append(
             [
                 labels[one],
@@ -289,8 +279,8 @@ def _fitted(methods: pd.DataFrame, name: str, dim: int | None = None) -> str:
 def _with_spread(
     wide: pd.DataFrame, spread: pd.DataFrame, method: str, task: str, metric: str
 ) -> str:
-    text = number(_cell(wide, method, task, metric))
-    found = _cell(spread, method, task, metric)
+    text = number(cell(wide, method, task, metric))
+    found = cell(spread, method, task, metric)
     return text if text == NONE or not np.isfinite(found) else f"{text} ±{number(found)}"
 
 
@@ -339,7 +329,7 @@ def matrix(
     columns = {}
     for one in TASKS:
         if one.sides:
-            found = _mean(wide, one.task, one.metric, one.sides)
+            found = mean(wide, one.task, one.metric, one.sides)
         elif (one.task, one.metric) in wide:
             found = wide[one.task, one.metric]
         else:
@@ -411,7 +401,7 @@ def shown(data: Mapping[str, pd.DataFrame], gaps: pd.DataFrame, sets: Mapping) -
     dims = {name: int(gaps.loc[name, "dim"]) if name in gaps.index else None for name in order}
     return Shown(
         order,
-        mixed_summary(differences, order),
+        mixed_summary(methods, differences, order),
         [text for name in order for text in mixed_sentences(methods, name, labels[name])],
         control_sentences(methods, names, order, labels),
         same_gap_summary(methods, differences, order),

@@ -43,6 +43,7 @@ def answers(
             _cone_of_layers(data["mlp_cone_interval"]),
             cones_of_starts(data["initialisation_spectrum"]),
             _trained_gaps(data["initialisation_summary"]),
+            *_one_modality(data["same_modality_summary"]),
         ],
         "moves": _moves(data["loss_minimum"], gap),
         "matters": [
@@ -61,13 +62,14 @@ def answers(
 
 
 def _there(gap: pd.DataFrame) -> list[Finding]:
-    spans = []
+    spans: list[str] = []
     for weights, words in WEIGHTS.items():
         part = gap[gap["weights"] == weights]
         if len(part):
             low, high = part["gap"].min(), part["gap"].max()
             span = number(low, 2) + (f" to {number(high, 2)}" if len(part) > 1 else "")
-            spans.append(f"{span} with {words} ({len(part)})")
+            sets = count(len(part), "set") if not spans else len(part)
+            spans.append(f"{span} in {sets} with {words}")
     clear = gap["gap_low"] > 0
     return [
         Finding(
@@ -81,7 +83,7 @@ def _there(gap: pd.DataFrame) -> list[Finding]:
 # What training does to the gap of each start.
 STARTS = {
     "original": "from {before} to {after} (in the notebooks it widens)",
-    "rotated": "from {before}, closed by a rotation, to {after}",
+    "rotated": "from {before}, where a rotation closes it, to {after}",
 }
 
 
@@ -94,10 +96,10 @@ def _cone_of_layers(mlp: pd.DataFrame) -> Finding:
     curved = table.drop(index="linear", errors="ignore")
     bare = f" (tanh without biases: {number(without['tanh'], 2)})" if "tanh" in without else ""
     return Finding(
-        f"Simulated: {deepest} random layers with biases give outputs a mean cosine of "
-        f"{number(curved.min(), 2)} to {number(curved.max(), 2)} with a non-linearity{bare}"
-        + (f" and {number(table['linear'], 2)} without" if "linear" in table else "")
-        + "; 1 is the narrowest cone.",
+        f"In simulation, outputs of {deepest} random layers with biases have a mean cosine (1: the "
+        f"narrowest cone) of {number(curved.min(), 2)} to {number(curved.max(), 2)} with a "
+        f"non-linearity{bare}"
+        + (f" and of {number(table['linear'], 2)} without one." if "linear" in table else "."),
         ("figure2b.non_linear_layers_narrow",),
     )
 
@@ -118,6 +120,20 @@ def _trained_gaps(starts: pd.DataFrame) -> Finding:
         ]
         sentences.append(f"Training takes the gap of {trained_here(model)} {listed(changes)}.")
     return Finding(" ".join(sentences), ("training.gap_comes_back", "training.original_gap_widens"))
+
+
+def _one_modality(towers: pd.DataFrame) -> list[Finding]:
+    """The gap that remains between two trained models of one modality."""
+    if not len(towers):
+        return []
+    gaps = [estimate(row, "gap_after", 2) for row in towers.to_dict("records")]
+    pairs = [f"two {name} towers" for name in towers["modality"]]
+    return [
+        Finding(
+            f"Trained on the same items, {listed(pairs)} keep a gap of {listed(gaps)}.",
+            tuple(f"training.same_modality.{name}" for name in towers["modality"]),
+        )
+    ]
 
 
 def _moves(minimum: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
@@ -157,65 +173,67 @@ def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[Finding]:
         whose = "recall" if said else f"{first['model']}'s recall"
         said.append(
             f"{CLOSING[one['method']]} leaves {'' if said else 'a gap of '}"
-            f"{number(one['gap'], 2)} and changes {whose} "
-            f"by {number(change, 1)} {interval(low, high, 1)}" + ("" if said else " points")
+            f"{number(one['gap'], 2)} and {_changes(low, high)} {whose} "
+            f"({number(change, 1)} {interval(low, high, 1)}" + (")" if said else " points)")
         )
     words = "; ".join(said)
-    text = f"{words[0].upper()}{words[1:]} (one half, {fitted[0]['n_scored']:,})."
+    text = f"On one half (n {fitted[0]['n_scored']:,}), {words}."
     return [closed, Finding(text)]
 
 
+def _changes(low: float, high: float) -> str:
+    """What an interval says about the sign of a change, as a verb."""
+    if low <= 0 <= high:
+        return "does not clearly change"
+    return "raises" if low > 0 else "lowers"
+
+
 def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[Finding]:
-    """In how many tests the shift that is best on one half changes the accuracy on the other half,
-    and in how many more tests no shift is the best."""
+    """In how many tests the shift that is best on one half changes the accuracy on the other half.
+    Where no shift is the best on a half, nothing changes on the other half."""
     judged = table[table.apply(classifies, axis=1).astype(bool)]
     moved = judged[(judged[["held_out_delta_1", "held_out_delta_2"]] != 0).any(axis=1)]
     if not len(moved):
         return []
     clear = moved["p_held_out"] < SIGNIFICANT / len(judged)
-    unmoved = len(judged) - len(moved)
     return [
         Finding(
             "The best shift on half the pictures clearly changes zero-shot accuracy on the other "
-            f"half in {of_all(int(clear.sum()), len(moved), 'test')} above chance ("
-            f"{listed(dict.fromkeys(moved['set'].map(names)))})"
-            + (f"; {unmoved} more {'picks' if unmoved == 1 else 'pick'} none." if unmoved else "."),
+            f"half in {of_all(int(clear.sum()), len(judged), 'test')} above chance ("
+            f"{listed(dict.fromkeys(judged['set'].map(names)))}).",
             ("table1.improvement_survives_the_choice",),
         )
     ]
 
 
 def _fine_tuning(tuned: pd.DataFrame) -> str:
-    """The smallest and the largest gap after fine-tuning. If zero-shot accuracy was measured, also
-    the accuracy at both, and the lowest accuracy if it is at neither."""
-    least, most = (tuned.loc[tuned["gap_after"].agg(end)] for end in ("idxmin", "idxmax"))
-    scored = "zero_shot_before" in tuned and tuned["zero_shot_before"].notna().all()
-
-    who, seeds = trained_here(least["model"]), f"means of {count(int(least['n']), 'seed')}"
-    before, lowest = number(least["gap_before"], 2), ""
+    """The gap after fine-tuning at each temperature, from the smallest gap to the largest, with the
+    zero-shot accuracy if that was measured. Only the ends have their temperatures and intervals."""
+    ordered = tuned.sort_values("gap_after", kind="stable")
+    least, most = ordered.iloc[0], ordered.iloc[-1]
+    who = trained_here(least["model"])
+    orders = f"means of {count(int(least['n']), 'order')} of batches, same pictures"
+    before = number(least["gap_before"], 2)
 
     def place(row: pd.Series) -> str:
-        return f"{number(row['gap_after'], 2)}, temperature {fraction(row['temperature'])}"
+        return f"{number(row['gap_after'], 2)} (temperature {fraction(row['temperature'])})"
 
-    if not scored:
+    if "zero_shot_before" not in tuned or tuned["zero_shot_before"].isna().any():
         return (
-            f"Fine-tuned ({seeds}), {who} has the smallest gap ({place(least)}) and the largest "
-            f"({place(most)}); before: {before}."
+            f"Fine-tuning {who} ({orders}) takes the gap from {before} to between {place(least)} "
+            f"and {place(most)}."
         )
 
     def accuracy(row: pd.Series) -> str:
         low, high = (100 * row[f"zero_shot_after_{end}"] for end in ("low", "high"))
-        return f"{percent(row['zero_shot_after'])} {interval(low, high, 1)}"
+        return f"{percent(row['zero_shot_after'])} {interval(low, high, 1)} at gap {place(row)}"
 
-    worst = tuned.loc[tuned["zero_shot_after"].idxmin()]
-    if worst.name not in (least.name, most.name):
-        share = percent(worst["zero_shot_after"])
-        same = tuned[tuned["zero_shot_after"].map(percent) == share].sort_values("gap_after")
-        lowest = f"; lowest: {share} at {listed(number(gap, 2) for gap in same['gap_after'])}"
+    shares = ordered["zero_shot_after"].iloc[1:-1]
+    low, high = (percent(share) for share in (shares.min(), shares.max()))
+    between = f", {low if low == high else f'{low} to {high}'} between" if len(shares) else ""
     return (
-        f"Fine-tuned ({seeds}), accuracy of {who} is {accuracy(least)} at the smallest gap "
-        f"({place(least)}) and {accuracy(most)} at the largest ({place(most)}){lowest}; before, "
-        f"{percent(least['zero_shot_before'])} ({before})."
+        f"Fine-tuned ({orders}), {who} has an accuracy of {accuracy(least)}{between} and "
+        f"{accuracy(most)}; before, {percent(least['zero_shot_before'])} at {before}."
     )
 
 
@@ -228,9 +246,9 @@ def _offensive_labels(published: pd.DataFrame) -> str:
         int((fewer[f"{test}_holm"] < SIGNIFICANT).sum()) for test in ("p_fisher", "p_mcnemar_least")
     )
     return (
-        "The notebooks' counts of offensive labels, with the gap widened, fall in "
-        f"{of_all(len(fewer), len(groups), 'group')}: clearly in {fisher or 'none'} by Fisher's "
-        f"test{_all_together(published)}, at most {paired} by a paired one."
+        "With the gap widened, the notebooks' counts of offensive labels fall in "
+        f"{of_all(len(fewer), len(groups), 'group')}: clearly in {fisher or 'none'} alone by "
+        f"Fisher's test{_all_together(published)}, in at most {paired} by a paired one."
     )
 
 
@@ -238,4 +256,4 @@ def _all_together(published: pd.DataFrame) -> str:
     every = published[published["group"] == "all"].to_dict("records")
     if not every or not (every[0]["change"] < 0 and every[0]["p_fisher"] < SIGNIFICANT):
         return ""
-    return f" (together: p {p_value(every[0]['p_fisher'])})"
+    return f" (all together: p {p_value(every[0]['p_fisher'])})"

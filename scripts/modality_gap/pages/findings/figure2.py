@@ -174,8 +174,8 @@ def cones_of_starts(spectrum: pd.DataFrame) -> Finding:
     there = [row for row in rows if row["steepest"] == last]
     return Finding(
         f"{rows[0]['seeds']} random starts give {rows[0]['seeds']} separate cones in "
-        f"{of_all(len(there), len(rows), 'encoder')}: after value {last}, the singular values fall "
-        f"by a factor of {_between([row['drop'] for row in rows], 2)}.",
+        f"{of_all(len(there), len(rows), 'encoder')}: singular value {last} is "
+        f"{_between([row['drop'] for row in rows], 2)} times the next.",
         tuple(f"figure2c.own_cone.{row['encoder']}" for row in rows),
     )
 

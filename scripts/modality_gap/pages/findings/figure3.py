@@ -128,7 +128,7 @@ def loss_at_own_gaps(others: list[dict]) -> str:
     located = f"no minimum is located for {listed(unplaced)}" if unplaced else ""
     if not placed:
         return f"{located[0].upper()}{located[1:]}."
-    return f"At their own gaps the others' losses exceed the smallest by {listed(placed)}" + (
+    return f"Other models' loss at their own gap is above the smallest by {listed(placed)}" + (
         f"; {located}." if located else "."
     )
 
@@ -143,7 +143,7 @@ def smallest_loss(
     first, others = cold.iloc[0], cold.iloc[1:]
     sentences = [
         f"At temperature {fraction(first['temperature'])} the loss of {first['model']} is smallest "
-        f"{_at_minimum(first)}; its own gap is {number(first['gap'], 2)} (n {first['n']:,})."
+        f"{_at_minimum(first)}; its own gap is {number(first['gap'], 2)} ({_size(first)})."
     ]
     if _at_its_gap(first) == UNPLACED:
         sentences[0] += " The interval covers 0 and the own gap, so it places no minimum."
@@ -152,6 +152,12 @@ def smallest_loss(
     if len(others):
         sentences.append(compared(others.to_dict("records")))
     return sentences
+
+
+def _size(row: Mapping) -> str:
+    """The number of pairs behind a loss, and the size of the batches that it is the mean of."""
+    size = row["n"] // row["batches"]
+    return f"n {row['n']:,}" + (f" in batches of {size:,}" if row["batches"] > 1 else "")
 
 
 def smallest_loss_when_hot(rows: pd.DataFrame) -> list[str]:
@@ -164,7 +170,7 @@ def smallest_loss_when_hot(rows: pd.DataFrame) -> list[str]:
     where = f" in {of_all(len(near), len(hot), 'model')} that retrieve" if len(hot) > 1 else ""
     return [
         f"At temperature {fraction(hot['temperature'].iloc[0])} the loss is smallest with the "
-        f"centres at most {number(near.max(), 2)} apart{where}."
+        f"gap at most {number(near.max(), 2)}{where}."
     ]
 
 

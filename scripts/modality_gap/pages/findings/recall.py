@@ -22,21 +22,33 @@ def able_peaks(peak: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
 
 
 def closing(rows: pd.DataFrame) -> str:
-    """What closing the gap does to recall@1 of the second modality: the values of the first model,
-    and the direction of the change in the others. Empty if there is no row."""
-    to_texts = rows[rows["direction"] == "ab"]
+    """What closing the gap does to recall@1: the change in the first model, to the second modality,
+    and the clear changes in the other models; then the clear changes to the first modality. Empty
+    if there is no row."""
+    to_texts, from_texts = (rows[rows["direction"] == way] for way in WAYS)
     if not len(to_texts):
         return ""
     first, others = to_texts.iloc[0], to_texts.iloc[1:]
     words = (
         f"With the gap closed, recall@1 (to texts) of {first['model']} goes from "
         f"{percent(first['recall_at_gap'])} to {percent(first['recall_closed'])} "
-        f"(change {points(first, 'change_closed')} points, n {first['n']:,})."
+        f"({points(first, 'change_closed')} points, n {first['n']:,})."
     )
     if len(others):
-        changes = in_cases(others["model"], map(_change, others.to_dict("records")))
-        words += f" Among the others that retrieve it {changes}."
+        those = f"{count(len(others), 'other')} that retrieve{'s' if len(others) == 1 else ''}"
+        words += f" It {_clear_changes(others)} of {those}."
+    if len(from_texts):
+        models = count(len(from_texts), "model")
+        words += f" From texts it {_clear_changes(from_texts)} of {models}."
     return words
+
+
+def _clear_changes(rows: pd.DataFrame) -> str:
+    """In which models the change has an interval without 0."""
+    clear = [row for row in rows.to_dict("records") if _change(row) != UNCLEAR]
+    if not clear:
+        return "clearly changes in none"
+    return in_cases((row["model"] for row in clear), map(_change, clear))
 
 
 def _change(row: Mapping) -> str:
@@ -58,15 +70,8 @@ def recall_findings(peak: pd.DataFrame, gap: pd.DataFrame) -> list[Finding]:
     if not len(rows):
         return [Finding("No trained model of this run retrieves well above chance.")]
     best = rows.loc[rows["p_max_statistic"].idxmin()]
-    closed = closing(rows)
-    back = rows[rows["direction"] == "ba"].to_dict("records")
-    if back:
-        clear = [row for row in back if _change(row) != UNCLEAR]
-        changes = in_cases((row["model"] for row in clear), map(_change, clear))
-        changes = changes if clear else "clearly changes in none"
-        closed += f" From texts it {changes} of {count(len(back), 'model')}."
     return [
-        Finding(closed, ("figure3.closing_lowers_recall",)),
+        Finding(closing(rows), ("figure3.closing_lowers_recall",)),
         Finding(
             "The best shift with the smallest p "
             f"gains {points(best, 'gain')} points ({best['model']}, {WAYS[best['direction']]}, "

@@ -39,6 +39,7 @@ from modality_gap.pages.findings.tables import (
     table2_findings,
     table2_tables,
 )
+from modality_gap.pages.findings.theory import theorem1_findings, theorem2_findings
 from modality_gap.pages.findings.training import (
     dimension_findings,
     initialisation_findings,
@@ -97,6 +98,8 @@ def results(
             same_modality_findings(data["same_modality_summary"]),
             [],
         ),
+        "theorem1": (theorem1_findings(data["theorem1"], data["theorem1_decay"]), []),
+        "theorem2": (theorem2_findings(data["theorem2"]), []),
         "supplementary_p_values": (p_values_findings(data["supplementary_p_values"]), []),
         "published_table2": (published_table2_findings(data["published_table2"]), []),
     }
