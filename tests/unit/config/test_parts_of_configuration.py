@@ -438,9 +438,9 @@ FAULTS = {
         "several without; correct it.",
     ),
     "the same label twice": (
-        {"sets": {"clasp": {"label": "CLIP"}}},
-        "sets.clasp and sets.clip both have the label 'CLIP' and trained weights; give one of them "
-        "another label.",
+        {"sets": {"clasp": {"label": "CLIP ViT-B/16"}}},
+        "sets.clasp and sets.clip both have the label 'CLIP ViT-B/16' and trained weights; give one "
+        "of them another label.",
     ),
     "a model of another modality": (
         {"sets": {"stitched": {"modalities": ["image", "audio"]}}},
