@@ -292,14 +292,11 @@ class Differing(NamedTuple):
 
 def differing(balanced: Balance) -> list[Differing]:
     """The paper's own claims that differ."""
-    return [
-        Differing(
-            anchor(claim.id),
-            claim.where.partition(",")[0],
-            *(str(rows[0][key]) for key in ("measured", "published")),
-        )
-        for claim, rows, _ in balanced.against_by_verdict().get(DIFFERS, [])
-    ]
+    found = []
+    for claim, rows, _ in balanced.against_by_verdict().get(DIFFERS, []):
+        values = (str(rows[0][key]) for key in ("measured", "published"))
+        found.append(Differing(anchor(claim.id), claim.where.partition(",")[0], *values))
+    return found
 
 
 def _strongest(rows: Iterable[Mapping]) -> str:

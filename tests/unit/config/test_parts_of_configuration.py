@@ -439,8 +439,8 @@ FAULTS = {
     ),
     "the same label twice": (
         {"sets": {"clasp": {"label": "CLIP ViT-B/16"}}},
-        "sets.clasp and sets.clip both have the label 'CLIP ViT-B/16' and trained weights; give one "
-        "of them another label.",
+        "sets.clasp and sets.clip both have the label 'CLIP ViT-B/16' and trained weights; give "
+        "one of them another label.",
     ),
     "a model of another modality": (
         {"sets": {"stitched": {"modalities": ["image", "audio"]}}},

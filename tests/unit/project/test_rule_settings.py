@@ -280,7 +280,8 @@ write_evidence tuned statistics/experiments/temperature_summary.csv
 write_index tables statistics/gap.csv statistics/loss_minimum.csv statistics/recall_peak.csv \
  statistics/mlp_cone_interval.csv statistics/initialisation_spectrum.csv \
  statistics/experiments/initialisation_summary.csv \
- statistics/experiments/temperature_summary.csv tables/table1.csv \
+ statistics/experiments/temperature_summary.csv \
+ statistics/experiments/same_modality_summary.csv tables/table1.csv \
  tables/published_table2.csv
 write_figures curves statistics/training/stitched.csv statistics/training/digit_clip.csv
 draw_explorer gap statistics/gap.csv
