@@ -906,7 +906,8 @@ YAML_KEYS = {
 @pytest.mark.parametrize("written", YAML_KEYS)
 def test_a_name_that_yaml_reads_as_something_else_is_refused(written: str) -> None:
     """As a key and as a value, and what the remedy says passes."""
-    remedy = f"YAML reads as {YAML_KEYS[written]}; write it in quotes."
+    kind = f"as {YAML_KEYS[written]}; write it in quotes."
+    remedy = f"YAML reads {kind}"
 
     def task(text: str) -> dict:
         entry = {"inputs": "emoji_test", "label": "group", "prompts": yaml.safe_load(text)}
@@ -920,10 +921,10 @@ def test_a_name_that_yaml_reads_as_something_else_is_refused(written: str) -> No
         entry = {"dataset": "emoji", "where": {"group": yaml.safe_load(text)}}
         return changed(("inputs/mine", entry))
 
-    key = "inputs.mine.where.group[1] must be a text but has what "
-    assert message_of(where(f"[a, {written}]")) == key + remedy
+    key = "inputs.mine.where.group[1] must be a text, but YAML reads its value "
+    assert message_of(where(f"[a, {written}]")) == key + kind
     check_config(where(f'[a, "{written}"]'), SCHEMA_PATH, ENCODERS, FORMATS)
-    assert message_of(changed(("sets/clip/label", yaml.safe_load(written)))).endswith(remedy)
+    assert message_of(changed(("sets/clip/label", yaml.safe_load(written)))).endswith(kind)
     datasets = yaml.safe_load(f"{{{written}: {{}}}}")
     assert message_of(changed(("datasets", datasets))) == f"datasets has a key that {remedy}"
 
