@@ -175,10 +175,11 @@ def timm_fault(key: str, spec: Mapping) -> str | None:
 
 def quick_gelu_sentence(key: str, name: str) -> str:
     """The message for a timm architecture that lacks the activation of its pretrained weights."""
-    right = name.partition(".")[0].replace("_clip_", "_clip_quickgelu_")
+    architecture, _, tag = name.partition(".")
+    right = architecture.replace("_clip_", "_clip_quickgelu_")
     return (
         f"{key} is {name}, whose activation is GELU, but its weights were trained with QuickGELU; "
-        f"give {right}."
+        f"give {right}{f' with the tag {tag}' if tag else ''}."
     )
 
 

@@ -655,7 +655,7 @@ FAULTS = {
         "encoders/mine",
         {"library": "timm", "architecture": "vit_base_patch32_clip_224", "pretrained": "openai"},
         "encoders.mine.architecture",
-        "give vit_base_patch32_clip_quickgelu_224.",
+        "give vit_base_patch32_clip_quickgelu_224 with the tag openai.",
     ),
     "another activation in a tower": (
         "models/mine",

@@ -164,7 +164,7 @@ def file(tmp_path):
         ("broken.py:f", {}, "mine.loss: {folder}/broken.py cannot be run (SyntaxError: "),
         ("mine.txt:f", {}, "mine.loss: {folder}/mine.txt is not a Python file. Give"),
         ("mine.py:raising", {}, "mine.loss: {folder}/mine.py:raising raises RuntimeError ("),
-        ("mine.py:from_a_teacher", {}, "mine.loss: this loss starts from a trained model; give"),
+        ("mine.py:from_a_teacher", {}, "mine.loss: this loss starts from a trained model; set"),
         ("mine.py:a_matrix", {}, "the loss gives an array of the shape (16, 16) at step 0; return"),
         ("mine.py:a_number", {}, "the loss gives float at step 0; return one finite number"),
         ("mine.py:not_finite", {}, "the loss gives nan at step 0; return one finite number"),

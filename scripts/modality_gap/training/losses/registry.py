@@ -54,7 +54,10 @@ class Batch:
     def teacher(self) -> tuple[torch.Tensor, torch.Tensor]:
         """x, y (B, d) of the model before training, without gradient."""
         if self.make_teacher is None:
-            raise InputError("this loss starts from a trained model; give `make_teacher`.")
+            raise InputError(
+                "this loss starts from a trained model; set `start: trained`, or in Python give "
+                "`make_teacher`."
+            )
         with torch.no_grad():
             return self.make_teacher()
 
