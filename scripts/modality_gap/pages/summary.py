@@ -328,7 +328,7 @@ def origin_of_own(gap: pd.DataFrame, papers: Collection[str], released: Collecti
     low, high = given["n"].min(), given["n"].max()
     pairs = f"{low:,} to {high:,}" if low < high else f"{high:,}"
     more = " or run here" if len(given) < len(own) else ""
-    return f"from its authors' features ({pairs} pairs){more}"
+    return f"its authors' features of {pairs} pairs{more}"
 
 
 # Checks by part

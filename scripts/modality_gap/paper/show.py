@@ -157,7 +157,7 @@ def summary(claims: pd.DataFrame) -> list[str]:
 REST_ON = {
     "own": "on the paper's own model and data",
     "neighbouring": "on a neighbouring model",
-    "simulation": "by simulation or theorem",
+    "simulation": "in simulation",
 }
 
 

@@ -373,7 +373,7 @@ def test_figure3bcd():
     assert found[0].text == (
         "At temperature 1/100 the loss of toy is smallest at distance 0.80 [0.70, 0.90]; its own "
         "gap is 0.80 (n 100 in batches of 50). At temperature 1 the loss is smallest with the gap "
-        "at most 0.05."
+        "shifted to at most 0.05."
     )
     assert "in 0 of 2 curves and changes the loss by at most 0.100" in found[1].text
 
@@ -466,8 +466,8 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
     assert [finding.text for finding in found] == [
         "At temperature 1/100 the loss of CLASP is smallest at distance 0.60 [0.50, 0.70]; its own "
         "gap is 0.62 (n 50 in batches of 25). Among the others that retrieve, this interval covers "
-        "the own gap but not 0 in 1 (toy). At temperature 1 the loss is smallest with the gap at "
-        "most 0.20 in all 2 models that retrieve.",
+        "the own gap but not 0 in 1 (toy). At temperature 1 the loss is smallest with the gap "
+        "shifted to at most 0.20 in all 2 models that retrieve.",
         "Computing the loss as in the released code moves the minimum on the figure's grid in 1 "
         "of 4 curves and changes the loss by at most 0.200.",
         "Nothing follows from weak, whose retrieval is near chance: the place of the smallest loss "

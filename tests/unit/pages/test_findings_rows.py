@@ -139,8 +139,8 @@ def test_the_largest_distance_is_told_whatever_its_sign_and_only_within_the_swee
     rows = pd.concat(sweeps, ignore_index=True)
     rows["at_end"] = rows["distance"] == 1.9
     assert figure3.smallest_loss_when_hot(rows) == [
-        "At temperature 1 the loss is smallest with the gap at most 0.30 in 3 of 4 models that "
-        "retrieve."
+        "At temperature 1 the loss is smallest with the gap shifted to at most 0.30 in 3 of 4 "
+        "models that retrieve."
     ]
     assert figure3.smallest_loss_when_hot(rows[rows["model"] == "c"]) == []
 

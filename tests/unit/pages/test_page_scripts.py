@@ -487,7 +487,7 @@ def test_the_summary_is_of_its_claims_and_tables(write_index, kind):
     assert [row.model for row in given["gaps"]] == ["The own", "The other", "toy"]
     assert [row.own for row in given["gaps"]] == [True, True, False]
     assert given["axis_end"] == f"{max(AXIS, 1):g}"
-    assert given["own_from"] == "from its authors' features (8 pairs) or run here"
+    assert given["own_from"] == "its authors' features of 8 pairs or run here"
     assert {part.name: part.counts["differs"] for part in given["parts"]} == {
         "Figure 1": 0, "Theory": 1
     }  # fmt: skip
@@ -502,4 +502,4 @@ def test_the_summary_says_whose_features_all_are(write_index):
     given, _ = write_index(released=())
     assert given["own_from"] == "run here"
     given, _ = write_index(released=("own", "again"))
-    assert given["own_from"] == "from its authors' features (8 to 9 pairs)"
+    assert given["own_from"] == "its authors' features of 8 to 9 pairs"

@@ -102,9 +102,7 @@ def test_a_claim_counts_once_and_of_the_papers_own_it_is_told_what_they_rest_on(
         "reproduced": 4, "consistent": 0, "same on a stand-in": 0, "not seen on a stand-in": 0,
         "inconclusive": 1, "differs": 1, "not run": 0,
     }  # fmt: skip
-    assert show.reproduced_on(claims) == (
-        "1 on the paper's own model and data, 2 by simulation or theorem"
-    )
+    assert show.reproduced_on(claims) == ("1 on the paper's own model and data, 2 in simulation")
     first, recomputed, ours = show.summary(claims)
     assert first.startswith("Of 4 claims of the paper: reproduced 3 (1 on the paper's own model")
     assert recomputed == (

@@ -82,24 +82,28 @@ def _there(gap: pd.DataFrame) -> list[Finding]:
 
 # What training does to the gap of each start.
 STARTS = {
-    "original": "from {before} to {after} (in the notebooks it widens)",
+    "original": "from {before} to {after} (the authors' widens)",
     "rotated": "from {before}, where a rotation closes it, to {after}",
 }
 
 
 def _cone_of_layers(mlp: pd.DataFrame) -> Finding:
-    """How narrow the cone of random layers is, with and without a non-linearity."""
+    """How narrow the cone of random layers is, with and without a non-linearity and biases."""
     deepest = mlp["layer"].max()
     last = mlp[mlp["layer"] == deepest].set_index("activation")
-    biased = last["bias"].astype(bool)
-    table, without = last[biased]["mean_cosine"], last[~biased]["mean_cosine"]
-    curved = table.drop(index="linear", errors="ignore")
-    bare = f" (tanh without biases: {number(without['tanh'], 2)})" if "tanh" in without else ""
+    curved = last.drop(index="linear", errors="ignore")
+    spans = []
+    for bias, words in ((True, "with biases"), (False, "without")):
+        cosines = curved["mean_cosine"][curved["bias"].astype(bool) == bias]
+        if len(cosines):
+            least = f"{number(cosines.min(), 2)} ({cosines.idxmin()})"
+            most = f" to {number(cosines.max(), 2)}" if len(cosines) > 1 else ""
+            spans.append(f"{least}{most} {words}")
+    flat = last["mean_cosine"][last.index == "linear"]
     return Finding(
-        f"In simulation, outputs of {deepest} random layers with biases have a mean cosine (1: the "
-        f"narrowest cone) of {number(curved.min(), 2)} to {number(curved.max(), 2)} with a "
-        f"non-linearity{bare}"
-        + (f" and of {number(table['linear'], 2)} without one." if "linear" in table else "."),
+        f"In simulation, {deepest} random non-linear layers give outputs a mean cosine (1: the "
+        f"narrowest cone) of {listed(spans)}"
+        + (f"; linear layers, at most {number(flat.max(), 2)}." if len(flat) else "."),
         ("figure2b.non_linear_layers_narrow",),
     )
 
@@ -126,11 +130,13 @@ def _one_modality(towers: pd.DataFrame) -> list[Finding]:
     """The gap that remains between two trained models of one modality."""
     if not len(towers):
         return []
-    gaps = [estimate(row, "gap_after", 2) for row in towers.to_dict("records")]
-    pairs = [f"two {name} towers" for name in towers["modality"]]
+    gaps = [
+        f"{estimate(row, 'gap_after', 2)} (two {row['modality']} towers)"
+        for row in towers.to_dict("records")
+    ]
     return [
         Finding(
-            f"Trained on the same items, {listed(pairs)} keep a gap of {listed(gaps)}.",
+            f"Towers of one modality, trained on the same items, keep a gap of {listed(gaps)}.",
             tuple(f"training.same_modality.{name}" for name in towers["modality"]),
         )
     ]
@@ -170,10 +176,10 @@ def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[Finding]:
     said: list[str] = []
     for one in fitted:
         change, low, high = (100 * end for end in one["change"]["ab"])
-        whose = "recall" if said else f"{first['model']}'s recall"
+        whose = "recall" if said else f"{first['model']}'s recall (to texts)"
         said.append(
             f"{CLOSING[one['method']]} leaves {'' if said else 'a gap of '}"
-            f"{number(one['gap'], 2)} and {_changes(low, high)} {whose} "
+            f"{number(one['gap'], 2)}, with {whose} {_compared(low, high)} "
             f"({number(change, 1)} {interval(low, high, 1)}" + (")" if said else " points)")
         )
     words = "; ".join(said)
@@ -181,11 +187,11 @@ def _retrieval(peaks: pd.DataFrame, models: Sequence[Mapping]) -> list[Finding]:
     return [closed, Finding(text)]
 
 
-def _changes(low: float, high: float) -> str:
-    """What an interval says about the sign of a change, as a verb."""
+def _compared(low: float, high: float) -> str:
+    """What the interval of a change says about its sign."""
     if low <= 0 <= high:
-        return "does not clearly change"
-    return "raises" if low > 0 else "lowers"
+        return "undecided"
+    return "higher" if low > 0 else "lower"
 
 
 def _best_shift(table: pd.DataFrame, names: pd.Series) -> list[Finding]:

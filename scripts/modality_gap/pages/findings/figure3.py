@@ -170,7 +170,7 @@ def smallest_loss_when_hot(rows: pd.DataFrame) -> list[str]:
     where = f" in {of_all(len(near), len(hot), 'model')} that retrieve" if len(hot) > 1 else ""
     return [
         f"At temperature {fraction(hot['temperature'].iloc[0])} the loss is smallest with the "
-        f"gap at most {number(near.max(), 2)}{where}."
+        f"gap shifted to at most {number(near.max(), 2)}{where}."
     ]
 
 
