@@ -92,7 +92,7 @@ def test_towers_of_one_modality_keep_their_order_and_their_own_gaps():
     )
     assert both.claims == ("training.same_modality.text", "training.same_modality.image")
     (one,) = answers(others() | {"same_modality_summary": towers[:1]})["origin"][3:]
-    assert one.text.endswith("items, two text towers keep a gap of 0.40 [0.35, 0.45].")
+    assert one.text.endswith("items, keep a gap of 0.40 [0.35, 0.45] (two text towers).")
     assert one.claims == ("training.same_modality.text",)
     assert len(answers(others() | {"same_modality_summary": towers[:0]})["origin"]) == 3
 
