@@ -171,7 +171,7 @@ def test_the_summary_counts_the_claims_and_draws_the_gaps(run, pages):
         by_label.setdefault(run.sets[name]["label"], {})[row["weights"]] = row["gap"]
     assert len(table) == len(by_label)
     places = re.findall(r'<i class="(\w+)" style="left: ([\d.]+)%">', pages["index"])
-    end = float(re.search(r"Axis from 0 to ([\d.]+):", plain(pages["index"]))[1])
+    end = float(re.search(r"From 0 to ([\d.]+):", plain(pages["index"]))[1])
     assert end >= gaps["gap"].max()
     for label, _, random, trained in table:
         # More may be told of the model behind its name.
@@ -185,7 +185,7 @@ def test_the_summary_counts_the_claims_and_draws_the_gaps(run, pages):
     answers = plain(section(pages["index"], "answers"))
     assert re.search(rf"above 0 in (all|\d+ of the) {len(gaps)} sets", answers)
     evidence = run.table("claims.csv")["evidence"].fillna("")
-    warned = "it neither confirms nor refutes the paper's numbers." in plain(pages["index"])
+    warned = "decides nothing about its numbers." in plain(pages["index"])
     assert warned == evidence.str.startswith("stand-in").any()
     assert 'id="explorer"' in pages["index"]
 
