@@ -300,7 +300,7 @@ def test_a_sentence_about_printed_numbers_has_no_verdict_on_other_evidence():
     )
     (matters,) = summary.questions({"matters": "Does it?"}, rows, answers(data()))
     text, marks = matters.answer[-1]
-    assert text.startswith("With the gap widened, the notebooks' counts")
+    assert text.startswith("With the gap widened, the authors' counts")
     assert [mark.verdict for mark in marks] == ["consistent"]
 
 
@@ -334,7 +334,9 @@ def test_the_answer_on_a_shift_counts_the_tests_that_have_a_best_one():
     assert told(pd.concat([moved] * 2)).endswith("in all 2 tests above chance (toy).")
     # Where no shift is the best one, on either half, nothing changes on the other half.
     still = moved.assign(held_out_delta_1=0.0, held_out_delta_2=0.0)
-    assert told(pd.concat([moved, still])).endswith("in 1 of 2 tests above chance (toy).")
+    assert told(pd.concat([moved, still])).endswith(
+        "in the one test above chance (toy); toy: no shift is best."
+    )
     assert "best shift" not in told(still)
 
 
@@ -367,8 +369,8 @@ def test_the_answer_on_recall_has_centring_beside_the_shift():
         {"set": "toy", "remedies": [plain, centred]},
     ]
     assert answers(data(), models)["matters"][1].text == (
-        "On one half (n 250), subtracting each side's mean leaves a gap of 0.09, with toy's recall "
-        "(to texts) undecided (-0.4 [-5.2, 4.5] points)."
+        "On held-out pairs (n 250), subtracting each side's mean leaves a gap of 0.09, with toy's "
+        "recall (to texts) undecided (-0.4 [-5.2, 4.5] points)."
     )
     change = {"ab": [-0.188, -0.255, -0.12], "ba": [1, 1, 1]}
     out = centred | {"method": "project_out", "gap": 0.066, "change": change}
