@@ -1,6 +1,7 @@
 """Where labels of the figures stand: beside the point or the curve that they name."""
 
 import re
+from itertools import combinations
 
 import numpy as np
 from matplotlib import colors as mcolors
@@ -63,8 +64,10 @@ FAR = 28  # pixels of the drawing, between a label and its point
 
 
 def assert_labels(script, figure):
-    """Each label stands beside its point, never on it, and the point is of what it names."""
+    """Each label stands beside its point, never on it, and the point is of what it names; of several
+    at one place, the upper one is of the upper point."""
     for ax in figure.axes:
+        ends = []
         for text in ax.texts:
             if not text.get_text().strip() or getattr(text, "anncoords", "") != "offset points":
                 continue
@@ -82,6 +85,12 @@ def assert_labels(script, figure):
                 apart = np.abs(np.concatenate(apart))
                 assert (apart[:, 0] < 1).any(), about
                 assert kind == "end" or np.hypot(*apart.T).min() < 1, about
+                points = np.concatenate(points_of(ax, text.get_color()))
+                heights = points[np.abs(points[:, 0] - at[0]) < 1, 1]
+                ends.append((*at, heights[np.abs(heights - at[1]).argmin()], about))
+        for (x, y, height, about), (other_x, other_y, other, _) in combinations(ends, 2):
+            if abs(x - other_x) < 1 < abs(height - other):
+                assert (y > other_y) == (height > other), about
 
 
 def side_of(box, x, y) -> tuple[str, float]:

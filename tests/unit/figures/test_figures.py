@@ -4,7 +4,7 @@ run as Snakemake runs it, for both layouts, and its figure is looked at and its 
 import re
 import runpy
 from fractions import Fraction
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -76,9 +76,37 @@ def assert_inside(figure):
         assert inside or not text.get_text().strip(), (text.get_text(), box)
 
 
+def assert_apart(figure):
+    """No panel, with the words about it, reaches into another one or its words."""
+    boxes = [
+        (ax, ax.get_tightbbox(bbox_extra_artists=ax.texts).padded(-1))
+        for ax in figure.axes
+        if ax.axison
+    ]
+    for (one, box), (other, its) in combinations(boxes, 2):
+        assert not box.overlaps(its), (one.get_title(loc="left"), other.get_title(loc="left"))
+
+
+def shown_by(figure) -> tuple[list, set[str]]:
+    """The curves and marks of a figure, in numbers of the data, and its words but those of axes."""
+    axes = [ax for ax in figure.axes if ax.axison and ax.name != "3d"]
+    curves = [
+        (mcolors.to_hex(line.get_color()), np.ravel(line.get_xydata()).round(6).tolist())
+        for ax in axes
+        for line in ax.lines
+    ]
+    texts = [text for part in (figure, *figure.subfigs) for text in part.texts]
+    for ax in axes:
+        texts += [ax._left_title, ax.title, *ax.texts, *ax.get_yticklabels()]
+    words = {re.sub(r"[\s,]", "", text.get_text()) for text in texts}
+    return sorted(curves), {one for one in words if re.search("[a-z]", one)}
+
+
 def assert_marks(figure):
-    """No line and no mark is fainter than a bar may be, which has contrast."""
+    """No line and no mark is fainter than a bar may be, which has contrast; a grid is below them."""
     for ax in figure.axes:
+        gridded = any(line.get_visible() for line in (*ax.get_xgridlines(), *ax.get_ygridlines()))
+        assert not gridded or ax.name == "3d" or ax.get_axisbelow()
         for line in ax.lines if ax.name != "3d" else ():
             assert line.get_alpha() is None or line.get_alpha() >= style.BAR
 
@@ -242,6 +270,7 @@ def draw(root, tmp_path, monkeypatch):
             figures[layout] = style.drawn(draw, layout)  # saving another has changed its layout
             figures[layout].draw_without_rendering()
             assert_inside(figures[layout])
+            assert_apart(figures[layout])
             assert_marks(figures[layout])
             untouched[layout] = touching(figures[layout])
             assert not untouched[layout]
@@ -270,6 +299,7 @@ def draw(root, tmp_path, monkeypatch):
         for figure in figures.values():
             assert_labels(script, figure)
             assert_ticks(script, figure)
+        assert shown_by(figures[style.NARROW]) == shown_by(figures[style.WIDE]), script
         assert_axes(script, figures[style.WIDE])
         return figures[style.WIDE].axes, figures[style.WIDE]
 
@@ -500,6 +530,7 @@ def test_figure2b(draw):
     names = {"relu": "ReLU", "linear": "linear", "sigmoid": "sigmoid"}
     for ax, bias in zip(axes, (True, False), strict=True):
         assert ("no bias" in title(ax)) != bias
+        marks = set()
         for activation, label in names.items():
             part = table[(table["bias"] == bias) & (table["activation"] == activation)]
             (line,) = lines(ax, part["layer"], part["mean_cosine"])
@@ -508,6 +539,8 @@ def test_figure2b(draw):
             (text,) = (text for text in ax.texts if text.get_text().startswith(label + " "))
             assert text.get_text() == f"{label} {part['mean_cosine'].iloc[-1]:.2f}"
             assert same_color(text.get_color(), line.get_color())
+            marks.add(line.get_marker())
+        assert len(marks) == 3
         part = closed[closed["bias"] == bias]
         assert lines(ax, part["layer"], part["mean_cosine"], INK)
         assert "closed form" in words(ax)
@@ -583,7 +616,8 @@ def test_figure3a(draw):
     np.testing.assert_allclose(
         [one.get_position() for one in arrows], start[["along_gap", "across_gap"]]
     )
-    assert {text.get_text() for text in figure.legends[0].get_texts()} >= {"texts"}
+    # Of what is shown: `three`, which has sounds, is not.
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"images", "texts"}
 
 
 def test_bars_of_intervals_have_contrast_on_both_grounds():
@@ -976,6 +1010,8 @@ def test_closing_the_gap(draw):
     )
     (own,) = lines(ax, 0.5, peak["recall_at_gap"][0], PALETTE[0])
     (closed,) = lines(ax, 0.02, 0.31, PALETTE[0])
+    row = peak.iloc[0]
+    assert has_bars(ax, [0.5], [row["recall_at_gap_low"]], [row["recall_at_gap_high"]])
     assert same_color(own.get_markerfacecolor(), PALETTE[0])
     assert same_color(closed.get_markerfacecolor(), "#ffffff")
     assert lines(ax, [0, 0], [0, 1])  # where a gap is closed
@@ -1162,6 +1198,7 @@ def test_experiment_temperature(draw):
     assert [diamonds(ax) for ax in axes] == [[(0.1, 0.17)], [(1.0, 0.19)], []]
     keys = [[one for one in words(ax).split("\n") if "CLIP" in one] for ax in axes]
     assert keys == [["◇ paper's CLIP"], ["◇ □ paper's CLIP"], []]
+    assert "before" not in words(axes[1])  # dotted lines of two quantities
     for ax, name in ((axes[0], "gap"), (axes[2], "zero_shot")):
         assert f"here, before: {untouched[name].iloc[0]:.2f}" in words(ax)
 
@@ -1229,6 +1266,8 @@ def test_experiment_same_modality(draw):
     names = ("separability", "recall1_ab", "recall1_ba", "gap")
     runs, summary = experiment({"modality": ["image", "text"]}, names)
     steps = made({"modality": ["image", "text"], "seed": [7, 8], "step": [0, 3]}, "gap", "loss")
+    # The loss of pictures ends below that of texts, and begins above it.
+    steps.loc[(steps["modality"] == "image") == (steps["step"] == 0), "loss"] += 0.5
     axes, _ = draw("plot_experiment_same_modality", steps=steps, runs=runs, summary=summary)
     for modality, color in (("image", IMAGE_COLOR), ("text", TEXT_COLOR)):
         part = steps[steps["modality"] == modality]
