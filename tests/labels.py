@@ -64,8 +64,8 @@ FAR = 28  # pixels of the drawing, between a label and its point
 
 
 def assert_labels(script, figure):
-    """Each label stands beside its point, never on it, and the point is of what it names; of several
-    at one place, the upper one is of the upper point."""
+    """Each label stands beside its point, never on it, and the point is of what it names. Of
+    several at one place, the upper one is of the upper point."""
     for ax in figure.axes:
         ends = []
         for text in ax.texts:

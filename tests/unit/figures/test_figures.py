@@ -103,7 +103,7 @@ def shown_by(figure) -> tuple[list, set[str]]:
 
 
 def assert_marks(figure):
-    """No line and no mark is fainter than a bar may be, which has contrast; a grid is below them."""
+    """No line and no mark is fainter than a bar may be, which has contrast. Grids are below."""
     for ax in figure.axes:
         gridded = any(line.get_visible() for line in (*ax.get_xgridlines(), *ax.get_ygridlines()))
         assert not gridded or ax.name == "3d" or ax.get_axisbelow()

@@ -1,5 +1,6 @@
 """Scripts that write pages, run as Snakemake runs them, on invented tables."""
 
+import json
 import re
 import runpy
 from html import unescape
@@ -30,8 +31,10 @@ from modality_gap.config.tables import load_tables
 from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.errors import InputError
 from modality_gap.measures import registry
-from modality_gap.pages import render
+from modality_gap.pages import explorer, render
 from modality_gap.pages.summary import AXIS
+from modality_gap.paper.items import load_items
+from modality_gap.paper.stand_ins import sentences
 
 AGAINST = "training.high_temperatures_close_the_gap"
 
@@ -412,6 +415,12 @@ def test_the_page_of_follow_ups(root, tmp_path, monkeypatch):
     assert "means with 80 % intervals over seeds" in losses
     assert "1 of 1 method narrows the gap" in losses
     assert page.count('<div class="card">') == 3 and "workflow 7" in page
+    # Each caption has the sentence on the stand-ins of its own figure.
+    relations = yaml.safe_load(inputs.stand_ins.read_text("utf-8"))
+    said = sentences(load_items(inputs.items_file), relations, params.sets, params.config)
+    assert len({said[name] for name in names}) > 1
+    for name, part in zip(names, ("closing", "mixed", "losses"), strict=True):
+        assert spaced(said[name]) in unescape(part_of(page, part)), name
     for entry in follow_ups.LEDGER["untestable"]:
         assert spaced(escape(entry["why"])) in page
     for words in follow_ups.LEDGER["not_claimed"]:
@@ -439,7 +448,8 @@ def write_index(root, tmp_path, monkeypatch):
         gap_row(name, gap=gap, low=gap - 0.1, high=gap + 0.1, model=model) | {"n": n}
         for name, model, gap, n in rows
     )
-    (tmp_path / "charts.json").write_text("{}")
+    tables["recall_peak"] = tables["recall_peak"].assign(set="own")
+    (tmp_path / "moves.js").write_text("moves();")
     (tmp_path / "run.json").write_text('{"started": 0, "code": {"commit": "0123456789abcdef"}}')
     ledger = root / "config/ledger"
     report = yaml.safe_load((ledger / "report.yaml").read_text(encoding="utf-8"))
@@ -448,7 +458,8 @@ def write_index(root, tmp_path, monkeypatch):
     asked += [name for ids in report["key"].values() for name in ids]
     asked = [*dict.fromkeys(name.replace("*", "x") for name in asked)]
 
-    def write(evidence="paper's own: toy", released=("own",)):
+    def write(evidence="paper's own: toy", released=("own",), charts=()):
+        (tmp_path / "charts.json").write_text(json.dumps(dict(charts)))
         claimed = [claim(name, "reproduced") for name in asked]
         claimed[0] = claim(asked[0], "reproduced", evidence=evidence)
         claimed.append(claim("b", "differs", part="Theory"))
@@ -460,7 +471,7 @@ def write_index(root, tmp_path, monkeypatch):
             report=ledger / "report.yaml",
             citation=root / "CITATION.cff",
             explorer=tmp_path / "charts.json",
-            explorer_scripts=[tmp_path / "charts.json"],
+            explorer_scripts=[tmp_path / "moves.js"],
         )
         params = SimpleNamespace(
             papers=["own", "again"],
@@ -492,10 +503,19 @@ def test_the_summary_is_of_its_claims_and_tables(write_index, kind):
         "Figure 1": 0, "Theory": 1
     }  # fmt: skip
     assert "Of the paper's statements, 1 differs" in unescape(page)
-    assert given["explorer"] is None and 'id="explorer"' not in page
+    assert given["explorer"] is None and 'id="explorer"' not in page and "moves();" not in page
     assert [mark.verdict for mark in given["key"][0]["marks"]] == ["reproduced"]
     assert "1970-01-01 · commit 0123456" in page and "workflow 7" in page
     assert "arXiv 2203.02053" in page and "@" in given["cite"]["bibtex"]
+
+
+def test_the_summary_tells_what_the_models_of_the_explorer_have(write_index, monkeypatch):
+    """The remedies of the first model that retrieves, and the explorer's own script."""
+    monkeypatch.setattr(explorer, "embedded", lambda charts: None)
+    remedy = {"method": "centre", "gap": 0.0625, "n_scored": 1250}
+    remedy |= {"change": {"ab": [-0.004, -0.052, 0.045]}}
+    _, page = write_index(charts={"models": [{"set": "own", "remedies": [remedy]}]})
+    assert "moves();" in page and "On held-out pairs (n 1,250)" in page
 
 
 def test_the_summary_says_whose_features_all_are(write_index):
