@@ -71,16 +71,23 @@ def test_the_cone_is_that_of_the_deepest_layer_and_of_the_fixed_temperature():
     # Three starts need the steepest drop after value 2, which one of the encoders has.
     assert numbers(cones) == "3 3 1 2 2 1.11 8.00"
     assert made[1].claims == ("figure2c.own_cone.toy", "figure2c.own_cone.b")
-    assert numbers(trained) == "1.20 0.80 0.75 0.85 0.10 0.60 0.55 0.65 0.31 0.42 0.55 0.65"
-    assert "toy from 1.20 to 0.80" in trained and "other from 0.31" in trained
+    assert trained == (
+        "Training takes the gap of toy from 1.20 to 0.80 [0.75, 0.85] (the authors' widens) and "
+        "from 0.10, where a rotation closes it, to 0.60 [0.55, 0.65]. Training takes the gap of "
+        "other from 0.31, where a rotation closes it, to 0.42 [0.55, 0.65]."
+    )
     assert alike == (
         "Towers of one modality, trained on the same items, keep a gap of 0.60 [0.55, 0.65] (two "
         "image towers) and 0.40 [0.35, 0.45] (two text towers)."
     )
     relu = mlp[mlp["activation"] == "relu"]
-    assert numbers(answers(others() | {"mlp_cone_interval": relu})["origin"][0].text) == (
-        "4 1 0.90 0.70"
-    )
+    for rows, words in (
+        (relu, "0.90 (relu) with biases and 0.70 (relu) without."),
+        (relu[relu["bias"]], "0.90 (relu) with biases."),
+        (relu[~relu["bias"]], "0.70 (relu) without."),
+    ):
+        text = answers(others() | {"mlp_cone_interval": rows})["origin"][0].text
+        assert text.endswith(f"a mean cosine (1: the narrowest cone) of {words}")
 
 
 def test_towers_of_one_modality_keep_their_order_and_their_own_gaps():

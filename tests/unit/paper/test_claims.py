@@ -123,7 +123,7 @@ def test_the_whole_interval_decides_or_nothing_does(expect, word_of_it):
         (0.12345, {"above": 0}, True, "the value, 0.123, is above 0"),
         # The last bits of a float, of a large number in proportion, may not decide.
         (0.5 + 9e-10, {"equals": 0.5}, True, ""),
-        (0.5 + 2e-9, {"equals": 0.5}, False, ""),
+        (0.5 + 1.2e-9, {"equals": 0.5}, False, ""),
         (4000 + 3e-6, {"equals": 4000}, True, ""),
         (4000 + 5e-6, {"equals": 4000}, False, ""),
         (-4000 - 3e-6, {"equals": -4000}, True, ""),
@@ -175,7 +175,8 @@ def test_the_interval_of_a_value_that_is_judged_alone_is_shown():
 
 def test_an_undefined_value_decides_nothing():
     for expect in ({"above": 0}, {"below": 0}, {"equals": 0, "within": 1}):
-        assert claims.meets(measured.Measured(float("nan")), expect)[0] is None
+        found = claims.meets(measured.Measured(float("nan")), expect)
+        assert found == (None, "the value is undefined")
 
 
 GUARD = {"table": "gap.csv", "where": {"set": "c"}, "column": "gap", "reason": "too small"}
@@ -272,6 +273,8 @@ def test_what_was_not_run_says_what_it_needs_and_the_command():
     assert row["verdict"] == "not run"
     assert row["evidence"] == ""
     assert row["why"] == "needs COCO; run `make it`"
+    (row,) = judged()
+    assert row["why"] == "this configuration's tables have no such row"
 
 
 def test_a_fault_of_a_claims_evidence_names_the_claim():
@@ -446,6 +449,8 @@ def test_a_cell_against_its_rows_own_bound_is_shown_itself():
     assert row["verdict"] == claims.INCONCLUSIVE  # .8 is too far from .9 + 1/35
     (row,) = judged(evidence | {"expect": {"below": 0}, "take": "smallest"})
     assert (row["measured"], row["verdict"]) == (0.1, claims.REPRODUCED)
+    least = cell({"below": 0}) | {"against": "gap_low"}
+    assert judged(least)[0]["why"].endswith(", its gap low")
 
 
 def combined(first, operation, second):
@@ -1045,6 +1050,8 @@ def test_a_row_holds_what_was_measured_and_a_page_shows_it_rounded():
 def test_each_verdict_has_a_mark_of_its_own():
     assert len({*show.MARKS.values()}) == len(show.MARKS) == 7
     assert show.MARKS.keys() == claims.MEANINGS.keys()
+    for meaning in (*claims.MEANINGS.values(), *show.MEANINGS_OF_OURS.values()):
+        assert re.fullmatch(r"[a-z][^.]*[a-z]\.", meaning)  # it follows the word and a colon
     found = {word for words in claims.WORDS.values() for word in words}
     assert found | {"inconclusive", "not run"} == show.MARKS.keys()
 
