@@ -433,6 +433,8 @@ def test_the_loss_at_each_own_gap_stands_beside_the_model_from_the_smallest():
         ((0.46, 0.31, 0.6), " Closing the gap raises the loss by 0.46 [0.31, 0.60]."),
         ((-0.46, -0.6, -0.31), " Closing the gap lowers the loss by 0.46 [0.31, 0.60]."),
         ((0.1, -0.1, 0.3), ""),
+        ((0.1, 0.0, 0.3), ""),
+        ((-0.1, -0.3, 0.0), ""),
         ((math.nan, math.nan, math.nan), ""),
     ],
 )
@@ -929,6 +931,13 @@ def test_every_claim_that_a_sentence_names_is_in_the_ledger():
     named = {name for found, _ in made.values() for finding in found for name in finding.claims}
     assert len(named) > 20
     assert named <= LEDGER["claims"].keys()
+    # Of models beside CLIP each has a claim of its own, by the label of its sets.
+    labels = {entry["label"] for entry in CONFIG["sets"].values()}
+    assert figure3.OTHER_MODELS.keys() <= labels
+    others = {name for name in LEDGER["claims"] if name.startswith("figure3b.at_its_gap_too.")}
+    assert set(figure3._minimum_claims(labels)) & others == {
+        f"figure3b.at_its_gap_too.{name}" for name in figure3.OTHER_MODELS.values()
+    }
 
 
 def test_sentences_hold_no_verdict():
@@ -936,3 +945,10 @@ def test_sentences_hold_no_verdict():
     for found, _ in results.results(data(), {}, CONFIG).values():
         for finding in found:
             assert not words.search(finding.text), finding.text
+
+
+def test_all_that_is_told_is_in_whole_sentences():
+    for found, tables in results.results(data(), {}, CONFIG).values():
+        for text in (*(one.text for one in found), *(table.caption for table in tables)):
+            assert re.fullmatch(r"(toy: |[A-Z]).*[\w)\]%]\.", text), text
+            assert not re.search(r"  | [.,;:)]|[,;:.(]$", text.removesuffix(".")), text

@@ -1,6 +1,7 @@
 """Sentences and cells of the figures, from tables in which no row has the numbers of another."""
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -68,6 +69,76 @@ def test_each_encoder_has_its_own_spectrum():
     # The drop is a ratio: a difference would be largest after value 1.
     assert "In the one encoder" in figure2.figure2c_findings(spectrum("c", 9, 5, 1, 0.5))[0].text
     assert figure2.cones_of_starts(both).text.endswith("value 2 is 1.50 to 4.00 times the next.")
+
+
+def test_cones_whose_intervals_touch_are_not_clearly_different():
+    cone = cone_table()
+    real = cone["inputs"] == "real"
+    trained, random = (real & (cone["weights"] == one) for one in ("trained", "random"))
+    for low, high, words in (
+        (0.3, 0.4, "no clearly different cone"),
+        (0.3, 0.39, "a wider cone"),
+        (0.6, 0.7, "no clearly different cone"),
+        (0.61, 0.7, "a narrower cone"),
+    ):
+        cone.loc[trained, ["mean_cosine_low", "mean_cosine_high"]] = 0.4, 0.6
+        cone.loc[random, ["mean_cosine_low", "mean_cosine_high"]] = low, high
+        assert f"random weights give {words}" in figure2.figure2a_findings(cone)[1].text
+
+
+def cells(table):
+    """The first row of a table, by the heads of its columns."""
+    return dict(zip(table.head, table.rows[0], strict=True))
+
+
+def test_each_column_of_a_spectrum_a_plane_and_the_sphere_is_its_own():
+    (table,) = figure2.figure2c_tables(spectrum("a", 9.0, 8.0, 2.0, 1.0, share=0.25))
+    assert cells(table) == {
+        "encoder": "a",
+        "seeds": "3",
+        "items each": "4",
+        "value before": "8.00",
+        "value after": "2.00",
+        "drop": "4.00",
+        "steepest drop after value": "2",
+        "variance between the seeds": "25.0 %",
+    }
+    (table,) = figure3.figure3a_tables(
+        plane("a", 0.3), pd.DataFrame({"set": ["b", "a"], "gap": [0.7, 1.25]})
+    )
+    assert cells(table) == {
+        "model": "a",
+        "n": "9",
+        "variance in component 1": "25.0 %",
+        "in components 1 to 6": "50.0 %",
+        "gap": "1.250",
+        "in the plane": "1.000",
+        "after the shift": "0.300",
+    }
+    (table,) = figure3.figure3g_tables(sphere_table())
+    assert cells(table) == {
+        "pairs, spacing": "mismatched, 20°",
+        "temperature": "1",
+        "loss at 0°": "1.500",
+        "smallest at": "0°",
+    }
+
+
+def test_sets_and_encoders_keep_the_order_of_the_run():
+    names = ["middle", "zebra", "ape"]
+    gap = pd.DataFrame([gap_row(name) for name in names])
+    minimum = pd.concat([minimum_table().assign(set=name) for name in names])
+    for (table,) in (
+        figure2.figure2c_tables(pd.concat(spectrum(name, 9.0, 8.0, 2.0, 1.0) for name in names)),
+        figure3.figure3a_tables(pd.concat(plane(name, 0.3) for name in names), gap),
+        figure3.figure3bcd_tables(minimum, gap),
+        [figure3.all_minima_table(minimum)],
+    ):
+        assert [row[0] for row in table.rows] == names
+    cone = cone_table(random=0.2)
+    named = cone.assign(encoder=np.repeat(names, 3))
+    wider = figure2.figure2a_findings(named)[1].text
+    assert re.findall(r"the (\w+) \(", wider) == names
 
 
 def plane(name, *lefts, start=1.0):
