@@ -2,6 +2,7 @@
 or column can stand for another."""
 
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -338,7 +339,10 @@ def test_sizes_are_told_from_the_fewest_to_the_most_fit_pairs():
     assert (first.label, second.label) == ("One", "Two")
     heads = [f"{n} (n_fit/d {words})" for n, words in ((32, "0.12"), (64, "0.25"), (128, "0.50"))]
     assert first.table.head == ["method", "measure", *heads]
-    assert "5 draws" in first.table.caption and "1,234 others" in first.table.caption
+    assert first.table.caption == (
+        "Means over 5 draws of the fit pairs, scored on 1,234 others; intervals over these draws "
+        "alone."
+    )
     rows = {(row[0], row[1]): [cell.partition(" [")[0] for cell in row[2:]]
             for row in first.table.rows}  # fmt: skip
     assert list(rows.items()) == [
@@ -388,7 +392,10 @@ def trained():
 def test_every_cell_of_the_losses_is_its_own():
     summary, differences = trained()
     table = losses.table(summary, differences, "clip")
-    assert "means over 4 seeds" in table.caption
+    assert table.caption == (
+        "Held-out pairs, means over 4 seeds; changes, paired by seed, are against the method in "
+        "the folded table."
+    )
     assert [row[0] for row in table.rows] == ["LOWER", "LOW", "UNCLEAR", "CLIP", "WIDE"]
     assert dict(zip(table.head, table.rows[0], strict=True)) == {
         "method": "LOWER",
@@ -498,10 +505,15 @@ def test_every_cell_of_what_may_be_said_of_a_gap_is_its_own():
         ["LOW", "CLIP", "no", "0.200 [0.100, 0.400]", "0.060", "yes", "no"],
         ["LOWER", "absent", "yes", "0.400 [0.300, 0.600]", "0.070", "yes", "yes"],
     ]
-    assert table.head[1:] == [
-        *("compared with", "same temperature", "gap, change at equal progress", "gap by chance"),
-        *("closed", "in one cone"),
+    assert table.head == [
+        *("method", "compared with", "same temperature", "gap, change at equal progress"),
+        *("gap by chance", "closed", "in one cone"),
     ]
+    assert table.caption == (
+        "Equal progress: where training recall first reaches .5. Closed: the gap is at most twice "
+        "that by chance, or the interval of the unbiased gap² covers 0. In one cone: mean cosine "
+        "within the modalities of at least 0.8."
+    )
 
 
 # --- measures -----------------------------------------------------------------------------------
@@ -590,7 +602,10 @@ def test_an_order_is_shown_by_what_is_left_of_p():
         "nothing is shown."
     ]
     table = measures.agreement_table(found)
-    assert dict(zip(table.head[2:], table.rows[1][2:], strict=True)) == {
+    assert re.fullmatch(r"Order of the trained sets: .* [a-z]+\. .* [a-z]+\.", table.caption)
+    assert dict(zip(table.head, table.rows[1], strict=True)) == {
+        "measure": "B",
+        "counted": "more",
         "τ": "-0.70",
         "p": "0.002",
         "p, Holm": "0.02",
@@ -641,6 +656,9 @@ def test_untrained_sets_have_a_table_of_their_own():
     gaps = gaps.assign(recall1_chance=0.01, **dict.fromkeys(columns, 0.5))
     shown = measures.shown(table, gaps, sets, 0.95, {"own": "Mine"})
     assert shown.table.head == ["measure", "T, n 1,234"]
+    assert shown.table.caption == (
+        "Value, interval where the measure has one, and chance in round brackets."
+    )
     assert shown.table.rows == [["mutual nearest neighbours", "0.200"], ["Mine", "0.200"]]
     assert shown.untrained.head == ["measure", "R, n 60", "P, untrained projections, n 62"]
     assert shown.untrained.rows[0] == ["mutual nearest neighbours", "0.100", "0.300"]
