@@ -354,6 +354,16 @@ def test_all_quantities_against_a_statement_are_in_its_row():
     assert shown["simulation"].partition(" [")[0] == "1"
     assert shown["stand-in"].endswith(" (emoji); depth: 4 to 5 (emoji and faces)")
     assert "digits" not in shown["stand-in"]
+    # What agrees has its first quantity alone, without names.
+    agrees = rows[1:].assign(verdict="same on a stand-in")
+    (made,) = summary.statements([entry], agrees)
+    assert [(one.quantity, one.value.partition(" [")[0]) for one in made.measured] == [
+        ("place", "3"),
+    ]
+
+
+def test_without_a_claim_of_the_paper_there_is_no_part():
+    assert summary.parts(claims(claim("a", "reproduced", whose="ours"))) == []
 
 
 def test_the_answer_on_recall_has_centring_beside_the_shift():
