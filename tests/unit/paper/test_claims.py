@@ -120,6 +120,7 @@ def test_the_whole_interval_decides_or_nothing_does(expect, word_of_it):
         (0.5, {"equals": 0.5}, True, "the value, 0.5, is at most 0 from 0.5, by 0"),
         (0.625, {"equals": 0.5, "within": 0.125}, True, "is at most 0.125 from 0.5, by 0.125"),
         (0.75, {"equals": 0.5, "within": 0.125}, False, "is more than 0.125 from 0.5, by 0.25"),
+        (0.25, {"equals": 0.5, "within": 0.125}, False, "is more than 0.125 from 0.5, by 0.25"),
         (0.12345, {"above": 0}, True, "the value, 0.123, is above 0"),
         # The last bits of a float, of a large number in proportion, may not decide.
         (0.5 + 9e-10, {"equals": 0.5}, True, ""),
@@ -240,6 +241,10 @@ def test_every_number_of_a_minimum_says_whether_it_is_at_the_end_of_the_sweep(co
     for operation in ("over", "minus"):
         assert at_end("b", **{operation: {"table": "t", "column": column, "where": {"name": "a"}}})
     assert not at_end("a", column="other")
+    # A table of anything but a sweep has no end.
+    whole = {"t": tables["t"].drop(columns="at_end")}
+    selector = {"table": "t", "column": column, "where": {"name": "a"}}
+    assert not measured.measure(selector, whole).at_end
 
 
 def test_every_evidence_at_hand_has_a_row_and_neither_hides_the_other():
@@ -1039,6 +1044,8 @@ def test_a_row_holds_what_was_measured_and_a_page_shows_it_rounded():
     assert (row["tolerance"], row["because"], row["column"]) == (0.3, "b", "gap")
     assert (row["test"], row["bound"]) == ("equals", 0.91)
     assert (row["table"], row["published"], row["source"]) == ("gap.csv", 0.91234, "")
+    # A piece of evidence may have a published number of its own.
+    assert judged(cell(HOLDS, published=0.5), published=0.7)[0]["published"] == 0.5
     shown = show.page_row(row)
     assert (shown["measured"], shown["published"]) == ("0.9", "0.9123")
     assert (shown["interval"], shown["css"]) == ("[0.8,\u00a01]", "reproduced")

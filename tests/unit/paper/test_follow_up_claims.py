@@ -169,6 +169,18 @@ def test_a_claim_against_a_named_loss_is_measured_on_that_pair():
     assert evidence["where"] == {"method": "mine", "metric": "gap", "than": "clip"}
 
 
+def test_a_claim_of_the_configuration_is_judged_beside_the_papers_statements():
+    claims = [{"metric": "gap", "is": "lower"}, {"metric": "gap", "is": "higher", "than": "clip"}]
+    row = DIFFERENCE | {"p_holm": 0.01}
+    frames = {f"after/losses_{name}.csv": pd.DataFrame([row]) for name in ("difference", "pairs")}
+    known = with_own_claims(ledger(piece()), {"cua": {"claims": claims}})
+    found = check_follow_ups(known, frames).set_index("id")
+    assert found["verdict"].to_dict() == {"a": SAME, "own.cua.1": SAME, "own.cua.2": UNSEEN}
+    own = found.loc["own.cua.1"]
+    assert (own["part"], own["source"]) == ("Your configuration", "configuration")
+    assert own["evidence"] == "stand-in: small towers; change, paired by seed"
+
+
 @pytest.mark.parametrize("key", ["paper", "source", "statements"])
 def test_a_paper_without_what_it_must_have_or_with_more_is_refused(tmp_path, key):
     path = tmp_path / "follow_ups.yaml"
@@ -192,3 +204,15 @@ def test_a_statement_without_what_it_must_have_is_refused(tmp_path, key):
     path.write_text(yaml.safe_dump({"papers": [section]}), encoding="utf-8")
     with pytest.raises(InputError, match=f"{key} is missing; add it"):
         load_follow_ups(path)
+
+
+def test_of_several_faults_of_a_statement_the_first_by_its_name_is_told(tmp_path):
+    path = tmp_path / "follow_ups.yaml"
+    for entry, words in (
+        ({"mark": "[P]"}, "id is missing"),
+        (ABOUT | dict.fromkeys("zyxwvutsrqp", 1), "unknown key p;"),
+    ):
+        section = {"paper": "P", "source": "arXiv", "statements": [entry]}
+        path.write_text(yaml.safe_dump({"papers": [section]}), encoding="utf-8")
+        with pytest.raises(InputError, match=words):
+            load_follow_ups(path)
