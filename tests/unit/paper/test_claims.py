@@ -235,7 +235,8 @@ def test_every_number_of_a_minimum_says_whether_it_is_at_the_end_of_the_sweep(co
         cell = {"table": "t", "column": column, "where": {"name": name}}
         return measured.measure(cell | more, tables).at_end
 
-    for more in ({}, {"less": "other"}, {"absolute": True}, {"over": {"value": 2}}):
+    ways = ({}, {"less": "other"}, {"against": "other"}, {"absolute": True}, {"over": {"value": 2}})
+    for more in ways:
         assert at_end("a", **more) and not at_end("b", **more), more
     # A value that is compared with a minimum at the end is unknown too.
     for operation in ("over", "minus"):
