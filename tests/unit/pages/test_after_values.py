@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 
 from modality_gap.figures import follow_ups
+from modality_gap.measures.posthoc.catalogue import METHODS
+from modality_gap.pages import remedies
 from modality_gap.pages.after import closing, fit_sizes, losses, measures, methods
+from modality_gap.pages.findings import answers
 from modality_gap.pages.words import NONE
 
 NAMES = pd.DataFrame(
@@ -128,6 +131,16 @@ def test_every_cell_of_the_matrix_is_its_own():
             ("own neighbours kept", of(method, "T6", "neighbours_kept", ("_x", "_y"))),
         ]
     assert [row[0] for row in found.starred] == ["Sinkhorn *"]
+
+
+def test_methods_that_a_page_names_are_in_the_catalogue():
+    known = set(METHODS)
+    for named in (methods.MIXED_WORDS, methods.SUMMED, methods.SAME_GAP, answers.CLOSING):
+        assert set(named) <= known
+    for named in (remedies.LEFT_OUT, remedies.CONTROLS, remedies.DOES):
+        assert set(named) <= known
+    assert methods.MIXED_WORDS.keys() >= {*methods.SUMMED, methods.PLAIN, *remedies.CONTROLS}
+    assert methods.PLAIN == remedies.PLAIN == "none"
 
 
 def test_every_cell_of_what_is_left_of_the_gap_is_its_own():

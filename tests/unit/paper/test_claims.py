@@ -359,6 +359,7 @@ def test_a_point_has_no_interval():
         ({"n": 30, "separability_n": 31}, 31),
         ({"n": 30, "recall_n": 31}, 30),
         ({"initialisations": 25, "items": 20}, 25),
+        ({"initialisations": 25, "n": 30}, 30),
         ({"items": 20}, None),
     ],
 )
