@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from matplotlib import colors
 from matplotlib import pyplot as plt
-from matplotlib.patches import Ellipse, Polygon
+from matplotlib.patches import Arc, Circle, Ellipse, FancyBboxPatch, Polygon
 from mpl_toolkits.mplot3d import proj3d
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 
@@ -142,6 +142,11 @@ def test_the_gap_is_drawn_between_the_parallels(ax3d, text_theta):
     np.testing.assert_allclose(place[:2], [0, 0], atol=1e-12)
     legend = [text.get_text() for text in ax3d.get_legend().get_texts()]
     assert legend == ["image", "text", "matched pair", "mismatched pair"]
+    assert ax3d.get_legend()._ncols == 2
+    # The ground of the sphere is behind all that is drawn on it.
+    (disc,) = [one for one in ax3d.collections if isinstance(one, Poly3DCollection)]
+    drawn = [*ax3d.lines, *(one for one in ax3d.collections if one is not disc), *ax3d.texts]
+    assert disc.get_zorder() < min(one.get_zorder() for one in drawn)
 
 
 @pytest.mark.parametrize(("theta", "color"), [(90, IMAGE_COLOR), (50, TEXT_COLOR)])
@@ -173,11 +178,13 @@ def test_the_outline_is_the_circle_across_the_view(ax3d, elevation, azimuth):
     assert (ax3d.elev, ax3d.azim) == (elevation, azimuth)
     # Parallel projection, so that the circle is the sphere's rim.
     assert ax3d._focal_length == np.inf
+    # On the paper it is round, and leaves about a third of the panel to the words around it.
+    paper = ax3d.transData.transform([on_paper(ax3d, point) for point in outline[:-1, :3]])
+    radii = np.linalg.norm(paper - paper.mean(axis=0), axis=1)
+    assert radii.max() / radii.min() < 1.02
+    assert radii.mean() / (ax3d.bbox.height / 2) == pytest.approx(2 / 3, abs=0.05)
     for limits in (ax3d.get_xlim(), ax3d.get_ylim(), ax3d.get_zlim()):
         assert limits == (-1, 1)
-
-
-# --- Figure 3(f) --------------------------------------------------------------------------------
 
 
 # --- Figure 1(a) --------------------------------------------------------------------------------
@@ -259,3 +266,50 @@ def test_each_encoder_has_its_inputs_arrows_and_letters(ax):
         # The arrows end and begin where the encoder does.
         assert mine[0][1][0] < left[0, 0] < right[0, 0] < mine[1][0][0] < 3.84
     assert (ax.get_xlim(), ax.get_ylim(), ax.get_aspect()) == ((0, 6), (0, 2.6), 1)
+
+
+def test_the_encoders_read_a_picture_and_a_caption(ax):
+    schematics.draw_two_encoders(ax)
+    cards = [one for one in ax.patches if isinstance(one, FancyBboxPatch)]
+    for card, y, color in zip(cards, (1.96, 0.64), (IMAGE_COLOR, TEXT_COLOR), strict=True):
+        assert card.get_x() + card.get_width() / 2 == pytest.approx(0.55)
+        assert card.get_y() + card.get_height() / 2 == pytest.approx(y)
+        assert (card.get_width(), card.get_height()) == (0.8, 0.62)
+        assert colors.same_color(card.get_edgecolor(), color)
+    (caption,) = [one for one in ax.texts if one.get_text() == "“sunny\nhills”"]
+    assert caption.get_position() == (0.55, 0.64)
+    # Two mountains stand on the lower edge of the picture, which cuts them off, below a sun.
+    hills = [one for one in ax.patches if type(one) is Polygon and len(one.get_xy()) == 4]
+    assert len(hills) == 2
+    left, right = 0.15, 0.95
+    for hill in hills:
+        (x0, y0), (x, y), (x1, y1) = hill.get_xy()[:3]
+        assert y0 == y1 == pytest.approx(1.96 - 0.5) and y0 <= cards[0].get_y() < y
+        assert left - 0.1 <= x0 < x < x1 <= right + 0.1
+        assert y < 1.96 + 0.31 and colors.same_color(hill.get_facecolor()[:3], IMAGE_COLOR)
+        assert hill.get_clip_path() is not None
+    sun = next(one for one in ax.patches if isinstance(one, Circle))
+    assert sun.center == pytest.approx((0.77, 2.13))
+    assert right - sun.center[0] > sun.radius > 0.05
+
+
+def test_the_sphere_has_an_equator_and_its_name(ax):
+    schematics.draw_two_encoders(ax)
+    centre, radius = (4.72, 1.3), 1.14
+    sphere = [one for one in ax.patches if isinstance(one, Circle)][-1]
+    assert (sphere.center, sphere.radius) == (centre, radius)
+    front, back = (one for one in ax.patches if isinstance(one, Arc))
+    for arc, ends, dash in ((front, (180, 360), "solid"), (back, (0, 180), (0, (3, 3)))):
+        assert (arc.center, arc.width, arc.theta1, arc.theta2) == (centre, 2 * radius, *ends)
+        assert 0 < arc.height < arc.width / 2
+        assert arc.get_linestyle() == dash
+    words = {text.get_text(): text for text in ax.texts}
+    x, y = words["unit\nsphere"].get_position()
+    assert np.hypot(x - centre[0], y - centre[1]) < 0.7 * radius and x > centre[0]
+    # The word stands left of the arrow, at half its height.
+    x, y = words["gap"].get_position()
+    ((tail, head, _, _),) = [one for one in arrows(ax) if colors.same_color(one[2], INK)]
+    assert y == pytest.approx((tail[1] + head[1]) / 2) == centre[1]
+    assert 0 < head[0] - x < 0.2 and words["gap"].get_ha() == "right"
+    (middle,) = [line for line in ax.lines if line.get_marker() == "."]
+    assert (middle.get_xdata()[0], middle.get_ydata()[0]) == centre

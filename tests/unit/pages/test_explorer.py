@@ -187,6 +187,15 @@ LAYERS = {
 }
 
 
+DISTANCE = "distance of the centres"
+TITLES = {
+    "points": {"along the gap", "widest direction across it"},
+    "loss": {DISTANCE, "loss above its minimum"},
+    "recall": {DISTANCE, "recall@1"},
+    "score": {DISTANCE, "zero-shot score"},
+}
+
+
 def test_layers_of_the_charts_show_their_columns(models):
     for name, chart in explorer.charts(models[0], 500).items():
         value = "above" if name == "loss" else "value"
@@ -213,6 +222,13 @@ def test_layers_of_the_charts_show_their_columns(models):
                 assert name != "points" or axes["y"]["scale"]["domain"] == [-0.8, 0.8]
             if axes.get("y", {}).get("field") == "value":
                 assert axes["y"]["axis"]["format"] == ".0%"
+        titles = {
+            one.get("title")
+            for layer in chart["layer"]
+            for channel, one in layer["encoding"].items()
+            if channel in "xy"
+        }
+        assert titles - {None} == TITLES[name]
         size = (342, 259) if name == "points" else (500, 250 if name == "loss" else 150)
         assert (chart["width"], chart["height"]) == size
         styles = {"loss": explorer.TEMPERATURES, "score": explorer.TASKS}

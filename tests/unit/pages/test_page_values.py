@@ -334,6 +334,12 @@ def test_an_item_is_folded_only_where_conditions_leave_nothing_to_see():
     ):
         assert folded(first, other) == ""
     assert folded(claim("a", "not run", evidence="", figure="f")) == ""
+    # What the report says comes before what the claims say, and that it was not run before both.
+    by_id = paper.by_claim(claims(first))
+    for said, words in (("Shown above.", "Shown above."), (None, "")):
+        assert paper._why_folded("f", {"f": said}, {"g": {}}, by_id.values()) == words
+    absent = paper._why_folded("f", {"f": "x"}, {"f": {}}, by_id.values())
+    assert absent == "Not run in this configuration."
 
 
 def test_an_item_of_no_group_is_in_the_last_one():
