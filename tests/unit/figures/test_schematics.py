@@ -1,6 +1,8 @@
 """The drawings without data: points lie where their angles say, links join what belongs together,
 what the sphere hides is dashed; and panels of pairs."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from matplotlib import colors
@@ -138,8 +140,15 @@ def test_the_gap_is_drawn_between_the_parallels(ax3d, text_theta):
     np.testing.assert_allclose(np.linalg.norm(arcs[-1], axis=1), 1.12)
     place, _ = word(ax3d, "θ")
     np.testing.assert_allclose(place, at(text_theta / 2, -90, 1.2), atol=1e-12)
+    # The pole is a line from the sphere, with its name above it.
+    (pole,) = [points_of(line) for line in ax3d.lines if len(points_of(line)) == 2]
+    np.testing.assert_allclose(pole, [[0, 0, 1], [0, 0, 1.2]], atol=1e-12)
     place, _ = word(ax3d, "θ = 0°")
     np.testing.assert_allclose(place[:2], [0, 0], atol=1e-12)
+    assert 1.25 < place[2] < 1.5
+    assert np.linalg.norm(tail - head) < 0.1 and np.linalg.norm(tail) == pytest.approx(
+        np.linalg.norm(on_paper(ax3d, at(text_theta - 5, -90, 1.12)))
+    )
     legend = [text.get_text() for text in ax3d.get_legend().get_texts()]
     assert legend == ["image", "text", "matched pair", "mismatched pair"]
     assert ax3d.get_legend()._ncols == 2
@@ -147,6 +156,13 @@ def test_the_gap_is_drawn_between_the_parallels(ax3d, text_theta):
     (disc,) = [one for one in ax3d.collections if isinstance(one, Poly3DCollection)]
     drawn = [*ax3d.lines, *(one for one in ax3d.collections if one is not disc), *ax3d.texts]
     assert disc.get_zorder() < min(one.get_zorder() for one in drawn)
+    # Circles, links, points and words, each above what comes before it.
+    circles = [one for one in ax3d.lines if len(points_of(one)) == 361]
+    links = [one for one in ax3d.collections if one is not disc]
+    dots = [one for one in ax3d.lines if one.get_marker() in ("o", "s")]
+    words = [one for one in ax3d.texts if not getattr(one, "arrowprops", None)]
+    orders = [{one.get_zorder() for one in part} for part in (circles, links, dots, words)]
+    assert all(max(below) < min(above) for below, above in pairwise(orders))
 
 
 @pytest.mark.parametrize(("theta", "color"), [(90, IMAGE_COLOR), (50, TEXT_COLOR)])
@@ -199,7 +215,8 @@ def test_two_cones_lie_in_the_sphere_and_the_gap_joins_their_middles(ax):
         turn = np.radians(cap.angle)
         axis = np.array([np.cos(turn), np.sin(turn)])
         np.testing.assert_allclose(cap.center, centre + 0.76 * radius * axis)
-        assert cap.width < cap.height
+        assert 0.45 < cap.width / cap.height < 0.6
+        assert 15 < np.degrees(np.arctan(cap.height / 2 / (0.76 * radius))) < 25
         # The far rim of the cap does not stick out of the sphere.
         assert 0.76 * radius + cap.width / 2 < radius
         assert colors.same_color(cap.get_facecolor()[:3], color)
@@ -210,7 +227,7 @@ def test_two_cones_lie_in_the_sphere_and_the_gap_joins_their_middles(ax):
         frame = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         local = (np.asarray(cloud.get_offsets()) - cap.center) @ frame.T
         scaled = local / [cap.width / 2, cap.height / 2]
-        assert (np.linalg.norm(scaled, axis=1) < 1).all()
+        assert 0.7 < np.linalg.norm(scaled, axis=1).max() < 0.9
         np.testing.assert_allclose(local.mean(axis=0), 0, atol=1e-9)
         # Even: no two dots lie close together.
         gaps = np.linalg.norm(scaled[:, None] - scaled[None], axis=2)[~np.eye(9, dtype=bool)]
@@ -263,8 +280,17 @@ def test_each_encoder_has_its_inputs_arrows_and_letters(ax):
         box = boxes[0]
         left, right = (box[box[:, 0] == end] for end in (box[:, 0].min(), box[:, 0].max()))
         assert np.ptp(left[:, 1]) > np.ptp(right[:, 1]) > 0  # it narrows
-        # The arrows end and begin where the encoder does.
-        assert mine[0][1][0] < left[0, 0] < right[0, 0] < mine[1][0][0] < 3.84
+        for side in (left, right):
+            assert side[:, 1].mean() == pytest.approx(y)
+        # The arrows go from the card to the encoder, and from the encoder to the sphere.
+        (first, _, _), (then, end, _) = (one[:3] for one in mine)
+        card = 0.55 + 0.4 + 0.05
+        sphere = 4.72 - np.sqrt(1.14**2 - (y - 1.3) ** 2)
+        for near, far in ((card, first[0]), (mine[0][1][0], left[0, 0]), (right[0, 0], then[0])):
+            assert 0 < far - near < 0.1
+        assert abs(end[0] - sphere) < 0.1
+        assert abs(texts[symbol].get_position()[0] - (then[0] + end[0]) / 2) < 0.15
+        assert abs(texts[name].get_position()[0] - box[:, 0].mean()) < 0.05
     assert (ax.get_xlim(), ax.get_ylim(), ax.get_aspect()) == ((0, 6), (0, 2.6), 1)
 
 

@@ -222,6 +222,10 @@ def test_layers_of_the_charts_show_their_columns(models):
                 assert name != "points" or axes["y"]["scale"]["domain"] == [-0.8, 0.8]
             if axes.get("y", {}).get("field") == "value":
                 assert axes["y"]["axis"]["format"] == ".0%"
+            if axes.get("x", {}).get("title") == DISTANCE:
+                assert axes["x"]["axis"]["values"] == [step / 2 for step in range(-4, 5)]
+            if "shape" in axes:
+                assert axes["shape"]["scale"]["range"] == ["circle", "triangle-up"]
         titles = {
             one.get("title")
             for layer in chart["layer"]
@@ -238,12 +242,53 @@ def test_layers_of_the_charts_show_their_columns(models):
                 assert layer["encoding"]["color"]["scale"]["range"] == colors
 
 
+def test_charts_take_the_colours_of_the_page_and_their_axes_are_aligned(models):
+    for chart in explorer.charts(models[0], 500).values():
+        config = chart["config"]
+        assert config["background"] == "transparent" and not config["aria"]
+        axis = config["axis"]
+        colors = {name: value for name, value in axis.items() if name.endswith("Color")}
+        assert colors.keys() == {f"{part}Color" for part in ("label", "title", "domain", "tick",
+                                                             "grid")}  # fmt: skip
+        assert {*colors.values()} == {"currentColor"}
+        # The grid is fainter than the axes, and these are fainter than the words.
+        assert 0 < axis["gridOpacity"] < axis["tickOpacity"] == axis["domainOpacity"] < 1
+        assert axis["labelFontSize"] == axis["titleFontSize"] == 12
+        assert config["axisY"]["minExtent"] == config["axisY"]["maxExtent"]
+        assert config["autosize"] == {"type": "fit", "contains": "padding"}
+        assert config["view"]["stroke"] is None
+
+
+def test_what_is_shown_of_a_shift_stands_out_from_its_curve(models):
+    for name, chart in explorer.charts(models[0], 500).items():
+        marks = [layer["mark"] for layer in chart["layer"]]
+        if name == "points":
+            points, centres = marks
+            assert points["size"] < centres["size"] and points["opacity"] < centres["opacity"] == 1
+            assert points["clip"] and points["filled"] and centres["filled"]
+            assert centres["stroke"] == "white" and centres["strokeWidth"] > 1
+            continue
+        own, here = (one for one in marks if one["type"] == "rule")
+        assert own["stroke"] == here["stroke"] == "currentColor"
+        assert own["strokeDash"] and "strokeDash" not in here
+        (line,) = (one for one in marks if one["type"] == "line")
+        assert line["strokeWidth"] > here["strokeWidth"]
+        dots = [one for one in marks if one["type"] == "point"]
+        assert all(one["filled"] and one["opacity"] == 1 for one in dots)
+        assert all(one["opacity"] < 0.3 for one in marks if one["type"] == "area")
+        if name == "loss":  # a minimum is marked from above
+            assert dots[1]["shape"] == "triangle-down" and dots[1]["yOffset"] < 0
+
+
 def test_curves_have_three_to_one_on_light_and_on_dark():
     def luminance(color):
         parts = (int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
         return np.dot(linear, [0.2126, 0.7152, 0.0722])
 
+    for colors in (explorer.TEMPERATURES, explorer.TASKS, [explorer.IMAGE, explorer.TEXT]):
+        assert len({*colors}) == len(colors) <= len({*map(tuple, explorer.DASHES)})
+        assert all(re.fullmatch("#[0-9a-f]{6}", color) for color in colors)
     for color in (*explorer.TEMPERATURES, *explorer.TASKS, explorer.IMAGE, explorer.TEXT):
         light, dark, own = map(luminance, ("#fdfcfa", "#15181c", color))
         assert (light + 0.05) / (own + 0.05) >= 3, color

@@ -877,6 +877,8 @@ def test_printed_p_values_are_told_with_what_is_left_of_them():
         "n 10,000); the paper gives no p for these."
     )
     assert "none stays below" in p_values_findings(p_values_table().iloc[[1]])[0].text
+    at = p_values_table().assign(p_corrected=0.05)  # the level itself is not below it
+    assert "none stays below 0.05." in p_values_findings(at)[0].text
     below = p_values_table()
     below["p_recomputed"] *= 0.97
     assert "in all 2 rows to within 3 %." in p_values_findings(below)[0].text
@@ -889,6 +891,8 @@ def test_printed_counts_are_told_with_what_tests_can_show():
         "Fisher's test, as if other faces were scored, and in at most 2 of 3 by any paired test "
         "that these counts allow."
     )
+    at = published_table2().replace({"p_mcnemar_least_holm": {0.03: 0.05}})
+    assert "at most 1 of 3" in published_table2_findings(at)[0].text
 
 
 def test_a_set_has_one_name_and_two_sets_never_the_same():
