@@ -268,6 +268,38 @@ def test_the_sigmoid_loss(run, tmp_path):
         )
 
 
+def test_a_set_whose_centres_coincide_has_no_shifts(run, tmp_path):
+    """Beside others it is left out. Alone it leaves tables without rows, but with columns."""
+    gapped = pair(tmp_path, "one", n=30)
+    files = {"same": [gapped[0], gapped[0]], "one": gapped}
+    landscape = {"temperatures": [0.5], "delta_start": -0.5, "delta_stop": 0.5, "delta_step": 0.5}
+    landscape |= {"fine_step": 0.5, "batch_size": 5}
+    shared = {"clusters": {}, "landscape": landscape, "bootstrap": {"resamples": 20}}
+    shared |= {"confidence": 0.8, "sample": 25, "seed": 3}
+    own = {
+        "sweep_loss": (("landscape", "minimum", "shape"), {"loss": "softmax"}),
+        "sweep_recall": (("curve", "peak"), {"step": 0.25, "permutations": 9}),
+    }
+    keys = {"landscape": {"temperature", "delta", "distance", "loss"}, "peak": {"direction"}}
+    keys |= {"minimum": {"temperature"}, "shape": {"temperature"}, "curve": {"delta", "distance"}}
+    for script, (tables, settings) in own.items():
+        output = {name: tmp_path / f"{name}.csv" for name in tables}
+        for names in (["same"], ["same", "one"]):
+            given = {"pairs": [path for name in names for path in files[name]]}
+            sets = {name: {} for name in names} if script == "sweep_loss" else names
+            run(script, given, output, sets=sets, **shared, **settings)
+            for table, path in output.items():
+                found = pd.read_csv(path)
+                assert keys[table] | {"set"} <= {*found}, (table, names)
+                assert {*found["set"]} <= {*names} - {"same"}, table
+                assert table == "shape" or found.empty == (names == ["same"]), table
+    explorer, curve = {"file": tmp_path / "same.json"}, tmp_path / "curve.csv"
+    given = {"curve": curve, "pair": files["same"]}
+    about = {"confidence": 0.8, "sample": 25, "seed": 3, "pairs": 5, "landscape": landscape}
+    run("measure_explorer", given, explorer, {"set": "same"}, tasks={}, task_clusters={}, **about)
+    assert json.loads(explorer["file"].read_text()) == {"set": "same", "deltas": []}
+
+
 def test_table1_puts_sets_one_after_the_other(run, tmp_path):
     paths = {}
     for kind, column in (("tables", "default"), ("sweeps", "score")):
