@@ -152,6 +152,7 @@ def test_the_gap_is_drawn_between_the_parallels(ax3d, text_theta):
     legend = [text.get_text() for text in ax3d.get_legend().get_texts()]
     assert legend == ["image", "text", "matched pair", "mismatched pair"]
     assert ax3d.get_legend()._ncols == 2
+    assert (ax3d.elev, ax3d.azim) == (16, 0)  # from the front, and a little from above
     # The ground of the sphere is behind all that is drawn on it.
     (disc,) = [one for one in ax3d.collections if isinstance(one, Poly3DCollection)]
     drawn = [*ax3d.lines, *(one for one in ax3d.collections if one is not disc), *ax3d.texts]

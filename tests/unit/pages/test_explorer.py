@@ -299,6 +299,7 @@ def test_every_remedy_of_the_default_run_is_said_in_words():
     offered = {name for name, one in METHODS_OF_ALL.items() if one.default and one.sees == "fit"}
     offered -= {*remedies.CONTROLS, *remedies.LEFT_OUT, remedies.PLAIN}
     assert offered == remedies.DOES.keys()
+    assert all(re.fullmatch(r"[A-Z].*[a-z]\.", words) for words in remedies.DOES.values())
 
 
 def test_remedies_have_the_values_of_the_tables(models):
