@@ -86,7 +86,11 @@ def test_every_cell_comes_from_its_column(tables):
         *("alignment", "effective dimension a", "effective dimension b"),
         "effective dimension both",
     ]
-    assert made["gap"].caption.startswith("Gap and cones; a: image")
+    assert made["gap"].caption == "Gap and cones; a: image, video, protein or sound; b: text."
+    assert made["recall"].caption == (
+        "Recall and dimension. Alignment: mean squared distance of partners. Effective dimension: "
+        "components that hold 99 % of the variance."
+    )
     explained = re.findall(r"\. ([A-Z][a-z ]+):", made["recall"].caption)
     assert explained == ["Alignment", "Effective dimension"]
     for name in explained:
@@ -158,7 +162,10 @@ def test_a_model_near_chance_is_left_out(tables):
 def test_the_sigmoid_loss_is_told_at_the_models_own_scale(tables):
     minimum = tables[2].assign(bias=-10.0, own=tables[2]["temperature"] == 1.0)
     table = own_loss_table(DECLARED_LOSSES["sigmoid"], minimum)
-    assert table.caption.startswith("Where the sigmoid loss is smallest.")
+    assert table.caption == (
+        "Where the sigmoid loss is smallest. Scale: what cosines are multiplied by, one over the "
+        "temperature. No number where the loss still falls at the sweep's end."
+    )
     assert table.head == [
         *("model", "logit scale", "bias", "n", "gap", "minimum at"),
         *("loss at the gap", "loss at the minimum"),

@@ -43,6 +43,10 @@ def test_every_measure_has_its_value_of_each_set():
         tables[name].insert(0, "set", ["one", "two"])
     made = pairs.measures_table(tables["gap"], tables["diagnostics"])
     assert made.head == ["measure", "one", "two", "meaning"]
+    assert made.caption == (
+        "Every measure, with its interval in square brackets where it has one. a is the first "
+        "modality of a set, b the second."
+    )
     rows = {row[0]: row[1:] for row in made.rows}
     assert len(rows) == len(made.rows) > 20
     for table, name, heading in (
@@ -68,6 +72,12 @@ def test_files_are_told_with_their_items_without_a_partner():
         ["one", NONE, NONE, NONE, "0", "1,297", "1,024"],
         ["two", "image", "x.npy", "0", "0", "7", "8"],
     ]
+    assert table.head == [
+        *("set", "modality", "file", "vectors", "items without a partner", "pairs", "dimensions"),
+    ]
+    assert table.caption == (
+        "The files that were read. Items without a partner in the other file take no part."
+    )
 
 
 # --- evidence -----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The page of the run: what a job took, what differs from the default, what each sentence says."""
 
 import os
+import re
 import subprocess
 
 import numpy as np
@@ -72,9 +73,20 @@ def test_rules_come_with_the_longest_first():
     assert (embed["jobs"], embed["in_this_run"]) == (2, 1)
     assert (embed["wall_s"], embed["longest_s"], embed["cpu_s"]) == (70.0, 50.0, 110.0)
     assert embed["peak_mb"] == 1700.0
-    assert run.rules_table(rules).rows[0] == [
-        *("embed", "2", "1", "70.0", "50.0", "110.0", "1,700")
-    ]
+    table = run.rules_table(rules)
+    assert dict(zip(table.head, table.rows[0], strict=True)) == {
+        "rule": "embed",
+        "jobs": "2",
+        "of this run": "1",
+        "wall time (s)": "70.0",
+        "longest job (s)": "50.0",
+        "CPU time (s)": "110.0",
+        "peak memory (MB)": "1,700",
+    }
+    assert table.caption == (
+        "What each rule took, the longest first. Wall time is that of its scripts, one job after "
+        "the other."
+    )
     # Nothing was measured of a job that was too quick, which is not the same as 0 s.
     assert run.rules_table(rules).rows[2] == ["quick", "1", "0", "0.2", "0.2", NONE, NONE]
     assert list(rules.index) == [0, 1, 2]
@@ -105,19 +117,19 @@ def test_the_timeline_holds_every_span_that_can_be_seen():
 
 
 def test_sentences_tell_what_ran_and_what_was_up_to_date():
-    said = " ".join(run.summary(JOBS, RECORD, 1200.0))
-    assert "Started 1970-01-01 00:16:40 UTC" in said
-    assert "3 min 20 s later" in said
-    assert "Of 4 jobs before it 2 ran and 2 were up to date" in said
-    assert "55 s of wall time together, 1 min 24 s of CPU" in said
-    assert "0.3 at a time on average, on up to 2 cores (local executor)." in said
+    assert run.summary(JOBS, RECORD, 1200.0) == [
+        "Started 1970-01-01 00:16:40 UTC; this page was written 3 min 20 s later, as the last job.",
+        "Of 4 jobs before it 2 ran and 2 were up to date.",
+        "Those that ran took 55 s of wall time together, 1 min 24 s of CPU: 0.3 at a time on "
+        "average, on up to 2 cores (local executor).",
+    ]
     # Under an executor of jobs elsewhere there is no number of cores.
     said = " ".join(run.summary(JOBS, RECORD | {"cores": None, "executor": "slurm"}, 1200.0))
     assert "on up to 1 core (slurm executor)." in said
     one = {"jobs": [{"rule": "a", "planned": True}] * 1234}
     said = " ".join(run.summary(JOBS, RECORD | one, 1200.0))
     assert "Of 1,234 jobs before it 1,234 ran and 0 were up to date." in said
-    assert "not recorded" in run.summary(JOBS, {}, 1200.0)[0]
+    assert run.summary(JOBS, {}, 1200.0) == ["The start of this run was not recorded."]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +169,7 @@ def test_only_extracted_files_have_a_speed():
         "projected/text": {"dtype": "x"},
     }
     table = run.extraction_table(files, {"a/image": 0.0, "projected/text": 0.0})
-    assert len(table.head) == len(table.rows[0])
+    assert re.fullmatch("Each extraction\\. .* [a-z]+\\.", table.caption)
     (row,) = (dict(zip(table.head, row, strict=True)) for row in table.rows)
     assert row["embeddings"] == "a/image"
     assert (row["items"], row["items per second"], row["infer (s)"]) == ("1,449", "40.2", "30.3")
@@ -187,6 +199,10 @@ def test_only_extracted_files_have_a_speed():
 def test_packages_are_those_of_the_lock(root):
     table = run.packages_table((root / "requirements.txt").read_text())
     assert len(table.rows) == len(run.PACKAGES)
+    assert table.head == ["package", "installed", "pinned"]
+    assert table.caption == (
+        "Packages: installed where this page was made, and pinned in requirements.txt."
+    )
     for name, installed, pinned in table.rows:
         assert installed.split("+")[0] == pinned != NONE, name
 
