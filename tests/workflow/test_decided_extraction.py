@@ -29,20 +29,25 @@ def project(tmp_path_factory, wheels, warm):
 
 def test_the_measurement_is_kept_and_followed_by_every_shard(project):
     decided = json.loads((project.folder / DECISION).read_text())["precision"]
-    assert set(decided["items_per_s"]) == {"float32", "bfloat16"}
-    assert decided["n"] == 16 and decided["lowest_cosine"] > 0.999
-    assert decided["chosen"] == "float32" or decided["times"] >= 1.2
+    assert set(decided["items_per_s"]) == {"float32", "bfloat16", "float32_onnx"}
+    assert decided["n"] == 16 and decided["lowest_cosine"]["float32_onnx"] > 0.999999
+    assert decided["chosen"] == "float32" or decided["times"][decided["chosen"]] >= 1.2
     about = read(project.folder / TEXT).metadata
     assert about["extraction"]["shards"] == 2
-    assert (about["dtype"], about["precision"]) == (decided["chosen"], decided)
+    assert (about["dtype"], about["precision"]) == (dtype(decided["chosen"]), decided)
+    assert ("runtime" in about) == (decided["chosen"] == "float32_onnx")
     log = project.folder / "results/logs/decide_extraction/digit_clip_random.text.log"
-    assert f"precision: {decided['chosen']}; bfloat16 is " in log.read_text()
+    assert f"precision: {decided['chosen']}; median of 3 rounds of 16 items" in log.read_text()
+
+
+def dtype(precision):
+    return precision.removesuffix("_onnx")
 
 
 def test_the_same_decision_gives_the_same_embeddings_and_a_new_one_no_rerun(project):
     path = project.folder / DECISION
     decided, vectors = json.loads(path.read_text()), {}
-    for precision in ("bfloat16", "float32", "bfloat16"):
+    for precision in ("bfloat16", "float32", "float32_onnx", "bfloat16"):
         decided["precision"]["chosen"] = precision
         path.write_text(json.dumps(decided))
         assert "Nothing to be done" in project.snakemake("--", TEXT)
@@ -50,12 +55,17 @@ def test_the_same_decision_gives_the_same_embeddings_and_a_new_one_no_rerun(proj
         said = project.snakemake("--", TEXT)
         assert "rule decide_extraction:" not in said and said.count("rule extract_shard:") == 2
         embedded = read(project.folder / TEXT)
-        assert embedded.metadata["dtype"] == precision
+        assert embedded.metadata["dtype"] == dtype(precision)
+        assert embedded.metadata.get("runtime", "")[:12] == (
+            "ONNX Runtime" if precision == "float32_onnx" else ""
+        )
         found = embedded.vectors
         if precision in vectors:
             np.testing.assert_array_equal(vectors[precision], found)
         vectors[precision] = found
     assert np.abs(vectors["bfloat16"] - vectors["float32"]).max() > 1e-4
+    differs = np.abs(vectors["float32_onnx"] - vectors["float32"]).max()
+    assert 0 < differs < 1e-5 * np.abs(vectors["float32"]).max()
 
 
 def test_pinned_precision_measures_nothing(project):

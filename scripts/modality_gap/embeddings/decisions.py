@@ -20,9 +20,11 @@ from modality_gap.embeddings.sets import normalise
 from modality_gap.encoders.base import Encoder
 from modality_gap.errors import InputError
 
-PRECISIONS = ("float32", "bfloat16")
-FASTER = 1.2  # bfloat16 must be at least this many times as fast as float32
-ALIKE = 0.9999  # no item may have a lower cosine to its float32 embedding
+# The number formats, and the lowest cosine that an item may have to its float32 embedding.
+# float32_onnx is float32 in ONNX Runtime.
+PRECISIONS = {"float32": 1.0, "bfloat16": 0.9999, "float32_onnx": 0.99999}
+PLAIN = "float32"
+FASTER = 1.2  # another format must be at least this many times as fast as float32
 ROUNDS = 3
 ROUND_S = 0.2  # least seconds of a round, so that it can be timed
 ITEMS_ON_CPU = 16
@@ -69,15 +71,20 @@ def items_per_s(encode: Callable[[list], np.ndarray], inputs: list) -> float:
     return passes * len(inputs) / seconds
 
 
-def choose_precision(rates: Mapping[str, Sequence[float]], lowest_cosine: float) -> str:
-    """The number format to compute in, chosen from the items per second of each round.
+def choose_precision(times: Mapping[str, float], lowest_cosines: Mapping[str, float]) -> str:
+    """The number format to compute in: the fastest of those that are fast and exact enough.
 
-    bfloat16 is chosen if it is at least FASTER times as fast as float32 (by the medians) and no
-    cosine between the two embeddings of an item is below ALIKE. Otherwise, and if the lowest cosine
-    is not a number, it is float32.
+    `times` has the speed of each format but float32, relative to that of float32, and
+    `lowest_cosines` the lowest cosine between the two embeddings of an item. A format is chosen
+    only if it is at least FASTER times as fast and no cosine is below its limit in PRECISIONS. If
+    there is no such format, it is float32. A cosine that is not a number is below every limit.
     """
-    times = statistics.median(rates["bfloat16"]) / statistics.median(rates["float32"])
-    return "bfloat16" if times >= FASTER and lowest_cosine >= ALIKE else "float32"
+    enough = [
+        precision
+        for precision, ratio in times.items()
+        if ratio >= FASTER and lowest_cosines[precision] >= PRECISIONS[precision]
+    ]
+    return max(enough, key=times.__getitem__, default=PLAIN)
 
 
 def measure_precision(
@@ -85,38 +92,48 @@ def measure_precision(
 ) -> dict:
     """Measure in which number format an encoder should compute.
 
-    Returns the format `chosen`, the median `items_per_s` of each format, and `times`, the speed of
-    bfloat16 over that of float32. Also returns the lowest cosine between an item's two embeddings,
-    the number n of items, the rounds and the device. If a model cannot compute in bfloat16, there
-    is a `reason` instead of speeds.
+    Returns the format `chosen` and the median `items_per_s` of each format; of each format but
+    float32 its `times`, its speed relative to that of float32, and the `lowest_cosine` between an
+    item's two embeddings; and the number n of items, the rounds and the device. A format in which
+    the model cannot compute is in `reasons` instead. float32_onnx is not tried on a GPU, because
+    ONNX Runtime uses the CPU here.
 
     `build` makes the encoder in a format; `prepare` makes its inputs. The formats take turns, so
-    that a slow phase of the machine affects both. The first pass of each format is not timed.
+    that a slow phase of the machine affects all. The first pass of each format is not timed.
     """
-    about = {"n": 0, "rounds": ROUNDS, **device_used()}
-    whole = build("float32")
-    inputs = prepare(whole)
-    vectors = {"float32": whole.encode(inputs)}
-    try:
-        half = build("bfloat16")
-        vectors["bfloat16"] = half.encode(inputs)
-    except (RuntimeError, TypeError) as error:  # an operation that has no bfloat16
-        reason = " ".join(str(error).split())
-        return {"chosen": "float32", "reason": f"bfloat16 does not run: {reason:.200}", **about}
-    encoders = {"float32": whole, "bfloat16": half}
-    rates: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
+    device = device_used()
+    encoders = {PLAIN: build(PLAIN)}
+    inputs = prepare(encoders[PLAIN])
+    vectors = {PLAIN: encoders[PLAIN].encode(inputs)}
+    reasons = {}
+    for precision in PRECISIONS:
+        if precision == PLAIN or (precision == "float32_onnx" and device["device"] != "cpu"):
+            continue
+        try:
+            encoder = build(precision)
+            vectors[precision] = encoder.encode(inputs)
+            encoders[precision] = encoder
+        except (RuntimeError, TypeError, InputError) as error:  # an operation that it lacks
+            reasons[precision] = " ".join(str(error).split())[:200]
+    rates: dict[str, list[float]] = {precision: [] for precision in encoders}
     for _ in range(ROUNDS):
         for precision, encoder in encoders.items():
             rates[precision].append(items_per_s(encoder.encode, inputs))
-    lowest = float(cosines(vectors["float32"], vectors["bfloat16"]).min())
     medians = {precision: statistics.median(values) for precision, values in rates.items()}
+    others = [precision for precision in encoders if precision != PLAIN]
+    times = {precision: medians[precision] / medians[PLAIN] for precision in others}
+    lowest = {
+        precision: float(cosines(vectors[PLAIN], vectors[precision]).min()) for precision in others
+    }
     return {
-        "chosen": choose_precision(rates, lowest),
+        "chosen": choose_precision(times, lowest),
         "items_per_s": {precision: round(rate, 2) for precision, rate in medians.items()},
-        "times": round(medians["bfloat16"] / medians["float32"], 3),
-        "lowest_cosine": round(lowest, 7),
-        **about,
+        "times": {precision: round(ratio, 3) for precision, ratio in times.items()},
+        "lowest_cosine": {precision: round(cosine, 7) for precision, cosine in lowest.items()},
+        **({"reasons": reasons} if reasons else {}),
         "n": len(inputs),
+        "rounds": ROUNDS,
+        **device,
     }
 
 
@@ -166,15 +183,22 @@ def device_used() -> dict[str, str]:
 
 
 def precision_in_words(found: dict) -> str:
-    """The result of `measure_precision`, as a line for a log."""
-    if "reason" in found:
-        return f"precision: {found['chosen']}, since {found['reason']}"
+    """The result of `measure_precision`, as lines for a log."""
     rates = found["items_per_s"]
-    return (
-        f"precision: {found['chosen']}; bfloat16 is {found['times']:.2f} times as fast as float32 "
-        f"({rates['bfloat16']:.4g} against {rates['float32']:.4g} items/s, median of "
-        f"{found['rounds']} rounds of {found['n']} items), lowest cosine {found['lowest_cosine']}"
-    )
+    lines = [
+        f"precision: {found['chosen']}; median of {found['rounds']} rounds of {found['n']} items: "
+        f"float32 {rates[PLAIN]:.4g} items/s"
+    ]
+    lines += [
+        f"{precision}: {times:.2f} times as fast as float32 ({rates[precision]:.4g} items/s), "
+        f"lowest cosine {found['lowest_cosine'][precision]}"
+        for precision, times in found["times"].items()
+    ]
+    lines += [
+        f"{precision}: not possible: {reason}"
+        for precision, reason in found.get("reasons", {}).items()
+    ]
+    return "\n".join(lines)
 
 
 def read_decision(paths: Sequence[str], output: str) -> dict:
@@ -189,7 +213,7 @@ def read_decision(paths: Sequence[str], output: str) -> dict:
         if (path.parent.name, path.stem) == wanted:
             try:
                 found = json.loads(path.read_text(encoding="utf-8"))
-                if found.get("precision", {"chosen": PRECISIONS[0]})["chosen"] in PRECISIONS:
+                if found.get("precision", {"chosen": PLAIN})["chosen"] in PRECISIONS:
                     return found
             except (ValueError, KeyError, AttributeError, TypeError):
                 pass

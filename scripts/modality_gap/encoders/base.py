@@ -24,13 +24,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Network:
+    """The torch network of an encoder.
+
+    `collate(tensors)` makes the arguments of `forward` from a list of b prepared inputs: tensors
+    whose first axis has length b, on the encoder's device. `forward(*arguments)` returns the
+    vectors (b, d). `modules` have the weights. If `ragged` is true, the inputs are token ids (t,)
+    of different lengths t, and the second axis of the arguments has the largest t.
+    """
+
+    collate: Callable[[list[torch.Tensor]], tuple[torch.Tensor, ...]]
+    forward: Callable[..., torch.Tensor]
+    modules: tuple[torch.nn.Module, ...]
+    ragged: bool = False
+
+
+@dataclass(frozen=True)
 class Encoder:
     """Turns images or sentences into vectors.
 
     `prepare(item)` turns one image (PIL) or sentence into a tensor, in any thread.
     `encode(tensors)` turns a list of tensors into (b, d) float32. `noise(rng)` draws one random
     input. If images are prepared as pixels (3, height, width) uint8, `encode` first applies
-    `normalise` to them, on the device.
+    `normalise` to them, on the device. `network` is what `encode` runs, if it runs in torch.
 
     `prepare` resizes a picture before it cuts out the centre; no side becomes smaller than
     `resized_to` (width, height). `resize` does the same to pixels (3, H, W) uint8 on any device.
@@ -44,6 +60,7 @@ class Encoder:
     normalise: Callable[[torch.Tensor], torch.Tensor] | None = None
     resized_to: tuple[int, int] | None = None
     resize: Callable[[torch.Tensor], torch.Tensor] | None = None
+    network: Network | None = None
 
 
 def choose_device() -> torch.device:
@@ -158,14 +175,13 @@ def raise_if_download_failed(name: str, tag: str | bool | None) -> Iterator[None
         ) from error
 
 
-def torch_encode(
-    forward: Callable, device: torch.device, dtype: torch.dtype, normalise: Callable | None = None
-) -> Callable:
-    """A function that embeds a list of tensors with `forward`. It returns (b, d) float32."""
+def fixed_size(
+    device: torch.device, dtype: torch.dtype, normalise: Callable | None = None
+) -> Callable[[list[torch.Tensor]], tuple[torch.Tensor]]:
+    """The `collate` of a network whose inputs all have one shape."""
     import torch
 
-    @torch.inference_mode()
-    def encode(tensors: list[torch.Tensor]) -> np.ndarray:
+    def collate(tensors: list[torch.Tensor]) -> tuple[torch.Tensor]:
         batch = torch.stack(tensors).to(device)
         if normalise and batch.dtype == torch.uint8:  # noise is drawn already normalised
             batch = normalise(batch)
@@ -174,6 +190,34 @@ def torch_encode(
             if batch.ndim == 4 and device.type == "cpu":
                 # Convolutions on a CPU run up to 1.5 times faster with channels last.
                 batch = batch.contiguous(memory_format=torch.channels_last)
-        return forward(batch).float().cpu().numpy()
+        return (batch,)
+
+    return collate
+
+
+def padded(
+    device: torch.device, padding: int = 0
+) -> Callable[[list[torch.Tensor]], tuple[torch.Tensor, torch.Tensor]]:
+    """The `collate` of a network that reads token ids of different lengths: the ids (b, t), padded
+    with `padding`, and a mask (b, t) that is true for tokens of the sentence."""
+    import torch
+
+    def collate(sentences: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        lengths = torch.tensor([len(tokens) for tokens in sentences])
+        tokens = torch.nn.utils.rnn.pad_sequence(
+            sentences, batch_first=True, padding_value=padding
+        ).to(device)
+        return tokens, (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
+
+    return collate
+
+
+def torch_encode(network: Network) -> Callable[[list[torch.Tensor]], np.ndarray]:
+    """A function that embeds a list of tensors with a network. It returns (b, d) float32."""
+    import torch
+
+    @torch.inference_mode()
+    def encode(tensors: list[torch.Tensor]) -> np.ndarray:
+        return network.forward(*network.collate(tensors)).float().cpu().numpy()
 
     return encode

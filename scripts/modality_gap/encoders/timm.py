@@ -10,9 +10,11 @@ from modality_gap.config.declarations import Library
 from modality_gap.data.assets import read_member
 from modality_gap.encoders.base import (
     Encoder,
+    Network,
     choose_device,
     describe_preprocessing,
     dtype_of,
+    fixed_size,
     nearest_names,
     not_its_weights,
     raise_if_download_failed,
@@ -64,9 +66,11 @@ def build_timm(spec: dict, modality: str, weights: dict, precision: str) -> Enco
     transform = timm.data.create_transform(**settings, is_training=False)
     prepare, normalise = split_transform(transform)
     preprocessing = describe_preprocessing(PREPROCESSING["image"].format(pixels=height), spec)
+    network = Network(fixed_size(device, dtype, normalise), model, (model,))
     return Encoder(
         prepare=prepare,
-        encode=torch_encode(model, device, dtype, normalise),
+        encode=torch_encode(network),
+        network=network,
         noise=lambda rng: normal_picture(rng, height, width),
         metadata=weights_metadata(spec, weights, preprocessing, dtype),
         normalise=normalise,

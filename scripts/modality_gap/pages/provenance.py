@@ -67,15 +67,18 @@ def models_rows(
 
 
 def _precision(about: Mapping) -> str:
-    """The number format of a set's encoder. If a measurement decided on the format, also its
-    result."""
+    """The number format of a set's encoder, and its runtime if it is not torch. If a measurement
+    decided on the format, also its result for each format but float32."""
+    used = about.get("dtype", NONE)
+    if "runtime" in about:
+        used += f" in {about['runtime']}"
     found = about.get("precision", {})
-    if "times" not in found:
-        return about.get("dtype", NONE)
-    return (
-        f"{about['dtype']} (bfloat16 is {number(found['times'], 2)} times as fast, lowest cosine "
-        f"{number(found['lowest_cosine'], 5)}, n = {found['n']})"
-    )
+    measured = [
+        f"{precision} is {number(times, 2)} times as fast, lowest cosine "
+        f"{number(found['lowest_cosine'][precision], 5)}"
+        for precision, times in found.get("times", {}).items()
+    ]
+    return f"{used} ({'; '.join(measured)}; n = {found['n']})" if measured else used
 
 
 def _decoding(about: Mapping, modality: str) -> str:

@@ -52,6 +52,10 @@ def test_all_ways_give_the_same_embeddings_and_a_table_without_holes(bench, tmp_
     found = table.set_index(["precision", "way", "measure"])
     for way in ("project", "ceiling", "dataloader", "decode"):
         assert found.loc[("float32", way, "images_per_s"), "value"] > 0
+    ways = found.loc["float32_onnx"].index.get_level_values("way")
+    assert {"project", "ceiling", "project / dataloader in float32"} <= {*ways}
+    assert "dataloader" not in ways and "project / dataloader in float32_onnx" not in ways
+    assert found.loc[("float32_onnx", "project against float32", "cosine"), "low"] > 0.999999
     assert found.loc[("float32", "project against dataloader", "cosine"), "low"] > 0.999999
     rounding = found.loc[("bfloat16", "project against float32", "cosine"), "low"]
     assert 0.999 < rounding < 1 - 1e-9

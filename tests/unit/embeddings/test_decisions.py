@@ -12,23 +12,31 @@ from modality_gap.encoders.base import Encoder
 from modality_gap.encoders.build import build_encoder, weights_of
 from modality_gap.errors import InputError
 
-RATES = [
-    # float32 a round, bfloat16 a round, lowest cosine, chosen
-    ((10, 10, 10), (20, 20, 20), 0.99995, "bfloat16"),
-    ((10, 10, 10), (12, 12, 12), 0.9999, "bfloat16"),  # both limits belong to it
-    ((10, 10, 10), (11.99, 11.99, 11.99), 0.99995, "float32"),
-    ((10, 10, 10), (20, 20, 20), 0.99989, "float32"),
-    ((10, 10, 10), (20, 20, 20), float("nan"), "float32"),
-    # One slow round decides nothing.
-    ((10, 1, 10), (11, 11, 11), 0.99995, "float32"),
-    ((10, 10, 10), (20, 1, 20), 0.99995, "bfloat16"),
-    ((10, 10, 10), (11, 11, 30), 0.99995, "float32"),
+CHOICES = [
+    # speed of bfloat16 and of float32_onnx relative to float32, their lowest cosines, chosen
+    ((2, 1), (0.99995, 1), "bfloat16"),
+    ((1.2, 1), (0.9999, 1), "bfloat16"),  # both limits belong to it
+    ((1.199, 1), (0.99995, 1), "float32"),
+    ((2, 1), (0.99989, 1), "float32"),
+    ((2, 1), (np.nan, 1), "float32"),
+    ((1, 1.2), (1, 0.99999), "float32_onnx"),
+    ((1, 1.199), (1, 1), "float32"),
+    ((1, 2), (1, 0.999989), "float32"),  # its limit is the narrower one
+    ((1.9, 2), (0.99995, 1), "float32_onnx"),  # the fastest of both
+    ((2, 1.9), (0.99995, 1), "bfloat16"),
+    ((3, 1.9), (0.9998, 1), "float32_onnx"),  # the fastest is not exact enough
 ]
 
 
-@pytest.mark.parametrize(("whole", "half", "cosine", "chosen"), RATES)
-def test_bfloat16_is_chosen_if_it_is_faster_and_alike(whole, half, cosine, chosen):
-    assert decisions.choose_precision({"float32": whole, "bfloat16": half}, cosine) == chosen
+@pytest.mark.parametrize(("times", "cosines", "chosen"), CHOICES)
+def test_the_fastest_format_that_is_exact_enough_is_chosen(times, cosines, chosen):
+    others = ("bfloat16", "float32_onnx")
+    both = (dict(zip(others, values, strict=True)) for values in (times, cosines))
+    assert decisions.choose_precision(*both) == chosen
+
+
+def test_without_another_format_it_is_float32():
+    assert decisions.choose_precision({}, {}) == "float32"
 
 
 class Clock:
@@ -62,21 +70,54 @@ def timed(clock, precision, seconds, angle=0.0, calls=None):
 ANGLE = 0.01  # whose cosine is .99995
 
 
-def test_rates_and_cosine_are_those_of_the_encoders(clock):
+def test_rates_and_cosines_are_those_of_the_encoders(clock):
     calls = []
-    seconds, angles = {"float32": 0.5, "bfloat16": 0.25}, {"float32": 0.0, "bfloat16": ANGLE}
+    seconds = {"float32": 0.5, "bfloat16": 0.4, "float32_onnx": 0.25}
+    angles = {"float32": 0.0, "bfloat16": ANGLE, "float32_onnx": ANGLE / 10}
     found = decisions.measure_precision(
         lambda precision: timed(clock, precision, seconds[precision], angles[precision], calls),
         lambda encoder: [torch.zeros(1)] * 16,
     )
-    assert found["chosen"] == "bfloat16"
-    assert found["items_per_s"] == {"float32": 32.0, "bfloat16": 64.0}
-    assert (found["times"], found["n"], found["rounds"]) == (2.0, 16, 3)
-    assert found["lowest_cosine"] == pytest.approx(np.cos(ANGLE), abs=1e-6)
-    # One pass of each that counts for nothing, then in turns.
-    assert calls == ["float32", "bfloat16"] * 4
-    words = decisions.precision_in_words(found)
-    assert "bfloat16 is 2.00 times as fast as float32 (64 against 32 items/s" in words
+    assert found["chosen"] == "float32_onnx" and "reasons" not in found
+    assert found["items_per_s"] == {"float32": 32.0, "bfloat16": 40.0, "float32_onnx": 64.0}
+    assert found["times"] == {"bfloat16": 1.25, "float32_onnx": 2.0}
+    assert (found["n"], found["rounds"], found["device"]) == (16, 3, "cpu")
+    for precision, cosine in found["lowest_cosine"].items():
+        assert cosine == pytest.approx(np.cos(angles[precision]), abs=1e-6)
+    # One pass of each is not timed; then they take turns.
+    assert calls == ["float32", "bfloat16", "float32_onnx"] * 4
+    assert decisions.precision_in_words(found).splitlines() == [
+        "precision: float32_onnx; median of 3 rounds of 16 items: float32 32 items/s",
+        "bfloat16: 1.25 times as fast as float32 (40 items/s), lowest cosine 0.99995",
+        "float32_onnx: 2.00 times as fast as float32 (64 items/s), lowest cosine 0.9999995",
+    ]
+
+
+@pytest.mark.parametrize(("slow", "times"), [("float32", 1.0), ("bfloat16", 1.0)])
+def test_one_slow_round_decides_nothing(clock, slow, times):
+    """The speed of a format is its median over the rounds."""
+    turns = dict.fromkeys(decisions.PRECISIONS, 0)
+
+    def build(precision):
+        def encode(items):
+            turns[precision] += 1
+            clock.now += 5.0 if precision == slow and turns[precision] == 3 else 0.5
+            return np.ones((len(items), 2), dtype=np.float32)
+
+        return Encoder(prepare=None, encode=encode, noise=None)
+
+    found = decisions.measure_precision(build, lambda encoder: [0])
+    assert found["times"] == {"bfloat16": times, "float32_onnx": 1.0}
+
+
+def test_onnx_runtime_is_not_tried_on_a_gpu(clock, monkeypatch):
+    monkeypatch.setattr(decisions, "device_used", lambda: {"device": "cuda", "gpu": "G"})
+    calls = []
+    found = decisions.measure_precision(
+        lambda precision: timed(clock, precision, 0.5, calls=calls), lambda encoder: [0]
+    )
+    assert {*calls} == {"float32", "bfloat16"} == {*found["items_per_s"]}
+    assert (found["gpu"], found["chosen"]) == ("G", "float32") and "reasons" not in found
 
 
 def test_a_short_pass_is_repeated_until_it_can_be_timed(clock):
@@ -85,40 +126,52 @@ def test_a_short_pass_is_repeated_until_it_can_be_timed(clock):
     assert len(calls) == 7 and rate == pytest.approx(8 / 0.03)
 
 
-@pytest.mark.parametrize("kind", [RuntimeError, TypeError])
-def test_a_model_that_has_no_bfloat16_says_so(clock, kind):
+@pytest.mark.parametrize("kind", [RuntimeError, TypeError, InputError])
+@pytest.mark.parametrize("fails", ["build", "encode"])
+def test_a_format_in_which_a_model_cannot_compute_has_a_reason(clock, kind, fails):
+    def failing(*_):
+        raise kind("no kernel\nfor BFloat16")
+
     def build(precision):
-        if precision == "bfloat16":
-            raise kind("no kernel\nfor BFloat16")
-        return timed(clock, precision, 0.5)
+        if precision != "bfloat16":
+            return timed(clock, precision, 0.5 if precision == "float32" else 0.25)
+        return failing() if fails == "build" else Encoder(None, failing, None)
 
     found = decisions.measure_precision(build, lambda encoder: [0])
-    assert found["chosen"] == "float32" and "times" not in found
-    assert found["reason"] == "bfloat16 does not run: no kernel for BFloat16"
-    assert decisions.precision_in_words(found).startswith("precision: float32, since bfloat16 does")
+    assert found["chosen"] == "float32_onnx" and found["times"] == {"float32_onnx": 2.0}
+    assert found["reasons"] == {"bfloat16": "no kernel for BFloat16"}
+    words = decisions.precision_in_words(found).splitlines()
+    assert words[-1] == "bfloat16: not possible: no kernel for BFloat16"
 
 
-def test_a_real_model_is_measured_in_both(root):
+def test_a_real_model_is_measured_in_all(root):
     architecture = str(root / "config" / "architectures" / "emoji-clip.json")
     spec = {"library": "open_clip", "architecture": architecture}
     items = [(f"t{number}", f"a text of {number} hearts") for number in range(16)]
+    encoders = {}
+
+    def build(precision):
+        encoders[precision] = build_encoder(spec, "text", {"seed": 0}, precision)
+        return encoders[precision]
+
     found = decisions.measure_precision(
-        lambda precision: build_encoder(spec, "text", {"seed": 0}, precision),
-        lambda encoder: decisions.prepared_sample(encoder, "text", "fail", items),
+        build, lambda encoder: decisions.prepared_sample(encoder, "text", "fail", items)
     )
-    embed = [
-        build_encoder(spec, "text", {"seed": 0}, precision) for precision in decisions.PRECISIONS
-    ]
-    whole, half = (one.encode([one.prepare(text) for _, text in items]) for one in embed)
-    lowest = min(
-        float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-        for a, b in zip(whole.astype(float), half.astype(float), strict=True)
+    whole, half, onnx = (
+        one.encode([one.prepare(text) for _, text in items]).astype(float)
+        for one in encoders.values()
     )
+    lowest = {
+        precision: min(
+            a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(whole, other, strict=True)
+        )
+        for precision, other in (("bfloat16", half), ("float32_onnx", onnx))
+    }
+    assert [*encoders] == ["float32", "bfloat16", "float32_onnx"]
     assert found["lowest_cosine"] == pytest.approx(lowest, abs=1e-6)
-    assert 0.999 < lowest < 1 - 1e-7
+    assert 0.999 < lowest["bfloat16"] < 1 - 1e-7 and lowest["float32_onnx"] > 1 - 1e-9
     assert min(found["items_per_s"].values()) > 1 and found["n"] == 16
-    rates = {precision: [rate] for precision, rate in found["items_per_s"].items()}
-    assert found["chosen"] == decisions.choose_precision(rates, lowest)
+    assert found["chosen"] == decisions.choose_precision(found["times"], lowest)
 
 
 def test_where_no_item_can_be_decoded_noise_is_measured():

@@ -17,7 +17,13 @@ from modality_gap.config.text_models import Dense
 from modality_gap.data.digits import digits
 from modality_gap.data.emoji import emoji_pairs, parse_emoji_test
 from modality_gap.embeddings.sets import normalise
-from modality_gap.encoders.base import describe_weights, torch_encode, weights_metadata
+from modality_gap.encoders.base import (
+    Network,
+    describe_weights,
+    fixed_size,
+    torch_encode,
+    weights_metadata,
+)
 from modality_gap.encoders.build import (
     build_encoder,
     build_initialised,
@@ -314,7 +320,8 @@ def test_pixels_are_normalised_and_noise_and_tokens_are_not():
         return batch.flatten(1)
 
     cpu = torch.device("cpu")
-    encode = torch_encode(forward, cpu, torch.bfloat16, lambda pixels: pixels.float() / 2)
+    collate = fixed_size(cpu, torch.bfloat16, lambda pixels: pixels.float() / 2)
+    encode = torch_encode(Network(collate, forward, ()))
     pixels, noise = torch.full((3, 2, 2), 100, dtype=torch.uint8), torch.full((3, 2, 2), 0.3)
     tokens = torch.tensor([1, 2**20 + 1])  # which bfloat16 does not hold
     found = [encode([one, one]) for one in (pixels, noise, tokens)]

@@ -275,6 +275,7 @@ def test_verdict_follows_the_bar(bar, value, expected):
         ("CPU, Xeon, AMX", "bfloat16", [(3, 3.4), (0.9999, 0.99985)]),
         ("CPU, EPYC, AVX512", "bfloat16", [(1.8, 3.4), (0.9999, 0.99985)]),
         ("CPU, Xeon, AVX512", "float32", [(1, 1.1)]),
+        ("CPU, Xeon, AMX", "float32_onnx", [(1.2, 1.9), (0.99999, 0.999999)]),
         ("NVIDIA H100", "bfloat16", [(0.9999, 0.99985)]),
     ],
 )
@@ -284,6 +285,8 @@ def test_extraction_is_held_to_what_its_device_and_precision_allow(device, chose
         ("float32", *speed, 1.1, 1.0),
         ("bfloat16", *speed, 3.4, 3.3),
         ("bfloat16", "project against float32", "cosine", 0.99995, 0.99985),
+        ("float32_onnx", *speed, 1.9, 1.8),
+        ("float32_onnx", "project against float32", "cosine", 1, 0.999999),
     ]
     table = pd.DataFrame(rows, columns=["precision", "way", "measure", "value", "low"])
     found = page.extraction_bars(table.assign(device=device, auto_precision=chosen))
@@ -340,18 +343,14 @@ def test_digits_holds_the_worst_seed_to_its_bars(root, tmp_path, monkeypatch):
     assert all(page.value_of({"digits": table}, bar) is not None for bar in held)
 
 
-def test_runtimes_are_left_out_where_a_package_is_missing(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(runtimes, "PACKAGES", ("onnx", "no_such_package"))
-    runtimes.main(["--folder", str(tmp_path)])
-    assert "left out: it needs no_such_package (" in capsys.readouterr().out
-    assert not list(tmp_path.iterdir())
-
-
 def test_runtimes_get_the_tower_that_torch_has(tmp_path, monkeypatch):
-    # OpenVINO is not among this project's packages; where it is missing another takes its place.
-    if "openvino" in runtimes.missing():
-        monkeypatch.setattr(runtimes, "PACKAGES", ("onnx", "onnxruntime"))
-        monkeypatch.setattr(runtimes, "openvino_way", runtimes.onnx_way)
+    # OpenVINO is not among this project's packages; if it is missing, another takes its place.
+    if not runtimes.find_spec("openvino"):
+        monkeypatch.setattr(runtimes, "find_spec", lambda name: name)
+        monkeypatch.setattr(runtimes, "version", lambda name: "1.2")
+        monkeypatch.setattr(
+            runtimes, "openvino_way", lambda file, batch, _: runtimes.onnx_way(file, batch)
+        )
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     monkeypatch.setattr(runtimes, "MINILM", runtimes.MINILM | sizes | {"intermediate_size": 32})
     threads = torch.get_num_threads()
