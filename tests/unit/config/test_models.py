@@ -161,7 +161,9 @@ def test_a_row_without_a_twin(row: dict) -> None:
     config = expanded(models={"one": WHOLE | row | {"loss": "sigmoid"}})
     (name, entry), *others = new(config, "sets").items()
     assert not others
-    assert len(new(config, "encoders")) == 1
+    own = {key: value for key, value in row.items() if key != "twin"}
+    spec = {"library": "open_clip", "architecture": "ViT-B-32"} | own
+    assert new(config, "encoders") == {name: spec}
     assert entry == {
         "label": "A",
         "weights": "random" if "seed" in row else "trained",

@@ -506,6 +506,35 @@ def test_a_name_in_a_list_is_told_with_its_place(change, words, monkeypatch):
     assert_refused(change, words, monkeypatch)
 
 
+def test_the_key_of_every_reference_is_the_place_of_its_name(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = with_rows(
+        changed(
+            encoders={
+                "a": {"library": "timm", "architecture": "resnet50", "weights": "resnet50_seed01"},
+                "b": {"library": "vectors", "vectors": [{"file": "lvis", "names": "lvis"}]},
+            },
+            datasets={"both": {"format": "union", "files": {"one": "emoji", "two": "digits"}}},
+            experiments={"models": {"dimension": {"encoder": "digit_clip", "dataset": "emoji"}}},
+        )
+    )
+    kinds = set()
+    for key, name, _, kind in references_between_keys(config, ASSETS, FORMATS):
+        value = config
+        for part in re.findall(r"[^.\[\]]+", key):
+            before, value = part, value[int(part) if isinstance(value, list) else part]
+        # A section may also have names of other entries as its own keys.
+        assert name == value or name == before or (name in published_files({"released": value})), key
+        kinds.add(kind)
+    assert kinds == {
+        *("asset of kind wheel", "asset of kind file", "asset of weights", "asset or path"),
+        *("model under training", "dataset", "dataset with pictures and captions"),
+        *("encoder", "encoder with seeds", "open_clip encoder", "projection"),
+        *("open_clip encoder of both modalities", "set with an encoder or a projection"),
+        *("input", "input with pictures", "input with noise", "task", "task scored by accuracy"),
+    }
+
+
 def test_whole_models_of_every_kind_may_be_trained_and_no_tower_alone():
     start = {"library": "open_clip", "architecture": "RN50"}
     kinds = {

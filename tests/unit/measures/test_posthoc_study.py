@@ -105,6 +105,21 @@ def test_scores_within_a_modality_are_checked_as_those_across(side):
     refused(lambda q, z: q @ z.T + 1e-6 * z.sum(), "odd changes the score of a pair")
 
 
+def test_a_method_is_checked_with_vectors_of_the_modalities_that_it_is_asked_for():
+    sides = dict(zip("xy", cloud(12, 5, 0), strict=True))
+    asked = []
+
+    def of(q, z, kind):
+        asked.append(kind)
+        for side, rows in zip(kind, (q, z), strict=True):
+            assert np.array_equal(rows[1:], sides[side][1:])  # a change of the first item is tried
+        return q @ z.T
+
+    method = Method("own", "own", "ours", lambda x, y: Scores(of))
+    check_fitted(method, method.fitted(*sides.values()), *sides.values())
+    assert {*asked} == {(one, other) for one in "xy" for other in "xy"}
+
+
 def test_maps_into_spaces_of_other_sizes_are_refused_in_one_sentence():
     x, y = cloud(12, 5, 0)
     fitted = Maps(x=lambda rows: rows[:, :3])

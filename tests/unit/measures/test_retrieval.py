@@ -173,3 +173,11 @@ def test_the_interval_of_the_best_shift_has_the_draws_of_its_seed():
             *(8, 60, 0.5, 0, "percentile"),
         )
     )
+
+
+def test_of_two_shifts_of_one_size_that_find_as_much_the_place_is_that_of_the_first():
+    deltas, distances = np.arange(-100, 101) / 100, np.linspace(2, 0, 201)
+    of_size = np.random.default_rng(2).random((100, 40)) < 0.5
+    found = np.concatenate([of_size, np.zeros((1, 40), dtype=bool), of_size[::-1]])
+    low, high = place_interval(Hits(found, None), deltas, distances, 0.9, 60, 0)
+    assert 1 < low < high  # before the shift 0, whose distance is 1

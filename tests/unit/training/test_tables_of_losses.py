@@ -36,7 +36,12 @@ from modality_gap.training.xor import xor_differences
 METHODS = {
     "clip": {"loss": "clip"},
     "slap": {"loss": "slap", "label": "Predictions"},
-    "cold": {"loss": "dcl", "temperature": {"fixed": 0.05}, "hidden_layers": 1, "dim": 5},
+    "cold": {
+        "loss": "dcl",
+        "temperature": {"learnt": 0.05, "largest_scale": 50.0},
+        "hidden_layers": 1,
+        "dim": 5,
+    },
 }
 ASKED = {**STUDY, "methods": METHODS}
 MORE = ("floor", "mean_cosine_a", "mean_cosine_b")
@@ -123,7 +128,10 @@ def test_pairs_that_are_named_are_compared_once_and_only_if_both_are_there():
     assert list(gaps["p_holm"]) == pytest.approx([max(p[0], 2 * p[1]), 2 * p[1]])
     # What a seed of one of them lacks is not compared, and the other pair stays.
     assert list(found.loc[found["metric"] == "v_measure", "method"]) == ["slap"]
-    assert len(named_differences(table, pairs[2:3], 0.8)) == 0
+    nothing = named_differences(table, pairs[2:3], 0.8)
+    assert len(nothing) == 0
+    columns = "method than metric difference difference_low difference_high p n unchanged p_holm"
+    assert list(found) == list(nothing) == columns.split()
 
 
 @pytest.mark.parametrize(("sign", "confidence"), [(1, 0.8), (-1, 0.95)])
@@ -220,6 +228,9 @@ def test_the_table_of_methods_says_how_each_was_trained_and_what_its_gap_is():
             floor,
         )
     table["floor"] *= table["seed"].map({0: 0.5, 1: 1.5, 2: 1.2, 3: 0.8})
+    # The mean over the seeds decides: three of four are lower.
+    for side in "ab":
+        table[f"mean_cosine_{side}"] += table["seed"].map({0: 0.09}).fillna(-0.03)
     table["gap_squared"] = table["gap"] - 0.4
     names = ("clip", "slap", "cold")
     traits = {name: {"sign_blind": name == "cold", "raw": name == "slap"} for name in names}
@@ -228,7 +239,10 @@ def test_the_table_of_methods_says_how_each_was_trained_and_what_its_gap_is():
     assert list(found["label"]) == ["CLIP", "SLAP", "SLAP.TOWERS", "COLD"]
     assert list(found["loss"]) == ["clip", "slap", "slap", "dcl"]
     assert list(found["source"].str.partition(" ")[0]) == ["CLIP", "SLAP", "SLAP", "DCL"]
-    assert list(found["temperature_setting"]) == [*["fixed 0.01"] * 3, "fixed 0.05"]
+    assert list(found["temperature_setting"]) == [
+        *["fixed 0.01"] * 3,
+        "learnt 0.05, largest_scale 50",
+    ]
     assert list(found["hidden_layers"]) == [0, 0, 0, 1] and list(found["dim"]) == [6, 6, 6, 5]
     assert list(found["passes"]) == [1, 2, 2, 1] and set(found["n"]) == {4}
     assert list(found["than"]) == ["clip"] * 4
@@ -305,6 +319,22 @@ def test_every_measure_is_of_its_side_and_of_its_pairs(given):
     assert row["separability"] == linear_separability(x, y, 3)
     assert row["v_measure"] == v_measure(x, y, labels, 3)
     assert np.isnan(row["rank_variance"])  # every picture has one caption
+
+
+def test_the_captions_of_a_picture_rank_it_among_all_pictures():
+    rng = np.random.default_rng(3)
+    picture = np.array([0, 1, 1, 2, 0, 2, 2])
+    pictures, y = (
+        rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        for rows in (rng.normal(size=(n, 4)) for n in (3, 7))
+    )
+    sides = [torch.from_numpy(side) for side in (pictures[picture], y)]
+    row = measure_model(Straight(), Pairs(*sides, torch.arange(7), torch.arange(7)), None, 3)
+    cosines = pictures @ y.T
+    ranks = (cosines > cosines[picture, np.arange(7)]).sum(axis=0)
+    variances = [ranks[picture == k].var() for k in range(3)]
+    assert row["rank_variance"] == pytest.approx(np.mean(variances)) != 0
+    assert np.isnan(row["v_measure"])  # no groups are given
 
 
 def test_a_point_of_the_curve_has_the_gap_and_the_recalls_of_both_parts(given):
