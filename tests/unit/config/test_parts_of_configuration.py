@@ -524,7 +524,7 @@ def test_the_key_of_every_reference_is_the_place_of_its_name(monkeypatch):
         for part in re.findall(r"[^.\[\]]+", key):
             before, value = part, value[int(part) if isinstance(value, list) else part]
         # A section may also have names of other entries as its own keys.
-        assert name == value or name == before or (name in published_files({"released": value})), key
+        assert name in (value, before) or (name in published_files({"released": value})), key
         kinds.add(kind)
     assert kinds == {
         *("asset of kind wheel", "asset of kind file", "asset of weights", "asset or path"),
@@ -722,6 +722,72 @@ NEEDED = {"required": ["a", "b"], "properties": {"b": {"description": "The secon
 )  # fmt: skip
 def test_a_fault_of_keys_names_those_that_are_at_fault(part, value, sentence):
     assert schema_fault({"m": value}, {"properties": {"m": part}}) == sentence
+
+
+BOX = {"properties": {"box": {"description": "The Box."}}, "required": ["box"]}
+CLOSED = {"additionalProperties": False, **BOX}
+KEYS_OF = {"allOf": [{"propertyNames": {"enum": ["box", "size"]}}], **BOX}
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "sentence"),
+    [
+        (BOX, {}, "m.box is missing; add it (the Box)."),
+        # A wrong key comes before one that is missing: it may be that one.
+        (CLOSED, {"bux": 1},
+         "m.bux is not a known key (of the file or --config); did you mean box?"),
+        (CLOSED, {"z": 1},
+         "m.z is not a known key (of the file or --config); remove it, or use one of box."),
+        (KEYS_OF, {"bux": 1}, "m.bux is not a key of this library; did you mean box?"),
+        ({"propertyNames": {"pattern": "^[a-z]+$", "description": "small letters."}}, {"A": 1},
+         "m.A is not a valid name; correct it to match: small letters."),
+        ({"type": "string"}, 3, "m must be a text, but YAML reads its value as a number (3); "
+         "write it in quotes."),
+        ({"type": "string"}, None, "m must be a text, but YAML reads its value as nothing; "
+         "write it in quotes."),
+        ({"type": "string"}, [1], "m is [1] but must be a text; correct it."),
+        ({"type": "number"}, "1e-3", "m is '1e-3' but must be a finite number; write it as 0.001."),
+        ({"type": "number"}, "x", "m is 'x' but must be a finite number; correct it."),
+        ({"type": "integer"}, "3", "m is '3' but must be a whole number; correct it."),
+        ({"type": "array"}, None, "m is empty but must be a list; correct it."),
+        ({"type": "object"}, 1, "m is 1 but must be a mapping; correct it."),
+        ({"type": "boolean"}, 1, "m is 1 but must be true or false; correct it."),
+        ({"enum": ["a", "b"]}, "c", "m is 'c'; give one of a, b."),
+        ({"uniqueItems": True}, [1, 1],
+         "m is [1, 1], which has an entry twice; remove one of the two."),
+        ({"pattern": "^a", "description": "begins with a."}, "b",
+         "m is 'b'; correct it to match: begins with a."),
+        ({"not": {"required": ["a", "b"]}}, {"a": 1, "b": 2}, "m has a and b; remove all but one."),
+        ({"minimum": 1}, 0, "m is 0, out of range; give a value at least 1."),
+        ({"exclusiveMinimum": 0, "maximum": 1}, 0,
+         "m is 0, out of range; give a value above 0 and at most 1."),
+        ({"exclusiveMaximum": 3}, 3, "m is 3, out of range; give a value below 3."),
+        ({"minItems": 2}, [1], "m has 1 entries; give it at least 2."),
+        ({"maxItems": 1}, [1, 2], "m has 2 entries; give it at most 1."),
+        ({"minProperties": 1}, {}, "m has 0 entries; give it at least 1."),
+        ({"maxProperties": 1}, {"a": 1, "b": 1}, "m has 2 entries; give it at most 1."),
+    ],
+)  # fmt: skip
+def test_each_fault_of_a_value_is_one_sentence_with_its_remedy(part, value, sentence):
+    assert schema_fault({"m": value}, {"properties": {"m": part}}) == sentence
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "owner"),
+    [
+        ("encoders", "e", "this library"),
+        ("datasets", "d", "this format"),
+        ("models", "m", "a row of two encoders"),
+    ],
+)
+def test_a_wrong_key_is_told_with_what_does_not_have_it(section, key, owner):
+    schema = {"properties": {section: {"additionalProperties": KEYS_OF}}}
+    told = f"{section}.{key}.z is not a key of {owner}; remove it, or use one of box, size."
+    assert schema_fault({section: {key: {"z": 1}}}, schema) == told
+    # A tower in a row of two encoders is of a library.
+    schema = {"properties": {section: {"additionalProperties": {"properties": {"text": KEYS_OF}}}}}
+    told = schema_fault({section: {key: {"text": {"z": 1}}}}, schema)
+    assert f"{section}.{key}.text.z is not a key of this" in told
 
 
 def test_paths_and_lists_are_written_in_words():

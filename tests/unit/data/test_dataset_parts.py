@@ -15,7 +15,7 @@ from modality_gap.data.datasets import write_dataset
 from modality_gap.data.files import files_by_part
 from modality_gap.data.formats import FORMATS
 from modality_gap.data.parquet import StoredDataset, columns_and_lengths
-from modality_gap.data.parts import link_parts
+from modality_gap.data.parts import link_parts, put_in_place
 from modality_gap.data.prompts import classes_of
 from modality_gap.embeddings.extraction import read_batches, select_rows, select_rows_of_parts
 from modality_gap.errors import InputError
@@ -237,3 +237,35 @@ def test_a_part_without_a_picture_is_refused_and_leaves_no_file(tmp_path):
     with pytest.raises(InputError, match=r"none\.parquet: .* \(LookupError: it contains no im"):
         write_dataset(tmp_path / "made.parquet", settings, {"a": str(tmp_path / "none.parquet")})
     assert not [*tmp_path.glob("made*")]
+
+
+@pytest.mark.parametrize("before", ["nothing", "file", "folder"])
+@pytest.mark.parametrize("made", ["file", "folder"])
+def test_what_is_complete_replaces_what_has_its_name(tmp_path, before, made):
+    begun, target = tmp_path / "begun", tmp_path / "target"
+    for place, kind in ((target, before), (begun, made)):
+        if kind == "folder":
+            place.mkdir()
+            (place / f"{place.name}.parquet").touch()
+        elif kind == "file":
+            place.write_text(place.name)
+    put_in_place(begun, target)
+    assert not begun.exists()
+    if made == "file":
+        assert target.read_text() == "begun"
+    else:
+        assert [path.name for path in target.iterdir()] == ["begun.parquet"]
+
+
+@pytest.mark.parametrize("remain", [True, False])
+def test_linked_parts_are_the_files_themselves_in_their_order(tmp_path, remain):
+    files = [tmp_path / f"{number}.parquet" for number in range(11, 0, -1)]
+    for file in files:
+        file.write_text(file.stem)
+    link_parts(files, tmp_path / "parts", remain)
+    named = {file: file.name if remain else f"{number:02d}-of-11.parquet"
+             for number, file in enumerate(files, 1)}  # fmt: skip
+    assert {path.name for path in (tmp_path / "parts").iterdir()} == {*named.values()}
+    for file, name in named.items():
+        assert (tmp_path / "parts" / name).samefile(file)
+        assert not (tmp_path / "parts" / name).is_symlink()

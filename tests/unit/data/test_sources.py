@@ -146,7 +146,10 @@ def test_concepts_with_a_man_and_a_woman_in_every_tone_are_the_only_ones_in_tone
         ("1F6A3 1F3FD 200D 2640 FE0F", "1F6A3"),  # woman rowing boat: medium skin tone
         ("1F469 1F3FF 200D 1F680", "1F9D1 200D 1F680"),  # woman astronaut: dark skin tone
         ("1F3C3 200D 2642 FE0F 200D 27A1 FE0F", "1F3C3"),  # man running facing right
+        ("1F466", "1F9D2"),  # boy > child
         ("1F467", "1F9D2"),  # girl > child
+        ("1F468", "1F9D1"),  # man > person
+        ("1F474", "1F9D3"),  # old man > older person
         ("1F475 1F3FB", "1F9D3"),  # old woman: light skin tone > older person
         ("1F934 1F3FC", "1FAC5"),  # prince > person with crown
         ("1F478", "1FAC5"),  # princess > person with crown

@@ -1,6 +1,8 @@
 """What readers make of the arrays and tables in a file: vectors, ids and the number of vectors of
 each item."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,9 +11,11 @@ from modality_gap.data.tiles import READ
 from modality_gap.data.vectors import (
     common_types,
     ids_of_array,
+    named,
     number_of_list,
     of_array,
     of_table,
+    only,
     tiles_of,
     vectors_of,
 )
@@ -31,7 +35,7 @@ def nested(*sizes: int) -> list:
     """Vectors of three numbers, in rows of so many vectors."""
     ends = np.cumsum([0, *sizes])
     rows = NUMBERS.reshape(-1, 3).tolist()
-    return [rows[start:stop] for start, stop in zip(ends, ends[1:], strict=False)]
+    return [rows[start:stop] for start, stop in pairwise(ends)]
 
 
 @pytest.mark.parametrize(
@@ -62,15 +66,15 @@ def test_a_column_of_lists_has_its_vectors_and_how_many_are_in_each_row(lists, d
 @pytest.mark.parametrize(
     ("lists", "words"),
     [
-        ([[1.0, 2.0], None], "holds nulls"),
-        ([[1.0, None], [1.0, 2.0]], "holds nulls"),
-        ([[[1.0], None]], "holds nulls"),
-        ([[1.0, 2.0], [3.0]], "differ in length"),
-        ([[[1.0], [1.0, 2.0]]], "differ in length"),
+        ([[1.0, 2.0], None], "column 'v' holds nulls"),
+        ([[1.0, None], [1.0, 2.0]], "column 'v' holds nulls"),
+        ([[[1.0], None]], "column 'v' holds nulls"),
+        ([[1.0, 2.0], [3.0]], "the vectors of column 'v' differ in length"),
+        ([[[1.0], [1.0, 2.0]]], "the vectors of column 'v' differ in length"),
     ],
 )
 def test_a_vector_that_is_not_whole_is_refused_with_its_column(lists, words):
-    with pytest.raises(InputError, match=f"a.parquet: .*column 'v'.* {words}|{words}"):
+    with pytest.raises(InputError, match=f"^a.parquet: {words}"):
         vectors_of("a.parquet", "v", pa.array(lists))
 
 
@@ -91,7 +95,9 @@ def test_a_table_has_its_vectors_ids_and_labels():
     label, struct = ["p", "q"], [{"a": 1}, {"a": 2}]
     rows = {"key": [7, 8], "v": [[1.0, 2.0], [3.0, 4.0]], "w": [label, label], "of": label}
     asked: list = []
-    source = table(rows | {"other": struct}, rows | {"other": struct}, asked=asked)
+    # The names of what the workflow writes itself are no labels either.
+    rows |= {"other": struct, "item_id": label, "vector": label}
+    source = table(rows, rows, ids="key", column="v", asked=asked)
     assert (source.path, source.items, source.dim, source.vectors) == ("a.parquet", 4, 2, 4)
     assert source.counts is None
     assert source.ids.to_pylist() == ["7", "8", "7", "8"]
@@ -108,7 +114,7 @@ def test_a_table_has_its_vectors_ids_and_labels():
 
 def test_vectors_of_two_sizes_in_one_table_are_refused():
     source = table({"v": [[1.0, 2.0]]}, {"v": [[1.0, 2.0, 3.0]]})
-    with pytest.raises(InputError, match="a.parquet: the vectors of column 'v' differ in length"):
+    with pytest.raises(InputError, match=r"a.parquet: the vectors of column 'v' differ in length"):
         list(source.batches())
 
 
@@ -117,6 +123,59 @@ def test_a_table_of_several_vectors_has_their_numbers_unless_each_is_one():
     assert several.counts.tolist() == [1, 2, 1]
     assert (several.items, several.vectors, several.dim) == (3, 4, 2)
     assert table({"v": [[[1.0, 2.0]], [[3.0, 4.0]]]}).counts is None
+
+
+def test_nulls_beside_several_vectors_name_the_file_and_the_column():
+    with pytest.raises(InputError, match=r"^a.parquet: column 'v' holds nulls"):
+        table({"v": [[[1.0, 2.0]]]}, {"v": [[[3.0, 4.0]], None]})
+
+
+@pytest.mark.parametrize(
+    ("rows", "column", "found"),
+    [
+        ({"a": [[1.0]], "vector": [[2.0]]}, "", 2.0),
+        ({"a": [[1.0]], "vector": [[2.0]]}, "a", 1.0),
+        ({"a": [[3.0]], "b": [1.0]}, "", 3.0),
+    ],
+)
+def test_the_vectors_are_of_the_named_column_or_the_usual_one_or_the_only_one(rows, column, found):
+    ((vectors, _),) = table(rows, column=column).batches()
+    assert vectors.tolist() == [[found]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "column", "words"),
+    [
+        ({"a": [[1.0]], "b": [[2.0]]}, "", "contains a and b. Set `column` to one of them"),
+        ({"a": [1.0]}, "", "contains no vectors. Give another file"),
+        ({"a": [[1.0]], "b": [[2.0]]}, "c", "has no column 'c'; .*a.* b"),
+        ({"a": [[1.0]], "b": ["x"]}, "b", "column 'b' has the type string. Give it one list"),
+        ({"vector": [["x"]]}, "", "column 'vector' has the type list<.*string>. Give it one list"),
+    ],
+)
+def test_a_table_without_a_clear_column_of_vectors_is_refused(rows, column, words):
+    with pytest.raises(InputError, match=f"^a.parquet:? {words}"):
+        table(rows, column=column)
+
+
+def test_two_columns_of_one_name_are_refused():
+    schema = pa.schema([("v", pa.list_(pa.float32())), ("x", pa.int8()), ("x", pa.int8())])
+    with pytest.raises(InputError, match=r"^a.parquet has more than one column named 'x'"):
+        of_table("a.parquet", schema, 0, lambda columns, rows: iter(()), "", "")
+
+
+def test_ten_names_are_listed():
+    names = [f"n{number:02d}" for number in range(12)]
+    assert named("a.h5", names, "n11", "array") == "n11"
+    with pytest.raises(InputError, match=r"^a.h5 has no array 'x'; ") as refused:
+        named("a.h5", names, "x", "array")
+    assert [name for name in names if name in str(refused.value)] == names[:10]
+    assert only("a.h5", names[:1], "array", "key") == "n00"
+    with pytest.raises(InputError, match=r"^a.h5 contains no array"):
+        only("a.h5", [], "array", "key")
+    for count, more in ((10, "n09. Set `key`"), (11, "n09 and 1 more. Set `key`")):
+        with pytest.raises(InputError, match=f"^a.h5 contains n00, .*and {more}"):
+            only("a.h5", names[:count], "array", "key")
 
 
 def test_a_table_without_batches_has_neither_vectors_nor_dimensions():
@@ -253,7 +312,7 @@ def test_parts_have_the_wider_type_of_a_column_or_none(one, other, common):
     for first, second in ((one, other), (other, one)):
         parts = {"a": pa.schema({"x": first}), "b": pa.schema({"x": second})}
         if common is None:
-            with pytest.raises(InputError, match="b: column 'x' is .* in the parts before"):
+            with pytest.raises(InputError, match=r"b: column 'x' is .* in the parts before"):
                 common_types(parts)
         else:
             assert common_types(parts) == pa.schema({"x": common})

@@ -4,6 +4,7 @@ come with their weights from a folder or a hub."""
 import json
 import re
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,20 @@ def test_the_weights_of_a_folder_are_those_that_open_clip_takes(tmp_path, names)
     for name in names:
         (tmp_path / name).touch()
     assert own_weights(f"local-dir:{tmp_path}") == _find_checkpoint_in_dir(tmp_path)
+
+
+def test_of_two_files_of_weights_in_a_folder_the_one_that_open_clip_takes_is_known(tmp_path):
+    with hidden("transformers"):
+        from open_clip.factory import _find_checkpoint_in_dir
+
+    stems = ("model", "pytorch_model", "open_clip_model", "open_clip_pytorch_model", "another")
+    names = [f"{stem}{end}" for end in (".safetensors", ".bin", ".pth") for stem in stems]
+    for number, pair in enumerate(combinations(names, 2)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name in pair:
+            (folder / name).touch()
+        assert own_weights(f"local-dir:{folder}") == _find_checkpoint_in_dir(folder), pair
 
 
 def test_faults_of_a_model_in_a_folder(published, tmp_path):

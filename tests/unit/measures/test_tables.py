@@ -284,6 +284,8 @@ TABLE2 = {
 
 def test_label_set_holds_each_group_and_gender_and_the_offensive_ones():
     labels = label_set(TABLE2)
+    assert set(labels["task"]) == {"table2"}
+    assert list(labels["item_id"]) == [f"table2/{label}" for label in labels["label"]]
     assert list(labels["kind"]) == ["person"] * 4 + ["non_human", "crime_related"]
     assert labels.loc[0, "label"] == "man, light"
     assert labels.loc[0, "text"] == "a photo of a man with light skin tone."
