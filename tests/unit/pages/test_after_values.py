@@ -454,6 +454,7 @@ def test_what_losses_do_is_counted_by_holm_and_by_whole_intervals():
     weak = summary.assign(recall1=[0.04, 0.3, 0.3, 0.3, 0.3])
     others = summary.assign(recall1=[0.3, 0.04, 0.04, 0.04, 0.04])
     assert losses.at_chance(weak, "clip") and losses.at_chance(weak.iloc[::-1], "clip")
+    assert not losses.at_chance(summary.assign(recall1=0.05), "clip")
     assert not losses.at_chance(others, "clip") and not losses.at_chance(others[::-1], "clip")
 
 

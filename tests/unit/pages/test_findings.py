@@ -64,6 +64,7 @@ def test_figure1():
     beside = "Compared with untrained weights, the gap with trained ones is narrower for toy (0.800"
     assert f"{beside} against 1.100)." in texts(found)
     assert "well above chance in toy (recall@1 0.300 to text, 0.300 from text)" in texts(found)
+    assert "near chance" not in texts(found)  # of random weights nothing is asked
 
     other = pd.DataFrame(
         [
@@ -317,6 +318,8 @@ def test_figure_2b_tells_bias_from_none():
         "of 3 repeats with its interval).",
     ]
     found = figure2.figure2b_findings(table)
+    turned = table.sort_values("layer", ascending=False, kind="stable")
+    assert figure2.figure2b_findings(turned) == found
     assert [len(finding.claims) for finding in found] == [2, 0, 1]
     assert len(figure2.figure2b_findings(table[table["activation"] == "relu"])) == 2
 
@@ -377,6 +380,10 @@ def test_figure3bcd():
         "shifted to at most 0.05."
     )
     assert "in 0 of 2 curves and changes the loss by at most 0.100" in found[1].text
+    turned = figure3.figure3bcd_findings(
+        landscape_table()[::-1], minimum_table()[::-1], gap_table()
+    )
+    assert turned[0] == found[0]
 
 
 def test_the_minimum_is_that_of_the_fine_sweep_and_none_at_its_end():

@@ -742,6 +742,9 @@ def test_one_sentence_counts_what_speaks_against_the_paper_and_what_the_verdicts
         "Of the paper's statements, 1 differs and 2 were not seen on a stand-in, 1 of them beside "
         "stronger evidence. Of the paper's numbers and settings computed again, 1 differs."
     )
+    # What is undecided on stronger evidence is not decided by a stand-in.
+    undecided = rows.replace({"verdict": {"reproduced": "inconclusive"}})
+    assert words(undecided) == words(rows)
     counted = show.counts(rows[rows["whose"].isin(show.PAPERS_OWN)])
     assert counted["differs"] + counted["not seen on a stand-in"] == 2
     assert words(rows[rows["id"] == "e"]) == (

@@ -110,6 +110,7 @@ def test_checks_keep_their_order_and_count_by_their_claim():
         claim("a", "inconclusive", whose="ours", **about),
         claim("z", "not seen on a stand-in", evidence="stand-in: emoji", **about),
         claim("b", "inconclusive", whose="notebook", **about),
+        claim("c", "consistent", whose="recomputed", evidence="printed numbers: x", **about),
     )
     found = evidence.rows(rows)
     assert [(row.id, row.own, row.counts) for row in found] == [
@@ -117,12 +118,14 @@ def test_checks_keep_their_order_and_count_by_their_claim():
         ("a", False, "inconclusive"),
         ("b", True, "inconclusive"),
         ("z", True, "reproduced"),
+        ("c", False, "consistent"),
     ]
     tally = evidence.tally(rows)
     assert {word: n for word, n in tally.items() if n} == {
         "reproduced": 1,
         "not seen on a stand-in": 1,
         "inconclusive": 2,
+        "consistent": 1,
     }
     assert tally["differs"] == 0
 
@@ -394,3 +397,9 @@ def test_what_differs_is_named_with_its_place_on_the_page():
         claim("d", "reproduced", where="Figure 3"),
     )
     assert paper.differing(paper.balance(rows, [])) == [("a_b", "Figure 1", "0.25", "0.7")]
+    # Of several pieces of evidence the one that differs.
+    two = claims(
+        claim("a b", "reproduced", where="Figure 1, left", measured="0.9"),
+        *rows[:1].to_dict("records"),
+    )
+    assert paper.differing(paper.balance(two, [])) == [("a_b", "Figure 1", "0.25", "0.7")]

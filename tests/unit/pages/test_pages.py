@@ -90,6 +90,8 @@ def test_what_does_not_hold_of_every_model_is_said_of_the_papers(other, words):
     assert summary.headline(clauses, rows) == "On stand-ins: it holds; so does b."
     clauses[0]["stand_in"] = "a model has it"
     assert summary.headline(clauses, rows) == "On stand-ins: a model has it; so does b."
+    unseen = rows.assign(verdict="not seen on a stand-in")
+    assert summary.headline(clauses, unseen) == "On stand-ins: it fails; b does not."
 
 
 def test_what_holds_of_one_of_two_models_is_said_so():
@@ -102,7 +104,8 @@ def test_what_holds_of_one_of_two_models_is_said_so():
         claim("b", "differs"),
     )
     clauses = [CLAUSES[0] | {"partly": "one has it"}, CLAUSES[1]]
-    assert summary.headline(clauses, rows) == "One has it; b does not."
+    for order in (rows, rows[::-1]):
+        assert summary.headline(clauses, order) == "One has it; b does not."
     # Of one model the pieces of evidence are no several models.
     alone = rows[~rows["evidence"].str.contains("B/16")]
     assert summary.headline(clauses, alone) == "Whether it holds stays undecided; b does not."
@@ -195,6 +198,11 @@ def test_each_model_has_its_gap_in_its_place_and_the_papers_come_first():
     ]
     assert rows[0].texts == {"trained": "1.60", "random": "1.00"}
     assert rows[0].places == pytest.approx({"trained": 80, "random": 50})
+    # Half of a model's sets do not make it the paper's; untrained weights have learnt nothing.
+    rows, end = summary.gaps(gap.assign(gap=2.2, recall1_chance=0.001)[2:], ["clip"])
+    assert end == 2.5 and not rows[0].own
+    weak = gap.assign(recall1_chance=[0.01, 0.01, 0.3, 0.01])
+    assert not summary.gaps(weak, [])[0][-1].learnt
 
 
 @pytest.mark.parametrize(

@@ -590,6 +590,7 @@ def test_cases_fill_texts_and_keep_numbers(root, tmp_path):
     assert list(ledger["claims"]) == ["x.1", "x.2.5"]
     assert ledger["claims"]["x.2.5"]["where"] == "layer 2.5"
     assert ledger["claims"]["x.2.5"]["evidence"][0]["value"] == 2.5
+    assert ledger["claims"]["x.1"].keys() == ENTRY.keys() | {"evidence"}
 
 
 def test_cases_of_the_evidence_win_over_those_of_the_entry(root, tmp_path):
@@ -638,6 +639,10 @@ def test_a_text_may_begin_and_end_with_a_name(root, tmp_path):
         (
             [evident(expect={"below": "-.5"})],
             "x: `below` is '-.5', which is not a number",
+        ),
+        (
+            [evident(expect={"above": "1e-3"})],
+            "x: `above` is '1e-3', which is not a number",
         ),
         (
             [evident(expect={"equals": 1, "within": ".1"})],

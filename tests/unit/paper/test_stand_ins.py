@@ -144,3 +144,4 @@ def test_captions_tell_each_kind_in_a_sentence_of_its_own():
         "own": NOTHING,
         "none": NOTHING,
     }
+    assert NOTHING == "The data and the encoders are the paper's own."
