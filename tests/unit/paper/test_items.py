@@ -281,6 +281,12 @@ def test_an_item_like_another_is_made_of_the_same():
     assert second.paper == ()
 
 
+def test_what_an_item_does_not_say():
+    item = read_items({"a": ABOUT})["a"]
+    assert (item.file, item.when, item.method, item.page) == ("", "", "", "figures")
+    assert not (item.vit_b32 or item.shows_sets or item.made_of or item.tables or item.paper)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
