@@ -168,7 +168,7 @@ AXES = {
     "plot_experiment_temperature": [
         ("temperature", HELD_OUT, "x", (), (0, None)),
         ("temperature", "recall@1, held-out pairs", "x", (), (0, None)),
-        ("temperature", "zero-shot accuracy", "x", (), (0.3, None)),
+        ("temperature", "zero-shot accuracy", "x", (), ()),
     ],
     "plot_figure1": [
         *[("", words, "", (), ()) for words in ("", "(b) trained", "(c) untrained")],
@@ -189,7 +189,7 @@ AXES = {
     "plot_follow_up_losses": [("gap", "recall@1, mean of both ways", "", (0, None), (0, None))],
     "plot_lemma3": [("cosine of u and v", "expected inner product", "", (), (-0.05, None))],
     "plot_mixed_gallery": [
-        ("NDCG@10", "", "", (-0.03, 1.03), (2.5, -1.2)),
+        ("NDCG@10", "", "", (-0.03, 1.03), (5.5, -1.2)),
         ("share of the other modality", "NDCG@10", "", (0, 1), (-0.03, 1.12)),
     ],
     "plot_models": [(f"{DISTANCE} at which the loss is smallest", "", "", (), (-0.05, None))],
@@ -488,7 +488,7 @@ def test_large_sets_are_thinned(draw):
 
 
 def test_figure2a(draw):
-    encoders = ["convolutional network", "vision transformer"]
+    encoders = ["vision transformer", "convolutional network"]
     keys = {"encoder": encoders, "weights": ["random", "trained"], "inputs": ["noise", "real"]}
     table = made(keys, "mean_cosine", "min_cosine").assign(n=range(40, 48))
     table["model"] = np.where(table["encoder"] == encoders[0], "Net A", "Net B")
@@ -518,19 +518,20 @@ def test_figure2a(draw):
             assert ("◇ paper's CLIP ViT-B/32 0.110" in labels[number]) == (paper is not None)
         assert ax.get_xlim() == (-0.7, 1.0)
         assert title(ax) == f"{encoder}: Net {'AB'[encoders.index(encoder)]}"
-        assert diamonds(ax) == ([(0.11, 1.12)] if encoder == encoders[1] else [])
+        assert diamonds(ax) == ([(0.11, 1.12)] if encoder == encoders[0] else [])
 
 
 def test_figure2b(draw):
-    keys = {"activation": ["relu", "linear", "sigmoid"], "bias": [False, True], "layer": range(7)}
+    names = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "linear": "linear", "sigmoid": "sigmoid"}
+    names |= {"tanh": "tanh"}
+    keys = {"activation": list(names), "bias": [False, True], "layer": range(7)}
     table = made(keys, ends=("mean_cosine",))
     closed = made({"bias": [False, True], "layer": range(7)}, "mean_cosine", seed=9)
     params = {"published": {"2": 0.99}}
     axes, _ = draw("plot_figure2b", params, table=table, closed_form=closed)
-    names = {"relu": "ReLU", "linear": "linear", "sigmoid": "sigmoid"}
     for ax, bias in zip(axes, (True, False), strict=True):
         assert ("no bias" in title(ax)) != bias
-        marks = set()
+        marks, widths = set(), {}
         for activation, label in names.items():
             part = table[(table["bias"] == bias) & (table["activation"] == activation)]
             (line,) = lines(ax, part["layer"], part["mean_cosine"])
@@ -540,7 +541,11 @@ def test_figure2b(draw):
             assert text.get_text() == f"{label} {part['mean_cosine'].iloc[-1]:.2f}"
             assert same_color(text.get_color(), line.get_color())
             marks.add(line.get_marker())
-        assert len(marks) == 3
+            # One lies on the other, which is to be seen below it.
+            widths[activation] = line.get_linewidth(), line.get_zorder(), line.get_markersize()
+        assert len(marks) == 5
+        assert widths["leaky_relu"][0] < widths["relu"][0] and not widths["leaky_relu"][2]
+        assert widths["leaky_relu"][1] > widths["relu"][1]
         part = closed[closed["bias"] == bias]
         assert lines(ax, part["layer"], part["mean_cosine"], INK)
         assert "closed form" in words(ax)
@@ -1026,6 +1031,33 @@ def test_closing_the_gap(draw):
     ]
 
 
+def test_models_whose_gap_is_closed_keep_their_own_curves(draw):
+    """In the order in which the models are given, which is not that of their names."""
+    names = ["two", "one"]
+    gap = gaps().assign(weights="trained", model=["First", "Second", "N"], recall1_chance=0.001)
+    gap = gap.assign(recall_items_a=20, recall_items_b=20, clusters=20)
+    curve = made({"set": ["one", "two"], "delta": [-1.0, 0.0, 1.0]}, ends=("recall1_ab",))
+    curve["distance"] = [0.9, 0.5, 0.0] * 2
+    curve["recall1_ab"] += curve["set"].eq("two") * 0.3
+    keys = {"set": ["one", "two"], "direction": ["ab", "ba"]}
+    peak = made(keys, "recall_closed", ends=("recall_at_gap",), seed=1)
+    peak = peak.assign(gap=[0.5, 0.5, 0.4, 0.4], closed_distance=0.0)
+    tables = {"curve": curve, "peak": peak, "gap": gap}
+    (ax,), _ = draw("plot_closing_the_gap", {"published": names}, **tables)
+    told = {text.get_text().replace("\n", " ").split(",")[0]: text for text in ax.texts}
+    ends = []
+    for name, model in (("one", "First"), ("two", "Second")):
+        color = told[model].get_color()
+        part = pick(curve, set=name).iloc[:0:-1]
+        assert lines(ax, part["distance"], part["recall1_ab"], color)
+        row = pick(peak, set=name, direction="ab")
+        assert lines(ax, row["gap"], row["recall_at_gap"], color)
+        assert lines(ax, 0, row["recall_closed"], color)
+        ends.append((told[model].xy[1], part["recall1_ab"].iloc[-1]))
+    assert (ends[0][0] < ends[1][0]) == (ends[0][1] < ends[1][1])
+    assert told["First"].get_color() != told["Second"].get_color()
+
+
 @pytest.mark.parametrize(("label", "parameters"), [("sigmoid loss", ["bias"]), ("a loss", [])])
 def test_a_loss_that_sets_were_trained_with(draw, label, parameters):
     keys = {"set": ["three", "one"], "temperature": [0.05, 0.01], "delta": [-1.0, 0.0, 1.0]}
@@ -1220,6 +1252,16 @@ def test_the_axis_of_accuracies_begins_below_all_that_is_drawn(draw, table, colu
     assert axes[2].get_ylim()[0] == 0.3 and title(axes[2]) == "Zero-shot (axis starts at 0.3)"
 
 
+def test_an_axis_of_accuracies_that_begins_at_0_does_not_say_so(draw):
+    names = ("gap", "recall1_ab", "recall1_ba", "zero_shot")
+    runs, summary = experiment({"temperature": [1.0, 0.1, 0.01]}, names)
+    tables = {"summary": summary, "untouched": made({"model": ["m"]}, *names, seed=3)}
+    runs.loc[0, "zero_shot_after"] = 0.04
+    params = {"published": {"untouched": 0.83}}
+    axes, _ = draw("plot_experiment_temperature", params, runs=runs, **tables)
+    assert axes[2].get_ylim()[0] == 0 and title(axes[2]) == "Zero-shot"
+
+
 def test_experiment_dimension(draw):
     runs, summary = experiment({"dim": [64, 8, 16]}, ("gap",))
     (ax,), _ = draw("plot_experiment_dimension", runs=runs, summary=summary)
@@ -1259,6 +1301,10 @@ def test_experiment_initialisation(draw):
             assert lines(ax, at, row[column], color)
             assert has_bars(ax, [at], row[f"{column}_low"], row[f"{column}_high"])
     assert sorted(value for _, value in diamonds(ax)) == [0.13, 0.14, 0.51, 0.52]
+    # Beside the values of this run, outside of the curves: before the first step, after the last.
+    sides = {value: (x < 0, x > 6) for x, value in diamonds(ax)}
+    assert sides[0.51] == sides[0.13] == (True, False)
+    assert sides[0.52] == sides[0.14] == (False, True)
     assert "paper 0.51" in words(ax)
 
 
@@ -1370,6 +1416,7 @@ def test_numbers_keep_away_from_all_that_is_drawn(draw, monkeypatch):
 def gallery():
     """methods.csv: `captions` has several forms, `pairs` has two directions; a half beside each."""
     named = {"none": "no change", "shift": "shift", "centre": "centring"}
+    named |= {"centre_z_score": "z-scores", "other_first": "other first", "own_first": "own first"}
     shares = ["0", "0.5", "0.9", "1"]
     several = made(
         {
@@ -1396,7 +1443,11 @@ def gallery():
     )
     other = made({"set": ["pairs", "captions"], "split": ["even_odd"], "method": ["none"]}, "value",
                  metric="recall1_xy", task="T1", n_scored=99)  # fmt: skip
-    return named, shares, pd.concat([pairs, several, other])
+    table = pd.concat([pairs, several, other])
+    # Curves that do not cross those of the first three.
+    away = {"centre_z_score": 0.32, "other_first": -0.29, "own_first": 0.6}
+    table["value"] = table["value"] * 0.6 + 0.1 + table["method"].map(away).fillna(0)
+    return named, shares, table
 
 
 def test_mixed_gallery(draw):
@@ -1412,6 +1463,7 @@ def test_mixed_gallery(draw):
         "(c) Pairs, n 47",
     ]
     colors = {"none": INK, "shift": PALETTE[1], "centre": PALETTE[0]}
+    colors |= {"centre_z_score": PALETTE[2], "other_first": MUTED, "own_first": MUTED}
     fixed = methods[methods["split"] == "even_odd"].set_index(["set", "method", "metric"])["value"]
     for ax, name in ((panels[0], "captions"), (panels[2], "pairs")):
         for method in named:
@@ -1453,6 +1505,7 @@ def test_mixed_gallery(draw):
                 dense = np.linspace(x[0], x[-1], 400)
                 points = ax.transData.transform(np.stack([dense, np.interp(dense, x, y)], axis=1))
                 beyond = np.maximum(np.maximum(box.min - points, points - box.max), 0)
-                away[line.get_color()] = np.hypot(*beyond.T).min()
+                near = away.get(line.get_color(), np.inf)  # two are of one colour
+                away[line.get_color()] = min(near, np.hypot(*beyond.T).min())
             assert min(away, key=away.__getitem__) == text.get_color()
             assert away[text.get_color()] < 12

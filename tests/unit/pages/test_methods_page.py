@@ -164,6 +164,17 @@ def test_software_machine_and_settings_are_this_runs(methods):
     assert "bench.html" in page
 
 
+def test_stand_ins_are_told_apart_from_neighbouring_models(methods):
+    page, _ = methods()
+    found = re.findall(r'<span class="badge( near)?">([\w -]+)</span> (.*?)\.</li>',
+                       part_of(page, "stand-ins"))  # fmt: skip
+    assert {(near, words) for near, words, _ in found} == {
+        ("", "stand-in"), (" near", "neighbouring model")
+    }  # fmt: skip
+    told = {text: words for _, words, text in found}
+    assert told["emoji for photographs, emoji names for captions"] == "stand-in"
+
+
 def test_a_run_without_a_record_says_so(methods):
     page, jobs = methods(recorded=False)
     assert jobs.empty

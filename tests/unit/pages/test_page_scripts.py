@@ -85,9 +85,11 @@ def evidence(root, tmp_path, monkeypatch):
     return output.evidence.read_text("utf-8"), output.errata.read_text("utf-8")
 
 
-def assert_style(root, page):
-    """The page has its style as the file says it, with no mark replaced as in a text."""
-    assert (root / "report/style.css").read_text("utf-8").strip() in page
+def assert_style(root, page, scripts=("theme", "page")):
+    """The page has its style and scripts as the files say them, with no mark replaced as in a
+    text."""
+    for path in ("style.css", *(f"scripts/{name}.js" for name in scripts)):
+        assert (root / "report" / path).read_text("utf-8").strip() in page, path
 
 
 def spaced(page):
@@ -96,8 +98,8 @@ def spaced(page):
 
 
 def test_the_page_of_evidence(root, evidence):
-    for page in evidence:
-        assert_style(root, page)
+    for page, scripts in zip(evidence, (("evidence",), ()), strict=True):
+        assert_style(root, page, ("theme", "page", *scripts))
     page = spaced(evidence[0])
     against = re.search(r'<section id="against"(.*?)</section>', page)[1]
     assert "statements, 1 differs." in against
@@ -154,7 +156,7 @@ def test_the_page_of_own_pairs(root, tmp_path, monkeypatch):
     snakemake = SimpleNamespace(input=inputs, output=[tmp_path / "pairs.html"], params=params)
     runpy.run_path(str(script_path(root, "write_pairs_page")), {"snakemake": snakemake})
     page = (tmp_path / "pairs.html").read_text("utf-8")
-    assert_style(root, page)
+    assert_style(root, page, scripts=())
     page = spaced(page)
     rows = rows_of(page)
     # The first modality of each set comes first, as in the columns a and b of its measures.
@@ -296,7 +298,8 @@ def write_figures(root, tmp_path, monkeypatch):
         absent={},
     )
 
-    def write(length=0):
+    def write(length=0, **entry):
+        params.sets["toy"] |= entry
         inputs = inputs_of_figures(root, tmp_path, own)
         inputs.figures[0].write_text(SVG.replace("/>", f">{'a' * length}</svg>"))
         output = tmp_path / "page.html"
@@ -327,6 +330,23 @@ def test_losses_of_ones_own_are_on_the_page_of_figures(write_figures):
     # Of these alone the numbers are folded, where a sentence says what they show.
     folded = {name for name in figures.ITEMS if "<summary>All numbers" in part_of(page, name)}
     assert folded == {"published_table2", "supplementary_p_values"} < {*figures.PLAIN_TABLES}
+
+
+def test_figures_are_folded_for_their_reasons(root, write_figures):
+    """Those that the report names, each with the words that it has for it."""
+    page = spaced(unescape(write_figures()))
+    report = yaml.safe_load((root / "config/ledger/report.yaml").read_text(encoding="utf-8"))
+    heads = re.findall(r'<details id="(\w+)" class="fold"><summary>(.*?)</summary>', page)
+    told = {name: re.findall(r'<span class="quiet">(.*?)</span>', head)[0] for name, head in heads}
+    for name, why in report["folded"].items():
+        if name in figures.PARTS:
+            assert told.get(name, "") == why, name
+    assert "lemma3" in told
+
+
+def test_the_page_of_figures_knows_untrained_projections(write_figures):
+    page = write_figures(weights="random", projection="stitched")
+    assert "untrained projections" in part_of(page, "models")
 
 
 def test_a_page_of_figures_that_no_browser_would_like_is_not_written(write_figures):
@@ -476,7 +496,11 @@ def write_index(root, tmp_path, monkeypatch):
         params = SimpleNamespace(
             papers=["own", "again"],
             released=released,
-            sets={name: {"weights": "trained"} for name in tables["gap"]["set"]},
+            sets={
+                "ours": {"weights": "random", "projection": "p"},
+                "own": {"weights": "trained"},
+                "again": {"weights": "trained"},
+            },
             version="7",
             record=tmp_path / "run.json",
         )
@@ -506,6 +530,9 @@ def test_the_summary_is_of_its_claims_and_tables(write_index, kind):
     assert given["explorer"] is None and 'id="explorer"' not in page and "moves();" not in page
     assert [mark.verdict for mark in given["key"][0]["marks"]] == ["reproduced"]
     assert "1970-01-01 · commit 0123456" in page and "workflow 7" in page
+    # The entry of the set says what is untrained.
+    starts = {row.model: row.start for row in given["gaps"]}
+    assert starts == {"The own": "", "The other": "", "toy": "untrained projections"}
     assert "arXiv 2203.02053" in page and "@" in given["cite"]["bibtex"]
 
 

@@ -82,6 +82,15 @@ def test_every_rule_says_what_it_does_and_keeps_log_and_benchmark(root):
         assert f'    benchmark:\n        "results/benchmarks/{log[1]}.tsv"\n' in body, name
 
 
+def test_settings_name_no_folder_that_an_importing_workflow_moves(root):
+    """Snakemake gives a prefix to inputs and outputs, but not to paths among the settings."""
+    text = "".join(path.read_text() for path in sorted((root / "rules").glob("*.smk")))
+    settings = re.findall(r"^    params:\n((?:(?: {8}.*)?\n)+)", text, re.MULTILINE)
+    assert len(settings) > 60 and any("{RESULTS}/" in one for one in settings)
+    for one in settings:
+        assert not re.search(r"[\"'](results|resources)/", one), one
+
+
 HEAVY = {"torch", "open_clip", "timm", "transformers", "umap", "sklearn", "scipy", "seaborn"}
 
 

@@ -1007,6 +1007,7 @@ def test_a_fine_tuning_trains_again_where_what_its_runs_depend_on_has_changed(
 
     def run_missing(plan, train, folder, origin):
         asked.update(plan=plan, folder=folder, origin=origin)
+        asked["more"] = train.keywords["more"](train.keywords["start"], None, None)
         raise InputError("enough is known")
 
     def read_as_asked(*given):
@@ -1041,6 +1042,8 @@ def test_a_fine_tuning_trains_again_where_what_its_runs_depend_on_has_changed(
     assert asked["folder"] == tmp_path / "journal" and len(asked["plan"]) == 4
     of_task = paths["task_images"], paths["prompts"], "t", "group", {"dataset": "d"}, 5
     assert asked["task"] == of_task
+    right = 12 * asked["more"]["zero_shot"]  # of the pictures, a share
+    assert 0 < right < 12 and right == pytest.approx(round(right))
     assert {row["seed"] for row in asked["plan"]} == {5, 6}
     assert origin(confidence=0.9) == first
     found = [
@@ -1060,6 +1063,33 @@ def test_a_fine_tuning_trains_again_where_what_its_runs_depend_on_has_changed(
     monkeypatch.setattr(torch, "__version__", "9.9.9")
     found.append(origin())
     assert len({json.dumps(one, sort_keys=True) for one in (first, *found)}) == 13
+
+
+@pytest.mark.parametrize("name", ["same_modality", "dimension"])
+def test_what_an_experiment_measures_beside_gap_and_recall(run, tmp_path, monkeypatch, name):
+    """Of one modality twice, how well a line tells its towers apart, by the seed of the run."""
+    asked = {}
+
+    def run_missing(plan, train, *_):
+        asked["more"] = train.keywords["more"]
+        raise InputError("enough is known")
+
+    monkeypatch.setattr("modality_gap.training.journal.run_missing", run_missing)
+    monkeypatch.setattr(
+        "modality_gap.measures.separability.linear_separability", lambda *given: given
+    )
+    paths = embedded(tmp_path, ("image", "text"), 0)
+    experiments = {"projection": "stitched", "models": {}, "seeds": 2, "towers": {"dim": 4}}
+    experiments |= {"optimisation": {"optimiser": "adamw", "batch_size": 4}}
+    experiments |= {"same_modality": {"modalities": ["image"], "temperature": 0.1, "steps": 2}}
+    experiments |= {"dimension": {"dims": [2], "temperature": 0.1, "steps": 2}}
+    params = {"experiment": name, "experiments": experiments, "encoder": None, "seed": 5}
+    with pytest.raises(InputError, match="enough"):
+        run("train_experiment", paths, {}, journal=tmp_path, confidence=0.8, **params)
+    if name == "same_modality":
+        assert asked["more"]("the model", "x", "y") == {"separability": ("x", "y", 5)}
+    else:
+        assert asked["more"] is None
 
 
 def test_before_a_fine_tuning_pairs_and_pictures_have_clusters_of_their_own(
