@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -118,9 +117,8 @@ def export(network: Network, inputs: list[torch.Tensor]) -> bytes:
     arguments = network.collate(inputs)
     axes = range(2 if network.ragged else 1)
     shapes = tuple(dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for _ in arguments)
-    file = io.BytesIO()
     with _plain_kernels():
-        program = torch.onnx.export(
+        program: Any = torch.onnx.export(
             Exported().eval(),
             arguments,
             input_names=ARGUMENTS[: len(arguments)],
@@ -128,5 +126,4 @@ def export(network: Network, inputs: list[torch.Tensor]) -> bytes:
             dynamo=True,
             verbose=False,
         )
-    program.save(file)
-    return file.getvalue()
+    return program.model_proto.SerializeToString()
