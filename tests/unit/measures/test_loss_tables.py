@@ -358,16 +358,23 @@ def test_the_deepest_valley_and_the_highest_hump_behind_the_gap_are_told():
         "back_distance": -1.6,
         "back_loss": 2,
     }
+    higher = np.interp(distances, places, [{6: 9}.get(knots[at], knots[at]) for at in places])
+    before = loss_minimum.back_to_back(higher, distances)
+    assert (before["hump_distance"], before["back_distance"]) == (-0.4, -0.8)
     # The order of the rows does not matter.
     order = np.random.default_rng(0).permutation(len(loss))
     assert loss_minimum.back_to_back(loss[order], distances[order]) == found
     # Nor does a shift without a loss, or a step within rounding.
-    with_hole = np.insert(loss, 330, np.nan), np.insert(distances, 330, -1.295)
-    assert loss_minimum.back_to_back(*with_hole) == found
+    for hole in (330, 311, 361):  # on a slope, beside the hump, beside the valley
+        with_hole = np.insert(loss, hole, np.nan), np.insert(distances, hole, 2.005 - hole / 100)
+        assert loss_minimum.back_to_back(*with_hole) == found
     level = 1 + 1e-12 * np.random.default_rng(1).normal(size=401)
     assert loss_minimum.back_to_back(level, distances) is None
     # A hump before the centres meet is none, nor is one without a valley behind it.
     shifted = loss_minimum.back_to_back(loss, distances + 2)
     assert shifted is None
+    # Nor is one where they meet.
+    assert distances[240] + 0.4 == 0
+    assert loss_minimum.back_to_back(loss[:300], distances[:300] + 0.4) is None
     assert loss_minimum.back_to_back(loss[:300], distances[:300])["back_distance"] == -0.8
     assert loss_minimum.back_to_back(loss[:270], distances[:270]) is None

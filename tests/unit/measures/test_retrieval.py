@@ -1,5 +1,7 @@
 """Recall and ranks, against brute force and cases that are known beforehand."""
 
+import itertools
+
 import independent as plain
 import numpy as np
 import pytest
@@ -147,6 +149,26 @@ def test_a_highest_recall_at_either_end_is_told(best, at_end):
     assert (row["closed_delta"], row["recall_closed"]) == (1, found[2].mean())
     assert row["change_closed"] == pytest.approx(found[2].mean() - found[1].mean())
     assert row["p_closed"] == pytest.approx(min(1, 2 / 2 ** (found[1] != found[2]).sum()))
+
+
+def test_the_gap_is_closed_where_the_centres_are_nearest_and_not_where_the_shift_is_the_gap():
+    deltas, distances = np.arange(-1.0, 4), np.array([1.5, 1.0, 0.6, -0.2, -0.7])
+    found = np.random.default_rng(0).random((5, 40)) < np.array([[0.3], [0.4], [0.9], [0.5], [0.4]])
+    clusters = np.arange(40) // 4
+    row = recall_peak(Hits(found, clusters), deltas, distances, 0.9, 20, 20, 0)
+    assert (row["gap"], row["closed_delta"], row["closed_distance"]) == (1.0, 2.0, -0.2)
+    assert (row["best_delta"], row["best_distance"]) == (1.0, 0.6)
+    assert row["n"] == 40 and row["clusters"] == 10
+    for name, at in (("at_gap", 1), ("best", 2), ("closed", 3)):
+        assert row[f"recall_{name}"] == found[at].mean()
+        ends = row[f"recall_{name}_low"], row[f"recall_{name}_high"]
+        assert ends == pytest.approx(share_interval(found[at], 0.9, clusters))
+    for name, at in (("gain", 2), ("change_closed", 3)):
+        assert row[name] == pytest.approx(found[at].mean() - found[1].mean())
+    # The sign of a cluster's change is random: all 1024 signs.
+    changes = np.bincount(clusters, found[3] * 1.0 - found[1])
+    sums = np.array(list(itertools.product([-1, 1], repeat=10))) @ changes
+    assert row["p_closed"] == pytest.approx((abs(sums) >= abs(changes.sum())).mean())
 
 
 def test_the_interval_of_the_best_shift_has_the_draws_of_its_seed():

@@ -296,6 +296,39 @@ def test_a_task_is_scored_by_its_own_prompts_and_labels(task):
     assert set(curve["task"]) == {"mine"}
 
 
+def test_a_report_over_clusters_draws_tests_and_halves_whole_clusters():
+    correct = right_answers()
+    n, best = correct.shape[1], int(correct.sum(axis=1).argmax())
+    clusters = np.random.default_rng(1).permutation(n) % 60
+    report = zero_shot.shift_report(correct, DELTAS, DISTANCES, 0.9, 999, 3, clusters)
+    order = np.random.default_rng(3).permutation(60)
+    halves = [np.isin(clusters, part) for part in (order[:30], order[30:])]
+    held_out, chosen = np.zeros(n, dtype=bool), []
+    for choose, score in (halves, halves[::-1]):
+        picked = int(correct[:, choose].sum(axis=1).argmax())
+        chosen.append(DELTAS[picked])
+        held_out[score] = correct[picked, score]
+    assert (report["n"], report["clusters"]) == (n, 60)
+    assert [report["held_out_delta_1"], report["held_out_delta_2"]] == chosen
+    assert report["held_out"] == pytest.approx(held_out.mean())
+    assert report["held_out_won"] == (held_out & ~correct[2]).sum()
+    gains = np.array([np.bincount(clusters, one, 60) for one in correct * 1.0 - correct[2]])
+    signs = np.random.default_rng(5).choice([-1, 1], size=(40_000, 60))
+
+    def share(gained: np.ndarray, two_sided: bool) -> float:
+        sums = signs @ gained
+        return np.mean((abs(sums) if two_sided else sums) >= abs(gained.sum()) - 1e-9)
+
+    other = np.bincount(clusters, held_out * 1.0 - correct[2], 60)
+    assert report["p_in_sample"] == pytest.approx(share(gains[best], True), abs=0.01)
+    assert report["p_held_out"] == pytest.approx(share(other, True), abs=0.01)
+    assert report["p_permutation"] == pytest.approx(share(gains[best], False), abs=0.04)
+    for name, right in (("default", correct[2]), ("modified", correct[best]),
+                        ("held_out", held_out)):  # fmt: skip
+        ends = report[f"{name}_low"], report[f"{name}_high"]
+        assert ends == pytest.approx(plain.share_interval(right, 0.9, clusters))
+
+
 def test_a_task_is_scored_over_the_clusters_of_its_pictures(task):
     images, prompts, along = task
     names = np.array(["cat", "dog", "cow"])

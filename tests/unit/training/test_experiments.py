@@ -272,6 +272,8 @@ def test_a_learnt_temperature_moves_within_its_bound_and_a_fixed_one_does_not():
         return temperature.value()
 
     assert final(eye, 0.02, learnt=False) == 0.02
+    # Both kinds begin at the same number.
+    assert Temperature(0.07, True).value() == pytest.approx(0.07, rel=1e-12)
     # Each item is nearest to its own partner: a lower temperature lowers the loss, to the bound.
     assert 0.03 < final(eye, 0.2, learnt=True) < 0.15
     assert final(eye, 0.005, learnt=True) == pytest.approx(0.01)

@@ -11,6 +11,7 @@ from small_study import STUDY, small_pairs
 from modality_gap.errors import InputError
 from modality_gap.training import loss_runs, loss_study
 from modality_gap.training import recipes as of_methods
+from modality_gap.training.loss_measures import curve_point
 from modality_gap.training.loss_runs import LossRuns, split_pairs, validation_pairs
 from modality_gap.training.loss_study import Trained, beginning, noisy, swapped, train_method
 from modality_gap.training.loss_trial import try_losses
@@ -183,6 +184,20 @@ def test_the_scale_and_the_bias_are_fixed_or_learnt_as_the_method_says():
 
 
 # --- training -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["clip", "slap"])
+def test_a_loss_with_predictors_embeds_with_them_after_the_towers(pairs, loss):
+    asked = study(mine={"loss": loss})
+    found = train_method(recipes(asked)["mine"], pairs, asked, 6, None)
+    assert isinstance(found.towers, Towers)
+    assert (found.embeds is found.towers) == (loss == "clip")
+    if loss == "slap":
+        assert found.embeds.model is found.towers
+    # The curve is of what embeds, at its end.
+    steps = asked["optimisation"]["steps"]
+    assert found.curve[-1] == curve_point(steps, found.embeds, pairs)
+    assert found.curve[-1]["gap"] != found.curve[0]["gap"]
 
 
 def test_a_training_moves_towers_scale_and_bias_each_with_its_own_optimiser(pairs):
@@ -431,6 +446,7 @@ def quickly(monkeypatch) -> list[dict]:
         end = 0.5 + seed % 10 / 100 + 0.04 * (rate == pytest.approx(0.03))
         curve = [
             {"step": 0, "gap": 0.9, "recall1": 0.99, "train_recall1": 0.2},
+            {"step": 2, "gap": 0.9, "recall1": 0.5, "train_recall1": 0.2},
             {"step": 4, "gap": 0.4, "recall1": end, "train_recall1": 0.8},
         ]
         ends = {"temperature": 0.1, "bias": 0.0, "temperature_density": math.nan}
@@ -462,7 +478,7 @@ def test_every_run_is_measured_on_its_own_split_and_starts_from_its_own_baseline
     done = [(name, split, seed) for name in ("clip", "late", "deep")
             for split in (0, 1) for seed in (3, 4)]  # fmt: skip
     assert list(table[["method", "split", "seed"]].itertuples(index=False, name=None)) == done
-    assert len(steps) == 2 * len(done)
+    assert len(steps) == 3 * len(done)
     measured = [one for one in quickly if "measured" in one]
     for (name, split, seed), one in zip(done, measured, strict=True):
         layers, dim = (1, 4) if name == "deep" else (0, 6)

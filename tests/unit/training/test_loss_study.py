@@ -154,9 +154,10 @@ def test_zero_shot_accuracy_is_of_pictures_that_are_not_trained_on(pairs):
     assert (row["zero_shot_n"], row["zero_shot_chance"]) == (20, pytest.approx(1 / 3))
     # Pictures of another file are all measured; those of a split are the ones that it holds out.
     assert measure_model(model, pairs, None, 0, replace(task, rows=None))["zero_shot_n"] == 30
-    held = task.held_out(torch.arange(30, 35))
-    assert list(held.rows) == list(held.labels["n"]) == [30, 31, 32, 33, 34]
-    assert torch.equal(held.pictures, pairs.a[30:35]) and list(held.right) == list("cabca")
+    held = task.held_out(torch.arange(31, 36))
+    assert list(held.rows) == [31, 32, 33, 34, 35]
+    assert held.labels.to_dict("index") == {row: {"n": 31 + row} for row in range(5)}
+    assert torch.equal(held.pictures, pairs.a[31:36]) and list(held.right) == list("abcab")
     none = measure_model(model, pairs, None, 0, task.held_out(torch.arange(5)))
     assert np.isnan(none["zero_shot"]) and none["zero_shot_n"] == 0
     assert np.isnan(measure_model(model, pairs, None, 0)["zero_shot"])
