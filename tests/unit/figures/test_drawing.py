@@ -1,7 +1,8 @@
 """Parts that several figures share, each by itself: places and orders by hand, on axes whose
 objects are asked."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -107,7 +108,7 @@ def ends_of(patch):
 def test_pairs_are_joined_and_at_most_500_are_drawn(ax):
     n = 1001
     sides = [
-        pd.DataFrame({"set": "s", "side": side, "u": np.arange(n) + place, "v": place})
+        pd.DataFrame({"set": "s", "side": side, "u": np.arange(n) + place, "v": place, "w": 9.0})
         for place, side in ((0.25, "b"), (0.5, "a"))
     ]
     pairs.draw_pairs(ax, pd.concat(sides), size=7)
@@ -118,12 +119,14 @@ def test_pairs_are_joined_and_at_most_500_are_drawn(ax):
         ends_of(joined)[:, 1], np.stack([kept + 0.25, 0.25 + 0 * kept], 1)
     )
     for dots, color, place in ((images, IMAGE_COLOR, 0.5), (texts, TEXT_COLOR, 0.25)):
+        assert not dots.get_path().should_simplify  # a dot is a line without a length
         assert colors.same_color(dots.get_edgecolor(), color)
         assert (dots.get_linewidth(), dots.get_capstyle(), dots.get_fill()) == (7, "round", False)
         found = ends_of(dots)
         np.testing.assert_array_equal(found[:, 0], found[:, 1])
         np.testing.assert_array_equal(found[:, 0, 0], kept + place)
     assert [*ax.get_xticks(), *ax.get_yticks()] == []
+    assert all(spine.get_visible() for spine in ax.spines.values())  # a frame around each set
     low, high = ax.get_xlim()
     assert low < 0.25 and high > 1000.5
 
@@ -207,6 +210,30 @@ def test_a_grid_has_as_many_panels_as_asked_for_and_a_size_in_pixels(count, colu
     assert (grid.nrows, grid.ncols) == shape and len(axes) == count
     assert shown == [number < count for number in range(len(shown))]
     np.testing.assert_allclose(size, (358, 90 * shape[0]))
+
+
+def test_a_figure_has_three_files_without_a_time_or_an_id_of_another(tmp_path):
+    ids = []
+    for name in ("one", "two_words"):
+        names = {"svg": "svg", "narrow": "narrow.svg", "pdf": "pdf"}
+        paths = {kind: tmp_path / f"{name}.{end}" for kind, end in names.items()}
+        before = plt.get_fignums()
+
+        def draw(layout):
+            figure = layout.figure(100)
+            figure.add_subplot().plot([0, 1], [0, 1], "o", clip_on=True)
+            return figure
+
+        style.save(draw, SimpleNamespace(**{kind: str(path) for kind, path in paths.items()}))
+        assert plt.get_fignums() == before
+        pdf = paths["pdf"].read_bytes()
+        assert b"CreationDate" not in pdf and b"/MediaBox [ 0 0 934 100 ]" in pdf
+        assert f"Mind the Gap, reproduced: {name.replace('_', ' ')}".encode() in pdf
+        for kind, width in (("svg", "934"), ("narrow", "358")):
+            root = ElementTree.fromstring(paths[kind].read_text("utf-8"))
+            assert (root.get("width"), root.get("height")) == (width, "100")
+            ids.append({one.get("id") for one in root.iter() if one.get("id")})
+    assert all(ids) and all(not one & other for one, other in combinations(ids, 2))
 
 
 def test_letters_of_panels_go_on_after_z():

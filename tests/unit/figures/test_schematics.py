@@ -113,6 +113,10 @@ def test_pairs_on_the_sphere_lie_on_their_parallels_and_are_joined(ax3d):
             # Along the sphere, never through it.
             np.testing.assert_allclose(np.linalg.norm(segment, axis=1), 1, atol=1e-12)
     assert all((IMAGE_PHI[row] == TEXT_PHI[row]) == (row in matched) for row in range(6))
+    # Six places, evenly around the front; the texts of the two in the middle are exchanged.
+    assert np.diff(IMAGE_PHI).tolist() == [25] * 5 and sum(IMAGE_PHI) == 0
+    assert sorted(TEXT_PHI) == [*IMAGE_PHI]
+    assert not ax3d.computed_zorder
 
 
 @pytest.mark.parametrize("text_theta", [50, 30])
@@ -138,6 +142,7 @@ def test_the_gap_is_drawn_between_the_parallels(ax3d, text_theta):
     arcs = [points_of(line) for line in ax3d.lines if len(points_of(line)) == 40]
     np.testing.assert_allclose(arcs[-1][0], at(0, 0, 1.12), atol=1e-12)
     np.testing.assert_allclose(np.linalg.norm(arcs[-1], axis=1), 1.12)
+    np.testing.assert_allclose(arcs[-1][-1], at(text_theta - 4, -90, 1.12), atol=1e-12)
     place, _ = word(ax3d, "θ")
     np.testing.assert_allclose(place, at(text_theta / 2, -90, 1.2), atol=1e-12)
     # The pole is a line from the sphere, with its name above it.

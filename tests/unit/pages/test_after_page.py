@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from invented import claim as claim_row
 from markupsafe import escape
 
 from modality_gap.config.follow_ups import temperature_family
@@ -783,6 +784,21 @@ def test_a_value_of_another_method_or_unknown_origin_is_not_given_as_the_papers(
         "makes groups over both modalities clearer"
         in (entries["modgap.groups_not_retrieval"]["statement"])
     )
+
+
+def test_a_statement_has_its_words_its_value_and_its_rows():
+    entry = {"id": "a", "statement": "It is so.", "published": 0.5, "mark": "[N]"}
+    other = entry | {"id": "b", "mark": "[P]", "not_tested": "The rest."}
+    ledger = {"papers": [{"paper": "P", "source": "arXiv", "statements": [entry, other]}]}
+    rows = [claim_row("b", SAME, test="above", why="w"), claim_row("c", SAME, why="w")]
+    (section,) = follow_ups.sections(ledger, pd.DataFrame(rows))
+    assert (section.paper, section.source) == ("P", "arXiv")
+    first, second = section.statements
+    assert first == ("a", "It is so.", "0.5, as reported in notes", [], "")
+    assert (second.published, second.not_tested) == ("0.5", "The rest.")
+    (row,) = second.rows
+    assert (row["id"], row["measured"], row["badge"].word) == ("b", "0.5", "same direction")
+    assert [(badge.css, n) for badge, n in section.tally.items()] == [("same", 1)]
 
 
 def test_a_badge_speaks_of_the_direction():

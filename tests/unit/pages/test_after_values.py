@@ -348,6 +348,10 @@ def test_sizes_are_told_from_the_fewest_to_the_most_fit_pairs():
         "centring leaves 0.310 [0.210, 0.510] with 32 pairs, 0.250 [0.150, 0.450] with 128."
     )
     assert fit_sizes.sentence(table[table["method"] == "shift"], labels) == ""
+    same = table.replace({"value": {0.6: 0.5}})  # what stays is no less
+    assert "in 1 of 2 sets" in fit_sizes.sentence(same, labels)
+    turned = fit_sizes.tables(pd.concat([*two, *one]), NAMES, labels)
+    assert [one.label for one in turned] == ["Two", "One"]
     first, second = fit_sizes.tables(table, NAMES, labels)
     assert (first.label, second.label) == ("One", "Two")
     heads = [f"{n} (n_fit/d {words})" for n, words in ((32, "0.12"), (64, "0.25"), (128, "0.50"))]

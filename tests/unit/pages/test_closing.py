@@ -127,3 +127,8 @@ def test_several_models_have_one_sentence():
         "is not shown to change in 1 (PAIRS)."
     )
     assert summary(rows[:1]) == ""
+    # An interval that ends at 0 contains it.
+    rows["change_closed_low"], rows["change_closed_high"] = [-0.2, 0.0, 0.01], [0.0, 0.03, 0.2]
+    assert summary(rows).endswith(
+        "is not shown to change in 2 (CLAP, CAPTIONS) and rises in 1 (PAIRS)."
+    )

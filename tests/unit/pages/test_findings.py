@@ -40,7 +40,7 @@ from modality_gap.pages.findings.tables import (
     table2_findings,
     table2_tables,
 )
-from modality_gap.pages.labels import labelled, set_labels
+from modality_gap.pages.labels import labelled, set_labels, trained_here
 from modality_gap.paper.ledger import load_ledger
 
 LEDGER = load_ledger(ROOT / "config/ledger/parts.yaml", ROOT / "config/schema/claims.yaml")
@@ -930,6 +930,16 @@ def test_a_set_has_one_name_and_two_sets_never_the_same():
     tables = {"preprocessing": pd.DataFrame({"encoder": ["clip_b32", "a text transformer"]})}
     made = labelled(tables, labels, {"clip_b32": {"label": "CLIP ViT-B/32"}})
     assert list(made["preprocessing"]["encoder"]) == ["CLIP ViT-B/32", "a text transformer"]
+
+
+def test_models_of_the_experiments_have_names_in_words():
+    """Their names in the tables are those of train_experiment.py."""
+    for kind, words in (
+        ("projections", "CLIP + MiniLM (the two projections)"),
+        ("towers", "small towers on frozen encoders"),
+    ):
+        assert trained_here(f"{CONFIG['experiments']['projection']} {kind}") == words
+    assert trained_here("another") == "another"
 
 
 def test_every_claim_that_a_sentence_names_is_in_the_ledger():
