@@ -40,6 +40,8 @@ results/datasets/digits.parquet make_digits_dataset
 results/datasets/placed_digits.parquet make_dataset
 results/datasets/placed_digits/0.parquet
 results/datasets/other.parquet
+results/datasets/parted/a.parquet
+results/datasets/parted/a/b.parquet
 results/embeddings/stitched/image.parquet project_embeddings
 results/embeddings/stitched.digits/text.parquet project_embeddings
 results/embeddings/stitched/audio.parquet
@@ -147,7 +149,7 @@ def planned(folder, mirror="", cores=2, files=(), targets=(), **more) -> list[di
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> dict:
-    return {name: tmp_path_factory.mktemp(name) for name in ("settings", "released")}
+    return {name: tmp_path_factory.mktemp(name) for name in ("settings", "released", "models")}
 
 
 @pytest.fixture(scope="module")
@@ -969,10 +971,15 @@ def ordered(value) -> bool:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory) -> dict[str, list[dict]]:
+def models(folders) -> dict[str, list[dict]]:
     """The jobs, by rule, of encoders from own files and from a hub, whose precision is measured.
-    The task of the experiments is on another dataset."""
-    folder = tmp_path_factory.mktemp("models")
+    The task of the experiments is on another dataset, and one of them trains a whole model. A
+    dataset is in parts."""
+    folder = folders["models"]
+    (folder / "tars").mkdir()
+    for name in "bac":
+        (folder / f"tars/{name}.tar").touch()
+    parted = {"format": "webdataset", "files": {"tars": "./tars"}, "files_per_part": 2}
     own = {}
     for name in "ab":
         copy = (ROOT / "config/architectures/digit-clip.json").read_text(encoding="utf-8")
@@ -989,12 +996,22 @@ def models(tmp_path_factory) -> dict[str, list[dict]]:
             "results/embeddings/pair/image.parquet",
             "results/statistics/normalisation.csv",
             "results/statistics/experiments/temperature.csv",
+            "results/statistics/experiments/initialisation.csv",
+            "results/statistics/experiments/dimension.csv",
+            "results/statistics/zero_shot/pair.csv",
+            "results/datasets/parted.parquet",
             "results/after/losses.csv",
         ],
+        datasets={"parted": parted},
+        inputs={"parted": {"dataset": "parted"}},
         encoders=own,
         sets={"pair": about | {"encoder": "own_a"}},
+        table1={"sets": ["stitched", "pair"], "tasks": ["digits", "emoji_groups"]},
         supplement={"normalisation": {"encoders": ["own_a", "own_b"]}},
-        experiments={"temperature": {"task": "digits"}},
+        experiments={
+            "temperature": {"task": "digits"},
+            "models": {"initialisation": {"encoder": "own_b", "dataset": "emoji"}},
+        },
         extraction={"precision": "auto"},
     )
     return by_rule(jobs)
@@ -1056,6 +1073,42 @@ def test_a_task_on_another_dataset_has_embeddings_of_its_own(models, config):
     assert (job["params"]["task_label"], job["params"].get("task_cluster")) == ("digit", None)
     (job,) = models["train_losses"]
     assert job["params"]["task"] == {"name": "digits", "label": "digit", "inputs": "digits"}
+
+
+def test_an_experiment_on_a_whole_model_has_its_files_and_others_their_embeddings(models):
+    (whole,), (other,) = models["train_initialisation"], models["train_dimension"]
+    assert whole["input"]["dataset"] == ["results/datasets/emoji.parquet"]
+    assert whole["input"]["model"] == ["b.json"] == [*whole["params"]["digests"]]
+    assert whole["params"]["encoder"]["label"] == "Own b"
+    assert {*whole["params"]["experiments"]["models"]} == {"initialisation"}
+    assert "image" not in whole["input"] and "dataset" not in other["input"]
+    assert (other["params"]["encoder"], other["params"]["experiments"]["models"]) == (None, {})
+
+
+def test_what_a_set_s_model_makes_of_other_inputs_is_of_its_encoder(models, config):
+    (job,) = models["sweep_zero_shot"]
+    assert job["input"]["prompts"] == ["results/embeddings/own_a.prompts/text.parquet"]
+    wanted = [
+        "pair" if config["tasks"][task]["inputs"] == "digits" else f"own_a.{entry['inputs']}"
+        for task, entry in job["params"]["tasks"].items()
+    ]
+    assert len({*wanted}) > 1
+    assert job["input"]["images"] == [f"results/embeddings/{one}/image.parquet" for one in wanted]
+
+
+def test_parts_of_a_dataset_have_their_own_files(models, folders):
+    """Of two files each, in the order of their names; one part has the name of its first file."""
+    made = {job["files"][0]: job for job in models["make_part"]}
+    parts = [f"results/datasets/parted/{name}.parquet" for name in "ac"]
+    (whole,) = models["gather_parts"]
+    assert whole["input"]["parts"] == parts and whole["directory"] == whole["files"]
+    for path, files in zip(parts, (["a", "b"], ["c"]), strict=True):
+        roles = {role: of for role, of in made[path]["input"].items() if "tars" in role}
+        assert [*roles.values()] == [[f"tars/{name}.tar"] for name in files]
+        assert made[path]["ancient"] == ["config/assets.yaml"]
+    makers = json.loads((folders["models"] / "makers.json").read_text(encoding="utf-8"))
+    assert makers["results/datasets/parted/a.parquet"] == ["make_part"]
+    assert makers["results/datasets/parted/a/b.parquet"] == []
 
 
 def test_nothing_but_parts_of_a_study_is_removed(jobs, unusual):
