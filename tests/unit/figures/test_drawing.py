@@ -35,7 +35,7 @@ def ax():
 
 
 def in_order():
-    learnt = GAPS.index.isin(["able", "able_random", "start"])
+    learnt = GAPS.index.isin(["able", "start"])
     return models.models_in_order(GAPS, ["own"], pd.Series(learnt, GAPS.index))
 
 
@@ -63,6 +63,12 @@ def test_each_model_has_its_own_row_with_both_gaps_and_their_intervals(ax):
     assert [text.get_text() for text in ax.get_yticklabels()] == [*rows]
     assert [*ax.get_yticks()] == [*rows.values()]
     assert (ax.get_xlim(), ax.get_ylim()) == ((0, 1.6), (-0.7, 4.2))
+    # Lines of the grid lead from the rows to their axis, behind what is drawn.
+    assert not ax.spines["left"].get_visible() and ax.get_axisbelow()
+    shown = [[line.get_visible() for line in lines] for lines in (ax.get_xgridlines(),
+                                                                  ax.get_ygridlines())]  # fmt: skip
+    assert all(shown[0]) and not any(shown[1])
+    assert ax.get_xlabel() == "gap (distance of the centres)"
     dots = {(line.get_xdata()[0], line.get_ydata()[0]): line for line in ax.lines
             if line.get_marker() == "o"}  # fmt: skip
     bars = {tuple(bar.get_segments()[0].ravel()): bar.get_color()[0] for bar in ax.collections}
@@ -89,6 +95,14 @@ def test_each_model_has_its_own_row_with_both_gaps_and_their_intervals(ax):
         "1.10": ((1.1, 2), (10, 0), "left"),
         "0.30": ((0.3, 1), (-18, 0), "right"),
     }
+
+
+def test_a_number_is_on_the_left_where_training_left_the_gap_as_it_was(ax):
+    gap = GAPS.loc[["own", "own_random"]].assign(gap=0.8)
+    order = models.models_in_order(gap, [], pd.Series(True, gap.index))
+    models.draw_gap_change(ax, style.WIDE, order, gap, {})
+    (number,) = [one for one in ax.texts if one.get_text()]
+    assert (number.get_text(), number.get_ha(), number.xyann) == ("0.80", "right", (-18, 0))
 
 
 def test_long_names_have_lines_that_fit_the_layout(ax):
@@ -144,6 +158,9 @@ def test_models_stand_in_strips_trained_above_untrained():
     letters = {"trained": "(a)", "random": "(b)"}
     pairs.draw_sets(figure, style.NARROW, table, points, letters, gap)
     assert all([*ax.get_xticks(), *ax.get_yticks()] == [] for ax in figure.axes)
+    for absent in (text for ax in figure.axes for text in ax.texts):  # in the middle of its panel
+        assert absent.get_position() == (0.5, 0.5)
+        assert absent.get_transform() == absent.axes.transAxes
     found = {}
     for ax in figure.axes:
         spec = ax.get_subplotspec()
@@ -164,6 +181,21 @@ def test_models_stand_in_strips_trained_above_untrained():
         (3, 0): ("no random\nweights", "", "untrained", ""),
         (3, 1): ("m4r", "", "", "gap 0.80"),
     }
+
+
+@pytest.mark.parametrize(("layout", "lines"), [(style.WIDE, 1), (style.NARROW, 2)])
+def test_names_above_the_columns_fit_them(layout, lines):
+    name = "a name of seven"  # 15 letters
+    table = pd.DataFrame({"model": [name], "trained": ["t"], "random": [None]}).astype(object)
+    points = pd.DataFrame(
+        [("t", side, 0.0, 0.0) for side in "ab"], columns=["set", "side", "u", "v"]
+    )
+    figure = plt.figure()
+    pairs.draw_sets(figure, layout, table, points, {"trained": "(a)"})
+    (ax,) = figure.axes
+    plt.close(figure)
+    assert len(ax.get_title(loc="center").split("\n")) == lines
+    assert ax.get_xlabel() == ""
 
 
 @pytest.mark.parametrize(
@@ -300,15 +332,15 @@ def test_a_curve_without_a_fine_minimum_is_above_its_own_least():
 
 def test_an_svg_has_colours_as_attributes_and_two_decimals():
     links = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    given = f"""<svg {links} viewBox="0 0 934.5 120"><defs><path id="a" d="M 1.23956 -2.5"
-        style="fill: #123456; stroke: #222222"/></defs><g id="unused"><use xlink:href="#a"
+    given = f"""<svg {links} viewBox="0 0 934.5 120"><defs><path id="a-b" d="M 1.23956 -2.5"
+        style="fill: #123456; stroke: #222222"/></defs><g id="unused"><use xlink:href="#a-b"
         x="1.999" style="fill: #0068a6; stroke-width: 0.8567"/></g></svg>"""
     root = ElementTree.fromstring(svg.themed(given.encode()))
     assert (root.get("width"), root.get("height"), root.get("class")) == ("934.5", "120", "figure")
     (path,), (use,) = (list(root.iter(f"{{{svg.SVG}}}{name}")) for name in ("path", "use"))
     # What is used many times takes its colours from where it is used.
-    assert path.attrib == {"id": "a", "d": "M 1.23 -2.5"}
-    assert use.attrib == {f"{{{svg.XLINK}}}href": "#a", "x": "1.99", "fill": "#0068a6"} | {
+    assert path.attrib == {"id": "a-b", "d": "M 1.23 -2.5"}
+    assert use.attrib == {f"{{{svg.XLINK}}}href": "#a-b", "x": "1.99", "fill": "#0068a6"} | {
         "style": "stroke-width: 0.8567"
     }
     assert [group.attrib for group in root.iter(f"{{{svg.SVG}}}g")] == [{}]
@@ -460,7 +492,7 @@ def test_places_are_tried_from_near_to_far_and_diagonal_ones_first():
         np.testing.assert_allclose(found, around(0, far))
     ticks = np.linspace(-6, 6, 12)
     marks = 50 + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    for degrees in (0, 180, 90, 270, 22.5):
+    for degrees in (0, 180, 90, 270, *np.arange(22.5, 360, 45)):
         (found,) = place([[50, 50]], marks)
         np.testing.assert_allclose(found, around(degrees, 1.6), atol=1e-9)
         marks = np.concatenate([marks, 50 + around(degrees, 2.2)[None]])

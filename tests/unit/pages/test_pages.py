@@ -515,6 +515,8 @@ def test_a_page_allows_its_own_scripts_and_no_other():
     assert html == (
         "'sha256-kK/qHT+H2XOROjvQg6XuRmQSXTpp8041p6IgnIlmcO8='|<script>alert('<1>' && 2)</script>"
     )
+    policy = render.render_page(templates, "base", ["a", "b"]).partition("|")[0]
+    assert re.fullmatch(r"'sha256-[^' ]+=' 'sha256-[^' ]+='", policy)
     for text in ("x = '</script>'", "x = '</SCRIPT>'", "x = '<!--'"):
         with pytest.raises(InputError, match="Remove that text"):
             render.render_page(templates, "base", [text])
@@ -529,6 +531,7 @@ def test_a_page_has_minus_signs_where_it_is_read_and_none_where_it_is_copied():
     html = render.render_page({"page": page}, "page", value="-7 < <i>", drawn=drawn)
     assert re.findall(r"−\d+", html) == ["−3", "−5", "−6", "−7", "−14"]
     assert len(re.findall(r"-\d+", html)) == 8
+    assert render.with_minus_signs("-1 <b>-2</b> -3") == "−1 <b>−2</b> −3"
 
 
 @pytest.mark.parametrize(
@@ -560,7 +563,36 @@ def test_how_to_cite(root):
     people = cite.cited(citation | {"authors": named})["bibtex"]
     assert "  author = {Doe, Jo and {A Group}}," in people
     assert found["bibtex"].count("{") == found["bibtex"].count("}")
-    assert cite.cited(citation | {"repository-code": "https://x.example"})["repository"]
+    address = "https://x.example"
+    assert cite.cited(citation | {"repository-code": address})["repository"] == address
+    citation.pop("repository-code", None)
+    assert cite.cited(citation)["repository"] == ""
+
+
+def test_every_field_of_an_entry_is_its_own():
+    paper = {"title": "T", "authors": [{"family-names": "De Roe", "given-names": "A"}]}
+    paper |= {"collection-title": "C", "volume": 3, "year": 2001, "url": "u"}
+    work = {"title": "W", "authors": [{"name": "G"}], "version": "1.2", "license": "MIT"}
+    work |= {"date-released": "2002-03-04", "references": [paper, {"title": "Another"}]}
+    found = cite.cited(work)
+    assert (found["url"], found["licence"]) == ("u", "MIT")
+    assert found["bibtex"].splitlines() == [
+        "@inproceedings{de roe2001,",
+        "  title = {T},",
+        "  author = {De Roe, A},",
+        "  booktitle = {C},",
+        "  volume = {3},",
+        "  year = {2001},",
+        "  url = {u},",
+        "}",
+        "@software{reproduced,",
+        "  title = {W},",
+        "  author = {{G}},",
+        "  version = {1.2},",
+        "  date = {2002-03-04},",
+        "  license = {MIT},",
+        "}",
+    ]
 
 
 def test_the_stamp_says_what_was_recorded():
