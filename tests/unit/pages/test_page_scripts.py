@@ -383,6 +383,9 @@ def tables_of_after():
 def test_the_page_of_follow_ups(root, tmp_path, monkeypatch):
     monkeypatch.setattr(logs, "log_to", lambda _: None)
     after, others = tables_of_after()
+    # Two measures of the user, of which one has a label.
+    added = [after["measures"].query("measure == 'frechet'").assign(measure=name) for name in "vw"]
+    after["measures"] = pd.concat([after["measures"], *added])
     paths = dict(zip(others, written(tmp_path / "others", others), strict=True))
     names = ("closing_the_gap", "mixed_gallery", "follow_up_losses")
     inputs = SimpleNamespace(
@@ -395,7 +398,9 @@ def test_the_page_of_follow_ups(root, tmp_path, monkeypatch):
     )
     toy = figures.toy()["toy"]
     params = SimpleNamespace(
-        config=CONFIG | {"confidence": 0.8},
+        config=CONFIG
+        | {"confidence": 0.8}
+        | {"posthoc": CONFIG["posthoc"] | {"measures": {"v": {"label": "My measure"}, "w": {}}}},
         version="7",
         record=tmp_path / "run.json",
         sets={
@@ -430,6 +435,8 @@ def test_the_page_of_follow_ups(root, tmp_path, monkeypatch):
     assert "Set one: centring leaves 0.250" in page
     heads = [row for row in rows_of(part_of(page, "measures")) if row[0] == "measure"]
     assert heads == [["measure", "Set one, n 60", "Set two, n 60"], ["measure", "Set none, n 60"]]
+    told = {row[0].partition(" ")[0] for row in rows_of(part_of(page, "measures"))}
+    assert {"My", "w"} <= told and "v" not in told
     losses = part_of(page, "losses")
     assert "Temperature, fixed or learnt, 0.010 to 0.050: gap 0.800" in losses
     assert "means with 80 % intervals over seeds" in losses
