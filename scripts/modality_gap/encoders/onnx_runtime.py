@@ -124,6 +124,7 @@ def export(network: Network, inputs: list[torch.Tensor]) -> bytes:
             input_names=ARGUMENTS[: len(arguments)],
             dynamic_shapes=(shapes,),
             dynamo=True,
+            optimize=False,  # ONNX Runtime does so when the session starts
             verbose=False,
         )
     return program.model_proto.SerializeToString()
