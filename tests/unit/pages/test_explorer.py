@@ -110,6 +110,8 @@ def made(name: str, scores=()) -> dict:
 @pytest.fixture(scope="module")
 def models():
     found = {name: made(name) for name in ("small", "theirs", "lost")}
+    score = {"task": "a_task", "n": 9, "values": [0.1, 0.2, 0.3, 0.2, 0.1]}
+    found["small"] = made("small", [score])
     found["flat"] = {"set": "flat", "deltas": []}
     sets = {"lost": {}, "theirs": {"modalities": ["video", "text"]}, "small": {}, "flat": {}}
     gap = pd.DataFrame({"set": list(found), "model": [name.title() for name in found]})
@@ -142,7 +144,10 @@ def test_the_charts_stand_still_before_the_script(models):
     drawn = explorer.drawn(models)
     assert set(drawn["charts"]) == {"points", "loss", "recall", "score"}
     stills = drawn["stills"]
-    assert "score-wide" not in stills  # the first model has none
+    # The first model has no score, which the second has; points have one size.
+    assert {*stills} == {"points-wide"} | {
+        f"{name}-{size}" for name in ("loss", "recall") for size in ("wide", "narrow")
+    }
     for name, svg in stills.items():
         assert svg.startswith("<svg") and "<text" in svg
         assert all(one.startswith(name) for one in re.findall(r'id="([^"]+)"', svg))

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -220,6 +221,9 @@ def test_the_machine_is_known():
     assert 1 <= found["usable_cores"] <= found["cores"] == os.cpu_count()
     assert 0.5 < found["memory_gib"] < 100_000
     assert found["cpu"]
+    known = Path("/proc/cpuinfo")  # of Linux
+    named = re.search(r"model name\s*: (.*)", known.read_text("utf-8") if known.exists() else "")
+    assert not named or found["cpu"] == named[1]
     assert found["system"]
     words = dict(run.machine_rows(found | {"gpus": [], "usable_cores": found["cores"]}))
     assert words["GPU"] == "none"
@@ -236,7 +240,11 @@ def test_the_machine_is_known():
 
 def test_a_gpu_is_known_by_its_drivers_program(tmp_path, monkeypatch):
     program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho 'NVIDIA H100, 81559 MiB, 550.54'\necho 'another'\n")
+    asked = "--query-gpu=name,memory.total,driver_version --format=csv,noheader"
+    program.write_text(
+        f"#!/bin/sh\n[ \"$*\" = '{asked}' ] || exit 1\n"
+        "echo 'NVIDIA H100, 81559 MiB, 550.54'\necho 'another'\n"
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert machine()["gpus"] == ["NVIDIA H100, 81559 MiB, 550.54", "another"]
