@@ -292,3 +292,16 @@ def test_items_that_one_side_skipped_are_left_out_of_both(tmp_path):
     # Items that are absent for another reason are still a fault.
     with pytest.raises(InputError, match="must hold vectors of the same items"):
         by_part.sum_part(*sources, "p", 500, 0)
+
+
+def test_intervals_are_of_4096_pairs_of_a_part_drawn_by_its_seed_and_its_name(tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(4200, 2)).astype(np.float32)
+    np.save(tmp_path / "x.npy", vectors)
+    source = open_source(str(tmp_path / "x.npy"), {})
+    drawn = {}
+    for name, seed in (("p", 0), ("p", 1), ("q", 0), ("p", 0)):
+        sums, sample = by_part.sum_part(source, source, name, 9, seed)
+        assert (sums.n, sums.m, len(sample.keys)) == (4200, 4096, 9)
+        drawn.setdefault((name, seed), set()).add(tuple(sample.keys))
+    assert [len(keys) for keys in drawn.values()] == [1, 1, 1]
+    assert len(set.union(*drawn.values())) == 3

@@ -391,6 +391,7 @@ def test_what_rounding_leaves_of_a_vector_has_no_direction_and_a_short_one_has()
         for last in (one, np.nextafter(one, 1)):
             assert np.isnan(shift(one[None], last, -1.0)).all()
         np.testing.assert_allclose(shift(one[None], one, -0.99), one[None], atol=1e-12)
+        np.testing.assert_allclose(shift(one[None], one, 1e-5 - 1), one[None], atol=1e-9)
 
 
 def test_a_gap_of_mere_rounding_is_none_to_shift_along():

@@ -7,7 +7,7 @@ from invented import data
 
 from modality_gap.config.tables import Column, load_tables
 from modality_gap.measures import registry, tables
-from modality_gap.measures.registry import FIGURE1, MODELS_GAP, Measure, Pairs
+from modality_gap.measures.registry import FIGURE1, MODELS_GAP, MODELS_RECALL, Measure, Pairs
 from modality_gap.pages.findings.figure1 import figure1_tables
 from modality_gap.pages.models import models_tables
 from modality_gap.pages.words import NONE, cell
@@ -41,6 +41,49 @@ def test_every_name_is_a_column_and_every_column_has_a_value():
     labels = [column.label for column in registry.columns_at(FIGURE1)]
     assert len(labels) == len(set(labels)) > 5
     assert all(labels)
+
+
+def test_pages_show_these_measures_in_this_order():
+    both = ["gap", "mean_cosine_a", "mean_cosine_b"]
+    recalls = ["recall1_ab", "recall1_ba"]
+    dimensions = [f"effective_dimension_{side}" for side in ("a", "b", "both")]
+    for place, names in (
+        (FIGURE1, ["gap", "gap_squared", *both[1:], *recalls, "separability", "largest5_share"]),
+        (MODELS_GAP, [*both, "rmg"]),
+        (MODELS_RECALL, [*recalls, "alignment", *dimensions]),
+    ):
+        assert [column.name for column in registry.columns_at(place)] == names
+
+
+def test_a_unit_says_what_kind_of_number_a_measure_is():
+    known = {column.name: column for some in registry.columns().values() for column in some}
+    x = np.random.default_rng(0).normal(size=(2, 30, 8))
+    x /= np.linalg.norm(x, axis=-1, keepdims=True)
+    row: dict = {}
+    for measures in (registry.GAP, registry.DIAGNOSTICS):
+        row |= registry.measured(measures, Pairs(*x, 0.9, 20, 0, resamples=20))
+    for name, column in known.items():
+        assert (column.unit == "count") == isinstance(row[name], int), name
+        assert (column.unit == "cosine") == ("cosine" in name), name
+        assert (column.unit == "nats") == ("uniformity" in name), name
+        assert column.unit != "share" or 0 <= row[name] <= 1, name
+        # In diagnostics.csv the gap, which comes last here, has no interval.
+        assert column.interval == (name != "gap" and f"{name}_low" in row), name
+    of = {unit: [name for name in known if known[name].unit == unit] for unit in ("length", "number")}
+    assert of == {"length": ["gap"], "number": ["gap_squared", "alignment"]}
+    shares = ("recall1_chance", "recall5_ab", "separability", "largest5_share", "rmg")
+    assert {known[name].unit for name in shares} == {"share"}
+    # Headings name the modality, the direction and the number as the columns do.
+    for name, heading in (
+        ("recall10_ba", "recall@10 b to a"), ("recall1_ab", "recall@1 a to b"),
+        ("mean_cosine_b", "mean cosine b"), ("min_cosine_a", "smallest cosine a"),
+        ("recall_items_a", "different vectors a"), ("recall_items_b", "different vectors b"),
+        ("uniformity_a", "uniformity a"), ("effective_dimension_both", "effective dimension both"),
+        ("alignment", "alignment"), ("separability", "separability"),
+        ("gap_squared", "squared gap without bias"), ("largest5_share", "share in 5 dimensions"),
+        ("compared_n", "pairs compared"), ("recall1_chance", "chance of recall@1"),
+    ):  # fmt: skip
+        assert registry.label(name) == heading
 
 
 def test_a_new_measure_is_in_the_table_with_its_interval(one_more):

@@ -203,3 +203,16 @@ def test_of_two_shifts_of_one_size_that_find_as_much_the_place_is_that_of_the_fi
     found = np.concatenate([of_size, np.zeros((1, 40), dtype=bool), of_size[::-1]])
     low, high = place_interval(Hits(found, None), deltas, distances, 0.9, 60, 0)
     assert 1 < low < high  # before the shift 0, whose distance is 1
+
+
+def test_a_rival_that_is_nearer_by_more_than_rounding_counts_wherever_it_stands():
+    one = np.array([1.0, 0, 0])
+    for more, rank in ((1e-10, 1), (1e-13, 0), (-1e-13, 0), (-1e-10, 0)):
+        near = 0.6 + more
+        y = np.array([[0.6, 0.8, 0], [near, -np.sqrt(1 - near**2), 0]])
+        assert partner_ranks(np.stack([one, -one]), y)[0][0] == rank
+    # Before the partner, one that is as near but for rounding counts too.
+    for more, rank in ((1e-13, 1), (-1e-13, 1), (-1e-10, 0)):
+        near = 0.6 + more
+        y = np.array([[near, -np.sqrt(1 - near**2), 0], [0.6, 0.8, 0]])
+        assert partner_ranks(np.stack([-one, one]), y)[0][1] == rank

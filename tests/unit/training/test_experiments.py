@@ -266,8 +266,8 @@ def test_a_learnt_temperature_moves_within_its_bound_and_a_fixed_one_does_not():
     settings = run_settings(SMALL, "initialisation") | {"steps": 30, "learning_rate": 0.05}
     rows, eye = torch.arange(30), torch.eye(30)
 
-    def final(b: torch.Tensor, initial: float, learnt: bool) -> float:
-        temperature = Temperature(initial, learnt, largest_scale=100)
+    def final(b: torch.Tensor, initial: float, learnt: bool, bound: float = 100) -> float:
+        temperature = Temperature(initial, learnt, bound)
         fit(Still(), Pairs(eye, b, rows, rows), temperature, settings, 0, lambda step: None)
         return temperature.value()
 
@@ -277,6 +277,10 @@ def test_a_learnt_temperature_moves_within_its_bound_and_a_fixed_one_does_not():
     # Each item is nearest to its own partner: a lower temperature lowers the loss, to the bound.
     assert 0.03 < final(eye, 0.2, learnt=True) < 0.15
     assert final(eye, 0.005, learnt=True) == pytest.approx(0.01)
+    assert final(eye, 0.005, learnt=True, bound=40) == pytest.approx(0.025)
+    unbound = Temperature(0.005, True)
+    unbound.clamp()
+    assert unbound.value() == pytest.approx(0.005)
     # Each is farthest from its own: a higher one does.
     assert final(-eye, 0.02, learnt=True) > 0.03
 

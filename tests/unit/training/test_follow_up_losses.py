@@ -12,6 +12,7 @@ from scipy.special import log_softmax, logsumexp, softmax
 
 from modality_gap.errors import InputError
 from modality_gap.losses import along_sphere, evaluate, main
+from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS
 from modality_gap.training.losses import contrastive
 from modality_gap.training.losses.beside import symile
 from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
@@ -680,3 +681,18 @@ def test_gradient_along_the_sphere_and_at_raw_rows(tmp_path):
         away = (saved[side] * units).sum(axis=1, keepdims=True) * units
         np.testing.assert_allclose(saved[f"{side}_sphere"], saved[side] - away, atol=1e-12)
         assert (saved[f"{side}_sphere"] * rows[side]).sum(axis=1) == pytest.approx(0, abs=1e-12)
+
+
+def test_every_source_is_a_paper_with_its_number_or_says_that_there_is_none():
+    other = {"ours", "folk method", "CMA-OoDD", "control of CWCL", "Liang et al., 2022"}
+    registered = (FOLLOW_UP_LOSSES, METHODS, FOLLOW_UP_MEASURES)
+    numbers: dict[str, set[str]] = {}
+    for entry in (one for registry in registered for one in registry.values()):
+        for paper in re.split(r"(?<=\)), ", entry.source):
+            found = re.fullmatch(r"(.+) \((\d{4}\.\d{5})\)|\d{4}\.\d{5}", paper)
+            assert found or paper in other, f"{entry.name}: {entry.source}"
+            if found and found[1]:
+                numbers.setdefault(found[1], set()).add(found[2])
+    # A paper has one name and one number wherever it is named.
+    assert {len(of) for of in numbers.values()} == {1}
+    assert len(set.union(*numbers.values())) == len(numbers)
