@@ -69,7 +69,9 @@ def test_a_unit_says_what_kind_of_number_a_measure_is():
         assert column.unit != "share" or 0 <= row[name] <= 1, name
         # In diagnostics.csv the gap, which comes last here, has no interval.
         assert column.interval == (name != "gap" and f"{name}_low" in row), name
-    of = {unit: [name for name in known if known[name].unit == unit] for unit in ("length", "number")}
+    of = {
+        unit: [name for name in known if known[name].unit == unit] for unit in ("length", "number")
+    }
     assert of == {"length": ["gap"], "number": ["gap_squared", "alignment"]}
     shares = ("recall1_chance", "recall5_ab", "separability", "largest5_share", "rmg")
     assert {known[name].unit for name in shares} == {"share"}

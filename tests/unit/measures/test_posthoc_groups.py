@@ -226,7 +226,7 @@ def test_captions_of_a_picture_all_count():
     rng = np.random.default_rng(3)
     clusters = np.repeat(np.arange(8), 3)
     pictures = unit(rng.normal(size=(8, 12)))
-    captions = unit(pictures[clusters] + 0.9 * rng.normal(size=(24, 12)) / np.sqrt(12))
+    captions = unit(pictures[clusters] + 2 * rng.normal(size=(24, 12)) / np.sqrt(12))
     pairs = pictures[clusters], captions, clusters
     forms = by_picture(Maps(), *pairs)
     rows = of_captions(Maps(), *pairs, forms)
@@ -242,8 +242,11 @@ def test_captions_of_a_picture_all_count():
     assert forms["recall1"].shape == (8,)
     rank = [1 + (cosines[:, i] > cosines[clusters[i], i]).sum() for i in range(24)]
     by = np.array(rank).reshape(8, 3)
+    assert by.var(axis=1).max() > 1
     assert found["T1c", "rank_variance_yx"] == pytest.approx(by.var(axis=1).mean())
     assert found["T1c", "rank_deviation_yx"] == pytest.approx(by.std(axis=1).mean())
+    # Documents that are fused with no part of a caption are the pictures.
+    assert found["T2c", "ndcg10_fused_0"] == pytest.approx(np.mean(1 / np.log2(1 + by)))
 
 
 def test_which_pairs_fit():
