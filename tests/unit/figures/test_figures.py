@@ -1034,7 +1034,11 @@ def test_closing_the_gap(draw):
 def test_models_whose_gap_is_closed_keep_their_own_curves(draw):
     """In the order in which the models are given, which is not that of their names."""
     names = ["two", "one"]
-    gap = gaps().assign(weights="trained", model=["First", "Second", "N"], recall1_chance=0.001)
+    gap = (
+        gaps()
+        .iloc[[1, 0, 2]]
+        .assign(weights="trained", model=["Second", "First", "N"], recall1_chance=0.001)
+    )
     gap = gap.assign(recall_items_a=20, recall_items_b=20, clusters=20)
     curve = made({"set": ["one", "two"], "delta": [-1.0, 0.0, 1.0]}, ends=("recall1_ab",))
     curve["distance"] = [0.9, 0.5, 0.0] * 2

@@ -97,6 +97,14 @@ def spaced(page):
     return re.sub(r"\s+", " ", page)
 
 
+def assert_pictures(root, page, names):
+    """Each drawing has the words of its own item for who does not see it."""
+    items = load_items(root / "config/ledger/items.yaml")
+    found = [unescape(one) for one in re.findall(r' alt="([^"]+)"', page)]
+    for name in names:
+        assert spaced(items[name].alt) in map(spaced, found), name
+
+
 def test_the_page_of_evidence(root, evidence):
     for page, scripts in zip(evidence, (("evidence",), ()), strict=True):
         assert_style(root, page, ("theme", "page", *scripts))
@@ -306,6 +314,7 @@ def write_figures(root, tmp_path, monkeypatch):
         snakemake = SimpleNamespace(input=inputs, params=params, output=[output])
         runpy.run_path(str(script_path(root, "write_figures")), {"snakemake": snakemake})
         assert_style(root, page := output.read_text("utf-8"))
+        assert_pictures(root, page, figures.FIGURES)
         return page
 
     return write
@@ -346,7 +355,7 @@ def test_figures_are_folded_for_their_reasons(root, write_figures):
 
 def test_the_page_of_figures_knows_untrained_projections(write_figures):
     page = write_figures(weights="random", projection="stitched")
-    assert "untrained projections" in part_of(page, "models")
+    assert "with untrained projections, 0.800 [" in spaced(part_of(page, "models"))
 
 
 def test_a_page_of_figures_that_no_browser_would_like_is_not_written(write_figures):
@@ -441,6 +450,7 @@ def test_the_page_of_follow_ups(root, tmp_path, monkeypatch):
     assert "Temperature, fixed or learnt, 0.010 to 0.050: gap 0.800" in losses
     assert "means with 80 % intervals over seeds" in losses
     assert "1 of 1 method narrows the gap" in losses
+    assert_pictures(root, page, names)
     assert page.count('<div class="card">') == 3 and "workflow 7" in page
     # Each caption has the sentence on the stand-ins of its own figure.
     relations = yaml.safe_load(inputs.stand_ins.read_text("utf-8"))
@@ -515,6 +525,7 @@ def write_index(root, tmp_path, monkeypatch):
         snakemake = SimpleNamespace(input=inputs, params=params, output=[output])
         runpy.run_path(str(script_path(root, "write_index")), {"snakemake": snakemake})
         assert_style(root, page := output.read_text("utf-8"))
+        assert_pictures(root, page, report["key"])
         return given, spaced(page)
 
     return write
