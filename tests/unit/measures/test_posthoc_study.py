@@ -276,6 +276,30 @@ def test_holms_correction_is_over_the_methods_of_one_metric():
     assert with_holm(rows[["method", "metric"]].copy())["p_holm"].isna().all()
 
 
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_smooth_measure_leaves_out_each_of_twenty_random_groups_of_clusters(seed):
+    x, y = cloud(150, 5, 4)
+    clusters = np.arange(150) // 3
+    kept = []
+
+    def of(x, y):
+        kept.append({tuple(row) for row in x})
+        return {"third": float(x[:, 3].mean())}
+
+    one = FollowUpMeasure(
+        *("one", "One", "ours", of, lambda n, d: {}, lambda x, y: {}), smooth=True
+    )
+    row = measured(x, y, clusters, 0.9, seed, {"one": one}).set_index("measure").loc["third"]
+    groups = (np.random.default_rng(seed).permutation(50) % 20)[clusters]
+    assert kept[0] == {tuple(row) for row in x}
+    for group, rest in enumerate(kept[1:]):
+        assert rest == {tuple(row) for row in x[groups != group]}
+    assert len(kept) == 21
+    without = np.array([x[groups != group, 3].mean() for group in range(20)])
+    ends = jackknife(x[:, 3].mean(), without, 0.9)
+    assert (row["low"], row["high"]) == pytest.approx(tuple(ends))
+
+
 def test_a_measure_of_each_vector_has_the_clusters_of_both_modalities():
     """First the vectors of x, then those of y; and of a smooth value that not every part has there
     is no interval."""

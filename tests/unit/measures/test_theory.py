@@ -123,6 +123,7 @@ def test_ten_violations_count_and_a_share_of_one_has_a_slope():
 def test_a_correlation_just_past_1_is_1():
     past = np.nextafter(1, 2)
     assert theory.arc_cosine_kernel(past) == 1
+    assert theory.arc_cosine_kernel(-past) == pytest.approx(0, abs=1e-12)
     before, after = theory.lemma3_estimates(past, 2.0, 500, np.random.default_rng(0), 0.9)
     assert before == pytest.approx(
         theory.lemma3_estimates(1.0, 2.0, 500, np.random.default_rng(0), 0.9)[0]
@@ -278,3 +279,11 @@ def test_caps_in_512_dimensions(half_angle, power):
     whole = integrate.quad(lambda t: np.sin(t) ** 510, 0, np.pi, points=[np.pi / 2])[0]
     log = np.log2(scaled / whole) + 510 * np.log2(np.sin(half_angle))
     assert np.log2(found) == pytest.approx(log, abs=1e-6)
+
+
+@pytest.mark.parametrize("degrees", [30, 90, 120, 179])
+def test_the_logarithm_of_a_share_of_the_sphere_is_that_of_any_angle(degrees):
+    # On the sphere of three dimensions, a cap covers (1 - cos) / 2.
+    angle = np.radians(degrees)
+    wanted = np.log2((1 - np.cos(angle)) / 2)
+    assert theory.log2_cap_fraction(angle, 3) == pytest.approx(wanted, abs=1e-12)
