@@ -9,6 +9,7 @@ import runpy
 import zipfile
 import zlib
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import independent as plain
@@ -68,6 +69,9 @@ def run(root, monkeypatch):
             threads=threads,
         )
         runpy.run_path(str(script_path(root, script)), {"snakemake": snakemake})
+        for path in map(Path, snakemake.output):  # no table has the numbers of its rows
+            if path.suffix == ".csv" and path.exists():
+                assert not path.read_text(encoding="utf-8").startswith(","), path
 
     yield run
     torch.set_num_threads(threads)
@@ -927,6 +931,8 @@ def test_a_loss_trains_again_where_what_its_runs_depend_on_has_changed(run, tmp_
         return json.loads(json.dumps(asked["origin"]))
 
     first = origin()
+    # By another name all would be trained again.
+    assert {*first} == {"study", "cluster", "seed", "task", "files", "torch", "threads"}
     # More methods, more seeds, another confidence: what is trained already stays so.
     more = {"methods": {"clip": {}, "dcl": {}}, "seeds": 3}
     assert origin(study=study | more, confidence=0.9) == first
@@ -1039,6 +1045,9 @@ def test_a_fine_tuning_trains_again_where_what_its_runs_depend_on_has_changed(
         return json.loads(json.dumps(asked["origin"], default=str))
 
     first = origin()
+    # By another name all would be trained again.
+    names = {"settings", "seed", "task", "encoder", "files", "torch", "device", "threads"}
+    assert {*first} == names
     assert asked["folder"] == tmp_path / "journal" and len(asked["plan"]) == 4
     of_task = paths["task_images"], paths["prompts"], "t", "group", {"dataset": "d"}, 5
     assert asked["task"] == of_task
@@ -1213,6 +1222,39 @@ def test_an_experiment_on_a_whole_model(run, tmp_path, monkeypatch):
     (row,) = pd.read_csv(output["untouched"]).to_dict("records")
     wanted = {"model": "vit", "temperature": 0.07, "gap": 0.25, "zero_shot_n": 8}
     assert row == wanted | hits
+
+
+def test_towers_that_start_afresh_are_built_for_each_run(run, tmp_path, monkeypatch):
+    """Of the encoder that the settings name, on the device of the run; none is measured before."""
+    asked = {}
+
+    def run_missing(plan, train, *_):
+        asked.update(train.keywords)
+        return []
+
+    pairs = SimpleNamespace(train=[0, 1], test=[2])
+    for name, answer in (
+        ("encoders.open_clip.load_open_clip", ("the model", "the transform", "the tokenizer")),
+        ("encoders.base.choose_device", "a device"),
+        ("encoders.pictures.allow_pixels", None),
+        ("training.whole_clip.start_weights", {}),
+        ("training.whole_clip.read_pairs", pairs),
+        ("training.tables.experiment_tables", {"runs": pd.DataFrame({"gap": [0.5]})}),
+    ):
+        monkeypatch.setattr(f"modality_gap.{name}", lambda *_, answer=answer, **__: answer)
+    monkeypatch.setattr("modality_gap.training.whole_clip.build_clip", lambda **given: given)
+    monkeypatch.setattr("modality_gap.training.journal.run_missing", run_missing)
+    (tmp_path / "dataset").write_text("d")
+    experiments = {"projection": "stitched", "seeds": 2, "optimisation": {"batch_size": 4}}
+    experiments |= {"towers": {}, "models": {"dimension": {"encoder": "vit", "dataset": "d"}}}
+    experiments |= {"dimension": {"dims": [2, 3], "temperature": 0.1, "steps": 8}}
+    params = {"experiment": "dimension", "experiments": experiments, "encoder": {"label": "V"}}
+    params |= {"journal": tmp_path, "confidence": 0.8, "seed": 5}
+    output, config = {"runs": tmp_path / "runs.csv"}, {"extraction": {"max_pixels": 77}}
+    run("train_experiment", {"dataset": tmp_path / "dataset"}, output, config=config, **params)
+    assert asked["build"]() == {"spec": {"label": "V"}, "device": "a device"}
+    assert asked["start"] is None and asked["pairs"] is pairs
+    assert pd.read_csv(output["runs"]).to_dict("list") == {"model": ["vit"], "gap": [0.5]}
 
 
 # --- sources --------------------------------------------------------------------------------------
