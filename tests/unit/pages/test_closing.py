@@ -43,6 +43,7 @@ ALL = peaks(*GAPS.index)
 
 def test_published_models_above_chance_are_shown_with_what_their_recall_is():
     found = closings(GAPS, ALL, ["random", "chance", "clap", "captions", "pairs"])
+    assert (RECALL, ACCURACY) == ("recall@1", "zero-shot accuracy")
     assert found["score"].to_dict() == {"clap": ACCURACY, "captions": RECALL, "pairs": RECALL}
     assert found["model"].tolist() == ["CLAP", "CAPTIONS", "PAIRS"]
     assert found.columns.tolist()[:2] == ["model", "score"]

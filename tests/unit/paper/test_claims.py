@@ -388,6 +388,15 @@ def test_absolute_turns_the_interval_round():
     assert measured.measure({"value": -2, "absolute": True}, {}).value == 2
     across = measure(where={"set": "c"}, absolute=True)
     assert (across.low, across.high) == (0, 0.3)
+    below = {"v": -2.0, "v_low": -3.0, "v_high": -1.0, "n": 9}
+    for change, found in (
+        ({}, measured.Measured(2.0, 1.0, 3.0, 9)),
+        # Of one end alone there is no interval.
+        ({"v_low": math.nan}, measured.Measured(2.0, n=9)),
+        ({"v_high": math.nan}, measured.Measured(2.0, n=9)),
+    ):
+        tables = {"t": pd.DataFrame([below | change])}
+        assert measured.measure({"table": "t", "column": "v", "absolute": True}, tables) == found
 
 
 def test_absolute_drops_the_sign_of_a_cell_not_of_a_difference():
