@@ -253,21 +253,27 @@ def test_the_best_method_is_told_at_the_first_share_at_which_it_beats_the_contro
         "sinkhorn": (0.99,) * 4,
     }
 
-    def told(curves):
+    def told(curves, *order):
         rows = [
             {"set": name, "split": split, "method": method, "task": "T2b",
              "metric": f"ndcg10_{share}_{way}", "n_scored": 9,
              "value": value + change + noise + side}
-            for name, noise in (("one", 0.0), ("two", 0.02))
+            for name, noise in (("one", 0.0), ("two", 0.02), ("three", 0.04))
             for split, change in (("half_0", 0.3), ("even_odd", 0.0))
             for method, values in curves.items()
             for share, value in zip(("0", "0.5", "0.75", "1"), values, strict=True)
             for way, side in (("xy", -0.05), ("yx", 0.05))
         ]  # fmt: skip
-        (text,) = methods.control_sentences(pd.DataFrame(rows), NAMES, ["one"], {"one": "One"})
+        names = {name: name.title() for name in ("one", "two", "three")}
+        order = list(order or ["one"])
+        (text,) = methods.control_sentences(pd.DataFrame(rows), NAMES, order, names)
         return text.partition("(without intervals): ")[2]
 
     assert told(curves) == "from 0.5 in One (the shift 0.600, control 0.500)."
+    assert told(curves, "three", "one", "two") == (
+        "from 0.5 in Three (the shift 0.640, control 0.540); from 0.5 in One (the shift 0.600, "
+        "control 0.500) and from 0.5 in Two (the shift 0.620, control 0.520)."
+    )
     # Not where bits of a float are all that differ.
     nearly = curves | {"centre": (0.5 + 1e-12, 0.55, 0.7, 0.95)}
     assert told(nearly) == "from 0.5 in One (the shift 0.600, control 0.500)."
