@@ -309,6 +309,8 @@ def test_labels_apart_take_the_first_free_place_around_their_points():
     assert found[:2] == [(0, 8), (0, 8)]
     (x, y) = found[2]
     assert np.hypot(x, y) == pytest.approx(10) and y - 8 <= -10
+    # Labels that have their width between them do not touch.
+    assert style.apart(np.array([[0.0, 0], [30, 0]]), size) == [(0, 8)] * 2
     # Places are tried from above to the left.
     (_, (x, y)) = style.apart(np.zeros((2, 2)), np.array([8.0, 30.0]))
     assert (x, y) == pytest.approx((-8.66, 5), abs=0.01)

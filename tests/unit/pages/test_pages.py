@@ -254,6 +254,7 @@ def test_parts_count_the_papers_own_claims_once():
     assert first.shares == {"reproduced": 50.0, "not run": 50.0}
     assert (second.total, second.shares) == (1, {"differs": 50.0})
     assert sum(summary.own_counts(rows).values()) == 3
+    assert [part.name for part in summary.parts(rows[::-1])] == ["Table 1", "Figure 1"]
 
 
 def test_answers_come_from_the_tables():
