@@ -600,7 +600,7 @@ def test_figure3a(draw):
     deltas = [-0.4, 0.0, 0.25, 0.5]
     keys = {"set": ["one", "three"], "side": ["a", "b"], "delta": deltas}
     path = made(keys, "along_gap", "across_gap", seed=8)
-    params = {"papers": [], "modalities": MODALITIES}
+    params = {"papers": [], "modalities": MODALITIES | {"one": ["video", "text"]}}
     axes, figure = draw("plot_figure3a", params, points=cloud.drop(columns="row"),
                         shifts=path, gap=gaps())  # fmt: skip
     (ax,) = axes  # `three` is at chance
@@ -622,7 +622,7 @@ def test_figure3a(draw):
         [one.get_position() for one in arrows], start[["along_gap", "across_gap"]]
     )
     # Of what is shown: `three`, which has sounds, is not.
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"images", "texts"}
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"videos", "texts"}
 
 
 def test_bars_of_intervals_have_contrast_on_both_grounds():
@@ -989,6 +989,10 @@ def test_words_are_where_no_band_is(draw, high, low, top):
     for column, value in (("ab", high), ("ba", low)):
         curve[f"recall1_{column}"] = value - 0.02
         curve[f"recall1_{column}_low"], curve[f"recall1_{column}_high"] = value - 0.04, value
+        # To the right, where no words are, the bands are at the other end.
+        ends = [f"recall1_{column}{end}" for end in ("", "_low", "_high")]
+        beyond = (0.95, 0.93, 0.97) if top else (0.3, 0.28, 0.32)
+        curve.loc[curve["distance"] > 0, ends] = beyond
     peak = made({"set": ["one"], "direction": ["ab", "ba"]}, "best_distance", "recall_best")
     params = {"papers": [], "modalities": MODALITIES}
     peak = peak.assign(best_at_end=False, n=7)
@@ -1134,7 +1138,10 @@ def test_table1(draw):
         name = {"m": "The model", "k": "k"}[row["set"]]
         assert title(ax) == f"{name}\n{row['task'].replace('_', ' ')}, n {row['n']}"
         assert ax.get_ylabel() == {"accuracy": "zero-shot accuracy"}.get(row["metric"], "ROC-AUC")
-        assert f"best shift {best['score']:.3f}" in words(ax)
+        (label,) = (one for one in ax.texts if one.get_text() == f"best shift {best['score']:.3f}")
+        # It stretches away from the line of the gap.
+        middle, at = words_of(label).get_points()[:, 0].mean(), ax.transData.transform(label.xy)[0]
+        assert (middle < at) == (best["distance"] <= default["distance"])
         said = f"no shift {default['score']:.3f}"
         (label,) = (text for text in ax.texts if text.get_text() == said)
         # Below the band and below the curve that runs on to its right.

@@ -33,6 +33,7 @@ from modality_gap.errors import InputError
 from modality_gap.measures import registry
 from modality_gap.pages import explorer, render
 from modality_gap.pages.summary import AXIS
+from modality_gap.paper.claims import SAME
 from modality_gap.paper.items import load_items
 from modality_gap.paper.stand_ins import sentences
 
@@ -392,6 +393,10 @@ def tables_of_after():
 def test_the_page_of_follow_ups(root, tmp_path, monkeypatch):
     monkeypatch.setattr(logs, "log_to", lambda _: None)
     after, others = tables_of_after()
+    # A claim of the user, and the judgement on a statement.
+    study, claimed = CONFIG["loss_study"], [{"metric": "gap", "is": "lower"}]
+    own = study["methods"]["clip"] | {"label": "My loss", "claims": claimed}
+    others["judged"].loc[0, "verdict"] = SAME
     # Two measures of the user, of which one has a label.
     added = [after["measures"].query("measure == 'frechet'").assign(measure=name) for name in "vw"]
     after["measures"] = pd.concat([after["measures"], *added])
@@ -409,7 +414,8 @@ def test_the_page_of_follow_ups(root, tmp_path, monkeypatch):
     params = SimpleNamespace(
         config=CONFIG
         | {"confidence": 0.8}
-        | {"posthoc": CONFIG["posthoc"] | {"measures": {"v": {"label": "My measure"}, "w": {}}}},
+        | {"posthoc": CONFIG["posthoc"] | {"measures": {"v": {"label": "My measure"}, "w": {}}}}
+        | {"loss_study": study | {"methods": study["methods"] | {"mine": own}}},
         version="7",
         record=tmp_path / "run.json",
         sets={
@@ -451,6 +457,9 @@ def test_the_page_of_follow_ups(root, tmp_path, monkeypatch):
     assert "means with 80 % intervals over seeds" in losses
     assert "1 of 1 method narrows the gap" in losses
     assert_pictures(root, page, names)
+    assert "My loss: gap is lower than with its baseline." in page
+    # Of the paper and of the statement, beside the words that explain it.
+    assert part_of(page, "follow-ups").count("same direction") == 3
     assert page.count('<div class="card">') == 3 and "workflow 7" in page
     # Each caption has the sentence on the stand-ins of its own figure.
     relations = yaml.safe_load(inputs.stand_ins.read_text("utf-8"))

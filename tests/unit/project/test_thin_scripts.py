@@ -1192,7 +1192,8 @@ def test_an_experiment_on_a_whole_model(run, tmp_path, monkeypatch):
     params |= {"task_inputs": {"dataset": "d", "where": {"split": ["t"]}}, "task_label": "kind"}
     params |= {"journal": tmp_path / "journal", "confidence": 0.8, "seed": 5}
     config = {"extraction": {"max_pixels": 77}}
-    run("train_experiment", given, output, config=config, start_temperature=0.5, **params)
+    params |= {"start_temperature": 0.5, "threads": 3}
+    run("train_experiment", given, output, config=config, **params)
 
     assert asked["start_weights"][0] == (encoder, given["weights"])
     assert asked["load_open_clip"][0] == (encoder, {"seed": 4})
@@ -1200,6 +1201,7 @@ def test_an_experiment_on_a_whole_model(run, tmp_path, monkeypatch):
     of_pairs, how = asked["read_pairs"]
     assert of_pairs == (given["dataset"], {"sample": 3}, 5)
     assert how["tokenize"] is tokenizer and how["transform"] == "the transform"
+    assert how["workers"] == 3
     assert asked["Clip"][0][:2] == ("the model", "the transform")
     (path, rows), how = asked["read_items"]
     assert path == given["images"] and list(rows) == [True, True, False, False]
@@ -1228,8 +1230,8 @@ def test_towers_that_start_afresh_are_built_for_each_run(run, tmp_path, monkeypa
     """Of the encoder that the settings name, on the device of the run; none is measured before."""
     asked = {}
 
-    def run_missing(plan, train, *_):
-        asked.update(train.keywords)
+    def run_missing(plan, train, folder, origin):
+        asked.update(train.keywords, origin=origin)
         return []
 
     pairs = SimpleNamespace(train=[0, 1], test=[2])
@@ -1254,6 +1256,7 @@ def test_towers_that_start_afresh_are_built_for_each_run(run, tmp_path, monkeypa
     run("train_experiment", {"dataset": tmp_path / "dataset"}, output, config=config, **params)
     assert asked["build"]() == {"spec": {"label": "V"}, "device": "a device"}
     assert asked["start"] is None and asked["pairs"] is pairs
+    assert asked["origin"]["device"] == "a device"
     assert pd.read_csv(output["runs"]).to_dict("list") == {"model": ["vit"], "gap": [0.5]}
 
 
