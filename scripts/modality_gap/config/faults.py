@@ -15,6 +15,7 @@ from modality_gap.config.schema import listed_words, unknown_name
 
 # Words that pandas takes for an empty cell of a table.
 EMPTY_CELLS = {"NA", "N/A", "n/a", "NULL", "null", "NaN", "nan", "None", "<NA>", "#N/A", "#NA"}
+EMPTY_CELLS |= {"#N/A N/A", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
 
 
 def _of_training(config: dict) -> Iterator[str]:

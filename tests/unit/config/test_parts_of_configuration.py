@@ -2,11 +2,13 @@
 
 import copy
 import hashlib
+import io
 import os
 import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -400,6 +402,42 @@ def test_parts_are_in_the_order_of_their_numbers_and_of_one_format(tmp_path):
     assert told.startswith(f"k is {tmp_path}/absent: there is no such file or folder")
 
 
+@pytest.mark.parametrize(
+    ("files", "path", "told"),
+    [
+        (
+            ["a.npy", "b.npz"],
+            "",
+            "the folder has files of several formats (npy and npz). Keep the ",
+        ),
+        (["a.txt", "b/c.npy", "a/c.npy"], "", "; give one of its folders (a, b)."),
+        (["a.txt"], "", "no file in the folder ends in .npy, .npz,"),
+        (["a.txt"], "", "; correct the path."),
+        (
+            ["a.pkl"],
+            "a.pkl",
+            "a pickle can run any code, so it is not read; save the vectors as .npy",
+        ),
+        (["a.JOBLIB"], "a.JOBLIB", "a pickle can run any code"),
+        (
+            ["a.txt"],
+            "a.txt",
+            "files that end in .txt are not read; save the vectors as .npy, .npz,",
+        ),
+        (["a"], "a", "files that end in nothing are not read"),
+        ([], "b", "there is no such file or folder in "),
+    ],
+)
+def test_a_path_without_vectors_is_refused_with_what_is_there(tmp_path, files, path, told):
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    with pytest.raises(InputError) as refused:
+        format_of(str(tmp_path / path), VECTOR_FORMATS)
+    assert str(refused.value).startswith(f"{tmp_path / path}: ")
+    assert told in str(refused.value)
+
+
 # --- faults -------------------------------------------------------------------------------------
 
 MEMES = {"meme": "a", "other": "b", "third": "c"}
@@ -477,6 +515,23 @@ def test_what_has_no_fault_passes():
         projections={"stitched": {"warmup": 6, "steps": 7}},
     )
     assert list(faults_of(with_rows(config))) == []
+
+
+def test_a_label_that_a_table_reads_as_an_empty_cell_is_refused():
+    words = (
+        """NA N/A n/a NULL null NaN nan None <NA> #N/A #NA -NaN -nan 1.#IND -1.#IND 1.#QNAN
+        -1.#QNAN na nil Nan none inf -inf 0 x""".split()
+        + ["#N/A N/A", "NA x"]
+    )
+    table = "label,n\n" + "".join(f"{word},1\n" for word in words)
+    empty = pd.read_csv(io.StringIO(table))["label"].isna()
+    assert 17 < empty.sum() < len(words)
+    for word, refused in zip(words, empty, strict=True):
+        config = with_rows(changed(sets={"clip": {"label": word}}))
+        told = (
+            f"sets.clip.label is {word!r}, which a table reads as an empty cell; give another name."
+        )
+        assert (told in list(faults_of(config))) == refused, word
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from modality_gap.training.loss_tables import (
     methods_table,
     named_differences,
 )
+from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES
 from modality_gap.training.losses.own import check_settings, loss_of, source_of
 from modality_gap.training.losses.registry import FollowUpLoss
 from modality_gap.training.recipes import recipes
@@ -505,3 +506,19 @@ def test_every_pair_of_losses_that_is_asked_for_is_compared_once(root):
     methods = config["loss_study"]["methods"]
     names = {name.removesuffix(".towers") for pair in found[2:] for name in pair}
     assert names <= methods.keys()
+
+
+def test_a_digest_of_a_loss_is_the_same_in_every_process(root):
+    """Jobs of their own find each other's runs by it. The order of sets differs by process."""
+    code = (
+        "from modality_gap.training.losses.catalogue import FOLLOW_UP_LOSSES as losses;"
+        "from modality_gap.training.losses.own import source_of;"
+        "print(*map(source_of, losses.values()))"
+    )
+    env = os.environ | {"PYTHONHASHSEED": "1", "PYTHONPATH": str(root / "scripts")}
+    other = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    found = [source_of(loss) for loss in FOLLOW_UP_LOSSES.values()]
+    assert other.stdout.split() == found
+    assert len(set(found)) > len(found) / 2
