@@ -307,8 +307,9 @@ def write_figures(root, tmp_path, monkeypatch):
         absent={},
     )
 
-    def write(length=0, **entry):
+    def write(length=0, not_run=figures.NOT_RUN, **entry):
         params.sets["toy"] |= entry
+        params.not_run = [*not_run]
         inputs = inputs_of_figures(root, tmp_path, own)
         inputs.figures[0].write_text(SVG.replace("/>", f">{'a' * length}</svg>"))
         output = tmp_path / "page.html"
@@ -340,6 +341,13 @@ def test_losses_of_ones_own_are_on_the_page_of_figures(write_figures):
     # Of these alone the numbers are folded, where a sentence says what they show.
     folded = {name for name in figures.ITEMS if "<summary>All numbers" in part_of(page, name)}
     assert folded == {"published_table2", "supplementary_p_values"} < {*figures.PLAIN_TABLES}
+
+
+def test_what_did_not_run_is_told_with_its_reason_where_it_was_left_out(write_figures):
+    known = figures.NOT_RUN["supplementary14"]["reason"]
+    words = spaced(known)[:60]
+    assert words in spaced(unescape(write_figures()))
+    assert words not in spaced(unescape(write_figures(not_run=["supplementary13"])))
 
 
 def test_figures_are_folded_for_their_reasons(root, write_figures):
