@@ -37,6 +37,8 @@ def test_a_folder_stands_for_all_files_in_it(folder):
     assert model_files({"library": "hugging_face", "model": "bge"}) == files
     assert model_files({"library": "hugging_face", "model": "./bge/"}) == files
     assert model_files({"library": "hugging_face", "model": "someone/bge"}) == []
+    assert model_files({"library": "open_clip", "architecture": "local-dir:bge"}) == files
+    assert model_files({"library": "open_clip", "architecture": "hf-hub:bge"}) == []
     # Some keep what many models share in one place.
     Path("bge/1_Pooling").rename("shared_pooling")
     Path("bge/1_Pooling").symlink_to("../shared_pooling")
