@@ -269,7 +269,7 @@ def _span(texts: Iterable[str]) -> str:
     if len(different) <= 1:
         return "".join(different)
     try:
-        ordered = sorted(different, key=float)
+        ordered = sorted(different, key=lambda text: float(text.replace(",", "")))
     except ValueError:
         return ""
     return f"{ordered[0]} to {ordered[-1]}"

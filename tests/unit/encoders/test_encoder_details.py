@@ -433,7 +433,7 @@ def test_eight_bits_become_floats_by_the_scale_and_the_zero_point_of_each_column
     """A tower of one layer, whose matrices are stored as bytes around other zeros."""
     from onnx import helper, numpy_helper
 
-    from modality_gap.encoders.open_clip import dequantise_clip_image_tower
+    from modality_gap.encoders.onnx import dequantise_clip_image_tower
 
     rng = np.random.default_rng(0)
     layer, mlp = "vision_model.encoder.layers.0", ("mlp.fc1", "mlp.fc2")
