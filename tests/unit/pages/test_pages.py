@@ -224,6 +224,20 @@ def test_several_quantities_are_of_different_names(quantities, several):
     assert summary._several_quantities(rows[::-1]) == several
 
 
+@pytest.mark.parametrize(
+    ("texts", "span"),
+    [
+        (["12,345", "9,876", "-3"], "-3 to 12,345"),
+        ([".2", "1e-3", "", ".2"], "1e-3 to .2"),
+        (["5", "5", ""], "5"),
+        (["low", "5"], ""),
+        ([""], ""),
+    ],
+)
+def test_several_numbers_are_a_span_in_their_order(texts, span):
+    assert summary._span(texts) == span
+
+
 def test_the_papers_models_come_from_features_that_are_named_with_their_pairs():
     gap = pd.DataFrame(
         [
