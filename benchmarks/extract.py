@@ -210,6 +210,7 @@ class Bench:
                 self.spec, "image", {"seed": self.settings.seed}, precision
             ),
             lambda encoder: decisions.prepared_sample(encoder, "image", "fail", items),
+            decisions.MANY,  # as for a large data set, although the bench has few
         )
         say(decisions.precision_in_words(found))
         return found["chosen"]

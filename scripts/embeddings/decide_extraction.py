@@ -20,7 +20,9 @@ from modality_gap.encoders.build import ENCODERS, build_initialised, weight_file
 from modality_gap.encoders.pictures import allow_pixels
 
 torch.set_num_threads(snakemake.threads)
-spec, settings = snakemake.params.encoder, snakemake.params.extraction
+spec = snakemake.params.encoder
+# Read from the configuration, so that another number of shards causes no rerun.
+settings = snakemake.params.extraction | {"shards": snakemake.config["extraction"]["shards"]}
 allow_pixels(settings["max_pixels"])
 check_decoder(settings["decode"])
 dataset, modality = snakemake.input.dataset, snakemake.wildcards.modality
@@ -39,7 +41,11 @@ def inputs_of(encoder: Encoder, number: int, decode: str = "exact") -> list:
 found, precision = {}, settings["precision"]
 if precision == "auto" and not ENCODERS[spec["library"]].one_precision:
     number = decisions.sample_size(settings["batch_size"])
-    found["precision"] = decisions.measure_precision(build, partial(inputs_of, number=number))
+    # An encoder is built for each shard and each initialisation.
+    items = (len(rows) + snakemake.params.inputs.get("noise", 0)) // settings["shards"]
+    found["precision"] = decisions.measure_precision(
+        build, partial(inputs_of, number=number), items
+    )
     precision = found["precision"]["chosen"]
     print(decisions.precision_in_words(found["precision"]), file=sys.stderr)
 if modality == "image" and settings["decode"] != "exact":

@@ -29,13 +29,14 @@ def project(tmp_path_factory, wheels, warm):
 
 def test_the_measurement_is_kept_and_followed_by_every_shard(project):
     decided = json.loads((project.folder / DECISION).read_text())["precision"]
-    assert set(decided["items_per_s"]) == {"float32", "bfloat16", "float32_onnx"}
-    assert decided["n"] == 16 and decided["lowest_cosine"]["float32_onnx"] > 0.999999
+    # There are too few items to export the network for them.
+    assert set(decided["items_per_s"]) == {"float32", "bfloat16"}
+    assert decided["n"] == 16 and decided["lowest_cosine"]["bfloat16"] > 0.999
     assert decided["chosen"] == "float32" or decided["times"][decided["chosen"]] >= 1.2
     about = read(project.folder / TEXT).metadata
     assert about["extraction"]["shards"] == 2
     assert (about["dtype"], about["precision"]) == (dtype(decided["chosen"]), decided)
-    assert ("runtime" in about) == (decided["chosen"] == "float32_onnx")
+    assert "runtime" not in about
     log = project.folder / "results/logs/decide_extraction/digit_clip_random.text.log"
     assert f"precision: {decided['chosen']}; median of 3 rounds of 16 items" in log.read_text()
 

@@ -25,6 +25,7 @@ from modality_gap.errors import InputError
 PRECISIONS = {"float32": 1.0, "bfloat16": 0.9999, "float32_onnx": 0.99999}
 PLAIN = "float32"
 FASTER = 1.2  # another format must be at least this many times as fast as float32
+MANY = 1000  # least number of items for which a network is exported to ONNX
 ROUNDS = 3
 ROUND_S = 0.2  # least seconds of a round, so that it can be timed
 ITEMS_ON_CPU = 16
@@ -88,33 +89,38 @@ def choose_precision(times: Mapping[str, float], lowest_cosines: Mapping[str, fl
 
 
 def measure_precision(
-    build: Callable[[str], Encoder], prepare: Callable[[Encoder], list[torch.Tensor]]
+    build: Callable[[str], Encoder],
+    prepare: Callable[[Encoder], list[torch.Tensor]],
+    items: int,
 ) -> dict:
     """Measure in which number format an encoder should compute.
 
     Returns the format `chosen` and the median `items_per_s` of each format; of each format but
     float32 its `times`, its speed relative to that of float32, and the `lowest_cosine` between an
     item's two embeddings; and the number n of items, the rounds and the device. A format in which
-    the model cannot compute is in `reasons` instead. float32_onnx is not tried on a GPU, because
-    ONNX Runtime uses the CPU here.
+    the model cannot compute is in `reasons` instead.
 
-    `build` makes the encoder in a format; `prepare` makes its inputs. The formats take turns, so
-    that a slow phase of the machine affects all. The first pass of each format is not timed.
+    `build` makes the encoder in a format; `prepare` makes its inputs. Every built encoder will
+    embed `items` of them. float32_onnx is not tried if these are below MANY, because the export
+    takes as long as some hundred items, nor on a GPU, because ONNX Runtime uses the CPU here. The
+    formats take turns, so that a slow phase of the machine affects all. The first pass of each
+    format is not timed.
     """
     device = device_used()
+    with_onnx = items >= MANY and device["device"] == "cpu"
     encoders = {PLAIN: build(PLAIN)}
     inputs = prepare(encoders[PLAIN])
     vectors = {PLAIN: encoders[PLAIN].encode(inputs)}
     reasons = {}
     for precision in PRECISIONS:
-        if precision == PLAIN or (precision == "float32_onnx" and device["device"] != "cpu"):
+        if precision == PLAIN or (precision == "float32_onnx" and not with_onnx):
             continue
         try:
             encoder = build(precision)
             vectors[precision] = encoder.encode(inputs)
             encoders[precision] = encoder
         except (RuntimeError, TypeError, InputError) as error:  # an operation that it lacks
-            reasons[precision] = " ".join(str(error).split())[:200]
+            reasons[precision] = " ".join(str(error).split())[:400]
     rates: dict[str, list[float]] = {precision: [] for precision in encoders}
     for _ in range(ROUNDS):
         for precision, encoder in encoders.items():
@@ -213,7 +219,10 @@ def read_decision(paths: Sequence[str], output: str) -> dict:
         if (path.parent.name, path.stem) == wanted:
             try:
                 found = json.loads(path.read_text(encoding="utf-8"))
-                if found.get("precision", {"chosen": PLAIN})["chosen"] in PRECISIONS:
+                precision = found.get("precision", {"chosen": PLAIN})
+                if precision["chosen"] in PRECISIONS and isinstance(
+                    precision.get("times", {}), dict
+                ):
                     return found
             except (ValueError, KeyError, AttributeError, TypeError):
                 pass

@@ -78,7 +78,7 @@ def build_hugging_face(spec: dict, modality: str, weights: dict, precision: str)
         return behind(pool(states.float(), counted, pipeline.pooling))
 
     collate = padded(device, tokenizer.pad_token_id or 0)
-    network = Network(collate, forward, (tower.model, behind), ragged=not tower.whole_length)
+    network = Network(collate, forward, (tower.model, behind), ragged=True)
     tokens = min(NOISE_TOKENS, length)
     preprocessing = PREPROCESSING[modality].format(pipeline=pipeline.described())
     return Encoder(

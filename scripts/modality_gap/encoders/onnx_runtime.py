@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     import torch
 
 ARGUMENTS = ("input", "mask")  # names of a network's arguments in the exported model
-FARTHEST = 1e-4  # largest distance of a vector to torch's, relative to the length of torch's
+FARTHEST = 1e-5  # largest distance of a vector to torch's, relative to the length of torch's
 BATCH = 3  # number of random inputs of the export; the check has other numbers
+LARGEST = 2**31 - 2**24  # bytes of weights; a file of ONNX has at most 2 GiB
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def start_session(model: bytes) -> Any:
@@ -29,6 +32,7 @@ def start_session(model: bytes) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # errors are exceptions anyway
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
@@ -40,37 +44,51 @@ def in_onnx_runtime(encoder: Encoder) -> Encoder:
     is returned unchanged. Raises InputError if the network cannot be exported, if a vector differs
     from torch's by more than FARTHEST, and on a machine with a GPU.
     """
-    if encoder.network is None:
+    network = encoder.network
+    if network is None:
         return encoder
     if choose_device().type != "cpu":
         raise _refused(encoder, "PyTorch finds a GPU, which ONNX Runtime would not use")
+    first, *others = _samples(encoder, [BATCH, 1, BATCH - 1, BATCH + 2])
+    expected = [encoder.encode(inputs) for inputs in others]
     try:
-        session = start_session(export(encoder.network, _samples(encoder, [BATCH])[0]))
+        encode = _session_encode(start_session(export(network, first)), network.collate)
+        found = [encode(inputs) for inputs in others]
     except Exception as error:  # of the exporter or the runtime, which have no common class
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise _refused(encoder, f"it cannot be exported: {reason:.200}") from error
-    names = [one.name for one in session.get_inputs()]
-    collate = encoder.network.collate
-
-    def encode(tensors: list[torch.Tensor]) -> np.ndarray:
-        # An argument that the network does not need is not an input of the exported model.
-        arguments = dict(zip(ARGUMENTS, collate(tensors), strict=False))
-        return session.run(None, {name: arguments[name].numpy() for name in names})[0]
-
-    for inputs in _samples(encoder, [1, BATCH - 1, BATCH + 2]):
-        expected, found = encoder.encode(inputs), encode(inputs)
-        distances = np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)
+        raise _refused(encoder, f"it cannot be exported: {_cause(error):.300}") from error
+    for plain, other in zip(expected, found, strict=True):
+        distances = np.linalg.norm(other - plain, axis=1) / np.linalg.norm(plain, axis=1)
         if not distances.max() <= FARTHEST:
             raise _refused(encoder, f"its vectors differ from torch's by {distances.max():.2g}")
     runtime = {"runtime": f"ONNX Runtime {version('onnxruntime')}"}
     return replace(encoder, encode=encode, network=None, metadata=encoder.metadata | runtime)
 
 
+def _session_encode(session: Any, collate: Callable) -> Callable[[list[torch.Tensor]], np.ndarray]:
+    names = [one.name for one in session.get_inputs()]
+
+    def encode(tensors: list[torch.Tensor]) -> np.ndarray:
+        # An argument that the network does not need is not an input of the exported model.
+        arguments = dict(zip(ARGUMENTS, collate(tensors), strict=False))
+        return session.run(None, {name: arguments[name].numpy() for name in names})[0]
+
+    return encode
+
+
 def _refused(encoder: Encoder, reason: str) -> InputError:
     return InputError(
         f"encoders: {encoder.metadata['model']} cannot run in ONNX Runtime ({reason}); set "
-        "extraction.precision to auto or float32."
+        "extraction.precision to float32."
     )
+
+
+def _cause(error: BaseException) -> str:
+    """The first line of the error that an error began with. The exporter's own errors say only in
+    which step it stopped."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = COLOUR.sub("", str(error)).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__
 
 
 def _samples(encoder: Encoder, sizes: list[int]) -> list[list[torch.Tensor]]:
@@ -117,14 +135,16 @@ def export(network: Network, inputs: list[torch.Tensor]) -> bytes:
     arguments = network.collate(inputs)
     axes = range(2 if network.ragged else 1)
     shapes = tuple(dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for _ in arguments)
-    with _plain_kernels():
+    with _plain_kernels(), torch.no_grad():
         program: Any = torch.onnx.export(
             Exported().eval(),
             arguments,
             input_names=ARGUMENTS[: len(arguments)],
             dynamic_shapes=(shapes,),
             dynamo=True,
-            optimize=False,  # ONNX Runtime does so when the session starts
             verbose=False,
         )
+    weights = [one.const_value for one in program.model.graph.initializers.values()]
+    if (total := sum(one.nbytes for one in weights if one is not None)) > LARGEST:
+        raise ValueError(f"its weights have {total / 1e9:.1f} GB, and a file of ONNX at most 2")
     return program.model_proto.SerializeToString()

@@ -66,12 +66,16 @@ def models_rows(
     return rows
 
 
+def number_format(about: Mapping) -> str:
+    """The number format of a set's encoder, and its runtime if it is not torch."""
+    used = str(about.get("dtype", NONE))
+    return f"{used} in {about['runtime']}" if "runtime" in about else used
+
+
 def _precision(about: Mapping) -> str:
-    """The number format of a set's encoder, and its runtime if it is not torch. If a measurement
-    decided on the format, also its result for each format but float32."""
-    used = about.get("dtype", NONE)
-    if "runtime" in about:
-        used += f" in {about['runtime']}"
+    """The number format of a set's encoder. If a measurement decided on the format, also its result
+    for each format but float32."""
+    used = number_format(about)
     found = about.get("precision", {})
     measured = [
         f"{precision} is {number(times, 2)} times as fast, lowest cosine "

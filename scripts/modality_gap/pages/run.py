@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modality_gap.pages.findings.base import Table
-from modality_gap.pages.provenance import versions
+from modality_gap.pages.provenance import number_format, versions
 from modality_gap.pages.words import NONE, count, number
 
 PACKAGES = [
@@ -124,7 +124,7 @@ def extraction_table(files: Mapping[str, Mapping], finished: Mapping[str, float]
                 number(speed.get("items_per_s"), 1),
                 *(number(speed.get(f"{part}_s"), 1) for part in ("read", "infer", "write")),
                 number(speed.get("seconds"), 1),
-                str(about.get("dtype", NONE)),
+                number_format(about),
                 str(speed.get("gpu") or speed.get("device", NONE)),
                 _thousands(speed.get("peak_memory_mb"), 0),
                 _thousands(speed.get("peak_gpu_memory_mb"), 0),

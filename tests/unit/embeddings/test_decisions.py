@@ -77,6 +77,7 @@ def test_rates_and_cosines_are_those_of_the_encoders(clock):
     found = decisions.measure_precision(
         lambda precision: timed(clock, precision, seconds[precision], angles[precision], calls),
         lambda encoder: [torch.zeros(1)] * 16,
+        decisions.MANY,
     )
     assert found["chosen"] == "float32_onnx" and "reasons" not in found
     assert found["items_per_s"] == {"float32": 32.0, "bfloat16": 40.0, "float32_onnx": 64.0}
@@ -106,24 +107,23 @@ def test_one_slow_round_decides_nothing(clock, slow, times):
 
         return Encoder(prepare=None, encode=encode, noise=None)
 
-    found = decisions.measure_precision(build, lambda encoder: [0])
+    found = decisions.measure_precision(build, lambda encoder: [0], decisions.MANY)
     assert found["times"] == {"bfloat16": times, "float32_onnx": 1.0}
 
 
-def test_onnx_runtime_is_not_tried_on_a_gpu(clock, monkeypatch):
-    monkeypatch.setattr(decisions, "device_used", lambda: {"device": "cuda", "gpu": "G"})
+@pytest.mark.parametrize(
+    ("device", "items", "tried"),
+    [("cuda", 10_000, False), ("cpu", 999, False), ("cpu", 1000, True)],
+)
+def test_onnx_runtime_is_tried_for_many_items_on_a_cpu(clock, monkeypatch, device, items, tried):
+    monkeypatch.setattr(decisions, "device_used", lambda: {"device": device})
     calls = []
     found = decisions.measure_precision(
-        lambda precision: timed(clock, precision, 0.5, calls=calls), lambda encoder: [0]
+        lambda precision: timed(clock, precision, 0.5, calls=calls), lambda encoder: [0], items
     )
-    assert {*calls} == {"float32", "bfloat16"} == {*found["items_per_s"]}
-    assert (found["gpu"], found["chosen"]) == ("G", "float32") and "reasons" not in found
-
-
-def test_a_short_pass_is_repeated_until_it_can_be_timed(clock):
-    calls = []
-    rate = decisions.items_per_s(timed(clock, "float32", 0.03, calls=calls).encode, [0] * 8)
-    assert len(calls) == 7 and rate == pytest.approx(8 / 0.03)
+    formats = {"float32", "bfloat16"} | ({"float32_onnx"} if tried else set())
+    assert {*calls} == formats == {*found["items_per_s"]}
+    assert (found["device"], found["chosen"]) == (device, "float32") and "reasons" not in found
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, TypeError, InputError])
@@ -137,7 +137,7 @@ def test_a_format_in_which_a_model_cannot_compute_has_a_reason(clock, kind, fail
             return timed(clock, precision, 0.5 if precision == "float32" else 0.25)
         return failing() if fails == "build" else Encoder(None, failing, None)
 
-    found = decisions.measure_precision(build, lambda encoder: [0])
+    found = decisions.measure_precision(build, lambda encoder: [0], decisions.MANY)
     assert found["chosen"] == "float32_onnx" and found["times"] == {"float32_onnx": 2.0}
     assert found["reasons"] == {"bfloat16": "no kernel for BFloat16"}
     words = decisions.precision_in_words(found).splitlines()
@@ -155,7 +155,9 @@ def test_a_real_model_is_measured_in_all(root):
         return encoders[precision]
 
     found = decisions.measure_precision(
-        build, lambda encoder: decisions.prepared_sample(encoder, "text", "fail", items)
+        build,
+        lambda encoder: decisions.prepared_sample(encoder, "text", "fail", items),
+        decisions.MANY,
     )
     whole, half, onnx = (
         one.encode([one.prepare(text) for _, text in items]).astype(float)
@@ -198,7 +200,8 @@ def test_a_decision_is_that_of_the_folder_and_modality(tmp_path):
     decoding = {"decoding": {"way": "scaled"}}  # where the precision is given and not measured
     (tmp_path / "b" / "image.json").write_text(json.dumps(decoding))
     assert decisions.read_decision(paths, "results/embeddings/b/image.parquet") == decoding
-    for broken in ("{", "[]", '{"precision": {}}', '{"precision": {"chosen": "int3"}}'):
+    before = '{"precision": {"chosen": "bfloat16", "times": 1.9}}'  # of an earlier version
+    for broken in ("{", "[]", '{"precision": {}}', '{"precision": {"chosen": "int3"}}', before):
         (tmp_path / "a" / "text.json").write_text(broken)
         with pytest.raises(
             InputError, match=r"a/text.json: the decision cannot .* Delete the file"

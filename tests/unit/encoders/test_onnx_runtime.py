@@ -107,15 +107,44 @@ def refusal(encoder: Encoder) -> str:
         in_onnx_runtime(encoder)
     said = str(caught.value)
     assert said.startswith("encoders: MiniLM cannot run in ONNX Runtime (")
-    assert said.endswith("); set extraction.precision to auto or float32.")
+    assert said.endswith("); set extraction.precision to float32.")
     return said
 
 
 def test_a_network_that_has_no_counterpart_is_refused():
     def forward(tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return torch.linalg.eigvals(torch.eye(3) * tokens.sum()).real[None]
+        return torch.linalg.eigvals(torch.eye(3) * tokens.sum()).real.expand(len(tokens), 3)
 
-    assert "it cannot be exported: " in refusal(minilm(forward=forward))
+    said = refusal(small(forward))
+    # What the exporter could not do, and not in which of its steps.
+    assert "it cannot be exported: " in said and "No ONNX function found" in said
+    assert "step" not in said and "\x1b" not in said and len(said) < 450
+
+
+def test_what_torch_refuses_keeps_its_own_sentence():
+    def forward(tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        raise InputError("encoders: 'm' has no pooler; set options.pooling to `mean`.")
+
+    with pytest.raises(InputError, match=r"^encoders: 'm' has no pooler; set options"):
+        in_onnx_runtime(small(forward))
+
+
+def test_weights_that_no_file_of_onnx_holds_are_refused(monkeypatch):
+    monkeypatch.setattr(onnx_runtime, "LARGEST", 1000)
+    assert "its weights have 0.0 GB, and a file of ONNX at most 2" in refusal(minilm())
+
+
+def test_an_error_of_the_runtime_itself_is_a_refusal(monkeypatch):
+    class Broken:
+        def get_inputs(self):
+            return []
+
+        def run(self, *_):
+            raise Exception("[ONNXRuntimeError] : 2 : GEMM: Dimension mismatch\nmore")
+
+    monkeypatch.setattr(onnx_runtime, "export", lambda *_: b"")
+    monkeypatch.setattr(onnx_runtime, "start_session", lambda _: Broken())
+    assert "GEMM: Dimension mismatch);" in refusal(small())
 
 
 def small(forward=lambda tokens, mask: mask.float().sum(dim=1, keepdim=True) + torch.ones(3)):
@@ -125,7 +154,7 @@ def small(forward=lambda tokens, mask: mask.float().sum(dim=1, keepdim=True) + t
 
 
 @pytest.mark.parametrize(
-    ("factor", "distance"), [(1.0002, "0.0002"), (np.nan, "nan"), (1.00005, None)]
+    ("factor", "distance"), [(1.00002, "2e-05"), (np.nan, "nan"), (1.000005, None)]
 )
 def test_vectors_far_from_those_of_torch_are_refused(factor, distance):
     encoder = small()

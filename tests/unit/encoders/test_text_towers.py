@@ -139,6 +139,30 @@ def test_of_an_encoder_and_decoder_the_encoder_is_taken(tmp_path, kind):
     assert embedded(tmp_path, {"seed": 0}).shape == (2, 8)
 
 
+@pytest.mark.parametrize("kind", ["CLIP", "Siglip", "T5"])
+def test_in_onnx_runtime_the_vectors_are_the_same(tmp_path, kind):
+    """Vectors at the end of a sentence, sentences of one length beside shorter noise, and positions
+    that are relative."""
+    import transformers
+
+    if kind == "T5":
+        config = transformers.T5Config(
+            vocab_size=len(WORDS), d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2,
+            pad_token_id=0, decoder_start_token_id=0,
+        )  # fmt: skip
+        transformers.T5EncoderModel(config).save_pretrained(tmp_path)
+        tokenizer_in(tmp_path)
+    folder = tmp_path if kind == "T5" else joint(tmp_path / "model", kind)
+    spec = {"library": "hugging_face", "model": str(folder)}
+    plain, other = (
+        build_encoder(spec, "text", {"folder": str(folder)}, precision)
+        for precision in ("float32", "float32_onnx")
+    )
+    noise = [plain.noise(np.random.default_rng(5))[:7]]
+    for inputs in ([plain.prepare(sentence) for sentence in SENTENCES], noise):
+        np.testing.assert_allclose(other.encode(inputs), plain.encode(inputs), atol=1e-5)
+
+
 def test_weights_of_the_text_tower_must_be_there_and_those_of_the_other_need_not(tmp_path):
     from safetensors.torch import load_file, save_file
 

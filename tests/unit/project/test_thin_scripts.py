@@ -1442,8 +1442,8 @@ def test_what_an_extraction_measures_first(
     def said(modality, unreadable, items, decode):
         return [modality, unreadable, [[name, str(one)] for name, one in items], decode]
 
-    def measure_precision(build, inputs):
-        return {"chosen": "bfloat16", "inputs": said(*inputs(build("float32")))}
+    def measure_precision(build, inputs, items):
+        return {"chosen": "bfloat16", "inputs": said(*inputs(build("float32"))), "items": items}
 
     def measure_decoding(encoder, way, inputs):
         of = encoder.metadata["dtype"]
@@ -1464,6 +1464,7 @@ def test_what_an_extraction_measures_first(
         encoder={"name": "first", "library": library, **seeds},
         inputs=inputs,
         extraction=EXTRACTION | {"precision": "auto", "decode": decode, "unreadable": "skip"},
+        config={"extraction": {"shards": 3}},
         seed=5,
     )
     found = json.loads((tmp_path / "found.json").read_text())
@@ -1478,6 +1479,7 @@ def test_what_an_extraction_measures_first(
     if library == "open_clip":
         wanted["precision"] = first(2, "exact")
         encoders.append("float32")
+        assert found["precision"]["items"] == 26  # of 80, in each of three jobs
     if modality == "image" and decode == "scaled":
         wanted["decode"] = first(64, "scaled")
         encoders.append("bfloat16" if library == "open_clip" else "auto")
