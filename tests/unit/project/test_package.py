@@ -112,7 +112,8 @@ def test_what_the_whole_package_imports_is_in_one_of_its_extras(root, project):
     known = names(chain(project["dependencies"], *project["optional-dependencies"].values()))
     # Others bring these: matplotlib, jinja2, transformers and requests.
     brought = {"cycler", "markupsafe", "tokenizers", "urllib3"}
-    assert distributions(files) - brought == known
+    unbrought = {"onnxscript"}  # torch's exporter imports it, but torch does not bring it
+    assert distributions(files) - brought == known - unbrought and unbrought < known
 
 
 def test_every_requirement_of_the_package_is_met_by_the_lock(project):
