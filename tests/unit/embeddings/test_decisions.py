@@ -111,6 +111,35 @@ def test_one_slow_round_decides_nothing(clock, slow, times):
     assert found["times"] == {"bfloat16": times, "float32_onnx": 1.0}
 
 
+def test_what_is_measured_is_told_in_a_few_digits(clock):
+    seconds = {"float32": 0.7, "bfloat16": 0.3, "float32_onnx": 0.9}
+    angles = {"float32": 0.0, "bfloat16": 0.5, "float32_onnx": 0.7}
+    found = decisions.measure_precision(
+        lambda precision: timed(clock, precision, seconds[precision], angles[precision]),
+        lambda encoder: [torch.zeros(1)] * 16,
+        decisions.MANY,
+    )
+    assert found["items_per_s"] == {"float32": 22.86, "bfloat16": 53.33, "float32_onnx": 17.78}
+    assert found["times"] == {"bfloat16": 2.333, "float32_onnx": 0.778}
+    assert found["lowest_cosine"] == {"bfloat16": 0.8775826, "float32_onnx": 0.7648422}
+
+
+def test_the_cosines_of_two_ways_are_of_the_same_pictures():
+    """They are 1, the root of 1/2 and that of 4/5."""
+    vectors = {"scaled": [[2, 0], [0, 1], [3, 0]], "exact": [[5, 0], [1, 1], [4, 2]]}
+
+    def encode(rows):
+        return np.array(rows, dtype=np.float32)
+
+    encoder = Encoder(prepare=None, encode=encode, noise=None, resized_to=(9, 9))
+    found = decisions.measure_decoding(encoder, "scaled", lambda _, way: vectors[way])
+    cosines = {"lowest_cosine": 0.7071068, "median_cosine": 0.8944272}
+    assert found == {"way": "scaled", **cosines, "n": 3}
+    assert decisions.decoding_in_words(found) == (
+        "decoding: scaled, lowest cosine to exact 0.7071068, median 0.8944272 (3 pictures)"
+    )
+
+
 @pytest.mark.parametrize(
     ("device", "items", "tried"),
     [("cuda", 10_000, False), ("cpu", 999, False), ("cpu", 1000, True)],
@@ -181,6 +210,10 @@ def test_where_no_item_can_be_decoded_noise_is_measured():
     broken = [("one", b"no picture"), ("two", b"nor this")]
     inputs = decisions.prepared_sample(encoder, "image", "skip", broken)
     assert len(inputs) == 2 and torch.is_tensor(inputs[0])
+    assert inputs == decisions.prepared_sample(encoder, "image", "skip", broken)  # of one seed
+    assert (
+        inputs[0] != inputs[1] and len(decisions.prepared_sample(encoder, "text", "skip", [])) == 1
+    )
     with pytest.raises(InputError, match="item 'one': the picture cannot be decoded"):
         decisions.prepared_sample(encoder, "image", "fail", broken)
 

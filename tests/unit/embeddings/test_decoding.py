@@ -132,8 +132,11 @@ def test_a_jpeg_of_several_views_is_a_plain_one_and_any_size_is_where_there_is_n
     views[0].save(data, "MPO", save_all=True, append_images=views[1:])
     assert decoding.is_plain_jpeg(data.getvalue())
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    assert decoding.is_plain_jpeg(invented(100, 100))
-    assert not decoding.is_plain_jpeg(invented(100, 100, mode="CMYK"))
+    plain = {
+        mode: decoding.is_plain_jpeg(invented(99, 99, mode=mode)) for mode in ("RGB", "L", "CMYK")
+    }
+    assert plain == {"RGB": True, "L": True, "CMYK": False}
+    assert not decoding.is_plain_jpeg(invented(99, 99, kind="PNG"))
 
 
 @pytest.mark.parametrize(
@@ -171,6 +174,18 @@ def test_a_machine_without_nvjpeg_is_told_in_one_sentence(monkeypatch):
     monkeypatch.setattr(decoding, "decode_jpegs", decode)
     with pytest.raises(InputError, match=r"nvJPEG here \(torchvision not compiled with .*\); set"):
         decoding.check_decoder("gpu")
+
+
+def test_a_machine_with_nvjpeg_shows_it_with_a_jpeg_of_its_own(monkeypatch):
+    seen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        decoding,
+        "decode_jpegs",
+        lambda jpegs, device: seen.extend(map(decoding.is_plain_jpeg, jpegs)),
+    )
+    decoding.check_decoder("gpu")
+    assert seen == [True]
 
 
 def test_gpu_decodes_what_it_can_and_nothing_else(resnet, monkeypatch):

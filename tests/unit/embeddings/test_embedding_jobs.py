@@ -221,6 +221,38 @@ def test_times_are_added_one_by_one():
     assert (total.read_s, total.infer_s, total.write_s) == (11, 22, 44)
 
 
+def test_each_second_of_a_job_counts_for_the_step_that_took_it(monkeypatch):
+    """A batch is read in 2 s, embedded in 5 and written in 7; noise is drawn in 1 s per item."""
+    clock = SimpleNamespace(now=100.0)
+
+    def takes(seconds, result=None):
+        clock.now += seconds
+        return result
+
+    encoder = Encoder(
+        prepare=np.asarray,
+        encode=lambda items: takes(5, np.ones((len(items), 2))),
+        noise=lambda rng: takes(1, rng.normal()),
+    )
+    writer = SimpleNamespace(metadata={}, write=lambda *_: takes(7))
+    buffer = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(buffer, format="PNG")
+    pictures = [[buffer.getvalue()] * 3, [b"none"] * 3, [b"none", buffer.getvalue()], [b"none"]]
+    batches = (
+        takes(
+            2, pd.DataFrame({"item_id": [f"{number}.{n}" for n in range(len(one))], "image": one})
+        )
+        for number, one in enumerate(pictures)
+    )
+    monkeypatch.setattr(extraction, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    timing = extraction.extract(batches, 9, "image", encoder, writer, 1, "skip")
+    # Of two of the four batches nothing can be decoded.
+    assert timing == extraction.Timing(read_s=8, infer_s=10, write_s=14)
+    assert writer.metadata == {"skipped": ["1.0", "1.1", "1.2", "2.0", "3.0"]}
+    timing = extraction.extract_noise(np.array([4, 5, 6]), encoder, writer, 2, seed=0)
+    assert timing == extraction.Timing(read_s=7, infer_s=10)
+
+
 def test_peak_memory_is_in_mebibytes():
     held = np.ones(30 * 2**17)  # 30 MiB
     peak = extraction.peak_memory_mb()["peak_memory_mb"]

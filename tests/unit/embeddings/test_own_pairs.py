@@ -395,12 +395,18 @@ def test_labels_are_those_of_the_item_of_each_vector(tmp_path, monkeypatch):
     for rows in (np.arange(N), order):
         ids = [IDS[row] for row in rows]
         parquet(tmp_path / "a.parquet", lists(A[rows], pa.list_(pa.float32(), D)), item_id=ids)
-        for several, wanted in (
-            ("all", [row for row in rows for _ in range(counts[row])]),
-            ("last", list(rows)),
+        for several, wanted, of_texts in (
+            (
+                "all",
+                np.repeat(rows, [counts[row] for row in rows]),
+                [FIVE[row, : counts[row]] for row in rows],
+            ),
+            ("last", rows, [FIVE[row, [counts[row] - 1]] for row in rows]),
         ):
-            _, text = imported(tmp_path, "a.parquet", "b.parquet", several)
+            image, text = imported(tmp_path, "a.parquet", "b.parquet", several)
             assert text["caption"].to_pylist() == [f"c{row}" for row in wanted]
+            np.testing.assert_array_equal(values(image), A[wanted])
+            np.testing.assert_array_equal(values(text), np.concatenate(of_texts))
     # Beside another column of vectors, one that is called vector is no label.
     table = pa.table({"emb": lists(A, ONE), "vector": IDS, "n": list(range(N))})
     pq.write_table(table, tmp_path / "c.parquet")
@@ -603,7 +609,7 @@ REFUSED = {
     ),
     "twice.parquet": (
         lambda p: parquet(p, lists(A, ONE), item_id=["a", "b", "a", *IDS[3:]]),
-        "item_id 'a' occurs more than once",
+        r"item_id 'a' occurs more than once \(2 times\)",
     ),
     "vectors.pkl": (raw(b"x"), "a pickle can run any code"),
     "vectors.csv": (raw(b"x"), "files that end in .csv are not read; save the vectors as .npy"),
@@ -623,6 +629,35 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(name, tmp_path):
     sentence = str(caught.value)
     assert re.fullmatch(r"[^\n]+[.?]", sentence)
     assert sentence.startswith(str(tmp_path / name))
+
+
+def test_the_remedy_for_numbers_of_items_that_differ_is_one_that_helps(tmp_path, capsys):
+    """Without ids on both sides, row i belongs to row i, or to equally many rows that follow."""
+    np.save(tmp_path / "one.npy", A)
+    np.save(tmp_path / "five.npy", FIVE.reshape(-1, D))
+    np.save(tmp_path / "odd.npy", FIVE.reshape(-1, D)[1:])
+    parquet(tmp_path / "ids.parquet", lists(A, ONE), item_id=IDS)
+    for sides, several, remedy in (
+        (
+            ("one.npy", "five.npy"),
+            "",
+            "order, or set `several` if the 5 rows of each item follow one another.",
+        ),
+        (("five.npy", "ids.parquet"), "", "order, or give ids for both."),
+        (("five.npy", "ids.parquet"), "all", "order, or give ids for both."),
+        (("one.npy", "odd.npy"), "all", "in the same order."),
+    ):
+        numbers = (
+            "five.npy has 150 .*ids.parquet has 30" if "ids" in sides[1] else "has 30 items, but"
+        )
+        with pytest.raises(InputError, match=numbers) as caught:
+            imported(tmp_path, *sides, several)
+        assert str(caught.value).endswith(remedy)
+    assert not capsys.readouterr().err
+    imported(tmp_path, "ids.parquet", "one.npy")
+    assert capsys.readouterr().err == "ids are missing, so row i of both files is pair i\n"
+    imported(tmp_path, "one.npy", "one.npy")
+    assert not capsys.readouterr().err  # where there are no ids at all, none are missing
 
 
 def test_ids_of_which_none_match(tmp_path):

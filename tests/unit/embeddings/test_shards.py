@@ -77,6 +77,15 @@ def test_parts_read_as_the_one_file_that_they_would_be(tmp_path, cuts):
     assert [parts.item_id(row) for row in rows] == [f"item{row}" for row in rows]
     np.testing.assert_array_equal(parts.label("kind"), np.arange(3000) % 3)
     np.testing.assert_array_equal(parts.clusters("kind"), whole.clusters("kind"))
+    for one in (parts, whole):
+        assert one.file.label_types.names == ["kind"]
+        found = one.file.vectors_of(rows)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, part(0, 3000).vectors[rows])
+        labels = one.load().labels
+        assert labels["kind"].tolist() == [row % 3 for row in range(3000)] and list(labels) == [
+            "kind"
+        ]
     odd = np.arange(3000) % 2 == 1
     for path, one in (("a.parquet", parts), ("b.parquet", whole)):
         one.select(odd).copy_to(tmp_path / path)
@@ -86,6 +95,12 @@ def test_parts_read_as_the_one_file_that_they_would_be(tmp_path, cuts):
     assert measure_gap(parts, parts.select(odd | ~odd), 0.95) == measure_gap(whole, whole, 0.95)
     assert mean_cosine(parts) == mean_cosine(whole)
     assert mean_cosine_interval(parts, 0.95) == mean_cosine_interval(whole, 0.95)
+
+
+def test_parts_without_labels_have_a_frame_of_as_many_rows(tmp_path):
+    bare = [EmbeddingSet(one.item_ids, one.vectors) for one in (part(0, 30), part(30, 50))]
+    found = folder_of(shards(tmp_path, *bare), tmp_path / "parts.parquet").load()
+    assert found.labels.shape == (50, 0) and found.labels.index.tolist() == [*range(50)]
 
 
 def test_parts_are_in_the_order_of_their_numbers(tmp_path):

@@ -174,3 +174,25 @@ def test_an_extraction_in_processes_is_that_in_threads(tmp_path, monkeypatch):
     assert list(threads.item_ids) == list(processes.item_ids) and len(threads) == 49
     np.testing.assert_array_equal(threads.vectors, processes.vectors)
     assert threads.metadata["skipped"] == processes.metadata["skipped"] == ["p20"]
+
+
+@pytest.mark.parametrize("decode", ["exact", "scaled", "gpu"])
+def test_what_a_gpu_decodes_is_prepared_by_threads_alone(tmp_path, monkeypatch, decode):
+    asked, used = [], []
+
+    def choose_kind(number, prepare, batches, modality, items):
+        asked.append((number, modality, items))
+        return "processes", batches
+
+    def pool(kind, number, prepare, threads=workers.pool):
+        used.append((kind, number, prepare.keywords["decode"]))
+        return threads("threads", number, prepare)
+
+    monkeypatch.setattr(extraction, "choose_kind", choose_kind)
+    monkeypatch.setattr(extraction, "pool", pool)
+    pd.DataFrame(pictures(9), columns=["item_id", "image"]).to_parquet(tmp_path / "p.parquet")
+    with EmbeddingWriter(tmp_path / "out.parquet", {}) as writer:
+        batches = read_batches(tmp_path / "p.parquet", "image", np.arange(9), 4)
+        extract(batches, 9, "image", PIXELS, writer, 3, "skip", decode)
+    assert asked == ([] if decode == "gpu" else [(3, "image", 9)])
+    assert used == [("threads" if decode == "gpu" else "processes", 3, decode)]
