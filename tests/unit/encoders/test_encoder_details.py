@@ -19,8 +19,10 @@ from modality_gap.data.emoji import emoji_pairs, parse_emoji_test
 from modality_gap.embeddings.sets import normalise
 from modality_gap.encoders.base import (
     Network,
+    describe_preprocessing,
     describe_weights,
     fixed_size,
+    nearest_names,
     torch_encode,
     weights_metadata,
 )
@@ -33,7 +35,7 @@ from modality_gap.encoders.build import (
 from modality_gap.encoders.hugging_face import _hugging_face_layer
 from modality_gap.encoders.minilm_model import MiniLM
 from modality_gap.encoders.open_clip import load_open_clip
-from modality_gap.encoders.pictures import clip_preprocess
+from modality_gap.encoders.pictures import clip_preprocess, pixel_statistics, resizing
 from modality_gap.errors import InputError
 from modality_gap.training.whole_clip import start_weights
 
@@ -245,6 +247,10 @@ def test_clips_preprocessing_is_open_clips_on_pictures_of_any_shape(size):
     theirs = open_clip.image_transform(224, is_train=False)
     one = picture(size=size)
     np.testing.assert_allclose(clip_preprocess(one, 224), theirs(one), atol=1e-5)
+    found = resizing(theirs)
+    assert found["resized_to"] == (224, 224)
+    pixels = found["resize"](torch.from_numpy(np.array(one)).permute(2, 0, 1))
+    assert pixels.shape == (3, 224, 224) and pixels.dtype == torch.uint8
 
 
 def test_weights_are_told_by_name_and_digest(tmp_path):
@@ -330,6 +336,35 @@ def test_pixels_are_normalised_and_noise_and_tokens_are_not():
     assert (found[1] == 0.30078125).all()  # .3 with eight bits
     assert found[2].tolist() == [[1, 2**20 + 1]] * 2
     assert seen == [(torch.bfloat16, True), (torch.bfloat16, True), (torch.int64, True)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "words", "statistics"),
+    [
+        ({}, "resized", None),
+        ({"input_normalisation": True}, "resized", None),
+        (
+            {"input_normalisation": False},
+            "resized, mean and standard deviation as they are",
+            ((0, 0, 0), (1, 1, 1)),
+        ),
+        (
+            {"preprocessing": "imagenet"},
+            "resized, ImageNet's mean and standard deviation",
+            ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ),
+    ],
+)
+def test_what_is_done_to_pixels_is_told_in_words(spec, words, statistics):
+    assert describe_preprocessing("resized", spec) == words
+    assert pixel_statistics(spec) == statistics
+
+
+def test_an_unknown_name_is_answered_by_the_nearest_or_by_the_list():
+    names = ["resnet18", "resnet50", "vit_tiny"]
+    assert nearest_names("resnet5", names, "list()") == "did you mean resnet50?"
+    assert nearest_names("vit_tini", names, "list()") == "did you mean vit_tiny?"
+    assert nearest_names("swin", names, "list()") == "`list()` lists them."
 
 
 def test_training_starts_from_the_file_else_the_tag_else_the_seed():

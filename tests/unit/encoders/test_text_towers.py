@@ -11,7 +11,7 @@ import torch
 
 from modality_gap.encoders import hugging_face
 from modality_gap.encoders.build import build_encoder
-from modality_gap.encoders.hugging_face import _check_loaded
+from modality_gap.encoders.hugging_face import _check_loaded, pool
 from modality_gap.encoders.text_towers import TextTower, load_text_tower
 from modality_gap.errors import InputError
 
@@ -65,6 +65,37 @@ def joint(folder: Path, kind: str) -> Path:
     mask = [] if kind == "Siglip" else ["attention_mask"]
     tokenizer_in(folder, model_input_names=["input_ids", *mask])
     return folder
+
+
+def by_hand(states: np.ndarray, used: list[int], way: str) -> np.ndarray:
+    """The vector of one sentence from the states (t, d) of its tokens, of which some are used."""
+    chosen, places = states[used], np.array(used) + 1
+    return {
+        "first": states[0],
+        "last": chosen[-1],
+        "max": chosen.max(axis=0),
+        "mean": chosen.mean(axis=0),
+        "mean_sqrt_len": chosen.sum(axis=0) / np.sqrt(len(used)),
+        "weighted_mean": np.average(chosen, axis=0, weights=places),
+    }[way]
+
+
+WAYS = ("first", "max", "mean", "mean_sqrt_len", "weighted_mean", "last")
+
+
+@pytest.mark.parametrize("ways", [*((way,) for way in WAYS), ("mean", "last"), WAYS])
+def test_vectors_are_pooled_as_by_hand(ways):
+    states = np.random.default_rng(0).normal(size=(4, 5, 3)) - 2  # below the zero of a padding
+    used = [[0, 1, 2, 3, 4], [0, 1], [2, 3], [0]]  # of the third, a prompt does not count
+    mask = torch.zeros(4, 5, dtype=torch.bool)
+    for row, places in enumerate(used):
+        mask[row, places] = True
+    found = pool(torch.from_numpy(states), mask, ways)
+    wanted = [
+        np.concatenate([by_hand(one, places, way) for way in ways])
+        for one, places in zip(states, used, strict=True)
+    ]
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", JOINT)
