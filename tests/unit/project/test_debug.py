@@ -5,9 +5,11 @@ import os
 import pdb
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from snakemake.exceptions import WorkflowError
 
 from modality_gap import debug, logs
 from modality_gap.errors import InputError
@@ -26,6 +28,8 @@ def test_a_rule_that_does_not_exist_or_has_no_script_is_refused():
         debug.find_rule(rules, "plot_figur2b")
     with pytest.raises(InputError, match="rule all has no script"):
         debug.find_rule(rules, "all")
+    with pytest.raises(InputError, match=r"^there is no rule zzz\.$"):
+        debug.find_rule(rules, "zzz")
 
 
 def test_wildcards_are_those_of_the_rule():
@@ -34,6 +38,39 @@ def test_wildcards_are_those_of_the_rule():
         debug.check_wildcards(MEASURE, {"set": "clip"})
     with pytest.raises(InputError, match="plot_figure2b has no wildcards"):
         debug.check_wildcards(RULE, {"set": "clip"})
+
+
+def test_what_the_command_line_says_reaches_the_job(monkeypatch, capsys):
+    asked, ran, given = [], [], SimpleNamespace(output=["a.svg", "a.pdf"])
+
+    def job_of(*arguments):
+        asked.append(arguments)
+        return Path("figures/draw.py"), given
+
+    monkeypatch.setattr(debug, "job_of", job_of)
+    monkeypatch.setattr(debug, "run", lambda *arguments: ran.append(arguments))
+    files = ["--configfile", "c.yaml", "--configfile", "d.yaml"]
+    debug.main(["measure", "set=a=b", "k=2", *files, "--cores", "3"])
+    debug.main(["plot_figure2b", "--pdb"])
+    wildcards = {"set": "a=b", "k": "2"}
+    assert asked == [
+        ("measure", wildcards, [Path("c.yaml"), Path("d.yaml")], 3),
+        ("plot_figure2b", {}, [], os.cpu_count()),
+    ]
+    assert [one[:2] for one in ran] == [(Path("figures/draw.py"), given)] * 2
+    assert ran[0][2] is None and isinstance(ran[1][2], pdb.Pdb)
+    assert capsys.readouterr().err == "draw.py writes a.svg, a.pdf\n" * 2
+
+
+@pytest.mark.parametrize("error", [InputError, WorkflowError])
+def test_a_refusal_ends_the_command_with_its_sentence_alone(monkeypatch, error):
+    def job_of(*_):
+        raise error("Give another rule.")
+
+    monkeypatch.setattr(debug, "job_of", job_of)
+    with pytest.raises(SystemExit) as ended:
+        debug.main(["measure"])
+    assert ended.value.code == "Give another rule."
 
 
 def test_outputs_are_moved_below_results_debug(tmp_path, monkeypatch):
