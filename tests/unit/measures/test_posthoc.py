@@ -243,6 +243,11 @@ def test_sinkhorn_in_factors_is_that_in_logarithms():
         assert one == pytest.approx(other, abs=1e-8)
     far = np.diag(np.full(5, 900.0))
     assert np.isfinite(sinkhorn_plan(far, 50)).all()
+    # What all scores of a query have in common counts for nothing, however far it is from the rest.
+    lower = np.zeros((30, 1))
+    lower[3] = -900
+    found = sinkhorn_plan(logits / 30 + lower, 200)
+    assert found == pytest.approx(sinkhorn_plan(logits / 30, 200), abs=1e-8)
 
 
 def test_whitening_makes_the_shrunk_covariance_the_identity(pairs):
@@ -417,6 +422,8 @@ def test_u_curve_ends_at_the_cross_modal_task_and_agrees_with_drawn_galleries(pa
     x, y, a, b = (rows[:40] for rows in pairs)
     one = directions(METHODS["centre"].fitted(x, y), a, b)[0]
     curve = u_curve(one)
+    shares = [number / 100 for number in (*range(0, 100, 10), 95, 99, 100)]
+    assert list(curve) == [f"{name}_{p:g}" for p in shares for name in ("recall1", "ndcg10")]
     assert curve["recall1_1"] == pytest.approx(cross_modal(one)["recall1"])
     assert curve["ndcg10_1"] == pytest.approx(cross_modal(one)["ndcg10"])
     rng = np.random.default_rng(0)
@@ -903,6 +910,7 @@ def test_measures_of_the_user(tmp_path):
     assert rows["measure"].tolist() == ["mine"]
     farthest = max(np.linalg.norm(a - b) for a, b in zip(x, y, strict=True))
     assert rows["value"].item() == pytest.approx(farthest)
+    assert rows[["low", "high"]].isna().all(axis=None)  # it may be no function of means
     assert chosen("two")["mine"].of(x, y) == {"mine_first": x[0, 0], "mine_last": y[-1, -1]}
     assert chosen_measures({}) == FOLLOW_UP_MEASURES
     for function, sentence in (

@@ -70,7 +70,33 @@ def test_the_closed_form_is_the_shift_itself(pair):
     for side, vectors, unmoved in zip("ab", moved, (x, y), strict=True):
         assert clouds[side]["centres"][4][0] == pytest.approx((vectors @ u).mean(), abs=1e-5)
         assert clouds[side]["points"][1][0] == pytest.approx(unmoved[7] @ u, abs=1e-5)
-        assert len(clouds[side]["points"]) == 2
+        np.testing.assert_allclose(clouds[side]["points"], planes[side][[4, 7]], atol=1e-5)
+    for side, sign in (("a", -1), ("b", 1)):  # the whole sides, in both coordinates
+        amounts = sign * np.array(DELTAS) / 2
+        centres = measured.moved(planes[side], amounts).mean(axis=1)
+        np.testing.assert_allclose(clouds[side]["centres"], centres, atol=1e-5)
+
+
+def test_losses_and_recalls_are_those_of_the_tables():
+    landscape = pd.DataFrame(
+        {"temperature": [1, 1, 0.01, 0.01], "delta": [0.5, -1, 0.5, -1], "loss": [1 / 7, 2, 3, 4]}
+    )
+    assert measured.losses(landscape) == [
+        {"temperature": 0.01, "values": [4, 3]},
+        {"temperature": 1, "values": [2, 0.14286]},
+    ]
+    columns = {"ab": [0.2, 0.1, 0.3], "ba": [0.5, 0.4, 2 / 3]}
+    curve = pd.DataFrame(
+        {
+            f"recall1_{way}{end}": [value, value]
+            for way, values in columns.items()
+            for end, value in zip(("", "_low", "_high"), values, strict=True)
+        }
+    )
+    assert measured.recalls(curve) == {
+        "ab": {"values": [0.2, 0.2], "low": [0.1, 0.1], "high": [0.3, 0.3]},
+        "ba": {"values": [0.5, 0.5], "low": [0.4, 0.4], "high": [0.66667, 0.66667]},
+    }
 
 
 def test_an_emoji_is_named_by_its_character(tmp_path):
