@@ -237,7 +237,8 @@ def test_weights_of_an_unknown_hand_are_taken_as_they_are(weights):
 @pytest.mark.parametrize("kind", ["weights", "wheel"])
 def test_an_asset_is_openais(tmp_path, kind):
     spec = {"architecture": "RN50", kind: "clip"}
-    assert "were trained with QuickGELU; give RN50-quickgelu." in activation_fault("x", spec)
+    told = "the weights clip were trained with QuickGELU; give RN50-quickgelu."
+    assert told in activation_fault("x", spec)
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(SMALL | {"quick_gelu": False}))
     spec["architecture"] = str(path)

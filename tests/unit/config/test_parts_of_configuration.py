@@ -935,6 +935,9 @@ def test_files_and_losses_are_as_many_and_as_few_as_they_must_be():
     assert told("datasets", folders).startswith("datasets.m.folder is ' '; correct it to match: ")
     pair = {"image": "a", "text": "b"}
     assert told("pairs", pair | {"loss": "sigmoid", "scale": 1, "bias": 0}) is None
+    for scale in (0, -1):
+        nothing = pair | {"loss": "sigmoid", "scale": scale, "bias": 0}
+        assert told("pairs", nothing).startswith(f"pairs.m.scale is {scale}, out of range")
     for number in ("scale", "bias"):
         sentence = f"pairs.m.{number} needs 'loss' beside it; add pairs.m.loss."
         assert told("pairs", pair | {number: 1}) == sentence

@@ -171,6 +171,8 @@ def test_all_that_files_say_is_heard():
         "the prompt 'text: ', maximum over tokens, 2_Dense, normalise, 4_Dense"
     )
     assert TextPipeline(("first", "mean")).described() == "the first token and mean over tokens"
+    ways = ("first", "max", "mean", "mean_sqrt_len", "weighted_mean", "last", "own")
+    assert len({TextPipeline((way,)).described() for way in ways}) == len(ways)
 
 
 @pytest.mark.parametrize(

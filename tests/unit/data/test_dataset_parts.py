@@ -158,6 +158,9 @@ def test_parts_with_other_columns_and_torn_ones_are_refused(tmp_path, parts):
     write(tmp_path / "turned.parquet", TABLE[[*reversed(TABLE.columns)]])
     with pytest.raises(InputError, match=r"turned\.parquet and .*: .* differ \(their order\)"):
         columns_and_lengths([*parts, tmp_path / "turned.parquet"])
+    write(tmp_path / "numbers.parquet", TABLE.assign(kind=7))
+    with pytest.raises(InputError, match=r"numbers\.parquet and .*: .* differ \(kind\)"):
+        columns_and_lengths([*parts, tmp_path / "numbers.parquet"])
     torn = tmp_path / "torn.parquet"
     torn.write_bytes((tmp_path / "part_0.parquet").read_bytes()[:-50])
     with pytest.raises(InputError, match=r"torn\.parquet cannot be read as Parquet"):
