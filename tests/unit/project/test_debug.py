@@ -3,6 +3,7 @@
 import io
 import os
 import pdb
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,10 @@ def test_wildcards_are_those_of_the_rule():
     debug.check_wildcards(MEASURE, {"set": "clip", "k": "1"})
     with pytest.raises(InputError, match=r"the wildcards of rule measure as k=\.\.\. set=\.\.\."):
         debug.check_wildcards(MEASURE, {"set": "clip"})
+    many = SimpleNamespace(name="many", script="y.py", wildcard_names={*"edcbafgh"})
+    sentence = "give the wildcards of rule many as a=... b=... c=... d=... e=... f=... g=... h=...."
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+        debug.check_wildcards(many, {"a": "1"})
     with pytest.raises(InputError, match="plot_figure2b has no wildcards"):
         debug.check_wildcards(RULE, {"set": "clip"})
 
@@ -109,6 +114,20 @@ def test_the_debugger_stops_at_the_first_line(script, capsys):
     assert "script.py(1)<module>()" in said.getvalue()
     assert "(Pdb) 42\n" in said.getvalue()
     assert capsys.readouterr().out == "half is 0.5\n"
+
+
+@pytest.mark.parametrize("with_debugger", [False, True])
+def test_a_script_knows_its_name_and_its_neighbours_under_a_debugger_too(
+    script, capsys, with_debugger
+):
+    path, given = script
+    (path.parent / "neighbour_of_script.py").write_text("WORD = 'found'\n")
+    path.write_text(
+        "from neighbour_of_script import WORD\nprint(WORD, __name__, __file__)\n", encoding="utf-8"
+    )
+    debugger = pdb.Pdb(stdin=io.StringIO("c\n"), stdout=io.StringIO()) if with_debugger else None
+    debug.run(path, given, debugger)
+    assert capsys.readouterr().out == f"found __main__ {path}\n"
 
 
 def test_the_debugger_stops_where_an_exception_ends_the_script(script):

@@ -7,7 +7,13 @@ from graphlib import TopologicalSorter
 import pytest
 from plan import imported, scripts_of_rules
 
-from modality_gap.imports import EXCEPTIONS, STAGES, files_of, imports_of_package
+from modality_gap.imports import (
+    EXCEPTIONS,
+    STAGES,
+    files_of,
+    imports_of_package,
+    measures_of,
+)
 
 
 def spared(script: str) -> set[str]:
@@ -130,3 +136,28 @@ def test_every_form_of_import_is_followed(tmp_path, line, found):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert [path.as_posix() for path in files_of("script", tmp_path)] == sorted(found)
+
+
+def test_the_measures_of_a_script_are_those_that_it_imports_itself(tmp_path):
+    files = {
+        "stage/script.py": "from modality_gap.training.train import fit\n"
+        "from modality_gap.measures import gap, cone\nfrom modality_gap.config import check\n"
+        "import modality_gap, measures.own, json\n",
+        "stage/measures/own.py": "",
+        "measures/own.py": "",
+        "modality_gap/__init__.py": "",
+        "modality_gap/config/check.py": "",
+        "modality_gap/figures/draw.py": "",
+        "modality_gap/measures/cone.py": "from modality_gap.measures import below",
+        "modality_gap/measures/below.py": "",
+        "modality_gap/measures/gap.py": "",
+        "modality_gap/training/train.py": "fit = 1",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert [path.as_posix() for path in measures_of("stage/script", tmp_path)] == [
+        "modality_gap/measures/cone.py",
+        "modality_gap/measures/gap.py",
+        "modality_gap/training/train.py",
+    ]
