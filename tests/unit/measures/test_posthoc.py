@@ -355,6 +355,16 @@ def test_kind_bias_against_a_plain_count():
     assert few["kind_share10"] == 0.5  # of six others, all count
 
 
+def test_of_items_that_are_equally_near_the_other_modality_counts_first():
+    x = np.repeat(np.eye(4), 3, axis=0)  # each item thrice, on both sides
+    found = FOLLOW_UP_MEASURES["own_nearest"].of(x, x)
+    for side in "xy":
+        assert not found[f"own_first_{side}"].any()
+        # Three copies of the other modality, two of one's own, and five of the nine others.
+        assert (found[f"other_share10_{side}"] == 0.8).all()
+    assert all((found[name] == 1).all() for name in ("itr", "tir", "imr", "tmr"))
+
+
 def test_geometry_of_what_a_map_leaves_against_plain_numpy(pairs):
     x, y, a, b = pairs
     fitted = METHODS["centre"].fitted(x, y)
