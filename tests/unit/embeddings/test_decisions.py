@@ -138,6 +138,11 @@ def test_the_cosines_of_two_ways_are_of_the_same_pictures():
     assert decisions.decoding_in_words(found) == (
         "decoding: scaled, lowest cosine to exact 0.7071068, median 0.8944272 (3 pictures)"
     )
+    other = decisions.measure_decoding(Encoder(None, encode, None), "scaled", lambda *_: [])
+    assert other == {"way": "exact"}
+    assert decisions.decoding_in_words(other) == (
+        "decoding: exact, because this encoder accepts only such pictures"
+    )
 
 
 @pytest.mark.parametrize(

@@ -188,16 +188,28 @@ def test_a_machine_with_nvjpeg_shows_it_with_a_jpeg_of_its_own(monkeypatch):
     assert seen == [True]
 
 
+def test_jpegs_are_decoded_to_colours_on_the_device_that_is_asked_for(monkeypatch):
+    import torchvision.io
+
+    def decode_jpeg(data, mode, device):
+        return [(bytes(one.numpy()), mode.name, device) for one in data]
+
+    monkeypatch.setattr(torchvision.io, "decode_jpeg", decode_jpeg)
+    gpu = torch.device("cuda")
+    assert decoding.decode_jpegs([b"one", b"other"], gpu) == [
+        (b"one", "RGB", gpu), (b"other", "RGB", gpu),
+    ]  # fmt: skip
+    assert decoding.decode_jpegs([], gpu) == []
+
+
 def test_gpu_decodes_what_it_can_and_nothing_else(resnet, monkeypatch):
-    asked = []
-    monkeypatch.setattr(
-        decoding, "_on_device", lambda encoder, unreadable, items, device: asked.append(device.type)
-    )
-    decoding.prepare_items(resnet, "image", "fail", [], "gpu")
-    assert asked == ["cuda"]
+    asked, items = [], [("p", b"a picture")]
+    monkeypatch.setattr(decoding, "_on_device", lambda *given: asked.append(given))
+    decoding.prepare_items(resnet, "image", "fail", items, "gpu")
+    assert asked == [(resnet, "fail", items, torch.device("cuda"))]
     alone = Encoder(prepare=np.asarray, encode=None, noise=None)  # it resizes in a way of its own
     (pixels,) = decoding.prepare_items(alone, "image", "fail", [("a", invented(9, 7))], "gpu")
-    assert asked == ["cuda"] and pixels.shape == (7, 9, 3)
+    assert len(asked) == 1 and pixels.shape == (7, 9, 3)
     text = Encoder(prepare=len, encode=None, noise=None)
     assert decoding.prepare_items(text, "text", "fail", [("a", "word")], "gpu") == [4]
     assert decoding.prepare_items(text, "text", "fail", [("a", "word")], "scaled") == [4]

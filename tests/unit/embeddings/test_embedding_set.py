@@ -57,7 +57,7 @@ def test_the_file_is_the_contract_others_build_on(tmp_path):
 
 def test_labels_with_an_index_of_their_own_bring_no_column_of_it(tmp_path):
     some = make()
-    labels = some.labels.assign(kind=["a", "b", "a", "b", "a"]).set_index(np.arange(9, 4, -1))
+    labels = some.labels.assign(kind=["a", "b", "a", "b", "a"]).set_axis([9, 2, 5, 7, 3])
     write(EmbeddingSet(some.item_ids, some.vectors, labels), tmp_path / "a.parquet")
     assert pq.read_schema(tmp_path / "a.parquet").names == ["item_id", "vector", "split", "kind"]
     assert list(read(tmp_path / "a.parquet").labels) == ["split", "kind"]
@@ -67,6 +67,16 @@ def test_labels_with_an_index_of_their_own_bring_no_column_of_it(tmp_path):
     assert "BYTE_STREAM_SPLIT" in encodings["vector"]
     assert all("RLE_DICTIONARY" in encodings[name] for name in ("item_id", "split", "kind"))
     assert {one["compression"] for one in columns} == {"ZSTD"}
+
+
+def test_a_label_that_was_the_index_of_a_frame_is_a_label(tmp_path):
+    """As pandas writes it, the file says that this column is an index."""
+    columns = {"item_id": ["a", "b"], "vector": [[1.0, 2.0], [3.0, 4.0]], "part": [7, 8]}
+    frame = pd.DataFrame(columns, index=pd.Index(["x", "y"], name="kind"))
+    frame.to_parquet(tmp_path / "a.parquet")
+    labels = read(tmp_path / "a.parquet").labels
+    assert labels.to_dict("list") == {"part": [7, 8], "kind": ["x", "y"]}
+    assert labels.index.tolist() == [0, 1]
 
 
 def test_a_set_chooses_rows_by_label_and_id_and_a_seeded_sample_in_file_order():

@@ -430,6 +430,24 @@ def test_an_item_may_have_one_vector_and_another_several(tmp_path):
     np.testing.assert_array_equal(values(text), [of[-1] for of in texts])
 
 
+@pytest.mark.parametrize(
+    ("ids", "written"),
+    [
+        (["a", "b", "a"], ["a#1", "b", "a#2"]),
+        (["a", "a#2", "a", "a#1"], ["a##1", "a#2", "a##2", "a#1"]),
+        (["a", "a##2", "a", "a#1"], ["a###1", "a##2", "a###2", "a#1"]),
+    ],
+)
+def test_no_two_pairs_have_one_name(ids, written, tmp_path, monkeypatch):
+    monkeypatch.setattr(own_pairs, "TILE", 2)
+    fixed, number = pa.list_(pa.float32(), D), len(ids)
+    for side, x in (("a", A), ("b", B)):
+        parquet(tmp_path / f"{side}.parquet", lists(x[:number], fixed), item_id=ids)
+    for table, x in zip(imported(tmp_path, "a.parquet", "b.parquet", "all"), (A, B), strict=True):
+        assert table["item_id"].to_pylist() == written and table["of_item"].to_pylist() == ids
+        np.testing.assert_array_equal(values(table), x[:number])
+
+
 @pytest.mark.parametrize("several", ["first", "last", "all"])
 def test_several_vectors_of_an_item_belong_to_no_several_rows(several, tmp_path):
     """Five vectors of an item on one side, five rows for it on the other: ids must say which."""

@@ -58,6 +58,7 @@ def test_rows_are_those_of_the_file(pair):
         slice(2000, 9000),
         slice(ROW_GROUP, 2 * ROW_GROUP),
         slice(5, 2000, 700),
+        slice(5, 40, 2),
         slice(None, None, -800),
         np.array([2200, 3, 1024, 3]),
     ):
