@@ -11,6 +11,7 @@ import pytest
 from modality_gap.data.name_vectors import read_matrix, read_names, read_vectors
 from modality_gap.data.named_pictures import named_by, read_coco_names
 from modality_gap.encoders.build import build_encoder
+from modality_gap.encoders.vectors import vectors_faults
 from modality_gap.errors import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -168,6 +169,33 @@ def test_an_unknown_name_is_refused_with_those_nearest_to_it(tmp_path, text, wor
     two = table(tmp_path, "a", names, np.eye(4)), table(tmp_path, "b", names, np.eye(4))
     with pytest.raises(InputError, match=r"a\.npy and \S+b\.npy have no vector for"):
         build([*two[0], *two[1]], vectors=2 * spec()["vectors"]).prepare(text)
+
+
+@pytest.mark.parametrize("text", ["frog", "frogg"])  # part of the names, and like the names
+def test_at_most_three_names_are_told(tmp_path, text):
+    names = ["frog a", "frog b", "frog c", "frog d", "frog e"]
+    encoder = build(table(tmp_path, "a", names, np.eye(5)))
+    with pytest.raises(InputError) as caught:
+        encoder.prepare(text)
+    assert sum(repr(name) in str(caught.value) for name in names) == 3
+
+
+def test_an_encoder_of_finished_vectors_is_called_by_its_label_or_its_library(tmp_path):
+    tables = table(tmp_path, "a", ["frog"], np.eye(1))
+    assert build(tables).metadata["model"] == "vectors"
+    assert build(tables, label="CLIP").metadata["model"] == "CLIP"
+
+
+def test_a_path_without_a_file_is_a_fault_and_the_name_of_an_asset_is_not(tmp_path):
+    there = tmp_path / "there.npy"
+    there.touch()
+    entry = {"vectors": [{"file": str(there), "names": "asset"}]}
+    assert list(vectors_faults("encoders.x", entry)) == []
+    entry["vectors"].append({"file": "asset", "names": "absent/names.txt"})
+    assert list(vectors_faults("encoders.x", entry)) == [
+        f"encoders.x.vectors is 'absent/names.txt', which is not a file in {Path.cwd()}; correct "
+        "the path."
+    ]
 
 
 def test_finished_vectors_embed_no_noise_and_no_picture(tmp_path):

@@ -200,7 +200,10 @@ def test_a_row_for_each_class_is_in_alphabetical_order(made):
         (lambda paths, _: np.save(paths[0], np.ones(4, "f4")), "type float32 and shape (4,)"),
         (lambda paths, _: np.save(paths[0], np.ones((9, 4), int)), "type int64 and shape (9, 4)"),
         (lambda paths, _: np.save(paths[0], np.array([{}])), "cannot be read as a numeric"),
-        (lambda _, entry: entry.update(fold="Part"), "no column is called 'Part'"),
+        (
+            lambda _, entry: entry.update(fold="Part"),
+            "no column is called 'Part'. Name one of these: kind, part, rest.",
+        ),
     ],
 )  # fmt: skip
 def test_files_that_do_not_fit_are_refused(made, change, words):
