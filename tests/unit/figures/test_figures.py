@@ -1,16 +1,24 @@
 """What every drawing script draws, from tables whose columns all hold other numbers: each script is
 run as Snakemake runs it, for both layouts, and its figure is looked at and its file is read."""
 
+import json
+import os
 import re
 import runpy
+from collections import Counter
 from fractions import Fraction
+from functools import cache
+from inspect import signature
 from itertools import combinations, pairwise, product
+from math import prod
+from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import as_json, difference, summary
 from labels import assert_labels, words_of
 from matplotlib import colors as mcolors
 from matplotlib import pyplot as plt
@@ -253,11 +261,27 @@ def assert_ticks(script, figure):
                     assert float(Fraction(number)) == pytest.approx(place, abs=1e-9), script
 
 
+STORED = Path(__file__).with_name("drawn.json")
+WRITES = os.environ.get("MODALITY_GAP_WRITE_DRAWN") == "1"
+
+
+@pytest.fixture(scope="module")
+def stored():
+    """By test what its figures show, one summary for each layout of each call of `draw`. Where
+    MODALITY_GAP_WRITE_DRAWN is set, it is written from what this run of the whole file draws."""
+    if not WRITES:
+        yield json.loads(STORED.read_text(encoding="utf-8"))
+        return
+    assert "PYTEST_XDIST_WORKER" not in os.environ, "written by one process alone"
+    yield (found := {})
+    STORED.write_text(as_json(found), encoding="utf-8")
+
+
 @pytest.fixture
-def draw(root, tmp_path, monkeypatch):
+def draw(root, tmp_path, monkeypatch, request, stored):
     """Run a drawing script on frames by the name of the rule's input; its axes, and the figure, for
-    the wide layout; both files are checked."""
-    real, figures, untouched = style.save, {}, {}
+    the wide layout; both files are checked, and what both layouts show is as it is stored."""
+    real, figures, untouched, shown = style.save, {}, {}, []
 
     def save(draw, output):
         for kind in style.LAYOUTS:
@@ -301,10 +325,25 @@ def draw(root, tmp_path, monkeypatch):
             assert_ticks(script, figure)
         assert shown_by(figures[style.NARROW]) == shown_by(figures[style.WIDE]), script
         assert_axes(script, figures[style.WIDE])
+        layouts = {"wide": style.WIDE, "narrow": style.NARROW}
+        shown.append({name: summary(figures[layout]) for name, layout in layouts.items()})
+        if not WRITES:
+            about, known = f"{script}, figure {len(shown)}", stored.get(request.node.name, [])
+            if len(known) < len(shown):
+                pytest.fail(f"{about} of this test is not stored", pytrace=False)
+            for name, entries in shown[-1].items():
+                if differs := difference(known[len(shown) - 1][name], entries):
+                    pytest.fail(f"{about}, {name}: {differs}", pytrace=False)
         return figures[style.WIDE].axes, figures[style.WIDE]
 
+    failed = request.session.testsfailed
     yield run
     plt.close("all")
+    if WRITES:
+        stored[request.node.name] = shown
+    elif request.session.testsfailed == failed:
+        known = len(stored.get(request.node.name, []))
+        assert len(shown) == known, f"{known} figures are stored, {len(shown)} are drawn"
 
 
 def made(keys: dict, *names: str, ends: tuple[str, ...] = (), seed: int = 0, **constant):
@@ -1520,3 +1559,77 @@ def test_mixed_gallery(draw):
                 away[line.get_color()] = min(near, np.hypot(*beyond.T).min())
             assert min(away, key=away.__getitem__) == text.get_color()
             assert away[text.get_color()] < 12
+
+
+# --- the comparison with stored figures -----------------------------------------------------------
+
+
+@cache
+def changed(change: str) -> list:
+    """A summary, as it is stored, of a figure of many kinds of artists after one of CHANGES."""
+    figure, (ax, _) = plt.subplots(1, 2)
+    ax.plot([0, 1, 2], [2, 3, 1], color="#112233")
+    ax.plot([0, 1, 2], [1, 2, 2], color="#112233", marker="o")
+    ax.scatter([0, 1, 2], [3, 1, 2], c=["#112233", "#445566", "#778899"])
+    ax.bar([0, 1], [1, 0.5])
+    ax.imshow([[0.0, 1.0], [0.5, 0.2]], extent=(0, 1, 2, 3), aspect="auto")
+    ax.annotate("a", (1, 2), xytext=(20, 0), textcoords="offset points", arrowprops={"lw": 1})
+    ax.legend([*ax.lines], ["first", "second"])
+    ax.set(xlim=(-1, 3), ylim=(0, 4), xlabel="x", title="t")
+    CHANGES[change](ax)
+    figure.draw_without_rendering()
+    shown = summary(figure)
+    plt.close(figure)
+    return json.loads(as_json({"test": [{"wide": shown}]}))["test"][0]["wide"]
+
+
+CHANGES = {
+    "": lambda _: None,
+    "width": lambda ax: ax.lines[0].set_linewidth(1.6),
+    "dashes": lambda ax: ax.lines[0].set_linestyle("--"),
+    "color": lambda ax: ax.lines[1].set_color("#112234"),
+    "marker": lambda ax: ax.lines[1].set_marker("s"),
+    "order of points": lambda ax: ax.lines[0].set_xdata([2, 1, 0]),
+    "value": lambda ax: ax.lines[1].set_ydata([1, 2, 2.02]),
+    "layer": lambda ax: ax.lines[0].set_zorder(2.1),
+    "colors of dots": lambda ax: ax.collections[0].set_color(["#112233", "#778899", "#445566"]),
+    "size of dots": lambda ax: ax.collections[0].set_sizes([30]),
+    "opacity": lambda ax: ax.collections[0].set_alpha(0.9),
+    "hatch": lambda ax: ax.patches[1].set_hatch("/"),
+    "edge": lambda ax: ax.patches[0].set_edgecolor("red"),
+    "image": lambda ax: ax.images[0].set_data([[1.0, 0.0], [0.5, 0.2]]),
+    "place of a label": lambda ax: ax.texts[0].set_position((24, 0)),
+    "side of a label": lambda ax: ax.texts[0].set_ha("right"),
+    "arrow": lambda ax: ax.texts[0].arrow_patch.set_linewidth(2),
+    "words": lambda ax: ax.set_xlabel("y"),
+    "limit": lambda ax: ax.set_ylim(0, 4.1),
+    "direction": lambda ax: ax.invert_yaxis(),
+    "scale": lambda ax: ax.set_yscale("symlog"),
+    "ticks": lambda ax: ax.set_xticks([0, 2]),
+    "grid": lambda ax: ax.grid(axis="x"),
+    "spine": lambda ax: ax.spines["top"].set_visible(False),
+    "legend": lambda ax: ax.legend([*ax.lines], ["second", "first"]),
+    "place of the legend": lambda ax: ax.legend([*ax.lines], ["first", "second"], loc="center"),
+    "panel": lambda ax: ax.figure.axes[1].plot(1, 1),
+    "no axes": lambda ax: ax.figure.axes[1].set_axis_off(),
+    "size": lambda ax: ax.figure.set_size_inches(6.4, 4.9),
+    "ground": lambda ax: ax.figure.set_facecolor("#eeeeee"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_a_figure_differs_from_the_stored_one(change):
+    said = difference(changed(""), changed(change))
+    assert bool(said) == bool(change)
+    assert "\n" not in said
+
+
+def test_every_stored_figure_is_of_a_test(stored):
+    """The last one of this file, where a run that writes has drawn all."""
+    tests = Counter(name.partition("[")[0] for name in stored)
+    drawing = {
+        name: prod(len(mark.args[1]) for mark in getattr(test, "pytestmark", []))
+        for name, test in globals().items()
+        if name.startswith("test_") and "draw" in signature(test).parameters
+    }
+    assert tests == drawing
