@@ -44,6 +44,9 @@ def tokenizer_in(folder: Path, **about: object) -> None:
 def embedded(folder: Path, weights: dict | None = None, **options: str) -> np.ndarray:
     spec = {"library": "hugging_face", "model": str(folder)} | options
     encoder = build_encoder(spec, "text", weights or {"folder": str(folder)}, "float32")
+    # A folder has no revision of a hub.
+    told = f"random, seed {weights['seed']}" if weights else "/model.safetensors"
+    assert encoder.metadata["weights"].endswith(told)
     noise = encoder.noise(np.random.default_rng(0))
     # As long as the model reads, of all its words.
     assert len(noise) == 12 and len(WORDS) - 2 <= noise.max() < len(WORDS)
