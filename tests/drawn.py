@@ -19,7 +19,7 @@ from matplotlib.text import Text
 
 # How far numbers may be from the stored ones: places in thousandths of the panel, pixels of panels
 # and texts, parts of colours (0 to 255), ends of axes as a share of the larger end.
-TOLERANCES = {"at": 0.4, "pixels": 2, "colors": 2, "ends": 2e-3}
+TOLERANCES = {"at": 0.4, "pixels": 1, "colors": 2, "ends": 2e-3}
 
 
 def summary(figure) -> list[list]:
