@@ -32,7 +32,7 @@ def tensors(*shape: int) -> pa.Array:
 
 
 def nested(*sizes: int) -> list:
-    """Vectors of three numbers, in rows of so many vectors."""
+    """A list of vectors of three numbers for each of the sizes."""
     ends = np.cumsum([0, *sizes])
     rows = NUMBERS.reshape(-1, 3).tolist()
     return [rows[start:stop] for start, stop in pairwise(ends)]
