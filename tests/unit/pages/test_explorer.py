@@ -271,6 +271,11 @@ def test_layers_of_the_charts_show_their_columns(models):
         for layer in chart["layer"]:
             if "color" in layer["encoding"]:
                 assert layer["encoding"]["color"]["scale"]["range"] == colors
+            # The place of a curve, from 0, chooses its colour, its dash and its mark.
+            for channel in layer["encoding"].values():
+                if isinstance(channel, dict) and channel.get("field") == "place":
+                    scale = channel["scale"]
+                    assert scale["domain"] == list(range(len(scale["range"])))
 
 
 def test_charts_take_the_colours_of_the_page_and_their_axes_are_aligned(models):

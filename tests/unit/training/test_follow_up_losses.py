@@ -316,10 +316,11 @@ def test_a_weight_is_that_of_its_own_term(name, setting):
     # Raw outputs, of which some spread more than 1, for the one loss that sees no others.
     x, y = ((RAW if name == "vicreg" else GIVEN)[side] for side in "xy")
     more = SETTINGS.get(name, {})
-    values = [of(name, *tensors(x, y), **{**more, setting: weight}).item() for weight in (3, 1)]
+    values = [of(name, *tensors(x, y), **{**more, setting: weight}).item() for weight in (3, 1, 0)]
     term = TERMS[name, setting](x, y)
     assert abs(term) > 1e-3
     assert values[0] - values[1] == pytest.approx(2 * term, abs=1e-8)
+    assert values[1] - values[2] == pytest.approx(term, abs=1e-8)  # 0 is no default
 
 
 def test_smoothing_and_sharpness_are_those_that_are_asked_for():
