@@ -886,6 +886,10 @@ def test_printed_p_values_are_told_with_what_is_left_of_them():
     assert "none stays below" in p_values_findings(p_values_table().iloc[[1]])[0].text
     at = p_values_table().assign(p_corrected=0.05)  # the level itself is not below it
     assert "none stays below 0.05." in p_values_findings(at)[0].text
+    every = p_values_table().assign(p_corrected=0.01)  # also of the row without a printed p
+    assert every["p_published"].isna().sum() == 1
+    tasks = " and ".join(every["task"][every["p_published"].notna()])
+    assert f"{tasks} stay below 0.05." in p_values_findings(every)[0].text
     below = p_values_table()
     below["p_recomputed"] *= 0.97
     assert "in all 2 rows to within 3 %." in p_values_findings(below)[0].text

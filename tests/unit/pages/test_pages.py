@@ -140,6 +140,10 @@ def test_a_statement_has_each_evidence_with_its_values():
     assert [(one.mark.verdict, one.quantity, one.value) for one in against.measured] == [
         ("differs", "x", "1 [0.4,\u00a00.6] (one); y: 2 [0.4,\u00a00.6] (two)"),
     ]
+    # No names where both quantities are of one model, nor where they agree with the claim.
+    same = rows[3:].assign(evidence=["simulation: one; x", "simulation: one; y"])
+    (one_model,) = summary.statements([entry], same)
+    assert [one.value for one in one_model.measured] == ["1 [0.4,\u00a00.6]; y: 2 [0.4,\u00a00.6]"]
     (ratio,) = summary.statements([entry], rows[:3])
     assert [(one.mark.verdict, one.quantity, one.value) for one in ratio.measured] == [
         ("reproduced", "", "1.28 [0.4,\u00a00.6]"),  # rounded once: 1.275 would be 1.27

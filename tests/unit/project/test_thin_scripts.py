@@ -169,6 +169,22 @@ def test_files_of_ones_own_in_different_orders(run, tmp_path, row, capfd):
     assert "b.npz: 2 items have no partner: a, b" in said
 
 
+def test_a_part_is_read_with_the_options_of_its_files(run, tmp_path):
+    """Of two arrays in a file the one that is asked for, with its ids."""
+    vectors = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("f4")
+    files = [str(tmp_path / f"{name}.npz") for name in "ab"]
+    for path, side in zip(files, vectors, strict=True):
+        np.savez(path, mine=side, ids=np.array([*"vwxyz"]), other=np.zeros((5, 4)))
+    options = {"key": "mine", "ids": "ids"}
+    about = {"sources": [(path, options) for path in files], "sample": 5, "seed": 3}
+    run("sum_part", {"pair": files}, {"file": tmp_path / "0.npz"}, {"part": "p"}, **about)
+    found = np.load(tmp_path / "0.npz")
+    assert sorted(found["item_ids"]) == [*"vwxyz"]
+    rows = ["vwxyz".index(name) for name in found["item_ids"]]
+    for side, stored in zip(vectors, "ab", strict=True):
+        np.testing.assert_allclose(found[stored], side[rows], rtol=1e-6)
+
+
 def test_a_sample_of_the_pairs_of_all_parts(run, tmp_path):
     """Those to which the seed and the name of their part give the smallest numbers, in order."""
     rng = np.random.default_rng(0)
