@@ -999,14 +999,23 @@ def models(folders) -> dict[str, list[dict]]:
             "results/statistics/experiments/initialisation.csv",
             "results/statistics/experiments/dimension.csv",
             "results/statistics/zero_shot/pair.csv",
+            "results/statistics/zero_shot/parts.csv",
             "results/datasets/parted.parquet",
             "results/after/losses.csv",
         ],
         datasets={"parted": parted},
         inputs={"parted": {"dataset": "parted"}},
         encoders=own,
-        sets={"pair": about | {"encoder": "own_a"}},
-        table1={"sets": ["stitched", "pair"], "tasks": ["digits", "emoji_groups"]},
+        sets={
+            "pair": about | {"encoder": "own_a"},
+            "parts": about
+            | {"label": "P", "encoder": "own_b", "inputs": "parted"}
+            | {"by_part": True, "tasks": ["kinds"]},
+        },
+        tasks={
+            "kinds": {"inputs": "parted", "label": "label", "prompts": {"x": "an x", "y": "a y"}}
+        },
+        table1={"sets": ["stitched", "pair", "parts"], "tasks": ["digits", "emoji_groups"]},
         supplement={"normalisation": {"encoders": ["own_a", "own_b"]}},
         experiments={
             "temperature": {"task": "digits"},
@@ -1086,7 +1095,7 @@ def test_an_experiment_on_a_whole_model_has_its_files_and_others_their_embedding
 
 
 def test_what_a_set_s_model_makes_of_other_inputs_is_of_its_encoder(models, config):
-    (job,) = models["sweep_zero_shot"]
+    (job,) = (job for job in models["sweep_zero_shot"] if "/pair." in job["files"][0])
     assert job["input"]["prompts"] == ["results/embeddings/own_a.prompts/text.parquet"]
     wanted = [
         "pair" if config["tasks"][task]["inputs"] == "digits" else f"own_a.{entry['inputs']}"
@@ -1109,6 +1118,43 @@ def test_parts_of_a_dataset_have_their_own_files(models, folders):
     makers = json.loads((folders["models"] / "makers.json").read_text(encoding="utf-8"))
     assert makers["results/datasets/parted/a.parquet"] == ["make_part"]
     assert makers["results/datasets/parted/a/b.parquet"] == []
+
+
+def test_a_set_that_is_measured_by_part_is_a_sample_and_its_task_is_of_all_items(models):
+    (job,) = (job for job in models["sweep_zero_shot"] if "/parts." in job["files"][0])
+    folder = "results/embeddings"
+    assert job["input"]["pair"] == [f"{folder}/parts/{side}.parquet" for side in ("image", "text")]
+    assert job["input"]["images"] == [f"{folder}/own_b.parted/image.parquet"]
+    assert job["input"]["prompts"] == [f"{folder}/own_b.prompts_parts/text.parquet"]
+    shards = {
+        side: [f"results/shards/own_b.parted/{side}.{part}.parquet" for part in "ac"]
+        for side in ("image", "text")
+    }
+    sums = [f"results/parts/parts/{part}.npz" for part in "ac"]
+    made = {job["files"][0]: job for job in models["sum_part"]}
+    for path, both in zip(sums, zip(*shards.values(), strict=True), strict=True):
+        assert made[path]["input"]["pair"] == [*both]
+        assert made[path]["params"]["sources"] == [[one, {}] for one in both]
+    for job in models["sample_parts"]:
+        side = job["files"][0].split("/")[-1].removesuffix(".parquet")
+        assert (job["input"]["parts"], job["input"]["embedded"]) == (sums, shards[side])
+        assert job["params"]["folder"] == "results/shards/own_b.parted"
+        assert job["params"]["side"] == {"image": "a", "text": "b"}[side]
+    assert len(models["sum_part"]) == len(models["sample_parts"]) == 2
+    (gathered,) = models["gather_embedded_parts"]
+    assert gathered["files"] == gathered["directory"] == [f"{folder}/own_b.parted/image.parquet"]
+    assert (gathered["input"]["shards"], gathered["params"]) == (shards["image"], {"remain": True})
+    parts = {job["files"][0]: job for job in models["extract_part"]}
+    assert parts.keys() == {*shards["image"], *shards["text"]}
+    for path, job in parts.items():
+        side, part, _ = path.split("/")[-1].split(".")
+        assert job["input"]["dataset"] == [f"results/datasets/parted/{part}.parquet"]
+        assert job["input"]["decisions"] == [f"results/decisions/own_b.parted/{side}.json"]
+        assert job["input"].get("rows", []) == job["temp"] == []
+        assert [*job["params"]["encoders"]] == ["own_b.parted"]
+    for job in models["decide_extraction"]:
+        if "own_b.parted" in job["files"][0]:
+            assert job["input"]["dataset"] == ["results/datasets/parted/a.parquet"]
 
 
 def test_nothing_but_parts_of_a_study_is_removed(jobs, unusual):

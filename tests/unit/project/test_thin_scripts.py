@@ -5,11 +5,9 @@ import io
 import json
 import os
 import re
-import runpy
 import zipfile
 import zlib
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import independent as plain
@@ -18,11 +16,11 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from plan import script_path
 from safetensors.numpy import save_file
 from scipy import stats
+from thin import GROUPS, overlapping, pair, script_runner, vectors_of
 
-from modality_gap import __version__, logs
+from modality_gap import __version__
 from modality_gap.embeddings import decisions
 from modality_gap.embeddings.extraction import select_rows
 from modality_gap.embeddings.released import of_authors
@@ -39,49 +37,16 @@ from modality_gap.training.pairs import Pairs
 from modality_gap.training.tasks import read_task
 
 
-class Named(dict):
-    """What Snakemake gives a script as input, output or params: by name and by number."""
-
-    __getattr__ = dict.__getitem__
-
-    def __iter__(self):
-        return iter(self.values())
-
-    def __getitem__(self, name):
-        return list(self.values())[name] if isinstance(name, int | slice) else dict.get(self, name)
-
-
 @pytest.fixture
 def run(root, monkeypatch):
-    """Runs a script in this process; what it sets for a whole process is as before afterwards."""
-    monkeypatch.setattr(logs, "log_to", lambda _: None)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
-    threads = torch.get_num_threads()
-
-    def run(script, given, output, wildcards=(), config=None, threads=1, **params):
-        snakemake = SimpleNamespace(
-            input=Named(given),
-            output=Named(output),
-            params=Named(params),
-            wildcards=Named(wildcards),
-            config=config,
-            log=["log"],
-            threads=threads,
-        )
-        runpy.run_path(str(script_path(root, script)), {"snakemake": snakemake})
-        for path in map(Path, snakemake.output):  # no table has the numbers of its rows
-            if path.suffix == ".csv" and path.exists():
-                assert not path.read_text(encoding="utf-8").startswith(","), path
-
-    yield run
-    torch.set_num_threads(threads)
+    yield from script_runner(root, monkeypatch)
 
 
 @pytest.mark.parametrize("row", [0, 1])
 def test_released_features(run, tmp_path, row):
     features = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("f4")
     np.save(tmp_path / "both.npy", features)
-    entry = {"label": "M", "weights": "random", "note": "n"}
+    entry = {"label": "M", "weights": "random", "note": "n", "released": "the_asset"}
     run(
         "convert_released",
         {"file": tmp_path / "both.npy"},
@@ -230,18 +195,6 @@ def test_a_sample_of_the_pairs_of_all_parts(run, tmp_path):
     assert row["n"] == 12 and row["gap"] == pytest.approx(np.linalg.norm(means[0] - means[1]))
 
 
-def pair(folder, name, metadata=None, n=40):
-    """Paths of a made up set."""
-    rng = np.random.default_rng(len(name))
-    x = rng.normal(size=(n, 8)) + 1
-    paths = []
-    for side, vectors in (("a", x), ("b", x + rng.normal(size=x.shape) - 2)):
-        paths.append(folder / f"{name}.{side}.parquet")
-        ids = np.array([f"{row:03d}" for row in range(n)], dtype=object)
-        write(EmbeddingSet(ids, vectors.astype("f4"), metadata=metadata or {}), paths[-1])
-    return paths
-
-
 def test_the_sigmoid_loss(run, tmp_path):
     settings = {
         "temperatures": [0.5, 0.1],
@@ -332,26 +285,6 @@ def test_table1_puts_sets_one_after_the_other(run, tmp_path):
         table = pd.read_csv(path)
         assert list(table["set"]) == ["m0", "m1"]
         assert list(table[column]) == [0.5, 1.5]
-
-
-def overlapping(folder, name, seed, n=50):
-    """Paths of a set whose modalities a line does not tell apart for sure, in 20 concepts."""
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(n, 3)) + 0.6
-    labels = pd.DataFrame({"concept": [f"c{row % 20}" for row in range(n)]})
-    ids = np.array([f"{row:03d}" for row in range(n)], dtype=object)
-    paths = []
-    for side, vectors in (("a", x), ("b", rng.normal(size=(n, 3)) - 0.2)):
-        paths.append(folder / f"{name}.{side}.parquet")
-        write(EmbeddingSet(ids, vectors.astype("f4"), labels), paths[-1])
-    return paths
-
-
-def vectors_of(paths):
-    return tuple(plain.unit(read(path).vectors) for path in paths)
-
-
-GROUPS = np.arange(50) % 20
 
 
 def test_gaps_of_sets_that_no_line_tells_apart(run, tmp_path):
