@@ -46,15 +46,19 @@ def evidence(root, tmp_path, monkeypatch):
     one erratum of the paper and one of follow-ups, each computed from a table."""
     monkeypatch.setattr(logs, "log_to", lambda _: None)
     results = tmp_path / "results"
-    (results / "statistics").mkdir(parents=True)
+    for folder in ("statistics", "after"):
+        (results / folder).mkdir(parents=True)
+    released = {"quantity": ["q"], "value": [0.5], "low": [0.375], "high": [0.625]}
     tables = {
         "claims.csv": claims(claim(AGAINST, "differs"), claim("b", "reproduced", part="Theory")),
         "tuned.csv": temperature_summary(),
         "results/statistics/gap.csv": temperature_summary(hot_gap=0.125),
+        "results/after/released.csv": pd.DataFrame(released),
     }
     for name, table in tables.items():
         table.to_csv(tmp_path / name, index=False)
     selector = "{table: statistics/gap.csv, column: gap_after, where: {temperature: 1.0}, label: L}"
+    selector += ", {table: after/released.csv, column: value, where: {quantity: q}, label: R}"
     for name, where, more in (
         ("errata", "paper", "items: [table2]"),
         ("after", "follow-ups", "section: a"),
@@ -67,7 +71,7 @@ def evidence(root, tmp_path, monkeypatch):
     inputs = SimpleNamespace(
         claims=tmp_path / "claims.csv",
         tuned=tmp_path / "tuned.csv",
-        tables=[results / "statistics/gap.csv"],
+        tables=[results / "statistics/gap.csv", results / "after/released.csv"],
         errata=tmp_path / "errata.yaml",
         errata_after=tmp_path / "after.yaml",
         templates=[
@@ -126,6 +130,8 @@ def test_the_page_of_errata(evidence):
     for side in ("paper", "follow-ups"):
         article = re.search(rf'<article id="of_{side}">(.*?)</article>', page)[1]
         assert "<td>0.125 [0.115, 0.135]</td>" in article
+        # The ends have other names in this table.
+        assert "<td>0.5 [0.375, 0.625]</td>" in article
     assert "arithmetic disagree: 1 places" in page and '; 1 of its <a href="after.html">' in page
     assert "1970-01-01 · commit 0123456" in page and "workflow 7" in page
 
@@ -338,6 +344,7 @@ def test_losses_of_ones_own_are_on_the_page_of_figures(write_figures):
     assert page.count("the code itself") == 1
     for name in figures.PLAIN_TABLES:
         assert len(rows_of(part_of(page, name))) > 1, name
+        assert part_of(page, name).count("<table") == 1, name
     # Of these alone the numbers are folded, where a sentence says what they show.
     folded = {name for name in figures.ITEMS if "<summary>All numbers" in part_of(page, name)}
     assert folded == {"published_table2", "supplementary_p_values"} < {*figures.PLAIN_TABLES}

@@ -40,8 +40,8 @@ results/datasets/digits.parquet make_digits_dataset
 results/datasets/placed_digits.parquet make_dataset
 results/datasets/placed_digits/0.parquet
 results/datasets/other.parquet
-results/datasets/parted/a.parquet
-results/datasets/parted/a/b.parquet
+results/datasets/parted/2.parquet
+results/datasets/parted/2/9.parquet
 results/embeddings/stitched/image.parquet project_embeddings
 results/embeddings/stitched.digits/text.parquet project_embeddings
 results/embeddings/stitched/audio.parquet
@@ -54,6 +54,15 @@ resources/hub/other.json
 results/shards/losses/1-of-1.json
 results/shards/losses/1-of-2.json
 """
+# Functions of the rules that refuse something, what they are asked in a default run, and what a
+# user is told.
+REFUSALS = {
+    "set_of_model('openclip_random')": "openclip_random",
+    "set_of_model('mine')": "mine is not a set with an encoder or a projection, so Tables 1 and 2 "
+    "have no model. Add such a set to sets or models.",
+    "initialisations_of('supplementary13')": "supplement.seed_studies.supplementary13 is empty, so "
+    "supplementary13 cannot be drawn; config/ledger/not_run.yaml says what it needs.",
+}
 PLAN = f"""
 import json
 from pathlib import Path
@@ -123,6 +132,13 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
         for line in {MAKERS!r}.strip().splitlines()
     }}
     Path("makers.json").write_text(json.dumps(makers))
+    said = {{}}
+    for call in {[*REFUSALS]!r}:
+        try:
+            said[call] = str(eval(call, workflow.globals))
+        except Exception as error:
+            said[call] = str(error)
+    Path("said.json").write_text(json.dumps(said))
     workflow._executor_plugin = SimpleNamespace(name="some")
     record = workflow.globals["start_of_run"]()
     Path("record.json").write_text(json.dumps(record, default=str))
@@ -929,6 +945,11 @@ def test_only_what_the_configuration_names_can_be_made(jobs, folders):
         assert made[path] == wanted, path
 
 
+def test_what_cannot_be_made_is_refused_with_its_remedy(jobs, folders):
+    said = json.loads((folders["settings"] / "said.json").read_text(encoding="utf-8"))
+    assert said == REFUSALS
+
+
 def test_a_run_is_recorded_with_its_settings_and_its_jobs(jobs, folders):
     record = json.loads((folders["settings"] / "record.json").read_text(encoding="utf-8"))
     assert (record["executor"], record["cores"], record["configfiles"]) == ("some", 2, [])
@@ -977,7 +998,7 @@ def models(folders) -> dict[str, list[dict]]:
     dataset is in parts."""
     folder = folders["models"]
     (folder / "tars").mkdir()
-    for name in "bac":
+    for name in (10, 2, 9):
         (folder / f"tars/{name}.tar").touch()
     parted = {"format": "webdataset", "files": {"tars": "./tars"}, "files_per_part": 2}
     own = {}
@@ -1105,19 +1126,26 @@ def test_what_a_set_s_model_makes_of_other_inputs_is_of_its_encoder(models, conf
     assert job["input"]["images"] == [f"results/embeddings/{one}/image.parquet" for one in wanted]
 
 
+# The parts of a dataset, of two files each, in the order of the numbers in their names.
+PARTS_OF_FILES = {"2": ["2", "9"], "10": ["10"]}
+
+
 def test_parts_of_a_dataset_have_their_own_files(models, folders):
-    """Of two files each, in the order of their names; one part has the name of its first file."""
+    """A part has the name of its first file, and settings that another file does not change."""
     made = {job["files"][0]: job for job in models["make_part"]}
-    parts = [f"results/datasets/parted/{name}.parquet" for name in "ac"]
+    parts = [f"results/datasets/parted/{name}.parquet" for name in PARTS_OF_FILES]
     (whole,) = models["gather_parts"]
     assert whole["input"]["parts"] == parts and whole["directory"] == whole["files"]
-    for path, files in zip(parts, (["a", "b"], ["c"]), strict=True):
+    for path, files in zip(parts, PARTS_OF_FILES.values(), strict=True):
         roles = {role: of for role, of in made[path]["input"].items() if "tars" in role}
         assert [*roles.values()] == [[f"tars/{name}.tar"] for name in files]
         assert made[path]["ancient"] == ["config/assets.yaml"]
+        settings = made[path]["params"]["dataset"]
+        assert settings == {"format": "webdataset", "files": {}, "files_per_part": 2}
+        assert made[path]["params"]["folders"] == {}
     makers = json.loads((folders["models"] / "makers.json").read_text(encoding="utf-8"))
-    assert makers["results/datasets/parted/a.parquet"] == ["make_part"]
-    assert makers["results/datasets/parted/a/b.parquet"] == []
+    assert makers["results/datasets/parted/2.parquet"] == ["make_part"]
+    assert makers["results/datasets/parted/2/9.parquet"] == []
 
 
 def test_a_set_that_is_measured_by_part_is_a_sample_and_its_task_is_of_all_items(models):
@@ -1127,10 +1155,10 @@ def test_a_set_that_is_measured_by_part_is_a_sample_and_its_task_is_of_all_items
     assert job["input"]["images"] == [f"{folder}/own_b.parted/image.parquet"]
     assert job["input"]["prompts"] == [f"{folder}/own_b.prompts_parts/text.parquet"]
     shards = {
-        side: [f"results/shards/own_b.parted/{side}.{part}.parquet" for part in "ac"]
+        side: [f"results/shards/own_b.parted/{side}.{part}.parquet" for part in PARTS_OF_FILES]
         for side in ("image", "text")
     }
-    sums = [f"results/parts/parts/{part}.npz" for part in "ac"]
+    sums = [f"results/parts/parts/{part}.npz" for part in PARTS_OF_FILES]
     made = {job["files"][0]: job for job in models["sum_part"]}
     for path, both in zip(sums, zip(*shards.values(), strict=True), strict=True):
         assert made[path]["input"]["pair"] == [*both]
@@ -1154,7 +1182,7 @@ def test_a_set_that_is_measured_by_part_is_a_sample_and_its_task_is_of_all_items
         assert [*job["params"]["encoders"]] == ["own_b.parted"]
     for job in models["decide_extraction"]:
         if "own_b.parted" in job["files"][0]:
-            assert job["input"]["dataset"] == ["results/datasets/parted/a.parquet"]
+            assert job["input"]["dataset"] == ["results/datasets/parted/2.parquet"]
 
 
 def test_nothing_but_parts_of_a_study_is_removed(jobs, unusual):
@@ -1162,6 +1190,57 @@ def test_nothing_but_parts_of_a_study_is_removed(jobs, unusual):
     removed = {path for job in everything for path in job["temp"]}
     assert removed == {f"results/shards/losses/{number}-of-3.json" for number in (1, 2, 3)}
     assert not any(job["protected"] or job["directory"] for job in everything)
+
+
+@pytest.fixture(scope="module")
+def sharded(tmp_path_factory) -> dict[str, list[dict]]:
+    """The jobs, by rule, of extractions in three jobs each: of a set, of several models of one
+    study, and of a set of two encoders."""
+    towers = {"image": "clip_vit_b16_int8", "text": "minilm"}
+    about = {"label": "M", "weights": "trained", "note": "n", "inputs": "emoji_test"}
+    jobs = planned(
+        tmp_path_factory.mktemp("sharded"),
+        targets=[
+            *(f"results/embeddings/towers/{side}.parquet" for side in towers),
+            "results/embeddings/stitched/image.parquet",
+            "results/statistics/normalisation.csv",
+        ],
+        sets={"towers": about | {"encoders": towers}},
+        extraction={"shards": 3, "precision": "auto"},
+    )
+    return by_rule(jobs)
+
+
+def test_shards_are_gathered_in_their_order_and_then_removed(sharded):
+    made = {job["files"][0]: job for job in sharded["extract_shard"]}
+    for job in sharded["gather_shards"]:
+        (folder,) = job["files"]
+        begin = folder.replace("/embeddings/", "/shards/").removesuffix("parquet")
+        shards = [f"{begin}{number}-of-3.parquet" for number in (1, 2, 3)]
+        assert job["input"]["shards"] == shards and job["directory"] == [folder]
+        assert job["params"] == {}  # none of them remains
+        of = [made.pop(path) for path in shards]
+        for path, shard in zip(shards, of, strict=True):
+            assert shard["temp"] == [path] and not shard["directory"]
+            assert [*shard["params"]["encoders"]] == [folder.split("/")[2]]
+            assert shard["ancient"] == shard["input"]["decisions"]
+            assert "shards" not in shard["params"]["extraction"]
+            assert all(shard[kind] == of[0][kind] for kind in ("input", "params"))
+    assert made == {} and len(sharded["gather_shards"]) > 5
+    assert not sharded.keys() & {"extract_embeddings", "extract_pair", "extract_variants"}
+    decided = [path for job in sharded["decide_extraction"] for path in job["files"]]
+    assert sorted({*decided}) == sorted(decided)
+
+
+def test_what_is_made_of_shards_is_a_folder_where_it_is_a_copy(sharded):
+    for job in sharded["join_towers"]:
+        side = job["files"][0].split("/")[-1]
+        tower = {"image.parquet": "clip_vit_b16_int8", "text.parquet": "minilm"}[side]
+        assert job["input"]["embeddings"] == [f"results/embeddings/{tower}.emoji_test/{side}"]
+        assert job["directory"] == job["files"]
+    assert len(sharded["join_towers"]) == 2
+    for job in sharded["project_embeddings"]:
+        assert job["directory"] == []
 
 
 # --- what scripts read ----------------------------------------------------------------------------

@@ -1478,10 +1478,11 @@ def test_an_extraction_of_several_encoders(run, tmp_path, built):
 
 
 def test_a_shard_of_an_extraction_has_its_batches(run, tmp_path, built):
-    """Of batches of two of seven items, the second of two shards has the last ones."""
+    """Of batches of two of seven items, the second of two shards has the last ones; of more shards
+    than batches one is empty, which no whole extraction may be."""
     (tmp_path / "one").mkdir()
     found = []
-    for item in ("1-of-2", "2-of-2"):
+    for item in ("1-of-2", "2-of-2", "1-of-5"):
         output = tmp_path / f"one/text.{item}.parquet"
         run(
             "extract_embeddings",
@@ -1494,8 +1495,8 @@ def test_a_shard_of_an_extraction_has_its_batches(run, tmp_path, built):
             extraction=EXTRACTION,
             seed=5,
         )
-        found.append(list(read(output).item_ids))
-    assert found == [["t0", "t1", "t2", "t3"], ["t4", "t5", "t6"]]
+        found.append(list(pd.read_parquet(output)["item_id"]))
+    assert found == [["t0", "t1", "t2", "t3"], ["t4", "t5", "t6"], []]
 
 
 @pytest.mark.parametrize("modality", ["image", "text"])
