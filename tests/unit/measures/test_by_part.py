@@ -294,6 +294,17 @@ def test_items_that_one_side_skipped_are_left_out_of_both(tmp_path):
         by_part.sum_part(*sources, "p", 500, 0)
 
 
+def test_of_sides_without_ids_nothing_is_left_out(tmp_path):
+    """What the other side skipped cannot be found there."""
+    x = vectors()[0][:9].astype(np.float32)
+    ids = np.array([f"item {row}" for row in range(9)], dtype=object)
+    write(EmbeddingSet(ids, x, metadata={"skipped": ["item 2"]}), tmp_path / "a.parquet")
+    np.save(tmp_path / "b.npy", x)
+    a, b = (open_source(str(tmp_path / name), {}) for name in ("a.parquet", "b.npy"))
+    for sides in ((a, b), (b, a)):
+        assert by_part.without_skipped(*sides) == sides
+
+
 def test_intervals_are_of_4096_pairs_of_a_part_drawn_by_its_seed_and_its_name(tmp_path):
     vectors = np.random.default_rng(0).normal(size=(4200, 2)).astype(np.float32)
     np.save(tmp_path / "x.npy", vectors)

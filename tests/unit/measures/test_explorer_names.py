@@ -25,7 +25,17 @@ def test_an_item_is_called_by_its_caption_where_there_is_one():
 
 @pytest.mark.parametrize(
     ("item_id", "character"),
-    [("2764-fe0f", "\u2764\ufe0f"), ("row7", ""), ("000000001232", ""), ("1f44b.jpg", "")],
+    [
+        ("2764-fe0f", "\u2764\ufe0f"),
+        ("23-fe0f-20e3", "#\ufe0f\u20e3"),
+        ("a9", "\u00a9"),
+        ("row7", ""),
+        ("000000001232", ""),
+        ("1f44b.jpg", ""),
+        ("1f44b-", ""),
+        ("7", ""),
+    ],
 )
 def test_only_code_points_are_a_character(item_id, character):
+    """Of two to six digits each, as Unicode's names of files have them."""
     assert emoji_of(item_id) == character

@@ -135,6 +135,8 @@ def test_a_gpu_is_taken_where_there_is_one_and_the_work_is_worth_it(gpu, capsys)
 def test_a_batch_job_takes_no_gpu_that_it_was_not_given(gpu, monkeypatch, name):
     monkeypatch.setenv(name, "7")
     assert on_gpu.device_for(on_gpu.WORTH) is None
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert on_gpu.device_for(on_gpu.WORTH) is None
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert on_gpu.device_for(on_gpu.WORTH) == "cuda"
 

@@ -365,11 +365,13 @@ def test_of_items_that_are_equally_near_the_other_modality_counts_first():
     assert all((found[name] == 1).all() for name in ("itr", "tir", "imr", "tmr"))
 
 
-def test_geometry_of_what_a_map_leaves_against_plain_numpy(pairs):
+@pytest.mark.parametrize(("name", "part"), [("centre", 1), ("dn", 1 / 4), ("dn_100", 1)])
+def test_geometry_of_what_a_map_leaves_against_plain_numpy(pairs, name, part):
+    """It is of unit vectors, also if the method does not normalise."""
     x, y, a, b = pairs
-    fitted = METHODS["centre"].fitted(x, y)
+    fitted = METHODS[name].fitted(x, y)
     found = geometry(fitted, a, b)
-    moved = unit(a - x.mean(axis=0)), unit(b - y.mean(axis=0))
+    moved = unit(a - part * x.mean(axis=0)), unit(b - part * y.mean(axis=0))
     difference, n = moved[0] - moved[1], len(a)
     mean = difference.mean(axis=0)
     assert found["gap"] == pytest.approx(np.linalg.norm(mean))
@@ -391,7 +393,8 @@ def test_geometry_of_what_a_map_leaves_against_plain_numpy(pairs):
     assert found["neighbours_kept_x"] == pytest.approx(np.mean(kept))
     both = [[set(np.argsort(-(v @ v[i]))[1:11]) for v in moved] for i in range(n)]
     assert found["mutual_knn"] == pytest.approx(np.mean([len(p & q) / 10 for p, q in both]))
-    assert geometry(METHODS["none"].fitted(x, y), a, b)["separability"] == 1 > found["separability"]
+    separated = geometry(METHODS["none"].fitted(x, y), a, b)["separability"], found["separability"]
+    assert separated[0] == 1 and (separated[1] < 1) == (part == 1)
 
 
 def test_an_item_is_no_neighbour_of_its_own_where_all_others_point_away():
@@ -906,6 +909,7 @@ def test_measures_of_the_user(tmp_path):
         "def text(x, y):\n    return 'no'\n"
         "def lists(x, y):\n    return {'first': 1, 'rest': [2, 3]}\n"
         "def undefined(x, y):\n    return float('nan')\n"
+        "def partly(x, y):\n    return {'first': 1, 'last': float('inf')}\n"
         "def fails(x, y):\n    raise ValueError('too few')\n"
     )
 
@@ -927,6 +931,7 @@ def test_measures_of_the_user(tmp_path):
         ("text", "posthoc.measures.mine returns a value of type str; return a number"),
         ("lists", "mine returns a mapping in which 'rest' is of type list; return a number"),
         ("undefined", "posthoc.measures.mine returns NaN or infinity"),
+        ("partly", "posthoc.measures.mine returns NaN or infinity"),
         (
             "fails",
             r"posthoc\.measures\.mine\.measure: .*mine\.py:fails raises ValueError \(too few",

@@ -249,6 +249,17 @@ def test_captions_of_a_picture_all_count():
     assert found["T2c", "ndcg10_fused_0"] == pytest.approx(np.mean(1 / np.log2(1 + by)))
 
 
+def test_of_a_picture_with_more_captions_than_others_the_first_ones_take_part():
+    rng = np.random.default_rng(6)
+    clusters = np.array([1, 0, 1, 0, 2, 0, 1, 2, 0])
+    first = [row for row in range(9) if (clusters[:row] == clusters[row]).sum() < 2]
+    x, y = unit(rng.normal(size=(3, 5)))[clusters], unit(rng.normal(size=(9, 5)))
+    found = [by_picture(Maps(), x[rows], y[rows], clusters[rows]) for rows in (first, np.arange(9))]
+    assert len(first) == 6
+    for metric, values in found[0].items():
+        np.testing.assert_array_equal(found[1][metric], values)
+
+
 def test_which_pairs_fit():
     clusters = np.array([0, 0, 1, 1, 2, 2])
     assert list(fit_rows(clusters, CAPTIONS, None)) == [True, True, False, False, True, True]

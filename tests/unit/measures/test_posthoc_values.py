@@ -403,6 +403,13 @@ def test_what_is_erased_no_longer_tells_the_modalities_apart():
     np.testing.assert_allclose(maps.x(once), once, atol=1e-12)
     same_twice = METHODS["leace"].fitted(FIT[0], FIT[0])
     np.testing.assert_allclose(same_twice.x(SCORED[0]), SCORED[0])
+    # Halfway between the means, of prompts too if there are any, nothing is erased.
+    for prompts in (None, PROMPTS):
+        maps = METHODS["leace"].fitted(*FIT, prompts)
+        of_y = MEANS[1] if prompts is None else prompts.mean(axis=0)
+        middle = (MEANS[0] + of_y)[None] / 2
+        for side in (maps.x, maps.y):
+            np.testing.assert_allclose(side(middle), middle, atol=1e-12)
 
 
 def test_hubs_change_some_queries_and_not_others():

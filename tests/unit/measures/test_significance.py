@@ -101,6 +101,31 @@ def test_a_paired_change_over_clusters_is_that_of_as_many_changes_as_they_are_wo
     assert paired_change(before, after, 0.95)[0] == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("confidence", [0.6, 0.95])
+def test_a_paired_change_over_clusters_in_plain_numpy(confidence):
+    """The clusters of the items that change say how many changes these are worth."""
+    rng = np.random.default_rng(4)
+    clusters = rng.permutation(np.arange(90) // 6)
+    before = rng.random(90) < 0.5
+    after = rng.random(90) < rng.choice([0.2, 0.9], 15)[clusters]
+    changed = before != after
+    up, of = after[changed], clusters[changed]
+    names, n = sorted({*of}), changed.sum()
+    errors = np.array([(up[of == name] - up.mean()).sum() for name in names])
+    k, tail = len(names), (1 - confidence) / 2
+    variance = k / (k - 1) * (errors**2).sum() / n**2
+    quantiles = stats.norm.isf(tail), stats.t.isf(tail, k - 1)
+    worth = up.mean() * (1 - up.mean()) / variance * (quantiles[0] / quantiles[1]) ** 2
+    assert k < worth < n
+    rises = up.mean() * worth
+    ends = (
+        stats.beta.ppf(tail, rises, worth - rises + 1),
+        stats.beta.isf(tail, rises + 1, worth - rises),
+    )
+    wanted = after.mean() - before.mean(), *((2 * end - 1) * n / 90 for end in ends)
+    assert paired_change(before, after, confidence, clusters) == pytest.approx(wanted)
+
+
 def test_holm_of_a_worked_example():
     # Smallest first, .005 x 4, .01 x 3, .03 x 2, .04 x 1: .02, .03, .06, .06 (never falling).
     assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])

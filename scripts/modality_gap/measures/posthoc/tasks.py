@@ -141,9 +141,9 @@ def _binomial(trials: int, chance: float) -> np.ndarray:
 
 
 def neighbours_kept(fitted: Maps, side: str, rows: np.ndarray) -> float:
-    """The share of an item's 10 nearest neighbours in its own modality that remain after a map, as
-    the mean over items."""
-    moved = fitted.vectors(side, rows)
+    """The share of an item's 10 nearest neighbours in its own modality, by cosine, that remain
+    after a map, as the mean over items."""
+    moved = unit(fitted.vectors(side, rows))
     return float(shared_neighbours(rows @ rows.T, moved @ moved.T).mean())
 
 
