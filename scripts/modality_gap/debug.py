@@ -13,7 +13,7 @@ import os
 import pdb
 import runpy
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from snakemake.api import SnakemakeApi
@@ -55,6 +55,15 @@ def check_wildcards(rule: Rule, wildcards: Mapping[str, str]) -> None:
         )
 
 
+def check_inputs(name: str, paths: Iterable[str]) -> None:
+    """Raise InputError unless all inputs of a rule exist. An input may be a folder."""
+    for path in paths:
+        if not Path(path).exists():
+            raise InputError(
+                f"rule {name} reads {path}, which does not exist; run `snakemake {path}` first."
+            )
+
+
 def in_debug_folder(path: str) -> str:
     """The path below results/debug/ that replaces a path below results/. Makes its folder."""
     moved = RESULTS / "debug" / Path(path).relative_to(RESULTS)
@@ -83,12 +92,7 @@ def job_of(
         rule = find_rule({rule.name: rule for rule in inner.rules}, name)
         check_wildcards(rule, wildcards)
         job = Job(rule, DAG(inner, rules=[rule]), dict(wildcards))
-        missing = [str(path) for path in job.input if not Path(path).exists()]
-        if missing:
-            raise InputError(
-                f"rule {name} reads {missing[0]}, which does not exist; "
-                f"run `snakemake {missing[0]}` first."
-            )
+        check_inputs(name, job.input)
         script = Path(rule.basedir.get_path_or_uri(secret_free=True)) / rule.script
         given = Snakemake(
             job.input,

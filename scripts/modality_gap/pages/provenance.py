@@ -109,7 +109,7 @@ def _described(inputs: Mapping | None, about: Mapping) -> str:
         f"{key} {' or '.join(map(str, values))}" for key, values in inputs.get("where", {}).items()
     ]
     if "sample" in inputs:
-        words.append(f"sample of {inputs['sample']}")
+        words.append(f"sample of {inputs['sample']:,}")
     return ", ".join(words)
 
 

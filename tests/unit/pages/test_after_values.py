@@ -301,7 +301,7 @@ def test_every_set_has_its_own_table_matrix_and_dimension():
 
 
 def test_figures_of_a_gallery_show_the_fixed_split():
-    table, value = results("later", "one", "two", without=())
+    table, value = results("one", "later", "two", without=())
     table = table[~(table["set"].isin(["later", "one"]) & (table["task"] == "T2c"))]
     forms = {"ndcg10_0.25": 0.2, "ndcg10_fused": 0.4, "ndcg10_caption": 0.3}
     rows = [
@@ -311,7 +311,7 @@ def test_figures_of_a_gallery_show_the_fixed_split():
         for split, change in (("half_0", 0.5), ("even_odd", 0.0))
     ]
     table = pd.concat([table, pd.DataFrame(rows)])
-    assert follow_ups.sets_in_order(table) == ["two", "later", "one"]
+    assert follow_ups.sets_in_order(table) == ["two", "one", "later"]
     assert [follow_ups.scored(table, name) for name in ("one", "two")] == [32, 33]
     assert follow_ups.mixed_curves(table, "two").to_dict() == {"shift": {0.25: 0.2}}
     for curves in (

@@ -5,6 +5,7 @@ import re
 from functools import cache
 
 import pandas as pd
+import pytest
 from invented import (
     data,
     gap_row,
@@ -16,7 +17,7 @@ from invented import (
     table1,
 )
 
-from modality_gap.pages.findings.answers import answers
+from modality_gap.pages.findings.answers import _compared, answers
 
 others = cache(data)
 
@@ -140,6 +141,20 @@ def test_the_first_model_that_retrieves_is_told_with_its_own_remedies():
     assert first.endswith("From texts it clearly falls in 2 (A, B) of 2 models.")
     assert numbers(second) == "1,250 0.09 -0.4 -5.2 4.5"
     assert "with A's recall (to texts) undecided" in second
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (-2.0, 1.0, "undecided"),
+        (0.0, 1.0, "undecided"),
+        (-1.0, 0.0, "undecided"),
+        (0.1, 1.0, "higher"),
+        (-1.0, -0.1, "lower"),
+    ],
+)
+def test_a_change_whose_interval_touches_0_is_undecided(low, high, words):
+    assert _compared(low, high) == words
 
 
 def test_the_best_shift_is_judged_over_all_tests_above_chance():

@@ -10,7 +10,7 @@ NONE = provenance.NONE
 CONFIG = {
     "inputs": {
         "some": {"dataset": "emoji", "where": {"split": ["test"], "kind": ["a", "b"]},
-                 "sample": 40},
+                 "sample": 1500},
         "all": {"dataset": "coco"},
     },
     "encoders": {"enc1": {"label": "Whole"}, "enc2": {"label": "Net"}, "enc3": {"label": "Bert"}},
@@ -54,7 +54,7 @@ def test_every_column_of_models_and_data():
     # Of the two encoders that of the modality, and what it is projected to.
     assert joined["model"] == "Bert, projected to 64"
     assert (joined["weights"], joined["encoder_weights"]) == ("proj.safetensors", "bert")
-    assert joined["dataset"] == "emoji, split test, kind a or b, sample of 40"
+    assert joined["dataset"] == "emoji, split test, kind a or b, sample of 1,500"
     assert (joined["per_s"], joined["forward_per_s"]) == (NONE, NONE)
     # The projection's own digest stands before that of the frozen encoder, as its name does.
     assert joined["sha256"] == "fedcba987654 over 001122334455"

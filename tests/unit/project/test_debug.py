@@ -45,6 +45,16 @@ def test_wildcards_are_those_of_the_rule():
         debug.check_wildcards(RULE, {"set": "clip"})
 
 
+def test_an_input_may_be_a_folder_and_the_first_that_is_missing_is_named(tmp_path):
+    paths = [str(tmp_path / name) for name in ("a.parquet", "b.csv", "c.csv", "d.csv")]
+    (tmp_path / "a.parquet").mkdir()
+    (tmp_path / "b.csv").touch()
+    debug.check_inputs("measure", paths[:2])
+    sentence = f"reads {paths[2]}, which does not exist; run `snakemake {paths[2]}` first."
+    with pytest.raises(InputError, match=f"^rule measure {re.escape(sentence)}$"):
+        debug.check_inputs("measure", paths)
+
+
 def test_what_the_command_line_says_reaches_the_job(monkeypatch, capsys):
     asked, ran, given = [], [], SimpleNamespace(output=["a.svg", "a.pdf"])
 
@@ -138,6 +148,15 @@ def test_the_debugger_stops_where_an_exception_ends_the_script(script):
         debug.run(path, given, pdb.Pdb(stdin=io.StringIO("c\np 'at the end'\nq\n"), stdout=said))
     assert "script.py(3)<module>()" in said.getvalue()
     assert "(Pdb) 'at the end'\n" in said.getvalue()
+
+
+def test_a_script_that_ends_itself_opens_no_debugger(script):
+    path, given = script
+    path.write_text("import sys\nsys.exit('enough')\n", encoding="utf-8")
+    said = io.StringIO()
+    with pytest.raises(SystemExit, match="enough"):
+        debug.run(path, given, pdb.Pdb(stdin=io.StringIO("c\np 6 * 7\nq\n"), stdout=said))
+    assert "42" not in said.getvalue()
 
 
 @pytest.fixture

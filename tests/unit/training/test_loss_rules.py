@@ -145,8 +145,16 @@ def test_what_a_loss_is_like_is_found_by_trying_it(pairs, tmp_path):
         "def blind(x, y, logit_scale, batch):\n    return ((x * y).sum(dim=1) ** 2).mean()\n"
         "def raw(x, y, logit_scale, batch):\n    return (batch.raw_x * batch.raw_y).mean()\n"
         "def raw_y(x, y, logit_scale, batch):\n    return (x * y).mean() * batch.raw_y.norm()\n"
+        # A hundredth more or less is a difference, a millionth is rounding.
+        "def nearly_blind(x, y, logit_scale, batch, part=0.01):\n"
+        "    return (1 + part * (x * y).sum(dim=1).mean().sign()) * blind(x, y, 0, 0)\n"
+        "def nearly_raw(x, y, logit_scale, batch, part=0.01):\n"
+        "    return (1 + part * batch.raw_y.norm().log2()) * (x * y).mean()\n"
     )
-    own = {name: {"loss": f"{tmp_path}/own.py:{name}"} for name in ("blind", "raw", "raw_y")}
+    names = ("blind", "raw", "raw_y", "nearly_blind", "nearly_raw")
+    own = {name: {"loss": f"{tmp_path}/own.py:{name}"} for name in names}
+    for name in names[3:]:
+        own[f"{name}_6"] = own[name] | {"settings": {"part": 1e-6}}
     trained = {"clip_refine", "rafa", "hycd", "hycd_align", "self_distillation"}
     entries = {
         name: {"loss": name, "start": "trained" if name in trained else "scratch"}
@@ -154,8 +162,12 @@ def test_what_a_loss_is_like_is_found_by_trying_it(pairs, tmp_path):
     }
     asked = study(**entries, **own)
     traits = pd.DataFrame(try_losses(recipes(asked), pairs, asked, 3)).T
-    assert set(traits.index[traits["sign_blind"].astype(bool)]) == {"gram", "blind"}
-    expected = {"vicreg", "clip_refine", "rafa", "raw", "raw_y"}
+    assert set(traits.index[traits["sign_blind"].astype(bool)]) == {
+        "gram",
+        "blind",
+        "nearly_blind_6",
+    }
+    expected = {"vicreg", "clip_refine", "rafa", "raw", "raw_y", "nearly_raw"}
     assert set(traits.index[traits["raw"].astype(bool)]) == expected
 
 

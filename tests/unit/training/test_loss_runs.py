@@ -514,6 +514,7 @@ def test_a_selection_takes_the_highest_mean_recall_on_validation_pairs(pairs, qu
     asked |= {"selection": {"seeds": 3, "share": 0.25}, "towers": [{"hidden_layers": 1, "dim": 4}]}
     clusters = np.arange(40) // 7
     runs = LossRuns(asked, pairs, 3, clusters=clusters)
+    runs.traits["dcl"] = {"sign_blind": False, "raw": True}
     table, _ = runs.run()
     tried = [one for one in quickly if one.get("test", [])[:1] not in ([], [28])]
     # Seeds that no result has: after 3 and 4.
@@ -540,7 +541,7 @@ def test_a_selection_takes_the_highest_mean_recall_on_validation_pairs(pairs, qu
     # Nothing is selected of methods with other towers.
     assert {one["method"] for one in runs.choices} == {"clip", "dcl"}
     assert "dcl_1x4" in runs.methods and "dcl_1x4_selected" not in runs.methods
-    assert runs.traits["dcl_selected"] == runs.traits["dcl"]
+    assert runs.traits["dcl_selected"] == runs.traits["dcl"] != runs.traits["clip_selected"]
     chosen = runs.methods["dcl_selected"]
     assert (chosen.temperature, chosen.selected) == ({"fixed": 0.2}, True)
     assert chosen.label == runs.methods["dcl"].label + ", selected"

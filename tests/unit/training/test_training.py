@@ -1,11 +1,13 @@
 """Training in a few steps, against AdamW, schedule and batches written out here."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from modality_gap.embeddings.sets import normalise
 from modality_gap.measures.losses import symmetric_loss
+from modality_gap.training import small_clip
 from modality_gap.training.loop import LinearProjections, held_out_statistics, train
 from modality_gap.training.pairs import Pairs, embed
 from modality_gap.training.towers import Towers, rotate_second, rotation_onto
@@ -190,3 +192,47 @@ def test_the_loss_of_training_is_that_of_the_landscape():
         for side, weight in zip(inputs(20), start, strict=True)
     )
     assert table["loss"][1] == pytest.approx(symmetric_loss(x @ y.T, 0.2), rel=1e-5)
+
+
+class Lengths:
+    """A model whose vector of a picture is (its grey, 1) and of a text (its length, 2)."""
+
+    def encode_image(self, pictures, normalize=False):
+        return self.of(pictures, 1.0, normalize)
+
+    def encode_text(self, tokens, normalize=False):
+        return self.of(tokens, 2.0, normalize)
+
+    def of(self, numbers, other, normalize):
+        rows = torch.stack([numbers, torch.full_like(numbers, other)], dim=1)
+        return torch.nn.functional.normalize(rows) if normalize else rows
+
+
+def test_pictures_and_captions_of_a_split_are_embedded_as_unit_vectors(monkeypatch):
+    decoded = []
+    monkeypatch.setattr(
+        small_clip, "open_picture", lambda image, name: decoded.append(name) or float(image)
+    )
+    pairs = pd.DataFrame(
+        {"item_id": [*"abcd"], "image": ["3", "4", "5", "6"], "text": ["x", "xx", "xxx", "xxxx"]}
+        | {"split": ["train", "test", "train", "train"]}
+    )
+    embed = small_clip.embedder(
+        Lengths(),
+        torch.tensor,
+        lambda texts: torch.tensor([float(len(text)) for text in texts]),
+        pairs,
+        torch.device("cpu"),
+    )
+
+    def wanted(*numbers):
+        return [[number / np.hypot(number, other) for number in numbers] for other in (1, 2)]
+
+    for split, rows, pictures, texts in (
+        ("train", slice(None), (3, 5, 6), (1, 3, 4)),
+        ("train", torch.tensor([2, 0]), (6, 3), (4, 1)),
+        ("test", slice(None), (4,), (2,)),
+    ):
+        x, y = (side[:, 0].tolist() for side in embed(split, rows))
+        assert x == pytest.approx(wanted(*pictures)[0]) and y == pytest.approx(wanted(*texts)[1])
+    assert sorted(decoded) == [*"abcd"]  # once each
