@@ -192,7 +192,7 @@ def test_the_charts_stand_still_before_the_script(models):
             data.get("values") for data in chart["data"] if data["name"] in explorer.rows(models[0])
         )
     embedded = explorer.embedded(drawn)
-    assert "</script" not in embedded["data"]
+    assert "<" not in embedded["data"]  # `<!--<script` would leave a script open, too
     assert json.loads(embedded["data"])["models"][0]["names"]["a"][0] == "</script><b>"
     assert embedded["readout"]["loss"] == [("1/100", "0.50 (+0.00)"), ("1", "3.00 (+2.00)")]
     assert embedded["readout"]["recall"][0] == ("video → text", "40.0 % [5.0, 50.0]")

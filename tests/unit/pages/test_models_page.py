@@ -141,6 +141,12 @@ def test_without_trained_sets_nothing_is_said_of_them():
     assert found[1] == "By their estimates, gap and relative gap rank all 2 sets alike."
 
 
+def test_the_loss_is_told_of_trained_sets_alone():
+    gap, ranks, minimum = many()
+    gap.loc[gap["set"] == "s", ["recall1_ab_low", "recall1_ba_low"]] = 0.9
+    assert models_findings(gap, ranks, minimum) == models_findings(*many())
+
+
 def test_sentences_count_what_the_tables_hold(tables):
     tables[2]["at_end"] = False
     found = " ".join(finding.text for finding in models_findings(*tables))

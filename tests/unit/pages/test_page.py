@@ -703,8 +703,8 @@ def test_what_differs_stands_before_what_a_stand_in_does_not_show():
     rows = claims(
         unseen,
         claim("b", "differs"),
-        claim("c", "differs"),
         unseen | {"id": "c"},
+        claim("c", "differs"),
         claim("e", "differs", whose="follow-up"),
     )
     told = Finding("Both.", ("nowhere", "c", "b"), lead=True)
