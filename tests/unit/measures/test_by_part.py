@@ -153,6 +153,60 @@ def test_the_gap_table_has_all_pairs_where_it_can_and_says_how_many_where_not(pa
         assert some[name] == whole[name], name
 
 
+def test_the_row_of_a_set_is_of_all_its_pairs_though_some_say_how_much_they_vary(
+    parts, monkeypatch
+):
+    monkeypatch.setattr(by_part, "VARYING", 60)
+    paths = [kept(parts, number, most=40) for number in (8, 9, 10)]
+    sums = by_part.read_sums(paths)
+    x, y = (by_part.read_sample(paths, side, 40).normalised() for side in "ab")
+    row = measure_set(Pairs(x, y, 0.9, 40, 0, sums=sums))
+    assert (sums.m, row["n"], row["clusters"], row["compared_n"]) == (180, N, N, 40)
+
+
+def test_a_gap_of_a_sample_alone_is_no_gap(tmp_path):
+    """Both sides hold the same vectors in another order, so that their centres are one."""
+    x = normalise(vectors()[0][:200].astype(np.float32)).astype(np.float32)
+    for side, rows in (("a", x), ("b", x[::-1])):
+        np.save(tmp_path / f"{side}.npy", rows)
+    sources = [open_source(str(tmp_path / f"{side}.npy"), {}) for side in "ab"]
+    by_part.write_part(tmp_path / "p.npz", *by_part.sum_part(*sources, "p", 30, 0))
+    a, b = (by_part.read_sample([tmp_path / "p.npz"], side, 30).normalised() for side in "ab")
+    sums = by_part.read_sums([tmp_path / "p.npz"])
+    assert gap(a, b) > 0.1
+    row = measure_set(Pairs(a, b, 0.9, 30, 0, sums=sums))
+    assert (row["gap"], row["largest5_share"]) == (0, None)
+
+
+@pytest.mark.parametrize("fails", ["savez", "replace"])
+def test_a_part_that_cannot_be_written_leaves_no_file(tmp_path, monkeypatch, fails):
+    np.save(tmp_path / "a.npy", vectors()[0][:50])
+    source = open_source(str(tmp_path / "a.npy"), {})
+    kept = by_part.sum_part(source, source, "p", 9, 0)
+
+    def fail(*arguments, **named):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr({"savez": np, "replace": by_part.os}[fails], fails, fail)
+    with pytest.raises(OSError, match="No space"):
+        by_part.write_part(tmp_path / "p.npz", *kept)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
+
+
+@pytest.mark.parametrize("hostile", ["sum_n", "keys", "item_ids"])
+def test_no_object_of_a_parts_file_is_loaded(tmp_path, hostile):
+    np.save(tmp_path / "a.npy", vectors()[0][:50])
+    source = open_source(str(tmp_path / "a.npy"), {})
+    path = tmp_path / "p.npz"
+    by_part.write_part(path, *by_part.sum_part(source, source, "p", 9, 0))
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    np.savez(path, **arrays | {hostile: arrays[hostile].astype(object)})
+    with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
+        by_part.read_sums([path])
+        by_part.read_sample([path], "a", 9)
+
+
 def test_labels_are_not_read_for_sums(tmp_path):
     columns = {"emb": list(vectors()[0][:90]), "caption": [f"caption {row}" for row in range(90)]}
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
@@ -230,7 +284,7 @@ def test_parts_that_do_not_match_are_refused(tmp_path):
 def test_an_empty_part_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", vectors()[0][:0])
     source = open_source(str(tmp_path / "a.npy"), {})
-    with pytest.raises(InputError, match=r"a\.npy holds no embeddings; give parts with at least"):
+    with pytest.raises(InputError, match=r"a\.npy holds no embeddings; give .* one row\."):
         by_part.sum_part(source, source, "p", 9, 0)
 
 

@@ -1,5 +1,8 @@
 """A measure is added by its function and an entry of the registry: everything else follows."""
 
+import inspect
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,8 @@ from invented import data
 
 from modality_gap.config.tables import Column, load_tables
 from modality_gap.measures import registry, tables
+from modality_gap.measures.diagnostics import effective_dimension
+from modality_gap.measures.gap import largest_share
 from modality_gap.measures.registry import FIGURE1, MODELS_GAP, MODELS_RECALL, Measure, Pairs
 from modality_gap.pages.findings.figure1 import figure1_tables
 from modality_gap.pages.models import models_tables
@@ -86,6 +91,52 @@ def test_a_unit_says_what_kind_of_number_a_measure_is():
         ("compared_n", "pairs compared"), ("recall1_chance", "chance of recall@1"),
     ):  # fmt: skip
         assert registry.label(name) == heading
+
+
+def test_a_meaning_says_what_its_column_is_named_for():
+    """The modality or direction, the number of neighbours, and numbers that a function has."""
+    named = {"a": "first", "b": "second"}
+    of = {
+        (table, column.name): column.meaning
+        for table, some in registry.columns().items()
+        for column in some
+    }
+    for (table, name), meaning in of.items():
+        *start, end = name.split("_")
+        if recall := re.fullmatch(r"recall(\d+)", start[0] if start else ""):
+            if end != "chance":
+                query, gallery = (named[side] for side in end)
+                assert meaning == (
+                    f"items of the {query} modality with a partner among the {recall[1]} nearest "
+                    f"of the {gallery}"
+                )
+        elif end in named:
+            first = of[table, "_".join([*start, "a"])]
+            assert "first" in first and "second" not in first
+            assert f"{named[end]} modality" in meaning, name
+    gap, diagnostics = (
+        {column: meaning for (table, column), meaning in of.items() if table == one}
+        for one in ("gap", "diagnostics")
+    )
+    assert (
+        gap["gap"]
+        == diagnostics["gap"]
+        == ("distance between the mean vectors of the two modalities")
+    )
+    assert "squared gap without the bias" in gap["gap_squared"] and "negative" in gap["gap_squared"]
+    assert gap["mean_cosine_a"].startswith("mean cosine of two different items")
+    assert gap["min_cosine_a"].startswith("smallest cosine of two different items")
+    assert gap["separability"].startswith("held-out vectors") and "right" in gap["separability"]
+    assert gap["recall1_chance"] == "recall at 1 of a random choice"
+    assert "identical ones are one item" in gap["recall_items_a"]
+    share = inspect.signature(effective_dimension).parameters["share"].default
+    assert f"hold {share:.0%}".replace("%", " %") in diagnostics["effective_dimension_a"]
+    assert diagnostics["effective_dimension_both"] == "the same for both together"
+    assert inspect.signature(largest_share).parameters["dimensions"].default == 5
+    assert "its five largest coordinates" in gap["largest5_share"]
+    assert "exp(-2 squared distance)" in diagnostics["uniformity_a"]
+    assert diagnostics["alignment"].startswith("mean squared distance of partners")
+    assert "(Schrodi et al., 2024)" in diagnostics["rmg"]
 
 
 def test_a_new_measure_is_in_the_table_with_its_interval(one_more):

@@ -161,6 +161,19 @@ def test_normalisation_and_preprocessing():
         assert row[name] == pytest.approx(whole[name])
 
 
+def test_the_separability_of_an_encoder_is_of_the_sample_of_its_seed():
+    x, y = pairs()
+    found = []
+    for seed in range(1, 5):
+        rows = plain.sample(46, 20, seed)
+        clusters = np.unique(CLUSTERS[rows], return_inverse=True)[1]
+        wanted = measure_separability(x[rows], y[rows], 0.9, seed, clusters)
+        row = measure_normalisation({}, x, y, 0.9, 20, seed, clusters=CLUSTERS)
+        assert {name: row[name] for name in wanted} == wanted
+        found.append(row["separability"])
+    assert len({*found}) > 1
+
+
 def test_repeated_vectors_are_told_by_side(capsys):
     say_repeated({"n": 5000, "compared_n": 1200, "recall_items_a": 1100, "recall_items_b": 1200})
     assert "1,100 of 1,200 on the first side, 1,200 on the second" in capsys.readouterr().err

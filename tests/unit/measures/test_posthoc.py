@@ -19,7 +19,7 @@ from modality_gap.measures.posthoc.captions import (
 from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS, structure
 from modality_gap.measures.posthoc.changes import HUBS, hub_change
 from modality_gap.measures.posthoc.fit_sizes import fit_sizes
-from modality_gap.measures.posthoc.linear_maps import procrustes
+from modality_gap.measures.posthoc.linear_maps import polar, procrustes
 from modality_gap.measures.posthoc.own import (
     chosen_measures,
     chosen_methods,
@@ -284,6 +284,15 @@ def test_what_does_not_vary_among_the_fit_pairs_is_centred_alone():
     assert moved[0, 1] == pytest.approx((2 - x[:, 1].mean()) / x[:, 1].std())
     apart = METHODS["z_score"].fitted(np.eye(4), np.eye(4))  # all cosines of different items are 0
     assert np.allclose(apart.scores(y[:5], y, ("x", "y")), y[:5] @ y.T)
+
+
+@pytest.mark.parametrize("size", [1e-10, 1.0, 1e10])
+def test_a_polar_factor_is_of_what_a_matrix_determines_however_large_it_is(size):
+    """What is 1e-9 of its largest stretch counts, and what is 1e-10 of it is rounding."""
+    left, right = (linalg.qr(np.random.default_rng(seed).normal(size=(6, 6)))[0] for seed in (0, 1))
+    stretches = size * np.array([1, 0.5, 1e-3, 1e-8, 1e-10, 0])
+    found = polar(left * stretches @ right)
+    np.testing.assert_allclose(found, left[:, :4] @ right[:4], atol=1e-6)
 
 
 def test_few_fit_pairs_have_fewer_directions_and_neighbours():

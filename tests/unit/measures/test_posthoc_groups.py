@@ -268,6 +268,21 @@ def test_which_pairs_fit():
     assert list(fit_rows(clusters, CLASSES, folds)) == [True, True, False, False, True, False]
 
 
+@pytest.mark.parametrize("halves", [0, 2, 9])
+def test_other_splits_are_of_every_other_two_folds(halves):
+    folds = np.array(["4", "1", "3", "2", "1", "4"])
+    clusters = np.array([0, 1, 0, 1, 0, 1])
+    pairs = ["12", "13", "14", "23", "24", "34"][: halves + 1]
+    wanted = [[fold in pair for fold in folds] for pair in pairs]
+    found = dict(group_splits(clusters, CLASSES, folds, halves))
+    assert [*found] == ["even_odd", *(f"half_{number}" for number in range(len(pairs) - 1))]
+    assert [fits.tolist() for fits in found.values()] == wanted
+    # Pictures with captions have halves of pictures, whatever their folds.
+    of_pictures = dict(group_splits(np.arange(6), CAPTIONS, folds, halves))
+    assert len(of_pictures) == halves + 1
+    assert of_pictures["even_odd"].tolist() == [True, False] * 3
+
+
 def test_every_default_method_has_all_tasks_of_classes(classes):
     items, prompts, labels = classes
     methods = {name: one for name, one in METHODS.items() if one.default}

@@ -7,6 +7,7 @@ from scipy import linalg, stats
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from test_posthoc import cloud
 
+from modality_gap.measures.posthoc import vectors
 from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS
 from modality_gap.measures.posthoc.registry import ACROSS, KINDS
 from modality_gap.measures.posthoc.tasks import (
@@ -393,6 +394,22 @@ def test_mean_of_prompts_instead_of_fit_items(name):
             assert np.allclose(fitted.scores(*pair, kind), wanted)
 
 
+def test_texts_are_scaled_to_the_spread_of_images_about_their_own_mean():
+    """The mean of prompts is only what they are moved from."""
+    spreads = [(side**2).sum() for side in CENTRED]
+    for prompts in (None, PROMPTS):
+        maps = METHODS["realign"].fitted(*FIT, prompts)
+        middle = (FIT[1] if prompts is None else prompts).mean(axis=0)
+
+        def first(rows, middle=middle):
+            return lengths_one(MEANS[0] + np.sqrt(spreads[0] / spreads[1]) * (rows - middle))
+
+        again = first(FIT[1] if prompts is None else prompts).mean(axis=0)
+        wanted = first(SCORED[1]) + MEANS[0] - again
+        np.testing.assert_allclose(maps.y(SCORED[1]), wanted, atol=1e-12)
+        np.testing.assert_array_equal(maps.x(SCORED[0]), SCORED[0])
+
+
 def test_what_is_erased_no_longer_tells_the_modalities_apart():
     """The means coincide, and what is orthogonal to the gap in the covariance's sense stays."""
     maps = METHODS["leace"].fitted(*FIT)
@@ -460,6 +477,53 @@ def test_of_shifts_that_find_as_much_the_smallest_is_chosen():
     maps = METHODS["shift_chosen"].fitted(x, y)
     np.testing.assert_allclose(maps.x(x), x - step / 2 * u, atol=1e-12)
     np.testing.assert_allclose(maps.y(y), y + step / 2 * u, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("recalls", "chosen"),
+    [
+        ({-1: 0.4, 0: 0.3}, -1),
+        ({1.5: 0.4, 0: 0.3}, 1.5),
+        ({-1.05: 0.4, 1.55: 0.4, 0.2: 0.3}, 0.2),
+        ({0.3: 0.4, -0.3: 0.4}, -0.3),
+        ({0.3: 0.4, 0.8: 0.4 + 1e-9}, 0.8),
+        ({0.3: 0.4, 0.8: 0.4 + 1e-14}, 0.3),
+    ],
+)
+def test_the_best_shift_from_minus_1_to_one_and_a_half_is_chosen(monkeypatch, recalls, chosen):
+    """Recall is 0 at other shifts than these. Of two of one size, the negative one is chosen."""
+    x, y = cloud(12, 5, 3)
+    gap = x.mean(axis=0) - y.mean(axis=0)
+    u = gap / np.linalg.norm(gap)
+    known = [
+        (lengths_one(x - step / 2 * u) @ lengths_one(y + step / 2 * u).T, recall)
+        for step, recall in recalls.items()
+    ]
+
+    def recall(scores, own):
+        assert (own == np.eye(12, dtype=bool)).all()
+        return next((one for of, one in known if np.allclose(of, scores, rtol=0, atol=1e-9)), 0.0)
+
+    monkeypatch.setattr(vectors, "recall_both_ways", recall)
+    maps = METHODS["shift_chosen"].fitted(x, y)
+    np.testing.assert_allclose(maps.x(x) - x, -np.tile(chosen / 2 * u, (12, 1)), atol=1e-12)
+
+
+def test_a_shift_is_chosen_by_items_of_which_each_is_there_once(monkeypatch):
+    """A picture with two captions looks for either, and a caption of two pictures too."""
+    x, y = cloud(9, 5, 3)
+    pictures, captions = [0, 0, 1, 2, 2, 3], [0, 1, 2, 3, 4, 4]
+    seen = []
+    monkeypatch.setattr(
+        vectors, "recall_both_ways", lambda scores, own: seen.append((scores.shape, own)) or 0.0
+    )
+    METHODS["shift_chosen"].fitted(x[pictures], y[captions])
+    partners = np.zeros((4, 5), dtype=bool)
+    partners[pictures, captions] = True
+    assert len(seen) == 51
+    for shape, own in seen:
+        assert shape == (4, 5)
+        np.testing.assert_array_equal(own, partners)
 
 
 def test_a_shift_that_widens_the_gap_is_chosen_where_it_finds_most():
