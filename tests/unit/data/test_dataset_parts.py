@@ -242,6 +242,19 @@ def test_a_part_without_a_picture_is_refused_and_leaves_no_file(tmp_path):
     assert not [*tmp_path.glob("made*")]
 
 
+def test_a_data_set_that_is_refused_half_way_leaves_no_file(tmp_path):
+    tables = {"a": [["x", "one"], ["y", "two"]], "b": [["z", "three"], ["z", "four"]]}
+    for name, rows in tables.items():
+        frame = pd.DataFrame(rows, columns=["item_id", "text"])
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+    files = {name: str(tmp_path / f"{name}.parquet") for name in tables}
+    with pytest.raises(InputError, match="two images have the item_id 'z'"):
+        write_dataset(tmp_path / "made.parquet", {"format": "parquet", "files": {}}, files)
+    assert not [*tmp_path.glob("made*")]
+    write_dataset(tmp_path / "made.parquet", {"format": "parquet", "files": {}}, {"a": files["a"]})
+    assert [one.name for one in tmp_path.glob("made*")] == ["made.parquet"]
+
+
 @pytest.mark.parametrize("before", ["nothing", "file", "folder"])
 @pytest.mark.parametrize("made", ["file", "folder"])
 def test_what_is_complete_replaces_what_has_its_name(tmp_path, before, made):

@@ -191,11 +191,12 @@ def test_a_path_without_a_file_is_a_fault_and_the_name_of_an_asset_is_not(tmp_pa
     there.touch()
     entry = {"vectors": [{"file": str(there), "names": "asset"}]}
     assert list(vectors_faults("encoders.x", entry)) == []
-    entry["vectors"].append({"file": "asset", "names": "absent/names.txt"})
-    assert list(vectors_faults("encoders.x", entry)) == [
-        f"encoders.x.vectors is 'absent/names.txt', which is not a file in {Path.cwd()}; correct "
-        "the path."
-    ]
+    for absent in ("absent/names.txt", str(tmp_path)):  # a folder is no file
+        entry["vectors"][1:] = [{"file": "asset", "names": absent}]
+        assert list(vectors_faults("encoders.x", entry)) == [
+            f"encoders.x.vectors is {absent!r}, which is not a file in {Path.cwd()}; correct the "
+            "path."
+        ]
 
 
 def test_finished_vectors_embed_no_noise_and_no_picture(tmp_path):

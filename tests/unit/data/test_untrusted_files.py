@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import zipfile
 
 import numpy as np
@@ -15,6 +16,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from modality_gap.data import assets
 from modality_gap.data.parquet import choose_rows
+from modality_gap.data.vector_formats import open_source
 from modality_gap.embeddings.sets import EmbeddingSet, write
 from modality_gap.embeddings.stored import StoredVectors, read
 from modality_gap.encoders.build import build_encoder
@@ -80,6 +82,26 @@ def test_a_file_of_vectors_runs_no_code(tmp_path, sprung):
     for name in ("own", "plain"):
         with pytest.raises(InputError, match=rf"{name}\.npy"):
             read(tmp_path / f"{name}.npy")
+    assert not sprung.exists()
+
+
+@pytest.mark.parametrize("name", ["own.pt", "old.pt", "own.npy", "own.npz", "own.h5"])
+def test_a_file_of_ones_own_pairs_runs_no_code(tmp_path, sprung, name):
+    """Also if it is a pickle as PyTorch wrote it before 2020, or a pickle under another name."""
+    path = tmp_path / name
+    trap = np.empty((2, 2), dtype=object)
+    trap[:] = Trap(sprung)
+    if path.suffix == ".pt":
+        new = name == "own.pt"
+        content = {"x": torch.zeros(2, 2), "trap": Trap(sprung)}
+        torch.save(content, path, _use_new_zipfile_serialization=new)
+    elif path.suffix == ".h5":
+        path.write_bytes(pickle.dumps(Trap(sprung)))
+    else:
+        {".npy": np.save, ".npz": np.savez}[path.suffix](path, trap, allow_pickle=True)
+    with pytest.raises(InputError, match=re.escape(name)):
+        source = open_source(str(path), {})
+        list(source.batches())
     assert not sprung.exists()
 
 

@@ -206,6 +206,13 @@ def test_the_ids_are_of_the_named_column_or_of_the_most_usual_one(names, asked, 
     ],
 )
 def test_ids_of_a_table_are_whole_numbers_or_texts(ids, words):
+    right = [pa.array(["7", "8"], kind) for kind in (pa.large_string(), pa.string_view())]
+    right += [pa.array([7, 8], kind) for kind in (pa.int16(), pa.uint64())]
+    # Categories, as pandas writes them.
+    right += [pa.array(values).dictionary_encode() for values in (["7", "8"], [7, 8])]
+    for one in right:
+        source = table({"v": [[1.0], [2.0]], "id": one})
+        assert source.ids.type == pa.large_string() and source.ids.to_pylist() == ["7", "8"]
     with pytest.raises(InputError, match=f"a.parquet: {words}"):
         table({"v": [[1.0], [2.0]], "id": ids})
 

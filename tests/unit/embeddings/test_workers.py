@@ -67,6 +67,18 @@ def test_a_killed_process_is_told_in_a_sentence():
         workers.unpacked(submit([1]))
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("threads", 2), ("processes", 1)])
+def test_each_process_computes_in_one_thread(kind, expected):
+    """Otherwise as many processes as there are cores would start as many threads each."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with workers.pool(kind, 1, lambda items: [torch.tensor(torch.get_num_threads())]) as submit:
+            assert [int(found) for found in workers.unpacked(submit([1]))] == [expected]
+    finally:
+        torch.set_num_threads(before)
+
+
 def idle(items):
     """Work that needs no lock."""
     time.sleep(0.002)

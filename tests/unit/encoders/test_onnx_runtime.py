@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -198,3 +199,19 @@ def test_what_fixed_inputs_and_padded_ones_become():
     ids, mask = padded(CPU, 9)([torch.tensor([4, 5, 6]), torch.tensor([7])])
     assert ids.tolist() == [[4, 5, 6], [7, 9, 9]]
     assert mask.tolist() == [[True, True, True], [True, False, False]]
+
+
+def test_an_input_that_the_network_does_not_need_is_not_given_to_it():
+    """The exporter leaves such an input out, and ONNX Runtime refuses what it does not know."""
+    kind = onnx.TensorProto.FLOAT
+    of_input = onnx.helper.make_tensor_value_info("input", kind, ["b", 2])
+    result = onnx.helper.make_tensor_value_info("vectors", kind, ["b", 2])
+    node = onnx.helper.make_node("Neg", ["input"], ["vectors"])
+    graph = onnx.helper.make_graph([node], "negative", [of_input], [result])
+    opset = onnx.helper.make_opsetid("", 18)
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    session = onnx_runtime.start_session(model.SerializeToString())
+    mask = torch.ones(3, 2, dtype=torch.bool)
+    encode = onnx_runtime._session_encode(session, lambda rows: (torch.stack(rows), mask))
+    rows = [torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), torch.tensor([5.0, 6.0])]
+    assert encode(rows).tolist() == [[-1, -2], [-3, -4], [-5, -6]]

@@ -129,6 +129,8 @@ def test_the_architectures_that_need_transformers_are_those_of_open_clip():
         assert needs_transformers(name) == (wanted or "SigLIP" in name), name
     assert sum(map(needs_transformers, clip_models.architectures())) > 40
     assert needs_transformers("hf-hub:someone/model")
+    # The tokenizer of a folder is in it, whatever the name of the folder.
+    assert not needs_transformers("local-dir:models/ViT-B-16-SigLIP")
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_a_tower_that_was_saved_alone_has_its_own_vector(tmp_path, kind, vector)
         with torch.no_grad():
             theirs = model(**tokenizer(sentence, return_tensors="pt"))
         np.testing.assert_allclose(ours, getattr(theirs, vector)[0], rtol=1e-4, atol=1e-6)
-    one, again, other = (embedded(tmp_path, {"seed": seed}) for seed in (3, 3, 4))
+    one, again, other = (embedded(tmp_path, {"seed": seed}) for seed in (0, 0, 4))
     assert one.shape == (2, len(ours))
     np.testing.assert_array_equal(one, again)
     assert not np.allclose(one, other) and not np.allclose(one[-1], ours)

@@ -282,6 +282,15 @@ TABLE2 = {
 }
 
 
+def test_the_article_is_that_of_the_next_words_first_letter():
+    words = [f"{letter}x" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    settings = TABLE2 | {"offensive_prompt": "a(n) {} on a(n) old mat.", "non_human": words}
+    texts = label_set(settings).set_index("label")["text"]
+    an = [word for word in words if texts[word] == f"an {word} on an old mat."]
+    assert an == ["ax", "ex", "ix", "ox", "ux"]
+    assert all(texts[word] == f"a {word} on an old mat." for word in words if word not in an)
+
+
 def test_label_set_holds_each_group_and_gender_and_the_offensive_ones():
     labels = label_set(TABLE2)
     assert set(labels["task"]) == {"table2"}
