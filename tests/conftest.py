@@ -25,13 +25,22 @@ RUNS = {"archives": "archives", "small_run": "small_run", "warm": "small_run"}
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first: a slip shows before the workflow has run. Where several processes share
-    the tests (`make test`), those that look at one run stay in one process, which makes it once."""
+    the tests (`make test`), those that look at one run stay in one process, which makes it once,
+    and long tests come first, so that no process ends alone with them."""
     order = ("unit", "workflow", "browser", "faults", "cluster")
-    items.sort(key=lambda item: order.index(item.path.relative_to(ROOT / "tests").parts[0]))
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+    groups = {}
     for item in items:
-        groups = [group for fixture, group in RUNS.items() if fixture in item.fixturenames]
-        if groups:
-            item.add_marker(pytest.mark.xdist_group(groups[0]))
+        of_runs = [group for fixture, group in RUNS.items() if fixture in item.fixturenames]
+        if of_runs:
+            groups[item] = of_runs[0]
+            item.add_marker(pytest.mark.xdist_group(of_runs[0]))
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        kind = order.index(item.path.relative_to(ROOT / "tests").parts[0])
+        return (item not in groups, kind if item in groups else -kind) if shared else (False, kind)
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(hookwrapper=True)

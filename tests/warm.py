@@ -22,8 +22,9 @@ from contextlib import nullcontext, suppress
 from multiprocessing.connection import Client, Listener
 
 LARGE = [
-    "huggingface_hub", "jinja2", "matplotlib.pyplot", "pandas", "PIL.Image", "pyarrow.parquet",
-    "requests", "scipy.io", "scipy.stats", "sklearn.decomposition", "timm", "torch", "torchvision",
+    "huggingface_hub", "jinja2", "matplotlib.pyplot", "open_clip", "pandas", "PIL.Image",
+    "pyarrow.parquet", "requests", "scipy.io", "scipy.stats", "sklearn.decomposition", "timm",
+    "torch", "torchvision", "umap",
 ]  # fmt: skip
 
 PR_SET_CHILD_SUBREAPER = 36

@@ -301,6 +301,8 @@ def draw(root, tmp_path, monkeypatch, request, stored):
 
     monkeypatch.setattr(style, "save", save)
     monkeypatch.setattr(logs, "log_to", lambda _: None)
+    # To embed whole fonts takes a third of the time; test_figure_files.py looks at that.
+    monkeypatch.setitem(style.STYLE, "pdf.fonttype", 3)
 
     def written(name, table):
         if isinstance(table, list):
