@@ -799,13 +799,21 @@ def test_a_statement_has_its_words_its_value_and_its_rows():
     (row,) = second.rows
     assert (row["id"], row["measured"], row["badge"].word) == ("b", "0.5", "same direction")
     assert [(badge.css, n) for badge, n in section.tally.items()] == [("same", 1)]
+    # Badges are in the order of the page, not of their numbers.
+    verdicts = [NOT_SEEN, SAME, INCONCLUSIVE, SAME]
+    rows = [claim_row("b", verdict, test="above", why="w") for verdict in verdicts]
+    (section,) = follow_ups.sections(ledger, pd.DataFrame(rows))
+    tally = [(badge.css, n) for badge, n in section.tally.items()]
+    assert tally == [("not-seen", 1), ("same", 2), ("inconclusive", 1)]
 
 
 def test_a_badge_speaks_of_the_direction():
     row = {"verdict": SAME, "why": "", "test": "above"}
     assert follow_ups.badge_of(row).word == "same direction"
     assert follow_ups.badge_of(row | {"test": "equals"}).word == "unchanged here too"
-    assert follow_ups.badge_of(row | {"verdict": NOT_SEEN}).word == "not seen here"
+    for test in ("above", "equals"):
+        unseen = follow_ups.badge_of(row | {"verdict": NOT_SEEN, "test": test})
+        assert unseen == ("not seen here", "not-seen")
     assert {*follow_ups.BADGES} == {SAME, NOT_SEEN, INCONCLUSIVE, NOT_RUN}
 
 

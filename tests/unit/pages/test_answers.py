@@ -43,6 +43,8 @@ def test_a_gap_is_clear_by_its_interval():
         told("there", gap=gap)
     )
     assert "clearly above 0 in 2 of 3 sets" in told("there", gap=gap)
+    touching = gap.assign(gap_low=[0.5, 0.0, 0.1])
+    assert "clearly above 0 in 2 of 3 sets" in told("there", gap=touching)
 
 
 def test_the_cone_is_that_of_the_deepest_layer_and_of_the_fixed_temperature():
@@ -200,6 +202,11 @@ def test_fine_tuning_is_told_from_the_smallest_to_the_largest_gap():
 
     smallest, largest = "66.0 64.0 67.0 0.10 1", "70.0 68.0 71.0 0.60 1/100"
     assert numbers(tuning()) == f"4 {smallest} 50.0 72.0 {largest} 63.0 0.52"
+    # What is the same to a decimal is told once.
+    alike = tuned["zero_shot_after"].where(tuned["gap_after"].isin([0.1, 0.6]), 0.6804)
+    (alike,) = [one.text for one in answers(others() | {"temperature_summary": tuned.assign(
+        zero_shot_after=alike)})["matters"] if one.text.startswith("Fine-tuned")]  # fmt: skip
+    assert ", 68.0 % between and " in alike
     # One that was not scored before leaves nothing to compare with.
     tuned.loc[1, "zero_shot_before"] = None
     (told_without,) = [one.text for one in answers(others() | {"temperature_summary": tuned})[
@@ -217,6 +224,8 @@ def test_counts_that_stay_do_not_fall():
         "most 2 by"
     )
     assert words in told("matters", published_table2=groups)
+    unclear = groups.assign(p_fisher_holm=0.06)
+    assert "clearly in none alone by Fisher's" in told("matters", published_table2=unclear)
     # All together do not fall, or there is no row of all.
     grown = groups.assign(change=groups["change"].where(groups["group"] != "all", 0.1))
     for table in (grown, groups[:4]):

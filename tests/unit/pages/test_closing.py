@@ -128,6 +128,7 @@ def test_several_models_have_one_sentence():
         "With the gap closed the score (to the texts) falls in 1 (CLAP), rises in 1 (CAPTIONS) and "
         "is not shown to change in 1 (PAIRS)."
     )
+    assert summary(rows[:2]).endswith("falls in 1 (CLAP) and rises in 1 (CAPTIONS).")
     assert summary(rows[:1]) == ""
     # An interval that ends at 0 contains it.
     rows["change_closed_low"], rows["change_closed_high"] = [-0.2, 0.0, 0.01], [0.0, 0.03, 0.2]

@@ -374,3 +374,14 @@ def test_remedies_have_the_values_of_the_tables(models):
     assert own["does"] == "My map."
     empty = METHODS[:0]
     assert remedies.remedies(empty, DIFFERENCES, NAMES) == {}
+
+
+def test_what_a_picture_refers_to_is_its_own(monkeypatch):
+    svg = (
+        '<svg><clipPath id="c0"/><g clip-path="url(#c0)"/><g fill="url(#c0)" class="id=c0"/></svg>'
+    )
+    monkeypatch.setattr(explorer.vl_convert, "vegalite_to_svg", lambda specification: svg)
+    assert explorer.still({}, "loss-wide") == (
+        '<svg><clipPath id="loss-wide-c0"/><g clip-path="url(#loss-wide-c0)"/>'
+        '<g fill="url(#loss-wide-c0)" class="id=c0"/></svg>'
+    )

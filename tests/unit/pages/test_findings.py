@@ -102,6 +102,10 @@ def test_the_lowest_accuracy_has_its_interval():
     table = pd.DataFrame([gap_row("a"), gap_row("b", separability=0.97) | ends])
     words = "the lowest accuracy of the classifier is 0.970 [0.942, 0.984] (b, n 100 vectors)."
     assert figure1.figure1_findings(table)[0].text.endswith(words)
+    # With three digits the second is 1.
+    for lowest, words in ((0.9994, "0.999 [0.942, 0.984]"), (0.9996, "at least 99.9 %")):
+        table.loc[1, "separability"] = lowest
+        assert f"classifier is {words} (b, n" in figure1.figure1_findings(table)[0].text
 
 
 def test_bounds_of_the_sentences_are_the_ledgers():
@@ -142,6 +146,10 @@ def test_what_training_did_is_told_by_intervals_that_do_not_touch():
         "further down (0.300 against 0.900); wider for up (0.900 against 0.500) and not clearly "
         "different for touches (0.500 against 0.700) and touched (0.700 against 0.500)."
     )
+    two = [finding.text for finding in figure1.figure1_findings(pd.DataFrame(rows[:4]))]
+    assert two[1].startswith("With random weights alone (2 sets) the gap is between 0.500 [")
+    one = [finding.text for finding in figure1.figure1_findings(pd.DataFrame(rows[:2]))]
+    assert one[1].endswith("alone (1 set) the gap is 0.900 [0.700, 1.000] in down random (n 100).")
     alone = figure1.figure1_findings(pd.DataFrame([gap_row("alone")]))
     assert [finding.text.split()[0] for finding in alone] == ["In", "Retrieval"]
 
@@ -261,6 +269,8 @@ def test_cones_are_compared_by_intervals_that_do_not_touch():
         "On real inputs random weights give a wider cone than training in the encoder 1 (0.300 "
         "[0.200, 0.390] against 0.500 [0.400, 0.600], n 8 and 9)."
     )
+    (several,) = figure2.figure2a_findings(cones(*[(trained, (0.7, 0.6, 0.8), trained)] * 3))[1:]
+    assert re.findall(r"n 8 and 9\)(\W*)", several.text) == ["; ", " ", "."]
     # Claims stand beside one sentence, the first that compares.
     assert len(narrower.claims) == 4 and same.claims == wider.claims == ()
 
@@ -490,6 +500,12 @@ def test_each_set_has_its_own_minimum_and_weak_ones_have_none():
         "figure3bcd.falls_with_temperature",
         "figure3d.no_gap_at_temperature_1",
     )
+    names = {"toy": "VideoCLIP", "weak": "ConVIRT"}
+    (told, *_) = figure3.figure3bcd_findings(
+        *(table.replace({"set": names}) for table in (grids, sweeps, gaps.iloc[[1, 0, 2]]))
+    )
+    # In the order of the models.
+    assert [claim.rpartition(".")[2] for claim in told.claims[2:4]] == ["videoclip", "clasp"]
     (table,) = figure3.figure3bcd_tables(sweeps, gaps)
     assert table.head == ["model", "n", "gap", "at 1/100", "at 1"]
     assert [row[0] for row in table.rows] == ["toy", "CLASP", "weak"]

@@ -158,6 +158,9 @@ def test_what_a_shift_leaves_is_told_of_the_planes_that_hold_the_gap():
     gap = pd.DataFrame({"set": list("abcd"), "gap": 1.0})
     first, second = (one.text for one in figure3.figure3a_findings(shifts, gap))
     assert "at least 50 % of the gap in 3 of 4 trained sets" in first
+    half = plane("c", 0.9, start=0.5)
+    (held, _) = figure3.figure3a_findings(half, gap)
+    assert held.text.endswith("at least 50 % of the gap in the one trained set.")
     assert second == (
         "In these planes a shift by the whole gap leaves the centres 0.300 to 0.600 apart."
     )

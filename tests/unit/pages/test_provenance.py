@@ -137,12 +137,13 @@ def test_assets_behind_a_configuration_are_followed_to_their_files():
             "unused": {"format": "cifar", "files": {"archive": "cifar100"}},
         },
         "encoders": {"enc1": {"wheel": "wheel1"}, "enc2": {"weights": "weights2"},
+                     "enc4": {"vectors": [{"file": "vectors", "names": "their_names"}]},
                      "enc3": {"wheel": "wheel3", "weights": "weights3"},
                      "unused": {"wheel": "wheel4"}},
         "experiments": {"temperature": {"task": "t"},
                         "models": {"m": {"encoder": "enc2", "dataset": "pixels"}}},
         "tasks": {"t": {"inputs": "two"}},
-        "cone": {"preprocessing": {"inputs": "two", "encoders": ["enc3"]}},
+        "cone": {"preprocessing": {"inputs": "two", "encoders": ["enc3", "enc4"]}},
     }  # fmt: skip
     study = {"inputs": "cone.preprocessing.inputs", "encoders": "cone.preprocessing.encoders"}
     items = [
@@ -152,6 +153,7 @@ def test_assets_behind_a_configuration_are_followed_to_their_files():
     assert provenance.used_assets(items, config) == {
         *("captions", "photos", "twemoji", "emoji_names", "cifar10"),
         *("wheel1", "weights2", "wheel3", "weights3", "released_b"),
+        *("vectors", "their_names"),
     }
     config["sets"]["b"]["encoder"] = "absent"
     config["experiments"]["models"] = {}

@@ -118,6 +118,15 @@ def test_the_timeline_holds_every_span_that_can_be_seen():
     ]
 
 
+def test_a_rule_begins_with_its_first_job_in_whatever_row_this_is():
+    jobs = job_rows(
+        ("one", "one/b", True, 1150.0, 10.0, 1.0, 1.0),
+        ("other", "other", True, 1100.0, 10.0, 1.0, 1.0),
+        ("one", "one/a", True, 1050.0, 10.0, 1.0, 1.0),
+    )
+    assert [row["rule"] for row in run.timeline(jobs, 1000.0, 1200.0)] == ["one", "other"]
+
+
 def test_sentences_tell_what_ran_and_what_was_up_to_date():
     assert run.summary(JOBS, RECORD, 1200.0) == [
         "Started 1970-01-01 00:16:40 UTC; this page was written 3 min 20 s later, as the last job.",
@@ -276,8 +285,11 @@ def test_the_state_of_the_code(tmp_path):
     state = code_state(folder)
     assert len(state["commit"]) == 40
     assert run.code_words(state) == f"commit {state['commit']}, unchanged"
-    for name in "abc":
+    (tmp_path / "beside").touch()  # of another project in the repository
+    for name in ("a", "b and c", "d"):
         (folder / name).touch()
     (folder / "Snakefile").write_text("# changed")
+    paths = ["project/Snakefile", "project/a", '"project/b and c"', "project/d"]
+    assert code_state(folder)["changes"] == paths
     words = run.code_words(code_state(folder), most=2)
     assert "changed: project/Snakefile, project/a and 2 more" in words

@@ -27,7 +27,7 @@ from modality_gap.training.experiments import (
     train_run,
     zero_shot_hits,
 )
-from modality_gap.training.journal import run_missing
+from modality_gap.training.journal import run_key, run_missing
 from modality_gap.training.loop import LinearProjections
 from modality_gap.training.pairs import Pairs, held_out
 from modality_gap.training.tables import (
@@ -380,6 +380,42 @@ def test_zero_shot_hits_are_those_of_the_nearest_prompt():
 
 class Interrupted(Exception):
     pass
+
+
+def test_a_run_is_known_by_what_it_is_and_not_by_the_order_of_its_keys():
+    run, origin = {"seed": 1, "condition": {"dim": 4, "start": "x"}}, {"steps": 2, "digest": "d"}
+    turned = {"condition": {"start": "x", "dim": 4}, "seed": 1}
+    key = run_key(run, origin)
+    assert run_key(turned, dict(reversed(origin.items()))) == key
+    assert len({key, run_key(run | {"seed": 2}, origin), run_key(run, {"steps": 2})}) == 3
+
+
+def test_a_result_that_is_half_written_is_none(tmp_path, monkeypatch):
+    """The disk is full after some bytes."""
+
+    def write(path: Path, text: str, encoding: str) -> int:
+        path.write_bytes(text[:9].encode(encoding))
+        raise OSError("No space left on device")
+
+    runs = [{"condition": {}, "seed": 0}]
+    with monkeypatch.context() as patch, pytest.raises(OSError):
+        patch.setattr(Path, "write_text", write)
+        run_missing(runs, lambda run: {"row": 1}, tmp_path, {}, told=str)
+    trained = []
+    (result,) = run_missing(
+        runs, lambda run: trained.append(run) or {"row": 2}, tmp_path, {}, told=str
+    )
+    assert trained == runs and result["row"] == 2
+
+
+def test_an_experiment_s_own_settings_come_before_those_of_its_model():
+    model = {"encoder": "tiny", "optimisation": {"batch_size": 32, "steps": 99, "decay": "none"}}
+    asked = SMALL | {"models": {"dimension": model}}
+    found = run_settings(asked, "dimension")
+    assert (found["batch_size"], found["decay"]) == (32, "none")
+    assert (found["steps"], found["learning_rate"]) == (10, 0.01)
+    assert found["model"] == {"encoder": "tiny"} and "width" not in found
+    assert model["optimisation"]["steps"] == 99  # the configuration stays as it was
 
 
 def test_an_interrupted_experiment_goes_on_with_the_missing_runs(pairs, tmp_path):

@@ -14,7 +14,7 @@ from modality_gap.data.parquet import choose_rows
 from modality_gap.embeddings.sets import EmbeddingSet
 from modality_gap.errors import InputError
 from modality_gap.training import tasks
-from modality_gap.training.loss_measures import measure_model, rank_variance
+from modality_gap.training.loss_measures import measure_model, rank_variance, zero_shot
 from modality_gap.training.loss_runs import LossRuns
 from modality_gap.training.loss_tables import MARGIN, PAIRED
 from modality_gap.training.loss_tables import differences as of_methods
@@ -158,6 +158,12 @@ def test_zero_shot_accuracy_is_of_pictures_that_are_not_trained_on(pairs):
     assert list(held.rows) == [31, 32, 33, 34, 35]
     assert held.labels.to_dict("index") == {row: {"n": 31 + row} for row in range(5)}
     assert torch.equal(held.pictures, pairs.a[31:36]) and list(held.right) == list("abcab")
+    # No more pictures than are asked for go through the model together.
+    sizes, few = [], replace(pairs, at_once=7)
+    handle = model.first.register_forward_hook(lambda _, given, __: sizes.append(len(given[0])))
+    assert zero_shot(model, few, task)["zero_shot"] == row["zero_shot"]
+    handle.remove()
+    assert sizes == [7, 7, 6]
     none = measure_model(model, pairs, None, 0, task.held_out(torch.arange(5)))
     assert np.isnan(none["zero_shot"]) and none["zero_shot_n"] == 0
     assert np.isnan(measure_model(model, pairs, None, 0)["zero_shot"])
