@@ -325,6 +325,17 @@ def test_a_measure_of_each_vector_has_the_clusters_of_both_modalities():
     assert (table["n"] == 30).all()
 
 
+@pytest.mark.parametrize("large", [0, 5, 16])
+def test_a_value_that_not_every_part_of_the_pairs_has_has_no_interval(large):
+    """Without the largest cluster there is one hundred of pairs, and so no cosine of two gaps."""
+    x, y = cloud(230, 6, 4)
+    clusters = np.concatenate([np.full(60, large), np.arange(170) % 17])
+    some = {"gap_direction": FOLLOW_UP_MEASURES["gap_direction"]}
+    table = measured(x, y, clusters, 0.9, 0, some).set_index("measure")
+    assert table["value"].notna().all()
+    assert table.index[table["low"].isna() | table["high"].isna()].tolist() == ["group_cosine"]
+
+
 def test_recall_over_fit_sizes_in_plain_numpy():
     """On even clusters of two pairs each, of which the largest size is all."""
     x, y = cloud(126, 10, 5)

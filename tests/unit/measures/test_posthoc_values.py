@@ -780,10 +780,11 @@ def test_every_measure_is_tested():
     assert {name for name, one in FOLLOW_UP_MEASURES.items() if one.smooth} == SMOOTH
 
 
+@pytest.mark.parametrize("n", [40, 41])
 @pytest.mark.parametrize("name", MEASURES)
-def test_values_of_a_measure(name):
-    # C3's groups have 100 pairs, of which 50 are left over.
-    x, y = cloud(250, 24, 6) if name == "gap_direction" else cloud(40, 24, 6, apart=0.4)
+def test_values_of_a_measure(name, n):
+    # C3's groups have 100 pairs, of which some are left over.
+    x, y = cloud(5 * n, 24, 6) if name == "gap_direction" else cloud(n, 24, 6, apart=0.4)
     found = {one: np.mean(value) for one, value in FOLLOW_UP_MEASURES[name].of(x, y).items()}
     assert found == pytest.approx(MEASURES[name](x, y), rel=1e-6, abs=1e-8)
 

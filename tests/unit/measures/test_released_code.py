@@ -156,6 +156,12 @@ def test_completed_rotations_are_equally_good():
         assert np.trace(rotation.T @ moment) == pytest.approx(np.linalg.svd(moment)[1].sum())
     assert not np.allclose(rotations[0], rotations[1])
     assert len(completed_rotations(*cloud(80, 6, 0), 0)) == 1
+    # The seed draws the completions, of what 11 directions leave open.
+    for seed, same in ((0, True), (1, False)):
+        again = [one.x(np.eye(30) + x.mean(axis=0)) for one in completed_rotations(x, y, seed)]
+        assert np.allclose(again, rotations) is same
+    differences = [one - rotations[0] for one in rotations[1:]]
+    assert {np.linalg.matrix_rank(one, tol=1e-6) for one in differences} <= {18, 19}
 
 
 def test_uniformities_in_plain_loops():
