@@ -294,6 +294,8 @@ def test_timms_tags_of_another_activation_are_those_that_it_notes():
         _check_architecture(name, "image", trained=False)
         with pytest.raises(InputError, match=re.escape(f"encoders: architecture is {name}, whose")):
             _check_architecture(name, "image", trained=True)
+    for name in {*noted} - refused:
+        _check_architecture(name, "image", trained=True)
 
 
 @pytest.mark.parametrize(

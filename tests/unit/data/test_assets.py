@@ -126,6 +126,15 @@ def test_a_server_without_ranges_sends_all_anew(
     assert server.seen == [("bytes=1000-", len(CONTENT))]
 
 
+def test_a_416_where_nothing_was_to_continue_is_an_answer_as_any_other(
+    server: Server, asset: Asset, destination: Path
+) -> None:
+    server.refusals = [416]
+    with pytest.raises(InputError, match=r"thing: .* answers with HTTP 416; try again later"):
+        fetch(asset, destination, None, **FAST)
+    assert not destination.exists()
+
+
 def test_a_part_that_the_server_cannot_continue_is_dropped(
     server: Server, asset: Asset, destination: Path
 ) -> None:

@@ -159,6 +159,14 @@ def test_a_table_of_paths(tmp_path, place, separator):
     assert found["im/owl_1"]["picture"] == "im/owl.png"
 
 
+def test_tabs_separate_columns_also_where_a_name_has_a_comma(tmp_path):
+    in_folder(tmp_path, {"1.png": OWL})
+    rows = "image\ttext, in English\n1.png\tan owl, red\n"
+    (tmp_path / "t.tsv").write_text(rows, encoding="utf-8")
+    table = made(tmp_path, "csv", {"table": tmp_path / "t.tsv"}, text="text, in English")
+    assert list(table["text"]) == ["an owl, red"]
+
+
 def test_paths_of_a_table_may_be_absolute_or_name_variables(tmp_path, monkeypatch):
     in_folder(tmp_path / "there", {"1.png": OWL, "2.png": TIT, "3.png": JAY})
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -300,7 +308,12 @@ def test_a_pattern_or_a_folder_without_files_is_refused(tmp_path):
 
 def test_a_parquet_file_of_one_s_own(tmp_path, capsys):
     (tmp_path / "jay.png").write_bytes(JAY)
-    images = [{"bytes": OWL, "path": None}, {"bytes": None, "path": "jay.png"}, None]
+    # Hugging Face also keeps the name that a picture had where it came from.
+    images = [
+        {"bytes": OWL, "path": "from/elsewhere.png"},
+        {"bytes": None, "path": "jay.png"},
+        None,
+    ]
     features = {"kind": {"names": ["owl", "jay"], "_type": "ClassLabel"}}
     table = pa.table({
         "photo": pa.array(images, pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
@@ -429,13 +442,14 @@ def test_links_in_a_tar_are_read_or_counted_and_lead_nowhere_else(tmp_path, caps
         for name, kind, target in (
             ("birds/owl/2.png", tarfile.LNKTYPE, "birds/owl/1.png"),
             ("birds/owl/3.png", tarfile.SYMTYPE, str(secret)),
+            ("birds/owl/5.png", tarfile.SYMTYPE, str(secret)),
         ):
             link = tarfile.TarInfo(name)
             link.type, link.linkname = kind, target
             archive.addfile(link)
     table = made(tmp_path, "class_folders", {"archive": path}, folder="birds")
     assert dict(zip(table["item_id"], table["image"], strict=True)) == {"owl/1": OWL, "owl/2": OWL}
-    assert "left out: 1 symbolic links" in capsys.readouterr().err
+    assert "left out: 2 symbolic links" in capsys.readouterr().err
     with tarfile.open(path, "a") as archive:
         link = tarfile.TarInfo("birds/owl/4.png")
         link.type, link.linkname = tarfile.LNKTYPE, str(secret)

@@ -23,7 +23,7 @@ from PIL import Image
 
 from modality_gap.data.datasets import write_dataset
 from modality_gap.data.formats import FORMATS
-from modality_gap.data.readers import ROWS, coco_captions
+from modality_gap.data.readers import ROWS, coco_all_captions, coco_captions
 from modality_gap.errors import InputError
 
 DOCUMENT = {
@@ -61,6 +61,13 @@ def test_the_first_or_the_last_caption_by_picture_id():
         "1.jpg": "one",
         "4.jpg": "four",
         "9.jpg": "the first of nine",
+    }
+    assert coco_all_captions(DOCUMENT) == {
+        "9.jpg": ["the first of nine", "the last of nine"],
+        "1.jpg": ["one"],
+        "2.jpg": [],
+        "3.jpg": [],
+        "4.jpg": ["four"],
     }
     last = coco_captions(DOCUMENT, "last")
     assert list(last.items())[-1] == ("9.jpg", "the last of nine")

@@ -155,6 +155,7 @@ def test_texts_are_looked_up_and_the_first_file_counts(tmp_path):
     ("text", "words"),
     [
         ("gray whale", "'gray whale'. The nearest name is 'grey whale'; give it under `aliases`."),
+        ("FROGG", "'FROGG'. The nearest names are 'frog' and 'grey frog'; give one of them under"),
         ("grey", "The nearest names are 'grey frog' and 'grey whale'; give one of them under `ali"),
         ("automobile", "The nearest name is 'car (automobile)'; give it under `aliases`."),
         ("a photo of zzz.", 'or for a similar name. Set the prompt to "{}", the name alone.'),

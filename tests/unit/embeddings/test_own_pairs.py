@@ -525,6 +525,18 @@ def test_a_key_names_what_is_read_from_every_part(tmp_path):
         np.testing.assert_array_equal(np.concatenate(parts), expected)
 
 
+def test_rows_that_were_selected_are_not_taken_for_all(tmp_path):
+    """`datasets` keeps all rows in the files, and the selection in another file."""
+    datasets_folder(tmp_path / "d", pa.table({"emb": lists(A, pa.list_(pa.float32()))}))
+    state = json.loads((tmp_path / "d" / "state.json").read_text())
+    chosen = state | {"_indices_data_files": [{"filename": "indices.arrow"}]}
+    (tmp_path / "d" / "state.json").write_text(json.dumps(chosen))
+    with pytest.raises(InputError, match=r"/d: only some rows .* Call its flatten_indices\(\)"):
+        open_source(str(tmp_path / "d"), {})
+    (tmp_path / "d" / "state.json").write_text(json.dumps(state | {"_indices_data_files": []}))
+    assert open_source(str(tmp_path / "d"), {}).items == len(A)
+
+
 def test_splits_of_a_folder_of_datasets(tmp_path):
     table = pa.table({"emb": lists(A, pa.list_(pa.float32())), "id": IDS})
     datasets_folder(tmp_path / "d" / "test", table, 3)

@@ -196,8 +196,9 @@ def test_a_gpu_is_not_left_idle(monkeypatch):
 def test_what_fixed_inputs_and_padded_ones_become():
     (batch,) = fixed_size(CPU, torch.float32)([torch.ones(2), torch.zeros(2)])
     assert batch.tolist() == [[1, 1], [0, 0]]
-    ids, mask = padded(CPU, 9)([torch.tensor([4, 5, 6]), torch.tensor([7])])
-    assert ids.tolist() == [[4, 5, 6], [7, 9, 9]]
+    # A token of a sentence stays one if it is that of the padding too, such as the end of a text.
+    ids, mask = padded(CPU, 9)([torch.tensor([4, 5, 9]), torch.tensor([7])])
+    assert ids.tolist() == [[4, 5, 9], [7, 9, 9]]
     assert mask.tolist() == [[True, True, True], [True, False, False]]
 
 

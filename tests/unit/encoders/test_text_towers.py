@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from modality_gap.encoders import hugging_face
 from modality_gap.encoders.build import build_encoder
 from modality_gap.encoders.hugging_face import _check_loaded, pool
-from modality_gap.encoders.text_towers import TextTower, load_text_tower
+from modality_gap.encoders.text_towers import TextTower, _tower, load_text_tower
 from modality_gap.errors import InputError
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "photo", "of", "dog", "cat", "red"]
@@ -68,6 +69,16 @@ def joint(folder: Path, kind: str) -> Path:
     mask = [] if kind == "Siglip" else ["attention_mask"]
     tokenizer_in(folder, model_input_names=["input_ids", *mask])
     return folder
+
+
+def test_a_projection_comes_before_the_models_own_pooling():
+    kept = {"last_hidden_state": "states", "pooler_output": "pooled", "text_embeds": "projected"}
+    tokenizer = SimpleNamespace(model_input_names=["input_ids", "attention_mask"])
+    ids = mask = torch.ones(1, 2)
+    for given, own in ((3, "projected"), (2, "pooled"), (1, None)):
+        out = dict(list(kept.items())[:given])
+        tower = _tower(None, lambda out=out, **_: out, None, True, (), tokenizer)
+        assert tower.read(ids, mask) == ("states", own)
 
 
 def by_hand(states: np.ndarray, used: list[int], way: str) -> np.ndarray:
