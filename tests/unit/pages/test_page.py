@@ -225,6 +225,10 @@ def test_a_caption_takes_sentences_on_stand_ins_with_their_markup_and_numbers_as
         "<p><em>emoji</em> for *x_ and 0.5</p>\n"
     )
     assert caption_html(source % "label", config, "f") == "<p>*emoji* and 0.5</p>\n"
+    # A label that the sentence has, too, is no markup by that.
+    assert caption_html(source % "label", config, "f", "*emoji* for photographs") == (
+        "<p>*emoji* and 0.5</p>\n"
+    )
     # Without a word on stand-ins too.
     assert caption_html("{{ snakemake.config['n'] }}", {"n": 2}, "f") == "<p>2</p>\n"
 

@@ -1,6 +1,7 @@
 """Cells, drawings and rows of the pages, from values of which each is another."""
 
 import math
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ from invented import claim, claims
 
 from modality_gap.config.tables import Column
 from modality_gap.measures import registry
-from modality_gap.pages import cite, evidence, explorer, pairs, paper, remedies
+from modality_gap.pages import cite, evidence, explorer, pairs, paper, remedies, run
 from modality_gap.pages.labels import with_weights
 from modality_gap.pages.words import NONE, cell
 
@@ -327,6 +328,16 @@ def test_the_stamp_names_settings_and_a_start_at_any_second():
     }
     many = cite.stamp({"code": {"commit": "0" * 40, "changes": ["a", "b"]}}, "2")
     assert many["commit"] == f"{'0' * 10} with 2 changed files"
+
+
+@pytest.mark.parametrize("zone", ["UTC+11", "UTC-13"])
+def test_times_are_those_of_utc_wherever_the_page_is_made(monkeypatch, zone):
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        found = cite.stamp({"started": 86400 * 365}, "1")["date"], run.moment(86399)
+    time.tzset()
+    assert found == ("1971-01-01", "1970-01-01 23:59:59 UTC")
 
 
 def folded(*rows):

@@ -979,9 +979,11 @@ def test_an_erratum_tells_the_first_that_the_run_has():
         {"label": name, "table": "gap.csv", "where": {"set": name}, "column": "gap"}
         for name in ("a", "z")
     )
-    (entry,) = computed_errata([{"id": "x", "computed": [[of_z, of_a], [of_z]]}], TABLES)
+    of_b = {"label": "b", "value": 0.25}
+    computed = [[of_z, of_a], [of_a, of_z], [of_b, of_a], [of_a, of_b], [of_z]]
+    (entry,) = computed_errata([{"id": "x", "computed": computed}], TABLES)
     found = [(row["label"], row["computed"]) for row in entry["rows"]]
-    assert found == [("a", "0.9"), ("z", "not run")]
+    assert found == [("a", "0.9"), ("a", "0.9"), ("b", "0.25"), ("a", "0.9"), ("z", "not run")]
     assert tables_of([{"computed": [[of_z, of_a]]}]) == ["gap.csv"]
 
 

@@ -111,6 +111,8 @@ def test_what_cannot_fail_or_has_no_interval_decides_nothing_and_values_stand_be
     (row,) = judged(of, tables=tables)
     assert (row["verdict"], row["evidence"]) == (OPEN, "stand-in: towers (control 0.1235)")
     assert row["why"] == "the value has no interval (the value, 1, is above 0)"
+    (alone,) = judged(of | {"beside": beside[1:]}, tables=tables)
+    assert alone["evidence"] == "stand-in: towers"  # nothing of it was measured
     (row,) = judged(of | {"cannot_fail": "it is so by design"}, tables=tables)
     assert (row["verdict"], row["why"]) == (OPEN, "no verdict: it is so by design")
     # What is inconclusive for another reason keeps that reason.

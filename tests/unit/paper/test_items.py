@@ -295,6 +295,7 @@ def test_what_an_item_does_not_say():
         ({"like": "b"}, "`like` names b, which is not an item"),
         ({"kind": "film"}, "`kind` is 'film'; choose from figure, table, plain table, text"),
         ({"colour": "red"}, "unknown key colour"),
+        ({"size": 1, "colour": "red", "made_of": {"days": "x"}}, "unknown key colour"),
         ({"page": "run"}, "`page` is 'run'; choose from figures, after"),
         ({"title": ""}, "title is missing"),
         ({"part": None}, "part is missing"),
