@@ -293,6 +293,15 @@ def test_every_column_of_the_sigmoid_tables():
     assert [row["temperature"] for row in more] == [0.2, 0.5, 0.05]
 
 
+@pytest.mark.parametrize(("step", "fine"), [(0.1, 0.02), (0.1, 0.05), (0.3, 0.1), (0.25, 0.05)])
+def test_curves_have_the_shifts_of_the_coarse_grid_whatever_its_step(step, fine):
+    """The quotient of two steps is a whole number but for rounding."""
+    grid = {"delta_start": -10 * step, "delta_stop": 10 * step}
+    settings = SETTINGS | grid | {"delta_step": step, "fine_step": fine, "temperatures": [0.5]}
+    curves, *_ = loss_tables.minima(*pairs(n=16), settings, 9, 0.9, 0)
+    np.testing.assert_allclose(curves["delta"], step * np.arange(-10, 11), atol=1e-12)
+
+
 def test_own_scale_is_the_entrys_before_the_metadatas():
     about = {"logit_scale": 10, "logit_bias": -5, "model": "mine"}
     declared = DECLARED_LOSSES["sigmoid"]

@@ -502,6 +502,23 @@ def test_documents_of_several_forms_need_scores_of_captions_and_of_pictures():
         assert has_forms(Scores(lambda q, z, kind: q @ z.T, tuple(some))) is forms
 
 
+def test_a_class_without_an_item_to_fit_on_has_its_prompt():
+    """Its items are in the third of four folds."""
+    rng = np.random.default_rng(9)
+    labels = np.array([2, 0, 1, 3] * 6)
+    folds = np.where(labels == 1, "3", np.array(["1", "2", "3", "4"] * 6)[rng.permutation(24)])
+    prompts = unit(rng.normal(size=(4, 6)))
+    x = unit(prompts[labels] + 0.4 * rng.normal(size=(24, 6)))
+    score = ~np.isin(folds, ["1", "2"])
+    assert 1 not in labels[~score] and (labels[score] == 1).sum() == 6
+    found, _ = grouped_study({"none": METHODS["none"]}, x, prompts[labels], labels, CLASSES, folds,
+                             0, 0.95, 0)  # fmt: skip
+    value = found.set_index("metric")["value"]
+    right = (x[score] @ prompts.T).argmax(axis=1) == labels[score]
+    assert 0.5 < right.mean() < 1 and right[labels[score] == 1].any()
+    assert value["accuracy"] == value["accuracy_prompt_mean"] == right.mean()
+
+
 def test_an_accuracy_of_zero_is_a_result_of_every_split():
     """Each item is beside the prompt of the other class."""
     labels = np.repeat([0, 1], 8)

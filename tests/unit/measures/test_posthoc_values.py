@@ -818,6 +818,18 @@ def test_chance_is_what_random_pairs_or_random_scores_give(name):
         assert value == pytest.approx(np.mean(found), abs=4 * stats.sem(found)), one
 
 
+@pytest.mark.parametrize("n", [4, 5, 6])
+def test_of_fewer_than_ten_other_items_all_count(n):
+    """A query is not one of them."""
+    of = FOLLOW_UP_MEASURES["own_nearest"]
+    found = of.of(*cloud(n, 5, 0))
+    for side in "xy":
+        if n < 6:
+            np.testing.assert_allclose(found[f"other_share10_{side}"], n / (2 * n - 1))
+            assert of.chance(n, 5)[f"other_share10_{side}"] == pytest.approx(n / (2 * n - 1))
+        assert np.isin(10 * found[f"other_share10_{side}"], np.arange(11)).all() == (n == 6)
+
+
 def test_subspaces_of_a_turned_cloud_overlap_by_chance():
     rng = np.random.default_rng(4)
     x, _ = cloud(60, 30, 5)

@@ -164,6 +164,23 @@ def test_completed_rotations_are_equally_good():
     assert {np.linalg.matrix_rank(one, tol=1e-6) for one in differences} <= {18, 19}
 
 
+@pytest.mark.parametrize("thin", [1.0, 1e-2, 1e-3])
+def test_what_the_pairs_determine_is_not_drawn(thin):
+    """Neither a direction in which the pairs vary little, nor the last one, whose sign is all that
+    is open: a rotation has no other."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(9, 6)) * np.array([1, 1, 1, 1, 1, thin])
+    y = x + 0.1 * thin * rng.normal(size=(9, 6))
+    assert len(completed_rotations(x, y, 0)) == 1
+    few = completed_rotations(x[:6], y[:6], 0)
+    assert len(few) == 1
+    of_x, of_y = x[:6].mean(axis=0), y[:6].mean(axis=0)
+    rotation = few[0].x(np.eye(6) + of_x)
+    assert rotation.T @ rotation == pytest.approx(np.eye(6), abs=1e-9)
+    moment = (x[:6] - of_x).T @ (y[:6] - of_y)
+    assert np.trace(rotation.T @ moment) == pytest.approx(np.linalg.svd(moment)[1].sum())
+
+
 def test_uniformities_in_plain_loops():
     x, y = cloud(7, 4, 4)
     for name, rows in (("uniformity_of_both", [*x, *y]), ("uniformity_of_images_twice", [*x, *x])):

@@ -116,7 +116,7 @@ def mixed_counts(x: np.ndarray, y: np.ndarray) -> Each:
             f"own_first_{name}": best_own > best_other,
             ratio: best_own / best_other,
             rank: 1.0 + (own > best_other[:, None]).sum(axis=1),
-            f"other_share10_{name}": (first[:, :NEIGHBOURS] < n).mean(axis=1),
+            f"other_share10_{name}": (first[:, : min(NEIGHBOURS, 2 * n - 1)] < n).mean(axis=1),
         }
     return values
 
