@@ -29,7 +29,8 @@ def draw_loss(ax: Axes, curves: pd.DataFrame, minimum: pd.DataFrame, name: str) 
         color = RAMP[number % len(RAMP)]
         ax.plot(curve["distance"], curve["above"], color=color)
         low = minimum[(minimum["set"] == name) & (minimum["temperature"] == temperature)]
-        ax.plot(low["distance"], low["above"], "v", ms=8, color=color, clip_on=False, zorder=4)
+        for x, y in low[["distance", "above"]].to_numpy():  # none at the end of the sweep
+            ax.plot(x, y, "v", ms=8, color=color, clip_on=False, zorder=4)
         own = " (own)" if "own" in curve and curve["own"].iloc[0] else ""
         ends.append((f"scale {1 / temperature:.4g}{own}", color, curve["above"].iloc[0]))
     ax.axvline(gaps.loc[name, "gap"], color=INK, ls=":", lw=1.2)

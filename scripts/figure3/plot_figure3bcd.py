@@ -42,7 +42,8 @@ def draw_model(ax: Axes, name: str, layout: Layout) -> None:
         style = STYLES[number % len(STYLES)]
         ax.plot(curve["distance"], curve["above"], color=color, ls=style, lw=1.8)
         low = minimum[(minimum["set"] == name) & (minimum["temperature"] == temperature)]
-        ax.plot(low["distance"], low["above"], "v", ms=8, color=color, clip_on=False, zorder=4)
+        for x, y in low[["distance", "above"]].to_numpy():  # none at the end of the sweep
+            ax.plot(x, y, "v", ms=8, color=color, clip_on=False, zorder=4)
         ends.append((curve["distance"].iloc[0], curve["above"].iloc[0]))
     own = gaps.loc[name, "gap"]
     ax.axvline(own, color=INK, lw=1.2, ls=":")

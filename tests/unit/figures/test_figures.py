@@ -22,7 +22,9 @@ from drawn import as_json, difference, summary
 from labels import assert_labels, words_of
 from matplotlib import colors as mcolors
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
 from matplotlib.patches import PathPatch, StepPatch
 from matplotlib.text import Text
@@ -82,6 +84,9 @@ def assert_inside(figure):
         box = text.get_window_extent()
         inside = box.x0 > -4 and box.x1 < width + 4 and box.y0 > -4 and box.y1 < height + 4
         assert inside or not text.get_text().strip(), (text.get_text(), box)
+    # Marks without a place would be at the corner of the figure, and no room left for the panels.
+    for line in figure.findobj(Line2D):
+        assert line.get_clip_on() or len(line.get_xdata()), line.get_marker()
 
 
 def assert_apart(figure):
@@ -297,7 +302,7 @@ def draw(root, tmp_path, monkeypatch, request, stored):
             assert_apart(figures[layout])
             assert_marks(figures[layout])
             untouched[layout] = touching(figures[layout])
-            assert not untouched[layout]
+            assert not untouched[layout], kind
 
     monkeypatch.setattr(style, "save", save)
     monkeypatch.setattr(logs, "log_to", lambda _: None)
@@ -860,9 +865,12 @@ def test_theorem2(draw):
 def test_theorem1(draw):
     keys = {"cosine": [0.25, 0.9], "norm_ratio": [0.5, 1.0], "norm": [1.0, 4.0]}
     table = made({**keys, "d_out": [4, 16, 64]}, "bound", ends=("violation_share",))
-    table["covered"] = True
     table["violations"] = np.where(table["d_out"] == 64, 0, 50)
-    axes, _ = draw("plot_theorem1", table=in_reverse(table, "d_out"))
+    # The theorem says nothing of the last cases, which are not drawn.
+    beside = made({**keys, "cosine": [0.99], "d_out": [4, 16]}, "bound", ends=("violation_share",))
+    beside = beside.assign(covered=False, violations=50)
+    whole = pd.concat([table.assign(covered=True), beside])
+    axes, _ = draw("plot_theorem1", table=in_reverse(whole, "d_out"))
     assert draw.touching == {layout: [] for layout in SMALLEST}
     part = table[table["norm_ratio"] == 0.5]
     assert [ax.get_title(loc="left") for ax in axes] == [
@@ -987,13 +995,50 @@ def test_recall_under_shift(draw):
         assert label in words(ax).split("\n")
 
 
-def test_the_papers_own_models_come_first(root, tmp_path, monkeypatch):
-    """In every figure with a panel or a row per model."""
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that scripts draw, in their order; none is compared with a stored one."""
     figures = []
     monkeypatch.setattr(logs, "log_to", lambda _: None)
     monkeypatch.setattr(
         style, "save", lambda draw, _: figures.append(style.drawn(draw, style.WIDE))
     )
+    yield figures
+    plt.close("all")
+
+
+def test_models_near_chance_come_last(root, tmp_path, figures):
+    """In the order of the others, and whatever the order of their gaps; where a panel says so, even
+    after others if they are the paper's own."""
+    names = ["one", "three"]
+    tables = {
+        "gap": gaps().iloc[::-1],
+        "curve": made({"set": names, "delta": [-1.0, 0.0]}, "distance",
+                      ends=("recall1_ab", "recall1_ba")),
+        "peak": made({"set": names, "direction": ["ab", "ba"]}, "n").assign(best_at_end=True),
+    }  # fmt: skip
+    for name, table in tables.items():
+        table.to_csv(tmp_path / name)
+    for name in ("umap", "svd"):
+        points(name).to_parquet(tmp_path / name)
+    given = Given({name: tmp_path / name for name in (*tables, "umap", "svd")})
+    for script, papers in (
+        ("plot_figure1", []),
+        ("plot_supplementary4", []),
+        ("plot_recall_under_shift", ["three"]),
+    ):
+        params = Given({"papers": papers, "modalities": MODALITIES, "published": {}})
+        about = {"input": given, "output": Given(), "params": params}
+        runpy.run_path(str(script_path(root, script)), {"snakemake": SimpleNamespace(**about)})
+    *sets, recall = figures
+    for figure in sets:
+        found = [ax.get_title() for ax in figure.findobj(Axes) if clouds(ax)]
+        assert [one for one in found if one] == ["M", "N"]
+    assert [title(ax) for ax in recall.axes if ax.axison] == ["M", "N (near chance)"]
+
+
+def test_the_papers_own_models_come_first(root, tmp_path, figures):
+    """In every figure with a panel or a row per model."""
     names, plane = ["one", "three"], ("along_gap", "across_gap")
     sides = {"set": names, "side": ["a", "b"]}
     tables = {
@@ -1019,7 +1064,6 @@ def test_the_papers_own_models_come_first(root, tmp_path, monkeypatch):
     (ax,) = rows.axes
     ticks = dict(zip(ax.get_yticks(), ax.get_yticklabels(), strict=True))
     assert [ticks[place].get_text() for place in sorted(ticks, reverse=True)] == ["N", "M"]
-    plt.close("all")
 
 
 @pytest.mark.parametrize(("high", "low", "top"), [(0.95, 0.5, False), (0.6, 0.2, True)])
@@ -1111,6 +1155,9 @@ def test_models_whose_gap_is_closed_keep_their_own_curves(draw):
 def test_a_loss_that_sets_were_trained_with(draw, label, parameters):
     keys = {"set": ["three", "one"], "temperature": [0.05, 0.01], "delta": [-1.0, 0.0, 1.0]}
     table = made(keys, "distance", "loss", seed=6)
+    # Both curves of a set begin at nearly one height, where their names are.
+    begin = table["delta"] == -1.0
+    table.loc[begin, "loss"] = table["set"].map({"one": 0.8, "three": 0.7}) + table["temperature"]
     table["own"] = table["temperature"] == 0.05
     table["bias"] = np.where(table["set"] == "one", -10.0, -12.0)
     softmax, gap = landscape(), gaps()
@@ -1198,7 +1245,7 @@ def test_table1(draw):
 
 def test_training(draw):
     curves = [
-        made({"model": [name], "step": range(4)}, "loss", "gap", "recall1", seed=at)
+        made({"model": [name], "step": range(0, 4000, 1000)}, "loss", "gap", "recall1", seed=at)
         for at, name in enumerate("pq")
     ]
     for curve in curves:
@@ -1209,9 +1256,9 @@ def test_training(draw):
     named = (("The model", "1/20"), ("q", "1/100"))
     for curve, (name, at), color in zip(curves, named, PALETTE, strict=False):
         part = curve.dropna(subset=["gap"])
-        assert lines(ax, part["step"] / 3, part["gap"], color)
+        assert lines(ax, part["step"] / 3000, part["gap"], color)
         (text,) = (text for text in ax.texts if text.get_text().startswith(name))
-        assert text.get_text() == f"{name}\n{part['gap'].iloc[-1]:.2f} at {at}, 3 steps"
+        assert text.get_text() == f"{name}\n{part['gap'].iloc[-1]:.2f} at {at}, 3,000 steps"
         assert same_color(text.get_color(), color)
     assert diamonds(ax) == [(0.0, 0.21), (1.0, 0.73)] and lines(ax, [0, 1], [0.21, 0.73])
     assert "0.21" in words(ax) and "paper's CLIP\n0.73" in words(ax)
@@ -1330,7 +1377,7 @@ def test_experiment_dimension(draw):
 
 def test_experiment_initialisation(draw):
     keys = {"temperature_mode": ["fixed", "learnt"], "start": ["original", "rotated"]}
-    steps = made({**keys, "seed": [7, 8], "step": [0, 3, 6]}, "gap", "loss", seed=1)
+    steps = made({**keys, "seed": [7, 8, 9], "step": [0, 3, 6]}, "gap", "loss", seed=1)
     summary = made(keys, ends=("gap_before", "gap_after"), seed=2)
     name = "gap_after_rotated_over_original"
     difference = made({"temperature_mode": ["fixed", "learnt"]}, ends=(name,), seed=3)
@@ -1363,7 +1410,7 @@ def test_experiment_initialisation(draw):
 def test_experiment_same_modality(draw):
     names = ("separability", "recall1_ab", "recall1_ba", "gap")
     runs, summary = experiment({"modality": ["image", "text"]}, names)
-    steps = made({"modality": ["image", "text"], "seed": [7, 8], "step": [0, 3]}, "gap", "loss")
+    steps = made({"modality": ["image", "text"], "seed": [7, 8, 9], "step": [0, 3]}, "gap", "loss")
     # The loss of pictures ends below that of texts, and begins above it.
     steps.loc[(steps["modality"] == "image") == (steps["step"] == 0), "loss"] += 0.5
     axes, _ = draw("plot_experiment_same_modality", steps=steps, runs=runs, summary=summary)
@@ -1410,15 +1457,16 @@ def test_follow_up_losses(draw):
     for name, end in product(("gap", "recall1"), ("low", "high")):  # short, as over seeds
         summary[f"{name}_{end}"] = (9 * summary[name] + summary[f"{name}_{end}"]) / 10
     summary = summary.assign(label=list(names.values()), temperature=[0.01, 0.5, *[0.01] * 7])
-    params = {"family": ["hot", "plain"], "after_training": ["after"]}
+    params = {"family": ["hot", "plain", "more0"], "after_training": ["after"]}
     (ax, key), _ = draw("plot_follow_up_losses", params, summary=summary)
     rows = summary.set_index("method")
-    family = rows.loc[["plain", "hot"]]  # by temperature
+    cold = rows.loc[["plain", "more0"]].sort_values("gap", ascending=False)
+    family = pd.concat([cold, rows.loc[["hot"]]])  # by temperature, then from the widest gap
     assert lines(ax, family["gap"], family["recall1"], INK)
     styles = {
-        **dict.fromkeys(["plain", "hot"], (INK, "s")),
+        **dict.fromkeys(["plain", "hot", "more0"], (INK, "s")),
         "after": (PALETTE[1], "D"),
-        **dict.fromkeys(["other", *list(names)[4:]], (PALETTE[0], "o")),
+        **dict.fromkeys(["other", *list(names)[5:]], (PALETTE[0], "o")),
     }
     # Numbered from the smallest gap to the largest, in the panel and in the key beside it.
     for number, (name, row) in enumerate(rows.sort_values("gap").iterrows(), start=1):
@@ -1500,6 +1548,16 @@ def gallery():
     away = {"centre_z_score": 0.32, "other_first": -0.29, "own_first": 0.6}
     table["value"] = table["value"] * 0.6 + 0.1 + table["method"].map(away).fillna(0)
     return named, shares, table
+
+
+def test_a_run_without_a_mixed_gallery_says_so(root, tmp_path, figures):
+    gallery()[2].query("task == 'T1'").to_csv(tmp_path / "methods")
+    given, params = Given({"methods": tmp_path / "methods"}), Given({"sets": {}})
+    about = {"input": given, "output": Given(), "params": params}
+    path = str(script_path(root, "plot_mixed_gallery"))
+    runpy.run_path(path, {"snakemake": SimpleNamespace(**about)})
+    (figure,) = figures
+    assert [text.get_text() for text in figure.texts] == ["No set of this run has a mixed gallery."]
 
 
 def test_mixed_gallery(draw):

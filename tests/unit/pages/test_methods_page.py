@@ -4,6 +4,7 @@ import json
 import os
 import re
 import runpy
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -149,6 +150,9 @@ def test_sets_are_told_by_their_own_files_and_what_is_absent_by_its_place(method
     assert left_out.count("<h3>") == 1
     placed = ("imagenet/ILSVRC2012_img_val.tar", "hateful_memes/hateful_memes.zip")
     assert all(f"<code>resources/{path}</code>" in left_out for path in placed)
+    # With their licences, though nothing of this run was read from them.
+    sources = part_of(page, "sources")
+    assert all(path in sources for path in placed)
 
 
 def test_software_machine_and_settings_are_this_runs(methods):
@@ -175,8 +179,16 @@ def test_stand_ins_are_told_apart_from_neighbouring_models(methods):
     assert told["emoji for photographs, emoji names for captions"] == "stand-in"
 
 
-def test_a_run_without_a_record_says_so(methods):
+def test_a_run_lasts_from_its_record_to_its_page(methods, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: STARTED + 3725)
+    page, _ = methods()
+    assert "What ran when, over 1 h 2 min:" in page
+
+
+def test_a_run_without_a_record_says_so(methods, tmp_path):
+    (tmp_path / "results/bench.html").unlink()
     page, jobs = methods(recorded=False)
+    assert 'href="bench.html"' not in page  # nobody has measured the speed
     assert jobs.empty
     assert list(jobs) == of_run.run.JOB_COLUMNS
     assert "The start of this run was not recorded." in part_of(page, "run")

@@ -146,7 +146,7 @@ def test_the_page_of_own_pairs(root, tmp_path, monkeypatch):
         ids = np.array(["a"], dtype=object)
         write(EmbeddingSet(ids, np.ones((1, 3), "f4"), metadata=about), path)
     own = minimum_table().assign(own=[True, False], bias=-7.5, temperature=[0.125, 1.0])
-    tables = {"minimum": minimum_table(), "own": own}
+    tables = {"minimum": minimum_table(at_end=True), "own": own}
     for name, columns in registry.columns().items():
         ends = [f"{column.name}{end}" for column in columns for end in ("", "_low", "_high")]
         values = pd.DataFrame({end: [0.25 if name == "gap" else 0.75] * 2 for end in ends})
@@ -166,7 +166,7 @@ def test_the_page_of_own_pairs(root, tmp_path, monkeypatch):
         items_file=root / "config/ledger/items.yaml",
     )
     params = SimpleNamespace(
-        sets=sets, own_losses=["sigmoid"], version="7", confidence=0.8, resamples=123
+        sets=sets, own_losses=["sigmoid"], version="7", confidence=0.995, resamples=123
     )
     snakemake = SimpleNamespace(input=inputs, output=[tmp_path / "pairs.html"], params=params)
     runpy.run_path(str(script_path(root, "write_pairs_page")), {"snakemake": snakemake})
@@ -186,7 +186,9 @@ def test_the_page_of_own_pairs(root, tmp_path, monkeypatch):
         for number, (name, side, n) in enumerate(files)
     ]
     assert any(row[:3] == ["toy", "8.00, the model's own", "−7.50"] for row in rows)
-    assert "80 %" in page and "123" in page and "A note." in page
+    assert "99.5 %" in page and "123" in page and "A note." in page
+    # A minimum at the end of the sweep has its row too, without a number.
+    assert ["toy", "100 in 2 batches", "0.800", "none in the sweep"] in [row[:4] for row in rows]
     drawn = re.findall(r'<section id="(figure\w+)".*?<img src="data:image/svg[^,]*,([^"]*)"', page)
     assert [name in unquote(data) for name, data in drawn] == [True] * 3
 
@@ -313,7 +315,8 @@ def write_figures(root, tmp_path, monkeypatch):
         absent={},
     )
 
-    def write(length=0, not_run=figures.NOT_RUN, **entry):
+    def write(length=0, not_run=figures.NOT_RUN, absent=(), **entry):
+        params.absent = {name: {"label": "An absent one"} for name in absent}
         params.sets["toy"] |= entry
         params.not_run = [*not_run]
         inputs = inputs_of_figures(root, tmp_path, own)
@@ -355,6 +358,17 @@ def test_what_did_not_run_is_told_with_its_reason_where_it_was_left_out(write_fi
     words = spaced(known)[:60]
     assert words in spaced(unescape(write_figures()))
     assert words not in spaced(unescape(write_figures(not_run=["supplementary13"])))
+
+
+def test_sets_that_could_not_be_fetched_are_counted(write_figures):
+    words = "Not run: 2 sets could not be fetched."
+    assert words in spaced(write_figures(absent=("gone", "away")))
+    assert "could not be fetched" not in spaced(write_figures())
+
+
+def test_sets_are_told_by_their_labels(write_figures):
+    rows = rows_of(part_of(write_figures(), "loss_minimum"))
+    assert [row[0] for row in rows[1:]] == ["A toy"]
 
 
 def test_figures_are_folded_for_their_reasons(root, write_figures):
@@ -585,6 +599,12 @@ def test_the_summary_tells_what_the_models_of_the_explorer_have(write_index, mon
     remedy |= {"change": {"ab": [-0.004, -0.052, 0.045]}}
     _, page = write_index(charts={"models": [{"set": "own", "remedies": [remedy]}]})
     assert "moves();" in page and "On held-out pairs (n 1,250)" in page
+
+
+def test_a_summary_of_a_run_without_a_record_says_so(write_index, tmp_path):
+    (tmp_path / "run.json").unlink()
+    _, page = write_index()
+    assert "date not recorded · commit not recorded" in page and "workflow 7" in page
 
 
 def test_the_summary_says_whose_features_all_are(write_index):

