@@ -112,7 +112,7 @@ def everything() -> dict:
     for name, library in ENCODERS.items():
         keys = [*library.shared, *library.keys, *library.options]
         found[f"library {name}"] = {
-            "embeds": " and ".join(library.preprocessing),
+            "prepares": dict(library.preprocessing),
             "keys": " ".join(keys),
             "needed": " ".join(library.required),
             "exactly one of": " ".join(library.one_of),

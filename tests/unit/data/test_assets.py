@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -277,6 +278,23 @@ def test_a_server_that_asks_for_hours_is_not_waited_for(monkeypatch: pytest.Monk
             retry.sleep(busy)
         assert slept == [1, 2]  # at once, then twice as long each time
         slept.clear()
+
+
+def test_bytes_are_asked_for_as_they_are_in_the_file(tmp_path: Path) -> None:
+    """Of a compressed answer, no byte would be at its place."""
+    seen = []
+
+    def get(url: str, **settings: object) -> SimpleNamespace:
+        seen.append(settings)
+        return SimpleNamespace(ok=True)
+
+    session = SimpleNamespace(get=get)
+    for have in (0, 7):
+        (tmp_path / "part").write_bytes(b"x" * have)
+        assert assets._ask(session, "https://x/y", tmp_path / "part", 3.0).ok
+    whole = {"Accept-Encoding": "identity"}
+    assert [one["headers"] for one in seen] == [whole, whole | {"Range": "bytes=7-"}]
+    assert all(one["stream"] is True and one["timeout"] == 3.0 for one in seen)
 
 
 def test_a_folder_that_cannot_be_made_is_told(asset: Asset, tmp_path: Path) -> None:

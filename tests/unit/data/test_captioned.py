@@ -543,3 +543,25 @@ def test_folders_with_classes_are_named_if_the_given_one_has_none(tmp_path):
     assert {"all/train", "all/test", "."} == {*told.rpartition("such as ")[2][:-1].split(", ")}
     table = made(tmp_path, "class_folders", files, folder=".")
     assert list(table["label"]) == ["top"]
+
+
+def test_at_most_five_folders_with_classes_are_named(tmp_path):
+    members = {f"{name}/owl/1.png": OWL for name in "abcdefg"} | {"g/tit/1.png": TIT}
+    files = {"archive": in_zip(tmp_path / "a.zip", members)}
+    told = refused(tmp_path, "class_folders", files, folder="birds")
+    assert told.endswith("class folders, such as g, a, b, c, d.")  # that with most pictures first
+
+
+def test_categories_are_labels(tmp_path):
+    label = pa.array(["a", "b", "a"]).dictionary_encode()
+    table = pa.table({"image": [OWL, TIT, JAY], "text": ["x"] * 3, "label": label})
+    pq.write_table(table, tmp_path / "a.parquet")
+    found = made(tmp_path, "parquet", {"table": tmp_path / "a.parquet"})
+    assert list(found["label"]) == ["a", "b", "a"]
+
+
+def test_what_img2dataset_wrote_beside_a_picture_must_be_json(tmp_path):
+    path = in_tar(tmp_path / "0.tar", {"1.png": OWL, "1.json": b"{caption: an owl}"})
+    told = refused(tmp_path, "webdataset", {"shards": path})
+    assert told.startswith(f"{path}: 1.json is not valid JSON (")
+    assert told.endswith("); correct it.")

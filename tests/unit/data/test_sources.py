@@ -239,7 +239,7 @@ def test_the_classes_of_a_task_are_the_values_of_its_column(tmp_path):
     table = pd.DataFrame(
         {"item_id": list("abcd"), "image": [b"x"] * 4, "label": ["tit", "owl"] * 2}
     )
-    table.assign(half=["owl", None, "", "jay"], none=None).to_parquet(path, index=False)
+    table.assign(half=["owl", None, " ", "jay"], none=None).to_parquet(path, index=False)
     assert classes_of(path, "birds", "label") == ["owl", "tit"]
     assert classes_of(path, "birds", "half") == ["jay", "owl"]
     with pytest.raises(InputError, match=r"tasks.birds.label is 'kind', but .* label, half, none"):

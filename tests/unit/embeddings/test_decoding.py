@@ -108,6 +108,15 @@ def test_a_broken_jpeg_among_others_is_named_or_skipped(resnet):
     assert "item 'half'" in str(half) and "item 'none'" in str(none)
 
 
+@pytest.mark.parametrize("decode", ["exact", "scaled"])
+def test_a_picture_that_cannot_be_decoded_ends_the_run_unless_it_is_to_be_skipped(resnet, decode):
+    items = [("good", invented(200, 150)), ("bad", b"no picture")]
+    with pytest.raises(InputError, match="item 'bad': the picture cannot be decoded"):
+        decoding.prepare_items(resnet, "image", "fail", items, decode)
+    good, bad = decoding.prepare_items(resnet, "image", "skip", items, decode)
+    assert torch.is_tensor(good) and "item 'bad'" in str(bad)
+
+
 def test_a_jpeg_that_is_too_large_is_left_to_pillow_which_refuses_it(resnet):
     before = Image.MAX_IMAGE_PIXELS
     try:

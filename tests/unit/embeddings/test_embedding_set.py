@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import pytest
 from modality_gap.data.parquet import matches
 from modality_gap.data.tiles import TILE
 from modality_gap.embeddings import stored
+from modality_gap.embeddings.row_files import rows_of
 from modality_gap.embeddings.sets import (
     METADATA_KEY,
     ROW_GROUP,
@@ -535,3 +537,15 @@ def test_the_command_of_the_guide_shows_what_made_the_embeddings(root, tmp_path)
     code = re.sub(r"results/embeddings/[a-z0-9_]+/image.parquet", str(path), command)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["weights"] == "sum 1f"
+
+
+def test_only_the_labels_that_are_asked_for_are_read(tmp_path):
+    labels = pd.DataFrame({"a": [1, 2, 3], "b": list("xyz"), "c": [0.5] * 3})
+    ids = np.array(["i", "j", "k"], dtype=object)
+    write(EmbeddingSet(ids, np.eye(3, dtype=np.float32), labels, {}), tmp_path / "one.parquet")
+    (tmp_path / "parts").mkdir()
+    shutil.copy(tmp_path / "one.parquet", tmp_path / "parts" / "1.parquet")
+    for place in (tmp_path / "one.parquet", tmp_path / "parts"):
+        for names in (["b"], ["c", "a"]):
+            assert list(rows_of(place).labels(names)) == names
+        assert list(rows_of(place).labels()) == ["a", "b", "c"]

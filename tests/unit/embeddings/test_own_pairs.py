@@ -537,6 +537,27 @@ def test_rows_that_were_selected_are_not_taken_for_all(tmp_path):
     assert open_source(str(tmp_path / "d"), {}).items == len(A)
 
 
+def test_vectors_that_are_in_order_are_written_without_a_second_copy(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        np.savez(tmp_path / f"{name}.npz", x=A, ids=np.array(IDS))
+    np.savez(tmp_path / "c.npz", x=A[::-1], ids=np.array(IDS[::-1]))
+    made = []
+    mapped = np.memmap
+    monkeypatch.setattr(np, "memmap", lambda *a, **b: made.append(a[0]) or mapped(*a, **b))
+    imported(tmp_path, ("a.npz", {"key": "x", "ids": "ids"}), ("b.npz", {"key": "x", "ids": "ids"}))
+    assert made == []
+    imported(tmp_path, ("a.npz", {"key": "x", "ids": "ids"}), ("c.npz", {"key": "x", "ids": "ids"}))
+    assert [path.name for path in made] == ["1.parquet.vectors.part"]
+
+
+def test_tensors_are_mapped_and_not_read_as_a_whole(tmp_path, monkeypatch):
+    torch.save(torch.tensor(A), tmp_path / "a.pt")
+    calls, load = [], torch.load
+    monkeypatch.setattr(torch, "load", lambda *a, **b: calls.append(b) or load(*a, **b))
+    assert open_source(str(tmp_path / "a.pt"), {}).items == N
+    assert [one["mmap"] for one in calls] == [True]
+
+
 def test_splits_of_a_folder_of_datasets(tmp_path):
     table = pa.table({"emb": lists(A, pa.list_(pa.float32())), "id": IDS})
     datasets_folder(tmp_path / "d" / "test", table, 3)

@@ -172,6 +172,16 @@ def test_what_was_skipped_and_the_time_taken_are_joined(tmp_path):
     }
 
 
+def test_the_origin_of_a_set_is_that_of_its_rows(tmp_path):
+    """A shard whose items were all skipped may never have built an encoder."""
+    first = empty(tmp_path / "image.0-of-2.parquet", model="other", skipped=["bad"])
+    paths = [first, *shards(tmp_path, part(0, 30))]
+    gather(paths, tmp_path / "gathered.parquet")
+    for about in (read_about(tmp_path / "gathered.parquet")[0],
+                  read(tmp_path / "gathered.parquet").metadata):  # fmt: skip
+        assert (about["model"], about["skipped"]) == ("none", ["bad"])
+
+
 def test_what_was_not_matched_is_summed_and_the_first_ten_are_named(tmp_path):
     names = [f"lone{number}" for number in range(14)]
     abouts = [

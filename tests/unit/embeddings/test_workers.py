@@ -113,6 +113,8 @@ def test_processes_are_chosen_where_threads_wait_for_the_lock(monkeypatch):
     assert found == ("processes", {"threads": 100, "processes": 115})
     # Processes are forked while no thread is running, which could hold a lock for ever.
     assert order[:2] == [("processes", 8), ("threads", 8)]
+    # Each round is long enough that its first and its last task count for little.
+    assert {number for _, number in order[2:]} == {8 * workers.TASKS}
     rates |= {"threads": iter([9.0, 100, 100, 100]), "processes": iter([9.0, 109, 109, 109])}
     assert workers.faster_kind(8, idle, [0])[0] == "threads"
 

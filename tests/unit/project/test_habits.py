@@ -61,6 +61,17 @@ def test_what_is_paired_has_one_length():
     assert loose == LOOSE
 
 
+def test_no_file_of_others_is_unpickled():
+    loads = [(path, call, ast.unparse(call.func)) for path, call in nodes(ast.Call)]
+    kept = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}
+    found = [(path, call, *kept[name]) for path, call, name in loads if name in kept]
+    assert len(found) > 10
+    for path, call, option, safe in found:
+        # numpy's default is safe, and that of torch is not in all its versions.
+        default = None if safe else False
+        assert keywords(call).get(option, default) is safe, f"{path}, line {call.lineno}"
+
+
 def test_texts_are_utf_8():
     for path, call in nodes(ast.Call):
         if isinstance(call.func, ast.Attribute) and call.func.attr in ("read_text", "write_text"):
