@@ -131,6 +131,9 @@ def test_every_cell_of_the_matrix_is_its_own():
             ("own neighbours kept", of(method, "T6", "neighbours_kept", ("_x", "_y"))),
         ]
     assert [row[0] for row in found.starred] == ["Sinkhorn *"]
+    # In the order in which they were scored, not that of their names.
+    other = methods.matrix(table, changed, NAMES[::-1], "two", "Two", 80)
+    assert other == found
 
 
 def test_methods_that_a_page_names_are_in_the_catalogue():

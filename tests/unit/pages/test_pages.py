@@ -202,6 +202,9 @@ def test_each_model_has_its_gap_in_its_place_and_the_papers_come_first():
     ]
     assert rows[0].texts == {"trained": "1.60", "random": "1.00"}
     assert rows[0].places == pytest.approx({"trained": 80, "random": 50})
+    # The paper's own stand first, near chance too.
+    rows, _ = summary.gaps(gap, ["weak", "clip", "clip_random"])
+    assert [row.model for row in rows] == ["CLIP", "W", "M"]
     # Half of a model's sets do not make it the paper's; untrained weights have learnt nothing.
     rows, end = summary.gaps(gap.assign(gap=2.2, recall1_chance=0.001)[2:], ["clip"])
     assert end == 2.5 and not rows[0].own

@@ -123,6 +123,15 @@ def test_towers_are_networks_with_bias_over_inputs_of_unit_mean_square(pairs):
         np.testing.assert_allclose(seen, normalise(value), atol=1e-5)
 
 
+def test_weights_and_biases_of_towers_have_the_variance_of_one_over_the_inputs():
+    for network in (one := Towers((900, 400), 1, 2500, 100, 0)).first, one.second:
+        for layer in (network[0], network[2]):
+            for parameter in (layer.weight, layer.bias):
+                wanted = layer.in_features**-0.5
+                error = wanted / (2 * parameter.numel()) ** 0.5
+                assert float(parameter.std().detach()) == pytest.approx(wanted, abs=5 * error)
+
+
 def test_deep_towers_begin_in_the_cone_of_the_closed_form():
     # Orthogonal inputs through ReLU layers with weights and biases from N(0, 1/inputs): in the
     # limit of width each layer halves the mean square and adds the bias's (arc-cosine kernel).
@@ -532,6 +541,13 @@ def test_the_starts_and_the_change_in_training_are_compared_seed_by_seed():
         assert tuple(ends) == pytest.approx(wanted.confidence_interval())
         difference = gaps[start, "gap_after"].mean() - gaps[start, "gap_before"].mean()
         assert summary.loc[start, "gap_change"] == pytest.approx(difference)
+
+
+def test_a_mean_over_seeds_is_that_of_all_of_them():
+    runs = published_runs()
+    runs.loc[runs.index[0], "gap_after"] = np.nan
+    summary = summarise(runs, ["temperature_mode", "start"], 0.95)
+    assert summary["gap_after"].isna().sum() == 1 and summary["gap_before"].notna().all()
 
 
 def test_starts_are_compared_within_each_temperature_mode():

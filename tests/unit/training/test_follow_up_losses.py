@@ -1,6 +1,7 @@
 """Losses of follow-up papers against independent computations in numpy, in value and gradient, and
 their invariances."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -534,6 +535,15 @@ def test_an_arc_between_vectors_that_are_alike_is_finite():
         points = slerp(x, y, 0.4)
         points.sum().backward()
         assert torch.isfinite(points).all() and torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("angle", [0.01, 0.5, 3.1])
+def test_a_point_of_an_arc_is_at_its_part_of_the_angle(angle):
+    x, y = tensors(np.array([[1.0, 0.0]]), np.array([[math.cos(angle), math.sin(angle)]]))
+    for part in (0.0, 0.25, 1.0):
+        found = slerp(x, y, part)[0]
+        turned = (1 - part) * angle
+        assert found.tolist() == pytest.approx([math.cos(turned), math.sin(turned)], abs=1e-6)
 
 
 def test_slap_asks_predictions_for_the_averages():

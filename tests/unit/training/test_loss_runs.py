@@ -567,6 +567,8 @@ def test_splits_are_drawn_with_the_seed_and_their_number(pairs):
     assert len({tuple(test) for test in tests}) == 5
     assert tests[0] == split_pairs(pairs, None, 1, 3).test.tolist()
     assert tests[3] == validation_pairs(pairs, None, 0.43, 3).test.tolist()
+    # Of 28 pairs .2 are 5.6, which are six.
+    assert len(validation_pairs(pairs, None, 0.2, 3).test) == 6
     # Clusters of five: the third reaches the 12 that are wanted.
     assert len(split_pairs(pairs, np.arange(40) // 5, 1, 3).test) == 15
 
