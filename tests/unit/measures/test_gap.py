@@ -22,6 +22,7 @@ from modality_gap.measures.gap_intervals import (
     squared_interval,
 )
 from modality_gap.measures.intervals import share_interval
+from modality_gap.measures.pair_sums import gap_of, sum_pairs
 from modality_gap.measures.retrieval import recall_at
 from modality_gap.measures.separability import linear_separability
 
@@ -37,6 +38,16 @@ RELEASED = {
     "clasp": (1.0447, 0.6072, 0.7050, 0.030, 0.000, 0.318),
     "clasp_random": (1.2893, 1.0000, 1.0000, 0.010, 0.010, 0.051),
 }
+
+
+@pytest.mark.parametrize(("apart", "found"), [(1e-4, True), (1e-10, True), (1e-14, False)])
+def test_a_gap_is_0_where_it_is_rounding_and_no_sooner(apart, found):
+    """Vectors turned by a small angle, about an axis that is orthogonal to all of them."""
+    x = np.eye(4)[[0, 0, 1]]
+    y = normalise(x + apart * np.eye(4)[3])
+    sums = sum_pairs(x, y)
+    for length in (gap(x, y), gap_of(sums), measure_gap(x, y, 0.9)["gap"]):
+        assert length == (pytest.approx(apart, rel=1e-4) if found else 0)
 
 
 @pytest.mark.parametrize("name", RELEASED)

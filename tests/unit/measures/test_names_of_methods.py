@@ -1,10 +1,12 @@
-"""What tables and pages call the methods and measures of the follow-ups, and the papers that they
-name."""
+"""What tables and pages call the methods and measures of the follow-ups, the papers that they name,
+and the settings of methods."""
 
 import inspect
 import re
 
+import numpy as np
 import pytest
+from test_posthoc import cloud
 
 from modality_gap.measures.posthoc.catalogue import FOLLOW_UP_MEASURES, METHODS
 
@@ -111,3 +113,29 @@ def test_no_two_methods_or_measures_are_called_the_same():
 )
 def test_a_label_says_what_a_method_does(name, words):
     assert words in METHODS[name].label
+
+
+SETTINGS = {
+    (name, setting)
+    for name, one in METHODS.items()
+    for setting in settings_of(one).keys() - {"x", "y", "prompts"}
+}
+# Other values than any method has.
+OTHERS = {"k": 3, "side": "x", "rounds": 2, "rate": 0.2, "shared": True, "normalise": True}
+
+
+@pytest.mark.parametrize(("name", "setting"), sorted(SETTINGS))
+def test_each_setting_of_a_method_counts(name, setting):
+    """A user may give any of them, of a method under a name of their own."""
+    method, (a, b) = METHODS[name], cloud(15, 8, 2)
+    before = settings_of(method)[setting]
+    other = OTHERS.get(setting, 0.3)
+    if other == before:
+        other = {True: False, "x": "y"}[before]
+    given = method.settings | {setting: other}
+    plain, changed = (method.fit(*cloud(40, 8, 1), **one) for one in (method.settings, given))
+    sides = {"x": a, "y": b}
+    scores = [
+        [one.scores(sides[q], sides[z], (q, z)) for q, z in plain.kinds] for one in (plain, changed)
+    ]
+    assert not all(np.allclose(*pair) for pair in zip(*scores, strict=True))

@@ -313,6 +313,20 @@ def test_few_fit_pairs_have_fewer_directions_and_neighbours():
     np.testing.assert_allclose(found, a @ unit(sides[0] + sides[1]).T)
 
 
+def test_a_share_of_the_bank_is_a_whole_number_of_vectors_and_not_more():
+    """A tenth of 27 is the nearest two."""
+    (x, y), (a, b) = cloud(27, 8, 4), cloud(5, 8, 5)
+    sides = []
+    for bank in (x, y):
+        cosines = b @ bank.T
+        near = np.argsort(-cosines, axis=1)[:, :2]
+        steps = [np.mean([row[j] * bank[j] for j in two], axis=0)
+                 for row, two in zip(cosines, near, strict=True)]  # fmt: skip
+        sides.append(unit(b - np.array(steps)))
+    found = METHODS["invgc_local"].fit(x, y, strength=1.0, rate=0.1).scores(a, b, ("x", "y"))
+    np.testing.assert_allclose(found, a @ unit(sides[0] + sides[1]).T)
+
+
 def test_without_a_gap_nothing_of_it_is_anywhere():
     x, _ = cloud(30, 6, 2)
     found = FOLLOW_UP_MEASURES["few_dimensions"].of(x, x)

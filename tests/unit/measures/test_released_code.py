@@ -166,10 +166,10 @@ def test_completed_rotations_are_equally_good():
 
 @pytest.mark.parametrize("thin", [1.0, 1e-2, 1e-3])
 def test_what_the_pairs_determine_is_not_drawn(thin):
-    """Neither a direction in which the pairs vary little, nor the last one, whose sign is all that
+    """Neither directions in which the pairs vary little, nor the last one, whose sign is all that
     is open: a rotation has no other."""
     rng = np.random.default_rng(4)
-    x = rng.normal(size=(9, 6)) * np.array([1, 1, 1, 1, 1, thin])
+    x = rng.normal(size=(9, 6)) * np.array([1, 1, 1, 1, thin, thin])
     y = x + 0.1 * thin * rng.normal(size=(9, 6))
     assert len(completed_rotations(x, y, 0)) == 1
     few = completed_rotations(x[:6], y[:6], 0)

@@ -517,6 +517,7 @@ def test_pictures_there_three_times_are_as_one_where_they_are_a_cluster():
     key = ["delta", "group"]
     once, found = (table.sort_values(key, ignore_index=True) for table in (once, found))
     assert found["n"].tolist() == [3 * n for n in once["n"]]
+    assert found["clusters"].tolist() == once["clusters"].tolist() == once["n"].tolist()
     for name in ("p_value", "p_holm", "change", "offensive_share", "correct_share"):
         np.testing.assert_allclose(found[name], once[name], rtol=1e-9, atol=1e-12)
     # A cluster's quantile is Student's, so that intervals are a little wider than of 240.
