@@ -650,6 +650,10 @@ def test_a_claim_with_two_verdicts_of_one_kind_of_evidence_is_counted_in_part():
         ("reproduced", 2, 1),
         ("not seen on a stand-in", 1, 0),
     ]
+    # Two pieces of evidence with one verdict are of one claim.
+    more = pd.concat([rows, rows[:1]], ignore_index=True)
+    again = paper_module.marks(["a", "b"], paper_module.by_claim(more))
+    assert [(mark.n, mark.partly) for mark in again] == [(1, 1), (2, 1), (1, 0)]
     parts = (ROOT / "report/templates/parts.html.j2").read_text(encoding="utf-8")
     page = '{% from "parts" import verdicts %}{{ verdicts(marks) }}'
     shown = render_page({"parts": parts, "page": page}, "page", marks=found)
@@ -657,6 +661,20 @@ def test_a_claim_with_two_verdicts_of_one_kind_of_evidence_is_counted_in_part():
     assert "reproduced paper's own: CLIP, 2 claims (1 in part);" in words
     assert "inconclusive paper's own: CLIP, in part;" in words
     assert words.strip().endswith("emoji")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "name"),
+    [
+        ("stand-in: emoji, drawn by hand; the gap", "emoji"),
+        ("stand-in: emoji; the gap, halved", "emoji"),
+        ("paper's own: CLIP", "CLIP"),
+        ("neighbouring model: B/16: x", "B/16: x"),
+        ("", ""),
+    ],
+)
+def test_evidence_is_named_by_its_model_or_data_alone(evidence, name):
+    assert paper_module.short_name(evidence) == name
 
 
 def test_every_verdict_has_a_look_of_its_own():

@@ -49,6 +49,7 @@ def test_one_word_names_the_stand_ins_where_all_is_from_them():
     assert summary.headline([*CLAUSES, third], rows) == (
         "On stand-ins: it holds; b does not; whether c holds stays undecided."
     )
+    assert summary.headline(CLAUSES[:1], rows) == "On a stand-in, it holds."
     undecided = rows.assign(verdict=["same on a stand-in", "inconclusive", "inconclusive"])
     assert summary.headline([*CLAUSES, third], undecided) == (
         "On stand-ins: it holds; whether b does and whether c holds stay undecided."
@@ -85,6 +86,12 @@ def test_what_does_not_hold_of_every_model_is_said_of_the_papers(other, words):
     )
     clauses = [CLAUSES[0] | {"mixed": "CLIP has it"}, CLAUSES[1]]
     assert summary.headline(clauses, rows) == f"{words}; b does not."
+    if other != "not run":
+        printed = rows.assign(
+            verdict=["consistent", *rows["verdict"][1:]],
+            evidence=["printed numbers: CLIP", *rows["evidence"][1:]],
+        )
+        assert summary.headline(clauses, printed) == f"{words}; b does not."
     # On a stand-in alone nothing is said of the paper's model.
     rows = rows.assign(verdict="same on a stand-in", evidence="stand-in: emoji")
     assert summary.headline(clauses, rows) == "On stand-ins: it holds; so does b."
@@ -144,6 +151,9 @@ def test_a_statement_has_each_evidence_with_its_values():
     same = rows[3:].assign(evidence=["simulation: one; x", "simulation: one; y"])
     (one_model,) = summary.statements([entry], same)
     assert [one.value for one in one_model.measured] == ["1 [0.4,\u00a00.6]; y: 2 [0.4,\u00a00.6]"]
+    agree = rows[3:].assign(verdict="reproduced")
+    (both,) = summary.statements([entry], agree)
+    assert [(one.quantity, one.value) for one in both.measured] == [("x", "1 [0.4,\u00a00.6]")]
     (ratio,) = summary.statements([entry], rows[:3])
     assert [(one.mark.verdict, one.quantity, one.value) for one in ratio.measured] == [
         ("reproduced", "", "1.28 [0.4,\u00a00.6]"),  # rounded once: 1.275 would be 1.27
@@ -276,6 +286,9 @@ def test_parts_count_the_papers_own_claims_once():
     assert (second.total, second.shares) == (1, {"differs": 50.0})
     assert sum(summary.own_counts(rows).values()) == 3
     assert [part.name for part in summary.parts(rows[::-1])] == ["Table 1", "Figure 1"]
+    # What stays undecided was run.
+    undecided = rows.assign(verdict=["inconclusive", *rows["verdict"][1:]])
+    assert summary.parts(undecided)[0].run == 1
 
 
 def test_answers_come_from_the_tables():

@@ -171,9 +171,10 @@ def test_an_unreadable_picture_is_told_by_name(dataset, loaded, tmp_path):
     table = pd.read_parquet(dataset)
     table.loc[7, "image"] = b"no picture"
     path = tmp_path / "coco.parquet"
-    table.to_parquet(path)
-    with pytest.raises(InputError, match="item 'item7'"):
-        read_items(str(path), np.ones(10, dtype=bool), loaded[1], workers=2)
+    for size in (None, 3):  # as the seventh of one group of rows, and in the third of four
+        table.to_parquet(path, row_group_size=size)
+        with pytest.raises(InputError, match="item 'item7'"):
+            read_items(str(path), np.ones(10, dtype=bool), loaded[1], workers=2)
 
 
 # --- the model ----------------------------------------------------------------------------------

@@ -359,10 +359,11 @@ def test_a_loss_knows_its_step_of_all_steps(pairs, tmp_path, capsys):
 
 PROJECT_FILE = """
 WEIGHT = 2.0
+SHAPE, KIND, MASK, ON = (1, 2), "soft", b"\\x01", True
 class Part:
     half = 0.5
 def helper(x): return x * Part.half
-def mine(x, y): return WEIGHT * helper(x)
+def mine(x, y): return WEIGHT * helper(x) * len(SHAPE) * len(KIND) * len(MASK) * ON
 def other(x, y): return x
 """
 
@@ -372,6 +373,10 @@ def other(x, y): return x
     [
         ("WEIGHT = 2.0", "WEIGHT = 3.0", True),
         ("half = 0.5", "half = 0.25", True),
+        ("(1, 2)", "(1, 3)", True),
+        ("soft", "hard", True),
+        ("x01", "x02", True),
+        ("True", "False", True),
         ("return x * Part", "return -x * Part", True),
         ("y): return x\n", "y): return y\n", False),
     ],
